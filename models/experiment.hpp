@@ -1,0 +1,45 @@
+#pragma once
+/// \file
+/// The sections that every experiment has: title, model, time, theory, monte_carlo.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "settings/settings.hpp"
+
+namespace edgewise::models {
+
+/// Section [time]: recorded steps, in optimizer steps.
+struct Time {
+  std::uint64_t steps = 0;         ///< the last step, also the horizon T of schedules
+  std::vector<std::uint64_t> at;   ///< recorded steps, increasing; step 0 and the last always among them
+};
+
+/// Section [monte_carlo], the part that every model shares.
+struct MonteCarlo {
+  std::uint64_t replicas = 64;
+  std::uint64_t seed = 1;
+};
+
+/// An experiment file after overrides, with its common sections parsed.
+struct Experiment {
+  settings::Table table;   ///< everything
+  std::string title;
+  std::string model;
+  Time time;
+  MonteCarlo monte_carlo;
+};
+
+/// Parameters of the common sections, for `edgewise describe`.
+const std::vector<settings::Parameter>& root_parameters();
+const std::vector<settings::Parameter>& time_parameters();
+const std::vector<settings::Parameter>& monte_carlo_parameters();
+
+/// Checks the sections' names and reads the common ones. The model's own sections are checked by Model::prepare.
+/// \throws settings::Error.
+Experiment read_experiment(settings::Table table);
+
+/// Logarithmically spaced whole steps 0..steps, at most `points` of them, without repeats.
+std::vector<std::uint64_t> recorded_steps(std::uint64_t steps, std::uint64_t points);
+
+}  // namespace edgewise::models

@@ -1,0 +1,45 @@
+#pragma once
+/// \file
+/// Real data: images streamed as rows, their measured covariance spectrum and the regression of labels on pixels.
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "spectra/spectrum.hpp"
+
+namespace edgewise::spectra {
+
+/// Rows of centred inputs with centred targets.
+struct Dataset {
+  std::string name;
+  std::size_t rows = 0, columns = 0;
+  std::vector<float> inputs;    ///< row-major rows x columns, column means removed
+  std::vector<double> targets;  ///< length rows, mean removed
+  std::span<const float> row(std::size_t i) const { return {inputs.data() + i * columns, columns}; }
+};
+
+/// Which data set, and how it is read.
+struct DatasetOptions {
+  std::string name = "fashion-mnist";
+  std::string folder = "/usr/share/datasets/fashion-mnist";  ///< of Debian's package dataset-fashion-mnist
+  std::string target = "label";  ///< "label" (class number, standardised) or "class-K" (indicator of class K, +-1)
+  std::size_t rows = 0;          ///< the first so many; 0 for all
+};
+
+/// Reads it: pixels / 255, centred. Cached: one copy per process and options. \throws std::runtime_error naming the
+/// missing file and the package that holds it.
+std::shared_ptr<const Dataset> load(const DatasetOptions& options);
+
+/// The measured second-order statistics of a data set.
+struct Measured {
+  Spectrum spectrum;                 ///< one mode per column; unexplained_variance = misfit of the regression
+  std::vector<double> eigenvectors;  ///< column-major columns x columns, in the order of the spectrum
+  std::vector<double> optimum;       ///< theta* in input coordinates
+};
+
+/// Covariance (1/rows) X'X, its full eigendecomposition and the least-squares fit of the targets. Cached like `load`.
+std::shared_ptr<const Measured> measure(const DatasetOptions& options);
+
+}  // namespace edgewise::spectra

@@ -1,0 +1,323 @@
+#include "spectra/compression.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace edgewise::spectra {
+
+double CompressionError::worst() const {
+  return std::max({bias, kernel, sums});
+}
+
+namespace {
+
+// Largest number of Gauss nodes per bin; more would only serve bins too wide for the function's own scale.
+constexpr std::size_t most_nodes_per_bin = 14;
+constexpr std::size_t kept_exactly = 8;
+constexpr double points_per_decade = 6;
+
+/// The functionals F, H and the sums of a spectrum, at the times of a grid.
+struct Functionals {
+  std::vector<double> bias, kernel, sums;
+};
+
+/// tau = 0, then logarithmic from 0.1 / largest to 5 / smallest.
+std::vector<double> times(double largest, double smallest) {
+  std::vector<double> tau{0};
+  const double first = std::log10(0.1 / largest), last = std::log10(5 / smallest);
+  const auto count = static_cast<std::size_t>(std::ceil((last - first) * points_per_decade)) + 1;
+  for (std::size_t k = 0; k < count; ++k)
+    tau.push_back(std::pow(10, first + (last - first) * static_cast<double>(k) / static_cast<double>(count - 1)));
+  return tau;
+}
+
+Functionals functionals(const Spectrum& s, const std::vector<double>& bias_times, const std::vector<double>& times) {
+  using Array = Eigen::ArrayXd;
+  const auto n = static_cast<Eigen::Index>(s.modes());
+  const Eigen::Map<const Array> lambda(s.eigenvalue.data(), n), multiplicity(s.multiplicity.data(), n),
+      power(s.target_power.data(), n);
+  const Array in_bias = lambda * power, in_kernel = multiplicity * lambda.square();
+  const double top = s.largest();
+  Functionals f;
+  Array decay(n);
+  for (const double tau : times) {
+    // Modes that have decayed below 1e-304 of themselves are cut off; the exponent is clipped to keep exp out of the
+    // slow range of denormal numbers.
+    decay = (-(tau * lambda).min(700.0)).exp();
+    f.kernel.push_back((in_kernel * decay).sum());
+  }
+  for (const double tau : bias_times) {
+    decay = (-(tau * lambda).min(700.0)).exp();
+    f.bias.push_back((in_bias * decay).sum());
+  }
+  f.sums = {s.dimension(), s.trace(), s.trace_of_square(), power.sum(), s.signal()};
+  for (const double x : {0.5, 0.9, 0.99}) f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());
+  return f;
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  double worst = 0;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    const double scale = std::max(std::abs(b[k]), DBL_MIN);
+    worst = std::max(worst, std::abs(a[k] - b[k]) / scale);
+  }
+  return worst;
+}
+
+/// A reference whose functionals are computed once and compared with many candidates.
+class Reference {
+ public:
+  explicit Reference(const Spectrum& spectrum) {
+    double smallest_in_bias = spectrum.largest();
+    for (std::size_t a = 0; a < spectrum.modes(); ++a)
+      if (spectrum.eigenvalue[a] > 0 && spectrum.target_power[a] > 0)
+        smallest_in_bias = std::min(smallest_in_bias, spectrum.eigenvalue[a]);
+    times_ = times(spectrum.largest(), spectrum.smallest_positive());
+    bias_times_ = times(spectrum.largest(), smallest_in_bias);
+    values_ = functionals(spectrum, bias_times_, times_);
+  }
+  CompressionError compare(const Spectrum& nodes) const {
+    const Functionals f = functionals(nodes, bias_times_, times_);
+    return {largest_difference(f.bias, values_.bias), largest_difference(f.kernel, values_.kernel),
+            largest_difference(f.sums, values_.sums)};
+  }
+
+ private:
+  std::vector<double> bias_times_, times_;
+  Functionals values_;
+};
+
+struct Rule {
+  Eigen::VectorXd nodes;  ///< in [-1, 1]
+  Eigen::MatrixXd vectors;
+};
+
+/// Golub and Welsch (1969): nodes are the eigenvalues of the Jacobi matrix, weights the squared first components.
+Rule gauss(const Eigen::VectorXd& diagonal, const Eigen::VectorXd& off_diagonal) {
+  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
+  solver.computeFromTridiagonal(diagonal, off_diagonal);
+  return {solver.eigenvalues(), solver.eigenvectors()};
+}
+
+/// Gauss rule of the uniform measure on `count` equally spaced points that fill [-1, 1] cell by cell (the points are
+/// the centres of the cells). Its orthogonal polynomials are those of Gram; count -> infinity gives Gauss-Legendre.
+Rule gauss_of_equal_points(double count, std::size_t q) {
+  const auto size = static_cast<Eigen::Index>(q);
+  Eigen::VectorXd off_diagonal(size - 1);
+  for (Eigen::Index k = 1; k < size; ++k) {
+    const double kk = static_cast<double>(k) * static_cast<double>(k);
+    off_diagonal[k - 1] = std::sqrt(kk * (1 - kk / count / count) / (4 * kk - 1));
+  }
+  return gauss(Eigen::VectorXd::Zero(size), off_diagonal);
+}
+
+void append(Spectrum& s, double lambda, double multiplicity, double power) {
+  s.eigenvalue.push_back(lambda);
+  s.multiplicity.push_back(multiplicity);
+  s.target_power.push_back(power);
+}
+
+/// The power law cut into bins of `width` in log j; bins of at most q indices are kept as they are.
+Spectrum power_law_rule(double dimension, double alpha, double beta, double width, std::size_t q) {
+  Spectrum s;
+  const auto add = [&](double j, double n) { append(s, std::pow(j, -2 * alpha), n, n * std::pow(j, -2 * beta)); };
+  double first = 1;
+  while (first <= dimension) {
+    double next = std::min(std::max(std::floor(first * std::exp(width)), first + 1), dimension + 1);
+    // A short remainder joins the last bin: a bin of its own would cost q nodes for nothing.
+    if (dimension + 1 - next < 0.1 * (next - first)) next = dimension + 1;
+    const double count = next - first;
+    if (count <= static_cast<double>(q)) {
+      for (double j = first; j < next; ++j) add(j, 1);
+    } else {
+      const Rule rule = gauss_of_equal_points(count, q);
+      const double middle = first + (count - 1) / 2;
+      for (Eigen::Index k = 0; k < rule.nodes.size(); ++k)
+        add(middle + rule.nodes[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));
+    }
+    first = next;
+  }
+  return s;
+}
+
+/// The modes first..last-1 of one bin by the Gauss rule of their multiplicities, which keeps the sums of n lambda^k up
+/// to k = 2q-1; the target power goes to the same nodes by interpolation, which keeps the sums of rho lambda^k up to
+/// k = q-1. Empty when a weight is not positive (the target is too rough for the bin).
+std::optional<Spectrum> gauss_of_modes(const Spectrum& s, std::size_t first, std::size_t last, std::size_t q) {
+  const auto count = static_cast<Eigen::Index>(last - first), size = static_cast<Eigen::Index>(q);
+  const Eigen::Map<const Eigen::ArrayXd> lambda(s.eigenvalue.data() + first, count),
+      multiplicity(s.multiplicity.data() + first, count), power(s.target_power.data() + first, count);
+  const double high = lambda[0], low = lambda[count - 1], middle = (high + low) / 2, half = (high - low) / 2;
+  const Eigen::ArrayXd x = (lambda - middle) / half;
+  const double total = multiplicity.sum();
+  const Eigen::ArrayXd root = (multiplicity / total).sqrt();
+  Eigen::MatrixXd basis(count, size);
+  Eigen::VectorXd diagonal(size), off_diagonal(size - 1);
+  basis.col(0) = root;
+  for (Eigen::Index k = 0; k < size; ++k) {
+    Eigen::VectorXd next = x * basis.col(k).array();
+    diagonal[k] = basis.col(k).dot(next);
+    if (k + 1 == size) break;
+    // Lanczos loses orthogonality unless every vector is cleaned of all earlier ones, twice.
+    for (int pass = 0; pass < 2; ++pass) next -= basis.leftCols(k + 1) * (basis.leftCols(k + 1).transpose() * next);
+    off_diagonal[k] = next.norm();
+    if (!(off_diagonal[k] > 1e-10)) return std::nullopt;
+    basis.col(k + 1) = next / off_diagonal[k];
+  }
+  const Rule rule = gauss(diagonal, off_diagonal);
+  const Eigen::VectorXd moments = basis.transpose() * (power / root).matrix();
+  const double bin_power = power.sum();
+  Spectrum out;
+  for (Eigen::Index k = size - 1; k >= 0; --k) {
+    const double n = total * rule.vectors(0, k) * rule.vectors(0, k);
+    double rho = rule.vectors(0, k) * rule.vectors.col(k).dot(moments);
+    if (rho < 0 && rho > -1e-15 * bin_power) rho = 0;
+    const double node = middle + half * rule.nodes[k];
+    if (!(n > 0) || !(rho >= 0) || !(node > 0)) return std::nullopt;
+    append(out, node, n, rho);
+  }
+  return out;
+}
+
+void add_bin(Spectrum& out, const Spectrum& s, std::size_t first, std::size_t last, std::size_t q) {
+  if (last - first > q) {
+    if (const auto nodes = gauss_of_modes(s, first, last, q)) {
+      for (std::size_t a = 0; a < nodes->modes(); ++a)
+        append(out, nodes->eigenvalue[a], nodes->multiplicity[a], nodes->target_power[a]);
+      return;
+    }
+    const double middle = std::sqrt(s.eigenvalue[first]) * std::sqrt(s.eigenvalue[last - 1]);
+    const auto begin = s.eigenvalue.begin();
+    auto cut =
+        static_cast<std::size_t>(std::lower_bound(begin + static_cast<std::ptrdiff_t>(first),
+                                                  begin + static_cast<std::ptrdiff_t>(last), middle, std::greater<>()) -
+                                 begin);
+    cut = std::clamp(cut, first + 1, last - 1);
+    add_bin(out, s, first, cut, q);
+    add_bin(out, s, cut, last, q);
+    return;
+  }
+  for (std::size_t a = first; a < last; ++a) append(out, s.eigenvalue[a], s.multiplicity[a], s.target_power[a]);
+}
+
+/// `s` has distinct positive eigenvalues, largest first.
+Spectrum rule_of_modes(const Spectrum& s, double width, std::size_t q) {
+  Spectrum out;
+  const std::size_t kept = std::min(kept_exactly, s.modes());
+  for (std::size_t a = 0; a < kept; ++a) append(out, s.eigenvalue[a], s.multiplicity[a], s.target_power[a]);
+  std::size_t first = kept;
+  while (first < s.modes()) {
+    const double low = s.eigenvalue[first] * std::exp(-width);
+    std::size_t last = first + 1;
+    while (last < s.modes() && s.eigenvalue[last] > low) ++last;
+    add_bin(out, s, first, last, q);
+    first = last;
+  }
+  return out;
+}
+
+std::size_t nodes_per_bin(double tolerance) {
+  const double digits = -std::log10(tolerance);
+  return std::clamp(static_cast<std::size_t>(std::lround(0.9 * digits + 1)), std::size_t{3}, most_nodes_per_bin);
+}
+
+void check_tolerance(double tolerance) {
+  if (!(tolerance > 0 && tolerance < 1))
+    throw std::invalid_argument(fmt::format("compress must be > 0 and < 1, got {}", tolerance));
+}
+
+/// Shrinks the bins until the measured error is small enough, then widens them again to within a few percent.
+/// Returns nothing when the rule would not be shorter than `limit` modes.
+template <typename MakeRule>
+std::optional<Compressed> search(const Reference& reference, double tolerance, double width, std::size_t limit,
+                                 MakeRule make_rule) {
+  std::optional<Compressed> best;
+  double good = 0, bad = width * 1.5;
+  while (!best) {
+    Spectrum nodes = make_rule(width);
+    if (nodes.modes() >= limit) return std::nullopt;
+    const CompressionError error = reference.compare(nodes);
+    if (error.worst() <= tolerance) {
+      best = Compressed{std::move(nodes), error};
+      good = width;
+    } else {
+      bad = width;
+      width /= 1.5;
+    }
+  }
+  for (int k = 0; k < 3; ++k) {
+    width = std::sqrt(good * bad);
+    Spectrum nodes = make_rule(width);
+    const CompressionError error = reference.compare(nodes);
+    if (error.worst() <= tolerance) {
+      good = width;
+      if (nodes.modes() < best->spectrum.modes()) best = Compressed{std::move(nodes), error};
+    } else {
+      bad = width;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+CompressionError compression_error(const Spectrum& nodes, const Spectrum& reference) {
+  return Reference(reference).compare(nodes);
+}
+
+Compressed compress(const Spectrum& spectrum, double tolerance) {
+  check_tolerance(tolerance);
+  const Spectrum whole = merged(spectrum);
+  Spectrum positive = whole;
+  const bool singular = whole.eigenvalue.back() == 0;
+  if (singular) {
+    positive.eigenvalue.pop_back();
+    positive.multiplicity.pop_back();
+    positive.target_power.pop_back();
+  }
+  const std::size_t q = nodes_per_bin(tolerance);
+  auto found = search(Reference(positive), tolerance, 3.0, positive.modes(),
+                      [&](double width) { return rule_of_modes(positive, width, q); });
+  if (!found) return {whole, {}};
+  Spectrum& s = found->spectrum;
+  if (singular) append(s, 0, whole.multiplicity.back(), whole.target_power.back());
+  s = checked(std::move(s));
+  s.unexplained_variance = whole.unexplained_variance;
+  s.compressed = true;
+  s.provenance = fmt::format("{}; {} eigenvalues compressed to {} nodes, relative error {:.1e}", whole.provenance,
+                             whole.modes(), s.modes(), found->error.worst());
+  return std::move(*found);
+}
+
+Compressed power_law_nodes(double dimension, double alpha, double beta, double tolerance) {
+  check_tolerance(tolerance);
+  if (!(dimension >= 1 && dimension <= 1e15 && dimension == std::floor(dimension)))
+    throw std::invalid_argument(fmt::format("dimension must be a whole number from 1 to 1e15, got {}", dimension));
+  if (!(alpha > 0)) throw std::invalid_argument(fmt::format("alpha must be > 0, got {}", alpha));
+  const auto rule = [&](double width, std::size_t q) { return power_law_rule(dimension, alpha, beta, width, q); };
+  const double fine_width = std::min(0.5, 1 / alpha);
+  const Spectrum fine = rule(fine_width, most_nodes_per_bin);
+  const std::size_t q = nodes_per_bin(tolerance);
+  auto found = search(Reference(fine), tolerance, 3 / std::max(alpha, 0.5), fine.modes(),
+                      [&](double width) { return rule(width, q); });
+  // Rounding limits what can be asked; below that the reference itself is returned, with its own measured error.
+  Compressed result =
+      found ? std::move(*found) : Compressed{fine, compression_error(fine, rule(fine_width / 2, most_nodes_per_bin))};
+  Spectrum& s = result.spectrum;
+  s = checked(std::move(s));
+  s.compressed = static_cast<double>(s.modes()) < dimension;
+  s.provenance = fmt::format("power law j^(-2 alpha), alpha = {}, beta = {}, d = {}", alpha, beta, dimension);
+  if (s.compressed)
+    s.provenance += fmt::format("; compressed to {} nodes, relative error {:.1e}", s.modes(), result.error.worst());
+  return result;
+}
+
+}  // namespace edgewise::spectra

@@ -45,6 +45,11 @@ class Stream {
   void uniforms(std::span<double> out);
 
  private:
+  using Filler = void (*)(std::array<std::uint32_t, 4>, std::array<std::uint32_t, 2>, double*, std::size_t);
+  std::array<std::uint32_t, 4> counter() const;
+  void take(std::size_t blocks);  // uses up counters; throws when they run out
+  void fill(std::span<double> out, Filler filler);
+
   std::array<std::uint32_t, 2> key_;
   std::uint32_t replica_;
   std::uint64_t step_ = 0;
@@ -55,6 +60,11 @@ class Stream {
   double spare_ = 0;
   bool has_spare_ = false;
 };
+
+/// The test of Marsaglia & Tsang (2000): whether the normal x and the uniform u give a Gamma(shape, 1) variate, shape
+/// >= 1, whose value then is gamma_value(shape, x). For loops that draw x and u by vectors.
+bool gamma_accepts(double shape, double x, double u);
+double gamma_value(double shape, double x);
 
 /// The instruction set that the vectorised generators use on this machine (e.g. "AVX3").
 const char* simd_target();

@@ -1,0 +1,218 @@
+#include "solvers/linear_phases.hpp"
+
+#include <stdexcept>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "solvers/linear_phases.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace edgewise::solvers {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Eight partial sums whatever the vector length, so that every instruction set rounds alike.
+using Tag = hn::CappedTag<double, 8>;
+using Vec = hn::Vec<Tag>;
+
+inline double sum_of_eight(const double* partial) {
+  return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+         ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+}
+
+HWY_NOINLINE double dot_padded(const double* a, const double* b, std::size_t count) {
+  const Tag d;
+  const std::size_t lanes = hn::Lanes(d);
+  HWY_ALIGN double partial[8] = {};
+  for (std::size_t lane = 0; lane < 8; lane += lanes) {
+    Vec total = hn::Zero(d);
+    for (std::size_t i = lane; i < count; i += 8)
+      total = hn::Add(total, hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i)));
+    hn::Store(total, d, partial + lane);
+  }
+  return sum_of_eight(partial);
+}
+
+// S_i += e' Sigma_i e
+template <std::size_t r>
+void read_source_r(const double* const* sigma, const double* e, double* S, std::size_t count) {
+  const Tag d;
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    Vec total = hn::LoadU(d, S + i);
+    std::size_t m = 0;
+    for (std::size_t row = 0; row < r; ++row)
+      for (std::size_t col = row; col < r; ++col, ++m) {
+        const double factor = e[row] * e[col] * (row == col ? 1 : 2);
+        if (factor != 0) total = hn::Add(total, hn::Mul(hn::Set(d, factor), hn::LoadU(d, sigma[m] + i)));
+      }
+    hn::StoreU(total, d, S + i);
+  }
+}
+
+// Sigma_i <- T Sigma_i T' + omega C_i n n', with C_i = scale * (own_i S_i + feedback_i * drive)
+template <std::size_t r>
+void move_r(double* const* sigma, const PhaseBlock& block, const double* x, const double* S, const double* own,
+            const double* feedback, double scale, double drive, std::size_t count) {
+  const Tag d;
+  const bool noisy = scale != 0;
+  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const Vec xi = hn::LoadU(d, x + i);
+    Vec T[r][r], old[r][r], half[r][r];
+    std::size_t m = 0;
+    for (std::size_t row = 0; row < r; ++row)
+      for (std::size_t col = 0; col < r; ++col)
+        T[row][col] = hn::Add(hn::Set(d, block.T0[row * r + col]), hn::Mul(xi, hn::Set(d, block.T1[row * r + col])));
+    for (std::size_t row = 0; row < r; ++row)
+      for (std::size_t col = row; col < r; ++col, ++m) old[row][col] = old[col][row] = hn::LoadU(d, sigma[m] + i);
+    for (std::size_t row = 0; row < r; ++row)
+      for (std::size_t col = 0; col < r; ++col) {
+        half[row][col] = hn::Mul(T[row][0], old[0][col]);
+        for (std::size_t k = 1; k < r; ++k) half[row][col] = hn::Add(half[row][col], hn::Mul(T[row][k], old[k][col]));
+      }
+    Vec noise = hn::Zero(d);
+    if (noisy)
+      noise = hn::Mul(hn::Set(d, scale * block.omega), hn::Add(hn::Mul(hn::LoadU(d, own + i), hn::LoadU(d, S + i)),
+                                                               hn::Mul(hn::LoadU(d, feedback + i), hn::Set(d, drive))));
+    m = 0;
+    for (std::size_t row = 0; row < r; ++row)
+      for (std::size_t col = row; col < r; ++col, ++m) {
+        Vec moved = hn::Mul(half[row][0], T[col][0]);
+        for (std::size_t k = 1; k < r; ++k) moved = hn::Add(moved, hn::Mul(half[row][k], T[col][k]));
+        if (noisy) moved = hn::Add(moved, hn::Mul(noise, hn::Set(d, block.n[row] * block.n[col])));
+        hn::StoreU(moved, d, sigma[m] + i);
+      }
+  }
+}
+
+HWY_NOINLINE void read_source(std::size_t r, const double* const* sigma, const double* e, double* S,
+                              std::size_t count) {
+  switch (r) {
+    case 1:
+      return read_source_r<1>(sigma, e, S, count);
+    case 2:
+      return read_source_r<2>(sigma, e, S, count);
+    case 3:
+      return read_source_r<3>(sigma, e, S, count);
+    default:
+      return read_source_r<4>(sigma, e, S, count);
+  }
+}
+
+HWY_NOINLINE void move(double* const* sigma, const PhaseBlock& block, const double* x, const double* S,
+                       const double* own, const double* feedback, double scale, double drive, std::size_t count) {
+  switch (block.r) {
+    case 1:
+      return move_r<1>(sigma, block, x, S, own, feedback, scale, drive, count);
+    case 2:
+      return move_r<2>(sigma, block, x, S, own, feedback, scale, drive, count);
+    case 3:
+      return move_r<3>(sigma, block, x, S, own, feedback, scale, drive, count);
+    default:
+      return move_r<4>(sigma, block, x, S, own, feedback, scale, drive, count);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace edgewise::solvers
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edgewise::solvers {
+
+HWY_EXPORT(dot_padded);
+HWY_EXPORT(read_source);
+HWY_EXPORT(move);
+
+namespace {
+std::size_t triangle(std::size_t r) {
+  return r * (r + 1) / 2;
+}
+
+void pad(std::vector<double>& values, std::size_t count, std::size_t padded, const char* name) {
+  if (values.size() != count) throw std::invalid_argument(std::string("linear modes: ") + name + " has a wrong length");
+  values.resize(padded, 0.0);
+}
+
+struct Pointers {
+  double* at[max_block * (max_block + 1) / 2];
+};
+}  // namespace
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  const std::size_t whole = a.size() / 8 * 8;
+  double total = HWY_DYNAMIC_DISPATCH(dot_padded)(a.data(), b.data(), whole);
+  for (std::size_t i = whole; i < a.size(); ++i) total += a[i] * b[i];
+  return total;
+}
+
+LinearPhases::LinearPhases(LinearModes modes, std::vector<std::size_t> sizes)
+    : modes_(std::move(modes)), sizes_(std::move(sizes)), count_(modes_.x.size()), padded_((count_ + 7) / 8 * 8) {
+  if (count_ == 0 || sizes_.empty()) throw std::invalid_argument("linear modes: there are none");
+  std::size_t moments = 0;
+  for (const std::size_t r : sizes_) {
+    if (r == 0 || r > max_block) throw std::invalid_argument("linear modes: a block has 1 to 4 coordinates");
+    offset_.push_back(moments);
+    moments += triangle(r);
+  }
+  pad(modes_.x, count_, padded_, "x");
+  pad(modes_.weight, count_, padded_, "weight");
+  pad(modes_.feedback, count_, padded_, "feedback");
+  pad(modes_.own, count_, padded_, "own");
+  state_.assign(moments * padded_, 0.0);
+  source_of_noise_.assign(padded_, 0.0);
+}
+
+std::size_t LinearPhases::index(std::size_t block, std::size_t row, std::size_t col) const {
+  if (row > col) std::swap(row, col);
+  const std::size_t r = sizes_.at(block);
+  return (offset_[block] + row * r - row * (row + 1) / 2 + col) * padded_;
+}
+
+std::span<double> LinearPhases::moment(std::size_t block, std::size_t row, std::size_t col) {
+  return {state_.data() + index(block, row, col), count_};
+}
+std::span<const double> LinearPhases::moment(std::size_t block, std::size_t row, std::size_t col) const {
+  return {state_.data() + index(block, row, col), count_};
+}
+
+double LinearPhases::sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const {
+  return dot(moment(block, row, col), weights);
+}
+
+double LinearPhases::shared(const Phase& phase) const {
+  std::vector<double> S(padded_, 0.0);
+  for (std::size_t b = 0; b < sizes_.size(); ++b) {
+    const double* at[max_block * (max_block + 1) / 2];
+    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) at[m] = state_.data() + (offset_[b] + m) * padded_;
+    HWY_DYNAMIC_DISPATCH(read_source)(sizes_[b], at, phase.blocks[b].e.data(), S.data(), padded_);
+  }
+  return HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S.data(), padded_);
+}
+
+double LinearPhases::apply(const Phase& phase) {
+  double p = 0;
+  const double* S = source_of_noise_.data();
+  const auto pointers = [&](std::size_t b) {
+    Pointers result;
+    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) result.at[m] = state_.data() + (offset_[b] + m) * padded_;
+    return result;
+  };
+  if (phase.noise_scale != 0) {
+    if (sizes_.size() == 1 && sizes_[0] == 1 && phase.blocks[0].e[0] == 1) {
+      S = state_.data();  // one coordinate that is its own source: no copy
+    } else {
+      std::fill(source_of_noise_.begin(), source_of_noise_.end(), 0.0);
+      for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(read_source)
+      (sizes_[b], pointers(b).at, phase.blocks[b].e.data(), source_of_noise_.data(), padded_);
+    }
+    p = HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S, padded_);
+  }
+  for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(move)
+  (pointers(b).at, phase.blocks[b], modes_.x.data(), S, modes_.own.data(), modes_.feedback.data(), phase.noise_scale,
+   p + modes_.source, padded_);
+  return p;
+}
+
+}  // namespace edgewise::solvers
+#endif

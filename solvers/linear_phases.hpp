@@ -1,0 +1,82 @@
+#pragma once
+/// \file
+/// Second-moment dynamics of linear methods with additive, state-dependent noise: one solver for a whole family.
+///
+/// Every mode i carries one or more independent blocks of a few coordinates z. A phase moves the second moments
+/// Sigma = E[z z'] (summed over the mode's eigenspace) of every block by
+///
+///     S_i = sum_blocks e' Sigma_i e,      p = sum_i weight_i S_i
+///     C_i = noise_scale * ( own_i S_i + feedback_i (p + source) )
+///     Sigma_i <- T(x_i) Sigma_i T(x_i)' + omega C_i n n',          T(x) = T0 + x T1
+///
+/// and a noiseless phase by Sigma <- T Sigma T'. Modes feel each other only through p. A method is a list of phases;
+/// its hyperparameters may change from one application to the next. Theory note two-phase, section 2.
+#include <array>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace edgewise::solvers {
+
+/// Largest number of coordinates of a block.
+inline constexpr std::size_t max_block = 4;
+
+/// What one phase does to one block of r coordinates; matrices are row-major r x r in the leading entries.
+struct PhaseBlock {
+  std::size_t r = 1;
+  std::array<double, max_block * max_block> T0{}, T1{};
+  std::array<double, max_block> n{};  ///< how the noise enters
+  std::array<double, max_block> e{};  ///< where the noise source is read
+  double omega = 1;
+};
+
+/// One phase: all blocks, in the order of the state.
+struct Phase {
+  std::vector<PhaseBlock> blocks;
+  double noise_scale = 0;  ///< 0: a noiseless phase
+};
+
+/// The modes and their coupling; all vectors have length n.
+struct LinearModes {
+  std::vector<double> x;         ///< coordinate of the mode in T(x)
+  std::vector<double> weight;    ///< p = sum weight_i S_i
+  std::vector<double> feedback;  ///< response to the shared scalar
+  std::vector<double> own;       ///< response to the mode's own S_i
+  double source = 0;             ///< constant added to p
+};
+
+/// The second moments of all modes, and the map that phases apply to them. O(n) per phase, no allocation.
+class LinearPhases {
+ public:
+  /// `sizes`: number of coordinates of each block. \throws std::invalid_argument on inconsistent lengths.
+  LinearPhases(LinearModes modes, std::vector<std::size_t> sizes);
+
+  std::size_t modes() const { return count_; }
+  std::size_t blocks() const { return sizes_.size(); }
+  /// E[z_row z_col] of one block, one value per mode (length modes()); symmetric in row and col.
+  std::span<double> moment(std::size_t block, std::size_t row, std::size_t col);
+  std::span<const double> moment(std::size_t block, std::size_t row, std::size_t col) const;
+
+  /// Applies a phase; returns p as it was before it (0 for a noiseless phase).
+  double apply(const Phase& phase);
+  /// p read by the selectors of `phase`, without moving the state.
+  double shared(const Phase& phase) const;
+  /// sum_i weights_i E[z_row z_col]_i of one block.
+  double sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const;
+
+  void set_source(double source) { modes_.source = source; }
+  const LinearModes& description() const { return modes_; }
+
+ private:
+  std::size_t index(std::size_t block, std::size_t row, std::size_t col) const;
+  LinearModes modes_;
+  std::vector<std::size_t> sizes_, offset_;
+  std::size_t count_ = 0, padded_ = 0;
+  std::vector<double> state_;            // moments, each padded_ long, zero beyond count_
+  std::vector<double> source_of_noise_;  // S_i
+};
+
+/// sum_i a_i b_i in a fixed order that does not depend on the instruction set.
+double dot(std::span<const double> a, std::span<const double> b);
+
+}  // namespace edgewise::solvers

@@ -42,4 +42,9 @@ struct Measured {
 /// Covariance (1/rows) X'X, its full eigendecomposition and the least-squares fit of the targets. Cached like `load`.
 std::shared_ptr<const Measured> measure(const DatasetOptions& options);
 
+/// The `leading` largest eigenvalues with the target's power along each, and one bulk mode for the rest, which has the
+/// remaining coordinates, the remaining trace (so its eigenvalue is their mean) and the remaining signal
+/// theta*'K theta* (so its power is that over the eigenvalue). Costs no full eigendecomposition.
+Spectrum measure_leading(const DatasetOptions& options, std::size_t leading);
+
 }  // namespace edgewise::spectra

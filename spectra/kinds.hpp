@@ -22,4 +22,15 @@ std::span<const Kind> kinds();
 /// `mass_matters` etc. are for the caller to judge from the result. \throws settings::Error for bad input.
 Spectrum build(const settings::Table& experiment);
 
+// One kind each, defined in the file of its name. A new kind is one such file and one line in kinds.cpp.
+Kind isotropic_kind();
+Kind power_law_kind();
+Kind two_point_kind();
+Kind spiked_kind();
+Kind marchenko_pastur_kind();
+Kind list_kind();
+Kind file_kind();  ///< csv.cpp
+Kind dataset_kind();
+Kind random_features_kind();
+
 }  // namespace edgewise::spectra

@@ -20,17 +20,17 @@ struct Spectrum {
   /// Variance of the label that no linear function of the data explains (misfit of a regression, or the floor F0 of
   /// random features). It acts as label noise and is added to it.
   double unexplained_variance = 0;
-  std::string provenance;  ///< one line: what it is and where it came from
-  bool compressed = false; ///< nodes do not stand for single eigenspaces; not fit for simulation
+  std::string provenance;   ///< one line: what it is and where it came from
+  bool compressed = false;  ///< nodes do not stand for single eigenspaces; not fit for simulation
 
   std::size_t modes() const { return eigenvalue.size(); }
-  double dimension() const;       ///< sum n_a
-  double trace() const;           ///< tr K = sum n_a lambda_a
-  double trace_of_square() const; ///< tr K^2
-  double largest() const;         ///< lambda_max
+  double dimension() const;        ///< sum n_a
+  double trace() const;            ///< tr K = sum n_a lambda_a
+  double trace_of_square() const;  ///< tr K^2
+  double largest() const;          ///< lambda_max
   double smallest_positive() const;
   double intrinsic_dimension() const { return trace() / largest(); }
-  double signal() const;          ///< theta*' K theta* = sum lambda_a rho_a
+  double signal() const;              ///< theta*' K theta* = sum lambda_a rho_a
   bool whole_multiplicities() const;  ///< every n_a is a whole number
 };
 

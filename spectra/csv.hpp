@@ -1,0 +1,23 @@
+#pragma once
+/// \file
+/// Spectra as CSV files.
+///
+/// One eigenspace a line: eigenvalue, multiplicity (default 1), target_power (default 1, of the whole eigenspace).
+/// A first line with these names, in any order, says which column is which; without it they come in this order.
+/// Lines that start with `#` are comments, of which `# unexplained_variance = X` is read.
+#include <string>
+
+#include "spectra/spectrum.hpp"
+
+namespace edgewise::spectra {
+
+/// Reads a spectrum. \throws std::runtime_error "PATH:LINE: what is wrong", or that the file cannot be read.
+Spectrum read_csv(const std::string& path);
+
+/// The spectrum as CSV text that reads back to the same doubles; the provenance becomes a comment.
+std::string csv_text(const Spectrum& spectrum);
+
+/// Writes `csv_text`. \throws std::runtime_error when the file cannot be written.
+void write_csv(const Spectrum& spectrum, const std::string& path);
+
+}  // namespace edgewise::spectra

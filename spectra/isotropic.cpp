@@ -1,0 +1,29 @@
+#include <fmt/format.h>
+
+#include "spectra/kinds.hpp"
+
+namespace edgewise::spectra {
+
+Kind isotropic_kind() {
+  settings::Description d;
+  d.name = "isotropic";
+  d.summary = "All eigenvalues equal: one mode that stands for d coordinates.";
+  d.equations = "K = lambda I_d,  |theta*|^2 = target_power";
+  d.source = "theory note least-squares-sgd, section 1.4";
+  d.parameters = {
+      settings::integer("dimension", "number of coordinates d").must().at_least(1).at_most(1e15),
+      settings::number("eigenvalue", "the eigenvalue lambda").otherwise(1.0).above(0),
+      settings::number("target_power", "squared norm of the target, |theta*|^2").otherwise(1.0).at_least(0),
+  };
+  return {d, [](const settings::Values& values) {
+            Spectrum s;
+            s.eigenvalue = {values.number("eigenvalue")};
+            s.multiplicity = {static_cast<double>(values.integer("dimension"))};
+            s.target_power = {values.number("target_power")};
+            s.provenance = fmt::format("isotropic, d = {}, eigenvalue {}, target power {}", s.multiplicity[0],
+                                       s.eigenvalue[0], s.target_power[0]);
+            return s;
+          }};
+}
+
+}  // namespace edgewise::spectra

@@ -1,0 +1,48 @@
+#include "spectra/kinds.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include "spectra/compression.hpp"
+
+namespace edgewise::spectra {
+
+std::span<const Kind> kinds() {
+  static const std::vector<Kind> all = [] {
+    std::vector<Kind> list{isotropic_kind(),        power_law_kind(),       two_point_kind(), spiked_kind(),
+                           marchenko_pastur_kind(), random_features_kind(), list_kind(),      file_kind(),
+                           dataset_kind()};
+    for (Kind& kind : list)
+      kind.description.parameters.push_back(
+          settings::number("compress",
+                           "replace the eigenvalues by few weighted nodes, with at most this relative error of the "
+                           "bias, the kernel and the sums over the whole horizon; theory only, not for simulation")
+              .above(0)
+              .below(1)
+              .computed(kind.description.name == "power-law"
+                            ? "every eigenvalue is kept up to d = 200000, 1e-8 above that"
+                            : "every eigenvalue is kept"));
+    return list;
+  }();
+  return all;
+}
+
+Spectrum build(const settings::Table& experiment) {
+  std::vector<const settings::Description*> descriptions;
+  for (const Kind& kind : kinds()) descriptions.push_back(&kind.description);
+  const settings::Choice choice = settings::read_choice(experiment, "spectrum", descriptions, "");
+  const settings::Values& values = choice.values;
+  try {
+    Spectrum spectrum = checked(kinds()[choice.index].build(values));
+    if (values.given("compress") && !spectrum.compressed) return compress(spectrum, values.number("compress")).spectrum;
+    return spectrum;
+  } catch (const settings::Error&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    throw values.error("", error.what());
+  } catch (const std::invalid_argument& error) {
+    throw values.error("", error.what());
+  }
+}
+
+}  // namespace edgewise::spectra

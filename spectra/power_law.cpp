@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "spectra/compression.hpp"
+#include "spectra/kinds.hpp"
+
+namespace edgewise::spectra {
+
+namespace {
+
+constexpr std::int64_t largest_kept_by_default = 200'000;
+constexpr std::int64_t largest_exact = 100'000'000;
+constexpr double default_tolerance = 1e-8;
+
+Spectrum every_eigenvalue(std::int64_t dimension, double alpha, double beta) {
+  Spectrum s;
+  const auto d = static_cast<std::size_t>(dimension);
+  s.eigenvalue.resize(d);
+  s.multiplicity.assign(d, 1.0);
+  s.target_power.resize(d);
+  for (std::size_t i = 0; i < d; ++i) {
+    const auto j = static_cast<double>(i + 1);
+    s.eigenvalue[i] = std::pow(j, -2 * alpha);
+    s.target_power[i] = std::pow(j, -2 * beta);
+  }
+  s.provenance = fmt::format("power law j^(-2 alpha), alpha = {}, beta = {}, d = {}", alpha, beta, dimension);
+  return s;
+}
+
+Spectrum build_power_law(const settings::Values& values) {
+  const std::int64_t dimension = values.integer("dimension");
+  const double alpha = values.number("alpha"), beta = values.number("beta");
+  const std::string& nodes = values.text("nodes");
+  const bool asked = values.given("compress");
+  if (nodes == "exact" && asked) throw values.error("compress", "contradicts nodes = \"exact\"");
+  if (2 * std::max(alpha, std::abs(beta)) * std::log10(static_cast<double>(dimension)) > 300)
+    throw values.error("dimension", fmt::format("d^(-2 alpha) or d^(-2 beta) leaves the range of double precision at "
+                                                "d = {}, alpha = {}, beta = {}",
+                                                dimension, alpha, beta));
+  const bool compressed = nodes == "compressed" || (nodes == "auto" && (asked || dimension > largest_kept_by_default));
+  if (compressed)
+    return power_law_nodes(static_cast<double>(dimension), alpha, beta,
+                           asked ? values.number("compress") : default_tolerance)
+        .spectrum;
+  if (dimension > largest_exact)
+    throw values.error("nodes", fmt::format("\"exact\" keeps every eigenvalue and is limited to dimension <= {}, got "
+                                            "{}; use \"compressed\"",
+                                            largest_exact, dimension));
+  return every_eigenvalue(dimension, alpha, beta);
+}
+
+}  // namespace
+
+Kind power_law_kind() {
+  settings::Description d;
+  d.name = "power-law";
+  d.summary = "Power-law eigenvalues and target coefficients, at any dimension.";
+  d.equations =
+      "lambda_j = j^(-2 alpha),  theta*_j = j^(-beta),  j = 1..d\n"
+      "alpha > 1/2: tr K stays finite as d grows; beta > alpha: SGD's noise limits the decay of the risk";
+  d.source = "theory note least-squares-sgd, section 7; compression 7b";
+  d.parameters = {
+      settings::integer("dimension", "number of coordinates d").must().at_least(1).at_most(1e15),
+      settings::number("alpha", "half the exponent of the eigenvalues").must().above(0),
+      settings::number("beta", "exponent of the target's coefficients").must(),
+      settings::text("nodes",
+                     "exact: every eigenvalue; compressed: Gauss nodes, at a cost independent of d; auto: exact up to "
+                     "d = 200000 unless compress is given")
+          .otherwise(std::string("auto"))
+          .one_of({"auto", "exact", "compressed"}),
+  };
+  return {d, build_power_law};
+}
+
+}  // namespace edgewise::spectra

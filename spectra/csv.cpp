@@ -67,6 +67,7 @@ class Reader {
     }
     if (spectrum_.eigenvalue.empty()) throw std::runtime_error(fmt::format("'{}' holds no eigenvalue", path_));
     spectrum_.provenance = fmt::format("file {}", std::filesystem::path(path_).filename().string());
+    if (!title_.empty()) spectrum_.provenance += ": " + title_;
     return spectrum_;
   }
 
@@ -77,7 +78,10 @@ class Reader {
 
   void comment(std::string_view text) {
     const auto equals = text.find('=');
-    if (equals == std::string_view::npos || trimmed(text.substr(0, equals)) != "unexplained_variance") return;
+    if (equals == std::string_view::npos || trimmed(text.substr(0, equals)) != "unexplained_variance") {
+      if (title_.empty()) title_ = text;
+      return;
+    }
     const std::string_view value = trimmed(text.substr(equals + 1));
     const auto x = number(value);
     if (!x || !(*x >= 0) || std::isinf(*x))
@@ -124,7 +128,7 @@ class Reader {
     spectrum_.target_power.push_back(values[2]);
   }
 
-  std::string path_;
+  std::string path_, title_;
   std::size_t line_ = 0;
   std::vector<std::size_t> columns_;
   Spectrum spectrum_;
@@ -136,18 +140,20 @@ Spectrum read_csv(const std::string& path) {
   return Reader(path).read();
 }
 
-std::string csv_text(const Spectrum& s) {
-  std::string out = fmt::format("# {}\n# unexplained_variance = {}\n{}\n", s.provenance,
-                                settings::text_of(s.unexplained_variance), settings::join(column_names, ","));
+std::string csv_text(const Spectrum& s, std::string_view command) {
+  std::string out = fmt::format("# {}\n", s.provenance);
+  if (!command.empty()) out += fmt::format("# made by: {}\n", command);
+  out += fmt::format("# unexplained_variance = {}\n{}\n", settings::text_of(s.unexplained_variance),
+                     settings::join(column_names, ","));
   for (std::size_t a = 0; a < s.modes(); ++a)
     out += fmt::format("{},{},{}\n", settings::text_of(s.eigenvalue[a]), settings::text_of(s.multiplicity[a]),
                        settings::text_of(s.target_power[a]));
   return out;
 }
 
-void write_csv(const Spectrum& spectrum, const std::string& path) {
+void write_csv(const Spectrum& spectrum, const std::string& path, std::string_view command) {
   std::ofstream file(path);
-  file << csv_text(spectrum);
+  file << csv_text(spectrum, command);
   file.close();
   if (!file) throw std::runtime_error(fmt::format("cannot write '{}'", path));
 }

@@ -4,8 +4,9 @@
 ///
 /// One eigenspace a line: eigenvalue, multiplicity (default 1), target_power (default 1, of the whole eigenspace).
 /// A first line with these names, in any order, says which column is which; without it they come in this order.
-/// Lines that start with `#` are comments, of which `# unexplained_variance = X` is read.
+/// Lines that start with `#` are comments, of which the first (what the file is) and `# unexplained_variance = X` are read.
 #include <string>
+#include <string_view>
 
 #include "spectra/spectrum.hpp"
 
@@ -14,10 +15,11 @@ namespace edgewise::spectra {
 /// Reads a spectrum. \throws std::runtime_error "PATH:LINE: what is wrong", or that the file cannot be read.
 Spectrum read_csv(const std::string& path);
 
-/// The spectrum as CSV text that reads back to the same doubles; the provenance becomes a comment.
-std::string csv_text(const Spectrum& spectrum);
+/// The spectrum as CSV text that reads back to the same doubles. Comments hold the provenance and, if given, the
+/// command that made it.
+std::string csv_text(const Spectrum& spectrum, std::string_view command = {});
 
 /// Writes `csv_text`. \throws std::runtime_error when the file cannot be written.
-void write_csv(const Spectrum& spectrum, const std::string& path);
+void write_csv(const Spectrum& spectrum, const std::string& path, std::string_view command = {});
 
 }  // namespace edgewise::spectra

@@ -324,4 +324,13 @@ Kind dataset_kind() {
           }};
 }
 
+std::optional<DatasetOptions> dataset_of(const settings::Table& experiment) {
+  const settings::Table* section = experiment.table("spectrum");
+  if (!section) return std::nullopt;
+  const settings::Value* kind = section->find("kind");
+  if (!kind || *kind != settings::Value(std::string("dataset"))) return std::nullopt;
+  const std::vector<std::string> every_key = section->keys();
+  return options_of(settings::read(*section, dataset_kind().description.parameters, every_key));
+}
+
 }  // namespace edgewise::spectra

@@ -3,10 +3,12 @@
 /// Real data: images streamed as rows, their measured covariance spectrum and the regression of labels on pixels.
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "settings/settings.hpp"
 #include "spectra/spectrum.hpp"
 
 namespace edgewise::spectra {
@@ -46,5 +48,8 @@ std::shared_ptr<const Measured> measure(const DatasetOptions& options);
 /// remaining coordinates, the remaining trace (so its eigenvalue is their mean) and the remaining signal
 /// theta*'K theta* (so its power is that over the eigenvalue). Costs no full eigendecomposition.
 Spectrum measure_leading(const DatasetOptions& options, std::size_t leading);
+
+/// The data set that an experiment's section [spectrum] names, if it is of kind "dataset".
+std::optional<DatasetOptions> dataset_of(const settings::Table& experiment);
 
 }  // namespace edgewise::spectra

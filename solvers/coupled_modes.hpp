@@ -25,7 +25,8 @@ class CoupledModes {
   /// rate_i and source_i at time t and shared scalars p.
   virtual void coefficients(double t, std::span<const double> p, std::span<double> rate,
                             std::span<double> source) const = 0;
-  /// u_li = d(rhs_i)/dp_l at fixed M_i: column l of the low-rank part of the Jacobian, J = -diag(rate) + sum_l u_l w_l'.
+  /// u_li = d(rhs_i)/dp_l at fixed M_i: column l of the low-rank part of the Jacobian, J = -diag(rate) + sum_l u_l
+  /// w_l'.
   virtual void sensitivity(double t, std::span<const double> p, std::span<const double> M,
                            std::span<double> u) const = 0;
   /// True when rhs is affine in M (rates do not depend on p): one linear solve per stage, no Newton iteration.
@@ -39,12 +40,12 @@ class CoupledModes {
 
 /// What a solver did.
 struct Statistics {
-  std::size_t steps = 0;             ///< accepted steps
-  std::size_t rejected = 0;          ///< rejected steps
-  std::size_t evaluations = 0;       ///< right-hand sides (or transforms) evaluated
-  std::size_t solves = 0;            ///< diagonal-plus-low-rank linear solves
-  std::size_t newton_iterations = 0; ///< beyond the first, for nonlinear systems
-  double last_step = 0;              ///< size of the last step
+  std::size_t steps = 0;              ///< accepted steps
+  std::size_t rejected = 0;           ///< rejected steps
+  std::size_t evaluations = 0;        ///< right-hand sides (or transforms) evaluated
+  std::size_t solves = 0;             ///< diagonal-plus-low-rank linear solves
+  std::size_t newton_iterations = 0;  ///< beyond the first, for nonlinear systems
+  double last_step = 0;               ///< size of the last step
   double first_step = 0;
 };
 

@@ -1,0 +1,250 @@
+#include "solvers/integrate.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/numeric/odeint/stepper/controlled_runge_kutta.hpp>
+#include <boost/numeric/odeint/stepper/dense_output_runge_kutta.hpp>
+#include <boost/numeric/odeint/stepper/generation.hpp>
+#include <boost/numeric/odeint/stepper/runge_kutta_dopri5.hpp>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "solvers/etd.hpp"
+#include "solvers/sdirk4.hpp"
+
+namespace edgewise::solvers {
+namespace {
+
+void shared_scalars(const CoupledModes& system, std::span<const double> M, std::span<double> p) {
+  for (std::size_t l = 0; l < p.size(); ++l) {
+    const auto w = system.weights(l);
+    double sum = 0;
+    for (std::size_t i = 0; i < M.size(); ++i) sum += w[i] * M[i];
+    p[l] = sum;
+  }
+}
+
+/// Odeint's Dormand-Prince with the interface of the steppers of this folder.
+class ExplicitDenseOutput {
+ public:
+  using State = std::vector<double>;
+
+  /// Odeint's error norm is the largest error over a tolerance per mode; a mode's own size is its scale, so that a P
+  /// which falls by many decades stays accurate.
+  explicit ExplicitDenseOutput(Tolerances tolerances)
+      : tolerances_(tolerances),
+        stepper_(boost::numeric::odeint::make_dense_output(tolerances.atol, tolerances.rtol,
+                                                           boost::numeric::odeint::runge_kutta_dopri5<State>())) {}
+
+  void initialize(const State& M, double t, double dt) {
+    initial_ = M;
+    time_ = previous_time_ = t;
+    next_step_ = dt;
+    started_ = false;
+  }
+
+  std::pair<double, double> do_step(const CoupledModes& system) {
+    auto rhs = [&](const State& M, State& dMdt, double t) {
+      ++statistics_.evaluations;
+      rate_.resize(M.size());
+      p_.resize(system.shared());
+      shared_scalars(system, M, p_);
+      system.coefficients(t, p_, rate_, dMdt);
+      for (std::size_t i = 0; i < M.size(); ++i) dMdt[i] -= rate_[i] * M[i];
+    };
+    if (!started_) {
+      system_ = &system;
+      if (!(next_step_ > 0)) {
+        State dMdt(initial_.size());
+        rhs(initial_, dMdt, time_);
+        double largest = 0;
+        for (const double r : rate_) largest = std::max(largest, std::abs(r));
+        next_step_ = largest > 0 ? 0.05 / largest : 1e-3;
+      }
+      if (time_ + next_step_ >= stop_) next_step_ = stop_ - time_;
+      stepper_.initialize(initial_, time_, next_step_);
+      started_ = true;
+    } else if (time_ + 1.0001 * stepper_.current_time_step() >= stop_) {
+      State now = stepper_.current_state();
+      stepper_.initialize(now, time_, stop_ - time_);
+    }
+    std::pair<double, double> step;
+    try {
+      step = stepper_.do_step(rhs);
+    } catch (const boost::numeric::odeint::odeint_error&) {
+      throw std::runtime_error(
+          fmt::format("explicit: no step meets the tolerance at t = {}: the solution has a singularity there or the "
+                      "tolerance is too small",
+                      time_));
+    }
+    previous_time_ = step.first;
+    // Odeint adds the step to the time; a step meant to end at stop_ may miss it by a rounding.
+    time_ = step.second;
+    if (std::abs(time_ - stop_) <= 1e-12 * std::abs(stop_)) time_ = stop_;
+    if (statistics_.steps == 0) statistics_.first_step = time_ - previous_time_;
+    ++statistics_.steps;
+    statistics_.last_step = time_ - previous_time_;
+    current_shared_.resize(system.shared());
+    shared_scalars(system, stepper_.current_state(), current_shared_);
+    return {previous_time_, time_};
+  }
+  void stop_at(double t) { stop_ = t; }
+  void calc_state(double t, State& M) const {
+    M.resize(initial_.size());
+    stepper_.calc_state(std::min(t, stepper_.current_time()), M);
+  }
+  void calc_shared(double t, std::span<double> p) const {
+    calc_state(t, scratch_);
+    shared_scalars(*system_, scratch_, p);
+  }
+  const State& current_state() const { return started_ ? stepper_.current_state() : initial_; }
+  std::span<const double> current_shared() const { return current_shared_; }
+  double current_time() const { return time_; }
+  void reset() {}
+  const Statistics& statistics() const { return statistics_; }
+
+ private:
+  Tolerances tolerances_;
+  decltype(boost::numeric::odeint::make_dense_output(0.0, 0.0,
+                                                     boost::numeric::odeint::runge_kutta_dopri5<State>())) stepper_;
+  Statistics statistics_;
+  const CoupledModes* system_ = nullptr;
+  State initial_, rate_;
+  mutable State scratch_;
+  std::vector<double> p_, current_shared_;
+  double time_ = 0, previous_time_ = 0, next_step_ = 0, stop_ = std::numeric_limits<double>::infinity();
+  bool started_ = false;
+};
+
+template <class Stepper>
+Solution run(Stepper stepper, const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
+             const Options& options) {
+  Solution solution;
+  const std::size_t m = system.shared();
+  std::vector<double> p(m), state(M0.begin(), M0.end());
+  shared_scalars(system, state, p);
+
+  const auto emit = [&](std::size_t index) {
+    solution.times.push_back(times[index]);
+    solution.shared.push_back(p);
+    if (options.keep_states) solution.states.push_back(state);
+    if (options.observer) options.observer(index, times[index], p, state);
+  };
+  double scale = 0;
+  for (const double x : p) scale = std::max(scale, std::abs(x));
+  const double limit = options.divergence_limit * (scale > 0 ? scale : 1.0);
+  const auto beyond = [&](std::span<const double> x) {
+    return std::any_of(x.begin(), x.end(), [&](double v) { return !(std::abs(v) <= limit); });
+  };
+  if (beyond(p)) {
+    solution.diverged_at = times[0];
+    return solution;
+  }
+  emit(0);
+
+  // Coefficients may be defined up to the last time only, and jump at the breaks.
+  std::vector<double> stops;
+  for (const double t : options.breaks)
+    if (t > times.front() && t < times.back()) stops.push_back(t);
+  std::sort(stops.begin(), stops.end());
+  stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
+  stops.push_back(times.back());
+
+  std::size_t next = 1;
+  double t = times[0], trial = options.first_step;
+  const bool overshoot = system.autonomous() && options.breaks.empty();
+  for (const double stop : stops) {
+    if (next == times.size()) break;
+    stepper.reset();
+    stepper.initialize(state, t, trial);
+    stepper.stop_at(overshoot ? std::numeric_limits<double>::infinity() : stop);
+    while (t < stop) {
+      if (stepper.statistics().steps >= options.max_steps)
+        throw std::runtime_error(fmt::format("integrate: {} steps reached only t = {} of {}; raise max_steps or rtol",
+                                             options.max_steps, t, times.back()));
+      double reached = t;
+      bool bad = false;
+      try {
+        reached = stepper.do_step(system).second;
+        bad = beyond(stepper.current_shared());
+      } catch (const std::runtime_error&) {
+        // Only a solution that has grown makes a vanishing step a result rather than a failure.
+        solution.statistics = stepper.statistics();
+        solution.diverged_at = t;
+        return solution;
+      }
+      // A step that ends beyond the limit may still have passed good output times.
+      while (next < times.size() && times[next] <= reached) {
+        stepper.calc_shared(times[next], p);
+        if (bad && beyond(p)) break;
+        if (options.keep_states || options.observer) stepper.calc_state(times[next], state);
+        emit(next++);
+      }
+      if (bad) {
+        solution.diverged_at = reached;
+        solution.statistics = stepper.statistics();
+        return solution;
+      }
+      t = reached;
+    }
+    // A state for the next segment; the step size starts afresh, for the coefficients have jumped.
+    state = stepper.current_state();
+    trial = 0;
+  }
+  solution.statistics = stepper.statistics();
+  return solution;
+}
+
+void check(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
+           const Options& options) {
+  if (M0.size() != system.size())
+    throw std::invalid_argument(
+        fmt::format("integrate: the initial state has {} modes, the system {}", M0.size(), system.size()));
+  if (times.empty()) throw std::invalid_argument("integrate: no output times");
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    if (!std::isfinite(times[i])) throw std::invalid_argument("integrate: an output time is not finite");
+    if (i > 0 && !(times[i] > times[i - 1]))
+      throw std::invalid_argument(
+          fmt::format("integrate: output times must increase, but {} follows {}", times[i], times[i - 1]));
+  }
+  if (!(options.rtol > 0) || !(options.rtol < 1))
+    throw std::invalid_argument(fmt::format("integrate: rtol = {} must lie between 0 and 1", options.rtol));
+  if (!(options.atol >= 0))
+    throw std::invalid_argument(fmt::format("integrate: atol = {} must not be negative", options.atol));
+  for (const double t : options.breaks)
+    if (!std::isfinite(t)) throw std::invalid_argument("integrate: a break is not finite");
+  if (!(options.divergence_limit > 0))
+    throw std::invalid_argument(
+        fmt::format("integrate: divergence_limit = {} must be positive", options.divergence_limit));
+  if (!(options.first_step >= 0) || !std::isfinite(options.first_step))
+    throw std::invalid_argument(
+        fmt::format("integrate: first_step = {} must be finite and not negative", options.first_step));
+}
+
+}  // namespace
+
+Solution integrate(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
+                   const Options& options) {
+  check(system, M0, times, options);
+  const Tolerances tolerances{options.rtol, options.atol};
+  switch (options.integrator) {
+    case Integrator::sdirk4:
+      return run(Sdirk4DenseOutput(tolerances), system, M0, times, options);
+    case Integrator::etd:
+      return run(EtdDenseOutput(tolerances, options.etd_stages), system, M0, times, options);
+    case Integrator::explicit_:
+      return run(ExplicitDenseOutput(tolerances), system, M0, times, options);
+  }
+  throw std::invalid_argument("integrate: unknown integrator");
+}
+
+Integrator integrator_from_name(const std::string& name) {
+  if (name == "sdirk4") return Integrator::sdirk4;
+  if (name == "etd") return Integrator::etd;
+  if (name == "explicit") return Integrator::explicit_;
+  throw std::invalid_argument(fmt::format("unknown integrator '{}'; accepted are sdirk4, etd, explicit", name));
+}
+
+}  // namespace edgewise::solvers

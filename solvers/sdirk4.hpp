@@ -1,0 +1,183 @@
+#pragma once
+/// \file
+/// L-stable singly diagonally implicit Runge-Kutta method of order 4 for coupled modes (Hairer & Wanner, Solving
+/// Ordinary Differential Equations II, IV.6, table 6.5), at O(n) a step.
+///
+/// A stage solves Y = y0 + h gamma f(Y). Given the shared scalars p of the stage, every mode is explicit:
+/// Y_i = (y0_i + h gamma source_i(p)) / (1 + h gamma rate_i(p)), so that Newton's method runs on the m scalars alone
+/// (one iteration is exact for affine systems). An affine autonomous system with one shared scalar takes a faster way:
+/// its step is a polynomial in E = h gamma A / (1 + h gamma A), and all stages follow from a few weighted moments.
+///
+/// Three Odeint steppers: Sdirk4 (error stepper), Sdirk4Controlled, Sdirk4DenseOutput. Pass the system to Odeint's
+/// integrate functions as std::cref(system).
+#include <cstddef>
+#include <limits>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "solvers/coupled_modes.hpp"
+#include "solvers/odeint_concepts.hpp"
+
+namespace edgewise::solvers {
+
+/// How small the error of a step must be: for each shared scalar l, sum_i |W_li error_i| <= atol + rtol sum_i |W_li
+/// M_i|. This bounds the error of p_l itself, relative to p_l where no terms cancel, and watches every mode that p
+/// sees.
+struct Tolerances {
+  double rtol = 1e-8;
+  double atol = 0;
+};
+
+/// One step at a time, without step size control. Odeint's error stepper concept.
+class Sdirk4 {
+ public:
+  using state_type = std::vector<double>;
+  using deriv_type = std::vector<double>;
+  using value_type = double;
+  using time_type = double;
+  using order_type = unsigned short;
+  using stepper_category = boost::numeric::odeint::error_stepper_tag;
+
+  Sdirk4();
+  ~Sdirk4();
+  Sdirk4(const Sdirk4&);
+  Sdirk4& operator=(const Sdirk4&);
+  Sdirk4(Sdirk4&&) noexcept;
+  Sdirk4& operator=(Sdirk4&&) noexcept;
+
+  order_type order() const { return 4; }
+  order_type stepper_order() const { return 4; }
+  order_type error_order() const { return 3; }
+
+  /// M(t) -> M(t + dt) in place. Throws std::runtime_error where the step has no stable solution (see `attempt`).
+  void do_step(const CoupledModes& system, state_type& M, double t, double dt);
+  void do_step(const CoupledModes& system, const state_type& M, double t, state_type& out, double dt);
+  /// Also the estimate of the step's error in every mode.
+  void do_step(const CoupledModes& system, state_type& M, double t, double dt, state_type& error);
+  void do_step(const CoupledModes& system, const state_type& M, double t, state_type& out, double dt,
+               state_type& error);
+
+  /// Coefficients of an autonomous affine system are read once, when it is first seen; call this after changing it.
+  void reset();
+
+  /// \name The step that the controllers build on
+  /// @{
+  /// Starts at (t, M). Reads the coefficients of `system` unless it is the one already known.
+  void begin(const CoupledModes& system, std::span<const double> M, double t);
+  /// Tries a step of size h from the current state. False if there is no stable solution: a denominator
+  /// 1 + h gamma rate_i or det(I - h gamma W D U) is not positive, or Newton's method fails; then take a smaller h.
+  bool attempt(double h, const Tolerances& tolerances);
+  /// Error of the last attempt over its tolerance; the step is good if this is <= 1.
+  double error_ratio() const;
+  /// Makes the attempted step the current state.
+  void accept();
+  double time() const;
+  std::span<const double> state() const;
+  std::span<const double> shared() const;  ///< p at the current state
+  /// sum_i |W_li M_i| at the current state, per shared scalar.
+  std::span<const double> magnitude() const;
+  /// M and p at `t` in the last accepted step, by the method's continuous extension of order 4.
+  void interpolate(double t, std::span<double> M) const;
+  void interpolate_shared(double t, std::span<double> p) const;
+  /// The error estimate of the last attempt, per mode.
+  void error(std::span<double> out) const;
+  /// A first step: 0.05 / max_i |rate_i|.
+  double suggest_step() const;
+  Statistics& statistics();
+  const Statistics& statistics() const;
+  /// @}
+
+  class Engine;
+
+ private:
+  std::unique_ptr<Engine> engine_;
+};
+
+/// Chooses step sizes: predictive control (Gustafsson), the step kept while it could not grow by more than a fifth,
+/// since a new step size costs as much as a step.
+class StepSize {
+ public:
+  explicit StepSize(double order = 4, double hysteresis = 1.2) : order_(order), hysteresis_(hysteresis) {}
+  /// Next step after one of size h with the given error ratio.
+  double accepted(double h, double ratio);
+  double rejected(double h, double ratio);
+  void reset() {
+    previous_h_ = 0;
+    after_rejection_ = false;
+  }
+
+ private:
+  double order_;
+  double hysteresis_;
+  double previous_h_ = 0, previous_ratio_ = 0;
+  bool after_rejection_ = false;
+};
+
+/// Odeint's controlled stepper.
+class Sdirk4Controlled {
+ public:
+  using state_type = std::vector<double>;
+  using deriv_type = std::vector<double>;
+  using value_type = double;
+  using time_type = double;
+  using stepper_type = Sdirk4;
+  using stepper_category = boost::numeric::odeint::controlled_stepper_tag;
+
+  explicit Sdirk4Controlled(Tolerances tolerances = {}) : tolerances_(tolerances) {}
+  /// On success moves M and t by dt and proposes the next dt; else leaves them and proposes a smaller dt.
+  StepResult try_step(const CoupledModes& system, state_type& M, double& t, double& dt);
+  void reset();
+  const Statistics& statistics() const { return stepper_.statistics(); }
+
+ private:
+  Tolerances tolerances_;
+  Sdirk4 stepper_;
+  StepSize control_;
+};
+
+/// Odeint's dense output stepper.
+class Sdirk4DenseOutput {
+ public:
+  using state_type = std::vector<double>;
+  using deriv_type = std::vector<double>;
+  using value_type = double;
+  using time_type = double;
+  using stepper_type = Sdirk4;
+  using stepper_category = boost::numeric::odeint::dense_output_stepper_tag;
+
+  explicit Sdirk4DenseOutput(Tolerances tolerances = {}) : tolerances_(tolerances) {}
+
+  /// Starts at (t, M) with the trial step dt (not positive: chosen from the rates).
+  void initialize(const state_type& M, double t, double dt);
+  /// Takes one step, as large as the tolerance allows; returns its start and end. Throws std::runtime_error if the
+  /// step size falls below the spacing of doubles at t.
+  std::pair<double, double> do_step(const CoupledModes& system);
+  /// No step ends beyond `t`; a step that comes near it ends there exactly.
+  void stop_at(double t) { stop_ = t; }
+
+  void calc_state(double t, state_type& M) const;
+  void calc_shared(double t, std::span<double> p) const { stepper_.interpolate_shared(t, p); }
+  const state_type& current_state() const;
+  std::span<const double> current_shared() const { return stepper_.shared(); }
+  double current_time() const { return time_; }
+  /// M at the start of the last step.
+  const state_type& previous_state() const;
+  double previous_time() const { return previous_time_; }
+  double current_time_step() const { return next_step_; }
+  void reset();
+  const Statistics& statistics() const { return stepper_.statistics(); }
+
+ private:
+  Tolerances tolerances_;
+  Sdirk4 stepper_;
+  StepSize control_;
+  state_type initial_;
+  mutable state_type current_, previous_;
+  double time_ = 0, previous_time_ = 0, next_step_ = 0;
+  double stop_ = std::numeric_limits<double>::infinity();
+  bool started_ = false;
+};
+
+}  // namespace edgewise::solvers

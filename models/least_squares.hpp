@@ -26,15 +26,15 @@ struct DataLaw {
 
 /// Everything the theory and the simulation of SGD on least squares need.
 struct LeastSquares {
-  spectra::Spectrum spectrum;          ///< merged: one mode per distinct eigenvalue
-  std::vector<double> initial_power;   ///< rho_a(0) = sum of v_0^2 over eigenspace a
+  spectra::Spectrum spectrum;         ///< merged: one mode per distinct eigenvalue
+  std::vector<double> initial_power;  ///< rho_a(0) = sum of v_0^2 over eigenspace a
   /// v_0 = alignment * theta* where that holds (-1 for theta_0 = 0); empty when the start is not a multiple of theta*
   std::optional<double> alignment = -1.0;
   std::shared_ptr<const Noise> noise;
-  double label_noise_variance = 0;     ///< of the noise law alone
+  double label_noise_variance = 0;  ///< of the noise law alone
   DataLaw data;
-  double learning_rate = 0;            ///< eta, the raw rate per step at schedule value 1
-  double batch = 1;                    ///< B, whole >= 1, or infinite (gradient descent)
+  double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
+  double batch = 1;          ///< B, whole >= 1, or infinite (gradient descent)
   std::shared_ptr<const Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the spectrum was measured from one
   Time time;

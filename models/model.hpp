@@ -4,6 +4,7 @@
 ///
 /// To add a model: one file in this folder that implements `Model` and `Problem`, and one line in `models/registry.cpp`.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -93,7 +94,7 @@ struct ClosedForm {
   std::string source;   ///< note and section
   double tolerance = 0; ///< relative when the value is not 0, else absolute
   /// (formula's value, computed value)
-  std::pair<double, double> (*evaluate)() = nullptr;
+  std::function<std::pair<double, double>()> evaluate;
 };
 
 class Model {

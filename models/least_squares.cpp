@@ -1,0 +1,310 @@
+#include "models/least_squares.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+#include "models/least_squares_closed_forms.hpp"
+#include "models/least_squares_theory.hpp"
+#include "models/sgd_modes.hpp"
+#include "spectra/kinds.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+const settings::Description& data_description(std::size_t i) {
+  static const std::array<settings::Description, 5> laws = {{
+      {"gaussian", "z standard normal", "x = K^(1/2) z", "theory note least-squares-sgd, 1", {}},
+      {"rademacher", "z = +-1", "excess kurtosis -2", "theory note least-squares-sgd, 1", {}},
+      {"uniform", "z uniform on +-sqrt 3", "excess kurtosis -1.2", "theory note least-squares-sgd, 1", {}},
+      {"laplace", "z Laplace of unit variance", "excess kurtosis 3", "theory note least-squares-sgd, 1", {}},
+      {"rows",
+       "real rows of the data set, drawn with replacement",
+       "the theory takes them as Gaussian",
+       "theory note least-squares-sgd, 1",
+       {}},
+  }};
+  return laws[i];
+}
+constexpr std::array<double, 5> excess_kurtosis = {0, -2, -1.2, 3, 0};
+
+DataLaw read_data(const Table& experiment) {
+  std::vector<const settings::Description*> laws;
+  for (std::size_t i = 0; i < excess_kurtosis.size(); ++i) laws.push_back(&data_description(i));
+  const settings::Choice choice = settings::read_choice(experiment, "data", laws, "gaussian", {}, "law");
+  return {laws[choice.index]->name, excess_kurtosis[choice.index]};
+}
+
+const settings::Description& sgd_description() {
+  static const settings::Description description = {
+      "sgd",
+      "mini-batch stochastic gradient descent, fresh samples every step",
+      "g_k = (1/B) sum_b x_b (<x_b, v_k> - eps_b)\n"
+      "v_{k+1} = v_k - eta_k g_k",
+      "theory note least-squares-sgd, 1",
+      {settings::number("learning_rate", "eta; give this or gamma")
+           .in("1/eigenvalue, per step")
+           .at_least(0)
+           .computed("gamma / tr K"),
+       settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").at_least(0).computed("eta tr K"),
+       settings::number("batch", "B, samples per step; whole for a simulation, inf for gradient descent")
+           .in("samples")
+           .at_least(1)
+           .or_infinite()
+           .otherwise(1.0)}};
+  return description;
+}
+
+const std::vector<Parameter>& initial_parameters() {
+  static const std::vector<Parameter> parameters = {
+      settings::number("scale", "theta_0 = scale * theta*").otherwise(0.0),
+      settings::numbers("error_power",
+                        "|theta_0 - theta*|^2 in each eigenspace (largest eigenvalue first), instead of scale")
+          .at_least(0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("method", "how the theory is solved")
+          .one_of({"recursion", "ode", "volterra", "sde"})
+          .otherwise(std::string("recursion")),
+      settings::text("level", "of the ode: homog (d -> inf limit), diff, log")
+          .one_of({"homog", "diff", "log"})
+          .otherwise(std::string("log")),
+      settings::text("integrator", "of the ode; auto is contour at a constant learning rate, else sdirk4")
+          .one_of({"auto", "contour", "sdirk4", "etd", "explicit"})
+          .otherwise(std::string("auto")),
+      settings::boolean("bands", "add the predicted standard deviation of each observable (Gaussian data and labels)")
+          .otherwise(false),
+      settings::boolean("decomposition", "add the bias, kernel and label-noise parts of P").otherwise(false),
+      settings::boolean("exponents", "add the local exponent d log P / d log step").otherwise(false),
+      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
+      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
+      settings::number("scale_contraction", "factor on the decay per step, to see what a run would notice")
+          .above(0)
+          .otherwise(1.0),
+      settings::number("scale_feedback", "factor on (eta^2/B) n lambda, to see what a run would notice")
+          .at_least(0)
+          .otherwise(1.0),
+      settings::number("scale_label_noise", "factor on sigma^2, to see what a run would notice")
+          .at_least(0)
+          .otherwise(1.0),
+      settings::text("scheme", "of the sde").one_of({"euler-maruyama", "weak2"}).otherwise(std::string("weak2")),
+      settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{256}),
+      settings::number("time_step", "of the sde").in("step").above(0).otherwise(1.0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("sampler", "how a step is sampled; auto picks the cheapest that is exact in law")
+          .one_of({"auto", "exact", "block", "batch", "naive", "rows"})
+          .otherwise(std::string("auto"))};
+  return parameters;
+}
+
+class LeastSquaresProblem final : public Problem {
+ public:
+  LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LeastSquaresTheory theory, std::string sampler,
+                      std::optional<std::pair<double, double>> power_law, const Table& table)
+      : problem_(std::move(problem)),
+        theory_(std::move(theory)),
+        sampler_(std::move(sampler)),
+        power_law_(power_law),
+        table_(table) {}
+
+  Trajectory solve() const override {
+    try {
+      Trajectory trajectory = solve_sgd(*problem_, theory_);
+      for (auto& warning : warnings()) trajectory.warnings.push_back(std::move(warning));
+      return trajectory;
+    } catch (const std::invalid_argument& e) {
+      throw table_.error("", e.what());
+    }
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    try {
+      return simulate_sgd(problem_, sampler_);
+    } catch (const std::invalid_argument& e) {
+      throw table_.error("", e.what());
+    }
+  }
+
+  std::vector<Finding> stability() const override {
+    std::vector<Finding> findings = sgd_stability(*problem_);
+    if (power_law_) {
+      const PowerLawPrediction law =
+          power_law_prediction(power_law_->first, power_law_->second, problem_->learning_rate, problem_->batch,
+                               kernel_norm(SgdModes(*problem_), problem_->learning_rate));
+      findings.push_back({"phase", law.phase, "which term rules P at long times, before finite size is felt"});
+      findings.push_back({"bias_exponent", law.bias_exponent, "p of P ~ t^(-p)"});
+      findings.push_back({"bias_constant", law.bias_constant, "its constant, t in steps"});
+      findings.push_back({"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent"});
+      findings.push_back({"kernel_constant", law.kernel_constant, "its constant, t in steps"});
+    }
+    return findings;
+  }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    if (problem_->data.name == "rows")
+      out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
+    return out;
+  }
+
+ private:
+  std::shared_ptr<LeastSquares> problem_;
+  LeastSquaresTheory theory_;
+  std::string sampler_;
+  std::optional<std::pair<double, double>> power_law_;
+  Table table_;
+};
+
+// alpha and beta of a power-law spectrum, for the predicted exponents.
+std::optional<std::pair<double, double>> power_law_of(const Table& experiment) {
+  const Table* section = experiment.table("spectrum");
+  if (!section) return std::nullopt;
+  const auto* kind = section->find("kind");
+  if (!kind || *kind != settings::Value(std::string("power-law"))) return std::nullopt;
+  for (const auto& k : spectra::kinds())
+    if (k.description.name == "power-law") {
+      std::vector<std::string> also = section->keys();
+      const Values values = settings::read(*section, k.description.parameters, also);
+      return std::pair(values.number("alpha"), values.number("beta"));
+    }
+  return std::nullopt;
+}
+
+class LeastSquaresModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description description = {
+        "least-squares",
+        "streaming SGD on high-dimensional linear regression",
+        "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, P = v'Kv, sigma^2 = E eps^2\n"
+        "D_a' = a_a D_a + (eta^2/B) n_a lambda_a (P + sigma^2),   P = sum_a lambda_a D_a      (exact at finite d)\n"
+        "a_a = (1 - eta lambda_a)^2 + eta^2 lambda_a^2 / B\n"
+        "ode:      dq_a/dt = -A_a q_a + b_a (P + sigma^2),  q_a = lambda_a D_a\n"
+        "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
+        "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
+        "Paquette 2023; theory note least-squares-sgd",
+        {}};
+    return description;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"spectrum", "noise",   "data",   "optimizer",
+                                                   "schedule", "initial", "theory", "monte_carlo"};
+    return names;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> list = {&sgd_description()};
+    return list;
+  }
+  std::span<const Observable> observables() const override { return least_squares_observables(); }
+  std::vector<ClosedForm> closed_forms() const override { return least_squares_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    auto problem = std::make_shared<LeastSquares>();
+    problem->time = experiment.time;
+    problem->spectrum = spectra::merged(spectra::build(table));
+    problem->noise = read_noise(table);
+    problem->label_noise_variance = problem->noise->variance();
+    if (!std::isfinite(problem->label_noise_variance))
+      throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
+    problem->data = read_data(table);
+    problem->dataset = spectra::dataset_of(table);
+    if (problem->data.name == "rows" && !problem->dataset)
+      throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
+    read_optimizer(table, *problem);
+    problem->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    read_initial(table, *problem);
+
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    LeastSquaresTheory options;
+    options.method = theory.text("method");
+    options.level = theory.text("level");
+    options.integrator = theory.text("integrator");
+    options.bands = theory.flag("bands");
+    options.decomposition = theory.flag("decomposition");
+    options.exponents = theory.flag("exponents");
+    options.rtol = theory.number("rtol");
+    options.atol = theory.number("atol");
+    options.scale_contraction = theory.number("scale_contraction");
+    options.scale_feedback = theory.number("scale_feedback");
+    options.scale_label_noise = theory.number("scale_label_noise");
+    options.scheme = theory.text("scheme");
+    options.paths = static_cast<std::uint64_t>(theory.integer("paths"));
+    options.time_step = theory.number("time_step");
+    options.seed = experiment.monte_carlo.seed;
+
+    std::vector<std::string> shared_keys;
+    for (const auto& p : monte_carlo_parameters_of_every_model()) shared_keys.push_back(p);
+    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    return std::make_unique<LeastSquaresProblem>(problem, options, monte_carlo.text("sampler"), power_law_of(table),
+                                                 Table(table.origin(), ""));
+  }
+
+ private:
+  static std::vector<std::string> monte_carlo_parameters_of_every_model() {
+    std::vector<std::string> names;
+    for (const auto& p : models::monte_carlo_parameters()) names.push_back(p.name);
+    return names;
+  }
+
+  static void read_optimizer(const Table& table, LeastSquares& problem) {
+    const std::array<const settings::Description*, 1> kinds = {&sgd_description()};
+    const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd");
+    const Values& values = choice.values;
+    if (values.given("learning_rate") == values.given("gamma"))
+      throw values.error("learning_rate", "give either learning_rate or gamma (= learning_rate * tr K)");
+    problem.learning_rate =
+        values.given("gamma") ? values.number("gamma") / problem.spectrum.trace() : values.number("learning_rate");
+    problem.batch = values.number("batch");
+    if (problem.learning_rate < 0) throw values.error("learning_rate", "must be >= 0");
+  }
+
+  static void read_initial(const Table& table, LeastSquares& problem) {
+    const Values values = settings::read(table.table_or_empty("initial"), initial_parameters());
+    const auto& target = problem.spectrum.target_power;
+    if (values.given("error_power")) {
+      if (values.given("scale")) throw values.error("error_power", "give either scale or error_power, not both");
+      problem.initial_power = values.numbers("error_power");
+      if (problem.initial_power.size() != target.size())
+        throw values.error("error_power", fmt::format("needs one number per distinct eigenvalue: {}, got {}",
+                                                      target.size(), problem.initial_power.size()));
+      problem.alignment.reset();
+      return;
+    }
+    const double alignment = values.number("scale") - 1;
+    problem.alignment = alignment;
+    for (const double rho : target) problem.initial_power.push_back(alignment * alignment * rho);
+  }
+};
+
+}  // namespace
+
+const std::vector<Observable>& least_squares_observables() {
+  static const std::vector<Observable> observables = {
+      {"risk", "label^2", "population loss with noise, (P + sigma^2)/2"},
+      {"excess_mse", "label^2", "P = v'Kv"},
+      {"parameter_error", "parameter^2", "|v|^2 = |theta - theta*|^2"}};
+  return observables;
+}
+
+const Model& least_squares_model() {
+  static const LeastSquaresModel model;
+  return model;
+}
+
+}  // namespace edgewise::models

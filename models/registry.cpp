@@ -1,0 +1,30 @@
+#include <vector>
+
+#include "models/model.hpp"
+
+namespace edgewise::models {
+
+const Model& least_squares_model();
+
+std::span<const Model* const> all() {
+  static const std::vector<const Model*> models = {&least_squares_model()};
+  return models;
+}
+
+const Model& find(const Experiment& experiment) {
+  std::vector<std::string> names;
+  for (const Model* model : all()) {
+    if (model->description().name == experiment.model) return *model;
+    names.push_back(model->description().name);
+  }
+  throw experiment.table.error("model", "'" + experiment.model + "' is not one of " + settings::join(names) +
+                                            settings::suggestion(experiment.model, names));
+}
+
+const Column* Trajectory::find(std::string_view name) const {
+  for (const Column& column : columns)
+    if (column.observable.name == name) return &column;
+  return nullptr;
+}
+
+}  // namespace edgewise::models

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "solvers/contour.hpp"
+#include "solvers/integrate.hpp"
 
 namespace edgewise::models {
 
@@ -125,8 +126,36 @@ FlowResult integrate_flow(const FlowProblem& problem, std::span<const double> ti
                           double rtol, double atol, double limit) {
   const SgdFlow flow(problem);
   if (integrator == "contour") return by_contour(problem, flow, times, rtol, limit);
-  (void)atol;
-  throw std::invalid_argument("theory.integrator: " + integrator);
+  std::vector<double> at(times.begin(), times.end());
+  const bool starts_late = at.empty() || at.front() > 0;
+  if (starts_late) at.insert(at.begin(), 0.0);
+  solvers::Options options;
+  options.integrator = solvers::integrator_from_name(integrator);
+  options.rtol = rtol;
+  options.atol = atol;
+  options.breaks = problem.schedule->breaks();
+  const std::vector<double> start = flow.initial();
+  double P0 = 0;
+  for (const double q : start) P0 += q;
+  options.divergence_limit = limit / (P0 > 0 ? P0 : 1);
+  FlowResult result;
+  const auto& lambda = problem.modes.eigenvalue;
+  options.observer = [&](std::size_t index, double, std::span<const double> p, std::span<const double> q) {
+    if (starts_late && index == 0) return;
+    double error = 0;
+    for (std::size_t a = 0; a < q.size(); ++a) error += q[a] / lambda[a];
+    result.excess_mse.push_back(p[0]);
+    result.parameter_error.push_back(error);
+  };
+  const solvers::Solution solution = solvers::integrate(flow, start, at, options);
+  result.diverged_at = solution.diverged_at;
+  const solvers::Statistics& s = solution.statistics;
+  result.report = {{"solver_steps", static_cast<double>(s.steps)},
+                   {"solver_rejected", static_cast<double>(s.rejected)},
+                   {"solver_evaluations", static_cast<double>(s.evaluations)},
+                   {"solver_solves", static_cast<double>(s.solves)},
+                   {"solver_last_step", s.last_step}};
+  return result;
 }
 
 FlowResult integrate_volterra(const FlowProblem& problem, std::span<const double> times, double rtol, double limit) {

@@ -33,6 +33,7 @@ struct Point {
 struct Curve {
   std::vector<Point> points;
   std::optional<double> diverged_at;
+  bool knows_parameter_error = true;
 };
 
 bool diverged(double P, double scale) {
@@ -64,7 +65,6 @@ class Solver {
     Trajectory out;
     const Setting whole{modes_.power, scaled_noise_, 1};
     Curve curve;
-    std::vector<double> sde_std;
     if (theory_.method == "recursion") {
       curve = recursion(whole, out);
       out.method = "recursion";
@@ -75,22 +75,11 @@ class Solver {
       curve = volterra(whole, out);
       out.method = "volterra";
     } else {
-      const SdeResult sde = homogenized_sde(problem_, theory_);
-      for (std::size_t i = 0; i < sde.excess_mse.size(); ++i)
-        curve.points.push_back({sde.excess_mse[i], sde.parameter_error[i]});
-      curve.diverged_at = sde.diverged_at;
-      sde_std = sde.excess_mse_std;
+      curve = sde(out);
       out.method = "sde, " + theory_.scheme;
-      out.report = sde.report;
-      out.warnings = sde.warnings;
     }
     fill(out, curve);
-    if (!sde_std.empty()) {
-      sde_std.resize(out.steps.size());
-      out.columns[1].std = sde_std;
-      out.columns[0].std = sde_std;
-      for (double& s : out.columns[0].std) s /= 2;
-    }
+    if (!sde_std_.empty()) show_sde_fluctuations(out);
     if (theory_.bands && theory_.method != "sde") bands(out);
     if (theory_.decomposition) decompose(out);
     if (theory_.exponents) exponents(out);
@@ -275,11 +264,51 @@ class Solver {
     std::vector<double> at;
     for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
     const FlowResult result = integrate_volterra(flow, at, theory_.rtol, divergence_factor * scale_of(modes_, setting));
-    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
-      curve.points.push_back({result.excess_mse[i], result.parameter_error[i] + modes_.null_power});
+    for (const double P : result.excess_mse) curve.points.push_back({P, 0});
+    curve.knows_parameter_error = false;
     curve.diverged_at = result.diverged_at;
     out.report.insert(out.report.end(), result.report.begin(), result.report.end());
     return curve;
+  }
+
+  Curve sde(Trajectory& out) {
+    Curve curve;
+    const SdeResult result = homogenized_sde(problem_, theory_);
+    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
+      curve.points.push_back({result.excess_mse[i], result.parameter_error[i]});
+    curve.diverged_at = result.diverged_at;
+    sde_std_ = result.excess_mse_std;
+    out.report = result.report;
+    return curve;
+  }
+
+  // The SDE's own spread beside that of SGD: the note's warning, made visible.
+  void show_sde_fluctuations(Trajectory& out) const {
+    Column spread{{"excess_mse_sde_std", "label^2", "standard deviation of P over the paths of the SDE (not of SGD)"},
+                  sde_std_,
+                  {}};
+    Column error{{"excess_mse_sde_sem", "label^2", "standard error of the SDE's mean of P"}, {}, {}};
+    for (const double s : sde_std_) error.value.push_back(s / std::sqrt(static_cast<double>(theory_.paths)));
+    out.columns.push_back(spread);
+    out.columns.push_back(error);
+    out.warnings.push_back("the SDE has the mean risk of SGD, but not its fluctuations: draw no bands from it");
+    if (!problem_.data.gaussian() || !problem_.noise->gaussian()) return;
+    LeastSquaresTheory exact;
+    exact.bands = true;
+    const Trajectory truth = Solver(problem_, exact).run();
+    const auto& exact_std = truth.columns[1].std;
+    Column sgd{{"excess_mse_sgd_std", "label^2", "exact standard deviation of P under SGD"}, exact_std, {}};
+    sgd.value.resize(out.steps.size());
+    out.columns.push_back(sgd);
+    double smallest = std::numeric_limits<double>::infinity(), largest = 0;
+    for (std::size_t i = 0; i < std::min(sde_std_.size(), exact_std.size()); ++i)
+      if (exact_std[i] > 0) {
+        smallest = std::min(smallest, sde_std_[i] / exact_std[i]);
+        largest = std::max(largest, sde_std_[i] / exact_std[i]);
+      }
+    if (largest > 0)
+      out.warnings.push_back(fmt::format("standard deviation of P, SDE over SGD: {:.3g} to {:.3g} along the trajectory",
+                                         smallest, largest));
   }
 
   void fill(Trajectory& out, const Curve& curve) const {
@@ -293,6 +322,7 @@ class Solver {
       out.columns[1].value.push_back(p.P);
       out.columns[2].value.push_back(p.parameter_error);
     }
+    if (!curve.knows_parameter_error) out.columns.pop_back();
     out.diverged_at = curve.diverged_at;
   }
 
@@ -305,6 +335,7 @@ class Solver {
   SgdModes modes_;
   double scaled_noise_;
   mutable std::vector<std::vector<double>> ones_;
+  std::vector<double> sde_std_;
 };
 
 void Solver::bands(Trajectory& out) const {
@@ -379,7 +410,7 @@ void Solver::bands(Trajectory& out) const {
     excess.push_back(std::sqrt(variance[i]));
     risk.push_back(excess.back() / 2);
   }
-  if (!parameter_variance.empty())
+  if (!parameter_variance.empty() && out.columns.size() > 2)
     for (const double v : parameter_variance) out.columns[2].std.push_back(std::sqrt(v));
 }
 

@@ -6,6 +6,7 @@
 
 #include "solvers/contour.hpp"
 #include "solvers/integrate.hpp"
+#include "solvers/volterra.hpp"
 
 namespace edgewise::models {
 
@@ -159,11 +160,28 @@ FlowResult integrate_flow(const FlowProblem& problem, std::span<const double> ti
 }
 
 FlowResult integrate_volterra(const FlowProblem& problem, std::span<const double> times, double rtol, double limit) {
-  (void)problem;
-  (void)times;
-  (void)rtol;
-  (void)limit;
-  throw std::invalid_argument("theory.method: volterra");
+  if (!problem.schedule->constant())
+    throw std::invalid_argument("theory.method: volterra needs a constant schedule; use recursion or ode");
+  const SgdFlow flow(problem);
+  const std::size_t n = flow.size();
+  // Where the solution passes the limit is known without solving; beyond it the equation only overflows.
+  FlowResult known = by_contour(problem, flow, times, 1e-4, limit);
+  solvers::ExponentialSum F, H;
+  F.rate.resize(n);
+  H.weight.resize(n);
+  flow.rates(problem.learning_rate, F.rate, H.weight);
+  H.rate = F.rate;
+  F.weight = flow.initial();
+  solvers::VolterraOptions options;
+  options.rtol = rtol;
+  const auto solution = solvers::volterra([&](double t) { return F(t); }, H, problem.noise_variance,
+                                          times.first(known.excess_mse.size()), options);
+  FlowResult result;
+  result.excess_mse = solution.values;
+  result.diverged_at = known.diverged_at;
+  result.report = {{"solver_steps", static_cast<double>(solution.statistics.steps)},
+                   {"solver_rejected", static_cast<double>(solution.statistics.rejected)}};
+  return result;
 }
 
 }  // namespace edgewise::models

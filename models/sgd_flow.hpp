@@ -64,7 +64,8 @@ class SgdFlow final : public solvers::CoupledModes {
 FlowResult integrate_flow(const FlowProblem& problem, std::span<const double> times, const std::string& integrator,
                           double rtol, double atol, double limit);
 
-/// The homog flow as its Volterra equation P = F + H * (P + sigma^2) (constant schedule only).
+/// The homog flow as its Volterra equation P = F + H * (P + sigma^2) (constant schedule only). Knows P alone:
+/// parameter_error stays empty.
 FlowResult integrate_volterra(const FlowProblem& problem, std::span<const double> times, double rtol, double limit);
 
 }  // namespace edgewise::models

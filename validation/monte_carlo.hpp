@@ -16,14 +16,14 @@ namespace edgewise::validation {
 struct Sample {
   std::vector<std::uint64_t> steps;
   std::vector<models::Observable> observables;
-  std::uint64_t replicas = 0;   ///< replicas that finished
+  std::uint64_t replicas = 0;  ///< replicas that finished
   std::vector<double> mean, sem, std, skewness, q05, q50, q95;
   /// All observations, [observable * times + time][replica]; float64, kept for quantiles and the verdict.
   std::vector<std::vector<double>> values;
   std::string sampler;
   std::vector<std::string> warnings;
-  std::uint64_t diverged = 0;   ///< replicas with a non-finite observation
-  bool interrupted = false;     ///< stopped early; what is here is complete replicas
+  std::uint64_t diverged = 0;  ///< replicas with a non-finite observation
+  bool interrupted = false;    ///< stopped early; what is here is complete replicas
   double seconds = 0;
 };
 

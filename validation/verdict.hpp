@@ -18,8 +18,8 @@ struct Comparison {
   std::uint64_t step = 0;
   std::string observable;
   double theory = 0, mc_mean = 0, mc_sem = 0;
-  double std_used = 0;   ///< of one replica: exact where known, else from the sample
-  double z = 0;          ///< corrected for skewness; 0 when the observable has no fluctuation and matches
+  double std_used = 0;  ///< of one replica: exact where known, else from the sample
+  double z = 0;         ///< corrected for skewness; 0 when the observable has no fluctuation and matches
 };
 
 /// Section [verdict].
@@ -34,15 +34,15 @@ VerdictOptions read_verdict_options(const settings::Table& experiment);
 
 struct Verdict {
   Outcome outcome = Outcome::inconclusive;
-  std::string reason;               ///< one sentence
-  double max_z = 0, critical_z = 0; ///< over all steps and observables together
+  std::string reason;                ///< one sentence
+  double max_z = 0, critical_z = 0;  ///< over all steps and observables together
   double p_value = 1;
-  double detectable = 0;            ///< smallest relative discrepancy, common to all steps, that would be detected
-  double largest_gap = 0;           ///< largest |mean - theory| / theory
-  double effective_comparisons = 0; ///< number of independent comparisons with the same critical value
+  double detectable = 0;             ///< smallest relative discrepancy, common to all steps, that would be detected
+  double largest_gap = 0;            ///< largest |mean - theory| / theory
+  double effective_comparisons = 0;  ///< number of independent comparisons with the same critical value
   std::uint64_t replicas = 0;
   bool heavy_tailed = false;
-  bool exact_std = false;           ///< z-scores use the theory's exact standard deviation
+  bool exact_std = false;  ///< z-scores use the theory's exact standard deviation
   std::vector<Comparison> rows;
   std::vector<std::string> warnings;
 };

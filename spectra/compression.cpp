@@ -23,6 +23,8 @@ namespace {
 constexpr std::size_t most_nodes_per_bin = 14;
 constexpr std::size_t kept_exactly = 8;
 constexpr double points_per_decade = 6;
+// The kernel norm is kept up to this share of the learning rate at which its largest term diverges.
+constexpr double nearest_to_threshold = 0.99;
 
 /// The functionals F, H and the sums of a spectrum, at the times of a grid.
 struct Functionals {
@@ -59,7 +61,7 @@ Functionals functionals(const Spectrum& s, const std::vector<double>& bias_times
     f.bias.push_back((in_bias * decay).sum());
   }
   f.sums = {s.dimension(), s.trace(), s.trace_of_square(), power.sum(), s.signal()};
-  for (const double x : {0.5, 0.9, 0.99}) f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());
+  for (const double x : {0.5, 0.9, nearest_to_threshold}) f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());
   return f;
 }
 
@@ -208,14 +210,18 @@ void add_bin(Spectrum& out, const Spectrum& s, std::size_t first, std::size_t la
   for (std::size_t a = first; a < last; ++a) append(out, s.eigenvalue[a], s.multiplicity[a], s.target_power[a]);
 }
 
+/// Bins have equal width in log(lambda / (pole - lambda)). Far below the pole that is log lambda; near the largest
+/// eigenvalue it narrows the bins as the kernel norm close to the stability threshold needs.
 /// `s` has distinct positive eigenvalues, largest first.
 Spectrum rule_of_modes(const Spectrum& s, double width, std::size_t q) {
   Spectrum out;
   const std::size_t kept = std::min(kept_exactly, s.modes());
   for (std::size_t a = 0; a < kept; ++a) append(out, s.eigenvalue[a], s.multiplicity[a], s.target_power[a]);
+  const double pole = s.eigenvalue[0] / nearest_to_threshold;
   std::size_t first = kept;
   while (first < s.modes()) {
-    const double low = s.eigenvalue[first] * std::exp(-width);
+    const double odds = s.eigenvalue[first] / (pole - s.eigenvalue[first]) * std::exp(-width);
+    const double low = pole * odds / (1 + odds);
     std::size_t last = first + 1;
     while (last < s.modes() && s.eigenvalue[last] > low) ++last;
     add_bin(out, s, first, last, q);

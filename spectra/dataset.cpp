@@ -25,7 +25,7 @@ namespace edgewise::spectra {
 
 namespace {
 
-// Directions with less variance than this share of the largest are rounding of the pixels; the regression leaves them.
+// Directions with less variance than this share of the largest are rounding of the pixels: they count as null.
 constexpr double negligible_eigenvalue = 1e-12;
 constexpr unsigned classes = 10;
 
@@ -214,8 +214,9 @@ Measured compute_measured(const DatasetOptions& options) {
   Eigen::VectorXd coordinates = Eigen::VectorXd::Zero(lambda.size());
   Measured out;
   for (Eigen::Index i = 0; i < lambda.size(); ++i) {
-    if (lambda[i] >= negligible_eigenvalue * lambda[0]) coordinates[i] = along[i] / lambda[i];
-    out.spectrum.eigenvalue.push_back(std::max(lambda[i], 0.0));
+    const bool null = lambda[i] < negligible_eigenvalue * lambda[0];
+    if (!null) coordinates[i] = along[i] / lambda[i];
+    out.spectrum.eigenvalue.push_back(null ? 0.0 : lambda[i]);
     out.spectrum.multiplicity.push_back(1);
     out.spectrum.target_power.push_back(coordinates[i] * coordinates[i]);
   }
@@ -302,7 +303,7 @@ Kind dataset_kind() {
   d.summary = "Measured covariance of a real data set, with the labels regressed on the inputs.";
   d.equations =
       "K = X'X / rows (X centred, pixels / 255),  theta* = K^(-1) X'y / rows,\n"
-      "unexplained_variance = mean (y - X theta*)^2; directions below 1e-12 lambda_max hold no target power";
+      "unexplained_variance = mean (y - X theta*)^2; directions below 1e-12 lambda_max count as null";
   d.source = "Fashion-MNIST: Xiao, Rasul and Vollgraf, arXiv:1708.07747; Debian package dataset-fashion-mnist";
   d.parameters = {
       settings::text("name", "the data set").otherwise(defaults.name).one_of({"fashion-mnist"}),

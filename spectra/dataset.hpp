@@ -41,7 +41,8 @@ struct Measured {
   std::vector<double> optimum;       ///< theta* in input coordinates
 };
 
-/// Covariance (1/rows) X'X, its full eigendecomposition and the least-squares fit of the targets. Cached like `load`.
+/// Covariance (1/rows) X'X, its full eigendecomposition and the least-squares fit of the targets. Directions with less
+/// than 1e-12 of the largest variance count as null: eigenvalue 0, no target power. Cached like `load`.
 std::shared_ptr<const Measured> measure(const DatasetOptions& options);
 
 /// The `leading` largest eigenvalues with the target's power along each, and one bulk mode for the rest, which has the

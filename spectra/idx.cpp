@@ -38,6 +38,16 @@ class File {
     }
   }
 
+  /// Reads on to the end, where zlib compares the checksum.
+  void finish() {
+    std::uint8_t byte = 0;
+    const int got = gzread(file_.get(), &byte, 1);
+    if (got > 0) throw std::runtime_error(fmt::format("'{}' holds more bytes than its shape says", path_));
+    int code = Z_OK;
+    gzerror(file_.get(), &code);
+    if (got < 0 || code != Z_OK) fail();
+  }
+
   std::size_t big_endian() {
     std::uint8_t b[4];
     read(b, 4);
@@ -73,11 +83,13 @@ IdxArray read_idx(const std::string& path, std::size_t rows) {
   }
   if (rows > array.shape[0])
     throw std::runtime_error(fmt::format("'{}' holds {} rows, {} were asked for", path, array.shape[0], rows));
-  if (rows > 0) array.shape[0] = rows;
+  const bool all = rows == 0 || rows == array.shape[0];
+  if (!all) array.shape[0] = rows;
   if (row_size > largest_array / array.shape[0])
     throw std::runtime_error(fmt::format("'{}' claims an impossible shape", path));
   array.bytes.resize(array.shape[0] * row_size);
   file.read(array.bytes.data(), array.bytes.size());
+  if (all) file.finish();
   return array;
 }
 

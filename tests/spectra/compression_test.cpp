@@ -1,0 +1,260 @@
+#include "spectra/compression.hpp"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <boost/math/special_functions/zeta.hpp>
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+
+#include "spectra/csv.hpp"
+#include "spectra/marchenko_pastur.hpp"
+
+using namespace edgewise::spectra;
+
+namespace {
+
+Spectrum power_law(std::size_t d, double alpha, double beta) {
+  Spectrum s;
+  for (std::size_t i = 0; i < d; ++i) {
+    const auto j = static_cast<double>(i + 1);
+    s.eigenvalue.push_back(std::pow(j, -2 * alpha));
+    s.multiplicity.push_back(1);
+    s.target_power.push_back(std::pow(j, -2 * beta));
+  }
+  return s;
+}
+
+Spectrum flat_target(std::vector<double> lambda) {
+  Spectrum s;
+  s.multiplicity.assign(lambda.size(), 1.0);
+  s.target_power.assign(lambda.size(), 1.0 / static_cast<double>(lambda.size()));
+  s.eigenvalue = std::move(lambda);
+  return s;
+}
+
+/// F and H on a logarithmic grid of times, by a plain loop of its own.
+struct Curves {
+  std::vector<double> tau, bias, kernel;
+};
+
+Curves curves(const Spectrum& s, std::vector<double> tau) {
+  Curves c;
+  for (const double t : tau) {
+    double bias = 0, kernel = 0;
+    for (std::size_t a = 0; a < s.modes(); ++a) {
+      const double decayed = s.eigenvalue[a] * std::exp(-t * s.eigenvalue[a]);
+      bias += s.target_power[a] * decayed;
+      kernel += s.multiplicity[a] * s.eigenvalue[a] * decayed;
+    }
+    c.bias.push_back(bias);
+    c.kernel.push_back(kernel);
+  }
+  c.tau = std::move(tau);
+  return c;
+}
+
+Curves curves(const Spectrum& whole, int points) {
+  const double first = std::log(0.1 / whole.largest()), last = std::log(5 / whole.smallest_positive());
+  std::vector<double> tau;
+  for (int k = 0; k < points; ++k) tau.push_back(std::exp(first + (last - first) * k / (points - 1)));
+  return curves(whole, tau);
+}
+
+/// Largest relative error of F and H against every eigenvalue.
+double direct_error(const Spectrum& nodes, const Curves& whole) {
+  const Curves c = curves(nodes, whole.tau);
+  double worst = 0;
+  for (std::size_t k = 0; k < c.tau.size(); ++k)
+    worst = std::max({worst, std::abs(c.bias[k] / whole.bias[k] - 1), std::abs(c.kernel[k] / whole.kernel[k] - 1)});
+  return worst;
+}
+
+/// (eta/B) sum n lambda / (2 - eta lambda (1 + 1/B)), the kernel norm of SGD (theory note 1.1).
+double kernel_norm(const Spectrum& s, double eta, double batch) {
+  double sum = 0;
+  for (std::size_t a = 0; a < s.modes(); ++a)
+    sum += s.multiplicity[a] * s.eigenvalue[a] / (2 - eta * s.eigenvalue[a] * (1 + 1 / batch));
+  return eta / batch * sum;
+}
+
+struct Phase {
+  double alpha, beta;
+};
+// One point of each phase of theory note 7, and a steep and a flat spectrum.
+const Phase phases[] = {{1, 0.5}, {0.4, 0.7}, {0.75, 1.2}, {0.35, 0.8}, {2, 0.3}, {0.2, 0.4}, {1, -0.25}};
+
+}  // namespace
+
+TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1e6") {
+  for (const auto& [alpha, beta] : phases) {
+    CAPTURE(alpha);
+    CAPTURE(beta);
+    const Spectrum whole = power_law(1'000'000, alpha, beta);
+    const Curves direct = curves(whole, 23);
+    for (const double tolerance : {1e-3, 1e-6, 1e-10}) {
+      CAPTURE(tolerance);
+      const Compressed c = power_law_nodes(1e6, alpha, beta, tolerance);
+      CHECK(c.spectrum.compressed);
+      CHECK(c.error.worst() <= tolerance);
+      // The grid of this test lies between the points of the grid on which the rule was chosen.
+      CHECK(direct_error(c.spectrum, direct) <= 1.05 * tolerance);
+      CHECK(c.spectrum.dimension() == doctest::Approx(1e6).epsilon(1e-12));
+      CHECK(c.spectrum.trace() == doctest::Approx(whole.trace()).epsilon(tolerance));
+      CHECK(c.spectrum.trace_of_square() == doctest::Approx(whole.trace_of_square()).epsilon(tolerance));
+    }
+  }
+}
+
+TEST_CASE("the reported error is the error against every eigenvalue") {
+  const Spectrum whole = power_law(100'000, 0.75, 1.2);
+  const Compressed c = power_law_nodes(1e5, 0.75, 1.2, 1e-5);
+  const CompressionError direct = compression_error(c.spectrum, whole);
+  CHECK(direct.bias == doctest::Approx(c.error.bias).epsilon(1e-3));
+  CHECK(direct.kernel == doctest::Approx(c.error.kernel).epsilon(1e-3));
+  CHECK(direct.sums == doctest::Approx(c.error.sums).epsilon(1e-3));
+  CHECK(c.error.worst() > 1e-7);  // a tolerance of 1e-5 is made use of
+}
+
+TEST_CASE("the number of power-law nodes grows with the decades only, up to d = 1e15") {
+  for (const auto& [alpha, beta] : {Phase{1, 0.5}, Phase{0.4, 0.7}}) {
+    CAPTURE(alpha);
+    const auto nodes = [&](double d) {
+      return static_cast<double>(power_law_nodes(d, alpha, beta, 1e-6).spectrum.modes());
+    };
+    const double at_1e6 = nodes(1e6), at_1e9 = nodes(1e9), at_1e12 = nodes(1e12), at_1e15 = nodes(1e15);
+    CHECK(at_1e6 < 150);
+    CHECK(at_1e15 < 400);
+    const double three_decades = at_1e9 - at_1e6;
+    CHECK(three_decades > 0);
+    CHECK(std::abs(at_1e12 - at_1e9) < 2 * three_decades);
+    CHECK(std::abs(at_1e15 - at_1e12) < 2 * three_decades);
+  }
+}
+
+TEST_CASE("power-law sums at d = 1e15 are those of zeta and Euler-Maclaurin") {
+  // sum_1^d j^-s = zeta(s) - d^(1-s)/(s-1) + d^-s/2 - ...
+  const double d = 1e15;
+  for (const double alpha : {1.0, 0.35, 0.75}) {
+    CAPTURE(alpha);
+    const double s = 2 * alpha;
+    const double expected = boost::math::zeta(s) - std::pow(d, 1 - s) / (s - 1) + std::pow(d, -s) / 2;
+    const Spectrum nodes = power_law_nodes(d, alpha, 0.3, 1e-10).spectrum;
+    CHECK(nodes.trace() == doctest::Approx(expected).epsilon(1e-10));
+    CHECK(nodes.dimension() == doctest::Approx(d).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("the kernel norm of SGD carries over, near the stability threshold too") {
+  const Spectrum whole = power_law(200'000, 0.75, 0.5);
+  for (const double tolerance : {1e-4, 1e-8}) {
+    const Spectrum nodes = power_law_nodes(2e5, 0.75, 0.5, tolerance).spectrum;
+    const Spectrum generic = compress(whole, tolerance).spectrum;
+    for (const double batch : {1.0, 16.0, 1024.0})
+      for (const double share : {0.1, 0.5, 0.95}) {
+        const double eta = share * 2 / (1 + 1 / batch), expected = kernel_norm(whole, eta, batch);
+        CHECK(kernel_norm(nodes, eta, batch) == doctest::Approx(expected).epsilon(tolerance));
+        CHECK(kernel_norm(generic, eta, batch) == doctest::Approx(expected).epsilon(tolerance));
+      }
+  }
+}
+
+TEST_CASE("few indices are kept as they are") {
+  const Compressed c = power_law_nodes(5, 1, 0.5, 1e-8);
+  CHECK_FALSE(c.spectrum.compressed);
+  CHECK(c.spectrum.modes() == 5);
+  CHECK(c.spectrum.eigenvalue[4] == doctest::Approx(0.04).epsilon(1e-15));
+  CHECK(c.error.worst() == 0);
+  CHECK(power_law_nodes(1, 1, 0.5, 1e-8).spectrum.modes() == 1);
+}
+
+TEST_CASE("a list of eigenvalues is compressed within the tolerance") {
+  std::vector<Spectrum> wholes{
+      power_law(20'000, 1, 0.5), power_law(20'000, 0.4, 0.7), flat_target(marchenko_pastur_quantiles(0.5, 5000)),
+      flat_target(marchenko_pastur_quantiles(1.0, 5000)), read_csv(EDGEWISE_TEST_DATA "/fashion-mnist.csv")};
+  const double size_limit[] = {0.01, 0.005, 0.012, 0.025, 0.3};
+  for (std::size_t k = 0; k < wholes.size(); ++k) {
+    CAPTURE(k);
+    const Spectrum& whole = wholes[k];
+    const Curves direct = curves(whole, 41);
+    for (const double tolerance : {1e-3, 1e-6, 1e-9}) {
+      CAPTURE(tolerance);
+      const Compressed c = compress(whole, tolerance);
+      CHECK(c.error.worst() <= tolerance);
+      CHECK(direct_error(c.spectrum, direct) <= 1.05 * tolerance);
+      CHECK(c.spectrum.unexplained_variance == whole.unexplained_variance);
+      if (tolerance >= 1e-6) {
+        CHECK(c.spectrum.compressed);
+        CHECK(static_cast<double>(c.spectrum.modes()) < size_limit[k] * static_cast<double>(whole.modes()));
+      }
+    }
+  }
+}
+
+TEST_CASE("compression keeps the sums to rounding, whatever the spectrum") {
+  rc::check([] {
+    Spectrum whole;
+    const auto n = *rc::gen::inRange<std::size_t>(1, 400);
+    for (std::size_t a = 0; a < n; ++a) {
+      whole.eigenvalue.push_back(std::exp(-*rc::gen::inRange(0, 20'000) / 1000.0));
+      whole.multiplicity.push_back(*rc::gen::inRange(1, 20) / 4.0);
+      whole.target_power.push_back(*rc::gen::inRange(0, 8) / 4.0);
+    }
+    const Compressed c = compress(whole, 1e-4);
+    const Spectrum& s = c.spectrum;
+    const auto close = [](double a, double b) { return std::abs(a - b) <= 1e-11 * std::abs(b); };
+    RC_ASSERT(s.modes() <= n);
+    RC_ASSERT(c.error.worst() <= 1e-4);
+    RC_ASSERT(close(s.dimension(), whole.dimension()));
+    RC_ASSERT(close(s.trace(), whole.trace()));
+    RC_ASSERT(close(s.trace_of_square(), whole.trace_of_square()));
+    RC_ASSERT(close(s.signal(), whole.signal()));
+    RC_ASSERT(s.largest() == whole.largest());
+  });
+}
+
+TEST_CASE("zero eigenvalues become one mode and keep their target power") {
+  Spectrum whole = power_law(2000, 0.6, 0.5);
+  for (int k = 0; k < 3; ++k) {
+    whole.eigenvalue.push_back(0);
+    whole.multiplicity.push_back(2);
+    whole.target_power.push_back(0.5);
+  }
+  const Spectrum s = compress(whole, 1e-6).spectrum;
+  CHECK(s.compressed);
+  CHECK(s.eigenvalue.back() == 0);
+  CHECK(s.multiplicity.back() == 6);
+  CHECK(s.target_power.back() == 1.5);
+  CHECK(s.eigenvalue[s.modes() - 2] > 0);
+  CHECK(s.dimension() == doctest::Approx(2006).epsilon(1e-12));
+}
+
+TEST_CASE("isolated eigenvalues and a single mode are left alone") {
+  Spectrum s = flat_target({3, 1, 0.1});
+  const Compressed c = compress(s, 1e-6);
+  CHECK_FALSE(c.spectrum.compressed);
+  CHECK(c.spectrum.eigenvalue == s.eigenvalue);
+  CHECK(c.error.worst() == 0);
+  CHECK(compress(flat_target({2}), 1e-3).spectrum.modes() == 1);
+}
+
+TEST_CASE("a target that lives on few modes is not smeared over its bin") {
+  Spectrum whole = power_law(5000, 0.5, 0.5);
+  for (std::size_t a = 0; a < whole.modes(); ++a)
+    if (a % 617 != 5) whole.target_power[a] = 0;
+  const Compressed c = compress(whole, 1e-6);
+  CHECK(c.spectrum.modes() < 1000);
+  CHECK(compression_error(c.spectrum, whole).worst() <= 1e-6);
+}
+
+TEST_CASE("bad tolerances, dimensions and exponents are refused") {
+  const Spectrum s = flat_target({1, 2});
+  CHECK_THROWS_WITH_AS(compress(s, 0), "compress must be > 0 and < 1, got 0", std::invalid_argument);
+  CHECK_THROWS_AS(compress(s, 1), std::invalid_argument);
+  CHECK_THROWS_AS(compress(s, std::nan("")), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(power_law_nodes(0, 1, 1, 1e-6), "dimension must be a whole number from 1 to 1e15, got 0",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(power_law_nodes(10.5, 1, 1, 1e-6), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(power_law_nodes(10, 0, 1, 1e-6), "alpha must be > 0, got 0", std::invalid_argument);
+}

@@ -1,0 +1,203 @@
+#include "spectra/dataset.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <Eigen/Dense>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+
+#include "settings/settings.hpp"
+#include "spectra/csv.hpp"
+#include "spectra/kinds.hpp"
+
+using namespace edgewise;
+using namespace edgewise::spectra;
+
+namespace {
+
+/// A small data set in the files of Fashion-MNIST (3 x 2 pixels), removed at the end.
+struct Folder {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / ("edgewise-data-" + std::to_string(::getpid()));
+  std::vector<std::vector<int>> pixels;
+  std::vector<int> labels;
+
+  Folder() {
+    std::filesystem::create_directories(path);
+    for (int i = 0; i < 40; ++i) {
+      std::vector<int> row;
+      for (int j = 0; j < 5; ++j) row.push_back((i * i * (j + 3) + 17 * i + 31 * j * i) % 256);
+      row.push_back(200 - (row[0] + row[1]) / 3);  // nearly a linear function of the others
+      pixels.push_back(row);
+      labels.push_back((7 * i + i * i / 3) % 10);
+    }
+    std::string images("\0\0\x08\x03\0\0\0\x28\0\0\0\x03\0\0\0\x02", 16), classes("\0\0\x08\x01\0\0\0\x28", 8);
+    for (const auto& row : pixels)
+      for (const int p : row) images += static_cast<char>(p);
+    for (const int label : labels) classes += static_cast<char>(label);
+    std::ofstream(path / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+    std::ofstream(path / "train-labels-idx1-ubyte.gz", std::ios::binary) << classes;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+
+  DatasetOptions options(const std::string& target = "label", std::size_t rows = 0) const {
+    DatasetOptions o;
+    o.folder = path.string();
+    o.target = target;
+    o.rows = rows;
+    return o;
+  }
+};
+
+bool installed() {
+  return std::filesystem::exists(DatasetOptions{}.folder + "/train-images-idx3-ubyte.gz");
+}
+
+std::string complaint(const std::string& section) {
+  try {
+    build(settings::read_text("[spectrum]\nkind = \"dataset\"\n" + section, "/nowhere/e.toml"));
+  } catch (const settings::Error& error) {
+    return error.what();
+  }
+  return "no complaint";
+}
+
+}  // namespace
+
+TEST_CASE("rows are centred pixels / 255, targets are standardised or centred indicators") {
+  const Folder folder;
+  const auto data = load(folder.options());
+  CHECK(data->rows == 40);
+  CHECK(data->columns == 6);
+  for (std::size_t j = 0; j < 6; ++j) {
+    double mean = 0, sum = 0;
+    for (std::size_t i = 0; i < 40; ++i) mean += folder.pixels[i][j] / 40.0;
+    for (std::size_t i = 0; i < 40; ++i) {
+      CHECK(data->row(i)[j] == doctest::Approx((folder.pixels[i][j] - mean) / 255).epsilon(1e-6));
+      sum += data->row(i)[j];
+    }
+    CHECK(std::abs(sum) < 1e-5);
+  }
+  double mean = 0, square = 0;
+  for (const double y : data->targets) {
+    mean += y / 40;
+    square += y * y / 40;
+  }
+  CHECK(std::abs(mean) < 1e-14);
+  CHECK(square == doctest::Approx(1).epsilon(1e-13));
+  const auto indicator = load(folder.options("class-0"));
+  for (std::size_t i = 0; i < 40; ++i)
+    CHECK(indicator->targets[i] - indicator->targets[0] ==
+          doctest::Approx((folder.labels[i] == 0 ? 1.0 : -1.0) - (folder.labels[0] == 0 ? 1.0 : -1.0)).epsilon(1e-14));
+  CHECK(load(folder.options("label", 15))->rows == 15);
+}
+
+TEST_CASE("one copy per options, also when asked for at the same time") {
+  const Folder folder;
+  std::vector<std::shared_ptr<const Measured>> got(4);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& slot : got) threads.emplace_back([&] { slot = measure(folder.options("class-3")); });
+  }
+  for (const auto& slot : got) CHECK(slot == got[0]);
+  CHECK(load(folder.options()) == load(folder.options()));
+  CHECK(load(folder.options()) != load(folder.options("class-1")));
+}
+
+TEST_CASE("measured covariance and regression agree with a direct solution") {
+  const Folder folder;
+  const auto data = load(folder.options());
+  const auto measured = measure(folder.options());
+  const Spectrum& s = measured->spectrum;
+  Eigen::MatrixXd x(40, 6);
+  for (int i = 0; i < 40; ++i)
+    for (int j = 0; j < 6; ++j) x(i, j) = data->row(static_cast<std::size_t>(i))[static_cast<std::size_t>(j)];
+  const Eigen::Map<const Eigen::VectorXd> y(data->targets.data(), 40);
+  const Eigen::Map<const Eigen::MatrixXd> vectors(measured->eigenvectors.data(), 6, 6);
+  const Eigen::Map<const Eigen::VectorXd> lambda(s.eigenvalue.data(), 6), optimum(measured->optimum.data(), 6);
+  CHECK((vectors * lambda.asDiagonal() * vectors.transpose() - x.transpose() * x / 40).norm() < 1e-14);
+  const Eigen::VectorXd direct = x.colPivHouseholderQr().solve(y);
+  CHECK((optimum - direct).norm() < 1e-8 * direct.norm());
+  CHECK(s.unexplained_variance == doctest::Approx((y - x * direct).squaredNorm() / 40).epsilon(1e-11));
+  CHECK(s.signal() + s.unexplained_variance == doctest::Approx(1).epsilon(1e-11));
+  for (int k = 0; k < 6; ++k)
+    CHECK(s.target_power[static_cast<std::size_t>(k)] ==
+          doctest::Approx(std::pow(vectors.col(k).dot(direct), 2)).epsilon(1e-7));
+  CHECK(s.modes() == 6);
+  CHECK(s.eigenvalue[0] > s.eigenvalue[5]);
+}
+
+TEST_CASE("leading eigenvalues with a bulk keep the dimension, the trace and the signal") {
+  const Folder folder;
+  const Spectrum whole = measure(folder.options())->spectrum, s = measure_leading(folder.options(), 2);
+  CHECK(s.modes() == 3);
+  CHECK(s.multiplicity.back() == 4);
+  for (std::size_t a = 0; a < 2; ++a) {
+    CHECK(s.eigenvalue[a] == doctest::Approx(whole.eigenvalue[a]).epsilon(1e-11));
+    CHECK(s.target_power[a] == doctest::Approx(whole.target_power[a]).epsilon(1e-9));
+  }
+  CHECK(s.trace() == doctest::Approx(whole.trace()).epsilon(1e-12));
+  // The ridge biases the smallest eigendirections by 1e-12 lambda_max / lambda, here 1e-7.
+  CHECK(s.signal() == doctest::Approx(whole.signal()).epsilon(1e-6));
+  CHECK(s.unexplained_variance == doctest::Approx(whole.unexplained_variance).epsilon(1e-6));
+  CHECK_THROWS_WITH_AS(measure_leading(folder.options(), 6), "leading must be from 1 to 5, got 6", std::runtime_error);
+}
+
+TEST_CASE("columns that never vary hold no target power") {
+  const Folder folder;
+  std::string images("\0\0\x08\x03\0\0\0\x28\0\0\0\x03\0\0\0\x02", 16);
+  for (const auto& row : folder.pixels)
+    for (std::size_t j = 0; j < 6; ++j) images += static_cast<char>(j == 2 ? 9 : row[j]);
+  std::ofstream(folder.path / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+  const Spectrum s = measure(folder.options("class-5"))->spectrum;
+  CHECK(s.eigenvalue.back() == 0);
+  CHECK(s.target_power.back() == 0);
+  CHECK(s.target_power[4] > 0);
+}
+
+TEST_CASE("bad input") {
+  CHECK(complaint("folder = \"missing\"") ==
+        "/nowhere/e.toml: spectrum: data set fashion-mnist: '/nowhere/missing/train-images-idx3-ubyte.gz' does not "
+        "exist; install it with: apt-get install dataset-fashion-mnist");
+  CHECK(complaint("target = \"class-10\"") ==
+        "/nowhere/e.toml: spectrum.target: target 'class-10' is not one of label, class-0 .. class-9");
+  CHECK(complaint("target = \"class-x\"").find("is not one of label") != std::string::npos);
+  CHECK(complaint("name = \"mnist\"").find("'mnist' is not one of fashion-mnist") != std::string::npos);
+  CHECK(complaint("rows = -1") == "/nowhere/e.toml: spectrum.rows: must be >= 0, got -1");
+  const Folder folder;
+  const std::string where = "folder = \"" + folder.path.string() + "\"\n";
+  CHECK(complaint(where + "rows = 41").find("holds 40 rows, 41 were asked for") != std::string::npos);
+  CHECK(complaint(where + "leading = 9").find("leading must be from 1 to 5, got 9") != std::string::npos);
+  CHECK(complaint(where + "target = \"class-9\"\nrows = 1").find("all 1 targets 'class-9' are equal") !=
+        std::string::npos);
+  std::filesystem::resize_file(folder.path / "train-images-idx3-ubyte.gz", 100);
+  CHECK(complaint(where + "target = \"class-8\"").find("ends early: the file is truncated") != std::string::npos);
+}
+
+TEST_CASE("a truncated gzip file is named" * doctest::skip(!installed())) {
+  const Folder folder;
+  const auto copy = folder.path / "train-images-idx3-ubyte.gz";
+  const DatasetOptions original;
+  std::ifstream in(original.folder + "/train-images-idx3-ubyte.gz", std::ios::binary);
+  std::string bytes(20'000, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(copy, std::ios::binary) << bytes;
+  CHECK_THROWS_WITH_AS(load(folder.options("class-7")),
+                       ("'" + copy.string() + "' ends early: the file is truncated").c_str(), std::runtime_error);
+}
+
+TEST_CASE("the shipped spectrum is the measured one" * doctest::skip(!installed())) {
+  const Spectrum measured = measure({})->spectrum, shipped = read_csv(EDGEWISE_TEST_DATA "/fashion-mnist.csv");
+  REQUIRE(shipped.modes() == measured.modes());
+  CHECK(shipped.unexplained_variance == doctest::Approx(measured.unexplained_variance).epsilon(1e-9));
+  // Backward errors of a symmetric eigensolver are absolute: 1e-15 of the largest eigenvalue.
+  for (std::size_t a = 0; a < shipped.modes(); ++a)
+    CHECK(std::abs(shipped.eigenvalue[a] - measured.eigenvalue[a]) < 1e-12 * shipped.eigenvalue[0]);
+  for (std::size_t a = 0; a < 100; ++a)
+    CHECK(shipped.target_power[a] == doctest::Approx(measured.target_power[a]).epsilon(1e-6));
+  CHECK(load({})->rows == 60000);
+}

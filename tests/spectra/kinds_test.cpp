@@ -1,0 +1,170 @@
+#include "spectra/kinds.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "settings/settings.hpp"
+
+using namespace edgewise;
+using namespace edgewise::spectra;
+
+namespace {
+
+Spectrum built(const std::string& section) {
+  return build(settings::read_text("[spectrum]\n" + section, "experiment.toml"));
+}
+
+std::string complaint(const std::string& section) {
+  try {
+    built(section);
+  } catch (const settings::Error& error) {
+    const std::string what = error.what(), prefix = "experiment.toml: spectrum";
+    return what.starts_with(prefix) ? what.substr(prefix.size()) : what;
+  }
+  return "no complaint";
+}
+
+double sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+}  // namespace
+
+TEST_CASE("every kind is described, with distinct names and the common key") {
+  std::set<std::string> names;
+  for (const Kind& kind : kinds()) {
+    const auto& d = kind.description;
+    CAPTURE(d.name);
+    CHECK(names.insert(d.name).second);
+    CHECK_FALSE(d.summary.empty());
+    CHECK_FALSE(d.equations.empty());
+    CHECK_FALSE(d.source.empty());
+    CHECK(d.parameters.back().name == "compress");
+    for (const auto& p : d.parameters) {
+      CAPTURE(p.name);
+      CHECK_FALSE(p.doc.empty());
+      CHECK((p.required || p.fallback || !p.fallback_text.empty()));
+    }
+  }
+  CHECK(names.size() == 9);
+}
+
+TEST_CASE("isotropic") {
+  const Spectrum s = built("kind = \"isotropic\"\ndimension = 1e15\neigenvalue = 2\ntarget_power = 3");
+  CHECK(s.modes() == 1);
+  CHECK(s.dimension() == 1e15);
+  CHECK(s.trace() == 2e15);
+  CHECK(s.signal() == 6);
+  CHECK(built("kind = \"isotropic\"\ndimension = 7").signal() == 1);
+  CHECK(complaint("kind = \"isotropic\"\ndimension = 0").starts_with(".dimension: must be >= 1"));
+  CHECK(complaint("kind = \"isotropic\"\ndimension = 2.5") == ".dimension: must be a whole number, got 2.5");
+  CHECK(complaint("kind = \"isotropic\"") == ".dimension: is required (a whole number, >= 1 and <= 1000000000000000)");
+  CHECK(complaint("kind = \"isotropic\"\ndimension = 2\neigenvalue = -1") == ".eigenvalue: must be > 0, got -1");
+  CHECK(complaint("kind = \"isotropic\"\ndimension = 2\neigenvalu = 1") ==
+        ".eigenvalu: unknown key, did you mean 'eigenvalue'?");
+}
+
+TEST_CASE("power law: every eigenvalue, and the generalised harmonic numbers") {
+  const Spectrum s = built("kind = \"power-law\"\ndimension = 200\nalpha = 0.6\nbeta = 0.5");
+  CHECK(s.modes() == 200);
+  CHECK_FALSE(s.compressed);
+  CHECK(s.trace() == doctest::Approx(3.85958589792).epsilon(1e-11));   // theory note 13, pl-A: tr K
+  CHECK(s.signal() == doctest::Approx(1.48910352896).epsilon(1e-11));  // and P(0)
+  const Spectrum harmonic = built("kind = \"power-law\"\ndimension = 100\nalpha = 0.5\nbeta = 1");
+  CHECK(harmonic.trace() == doctest::Approx(5.187377517639621).epsilon(1e-14));  // H_100
+}
+
+TEST_CASE("power law: nodes") {
+  const std::string law = "kind = \"power-law\"\nalpha = 1\nbeta = 0.5\n";
+  CHECK(built(law + "dimension = 200000").modes() == 200'000);
+  const Spectrum big = built(law + "dimension = 1000000000");
+  CHECK(big.compressed);
+  CHECK(big.modes() < 300);
+  CHECK(big.dimension() == doctest::Approx(1e9).epsilon(1e-12));
+  CHECK(built(law + "dimension = 1000\nnodes = \"compressed\"").compressed);
+  CHECK(built(law + "dimension = 1000\ncompress = 1e-3").modes() <
+        built(law + "dimension = 1000\ncompress = 1e-9").modes());
+  CHECK(built(law + "dimension = 300000\nnodes = \"exact\"").modes() == 300'000);
+  CHECK(complaint(law + "dimension = 1000000000\nnodes = \"exact\"") ==
+        ".nodes: \"exact\" keeps every eigenvalue and is limited to dimension <= 100000000, got 1000000000; use "
+        "\"compressed\"");
+  CHECK(complaint(law + "dimension = 10\nnodes = \"exact\"\ncompress = 1e-3") ==
+        ".compress: contradicts nodes = \"exact\"");
+  CHECK(complaint(law + "dimension = 10\ncompress = 0") == ".compress: must be > 0 and < 1, got 0");
+  CHECK(complaint(law + "dimension = 10\nnodes = \"exat\"") ==
+        ".nodes: 'exat' is not one of auto, exact, compressed, did you mean 'exact'?");
+  CHECK(complaint("kind = \"power-law\"\ndimension = 9\nalpha = 0\nbeta = 1") == ".alpha: must be > 0, got 0");
+  CHECK(complaint("kind = \"power-law\"\ndimension = 9\nalpha = 1") == ".beta: is required (a number)");
+  CHECK(complaint("kind = \"power-law\"\ndimension = 1000000\nalpha = 30\nbeta = 1")
+            .find("leaves the range of double precision") != std::string::npos);
+}
+
+TEST_CASE("two-point") {
+  const Spectrum s =
+      built("kind = \"two-point\"\nlarge = 1\nsmall = 0.2\nmultiplicities = [5, 40]\ntarget_power = [2, 10]");
+  CHECK(s.trace() == doctest::Approx(13).epsilon(1e-15));
+  CHECK(s.signal() == doctest::Approx(4).epsilon(1e-15));
+  const Spectrum f = built("kind = \"two-point\"\nsmall = 0.5\ndimension = 10\nfraction = 0.31");
+  CHECK(f.multiplicity == std::vector<double>{3, 7});
+  CHECK(sum(f.target_power) == doctest::Approx(1).epsilon(1e-15));
+  CHECK(f.target_power[0] == doctest::Approx(0.3).epsilon(1e-15));
+  const std::string two = "kind = \"two-point\"\nsmall = 0.5\n";
+  CHECK(complaint(two) == ".dimension: give dimension (with fraction) or multiplicities");
+  CHECK(complaint(two + "multiplicities = [1, 2]\ndimension = 3") ==
+        ".multiplicities: give either multiplicities or dimension (with fraction), not both");
+  CHECK(complaint(two + "multiplicities = [1, 2, 3]") == ".multiplicities: must be two numbers, got 3");
+  CHECK(complaint(two + "multiplicities = [1, 0]") == ".multiplicities: must be > 0, got 0");
+  CHECK(complaint(two + "dimension = 3\ntarget_power = [1]") == ".target_power: must be two numbers, got 1");
+  CHECK(complaint(two + "dimension = 10\nfraction = 0.01") ==
+        ".fraction: 0.01 of 10 coordinates leaves one of the two eigenspaces empty");
+  CHECK(complaint("kind = \"two-point\"\nlarge = 0.1\nsmall = 0.5\ndimension = 4") ==
+        ".small: must be at most large = 0.1, got 0.5");
+}
+
+TEST_CASE("spiked") {
+  const Spectrum s = built("kind = \"spiked\"\ndimension = 100\nspikes = [4, 9]\nbulk_power = 0.5");
+  CHECK(s.eigenvalue == std::vector<double>{9, 4, 1});
+  CHECK(s.multiplicity == std::vector<double>{1, 1, 98});
+  CHECK(s.target_power == std::vector<double>{0.5, 0.5, 0.5});
+  CHECK(built("kind = \"spiked\"\ndimension = 3\nspikes = [4, 9]\nspike_power = [1, 2]").target_power ==
+        std::vector<double>{2, 1, 0});
+  CHECK(built("kind = \"spiked\"\ndimension = 3\nspikes = []").modes() == 1);
+  CHECK(complaint("kind = \"spiked\"\ndimension = 2\nspikes = [4, 9]") ==
+        ".spikes: 2 spikes leave no bulk at dimension 2");
+  CHECK(complaint("kind = \"spiked\"\ndimension = 5\nspikes = [4, 9]\nspike_power = [1]") ==
+        ".spike_power: has 1 numbers but spikes has 2");
+}
+
+TEST_CASE("list") {
+  const Spectrum s = built("kind = \"list\"\neigenvalues = [0.5, 2]\nmultiplicities = [3, 1]\ntarget_power = [7, 8]");
+  CHECK(s.eigenvalue == std::vector<double>{2, 0.5});
+  CHECK(s.multiplicity == std::vector<double>{1, 3});
+  CHECK(s.target_power == std::vector<double>{8, 7});
+  const Spectrum plain = built("kind = \"list\"\neigenvalues = [3]\nunexplained_variance = 0.5");
+  CHECK(plain.multiplicity == std::vector<double>{1});
+  CHECK(plain.target_power == std::vector<double>{1});
+  CHECK(plain.unexplained_variance == 0.5);
+  CHECK(complaint("kind = \"list\"\neigenvalues = [3, 2]\nmultiplicities = [1]") ==
+        ".multiplicities: has 1 numbers but eigenvalues has 2");
+  CHECK(complaint("kind = \"list\"\neigenvalues = [3, 2]\ntarget_power = [1, 2, 3]") ==
+        ".target_power: has 3 numbers but eigenvalues has 2");
+  CHECK(complaint("kind = \"list\"\neigenvalues = [3, -2]") == ".eigenvalues: must be >= 0, got -2");
+  CHECK(complaint("kind = \"list\"\neigenvalues = [0, 0]") == ": no eigenvalue is positive");
+  CHECK(complaint("kind = \"list\"\neigenvalues = []") == ": the spectrum is empty");
+}
+
+TEST_CASE("compress applies to every kind") {
+  const Spectrum s = built("kind = \"marchenko-pastur\"\ndimension = 5000\nratio = 0.5\ncompress = 1e-5");
+  CHECK(s.compressed);
+  CHECK(s.modes() < 60);
+  CHECK(s.provenance.find("compressed to") != std::string::npos);
+  CHECK_FALSE(built("kind = \"isotropic\"\ndimension = 5000\ncompress = 1e-5").compressed);
+}
+
+TEST_CASE("kind") {
+  CHECK(complaint("kind = \"isotropc\"\ndimension = 1").find("did you mean 'isotropic'?") != std::string::npos);
+  CHECK(complaint("dimension = 1").starts_with(".kind: is required"));
+}

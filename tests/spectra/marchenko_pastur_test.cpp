@@ -1,0 +1,110 @@
+#include "spectra/marchenko_pastur.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <boost/math/quadrature/gauss_kronrod.hpp>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include "settings/settings.hpp"
+#include "spectra/kinds.hpp"
+
+using namespace edgewise;
+using namespace edgewise::spectra;
+
+namespace {
+
+Spectrum built(const std::string& section) {
+  return build(settings::read_text("[spectrum]\nkind = \"marchenko-pastur\"\n" + section, "experiment.toml"));
+}
+
+double moment(const Spectrum& s, int power) {
+  double sum = 0;
+  for (std::size_t a = 0; a < s.modes(); ++a) sum += s.multiplicity[a] * std::pow(s.eigenvalue[a], power);
+  return sum / s.dimension();
+}
+
+}  // namespace
+
+TEST_CASE("the share above is the integral of the density") {
+  for (const double c : {0.1, 0.5, 1.0, 2.0, 7.0})
+    for (const double phi : {0.3, 1.0, 2.0, 3.0}) {
+      CAPTURE(c);
+      CAPTURE(phi);
+      const auto density = [&](double x) {
+        return 2 * std::sin(x) * std::sin(x) / (std::numbers::pi * (1 + c + 2 * std::sqrt(c) * std::cos(x)));
+      };
+      const double integral =
+          boost::math::quadrature::gauss_kronrod<double, 61>::integrate(density, 0.0, phi, 8, 1e-13);
+      CHECK(marchenko_pastur_above(c, phi) == doctest::Approx(integral).epsilon(1e-10));
+    }
+  CHECK(marchenko_pastur_above(0.3, std::numbers::pi) == doctest::Approx(1).epsilon(1e-14));
+  CHECK(marchenko_pastur_above(4.0, std::numbers::pi) == doctest::Approx(0.25).epsilon(1e-14));
+}
+
+TEST_CASE("quantiles have the moments 1, 1 + c, 1 + 3c + c^2 and stay inside the edges") {
+  for (const double c : {0.2, 1.0, 2.5}) {
+    CAPTURE(c);
+    const Spectrum s = built("dimension = 20000\nratio = " + std::to_string(c));
+    CHECK(s.dimension() == 20000);
+    // The midpoint rule misses O(1/count) at the square-root edges.
+    CHECK(moment(s, 1) == doctest::Approx(1).epsilon(1e-4));
+    CHECK(moment(s, 2) == doctest::Approx(1 + c).epsilon(1e-4));
+    CHECK(moment(s, 3) == doctest::Approx(1 + 3 * c + c * c).epsilon(1e-4));
+    const double root = std::sqrt(c);
+    CHECK(s.largest() < (1 + root) * (1 + root));
+    CHECK(s.smallest_positive() > (1 - root) * (1 - root));
+  }
+}
+
+TEST_CASE("more coordinates than samples: the mass at zero") {
+  for (const std::string method : {"quantiles", "sample"}) {
+    CAPTURE(method);
+    const Spectrum s = built("dimension = 300\nratio = 3\ntarget_power = 6\nmethod = \"" + method + "\"");
+    CHECK(s.modes() == 101);
+    CHECK(s.eigenvalue.back() == 0);
+    CHECK(s.multiplicity.back() == 200);
+    CHECK(s.target_power.back() == doctest::Approx(4).epsilon(1e-14));
+    CHECK(s.eigenvalue[99] > 0.1);
+    CHECK(std::accumulate(s.target_power.begin(), s.target_power.end(), 0.0) == doctest::Approx(6).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("a sample has the moments of a Wishart matrix") {
+  // E tr/d = 1 with variance 2/(n d); E tr K^2/d = 1 + (d+1)/n, standard deviation about sqrt(8 (1+c)^2+..)/d.
+  // Thresholds of 6 standard deviations: a right program fails one seed in 1e8.
+  const double d = 200, n = 400;
+  const Spectrum s = built("dimension = 200\nratio = 0.5\nmethod = \"sample\"\nseed = 5");
+  CHECK(s.modes() == 200);
+  CHECK(std::abs(moment(s, 1) - 1) < 6 * std::sqrt(2 / (n * d)));
+  CHECK(std::abs(moment(s, 2) - 1 - (d + 1) / n) < 6 * 5 / d);
+  const Spectrum same = built("dimension = 200\nratio = 0.5\nmethod = \"sample\"\nseed = 5");
+  const Spectrum other = built("dimension = 200\nratio = 0.5\nmethod = \"sample\"\nseed = 6");
+  CHECK(s.eigenvalue == same.eigenvalue);
+  CHECK(s.eigenvalue != other.eigenvalue);
+  // Sampled and limiting quantiles lie close together (rigidity: O(1/d) in the bulk).
+  const std::vector<double> limit = marchenko_pastur_quantiles(0.5, 200);
+  for (std::size_t i = 20; i < 180; ++i) CHECK(s.eigenvalue[i] == doctest::Approx(limit[i]).epsilon(0.1));
+}
+
+TEST_CASE("variance scales the eigenvalues") {
+  const Spectrum one = built("dimension = 50\nratio = 0.5"), four = built("dimension = 50\nratio = 0.5\nvariance = 4");
+  for (std::size_t i = 0; i < 50; ++i) CHECK(four.eigenvalue[i] == 4 * one.eigenvalue[i]);
+}
+
+TEST_CASE("bad input") {
+  CHECK_THROWS_WITH_AS(built("dimension = 50\nratio = 0"),
+                       "experiment.toml: spectrum.ratio: must be >= 1e-06 and <= 1000000, got 0", settings::Error);
+  CHECK_THROWS_WITH_AS(built("dimension = 0\nratio = 1"),
+                       "experiment.toml: spectrum.dimension: must be >= 1 and <= 1000000000000000, got 0",
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(built("dimension = 50\nratio = 1\nseed = 3"),
+                       "experiment.toml: spectrum.seed: is for method = \"sample\" only", settings::Error);
+  CHECK_THROWS_WITH_AS(
+      built("dimension = 100000\nratio = 1\nmethod = \"sample\""),
+      "experiment.toml: spectrum.dimension: a sample of 100000 x 100000 numbers is too large; use method = "
+      "\"quantiles\"",
+      settings::Error);
+}

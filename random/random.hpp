@@ -29,13 +29,13 @@ class Stream {
   void seek(std::uint64_t step, Purpose purpose);
   void seek(std::uint64_t step) { seek(step, purpose_); }
 
-  std::uint64_t bits();   ///< 64 random bits
-  double uniform();       ///< in (0, 1), never 0 or 1
+  std::uint64_t bits();                  ///< 64 random bits
+  double uniform();                      ///< in (0, 1), never 0 or 1
   std::uint64_t below(std::uint64_t n);  ///< uniform in 0..n-1, exact
-  double normal();        ///< N(0,1), one at a time (scalar path; the fast path is `normals`)
-  double exponential();   ///< rate 1
-  double gamma(double shape);        ///< Gamma(shape, 1), shape > 0 (Marsaglia & Tsang 2000)
-  double chi_square(double degrees); ///< chi^2 with `degrees` >= 0 degrees of freedom (0 gives 0)
+  double normal();                       ///< N(0,1), one at a time (scalar path; the fast path is `normals`)
+  double exponential();                  ///< rate 1
+  double gamma(double shape);            ///< Gamma(shape, 1), shape > 0 (Marsaglia & Tsang 2000)
+  double chi_square(double degrees);     ///< chi^2 with `degrees` >= 0 degrees of freedom (0 gives 0)
 
   /// Fills `out` with N(0,1), vectorised; the same bits however the range is cut into calls of a multiple of
   /// `normal_granularity` numbers.
@@ -61,10 +61,25 @@ class Stream {
   bool has_spare_ = false;
 };
 
-/// The test of Marsaglia & Tsang (2000): whether the normal x and the uniform u give a Gamma(shape, 1) variate, shape
-/// >= 1, whose value then is gamma_value(shape, x). For loops that draw x and u by vectors.
-bool gamma_accepts(double shape, double x, double u);
-double gamma_value(double shape, double x);
+/// Gamma(shape, 1), shape >= 1, from a normal and a uniform (Marsaglia & Tsang 2000), for loops that draw these by
+/// vectors: where `accepts(x, u)` holds, `value(x)` is a variate; else try the next pair.
+class GammaRejection {
+ public:
+  explicit GammaRejection(double shape);
+  bool accepts(double x, double u) const {
+    const double square = x * x;
+    // The quick test lets nothing through at 1 + y <= 0: there x^2 >= 6 and its right side is negative.
+    return u < 1 - 0.0331 * (square * square) || accepts_exactly(x, u);
+  }
+  double value(double x) const {
+    const double root = 1 + scale_ * x;
+    return d_ * (root * root * root);
+  }
+
+ private:
+  bool accepts_exactly(double x, double u) const;
+  double d_, scale_;  // shape - 1/3 and 1 / sqrt(9 d)
+};
 
 /// The instruction set that the vectorised generators use on this machine (e.g. "AVX3").
 const char* simd_target();

@@ -95,31 +95,26 @@ double Stream::exponential() {
   return -logarithm(uniform());
 }
 
-bool gamma_accepts(double shape, double x, double u) {
-  const double d = shape - 1.0 / 3;
-  const double y = x / std::sqrt(9 * d);
+GammaRejection::GammaRejection(double shape) : d_(shape - 1.0 / 3), scale_(1 / std::sqrt(9 * d_)) {}
+
+bool GammaRejection::accepts_exactly(double x, double u) const {
+  const double y = scale_ * x;
   if (y <= -1) return false;
-  if (u < 1 - 0.0331 * (x * x) * (x * x)) return true;
   // log of the ratio of densities: x^2/2 + d (1 - v + log v) with v = (1 + y)^3, rearranged so that nothing cancels
   // for a large shape (there d y^2 = x^2/9).
   const double one_plus_y = 1 + y;
   const double small = one_plus_y > 0.71 && one_plus_y < 1.41 ? log_plus_one_minus(y) : logarithm(one_plus_y) - y;
-  return logarithm(u) < 0.5 * x * x + d * (3 * small - y * y * (3 + y));
-}
-
-double gamma_value(double shape, double x) {
-  const double d = shape - 1.0 / 3;
-  const double one_plus_y = 1 + x / std::sqrt(9 * d);
-  return d * (one_plus_y * one_plus_y * one_plus_y);
+  return logarithm(u) < 0.5 * x * x + d_ * (3 * small - y * y * (3 + y));
 }
 
 double Stream::gamma(double shape) {
   if (!(shape > 0)) throw std::invalid_argument("random stream: the shape of a gamma law must be > 0");
   if (std::isinf(shape)) return shape;
   if (shape < 1) return gamma(shape + 1) * std::exp(logarithm(uniform()) / shape);
+  const GammaRejection rejection(shape);
   for (;;) {
     const double x = normal(), u = uniform();
-    if (gamma_accepts(shape, x, u)) return gamma_value(shape, x);
+    if (rejection.accepts(x, u)) return rejection.value(x);
   }
 }
 

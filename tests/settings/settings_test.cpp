@@ -1,0 +1,107 @@
+#include "settings/settings.hpp"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
+
+using namespace edgewise::settings;
+
+namespace {
+
+std::string message(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::vector<Parameter> example() {
+  return {number("rate", "a rate").above(0).or_infinite().otherwise(0.5),
+          integer("count", "how many").at_least(1).must(),
+          text("shape", "a word").one_of({"linear", "cosine"}).otherwise(std::string("linear")),
+          boolean("fast", "or not").otherwise(false), numbers("weights", "several").at_least(0)};
+}
+
+Values parse(const std::string& toml) {
+  return read(read_text(toml, "file.toml"), example());
+}
+
+}  // namespace
+
+TEST_CASE("values are checked and defaults filled in") {
+  const Values v = parse("count = 3\nweights = [1, 2.5]\n");
+  CHECK(v.integer("count") == 3);
+  CHECK(v.number("rate") == 0.5);
+  CHECK_FALSE(v.given("rate"));
+  CHECK(v.text("shape") == "linear");
+  CHECK(v.numbers("weights") == std::vector<double>{1, 2.5});
+  CHECK(parse("count = 2.0").integer("count") == 2);
+  CHECK(parse("count = 1\nrate = 7").number("rate") == 7);
+  CHECK(std::isinf(parse("count = 1\nrate = inf").number("rate")));
+}
+
+TEST_CASE("bad values are refused with the file, the key and what is accepted") {
+  CHECK(message([] { parse("rate = 1"); }) == "file.toml: count: is required (a whole number, >= 1)");
+  CHECK(message([] { parse("count = 1\nrate = 0"); }) == "file.toml: rate: must be > 0, or inf, got 0");
+  CHECK(message([] { parse("count = 1\nrate = nan"); }).find("must be > 0") != std::string::npos);
+  CHECK(message([] { parse("count = 1\nrate = -inf"); }).find("must be > 0") != std::string::npos);
+  CHECK(message([] { parse("count = 1.5"); }) == "file.toml: count: must be a whole number, got 1.5");
+  CHECK(message([] { parse("count = 0"); }) == "file.toml: count: must be >= 1, got 0");
+  CHECK(message([] { parse("count = true"); }) == "file.toml: count: must be a whole number, got true");
+  CHECK(message([] { parse("count = 1\nshape = 'cosin'"); }) ==
+        "file.toml: shape: 'cosin' is not one of linear, cosine, did you mean 'cosine'?");
+  CHECK(message([] { parse("count = 1\nweights = [1, -2]"); }) == "file.toml: weights: must be >= 0, got -2");
+  CHECK(message([] { parse("count = 1\nweights = ['a']"); }).find("must be a list of numbers") != std::string::npos);
+  CHECK(message([] { parse("count = 1\n[fast]\nx = 1"); }).find("must be true or false, got a section") !=
+        std::string::npos);
+}
+
+TEST_CASE("unknown keys are errors, with the nearest known one") {
+  CHECK(message([] { parse("count = 1\nrat = 2"); }) == "file.toml: rat: unknown key, did you mean 'rate'?");
+  CHECK(message([] { parse("count = 1\nzzzzzz = 2"); }).find("unknown key; known here: rate, count") !=
+        std::string::npos);
+}
+
+TEST_CASE("a section chooses one of several things") {
+  const Description ball{"ball", "", "", "", {number("radius", "").must()}}, box{"box", "", "", "", {}};
+  const std::array<const Description*, 2> things = {&ball, &box};
+  const Table table = read_text("[shape]\nkind = 'ball'\nradius = 2\n", "f");
+  const Choice choice = read_choice(table, "shape", things, "box");
+  CHECK(choice.index == 0);
+  CHECK(choice.values.number("radius") == 2);
+  CHECK(read_choice(read_text("", "f"), "shape", things, "box").index == 1);
+  CHECK(message([&] { read_choice(read_text("", "f"), "shape", things, ""); }).find("f: shape.kind: is required") == 0);
+  CHECK(message([&] {
+          read_choice(read_text("[shape]\nkind='bal'", "f"), "shape", things, "box");
+        }).find("did you mean 'ball'?") != std::string::npos);
+  CHECK(message([&] {
+          read_choice(read_text("[shape]\nkind='box'\nradius=1", "f"), "shape", things, "box");
+        }).find("f: shape.radius: unknown key") == 0);
+  CHECK(message([&] { read_choice(read_text("shape = 3", "f"), "shape", things, "box"); }).find("must be a section") !=
+        std::string::npos);
+}
+
+TEST_CASE("numbers are written so that they read back to the same double") {
+  rc::check([](double x) {
+    if (!std::isfinite(x)) return;
+    const Table table = read_text("x = " + text_of(Value(x)), "f");
+    RC_ASSERT(std::get<double>(*table.find("x")) == x);
+  });
+  CHECK(text_of(std::numeric_limits<double>::infinity()) == "inf");
+  CHECK(text_of(-std::numeric_limits<double>::infinity()) == "-inf");
+  CHECK(text_of(std::numeric_limits<double>::quiet_NaN()) == "nan");
+}
+
+TEST_CASE("suggestions are near, or none") {
+  const std::vector<std::string> words = {"spectrum", "schedule", "noise"};
+  CHECK(suggestion("spectrm", words) == ", did you mean 'spectrum'?");
+  CHECK(suggestion("sched", words) == ", did you mean 'schedule'?");
+  CHECK(suggestion("q", words).empty());
+  CHECK(suggestion("entirely-else", words).empty());
+}

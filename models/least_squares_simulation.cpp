@@ -371,7 +371,7 @@ enum class Sampler { descent, exact, block, batch, naive, rows };
 
 /// Cost of a perpendicular chi-square in the block simulator, in units of one coordinate of the expanded one
 /// (measured).
-constexpr double block_cost = 16;
+constexpr double block_cost = 8;
 
 /// The sampler that `name` asks for. \throws std::invalid_argument when it is not exact in law for the problem.
 Sampler chosen(const LeastSquares& problem, const std::string& name) {

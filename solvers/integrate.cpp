@@ -82,7 +82,7 @@ class ExplicitDenseOutput {
     previous_time_ = step.first;
     // Odeint adds the step to the time; a step meant to end at stop_ may miss it by a rounding.
     time_ = step.second;
-    if (std::abs(time_ - stop_) <= 1e-12 * std::abs(stop_)) time_ = stop_;
+    if (std::isfinite(stop_) && std::abs(time_ - stop_) <= 1e-12 * std::abs(stop_)) time_ = stop_;
     if (statistics_.steps == 0) statistics_.first_step = time_ - previous_time_;
     ++statistics_.steps;
     statistics_.last_step = time_ - previous_time_;
@@ -102,6 +102,7 @@ class ExplicitDenseOutput {
   const State& current_state() const { return started_ ? stepper_.current_state() : initial_; }
   std::span<const double> current_shared() const { return current_shared_; }
   double current_time() const { return time_; }
+  double current_time_step() const { return stepper_.current_time_step(); }
   void reset() {}
   const Statistics& statistics() const { return statistics_; }
 
@@ -189,9 +190,9 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
       }
       t = reached;
     }
-    // A state for the next segment; the step size starts afresh, for the coefficients have jumped.
+    // The coefficients have jumped: the next segment starts with a shorter step.
     state = stepper.current_state();
-    trial = 0;
+    trial = 0.1 * stepper.current_time_step();
   }
   solution.statistics = stepper.statistics();
   return solution;

@@ -1,0 +1,45 @@
+#pragma once
+/// \file
+/// Everything that has a name: models, optimizers, spectra, noise laws, schedules, closed forms, and the sections of an
+/// experiment file. What `list` and `describe` print.
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+
+/// One named thing.
+struct Entry {
+  std::string group;  ///< "models", "optimizers", ...; "sections" for a section of the experiment file
+  settings::Description description;
+  /// Further named lists to show, e.g. observables of a model or the kinds that a section accepts.
+  struct Detail {
+    std::string title;
+    std::vector<std::pair<std::string, std::string>> items;
+  };
+  std::vector<Detail> details;
+  /// Further parameter lists, e.g. those of the section [theory] that only this model reads.
+  std::vector<std::pair<std::string, std::vector<settings::Parameter>>> more_parameters;
+};
+
+/// Groups that `list` accepts, in its order: models, optimizers, spectra, noise, schedules, closed-forms.
+const std::vector<std::string>& groups();
+
+/// All entries, group by group in the order of `groups()`, then the sections.
+std::vector<Entry> catalog();
+
+/// One line per name: name and summary, in columns, under a title when there are several groups.
+std::string list_text(const std::vector<Entry>& entries);
+/// Columns group,name,summary.
+std::string list_csv(const std::vector<Entry>& entries);
+nlohmann::ordered_json list_json(const std::vector<Entry>& entries);
+
+std::string describe_text(const Entry& entry);
+/// Columns of the parameters: section,name,type,default,range,unit,meaning.
+std::string describe_csv(const Entry& entry);
+nlohmann::ordered_json describe_json(const Entry& entry);
+
+}  // namespace edgewise::cli

@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// The commands of the program. Each returns an exit status and throws settings::Error (or another std::exception) for
+/// bad input or failure.
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+
+namespace edgewise::cli {
+
+/// `group` is one of `groups()`, or empty for all.
+Status list(const Context& context, const std::string& group);
+Status describe(const Context& context, const std::string& name);
+Status solve(const Context& context, const std::string& experiment);
+Status simulate(const Context& context, const std::string& experiment);
+/// With several experiments --output names a folder, which gets one result each.
+Status validate(const Context& context, const std::vector<std::string>& experiments);
+Status stability(const Context& context, const std::string& experiment);
+/// Runs the closed forms whose name contains `pattern` (or matches it, with * and ?).
+Status closed_forms(const Context& context, const std::string& pattern);
+
+struct PlotOptions {
+  std::vector<std::string> observables;
+  std::vector<double> guides;
+  std::string title;
+};
+Status plot(const Context& context, const std::vector<std::string>& results, const PlotOptions& options);
+
+struct MeasureOptions {
+  std::string dataset;
+  std::string folder;  ///< empty: the data set's usual place
+  std::string target;  ///< empty: the class number
+  std::size_t rows = 0;
+};
+/// Measures the covariance spectrum and the target powers of a data set, as a CSV file for `kind = "file"`.
+Status measure(const Context& context, const MeasureOptions& options);
+
+/// The worse of two: failed, then disagrees, then inconclusive, then done.
+Status worse(Status a, Status b);
+
+}  // namespace edgewise::cli

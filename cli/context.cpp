@@ -1,0 +1,167 @@
+#include "cli/context.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "cli/csv.hpp"
+#include "cli/json.hpp"
+#include "cli/netcdf.hpp"
+#include "cli/output_file.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+
+using settings::Error;
+namespace fs = std::filesystem;
+
+void Context::say(const std::string& line) const {
+  if (!quiet) err << line << std::endl;
+}
+
+void Context::warn(const std::vector<std::string>& warnings) const {
+  for (const std::string& w : warnings) say("  warning: " + w);
+}
+
+void Context::print(const std::string& text) const {
+  out << text << std::flush;
+  if (!out) throw Error("standard output: cannot be written; is the disk full?");
+}
+
+namespace {
+
+/// ", did you mean 'X'?" for the nearest experiment beside a path that does not exist.
+std::string nearest_file(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  const fs::path folder = fs::path(path).parent_path();
+  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, ignored))
+    if (entry.path().extension() == fs::path(path).extension()) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return settings::suggestion(fs::path(path).filename().string(), names);
+}
+
+void require_file(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) throw Error(fmt::format("{}: no such file{}", path, nearest_file(path)));
+  if (fs::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder, not a file", path));
+}
+
+/// rtol and atol of section [theory], given or default.
+std::vector<std::pair<std::string, double>> tolerances(const models::Model& model,
+                                                       const models::Experiment& experiment) {
+  std::vector<std::pair<std::string, double>> out;
+  const settings::Table theory = experiment.table.table_or_empty("theory");
+  for (const settings::Parameter& p : model.theory_parameters()) {
+    if (p.name != "rtol" && p.name != "atol") continue;
+    const settings::Value* value = theory.find(p.name);
+    if (!value && p.fallback) value = &*p.fallback;
+    if (!value) continue;
+    if (const double* number = std::get_if<double>(value)) out.emplace_back(p.name, *number);
+    if (const std::int64_t* number = std::get_if<std::int64_t>(value))
+      out.emplace_back(p.name, static_cast<double>(*number));
+  }
+  return out;
+}
+
+Json result_json(const Result& result) {
+  Json out = Json::object();
+  for (const Attribute& a : result.provenance)
+    out[a.name] = a.number ? json_number(std::strtod(a.text.c_str(), nullptr)) : Json(a.text);
+  Json columns = Json::object();
+  const auto numbers = [](const std::vector<double>& values) {
+    Json list = Json::array();
+    for (const double x : values) list.push_back(json_number(x));
+    return list;
+  };
+  columns["step"] = numbers(result.steps);
+  for (std::size_t o = 0; o < result.observables.size(); ++o)
+    for (const Field& f : result.fields)
+      if (!f.values[o].empty())
+        columns[result.observables[o].name + (f.name.empty() ? "" : "_" + f.name)] = numbers(f.values[o]);
+  out["columns"] = std::move(columns);
+  return out;
+}
+
+}  // namespace
+
+Loaded load(const Context& context, const std::string& path) {
+  require_file(path);
+  settings::Table table = settings::read_file(path);
+  Loaded out;
+  for (const std::string& assignment : context.overrides) {
+    settings::override_value(table, assignment);
+    out.provenance.overrides.push_back("--set " + assignment);
+  }
+  if (context.seed) {
+    table.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*context.seed));
+    out.provenance.overrides.push_back(fmt::format("--seed {}", *context.seed));
+  }
+  out.provenance.file = path;
+  out.provenance.experiment = models::read_experiment(std::move(table));
+  if (out.provenance.experiment.title.empty()) out.provenance.experiment.title = fs::path(path).stem().string();
+  const models::Model& model = models::find(out.provenance.experiment);
+  out.problem = model.prepare(out.provenance.experiment);
+  out.provenance.tolerances = tolerances(model, out.provenance.experiment);
+  out.provenance.warnings = out.problem->warnings();
+  return out;
+}
+
+Target target_of(const Context& context, const std::vector<std::string>& to_file,
+                 const std::vector<std::string>& to_stdout, const std::string& usual) {
+  const auto has = [](const std::vector<std::string>& list, const std::string& word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+  };
+  if (!context.output) {
+    if (context.format.empty()) return {std::nullopt, usual};
+    if (has(to_stdout, context.format)) return {std::nullopt, context.format};
+    if (has(to_file, context.format))
+      throw Error(fmt::format("--format: {0} needs a file, give -o FILE.{0}", context.format));
+    throw Error(
+        fmt::format("--format: this command has no {}; accepted: {}", context.format, settings::join(to_stdout)));
+  }
+  const std::string& path = *context.output;
+  std::string form = ending(path);
+  if (!form.empty()) form.erase(0, 1);
+  if (!has(to_file, form)) {
+    if (!context.format.empty() && has(to_file, context.format)) {
+      form = context.format;
+    } else {
+      throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .{}", path, ending(path),
+                              settings::join(to_file, ", .")));
+    }
+  }
+  require_writable(path);
+  return {path, form};
+}
+
+void write_result(const Context& context, const Target& target, const Result& result) {
+  if (target.form == "nc")
+    write_atomically(*target.path,
+                     [&](const std::string& temporary) { write_netcdf(result, temporary, *target.path); });
+  else
+    write_output(context, target, target.form == "json" ? json_text(result_json(result)) : csv_text(result));
+}
+
+void write_output(const Context& context, const Target& target, const std::string& text) {
+  if (target.path)
+    write_text(*target.path, text);
+  else
+    context.print(text);
+}
+
+Result read_result(const std::string& path) {
+  require_file(path);
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream buffer;
+  if (in) buffer << in.rdbuf();
+  if (!in || in.bad()) throw Error(path + ": cannot be read");
+  const std::string text = buffer.str();
+  if (text.starts_with("\x89HDF") || text.starts_with("CDF")) return read_netcdf(path);
+  return read_csv(text, path);
+}
+
+}  // namespace edgewise::cli

@@ -1,0 +1,32 @@
+#pragma once
+/// \file
+/// Figures of results, drawn by gnuplot: theory as a line, simulation as points with error bars and a quantile band.
+#include <string>
+#include <vector>
+
+#include "cli/results.hpp"
+
+namespace edgewise::cli {
+
+struct FigureOptions {
+  std::vector<std::string> observables;  ///< one panel each; empty: the first observable of the first result
+  std::vector<double> guides;            ///< exponents p: a dashed line proportional to step^p beside the last curve
+  std::string title;                     ///< empty: the result's title when all results share it
+};
+
+/// A gnuplot script that draws `results` (named by `labels`) to `path` with the terminal for `ending`
+/// (".svg", ".png" or ".pdf"). Axes are logarithmic where the data are positive and span more than 1.5 decades.
+/// \throws settings::Error when an observable is unknown or there is nothing to draw.
+std::string figure_script(const std::vector<Result>& results, const std::vector<std::string>& labels,
+                          const FigureOptions& options, const std::string& ending, const std::string& path);
+
+/// Draws to `path` (.svg, .png or .pdf), written whole or not at all.
+/// \throws settings::Error also when gnuplot is missing or fails.
+void draw(const std::vector<Result>& results, const std::vector<std::string>& labels, const FigureOptions& options,
+          const std::string& path);
+
+/// Predicted range of one run with this mean and standard deviation: mean +- 2 std, or where std > 0.3 mean the
+/// log-normal with the same mean and variance between its 2.3% and 97.7% quantiles (theory note least-squares-sgd 4b).
+std::pair<double, double> predicted_band(double mean, double std);
+
+}  // namespace edgewise::cli

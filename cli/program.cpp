@@ -1,0 +1,235 @@
+#include "cli/program.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <functional>
+#include <map>
+#include <new>
+#include <optional>
+
+#include "cli/catalog.hpp"
+#include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+namespace {
+
+using settings::Error;
+
+/// What CLI11 fills in; numbers stay text, so that messages about them are ours.
+struct Line {
+  std::string output, threads, seed, format, word, title, folder, target, rows;
+  std::vector<std::string> overrides, files, observables, guides;
+  bool quiet = false;
+};
+
+template <class Number>
+std::optional<Number> read_number(const std::string& option, const std::string& text, const std::string& what) {
+  if (text.empty()) return std::nullopt;
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (stop != end || error != std::errc()) throw Error(fmt::format("{}: must be {}, got '{}'", option, what, text));
+  return value;
+}
+
+constexpr const char* whole = "a whole number >= 0";
+
+std::string one_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  return names;
+}
+
+/// The first word that is no option must be a command.
+void check_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const std::vector<std::string> names = command_names(app);
+  if (arguments.empty())
+    throw Error(fmt::format("a command is needed: {}; `edgewise --help` tells more", settings::join(names)));
+  const std::string& first = arguments.front();
+  if (first.starts_with("-")) {
+    if (first == "-h" || first == "--help" || first == "--version") return;
+    const std::vector<std::string> known = {"--help", "--version"};
+    throw Error(fmt::format("unknown option '{}'{} before the command; options come after it: edgewise COMMAND {} ...",
+                            first, settings::suggestion(first, known), first));
+  }
+  if (std::find(names.begin(), names.end(), first) == names.end())
+    throw Error(fmt::format("unknown command '{}'{}; commands: {}", first, settings::suggestion(first, names),
+                            settings::join(names)));
+}
+
+/// Words that CLI11 could not place.
+void check_extras(const CLI::App& command) {
+  const std::vector<std::string> extras = command.remaining();
+  if (extras.empty()) return;
+  const std::string& word = extras.front();
+  if (!word.starts_with("-") || word == "-")
+    throw Error(fmt::format("{}: one argument too many: '{}'; see `edgewise {} --help`", command.get_name(), word,
+                            command.get_name()));
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) options.push_back("-" + name);
+  }
+  std::sort(options.begin(), options.end());
+  const std::string name = word.substr(0, word.find('='));
+  throw Error(fmt::format("{}: unknown option '{}'{}; options: {}", command.get_name(), name,
+                          settings::suggestion(name, options), settings::join(options)));
+}
+
+class Program {
+ public:
+  Program() : app_("Theory and Monte Carlo validation of learning dynamics in high dimension.", "edgewise") {
+    app_.set_version_flag("--version", std::string("edgewise " EDGEWISE_VERSION));
+    app_.require_subcommand(0, 1);
+    app_.footer(
+        "Exit status: 0 done (and agrees), 1 disagrees, 2 bad input or failure, 3 inconclusive.\n"
+        "`edgewise COMMAND --help` tells the options of a command.");
+    const std::string all_groups = settings::join(groups(), "|");
+
+    command("list", "names that an experiment can use: " + all_groups, [this](const Context& c) {
+      return list(c, line_.word);
+    }).add_option("group", line_.word, all_groups + "; all when left out");
+    command("describe", "equations, parameters with defaults and units, and source of any listed name",
+            [this](const Context& c) { return describe(c, line_.word); })
+        .add_option("name", line_.word, "a name that `list` shows, or a section of the experiment file")
+        ->required();
+    experiment(command("solve", "solve the theory", [this](const Context& c) { return solve(c, line_.word); }));
+    experiment(command("simulate", "run the algorithm, many times",
+                       [this](const Context& c) { return simulate(c, line_.word); }));
+    command("validate", "theory, simulation, and the verdict whether they agree",
+            [this](const Context& c) { return validate(c, line_.files); })
+        .add_option("experiment", line_.files, "experiment files (TOML); with several, -o names a folder")
+        ->required();
+    experiment(command("stability", "kernel norm, thresholds, growth factor, steady state, heavy-tail flag",
+                       [this](const Context& c) { return stability(c, line_.word); }));
+    command("closed-forms", "check every formula that is known exactly", [this](const Context& c) {
+      return closed_forms(c, line_.word);
+    }).add_option("pattern", line_.word, "part of a name, or a pattern with * and ?; all when left out");
+
+    CLI::App& plotting = command("plot", "draw results", [this](const Context& c) {
+      PlotOptions options{line_.observables, {}, line_.title};
+      for (const std::string& text : line_.guides)
+        options.guides.push_back(*read_number<double>("--guide", text, "a number"));
+      return plot(c, line_.files, options);
+    });
+    plotting.add_option("result", line_.files, "results (.csv, .nc) to draw in one figure")->required();
+    repeatable(plotting.add_option("--observable", line_.observables, "what to draw; repeated, one panel each"),
+               "NAME");
+    repeatable(plotting.add_option("--guide", line_.guides, "a line proportional to step^EXPONENT; repeatable"),
+               "EXPONENT");
+    plotting.add_option("--title", line_.title, "title of the figure")->type_name("TEXT");
+
+    CLI::App& measuring =
+        command("measure", "covariance spectrum and target powers of a data set", [this](const Context& c) {
+          return measure(c, {line_.word, line_.folder, line_.target,
+                             read_number<std::size_t>("--rows", line_.rows, whole).value_or(0)});
+        });
+    measuring.add_option("dataset", line_.word, "fashion-mnist")->required();
+    measuring.add_option("--folder", line_.folder, "where its files are")->type_name("PATH");
+    measuring.add_option("--target", line_.target, "label (class number) or class-K")->type_name("NAME");
+    measuring.add_option("--rows", line_.rows, "use the first N rows; 0 for all")->type_name("N");
+  }
+
+  int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+    check_command(app_, arguments);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    try {
+      app_.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+      for (const CLI::App* command : app_.get_subcommands())
+        if (command->count("--help") > 0) {
+          out << command->help("edgewise") << std::flush;
+          return done;
+        }
+      out << app_.help() << std::flush;
+      return done;
+    } catch (const CLI::CallForVersion& e) {
+      out << e.what() << std::endl;
+      return done;
+    } catch (const CLI::ParseError& e) {
+      // Complain of an unknown option first: it is often why something else is missing.
+      for (const CLI::App* command : app_.get_subcommands()) check_extras(*command);
+      const auto chosen = app_.get_subcommands();
+      const std::string name = chosen.empty() ? "" : chosen.front()->get_name();
+      throw Error(fmt::format("{}{}; see `edgewise {}{}--help`", name.empty() ? "" : name + ": ", one_line(e.what()),
+                              name, name.empty() ? "" : " "));
+    }
+    const CLI::App* command = app_.get_subcommands().front();
+    check_extras(*command);
+    Context context{out, err};
+    if (command->count("--output") > 0) context.output = line_.output;
+    context.overrides = line_.overrides;
+    context.threads =
+        read_number<unsigned>("--threads", line_.threads, "a whole number >= 0 (0: all cores)").value_or(0);
+    if (const auto seed = read_number<std::int64_t>("--seed", line_.seed, whole)) {
+      if (*seed < 0) throw Error(fmt::format("--seed: must be {}, got '{}'", whole, line_.seed));
+      context.seed = static_cast<std::uint64_t>(*seed);
+    }
+    context.quiet = line_.quiet;
+    const std::vector<std::string> formats = {"csv", "nc", "json"};
+    if (command->count("--format") > 0 && std::find(formats.begin(), formats.end(), line_.format) == formats.end())
+      throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats), line_.format,
+                              settings::suggestion(line_.format, formats)));
+    context.format = line_.format;
+    return actions_.at(command->get_name())(context);
+  }
+
+ private:
+  CLI::App& command(const std::string& name, const std::string& help, std::function<Status(const Context&)> action) {
+    CLI::App& sub = *app_.add_subcommand(name, help);
+    actions_[name] = std::move(action);
+    sub.allow_extras();
+    sub.add_option("-o,--output", line_.output, "write to this file; its ending chooses the format")->type_name("PATH");
+    repeatable(sub.add_option("--set", line_.overrides, "override a value of the experiment; repeatable"),
+               "SECTION.KEY=VALUE");
+    sub.add_option("--threads", line_.threads, "threads to use; 0 for all cores")->type_name("N");
+    sub.add_option("--seed", line_.seed, "seed of the simulation")->type_name("N");
+    sub.add_flag("--quiet", line_.quiet, "print results and errors only");
+    sub.add_option("--format", line_.format, "csv, nc or json")->type_name("NAME");
+    return sub;
+  }
+
+  void experiment(CLI::App& sub) { sub.add_option("experiment", line_.word, "experiment file (TOML)")->required(); }
+
+  static void repeatable(CLI::Option* option, const std::string& type) {
+    // One value each time, so that `--set a.b=1 FILE` leaves the file alone.
+    option->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->type_name(type);
+  }
+
+  CLI::App app_;
+  Line line_;
+  std::map<std::string, std::function<Status(const Context&)>> actions_;
+};
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  interrupted() = false;
+  std::string message;
+  try {
+    return Program().run(arguments, out, err);
+  } catch (const std::bad_alloc&) {
+    message = "out of memory";
+  } catch (const std::exception& e) {
+    message = one_line(e.what());
+  } catch (...) {
+    message = "unknown failure";
+  }
+  err << "edgewise: " << message << std::endl;
+  return failed;
+}
+
+}  // namespace edgewise::cli

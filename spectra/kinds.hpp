@@ -19,7 +19,8 @@ struct Kind {
 std::span<const Kind> kinds();
 
 /// Builds the spectrum of an experiment's section `[spectrum]`, compressed when `compress = TOLERANCE` is given there.
-/// `mass_matters` etc. are for the caller to judge from the result. \throws settings::Error for bad input.
+/// Nodes of a compressed spectrum are not fit for simulation: see `Spectrum::compressed`.
+/// \throws settings::Error for bad input.
 Spectrum build(const settings::Table& experiment);
 
 // One kind each, defined in the file of its name. A new kind is one such file and one line in kinds.cpp.

@@ -82,7 +82,7 @@ class Solver {
     if (!sde_std_.empty()) show_sde_fluctuations(out);
     if (theory_.bands && theory_.method != "sde") bands(out);
     if (theory_.decomposition) decompose(out);
-    if (theory_.exponents) exponents(out);
+    if (theory_.exponents) add_local_exponent(out);
     if (theory_.scaled())
       out.warnings.push_back(
           "coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
@@ -328,7 +328,6 @@ class Solver {
 
   void bands(Trajectory& out) const;
   void decompose(Trajectory& out);
-  void exponents(Trajectory& out) const;
 
   const LeastSquares& problem_;
   const LeastSquaresTheory& theory_;
@@ -438,7 +437,9 @@ void Solver::decompose(Trajectory& out) {
   for (auto* column : {&bias, &kernel, &label}) out.columns.push_back(std::move(*column));
 }
 
-void Solver::exponents(Trajectory& out) const {
+}  // namespace
+
+void add_local_exponent(Trajectory& out) {
   Column column{{"excess_mse_exponent", "1", "local exponent d log P / d log step, second-order differences"}, {}, {}};
   const auto& P = out.columns[1].value;
   const std::size_t count = out.steps.size();
@@ -460,8 +461,6 @@ void Solver::exponents(Trajectory& out) const {
   }
   out.columns.push_back(std::move(column));
 }
-
-}  // namespace
 
 Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   return Solver(problem, theory).run();

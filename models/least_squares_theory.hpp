@@ -34,6 +34,9 @@ struct LeastSquaresTheory {
 /// does not cover the problem (e.g. bands for non-Gaussian data).
 Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theory);
 
+/// Adds the column excess_mse_exponent, d log P / d log step by second-order differences.
+void add_local_exponent(Trajectory& trajectory);
+
 /// `edgewise stability`.
 std::vector<Finding> sgd_stability(const LeastSquares& problem);
 

@@ -56,6 +56,11 @@ void move_r(double* const* sigma, const PhaseBlock& block, const double* x, cons
             const double* feedback, double scale, double drive, std::size_t count) {
   const Tag d;
   const bool noisy = scale != 0;
+  // Most entries of T are zero in methods with many coordinates; the branches below are the same for every mode.
+  bool used[r][r];
+  for (std::size_t row = 0; row < r; ++row)
+    for (std::size_t col = 0; col < r; ++col)
+      used[row][col] = block.T0[row * r + col] != 0 || block.T1[row * r + col] != 0;
   for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
     const Vec xi = hn::LoadU(d, x + i);
     Vec T[r][r], old[r][r], half[r][r];
@@ -67,8 +72,9 @@ void move_r(double* const* sigma, const PhaseBlock& block, const double* x, cons
       for (std::size_t col = row; col < r; ++col, ++m) old[row][col] = old[col][row] = hn::LoadU(d, sigma[m] + i);
     for (std::size_t row = 0; row < r; ++row)
       for (std::size_t col = 0; col < r; ++col) {
-        half[row][col] = hn::Mul(T[row][0], old[0][col]);
-        for (std::size_t k = 1; k < r; ++k) half[row][col] = hn::Add(half[row][col], hn::Mul(T[row][k], old[k][col]));
+        half[row][col] = hn::Zero(d);
+        for (std::size_t k = 0; k < r; ++k)
+          if (used[row][k]) half[row][col] = hn::Add(half[row][col], hn::Mul(T[row][k], old[k][col]));
       }
     Vec noise = hn::Zero(d);
     if (noisy)
@@ -77,8 +83,9 @@ void move_r(double* const* sigma, const PhaseBlock& block, const double* x, cons
     m = 0;
     for (std::size_t row = 0; row < r; ++row)
       for (std::size_t col = row; col < r; ++col, ++m) {
-        Vec moved = hn::Mul(half[row][0], T[col][0]);
-        for (std::size_t k = 1; k < r; ++k) moved = hn::Add(moved, hn::Mul(half[row][k], T[col][k]));
+        Vec moved = hn::Zero(d);
+        for (std::size_t k = 0; k < r; ++k)
+          if (used[col][k]) moved = hn::Add(moved, hn::Mul(half[row][k], T[col][k]));
         if (noisy) moved = hn::Add(moved, hn::Mul(noise, hn::Set(d, block.n[row] * block.n[col])));
         hn::StoreU(moved, d, sigma[m] + i);
       }
@@ -94,8 +101,12 @@ HWY_NOINLINE void read_source(std::size_t r, const double* const* sigma, const d
       return read_source_r<2>(sigma, e, S, count);
     case 3:
       return read_source_r<3>(sigma, e, S, count);
-    default:
+    case 4:
       return read_source_r<4>(sigma, e, S, count);
+    case 5:
+      return read_source_r<5>(sigma, e, S, count);
+    default:
+      return read_source_r<6>(sigma, e, S, count);
   }
 }
 
@@ -108,8 +119,12 @@ HWY_NOINLINE void move(double* const* sigma, const PhaseBlock& block, const doub
       return move_r<2>(sigma, block, x, S, own, feedback, scale, drive, count);
     case 3:
       return move_r<3>(sigma, block, x, S, own, feedback, scale, drive, count);
-    default:
+    case 4:
       return move_r<4>(sigma, block, x, S, own, feedback, scale, drive, count);
+    case 5:
+      return move_r<5>(sigma, block, x, S, own, feedback, scale, drive, count);
+    default:
+      return move_r<6>(sigma, block, x, S, own, feedback, scale, drive, count);
   }
 }
 
@@ -151,7 +166,7 @@ LinearPhases::LinearPhases(LinearModes modes, std::vector<std::size_t> sizes)
   if (count_ == 0 || sizes_.empty()) throw std::invalid_argument("linear modes: there are none");
   std::size_t moments = 0;
   for (const std::size_t r : sizes_) {
-    if (r == 0 || r > max_block) throw std::invalid_argument("linear modes: a block has 1 to 4 coordinates");
+    if (r == 0 || r > max_block) throw std::invalid_argument("linear modes: a block has 1 to 6 coordinates");
     offset_.push_back(moments);
     moments += triangle(r);
   }
@@ -191,6 +206,14 @@ double LinearPhases::shared(const Phase& phase) const {
 }
 
 double LinearPhases::apply(const Phase& phase) {
+  return move_all(phase, nullptr);
+}
+
+double LinearPhases::apply_driven(const Phase& phase, double drive) {
+  return move_all(phase, &drive);
+}
+
+double LinearPhases::move_all(const Phase& phase, const double* drive) {
   double p = 0;
   const double* S = source_of_noise_.data();
   const auto pointers = [&](std::size_t b) {
@@ -210,7 +233,7 @@ double LinearPhases::apply(const Phase& phase) {
   }
   for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(move)
   (pointers(b).at, phase.blocks[b], modes_.x.data(), S, modes_.own.data(), modes_.feedback.data(), phase.noise_scale,
-   p + modes_.source, padded_);
+   drive ? *drive : p + modes_.source, padded_);
   return p;
 }
 

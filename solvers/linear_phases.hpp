@@ -19,7 +19,7 @@
 namespace edgewise::solvers {
 
 /// Largest number of coordinates of a block.
-inline constexpr std::size_t max_block = 4;
+inline constexpr std::size_t max_block = 6;
 
 /// What one phase does to one block of r coordinates; matrices are row-major r x r in the leading entries.
 struct PhaseBlock {
@@ -59,15 +59,18 @@ class LinearPhases {
 
   /// Applies a phase; returns p as it was before it (0 for a noiseless phase).
   double apply(const Phase& phase);
+  /// The same with `drive` in place of p + source: the modes are then independent. Returns p as it was before it.
+  double apply_driven(const Phase& phase, double drive);
   /// p read by the selectors of `phase`, without moving the state.
   double shared(const Phase& phase) const;
   /// sum_i weights_i E[z_row z_col]_i of one block.
   double sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const;
 
   void set_source(double source) { modes_.source = source; }
-  const LinearModes& description() const { return modes_; }
+  const std::vector<std::size_t>& sizes() const { return sizes_; }
 
  private:
+  double move_all(const Phase& phase, const double* drive);
   std::size_t index(std::size_t block, std::size_t row, std::size_t col) const;
   LinearModes modes_;
   std::vector<std::size_t> sizes_, offset_;

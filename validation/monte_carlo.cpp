@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <optional>
 
 #include "validation/statistics.hpp"
 
@@ -209,6 +211,10 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   if (sample.steps.empty() || replicas == 0) return sample;
   sample.values.assign(cells, std::vector<double>(replicas));
 
+  // More threads than cores is the caller's choice; oneTBB would cut it down with a warning.
+  std::optional<tbb::global_control> more_threads;
+  if (options.threads > static_cast<unsigned>(tbb::this_task_arena::max_concurrency()))
+    more_threads.emplace(tbb::global_control::max_allowed_parallelism, options.threads);
   tbb::task_arena arena(options.threads == 0 ? static_cast<int>(tbb::task_arena::automatic)
                                              : static_cast<int>(options.threads));
   Engine engine(simulation, experiment, options, sample);

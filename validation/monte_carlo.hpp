@@ -30,7 +30,7 @@ struct Sample {
 struct RunOptions {
   unsigned threads = 0;  ///< 0: all cores
   /// Called now and then with the fraction done; may be empty.
-  std::function<void(double)> progress;
+  std::function<void(double)> progress = {};
   /// When it becomes true, running replicas finish or are dropped and the run ends.
   const std::atomic<bool>* stop = nullptr;
 };

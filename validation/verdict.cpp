@@ -74,8 +74,8 @@ double shrunk_skewness(const Cell& cell) {
 bool heavy(const Cell& cell) {
   const auto n = static_cast<double>(cell.values.size());
   const double skewness = cell.moments.skewness;
-  if (cell.exact_std > 0) return cell.exact_std > 2 * cell.moments.std && skewness > 1;
-  return std::abs(skewness) > 0.6 * std::sqrt(n);  // at most sqrt n, when one replica is the whole variance
+  if (cell.exact_std > 2 * cell.moments.std && skewness > 1) return true;
+  return std::abs(skewness) > 0.75 * std::sqrt(n);  // at most sqrt n, when one replica is the whole variance
 }
 
 Kind kind_of(const Cell& cell) {
@@ -399,11 +399,13 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
       rejection = fmt::format("{} is {:.1f} exact standard errors off, more than any heavy tail allows",
                               place(shared, *cell), std::abs(z));
     }
+    const std::string exactly = first->exact_std > 0 ? fmt::format("{:.3g} exactly, ", first->exact_std) : "";
     verdict.warnings.push_back(
-        fmt::format("heavy-tailed: from {} on, the mean is carried by replicas too rare to be sampled (standard "
-                    "deviation {:.3g} exactly, {:.3g} in the sample); those steps are not judged, compare medians or "
-                    "shorter times",
-                    place(shared, *first), first->exact_std > 0 ? first->exact_std : std::nan(""), first->moments.std));
+        fmt::format("heavy-tailed: the mean is carried by replicas too rare to be sampled, first for {} (standard "
+                    "deviation {}{:.3g} in the sample, skewness {:.2g}); {} of {} comparisons are not judged for that; "
+                    "compare medians or shorter times",
+                    place(shared, *first), exactly, first->moments.std, first->moments.skewness, heavy_cells.size(),
+                    shared.cells.size()));
   }
   if (light.empty() && heavy_cells.empty()) verdict.exact_std = true;
   if (!verdict.exact_std && n < few_replicas)

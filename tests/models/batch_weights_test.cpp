@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/goodness_of_fit.hpp"
@@ -128,6 +129,35 @@ TEST_CASE("general weights: the reduced gradient has the law of B explicit sampl
   }
   check_same_law(problem(3, 0.5, 0.1, false), {1, -2, 0.5}, false);
   check_same_law(problem(3, 0.5, 0.1, false), {0, 0, 0}, false);
+}
+
+TEST_CASE("the noise along v is what the covariance of the gradient demands, draw by draw") {
+  // B <g, v> = C P + (|w| - across P) y. Gaussian noise: |w| - across P = sqrt(C) sigma, hence Cov g of the note;
+  // given weights leave no noise along v at all.
+  const auto p = problem(3, 0.5, 0.2, true);
+  const double excess = 1.7;
+  for (std::uint64_t step = 0; step < 20; ++step) {
+    BatchWeights collapsed(p, true, seed, 0), each(p, false, seed, 0);
+    const auto along_v = [&](BatchWeights& weights) {
+      weights.draw(step, excess);
+      const auto at_0 = weights.scalars(p.batch, 0), at_1 = weights.scalars(p.batch, 1);
+      return std::pair{at_0.shrink, at_0.noise - (at_0.shrink - at_1.shrink) * excess};
+    };
+    const auto [chi_square, noise] = along_v(collapsed);
+    CHECK(noise == doctest::Approx(std::sqrt(chi_square * p.noise_variance())).epsilon(1e-12));
+    CHECK(std::abs(along_v(each).second) < 1e-12);
+  }
+}
+
+TEST_CASE("the batch of a step does not depend on the steps before it") {
+  for (const bool gaussian : {true, false}) {
+    const auto p = problem(3, 0.5, 0.2, gaussian);
+    BatchWeights one_by_one(p, false, seed, 0), at_once(p, false, seed, 0);
+    for (std::uint64_t step = 0; step <= 5; ++step) one_by_one.draw(step, 1.5);
+    at_once.draw(5, 1.5);
+    CHECK(one_by_one.scalars(1, 0.3).shrink == at_once.scalars(1, 0.3).shrink);
+    CHECK(one_by_one.scalars(1, 0.3).noise == at_once.scalars(1, 0.3).noise);
+  }
 }
 
 TEST_CASE("no residual, no gradient; and a tiny excess risk gives no overflow") {

@@ -278,7 +278,8 @@ bool EtdDenseOutput::attempt_newton() {
   for (int iteration = 0; iteration < most && !converged; ++iteration) {
     bool finite = true;
     for (std::size_t k = 0; k < s_; ++k) {
-      evaluate_sources(k + 1, time_ + node_[k + 1] * h_, {&stage_p_[k * m_], m_}, {q_.data(), n_});
+      evaluate_sources(k + 1, std::min(time_ + node_[k + 1] * h_, std::nextafter(stop_, time_)),
+                       {&stage_p_[k * m_], m_}, {q_.data(), n_});
       for (std::size_t i = 0; i < n_; ++i) finite &= std::isfinite(sources_[(k + 1) * stride_ + i]);
     }
     if (!finite) {

@@ -51,7 +51,8 @@ class ExplicitDenseOutput {
       rate_.resize(M.size());
       p_.resize(system.shared());
       shared_scalars(system, M, p_);
-      system.coefficients(t, p_, rate_, dMdt);
+      // Below stop_ only: coefficients may jump there.
+      system.coefficients(std::min(t, std::nextafter(stop_, time_)), p_, rate_, dMdt);
       for (std::size_t i = 0; i < M.size(); ++i) dMdt[i] -= rate_[i] * M[i];
     };
     if (!started_) {
@@ -137,7 +138,7 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
   for (const double x : p) scale = std::max(scale, std::abs(x));
   const double limit = options.divergence_limit * (scale > 0 ? scale : 1.0);
   const auto beyond = [&](std::span<const double> x) {
-    return std::any_of(x.begin(), x.end(), [&](double v) { return !(std::abs(v) <= limit); });
+    return std::any_of(x.begin(), x.end(), [&](double v) { return !std::isfinite(v) || !(std::abs(v) <= limit); });
   };
   if (beyond(p)) {
     solution.diverged_at = times[0];
@@ -171,7 +172,11 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
         reached = stepper.do_step(system).second;
         bad = beyond(stepper.current_shared());
       } catch (const std::runtime_error&) {
-        // Only a solution that has grown makes a vanishing step a result rather than a failure.
+        // A vanishing step is a result where the solution has grown towards a singularity, else a failure.
+        const auto last = stepper.current_shared();
+        if (std::none_of(last.begin(), last.end(),
+                         [&](double v) { return std::abs(v) > 1e3 * (scale > 0 ? scale : 1.0); }))
+          throw;
         solution.statistics = stepper.statistics();
         solution.diverged_at = t;
         return solution;

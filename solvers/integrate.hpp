@@ -39,13 +39,13 @@ struct Solution {
   std::vector<std::vector<double>> states;  ///< [time][mode], if keep_states
   Statistics statistics;
   /// Set where the solution diverged: the time of the first step whose end is beyond the limit or not finite, or where
-  /// the step size vanished in front of a singularity. Output ends before it.
+  /// the step size vanished after growth by more than 1e3 (a singularity). Output ends before it.
   std::optional<double> diverged_at;
 };
 
 /// Integrates from M(times[0]) = M0. `times` must be finite and increase strictly; a single time gives the initial
 /// state. Throws std::invalid_argument for bad input (sizes, times, tolerances, an integrator that does not fit) and
-/// std::runtime_error if max_steps do not reach the end.
+/// std::runtime_error if max_steps do not reach the end or no step meets the tolerance.
 Solution integrate(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
                    const Options& options = {});
 

@@ -240,6 +240,7 @@ class Sdirk4::Engine {
   }
 
   double time_ = 0;
+  double latest_ = std::numeric_limits<double>::infinity();  // coefficients are not read beyond
   Statistics stats_;
   std::size_t n_ = 0, m_ = 0;
   std::vector<double> q_, q_new_, p_, p_new_, magnitude_, magnitude_new_;
@@ -344,7 +345,7 @@ class Sdirk4::Engine {
         for (std::size_t j = 0; j < s; ++j) y += a_[s][j] * K_[j * n_ + i];
         y0_[i] = y;
       }
-      if (!solve_stage(time_ + c_[s] * h_, hg, guess, tolerances)) return false;
+      if (!solve_stage(std::min(time_ + c_[s] * h_, latest_), hg, guess, tolerances)) return false;
       double* __restrict k = &K_[s * n_];
       for (std::size_t i = 0; i < n_; ++i) k[i] = (q_new_[i] - y0_[i]) / gamma_;
     }
@@ -468,6 +469,9 @@ void Sdirk4::begin(const CoupledModes& system, std::span<const double> M, double
 }
 bool Sdirk4::attempt(double h, const Tolerances& tolerances) {
   return engine_->attempt(h, tolerances);
+}
+void Sdirk4::read_before(double t) {
+  engine_->latest_ = std::nextafter(t, -std::numeric_limits<double>::infinity());
 }
 double Sdirk4::error_ratio() const {
   return engine_->error_ratio();

@@ -69,6 +69,8 @@ class Sdirk4 {
   /// Tries a step of size h from the current state. False if there is no stable solution: a denominator
   /// 1 + h gamma rate_i or det(I - h gamma W D U) is not positive, or Newton's method fails; then take a smaller h.
   bool attempt(double h, const Tolerances& tolerances);
+  /// Coefficients are read at times below `t` only: a step that ends at a jump takes the limit from the left.
+  void read_before(double t);
   /// Error of the last attempt over its tolerance; the step is good if this is <= 1.
   double error_ratio() const;
   /// Makes the attempted step the current state.
@@ -154,8 +156,12 @@ class Sdirk4DenseOutput {
   /// Takes one step, as large as the tolerance allows; returns its start and end. Throws std::runtime_error if the
   /// step size falls below the spacing of doubles at t.
   std::pair<double, double> do_step(const CoupledModes& system);
-  /// No step ends beyond `t`; a step that comes near it ends there exactly.
-  void stop_at(double t) { stop_ = t; }
+  /// No step ends beyond `t`; a step that comes near it ends there exactly. Coefficients are read below `t` only, so
+  /// that they may jump there.
+  void stop_at(double t) {
+    stop_ = t;
+    stepper_.read_before(t);
+  }
 
   void calc_state(double t, state_type& M) const;
   void calc_shared(double t, std::span<double> p) const { stepper_.interpolate_shared(t, p); }

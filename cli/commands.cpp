@@ -362,7 +362,7 @@ std::string closed_forms_csv(const std::vector<validation::ClosedFormResult>& ro
 
 std::string closed_forms_json(const std::vector<validation::ClosedFormResult>& rows) {
   Json out = Json::array();
-  for (const auto& row : rows)
+  for (const auto& row : rows) {
     out.push_back({{"name", row.name},
                    {"formula", row.formula},
                    {"source", row.source},
@@ -371,7 +371,8 @@ std::string closed_forms_json(const std::vector<validation::ClosedFormResult>& r
                    {"error", json_number(row.error)},
                    {"tolerance", json_number(row.tolerance)},
                    {"pass", row.pass}});
-  if (!row.failure.empty()) out.back()["failure"] = row.failure;
+    if (!row.failure.empty()) out.back()["failure"] = row.failure;
+  }
   return json_text(out);
 }
 

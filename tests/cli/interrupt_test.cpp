@@ -1,0 +1,83 @@
+#include "cli/interrupt.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/context.hpp"
+#include "tests/cli/program_run.hpp"
+
+extern char** environ;
+
+using namespace edgewise;
+using cli::testing::contents;
+using cli::testing::Folder;
+using cli::testing::small_experiment;
+
+namespace {
+
+struct Ended {
+  bool exited = false;
+  int status = -1;
+};
+
+/// Starts the real program and sends it a signal after `delay`.
+Ended interrupt_after(std::vector<std::string> arguments, const std::string& err, std::chrono::milliseconds delay) {
+  arguments.insert(arguments.begin(), EDGEWISE_PROGRAM);
+  std::vector<char*> argv;
+  for (std::string& a : arguments) argv.push_back(a.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  pid_t child = 0;
+  REQUIRE(posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) == 0);
+  posix_spawn_file_actions_destroy(&actions);
+  std::this_thread::sleep_for(delay);
+  ::kill(child, SIGINT);
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return {WIFEXITED(status), WEXITSTATUS(status)};
+}
+
+}  // namespace
+
+TEST_CASE("Ctrl-C keeps the replicas that are finished") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  // Short replicas, and hours of them.
+  const Ended ended =
+      interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "monte_carlo.replicas=1000000", "--set",
+                       "time.steps=20000", "--set", "time.points=3"},
+                      folder / "err", std::chrono::milliseconds(1500));
+  const std::string err = contents(folder / "err");
+  CAPTURE(err);
+  CHECK(ended.exited);
+  CHECK(ended.status == 2);
+  CHECK(err.starts_with("edgewise: interrupted after "));
+  CHECK(err.find('\n') == err.size() - 1);
+  const cli::Result kept = cli::read_result(folder / "m.csv");
+  CHECK(kept.get("interrupted") == "true");
+  CHECK(kept.get("replicas") != "0");
+  CHECK(kept.get("replicas_asked") == "1000000");
+}
+
+TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const Ended ended = interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "time.steps=1000000000000"},
+                                      folder / "err", std::chrono::milliseconds(1000));
+  const std::string err = contents(folder / "err");
+  CAPTURE(err);
+  CHECK(ended.exited);
+  CHECK(ended.status == 2);
+  CHECK(err.find("interrupted") != std::string::npos);
+  CHECK(err.find('\n') == err.size() - 1);
+  CHECK(folder.files() == 2);
+}

@@ -1,0 +1,285 @@
+#include "cli/program.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/context.hpp"
+#include "tests/cli/program_run.hpp"
+#include "tests/cli/sample_results.hpp"
+
+using namespace edgewise;
+using testing_run = edgewise::cli::testing::Run;
+using cli::testing::contents;
+using cli::testing::Folder;
+using cli::testing::run;
+using cli::testing::small_experiment;
+using nlohmann::json;
+
+namespace {
+
+/// Every bad input ends with status 2 and one line on standard error, nothing on standard output.
+void check_refused(const std::vector<std::string>& arguments, const std::vector<std::string>& words) {
+  const auto r = run(arguments);
+  CAPTURE(r.err);
+  CHECK(r.status == 2);
+  CHECK(r.one_line());
+  CHECK(r.out.empty());
+  for (const std::string& word : words) {
+    CAPTURE(word);
+    CHECK(r.says(word));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("help and version") {
+  CHECK(run({"--version"}).out == "edgewise 0.1.0\n");
+  const auto help = run({"--help"});
+  CHECK(help.status == 0);
+  for (const char* command :
+       {"list", "describe", "solve", "simulate", "validate", "stability", "closed-forms", "plot", "measure"}) {
+    CHECK(help.out.find(command) != std::string::npos);
+    const auto own = run({command, "--help"});
+    CHECK(own.status == 0);
+    for (const char* option : {"--output", "--set", "--threads", "--seed", "--quiet", "--format"})
+      CHECK(own.out.find(option) != std::string::npos);
+  }
+  CHECK(help.out.find("sweep") == std::string::npos);
+}
+
+TEST_CASE("errors of the command line are one line with a suggestion") {
+  check_refused({}, {"a command is needed", "solve"});
+  check_refused({"sovle", "a.toml"}, {"unknown command 'sovle'", "did you mean 'solve'"});
+  check_refused({"sweep", "a.toml"}, {"unknown command 'sweep'"});
+  check_refused({"--verson"}, {"unknown option '--verson'", "did you mean '--version'"});
+  check_refused({"solve"}, {"solve: ", "experiment is required"});
+  check_refused({"solve", "a.toml", "--ouput", "x.csv"}, {"unknown option '--ouput'", "did you mean '--output'"});
+  check_refused({"solve", "a.toml", "b.toml"}, {"one argument too many: 'b.toml'"});
+  check_refused({"solve", "a.toml", "--threads", "two"}, {"--threads: must be a whole number", "'two'"});
+  check_refused({"solve", "a.toml", "--threads", "-1"}, {"--threads: must be a whole number"});
+  check_refused({"solve", "a.toml", "--seed", "-1"}, {"--seed: must be a whole number"});
+  check_refused({"solve", "a.toml", "--format", "xml"}, {"--format: must be one of csv, nc, json"});
+  check_refused({"solve", "a.toml", "-o"}, {"--output"});
+  check_refused({"list", "modles"}, {"did you mean 'models'", "optimizers"});
+  check_refused({"describe", "sdg"}, {"there is no 'sdg'", "did you mean 'sgd'"});
+  check_refused({"measure", "fashion-mnits"}, {"did you mean 'fashion-mnist'"});
+  check_refused({"closed-forms", "no-such-form"}, {"no name fits 'no-such-form'"});
+}
+
+TEST_CASE("list and describe know every name") {
+  const auto all = json::parse(run({"list", "--format", "json"}).out);
+  for (const char* group : {"models", "optimizers", "spectra", "noise", "schedules", "closed-forms"}) {
+    CAPTURE(group);
+    CHECK(!all.at(group).empty());
+    const auto text = run({"list", group});
+    CHECK(text.status == 0);
+    for (const auto& entry : all.at(group)) {
+      const std::string name = entry.at("name");
+      CHECK(text.out.find(name) != std::string::npos);
+      const auto one = run({"describe", name});
+      CHECK(one.status == 0);
+      CHECK(one.out.find(name) == 0);
+    }
+  }
+  for (const char* section : {"experiment", "spectrum", "noise", "optimizer", "schedule", "time", "theory",
+                              "monte_carlo", "verdict", "[time]"})
+    CHECK(run({"describe", section}).status == 0);
+  const auto time = json::parse(run({"describe", "time", "--format", "json"}).out);
+  CHECK(time.at("group") == "sections");
+  CHECK(time.at("parameters").size() >= 3);
+  CHECK(run({"list", "--format", "csv"}).out.starts_with("group,name,summary\n"));
+  CHECK(run({"describe", "time", "--format", "csv"}).out.starts_with("section,name,type,default,range,unit,meaning\n"));
+}
+
+TEST_CASE("solve, simulate and validate write both formats") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  for (const std::string command : {"solve", "simulate", "validate"}) {
+    CAPTURE(command);
+    const std::string csv = folder / (command + ".csv"), nc = folder / (command + ".nc");
+    const auto to_csv = run({command, file, "-o", csv, "--quiet"}), to_nc = run({command, file, "-o", nc, "--quiet"});
+    CHECK(to_csv.status == 0);
+    CHECK(to_csv.err.empty());
+    CHECK(to_csv.out.empty());
+    CHECK(to_nc.status == 0);
+    const cli::Result a = cli::read_result(csv), b = cli::read_result(nc);
+    CHECK(cli::testing::same(a, b));
+    CHECK(a.get("title") == "Two eigenvalues");
+    CHECK(a.get("experiment").find("learning_rate = 0.01") != std::string::npos);
+    CHECK(a.get("seed") == "1");
+    CHECK(!a.get("wall_time_s").empty());
+    const auto printed = run({command, file});
+    CHECK(printed.status == 0);
+    CHECK(printed.out.find("\nstep,") != std::string::npos);
+    CHECK(printed.says("Two eigenvalues"));
+  }
+}
+
+TEST_CASE("bands, overrides and the seed reach the result") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto r =
+      run({"solve", "--set", "theory.bands=true", "--set", "optimizer.learning_rate=0.02", "--seed", "7", file});
+  CHECK(r.status == 0);
+  CHECK(r.out.find("risk_std") != std::string::npos);
+  CHECK(r.out.find("learning_rate = 0.02") != std::string::npos);
+  CHECK(r.out.find("# seed: 7\n") != std::string::npos);
+  CHECK(r.out.find("--set theory.bands=true") != std::string::npos);
+  const auto first = run({"simulate", file, "--seed", "1", "--threads", "1"}),
+             again = run({"simulate", file, "--threads", "2"}), other = run({"simulate", file, "--seed", "2"});
+  const auto rows = [](const testing_run& x) { return x.out.substr(x.out.find("\nstep,")); };
+  CHECK(rows(first) == rows(again));
+  CHECK(rows(first) != rows(other));
+}
+
+TEST_CASE("validate: status, JSON, several experiments") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto agreeing = run({"validate", file, "--format", "json"});
+  CHECK(agreeing.status == 0);
+  const auto verdict = json::parse(agreeing.out);
+  CHECK(verdict.at("outcome") == "agree");
+  for (const char* key : {"max_z", "critical_z", "p_value", "detectable", "replicas", "heavy_tailed"})
+    CHECK(verdict.contains(key));
+
+  const auto weak = run({"validate", file, "--set", "monte_carlo.replicas=8", "--set", "verdict.resolution=0.001"});
+  CHECK(weak.status == 3);
+  CHECK(weak.says("inconclusive"));
+
+  const std::string other = folder.file("other.toml", small_experiment);
+  const auto both = run({"validate", file, other, "-o", folder / "out", "--format", "json"});
+  CHECK(both.status == 0);
+  CHECK(json::parse(both.out).size() == 2);
+  CHECK(!contents(folder / "out/small.csv").empty());
+  CHECK(!contents(folder / "out/other.csv").empty());
+  // One that fails does not keep the other from its verdict.
+  const auto half = run({"validate", folder / "none.toml", file, "--quiet"});
+  CHECK(half.status == 2);
+  CHECK(half.one_line());
+  CHECK(half.out.find("# outcome: agree") != std::string::npos);
+}
+
+TEST_CASE("the worst status wins: failure, disagreement, inconclusive, done") {
+  using namespace cli;
+  CHECK(worse(done, inconclusive) == inconclusive);
+  CHECK(worse(inconclusive, disagrees) == disagrees);
+  CHECK(worse(disagrees, failed) == failed);
+  CHECK(worse(disagrees, inconclusive) == disagrees);
+  CHECK(worse(done, done) == done);
+}
+
+TEST_CASE("a limit that is not exact at finite dimension can be told from the simulation") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  // Euler's discretisation matters at this learning rate: the homogenized flow is wrong by far more than the noise.
+  const auto r = run({"validate", file, "--set", "theory.method=ode", "--set", "theory.level=homog", "--set",
+                      "optimizer.learning_rate=0.03", "--set", "monte_carlo.replicas=4000"});
+  CAPTURE(r.err);
+  CHECK(r.status == 1);
+}
+
+TEST_CASE("stability and closed forms") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto findings = json::parse(run({"stability", file, "--format", "json"}).out);
+  for (const char* key : {"kernel_norm", "eta_max", "stable"}) CHECK(findings.contains(key));
+  CHECK(run({"stability", file}).out.find("kernel_norm") != std::string::npos);
+  CHECK(run({"stability", file, "--format", "csv"}).out.starts_with("name,value,meaning\n"));
+
+  const auto names = json::parse(run({"list", "closed-forms", "--format", "json"}).out).at("closed-forms");
+  const std::string first = names.at(0).at("name");
+  const auto rows = json::parse(run({"closed-forms", first, "--format", "json"}).out);
+  CHECK(rows.at(0).at("name") == first);
+  CHECK(rows.at(0).at("pass") == true);
+  CHECK(run({"closed-forms", first}).out.find("closed forms come out right") != std::string::npos);
+}
+
+TEST_CASE("bad experiments are refused with file, key and accepted values") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto refused = [&](const std::string& assignment, const std::vector<std::string>& words) {
+    CAPTURE(assignment);
+    check_refused({"solve", file, "--set", assignment}, words);
+  };
+  refused("optimizer.learning_rat=0.1", {"small.toml", "optimizer.learning_rat", "did you mean 'learning_rate'"});
+  refused("optimizer.learning_rate=fast", {"optimizer.learning_rate", "a number"});
+  refused("optimizer.learning_rate=-1", {"optimizer.learning_rate", "-1"});
+  refused("noise.variance=-1", {"noise.variance", "-1"});
+  refused("noise.law=gausian", {"noise.law", "did you mean 'gaussian'"});
+  refused("model=least-square", {"model", "did you mean 'least-squares'"});
+  refused("spectrun.kind=list", {"spectrun", "did you mean 'spectrum'"});
+  refused("time.steps=many", {"time.steps"});
+  refused("no-assignment", {"--set no-assignment", "section.key=value"});
+  check_refused({"solve", folder / "smal.toml"}, {"smal.toml: no such file", "did you mean 'small.toml'"});
+  check_refused({"solve", folder / ""}, {"is a folder"});
+  check_refused({"solve", folder.file("broken.toml", "title = \n")}, {"broken.toml: line 1"});
+
+  const std::string isotropic = folder.file("iso.toml", R"(model = "least-squares"
+[spectrum]
+kind = "isotropic"
+dimension = 0
+[optimizer]
+learning_rate = 0.1
+[time]
+steps = 10
+)");
+  check_refused({"solve", isotropic}, {"iso.toml: spectrum.dimension", "0"});
+  const std::string dataset = folder.file("data.toml", R"(model = "least-squares"
+[spectrum]
+kind = "dataset"
+folder = "/no/such/place"
+[optimizer]
+learning_rate = 0.001
+[time]
+steps = 10
+)");
+  check_refused({"simulate", dataset}, {"/no/such/place"});
+  check_refused({"measure", "fashion-mnist", "--folder", "/no/such/place"},
+                {"/no/such/place", "dataset-fashion-mnist"});
+}
+
+TEST_CASE("output that cannot be written is refused before anything is computed") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  // A run of hours, were it started.
+  const std::vector<std::string> long_run = {"--set", "time.steps=1000000000", "--set", "monte_carlo.replicas=1000000"};
+  const auto refused = [&](std::vector<std::string> arguments, const std::vector<std::string>& words) {
+    arguments.insert(arguments.end(), long_run.begin(), long_run.end());
+    check_refused(arguments, words);
+  };
+  refused({"simulate", file, "-o", "/no/such/folder/a.csv"}, {"/no/such/folder/a.csv: cannot be written"});
+  refused({"simulate", file, "-o", folder / "a.dat"}, {"unknown ending '.dat'", ".csv, .nc"});
+  refused({"simulate", file, "--format", "nc"}, {"needs a file"});
+  refused({"validate", file, file, "-o", folder / "out"}, {"same name"});
+  check_refused({"solve", file, "-o", "/dev/full", "--format", "csv"}, {"/dev/full"});
+  CHECK(run({"solve", file, "-o", folder / "a.dat", "--format", "csv", "--quiet"}).status == 0);
+  CHECK(cli::read_result(folder / "a.dat").kind == cli::ResultKind::solution);
+}
+
+TEST_CASE("divergence is a result") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto r =
+      run({"solve", file, "--set", "optimizer.learning_rate=3", "--set", "time.steps=100000", "-o", folder / "d.csv"});
+  CHECK(r.status == 0);
+  CHECK(r.says("diverged at step"));
+  const cli::Result result = cli::read_result(folder / "d.csv");
+  CHECK(!result.get("diverged_at").empty());
+  CHECK(result.steps.back() < 100000);
+}
+
+TEST_CASE("plot reads both formats and refuses what is no result") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  check_refused({"plot", file}, {"small.toml: is no result of edgewise"});
+  check_refused({"plot", folder / "none.csv"}, {"no such file"});
+  run({"validate", file, "-o", folder / "v.nc", "--quiet"});
+  check_refused({"plot", folder / "v.nc", "-o", folder / "v.gif"}, {".svg, .png, .pdf"});
+  check_refused({"plot", folder / "v.nc", "--observable", "rsk"}, {"did you mean 'risk'"});
+  check_refused({"plot", folder / "v.nc", "--guide", "steep"}, {"--guide: must be a number"});
+  const auto drawn = run({"plot", folder / "v.nc"});
+  CHECK(drawn.status == 0);
+  CHECK(contents(folder / "v.svg").starts_with("<?xml"));
+}

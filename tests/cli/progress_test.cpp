@@ -1,0 +1,26 @@
+#include "cli/progress.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sstream>
+
+using namespace edgewise::cli;
+
+TEST_CASE("the line tells the share done and the time left") {
+  CHECK(progress_line("64 replicas", 0, 1) == "  64 replicas [..............................]   0%");
+  CHECK(progress_line("r", 0.5, 65) == "  r [###############...............]  50%, 1:05 left");
+  CHECK(progress_line("r", 0.01, 100).ends_with("1%, 2:45:00 left"));
+  CHECK(progress_line("r", 1, 9) == "  r [##############################] 100%");
+}
+
+TEST_CASE("silent when not on a terminal, erased at the end") {
+  std::ostringstream quiet, loud;
+  CHECK_FALSE(is_terminal(quiet));
+  {
+    Progress off(quiet, "r", false), on(loud, "r", true);
+    off.update(0.5);
+    on.update(0.5);
+  }
+  CHECK(quiet.str().empty());
+  CHECK(loud.str().ends_with("\r\x1b[K"));
+}

@@ -85,6 +85,9 @@ std::string axis_label(const models::Observable& observable) {
   }
   flush();
   if (!observable.unit.empty() && observable.unit != "1") out += " [" + observable.unit + "]";
+  for (const auto& [plain_power, raised] : {std::pair{"^2", "²"}, std::pair{"^3", "³"}})
+    for (std::size_t at = out.find(plain_power); at != std::string::npos; at = out.find(plain_power))
+      out.replace(at, 2, raised);
   return out;
 }
 
@@ -396,8 +399,10 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
                                     data, s.color, title));
         break;
       case Style::points:
+        // yerrorbars would leave a white gap between the point and its bar.
         plots.push_back(
-            fmt::format("{} using 1:2:3:4 with yerrorbars pt 7 ps 0.55 lw 1.2 lc rgb '{}' {}", data, s.color, title));
+            fmt::format("{} using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '{}' notitle", data, s.color));
+        plots.push_back(fmt::format("{} using 1:2 with points pt 7 ps 0.5 lc rgb '{}' {}", data, s.color, title));
         break;
       case Style::line:
         plots.push_back(fmt::format("{} using 1:2 with lines lw 2 lc rgb '{}' {}", data, s.color, title));
@@ -454,7 +459,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
   }
   std::string out = "set encoding utf8\n" + terminal(ending, observables.size()) + "\n";
   out += "set output " + plain(path) + "\n";
-  out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\nset errorbars small\n";
+  out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";
   const bool several = observables.size() > 1;
   if (several)
     out += fmt::format("set multiplot layout 1,{}{}\n", observables.size(),

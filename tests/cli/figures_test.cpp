@@ -46,7 +46,7 @@ bool has(const std::string& text, const std::string& part) {
 TEST_CASE("theory is a line, simulation points with error bars and a band, axes logarithmic") {
   const std::string script = figure_script({power_law(ResultKind::validation)}, {"a"}, {}, ".svg", "a.svg");
   CHECK(has(script, "with lines"));
-  CHECK(has(script, "with yerrorbars"));
+  CHECK(has(script, "with vectors nohead"));
   CHECK(has(script, "with filledcurves"));
   CHECK(has(script, "set logscale x"));
   CHECK(has(script, "set logscale y"));

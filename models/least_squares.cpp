@@ -7,6 +7,10 @@
 
 #include "models/least_squares_closed_forms.hpp"
 #include "models/least_squares_theory.hpp"
+#include "models/linear_methods/closed_forms.hpp"
+#include "models/linear_methods/linear_theory.hpp"
+#include "models/linear_methods/simulation.hpp"
+#include "models/linear_methods/stability.hpp"
 #include "models/sgd_modes.hpp"
 #include "spectra/kinds.hpp"
 
@@ -39,26 +43,6 @@ DataLaw read_data(const Table& experiment) {
   for (std::size_t i = 0; i < excess_kurtosis.size(); ++i) laws.push_back(&data_description(i));
   const settings::Choice choice = settings::read_choice(experiment, "data", laws, "gaussian", {}, "law");
   return {laws[choice.index]->name, excess_kurtosis[choice.index]};
-}
-
-const settings::Description& sgd_description() {
-  static const settings::Description description = {
-      "sgd",
-      "mini-batch stochastic gradient descent, fresh samples every step",
-      "g_k = (1/B) sum_b x_b (<x_b, v_k> - eps_b)\n"
-      "v_{k+1} = v_k - eta_k g_k",
-      "theory note least-squares-sgd, 1",
-      {settings::number("learning_rate", "eta; give this or gamma")
-           .in("1/eigenvalue, per step")
-           .at_least(0)
-           .computed("gamma / tr K"),
-       settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").at_least(0).computed("eta tr K"),
-       settings::number("batch", "B, samples per step; whole for a simulation, inf for gradient descent")
-           .in("samples")
-           .at_least(1)
-           .or_infinite()
-           .otherwise(1.0)}};
-  return description;
 }
 
 const std::vector<Parameter>& initial_parameters() {
@@ -112,9 +96,10 @@ const std::vector<Parameter>& monte_carlo_keys() {
 
 class LeastSquaresProblem final : public Problem {
  public:
-  LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LeastSquaresTheory theory, std::string sampler,
-                      std::optional<std::pair<double, double>> power_law, const Table& table)
+  LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
+                      std::string sampler, std::optional<std::pair<double, double>> power_law, const Table& table)
       : problem_(std::move(problem)),
+        linear_(std::move(linear)),
         theory_(std::move(theory)),
         sampler_(std::move(sampler)),
         power_law_(power_law),
@@ -122,7 +107,7 @@ class LeastSquaresProblem final : public Problem {
 
   Trajectory solve() const override {
     try {
-      Trajectory trajectory = solve_sgd(*problem_, theory_);
+      Trajectory trajectory = is_plain_sgd(linear_) ? solve_sgd(*problem_, theory_) : solve_linear(linear_, theory_);
       for (auto& warning : warnings()) trajectory.warnings.push_back(std::move(warning));
       return trajectory;
     } catch (const std::invalid_argument& e) {
@@ -132,13 +117,14 @@ class LeastSquaresProblem final : public Problem {
 
   std::unique_ptr<Simulation> simulate() const override {
     try {
-      return simulate_sgd(problem_, sampler_);
+      return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
     } catch (const std::invalid_argument& e) {
       throw table_.error("", e.what());
     }
   }
 
   std::vector<Finding> stability() const override {
+    if (!is_plain_sgd(linear_)) return linear_stability(linear_);
     std::vector<Finding> findings = sgd_stability(*problem_);
     if (power_law_) {
       const PowerLawPrediction law =
@@ -157,11 +143,13 @@ class LeastSquaresProblem final : public Problem {
     std::vector<std::string> out;
     if (problem_->data.name == "rows")
       out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
+    for (auto& warning : linear_warnings(linear_)) out.push_back(std::move(warning));
     return out;
   }
 
  private:
   std::shared_ptr<LeastSquares> problem_;
+  LinearProblem linear_;
   LeastSquaresTheory theory_;
   std::string sampler_;
   std::optional<std::pair<double, double>> power_law_;
@@ -205,11 +193,15 @@ class LeastSquaresModel final : public Model {
     return names;
   }
   std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> list = {&sgd_description()};
+    static const std::vector<const settings::Description*> list = linear_method_descriptions();
     return list;
   }
   std::span<const Observable> observables() const override { return least_squares_observables(); }
-  std::vector<ClosedForm> closed_forms() const override { return least_squares_closed_forms(); }
+  std::vector<ClosedForm> closed_forms() const override {
+    std::vector<ClosedForm> forms = least_squares_closed_forms();
+    for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
+    return forms;
+  }
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
@@ -226,9 +218,16 @@ class LeastSquaresModel final : public Model {
     problem->dataset = spectra::dataset_of(table);
     if (problem->data.name == "rows" && !problem->dataset)
       throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
-    read_optimizer(table, *problem);
-    problem->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    LinearProblem linear;
+    linear.method = read_optimizer(table, problem->spectrum.trace(), linear.hyperparameters);
+    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
     read_initial(table, *problem);
+    linear.data = problem;
+    try {
+      linear.method->layout(linear.hyperparameters);
+    } catch (const std::invalid_argument& e) {
+      throw table.error("", e.what());
+    }
 
     const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
     LeastSquaresTheory options;
@@ -251,8 +250,8 @@ class LeastSquaresModel final : public Model {
     std::vector<std::string> shared_keys;
     for (const auto& p : monte_carlo_parameters_of_every_model()) shared_keys.push_back(p);
     const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
-    return std::make_unique<LeastSquaresProblem>(problem, options, monte_carlo.text("sampler"), power_law_of(table),
-                                                 Table(table.origin(), ""));
+    return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
+                                                 power_law_of(table), Table(table.origin(), ""));
   }
 
  private:
@@ -262,16 +261,41 @@ class LeastSquaresModel final : public Model {
     return names;
   }
 
-  static void read_optimizer(const Table& table, LeastSquares& problem) {
-    const std::array<const settings::Description*, 1> kinds = {&sgd_description()};
-    const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd");
+  static const LinearMethod* read_optimizer(const Table& table, double trace, Hyperparameters& h) {
+    const std::vector<std::string> also{"phase"};
+    const auto kinds = linear_method_descriptions();
+    const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
+    const LinearMethod& method = linear_methods()[choice.index];
+    if (!table.table_or_empty("optimizer").tables("phase").empty() && method.description.name != "custom")
+      throw choice.values.error("phase", "belongs to kind = \"custom\" only");
+    h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
     const Values& values = choice.values;
+    if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
     if (values.given("learning_rate") == values.given("gamma"))
       throw values.error("learning_rate", "give either learning_rate or gamma (= learning_rate * tr K)");
-    problem.learning_rate =
-        values.given("gamma") ? values.number("gamma") / problem.spectrum.trace() : values.number("learning_rate");
-    problem.batch = values.number("batch");
-    if (problem.learning_rate < 0) throw values.error("learning_rate", "must be >= 0");
+    if (values.given("gamma")) h.set("learning_rate", values.number("gamma") / trace);
+    return &method;
+  }
+
+  // [schedule] moves the learning rate, [schedule.NAME] any other number of the optimizer.
+  static void read_schedules(const Table& table, double horizon, LeastSquares& problem, LinearProblem& linear) {
+    std::vector<std::string> others;
+    for (const Parameter& p : linear.method->description.parameters)
+      if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
+          p.name != "gamma" && p.name != "average_from")
+        others.push_back(p.name);
+    problem.schedule = read_schedule(table, "schedule", horizon, others);
+    Hyperparameters& h = linear.hyperparameters;
+    if (h.has("learning_rate"))
+      h.schedule("learning_rate", problem.schedule);
+    else if (!problem.schedule->constant())
+      throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
+    const Table schedules = table.table_or_empty("schedule");
+    for (const std::string& name : others)
+      if (schedules.table(name)) h.schedule(name, read_schedule(table, "schedule." + name, horizon));
+    h.seek(0);
+    if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
+    problem.batch = h.base("batch");
   }
 
   static void read_initial(const Table& table, LeastSquares& problem) {

@@ -2,10 +2,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <stdexcept>
 
 #include "models/batch_weights.hpp"
+#include "models/data_draw.hpp"
 #include "models/gradient_kernels.hpp"
 #include "models/least_squares.hpp"
 #include "random/random.hpp"
@@ -210,45 +210,6 @@ class BlockReplica final : public CoordinateReplica {
   BatchWeights weights_;
   random::Stream stream_, rest_;
   std::vector<double> z_, uniform_;
-};
-
-/// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
-class DataDraw {
- public:
-  explicit DataDraw(const std::string& law, std::size_t size) {
-    if (law == "gaussian") {
-      draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) { s.normals(z); };
-    } else if (law == "rademacher") {
-      draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) {
-        for (std::size_t i = 0; i < z.size(); i += 64)
-          for (std::uint64_t bits = s.bits(), j = 0; j < 64; ++j, bits >>= 1) z[i + j] = bits & 1 ? 1 : -1;
-      };
-    } else if (law == "uniform") {
-      draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) {
-        s.uniforms(z);
-        for (double& x : z) x = 2 * std::numbers::sqrt3 * (x - 0.5);
-      };
-    } else if (law == "laplace") {
-      // z1 z2 + z3 z4 of four normals has the Laplace law of variance 2.
-      scratch_.resize(3 * size);
-      draw_ = [](random::Stream& s, std::span<double> z, std::span<double> more) {
-        s.normals(z);
-        s.normals(more);
-        const std::size_t n = z.size();
-        for (std::size_t i = 0; i < n; ++i)
-          z[i] = (z[i] * more[i] + more[n + i] * more[2 * n + i]) * (1 / std::numbers::sqrt2);
-      };
-    } else {
-      throw std::invalid_argument("data.law: '" + law +
-                                  "' has no sampler; accepted: gaussian, rademacher, uniform, laplace, rows");
-    }
-  }
-
-  void operator()(random::Stream& stream, std::span<double> z) { draw_(stream, z, scratch_); }
-
- private:
-  void (*draw_)(random::Stream&, std::span<double>, std::span<double>);
-  std::vector<double> scratch_;
 };
 
 /// B x d explicit samples.

@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "models/linear_methods/linear_theory.hpp"
 #include "models/risk_variance.hpp"
 #include "models/sgd_flow.hpp"
 #include "models/sgd_modes.hpp"
@@ -113,23 +114,15 @@ class Solver {
     Curve curve;
     const double scale = scale_of(modes_, setting);
     const std::size_t n = modes_.eigenvalue.size();
-    // The recursion of the general linear family with one coordinate v, T = 1 - eta lambda, n = -eta.
-    solvers::LinearModes modes;
-    modes.x = modes_.eigenvalue;
-    modes.weight = modes_.eigenvalue;
-    modes.source = setting.noise_variance;
-    for (std::size_t a = 0; a < n; ++a) {
-      modes.feedback.push_back(feedback(setting) * modes_.multiplicity[a] * modes_.eigenvalue[a]);
-      modes.own.push_back(modes_.own_noise * modes_.eigenvalue[a] * modes_.eigenvalue[a]);
-    }
+    // The first method of the linear family.
+    const LinearMethod& method = linear_method("sgd");
+    Hyperparameters h = sgd_hyperparameters(problem_);
     const double scale_contraction = theory_.scale_contraction;
-    solvers::LinearPhases state(std::move(modes), {1});
+    solvers::LinearPhases state(linear_modes(problem_, setting.noise_variance, feedback(setting), false),
+                                method.layout(h).sizes());
     std::copy(setting.power.begin(), setting.power.end(), state.moment(0, 0, 0).begin());
     solvers::Phase phase;
-    phase.blocks.resize(1);
-    phase.blocks[0].T0[0] = 1;
-    phase.blocks[0].e[0] = 1;
-    phase.noise_scale = 1;
+    method.step(h, 0, 0, phase);
 
     std::optional<solvers::Contour> contour;
     double direct_until = std::numeric_limits<double>::infinity();
@@ -145,7 +138,6 @@ class Solver {
     }
     std::uint64_t k = 0;
     std::size_t iterated = 0;
-    const double B = modes_.batch;
     std::vector<double> previous;
     for (std::size_t i = 0; i < times(); ++i) {
       const std::uint64_t target = problem_.time.at[i];
@@ -153,16 +145,17 @@ class Solver {
       if (static_cast<double>(target) <= direct_until) {
         double P = 0;
         while (k < target) {
-          const double eta = problem_.rate_at(static_cast<double>(k));
           if (scale_contraction != 1) {
             previous.assign(state.moment(0, 0, 0).begin(), state.moment(0, 0, 0).end());
           }
-          phase.blocks[0].T1[0] = -eta;
-          phase.blocks[0].n[0] = -eta;
-          phase.blocks[0].omega = 1 / B;
+          if (!constant()) {
+            h.seek(static_cast<double>(k));
+            method.step(h, k, 0, phase);
+          }
           P = state.apply(phase);
           if (scale_contraction != 1) {
             const auto D = state.moment(0, 0, 0);
+            const double eta = problem_.rate_at(static_cast<double>(k));
             for (std::size_t a = 0; a < n; ++a)
               D[a] -= (scale_contraction - 1) * modes_.contraction(a, eta) * previous[a];
           }

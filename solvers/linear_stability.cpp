@@ -103,7 +103,8 @@ struct Renewal::Impl {
     for (std::size_t i = 0; i < n; ++i) {
       radius.push_back(A[i].allFinite() ? radius_of(A[i]) : infinity);
       const bool coupled = system.modes.weight[i] != 0;
-      if (!coupled || std::abs(radius[i] - 1) < 1e-15) {
+      // Just above 1 by rounding: the map keeps the mode where it is.
+      if (!coupled || (radius[i] >= 1 && radius[i] < 1 + 1e-12)) {
         kept[i] = false;
         ++dropped;
         continue;

@@ -185,9 +185,10 @@ void Hyperparameters::set(std::string_view name, double value) {
   entry->base = entry->now = value;
 }
 
-void Hyperparameters::seek(double step) {
+void Hyperparameters::seek(double step, bool period_begins) {
   for (Entry& entry : entries_) {
     if (!entry.schedule) continue;
+    if (!period_begins && (entry.name == "workers" || entry.name == "inner_steps")) continue;
     entry.now = entry.base * entry.schedule->at(step);
     if (entry.count && std::isfinite(entry.now)) entry.now = std::max(1.0, std::round(entry.now));
   }
@@ -250,6 +251,12 @@ LinearMethod method_of_rule(settings::Description description,
     return true;
   };
   return method;
+}
+
+std::vector<const settings::Description*> linear_method_descriptions() {
+  std::vector<const settings::Description*> out;
+  for (const LinearMethod& method : linear_methods()) out.push_back(&method.description);
+  return out;
 }
 
 const LinearMethod& linear_method(std::string_view name) {

@@ -33,8 +33,9 @@ class Hyperparameters {
   void schedule(const std::string& name, std::shared_ptr<const Schedule> schedule);
   /// Sets the value at schedule 1.
   void set(std::string_view name, double value);
-  /// Moves to a step: the schedules are taken there. Counts (batch, workers, inner_steps) are rounded, at least 1.
-  void seek(double step);
+  /// Moves to a step: the schedules are taken there. Counts (batch, workers, inner_steps) are rounded, at least 1; the
+  /// workers and inner steps of a period stay what they are at its first step.
+  void seek(double step, bool period_begins = true);
   bool has(std::string_view name) const;
   /// Value at the present step. \throws std::invalid_argument when the method has no such number.
   double operator()(std::string_view name) const;
@@ -129,6 +130,8 @@ LinearMethod custom_method();
 
 /// Every linear method; the first is `sgd`.
 std::span<const LinearMethod> linear_methods();
+/// Their descriptions, in the same order.
+std::vector<const settings::Description*> linear_method_descriptions();
 /// \throws std::invalid_argument for an unknown name.
 const LinearMethod& linear_method(std::string_view name);
 

@@ -23,6 +23,32 @@ double initial_scale(const LeastSquares& data) {
 
 }  // namespace
 
+bool is_plain_sgd(const LinearProblem& problem) {
+  const Hyperparameters& h = problem.hyperparameters;
+  return problem.method->description.name == "sgd" && !(h.base("weight_decay") > 0) && !h.scheduled("batch");
+}
+
+std::vector<std::string> linear_warnings(const LinearProblem& problem) {
+  std::vector<std::string> out;
+  const Hyperparameters& h = problem.hyperparameters;
+  if (!h.has("inner_steps")) return out;
+  const auto H = static_cast<std::uint64_t>(h.base("inner_steps"));
+  const Rule rule = problem.method->rule(h, 0);
+  const double x = h.base("learning_rate") * problem.data->spectrum.largest();
+  if (!rule.has_momentum && x > 2)
+    out.push_back(H % 2 == 0
+                      ? fmt::format("eta lambda_max = {:.4g} > 2 with an even number of inner steps: the stiffest mode "
+                                    "grows at every outer_learning_rate > 0",
+                                    x)
+                      : fmt::format("eta lambda_max = {:.4g} > 2: with an odd number of inner steps this can be stable "
+                                    "in theory, but the inner loop grows on the way",
+                                    x));
+  if (!h.scheduled("inner_steps") && problem.data->time.steps % H != 0)
+    out.push_back(fmt::format("{} steps are not a whole number of rounds of {}: the last sync is at step {}",
+                              problem.data->time.steps, H, problem.data->time.steps / H * H));
+  return out;
+}
+
 Hyperparameters sgd_hyperparameters(const LeastSquares& problem) {
   Hyperparameters h;
   h.set("learning_rate", problem.learning_rate);
@@ -123,7 +149,7 @@ void LinearRecursion::advance(std::uint64_t target) {
   const LinearMethod& method = *problem_.method;
   Hyperparameters& h = problem_.hyperparameters;
   while (step_ < target && !diverged_) {
-    if (!cached_) h.seek(static_cast<double>(step_));
+    if (!cached_) h.seek(static_cast<double>(step_), position_ == 0);
     if (position_ == 0) period_ = method.period(h);
     const bool last = position_ + 1 >= period_;
     const std::size_t slot = cached_ ? position_ : 0;

@@ -22,6 +22,11 @@ struct LinearProblem {
   Hyperparameters hyperparameters;
 };
 
+/// True for SGD without weight decay whose batch has no schedule: what solve_sgd and its fast ways cover.
+bool is_plain_sgd(const LinearProblem& problem);
+/// What the user should know of the method's parameters (note two-phase 12).
+std::vector<std::string> linear_warnings(const LinearProblem& problem);
+
 /// The hyperparameters of plain SGD with the learning rate, batch and schedule of `problem`.
 Hyperparameters sgd_hyperparameters(const LeastSquares& problem);
 /// The modes of a problem as linear phases see them: x = weight = lambda, feedback n lambda, own (E z^4 - 2) lambda^2.

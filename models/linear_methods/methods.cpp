@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <tuple>
 #include <utility>
 
@@ -121,6 +122,9 @@ Rule two_phase_rule(const Hyperparameters& h) {
   }
   rule.workers = h.value_or("workers", 1);
   rule.has_workers = h.base("workers") > 1 || h.scheduled("workers");
+  if (rule.has_workers && rule.has_momentum && rule.persistent && h.scheduled("workers"))
+    throw std::invalid_argument(
+        "schedule.workers: the number of workers cannot change while their momentum buffers persist");
   return rule;
 }
 

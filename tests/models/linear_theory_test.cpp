@@ -2,15 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include "models/linear_methods/stability.hpp"
+#include "models/linear_methods/tuning.hpp"
 #include "tests/models/linear_methods_support.hpp"
 
 using namespace edgewise::tests;
 
 namespace {
-
-double relative(double a, double b) {
-  return std::abs(a - b) / std::abs(b);
-}
 
 double P_after(const LinearProblem& problem, std::uint64_t step) {
   LinearRecursion run(problem);
@@ -18,125 +16,208 @@ double P_after(const LinearProblem& problem, std::uint64_t step) {
   return run.excess_mse();
 }
 
-struct Reference {
-  const char* name;
-  const char* method;
-  const char* parameters;
-  double P1, P8, P24, worker, steady, perron;
+/// Half the rate after `at`.
+class Halved final : public Schedule {
+ public:
+  explicit Halved(double at) : at_(at) {}
+  double at(double t) const override { return t < at_ ? 1 : 0.5; }
+
+ private:
+  double at_;
 };
 
-// Note two-phase, section 10.
-const std::vector<Reference> references{
-    {"la", "lookahead", "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 0.7", .6399826716, .1075997570,
-     .0456553998, .0494283228, .0088763407, .1710891719},
-    {"la_hi", "lookahead", "learning_rate = 0.05\ninner_steps = 8\nouter_learning_rate = 1.4", .7212546133, .1365747692,
-     .0560958355, .0555922073, .0058272131, .1000266174},
-    {"diloco", "la-diloco", "learning_rate = 0.15\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.9",
-     .4493040978, .0734844808, .0293200956, .0368427425, .0027505470, .0926514574},
-    {"diloco_hi", "la-diloco", "learning_rate = 0.06\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 1.6",
-     .5095698686, .0939754259, .0373547611, .0391279640, .0019385275, .0437753052},
-    {"sla_hb", "sla",
-     "learning_rate = 0.08\ninner_steps = 8\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
-     "outer_momentum_kind = 'heavy-ball'",
-     1.1814212213, .1904653010, .0467542388, .0470404017, .0027457141, .0538711761},
-    {"sla_nes", "sla",
-     "learning_rate = 0.08\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
-     "outer_momentum_kind = 'nesterov'",
-     .9921654411, .1351816715, .0432893889, .0466751124, .0013032249, .0401675148},
-    {"stack", "sla",
-     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.6\n"
-     "outer_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'",
-     .9047303867, .1235702266, .0453437866, .0472656266, .0013021906, .0301972719},
-    {"stack_p", "sla",
-     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.6\n"
-     "outer_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'\npersistent = true",
-     .9047303867, .0924792917, .0330134820, .0348864311, .0017871121, .0434192571},
-    {"stack_hb", "sla",
-     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.6\n"
-     "outer_momentum_kind = 'heavy-ball'\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\npersistent = true",
-     1.1239729100, .1214734562, .0334861762, .0351879621, .0018879993, .0433577651}};
+const char* stacked =
+    "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
+    "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'\npersistent = true";
 
 }  // namespace
 
-TEST_CASE("the nine methods on problem R reproduce the note's values") {
-  const auto data = problem_R();
-  for (const Reference& r : references) {
-    CAPTURE(r.name);
-    const LinearProblem problem = problem_of(data, r.method, r.parameters);
-    LinearRecursion run(problem);
-    CHECK(relative(run.excess_mse(), 1.489103528963) < 1e-12);
-    run.advance(8);
-    CHECK(std::abs(run.excess_mse() - r.P1) < 6e-11);
-    run.advance(64);
-    CHECK(std::abs(run.excess_mse() - r.P8) < 6e-11);
-    run.advance(192);
-    CHECK(std::abs(run.excess_mse() - r.P24) < 6e-11);
-    std::vector<double> values(linear_observables(problem).size());
-    run.observe(values);
-    CHECK(std::abs(values[3] - r.worker) < 6e-11);
-    if (std::string(r.name) == "diloco") CHECK(std::abs(values[4] - .0295446857) < 6e-11);
-    if (std::string(r.name) == "stack_p") CHECK(std::abs(values[4] - .0332351032) < 6e-11);
+TEST_CASE("the risk is its signal, multiplicative and label-noise parts") {
+  auto data = problem_R();
+  const LinearProblem problem = problem_of(
+      [&] {
+        data->time.at = {0, 8, 9, 64, 192};
+        data->time.steps = 192;
+        return data;
+      }(),
+      "sla", stacked);
+  LeastSquaresTheory theory;
+  theory.decomposition = true;
+  theory.exponents = true;
+  const Trajectory out = solve_linear(problem, theory);
+  CHECK(out.exact);
+  REQUIRE(out.steps.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const double whole = out.find("excess_mse")->value[i];
+    const double signal = out.find("excess_mse_signal")->value[i];
+    CHECK(signal + out.find("excess_mse_multiplicative")->value[i] + out.find("excess_mse_label_noise")->value[i] ==
+          doctest::Approx(whole).epsilon(1e-12));
+    CHECK(signal > 0);
+    CHECK(out.find("risk")->value[i] == doctest::Approx((whole + 0.05) / 2).epsilon(1e-14));
   }
+  // Between syncs the outer parameters stand still and the workers move.
+  CHECK(out.find("excess_mse")->value[2] == out.find("excess_mse")->value[1]);
+  CHECK(out.find("worker_excess_mse")->value[2] != out.find("worker_excess_mse")->value[1]);
+  CHECK(out.find("excess_mse_exponent") != nullptr);
 }
 
-TEST_CASE("their renewal matrix, steady state and mode radii are the note's") {
-  const auto data = problem_R();
-  for (const Reference& r : references) {
-    CAPTURE(r.name);
-    const LinearProblem problem = problem_of(data, r.method, r.parameters);
-    edgewise::solvers::Renewal renewal(periodic(problem));
-    const auto growth = renewal.growth();
-    CHECK(std::abs(growth.perron - r.perron) < 6e-11);
-    CHECK(growth.stable);
-    const auto steady = renewal.steady(0.05);
-    CHECK(std::abs(steady.drive[0] - 0.05 - r.steady) < 6e-11);
-    CHECK(relative(steady.amplification, 1 + r.steady / 0.05) < 1e-8);
-    if (std::string(r.name) == "la") CHECK(std::abs(growth.mode_radius - .9989916596) < 6e-11);
-    if (std::string(r.name) == "stack_p") CHECK(std::abs(growth.mode_radius - .9989188698) < 6e-11);
-    CHECK(growth.growth_factor >= growth.mode_radius);
-    CHECK(growth.growth_factor < 1);
+TEST_CASE("schedules act on every hyperparameter, and counts change only between rounds") {
+  const auto data = data_of(power_law(20, 0.7, 0.4), 0.05, {0, 64});
+  for (const char* name : {"learning_rate", "batch", "workers", "outer_learning_rate", "inner_steps"}) {
+    CAPTURE(name);
+    LinearProblem whole = problem_of(
+        data, "la-diloco", "learning_rate = 0.1\nbatch = 4\nworkers = 4\ninner_steps = 8\nouter_learning_rate = 0.8");
+    LinearProblem half = whole;
+    half.hyperparameters.set(name, half.hyperparameters(name) / 2);
+    // At step 16 a round begins in both.
+    LinearProblem changed = whole;
+    changed.hyperparameters.schedule(name, std::make_shared<Halved>(16.0));
+    CHECK(P_after(changed, 16) == P_after(whole, 16));
+    CHECK(P_after(changed, 64) != P_after(whole, 64));
+    // From the start on it is the method with half the value.
+    LinearProblem from_start = whole;
+    from_start.hyperparameters.schedule(name, std::make_shared<Halved>(0.0));
+    CHECK(P_after(from_start, 64) == doctest::Approx(P_after(half, 64)).epsilon(1e-14));
+    // A count that changes inside a round waits for the next one.
+    if (std::string(name) == "workers" || std::string(name) == "inner_steps") {
+      LinearProblem late = whole;
+      late.hyperparameters.schedule(name, std::make_shared<Halved>(11.0));
+      CHECK(P_after(late, 64) == doctest::Approx(P_after(changed, 64)).epsilon(1e-14));
+    }
   }
+  LinearProblem persistent = problem_of(data, "diloco", "learning_rate = 0.01");
+  persistent.hyperparameters.schedule("workers", std::make_shared<Halved>(16.0));
+  CHECK_THROWS_AS(LinearRecursion{persistent}, std::invalid_argument);
 }
 
-TEST_CASE("a long run reaches the steady state") {
-  for (const Reference& r : references) {
-    CAPTURE(r.name);
-    const auto data = data_of(power_law(12, 0.7, 0.4), 0.05);
-    const LinearProblem problem = problem_of(data, r.method, r.parameters);
-    edgewise::solvers::Renewal renewal(periodic(problem));
-    const double steady = renewal.steady(0.05).drive[0] - 0.05;
-    CHECK(relative(P_after(problem, 16000), steady) < 1e-9);
-  }
-}
-
-TEST_CASE("momentum, weight decay and averages reproduce the note's values") {
-  const auto data = data_of(power_law(40, 0.5, 0.5), 0.09);
-  const auto momentum = [&](const char* kind, const std::vector<double>& P) {
-    const LinearProblem problem =
-        problem_of(data, "momentum",
-                   std::string("learning_rate = 0.03\nbatch = 2\nmomentum = 0.8\nmomentum_kind = '") + kind + "'");
-    const std::vector<std::uint64_t> steps{1, 10, 40, 80};
-    for (std::size_t i = 0; i < 4; ++i) CHECK(relative(P_after(problem, steps[i]), P[i]) < 1e-11);
-    return edgewise::solvers::Renewal(periodic(problem));
+TEST_CASE("just below the largest learning rate the noiseless risk falls, just above it grows") {
+  const auto data = data_of(power_law(100, 0.7, 0.4), 0);
+  LinearProblem problem =
+      problem_of(data, "lookahead", "learning_rate = 0.1\ninner_steps = 8\nouter_learning_rate = 0.5");
+  const double eta_max = stability_threshold(problem, "learning_rate");
+  const auto late_ratio = [&](double factor) {
+    problem.hyperparameters.set("learning_rate", factor * eta_max);
+    return P_after(problem, 8 * 400) / P_after(problem, 8 * 399);
   };
-  auto hb = momentum("heavy-ball", {1.55084692112, .488873528793, .104946589143, .0503011527490});
-  CHECK(relative(hb.growth().perron, .163328915009) < 1e-11);
-  CHECK(relative(hb.steady(.09).drive[0] - .09, .0175691530573) < 1e-11);
-  auto nag = momentum("nesterov", {1.49922893030, .455500000579, .101040084525, .0489141622596});
-  CHECK(relative(nag.growth().perron, .159086994721) < 1e-11);
-  CHECK(relative(nag.steady(.09).drive[0] - .09, .0170265288264) < 1e-11);
+  CHECK(late_ratio(0.98) < 1);
+  CHECK(late_ratio(1.02) == doctest::Approx(1.0205).epsilon(1e-4));
+  // The growth factor of the renewal matrix is that late ratio.
+  for (const double factor : {0.98, 1.02}) {
+    problem.hyperparameters.set("learning_rate", factor * eta_max);
+    const auto growth = edgewise::solvers::Renewal(periodic(problem)).growth();
+    CHECK(growth.growth_factor ==
+          doctest::Approx(P_after(problem, 8 * 3000) / P_after(problem, 8 * 2999)).epsilon(1e-4));
+    CHECK(growth.stable == (factor < 1));
+    if (factor > 1) CHECK(growth.failed.find("Perron") != std::string::npos);
+  }
+  problem.hyperparameters.set("learning_rate", 2.2);
+  CHECK_FALSE(is_stable(problem));
+  const auto findings = linear_stability(problem);
+  bool seen = false;
+  for (const Finding& f : findings) {
+    if (f.name == "steady_excess_mse") CHECK(std::isnan(std::get<double>(f.value)));
+    if (f.name == "reason") {
+      seen = true;
+      CHECK(std::get<std::string>(f.value).find("unstable") == 0);
+    }
+  }
+  CHECK(seen);
+  CHECK(linear_warnings(problem).front().find("even number of inner steps") != std::string::npos);
+  const auto scan = stability_scan(problem, "learning_rate", 0.01, 3, 20);
+  CHECK(scan.front().stable);
+  CHECK_FALSE(scan.back().stable);
+}
 
-  const auto ext = data_of(power_law(24, 0.4, 0.3), 0.25);
-  const std::string decay = "learning_rate = 0.12\nbatch = 2\nweight_decay = 0.05\n";
-  CHECK(relative(P_after(problem_of(ext, "sgd", decay), 100), .131441832454) < 1e-11);
-  std::vector<double> values(4);
-  LinearRecursion tail(problem_of(ext, "tail-average", decay + "average_from = 50"));
-  tail.advance(100);
-  tail.observe(values);
-  CHECK(relative(values[1], .131441832454) < 1e-11);
-  CHECK(relative(values[3], .139650475681) < 1e-11);
-  LinearRecursion ema(problem_of(ext, "ema", decay + "average_decay = 0.9"));
-  ema.advance(100);
-  ema.observe(values);
-  CHECK(relative(values[3], .123900198235) < 1e-11);
+TEST_CASE("lookahead's threshold and steady state tend to SGD's with long rounds (note two-phase 5)") {
+  const auto data = data_of(power_law(20, 0.7, 0.4), 0.1);
+  struct Row {
+    int H;
+    double half, beyond;
+  };
+  for (const Row& row : {Row{8, .640714, .432794}, Row{64, .564842, .511691}, Row{512, .545216, .536722}}) {
+    const auto threshold = [&](double xi) {
+      LinearProblem p = problem_of(data, "lookahead", "learning_rate = 0.1\nouter_learning_rate = 0.5");
+      p.hyperparameters.set("inner_steps", row.H);
+      p.hyperparameters.set("outer_learning_rate", xi);
+      return stability_threshold(p, "learning_rate");
+    };
+    CHECK(std::abs(threshold(0.5) - row.half) < 6e-7);
+    CHECK(std::abs(threshold(1.5) - row.beyond) < 6e-7);
+  }
+}
+
+TEST_CASE("the table of modes adds up to the steady state and knows the closed forms of lookahead") {
+  const auto data = problem_R();
+  const LinearProblem problem =
+      problem_of(data, "la-diloco", "learning_rate = 0.15\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.9");
+  double P = 0;
+  for (const ModeRow& row : mode_table(problem)) {
+    P += row.eigenvalue * row.stationary;
+    const double g = 1 - std::pow(1 - 0.15 * row.eigenvalue, 8);
+    CHECK(row.gain == doctest::Approx(g).epsilon(1e-10));
+    CHECK(row.contraction == doctest::Approx(0.9 * g).epsilon(1e-10));
+    CHECK(row.mean_radius == doctest::Approx(std::abs(1 - 0.9 * g)).epsilon(1e-10));
+    CHECK(row.stationary == doctest::Approx((1 - 0.9 * g) * (1 - 0.9 * g) * row.stationary + row.generated_noise));
+  }
+  CHECK(P == doctest::Approx(.0027505470).epsilon(1e-8));
+}
+
+TEST_CASE("weight decay leaves a bias, which the steady state holds") {
+  const auto data = data_of(power_law(24, 0.4, 0.3), 0.25);
+  for (const char* method : {"sgd", "lookahead"}) {
+    const LinearProblem problem = problem_of(data, method, "learning_rate = 0.12\nbatch = 2\nweight_decay = 0.05");
+    for (const Finding& f : linear_stability(problem))
+      if (f.name == "steady_excess_mse")
+        CHECK(std::get<double>(f.value) == doctest::Approx(P_after(problem, 40000)).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("local SGD with more workers makes more noise than one with their batches joined (note two-phase 6)") {
+  const auto data = data_of(power_law(120, 0.7, 0.4), 0.05);
+  // Largest excess over 40 rounds at eta = .2/f, xi = .5 f.
+  const auto excess = [&](double f) {
+    const auto problem = [&](double workers, double batch) {
+      LinearProblem p = problem_of(data, "la-diloco", "learning_rate = 0.2\ninner_steps = 6");
+      p.hyperparameters.set("learning_rate", 0.2 / f);
+      p.hyperparameters.set("outer_learning_rate", 0.5 * f);
+      p.hyperparameters.set("workers", workers);
+      p.hyperparameters.set("batch", batch);
+      return p;
+    };
+    LinearRecursion many(problem(4, 1)), one(problem(1, 4));
+    double most = 0;
+    for (std::uint64_t round = 1; round <= 40; ++round) {
+      many.advance(6 * round);
+      one.advance(6 * round);
+      CHECK(many.excess_mse() >= one.excess_mse() * (1 - 1e-13));
+      most = std::max(most, many.excess_mse() / one.excess_mse() - 1);
+    }
+    return most;
+  };
+  CHECK(excess(1) == doctest::Approx(1.00e-2).epsilon(0.01));
+  CHECK(excess(2) == doctest::Approx(2.9e-3).epsilon(0.02));
+  CHECK(excess(4) == doctest::Approx(8e-4).epsilon(0.1));
+  CHECK(excess(16) == doctest::Approx(6e-5).epsilon(0.1));
+}
+
+TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
+  auto data = data_of(power_law(60, 1, 0), 1, {0, 256});
+  const LinearProblem problem = problem_of(data, "sgd", "learning_rate = 0.1");
+  TuneOptions options;
+  options.evaluations = 200;
+  const Tuned found = tune(problem, {{"learning_rate", 1e-3, 1}}, options);
+  CHECK(found.on_bound.empty());
+  CHECK(found.evaluations == 200);
+  CHECK(found.value == tune(problem, {{"learning_rate", 1e-3, 1}}, options).value);
+  // The neighbours are worse.
+  const double eta = found.best.front().second;
+  for (const double factor : {0.9, 1.1}) {
+    LinearProblem near = problem;
+    near.hyperparameters.set("learning_rate", factor * eta);
+    CHECK(P_after(near, 256) > found.value);
+  }
+  const Tuned low = tune(problem, {{"learning_rate", 1e-3, 0.5 * eta}}, options);
+  CHECK(low.on_bound == std::vector<std::string>{"learning_rate"});
+  CHECK_THROWS_AS(tune(problem, {{"momentum", 0.1, 0.9}}, options), std::invalid_argument);
+  CHECK_THROWS_AS(tune(problem, {{"learning_rate", 0.0, 1}}, options), std::invalid_argument);
 }

@@ -1,0 +1,26 @@
+#pragma once
+/// \file
+/// Draws of the whitened data z of x = K^(1/2) z.
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+/// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
+class DataDraw {
+ public:
+  /// \param size of every z that will be filled, a multiple of random::Stream::normal_granularity.
+  /// \throws std::invalid_argument for a law without a sampler.
+  DataDraw(const std::string& law, std::size_t size);
+  void operator()(random::Stream& stream, std::span<double> z) { draw_(stream, z, scratch_); }
+
+ private:
+  void (*draw_)(random::Stream&, std::span<double>, std::span<double>);
+  std::vector<double> scratch_;
+};
+
+}  // namespace edgewise::models

@@ -1,0 +1,125 @@
+#include "models/linear_methods/tuning.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+/// A run that has grown this much is lost.
+constexpr double lost = 1e3;
+constexpr double bound_margin = 0.01;
+
+bool is_memory(const std::string& name) {
+  return name == "momentum" || name == "outer_momentum" || name == "average_decay";
+}
+
+bool is_count(const std::string& name) {
+  return name == "batch" || name == "workers" || name == "inner_steps" || name == "average_from";
+}
+
+// One hyperparameter on its search scale, 0..1.
+class Scale {
+ public:
+  explicit Scale(TuneRange range) : range_(std::move(range)) {
+    const bool memory = is_memory(range_.name);
+    if (!(range_.to >= range_.from) || (memory ? range_.from < 0 || range_.to >= 1 : !(range_.from > 0)))
+      throw std::invalid_argument("tune." + range_.name + ": needs " +
+                                  (memory ? "0 <= from <= to < 1" : "0 < from <= to"));
+    low_ = to_scale(range_.from);
+    high_ = to_scale(range_.to);
+  }
+  const std::string& name() const { return range_.name; }
+  double value(double x) const {
+    const double y = low_ + (high_ - low_) * x;
+    const double v = is_memory(range_.name) ? -std::expm1(-y) : std::exp(y);
+    return is_count(range_.name) ? std::round(v) : std::clamp(v, range_.from, range_.to);
+  }
+
+ private:
+  double to_scale(double v) const { return is_memory(range_.name) ? -std::log1p(-v) : std::log(v); }
+  TuneRange range_;
+  double low_ = 0, high_ = 0;
+};
+
+// Reflects into 0..1, so that the ends are reached but not favoured.
+double reflected(double x) {
+  x = std::fmod(std::abs(x), 2.0);
+  return x > 1 ? 2 - x : x;
+}
+
+}  // namespace
+
+double value_at_budget(const LinearProblem& problem, const TuneOptions& options, std::uint64_t* steps) {
+  Hyperparameters h = problem.hyperparameters;
+  h.seek(0);
+  std::uint64_t last = problem.data->time.steps;
+  if (options.samples > 0)
+    last = static_cast<std::uint64_t>(options.samples / (h.value_or("batch", 1) * h.value_or("workers", 1)));
+  if (!h.scheduled("inner_steps")) last -= last % problem.method->period(h);
+  if (steps) *steps = last;
+  LinearRecursion run(problem);
+  const auto observables = linear_observables(problem);
+  const auto found = std::ranges::find(observables, options.observable, &Observable::name);
+  if (found == observables.end()) throw std::invalid_argument("tune.observable: there is no " + options.observable);
+  run.set_limit(lost * std::max(run.excess_mse(), problem.data->noise_variance()));
+  run.advance(last);
+  if (run.diverged()) return std::numeric_limits<double>::infinity();
+  std::vector<double> values(observables.size());
+  run.observe(values);
+  return values[static_cast<std::size_t>(found - observables.begin())];
+}
+
+Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, const TuneOptions& options) {
+  if (ranges.empty()) throw std::invalid_argument("tune: there is nothing to tune");
+  std::vector<Scale> scales;
+  for (const TuneRange& range : ranges) {
+    if (!problem.hyperparameters.has(range.name))
+      throw std::invalid_argument("tune." + range.name + ": optimizer " + problem.method->description.name +
+                                  " has no such number");
+    scales.emplace_back(range);
+  }
+  const std::size_t dimensions = scales.size();
+  LinearProblem trial = problem;
+  Tuned out;
+  out.value = std::numeric_limits<double>::infinity();
+  std::vector<double> best(dimensions, 0.5), at(dimensions);
+  const auto evaluate = [&] {
+    for (std::size_t d = 0; d < dimensions; ++d) trial.hyperparameters.set(scales[d].name(), scales[d].value(at[d]));
+    std::uint64_t steps = 0;
+    const double value = value_at_budget(trial, options, &steps);
+    ++out.evaluations;
+    out.diverged += !std::isfinite(value);
+    if (value < out.value) {
+      out.value = value;
+      out.steps = steps;
+      best = at;
+    }
+  };
+  random::Stream stream(options.seed, 0, 0, random::Purpose::other);
+  const std::uint64_t spread = options.evaluations / 2;
+  for (std::uint64_t i = 0; i < options.evaluations; ++i) {
+    if (i < spread || !std::isfinite(out.value)) {
+      for (double& x : at) x = stream.uniform();
+    } else {
+      // From a fifth of the range down to a thousandth, a random half of the directions at a time.
+      const double progress = static_cast<double>(i - spread) / static_cast<double>(options.evaluations - spread);
+      const double width = 0.2 * std::pow(0.005, progress);
+      for (std::size_t d = 0; d < dimensions; ++d)
+        at[d] = dimensions > 1 && stream.uniform() < 0.5 ? best[d] : reflected(best[d] + width * stream.normal());
+    }
+    evaluate();
+  }
+  for (std::size_t d = 0; d < dimensions; ++d) {
+    out.best.emplace_back(scales[d].name(), scales[d].value(best[d]));
+    if (best[d] < bound_margin || best[d] > 1 - bound_margin) out.on_bound.push_back(scales[d].name());
+  }
+  return out;
+}
+
+}  // namespace edgewise::models

@@ -14,6 +14,7 @@
 #include "cli/json.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "models/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
@@ -291,10 +292,10 @@ Status validate(const Context& context, const std::vector<std::string>& experime
   return status;
 }
 
-Status stability(const Context& context, const std::string& path) {
-  const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
-  const Loaded loaded = load(context, path);
-  const std::vector<models::Finding> findings = loaded.problem->stability();
+namespace {
+
+Status print_findings(const Context& context, const Target& target, const Loaded& loaded,
+                      const std::vector<models::Finding>& findings) {
   const auto text_of_value = [](const models::Finding& f) {
     return std::visit(
         [](const auto& value) -> std::string {
@@ -332,6 +333,20 @@ Status stability(const Context& context, const std::string& path) {
   write_output(context, target, text);
   context.warn(loaded.provenance.warnings);
   return done;
+}
+
+}  // namespace
+
+Status stability(const Context& context, const std::string& path) {
+  const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
+  const Loaded loaded = load(context, path);
+  return print_findings(context, target, loaded, loaded.problem->stability());
+}
+
+Status tune(const Context& context, const std::string& path) {
+  const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
+  const Loaded loaded = load(context, path);
+  return print_findings(context, target, loaded, models::tune(loaded.provenance.experiment));
 }
 
 namespace {

@@ -14,7 +14,7 @@ namespace {
 /// Sections that some part of the program reads; everything else at the top level is a slip.
 const std::vector<std::string>& section_names() {
   static const std::vector<std::string> names{"spectrum", "noise",  "data",        "optimizer", "schedule", "initial",
-                                              "time",     "theory", "monte_carlo", "verdict",   "output"};
+                                              "time",     "theory", "monte_carlo", "verdict",   "output",   "tune"};
   return names;
 }
 

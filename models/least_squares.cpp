@@ -188,8 +188,8 @@ class LeastSquaresModel final : public Model {
     return description;
   }
   std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"spectrum", "noise",   "data",   "optimizer",
-                                                   "schedule", "initial", "theory", "monte_carlo"};
+    static const std::vector<std::string> names = {"spectrum", "noise",  "data",        "optimizer", "schedule",
+                                                   "initial",  "theory", "monte_carlo", "tune"};
     return names;
   }
   std::span<const settings::Description* const> optimizers() const override {
@@ -207,27 +207,8 @@ class LeastSquaresModel final : public Model {
 
   std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    auto problem = std::make_shared<LeastSquares>();
-    problem->time = experiment.time;
-    problem->spectrum = spectra::merged(spectra::build(table));
-    problem->noise = read_noise(table);
-    problem->label_noise_variance = problem->noise->variance();
-    if (!std::isfinite(problem->label_noise_variance))
-      throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
-    problem->data = read_data(table);
-    problem->dataset = spectra::dataset_of(table);
-    if (problem->data.name == "rows" && !problem->dataset)
-      throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
     LinearProblem linear;
-    linear.method = read_optimizer(table, problem->spectrum.trace(), linear.hyperparameters);
-    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
-    read_initial(table, *problem);
-    linear.data = problem;
-    try {
-      linear.method->layout(linear.hyperparameters);
-    } catch (const std::invalid_argument& e) {
-      throw table.error("", e.what());
-    }
+    const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
 
     const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
     LeastSquaresTheory options;
@@ -252,6 +233,32 @@ class LeastSquaresModel final : public Model {
     const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
     return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
                                                  power_law_of(table), Table(table.origin(), ""));
+  }
+
+  /// The problem of an experiment, and its optimizer in `linear`.
+  static std::shared_ptr<LeastSquares> read_problem(const Experiment& experiment, LinearProblem& linear) {
+    const Table& table = experiment.table;
+    auto problem = std::make_shared<LeastSquares>();
+    problem->time = experiment.time;
+    problem->spectrum = spectra::merged(spectra::build(table));
+    problem->noise = read_noise(table);
+    problem->label_noise_variance = problem->noise->variance();
+    if (!std::isfinite(problem->label_noise_variance))
+      throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
+    problem->data = read_data(table);
+    problem->dataset = spectra::dataset_of(table);
+    if (problem->data.name == "rows" && !problem->dataset)
+      throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
+    linear.method = read_optimizer(table, problem->spectrum.trace(), linear.hyperparameters);
+    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
+    read_initial(table, *problem);
+    linear.data = problem;
+    try {
+      linear.method->layout(linear.hyperparameters);
+    } catch (const std::invalid_argument& e) {
+      throw table.error("", e.what());
+    }
+    return problem;
   }
 
  private:
@@ -324,6 +331,12 @@ const std::vector<Observable>& least_squares_observables() {
       {"excess_mse", "label^2", "P = v'Kv"},
       {"parameter_error", "parameter^2", "|v|^2 = |theta - theta*|^2"}};
   return observables;
+}
+
+LinearProblem read_linear_problem(const Experiment& experiment) {
+  LinearProblem linear;
+  LeastSquaresModel::read_problem(experiment, linear);
+  return linear;
 }
 
 const Model& least_squares_model() {

@@ -143,12 +143,9 @@ solvers::Phase product(const solvers::Phase& second, const solvers::Phase& first
   return out;
 }
 
-std::shared_ptr<const Program> compiled(const Hyperparameters& h) {
-  // The experiment's matrices never change: compile them once per method in use.
-  static thread_local std::pair<std::string, std::shared_ptr<const Program>> last;
-  const std::string key = h.section().text();
-  if (!last.second || last.first != key) last = {key, std::make_shared<Program>(program_of(h))};
-  return last.second;
+const Program* compiled(const Hyperparameters& h) {
+  if (!h.compiled()) h.compiled() = std::make_shared<const Program>(program_of(h));
+  return static_cast<const Program*>(h.compiled().get());
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ class Hyperparameters {
   bool constant() const;
   const settings::Values& values() const { return values_; }
   const settings::Table& section() const { return section_; }
+  /// What a method has made of `values` and `section`, kept by the copies too. Written by the first layout() only.
+  std::shared_ptr<const void>& compiled() const { return compiled_; }
   std::string text_or(std::string_view name, const std::string& fallback) const;
   bool flag_or(std::string_view name, bool fallback) const;
 
@@ -61,6 +63,7 @@ class Hyperparameters {
   std::vector<Entry> entries_;
   settings::Values values_;
   settings::Table section_;
+  mutable std::shared_ptr<const void> compiled_;
 };
 
 /// A coordinate of a block and where it starts.

@@ -22,6 +22,9 @@ struct LinearProblem {
   Hyperparameters hyperparameters;
 };
 
+/// The linear problem of an experiment whose model is least-squares. \throws settings::Error.
+LinearProblem read_linear_problem(const Experiment& experiment);
+
 /// True for SGD without weight decay whose batch has no schedule: what solve_sgd and its fast ways cover.
 bool is_plain_sgd(const LinearProblem& problem);
 /// What the user should know of the method's parameters (note two-phase 12).

@@ -122,4 +122,53 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
   return out;
 }
 
+std::vector<Finding> tune(const Experiment& experiment) {
+  const settings::Table section = experiment.table.table_or_empty("tune");
+  if (experiment.model != "least-squares") throw section.error("", "tuning is offered for model least-squares");
+  const LinearProblem problem = read_linear_problem(experiment);
+  std::vector<settings::Parameter> parameters{
+      settings::integer("evaluations", "solves spent, the same for every method that is compared")
+          .at_least(2)
+          .at_most(1e7)
+          .otherwise(std::int64_t{600}),
+      settings::number("samples", "steps * workers * batch of one run").above(0).computed("from time.steps"),
+      settings::text("observable", "what is made small").otherwise(std::string("excess_mse"))};
+  for (const settings::Parameter& p : problem.method->description.parameters)
+    if (problem.hyperparameters.has(p.name) && p.name != "gamma")
+      parameters.push_back(settings::numbers(p.name, "[from, to]: the range that is searched"));
+  const settings::Values values = settings::read(section, parameters);
+  TuneOptions options;
+  options.evaluations = static_cast<std::uint64_t>(values.integer("evaluations"));
+  options.samples = values.has("samples") ? values.number("samples") : 0;
+  options.observable = values.text("observable");
+  options.seed = experiment.monte_carlo.seed;
+  std::vector<TuneRange> ranges;
+  for (std::size_t i = 3; i < parameters.size(); ++i) {
+    const std::string& name = parameters[i].name;
+    if (!values.has(name)) continue;
+    const auto& range = values.numbers(name);
+    if (range.size() != 2) throw values.error(name, "must be [from, to]");
+    ranges.push_back({name, range[0], range[1]});
+  }
+  if (ranges.empty())
+    throw values.error("", "needs a range for at least one hyperparameter, e.g. learning_rate = [0.01, 1]");
+  Tuned found;
+  try {
+    found = tune(problem, ranges, options);
+  } catch (const std::invalid_argument& e) {
+    throw settings::Table(section.origin(), "").error("", e.what());
+  }
+  std::vector<Finding> out;
+  for (const auto& [name, value] : found.best) {
+    const bool bound = std::ranges::find(found.on_bound, name) != found.on_bound.end();
+    out.push_back({name, value, bound ? "best value, ON A BOUND of its range: widen it" : "best value"});
+  }
+  out.push_back({options.observable, found.value, "at the end of the budget, there"});
+  out.push_back({"steps", static_cast<double>(found.steps), "of one run"});
+  out.push_back({"evaluations", static_cast<double>(found.evaluations), "solves spent"});
+  out.push_back({"diverged", static_cast<double>(found.diverged), "of them diverged"});
+  out.push_back({"on_bound", settings::join(found.on_bound), "hyperparameters whose best value lies on a bound"});
+  return out;
+}
+
 }  // namespace edgewise::models

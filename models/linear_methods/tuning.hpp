@@ -39,6 +39,10 @@ struct Tuned {
 /// \throws std::invalid_argument for an unknown or empty range.
 Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, const TuneOptions& options);
 
+/// `edgewise tune`: the search that the section [tune] of an experiment asks for. Keys evaluations, samples,
+/// observable, and NAME = [from, to] for every hyperparameter to tune. \throws settings::Error.
+std::vector<Finding> tune(const Experiment& experiment);
+
 /// The observable at the end of the budget; infinite when the run diverges.
 double value_at_budget(const LinearProblem& problem, const TuneOptions& options, std::uint64_t* steps = nullptr);
 

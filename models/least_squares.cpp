@@ -105,14 +105,17 @@ class LeastSquaresProblem final : public Problem {
         power_law_(power_law),
         table_(table) {}
 
-  Trajectory solve() const override {
-    try {
-      Trajectory trajectory = is_plain_sgd(linear_) ? solve_sgd(*problem_, theory_) : solve_linear(linear_, theory_);
-      for (auto& warning : warnings()) trajectory.warnings.push_back(std::move(warning));
-      return trajectory;
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
+  Trajectory solve() const override { return solve(theory_); }
+
+  Trajectory reference() const override {
+    LeastSquaresTheory theory = theory_;
+    const double modes = static_cast<double>(problem_->spectrum.modes());
+    const bool known = is_plain_sgd(linear_) && theory.method == "recursion" && problem_->data.gaussian() &&
+                       problem_->noise->gaussian();
+    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
+                       (problem_->schedule->constant() && problem_->time.at.size() <= 60);
+    theory.bands = theory.bands || (known && cheap);
+    return solve(theory);
   }
 
   std::unique_ptr<Simulation> simulate() const override {
@@ -148,6 +151,14 @@ class LeastSquaresProblem final : public Problem {
   }
 
  private:
+  Trajectory solve(const LeastSquaresTheory& theory) const {
+    try {
+      return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
+    } catch (const std::invalid_argument& e) {
+      throw table_.error("", e.what());
+    }
+  }
+
   std::shared_ptr<LeastSquares> problem_;
   LinearProblem linear_;
   LeastSquaresTheory theory_;

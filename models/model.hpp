@@ -2,7 +2,8 @@
 /// \file
 /// What a model is: a learning problem with an optimizer, which has a theory, a simulation and named observables.
 ///
-/// To add a model: one file in this folder that implements `Model` and `Problem`, and one line in `models/registry.cpp`.
+/// To add a model: one file in this folder that implements `Model` and `Problem`, and one line in
+/// `models/registry.cpp`.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,10 +35,10 @@ struct Column {
 
 /// A solved trajectory: what `edgewise solve` writes.
 struct Trajectory {
-  std::vector<double> steps;    ///< recorded steps; shorter than asked when the solution diverged
+  std::vector<double> steps;  ///< recorded steps; shorter than asked when the solution diverged
   std::vector<Column> columns;
-  std::string method;           ///< e.g. "recursion", "ode, level log, sdirk4"
-  bool exact = false;           ///< exact at finite dimension: only statistical error against a simulation
+  std::string method;                 ///< e.g. "recursion", "ode, level log, sdirk4"
+  bool exact = false;                 ///< exact at finite dimension: only statistical error against a simulation
   std::optional<double> diverged_at;  ///< step at which divergence was detected
   std::vector<std::pair<std::string, double>> report;  ///< solver statistics, achieved errors
   std::vector<std::string> warnings;
@@ -81,6 +82,9 @@ class Problem {
   virtual ~Problem() = default;
   /// Solves the theory at the experiment's recorded steps. \throws settings::Error when the method cannot do it.
   virtual Trajectory solve() const = 0;
+  /// What a simulation is compared with: as `solve`, with the standard deviations of one replica wherever they are
+  /// known at an acceptable cost, asked for or not.
+  virtual Trajectory reference() const { return solve(); }
   virtual std::unique_ptr<Simulation> simulate() const = 0;
   virtual std::vector<Finding> stability() const = 0;
   /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
@@ -89,10 +93,10 @@ class Problem {
 
 /// A formula known exactly, that a computation must reproduce.
 struct ClosedForm {
-  std::string name;     ///< "least-squares/isotropic-risk"
-  std::string formula;  ///< plain text
-  std::string source;   ///< note and section
-  double tolerance = 0; ///< relative when the value is not 0, else absolute
+  std::string name;      ///< "least-squares/isotropic-risk"
+  std::string formula;   ///< plain text
+  std::string source;    ///< note and section
+  double tolerance = 0;  ///< relative when the value is not 0, else absolute
   /// (formula's value, computed value)
   std::function<std::pair<double, double>()> evaluate;
 };

@@ -156,6 +156,7 @@ class JointTest {
             std::uint64_t seed)
       : cells_(std::move(cells)),
         groups_(stretches(cells_, observables)),
+        observables_(observables),
         times_(times),
         options_(options),
         n_(static_cast<double>(cells_.front()->values.size())),
@@ -178,26 +179,28 @@ class JointTest {
     return *cells_[static_cast<std::size_t>(worst - scores_.begin())];
   }
 
-  /// Smallest relative discrepancy that, common to the first or to the second half of the recorded steps, whichever is
-  /// harder, would be detected with the asked power.
+  /// Smallest relative discrepancy of one observable that, common to the first or to the second half of the recorded
+  /// steps, would be detected with the asked power: the worst over observables and halves, so that an observable which
+  /// hardly fluctuates cannot stand in for one that does.
   double detectable() const {
     const double middle = 0.5 * static_cast<double>(times_);
     double worst = 0;
-    for (const bool late : {false, true}) {
-      std::vector<double> unit(scores_.size(), 0.0);
-      bool any = false;
-      for (std::size_t c = 0; c < cells_.size(); ++c) {
-        if ((static_cast<double>(cells_[c]->time) >= middle) != late) continue;
-        unit[c] = std::sqrt(n_) * cells_[c]->scale() / cells_[c]->std();
-        any = true;
+    for (std::size_t o = 0; o < observables_; ++o)
+      for (const bool late : {false, true}) {
+        std::vector<double> unit(scores_.size(), 0.0);
+        bool any = false;
+        for (std::size_t c = 0; c < cells_.size(); ++c) {
+          if (cells_[c]->observable != o || (static_cast<double>(cells_[c]->time) >= middle) != late) continue;
+          unit[c] = std::sqrt(n_) * cells_[c]->scale() / cells_[c]->std();
+          any = true;
+        }
+        if (!any) continue;
+        for (std::size_t g = 0; g < groups_.size(); ++g) {
+          for (const std::size_t c : groups_[g]) unit[cells_.size() + g] += unit[c];
+          unit[cells_.size() + g] /= law_.group_std(g);
+        }
+        worst = std::max(worst, detectable_along(unit));
       }
-      if (!any) continue;
-      for (std::size_t g = 0; g < groups_.size(); ++g) {
-        for (const std::size_t c : groups_[g]) unit[cells_.size() + g] += unit[c];
-        unit[cells_.size() + g] /= law_.group_std(g);
-      }
-      worst = std::max(worst, detectable_along(unit));
-    }
     return worst + options_.allowed;
   }
 
@@ -259,6 +262,7 @@ class JointTest {
 
   std::vector<const Cell*> cells_;
   std::vector<std::vector<std::size_t>> groups_;
+  std::size_t observables_;
   std::size_t times_;
   VerdictOptions options_;
   double n_;

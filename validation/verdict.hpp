@@ -37,7 +37,9 @@ struct Verdict {
   std::string reason;                ///< one sentence
   double max_z = 0, critical_z = 0;  ///< over all steps and observables together
   double p_value = 1;
-  double detectable = 0;             ///< smallest relative discrepancy, common to all steps, that would be detected
+  /// Smallest relative discrepancy of an observable, common to the first or to the second half of the recorded steps,
+  /// that would be detected with the asked power (worst over observables and halves).
+  double detectable = 0;
   double largest_gap = 0;            ///< largest |mean - theory| / theory
   double effective_comparisons = 0;  ///< number of independent comparisons with the same critical value
   std::uint64_t replicas = 0;

@@ -40,6 +40,7 @@ std::vector<std::string> log_ticks(double low, double high) {
   for (int e = first; e <= last; ++e) {
     const double power = power_of_ten(e);
     const bool labelled = (e % every + every) % every == 0;
+    if (!labelled && every > 8) continue;
     if (inside(power)) out.push_back(tick(labelled ? power_label(e) : "", power, labelled ? 0 : 1));
     if (every > 1) continue;
     for (int m = 2; m <= 9; ++m) {
@@ -88,7 +89,7 @@ std::vector<std::string> linear_ticks(double low, double high) {
 
 double Axis::place(double value) const {
   if (!log) return (value - low) / (high - low);
-  return value > 0 ? std::log(value / low) / std::log(high / low) : nan;
+  return value > 0 ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low)) : nan;
 }
 
 std::string Axis::ticks() const {
@@ -105,7 +106,7 @@ Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& val
     least = std::min(least, x);
     greatest = std::max(greatest, x);
   }
-  axis.log = positive && greatest > 0 && std::isfinite(least) && std::log10(greatest / least) > 1.5;
+  axis.log = positive && greatest > 0 && std::isfinite(least) && std::log10(greatest) - std::log10(least) > 1;
 
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double x : values) {
@@ -118,7 +119,7 @@ Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& val
     high = 1;
   }
   if (axis.log) {
-    const double share = std::pow(high / low, margin);
+    const double share = std::exp(margin * (std::log(high) - std::log(low)));
     axis.low = std::max(low / share, 1e-307);
     axis.high = std::min(high * share, 1e307);
     return axis;

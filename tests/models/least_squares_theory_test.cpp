@@ -161,7 +161,9 @@ TEST_CASE("bands under a schedule and by nodes match the full recursion") {
 
 TEST_CASE("divergence is a result: output ends there, and the step is named") {
   for (const char* method : {"recursion", "ode", "volterra"}) {
-    const auto t = prepare(power_law, {"optimizer.learning_rate=1.5", "time.at=[10, 100, 1e6]",
+    // The homog level, and with it the Volterra equation, is stable up to a higher rate.
+    const std::string rate = std::string(method) == "volterra" ? "2.2" : "1.5";
+    const auto t = prepare(power_law, {"optimizer.learning_rate=" + rate, "time.at=[10, 100, 1e6]",
                                        std::string("theory.method=") + method})
                        ->solve();
     CAPTURE(method);

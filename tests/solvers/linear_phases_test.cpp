@@ -115,7 +115,7 @@ TEST_CASE("bad shapes are refused") {
   modes.feedback = modes.own = {0, 0};
   CHECK_THROWS_WITH(LinearPhases(modes, {1}), "linear modes: weight has a wrong length");
   modes.weight = {1, 1};
-  CHECK_THROWS(LinearPhases(modes, {5}));
+  CHECK_THROWS(LinearPhases(modes, {max_block + 1}));
   CHECK_THROWS(LinearPhases(modes, {}));
 }
 

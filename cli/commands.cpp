@@ -14,6 +14,7 @@
 #include "cli/json.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "models/linear_methods/stability.hpp"
 #include "models/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
@@ -341,6 +342,28 @@ Status stability(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   const Loaded loaded = load(context, path);
   return print_findings(context, target, loaded, loaded.problem->stability());
+}
+
+Status modes(const Context& context, const std::string& path) {
+  const Target target = target_of(context, {"csv", "txt"}, {"csv"}, "csv");
+  const Loaded loaded = load(context, path);
+  if (loaded.provenance.experiment.model != "least-squares")
+    throw Error(fmt::format("{}: modes: the table of modes is offered for model least-squares", path));
+  std::string text =
+      "eigenvalue,multiplicity,gain,contraction,mean_radius,radius,generated_noise,stationary_power,"
+      "stationary_excess_mse\n";
+  try {
+    for (const models::ModeRow& row : models::mode_table(models::read_linear_problem(loaded.provenance.experiment)))
+      text +=
+          fmt::format("{},{},{},{},{},{},{},{},{}\n", text_of(row.eigenvalue), text_of(row.multiplicity),
+                      text_of(row.gain), text_of(row.contraction), text_of(row.mean_radius), text_of(row.radius),
+                      text_of(row.generated_noise), text_of(row.stationary), text_of(row.eigenvalue * row.stationary));
+  } catch (const std::domain_error& e) {
+    throw Error(fmt::format("{}: modes: {}; `edgewise stability` says why", path, e.what()));
+  }
+  write_output(context, target, text);
+  context.warn(loaded.provenance.warnings);
+  return done;
 }
 
 Status tune(const Context& context, const std::string& path) {

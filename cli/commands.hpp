@@ -18,6 +18,8 @@ Status simulate(const Context& context, const std::string& experiment);
 /// With several experiments --output names a folder, which gets one result each.
 Status validate(const Context& context, const std::vector<std::string>& experiments);
 Status stability(const Context& context, const std::string& experiment);
+/// What every mode contributes in the steady state of a linear method, as CSV.
+Status modes(const Context& context, const std::string& experiment);
 /// Searches the best hyperparameters, as the section [tune] of the experiment asks.
 Status tune(const Context& context, const std::string& experiment);
 /// Runs the closed forms whose name contains `pattern` (or matches it, with * and ?).

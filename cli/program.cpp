@@ -115,6 +115,8 @@ class Program {
         ->required();
     experiment(command("stability", "kernel norm, thresholds, growth factor, steady state, heavy-tail flag",
                        [this](const Context& c) { return stability(c, line_.word); }));
+    experiment(command("modes", "what every mode contributes in the steady state: gain, contraction, noise, variance",
+                       [this](const Context& c) { return modes(c, line_.word); }));
     experiment(command("tune", "search the best hyperparameters at a fixed budget of samples, section [tune]",
                        [this](const Context& c) { return tune(c, line_.word); }));
     command("closed-forms", "check every formula that is known exactly", [this](const Context& c) {

@@ -11,8 +11,8 @@ namespace edgewise::models {
 
 /// Section [time]: recorded steps, in optimizer steps.
 struct Time {
-  std::uint64_t steps = 0;         ///< the last step, also the horizon T of schedules
-  std::vector<std::uint64_t> at;   ///< recorded steps, increasing; step 0 and the last always among them
+  std::uint64_t steps = 0;        ///< the last step, also the horizon T of schedules
+  std::vector<std::uint64_t> at;  ///< recorded steps, increasing; step 0 and the last always among them
 };
 
 /// Section [monte_carlo], the part that every model shares.
@@ -23,7 +23,7 @@ struct MonteCarlo {
 
 /// An experiment file after overrides, with its common sections parsed.
 struct Experiment {
-  settings::Table table;   ///< everything
+  settings::Table table;  ///< everything
   std::string title;
   std::string model;
   Time time;

@@ -30,7 +30,8 @@ struct Observable {
 struct Column {
   Observable observable;
   std::vector<double> value;
-  std::vector<double> std;  ///< predicted standard deviation of one replica; empty when not computed
+  std::vector<double> std;  ///< predicted standard deviation of one replica, inf where it diverged; empty when not
+                            ///< computed
 };
 
 /// A solved trajectory: what `edgewise solve` writes.

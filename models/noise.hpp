@@ -15,8 +15,8 @@ class Noise {
  public:
   virtual ~Noise() = default;
   virtual const std::string& name() const = 0;
-  virtual double variance() const = 0;       ///< E eps^2; may be infinite
-  virtual double fourth_moment() const = 0;  ///< E eps^4; may be infinite
+  virtual double variance() const = 0;             ///< E eps^2; may be infinite
+  virtual double fourth_moment() const = 0;        ///< E eps^4; may be infinite
   virtual bool gaussian() const { return false; }  ///< includes variance 0
   virtual double draw(random::Stream& stream) const = 0;
 };

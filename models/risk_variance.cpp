@@ -115,6 +115,13 @@ void VarianceRecursion::step(double eta) {
   s.D = s.D * ((1 - c.x).square() + noise * s.lambda.square()) + noise * nl * (P + s.sigma2);
 }
 
+namespace {
+// Rounding may leave a variance slightly negative; overflow leaves it infinite.
+double clipped(double variance) {
+  return std::isfinite(variance) ? std::max(0.0, variance) : std::numeric_limits<double>::infinity();
+}
+}  // namespace
+
 double VarianceRecursion::excess_mse() const {
   return (state_->lambda * state_->D).sum();
 }
@@ -122,12 +129,12 @@ double VarianceRecursion::excess_mse() const {
 double VarianceRecursion::excess_mse_variance() const {
   const State& s = *state_;
   const Array centred = ((s.R - s.D.matrix() * s.D.matrix().transpose()) * s.lambda.matrix()).array();
-  return std::max(0.0, (s.lambda * centred).sum());
+  return clipped((s.lambda * centred).sum());
 }
 
 double VarianceRecursion::parameter_error_variance() const {
   const State& s = *state_;
-  return std::max(0.0, (s.R - s.D.matrix() * s.D.matrix().transpose()).sum());
+  return clipped((s.R - s.D.matrix() * s.D.matrix().transpose()).sum());
 }
 
 // ---- contour ----------------------------------------------------------------------------------------------------

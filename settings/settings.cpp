@@ -11,7 +11,9 @@ namespace edgewise::settings {
 
 // ---- tables ---------------------------------------------------------------------------------------------------
 
-bool Table::has(std::string_view key) const { return values_.contains(key) || tables_.contains(key); }
+bool Table::has(std::string_view key) const {
+  return values_.contains(key) || tables_.contains(key);
+}
 
 const Value* Table::find(std::string_view key) const {
   const auto it = values_.find(key);
@@ -79,11 +81,12 @@ Error Table::error(std::string_view key, std::string_view message) const {
 
 namespace {
 bool bare(const std::string& key) {
-  return !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '_' || c == '-';
-  });
+  return !key.empty() &&
+         std::all_of(key.begin(), key.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
 }
-std::string key_text(const std::string& key) { return bare(key) ? key : text_of(Value(key)); }
+std::string key_text(const std::string& key) {
+  return bare(key) ? key : text_of(Value(key));
+}
 
 void write(const Table& table, const std::string& prefix, std::string& out) {
   for (const auto& key : table.keys())
@@ -111,32 +114,68 @@ std::string Table::text() const {
 
 std::string_view name(Type type) {
   switch (type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "a whole number";
-    case Type::number: return "a number";
-    case Type::text: return "text";
-    case Type::numbers: return "a list of numbers";
-    case Type::texts: return "a list of texts";
-    case Type::matrix: return "a list of rows of numbers";
+    case Type::boolean:
+      return "true or false";
+    case Type::integer:
+      return "a whole number";
+    case Type::number:
+      return "a number";
+    case Type::text:
+      return "text";
+    case Type::numbers:
+      return "a list of numbers";
+    case Type::texts:
+      return "a list of texts";
+    case Type::matrix:
+      return "a list of rows of numbers";
   }
   return "";
 }
 
-Parameter& Parameter::in(std::string the_unit) { unit = std::move(the_unit); return *this; }
+Parameter& Parameter::in(std::string the_unit) {
+  unit = std::move(the_unit);
+  return *this;
+}
 Parameter& Parameter::otherwise(Value value) {
   if (type == Type::number && std::holds_alternative<std::int64_t>(value))
     value = static_cast<double>(std::get<std::int64_t>(value));
   fallback = std::move(value);
   return *this;
 }
-Parameter& Parameter::computed(std::string how) { fallback_text = std::move(how); return *this; }
-Parameter& Parameter::must() { required = true; return *this; }
-Parameter& Parameter::above(double bound) { minimum = bound; minimum_excluded = true; return *this; }
-Parameter& Parameter::at_least(double bound) { minimum = bound; return *this; }
-Parameter& Parameter::below(double bound) { maximum = bound; maximum_excluded = true; return *this; }
-Parameter& Parameter::at_most(double bound) { maximum = bound; return *this; }
-Parameter& Parameter::or_infinite() { infinity_allowed = true; return *this; }
-Parameter& Parameter::one_of(std::vector<std::string> words) { accepted = std::move(words); return *this; }
+Parameter& Parameter::computed(std::string how) {
+  fallback_text = std::move(how);
+  return *this;
+}
+Parameter& Parameter::must() {
+  required = true;
+  return *this;
+}
+Parameter& Parameter::above(double bound) {
+  minimum = bound;
+  minimum_excluded = true;
+  return *this;
+}
+Parameter& Parameter::at_least(double bound) {
+  minimum = bound;
+  return *this;
+}
+Parameter& Parameter::below(double bound) {
+  maximum = bound;
+  maximum_excluded = true;
+  return *this;
+}
+Parameter& Parameter::at_most(double bound) {
+  maximum = bound;
+  return *this;
+}
+Parameter& Parameter::or_infinite() {
+  infinity_allowed = true;
+  return *this;
+}
+Parameter& Parameter::one_of(std::vector<std::string> words) {
+  accepted = std::move(words);
+  return *this;
+}
 
 std::string Parameter::range_text() const {
   if (!accepted.empty()) return "one of " + join(accepted);
@@ -158,36 +197,66 @@ Parameter make(Type type, std::string name, std::string doc) {
 }
 }  // namespace
 
-Parameter boolean(std::string name, std::string doc) { return make(Type::boolean, std::move(name), std::move(doc)); }
-Parameter integer(std::string name, std::string doc) { return make(Type::integer, std::move(name), std::move(doc)); }
-Parameter number(std::string name, std::string doc) { return make(Type::number, std::move(name), std::move(doc)); }
-Parameter text(std::string name, std::string doc) { return make(Type::text, std::move(name), std::move(doc)); }
-Parameter numbers(std::string name, std::string doc) { return make(Type::numbers, std::move(name), std::move(doc)); }
-Parameter texts(std::string name, std::string doc) { return make(Type::texts, std::move(name), std::move(doc)); }
-Parameter matrix(std::string name, std::string doc) { return make(Type::matrix, std::move(name), std::move(doc)); }
+Parameter boolean(std::string name, std::string doc) {
+  return make(Type::boolean, std::move(name), std::move(doc));
+}
+Parameter integer(std::string name, std::string doc) {
+  return make(Type::integer, std::move(name), std::move(doc));
+}
+Parameter number(std::string name, std::string doc) {
+  return make(Type::number, std::move(name), std::move(doc));
+}
+Parameter text(std::string name, std::string doc) {
+  return make(Type::text, std::move(name), std::move(doc));
+}
+Parameter numbers(std::string name, std::string doc) {
+  return make(Type::numbers, std::move(name), std::move(doc));
+}
+Parameter texts(std::string name, std::string doc) {
+  return make(Type::texts, std::move(name), std::move(doc));
+}
+Parameter matrix(std::string name, std::string doc) {
+  return make(Type::matrix, std::move(name), std::move(doc));
+}
 
 // ---- values ---------------------------------------------------------------------------------------------------
 
-bool Values::has(std::string_view key) const { return values_.contains(key); }
-bool Values::given(std::string_view key) const { return given_.contains(key); }
+bool Values::has(std::string_view key) const {
+  return values_.contains(key);
+}
+bool Values::given(std::string_view key) const {
+  return given_.contains(key);
+}
 
 const Value& Values::get(std::string_view key) const {
   const auto it = values_.find(key);
   if (it == values_.end()) throw error(key, "is needed here");
   return it->second;
 }
-bool Values::flag(std::string_view key) const { return std::get<bool>(get(key)); }
-std::int64_t Values::integer(std::string_view key) const { return std::get<std::int64_t>(get(key)); }
-double Values::number(std::string_view key) const { return std::get<double>(get(key)); }
-const std::string& Values::text(std::string_view key) const { return std::get<std::string>(get(key)); }
+bool Values::flag(std::string_view key) const {
+  return std::get<bool>(get(key));
+}
+std::int64_t Values::integer(std::string_view key) const {
+  return std::get<std::int64_t>(get(key));
+}
+double Values::number(std::string_view key) const {
+  return std::get<double>(get(key));
+}
+const std::string& Values::text(std::string_view key) const {
+  return std::get<std::string>(get(key));
+}
 const std::vector<double>& Values::numbers(std::string_view key) const {
   return std::get<std::vector<double>>(get(key));
 }
 const std::vector<std::string>& Values::texts(std::string_view key) const {
   return std::get<std::vector<std::string>>(get(key));
 }
-const Matrix& Values::matrix(std::string_view key) const { return std::get<Matrix>(get(key)); }
-Error Values::error(std::string_view key, std::string_view message) const { return where_.error(key, message); }
+const Matrix& Values::matrix(std::string_view key) const {
+  return std::get<Matrix>(get(key));
+}
+Error Values::error(std::string_view key, std::string_view message) const {
+  return where_.error(key, message);
+}
 
 std::string Values::resolve(const std::string& path) const {
   const std::filesystem::path given(path);
@@ -246,8 +315,8 @@ void check(const Table& table, const Parameter& p, const Value& value) {
     for (double x : *xs) check_range(table, p, x);
   if (const auto* word = std::get_if<std::string>(&value); word && !p.accepted.empty())
     if (std::find(p.accepted.begin(), p.accepted.end(), *word) == p.accepted.end())
-      throw table.error(p.name, fmt::format("'{}' is not one of {}{}", *word, join(p.accepted),
-                                            suggestion(*word, p.accepted)));
+      throw table.error(p.name,
+                        fmt::format("'{}' is not one of {}{}", *word, join(p.accepted), suggestion(*word, p.accepted)));
 }
 
 }  // namespace
@@ -284,8 +353,7 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
 }
 
 Choice read_choice(const Table& experiment, const std::string& section, std::span<const Description* const> things,
-                   std::string_view default_kind, std::span<const std::string> also,
-                   const std::string& key) {
+                   std::string_view default_kind, std::span<const std::string> also, const std::string& key) {
   const Table table = experiment.table_or_empty(section);
   std::vector<std::string> kinds;
   for (const auto* thing : things) kinds.push_back(thing->name);

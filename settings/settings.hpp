@@ -93,14 +93,14 @@ struct Parameter {
   std::vector<std::string> accepted;  ///< of a text
 
   Parameter& in(std::string the_unit);
-  Parameter& otherwise(Value value);            ///< default
-  Parameter& computed(std::string how);         ///< optional; the default is computed as described
-  Parameter& must();                            ///< required
-  Parameter& above(double bound);               ///< > bound
-  Parameter& at_least(double bound);            ///< >= bound
-  Parameter& below(double bound);               ///< < bound
-  Parameter& at_most(double bound);             ///< <= bound
-  Parameter& or_infinite();                     ///< inf is accepted
+  Parameter& otherwise(Value value);     ///< default
+  Parameter& computed(std::string how);  ///< optional; the default is computed as described
+  Parameter& must();                     ///< required
+  Parameter& above(double bound);        ///< > bound
+  Parameter& at_least(double bound);     ///< >= bound
+  Parameter& below(double bound);        ///< < bound
+  Parameter& at_most(double bound);      ///< <= bound
+  Parameter& or_infinite();              ///< inf is accepted
   Parameter& one_of(std::vector<std::string> words);
   /// The range or the accepted words, as a reader would say them ("> 0", "one of a, b").
   std::string range_text() const;

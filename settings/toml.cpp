@@ -85,8 +85,7 @@ Table read_file(const std::string& path) {
 void override_value(Table& table, std::string_view assignment) {
   const auto equals = assignment.find('=');
   const std::string origin = fmt::format("--set {}", assignment);
-  if (equals == std::string_view::npos || equals == 0)
-    throw Error(origin + ": must have the form section.key=value");
+  if (equals == std::string_view::npos || equals == 0) throw Error(origin + ": must have the form section.key=value");
   auto trim = [](std::string_view s) {
     while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
     while (!s.empty() && s.back() == ' ') s.remove_suffix(1);

@@ -64,7 +64,7 @@ struct Renewal::Impl {
   std::vector<double> radius;
   std::vector<bool> kept;
   double largest = 0;
-  std::size_t dropped = 0;
+  std::size_t dropped = 0, frozen = 0;
   mutable double z_of_lu = std::numeric_limits<double>::quiet_NaN();
   mutable std::vector<Eigen::PartialPivLU<Matrix>> lu;
 
@@ -107,6 +107,7 @@ struct Renewal::Impl {
       if (!coupled || (radius[i] >= 1 && radius[i] < 1 + 1e-12)) {
         kept[i] = false;
         ++dropped;
+        frozen += coupled;
         continue;
       }
       largest = std::max(largest, radius[i]);
@@ -308,7 +309,8 @@ Growth Renewal::growth() const {
     out.failed = "the period map of some mode has a spectral radius >= 1";
   else if (!out.stable)
     out.failed = "the Perron root of the renewal matrix is >= 1";
-  out.growth_factor = out.mode_radius;
+  out.frozen = impl_->frozen;
+  out.growth_factor = out.frozen > 0 ? std::max(out.mode_radius, 1.0) : out.mode_radius;
   if (!std::isfinite(out.mode_radius)) return out;
   // rho(G(z)) falls in z; the root is sought in log(z - radius).
   const double base = out.mode_radius;
@@ -319,7 +321,7 @@ Growth Renewal::growth() const {
   std::uintmax_t iterations = 100;
   const auto root =
       boost::math::tools::toms748_solve(excess, low, high, boost::math::tools::eps_tolerance<double>(44), iterations);
-  out.growth_factor = base + std::exp((root.first + root.second) / 2);
+  out.growth_factor = std::max(out.growth_factor, base + std::exp((root.first + root.second) / 2));
   return out;
 }
 

@@ -61,7 +61,8 @@ Functionals functionals(const Spectrum& s, const std::vector<double>& bias_times
     f.bias.push_back((in_bias * decay).sum());
   }
   f.sums = {s.dimension(), s.trace(), s.trace_of_square(), power.sum(), s.signal()};
-  for (const double x : {0.5, 0.9, nearest_to_threshold}) f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());
+  for (const double x : {0.5, 0.9, nearest_to_threshold})
+    f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());
   return f;
 }
 

@@ -4,7 +4,8 @@
 ///
 /// One eigenspace a line: eigenvalue, multiplicity (default 1), target_power (default 1, of the whole eigenspace).
 /// A first line with these names, in any order, says which column is which; without it they come in this order.
-/// Lines that start with `#` are comments, of which the first (what the file is) and `# unexplained_variance = X` are read.
+/// Lines that start with `#` are comments, of which the first (what the file is) and `# unexplained_variance = X` are
+/// read.
 #include <string>
 #include <string_view>
 

@@ -75,12 +75,14 @@ bool heavy(const Cell& cell) {
   const auto n = static_cast<double>(cell.values.size());
   const double skewness = cell.moments.skewness;
   if (cell.exact_std > 2 * cell.moments.std && skewness > 1) return true;
+  // The exact standard deviation knows of tails that the sample has not met: as those of a log-normal of that spread.
+  const double variation = cell.theory > 0 ? cell.exact_std / cell.theory : 0.0;
+  if (!std::isfinite(variation) || 3 * variation + variation * variation * variation > 0.75 * std::sqrt(n)) return true;
   return std::abs(skewness) > 0.75 * std::sqrt(n);  // at most sqrt n, when one replica is the whole variance
 }
 
 Kind kind_of(const Cell& cell) {
-  const double scale = std::max(cell.scale(), std::abs(cell.moments.mean));
-  if (!(cell.moments.std > rounding_spread * scale)) return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
+  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean))) return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
   return heavy(cell) ? Kind::heavy : Kind::fluctuating;
 }
 
@@ -110,7 +112,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
       cell.theory =
           at_theory < column->value.size() ? column->value[at_theory] : std::numeric_limits<double>::quiet_NaN();
       const double exact = at_theory < column->std.size() ? column->std[at_theory] : 0.0;
-      if (std::isfinite(exact) && exact > least_exact_std * std::abs(cell.theory)) cell.exact_std = exact;
+      if (exact > least_exact_std * std::abs(cell.theory)) cell.exact_std = exact;  // may be infinite
       cell.kind = kind_of(cell);
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);

@@ -214,7 +214,7 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
       "factor per step of the mean risk at long times (label noise aside)");
   add("growth_factor_period", growth.growth_factor, "the same per period");
   double steady = undefined, amplification = undefined;
-  if (growth.stable && problem.method->time_invariant) {
+  if (growth.stable && growth.frozen == 0 && problem.method->time_invariant) {
     const auto state = renewal.steady(sigma2, constant_power(problem, system));
     amplification = state.amplification;
     steady = 0;
@@ -222,8 +222,8 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
     for (std::size_t a = 0; a < system.modes.x.size(); ++a)
       steady += system.modes.weight[a] * readout_power(renewal.state(), main, a);
   }
-  add("steady_excess_mse", steady, "P at infinite time; undefined when unstable");
-  add("steady_risk", (steady + sigma2) / 2, "risk at infinite time; undefined when unstable");
+  add("steady_excess_mse", steady, "P at infinite time; undefined when unstable or frozen");
+  add("steady_risk", (steady + sigma2) / 2, "risk at infinite time; undefined when unstable or frozen");
   add("noise_amplification", amplification,
       "Lambda = [(1 - G)^{-1} 1]_0: label noise counts Lambda times, and late power laws too");
   const bool decided_by_noise = growth.mode_radius < 1;
@@ -240,8 +240,8 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
   add("stable", growth.stable, "every mode radius < 1 and rho(G(1)) < 1");
   add("reason", growth.stable ? std::string("stable") : "unstable: " + growth.failed,
       decided_by_noise ? "the renewal test decides" : "the mode radius decides");
-  if (renewal.dropped() > 0)
-    add("dropped_modes", static_cast<double>(renewal.dropped()), "modes that never move, left out");
+  if (growth.frozen > 0)
+    add("frozen_modes", static_cast<double>(growth.frozen), "modes that this method never moves, left out");
   return findings;
 }
 

@@ -123,6 +123,13 @@ TEST_CASE("a mode that does not decay is named, and one that never moves is left
   CHECK(still.growth().growth_factor < 1);
 }
 
+TEST_CASE("a method that never moves is bounded, and its modes are counted as frozen") {
+  const Growth growth = Renewal(lookahead(x, 0, 0.5, 3)).growth();
+  CHECK(growth.stable);
+  CHECK(growth.frozen == x.size());
+  CHECK(growth.growth_factor == 1);
+}
+
 TEST_CASE("mean maps and bad input") {
   const PeriodicPhases system = lookahead({0.5}, 0.4, 0.1, 1);
   const auto map = mean_map(system, 0, 0.5);

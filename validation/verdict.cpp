@@ -82,7 +82,8 @@ bool heavy(const Cell& cell) {
 }
 
 Kind kind_of(const Cell& cell) {
-  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean))) return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
+  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean)))
+    return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
   return heavy(cell) ? Kind::heavy : Kind::fluctuating;
 }
 

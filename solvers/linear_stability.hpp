@@ -41,7 +41,8 @@ struct Growth {
   double perron = 0;         ///< rho(G(1)); infinite when some radius is not below 1
   double growth_factor = 0;  ///< per period, of all second moments at long times
   bool stable = false;
-  std::string failed;  ///< which test failed; empty when stable
+  std::string failed;      ///< which test failed; empty when stable
+  std::size_t frozen = 0;  ///< modes that couple to the others but never move (left out; their growth is 1)
 };
 
 /// The steady state.

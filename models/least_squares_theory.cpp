@@ -131,7 +131,7 @@ class Solver {
       const bool usable = std::all_of(system.decay.begin(), system.decay.end(),
                                       [](double m) { return m <= solvers::largest_map_decay; });
       if (usable) {
-        contour.emplace(std::move(system), std::min(theory_.rtol * 1e-2, 1e-11));
+        contour.emplace(std::move(system), std::min(theory_.rtol, 1e-11));
         // Iterate while that is cheaper than one inversion per recorded step, and as far as the contour cannot go.
         direct_until = std::max(contour->earliest(), 16.0 * static_cast<double>(contour->nodes()));
       }
@@ -184,8 +184,18 @@ class Solver {
     if (contour && contour->evaluations() > 0) {
       out.report.emplace_back("transform_evaluations", static_cast<double>(contour->evaluations()));
       out.report.emplace_back("growth_rate", contour->growth_rate());
+      accuracy(out, contour->error_estimate());
     }
     return curve;
+  }
+
+  void accuracy(Trajectory& out, double estimate) const {
+    out.report.emplace_back("contour_error_estimate", estimate);
+    if (estimate > theory_.rtol)
+      out.warnings.push_back(
+          fmt::format("at the latest steps P is so far below its early values that only a relative accuracy of "
+                      "about {:.1g} is left",
+                      estimate));
   }
 
   double sum_of(const solvers::LinearPhases& state) const {
@@ -237,6 +247,7 @@ class Solver {
     curve.diverged_at = result.diverged_at;
     out.report.insert(out.report.end(), result.report.begin(), result.report.end());
     out.method = fmt::format("ode, level {}, {}", theory_.level, integrator);
+    if (result.error_estimate > 0) accuracy(out, result.error_estimate);
     if (theory_.level == "homog" && problem_.learning_rate * largest_eigenvalue(modes_) > 0.3)
       out.warnings.push_back(
           fmt::format("level homog assumes eta lambda_max << 1, here it is {:.3g}; level log or the recursion is safer",

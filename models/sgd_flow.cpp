@@ -95,7 +95,7 @@ FlowResult by_contour(const FlowProblem& problem, const SgdFlow& flow, std::span
   const std::vector<double> start = system.initial;
   std::vector<std::vector<double>> inverse(1);
   for (const double lambda : problem.modes.eigenvalue) inverse[0].push_back(1 / lambda);
-  const solvers::Contour contour(std::move(system), rtol * 1e-3);
+  const solvers::Contour contour(std::move(system), std::min(rtol, 1e-11));
   FlowResult result;
   double good = 0;
   for (const double t : times) {
@@ -116,6 +116,7 @@ FlowResult by_contour(const FlowProblem& problem, const SgdFlow& flow, std::span
     result.excess_mse.push_back(values[0]);
     result.parameter_error.push_back(values[1]);
   }
+  result.error_estimate = contour.error_estimate();
   result.report.emplace_back("transform_evaluations", static_cast<double>(contour.evaluations()));
   result.report.emplace_back("growth_rate", contour.growth_rate());
   return result;

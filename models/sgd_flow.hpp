@@ -34,6 +34,7 @@ struct FlowProblem {
 struct FlowResult {
   std::vector<double> excess_mse, parameter_error;  ///< at the times that were reached
   std::optional<double> diverged_at;
+  double error_estimate = 0;  ///< relative, of a contour; 0 when the integrator has none
   std::vector<std::pair<std::string, double>> report;
 };
 

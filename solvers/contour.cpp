@@ -131,8 +131,8 @@ Contour::Contour(RankOneSystem system, double rtol) : system_(std::move(system))
     if (!std::isfinite(system_.decay[i]) || !(system_.input[i] >= 0) || !(system_.weight[i] >= 0) ||
         (system_.kind == RankOneSystem::Kind::map && system_.decay[i] > largest_map_decay))
       throw std::invalid_argument("contour: input and weight must not be negative, nor a map's factor well below 0");
-  const double digits = -std::log10(std::clamp(rtol, 1e-14, 1e-4));
-  nodes_ = static_cast<std::size_t>(std::ceil(digits / std::log10(10.13))) + 1;
+  const double digits = 3 - std::log10(std::clamp(rtol, 1e-12, 1e-2));
+  nodes_ = static_cast<std::size_t>(std::ceil(digits / std::log10(10.13)));
   padded_decay_ = padded(system_.decay, 1.0);
   initial_products_ = product(system_.weight, system_.initial);
   input_products_ = product(system_.weight, system_.input);
@@ -192,6 +192,7 @@ void Contour::functionals(double t, std::span<const std::vector<double>> rows, s
     row_input.push_back(product(row, system_.input));
   }
   const auto sums = HWY_DYNAMIC_DISPATCH(two_sums);
+  double magnitude = 0;
   for (std::size_t j = 0; j < nodes_; ++j) {
     const Node node = this->node(j, t, at);
     double s[4];
@@ -201,6 +202,7 @@ void Contour::functionals(double t, std::span<const std::vector<double>> rows, s
     const Complex f(s[0], s[1]), g(s[2], s[3]);
     const Complex p = (f + g * system_.source * node.constant) / (1.0 - g);
     out[0] += (node.factor * p).imag();
+    magnitude += std::abs(node.factor * p);
     const Complex drive = p + system_.source * node.constant;
     for (std::size_t r = 0; r < rows.size(); ++r) {
       sums(padded_decay_.data(), row_initial[r].data(), row_input[r].data(), padded_decay_.size(), node.z.real(),
@@ -208,6 +210,9 @@ void Contour::functionals(double t, std::span<const std::vector<double>> rows, s
       out[r + 1] += (node.factor * (Complex(s[0], s[1]) + Complex(s[2], s[3]) * drive)).imag();
     }
   }
+  const double per_term =
+      std::max(std::pow(10.13, -static_cast<double>(nodes_)), std::numeric_limits<double>::epsilon());
+  if (out[0] != 0) error_estimate_ = std::max(error_estimate_, per_term * magnitude / std::abs(out[0]));
   for (double& value : out) value *= std::exp(at * t);
 }
 

@@ -32,8 +32,9 @@ struct RankOneSystem {
 /// Evaluates a RankOneSystem at arbitrary times.
 class Contour {
  public:
-  /// `rtol` chooses the number of nodes (between 1e-4 and 1e-14). \throws std::invalid_argument on bad input.
-  explicit Contour(RankOneSystem system, double rtol = 1e-12);
+  /// `rtol` is the relative accuracy asked of p; with three digits to spare it chooses the number of nodes, at most 15,
+  /// where rounding takes over. \throws std::invalid_argument on bad input.
+  explicit Contour(RankOneSystem system, double rtol = 1e-11);
 
   /// Earliest time at which a map may be evaluated (steps); earlier ones must be iterated. 0 for a flow.
   double earliest() const;
@@ -47,6 +48,9 @@ class Contour {
   void state(double t, std::span<double> s) const;
   std::size_t nodes() const { return nodes_; }
   std::size_t evaluations() const { return evaluations_; }
+  /// Estimated relative error of the worst p so far: what the terms of the rule lose by cancelling. It exceeds rtol
+  /// where p falls much faster than 1/t over very long times.
+  double error_estimate() const { return error_estimate_; }
 
  private:
   struct Node;
@@ -57,6 +61,7 @@ class Contour {
   std::size_t size_ = 0;
   double growth_ = 0;
   mutable std::size_t evaluations_ = 0;
+  mutable double error_estimate_ = 0;
   std::vector<double> padded_decay_;
   std::vector<double> initial_products_, input_products_;  // weight * initial, weight * input (padded)
 };

@@ -112,14 +112,16 @@ Parts parts_of(const Result& result, std::size_t o) {
   const auto* sem = values_of(result, validation ? "mc_sem" : "sem", o);
   const auto* q05 = values_of(result, validation ? "mc_q05" : "q05", o);
   const auto* q95 = values_of(result, validation ? "mc_q95" : "q95", o);
+  // One kind of band along the whole curve: it would jump where the kind changes.
+  for (std::size_t t = 0; std && theory && t < result.steps.size(); ++t)
+    out.log_normal = out.log_normal || (finite((*std)[t]) && (*std)[t] > 0.3 * (*theory)[t]);
   for (std::size_t t = 0; t < result.steps.size(); ++t) {
     const double x = result.steps[t];
     if (theory && finite((*theory)[t])) {
       out.theory.add(x, (*theory)[t]);
       if (std && finite((*std)[t])) {
-        const auto [low, high] = predicted_band((*theory)[t], (*std)[t]);
+        const auto [low, high] = predicted_band((*theory)[t], (*std)[t], out.log_normal);
         out.predicted.add(x, (*theory)[t], low, high);
-        out.log_normal = out.log_normal || (*std)[t] > 0.3 * (*theory)[t];
       }
     }
     if (mean && finite((*mean)[t])) {
@@ -436,8 +438,8 @@ std::string terminal(const std::string& ending, std::size_t panels) {
 
 }  // namespace
 
-std::pair<double, double> predicted_band(double mean, double std) {
-  if (!(mean > 0) || !(std > 0.3 * mean)) return {mean - 2 * std, mean + 2 * std};
+std::pair<double, double> predicted_band(double mean, double std, bool log_normal) {
+  if (!(mean > 0) || !log_normal) return {mean - 2 * std, mean + 2 * std};
   const double ratio = std / mean, variance = std::log1p(ratio * ratio);
   const double middle = std::log(mean) - variance / 2, spread = 2 * std::sqrt(variance);
   return {std::exp(middle - spread), std::exp(middle + spread)};

@@ -25,8 +25,8 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
 void draw(const std::vector<Result>& results, const std::vector<std::string>& labels, const FigureOptions& options,
           const std::string& path);
 
-/// Predicted range of one run with this mean and standard deviation: mean +- 2 std, or where std > 0.3 mean the
-/// log-normal with the same mean and variance between its 2.3% and 97.7% quantiles (theory note least-squares-sgd 4b).
-std::pair<double, double> predicted_band(double mean, double std);
+/// Band of one run around the predicted mean: mean +- 2 std, or the log-normal law of that mean and standard deviation
+/// between the same quantiles (theory note least-squares-sgd 4b: fair beyond std/mean = 0.3, where the risk is skewed).
+std::pair<double, double> predicted_band(double mean, double std, bool log_normal);
 
 }  // namespace edgewise::cli

@@ -54,9 +54,9 @@ TEST_CASE("theory is a line, simulation points with error bars and a band, axes 
   CHECK(has(script, "'excess MSE'"));
 }
 
-TEST_CASE("bands of the theory: normal, or log-normal where the spread is wide") {
-  CHECK(predicted_band(1, 0.1) == std::pair{0.8, 1.2});
-  const auto [low, high] = predicted_band(2, 1);
+TEST_CASE("bands of the theory: normal, or log-normal") {
+  CHECK(predicted_band(1, 0.1, false) == std::pair{0.8, 1.2});
+  const auto [low, high] = predicted_band(2, 1, true);
   // Log-normal with mean 2 and variance 1: log-variance ln(5/4).
   const double variance = std::log(1.25), middle = std::log(2.0) - variance / 2;
   CHECK(low == doctest::Approx(std::exp(middle - 2 * std::sqrt(variance))).epsilon(1e-14));

@@ -451,19 +451,21 @@ void add_mean_maps(Table& table) {
     return data_of(s, 0);
   };
   // p_H is what a round leaves of the error: xi = 1, no noise, one round.
-  for (const auto& [kind, value] : {std::pair("heavy-ball", -.415880536719), std::pair("nesterov", -.245116722886)})
-    table.printed(
-        fmt::format("reset-gain-{}", kind), "p_H = T11 s_H - D s_{H-1}, l = .3, printed value", source, value, 12, [=] {
-          const auto p = problem_of(single(.3), "sla",
-                                    fmt::format("learning_rate = 0.5\ninner_steps = 7\nmomentum = 0.8\nmomentum_kind = "
-                                                "'{}'\nouter_learning_rate = 1.0",
-                                                kind));
-          return 1 - mode_gain(p, .3);
-        });
+  for (const auto& entry : {std::pair("heavy-ball", -.415880536719), std::pair("nesterov", -.245116722886)})
+    table.printed(fmt::format("reset-gain-{}", entry.first), "p_H = T11 s_H - D s_{H-1}, l = .3, printed value", source,
+                  entry.second, 12, [single, kind = entry.first] {
+                    const auto p =
+                        problem_of(single(.3), "sla",
+                                   fmt::format("learning_rate = 0.5\ninner_steps = 7\nmomentum = 0.8\nmomentum_kind = "
+                                               "'{}'\nouter_learning_rate = 1.0",
+                                               kind));
+                    return 1 - mode_gain(p, .3);
+                  });
   // An inner loop of one step with eta lambda = g is any reset inner loop with that gain.
-  for (const auto& [kind, value] : {std::pair("heavy-ball", .774596669241), std::pair("nesterov", .718331399843)})
-    table.printed(fmt::format("outer-radius-{}", kind),
-                  "roots of z^2 - (1+bo-xi g(p0+p1)) z + bo(1-xi g p0), printed value", source, value, 12, [=] {
+  for (const auto& entry : {std::pair("heavy-ball", .774596669241), std::pair("nesterov", .718331399843)})
+    table.printed(fmt::format("outer-radius-{}", entry.first),
+                  "roots of z^2 - (1+bo-xi g(p0+p1)) z + bo(1-xi g p0), printed value", source, entry.second, 12,
+                  [single, kind = entry.first] {
                     return solvers::mean_radius(periodic(
                         problem_of(single(1), "sla",
                                    fmt::format("learning_rate = 0.2\ninner_steps = 1\nouter_learning_rate = 0.7\n"

@@ -169,19 +169,24 @@ Hyperparameters::Hyperparameters(const settings::Description& description, setti
 }
 
 const Hyperparameters::Entry* Hyperparameters::find(std::string_view name) const {
-  for (const Entry& entry : entries_)
-    if (entry.name == name) return &entry;
-  return nullptr;
+  const auto found = std::ranges::find(entries_, name, &Entry::name);
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+Hyperparameters::Entry* Hyperparameters::find(std::string_view name) {
+  const auto found = std::ranges::find(entries_, name, &Entry::name);
+  return found == entries_.end() ? nullptr : &*found;
 }
 
 void Hyperparameters::schedule(const std::string& name, std::shared_ptr<const Schedule> schedule) {
-  if (!has(name)) throw std::invalid_argument("there is no hyperparameter " + name);
-  const_cast<Entry*>(find(name))->schedule = schedule && schedule->constant() ? nullptr : std::move(schedule);
+  Entry* entry = find(name);
+  if (!entry) throw std::invalid_argument("there is no hyperparameter " + name);
+  entry->schedule = schedule && schedule->constant() ? nullptr : std::move(schedule);
 }
 
 void Hyperparameters::set(std::string_view name, double value) {
   if (!has(name)) entries_.push_back({std::string(name), 0, 0, is_count(name), nullptr});
-  auto* entry = const_cast<Entry*>(find(name));
+  Entry* entry = find(name);
   entry->base = entry->now = value;
 }
 

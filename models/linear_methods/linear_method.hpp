@@ -60,6 +60,7 @@ class Hyperparameters {
     std::shared_ptr<const Schedule> schedule;
   };
   const Entry* find(std::string_view name) const;
+  Entry* find(std::string_view name);
   std::vector<Entry> entries_;
   settings::Values values_;
   settings::Table section_;

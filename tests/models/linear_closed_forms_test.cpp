@@ -12,7 +12,8 @@ TEST_CASE("every closed form of the linear family comes out") {
   for (const ClosedForm& form : linear_closed_forms()) {
     CAPTURE(form.name);
     CHECK(names.insert(form.name).second);
-    const auto [value, computed] = form.evaluate();
+    const auto result = form.evaluate();
+    const double value = result.first, computed = result.second;
     const double error = std::abs(computed - value) / (value == 0 ? 1 : std::abs(value));
     CAPTURE(value);
     CAPTURE(computed);

@@ -41,7 +41,9 @@ std::vector<std::string> log_ticks(double low, double high) {
     const double power = power_of_ten(e);
     const bool labelled = (e % every + every) % every == 0;
     if (!labelled && every > 8) continue;
-    if (inside(power)) out.push_back(tick(labelled ? power_label(e) : "", power, labelled ? 0 : 1));
+    // Beside 0.2 and 0.5 a power of ten reads better as 0.1.
+    const std::string label_of_power = between && e >= -3 && e <= 3 ? settings::text_of(power) : power_label(e);
+    if (inside(power)) out.push_back(tick(labelled ? label_of_power : "", power, labelled ? 0 : 1));
     if (every > 1) continue;
     for (int m = 2; m <= 9; ++m) {
       const double x = m * power;

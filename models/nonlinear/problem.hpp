@@ -1,0 +1,45 @@
+#pragma once
+/// \file
+/// Linear regression with a nonlinear gradient (theory note sign-and-clip, 0 and 1): what theory and simulation share.
+///
+///     class I:   v' = v - (eta/B) sum_b chi(r_b) x_b             (sgd, clip, huber, lad, quantile, reject, ...)
+///     class II:  v_i' = v_i - eta sign(...)_i                     (sign-late, sign-early, sign-majority, ...)
+///
+/// with x ~ N(0, K), r = <x, v> - eps, v = theta - theta*.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "models/experiment.hpp"
+#include "models/noise.hpp"
+#include "models/nonlinear/covariance.hpp"
+#include "models/schedules.hpp"
+#include "spectra/dataset.hpp"
+
+namespace edgewise::models {
+
+/// One experiment with a residual nonlinearity or a coordinate-wise sign. theta_0 = 0.
+///
+/// Methods of class I: sgd; clip (per example, by the norm ||g_b|| at `threshold`); huber (|r| at `threshold`);
+/// lad (chi = sign r); quantile (chi = 1{r > 0} - threshold); reject (chi = r 1{|r| < threshold});
+/// mean-clip (the mini-batch mean clipped at norm `threshold`).
+/// Methods of class II: sign-late (sign of the mean gradient), sign-early (mean of the signs), sign-majority (sign of
+/// the sum of the signs), sign-ema (sign of an exponential average of the mean gradient), ema-sign (exponential average
+/// of the signs of the mean gradient).
+struct NonlinearProblem {
+  Covariance covariance;
+  std::shared_ptr<const Noise> noise;
+  std::string method = "sgd";
+  double threshold = 0;      ///< of the method: c, h or tau, see above; infinite for no clipping
+  double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
+  double batch = 1;          ///< B, whole, >= 1
+  double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign
+  std::shared_ptr<const Schedule> schedule;
+  std::optional<spectra::DatasetOptions> dataset;  ///< when the examples are rows of it
+  Time time;
+
+  double rate_at(double step) const { return learning_rate * schedule->at(step); }
+  bool coordinatewise() const { return method.find("sign") != std::string::npos; }
+};
+
+}  // namespace edgewise::models

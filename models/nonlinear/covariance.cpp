@@ -1,0 +1,273 @@
+#include "models/nonlinear/covariance.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+
+namespace edgewise::models {
+
+namespace {
+
+using Matrix = Eigen::MatrixXd;
+using Vector = Eigen::VectorXd;
+using Index = Eigen::Index;
+
+/// Rounding of a computed correlation or eigenvalue, relative.
+constexpr double rounding = 1e-10;
+/// Beyond this the dense matrix of a covariance fills gigabytes.
+constexpr double most_dense = 20'000;
+
+Eigen::Map<const Matrix> dense(const Covariance& k) {
+  const auto d = static_cast<Index>(k.d);
+  return {k.matrix.data(), d, d};
+}
+
+Eigen::Map<const Vector> vector(const std::vector<double>& v) {
+  return {v.data(), static_cast<Index>(v.size())};
+}
+
+std::vector<double> copy(const Eigen::Ref<const Matrix>& m) {
+  std::vector<double> out(static_cast<std::size_t>(m.size()));
+  Eigen::Map<Matrix>(out.data(), m.rows(), m.cols()) = m;
+  return out;
+}
+
+/// The coordinates of a spectrum, each eigenspace's power spread evenly.
+void expand(const spectra::Spectrum& spectrum, std::vector<double>& eigenvalue, std::vector<double>& target) {
+  if (spectrum.compressed)
+    throw std::invalid_argument(
+        "spectrum.compress: the nodes of a compressed spectrum have no coordinates; remove the key compress");
+  if (!spectrum.whole_multiplicities())
+    throw std::invalid_argument("spectrum.multiplicities: must be whole numbers, for every coordinate moves by itself");
+  for (std::size_t a = 0; a < spectrum.modes(); ++a) {
+    const double copies = spectrum.multiplicity[a];
+    const auto count = static_cast<std::size_t>(copies);
+    eigenvalue.insert(eigenvalue.end(), count, spectrum.eigenvalue[a]);
+    target.insert(target.end(), count, std::sqrt(spectrum.target_power[a] / copies));
+  }
+}
+
+/// \throws std::invalid_argument below -rounding of the largest; else eigenvalues with rounding cut off.
+Vector nonnegative(Vector eigenvalue) {
+  const double largest = eigenvalue.maxCoeff();
+  if (eigenvalue.minCoeff() < -rounding * std::max(largest, 0.0) || !(largest > 0))
+    throw std::invalid_argument(fmt::format("covariance: not positive semidefinite (eigenvalues from {:.3g} to {:.3g})",
+                                            eigenvalue.minCoeff(), largest));
+  return eigenvalue.cwiseMax(0.0);
+}
+
+/// C_ij, clamped to [-1, 1].
+double correlation(double k, double ki, double kj) {
+  const double c = k / std::sqrt(ki * kj);
+  if (!(std::abs(c) <= 1 + rounding))
+    throw std::invalid_argument(fmt::format("covariance: a correlation of {}, beyond 1 in magnitude", c));
+  return std::clamp(c, -1.0, 1.0);
+}
+
+}  // namespace
+
+std::vector<double> Covariance::diagonal_entries() const {
+  if (diagonal) return eigenvalue;
+  std::vector<double> out(d);
+  for (std::size_t i = 0; i < d; ++i) out[i] = matrix[i * d + i];
+  return out;
+}
+
+double Covariance::trace() const {
+  double sum = 0;
+  for (const double k : diagonal_entries()) sum += k;
+  return sum;
+}
+
+double Covariance::trace_of_square() const {
+  double sum = 0;
+  for (const double k : diagonal ? eigenvalue : matrix) sum += k * k;
+  return sum;
+}
+
+double Covariance::signal() const {
+  const auto theta = vector(target);
+  if (diagonal) return vector(eigenvalue).dot(theta.cwiseAbs2());
+  return theta.dot(dense(*this) * theta);
+}
+
+Covariance diagonal_covariance(const spectra::Spectrum& spectrum) {
+  Covariance k;
+  expand(spectrum, k.eigenvalue, k.target);
+  k.d = k.eigenvalue.size();
+  k.unexplained_variance = spectrum.unexplained_variance;
+  return k;
+}
+
+Covariance cosine_covariance(const spectra::Spectrum& spectrum) {
+  if (spectrum.dimension() > most_dense)
+    throw std::invalid_argument(
+        fmt::format("spectrum.dimension: a dense covariance takes at most {} coordinates, got {}", most_dense,
+                    spectrum.dimension()));
+  Covariance k;
+  expand(spectrum, k.eigenvalue, k.target);
+  k.d = k.eigenvalue.size();
+  k.diagonal = false;
+  k.unexplained_variance = spectrum.unexplained_variance;
+  const auto d = static_cast<Index>(k.d);
+  const double dimension = static_cast<double>(d);
+  Matrix q(d, d);
+  for (Index j = 0; j < d; ++j) {
+    const double scale = std::sqrt((j == 0 ? 1 : 2) / dimension);
+    for (Index i = 0; i < d; ++i)
+      q(i, j) =
+          scale * std::cos(std::numbers::pi * (static_cast<double>(i) + 0.5) * static_cast<double>(j) / dimension);
+  }
+  Vector signed_target = vector(k.target);
+  for (Index j = 0; j < d; ++j) {
+    const double turns = (std::numbers::phi - 1) * static_cast<double>((j + 1) * (j + 1));
+    if (turns - std::floor(turns) >= 0.5) signed_target[j] = -signed_target[j];
+  }
+  const Matrix matrix = q * vector(k.eigenvalue).asDiagonal() * q.transpose();
+  k.matrix = copy(0.5 * (matrix + matrix.transpose()));
+  k.target = copy(q * signed_target);
+  k.eigenvectors = copy(q);
+  return k;
+}
+
+Covariance autoregressive_covariance(std::size_t d, double alpha, double correlation) {
+  if (d < 1 || static_cast<double>(d) > most_dense)
+    throw std::invalid_argument(fmt::format("spectrum.dimension: must be from 1 to {}, got {}", most_dense, d));
+  if (!std::isfinite(alpha)) throw std::invalid_argument("spectrum.alpha: must be finite");
+  if (!(std::abs(correlation) < 1))
+    throw std::invalid_argument(fmt::format("spectrum.correlation: must be between -1 and 1, got {}", correlation));
+  Covariance k;
+  k.d = d;
+  k.diagonal = false;
+  k.target.assign(d, 1 / std::sqrt(static_cast<double>(d)));
+  k.matrix.resize(d * d);
+  std::vector<double> power(d), scale(d);
+  for (std::size_t i = 0; i < d; ++i) {
+    power[i] = i == 0 ? 1 : power[i - 1] * correlation;
+    scale[i] = std::pow(static_cast<double>(i + 1), -alpha);
+  }
+  for (std::size_t j = 0; j < d; ++j)
+    for (std::size_t i = 0; i < d; ++i) k.matrix[j * d + i] = scale[i] * scale[j] * power[i > j ? i - j : j - i];
+  return k;
+}
+
+Covariance dense_covariance(std::vector<double> matrix, std::vector<double> target) {
+  Covariance k;
+  k.d = target.size();
+  if (k.d == 0 || matrix.size() != k.d * k.d)
+    throw std::invalid_argument(
+        fmt::format("covariance: {} numbers of a square matrix for {} coordinates", matrix.size(), target.size()));
+  k.diagonal = false;
+  k.matrix = std::move(matrix);
+  k.target = std::move(target);
+  const auto m = dense(k);
+  if (!m.allFinite() || !vector(k.target).allFinite())
+    throw std::invalid_argument("covariance: a number is not finite");
+  for (Index j = 0; j < m.cols(); ++j) {
+    if (m(j, j) < 0) throw std::invalid_argument(fmt::format("covariance: K_{0},{0} = {1} < 0", j + 1, m(j, j)));
+    for (Index i = 0; i < j; ++i) {
+      const double bound = std::sqrt(m(i, i) * m(j, j));
+      if (std::abs(m(i, j) - m(j, i)) > rounding * bound)
+        throw std::invalid_argument(fmt::format("covariance: not symmetric at ({}, {})", i + 1, j + 1));
+      if (std::abs(m(i, j)) > (1 + rounding) * bound)
+        throw std::invalid_argument(
+            fmt::format("covariance: coordinates {} and {} have a correlation beyond 1 in magnitude", i + 1, j + 1));
+    }
+  }
+  return k;
+}
+
+Covariance dataset_covariance(const spectra::DatasetOptions& options) {
+  const auto measured = spectra::measure(options);
+  Covariance k;
+  k.d = measured->optimum.size();
+  k.diagonal = false;
+  k.eigenvalue = measured->spectrum.eigenvalue;
+  k.eigenvectors = measured->eigenvectors;
+  k.target = measured->optimum;
+  k.unexplained_variance = measured->spectrum.unexplained_variance;
+  const auto d = static_cast<Index>(k.d);
+  const Eigen::Map<const Matrix> vectors(k.eigenvectors.data(), d, d);
+  const Matrix root = vectors * vector(k.eigenvalue).cwiseSqrt().asDiagonal();
+  Matrix matrix = Matrix::Zero(d, d);
+  matrix.selfadjointView<Eigen::Lower>().rankUpdate(root);
+  k.matrix = copy(Matrix(matrix.selfadjointView<Eigen::Lower>()));
+  return k;
+}
+
+ModeSystem class_one_modes(const Covariance& k) {
+  ModeSystem modes;
+  if (k.diagonal) {
+    modes.kappa = modes.s = k.eigenvalue;
+    modes.initial = copy(vector(k.target).cwiseAbs2());
+    return modes;
+  }
+  const auto d = static_cast<Index>(k.d);
+  if (!k.eigenvectors.empty()) {
+    const Eigen::Map<const Matrix> vectors(k.eigenvectors.data(), d, d);
+    modes.kappa = modes.s = copy(nonnegative(vector(k.eigenvalue)));
+    modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2());
+    return modes;
+  }
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(dense(k));
+  if (solver.info() != Eigen::Success)
+    throw std::invalid_argument("covariance: the eigendecomposition did not converge");
+  modes.kappa = modes.s = copy(nonnegative(solver.eigenvalues().reverse()));
+  modes.initial = copy((solver.eigenvectors().transpose() * vector(k.target)).cwiseAbs2().reverse());
+  return modes;
+}
+
+std::vector<double> sign_covariance(const Covariance& k) {
+  std::vector<double> out(k.d * k.d, 0.0);
+  const std::vector<double> variance = k.diagonal_entries();
+  for (std::size_t j = 0; j < k.d; ++j) {
+    if (!(variance[j] > 0)) continue;
+    out[j * k.d + j] = 1;
+    if (k.diagonal) continue;
+    for (std::size_t i = 0; i < j; ++i)
+      if (variance[i] > 0)
+        out[j * k.d + i] = out[i * k.d + j] =
+            2 / std::numbers::pi * std::asin(correlation(k.matrix[j * k.d + i], variance[i], variance[j]));
+  }
+  return out;
+}
+
+ModeSystem class_two_modes(const Covariance& k) {
+  ModeSystem modes;
+  const std::vector<double> variance = k.diagonal_entries();
+  if (k.diagonal) {
+    for (std::size_t i = 0; i < k.d; ++i) {
+      if (!(variance[i] > 0)) continue;
+      modes.kappa.push_back(std::sqrt(variance[i]));
+      modes.initial.push_back(modes.kappa.back() * k.target[i] * k.target[i]);
+    }
+    modes.s = modes.kappa;
+    return modes;
+  }
+  std::vector<Index> kept;
+  for (std::size_t i = 0; i < k.d; ++i)
+    if (variance[i] > 0) kept.push_back(static_cast<Index>(i));
+  if (kept.empty()) throw std::invalid_argument("covariance: every K_ii is 0");
+  const Vector fourth_root = vector(variance)(kept).cwiseSqrt().cwiseSqrt();
+  const std::vector<double> signs = sign_covariance(k);
+  const auto d = static_cast<Index>(k.d);
+  const Matrix h =
+      fourth_root.cwiseInverse().asDiagonal() * dense(k)(kept, kept) * fourth_root.cwiseInverse().asDiagonal();
+  const Eigen::SelfAdjointEigenSolver<Matrix> solver(h);
+  if (solver.info() != Eigen::Success)
+    throw std::invalid_argument("covariance: the eigendecomposition did not converge");
+  const Matrix rotation = fourth_root.asDiagonal() * solver.eigenvectors().rowwise().reverse();
+  const Eigen::Map<const Matrix> all_signs(signs.data(), d, d);
+  const Matrix noise = all_signs(kept, kept) * rotation;
+  modes.kappa = copy(nonnegative(solver.eigenvalues().reverse()));
+  modes.s = copy(rotation.cwiseProduct(noise).colwise().sum().transpose());
+  modes.initial = copy((rotation.transpose() * vector(k.target)(kept)).cwiseAbs2());
+  return modes;
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// Data covariances with a basis: signs act on coordinates, so eigenvalues alone do not say enough (theory note
+/// sign-and-clip, 0.1 and 1).
+#include <cstddef>
+#include <vector>
+
+#include "models/nonlinear/mode_system.hpp"
+#include "settings/settings.hpp"
+#include "spectra/dataset.hpp"
+#include "spectra/spectrum.hpp"
+
+namespace edgewise::models {
+
+/// K with the optimum theta* in the coordinates on which the optimizer acts. theta_0 = 0, so v_0 = -theta*.
+struct Covariance {
+  std::size_t d = 0;               ///< number of coordinates
+  bool diagonal = true;            ///< the coordinates are the eigenbasis
+  std::vector<double> eigenvalue;  ///< diagonal: K_ii in the order of the coordinates; else empty when not known
+  std::vector<double>
+      eigenvectors;            ///< column-major d x d in the order of `eigenvalue`; empty if diagonal or not known
+  std::vector<double> target;  ///< theta*
+  std::vector<double> matrix;  ///< dense K; empty if diagonal
+  /// Variance of the label that no linear function of the data explains.
+  double unexplained_variance = 0;
+
+  std::vector<double> diagonal_entries() const;  ///< K_ii
+  double trace() const;
+  double trace_of_square() const;
+  double signal() const;  ///< theta*'K theta* = P(0)
+};
+
+/// K = diag(lambda), every eigenspace of the spectrum with its power spread evenly over its coordinates.
+/// \throws std::invalid_argument for a compressed spectrum or multiplicities that are not whole.
+Covariance diagonal_covariance(const spectra::Spectrum& spectrum);
+
+/// The spectrum's eigenvalues along the discrete cosine basis, K = Q diag(lambda) Q', with theta* = Q (s_j theta*_j):
+/// coordinates as alike as they can be. s_j = +1 where frac(g j^2) < 1/2, g the golden ratio's fraction, else -1;
+/// without these signs theta* would stand on one coordinate.
+Covariance cosine_covariance(const spectra::Spectrum& spectrum);
+
+/// K_ij = (i j)^(-alpha) correlation^|i-j|, theta*_j = d^(-1/2).
+/// \throws std::invalid_argument unless d >= 1, alpha finite and |correlation| < 1.
+Covariance autoregressive_covariance(std::size_t d, double alpha, double correlation);
+
+/// A given K (column-major or row-major alike) and theta*. \throws std::invalid_argument when the sizes do not fit, or
+/// K is not symmetric, not finite, or no covariance (a negative K_ii, |C_ij| > 1 + 1e-10).
+Covariance dense_covariance(std::vector<double> matrix, std::vector<double> target);
+
+/// Measured covariance of a data set, in its own coordinates (pixels).
+Covariance dataset_covariance(const spectra::DatasetOptions& options);
+
+/// Modes of class I: kappa = s = eigenvalues of K, M_i(0) = (u_i.theta*)^2.
+/// One eigendecomposition unless it is known. \throws std::invalid_argument when K has a negative eigenvalue.
+ModeSystem class_one_modes(const Covariance& covariance);
+
+/// Modes of class II: kappa, U from H = Dg^(-1/4) K Dg^(-1/4), Dg = diag(K); M_i(0) = (U'Dg^(1/4) theta*)_i^2;
+/// s_i = (U'Dg^(1/4) K_sigma Dg^(1/4) U)_ii with K_sigma = (2/pi) arcsin C, C the correlation matrix.
+/// Coordinates with K_ii = 0 never move and are left out. One eigendecomposition.
+/// \throws std::invalid_argument when K has a negative eigenvalue or |C_ij| > 1 + 1e-10.
+ModeSystem class_two_modes(const Covariance& covariance);
+
+/// K_sigma = (2/pi) arcsin C, the covariance of the signs, d x d; rows and columns with K_ii = 0 are zero.
+std::vector<double> sign_covariance(const Covariance& covariance);
+
+}  // namespace edgewise::models

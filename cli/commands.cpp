@@ -71,7 +71,6 @@ std::string percent(double x) {
 }
 
 Json verdict_json(const validation::Verdict& verdict, const Result& result) {
-  const validation::VerdictOptions defaults;
   Json out;
   out["experiment"] = result.get("file");
   out["title"] = result.get("title");

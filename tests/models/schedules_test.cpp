@@ -32,7 +32,8 @@ bool holds(const std::string& text, const std::string& part) {
 
 void check_values(const std::string& section, double horizon, const std::vector<std::pair<double, double>>& expected) {
   const auto schedule = parse(section, horizon);
-  for (const auto& [t, value] : expected) {
+  for (const auto& entry : expected) {
+    const double t = entry.first, value = entry.second;
     CAPTURE(section);
     CAPTURE(t);
     CHECK(schedule->at(t) == Approx(value).epsilon(1e-14));

@@ -88,7 +88,8 @@ const Phase phases[] = {{1, 0.5}, {0.4, 0.7}, {0.75, 1.2}, {0.35, 0.8}, {2, 0.3}
 }  // namespace
 
 TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1e6") {
-  for (const auto& [alpha, beta] : phases) {
+  for (const Phase& phase : phases) {
+    const double alpha = phase.alpha, beta = phase.beta;
     CAPTURE(alpha);
     CAPTURE(beta);
     const Spectrum whole = power_law(1'000'000, alpha, beta);
@@ -118,7 +119,8 @@ TEST_CASE("the reported error is the error against every eigenvalue") {
 }
 
 TEST_CASE("the number of power-law nodes grows with the decades only, up to d = 1e15") {
-  for (const auto& [alpha, beta] : {Phase{1, 0.5}, Phase{0.4, 0.7}}) {
+  for (const Phase& phase : {Phase{1, 0.5}, Phase{0.4, 0.7}}) {
+    const double alpha = phase.alpha, beta = phase.beta;
     CAPTURE(alpha);
     const auto nodes = [&](double d) {
       return static_cast<double>(power_law_nodes(d, alpha, beta, 1e-6).spectrum.modes());

@@ -76,7 +76,8 @@ TEST_CASE("one step of SGD from zero, plrf-A at k = 1") {
 }
 
 TEST_CASE("signal and floor add up to the variance of the label, for any shape") {
-  for (const auto& [v, d] : {std::pair<std::size_t, std::size_t>{300, 40}, {300, 150}, {50, 50}, {40, 300}}) {
+  for (const auto& shape : {std::pair<std::size_t, std::size_t>{300, 40}, {300, 150}, {50, 50}, {40, 300}}) {
+    const std::size_t v = shape.first, d = shape.second;
     CAPTURE(v);
     CAPTURE(d);
     const Spectrum s = random_features(v, d, 0.8, 0.4, gaussian_features(v, d, 3));

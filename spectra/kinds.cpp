@@ -9,9 +9,9 @@ namespace edgewise::spectra {
 
 std::span<const Kind> kinds() {
   static const std::vector<Kind> all = [] {
-    std::vector<Kind> list{isotropic_kind(),        power_law_kind(),       two_point_kind(), spiked_kind(),
-                           marchenko_pastur_kind(), random_features_kind(), list_kind(),      file_kind(),
-                           dataset_kind()};
+    std::vector<Kind> list{
+        isotropic_kind(),      power_law_kind(),       two_point_kind(), spiked_kind(), marchenko_pastur_kind(),
+        autoregressive_kind(), random_features_kind(), list_kind(),      file_kind(),   dataset_kind()};
     for (Kind& kind : list)
       kind.description.parameters.push_back(
           settings::number("compress",

@@ -32,6 +32,7 @@ Kind marchenko_pastur_kind();
 Kind list_kind();
 Kind file_kind();  ///< csv.cpp
 Kind dataset_kind();
+Kind autoregressive_kind();
 Kind random_features_kind();
 
 }  // namespace edgewise::spectra

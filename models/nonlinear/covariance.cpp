@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "spectra/kinds.hpp"
+
 namespace edgewise::models {
 
 namespace {
@@ -21,6 +23,8 @@ using Index = Eigen::Index;
 constexpr double rounding = 1e-10;
 /// Beyond this the dense matrix of a covariance fills gigabytes.
 constexpr double most_dense = 20'000;
+/// Beyond this the vectors of a diagonal one do.
+constexpr double most_coordinates = 1e8;
 
 Eigen::Map<const Matrix> dense(const Covariance& k) {
   const auto d = static_cast<Index>(k.d);
@@ -44,6 +48,9 @@ void expand(const spectra::Spectrum& spectrum, std::vector<double>& eigenvalue, 
         "spectrum.compress: the nodes of a compressed spectrum have no coordinates; remove the key compress");
   if (!spectrum.whole_multiplicities())
     throw std::invalid_argument("spectrum.multiplicities: must be whole numbers, for every coordinate moves by itself");
+  if (spectrum.dimension() > most_coordinates)
+    throw std::invalid_argument(
+        fmt::format("spectrum.dimension: at most {} coordinates, got {}", most_coordinates, spectrum.dimension()));
   for (std::size_t a = 0; a < spectrum.modes(); ++a) {
     const double copies = spectrum.multiplicity[a];
     const auto count = static_cast<std::size_t>(copies);
@@ -135,24 +142,13 @@ Covariance cosine_covariance(const spectra::Spectrum& spectrum) {
   return k;
 }
 
-Covariance autoregressive_covariance(std::size_t d, double alpha, double correlation) {
-  if (d < 1 || static_cast<double>(d) > most_dense)
-    throw std::invalid_argument(fmt::format("spectrum.dimension: must be from 1 to {}, got {}", most_dense, d));
-  if (!std::isfinite(alpha)) throw std::invalid_argument("spectrum.alpha: must be finite");
-  if (!(std::abs(correlation) < 1))
-    throw std::invalid_argument(fmt::format("spectrum.correlation: must be between -1 and 1, got {}", correlation));
+Covariance autoregressive_covariance(const spectra::Autoregressive& model) {
+  const spectra::Autoregressive sound = spectra::checked(model);
   Covariance k;
-  k.d = d;
+  k.d = sound.dimension;
   k.diagonal = false;
-  k.target.assign(d, 1 / std::sqrt(static_cast<double>(d)));
-  k.matrix.resize(d * d);
-  std::vector<double> power(d), scale(d);
-  for (std::size_t i = 0; i < d; ++i) {
-    power[i] = i == 0 ? 1 : power[i - 1] * correlation;
-    scale[i] = std::pow(static_cast<double>(i + 1), -alpha);
-  }
-  for (std::size_t j = 0; j < d; ++j)
-    for (std::size_t i = 0; i < d; ++i) k.matrix[j * d + i] = scale[i] * scale[j] * power[i > j ? i - j : j - i];
+  k.matrix = sound.matrix();
+  k.target = sound.target();
   return k;
 }
 
@@ -198,6 +194,36 @@ Covariance dataset_covariance(const spectra::DatasetOptions& options) {
   matrix.selfadjointView<Eigen::Lower>().rankUpdate(root);
   k.matrix = copy(Matrix(matrix.selfadjointView<Eigen::Lower>()));
   return k;
+}
+
+const std::vector<settings::Parameter>& basis_parameters() {
+  static const std::vector<settings::Parameter> parameters{
+      settings::text("basis",
+                     "coordinates on which the optimizer acts. natural: pixels of a data set, coordinates of "
+                     "autoregressive, else the eigenbasis; eigen: the eigenbasis; cosine: the discrete cosine basis")
+          .one_of({"natural", "eigen", "cosine"})
+          .otherwise(std::string("natural"))};
+  return parameters;
+}
+
+Covariance read_covariance(const settings::Table& experiment) {
+  const settings::Table section = experiment.table_or_empty("data");
+  const settings::Values values = settings::read(section, basis_parameters(), section.keys());
+  const std::string& basis = values.text("basis");
+  try {
+    if (basis == "natural") {
+      const auto dataset = spectra::dataset_of(experiment);
+      if (dataset && experiment.table("spectrum")->has("leading"))
+        throw experiment.table("spectrum")
+            ->error("leading", "a data set in its own coordinates keeps every eigenvalue");
+      if (dataset) return dataset_covariance(*dataset);
+      if (const auto model = spectra::autoregressive_of(experiment)) return autoregressive_covariance(*model);
+    }
+    const spectra::Spectrum spectrum = spectra::build(experiment);
+    return basis == "cosine" ? cosine_covariance(spectrum) : diagonal_covariance(spectrum);
+  } catch (const std::invalid_argument& error) {
+    throw experiment.error("", error.what());
+  }
 }
 
 ModeSystem class_one_modes(const Covariance& k) {

@@ -7,6 +7,7 @@
 
 #include "models/nonlinear/mode_system.hpp"
 #include "settings/settings.hpp"
+#include "spectra/autoregressive.hpp"
 #include "spectra/dataset.hpp"
 #include "spectra/spectrum.hpp"
 
@@ -39,9 +40,8 @@ Covariance diagonal_covariance(const spectra::Spectrum& spectrum);
 /// without these signs theta* would stand on one coordinate.
 Covariance cosine_covariance(const spectra::Spectrum& spectrum);
 
-/// K_ij = (i j)^(-alpha) correlation^|i-j|, theta*_j = d^(-1/2).
-/// \throws std::invalid_argument unless d >= 1, alpha finite and |correlation| < 1.
-Covariance autoregressive_covariance(std::size_t d, double alpha, double correlation);
+/// \throws std::invalid_argument for values out of range.
+Covariance autoregressive_covariance(const spectra::Autoregressive& model);
 
 /// A given K (column-major or row-major alike) and theta*. \throws std::invalid_argument when the sizes do not fit, or
 /// K is not symmetric, not finite, or no covariance (a negative K_ii, |C_ij| > 1 + 1e-10).
@@ -49,6 +49,14 @@ Covariance dense_covariance(std::vector<double> matrix, std::vector<double> targ
 
 /// Measured covariance of a data set, in its own coordinates (pixels).
 Covariance dataset_covariance(const spectra::DatasetOptions& options);
+
+/// Keys of the section [data] that say in which coordinates the optimizer acts: `basis`.
+const std::vector<settings::Parameter>& basis_parameters();
+
+/// The covariance of an experiment, from its section [spectrum] and the key `basis` of [data]: "natural" (default: the
+/// pixels of a data set, the coordinates of "autoregressive", the eigenbasis of every other kind), "eigen" or "cosine".
+/// Other keys of [data] are left to the caller. \throws settings::Error.
+Covariance read_covariance(const settings::Table& experiment);
 
 /// Modes of class I: kappa = s = eigenvalues of K, M_i(0) = (u_i.theta*)^2.
 /// One eigendecomposition unless it is known. \throws std::invalid_argument when K has a negative eigenvalue.

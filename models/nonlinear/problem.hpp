@@ -30,7 +30,12 @@ struct NonlinearProblem {
   Covariance covariance;
   std::shared_ptr<const Noise> noise;
   std::string method = "sgd";
-  double threshold = 0;      ///< of the method: c, h or tau, see above; infinite for no clipping
+  double threshold = 0;  ///< of the method: c, h or tau, see above; infinite for no clipping
+  /// How the threshold h on |r| of clip, huber, reject follows the risk: constant; sqrt-risk, h = threshold * sqrt P;
+  /// quantile, Pr(|r| < h) = threshold; optimal, the best h at P (clip then cuts at h sqrt(tr K)).
+  std::string threshold_rule = "constant";
+  /// h at a step, under a rule other than constant: the theory's own trajectory, for the simulation to replay.
+  std::shared_ptr<const Schedule> threshold_schedule;
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
   double batch = 1;          ///< B, whole, >= 1
   double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign

@@ -1,0 +1,97 @@
+#pragma once
+/// \file
+/// The scalar laws a(P), b(P), c(P) of nonlinear-gradient methods (theory note sign-and-clip, 1, 2, 3, 5).
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/noise.hpp"
+#include "models/nonlinear/problem.hpp"
+
+namespace edgewise::models {
+
+/// What a residual nonlinearity chi does on average: mu = E chi'(r), q = E chi(r)^2, c2 = E (chi^2)''(r), derivatives
+/// in the sense of distributions. Then E[chi x] = mu K v and E[chi^2 x x'] = q K + c2 Kv (Kv)', exactly.
+struct ResidualCoefficients {
+  double mu = 0, q = 0, c2 = 0;
+};
+
+/// chi(r), symmetric or not.
+class ResidualNonlinearity {
+ public:
+  virtual ~ResidualNonlinearity() = default;
+  virtual double operator()(double r) const = 0;
+  /// The coefficients for r ~ N(mean, variance), variance > 0.
+  virtual ResidualCoefficients gaussian(double mean, double variance) const = 0;
+};
+
+std::unique_ptr<ResidualNonlinearity> identity_nonlinearity();            ///< SGD
+std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h);       ///< clip(r, -h, h), h > 0 or infinite
+std::unique_ptr<ResidualNonlinearity> sign_nonlinearity();                ///< least absolute deviations
+std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau);  ///< 1{r > 0} - tau
+std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}
+/// Any chi that is smooth between `kinks` (increasing) on the scale of the residual, by quadrature.
+std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
+                                                           std::vector<double> kinks);
+
+/// Averages over w ~ N(0, P) and the noise. Throws std::invalid_argument for P <= 0.
+ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const Noise& noise, double P);
+/// Density of the residual r = w - eps at r, and its derivative.
+struct ResidualDensity {
+  double value = 0, slope = 0;
+};
+ResidualDensity residual_density(std::span<const MixtureNode> nodes, double P, double r);
+
+/// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (note 2.1).
+double sign_phi(const Noise& noise, double P);
+/// a(P) of the sign of a mean gradient of `batch` examples (note 3, "late").
+double late_drift(const Noise& noise, double P, double batch);
+/// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
+double majority_gain(double batch);
+double majority_tie(double batch);
+/// Integrated autocovariance of sign(EMA) at beta: 1 + 2 sum_l (2/pi) arcsin(beta^l) (note 3).
+double ema_sign_noise(double beta);
+/// Descent and variance reduction of a mini-batch mean clipped at norm c, Gaussian residual of variance tau2
+/// (note 5.2).
+struct MeanClipFactors {
+  double mu = 0, nu = 0;
+};
+MeanClipFactors mean_clip_factors(double tau2, double batch, double c, double trace);
+
+/// a, b, c of dM_i/dt = -2 eta a kappa_i M_i + eta^2 [b s_i + c kappa_i^2 M_i].
+struct LawValues {
+  double a = 0, b = 0, c = 0;
+};
+
+/// The laws of one method, tabulated on demand: Chebyshev interpolation in log P, a panel for every factor e of P.
+class ScalarLaws {
+ public:
+  using Function = std::function<LawValues(double)>;
+  explicit ScalarLaws(Function exact) : exact_(std::move(exact)) {}
+  /// At P >= 0, taken as 1e-300 below that.
+  LawValues operator()(double P) const;
+  /// d(a, b, c)/dP.
+  LawValues derivative(double P) const;
+  LawValues exact(double P) const { return exact_(P); }
+
+ private:
+  static constexpr int order = 18;
+  struct Curve {
+    bool logarithmic = false;
+    std::array<double, order> coefficient{};  ///< Chebyshev
+  };
+  using Panel = std::array<Curve, 3>;
+  const Panel& panel(double log_P, double& x) const;
+  Function exact_;
+  mutable std::map<int, Panel> panels_;
+};
+
+/// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where the note has none:
+/// infinite variance without a bounded nonlinearity, an exponential average with non-Gaussian noise or batch > 1, ...
+ScalarLaws scalar_laws(const NonlinearProblem& problem);
+
+}  // namespace edgewise::models

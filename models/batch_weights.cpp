@@ -14,6 +14,12 @@ LabelNoise::LabelNoise(const LeastSquares& problem, std::uint64_t seed, std::uin
       labels_(seed, replica, 0, random::Purpose::labels),
       gaussian_(seed, replica, 0, random::Purpose::other) {}
 
+LabelNoise::LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica)
+    : law_(law && !law->gaussian() ? law : nullptr),
+      deviation_(std::sqrt((law && law->gaussian() ? law->variance() : 0.0) + gaussian_variance)),
+      labels_(seed, replica, 0, random::Purpose::labels),
+      gaussian_(seed, replica, 0, random::Purpose::other) {}
+
 void LabelNoise::seek(std::uint64_t step) {
   labels_.seek(step);
   gaussian_.seek(step);
@@ -30,6 +36,16 @@ void LabelNoise::fill(std::span<double> eps) {
     for (double& e : eps) e += law_->draw(labels_);
 }
 
+BatchAction BatchAction::of(double products, double squares, double deviation) {
+  BatchAction action;
+  action.norm = std::sqrt(squares);
+  // P = 0: v is in the kernel of K, no x_b has a component along it.
+  action.unit = deviation > 0 ? deviation : 1;
+  action.along = deviation > 0 ? products / deviation : 0;
+  action.across = deviation > 0 ? action.norm / deviation : 0;
+  return action;
+}
+
 BatchWeights::BatchWeights(const LeastSquares& problem, bool collapsed, std::uint64_t seed, std::uint64_t replica)
     : batch_(problem.batch),
       sigma_(std::sqrt(problem.noise_variance())),
@@ -43,10 +59,10 @@ void BatchWeights::draw(std::uint64_t step, double excess) {
     const double total = std::sqrt(excess + sigma_ * sigma_);
     const double chi_square = stream_.chi_square(batch_);
     const double root = std::sqrt(chi_square);
-    along_ = chi_square;
+    action_.along = chi_square;
     // P = sigma = 0: every residual is 0 and so is the gradient.
-    across_ = total > 0 ? root / (total + sigma_) : 0;
-    norm_ = root * total;
+    action_.across = total > 0 ? root / (total + sigma_) : 0;
+    action_.norm = root * total;
     return;
   }
   labels_.seek(step);
@@ -66,16 +82,7 @@ void BatchWeights::draw(std::uint64_t step, double excess) {
       squares += weight * weight;
     }
   }
-  norm_ = std::sqrt(squares);
-  // P = 0: v is in the kernel of K, no x_b has a component along it.
-  unit_ = scale > 0 ? scale : 1;
-  along_ = scale > 0 ? products / scale : 0;
-  across_ = scale > 0 ? norm_ / scale : 0;
-}
-
-StepScalars BatchWeights::scalars(double rate, double y) const {
-  const double step = rate / batch_;
-  return {step * (along_ - across_ * (y / unit_)), step * norm_};
+  action_ = BatchAction::of(products, squares, scale);
 }
 
 }  // namespace edgewise::models

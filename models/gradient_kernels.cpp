@@ -100,6 +100,52 @@ double descend(const double* HWY_RESTRICT curvature, double shrink, double noise
       });
 }
 
+/// magnitude * sign(x), 0 where x is 0.
+HWY_INLINE RealVector with_sign(RealVector magnitude, RealVector x) {
+  return hn::IfThenElseZero(hn::Ne(x, hn::Zero(Real())), hn::CopySign(magnitude, x));
+}
+
+double sign(double x) {
+  return static_cast<double>((x > 0) - (x < 0));
+}
+
+template <class T>
+void add_signs(double scale, const T* x, double* HWY_RESTRICT out, std::size_t n) {
+  const Real d;
+  const std::size_t lanes = hn::Lanes(d);
+  const RealVector factor = hn::Set(d, scale), one = hn::Set(d, 1);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::Add(load(out + i), hn::Mul(factor, with_sign(one, load(x + i)))), d, out + i);
+  for (; i < n; ++i) out[i] += scale * sign(static_cast<double>(x[i]));
+}
+
+void add_signs_double(double scale, const double* x, double* out, std::size_t n) {
+  add_signs(scale, x, out, n);
+}
+void add_signs_float(double scale, const float* x, double* out, std::size_t n) {
+  add_signs(scale, x, out, n);
+}
+
+double descend_by_sign(const double* HWY_RESTRICT step, double shrink, double noise, const double* HWY_RESTRICT z,
+                       double* HWY_RESTRICT u, std::size_t n) {
+  const Real d;
+  const RealVector a = hn::Set(d, shrink), b = hn::Set(d, noise), one = hn::Set(d, 1);
+  return sum(
+      n,
+      [=](std::size_t i) HWY_ATTR {
+        const RealVector old = load(u + i);
+        const RealVector force = hn::Add(hn::Mul(a, old), hn::Mul(b, load(z + i)));
+        const RealVector next = hn::Sub(old, hn::Mul(load(step + i), with_sign(one, force)));
+        hn::StoreU(next, d, u + i);
+        return hn::Mul(next, next);
+      },
+      [=](std::size_t i) {
+        u[i] -= step[i] * sign(shrink * u[i] + noise * z[i]);
+        return u[i] * u[i];
+      });
+}
+
 }  // namespace edgewise::models::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -111,6 +157,9 @@ HWY_EXPORT(dot_float);
 HWY_EXPORT(add_double);
 HWY_EXPORT(add_float);
 HWY_EXPORT(descend);
+HWY_EXPORT(add_signs_double);
+HWY_EXPORT(add_signs_float);
+HWY_EXPORT(descend_by_sign);
 
 double dot(std::span<const double> a, std::span<const double> b) {
   assert(a.size() == b.size());
@@ -136,6 +185,22 @@ double descend(std::span<const double> curvature, double shrink, double noise, s
                std::span<double> u) {
   assert(curvature.size() == u.size() && z.size() == u.size());
   return HWY_DYNAMIC_DISPATCH(descend)(curvature.data(), shrink, noise, z.data(), u.data(), u.size());
+}
+
+void add_signs(double scale, std::span<const double> x, std::span<double> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(add_signs_double)(scale, x.data(), out.data(), out.size());
+}
+
+void add_signs(double scale, std::span<const float> x, std::span<double> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(add_signs_float)(scale, x.data(), out.data(), out.size());
+}
+
+double descend_by_sign(std::span<const double> step, double shrink, double noise, std::span<const double> z,
+                       std::span<double> u) {
+  assert(step.size() == u.size() && z.size() == u.size());
+  return HWY_DYNAMIC_DISPATCH(descend_by_sign)(step.data(), shrink, noise, z.data(), u.data(), u.size());
 }
 
 }  // namespace edgewise::models

@@ -19,4 +19,12 @@ void add_scaled(double scale, std::span<const float> x, std::span<double> out);
 double descend(std::span<const double> curvature, double shrink, double noise, std::span<const double> z,
                std::span<double> u);
 
+/// out += scale * sign(x), with sign(0) = 0.
+void add_signs(double scale, std::span<const double> x, std::span<double> out);
+void add_signs(double scale, std::span<const float> x, std::span<double> out);
+
+/// u <- u - step * sign(shrink * u + noise * z), element by element, with sign(0) = 0; returns the new sum of u^2.
+double descend_by_sign(std::span<const double> step, double shrink, double noise, std::span<const double> z,
+                       std::span<double> u);
+
 }  // namespace edgewise::models

@@ -20,20 +20,6 @@ namespace {
 constexpr std::uint64_t seed = 7;
 constexpr std::size_t replicas = 40'000;
 
-/// eps = +-sqrt(variance).
-class TwoPoint final : public Noise {
- public:
-  explicit TwoPoint(double variance) : variance_(variance) {}
-  const std::string& name() const override { return name_; }
-  double variance() const override { return variance_; }
-  double fourth_moment() const override { return variance_ * variance_; }
-  double draw(Stream& stream) const override { return (stream.bits() & 1 ? 1 : -1) * std::sqrt(variance_); }
-
- private:
-  double variance_;
-  std::string name_ = "two-point";
-};
-
 LeastSquares problem(double batch, double variance, double unexplained, bool gaussian) {
   LeastSquares p;
   p.spectrum.eigenvalue = {1, 0.5, 0.2};
@@ -42,7 +28,7 @@ LeastSquares problem(double batch, double variance, double unexplained, bool gau
   p.spectrum.unexplained_variance = unexplained;
   p.label_noise_variance = variance;
   p.batch = batch;
-  if (!gaussian) p.noise = std::make_shared<TwoPoint>(variance);
+  if (!gaussian) p.noise = rademacher_noise(variance);
   return p;
 }
 

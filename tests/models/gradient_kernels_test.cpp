@@ -70,3 +70,29 @@ TEST_CASE("kernels give the bits of their definition on every instruction set an
     });
   }
 }
+
+TEST_CASE("sign kernels give the bits of their definition on every instruction set and any length") {
+  const auto sign = [](double x) { return static_cast<double>((x > 0) - (x < 0)); };
+  for (const std::size_t n : {0u, 1u, 31u, 32u, 64u, 784u, 1027u}) {
+    CAPTURE(n);
+    auto a = normals(n, 0), b = normals(n, 1);
+    const auto step = normals(n, 2);
+    for (std::size_t i = 0; i < n; i += 5) a[i] = i % 2 == 0 ? 0.0 : -0.0;
+    for (std::size_t i = 0; i < n; i += 10) b[i] = 0;  // there the force is 0
+    const std::vector<float> narrow(a.begin(), a.end());
+    on_every_target([&] {
+      PartialSums squares;
+      auto sum = b, narrow_sum = b, u = b;
+      add_signs(0.7, std::span<const double>(a), sum);
+      add_signs(0.7, std::span<const float>(narrow), narrow_sum);
+      const double excess = descend_by_sign(step, 0.3, -0.2, a, u);
+      for (std::size_t i = 0; i < n; ++i) {
+        CHECK(sum[i] == b[i] + 0.7 * sign(a[i]));
+        CHECK(narrow_sum[i] == b[i] + 0.7 * sign(static_cast<double>(narrow[i])));
+        CHECK(u[i] == b[i] - step[i] * sign(0.3 * b[i] + -0.2 * a[i]));
+        squares.add(i, u[i] * u[i]);
+      }
+      CHECK(excess == squares.total());
+    });
+  }
+}

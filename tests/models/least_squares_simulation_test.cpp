@@ -26,20 +26,6 @@ namespace {
 constexpr std::uint64_t seed = 11;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// eps = +-sqrt(variance).
-class TwoPoint final : public Noise {
- public:
-  explicit TwoPoint(double variance) : variance_(variance) {}
-  const std::string& name() const override { return name_; }
-  double variance() const override { return variance_; }
-  double fourth_moment() const override { return variance_ * variance_; }
-  double draw(Stream& stream) const override { return (stream.bits() & 1 ? 1 : -1) * std::sqrt(variance_); }
-
- private:
-  double variance_;
-  std::string name_ = "two-point";
-};
-
 class Flat final : public Schedule {
  public:
   double at(double) const override { return 1; }
@@ -71,7 +57,7 @@ std::shared_ptr<LeastSquares> problem(const Setting& s) {
   p->learning_rate = s.rate;
   p->batch = s.batch;
   p->label_noise_variance = s.variance;
-  if (!s.gaussian_noise) p->noise = std::make_shared<TwoPoint>(s.variance);
+  if (!s.gaussian_noise) p->noise = rademacher_noise(s.variance);
   p->data = {s.data, s.excess_kurtosis};
   p->schedule = std::make_shared<Flat>();
   return p;
@@ -413,7 +399,7 @@ TEST_CASE("what cannot be simulated is refused in one line that names the key") 
   CHECK(message([](LeastSquares& p) { p.spectrum.compressed = true; }, "block").starts_with("spectrum.compress:"));
   CHECK(message([](LeastSquares& p) { p.spectrum.multiplicity[0] = 1e9; }, "exact")
             .starts_with("spectrum.dimension: 1000000040 coordinates are too many"));
-  CHECK(message([](LeastSquares& p) { p.noise = std::make_shared<TwoPoint>(1.0); }, "exact")
+  CHECK(message([](LeastSquares& p) { p.noise = rademacher_noise(1.0); }, "exact")
             .starts_with("monte_carlo.sampler: 'exact' needs Gaussian label noise"));
   for (const char* sampler : {"exact", "block", "batch"})
     CHECK(message([](LeastSquares& p) { p.data.name = "laplace"; }, sampler)

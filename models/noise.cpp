@@ -228,6 +228,38 @@ class Contaminated final : public NamedNoise {
   double scale_, outlier_scale_, probability_;
 };
 
+class Blurred final : public NamedNoise {
+ public:
+  Blurred(std::shared_ptr<const Noise> noise, double variance)
+      : NamedNoise(noise->name(), noise->variance() + variance,
+                   noise->fourth_moment() + 6 * noise->variance() * variance + 3 * variance * variance),
+        noise_(std::move(noise)),
+        variance_(variance) {}
+  double draw(random::Stream& stream) const override {
+    const double eps = noise_->draw(stream);
+    return eps + std::sqrt(variance_) * stream.normal();
+  }
+  double density(double eps) const override {
+    double sum = 0;
+    for (const MixtureNode& node : nodes(std::sqrt(variance_)))
+      sum += node.probability * normal_density(eps - node.mean, node.variance);
+    return sum;
+  }
+  std::vector<MixtureNode> nodes(double resolution) const override {
+    std::vector<MixtureNode> nodes = noise_->nodes(std::hypot(std::sqrt(variance_), resolution));
+    for (MixtureNode& node : nodes) node.variance += variance_;
+    return nodes;
+  }
+  double exponential_average(double P) const override {
+    // exp(-(e + z)^2/(2P)), averaged over z, is again of that form in e, with P + variance.
+    return std::sqrt(P / (P + variance_)) * noise_->exponential_average(P + variance_);
+  }
+
+ private:
+  std::shared_ptr<const Noise> noise_;
+  double variance_;
+};
+
 constexpr const char* note = "theory note sign-and-clip, 0.2";
 
 Parameter variance_parameter() {
@@ -385,6 +417,11 @@ std::unique_ptr<Noise> contaminated_noise(double scale, double outlier_scale, do
 std::unique_ptr<Noise> three_point_noise(double scale, double probability) {
   if (scale == 0 || probability == 0) return std::make_unique<Absent>("three-point");
   return std::make_unique<ThreePoint>("three-point", scale, probability, probability * scale * scale);
+}
+
+std::unique_ptr<Noise> blurred_noise(std::shared_ptr<const Noise> noise, double variance) {
+  if (noise->gaussian()) return gaussian_noise(noise->variance() + variance);
+  return std::make_unique<Blurred>(std::move(noise), variance);
 }
 
 std::span<const NoiseKind> noise_kinds() {

@@ -58,5 +58,7 @@ std::unique_ptr<Noise> rademacher_noise(double variance);        ///< +-sqrt(var
 std::unique_ptr<Noise> contaminated_noise(double scale, double outlier_scale, double probability);
 /// 0, or with `probability` +-scale.
 std::unique_ptr<Noise> three_point_noise(double scale, double probability);
+/// eps plus an independent N(0, variance).
+std::unique_ptr<Noise> blurred_noise(std::shared_ptr<const Noise> noise, double variance);
 
 }  // namespace edgewise::models

@@ -367,7 +367,7 @@ Chi nonlinearity(const std::string& method, double threshold) {
 ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
   const std::string method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
-  const std::shared_ptr<const Noise> noise = problem.noise;
+  const std::shared_ptr<const Noise> noise = effective_noise(problem);
   const bool bounded = method == "lad" || method == "quantile" ||
                        (method != "sgd" && (std::isfinite(problem.threshold) || problem.threshold_rule != "constant"));
   if (!bounded && !std::isfinite(noise->variance()))
@@ -396,7 +396,7 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
 ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
   const std::string& method = problem.method;
   const double batch = problem.batch, beta = problem.ema;
-  const std::shared_ptr<const Noise> noise = problem.noise;
+  const std::shared_ptr<const Noise> noise = effective_noise(problem);
   if (method == "sign-late" || method == "ema-sign")
     return [=](double P) { return LawValues{late_drift(*noise, P, batch), 1, 0}; };
   if (method == "sign-early")
@@ -424,6 +424,11 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
 }
 
 }  // namespace
+
+std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem) {
+  if (problem.covariance.unexplained_variance == 0) return problem.noise;
+  return blurred_noise(problem.noise, problem.covariance.unexplained_variance);
+}
 
 ScalarLaws scalar_laws(const NonlinearProblem& problem) {
   return ScalarLaws(problem.coordinatewise() ? sign_laws(problem) : residual_laws(problem));

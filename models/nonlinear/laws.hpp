@@ -90,6 +90,9 @@ class ScalarLaws {
   mutable std::map<int, Panel> panels_;
 };
 
+/// The label noise of a problem with what no linear function of the data explains, taken as Gaussian.
+std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem);
+
 /// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where the note has none:
 /// infinite variance without a bounded nonlinearity, an exponential average with non-Gaussian noise or batch > 1, ...
 ScalarLaws scalar_laws(const NonlinearProblem& problem);

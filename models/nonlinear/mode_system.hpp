@@ -11,6 +11,16 @@ struct ModeSystem {
   std::vector<double> kappa;    ///< class I: eigenvalues of K; class II: of Dg^(-1/4) K Dg^(-1/4)
   std::vector<double> s;        ///< noise power per mode
   std::vector<double> initial;  ///< M_i(0)
+
+  double excess_mse() const;   ///< P(0) = sum kappa M(0)
+  double drift_power() const;  ///< Q(0) = sum kappa^2 M(0)
+  double noise_trace() const;  ///< S = sum kappa s: tr K^2 in class I, tr(K K_sigma) in class II
+  double noise_power() const;  ///< sum s: tr K in class I, sum sqrt(K_ii) in class II
+  double largest() const;      ///< max kappa
 };
+
+/// Joins modes of equal kappa, on which only their sums of s and M matter; drops those with kappa = 0, which P does not
+/// see. Sorted, largest kappa first.
+ModeSystem merged(const ModeSystem& modes);
 
 }  // namespace edgewise::models

@@ -36,7 +36,8 @@ struct NonlinearProblem {
   std::string threshold_rule = "constant";
   /// h at a step, under a rule other than constant: the theory's own trajectory, for the simulation to replay.
   std::shared_ptr<const Schedule> threshold_schedule;
-  double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
+  double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1; of a greedy rate its multiple
+  bool greedy = false;       ///< eta = learning_rate * a(P) Q/(b(P) S), the fastest decrease of P at every instant
   double batch = 1;          ///< B, whole, >= 1
   double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign
   std::shared_ptr<const Schedule> schedule;

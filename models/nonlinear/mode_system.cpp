@@ -1,0 +1,50 @@
+#include "models/nonlinear/mode_system.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+namespace edgewise::models {
+
+double ModeSystem::excess_mse() const {
+  return std::inner_product(kappa.begin(), kappa.end(), initial.begin(), 0.0);
+}
+
+double ModeSystem::drift_power() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < kappa.size(); ++i) sum += kappa[i] * kappa[i] * initial[i];
+  return sum;
+}
+
+double ModeSystem::noise_trace() const {
+  return std::inner_product(kappa.begin(), kappa.end(), s.begin(), 0.0);
+}
+
+double ModeSystem::noise_power() const {
+  return std::accumulate(s.begin(), s.end(), 0.0);
+}
+
+double ModeSystem::largest() const {
+  return kappa.empty() ? 0 : *std::max_element(kappa.begin(), kappa.end());
+}
+
+ModeSystem merged(const ModeSystem& modes) {
+  std::vector<std::size_t> order(modes.kappa.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t i, std::size_t j) { return modes.kappa[i] > modes.kappa[j]; });
+  ModeSystem out;
+  for (const std::size_t i : order) {
+    if (modes.kappa[i] == 0) continue;
+    if (out.kappa.empty() || out.kappa.back() != modes.kappa[i]) {
+      out.kappa.push_back(modes.kappa[i]);
+      out.s.push_back(0);
+      out.initial.push_back(0);
+    }
+    out.s.back() += modes.s[i];
+    out.initial.back() += modes.initial[i];
+  }
+  return out;
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,99 @@
+#pragma once
+/// \file
+/// The theory of nonlinear-gradient methods (theory note sign-and-clip, 1, 2): the unit-step recursion, the limiting
+/// ODE, the homogenized SDE, steady states, and rates and thresholds that follow the risk.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/model.hpp"
+#include "models/nonlinear/laws.hpp"
+#include "models/nonlinear/mode_system.hpp"
+#include "models/nonlinear/problem.hpp"
+#include "solvers/coupled_modes.hpp"
+
+namespace edgewise::models {
+
+/// Section [theory] of an experiment with a nonlinear gradient.
+struct NonlinearTheory {
+  std::string method = "recursion";   ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
+  std::string integrator = "sdirk4";  ///< of the ode: sdirk4, explicit
+  bool bands = false;                 ///< standard deviation of one path, isotropic covariance (note 2.7)
+  bool effects = false;               ///< the separate effects of the nonlinearity along the trajectory
+  bool compare = false;               ///< signs against SGD, one effect switched on at a time (note 2.3)
+  double rtol = 1e-8, atol = 0;
+  double scale_drift = 1, scale_noise = 1;  ///< factors on a and b, to see what a run would notice
+  std::uint64_t paths = 64;                 ///< of the sde
+  double time_step = 1;                     ///< of the sde, in optimizer steps
+  std::uint64_t seed = 1;                   ///< of the sde
+};
+
+/// The modes with their laws in continuous time, c dropped. Shared scalars: P, and Q where the rate follows the risk.
+class NonlinearFlow final : public solvers::CoupledModes {
+ public:
+  /// eta = rate_at(t), or with `greedy` rate_at(t) a Q/(b S). All arguments must outlive it.
+  NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem);
+  std::size_t size() const override { return modes_.kappa.size(); }
+  std::size_t shared() const override { return greedy_ ? 2 : 1; }
+  std::span<const double> weights(std::size_t l) const override { return l == 0 ? modes_.kappa : square_; }
+  void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override;
+  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override;
+  bool affine() const override { return false; }
+  bool autonomous() const override { return problem_.schedule->constant(); }
+
+ private:
+  double rate(double t, std::span<const double> p, const LawValues& law) const;
+  const ModeSystem& modes_;
+  const ScalarLaws& laws_;
+  const NonlinearProblem& problem_;
+  bool greedy_;
+  double trace_;  ///< S
+  std::vector<double> square_;
+};
+
+/// M(k+1) = M(k) + RHS, with c: the better comparison to a simulation.
+class NonlinearRecursion {
+ public:
+  NonlinearRecursion(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem);
+  /// One step; false where a mode would be reflected beyond its optimum (2 eta a kappa > 1), and nothing is done.
+  bool step();
+  double excess_mse() const { return P_; }
+  double drift_power() const;  ///< Q
+  std::uint64_t steps() const { return steps_; }
+  double rate() const;  ///< eta of the next step
+  LawValues law() const { return laws_(P_); }
+  std::span<const double> state() const { return M_; }
+
+ private:
+  const ModeSystem& modes_;
+  const ScalarLaws& laws_;
+  const NonlinearProblem& problem_;
+  double trace_, P_;
+  std::vector<double> M_;
+  std::uint64_t steps_ = 0;
+};
+
+/// Solves at the recorded steps. \throws std::invalid_argument where the theory does not cover the problem.
+Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);
+
+/// Roots P of 2 a(P) P = eta b(P) sum_i s_i, the fixed points at a constant learning rate (any covariance), increasing;
+/// more than one is possible, none means divergence. A pair closer than a factor exp(1/4) can be missed.
+std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& laws, double eta);
+
+/// The problem as a simulation can run it: a rate or threshold that follows the risk becomes a table over the steps,
+/// computed along the theory's own trajectory. Unchanged where nothing follows the risk.
+std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const NonlinearProblem> problem,
+                                                   const ModeSystem& modes);
+
+/// The modes of the problem's class, merged. One eigendecomposition.
+ModeSystem modes_of(const NonlinearProblem& problem);
+
+/// max_i |rho_i| sqrt(B) at the start, rho_i the correlation of x_i with the residual: signs respond linearly where
+/// this is small (note 3).
+double localisation(const NonlinearProblem& problem);
+
+}  // namespace edgewise::models

@@ -43,7 +43,6 @@ Time read_time(const settings::Table& table) {
     time.at = recorded_steps(time.steps, static_cast<std::uint64_t>(values.integer("points")));
     return time;
   }
-  if (values.given("points")) throw values.error("points", "give either `points` or `at`, not both");
   time.at = listed_steps(values);
   if (values.given("steps")) {
     time.steps = static_cast<std::uint64_t>(values.integer("steps"));
@@ -80,7 +79,7 @@ const std::vector<Parameter>& time_parameters() {
           .at_least(2)
           .at_most(1e6)
           .otherwise(std::int64_t{200}),
-      settings::numbers("at", "the recorded steps, instead of `points`; step 0 and the last are added")
+      settings::numbers("at", "the recorded steps; step 0 and the last are added; overrides `points`")
           .in("optimizer steps")
           .at_least(0)
           .at_most(largest_step)

@@ -229,3 +229,17 @@ TEST_CASE("the SDE has the mean of SGD, and says that it has not its spread") {
   CHECK(t.warnings.size() >= 2);
   CHECK(t.find("excess_mse")->std.empty());
 }
+
+TEST_CASE("compressed power laws give the risk of every mode over the whole horizon") {
+  const std::vector<std::string> base = {"spectrum.dimension=20000", "spectrum.alpha=0.8",
+                                         "spectrum.beta=0.7",        "optimizer.batch=1",
+                                         "noise.variance=0",         "time.at=[1, 30, 1e3, 1e5, 1e7, 1e8]"};
+  auto exact = base, nodes = base;
+  exact.push_back("spectrum.nodes=exact");
+  nodes.insert(nodes.end(), {"spectrum.nodes=compressed", "spectrum.compress=1e-6"});
+  const auto a = excess(power_law, exact), b = excess(power_law, nodes);
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(b[i] / a[i] - 1));
+  CHECK(worst < 3e-6);
+  CHECK(worst > 1e-12);  // it is another computation
+}

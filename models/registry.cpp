@@ -5,9 +5,11 @@
 namespace edgewise::models {
 
 const Model& least_squares_model();
+const Model& residual_sgd_model();
+const Model& sign_sgd_model();
 
 std::span<const Model* const> all() {
-  static const std::vector<const Model*> models = {&least_squares_model()};
+  static const std::vector<const Model*> models = {&least_squares_model(), &residual_sgd_model(), &sign_sgd_model()};
   return models;
 }
 

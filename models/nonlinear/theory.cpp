@@ -124,12 +124,12 @@ std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& law
   const double level = std::log(eta * modes.noise_power());
   // log(2 a P / b) - log(eta sum s): positive where the drift wins.
   const auto excess = [&](double log_P) {
-    const LawValues law = laws(std::exp(log_P));
+    const LawValues law = laws.exact(std::exp(log_P));
     return std::log(2 * law.a) + log_P - std::log(law.b) - level;
   };
   std::vector<double> roots;
   double left = -80, at_left = excess(left);
-  for (double right = left + 0.25; right <= 80; right += 0.25) {
+  for (double right = left + 0.5; right <= 80; right += 0.5) {
     const double at_right = excess(right);
     if (at_left * at_right <= 0 && std::isfinite(at_left) && std::isfinite(at_right) && at_left != 0) {
       std::uintmax_t iterations = 100;
@@ -343,12 +343,12 @@ class Solver {
 
   void columns() {
     const double sigma2 = noise_->variance();
+    out_.columns.push_back({{"excess_mse", "label^2", "P = v'Kv"}, P_, {}});
     if (std::isfinite(sigma2)) {
       Column risk{{"risk", "label^2", "population loss with noise, (P + sigma^2)/2"}, {}, {}};
       for (const double P : P_) risk.value.push_back((P + sigma2) / 2);
       out_.columns.push_back(std::move(risk));
     }
-    out_.columns.push_back({{"excess_mse", "label^2", "P = v'Kv"}, P_, {}});
     for (Column& column : extra_) out_.columns.push_back(std::move(column));
   }
 

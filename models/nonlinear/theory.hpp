@@ -81,7 +81,7 @@ class NonlinearRecursion {
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);
 
 /// Roots P of 2 a(P) P = eta b(P) sum_i s_i, the fixed points at a constant learning rate (any covariance), increasing;
-/// more than one is possible, none means divergence. A pair closer than a factor exp(1/4) can be missed.
+/// more than one is possible, none means divergence. A pair closer than a factor exp(1/2) can be missed.
 std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& laws, double eta);
 
 /// The problem as a simulation can run it: a rate or threshold that follows the risk becomes a table over the steps,

@@ -1,0 +1,13 @@
+#pragma once
+/// \file
+/// Closed forms, reference values and identities of nonlinear gradients (theory note sign-and-clip, 2 to 5, 8, 9).
+#include <vector>
+
+#include "models/model.hpp"
+
+namespace edgewise::models {
+
+std::vector<ClosedForm> residual_closed_forms();  ///< class I: clipping and its kin
+std::vector<ClosedForm> sign_closed_forms();      ///< class II
+
+}  // namespace edgewise::models

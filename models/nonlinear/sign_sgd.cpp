@@ -1,0 +1,66 @@
+#include <string>
+#include <vector>
+
+#include "models/nonlinear/closed_forms.hpp"
+#include "models/nonlinear/nonlinear_model.hpp"
+
+namespace edgewise::models {
+
+const Model& sign_sgd_model();
+
+namespace {
+
+using settings::Description;
+using settings::Parameter;
+
+Description method(const std::string& name, const std::string& summary, const std::string& equations,
+                   const std::string& section, bool average = false) {
+  std::vector<Parameter> parameters = rate_parameters();
+  if (average)
+    parameters.push_back(
+        settings::number("ema", "beta of the exponential average, m' = beta m + (1 - beta) input, m = 0 at first")
+            .at_least(0)
+            .below(1)
+            .otherwise(0.9));
+  return {name, summary, equations, "theory note sign-and-clip, " + section, std::move(parameters)};
+}
+
+NonlinearClass sign_class() {
+  NonlinearClass c;
+  c.description = {
+      "sign-sgd",
+      "signSGD: every coordinate moves by the learning rate, whatever the size of its gradient",
+      "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, r = <x, v> - eps, P = v'Kv, Dg = diag K\n"
+      "v' = v - eta sign(r x), element by element; B > 1: sign of the mean, mean of the signs, majority\n"
+      "Dg^(-1/4) K Dg^(-1/4) = U diag(kappa) U',  M_i = E (U' Dg^(1/4) v)_i^2,  K_sigma = (2/pi) arcsin(correlation)\n"
+      "dM_i/dt = -2 eta a(P) kappa_i M_i + eta^2 b s_i,   P = sum kappa_i M_i,   s = diag(U' Dg^(1/4) K_sigma Dg^(1/4) "
+      "U)\n"
+      "B = 1: a = phi/sqrt(P), b = 1, phi = (2/pi) E exp(-eps^2/(2P))",
+      "Xiao, Marshall, Agarwala, Paquette 2024; Roulet, Agarwala 2025; theory note sign-and-clip",
+      {}};
+  c.methods = {
+      method("sign-late", "sign of the mean gradient (signSGD)",
+             "u = sign((1/B) sum_b g_b);  a = sqrt(2/pi) E[sum_b r_b w_b/|r|]/P, b = 1", "2, 3"),
+      method("sign-early", "mean of the signs of every example's gradient",
+             "u = (1/B) sum_b sign(g_b);  a = phi/sqrt(P), b = 1/B, c = (1 - 1/B) a^2", "3"),
+      method("sign-majority", "sign of the sum of signs, ties 0; theory for a diagonal covariance",
+             "u = sign(sum_b sign(g_b));  a = a_1 E|sum of B signs|, b = 1 - Pr(tie)", "3"),
+      method("sign-ema", "sign of an exponential average of gradients; theory for Gaussian noise, B = 1, diagonal K",
+             "m' = beta m + (1 - beta) g, u = sign(m');  a = sqrt((2/pi)(1+beta)/(1-beta)/(P+sigma^2)), "
+             "b = 1 + 2 sum_l (2/pi) arcsin(beta^l)",
+             "3", true),
+      method("ema-sign", "exponential average of the signs of mean gradients",
+             "m' = beta m + (1 - beta) sign(g), u = m';  a and b of sign-late at times beyond 1/(1 - beta)", "3",
+             true)};
+  c.closed_forms = sign_closed_forms;
+  return c;
+}
+
+}  // namespace
+
+const Model& sign_sgd_model() {
+  static const NonlinearModel model(sign_class());
+  return model;
+}
+
+}  // namespace edgewise::models

@@ -323,12 +323,22 @@ const std::vector<settings::Parameter>& verdict_parameters() {
           .otherwise(defaults.power),
       settings::number("allowed", "relative model error that is accepted; 0 where the theory is exact")
           .at_least(0)
-          .otherwise(defaults.allowed)};
+          .otherwise(defaults.allowed),
+      settings::numbers("dimensions",
+                        "for a theory of d -> infinity: run at each of these instead of spectrum.dimension, and judge "
+                        "the gap extrapolated to infinite dimension; [verdict.scaling] says what follows the "
+                        "dimension, as SECTION.KEY = exponent (e.g. optimizer.learning_rate = -1, time.steps = 1)")
+          .at_least(1)
+          .computed("spectrum.dimension alone"),
+      settings::number("gap_exponent", "p of a gap that decays like d^(-p), where it is known")
+          .above(0)
+          .at_most(4)
+          .computed("0.5 to 2, whatever the dimensions do not contradict")};
   return parameters;
 }
 
 VerdictOptions read_verdict_options(const settings::Table& experiment) {
-  const auto values = settings::read(experiment.table_or_empty("verdict"), verdict_parameters());
+  const auto values = settings::read(experiment.table_or_empty("verdict"), verdict_parameters(), std::vector<std::string>{"scaling"});
   VerdictOptions options;
   options.false_alarm = values.number("false_alarm");
   options.resolution = values.number("resolution");

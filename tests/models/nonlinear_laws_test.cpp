@@ -1,0 +1,151 @@
+// Scalar laws of nonlinear gradients: closed forms against quadrature, tables against the laws, what has no theory.
+#include "models/nonlinear/laws.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+using namespace edgewise::models;
+using doctest::Approx;
+
+namespace {
+
+NonlinearProblem problem(const std::string& method, std::shared_ptr<const Noise> noise, double batch = 1,
+                         double threshold = 0.7) {
+  NonlinearProblem p;
+  p.covariance.d = 3;
+  p.covariance.eigenvalue = {2, 1, 0.5};
+  p.covariance.target = {1, 1, 1};
+  p.noise = std::move(noise);
+  p.method = method;
+  p.batch = batch;
+  p.threshold = threshold;
+  p.ema = 0.9;
+  return p;
+}
+
+std::string error_of(const NonlinearProblem& p) {
+  try {
+    scalar_laws(p);
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("coefficients in closed form are those of quadrature") {
+  const double h = 0.8, tau = 0.3;
+  struct Case {
+    std::string name;
+    std::unique_ptr<ResidualNonlinearity> closed;
+    std::unique_ptr<ResidualNonlinearity> quadrature;
+  };
+  std::vector<Case> cases;
+  const auto add = [&](std::string name, std::unique_ptr<ResidualNonlinearity> closed, std::vector<double> kinks) {
+    const ResidualNonlinearity* chi = closed.get();
+    auto general = general_nonlinearity([chi](double r) { return (*chi)(r); }, std::move(kinks));
+    cases.push_back({std::move(name), std::move(closed), std::move(general)});
+  };
+  add("identity", identity_nonlinearity(), {});
+  add("huber", huber_nonlinearity(h), {-h, h});
+  add("sign", sign_nonlinearity(), {0});
+  add("quantile", quantile_nonlinearity(tau), {0});
+  add("reject", rejection_nonlinearity(h), {-h, h});
+  for (const Case& c : cases)
+    for (const double mean : {-3.0, -0.4, 0.0, 0.9, 2.5})
+      for (const double variance : {0.01, 0.5, 3.0, 400.0}) {
+        CAPTURE(c.name);
+        CAPTURE(mean);
+        CAPTURE(variance);
+        const ResidualCoefficients exact = c.closed->gaussian(mean, variance);
+        const ResidualCoefficients numeric = c.quadrature->gaussian(mean, variance);
+        CHECK(std::abs(exact.mu - numeric.mu) < 1e-11);
+        CHECK(std::abs(exact.q - numeric.q) < 1e-11 * (1 + exact.q));
+        CHECK(std::abs(exact.c2 - numeric.c2) < 1e-9);
+      }
+}
+
+TEST_CASE("narrow thresholds lose no digits, under tails of any weight") {
+  // h -> 0: mu/h -> 2 p_r(0), q/h^2 -> 1.
+  for (const double dof : {0.3, 1.0, 2.5}) {
+    const auto noise = student_noise(dof, 0.5);
+    const double h = 1e-6, density = residual_density(noise->nodes(), 0.2, 0).value;
+    const ResidualCoefficients r = residual_coefficients(*huber_nonlinearity(h), *noise, 0.2);
+    CHECK(r.mu / h == Approx(2 * density).epsilon(1e-10));
+    CHECK(r.q / (h * h) == Approx(1 - 4.0 / 3 * density * h).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("tables are as good as the laws, and so are their slopes") {
+  const std::vector<NonlinearProblem> problems = {
+      problem("huber", cauchy_noise(0.5)),        problem("clip", three_point_noise(2, 0.25), 4),
+      problem("reject", laplace_noise(0.3)),      problem("quantile", student_noise(3, 0.5), 1, 0.3),
+      problem("sign-late", uniform_noise(0.3)),   problem("sign-late", contaminated_noise(0.2, 5, 0.1), 8),
+      problem("sign-early", gaussian_noise(0.2)), problem("sgd", gaussian_noise(0.2), 3)};
+  for (const NonlinearProblem& p : problems) {
+    const ScalarLaws laws = scalar_laws(p);
+    for (const double P : {0.0123, 0.3, 1.0, 77.0}) {
+      CAPTURE(p.method);
+      CAPTURE(P);
+      const LawValues exact = laws.exact(P), table = laws(P), slope = laws.derivative(P);
+      CHECK(table.a == Approx(exact.a).epsilon(1e-11));
+      CHECK(table.b == Approx(exact.b).epsilon(1e-11));
+      CHECK(std::abs(table.c - exact.c) <= 1e-10 * (1 + std::abs(exact.c)));
+      const double step = 1e-5 * P;
+      const LawValues up = laws.exact(P + step), down = laws.exact(P - step);
+      CHECK(slope.a == Approx((up.a - down.a) / (2 * step)).epsilon(1e-6));
+      CHECK(std::abs(slope.b - (up.b - down.b) / (2 * step)) < 1e-6 * (1e-2 + std::abs(slope.b)));
+    }
+  }
+}
+
+TEST_CASE("majority: gain and ties are the sums over the binomial law") {
+  for (const int batch : {1, 2, 3, 4, 7, 12}) {
+    double gain = 0, tie = 0;
+    for (int k = 0; k <= batch; ++k) {
+      const double p =
+          std::exp(std::lgamma(batch + 1) - std::lgamma(k + 1) - std::lgamma(batch - k + 1)) / std::pow(2, batch);
+      gain += p * std::abs(2 * k - batch);
+      if (2 * k == batch) tie += p;
+    }
+    CHECK(majority_gain(batch) == Approx(gain).epsilon(1e-12));
+    CHECK(majority_tie(batch) == Approx(tie).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a covariance's unexplained variance is label noise") {
+  NonlinearProblem with = problem("sign-late", gaussian_noise(0.2)),
+                   without = problem("sign-late", gaussian_noise(0.5));
+  with.covariance.unexplained_variance = 0.3;
+  CHECK(scalar_laws(with)(0.4).a == Approx(scalar_laws(without)(0.4).a).epsilon(1e-13));
+  const auto blurred = blurred_noise(laplace_noise(0.2), 0.3);
+  CHECK(blurred->variance() == Approx(0.5));
+  double average = 0;
+  for (const auto& node : blurred->nodes()) average += node.probability * std::sqrt(0.7 / (0.7 + node.variance));
+  CHECK(blurred->exponential_average(0.7) == Approx(average).epsilon(1e-12));
+}
+
+TEST_CASE("what has no theory is refused") {
+  const double inf = std::numeric_limits<double>::infinity();
+  CHECK(holds(error_of(problem("sgd", cauchy_noise(1))), "variance of cauchy is infinite"));
+  CHECK(holds(error_of(problem("huber", student_noise(2, 1), 1, inf)), "variance of student-t is infinite"));
+  CHECK(holds(error_of(problem("mean-clip", laplace_noise(1))), "mean-clip is known for Gaussian noise only"));
+  CHECK(holds(error_of(problem("sign-ema", laplace_noise(1))), "sign-ema is known for Gaussian noise and batch 1"));
+  CHECK(holds(error_of(problem("sign-ema", gaussian_noise(1), 2)), "batch 1"));
+  NonlinearProblem dense = problem("sign-majority", gaussian_noise(1), 4);
+  dense.covariance.diagonal = false;
+  CHECK(holds(error_of(dense), "sign-majority is known for a diagonal covariance"));
+  dense.batch = 1;
+  CHECK(error_of(dense) == "no error");
+  CHECK(holds(error_of(problem("sign-twice", gaussian_noise(1))), "no laws for 'sign-twice'"));
+  CHECK_THROWS_AS(residual_coefficients(*sign_nonlinearity(), *gaussian_noise(1), 0), std::invalid_argument);
+}

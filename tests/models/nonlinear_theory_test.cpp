@@ -1,0 +1,253 @@
+// Recursion, flow and SDE of nonlinear gradients: closed forms, agreement with each other, bands, rules that follow the
+// risk, and what is reported when a theory ends.
+#include "models/nonlinear/theory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "models/nonlinear/closed_forms.hpp"
+#include "models/nonlinear/criteria.hpp"
+#include "models/nonlinear/simulation.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+using doctest::Approx;
+
+namespace {
+
+NonlinearProblem problem(Covariance covariance, const std::string& method, std::shared_ptr<const Noise> noise,
+                         double eta, std::uint64_t steps) {
+  NonlinearProblem p;
+  p.covariance = std::move(covariance);
+  p.noise = std::move(noise);
+  p.method = method;
+  p.threshold = 0.7;
+  p.learning_rate = eta;
+  p.schedule = read_schedule(settings::Table("test", ""), "schedule", static_cast<double>(steps));
+  p.time.steps = steps;
+  p.time.at = {0, steps / 4, steps / 2, steps};
+  return p;
+}
+
+Covariance power_law(std::size_t d, double alpha, double beta) {
+  spectra::Spectrum s;
+  for (std::size_t j = 1; j <= d; ++j) {
+    s.eigenvalue.push_back(std::pow(static_cast<double>(j), -2 * alpha));
+    s.multiplicity.push_back(1);
+    s.target_power.push_back(std::pow(static_cast<double>(j), -2 * beta));
+  }
+  return diagonal_covariance(s);
+}
+
+Covariance isotropic(std::size_t d) {
+  spectra::Spectrum s;
+  s.eigenvalue = {1};
+  s.multiplicity = {static_cast<double>(d)};
+  s.target_power = {1};
+  return diagonal_covariance(s);
+}
+
+Trajectory solve(const NonlinearProblem& p, NonlinearTheory theory = {}) {
+  return solve_nonlinear(p, modes_of(p), theory);
+}
+
+const std::vector<double>& P_of(const Trajectory& t) {
+  return t.find("excess_mse")->value;
+}
+
+}  // namespace
+
+TEST_CASE("closed forms and reference values") {
+  for (const auto& forms : {residual_closed_forms(), sign_closed_forms()})
+    for (const ClosedForm& form : forms) {
+      CAPTURE(form.name);
+      const auto [value, computed] = form.evaluate();
+      if (value == computed) continue;  // infinities
+      CHECK(std::abs(computed - value) <= form.tolerance * (value == 0 ? 1 : std::abs(value)));
+    }
+}
+
+TEST_CASE("modes: equal kappas are one, null directions none") {
+  const ModeSystem m = merged({{1, 2, 0, 1}, {0.5, 1, 7, 0.25}, {3, 4, 9, 5}});
+  CHECK(m.kappa == std::vector<double>{2, 1});
+  CHECK(m.s == std::vector<double>{1, 0.75});
+  CHECK(m.initial == std::vector<double>{4, 8});
+  CHECK(m.excess_mse() == 16);
+  CHECK(m.drift_power() == 24);
+  CHECK(m.noise_trace() == 2.75);
+  CHECK(m.noise_power() == 1.75);
+  CHECK(m.largest() == 2);
+  CHECK(modes_of(problem(isotropic(50), "sign-late", no_noise(), 1, 4)).kappa.size() == 1);
+}
+
+TEST_CASE("flow and recursion differ by the order of a step") {
+  for (const char* method : {"sign-late", "huber", "lad", "reject", "sign-early"}) {
+    CAPTURE(method);
+    double gap[2];
+    for (int i = 0; i < 2; ++i) {
+      const double eta = i == 0 ? 4e-3 : 2e-3;
+      const auto p = problem(power_law(40, 0.25, 0.5), method, cauchy_noise(0.5), eta, i == 0 ? 400u : 800u);
+      NonlinearTheory ode;
+      ode.method = "ode";
+      ode.rtol = 1e-10;
+      gap[i] = P_of(solve(p)).back() - P_of(solve(p, ode)).back();
+    }
+    CHECK(std::abs(gap[0]) < 0.02);
+    CHECK(gap[0] / gap[1] == Approx(2).epsilon(0.1));
+  }
+}
+
+TEST_CASE("integrators agree") {
+  auto p = problem(power_law(40, 0.25, 0.5), "clip", student_noise(1.5, 0.5), 0.01, 400);
+  NonlinearTheory theory;
+  theory.method = "ode";
+  theory.rtol = 1e-10;
+  const double stiff = P_of(solve(p, theory)).back();
+  theory.integrator = "explicit";
+  CHECK(P_of(solve(p, theory)).back() == Approx(stiff).epsilon(1e-8));
+}
+
+TEST_CASE("the SDE has the mean of the recursion") {
+  // 200 paths, seed fixed: 6 standard errors, p < 2e-9 a point, and half a percent for the order of a step and of 1/d.
+  const auto p = problem(power_law(100, 0.25, 0.5), "sign-late", laplace_noise(0.3), 0.004, 400);
+  NonlinearTheory sde;
+  sde.method = "sde";
+  sde.paths = 200;
+  const Trajectory paths = solve(p, sde), exact = solve(p);
+  const auto& sem = paths.find("excess_mse_sde_sem")->value;
+  for (std::size_t i = 0; i < 4; ++i) {
+    CAPTURE(i);
+    CHECK(std::abs(P_of(paths)[i] - P_of(exact)[i]) < 6 * sem[i] + 0.01 * P_of(exact)[i]);
+  }
+}
+
+TEST_CASE("bands are the spread of the simulated algorithm") {
+  // 600 replicas: the sample's standard deviation is known to 3% (one sigma); asked for 15% and the note's own 5%.
+  for (const char* method : {"sign-late", "sign-early", "sgd"}) {
+    CAPTURE(method);
+    auto p = problem(isotropic(100), method, gaussian_noise(0.25), 0.004, 300);
+    if (std::string(method) != "sgd") p.batch = 3;
+    NonlinearTheory theory;
+    theory.bands = true;
+    const Trajectory t = solve(p, theory);
+    const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(p));
+    const std::size_t replicas = 600;
+    double s1 = 0, s2 = 0;
+    std::vector<double> seen(simulation->observables().size());
+    for (std::size_t r = 0; r < replicas; ++r) {
+      const auto replica = simulation->replica(3, r);
+      replica->advance(p.time.steps);
+      replica->observe(seen);
+      s1 += seen[0];
+      s2 += seen[0] * seen[0];
+    }
+    const double mean = s1 / replicas, std = std::sqrt(s2 / replicas - mean * mean);
+    CHECK(t.find("excess_mse")->std.front() == 0);
+    CHECK(t.find("excess_mse")->std.back() == Approx(std).epsilon(0.2));
+    CHECK(t.find("risk")->std.back() == Approx(t.find("excess_mse")->std.back() / 2));
+    CHECK(P_of(t).back() == Approx(mean).epsilon(0.03));
+  }
+  NonlinearTheory theory;
+  theory.bands = true;
+  CHECK_THROWS_AS(solve(problem(power_law(9, 1, 1), "sign-late", no_noise(), 0.1, 4), theory), std::invalid_argument);
+}
+
+TEST_CASE("effects, one switched on after another") {
+  const auto p = problem(isotropic(100), "sign-late", gaussian_noise(0.25), 0.004, 400);
+  NonlinearTheory theory;
+  theory.compare = theory.effects = true;
+  const Trajectory t = solve(p, theory);
+  // Isotropic: no preconditioning, and the matched rate keeps the drift but compresses the noise by (2/pi)^2.
+  const auto &matched = t.find("excess_mse_matched_rate")->value, &pre = t.find("excess_mse_preconditioned")->value;
+  for (std::size_t i = 0; i < 4; ++i) CHECK(matched[i] == Approx(pre[i]).epsilon(1e-12));
+  CHECK(matched.back() < P_of(t).back());
+  // SGD at the same rate: P' = (1 - 2 eta + eta^2 d) P + eta^2 d sigma^2.
+  const double r = 1 - 2 * 0.004 + 0.004 * 0.004 * 100, limit = 0.004 * 0.004 * 100 * 0.25 / (1 - r);
+  CHECK(t.find("excess_mse_sgd")->value.back() == Approx(limit + std::pow(r, 400) * (1 - limit)).epsilon(1e-12));
+  CHECK(t.find("noise_compression")->value.back() == Approx(1).epsilon(1e-12));
+  CHECK(t.find("efficiency")->value.back() == Approx(4 / std::pow(std::acos(-1.0), 2)).epsilon(1e-12));
+  CHECK_THROWS_AS(solve(problem(isotropic(9), "sign-late", cauchy_noise(1), 0.1, 4), theory), std::invalid_argument);
+  const Trajectory clip = solve(problem(isotropic(9), "huber", laplace_noise(0.3), 0.01, 40), [] {
+    NonlinearTheory only;
+    only.effects = true;
+    return only;
+  }());
+  const auto mu = clip.find("clipping_gain"), faster = clip.find("learning_rate_gain"),
+             nu = clip.find("variance_reduction");
+  REQUIRE((mu && faster && nu));
+  CHECK(mu->value[1] == Approx(faster->value[1] * faster->value[1] * nu->value[1]).epsilon(1e-12));
+}
+
+TEST_CASE("a rule that follows the risk can be replayed") {
+  auto greedy =
+      std::make_shared<NonlinearProblem>(problem(power_law(40, 0.25, 0.5), "sign-late", laplace_noise(0.3), 1, 300));
+  greedy->greedy = true;
+  auto quantile =
+      std::make_shared<NonlinearProblem>(problem(power_law(40, 0.25, 0.5), "huber", cauchy_noise(0.3), 0.02, 300));
+  quantile->threshold_rule = "quantile";
+  const auto replayed = replayable(greedy, modes_of(*greedy));
+  CHECK(!replayed->greedy);
+  const auto closed = P_of(solve(*greedy)), open = P_of(solve(*replayed));
+  for (std::size_t i = 0; i < closed.size(); ++i) CHECK(open[i] == Approx(closed[i]).epsilon(1e-12));
+  // No constant rate does better at once than the greedy one.
+  for (const double factor : {0.8, 1.25}) {
+    auto other = *greedy;
+    other.learning_rate = factor;
+    other.time.at = {0, 1};
+    CHECK(P_of(solve(other))[1] > P_of(solve([&] {
+            auto same = *greedy;
+            same.time.at = {0, 1};
+            return same;
+          }()))[1]);
+  }
+  const auto tabled = replayable(quantile, modes_of(*quantile));
+  REQUIRE(tabled->threshold_schedule);
+  const double last = P_of(solve(*quantile)).back();
+  CHECK(tabled->threshold_schedule->at(300) == Approx(residual_quantile(*quantile->noise, last, 0.7)).epsilon(1e-9));
+  CHECK(tabled->threshold_schedule->at(0) > tabled->threshold_schedule->at(300));
+  const auto plain = std::make_shared<NonlinearProblem>(problem(isotropic(5), "lad", no_noise(), 0.1, 5));
+  CHECK(replayable(plain, modes_of(*plain)) == plain);
+}
+
+TEST_CASE("where the theory ends is said") {
+  const Trajectory thrown = solve(problem(isotropic(4), "sign-late", no_noise(), 0.1, 1000));
+  CHECK(thrown.steps.size() == 4);  // P_inf is above the smallest stable risk
+  auto p = problem(power_law(30, 1, 1), "sign-late", no_noise(), 0.9, 1000);
+  const Trajectory unstable = solve(p);
+  REQUIRE(!unstable.warnings.empty());
+  CHECK(unstable.warnings[0].find("unstable-step: at step") == 0);
+  const Trajectory diverged = solve(problem(isotropic(400), "sgd", gaussian_noise(0.1), 0.02, 10000));
+  REQUIRE(diverged.diverged_at);
+  CHECK(diverged.steps.size() < 4);
+  NonlinearTheory ode;
+  ode.method = "ode";
+  CHECK(solve(problem(isotropic(400), "sgd", gaussian_noise(0.1), 0.02, 10000), ode).diverged_at);
+}
+
+TEST_CASE("steady states: none where SGD diverges, one for every rate of a sign or a clip") {
+  const auto states = [](const std::string& method, double eta) {
+    const auto p = problem(isotropic(100), method, laplace_noise(0.3), eta, 4);
+    return steady_states(modes_of(p), scalar_laws(p), eta);
+  };
+  CHECK(states("sgd", 0.021).empty());
+  CHECK(states("sgd", 0.019).size() == 1);
+  for (const double eta : {1e-5, 0.02, 3.0}) {
+    CHECK(states("sign-late", eta).size() == 1);
+    CHECK(states("huber", eta).size() == 1);
+  }
+}
+
+TEST_CASE("localisation is sqrt(B) max |rho|") {
+  auto p = problem(power_law(30, 0.5, 0.5), "sign-late", gaussian_noise(0.25), 0.1, 4);
+  p.batch = 9;
+  const double P = p.covariance.signal();
+  CHECK(localisation(p) == Approx(3 / std::sqrt(P + 0.25)).epsilon(1e-12));  // coordinate 1: Kv = 1, K_11 = 1
+  auto turned = p;
+  turned.covariance.diagonal = false;
+  turned.covariance.matrix.assign(900, 0);
+  for (std::size_t i = 0; i < 30; ++i) turned.covariance.matrix[31 * i] = p.covariance.eigenvalue[i];
+  CHECK(localisation(turned) == Approx(localisation(p)).epsilon(1e-12));
+}

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -20,6 +21,7 @@
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
 #include "validation/closed_forms.hpp"
+#include "validation/extrapolation.hpp"
 #include "validation/monte_carlo.hpp"
 #include "validation/verdict.hpp"
 
@@ -48,10 +50,10 @@ std::string written(const Target& target) {
   return target.path ? fmt::format(", written to {}", *target.path) : "";
 }
 
-validation::Sample run_replicas(const Context& context, const Loaded& loaded) {
-  const auto simulation = loaded.problem->simulate();
-  const models::Experiment& experiment = loaded.provenance.experiment;
-  Progress progress(context.err, fmt::format("{} replicas", experiment.monte_carlo.replicas),
+validation::Sample run_replicas(const Context& context, const models::Problem& problem,
+                                const models::Experiment& experiment, const std::string& where = "") {
+  const auto simulation = problem.simulate();
+  Progress progress(context.err, fmt::format("{} replicas{}", experiment.monte_carlo.replicas, where),
                     !context.quiet && is_terminal(context.err));
   validation::RunOptions options;
   options.threads = context.threads;
@@ -114,6 +116,65 @@ Status status_of(validation::Outcome outcome) {
   return failed;
 }
 
+/// What `validate` found out about an experiment.
+struct Judged {
+  models::Trajectory theory;
+  validation::Sample sample;
+  validation::Verdict verdict;
+  std::vector<Attribute> extrapolation;  // empty where one dimension was judged
+  std::vector<std::string> lines;        // more to be said of it
+};
+
+Judged judge_one(const Context& context, const Loaded& loaded, const validation::VerdictOptions& options) {
+  const models::Experiment& experiment = loaded.provenance.experiment;
+  Judged out;
+  out.theory = loaded.problem->solve();
+  out.sample = run_replicas(context, *loaded.problem, experiment);
+  if (out.sample.interrupted && out.sample.replicas < 2)
+    throw interruption(out.sample, loaded, "; too few to judge, nothing is written");
+  out.verdict = validation::judge(out.theory, out.sample, options, experiment.monte_carlo.seed);
+  return out;
+}
+
+/// Every dimension, then the limit.
+Judged judge_dimensions(const Context& context, const Loaded& loaded, const validation::VerdictOptions& options,
+                        const validation::ExtrapolationOptions& asked) {
+  const models::Experiment& base = loaded.provenance.experiment;
+  std::vector<validation::Level> levels;
+  for (std::size_t l = 0; const models::Experiment& experiment : validation::at_dimensions(base, asked)) {
+    const double dimension = asked.dimensions[l++];
+    const auto problem = models::find(experiment).prepare(experiment);
+    validation::Level level{dimension, problem->reference(), {}};
+    level.sample = run_replicas(context, *problem, experiment, fmt::format(", d = {:.0f}", dimension));
+    if (level.sample.interrupted)
+      throw interruption(level.sample, loaded, fmt::format(" at dimension {:.0f}; nothing is written", dimension));
+    levels.push_back(std::move(level));
+  }
+  validation::Extrapolation result;
+  try {
+    result = validation::extrapolate(levels, options, asked.exponents, base.monte_carlo.seed);
+  } catch (const std::invalid_argument& e) {
+    throw base.table.error("verdict.dimensions", e.what());
+  }
+  Judged out{std::move(result.theory), std::move(result.sample), std::move(result.verdict), {}, {}};
+  std::vector<std::string> dimensions, gaps, errors;
+  std::string line = "  mean gap:";
+  for (const validation::Gap& gap : result.gaps) {
+    dimensions.push_back(text_of(gap.dimension));
+    gaps.push_back(text_of(gap.mean));
+    errors.push_back(text_of(gap.sem));
+    line += fmt::format(" {} +- {} at d = {:.0f},", percent(gap.mean), percent(gap.sem), gap.dimension);
+  }
+  line += fmt::format(" {} +- {} in the limit (best fit d^-{}, p {:.2g})", percent(result.limit.mean),
+                      percent(result.limit.sem), text_of(result.exponent), result.fit_p_value);
+  out.lines.push_back(std::move(line));
+  out.extrapolation = {attribute("dimensions", settings::join(dimensions)), attribute("gap_mean", settings::join(gaps)),
+                       attribute("gap_sem", settings::join(errors)),        attribute("gap_limit", result.limit.mean),
+                       attribute("gap_limit_sem", result.limit.sem),        attribute("gap_exponent", result.exponent),
+                       attribute("gap_fit_p_value", result.fit_p_value)};
+  return out;
+}
+
 /// One experiment: theory, simulation, verdict.
 Status validate_one(const Context& context, const std::string& path, const Target& target, bool print_json,
                     std::vector<Json>& verdicts) {
@@ -121,15 +182,18 @@ Status validate_one(const Context& context, const std::string& path, const Targe
   Loaded loaded = load(context, path);
   const models::Experiment& experiment = loaded.provenance.experiment;
   const validation::VerdictOptions options = validation::read_verdict_options(experiment.table);
-  const models::Trajectory theory = loaded.problem->solve();
-  const validation::Sample sample = run_replicas(context, loaded);
-  if (sample.interrupted && sample.replicas < 2)
-    throw interruption(sample, loaded, "; too few to judge, nothing is written");
-  const validation::Verdict verdict = validation::judge(theory, sample, options, experiment.monte_carlo.seed);
+  const auto dimensions = validation::read_extrapolation(experiment.table);
+  const Judged judged =
+      dimensions ? judge_dimensions(context, loaded, options, *dimensions) : judge_one(context, loaded, options);
+  const auto& [theory, sample, verdict, extrapolation, lines] = judged;
   loaded.provenance.seconds = watch.seconds();
-  const Result result = validation_result(theory, sample, verdict, options, loaded.provenance);
+  Result result = validation_result(theory, sample, verdict, options, loaded.provenance);
+  result.provenance.insert(result.provenance.end(), extrapolation.begin(), extrapolation.end());
   if (target.path || !print_json) write_result(context, target, result);
-  verdicts.push_back(verdict_json(verdict, result));
+  Json json = verdict_json(verdict, result);
+  for (const Attribute& a : extrapolation)
+    json[a.name] = a.number ? json_number(std::strtod(a.text.c_str(), nullptr)) : Json(a.text);
+  verdicts.push_back(std::move(json));
   if (sample.interrupted)
     throw interruption(sample, loaded,
                        target.path ? fmt::format("; they are written to {}", *target.path) : "; they are printed");
@@ -138,6 +202,7 @@ Status validate_one(const Context& context, const std::string& path, const Targe
       "  max |z| {:.3g} (critical {:.3g}), p {:.2g}, detectable {}, largest gap {}, {} replicas, {}{}", verdict.max_z,
       verdict.critical_z, verdict.p_value, percent(verdict.detectable), percent(verdict.largest_gap), verdict.replicas,
       seconds_text(loaded.provenance.seconds), written(target)));
+  for (const std::string& line : lines) context.say(line);
   context.warn(loaded.provenance.warnings);
   context.warn(theory.warnings);
   context.warn(sample.warnings);
@@ -237,7 +302,7 @@ Status simulate(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "nc"}, {"csv", "json"}, "csv");
   const Watch watch;
   Loaded loaded = load(context, path);
-  const validation::Sample sample = run_replicas(context, loaded);
+  const validation::Sample sample = run_replicas(context, *loaded.problem, loaded.provenance.experiment);
   if (sample.interrupted && sample.replicas == 0) throw interruption(sample, loaded, "; nothing is written");
   loaded.provenance.seconds = watch.seconds();
   write_result(context, target, simulation(sample, loaded.provenance));

@@ -296,6 +296,7 @@ std::vector<models::Experiment> at_dimensions(const models::Experiment& base, co
     }
     models::Experiment experiment = models::read_experiment(std::move(table));
     experiment.title = base.title;
+    experiment.monte_carlo.seed = base.monte_carlo.seed + out.size();
     experiment.time.at.clear();
     for (const std::uint64_t step : kept) experiment.time.at.push_back(scaled_step(step, d));
     experiment.time.steps = std::max(scaled_step(base.time.steps, d), experiment.time.at.back());

@@ -259,6 +259,7 @@ TEST_CASE("experiments at several dimensions: scaled keys and corresponding step
     CHECK(std::get<double>(*e.table.table("optimizer")->find("learning_rate")) == doctest::Approx(1 / d));
     CHECK(e.time.steps == static_cast<std::uint64_t>(10 * d));
     CHECK(e.time.at.size() == experiments[0].time.at.size());
+    CHECK(e.monte_carlo.seed == base.monte_carlo.seed + l);
     CHECK(e.time.at.front() == 0);
     CHECK(e.time.at.back() == e.time.steps);
     for (std::size_t t = 1; t < e.time.at.size(); ++t) CHECK(e.time.at[t] > e.time.at[t - 1]);

@@ -76,6 +76,13 @@ double correlation(double k, double ki, double kj) {
   return std::clamp(c, -1.0, 1.0);
 }
 
+/// What spectra::build says of a slip in the section [spectrum], without building.
+void check_spectrum(const settings::Table& experiment) {
+  std::vector<const settings::Description*> descriptions;
+  for (const auto& kind : spectra::kinds()) descriptions.push_back(&kind.description);
+  settings::read_choice(experiment, "spectrum", descriptions, "");
+}
+
 }  // namespace
 
 std::vector<double> Covariance::diagonal_entries() const {
@@ -212,6 +219,7 @@ Covariance read_covariance(const settings::Table& experiment) {
   const std::string& basis = values.text("basis");
   try {
     if (basis == "natural") {
+      check_spectrum(experiment);
       const auto dataset = spectra::dataset_of(experiment);
       if (dataset && experiment.table("spectrum")->has("leading"))
         throw experiment.table("spectrum")

@@ -214,5 +214,7 @@ TEST_CASE("Covariances are read from experiments") {
   CHECK(rotated.diagonal);
   CHECK(relative(rotated.signal(), read(autoregressive, "").signal()) < 1e-12);
   CHECK_THROWS_AS(read(power, "basis = \"wavelet\""), edgewise::settings::Error);
+  CHECK_THROWS_AS(read("kind = \"dataset\"\ndimension = 12", ""), edgewise::settings::Error);
+  CHECK_THROWS_AS(read(autoregressive + "\nbeta = 1", ""), edgewise::settings::Error);
   CHECK_THROWS_AS(read("kind = \"isotropic\"\ndimension = 1000000000", ""), edgewise::settings::Error);
 }

@@ -20,6 +20,7 @@
 
 #include "spectra/idx.hpp"
 #include "spectra/kinds.hpp"
+#include "spectra/random_features.hpp"
 
 namespace edgewise::spectra {
 
@@ -28,10 +29,12 @@ namespace {
 // Directions with less variance than this share of the largest are rounding of the pixels: they count as null.
 constexpr double negligible_eigenvalue = 1e-12;
 constexpr unsigned classes = 10;
+// Their covariance is a dense matrix, and the features of all rows are kept.
+constexpr std::size_t most_features = 5000;
 
-using Key = std::tuple<std::string, std::string, std::string, std::size_t>;
+using Key = std::tuple<std::string, std::string, std::string, std::size_t, std::size_t, std::uint64_t>;
 Key key_of(const DatasetOptions& o) {
-  return {o.name, o.folder, o.target, o.rows};
+  return {o.name, o.folder, o.target, o.rows, o.features, o.feature_seed};
 }
 
 /// One value per set of options, computed once; whoever asks meanwhile waits for it. A failure is not kept.
@@ -95,7 +98,7 @@ std::vector<double> centred_targets(const std::vector<std::uint8_t>& labels, con
   return y;
 }
 
-Dataset read(const DatasetOptions& options) {
+Dataset read_pixels(const DatasetOptions& options) {
   if (options.name != "fashion-mnist")
     throw std::runtime_error(fmt::format("unknown data set '{}', known: fashion-mnist", options.name));
   class_of(options.target);
@@ -155,6 +158,41 @@ void for_pieces(const Dataset& data, std::size_t block, Use use) {
   }
 }
 
+/// relu(W'x) of every row, centred.
+Dataset random_features_of(const Dataset& pixels, const DatasetOptions& options) {
+  const auto d = static_cast<Eigen::Index>(pixels.columns), n = static_cast<Eigen::Index>(options.features);
+  const std::vector<double> entries = gaussian_features(pixels.columns, options.features, options.feature_seed);
+  const Eigen::MatrixXd weights = Eigen::Map<const Eigen::MatrixXd>(entries.data(), d, n) *
+                                  std::sqrt(static_cast<double>(n) / static_cast<double>(d));
+  Dataset out;
+  out.name = pixels.name;
+  out.rows = pixels.rows;
+  out.columns = options.features;
+  out.targets = pixels.targets;
+  out.inputs.resize(out.rows * out.columns);
+  std::vector<Eigen::VectorXd> sums(blocks, Eigen::VectorXd::Zero(n));
+  in_parallel(blocks, [&](std::size_t block) {
+    float* to = out.inputs.data() + pixels.rows * block / blocks * out.columns;
+    for_pieces(pixels, block, [&](const Eigen::MatrixXd& x, const auto&) {
+      const Eigen::MatrixXd piece = (weights.transpose() * x).cwiseMax(0.0);
+      sums[block] += piece.rowwise().sum();
+      Eigen::Map<Eigen::MatrixXf>(to, piece.rows(), piece.cols()) = piece.cast<float>();
+      to += piece.size();
+    });
+  });
+  for (std::size_t block = 1; block < blocks; ++block) sums[0] += sums[block];
+  const Eigen::VectorXf mean = (sums[0] / static_cast<double>(out.rows)).cast<float>();
+  Eigen::Map<Eigen::MatrixXf>(out.inputs.data(), n, static_cast<Eigen::Index>(out.rows)).colwise() -= mean;
+  return out;
+}
+
+Dataset read(const DatasetOptions& options) {
+  if (options.features == 0) return read_pixels(options);
+  if (options.features > most_features)
+    throw std::runtime_error(fmt::format("features: at most {}, got {}", most_features, options.features));
+  return random_features_of(read_pixels(options), options);
+}
+
 struct Moments {
   Eigen::MatrixXd covariance;  ///< X'X / rows
   Eigen::VectorXd cross;       ///< X'y / rows
@@ -199,8 +237,11 @@ std::shared_ptr<const Moments> moments(const DatasetOptions& options) {
 }
 
 std::string provenance(const DatasetOptions& options, const Dataset& data) {
-  return fmt::format("measured covariance of {}, {} rows of {} pixels / 255, centred; target {}", options.name,
-                     data.rows, data.columns, options.target);
+  const std::string inputs = options.features > 0
+                                 ? fmt::format("random features relu(W'x) of the pixels, seed {}", options.feature_seed)
+                                 : "pixels / 255";
+  return fmt::format("measured covariance of {}, {} rows of {} {}, centred; target {}", options.name, data.rows,
+                     data.columns, inputs, options.target);
 }
 
 Measured compute_measured(const DatasetOptions& options) {
@@ -286,6 +327,10 @@ DatasetOptions options_of(const settings::Values& values) {
   if (values.given("folder")) options.folder = values.resolve(values.text("folder"));
   options.target = values.text("target");
   options.rows = static_cast<std::size_t>(values.integer("rows"));
+  options.features = static_cast<std::size_t>(values.integer("features"));
+  if (values.given("feature_seed") && options.features == 0)
+    throw values.error("feature_seed", "is for random features; give `features` too");
+  options.feature_seed = static_cast<std::uint64_t>(values.integer("feature_seed"));
   try {
     class_of(options.target);
   } catch (const std::runtime_error& error) {
@@ -300,7 +345,7 @@ Kind dataset_kind() {
   const DatasetOptions defaults;
   settings::Description d;
   d.name = "dataset";
-  d.summary = "Measured covariance of a real data set, with the labels regressed on the inputs.";
+  d.summary = "Measured covariance of a real data set or of random features of it, with the labels regressed on them.";
   d.equations =
       "K = X'X / rows (X centred, pixels / 255),  theta* = K^(-1) X'y / rows,\n"
       "unexplained_variance = mean (y - X theta*)^2; directions below 1e-12 lambda_max count as null";
@@ -312,6 +357,13 @@ Kind dataset_kind() {
                      "label: the class number, standardised; class-K: +1 for class K, -1 for the others, centred")
           .otherwise(defaults.target),
       settings::integer("rows", "use the first so many rows; 0 for all").otherwise(std::int64_t{0}).at_least(0),
+      settings::integer("features",
+                        "use so many random features relu(W'x) of the centred pixels instead, W with independent "
+                        "N(0, 1/pixels) entries; 0 for the pixels themselves")
+          .otherwise(std::int64_t{0})
+          .at_least(0)
+          .at_most(most_features),
+      settings::integer("feature_seed", "of the random features").otherwise(std::int64_t{0}).at_least(0),
       settings::integer("leading",
                         "keep the so many largest eigenvalues and join the rest to one bulk mode with their "
                         "trace and signal; 0 keeps all")

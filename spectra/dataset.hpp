@@ -2,6 +2,7 @@
 /// \file
 /// Real data: images streamed as rows, their measured covariance spectrum and the regression of labels on pixels.
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,10 +29,13 @@ struct DatasetOptions {
   std::string folder = "/usr/share/datasets/fashion-mnist";  ///< of Debian's package dataset-fashion-mnist
   std::string target = "label";  ///< "label" (class number, standardised) or "class-K" (indicator of class K, +-1)
   std::size_t rows = 0;          ///< the first so many; 0 for all
+  /// Random features relu(W'x) of the centred pixels instead of the pixels, W with N(0, 1/pixels) entries; 0 for none.
+  std::size_t features = 0;
+  std::uint64_t feature_seed = 0;
 };
 
-/// Reads it: pixels / 255, centred. Cached: one copy per process and options. \throws std::runtime_error naming the
-/// missing file and the package that holds it.
+/// Reads it: pixels / 255, or random features of them, centred. Cached: one copy per process and options. \throws
+/// std::runtime_error naming the missing file and the package that holds it.
 std::shared_ptr<const Dataset> load(const DatasetOptions& options);
 
 /// The measured second-order statistics of a data set.

@@ -14,6 +14,7 @@
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/kinds.hpp"
+#include "spectra/random_features.hpp"
 
 using namespace edgewise;
 using namespace edgewise::spectra;
@@ -157,6 +158,39 @@ TEST_CASE("columns that never vary hold no target power") {
   CHECK(s.eigenvalue.back() == 0);
   CHECK(s.target_power.back() == 0);
   CHECK(s.target_power[4] > 0);
+}
+
+TEST_CASE("random features: relu of the weighted centred pixels, centred") {
+  const Folder folder;
+  DatasetOptions options = folder.options();
+  const auto pixels = load(options);
+  options.features = 5;
+  options.feature_seed = 3;
+  const auto features = load(options);
+  REQUIRE(features->columns == 5);
+  REQUIRE(features->rows == pixels->rows);
+  CHECK(features->targets == pixels->targets);
+  const auto weights = gaussian_features(6, 5, 3);
+  std::vector<double> mean(5, 0.0), raw(5 * pixels->rows);
+  for (std::size_t i = 0; i < pixels->rows; ++i)
+    for (std::size_t k = 0; k < 5; ++k) {
+      double sum = 0;
+      for (std::size_t j = 0; j < 6; ++j)
+        sum += weights[k * 6 + j] * std::sqrt(5.0 / 6) * static_cast<double>(pixels->row(i)[j]);
+      raw[i * 5 + k] = std::max(sum, 0.0);
+      mean[k] += raw[i * 5 + k] / static_cast<double>(pixels->rows);
+    }
+  for (std::size_t i = 0; i < pixels->rows; ++i)
+    for (std::size_t k = 0; k < 5; ++k)
+      CHECK(features->row(i)[k] == doctest::Approx(raw[i * 5 + k] - mean[k]).epsilon(1e-5).scale(1));
+  const auto measured = measure(options);
+  CHECK(measured->spectrum.dimension() == 5);
+  CHECK(measured->spectrum.provenance.find("random features relu(W'x) of the pixels, seed 3") != std::string::npos);
+  options.feature_seed = 4;
+  CHECK(load(options)->inputs != features->inputs);
+  const std::string where = "folder = \"" + folder.path.string() + "\"\n";
+  CHECK(complaint(where + "features = 5001").find("features") != std::string::npos);
+  CHECK(complaint(where + "feature_seed = 1").find("give `features` too") != std::string::npos);
 }
 
 TEST_CASE("bad input") {

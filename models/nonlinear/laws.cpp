@@ -9,6 +9,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "models/nonlinear/adam.hpp"
 #include "models/nonlinear/criteria.hpp"
 
 namespace edgewise::models {
@@ -419,6 +420,14 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
       throw std::invalid_argument("optimizer.kind: the theory of sign-ema is known for a diagonal covariance only");
     const double gain = std::sqrt(2 / pi * (1 + beta) / (1 - beta)), N = ema_sign_noise(beta);
     return [=](double P) { return LawValues{gain / std::sqrt(P + noise->variance()), N, 0}; };
+  }
+  if (method == "adam") {
+    if (!noise->gaussian() || batch != 1)
+      throw std::invalid_argument("optimizer.kind: the theory of adam is known for Gaussian noise and batch 1 only");
+    if (!problem.covariance.diagonal)
+      throw std::invalid_argument("optimizer.kind: the theory of adam is known for a diagonal covariance only");
+    const AdamCoefficients c = adam_coefficients(beta, problem.ema_square);
+    return [=](double P) { return LawValues{c.drift / std::sqrt(P + noise->variance()), c.noise, 0}; };
   }
   throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method));
 }

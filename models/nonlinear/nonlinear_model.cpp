@@ -103,8 +103,10 @@ class NonlinearExperiment final : public Problem {
               fmt::format("not delocalised: sqrt(B) max |rho_i| = {:.2g} at the start (above 0.5), where the "
                           "linear-response drift overestimates",
                           local));
-        if (p.ema > 0 && p.learning_rate * p.covariance.trace() > 1 - p.ema)
-          out.push_back("the exponential average is slow: its theory needs eta << 1 - ema");
+        const double P = p.covariance.signal();
+        const double drift = P > 0 ? sign_phi(*p.noise, P) / std::sqrt(P) : 0;
+        if (p.ema > 0 && !p.greedy && 2 * p.learning_rate * drift * modes().largest() > 0.1 * (1 - p.ema))
+          out.push_back("the exponential average is slow: its theory needs eta << 1 - its beta");
         return out;
       }
       const double trace = p.covariance.trace();
@@ -299,6 +301,11 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   read_rate(choice.values, experiment, *problem);
   read_threshold(choice.values, *problem);
   if (choice.values.has("ema")) problem->ema = choice.values.number("ema");
+  if (problem->method == "adam") {
+    problem->ema = choice.values.number("beta1");
+    problem->ema_square = choice.values.number("beta2");
+    problem->floor = choice.values.number("floor");
+  }
 
   const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
   NonlinearTheory options;

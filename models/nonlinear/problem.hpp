@@ -25,7 +25,8 @@ namespace edgewise::models {
 /// mean-clip (the mini-batch mean clipped at norm `threshold`).
 /// Methods of class II: sign-late (sign of the mean gradient), sign-early (mean of the signs), sign-majority (sign of
 /// the sum of the signs), sign-ema (sign of an exponential average of the mean gradient), ema-sign (exponential average
-/// of the signs of the mean gradient).
+/// of the signs of the mean gradient), adam (m and n exponential averages of the mean gradient and of its square, with
+/// bias correction; step m/(sqrt(n) + floor)).
 struct NonlinearProblem {
   Covariance covariance;
   std::shared_ptr<const Noise> noise;
@@ -39,13 +40,15 @@ struct NonlinearProblem {
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1; of a greedy rate its multiple
   bool greedy = false;       ///< eta = learning_rate * a(P) Q/(b(P) S), the fastest decrease of P at every instant
   double batch = 1;          ///< B, whole, >= 1
-  double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign
+  double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign, beta1 of adam
+  double ema_square = 0;     ///< beta2 of adam
+  double floor = 0;          ///< of adam
   std::shared_ptr<const Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the examples are rows of it
   Time time;
 
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
-  bool coordinatewise() const { return method.find("sign") != std::string::npos; }
+  bool coordinatewise() const { return method.find("sign") != std::string::npos || method == "adam"; }
 };
 
 }  // namespace edgewise::models

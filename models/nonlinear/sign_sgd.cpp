@@ -52,6 +52,20 @@ NonlinearClass sign_class() {
       method("ema-sign", "exponential average of the signs of mean gradients",
              "m' = beta m + (1 - beta) sign(g), u = m';  a and b of sign-late at times beyond 1/(1 - beta)", "3",
              true)};
+  std::vector<Parameter> adam = rate_parameters();
+  adam.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
+  adam.push_back(settings::number("beta2", "memory of its square; the theory needs 0.9 and more")
+                     .at_least(0)
+                     .below(1)
+                     .otherwise(0.99));
+  adam.push_back(settings::number("floor", "added to sqrt(n); the theory takes it as 0").at_least(0).otherwise(1e-8));
+  c.methods.push_back(
+      {"adam", "Adam; effective equation (conjectured) for Gaussian noise, B = 1, diagonal K",
+       "m' = beta1 m + (1 - beta1) g, n' = beta2 n + (1 - beta2) g^2, bias corrected, u = m'/(sqrt(n') + floor)\n"
+       "a = c1/sqrt(nhat), b = c2 (P + sigma^2)/nhat, nhat = bias-corrected exponential average of P + sigma^2 at "
+       "beta2\n"
+       "c1, c2: numbers of a stationary scalar process, by simulation;  ode and stability: nhat = P + sigma^2",
+       "theory note sign-and-clip, 4.1", std::move(adam)});
   c.closed_forms = sign_closed_forms;
   return c;
 }

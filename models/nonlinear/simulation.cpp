@@ -21,14 +21,14 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-enum class Method { residual, clip, mean_clip, sign_late, sign_early, sign_majority, sign_ema, ema_sign };
+enum class Method { residual, clip, mean_clip, sign_late, sign_early, sign_majority, sign_ema, ema_sign, adam };
 enum class Sampler { batch, naive, rows };
 
 struct Word {
   const char* name;
   Method method;
 };
-constexpr std::array<Word, 12> words{{{"sgd", Method::residual},
+constexpr std::array<Word, 13> words{{{"sgd", Method::residual},
                                       {"huber", Method::residual},
                                       {"lad", Method::residual},
                                       {"quantile", Method::residual},
@@ -39,7 +39,8 @@ constexpr std::array<Word, 12> words{{{"sgd", Method::residual},
                                       {"sign-early", Method::sign_early},
                                       {"sign-majority", Method::sign_majority},
                                       {"sign-ema", Method::sign_ema},
-                                      {"ema-sign", Method::ema_sign}}};
+                                      {"ema-sign", Method::ema_sign},
+                                      {"adam", Method::adam}}};
 
 Method method_of(const std::string& name) {
   std::vector<std::string> names;
@@ -304,7 +305,9 @@ class GradientReplica : public NonlinearReplica {
         v_(coordinates.start),
         gradient_(coordinates.d),
         whitened_(coordinates.d),
-        average_(method == Method::sign_ema || method == Method::ema_sign ? coordinates.d : 0) {}
+        average_(method == Method::sign_ema || method == Method::ema_sign || method == Method::adam ? coordinates.d
+                                                                                                    : 0),
+        second_(method == Method::adam ? coordinates.d : 0) {}
 
  protected:
   double excess() const override { return coordinates_.whiten(v_, whitened_); }
@@ -336,6 +339,9 @@ class GradientReplica : public NonlinearReplica {
         add_signs(1 - problem_.ema, gradient, average_);
         add_scaled(-rate, std::span<const double>(average_), v_);
         return;
+      case Method::adam:
+        descend_by_adam(rate);
+        return;
     }
   }
 
@@ -347,8 +353,22 @@ class GradientReplica : public NonlinearReplica {
     for (double& m : average_) m *= problem_.ema;
   }
 
+  void descend_by_adam(double rate) {
+    const double beta1 = problem_.ema, beta2 = problem_.ema_square;
+    left1_ *= beta1;
+    left2_ *= beta2;
+    const double first = rate / (1 - left1_), second = 1 / (1 - left2_);
+    for (std::size_t i = 0; i < v_.size(); ++i) {
+      const double g = gradient_[i];
+      average_[i] = beta1 * average_[i] + (1 - beta1) * g;
+      second_[i] = beta2 * second_[i] + (1 - beta2) * g * g;
+      if (average_[i] != 0) v_[i] -= first * average_[i] / (std::sqrt(second_[i] * second) + problem_.floor);
+    }
+  }
+
   mutable std::vector<double> whitened_;
-  std::vector<double> average_;
+  std::vector<double> average_, second_;
+  double left1_ = 1, left2_ = 1;  ///< beta1 and beta2 to the power of the steps taken
 };
 
 /// The mean gradient in one N(0, I_d).

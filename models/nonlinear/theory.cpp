@@ -82,6 +82,7 @@ NonlinearRecursion::NonlinearRecursion(const ModeSystem& modes, const ScalarLaws
       problem_(problem),
       trace_(modes.noise_trace()),
       P_(modes.excess_mse()),
+      sigma2_(effective_noise(problem)->variance()),
       M_(modes.initial) {}
 
 double NonlinearRecursion::drift_power() const {
@@ -90,15 +91,25 @@ double NonlinearRecursion::drift_power() const {
   return sum;
 }
 
+LawValues NonlinearRecursion::law() const {
+  LawValues law = laws_(P_);
+  if (problem_.method != "adam") return law;
+  const double beta = problem_.ema_square, total = P_ + sigma2_;
+  const double second = (beta * second_ + (1 - beta) * total) / (1 - std::pow(beta, static_cast<double>(steps_ + 1)));
+  law.a *= std::sqrt(total / second);
+  law.b *= total / second;
+  return law;
+}
+
 double NonlinearRecursion::rate() const {
   const double eta = problem_.rate_at(static_cast<double>(steps_));
   if (!problem_.greedy) return eta;
-  const LawValues law = laws_(P_);
+  const LawValues law = this->law();
   return eta * law.a * drift_power() / (law.b * trace_);
 }
 
 bool NonlinearRecursion::step() {
-  const LawValues law = laws_(P_);
+  const LawValues law = this->law();
   const double eta = rate();
   const double decay = 2 * eta * law.a, curvature = eta * eta * law.c, noise = eta * eta * law.b;
   if (!modes_.kappa.empty()) {
@@ -111,6 +122,7 @@ bool NonlinearRecursion::step() {
     M_[i] += noise * modes_.s[i] - (decay - curvature * k) * k * M_[i];
     P += k * M_[i];
   }
+  second_ = problem_.ema_square * second_ + (1 - problem_.ema_square) * (P_ + sigma2_);
   P_ = P;
   ++steps_;
   return true;
@@ -354,7 +366,8 @@ class Solver {
 
   // One path's variance, V' = (1 + f'(P))^2 V + Dm(P) (note 2.7), for one eigenvalue.
   void bands() {
-    const bool sign = problem_.coordinatewise() && problem_.method != "sign-ema" && problem_.method != "ema-sign";
+    const bool sign = problem_.coordinatewise() && problem_.method != "sign-ema" && problem_.method != "ema-sign" &&
+                      problem_.method != "adam";
     const bool plain = problem_.method == "sgd" && problem_.batch == 1 && noise_->gaussian();
     if (modes_.kappa.size() != 1 || !(sign || plain) || problem_.greedy)
       throw std::invalid_argument(

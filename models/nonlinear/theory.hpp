@@ -65,7 +65,8 @@ class NonlinearRecursion {
   double drift_power() const;  ///< Q
   std::uint64_t steps() const { return steps_; }
   double rate() const;  ///< eta of the next step
-  LawValues law() const { return laws_(P_); }
+  /// The law of the next step; of adam with the memory of its second moment.
+  LawValues law() const;
   std::span<const double> state() const { return M_; }
 
  private:
@@ -73,6 +74,8 @@ class NonlinearRecursion {
   const ScalarLaws& laws_;
   const NonlinearProblem& problem_;
   double trace_, P_;
+  double sigma2_;      ///< adam only
+  double second_ = 0;  ///< adam: exponential average of P + sigma^2 over the steps so far
   std::vector<double> M_;
   std::uint64_t steps_ = 0;
 };

@@ -69,7 +69,7 @@ TEST_CASE("every method solves, simulates and has findings") {
         Case{"residual-sgd", "kind = 'clip'\nthreshold_rule = 'optimal'"},
         Case{"sign-sgd", "kind = 'sign-late'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-early'\nbatch = 4"},
         Case{"sign-sgd", "kind = 'sign-majority'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-ema'"},
-        Case{"sign-sgd", "kind = 'ema-sign'"}}) {
+        Case{"sign-sgd", "kind = 'ema-sign'"}, Case{"sign-sgd", "kind = 'adam'\nbeta2 = 0.95"}}) {
     CAPTURE(c.optimizer);
     const auto problem = prepare(experiment(c.model, c.optimizer + "\nlearning_rate = 0.002"));
     const models::Trajectory t = problem->solve();
@@ -121,7 +121,7 @@ TEST_CASE("warnings") {
       "model = 'sign-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 40\n[optimizer]\nlearning_rate = 0.01\n"
       "[time]\nsteps = 4\n";
   CHECK(prepare(flat)->warnings().empty());
-  CHECK(warns(*prepare(experiment("sign-sgd", "kind = 'sign-ema'\nlearning_rate = 0.05")), "eta << 1 - ema"));
+  CHECK(warns(*prepare(experiment("sign-sgd", "kind = 'sign-ema'\nlearning_rate = 0.05")), "eta << 1 - its beta"));
   CHECK(
       warns(*prepare(experiment("residual-sgd", "kind = 'mean-clip'\nlearning_rate = 0.01\nthreshold = 1\nbatch = 9")),
             "exceeds a tenth of (tr K)^2/tr K^2"));
@@ -168,6 +168,11 @@ TEST_CASE("bad input") {
               "the rule optimal finds it"));
   CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = inf\nthreshold_rule = 'sqrt-risk'\nlearning_rate = 1")),
               "must be finite under the rule sqrt-risk"));
+  CHECK(holds(error_of(sign("kind = 'adam'\nbeta2 = 0.5\nlearning_rate = 0.001"), true),
+              "x.toml: optimizer.beta2: the theory of adam needs 0.9 <= beta2 < 1"));
+  CHECK(holds(error_of(sign("kind = 'adam'\nbatch = 2\nlearning_rate = 0.001"), true),
+              "adam is known for Gaussian noise and batch 1 only"));
+  CHECK(error_of(sign("kind = 'adam'\nbatch = 2\nlearning_rate = 0.001"), false, true) == "no error");
   CHECK(holds(error_of(residual("kind = 'quantile'\ntau = 1\nlearning_rate = 1")), "x.toml: optimizer.tau: must be"));
   CHECK(holds(error_of(residual("kind = 'sgd'\nthreshold = 1\nlearning_rate = 1")), "unknown key"));
   CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),

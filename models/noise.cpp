@@ -151,7 +151,7 @@ class Uniform final : public NamedNoise {
   std::vector<MixtureNode> nodes(double resolution) const override {
     // 200 Gauss-Legendre nodes resolve Gaussians of width 1/50 of half the interval.
     using Rule = boost::math::quadrature::gauss<double, 200>;
-    const double panels = std::clamp(std::ceil(half_ / (50 * resolution)), 1.0, 1e5);
+    const double panels = std::clamp(std::ceil(half_ / (50 * resolution)), 1.0, 1e4);
     const double width = half_ / panels;  // half of a panel's
     std::vector<MixtureNode> nodes;
     for (double panel = 0; panel < panels; ++panel) {

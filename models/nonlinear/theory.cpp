@@ -6,7 +6,6 @@
 #include <boost/math/constants/constants.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -219,7 +218,7 @@ class Solver {
         theory_(theory),
         noise_(effective_noise(problem)),
         laws_(scaled(scalar_laws(problem), theory)),
-        limit_(divergence_factor * std::max(modes.excess_mse(), std::numeric_limits<double>::min())) {}
+        limit_(divergence_limit(modes.excess_mse(), *noise_)) {}
 
   Trajectory run() {
     out_.exact = false;
@@ -243,6 +242,16 @@ class Solver {
       const LawValues v = laws.exact(P);
       return LawValues{v.a * a, v.b * b, v.c};
     });
+  }
+
+  // Beyond any size that start and noise can explain.
+  static double divergence_limit(double P, const Noise& noise) {
+    double scale = P;
+    if (std::isfinite(noise.variance()))
+      scale += noise.variance();
+    else if (P > 0)
+      scale = std::pow(2 / pi / (sign_phi(noise, P) / std::sqrt(P)), 2);
+    return scale > 0 ? divergence_factor * scale : 1e100;
   }
 
   void record(double step, double P) {
@@ -280,7 +289,7 @@ class Solver {
     options.rtol = theory_.rtol;
     options.atol = theory_.atol;
     options.breaks = problem_.schedule->breaks();
-    options.divergence_limit = divergence_factor;
+    options.divergence_limit = limit_ / (modes_.excess_mse() > 0 ? modes_.excess_mse() : 1);
     options.observer = [&](std::size_t, double t, std::span<const double> p, std::span<const double>) {
       record(t, p[0]);
     };

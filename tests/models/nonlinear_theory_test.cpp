@@ -227,6 +227,27 @@ TEST_CASE("where the theory ends is said") {
   CHECK(solve(problem(isotropic(400), "sgd", gaussian_noise(0.1), 0.02, 10000), ode).diverged_at);
 }
 
+TEST_CASE("a start at the optimum is no divergence") {
+  spectra::Spectrum s;
+  s.eigenvalue = {1};
+  s.multiplicity = {50};
+  s.target_power = {0};
+  for (const char* method : {"sgd", "sign-late", "huber"})
+    for (const char* solver : {"recursion", "ode"}) {
+      CAPTURE(method);
+      CAPTURE(solver);
+      NonlinearTheory theory;
+      theory.method = solver;
+      const auto p = problem(diagonal_covariance(s), method, laplace_noise(0.3), 0.002, 20000);
+      const Trajectory t = solve(p, theory);
+      CHECK(!t.diverged_at);
+      REQUIRE(t.steps.size() == 4);
+      CHECK(P_of(t)[0] == 0);
+      CHECK(P_of(t)[3] == Approx(steady_states(modes_of(p), scalar_laws(p), 0.002).at(0)).epsilon(0.01));
+    }
+  CHECK(!solve(problem(diagonal_covariance(s), "sign-late", cauchy_noise(0.3), 0.002, 2000)).diverged_at);
+}
+
 TEST_CASE("steady states: none where SGD diverges, one for every rate of a sign or a clip") {
   const auto states = [](const std::string& method, double eta) {
     const auto p = problem(isotropic(100), method, laplace_noise(0.3), eta, 4);

@@ -128,7 +128,7 @@ struct Judged {
 Judged judge_one(const Context& context, const Loaded& loaded, const validation::VerdictOptions& options) {
   const models::Experiment& experiment = loaded.provenance.experiment;
   Judged out;
-  out.theory = loaded.problem->solve();
+  out.theory = loaded.problem->reference();
   out.sample = run_replicas(context, *loaded.problem, experiment);
   if (out.sample.interrupted && out.sample.replicas < 2)
     throw interruption(out.sample, loaded, "; too few to judge, nothing is written");

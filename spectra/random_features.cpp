@@ -24,12 +24,9 @@ struct Decomposition {
 };
 
 Decomposition decompose(const Eigen::MatrixXd& square, const Eigen::VectorXd& target) {
-  // Jacobi's method is the more accurate one for graded matrices, divide and conquer the faster one for large ones.
-  if (square.cols() <= 100) {
-    const Eigen::JacobiSVD<Eigen::MatrixXd> svd(square, Eigen::ComputeThinU);
-    return {svd.singularValues(), svd.matrixU().transpose() * target};
-  }
-  const Eigen::BDCSVD<Eigen::MatrixXd> svd(square, Eigen::ComputeThinU);
+  // Jacobi's method: accurate for graded matrices. Divide and conquer would be faster beyond some 500 features, and
+  // costs a minute of compilation.
+  const Eigen::JacobiSVD<Eigen::MatrixXd, Eigen::NoQRPreconditioner> svd(square, Eigen::ComputeThinU);
   return {svd.singularValues(), svd.matrixU().transpose() * target};
 }
 

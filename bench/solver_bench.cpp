@@ -212,7 +212,7 @@ int main(int argc, char** argv) {
     };
     print("CVODE BDF SPGMR", peer);
     print("CVODE, diagonal precond.", cvode(problem, times, true, rtol));
-    print("edgewise contour", by_contour(problem, times, rtol));
+    print("edgewise contour", by_contour(problem, times, 1e-11));
     print("edgewise sdirk4", ours(problem, times, Integrator::sdirk4, rtol));
     print("edgewise etd", ours(problem, times, Integrator::etd, rtol));
     // The reference and an independent method at its best.

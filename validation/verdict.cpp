@@ -338,7 +338,8 @@ const std::vector<settings::Parameter>& verdict_parameters() {
 }
 
 VerdictOptions read_verdict_options(const settings::Table& experiment) {
-  const auto values = settings::read(experiment.table_or_empty("verdict"), verdict_parameters(), std::vector<std::string>{"scaling"});
+  const auto values =
+      settings::read(experiment.table_or_empty("verdict"), verdict_parameters(), std::vector<std::string>{"scaling"});
   VerdictOptions options;
   options.false_alarm = values.number("false_alarm");
   options.resolution = values.number("resolution");

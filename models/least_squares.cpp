@@ -114,7 +114,7 @@ class LeastSquaresProblem final : public Problem {
                        problem_->noise->gaussian();
     const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
                        (problem_->schedule->constant() && problem_->time.at.size() <= 60);
-    theory.bands = theory.bands || (known && cheap);
+    theory.bands = known && (theory.bands || cheap);
     return solve(theory);
   }
 

@@ -15,7 +15,6 @@
 #include "cli/json.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
-#include "models/linear_methods/stability.hpp"
 #include "models/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
@@ -411,20 +410,15 @@ Status stability(const Context& context, const std::string& path) {
 Status modes(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "txt"}, {"csv"}, "csv");
   const Loaded loaded = load(context, path);
-  if (loaded.provenance.experiment.model != "least-squares")
-    throw Error(fmt::format("{}: modes: the table of modes is offered for model least-squares", path));
-  std::string text =
-      "eigenvalue,multiplicity,gain,contraction,mean_radius,radius,generated_noise,stationary_power,"
-      "stationary_excess_mse\n";
-  try {
-    for (const models::ModeRow& row : models::mode_table(models::read_linear_problem(loaded.provenance.experiment)))
-      text +=
-          fmt::format("{},{},{},{},{},{},{},{},{}\n", text_of(row.eigenvalue), text_of(row.multiplicity),
-                      text_of(row.gain), text_of(row.contraction), text_of(row.mean_radius), text_of(row.radius),
-                      text_of(row.generated_noise), text_of(row.stationary), text_of(row.eigenvalue * row.stationary));
-  } catch (const std::domain_error& e) {
-    throw Error(fmt::format("{}: modes: {}; `edgewise stability` says why", path, e.what()));
-  }
+  const std::vector<models::ModeColumn> columns = loaded.problem->mode_table();
+  if (columns.empty())
+    throw Error(fmt::format("{}: modes: model {} has no table of modes", path, loaded.provenance.experiment.model));
+  std::string text;
+  for (const models::ModeColumn& column : columns) text += (text.empty() ? "" : ",") + column.name;
+  text += '\n';
+  for (std::size_t row = 0; row < columns.front().value.size(); ++row)
+    for (std::size_t c = 0; c < columns.size(); ++c)
+      text += text_of(columns[c].value[row]) + (c + 1 < columns.size() ? ',' : '\n');
   write_output(context, target, text);
   context.warn(loaded.provenance.warnings);
   return done;

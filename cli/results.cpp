@@ -101,6 +101,7 @@ void add_theory(std::vector<Attribute>& out, const models::Trajectory& theory, c
   out.push_back(attribute("exact_at_finite_dimension", std::string_view(theory.exact ? "true" : "false")));
   for (const auto& [key, value] : from.tolerances) out.push_back(attribute(key, value));
   if (theory.diverged_at) out.push_back(attribute("diverged_at", *theory.diverged_at));
+  for (const auto& [key, value] : theory.labels) out.push_back(attribute(key, value));
   for (const auto& [key, value] : theory.report) {
     // Attribute names must be legal in NetCDF and hold no colon in CSV.
     std::string name = "solver_" + key;

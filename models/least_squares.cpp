@@ -142,6 +142,30 @@ class LeastSquaresProblem final : public Problem {
     return findings;
   }
 
+  std::vector<ModeColumn> mode_table() const override {
+    std::vector<ModeColumn> out = {
+        {"eigenvalue", "input^2", "lambda", {}},
+        {"multiplicity", "1", "dimension of the eigenspace", {}},
+        {"gain", "1", "contraction of the error over a round before the sync", {}},
+        {"contraction", "1", "of the parameters that are kept, per period", {}},
+        {"mean_radius", "1", "spectral radius of the mean map of a period", {}},
+        {"radius", "1", "of its second moments", {}},
+        {"generated_noise", "parameter^2", "put into the mode per period, steady state", {}},
+        {"stationary_power", "parameter^2", "E v^2 in the steady state, whole eigenspace", {}},
+        {"stationary_excess_mse", "label^2", "its part of P", {}}};
+    try {
+      for (const ModeRow& row : models::mode_table(linear_)) {
+        const double values[] = {row.eigenvalue,      row.multiplicity, row.gain,
+                                 row.contraction,     row.mean_radius,  row.radius,
+                                 row.generated_noise, row.stationary,   row.eigenvalue * row.stationary};
+        for (std::size_t i = 0; i < out.size(); ++i) out[i].value.push_back(values[i]);
+      }
+    } catch (const std::domain_error& e) {
+      throw table_.error("", std::string(e.what()) + "; `edgewise stability` says why");
+    }
+    return out;
+  }
+
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
     if (problem_->data.name == "rows")

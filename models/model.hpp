@@ -41,7 +41,8 @@ struct Trajectory {
   std::string method;                 ///< e.g. "recursion", "ode, level log, sdirk4"
   bool exact = false;                 ///< exact at finite dimension: only statistical error against a simulation
   std::optional<double> diverged_at;  ///< step at which divergence was detected
-  std::vector<std::pair<std::string, double>> report;  ///< solver statistics, achieved errors
+  std::vector<std::pair<std::string, double>> report;       ///< solver statistics, achieved errors
+  std::vector<std::pair<std::string, std::string>> labels;  ///< what was found, in words, e.g. outcome: converged
   std::vector<std::string> warnings;
 
   const Column* find(std::string_view name) const;
@@ -52,6 +53,14 @@ struct Finding {
   std::string name;
   std::variant<double, bool, std::string> value;
   std::string doc;
+};
+
+/// One quantity of every mode, for `edgewise modes`.
+struct ModeColumn {
+  std::string name;
+  std::string unit;
+  std::string doc;
+  std::vector<double> value;
 };
 
 /// One independent run of the real algorithm.
@@ -88,6 +97,9 @@ class Problem {
   virtual Trajectory reference() const { return solve(); }
   virtual std::unique_ptr<Simulation> simulate() const = 0;
   virtual std::vector<Finding> stability() const = 0;
+  /// What `edgewise modes` prints, one row per mode; empty when the model has no such table.
+  /// \throws settings::Error when it is not defined at these parameters.
+  virtual std::vector<ModeColumn> mode_table() const { return {}; }
   /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
   virtual std::vector<std::string> warnings() const { return {}; }
 };

@@ -1,0 +1,93 @@
+#include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+#include <Eigen/LU>
+#include <Eigen/QR>
+#include <stdexcept>
+
+#include "linear_algebra/dense.hpp"
+
+namespace edgewise::linear_algebra {
+
+namespace {
+
+using Dense = Eigen::MatrixXd;
+using Solver = Eigen::SelfAdjointEigenSolver<Dense>;
+
+Eigen::Map<const Dense> view(const Matrix& a) {
+  return {a.data(), static_cast<Eigen::Index>(a.rows()), static_cast<Eigen::Index>(a.columns())};
+}
+
+Matrix copy(const Dense& a) {
+  Matrix out(static_cast<std::size_t>(a.rows()), static_cast<std::size_t>(a.cols()));
+  Eigen::Map<Dense>(out.data(), a.rows(), a.cols()) = a;
+  return out;
+}
+
+std::vector<double> copy(const Eigen::VectorXd& v) {
+  return {v.data(), v.data() + v.size()};
+}
+
+void expect_square(const Matrix& a) {
+  if (a.rows() != a.columns()) throw std::invalid_argument("the matrix must be square");
+}
+
+SymmetricEigen result(const Solver& solver) {
+  if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
+  return {copy(solver.eigenvalues()), copy(solver.eigenvectors())};
+}
+
+}  // namespace
+
+SymmetricEigen symmetric_eigen(const Matrix& a) {
+  expect_square(a);
+  return result(Solver(view(a)));
+}
+
+std::vector<double> symmetric_eigenvalues(const Matrix& a) {
+  expect_square(a);
+  const Solver solver(view(a), Eigen::EigenvaluesOnly);
+  if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
+  return copy(solver.eigenvalues());
+}
+
+SymmetricEigen tridiagonal_eigen(std::span<const double> diagonal, std::span<const double> off_diagonal) {
+  if (diagonal.empty() || off_diagonal.size() + 1 != diagonal.size())
+    throw std::invalid_argument("a tridiagonal matrix has one off-diagonal entry less than diagonal ones");
+  const auto vector = [](std::span<const double> v) {
+    return Eigen::VectorXd(Eigen::Map<const Eigen::VectorXd>(v.data(), static_cast<Eigen::Index>(v.size())));
+  };
+  Solver solver;
+  solver.computeFromTridiagonal(vector(diagonal), vector(off_diagonal));
+  return result(solver);
+}
+
+Matrix cholesky(const Matrix& a) {
+  expect_square(a);
+  const Eigen::LLT<Dense> factor(view(a));
+  if (factor.info() != Eigen::Success) return {};
+  return copy(Dense(factor.matrixL()));
+}
+
+Matrix orthonormal_columns(const Matrix& a) {
+  if (a.rows() < a.columns()) throw std::invalid_argument("needs at least as many rows as columns");
+  const Eigen::HouseholderQR<Dense> qr(view(a));
+  Dense q = Dense::Identity(view(a).rows(), view(a).cols());
+  q.applyOnTheLeft(qr.householderQ());
+  return copy(q);
+}
+
+Matrix solve(const Matrix& a, const Matrix& b) {
+  expect_square(a);
+  if (a.rows() != b.rows()) throw std::invalid_argument("the shapes of the system do not fit");
+  return copy(Dense(Eigen::PartialPivLU<Dense>(view(a)).solve(view(b))));
+}
+
+std::vector<std::complex<double>> eigenvalues(const Matrix& a) {
+  expect_square(a);
+  const Eigen::EigenSolver<Dense> solver(view(a), false);
+  if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
+  const auto& values = solver.eigenvalues();
+  return {values.data(), values.data() + values.size()};
+}
+
+}  // namespace edgewise::linear_algebra

@@ -1,0 +1,103 @@
+#pragma once
+/// \file
+/// A sweep: a grid of experiments, each cell solved, simulated, validated or judged by its stability; a phase diagram
+/// is a sweep with a label per cell. How it is described (a TOML file), computed cell by cell, and what it gives.
+///
+///     title = "..."
+///     [sweep]
+///     do = "solve"                 # solve, simulate, validate, stability
+///     base = "experiment.toml"     # or the experiment itself under [experiment], [experiment.spectrum], ...
+///     [[axis]]                     # the first axis is drawn horizontally
+///     key = "spectrum.alpha"       # of the experiment
+///     name = "alpha"               # in formulas; default: the key's last part
+///     from = 0.1                   # with to, count, scale = "linear" | "log"; or values = [...] (numbers or texts)
+///     to = 2.0
+///     count = 64
+///     [[derived]]                  # a key that follows from the axes
+///     key = "time.steps"
+///     value = "10^8 * alpha"       # formula in the axes' names (and earlier derived ones' `name`s)
+///     [[variant]]                  # every cell runs each variant; without any there is one, named ""
+///     name = "svd"
+///     set = ["optimizer.kind=signsvd"]
+///     [[measure]]                  # what is kept of a cell; see validation/measures.hpp for the kinds
+///     name = "slope"
+///     kind = "slope"
+///     [[label]]                    # the first whose rule holds names the cell; the last may have no rule
+///     name = "SignSVD"
+///     when = "rho_max > 0.05"      # formula in axes, derived names and measures
+///     predicted = "alpha > 1"      # optional: where the theory puts it, formula in axes
+///     [[boundary]]                 # optional: a predicted curve, the zeros of a formula in the axes
+///     name = "alpha = 1/2"
+///     zero = "alpha - 1/2"
+///     when = "beta < 1"            # optional: only there
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::validation {
+
+/// One axis of the grid. Exactly one of `numbers` and `words` is filled.
+struct SweepAxis {
+  std::string name;  ///< in formulas, columns and NetCDF coordinates
+  std::string key;   ///< of the experiment, "section.key"
+  bool log = false;
+  std::vector<double> numbers;
+  std::vector<std::string> words;
+
+  std::size_t size() const { return words.empty() ? numbers.size() : words.size(); }
+};
+
+/// Something kept of every cell.
+struct MeasureInfo {
+  std::string name;
+  std::string unit;
+  std::string doc;
+};
+
+struct LabelRule {
+  std::string name;
+  std::string when;       ///< formula, or empty: always
+  std::string predicted;  ///< formula in the axes, or empty
+};
+
+/// A predicted curve of the diagram.
+struct PredictedBoundary {
+  std::string name;
+  std::string zero;  ///< formula in the axes whose zeros are the curve
+  std::string when;  ///< formula, or empty: everywhere
+};
+
+enum class CellState { pending, finished, failed };
+
+/// What a cell gave.
+struct CellResult {
+  CellState state = CellState::pending;
+  std::vector<double> measures;  ///< in the order of SweepTable::measures, NaN where one is not defined
+  std::string label;             ///< "" when no rule holds or there are none
+  std::string failure;           ///< one line, of a failed cell
+  double seconds = 0;            ///< wall time; not part of what is reproducible
+};
+
+/// A sweep with its results, in the order of the grid: the last axis varies fastest.
+struct SweepTable {
+  std::string title;
+  std::vector<SweepAxis> axes;
+  std::vector<MeasureInfo> measures;
+  std::vector<LabelRule> labels;
+  std::vector<PredictedBoundary> boundaries;
+  std::vector<CellResult> cells;
+  /// Name and text of what produced it: the sweep's full text with overrides, version, wall time, ...
+  std::vector<std::pair<std::string, std::string>> provenance;
+
+  /// Index of each axis' value at a cell.
+  std::vector<std::size_t> place(std::size_t cell) const;
+};
+
+}  // namespace edgewise::validation

@@ -1,0 +1,54 @@
+#pragma once
+/// \file
+/// What is kept of a cell of a sweep: numbers drawn from its theory, its simulation, its verdict or its findings.
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/model.hpp"
+#include "settings/settings.hpp"
+#include "validation/monte_carlo.hpp"
+#include "validation/sweep.hpp"
+#include "validation/verdict.hpp"
+
+namespace edgewise::validation {
+
+/// What one variant of a cell gave; what was not asked for is empty.
+struct VariantRun {
+  std::optional<models::Trajectory> theory;
+  std::optional<Sample> sample;
+  std::optional<Verdict> verdict;
+  std::vector<models::Finding> findings;
+};
+
+/// One [[measure]] of a sweep; it may give several numbers (a slope comes with its error and its curvature).
+class Measure {
+ public:
+  virtual ~Measure() = default;
+  /// The numbers, in the order of `evaluate`.
+  virtual std::vector<MeasureInfo> infos() const = 0;
+  /// \param runs       one per variant, in the sweep's order
+  /// \param variables  values of the names that formulas may use: those given to read_measures, then the numbers of
+  ///                   the measures before this one
+  /// \param out        NaN where a number is not defined
+  virtual void evaluate(std::span<const VariantRun> runs, std::span<const double> variables,
+                        std::span<double> out) const = 0;
+};
+
+/// Kinds of measures, for `edgewise describe`.
+std::span<const settings::Description* const> measure_kinds();
+
+/// The [[measure]] tables of a sweep.
+/// \param variants   names of the variants
+/// \param variables  names of the axes and derived values
+/// \param what       "solve", "simulate", "validate" or "stability": a measure that needs what the sweep does not
+///                   compute is an error
+/// \throws settings::Error.
+std::vector<std::unique_ptr<Measure>> read_measures(const settings::Table& sweep,
+                                                    const std::vector<std::string>& variants,
+                                                    const std::vector<std::string>& variables, const std::string& what);
+
+}  // namespace edgewise::validation

@@ -15,6 +15,9 @@ class Matrix {
   Matrix() = default;
   Matrix(std::size_t rows, std::size_t columns, double value = 0)
       : rows_(rows), columns_(columns), data_(rows * columns, value) {}
+  /// From entries that stand column by column. \throws std::invalid_argument unless there are rows * columns of them.
+  Matrix(std::size_t rows, std::size_t columns, std::span<const double> entries);
+  static Matrix identity(std::size_t n);
 
   std::size_t rows() const { return rows_; }
   std::size_t columns() const { return columns_; }
@@ -25,6 +28,9 @@ class Matrix {
   double* data() { return data_.data(); }
   const double* data() const { return data_.data(); }
   std::size_t size() const { return data_.size(); }
+  /// All entries, column by column.
+  std::span<double> entries() { return data_; }
+  std::span<const double> entries() const { return data_; }
 
  private:
   std::size_t rows_ = 0, columns_ = 0;

@@ -18,6 +18,17 @@ ConstStrided operand(const double* data, std::size_t rows, std::size_t columns, 
 
 }  // namespace
 
+Matrix::Matrix(std::size_t rows, std::size_t columns, std::span<const double> entries)
+    : rows_(rows), columns_(columns), data_(entries.begin(), entries.end()) {
+  if (entries.size() != rows * columns) throw std::invalid_argument("a matrix needs rows x columns entries");
+}
+
+Matrix Matrix::identity(std::size_t n) {
+  Matrix out(n, n);
+  for (std::size_t i = 0; i < n; ++i) out(i, i) = 1;
+  return out;
+}
+
 void multiply(std::size_t m, std::size_t n, std::size_t k, double alpha, const double* a, std::size_t lda,
               Transposed op_a, const double* b, std::size_t ldb, Transposed op_b, double beta, double* c,
               std::size_t ldc) {

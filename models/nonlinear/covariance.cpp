@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
 #include <string>
 
+#include "linear_algebra/dense.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models {
@@ -248,11 +249,10 @@ ModeSystem class_one_modes(const Covariance& k) {
     modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2());
     return modes;
   }
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(dense(k));
-  if (solver.info() != Eigen::Success)
-    throw std::invalid_argument("covariance: the eigendecomposition did not converge");
-  modes.kappa = modes.s = copy(nonnegative(solver.eigenvalues().reverse()));
-  modes.initial = copy((solver.eigenvectors().transpose() * vector(k.target)).cwiseAbs2().reverse());
+  const auto eigen = linear_algebra::symmetric_eigen({k.d, k.d, std::span<const double>(k.matrix)});
+  const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), d, d);
+  modes.kappa = modes.s = copy(nonnegative(vector(eigen.values).reverse()));
+  modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2().reverse());
   return modes;
 }
 
@@ -292,13 +292,13 @@ ModeSystem class_two_modes(const Covariance& k) {
   const auto d = static_cast<Index>(k.d);
   const Matrix h =
       fourth_root.cwiseInverse().asDiagonal() * dense(k)(kept, kept) * fourth_root.cwiseInverse().asDiagonal();
-  const Eigen::SelfAdjointEigenSolver<Matrix> solver(h);
-  if (solver.info() != Eigen::Success)
-    throw std::invalid_argument("covariance: the eigendecomposition did not converge");
-  const Matrix rotation = fourth_root.asDiagonal() * solver.eigenvectors().rowwise().reverse();
+  const auto eigen = linear_algebra::symmetric_eigen(
+      {kept.size(), kept.size(), std::span<const double>(h.data(), kept.size() * kept.size())});
+  const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), h.rows(), h.cols());
+  const Matrix rotation = fourth_root.asDiagonal() * vectors.rowwise().reverse();
   const Eigen::Map<const Matrix> all_signs(signs.data(), d, d);
   const Matrix noise = all_signs(kept, kept) * rotation;
-  modes.kappa = copy(nonnegative(solver.eigenvalues().reverse()));
+  modes.kappa = copy(nonnegative(vector(eigen.values).reverse()));
   modes.s = copy(rotation.cwiseProduct(noise).colwise().sum().transpose());
   modes.initial = copy((rotation.transpose() * vector(k.target)(kept)).cwiseAbs2());
   return modes;

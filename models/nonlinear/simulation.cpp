@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "linear_algebra/dense.hpp"
 #include "models/batch_weights.hpp"
 #include "models/gradient_kernels.hpp"
 #include "models/nonlinear/laws.hpp"
@@ -152,13 +153,12 @@ struct Coordinates {
     if (!k.eigenvectors.empty())
       return Eigen::Map<const Eigen::MatrixXd>(k.eigenvectors.data(), n, n) *
              vector(std::span<const double>(k.eigenvalue)).cwiseMax(0.0).cwiseSqrt().asDiagonal();
-    const Eigen::Map<const Eigen::MatrixXd> matrix(k.matrix.data(), n, n);
-    const Eigen::LLT<Eigen::MatrixXd> cholesky(matrix);
-    if (cholesky.info() == Eigen::Success) return cholesky.matrixL();
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(matrix);
-    if (solver.info() != Eigen::Success)
-      throw std::invalid_argument("covariance: the eigendecomposition did not converge");
-    return solver.eigenvectors() * solver.eigenvalues().cwiseMax(0.0).cwiseSqrt().asDiagonal();
+    const linear_algebra::Matrix matrix(k.d, k.d, std::span<const double>(k.matrix));
+    const linear_algebra::Matrix cholesky = linear_algebra::cholesky(matrix);
+    if (cholesky.size() > 0) return Eigen::Map<const Eigen::MatrixXd>(cholesky.data(), n, n);
+    const auto eigen = linear_algebra::symmetric_eigen(matrix);
+    return Eigen::Map<const Eigen::MatrixXd>(eigen.vectors.data(), n, n) *
+           vector(std::span<const double>(eigen.values)).cwiseMax(0.0).cwiseSqrt().asDiagonal();
   }
 };
 

@@ -1,0 +1,113 @@
+#pragma once
+/// \file
+/// Quadratic regression in the limit of many outputs and parameters (D, P to infinity, delta = D / P fixed): gradient
+/// descent and SGD as an exact causal recursion with memory for two-time functions. Theory note quadratic-regression,
+/// section 3.
+///
+/// The residuals are a Gaussian random field over the parameters, of covariance
+/// c(q) = sz2 + sJ2 q + kappa q^2 / 2, q = theta . theta' / P. Losses are per output, |z|^2 / (2 D).
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+
+namespace edgewise::models {
+
+/// The ensemble of quadratic regression problems in its limit.
+struct QuadraticEnsemble {
+  double delta = 0.5;            ///< outputs per parameter, D / P; > 0
+  double kappa = 1;              ///< strength of the curvature; >= 0, 0 is the linear model
+  double residual_variance = 1;  ///< sz2, of the initial residuals; > 0
+  double jacobian_variance = 1;  ///< sJ2, P times that of the initial Jacobian's entries; > 0
+};
+
+/// Mean diagonal entry of the kernel J J' at q = |theta|^2 / P: sJ2 + kappa q.
+double quadratic_kernel_mean(const QuadraticEnsemble& ensemble, double q);
+/// Upper edge of the kernel's bulk at q: (sJ2 + kappa q) (1 + sqrt delta)^2. That it is the largest eigenvalue is a
+/// conjecture that simulations bear out (note, section 3).
+double quadratic_bulk_edge(const QuadraticEnsemble& ensemble, double q);
+
+/// One run of (stochastic) gradient descent in the limit.
+struct QuadraticMemoryProblem {
+  QuadraticEnsemble ensemble;
+  double batch_fraction = 1;  ///< b = B / D, the share of outputs in a step; 0 < b <= 1
+  /// eta: one value for all steps, or one for each step (the recursion remains exact).
+  std::vector<double> learning_rate = {0.1};
+  std::size_t steps = 100;
+  bool two_time = false;                                    ///< keep the two-time functions
+  std::size_t memory_limit = std::size_t{4} * 1073741824u;  ///< bytes that the recursion may allocate
+  double largest_loss = 1e6;                                ///< loss per output beyond which the run counts as diverged
+};
+
+/// Two-time functions, (T + 1) x (T + 1), first index the later step t where they are causal. All symmetric but
+/// `response` and `residual_response`, which are zero above the diagonal.
+struct QuadraticTwoTime {
+  linear_algebra::Matrix overlap;            ///< C(t, s) = theta_t . theta_s / P
+  linear_algebra::Matrix response;           ///< R(t, s): of theta_t to a kick added to theta_(s+1)
+  linear_algebra::Matrix residual_response;  ///< H(t, s) = E dz_t / dxi_s
+  linear_algebra::Matrix residual;           ///< S(t, s) = E z_t z_s
+  linear_algebra::Matrix masked_residual;    ///< M(t, s) = E m_t z_t m_s z_s
+};
+
+/// What became of the run. The vectors hold steps 0, 1, ..., shorter than asked when it diverged.
+struct QuadraticMemorySolution {
+  std::vector<double> loss;         ///< per output, S(t, t) / 2
+  std::vector<double> q;            ///< |theta_t|^2 / P
+  std::vector<double> kernel_mean;  ///< tr K / D
+  std::vector<double> bulk_edge;    ///< lambda_+, see quadratic_bulk_edge
+  /// First step at which eta lambda_+ > 2 at full batch: from here on few modes carry the dynamics, and a finite system
+  /// departs from this limit by O(1). With mini-batches that line is crossed harmlessly, and this stays empty.
+  std::optional<std::size_t> post_eos;
+  std::optional<std::size_t> diverged_at;  ///< step whose loss was not finite, negative or beyond `largest_loss`
+  std::optional<QuadraticTwoTime> two_time;
+};
+
+/// Bytes that `solve_quadratic_memory` allocates: four packed triangles of steps + 1, and five full matrices when the
+/// two-time functions are asked for.
+std::size_t quadratic_memory_bytes(std::size_t steps, bool two_time);
+
+/// Solves the recursion. Time O(steps^3) in passes over packed triangles, memory O(steps^2).
+/// \throws settings::Error for parameters out of range and when the memory it needs exceeds the limit, before it is
+/// allocated.
+QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& problem);
+
+/// Gradient flow dtheta/dtau = -grad L, which is (stochastic) gradient descent at eta b t = tau as eta -> 0.
+struct QuadraticFlow {
+  std::vector<double> time;
+  std::vector<double> loss, q, kernel_mean, bulk_edge;  ///< at `time`
+  double loss_error = 0;                                ///< estimated largest error of the loss over all times
+  double q_error = 0;                                   ///< the same for q
+  std::size_t steps = 0;                                ///< of the finest recursion used
+};
+
+struct QuadraticFlowOptions {
+  double tolerance = 1e-8;       ///< of loss and q, absolute in units of their scales (initial loss, 1)
+  std::size_t most_steps = 600;  ///< of the finest recursion
+};
+
+/// Richardson extrapolation in eta, at fixed eta t, of the recursion at full batch, until the estimated error meets the
+/// tolerance or the steps run out (the errors then say what was reached).
+/// \param time increasing, positive or zero. \throws settings::Error for parameters out of range.
+QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& ensemble, std::span<const double> time,
+                                   const QuadraticFlowOptions& options = {});
+
+struct QuadraticDivergence {
+  std::size_t steps = 60;     ///< horizon
+  double growth = 100;        ///< a loss beyond this multiple of the initial one counts as divergence
+  double batch_fraction = 1;  ///< b
+  double tolerance = 1e-6;    ///< relative, of the threshold
+};
+
+/// eta_c: the learning rate above which the loss grows by `growth` within `steps`, by bisection on the recursion.
+/// For kappa > 0 it lies below the linear threshold: divergence at eta lambda_+ < 2 is a nonlinear effect.
+/// \throws settings::Error for parameters out of range.
+double quadratic_divergence_threshold(const QuadraticEnsemble& ensemble, const QuadraticDivergence& options = {});
+
+/// The linear model (kappa = 0) by integrals over the Marchenko-Pastur law, without the recursion: loss per output at
+/// steps 0..steps. Source: note, section 3, closed forms. \throws settings::Error when kappa is not 0.
+std::vector<double> quadratic_linear_loss(const QuadraticEnsemble& ensemble, double learning_rate,
+                                          double batch_fraction, std::size_t steps);
+
+}  // namespace edgewise::models

@@ -1,0 +1,77 @@
+#pragma once
+/// \file
+/// One instance of second-order regression: the residual and Jacobian at theta = 0 and the curvature tensor
+/// (note quadratic-regression, section 0), z(theta) = z0 + J0 theta + Q(theta, theta)/2.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+
+namespace edgewise::models {
+
+/// The law of an instance: z0_a ~ N(0, sz2), J0_ai ~ N(0, sJ2/P), every Q_a a GOE matrix with entries of variance
+/// kappa/P^2 off the diagonal and 2 kappa/P^2 on it.
+struct QuadraticLaw {
+  std::size_t outputs = 1;        ///< D
+  std::size_t parameters = 1;     ///< P
+  double curvature = 1;           ///< kappa >= 0; 0 is linear regression
+  double residual_variance = 1;   ///< sz2
+  double jacobian_variance = 1;   ///< sJ2
+  bool fix_residual_norm = true;  ///< z0 is rescaled to |z0|^2 = D sz2
+};
+
+/// D symmetric P x P matrices Q_a, kept in memory or drawn anew from the counter-based generator at every use, to the
+/// same bits.
+///
+/// Only j >= i is held, in blocks of a few columns j whose rows (a, i) run up to the end of the block: the contraction
+/// reads half of what a D P x P matrix would hold and uses every number twice, which is what a product limited by
+/// memory gains from symmetry; each block is a matrix for Eigen's kernels.
+class CurvatureTensor {
+ public:
+  enum class Storage { stored, streamed };
+
+  /// The GOE tensor of (seed, replica).
+  CurvatureTensor(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica, Storage storage);
+  /// A given tensor: row a P + i and column j of `rows` is Q_aij. \throws std::invalid_argument when the shape is not
+  /// D P x P, an entry is not finite, or some Q_a is not symmetric to 1e-12 of its largest entry.
+  CurvatureTensor(std::size_t outputs, std::size_t parameters, const linear_algebra::Matrix& rows);
+
+  /// w_ai = sum_j Q_aij v_j, a D x P matrix: 2 D P^2 operations counted without symmetry. `scratch` serves a streamed
+  /// tensor; threads that share the tensor need one each.
+  void contract(std::span<const double> v, linear_algebra::Matrix& w, std::vector<double>& scratch) const;
+  /// Q_aij. \throws std::logic_error when the tensor is streamed.
+  double at(std::size_t a, std::size_t i, std::size_t j) const;
+  Storage storage() const { return storage_; }
+
+  /// Bytes that a tensor holds, without allocating it.
+  static double bytes(std::size_t outputs, std::size_t parameters, Storage storage);
+
+ private:
+  struct Block {
+    std::size_t begin, end, offset;  // columns, and where the numbers start
+  };
+  void lay_out();
+  void draw(const Block& block, double* out) const;
+  double* block_entry(double* data, const Block& block, std::size_t i, std::size_t j) const;
+
+  std::size_t outputs_, parameters_;
+  double off_diagonal_std_ = 0;
+  std::uint64_t seed_ = 0, replica_ = 0;
+  Storage storage_ = Storage::stored;
+  std::vector<Block> blocks_;
+  std::vector<double> data_;
+};
+
+struct QuadraticInstance {
+  std::vector<double> z0;
+  linear_algebra::Matrix j0;  ///< D x P
+  CurvatureTensor curvature;
+};
+
+/// The instance of (seed, replica): the same bits whenever it is drawn.
+QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
+                                CurvatureTensor::Storage storage);
+
+}  // namespace edgewise::models

@@ -1,0 +1,48 @@
+#pragma once
+/// \file
+/// Exact steps of gradient descent, SGD with row masks and SAM on second-order regression, in the space of residual and
+/// Jacobian (note quadratic-regression, section 0).
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/quadratic/instance.hpp"
+
+namespace edgewise::models {
+
+/// theta' = theta - eta grad, with the gradient at theta (rho = 0) or at theta + rho grad (SAM; rho/|grad| when
+/// normalised). The loss is a sum over outputs, |z|^2/2, or over the batch's rows of it; no 1/B.
+struct QuadraticRule {
+  double learning_rate = 0;
+  double rho = 0;
+  bool normalised = false;
+};
+
+/// A run on one instance.
+class QuadraticState {
+ public:
+  /// \param instance  kept by reference
+  explicit QuadraticState(const QuadraticInstance& instance);
+
+  /// One step with the rows of `batch` (0-based, distinct), the same in both passes of SAM; all rows when it is empty.
+  void step(const QuadraticRule& rule, std::span<const std::size_t> batch = {});
+
+  const std::vector<double>& residual() const { return z_; }
+  const linear_algebra::Matrix& jacobian() const { return j_; }
+  const std::vector<double>& theta() const { return theta_; }
+  /// |z|^2 / 2.
+  double loss() const;
+
+ private:
+  void gradient(const linear_algebra::Matrix& j, std::span<const double> z, std::span<const std::size_t> batch);
+
+  const QuadraticInstance& instance_;
+  std::vector<double> z_, theta_;
+  linear_algebra::Matrix j_;
+  // Working space: masked residual, gradient, Q g and D-vectors.
+  std::vector<double> masked_, g_, jg_, wg_, ascent_z_, scratch_;
+  linear_algebra::Matrix w_, ascent_j_;
+};
+
+}  // namespace edgewise::models

@@ -64,8 +64,8 @@ struct QuadraticMemorySolution {
   std::optional<QuadraticTwoTime> two_time;
 };
 
-/// Bytes that `solve_quadratic_memory` allocates: four packed triangles of steps + 1, and five full matrices when the
-/// two-time functions are asked for.
+/// Bytes that `solve_quadratic_memory` allocates: four packed triangles of steps + 1 rows, and eight full
+/// matrices when the two-time functions are asked for.
 std::size_t quadratic_memory_bytes(std::size_t steps, bool two_time);
 
 /// Solves the recursion. Time O(steps^3) in passes over packed triangles, memory O(steps^2).
@@ -106,8 +106,8 @@ struct QuadraticDivergence {
 double quadratic_divergence_threshold(const QuadraticEnsemble& ensemble, const QuadraticDivergence& options = {});
 
 /// The linear model (kappa = 0) by integrals over the Marchenko-Pastur law, without the recursion: loss per output at
-/// steps 0..steps. Source: note, section 3, closed forms. \throws settings::Error when kappa is not 0.
-std::vector<double> quadratic_linear_loss(const QuadraticEnsemble& ensemble, double learning_rate,
-                                          double batch_fraction, std::size_t steps);
+/// steps 0..steps, exact to rounding (a Gauss rule: the loss at step t averages a polynomial of degree 2 t in the
+/// eigenvalue). Source: note, section 3, closed forms. \throws settings::Error when kappa is not 0.
+std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem);
 
 }  // namespace edgewise::models

@@ -25,15 +25,19 @@ struct VariantRun {
 };
 
 /// One [[measure]] of a sweep; it may give several numbers (a slope comes with its error and its curvature).
+/// Evaluation is safe from several threads at once.
 class Measure {
  public:
   virtual ~Measure() = default;
   /// The numbers, in the order of `evaluate`.
   virtual std::vector<MeasureInfo> infos() const = 0;
+  /// Whether it reads VariantRun::findings, which then are computed whatever the sweep does.
+  virtual bool needs_findings() const { return false; }
   /// \param runs       one per variant, in the sweep's order
   /// \param variables  values of the names that formulas may use: those given to read_measures, then the numbers of
   ///                   the measures before this one
   /// \param out        NaN where a number is not defined
+  /// \throws settings::Error when it names an observable that the model does not have.
   virtual void evaluate(std::span<const VariantRun> runs, std::span<const double> variables,
                         std::span<double> out) const = 0;
 };
@@ -41,7 +45,11 @@ class Measure {
 /// Kinds of measures, for `edgewise describe`.
 std::span<const settings::Description* const> measure_kinds();
 
-/// The [[measure]] tables of a sweep.
+/// The [[measure]] tables of a sweep, in order. Where there are several variants, a measure of one variant that does
+/// not say of which is taken of each, as NAME_VARIANT.
+///
+/// Formulas may use the names in `variables`, the numbers of earlier measures and, where they are about a curve,
+/// `initial` (its first recorded value), `first` (the first recorded step after 0) and `last` (the last one).
 /// \param variants   names of the variants
 /// \param variables  names of the axes and derived values
 /// \param what       "solve", "simulate", "validate" or "stability": a measure that needs what the sweep does not

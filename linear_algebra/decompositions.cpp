@@ -68,6 +68,15 @@ Matrix cholesky(const Matrix& a) {
   return copy(Dense(factor.matrixL()));
 }
 
+void cholesky_solve(const Matrix& factor, std::span<double> b) {
+  expect_square(factor);
+  if (b.size() != factor.rows()) throw std::invalid_argument("the shapes of the system do not fit");
+  Eigen::Map<Eigen::VectorXd> x(b.data(), static_cast<Eigen::Index>(b.size()));
+  const auto lower = view(factor);
+  lower.triangularView<Eigen::Lower>().solveInPlace(x);
+  lower.transpose().triangularView<Eigen::Upper>().solveInPlace(x);
+}
+
 Matrix orthonormal_columns(const Matrix& a) {
   if (a.rows() < a.columns()) throw std::invalid_argument("needs at least as many rows as columns");
   const Eigen::HouseholderQR<Dense> qr(view(a));
@@ -80,6 +89,12 @@ Matrix solve(const Matrix& a, const Matrix& b) {
   expect_square(a);
   if (a.rows() != b.rows()) throw std::invalid_argument("the shapes of the system do not fit");
   return copy(Dense(Eigen::PartialPivLU<Dense>(view(a)).solve(view(b))));
+}
+
+std::vector<double> least_squares(const Matrix& a, std::span<const double> b) {
+  if (b.size() != a.rows() || a.size() == 0) throw std::invalid_argument("the shapes of the system do not fit");
+  const Eigen::ColPivHouseholderQR<Dense> qr(view(a));
+  return copy(Eigen::VectorXd(qr.solve(Eigen::Map<const Eigen::VectorXd>(b.data(), view(a).rows()))));
 }
 
 std::vector<std::complex<double>> eigenvalues(const Matrix& a) {

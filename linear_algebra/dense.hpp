@@ -17,7 +17,8 @@ class Matrix {
       : rows_(rows), columns_(columns), data_(rows * columns, value) {}
   /// From entries that stand column by column. \throws std::invalid_argument unless there are rows * columns of them.
   Matrix(std::size_t rows, std::size_t columns, std::span<const double> entries);
-  static Matrix identity(std::size_t n);
+  /// Ones on the diagonal, 0 elsewhere.
+  static Matrix identity(std::size_t rows, std::size_t columns);
 
   std::size_t rows() const { return rows_; }
   std::size_t columns() const { return columns_; }
@@ -51,6 +52,12 @@ void multiply(std::size_t m, std::size_t n, std::size_t k, double alpha, const d
               Transposed op_a, const double* b, std::size_t ldb, Transposed op_b, double beta, double* c,
               std::size_t ldc);
 
+/// Adds alpha op(a) op(a)' to the lower triangle of the square matrix c, the upper one stays. \throws
+/// std::invalid_argument for shapes that do not fit.
+void rank_update(double alpha, const Matrix& a, Transposed op, Matrix& c);
+/// Copies the lower triangle of the square matrix c into the upper one.
+void fill_upper(Matrix& c);
+
 /// Eigenvalues, ascending, and orthonormal eigenvectors in the columns of `vectors`.
 struct SymmetricEigen {
   std::vector<double> values;
@@ -69,17 +76,26 @@ struct Svd {
   std::vector<double> values;
   Matrix v;
 };
-Svd thin_svd(const Matrix& a);
+enum class SingularVectors { left, both };
+/// With SingularVectors::left, v stays empty.
+Svd thin_svd(const Matrix& a, SingularVectors which = SingularVectors::both);
 
 /// Lower Cholesky factor of a symmetric positive definite matrix (lower triangle read); empty when it is not positive
 /// definite to rounding.
 Matrix cholesky(const Matrix& a);
+/// b <- a^(-1) b, given the lower Cholesky factor of a. \throws std::invalid_argument for shapes that do not fit.
+void cholesky_solve(const Matrix& factor, std::span<double> b);
 
 /// Orthonormal basis of the columns of `a` (rows >= columns): the thin Q of its QR factorisation.
 Matrix orthonormal_columns(const Matrix& a);
 
 /// Solves a x = b by LU with partial pivoting. \throws std::invalid_argument for shapes that do not fit.
+/// For one right-hand side, or many of one matrix one by one, see linear_algebra/lu.hpp.
 Matrix solve(const Matrix& a, const Matrix& b);
+
+/// The x that makes |a x - b| least, by QR factorisation with column pivoting; where the columns of `a` depend on each
+/// other, some entries of x are 0. \throws std::invalid_argument for shapes that do not fit.
+std::vector<double> least_squares(const Matrix& a, std::span<const double> b);
 
 /// Eigenvalues of a general square matrix, in no particular order.
 std::vector<std::complex<double>> eigenvalues(const Matrix& a);

@@ -1,4 +1,5 @@
 #include <Eigen/Core>
+#include <algorithm>
 #include <stdexcept>
 
 #include "linear_algebra/dense.hpp"
@@ -23,9 +24,9 @@ Matrix::Matrix(std::size_t rows, std::size_t columns, std::span<const double> en
   if (entries.size() != rows * columns) throw std::invalid_argument("a matrix needs rows x columns entries");
 }
 
-Matrix Matrix::identity(std::size_t n) {
-  Matrix out(n, n);
-  for (std::size_t i = 0; i < n; ++i) out(i, i) = 1;
+Matrix Matrix::identity(std::size_t rows, std::size_t columns) {
+  Matrix out(rows, columns);
+  for (std::size_t i = 0; i < std::min(rows, columns); ++i) out(i, i) = 1;
   return out;
 }
 
@@ -67,6 +68,24 @@ Matrix product(const Matrix& a, const Matrix& b, Transposed op_a, Transposed op_
   Matrix c;
   multiply(1, a, op_a, b, op_b, 0, c);
   return c;
+}
+
+void rank_update(double alpha, const Matrix& a, Transposed op, Matrix& c) {
+  const std::size_t n = op == Transposed::no ? a.rows() : a.columns();
+  if (c.rows() != n || c.columns() != n) throw std::invalid_argument("the shape of the matrix to add to does not fit");
+  const Eigen::Map<const Eigen::MatrixXd> x(a.data(), static_cast<Eigen::Index>(a.rows()),
+                                            static_cast<Eigen::Index>(a.columns()));
+  Eigen::Map<Eigen::MatrixXd> out(c.data(), static_cast<Eigen::Index>(n), static_cast<Eigen::Index>(n));
+  if (op == Transposed::no)
+    out.selfadjointView<Eigen::Lower>().rankUpdate(x, alpha);
+  else
+    out.selfadjointView<Eigen::Lower>().rankUpdate(x.transpose(), alpha);
+}
+
+void fill_upper(Matrix& c) {
+  if (c.rows() != c.columns()) throw std::invalid_argument("the matrix must be square");
+  for (std::size_t j = 0; j < c.columns(); ++j)
+    for (std::size_t i = 0; i < j; ++i) c(i, j) = c(j, i);
 }
 
 }  // namespace edgewise::linear_algebra

@@ -4,7 +4,7 @@
 
 namespace edgewise::linear_algebra {
 
-Svd thin_svd(const Matrix& a) {
+Svd thin_svd(const Matrix& a, SingularVectors which) {
   using Dense = Eigen::MatrixXd;
   const Eigen::Map<const Dense> given(a.data(), static_cast<Eigen::Index>(a.rows()),
                                       static_cast<Eigen::Index>(a.columns()));
@@ -15,10 +15,11 @@ Svd thin_svd(const Matrix& a) {
   };
   // Jacobi's method, behind a QR factorisation: accurate for graded matrices. Divide and conquer would be faster beyond
   // some 500 columns, and costs a minute of compilation.
-  const Eigen::JacobiSVD<Dense, Eigen::HouseholderQRPreconditioner> svd(given,
-                                                                        Eigen::ComputeThinU | Eigen::ComputeThinV);
+  const bool both = which == SingularVectors::both;
+  const Eigen::JacobiSVD<Dense, Eigen::HouseholderQRPreconditioner> svd(
+      given, both ? Eigen::ComputeThinU | Eigen::ComputeThinV : Eigen::ComputeThinU);
   const Eigen::VectorXd& s = svd.singularValues();
-  return {copy(svd.matrixU()), {s.data(), s.data() + s.size()}, copy(svd.matrixV())};
+  return {copy(svd.matrixU()), {s.data(), s.data() + s.size()}, both ? copy(svd.matrixV()) : Matrix()};
 }
 
 }  // namespace edgewise::linear_algebra

@@ -1,0 +1,135 @@
+#include "linear_algebra/largest_eigenvalues.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "matrices.hpp"
+
+using namespace edgewise::linear_algebra;
+using namespace edgewise::linear_algebra::test;
+
+namespace {
+
+SymmetricOperator times(const Matrix& a) {
+  return [&a](std::span<const double> x, std::span<double> y) {
+    multiply(a.rows(), 1, a.rows(), 1, a.data(), a.rows(), Transposed::no, x.data(), x.size(), Transposed::no, 0,
+             y.data(), y.size());
+  };
+}
+
+SymmetricOperator diagonal(const std::vector<double>& d) {
+  return [&d](std::span<const double> x, std::span<double> y) {
+    for (std::size_t i = 0; i < d.size(); ++i) y[i] = d[i] * x[i];
+  };
+}
+
+/// Few large eigenvalues above a bulk, as of a Hessian: 10, 9, .. 1 and n - 10 in [-1, 1/2].
+std::vector<double> spikes(std::size_t n) {
+  std::vector<double> d;
+  for (std::size_t i = 0; i < n; ++i)
+    d.push_back(i < 10 ? 10.0 - static_cast<double>(i) : 0.5 - 1.5 * static_cast<double>(i) / static_cast<double>(n));
+  return d;
+}
+
+}  // namespace
+
+TEST_CASE("the largest eigenvalues are those of the whole decomposition") {
+  CHECK(rc::check("values, vectors, residuals", [] {
+    const std::size_t n = any_size(60), k = std::min(n, any_size(5));
+    const double scale = std::pow(10.0, *rc::gen::inRange(-30, 30));
+    Matrix a = symmetric_part(random_matrix(n, n, any_seed()));
+    for (double& x : a.entries()) x *= scale;
+    const LargestEigen found = largest_eigenvalues(n, k, times(a));
+    const std::vector<double> all = symmetric_eigenvalues(a);
+    const double size = std::max(std::abs(all.front()), std::abs(all.back()));
+    RC_ASSERT(found.values.size() == k);
+    for (std::size_t j = 0; j < k; ++j) RC_ASSERT(std::abs(found.values[j] - all[n - 1 - j]) <= 1e-12 * size);
+    RC_ASSERT(found.vectors.rows() == n && found.vectors.columns() == k);
+    RC_ASSERT(loss_of_orthonormality(found.vectors) <= 1e-12);
+    RC_ASSERT(distance(plain_product(a, found.vectors), scaled_columns(found.vectors, found.values)) <= 1e-9 * size);
+  }));
+}
+
+TEST_CASE("a large operator, known by its products") {
+  const std::vector<double> d = spikes(2000);
+  const LargestEigen found = largest_eigenvalues(d.size(), 4, diagonal(d));
+  for (std::size_t j = 0; j < 4; ++j) {
+    CHECK(std::abs(found.values[j] - d[j]) <= 1e-13 * d[j]);
+    CHECK(std::abs(std::abs(found.vectors(j, j)) - 1) <= 1e-12);
+  }
+  CHECK(found.products < 100);
+  const LargestEigen again = largest_eigenvalues(d.size(), 4, diagonal(d));
+  CHECK(again.values == found.values);
+  CHECK(distance(again.vectors, found.vectors) == 0);
+}
+
+TEST_CASE("a warm start saves products") {
+  const std::size_t n = 300;
+  Matrix a(n, n);
+  rank_update(1, random_matrix(n, 400, 5), Transposed::no, a);
+  fill_upper(a);
+  const LargestEigen before = largest_eigenvalues(n, 1, times(a));
+  const Matrix change = symmetric_part(random_matrix(n, n, 6));
+  for (std::size_t i = 0; i < a.size(); ++i) a.entries()[i] += 1e-3 * change.entries()[i];
+  const LargestOptions loose{.tolerance = 1e-7};
+  const LargestEigen cold = largest_eigenvalues(n, 1, times(a), {}, loose);
+  const LargestEigen warm = largest_eigenvalues(n, 1, times(a), before.vectors.column(0), loose);
+  const double exact = symmetric_eigenvalues(a).back();
+  CHECK(std::abs(cold.values[0] / exact - 1) <= 1e-12);
+  CHECK(std::abs(warm.values[0] / exact - 1) <= 1e-12);
+  CHECK(2 * warm.products <= cold.products);
+}
+
+TEST_CASE("an eigenvector that has been overtaken does no harm") {
+  const std::vector<double> d = spikes(500);
+  for (const std::size_t other : {1, 2, 499}) {
+    std::vector<double> start(d.size(), 0.0);
+    start[other] = 1;
+    const LargestEigen found = largest_eigenvalues(d.size(), 1, diagonal(d), start);
+    CHECK(std::abs(found.values[0] - 10) <= 1e-12);
+  }
+}
+
+TEST_CASE("repeated eigenvalues, the zero operator, negative definite ones") {
+  std::vector<double> d(100, 1.0);
+  d[3] = d[50] = 2;
+  const LargestEigen twice = largest_eigenvalues(d.size(), 2, diagonal(d));
+  CHECK(std::abs(twice.values[0] - 2) <= 1e-12);
+  CHECK(std::abs(twice.values[1] - 2) <= 1e-12);
+  const LargestEigen zero = largest_eigenvalues(40, 2, diagonal(std::vector<double>(40, 0.0)));
+  CHECK(zero.values == std::vector<double>{0, 0});
+  CHECK(loss_of_orthonormality(zero.vectors) == 0);
+  std::vector<double> negative;
+  for (int i = 0; i < 100; ++i) negative.push_back(-1.0 - i);
+  CHECK(std::abs(largest_eigenvalues(100, 1, diagonal(negative)).values[0] + 1) <= 1e-9);
+}
+
+TEST_CASE("what cannot be done is refused") {
+  const std::vector<double> d = spikes(200), wrong(3, 1.0), zeros(200, 0.0);
+  std::vector<double> broken(200, 1.0);
+  broken[7] = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(200, 0, diagonal(d)), "largest eigenvalues: asked for 0 of 200",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(200, 201, diagonal(d)), "largest eigenvalues: asked for 201 of 200",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(200, 1, diagonal(d), wrong),
+                       "largest eigenvalues: the start has 3 numbers, the operator 200 rows", std::invalid_argument);
+  for (const std::vector<double>& start : {zeros, broken})
+    CHECK_THROWS_WITH_AS(largest_eigenvalues(200, 1, diagonal(d), start),
+                         "largest eigenvalues: the start must be finite and not 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(200, 1, diagonal(broken)),
+                       "largest eigenvalues: the operator returned a number that is not finite", std::runtime_error);
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(3, 1, diagonal({1, broken[7], 2})),
+                       "largest eigenvalues: the operator returned a number that is not finite", std::runtime_error);
+  // Crowded eigenvalues and too few restarts.
+  std::vector<double> crowded;
+  for (int i = 0; i < 2000; ++i) crowded.push_back(1 + 1e-6 * i);
+  try {
+    largest_eigenvalues(2000, 3, diagonal(crowded), {}, {.tolerance = 1e-12, .subspace = 6, .most_restarts = 3});
+    FAIL("accepted");
+  } catch (const std::runtime_error& error) {
+    CHECK(std::string(error.what()).starts_with("largest eigenvalues: the 3 largest of 2000 did not converge within"));
+  }
+}

@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// Stability of SGD on a frozen kernel K, in the mean and in the mean square, and the edge of SAM. Theory note
+/// quadratic-regression, sections 4 and 5.
+///
+/// z' = (I - eta K P) z, P keeping B of the D rows at random; b = B / D, beta = (B - 1) / (D - 1) (1 when D = 1).
+/// Gradients are sums over the rows kept. The mean is stable iff eta b lambda_1 < 2; the mean square iff
+/// eta beta lambda_1 < 2 and the exact kernel norm is below 1. At small batch that is set by tr K: the stochastic edge
+/// of stability.
+#include <cstddef>
+#include <span>
+
+#include "linear_algebra/dense.hpp"
+
+namespace edgewise::models {
+
+/// Learning rate above which the mean of z grows, 2 / (b lambda_1). \throws settings::Error for a batch outside 1..D,
+/// as everything below.
+double mean_critical_rate(std::span<const double> eigenvalues, std::size_t batch);
+
+/// Kernel norm with the eigenvectors averaged out: (1/D) sum eta (1 - beta) lambda / (2 - eta beta lambda), a lower
+/// bound of the exact one; infinite when a denominator is not positive. O(D).
+double annealed_kernel_norm(std::span<const double> eigenvalues, double learning_rate, std::size_t batch);
+/// Learning rate at which that is 1 (2 / lambda_1 at full batch); an upper bound of the exact one.
+double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t batch);
+
+/// The exact kernel norm, the spectral radius of the D x D matrix
+/// G_ac = sum_xy V_ax V_ay V_cx V_cy eta (1 - beta) lambda_x lambda_y / (lambda_x + lambda_y - eta beta lambda_x
+/// lambda_y), by one product of D x D^2 / 2 matrices: O(D^4), 0.3 s at D = 200. Eigenvalues below 1e-12 are raised to
+/// it.
+double exact_kernel_norm(const linear_algebra::SymmetricEigen& kernel, double learning_rate, std::size_t batch);
+/// Learning rate at which that is 1 (2 / lambda_1 at full batch), between the bound by row sums and the annealed one.
+double exact_critical_rate(const linear_algebra::SymmetricEigen& kernel, std::size_t batch);
+
+/// The largest row sum of G, an upper bound of the exact kernel norm that costs O(D^2).
+double row_sum_kernel_norm(const linear_algebra::SymmetricEigen& kernel, double learning_rate, std::size_t batch);
+
+/// Z = E z z' one step later.
+linear_algebra::Matrix second_moment_step(const linear_algebra::Matrix& kernel, double learning_rate, std::size_t batch,
+                                          const linear_algebra::Matrix& second_moment);
+
+/// The eigenvalue lambda_SAM of K at which SAM's leading residual dynamics z' = (I - eta K (I + rho K)) z lose
+/// stability, eta lambda (1 + rho lambda) = 2. It is 2 / eta - 4 rho / eta^2 + O(rho^2) for rho << eta and
+/// sqrt(2 / (eta rho)) for rho >> eta. \throws settings::Error for eta <= 0 or rho < 0.
+double sam_edge(double learning_rate, double rho);
+
+/// Largest eigenvalue of the mean map of SGD with SAM, eta b K [I + rho (beta K + (1 - beta) diag K)]: the mean of z is
+/// stable iff it is below 2. At small batch SAM regularises by the trace.
+double sam_mean_rate(const linear_algebra::Matrix& kernel, double learning_rate, double rho, std::size_t batch);
+
+}  // namespace edgewise::models

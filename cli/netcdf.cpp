@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "cli/netcdf_file.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -14,53 +15,6 @@ namespace edgewise::cli {
 using settings::Error;
 
 namespace {
-
-/// An open file that closes itself.
-class File {
- public:
-  explicit File(std::string shown) : shown_(std::move(shown)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (open_) nc_abort(id);
-  }
-  void opened() { open_ = true; }
-  void close() {
-    open_ = false;
-    check(nc_close(id));
-  }
-  void check(int status) const {
-    if (status != NC_NOERR) throw Error(fmt::format("{}: NetCDF: {}", shown_, nc_strerror(status)));
-  }
-  int id = -1;
-
- private:
-  std::string shown_;
-  bool open_ = false;
-};
-
-void put_text(const File& file, int variable, const std::string& name, const std::string& text) {
-  file.check(nc_put_att_text(file.id, variable, name.c_str(), text.size(), text.data()));
-}
-
-std::string get_text(const File& file, int variable, const std::string& name) {
-  std::size_t length = 0;
-  nc_type type = 0;
-  if (nc_inq_att(file.id, variable, name.c_str(), &type, &length) != NC_NOERR || type != NC_CHAR) return {};
-  std::string text(length, '\0');
-  if (length > 0) file.check(nc_get_att_text(file.id, variable, name.c_str(), text.data()));
-  return text;
-}
-
-int define(const File& file, const std::string& name, const std::vector<int>& dimensions, const std::string& unit,
-           const std::string& doc) {
-  int variable = 0;
-  file.check(
-      nc_def_var(file.id, name.c_str(), NC_DOUBLE, static_cast<int>(dimensions.size()), dimensions.data(), &variable));
-  put_text(file, variable, "units", unit.empty() ? "1" : unit);
-  put_text(file, variable, "long_name", doc.empty() ? name : doc);
-  return variable;
-}
 
 std::string long_name(const models::Observable& o, const Field& field) {
   if (field.name.empty()) return o.doc;
@@ -71,44 +25,7 @@ std::string column_name(const models::Observable& o, const Field& field) {
   return field.name.empty() ? o.name : o.name + "_" + field.name;
 }
 
-void put(const File& file, int variable, const std::vector<double>& values) {
-  if (!values.empty()) file.check(nc_put_var_double(file.id, variable, values.data()));
-}
-
-/// Meaning and unit of every observable; the coordinates of `observable` in a validation, attributes elsewhere.
-void put_strings(const File& file, int variable, const std::vector<std::string>& texts) {
-  std::vector<const char*> pointers;
-  for (const std::string& t : texts) pointers.push_back(t.c_str());
-  if (!pointers.empty()) file.check(nc_put_var_string(file.id, variable, pointers.data()));
-}
-
-std::vector<std::string> get_strings(const File& file, const std::string& name, std::size_t count) {
-  int variable = 0;
-  file.check(nc_inq_varid(file.id, name.c_str(), &variable));
-  std::vector<char*> pointers(count, nullptr);
-  std::vector<std::string> out;
-  if (count == 0) return out;
-  file.check(nc_get_var_string(file.id, variable, pointers.data()));
-  for (char* p : pointers) out.emplace_back(p ? p : "");
-  nc_free_string(count, pointers.data());
-  return out;
-}
-
-std::vector<double> get(const File& file, int variable, std::size_t count) {
-  std::vector<double> out(count);
-  if (count > 0) file.check(nc_get_var_double(file.id, variable, out.data()));
-  return out;
-}
-
-std::size_t length_of(const File& file, const char* name) {
-  int dimension = 0;
-  std::size_t length = 0;
-  file.check(nc_inq_dimid(file.id, name, &dimension));
-  file.check(nc_inq_dimlen(file.id, dimension, &length));
-  return length;
-}
-
-void read_validation(const File& file, Result& result, std::size_t times) {
+void read_validation(const NetcdfFile& file, Result& result, std::size_t times) {
   const std::size_t count = length_of(file, "observable");
   const auto names = get_strings(file, "observable", count), units = get_strings(file, "observable_units", count),
              docs = get_strings(file, "observable_long_name", count);
@@ -122,7 +39,7 @@ void read_validation(const File& file, Result& result, std::size_t times) {
   }
 }
 
-void read_columns(const File& file, Result& result, std::size_t times) {
+void read_columns(const NetcdfFile& file, Result& result, std::size_t times) {
   int variables = 0;
   file.check(nc_inq_nvars(file.id, &variables));
   for (int v = 0; v < variables; ++v) {
@@ -149,9 +66,8 @@ void read_columns(const File& file, Result& result, std::size_t times) {
 }  // namespace
 
 void write_netcdf(const Result& result, const std::string& path, const std::string& shown) {
-  File file(shown);
-  file.check(nc_create(path.c_str(), NC_NETCDF4 | NC_CLOBBER, &file.id));
-  file.opened();
+  NetcdfFile file(shown);
+  file.create(path);
   for (const Attribute& a : result.provenance) {
     if (a.number) {
       const double value = std::strtod(a.text.c_str(), nullptr);
@@ -213,9 +129,8 @@ void write_netcdf(const Result& result, const std::string& path, const std::stri
 }
 
 Result read_netcdf(const std::string& path) {
-  File file(path);
-  file.check(nc_open(path.c_str(), NC_NOWRITE, &file.id));
-  file.opened();
+  NetcdfFile file(path);
+  file.open(path);
   Result result;
   const std::string kind = get_text(file, NC_GLOBAL, "kind");
   bool known = false;

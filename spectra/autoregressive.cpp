@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "linear_algebra/dense.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::spectra {
@@ -56,16 +56,15 @@ std::vector<double> Autoregressive::target() const {
 }
 
 Spectrum Autoregressive::spectrum() const {
+  using linear_algebra::Matrix;
   const std::vector<double> entries = matrix(), theta = target();
-  const auto d = static_cast<Eigen::Index>(dimension);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(Eigen::Map<const Eigen::MatrixXd>(entries.data(), d, d));
-  if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
-  const Eigen::VectorXd along = solver.eigenvectors().transpose() * Eigen::Map<const Eigen::VectorXd>(theta.data(), d);
+  const auto [lambda, vectors] = linear_algebra::symmetric_eigen(Matrix(dimension, dimension, entries));
+  const Matrix along = linear_algebra::product(vectors, Matrix(dimension, 1, theta), linear_algebra::Transposed::yes);
   Spectrum s;
-  for (Eigen::Index a = d - 1; a >= 0; --a) {
-    s.eigenvalue.push_back(std::max(solver.eigenvalues()[a], 0.0));
+  for (std::size_t a = dimension; a-- > 0;) {
+    s.eigenvalue.push_back(std::max(lambda[a], 0.0));
     s.multiplicity.push_back(1);
-    s.target_power.push_back(along[a] * along[a]);
+    s.target_power.push_back(along(a, 0) * along(a, 0));
   }
   s.provenance = fmt::format("autoregressive, d = {}, alpha = {}, correlation = {}", dimension, alpha, correlation);
   return checked(std::move(s));

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include "linear_algebra/dense.hpp"
 
 namespace edgewise::spectra {
 
@@ -98,28 +100,19 @@ class Reference {
   Functionals values_;
 };
 
-struct Rule {
-  Eigen::VectorXd nodes;  ///< in [-1, 1]
-  Eigen::MatrixXd vectors;
-};
-
-/// Golub and Welsch (1969): nodes are the eigenvalues of the Jacobi matrix, weights the squared first components.
-Rule gauss(const Eigen::VectorXd& diagonal, const Eigen::VectorXd& off_diagonal) {
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
-  solver.computeFromTridiagonal(diagonal, off_diagonal);
-  return {solver.eigenvalues(), solver.eigenvectors()};
-}
+/// Golub and Welsch (1969): nodes, in [-1, 1], are the eigenvalues of the Jacobi matrix, weights the squared first
+/// components of its eigenvectors.
+using Rule = linear_algebra::SymmetricEigen;
 
 /// Gauss rule of the uniform measure on `count` equally spaced points that fill [-1, 1] cell by cell (the points are
 /// the centres of the cells). Its orthogonal polynomials are those of Gram; count -> infinity gives Gauss-Legendre.
 Rule gauss_of_equal_points(double count, std::size_t q) {
-  const auto size = static_cast<Eigen::Index>(q);
-  Eigen::VectorXd off_diagonal(size - 1);
-  for (Eigen::Index k = 1; k < size; ++k) {
+  std::vector<double> off_diagonal(q - 1);
+  for (std::size_t k = 1; k < q; ++k) {
     const double kk = static_cast<double>(k) * static_cast<double>(k);
     off_diagonal[k - 1] = std::sqrt(kk * (1 - kk / count / count) / (4 * kk - 1));
   }
-  return gauss(Eigen::VectorXd::Zero(size), off_diagonal);
+  return linear_algebra::tridiagonal_eigen(std::vector<double>(q, 0.0), off_diagonal);
 }
 
 void append(Spectrum& s, double lambda, double multiplicity, double power) {
@@ -143,8 +136,8 @@ Spectrum power_law_rule(double dimension, double alpha, double beta, double widt
     } else {
       const Rule rule = gauss_of_equal_points(count, q);
       const double middle = first + (count - 1) / 2;
-      for (Eigen::Index k = 0; k < rule.nodes.size(); ++k)
-        add(middle + rule.nodes[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));
+      for (std::size_t k = 0; k < q; ++k)
+        add(middle + rule.values[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));
     }
     first = next;
   }
@@ -163,27 +156,29 @@ std::optional<Spectrum> gauss_of_modes(const Spectrum& s, std::size_t first, std
   const double total = multiplicity.sum();
   const Eigen::ArrayXd root = (multiplicity / total).sqrt();
   Eigen::MatrixXd basis(count, size);
-  Eigen::VectorXd diagonal(size), off_diagonal(size - 1);
+  std::vector<double> diagonal(q), off_diagonal(q - 1);
   basis.col(0) = root;
   for (Eigen::Index k = 0; k < size; ++k) {
     Eigen::VectorXd next = x * basis.col(k).array();
-    diagonal[k] = basis.col(k).dot(next);
+    diagonal[static_cast<std::size_t>(k)] = basis.col(k).dot(next);
     if (k + 1 == size) break;
     // Lanczos loses orthogonality unless every vector is cleaned of all earlier ones, twice.
     for (int pass = 0; pass < 2; ++pass) next -= basis.leftCols(k + 1) * (basis.leftCols(k + 1).transpose() * next);
-    off_diagonal[k] = next.norm();
-    if (!(off_diagonal[k] > 1e-10)) return std::nullopt;
-    basis.col(k + 1) = next / off_diagonal[k];
+    const double norm = next.norm();
+    if (!(norm > 1e-10)) return std::nullopt;
+    off_diagonal[static_cast<std::size_t>(k)] = norm;
+    basis.col(k + 1) = next / norm;
   }
-  const Rule rule = gauss(diagonal, off_diagonal);
+  const Rule rule = linear_algebra::tridiagonal_eigen(diagonal, off_diagonal);
   const Eigen::VectorXd moments = basis.transpose() * (power / root).matrix();
   const double bin_power = power.sum();
   Spectrum out;
-  for (Eigen::Index k = size - 1; k >= 0; --k) {
+  for (std::size_t k = q; k-- > 0;) {
     const double n = total * rule.vectors(0, k) * rule.vectors(0, k);
-    double rho = rule.vectors(0, k) * rule.vectors.col(k).dot(moments);
+    double rho =
+        rule.vectors(0, k) * Eigen::Map<const Eigen::VectorXd>(rule.vectors.column(k).data(), size).dot(moments);
     if (rho < 0 && rho > -1e-15 * bin_power) rho = 0;
-    const double node = middle + half * rule.nodes[k];
+    const double node = middle + half * rule.values[k];
     if (!(n > 0) || !(rho >= 0) || !(node > 0)) return std::nullopt;
     append(out, node, n, rho);
   }

@@ -1,10 +1,7 @@
 #include "spectra/dataset.hpp"
 
-#include <Spectra/MatOp/DenseSymMatProd.h>
-#include <Spectra/SymEigsSolver.h>
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -18,6 +15,8 @@
 #include <thread>
 #include <tuple>
 
+#include "linear_algebra/dense.hpp"
+#include "linear_algebra/largest_eigenvalues.hpp"
 #include "spectra/idx.hpp"
 #include "spectra/kinds.hpp"
 #include "spectra/random_features.hpp"
@@ -144,45 +143,54 @@ void in_parallel(std::size_t blocks, const std::function<void(std::size_t)>& wor
 constexpr std::size_t blocks = 8;
 constexpr std::size_t rows_at_once = 256;
 
-using Rows = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
 
-/// Calls use(X, y) for consecutive pieces of block `block`: X is columns x (rows of the piece), in double precision.
+/// Calls use(x, y) for consecutive pieces of block `block`: x is columns x (rows of the piece), in double precision.
 template <typename Use>
 void for_pieces(const Dataset& data, std::size_t block, Use use) {
   const std::size_t first = data.rows * block / blocks, last = data.rows * (block + 1) / blocks;
   for (std::size_t row = first; row < last; row += rows_at_once) {
-    const auto count = static_cast<Eigen::Index>(std::min(rows_at_once, last - row));
-    const Rows rows(data.inputs.data() + row * data.columns, count, static_cast<Eigen::Index>(data.columns));
-    const Eigen::MatrixXd x = rows.transpose().cast<double>();
-    use(x, Eigen::Map<const Eigen::VectorXd>(data.targets.data() + row, count));
+    const std::size_t count = std::min(rows_at_once, last - row);
+    Matrix x(data.columns, count);
+    std::copy_n(data.inputs.data() + row * data.columns, x.size(), x.data());
+    use(x, Matrix(count, 1, std::span<const double>(data.targets.data() + row, count)));
   }
 }
 
 /// relu(W'x) of every row, centred.
 Dataset random_features_of(const Dataset& pixels, const DatasetOptions& options) {
-  const auto d = static_cast<Eigen::Index>(pixels.columns), n = static_cast<Eigen::Index>(options.features);
-  const std::vector<double> entries = gaussian_features(pixels.columns, options.features, options.feature_seed);
-  const Eigen::MatrixXd weights = Eigen::Map<const Eigen::MatrixXd>(entries.data(), d, n) *
-                                  std::sqrt(static_cast<double>(n) / static_cast<double>(d));
+  const std::size_t d = pixels.columns, n = options.features;
+  Matrix weights(d, n, gaussian_features(d, n, options.feature_seed));
+  const double scale = std::sqrt(static_cast<double>(n) / static_cast<double>(d));
+  for (double& w : weights.entries()) w *= scale;
   Dataset out;
   out.name = pixels.name;
   out.rows = pixels.rows;
-  out.columns = options.features;
+  out.columns = n;
   out.targets = pixels.targets;
   out.inputs.resize(out.rows * out.columns);
-  std::vector<Eigen::VectorXd> sums(blocks, Eigen::VectorXd::Zero(n));
+  std::vector<std::vector<double>> sums(blocks, std::vector<double>(n, 0.0));
   in_parallel(blocks, [&](std::size_t block) {
     float* to = out.inputs.data() + pixels.rows * block / blocks * out.columns;
-    for_pieces(pixels, block, [&](const Eigen::MatrixXd& x, const auto&) {
-      const Eigen::MatrixXd piece = (weights.transpose() * x).cwiseMax(0.0);
-      sums[block] += piece.rowwise().sum();
-      Eigen::Map<Eigen::MatrixXf>(to, piece.rows(), piece.cols()) = piece.cast<float>();
-      to += piece.size();
+    for_pieces(pixels, block, [&](const Matrix& x, const Matrix&) {
+      const Matrix piece = linear_algebra::product(weights, x, Transposed::yes);
+      for (std::size_t i = 0; i < piece.columns(); ++i)
+        for (std::size_t j = 0; j < n; ++j) {
+          const double feature = std::max(piece(j, i), 0.0);
+          sums[block][j] += feature;
+          *to++ = static_cast<float>(feature);
+        }
     });
   });
-  for (std::size_t block = 1; block < blocks; ++block) sums[0] += sums[block];
-  const Eigen::VectorXf mean = (sums[0] / static_cast<double>(out.rows)).cast<float>();
-  Eigen::Map<Eigen::MatrixXf>(out.inputs.data(), n, static_cast<Eigen::Index>(out.rows)).colwise() -= mean;
+  std::vector<float> mean(n);
+  for (std::size_t j = 0; j < n; ++j) {
+    double sum = 0;
+    for (const auto& part : sums) sum += part[j];
+    mean[j] = static_cast<float>(sum / static_cast<double>(out.rows));
+  }
+  for (std::size_t i = 0; i < out.rows; ++i)
+    for (std::size_t j = 0; j < n; ++j) out.inputs[i * n + j] -= mean[j];
   return out;
 }
 
@@ -194,36 +202,41 @@ Dataset read(const DatasetOptions& options) {
 }
 
 struct Moments {
-  Eigen::MatrixXd covariance;  ///< X'X / rows
-  Eigen::VectorXd cross;       ///< X'y / rows
+  Matrix covariance;  ///< X'X / rows
+  Matrix cross;       ///< X'y / rows
 };
 
 Moments compute_moments(const Dataset& data) {
-  const auto d = static_cast<Eigen::Index>(data.columns);
-  std::vector<Moments> parts(blocks, {Eigen::MatrixXd::Zero(d, d), Eigen::VectorXd::Zero(d)});
+  const std::size_t d = data.columns;
+  std::vector<Moments> parts(blocks, {Matrix(d, d), Matrix(d, 1)});
   in_parallel(blocks, [&](std::size_t block) {
-    for_pieces(data, block, [&](const Eigen::MatrixXd& x, const auto& y) {
-      parts[block].covariance.selfadjointView<Eigen::Lower>().rankUpdate(x);
-      parts[block].cross += x * y;
+    for_pieces(data, block, [&](const Matrix& x, const Matrix& y) {
+      linear_algebra::rank_update(1, x, Transposed::no, parts[block].covariance);
+      linear_algebra::multiply(1, x, Transposed::no, y, Transposed::no, 1, parts[block].cross);
     });
   });
   Moments sum = std::move(parts[0]);
+  const auto add = [](Matrix& to, const Matrix& part) {
+    for (std::size_t i = 0; i < to.size(); ++i) to.data()[i] += part.data()[i];
+  };
   for (std::size_t block = 1; block < blocks; ++block) {
-    sum.covariance += parts[block].covariance;
-    sum.cross += parts[block].cross;
+    add(sum.covariance, parts[block].covariance);
+    add(sum.cross, parts[block].cross);
   }
   const double scale = 1 / static_cast<double>(data.rows);
-  sum.covariance = Eigen::MatrixXd(sum.covariance.selfadjointView<Eigen::Lower>()) * scale;
-  sum.cross *= scale;
+  for (Matrix* m : {&sum.covariance, &sum.cross})
+    for (double& x : m->entries()) x *= scale;
+  linear_algebra::fill_upper(sum.covariance);
   return sum;
 }
 
 /// Mean squared residual of y - X theta.
-double misfit(const Dataset& data, const Eigen::VectorXd& theta) {
+double misfit(const Dataset& data, const Matrix& theta) {
   std::vector<double> parts(blocks, 0.0);
   in_parallel(blocks, [&](std::size_t block) {
-    for_pieces(data, block, [&](const Eigen::MatrixXd& x, const auto& y) {
-      parts[block] += (y - x.transpose() * theta).squaredNorm();
+    for_pieces(data, block, [&](const Matrix& x, Matrix y) {
+      linear_algebra::multiply(-1, x, Transposed::yes, theta, Transposed::no, 1, y);
+      for (const double r : y.entries()) parts[block] += r * r;
     });
   });
   double sum = 0;
@@ -247,26 +260,26 @@ std::string provenance(const DatasetOptions& options, const Dataset& data) {
 Measured compute_measured(const DatasetOptions& options) {
   const auto data = load(options);
   const auto m = moments(options);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(m->covariance);
-  if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
-  const Eigen::VectorXd lambda = solver.eigenvalues().reverse();
-  const Eigen::MatrixXd vectors = solver.eigenvectors().rowwise().reverse();
-  const Eigen::VectorXd along = vectors.transpose() * m->cross;
-  Eigen::VectorXd coordinates = Eigen::VectorXd::Zero(lambda.size());
+  auto [lambda, vectors] = linear_algebra::symmetric_eigen(m->covariance);
+  const std::size_t d = lambda.size();
+  std::ranges::reverse(lambda);
+  for (std::size_t j = 0; j < d / 2; ++j) std::ranges::swap_ranges(vectors.column(j), vectors.column(d - 1 - j));
+  const Matrix along = linear_algebra::product(vectors, m->cross, Transposed::yes);
+  Matrix coordinates(d, 1);
   Measured out;
-  for (Eigen::Index i = 0; i < lambda.size(); ++i) {
+  for (std::size_t i = 0; i < d; ++i) {
     const bool null = lambda[i] < negligible_eigenvalue * lambda[0];
-    if (!null) coordinates[i] = along[i] / lambda[i];
+    if (!null) coordinates(i, 0) = along(i, 0) / lambda[i];
     out.spectrum.eigenvalue.push_back(null ? 0.0 : lambda[i]);
     out.spectrum.multiplicity.push_back(1);
-    out.spectrum.target_power.push_back(coordinates[i] * coordinates[i]);
+    out.spectrum.target_power.push_back(coordinates(i, 0) * coordinates(i, 0));
   }
-  const Eigen::VectorXd optimum = vectors * coordinates;
+  const Matrix optimum = linear_algebra::product(vectors, coordinates);
   out.spectrum.unexplained_variance = misfit(*data, optimum);
   out.spectrum.provenance = provenance(options, *data);
   out.spectrum = checked(std::move(out.spectrum));
-  out.eigenvectors.assign(vectors.data(), vectors.data() + vectors.size());
-  out.optimum.assign(optimum.data(), optimum.data() + optimum.size());
+  out.eigenvectors.assign(vectors.entries().begin(), vectors.entries().end());
+  out.optimum.assign(optimum.entries().begin(), optimum.entries().end());
   return out;
 }
 
@@ -287,28 +300,31 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
   if (leading == 0 || leading >= data->columns)
     throw std::runtime_error(fmt::format("leading must be from 1 to {}, got {}", data->columns - 1, leading));
   const auto m = moments(options);
-  const Eigen::Index d = m->covariance.rows(), k = static_cast<Eigen::Index>(leading);
-  Spectra::DenseSymMatProd<double> product(m->covariance);
-  Spectra::SymEigsSolver<Spectra::DenseSymMatProd<double>> solver(product, k,
-                                                                  std::min(d, std::max<Eigen::Index>(2 * k + 1, 20)));
-  solver.init();
-  solver.compute(Spectra::SortRule::LargestAlge, 1000, 1e-13);
-  if (solver.info() != Spectra::CompInfo::Successful)
-    throw std::runtime_error(fmt::format("the {} largest eigenvalues did not converge", leading));
-  const Eigen::VectorXd lambda = solver.eigenvalues();
-  const Eigen::VectorXd along = solver.eigenvectors(k).transpose() * m->cross;
+  const std::size_t d = m->covariance.rows(), k = leading;
+  const auto apply = [&](std::span<const double> x, std::span<double> y) {
+    linear_algebra::multiply(d, 1, d, 1, m->covariance.data(), d, Transposed::no, x.data(), d, Transposed::no, 0,
+                             y.data(), d);
+  };
+  const auto [lambda, vectors, products] = linear_algebra::largest_eigenvalues(d, k, apply, {}, {.tolerance = 1e-13});
+  const Matrix along = linear_algebra::product(vectors, m->cross, Transposed::yes);
   // A ridge at the level of the negligible eigenvalues does what leaving them out does in `measure`.
-  Eigen::MatrixXd ridged = m->covariance;
-  ridged.diagonal().array() += negligible_eigenvalue * lambda[0];
-  const Eigen::VectorXd optimum = ridged.llt().solve(m->cross);
+  Matrix ridged = m->covariance, optimum = m->cross;
+  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += negligible_eigenvalue * lambda[0];
+  linear_algebra::cholesky_solve(linear_algebra::cholesky(ridged), optimum.entries());
   Spectrum s;
-  double trace = m->covariance.trace(), signal = optimum.dot(m->covariance * optimum);
-  for (Eigen::Index i = 0; i < k; ++i) {
+  const Matrix moved = linear_algebra::product(m->covariance, optimum);
+  double trace = 0, signal = 0;
+  for (std::size_t i = 0; i < d; ++i) {
+    trace += m->covariance(i, i);
+    signal += optimum(i, 0) * moved(i, 0);
+  }
+  for (std::size_t i = 0; i < k; ++i) {
+    const double squared = along(i, 0) * along(i, 0);
     s.eigenvalue.push_back(lambda[i]);
     s.multiplicity.push_back(1);
-    s.target_power.push_back(along[i] * along[i] / (lambda[i] * lambda[i]));
+    s.target_power.push_back(squared / (lambda[i] * lambda[i]));
     trace -= lambda[i];
-    signal -= along[i] * along[i] / lambda[i];
+    signal -= squared / lambda[i];
   }
   const auto rest = static_cast<double>(d - k);
   s.eigenvalue.push_back(std::max(trace, 0.0) / rest);

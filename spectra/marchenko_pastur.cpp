@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
-#include <boost/math/tools/roots.hpp>
+#include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
+#include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 #include "spectra/kinds.hpp"
 
@@ -48,17 +49,17 @@ std::vector<double> marchenko_pastur_quantiles(double ratio, std::size_t count) 
 }
 
 std::vector<double> wishart_eigenvalues(std::size_t n, std::size_t d, std::uint64_t seed) {
-  const auto rows = static_cast<Eigen::Index>(std::min(n, d)), columns = static_cast<Eigen::Index>(std::max(n, d));
-  Eigen::MatrixXd x(rows, columns);
+  using linear_algebra::Matrix;
+  const std::size_t rows = std::min(n, d);
+  Matrix x(rows, std::max(n, d));
   random::Stream stream(seed, 0, 0, random::Purpose::data);
-  stream.normals({x.data(), static_cast<std::size_t>(x.size())});
+  stream.normals(x.entries());
   // X'X and XX' have the same positive eigenvalues: the smaller of the two is decomposed.
-  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(rows, rows);
-  gram.selfadjointView<Eigen::Lower>().rankUpdate(x, 1 / static_cast<double>(n));
-  const Eigen::VectorXd lambda =
-      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram, Eigen::EigenvaluesOnly).eigenvalues();
-  std::vector<double> out(static_cast<std::size_t>(rows));
-  for (Eigen::Index i = 0; i < rows; ++i) out[static_cast<std::size_t>(i)] = std::max(lambda[rows - 1 - i], 0.0);
+  Matrix gram(rows, rows);
+  linear_algebra::rank_update(1 / static_cast<double>(n), x, linear_algebra::Transposed::no, gram);
+  std::vector<double> out = linear_algebra::symmetric_eigenvalues(gram);
+  std::ranges::reverse(out);
+  for (double& lambda : out) lambda = std::max(lambda, 0.0);
   return out;
 }
 

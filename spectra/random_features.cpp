@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 #include "spectra/kinds.hpp"
 
@@ -18,18 +18,6 @@ namespace {
 constexpr double negligible_singular_value = 1e-14;
 constexpr std::size_t most_weights = 100'000'000;
 
-struct Decomposition {
-  Eigen::VectorXd singular;     ///< min(v, d), largest first
-  Eigen::VectorXd coordinates;  ///< of the target along the left singular vectors
-};
-
-Decomposition decompose(const Eigen::MatrixXd& square, const Eigen::VectorXd& target) {
-  // Jacobi's method: accurate for graded matrices. Divide and conquer would be faster beyond some 500 features, and
-  // costs a minute of compilation.
-  const Eigen::JacobiSVD<Eigen::MatrixXd, Eigen::NoQRPreconditioner> svd(square, Eigen::ComputeThinU);
-  return {svd.singularValues(), svd.matrixU().transpose() * target};
-}
-
 }  // namespace
 
 Spectrum random_features(std::size_t data_dimension, std::size_t features, double alpha, double beta,
@@ -39,28 +27,27 @@ Spectrum random_features(std::size_t data_dimension, std::size_t features, doubl
         fmt::format("the feature matrix must be {} x {}, got {} numbers", data_dimension, features, weights.size()));
   if (!std::all_of(weights.begin(), weights.end(), [](double w) { return std::isfinite(w); }))
     throw std::invalid_argument("the feature matrix must be finite");
-  const auto v = static_cast<Eigen::Index>(data_dimension), d = static_cast<Eigen::Index>(features);
-  const Eigen::ArrayXd index = Eigen::ArrayXd::LinSpaced(v, 1.0, static_cast<double>(v));
-  Eigen::MatrixXd features_of_data = Eigen::Map<const Eigen::MatrixXd>(weights.data(), v, d);
-  features_of_data.array().colwise() *= index.pow(-alpha);
-  Eigen::VectorXd target = index.pow(-alpha - beta);
+  using linear_algebra::Matrix;
+  using linear_algebra::Transposed;
+  const std::size_t v = data_dimension, d = features;
+  Matrix features_of_data(v, d, weights), target(v, 1);
+  for (std::size_t j = 0; j < v; ++j) {
+    const double index = static_cast<double>(j + 1), scale = std::pow(index, -alpha);
+    for (std::size_t k = 0; k < d; ++k) features_of_data(j, k) *= scale;
+    target(j, 0) = std::pow(index, -alpha - beta);
+  }
+  const auto svd = linear_algebra::thin_svd(features_of_data, linear_algebra::SingularVectors::left);
+  const Matrix coordinates = linear_algebra::product(svd.u, target, Transposed::yes);
 
   Spectrum s;
-  Decomposition parts;
   if (v > d) {
-    const Eigen::HouseholderQR<Eigen::MatrixXd> qr(std::move(features_of_data));
-    target.applyOnTheLeft(qr.householderQ().adjoint());
-    parts = decompose(qr.matrixQR().topRows(d).triangularView<Eigen::Upper>(), target.head(d));
-    s.unexplained_variance = target.tail(v - d).squaredNorm();
-  } else {
-    parts = decompose(
-        features_of_data.transpose().householderQr().matrixQR().topRows(v).triangularView<Eigen::Upper>().transpose(),
-        target);
+    linear_algebra::multiply(-1, svd.u, Transposed::no, coordinates, Transposed::no, 1, target);
+    for (const double rest : target.entries()) s.unexplained_variance += rest * rest;
   }
-  const double floor = negligible_singular_value * parts.singular[0];
-  double zeros = static_cast<double>(d - parts.singular.size());
-  for (Eigen::Index k = 0; k < parts.singular.size(); ++k) {
-    const double sigma = parts.singular[k], along = parts.coordinates[k];
+  const double floor = negligible_singular_value * svd.values[0];
+  double zeros = static_cast<double>(d - svd.values.size());
+  for (std::size_t k = 0; k < svd.values.size(); ++k) {
+    const double sigma = svd.values[k], along = coordinates(k, 0);
     if (sigma <= floor) {
       // What the features cannot resolve, they do not explain.
       zeros += 1;

@@ -90,6 +90,13 @@ TEST_CASE("an eigenvector that has been overtaken does no harm") {
     const LargestEigen found = largest_eigenvalues(d.size(), 1, diagonal(d), start);
     CHECK(std::abs(found.values[0] - 10) <= 1e-12);
   }
+  // Overtaken by a hair, and almost without a part along the new leader.
+  std::vector<double> close = d;
+  close[1] = 10 - 1e-4;
+  Matrix start = random_matrix(d.size(), 1, 9);
+  for (double& x : start.entries()) x *= 1e-11;
+  start(1, 0) = 1;
+  CHECK(std::abs(largest_eigenvalues(d.size(), 1, diagonal(close), start.entries()).values[0] - 10) <= 1e-12);
 }
 
 TEST_CASE("repeated eigenvalues, the zero operator, negative definite ones") {

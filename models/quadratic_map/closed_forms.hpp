@@ -1,0 +1,12 @@
+#pragma once
+/// \file
+/// Closed forms and reference values of one-sample quadratic regression (theory note quadratic-regression, 1 and 5).
+#include <vector>
+
+#include "models/model.hpp"
+
+namespace edgewise::models {
+
+std::vector<ClosedForm> quadratic_map_closed_forms();
+
+}  // namespace edgewise::models

@@ -1,0 +1,40 @@
+#pragma once
+/// \file
+/// What becomes of one-sample quadratic regression: its outcome by iteration, with the sharpness where it ends.
+#include <cstdint>
+#include <string>
+
+#include "models/quadratic_map/regression.hpp"
+
+namespace edgewise::models {
+
+struct OutcomeOptions {
+  std::uint64_t max_steps = 1'000'000;
+  std::size_t max_period = 64;
+  double convergence_tolerance = 1e-15;  ///< of a step's change of z and J, in normalised variables
+};
+
+struct Outcome {
+  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the sharpness, averaged over two steps, stood above the
+  /// edge; "persistent_oscillation": a cycle, or |z| still large at the end; "diverged"; "slow": neither converged nor
+  /// oscillating within max_steps.
+  std::string word;
+  std::uint64_t steps = 0;  ///< until it was judged
+  std::size_t period = 0;   ///< of the cycle; 1 of a fixed point; 0: none found
+  bool edge = false;        ///< the two-step mean of T(0) stood above the edge at some step
+  double residual = 0;      ///< z at the end
+  double sharpness = 0;     ///< T(0) at the end, its mean over the tail where it oscillates
+  double residual_low = 0;  ///< over the tail, the last 512 steps, that follow the judgement
+  double residual_high = 0;
+  double lyapunov_exponent = 0;  ///< of a perturbation of the parameters, over up to 20000 steps from the start
+  double invariant_drift = 0;    ///< largest |E_k - E_0| met; NaN where E is not defined
+};
+
+/// The edge of the rule: T* of SAM, 2 otherwise.
+double edge_of(const QuadraticRegression& problem);
+/// Beyond this size of a variable the orbit has diverged.
+double divergence_limit(const QuadraticRegression& problem);
+
+Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& options);
+
+}  // namespace edgewise::models

@@ -1,0 +1,158 @@
+#include "models/quadratic_map/predictions.hpp"
+
+#include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// The root of a monotone function between a and b, whose values differ in sign, to full precision.
+template <class F>
+double root(const F& f, double a, double b, double fa, double fb) {
+  if (fa == 0) return a;
+  if (fb == 0) return b;
+  std::uintmax_t most = 200;
+  const auto [low, high] =
+      boost::math::tools::toms748_solve(f, a, b, fa, fb, boost::math::tools::eps_tolerance<double>(52), most);
+  return 0.5 * (low + high);
+}
+
+}  // namespace
+
+std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) {
+  const std::vector<double>& omega = problem.curvature;
+  if (omega.empty() || omega.size() > 2) return std::nullopt;
+  std::size_t first = 0;
+  if (omega.size() == 2 && std::abs(omega[1]) > std::abs(omega[0])) first = 1;
+  if (omega[first] == 0) return std::nullopt;
+  CanonicalPair pair;
+  pair.scale = omega[first];
+  pair.residual = pair.scale * problem.residual;
+  pair.u = problem.jacobian[first] * problem.jacobian[first];
+  if (omega.size() == 2) {
+    pair.epsilon = -omega[1 - first] / omega[first];
+    if (pair.epsilon < 0) return std::nullopt;
+    if (pair.epsilon == 0) pair.epsilon = 0;  // not -0
+    pair.w = problem.jacobian[1 - first] * problem.jacobian[1 - first];
+  }
+  const double W = pair.epsilon > 0 ? pair.w / pair.epsilon : 0;
+  pair.invariant = pair.residual - 0.5 * (pair.u - W);
+  return pair;
+}
+
+FlowEnd flow_end(const QuadraticRegression& problem) {
+  FlowEnd end{false, nan, nan};
+  const auto z = [&](double s) {
+    double out = problem.residual;
+    for (std::size_t i = 0; i < problem.parameters(); ++i) {
+      const double omega = problem.curvature[i], power = problem.jacobian[i] * problem.jacobian[i];
+      if (power == 0) continue;
+      out += omega == 0 ? -power * s : power * std::expm1(-2 * omega * s) / (2 * omega);
+    }
+    return out;
+  };
+  double a = 0, za = problem.residual;
+  if (za != 0) {
+    double slowest = std::numeric_limits<double>::infinity(), sharpness = 0;
+    for (std::size_t i = 0; i < problem.parameters(); ++i) {
+      if (problem.curvature[i] != 0) slowest = std::min(slowest, std::abs(problem.curvature[i]));
+      sharpness += problem.jacobian[i] * problem.jacobian[i];
+    }
+    if (sharpness == 0) return end;
+    // Doubling reaches the root or the plateau that z(s) has where every curvature on one side is spent.
+    double b = za / sharpness, zb = z(b);
+    while (std::signbit(zb) == std::signbit(za) && zb != 0) {
+      if (std::abs(b) * slowest > 400 || !std::isfinite(b)) return end;
+      a = b;
+      za = zb;
+      b *= 2;
+      zb = z(b);
+    }
+    if (!std::isfinite(zb)) {
+      // The exponential overflowed on the far side: its sign is that of -za.
+      zb = -std::copysign(std::numeric_limits<double>::max(), za);
+    }
+    end.exponent = root(z, a, b, za, zb);
+  } else {
+    end.exponent = 0;
+  }
+  end.reaches_minimum = true;
+  end.sharpness = 0;
+  for (std::size_t i = 0; i < problem.parameters(); ++i)
+    end.sharpness += problem.jacobian[i] * problem.jacobian[i] * std::exp(-2 * problem.curvature[i] * end.exponent);
+  return end;
+}
+
+double flow_end_sharpness(const CanonicalPair& pair) {
+  const double E = pair.invariant, eps = pair.epsilon;
+  if (!(eps > 0) || !(pair.u > 0) || !(pair.w > 0)) return nan;
+  const double W0 = pair.w / eps;
+  // In x = log(W - max(0, 2E)), so that both logarithms are reached to full precision.
+  const double base = std::max(0.0, 2 * E);
+  const auto f = [&](double x) {
+    const double excess = std::exp(x), W = base + excess, u = E > 0 ? excess : W - 2 * E;
+    return std::log(u / pair.u) + std::log(W / W0) / eps;
+  };
+  double low = -1, high = 1;
+  while (f(low) > 0) low *= 2;
+  while (f(high) < 0) high *= 2;
+  const double excess = std::exp(root(f, low, high, f(low), f(high)));
+  const double W = base + excess;
+  return (E > 0 ? excess : W - 2 * E) + eps * W;
+}
+
+double sharpening_rate(const QuadraticRegression& problem, std::span<const double> state) {
+  return -2 * state[0] * curvature_moment(problem, state, 1);
+}
+
+double sharpening_acceleration(const QuadraticRegression& problem, std::span<const double> state) {
+  const double z = state[0];
+  return 2 * z * curvature_moment(problem, state, 0) * curvature_moment(problem, state, 1) +
+         4 * z * z * curvature_moment(problem, state, 2);
+}
+
+double gd_limit(double epsilon, double E) {
+  return 2 - epsilon * (1 + E) / 2 - epsilon * epsilon * (1 + E) * (27 + 11 * E) / 32;
+}
+
+double sam_edge(double r) {
+  // Free of cancellation at small r: (sqrt(1 + 8 r) - 1)/(2 r).
+  return 4 / (1 + std::sqrt(1 + 8 * r));
+}
+
+double sam_limit(double r, double epsilon, double E) {
+  const double mu = sam_edge(r), a = 1 + r * mu, s2 = 2 * r + r * r * mu / 2;
+  const double B = -(a * (2 + r * mu) + s2 * mu) + a * a * mu / 2;
+  const double C = -(2 * r * a + s2 * (2 + r * mu) + r * r * mu) + a * s2 * mu + a * a * (1 + r * mu);
+  return mu + epsilon * (mu + 2 * E) * (a * B + 2 * s2) / (2 * (C + B * B));
+}
+
+std::string predicted_outcome(const CanonicalPair& pair) {
+  if (!(pair.residual < 2 && pair.mu() < 4)) return "diverged";
+  if (!(pair.minimum_sharpness() > 2)) return "converged";
+  return pair.epsilon == 0 || pair.invariant < -1 ? "persistent_oscillation" : "EOS";
+}
+
+solvers::Map two_step_map(const CanonicalPair& pair) {
+  solvers::Map map;
+  map.size = 2;
+  map.step = [E = pair.invariant, eps = pair.epsilon](std::span<const double> x, std::span<double> next) {
+    const double y = x[0], m = x[1], W = (m + 2 + 2 * E) / (1 + eps);
+    next[0] = y + y * (4 * m - 8 * y);
+    next[1] = m - 2 * eps * W * y;
+  };
+  return map;
+}
+
+std::vector<double> two_step_start(const CanonicalPair& pair) {
+  const double z = pair.residual;
+  return {z * z, pair.minimum_sharpness() - 2 + pair.w * z};
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,64 @@
+#pragma once
+/// \file
+/// What the theory says of one-sample quadratic regression without iterating: the end of gradient flow, the limit of
+/// GD's and SAM's sharpness at the edge of stability, and the basins (theory note quadratic-regression, 1 and 5).
+#include <optional>
+#include <string>
+
+#include "models/quadratic_map/regression.hpp"
+#include "solvers/map.hpp"
+
+namespace edgewise::models {
+
+/// Two parameters of opposite curvature in the note's units, where omega = (1, -epsilon), epsilon <= 1: (z, omega) ->
+/// (c z, omega/c) is a symmetry, with c the curvature of the larger size. One parameter is epsilon = 0, W = 0.
+struct CanonicalPair {
+  double scale = 1;  ///< c
+  double epsilon = 0;
+  double residual = 0;   ///< c z_0
+  double u = 0, w = 0;   ///< J_1^2, J_2^2 along omega = 1, -epsilon
+  double invariant = 0;  ///< E in these units; that of z and u alone where epsilon = 0
+  /// u - 2 z = W - 2 E, W = w/epsilon: the sharpness at the minimum that epsilon -> 0 leaves.
+  double mu() const { return u - 2 * residual; }
+  /// T(0) at z = 0 of the same W: W - 2 E + epsilon W. It exceeds 2 where the minimum is unstable.
+  double minimum_sharpness() const { return mu() + w; }
+};
+/// None when the curvatures are of one sign, all zero, or more than two.
+std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem);
+
+/// Where gradient flow ends.
+struct FlowEnd {
+  bool reaches_minimum = false;  ///< z -> 0; otherwise the numbers below are NaN
+  double exponent = 0;           ///< s = int z dt: J_i ends at J_i(0) exp(-omega_i s)
+  double sharpness = 0;          ///< T(0) there
+};
+/// Any number of parameters: the only root of z(s) = z_0 - int_0^s T(0), which decreases in s.
+FlowEnd flow_end(const QuadraticRegression& problem);
+/// T(0) at the end for P = 2 and omega = (1, -epsilon) by the note's equation in W: the root of
+/// log((W - 2E)/u_0) + log(W/W_0)/epsilon = 0.
+double flow_end_sharpness(const CanonicalPair& pair);
+
+/// Rates of T(0) under gradient flow at a state: -2 z T(1), and 2 z T(0) T(1) + 4 z^2 T(2).
+double sharpening_rate(const QuadraticRegression& problem, std::span<const double> state);
+double sharpening_acceleration(const QuadraticRegression& problem, std::span<const double> state);
+
+/// GD at the edge of stability, omega = (1, -epsilon): 2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32, next term O(eps^3).
+double gd_limit(double epsilon, double E);
+/// SAM's edge T* = (sqrt(1 + 8 r) - 1)/(2 r), where T (1 + r T) = 2; 2 at r = 0.
+double sam_edge(double r);
+/// SAM at its edge to first order in epsilon: T* + eps (T* + 2E)(a B + 2 s2)/(2 (C + B^2)). At r = 0 GD's.
+double sam_limit(double r, double epsilon, double E);
+
+/// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only). Outcome: "diverged";
+/// "persistent_oscillation" where no minimum is stable (E < -1, or epsilon = 0 and mu > 2); "EOS" where the minimum's
+/// sharpness starts above 2; "converged" otherwise.
+std::string predicted_outcome(const CanonicalPair& pair);
+
+/// GD's two-step normal form near the edge, omega = (1, -epsilon), in (y, m): y = z^2 and m = T(0) - 2 at the minimum
+/// that the present W has, corrected by epsilon W z. One step of this map is two of GD:
+///     y' = y + y (4 m - 8 y),   m' = m - 2 epsilon W y,   W = (m + 2 + 2E)/(1 + epsilon)
+/// The attracting line is y = m/2 + epsilon W/8.
+solvers::Map two_step_map(const CanonicalPair& pair);
+std::vector<double> two_step_start(const CanonicalPair& pair);
+
+}  // namespace edgewise::models

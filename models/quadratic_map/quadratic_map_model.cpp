@@ -1,0 +1,513 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "models/model.hpp"
+#include "models/quadratic_map/closed_forms.hpp"
+#include "models/quadratic_map/outcome.hpp"
+#include "models/quadratic_map/predictions.hpp"
+#include "models/quadratic_map/regression.hpp"
+#include "models/quadratic_map/simulation.hpp"
+#include "solvers/flow.hpp"
+#include "solvers/map.hpp"
+
+namespace edgewise::models {
+
+const Model& quadratic_map_model();
+
+namespace {
+
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+/// Theory and simulation are compared while a difference of one rounding stays below this, relative.
+constexpr double predictable = 1e-10;
+
+const std::vector<Parameter>& data_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::numbers("curvature", "omega_i, eigenvalues of the curvature matrix Q, one per parameter; or epsilon")
+          .in("label/parameter^2")
+          .computed("[1, -epsilon]"),
+      settings::number("epsilon", "two parameters of curvature 1 and -epsilon").in("label/parameter^2").at_least(0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& initial_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::number("residual", "z_0").in("label").must(),
+      settings::numbers("jacobian",
+                        "J_0 in the eigenbasis of Q, one number per parameter; or sharpness, with invariant or "
+                        "curvature_moment for two parameters")
+          .in("label/parameter"),
+      settings::number("sharpness", "lambda_0 = |J_0|^2").in("label^2/parameter^2").above(0),
+      settings::number("invariant", "E = z_0 - J_0 Q^-1 J_0'/2").in("label"),
+      settings::number("curvature_moment", "J_0 Q J_0'").in("label^3/parameter^4")};
+  return parameters;
+}
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("method",
+                     "map: the algorithm in (z, J), exact; moments: the same in (z, T(0), T(1)), two parameters; "
+                     "two-step: GD's normal form near the edge, two parameters of opposite curvature; flow: gradient "
+                     "flow, a step taken as the time eta")
+          .one_of({"map", "moments", "two-step", "flow"})
+          .otherwise(std::string("map")),
+      settings::integer("limit_steps", "stability: steps after which an orbit is judged as it stands")
+          .in("optimizer steps")
+          .at_least(1)
+          .otherwise(std::int64_t{1'000'000}),
+      settings::integer("max_period", "stability: longest cycle that is looked for")
+          .in("optimizer steps")
+          .at_least(1)
+          .at_most(1e5)
+          .otherwise(std::int64_t{64}),
+      settings::number("rtol", "relative tolerance of the flow").above(0).below(1).otherwise(1e-10)};
+  return parameters;
+}
+
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("sampler",
+                     "basis of the parameters in which the algorithm runs: a random rotation, or Q's eigenbasis")
+          .one_of({"rotated", "eigenbasis"})
+          .otherwise(std::string("rotated"))};
+  return parameters;
+}
+
+struct Settings {
+  std::string method;
+  OutcomeOptions outcome;
+  double rtol = 1e-10;
+  bool rotated = true;
+};
+
+class QuadraticMapProblem final : public Problem {
+ public:
+  QuadraticMapProblem(QuadraticRegression problem, double learning_rate, Time time, Settings options, Table table)
+      : problem_(std::move(problem)),
+        learning_rate_(learning_rate),
+        time_(std::move(time)),
+        options_(std::move(options)),
+        table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    if (options_.method == "flow") return solve_flow();
+    if (options_.method == "two-step") return solve_two_step();
+    return solve_map(time_.at);
+  }
+
+  Trajectory reference() const override {
+    if (options_.method == "flow" || options_.method == "two-step") return solve();
+    Trajectory out = solve_map(comparable_steps());
+    if (out.steps.size() < time_.at.size() && !out.diverged_at)
+      out.warnings.push_back(fmt::format(
+          "compared at {} of {} recorded steps, the last {:.0f}: elsewhere rounding decides more than {:g} of an "
+          "observable, because it grows (chaos) or because the observable has fallen to the rounding of its terms",
+          out.steps.size(), time_.at.size(), out.steps.back(), predictable));
+    const double E = invariant(problem_, problem_.start());
+    if (std::isfinite(E) && std::abs(E) < 1e-5 * terms_of_residual(problem_.start())) out.columns.pop_back();
+    return out;
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    return simulate_quadratic(problem_, learning_rate_, options_.rotated);
+  }
+
+  std::vector<Finding> stability() const override {
+    const Outcome found = outcome_of(problem_, options_.outcome);
+    const std::vector<double> start = problem_.start();
+    const double eta = learning_rate_;
+    std::vector<Finding> out = {
+        {"outcome", found.word, "converged, EOS (after the edge), persistent_oscillation, diverged or slow"},
+        {"bounded", found.word != "diverged", "the residual stays finite"},
+        {"converged", found.word == "converged" || found.word == "EOS", "the residual falls to 0"},
+        {"edge", found.edge, "the sharpness, averaged over two steps, stood above the edge at some step"},
+        {"steps", static_cast<double>(found.steps), "until that was known"},
+        {"period", static_cast<double>(found.period), "of the cycle; 1 at a fixed point, 0 when there is none"},
+        {"residual", found.residual / eta, "z at the end"},
+        {"residual_low", found.residual_low / eta, "smallest z of the 512 steps after it"},
+        {"residual_high", found.residual_high / eta, "largest"},
+        {"sharpness_limit", found.sharpness, "eta lambda at the end; its mean over 512 steps where z oscillates"},
+        {"lyapunov_exponent", found.lyapunov_exponent,
+         "per step, of a perturbation of the parameters; 0 along a line of minima, above 0 in chaos"},
+        {"sharpness_edge", edge_of(problem_), "eta lambda at the edge: 2 of GD, T* of SAM"}};
+    if (has_invariant(problem_)) {
+      out.push_back({"invariant", invariant(problem_, start) / eta, "E = z - J Q^-1 J'/2"});
+      out.push_back({"invariant_drift", found.invariant_drift / eta, "largest change of E on the way: rounding alone"});
+    }
+    if (const auto pair = canonical_pair(problem_)) add_predictions(*pair, out);
+    const FlowEnd flow = flow_end(problem_);
+    out.push_back({"flow_sharpness_limit", flow.sharpness, "eta lambda where gradient flow ends"});
+    out.push_back({"flow_sharpens", flow.sharpness > curvature_moment(problem_, start, 0),
+                   "gradient flow ends sharper than it starts"});
+    out.push_back({"sharpening_rate", sharpening_rate(problem_, start),
+                   "d(eta lambda)/dt of gradient flow at the start, per step"});
+    out.push_back({"sharpening_acceleration", sharpening_acceleration(problem_, start), "its rate of change"});
+    return out;
+  }
+
+ private:
+  void add_predictions(const CanonicalPair& pair, std::vector<Finding>& out) const {
+    out.push_back({"epsilon", pair.epsilon, "minus the ratio of the two curvatures, the larger one below"});
+    out.push_back({"mu", pair.mu(), "u - 2 z: the sharpness at the minimum as epsilon -> 0"});
+    out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
+    out.push_back({"normalized_invariant", pair.invariant, "E in units where omega = (1, -epsilon)"});
+    if (problem_.rule == MapRule::gd) {
+      const std::string predicted = predicted_outcome(pair);
+      out.push_back({"predicted_outcome", predicted, "of small epsilon: bounded iff z < 2 and mu < 4"});
+      double limit = nan;
+      if (predicted == "EOS") limit = gd_limit(pair.epsilon, pair.invariant);
+      if (predicted == "converged") limit = pair.minimum_sharpness();
+      out.push_back({"predicted_sharpness_limit", limit, "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
+    } else if (problem_.rule == MapRule::sam) {
+      const bool edge = pair.minimum_sharpness() > edge_of(problem_);
+      out.push_back({"predicted_sharpness_limit",
+                     edge && pair.epsilon > 0 ? sam_limit(problem_.radius, pair.epsilon, pair.invariant) : nan,
+                     "T* and its first order in epsilon, after the edge"});
+    }
+  }
+
+  /// A trajectory without steps, with the model's observables as columns.
+  Trajectory with_columns() const {
+    Trajectory out;
+    for (const Observable& observable : quadratic_map_observables(problem_))
+      out.columns.push_back({observable, {}, {}});
+    return out;
+  }
+
+  void append(Trajectory& out, double step, double z, double t0, double t1, double E) const {
+    double values[6];
+    observe_quadratic(z / learning_rate_, t0 / learning_rate_, t1 / learning_rate_, E / learning_rate_, learning_rate_,
+                      values);
+    out.steps.push_back(step);
+    for (std::size_t c = 0; c < out.columns.size(); ++c) out.columns[c].value.push_back(values[c]);
+  }
+
+  /// E from (z, T(0), T(1)) of two parameters.
+  double moment_invariant(double z, double t0, double t1) const {
+    const double a = problem_.curvature[0], b = problem_.curvature[1];
+    return a * b == 0 ? nan : z - 0.5 * ((a + b) * t0 - t1) / (a * b);
+  }
+
+  Trajectory solve_map(const std::vector<std::uint64_t>& at) const {
+    const bool moments = options_.method == "moments";
+    if (moments && problem_.parameters() != 2)
+      throw table_.error("theory.method", "moments close for two parameters only; use map");
+    Trajectory out = with_columns();
+    const double E0 = invariant(problem_, problem_.start());
+    double drift = 0, last_sharpness = 0;
+    solvers::OrbitOptions orbit_options;
+    orbit_options.at = at;
+    orbit_options.divergence_limit = divergence_limit(problem_);
+    const auto read = [&](std::span<const double> x) {
+      struct Read {
+        double t0, t1, E;
+      };
+      if (moments) return Read{x[1], x[2], has_invariant(problem_) ? moment_invariant(x[0], x[1], x[2]) : nan};
+      return Read{curvature_moment(problem_, x, 0), curvature_moment(problem_, x, 1), invariant(problem_, x)};
+    };
+    orbit_options.observer = [&](std::uint64_t, std::span<const double> x) {
+      const auto now = read(x);
+      last_sharpness = now.t0;
+      if (std::isfinite(now.E)) drift = std::max(drift, std::abs(now.E - E0));
+    };
+    const solvers::Orbit orbit = moments ? solvers::iterate(moment_map(problem_), moment_start(problem_), orbit_options)
+                                         : solvers::iterate(regression_map(problem_), problem_.start(), orbit_options);
+    for (std::size_t k = 0; k < orbit.steps.size(); ++k) {
+      const auto now = read(orbit.states[k]);
+      append(out, static_cast<double>(orbit.steps[k]), orbit.states[k][0], now.t0, now.t1, now.E);
+    }
+    out.method = moments ? "moments" : "map";
+    out.exact = true;
+    if (orbit.diverged_at) out.diverged_at = static_cast<double>(*orbit.diverged_at);
+    if (has_invariant(problem_)) out.report.emplace_back("invariant_drift", drift / learning_rate_);
+    out.report.emplace_back("last_normalized_sharpness", last_sharpness);
+    out.labels.emplace_back("outcome", orbit.diverged_at ? "diverged" : "bounded");
+    return out;
+  }
+
+  Trajectory solve_flow() const {
+    if (problem_.rule != MapRule::gd) throw table_.error("theory.method", "flow is the flow of GD; use map with SAM");
+    Trajectory out = with_columns();
+    std::vector<double> times(time_.at.begin(), time_.at.end());
+    solvers::FlowOptions flow_options;
+    flow_options.rtol = options_.rtol;
+    flow_options.atol = 1e-3 * options_.rtol;
+    flow_options.divergence_limit = divergence_limit(problem_);
+    const auto rate = [this](std::span<const double> x, std::span<double> dxdt) {
+      dxdt[0] = -x[0] * curvature_moment(problem_, x, 0);
+      for (std::size_t i = 0; i < problem_.parameters(); ++i) dxdt[i + 1] = -x[0] * problem_.curvature[i] * x[i + 1];
+    };
+    const solvers::FlowSolution flow = solvers::integrate_flow(rate, problem_.start(), times, flow_options);
+    const double E0 = invariant(problem_, problem_.start());
+    double drift = 0;
+    for (std::size_t k = 0; k < flow.times.size(); ++k) {
+      const std::vector<double>& x = flow.states[k];
+      const double E = invariant(problem_, x);
+      if (std::isfinite(E)) drift = std::max(drift, std::abs(E - E0));
+      append(out, flow.times[k], x[0], curvature_moment(problem_, x, 0), curvature_moment(problem_, x, 1), E);
+    }
+    out.method = fmt::format("flow, rtol {:g}", options_.rtol);
+    out.diverged_at = flow.diverged_at;
+    out.report.emplace_back("integration_steps", static_cast<double>(flow.steps));
+    if (has_invariant(problem_)) out.report.emplace_back("invariant_drift", drift / learning_rate_);
+    const FlowEnd end = flow_end(problem_);
+    out.report.emplace_back("flow_sharpness_limit", end.sharpness);
+    out.labels.emplace_back("outcome", end.reaches_minimum ? "converged" : "slow");
+    return out;
+  }
+
+  Trajectory solve_two_step() const {
+    const auto pair = canonical_pair(problem_);
+    if (problem_.rule != MapRule::gd || !pair || !(pair->epsilon > 0))
+      throw table_.error("theory.method", "two-step needs GD and two parameters of opposite curvature; use map");
+    Trajectory out;
+    out.columns = {{{"loss", "label^2", "z^2/2, every other step"}, {}, {}},
+                   {{"minimum_sharpness", "1", "eta lambda at z = 0, the slow variable held"}, {}, {}}};
+    solvers::OrbitOptions orbit_options;
+    for (const std::uint64_t step : time_.at)
+      if (step % 2 == 0) orbit_options.at.push_back(step / 2);
+    orbit_options.divergence_limit = divergence_limit(problem_);
+    const solvers::Orbit orbit = solvers::iterate(two_step_map(*pair), two_step_start(*pair), orbit_options);
+    const double unit = learning_rate_ * pair->scale;
+    for (std::size_t k = 0; k < orbit.steps.size(); ++k) {
+      out.steps.push_back(2 * static_cast<double>(orbit.steps[k]));
+      out.columns[0].value.push_back(0.5 * orbit.states[k][0] / (unit * unit));
+      out.columns[1].value.push_back(2 + orbit.states[k][1]);
+    }
+    out.method = "two-step normal form";
+    if (orbit.diverged_at) out.diverged_at = 2 * static_cast<double>(*orbit.diverged_at);
+    if (orbit_options.at.size() < time_.at.size())
+      out.warnings.push_back("the normal form moves by two steps: odd recorded steps are left out");
+    return out;
+  }
+
+  /// Size of what the residual is made of in parameter space, which does not shrink with it.
+  double terms_of_residual(std::span<const double> x) const {
+    double size = std::abs(x[0]);
+    for (std::size_t i = 0; i < problem_.parameters(); ++i)
+      if (problem_.curvature[i] != 0)
+        size = std::max(size, 0.5 * x[i + 1] * x[i + 1] / std::abs(problem_.curvature[i]));
+    return size;
+  }
+
+  /// The recorded steps at which rounding decides little of any observable: an orbit that starts a few roundings away
+  /// is still at the same place there, and the observables are not small against the terms they are made of.
+  std::vector<std::uint64_t> comparable_steps() const {
+    const solvers::Map map = regression_map(problem_);
+    constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
+    constexpr double allowed = 0.2 * predictable;
+    std::vector<double> x = problem_.start(), shadow = x, next(x.size());
+    for (double& v : shadow) v *= 1 + rounding;
+    const double limit = divergence_limit(problem_);
+    std::vector<std::uint64_t> out;
+    std::size_t recorded = 0;
+    double largest_terms = 0;
+    for (std::uint64_t k = 0; std::abs(x[0]) < limit && recorded < time_.at.size(); ++k) {
+      largest_terms = std::max(largest_terms, terms_of_residual(x));
+      if (k == time_.at[recorded]) {
+        const double t1 = curvature_moment(problem_, x, 1);
+        double terms = 0;
+        for (std::size_t i = 0; i < problem_.parameters(); ++i)
+          terms += std::abs(problem_.curvature[i]) * x[i + 1] * x[i + 1];
+        const double of_residual = std::max(rounding * largest_terms, std::abs(x[0] - shadow[0]));
+        const double of_moment = std::max(rounding * terms, std::abs(t1 - curvature_moment(problem_, shadow, 1)));
+        if (of_residual <= allowed * std::abs(x[0]) && of_moment <= allowed * std::abs(t1)) out.push_back(k);
+        ++recorded;
+      }
+      for (std::vector<double>* state : {&x, &shadow}) {
+        map.step(*state, next);
+        state->swap(next);
+      }
+    }
+    if (out.empty()) out.push_back(0);
+    return out;
+  }
+
+  QuadraticRegression problem_;
+  double learning_rate_;
+  Time time_;
+  Settings options_;
+  Table table_;
+};
+
+// J_0 from sharpness and, for two parameters, another linear condition on J_1^2, J_2^2.
+std::vector<double> jacobian_of(const Values& initial, const std::vector<double>& curvature) {
+  const double sharpness = initial.number("sharpness"), z = initial.number("residual");
+  if (curvature.size() == 1) {
+    for (const char* other : {"invariant", "curvature_moment"})
+      if (initial.given(other))
+        throw initial.error(other, "with one parameter the sharpness says it all; leave it out");
+    return {std::sqrt(sharpness)};
+  }
+  if (curvature.size() != 2)
+    throw initial.error(
+        "sharpness", fmt::format("determines J_0 for one or two parameters, not {}; give jacobian", curvature.size()));
+  if (initial.given("invariant") == initial.given("curvature_moment"))
+    throw initial.error("sharpness", "needs either invariant or curvature_moment beside it (two parameters)");
+  // a J_1^2 + b J_2^2 = given.
+  const bool by_invariant = initial.given("invariant");
+  const char* key = by_invariant ? "invariant" : "curvature_moment";
+  double a = curvature[0], b = curvature[1], given = 0;
+  if (by_invariant) {
+    if (a == 0 || b == 0) throw initial.error(key, "is not defined where a curvature is 0; give curvature_moment");
+    a = 1 / a;
+    b = 1 / b;
+    given = 2 * (z - initial.number(key));
+  } else {
+    given = initial.number(key);
+  }
+  if (a == b) throw initial.error(key, "two equal curvatures leave it no freedom; give jacobian");
+  const double first = (given - b * sharpness) / (a - b), second = (a * sharpness - given) / (a - b);
+  const double rounding = -1e-14 * sharpness;
+  if (first < rounding || second < rounding)
+    throw initial.error(key, fmt::format("no J_0 has this sharpness and this {}: its squares would be {:g} and {:g}",
+                                         key, first, second));
+  return {std::sqrt(std::max(0.0, first)), std::sqrt(std::max(0.0, second))};
+}
+
+class QuadraticMapModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description description = {
+        "quadratic-map", "one-sample quadratic regression: sharpening and the edge of stability as a map",
+        "z = z_0 + J_0 theta + theta'Q theta/2,  J = J_0 + Q theta,  loss z^2/2,  sharpness lambda = |J|^2\n"
+        "map:      z' = z (1 - T(0)) + z^2 T(1)/2,  J_i' = (1 - z omega_i) J_i,  T(k) = sum omega_i^k J_i^2   "
+        "(units of eta = 1)\n"
+        "flow:     dz/dt = -z T(0),  dJ_i/dt = -z omega_i J_i\n"
+        "E = z - T(-1)/2 is conserved by all of them, by SAM too; [data] holds Q's eigenvalues, [initial] z_0 and J_0",
+        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Dauphin 2023; theory note quadratic-regression, sections 1, 5",
+        all_keys()};
+    return description;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"data", "initial", "optimizer", "theory", "monte_carlo"};
+    return names;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> list = [] {
+      std::vector<const settings::Description*> out;
+      for (const settings::Description& d : rules()) out.push_back(&d);
+      return out;
+    }();
+    return list;
+  }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> list = quadratic_map_observables({{1.0}, 0, {1.0}, MapRule::gd, 0});
+    return list;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return quadratic_map_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    for (const char* unused : {"spectrum", "noise", "schedule", "tune"})
+      if (!table.table_or_empty(unused).keys().empty())
+        throw table.error(unused, "this model does not read this section; leave it out");
+    const Values data = settings::read(table.table_or_empty("data"), data_keys());
+    const Values initial = settings::read(table.table_or_empty("initial"), initial_keys());
+    const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), "gd");
+
+    QuadraticRegression problem;
+    if (data.given("curvature") == data.given("epsilon"))
+      throw data.error("curvature", "give either curvature (the eigenvalues of Q) or epsilon (for 1 and -epsilon)");
+    problem.curvature =
+        data.given("curvature") ? data.numbers("curvature") : std::vector<double>{1, -data.number("epsilon")};
+    if (problem.curvature.empty()) throw data.error("curvature", "needs at least one eigenvalue");
+    problem.residual = initial.number("residual");
+    if (initial.given("jacobian") == initial.given("sharpness"))
+      throw initial.error("jacobian", "give either jacobian or sharpness");
+    if (initial.given("jacobian")) {
+      for (const char* other : {"invariant", "curvature_moment"})
+        if (initial.given(other)) throw initial.error(other, "follows from jacobian; leave it out");
+      problem.jacobian = initial.numbers("jacobian");
+      if (problem.jacobian.size() != problem.curvature.size())
+        throw initial.error("jacobian", fmt::format("needs one number per eigenvalue of Q: {}, got {}",
+                                                    problem.curvature.size(), problem.jacobian.size()));
+    } else {
+      problem.jacobian = jacobian_of(initial, problem.curvature);
+    }
+    for (const auto* list : {&problem.curvature, &problem.jacobian})
+      for (const double x : *list)
+        if (!std::isfinite(x)) throw table.error("", "the eigenvalues of Q and J_0 must be finite");
+
+    const double eta = choice.values.number("learning_rate");
+    problem.rule = static_cast<MapRule>(choice.index);
+    if (problem.rule != MapRule::gd) {
+      const double rho = choice.values.number("rho");
+      problem.radius = problem.rule == MapRule::sam ? rho / eta : rho * std::sqrt(eta);
+    }
+    problem.residual *= eta;
+    for (double& J : problem.jacobian) J *= std::sqrt(eta);
+
+    Settings options;
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    options.method = theory.text("method");
+    options.outcome.max_steps = static_cast<std::uint64_t>(theory.integer("limit_steps"));
+    options.outcome.max_period = static_cast<std::size_t>(theory.integer("max_period"));
+    options.rtol = theory.number("rtol");
+    std::vector<std::string> shared_keys;
+    for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
+    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    options.rotated = monte_carlo.text("sampler") == "rotated";
+    return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options,
+                                                 Table(table.origin(), ""));
+  }
+
+ private:
+  static std::vector<Parameter> all_keys() {
+    std::vector<Parameter> out;
+    for (const auto& [section, keys] : {std::pair("data.", &data_keys()), std::pair("initial.", &initial_keys())})
+      for (Parameter p : *keys) {
+        p.name = section + p.name;
+        out.push_back(std::move(p));
+      }
+    return out;
+  }
+
+  // In the order of MapRule.
+  static const std::vector<settings::Description>& rules() {
+    static const std::vector<settings::Description> list = [] {
+      const Parameter rate = settings::number("learning_rate", "eta; 1 makes the variables the normalised ones")
+                                 .in("per step")
+                                 .above(0)
+                                 .otherwise(1.0);
+      const Parameter rho = settings::number("rho",
+                                             "distance of the look-ahead, in units of the gradient for sam, of "
+                                             "the parameters for normalized-sam")
+                                .at_least(0)
+                                .must();
+      const char* source = "theory note quadratic-regression, ";
+      return std::vector<settings::Description>{
+          {"gd", "gradient descent", "theta' = theta - eta grad L(theta)", std::string(source) + "section 0", {rate}},
+          {"sam",
+           "sharpness-aware minimisation, unnormalised",
+           "theta' = theta - eta grad L(theta + rho grad L(theta));  edge: eta lambda (1 + rho lambda) = 2",
+           std::string(source) + "sections 0 and 5",
+           {rate, rho}},
+          {"normalized-sam",
+           "sharpness-aware minimisation with a look-ahead of fixed length",
+           "theta' = theta - eta grad L(theta + rho g/|g|), g = grad L(theta)",
+           std::string(source) + "sections 0 and 5",
+           {rate, rho}}};
+    }();
+    return list;
+  }
+};
+
+}  // namespace
+
+const Model& quadratic_map_model() {
+  static const QuadraticMapModel model;
+  return model;
+}
+
+}  // namespace edgewise::models

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "cli/axis.hpp"
+#include "cli/figure_style.hpp"
 #include "cli/gnuplot.hpp"
 #include "cli/output_file.hpp"
 #include "settings/settings.hpp"
@@ -19,11 +20,6 @@ using settings::Error;
 using settings::text_of;
 
 namespace {
-
-/// Okabe & Ito's palette, told apart by colour-blind readers, in an order that also differs in lightness.
-constexpr const char* palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
-constexpr std::size_t palette_size = std::size(palette);
-constexpr const char* grey = "#555555";
 
 /// Points closer than this share of the axis are thinned out, so that markers stay apart.
 constexpr double marker_spacing = 1.0 / 36;
@@ -58,32 +54,8 @@ bool finite(double x) {
   return std::isfinite(x) && std::abs(x) < drawable;
 }
 
-/// A gnuplot string without markup or command substitution.
-std::string plain(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return out + "'";
-}
-
 std::string axis_label(const models::Observable& observable) {
-  std::string out;
-  std::string word;
-  const auto flush = [&] {
-    if (word == "mse" || word == "ntk" || word == "sgd")
-      std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
-    out += (out.empty() || word.empty() ? "" : " ") + word;
-    word.clear();
-  };
-  for (const char c : observable.name) {
-    if (c == '_')
-      flush();
-    else
-      word += c;
-  }
-  flush();
+  std::string out = shown_name(observable.name);
   if (!observable.unit.empty() && observable.unit != "1") out += " [" + observable.unit + "]";
   for (const auto& [plain_power, raised] : {std::pair{"^2", "²"}, std::pair{"^3", "³"}})
     for (std::size_t at = out.find(plain_power); at != std::string::npos; at = out.find(plain_power))
@@ -310,11 +282,6 @@ std::vector<Mark> marks_of(const Panel& panel) {
   return out;
 }
 
-std::size_t letters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 /// gnuplot's words for a corner where the legend covers nothing, else below the axes.
 std::string legend_place(const Panel& panel) {
   std::size_t entries = 0, longest = 0;
@@ -418,24 +385,6 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
   return out + "plot " + settings::join(plots, ", \\\n     ") + "\n";
 }
 
-std::string terminal(const std::string& ending, std::size_t panels) {
-  const double n = static_cast<double>(panels);
-  if (ending == ".svg")
-    return fmt::format(
-        "set terminal svg enhanced size {:.0f},420 font 'Helvetica,Arial,sans-serif,14' background 'white'", 600 * n);
-  if (ending == ".png")
-    return fmt::format(
-        "set terminal pngcairo enhanced size {:.0f},1050 font 'Helvetica,10.5' fontscale 2.5 linewidth 2.5 "
-        "pointscale 2.5 background 'white'",
-        1500 * n);
-  if (ending == ".pdf")
-    return fmt::format(
-        "set terminal pdfcairo enhanced size {:.2f}in,3.29in font 'Helvetica,8.2' fontscale 1 linewidth 1.6 "
-        "pointscale 0.8",
-        4.7 * n);
-  throw Error(fmt::format("a figure's file must end in .svg, .png or .pdf, not '{}'", ending));
-}
-
 }  // namespace
 
 std::pair<double, double> predicted_band(double mean, double std, bool log_normal) {
@@ -459,7 +408,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
     for (const Result& r : results)
       if (r.get("title") != title) title.clear();
   }
-  std::string out = "set encoding utf8\n" + terminal(ending, observables.size()) + "\n";
+  std::string out = "set encoding utf8\n" + terminal(ending, 600 * static_cast<double>(observables.size()), 420) + "\n";
   out += "set output " + plain(path) + "\n";
   out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";
   const bool several = observables.size() > 1;

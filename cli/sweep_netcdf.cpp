@@ -330,7 +330,7 @@ void read_cells(const NetcdfFile& file, SweepTable& table) {
     cell.failure = failures[c];
     cell.seconds = seconds[c];
     cell.state = states[c] == 1 ? CellState::finished : states[c] == 2 ? CellState::failed : CellState::pending;
-    if (cell.state != CellState::finished) cell.measures.clear();
+    if (cell.state == CellState::pending) cell.measures.clear();
   }
 }
 

@@ -24,9 +24,11 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t fine_points = 240;
 constexpr std::size_t fine_points_alone = 4000;
 
+/// Formulas know the axes that have numbers.
 std::vector<std::string> axis_names(const SweepTable& table) {
   std::vector<std::string> out;
-  for (const SweepAxis& axis : table.axes) out.push_back(axis.name);
+  for (const SweepAxis& axis : table.axes)
+    if (axis.words.empty()) out.push_back(axis.name);
   return out;
 }
 
@@ -62,26 +64,30 @@ class PlaneView {
  public:
   PlaneView(const SweepTable& table, const Plane& plane) : table_(table), plane_(plane) {
     for (const SweepAxis& axis : table.axes) scales_.emplace_back(axis);
-    for (std::size_t a = 0; a < scales_.size(); ++a)
-      values_.push_back(a < plane.place.size() ? scales_[a].value(plane.place[a]) : 0);
+    std::vector<std::size_t> among_numbers(scales_.size(), 0);
+    for (std::size_t a = 0; a < scales_.size(); ++a) {
+      among_numbers[a] = values_.size();
+      if (table.axes[a].words.empty()) values_.push_back(scales_[a].value(plane.place[a]));
+    }
+    x_value_ = among_numbers[plane.horizontal];
+    y_value_ = among_numbers[plane.vertical.value_or(plane.horizontal)];
   }
 
   bool flat() const { return !plane_.vertical; }
   const AxisScale& x() const { return scales_[plane_.horizontal]; }
   const AxisScale& y() const { return scales_[*plane_.vertical]; }
 
-  /// Values of all axes at a point on the scales.
+  /// What formulas see at a point on the scales: values of the axes that have numbers.
   std::vector<double> values(double at_x, double at_y) const {
     std::vector<double> out = values_;
-    out[plane_.horizontal] = x().from_scale(at_x);
-    if (plane_.vertical) out[*plane_.vertical] = y().from_scale(at_y);
+    if (plane_.vertical) out[y_value_] = y().from_scale(at_y);
+    out[x_value_] = x().from_scale(at_x);
     return out;
   }
 
   /// The cell at sorted indices along the plane's axes.
   std::size_t cell(std::size_t ix, std::size_t iy) const {
     std::vector<std::size_t> place = plane_.place;
-    place.resize(table_.axes.size(), 0);
     place[plane_.horizontal] = x().index(ix);
     if (plane_.vertical) place[*plane_.vertical] = y().index(iy);
     return cell_at(table_, place);
@@ -117,6 +123,7 @@ class PlaneView {
   const Plane& plane_;
   std::vector<AxisScale> scales_;
   std::vector<double> values_;
+  std::size_t x_value_ = 0, y_value_ = 0;
 };
 
 std::vector<double> fine(const AxisScale& axis, std::size_t count) {
@@ -353,7 +360,12 @@ std::vector<Boundary> predicted_boundaries(const SweepTable& table, const Plane&
   return out;
 }
 
-DiagramComparison compare(const SweepTable& table, const std::vector<double>& margins) {
+DiagramComparison compare(const SweepTable& table) {
+  const std::vector<Plane> all = planes(table);
+  return compare(table, all);
+}
+
+DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes, const std::vector<double>& margins) {
   DiagramComparison out;
   for (const CellResult& cell : table.cells) {
     out.finished += cell.state == CellState::finished ? 1 : 0;
@@ -367,7 +379,7 @@ DiagramComparison compare(const SweepTable& table, const std::vector<double>& ma
   std::map<std::pair<std::string, std::string>, std::size_t> confusions;
   std::map<std::pair<bool, std::string>, Sums> sums;
 
-  for (const Plane& plane : planes(table)) {
+  for (const Plane& plane : planes) {
     const PlaneView view(table, plane);
     const std::vector<Boundary> measured = measured_boundaries(table, plane),
                                 predicted = predicted_boundaries(table, plane);

@@ -101,7 +101,10 @@ struct DiagramComparison {
   std::vector<std::string> lines() const;
 };
 
-/// Over all planes of the grid together. \throws settings::Error for a formula that cannot be read.
-DiagramComparison compare(const SweepTable& table, const std::vector<double>& margins = {1, 2});
+/// Over these planes together. \throws settings::Error for a formula that cannot be read.
+DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes,
+                          const std::vector<double>& margins = {1, 2});
+/// Over all planes of the grid.
+DiagramComparison compare(const SweepTable& table);
 
 }  // namespace edgewise::validation

@@ -1,0 +1,27 @@
+#pragma once
+/// \file
+/// What all figures share: colours, text and terminals of gnuplot.
+#include <cstddef>
+#include <string>
+
+namespace edgewise::cli {
+
+/// Okabe & Ito's palette, told apart by colour-blind readers, in an order that also differs in lightness.
+inline constexpr const char* palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
+inline constexpr std::size_t palette_size = sizeof(palette) / sizeof(palette[0]);
+inline constexpr const char* grey = "#555555";
+
+/// A gnuplot string without markup or command substitution.
+std::string plain(const std::string& text);
+
+/// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such.
+std::string shown_name(const std::string& name);
+
+/// Letters of a text in UTF-8.
+std::size_t letters(const std::string& text);
+
+/// "set terminal ..." for the ending (.svg, .png, .pdf) at a size in points of a screen (600 x 420 is one panel).
+/// \throws settings::Error for another ending.
+std::string terminal(const std::string& ending, double width, double height);
+
+}  // namespace edgewise::cli

@@ -385,6 +385,13 @@ TEST_CASE("gradient flow: the linear model's integral, the energy that is left, 
     CHECK(std::abs(coarse.loss[k] - fine.loss[k]) <= coarse.loss_error);
     CHECK(std::abs(coarse.q[k] - fine.q[k]) <= coarse.q_error);
   }
+  // Where it is looked at changes the steps, not the flow.
+  const std::vector<double> uneven = {.05, .5, .52, 2};
+  const QuadraticFlow other = solve_quadratic_flow(curved, uneven, {.tolerance = 1e-10, .most_steps = 900});
+  CHECK(std::abs(other.loss[1] - fine.loss[0]) < 1e-7);
+  CHECK(std::abs(other.q[1] - fine.q[0]) < 1e-7);
+  CHECK(std::abs(other.loss[3] - fine.loss[1]) < 1e-7);
+  CHECK(std::abs(other.q[3] - fine.q[1]) < 1e-7);
   // Small steps approach it at first order.
   const auto gap = [&](std::size_t steps) {
     const QuadraticMemorySolution s =

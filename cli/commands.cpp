@@ -52,6 +52,7 @@ std::string written(const Target& target) {
 validation::Sample run_replicas(const Context& context, const models::Problem& problem,
                                 const models::Experiment& experiment, const std::string& where = "") {
   const auto simulation = problem.simulate();
+  if (const std::string text = simulation->announcement(); !text.empty()) context.say(text);
   Progress progress(context.err, fmt::format("{} replicas{}", experiment.monte_carlo.replicas, where),
                     !context.quiet && is_terminal(context.err));
   validation::RunOptions options;
@@ -244,7 +245,8 @@ Status list(const Context& context, const std::string& group) {
   const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   std::vector<Entry> entries;
   for (Entry& e : catalog())
-    if (group.empty() ? e.group != "sections" : e.group == group) entries.push_back(std::move(e));
+    if (group.empty() ? std::find(groups().begin(), groups().end(), e.group) != groups().end() : e.group == group)
+      entries.push_back(std::move(e));
   write_output(context, target,
                target.form == "json" ? json_text(list_json(entries))
                                      : (target.form == "csv" ? list_csv(entries) : list_text(entries)));

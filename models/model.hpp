@@ -81,6 +81,8 @@ class Simulation {
   /// Replica `index` of `seed`: the same bits whenever and wherever it is run.
   virtual std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const = 0;
   virtual std::string sampler() const = 0;
+  /// What is said before it starts, e.g. the memory it will take; may be empty.
+  virtual std::string announcement() const { return {}; }
   virtual std::vector<std::string> warnings() const { return {}; }
   /// Rough cost of one replica, in mode-steps; for progress estimates.
   virtual double cost() const { return 1; }

@@ -1,0 +1,124 @@
+#include "models/quadratic/edges.hpp"
+
+#include <array>
+#include <cmath>
+#include <stdexcept>
+
+#include "linear_algebra/dense.hpp"
+#include "models/quadratic/early_time.hpp"
+#include "models/quadratic/mean_square.hpp"
+#include "models/quadratic/memory.hpp"
+#include "models/quadratic/tensor_memory.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
+
+/// Of the exact kernel norm, which costs D^4.
+constexpr std::size_t largest_exact = 200;
+
+Matrix initial_kernel(const QuadraticProblem& problem) {
+  Matrix j0;
+  if (problem.given) {
+    j0 = problem.given->j0;
+  } else {
+    QuadraticLaw linear = problem.law;  // z0 and J0 do not depend on the curvature, which need not be drawn
+    linear.curvature = 0;
+    j0 = draw_instance(linear, problem.seed, 0, CurvatureTensor::Storage::stored).j0;
+  }
+  return linear_algebra::product(j0, j0, Transposed::no, Transposed::yes);
+}
+
+QuadraticEnsemble ensemble_of(const QuadraticLaw& law) {
+  return {static_cast<double>(law.outputs) / static_cast<double>(law.parameters), law.curvature, law.residual_variance,
+          law.jacobian_variance};
+}
+
+void add_limit(const QuadraticProblem& problem, std::vector<Finding>& out) {
+  const QuadraticEnsemble ensemble = ensemble_of(problem.law);
+  out.push_back({"bulk_edge", quadratic_bulk_edge(ensemble, 0), "lambda_+ of K at the start, D and P to infinity"});
+  if (problem.law.curvature > 0) {
+    // Late enough for q to have settled where the kernel is not singular.
+    const std::array<double, 1> late{30 / problem.law.jacobian_variance};
+    QuadraticFlowOptions rough;
+    rough.tolerance = 1e-3;
+    rough.most_steps = 300;
+    const QuadraticFlow flow = solve_quadratic_flow(ensemble, late, rough);
+    out.push_back({"bulk_edge_sharpened", flow.bulk_edge[0], "lambda_+ at the end of gradient flow"});
+    out.push_back({"eta_eos", 2 / flow.bulk_edge[0], "full batch reaches the edge of stability above this rate"});
+  }
+  QuadraticDivergence divergence;
+  divergence.batch_fraction = problem.batch_fraction();
+  divergence.tolerance = 1e-3;
+  out.push_back({"eta_divergence", quadratic_divergence_threshold(ensemble, divergence),
+                 "the limit's loss grows a hundredfold within 60 steps above this rate"});
+}
+
+}  // namespace
+
+std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
+  const Matrix kernel = initial_kernel(problem);
+  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(kernel);
+  const double eta = problem.rule.learning_rate, rho = problem.rule.rho, lambda = eigen.values.back();
+  const std::size_t batch = problem.batch;
+  std::vector<Finding> out;
+  out.push_back({"ntk_max", lambda, "largest eigenvalue of the initial kernel (of replica 0)"});
+  out.push_back({"eta_lambda_max", eta * lambda, "the full-batch edge of stability is at 2"});
+  if (rho > 0) {
+    const double edge = sam_edge(eta, rho);
+    const double mean = sam_mean_rate(kernel, eta, rho, batch);
+    out.push_back({"stable", mean < 2, "the mean of the linearised SAM decays on the initial kernel"});
+    out.push_back({"lambda_sam", edge, "eta lambda (1 + rho lambda) = 2: where SAM holds the largest eigenvalue"});
+    out.push_back({"sam_mean_rate", mean, "largest eigenvalue of the mean map of SAM; its edge is at 2"});
+  } else {
+    const bool exact = problem.law.outputs <= largest_exact;
+    const double beta =
+        problem.law.outputs == 1 ? 1.0 : static_cast<double>(batch - 1) / static_cast<double>(problem.law.outputs - 1);
+    const double annealed = annealed_kernel_norm(eigen.values, eta, batch);
+    const double norm = exact ? exact_kernel_norm(eigen, eta, batch) : annealed;
+    out.push_back({"stable", eta * beta * lambda < 2 && norm < 1, "in the mean square, on the frozen initial kernel"});
+    out.push_back({"kernel_norm", annealed, "annealed kernel norm of the initial kernel"});
+    if (exact) out.push_back({"kernel_norm_exact", norm, "exact kernel norm; the stochastic edge is at 1"});
+    out.push_back({"eta_max", exact ? exact_critical_rate(eigen, batch) : annealed_critical_rate(eigen.values, batch),
+                   "mean-square edge of the frozen initial kernel"});
+    out.push_back({"eta_annealed", annealed_critical_rate(eigen.values, batch), "where the annealed norm is 1"});
+    out.push_back(
+        {"eta_mean", mean_critical_rate(eigen.values, batch), "above it the mean grows on the initial kernel"});
+    if (!problem.given) add_limit(problem, out);
+  }
+  if (!problem.given)
+    out.push_back(
+        {"tensor_bytes",
+         CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, CurvatureTensor::Storage::stored),
+         "of one replica's curvature tensor when stored"});
+  return out;
+}
+
+std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
+  if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, none is given");
+  if (problem.rule.rho > 0) throw std::invalid_argument("the early-time expansion is of GD and SGD, not of SAM");
+  const auto p = static_cast<double>(problem.law.parameters);
+  const double curvature = problem.law.curvature / (p * p);
+  const Matrix kernel = initial_kernel(problem);
+  const ModeDifferences modes =
+      averaged_mode_differences(kernel, problem.law.parameters, curvature, problem.law.residual_variance,
+                                problem.rule.learning_rate, problem.batch);
+  std::vector<double> time;
+  double trace = 0;
+  for (const double lambda : modes.eigenvalue) trace += lambda;
+  for (const double lambda : modes.eigenvalue)
+    time.push_back(sharpening_time(lambda, trace, problem.law.parameters, curvature, problem.law.residual_variance));
+  const std::vector<double> first(modes.eigenvalue.size(), modes.first);
+  return {{"eigenvalue", "1", "of the initial kernel (of replica 0)", modes.eigenvalue},
+          {"first_difference", "1", "D1: diffusion of the parameters by the noise of the batches and the pull", first},
+          {"second_difference_order2", "1", "D2, term of order eta^2: progressive sharpening", modes.order2},
+          {"second_difference_order3", "1", "D2, term of order eta^3: what takes from it", modes.order3},
+          {"ratio", "1", "share of the noiseless acceleration that remains: conservative sharpening", modes.ratio},
+          {"sharpening_time", "1/eigenvalue", "effective time eta b t in which the eigenvalue moves by its own size",
+           time}};
+}
+
+}  // namespace edgewise::models

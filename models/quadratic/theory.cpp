@@ -1,0 +1,189 @@
+#include "models/quadratic/theory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/quadratic/early_time.hpp"
+#include "models/quadratic/memory.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double gib = 1073741824.0;
+
+QuadraticEnsemble ensemble_of(const QuadraticProblem& problem) {
+  const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
+  return {d / p, problem.law.curvature, problem.law.residual_variance, problem.law.jacobian_variance};
+}
+
+/// The observables of a solution at chosen places.
+class Columns {
+ public:
+  Columns(const QuadraticProblem& problem, Trajectory& out) : problem_(problem), out_(out) {
+    for (const Observable& o : quadratic_observables_of_theory()) out_.columns.push_back({o, {}, {}});
+  }
+  void add(double step, double loss, double q, double kernel_mean, double bulk_edge) {
+    out_.steps.push_back(step);
+    const double eta = problem_.learning_rate(step);
+    const double values[] = {loss, q, kernel_mean, bulk_edge, eta * bulk_edge};
+    for (std::size_t c = 0; c < std::size(values); ++c) out_.columns[c].value.push_back(values[c]);
+  }
+
+ private:
+  static std::vector<Observable> quadratic_observables_of_theory() {
+    return {{"loss", "label^2", "|z|^2/(2D), per output"},
+            {"parameter_power", "1", "|theta|^2/P"},
+            {"ntk_mean", "1", "tr K/D, K = J J'"},
+            {"ntk_max", "1", "edge of the bulk of K; that it is the largest eigenvalue is a conjecture"},
+            {"eta_lambda_max", "1", "eta times the edge of the bulk of K; conjecture, as ntk_max"}};
+  }
+  const QuadraticProblem& problem_;
+  Trajectory& out_;
+};
+
+Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& theory) {
+  QuadraticMemoryProblem limit;
+  limit.ensemble = ensemble_of(problem);
+  limit.batch_fraction = problem.batch_fraction();
+  limit.steps = problem.time.steps;
+  limit.learning_rate = {problem.rule.learning_rate};
+  if (problem.schedule) {
+    limit.learning_rate.clear();
+    for (std::size_t t = 0; t < limit.steps; ++t)
+      limit.learning_rate.push_back(problem.learning_rate(static_cast<double>(t)));
+  }
+  if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(theory.memory_limit);
+  const QuadraticMemorySolution solution = solve_quadratic_memory(limit);
+
+  Trajectory out;
+  out.method = "memory recursion, D and P to infinity";
+  Columns columns(problem, out);
+  for (const std::uint64_t t : problem.time.at)
+    if (t < solution.loss.size())
+      columns.add(static_cast<double>(t), solution.loss[t], solution.q[t], solution.kernel_mean[t],
+                  solution.bulk_edge[t]);
+  if (solution.diverged_at) {
+    out.diverged_at = static_cast<double>(*solution.diverged_at);
+    out.labels.emplace_back("outcome", "diverged");
+  } else {
+    const bool converged = !solution.loss.empty() && solution.loss.back() < 1e-6 * solution.loss.front();
+    out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
+  }
+  out.labels.emplace_back("post_eos", solution.post_eos ? std::to_string(*solution.post_eos) : "never");
+  if (solution.post_eos)
+    out.warnings.push_back(fmt::format(
+        "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
+        "departs from this limit by O(1)",
+        *solution.post_eos));
+  return out;
+}
+
+Trajectory by_flow(const QuadraticProblem& problem) {
+  std::vector<double> time;
+  std::uint64_t step = 0;
+  double tau = 0;
+  for (const std::uint64_t t : problem.time.at) {
+    if (!problem.schedule) {
+      tau = static_cast<double>(t) * problem.rule.learning_rate * problem.batch_fraction();
+    } else {
+      for (; step < t; ++step) tau += problem.learning_rate(static_cast<double>(step)) * problem.batch_fraction();
+    }
+    time.push_back(tau);
+  }
+  const QuadraticFlow flow = solve_quadratic_flow(ensemble_of(problem), time);
+  Trajectory out;
+  out.method = "gradient flow at time eta b t, D and P to infinity";
+  Columns columns(problem, out);
+  for (std::size_t i = 0; i < time.size(); ++i)
+    columns.add(static_cast<double>(problem.time.at[i]), flow.loss[i], flow.q[i], flow.kernel_mean[i],
+                flow.bulk_edge[i]);
+  out.report = {{"loss_error", flow.loss_error},
+                {"parameter_power_error", flow.q_error},
+                {"recursion_steps", static_cast<double>(flow.steps)}};
+  return out;
+}
+
+/// The first two differences of the kernel, averaged over z, J and Q, continued: exact at step 1, to O(eta^4) at
+/// step 2.
+Trajectory by_early_time(const QuadraticProblem& problem) {
+  if (problem.schedule) throw std::invalid_argument("the early-time expansion needs a constant learning rate");
+  const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
+  const double eta = problem.rule.learning_rate, b = problem.batch_fraction();
+  const double s = problem.law.jacobian_variance, z2 = problem.law.residual_variance;
+  const double beta = d == 1 ? 1.0 : static_cast<double>(problem.batch - 1) / (d - 1);
+  const double curvature = problem.law.curvature / (p * p);
+  // Of a Wishart kernel: sum K_aa^2 and tr K^2.
+  const double diagonal = d * s * s * (1 + 2 / p), square = diagonal + d * (d - 1) * s * s / p;
+  const double first = eta * eta * b * curvature * (p + 1) * z2 * d * s;
+  const double tau = eta * b;
+  const double second =
+      2 * tau * tau * curvature * z2 *
+      ((p + 1) * (s + d * s) - eta * ((p + 2) * square / d + (p + 1) * ((1 + beta) * square + (1 - beta) * diagonal)));
+  Trajectory out;
+  out.method = "early-time expansion, second order";
+  out.columns.push_back({{"ntk_mean", "1", "tr K/D, K = J J'"}, {}, {}});
+  for (const std::uint64_t step : problem.time.at) {
+    const auto t = static_cast<double>(step);
+    out.steps.push_back(t);
+    out.columns[0].value.push_back(s + first * t + 0.5 * second * t * (t - 1));
+  }
+  out.report = {{"first_difference", first}, {"second_difference", second}};
+  if (curvature > 0) {
+    const double delta = d / p, top = s * (1 + std::sqrt(delta)) * (1 + std::sqrt(delta));
+    const double until = sharpening_time(top, d * s, problem.law.parameters, curvature, z2) / tau;
+    out.labels.emplace_back("valid_until", fmt::format("step {:.3g}", until));
+    if (out.steps.back() > until)
+      out.warnings.push_back(fmt::format(
+          "the expansion holds well before step {:.3g}, in which the largest eigenvalue moves by its own size", until));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<settings::Parameter> quadratic_theory_parameters() {
+  return {
+      settings::text("method",
+                     "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
+                     "at time eta b t; early-time: second-order expansion of tr K/D at finite D, P")
+          .one_of({"memory", "flow", "early-time"})
+          .otherwise(std::string("memory")),
+      settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
+}
+
+QuadraticTheory read_quadratic_theory(const settings::Values& values) {
+  return {values.text("method"), gib * values.number("memory_limit")};
+}
+
+Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {
+  if (problem.given)
+    throw std::invalid_argument(
+        "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
+        "has a simulation only");
+  if (problem.rule.rho > 0)
+    throw std::invalid_argument(
+        "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate it");
+  if (theory.method == "early-time") return by_early_time(problem);
+  return theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
+}
+
+void keep_comparable(Trajectory& trajectory) {
+  std::erase_if(trajectory.columns, [](const Column& c) {
+    return c.observable.name == "ntk_max" || c.observable.name == "eta_lambda_max";
+  });
+  const auto label = std::ranges::find(trajectory.labels, "post_eos", &std::pair<std::string, std::string>::first);
+  if (label == trajectory.labels.end() || label->second == "never") return;
+  const double edge = std::stod(label->second);
+  std::size_t kept = 0;
+  while (kept < trajectory.steps.size() && trajectory.steps[kept] < edge) ++kept;
+  trajectory.steps.resize(kept);
+  for (Column& column : trajectory.columns) column.value.resize(kept);
+  trajectory.warnings.push_back("compared before the edge of stability, step " + label->second + ", only");
+}
+
+}  // namespace edgewise::models

@@ -84,8 +84,8 @@ std::string label_ground(const SweepTable& table, const Line& line, std::vector<
           from, to, label_tint(l));
       seen[l] = true;
       if (0.02 + 0.018 * static_cast<double>(letters(rule->name)) < to - from) {
-        out += fmt::format("set label {} at graph {:.5f}, graph 0.95 center noenhanced front\n", plain(rule->name),
-                           (from + to) / 2);
+        out += fmt::format("set label {} at graph {:.5f}, graph 0.95 center noenhanced front\n",
+                           plain(with_greek(rule->name)), (from + to) / 2);
         named[l] = true;
       }
     }
@@ -159,7 +159,7 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
   for (const std::size_t l : in_legend)
     plots.push_back(fmt::format(
         "{} using 1:2:3 with filledcurves fc rgb '{}' fs transparent solid 0.45 noborder title {} noenhanced",
-        block("NaN NaN NaN\n"), label_tint(l), plain(table.labels[l].name)));
+        block("NaN NaN NaN\n"), label_tint(l), plain(with_greek(table.labels[l].name))));
   if (!family && along.words.empty()) {
     std::vector<std::string> names;
     for (const Boundary& boundary : validation::predicted_boundaries(table, panel.plane)) {
@@ -168,8 +168,9 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
       std::string rows;
       for (const double at : boundary.x)
         rows += fmt::format("{0} {1}\n{0} {2}\n\n", text_of(at), text_of(y.low), text_of(y.high));
-      plots.push_back(fmt::format("{} using 1:2 with lines lw 1.6 dt (8,5) lc rgb 'black' {}", block(rows),
-                                  again ? "notitle" : "title " + plain("predicted: " + boundary.name) + " noenhanced"));
+      plots.push_back(
+          fmt::format("{} using 1:2 with lines lw 1.6 dt (8,5) lc rgb 'black' {}", block(rows),
+                      again ? "notitle" : "title " + plain("predicted: " + with_greek(boundary.name)) + " noenhanced"));
     }
   }
   for (std::size_t c = 0; c < curves.size(); ++c) {

@@ -105,7 +105,7 @@ class MapFrame {
     add('x', of_x, x_);
     add('y', of_y, y_);
     std::string below = shown_name(of_x.name);
-    if (!caption.empty()) below += "\\n{/*0.8 " + caption + "}";
+    if (!caption.empty()) below += "\\n{/*0.8 " + caption + "}\\n{/*0.3  }";
     return out + fmt::format("set xlabel \"{}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n", below,
                              plain(shown_name(of_y.name)));
   }
@@ -136,7 +136,7 @@ struct Drawing {
 };
 
 std::string filled(const std::string& color) {
-  return fmt::format("using 1:2:3:4:5:6 with boxxyerror fs solid 1.0 border lc rgb '{}' lw 0.3", color);
+  return fmt::format("using 1:2:3:4:5:6 with boxxyerror fc rgb '{0}' fs solid 1.0 border lc rgb '{0}' lw 0.3", color);
 }
 constexpr const char* no_box = "NaN NaN NaN NaN NaN NaN\n";
 constexpr const char* failed_color = "#E0E0E0";
@@ -147,7 +147,7 @@ void add_areas(Drawing& drawing, const MapFrame& frame, const Codes& grid, int c
   for (const Block& b : blocks_of(grid, code)) rows += frame.row(b) + "\n";
   if (rows.empty()) return;
   drawing.add(fmt::format("{} {} {}", drawing.block(rows), filled(color),
-                          legend.empty() ? "notitle" : "title " + plain(legend) + " noenhanced"));
+                          legend.empty() ? "notitle" : "title " + plain(with_greek(legend)) + " noenhanced"));
 }
 
 /// Failed cells are grey and crossed.
@@ -203,7 +203,8 @@ void add_boundaries(Drawing& drawing, const SweepTable& table, const DiagramPane
     return;
   }
   for (std::size_t i = 0; i < names.size(); ++i)
-    line(rows_of(predicted, names[i]), "lw 2.2 dt " + dash(i) + " lc rgb 'black'", "predicted: " + names[i]);
+    line(rows_of(predicted, names[i]), "lw 2.2 dt " + dash(i) + " lc rgb 'black'",
+         "predicted: " + with_greek(names[i]));
 }
 
 // ---- names in their areas -------------------------------------------------------------------------------------------
@@ -323,10 +324,12 @@ std::string label_map(Drawing& drawing, const SweepTable& table, const DiagramPa
   for (std::size_t l = 0; l < table.labels.size(); ++l) {
     const std::string& name = table.labels[l].name;
     double x = 0, y = 0;
-    const double width = 0.02 + 0.019 * static_cast<double>(letters(name));
-    const bool inside = place_for(frame, codes, static_cast<int>(l), width, 0.07, x, y);
+    const double width = 0.02 + 0.019 * static_cast<double>(letters(name)), height = 0.07;
+    const bool level = place_for(frame, codes, static_cast<int>(l), width, height, x, y);
+    const bool inside = level || place_for(frame, codes, static_cast<int>(l), height, 1.15 * width, x, y);
     if (inside)
-      words += fmt::format("set label {} at graph {:.4f}, graph {:.4f} center noenhanced front\n", plain(name), x, y);
+      words += fmt::format("set label {} at graph {:.4f}, graph {:.4f} center{} noenhanced front\n",
+                           plain(with_greek(name)), x, y, level ? "" : " rotate by 90");
     add_areas(drawing, frame, codes, static_cast<int>(l), label_tint(l), inside ? "" : name);
   }
   add_areas(drawing, frame, codes, unlabelled, "#F2F2F2", table.labels.empty() ? "" : "no label");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <utility>
 
 #include "settings/settings.hpp"
@@ -19,7 +20,7 @@ std::string plain(const std::string& text) {
   return out + "'";
 }
 
-std::string shown_name(const std::string& name) {
+std::string with_greek(const std::string& text) {
   static constexpr std::array<std::pair<const char*, const char*>, 16> greek = {{{"alpha", "α"},
                                                                                  {"beta", "β"},
                                                                                  {"gamma", "γ"},
@@ -38,11 +39,29 @@ std::string shown_name(const std::string& name) {
                                                                                  {"omega", "ω"}}};
   std::string out, word;
   const auto flush = [&] {
-    if (word == "mse" || word == "ntk" || word == "sgd" || word == "svd")
-      std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
     for (const auto& [latin, letter] : greek)
       if (word == latin) word = letter;
-    out += (out.empty() || word.empty() ? "" : " ") + word;
+    out += word;
+    word.clear();
+  };
+  for (const char c : text) {
+    if (std::isalnum(static_cast<unsigned char>(c)) || c == '_') {
+      word += c;
+    } else {
+      flush();
+      out += c;
+    }
+  }
+  flush();
+  return out;
+}
+
+std::string shown_name(const std::string& name) {
+  std::string out, word;
+  const auto flush = [&] {
+    if (word == "mse" || word == "ntk" || word == "sgd" || word == "svd")
+      std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
+    out += (out.empty() || word.empty() ? "" : " ") + with_greek(word);
     word.clear();
   };
   for (const char c : name) {

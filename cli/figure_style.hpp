@@ -14,6 +14,9 @@ inline constexpr const char* grey = "#555555";
 /// A gnuplot string without markup or command substitution.
 std::string plain(const std::string& text);
 
+/// Greek letters for their names, where these are whole words: "alpha = 1/2" becomes "α = 1/2".
+std::string with_greek(const std::string& text);
+
 /// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such.
 std::string shown_name(const std::string& name);
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 
 #include "settings/expression.hpp"
@@ -134,23 +135,46 @@ std::vector<double> fine(const AxisScale& axis, std::size_t count) {
   return out;
 }
 
+/// A border that ends at the outermost cells' middles goes on to their edges.
+void reach_out(PlaneCurve& curve, const PlaneView& view) {
+  const auto beyond = [&](const PlanePoint& end) {
+    PlanePoint out = end;
+    const auto move = [](double& place, const AxisScale& axis) {
+      if (place == axis.sorted().front()) place = axis.edges().front();
+      if (place == axis.sorted().back()) place = axis.edges().back();
+    };
+    move(out.x, view.x());
+    move(out.y, view.y());
+    return out;
+  };
+  const auto same = [](const PlanePoint& a, const PlanePoint& b) { return a.x == b.x && a.y == b.y; };
+  if (same(curve.front(), curve.back())) return;
+  if (const PlanePoint p = beyond(curve.front()); !same(p, curve.front())) curve.insert(curve.begin(), p);
+  if (const PlanePoint p = beyond(curve.back()); !same(p, curve.back())) curve.push_back(p);
+}
+
+std::string border_name(const SweepTable& table, std::size_t a, std::size_t b) {
+  return fmt::format("{} | {}", table.labels[std::min(a, b)].name, table.labels[std::max(a, b)].name);
+}
+
 /// Borders of labels on the points of a grid, with the rules' names.
 std::vector<Boundary> borders(const SweepTable& table, const PlaneView& view, const std::vector<int>& labels,
                               const std::vector<double>& x, const std::vector<double>& y) {
   std::vector<Boundary> out;
-  const auto name = [&](int low, int high) {
-    return fmt::format("{} | {}", table.labels[static_cast<std::size_t>(low)].name,
-                       table.labels[static_cast<std::size_t>(high)].name);
+  const auto name = [&](int a, int b) {
+    return border_name(table, static_cast<std::size_t>(a), static_cast<std::size_t>(b));
   };
   if (view.flat()) {
     for (std::size_t i = 0; i + 1 < x.size(); ++i)
       if (labels[i] >= 0 && labels[i + 1] >= 0 && labels[i] != labels[i + 1])
-        out.push_back(view.boundary(name(std::min(labels[i], labels[i + 1]), std::max(labels[i], labels[i + 1])),
-                                    {{(x[i] + x[i + 1]) / 2, 0}}));
+        out.push_back(view.boundary(name(labels[i], labels[i + 1]), {{(x[i] + x[i + 1]) / 2, 0}}));
     return out;
   }
-  for (const LabelBorder& border : trace_labels(labels, x, y))
-    for (const PlaneCurve& curve : border.curves) out.push_back(view.boundary(name(border.low, border.high), curve));
+  for (LabelBorder& border : trace_labels(labels, x, y))
+    for (PlaneCurve& curve : border.curves) {
+      reach_out(curve, view);
+      out.push_back(view.boundary(name(border.low, border.high), curve));
+    }
   return out;
 }
 
@@ -378,11 +402,17 @@ DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes
   for (const double margin : margins) agreement.counts.push_back({margin, 0, 0});
   std::map<std::pair<std::string, std::string>, std::size_t> confusions;
   std::map<std::pair<bool, std::string>, Sums> sums;
+  // Where the theory puts a label that has no prediction is not known.
+  std::set<std::string> unpredicted;
+  for (std::size_t a = 0; a < table.labels.size() && !predictions.formulas.empty(); ++a)
+    for (std::size_t b = 0; b < table.labels.size() && table.labels[a].predicted.empty(); ++b)
+      unpredicted.insert(border_name(table, a, b));
 
   for (const Plane& plane : planes) {
     const PlaneView view(table, plane);
-    const std::vector<Boundary> measured = measured_boundaries(table, plane),
-                                predicted = predicted_boundaries(table, plane);
+    std::vector<Boundary> measured = measured_boundaries(table, plane);
+    const std::vector<Boundary> predicted = predicted_boundaries(table, plane);
+    std::erase_if(measured, [&](const Boundary& boundary) { return unpredicted.contains(boundary.name); });
     const auto [measured_cells, measured_shares] = segments_of(view, measured);
     const auto [predicted_cells, predicted_shares] = segments_of(view, predicted);
     add_distances(sums, view, false, measured, predicted_cells, predicted_shares);

@@ -47,6 +47,13 @@ struct Statistics {
   std::size_t newton_iterations = 0;  ///< beyond the first, for nonlinear systems
   double last_step = 0;               ///< size of the last step
   double first_step = 0;
+
+  /// Counts an accepted step.
+  void add_step(double size) {
+    if (steps == 0) first_step = size;
+    ++steps;
+    last_step = size;
+  }
 };
 
 }  // namespace edgewise::solvers

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/LU>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "solvers/mode_kernels.hpp"
+#include "solvers/mode_sums.hpp"
 
 namespace edgewise::solvers {
 namespace {
@@ -37,26 +37,6 @@ std::array<double, 5> product(std::span<const double> roots) {
   return c;
 }
 
-double dot(const double* x, const double* y, std::size_t n) {
-  double s[4] = {};
-  for (std::size_t i = 0; i < n; i += 4)
-    for (std::size_t k = 0; k < 4; ++k) s[k] += x[i + k] * y[i + k];
-  return (s[0] + s[1]) + (s[2] + s[3]);
-}
-
-/// The s with g = s u, if there is one up to rounding.
-bool proportional(const std::vector<double>& g, const std::vector<double>& u, double& factor) {
-  factor = 0;
-  std::size_t largest = 0;
-  for (std::size_t i = 0; i < u.size(); ++i)
-    if (std::abs(u[i]) > std::abs(u[largest])) largest = i;
-  if (u[largest] == 0) return false;
-  factor = g[largest] / u[largest];
-  for (std::size_t i = 0; i < u.size(); ++i)
-    if (std::abs(g[i] - factor * u[i]) > 1e-15 * std::abs(g[i])) return false;
-  return true;
-}
-
 }  // namespace
 
 EtdDenseOutput::EtdDenseOutput(Tolerances tolerances, std::size_t stages)
@@ -66,7 +46,7 @@ EtdDenseOutput::EtdDenseOutput(Tolerances tolerances, std::size_t stages)
       // The estimate is that of the method without its first stage; the end of a step is far more accurate. Measured
       // on power laws: achieved error over rtol between 0.01 and 0.3 with these factors.
       caution_(stages == 2 ? 2 : 10),
-      control_(static_cast<double>(stages) + 1, 1.6) {
+      control_("etd", StepSize(static_cast<double>(stages) + 1, 1.6)) {
   for (std::size_t l = 0; l <= s_; ++l) {
     std::vector<double> others;
     double scale = 1;
@@ -85,10 +65,8 @@ EtdDenseOutput::EtdDenseOutput(Tolerances tolerances, std::size_t stages)
 
 void EtdDenseOutput::initialize(const state_type& M, double t, double dt) {
   initial_ = M;
-  time_ = previous_time_ = t;
-  next_step_ = dt;
+  control_.start(t, dt);
   started_ = stepped_ = false;
-  control_.reset();
 }
 
 void EtdDenseOutput::reset() {
@@ -117,11 +95,11 @@ void EtdDenseOutput::bind(const CoupledModes& system) {
   std::copy(initial_.begin(), initial_.end(), q_.begin());
   for (std::size_t l = 0; l < m_; ++l) p_[l] = dot(&W_[l * stride_], q_.data(), stride_);
   std::vector<double> p0 = linear_ ? std::vector<double>(m_, 0.0) : p_;
-  system.coefficients(time_, p0, {A_.data(), n_}, {g_.data(), n_});
+  system.coefficients(control_.time(), p0, {A_.data(), n_}, {g_.data(), n_});
   shift_ = 0;
   has_g_ = false;
   if (linear_) {
-    system.sensitivity(time_, p0, initial_, {u_.data(), n_});
+    system.sensitivity(control_.time(), p0, initial_, {u_.data(), n_});
     has_g_ = std::any_of(g_.begin(), g_.end(), [](double x) { return x != 0; });
     // The usual source b (p + sigma^2) is one term.
     if (has_g_ && proportional(g_, u_, shift_))
@@ -188,35 +166,32 @@ bool EtdDenseOutput::attempt(double h) {
 }
 
 bool EtdDenseOutput::attempt_linear() {
-  const auto size = static_cast<Eigen::Index>(s_);
   if (!sums_known_) {
     kernels::decayed_sums(stride_, s_, W_.data(), q_.data(), decay_.data(), sums_.data());
     sums_known_ = true;
   }
   // weight[k][l]: what the value at node l adds to p at node k.
-  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, 0, 4, 4> matrix(size, size);
-  Eigen::Matrix<double, Eigen::Dynamic, 1, 0, 4, 1> right(size);
+  matrix_.resize(s_ * s_);
+  unknown_.resize(s_);
   for (std::size_t k = 0; k < s_; ++k) {
-    const auto row = static_cast<Eigen::Index>(k);
-    right[row] = sums_[k] + kappa_g_[k];
+    // The unknowns are p + shift.
+    unknown_[k] = sums_[k] + kappa_g_[k] + shift_;
     for (std::size_t l = 0; l <= s_; ++l) {
       double weight = 0;
       for (std::size_t m = 0; m <= s_; ++m) weight += lagrange_[l][m] * kappa_[k][m];
       if (l == 0)
-        right[row] += weight * (p_[0] + shift_);
+        unknown_[k] += weight * (p_[0] + shift_);
       else
-        matrix(row, static_cast<Eigen::Index>(l - 1)) = -weight;
+        matrix_[k + (l - 1) * s_] = (k + 1 == l ? 1.0 : 0.0) - weight;
     }
-    // The unknowns are p + shift.
-    right[row] += shift_;
-    matrix(row, row) += 1;
   }
-  const Eigen::Matrix<double, Eigen::Dynamic, 1, 0, 4, 1> values = matrix.partialPivLu().solve(right);
-  if (!values.allFinite()) return false;
+  lu_.factor(s_, matrix_);
+  lu_.solve(unknown_);
+  if (!all_finite(unknown_)) return false;
   polynomial_ = {};
   for (std::size_t m = 0; m <= s_; ++m) {
     polynomial_[m] = (p_[0] + shift_) * lagrange_[0][m];
-    for (std::size_t l = 1; l <= s_; ++l) polynomial_[m] += values[static_cast<Eigen::Index>(l - 1)] * lagrange_[l][m];
+    for (std::size_t l = 1; l <= s_; ++l) polynomial_[m] += unknown_[l - 1] * lagrange_[l][m];
   }
   double error = 0;
   for (std::size_t k = 0; k < s_; ++k) {
@@ -266,19 +241,20 @@ void EtdDenseOutput::propagate(std::size_t stage, double* out) const {
 
 bool EtdDenseOutput::attempt_newton() {
   const std::size_t unknowns = s_ * m_;
-  evaluate_sources(0, time_, p_, {q_.data(), n_});
+  const double time = control_.time();
+  evaluate_sources(0, time, p_, {q_.data(), n_});
   stage_p_.resize(unknowns);
   for (std::size_t k = 0; k < s_; ++k)
     for (std::size_t l = 0; l < m_; ++l) stage_p_[k * m_ + l] = p_[l];
-  Eigen::MatrixXd matrix(static_cast<Eigen::Index>(unknowns), static_cast<Eigen::Index>(unknowns));
-  Eigen::VectorXd residual(static_cast<Eigen::Index>(unknowns));
+  matrix_.resize(unknowns * unknowns);
+  unknown_.resize(unknowns);
   std::vector<double> last = stage_p_;
   constexpr int most = 15;
   bool converged = false;
   for (int iteration = 0; iteration < most && !converged; ++iteration) {
     bool finite = true;
     for (std::size_t k = 0; k < s_; ++k) {
-      evaluate_sources(k + 1, std::min(time_ + node_[k + 1] * h_, std::nextafter(stop_, time_)),
+      evaluate_sources(k + 1, std::min(time + node_[k + 1] * h_, std::nextafter(control_.stop(), time)),
                        {&stage_p_[k * m_], m_}, {q_.data(), n_});
       for (std::size_t i = 0; i < n_; ++i) finite &= std::isfinite(sources_[(k + 1) * stride_ + i]);
     }
@@ -291,25 +267,26 @@ bool EtdDenseOutput::attempt_newton() {
       propagate(k, scratch_.data());
       for (std::size_t l = 0; l < m_; ++l) {
         const double* w = &W_[l * stride_];
-        const auto row = static_cast<Eigen::Index>(k * m_ + l);
-        residual[row] = dot(w, scratch_.data(), stride_) - stage_p_[k * m_ + l];
+        const std::size_t row = k * m_ + l;
+        unknown_[row] = dot(w, scratch_.data(), stride_) - stage_p_[row];
         for (std::size_t j = 0; j < s_; ++j)
           for (std::size_t r = 0; r < m_; ++r) {
             const double* phi = &phi_[(k * (s_ + 1) + j + 1) * stride_];
             const double* u = &slopes_[(j * m_ + r) * stride_];
             double sum = 0;
             for (std::size_t i = 0; i < n_; ++i) sum += w[i] * phi[i] * u[i];
-            const auto column = static_cast<Eigen::Index>(j * m_ + r);
-            matrix(row, column) = (row == column ? 1.0 : 0.0) - sum;
+            const std::size_t column = j * m_ + r;
+            matrix_[row + column * unknowns] = (row == column ? 1.0 : 0.0) - sum;
           }
       }
     }
-    const Eigen::VectorXd change = matrix.partialPivLu().solve(residual);
-    if (!change.allFinite()) return false;
+    lu_.factor(unknowns, matrix_);
+    lu_.solve(unknown_);
+    if (!all_finite(unknown_)) return false;
     last = stage_p_;
     double relative = 0;
     for (std::size_t k = 0; k < unknowns; ++k) {
-      const double d = change[static_cast<Eigen::Index>(k)];
+      const double d = unknown_[k];
       stage_p_[k] += d;
       if (d != 0) relative = std::max(relative, std::abs(d) / std::max(std::abs(stage_p_[k]), tolerances_.atol));
     }
@@ -318,7 +295,7 @@ bool EtdDenseOutput::attempt_newton() {
     if (system_->affine() || relative * relative <= 0.01 * tolerances_.rtol || relative < 1e-14) {
       for (std::size_t k = 0; k < s_; ++k)
         for (std::size_t l = 0; l < m_; ++l) {
-          const double d = change[static_cast<Eigen::Index>(k * m_ + l)];
+          const double d = unknown_[k * m_ + l];
           for (std::size_t i = 0; i < n_; ++i)
             sources_[(k + 1) * stride_ + i] += d * slopes_[(k * m_ + l) * stride_ + i];
         }
@@ -362,50 +339,24 @@ std::pair<double, double> EtdDenseOutput::do_step(const CoupledModes& system) {
       for (std::size_t l = 0; l < m_; ++l) p_[l] = dot(&W_[l * stride_], q_.data(), stride_);
     }
     sums_known_ = false;
-    if (!(next_step_ > 0)) next_step_ = largest_rate_ > 0 ? 0.05 / largest_rate_ : 1e-3;
+    if (!(control_.next_step() > 0)) control_.set_next_step(first_trial_step(largest_rate_));
     started_ = true;
   }
-  double h = next_step_;
-  for (;;) {
-    bool last = false;
-    if (time_ + h * 1.0001 >= stop_) {
-      h = stop_ - time_;
-      last = true;
-    }
-    if (!(h > 4 * std::numeric_limits<double>::epsilon() * std::abs(time_)))
-      throw std::runtime_error(fmt::format(
-          "etd: the step size fell to {} at t = {}: the solution has a singularity there or the tolerance is too small",
-          h, time_));
-    if (!attempt(h)) {
-      ++stats_.rejected;
-      h *= 0.25;
-      continue;
-    }
-    if (ratio_ > 1) {
-      ++stats_.rejected;
-      h = control_.rejected(h, ratio_);
-      continue;
-    }
-    std::swap(q_, q_new_);  // q_new_ keeps the start of the step for dense output
-    std::swap(p_, p_new_);
-    std::swap(coefficients_, coefficients_kept_);
-    polynomial_kept_ = polynomial_;
-    sums_ = sums_new_;
-    previous_time_ = time_;
-    time_ = last ? stop_ : time_ + h;
-    stepped_ = true;
-    if (stats_.steps == 0) stats_.first_step = h;
-    ++stats_.steps;
-    stats_.last_step = h;
-    const double proposed = control_.accepted(h, ratio_);
-    next_step_ = last ? std::max(proposed, next_step_) : proposed;
-    return {previous_time_, time_};
-  }
+  const double h =
+      control_.advance([this](double size) { return attempt(size) ? std::optional(ratio_) : std::nullopt; }, stats_);
+  std::swap(q_, q_new_);  // q_new_ keeps the start of the step for dense output
+  std::swap(p_, p_new_);
+  std::swap(coefficients_, coefficients_kept_);
+  polynomial_kept_ = polynomial_;
+  sums_ = sums_new_;
+  stepped_ = true;
+  stats_.add_step(h);
+  return {control_.previous_time(), control_.time()};
 }
 
 /// State at t inside the last step, into scratch_ (padded).
 void EtdDenseOutput::dense(double t, std::vector<double>& M) const {
-  const double past = t - previous_time_;
+  const double past = t - control_.previous_time();
   const double theta = past / stats_.last_step;
   kernels::exponential_moments(stride_, past, A_.data(), s_, dense_decay_.data(), dense_moments_.data());
   double power = past;

@@ -12,14 +12,14 @@
 /// depend on t.
 #include <array>
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "linear_algebra/lu.hpp"
 #include "solvers/coupled_modes.hpp"
 #include "solvers/odeint_concepts.hpp"
-#include "solvers/sdirk4.hpp"
+#include "solvers/step_control.hpp"
 
 namespace edgewise::solvers {
 
@@ -40,16 +40,16 @@ class EtdDenseOutput {
   /// Takes one step. Throws std::invalid_argument if a rate is found to vary, std::runtime_error if the step size
   /// falls below the spacing of doubles at t.
   std::pair<double, double> do_step(const CoupledModes& system);
-  void stop_at(double t) { stop_ = t; }
+  void stop_at(double t) { control_.stop_at(t); }
 
   void calc_state(double t, state_type& M) const;
   void calc_shared(double t, std::span<double> p) const;
   const state_type& current_state() const;
   std::span<const double> current_shared() const { return p_; }
-  double current_time() const { return time_; }
+  double current_time() const { return control_.time(); }
   const state_type& previous_state() const;
-  double previous_time() const { return previous_time_; }
-  double current_time_step() const { return next_step_; }
+  double previous_time() const { return control_.previous_time(); }
+  double current_time_step() const { return control_.next_step(); }
   /// Forgets the system's coefficients; call it after changing the system in place.
   void reset();
   const Statistics& statistics() const { return stats_; }
@@ -71,12 +71,11 @@ class EtdDenseOutput {
   std::array<double, 5> dropped_{};                // x prod_{i >= 2} (x - c_i): what leaving out c_1 changes
   double caution_;                                 // how much larger than the tolerance the error estimate may be
   Statistics stats_;
-  StepSize control_;
+  StepControl control_;
 
   const CoupledModes* system_ = nullptr;
   bool linear_ = false, started_ = false, stepped_ = false;
   std::size_t n_ = 0, m_ = 0, stride_ = 0;
-  double time_ = 0, previous_time_ = 0, next_step_ = 0, stop_ = std::numeric_limits<double>::infinity();
   double h_ = 0, table_h_ = 0, ratio_ = 0, shift_ = 0, smallest_rate_ = 0, largest_rate_ = 0;
   bool has_g_ = false, sums_known_ = false;
   std::vector<double> A_, u_, g_, W_;             // W_: row-major m x stride
@@ -90,6 +89,8 @@ class EtdDenseOutput {
   std::vector<double> q_, q_new_, p_, p_new_, stage_p_;
   mutable std::vector<double> scratch_, dense_decay_, dense_moments_;
   std::vector<double> rate_;
+  std::vector<double> matrix_, unknown_;  // the system of the stages, column by column, and its right-hand side
+  linear_algebra::Lu<double> lu_;
   state_type initial_;
   mutable state_type current_, previous_;
 };

@@ -84,9 +84,7 @@ class ExplicitDenseOutput {
     // Odeint adds the step to the time; a step meant to end at stop_ may miss it by a rounding.
     time_ = step.second;
     if (std::isfinite(stop_) && std::abs(time_ - stop_) <= 1e-12 * std::abs(stop_)) time_ = stop_;
-    if (statistics_.steps == 0) statistics_.first_step = time_ - previous_time_;
-    ++statistics_.steps;
-    statistics_.last_step = time_ - previous_time_;
+    statistics_.add_step(time_ - previous_time_);
     current_shared_.resize(system.shared());
     shared_scalars(system, stepper_.current_state(), current_shared_);
     return {previous_time_, time_};

@@ -1,18 +1,20 @@
 #include "solvers/linear_stability.hpp"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
+#include "linear_algebra/dense.hpp"
+#include "linear_algebra/lu.hpp"
+#include "solvers/mode_sums.hpp"
+
 namespace edgewise::solvers {
 
 namespace {
 
-using Matrix = Eigen::MatrixXd;
-using Vector = Eigen::VectorXd;
+using linear_algebra::Matrix;
 constexpr std::size_t none = static_cast<std::size_t>(-1);
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -46,7 +48,9 @@ std::vector<std::size_t> representatives(const Phase& last, std::size_t block, s
 
 double radius_of(const Matrix& m) {
   if (m.rows() == 1) return std::abs(m(0, 0));
-  return m.eigenvalues().cwiseAbs().maxCoeff();
+  double radius = 0;
+  for (const auto& value : linear_algebra::eigenvalues(m)) radius = std::max(radius, std::abs(value));
+  return radius;
 }
 
 }  // namespace
@@ -66,7 +70,7 @@ struct Renewal::Impl {
   double largest = 0;
   std::size_t dropped = 0, frozen = 0;
   mutable double z_of_lu = std::numeric_limits<double>::quiet_NaN();
-  mutable std::vector<Eigen::PartialPivLU<Matrix>> lu;
+  mutable std::vector<linear_algebra::Lu<double>> lu;
 
   explicit Impl(PeriodicPhases given) : system(std::move(given)), phases(system.modes, system.sizes) {
     for (const Phase& phase : system.period) noisy += phase.noise_scale != 0;
@@ -84,8 +88,8 @@ struct Renewal::Impl {
             (constant(b, i) && constant(b, j) ? forced : unknown).push_back({b, i, j});
     }
     const std::size_t n = phases.modes(), D = unknown.size();
-    A.assign(n, Matrix::Zero(D, D));
-    F.assign(n, Matrix::Zero(D, forced.size()));
+    A.assign(n, Matrix(D, D));
+    F.assign(n, Matrix(D, forced.size()));
     std::vector<double> ones(n, 1.0);
     const auto fill = [&](const Moment& moment, std::vector<Matrix>& out, std::size_t column) {
       clear();
@@ -93,15 +97,14 @@ struct Renewal::Impl {
       run({}, nullptr);
       for (std::size_t m = 0; m < D; ++m) {
         const auto values = read(unknown[m]);
-        for (std::size_t i = 0; i < n; ++i)
-          out[i](static_cast<Eigen::Index>(m), static_cast<Eigen::Index>(column)) = values[i];
+        for (std::size_t i = 0; i < n; ++i) out[i](m, column) = values[i];
       }
     };
     for (std::size_t m = 0; m < D; ++m) fill(unknown[m], A, m);
     for (std::size_t m = 0; m < forced.size(); ++m) fill(forced[m], F, m);
     kept.assign(n, true);
     for (std::size_t i = 0; i < n; ++i) {
-      radius.push_back(A[i].allFinite() ? radius_of(A[i]) : infinity);
+      radius.push_back(all_finite(A[i].entries()) ? radius_of(A[i]) : infinity);
       const bool coupled = system.modes.weight[i] != 0;
       // Just above 1 by rounding: the map keeps the mode where it is.
       if (!coupled || (radius[i] >= 1 && radius[i] < 1 + 1e-12)) {
@@ -143,11 +146,13 @@ struct Renewal::Impl {
   }
   void factor(double z) const {
     if (z == z_of_lu) return;
-    lu.clear();
+    lu.resize(A.size());
     for (std::size_t i = 0; i < A.size(); ++i) {
-      Matrix m = -A[i];
-      m.diagonal().array() += z;
-      lu.emplace_back(kept[i] ? m : Matrix(Matrix::Identity(m.rows(), m.cols())));
+      if (!kept[i]) continue;
+      Matrix m = A[i];
+      for (double& x : m.entries()) x = -x;
+      for (std::size_t k = 0; k < m.rows(); ++k) m(k, k) += z;
+      lu[i].factor(m.rows(), m.entries());
     }
     z_of_lu = z;
   }
@@ -160,21 +165,23 @@ struct Renewal::Impl {
     Matrix y(D, n);
     for (std::size_t m = 0; m < D; ++m) {
       const auto values = read(unknown[m]);
-      for (std::size_t i = 0; i < n; ++i) y(static_cast<Eigen::Index>(m), static_cast<Eigen::Index>(i)) = values[i];
+      for (std::size_t i = 0; i < n; ++i) y(m, i) = values[i];
     }
     for (std::size_t i = 0; i < n; ++i) {
-      const auto column = static_cast<Eigen::Index>(i);
+      const std::span<double> column = y.column(i);
       if (!kept[i]) {
-        y.col(column).setZero();
+        std::ranges::fill(column, 0.0);
         continue;
       }
-      if (!power.empty()) y.col(column) += F[i] * Vector::Constant(F[i].cols(), power[i]);
-      y.col(column) = lu[i].solve(y.col(column)).eval();
+      if (!power.empty())
+        for (std::size_t f = 0; f < forced.size(); ++f)
+          for (std::size_t m = 0; m < D; ++m) column[m] += F[i](m, f) * power[i];
+      lu[i].solve(column);
     }
     clear();
     std::vector<double> values(n);
     for (std::size_t m = 0; m < D; ++m) {
-      for (std::size_t i = 0; i < n; ++i) values[i] = y(static_cast<Eigen::Index>(m), static_cast<Eigen::Index>(i));
+      for (std::size_t i = 0; i < n; ++i) values[i] = y(m, i);
       set(unknown[m], values);
     }
     if (!power.empty())
@@ -213,44 +220,50 @@ struct Renewal::Impl {
     return (low + high) / 2;
   }
 
+  // to = x - G(1) x
+  void residual_map(std::span<const double> x, std::span<double> to) const {
+    const auto g = apply(x, 1, {});
+    for (std::size_t j = 0; j < noisy; ++j) to[j] = x[j] - g[j];
+  }
   // (1 - G(1)) w = f by GMRES: G is close to low rank, so a few applications do.
   std::vector<double> solve(const std::vector<double>& f) const {
-    const auto Q = static_cast<Eigen::Index>(noisy);
-    Vector x = Vector::Zero(Q);
-    const Eigen::Map<const Vector> b(f.data(), Q);
-    const auto residual = [&](const Vector& at) {
-      const auto g = apply(std::span<const double>(at.data(), noisy), 1, {});
-      return Vector(b - at + Eigen::Map<const Vector>(g.data(), Q));
-    };
+    const std::size_t Q = noisy;
+    const auto norm = [](std::span<const double> v) { return std::sqrt(dot(v.data(), v.data(), v.size())); };
+    std::vector<double> x(Q, 0.0), r(Q);
     for (int restart = 0; restart < 8; ++restart) {
-      const Vector r = residual(x);
-      const double beta = r.norm();
-      if (!(beta > 1e-15 * b.norm())) break;
-      const Eigen::Index most = std::min<Eigen::Index>(Q, 40);
-      Matrix V(Q, most + 1), H = Matrix::Zero(most + 1, most);
-      V.col(0) = r / beta;
-      Eigen::Index used = 0;
-      for (Eigen::Index k = 0; k < most; ++k) {
-        const Vector v = V.col(k);
-        const auto g = apply(std::span<const double>(v.data(), noisy), 1, {});
-        Vector u = v - Eigen::Map<const Vector>(g.data(), Q);
+      residual_map(x, r);
+      for (std::size_t j = 0; j < Q; ++j) r[j] = f[j] - r[j];
+      const double beta = norm(r);
+      if (!(beta > 1e-15 * norm(f))) break;
+      const std::size_t most = std::min<std::size_t>(Q, 40);
+      Matrix V(Q, most + 1), H(most + 1, most);
+      for (std::size_t j = 0; j < Q; ++j) V(j, 0) = r[j] / beta;
+      std::size_t used = 0;
+      for (std::size_t k = 0; k < most; ++k) {
+        const std::span<double> u = V.column(k + 1);
+        residual_map(V.column(k), u);
         for (int pass = 0; pass < 2; ++pass)
-          for (Eigen::Index j = 0; j <= k; ++j) {
-            const double c = V.col(j).dot(u);
+          for (std::size_t j = 0; j <= k; ++j) {
+            const std::span<const double> v = V.column(j);
+            const double c = dot(v.data(), u.data(), Q);
             H(j, k) += c;
-            u -= c * V.col(j);
+            for (std::size_t i = 0; i < Q; ++i) u[i] -= c * v[i];
           }
-        H(k + 1, k) = u.norm();
+        H(k + 1, k) = norm(u);
         used = k + 1;
         if (H(k + 1, k) < 1e-15) break;
-        V.col(k + 1) = u / H(k + 1, k);
+        for (double& value : u) value /= H(k + 1, k);
       }
-      Vector rhs = Vector::Zero(used + 1);
-      rhs[0] = beta;
-      const Vector y = H.topLeftCorner(used + 1, used).colPivHouseholderQr().solve(rhs);
-      x += V.leftCols(used) * y;
+      Matrix hessenberg(used + 1, used);
+      for (std::size_t k = 0; k < used; ++k)
+        for (std::size_t j = 0; j <= used; ++j) hessenberg(j, k) = H(j, k);
+      std::vector<double> start(used + 1, 0.0);
+      start[0] = beta;
+      const std::vector<double> y = linear_algebra::least_squares(hessenberg, start);
+      for (std::size_t k = 0; k < used; ++k)
+        for (std::size_t j = 0; j < Q; ++j) x[j] += V(j, k) * y[k];
     }
-    return {x.data(), x.data() + Q};
+    return x;
   }
 };
 
@@ -341,30 +354,24 @@ Steady Renewal::steady(double source, std::span<const double> power) {
 
 std::vector<double> mean_map(const PeriodicPhases& system, std::size_t block, double x) {
   const std::size_t r = system.sizes.at(block);
-  const auto rows = static_cast<Eigen::Index>(r);
-  Matrix M = Matrix::Identity(rows, rows);
+  Matrix M = Matrix::identity(r, r), T(r, r);
   for (const Phase& phase : system.period) {
-    Matrix T(rows, rows);
     const PhaseBlock& b = phase.blocks.at(block);
     for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j)
-        T(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = b.T0[i * r + j] + x * b.T1[i * r + j];
-    M = T * M;
+      for (std::size_t j = 0; j < r; ++j) T(i, j) = b.T0[i * r + j] + x * b.T1[i * r + j];
+    M = linear_algebra::product(T, M);
   }
   std::vector<double> out(r * r);
   for (std::size_t i = 0; i < r; ++i)
-    for (std::size_t j = 0; j < r; ++j) out[i * r + j] = M(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
+    for (std::size_t j = 0; j < r; ++j) out[i * r + j] = M(i, j);
   return out;
 }
 
 std::vector<double> mean_radius(const PeriodicPhases& system, std::size_t block) {
-  const auto r = static_cast<Eigen::Index>(system.sizes.at(block));
+  const std::size_t r = system.sizes.at(block);
   std::vector<double> out;
-  for (const double x : system.modes.x) {
-    const auto flat = mean_map(system, block, x);
-    out.push_back(radius_of(
-        Eigen::Map<const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(flat.data(), r, r)));
-  }
+  // Row by row is the transpose, which has the same eigenvalues.
+  for (const double x : system.modes.x) out.push_back(radius_of(Matrix(r, r, mean_map(system, block, x))));
   return out;
 }
 

@@ -11,7 +11,6 @@
 /// Three Odeint steppers: Sdirk4 (error stepper), Sdirk4Controlled, Sdirk4DenseOutput. Pass the system to Odeint's
 /// integrate functions as std::cref(system).
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <span>
 #include <utility>
@@ -19,16 +18,9 @@
 
 #include "solvers/coupled_modes.hpp"
 #include "solvers/odeint_concepts.hpp"
+#include "solvers/step_control.hpp"
 
 namespace edgewise::solvers {
-
-/// How small the error of a step must be: for each shared scalar l, sum_i |W_li error_i| <= atol + rtol sum_i |W_li
-/// M_i|. This bounds the error of p_l itself, relative to p_l where no terms cancel, and watches every mode that p
-/// sees.
-struct Tolerances {
-  double rtol = 1e-8;
-  double atol = 0;
-};
 
 /// One step at a time, without step size control. Odeint's error stepper concept.
 class Sdirk4 {
@@ -97,26 +89,6 @@ class Sdirk4 {
   std::unique_ptr<Engine> engine_;
 };
 
-/// Chooses step sizes: predictive control (Gustafsson), the step kept while it could not grow by more than a fifth,
-/// since a new step size costs as much as a step.
-class StepSize {
- public:
-  explicit StepSize(double order = 4, double hysteresis = 1.2) : order_(order), hysteresis_(hysteresis) {}
-  /// Next step after one of size h with the given error ratio.
-  double accepted(double h, double ratio);
-  double rejected(double h, double ratio);
-  void reset() {
-    previous_h_ = 0;
-    after_rejection_ = false;
-  }
-
- private:
-  double order_;
-  double hysteresis_;
-  double previous_h_ = 0, previous_ratio_ = 0;
-  bool after_rejection_ = false;
-};
-
 /// Odeint's controlled stepper.
 class Sdirk4Controlled {
  public:
@@ -159,7 +131,7 @@ class Sdirk4DenseOutput {
   /// No step ends beyond `t`; a step that comes near it ends there exactly. Coefficients are read below `t` only, so
   /// that they may jump there.
   void stop_at(double t) {
-    stop_ = t;
+    control_.stop_at(t);
     stepper_.read_before(t);
   }
 
@@ -167,22 +139,20 @@ class Sdirk4DenseOutput {
   void calc_shared(double t, std::span<double> p) const { stepper_.interpolate_shared(t, p); }
   const state_type& current_state() const;
   std::span<const double> current_shared() const { return stepper_.shared(); }
-  double current_time() const { return time_; }
+  double current_time() const { return control_.time(); }
   /// M at the start of the last step.
   const state_type& previous_state() const;
-  double previous_time() const { return previous_time_; }
-  double current_time_step() const { return next_step_; }
+  double previous_time() const { return control_.previous_time(); }
+  double current_time_step() const { return control_.next_step(); }
   void reset();
   const Statistics& statistics() const { return stepper_.statistics(); }
 
  private:
   Tolerances tolerances_;
   Sdirk4 stepper_;
-  StepSize control_;
+  StepControl control_{"sdirk4"};
   state_type initial_;
   mutable state_type current_, previous_;
-  double time_ = 0, previous_time_ = 0, next_step_ = 0;
-  double stop_ = std::numeric_limits<double>::infinity();
   bool started_ = false;
 };
 

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/LU>
 #include <array>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <stdexcept>
 
+#include "linear_algebra/dense.hpp"
 #include "solvers/integrate.hpp"
 
 namespace edgewise::solvers {
@@ -125,24 +125,23 @@ std::vector<double> volterra_uniform(const std::function<double(double)>& F, con
       if (k != l) y *= (x - static_cast<double>(k)) / (static_cast<double>(l) - static_cast<double>(k));
     return y;
   };
-  Eigen::Matrix<double, start, start> matrix;
-  Eigen::Matrix<double, start, 1> right;
+  linear_algebra::Matrix matrix(start, start), right(start, 1);
   for (std::size_t k = 1; k <= start; ++k) {
-    const auto row = static_cast<Eigen::Index>(k - 1);
-    right[row] = F(static_cast<double>(k) * step) + shift;
+    const std::size_t row = k - 1;
+    right(row, 0) = F(static_cast<double>(k) * step) + shift;
     for (std::size_t l = 0; l <= start; ++l) {
       const double end = static_cast<double>(k);
       const double weight = step * boost::math::quadrature::gauss<double, 20>::integrate(
                                        [&](double x) { return H((end - x) * step) * lagrange(l, x); }, 0.0, end);
       if (l == 0)
-        right[row] += weight * forcing[0];
+        right(row, 0) += weight * forcing[0];
       else
-        matrix(row, static_cast<Eigen::Index>(l - 1)) = (k == l ? 1.0 : 0.0) - weight;
+        matrix(row, l - 1) = (k == l ? 1.0 : 0.0) - weight;
     }
   }
-  const Eigen::Matrix<double, start, 1> first = matrix.partialPivLu().solve(right);
+  const linear_algebra::Matrix first = linear_algebra::solve(matrix, right);
   for (std::size_t k = 1; k <= start; ++k) {
-    forcing[k] = first[static_cast<Eigen::Index>(k - 1)];
+    forcing[k] = first(k - 1, 0);
     P[k] = forcing[k] - shift;
   }
 

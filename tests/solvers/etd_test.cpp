@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "solvers/mode_kernels.hpp"
+#include "solvers/sdirk4.hpp"
 #include "systems.hpp"
 
 using namespace edgewise::solvers;

@@ -147,7 +147,7 @@ TEST_CASE("coefficients of both differences are exact: enumeration of masks, and
       });
       const Matrix coefficients = edgewise::linear_algebra::solve(eta_powers, second);
       const KernelDifferences theory = sgd_kernel_differences(state_of(start, variance), eta, B);
-      CAPTURE(D);
+      CAPTURE(entries);
       CAPTURE(B);
       for (std::size_t i = 0; i < entries; ++i) {
         CHECK(std::abs(theory.order2.data()[i] / (eta * eta) - coefficients(0, i)) < 1e-9);

@@ -95,7 +95,12 @@ Trajectory by_flow(const QuadraticProblem& problem) {
     }
     time.push_back(tau);
   }
-  const QuadraticFlow flow = solve_quadratic_flow(ensemble_of(problem), time);
+  QuadraticFlowOptions options;
+  // Its grid has a step between any two recorded times, and is refined eightfold at most.
+  const double least =
+      2 * quadratic_bulk_edge(ensemble_of(problem), 0) * time.back() + static_cast<double>(time.size());
+  options.most_steps = static_cast<std::size_t>(std::clamp(8 * least, 600.0, 4000.0));
+  const QuadraticFlow flow = solve_quadratic_flow(ensemble_of(problem), time, options);
   Trajectory out;
   out.method = "gradient flow at time eta b t, D and P to infinity";
   Columns columns(problem, out);

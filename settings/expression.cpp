@@ -28,6 +28,9 @@ double complementary_error_function(double x) {
 double floor_of(double x) {
   return std::floor(x);
 }
+double round_of(double x) {
+  return std::round(x);
+}
 double is_finite(double x) {
   return std::isfinite(x) ? 1 : 0;
 }
@@ -61,6 +64,7 @@ struct Expression::Impl {
       parser.DefineFun("erf", error_function);
       parser.DefineFun("erfc", complementary_error_function);
       parser.DefineFun("floor", floor_of);
+      parser.DefineFun("round", round_of);
       parser.DefineFun("isfinite", is_finite);
       parser.DefineFun("isnan", is_nan);
       parser.DefineInfixOprt("!", negation);

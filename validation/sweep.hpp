@@ -13,9 +13,10 @@
 ///     from = 0.1                   # with to, count, scale = "linear" | "log"; or values = [...] (numbers or texts)
 ///     to = 2.0
 ///     count = 64
-///     [[derived]]                  # a key that follows from the axes
+///     [[derived]]                  # a key that follows from the axes; without a key, a name for formulas
 ///     key = "time.steps"
-///     value = "10^8 * alpha"       # formula in the axes' names (and earlier derived ones' `name`s)
+///     value = "10^8 * alpha"       # formula in the axes' names, earlier derived ones' `name`s and `cell`, its index
+///     variant = "svd"              # optional: sets the key of this variant only
 ///     [[variant]]                  # every cell runs each variant; without any there is one, named ""
 ///     name = "svd"
 ///     set = ["optimizer.kind=signsvd"]
@@ -31,14 +32,13 @@
 ///     zero = "alpha - 1/2"
 ///     when = "beta < 1"            # optional: only there
 #include <atomic>
-#include <cstdint>
-#include <functional>
+#include <cstddef>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "models/model.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::validation {
@@ -98,6 +98,40 @@ struct SweepTable {
 
   /// Index of each axis' value at a cell.
   std::vector<std::size_t> place(std::size_t cell) const;
+};
+
+struct SweepPlan;
+
+/// A sweep that can be computed cell by cell. Const members may be called from several threads at once.
+class Sweep {
+ public:
+  /// \param plan  of read_sweep_file (validation/sweep_file.hpp)
+  /// \throws settings::Error for measures, labels or formulas that cannot be read.
+  explicit Sweep(SweepPlan plan);
+  ~Sweep();
+  Sweep(Sweep&&) noexcept;
+  Sweep& operator=(Sweep&&) noexcept;
+
+  const SweepPlan& plan() const;
+  std::size_t cells() const;
+  /// The grid with every cell pending.
+  const SweepTable& table() const;
+
+  /// Prepares experiments here and there in the grid, without solving any. \throws settings::Error, the first one met,
+  /// when a variant can be prepared at none of these cells: the file is wrong then, not the cell.
+  void check() const;
+  /// Solves, simulates or validates every variant of the cell and evaluates measures and label. What goes wrong makes
+  /// a failed cell. Not-a-number has one bit pattern and zero one sign in the result, so that a store keeps every bit.
+  /// \param stop  when it becomes true, the cell may be given up: it stays pending
+  CellResult compute(std::size_t cell, const std::atomic<bool>* stop = nullptr) const;
+  /// The label that the rules give to a cell with these measures.
+  std::string label(std::size_t cell, std::span<const double> measures) const;
+  /// The experiment that a variant of a cell is. \throws settings::Error.
+  settings::Table experiment(std::size_t cell, std::size_t variant) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace edgewise::validation

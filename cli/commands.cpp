@@ -10,11 +10,13 @@
 
 #include "cli/catalog.hpp"
 #include "cli/csv.hpp"
+#include "cli/diagram.hpp"
 #include "cli/figures.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/json.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/sweep_input.hpp"
 #include "models/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
@@ -501,6 +503,14 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
   if (kind != ".svg" && kind != ".png" && kind != ".pdf")
     throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .svg, .png, .pdf", to, kind));
   require_writable(to);
+  if (std::any_of(paths.begin(), paths.end(), is_sweep)) {
+    if (paths.size() > 1) throw Error("plot: a sweep is drawn alone, and here are several files");
+    if (!options.guides.empty()) throw Error("--guide: a sweep has no curves along the step to guide");
+    draw_sweep(read_sweep(paths.front()), {options.observables, options.slices, options.title}, to);
+    context.say("figure written to " + to);
+    return done;
+  }
+  if (!options.slices.empty()) throw Error("--slice: these results are no sweep, they have no axes to hold");
   std::vector<Result> results;
   for (const std::string& path : paths) results.push_back(read_result(path));
   std::vector<std::string> labels;

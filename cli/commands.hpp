@@ -29,7 +29,9 @@ struct PlotOptions {
   std::vector<std::string> observables;
   std::vector<double> guides;
   std::string title;
+  std::vector<std::string> slices;  ///< of a sweep: "AXIS=VALUE"
 };
+/// Draws results in one figure, or one sweep.
 Status plot(const Context& context, const std::vector<std::string>& results, const PlotOptions& options);
 
 struct MeasureOptions {

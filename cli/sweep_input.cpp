@@ -25,10 +25,12 @@ using validation::SweepTable;
 namespace {
 
 constexpr std::string_view first_line = "# kind: sweep";
+/// Enough of a file to tell what it is.
+constexpr std::size_t signature = 16;
 
 std::string beginning(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string out(first_line.size(), '\0');
+  std::string out(signature, '\0');
   in.read(out.data(), static_cast<std::streamsize>(out.size()));
   out.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
   return out;
@@ -158,7 +160,7 @@ SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
 
 bool is_sweep(const std::string& path) {
   const std::string start = beginning(path);
-  if (start == first_line) return true;
+  if (start.starts_with(first_line)) return true;
   if (start.starts_with("SQLite format 3")) return validation::is_sweep_store(path);
   return (start.starts_with("\x89HDF") || start.starts_with("CDF")) && is_sweep_netcdf(path);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <muParser.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <limits>
@@ -41,6 +42,34 @@ double negation(double x) {
   return x == 0 ? 1 : 0;
 }
 
+/// sum of j^-s for j = 1..n (n rounded down, or infinite for s > 1), by Euler and Maclaurin's formula; good to rounding
+/// for -2 < s < 12.
+double harmonic(double n, double s) {
+  constexpr double direct = 24;
+  constexpr double coefficients[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160};
+  n = std::floor(n);
+  if (std::isnan(n) || std::isnan(s)) return std::numeric_limits<double>::quiet_NaN();
+  if (n < 1) return 0;
+  if (std::isinf(n) && s <= 1) return std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (double j = 1; j < std::min(n + 1, direct); ++j) sum += std::pow(j, -s);
+  if (n < direct) return sum;
+  const double power = 1 - s, scale = std::pow(direct, power);
+  if (std::isinf(n))
+    sum += -scale / power;
+  else
+    sum += power == 0 ? std::log(n / direct) : scale * std::expm1(power * std::log(n / direct)) / power;
+  sum += (std::pow(direct, -s) + std::pow(n, -s)) / 2;
+  double rising = s;  // s (s+1) ... (s+m-1), m the order of the derivative
+  double order = 1;
+  for (const double c : coefficients) {
+    sum += c * rising * (std::pow(direct, -s - order) - std::pow(n, -s - order));
+    rising *= (s + order) * (s + order + 1);
+    order += 2;
+  }
+  return sum;
+}
+
 }  // namespace
 
 struct Expression::Impl {
@@ -67,6 +96,7 @@ struct Expression::Impl {
       parser.DefineFun("round", round_of);
       parser.DefineFun("isfinite", is_finite);
       parser.DefineFun("isnan", is_nan);
+      parser.DefineFun("harmonic", harmonic);
       parser.DefineInfixOprt("!", negation);
       for (std::size_t i = 0; i < variables.size(); ++i) parser.DefineVar(variables[i], &values[i]);
       parser.SetExpr(formula);

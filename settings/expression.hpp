@@ -12,8 +12,8 @@ namespace edgewise::settings {
 /// A formula over named numbers, e.g. "rho_max > 0.05 && alpha < 1/2" (true is 1, false is 0).
 ///
 /// Grammar: + - * / ^, comparisons, && || !, c ? a : b, parentheses; abs, min, max, sqrt, exp, ln, log2, log10, sin,
-/// cos, tan, asin, acos, atan, sinh, cosh, tanh, sign, floor, round, erf, erfc, isfinite(x), isnan(x); constants pi, e,
-/// inf and nan. Evaluation is safe from several threads at once.
+/// cos, tan, asin, acos, atan, sinh, cosh, tanh, sign, floor, round, erf, erfc, isfinite(x), isnan(x); harmonic(n, s),
+/// the sum of j^-s over j = 1..n; constants pi, e, inf and nan. Evaluation is safe from several threads at once.
 class Expression {
  public:
   /// \throws std::invalid_argument when the formula cannot be read or names something that is not in `variables`; the

@@ -46,7 +46,10 @@ std::vector<Parameter> common_parameters(const std::vector<std::string>& kinds) 
 
 void check_name(const Table& table, const std::string& name, const std::set<std::string>& taken) {
   if (!settings::is_variable_name(name))
-    throw table.error("name", fmt::format("'{}' must be a word of letters, digits and _ to stand in formulas", name));
+    throw table.error(
+        "name",
+        fmt::format("'{}' must be a word of letters, digits and _, and none of pi, e, inf, nan, to stand in formulas",
+                    name));
   if (is_reserved(name)) throw table.error("name", fmt::format("'{}' is taken; choose another", name));
   if (taken.contains(name))
     throw table.error("name", fmt::format("'{}' is the name of an axis, a derived value or an earlier measure", name));

@@ -1,15 +1,15 @@
 #include "models/risk_variance.hpp"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <complex>
 #include <limits>
-#include <numbers>
 #include <stdexcept>
 
+#include "linear_algebra/lu.hpp"
 #include "solvers/contour.hpp"
 
 namespace edgewise::models {
@@ -166,19 +166,19 @@ struct Eliminated {
   }
 };
 
+template <class Scalar>
+linear_algebra::Lu<Scalar> lu_of(const typename Eliminated<Scalar>::M& m) {
+  return {static_cast<std::size_t>(m.rows()), {m.data(), static_cast<std::size_t>(m.size())}};
+}
+
 // Largest w > -min decay at which the eliminated system is singular: the leading eigenvalue minus 1.
 // The system is (entrywise) positive, so its determinant is positive to the right of the root.
 double leading_eigenvalue_minus_one(const Array& lambda, const Array& n, const Matrix& decay, const Coefficients& c,
                                     double from, double to) {
   const auto determinant_sign = [&](double w) {
     const Eliminated<double> e(w, lambda, n, decay, c);
-    const Eigen::PartialPivLU<Matrix> lu(e.matrix(lambda));
-    double log_abs = 0, sign = static_cast<double>(lu.permutationP().determinant());
-    for (Eigen::Index i = 0; i < lambda.size(); ++i) {
-      log_abs += std::log(std::abs(lu.matrixLU()(i, i)));
-      if (lu.matrixLU()(i, i) < 0) sign = -sign;
-    }
-    return sign * std::exp(std::clamp(log_abs, -600.0, 600.0));
+    const auto determinant = lu_of<double>(e.matrix(lambda)).log_determinant();
+    return determinant.phase * std::exp(std::clamp(determinant.log_magnitude, -600.0, 600.0));
   };
   std::uintmax_t iterations = 100;
   const auto root = boost::math::tools::toms748_solve(determinant_sign, from, to,
@@ -240,7 +240,7 @@ VarianceContour::VarianceContour(VarianceProblem problem, double eta, double rto
   s.c = std::make_unique<Coefficients>(s.lambda, s.B, eta);
   s.decay = s.c->decays(s.lambda, s.B, eta);
   s.radius = elimination_radius(s.lambda, s.n, s.B, eta);
-  s.nodes = static_cast<std::size_t>(std::ceil(-std::log10(std::clamp(rtol, 1e-13, 1e-4)) / std::log10(10.13))) + 1;
+  s.nodes = solvers::contour_nodes(-std::log10(std::clamp(rtol, 1e-13, 1e-4))) + 1;
   const double noise = eta * eta / s.B;
   s.mean = std::make_unique<solvers::Contour>(
       solvers::RankOneSystem{solvers::RankOneSystem::Kind::map, vector(s.c->x * (2 - s.c->x * (1 + 1 / s.B))),
@@ -269,19 +269,11 @@ VarianceContour::Variances VarianceContour::at(double k) const {
   using Cx = Eigen::ArrayXcd;
   // Raw second moments of P and |v|^2, to be centred with the means from their own contour.
   double raw_P = 0, raw_N = 0;
-  const double N = static_cast<double>(s.nodes), h = 1.081792140 / N, mu = 4.492075287 * N / k;
-  constexpr double angle = 1.172104229;
   const double noise = s.eta * s.eta / s.B;
   const Array mean_decay = c.x * (2 - c.x * (1 + 1 / s.B));
   for (std::size_t j = 0; j < s.nodes; ++j) {
-    const double u = (static_cast<double>(j) + 0.5) * h;
-    const Complex local = mu * (1.0 + Complex(-std::sin(angle) * std::cosh(u), std::cos(angle) * std::sinh(u)));
-    const Complex slope = Complex(0, mu) * Complex(std::cos(angle) * std::cosh(u), std::sin(angle) * std::sinh(u));
-    const Complex full = local + s.shift;
-    const double half = std::sin(full.imag() / 2);
-    const Complex w(std::expm1(full.real()) * std::cos(full.imag()) - 2 * half * half,
-                    std::exp(full.real()) * std::sin(full.imag()));  // z - 1
-    const Complex factor = h / std::numbers::pi * slope * std::exp(local * k) * (1.0 + w);
+    const auto [w, factor] =
+        solvers::contour_node(solvers::RankOneSystem::Kind::map, j, s.nodes, k, s.shift);  // w = z - 1
     // First moments.
     const Cx resolvent = (mean_decay.cast<Complex>() + w).inverse();
     const Complex f = (s.lambda * s.D0).cast<Complex>().cwiseProduct(resolvent).sum();
@@ -294,8 +286,8 @@ VarianceContour::Variances VarianceContour::at(double k) const {
     const Complex known_q = 2 * s.sigma2 * P + s.sigma2 * s.sigma2 / w;
     const Cx start = s.D0.cast<Complex>() *
                      (e.G * (s.lambda * s.D0).cast<Complex>().matrix()).array();  // sum_b lambda_b G_ab R_ab(0)
-    const Eigen::VectorXcd right = (start + (e.L * sD.matrix()).array() + known_q * e.q_gain).matrix();
-    const Eigen::VectorXcd y = Eigen::PartialPivLU<Eigen::MatrixXcd>(e.matrix(s.lambda)).solve(right);
+    Eigen::VectorXcd y = (start + (e.L * sD.matrix()).array() + known_q * e.q_gain).matrix();
+    lu_of<Complex>(e.matrix(s.lambda)).solve({y.data(), static_cast<std::size_t>(y.size())});
     const Complex lRl = s.lambda.cast<Complex>().matrix().cwiseProduct(y).sum();
     raw_P += (factor * lRl).imag();
     // sum_ab R_ab from the solved y and Q2.

@@ -68,6 +68,7 @@ using Complex = std::complex<double>;
 constexpr double angle = 1.172104229;
 constexpr double step_times_N = 1.081792140;
 constexpr double mu_t_over_N = 4.492075287;
+constexpr double convergence = 10.13;  // the error falls as this to the power -N
 
 std::vector<double> padded(const std::vector<double>& values, double with) {
   std::vector<double> result = values;
@@ -118,11 +119,23 @@ double leading_shift(std::span<const double> decay, std::span<const double> inpu
   return std::exp((root.first + root.second) / 2);
 }
 
-struct Contour::Node {
-  Complex z;         // resolvent argument: s for a flow, e^s - 1 for a map
-  Complex factor;    // weight of the node times e^(s t) times whatever the transform needs
-  Complex constant;  // transform of the constant 1
-};
+ContourNode contour_node(RankOneSystem::Kind kind, std::size_t j, std::size_t nodes, double t, double shift) {
+  const double N = static_cast<double>(nodes), h = step_times_N / N, mu = mu_t_over_N * N / t;
+  const double u = (static_cast<double>(j) + 0.5) * h;
+  const Complex sine = {-std::sin(angle) * std::cosh(u), std::cos(angle) * std::sinh(u)};   // sin(iu - angle)
+  const Complex cosine = {std::cos(angle) * std::cosh(u), std::sin(angle) * std::sinh(u)};  // cos(iu - angle)
+  const Complex local = mu * (1.0 + sine), slope = Complex(0, mu) * cosine, s = local + shift;
+  ContourNode node{s, h / std::numbers::pi * slope * std::exp(local * t)};
+  if (kind == RankOneSystem::Kind::map) {
+    node.z = expm1(s);
+    node.factor *= 1.0 + node.z;  // dz = e^s ds
+  }
+  return node;
+}
+
+std::size_t contour_nodes(double digits) {
+  return static_cast<std::size_t>(std::ceil(digits / std::log10(convergence)));
+}
 
 Contour::Contour(RankOneSystem system, double rtol) : system_(std::move(system)), size_(system_.decay.size()) {
   if (size_ == 0 || system_.input.size() != size_ || system_.weight.size() != size_ || system_.initial.size() != size_)
@@ -131,8 +144,7 @@ Contour::Contour(RankOneSystem system, double rtol) : system_(std::move(system))
     if (!std::isfinite(system_.decay[i]) || !(system_.input[i] >= 0) || !(system_.weight[i] >= 0) ||
         (system_.kind == RankOneSystem::Kind::map && system_.decay[i] > largest_map_decay))
       throw std::invalid_argument("contour: input and weight must not be negative, nor a map's factor well below 0");
-  const double digits = 3 - std::log10(std::clamp(rtol, 1e-12, 1e-2));
-  nodes_ = static_cast<std::size_t>(std::ceil(digits / std::log10(10.13)));
+  nodes_ = contour_nodes(3 - std::log10(std::clamp(rtol, 1e-12, 1e-2)));
   padded_decay_ = padded(system_.decay, 1.0);
   initial_products_ = product(system_.weight, system_.initial);
   input_products_ = product(system_.weight, system_.input);
@@ -159,24 +171,6 @@ double Contour::shift() const {
   return system_.source != 0 ? std::max(0.0, growth_) : growth_;
 }
 
-Contour::Node Contour::node(std::size_t j, double t, double at) const {
-  const double N = static_cast<double>(nodes_), h = step_times_N / N, mu = mu_t_over_N * N / t;
-  const double u = (static_cast<double>(j) + 0.5) * h;
-  const Complex sine = {-std::sin(angle) * std::cosh(u), std::cos(angle) * std::sinh(u)};   // sin(iu - angle)
-  const Complex cosine = {std::cos(angle) * std::cosh(u), std::sin(angle) * std::sinh(u)};  // cos(iu - angle)
-  const Complex local = mu * (1.0 + sine), slope = Complex(0, mu) * cosine, s = local + at;
-  Node result;
-  result.factor = h / std::numbers::pi * slope * std::exp(local * t);
-  if (system_.kind == RankOneSystem::Kind::map) {
-    result.z = expm1(s);
-    result.factor *= 1.0 + result.z;  // dz = e^s ds
-  } else {
-    result.z = s;
-  }
-  result.constant = 1.0 / result.z;
-  return result;
-}
-
 double Contour::shared(double t) const {
   double p = 0;
   functionals(t, {}, std::span(&p, 1));
@@ -194,16 +188,16 @@ void Contour::functionals(double t, std::span<const std::vector<double>> rows, s
   const auto sums = HWY_DYNAMIC_DISPATCH(two_sums);
   double magnitude = 0;
   for (std::size_t j = 0; j < nodes_; ++j) {
-    const Node node = this->node(j, t, at);
+    const ContourNode node = contour_node(system_.kind, j, nodes_, t, at);
     double s[4];
     sums(padded_decay_.data(), initial_products_.data(), input_products_.data(), padded_decay_.size(), node.z.real(),
          node.z.imag(), s);
     ++evaluations_;
-    const Complex f(s[0], s[1]), g(s[2], s[3]);
-    const Complex p = (f + g * system_.source * node.constant) / (1.0 - g);
+    const Complex f(s[0], s[1]), g(s[2], s[3]), constant = 1.0 / node.z;  // transform of the constant 1
+    const Complex p = (f + g * system_.source * constant) / (1.0 - g);
     out[0] += (node.factor * p).imag();
     magnitude += std::abs(node.factor * p);
-    const Complex drive = p + system_.source * node.constant;
+    const Complex drive = p + system_.source * constant;
     for (std::size_t r = 0; r < rows.size(); ++r) {
       sums(padded_decay_.data(), row_initial[r].data(), row_input[r].data(), padded_decay_.size(), node.z.real(),
            node.z.imag(), s);
@@ -211,7 +205,7 @@ void Contour::functionals(double t, std::span<const std::vector<double>> rows, s
     }
   }
   const double per_term =
-      std::max(std::pow(10.13, -static_cast<double>(nodes_)), std::numeric_limits<double>::epsilon());
+      std::max(std::pow(convergence, -static_cast<double>(nodes_)), std::numeric_limits<double>::epsilon());
   if (out[0] != 0) error_estimate_ = std::max(error_estimate_, per_term * magnitude / std::abs(out[0]));
   for (double& value : out) value *= std::exp(at * t);
 }
@@ -220,14 +214,14 @@ void Contour::state(double t, std::span<double> s) const {
   const double at = shift();
   std::fill(s.begin(), s.end(), 0.0);
   for (std::size_t j = 0; j < nodes_; ++j) {
-    const Node node = this->node(j, t, at);
+    const ContourNode node = contour_node(system_.kind, j, nodes_, t, at);
     double sums[4];
     HWY_DYNAMIC_DISPATCH(two_sums)
     (padded_decay_.data(), initial_products_.data(), input_products_.data(), padded_decay_.size(), node.z.real(),
      node.z.imag(), sums);
     ++evaluations_;
-    const Complex f(sums[0], sums[1]), g(sums[2], sums[3]);
-    const Complex drive = (f + g * system_.source * node.constant) / (1.0 - g) + system_.source * node.constant;
+    const Complex f(sums[0], sums[1]), g(sums[2], sums[3]), constant = 1.0 / node.z;
+    const Complex drive = (f + g * system_.source * constant) / (1.0 - g) + system_.source * constant;
     const Complex scaled = node.factor * drive;
     const double y = node.z.imag();
     for (std::size_t i = 0; i < size_; ++i) {

@@ -10,6 +10,7 @@
 /// trapezoidal rule converges as 10.13^(-N) with N function values of cost O(n), at any t and any stiffness. All
 /// singularities lie on the real axis: the system is similar to a symmetric one. The contour is shifted to the leading
 /// eigenvalue, so that exponentially small (or large) solutions keep their relative accuracy.
+#include <complex>
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -28,6 +29,17 @@ struct RankOneSystem {
   std::vector<double> decay, input, weight, initial;
   double source = 0;
 };
+
+/// One of the N nodes, in the upper half plane, of the hyperbola for time t.
+struct ContourNode {
+  std::complex<double> z;       ///< argument of the transform: s for a flow, e^s - 1 for a map
+  std::complex<double> factor;  ///< weight times e^((s - shift) t), and e^s for a map
+};
+/// Node j = 0..N-1. With f(t) = e^(shift t) sum_j Im(factor_j F(z_j)) the rule inverts the transform F of a real f: the
+/// Laplace transform, or for a map sum_k f(k) e^(-s (k+1)). `shift` is the real part about which the contour is laid.
+ContourNode contour_node(RankOneSystem::Kind kind, std::size_t j, std::size_t nodes, double t, double shift);
+/// How many nodes give this many digits.
+std::size_t contour_nodes(double digits);
 
 /// Evaluates a RankOneSystem at arbitrary times.
 class Contour {
@@ -53,8 +65,6 @@ class Contour {
   double error_estimate() const { return error_estimate_; }
 
  private:
-  struct Node;
-  Node node(std::size_t j, double t, double shift) const;
   double shift() const;
   RankOneSystem system_;
   std::size_t nodes_ = 0;

@@ -1,9 +1,9 @@
 #include "validation/max_statistic.hpp"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 
+#include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 #include "validation/statistics.hpp"
 
@@ -18,35 +18,66 @@ constexpr std::size_t kept_draws = 2000;
 /// Draws beyond a point that are needed to trust the share of them.
 constexpr double least_count = 100;
 
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
+
+double norm(std::span<const double> x) {
+  double sum = 0;
+  for (const double v : x) sum += v * v;
+  return std::sqrt(sum);
+}
+
+/// Columns of length 0 stay.
+void normalize(std::span<double> x) {
+  const double length = norm(x);
+  if (length > 0)
+    for (double& v : x) v /= length;
+}
+
+double largest(std::span<const double> x) {
+  double out = 0;
+  for (const double v : x) out = std::max(out, std::abs(v));
+  return out;
+}
+
 /// Columns of unit length whose inner products are the sample's correlations; few rows.
-Eigen::MatrixXd correlation_root(std::span<const std::span<const double>> cells) {
+Matrix correlation_root(std::span<const std::span<const double>> cells) {
   const std::size_t all = cells.front().size();
   const std::size_t used = cells.size() > largest_rank ? std::min(all, largest_rank) : all;
-  Eigen::MatrixXd y(static_cast<Eigen::Index>(used), static_cast<Eigen::Index>(cells.size()));
-  for (Eigen::Index c = 0; c < y.cols(); ++c) {
-    const auto values = cells[static_cast<std::size_t>(c)].first(used);
-    y.col(c) = Eigen::Map<const Eigen::VectorXd>(values.data(), y.rows());
-    y.col(c).array() -= y.col(c).mean();
-    y.col(c).normalize();
+  Matrix y(used, cells.size());
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    const std::span<double> column = y.column(c);
+    std::ranges::copy(cells[c].first(used), column.begin());
+    double mean = 0;
+    for (const double v : column) mean += v / static_cast<double>(used);
+    for (double& v : column) v -= mean;
+    normalize(column);
   }
-  const bool tall = y.rows() > y.cols();
-  const Eigen::MatrixXd gram = tall ? Eigen::MatrixXd(y.transpose() * y) : Eigen::MatrixXd(y * y.transpose());
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen(gram);
+  const bool tall = y.rows() > y.columns();
+  const std::size_t size = std::min(y.rows(), y.columns());
+  Matrix gram(size, size);
+  linear_algebra::rank_update(1, y, tall ? Transposed::yes : Transposed::no, gram);
+  const auto [values, vectors] = linear_algebra::symmetric_eigen(gram);
   // Trajectories are smooth: few components carry nearly all of it.
-  const double total = eigen.eigenvalues().sum();
-  Eigen::Index first = 0;
-  for (double dropped = 0; first + 1 < gram.rows(); ++first) {
-    dropped += std::max(0.0, eigen.eigenvalues()[first]);
+  double total = 0;
+  for (const double v : values) total += v;
+  std::size_t first = 0;
+  for (double dropped = 0; first + 1 < size; ++first) {
+    dropped += std::max(0.0, values[first]);
     if (dropped > 1e-4 * total) break;
   }
-  const Eigen::Index rank = gram.rows() - first;
-  const auto vectors = eigen.eigenvectors().rightCols(rank);
-  Eigen::MatrixXd root;
-  if (tall)
-    root = eigen.eigenvalues().tail(rank).cwiseMax(0.0).cwiseSqrt().asDiagonal() * vectors.transpose();
-  else
-    root = vectors.transpose() * y;
-  root.colwise().normalize();
+  const std::size_t rank = size - first;
+  Matrix root(rank, cells.size());
+  if (tall) {
+    for (std::size_t r = 0; r < rank; ++r) {
+      const double scale = std::sqrt(std::max(values[first + r], 0.0));
+      for (std::size_t c = 0; c < cells.size(); ++c) root(r, c) = scale * vectors(c, first + r);
+    }
+  } else {
+    linear_algebra::multiply(rank, cells.size(), size, 1, vectors.column(first).data(), size, Transposed::yes, y.data(),
+                             size, Transposed::no, 0, root.data(), rank);
+  }
+  for (std::size_t c = 0; c < cells.size(); ++c) normalize(root.column(c));
   return root;
 }
 
@@ -55,7 +86,7 @@ Eigen::MatrixXd correlation_root(std::span<const std::span<const double>> cells)
 struct MaxStatistic::Impl {
   std::vector<double> group_std;
   std::vector<double> maxima;  // sorted
-  Eigen::MatrixXd kept;        // comparisons x kept draws
+  Matrix kept;                 // comparisons x kept draws
   double resolved = 0;         // beyond this the tail is extrapolated
   double comparisons = 1;      // independent ones with the same tail there
 
@@ -71,30 +102,28 @@ MaxStatistic::MaxStatistic(MaxStatistic&&) noexcept = default;
 MaxStatistic::MaxStatistic(std::span<const std::span<const double>> cells,
                            std::span<const std::vector<std::size_t>> groups, std::uint64_t seed, std::size_t draws)
     : impl_(std::make_unique<Impl>()) {
-  const Eigen::MatrixXd of_cells = correlation_root(cells);
-  const auto n = of_cells.cols();
-  Eigen::MatrixXd root(of_cells.rows(), n + static_cast<Eigen::Index>(groups.size()));
-  root.leftCols(n) = of_cells;
+  const Matrix of_cells = correlation_root(cells);
+  const std::size_t n = of_cells.columns(), rank = of_cells.rows(), comparisons = n + groups.size();
+  Matrix root(rank, comparisons);
+  std::ranges::copy(of_cells.entries(), root.data());
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    Eigen::VectorXd sum = Eigen::VectorXd::Zero(root.rows());
-    for (const std::size_t c : groups[g]) sum += of_cells.col(static_cast<Eigen::Index>(c));
-    impl_->group_std.push_back(sum.norm());
-    root.col(n + static_cast<Eigen::Index>(g)) = sum.normalized();
+    const std::span<double> sum = root.column(n + g);
+    for (const std::size_t c : groups[g])
+      for (std::size_t r = 0; r < rank; ++r) sum[r] += of_cells(r, c);
+    impl_->group_std.push_back(norm(sum));
+    normalize(sum);
   }
 
   constexpr std::size_t block = 256;
   random::Stream stream(seed, 0, 0, random::Purpose::other);
-  std::vector<double> normals(static_cast<std::size_t>(root.rows()) * block);
-  impl_->kept.resize(root.cols(), static_cast<Eigen::Index>(std::min(draws, kept_draws)));
-  Eigen::MatrixXd z;
+  impl_->kept = Matrix(comparisons, std::min(draws, kept_draws));
+  Matrix w(rank, block), z;
   for (std::size_t done = 0; done < draws; done += block) {
-    stream.normals(normals);
-    const Eigen::Map<const Eigen::MatrixXd> w(normals.data(), root.rows(), static_cast<Eigen::Index>(block));
-    z.noalias() = root.transpose() * w;
-    for (Eigen::Index b = 0; b < z.cols() && done + static_cast<std::size_t>(b) < draws; ++b) {
-      impl_->maxima.push_back(z.col(b).cwiseAbs().maxCoeff());
-      const auto index = static_cast<Eigen::Index>(done) + b;
-      if (index < impl_->kept.cols()) impl_->kept.col(index) = z.col(b);
+    stream.normals(w.entries());
+    linear_algebra::multiply(1, root, Transposed::yes, w, Transposed::no, 0, z);
+    for (std::size_t b = 0; b < block && done + b < draws; ++b) {
+      impl_->maxima.push_back(largest(z.column(b)));
+      if (done + b < impl_->kept.columns()) std::ranges::copy(z.column(b), impl_->kept.column(done + b).begin());
     }
   }
   std::sort(impl_->maxima.begin(), impl_->maxima.end());
@@ -122,11 +151,15 @@ double MaxStatistic::critical(double probability) const {
 }
 
 double MaxStatistic::exceedance(std::span<const double> shift, double z) const {
-  const Eigen::Map<const Eigen::VectorXd> mu(shift.data(), static_cast<Eigen::Index>(shift.size()));
-  Eigen::Index beyond = 0;
-  for (Eigen::Index b = 0; b < impl_->kept.cols(); ++b)
-    if ((impl_->kept.col(b) + mu).cwiseAbs().maxCoeff() > z) ++beyond;
-  return static_cast<double>(beyond) / static_cast<double>(impl_->kept.cols());
+  const Matrix& kept = impl_->kept;
+  std::size_t beyond = 0;
+  for (std::size_t b = 0; b < kept.columns(); ++b) {
+    const std::span<const double> draw = kept.column(b);
+    bool above = false;
+    for (std::size_t c = 0; c < draw.size(); ++c) above |= std::abs(draw[c] + shift[c]) > z;
+    beyond += above;
+  }
+  return static_cast<double>(beyond) / static_cast<double>(kept.columns());
 }
 
 }  // namespace edgewise::validation

@@ -134,3 +134,26 @@ TEST_CASE("bad systems are refused") {
   s.input.pop_back();
   CHECK_THROWS(Contour{s});
 }
+
+TEST_CASE("contour: the nodes invert transforms that they have not seen") {
+  // Laplace: 1/(z + a)^2 is t e^(-a t); z-transform: 1/(w + a) with w = e^s - 1 is (1 - a)^k.
+  const std::size_t nodes = contour_nodes(14);
+  CHECK(nodes == 14);
+  const double a = 0.3;
+  for (const double t : {0.1, 1.0, 40.0}) {
+    double flow = 0;
+    for (std::size_t j = 0; j < nodes; ++j) {
+      const ContourNode node = contour_node(RankOneSystem::Kind::flow, j, nodes, t, -a);
+      flow += (node.factor / ((node.z + a) * (node.z + a))).imag();
+    }
+    CHECK(flow == doctest::Approx(t).epsilon(1e-11));
+  }
+  for (const double k : {40.0, 100.0, 1000.0}) {
+    double map = 0;
+    for (std::size_t j = 0; j < nodes; ++j) {
+      const ContourNode node = contour_node(RankOneSystem::Kind::map, j, nodes, k, std::log1p(-a));
+      map += (node.factor / (node.z + a)).imag();
+    }
+    CHECK(map == doctest::Approx(1).epsilon(1e-11));
+  }
+}

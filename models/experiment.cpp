@@ -115,6 +115,12 @@ Experiment read_experiment(settings::Table table) {
   return experiment;
 }
 
+settings::Values read_monte_carlo(const settings::Table& experiment, std::span<const Parameter> own) {
+  std::vector<std::string> common;
+  for (const Parameter& p : monte_carlo_parameters()) common.push_back(p.name);
+  return settings::read(experiment.table_or_empty("monte_carlo"), own, common);
+}
+
 std::vector<std::uint64_t> recorded_steps(std::uint64_t steps, std::uint64_t points) {
   std::vector<std::uint64_t> at{0};
   if (steps == 0) return at;

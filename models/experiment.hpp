@@ -2,6 +2,7 @@
 /// \file
 /// The sections that every experiment has: title, model, time, theory, monte_carlo.
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ const std::vector<settings::Parameter>& monte_carlo_parameters();
 /// Checks the sections' names and reads the common ones. The model's own sections are checked by Model::prepare.
 /// \throws settings::Error.
 Experiment read_experiment(settings::Table table);
+
+/// The keys of section [monte_carlo] that a model reads beside the common ones. \throws settings::Error.
+settings::Values read_monte_carlo(const settings::Table& experiment, std::span<const settings::Parameter> own);
 
 /// Logarithmically spaced whole steps 0..steps, at most `points` of them, without repeats.
 std::vector<std::uint64_t> recorded_steps(std::uint64_t steps, std::uint64_t points);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "models/learning_rate.hpp"
 #include "models/least_squares_closed_forms.hpp"
 #include "models/least_squares_theory.hpp"
 #include "models/linear_methods/closed_forms.hpp"
@@ -263,9 +264,7 @@ class LeastSquaresModel final : public Model {
     options.time_step = theory.number("time_step");
     options.seed = experiment.monte_carlo.seed;
 
-    std::vector<std::string> shared_keys;
-    for (const auto& p : monte_carlo_parameters_of_every_model()) shared_keys.push_back(p);
-    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
     return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
                                                  power_law_of(table), Table(table.origin(), ""));
   }
@@ -297,12 +296,6 @@ class LeastSquaresModel final : public Model {
   }
 
  private:
-  static std::vector<std::string> monte_carlo_parameters_of_every_model() {
-    std::vector<std::string> names;
-    for (const auto& p : models::monte_carlo_parameters()) names.push_back(p.name);
-    return names;
-  }
-
   static const LinearMethod* read_optimizer(const Table& table, double trace, Hyperparameters& h) {
     const std::vector<std::string> also{"phase"};
     const auto kinds = linear_method_descriptions();
@@ -313,9 +306,7 @@ class LeastSquaresModel final : public Model {
     h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
     const Values& values = choice.values;
     if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
-    if (values.given("learning_rate") == values.given("gamma"))
-      throw values.error("learning_rate", "give either learning_rate or gamma (= learning_rate * tr K)");
-    if (values.given("gamma")) h.set("learning_rate", values.number("gamma") / trace);
+    h.set("learning_rate", read_learning_rate(values, trace));
     return &method;
   }
 

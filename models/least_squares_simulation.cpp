@@ -8,6 +8,7 @@
 #include "models/data_draw.hpp"
 #include "models/gradient_kernels.hpp"
 #include "models/least_squares.hpp"
+#include "models/stepping_replica.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models {
@@ -52,44 +53,32 @@ struct Coordinates {
   }
 };
 
-/// What every sampler shares: counting steps, the excess risk, and the end of a diverged run.
-class SgdReplica : public Replica {
+/// What every sampler shares: the excess risk of the last step, and the observables.
+class SgdReplica : public ScheduledReplica {
  public:
   SgdReplica(const LeastSquares& problem, double excess)
-      : problem_(problem), excess_(excess), limit_(1e100 * std::max(excess, problem.noise_variance())) {
-    if (problem.schedule->constant()) constant_rate_ = problem.rate_at(0);
-  }
-
-  void advance(std::uint64_t step) final {
-    for (; step_ < step && !diverged_; ++step_) {
-      const double rate = constant_rate_ ? *constant_rate_ : problem_.rate_at(static_cast<double>(step_));
-      excess_ = take_step(step_, rate);
-      diverged_ = !(excess_ <= limit_);
-    }
-    step_ = std::max(step_, step);
-  }
-
-  void observe(std::span<double> out) const final {
-    const auto [excess, squared_error] = diverged_ ? std::array{infinity, infinity} : measure();
-    out[0] = 0.5 * (excess + problem_.noise_variance());
-    out[1] = excess;
-    out[2] = squared_error;
-  }
+      : ScheduledReplica(1e100 * std::max(excess, problem.noise_variance()), problem.learning_rate, *problem.schedule),
+        problem_(problem),
+        excess_(excess) {}
 
  protected:
   /// Takes step `step` and returns the new excess risk (or an estimate of it, to detect divergence).
-  virtual double take_step(std::uint64_t step, double rate) = 0;
+  virtual double sgd_step(std::uint64_t step, double rate) = 0;
   /// Excess risk and |v|^2.
-  virtual std::array<double, 2> measure() const = 0;
+  virtual std::array<double, 2> errors() const = 0;
 
   const LeastSquares& problem_;
   double excess_;
 
  private:
-  double limit_;
-  std::optional<double> constant_rate_;
-  std::uint64_t step_ = 0;
-  bool diverged_ = false;
+  double descend_once(std::uint64_t step, double rate) final { return excess_ = sgd_step(step, rate); }
+
+  void measure(std::span<double> out) const final {
+    const auto [excess, squared_error] = errors();
+    out[0] = 0.5 * (excess + problem_.noise_variance());
+    out[1] = excess;
+    out[2] = squared_error;
+  }
 };
 
 /// A replica whose state is u.
@@ -99,7 +88,7 @@ class CoordinateReplica : public SgdReplica {
       : SgdReplica(problem, coordinates.excess), coordinates_(coordinates), u_(coordinates.start) {}
 
  protected:
-  std::array<double, 2> measure() const final { return {excess_, coordinates_.squared_error(u_)}; }
+  std::array<double, 2> errors() const final { return {excess_, coordinates_.squared_error(u_)}; }
 
   const Coordinates& coordinates_;
   std::vector<double> u_;
@@ -109,7 +98,7 @@ class CoordinateReplica : public SgdReplica {
 class GradientDescent final : public CoordinateReplica {
   using CoordinateReplica::CoordinateReplica;
 
-  double take_step(std::uint64_t, double rate) override {
+  double sgd_step(std::uint64_t, double rate) override {
     return descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
   }
 };
@@ -125,7 +114,7 @@ class GaussianReplica final : public CoordinateReplica {
         z_(u_.size()) {}
 
  private:
-  double take_step(std::uint64_t step, double rate) override {
+  double sgd_step(std::uint64_t step, double rate) override {
     weights_.draw(step, excess_);
     stream_.seek(step);
     // Chunks of normals that are still in the nearest cache when they are multiplied.
@@ -176,7 +165,7 @@ class BlockReplica final : public CoordinateReplica {
         uniform_(perpendicular.mode.size()) {}
 
  private:
-  double take_step(std::uint64_t step, double rate) override {
+  double sgd_step(std::uint64_t step, double rate) override {
     weights_.draw(step, excess_);
     stream_.seek(step);
     stream_.normals(z_);
@@ -225,7 +214,7 @@ class NaiveReplica final : public CoordinateReplica {
         gradient_(u_.size()) {}
 
  private:
-  double take_step(std::uint64_t step, double rate) override {
+  double sgd_step(std::uint64_t step, double rate) override {
     stream_.seek(step);
     labels_.seek(step);
     labels_.fill(eps_);
@@ -299,7 +288,7 @@ class RowsReplica final : public SgdReplica {
         eps_(static_cast<std::size_t>(problem.batch)) {}
 
  private:
-  double take_step(std::uint64_t step, double rate) override {
+  double sgd_step(std::uint64_t step, double rate) override {
     const auto& dataset = *rows_.dataset;
     stream_.seek(step);
     labels_.seek(step);
@@ -316,9 +305,9 @@ class RowsReplica final : public SgdReplica {
     return squares / problem_.batch;
   }
 
-  std::array<double, 2> measure() const override {
-    const auto errors = rows_.errors(theta_);
-    return std::isfinite(errors[0]) && std::isfinite(errors[1]) ? errors : std::array{infinity, infinity};
+  std::array<double, 2> errors() const override {
+    const auto both = rows_.errors(theta_);
+    return std::isfinite(both[0]) && std::isfinite(both[1]) ? both : std::array{infinity, infinity};
   }
 
   const Rows& rows_;

@@ -116,6 +116,7 @@ class Student final : public NamedNoise {
                    dof > 4 ? 3 * std::pow(scale, 4) * dof * dof / ((dof - 2) * (dof - 4)) : infinity),
         dof_(dof),
         scale_(scale) {}
+  double tail_index() const override { return dof_; }
   double draw(random::Stream& stream) const override {
     const double normal = stream.normal();
     return scale_ * std::sqrt(dof_) * normal / std::sqrt(stream.chi_square(dof_));
@@ -235,6 +236,7 @@ class Blurred final : public NamedNoise {
                    noise->fourth_moment() + 6 * noise->variance() * variance + 3 * variance * variance),
         noise_(std::move(noise)),
         variance_(variance) {}
+  double tail_index() const override { return noise_->tail_index(); }
   double draw(random::Stream& stream) const override {
     const double eps = noise_->draw(stream);
     return eps + std::sqrt(variance_) * stream.normal();

@@ -5,20 +5,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <stdexcept>
 
 #include "models/batch_weights.hpp"
 #include "models/data_draw.hpp"
 #include "models/gradient_kernels.hpp"
+#include "models/stepping_replica.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models {
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t padding = random::Stream::normal_granularity;
 
 bool whole(double x) {
@@ -168,44 +167,39 @@ struct Setup {
   }
 };
 
-/// Counts steps and periods, and ends a diverged run.
-class LinearReplica : public Replica {
+/// Counts periods.
+class LinearReplica : public SteppingReplica {
  public:
-  explicit LinearReplica(const Setup& setup) : setup_(setup), h_(setup.problem.hyperparameters) {}
-
-  void advance(std::uint64_t target) final {
-    for (; step_ < target && !diverged_; ++step_) {
-      h_.seek(static_cast<double>(step_), position_ == 0);
-      if (position_ == 0) period_ = setup_.problem.method->period(h_);
-      const bool last = position_ + 1 >= period_;
-      diverged_ = !(take_step(last, step_ + 1 == target) <= setup_.limit);
-      position_ = last ? 0 : position_ + 1;
-    }
-    step_ = std::max(step_, target);
-  }
-
-  void observe(std::span<double> out) const final {
-    if (diverged_) {
-      std::ranges::fill(out, infinity);
-      return;
-    }
-    measure(out);
-    out[0] = 0.5 * (out[1] + setup_.problem.data->noise_variance());
-  }
+  explicit LinearReplica(const Setup& setup)
+      : SteppingReplica(setup.limit), setup_(setup), h_(setup.problem.hyperparameters) {}
 
  protected:
-  /// Takes a step; `recorded` when the observables are read after it. Returns an excess risk.
-  virtual double take_step(bool last, bool recorded) = 0;
+  /// Takes a step, the `last` of its period or not; `recorded` when the observables are read after it. Returns an
+  /// excess risk.
+  virtual double linear_step(std::uint64_t step, bool last, bool recorded) = 0;
   /// Everything but the risk.
-  virtual void measure(std::span<double> out) const = 0;
+  virtual void measure_errors(std::span<double> out) const = 0;
 
   const Setup& setup_;
   Hyperparameters h_;
-  std::uint64_t step_ = 0, position_ = 0;
+  std::uint64_t position_ = 0;
 
  private:
+  double take_step(std::uint64_t step, bool recorded) final {
+    h_.seek(static_cast<double>(step), position_ == 0);
+    if (position_ == 0) period_ = setup_.problem.method->period(h_);
+    const bool last = position_ + 1 >= period_;
+    const double excess = linear_step(step, last, recorded);
+    position_ = last ? 0 : position_ + 1;
+    return excess;
+  }
+
+  void measure(std::span<double> out) const final {
+    measure_errors(out);
+    out[0] = 0.5 * (out[1] + setup_.problem.data->noise_variance());
+  }
+
   std::uint64_t period_ = 1;
-  bool diverged_ = false;
 };
 
 /// The algorithm of a rule, with all its workers.
@@ -232,14 +226,14 @@ class WorkersReplica final : public LinearReplica {
     std::unique_ptr<Gradients> gradients;
   };
 
-  double take_step(bool last, bool recorded) override {
-    const Rule rule = setup_.problem.method->rule(h_, step_);
+  double linear_step(std::uint64_t step, bool last, bool recorded) override {
+    const Rule rule = setup_.problem.method->rule(h_, step);
     const auto& target = setup_.coordinates.target;
     const auto count = static_cast<std::size_t>(rule.workers);
     const double eta = rule.learning_rate;
     for (std::size_t w = 0; w < count; ++w) {
       auto& [theta, u, gradients] = workers_[w];
-      gradients->draw(step_, rule.batch, theta, g_);
+      gradients->draw(step, rule.batch, theta, g_);
       const std::size_t n = theta.size();
       if (rule.has_decay && rule.coupled_decay > 0)
         for (std::size_t i = 0; i < n; ++i) g_[i] += rule.coupled_decay * (theta[i] + target[i]);
@@ -292,7 +286,7 @@ class WorkersReplica final : public LinearReplica {
     average_excess_ = setup_.coordinates.excess(mean_);
   }
 
-  void measure(std::span<double> out) const override {
+  void measure_errors(std::span<double> out) const override {
     out[1] = setup_.coordinates.excess(outer_);
     out[2] = setup_.coordinates.squared_error(outer_);
     std::size_t next = 3;
@@ -324,20 +318,20 @@ class MatrixReplica final : public LinearReplica {
   }
 
  private:
-  double take_step(bool last, bool) override {
+  double linear_step(std::uint64_t step, bool last, bool) override {
     const auto& method = *setup_.problem.method;
-    method.step(h_, step_, position_, phase_);
+    method.step(h_, step, position_, phase_);
     combine(phase_.blocks[0].e, at_);
-    gradients_->draw(step_, h_("batch"), at_, g_);
+    gradients_->draw(step, h_("batch"), at_, g_);
     const auto& lambda = setup_.coordinates.eigenvalue;
     for (std::size_t i = 0; i < setup_.coordinates.active; ++i) g_[i] -= lambda[i] * at_[i];
     move();
-    if (method.sync(h_, step_, position_, last, phase_)) {
+    if (method.sync(h_, step, position_, last, phase_)) {
       std::ranges::fill(g_, 0.0);
       move();
     }
     std::array<double, 3> out{};
-    measure(out);
+    measure_errors(out);
     return out[1];
   }
 
@@ -365,7 +359,7 @@ class MatrixReplica final : public LinearReplica {
     }
   }
 
-  void measure(std::span<double> out) const override {
+  void measure_errors(std::span<double> out) const override {
     std::vector<double> w(at_.size());
     combine(layout_.readouts.front().selector[0], w);
     out[1] = setup_.coordinates.excess(w);

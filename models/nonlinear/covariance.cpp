@@ -256,7 +256,11 @@ ModeSystem class_one_modes(const Covariance& k) {
   return modes;
 }
 
-std::vector<double> sign_covariance(const Covariance& k) {
+double arcsine_kernel(double c) {
+  return 2 / std::numbers::pi * std::asin(c);
+}
+
+std::vector<double> noise_covariance(const Covariance& k, const NoiseKernel& kernel) {
   std::vector<double> out(k.d * k.d, 0.0);
   const std::vector<double> variance = k.diagonal_entries();
   for (std::size_t j = 0; j < k.d; ++j) {
@@ -265,13 +269,16 @@ std::vector<double> sign_covariance(const Covariance& k) {
     if (k.diagonal) continue;
     for (std::size_t i = 0; i < j; ++i)
       if (variance[i] > 0)
-        out[j * k.d + i] = out[i * k.d + j] =
-            2 / std::numbers::pi * std::asin(correlation(k.matrix[j * k.d + i], variance[i], variance[j]));
+        out[j * k.d + i] = out[i * k.d + j] = kernel(correlation(k.matrix[j * k.d + i], variance[i], variance[j]));
   }
   return out;
 }
 
-ModeSystem class_two_modes(const Covariance& k) {
+std::vector<double> sign_covariance(const Covariance& k) {
+  return noise_covariance(k, arcsine_kernel);
+}
+
+ModeSystem class_two_modes(const Covariance& k, const NoiseKernel& kernel) {
   ModeSystem modes;
   const std::vector<double> variance = k.diagonal_entries();
   if (k.diagonal) {
@@ -287,20 +294,27 @@ ModeSystem class_two_modes(const Covariance& k) {
   for (std::size_t i = 0; i < k.d; ++i)
     if (variance[i] > 0) kept.push_back(static_cast<Index>(i));
   if (kept.empty()) throw std::invalid_argument("covariance: every K_ii is 0");
-  const Vector fourth_root = vector(variance)(kept).cwiseSqrt().cwiseSqrt();
-  const std::vector<double> signs = sign_covariance(k);
+  const std::size_t n = kept.size();
+  const Vector root = vector(variance)(kept).cwiseSqrt(), fourth_root = root.cwiseSqrt();
   const auto d = static_cast<Index>(k.d);
   const Matrix h =
       fourth_root.cwiseInverse().asDiagonal() * dense(k)(kept, kept) * fourth_root.cwiseInverse().asDiagonal();
-  const auto eigen = linear_algebra::symmetric_eigen(
-      {kept.size(), kept.size(), std::span<const double>(h.data(), kept.size() * kept.size())});
+  const auto eigen = linear_algebra::symmetric_eigen({n, n, std::span<const double>(h.data(), n * n)});
   const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), h.rows(), h.cols());
-  const Matrix rotation = fourth_root.asDiagonal() * vectors.rowwise().reverse();
-  const Eigen::Map<const Matrix> all_signs(signs.data(), d, d);
-  const Matrix noise = all_signs(kept, kept) * rotation;
+  auto at = std::make_shared<SignCoordinates>();
+  at->scale = copy(root);
+  at->rotation = {n, n};
+  Eigen::Map<Matrix> rotation(at->rotation.data(), h.rows(), h.cols());
+  rotation = fourth_root.asDiagonal() * vectors.rowwise().reverse();
+  const std::vector<double> all = noise_covariance(k, kernel);
+  at->noise = {n, n};
+  Eigen::Map<Matrix> noise(at->noise.data(), h.rows(), h.cols());
+  noise = Eigen::Map<const Matrix>(all.data(), d, d)(kept, kept);
+  at->start = copy(rotation.transpose() * -vector(k.target)(kept));
   modes.kappa = copy(nonnegative(vector(eigen.values).reverse()));
-  modes.s = copy(rotation.cwiseProduct(noise).colwise().sum().transpose());
-  modes.initial = copy((rotation.transpose() * vector(k.target)(kept)).cwiseAbs2());
+  modes.s = copy(rotation.cwiseProduct(noise * rotation).colwise().sum().transpose());
+  modes.initial = copy(vector(at->start).cwiseAbs2());
+  modes.coordinates = std::move(at);
   return modes;
 }
 

@@ -3,6 +3,7 @@
 /// Data covariances with a basis: signs act on coordinates, so eigenvalues alone do not say enough (theory note
 /// sign-and-clip, 0.1 and 1).
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "models/nonlinear/mode_system.hpp"
@@ -62,13 +63,20 @@ Covariance read_covariance(const settings::Table& experiment);
 /// One eigendecomposition unless it is known. \throws std::invalid_argument when K has a negative eigenvalue.
 ModeSystem class_one_modes(const Covariance& covariance);
 
-/// Modes of class II: kappa, U from H = Dg^(-1/4) K Dg^(-1/4), Dg = diag(K); M_i(0) = (U'Dg^(1/4) theta*)_i^2;
-/// s_i = (U'Dg^(1/4) K_sigma Dg^(1/4) U)_ii with K_sigma = (2/pi) arcsin C, C the correlation matrix.
-/// Coordinates with K_ii = 0 never move and are left out. One eigendecomposition.
-/// \throws std::invalid_argument when K has a negative eigenvalue or |C_ij| > 1 + 1e-10.
-ModeSystem class_two_modes(const Covariance& covariance);
+/// Correlation of the noise of two coordinates' steps as a function of the correlation of their data; 1 at 1.
+using NoiseKernel = std::function<double(double)>;
+/// (2/pi) arcsin c: of a sign.
+double arcsine_kernel(double c);
 
-/// K_sigma = (2/pi) arcsin C, the covariance of the signs, d x d; rows and columns with K_ii = 0 are zero.
+/// Modes of class II: kappa, U from H = Dg^(-1/4) K Dg^(-1/4), Dg = diag(K); M_i(0) = (U'Dg^(1/4) theta*)_i^2;
+/// s_i = (U'Dg^(1/4) N Dg^(1/4) U)_ii with N = kernel(C) element by element, C the correlation matrix; K_sigma for
+/// signs. Coordinates with K_ii = 0 never move and are left out. One eigendecomposition; largest kappa first unless
+/// diagonal. \throws std::invalid_argument when K has a negative eigenvalue or |C_ij| > 1 + 1e-10.
+ModeSystem class_two_modes(const Covariance& covariance, const NoiseKernel& kernel = arcsine_kernel);
+
+/// N = kernel(C), d x d; rows and columns with K_ii = 0 are zero.
+std::vector<double> noise_covariance(const Covariance& covariance, const NoiseKernel& kernel);
+/// K_sigma = (2/pi) arcsin C, the covariance of the signs.
 std::vector<double> sign_covariance(const Covariance& covariance);
 
 }  // namespace edgewise::models

@@ -4,159 +4,23 @@
 
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
-#include <boost/math/quadrature/gauss.hpp>
+#include <boost/math/special_functions/binomial.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 #include <stdexcept>
 
 #include "models/nonlinear/adam.hpp"
 #include "models/nonlinear/criteria.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
 
 namespace edgewise::models {
 
 namespace {
 
 constexpr double pi = boost::math::constants::pi<double>();
+/// Beyond it the binomial coefficients of majority_weights lose their digits.
+constexpr double most_majority = 50;
 const double root_two_over_pi = std::sqrt(2 / pi);
-
-double normal_pdf(double x) {
-  return std::exp(-x * x / 2) / std::sqrt(2 * pi);
-}
-double upper_tail(double x) {
-  return std::erfc(x / std::sqrt(2.0)) / 2;
-}
-
-/// Of r ~ N(mean, s^2) inside [-h, h].
-struct Truncated {
-  double mass = 0, outside = 0;  ///< probability inside and outside
-  double second = 0;             ///< E r^2 1{|r| < h}
-  double edges = 0;              ///< p(h) + p(-h)
-  double slopes = 0;             ///< p'(h) - p'(-h)
-};
-
-Truncated truncated(double mean, double s, double h) {
-  Truncated t;
-  const double m = std::abs(mean);  // every part is even in the mean
-  if (std::isinf(h)) {
-    t.mass = 1;
-    t.second = m * m + s * s;
-    return t;
-  }
-  const double upper = (h - m) / s, lower = (-h - m) / s;
-  const double at_upper = normal_pdf(upper), at_lower = normal_pdf(lower);
-  t.edges = (at_upper + at_lower) / s;
-  t.slopes = (-upper * at_upper + lower * at_lower) / (s * s);
-  t.outside = upper_tail(upper) + upper_tail(-lower);
-  if (h < s / 2) {
-    // The closed forms cancel where the interval is narrow; there the density is smooth on it.
-    using Rule = boost::math::quadrature::gauss<double, 20>;
-    t.mass = Rule::integrate([&](double r) { return normal_pdf((r - m) / s) / s; }, -h, h);
-    t.second = Rule::integrate([&](double r) { return r * r * normal_pdf((r - m) / s) / s; }, -h, h);
-  } else {
-    t.mass = upper > 0 ? 1 - t.outside : upper_tail(-upper) - upper_tail(-lower);
-    t.second =
-        (m * m + s * s) * t.mass - 2 * m * s * (at_upper - at_lower) - s * s * (upper * at_upper - lower * at_lower);
-  }
-  return t;
-}
-
-class Identity final : public ResidualNonlinearity {
- public:
-  double operator()(double r) const override { return r; }
-  ResidualCoefficients gaussian(double mean, double variance) const override { return {1, mean * mean + variance, 2}; }
-};
-
-class Huber final : public ResidualNonlinearity {
- public:
-  explicit Huber(double h) : h_(h) {}
-  double operator()(double r) const override { return std::clamp(r, -h_, h_); }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const Truncated t = truncated(mean, std::sqrt(variance), h_);
-    if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.mass, t.second + h_ * h_ * t.outside, 2 * t.mass - 2 * h_ * t.edges};
-  }
-
- private:
-  double h_;
-};
-
-class Sign final : public ResidualNonlinearity {
- public:
-  double operator()(double r) const override { return r > 0 ? 1 : r < 0 ? -1 : 0; }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const double s = std::sqrt(variance);
-    return {2 * normal_pdf(mean / s) / s, 1, 0};
-  }
-};
-
-class Quantile final : public ResidualNonlinearity {
- public:
-  explicit Quantile(double tau) : tau_(tau) {}
-  double operator()(double r) const override { return (r > 0 ? 1.0 : 0.0) - tau_; }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const double s = std::sqrt(variance), z = mean / s, density = normal_pdf(z) / s;
-    const double positive = upper_tail(-z), negative = upper_tail(z);
-    return {density, (1 - tau_) * (1 - tau_) * positive + tau_ * tau_ * negative, -(1 - 2 * tau_) * z / s * density};
-  }
-
- private:
-  double tau_;
-};
-
-class Rejection final : public ResidualNonlinearity {
- public:
-  explicit Rejection(double h) : h_(h) {}
-  double operator()(double r) const override { return std::abs(r) < h_ ? r : 0; }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const Truncated t = truncated(mean, std::sqrt(variance), h_);
-    if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.mass - h_ * t.edges, t.second, 2 * t.mass - 2 * h_ * t.edges + h_ * h_ * t.slopes};
-  }
-
- private:
-  double h_;
-};
-
-class General final : public ResidualNonlinearity {
- public:
-  General(std::function<double(double)> chi, std::vector<double> kinks)
-      : chi_(std::move(chi)), kinks_(std::move(kinks)) {}
-  double operator()(double r) const override { return chi_(r); }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    using Rule = boost::math::quadrature::gauss<double, 30>;
-    const double s = std::sqrt(variance), reach = 12;
-    // Panels of two standard deviations, cut at the kinks.
-    std::vector<double> cuts;
-    for (double z = -reach; z <= reach; z += 2) cuts.push_back(z);
-    for (const double kink : kinks_)
-      if (const double z = (kink - mean) / s; std::abs(z) < reach) cuts.push_back(z);
-    std::sort(cuts.begin(), cuts.end());
-    ResidualCoefficients out;
-    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
-      if (cuts[i + 1] - cuts[i] < 1e-15) continue;
-      out.mu += Rule::integrate([&](double z) { return chi_(mean + s * z) * z * normal_pdf(z); }, cuts[i], cuts[i + 1]);
-      out.q += Rule::integrate(
-          [&](double z) {
-            const double chi = chi_(mean + s * z);
-            return chi * chi * normal_pdf(z);
-          },
-          cuts[i], cuts[i + 1]);
-      out.c2 += Rule::integrate(
-          [&](double z) {
-            const double chi = chi_(mean + s * z);
-            return chi * chi * (z * z - 1) * normal_pdf(z);
-          },
-          cuts[i], cuts[i + 1]);
-    }
-    out.mu /= s;
-    out.c2 /= variance;
-    return out;
-  }
-
- private:
-  std::function<double(double)> chi_;
-  std::vector<double> kinks_;
-};
 
 void require_positive(double P) {
   if (!(P > 0)) throw std::invalid_argument("the laws need P > 0");
@@ -187,30 +51,10 @@ double median_variance(std::span<const MixtureNode> nodes) {
 
 }  // namespace
 
-std::unique_ptr<ResidualNonlinearity> identity_nonlinearity() {
-  return std::make_unique<Identity>();
-}
-std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h) {
-  return std::make_unique<Huber>(h);
-}
-std::unique_ptr<ResidualNonlinearity> sign_nonlinearity() {
-  return std::make_unique<Sign>();
-}
-std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau) {
-  return std::make_unique<Quantile>(tau);
-}
-std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h) {
-  return std::make_unique<Rejection>(h);
-}
-std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
-                                                           std::vector<double> kinks) {
-  return std::make_unique<General>(std::move(chi), std::move(kinks));
-}
-
 ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const Noise& noise, double P) {
   require_positive(P);
   // The second moment of a heavy tail is known better than its quadrature.
-  if (dynamic_cast<const Identity*>(&chi)) return {1, P + noise.variance(), 2};
+  if (chi.identity()) return {1, P + noise.variance(), 2};
   return averaged(chi, noise.nodes(std::sqrt(P)), P);
 }
 
@@ -263,6 +107,26 @@ double majority_tie(double batch) {
   const double half = batch / 2;
   if (half != std::floor(half)) return 0;
   return std::exp(std::lgamma(batch + 1) - 2 * std::lgamma(half + 1) - batch * std::log(2.0));
+}
+
+std::vector<double> majority_weights(double batch) {
+  // Of n = B signs a set of k, j of them negative, and m of the others: the Fourier coefficient of the majority at k.
+  const auto n = static_cast<int>(batch);
+  const auto choose = [](int a, int b) {
+    return std::round(boost::math::binomial_coefficient<double>(static_cast<unsigned>(a), static_cast<unsigned>(b)));
+  };
+  std::vector<double> weight;
+  for (int k = 0; k <= n; ++k) {
+    double sum = 0;
+    for (int j = 0; j <= k; ++j)
+      for (int m = 0; m <= n - k; ++m) {
+        const int total = n - 2 * (j + m);
+        sum += choose(k, j) * choose(n - k, m) * (j % 2 == 0 ? 1 : -1) * ((total > 0) - (total < 0));
+      }
+    const double coefficient = std::ldexp(sum, -n);
+    weight.push_back(choose(n, k) * coefficient * coefficient);
+  }
+  return weight;
 }
 
 double ema_sign_noise(double beta) {
@@ -355,21 +219,39 @@ LawValues ScalarLaws::derivative(double P) const {
 
 namespace {
 
-using Chi = std::unique_ptr<ResidualNonlinearity>;
+ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::string& method, double h,
+                                   const Noise& noise, double P) {
+  if (custom) return residual_coefficients(*custom, noise, P);
+  return residual_coefficients(*method_nonlinearity(method, h), noise, P);
+}
 
-Chi nonlinearity(const std::string& method, double threshold) {
-  if (method == "sgd") return identity_nonlinearity();
-  if (method == "lad") return sign_nonlinearity();
-  if (method == "quantile") return quantile_nonlinearity(threshold);
-  if (method == "reject") return rejection_nonlinearity(threshold);
-  return huber_nonlinearity(threshold);
+/// Examples whose norms spread (note 5.5): x = sqrt(k) N(0, K), k one of `spread`, equally likely. Norm clipping sees
+/// the residual at h/sqrt(k).
+ScalarLaws::Function spread_laws(const NonlinearProblem& problem, const std::shared_ptr<const Noise>& noise) {
+  const std::string method = problem.method;
+  const double batch = problem.batch, trace = problem.covariance.trace();
+  return [=, custom = problem.nonlinearity, spread = problem.norm_spread, rule = problem.threshold_rule,
+          threshold = problem.threshold](double P) {
+    const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
+    ResidualCoefficients sum;
+    for (const double k : spread) {
+      const double bound = method == "clip" ? h / std::sqrt(k) : h;
+      const ResidualCoefficients r = bent_residual(custom.get(), method, bound, *noise, k * P);
+      sum.mu += k * r.mu;
+      sum.q += k * r.q;
+      sum.c2 += k * k * r.c2;
+    }
+    const double n = static_cast<double>(spread.size()), mu = sum.mu / n;
+    return LawValues{mu, sum.q / n / batch, sum.c2 / n / batch + (1 - 1 / batch) * mu * mu};
+  };
 }
 
 ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
   const std::string method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
   const std::shared_ptr<const Noise> noise = effective_noise(problem);
-  const bool bounded = method == "lad" || method == "quantile" ||
+  if (problem.nonlinearity) problem.nonlinearity->require_finite(*noise);
+  const bool bounded = problem.nonlinearity || method == "lad" || method == "quantile" ||
                        (method != "sgd" && (std::isfinite(problem.threshold) || problem.threshold_rule != "constant"));
   if (!bounded && !std::isfinite(noise->variance()))
     throw std::invalid_argument(
@@ -378,7 +260,10 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
                     noise->name()));
   if (method == "mean-clip") {
     if (!noise->gaussian())
-      throw std::invalid_argument("optimizer.kind: the theory of mean-clip is known for Gaussian noise only");
+      throw std::invalid_argument(
+          "optimizer.kind: the theory of mean-clip is known for Gaussian noise only; it can be simulated");
+    if (!problem.norm_spread.empty())
+      throw std::invalid_argument("theory.norm_spread: corrects examples, which mean-clip does not look at");
     const double c = problem.threshold;
     return [=](double P) {
       const double tau2 = P + noise->variance();
@@ -387,10 +272,59 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
       return LawValues{f.mu, f.nu * tau2 / batch, 0};
     };
   }
-  return [=, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
+  if (!problem.norm_spread.empty()) return spread_laws(problem, noise);
+  return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
-    const ResidualCoefficients r = residual_coefficients(*nonlinearity(method, h), *noise, P);
+    const ResidualCoefficients r = bent_residual(custom.get(), method, h, *noise, P);
     return LawValues{r.mu, r.q / batch, r.c2 / batch + (1 - 1 / batch) * r.mu * r.mu};
+  };
+}
+
+/// Adam's laws under noise that is not Gaussian: found by simulation at whole powers of e, a cubic between.
+class SimulatedAdam {
+ public:
+  SimulatedAdam(double beta1, double beta2, double batch, std::shared_ptr<const Noise> noise)
+      : beta1_(beta1), beta2_(beta2), batch_(batch), noise_(std::move(noise)) {}
+
+  LawValues operator()(double P) {
+    const double x = std::log(P), floor = std::floor(x), t = x - floor;
+    std::array<std::array<double, 2>, 4> y{};
+    for (int j = 0; j < 4; ++j) y[static_cast<std::size_t>(j)] = at(static_cast<int>(floor) + j - 1);
+    const auto value = [&](std::size_t c) {
+      const double slope1 = (y[2][c] - y[0][c]) / 2, slope2 = (y[3][c] - y[1][c]) / 2, step = y[2][c] - y[1][c];
+      return std::exp(y[1][c] +
+                      t * (slope1 + t * ((3 * step - 2 * slope1 - slope2) + t * (slope1 + slope2 - 2 * step))));
+    };
+    return {value(0), value(1), 0};
+  }
+
+ private:
+  const std::array<double, 2>& at(int power) {
+    const auto it = known_.find(power);
+    if (it != known_.end()) return it->second;
+    const AdamCoefficients c = adam_laws_at(beta1_, beta2_, batch_, *noise_, std::exp(power));
+    return known_[power] = {std::log(c.drift), std::log(c.noise)};
+  }
+
+  double beta1_, beta2_, batch_;
+  std::shared_ptr<const Noise> noise_;
+  std::map<int, std::array<double, 2>> known_;
+};
+
+ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<const Noise> noise) {
+  const double batch = problem.batch;
+  if (noise->gaussian()) {
+    const AdamCoefficients c = adam_coefficients(problem.ema, problem.ema_square, batch);
+    return [=](double P) { return LawValues{c.drift * std::sqrt(batch / (P + noise->variance())), c.noise, 0}; };
+  }
+  if (!problem.covariance.diagonal)
+    throw std::invalid_argument(
+        "optimizer.kind: for noise that is not Gaussian the theory of adam is known for a diagonal covariance only, "
+        "for "
+        "how the noise of two coordinates correlates would depend on the risk; it can be simulated");
+  adam_coefficients(problem.ema, problem.ema_square, batch);  // checks its range
+  return [laws = std::make_shared<SimulatedAdam>(problem.ema, problem.ema_square, batch, std::move(noise))](double P) {
+    return (*laws)(P);
   };
 }
 
@@ -406,37 +340,59 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
       return LawValues{a, 1 / batch, (1 - 1 / batch) * a * a};
     };
   if (method == "sign-majority") {
-    if (!problem.covariance.diagonal && batch > 1)
-      throw std::invalid_argument(
-          "optimizer.kind: the theory of sign-majority is known for a diagonal covariance only");
     const double gain = majority_gain(batch), b = 1 - majority_tie(batch);
     return [=](double P) { return LawValues{gain * sign_phi(*noise, P) / std::sqrt(P), b, 0}; };
   }
   if (method == "sign-ema") {
     if (!noise->gaussian() || batch != 1)
       throw std::invalid_argument(
-          "optimizer.kind: the theory of sign-ema is known for Gaussian noise and batch 1 only");
-    if (!problem.covariance.diagonal)
-      throw std::invalid_argument("optimizer.kind: the theory of sign-ema is known for a diagonal covariance only");
+          "optimizer.kind: the theory of sign-ema is known for Gaussian noise and batch 1 only; it can be simulated");
     const double gain = std::sqrt(2 / pi * (1 + beta) / (1 - beta)), N = ema_sign_noise(beta);
     return [=](double P) { return LawValues{gain / std::sqrt(P + noise->variance()), N, 0}; };
   }
-  if (method == "adam") {
-    if (!noise->gaussian() || batch != 1)
-      throw std::invalid_argument("optimizer.kind: the theory of adam is known for Gaussian noise and batch 1 only");
-    if (!problem.covariance.diagonal)
-      throw std::invalid_argument("optimizer.kind: the theory of adam is known for a diagonal covariance only");
-    const AdamCoefficients c = adam_coefficients(beta, problem.ema_square);
-    return [=](double P) { return LawValues{c.drift / std::sqrt(P + noise->variance()), c.noise, 0}; };
-  }
+  if (method == "adam") return adam_laws(problem, noise);
   throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method));
 }
 
 }  // namespace
 
+std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& method, double threshold) {
+  if (method == "sgd") return identity_nonlinearity();
+  if (method == "lad") return sign_nonlinearity();
+  if (method == "quantile") return quantile_nonlinearity(threshold);
+  if (method == "reject") return rejection_nonlinearity(threshold);
+  return huber_nonlinearity(threshold);
+}
+
 std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem) {
   if (problem.covariance.unexplained_variance == 0) return problem.noise;
   return blurred_noise(problem.noise, problem.covariance.unexplained_variance);
+}
+
+NoiseKernel noise_kernel(const NonlinearProblem& problem) {
+  const double batch = problem.batch, beta = problem.ema;
+  if (problem.covariance.diagonal || (batch == 1 && problem.method == "sign-majority")) return arcsine_kernel;
+  if (problem.method == "sign-majority") {
+    if (batch > most_majority)
+      throw std::invalid_argument(fmt::format(
+          "optimizer.batch: the theory of sign-majority beyond a diagonal covariance sums over all splits of "
+          "the batch, of at most {} examples; it can be simulated",
+          most_majority));
+    return [weight = majority_weights(batch), total = 1 - majority_tie(batch)](double c) {
+      const double tau = arcsine_kernel(c);
+      double sum = 0;
+      for (std::size_t k = weight.size(); k-- > 0;) sum = sum * tau + weight[k];
+      return sum / total;
+    };
+  }
+  if (problem.method == "sign-ema")
+    return [beta, total = ema_sign_noise(beta)](double c) {
+      double sum = arcsine_kernel(c);
+      for (double power = beta; power > 1e-17; power *= beta) sum += 2 * arcsine_kernel(c * power);
+      return sum / total;
+    };
+  if (problem.method == "adam") return adam_noise_kernel(beta, problem.ema_square, batch);
+  return arcsine_kernel;
 }
 
 ScalarLaws scalar_laws(const NonlinearProblem& problem) {

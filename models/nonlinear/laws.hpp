@@ -10,33 +10,10 @@
 #include <vector>
 
 #include "models/noise.hpp"
+#include "models/nonlinear/nonlinearities.hpp"
 #include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models {
-
-/// What a residual nonlinearity chi does on average: mu = E chi'(r), q = E chi(r)^2, c2 = E (chi^2)''(r), derivatives
-/// in the sense of distributions. Then E[chi x] = mu K v and E[chi^2 x x'] = q K + c2 Kv (Kv)', exactly.
-struct ResidualCoefficients {
-  double mu = 0, q = 0, c2 = 0;
-};
-
-/// chi(r), symmetric or not.
-class ResidualNonlinearity {
- public:
-  virtual ~ResidualNonlinearity() = default;
-  virtual double operator()(double r) const = 0;
-  /// The coefficients for r ~ N(mean, variance), variance > 0.
-  virtual ResidualCoefficients gaussian(double mean, double variance) const = 0;
-};
-
-std::unique_ptr<ResidualNonlinearity> identity_nonlinearity();            ///< SGD
-std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h);       ///< clip(r, -h, h), h > 0 or infinite
-std::unique_ptr<ResidualNonlinearity> sign_nonlinearity();                ///< least absolute deviations
-std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau);  ///< 1{r > 0} - tau
-std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}
-/// Any chi that is smooth between `kinks` (increasing) on the scale of the residual, by quadrature.
-std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
-                                                           std::vector<double> kinks);
 
 /// Averages over w ~ N(0, P) and the noise. Throws std::invalid_argument for P <= 0.
 ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const Noise& noise, double P);
@@ -53,6 +30,9 @@ double late_drift(const Noise& noise, double P, double batch);
 /// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
 double majority_gain(double batch);
 double majority_tie(double batch);
+/// E[f f'] of the majorities f, f' of B pairs of signs that correlate by tau is sum_k weight_k tau^k (weights of the
+/// Fourier levels of f). B <= 50.
+std::vector<double> majority_weights(double batch);
 /// Integrated autocovariance of sign(EMA) at beta: 1 + 2 sum_l (2/pi) arcsin(beta^l) (note 3).
 double ema_sign_noise(double beta);
 /// Descent and variance reduction of a mini-batch mean clipped at norm c, Gaussian residual of variance tau2
@@ -90,8 +70,16 @@ class ScalarLaws {
   mutable std::map<int, Panel> panels_;
 };
 
+/// chi of a method of class I other than custom and mean-clip, at a threshold h (or tau) on |r|.
+std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& method, double threshold);
+
 /// The label noise of a problem with what no linear function of the data explains, taken as Gaussian.
 std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem);
+
+/// How the noise of two coordinates of a sign-like method correlates where their data do (class_two_modes). Of sign-ema
+/// the sum over lags l of (2/pi) arcsin(c beta^l); adam: adam_noise_kernel; both conjectured where the covariance is
+/// not diagonal. \throws std::invalid_argument where it is not known.
+NoiseKernel noise_kernel(const NonlinearProblem& problem);
 
 /// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where the note has none:
 /// infinite variance without a bounded nonlinearity, an exponential average with non-Gaussian noise or batch > 1, ...

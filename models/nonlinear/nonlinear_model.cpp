@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
-#include "models/nonlinear/criteria.hpp"
+#include "models/learning_rate.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/findings.hpp"
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "spectra/dataset.hpp"
@@ -22,20 +25,24 @@ using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 const std::vector<Parameter>& theory_keys() {
   static const std::vector<Parameter> parameters = {
       settings::text("method", "how the theory is solved; the recursion keeps terms of order eta kappa")
           .one_of({"recursion", "ode", "sde"})
           .otherwise(std::string("recursion")),
       settings::text("integrator", "of the ode").one_of({"sdirk4", "explicit"}).otherwise(std::string("sdirk4")),
-      settings::boolean("bands", "add the predicted standard deviation of one path (isotropic covariance)")
-          .otherwise(false),
+      settings::boolean("bands", "add the predicted standard deviation of one path").otherwise(false),
       settings::boolean("effects", "add the effects of the nonlinearity, one by one, along the trajectory")
           .otherwise(false),
       settings::boolean("compare", "signs: add SGD, SGD at the sign's effective rate, and that with its preconditioner")
           .otherwise(false),
       settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
       settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
+      settings::boolean("norm_spread",
+                        "residual methods on rows of a data set: average over the measured norms of the examples")
+          .otherwise(false),
       settings::number("scale_drift", "factor on a(P), to see what a run would notice").above(0).otherwise(1.0),
       settings::number("scale_noise", "factor on b(P), to see what a run would notice").at_least(0).otherwise(1.0),
       settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{64}),
@@ -87,47 +94,11 @@ class NonlinearExperiment final : public Problem {
   }
 
   std::vector<Finding> stability() const override {
-    return named([&] { return findings(); });
+    return named([&] { return nonlinear_findings(*problem_, modes()); });
   }
 
   std::vector<std::string> warnings() const override {
-    return named([&] {
-      std::vector<std::string> out;
-      const NonlinearProblem& p = *problem_;
-      if (p.dataset)
-        out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
-      if (p.coordinatewise()) {
-        const double local = localisation(p);
-        if (local > 0.5)
-          out.push_back(
-              fmt::format("not delocalised: sqrt(B) max |rho_i| = {:.2g} at the start (above 0.5), where the "
-                          "linear-response drift overestimates",
-                          local));
-        const double P = p.covariance.signal();
-        const double drift = P > 0 ? sign_phi(*p.noise, P) / std::sqrt(P) : 0;
-        if (p.ema > 0 && !p.greedy && 2 * p.learning_rate * drift * modes().largest() > 0.1 * (1 - p.ema))
-          out.push_back("the exponential average is slow: its theory needs eta << 1 - its beta");
-        return out;
-      }
-      const double trace = p.covariance.trace();
-      if (p.method == "clip" || p.method == "mean-clip") {
-        const double dimension = trace / modes().largest();
-        if (dimension < 5)
-          out.push_back(
-              fmt::format("intrinsic dimension tr K/|K| = {:.2g} is below 5: norms of examples spread, and "
-                          "clipping by norm is not clipping of residuals",
-                          dimension));
-      }
-      if (p.method == "mean-clip") {
-        const double most = 0.1 * trace * trace / p.covariance.trace_of_square();
-        if (p.batch > most)
-          out.push_back(
-              fmt::format("batch {} exceeds a tenth of (tr K)^2/tr K^2, {:.3g}: the theory of mean-clip "
-                          "assumes far smaller batches",
-                          p.batch, most));
-      }
-      return out;
-    });
+    return named([&] { return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); }); });
   }
 
  private:
@@ -150,50 +121,6 @@ class NonlinearExperiment final : public Problem {
     return modes_;
   }
 
-  std::vector<Finding> findings() const {
-    const NonlinearProblem& p = *problem_;
-    const ScalarLaws laws = scalar_laws(p);
-    const std::shared_ptr<const Noise> noise = effective_noise(p);
-    const ModeSystem& m = modes();
-    std::vector<Finding> out;
-    const double P = m.excess_mse();
-    double at = P;  // where the criteria are read
-    if (!p.greedy && p.threshold_rule != "optimal") {
-      const std::vector<double> steady = steady_states(m, laws, p.learning_rate);
-      out.push_back({"stable", !steady.empty(), "a fixed point exists at the full learning rate"});
-      if (!steady.empty()) {
-        out.push_back({"steady_excess_mse", steady.front(), "2 a(P) P = eta b(P) sum s: where P settles"});
-        if (steady.size() > 1)
-          out.push_back({"largest_steady_excess_mse", steady.back(), "there are several fixed points"});
-      }
-    }
-    if (!(P > 0)) return out;
-    const LawValues law = laws.exact(at);
-    const double best = law.a * m.drift_power() / (law.b * m.noise_trace());
-    out.push_back({"greedy_learning_rate", best, "a Q/(b S) at the start: the fastest decrease of P"});
-    out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
-    out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
-    if (std::isfinite(noise->variance()))
-      out.push_back({"efficiency", law.a * law.a * (at + noise->variance()) / (law.b * p.batch),
-                     "a^2 (P + sigma^2)/(b B) at the start: SGD has 1"});
-    out.push_back({"residual_information", residual_information(*noise, at),
-                   "J at the start: the ceiling of mu^2/q for any nonlinearity"});
-    if (p.coordinatewise()) {
-      out.push_back({"noise_compression", noise_compression(*noise, at), "kappa_nc at the start: > 1 helps"});
-      if (p.batch > 1)
-        out.push_back({"best_placement", std::string(early_sign_wins(*noise, at, p.batch) ? "early" : "late"),
-                       "sign of every example, or of their mean, at the start"});
-      out.push_back({"localisation", localisation(p), "sqrt(B) max |rho_i| at the start: small for linear response"});
-    } else {
-      const OptimalThreshold h = optimal_threshold(*noise, at);
-      out.push_back({"optimal_threshold", h.threshold, "h* on |r| at the start, inf for no clipping"});
-      out.push_back(
-          {"clipping_gain", h.progress * (at + noise->variance()), "mu^2/nu at h*: clipping helps where it exceeds 1"});
-      out.push_back({"intrinsic_dimension", p.covariance.trace() / m.largest(), "tr K/|K|"});
-    }
-    return out;
-  }
-
   std::shared_ptr<const NonlinearProblem> problem_;
   NonlinearTheory theory_;
   std::string sampler_;
@@ -204,18 +131,12 @@ class NonlinearExperiment final : public Problem {
 
 void read_rate(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
   problem.greedy = values.text("learning_rate_rule") == "greedy";
-  if (values.given("learning_rate") && values.given("gamma"))
-    throw values.error("learning_rate", "give either learning_rate or gamma (= learning_rate * tr K)");
   if (problem.greedy) {
     if (values.given("gamma"))
       throw values.error("gamma", "a greedy rate is set by the risk; learning_rate multiplies it (default 1)");
     problem.learning_rate = values.given("learning_rate") ? values.number("learning_rate") : 1;
-  } else if (values.given("gamma")) {
-    problem.learning_rate = values.number("gamma") / problem.covariance.trace();
-  } else if (values.given("learning_rate")) {
-    problem.learning_rate = values.number("learning_rate");
   } else {
-    throw values.error("learning_rate", "is required (a number, > 0), unless gamma is given");
+    problem.learning_rate = read_learning_rate(values, problem.covariance.trace());
   }
   problem.batch = values.number("batch");
   if (problem.batch != std::floor(problem.batch)) throw values.error("batch", "must be a whole number");
@@ -225,6 +146,14 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
 void read_threshold(const Values& values, NonlinearProblem& problem) {
   if (problem.method == "quantile") {
     problem.threshold = values.number("tau");
+    return;
+  }
+  if (problem.method == "custom") {
+    try {
+      problem.nonlinearity = custom_nonlinearity(values.text("chi"));
+    } catch (const std::invalid_argument& e) {
+      throw values.error("chi", std::string(e.what()).substr(std::string("optimizer.chi: ").size()));
+    }
     return;
   }
   if (problem.method != "clip" && problem.method != "huber" && problem.method != "reject" &&
@@ -241,6 +170,47 @@ void read_threshold(const Values& values, NonlinearProblem& problem) {
     throw values.error("threshold", "under the rule quantile it is a probability, below 1");
   if (problem.threshold_rule == "sqrt-risk" && !std::isfinite(problem.threshold))
     throw values.error("threshold", "must be finite under the rule sqrt-risk");
+}
+
+void read_memory(const Values& values, NonlinearProblem& problem) {
+  if (values.has("ema")) problem.ema = values.number("ema");
+  if (!problem.averages_squares()) return;
+  if (values.has("beta1")) problem.ema = values.number("beta1");
+  problem.ema_square = values.number("beta2");
+  problem.floor = values.number("floor");
+  if (problem.method != "per-example-adam") return;
+  if (problem.batch < 2) throw values.error("batch", "a variance over examples needs at least 2");
+  if (problem.greedy) throw values.error("learning_rate_rule", "this method has no greedy rate");
+  if (values.given("zeta") && values.given("second_moment"))
+    throw values.error("zeta", "give either zeta or second_moment, not both");
+  const std::string& word = values.text("second_moment");
+  if (values.given("zeta"))
+    problem.zeta = values.number("zeta");
+  else
+    problem.zeta = word == "mean" ? 0 : word == "adam" ? 1 / problem.batch : word == "variance" ? infinity : 1;
+  if (problem.zeta < 1 / problem.batch && problem.floor == 0)
+    throw values.error("floor", "must be > 0 where zeta < 1/batch, for the estimate n may vanish");
+}
+
+/// Values of |x|^2 over its mean, the means of as many equal parts of the sorted rows.
+std::vector<double> measured_norm_spread(const spectra::DatasetOptions& options) {
+  constexpr std::size_t parts = 64;
+  const auto data = spectra::load(options);
+  std::vector<double> square(data->rows, 0.0);
+  double total = 0;
+  for (std::size_t i = 0; i < data->rows; ++i) {
+    for (const float x : data->row(i)) square[i] += static_cast<double>(x) * static_cast<double>(x);
+    total += square[i];
+  }
+  std::ranges::sort(square);
+  std::vector<double> out;
+  for (std::size_t part = 0; part < parts; ++part) {
+    const std::size_t first = part * data->rows / parts, last = (part + 1) * data->rows / parts;
+    double sum = 0;
+    for (std::size_t i = first; i < last; ++i) sum += square[i];
+    if (last > first) out.push_back(sum / static_cast<double>(last - first) * static_cast<double>(data->rows) / total);
+  }
+  return out;
 }
 
 }  // namespace
@@ -300,12 +270,7 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   problem->method = methods_[choice.index]->name;
   read_rate(choice.values, experiment, *problem);
   read_threshold(choice.values, *problem);
-  if (choice.values.has("ema")) problem->ema = choice.values.number("ema");
-  if (problem->method == "adam") {
-    problem->ema = choice.values.number("beta1");
-    problem->ema_square = choice.values.number("beta2");
-    problem->floor = choice.values.number("floor");
-  }
+  read_memory(choice.values, *problem);
 
   const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
   NonlinearTheory options;
@@ -314,6 +279,11 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   options.bands = theory.flag("bands");
   options.effects = theory.flag("effects");
   options.compare = theory.flag("compare");
+  if (theory.flag("norm_spread")) {
+    if (problem->coordinatewise() || !problem->dataset)
+      throw theory.error("norm_spread", "is for residual methods on rows of a data set (data.law = \"rows\")");
+    problem->norm_spread = measured_norm_spread(*problem->dataset);
+  }
   options.rtol = theory.number("rtol");
   options.atol = theory.number("atol");
   options.scale_drift = theory.number("scale_drift");
@@ -322,9 +292,7 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   options.time_step = theory.number("time_step");
   options.seed = experiment.monte_carlo.seed;
 
-  std::vector<std::string> shared_keys;
-  for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
-  const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+  const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
   return std::make_unique<NonlinearExperiment>(problem, options, monte_carlo.text("sampler"),
                                                Table(table.origin(), ""));
 }

@@ -18,15 +18,18 @@
 
 namespace edgewise::models {
 
+class CustomNonlinearity;
+
 /// One experiment with a residual nonlinearity or a coordinate-wise sign. theta_0 = 0.
 ///
 /// Methods of class I: sgd; clip (per example, by the norm ||g_b|| at `threshold`); huber (|r| at `threshold`);
-/// lad (chi = sign r); quantile (chi = 1{r > 0} - threshold); reject (chi = r 1{|r| < threshold});
-/// mean-clip (the mini-batch mean clipped at norm `threshold`).
+/// lad (chi = sign r); quantile (chi = 1{r > 0} - threshold); reject (chi = r 1{|r| < threshold}); custom (chi of
+/// `nonlinearity`); mean-clip (the mini-batch mean clipped at norm `threshold`).
 /// Methods of class II: sign-late (sign of the mean gradient), sign-early (mean of the signs), sign-majority (sign of
 /// the sum of the signs), sign-ema (sign of an exponential average of the mean gradient), ema-sign (exponential average
 /// of the signs of the mean gradient), adam (m and n exponential averages of the mean gradient and of its square, with
-/// bias correction; step m/(sqrt(n) + floor)).
+/// bias correction; step m/(sqrt(n) + floor)), per-example-adam (n the average of gbar^2 + (zeta - 1/B) Vhat, or of
+/// Vhat alone for infinite zeta, Vhat the variance of the gradient over the examples; step gbar/(sqrt(n) + floor)).
 struct NonlinearProblem {
   Covariance covariance;
   std::shared_ptr<const Noise> noise;
@@ -41,14 +44,19 @@ struct NonlinearProblem {
   bool greedy = false;       ///< eta = learning_rate * a(P) Q/(b(P) S), the fastest decrease of P at every instant
   double batch = 1;          ///< B, whole, >= 1
   double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign, beta1 of adam
-  double ema_square = 0;     ///< beta2 of adam
-  double floor = 0;          ///< of adam
+  double ema_square = 0;     ///< beta2 of adam and per-example-adam
+  double floor = 0;          ///< of adam and per-example-adam
+  double zeta = 1;           ///< of per-example-adam; infinite for the variance alone
+  std::shared_ptr<const CustomNonlinearity> nonlinearity;  ///< of custom
+  /// Values of |x|^2/tr K, equally likely, for theories that see how norms spread (note 5.5); empty: all 1.
+  std::vector<double> norm_spread;
   std::shared_ptr<const Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the examples are rows of it
   Time time;
 
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
-  bool coordinatewise() const { return method.find("sign") != std::string::npos || method == "adam"; }
+  bool coordinatewise() const { return method.find("sign") != std::string::npos || averages_squares(); }
+  bool averages_squares() const { return method == "adam" || method == "per-example-adam"; }
 };
 
 }  // namespace edgewise::models

@@ -64,6 +64,12 @@ NonlinearClass residual_class() {
              with({settings::number("tau", "the quantile").above(0).below(1).otherwise(0.5)})),
       method("reject", "examples with large residuals are left out", "chi(r) = r 1{|r| < h}", "1",
              thresholds("h, largest |residual| that counts")),
+      method("custom", "a nonlinearity of one's own",
+             "chi(r) as given, e.g. chi = \"r / (1 + abs(r))\"; averages by quadrature", "1, 10",
+             with({settings::text("chi",
+                                  "formula in r: + - * / ^, comparisons, c ? a : b, abs, min, max, sqrt, exp, ln, "
+                                  "tanh, erf, sign, ...; finite everywhere, growing no faster than a power")
+                       .must()})),
       method(
           "mean-clip", "the mini-batch gradient clipped by norm",
           "v' = v - eta g min(1, c/|g|), g the mean of B gradients; Gaussian noise, B << intrinsic dimension", "5.2",

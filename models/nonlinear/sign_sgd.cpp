@@ -25,6 +25,54 @@ Description method(const std::string& name, const std::string& summary, const st
   return {name, summary, equations, "theory note sign-and-clip, " + section, std::move(parameters)};
 }
 
+Parameter beta2(const std::string& doc, double fallback) {
+  return settings::number("beta2", doc).at_least(0).below(1).otherwise(fallback);
+}
+
+Description adam_method() {
+  std::vector<Parameter> parameters = rate_parameters();
+  parameters.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
+  parameters.push_back(beta2("memory of its square; the theory needs 0.9 and more", 0.99));
+  parameters.push_back(
+      settings::number("floor", "added to sqrt(n); the theory takes it as 0").at_least(0).otherwise(1e-8));
+  return {
+      "adam", "Adam; effective equation (conjectured)",
+      "m' = beta1 m + (1 - beta1) g, n' = beta2 n + (1 - beta2) g^2, bias corrected, u = m'/(sqrt(n') + floor)\n"
+      "a = c1 sqrt(B)/sqrt(nhat), b = c2 (P + sigma^2)/nhat, nhat = bias-corrected exponential average of P + sigma^2 "
+      "at beta2\n"
+      "c1, c2: numbers of a stationary scalar process, by simulation;  ode and stability: nhat = P + sigma^2\n"
+      "other noise than Gaussian: a(P) and b(P) of that process, diagonal covariance",
+      "theory note sign-and-clip, 4.1", std::move(parameters)};
+}
+
+Description per_example_method() {
+  std::vector<Parameter> parameters = rate_parameters();
+  parameters.push_back(
+      settings::text(
+          "second_moment",
+          "what n averages: mean (zeta = 0), adam (zeta = 1/B), per-example (zeta = 1), variance (zeta = inf)")
+          .one_of({"mean", "adam", "per-example", "variance"})
+          .otherwise(std::string("per-example")));
+  parameters.push_back(settings::number("zeta", "share of the variance over examples, instead of second_moment")
+                           .at_least(0)
+                           .or_infinite()
+                           .computed("second_moment"));
+  parameters.push_back(beta2("memory of n", 0.95));
+  parameters.push_back(settings::number("floor", "added to sqrt(n)").at_least(0).otherwise(1e-3));
+  return {
+      "per-example-adam",
+      "Adam's denominator with a share zeta of the variance over examples, no momentum; closure (conjectured) for a "
+      "diagonal covariance",
+      "V_i = variance of g_bi over the B examples, n' = beta2 n + (1 - beta2)(gbar^2 + (zeta - 1/B) V), bias "
+      "corrected;  zeta = inf: V alone\n"
+      "v' = v - eta gbar/(sqrt(max(n', 0)) + floor)\n"
+      "mu_i^2 = lambda_i^2 D_i, s_i^2 = lambda_i (P + sigma^2) + mu_i^2, n_i' = beta2 n_i + (1 - beta2)(mu_i^2 + zeta "
+      "s_i^2)\n"
+      "D_i' = D_i - 2 eta A_i lambda_i D_i + eta^2 A_i^2 (mu_i^2 + s_i^2/B),  A_i = 1/(sqrt(nhat_i) + floor)\n"
+      "unreliable where zeta < 1/B and noise exceeds the signal of every coordinate",
+      "Roulet, Agarwala 2025; theory note sign-and-clip, 4.2", std::move(parameters)};
+}
+
 NonlinearClass sign_class() {
   NonlinearClass c;
   c.description = {
@@ -38,34 +86,21 @@ NonlinearClass sign_class() {
       "B = 1: a = phi/sqrt(P), b = 1, phi = (2/pi) E exp(-eps^2/(2P))",
       "Xiao, Marshall, Agarwala, Paquette 2024; Roulet, Agarwala 2025; theory note sign-and-clip",
       {}};
-  c.methods = {
-      method("sign-late", "sign of the mean gradient (signSGD)",
-             "u = sign((1/B) sum_b g_b);  a = sqrt(2/pi) E[sum_b r_b w_b/|r|]/P, b = 1", "2, 3"),
-      method("sign-early", "mean of the signs of every example's gradient",
-             "u = (1/B) sum_b sign(g_b);  a = phi/sqrt(P), b = 1/B, c = (1 - 1/B) a^2", "3"),
-      method("sign-majority", "sign of the sum of signs, ties 0; theory for a diagonal covariance",
-             "u = sign(sum_b sign(g_b));  a = a_1 E|sum of B signs|, b = 1 - Pr(tie)", "3"),
-      method("sign-ema", "sign of an exponential average of gradients; theory for Gaussian noise, B = 1, diagonal K",
-             "m' = beta m + (1 - beta) g, u = sign(m');  a = sqrt((2/pi)(1+beta)/(1-beta)/(P+sigma^2)), "
-             "b = 1 + 2 sum_l (2/pi) arcsin(beta^l)",
-             "3", true),
-      method("ema-sign", "exponential average of the signs of mean gradients",
-             "m' = beta m + (1 - beta) sign(g), u = m';  a and b of sign-late at times beyond 1/(1 - beta)", "3",
-             true)};
-  std::vector<Parameter> adam = rate_parameters();
-  adam.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
-  adam.push_back(settings::number("beta2", "memory of its square; the theory needs 0.9 and more")
-                     .at_least(0)
-                     .below(1)
-                     .otherwise(0.99));
-  adam.push_back(settings::number("floor", "added to sqrt(n); the theory takes it as 0").at_least(0).otherwise(1e-8));
-  c.methods.push_back(
-      {"adam", "Adam; effective equation (conjectured) for Gaussian noise, B = 1, diagonal K",
-       "m' = beta1 m + (1 - beta1) g, n' = beta2 n + (1 - beta2) g^2, bias corrected, u = m'/(sqrt(n') + floor)\n"
-       "a = c1/sqrt(nhat), b = c2 (P + sigma^2)/nhat, nhat = bias-corrected exponential average of P + sigma^2 at "
-       "beta2\n"
-       "c1, c2: numbers of a stationary scalar process, by simulation;  ode and stability: nhat = P + sigma^2",
-       "theory note sign-and-clip, 4.1", std::move(adam)});
+  c.methods = {method("sign-late", "sign of the mean gradient (signSGD)",
+                      "u = sign((1/B) sum_b g_b);  a = sqrt(2/pi) E[sum_b r_b w_b/|r|]/P, b = 1", "2, 3"),
+               method("sign-early", "mean of the signs of every example's gradient",
+                      "u = (1/B) sum_b sign(g_b);  a = phi/sqrt(P), b = 1/B, c = (1 - 1/B) a^2", "3"),
+               method("sign-majority", "sign of the sum of signs, ties 0",
+                      "u = sign(sum_b sign(g_b));  a = a_1 E|sum of B signs|, b = 1 - Pr(tie)", "3"),
+               method("sign-ema", "sign of an exponential average of gradients; theory for Gaussian noise, B = 1",
+                      "m' = beta m + (1 - beta) g, u = sign(m');  a = sqrt((2/pi)(1+beta)/(1-beta)/(P+sigma^2)), "
+                      "b = 1 + 2 sum_l (2/pi) arcsin(beta^l)",
+                      "3", true),
+               method("ema-sign", "exponential average of the signs of mean gradients",
+                      "m' = beta m + (1 - beta) sign(g), u = m';  a and b of sign-late at times beyond 1/(1 - beta)",
+                      "3", true)};
+  c.methods.push_back(adam_method());
+  c.methods.push_back(per_example_method());
   c.closed_forms = sign_closed_forms;
   return c;
 }

@@ -21,7 +21,7 @@ namespace edgewise::models {
 struct NonlinearTheory {
   std::string method = "recursion";   ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
   std::string integrator = "sdirk4";  ///< of the ode: sdirk4, explicit
-  bool bands = false;                 ///< standard deviation of one path, isotropic covariance (note 2.7)
+  bool bands = false;                 ///< standard deviation of one path (note 2.7)
   bool effects = false;               ///< the separate effects of the nonlinearity along the trajectory
   bool compare = false;               ///< signs against SGD, one effect switched on at a time (note 2.3)
   double rtol = 1e-8, atol = 0;
@@ -68,6 +68,7 @@ class NonlinearRecursion {
   /// The law of the next step; of adam with the memory of its second moment.
   LawValues law() const;
   std::span<const double> state() const { return M_; }
+  double pull() const { return pull_; }  ///< sum of eta a over the steps so far
 
  private:
   const ModeSystem& modes_;
@@ -77,10 +78,17 @@ class NonlinearRecursion {
   double sigma2_;      ///< adam only
   double second_ = 0;  ///< adam: exponential average of P + sigma^2 over the steps so far
   std::vector<double> M_;
+  double pull_ = 0;
   std::uint64_t steps_ = 0;
 };
 
-/// Solves at the recorded steps. \throws std::invalid_argument where the theory does not cover the problem.
+/// A run whose P exceeds its initial scale by this has diverged.
+constexpr double divergence_factor = 1e6;
+
+/// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response (note 7).
+constexpr double localised = 0.5;
+
+/// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);
 
 /// Roots P of 2 a(P) P = eta b(P) sum_i s_i, the fixed points at a constant learning rate (any covariance), increasing;
@@ -98,5 +106,11 @@ ModeSystem modes_of(const NonlinearProblem& problem);
 /// max_i |rho_i| sqrt(B) at the start, rho_i the correlation of x_i with the residual: signs respond linearly where
 /// this is small (note 3).
 double localisation(const NonlinearProblem& problem);
+/// The same along a trajectory, the root of the largest mean square over runs, from the modes M at excess mse P. Off
+/// the diagonal, of a start whose mean decayed by exp(-kappa pull), the modes' fluctuations taken without correlations.
+double localisation(const NonlinearProblem& problem, const ModeSystem& modes, std::span<const double> M, double pull,
+                    double P);
+/// The standard deviation of a Gaussian residual with the density at 0 of this one, so that it exists for every law.
+double residual_width(const Noise& noise, double P);
 
 }  // namespace edgewise::models

@@ -69,7 +69,9 @@ TEST_CASE("every method solves, simulates and has findings") {
         Case{"residual-sgd", "kind = 'clip'\nthreshold_rule = 'optimal'"},
         Case{"sign-sgd", "kind = 'sign-late'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-early'\nbatch = 4"},
         Case{"sign-sgd", "kind = 'sign-majority'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-ema'"},
-        Case{"sign-sgd", "kind = 'ema-sign'"}, Case{"sign-sgd", "kind = 'adam'\nbeta2 = 0.95"}}) {
+        Case{"sign-sgd", "kind = 'ema-sign'"}, Case{"sign-sgd", "kind = 'adam'\nbatch = 2"},
+        Case{"residual-sgd", "kind = 'custom'\nchi = 'r / (1 + abs(r))'"},
+        Case{"sign-sgd", "kind = 'adam'\nbeta2 = 0.95"}}) {
     CAPTURE(c.optimizer);
     const auto problem = prepare(experiment(c.model, c.optimizer + "\nlearning_rate = 0.002"));
     const models::Trajectory t = problem->solve();
@@ -157,8 +159,8 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of(sign("learning_rate = 1", "[initial]\nscale = 1\n")), "x.toml: initial: this model starts at"));
   CHECK(holds(error_of(sign("learning_rate = 1", "[data]\nlaw = 'rows'\n")), "x.toml: data.law: rows needs"));
   CHECK(holds(error_of(sign("learning_rate = 1", "[theory]\nmethod = 'volterra'\n")), "x.toml: theory.method"));
-  CHECK(
-      holds(error_of(sign("learning_rate = 1", "[theory]\nbands = true\n"), true), "x.toml: theory.bands: known for"));
+  CHECK(holds(error_of(sign("kind = 'ema-sign'\nlearning_rate = 0.001", "[theory]\nbands = true\n"), true),
+              "x.toml: theory.bands: not known for 'ema-sign'"));
   CHECK(holds(error_of(residual("kind = 'clip'\nlearning_rate = 1")), "x.toml: optimizer.threshold: is required"));
   CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 0\nlearning_rate = 1")),
               "optimizer.threshold: must be > 0"));
@@ -170,9 +172,21 @@ TEST_CASE("bad input") {
               "must be finite under the rule sqrt-risk"));
   CHECK(holds(error_of(sign("kind = 'adam'\nbeta2 = 0.5\nlearning_rate = 0.001"), true),
               "x.toml: optimizer.beta2: the theory of adam needs 0.9 <= beta2 < 1"));
-  CHECK(holds(error_of(sign("kind = 'adam'\nbatch = 2\nlearning_rate = 0.001"), true),
-              "adam is known for Gaussian noise and batch 1 only"));
-  CHECK(error_of(sign("kind = 'adam'\nbatch = 2\nlearning_rate = 0.001"), false, true) == "no error");
+  CHECK(error_of(sign("kind = 'adam'\nbeta2 = 0.5\nlearning_rate = 0.001"), false, true) == "no error");
+  CHECK(
+      holds(error_of(sign("kind = 'per-example-adam'\nlearning_rate = 0.001")), "x.toml: optimizer.batch: a variance"));
+  CHECK(holds(error_of(sign("kind = 'per-example-adam'\nbatch = 4\nlearning_rate = 0.001\nzeta = 1\nsecond_moment = "
+                            "'mean'")),
+              "x.toml: optimizer.zeta: give either zeta or second_moment"));
+  CHECK(holds(error_of(sign("kind = 'per-example-adam'\nbatch = 4\nlearning_rate = 0.001\nzeta = 0\nfloor = 0")),
+              "x.toml: optimizer.floor: must be > 0"));
+  CHECK(holds(error_of(residual("kind = 'custom'\nlearning_rate = 0.01")), "x.toml: optimizer.chi: is required"));
+  CHECK(holds(error_of(residual("kind = 'custom'\nchi = 'r +'\nlearning_rate = 0.01")), "x.toml: optimizer.chi: "));
+  CHECK(holds(error_of(residual("kind = 'custom'\nchi = '1/r'\nlearning_rate = 0.01")),
+              "x.toml: optimizer.chi: is inf at r = 0"));
+  CHECK(
+      holds(error_of(residual("kind = 'huber'\nthreshold = 1\nlearning_rate = 0.01", "[theory]\nnorm_spread = true\n")),
+            "x.toml: theory.norm_spread: is for residual methods on rows"));
   CHECK(holds(error_of(residual("kind = 'quantile'\ntau = 1\nlearning_rate = 1")), "x.toml: optimizer.tau: must be"));
   CHECK(holds(error_of(residual("kind = 'sgd'\nthreshold = 1\nlearning_rate = 1")), "unknown key"));
   CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),

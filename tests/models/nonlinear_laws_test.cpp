@@ -143,9 +143,21 @@ TEST_CASE("what has no theory is refused") {
   CHECK(holds(error_of(problem("sign-ema", gaussian_noise(1), 2)), "batch 1"));
   NonlinearProblem dense = problem("sign-majority", gaussian_noise(1), 4);
   dense.covariance.diagonal = false;
-  CHECK(holds(error_of(dense), "sign-majority is known for a diagonal covariance"));
-  dense.batch = 1;
   CHECK(error_of(dense) == "no error");
+  dense.batch = 51;
+  CHECK_THROWS_AS(noise_kernel(dense), std::invalid_argument);
   CHECK(holds(error_of(problem("sign-twice", gaussian_noise(1))), "no laws for 'sign-twice'"));
   CHECK_THROWS_AS(residual_coefficients(*sign_nonlinearity(), *gaussian_noise(1), 0), std::invalid_argument);
+}
+
+TEST_CASE("majority beyond a diagonal covariance: weights of its Fourier levels") {
+  for (const double batch : {1.0, 3.0, 8.0}) {
+    double total = 0;
+    for (const double w : majority_weights(batch)) total += w;
+    CHECK(total == Approx(1 - majority_tie(batch)).epsilon(1e-12));
+  }
+  // Three signs: 3/4 on single ones, 1/4 on their product.
+  const auto w = majority_weights(3);
+  CHECK(w[1] == Approx(0.75));
+  CHECK(w[3] == Approx(0.25));
 }

@@ -152,7 +152,65 @@ TEST_CASE("bands are the spread of the simulated algorithm") {
   }
   NonlinearTheory theory;
   theory.bands = true;
-  CHECK_THROWS_AS(solve(problem(power_law(9, 1, 1), "sign-late", no_noise(), 0.1, 4), theory), std::invalid_argument);
+  CHECK_THROWS_AS(solve(problem(power_law(9, 1, 1), "ema-sign", no_noise(), 0.1, 4), theory), std::invalid_argument);
+  CHECK_THROWS_AS(solve(problem(isotropic(9), "sgd", student_noise(3, 1), 0.1, 4), theory), std::invalid_argument);
+}
+
+TEST_CASE("bands beyond the isotropic covariance") {
+  // 600 replicas, as above; the theory leaves out what single coordinates add, of order 1/d.
+  struct Case {
+    const char* method;
+    Covariance covariance;
+    double eta, batch, threshold;
+  };
+  spectra::Spectrum s;
+  for (int j = 1; j <= 120; ++j) {
+    s.eigenvalue.push_back(std::pow(j, -0.5));
+    s.multiplicity.push_back(1);
+    s.target_power.push_back(1.0 / j);
+  }
+  for (const Case& c :
+       {Case{"sign-late", power_law(120, 0.25, 0.5), 0.004, 1, 0},
+        Case{"sign-early", autoregressive_covariance({100, 0.3, 0.6}), 0.004, 2, 0},
+        Case{"sign-late", cosine_covariance(s), 0.004, 1, 0}, Case{"huber", power_law(120, 0.25, 0.5), 0.01, 1, 0.7},
+        Case{"clip", power_law(120, 0.25, 0.5), 0.02, 2, 3}}) {
+    CAPTURE(c.method);
+    auto p = problem(c.covariance, c.method, gaussian_noise(0.25), c.eta, 300);
+    p.batch = c.batch;
+    p.threshold = c.threshold;
+    NonlinearTheory with;
+    with.bands = true;
+    const Trajectory t = solve(p, with);
+    const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(p));
+    const std::size_t replicas = 600;
+    double s1 = 0, s2 = 0;
+    std::vector<double> seen(simulation->observables().size());
+    for (std::size_t r = 0; r < replicas; ++r) {
+      const auto replica = simulation->replica(3, r);
+      replica->advance(p.time.steps);
+      replica->observe(seen);
+      s1 += seen[0];
+      s2 += seen[0] * seen[0];
+    }
+    const double mean = s1 / replicas, std = std::sqrt(s2 / replicas - mean * mean);
+    CHECK(t.find("excess_mse")->std.back() == Approx(std).epsilon(0.2));
+    CHECK(P_of(t).back() == Approx(mean).epsilon(0.05));
+  }
+}
+
+TEST_CASE("localisation along the trajectory") {
+  NonlinearTheory effects;
+  effects.effects = true;
+  for (const bool dense : {false, true}) {
+    auto p = problem(dense ? autoregressive_covariance({60, 0.3, 0.6}) : power_law(60, 0.25, 0.5), "sign-late",
+                     gaussian_noise(0.25), 0.003, 200);
+    const Trajectory t = solve(p, effects);
+    const Column* local = t.find("localisation");
+    REQUIRE(local);
+    CHECK(local->value.front() == Approx(localisation(p)).epsilon(1e-9));
+    CHECK(local->value.size() == t.steps.size());
+    CHECK(local->value.back() > 0);
+  }
 }
 
 TEST_CASE("effects, one switched on after another") {

@@ -1,0 +1,221 @@
+#include "models/nonlinear/custom_nonlinearity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/math/constants/constants.hpp>
+#include <boost/math/quadrature/gauss.hpp>
+#include <cmath>
+#include <stdexcept>
+
+#include "settings/expression.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double pi = boost::math::constants::pi<double>();
+/// Of a piece's polynomial, relative to the largest |chi| on the piece.
+constexpr double smoothness = 1e-12;
+/// Pieces are dyadic at first, from 2^nearest to 2^farthest, beyond which no noise law has weight.
+constexpr int nearest = -60, farthest = 100;
+constexpr int deepest = 12;  ///< bisections before a kink is searched for
+constexpr std::size_t most_pieces = 4000;
+constexpr double steepest_growth = 20;
+constexpr double reach = 12;  ///< standard deviations of a Gaussian that are integrated over
+
+}  // namespace
+
+CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_(std::move(chi)) {
+  if (!std::isfinite(chi_(0)))
+    throw std::invalid_argument(fmt::format("optimizer.chi: is {} at r = 0; it must be finite everywhere", chi_(0)));
+  double largest = 0;
+  odd_ = true;
+  for (int k = nearest; k < 20; ++k)
+    for (const double r : {std::exp2(k), 1.37 * std::exp2(k)}) {
+      const double right = value(r), left = value(-r);
+      largest = std::max({largest, std::abs(right), std::abs(left)});
+      if (std::abs(right + left) > 1e-12 * (std::abs(right) + std::abs(left))) odd_ = false;
+    }
+  if (!(largest > 0)) throw std::invalid_argument("optimizer.chi: vanishes everywhere");
+  for (const double side : {-1.0, 1.0}) {
+    const double near = std::abs(chi_(side * std::exp2(40))), far = std::abs(chi_(side * std::exp2(41)));
+    if (near == 0 && far == 0) continue;
+    const double power = std::log2(far / near);
+    if (!(power < steepest_growth) || !std::isfinite(far))
+      throw std::invalid_argument(
+          "optimizer.chi: grows faster than any power of r (or is no number for large r); its averages are not "
+          "computed");
+    growth_ = std::max(growth_, power);
+  }
+  // Logarithms and the like.
+  if (growth_ < 0.05) growth_ = 0;
+
+  int k = 10;
+  const auto whole = [&](int e) { return smooth(-std::exp2(e), std::exp2(e)); };
+  const auto halves = [&](int e) { return smooth(-std::exp2(e), 0) && smooth(0, std::exp2(e)); };
+  while (k > nearest && !whole(k) && !halves(k)) --k;
+  std::vector<double> base;
+  for (int e = farthest; e >= k; --e) base.push_back(-std::exp2(e));
+  if (!whole(k)) {
+    base.push_back(0);
+    kinks_.push_back(0);
+  }
+  for (int e = k; e <= farthest; ++e) base.push_back(std::exp2(e));
+  edges_ = {base.front()};
+  for (std::size_t i = 0; i + 1 < base.size(); ++i) cut(base[i], base[i + 1], 0);
+  coarsen();
+}
+
+double CustomNonlinearity::value(double r) const {
+  const double chi = chi_(r);
+  if (!std::isfinite(chi))
+    throw std::invalid_argument(
+        fmt::format("optimizer.chi: is {} at r = {:.6g}; it must be finite everywhere", chi, r));
+  return chi;
+}
+
+// Whether the Chebyshev series on [a, b] has ended before its last terms.
+bool CustomNonlinearity::smooth(double a, double b) const {
+  constexpr std::size_t n = 18;
+  std::array<double, n> sample{};
+  double largest = 0;
+  for (std::size_t j = 0; j < n; ++j) {
+    const double x = std::cos(pi * (static_cast<double>(j) + 0.5) / n);
+    sample[j] = value((a + b) / 2 + (b - a) / 2 * x);
+    largest = std::max(largest, std::abs(sample[j]));
+  }
+  for (std::size_t m = n - 4; m < n; ++m) {
+    double sum = 0;
+    for (std::size_t j = 0; j < n; ++j)
+      sum += sample[j] * std::cos(pi * static_cast<double>(m) * (static_cast<double>(j) + 0.5) / n);
+    if (std::abs(2 * sum / n) > smoothness * largest) return false;
+  }
+  return true;
+}
+
+void CustomNonlinearity::cut(double a, double b, int depth) {
+  if (edges_.size() > most_pieces)
+    throw std::invalid_argument("optimizer.chi: has too many kinks or turns to be integrated");
+  if (!smooth(a, b)) {
+    if (depth < deepest) {
+      const double middle = (a + b) / 2;
+      cut(a, middle, depth + 1);
+      cut(middle, b, depth + 1);
+      return;
+    }
+    const double kink = locate(a, b), aside = (b - a) * 1e-6;
+    if (kink - a > aside && b - kink > aside) {
+      const double near = std::max(std::abs(value(kink - aside)), std::abs(value(kink + aside)));
+      if (near > 1e3 * std::max(std::abs(value(a)), std::abs(value(b))) && near > 1e3)
+        throw std::invalid_argument(fmt::format("optimizer.chi: is unbounded near r = {:.6g}", kink));
+      edges_.push_back(kink);
+    }
+    kinks_.push_back(kink);
+  }
+  edges_.push_back(b);
+}
+
+double CustomNonlinearity::locate(double a, double b) const {
+  while (true) {
+    const double middle = (a + b) / 2;
+    if (!(middle > a && middle < b) || b - a < 1e-15 * std::max(std::abs(a), std::abs(b))) return middle;
+    if (!smooth(a, middle))
+      b = middle;
+    else if (!smooth(middle, b))
+      a = middle;
+    else
+      return middle;
+  }
+}
+
+// Joins neighbours that are one polynomial, never across a kink.
+void CustomNonlinearity::coarsen() {
+  std::vector<double> kept{edges_.front()};
+  for (std::size_t i = 1; i < edges_.size(); ++i) {
+    const bool last = i + 1 == edges_.size();
+    if (!last && std::ranges::find(kinks_, edges_[i]) == kinks_.end() && smooth(kept.back(), edges_[i + 1])) continue;
+    kept.push_back(edges_[i]);
+  }
+  edges_ = std::move(kept);
+}
+
+template <unsigned points>
+ResidualCoefficients CustomNonlinearity::average(double mean, double variance) const {
+  using Rule = boost::math::quadrature::gauss<double, points>;
+  const double s = std::sqrt(variance);
+  // The odd half says it all where mean and chi are odd.
+  const bool half = odd_ && mean == 0;
+  const double first = half ? 0 : mean - reach * s, last = mean + reach * s;
+  ResidualCoefficients out;
+  const auto add = [&](double a, double b) {
+    const double middle = (a + b) / 2, width = (b - a) / 2;
+    const auto at = [&](double x, double weight) {
+      const double r = middle + width * x, z = (r - mean) / s, chi = chi_(r);
+      const double mass = weight * width * std::exp(-z * z / 2);
+      out.mu += mass * chi * z;
+      out.q += mass * chi * chi;
+      out.c2 += mass * chi * chi * (z * z - 1);
+    };
+    for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
+      const double x = Rule::abscissa()[i], weight = Rule::weights()[i];
+      at(x, weight);
+      if (x != 0) at(-x, weight);
+    }
+  };
+  double left = first;
+  auto edge = std::ranges::upper_bound(edges_, first);
+  while (left < last) {
+    const double piece = edge != edges_.end() ? std::min(*edge, last) : last;
+    const double parts = std::ceil((piece - left) / (2 * s));
+    for (double part = 0; part < parts; ++part)
+      add(left + (piece - left) * part / parts, left + (piece - left) * (part + 1) / parts);
+    left = piece;
+    if (edge != edges_.end()) ++edge;
+  }
+  const double scale = (half ? 2 : 1) / (std::sqrt(2 * pi) * s);
+  out.mu *= scale / s;
+  out.q *= scale;
+  out.c2 *= scale / variance;
+  return out;
+}
+
+double CustomNonlinearity::quadrature_error(const Noise& noise, double P) const {
+  ResidualCoefficients coarse, fine;
+  double size = 0;  // of c2, which may vanish
+  for (const MixtureNode& node : noise.nodes(std::sqrt(P))) {
+    const double variance = P + node.variance;
+    const ResidualCoefficients a = average<20>(-node.mean, variance), b = average<30>(-node.mean, variance);
+    coarse.mu += node.probability * a.mu;
+    coarse.q += node.probability * a.q;
+    coarse.c2 += node.probability * a.c2;
+    fine.mu += node.probability * b.mu;
+    fine.q += node.probability * b.q;
+    fine.c2 += node.probability * b.c2;
+    size += node.probability * b.q / variance;
+  }
+  return std::max({std::abs(coarse.mu - fine.mu) / std::sqrt(size), std::abs(coarse.q / fine.q - 1),
+                   std::abs(coarse.c2 - fine.c2) / size});
+}
+
+void CustomNonlinearity::require_finite(const Noise& noise) const {
+  if (2 * growth_ < noise.tail_index()) return;
+  throw std::invalid_argument(
+      fmt::format("optimizer.chi: grows like |r|^{:.3g} while the tails of {} fall like |eps|^(-{:.3g}): E chi(r)^2 is "
+                  "infinite, and there is no theory; it can be simulated",
+                  growth_, noise.name(), noise.tail_index()));
+}
+
+std::shared_ptr<const CustomNonlinearity> custom_nonlinearity(const std::string& formula) {
+  std::shared_ptr<const settings::Expression> expression;
+  try {
+    expression = std::make_shared<const settings::Expression>(formula, std::vector<std::string>{"r"});
+  } catch (const std::invalid_argument& e) {
+    throw std::invalid_argument(std::string("optimizer.chi: ") + e.what());
+  }
+  return std::make_shared<const CustomNonlinearity>(
+      [expression](double r) { return (*expression)(std::span<const double>(&r, 1)); });
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,52 @@
+#pragma once
+/// \file
+/// A nonlinearity of the residual that the user wrote down, with averages by an adaptive quadrature.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/noise.hpp"
+#include "models/nonlinear/nonlinearities.hpp"
+
+namespace edgewise::models {
+
+/// chi(r) as given, kinks and jumps anywhere. On construction the line is cut into pieces on which chi is a polynomial
+/// to rounding, kinks found by bisection; Gaussian averages are then Gauss-Legendre sums over pieces no wider than two
+/// standard deviations.
+class CustomNonlinearity final : public ResidualNonlinearity {
+ public:
+  /// \throws std::invalid_argument where chi is no number at 0 or at a place that was looked at, is unbounded, vanishes
+  /// everywhere, grows faster than any power, or is too rough to be cut into pieces.
+  explicit CustomNonlinearity(std::function<double(double)> chi);
+
+  double operator()(double r) const override { return chi_(r); }
+  ResidualCoefficients gaussian(double mean, double variance) const override { return average<20>(mean, variance); }
+
+  bool odd() const { return odd_; }
+  double growth() const { return growth_; }  ///< p of |chi| ~ |r|^p at infinity, 0 for bounded ones
+  const std::vector<double>& edges() const { return edges_; }
+  /// The largest relative deviation of mu, q, c2 from their values by a rule of half as many more points.
+  double quadrature_error(const Noise& noise, double P) const;
+  /// \throws std::invalid_argument where E chi(r)^2 is infinite under the noise.
+  void require_finite(const Noise& noise) const;
+
+ private:
+  template <unsigned points>
+  ResidualCoefficients average(double mean, double variance) const;
+  double value(double r) const;
+  bool smooth(double a, double b) const;
+  void cut(double a, double b, int depth);
+  double locate(double a, double b) const;
+  void coarsen();
+
+  std::function<double(double)> chi_;
+  std::vector<double> edges_;  ///< of the pieces, increasing
+  std::vector<double> kinks_;
+  bool odd_ = false;
+  double growth_ = 0;
+};
+
+/// chi from a formula in r, e.g. "r / (1 + abs(r))". \throws std::invalid_argument as the formula or the class.
+std::shared_ptr<const CustomNonlinearity> custom_nonlinearity(const std::string& formula);
+
+}  // namespace edgewise::models

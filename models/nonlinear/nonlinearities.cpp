@@ -1,0 +1,176 @@
+#include "models/nonlinear/nonlinearities.hpp"
+
+#include <algorithm>
+#include <boost/math/constants/constants.hpp>
+#include <boost/math/quadrature/gauss.hpp>
+#include <cmath>
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double pi = boost::math::constants::pi<double>();
+
+double normal_pdf(double x) {
+  return std::exp(-x * x / 2) / std::sqrt(2 * pi);
+}
+double upper_tail(double x) {
+  return std::erfc(x / std::sqrt(2.0)) / 2;
+}
+
+/// Of r ~ N(mean, s^2) inside [-h, h].
+struct Truncated {
+  double mass = 0, outside = 0;  ///< probability inside and outside
+  double second = 0;             ///< E r^2 1{|r| < h}
+  double edges = 0;              ///< p(h) + p(-h)
+  double slopes = 0;             ///< p'(h) - p'(-h)
+};
+
+Truncated truncated(double mean, double s, double h) {
+  Truncated t;
+  const double m = std::abs(mean);  // every part is even in the mean
+  if (std::isinf(h)) {
+    t.mass = 1;
+    t.second = m * m + s * s;
+    return t;
+  }
+  const double upper = (h - m) / s, lower = (-h - m) / s;
+  const double at_upper = normal_pdf(upper), at_lower = normal_pdf(lower);
+  t.edges = (at_upper + at_lower) / s;
+  t.slopes = (-upper * at_upper + lower * at_lower) / (s * s);
+  t.outside = upper_tail(upper) + upper_tail(-lower);
+  if (h < s / 2) {
+    // The closed forms cancel where the interval is narrow; there the density is smooth on it.
+    using Rule = boost::math::quadrature::gauss<double, 20>;
+    t.mass = Rule::integrate([&](double r) { return normal_pdf((r - m) / s) / s; }, -h, h);
+    t.second = Rule::integrate([&](double r) { return r * r * normal_pdf((r - m) / s) / s; }, -h, h);
+  } else {
+    t.mass = upper > 0 ? 1 - t.outside : upper_tail(-upper) - upper_tail(-lower);
+    t.second =
+        (m * m + s * s) * t.mass - 2 * m * s * (at_upper - at_lower) - s * s * (upper * at_upper - lower * at_lower);
+  }
+  return t;
+}
+
+class Identity final : public ResidualNonlinearity {
+ public:
+  double operator()(double r) const override { return r; }
+  bool identity() const override { return true; }
+  ResidualCoefficients gaussian(double mean, double variance) const override { return {1, mean * mean + variance, 2}; }
+};
+
+class Huber final : public ResidualNonlinearity {
+ public:
+  explicit Huber(double h) : h_(h) {}
+  double operator()(double r) const override { return std::clamp(r, -h_, h_); }
+  ResidualCoefficients gaussian(double mean, double variance) const override {
+    const Truncated t = truncated(mean, std::sqrt(variance), h_);
+    if (std::isinf(h_)) return {t.mass, t.second, 2};
+    return {t.mass, t.second + h_ * h_ * t.outside, 2 * t.mass - 2 * h_ * t.edges};
+  }
+
+ private:
+  double h_;
+};
+
+class Sign final : public ResidualNonlinearity {
+ public:
+  double operator()(double r) const override { return r > 0 ? 1 : r < 0 ? -1 : 0; }
+  ResidualCoefficients gaussian(double mean, double variance) const override {
+    const double s = std::sqrt(variance);
+    return {2 * normal_pdf(mean / s) / s, 1, 0};
+  }
+};
+
+class Quantile final : public ResidualNonlinearity {
+ public:
+  explicit Quantile(double tau) : tau_(tau) {}
+  double operator()(double r) const override { return (r > 0 ? 1.0 : 0.0) - tau_; }
+  ResidualCoefficients gaussian(double mean, double variance) const override {
+    const double s = std::sqrt(variance), z = mean / s, density = normal_pdf(z) / s;
+    const double positive = upper_tail(-z), negative = upper_tail(z);
+    return {density, (1 - tau_) * (1 - tau_) * positive + tau_ * tau_ * negative, -(1 - 2 * tau_) * z / s * density};
+  }
+
+ private:
+  double tau_;
+};
+
+class Rejection final : public ResidualNonlinearity {
+ public:
+  explicit Rejection(double h) : h_(h) {}
+  double operator()(double r) const override { return std::abs(r) < h_ ? r : 0; }
+  ResidualCoefficients gaussian(double mean, double variance) const override {
+    const Truncated t = truncated(mean, std::sqrt(variance), h_);
+    if (std::isinf(h_)) return {t.mass, t.second, 2};
+    return {t.mass - h_ * t.edges, t.second, 2 * t.mass - 2 * h_ * t.edges + h_ * h_ * t.slopes};
+  }
+
+ private:
+  double h_;
+};
+
+class General final : public ResidualNonlinearity {
+ public:
+  General(std::function<double(double)> chi, std::vector<double> kinks)
+      : chi_(std::move(chi)), kinks_(std::move(kinks)) {}
+  double operator()(double r) const override { return chi_(r); }
+  ResidualCoefficients gaussian(double mean, double variance) const override {
+    using Rule = boost::math::quadrature::gauss<double, 30>;
+    const double s = std::sqrt(variance), reach = 12;
+    // Panels of two standard deviations, cut at the kinks.
+    std::vector<double> cuts;
+    for (double z = -reach; z <= reach; z += 2) cuts.push_back(z);
+    for (const double kink : kinks_)
+      if (const double z = (kink - mean) / s; std::abs(z) < reach) cuts.push_back(z);
+    std::sort(cuts.begin(), cuts.end());
+    ResidualCoefficients out;
+    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
+      if (cuts[i + 1] - cuts[i] < 1e-15) continue;
+      out.mu += Rule::integrate([&](double z) { return chi_(mean + s * z) * z * normal_pdf(z); }, cuts[i], cuts[i + 1]);
+      out.q += Rule::integrate(
+          [&](double z) {
+            const double chi = chi_(mean + s * z);
+            return chi * chi * normal_pdf(z);
+          },
+          cuts[i], cuts[i + 1]);
+      out.c2 += Rule::integrate(
+          [&](double z) {
+            const double chi = chi_(mean + s * z);
+            return chi * chi * (z * z - 1) * normal_pdf(z);
+          },
+          cuts[i], cuts[i + 1]);
+    }
+    out.mu /= s;
+    out.c2 /= variance;
+    return out;
+  }
+
+ private:
+  std::function<double(double)> chi_;
+  std::vector<double> kinks_;
+};
+
+}  // namespace
+
+std::unique_ptr<ResidualNonlinearity> identity_nonlinearity() {
+  return std::make_unique<Identity>();
+}
+std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h) {
+  return std::make_unique<Huber>(h);
+}
+std::unique_ptr<ResidualNonlinearity> sign_nonlinearity() {
+  return std::make_unique<Sign>();
+}
+std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau) {
+  return std::make_unique<Quantile>(tau);
+}
+std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h) {
+  return std::make_unique<Rejection>(h);
+}
+std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
+                                                           std::vector<double> kinks) {
+  return std::make_unique<General>(std::move(chi), std::move(kinks));
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,35 @@
+#pragma once
+/// \file
+/// Nonlinearities of the residual, each with its Gaussian averages (theory note sign-and-clip, 1, 5.1).
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace edgewise::models {
+
+/// What a residual nonlinearity chi does on average: mu = E chi'(r), q = E chi(r)^2, c2 = E (chi^2)''(r), derivatives
+/// in the sense of distributions. Then E[chi x] = mu K v and E[chi^2 x x'] = q K + c2 Kv (Kv)', exactly.
+struct ResidualCoefficients {
+  double mu = 0, q = 0, c2 = 0;
+};
+
+/// chi(r), symmetric or not.
+class ResidualNonlinearity {
+ public:
+  virtual ~ResidualNonlinearity() = default;
+  virtual double operator()(double r) const = 0;
+  virtual bool identity() const { return false; }  ///< chi(r) = r
+  /// The coefficients for r ~ N(mean, variance), variance > 0.
+  virtual ResidualCoefficients gaussian(double mean, double variance) const = 0;
+};
+
+std::unique_ptr<ResidualNonlinearity> identity_nonlinearity();            ///< SGD
+std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h);       ///< clip(r, -h, h), h > 0 or infinite
+std::unique_ptr<ResidualNonlinearity> sign_nonlinearity();                ///< least absolute deviations
+std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau);  ///< 1{r > 0} - tau
+std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}
+/// Any chi that is smooth between `kinks` (increasing) on the scale of the residual, by quadrature.
+std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
+                                                           std::vector<double> kinks);
+
+}  // namespace edgewise::models

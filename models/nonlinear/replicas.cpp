@@ -1,0 +1,291 @@
+#include "models/nonlinear/replicas.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "models/batch_weights.hpp"
+#include "models/gradient_kernels.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/stepping_replica.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+/// What an example's gradient is multiplied with: chi(r) = r unless the method bends the residual.
+class Residuals {
+ public:
+  explicit Residuals(const NonlinearProblem& problem)
+      : problem_(problem), root_trace_(std::sqrt(problem.covariance.trace())) {
+    seek(0);
+  }
+
+  void seek(std::uint64_t step) {
+    const bool scheduled = problem_.threshold_rule != "constant" && problem_.threshold_schedule;
+    const double h = scheduled ? problem_.threshold_schedule->at(static_cast<double>(step)) : problem_.threshold;
+    if (h == threshold_) return;
+    threshold_ = h;
+    norm_ = scheduled ? h * root_trace_ : h;
+    if (problem_.method == "huber") chi_ = huber_nonlinearity(h);
+    if (problem_.method == "lad") chi_ = sign_nonlinearity();
+    if (problem_.method == "quantile") chi_ = quantile_nonlinearity(h);
+    if (problem_.method == "reject") chi_ = rejection_nonlinearity(h);
+    if (problem_.method == "custom") chi_ = problem_.nonlinearity;
+  }
+
+  double chi(double r) const { return chi_ ? (*chi_)(r) : r; }
+  double norm() const { return norm_; }  ///< at which clip and mean-clip cut
+
+ private:
+  const NonlinearProblem& problem_;
+  double root_trace_, threshold_ = std::numeric_limits<double>::quiet_NaN(), norm_ = 0;
+  std::shared_ptr<const ResidualNonlinearity> chi_;
+};
+
+class NonlinearReplica : public ScheduledReplica {
+ public:
+  NonlinearReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
+      : ScheduledReplica(1e100 * std::max(coordinates.excess(), 1.0), problem.learning_rate, *problem.schedule),
+        problem_(problem),
+        coordinates_(coordinates),
+        residuals_(problem) {}
+
+ protected:
+  virtual double excess() const = 0;
+
+  const NonlinearProblem& problem_;
+  const DataCoordinates& coordinates_;
+  Residuals residuals_;
+
+ private:
+  void measure(std::span<double> out) const final {
+    out[0] = excess();
+    if (out.size() > 1) out[1] = 0.5 * (out[0] + label_variance(problem_));
+  }
+};
+
+/// The mini-batch gradient sum_b chi(r_b) x_b / B of Gaussian data in its B weights and one N(0, I_d) (theory note
+/// least-squares-sgd, 2): K^(1/2) (shrink u + noise z), where u = K^(1/2)'v.
+class BatchGradient {
+ public:
+  BatchGradient(const NonlinearProblem& problem, std::size_t d, std::uint64_t seed, std::uint64_t replica)
+      : batch_(problem.batch),
+        stream_(seed, replica),
+        weights_(seed, replica, 0, random::Purpose::batch),
+        labels_(problem.noise.get(), problem.covariance.unexplained_variance, seed, replica),
+        z_(d) {}
+
+  StepScalars draw(std::uint64_t step, const Residuals& residuals, std::span<const double> u, double excess) {
+    const double deviation = std::sqrt(excess);
+    weights_.seek(step);
+    labels_.seek(step);
+    // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
+    constexpr double chunk = 16 * random::Stream::normal_granularity;
+    double products = 0, squares = 0;
+    for (double left = batch_; left > 0; left -= chunk) {
+      const auto count = static_cast<std::size_t>(std::min(left, chunk));
+      normal_.resize(count);
+      eps_.resize(count);
+      weights_.normals(normal_);
+      labels_.fill(eps_);
+      for (std::size_t b = 0; b < count; ++b) {
+        const double weight = residuals.chi(deviation * normal_[b] - eps_[b]);
+        products += weight * normal_[b];
+        squares += weight * weight;
+      }
+    }
+    stream_.seek(step);
+    stream_.normals(z_);
+    const double y = dot(u, z_);
+    return BatchAction::of(products, squares, deviation).scalars(1 / batch_, y);
+  }
+
+  std::span<const double> z() const { return z_; }
+
+ private:
+  double batch_;
+  random::Stream stream_, weights_;
+  LabelNoise labels_;
+  std::vector<double> normal_, eps_, z_;
+};
+
+/// Residual methods and the sign of the mean gradient on a diagonal covariance, in one pass over u.
+class DiagonalReplica final : public NonlinearReplica {
+ public:
+  DiagonalReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, std::uint64_t seed,
+                  std::uint64_t index)
+      : NonlinearReplica(problem, coordinates),
+        gradient_(problem, coordinates.size(), seed, index),
+        u_(coordinates.size()),
+        steps_(problem.coordinatewise() ? coordinates.size() : 0) {
+    excess_ = coordinates.whiten(coordinates.start(), u_);
+  }
+
+ private:
+  double descend_once(std::uint64_t step, double rate) override {
+    residuals_.seek(step);
+    const auto [shrink, noise] = gradient_.draw(step, residuals_, u_, excess_);
+    if (problem_.coordinatewise()) {
+      if (rate != rate_)
+        for (std::size_t i = 0; i < steps_.size(); ++i) steps_[i] = rate * coordinates_.root()[i];
+      rate_ = rate;
+      excess_ = descend_by_sign(steps_, shrink, noise, gradient_.z(), u_);
+    } else {
+      excess_ = descend(coordinates_.eigenvalue(), rate * shrink, rate * noise, gradient_.z(), u_);
+    }
+    return excess_;
+  }
+
+  double excess() const override { return excess_; }
+
+  BatchGradient gradient_;
+  std::vector<double> u_, steps_;
+  double excess_ = 0, rate_ = std::numeric_limits<double>::quiet_NaN();
+};
+
+/// State v = theta - theta* in the coordinates of the data.
+class GradientReplica : public NonlinearReplica {
+ public:
+  GradientReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method)
+      : NonlinearReplica(problem, coordinates),
+        rule_(problem, method),
+        v_(coordinates.start()),
+        gradient_(coordinates.size()),
+        whitened_(coordinates.size()) {}
+
+ protected:
+  double excess() const override { return coordinates_.whiten(v_, whitened_); }
+
+  StepRule rule_;
+  std::vector<double> v_, gradient_;
+
+ private:
+  mutable std::vector<double> whitened_;
+};
+
+/// The mean gradient in one N(0, I_d).
+class ReducedReplica final : public GradientReplica {
+ public:
+  ReducedReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method, std::uint64_t seed,
+                 std::uint64_t index)
+      : GradientReplica(problem, coordinates, method),
+        batch_(problem, coordinates.size(), seed, index),
+        u_(coordinates.size()),
+        force_(coordinates.size()) {
+    excess_ = coordinates.whiten(v_, u_);
+  }
+
+ private:
+  double descend_once(std::uint64_t step, double rate) override {
+    residuals_.seek(step);
+    const auto [shrink, noise] = batch_.draw(step, residuals_, u_, excess_);
+    const auto z = batch_.z();
+    for (std::size_t i = 0; i < force_.size(); ++i) force_[i] = shrink * u_[i] + noise * z[i];
+    coordinates_.color(force_, gradient_);
+    rule_.descend(rate, residuals_.norm(), {gradient_, {}}, v_);
+    excess_ = coordinates_.whiten(v_, u_);
+    return excess_;
+  }
+
+  BatchGradient batch_;
+  std::vector<double> u_, force_;
+  double excess_ = 0;
+};
+
+class ExampleReplica final : public GradientReplica {
+ public:
+  ExampleReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method,
+                 const DataRows* rows, std::uint64_t seed, std::uint64_t index)
+      : GradientReplica(problem, coordinates, method),
+        rows_(rows),
+        stream_(seed, index, 0, rows ? random::Purpose::batch : random::Purpose::data),
+        labels_(problem.noise.get(), rows ? 0.0 : problem.covariance.unexplained_variance, seed, index),
+        eps_(static_cast<std::size_t>(problem.batch)),
+        // Whole blocks, so that one example after the other takes up where the last stopped.
+        z_(rows ? 0 : (coordinates.size() + block - 1) / block * block),
+        x_(rows ? 0 : coordinates.size()),
+        square_(rule_.needs_squares() ? coordinates.size() : 0) {}
+
+ private:
+  static constexpr std::size_t block = random::Stream::normal_granularity;
+
+  double descend_once(std::uint64_t step, double rate) override {
+    residuals_.seek(step);
+    stream_.seek(step);
+    labels_.seek(step);
+    labels_.fill(eps_);
+    std::ranges::fill(gradient_, 0.0);
+    std::ranges::fill(square_, 0.0);
+    double squares = 0;
+    for (const double eps : eps_) {
+      if (rows_) {
+        const auto row = static_cast<std::size_t>(stream_.below(rows_->dataset->rows));
+        squares += add_example(rows_->dataset->row(row), rows_->misfit[row] + eps);
+      } else {
+        stream_.normals(z_);
+        coordinates_.color(std::span<const double>(z_).first(x_.size()), x_);
+        squares += add_example(std::span<const double>(x_), eps);
+      }
+    }
+    for (double& g : gradient_) g /= problem_.batch;
+    for (double& g : square_) g /= problem_.batch;
+    rule_.descend(rate, residuals_.norm(), {gradient_, square_}, v_);
+    return squares / problem_.batch;
+  }
+
+  /// Adds the example's gradient, or its signs; returns <x, v>^2.
+  template <class T>
+  double add_example(std::span<const T> x, double eps) {
+    const double product = dot(x, v_), r = product - eps;
+    switch (rule_.method()) {
+      case Method::sign_early:
+      case Method::sign_majority:
+        add_signs(static_cast<double>((r > 0) - (r < 0)), x, gradient_);
+        break;
+      case Method::clip: {
+        double square = 0;
+        for (const T value : x) square += static_cast<double>(value) * static_cast<double>(value);
+        add_scaled(r * clip_factor(std::abs(r) * std::sqrt(square), residuals_.norm()), x, gradient_);
+        break;
+      }
+      case Method::per_example_adam:
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const double g = r * static_cast<double>(x[i]);
+          gradient_[i] += g;
+          square_[i] += g * g;
+        }
+        break;
+      default:
+        add_scaled(residuals_.chi(r), x, gradient_);
+    }
+    return product * product;
+  }
+
+  const DataRows* rows_;
+  random::Stream stream_;
+  LabelNoise labels_;
+  std::vector<double> eps_, z_, x_, square_;
+};
+
+}  // namespace
+
+double label_variance(const NonlinearProblem& problem) {
+  return (problem.noise ? problem.noise->variance() : 0.0) + problem.covariance.unexplained_variance;
+}
+
+std::unique_ptr<Replica> batch_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
+                                       Method method, std::uint64_t seed, std::uint64_t index) {
+  if (coordinates.diagonal() && (method == Method::residual || method == Method::sign_late))
+    return std::make_unique<DiagonalReplica>(problem, coordinates, seed, index);
+  return std::make_unique<ReducedReplica>(problem, coordinates, method, seed, index);
+}
+
+std::unique_ptr<Replica> example_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
+                                         Method method, const DataRows* rows, std::uint64_t seed, std::uint64_t index) {
+  return std::make_unique<ExampleReplica>(problem, coordinates, method, rows, seed, index);
+}
+
+}  // namespace edgewise::models

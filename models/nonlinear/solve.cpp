@@ -1,0 +1,348 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/nonlinear/criteria.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/path_variance.hpp"
+#include "models/nonlinear/second_moment.hpp"
+#include "models/nonlinear/theory.hpp"
+#include "solvers/integrate.hpp"
+#include "solvers/sde.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+/// P below which the laws are not asked.
+constexpr double smallest = 1e-300;
+/// Modes squared times steps: half a minute or so.
+constexpr double most_band_work = 1e11;
+
+/// One solve: records what is asked for along the way.
+class Solver {
+ public:
+  Solver(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory)
+      : problem_(problem),
+        modes_(modes),
+        theory_(theory),
+        noise_(effective_noise(problem)),
+        laws_(scaled(scalar_laws(problem), theory)),
+        limit_(divergence_limit(modes.excess_mse(), *noise_)) {}
+
+  Trajectory run() {
+    out_.exact = false;
+    if (theory_.method == "ode")
+      ode();
+    else if (theory_.method == "sde")
+      sde();
+    else
+      recursion();
+    columns();
+    if (theory_.bands) bands();
+    if (theory_.effects) effects();
+    if (theory_.compare) compare();
+    report();
+    return std::move(out_);
+  }
+
+ private:
+  static ScalarLaws scaled(ScalarLaws laws, const NonlinearTheory& theory) {
+    if (theory.scale_drift == 1 && theory.scale_noise == 1) return laws;
+    return ScalarLaws([laws = std::move(laws), a = theory.scale_drift, b = theory.scale_noise](double P) {
+      const LawValues v = laws.exact(P);
+      return LawValues{v.a * a, v.b * b, v.c};
+    });
+  }
+
+  // Beyond any size that start and noise can explain.
+  static double divergence_limit(double P, const Noise& noise) {
+    double scale = P;
+    if (std::isfinite(noise.variance()))
+      scale += noise.variance();
+    else if (P > 0)
+      scale = std::pow(residual_width(noise, P), 2);
+    return scale > 0 ? divergence_factor * scale : 1e100;
+  }
+
+  void record(double step, double P) {
+    out_.steps.push_back(step);
+    P_.push_back(P);
+    if (P < smallest && modes_.excess_mse() > 0 && !clamped_) {
+      clamped_ = true;
+      out_.warnings.push_back(
+          fmt::format("P fell below {:g} by step {:g}: from there its laws are read at that value", smallest, step));
+    }
+  }
+
+  // How much single coordinates feel the residual; of signs only.
+  void localise(double step, double P, std::span<const double> M, double pull) {
+    if (!problem_.coordinatewise()) return;
+    localisation_.push_back(localisation(problem_, modes_, M, pull, P));
+    if (localisation_.back() > localised && localisation_.front() <= localised && !localised_) {
+      localised_ = true;
+      out_.warnings.push_back(
+          fmt::format("no longer delocalised: sqrt(B) max |rho_i| = {:.2g} at step {:g} (above {}), where the "
+                      "linear-response drift "
+                      "overestimates",
+                      localisation_.back(), step, localised));
+    }
+  }
+
+  void recursion() {
+    out_.method = "recursion";
+    NonlinearRecursion recursion(modes_, laws_, problem_);
+    for (const std::uint64_t target : problem_.time.at) {
+      while (recursion.steps() < target) {
+        if (!recursion.step()) {
+          out_.warnings.push_back(
+              fmt::format("unstable-step: at step {} 2 eta a kappa_max exceeds 1, the largest mode would be thrown "
+                          "past its optimum; "
+                          "the theory of small steps ends here",
+                          recursion.steps()));
+          return;
+        }
+        if (!(recursion.excess_mse() <= limit_)) {
+          out_.diverged_at = static_cast<double>(recursion.steps());
+          return;
+        }
+      }
+      record(static_cast<double>(target), recursion.excess_mse());
+      localise(static_cast<double>(target), recursion.excess_mse(), recursion.state(), recursion.pull());
+    }
+    out_.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
+  }
+
+  void ode() {
+    const NonlinearFlow flow(modes_, laws_, problem_);
+    solvers::Options options;
+    options.integrator = solvers::integrator_from_name(theory_.integrator);
+    options.rtol = theory_.rtol;
+    options.atol = theory_.atol;
+    options.breaks = problem_.schedule->breaks();
+    options.divergence_limit = limit_ / (modes_.excess_mse() > 0 ? modes_.excess_mse() : 1);
+    options.observer = [&](std::size_t, double t, std::span<const double> p, std::span<const double> M) {
+      record(t, p[0]);
+      // Off the diagonal it needs the integral of eta a, which the solver does not keep.
+      if (!modes_.coordinates) localise(t, p[0], M, 0);
+    };
+    const std::vector<double> times(problem_.time.at.begin(), problem_.time.at.end());
+    const solvers::Solution solution = solvers::integrate(flow, modes_.initial, times, options);
+    out_.diverged_at = solution.diverged_at;
+    out_.method = fmt::format("ode, {}", theory_.integrator);
+    const solvers::Statistics& s = solution.statistics;
+    out_.report.insert(out_.report.end(), {{"solver_steps", static_cast<double>(s.steps)},
+                                           {"solver_rejected", static_cast<double>(s.rejected)},
+                                           {"solver_evaluations", static_cast<double>(s.evaluations)}});
+  }
+
+  // dz_i = -eta a kappa_i z_i dt + eta sqrt(b s_i) dW_i, P = sum kappa z^2, in the coordinates that diagonalise the
+  // drift; there the noise of class II is taken without its correlations between modes, which the mean does not see.
+  void sde() {
+    if (problem_.greedy)
+      throw std::invalid_argument("theory.method: sde does not follow the risk; use recursion or ode");
+    const ModeSystem single = problem_.coordinatewise() ? class_two_modes(problem_.covariance, noise_kernel(problem_))
+                                                        : class_one_modes(problem_.covariance);
+    const std::size_t d = single.kappa.size();
+    const auto risk = [&](std::span<const double> z) {
+      double P = 0;
+      for (std::size_t i = 0; i < d; ++i) P += single.kappa[i] * z[i] * z[i];
+      return P;
+    };
+    std::vector<double> start, spread;
+    for (std::size_t i = 0; i < d; ++i) {
+      start.push_back(std::sqrt(single.initial[i]));
+      spread.push_back(std::sqrt(single.s[i]));
+    }
+    solvers::Sde equation;
+    equation.dimension = equation.noises = d;
+    equation.drift = [&](double t, std::span<const double> z, std::span<double> out) {
+      const double rate = problem_.rate_at(t) * laws_(risk(z)).a;
+      for (std::size_t i = 0; i < d; ++i) out[i] = -rate * single.kappa[i] * z[i];
+    };
+    equation.noise = [&](double t, std::span<const double> z, std::span<const double> w, std::span<double> out) {
+      const double level = problem_.rate_at(t) * std::sqrt(laws_(risk(z)).b);
+      for (std::size_t i = 0; i < d; ++i) out[i] = level * spread[i] * w[i];
+    };
+    const std::vector<double> times(problem_.time.at.begin(), problem_.time.at.end());
+    const std::size_t count = times.size();
+    std::vector<double> sum(count, 0), square(count, 0);
+    std::size_t reached = count;
+    for (std::uint64_t path = 0; path < theory_.paths; ++path) {
+      random::Stream stream(theory_.seed, path, 0, random::Purpose::other);
+      std::size_t alive = 0;
+      solvers::simulate_path(equation, solvers::SdeScheme::euler_maruyama, start, times, theory_.time_step, stream,
+                             [&](std::size_t i, double, std::span<const double> z) {
+                               const double P = risk(z);
+                               if (!(P <= limit_)) return false;
+                               sum[i] += P;
+                               square[i] += P * P;
+                               alive = i + 1;
+                               return true;
+                             });
+      reached = std::min(reached, alive);
+    }
+    const double n = static_cast<double>(theory_.paths);
+    Column sem{{"excess_mse_sde_sem", "label^2", "standard error of the SDE's mean of P"}, {}, {}};
+    for (std::size_t i = 0; i < reached; ++i) {
+      const double mean = sum[i] / n;
+      record(times[i], mean);
+      sem.value.push_back(std::sqrt(std::max(0.0, (square[i] - n * mean * mean) / (n - 1) / n)));
+    }
+    if (reached < count) out_.diverged_at = times[reached];
+    extra_.push_back(std::move(sem));
+    out_.method = "sde, euler-maruyama";
+    out_.report = {{"sde_paths", n}, {"sde_time_step", theory_.time_step}};
+  }
+
+  void report() {
+    if (!localisation_.empty())
+      out_.report.emplace_back("largest_localisation", *std::ranges::max_element(localisation_));
+    if (!problem_.nonlinearity || P_.empty()) return;
+    double error = 0;
+    for (const double P : {P_.front(), P_.back()})
+      if (P > 0) error = std::max(error, problem_.nonlinearity->quadrature_error(*noise_, P));
+    out_.report.emplace_back("quadrature_error", error);
+  }
+
+  void columns() {
+    const double sigma2 = noise_->variance();
+    out_.columns.push_back({{"excess_mse", "label^2", "P = v'Kv"}, P_, {}});
+    if (std::isfinite(sigma2)) {
+      Column risk{{"risk", "label^2", "population loss with noise, (P + sigma^2)/2"}, {}, {}};
+      for (const double P : P_) risk.value.push_back((P + sigma2) / 2);
+      out_.columns.push_back(std::move(risk));
+    }
+    for (Column& column : extra_) out_.columns.push_back(std::move(column));
+  }
+
+  void bands() {
+    if (theory_.method != "recursion") throw std::invalid_argument("theory.bands: needs method = \"recursion\"");
+    const double n = static_cast<double>(modes_.kappa.size());
+    if (n * n * static_cast<double>(problem_.time.steps) > most_band_work)
+      throw std::invalid_argument(
+          fmt::format("theory.bands: {:.0f} modes over {} steps are too many, for every step costs the modes' square; "
+                      "leave bands out, or take fewer modes or steps",
+                      n, problem_.time.steps));
+    PathVariance variance(modes_, laws_, problem_);
+    NonlinearRecursion recursion(modes_, laws_, problem_);
+    std::vector<double> std;
+    for (const double target : out_.steps) {
+      while (static_cast<double>(recursion.steps()) < target) {
+        variance.step(recursion.rate(), recursion.excess_mse(), recursion.state());
+        recursion.step();
+      }
+      std.push_back(std::sqrt(std::max(variance.variance(), 0.0)));
+    }
+    for (Column& column : out_.columns) {
+      if (column.observable.name == "excess_mse") column.std = std;
+      if (column.observable.name == "risk")
+        for (const double sigma : std) column.std.push_back(sigma / 2);
+    }
+  }
+
+  void effects() {
+    Column rate{{"effective_learning_rate", "", "eta a(P): the learning rate of SGD with the same drift"}, {}, {}};
+    Column second{{"effective_noise", "", "b(P): what takes the place of (P + sigma^2)/B in the noise"}, {}, {}};
+    Column efficiency{{"efficiency", "1", "a^2 (P + sigma^2)/(b B) per sample: SGD has 1"}, {}, {}};
+    Column compression{{"noise_compression", "1", "(pi^2/4) phi^2 (P + sigma^2)/P: 1 for Gaussian noise"}, {}, {}};
+    Column variance{{"variance_reduction", "1", "nu = q/(P + sigma^2) of the clipped residual"}, {}, {}};
+    Column gain{{"clipping_gain", "1", "mu^2/nu: progress at the best rate over that of SGD"}, {}, {}};
+    Column faster{{"learning_rate_gain", "1", "mu/nu: the largest stable rate over that of SGD"}, {}, {}};
+    const bool finite = std::isfinite(noise_->variance());
+    const bool example_wise = !problem_.coordinatewise() && problem_.method != "mean-clip";
+    for (std::size_t i = 0; i < P_.size(); ++i) {
+      const double P = std::max(P_[i], 1e-300), total = P + noise_->variance();
+      const LawValues law = laws_(P);
+      rate.value.push_back(problem_.rate_at(out_.steps[i]) * law.a);
+      second.value.push_back(law.b);
+      if (!finite) continue;
+      efficiency.value.push_back(law.a * law.a * total / (law.b * problem_.batch));
+      if (problem_.coordinatewise()) compression.value.push_back(noise_compression(*noise_, P));
+      if (example_wise) {
+        const double nu = law.b * problem_.batch / total;
+        variance.value.push_back(nu);
+        gain.value.push_back(law.a * law.a / nu);
+        faster.value.push_back(law.a / nu);
+      }
+    }
+    if (!problem_.greedy) out_.columns.push_back(std::move(rate));
+    out_.columns.push_back(std::move(second));
+    for (Column* column : {&efficiency, &compression, &variance, &gain, &faster})
+      if (!column->value.empty()) out_.columns.push_back(std::move(*column));
+    if (localisation_.size() == P_.size() && !P_.empty())
+      out_.columns.push_back(
+          {{"localisation", "1", "sqrt(B) max |rho_i|: small for linear response"}, localisation_, {}});
+  }
+
+  // Each column switches on one effect more: SGD; SGD with the sign's effective rate; and with its preconditioner;
+  // the sign itself is excess_mse.
+  void compare() {
+    if (!problem_.coordinatewise() || theory_.method != "recursion")
+      throw std::invalid_argument("theory.compare: is for signs, and needs method = \"recursion\"");
+    const double sigma2 = noise_->variance();
+    if (!std::isfinite(sigma2))
+      throw std::invalid_argument("theory.compare: SGD has no theory under noise of infinite variance");
+    const ModeSystem plain = merged(class_one_modes(problem_.covariance));
+    ModeSystem pre = modes_;
+    pre.s = pre_noise();
+    const double batch = problem_.batch;
+    std::vector<double> sgd = plain.initial, matched = plain.initial, preconditioned = pre.initial;
+    const auto risk = [](const ModeSystem& m, const std::vector<double>& M) {
+      double P = 0;
+      for (std::size_t i = 0; i < M.size(); ++i) P += m.kappa[i] * M[i];
+      return P;
+    };
+    const auto move = [](const ModeSystem& m, std::vector<double>& M, double eta, double second) {
+      for (std::size_t i = 0; i < M.size(); ++i) M[i] += eta * eta * second * m.s[i] - 2 * eta * m.kappa[i] * M[i];
+    };
+    NonlinearRecursion recursion(modes_, laws_, problem_);
+    Column c1{{"excess_mse_sgd", "label^2", "P of SGD at the same learning rate"}, {}, {}};
+    Column c2{{"excess_mse_matched_rate", "label^2", "P of SGD at the sign's effective rate eta a(P)"}, {}, {}};
+    Column c3{{"excess_mse_preconditioned", "label^2", "P of SGD at that rate with preconditioner Dg^(-1/2)"}, {}, {}};
+    for (const double target : out_.steps) {
+      while (static_cast<double>(recursion.steps()) < target) {
+        const double eta = recursion.rate(), effective = eta * recursion.law().a;
+        move(plain, sgd, eta, (risk(plain, sgd) + sigma2) / batch);
+        move(plain, matched, effective, (risk(plain, matched) + sigma2) / batch);
+        move(pre, preconditioned, effective, (risk(pre, preconditioned) + sigma2) / batch);
+        if (!recursion.step()) break;
+      }
+      c1.value.push_back(risk(plain, sgd));
+      c2.value.push_back(risk(plain, matched));
+      c3.value.push_back(risk(pre, preconditioned));
+    }
+    for (Column* column : {&c1, &c2, &c3}) out_.columns.push_back(std::move(*column));
+  }
+
+  // The preconditioned gradient has covariance Dg^(-1/2) K Dg^(-1/2): kappa per mode, as often as the mode occurs.
+  std::vector<double> pre_noise() const {
+    ModeSystem single = class_two_modes(problem_.covariance);
+    single.s = single.kappa;
+    return merged(single, true).s;
+  }
+
+  const NonlinearProblem& problem_;
+  const ModeSystem& modes_;
+  const NonlinearTheory& theory_;
+  std::shared_ptr<const Noise> noise_;
+  ScalarLaws laws_;
+  double limit_;
+  Trajectory out_;
+  std::vector<double> P_;
+  std::vector<double> localisation_;
+  bool clamped_ = false, localised_ = false;
+  std::vector<Column> extra_;
+};
+
+}  // namespace
+
+Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory) {
+  if (problem.method == "per-example-adam") return solve_second_moment(problem, theory);
+  return Solver(problem, modes, theory).run();
+}
+
+}  // namespace edgewise::models

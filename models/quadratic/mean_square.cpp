@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "linear_algebra/largest_eigenvalues.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models {
@@ -19,6 +20,8 @@ using linear_algebra::Transposed;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double least_eigenvalue = 1e-12;
+/// Outputs up to which the exact norm's matrix is written out.
+constexpr std::size_t largest_written_out = 32;
 
 /// The chance that a row is in the batch, and that another is, given it.
 struct Masks {
@@ -54,6 +57,49 @@ double critical(Norm norm, double low, double high) {
   const auto [a, b] = boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
                                                         boost::math::tools::eps_tolerance<double>(42), iterations);
   return (a + b) / 2;
+}
+
+/// The largest eigenvalue of G_ac = sum_xy V_ax V_ay V_cx V_cy f_xy, written out: G = W W' with a column of W for each
+/// pair x <= y. O(D^4).
+double largest_eigenvalue_by_pairs(const Matrix& v, const Matrix& f) {
+  const std::size_t d = v.rows(), slab = 512;  // columns at a time, which keeps the memory small
+  Matrix w(d, slab), g(d, d);
+  std::size_t filled = 0;
+  const auto flush = [&] {
+    linear_algebra::multiply(d, d, filled, 1, w.data(), d, Transposed::no, w.data(), d, Transposed::yes, 1, g.data(),
+                             d);
+    filled = 0;
+  };
+  for (std::size_t x = 0; x < d; ++x)
+    for (std::size_t y = x; y < d; ++y) {
+      const double root = std::sqrt((x == y ? 1 : 2) * f(x, y));
+      const double *first = v.column(x).data(), *second = v.column(y).data();
+      double* column = w.column(filled).data();
+      for (std::size_t a = 0; a < d; ++a) column[a] = root * first[a] * second[a];
+      if (++filled == slab) flush();
+    }
+  if (filled > 0) flush();
+  return linear_algebra::symmetric_eigenvalues(g).back();
+}
+
+/// The same without G: G u is the diagonal of V [f o (V' diag(u) V)] V', two products of D x D matrices. O(D^3) for
+/// each of some twenty steps of Lanczos' method. It starts from equal entries, which the leading eigenvector of the
+/// nonnegative G is not far from; the error of the eigenvalue is quadratic in that of the eigenvector.
+double largest_eigenvalue_by_products(const Matrix& v, const Matrix& f) {
+  const std::size_t d = v.rows();
+  Matrix scaled(d, d), middle, back;
+  const auto apply = [&](std::span<const double> u, std::span<double> out) {
+    for (std::size_t x = 0; x < d; ++x)
+      for (std::size_t a = 0; a < d; ++a) scaled(a, x) = u[a] * v(a, x);
+    linear_algebra::multiply(1, v, Transposed::yes, scaled, Transposed::no, 0, middle);
+    for (std::size_t i = 0; i < middle.size(); ++i) middle.data()[i] *= f.data()[i];
+    linear_algebra::multiply(1, v, Transposed::no, middle, Transposed::no, 0, back);
+    std::ranges::fill(out, 0.0);
+    for (std::size_t y = 0; y < d; ++y)
+      for (std::size_t a = 0; a < d; ++a) out[a] += back(a, y) * v(a, y);
+  };
+  const std::vector<double> start(d, 1.0);
+  return linear_algebra::largest_eigenvalues(d, 1, apply, start, {.tolerance = 1e-7}).values[0];
 }
 
 /// A learning rate beyond which the denominators, hence the mean square, have failed.
@@ -114,29 +160,16 @@ double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std
   if (batch == d) return learning_rate * masks.beta * largest(kernel.values) < 2 ? 0 : infinity;
   std::vector<double> lambda;
   for (const double x : kernel.values) lambda.push_back(std::max(x, least_eigenvalue));
-  // G = W W' with a column of W for each pair x <= y; a slab of them at a time keeps the memory small.
-  const std::size_t slab = 512;
-  Matrix w(d, slab), g(d, d);
-  std::size_t filled = 0;
-  const auto flush = [&] {
-    linear_algebra::multiply(d, d, filled, 1, w.data(), d, Transposed::no, w.data(), d, Transposed::yes, 1, g.data(),
-                             d);
-    filled = 0;
-  };
-  for (std::size_t x = 0; x < d; ++x)
-    for (std::size_t y = x; y < d; ++y) {
+  Matrix f(d, d);
+  for (std::size_t y = 0; y < d; ++y)
+    for (std::size_t x = 0; x < d; ++x) {
       const double product = lambda[x] * lambda[y];
       const double denominator = lambda[x] + lambda[y] - learning_rate * masks.beta * product;
       if (!(denominator > 0)) return infinity;
-      const double weight = (x == y ? 1 : 2) * learning_rate * (1 - masks.beta) * product / denominator;
-      const double root = std::sqrt(weight);
-      const double *u = kernel.vectors.column(x).data(), *v = kernel.vectors.column(y).data();
-      double* column = w.column(filled).data();
-      for (std::size_t a = 0; a < d; ++a) column[a] = root * u[a] * v[a];
-      if (++filled == slab) flush();
+      f(x, y) = learning_rate * (1 - masks.beta) * product / denominator;
     }
-  if (filled > 0) flush();
-  return linear_algebra::symmetric_eigenvalues(g).back();
+  return d <= largest_written_out ? largest_eigenvalue_by_pairs(kernel.vectors, f)
+                                  : largest_eigenvalue_by_products(kernel.vectors, f);
 }
 
 double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {

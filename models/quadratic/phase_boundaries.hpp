@@ -40,7 +40,7 @@ class QuadraticBoundaries {
   /// Above it training diverges: the loss exceeds 100 times the initial one within `passes`, or `most_steps`.
   double divergence(std::size_t batch) const;
   /// Above it training meets the edge: the exact kernel norm reaches 1 on the way; at full batch, eta lambda_1 reaches
-  /// 2. O(D^4), see exact_kernel_norm.
+  /// 2. See exact_kernel_norm for the cost.
   double edge(std::size_t batch) const;
   /// The same with the annealed kernel norm, O(D); above `edge`.
   double annealed_edge(std::size_t batch) const;

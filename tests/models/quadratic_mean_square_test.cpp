@@ -114,21 +114,26 @@ TEST_CASE("the annealed norm bounds the exact one from below and row sums from a
         }
 }
 
-TEST_CASE("the exact norm is the spectral radius of G as it is written, across slabs of pairs") {
-  const std::size_t D = 40, B = 7;
-  const double eta = .5, beta = 6.0 / 39;
-  const SymmetricEigen eigen = symmetric_eigen(wishart(D, 60, 5));
-  Matrix g(D, D);
-  for (std::size_t x = 0; x < D; ++x)
-    for (std::size_t y = 0; y < D; ++y) {
-      const double p = eigen.values[x] * eigen.values[y];
-      const double f = eta * (1 - beta) * p / (eigen.values[x] + eigen.values[y] - eta * beta * p);
-      for (std::size_t a = 0; a < D; ++a)
-        for (std::size_t c = 0; c < D; ++c)
-          g(a, c) += eigen.vectors(a, x) * eigen.vectors(a, y) * eigen.vectors(c, x) * eigen.vectors(c, y) * f;
+TEST_CASE("the exact norm is the spectral radius of G as it is written, small and large") {
+  // Up to 32 outputs, 528 pairs in slabs of 512, G is written out; beyond, it acts by products.
+  for (const std::size_t D : {7, 32, 33, 50}) {
+    const std::size_t B = 4;
+    const double eta = .5, beta = 3 / static_cast<double>(D - 1);
+    for (const std::size_t P : {D - 2, 2 * D}) {
+      const SymmetricEigen eigen = symmetric_eigen(wishart(D, P, 5));
+      Matrix g(D, D);
+      for (std::size_t x = 0; x < D; ++x)
+        for (std::size_t y = 0; y < D; ++y) {
+          const double lx = std::max(eigen.values[x], 0.0), ly = std::max(eigen.values[y], 0.0);
+          const double f = lx * ly == 0 ? 0 : eta * (1 - beta) * lx * ly / (lx + ly - eta * beta * lx * ly);
+          for (std::size_t a = 0; a < D; ++a)
+            for (std::size_t c = 0; c < D; ++c)
+              g(a, c) += eigen.vectors(a, x) * eigen.vectors(a, y) * eigen.vectors(c, x) * eigen.vectors(c, y) * f;
+        }
+      CHECK(exact_kernel_norm(eigen, eta, B) ==
+            doctest::Approx(edgewise::linear_algebra::symmetric_eigenvalues(g).back()).epsilon(1e-11));
     }
-  CHECK(exact_kernel_norm(eigen, eta, B) ==
-        doctest::Approx(edgewise::linear_algebra::symmetric_eigenvalues(g).back()).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("where all rows are alike both norms are one") {

@@ -1,6 +1,5 @@
 #include "models/quadratic/edges.hpp"
 
-#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -8,6 +7,7 @@
 #include "models/quadratic/early_time.hpp"
 #include "models/quadratic/mean_square.hpp"
 #include "models/quadratic/memory.hpp"
+#include "models/quadratic/phase_boundaries.hpp"
 #include "models/quadratic/tensor_memory.hpp"
 
 namespace edgewise::models {
@@ -39,21 +39,17 @@ QuadraticEnsemble ensemble_of(const QuadraticLaw& law) {
 
 void add_limit(const QuadraticProblem& problem, std::vector<Finding>& out) {
   const QuadraticEnsemble ensemble = ensemble_of(problem.law);
+  QuadraticBoundaryOptions options;
+  options.most_steps = 300;
+  options.kernels = 2;
+  const QuadraticBoundaries boundaries(ensemble, problem.law.outputs, problem.law.parameters, options);
   out.push_back({"bulk_edge", quadratic_bulk_edge(ensemble, 0), "lambda_+ of K at the start, D and P to infinity"});
-  if (problem.law.curvature > 0) {
-    // In units of the fastest mode: late enough for all but a nearly singular kernel.
-    const std::array<double, 1> late{60 / quadratic_bulk_edge(ensemble, 0)};
-    QuadraticFlowOptions rough;
-    rough.tolerance = 1e-3;
-    const QuadraticFlow flow = solve_quadratic_flow(ensemble, late, rough);
-    out.push_back({"bulk_edge_sharpened", flow.bulk_edge[0], "lambda_+ after gradient flow for time 60/bulk_edge"});
-    out.push_back({"eta_eos", 2 / flow.bulk_edge[0], "full batch reaches the edge of stability above this rate"});
-  }
-  QuadraticDivergence divergence;
-  divergence.batch_fraction = problem.batch_fraction();
-  divergence.tolerance = 1e-3;
-  out.push_back({"eta_divergence", quadratic_divergence_threshold(ensemble, divergence),
-                 "the limit's loss grows a hundredfold within 60 steps above this rate"});
+  if (problem.law.outputs <= largest_exact)
+    out.push_back({"eta_edge", boundaries.edge(problem.batch),
+                   "above it training meets the edge: kernel norm 1, or eta lambda_1 = 2 at full batch"});
+  out.push_back({"eta_eos", quadratic_eos_threshold(ensemble, options), "the same at full batch, D and P to infinity"});
+  out.push_back({"eta_divergence", boundaries.divergence(problem.batch),
+                 "above it the limit's loss grows a hundredfold within 60 passes"});
 }
 
 }  // namespace

@@ -19,9 +19,12 @@ using linear_algebra::Transposed;
 /// of.
 constexpr std::size_t block_columns = 8;
 
-/// y += a x, a (m x n) with leading dimension m.
-void add_product(std::size_t m, std::size_t n, const double* a, const double* x, double* y) {
-  linear_algebra::multiply(m, 1, n, 1, a, m, Transposed::no, x, n, Transposed::no, 1, y, m);
+/// Numbers of a block that are used a second time before the cache gives them up.
+constexpr std::size_t tile_numbers = 16384;
+
+/// y += a x, a (m x n) with leading dimension `stride`.
+void add_product(std::size_t m, std::size_t n, const double* a, std::size_t stride, const double* x, double* y) {
+  linear_algebra::multiply(m, 1, n, 1, a, stride, Transposed::no, x, n, Transposed::no, 1, y, m);
 }
 
 }  // namespace
@@ -118,10 +121,19 @@ void CurvatureTensor::contract(std::span<const double> v, Matrix& w, std::vector
       draw(block, scratch.data());
       q = scratch.data();
     }
-    add_product(outputs_ * block.end, width, q, v.data() + block.begin, w.data());
-    if (block.begin == 0) continue;
-    for (std::size_t j = block.begin; j < block.end; ++j)
-      add_product(outputs_, block.begin, q + outputs_ * block.end * (j - block.begin), v.data(), w.column(j).data());
+    const std::size_t stride = outputs_ * block.end;
+    const std::size_t tile = std::max<std::size_t>(1, tile_numbers / (outputs_ * width));
+    for (std::size_t first = 0; first < block.end; first += tile) {
+      const std::size_t last = std::min(block.end, first + tile);
+      add_product(outputs_ * (last - first), width, q + outputs_ * first, stride, v.data() + block.begin,
+                  w.data() + outputs_ * first);
+      // Above the diagonal block: Q_aji = Q_aij.
+      const std::size_t above = std::min(last, block.begin);
+      if (above <= first) continue;
+      for (std::size_t j = block.begin; j < block.end; ++j)
+        add_product(outputs_, above - first, q + outputs_ * first + stride * (j - block.begin), outputs_,
+                    v.data() + first, w.column(j).data());
+    }
   }
 }
 

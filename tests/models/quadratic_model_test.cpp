@@ -131,12 +131,16 @@ TEST_CASE("findings of stability") {
   CHECK(number(gd, "kernel_norm_exact") == 0);
   CHECK(number(gd, "bulk_edge") == Approx(std::pow(1 + std::sqrt(0.5), 2)).epsilon(1e-12));
   CHECK(number(gd, "eta_divergence") == Approx(0.4578).epsilon(0.01));  // kappa = 4, delta = .5
-  CHECK(number(gd, "eta_eos") == Approx(2 / number(gd, "bulk_edge_sharpened")).epsilon(1e-12));
-  CHECK(number(gd, "eta_eos") < 0.3);
-  CHECK(number(gd, "eta_eos") > 0.2);
+  CHECK(number(gd, "eta_eos") > 0.25);                                  // of twelve runs two cross at .25, ten at .30
+  CHECK(number(gd, "eta_eos") < number(gd, "eta_edge"));
+  CHECK(number(gd, "eta_edge") < 0.3);
   const auto sgd = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 1"))->stability();
   CHECK(number(sgd, "kernel_norm") < number(sgd, "kernel_norm_exact"));
   CHECK(number(sgd, "eta_max") < number(sgd, "eta_annealed"));
+  CHECK(number(sgd, "eta_edge") > 0.6);  // the stochastic edge of the note's diagram, and its divergence
+  CHECK(number(sgd, "eta_edge") < 0.75);
+  CHECK(number(sgd, "eta_divergence") > 0.7);
+  CHECK(number(sgd, "eta_divergence") < 1);
   const auto sam = prepare(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3"))->stability();
   CHECK(number(sam, "lambda_sam") == Approx(6.66666667).epsilon(1e-8));
 }

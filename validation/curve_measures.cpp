@@ -213,8 +213,7 @@ class OverWindow : public CurveMeasure {
 // ---- exponents ------------------------------------------------------------------------------------------------------
 
 /// Standard error of a slope from replicas left out in turn (delete-a-group jackknife).
-double jackknife_error(const Curve& curve, double asymptote, const ExponentOptions& window,
-                       std::span<const double> relative_errors) {
+double jackknife_error(const Curve& curve, double asymptote, const ExponentOptions& window) {
   constexpr std::size_t most_groups = 40;
   const std::size_t times = curve.steps.size();
   if (!curve.sample || curve.sample->values.size() < curve.offset + times) return nan;
@@ -235,7 +234,7 @@ double jackknife_error(const Curve& curve, double asymptote, const ExponentOptio
         }
       values[t] = sum / static_cast<double>(count) - asymptote;
     }
-    slopes.push_back(fit_exponent(curve.steps, values, window, relative_errors).exponent);
+    slopes.push_back(fit_exponent(curve.steps, values, window).exponent);
   }
   double mean = 0, squares = 0;
   for (const double s : slopes) mean += s / static_cast<double>(groups);
@@ -275,19 +274,15 @@ class Slope : public CurveMeasure {
     constexpr double rounding = 1e-9;
     if (!(from <= to) || !(to <= curve.steps.back() * (1 + rounding)) || std::isnan(asymptote)) return;
     const ExponentOptions window{from * (1 - rounding), to * (1 + rounding), tolerance_};
-    std::vector<double> values = curve.values, errors;
+    std::vector<double> values = curve.values;
     for (double& y : values) y -= asymptote;
-    if (curve.sample) {
-      const std::vector<double>& sem = curve.sample->sem;
-      for (std::size_t t = 0; t < values.size(); ++t) errors.push_back(sem[curve.offset + t] / std::abs(values[t]));
-      // A curve without any scatter has nothing to weigh by.
-      if (std::none_of(errors.begin(), errors.end(), [](double e) { return e > 0; })) errors.clear();
-    }
-    const ExponentFit fit = fit_exponent(curve.steps, values, window, errors);
+    // Points of a simulation weigh the same as those of a theory: where the curve bends, other weights would be another
+    // slope.
+    const ExponentFit fit = fit_exponent(curve.steps, values, window);
     out[0] = fit.exponent;
     out[1] = fit.standard_error;
-    if (curve.sample && !errors.empty()) {
-      const double from_replicas = jackknife_error(curve, asymptote, window, errors);
+    if (curve.sample) {
+      const double from_replicas = jackknife_error(curve, asymptote, window);
       if (!std::isnan(from_replicas)) out[1] = from_replicas;
     }
     out[2] = fit.curvature;

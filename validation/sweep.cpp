@@ -79,6 +79,7 @@ struct Sweep::Impl {
   SweepTable table;
   std::vector<std::unique_ptr<Measure>> measures;
   std::vector<std::size_t> widths;  // numbers that each measure gives
+  bool findings = false;            // whether a measure needs those of the stability
   std::vector<Rule> rules;
   std::vector<std::vector<std::string>> axis_parts, derived_parts;
   std::size_t numbers = 0;  // axes that have numbers
@@ -99,6 +100,7 @@ struct Sweep::Impl {
     for (const auto& measure : measures) {
       const std::vector<MeasureInfo> infos = measure->infos();
       widths.push_back(infos.size());
+      findings = findings || measure->needs_findings();
       table.measures.insert(table.measures.end(), infos.begin(), infos.end());
     }
     check_names(variables);
@@ -188,6 +190,7 @@ struct Sweep::Impl {
       return validation::run(*problem.simulate(), e, options);
     };
     const auto problem = models::find(experiment).prepare(experiment);
+    if (findings && plan.task != SweepTask::stability) out.findings = problem->stability();
     switch (plan.task) {
       case SweepTask::solve:
         out.theory = problem->solve();

@@ -412,9 +412,9 @@ DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes
     const PlaneView view(table, plane);
     std::vector<Boundary> measured = measured_boundaries(table, plane);
     const std::vector<Boundary> predicted = predicted_boundaries(table, plane);
-    std::erase_if(measured, [&](const Boundary& boundary) { return unpredicted.contains(boundary.name); });
     const auto [measured_cells, measured_shares] = segments_of(view, measured);
     const auto [predicted_cells, predicted_shares] = segments_of(view, predicted);
+    std::erase_if(measured, [&](const Boundary& boundary) { return unpredicted.contains(boundary.name); });
     add_distances(sums, view, false, measured, predicted_cells, predicted_shares);
     add_distances(sums, view, true, predicted, measured_cells, measured_shares);
     if (predictions.formulas.empty()) continue;

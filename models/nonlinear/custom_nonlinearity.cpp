@@ -30,15 +30,6 @@ constexpr double reach = 12;  ///< standard deviations of a Gaussian that are in
 CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_(std::move(chi)) {
   if (!std::isfinite(chi_(0)))
     throw std::invalid_argument(fmt::format("optimizer.chi: is {} at r = 0; it must be finite everywhere", chi_(0)));
-  double largest = 0;
-  odd_ = true;
-  for (int k = nearest; k < 20; ++k)
-    for (const double r : {std::exp2(k), 1.37 * std::exp2(k)}) {
-      const double right = value(r), left = value(-r);
-      largest = std::max({largest, std::abs(right), std::abs(left)});
-      if (std::abs(right + left) > 1e-12 * (std::abs(right) + std::abs(left))) odd_ = false;
-    }
-  if (!(largest > 0)) throw std::invalid_argument("optimizer.chi: vanishes everywhere");
   for (const double side : {-1.0, 1.0}) {
     const double near = std::abs(chi_(side * std::exp2(40))), far = std::abs(chi_(side * std::exp2(41)));
     if (near == 0 && far == 0) continue;
@@ -49,13 +40,23 @@ CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_
           "computed");
     growth_ = std::max(growth_, power);
   }
+  double largest = 0;
+  odd_ = true;
+  for (int k = nearest; k < 20; ++k)
+    for (const double r : {std::exp2(k), 1.37 * std::exp2(k)}) {
+      const double right = value(r), left = value(-r);
+      largest = std::max({largest, std::abs(right), std::abs(left)});
+      if (std::abs(right + left) > 1e-12 * (std::abs(right) + std::abs(left))) odd_ = false;
+    }
+  if (!(largest > 0)) throw std::invalid_argument("optimizer.chi: vanishes everywhere");
   // Logarithms and the like.
   if (growth_ < 0.05) growth_ = 0;
 
-  int k = 10;
+  int k = nearest;
   const auto whole = [&](int e) { return smooth(-std::exp2(e), std::exp2(e)); };
   const auto halves = [&](int e) { return smooth(-std::exp2(e), 0) && smooth(0, std::exp2(e)); };
-  while (k > nearest && !whole(k) && !halves(k)) --k;
+  // Outwards, so that nothing small is stepped over.
+  while (k < 10 && (whole(k + 1) || halves(k + 1))) ++k;
   std::vector<double> base;
   for (int e = farthest; e >= k; --e) base.push_back(-std::exp2(e));
   if (!whole(k)) {
@@ -135,7 +136,10 @@ void CustomNonlinearity::coarsen() {
   std::vector<double> kept{edges_.front()};
   for (std::size_t i = 1; i < edges_.size(); ++i) {
     const bool last = i + 1 == edges_.size();
-    if (!last && std::ranges::find(kinks_, edges_[i]) == kinks_.end() && smooth(kept.back(), edges_[i + 1])) continue;
+    // A piece far wider than its neighbour would hide it between sampled points.
+    if (!last && edges_[i + 1] - edges_[i] <= 4 * (edges_[i] - kept.back()) &&
+        std::ranges::find(kinks_, edges_[i]) == kinks_.end() && smooth(kept.back(), edges_[i + 1]))
+      continue;
     kept.push_back(edges_[i]);
   }
   edges_ = std::move(kept);

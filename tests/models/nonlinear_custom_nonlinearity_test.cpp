@@ -1,0 +1,77 @@
+// A user's nonlinearity: kinks found, averages against closed forms, and what is refused.
+#include "models/nonlinear/custom_nonlinearity.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "models/nonlinear/laws.hpp"
+
+using namespace edgewise::models;
+using doctest::Approx;
+
+namespace {
+
+void check_same(const std::string& formula, const ResidualNonlinearity& exact) {
+  const auto custom = custom_nonlinearity(formula);
+  for (const auto& noise :
+       {std::shared_ptr<const Noise>(gaussian_noise(0.25)), std::shared_ptr<const Noise>(cauchy_noise(0.5)),
+        std::shared_ptr<const Noise>(laplace_noise(0.5))})
+    for (const double P : {1e-4, 0.3, 20.0}) {
+      CAPTURE(formula);
+      CAPTURE(noise->name());
+      CAPTURE(P);
+      const auto a = residual_coefficients(*custom, *noise, P), b = residual_coefficients(exact, *noise, P);
+      CHECK(a.mu == Approx(b.mu).epsilon(1e-9));
+      CHECK(a.q == Approx(b.q).epsilon(1e-9));
+      CHECK(std::abs(a.c2 - b.c2) < 1e-8 * (std::abs(b.c2) + b.q / P));
+      CHECK(custom->quadrature_error(*noise, P) < 1e-8);
+    }
+}
+
+std::string refusal(const std::string& formula) {
+  try {
+    custom_nonlinearity(formula);
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "nothing thrown";
+}
+
+bool holds(const std::string& text, const char* part) {
+  if (text.find(part) == std::string::npos) MESSAGE(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("kinks and jumps anywhere: the closed forms come out") {
+  check_same("max(-0.7, min(0.7, r))", *huber_nonlinearity(0.7));
+  check_same("sign(r)", *sign_nonlinearity());
+  check_same("abs(r) < 1.3 ? r : 0", *rejection_nonlinearity(1.3));
+  check_same("(r > 0) - 0.3", *quantile_nonlinearity(0.3));
+}
+
+TEST_CASE("few pieces, odd or not, and growth") {
+  const auto soft = custom_nonlinearity("r / (1 + abs(r))");
+  CHECK(soft->odd());
+  CHECK(soft->growth() == 0);
+  CHECK(std::ranges::find(soft->edges(), 0.0) != soft->edges().end());
+  CHECK(custom_nonlinearity("r + r^2")->growth() == Approx(2).epsilon(1e-6));
+  CHECK(!custom_nonlinearity("r + r^2")->odd());
+}
+
+TEST_CASE("what has no averages is refused by name") {
+  CHECK(holds(refusal("r +"), "optimizer.chi: "));
+  CHECK(holds(refusal("x"), "optimizer.chi: "));
+  CHECK(holds(refusal("1 / r"), "is inf at r = 0"));
+  CHECK(holds(refusal("r / (r - 1)^2 "), "is inf at r = 1"));
+  CHECK(holds(refusal("exp(r)"), "grows faster than any power"));
+  CHECK(holds(refusal("0 * r"), "vanishes everywhere"));
+  CHECK_THROWS_AS(custom_nonlinearity("r")->require_finite(*cauchy_noise(1)), std::invalid_argument);
+  custom_nonlinearity("r")->require_finite(*student_noise(2.5, 1));
+  custom_nonlinearity("sign(r) * abs(r)^0.4")->require_finite(*cauchy_noise(1));
+}

@@ -138,7 +138,6 @@ struct Drawing {
 std::string filled(const std::string& color) {
   return fmt::format("using 1:2:3:4:5:6 with boxxyerror fc rgb '{0}' fs solid 1.0 border lc rgb '{0}' lw 0.3", color);
 }
-constexpr const char* no_box = "NaN NaN NaN NaN NaN NaN\n";
 constexpr const char* failed_color = "#E0E0E0";
 
 void add_areas(Drawing& drawing, const MapFrame& frame, const Codes& grid, int code, const std::string& color,

@@ -44,7 +44,7 @@ TEST_CASE("learning rate by eta or by gamma") {
   const auto by_gamma = prepare(head + isotropic + "[optimizer]\ngamma = 0.5\n");
   CHECK(value(*by_rate, "gamma") == doctest::Approx(0.5));
   CHECK(value(*by_gamma, "learning_rate") == doctest::Approx(0.05));
-  CHECK(message(head + isotropic).find("e.toml: optimizer.learning_rate: give either") == 0);
+  CHECK(message(head + isotropic).find("e.toml: optimizer.learning_rate: is required") == 0);
   CHECK(message(head + isotropic + "[optimizer]\ngamma=1\nlearning_rate=1\n").find("give either") != std::string::npos);
 }
 

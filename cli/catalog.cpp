@@ -13,6 +13,8 @@
 #include "models/noise.hpp"
 #include "models/schedules.hpp"
 #include "spectra/kinds.hpp"
+#include "validation/measures.hpp"
+#include "validation/sweep_file.hpp"
 #include "validation/verdict.hpp"
 
 namespace edgewise::cli {
@@ -71,6 +73,28 @@ void add_sections(std::vector<Entry>& out) {
   out.push_back(std::move(monte_carlo));
   out.push_back(
       section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));
+}
+
+void add_sweep_sections(std::vector<Entry>& out) {
+  const auto add = [&](const std::string& name, const std::string& summary, std::vector<Parameter> parameters) {
+    out.push_back(section(name, summary, std::move(parameters)));
+    out.back().group = "sweep-sections";
+  };
+  add("sweep", "[sweep]: what is computed of every cell, and of which experiment", validation::sweep_parameters());
+  add("axis", "[[axis]]: one axis of the grid; the first is drawn horizontally", validation::axis_parameters());
+  add("derived", "[[derived]]: a key of the experiment that follows from the axes, or a name for formulas",
+      validation::derived_parameters());
+  add("variant", "[[variant]]: every cell runs each variant; measures compare them", validation::variant_parameters());
+  add("measure", "[[measure]]: a number that is kept of every cell",
+      {settings::text("name", "what formulas, columns and figures call it").must(),
+       settings::text("kind", "which number of the cell").otherwise(std::string("final")),
+       settings::text("variant", "the variant it is taken of").computed("each, as NAME_VARIANT")});
+  Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
+  for (const Description* kind : validation::measure_kinds()) kinds.items.emplace_back(kind->name, kind->summary);
+  out.back().details.push_back(std::move(kinds));
+  for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}});
+  add("label", "[[label]]: a name for cells; the first whose rule holds", validation::label_parameters());
+  add("boundary", "[[boundary]]: a predicted curve of the diagram", validation::boundary_parameters());
 }
 
 std::string default_text(const Parameter& p) {
@@ -172,6 +196,7 @@ std::vector<Entry> catalog() {
     for (const models::ClosedForm& form : model->closed_forms())
       add("closed-forms", {form.name, form.formula, "", form.source, {}});
   add_sections(out);
+  add_sweep_sections(out);
   return out;
 }
 
@@ -214,7 +239,9 @@ std::string describe_text(const Entry& entry) {
                                                               {"noise", "noise law"},
                                                               {"schedules", "schedule"},
                                                               {"closed-forms", "closed form"},
-                                                              {"sections", "section of the experiment file"}};
+                                                              {"sections", "section of the experiment file"},
+                                                              {"sweep-sections", "section of a sweep file"},
+                                                              {"measures", "measure of a sweep"}};
   const Description& d = entry.description;
   std::string out = fmt::format("{} ({})\n", d.name, singular.at(entry.group));
   out += paragraph(d.summary, "  ");

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Everything that has a name: models, optimizers, spectra, noise laws, schedules, closed forms, and the sections of an
-/// experiment file. What `list` and `describe` print.
+/// experiment file and of a sweep file. What `list` and `describe` print.
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -13,7 +13,7 @@ namespace edgewise::cli {
 
 /// One named thing.
 struct Entry {
-  std::string group;  ///< "models", "optimizers", ...; "sections" for a section of the experiment file
+  std::string group;  ///< one of groups(); "sections", "sweep-sections" for sections of an experiment or a sweep file
   settings::Description description;
   /// Further named lists to show, e.g. observables of a model or the kinds that a section accepts.
   struct Detail {
@@ -28,7 +28,7 @@ struct Entry {
 /// Groups that `list` accepts, in its order: models, optimizers, spectra, noise, schedules, closed-forms.
 const std::vector<std::string>& groups();
 
-/// All entries, group by group in the order of `groups()`, then the sections.
+/// All entries, group by group in the order of `groups()`, then sections and what stands in them.
 std::vector<Entry> catalog();
 
 /// One line per name: name and summary, in columns, under a title when there are several groups.

@@ -14,6 +14,7 @@
 #include "cli/catalog.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/sweep.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -23,9 +24,9 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct Line {
-  std::string output, threads, seed, format, word, title, folder, target, rows;
-  std::vector<std::string> overrides, files, observables, guides;
-  bool quiet = false;
+  std::string output, threads, seed, format, word, title, folder, target, rows, store;
+  std::vector<std::string> overrides, files, observables, guides, slices;
+  bool quiet = false, restart = false, retry_failed = false;
 };
 
 template <class Number>
@@ -44,6 +45,16 @@ std::string one_line(std::string text) {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
+}
+
+std::vector<std::string> split(const std::string& lines) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < lines.size();) {
+    const std::size_t end = std::min(lines.find('\n', at), lines.size());
+    out.push_back(lines.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -123,18 +134,40 @@ class Program {
       return closed_forms(c, line_.word);
     }).add_option("pattern", line_.word, "part of a name, or a pattern with * and ?; all when left out");
 
+    CLI::App& sweeping =
+        command("sweep", "a grid of experiments, kept cell by cell; run again it goes on where it was",
+                [this](const Context& c) {
+                  return sweep(c, line_.word, {split(line_.output), line_.store, line_.restart, line_.retry_failed});
+                });
+    sweeping.add_option("sweep", line_.word, "sweep file (TOML)")->required();
+    sweeping.get_option("--output")
+        ->join('\n')
+        ->description("write to this file, .nc or .csv, or draw it, .svg, .png or .pdf; repeatable");
+    sweeping
+        .add_option("--store", line_.store,
+                    "database of finished cells; default: the output's or the sweep's "
+                    "name with ending .db")
+        ->type_name("PATH");
+    sweeping.add_flag("--restart", line_.restart, "discard what the store holds");
+    sweeping.add_flag("--retry-failed", line_.retry_failed, "compute failed cells again");
+
     CLI::App& plotting = command("plot", "draw results", [this](const Context& c) {
-      PlotOptions options{line_.observables, {}, line_.title};
+      PlotOptions options{line_.observables, {}, line_.title, line_.slices};
       for (const std::string& text : line_.guides)
         options.guides.push_back(*read_number<double>("--guide", text, "a number"));
       return plot(c, line_.files, options);
     });
-    plotting.add_option("result", line_.files, "results (.csv, .nc) to draw in one figure")->required();
+    plotting
+        .add_option("result", line_.files, "results (.csv, .nc) to draw in one figure, or a sweep (.db, .nc, .csv)")
+        ->required();
     repeatable(plotting.add_option("--observable", line_.observables, "what to draw; repeated, one panel each"),
                "NAME");
     repeatable(plotting.add_option("--guide", line_.guides, "a line proportional to step^EXPONENT; repeatable"),
                "EXPONENT");
     plotting.add_option("--title", line_.title, "title of the figure")->type_name("TEXT");
+    repeatable(
+        plotting.add_option("--slice", line_.slices, "of a sweep: only where an axis has this value; repeatable"),
+        "AXIS=VALUE");
 
     CLI::App& measuring =
         command("measure", "covariance spectrum and target powers of a data set", [this](const Context& c) {

@@ -16,7 +16,7 @@ Progress::~Progress() {
   if (drawn_) out_ << "\r\x1b[K" << std::flush;
 }
 
-void Progress::update(double fraction) {
+void Progress::update(double fraction, const std::string& note) {
   if (!enabled_) return;
   const std::lock_guard lock(mutex_);
   best_ = std::max(best_, std::clamp(fraction, 0.0, 1.0));
@@ -24,7 +24,8 @@ void Progress::update(double fraction) {
   if (drawn_ && now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   drawn_ = true;
-  out_ << "\r\x1b[K" << progress_line(label_, best_, std::chrono::duration<double>(now - start_).count()) << std::flush;
+  out_ << "\r\x1b[K" << progress_line(label_, best_, std::chrono::duration<double>(now - start_).count())
+       << (note.empty() ? "" : ", ") << note << std::flush;
 }
 
 std::string progress_line(const std::string& label, double fraction, double seconds_so_far) {

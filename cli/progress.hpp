@@ -16,8 +16,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `fraction` in 0..1. May be called from several threads; draws at most ten times a second.
-  void update(double fraction);
+  /// `fraction` in 0..1; `note` stands behind the bar. May be called from several threads; draws at most ten times a
+  /// second.
+  void update(double fraction, const std::string& note = "");
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -110,6 +110,9 @@ TEST_CASE("an island is a closed border, a saddle two separate ones, the unknown
   borders = trace_labels(saddle, two, two);
   REQUIRE(borders[0].curves.size() == 2);
   for (const PlaneCurve& c : borders[0].curves) CHECK(length(c) == doctest::Approx(std::sqrt(0.5)));
+  // The corners (0, 0) and (1, 1), of the lower label, are cut off.
+  for (const PlaneCurve& c : borders[0].curves)
+    CHECK(c.front().x + c.front().y == doctest::Approx(c.back().x + c.back().y));
   const std::vector<int> unknown = {-1, 1, -1, 1};
   CHECK(trace_labels(unknown, two, two).empty());
   CHECK_THROWS_AS(trace_labels(unknown, x, x), std::invalid_argument);

@@ -1,0 +1,12 @@
+#pragma once
+/// \file
+/// Closed forms of matrix least squares with spectral and sign updates (theory note muon-phases).
+#include <vector>
+
+#include "models/model.hpp"
+
+namespace edgewise::models {
+
+std::vector<ClosedForm> matrix_closed_forms();
+
+}  // namespace edgewise::models

@@ -1,0 +1,308 @@
+#include "models/muon/dynamics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <stdexcept>
+
+#include "models/muon/sign_coefficients.hpp"
+#include "models/muon/spectral_coefficients.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double arcsine_limit = 2048;      // inputs up to which an O(n^3) table of correlations is made
+constexpr double grid_per_decade = 8;       // of V, for maps with a scale
+constexpr double least_share_of_V = 1e-12;  // of the first V, where no noise ends the grid sooner
+
+WeightLaw weight_law(const MatrixLeastSquares& problem) {
+  return problem.labels == Labels::vector ? WeightLaw::vector : WeightLaw::bilinear;
+}
+
+WeightedEigenvalues eigenvalues(const spectra::Spectrum& s) {
+  return {s.eigenvalue, s.multiplicity};
+}
+
+double sign_factor(const MatrixLeastSquares& problem) {
+  return problem.labels == Labels::vector ? sign_drift_factor_vector(problem.batch) : sign_drift_factor(problem.batch);
+}
+
+}  // namespace
+
+MatrixDynamics::MatrixDynamics(const MatrixLeastSquares& problem, const CoefficientOptions& options)
+    : problem_(problem) {
+  if (problem.momentum != 0)
+    throw std::invalid_argument("optimizer.momentum: there is no verified theory of momentum; simulate it, or set 0");
+  if (problem.labels == Labels::vector && !(problem.noise_variance > 0))
+    throw std::invalid_argument(
+        "data.labels: without label noise the gradient of vector labels, Delta times the sample covariance, is all "
+        "signal, out of the theory's scope; give [noise] a variance well above P/m, use bilinear labels, or simulate");
+  if (!(problem.rank() >= 2)) throw std::invalid_argument("the theory needs min(m, n, B) >= 2");
+  if (!(problem.spectrum.eigenvalue.back() > 0))
+    throw std::invalid_argument("spectrum: the theory needs positive eigenvalues");
+  const bool measured = options.source == CoefficientSource::null;
+  if (options.source == CoefficientSource::idealised && problem.map != UpdateMap::signsvd &&
+      problem.map != UpdateMap::signsgd)
+    throw std::invalid_argument("theory.coefficients: idealised is known for signsvd and signsgd");
+  if (problem.map == UpdateMap::sgd && !measured) {
+    build_sgd();
+  } else if (measured || problem.map == UpdateMap::newton_schulz || problem.map == UpdateMap::general) {
+    if (!measured)
+      throw std::invalid_argument("theory.coefficients: this map's are known from null draws only; use \"null\"");
+    build_measured(options);
+  } else if (problem.map == UpdateMap::signsvd && !problem.isotropic_outputs) {
+    build_pairs(options);
+  } else if (problem.map == UpdateMap::signsvd) {
+    build_spectral(options);
+  } else {
+    build_signs(options);
+  }
+}
+
+void MatrixDynamics::by_inputs() {
+  const spectra::Spectrum& s = problem_.spectrum;
+  weight = s.eigenvalue;
+  count = s.multiplicity;
+  initial = s.target_power;
+  inputs = true;
+}
+
+void MatrixDynamics::build_sgd() {
+  if (!problem_.isotropic_outputs) throw std::invalid_argument("optimizer.kind: sgd needs isotropic outputs here");
+  by_inputs();
+  degree_ = 1;
+  drift = problem_.spectrum.eigenvalue;
+  for (std::size_t a = 0; a < size(); ++a) noise.push_back(count[a] * problem_.outputs * weight[a] / problem_.batch);
+  description = "sgd, leading order";
+}
+
+void MatrixDynamics::build_spectral(const CoefficientOptions& options) {
+  by_inputs();
+  const WeightedEigenvalues e = eigenvalues(problem_.spectrum);
+  if (options.source == CoefficientSource::idealised) {
+    for (const double lambda : weight) drift.push_back(std::sqrt(problem_.batch * lambda / problem_.outputs));
+    noise = count;
+    description = "idealised: hhat = sqrt(B lambda/m), Q = 1 (large batch, m >= n)";
+    return;
+  }
+  drift = signsvd_drift(e, problem_.outputs, problem_.batch, weight_law(problem_));
+  noise = signsvd_noise(e, problem_.rank());
+  for (std::size_t a = 0; a < size(); ++a) noise[a] *= count[a];
+  ridge = effective_ridge(e, problem_.rank());
+  description = "fixed point of the deterministic equivalent";
+}
+
+void MatrixDynamics::build_pairs(const CoefficientOptions& options) {
+  if (options.source == CoefficientSource::idealised)
+    throw std::invalid_argument("theory.coefficients: idealised needs isotropic outputs");
+  // The drift is known; the noise of a pair is not a product, and is measured (note 3.4).
+  build_measured(options);
+  const spectra::Spectrum &s = problem_.spectrum, &o = problem_.output_spectrum;
+  drift = signsvd_drift_matrix(eigenvalues(s), eigenvalues(o), problem_.batch, weight_law(problem_));
+  ridge = effective_ridge(eigenvalues(s), problem_.rank());
+  description = fmt::format("drift by the fixed point, noise from {} null draws", options.draws);
+}
+
+void MatrixDynamics::build_signs(const CoefficientOptions& options) {
+  if (!problem_.isotropic_outputs)
+    throw std::invalid_argument(
+        "theory.coefficients: the signs' fixed point needs isotropic outputs; use coefficients = \"null\"");
+  const spectra::Spectrum& s = problem_.spectrum;
+  const double n = problem_.inputs(), m = problem_.outputs, mean = s.trace() / n;
+  const bool idealised = options.source == CoefficientSource::idealised;
+  const double factor =
+      std::sqrt(problem_.batch) * (idealised ? std::sqrt(2 / std::numbers::pi) : sign_factor(problem_));
+  if (problem_.rotation == Rotation::none && !idealised) {
+    // Dg = K: modes sqrt(lambda) of Delta K^(1/4).
+    by_inputs();
+    for (const double lambda : weight) drift.push_back(factor * std::sqrt(lambda));
+    for (const double c : count) noise.push_back(m * c);
+    description = "signs on a diagonal covariance";
+    return;
+  }
+  if (problem_.rotation == Rotation::haar && !idealised) {
+    const MatrixCoordinates coordinates(problem_);
+    if (n > arcsine_limit)
+      throw std::invalid_argument(
+          fmt::format("data.rotation: haar takes O(n^3) and is limited to {} inputs", arcsine_limit));
+    const SignModes modes =
+        sign_modes(coordinates.column_value, haar_basis(coordinates.columns, problem_.rotation_seed));
+    weight = modes.kappa;
+    count.assign(weight.size(), 1.0);
+    initial.assign(weight.size(), 0.0);
+    for (std::size_t j = 0; j < weight.size(); ++j) {
+      drift.push_back(factor * modes.kappa[j]);
+      noise.push_back(m * modes.noise[j]);
+      for (std::size_t i = 0; i < weight.size(); ++i) initial[j] += modes.from(i, j) * coordinates.column_power[i];
+    }
+    inputs = false;
+    description = "signs in a random basis, exact arcsine noise";
+    return;
+  }
+  by_inputs();
+  for (const double lambda : weight) drift.push_back(factor * lambda / std::sqrt(mean));
+  const bool possible =
+      !s.compressed && s.whole_multiplicities() && n <= 1 << 24 && std::has_single_bit(static_cast<std::size_t>(n));
+  const bool exact = !idealised && options.sign_noise != "linear" && possible;
+  if (options.sign_noise == "arcsine" && !exact)
+    throw std::invalid_argument(
+        "theory.sign_noise: arcsine needs a Hadamard basis: a power of two inputs, not compressed");
+  if (exact) {
+    std::vector<double> value;
+    for (std::size_t a = 0; a < s.modes(); ++a)
+      value.insert(value.end(), static_cast<std::size_t>(s.multiplicity[a]), s.eigenvalue[a]);
+    const std::vector<double> q = hadamard_sign_noise(value);
+    std::size_t j = 0;
+    for (const double c : count) {
+      double sum = 0;
+      for (double i = 0; i < c; ++i) sum += q[j++];
+      noise.push_back(m * sum);
+    }
+    description = "signs in the Hadamard basis, exact arcsine noise";
+  } else {
+    for (std::size_t a = 0; a < size(); ++a) noise.push_back(m * count[a] * linear_sign_noise(weight[a], mean));
+    description = idealised ? "idealised: hhat = sqrt(2B/pi) lambda/sqrt(mean lambda), linearised noise (large batch)"
+                            : "signs in a flat basis, linearised noise";
+  }
+}
+
+void MatrixDynamics::build_measured(const CoefficientOptions& options) {
+  const spectra::Spectrum &s = problem_.spectrum, &o = problem_.output_spectrum;
+  if (problem_.map == UpdateMap::signsgd && problem_.rotation == Rotation::haar)
+    throw std::invalid_argument(
+        "theory.coefficients: null draws are diagonal in the eigenbasis, which signs in a "
+        "random basis are not; use fixed-point");
+  description = fmt::format("{} null draws", options.draws);
+  const auto of_modes = [&](const std::vector<double>& per_coordinate) {
+    std::vector<double> out = per_coordinate;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= count[i];
+    return out;
+  };
+  if (!problem_.isotropic_outputs) {
+    inputs = false;
+    for (std::size_t k = 0; k < o.modes(); ++k)
+      for (std::size_t j = 0; j < s.modes(); ++j) {
+        weight.push_back(o.eigenvalue[k] * s.eigenvalue[j]);
+        count.push_back(o.multiplicity[k] * s.multiplicity[j]);
+        initial.push_back(s.target_power[j] * o.multiplicity[k] / problem_.outputs);
+      }
+    if (!problem_.scale_free())
+      throw std::invalid_argument("data.output_alpha: a map with a scale needs isotropic outputs");
+    const MeasuredCoefficients c = null_coefficients(problem_, options.draws, options.seed, 1.0);
+    drift = c.drift;
+    noise = of_modes(c.noise);
+    return;
+  }
+  by_inputs();
+  if (problem_.scale_free()) {
+    const MeasuredCoefficients c = null_coefficients(problem_, options.draws, options.seed, 1.0);
+    drift = c.drift;
+    noise = of_modes(c.noise);
+  } else {
+    const double P = excess(initial), top = 4 * problem_.residual_variance(P);
+    const double bottom = std::max(problem_.noise_variance, least_share_of_V * top) / 1.01;
+    const auto points =
+        static_cast<std::size_t>(std::max(4.0, std::ceil(grid_per_decade * std::log10(top / bottom)) + 1));
+    std::vector<double> V;
+    for (std::size_t i = 0; i < points; ++i) {
+      log_v_.push_back(std::log(bottom) +
+                       std::log(top / bottom) * static_cast<double>(i) / static_cast<double>(points - 1));
+      V.push_back(std::exp(log_v_.back()));
+    }
+    table_ = null_coefficients(problem_, options.draws, options.seed, V);
+    for (MeasuredCoefficients& c : table_) c.noise = of_modes(c.noise);
+    drift.resize(size());
+    noise.resize(size());
+    at(problem_.residual_variance(P), drift, noise);
+  }
+  if (problem_.map != UpdateMap::signsgd && problem_.labels == Labels::bilinear)
+    bare_polar_ = signsvd_drift(eigenvalues(s), problem_.outputs, problem_.batch, weight_law(problem_));
+}
+
+double MatrixDynamics::excess(std::span<const double> M) const {
+  double P = 0;
+  for (std::size_t i = 0; i < weight.size(); ++i) P += weight[i] * M[i];
+  return P;
+}
+
+void MatrixDynamics::at(double V, std::span<double> h, std::span<double> q) const {
+  if (!table_.empty()) {
+    // Four-point interpolation in log V; held beyond the ends.
+    const double x = std::clamp(std::log(V), log_v_.front(), log_v_.back());
+    const double spacing = log_v_[1] - log_v_[0];
+    const auto last = static_cast<double>(log_v_.size() - 4);
+    const auto first = static_cast<std::size_t>(std::clamp(std::floor((x - log_v_[0]) / spacing) - 1, 0.0, last));
+    double share[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+      share[i] = 1;
+      for (std::size_t k = 0; k < 4; ++k)
+        if (k != i) share[i] *= (x - log_v_[first + k]) / (log_v_[first + i] - log_v_[first + k]);
+    }
+    for (std::size_t a = 0; a < h.size(); ++a) {
+      h[a] = q[a] = 0;
+      for (std::size_t i = 0; i < 4; ++i) {
+        h[a] += share[i] * table_[first + i].drift[a];
+        q[a] += share[i] * table_[first + i].noise[a];
+      }
+    }
+    return;
+  }
+  const double root = degree_ == 0 ? 1 : std::sqrt(V), square = degree_ == 0 ? 1 : V;
+  for (std::size_t a = 0; a < h.size(); ++a) {
+    h[a] = root * drift[a];
+    q[a] = square * noise[a];
+  }
+}
+
+double MatrixDynamics::noise_to_drift() const {
+  double N = 0;
+  for (std::size_t i = 0; i < size(); ++i) N += weight[i] * noise[i] / drift[i];
+  return N;
+}
+
+std::optional<std::string> MatrixDynamics::no_dressing() const {
+  if (problem_.labels == Labels::vector) return "vector labels";
+  if (!problem_.isotropic_outputs) return "anisotropic outputs";
+  if (problem_.map == UpdateMap::sgd) return "sgd needs none";
+  if (problem_.map == UpdateMap::signsgd && problem_.rotation == Rotation::haar) return "signs in a random basis";
+  return std::nullopt;
+}
+
+void MatrixDynamics::inflation(std::span<const double> M, double V, std::span<double> f) const {
+  const double strength = 2 + problem_.batch / problem_.outputs;
+  const bool shared = problem_.map == UpdateMap::signsgd && problem_.rotation == Rotation::hadamard;
+  double psi = 0;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const double phi = weight[i] * M[i] / (count[i] * V);
+    f[i] = strength * phi;
+    psi += count[i] * weight[i] * phi;
+  }
+  if (shared) std::fill(f.begin(), f.end(), strength * psi / problem_.spectrum.trace());
+}
+
+void MatrixDynamics::dress(std::span<const double> f, std::span<double> h) const {
+  if (problem_.map == UpdateMap::signsgd) {
+    for (std::size_t i = 0; i < size(); ++i) h[i] /= std::sqrt(1 + f[i]);
+    return;
+  }
+  std::vector<double> inflated(weight);
+  for (std::size_t i = 0; i < size(); ++i) inflated[i] *= 1 + f[i];
+  const std::vector<double> polar =
+      signsvd_drift({inflated, count}, problem_.outputs, problem_.batch, weight_law(problem_), 0.5);
+  for (std::size_t i = 0; i < size(); ++i)
+    h[i] *= polar[i] / (1 + f[i]) / (bare_polar_.empty() ? drift[i] : bare_polar_[i]);
+}
+
+double MatrixDynamics::signal_to_noise(std::span<const double> M, double V) const {
+  const double strength = 2 + problem_.batch / problem_.outputs;
+  double largest = 0;
+  for (std::size_t i = 0; i < size(); ++i) largest = std::max(largest, weight[i] * M[i] / (count[i] * V));
+  return strength * largest;
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,246 @@
+#include "models/muon/gradient.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <stdexcept>
+
+#include "models/muon/sign_coefficients.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
+
+// Samples are drawn this many at a time; part of what a seed means.
+constexpr std::size_t chunk = 256;
+constexpr double largest_size = 1e8;  // of m n
+
+void expand(const spectra::Spectrum& s, std::vector<double>& value, std::vector<double>* power,
+            std::vector<std::size_t>& space) {
+  for (std::size_t a = 0; a < s.modes(); ++a)
+    for (double i = 0; i < s.multiplicity[a]; ++i) {
+      value.push_back(s.eigenvalue[a]);
+      if (power) power->push_back(s.target_power[a] / s.multiplicity[a]);
+      space.push_back(a);
+    }
+}
+
+std::vector<double> roots(const std::vector<double>& values) {
+  std::vector<double> out;
+  for (const double v : values) out.push_back(std::sqrt(v));
+  return out;
+}
+
+}  // namespace
+
+MatrixCoordinates::MatrixCoordinates(const MatrixLeastSquares& problem) {
+  if (problem.spectrum.compressed || !problem.spectrum.whole_multiplicities())
+    throw std::invalid_argument(
+        "spectrum: compressed, its nodes do not stand for single directions; only the theory "
+        "takes it");
+  if (problem.outputs * problem.inputs() > largest_size)
+    throw std::invalid_argument(fmt::format("data.outputs: {} x {} is too large to be simulated (at most {} entries)",
+                                            problem.outputs, problem.inputs(), largest_size));
+  expand(problem.spectrum, column_value, &column_power, column_space);
+  expand(problem.output_spectrum, row_value, nullptr, row_space);
+  rows = row_value.size();
+  columns = column_value.size();
+}
+
+double MatrixCoordinates::excess(const Matrix& delta) const {
+  double P = 0;
+  for (std::size_t j = 0; j < columns; ++j) {
+    double square = 0;
+    const auto column = delta.column(j);
+    for (std::size_t k = 0; k < rows; ++k) square += row_value[k] * column[k] * column[k];
+    P += column_value[j] * square;
+  }
+  return P;
+}
+
+Matrix initial_error(const MatrixCoordinates& coordinates, std::uint64_t seed, std::uint64_t replica) {
+  random::Stream stream(seed, replica, 0, random::Purpose::initial);
+  Matrix delta(coordinates.rows, coordinates.columns);
+  stream.normals({delta.data(), delta.size()});
+  for (std::size_t j = 0; j < coordinates.columns; ++j) {
+    double square = 0;
+    for (const double x : delta.column(j)) square += x * x;
+    const double factor = std::sqrt(coordinates.column_power[j] / square);
+    for (double& x : delta.column(j)) x *= factor;
+  }
+  return delta;
+}
+
+GradientSampler::GradientSampler(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates,
+                                 std::uint64_t seed, std::uint64_t replica)
+    : problem_(problem),
+      coordinates_(coordinates),
+      columns_(seed, replica, 0, random::Purpose::gradient),
+      rows_(seed, replica, 0, random::Purpose::data),
+      labels_(seed, replica, 0, random::Purpose::labels),
+      root_column_(roots(coordinates.column_value)),
+      root_row_(roots(coordinates.row_value)) {}
+
+void GradientSampler::draw(std::uint64_t step, const Matrix& delta, MaybeFactored& out) {
+  draw(step, &delta, out);
+}
+
+void GradientSampler::draw_null(std::uint64_t step, MaybeFactored& out) {
+  draw(step, nullptr, out);
+}
+
+void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactored& out) {
+  const std::size_t m = coordinates_.rows, n = coordinates_.columns;
+  const auto batch = static_cast<std::size_t>(problem_.batch);
+  const bool vector = problem_.labels == Labels::vector;
+  const double deviation = std::sqrt(problem_.noise_variance);
+  const double weight = delta ? 1 / problem_.batch : 1;
+  columns_.seek(step);
+  rows_.seek(step);
+  labels_.seek(step);
+  // Thin factors pay where the core is clearly smaller than the matrix.
+  out.factored = 3 * batch <= 2 * std::min(m, n) && batch <= chunk;
+  if (!out.factored && (out.matrix.rows() != m || out.matrix.columns() != n)) out.matrix = Matrix(m, n);
+  for (std::size_t done = 0; done < batch; done += chunk) {
+    const std::size_t count = std::min(chunk, batch - done);
+    if (inputs_.columns() != count || inputs_.rows() != n) {
+      inputs_ = Matrix(n, count);
+      outputs_ = Matrix(m, count);
+    }
+    columns_.normals({inputs_.data(), inputs_.size()});
+    for (std::size_t i = 0; i < count; ++i) {
+      double* const c = inputs_.column(i).data();
+      for (std::size_t j = 0; j < n; ++j) c[j] *= root_column_[j];
+    }
+    rows_.normals({outputs_.data(), outputs_.size()});
+    if (vector) {
+      // The residuals themselves: Delta c - e, or e under the null law.
+      const double scale = delta ? -weight * deviation : 1;
+      for (std::size_t i = 0; i < outputs_.size(); ++i) outputs_.data()[i] *= scale;
+      if (delta) linear_algebra::multiply(weight, *delta, Transposed::no, inputs_, Transposed::no, 1, outputs_);
+    } else {
+      if (!problem_.isotropic_outputs)
+        for (std::size_t i = 0; i < count; ++i) {
+          double* const a = outputs_.column(i).data();
+          for (std::size_t k = 0; k < m; ++k) a[k] *= root_row_[k];
+        }
+      residual_.resize(count);
+      labels_.normals(residual_);
+      if (delta) linear_algebra::multiply(1, *delta, Transposed::yes, outputs_, Transposed::no, 0, image_);
+      for (std::size_t i = 0; i < count; ++i) {
+        double r = residual_[i];
+        if (delta) {
+          const double* const t = image_.column(i).data();
+          const double* const c = inputs_.column(i).data();
+          double sum = 0;
+          for (std::size_t j = 0; j < n; ++j) sum += t[j] * c[j];
+          r = weight * (sum - deviation * r);
+        }
+        for (double& a : outputs_.column(i)) a *= r;
+      }
+    }
+    if (out.factored) {
+      std::swap(out.left, outputs_);
+      std::swap(out.right, inputs_);
+    } else {
+      linear_algebra::multiply(1, outputs_, Transposed::no, inputs_, Transposed::yes, done == 0 ? 0 : 1, out.matrix);
+    }
+  }
+}
+
+Matrix haar_basis(std::size_t n, std::uint64_t seed) {
+  random::Stream stream(seed, 0, 0, random::Purpose::other);
+  Matrix a(n, n);
+  stream.normals({a.data(), a.size()});
+  return linear_algebra::orthonormal_columns(a);
+}
+
+double spectral_value(const MatrixLeastSquares& problem, double sigma, double norm) {
+  if (problem.map == UpdateMap::newton_schulz) return newton_schulz5_map(sigma / norm);
+  if (problem.map == UpdateMap::signsvd) return 1;
+  if (problem.map == UpdateMap::sgd) return sigma;
+  const double at[] = {problem.normalise ? sigma / norm : sigma};
+  return (*problem.spectral_map)(at);
+}
+
+MatrixUpdate::MatrixUpdate(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates)
+    : problem_(problem), scale_(1 / std::sqrt(static_cast<double>(coordinates.columns))) {
+  if (problem.map != UpdateMap::signsgd) return;
+  if (problem.rotation == Rotation::haar) basis_ = haar_basis(coordinates.columns, problem.rotation_seed);
+  if (problem.rotation == Rotation::hadamard && !std::has_single_bit(coordinates.columns))
+    throw std::invalid_argument(
+        fmt::format("data.rotation: hadamard needs a power of two inputs, the spectrum has {}; "
+                    "use haar or none",
+                    coordinates.columns));
+}
+
+void MatrixUpdate::signs(Matrix& g, Matrix& s) const {
+  const auto sign = [](Matrix& a) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const double x = a.data()[i];
+      a.data()[i] = static_cast<double>(x > 0) - static_cast<double>(x < 0);
+    }
+  };
+  switch (problem_.rotation) {
+    case Rotation::hadamard:
+      std::swap(g, s);
+      walsh_hadamard_rows(s, 1);
+      sign(s);
+      walsh_hadamard_rows(s, scale_);
+      break;
+    case Rotation::haar: {
+      Matrix turned = linear_algebra::product(g, basis_, Transposed::no, Transposed::yes);
+      sign(turned);
+      linear_algebra::multiply(1, turned, Transposed::no, basis_, Transposed::no, 0, s);
+      break;
+    }
+    case Rotation::none:
+      std::swap(g, s);
+      sign(s);
+      break;
+  }
+}
+
+void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
+  const bool thin = g.factored;
+  if (thin && !takes_factors()) {
+    linear_algebra::multiply(1, g.left, Transposed::no, g.right, Transposed::yes, 0, g.matrix);
+    g.factored = false;
+  }
+  switch (problem_.map) {
+    case UpdateMap::signsvd:
+      through_core(g, polar_factor, s);
+      break;
+    case UpdateMap::newton_schulz:
+      through_core(g, newton_schulz5, s);
+      break;
+    case UpdateMap::signsgd:
+      signs(g.matrix, s);
+      break;
+    case UpdateMap::general:
+      through_core(
+          g,
+          [&](const Matrix& a, Matrix& out) {
+            double square = 0;
+            for (std::size_t i = 0; i < a.size(); ++i) square += a.data()[i] * a.data()[i];
+            const double norm = std::sqrt(square);
+            spectral_map(
+                a, [&](double sigma) { return spectral_value(problem_, sigma, norm); }, out);
+          },
+          s);
+      break;
+    case UpdateMap::sgd:
+      if (g.factored)
+        linear_algebra::multiply(1, g.left, Transposed::no, g.right, Transposed::yes, 0, s);
+      else
+        std::swap(g.matrix, s);
+      break;
+  }
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,474 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+
+#include "models/model.hpp"
+#include "models/muon/closed_forms.hpp"
+#include "models/muon/findings.hpp"
+#include "models/muon/learning_rates.hpp"
+#include "models/muon/problem.hpp"
+#include "models/muon/simulation.hpp"
+#include "models/muon/theory.hpp"
+#include "spectra/kinds.hpp"
+
+namespace edgewise::models {
+
+const Model& matrix_least_squares_model();
+
+namespace {
+
+using settings::Description;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("method", "recursion: step by step, at finite eta; ode: its limit, at any horizon")
+          .one_of({"recursion", "ode"})
+          .otherwise(std::string("recursion")),
+      settings::text(
+          "coefficients",
+          "fixed-point: deterministic equivalents; idealised: large batch, m >= n; null: measured from draws "
+          "of the gradient without signal, for any map")
+          .one_of({"fixed-point", "idealised", "null"})
+          .computed("fixed-point; null for newton-schulz and general"),
+      settings::text("sign_noise",
+                     "signs in the Hadamard basis: exact arcsine law of their correlations, or linearised")
+          .one_of({"auto", "arcsine", "linear"})
+          .otherwise(std::string("auto")),
+      settings::boolean("dressed",
+                        "correct the drift for the signal's own variance (recursion; approximate, see docs/muon.md)")
+          .computed("on where theory meets simulation by the recursion and the correction is known, else off"),
+      settings::integer("null_draws", "draws for coefficients = \"null\" and for the columns of `edgewise modes`")
+          .at_least(0)
+          .at_most(1e6)
+          .computed("64 where they are needed, else 0"),
+      settings::integer("regression_draws", "adds to `edgewise modes` the drift by regression at the start")
+          .at_least(0)
+          .at_most(1e6)
+          .otherwise(std::int64_t{0}),
+      settings::number("resolutions",
+                       "ode: times of its own (real numbers of steps, as many as [time] points) from m/(20 B) to this "
+                       "multiple of the resolution time, in place of [time]; 0: the recorded steps")
+          .at_least(0)
+          .otherwise(0.0),
+      settings::numbers("powers", "columns j whose |Delta u_j|^2 is an observable, e.g. [1, 4, 16]")
+          .at_least(1)
+          .otherwise(std::vector<double>{}),
+      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
+      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
+      settings::number("scale_drift", "factor on hhat, to see what a run would notice").above(0).otherwise(1.0),
+      settings::number("scale_noise", "factor on Q, to see what a run would notice").at_least(0).otherwise(1.0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& data_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::integer("outputs", "m, rows of the weight matrix").at_least(1).at_most(1e15).computed("n"),
+      settings::text("labels",
+                     "bilinear: y = a' W* c + eps, a ~ N(0, Sigma); vector: y = W* c + e in R^m, theory where noise "
+                     "dominates (P/m << sigma^2)")
+          .one_of({"bilinear", "vector"})
+          .otherwise(std::string("bilinear")),
+      settings::text("rotation",
+                     "basis in which signs are taken: hadamard (flat diagonal, n a power of two), haar, none (the "
+                     "eigenbasis, where signs do precondition)")
+          .one_of({"hadamard", "haar", "none"})
+          .otherwise(std::string("hadamard")),
+      settings::integer("rotation_seed", "of haar").at_least(0).otherwise(std::int64_t{1}),
+      settings::number("output_alpha", "Sigma has eigenvalues k^(-2 output_alpha), k = 1..m (bilinear)")
+          .at_least(0)
+          .otherwise(0.0),
+      settings::numbers("output_eigenvalues", "of Sigma instead; as many as divide m, each for m/length directions")
+          .above(0)
+          .otherwise(std::vector<double>{})};
+  return parameters;
+}
+
+const std::vector<Parameter>& noise_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("law", "of the label noise").one_of({"none", "gaussian"}).otherwise(std::string("gaussian")),
+      settings::number("variance", "sigma^2 (vector labels: of every output)").in("label^2").at_least(0).otherwise(0.0),
+      settings::number("relative_variance", "sigma^2/P_0 instead").at_least(0).computed("variance / P_0")};
+  return parameters;
+}
+
+std::vector<Parameter> rate_keys(bool scale_free) {
+  std::vector<std::string> protocols = {"constant"};
+  if (scale_free) protocols.insert(protocols.end(), {"adaptive", "constant-optimal", "local-equilibrium"});
+  std::vector<Parameter> out = {
+      settings::text(
+          "protocol",
+          "how the learning rate is set. constant: raw eta; adaptive: eta = gamma sqrt(V); constant-optimal: "
+          "the best constant eta of every horizon (ode); local-equilibrium (conjecture): eta follows the "
+          "floor of what is resolved")
+          .one_of(protocols)
+          .otherwise(std::string("constant")),
+      settings::number("learning_rate", "eta of the constant protocol").in("per step").above(0).computed("none")};
+  if (scale_free) {
+    out.push_back(settings::number("gamma", "of the adaptive protocol; give this or gamma_fraction")
+                      .in("1")
+                      .above(0)
+                      .computed("gamma_fraction gamma_max"));
+    out.push_back(settings::number("gamma_fraction", "gamma/gamma_max, gamma_max = 2/N").above(0).otherwise(0.5));
+  }
+  out.push_back(
+      settings::integer("batch", "B, examples per step").in("samples").at_least(1).at_most(1e15).computed("n"));
+  out.push_back(
+      settings::number("momentum", "mu of M' = mu M + G, S(M); simulation only").at_least(0).below(1).otherwise(0.0));
+  return out;
+}
+
+struct MapKind {
+  UpdateMap map;
+  Description description;
+};
+
+const std::vector<MapKind>& map_kinds() {
+  static const std::vector<MapKind> kinds = [] {
+    const std::string note = "theory note muon-phases, ";
+    std::vector<MapKind> out;
+    out.push_back({UpdateMap::signsvd,
+                   {"signsvd", "stochastic SignSVD, Muon's idealisation: the orthogonal polar factor of the gradient",
+                    "G = U diag(s) V', S = U V' over s > 1e-10 s_max\n"
+                    "hhat_j = (1/m) E[((Ghat'Ghat)^(1/2))_jj], Q_j = lambda_j/(lambda_j + kappa): fixed points",
+                    note + "3", rate_keys(true)}});
+    out.push_back(
+        {UpdateMap::signsgd,
+         {"signsgd", "stochastic SignSGD: the sign of every entry of the gradient in the coordinate basis",
+          "S = sign(G H') H, K = H diag(lambda) H' in coordinates\n"
+          "flat diagonal: hhat_j = sqrt(B) phi_B lambda_j/sqrt(tr K/n), Q_j = m u_j' (2/pi) arcsin(corr K) u_j",
+          note + "4", rate_keys(true)}});
+    out.push_back({UpdateMap::newton_schulz,
+                   {"newton-schulz", "Muon as it is run: five quintic Newton-Schulz iterations of the gradient (ns5)",
+                    "X = G/|G|_F; five times A = X X', X <- 3.4445 X + (-4.7750 A + 2.0315 A^2) X",
+                    note + "1, 3.3; coefficients from null draws", rate_keys(true)}});
+    MapKind general{
+        UpdateMap::general,
+        {"general", "any odd map of the singular values: S = U diag(s(sigma)) V'",
+         "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
+         note + "2, 3.3", rate_keys(true)}};
+    general.description.parameters.push_back(
+        settings::text("map", "s(sigma) for sigma > 0, a formula in sigma, e.g. \"sigma/(0.1 + sigma)\"").must());
+    general.description.parameters.push_back(
+        settings::boolean("normalise", "sigma of G/|G|_F: the map has no scale then").otherwise(false));
+    out.push_back(std::move(general));
+    out.push_back(
+        {UpdateMap::sgd,
+         {"sgd", "plain SGD, for reference; theory to leading order in 1/m and 1/n", "S = G", "", rate_keys(false)}});
+    return out;
+  }();
+  return kinds;
+}
+
+Protocol protocol_of(const std::string& word) {
+  if (word == "adaptive") return Protocol::adaptive;
+  if (word == "constant-optimal") return Protocol::constant_optimal;
+  if (word == "local-equilibrium") return Protocol::local_equilibrium;
+  return Protocol::constant;
+}
+
+/// Whether the drift is dressed; automatic: where theory meets simulation.
+enum class Dressed { automatic, on, off };
+
+class MatrixProblem final : public Problem {
+ public:
+  MatrixProblem(std::shared_ptr<const MatrixLeastSquares> problem, MatrixTheory theory, Dressed dressed,
+                std::uint64_t null_draws, std::uint64_t regression_draws, Table table)
+      : problem_(std::move(problem)),
+        theory_(std::move(theory)),
+        dressed_(dressed),
+        null_draws_(null_draws),
+        regression_draws_(regression_draws),
+        table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    MatrixTheory theory = theory_;
+    theory.dressed = dressed_ == Dressed::on;
+    return named([&] { return solve_matrix(*problem_, *dynamics(), theory); });
+  }
+
+  Trajectory reference() const override {
+    MatrixTheory theory = theory_;
+    return named([&] {
+      theory.dressed = dressed_ == Dressed::on ||
+                       (dressed_ == Dressed::automatic && theory.method == "recursion" && !dynamics()->no_dressing() &&
+                        theory.coefficients.source != CoefficientSource::idealised);
+      if (theory.resolutions > 0)
+        throw std::invalid_argument("theory.resolutions: a simulation runs whole steps; leave it out");
+      return solve_matrix(*problem_, *dynamics(), theory);
+    });
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    return named([&] {
+      return simulate_matrix(problem_, follows_coefficients(*problem_) ? dynamics() : nullptr, theory_.powers);
+    });
+  }
+
+  std::vector<Finding> stability() const override {
+    return named([&] { return matrix_findings(*problem_, *dynamics(), theory_); });
+  }
+
+  std::vector<ModeColumn> mode_table() const override {
+    return named([&] {
+      return matrix_modes(*problem_, *dynamics(), null_draws_, regression_draws_, theory_.coefficients.seed);
+    });
+  }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    const MatrixLeastSquares& p = *problem_;
+    double P = 0;
+    for (std::size_t a = 0; a < p.spectrum.modes(); ++a) P += p.spectrum.eigenvalue[a] * p.spectrum.target_power[a];
+    if (p.labels == Labels::vector && P > 0.1 * p.outputs * p.noise_variance)
+      out.push_back(
+          fmt::format("vector labels: P/m = {:.3g} at the start is not far below sigma^2 = {:.3g}, where the "
+                      "theory takes the gradient as noise",
+                      P / p.outputs, p.noise_variance));
+    if (p.protocol == Protocol::local_equilibrium) out.push_back("the protocol local-equilibrium is a conjecture");
+    if (p.map == UpdateMap::newton_schulz || p.map == UpdateMap::general)
+      out.push_back("this map's coefficients are measured; its dressed correction is SignSVD's");
+    if (p.map == UpdateMap::signsgd && p.rotation == Rotation::haar)
+      out.push_back("a random rotation does not make the diagonal flat where single modes dominate the trace");
+    return out;
+  }
+
+ private:
+  // Errors of the theory name the file.
+  template <class F>
+  auto named(const F& f) const -> decltype(f()) {
+    try {
+      return f();
+    } catch (const std::invalid_argument& e) {
+      throw table_.error("", e.what());
+    }
+  }
+
+  std::shared_ptr<const MatrixDynamics> dynamics() const {
+    const std::lock_guard lock(mutex_);
+    if (!dynamics_) dynamics_ = std::make_shared<MatrixDynamics>(*problem_, theory_.coefficients);
+    return dynamics_;
+  }
+
+  std::shared_ptr<const MatrixLeastSquares> problem_;
+  MatrixTheory theory_;
+  Dressed dressed_;
+  std::uint64_t null_draws_, regression_draws_;
+  Table table_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const MatrixDynamics> dynamics_;
+};
+
+/// The power law behind a spectrum, if it is one.
+std::optional<PowerLaw> power_law_of(const Table& section, double n) {
+  const settings::Value* kind = section.find("kind");
+  if (!kind || *kind != settings::Value(std::string("power-law"))) return std::nullopt;
+  for (const auto& k : spectra::kinds())
+    if (k.description.name == "power-law") {
+      const Values values = settings::read(section, k.description.parameters, section.keys());
+      return PowerLaw{values.number("alpha"), values.number("beta"), n};
+    }
+  return std::nullopt;
+}
+
+/// The spectrum. Nodes of a power law take longer to find than to use, and the variants of a sweep's cell share them.
+spectra::Spectrum read_spectrum(const Table& table) {
+  const Table section = table.table_or_empty("spectrum");
+  const settings::Value* kind = section.find("kind");
+  if (!kind || *kind != settings::Value(std::string("power-law"))) return spectra::merged(spectra::build(table));
+  thread_local std::string last_text;
+  thread_local spectra::Spectrum last;
+  std::string text = section.text();
+  if (text != last_text) {
+    last_text.clear();
+    last = spectra::build(table);
+    last_text = std::move(text);
+  }
+  return last;
+}
+
+void read_outputs(const Values& data, MatrixLeastSquares& problem) {
+  problem.outputs = data.given("outputs") ? static_cast<double>(data.integer("outputs")) : problem.inputs();
+  if (problem.outputs != std::floor(problem.outputs))
+    throw data.error("outputs", "is required where the spectrum has no whole dimension");
+  spectra::Spectrum& s = problem.output_spectrum;
+  const double alpha = data.number("output_alpha");
+  const std::vector<double>& list = data.numbers("output_eigenvalues");
+  if (alpha > 0 && !list.empty())
+    throw data.error("output_eigenvalues", "give either output_alpha or output_eigenvalues, not both");
+  problem.isotropic_outputs = alpha == 0 && list.empty();
+  if (problem.isotropic_outputs) {
+    s.eigenvalue = {1};
+    s.multiplicity = {problem.outputs};
+  } else {
+    constexpr double most = 4096;
+    if (problem.outputs > most) throw data.error("outputs", fmt::format("anisotropic outputs are limited to {}", most));
+    const auto m = static_cast<std::size_t>(problem.outputs);
+    if (!list.empty() && m % list.size() != 0)
+      throw data.error("output_eigenvalues", fmt::format("{} values do not divide {} outputs", list.size(), m));
+    s.eigenvalue = list;
+    s.multiplicity.assign(list.size(), list.empty() ? 0 : problem.outputs / static_cast<double>(list.size()));
+    if (list.empty())
+      for (std::size_t k = 1; k <= m; ++k) {
+        s.eigenvalue.push_back(std::pow(static_cast<double>(k), -2 * alpha));
+        s.multiplicity.push_back(1);
+      }
+  }
+  s.target_power.assign(s.eigenvalue.size(), 0.0);
+  if (!problem.isotropic_outputs) s = spectra::merged(spectra::checked(s));
+  problem.labels = data.text("labels") == "vector" ? Labels::vector : Labels::bilinear;
+  if (problem.labels == Labels::vector && !problem.isotropic_outputs)
+    throw data.error("output_alpha", "vector labels have no Sigma; use bilinear");
+  const std::string& rotation = data.text("rotation");
+  problem.rotation = rotation == "hadamard" ? Rotation::hadamard : rotation == "haar" ? Rotation::haar : Rotation::none;
+  problem.rotation_seed = static_cast<std::uint64_t>(data.integer("rotation_seed"));
+}
+
+void read_rates(const Values& values, MatrixLeastSquares& problem) {
+  problem.batch = values.given("batch") ? static_cast<double>(values.integer("batch")) : problem.inputs();
+  if (problem.batch != std::floor(problem.batch))
+    throw values.error("batch", "is required where the spectrum has no whole dimension");
+  problem.momentum = values.number("momentum");
+  problem.protocol = protocol_of(values.text("protocol"));
+  const bool constant = problem.protocol == Protocol::constant;
+  if (constant != values.given("learning_rate"))
+    throw values.error("learning_rate", constant ? "is required (a number, > 0) by the protocol constant"
+                                                 : "belongs to the protocol constant; leave it out");
+  if (constant) problem.learning_rate = values.number("learning_rate");
+  if (!values.has("gamma_fraction")) return;
+  problem.gamma_fraction = values.number("gamma_fraction");
+  if (values.given("gamma")) {
+    if (problem.protocol != Protocol::adaptive) throw values.error("gamma", "belongs to the protocol adaptive");
+    if (values.given("gamma_fraction")) throw values.error("gamma", "give either gamma or gamma_fraction, not both");
+    problem.gamma = values.number("gamma");
+  }
+}
+
+void read_noise_variance(const Table& table, MatrixLeastSquares& problem) {
+  const Values noise = settings::read(table.table_or_empty("noise"), noise_keys());
+  if (noise.given("variance") && noise.given("relative_variance"))
+    throw noise.error("variance", "give either variance or relative_variance, not both");
+  problem.noise_variance = noise.number("variance");
+  if (noise.given("relative_variance"))
+    problem.noise_variance = noise.number("relative_variance") * problem.spectrum.signal();
+  if (noise.text("law") == "none") {
+    if (problem.noise_variance > 0) throw noise.error("law", "none has no variance");
+  }
+  problem.noise_variance += problem.spectrum.unexplained_variance;
+}
+
+class MatrixModel final : public Model {
+ public:
+  MatrixModel() {
+    for (const MapKind& kind : map_kinds()) optimizers_.push_back(&kind.description);
+  }
+
+  const Description& description() const override {
+    static const Description description = {
+        "matrix-least-squares",
+        "Muon and signSGD: matrix-valued least squares with a spectral or a sign update",
+        "Delta = W - W*, m x n;  r_i = a_i' Delta c_i - eps_i, a ~ N(0, Sigma), c ~ N(0, K);  G = (1/B) sum r_i a_i "
+        "c_i'\n"
+        "Delta' = Delta - eta_k S(G),  P = tr(Sigma Delta K Delta'),  V = P + sigma^2\n"
+        "D_j(k+1) = D_j(k) - 2 eta_k hhat_j D_j(k)/sqrt(V_k) + eta_k^2 Q_j,   P = sum_j lambda_j D_j\n"
+        "E[S u_j] = (hhat_j/sqrt V) Delta u_j, Q_j = E|S u_j|^2 under the null law (r_i -> sqrt(V) g_i)\n"
+        "start: |Delta u_j|^2 = the target power of the spectrum, in random directions",
+        "Paquette, Marshall, Benigni, Wang, Agarwala, Paquette 2026 (setting and phases); coefficients and lines: "
+        "theory "
+        "note muon-phases",
+        {}};
+    return description;
+  }
+
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"spectrum", "noise",  "data",       "optimizer",
+                                                   "schedule", "theory", "monte_carlo"};
+    return names;
+  }
+  std::span<const Description* const> optimizers() const override { return optimizers_; }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> observables = matrix_observables({});
+    return observables;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return matrix_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    if (table.has("initial")) throw table.error("initial", "this model starts at W = 0; leave the section out");
+    auto problem = std::make_shared<MatrixLeastSquares>();
+    problem->time = experiment.time;
+    problem->spectrum = read_spectrum(table);
+    read_outputs(settings::read(table.table_or_empty("data"), data_keys()), *problem);
+    read_noise_variance(table, *problem);
+    const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers_, "signsvd");
+    problem->map = map_kinds()[choice.index].map;
+    read_rates(choice.values, *problem);
+    if (problem->map == UpdateMap::general) {
+      problem->normalise = choice.values.flag("normalise");
+      try {
+        problem->spectral_map =
+            std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
+      } catch (const std::invalid_argument& e) {
+        throw choice.values.error("map", e.what());
+      }
+    }
+    problem->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    if (!problem->schedule->constant() && problem->protocol != Protocol::constant &&
+        problem->protocol != Protocol::adaptive)
+      throw table.table_or_empty("schedule").error("kind", "this protocol sets the learning rate itself");
+
+    const Values values = settings::read(table.table_or_empty("theory"), theory_keys());
+    const Values time = settings::read(table.table_or_empty("time"), time_parameters());
+    MatrixTheory theory;
+    theory.method = values.text("method");
+    const bool by_draws = problem->map == UpdateMap::newton_schulz || problem->map == UpdateMap::general;
+    const std::string source =
+        values.given("coefficients") ? values.text("coefficients") : (by_draws ? "null" : "fixed-point");
+    theory.coefficients.source = source == "null"        ? CoefficientSource::null
+                                 : source == "idealised" ? CoefficientSource::idealised
+                                                         : CoefficientSource::fixed_point;
+    const bool given = values.given("null_draws");
+    const auto draws = given ? static_cast<std::uint64_t>(values.integer("null_draws")) : 0;
+    theory.coefficients.draws = given ? draws : 64;
+    theory.coefficients.seed = experiment.monte_carlo.seed;
+    theory.coefficients.sign_noise = values.text("sign_noise");
+    theory.rtol = values.number("rtol");
+    theory.atol = values.number("atol");
+    theory.scale_drift = values.number("scale_drift");
+    theory.scale_noise = values.number("scale_noise");
+    theory.resolutions = values.number("resolutions");
+    theory.points = static_cast<std::size_t>(std::max<std::int64_t>(time.integer("points"), 3));
+    for (const double j : values.numbers("powers")) {
+      if (j != std::floor(j)) throw values.error("powers", "columns are whole numbers");
+      theory.powers.push_back(static_cast<std::size_t>(j));
+      if (j > problem->inputs())
+        throw values.error("powers", fmt::format("there is no column {} of {}", j, problem->inputs()));
+    }
+    theory.power_law = power_law_of(table.table_or_empty("spectrum"), problem->inputs());
+    const Dressed dressed = !values.given("dressed") ? Dressed::automatic
+                            : values.flag("dressed") ? Dressed::on
+                                                     : Dressed::off;
+    return std::make_unique<MatrixProblem>(problem, std::move(theory), dressed, draws,
+                                           static_cast<std::uint64_t>(values.integer("regression_draws")),
+                                           Table(table.origin(), ""));
+  }
+
+ private:
+  std::vector<const Description*> optimizers_;
+};
+
+}  // namespace
+
+const Model& matrix_least_squares_model() {
+  static const MatrixModel model;
+  return model;
+}
+
+}  // namespace edgewise::models

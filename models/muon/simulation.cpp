@@ -1,0 +1,127 @@
+#include "models/muon/simulation.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "models/muon/gradient.hpp"
+#include "models/muon/learning_rates.hpp"
+#include "models/muon/theory.hpp"
+#include "models/stepping_replica.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+
+/// What replicas share.
+struct Shared {
+  std::shared_ptr<const MatrixLeastSquares> problem;
+  std::shared_ptr<const MatrixDynamics> dynamics;
+  MatrixCoordinates coordinates;
+  MatrixUpdate update;
+  std::vector<std::size_t> spaces;  ///< eigenspaces whose power is observed
+
+  Shared(std::shared_ptr<const MatrixLeastSquares> the_problem, std::shared_ptr<const MatrixDynamics> the_dynamics)
+      : problem(std::move(the_problem)),
+        dynamics(std::move(the_dynamics)),
+        coordinates(*problem),
+        update(*problem, coordinates) {}
+};
+
+class MatrixReplica final : public SteppingReplica {
+ public:
+  MatrixReplica(const Shared& shared, std::uint64_t seed, std::uint64_t index, double limit)
+      : SteppingReplica(limit),
+        shared_(shared),
+        rate_(*shared.problem, shared.dynamics.get()),
+        sampler_(*shared.problem, shared.coordinates, seed, index),
+        delta_(initial_error(shared.coordinates, seed, index)),
+        excess_(shared.coordinates.excess(delta_)) {}
+
+ protected:
+  double take_step(std::uint64_t step, bool) override {
+    const double eta = rate_.next(static_cast<double>(step), shared_.problem->residual_variance(excess_));
+    sampler_.draw(step, delta_, gradient_);
+    if (const double mu = shared_.problem->momentum; mu != 0) {
+      if (gradient_.factored) {
+        linear_algebra::multiply(1, gradient_.left, linear_algebra::Transposed::no, gradient_.right,
+                                 linear_algebra::Transposed::yes, 0, gradient_.matrix);
+        gradient_.factored = false;
+      }
+      if (velocity_.size() == 0) velocity_ = Matrix(delta_.rows(), delta_.columns());
+      for (std::size_t i = 0; i < velocity_.size(); ++i)
+        velocity_.data()[i] = mu * velocity_.data()[i] + gradient_.matrix.data()[i];
+      gradient_.matrix = velocity_;
+    }
+    shared_.update.apply(gradient_, step_);
+    for (std::size_t i = 0; i < delta_.size(); ++i) delta_.data()[i] -= eta * step_.data()[i];
+    excess_ = shared_.coordinates.excess(delta_);
+    return excess_;
+  }
+
+  void measure(std::span<double> out) const override {
+    out[0] = excess_;
+    out[1] = shared_.problem->risk(excess_);
+    for (std::size_t i = 0; i < shared_.spaces.size(); ++i) {
+      double square = 0, count = 0;
+      for (std::size_t j = 0; j < delta_.columns(); ++j)
+        if (shared_.coordinates.column_space[j] == shared_.spaces[i]) {
+          for (const double x : delta_.column(j)) square += x * x;
+          ++count;
+        }
+      out[2 + i] = square / count;
+    }
+  }
+
+ private:
+  const Shared& shared_;
+  LearningRate rate_;
+  GradientSampler sampler_;
+  Matrix delta_, step_, velocity_;
+  MaybeFactored gradient_;
+  double excess_;
+};
+
+class MatrixSimulation final : public Simulation {
+ public:
+  MatrixSimulation(std::shared_ptr<const MatrixLeastSquares> problem, std::shared_ptr<const MatrixDynamics> dynamics,
+                   const std::vector<std::size_t>& powers)
+      : shared_(std::move(problem), std::move(dynamics)), observables_(matrix_observables(powers)) {
+    for (const std::size_t j : powers) shared_.spaces.push_back(eigenspace_of(shared_.problem->spectrum, j));
+    double start = 0;
+    for (std::size_t j = 0; j < shared_.coordinates.columns; ++j)
+      start += shared_.coordinates.column_value[j] * shared_.coordinates.column_power[j];
+    limit_ = 1e100 * std::max(start, 1.0);
+    static_cast<void>(LearningRate(*shared_.problem, shared_.dynamics.get()));  // throws what cannot be run
+  }
+
+  const std::vector<Observable>& observables() const override { return observables_; }
+  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+    return std::make_unique<MatrixReplica>(shared_, seed, index, limit_);
+  }
+  std::string sampler() const override {
+    return "batches of examples; the map on the whole gradient, or on its core where the batch is small";
+  }
+  double cost() const override {
+    const double m = shared_.problem->outputs, n = shared_.problem->inputs(), least = std::min(m, n);
+    return static_cast<double>(shared_.problem->time.steps) *
+           (4 * m * n * shared_.problem->batch + 20 * least * least * std::max(m, n)) / 100;
+  }
+
+ private:
+  Shared shared_;
+  std::vector<Observable> observables_;
+  double limit_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSquares> problem,
+                                            std::shared_ptr<const MatrixDynamics> dynamics,
+                                            const std::vector<std::size_t>& powers) {
+  return std::make_unique<MatrixSimulation>(std::move(problem), std::move(dynamics), powers);
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,110 @@
+#pragma once
+/// \file
+/// The theory of matrix least squares solved along the steps (theory note muon-phases, 2, 5, 7): the moment recursion,
+/// bare or dressed, and its limiting ODE at any horizon.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/model.hpp"
+#include "models/muon/dynamics.hpp"
+#include "models/muon/phases.hpp"
+#include "models/muon/problem.hpp"
+#include "solvers/coupled_modes.hpp"
+
+namespace edgewise::models {
+
+/// Section [theory] of matrix least squares.
+struct MatrixTheory {
+  std::string method = "recursion";  ///< recursion, ode
+  CoefficientOptions coefficients;
+  bool dressed = false;  ///< recursion only
+  double rtol = 1e-8, atol = 0;
+  double scale_drift = 1, scale_noise = 1;  ///< factors on h and q, to see what a run would notice
+  double resolutions = 0;                   ///< > 0: the ode's own times, up to this multiple of the resolution time
+  std::size_t points = 200;                 ///< of those
+  std::vector<std::size_t> powers;          ///< 1-based indices j of columns whose D_j is an observable
+  std::optional<PowerLaw> power_law;
+};
+
+/// Observables of a problem: risk, excess_mse, and power_J for the asked columns.
+std::vector<Observable> matrix_observables(const std::vector<std::size_t>& powers);
+/// The eigenspace that holds column j (1-based). \throws std::invalid_argument beyond the last.
+std::size_t eigenspace_of(const spectra::Spectrum& spectrum, std::size_t column);
+
+/// The recursion, step by step.
+class MatrixRecursion {
+ public:
+  /// All arguments must outlive it.
+  MatrixRecursion(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory);
+  void step(double learning_rate);
+  double excess() const { return P_; }
+  double residual_variance() const { return problem_.residual_variance(P_); }
+  std::span<const double> state() const { return M_; }
+  /// 2 eta max(h)/sqrt(V) of the last step: the overshoot guard wants < 1.
+  double last_overshoot() const { return overshoot_; }
+  std::size_t refreshes() const { return refreshes_; }
+
+ private:
+  void coefficients(double V);
+  const MatrixLeastSquares& problem_;
+  const MatrixDynamics& dynamics_;
+  const MatrixTheory& theory_;
+  std::vector<double> M_, h_, q_, f_, used_;
+  double P_ = 0, overshoot_ = 0;
+  bool fresh_ = false;
+  std::size_t refreshes_ = 0;
+};
+
+/// The ODE at a constant (or scheduled) raw learning rate eta(t): rates fall with sqrt(V).
+class MatrixFlow final : public solvers::CoupledModes {
+ public:
+  MatrixFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
+             std::function<double(double)> learning_rate, bool autonomous);
+  std::size_t size() const override { return dynamics_.size(); }
+  std::span<const double> weights(std::size_t) const override { return dynamics_.weight; }
+  void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override;
+  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override;
+  bool affine() const override { return problem_.labels == Labels::vector && dynamics_.constant(); }
+  bool autonomous() const override { return autonomous_; }
+
+ private:
+  const MatrixLeastSquares& problem_;
+  const MatrixDynamics& dynamics_;
+  const MatrixTheory& theory_;
+  std::function<double(double)> learning_rate_;
+  bool autonomous_;
+};
+
+/// The flow of the adaptive protocols, in a time with constant rates: dM/du = -2 h M + gamma(u) q V. With gamma(u) = 1
+/// and `scale` it is dM/dt = -2 scale h M + scale^2 q V.
+class AdaptiveFlow final : public solvers::CoupledModes {
+ public:
+  AdaptiveFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
+               std::function<double(double)> drift_scale, std::function<double(double)> noise_scale, bool autonomous);
+  std::size_t size() const override { return dynamics_.size(); }
+  std::span<const double> weights(std::size_t) const override { return dynamics_.weight; }
+  void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override;
+  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override;
+  bool affine() const override { return true; }
+  bool autonomous() const override { return autonomous_; }
+
+ private:
+  const MatrixLeastSquares& problem_;
+  const MatrixDynamics& dynamics_;
+  const MatrixTheory& theory_;
+  std::function<double(double)> drift_scale_, noise_scale_;
+  bool autonomous_;
+};
+
+/// P_inf of (eta/2) N sqrt(V) = P: where a constant learning rate settles.
+double noise_floor(double eta, double N, const MatrixLeastSquares& problem);
+
+/// Solves at the recorded steps. \throws std::invalid_argument where the theory does not cover the problem.
+Trajectory solve_matrix(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory);
+
+}  // namespace edgewise::models

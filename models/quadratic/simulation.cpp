@@ -44,6 +44,9 @@ class LargestNtkEigenvalue {
   std::vector<double> vector_, inner_;
 };
 
+/// A norm beyond its pole, eta beta lambda_1 >= 2, is infinite, but the run is finite: it must not count as diverged.
+constexpr double largest_norm = 1000;
+
 double norm_square(std::span<const double> v) {
   return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
 }
@@ -95,9 +98,9 @@ class QuadraticReplica final : public Replica {
     if (problem_->rule.rho > 0 && !problem_->rule.normalised)
       out[o++] = eta * lambda * (1 + problem_->rule.rho * lambda);
     if (!norms) return;
-    out[o++] = decompose ? annealed_kernel_norm(kernel.values, eta, problem_->batch) : 0.0;
+    out[o++] = decompose ? std::min(largest_norm, annealed_kernel_norm(kernel.values, eta, problem_->batch)) : 0.0;
     if (problem_->kernel_norms == KernelNorms::exact)
-      out[o++] = decompose ? exact_kernel_norm(kernel, eta, problem_->batch) : 0.0;
+      out[o++] = decompose ? std::min(largest_norm, exact_kernel_norm(kernel, eta, problem_->batch)) : 0.0;
   }
 
  private:
@@ -186,9 +189,11 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
   if (problem.rule.rho > 0 && !problem.rule.normalised)
     out.push_back({"sam_edge", "1", "eta lambda (1 + rho lambda) of the largest eigenvalue; SAM's edge is at 2"});
   if (problem.kernel_norms != KernelNorms::none)
-    out.push_back({"kernel_norm", "1", "annealed kernel norm Kn of the frozen kernel; 0 at full batch"});
+    out.push_back(
+        {"kernel_norm", "1", "annealed kernel norm Kn of the frozen kernel; 0 at full batch, 1000 from its pole on"});
   if (problem.kernel_norms == KernelNorms::exact)
-    out.push_back({"kernel_norm_exact", "1", "kernel norm Kx of the frozen kernel; 1 is the mean-square edge"});
+    out.push_back({"kernel_norm_exact", "1",
+                   "kernel norm Kx of the frozen kernel; 1 is the mean-square edge, 1000 stands for infinite"});
   return out;
 }
 

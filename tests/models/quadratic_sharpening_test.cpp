@@ -293,6 +293,19 @@ TEST_CASE("small batches: the exact kernel norm stays at 1 while eta lambda_max 
   for (std::uint64_t r = 0; r < 3; ++r) CHECK(record(p, 1, r, {500}).diverged);
 }
 
+TEST_CASE("a run whose kernel norm passes its pole is not one that diverged") {
+  // eta beta lambda_1 > 2 at B = 38 of 40, where the norm is infinite and full batch oscillates.
+  QuadraticProblem p = problem_of(40, 80, 4, 0.35, 38);
+  p.kernel_norms = models::KernelNorms::exact;
+  bool beyond = false;
+  for (std::uint64_t r = 0; r < 3; ++r) {
+    const Record x = record(p, 1, r, every(20, 200));
+    CHECK_FALSE(x.diverged);
+    for (const double norm : x.value[6]) beyond = beyond || norm == 1000;
+  }
+  CHECK(beyond);
+}
+
 TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM") {
   struct Case {
     double eta, rho;

@@ -25,6 +25,8 @@ using Pair = std::pair<double, double>;
 constexpr double pi = std::numbers::pi;
 // The note's digits stem from a quadrature that is accurate to 4e-9.
 constexpr double reference_tolerance = 1e-8;
+// Half a unit of the eighth decimal of numbers from 0.06 on.
+constexpr double printed_digits = 8.5e-8;
 
 class Table {
  public:
@@ -209,7 +211,7 @@ void add_recursions(Table& table) {
     for (const bool svd : {true, false})
       for (std::size_t i = 0; i < at.size(); ++i)
         table.add(fmt::format("recursion-{}-alpha{}-B{}-k{}", svd ? "signsvd" : "signsgd", row.alpha, row.B, at[i]),
-                  "P_k/P_0 of the bare recursion, n = m = 128, sigma^2 = P_0/4", "8", 2e-8, [=] {
+                  "P_k/P_0 of the bare recursion, n = m = 128, sigma^2 = P_0/4", "8", printed_digits, [=] {
                     MatrixLeastSquares p = problem_of(power_law(row.alpha, row.beta, 128), 128, row.B,
                                                       svd ? UpdateMap::signsvd : UpdateMap::signsgd);
                     p.noise_variance = p.spectrum.signal() / 4;
@@ -252,7 +254,7 @@ void add_consequences(Table& table) {
   table.add("lambert-reference-drift", "hhat, K = I, n = m = 64, B = 256", "9", reference_tolerance,
             [=] { return Pair(1.5816346464, isotropic_drift_of(case_of(UpdateMap::signsvd))); });
   table.add("lambert-reference-t100", form, "9", reference_tolerance, [=] { return Pair(25.36966379, solved(100)); });
-  table.add("lambert-reference-t1000", form, "9", reference_tolerance, [=] { return Pair(.16373729, solved(1000)); });
+  table.add("lambert-reference-t1000", form, "9", printed_digits, [=] { return Pair(.16373729, solved(1000)); });
   for (const UpdateMap map : {UpdateMap::signsvd, UpdateMap::signsgd})
     table.add(map == UpdateMap::signsvd ? "floor-signsvd" : "floor-signsgd",
               "P_inf = (eta/2) N sqrt(P_inf + sigma^2), N = sum lambda Q/hhat: the fixed point of the recursion", "6",

@@ -294,9 +294,7 @@ spectra::Spectrum read_spectrum(const Table& table) {
 }
 
 void read_outputs(const Values& data, MatrixLeastSquares& problem) {
-  problem.outputs = data.given("outputs") ? static_cast<double>(data.integer("outputs")) : problem.inputs();
-  if (problem.outputs != std::floor(problem.outputs))
-    throw data.error("outputs", "is required where the spectrum has no whole dimension");
+  problem.outputs = data.given("outputs") ? static_cast<double>(data.integer("outputs")) : std::round(problem.inputs());
   spectra::Spectrum& s = problem.output_spectrum;
   const double alpha = data.number("output_alpha");
   const std::vector<double>& list = data.numbers("output_eigenvalues");
@@ -331,9 +329,7 @@ void read_outputs(const Values& data, MatrixLeastSquares& problem) {
 }
 
 void read_rates(const Values& values, MatrixLeastSquares& problem) {
-  problem.batch = values.given("batch") ? static_cast<double>(values.integer("batch")) : problem.inputs();
-  if (problem.batch != std::floor(problem.batch))
-    throw values.error("batch", "is required where the spectrum has no whole dimension");
+  problem.batch = values.given("batch") ? static_cast<double>(values.integer("batch")) : std::round(problem.inputs());
   problem.momentum = values.number("momentum");
   problem.protocol = protocol_of(values.text("protocol"));
   const bool constant = problem.protocol == Protocol::constant;

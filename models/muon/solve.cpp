@@ -260,7 +260,7 @@ void solve_constant_optimal(const MatrixLeastSquares& problem, const MatrixDynam
                             Trajectory& out) {
   if (!theory.powers.empty())
     throw std::invalid_argument("theory.powers: not along the envelope of constant-optimal; leave it out");
-  constexpr double ratio = 0.75;  // of neighbouring learning rates
+  constexpr double ratio = 0.93;  // of neighbouring learning rates
   const double P0 = dynamics.excess(dynamics.initial), N = dynamics.noise_to_drift();
   // The floor is at the start's excess there; nothing larger helps at any horizon.
   double eta = 4 * P0 / (N * std::sqrt(problem.residual_variance(P0)));
@@ -271,7 +271,7 @@ void solve_constant_optimal(const MatrixLeastSquares& problem, const MatrixDynam
   int rising = 0;
   std::size_t steps = 0;
   // Downwards until the longest horizon's risk rises: its best rate is the smallest.
-  for (int k = 0; k < 400 && rising < 3; ++k, eta *= ratio) {
+  for (int k = 0; k < 1000 && rising < 8; ++k, eta *= ratio) {
     const double rate = eta;
     const MatrixFlow flow(
         problem, dynamics, theory, [rate](double) { return rate; }, true);

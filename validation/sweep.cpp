@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <new>
 #include <optional>
 
@@ -289,7 +290,7 @@ void Sweep::check() const {
   constexpr std::size_t tried = 32;
   const std::size_t step = std::max<std::size_t>(1, cells() / tried);
   for (std::size_t v = 0; v < impl_->plan.variants.size(); ++v) {
-    std::optional<settings::Error> first;
+    std::map<std::string, std::size_t> reasons;
     bool fine = false;
     for (std::size_t cell = 0; !fine && cell < cells(); cell += step) {
       try {
@@ -297,16 +298,17 @@ void Sweep::check() const {
         models::find(experiment).prepare(experiment);
         fine = true;
       } catch (const settings::Error& e) {
-        if (!first) first = e;
+        ++reasons[e.what()];
       } catch (const std::exception&) {
         // Not a matter of the file: the cell will tell.
         fine = true;
       }
     }
-    if (!fine && first) {
-      const std::string& variant = impl_->plan.variants[v].name;
-      throw settings::Error((variant.empty() ? "" : "variant " + variant + ": ") + first->what());
-    }
+    if (fine) continue;
+    const auto commonest = std::max_element(reasons.begin(), reasons.end(),
+                                            [](const auto& a, const auto& b) { return a.second < b.second; });
+    const std::string& variant = impl_->plan.variants[v].name;
+    throw settings::Error((variant.empty() ? "" : "variant " + variant + ": ") + commonest->first);
   }
 }
 

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
-#include <cmath>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "settings/settings.hpp"
 
@@ -12,10 +13,29 @@ namespace edgewise::validation {
 
 using settings::Error;
 
+namespace {
+
+std::string uri(const std::string& path, bool immutable) {
+  std::error_code ignored;
+  std::string out = "file:";
+  for (const char c : std::filesystem::absolute(path, ignored).string()) {
+    if (c == '?' || c == '#' || c == '%')
+      out += fmt::format("%{:02X}", static_cast<unsigned>(c));
+    else
+      out += c;
+  }
+  return out + (immutable ? "?immutable=1" : "");
+}
+
+}  // namespace
+
 Database::Database(const std::string& path, Mode mode, double patience) : path_(path), patience_(patience) {
   const int flags = (mode == Mode::read ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_URI;
+  std::error_code ignored;
+  // Without a log nobody is writing: read as it is, with no files beside it, also in a folder that may not be written.
+  const bool at_rest = mode == Mode::read && !std::filesystem::exists(path + "-wal", ignored);
+  const int code = sqlite3_open_v2(uri(path, at_rest).c_str(), &handle_, flags, nullptr);
   try {
     check(code);
     check(sqlite3_busy_timeout(handle_, static_cast<int>(1000 * patience)));

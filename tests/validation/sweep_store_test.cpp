@@ -72,6 +72,11 @@ TEST_CASE("a store gives back every bit") {
   check(SweepStore(path, sweep, now).table());
   CHECK(is_sweep_store(path));
   check(read_sweep_store(path));
+  CHECK(!fs::exists(path + "-wal"));
+  CHECK(!fs::exists(path + "-shm"));
+  const std::string odd_name = folder / "a?b#c%20.db";
+  fs::copy_file(path, odd_name);
+  check(read_sweep_store(odd_name));
   SUBCASE("also while it is written") {
     SweepStore store(path, sweep, now);
     store.add(std::vector<FinishedCell>{cell_of(5, {1, 2, 3})});

@@ -9,12 +9,14 @@ const Model& residual_sgd_model();
 const Model& sign_sgd_model();
 const Model& matrix_least_squares_model();
 const Model& quadratic_map_model();
+const Model& finite_data_model();
 const Model& quadratic_regression_model();
 
 std::span<const Model* const> all() {
-  static const std::vector<const Model*> models = {&least_squares_model(), &residual_sgd_model(),
-                                                   &sign_sgd_model(),      &matrix_least_squares_model(),
-                                                   &quadratic_map_model(), &quadratic_regression_model()};
+  static const std::vector<const Model*> models = {
+      &least_squares_model(),        &residual_sgd_model(), &sign_sgd_model(),
+      &matrix_least_squares_model(), &finite_data_model(),  &quadratic_map_model(),
+      &quadratic_regression_model()};
   return models;
 }
 

@@ -1,0 +1,69 @@
+#pragma once
+/// \file
+/// SGD on a fixed data set, many passes (theory note least-squares-sgd, section 9): the problem and its data.
+///
+///     z = X theta - y in R^N,   L = |z|^2/(2N),   theta' = theta - (eta/B) sum_{i in I} x_i z_i
+///     Theta = X X'/N = V diag(mu) V',             z' = z - (eta N/B) Theta Pi z,   Pi = diag(counts of I)
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/experiment.hpp"
+#include "models/model.hpp"
+
+namespace edgewise::models {
+
+/// How the B indices of a step are drawn from 1..N. shuffle: passes over a fresh permutation, B by B; its batches
+/// depend on each other within a pass, which the theory leaves out.
+enum class Sampling { without_replacement, with_replacement, bernoulli, shuffle };
+
+/// Names as they stand in experiment files, in the order of Sampling.
+const std::vector<std::string>& sampling_names();
+
+struct FiniteData {
+  linear_algebra::Matrix inputs;  ///< p x N: a column per sample
+  std::vector<double> residual;   ///< z at the start, N numbers
+  Sampling sampling = Sampling::without_replacement;
+  double learning_rate = 0;  ///< eta
+  std::size_t batch = 1;     ///< B; its mean under bernoulli
+  Time time;
+
+  std::size_t samples() const { return residual.size(); }
+  std::size_t parameters() const { return inputs.rows(); }
+};
+
+/// E[Pi A Pi] (N/B)^2 = c2 A + c1 diag(A) of a fresh batch, for any N x N matrix A. Shuffled passes count as
+/// without replacement.
+struct BatchMoments {
+  double c1 = 0, c2 = 1;
+};
+BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch);
+
+/// Theta's eigenvalues, largest first, and its eigenvectors by column. Those below `rounding` of the largest are null:
+/// set to 0.
+struct Kernel {
+  std::vector<double> eigenvalue;  ///< mu_a
+  linear_algebra::Matrix vectors;  ///< V
+  std::size_t rank = 0;            ///< how many are not null: the first ones
+};
+Kernel kernel_of(const FiniteData& data);
+
+/// Training loss |z|^2/(2N), the only observable.
+const std::vector<Observable>& finite_data_observables();
+
+/// Solves the theory. `method`: exact (the N x N second moments of z), closure (their diagonal in Theta's basis),
+/// mean-field (the same with delocalised eigenvectors, V_ia^2 = 1/N). \throws std::invalid_argument.
+Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const std::string& method);
+
+/// Kernel norms, thresholds, growth factor and floor.
+std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel& kernel);
+
+/// Runs the algorithm. `sampler`: parameters (theta, O(B p) a step), kernel (z and Theta, O(B N) a step), or auto.
+std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler);
+
+/// Closed forms and the note's reference instance.
+std::vector<ClosedForm> finite_data_closed_forms();
+
+}  // namespace edgewise::models

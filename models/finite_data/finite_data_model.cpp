@@ -1,0 +1,329 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+#include "models/finite_data/finite_data.hpp"
+#include "models/noise.hpp"
+#include "random/random.hpp"
+#include "spectra/dataset.hpp"
+#include "spectra/kinds.hpp"
+
+namespace edgewise::models {
+
+const Model& finite_data_model();
+
+namespace {
+
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+/// Up to here the exact second moments are the default: a step costs N^3.
+constexpr std::size_t exact_by_default = 256;
+/// Eigenvalues below this, relative to the largest, are rounding of 0.
+constexpr double null_eigenvalue = 1e-12;
+
+const std::vector<Parameter>& data_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::integer("samples", "N, how many; drawn once, the same for every replica")
+          .in("samples")
+          .at_least(1)
+          .at_most(20000)
+          .computed("the rows of `inputs`"),
+      settings::text("law",
+                     "gaussian: x ~ N(0, K), y = <x, theta*> + noise; rows: of the data set, without repetition; list: "
+                     "`inputs` and `targets`")
+          .one_of({"gaussian", "rows", "list"})
+          .otherwise(std::string("gaussian")),
+      settings::integer("seed", "of the draw of the data").at_least(0).otherwise(std::int64_t{1}),
+      settings::matrix("inputs", "law list: one row per sample").in("input"),
+      settings::numbers("targets", "law list: y, one per sample").in("label")};
+  return parameters;
+}
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("method",
+                     "exact: N x N second moments of the residual, N^3 a step; closure: their diagonal in the "
+                     "kernel's eigenbasis; mean-field: that with delocalised eigenvectors")
+          .one_of({"exact", "closure", "mean-field"})
+          .computed("exact up to N = 256, else closure")};
+  return parameters;
+}
+
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("sampler", "the same algorithm in parameters, O(B p) a step, or in residuals, O(B N)")
+          .one_of({"auto", "parameters", "kernel"})
+          .otherwise(std::string("auto"))};
+  return parameters;
+}
+
+class FiniteDataProblem final : public Problem {
+ public:
+  FiniteDataProblem(std::shared_ptr<const FiniteData> data, std::string method, std::string sampler)
+      : data_(std::move(data)), method_(std::move(method)), sampler_(std::move(sampler)) {}
+
+  Trajectory solve() const override { return solve_finite_data(*data_, kernel(), method_); }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_finite_data(data_, sampler_); }
+  std::vector<Finding> stability() const override { return finite_data_stability(*data_, kernel()); }
+
+  std::vector<ModeColumn> mode_table() const override {
+    const Kernel& k = kernel();
+    ModeColumn eigenvalue{"eigenvalue", "input^2", "mu_a of the kernel Theta = X X'/N", k.eigenvalue};
+    ModeColumn power{"residual_power", "label^2", "(V'z)_a^2 at the start", {}};
+    ModeColumn localisation{"localisation", "1", "N sum_i V_ia^4: 1 of a flat eigenvector, near 3 of a random one", {}};
+    const auto N = static_cast<double>(data_->samples());
+    for (std::size_t a = 0; a < data_->samples(); ++a) {
+      const auto v = k.vectors.column(a);
+      const double along = std::inner_product(v.begin(), v.end(), data_->residual.begin(), 0.0);
+      power.value.push_back(along * along);
+      double fourth = 0;
+      for (const double x : v) fourth += x * x * x * x;
+      localisation.value.push_back(N * fourth);
+    }
+    return {eigenvalue, power, localisation};
+  }
+
+ private:
+  const Kernel& kernel() const {
+    std::call_once(once_, [this] { kernel_ = kernel_of(*data_); });
+    return kernel_;
+  }
+
+  std::shared_ptr<const FiniteData> data_;
+  std::string method_, sampler_;
+  mutable std::once_flag once_;
+  mutable Kernel kernel_;
+};
+
+std::size_t asked_samples(const Values& data) {
+  if (!data.given("samples")) throw data.error("samples", "is required (a whole number, >= 1) for this law");
+  return static_cast<std::size_t>(data.integer("samples"));
+}
+
+// x = K^(1/2) g in K's eigenbasis; the target spreads evenly over each eigenspace. z = -y at theta = 0.
+void draw_gaussian(const Table& table, const Values& values, FiniteData& data) {
+  const spectra::Spectrum spectrum = spectra::build(table);
+  if (spectrum.compressed || !spectrum.whole_multiplicities())
+    throw table.table_or_empty("spectrum").error("kind", "a compressed spectrum is for theory only");
+  std::vector<double> root, target;
+  for (std::size_t a = 0; a < spectrum.modes(); ++a) {
+    const auto copies = static_cast<std::size_t>(spectrum.multiplicity[a]);
+    root.insert(root.end(), copies, std::sqrt(spectrum.eigenvalue[a]));
+    target.insert(target.end(), copies, std::sqrt(spectrum.target_power[a] / spectrum.multiplicity[a]));
+  }
+  const std::unique_ptr<Noise> noise = read_noise(table);
+  const std::size_t N = asked_samples(values), p = root.size();
+  const auto seed = static_cast<std::uint64_t>(values.integer("seed"));
+  const double unexplained = std::sqrt(spectrum.unexplained_variance);
+  data.inputs = linear_algebra::Matrix(p, N);
+  data.residual.assign(N, 0);
+  for (std::size_t i = 0; i < N; ++i) {
+    random::Stream inputs(seed, 0, i, random::Purpose::data), labels(seed, 0, i, random::Purpose::labels);
+    double y = noise->draw(labels);
+    if (unexplained > 0) y += unexplained * labels.normal();
+    const auto x = data.inputs.column(i);
+    for (std::size_t j = 0; j < p; ++j) {
+      x[j] = root[j] * inputs.normal();
+      y += x[j] * target[j];
+    }
+    data.residual[i] = -y;
+  }
+}
+
+void draw_rows(const Table& table, const Values& values, FiniteData& data) {
+  const auto options = spectra::dataset_of(table);
+  if (!options) throw values.error("law", "rows needs [spectrum] kind = \"dataset\"");
+  std::shared_ptr<const spectra::Dataset> dataset;
+  try {
+    dataset = spectra::load(*options);
+  } catch (const std::runtime_error& e) {
+    throw table.table_or_empty("spectrum").error("name", e.what());
+  }
+  const std::size_t N = asked_samples(values);
+  if (N > dataset->rows)
+    throw values.error("samples", fmt::format("the data set has {} rows, fewer than {}", dataset->rows, N));
+  const std::unique_ptr<Noise> noise = read_noise(table);
+  const auto seed = static_cast<std::uint64_t>(values.integer("seed"));
+  random::Stream choice(seed, 0, 0, random::Purpose::data), labels(seed, 0, 0, random::Purpose::labels);
+  std::vector<std::size_t> order(dataset->rows);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  data.inputs = linear_algebra::Matrix(dataset->columns, N);
+  data.residual.assign(N, 0);
+  for (std::size_t i = 0; i < N; ++i) {
+    std::swap(order[i], order[i + choice.below(order.size() - i)]);
+    const auto row = dataset->row(order[i]);
+    std::copy(row.begin(), row.end(), data.inputs.column(i).begin());
+    data.residual[i] = -(dataset->targets[order[i]] + noise->draw(labels));
+  }
+}
+
+void read_list(const Table& table, const Values& values, FiniteData& data) {
+  for (const char* unused : {"spectrum", "noise"})
+    if (!table.table_or_empty(unused).keys().empty())
+      throw table.table_or_empty(unused).error("", "law = \"list\" does not read this section; leave it out");
+  for (const char* key : {"inputs", "targets"})
+    if (!values.given(key)) throw values.error(key, "is required for law = \"list\"");
+  const settings::Matrix& rows = values.matrix("inputs");
+  const std::vector<double>& targets = values.numbers("targets");
+  if (rows.empty() || rows.front().empty()) throw values.error("inputs", "needs at least one row and one column");
+  if (rows.size() != targets.size())
+    throw values.error("targets",
+                       fmt::format("needs one number per row of inputs: {}, got {}", rows.size(), targets.size()));
+  if (values.given("samples") && static_cast<std::size_t>(values.integer("samples")) != rows.size())
+    throw values.error("samples", fmt::format("inputs has {} rows", rows.size()));
+  data.inputs = linear_algebra::Matrix(rows.front().size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].size() != rows.front().size()) throw values.error("inputs", "every row needs the same length");
+    std::copy(rows[i].begin(), rows[i].end(), data.inputs.column(i).begin());
+    data.residual.push_back(-targets[i]);
+  }
+}
+
+class FiniteDataModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description description = {
+        "finite-data", "SGD on a fixed data set, linear regression, many passes",
+        "z = X theta - y in R^N,  L = |z|^2/(2N),  Theta = X X'/N = V diag(mu) V',  S = E[z z']\n"
+        "exact:      S' = S - eta (Theta S + S Theta) + eta^2 Theta (c2 S + c1 diag(S)) Theta\n"
+        "closure:    p_a' = (1 - 2 eta mu_a + eta^2 c2 mu_a^2) p_a + eta^2 c1 mu_a^2 sum_b C_ab p_b,  p = diag(V'SV)\n"
+        "C_ab = sum_i V_ia^2 V_ib^2;  mean-field: C = 1/N;  c1, c2 by the sampling",
+        "Agarwala, Pennington 2024; theory note least-squares-sgd, section 9", all_keys()};
+    return description;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"spectrum", "noise", "data", "optimizer", "theory", "monte_carlo"};
+    return names;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> list = {&optimizer()};
+    return list;
+  }
+  std::span<const Observable> observables() const override { return finite_data_observables(); }
+  std::vector<ClosedForm> closed_forms() const override { return finite_data_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    for (const char* unused : {"schedule", "initial", "tune"})
+      if (!table.table_or_empty(unused).keys().empty())
+        throw table.error(unused, "this model does not read this section; leave it out");
+    const Values values = settings::read(table.table_or_empty("data"), data_keys());
+    auto data = std::make_shared<FiniteData>();
+    const std::string& law = values.text("law");
+    if (law != "list")
+      for (const char* key : {"inputs", "targets"})
+        if (values.given(key)) throw values.error(key, "belongs to law = \"list\" only");
+    if (law == "gaussian") draw_gaussian(table, values, *data);
+    if (law == "rows") draw_rows(table, values, *data);
+    if (law == "list") read_list(table, values, *data);
+
+    const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), optimizer().name);
+    data->batch = static_cast<std::size_t>(choice.values.integer("batch"));
+    if (data->batch > data->samples())
+      throw choice.values.error("batch",
+                                fmt::format("{} is more than the {} samples there are", data->batch, data->samples()));
+    data->learning_rate = choice.values.number("learning_rate");
+    const auto& names = sampling_names();
+    const auto sampling = std::find(names.begin(), names.end(), choice.values.text("sampling"));
+    data->sampling = static_cast<Sampling>(sampling - names.begin());
+    data->time = experiment.time;
+
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    const std::string method =
+        theory.given("method") ? theory.text("method") : (data->samples() <= exact_by_default ? "exact" : "closure");
+    std::vector<std::string> shared_keys;
+    for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
+    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    return std::make_unique<FiniteDataProblem>(std::move(data), method, monte_carlo.text("sampler"));
+  }
+
+ private:
+  static std::vector<Parameter> all_keys() {
+    std::vector<Parameter> out = data_keys();
+    for (Parameter& p : out) p.name = "data." + p.name;
+    return out;
+  }
+
+  static const settings::Description& optimizer() {
+    static const settings::Description description = {
+        "multi-pass-sgd",
+        "mini-batch SGD on a fixed data set",
+        "theta' = theta - (eta/B) sum_{i in I} x_i (<x_i, theta> - y_i)",
+        "theory note least-squares-sgd, section 9",
+        {settings::number("learning_rate", "eta, of the loss |z|^2/(2N)").in("per step").above(0).must(),
+         settings::integer("batch", "B, indices per step, at most N; their mean number under bernoulli")
+             .in("samples")
+             .at_least(1)
+             .otherwise(std::int64_t{1}),
+         settings::text("sampling",
+                        "fresh at every step: B distinct indices, B with replacement, or each with probability B/N; "
+                        "shuffle: passes over a permutation, simulated but not in the theory")
+             .one_of(sampling_names())
+             .otherwise(std::string("without-replacement"))}};
+    return description;
+  }
+};
+
+}  // namespace
+
+const std::vector<std::string>& sampling_names() {
+  static const std::vector<std::string> names = {"without-replacement", "with-replacement", "bernoulli", "shuffle"};
+  return names;
+}
+
+const std::vector<Observable>& finite_data_observables() {
+  static const std::vector<Observable> observables = {{"loss", "label^2", "|z|^2/(2N), on the data set"}};
+  return observables;
+}
+
+BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch) {
+  const auto N = static_cast<double>(samples), B = static_cast<double>(batch);
+  switch (sampling) {
+    case Sampling::with_replacement:
+      return {N / B, (B - 1) / B};
+    case Sampling::bernoulli:
+      return {(N - B) / B, 1};
+    default:
+      if (samples == 1) return {0, 1};
+      return {N * (N - B) / (B * (N - 1)), N * (B - 1) / (B * (N - 1))};
+  }
+}
+
+Kernel kernel_of(const FiniteData& data) {
+  linear_algebra::Matrix theta = linear_algebra::product(data.inputs, data.inputs, linear_algebra::Transposed::yes);
+  const std::size_t N = data.samples();
+  for (std::size_t k = 0; k < theta.size(); ++k) theta.data()[k] /= static_cast<double>(N);
+  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(theta);
+  Kernel out;
+  out.vectors = linear_algebra::Matrix(N, N);
+  for (std::size_t a = 0; a < N; ++a) {
+    const double mu = eigen.values[N - 1 - a];
+    out.eigenvalue.push_back(mu);
+    const auto from = eigen.vectors.column(N - 1 - a);
+    std::copy(from.begin(), from.end(), out.vectors.column(a).begin());
+  }
+  const double least = null_eigenvalue * out.eigenvalue.front();
+  for (double& mu : out.eigenvalue) {
+    if (mu > least)
+      ++out.rank;
+    else
+      mu = 0;
+  }
+  return out;
+}
+
+const Model& finite_data_model() {
+  static const FiniteDataModel model;
+  return model;
+}
+
+}  // namespace edgewise::models

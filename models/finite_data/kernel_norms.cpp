@@ -1,0 +1,174 @@
+#include "models/finite_data/kernel_norms.hpp"
+
+#include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+/// A root of f between a and b, f(a) < 0 < f(b).
+double root(const std::function<double(double)>& f, double a, double b) {
+  std::uintmax_t most = 200;
+  const auto bracket =
+      boost::math::tools::toms748_solve(f, a, b, f(a), f(b), boost::math::tools::eps_tolerance<double>(48), most);
+  return 0.5 * (bracket.first + bracket.second);
+}
+
+BatchMoments moments_of(const FiniteData& data) {
+  return batch_moments(data.sampling, data.samples(), data.batch);
+}
+
+}  // namespace
+
+NoiseKernel::NoiseKernel(const Kernel& kernel, const std::function<double(double, double)>& weight)
+    : vectors_(kernel.vectors.rows(), kernel.rank), weights_(kernel.rank, kernel.rank) {
+  std::copy_n(kernel.vectors.data(), vectors_.size(), vectors_.data());
+  for (std::size_t b = 0; b < kernel.rank; ++b)
+    for (std::size_t a = 0; a < kernel.rank; ++a) weights_(a, b) = weight(kernel.eigenvalue[a], kernel.eigenvalue[b]);
+}
+
+std::vector<double> NoiseKernel::operator()(std::span<const double> d) const {
+  const std::size_t N = vectors_.rows(), rank = vectors_.columns();
+  Matrix scaled(N, rank);
+  for (std::size_t a = 0; a < rank; ++a)
+    for (std::size_t i = 0; i < N; ++i) scaled(i, a) = d[i] * vectors_(i, a);
+  Matrix inner = linear_algebra::product(vectors_, scaled, Transposed::yes);
+  for (std::size_t k = 0; k < inner.size(); ++k) inner.data()[k] *= weights_.data()[k];
+  const Matrix outer = linear_algebra::product(vectors_, inner);
+  std::vector<double> out(N, 0.0);
+  for (std::size_t a = 0; a < rank; ++a)
+    for (std::size_t i = 0; i < N; ++i) out[i] += outer(i, a) * vectors_(i, a);
+  return out;
+}
+
+double NoiseKernel::perron() const {
+  const std::size_t N = vectors_.rows();
+  std::vector<double> d(N, 1 / std::sqrt(static_cast<double>(N)));
+  double value = 0;
+  // The error of a Rayleigh quotient is the square of the vector's.
+  for (int k = 0; k < 5000; ++k) {
+    std::vector<double> next = (*this)(d);
+    const double now = dot(d, next), size = std::sqrt(dot(next, next));
+    if (!(size > 0) || !std::isfinite(size)) return size;
+    for (double& x : next) x /= size;
+    d = std::move(next);
+    if (std::abs(now - value) <= 1e-14 * now) return now;
+    value = now;
+  }
+  return value;
+}
+
+std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {
+  std::vector<double> x(d.size(), 0.0), rest(d.begin(), d.end()), direction = rest;
+  double power = dot(rest, rest);
+  const double enough = 1e-30 * power;
+  for (int k = 0; k < 1000 && power > enough; ++k) {
+    std::vector<double> moved = (*this)(direction);
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = direction[i] - moved[i];
+    const double length = power / dot(direction, moved);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      x[i] += length * direction[i];
+      rest[i] -= length * moved[i];
+    }
+    const double next = dot(rest, rest);
+    for (std::size_t i = 0; i < x.size(); ++i) direction[i] = rest[i] + next / power * direction[i];
+    power = next;
+  }
+  return x;
+}
+
+Matrix overlaps(const Kernel& kernel) {
+  Matrix squares = kernel.vectors;
+  for (std::size_t k = 0; k < squares.size(); ++k) squares.data()[k] *= squares.data()[k];
+  return linear_algebra::product(squares, squares, Transposed::yes);
+}
+
+double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level, double eta) {
+  const BatchMoments c = moments_of(data);
+  const auto N = static_cast<double>(data.samples());
+  if (kernel.rank == 0) return 0;
+  const double top = kernel.eigenvalue.front();
+  if (level == NormLevel::trace)
+    return eta * std::accumulate(kernel.eigenvalue.begin(), kernel.eigenvalue.end(), 0.0) /
+           (2 * static_cast<double>(data.batch));
+  if (!(eta * c.c2 * top < 2)) return infinity;
+  if (c.c1 == 0) return 0;
+  const auto gain = [&](std::size_t a) {
+    return eta * c.c1 * kernel.eigenvalue[a] / (2 - eta * c.c2 * kernel.eigenvalue[a]);
+  };
+  switch (level) {
+    case NormLevel::mean_field: {
+      double sum = 0;
+      for (std::size_t a = 0; a < kernel.rank; ++a) sum += gain(a);
+      return sum / N;
+    }
+    case NormLevel::closure: {
+      const Matrix C = overlaps(kernel);
+      Matrix symmetric(kernel.rank, kernel.rank);
+      for (std::size_t b = 0; b < kernel.rank; ++b)
+        for (std::size_t a = 0; a < kernel.rank; ++a) symmetric(a, b) = std::sqrt(gain(a) * gain(b)) * C(a, b);
+      return linear_algebra::symmetric_eigenvalues(symmetric).back();
+    }
+    default:
+      return NoiseKernel(kernel, [&](double x, double y) { return eta * c.c1 * x * y / (x + y - eta * c.c2 * x * y); })
+          .perron();
+  }
+}
+
+double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) {
+  if (kernel.rank == 0) return infinity;
+  const BatchMoments c = moments_of(data);
+  const double single = 2 / kernel.eigenvalue.front();
+  if (level == NormLevel::trace) return 1 / kernel_norm(data, kernel, level, 1);
+  if (c.c1 == 0) return single;
+  if (c.c2 == 0) return 1 / kernel_norm(data, kernel, level, 1);
+  // The norm grows from 0 to infinity below `most`; in eta/(1 - eta/most) it is nearly a straight line.
+  const double most = single / c.c2;
+  const auto excess = [&](double share) { return 1 - 1 / kernel_norm(data, kernel, level, share * most); };
+  double high = 0.5;
+  while (1 - high > 1e-14 && excess(high) < 0) high = 0.5 * (1 + high);
+  if (excess(high) < 0) return high * most;
+  double low = 0.5 * high;
+  while (low > 1e-14 && excess(low) > 0) low *= 0.5;
+  return root(excess, low, high) * most;
+}
+
+double growth_factor(const FiniteData& data, const Kernel& kernel) {
+  if (kernel.rank == 0) return 1;
+  const BatchMoments c = moments_of(data);
+  const double eta = data.learning_rate;
+  const auto decay = [&](double x, double y) { return 1 - eta * (x + y) + eta * eta * c.c2 * x * y; };
+  // The decay is linear in each of its arguments: it is largest at a corner.
+  const double top = kernel.eigenvalue.front(), bottom = kernel.eigenvalue[kernel.rank - 1];
+  const double floor = std::max({decay(top, top), decay(top, bottom), decay(bottom, bottom)});
+  if (c.c1 == 0) return std::max(decay(top, top), decay(bottom, bottom));
+  const auto excess = [&](double r) {
+    return 1 / NoiseKernel(kernel, [&](double x, double y) { return eta * eta * c.c1 * x * y / (r - decay(x, y)); })
+                   .perron() -
+           1;
+  };
+  // 1/norm grows with r, from 0 at the largest decay.
+  const double width = 1e-12 * std::max(1.0, floor);
+  if (excess(floor + width) > 0) return floor;
+  double step = 1e-3;
+  while (excess(floor + step) < 0) step *= 4;
+  while (step > 2 * width && excess(floor + 0.25 * step) > 0) step *= 0.25;
+  return root(excess, std::max(floor + width, floor + 0.25 * step), floor + step);
+}
+
+}  // namespace edgewise::models

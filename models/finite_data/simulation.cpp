@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+
+#include "models/finite_data/finite_data.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+
+/// Draws the batches of one replica, to be called for every step in order.
+class BatchDraw {
+ public:
+  BatchDraw(const FiniteData& data, std::uint64_t seed, std::uint64_t index)
+      : sampling_(data.sampling), samples_(data.samples()), batch_(data.batch), stream_(seed, index), order_(samples_) {
+    std::iota(order_.begin(), order_.end(), std::size_t{0});
+  }
+
+  std::span<const std::size_t> operator()(std::uint64_t step) {
+    switch (sampling_) {
+      case Sampling::without_replacement:
+        if (batch_ == samples_) return order_;
+        stream_.seek(step, random::Purpose::batch);
+        // Any order of the indices is as good a start as another: the last step's is kept.
+        for (std::size_t k = 0; k < batch_; ++k) std::swap(order_[k], order_[k + stream_.below(samples_ - k)]);
+        return {order_.data(), batch_};
+      case Sampling::with_replacement:
+        stream_.seek(step, random::Purpose::batch);
+        drawn_.clear();
+        for (std::size_t k = 0; k < batch_; ++k) drawn_.push_back(stream_.below(samples_));
+        return drawn_;
+      case Sampling::bernoulli: {
+        stream_.seek(step, random::Purpose::batch);
+        drawn_.clear();
+        const double share = static_cast<double>(batch_) / static_cast<double>(samples_);
+        for (std::size_t i = 0; i < samples_; ++i)
+          if (stream_.uniform() < share) drawn_.push_back(i);
+        return drawn_;
+      }
+      case Sampling::shuffle: {
+        const std::uint64_t batches = samples_ / batch_, place = step % batches;
+        if (place == 0) {
+          stream_.seek(step, random::Purpose::batch);
+          for (std::size_t k = 0; k + 1 < samples_; ++k) std::swap(order_[k], order_[k + stream_.below(samples_ - k)]);
+        }
+        return {order_.data() + place * batch_, batch_};
+      }
+    }
+    throw std::logic_error("unknown sampling");
+  }
+
+ private:
+  Sampling sampling_;
+  std::size_t samples_, batch_;
+  random::Stream stream_;
+  std::vector<std::size_t> order_, drawn_;
+};
+
+double loss_of(std::span<const double> residual) {
+  const double power = std::inner_product(residual.begin(), residual.end(), residual.begin(), 0.0);
+  return power / (2 * static_cast<double>(residual.size()));
+}
+
+/// What the replicas share.
+struct Shared {
+  std::shared_ptr<const FiniteData> data;
+  Matrix gram;  ///< X X'; empty when the parameters are followed instead
+};
+
+class DataReplica final : public Replica {
+ public:
+  DataReplica(std::shared_ptr<const Shared> shared, std::uint64_t seed, std::uint64_t index)
+      : shared_(std::move(shared)),
+        data_(*shared_->data),
+        draw_(data_, seed, index),
+        residual_(data_.residual),
+        moved_(data_.parameters(), 0.0) {}
+
+  void advance(std::uint64_t step) override {
+    const double rate = data_.learning_rate / static_cast<double>(data_.batch);
+    for (; step_ < step && !diverged_; ++step_) {
+      const auto batch = draw_(step_);
+      pull_.clear();
+      // The residuals of a batch are those before its step, however often an index comes.
+      for (const std::size_t i : batch) pull_.push_back(rate * residual_at(i));
+      for (std::size_t k = 0; k < batch.size(); ++k) {
+        const auto column = in_parameters() ? data_.inputs.column(batch[k]) : shared_->gram.column(batch[k]);
+        std::vector<double>& state = in_parameters() ? moved_ : residual_;
+        for (std::size_t i = 0; i < state.size(); ++i) state[i] -= pull_[k] * column[i];
+        if (!std::isfinite(pull_[k])) diverged_ = true;
+      }
+    }
+    step_ = std::max(step_, step);
+  }
+
+  void observe(std::span<double> out) const override {
+    if (!in_parameters()) {
+      out[0] = loss_of(residual_);
+      return;
+    }
+    std::vector<double> residual(data_.samples());
+    for (std::size_t i = 0; i < residual.size(); ++i) residual[i] = residual_at(i);
+    out[0] = loss_of(residual);
+  }
+
+ private:
+  bool in_parameters() const { return shared_->gram.size() == 0; }
+  double residual_at(std::size_t i) const {
+    if (!in_parameters()) return residual_[i];
+    const auto x = data_.inputs.column(i);
+    return std::inner_product(x.begin(), x.end(), moved_.begin(), data_.residual[i]);
+  }
+
+  std::shared_ptr<const Shared> shared_;
+  const FiniteData& data_;
+  BatchDraw draw_;
+  std::vector<double> residual_;  // z, in the kernel's space; at the start, in the parameters'
+  std::vector<double> moved_;     // theta - theta_0
+  std::vector<double> pull_;
+  std::uint64_t step_ = 0;
+  bool diverged_ = false;
+};
+
+class DataSimulation final : public Simulation {
+ public:
+  explicit DataSimulation(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
+  const std::vector<Observable>& observables() const override { return finite_data_observables(); }
+  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+    return std::make_unique<DataReplica>(shared_, seed, index);
+  }
+  std::string sampler() const override { return shared_->gram.size() == 0 ? "parameters" : "kernel"; }
+  double cost() const override {
+    const FiniteData& data = *shared_->data;
+    return static_cast<double>(data.batch) *
+           static_cast<double>(shared_->gram.size() == 0 ? 2 * data.parameters() : data.samples());
+  }
+
+ private:
+  std::shared_ptr<const Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler) {
+  if (sampler != "auto" && sampler != "parameters" && sampler != "kernel")
+    throw std::invalid_argument("monte_carlo.sampler: '" + sampler + "' is not one of auto, parameters, kernel");
+  auto shared = std::make_shared<Shared>();
+  if (sampler == "kernel" || (sampler == "auto" && data->samples() < 2 * data->parameters()))
+    shared->gram = linear_algebra::product(data->inputs, data->inputs, linear_algebra::Transposed::yes);
+  shared->data = std::move(data);
+  return std::make_unique<DataSimulation>(std::move(shared));
+}
+
+}  // namespace edgewise::models

@@ -36,11 +36,14 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
   Outcome out;
   if (!std::isfinite(E)) out.invariant_drift = std::numeric_limits<double>::quiet_NaN();
 
-  double before = std::numeric_limits<double>::quiet_NaN();  // T(0) of the step before
-  const auto watch = [&](std::uint64_t, std::span<const double> x) {
-    const double sharpness = curvature_moment(problem, x, 0);
-    if (0.5 * (before + sharpness) > edge) out.edge = true;
-    before = sharpness;
+  QuadraticRegression here = problem;
+  const auto watch = [&](std::uint64_t k, std::span<const double> x) {
+    // The sharpness of an iterate far from its minimum says little; that of the minimum itself moves slowly.
+    if ((k & (k - 1)) == 0 && !out.edge) {
+      here.residual = x[0];
+      here.jacobian.assign(x.begin() + 1, x.end());
+      out.edge = flow_end(here).sharpness > edge;
+    }
     if (std::isfinite(E)) out.invariant_drift = std::max(out.invariant_drift, std::abs(invariant(problem, x) - E));
   };
   solvers::SettleOptions settling;
@@ -54,13 +57,14 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
   out.period = settled.period;
   out.residual = settled.state[0];
   out.sharpness = curvature_moment(problem, settled.state, 0);
-  out.residual_low = out.residual_high = out.residual;
   const std::uint64_t followed = std::min(lyapunov_steps, std::max<std::uint64_t>(1, settled.steps));
-  out.lyapunov_exponent = solvers::lyapunov_exponent(map, start, parameter_direction(problem, start), followed);
   if (settled.fate == solvers::Fate::diverged) {
     out.word = "diverged";
+    out.residual_low = out.residual_high = out.lyapunov_exponent = std::numeric_limits<double>::quiet_NaN();
     return out;
   }
+  out.residual_low = out.residual_high = out.residual;
+  out.lyapunov_exponent = solvers::lyapunov_exponent(map, start, parameter_direction(problem, start), followed);
   if (settled.fate == solvers::Fate::fixed_point) {
     out.word = out.edge ? "EOS" : "converged";
     return out;

@@ -15,13 +15,13 @@ struct OutcomeOptions {
 };
 
 struct Outcome {
-  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the sharpness, averaged over two steps, stood above the
-  /// edge; "persistent_oscillation": a cycle, or |z| still large at the end; "diverged"; "slow": neither converged nor
-  /// oscillating within max_steps.
+  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the edge; "persistent_oscillation": a cycle, or |z|
+  /// still large at the end; "diverged"; "slow": neither converged nor oscillating within max_steps.
   std::string word;
   std::uint64_t steps = 0;  ///< until it was judged
   std::size_t period = 0;   ///< of the cycle; 1 of a fixed point; 0: none found
-  bool edge = false;        ///< the two-step mean of T(0) stood above the edge at some step
+  /// gradient flow from the start, or from step 1, 2, 4, 8, ... would end at a minimum beyond the edge
+  bool edge = false;
   double residual = 0;      ///< z at the end
   double sharpness = 0;     ///< T(0) at the end, its mean over the tail where it oscillates
   double residual_low = 0;  ///< over the tail, the last 512 steps, that follow the judgement

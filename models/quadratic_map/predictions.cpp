@@ -17,6 +17,10 @@ template <class F>
 double root(const F& f, double a, double b, double fa, double fb) {
   if (fa == 0) return a;
   if (fb == 0) return b;
+  if (a > b) {
+    std::swap(a, b);
+    std::swap(fa, fb);
+  }
   std::uintmax_t most = 200;
   const auto [low, high] =
       boost::math::tools::toms748_solve(f, a, b, fa, fb, boost::math::tools::eps_tolerance<double>(52), most);

@@ -46,6 +46,11 @@ const std::vector<Parameter>& initial_keys() {
                         "curvature_moment for two parameters")
           .in("label/parameter"),
       settings::number("sharpness", "lambda_0 = |J_0|^2").in("label^2/parameter^2").above(0),
+      settings::number(
+          "minimum_sharpness",
+          "instead of sharpness: lambda_0 - 2 omega z_0 with the curvature omega of larger size, what lambda "
+          "would be at z = 0 if the slower direction stood still")
+          .in("label^2/parameter^2"),
       settings::number("invariant", "E = z_0 - J_0 Q^-1 J_0'/2").in("label"),
       settings::number("curvature_moment", "J_0 Q J_0'").in("label^3/parameter^4")};
   return parameters;
@@ -128,7 +133,7 @@ class QuadraticMapProblem final : public Problem {
         {"outcome", found.word, "converged, EOS (after the edge), persistent_oscillation, diverged or slow"},
         {"bounded", found.word != "diverged", "the residual stays finite"},
         {"converged", found.word == "converged" || found.word == "EOS", "the residual falls to 0"},
-        {"edge", found.edge, "the sharpness, averaged over two steps, stood above the edge at some step"},
+        {"edge", found.edge, "gradient flow from the start, or a step 1, 2, 4, ..., would end beyond the edge"},
         {"steps", static_cast<double>(found.steps), "until that was known"},
         {"period", static_cast<double>(found.period), "of the cycle; 1 at a fixed point, 0 when there is none"},
         {"residual", found.residual / eta, "z at the end"},
@@ -340,7 +345,18 @@ class QuadraticMapProblem final : public Problem {
 
 // J_0 from sharpness and, for two parameters, another linear condition on J_1^2, J_2^2.
 std::vector<double> jacobian_of(const Values& initial, const std::vector<double>& curvature) {
-  const double sharpness = initial.number("sharpness"), z = initial.number("residual");
+  const double z = initial.number("residual");
+  double sharpness = 0;
+  if (initial.given("sharpness")) {
+    sharpness = initial.number("sharpness");
+  } else {
+    double omega = curvature.front();
+    for (const double other : curvature)
+      if (std::abs(other) > std::abs(omega)) omega = other;
+    sharpness = initial.number("minimum_sharpness") + 2 * omega * z;
+    if (!(sharpness > 0))
+      throw initial.error("minimum_sharpness", fmt::format("gives lambda_0 = {:g} at this residual", sharpness));
+  }
   if (curvature.size() == 1) {
     for (const char* other : {"invariant", "curvature_moment"})
       if (initial.given(other))
@@ -423,8 +439,8 @@ class QuadraticMapModel final : public Model {
         data.given("curvature") ? data.numbers("curvature") : std::vector<double>{1, -data.number("epsilon")};
     if (problem.curvature.empty()) throw data.error("curvature", "needs at least one eigenvalue");
     problem.residual = initial.number("residual");
-    if (initial.given("jacobian") == initial.given("sharpness"))
-      throw initial.error("jacobian", "give either jacobian or sharpness");
+    const int starts = initial.given("jacobian") + initial.given("sharpness") + initial.given("minimum_sharpness");
+    if (starts != 1) throw initial.error("jacobian", "give either jacobian or sharpness or minimum_sharpness");
     if (initial.given("jacobian")) {
       for (const char* other : {"invariant", "curvature_moment"})
         if (initial.given(other)) throw initial.error(other, "follows from jacobian; leave it out");

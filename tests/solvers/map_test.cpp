@@ -1,0 +1,145 @@
+#include "solvers/map.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+using namespace edgewise::solvers;
+using doctest::Approx;
+
+namespace {
+
+/// x' = r x (1 - x), with fixed point 1 - 1/r, 2-cycle beyond r = 3, exponent log 2 at r = 4.
+Map logistic(double r) {
+  Map map;
+  map.size = 1;
+  map.step = [r](std::span<const double> x, std::span<double> next) { next[0] = r * x[0] * (1 - x[0]); };
+  map.tangent = [r](std::span<const double> x, std::span<const double> v, std::span<double> next) {
+    next[0] = r * (1 - 2 * x[0]) * v[0];
+  };
+  return map;
+}
+
+Settled settled(double r, std::uint64_t max_steps = 100000) {
+  SettleOptions options;
+  options.max_steps = max_steps;
+  options.divergence_limit = 1e6;
+  return settle(logistic(r), std::array{0.3}, options);
+}
+
+}  // namespace
+
+TEST_CASE("orbits are recorded where asked, and observed at every step") {
+  OrbitOptions options;
+  options.at = {0, 2, 5};
+  options.steps = 7;
+  std::uint64_t seen = 0;
+  options.observer = [&](std::uint64_t k, std::span<const double>) { seen += k; };
+  const Orbit orbit = iterate(logistic(2), std::array{0.1}, options);
+  CHECK(orbit.steps == std::vector<std::uint64_t>{0, 2, 5});
+  CHECK(orbit.last_step == 7);
+  CHECK(seen == 28);
+  // 1 - 2 x squares itself at every step.
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(1 - 2 * orbit.states[k][0] == Approx(std::pow(0.8, std::pow(2.0, orbit.steps[k]))).epsilon(1e-14));
+}
+
+TEST_CASE("divergence ends an orbit at its step") {
+  OrbitOptions options;
+  options.steps = 100;
+  options.divergence_limit = 10;
+  Map doubling;
+  doubling.size = 1;
+  doubling.step = [](std::span<const double> x, std::span<double> next) { next[0] = 2 * x[0]; };
+  const Orbit orbit = iterate(doubling, std::array{1.0}, options);
+  CHECK(orbit.diverged_at == 4u);
+  CHECK(orbit.last[0] == 8);
+  const Orbit at_once = iterate(doubling, std::array{std::numeric_limits<double>::quiet_NaN()}, options);
+  CHECK(at_once.diverged_at == 0u);
+}
+
+TEST_CASE("an orbit that has converged still reaches its recorded steps") {
+  OrbitOptions options;
+  options.at = {500};
+  options.steps = 100000;
+  options.convergence_tolerance = 1e-15;
+  const Orbit orbit = iterate(logistic(2), std::array{0.1}, options);
+  REQUIRE(orbit.converged_at);
+  CHECK(*orbit.converged_at < 10);
+  CHECK(orbit.last_step == 500);
+}
+
+TEST_CASE("fixed points, cycles, chaos and divergence are told apart") {
+  CHECK(settled(2.5).fate == Fate::fixed_point);
+  CHECK(settled(2.5).state[0] == Approx(0.6).epsilon(1e-12));
+  CHECK(settled(3.2).fate == Fate::cycle);
+  CHECK(settled(3.2).period == 2);
+  CHECK(settled(3.5).period == 4);
+  CHECK(settled(3.83).period == 3);
+  CHECK(settled(3.9).fate == Fate::bounded);
+  CHECK(settled(3.9).steps == 100000);
+  CHECK(settled(4.5).fate == Fate::diverged);
+}
+
+TEST_CASE("a slow spiral is no cycle") {
+  Map spiral;
+  spiral.size = 1;
+  spiral.step = [](std::span<const double> x, std::span<double> next) { next[0] = -(1 - 1e-5) * x[0]; };
+  CHECK_FALSE(find_cycle(spiral, std::array{1e-9}, 4, 1e-12));
+  SettleOptions options;
+  CHECK(settle(spiral, std::array{1.0}, options).fate == Fate::bounded);
+  options.max_steps = 10'000'000;
+  CHECK(settle(spiral, std::array{1.0}, options).fate == Fate::fixed_point);
+}
+
+TEST_CASE("the points of a cycle are on it") {
+  const double r = 3.2;
+  const auto cycle = find_cycle(logistic(r), settled(r).state, 8, 1e-12);
+  REQUIRE(cycle);
+  REQUIRE(cycle->points.size() == 2);
+  CHECK(cycle->points[0][0] + cycle->points[1][0] == Approx((r + 1) / r).epsilon(1e-12));
+  CHECK(cycle->points[0][0] * cycle->points[1][0] == Approx((r + 1) / (r * r)).epsilon(1e-12));
+}
+
+TEST_CASE("composed maps step and turn tangents as many times") {
+  const Map twice = composed(logistic(3.2), 2);
+  std::array<double, 1> x{0.3}, once{}, next{}, slope{}, v{1};
+  logistic(3.2).step(x, once);
+  logistic(3.2).step(once, next);
+  std::array<double, 1> out{};
+  twice.step(x, out);
+  CHECK(out[0] == next[0]);
+  twice.tangent(x, v, slope);
+  CHECK(slope[0] == Approx(3.2 * (1 - 2 * 0.3) * 3.2 * (1 - 2 * once[0])).epsilon(1e-14));
+  CHECK(settle(twice, std::array{0.3}, {}).fate == Fate::fixed_point);
+}
+
+TEST_CASE("Lyapunov exponents: a fixed point's multiplier, and log 2 in chaos") {
+  CHECK(lyapunov_exponent(logistic(2.5), std::array{0.6}, std::array{1.0}, 100) ==
+        Approx(std::log(0.5)).epsilon(1e-12));
+  // The mean over n steps of the chaotic orbit fluctuates like 1/n here: the invariant density is that of log|2 - 4x|.
+  CHECK(lyapunov_exponent(logistic(4), std::array{0.3}, std::array{1.0}, 200000) ==
+        Approx(std::log(2.0)).epsilon(1e-3));
+  CHECK(lyapunov_exponent(logistic(2), std::array{0.5}, std::array{1.0}, 5) ==
+        -std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("what does not fit is refused") {
+  OrbitOptions options;
+  options.at = {3, 3};
+  CHECK_THROWS_AS(iterate(logistic(2), std::array{0.1}, options), std::invalid_argument);
+  CHECK_THROWS_AS(iterate(logistic(2), std::array{0.1, 0.2}, {}), std::invalid_argument);
+  CHECK_THROWS_AS(iterate(Map{}, std::array{0.1}, {}), std::invalid_argument);
+  options.at = {};
+  options.divergence_limit = 0;
+  CHECK_THROWS_AS(iterate(logistic(2), std::array{0.1}, options), std::invalid_argument);
+  CHECK_THROWS_AS(composed(logistic(2), 0), std::invalid_argument);
+  CHECK_THROWS_AS(find_cycle(logistic(2), std::array{0.1}, 0, 1e-9), std::invalid_argument);
+  CHECK_THROWS_AS(lyapunov_exponent(logistic(2), std::array{0.1}, std::array{0.0}, 5), std::invalid_argument);
+  Map bare = logistic(2);
+  bare.tangent = nullptr;
+  CHECK_THROWS_AS(lyapunov_exponent(bare, std::array{0.1}, std::array{1.0}, 5), std::invalid_argument);
+}

@@ -120,6 +120,10 @@ std::optional<Cycle> find_cycle(const Map& map, std::span<const double> x, std::
     }
   }
   if (cycle.period == 0) return std::nullopt;
+  // A decaying oscillation of the tolerance's own size would pass for a cycle.
+  double spread = 0;
+  for (const State& point : cycle.points) spread = std::max(spread, distance(point, x));
+  if (cycle.period > 1 && spread < 100 * allowed) return std::nullopt;
   for (std::size_t turn = 1; turn < turns; ++turn) {
     for (std::size_t k = 0; k < cycle.period; ++k) {
       map.step(now, next);

@@ -18,6 +18,26 @@ constexpr double oscillating = 0.03;
 
 }  // namespace
 
+namespace {
+
+/// The map whose tangents are kept to perturbations that parameters can make. E is conserved: what rounding puts across
+/// its level set would not shrink with the rest, and would hide negative exponents.
+solvers::Map within_invariant(const QuadraticRegression& problem) {
+  solvers::Map map = regression_map(problem);
+  if (!has_invariant(problem)) return map;
+  map.tangent = [problem, tangent = map.tangent](std::span<const double> x, std::span<const double> v,
+                                                 std::span<double> next) {
+    std::vector<double> along(v.begin(), v.end());
+    along[0] = 0;
+    for (std::size_t i = 0; i < problem.parameters(); ++i)
+      if (problem.curvature[i] != 0) along[0] += x[i + 1] * along[i + 1] / problem.curvature[i];
+    tangent(x, along, next);
+  };
+  return map;
+}
+
+}  // namespace
+
 double edge_of(const QuadraticRegression& problem) {
   return problem.rule == MapRule::sam ? sam_edge(problem.radius) : 2;
 }
@@ -64,7 +84,8 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
     return out;
   }
   out.residual_low = out.residual_high = out.residual;
-  out.lyapunov_exponent = solvers::lyapunov_exponent(map, start, parameter_direction(problem, start), followed);
+  out.lyapunov_exponent =
+      solvers::lyapunov_exponent(within_invariant(problem), start, parameter_direction(problem, start), followed);
   if (settled.fate == solvers::Fate::fixed_point) {
     out.word = out.edge ? "EOS" : "converged";
     return out;

@@ -89,6 +89,11 @@ TEST_CASE("a slow spiral is no cycle") {
   spiral.size = 1;
   spiral.step = [](std::span<const double> x, std::span<double> next) { next[0] = -(1 - 1e-5) * x[0]; };
   CHECK_FALSE(find_cycle(spiral, std::array{1e-9}, 4, 1e-12));
+  // Whatever its size, also where it is that of the tolerance.
+  for (double size = 1e-13; size < 1e-8; size *= 2) {
+    const auto cycle = find_cycle(composed(spiral, 9), std::array{size}, 4, 1e-12);
+    CHECK((!cycle || cycle->period == 1));
+  }
   SettleOptions options;
   CHECK(settle(spiral, std::array{1.0}, options).fate == Fate::bounded);
   options.max_steps = 10'000'000;

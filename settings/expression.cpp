@@ -70,6 +70,19 @@ double harmonic(double n, double s) {
   return sum;
 }
 
+/// The parser would take "a = 1" for an assignment.
+void refuse_assignment(const std::string& formula) {
+  for (std::size_t i = 0; i < formula.size(); ++i) {
+    if (formula[i] != '=') continue;
+    const bool second = i > 0 && std::string_view("=!<>").find(formula[i - 1]) != std::string_view::npos;
+    const bool first = i + 1 < formula.size() && formula[i + 1] == '=';
+    if (!second && !first)
+      throw std::invalid_argument(
+          fmt::format("\"{}\" cannot be read: a single = at position {}; write == to compare", formula, i));
+    if (first) ++i;
+  }
+}
+
 }  // namespace
 
 struct Expression::Impl {
@@ -82,7 +95,10 @@ struct Expression::Impl {
   Impl(std::string the_formula, std::vector<std::string> names)
       : formula(std::move(the_formula)), variables(std::move(names)), values(variables.size()) {
     if (formula.find_first_not_of(" \t\n") == std::string::npos) throw std::invalid_argument("the formula is empty");
+    refuse_assignment(formula);
     try {
+      // Its folding of constants takes 0.5 && 1 for 0.
+      parser.EnableOptimizer(false);
       // Constants that muparser writes _pi and _e.
       parser.ClearConst();
       parser.DefineConst("pi", std::numbers::pi);
@@ -101,6 +117,9 @@ struct Expression::Impl {
       for (std::size_t i = 0; i < variables.size(); ++i) parser.DefineVar(variables[i], &values[i]);
       parser.SetExpr(formula);
       parser.Eval();
+      if (parser.GetNumResults() != 1)
+        throw std::invalid_argument(fmt::format("\"{}\" cannot be read: it has {} values, separated by commas", formula,
+                                                parser.GetNumResults()));
     } catch (const mu::Parser::exception_type& error) {
       throw std::invalid_argument(message(error));
     }

@@ -1,14 +1,36 @@
-#include <doctest/doctest.h>
-
-#include <cmath>
-#include <numbers>
-#include <string>
-
 #include "settings/expression.hpp"
 
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
 using edgewise::settings::Expression;
+using edgewise::settings::is_variable_name;
 
 namespace {
+
+/// With a = 2, b = 3, c = 0.
+double value(const std::string& formula) {
+  constexpr std::array<double, 3> values{2, 3, 0};
+  return Expression(formula, {"a", "b", "c"})(values);
+}
+
+std::string message(const std::string& formula) {
+  try {
+    value(formula);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "accepted";
+}
 
 double harmonic(double n, double s) {
   const double values[] = {n, s};
@@ -38,4 +60,170 @@ TEST_CASE("harmonic of infinity is the zeta function") {
   CHECK(std::isnan(harmonic(NAN, 2)));
   // n terms of 1/j: ln n + Euler's constant + 1/(2n).
   CHECK(harmonic(1e9, 1) == doctest::Approx(std::log(1e9) + 0.57721566490153286 + 0.5e-9).epsilon(1e-15));
+}
+
+TEST_CASE("precedence and association") {
+  const std::pair<const char*, double> cases[] = {{"a + b * 2", 8},
+                                                  {"(a + b) * 2", 10},
+                                                  {"a - b - 1", -2},
+                                                  {"8 / 4 / a", 1},
+                                                  {"2 ^ b ^ 2", 512},
+                                                  {"-a ^ 2", -4},
+                                                  {"2 ^ -1", 0.5},
+                                                  {"a * -b", -6},
+                                                  {"+a", 2},
+                                                  {"1e3", 1000},
+                                                  {"1.5e-3 + a", 2.0015},
+                                                  {"a + b > 4", 1},
+                                                  {"a + 1 == b", 1},
+                                                  {"a < b == 1", 1},
+                                                  {"1 || 0 && 0", 1},
+                                                  {"(1 || 0) && 0", 0},
+                                                  {"a > 1 && b > 1 || c", 1},
+                                                  {"a\n + b", 5},
+                                                  {"b > a ? 1 : 2", 1},
+                                                  {"c ? 1 : c ? 2 : 3", 3},
+                                                  {"a ? c ? 1 : 2 : 3", 2},
+                                                  {"(a < b) + (a <= b) + (a > b) + (a >= b)", 2}};
+  for (const auto& [formula, expected] : cases) {
+    CAPTURE(formula);
+    CHECK(value(formula) == expected);
+  }
+}
+
+TEST_CASE("not, and not equal") {
+  for (const auto& [formula, expected] : {std::pair{"!c", 1.0},
+                                          {"!a", 0.0},
+                                          {"!c == 1", 1.0},
+                                          {"!(a == b)", 1.0},
+                                          {"a != b", 1.0},
+                                          {"a!=2", 0.0},
+                                          {"!a != b", 1.0},
+                                          {"a != b && !(a > b)", 1.0},
+                                          {"2 * !c", 2.0},
+                                          {"!isnan(a)", 1.0}}) {
+    CAPTURE(formula);
+    CHECK(value(formula) == expected);
+  }
+}
+
+TEST_CASE("any number but 0 is true, written out or not") {
+  for (const char* formula : {"0.5 && 1", "a / 4 && 1", "1 && 0.5", "0.5 || 0", "0.5 ? 1 : 0", "a / 4 ? 1 : 0"}) {
+    CAPTURE(formula);
+    CHECK(value(formula) == 1);
+  }
+  for (const char* formula : {"!0.5", "0 && 0.5", "c || 0", "c ? 1 : 0"}) {
+    CAPTURE(formula);
+    CHECK(value(formula) == 0);
+  }
+}
+
+TEST_CASE("infinity and not a number") {
+  CHECK(value("inf") == INFINITY);
+  CHECK(value("-inf") == -INFINITY);
+  CHECK(value("1 / c") == INFINITY);
+  CHECK(std::isnan(value("nan")));
+  CHECK(std::isnan(value("sqrt(-1)")));
+  CHECK(value("nan == nan") == 0);
+  CHECK(value("nan != nan") == 1);
+  CHECK(value("nan < 1 || nan >= 1") == 0);
+  CHECK(value("isnan(0 * inf)") == 1);
+  CHECK(value("isfinite(inf)") == 0);
+  CHECK(value("isfinite(nan)") == 0);
+  CHECK(value("isfinite(a)") == 1);
+}
+
+TEST_CASE("functions and constants") {
+  const double x = 0.3;
+  const std::pair<const char*, double> cases[] = {{"abs(-x)", x},
+                                                  {"min(x, 1, -2)", -2},
+                                                  {"max(x, 1, -2)", 1},
+                                                  {"sqrt(x)", std::sqrt(x)},
+                                                  {"exp(x)", std::exp(x)},
+                                                  {"ln(x)", std::log(x)},
+                                                  {"log2(x)", std::log2(x)},
+                                                  {"log10(x)", std::log10(x)},
+                                                  {"sin(x)", std::sin(x)},
+                                                  {"cos(x)", std::cos(x)},
+                                                  {"tan(x)", std::tan(x)},
+                                                  {"asin(x)", std::asin(x)},
+                                                  {"acos(x)", std::acos(x)},
+                                                  {"atan(x)", std::atan(x)},
+                                                  {"sinh(x)", std::sinh(x)},
+                                                  {"cosh(x)", std::cosh(x)},
+                                                  {"tanh(x)", std::tanh(x)},
+                                                  {"sign(-x) + 10 * sign(0) + 100 * sign(x)", 99},
+                                                  {"floor(x) + floor(-x)", -1},
+                                                  {"round(x) + round(1 + x)", 1},
+                                                  {"erf(x)", std::erf(x)},
+                                                  {"erfc(x)", std::erfc(x)},
+                                                  {"pi", std::numbers::pi},
+                                                  {"e", std::numbers::e}};
+  for (const auto& [formula, expected] : cases) {
+    CAPTURE(formula);
+    CHECK(Expression(formula, {"x"})(std::array{x}) == doctest::Approx(expected).epsilon(1e-15));
+  }
+}
+
+TEST_CASE("what cannot be read says why, and unknown names suggest near ones") {
+  CHECK(message("") == "the formula is empty");
+  CHECK(message(" \n\t") == "the formula is empty");
+  CHECK(message("a = 1") == "\"a = 1\" cannot be read: a single = at position 2; write == to compare");
+  CHECK(message("a == 1 && b=2") == "\"a == 1 && b=2\" cannot be read: a single = at position 11; write == to compare");
+  CHECK(message("1, 2") == "\"1, 2\" cannot be read: it has 2 values, separated by commas");
+  CHECK(message("a b").starts_with("\"a b\" cannot be read: "));
+  for (const char* formula :
+       {"2a", "(a", "a)", "a +", "1.5.2", "abs()", "abs(a, b)", "a ? b", "\"text\"", "a & b", "a % b"}) {
+    CAPTURE(formula);
+    CHECK(message(formula).find(formula) != std::string::npos);
+  }
+  try {
+    Expression("rho_mx > 1", {"rho_max", "alpha"});
+    FAIL("accepted");
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    CHECK(text.starts_with("'rho_mx' in \"rho_mx > 1\" is not known here; known: rho_max, alpha"));
+    CHECK(text.find("did you mean 'rho_max'?") != std::string::npos);
+  }
+  CHECK(message("_pi + true").starts_with("'_pi' in "));
+  const Expression sum("a + b", {"a", "b"});
+  CHECK_THROWS_WITH_AS(sum(std::array{1.0}), "the formula takes 2 values, got 1", std::invalid_argument);
+}
+
+TEST_CASE("a formula knows itself") {
+  Expression formula("b > 1 && beta < 2", {"a", "b", "beta"});
+  CHECK(formula.formula() == "b > 1 && beta < 2");
+  CHECK(formula.variables() == std::vector<std::string>{"a", "b", "beta"});
+  CHECK(formula.used() == std::vector<std::string>{"b", "beta"});
+  CHECK(Expression("1", {"a"}).used().empty());
+  const Expression moved = std::move(formula);
+  CHECK(moved(std::array{0.0, 2.0, 1.0}) == 1);
+  CHECK(moved(std::array{0.0, 2.0, 3.0}) == 0);
+}
+
+TEST_CASE("names of variables") {
+  for (const char* name : {"a", "rho_max", "x1", "_x", "E"}) CHECK(is_variable_name(name));
+  for (const char* name : {"", "1x", "a-b", "a.b", "a b", "pi", "e", "inf", "nan"}) CHECK_FALSE(is_variable_name(name));
+}
+
+TEST_CASE("arithmetic is that of doubles") {
+  const Expression formula("(x + y) * x - y / x", {"x", "y"});
+  CHECK(rc::check("the same bits", [&](double x, double y) {
+    const double expected = (x + y) * x - y / x, found = formula(std::array{x, y});
+    RC_ASSERT(found == expected || (std::isnan(found) && std::isnan(expected)));
+  }));
+}
+
+TEST_CASE("one formula, many threads") {
+  const Expression formula("x * x + y", {"x", "y"});
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t)
+      threads.emplace_back([&, t] {
+        for (int k = 0; k < 5000; ++k)
+          if (formula(std::array<double, 2>{1.0 * t, 1.0 * k}) != t * t + k) ++wrong;
+      });
+  }
+  CHECK(wrong == 0);
 }

@@ -12,6 +12,7 @@
 #include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
 #include "models/quadratic_map/simulation.hpp"
+#include "models/quadratic_map/start.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
@@ -28,33 +29,6 @@ using settings::Values;
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// Theory and simulation are compared while a difference of one rounding stays below this, relative.
 constexpr double predictable = 1e-10;
-
-const std::vector<Parameter>& data_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::numbers("curvature", "omega_i, eigenvalues of the curvature matrix Q, one per parameter; or epsilon")
-          .in("label/parameter^2")
-          .computed("[1, -epsilon]"),
-      settings::number("epsilon", "two parameters of curvature 1 and -epsilon").in("label/parameter^2").at_least(0)};
-  return parameters;
-}
-
-const std::vector<Parameter>& initial_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::number("residual", "z_0").in("label").must(),
-      settings::numbers("jacobian",
-                        "J_0 in the eigenbasis of Q, one number per parameter; or sharpness, with invariant or "
-                        "curvature_moment for two parameters")
-          .in("label/parameter"),
-      settings::number("sharpness", "lambda_0 = |J_0|^2").in("label^2/parameter^2").above(0),
-      settings::number(
-          "minimum_sharpness",
-          "instead of sharpness: lambda_0 - 2 omega z_0 with the curvature omega of larger size, what lambda "
-          "would be at z = 0 if the slower direction stood still")
-          .in("label^2/parameter^2"),
-      settings::number("invariant", "E = z_0 - J_0 Q^-1 J_0'/2").in("label"),
-      settings::number("curvature_moment", "J_0 Q J_0'").in("label^3/parameter^4")};
-  return parameters;
-}
 
 const std::vector<Parameter>& theory_keys() {
   static const std::vector<Parameter> parameters = {
@@ -343,52 +317,6 @@ class QuadraticMapProblem final : public Problem {
   Table table_;
 };
 
-// J_0 from sharpness and, for two parameters, another linear condition on J_1^2, J_2^2.
-std::vector<double> jacobian_of(const Values& initial, const std::vector<double>& curvature) {
-  const double z = initial.number("residual");
-  double sharpness = 0;
-  if (initial.given("sharpness")) {
-    sharpness = initial.number("sharpness");
-  } else {
-    double omega = curvature.front();
-    for (const double other : curvature)
-      if (std::abs(other) > std::abs(omega)) omega = other;
-    sharpness = initial.number("minimum_sharpness") + 2 * omega * z;
-    if (!(sharpness > 0))
-      throw initial.error("minimum_sharpness", fmt::format("gives lambda_0 = {:g} at this residual", sharpness));
-  }
-  if (curvature.size() == 1) {
-    for (const char* other : {"invariant", "curvature_moment"})
-      if (initial.given(other))
-        throw initial.error(other, "with one parameter the sharpness says it all; leave it out");
-    return {std::sqrt(sharpness)};
-  }
-  if (curvature.size() != 2)
-    throw initial.error(
-        "sharpness", fmt::format("determines J_0 for one or two parameters, not {}; give jacobian", curvature.size()));
-  if (initial.given("invariant") == initial.given("curvature_moment"))
-    throw initial.error("sharpness", "needs either invariant or curvature_moment beside it (two parameters)");
-  // a J_1^2 + b J_2^2 = given.
-  const bool by_invariant = initial.given("invariant");
-  const char* key = by_invariant ? "invariant" : "curvature_moment";
-  double a = curvature[0], b = curvature[1], given = 0;
-  if (by_invariant) {
-    if (a == 0 || b == 0) throw initial.error(key, "is not defined where a curvature is 0; give curvature_moment");
-    a = 1 / a;
-    b = 1 / b;
-    given = 2 * (z - initial.number(key));
-  } else {
-    given = initial.number(key);
-  }
-  if (a == b) throw initial.error(key, "two equal curvatures leave it no freedom; give jacobian");
-  const double first = (given - b * sharpness) / (a - b), second = (a * sharpness - given) / (a - b);
-  const double rounding = -1e-14 * sharpness;
-  if (first < rounding || second < rounding)
-    throw initial.error(key, fmt::format("no J_0 has this sharpness and this {}: its squares would be {:g} and {:g}",
-                                         key, first, second));
-  return {std::sqrt(std::max(0.0, first)), std::sqrt(std::max(0.0, second))};
-}
-
 class QuadraticMapModel final : public Model {
  public:
   const settings::Description& description() const override {
@@ -428,33 +356,9 @@ class QuadraticMapModel final : public Model {
     for (const char* unused : {"spectrum", "noise", "schedule", "tune"})
       if (!table.table_or_empty(unused).keys().empty())
         throw table.error(unused, "this model does not read this section; leave it out");
-    const Values data = settings::read(table.table_or_empty("data"), data_keys());
-    const Values initial = settings::read(table.table_or_empty("initial"), initial_keys());
     const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), "gd");
 
-    QuadraticRegression problem;
-    if (data.given("curvature") == data.given("epsilon"))
-      throw data.error("curvature", "give either curvature (the eigenvalues of Q) or epsilon (for 1 and -epsilon)");
-    problem.curvature =
-        data.given("curvature") ? data.numbers("curvature") : std::vector<double>{1, -data.number("epsilon")};
-    if (problem.curvature.empty()) throw data.error("curvature", "needs at least one eigenvalue");
-    problem.residual = initial.number("residual");
-    const int starts = initial.given("jacobian") + initial.given("sharpness") + initial.given("minimum_sharpness");
-    if (starts != 1) throw initial.error("jacobian", "give either jacobian or sharpness or minimum_sharpness");
-    if (initial.given("jacobian")) {
-      for (const char* other : {"invariant", "curvature_moment"})
-        if (initial.given(other)) throw initial.error(other, "follows from jacobian; leave it out");
-      problem.jacobian = initial.numbers("jacobian");
-      if (problem.jacobian.size() != problem.curvature.size())
-        throw initial.error("jacobian", fmt::format("needs one number per eigenvalue of Q: {}, got {}",
-                                                    problem.curvature.size(), problem.jacobian.size()));
-    } else {
-      problem.jacobian = jacobian_of(initial, problem.curvature);
-    }
-    for (const auto* list : {&problem.curvature, &problem.jacobian})
-      for (const double x : *list)
-        if (!std::isfinite(x)) throw table.error("", "the eigenvalues of Q and J_0 must be finite");
-
+    QuadraticRegression problem = read_regression(table);
     const double eta = choice.values.number("learning_rate");
     problem.rule = static_cast<MapRule>(choice.index);
     if (problem.rule != MapRule::gd) {
@@ -481,7 +385,8 @@ class QuadraticMapModel final : public Model {
  private:
   static std::vector<Parameter> all_keys() {
     std::vector<Parameter> out;
-    for (const auto& [section, keys] : {std::pair("data.", &data_keys()), std::pair("initial.", &initial_keys())})
+    for (const auto& [section, keys] :
+         {std::pair("data.", &quadratic_data_parameters()), std::pair("initial.", &quadratic_initial_parameters())})
       for (Parameter p : *keys) {
         p.name = section + p.name;
         out.push_back(std::move(p));

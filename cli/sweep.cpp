@@ -15,6 +15,7 @@
 #include "cli/sweep_output.hpp"
 #include "cli/sweep_ranks.hpp"
 #include "settings/settings.hpp"
+#include "validation/boundaries.hpp"
 #include "validation/sweep.hpp"
 #include "validation/sweep_file.hpp"
 #include "validation/sweep_run.hpp"
@@ -174,6 +175,8 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
                           had > 0 ? fmt::format(" ({} of them were there)", had) : "", failed_cells, seconds,
                           store_at));
   if (!table.labels.empty()) context.say("  labels: " + labels_text(table));
+  if (!context.quiet)
+    for (const std::string& line : validation::compare(table).lines()) context.say("  " + line);
   for (const std::string& line : failure_lines(table)) context.say(line);
   for (const SweepOutput& output : outputs)
     if (!output.path.empty()) context.say("  written to " + output.path);

@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
-#include <memory>
-#include <numeric>
 #include <set>
 #include <stdexcept>
 
@@ -25,6 +24,10 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t fine_points = 240;
 constexpr std::size_t fine_points_alone = 4000;
 
+bool is_true(double value) {
+  return value != 0 && !std::isnan(value);
+}
+
 /// Formulas know the axes that have numbers.
 std::vector<std::string> axis_names(const SweepTable& table) {
   std::vector<std::string> out;
@@ -33,12 +36,19 @@ std::vector<std::string> axis_names(const SweepTable& table) {
   return out;
 }
 
-Expression readable(const SweepTable& table, const std::string& formula, const std::string& what) {
+Expression readable(std::vector<std::string> names, const std::string& formula, const std::string& what) {
   try {
-    return Expression(formula, axis_names(table));
+    return Expression(formula, std::move(names));
   } catch (const std::invalid_argument& error) {
     throw Error(fmt::format("{}: {}", what, error.what()));
   }
+}
+
+/// Formulas of boundaries know the measures as well, behind the axes.
+std::vector<std::string> axis_and_measure_names(const SweepTable& table) {
+  std::vector<std::string> out = axis_names(table);
+  for (const MeasureInfo& measure : table.measures) out.push_back(measure.name);
+  return out;
 }
 
 /// The labels' `predicted` formulas, in order.
@@ -46,85 +56,99 @@ struct Predictions {
   explicit Predictions(const SweepTable& table) {
     for (std::size_t i = 0; i < table.labels.size(); ++i)
       if (const LabelRule& rule = table.labels[i]; !rule.predicted.empty()) {
-        formulas.push_back(readable(table, rule.predicted, fmt::format("label '{}': predicted", rule.name)));
+        formulas.push_back(
+            readable(axis_names(table), rule.predicted, fmt::format("label '{}': predicted", rule.name)));
         labels.push_back(static_cast<int>(i));
       }
   }
   /// Index of the label, -1 where none is predicted.
   int at(std::span<const double> values) const {
     for (std::size_t i = 0; i < formulas.size(); ++i)
-      if (const double holds = formulas[i](values); holds != 0 && !std::isnan(holds)) return labels[i];
+      if (is_true(formulas[i](values))) return labels[i];
     return -1;
   }
   std::vector<Expression> formulas;
   std::vector<int> labels;
 };
 
-/// A plane with its scales, and the values that formulas see there.
-class PlaneView {
+/// The formulas of a predicted curve. One that knows axes only can be evaluated anywhere, one with measures in the
+/// middles of the finished cells.
+class BoundaryFormulas {
  public:
-  PlaneView(const SweepTable& table, const Plane& plane) : table_(table), plane_(plane) {
-    for (const SweepAxis& axis : table.axes) scales_.emplace_back(axis);
-    std::vector<std::size_t> among_numbers(scales_.size(), 0);
-    for (std::size_t a = 0; a < scales_.size(); ++a) {
-      among_numbers[a] = values_.size();
-      if (table.axes[a].words.empty()) values_.push_back(scales_[a].value(plane.place[a]));
-    }
-    x_value_ = among_numbers[plane.horizontal];
-    y_value_ = among_numbers[plane.vertical.value_or(plane.horizontal)];
-  }
+  BoundaryFormulas(const SweepTable& table, const PredictedBoundary& boundary)
+      : table_(table),
+        zero_(
+            readable(axis_and_measure_names(table), boundary.zero, fmt::format("boundary '{}': zero", boundary.name))),
+        when_(readable(axis_and_measure_names(table), boundary.when.empty() ? "1" : boundary.when,
+                       fmt::format("boundary '{}': when", boundary.name))),
+        zero_measured_(uses_measures(zero_)),
+        when_measured_(uses_measures(when_)) {}
 
-  bool flat() const { return !plane_.vertical; }
-  const AxisScale& x() const { return scales_[plane_.horizontal]; }
-  const AxisScale& y() const { return scales_[*plane_.vertical]; }
-
-  /// What formulas see at a point on the scales: values of the axes that have numbers.
-  std::vector<double> values(double at_x, double at_y) const {
-    std::vector<double> out = values_;
-    if (plane_.vertical) out[y_value_] = y().from_scale(at_y);
-    out[x_value_] = x().from_scale(at_x);
-    return out;
-  }
-
-  /// The cell at sorted indices along the plane's axes.
-  std::size_t cell(std::size_t ix, std::size_t iy) const {
-    std::vector<std::size_t> place = plane_.place;
-    place[plane_.horizontal] = x().index(ix);
-    if (plane_.vertical) place[*plane_.vertical] = y().index(iy);
-    return cell_at(table_, place);
-  }
-  std::size_t rows() const { return flat() ? 1 : y().size(); }
-
-  /// A point on the scales in units of cells, or of the lengths of the axes.
-  PlanePoint in_cells(const PlanePoint& p) const { return {x().cells(p.x), flat() ? 0 : y().cells(p.y)}; }
-  PlanePoint in_shares(const PlanePoint& p) const {
-    const auto share = [](const AxisScale& axis, double place) {
-      return place / (axis.sorted().back() - axis.sorted().front());
-    };
-    return {share(x(), p.x), flat() ? 0 : share(y(), p.y)};
-  }
-
-  Boundary boundary(const std::string& name, const PlaneCurve& curve) const {
-    Boundary out{name, {}, {}};
-    for (const PlanePoint& p : curve) {
-      out.x.push_back(x().from_scale(p.x));
-      if (!flat()) out.y.push_back(y().from_scale(p.y));
-    }
-    return out;
-  }
-  PlaneCurve curve(const Boundary& boundary) const {
-    PlaneCurve out;
-    for (std::size_t i = 0; i < boundary.x.size(); ++i)
-      out.push_back({x().to_scale(boundary.x[i]), flat() ? 0 : y().to_scale(boundary.y[i])});
-    return out;
+  bool measured() const { return zero_measured_ || when_measured_; }
+  /// \param axes  values of the axes that have numbers
+  double zero(std::vector<double> axes) const { return zero_(without_measures(axes)); }
+  /// True where only a cell can tell.
+  bool inside(std::vector<double> axes) const { return when_measured_ || is_true(when_(without_measures(axes))); }
+  /// Not-a-number for a cell that is not finished, or where `when`, if it has measures, does not hold.
+  double zero_in_cell(std::vector<double> axes, const CellResult& cell) const {
+    constexpr double gap = std::numeric_limits<double>::quiet_NaN();
+    if (cell.state != CellState::finished || cell.measures.size() != table_.measures.size()) return gap;
+    axes.insert(axes.end(), cell.measures.begin(), cell.measures.end());
+    return when_measured_ && !is_true(when_(axes)) ? gap : zero_(axes);
   }
 
  private:
+  bool uses_measures(const Expression& formula) const {
+    const std::vector<std::string> used = formula.used();
+    return std::any_of(table_.measures.begin(), table_.measures.end(), [&](const MeasureInfo& measure) {
+      return std::find(used.begin(), used.end(), measure.name) != used.end();
+    });
+  }
+  const std::vector<double>& without_measures(std::vector<double>& axes) const {
+    axes.resize(axes.size() + table_.measures.size(), std::numeric_limits<double>::quiet_NaN());
+    return axes;
+  }
+
   const SweepTable& table_;
-  const Plane& plane_;
-  std::vector<AxisScale> scales_;
+  Expression zero_, when_;
+  bool zero_measured_, when_measured_;
+};
+
+/// Numbers in the middles of the cells of a plane, bilinear between them on the axes' scales.
+class CellValues {
+ public:
+  CellValues(const SweepTable& table, const PlaneView& view, const BoundaryFormulas& formulas) : view_(view) {
+    for (std::size_t iy = 0; iy < view.rows(); ++iy)
+      for (std::size_t ix = 0; ix < view.x().size(); ++ix)
+        values_.push_back(
+            formulas.zero_in_cell(view.values(view.x().sorted()[ix], view.flat() ? 0 : view.y().sorted()[iy]),
+                                  table.cells[view.cell(ix, iy)]));
+  }
+
+  double operator()(double x, double y) const {
+    const auto [ix, to_x] = between(view_.x(), x);
+    const auto [iy, to_y] = view_.flat() ? std::pair<std::size_t, double>{0, 0.0} : between(view_.y(), y);
+    double sum = 0;
+    for (const std::size_t dy : {std::size_t{0}, std::size_t{1}})
+      for (const std::size_t dx : {std::size_t{0}, std::size_t{1}}) {
+        const double weight = (dx == 1 ? to_x : 1 - to_x) * (dy == 1 ? to_y : 1 - to_y);
+        // A cell without a number leaves no gap on the far side of its neighbours.
+        if (weight != 0) sum += weight * values_[(iy + dy) * view_.x().size() + ix + dx];
+      }
+    return sum;
+  }
+
+ private:
+  /// The cell at or before a place, and how far the place is on the way to the next.
+  static std::pair<std::size_t, double> between(const AxisScale& axis, double place) {
+    const std::vector<double>& at = axis.sorted();
+    const auto after = std::upper_bound(at.begin() + 1, at.end() - 1, place);
+    const auto i = static_cast<std::size_t>(after - at.begin()) - 1;
+    return {i, (place - at[i]) / (at[i + 1] - at[i])};
+  }
+
+  const PlaneView& view_;
   std::vector<double> values_;
-  std::size_t x_value_ = 0, y_value_ = 0;
 };
 
 std::vector<double> fine(const AxisScale& axis, std::size_t count) {
@@ -279,71 +303,6 @@ std::pair<Segments, Segments> segments_of(const PlaneView& view, const std::vect
 
 }  // namespace
 
-// ---- axes -----------------------------------------------------------------------------------------------------------
-
-AxisScale::AxisScale(const SweepAxis& axis) : log_(axis.log && axis.words.empty()) {
-  for (std::size_t i = 0; i < axis.size(); ++i)
-    scaled_.push_back(axis.words.empty() ? to_scale(axis.numbers[i]) : static_cast<double>(i));
-  order_.resize(scaled_.size());
-  std::iota(order_.begin(), order_.end(), std::size_t{0});
-  std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return scaled_[a] < scaled_[b]; });
-  for (const std::size_t i : order_) sorted_.push_back(scaled_[i]);
-  const std::size_t n = sorted_.size();
-  if (n == 0) return;
-  const double first = n > 1 ? (sorted_[1] - sorted_[0]) / 2 : 0.5,
-               last = n > 1 ? (sorted_[n - 1] - sorted_[n - 2]) / 2 : 0.5;
-  edges_.push_back(sorted_.front() - first);
-  for (std::size_t i = 0; i + 1 < n; ++i) edges_.push_back((sorted_[i] + sorted_[i + 1]) / 2);
-  edges_.push_back(sorted_.back() + last);
-}
-
-double AxisScale::to_scale(double value) const {
-  return log_ ? std::log(value) : value;
-}
-double AxisScale::from_scale(double place) const {
-  return log_ ? std::exp(place) : place;
-}
-double AxisScale::value(std::size_t index) const {
-  return from_scale(scaled_[index]);
-}
-
-double AxisScale::cells(double place) const {
-  const std::size_t n = sorted_.size();
-  if (n < 2) return place - sorted_.front();
-  const auto after = std::upper_bound(sorted_.begin() + 1, sorted_.end() - 1, place);
-  const auto i = static_cast<std::size_t>(after - sorted_.begin());
-  return static_cast<double>(i) - (sorted_[i] - place) / (sorted_[i] - sorted_[i - 1]);
-}
-
-std::size_t cell_at(const SweepTable& table, std::span<const std::size_t> place) {
-  std::size_t cell = 0;
-  for (std::size_t a = 0; a < table.axes.size(); ++a) cell = cell * table.axes[a].size() + place[a];
-  return cell;
-}
-
-std::vector<Plane> planes(const SweepTable& table) {
-  std::vector<std::size_t> running;
-  for (std::size_t a = 0; a < table.axes.size() && running.size() < 2; ++a)
-    if (table.axes[a].words.empty() && table.axes[a].size() > 1) running.push_back(a);
-  if (running.empty() || table.cells.empty()) return {};
-  Plane plane{running[0], running.size() > 1 ? std::optional(running[1]) : std::nullopt,
-              std::vector<std::size_t>(table.axes.size(), 0)};
-  std::vector<Plane> out;
-  while (true) {
-    out.push_back(plane);
-    std::size_t a = table.axes.size();
-    while (a > 0) {
-      --a;
-      const bool runs = a == plane.horizontal || plane.vertical == a;
-      if (runs) continue;
-      if (++plane.place[a] < table.axes[a].size()) break;
-      plane.place[a] = 0;
-      if (a == 0) return out;
-    }
-    if (std::all_of(plane.place.begin(), plane.place.end(), [](std::size_t i) { return i == 0; })) return out;
-  }
-}
-
 // ---- boundaries -----------------------------------------------------------------------------------------------------
 
 std::vector<Boundary> measured_boundaries(const SweepTable& table, const Plane& plane) {
@@ -362,24 +321,22 @@ std::vector<Boundary> predicted_boundaries(const SweepTable& table, const Plane&
   if (table.boundaries.empty()) return predicted_borders(table, view);
   std::vector<Boundary> out;
   for (const PredictedBoundary& predicted : table.boundaries) {
-    const Expression zero = readable(table, predicted.zero, fmt::format("boundary '{}': zero", predicted.name));
-    std::unique_ptr<Expression> when;
-    if (!predicted.when.empty())
-      when = std::make_unique<Expression>(
-          readable(table, predicted.when, fmt::format("boundary '{}': when", predicted.name)));
-    const auto inside = [&](double x, double y) {
-      const double holds = when ? (*when)(view.values(x, y)) : 1;
-      return holds != 0 && !std::isnan(holds);
+    const BoundaryFormulas formulas(table, predicted);
+    const auto inside = [&](double x, double y) { return formulas.inside(view.values(x, y)); };
+    std::function<double(double, double)> zero = [&](double x, double y) { return formulas.zero(view.values(x, y)); };
+    if (formulas.measured()) zero = CellValues(table, view, formulas);
+    const auto points = [&](const AxisScale& axis) {
+      return formulas.measured() ? axis.sorted() : fine(axis, view.flat() ? fine_points_alone : fine_points);
     };
     if (view.flat()) {
-      for (const double x :
-           find_zeros([&](double at) { return zero(view.values(at, 0)); }, fine(view.x(), fine_points_alone)))
+      for (const double x : find_zeros([&](double at) { return zero(at, 0); }, points(view.x())))
         if (inside(x, 0)) out.push_back(view.boundary(predicted.name, {{x, 0}}));
       continue;
     }
-    for (const PlaneCurve& curve : trace_zeros([&](double x, double y) { return zero(view.values(x, y)); },
-                                               fine(view.x(), fine_points), fine(view.y(), fine_points), inside))
+    for (PlaneCurve& curve : trace_zeros(zero, points(view.x()), points(view.y()), inside)) {
+      if (formulas.measured()) reach_out(curve, view);
       out.push_back(view.boundary(predicted.name, curve));
+    }
   }
   return out;
 }
@@ -454,7 +411,7 @@ DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes
 
 std::vector<std::string> DiagramComparison::lines() const {
   std::vector<std::string> out;
-  if (agreement) {
+  if (agreement && agreement->counts.front().cells > 0) {
     std::string line = "labels as predicted: ";
     for (std::size_t i = 0; i < agreement->counts.size(); ++i) {
       const LabelAgreement::Count& count = agreement->counts[i];

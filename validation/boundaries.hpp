@@ -10,61 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "validation/diagram_plane.hpp"
 #include "validation/sweep.hpp"
 
 namespace edgewise::validation {
-
-/// How an axis is drawn and measured: its own scale, logarithmic where the axis is, and the index on the grid. Words
-/// stand at 0, 1, 2, ...
-class AxisScale {
- public:
-  explicit AxisScale(const SweepAxis& axis);
-
-  std::size_t size() const { return scaled_.size(); }
-  /// Places of the values on the scale, increasing whatever the order of the axis.
-  const std::vector<double>& sorted() const { return sorted_; }
-  /// Index on the axis of the i-th of these.
-  std::size_t index(std::size_t sorted) const { return order_[sorted]; }
-  double to_scale(double value) const;
-  double from_scale(double place) const;
-  /// The value of an axis at an index: what formulas see.
-  double value(std::size_t index) const;
-  /// Borders of the cells, one more than there are cells: middles between neighbours, and as far beyond the ends.
-  const std::vector<double>& edges() const { return edges_; }
-  /// Place on the scale in units of cells: 0 at the first of the sorted values, 1 at the next.
-  double cells(double place) const;
-
- private:
-  bool log_;
-  std::vector<double> scaled_, sorted_, edges_;
-  std::vector<std::size_t> order_;
-};
-
-/// A part of the grid along which one or two axes of numbers run; the others are held.
-struct Plane {
-  std::size_t horizontal = 0;
-  std::optional<std::size_t> vertical;
-  std::vector<std::size_t> place;  ///< index on every axis; of those that run it means nothing
-};
-
-/// All parts along which the first two axes of numbers with two values or more run; none when there is no such axis.
-std::vector<Plane> planes(const SweepTable& table);
-
-/// Index of the cell at these indices on the axes.
-std::size_t cell_at(const SweepTable& table, std::span<const std::size_t> place);
-
-/// A curve in a plane, in the axes' own units. In one dimension single points, `y` empty.
-struct Boundary {
-  std::string name;  ///< of the predicted curve; "A | B" for the border between two labels
-  std::vector<double> x, y;
-};
 
 /// Between cells with different labels, through the middles between them on the axes' scales. Cells that failed or have
 /// no label have no border.
 std::vector<Boundary> measured_boundaries(const SweepTable& table, const Plane& plane);
 
-/// The [[boundary]] curves; when the sweep has none, the borders between the regions that the labels' `predicted`
-/// formulas name. Over the area of the plane's cells. \throws settings::Error for a formula that cannot be read.
+/// The [[boundary]] curves; those whose formulas have measures follow the finished cells, bilinear between their
+/// middles and on to the border of the outermost, with gaps where a number is missing. When the sweep has no
+/// [[boundary]], the borders between the regions that the labels' `predicted` formulas name. Over the area of the
+/// plane's cells. \throws settings::Error for a formula that cannot be read.
 std::vector<Boundary> predicted_boundaries(const SweepTable& table, const Plane& plane);
 
 /// Distances of the points of one curve from the nearest point of others. Diagonals count by Pythagoras.

@@ -107,6 +107,7 @@ struct Sweep::Impl {
     check_names(variables);
     for (const MeasureInfo& info : table.measures) variables.push_back(info.name);
     read_rules(variables);
+    check_boundaries();
     table.cells.resize(cells);
     table.provenance.emplace_back("file", plan.file);
     if (!plan.overrides.empty()) {
@@ -145,6 +146,25 @@ struct Sweep::Impl {
         throw tables[i].error("when", e.what());
       }
       rules.push_back(std::move(rule));
+    }
+  }
+
+  void check_boundaries() const {
+    std::vector<std::string> names;
+    for (const SweepAxis& axis : table.axes)
+      if (axis.words.empty()) names.push_back(axis.name);
+    for (const MeasureInfo& info : table.measures) names.push_back(info.name);
+    const auto tables = plan.presentation.tables("boundary");
+    for (std::size_t i = 0; i < table.boundaries.size(); ++i) {
+      const auto check = [&](const char* key, const std::string& formula) {
+        try {
+          settings::Expression(formula, names);
+        } catch (const std::invalid_argument& e) {
+          throw tables[i].error(key, e.what());
+        }
+      };
+      check("zero", table.boundaries[i].zero);
+      if (!table.boundaries[i].when.empty()) check("when", table.boundaries[i].when);
     }
   }
 

@@ -27,7 +27,7 @@
 ///     name = "SignSVD"
 ///     when = "rho_max > 0.05"      # formula in axes, derived names and measures
 ///     predicted = "alpha > 1"      # optional: where the theory puts it, formula in axes
-///     [[boundary]]                 # optional: a predicted curve, the zeros of a formula in the axes
+///     [[boundary]]                 # optional: a predicted curve, the zeros of a formula in axes and measures
 ///     name = "alpha = 1/2"
 ///     zero = "alpha - 1/2"
 ///     when = "beta < 1"            # optional: only there
@@ -70,8 +70,8 @@ struct LabelRule {
 /// A predicted curve of the diagram.
 struct PredictedBoundary {
   std::string name;
-  std::string zero;  ///< formula in the axes whose zeros are the curve
-  std::string when;  ///< formula, or empty: everywhere
+  std::string zero;  ///< formula in axes and measures whose zeros are the curve
+  std::string when;  ///< likewise, or empty: everywhere
 };
 
 enum class CellState { pending, finished, failed };

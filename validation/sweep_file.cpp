@@ -95,8 +95,12 @@ const std::vector<Parameter>& label_parameters() {
 const std::vector<Parameter>& boundary_parameters() {
   static const std::vector<Parameter> parameters{
       settings::text("name", "what the figure calls it").must(),
-      settings::text("zero", "formula in the axes whose zeros are the predicted curve").must(),
-      settings::text("when", "formula in the axes: the curve exists only where it is true").computed("everywhere")};
+      settings::text("zero",
+                     "formula in axes and measures whose zeros are the predicted curve; with measures the curve is "
+                     "known between neighbouring cells only")
+          .must(),
+      settings::text("when", "formula in axes and measures: the curve exists only where it is true")
+          .computed("everywhere")};
   return parameters;
 }
 
@@ -270,13 +274,11 @@ std::vector<LabelRule> read_labels(const Table& presentation, const std::vector<
   return out;
 }
 
-std::vector<PredictedBoundary> read_boundaries(const Table& presentation, const std::vector<SweepAxis>& axes) {
+std::vector<PredictedBoundary> read_boundaries(const Table& presentation) {
   std::vector<PredictedBoundary> out;
   for (const Table& table : presentation.tables("boundary")) {
     const settings::Values values = settings::read(table, boundary_parameters());
     out.push_back({values.text("name"), values.text("zero"), values.has("when") ? values.text("when") : ""});
-    formula(table, "zero", out.back().zero, number_axes(axes));
-    if (!out.back().when.empty()) formula(table, "when", out.back().when, number_axes(axes));
   }
   return out;
 }
@@ -437,7 +439,7 @@ SweepTable read_grid(const Table& definition, const Table& presentation) {
   if (const Value* title = presentation.find("title")) table.title = std::get<std::string>(*title);
   table.axes = read_axes(definition);
   table.labels = read_labels(presentation, table.axes);
-  table.boundaries = read_boundaries(presentation, table.axes);
+  table.boundaries = read_boundaries(presentation);
   return table;
 }
 

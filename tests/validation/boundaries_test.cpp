@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <string>
 
 #include "tests/validation/sample_sweep.hpp"
 
@@ -156,4 +158,103 @@ TEST_CASE("one axis: points; three axes: planes; words are held") {
   CHECK(two[1].place[0] == 1);
   CHECK(compare(table).agreement->counts[0].cells == 72);
   CHECK(planes(SweepTable{}).empty());
+}
+
+namespace {
+
+/// The measures of `sample_sweep`: slope = b - a - shift, known in the middles of the cells only.
+SweepTable with_measured_boundary(const std::string& zero, const std::string& when = "") {
+  SweepTable table = sample_sweep(20, 0.3);
+  table.boundaries = {{"from the cells", zero, when}};
+  return table;
+}
+
+}  // namespace
+
+TEST_CASE("a boundary of measures is the contour of the cells' numbers, over the whole frame") {
+  const SweepTable table = with_measured_boundary("slope");
+  const auto predicted = predicted_boundaries(table, planes(table)[0]);
+  REQUIRE(predicted.size() == 1);
+  CHECK(predicted[0].name == "from the cells");
+  for (std::size_t i = 1; i + 1 < predicted[0].x.size(); ++i)
+    CHECK(predicted[0].y[i] - predicted[0].x[i] == doctest::Approx(0.3).epsilon(1e-9));
+  const auto [least, most] = std::minmax_element(predicted[0].x.begin(), predicted[0].x.end());
+  CHECK(*least == doctest::Approx(0).scale(1));
+  CHECK(*std::max_element(predicted[0].y.begin(), predicted[0].y.end()) == doctest::Approx(2));
+  CHECK(*most < 1.8);
+  // Its distance from the labels' border, which is the same line, is that of the grid.
+  std::size_t seen = 0;
+  for (const BoundaryDistance& d : compare(table).distances) {
+    CHECK(d.mean_cells < 0.5);
+    ++seen;
+  }
+  CHECK(seen == 2);
+}
+
+TEST_CASE("a boundary of measures is linear between cells, on the scale of a logarithmic axis") {
+  SweepTable table;
+  table.axes = {{"n", "k", true, {1, 100}, {}}, {"b", "k.b", false, {0, 1}, {}}};
+  table.measures = {{"m", "", ""}};
+  for (const double m : {-1.0, -1.0, 3.0, 3.0}) {
+    CellResult cell;
+    cell.state = CellState::finished;
+    cell.measures = {m};
+    table.cells.push_back(cell);
+  }
+  table.boundaries = {{"m = 0", "m", ""}};
+  auto predicted = predicted_boundaries(table, planes(table)[0]);
+  REQUIRE(predicted.size() == 1);
+  for (const double n : predicted[0].x) CHECK(n == doctest::Approx(std::sqrt(10.0)).epsilon(1e-12));
+  // Along one axis it is a point.
+  table.axes.pop_back();
+  table.cells = {table.cells[0], table.cells[2]};
+  predicted = predicted_boundaries(table, planes(table)[0]);
+  REQUIRE(predicted.size() == 1);
+  REQUIRE(predicted[0].x.size() == 1);
+  CHECK(predicted[0].x[0] == doctest::Approx(std::sqrt(10.0)).epsilon(1e-12));
+}
+
+TEST_CASE("a boundary of measures has gaps where cells have no number, or where `when` of measures does not hold") {
+  SweepTable table = with_measured_boundary("slope");
+  const Plane plane = planes(table)[0];
+  for (std::size_t i = 0; i < table.cells.size(); ++i)
+    if (i / 20 == 8) table.cells[i].measures[0] = std::numeric_limits<double>::quiet_NaN();
+  const auto in_gap = [&](const Boundary& curve) {
+    return std::count_if(curve.x.begin(), curve.x.end(), [](double a) { return a > 0.751 && a < 0.949; });
+  };
+  // Cells 7, 8, 9 along a lie at 0.75, 0.85, 0.95.
+  auto predicted = predicted_boundaries(table, plane);
+  CHECK(predicted.size() == 2);
+  for (const Boundary& curve : predicted) CHECK(in_gap(curve) == 0);
+
+  table = with_measured_boundary("slope");
+  for (std::size_t i = 0; i < table.cells.size(); ++i)
+    if (i / 20 == 8) table.cells[i].state = CellState::pending;
+  CHECK(predicted_boundaries(table, plane).size() == 2);
+
+  const double middle = std::exp(10 * 0.9);  // time = exp(10 a)
+  for (const std::string& zero : {std::string("slope"), std::string("b - a - 0.3")}) {
+    table = with_measured_boundary(zero, "time < " + std::to_string(middle));
+    predicted = predicted_boundaries(table, plane);
+    REQUIRE(predicted.size() == 1);
+    CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(0.85));
+  }
+  // A `when` of axes cuts it anywhere.
+  table = with_measured_boundary("slope", "a < 0.91");
+  predicted = predicted_boundaries(table, plane);
+  REQUIRE(predicted.size() == 1);
+  CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(0.91).epsilon(1e-9));
+}
+
+TEST_CASE("a misspelt measure of a boundary is told with the right one") {
+  const SweepTable table = with_measured_boundary("slpe");
+  CHECK_THROWS_WITH_AS(predicted_boundaries(table, planes(table)[0]),
+                       doctest::Contains("boundary 'from the cells': zero: 'slpe'"), settings::Error);
+  CHECK_THROWS_WITH_AS(compare(table), doctest::Contains("did you mean 'slope'"), settings::Error);
+}
+
+TEST_CASE("nothing to compare, nothing said") {
+  SweepTable table = sample_sweep();
+  for (CellResult& cell : table.cells) cell = {};
+  CHECK(compare(table).lines().empty());
 }

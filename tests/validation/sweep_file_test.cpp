@@ -195,6 +195,10 @@ TEST_CASE("every slip in a sweep file is one line that names the key") {
   refused(changed("when = \"gain > 1.05\"\n", ""), {"label[0].when", "is required"});
   refused(changed("predicted = \"eta > 0.01\"", "predicted = \"gain > 1\""), {"label[0].predicted", "'gain'"});
   refused(changed("zero = \"eta - 0.01\"", "zero = \"eta -\""), {"boundary[0].zero", "cannot be read"});
+  refused(changed("zero = \"eta - 0.01\"", "zero = \"gian - 1\""),
+          {"boundary[0].zero", "'gian'", "did you mean 'gain'"});
+  refused(changed("zero = \"eta - 0.01\"", "zero = \"gain - 1\"\nwhen = \"risk_fuor > 0\""),
+          {"boundary[0].when", "'risk_fuor'", "did you mean 'risk_four'"});
   refused(changed("kind = \"value\"", "kind = \"vlaue\""), {"measure[1].kind", "did you mean 'value'"});
   refused(changed("count = 5", "count = 1000000") +
               "\n[[axis]]\nkey = \"a.b\"\nname = \"b\"\nfrom = 0\nto = 1\ncount = 1000",

@@ -71,8 +71,8 @@ TEST_CASE("a sweep from file to table") {
     CHECK(other.status == 0);
     CHECK(other.says("labels: low 0, high 54"));
     CHECK(!other.says("as predicted"));
-    const auto predicted = sweep({file, "-o", folder / "a.csv", "--set", "label.low.when=risk < 0", "--set",
-                                  "label.high.predicted=eta > 0"});
+    const auto predicted = sweep(
+        {file, "-o", folder / "a.csv", "--set", "label.low.when=risk < 0", "--set", "label.high.predicted=eta > 0"});
     CHECK(predicted.status == 0);
     CHECK(predicted.says("  labels as predicted: 54 of 54 cells"));
   }

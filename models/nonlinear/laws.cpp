@@ -219,6 +219,26 @@ LawValues ScalarLaws::derivative(double P) const {
 
 namespace {
 
+/// The mixture of a noise, kept while P stays within a factor e: it serves all P above the one it was made for.
+class MixtureCache {
+ public:
+  explicit MixtureCache(std::shared_ptr<const Noise> noise) : noise_(std::move(noise)) {}
+
+  std::span<const MixtureNode> at(double P) {
+    const double power = std::floor(std::log(P));
+    if (nodes_.empty() || power != power_) {
+      nodes_ = noise_->nodes(std::exp(0.5 * power));
+      power_ = power;
+    }
+    return nodes_;
+  }
+
+ private:
+  std::shared_ptr<const Noise> noise_;
+  double power_ = 0;
+  std::vector<MixtureNode> nodes_;
+};
+
 ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::string& method, double h,
                                    const Noise& noise, double P) {
   if (custom) return residual_coefficients(*custom, noise, P);
@@ -273,9 +293,13 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
     };
   }
   if (!problem.norm_spread.empty()) return spread_laws(problem, noise);
-  return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
+  return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold,
+          mixture = std::make_shared<MixtureCache>(noise)](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
-    const ResidualCoefficients r = bent_residual(custom.get(), method, h, *noise, P);
+    require_positive(P);
+    const auto chi = custom ? nullptr : method_nonlinearity(method, h);
+    const ResidualCoefficients r =
+        !chi || chi->identity() ? bent_residual(custom.get(), method, h, *noise, P) : averaged(*chi, mixture->at(P), P);
     return LawValues{r.mu, r.q / batch, r.c2 / batch + (1 - 1 / batch) * r.mu * r.mu};
   };
 }

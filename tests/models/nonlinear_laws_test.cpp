@@ -161,3 +161,39 @@ TEST_CASE("majority beyond a diagonal covariance: weights of its Fourier levels"
   CHECK(w[1] == Approx(0.75));
   CHECK(w[3] == Approx(0.25));
 }
+
+TEST_CASE("centred residuals have the averages of those off centre by nothing") {
+  // A mean of 1e-200 takes the general formulas, with quadrature where the interval is narrow.
+  for (double ratio = 1e-6; ratio < 40; ratio *= 1.7)
+    for (const auto& chi : {huber_nonlinearity(0.7), rejection_nonlinearity(0.7)}) {
+      CAPTURE(ratio);
+      const double s = 0.7 / ratio;
+      const ResidualCoefficients centred = chi->gaussian(0, s * s), general = chi->gaussian(1e-200, s * s);
+      CHECK(centred.mu == doctest::Approx(general.mu).epsilon(1e-13).scale(0.02 * std::min(ratio, 1.0)));
+      CHECK(centred.q == doctest::Approx(general.q).epsilon(1e-13));
+      CHECK(centred.c2 == doctest::Approx(general.c2).epsilon(1e-13).scale(std::min(ratio, 1.0)));
+    }
+}
+
+TEST_CASE("the mixture kept over a factor e of P gives the laws of one made afresh") {
+  for (const std::shared_ptr<const Noise>& noise :
+       {std::shared_ptr<const Noise>(uniform_noise(0.5)), std::shared_ptr<const Noise>(laplace_noise(0.5)),
+        std::shared_ptr<const Noise>(cauchy_noise(0.5))}) {
+    CAPTURE(noise->name());
+    NonlinearProblem p;
+    p.covariance.d = 1;
+    p.covariance.eigenvalue = p.covariance.target = {1};
+    p.noise = noise;
+    p.method = "huber";
+    p.threshold = 0.6;
+    p.batch = 1;
+    const ScalarLaws laws = scalar_laws(p);
+    // Up and down, so that the mixture is remade.
+    for (const double P : {0.3, 0.37, 0.9, 0.01, 0.35, 4.0}) {
+      const ResidualCoefficients fresh = residual_coefficients(*huber_nonlinearity(0.6), *p.noise, P);
+      CHECK(laws.exact(P).a == doctest::Approx(fresh.mu).epsilon(1e-12));
+      CHECK(laws.exact(P).b == doctest::Approx(fresh.q).epsilon(1e-12));
+      CHECK(laws.exact(P).c == doctest::Approx(fresh.c2).epsilon(1e-11));
+    }
+  }
+}

@@ -7,6 +7,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "spectra/kinds.hpp"
 #include "validation/statistics.hpp"
 
 namespace edgewise::validation {
@@ -218,6 +219,54 @@ void cut(const Shared& shared, Level& level) {
   level.sample = std::move(kept);
 }
 
+/// The number of an experiment that is its dimension, and the keys that go in proportion to it.
+struct Size {
+  std::string section, key;
+  double value = 0;
+  std::vector<std::string> along;  ///< SECTION.KEY
+};
+
+double number_at(const settings::Table& experiment, const std::string& section, const std::string& key) {
+  const settings::Table table = experiment.table_or_empty(section);
+  const settings::Parameter number = settings::number(key, "").must().above(0);
+  return settings::read(table, std::span(&number, 1), table.keys()).number(key);
+}
+
+Size size_of(const settings::Table& experiment) {
+  const auto has = [&](const char* section, const char* key) { return experiment.table_or_empty(section).has(key); };
+  if (has("spectrum", "dimension"))
+    return {"spectrum", "dimension", number_at(experiment, "spectrum", "dimension"), {}};
+  const auto* model = experiment.find("model");
+  const auto* name = model ? std::get_if<std::string>(model) : nullptr;
+  if (name && *name == "quadratic-regression" && has("data", "outputs") && has("data", "parameters")) {
+    Size size{"data", "outputs", number_at(experiment, "data", "outputs"), {"data.parameters"}};
+    if (has("optimizer", "batch")) size.along.push_back("optimizer.batch");
+    return size;
+  }
+  std::string spectra;
+  for (const spectra::Kind& kind : spectra::kinds())
+    if (std::ranges::any_of(kind.description.parameters, [](const auto& p) { return p.name == "dimension"; }))
+      spectra += (spectra.empty() ? "" : ", ") + kind.description.name;
+  throw experiment.table_or_empty("verdict").error(
+      "dimensions", fmt::format("this experiment has no dimension to change; [spectrum] dimension is one, of the "
+                                "spectra {}, or in quadratic-regression [data] outputs with parameters",
+                                spectra));
+}
+
+void set_size(settings::Table& experiment, const Size& size, double d) {
+  experiment.make_table(size.section).set(size.key, static_cast<std::int64_t>(d));
+  for (const std::string& name : size.along) {
+    const std::size_t dot = name.find('.');
+    const std::string section = name.substr(0, dot), key = name.substr(dot + 1);
+    const double scaled = number_at(experiment, section, key) * d / size.value;
+    if (std::abs(scaled - std::round(scaled)) > 1e-9 * scaled)
+      throw experiment.table_or_empty("verdict").error(
+          "dimensions", fmt::format("{} goes in proportion to {}.{} and must stay whole, but at {} it would be {:.6g}",
+                                    name, size.section, size.key, d, scaled));
+    experiment.make_table(section).set(key, static_cast<std::int64_t>(std::llround(scaled)));
+  }
+}
+
 }  // namespace
 
 std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& experiment) {
@@ -254,9 +303,8 @@ std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& ex
 }
 
 std::vector<models::Experiment> at_dimensions(const models::Experiment& base, const ExtrapolationOptions& options) {
-  const settings::Table spectrum = base.table.table_or_empty("spectrum");
-  const settings::Parameter dimension = settings::number("dimension", "").must().above(0);
-  const double base_dimension = settings::read(spectrum, std::span(&dimension, 1), spectrum.keys()).number("dimension");
+  const Size size = size_of(base.table);
+  const double base_dimension = size.value;
   double steps_exponent = 0;
   for (const Scaling& s : options.scaling)
     if (s.section == "time" && s.key == "steps")
@@ -280,7 +328,7 @@ std::vector<models::Experiment> at_dimensions(const models::Experiment& base, co
   std::vector<models::Experiment> out;
   for (const double d : options.dimensions) {
     settings::Table table = base.table;
-    table.make_table("spectrum").set("dimension", static_cast<std::int64_t>(d));
+    set_size(table, size, d);
     for (const Scaling& s : options.scaling) {
       if (s.section == "time") continue;
       settings::Table& section = table.make_table(s.section);

@@ -266,6 +266,51 @@ TEST_CASE("experiments at several dimensions: scaled keys and corresponding step
   }
 }
 
+TEST_CASE("an experiment without a dimension says which have one") {
+  const auto refusal = [](const std::string& text) {
+    return message([&] {
+      models::Experiment base;
+      base.table = settings::read_text(text + "[verdict]\ndimensions = [10, 20, 30]\n", "x.toml");
+      at_dimensions(base, *read_extrapolation(base.table));
+    });
+  };
+  for (const std::string text : {"model = \"least-squares\"\n[spectrum]\nkind = \"file\"\npath = \"a.csv\"\n",
+                                 "model = \"least-squares\"\n[spectrum]\nkind = \"dataset\"\n",
+                                 "model = \"least-squares\"\n[spectrum]\nkind = \"list\"\neigenvalues = [1, 2]\n",
+                                 "model = \"matrix-least-squares\"\n", "model = \"quadratic-regression\"\n"}) {
+    CAPTURE(text);
+    const std::string said = refusal(text);
+    CHECK(holds(said, "x.toml: verdict.dimensions"));
+    CHECK(holds(said, "no dimension to change"));
+    CHECK(holds(said, "isotropic"));
+    CHECK(holds(said, "power-law"));
+    CHECK(said.find('\n') == std::string::npos);
+  }
+  CHECK(holds(refusal("model = \"least-squares\"\n[spectrum]\nkind = \"isotropic\"\ndimension = \"ten\"\n"),
+              "spectrum.dimension"));
+}
+
+TEST_CASE("quadratic regression changes its outputs, with parameters and batch in proportion") {
+  const std::string text =
+      "model = \"quadratic-regression\"\n[data]\noutputs = 60\nparameters = 120\n[optimizer]\nkind = \"sgd\"\n"
+      "learning_rate = 0.3\nbatch = 12\n[time]\nsteps = 20\n[verdict]\ndimensions = ";
+  const auto at = [&](const std::string& dimensions) {
+    const auto base = models::read_experiment(settings::read_text(text + dimensions + "\n", "x.toml"));
+    return at_dimensions(base, *read_extrapolation(base.table));
+  };
+  const auto experiments = at("[20, 40, 100]");
+  REQUIRE(experiments.size() == 3);
+  const std::int64_t outputs[] = {20, 40, 100};
+  for (std::size_t l = 0; l < 3; ++l) {
+    const auto& table = experiments[l].table;
+    CHECK(*table.table("data")->find("outputs") == settings::Value(outputs[l]));
+    CHECK(*table.table("data")->find("parameters") == settings::Value(2 * outputs[l]));
+    CHECK(*table.table("optimizer")->find("batch") == settings::Value(outputs[l] / 5));
+    CHECK(!table.table("spectrum"));
+  }
+  CHECK(holds(message([&] { at("[20, 41, 100]"); }), "optimizer.batch goes in proportion to data.outputs"));
+}
+
 TEST_CASE("bad input for the extrapolation") {
   const auto read = [](const std::string& verdict) {
     return message([&] { read_extrapolation(settings::read_text("[verdict]\n" + verdict, "x.toml")); });

@@ -131,3 +131,57 @@ TEST_CASE("what matrix least squares refuses, and why") {
         "needs method = \"recursion\"");
   fails(case_of(.4, 32, "signsvd", .02, "[theory]\npowers = [129]\n"), "there is no column 129 of 128");
 }
+
+TEST_CASE("the ODE is the recursion's limit: the difference halves with the learning rate") {
+  double gap[2];
+  for (int i = 0; i < 2; ++i) {
+    const double eta = i == 0 ? .004 : .002;
+    const auto text = [&](const char* method) {
+      return fmt::format(
+          "[spectrum]\nkind = \"power-law\"\ndimension = 128\nalpha = 0.4\nbeta = 0.3\n[noise]\n"
+          "relative_variance = 0.25\n[optimizer]\nkind = \"signsvd\"\nlearning_rate = {}\n[time]\nat = [{}]\n"
+          "[theory]\nmethod = \"{}\"\ndressed = false\n",
+          eta, i == 0 ? 400 : 800, method);
+    };
+    const double ode = problem_of(text("ode"))->solve().columns[0].value.back();
+    gap[i] = std::abs(problem_of(text("recursion"))->solve().columns[0].value.back() / ode - 1);
+  }
+  CHECK(gap[0] < 0.05);
+  CHECK(gap[0] / gap[1] == doctest::Approx(2).epsilon(0.1));
+}
+
+TEST_CASE("what only a simulation covers") {
+  std::string momentum = case_of(.4, 32, "signsvd", .02);
+  momentum.replace(momentum.find("batch = "), 8, "momentum = 0.9\nbatch = ");
+  const std::string noiseless =
+      "[spectrum]\nkind = \"power-law\"\ndimension = 16\nalpha = 0.4\nbeta = 0.3\n[data]\nlabels = \"vector\"\n"
+      "[optimizer]\nkind = \"signsvd\"\nlearning_rate = 0.02\n[time]\nsteps = 4\n";
+  for (const std::string& text : {momentum, noiseless}) {
+    const auto problem = problem_of(text);
+    CHECK_THROWS_AS(problem->solve(), settings::Error);
+    const auto simulation = problem->simulate();
+    const auto replica = simulation->replica(1, 0);
+    replica->advance(4);
+    double out[2];
+    replica->observe(out);
+    CHECK(std::isfinite(out[0]));
+  }
+}
+
+TEST_CASE("guards are reported: an adaptive rate beyond gamma_max is unstable, a far larger one overshoots") {
+  const auto flag = [](const std::string& text, const std::string& name) {
+    for (const Finding& f : problem_of(text)->stability())
+      if (f.name == name) return std::get<bool>(f.value);
+    FAIL("no finding " << name);
+    return false;
+  };
+  for (const double fraction : {0.9, 1.1, 1e6}) {
+    std::string text = case_of(.4, 128, "signsvd", .02);
+    text.replace(text.find("learning_rate = 0.02"), 20,
+                 fmt::format("protocol = \"adaptive\"\ngamma_fraction = {}", fraction));
+    CHECK(flag(text, "stable") == (fraction < 1));
+    if (fraction > 2) CHECK(flag(text, "step_too_large"));
+  }
+  CHECK_FALSE(flag(case_of(.4, 128, "signsvd", .001), "step_too_large"));
+  for (const double eta : {0.001, 1000.0}) CHECK(flag(case_of(.4, 128, "signsvd", eta), "stable"));
+}

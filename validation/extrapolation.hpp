@@ -33,9 +33,9 @@ struct ExtrapolationOptions {
 std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& experiment);
 
 /// The experiment at each dimension, with scaled keys. The dimension is [spectrum] dimension; where there is none, of
-/// quadratic-regression [data] outputs, and parameters and batch go in proportion. Recorded steps correspond: the base's, scaled as `time.steps`;
-/// those that would fall together at the smallest dimension are left out of all. Seeds go up by one from level to
-/// level, so that levels are independent. \throws settings::Error.
+/// quadratic-regression [data] outputs, and parameters and batch go in proportion. Recorded steps correspond: the
+/// base's, scaled as `time.steps`; those that would fall together at the smallest dimension are left out of all. Seeds
+/// go up by one from level to level, so that levels are independent. \throws settings::Error.
 std::vector<models::Experiment> at_dimensions(const models::Experiment& base, const ExtrapolationOptions& options);
 
 /// Theory and simulation at one dimension.

@@ -17,6 +17,11 @@ using edgewise::settings::is_variable_name;
 
 namespace {
 
+struct Case {
+  const char* formula;
+  double expected;
+};
+
 /// With a = 2, b = 3, c = 0.
 double value(const std::string& formula) {
   constexpr std::array<double, 3> values{2, 3, 0};
@@ -63,47 +68,47 @@ TEST_CASE("harmonic of infinity is the zeta function") {
 }
 
 TEST_CASE("precedence and association") {
-  const std::pair<const char*, double> cases[] = {{"a + b * 2", 8},
-                                                  {"(a + b) * 2", 10},
-                                                  {"a - b - 1", -2},
-                                                  {"8 / 4 / a", 1},
-                                                  {"2 ^ b ^ 2", 512},
-                                                  {"-a ^ 2", -4},
-                                                  {"2 ^ -1", 0.5},
-                                                  {"a * -b", -6},
-                                                  {"+a", 2},
-                                                  {"1e3", 1000},
-                                                  {"1.5e-3 + a", 2.0015},
-                                                  {"a + b > 4", 1},
-                                                  {"a + 1 == b", 1},
-                                                  {"a < b == 1", 1},
-                                                  {"1 || 0 && 0", 1},
-                                                  {"(1 || 0) && 0", 0},
-                                                  {"a > 1 && b > 1 || c", 1},
-                                                  {"a\n + b", 5},
-                                                  {"b > a ? 1 : 2", 1},
-                                                  {"c ? 1 : c ? 2 : 3", 3},
-                                                  {"a ? c ? 1 : 2 : 3", 2},
-                                                  {"(a < b) + (a <= b) + (a > b) + (a >= b)", 2}};
-  for (const auto& [formula, expected] : cases) {
-    CAPTURE(formula);
-    CHECK(value(formula) == expected);
+  const Case cases[] = {{"a + b * 2", 8},
+                        {"(a + b) * 2", 10},
+                        {"a - b - 1", -2},
+                        {"8 / 4 / a", 1},
+                        {"2 ^ b ^ 2", 512},
+                        {"-a ^ 2", -4},
+                        {"2 ^ -1", 0.5},
+                        {"a * -b", -6},
+                        {"+a", 2},
+                        {"1e3", 1000},
+                        {"1.5e-3 + a", 2.0015},
+                        {"a + b > 4", 1},
+                        {"a + 1 == b", 1},
+                        {"a < b == 1", 1},
+                        {"1 || 0 && 0", 1},
+                        {"(1 || 0) && 0", 0},
+                        {"a > 1 && b > 1 || c", 1},
+                        {"a\n + b", 5},
+                        {"b > a ? 1 : 2", 1},
+                        {"c ? 1 : c ? 2 : 3", 3},
+                        {"a ? c ? 1 : 2 : 3", 2},
+                        {"(a < b) + (a <= b) + (a > b) + (a >= b)", 2}};
+  for (const Case& c : cases) {
+    CAPTURE(c.formula);
+    CHECK(value(c.formula) == c.expected);
   }
 }
 
 TEST_CASE("not, and not equal") {
-  for (const auto& [formula, expected] : {std::pair{"!c", 1.0},
-                                          {"!a", 0.0},
-                                          {"!c == 1", 1.0},
-                                          {"!(a == b)", 1.0},
-                                          {"a != b", 1.0},
-                                          {"a!=2", 0.0},
-                                          {"!a != b", 1.0},
-                                          {"a != b && !(a > b)", 1.0},
-                                          {"2 * !c", 2.0},
-                                          {"!isnan(a)", 1.0}}) {
-    CAPTURE(formula);
-    CHECK(value(formula) == expected);
+  for (const Case& c : {Case{"!c", 1.0},
+                        {"!a", 0.0},
+                        {"!c == 1", 1.0},
+                        {"!(a == b)", 1.0},
+                        {"a != b", 1.0},
+                        {"a!=2", 0.0},
+                        {"!a != b", 1.0},
+                        {"a != b && !(a > b)", 1.0},
+                        {"2 * !c", 2.0},
+                        {"!isnan(a)", 1.0}}) {
+    CAPTURE(c.formula);
+    CHECK(value(c.formula) == c.expected);
   }
 }
 
@@ -135,33 +140,33 @@ TEST_CASE("infinity and not a number") {
 
 TEST_CASE("functions and constants") {
   const double x = 0.3;
-  const std::pair<const char*, double> cases[] = {{"abs(-x)", x},
-                                                  {"min(x, 1, -2)", -2},
-                                                  {"max(x, 1, -2)", 1},
-                                                  {"sqrt(x)", std::sqrt(x)},
-                                                  {"exp(x)", std::exp(x)},
-                                                  {"ln(x)", std::log(x)},
-                                                  {"log2(x)", std::log2(x)},
-                                                  {"log10(x)", std::log10(x)},
-                                                  {"sin(x)", std::sin(x)},
-                                                  {"cos(x)", std::cos(x)},
-                                                  {"tan(x)", std::tan(x)},
-                                                  {"asin(x)", std::asin(x)},
-                                                  {"acos(x)", std::acos(x)},
-                                                  {"atan(x)", std::atan(x)},
-                                                  {"sinh(x)", std::sinh(x)},
-                                                  {"cosh(x)", std::cosh(x)},
-                                                  {"tanh(x)", std::tanh(x)},
-                                                  {"sign(-x) + 10 * sign(0) + 100 * sign(x)", 99},
-                                                  {"floor(x) + floor(-x)", -1},
-                                                  {"round(x) + round(1 + x)", 1},
-                                                  {"erf(x)", std::erf(x)},
-                                                  {"erfc(x)", std::erfc(x)},
-                                                  {"pi", std::numbers::pi},
-                                                  {"e", std::numbers::e}};
-  for (const auto& [formula, expected] : cases) {
-    CAPTURE(formula);
-    CHECK(Expression(formula, {"x"})(std::array{x}) == doctest::Approx(expected).epsilon(1e-15));
+  const Case cases[] = {{"abs(-x)", x},
+                        {"min(x, 1, -2)", -2},
+                        {"max(x, 1, -2)", 1},
+                        {"sqrt(x)", std::sqrt(x)},
+                        {"exp(x)", std::exp(x)},
+                        {"ln(x)", std::log(x)},
+                        {"log2(x)", std::log2(x)},
+                        {"log10(x)", std::log10(x)},
+                        {"sin(x)", std::sin(x)},
+                        {"cos(x)", std::cos(x)},
+                        {"tan(x)", std::tan(x)},
+                        {"asin(x)", std::asin(x)},
+                        {"acos(x)", std::acos(x)},
+                        {"atan(x)", std::atan(x)},
+                        {"sinh(x)", std::sinh(x)},
+                        {"cosh(x)", std::cosh(x)},
+                        {"tanh(x)", std::tanh(x)},
+                        {"sign(-x) + 10 * sign(0) + 100 * sign(x)", 99},
+                        {"floor(x) + floor(-x)", -1},
+                        {"round(x) + round(1 + x)", 1},
+                        {"erf(x)", std::erf(x)},
+                        {"erfc(x)", std::erfc(x)},
+                        {"pi", std::numbers::pi},
+                        {"e", std::numbers::e}};
+  for (const Case& c : cases) {
+    CAPTURE(c.formula);
+    CHECK(Expression(c.formula, {"x"})(std::array{x}) == doctest::Approx(c.expected).epsilon(1e-15));
   }
 }
 

@@ -401,9 +401,9 @@ report = "x"
   models::Trajectory infinite = power_law(1, 1);
   for (double& y : infinite.columns[0].value) y = NAN;
   for (const VariantRun& run : {VariantRun{}, theory(empty), theory(infinite)})
-    for (const auto& [name, value] : evaluated(text, {run})) {
-      CAPTURE(name);
-      CHECK(std::isnan(value));
+    for (const auto& number : evaluated(text, {run})) {
+      CAPTURE(number.first);
+      CHECK(std::isnan(number.second));
     }
 }
 

@@ -91,15 +91,17 @@ TEST_CASE("Ctrl-C ends with one line, and the same command goes on") {
 TEST_CASE("a full disk ends with one line; with room again the sweep goes on") {
   const Folder folder;
   folder.file("grid.toml", grid);
+  // Cells enough to outgrow the limit however few commits they take.
   const std::string line = "ulimit -f 70; exec '" + std::string(EDGEWISE_PROGRAM) + "' sweep '" +
-                           (folder / "grid.toml") + "' --store '" + (folder / "s.db") + "' --set time.steps=100";
+                           (folder / "grid.toml") + "' --store '" + (folder / "s.db") +
+                           "' --set time.steps=100 --set axis.eta.count=100";
   const Ended full = Process({"bash", "-c", line}, folder / "err").wait();
   CAPTURE(full.err);
   CHECK(full.status == 2);
   CHECK(full.err.starts_with("edgewise: " + (folder / "s.db") + ": cannot be written"));
   CHECK(full.err.find('\n') == full.err.size() - 1);
   auto again = command(folder, "s.db");
-  again.insert(again.end(), {"--set", "time.steps=100"});
+  again.insert(again.end(), {"--set", "time.steps=100", "--set", "axis.eta.count=100"});
   const Ended ended = Process(again, folder / "err").wait();
   CAPTURE(ended.err);
   CHECK(ended.status == 0);

@@ -152,12 +152,9 @@ Judged judge_dimensions(const Context& context, const Loaded& loaded, const vali
       throw interruption(level.sample, loaded, fmt::format(" at dimension {:.0f}; nothing is written", dimension));
     levels.push_back(std::move(level));
   }
-  validation::Extrapolation result;
-  try {
-    result = validation::extrapolate(levels, options, asked.exponents, base.monte_carlo.seed);
-  } catch (const std::invalid_argument& e) {
-    throw base.table.error("verdict.dimensions", e.what());
-  }
+  validation::Extrapolation result = settings::naming(base.table, "verdict.dimensions", [&] {
+    return validation::extrapolate(levels, options, asked.exponents, base.monte_carlo.seed);
+  });
   Judged out{std::move(result.theory), std::move(result.sample), std::move(result.verdict), {}, {}};
   std::vector<std::string> dimensions, gaps, errors;
   std::string line = "  mean gap:";

@@ -120,11 +120,9 @@ class LeastSquaresProblem final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    try {
+    return settings::naming(table_, "", [&] {
       return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
+    });
   }
 
   std::vector<Finding> stability() const override {
@@ -177,11 +175,9 @@ class LeastSquaresProblem final : public Problem {
 
  private:
   Trajectory solve(const LeastSquaresTheory& theory) const {
-    try {
+    return settings::naming(table_, "", [&] {
       return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
+    });
   }
 
   std::shared_ptr<LeastSquares> problem_;
@@ -287,11 +283,7 @@ class LeastSquaresModel final : public Model {
     read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
     read_initial(table, *problem);
     linear.data = problem;
-    try {
-      linear.method->layout(linear.hyperparameters);
-    } catch (const std::invalid_argument& e) {
-      throw table.error("", e.what());
-    }
+    settings::naming(table, "", [&] { return linear.method->layout(linear.hyperparameters); });
     return problem;
   }
 

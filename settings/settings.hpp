@@ -74,6 +74,17 @@ Table read_text(std::string_view text, const std::string& origin);
 /// Applies "section.key=value" (value in TOML syntax; a bare word is taken as text). \throws Error.
 void override_value(Table& table, std::string_view assignment);
 
+/// Runs `work`; a std::invalid_argument, which functions below throw that know no file, becomes an Error of `where` (a
+/// Table or Values) at `key`.
+template <class Where, class Work>
+auto naming(const Where& where, std::string_view key, const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::invalid_argument& e) {
+    throw where.error(key, e.what());
+  }
+}
+
 enum class Type { boolean, integer, number, text, numbers, texts, matrix };
 std::string_view name(Type type);
 

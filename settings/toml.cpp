@@ -95,10 +95,11 @@ void override_value(Table& table, std::string_view assignment) {
   Table parsed;
   try {
     parsed = read_text("x = " + raw, origin);
-  } catch (const Error&) {
+  } catch (const Error& e) {
     // A bare word: --set schedule.kind=cosine needs no quotes.
     if (raw.empty() || raw.find_first_of("[]{}\"'") != std::string::npos)
-      throw Error(origin + ": the value is not valid TOML");
+      throw Error(std::string_view(e.what()).starts_with(origin + ": line ") ? origin + ": the value is not valid TOML"
+                                                                             : e.what());
     parsed.set("x", raw);
   }
   Table* at = &table;

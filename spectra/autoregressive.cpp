@@ -17,12 +17,10 @@ namespace {
 constexpr std::size_t most_coordinates = 20'000;
 
 Autoregressive autoregressive_of(const settings::Values& values) {
-  try {
+  return settings::naming(values, "", [&] {
     return checked(Autoregressive{static_cast<std::size_t>(values.integer("dimension")), values.number("alpha"),
                                   values.number("correlation"), values.number("target_power")});
-  } catch (const std::invalid_argument& error) {
-    throw values.error("", error.what());
-  }
+  });
 }
 
 }  // namespace

@@ -78,11 +78,8 @@ const std::vector<std::string>& curve_names() {
 settings::Expression formula(const MeasureTable& table, const std::string& key, const std::vector<std::string>& more) {
   std::vector<std::string> names = table.variables;
   names.insert(names.end(), more.begin(), more.end());
-  try {
-    return settings::Expression(table.values.text(key), std::move(names));
-  } catch (const std::invalid_argument& error) {
-    throw table.values.error(key, error.what());
-  }
+  return settings::naming(table.values, key,
+                          [&] { return settings::Expression(table.values.text(key), std::move(names)); });
 }
 
 std::size_t MeasureTable::variant_named(const std::string& key) const {

@@ -140,11 +140,8 @@ struct Sweep::Impl {
     const auto tables = plan.presentation.tables("label");
     for (std::size_t i = 0; i < table.labels.size(); ++i) {
       Rule rule{i, {}};
-      try {
-        if (!table.labels[i].when.empty()) rule.when.emplace(table.labels[i].when, variables);
-      } catch (const std::invalid_argument& e) {
-        throw tables[i].error("when", e.what());
-      }
+      if (!table.labels[i].when.empty())
+        settings::naming(tables[i], "when", [&] { rule.when.emplace(table.labels[i].when, variables); });
       rules.push_back(std::move(rule));
     }
   }
@@ -157,11 +154,7 @@ struct Sweep::Impl {
     const auto tables = plan.presentation.tables("boundary");
     for (std::size_t i = 0; i < table.boundaries.size(); ++i) {
       const auto check = [&](const char* key, const std::string& formula) {
-        try {
-          settings::Expression(formula, names);
-        } catch (const std::invalid_argument& e) {
-          throw tables[i].error(key, e.what());
-        }
+        settings::naming(tables[i], key, [&] { return settings::Expression(formula, names); });
       };
       check("zero", table.boundaries[i].zero);
       if (!table.boundaries[i].when.empty()) check("when", table.boundaries[i].when);

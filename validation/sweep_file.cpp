@@ -227,11 +227,7 @@ class Names {
 
 settings::Expression formula(const Table& table, const std::string& key, const std::string& text,
                              const std::vector<std::string>& variables) {
-  try {
-    return settings::Expression(text, variables);
-  } catch (const std::invalid_argument& e) {
-    throw table.error(key, e.what());
-  }
+  return settings::naming(table, key, [&] { return settings::Expression(text, variables); });
 }
 
 std::vector<std::string> number_axes(const std::vector<SweepAxis>& axes) {

@@ -152,12 +152,8 @@ std::vector<Finding> tune(const Experiment& experiment) {
   }
   if (ranges.empty())
     throw values.error("", "needs a range for at least one hyperparameter, e.g. learning_rate = [0.01, 1]");
-  Tuned found;
-  try {
-    found = tune(problem, ranges, options);
-  } catch (const std::invalid_argument& e) {
-    throw settings::Table(section.origin(), "").error("", e.what());
-  }
+  const Tuned found =
+      settings::naming(settings::Table(section.origin(), ""), "", [&] { return tune(problem, ranges, options); });
   std::vector<Finding> out;
   for (const auto& [name, value] : found.best) {
     const bool bound = std::ranges::find(found.on_bound, name) != found.on_bound.end();

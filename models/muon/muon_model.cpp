@@ -190,12 +190,12 @@ class MatrixProblem final : public Problem {
   Trajectory solve() const override {
     MatrixTheory theory = theory_;
     theory.dressed = dressed_ == Dressed::on;
-    return named([&] { return solve_matrix(*problem_, *dynamics(), theory); });
+    return settings::naming(table_, "", [&] { return solve_matrix(*problem_, *dynamics(), theory); });
   }
 
   Trajectory reference() const override {
     MatrixTheory theory = theory_;
-    return named([&] {
+    return settings::naming(table_, "", [&] {
       theory.dressed = dressed_ == Dressed::on ||
                        (dressed_ == Dressed::automatic && theory.method == "recursion" && !dynamics()->no_dressing() &&
                         theory.coefficients.source != CoefficientSource::idealised);
@@ -206,17 +206,17 @@ class MatrixProblem final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return named([&] {
+    return settings::naming(table_, "", [&] {
       return simulate_matrix(problem_, follows_coefficients(*problem_) ? dynamics() : nullptr, theory_.powers);
     });
   }
 
   std::vector<Finding> stability() const override {
-    return named([&] { return matrix_findings(*problem_, *dynamics(), theory_); });
+    return settings::naming(table_, "", [&] { return matrix_findings(*problem_, *dynamics(), theory_); });
   }
 
   std::vector<ModeColumn> mode_table() const override {
-    return named([&] {
+    return settings::naming(table_, "", [&] {
       return matrix_modes(*problem_, *dynamics(), null_draws_, regression_draws_, theory_.coefficients.seed);
     });
   }
@@ -240,16 +240,6 @@ class MatrixProblem final : public Problem {
   }
 
  private:
-  // Errors of the theory name the file.
-  template <class F>
-  auto named(const F& f) const -> decltype(f()) {
-    try {
-      return f();
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
-  }
-
   std::shared_ptr<const MatrixDynamics> dynamics() const {
     const std::lock_guard lock(mutex_);
     if (!dynamics_) dynamics_ = std::make_shared<MatrixDynamics>(*problem_, theory_.coefficients);
@@ -408,12 +398,9 @@ class MatrixModel final : public Model {
     read_rates(choice.values, *problem);
     if (problem->map == UpdateMap::general) {
       problem->normalise = choice.values.flag("normalise");
-      try {
-        problem->spectral_map =
-            std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
-      } catch (const std::invalid_argument& e) {
-        throw choice.values.error("map", e.what());
-      }
+      problem->spectral_map = settings::naming(choice.values, "map", [&] {
+        return std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
+      });
     }
     problem->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     if (!problem->schedule->constant() && problem->protocol != Protocol::constant &&

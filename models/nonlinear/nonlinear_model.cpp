@@ -87,33 +87,24 @@ class NonlinearExperiment final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return named([&] {
+    return settings::naming(table_, "", [&] {
       const bool follows = problem_->greedy || problem_->threshold_rule != "constant";
       return simulate_nonlinear(follows ? replayable(problem_, modes()) : problem_, sampler_);
     });
   }
 
   std::vector<Finding> stability() const override {
-    return named([&] { return nonlinear_findings(*problem_, modes()); });
+    return settings::naming(table_, "", [&] { return nonlinear_findings(*problem_, modes()); });
   }
 
   std::vector<std::string> warnings() const override {
-    return named([&] { return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); }); });
+    return settings::naming(
+        table_, "", [&] { return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); }); });
   }
 
  private:
-  // Errors of the theory name the file.
-  template <class F>
-  auto named(const F& f) const -> decltype(f()) {
-    try {
-      return f();
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
-  }
-
   Trajectory solve(const NonlinearTheory& theory) const {
-    return named([&] { return solve_nonlinear(*problem_, modes(), theory); });
+    return settings::naming(table_, "", [&] { return solve_nonlinear(*problem_, modes(), theory); });
   }
 
   const ModeSystem& modes() const {
@@ -143,17 +134,15 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
   problem.schedule = read_schedule(experiment.table, "schedule", static_cast<double>(experiment.time.steps));
 }
 
-void read_threshold(const Values& values, NonlinearProblem& problem) {
+void read_threshold(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
   if (problem.method == "quantile") {
     problem.threshold = values.number("tau");
     return;
   }
   if (problem.method == "custom") {
-    try {
-      problem.nonlinearity = custom_nonlinearity(values.text("chi"));
-    } catch (const std::invalid_argument& e) {
-      throw values.error("chi", std::string(e.what()).substr(std::string("optimizer.chi: ").size()));
-    }
+    // What is wrong with chi may show only later, in its averages: the message itself names the key.
+    problem.nonlinearity =
+        settings::naming(experiment.table, "", [&] { return custom_nonlinearity(values.text("chi")); });
     return;
   }
   if (problem.method != "clip" && problem.method != "huber" && problem.method != "reject" &&
@@ -269,7 +258,7 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   const settings::Choice choice = settings::read_choice(table, "optimizer", methods_, methods_.front()->name);
   problem->method = methods_[choice.index]->name;
   read_rate(choice.values, experiment, *problem);
-  read_threshold(choice.values, *problem);
+  read_threshold(choice.values, experiment, *problem);
   read_memory(choice.values, *problem);
 
   const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());

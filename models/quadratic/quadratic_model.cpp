@@ -123,36 +123,26 @@ class QuadraticExperiment final : public Problem {
       : problem_(std::move(problem)), theory_(std::move(theory)), table_(std::move(table)) {}
 
   Trajectory solve() const override {
-    return named([&] { return solve_quadratic(*problem_, theory_); });
+    return settings::naming(table_, "", [&] { return solve_quadratic(*problem_, theory_); });
   }
   Trajectory reference() const override {
-    return named([&] {
+    return settings::naming(table_, "", [&] {
       Trajectory out = solve_quadratic(*problem_, theory_);
       keep_comparable(out);
       return out;
     });
   }
   std::unique_ptr<Simulation> simulate() const override {
-    return named([&] { return simulate_quadratic(problem_); });
+    return settings::naming(table_, "", [&] { return simulate_quadratic(problem_); });
   }
   std::vector<Finding> stability() const override {
-    return named([&] { return quadratic_stability(*problem_); });
+    return settings::naming(table_, "", [&] { return quadratic_stability(*problem_); });
   }
   std::vector<ModeColumn> mode_table() const override {
-    return named([&] { return quadratic_modes(*problem_); });
+    return settings::naming(table_, "", [&] { return quadratic_modes(*problem_); });
   }
 
  private:
-  // Errors of the theory and of the simulation name the file.
-  template <class F>
-  auto named(const F& f) const -> decltype(f()) {
-    try {
-      return f();
-    } catch (const std::invalid_argument& e) {
-      throw table_.error("", e.what());
-    }
-  }
-
   std::shared_ptr<const QuadraticProblem> problem_;
   QuadraticTheory theory_;
   Table table_;
@@ -190,12 +180,10 @@ void read_given(const Values& data, QuadraticProblem& problem) {
   for (const auto& [key, size] : {std::pair{"outputs", j0.rows()}, std::pair{"parameters", j0.columns()}})
     if (data.given(key) && whole(data, key) != size)
       throw data.error(key, fmt::format("J0 has {} of them; leave it out", size));
-  try {
-    problem.given = std::make_shared<const QuadraticInstance>(
+  problem.given = settings::naming(data, "Q", [&] {
+    return std::make_shared<const QuadraticInstance>(
         QuadraticInstance{z0, j0, CurvatureTensor(j0.rows(), j0.columns(), read_matrix(data, "Q"))});
-  } catch (const std::invalid_argument& e) {
-    throw data.error("Q", e.what());
-  }
+  });
 }
 
 void read_data(const Values& data, QuadraticProblem& problem) {

@@ -68,5 +68,6 @@ TEST_CASE("overrides set values of any type, and words need no quotes") {
   CHECK(message([&] { override_value(t, "=3"); }).find("must have the form") != std::string::npos);
   CHECK(message([&] { override_value(t, "a.=3"); }).find("must have the form") != std::string::npos);
   CHECK(message([&] { override_value(t, "a.y=[1, "); }).find("not valid TOML") != std::string::npos);
+  CHECK(message([&] { override_value(t, "a.y=[1, \"b\"]"); }).find("not valid TOML") == std::string::npos);
   CHECK(message([&] { override_value(t, "a.x.y=1"); }).find("is a value, not a section") != std::string::npos);
 }

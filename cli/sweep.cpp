@@ -81,12 +81,13 @@ std::string place_text(const SweepTable& table, std::size_t cell) {
   return out;
 }
 
-/// How many cells failed for what reason, the commonest first.
-std::vector<std::string> failure_lines(const SweepTable& table) {
-  struct Reason {
-    std::size_t count = 0, first = 0;
-    std::string text;
-  };
+struct Reason {
+  std::size_t count = 0, first = 0;  ///< cells that failed for it, and the first of them
+  std::string text;
+};
+
+/// Why cells failed, the commonest first.
+std::vector<Reason> failure_reasons(const SweepTable& table) {
   std::map<std::string, Reason> by_text;
   for (std::size_t i = 0; i < table.cells.size(); ++i) {
     if (table.cells[i].state != CellState::failed) continue;
@@ -99,6 +100,11 @@ std::vector<std::string> failure_lines(const SweepTable& table) {
     reasons.push_back(reason);
   }
   std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) { return a.count > b.count; });
+  return reasons;
+}
+
+std::vector<std::string> failure_lines(const SweepTable& table) {
+  const std::vector<Reason> reasons = failure_reasons(table);
   constexpr std::size_t shown = 3;
   std::vector<std::string> out;
   for (std::size_t i = 0; i < std::min(shown, reasons.size()); ++i)
@@ -166,7 +172,7 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
   const auto failed_cells = static_cast<std::size_t>(std::count_if(
       table.cells.begin(), table.cells.end(), [](const CellResult& c) { return c.state == CellState::failed; }));
   if (failed_cells == table.cells.size())
-    throw Error(fmt::format("{}: every cell failed, the first with: {}", path, table.cells.front().failure));
+    throw Error(fmt::format("{}: every cell failed, most often with: {}", path, failure_reasons(table).front().text));
   const double seconds = seconds_since(start);
   table.provenance.emplace_back("version", how.version);
   table.provenance.emplace_back("store", store_at);

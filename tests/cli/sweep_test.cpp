@@ -123,7 +123,7 @@ TEST_CASE("a sweep whose every cell fails is a failure") {
   CAPTURE(r.err);
   CHECK(r.status == 2);
   CHECK(r.one_line());
-  CHECK(r.says("every cell failed, the first with: "));
+  CHECK(r.says("every cell failed, most often with: "));
 }
 
 TEST_CASE("describe knows the sections of a sweep file") {

@@ -78,7 +78,7 @@ class Simulation {
  public:
   virtual ~Simulation() = default;
   virtual const std::vector<Observable>& observables() const = 0;
-  /// Replica `index` of `seed`: the same bits whenever and wherever it is run.
+  /// Replica `index` of `seed`: the same bits whenever and wherever it is run. It must not outlive the simulation.
   virtual std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const = 0;
   virtual std::string sampler() const = 0;
   /// What is said before it starts, e.g. the memory it will take; may be empty.

@@ -2,7 +2,6 @@
 /// run, and what a solved theory costs. muon_numpy.py computes the same factors in NumPy.
 #include <Eigen/SVD>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "linear_algebra/dense.hpp"
 #include "models/experiment.hpp"
 #include "models/model.hpp"
@@ -21,21 +21,8 @@
 namespace {
 
 using namespace edgewise;
+using bench::best;
 using linear_algebra::Matrix;
-
-double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Least time of each piece of work, in turns, so that a disturbance of the machine meets all of them.
-std::vector<double> best(const std::vector<std::function<void()>>& work, int rounds) {
-  std::vector<double> out(work.size(), 1e300);
-  for (int round = 0; round < rounds; ++round)
-    for (std::size_t w = 0; w < work.size(); ++w) out[w] = std::min(out[w], seconds(work[w]));
-  return out;
-}
 
 Matrix normals(std::size_t rows, std::size_t columns, std::uint64_t index) {
   Matrix out(rows, columns);

@@ -5,13 +5,13 @@
 /// Rates count 2 D P^2 operations for a contraction, as a product with the whole D P x P matrix would take them; the
 /// contraction reads half of that matrix.
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <functional>
 #include <thread>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic/instance.hpp"
 #include "models/quadratic/steps.hpp"
@@ -19,22 +19,9 @@
 namespace {
 
 using namespace edgewise;
+using bench::best;
 using linear_algebra::Matrix;
 using models::CurvatureTensor;
-
-double seconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Least time of each piece of work, in turns, so that a disturbance of the machine meets all of them.
-std::vector<double> best(const std::vector<std::function<void()>>& work, int rounds) {
-  std::vector<double> out(work.size(), 1e300);
-  for (int round = 0; round < rounds; ++round)
-    for (std::size_t w = 0; w < work.size(); ++w) out[w] = std::min(out[w], seconds(work[w]));
-  return out;
-}
 
 models::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
   models::QuadraticLaw law;

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "models/model.hpp"
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -79,8 +79,7 @@ namespace {
 
 /// Means of 16 replicas within `bias` of the theory and four standard errors, at every recorded step.
 void check_against_replicas(const std::string& experiment, double bias) {
-  const Experiment e = read_experiment(settings::read_text(experiment, "test"));
-  const auto problem = find(e).prepare(e);
+  const auto problem = models::testing::prepare(experiment);
   const Trajectory theory = problem->solve();
   const std::vector<double>& P = theory.find("excess_mse")->value;
   const auto simulation = problem->simulate();

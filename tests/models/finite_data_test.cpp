@@ -7,37 +7,22 @@
 #include <variant>
 
 #include "models/finite_data/kernel_norms.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<Problem> prepare(const std::string& text) {
-  const Experiment experiment = read_experiment(settings::read_text(text, "x.toml"));
-  return models::find(experiment).prepare(experiment);
-}
 
 std::string experiment(const std::string& optimizer, const std::string& data = "samples = 12",
                        const std::string& more = "",
                        const std::string& spectrum = "kind = 'isotropic'\ndimension = 20") {
   return "model = 'finite-data'\n[spectrum]\n" + spectrum + "\n[data]\n" + data + "\n[optimizer]\n" + optimizer +
          "\n[time]\nat = [1, 10, 40]\n" + more;
-}
-
-std::string error_of(const std::string& text) {
-  try {
-    prepare(text);
-  } catch (const settings::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
 }
 
 /// Mean loss of `replicas` replicas at a step, and its standard error.
@@ -56,17 +41,6 @@ std::pair<double, double> sampled(const Simulation& simulation, std::uint64_t st
 }
 
 }  // namespace
-
-TEST_CASE("every closed form of finite data comes out") {
-  for (const ClosedForm& form : finite_data_closed_forms()) {
-    CAPTURE(form.name);
-    const auto result = form.evaluate();
-    const double value = result.first, computed = result.second;
-    CAPTURE(value);
-    CAPTURE(computed);
-    CHECK(std::abs(computed - value) <= form.tolerance * (value == 0 ? 1 : std::abs(value)));
-  }
-}
 
 TEST_CASE("the exact theory is the mean of the algorithm, under every fresh sampling") {
   // 9 comparisons at 5 standard errors: a right program fails with probability 5e-6, and the seed is fixed.

@@ -5,24 +5,13 @@
 #include <cmath>
 
 #include "models/model.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
+using models::testing::error_of;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<models::Problem> prepare(const std::string& toml) {
-  const models::Experiment experiment = models::read_experiment(settings::read_text(toml, "e.toml"));
-  return models::find(experiment).prepare(experiment);
-}
-
-std::string message(const std::string& toml) {
-  try {
-    prepare(toml);
-  } catch (const settings::Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 const std::string head = "model = 'least-squares'\n[time]\nsteps = 10\n";
 const std::string isotropic = "[spectrum]\nkind = 'isotropic'\ndimension = 10\n";
@@ -44,27 +33,28 @@ TEST_CASE("learning rate by eta or by gamma") {
   const auto by_gamma = prepare(head + isotropic + "[optimizer]\ngamma = 0.5\n");
   CHECK(value(*by_rate, "gamma") == doctest::Approx(0.5));
   CHECK(value(*by_gamma, "learning_rate") == doctest::Approx(0.05));
-  CHECK(message(head + isotropic).find("e.toml: optimizer.learning_rate: is required") == 0);
-  CHECK(message(head + isotropic + "[optimizer]\ngamma=1\nlearning_rate=1\n").find("give either") != std::string::npos);
+  CHECK(error_of(head + isotropic).find("x.toml: optimizer.learning_rate: is required") == 0);
+  CHECK(error_of(head + isotropic + "[optimizer]\ngamma=1\nlearning_rate=1\n").find("give either") !=
+        std::string::npos);
 }
 
 TEST_CASE("bad sections are refused by name") {
   const std::string optimizer = "[optimizer]\nlearning_rate = 0.05\n";
-  CHECK(message(head + isotropic + "[optimizer]\nlearning_rate = -1\n").find("optimizer.learning_rate: must be >= 0") !=
-        std::string::npos);
   CHECK(
-      message(head + isotropic + "[optimizer]\nlearning_rate = 1\nbatch = 0\n").find("optimizer.batch: must be >= 1") !=
+      error_of(head + isotropic + "[optimizer]\nlearning_rate = -1\n").find("optimizer.learning_rate: must be >= 0") !=
       std::string::npos);
-  CHECK(message(head + isotropic + "[optimizer]\nlerning_rate = 1\n").find("did you mean 'learning_rate'?") !=
+  CHECK(error_of(head + isotropic + "[optimizer]\nlearning_rate = 1\nbatch = 0\n")
+            .find("optimizer.batch: must be >= 1") != std::string::npos);
+  CHECK(error_of(head + isotropic + "[optimizer]\nlerning_rate = 1\n").find("did you mean 'learning_rate'?") !=
         std::string::npos);
-  CHECK(message(head + isotropic + optimizer + "[initial]\nerror_power = [1, 2]\n").find("one number per distinct") !=
+  CHECK(error_of(head + isotropic + optimizer + "[initial]\nerror_power = [1, 2]\n").find("one number per distinct") !=
         std::string::npos);
-  CHECK(message(head + isotropic + optimizer + "[data]\nlaw = 'rows'\n").find("rows needs [spectrum] kind") !=
+  CHECK(error_of(head + isotropic + optimizer + "[data]\nlaw = 'rows'\n").find("rows needs [spectrum] kind") !=
         std::string::npos);
-  CHECK(message(head + isotropic + optimizer + "[monte_carlo]\nsampler = 'blok'\n").find("did you mean 'block'?") !=
+  CHECK(error_of(head + isotropic + optimizer + "[monte_carlo]\nsampler = 'blok'\n").find("did you mean 'block'?") !=
         std::string::npos);
-  CHECK(message(head + optimizer).find("spectrum") != std::string::npos);
-  CHECK(message(head + isotropic + optimizer + "[theory]\nbandz = true\n").find("did you mean 'bands'?") !=
+  CHECK(error_of(head + optimizer).find("spectrum") != std::string::npos);
+  CHECK(error_of(head + isotropic + optimizer + "[theory]\nbandz = true\n").find("did you mean 'bands'?") !=
         std::string::npos);
 }
 
@@ -108,6 +98,6 @@ TEST_CASE("stability says what is undefined instead of printing it") {
 }
 
 TEST_CASE("models are found by name") {
-  CHECK(message("model = 'least-squars'\n[time]\nsteps = 1\n").find("did you mean 'least-squares'?") !=
+  CHECK(error_of("model = 'least-squars'\n[time]\nsteps = 1\n").find("did you mean 'least-squares'?") !=
         std::string::npos);
 }

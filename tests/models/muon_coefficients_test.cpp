@@ -5,7 +5,6 @@
 #include <numbers>
 #include <numeric>
 
-#include "models/muon/closed_forms.hpp"
 #include "models/muon/findings.hpp"
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
@@ -29,14 +28,6 @@ double largest_relative_difference(const std::vector<double>& a, const std::vect
 }
 
 }  // namespace
-
-TEST_CASE("closed forms of matrix least squares") {
-  for (const ClosedForm& form : matrix_closed_forms()) {
-    CAPTURE(form.name);
-    const auto [expected, computed] = form.evaluate();
-    CHECK(std::abs(computed - expected) <= form.tolerance * (expected != 0 ? std::abs(expected) : 1.0));
-  }
-}
 
 TEST_CASE("the quadrature of the drift does not depend on its spacing, at any batch, shape and condition") {
   const std::vector<double> ones(60, 1.0);

@@ -6,38 +6,21 @@
 #include <vector>
 
 #include "models/model.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
 using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<models::Problem> prepare(const std::string& text) {
-  const models::Experiment experiment = models::read_experiment(settings::read_text(text, "x.toml"));
-  return models::find(experiment).prepare(experiment);
-}
 
 std::string experiment(const std::string& model, const std::string& optimizer, const std::string& more = "",
                        const std::string& noise = "law = 'gaussian'\nvariance = 0.25") {
   return "model = '" + model +
          "'\n[spectrum]\nkind = 'power-law'\ndimension = 40\nalpha = 0.25\nbeta = 0.5\n[noise]\n" + noise +
          "\n[optimizer]\n" + optimizer + "\n[time]\nsteps = 50\npoints = 5\n" + more;
-}
-
-std::string error_of(const std::string& text, bool solve = false, bool simulate = false) {
-  try {
-    const auto problem = prepare(text);
-    if (solve) problem->solve();
-    if (simulate) problem->simulate();
-  } catch (const settings::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
 }
 
 const models::Finding* find(const std::vector<models::Finding>& findings, const std::string& name) {

@@ -8,7 +8,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/simulation.hpp"
 
@@ -59,16 +58,6 @@ const std::vector<double>& P_of(const Trajectory& t) {
 }
 
 }  // namespace
-
-TEST_CASE("closed forms and reference values") {
-  for (const auto& forms : {residual_closed_forms(), sign_closed_forms()})
-    for (const ClosedForm& form : forms) {
-      CAPTURE(form.name);
-      const auto [value, computed] = form.evaluate();
-      if (value == computed) continue;  // infinities
-      CHECK(std::abs(computed - value) <= form.tolerance * (value == 0 ? 1 : std::abs(value)));
-    }
-}
 
 TEST_CASE("modes: equal kappas are one, null directions none") {
   const ModeSystem m = merged({{1, 2, 0, 1}, {0.5, 1, 7, 0.25}, {3, 4, 9, 5}});

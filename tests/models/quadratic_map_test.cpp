@@ -6,22 +6,20 @@
 #include <variant>
 
 #include "models/model.hpp"
-#include "models/quadratic_map/closed_forms.hpp"
 #include "models/quadratic_map/outcome.hpp"
 #include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
 #include "models/quadratic_map/simulation.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<Problem> prepare(const std::string& text) {
-  const Experiment experiment = read_experiment(settings::read_text(text, "x.toml"));
-  return models::find(experiment).prepare(experiment);
-}
 
 std::string experiment(const std::string& data, const std::string& initial,
                        const std::string& optimizer = "kind = 'gd'", const std::string& more = "",
@@ -32,21 +30,6 @@ std::string experiment(const std::string& data, const std::string& initial,
 
 const std::string usual = "residual = -0.4\njacobian = [1.2, 0.5]";
 
-std::string error_of(const std::string& text, bool solve = false) {
-  try {
-    const auto problem = prepare(text);
-    if (solve) problem->solve();
-  } catch (const settings::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
-}
-
 template <class T>
 T finding(const Problem& problem, const std::string& name) {
   for (const Finding& f : problem.stability())
@@ -56,17 +39,6 @@ T finding(const Problem& problem, const std::string& name) {
 }
 
 }  // namespace
-
-TEST_CASE("every closed form of the quadratic map comes out") {
-  for (const ClosedForm& form : quadratic_map_closed_forms()) {
-    CAPTURE(form.name);
-    const auto result = form.evaluate();
-    const double value = result.first, computed = result.second;
-    CAPTURE(value);
-    CAPTURE(computed);
-    CHECK(std::abs(computed - value) <= form.tolerance * (value == 0 ? 1 : std::abs(value)));
-  }
-}
 
 TEST_CASE("the algorithm in any basis is the map, to rounding, at any learning rate") {
   for (const MapRule rule : {MapRule::gd, MapRule::sam, MapRule::normalized_sam})

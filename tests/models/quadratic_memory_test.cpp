@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "models/quadratic/memory_kernels.hpp"
-#include "models/quadratic/theory_closed_forms.hpp"
 #include "settings/settings.hpp"
 
 using namespace edgewise::models;
@@ -99,16 +98,6 @@ double largest_difference(const Matrix& a, const Matrix& b) {
 }
 
 }  // namespace
-
-TEST_CASE("reference values of quadratic regression") {
-  const std::vector<ClosedForm> forms = quadratic_closed_forms();
-  CHECK(forms.size() > 80);
-  for (const ClosedForm& form : forms) {
-    CAPTURE(form.name);
-    const auto values = form.evaluate();
-    CHECK(std::abs(values.first - values.second) <= form.tolerance * (values.first == 0 ? 1 : std::abs(values.first)));
-  }
-}
 
 TEST_CASE("a pass over a triangle is the two products it stands for") {
   std::mt19937_64 engine(1);

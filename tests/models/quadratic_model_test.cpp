@@ -7,16 +7,15 @@
 
 #include "models/model.hpp"
 #include "models/quadratic/mean_square.hpp"
+#include "tests/models/experiment_text.hpp"
 
 using namespace edgewise;
 using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<models::Problem> prepare(const std::string& text) {
-  const models::Experiment experiment = models::read_experiment(settings::read_text(text, "x.toml"));
-  return models::find(experiment).prepare(experiment);
-}
 
 const std::string sizes = "outputs = 40\nparameters = 80\ncurvature = 4\n";
 
@@ -28,22 +27,6 @@ std::string experiment(const std::string& optimizer, const std::string& data = s
 const std::string instance_f =
     "ensemble = 'given'\nz0 = [1, -2]\nJ0 = [[1, 0, 1], [0, 2, -1]]\n"
     "Q = [[1, 2, 0], [2, 0, -1], [0, -1, 1], [0, 1, 1], [1, -1, 0], [1, 0, 2]]\n";
-
-std::string error_of(const std::string& text, bool solve = false, bool simulate = false) {
-  try {
-    const auto problem = prepare(text);
-    if (solve) problem->solve();
-    if (simulate) problem->simulate();
-  } catch (const settings::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
-}
 
 double number(const std::vector<models::Finding>& findings, const std::string& name) {
   for (const auto& f : findings)

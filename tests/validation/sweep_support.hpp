@@ -1,43 +1,17 @@
 #pragma once
 /// A small sweep whose cells take a fraction of a millisecond, in a folder of its own.
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/temporary_folder.hpp"
 #include "validation/sweep.hpp"
 #include "validation/sweep_file.hpp"
 
 namespace edgewise::validation::testing {
 
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "edgewise-sweep-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::string file(const std::string& name, const std::string& text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return *this / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using temporary::Folder;
 
 /// Label noise below zero is refused: its cells fail.
 inline const char* const small_sweep = R"toml(title = "Small"

@@ -1,0 +1,25 @@
+#pragma once
+/// Wall times of pieces of work that are compared with each other.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+namespace edgewise::bench {
+
+inline double seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Least time of each piece of work, in turns, so that a disturbance of the machine meets all of them.
+inline std::vector<double> best(const std::vector<std::function<void()>>& work, int rounds) {
+  std::vector<double> out(work.size(), 1e300);
+  for (int round = 0; round < rounds; ++round)
+    for (std::size_t w = 0; w < work.size(); ++w) out[w] = std::min(out[w], seconds(work[w]));
+  return out;
+}
+
+}  // namespace edgewise::bench

@@ -1,0 +1,35 @@
+// Every closed form of every model, each to its own tolerance.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <string>
+
+#include "models/model.hpp"
+
+using namespace edgewise::models;
+
+TEST_CASE("every closed form of every model comes out") {
+  // How many there are, so that none is lost.
+  const std::map<std::string, std::size_t> least = {
+      {"least-squares", 270},        {"residual-sgd", 82},   {"sign-sgd", 65},    {"matrix-least-squares", 114},
+      {"quadratic-regression", 120}, {"quadratic-map", 135}, {"finite-data", 36},
+  };
+  std::set<std::string> names;
+  for (const Model* model : all()) {
+    const std::vector<ClosedForm> forms = model->closed_forms();
+    CAPTURE(model->description().name);
+    CHECK(forms.size() >= least.at(model->description().name));
+    for (const ClosedForm& form : forms) {
+      CAPTURE(form.name);
+      CHECK(names.insert(form.name).second);
+      const auto result = form.evaluate();
+      const double value = result.first, computed = result.second;
+      CAPTURE(value);
+      CAPTURE(computed);
+      if (value == computed) continue;  // infinities
+      CHECK(std::abs(computed - value) <= form.tolerance * (value == 0 ? 1 : std::abs(value)));
+    }
+  }
+}

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "models/experiment.hpp"
+#include "models/prediction.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models {
@@ -41,6 +42,8 @@ struct Trajectory {
   std::string method;                 ///< e.g. "recursion", "ode, level log, sdirk4"
   bool exact = false;                 ///< exact at finite dimension: only statistical error against a simulation
   std::optional<double> diverged_at;  ///< step at which divergence was detected
+  /// Last step up to which the theory claims to hold; the curve beyond is shown, not judged. Empty: all of them.
+  std::optional<double> valid_until;
   std::vector<std::pair<std::string, double>> report;       ///< solver statistics, achieved errors
   std::vector<std::pair<std::string, std::string>> labels;  ///< what was found, in words, e.g. outcome: converged
   std::vector<std::string> warnings;
@@ -95,8 +98,10 @@ class Problem {
   /// Solves the theory at the experiment's recorded steps. \throws settings::Error when the method cannot do it.
   virtual Trajectory solve() const = 0;
   /// What a simulation is compared with: as `solve`, with the standard deviations of one replica wherever they are
-  /// known at an acceptable cost, asked for or not.
+  /// known at an acceptable cost, asked for or not. Without columns where nothing but `predictions` can be judged.
   virtual Trajectory reference() const { return solve(); }
+  /// What is claimed of whole runs; empty when nothing is.
+  virtual std::vector<Prediction> predictions() const { return {}; }
   virtual std::unique_ptr<Simulation> simulate() const = 0;
   virtual std::vector<Finding> stability() const = 0;
   /// What `edgewise modes` prints, one row per mode; empty when the model has no such table.

@@ -2,15 +2,21 @@
 
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
+#include "models/finite_data/population.hpp"
 
 namespace edgewise::models {
 
 namespace {
 
 using Pair = std::pair<double, double>;
+
+std::shared_ptr<const Schedule> schedule(const std::string& kind, double steps) {
+  return read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n", "closed form"), "schedule", steps);
+}
 
 /// The note's instance: N = 12, p = 20, X_ij = sqrt2 sin(1 + 3 i + 7 j + i j), z_i = cos i, eta = .03, B = 2.
 FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std::size_t batch = 2,
@@ -25,6 +31,7 @@ FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std
   }
   data.sampling = sampling;
   data.learning_rate = 0.03;
+  data.schedule = schedule("constant", 0);
   data.batch = batch;
   data.time.steps = at.back();
   data.time.at = std::move(at);
@@ -32,7 +39,28 @@ FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std
 }
 
 double loss_after(const FiniteData& data, const std::string& method = "exact") {
-  return solve_finite_data(data, kernel_of(data), method).columns[0].value.back();
+  return solve_finite_data(data, kernel_of(data), {method}).columns[0].value.back();
+}
+
+/// Five orthogonal samples, eta/B = .35: every z_i moves alone, by 1 - .35 n_i, n_i the times that i is drawn.
+FiniteData orthogonal(Sampling sampling, std::uint64_t step) {
+  FiniteData data;
+  data.inputs = linear_algebra::Matrix::identity(5, 5);
+  data.residual = {1, -2, 0.5, 3, 1};
+  data.population = Population{std::vector<double>(5, 1.0), {1, 0, -2, 0.5, 1}, 0.25};
+  data.sampling = sampling;
+  data.learning_rate = 0.7;
+  data.schedule = schedule("constant", 0);
+  data.batch = 2;
+  data.time.steps = step;
+  data.time.at = {step};
+  return data;
+}
+
+/// E (1 - .35 n_i)^2.
+double orthogonal_square(Sampling sampling) {
+  const double second = sampling == Sampling::with_replacement ? 2 * 0.2 * 0.8 + 0.16 : 0.4;
+  return 1 - 2 * 0.35 * 0.4 + 0.35 * 0.35 * second;
 }
 
 class Table {
@@ -100,7 +128,7 @@ void add_references(Table& table) {
   table.add("growth-by-iteration", "growth factor = L_{k+1}/L_k at k = 20000", 1e-13, [] {
     FiniteData data = reference(Sampling::without_replacement, {20000, 20001});
     const Kernel kernel = kernel_of(data);
-    const std::vector<double> loss = solve_finite_data(data, kernel, "exact").columns[0].value;
+    const std::vector<double> loss = solve_finite_data(data, kernel, {}).columns[0].value;
     return Pair(loss[1] / loss[0], growth_factor(data, kernel));
   });
   table.printed("fin-sharpness", "eta mu_max", .0986449860853, 13, [] {
@@ -126,24 +154,89 @@ void add_formulas(Table& table) {
     const Kernel kernel = kernel_of(data);
     return Pair(2 / kernel.eigenvalue.front(), threshold(data, kernel, NormLevel::exact));
   });
-  // Orthogonal samples: every z_i moves alone, by 1 - (eta/B) n_i, n_i the times that i is drawn.
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
     table.add(fmt::format("orthogonal-samples-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
               "X = 1: E z_i^2 is multiplied by 1 - 2 (eta/B) E n_i + (eta/B)^2 E n_i^2", 1e-12, [sampling] {
-                FiniteData data;
-                constexpr std::size_t N = 5;
-                data.inputs = linear_algebra::Matrix(N, N);
-                for (std::size_t i = 0; i < N; ++i) data.inputs(i, i) = 1;
-                data.residual = {1, -2, 0.5, 3, 1};
-                data.sampling = sampling;
-                data.learning_rate = 0.7;
-                data.batch = 2;
-                data.time.at = {30};
-                const double mean = 0.4, eta = 0.7 / 2;
-                double square = mean;
-                if (sampling == Sampling::with_replacement) square = 2 * 0.2 * 0.8 + mean * mean;
-                return Pair(std::pow(1 - 2 * eta * mean + eta * eta * square, 30) * 15.25 / 10, loss_after(data));
+                return Pair(std::pow(orthogonal_square(sampling), 30) * 15.25 / 10,
+                            loss_after(orthogonal(sampling, 30)));
               });
+  for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
+    table.add(fmt::format("orthogonal-samples-excess-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
+              "X = 1, K = 1: P = sum_i E (z_i + y_i - theta*_i)^2", 1e-12, [sampling] {
+                const FiniteData data = orthogonal(sampling, 30);
+                const double mean = 1 - 0.35 * 0.4, square = orthogonal_square(sampling);
+                double excess = 0;
+                for (std::size_t i = 0; i < 5; ++i) {
+                  const double z = data.residual[i], rest = -z - data.population->target[i];
+                  excess += z * z * std::pow(square, 30) + 2 * rest * z * std::pow(mean, 30) + rest * rest;
+                }
+                return Pair(excess, solve_finite_data(data, kernel_of(data), {}).columns[2].value.back());
+              });
+  for (const Sampling sampling : {Sampling::with_replacement, Sampling::bernoulli})
+    table.add(fmt::format("orthogonal-samples-std-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
+              "X = 1: std of sum_i z_i^2 from E z_i^4 and E z_i^2 z_j^2", 1e-12, [sampling] {
+                const FiniteData data = orthogonal(sampling, 10);
+                // Of one draw of all counts: E f_i^4, E f_i^2 f_j^2, f_i = 1 - .35 n_i.
+                const auto f = [](double n) { return std::pow(1 - 0.35 * n, 2); };
+                double fourth = 0.6 + 0.4 * f(1) * f(1), pair = std::pow(orthogonal_square(sampling), 2);
+                if (sampling == Sampling::with_replacement) {
+                  fourth = 0.64 + 0.32 * f(1) * f(1) + 0.04 * f(2) * f(2);
+                  pair = (9 + 12 * f(1) + 2 * f(2) + 2 * f(1) * f(1)) / 25;
+                }
+                double squares = 0, fourths = 0;
+                for (const double z : data.residual) {
+                  squares += z * z;
+                  fourths += std::pow(z, 4);
+                }
+                const double variance = fourths * std::pow(fourth, 10) +
+                                        (squares * squares - fourths) * std::pow(pair, 10) -
+                                        std::pow(squares * std::pow(orthogonal_square(sampling), 10), 2);
+                return Pair(std::sqrt(variance) / 10,
+                            solve_finite_data(data, kernel_of(data), {"exact", true}).columns[0].std.back());
+              });
+  table.add("full-batch-excess", "B = N: P along theta' = theta - (eta/N) X' (X theta - y)", 1e-12, [] {
+    FiniteData data = reference(Sampling::without_replacement, {50}, 12);
+    data.population.emplace();
+    for (std::size_t j = 0; j < 20; ++j) {
+      data.population->eigenvalue.push_back(1 / static_cast<double>(j + 1));
+      data.population->target.push_back(std::sin(static_cast<double>(j)));
+    }
+    std::vector<double> theta(20, 0.0);
+    for (int k = 0; k < 50; ++k) {
+      std::vector<double> gradient(20, 0.0);
+      for (std::size_t i = 0; i < 12; ++i) {
+        const auto x = data.inputs.column(i);
+        const double z = std::inner_product(x.begin(), x.end(), theta.begin(), data.residual[i]);
+        for (std::size_t j = 0; j < 20; ++j) gradient[j] += x[j] * z / 12;
+      }
+      for (std::size_t j = 0; j < 20; ++j) theta[j] -= 0.03 * gradient[j];
+    }
+    return Pair(population_excess(*data.population, theta),
+                solve_finite_data(data, kernel_of(data), {}).columns[2].value.back());
+  });
+  for (const char* method : {"exact", "closure"})
+    table.add(fmt::format("full-batch-schedule-{}", method),
+              "B = N under a schedule: L_T = |prod_k (1 - eta_k Theta) z_0|^2/(2N), eta_k = eta (1 - k/T)", 1e-12,
+              [method] {
+                FiniteData data = reference(Sampling::without_replacement, {50}, 12);
+                data.schedule = schedule("linear", 50);
+                const Kernel kernel = kernel_of(data);
+                const std::vector<double> along = kernel.along(data.residual);
+                double sum = 0;
+                for (std::size_t a = 0; a < 12; ++a) {
+                  double left = along[a];
+                  for (int k = 0; k < 50; ++k) left *= 1 - 0.03 * (1 - k / 50.0) * kernel.eigenvalue[a];
+                  sum += left * left;
+                }
+                return Pair(sum / 24, loss_after(data, method));
+              });
+  table.add("mean-field-norm", "with replacement: (eta/B) sum_a mu_a/(2 - eta mu_a (1 - 1/B))", 1e-13, [] {
+    const FiniteData data = reference(Sampling::with_replacement, {0}, 3);
+    const Kernel kernel = kernel_of(data);
+    double sum = 0;
+    for (const double mu : kernel.eigenvalue) sum += 0.01 * mu / (2 - 0.03 * mu * (1 - 1 / 3.0));
+    return Pair(sum, kernel_norm(data, kernel, NormLevel::mean_field, 0.03));
+  });
   table.add("floor", "p < N: what the null modes hold stays, (1/2N) sum_null p", 1e-12, [] {
     const FiniteData data = reference(Sampling::without_replacement, {1}, 12, 4);
     double found = 0;

@@ -6,12 +6,15 @@
 ///     Theta = X X'/N = V diag(mu) V',             z' = z - (eta N/B) Theta Pi z,   Pi = diag(counts of I)
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
 #include "models/experiment.hpp"
 #include "models/model.hpp"
+#include "models/schedules.hpp"
 
 namespace edgewise::models {
 
@@ -22,14 +25,25 @@ enum class Sampling { without_replacement, with_replacement, bernoulli, shuffle 
 /// Names as they stand in experiment files, in the order of Sampling.
 const std::vector<std::string>& sampling_names();
 
+/// The law that the samples were drawn from, in the coordinates of the inputs: x ~ N(0, diag(eigenvalue)),
+/// y = <x, target> + noise.
+struct Population {
+  std::vector<double> eigenvalue, target;  ///< p numbers each
+  double noise_variance = 0;               ///< of y given x; may be infinite
+};
+
 struct FiniteData {
   linear_algebra::Matrix inputs;  ///< p x N: a column per sample
   std::vector<double> residual;   ///< z at the start, N numbers
   Sampling sampling = Sampling::without_replacement;
-  double learning_rate = 0;  ///< eta
-  std::size_t batch = 1;     ///< B; its mean under bernoulli
+  double learning_rate = 0;                  ///< eta
+  std::size_t batch = 1;                     ///< B; its mean under bernoulli
+  std::shared_ptr<const Schedule> schedule;  ///< multiplies eta
+  std::optional<Population> population;      ///< where it is known; theta starts at 0 then
   Time time;
 
+  /// Learning rate of step k.
+  double rate(std::uint64_t k) const { return learning_rate * schedule->at(static_cast<double>(k)); }
   std::size_t samples() const { return residual.size(); }
   std::size_t parameters() const { return inputs.rows(); }
 };
@@ -47,17 +61,30 @@ struct Kernel {
   std::vector<double> eigenvalue;  ///< mu_a
   linear_algebra::Matrix vectors;  ///< V
   std::size_t rank = 0;            ///< how many are not null: the first ones
+
+  /// V'z.
+  std::vector<double> along(std::span<const double> z) const;
 };
 Kernel kernel_of(const FiniteData& data);
 
-/// Training loss |z|^2/(2N), the only observable.
+/// Training loss |z|^2/(2N), and the risk and excess risk of fresh data of the population.
 const std::vector<Observable>& finite_data_observables();
+/// Those of this data set: the loss alone where no population is known.
+const std::vector<Observable>& finite_data_observables(const FiniteData& data);
 
-/// Solves the theory. `method`: exact (the N x N second moments of z), closure (their diagonal in Theta's basis),
-/// mean-field (the same with delocalised eigenvectors, V_ia^2 = 1/N). \throws std::invalid_argument.
-Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const std::string& method);
+/// How the theory is solved.
+struct FiniteDataMethod {
+  /// exact (the N x N second moments of z), closure (their diagonal in Theta's basis), mean-field (the same with
+  /// delocalised eigenvectors, V_ia^2 = 1/N).
+  std::string name = "exact";
+  /// Add the standard deviation of the loss of one run, exact; N^5 a step.
+  bool bands = false;
+};
 
-/// Kernel norms, thresholds, growth factor and floor.
+/// Solves the theory. \throws std::invalid_argument for an unknown method, or bands that cost too much.
+Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const FiniteDataMethod& method);
+
+/// Kernel norms, thresholds, growth factor and floor, at the learning rate before its schedule.
 std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel& kernel);
 
 /// Runs the algorithm. `sampler`: parameters (theta, O(B p) a step), kernel (z and Theta, O(B N) a step), or auto.

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "models/finite_data/finite_data.hpp"
+#include "models/finite_data/loss_variance.hpp"
+#include "models/learning_rate.hpp"
 #include "models/noise.hpp"
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
@@ -52,7 +54,11 @@ const std::vector<Parameter>& theory_keys() {
                      "exact: N x N second moments of the residual, N^3 a step; closure: their diagonal in the "
                      "kernel's eigenbasis; mean-field: that with delocalised eigenvectors")
           .one_of({"exact", "closure", "mean-field"})
-          .computed("exact up to N = 256, else closure")};
+          .computed("exact up to N = 256, else closure"),
+      settings::boolean("bands",
+                        "add the exact standard deviation of the loss of one run, from the N^4 fourth moments of the "
+                        "residual; N^5 operations a step (method exact)")
+          .otherwise(false)};
   return parameters;
 }
 
@@ -66,10 +72,17 @@ const std::vector<Parameter>& monte_carlo_keys() {
 
 class FiniteDataProblem final : public Problem {
  public:
-  FiniteDataProblem(std::shared_ptr<const FiniteData> data, std::string method, std::string sampler)
-      : data_(std::move(data)), method_(std::move(method)), sampler_(std::move(sampler)) {}
+  FiniteDataProblem(std::shared_ptr<const FiniteData> data, FiniteDataMethod method, std::string sampler,
+                    const Table& table)
+      : data_(std::move(data)), method_(std::move(method)), sampler_(std::move(sampler)), table_(table) {}
 
-  Trajectory solve() const override { return solve_finite_data(*data_, kernel(), method_); }
+  Trajectory solve() const override { return solve(method_); }
+  Trajectory reference() const override {
+    FiniteDataMethod method = method_;
+    const double cost = FourthMoments::cost(data_->samples(), static_cast<double>(data_->time.steps));
+    method.bands = method.name == "exact" && data_->sampling != Sampling::shuffle && (method.bands || cost < 5e9);
+    return solve(method);
+  }
   std::unique_ptr<Simulation> simulate() const override { return simulate_finite_data(data_, sampler_); }
   std::vector<Finding> stability() const override { return finite_data_stability(*data_, kernel()); }
 
@@ -79,25 +92,29 @@ class FiniteDataProblem final : public Problem {
     ModeColumn power{"residual_power", "label^2", "(V'z)_a^2 at the start", {}};
     ModeColumn localisation{"localisation", "1", "N sum_i V_ia^4: 1 of a flat eigenvector, near 3 of a random one", {}};
     const auto N = static_cast<double>(data_->samples());
+    const std::vector<double> along = k.along(data_->residual);
     for (std::size_t a = 0; a < data_->samples(); ++a) {
-      const auto v = k.vectors.column(a);
-      const double along = std::inner_product(v.begin(), v.end(), data_->residual.begin(), 0.0);
-      power.value.push_back(along * along);
+      power.value.push_back(along[a] * along[a]);
       double fourth = 0;
-      for (const double x : v) fourth += x * x * x * x;
+      for (const double x : k.vectors.column(a)) fourth += x * x * x * x;
       localisation.value.push_back(N * fourth);
     }
     return {eigenvalue, power, localisation};
   }
 
  private:
+  Trajectory solve(const FiniteDataMethod& method) const {
+    return settings::naming(table_, "", [&] { return solve_finite_data(*data_, kernel(), method); });
+  }
   const Kernel& kernel() const {
     std::call_once(once_, [this] { kernel_ = kernel_of(*data_); });
     return kernel_;
   }
 
   std::shared_ptr<const FiniteData> data_;
-  std::string method_, sampler_;
+  FiniteDataMethod method_;
+  std::string sampler_;
+  Table table_;
   mutable std::once_flag once_;
   mutable Kernel kernel_;
 };
@@ -124,6 +141,8 @@ void draw_gaussian(const Table& table, const Values& values, FiniteData& data) {
   const double unexplained = std::sqrt(spectrum.unexplained_variance);
   data.inputs = linear_algebra::Matrix(p, N);
   data.residual.assign(N, 0);
+  data.population = Population{root, target, noise->variance() + spectrum.unexplained_variance};
+  for (double& x : data.population->eigenvalue) x *= x;
   for (std::size_t i = 0; i < N; ++i) {
     random::Stream inputs(seed, 0, i, random::Purpose::data), labels(seed, 0, i, random::Purpose::labels);
     double y = noise->draw(labels);
@@ -194,12 +213,15 @@ class FiniteDataModel final : public Model {
         "z = X theta - y in R^N,  L = |z|^2/(2N),  Theta = X X'/N = V diag(mu) V',  S = E[z z']\n"
         "exact:      S' = S - eta (Theta S + S Theta) + eta^2 Theta (c2 S + c1 diag(S)) Theta\n"
         "closure:    p_a' = (1 - 2 eta mu_a + eta^2 c2 mu_a^2) p_a + eta^2 c1 mu_a^2 sum_b C_ab p_b,  p = diag(V'SV)\n"
-        "C_ab = sum_i V_ia^2 V_ib^2;  mean-field: C = 1/N;  c1, c2 by the sampling",
+        "C_ab = sum_i V_ia^2 V_ib^2;  mean-field: C = 1/N;  c1, c2 by the sampling\n"
+        "Of samples drawn from [spectrum], also P = (theta - theta*)' K (theta - theta*), by E y and E y y', "
+        "theta = X'V y/N",
         "Agarwala, Pennington 2024; theory note least-squares-sgd, section 9", all_keys()};
     return description;
   }
   std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"spectrum", "noise", "data", "optimizer", "theory", "monte_carlo"};
+    static const std::vector<std::string> names = {"spectrum", "noise",  "data",       "optimizer",
+                                                   "schedule", "theory", "monte_carlo"};
     return names;
   }
   std::span<const settings::Description* const> optimizers() const override {
@@ -213,7 +235,7 @@ class FiniteDataModel final : public Model {
 
   std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    for (const char* unused : {"schedule", "initial", "tune"})
+    for (const char* unused : {"initial", "tune"})
       if (!table.table_or_empty(unused).keys().empty())
         throw table.error(unused, "this model does not read this section; leave it out");
     const Values values = settings::read(table.table_or_empty("data"), data_keys());
@@ -231,19 +253,27 @@ class FiniteDataModel final : public Model {
     if (data->batch > data->samples())
       throw choice.values.error("batch",
                                 fmt::format("{} is more than the {} samples there are", data->batch, data->samples()));
-    data->learning_rate = choice.values.number("learning_rate");
+    double trace = 0;  // of Theta
+    for (const double x : data->inputs.entries()) trace += x * x / static_cast<double>(data->samples());
+    data->learning_rate = read_learning_rate(choice.values, trace);
+    data->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     const auto& names = sampling_names();
     const auto sampling = std::find(names.begin(), names.end(), choice.values.text("sampling"));
     data->sampling = static_cast<Sampling>(sampling - names.begin());
     data->time = experiment.time;
 
     const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
-    const std::string method =
+    FiniteDataMethod method;
+    method.name =
         theory.given("method") ? theory.text("method") : (data->samples() <= exact_by_default ? "exact" : "closure");
+    method.bands = theory.flag("bands");
+    if (method.bands && method.name != "exact") throw theory.error("bands", "only method = \"exact\" has them");
+    if (method.bands && data->sampling == Sampling::shuffle)
+      throw theory.error("bands", "are of fresh batches; shuffled passes have none");
     std::vector<std::string> shared_keys;
     for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
     const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
-    return std::make_unique<FiniteDataProblem>(std::move(data), method, monte_carlo.text("sampler"));
+    return std::make_unique<FiniteDataProblem>(std::move(data), method, monte_carlo.text("sampler"), table);
   }
 
  private:
@@ -259,7 +289,8 @@ class FiniteDataModel final : public Model {
         "mini-batch SGD on a fixed data set",
         "theta' = theta - (eta/B) sum_{i in I} x_i (<x_i, theta> - y_i)",
         "theory note least-squares-sgd, section 9",
-        {settings::number("learning_rate", "eta, of the loss |z|^2/(2N)").in("per step").above(0).must(),
+        {settings::number("learning_rate", "eta, of the loss |z|^2/(2N)").in("per step").above(0),
+         settings::number("gamma", "eta tr Theta; instead of learning_rate").above(0),
          settings::integer("batch", "B, indices per step, at most N; their mean number under bernoulli")
              .in("samples")
              .at_least(1)
@@ -281,8 +312,25 @@ const std::vector<std::string>& sampling_names() {
 }
 
 const std::vector<Observable>& finite_data_observables() {
-  static const std::vector<Observable> observables = {{"loss", "label^2", "|z|^2/(2N), on the data set"}};
+  static const std::vector<Observable> observables = {
+      {"loss", "label^2", "|z|^2/(2N), on the data set"},
+      {"risk", "label^2", "(P + sigma^2)/2, on fresh data of the population"},
+      {"excess_mse", "label^2", "P = (theta - theta*)' K (theta - theta*)"}};
   return observables;
+}
+
+const std::vector<Observable>& finite_data_observables(const FiniteData& data) {
+  static const std::vector<Observable> loss = {finite_data_observables().front()};
+  return data.population ? finite_data_observables() : loss;
+}
+
+std::vector<double> Kernel::along(std::span<const double> z) const {
+  std::vector<double> out(vectors.columns());
+  for (std::size_t a = 0; a < out.size(); ++a) {
+    const auto v = vectors.column(a);
+    out[a] = std::inner_product(v.begin(), v.end(), z.begin(), 0.0);
+  }
+  return out;
 }
 
 BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch) {

@@ -4,6 +4,8 @@
 #include <stdexcept>
 
 #include "models/finite_data/finite_data.hpp"
+#include "models/finite_data/population.hpp"
+#include "models/stepping_replica.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models {
@@ -71,64 +73,80 @@ struct Shared {
   Matrix gram;  ///< X X'; empty when the parameters are followed instead
 };
 
-class DataReplica final : public Replica {
+class DataReplica final : public ScheduledReplica {
  public:
   DataReplica(std::shared_ptr<const Shared> shared, std::uint64_t seed, std::uint64_t index)
-      : shared_(std::move(shared)),
+      : ScheduledReplica(1e100 * std::max(loss_of(shared->data->residual), 1e-200), shared->data->learning_rate,
+                         *shared->data->schedule),
+        shared_(std::move(shared)),
         data_(*shared_->data),
         draw_(data_, seed, index),
         residual_(data_.residual),
-        moved_(data_.parameters(), 0.0) {}
-
-  void advance(std::uint64_t step) override {
-    const double rate = data_.learning_rate / static_cast<double>(data_.batch);
-    for (; step_ < step && !diverged_; ++step_) {
-      const auto batch = draw_(step_);
-      pull_.clear();
-      // The residuals of a batch are those before its step, however often an index comes.
-      for (const std::size_t i : batch) pull_.push_back(rate * residual_at(i));
-      for (std::size_t k = 0; k < batch.size(); ++k) {
-        const auto column = in_parameters() ? data_.inputs.column(batch[k]) : shared_->gram.column(batch[k]);
-        std::vector<double>& state = in_parameters() ? moved_ : residual_;
-        for (std::size_t i = 0; i < state.size(); ++i) state[i] -= pull_[k] * column[i];
-        if (!std::isfinite(pull_[k])) diverged_ = true;
-      }
-    }
-    step_ = std::max(step_, step);
-  }
-
-  void observe(std::span<double> out) const override {
-    if (!in_parameters()) {
-      out[0] = loss_of(residual_);
-      return;
-    }
-    std::vector<double> residual(data_.samples());
-    for (std::size_t i = 0; i < residual.size(); ++i) residual[i] = residual_at(i);
-    out[0] = loss_of(residual);
-  }
+        moved_(in_parameters() ? data_.parameters() : 0, 0.0),
+        pulled_(!in_parameters() && data_.population ? data_.samples() : 0, 0.0) {}
 
  private:
+  double descend_once(std::uint64_t step, double rate) override {
+    const auto batch = draw_(step);
+    pull_.clear();
+    double power = 0;
+    // The residuals of a batch are those before its step, however often an index comes.
+    for (const std::size_t i : batch) {
+      const double z = residual_at(i);
+      power += z * z;
+      pull_.push_back(rate / static_cast<double>(data_.batch) * z);
+    }
+    std::vector<double>& state = in_parameters() ? moved_ : residual_;
+    for (std::size_t k = 0; k < batch.size(); ++k) {
+      const auto column = in_parameters() ? data_.inputs.column(batch[k]) : shared_->gram.column(batch[k]);
+      for (std::size_t i = 0; i < state.size(); ++i) state[i] -= pull_[k] * column[i];
+      if (!pulled_.empty()) pulled_[batch[k]] += pull_[k];
+    }
+    return power;
+  }
+
+  void measure(std::span<double> out) const override {
+    if (in_parameters()) {
+      std::vector<double> residual(data_.samples());
+      for (std::size_t i = 0; i < residual.size(); ++i) residual[i] = residual_at(i);
+      out[0] = loss_of(residual);
+    } else {
+      out[0] = loss_of(residual_);
+    }
+    if (!data_.population) return;
+    out[2] = population_excess(*data_.population, in_parameters() ? moved_ : parameters());
+    out[1] = 0.5 * (out[2] + data_.population->noise_variance);
+  }
+
   bool in_parameters() const { return shared_->gram.size() == 0; }
   double residual_at(std::size_t i) const {
     if (!in_parameters()) return residual_[i];
     const auto x = data_.inputs.column(i);
     return std::inner_product(x.begin(), x.end(), moved_.begin(), data_.residual[i]);
   }
+  /// theta = -X' (all that pulled on the residuals).
+  std::vector<double> parameters() const {
+    std::vector<double> out(data_.parameters(), 0.0);
+    for (std::size_t i = 0; i < data_.samples(); ++i) {
+      const auto x = data_.inputs.column(i);
+      for (std::size_t j = 0; j < out.size(); ++j) out[j] -= pulled_[i] * x[j];
+    }
+    return out;
+  }
 
   std::shared_ptr<const Shared> shared_;
   const FiniteData& data_;
   BatchDraw draw_;
   std::vector<double> residual_;  // z, in the kernel's space; at the start, in the parameters'
-  std::vector<double> moved_;     // theta - theta_0
+  std::vector<double> moved_;     // theta - theta_0, in the parameters' space
+  std::vector<double> pulled_;    // how far every sample has pulled, where the parameters are asked of the kernel's
   std::vector<double> pull_;
-  std::uint64_t step_ = 0;
-  bool diverged_ = false;
 };
 
 class DataSimulation final : public Simulation {
  public:
   explicit DataSimulation(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
-  const std::vector<Observable>& observables() const override { return finite_data_observables(); }
+  const std::vector<Observable>& observables() const override { return finite_data_observables(*shared_->data); }
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
     return std::make_unique<DataReplica>(shared_, seed, index);
   }

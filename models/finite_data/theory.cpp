@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
+#include "models/finite_data/loss_variance.hpp"
+#include "models/finite_data/population.hpp"
 
 namespace edgewise::models {
 
@@ -17,8 +21,16 @@ using linear_algebra::Transposed;
 
 /// Beyond this multiple of the first loss the solution has diverged.
 constexpr double divergence = 1e100;
+/// Operations that the fourth moments may cost.
+constexpr double most_operations = 2e12;
 
-/// Records the loss at the asked steps until it diverges.
+/// What is known at a recorded step beside the loss.
+struct Recorded {
+  double excess = 0;  ///< where a population is known
+  std::optional<double> std;
+};
+
+/// Records at the asked steps until the loss diverges.
 class Recorder {
  public:
   Recorder(const FiniteData& data, std::string method, bool exact) : data_(data) {
@@ -27,20 +39,26 @@ class Recorder {
     limit_ = divergence * std::max(start / (2 * static_cast<double>(data.samples())), 1e-200);
     out_.method = std::move(method);
     out_.exact = exact && data.sampling != Sampling::shuffle;
-    out_.columns.push_back({finite_data_observables().front(), {}, {}});
+    for (const Observable& observable : finite_data_observables(data)) out_.columns.push_back({observable, {}, {}});
     if (data.sampling == Sampling::shuffle)
       out_.warnings.push_back("the theory takes fresh batches; shuffled passes make them depend on each other");
   }
-  /// False when there is nothing more to do.
-  bool operator()(std::uint64_t step, double power) {
+  /// `power` is E |z|^2; `rest` is asked at recorded steps only. False when there is nothing more to do.
+  bool operator()(std::uint64_t step, double power, const std::function<Recorded()>& rest) {
     const double loss = power / (2 * static_cast<double>(data_.samples()));
     if (!(loss <= limit_)) {
       out_.diverged_at = static_cast<double>(step);
       return false;
     }
     if (next_ < data_.time.at.size() && data_.time.at[next_] == step) {
+      const Recorded more = rest();
       out_.steps.push_back(static_cast<double>(step));
       out_.columns[0].value.push_back(loss);
+      if (more.std) out_.columns[0].std.push_back(*more.std);
+      if (data_.population) {
+        out_.columns[1].value.push_back(0.5 * (more.excess + data_.population->noise_variance));
+        out_.columns[2].value.push_back(more.excess);
+      }
       ++next_;
     }
     return next_ < data_.time.at.size();
@@ -54,69 +72,165 @@ class Recorder {
   double limit_ = 0;
 };
 
-std::vector<double> rotated_start(const FiniteData& data, const Kernel& kernel) {
-  std::vector<double> out(data.samples());
-  for (std::size_t a = 0; a < out.size(); ++a) {
-    const auto v = kernel.vectors.column(a);
-    out[a] = std::inner_product(v.begin(), v.end(), data.residual.begin(), 0.0);
-  }
-  return out;
+std::optional<PopulationRisk> population_of(const FiniteData& data, const Kernel& kernel) {
+  if (!data.population) return std::nullopt;
+  return PopulationRisk(data, kernel);
 }
 
-// (9.1) in Theta's eigenbasis, where Theta's part is a product entry by entry and diag(S) the only matrix product.
-Trajectory solve_exact(const FiniteData& data, const Kernel& kernel) {
-  const std::size_t N = data.samples();
-  const BatchMoments c = batch_moments(data.sampling, N, data.batch);
-  const double eta = data.learning_rate;
-  const std::vector<double>& mu = kernel.eigenvalue;
-  const std::vector<double> start = rotated_start(data, kernel);
-  Matrix S(N, N), decay(N, N), scaled(N, N), noise(N, N), turned(N, N);
-  for (std::size_t b = 0; b < N; ++b)
-    for (std::size_t a = 0; a < N; ++a) {
-      S(a, b) = start[a] * start[b];
-      decay(a, b) = 1 - eta * (mu[a] + mu[b]) + eta * eta * c.c2 * mu[a] * mu[b];
-    }
-  Recorder record(data, "exact", true);
-  std::vector<double> diagonal(N);
-  for (std::uint64_t k = 0;; ++k) {
-    double power = 0;
-    for (std::size_t a = 0; a < N; ++a) power += S(a, a);
-    if (!record(k, power)) break;
-    if (c.c1 > 0) {
-      linear_algebra::multiply(1, kernel.vectors, Transposed::no, S, Transposed::no, 0, turned);
-      std::fill(diagonal.begin(), diagonal.end(), 0.0);
-      for (std::size_t a = 0; a < N; ++a)
-        for (std::size_t i = 0; i < N; ++i) diagonal[i] += turned(i, a) * kernel.vectors(i, a);
-      for (std::size_t a = 0; a < N; ++a)
-        for (std::size_t i = 0; i < N; ++i) scaled(i, a) = eta * eta * c.c1 * diagonal[i] * kernel.vectors(i, a);
-      linear_algebra::multiply(1, kernel.vectors, Transposed::yes, scaled, Transposed::no, 0, noise);
+/// The standard deviation of the loss beside the exact solution.
+class Bands {
+ public:
+  Bands(const FiniteData& data, const Kernel& kernel, bool asked) : samples_(data.samples()), asked_(asked) {
+    const bool noiseless = batch_moments(data.sampling, samples_, data.batch).c1 == 0;
+    if (!asked || noiseless) return;
+    if (FourthMoments::cost(samples_, static_cast<double>(data.time.at.back())) > most_operations)
+      throw std::invalid_argument(fmt::format(
+          "theory.bands: the fourth moments of {} samples over {} steps cost too much; ask for fewer of either",
+          samples_, data.time.at.back()));
+    moments_.emplace(data, kernel);
+  }
+  void step(double rate) {
+    if (moments_) moments_->step(rate);
+  }
+  std::optional<double> at(double power) const {
+    if (!asked_) return std::nullopt;
+    if (!moments_) return 0.0;
+    const double variance = std::max(0.0, moments_->power_squared() - power * power);
+    return std::sqrt(variance) / (2 * static_cast<double>(samples_));
+  }
+
+ private:
+  std::size_t samples_;
+  bool asked_;
+  std::optional<FourthMoments> moments_;
+};
+
+/// (9.1) in Theta's eigenbasis, where Theta's part is a product entry by entry and diag(S) the only matrix product;
+/// beside it the moments of y, theta = Phi y: Q = E (V'Pi z)(V'Pi z)' (N/B)^2 moves all of them.
+class ExactMoments {
+ public:
+  ExactMoments(const FiniteData& data, const Kernel& kernel)
+      : kernel_(kernel),
+        moments_(batch_moments(data.sampling, data.samples(), data.batch)),
+        mean_residual_(kernel.along(data.residual)),
+        S_(data.samples(), data.samples()),
+        Q_(data.samples(), data.samples()) {
+    const std::size_t N = data.samples();
+    for (std::size_t b = 0; b < N; ++b)
+      for (std::size_t a = 0; a < N; ++a) S_(a, b) = mean_residual_[a] * mean_residual_[b];
+    if (!data.population) return;
+    mean_.assign(N, 0.0);
+    Y_ = Matrix(N, N);
+    W_ = Matrix(N, N);
+  }
+
+  double power() const {
+    double sum = 0;
+    for (std::size_t a = 0; a < S_.rows(); ++a) sum += S_(a, a);
+    return sum;
+  }
+  const std::vector<double>& mean() const { return mean_; }  ///< E y
+  const Matrix& second() const { return Y_; }                ///< E y y'
+
+  void step(double eta) {
+    const std::size_t N = S_.rows();
+    const std::vector<double>& mu = kernel_.eigenvalue;
+    batch_noise();
+    if (!mean_.empty()) {
+      // W = E y (V'z)' before S, which it takes from the step's start.
+      for (std::size_t b = 0; b < N; ++b)
+        for (std::size_t a = 0; a < N; ++a) Y_(a, b) += eta * (eta * Q_(a, b) - W_(a, b) - W_(b, a));
+      for (std::size_t b = 0; b < N; ++b)
+        for (std::size_t a = 0; a < N; ++a) W_(a, b) += eta * (eta * mu[b] * Q_(a, b) - mu[b] * W_(a, b) - S_(a, b));
+      for (std::size_t a = 0; a < N; ++a) {
+        mean_[a] -= eta * mean_residual_[a];
+        mean_residual_[a] *= 1 - eta * mu[a];
+      }
     }
     // Rounding's antisymmetric part would grow: the upper triangle is copied from the lower.
     for (std::size_t b = 0; b < N; ++b)
       for (std::size_t a = b; a < N; ++a)
-        S(b, a) = S(a, b) = decay(a, b) * S(a, b) + (c.c1 > 0 ? mu[a] * mu[b] * noise(a, b) : 0.0);
+        S_(b, a) = S_(a, b) = (1 - eta * (mu[a] + mu[b])) * S_(a, b) + eta * eta * mu[a] * mu[b] * Q_(a, b);
   }
-  return record.take();
+
+ private:
+  /// Q = c2 S + c1 V' diag(V S V') V.
+  void batch_noise() {
+    const std::size_t N = S_.rows();
+    const Matrix& V = kernel_.vectors;
+    if (moments_.c1 > 0) {
+      linear_algebra::multiply(1, V, Transposed::no, S_, Transposed::no, 0, turned_);
+      diagonal_.assign(N, 0.0);
+      for (std::size_t a = 0; a < N; ++a)
+        for (std::size_t i = 0; i < N; ++i) diagonal_[i] += turned_(i, a) * V(i, a);
+      scaled_ = V;
+      for (std::size_t a = 0; a < N; ++a)
+        for (std::size_t i = 0; i < N; ++i) scaled_(i, a) *= moments_.c1 * diagonal_[i];
+      linear_algebra::multiply(1, V, Transposed::yes, scaled_, Transposed::no, 0, Q_);
+    }
+    for (std::size_t k = 0; k < Q_.size(); ++k)
+      Q_.data()[k] = moments_.c2 * S_.data()[k] + (moments_.c1 > 0 ? Q_.data()[k] : 0.0);
+  }
+
+  const Kernel& kernel_;
+  BatchMoments moments_;
+  std::vector<double> mean_residual_, mean_, diagonal_;
+  Matrix S_, Q_, Y_, W_, turned_, scaled_;
+};
+
+Trajectory solve_exact(const FiniteData& data, const Kernel& kernel, bool bands) {
+  ExactMoments moments(data, kernel);
+  Bands variance(data, kernel, bands);
+  const std::optional<PopulationRisk> population = population_of(data, kernel);
+  Recorder record(data, "exact", true);
+  for (std::uint64_t k = 0;; ++k) {
+    const double power = moments.power();
+    if (!record(k, power, [&] {
+          return Recorded{population ? population->excess(moments.mean(), moments.second()) : 0, variance.at(power)};
+        }))
+      return record.take();
+    moments.step(data.rate(k));
+    variance.step(data.rate(k));
+  }
 }
 
-// p' = (A + Bm) p. Its part on the modes that are not null is similar to a symmetric matrix: powers of its eigenvalues
-// reach any step at once. Null modes stay and drive the others.
-Trajectory solve_closure(const FiniteData& data, const Kernel& kernel, bool mean_field) {
+/// p' = (A + Bm) p with its coefficients apart from eta: A_a = 1 - 2 eta mu_a + eta^2 c2 mu_a^2,
+/// Bm_ab = eta^2 c1 mu_a^2 C_ab.
+struct Closure {
+  Closure(const FiniteData& data, const Kernel& the_kernel, bool mean_field)
+      : kernel(the_kernel),
+        moments(batch_moments(data.sampling, data.samples(), data.batch)),
+        C(mean_field ? Matrix(data.samples(), data.samples(), 1 / static_cast<double>(data.samples()))
+                     : overlaps(the_kernel)),
+        start(the_kernel.along(data.residual)),
+        power(start) {
+    for (double& x : power) x *= x;
+  }
+  double null_power() const {
+    return std::accumulate(power.begin() + static_cast<std::ptrdiff_t>(kernel.rank), power.end(), 0.0);
+  }
+  const Kernel& kernel;
+  BatchMoments moments;
+  Matrix C;
+  std::vector<double> start, power;  // V'z and its squares at the start
+};
+
+// Its part on the modes that are not null is similar to a symmetric matrix: powers of its eigenvalues reach any step at
+// once. Null modes stay and drive the others.
+void jump_closure(const FiniteData& data, const Closure& closure, Recorder& record) {
+  const Kernel& kernel = closure.kernel;
   const std::size_t N = data.samples(), rank = kernel.rank;
-  const BatchMoments c = batch_moments(data.sampling, N, data.batch);
-  const double eta = data.learning_rate;
-  std::vector<double> p = rotated_start(data, kernel);
-  for (double& x : p) x *= x;
-  const double null_power = std::accumulate(p.begin() + static_cast<std::ptrdiff_t>(rank), p.end(), 0.0);
-  const Matrix C = mean_field ? Matrix(N, N, 1 / static_cast<double>(N)) : overlaps(kernel);
+  const BatchMoments c = closure.moments;
+  const double eta = data.rate(0), null_power = closure.null_power();
+  const std::vector<double>& p = closure.power;
   std::vector<double> weight(rank), drive(rank, 0.0);
   Matrix symmetric(rank, rank);
   for (std::size_t a = 0; a < rank; ++a) weight[a] = eta * std::sqrt(c.c1) * kernel.eigenvalue[a];
   for (std::size_t a = 0; a < rank; ++a) {
-    for (std::size_t b = 0; b < rank; ++b) symmetric(a, b) = weight[a] * C(a, b) * weight[b];
+    for (std::size_t b = 0; b < rank; ++b) symmetric(a, b) = weight[a] * closure.C(a, b) * weight[b];
     const double x = eta * kernel.eigenvalue[a];
     symmetric(a, a) += 1 - 2 * x + c.c2 * x * x;
-    for (std::size_t b = rank; b < N; ++b) drive[a] += weight[a] * C(a, b) * p[b];
+    for (std::size_t b = rank; b < N; ++b) drive[a] += weight[a] * closure.C(a, b) * p[b];
   }
   // In q_a = p_a/weight_a; with c1 = 0 the modes are apart and the scale does not matter.
   std::vector<double> scale = weight, from_start(rank), from_drive(rank), to_power(rank);
@@ -130,78 +244,75 @@ Trajectory solve_closure(const FiniteData& data, const Kernel& kernel, bool mean
       from_drive[k] += v * drive[a];
       to_power[k] += v * scale[a];
     }
-  Recorder record(data, mean_field ? "mean-field" : "closure", false);
+  const std::optional<PopulationRisk> population = population_of(data, kernel);
+  std::vector<double> grown(rank);
   for (const std::uint64_t step : data.time.at) {
+    const auto t = static_cast<double>(step);
     double power = null_power;
     for (std::size_t k = 0; k < rank; ++k) {
-      const double value = eigen.values[k], t = static_cast<double>(step);
-      const double grown = std::pow(value, t);
-      const double summed = value == 1 ? t : (1 - grown) / (1 - value);
-      power += to_power[k] * (grown * from_start[k] + summed * from_drive[k]);
+      const double value = eigen.values[k], powered = std::pow(value, t);
+      const double summed = value == 1 ? t : (1 - powered) / (1 - value);
+      grown[k] = powered * from_start[k] + summed * from_drive[k];
+      power += to_power[k] * grown[k];
     }
-    if (!record(step, power)) break;
+    const auto rest = [&]() -> Recorded {
+      if (!population) return {};
+      // Var y_a = Var (V'z)_a/mu_a^2 and E y_a = (E (V'z)_a - start)/mu_a.
+      std::vector<double> mean(N, 0.0), variance(N, 0.0);
+      for (std::size_t a = 0; a < rank; ++a) {
+        const double mu = kernel.eigenvalue[a], x = eta * mu;
+        const double left = x < 1 ? std::expm1(t * std::log1p(-x)) : std::pow(1 - x, t) - 1;
+        mean[a] = closure.start[a] * left / mu;
+        double second = 0;
+        for (std::size_t k = 0; k < rank; ++k) second += eigen.vectors(a, k) * grown[k];
+        const double residual = closure.start[a] * (1 + left);
+        variance[a] = std::max(0.0, scale[a] * second - residual * residual) / (mu * mu);
+      }
+      return {population->excess(mean, variance), {}};
+    };
+    if (!record(step, power, rest)) break;
   }
-  return record.take();
 }
 
-double null_power(const FiniteData& data, const Kernel& kernel) {
-  const std::vector<double> start = rotated_start(data, kernel);
-  double sum = 0;
-  for (std::size_t a = kernel.rank; a < start.size(); ++a) sum += start[a] * start[a];
-  return sum;
-}
-
-/// E|z|^2 in the steady state of (9.1): the null part of z stays and makes noise in the rest.
-double steady_power(const FiniteData& data, const Kernel& kernel) {
-  const BatchMoments c = batch_moments(data.sampling, data.samples(), data.batch);
-  const double eta = data.learning_rate;
-  const std::vector<double> start = rotated_start(data, kernel);
-  std::vector<double> still(data.samples(), 0.0);
-  for (std::size_t a = kernel.rank; a < start.size(); ++a)
-    for (std::size_t i = 0; i < still.size(); ++i) still[i] += start[a] * kernel.vectors(i, a);
-  for (double& x : still) x *= x;
-  if (c.c1 > 0 && kernel.rank > 0)
-    still = NoiseKernel(kernel, [&](double x, double y) {
-              return eta * c.c1 * x * y / (x + y - eta * c.c2 * x * y);
-            }).renewed(still);
-  return std::accumulate(still.begin(), still.end(), 0.0);
+// Step by step, under a schedule. The variance of z_a is mu_a^2 that of y_a.
+void iterate_closure(const FiniteData& data, const Closure& closure, Recorder& record) {
+  const std::size_t N = data.samples(), rank = closure.kernel.rank;
+  const std::vector<double>& mu = closure.kernel.eigenvalue;
+  const BatchMoments c = closure.moments;
+  const std::optional<PopulationRisk> population = population_of(data, closure.kernel);
+  std::vector<double> residual = closure.start, mean(N, 0.0), variance(N, 0.0), power = closure.power, mixed(N);
+  for (std::uint64_t k = 0;; ++k) {
+    const double sum = std::accumulate(power.begin(), power.end(), 0.0);
+    if (!record(k, sum, [&] { return Recorded{population ? population->excess(mean, variance) : 0, {}}; })) return;
+    const double eta = data.rate(k);
+    std::fill(mixed.begin(), mixed.end(), 0.0);
+    for (std::size_t b = 0; b < N; ++b)
+      for (std::size_t a = 0; a < rank; ++a) mixed[a] += closure.C(a, b) * power[b];
+    for (std::size_t a = 0; a < rank; ++a) {
+      const double x = eta * mu[a];
+      variance[a] = (1 - 2 * x + c.c2 * x * x) * variance[a] +
+                    eta * eta * ((c.c2 - 1) * residual[a] * residual[a] + c.c1 * mixed[a]);
+      mean[a] -= eta * residual[a];
+      residual[a] *= 1 - x;
+      power[a] = residual[a] * residual[a] + mu[a] * mu[a] * variance[a];
+    }
+  }
 }
 
 }  // namespace
 
-Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const std::string& method) {
-  if (method == "exact") return solve_exact(data, kernel);
-  if (method == "closure") return solve_closure(data, kernel, false);
-  if (method == "mean-field") return solve_closure(data, kernel, true);
-  throw std::invalid_argument("theory.method: '" + method + "' is not one of exact, closure, mean-field");
-}
-
-std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel& kernel) {
-  const double eta = data.learning_rate, top = kernel.eigenvalue.front();
-  const double exact = kernel_norm(data, kernel, NormLevel::exact, eta);
-  const bool stable = exact < 1 && eta * top < 2;
-  std::vector<Finding> out = {
-      {"stable", stable, "in mean square: kernel_norm < 1 and eta mu_max < 2"},
-      {"kernel_norm", exact, "exact; 1 is the stochastic edge of stability"},
-      {"kernel_norm_closure", kernel_norm(data, kernel, NormLevel::closure, eta),
-       "second moments diagonal in the kernel's eigenbasis"},
-      {"kernel_norm_mean_field", kernel_norm(data, kernel, NormLevel::mean_field, eta), "delocalised eigenvectors"},
-      {"kernel_norm_trace", kernel_norm(data, kernel, NormLevel::trace, eta),
-       "eta tr Theta/(2B): small batches and rates"},
-      {"eta_max", std::min(threshold(data, kernel, NormLevel::exact), 2 / top), "where kernel_norm reaches 1"},
-      {"eta_max_closure", threshold(data, kernel, NormLevel::closure), "of the closure; too large by O(1/N)"},
-      {"eta_max_mean_field", threshold(data, kernel, NormLevel::mean_field), "of the mean field; too large by O(1/N)"},
-      {"eta_max_mean", 2 / top, "where the mean of z diverges: full batch"},
-      {"normalized_sharpness", eta * top, "eta mu_max; 2 is the edge of the mean"},
-      {"growth_factor", growth_factor(data, kernel), "of the second moments of what can be learned, per step"}};
-  const auto twice = 2 * static_cast<double>(data.samples());
-  if (kernel.rank < data.samples()) {
-    out.push_back({"loss_floor", null_power(data, kernel) / twice, "what no parameters fit"});
-    if (stable)
-      out.push_back(
-          {"steady_loss", steady_power(data, kernel) / twice, "where the loss settles: the floor and its noise"});
-  }
-  return out;
+Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const FiniteDataMethod& method) {
+  if (method.name == "exact") return solve_exact(data, kernel, method.bands);
+  if (method.name != "closure" && method.name != "mean-field")
+    throw std::invalid_argument("theory.method: '" + method.name + "' is not one of exact, closure, mean-field");
+  if (method.bands) throw std::invalid_argument("theory.bands: only method = \"exact\" has them");
+  const Closure closure(data, kernel, method.name == "mean-field");
+  Recorder record(data, method.name, false);
+  if (data.schedule->constant())
+    jump_closure(data, closure, record);
+  else
+    iterate_closure(data, closure, record);
+  return record.take();
 }
 
 }  // namespace edgewise::models

@@ -76,6 +76,16 @@ class Replica {
   virtual void observe(std::span<double> out) const = 0;
 };
 
+/// Consecutive replicas that run together, e.g. because one matrix product serves them all.
+class ReplicaGroup {
+ public:
+  virtual ~ReplicaGroup() = default;
+  /// Runs all of them up to `step` (which never decreases between calls).
+  virtual void advance(std::uint64_t step) = 0;
+  /// Writes the observables of the group's replica `index` (from 0).
+  virtual void observe(std::size_t index, std::span<double> out) const = 0;
+};
+
 /// The algorithm as it is run, sampled exactly in law.
 class Simulation {
  public:
@@ -83,6 +93,10 @@ class Simulation {
   virtual const std::vector<Observable>& observables() const = 0;
   /// Replica `index` of `seed`: the same bits whenever and wherever it is run. It must not outlive the simulation.
   virtual std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const = 0;
+  /// How many replicas had best run together.
+  virtual std::uint64_t group_size() const { return 1; }
+  /// Replicas `first` to `first + count - 1` of `seed`, count <= group_size(). It must not outlive the simulation.
+  virtual std::unique_ptr<ReplicaGroup> group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const;
   virtual std::string sampler() const = 0;
   /// What is said before it starts, e.g. the memory it will take; may be empty.
   virtual std::string announcement() const { return {}; }

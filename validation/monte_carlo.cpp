@@ -59,6 +59,7 @@ class Engine {
          Sample& sample)
       : simulation_(simulation),
         seed_(experiment.monte_carlo.seed),
+        group_size_(std::max<std::uint64_t>(1, simulation.group_size())),
         options_(options),
         sample_(sample),
         times_(sample.steps.size()),
@@ -66,32 +67,40 @@ class Engine {
         progress_(options.progress,
                   static_cast<double>(experiment.monte_carlo.replicas) * static_cast<double>(sample.steps.back())) {}
 
-  void run_replica(std::size_t index) {
+  /// How many groups there are, and one of them run to its end.
+  std::size_t groups() const { return (states_.size() + group_size_ - 1) / group_size_; }
+  void run_group(std::size_t index) {
     if (stopped()) return;
-    const auto replica = simulation_.replica(seed_, index);
+    const std::size_t first = index * group_size_, count = std::min(group_size_, states_.size() - first);
+    const auto group = simulation_.group(seed_, first, count);
     std::vector<double> now(sample_.observables.size());
+    std::vector<bool> finite(count, true);
+    std::size_t running = count;
     const std::uint64_t piece = std::max<std::uint64_t>(1, sample_.steps.back() / pieces);
-    bool finite = true;
     for (std::size_t t = 0, done = 0; t < times_; ++t) {
       const std::uint64_t target = sample_.steps[t];
-      // A replica that has diverged is not run further; its rest is not a number.
-      for (std::uint64_t step = done; finite && step < target;) {
+      // A replica that has diverged is not looked at further, nor a group run further once all have; the rest is not a
+      // number.
+      for (std::uint64_t step = done; running > 0 && step < target;) {
         if (stopped()) return;
         const std::uint64_t next = std::min(target, step + piece);
-        replica->advance(next);
-        progress_.add(next - step);
+        group->advance(next);
+        progress_.add(count * (next - step));
         step = next;
       }
       done = target;
-      if (finite) {
-        replica->observe(now);
-        finite = std::all_of(now.begin(), now.end(), [](double x) { return std::isfinite(x); });
-      } else {
-        std::fill(now.begin(), now.end(), std::numeric_limits<double>::quiet_NaN());
+      for (std::size_t r = 0; r < count; ++r) {
+        if (finite[r]) {
+          group->observe(r, now);
+          finite[r] = std::all_of(now.begin(), now.end(), [](double x) { return std::isfinite(x); });
+          if (!finite[r]) --running;
+        } else {
+          std::fill(now.begin(), now.end(), std::numeric_limits<double>::quiet_NaN());
+        }
+        for (std::size_t o = 0; o < now.size(); ++o) sample_.values[o * times_ + t][first + r] = now[o];
       }
-      for (std::size_t o = 0; o < now.size(); ++o) sample_.values[o * times_ + t][index] = now[o];
     }
-    states_[index] = State::finished;
+    std::fill_n(states_.begin() + static_cast<std::ptrdiff_t>(first), count, State::finished);
   }
 
   /// Removes the replicas that were dropped.
@@ -112,6 +121,7 @@ class Engine {
 
   const models::Simulation& simulation_;
   std::uint64_t seed_;
+  std::size_t group_size_;
   const RunOptions& options_;
   Sample& sample_;
   std::size_t times_;
@@ -139,8 +149,10 @@ void cut_at_divergence(Sample& sample) {
                                         sample.diverged, sample.replicas, sample.steps[finite_times]));
   std::vector<std::vector<double>> kept;
   for (std::size_t o = 0; o < observables; ++o)
-    for (std::size_t t = 0; t < finite_times; ++t) kept.push_back(std::move(sample.values[o * times + t]));
+    for (std::size_t t = 0; t < times; ++t)
+      (t < finite_times ? kept : sample.later_values).push_back(std::move(sample.values[o * times + t]));
   sample.values = std::move(kept);
+  sample.later_steps.assign(sample.steps.begin() + static_cast<std::ptrdiff_t>(finite_times), sample.steps.end());
   sample.steps.resize(finite_times);
 }
 
@@ -191,6 +203,24 @@ void summarise(Sample& sample, tbb::task_arena& arena) {
 
 }  // namespace
 
+models::RecordedReplica record_of(const Sample& sample, std::span<const std::string> names, std::size_t replica) {
+  models::RecordedReplica out;
+  out.names = names;
+  out.rows.resize(sample.observables.size());
+  const auto append = [&](const std::vector<std::uint64_t>& steps, const std::vector<std::vector<double>>& values) {
+    for (std::size_t t = 0; t < steps.size() && !out.diverged; ++t) {
+      for (std::size_t o = 0; o < out.rows.size(); ++o)
+        out.diverged = out.diverged || !std::isfinite(values[o * steps.size() + t][replica]);
+      if (out.diverged) return;
+      out.steps.push_back(static_cast<double>(steps[t]));
+      for (std::size_t o = 0; o < out.rows.size(); ++o) out.rows[o].push_back(values[o * steps.size() + t][replica]);
+    }
+  };
+  append(sample.steps, sample.values);
+  append(sample.later_steps, sample.later_values);
+  return out;
+}
+
 Sample run(const models::Simulation& simulation, const models::Experiment& experiment, const RunOptions& options) {
   const auto start = Clock::now();
   Sample sample;
@@ -219,11 +249,11 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
                                              : static_cast<int>(options.threads));
   Engine engine(simulation, experiment, options, sample);
   arena.execute([&] {
-    // One replica a task: replicas are long, and their lengths may differ.
+    // One group a task: replicas are long, and their lengths may differ.
     tbb::parallel_for(
-        tbb::blocked_range<std::size_t>(0, replicas, 1),
+        tbb::blocked_range<std::size_t>(0, engine.groups(), 1),
         [&](const tbb::blocked_range<std::size_t>& range) {
-          for (std::size_t r = range.begin(); r < range.end(); ++r) engine.run_replica(r);
+          for (std::size_t g = range.begin(); g < range.end(); ++g) engine.run_group(g);
         },
         tbb::simple_partitioner());
   });

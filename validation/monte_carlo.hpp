@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,19 @@ struct Sample {
   std::vector<double> mean, sem, std, skewness, q05, q50, q95;
   /// All observations, [observable * times + time][replica]; float64, kept for quantiles and the verdict.
   std::vector<std::vector<double>> values;
+  /// What was recorded from the first divergence on, where all of the above ends: [observable * later + time][replica].
+  std::vector<std::uint64_t> later_steps;
+  std::vector<std::vector<double>> later_values;
   std::string sampler;
   std::vector<std::string> warnings;
   std::uint64_t diverged = 0;  ///< replicas with a non-finite observation
   bool interrupted = false;    ///< stopped early; what is here is complete replicas
   double seconds = 0;
 };
+
+/// What was recorded of one replica, to its own end, whatever became of the others.
+/// \param names  of the observables, which the record refers to
+models::RecordedReplica record_of(const Sample& sample, std::span<const std::string> names, std::size_t replica);
 
 struct RunOptions {
   unsigned threads = 0;  ///< 0: all cores

@@ -165,6 +165,43 @@ ModeDifferences sgd_mode_differences(const EarlyTimeState& s, double learning_ra
   return out;
 }
 
+LevelRepulsion sgd_level_repulsion(const EarlyTimeState& s, double learning_rate, std::size_t batch) {
+  check(s);
+  const std::size_t d = s.residual.size();
+  check_step(d, learning_rate, batch);
+  const Masks masks(d, batch);
+  const SymmetricEigen eigen = linear_algebra::symmetric_eigen(s.kernel);
+  const std::vector<double>& lambda = eigen.values;
+  const std::vector<double> kz = times(s.kernel, s.residual), z = projections(eigen, s.residual);
+  Matrix pi(d, d), turned(d, d);  // E P z z' P and E P (K z z' + z z' K) P
+  for (std::size_t c = 0; c < d; ++c)
+    for (std::size_t a = 0; a < d; ++a) {
+      pi(a, c) = masks.together(a == c) * s.residual[a] * s.residual[c];
+      turned(a, c) = masks.together(a == c) * (kz[a] * s.residual[c] + s.residual[a] * kz[c]);
+    }
+  // E[y2 y2'] - 2 E[y1 y1'], along every eigenvector, at orders 0 and 1 in -eta.
+  std::vector<double> order0, order1;
+  for (std::size_t k = 0; k < d; ++k) {
+    const std::span<const double> v = eigen.vectors.column(k);
+    order0.push_back(2 * masks.b * masks.b * z[k] * z[k]);
+    order1.push_back(masks.b * (dot(v, times(turned, v)) + 2 * lambda[k] * dot(v, times(pi, v))));
+  }
+  const double scale = learning_rate * learning_rate * s.curvature_variance;
+  const auto repulsion = [&](const std::vector<double>& y, double factor) {
+    std::vector<double> out(d, 0.0);
+    const double common = dot(lambda, y);
+    for (std::size_t k = 0; k < d; ++k)
+      for (std::size_t m = 0; m < d; ++m) {
+        if (m == k) continue;
+        const double coupling =
+            (lambda[k] + lambda[m]) * common + lambda[k] * lambda[k] * y[k] + lambda[m] * lambda[m] * y[m];
+        if (coupling != 0) out[k] += factor * coupling / (lambda[k] - lambda[m]);
+      }
+    return out;
+  };
+  return {repulsion(order0, scale), repulsion(order1, -learning_rate * scale)};
+}
+
 ModeDifferences averaged_mode_differences(const Matrix& kernel, std::size_t parameters, double curvature_variance,
                                           double residual_variance, double learning_rate, std::size_t batch) {
   check_kernel(kernel, parameters, curvature_variance);

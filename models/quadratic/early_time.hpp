@@ -52,8 +52,21 @@ struct ModeDifferences {
 };
 ModeDifferences sgd_mode_differences(const EarlyTimeState& state, double learning_rate, std::size_t batch);
 
-/// The same averaged over residuals z ~ N(0, residual_variance I): conservative sharpening, eigenvalue by eigenvalue.
-/// At fixed effective time tau = eta B / D the loss of acceleration grows like D / B and like the eigenvalue squared.
+/// What the mixing of eigenvectors, linear in Q at every step, adds to the second difference of each eigenvalue itself,
+/// lambda(2) - 2 lambda(1) + lambda(0), beyond that along its initial eigenvector: second-order perturbation theory,
+/// its terms of order eta^2 and eta^3 (exact coefficients; the next is O(eta^4)). Infinite where eigenvalues coincide.
+///
+/// To first order in Q, K_t - K_0 = -eta (Q(h) J' + h.c.) with h = J' y, y = P_1 z at t = 1 and
+/// y = P_1 z + P_2 (I - eta K P_1) z at t = 2; E (v' Q(h) J' w + w' Q(h) J' v)^2 = sQ2 y' M y,
+/// M = (lambda_v + lambda_w) K + lambda_v^2 v v' + lambda_w^2 w w'.
+struct LevelRepulsion {
+  std::vector<double> order2, order3;
+};
+LevelRepulsion sgd_level_repulsion(const EarlyTimeState& state, double learning_rate, std::size_t batch);
+
+/// sgd_mode_differences averaged over residuals z ~ N(0, residual_variance I): conservative sharpening, eigenvalue by
+/// eigenvalue. At fixed effective time tau = eta B / D the loss of acceleration grows like D / B and like the
+/// eigenvalue squared.
 ModeDifferences averaged_mode_differences(const linear_algebra::Matrix& kernel, std::size_t parameters,
                                           double curvature_variance, double residual_variance, double learning_rate,
                                           std::size_t batch);

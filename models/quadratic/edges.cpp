@@ -21,14 +21,7 @@ using linear_algebra::Transposed;
 constexpr std::size_t largest_exact = 200;
 
 Matrix initial_kernel(const QuadraticProblem& problem) {
-  Matrix j0;
-  if (problem.given) {
-    j0 = problem.given->j0;
-  } else {
-    QuadraticLaw linear = problem.law;  // z0 and J0 do not depend on the curvature, which need not be drawn
-    linear.curvature = 0;
-    j0 = draw_instance(linear, problem.seed, 0, CurvatureTensor::Storage::stored).j0;
-  }
+  const Matrix j0 = quadratic_start(problem, problem.seed, 0).j0;
   return linear_algebra::product(j0, j0, Transposed::no, Transposed::yes);
 }
 
@@ -67,7 +60,10 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     const double mean = sam_mean_rate(kernel, eta, rho, batch);
     out.push_back({"stable", mean < 2, "the mean of the linearised SAM decays on the initial kernel"});
     out.push_back({"lambda_sam", edge, "eta lambda (1 + rho lambda) = 2: where SAM holds the largest eigenvalue"});
-    out.push_back({"sam_mean_rate", mean, "largest eigenvalue of the mean map of SAM; its edge is at 2"});
+    out.push_back({"sam_mean_rate", mean,
+                   "eta b times the largest eigenvalue of K (I + rho (beta K + (1 - beta) diag K)); its edge is at 2"});
+    out.push_back(
+        {"eta_mean", 2 * eta / mean, "learning rate above which the mean grows on the initial kernel, at this rho"});
   } else {
     const bool exact = problem.law.outputs <= largest_exact;
     const double beta =
@@ -82,7 +78,7 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     out.push_back({"eta_annealed", annealed_critical_rate(eigen.values, batch), "where the annealed norm is 1"});
     out.push_back(
         {"eta_mean", mean_critical_rate(eigen.values, batch), "above it the mean grows on the initial kernel"});
-    if (!problem.given) add_limit(problem, out);
+    if (!problem.given && problem.given_j0.size() == 0) add_limit(problem, out);
   }
   if (!problem.given)
     out.push_back(
@@ -93,14 +89,18 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
 }
 
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
-  if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, none is given");
+  if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, but Q is given");
   if (problem.rule.rho > 0) throw std::invalid_argument("the early-time expansion is of GD and SGD, not of SAM");
   const auto p = static_cast<double>(problem.law.parameters);
   const double curvature = problem.law.curvature / (p * p);
   const Matrix kernel = initial_kernel(problem);
-  const ModeDifferences modes =
-      averaged_mode_differences(kernel, problem.law.parameters, curvature, problem.law.residual_variance,
-                                problem.rule.learning_rate, problem.batch);
+  const double eta = problem.rule.learning_rate;
+  const ModeDifferences modes = problem.fixed_residual()
+                                    ? sgd_mode_differences({quadratic_start(problem, problem.seed, 0).z0, kernel,
+                                                            problem.law.parameters, curvature},
+                                                           eta, problem.batch)
+                                    : averaged_mode_differences(kernel, problem.law.parameters, curvature,
+                                                                problem.law.residual_variance, eta, problem.batch);
   std::vector<double> time;
   double trace = 0;
   for (const double lambda : modes.eigenvalue) trace += lambda;

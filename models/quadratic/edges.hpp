@@ -12,8 +12,9 @@ namespace edgewise::models {
 /// The initial kernel is that of the given instance, or of replica 0.
 std::vector<Finding> quadratic_stability(const QuadraticProblem& problem);
 
-/// Conservative sharpening, eigenvalue by eigenvalue of the initial kernel, averaged over residuals, curvature and
-/// batches (note, section 2). \throws std::invalid_argument for a given instance and for SAM.
+/// Conservative sharpening, eigenvalue by eigenvalue of the initial kernel, averaged over curvature, batches and, where
+/// they are drawn for every replica, residuals (note, section 2). \throws std::invalid_argument for a given instance
+/// and for SAM.
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem);
 
 }  // namespace edgewise::models

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "random/random.hpp"
 
@@ -145,10 +146,8 @@ double CurvatureTensor::at(std::size_t a, std::size_t i, std::size_t j) const {
   return data_[block.offset + a + outputs_ * (low + block.end * (high - block.begin))];
 }
 
-QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
-                                CurvatureTensor::Storage storage) {
-  QuadraticInstance out{std::vector<double>(ensemble.outputs), Matrix(ensemble.outputs, ensemble.parameters),
-                        CurvatureTensor(ensemble, seed, replica, storage)};
+QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica) {
+  QuadraticStart out{std::vector<double>(ensemble.outputs), Matrix(ensemble.outputs, ensemble.parameters)};
   random::Stream stream(seed, replica, 0, random::Purpose::initial);
   stream.normals(out.z0);
   double scale = std::sqrt(ensemble.residual_variance);
@@ -164,6 +163,12 @@ QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed
   const double spread = std::sqrt(ensemble.jacobian_variance / static_cast<double>(ensemble.parameters));
   for (double& j : j0) j *= spread;
   return out;
+}
+
+QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
+                                CurvatureTensor::Storage storage) {
+  QuadraticStart start = draw_start(ensemble, seed, replica);
+  return {std::move(start.z0), std::move(start.j0), CurvatureTensor(ensemble, seed, replica, storage)};
 }
 
 }  // namespace edgewise::models

@@ -70,6 +70,14 @@ struct QuadraticInstance {
   CurvatureTensor curvature;
 };
 
+/// Residual and Jacobian at theta = 0.
+struct QuadraticStart {
+  std::vector<double> z0;
+  linear_algebra::Matrix j0;  ///< D x P
+};
+
+/// Those of (seed, replica): the same bits whenever they are drawn.
+QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica);
 /// The instance of (seed, replica): the same bits whenever it is drawn.
 QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
                                 CurvatureTensor::Storage storage);

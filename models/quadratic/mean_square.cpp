@@ -208,17 +208,33 @@ double sam_edge(double learning_rate, double rho) {
   return 4 / (learning_rate * (1 + std::sqrt(1 + 8 * rho / learning_rate)));
 }
 
-double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
-  const std::size_t d = kernel.rows();
-  const Masks masks(d, batch);
-  check_rate(learning_rate);
+namespace {
+
+/// I + rho (beta K + (1 - beta) diag K).
+Matrix ascent(const Matrix& kernel, double rho, const Masks& masks) {
   if (!(rho >= 0) || !std::isfinite(rho))
     throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
-  // K N with N = L L' positive definite has the eigenvalues of L' K L.
-  Matrix n(d, d);
+  const std::size_t d = kernel.rows();
+  Matrix out(d, d);
   for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a) n(a, c) = a == c ? 1 + rho * kernel(a, a) : rho * masks.beta * kernel(a, c);
-  const Matrix factor = linear_algebra::cholesky(n);
+    for (std::size_t a = 0; a < d; ++a) out(a, c) = a == c ? 1 + rho * kernel(a, a) : rho * masks.beta * kernel(a, c);
+  return out;
+}
+
+}  // namespace
+
+Matrix sam_mean_descent(const Matrix& kernel, double rho, std::size_t batch) {
+  const Masks masks(kernel.rows(), batch);
+  Matrix out;
+  linear_algebra::multiply(masks.b, kernel, Transposed::no, ascent(kernel, rho, masks), Transposed::no, 0, out);
+  return out;
+}
+
+double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
+  const Masks masks(kernel.rows(), batch);
+  check_rate(learning_rate);
+  // K N with N = L L' positive definite has the eigenvalues of L' K L.
+  const Matrix factor = linear_algebra::cholesky(ascent(kernel, rho, masks));
   if (factor.size() == 0) throw settings::Error("the kernel is not positive semidefinite");
   const Matrix similar = linear_algebra::product(linear_algebra::product(factor, kernel, Transposed::yes), factor);
   return learning_rate * masks.b * linear_algebra::symmetric_eigenvalues(similar).back();

@@ -44,6 +44,10 @@ linear_algebra::Matrix second_moment_step(const linear_algebra::Matrix& kernel, 
 /// sqrt(2 / (eta rho)) for rho >> eta. \throws settings::Error for eta <= 0 or rho < 0.
 double sam_edge(double learning_rate, double rho);
 
+/// b K [I + rho (beta K + (1 - beta) diag K)]: one step of SGD with SAM on a frozen kernel takes this times eta off the
+/// mean of z. \throws settings::Error for rho < 0.
+linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
+
 /// Largest eigenvalue of the mean map of SGD with SAM, eta b K [I + rho (beta K + (1 - beta) diag K)]: the mean of z is
 /// stable iff it is below 2. At small batch SAM regularises by the trace.
 double sam_mean_rate(const linear_algebra::Matrix& kernel, double learning_rate, double rho, std::size_t batch);

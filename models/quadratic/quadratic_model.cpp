@@ -11,6 +11,7 @@
 #include "models/quadratic/closed_forms.hpp"
 #include "models/quadratic/edges.hpp"
 #include "models/quadratic/problem.hpp"
+#include "models/quadratic/sharpening_record.hpp"
 #include "models/quadratic/simulation.hpp"
 #include "models/quadratic/theory.hpp"
 #include "models/quadratic/theory_closed_forms.hpp"
@@ -32,7 +33,9 @@ constexpr std::size_t usual_exact = 100, usual_annealed = 1000;
 
 const std::vector<Parameter>& data_keys() {
   static const std::vector<Parameter> parameters{
-      settings::text("ensemble", "goe: random, as in the equations; given: z0, J0 and Q stand in the file")
+      settings::text("ensemble",
+                     "goe: random, as in the equations; given: J0 stands in the file, and z0 and Q unless they are to "
+                     "be drawn")
           .one_of({"goe", "given"})
           .otherwise(std::string("goe")),
       settings::number("outputs", "D, data points; whole").at_least(1).at_most(1e6).computed("rows of J0 when given"),
@@ -45,6 +48,9 @@ const std::vector<Parameter>& data_keys() {
       settings::boolean("fix_residual_norm", "z0 is rescaled to |z0|^2 = D sz2").otherwise(true),
       settings::boolean("shared_instance",
                         "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor")
+          .otherwise(false),
+      settings::boolean("shared_initial",
+                        "all replicas start from the z0 and J0 of replica 0; each has its own Q and batches")
           .otherwise(false),
       settings::numbers("z0", "residuals at theta = 0, D numbers, for a given ensemble").computed("drawn"),
       settings::matrix("J0", "Jacobian at theta = 0, D rows of P, for a given ensemble").computed("drawn"),
@@ -107,7 +113,19 @@ const std::vector<Parameter>& monte_carlo_keys() {
       settings::text("kernel_norms",
                      "observe the kernel norms of the frozen kernel: annealed costs D^3, exact D^4 per recorded step")
           .one_of({"auto", "none", "annealed", "exact"})
-          .otherwise(std::string("auto"))};
+          .otherwise(std::string("auto")),
+      settings::number("eigenvalues", "m: the m largest eigenvalues of K are observed, ntk_max and ntk_2 ... ntk_m")
+          .at_least(1)
+          .otherwise(1.0),
+      settings::boolean("antithetic",
+                        "a replica is the mean of two runs, on Q and on -Q, with the same batches: noise odd in Q "
+                        "drops out")
+          .otherwise(false),
+      settings::number("sharpening_modes",
+                       "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
+                       "of the initial K, from step 2 on; 0: not")
+          .at_least(0)
+          .otherwise(0.0)};
   return parameters;
 }
 
@@ -163,23 +181,32 @@ linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
 }
 
 void read_given(const Values& data, QuadraticProblem& problem) {
-  for (const char* key : {"z0", "J0", "Q"})
-    if (!data.given(key)) throw data.error(key, "is required when ensemble = \"given\"");
-  for (const char* key :
-       {"curvature", "residual_variance", "jacobian_variance", "fix_residual_norm", "shared_instance"})
+  if (!data.given("J0")) throw data.error("J0", "is required when ensemble = \"given\"");
+  const bool z_given = data.given("z0"), q_given = data.given("Q");
+  if (q_given && !z_given) throw data.error("z0", "is required where Q is given");
+  for (const char* key : {"jacobian_variance", "shared_instance"})
     if (data.given(key)) throw data.error(key, "belongs to ensemble = \"goe\"");
-  const std::vector<double>& z0 = data.numbers("z0");
-  linear_algebra::Matrix j0 = read_matrix(data, "J0");
+  for (const char* key : {"residual_variance", "fix_residual_norm", "shared_initial"})
+    if (z_given && data.given(key)) throw data.error(key, "is of a z0 that is drawn; it is given here");
+  if (q_given && data.given("curvature")) throw data.error("curvature", "is of a Q that is drawn; it is given here");
+  const linear_algebra::Matrix j0 = read_matrix(data, "J0");
   problem.law.outputs = j0.rows();
   problem.law.parameters = j0.columns();
   if (j0.size() == 0) throw data.error("J0", "needs at least one row and one column");
-  if (z0.size() != j0.rows())
+  std::vector<double> z0;
+  if (z_given) z0 = data.numbers("z0");
+  if (z_given && z0.size() != j0.rows())
     throw data.error("z0", fmt::format("needs one number per row of J0: {}, got {}", j0.rows(), z0.size()));
   for (const double z : z0)
     if (!std::isfinite(z)) throw data.error("z0", "its numbers must be finite");
   for (const auto& [key, size] : {std::pair{"outputs", j0.rows()}, std::pair{"parameters", j0.columns()}})
     if (data.given(key) && whole(data, key) != size)
       throw data.error(key, fmt::format("J0 has {} of them; leave it out", size));
+  if (!q_given) {
+    problem.given_z0 = z0;
+    problem.given_j0 = j0;
+    return;
+  }
   problem.given = settings::naming(data, "Q", [&] {
     return std::make_shared<const QuadraticInstance>(
         QuadraticInstance{z0, j0, CurvatureTensor(j0.rows(), j0.columns(), read_matrix(data, "Q"))});
@@ -187,6 +214,14 @@ void read_given(const Values& data, QuadraticProblem& problem) {
 }
 
 void read_data(const Values& data, QuadraticProblem& problem) {
+  problem.law.curvature = data.number("curvature");
+  problem.law.residual_variance = data.number("residual_variance");
+  problem.law.jacobian_variance = data.number("jacobian_variance");
+  problem.law.fix_residual_norm = data.flag("fix_residual_norm");
+  problem.shared_instance = data.flag("shared_instance");
+  problem.shared_initial = data.flag("shared_initial");
+  if (problem.shared_instance && problem.shared_initial)
+    throw data.error("shared_initial", "a shared instance has one start already; leave one of the two out");
   if (data.text("ensemble") == "given") {
     read_given(data, problem);
     return;
@@ -197,11 +232,6 @@ void read_data(const Values& data, QuadraticProblem& problem) {
     if (!data.given(key)) throw data.error(key, "is required (a whole number, >= 1)");
   problem.law.outputs = whole(data, "outputs");
   problem.law.parameters = whole(data, "parameters");
-  problem.law.curvature = data.number("curvature");
-  problem.law.residual_variance = data.number("residual_variance");
-  problem.law.jacobian_variance = data.number("jacobian_variance");
-  problem.law.fix_residual_norm = data.flag("fix_residual_norm");
-  problem.shared_instance = data.flag("shared_instance");
 }
 
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
@@ -231,6 +261,22 @@ void read_monte_carlo(const Values& values, QuadraticProblem& problem) {
                            : d <= usual_annealed ? KernelNorms::annealed
                                                  : KernelNorms::none;
   }
+  problem.eigenvalues = whole(values, "eigenvalues");
+  problem.sharpening_modes = whole(values, "sharpening_modes");
+  for (const auto& [key, count] :
+       {std::pair{"eigenvalues", problem.eigenvalues}, std::pair{"sharpening_modes", problem.sharpening_modes}})
+    if (count > problem.law.outputs)
+      throw values.error(key, fmt::format("K has {} eigenvalues, one per output", problem.law.outputs));
+  const auto early = [](std::uint64_t step) { return step == 1; };
+  if (problem.sharpening_modes > 0 && std::ranges::any_of(problem.time.at, early))
+    throw values.error("sharpening_modes", "second differences are known from step 2 on: record no step 1 ([time] at)");
+  if (problem.sharpening_modes > 0 && problem.time.steps < SharpeningRecord::last_step)
+    throw values.error("sharpening_modes", "second differences need two steps ([time])");
+  problem.antithetic = values.flag("antithetic");
+  if (!problem.antithetic) return;
+  if (problem.fixed_curvature()) throw values.error("antithetic", "is of a Q that every replica draws");
+  if (problem.law.curvature == 0)
+    throw values.error("antithetic", "both runs of a pair are the same where the curvature is 0");
 }
 
 class QuadraticModel final : public Model {
@@ -265,6 +311,8 @@ class QuadraticModel final : public Model {
       QuadraticProblem everything;
       everything.rule.rho = 1;
       everything.kernel_norms = KernelNorms::exact;
+      everything.eigenvalues = 2;
+      everything.sharpening_modes = 1;
       return quadratic_observables(everything);
     }();
     return all;

@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <utility>
 
-#include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/quadratic/mean_square.hpp"
+#include "models/quadratic/ntk_eigenvalues.hpp"
+#include "models/quadratic/sharpening_record.hpp"
 
 namespace edgewise::models {
 
@@ -19,31 +22,6 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
-/// lambda_1 of J J' along a run, from the eigenvector that it had last.
-class LargestNtkEigenvalue {
- public:
-  double operator()(const Matrix& j) {
-    inner_.resize(j.columns());
-    const auto apply = [&](std::span<const double> x, std::span<double> y) {
-      linear_algebra::multiply(j.columns(), 1, j.rows(), 1, j.data(), j.rows(), Transposed::yes, x.data(), x.size(),
-                               Transposed::no, 0, inner_.data(), inner_.size());
-      linear_algebra::multiply(j.rows(), 1, j.columns(), 1, j.data(), j.rows(), Transposed::no, inner_.data(),
-                               inner_.size(), Transposed::no, 0, y.data(), y.size());
-    };
-    linear_algebra::LargestEigen top = linear_algebra::largest_eigenvalues(j.rows(), 1, apply, vector_, options());
-    vector_.assign(top.vectors.column(0).begin(), top.vectors.column(0).end());
-    return top.values[0];
-  }
-
- private:
-  static linear_algebra::LargestOptions options() {
-    linear_algebra::LargestOptions out;
-    out.tolerance = 1e-7;  // of the residual; the eigenvalue is good to its square where it is isolated
-    return out;
-  }
-  std::vector<double> vector_, inner_;
-};
-
 /// A norm beyond its pole, eta beta lambda_1 >= 2, is infinite, but the run is finite: it must not count as diverged.
 constexpr double largest_norm = 1000;
 
@@ -51,22 +29,94 @@ double norm_square(std::span<const double> v) {
   return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
 }
 
+/// A run and what is followed along it.
+class QuadraticRun {
+ public:
+  /// \param sign  of the curvature
+  QuadraticRun(const QuadraticProblem& problem, const QuadraticInstance& instance, double sign)
+      : problem_(problem),
+        z0_(instance.z0),
+        sign_(sign),
+        state_(instance, sign),
+        largest_loss_(quadratic_divergence * state_.loss()),
+        largest_(problem.eigenvalues) {
+    if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
+  }
+
+  /// Takes step `step`. Whether the run goes on.
+  bool advance(std::uint64_t step, const QuadraticRule& rule, std::span<const std::size_t> batch) {
+    state_.step(rule, batch);
+    if (sharpening_ && step < SharpeningRecord::last_step) sharpening_->note(step + 1, state_.jacobian());
+    return state_.loss() <= largest_loss_;  // false for what is not a number, too
+  }
+
+  /// Writes the observables after `step` steps.
+  void observe(std::uint64_t step, std::span<double> out) const {
+    const Matrix& j = state_.jacobian();
+    const auto d = static_cast<double>(j.rows());
+    const double eta = problem_.learning_rate(static_cast<double>(step));
+    std::size_t o = 0;
+    out[o++] = state_.loss() / d;
+    out[o++] = norm_square(state_.theta()) / static_cast<double>(j.columns());
+    out[o++] = norm_square(j.entries()) / d;
+    const bool norms = problem_.kernel_norms != KernelNorms::none;
+    const bool decompose = norms && problem_.batch < problem_.law.outputs;
+    linear_algebra::SymmetricEigen kernel;
+    std::vector<double> lambda(problem_.eigenvalues);
+    if (decompose) {
+      kernel = linear_algebra::symmetric_eigen(linear_algebra::product(j, j, Transposed::no, Transposed::yes));
+      std::copy_n(kernel.values.rbegin(), lambda.size(), lambda.begin());
+    } else {
+      std::ranges::copy(largest_(j), lambda.begin());
+    }
+    out[o++] = lambda[0];
+    out[o++] = eta * lambda[0];
+    if (problem_.rule.rho > 0 && !problem_.rule.normalised)
+      out[o++] = eta * lambda[0] * (1 + problem_.rule.rho * lambda[0]);
+    if (norms)
+      out[o++] = decompose ? std::min(largest_norm, annealed_kernel_norm(kernel.values, eta, problem_.batch)) : 0.0;
+    if (problem_.kernel_norms == KernelNorms::exact)
+      out[o++] = decompose ? std::min(largest_norm, exact_kernel_norm(kernel, eta, problem_.batch)) : 0.0;
+    out[o++] = overlap();
+    for (std::size_t k = 1; k < lambda.size(); ++k) out[o++] = lambda[k];
+    if (sharpening_) sharpening_->write(out.subspan(o));
+  }
+
+ private:
+  double overlap() const {
+    const double square = norm_square(z0_);
+    if (square == 0) return 0;
+    return sign_ * std::inner_product(z0_.begin(), z0_.end(), state_.residual().begin(), 0.0) / square;
+  }
+
+  const QuadraticProblem& problem_;
+  const std::vector<double>& z0_;
+  double sign_;
+  QuadraticState state_;
+  double largest_loss_;
+  mutable LargestNtkEigenvalues largest_;
+  std::optional<SharpeningRecord> sharpening_;
+};
+
+/// One run, or the pair on Q and -Q, of which the observables are the means.
 class QuadraticReplica final : public Replica {
  public:
   QuadraticReplica(std::shared_ptr<const QuadraticProblem> problem, std::shared_ptr<const QuadraticInstance> instance,
                    std::uint64_t seed, std::uint64_t index)
       : problem_(std::move(problem)),
         instance_(std::move(instance)),
-        state_(*instance_),
-        masks_(problem_->law.outputs, problem_->batch, seed, index),
-        largest_loss_(quadratic_divergence * state_.loss()) {}
+        masks_(problem_->law.outputs, problem_->batch, seed, index) {
+    runs_.reserve(2);
+    runs_.emplace_back(*problem_, *instance_, 1.0);
+    if (problem_->antithetic) runs_.emplace_back(*problem_, *instance_, -1.0);
+  }
 
   void advance(std::uint64_t target) override {
     QuadraticRule rule = problem_->rule;
     for (; step_ < target && !diverged_; ++step_) {
       rule.learning_rate = problem_->learning_rate(static_cast<double>(step_));
-      state_.step(rule, masks_.rows(step_));
-      diverged_ = !(state_.loss() <= largest_loss_);  // not a number, too
+      const std::span<const std::size_t> batch = masks_.rows(step_);
+      for (QuadraticRun& run : runs_) diverged_ = !run.advance(step_, rule, batch) || diverged_;
     }
     step_ = std::max(step_, target);
   }
@@ -76,42 +126,20 @@ class QuadraticReplica final : public Replica {
       std::ranges::fill(out, std::numeric_limits<double>::infinity());
       return;
     }
-    const Matrix& j = state_.jacobian();
-    const auto d = static_cast<double>(j.rows());
-    const double eta = problem_->learning_rate(static_cast<double>(step_));
-    std::size_t o = 0;
-    out[o++] = state_.loss() / d;
-    out[o++] = norm_square(state_.theta()) / static_cast<double>(j.columns());
-    out[o++] = norm_square({j.data(), j.size()}) / d;
-    const bool norms = problem_->kernel_norms != KernelNorms::none;
-    const bool decompose = norms && problem_->batch < problem_->law.outputs;
-    linear_algebra::SymmetricEigen kernel;
-    double lambda;
-    if (decompose) {
-      kernel = linear_algebra::symmetric_eigen(linear_algebra::product(j, j, Transposed::no, Transposed::yes));
-      lambda = kernel.values.back();
-    } else {
-      lambda = largest_(j);
-    }
-    out[o++] = lambda;
-    out[o++] = eta * lambda;
-    if (problem_->rule.rho > 0 && !problem_->rule.normalised)
-      out[o++] = eta * lambda * (1 + problem_->rule.rho * lambda);
-    if (!norms) return;
-    out[o++] = decompose ? std::min(largest_norm, annealed_kernel_norm(kernel.values, eta, problem_->batch)) : 0.0;
-    if (problem_->kernel_norms == KernelNorms::exact)
-      out[o++] = decompose ? std::min(largest_norm, exact_kernel_norm(kernel, eta, problem_->batch)) : 0.0;
+    runs_[0].observe(step_, out);
+    if (runs_.size() == 1) return;
+    std::vector<double> other(out.size());
+    runs_[1].observe(step_, other);
+    for (std::size_t o = 0; o < out.size(); ++o) out[o] = 0.5 * (out[o] + other[o]);
   }
 
  private:
   std::shared_ptr<const QuadraticProblem> problem_;
   std::shared_ptr<const QuadraticInstance> instance_;
-  QuadraticState state_;
   RowMasks masks_;
-  double largest_loss_;
+  std::vector<QuadraticRun> runs_;
   std::uint64_t step_ = 0;
   bool diverged_ = false;
-  mutable LargestNtkEigenvalue largest_;
 };
 
 class QuadraticSimulation final : public Simulation {
@@ -130,8 +158,9 @@ class QuadraticSimulation final : public Simulation {
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
-    if ((problem_->shared_instance || problem_->given) && problem_->batch == problem_->law.outputs &&
-        problem_->replicas > 1)
+    const bool one_curvature = problem_->fixed_curvature() || problem_->law.curvature == 0;
+    if (one_curvature && problem_->fixed_residual() && problem_->fixed_jacobian() &&
+        problem_->batch == problem_->law.outputs && problem_->replicas > 1)
       out.push_back("every replica is the same run: one instance, and nothing random in the steps");
     if (plan_.storage == CurvatureTensor::Storage::streamed && problem_->tensor == "auto")
       out.push_back(fmt::format("the curvature tensors do not fit in memory and are drawn anew at every step ({})",
@@ -141,14 +170,16 @@ class QuadraticSimulation final : public Simulation {
 
   double cost() const override {
     const auto d = static_cast<double>(problem_->law.outputs), p = static_cast<double>(problem_->law.parameters);
-    return d * p * p * static_cast<double>(problem_->time.steps);
+    return (problem_->antithetic ? 2 : 1) * d * p * p * static_cast<double>(problem_->time.steps);
   }
 
  private:
   std::shared_ptr<const QuadraticInstance> instance(std::uint64_t seed, std::uint64_t index) const {
     if (problem_->given) return problem_->given;
     const auto draw = [&](std::uint64_t replica) {
-      return std::make_shared<const QuadraticInstance>(draw_instance(problem_->law, seed, replica, plan_.storage));
+      QuadraticStart start = quadratic_start(*problem_, seed, replica);
+      return std::make_shared<const QuadraticInstance>(QuadraticInstance{
+          std::move(start.z0), std::move(start.j0), CurvatureTensor(problem_->law, seed, replica, plan_.storage)});
     };
     if (!problem_->shared_instance) return draw(index);
     const std::scoped_lock lock(mutex_);
@@ -194,6 +225,11 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
   if (problem.kernel_norms == KernelNorms::exact)
     out.push_back({"kernel_norm_exact", "1",
                    "kernel norm Kx of the frozen kernel; 1 is the mean-square edge, 1000 stands for infinite"});
+  out.push_back({"residual_overlap", "1", "z0'z/|z0|^2, the part of the initial residual that remains"});
+  for (std::size_t k = 2; k <= problem.eigenvalues; ++k)
+    out.push_back({fmt::format("ntk_{}", k), "1", fmt::format("eigenvalue {} of K, from the largest down", k)});
+  if (problem.sharpening_modes > 0)
+    std::ranges::copy(sharpening_observables(problem.sharpening_modes), std::back_inserter(out));
   return out;
 }
 

@@ -24,7 +24,7 @@ double norm_square(std::span<const double> v) {
 
 }  // namespace
 
-QuadraticState::QuadraticState(const QuadraticInstance& instance)
+QuadraticState::QuadraticState(const QuadraticInstance& instance, double sign)
     : instance_(instance),
       z_(instance.z0),
       theta_(instance.j0.columns(), 0.0),
@@ -33,7 +33,10 @@ QuadraticState::QuadraticState(const QuadraticInstance& instance)
       g_(theta_.size()),
       jg_(z_.size()),
       wg_(z_.size()),
-      w_(j_.rows(), j_.columns()) {}
+      w_(j_.rows(), j_.columns()) {
+  for (double& z : z_) z *= sign;
+  for (double& j : j_.entries()) j *= sign;
+}
 
 double QuadraticState::loss() const {
   return 0.5 * norm_square(z_);

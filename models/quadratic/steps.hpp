@@ -23,7 +23,9 @@ struct QuadraticRule {
 class QuadraticState {
  public:
   /// \param instance  kept by reference
-  explicit QuadraticState(const QuadraticInstance& instance);
+  /// \param sign      -1: the run on -Q, which is the run on Q from -z0 and -J0; residual and Jacobian then are those
+  ///                  of -Q negated
+  explicit QuadraticState(const QuadraticInstance& instance, double sign = 1);
 
   /// One step with the rows of `batch` (0-based, distinct), the same in both passes of SAM; all rows when it is empty.
   void step(const QuadraticRule& rule, std::span<const std::size_t> batch = {});

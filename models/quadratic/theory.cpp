@@ -7,8 +7,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/quadratic/early_time.hpp"
 #include "models/quadratic/memory.hpp"
+#include "models/quadratic/theory_early_time.hpp"
+#include "models/quadratic/theory_linear_mean.hpp"
 
 namespace edgewise::models {
 
@@ -113,67 +114,42 @@ Trajectory by_flow(const QuadraticProblem& problem) {
   return out;
 }
 
-/// The first two differences of the kernel, averaged over z, J and Q, continued: exact at step 1, to O(eta^4) at
-/// step 2.
-Trajectory by_early_time(const QuadraticProblem& problem) {
-  if (problem.schedule) throw std::invalid_argument("the early-time expansion needs a constant learning rate");
-  const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
-  const double eta = problem.rule.learning_rate, b = problem.batch_fraction();
-  const double s = problem.law.jacobian_variance, z2 = problem.law.residual_variance;
-  const double beta = d == 1 ? 1.0 : static_cast<double>(problem.batch - 1) / (d - 1);
-  const double curvature = problem.law.curvature / (p * p);
-  // Of a Wishart kernel: sum K_aa^2 and tr K^2.
-  const double diagonal = d * s * s * (1 + 2 / p), square = diagonal + d * (d - 1) * s * s / p;
-  const double first = eta * eta * b * curvature * (p + 1) * z2 * d * s;
-  const double tau = eta * b;
-  const double second =
-      2 * tau * tau * curvature * z2 *
-      ((p + 1) * (s + d * s) - eta * ((p + 2) * square / d + (p + 1) * ((1 + beta) * square + (1 - beta) * diagonal)));
-  Trajectory out;
-  out.method = "early-time expansion, second order";
-  out.columns.push_back({{"ntk_mean", "1", "tr K/D, K = J J'"}, {}, {}});
-  for (const std::uint64_t step : problem.time.at) {
-    const auto t = static_cast<double>(step);
-    out.steps.push_back(t);
-    out.columns[0].value.push_back(s + first * t + 0.5 * second * t * (t - 1));
-  }
-  out.report = {{"first_difference", first}, {"second_difference", second}};
-  if (curvature > 0) {
-    const double delta = d / p, top = s * (1 + std::sqrt(delta)) * (1 + std::sqrt(delta));
-    const double until = sharpening_time(top, d * s, problem.law.parameters, curvature, z2) / tau;
-    out.labels.emplace_back("valid_until", fmt::format("step {:.3g}", until));
-    if (out.steps.back() > until)
-      out.warnings.push_back(fmt::format(
-          "the expansion holds well before step {:.3g}, in which the largest eigenvalue moves by its own size", until));
-  }
-  return out;
-}
-
 }  // namespace
 
 std::vector<settings::Parameter> quadratic_theory_parameters() {
   return {
       settings::text("method",
                      "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
-                     "at time eta b t; early-time: second-order expansion of tr K/D at finite D, P")
-          .one_of({"memory", "flow", "early-time"})
+                     "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
+                     "linear-mean: curvature 0, one J0: mean of z and, without SAM, of the loss, exact at finite D, P")
+          .one_of({"memory", "flow", "early-time", "linear-mean"})
           .otherwise(std::string("memory")),
+      settings::number("order",
+                       "of early-time: second differences up to this order in eta; 2 leaves out what slows sharpening")
+          .at_least(2)
+          .at_most(3)
+          .otherwise(3.0),
       settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
 }
 
 QuadraticTheory read_quadratic_theory(const settings::Values& values) {
-  return {values.text("method"), gib * values.number("memory_limit")};
+  const double order = values.number("order");
+  if (order != 2 && order != 3) throw values.error("order", "must be 2 or 3");
+  if (values.given("order") && values.text("method") != "early-time")
+    throw values.error("order", "belongs to method = \"early-time\"");
+  return {values.text("method"), gib * values.number("memory_limit"), order == 3 ? 3u : 2u};
 }
 
 Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {
-  if (problem.given)
-    throw std::invalid_argument(
-        "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
-        "has a simulation only");
+  if (theory.method == "linear-mean") return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
         "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate it");
-  if (theory.method == "early-time") return by_early_time(problem);
+  if (theory.method == "early-time") return solve_early_time(problem, theory.order);
+  if (problem.given || problem.given_j0.size() > 0)
+    throw std::invalid_argument(
+        "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
+        "has a simulation only");
   return theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
 }
 

@@ -12,8 +12,9 @@ namespace edgewise::models {
 
 /// Section [theory].
 struct QuadraticTheory {
-  std::string method = "memory";  ///< memory, flow, early-time
+  std::string method = "memory";  ///< memory, flow, early-time, linear-mean
   double memory_limit = 0;        ///< bytes that the recursion may take
+  unsigned order = 3;             ///< of the early-time expansion in eta: 2 or 3
 };
 
 std::vector<settings::Parameter> quadratic_theory_parameters();

@@ -195,6 +195,71 @@ TEST_CASE("eigenvalues under gradient flow: second-order perturbation, averaged 
   CHECK(k2(0, 0) + k2(1, 1) + k2(2, 2) + k2(3, 3) == doctest::Approx(trace_acceleration(state)).epsilon(1e-13));
 }
 
+TEST_CASE("repulsion of levels under SGD: enumeration of masks and of the curvature's average") {
+  // In second-order perturbation theory lambda(t) - lambda(0) - v' (K_t - K_0) v is the sum over the other eigenvectors
+  // w of (v' X_t w)^2 / (lambda_v - lambda_w), X_t the part of K_t - K_0 that is linear in Q: a polynomial in eta that
+  // is found from K_t at +-q Q and +-2 q Q (odd in Q, of degree 5 at most).
+  const std::size_t D = 3, P = 4;
+  const double variance = .3;
+  const Instance start = random_instance(D, P, 8);
+  const EarlyTimeState state = state_of(start, variance);
+  const auto eigen = edgewise::linear_algebra::symmetric_eigen(state.kernel);
+  const std::vector<double> etas = {-1.5, -1, -.5, .5, 1, 1.5}, scales = {.5, 1, 1.5};
+  Matrix eta_powers(6, 6), scale_powers(3, 3);  // eta^2 ... eta^7; Q, Q^3, Q^5
+  for (std::size_t i = 0; i < 6; ++i)
+    for (std::size_t m = 0; m < 6; ++m) eta_powers(i, m) = std::pow(etas[i], static_cast<double>(m + 2));
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t m = 0; m < 3; ++m) scale_powers(i, m) = std::pow(scales[i], static_cast<double>(2 * m + 1));
+  // The part linear in Q of K after the given masks, in the initial eigenbasis.
+  const auto linear = [&](const Instance& unit, double eta, const std::vector<Mask>& masks) {
+    Matrix odd(3, D * D);
+    for (std::size_t k = 0; k < scales.size(); ++k)
+      for (const double sign : {-1., 1.}) {
+        Instance s = unit;
+        for (double& x : s.Q) x *= sign * scales[k];
+        for (const Mask& mask : masks) s = s.after(eta, mask);
+        const Matrix kernel = s.kernel();
+        for (std::size_t i = 0; i < D * D; ++i) odd(k, i) += sign * kernel.data()[i] / 2;
+      }
+    const Matrix parts = edgewise::linear_algebra::solve(scale_powers, odd);
+    Matrix x(D, D);
+    for (std::size_t i = 0; i < D * D; ++i) x.data()[i] = parts(0, i);
+    return product(product(eigen.vectors, x, Transposed::yes), eigen.vectors);
+  };
+  for (std::size_t B = 1; B <= D; ++B) {
+    const std::vector<Mask> masks = all_masks(D, B);
+    const auto n = static_cast<double>(masks.size());
+    Matrix second(6, D);
+    for (std::size_t e = 0; e < etas.size(); ++e)
+      for_each_entry(start, [&](const Instance& unit, double weight) {
+        for (const Mask& one : masks) {
+          const Matrix x1 = linear(unit, etas[e], {one});
+          for (const Mask& two : masks) {
+            const Matrix x2 = linear(unit, etas[e], {one, two});
+            for (std::size_t k = 0; k < D; ++k)
+              for (std::size_t m = 0; m < D; ++m)
+                if (m != k)
+                  second(e, k) += weight * variance * (x2(k, m) * x2(k, m) - 2 * x1(k, m) * x1(k, m)) /
+                                  (eigen.values[k] - eigen.values[m]) / (n * n);
+          }
+        }
+      });
+    const Matrix coefficients = edgewise::linear_algebra::solve(eta_powers, second);
+    const double eta = .1;
+    const LevelRepulsion theory = sgd_level_repulsion(state, eta, B);
+    CAPTURE(B);
+    for (std::size_t k = 0; k < D; ++k) {
+      CHECK(theory.order2[k] / (eta * eta) == doctest::Approx(coefficients(0, k)).epsilon(1e-8));
+      CHECK(theory.order3[k] / (eta * eta * eta) == doctest::Approx(coefficients(1, k)).epsilon(1e-8));
+    }
+  }
+  // At full batch it begins as under gradient flow.
+  const LevelRepulsion full = sgd_level_repulsion(state, 1, D);
+  const std::vector<double> eigenvalue = eigenvalue_acceleration(state), along = projected_acceleration(state);
+  for (std::size_t k = 0; k < D; ++k) CHECK(full.order2[k] == doctest::Approx(eigenvalue[k] - along[k]).epsilon(1e-12));
+  CHECK(full.order2.back() > 0);
+}
+
 TEST_CASE("the full-batch second difference begins as the flow's acceleration") {
   const EarlyTimeState state = state_of(random_instance(5, 7, 3), .02);
   KernelDifferences d = sgd_kernel_differences(state, .01, 5);

@@ -146,11 +146,14 @@ TEST_CASE("observables follow the optimizer and what is asked") {
     return out;
   };
   const std::string base = "loss parameter_power ntk_mean ntk_max eta_lambda_max ";
-  CHECK(names(experiment("learning_rate = 0.1")) == base + "kernel_norm kernel_norm_exact ");
-  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1")) == base + "sam_edge ");
-  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nnormalised = true")) == base);
-  CHECK(names(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nkernel_norms = 'none'")) == base);
-  CHECK(names(experiment("learning_rate = 0.1", "outputs = 200\nparameters = 50\n")) == base + "kernel_norm ");
+  CHECK(names(experiment("learning_rate = 0.1")) == base + "kernel_norm kernel_norm_exact residual_overlap ");
+  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1")) == base + "sam_edge residual_overlap ");
+  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nnormalised = true")) ==
+        base + "residual_overlap ");
+  CHECK(names(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nkernel_norms = 'none'")) ==
+        base + "residual_overlap ");
+  CHECK(names(experiment("learning_rate = 0.1", "outputs = 200\nparameters = 50\n")) ==
+        base + "kernel_norm residual_overlap ");
 }
 
 TEST_CASE("bad input is named") {
@@ -172,7 +175,7 @@ TEST_CASE("bad input is named") {
   CHECK(holds(with_data("ensemble = 'given'\nz0 = [1]\nJ0 = [[1, 0]]\nQ = [[1, 2], [3, 4]]\n"), "is not symmetric"));
   CHECK(holds(with_data("ensemble = 'given'\nz0 = [1, 2]\nJ0 = [[1, 0], [1]]\nQ = [[1]]\n"), "J0"));
   CHECK(holds(with_data(instance_f + "outputs = 3\n"), "data.outputs: J0 has 2 of them"));
-  CHECK(holds(with_data(instance_f + "curvature = 3\n"), "data.curvature: belongs to ensemble = \"goe\""));
+  CHECK(holds(with_data(instance_f + "curvature = 3\n"), "data.curvature: is of a Q that is drawn"));
   CHECK(holds(with("kind = 'gd'"), "optimizer.learning_rate"));
   CHECK(holds(with("learning_rate = 0"), "optimizer.learning_rate"));
   CHECK(holds(with("kind = 'sgd'\nlearning_rate = 0.1"), "optimizer.batch"));

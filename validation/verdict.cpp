@@ -15,6 +15,7 @@ namespace edgewise::validation {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Two computations of a quantity that does not fluctuate must agree to this, relative.
 constexpr double deterministic_tolerance = 1e-9;
@@ -50,7 +51,7 @@ struct Shared {
   std::vector<std::uint64_t> steps;
   std::vector<std::string> observables;
   std::vector<Cell> cells;
-  std::vector<std::string> warnings;
+  bool asked_beyond_sample = true;  // false: a sample cut at a divergence still has all the steps that are judged
 };
 
 /// The skewness of one replica: the sample's, shrunk towards the value usual at its coefficient of variation.
@@ -90,7 +91,11 @@ Kind kind_of(const Cell& cell) {
 Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
   Shared shared;
   std::map<double, std::size_t> theory_index;
-  for (std::size_t i = 0; i < theory.steps.size(); ++i) theory_index[theory.steps[i]] = i;
+  const double until = theory.valid_until.value_or(infinity);
+  for (std::size_t i = 0; i < theory.steps.size(); ++i)
+    if (theory.steps[i] <= until) theory_index[theory.steps[i]] = i;
+  if (theory.valid_until && !sample.steps.empty() && !theory_index.empty())
+    shared.asked_beyond_sample = theory_index.rbegin()->first > static_cast<double>(sample.steps.back());
   std::vector<std::pair<std::size_t, std::size_t>> times;  // (theory, sample)
   for (std::size_t t = 0; t < sample.steps.size(); ++t) {
     const auto found = theory_index.find(static_cast<double>(sample.steps[t]));
@@ -110,8 +115,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
       cell.time = i;
       cell.values = sample.values[o * sample.steps.size() + at_sample];
       cell.moments = moments(cell.values);
-      cell.theory =
-          at_theory < column->value.size() ? column->value[at_theory] : std::numeric_limits<double>::quiet_NaN();
+      cell.theory = at_theory < column->value.size() ? column->value[at_theory] : nan;
       const double exact = at_theory < column->std.size() ? column->std[at_theory] : 0.0;
       if (exact > least_exact_std * std::abs(cell.theory)) cell.exact_std = exact;  // may be infinite
       cell.kind = kind_of(cell);
@@ -279,6 +283,25 @@ bool deterministic_match(const Cell& cell, double allowed) {
   return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale;
 }
 
+/// Theory beyond its validity, beside the sample.
+std::vector<Comparison> beyond_validity(const models::Trajectory& theory, const Sample& sample) {
+  std::vector<Comparison> out;
+  if (!theory.valid_until) return out;
+  std::map<std::uint64_t, std::size_t> at;
+  for (std::size_t t = 0; t < sample.steps.size(); ++t) at[sample.steps[t]] = t;
+  for (std::size_t o = 0; o < sample.observables.size(); ++o) {
+    const models::Column* column = theory.find(sample.observables[o].name);
+    if (!column) continue;
+    for (std::size_t i = 0; i < theory.steps.size() && i < column->value.size(); ++i) {
+      const auto found = at.find(static_cast<std::uint64_t>(theory.steps[i]));
+      if (theory.steps[i] <= *theory.valid_until || found == at.end()) continue;
+      const Moments m = moments(sample.values[o * sample.steps.size() + found->second]);
+      out.push_back({found->first, column->observable.name, column->value[i], m.mean, m.sem, m.std, nan});
+    }
+  }
+  return out;
+}
+
 std::string place(const Shared& shared, const Cell& cell) {
   return fmt::format("{} at step {}", shared.observables[cell.observable], shared.steps[cell.time]);
 }
@@ -295,64 +318,12 @@ double heavy_limit(std::size_t heavy_cells, double false_alarm) {
 
 }  // namespace
 
-std::string_view name(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::agree:
-      return "agree";
-    case Outcome::disagree:
-      return "disagree";
-    case Outcome::inconclusive:
-      return "inconclusive";
-  }
-  return "";
-}
-
-const std::vector<settings::Parameter>& verdict_parameters() {
-  static const VerdictOptions defaults;
-  static const std::vector<settings::Parameter> parameters{
-      settings::number("false_alarm", "probability of `disagree` when the theory is right")
-          .above(0)
-          .at_most(0.5)
-          .otherwise(defaults.false_alarm),
-      settings::number("resolution", "relative discrepancies of this size must be detectable, else inconclusive")
-          .above(0)
-          .otherwise(defaults.resolution),
-      settings::number("power", "probability with which they must be detected")
-          .above(0)
-          .below(1)
-          .otherwise(defaults.power),
-      settings::number("allowed", "relative model error that is accepted; 0 where the theory is exact")
-          .at_least(0)
-          .otherwise(defaults.allowed),
-      settings::numbers("dimensions",
-                        "for a theory of d -> infinity: run at each of these instead of spectrum.dimension, and judge "
-                        "the gap extrapolated to infinite dimension; [verdict.scaling] says what follows the "
-                        "dimension, as SECTION.KEY = exponent (e.g. optimizer.learning_rate = -1, time.steps = 1)")
-          .at_least(1)
-          .computed("spectrum.dimension alone"),
-      settings::number("gap_exponent", "p of a gap that decays like d^(-p), where it is known")
-          .above(0)
-          .at_most(4)
-          .computed("0.5 to 2, whatever the dimensions do not contradict")};
-  return parameters;
-}
-
-VerdictOptions read_verdict_options(const settings::Table& experiment) {
-  const auto values =
-      settings::read(experiment.table_or_empty("verdict"), verdict_parameters(), std::vector<std::string>{"scaling"});
-  VerdictOptions options;
-  options.false_alarm = values.number("false_alarm");
-  options.resolution = values.number("resolution");
-  options.power = values.number("power");
-  options.allowed = values.number("allowed");
-  return options;
-}
-
 Verdict judge(const models::Trajectory& theory, const Sample& sample, const VerdictOptions& options,
               std::uint64_t seed) {
   Verdict verdict;
   verdict.replicas = sample.replicas;
-  Shared shared = shared_cells(theory, sample);
+  const Shared shared = shared_cells(theory, sample);
+  verdict.shown = beyond_validity(theory, sample);
   if (sample.replicas < 2 || shared.cells.empty()) {
     verdict.reason = sample.replicas < 2 ? fmt::format("{} replicas finished, at least 2 are needed", sample.replicas)
                                          : "theory and simulation share no observable at a step after 0";
@@ -468,7 +439,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     verdict.reason = rejection + approximate;
   } else if (verdict.heavy_tailed) {
     verdict.reason = "heavy tails: the sample's mean cannot be trusted at some steps, and no other step disagrees";
-  } else if (sample.diverged > 0) {
+  } else if (sample.diverged > 0 && shared.asked_beyond_sample) {
     verdict.reason =
         fmt::format("{} of {} replicas diverged, and no step before it disagrees", sample.diverged, sample.replicas);
   } else if (verdict.detectable > options.resolution) {

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
 /// The comparison of theory and simulation: agree, disagree or inconclusive, with the statistics behind it.
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,14 +25,37 @@ struct Comparison {
 
 /// Section [verdict].
 struct VerdictOptions {
-  double false_alarm = 0.01;  ///< probability of `disagree` when the theory is right
-  double resolution = 0.1;    ///< asked: relative discrepancies of this size must be detectable
-  double power = 0.99;        ///< ... with this probability
-  double allowed = 0;         ///< relative model error that is accepted (0 where the theory is exact)
+  double false_alarm = 0.01;             ///< probability of `disagree` when the theory is right
+  double resolution = 0.1;               ///< asked: relative discrepancies of this size must be detectable
+  double power = 0.99;                   ///< ... with this probability
+  double allowed = 0;                    ///< relative model error that is accepted (0 where the theory is exact)
+  std::vector<std::string> predictions;  ///< about whole runs, that must be judged
 };
 const std::vector<settings::Parameter>& verdict_parameters();
 VerdictOptions read_verdict_options(const settings::Table& experiment);
 
+/// What became of a prediction about whole runs (predictions.hpp).
+struct PredictionVerdict {
+  models::Prediction prediction;
+  bool required = false;  ///< asked for by the experiment
+  bool judged = false;    ///< false: no run, or too few, of its kind, and it was not asked for
+  Outcome outcome = Outcome::inconclusive;
+  std::string reason;      ///< one sentence
+  std::uint64_t runs = 0;  ///< of the kind that it is about
+  double estimate = std::numeric_limits<double>::quiet_NaN();
+  /// Standard error of a mean; of a median, half of its exact interval of (at least) 68%.
+  double error = std::numeric_limits<double>::quiet_NaN();
+  double z = 0;           ///< standard errors from the interval: 0 inside, negative below; corrected as those of curves
+  double critical_z = 0;  ///< beyond it the outcome is `disagree`
+  double p_value = 1;
+  /// Smallest distance from the interval that would be detected with the asked power, relative to the nominal value;
+  /// infinite where the runs are too few for any.
+  double detectable = std::numeric_limits<double>::infinity();
+  double step = 0;  ///< the last recorded one
+};
+
+/// Of the curves (single steps and stretches of them) and of the predictions about whole runs together. Without curves
+/// to compare, the statistics below are those of the predictions.
 struct Verdict {
   Outcome outcome = Outcome::inconclusive;
   std::string reason;                ///< one sentence
@@ -46,10 +70,12 @@ struct Verdict {
   bool heavy_tailed = false;
   bool exact_std = false;  ///< z-scores use the theory's exact standard deviation
   std::vector<Comparison> rows;
+  std::vector<Comparison> shown;  ///< not judged: beyond the theory's validity, or without a theory; z is NaN
+  std::vector<PredictionVerdict> predictions;
   std::vector<std::string> warnings;
 };
 
-/// Compares the columns that theory and sample share, at all recorded steps > 0 together.
+/// Compares the columns that theory and sample share, at all recorded steps > 0 up to the theory's validity together.
 Verdict judge(const models::Trajectory& theory, const Sample& sample, const VerdictOptions& options,
               std::uint64_t seed);
 

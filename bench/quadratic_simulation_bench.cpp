@@ -3,7 +3,7 @@
 /// in NumPy.
 ///
 /// Rates count 2 D P^2 operations for a contraction, as a product with the whole D P x P matrix would take them; the
-/// contraction reads half of that matrix.
+/// contraction reads half of that matrix, and once for all replicas of a group.
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
@@ -21,6 +21,7 @@ namespace {
 using namespace edgewise;
 using bench::best;
 using linear_algebra::Matrix;
+using linear_algebra::Transposed;
 using models::CurvatureTensor;
 
 models::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
@@ -38,43 +39,76 @@ void in_threads(unsigned threads, const std::function<void(unsigned)>& work) {
   for (std::thread& thread : running) thread.join();
 }
 
+constexpr std::size_t group = 8;  // replicas that share an instance and step together
+
+/// Tensor steps of replicas with an instance each, and of a group that shares one, against two peers: Eigen's product
+/// of two square matrices, and its product of the whole D P x P tensor with one vector, which is what a step without
+/// the symmetry would be.
 void compare(std::size_t d, std::size_t p, unsigned threads) {
   constexpr std::size_t n = 384;
+  constexpr int products = 2;
+  const double one = 2 * static_cast<double>(d * p * p), product = 2 * static_cast<double>(n * n * n);
+  const int repeats = std::max(4, static_cast<int>(1e7 / one));  // a run meets its tensor where the last step left it
   std::vector<Matrix> a(threads, Matrix(n, n, 0.5)), c(threads, Matrix(n, n));
+  std::vector<Matrix> whole(threads, Matrix(d * p, p, 0.5));
   std::vector<models::QuadraticInstance> instances;
   for (unsigned t = 0; t < threads; ++t)
     instances.push_back(models::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
-  std::vector<Matrix> w(threads, Matrix(d, p));
+  std::vector<std::vector<Matrix>> w(threads, std::vector<Matrix>(group, Matrix(d, p)));
   std::vector<std::vector<double>> v(threads, std::vector<double>(p, 0.1)), scratch(threads);
-  const double one = 2 * static_cast<double>(d * p * p), product = 2 * static_cast<double>(n * n * n);
-  const int repeats = std::max(20, static_cast<int>(2e7 / one));  // a run meets its tensor where the last step left it
-  const int products = 2;
-  const std::vector<double> time = best({[&] {
-                                           in_threads(threads, [&](unsigned t) {
-                                             for (int k = 0; k < products; ++k)
-                                               linear_algebra::multiply(1, a[t], linear_algebra::Transposed::no, a[t],
-                                                                        linear_algebra::Transposed::no, 0, c[t]);
-                                           });
-                                         },
-                                         [&] {
-                                           in_threads(threads, [&](unsigned t) {
-                                             for (int k = 0; k < repeats; ++k)
-                                               instances[t].curvature.contract(v[t], w[t], scratch[t]);
-                                           });
-                                         },
-                                         [&] {
-                                           in_threads(threads, [&](unsigned t) {
-                                             models::QuadraticState state(instances[t]);
-                                             for (int k = 0; k < repeats; ++k) state.step({0.05});
-                                           });
-                                         }},
-                                        25);
-  const double gemm = products * product / time[0] * 1e-9, contraction = repeats * one / time[1] * 1e-9;
+  const auto contract_group = [&](unsigned t) {
+    std::vector<const double*> from(group, v[t].data());
+    std::vector<double*> to;
+    for (Matrix& m : w[t]) to.push_back(m.data());
+    for (int k = 0; k < repeats; ++k) instances[0].curvature.contract(from, to, scratch[t]);
+  };
+  const auto steps_of_group = [&](unsigned t) {
+    std::vector<models::QuadraticState> states(group, models::QuadraticState(instances[0]));
+    models::JointSteps steps;
+    for (int k = 0; k < repeats; ++k) {
+      for (models::QuadraticState& state : states) steps.add(state, {});
+      steps.take({0.05});
+    }
+    (void)t;
+  };
+  const std::vector<double> time =
+      best({[&] {
+              in_threads(threads, [&](unsigned t) {
+                for (int k = 0; k < products; ++k)
+                  linear_algebra::multiply(1, a[t], Transposed::no, a[t], Transposed::no, 0, c[t]);
+              });
+            },
+            [&] {
+              in_threads(threads, [&](unsigned t) {
+                for (int k = 0; k < repeats; ++k)
+                  linear_algebra::multiply(d * p, 1, p, 1, whole[t].data(), d * p, Transposed::no, v[t].data(), p,
+                                           Transposed::no, 0, w[t][0].data(), d * p);
+              });
+            },
+            [&] {
+              in_threads(threads, [&](unsigned t) {
+                for (int k = 0; k < repeats; ++k) instances[t].curvature.contract(v[t], w[t][0], scratch[t]);
+              });
+            },
+            [&] { in_threads(threads, contract_group); },
+            [&] {
+              in_threads(threads, [&](unsigned t) {
+                models::QuadraticState state(instances[t]);
+                for (int k = 0; k < repeats; ++k) state.step({0.05});
+              });
+            },
+            [&] { in_threads(threads, steps_of_group); }},
+           15);
+  const double gemm = products * product / time[0] * 1e-9;
+  const auto rate = [&](double seconds, double runs) { return repeats * runs * one / seconds * 1e-9; };
+  const double alone = rate(time[2], 1), together = rate(time[3], group);
   std::printf(
-      "D %4zu P %4zu threads %u: Eigen's product %6.2f GF/s, contraction %6.2f GF/s = %3.0f%%, %9.1f us/step (%.1f "
-      "MiB)\n",
-      d, p, threads, gemm, contraction, 100 * contraction / gemm, 1e6 * time[2] / repeats,
-      CurvatureTensor::bytes(d, p, CurvatureTensor::Storage::stored) / 1048576);
+      "D %4zu P %4zu threads %u (tensor %.1f MiB): Eigen's square product %6.2f GF/s, its product with one vector "
+      "%5.2f; "
+      "contraction alone %6.2f = %3.0f%%, in groups of %zu %6.2f = %3.0f%%; step %.1f us alone, %.1f in a group\n",
+      d, p, threads, CurvatureTensor::bytes(d, p, CurvatureTensor::Storage::stored) / 1048576, gemm, rate(time[1], 1),
+      alone, 100 * alone / gemm, group, together, 100 * together / gemm, 1e6 * time[4] / repeats,
+      1e6 * time[5] / repeats / group);
 }
 
 void streamed(std::size_t d, std::size_t p) {

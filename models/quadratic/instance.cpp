@@ -112,7 +112,15 @@ void CurvatureTensor::draw(const Block& block, double* out) const {
 void CurvatureTensor::contract(std::span<const double> v, Matrix& w, std::vector<double>& scratch) const {
   if (v.size() != parameters_) throw std::invalid_argument("the vector to contract has the wrong length");
   if (w.rows() != outputs_ || w.columns() != parameters_) w = Matrix(outputs_, parameters_);
-  std::fill_n(w.data(), w.size(), 0.0);
+  const double* from = v.data();
+  double* to = w.data();
+  contract({&from, 1}, {&to, 1}, scratch);
+}
+
+void CurvatureTensor::contract(std::span<const double* const> v, std::span<double* const> w,
+                               std::vector<double>& scratch) const {
+  if (v.size() != w.size()) throw std::invalid_argument("as many results as vectors are needed");
+  for (double* out : w) std::fill_n(out, outputs_ * parameters_, 0.0);
   if (off_diagonal_std_ == 0) return;
   for (const Block& block : blocks_) {
     const std::size_t width = block.end - block.begin;
@@ -126,14 +134,16 @@ void CurvatureTensor::contract(std::span<const double> v, Matrix& w, std::vector
     const std::size_t tile = std::max<std::size_t>(1, tile_numbers / (outputs_ * width));
     for (std::size_t first = 0; first < block.end; first += tile) {
       const std::size_t last = std::min(block.end, first + tile);
-      add_product(outputs_ * (last - first), width, q + outputs_ * first, stride, v.data() + block.begin,
-                  w.data() + outputs_ * first);
       // Above the diagonal block: Q_aji = Q_aij.
       const std::size_t above = std::min(last, block.begin);
-      if (above <= first) continue;
-      for (std::size_t j = block.begin; j < block.end; ++j)
-        add_product(outputs_, above - first, q + outputs_ * first + stride * (j - block.begin), outputs_,
-                    v.data() + first, w.column(j).data());
+      for (std::size_t r = 0; r < v.size(); ++r) {
+        add_product(outputs_ * (last - first), width, q + outputs_ * first, stride, v[r] + block.begin,
+                    w[r] + outputs_ * first);
+        if (above <= first) continue;
+        for (std::size_t j = block.begin; j < block.end; ++j)
+          add_product(outputs_, above - first, q + outputs_ * first + stride * (j - block.begin), outputs_,
+                      v[r] + first, w[r] + outputs_ * j);
+      }
     }
   }
 }

@@ -41,6 +41,9 @@ class CurvatureTensor {
   /// w_ai = sum_j Q_aij v_j, a D x P matrix: 2 D P^2 operations counted without symmetry. `scratch` serves a streamed
   /// tensor; threads that share the tensor need one each.
   void contract(std::span<const double> v, linear_algebra::Matrix& w, std::vector<double>& scratch) const;
+  /// The same for several vectors of P numbers, into as many D x P matrices (by columns), to the same bits as one by
+  /// one: each part of the tensor is fetched, or drawn, once for all of them.
+  void contract(std::span<const double* const> v, std::span<double* const> w, std::vector<double>& scratch) const;
   /// Q_aij. \throws std::logic_error when the tensor is streamed.
   double at(std::size_t a, std::size_t i, std::size_t j) const;
   Storage storage() const { return storage_; }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "models/quadratic/mean_square.hpp"
@@ -43,10 +44,12 @@ class QuadraticRun {
     if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
   }
 
-  /// Takes step `step`. Whether the run goes on.
-  bool advance(std::uint64_t step, const QuadraticRule& rule, std::span<const std::size_t> batch) {
-    state_.step(rule, batch);
-    if (sharpening_ && step < SharpeningRecord::last_step) sharpening_->note(step + 1, state_.jacobian());
+  /// What steps.
+  QuadraticState& state() { return state_; }
+
+  /// To be called after each step with their number. Whether the run goes on.
+  bool arrived(std::uint64_t step) {
+    if (sharpening_ && step <= SharpeningRecord::last_step) sharpening_->note(step, state_.jacobian());
     return state_.loss() <= largest_loss_;  // false for what is not a number, too
   }
 
@@ -98,48 +101,81 @@ class QuadraticRun {
   std::optional<SharpeningRecord> sharpening_;
 };
 
-/// One run, or the pair on Q and -Q, of which the observables are the means.
-class QuadraticReplica final : public Replica {
+/// A replica: one run, or the pair on Q and -Q, of which the observables are the means.
+struct QuadraticReplica {
+  QuadraticReplica(const QuadraticProblem& problem, const QuadraticInstance& instance, std::uint64_t seed,
+                   std::uint64_t index)
+      : masks(problem.law.outputs, problem.batch, seed, index) {
+    runs.reserve(2);
+    runs.emplace_back(problem, instance, 1.0);
+    if (problem.antithetic) runs.emplace_back(problem, instance, -1.0);
+  }
+
+  void observe(std::uint64_t step, std::span<double> out) const {
+    if (diverged) {
+      std::ranges::fill(out, std::numeric_limits<double>::infinity());
+      return;
+    }
+    runs[0].observe(step, out);
+    if (runs.size() == 1) return;
+    std::vector<double> other(out.size());
+    runs[1].observe(step, other);
+    for (std::size_t o = 0; o < out.size(); ++o) out[o] = 0.5 * (out[o] + other[o]);
+  }
+
+  RowMasks masks;
+  std::vector<QuadraticRun> runs;
+  bool diverged = false;
+};
+
+/// Replicas on one instance, whose steps read its tensor once for all of them.
+class QuadraticGroup final : public ReplicaGroup {
  public:
-  QuadraticReplica(std::shared_ptr<const QuadraticProblem> problem, std::shared_ptr<const QuadraticInstance> instance,
-                   std::uint64_t seed, std::uint64_t index)
-      : problem_(std::move(problem)),
-        instance_(std::move(instance)),
-        masks_(problem_->law.outputs, problem_->batch, seed, index) {
-    runs_.reserve(2);
-    runs_.emplace_back(*problem_, *instance_, 1.0);
-    if (problem_->antithetic) runs_.emplace_back(*problem_, *instance_, -1.0);
+  QuadraticGroup(std::shared_ptr<const QuadraticProblem> problem, std::shared_ptr<const QuadraticInstance> instance,
+                 std::uint64_t seed, std::uint64_t first, std::uint64_t count)
+      : problem_(std::move(problem)), instance_(std::move(instance)) {
+    replicas_.reserve(count);
+    for (std::uint64_t r = 0; r < count; ++r) replicas_.emplace_back(*problem_, *instance_, seed, first + r);
   }
 
   void advance(std::uint64_t target) override {
     QuadraticRule rule = problem_->rule;
-    for (; step_ < target && !diverged_; ++step_) {
+    const auto goes_on = [](const QuadraticReplica& r) { return !r.diverged; };
+    for (; step_ < target && std::ranges::any_of(replicas_, goes_on); ++step_) {
       rule.learning_rate = problem_->learning_rate(static_cast<double>(step_));
-      const std::span<const std::size_t> batch = masks_.rows(step_);
-      for (QuadraticRun& run : runs_) diverged_ = !run.advance(step_, rule, batch) || diverged_;
+      for (QuadraticReplica& replica : replicas_) {
+        if (replica.diverged) continue;
+        const std::span<const std::size_t> batch = replica.masks.rows(step_);
+        for (QuadraticRun& run : replica.runs) steps_.add(run.state(), batch);
+      }
+      steps_.take(rule);
+      for (QuadraticReplica& replica : replicas_) {
+        if (replica.diverged) continue;
+        for (QuadraticRun& run : replica.runs) replica.diverged = !run.arrived(step_ + 1) || replica.diverged;
+      }
     }
     step_ = std::max(step_, target);
   }
 
-  void observe(std::span<double> out) const override {
-    if (diverged_) {
-      std::ranges::fill(out, std::numeric_limits<double>::infinity());
-      return;
-    }
-    runs_[0].observe(step_, out);
-    if (runs_.size() == 1) return;
-    std::vector<double> other(out.size());
-    runs_[1].observe(step_, other);
-    for (std::size_t o = 0; o < out.size(); ++o) out[o] = 0.5 * (out[o] + other[o]);
-  }
+  void observe(std::size_t index, std::span<double> out) const override { replicas_[index].observe(step_, out); }
 
  private:
   std::shared_ptr<const QuadraticProblem> problem_;
   std::shared_ptr<const QuadraticInstance> instance_;
-  RowMasks masks_;
-  std::vector<QuadraticRun> runs_;
+  std::vector<QuadraticReplica> replicas_;
+  JointSteps steps_;
   std::uint64_t step_ = 0;
-  bool diverged_ = false;
+};
+
+/// A group of one.
+class SingleReplica final : public Replica {
+ public:
+  explicit SingleReplica(std::unique_ptr<ReplicaGroup> group) : group_(std::move(group)) {}
+  void advance(std::uint64_t step) override { group_->advance(step); }
+  void observe(std::span<double> out) const override { group_->observe(0, out); }
+
+ private:
+  std::unique_ptr<ReplicaGroup> group_;
 };
 
 class QuadraticSimulation final : public Simulation {
@@ -150,7 +186,21 @@ class QuadraticSimulation final : public Simulation {
   const std::vector<Observable>& observables() const override { return observables_; }
 
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
-    return std::make_unique<QuadraticReplica>(problem_, instance(seed, index), seed, index);
+    return std::make_unique<SingleReplica>(
+        std::make_unique<QuadraticGroup>(problem_, instance(seed, index), seed, index, 1));
+  }
+
+  std::uint64_t group_size() const override {
+    if (!problem_->given && !problem_->shared_instance) return 1;
+    // Larger groups gain little more, and leave threads without work.
+    constexpr std::uint64_t largest = 8;
+    const std::uint64_t threads = run_threads(*problem_);
+    return std::clamp<std::uint64_t>(problem_->replicas / threads, 1, largest);
+  }
+
+  std::unique_ptr<ReplicaGroup> group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const override {
+    if (count > group_size()) throw std::invalid_argument("the group is too large");
+    return std::make_unique<QuadraticGroup>(problem_, instance(seed, first), seed, first, count);
   }
 
   std::string sampler() const override { return "residual space, " + plan_.text(); }

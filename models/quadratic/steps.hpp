@@ -28,6 +28,7 @@ class QuadraticState {
   explicit QuadraticState(const QuadraticInstance& instance, double sign = 1);
 
   /// One step with the rows of `batch` (0-based, distinct), the same in both passes of SAM; all rows when it is empty.
+  /// JointSteps takes those of many runs faster.
   void step(const QuadraticRule& rule, std::span<const std::size_t> batch = {});
 
   const std::vector<double>& residual() const { return z_; }
@@ -37,14 +38,39 @@ class QuadraticState {
   double loss() const;
 
  private:
+  friend class JointSteps;
   void gradient(const linear_algebra::Matrix& j, std::span<const double> z, std::span<const std::size_t> batch);
+  /// The step in parts; between them w_ must become the contraction of the tensor with g_.
+  void begin(std::span<const std::size_t> batch) { gradient(j_, z_, batch); }
+  void ascend(const QuadraticRule& rule, std::span<const std::size_t> batch);
+  void descend(const QuadraticRule& rule);
 
   const QuadraticInstance& instance_;
   std::vector<double> z_, theta_;
   linear_algebra::Matrix j_;
   // Working space: masked residual, gradient, Q g and D-vectors.
-  std::vector<double> masked_, g_, jg_, wg_, ascent_z_, scratch_;
+  std::vector<double> masked_, g_, jg_, wg_, ascent_z_;
   linear_algebra::Matrix w_, ascent_j_;
+};
+
+/// Steps of several runs on one instance, to the same bits as each alone; the tensor is read once for all of them.
+class JointSteps {
+ public:
+  /// Adds a run to the step that is being prepared; rows as in QuadraticState::step. `state` and `batch` must live
+  /// until it is taken.
+  void add(QuadraticState& state, std::span<const std::size_t> batch);
+  /// Takes the step with the runs added since the last one. \throws std::invalid_argument when they are not all on one
+  /// instance.
+  void take(const QuadraticRule& rule);
+
+ private:
+  void contract();
+
+  std::vector<QuadraticState*> states_;
+  std::vector<std::span<const std::size_t>> batches_;
+  std::vector<const double*> from_;
+  std::vector<double*> to_;
+  std::vector<double> scratch_;
 };
 
 }  // namespace edgewise::models

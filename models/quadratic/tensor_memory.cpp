@@ -43,10 +43,14 @@ std::optional<double> available_memory() {
   return std::nullopt;
 }
 
+unsigned run_threads(const QuadraticProblem& problem) {
+  return problem.threads > 0 ? problem.threads : std::max(1u, std::thread::hardware_concurrency());
+}
+
 TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> available) {
   using Storage = CurvatureTensor::Storage;
   TensorPlan plan;
-  const unsigned threads = problem.threads > 0 ? problem.threads : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned threads = run_threads(problem);
   plan.at_a_time = problem.shared_instance || problem.given
                        ? 1
                        : static_cast<unsigned>(std::min<std::uint64_t>(threads, problem.replicas));

@@ -20,6 +20,9 @@ struct TensorPlan {
 /// Bytes of memory that the machine could still give; nullopt where /proc/meminfo does not say.
 std::optional<double> available_memory();
 
+/// Threads that run replicas at a time.
+unsigned run_threads(const QuadraticProblem& problem);
+
 /// \param available  what `memory_limit` defaults to 80% of; infinite when the machine does not say.
 /// \throws std::invalid_argument when the tensors are to be stored and do not fit, with what would help.
 TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> available = available_memory());

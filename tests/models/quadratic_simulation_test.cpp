@@ -168,6 +168,44 @@ TEST_CASE("a shared instance: same start, other batches") {
   CHECK(holds(simulate(p)->warnings().at(0), "every replica is the same run"));
 }
 
+TEST_CASE("replicas of a group have the bits that they have alone, also where others of it diverge") {
+  QuadraticProblem p = problem_of(20, 40, 4, 0.72, 4);
+  p.shared_instance = true;
+  p.replicas = 40;
+  p.threads = 2;
+  for (const bool antithetic : {false, true})
+    for (const bool streamed : {false, true})
+      for (const double rho : {0.0, 0.02}) {
+        p.antithetic = antithetic;
+        p.tensor = streamed ? "streamed" : "stored";
+        p.rule.rho = rho;
+        const auto simulation = simulate(p);
+        const std::size_t size = simulation->group_size();
+        REQUIRE(size == 8);
+        const auto group = simulation->group(1, 16, size);
+        std::size_t diverged = 0;
+        for (const std::uint64_t target : {3u, 150u}) {
+          group->advance(target);
+          for (std::size_t r = 0; r < size; ++r) {
+            const auto replica = simulation->replica(1, 16 + r);
+            replica->advance(target);
+            std::vector<double> out(simulation->observables().size());
+            group->observe(r, out);
+            CHECK(out == observed(*simulation, *replica));
+            if (!std::isfinite(out[0])) ++diverged;
+          }
+        }
+        CAPTURE(diverged);
+        if (!antithetic && rho == 0) CHECK((diverged > 0 && diverged < size));
+      }
+  p.threads = 30;
+  CHECK(simulate(p)->group_size() == 1);
+  CHECK_THROWS_AS(simulate(p)->group(1, 0, 2), std::invalid_argument);
+  p.threads = 1;
+  p.shared_instance = false;
+  CHECK(simulate(p)->group_size() == 1);
+}
+
 TEST_CASE("a run that leaves is infinite from then on") {
   const QuadraticProblem p = problem_of(20, 40, 4, 0.9, 20);
   const auto simulation = simulate(p);

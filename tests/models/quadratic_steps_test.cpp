@@ -121,6 +121,16 @@ TEST_CASE("without curvature the residual shrinks by I - eta K") {
   CHECK(state.jacobian()(2, 3) == x.j0(2, 3));
 }
 
+TEST_CASE("runs that step together must be on one instance") {
+  const QuadraticInstance x = models::draw_instance(law_of(4, 6, 1), 9, 0, models::CurvatureTensor::Storage::stored);
+  const QuadraticInstance y = models::draw_instance(law_of(4, 6, 1), 9, 1, models::CurvatureTensor::Storage::stored);
+  QuadraticState a(x), b(y);
+  models::JointSteps steps;
+  steps.add(a, {});
+  steps.add(b, {});
+  CHECK_THROWS_AS(steps.take({0.1}), std::invalid_argument);
+}
+
 TEST_CASE("SAM without ascent is gradient descent; at a minimum normalised SAM stays") {
   const QuadraticInstance f = models::fixed_instance();
   QuadraticState gd(f), sam(f);

@@ -19,7 +19,7 @@ using tests::IsotropicSimulation;
 namespace {
 
 /// Counts steps; replicas divisible by 5 blow up at step 10, and replica 3 throws if asked to.
-class Counting final : public models::Simulation {
+class Counting : public models::Simulation {
  public:
   explicit Counting(bool diverge, std::atomic<bool>* stop_at_replica_4 = nullptr, bool fail = false)
       : diverge_(diverge), stop_(stop_at_replica_4), fail_(fail) {}
@@ -56,6 +56,15 @@ class Counting final : public models::Simulation {
   bool diverge_;
   std::atomic<bool>* stop_;
   bool fail_;
+};
+
+class CountingInGroups final : public Counting {
+ public:
+  CountingInGroups(bool diverge, std::uint64_t size) : Counting(diverge), size_(size) {}
+  std::uint64_t group_size() const override { return size_; }
+
+ private:
+  std::uint64_t size_;
 };
 
 models::Experiment experiment(std::vector<std::uint64_t> at, std::uint64_t replicas) {
@@ -131,6 +140,19 @@ TEST_CASE("diverged replicas are counted, and the record ends before the first")
   CHECK(sample.mean[3 + 2] == 5.5);
   REQUIRE(sample.warnings.size() == 2);
   CHECK(sample.warnings[1] == "3 of 12 replicas diverged, the first by step 10; statistics end before it");
+}
+
+TEST_CASE("replicas in groups are recorded as those one by one") {
+  for (const bool diverge : {false, true}) {
+    const Sample single = run(Counting(diverge), experiment({0, 3, 10, 1000}, 13), {});
+    for (const std::uint64_t size : {2u, 5u, 13u, 50u}) {
+      const Sample grouped = run(CountingInGroups(diverge, size), experiment({0, 3, 10, 1000}, 13), {});
+      CHECK(grouped.replicas == 13);
+      CHECK(grouped.steps == single.steps);
+      CHECK(grouped.values == single.values);
+      CHECK(grouped.diverged == single.diverged);
+    }
+  }
 }
 
 TEST_CASE("a stop keeps what is finished and marks the result") {

@@ -76,11 +76,13 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
     out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
   }
   out.labels.emplace_back("post_eos", solution.post_eos ? std::to_string(*solution.post_eos) : "never");
-  if (solution.post_eos)
+  if (solution.post_eos) {
+    out.valid_until = static_cast<double>(*solution.post_eos) - 1;
     out.warnings.push_back(fmt::format(
         "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
         "departs from this limit by O(1)",
         *solution.post_eos));
+  }
   return out;
 }
 
@@ -121,7 +123,7 @@ std::vector<settings::Parameter> quadratic_theory_parameters() {
       settings::text("method",
                      "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
                      "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
-                     "linear-mean: curvature 0, one J0: mean of z and, without SAM, of the loss, exact at finite D, P")
+                     "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P")
           .one_of({"memory", "flow", "early-time", "linear-mean"})
           .otherwise(std::string("memory")),
       settings::number("order",
@@ -157,14 +159,6 @@ void keep_comparable(Trajectory& trajectory) {
   std::erase_if(trajectory.columns, [](const Column& c) {
     return c.observable.name == "ntk_max" || c.observable.name == "eta_lambda_max";
   });
-  const auto label = std::ranges::find(trajectory.labels, "post_eos", &std::pair<std::string, std::string>::first);
-  if (label == trajectory.labels.end() || label->second == "never") return;
-  const double edge = std::stod(label->second);
-  std::size_t kept = 0;
-  while (kept < trajectory.steps.size() && trajectory.steps[kept] < edge) ++kept;
-  trajectory.steps.resize(kept);
-  for (Column& column : trajectory.columns) column.value.resize(kept);
-  trajectory.warnings.push_back("compared before the edge of stability, step " + label->second + ", only");
 }
 
 }  // namespace edgewise::models

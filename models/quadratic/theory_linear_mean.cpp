@@ -62,7 +62,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
 
   const bool full = problem.batch == d;
   const double operations = std::pow(static_cast<double>(d), 3) * static_cast<double>(problem.time.steps);
-  const bool by_moment = !full && problem.rule.rho == 0 && operations <= most_operations;
+  const bool by_moment = !full && operations <= most_operations;
   std::optional<Matrix> moment;
   if (by_moment) {
     moment = linear_algebra::product(initial, initial, Transposed::no, Transposed::yes);
@@ -79,7 +79,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
       const double eta = problem.learning_rate(static_cast<double>(step));
       linear_algebra::multiply(-eta, descent, Transposed::no, mean, Transposed::no, 0, change);
       for (std::size_t i = 0; i < mean.size(); ++i) mean.data()[i] += change.data()[i];
-      if (moment && eta > 0) moment = second_moment_step(kernel, eta, problem.batch, *moment);
+      if (moment && eta > 0) moment = sam_second_moment_step(kernel, eta, problem.rule.rho, problem.batch, *moment);
     }
     const double total = moment ? trace(*moment) : variance * square(mean);
     if (!(total <= divergence * variance * scale)) {
@@ -96,7 +96,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
   out.columns.push_back({{"residual_overlap", "1", "z0'z/|z0|^2, the part of the initial residual that remains"},
                          std::move(overlap),
                          {}});
-  if (!full && problem.rule.rho == 0 && !moment)
+  if (!full && !moment)
     out.warnings.push_back("the loss is left out: its second moment, D^3 operations a step, would take too long");
   return out;
 }

@@ -7,11 +7,10 @@
 
 namespace edgewise::models {
 
-/// Columns: residual_overlap, E z_t = prod (I - eta_t b K [I + rho (beta K + (1 - beta) diag K)]) z0 along z0; loss, at
-/// full batch and for SGD without SAM, by the operator of the second moment, O(D^3) a step; ntk_mean. Averages are over
-/// batches and, where they are drawn, over residuals, whose direction is uniform.
-/// \throws std::invalid_argument for a curvature that is not 0, a Jacobian that differs between replicas, and
-/// normalised SAM.
+/// Columns: residual_overlap, E z_t = prod (I - eta_t b K [I + rho (beta K + (1 - beta) diag K)]) z0 along z0; loss,
+/// for mini-batches by the operator of the second moment, O(D^3) a step; ntk_mean. Averages are over batches and, where
+/// they are drawn, over residuals, whose direction is uniform. \throws std::invalid_argument for a curvature that is
+/// not 0, a Jacobian that differs between replicas, and normalised SAM.
 Trajectory solve_linear_mean(const QuadraticProblem& problem);
 
 }  // namespace edgewise::models

@@ -197,6 +197,9 @@ TEST_CASE("SAM with mini-batches: the mean map is the average over masks") {
     for (const std::complex<double>& x : edgewise::linear_algebra::eigenvalues(product(kernel, mean)))
       largest = std::max(largest, x.real());
     CHECK(sam_mean_rate(kernel, eta, rho, B) == doctest::Approx(eta * largest).epsilon(1e-11));
+    const Matrix descent = sam_mean_descent(kernel, rho, B), expected = product(kernel, mean);
+    for (std::size_t i = 0; i < descent.size(); ++i)
+      CHECK(descent.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-12));
   }
   // At full batch it is 2 where lambda_1 is SAM's edge.
   const double top = symmetric_eigen(kernel).values.back();
@@ -211,6 +214,8 @@ TEST_CASE("bad input of kernel norms is named") {
   CHECK_THROWS_WITH_AS(annealed_kernel_norm(eigen.values, -1, 1),
                        "the learning rate must be positive and finite, not -1", edgewise::settings::Error);
   CHECK_THROWS_WITH_AS(sam_edge(.1, -1), "rho must be finite and not negative, not -1", edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sam_mean_descent(wishart(3, 6, 1), -1, 1), "rho must be finite and not negative, not -1",
+                       edgewise::settings::Error);
   CHECK_THROWS_AS(annealed_critical_rate({}, 1), edgewise::settings::Error);
   CHECK_THROWS_AS(second_moment_step(wishart(3, 6, 1), .1, 1, Matrix(2, 2)), edgewise::settings::Error);
 }

@@ -105,7 +105,8 @@ class MapFrame {
     add('x', of_x, x_);
     add('y', of_y, y_);
     std::string below = shown_name(of_x.name);
-    if (!caption.empty()) below += "\\n{/*0.8 " + caption + "}\\n{/*0.3  }";
+    if (!caption.empty()) below += "\\n{/*0.8 " + caption + "}";
+    below += "\\n{/*0.3  }";  // or the legend would touch it
     return out + fmt::format("set xlabel \"{}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n", below,
                              plain(shown_name(of_y.name)));
   }

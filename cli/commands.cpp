@@ -17,6 +17,7 @@
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/sweep_input.hpp"
+#include "cli/verdict_json.hpp"
 #include "models/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
@@ -24,6 +25,7 @@
 #include "validation/closed_forms.hpp"
 #include "validation/extrapolation.hpp"
 #include "validation/monte_carlo.hpp"
+#include "validation/predictions.hpp"
 #include "validation/verdict.hpp"
 
 namespace edgewise::cli {
@@ -74,38 +76,6 @@ std::string percent(double x) {
   return fmt::format("{:.3g}%", 100 * x);
 }
 
-Json verdict_json(const validation::Verdict& verdict, const Result& result) {
-  Json out;
-  out["experiment"] = result.get("file");
-  out["title"] = result.get("title");
-  out["model"] = result.get("model");
-  out["outcome"] = validation::name(verdict.outcome);
-  out["reason"] = verdict.reason;
-  out["max_z"] = json_number(verdict.max_z);
-  out["critical_z"] = json_number(verdict.critical_z);
-  out["p_value"] = json_number(verdict.p_value);
-  out["detectable"] = json_number(verdict.detectable);
-  out["largest_gap"] = json_number(verdict.largest_gap);
-  out["effective_comparisons"] = json_number(verdict.effective_comparisons);
-  out["comparisons"] = verdict.rows.size();
-  out["replicas"] = verdict.replicas;
-  out["heavy_tailed"] = verdict.heavy_tailed;
-  out["exact_std"] = verdict.exact_std;
-  out["method"] = result.get("method");
-  out["sampler"] = result.get("sampler");
-  out["seed"] = result.get("seed");
-  out["interrupted"] = result.get("interrupted") == "true";
-  Json warnings = Json::array();
-  const std::string lines(result.get("warnings"));
-  for (std::size_t at = 0; at < lines.size();) {
-    const std::size_t end = std::min(lines.find('\n', at), lines.size());
-    warnings.push_back(lines.substr(at, end - at));
-    at = end + 1;
-  }
-  out["warnings"] = std::move(warnings);
-  return out;
-}
-
 Status status_of(validation::Outcome outcome) {
   switch (outcome) {
     case validation::Outcome::agree:
@@ -129,12 +99,16 @@ struct Judged {
 
 Judged judge_one(const Context& context, const Loaded& loaded, const validation::VerdictOptions& options) {
   const models::Experiment& experiment = loaded.provenance.experiment;
+  const std::vector<models::Prediction> predictions = loaded.problem->predictions();
+  validation::check_predictions(experiment.table, predictions, options);
   Judged out;
   out.theory = loaded.problem->reference();
   out.sample = run_replicas(context, *loaded.problem, experiment);
   if (out.sample.interrupted && out.sample.replicas < 2)
     throw interruption(out.sample, loaded, "; too few to judge, nothing is written");
-  out.verdict = validation::judge(out.theory, out.sample, options, experiment.monte_carlo.seed);
+  out.verdict = validation::judge(out.theory, out.sample, predictions, options, experiment.monte_carlo.seed);
+  for (const validation::PredictionVerdict& p : out.verdict.predictions)
+    out.lines.push_back("  " + validation::summary(p));
   return out;
 }
 
@@ -142,6 +116,9 @@ Judged judge_one(const Context& context, const Loaded& loaded, const validation:
 Judged judge_dimensions(const Context& context, const Loaded& loaded, const validation::VerdictOptions& options,
                         const validation::ExtrapolationOptions& asked) {
   const models::Experiment& base = loaded.provenance.experiment;
+  if (!options.predictions.empty())
+    throw base.table.table_or_empty("verdict").error(
+        "predictions", "are about the runs of one experiment; with `dimensions` the limit of the curves is judged");
   std::vector<validation::Level> levels;
   for (std::size_t l = 0; const models::Experiment& experiment : validation::at_dimensions(base, asked)) {
     const double dimension = asked.dimensions[l++];

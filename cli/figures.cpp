@@ -39,7 +39,7 @@ struct Curve {
   }
 };
 
-enum class Style { line, points, band, guide };
+enum class Style { line, points, band, guide, level };
 
 struct Series {
   Style style;
@@ -71,7 +71,7 @@ const std::vector<double>* values_of(const Result& result, std::string_view fiel
 
 /// Everything one result shows of one observable.
 struct Parts {
-  Curve theory, predicted, points, quantiles;
+  Curve theory, beyond, predicted, points, quantiles;  ///< beyond: theory where it no longer claims to hold
   bool log_normal = false;
 };
 
@@ -87,10 +87,15 @@ Parts parts_of(const Result& result, std::size_t o) {
   // One kind of band along the whole curve: it would jump where the kind changes.
   for (std::size_t t = 0; std && theory && t < result.steps.size(); ++t)
     out.log_normal = out.log_normal || (finite((*std)[t]) && (*std)[t] > 0.3 * (*theory)[t]);
+  const std::string_view last = result.get("theory_valid_until");
+  const double until =
+      last.empty() ? std::numeric_limits<double>::infinity() : std::strtod(std::string(last).c_str(), nullptr);
   for (std::size_t t = 0; t < result.steps.size(); ++t) {
     const double x = result.steps[t];
     if (theory && finite((*theory)[t])) {
-      out.theory.add(x, (*theory)[t]);
+      if (x > until && out.beyond.x.empty() && !out.theory.x.empty())
+        out.beyond.add(out.theory.x.back(), out.theory.y.back());
+      (x > until ? out.beyond : out.theory).add(x, (*theory)[t]);
       if (std && finite((*std)[t])) {
         const auto [low, high] = predicted_band((*theory)[t], (*std)[t], out.log_normal);
         out.predicted.add(x, (*theory)[t], low, high);
@@ -139,6 +144,29 @@ Curve guide(const Curve& along, double exponent, const Axis& x_axis) {
   return out;
 }
 
+/// The values that predictions about whole runs name for an observable, each with its words.
+std::vector<std::pair<double, std::string>> levels_of(const std::vector<Result>& results,
+                                                      const std::string& observable) {
+  std::vector<std::pair<double, std::string>> out;
+  for (const Result& result : results) {
+    std::string_view names = result.get("predictions");
+    while (!names.empty()) {
+      const std::string of = "prediction_" + std::string(names.substr(0, names.find(", "))) + "_";
+      names.remove_prefix(std::min(names.size(), of.size() - std::string_view("prediction__").size()));
+      names.remove_prefix(std::min<std::size_t>(names.size(), 2));
+      if (result.get(of + "observable") != observable) continue;
+      const auto value = [&](const char* key) {
+        return std::strtod(std::string(result.get(of + key)).c_str(), nullptr);
+      };
+      const double nominal = value("nominal");
+      const char* sign = std::isinf(value("high")) ? "≥ " : std::isinf(value("low")) ? "≤ " : "";
+      std::pair<double, std::string> level{nominal, fmt::format("predicted: {}{:.4g}", sign, nominal)};
+      if (finite(nominal) && std::find(out.begin(), out.end(), level) == out.end()) out.push_back(std::move(level));
+    }
+  }
+  return out;
+}
+
 struct Panel {
   models::Observable observable;
   std::vector<Series> series;
@@ -160,6 +188,8 @@ std::string runs_of(const Result& result) {
 }
 
 constexpr const char* legend_points = "simulation, mean ± 2 s.e.m.";
+constexpr const char* legend_beyond = "theory, beyond its validity";
+constexpr const char* dark = "#444444";
 constexpr const char* legend_quantiles = "simulation, 5–95% of runs";
 
 Panel panel_of(const std::vector<Result>& results, const std::vector<std::string>& labels, const std::string& name,
@@ -180,7 +210,8 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     all.push_back(parts_of(results[r], static_cast<std::size_t>(o)));
     if (const std::string_view at = results[r].get("diverged_at"); !at.empty())
       panel.diverged_at.push_back(std::strtod(std::string(at).c_str(), nullptr));
-    for (const Curve* c : {&all.back().theory, &all.back().points}) xs.insert(xs.end(), c->x.begin(), c->x.end());
+    for (const Curve* c : {&all.back().theory, &all.back().beyond, &all.back().points})
+      xs.insert(xs.end(), c->x.begin(), c->x.end());
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(labels), name));
 
@@ -189,7 +220,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   panel.x = axis_of(recorded, xs, true, 0.02);
   const auto visible = [&](double x) { return !panel.x.log || x > 0; };
   for (const Parts& p : all) {
-    for (const Curve* c : {&p.theory, &p.points})
+    for (const Curve* c : {&p.theory, &p.beyond, &p.points})
       for (std::size_t i = 0; i < c->x.size(); ++i)
         if (visible(c->x[i])) central.push_back(c->y[i]);
     for (const Curve* c : {&p.predicted, &p.quantiles})
@@ -199,11 +230,13 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
           shown.push_back(c->high[i]);
         }
   }
+  const auto levels = levels_of(results, name);
+  for (const auto& [value, words] : levels) central.push_back(value);
   shown.insert(shown.end(), central.begin(), central.end());
   panel.y = axis_of(central, shown, true, 0.06);
 
-  bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false;
-  std::vector<Series> bands, lines, points;
+  bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false, any_beyond = false;
+  std::vector<Series> bands, lines, points, beyond;
   for (std::size_t r = 0; r < results.size(); ++r) {
     Parts& p = all[r];
     thin(p.points, panel.x);
@@ -212,6 +245,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     const std::string of_simulation = single ? palette[1] : palette[r % palette_size];
     const bool with_line = !p.theory.x.empty(), with_points = !p.points.x.empty();
     any_line = any_line || with_line;
+    any_beyond = any_beyond || !p.beyond.x.empty();
     any_points = any_points || with_points;
     if (!p.quantiles.x.empty()) {
       any_quantiles = true;
@@ -223,14 +257,24 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
                        single ? (p.log_normal ? "theory, 95% of runs" : "theory, ± 2 s.d. of one run") : ""});
     }
     if (with_line) lines.push_back({Style::line, p.theory, of_theory, single ? "theory" : labels[r]});
+    if (!p.beyond.x.empty())
+      beyond.push_back({Style::guide, p.beyond, of_theory, single ? legend_beyond : "", true, 2});
     if (with_points)
       points.push_back({Style::points, p.points, of_simulation,
                         single ? legend_points + runs_of(results[r]) : (with_line ? "" : labels[r])});
   }
-  for (auto* list : {&bands, &points, &lines}) panel.series.insert(panel.series.end(), list->begin(), list->end());
+  for (const auto& [value, words] : levels) {
+    Series s{Style::level, {}, dark, words};
+    s.curve.add(panel.x.low, value);
+    s.curve.add(panel.x.high, value);
+    bands.push_back(std::move(s));
+  }
+  for (auto* list : {&bands, &points, &beyond, &lines})
+    panel.series.insert(panel.series.end(), list->begin(), list->end());
   if (!single) {
     // Legend entries without data say what the marks mean.
     if (any_line && any_points) panel.series.push_back({Style::line, {}, grey, "theory"});
+    if (any_beyond) panel.series.push_back({Style::guide, {}, grey, legend_beyond, true, 2});
     if (any_points) panel.series.push_back({Style::points, {}, grey, legend_points});
     if (any_quantiles) panel.series.push_back({Style::band, {}, grey, legend_quantiles});
     if (any_predicted) panel.series.push_back({Style::band, {}, grey, "theory, 95% of runs"});
@@ -375,6 +419,9 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
         break;
       case Style::line:
         plots.push_back(fmt::format("{} using 1:2 with lines lw 2 lc rgb '{}' {}", data, s.color, title));
+        break;
+      case Style::level:
+        plots.push_back(fmt::format("{} using 1:2 with lines lw 0.9 lc rgb '{}' {}", data, s.color, title));
         break;
       case Style::guide:
         plots.push_back(

@@ -1,5 +1,7 @@
 #include "cli/results.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -101,6 +103,7 @@ void add_theory(std::vector<Attribute>& out, const models::Trajectory& theory, c
   out.push_back(attribute("exact_at_finite_dimension", std::string_view(theory.exact ? "true" : "false")));
   for (const auto& [key, value] : from.tolerances) out.push_back(attribute(key, value));
   if (theory.diverged_at) out.push_back(attribute("diverged_at", *theory.diverged_at));
+  if (theory.valid_until) out.push_back(attribute("theory_valid_until", *theory.valid_until));
   for (const auto& [key, value] : theory.labels) out.push_back(attribute(key, value));
   for (const auto& [key, value] : theory.report) {
     // Attribute names must be legal in NetCDF and hold no colon in CSV.
@@ -108,6 +111,29 @@ void add_theory(std::vector<Attribute>& out, const models::Trajectory& theory, c
     for (char& c : name)
       if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
     out.push_back(attribute(std::move(name), value));
+  }
+}
+
+/// Line `predictions` names them; of each the lines prediction_NAME_....
+void add_predictions(std::vector<Attribute>& out, const validation::Verdict& verdict) {
+  if (verdict.predictions.empty()) return;
+  std::vector<std::string> names;
+  for (const auto& p : verdict.predictions) names.push_back(p.prediction.name);
+  out.push_back(attribute("predictions", settings::join(names)));
+  for (const auto& p : verdict.predictions) {
+    const std::string of = "prediction_" + p.prediction.name + "_";
+    out.push_back(attribute(of + "statement", p.prediction.statement));
+    out.push_back(
+        attribute(of + "quantity", fmt::format("{} of {}", models::name(p.prediction.centre), p.prediction.quantity)));
+    out.push_back(attribute(of + "observable", p.prediction.observable));
+    out.push_back(attribute(of + "nominal", p.prediction.nominal));
+    out.push_back(attribute(of + "low", p.prediction.low));
+    out.push_back(attribute(of + "high", p.prediction.high));
+    out.push_back(attribute(of + "runs", static_cast<double>(p.runs)));
+    out.push_back(attribute(of + "p_value", p.p_value));
+    out.push_back(attribute(of + "detectable", p.detectable));
+    out.push_back(attribute(of + "outcome", p.judged ? validation::name(p.outcome) : "not judged"));
+    out.push_back(attribute(of + "reason", p.reason));
   }
 }
 
@@ -175,31 +201,46 @@ Result validation_result(const models::Trajectory& theory, const validation::Sam
   Result out;
   out.kind = ResultKind::validation;
   std::map<double, std::size_t> place;
-  for (const validation::Comparison& row : verdict.rows) place[static_cast<double>(row.step)] = 0;
+  const auto each_row = [&](const auto& use) {
+    for (const auto* rows : {&verdict.rows, &verdict.shown})
+      for (const validation::Comparison& row : *rows) use(row);
+  };
+  each_row([&](const validation::Comparison& row) { place[static_cast<double>(row.step)] = 0; });
+  for (const validation::PredictionVerdict& p : verdict.predictions) place[p.step] = 0;
   for (auto& [step, index] : place) {
     index = out.steps.size();
     out.steps.push_back(step);
   }
-  for (const models::Observable& o : sample.observables)
-    if (std::any_of(verdict.rows.begin(), verdict.rows.end(),
-                    [&](const auto& row) { return row.observable == o.name; }))
-      out.observables.push_back(o);
+  for (const models::Observable& o : sample.observables) {
+    bool compared = false;
+    each_row([&](const validation::Comparison& row) { compared = compared || row.observable == o.name; });
+    if (compared) out.observables.push_back(o);
+  }
+  const std::size_t of_sample_alone = out.observables.size();
+  for (const validation::PredictionVerdict& p : verdict.predictions)
+    out.observables.push_back({p.prediction.name, "", p.prediction.statement});
 
   out.fields = fields_of(out.kind);
   for (Field& f : out.fields) f.values.assign(out.observables.size(), std::vector<double>(out.steps.size(), nan));
 
-  for (const validation::Comparison& row : verdict.rows) {
-    const int index = out.index(row.observable);
-    if (index < 0) continue;
+  const auto put = [&](double step, const std::string& observable, double theory_value, double mean, double sem,
+                       double z) {
+    const int index = out.index(observable);
+    if (index < 0) return;
     const auto o = static_cast<std::size_t>(index);
-    const std::size_t t = place[static_cast<double>(row.step)];
-    out.fields[0].values[o][t] = row.theory;
-    out.fields[1].values[o][t] = row.mc_mean;
-    out.fields[2].values[o][t] = row.mc_sem;
-    out.fields[3].values[o][t] = row.z;
-  }
+    const std::size_t t = place[step];
+    out.fields[0].values[o][t] = theory_value;
+    out.fields[1].values[o][t] = mean;
+    out.fields[2].values[o][t] = sem;
+    out.fields[3].values[o][t] = z;
+  };
+  each_row([&](const validation::Comparison& row) {
+    put(static_cast<double>(row.step), row.observable, row.theory, row.mc_mean, row.mc_sem, row.z);
+  });
+  for (const validation::PredictionVerdict& p : verdict.predictions)
+    put(p.step, p.prediction.name, p.prediction.nominal, p.estimate, p.error, p.judged ? p.z : nan);
   const std::size_t times = sample.steps.size();
-  for (std::size_t o = 0; o < out.observables.size(); ++o) {
+  for (std::size_t o = 0; o < of_sample_alone; ++o) {
     std::size_t of_sample = 0;
     while (sample.observables[of_sample].name != out.observables[o].name) ++of_sample;
     for (std::size_t t = 0; t < times; ++t) {
@@ -232,6 +273,7 @@ Result validation_result(const models::Trajectory& theory, const validation::Sam
   lines.push_back(attribute("effective_comparisons", verdict.effective_comparisons));
   lines.push_back(attribute("heavy_tailed", std::string_view(verdict.heavy_tailed ? "true" : "false")));
   lines.push_back(attribute("exact_std", std::string_view(verdict.exact_std ? "true" : "false")));
+  add_predictions(lines, verdict);
   add_theory(lines, theory, provenance);
   add_sample(lines, sample, provenance);
   std::vector<std::string> warnings = theory.warnings;

@@ -74,6 +74,28 @@ std::unique_ptr<Measure> verdict(const MeasureTable& table) {
       });
 }
 
+std::unique_ptr<Measure> prediction(const MeasureTable& table) {
+  table.require({"validate"}, "kind");
+  const std::string& n = table.name;
+  const std::string wanted = table.values.text("prediction");
+  return std::make_unique<Reading>(
+      table,
+      std::vector<MeasureInfo>{{n, "", fmt::format("{}: what the runs of its kind give", wanted)},
+                               {n + "_error", "", "its standard error"},
+                               {n + "_runs", "", "runs of the kind that the prediction is about"},
+                               {n + "_outcome", "", "0 agree, 1 disagree, 2 inconclusive, nan where it is not judged"}},
+      [wanted](const VariantRun& run, std::span<double> out) {
+        if (!run.verdict) return;
+        for (const PredictionVerdict& p : run.verdict->predictions) {
+          if (p.prediction.name != wanted) continue;
+          out[0] = p.estimate;
+          out[1] = p.error;
+          out[2] = static_cast<double>(p.runs);
+          if (p.judged) out[3] = static_cast<double>(p.outcome);
+        }
+      });
+}
+
 std::unique_ptr<Measure> finding(const MeasureTable& table) {
   const std::string name = table.values.text("finding");
   const std::string word = table.values.has("equals") ? table.values.text("equals") : "";
@@ -158,6 +180,10 @@ std::vector<MeasureKind> make_kinds() {
                      diverged_fraction));
   out.push_back(kind("verdict", "whether theory and simulation agree",
                      "NAME (0 agree, 1 disagree, 2 inconclusive), NAME_max_z, NAME_p, NAME_gap.", {}, verdict));
+  out.push_back(kind("prediction", "what became of a prediction about whole runs, e.g. where a plateau lies",
+                     "NAME (the estimate), NAME_error, NAME_runs, NAME_outcome (0 agree, 1 disagree, 2 inconclusive); "
+                     "nan where nothing of that name is predicted.",
+                     {settings::text("prediction", "its name").must()}, prediction));
   out.push_back(kind(
       "finding", "a finding of `edgewise stability`: a number, 1 or 0 of a yes or no",
       "nan where the model has no such finding.",

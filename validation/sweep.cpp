@@ -13,6 +13,7 @@
 #include "validation/extrapolation.hpp"
 #include "validation/measures.hpp"
 #include "validation/monte_carlo.hpp"
+#include "validation/predictions.hpp"
 #include "validation/sweep_file.hpp"
 #include "validation/sweep_overrides.hpp"
 #include "validation/verdict.hpp"
@@ -221,10 +222,12 @@ struct Sweep::Impl {
     const VerdictOptions verdict = read_verdict_options(experiment.table);
     const auto asked = read_extrapolation(experiment.table);
     if (!asked) {
+      const std::vector<models::Prediction> predictions = problem->predictions();
+      check_predictions(experiment.table, predictions, verdict);
       out.theory = problem->reference();
       out.sample = sample(*problem, experiment);
       if (out.sample->interrupted) return false;
-      out.verdict = judge(*out.theory, *out.sample, verdict, experiment.monte_carlo.seed);
+      out.verdict = judge(*out.theory, *out.sample, predictions, verdict, experiment.monte_carlo.seed);
       return true;
     }
     std::vector<Level> levels;

@@ -10,6 +10,7 @@
 #include "models/model.hpp"
 #include "models/quadratic/closed_forms.hpp"
 #include "models/quadratic/edges.hpp"
+#include "models/quadratic/predictions.hpp"
 #include "models/quadratic/problem.hpp"
 #include "models/quadratic/sharpening_record.hpp"
 #include "models/quadratic/simulation.hpp"
@@ -145,10 +146,22 @@ class QuadraticExperiment final : public Problem {
   }
   Trajectory reference() const override {
     return settings::naming(table_, "", [&] {
+      if (problem_->rule.rho > 0 && theory_.method == "memory") return edge_alone();
       Trajectory out = solve_quadratic(*problem_, theory_);
       keep_comparable(out);
+      if (theory_.method != "memory" || out.valid_until) return out;
+      out.valid_until = stochastic_edge_validity(*problem_, out);
+      if (out.valid_until && *out.valid_until < out.steps.back())
+        out.warnings.push_back(fmt::format(
+            "judged up to step {} only: there the limit's kernel norm reaches the stochastic edge, which few "
+            "slow runs of a finite system carry",
+            *out.valid_until));
       return out;
     });
+  }
+  std::vector<Prediction> predictions() const override {
+    if (theory_.method != "memory" && theory_.method != "flow") return {};
+    return quadratic_predictions(*problem_);
   }
   std::unique_ptr<Simulation> simulate() const override {
     return settings::naming(table_, "", [&] { return simulate_quadratic(problem_); });
@@ -161,6 +174,14 @@ class QuadraticExperiment final : public Problem {
   }
 
  private:
+  /// SAM has no theory of its trajectory; what can be judged are predictions about whole runs.
+  Trajectory edge_alone() const {
+    if (predictions().empty()) return solve_quadratic(*problem_, theory_);  // which says why there is none
+    Trajectory out;
+    out.method = "edge of stability, no trajectory";
+    return out;
+  }
+
   std::shared_ptr<const QuadraticProblem> problem_;
   QuadraticTheory theory_;
   Table table_;
@@ -290,7 +311,11 @@ class QuadraticModel final : public Model {
         "GD:   g = J'z,  z' = z - eta J g + (eta^2/2) Q(g,g),  J' = J - eta Q g   (exact)\n"
         "SGD:  g = J' P_t z, B of D rows without replacement;  SAM: the gradient at theta + rho grad\n"
         "K = J J' (NTK): EOS at eta lambda_1 = 2 (B = D), stochastic EOS where its kernel norm is 1 (B < D)\n"
-        "theory: D, P to infinity at delta = D/P, an exact causal recursion with memory for theta.theta'/P",
+        "theory: D, P to infinity at delta = D/P, an exact causal recursion with memory for theta.theta'/P\n"
+        "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands them):\n"
+        "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
+        "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
+        "(lambda_1 ends at lambda_SAM)",
         "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; theory/quadratic-regression.md", data_keys()};
     return description;
   }

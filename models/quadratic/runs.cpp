@@ -8,9 +8,6 @@
 
 namespace edgewise::models {
 
-namespace {
-
-/// Of the values at steps in the last quarter.
 double tail_median(std::span<const double> step, std::span<const double> value) {
   const double from = 0.75 * step.back();
   std::vector<double> tail;
@@ -20,8 +17,6 @@ double tail_median(std::span<const double> step, std::span<const double> value) 
   const std::size_t n = tail.size();
   return n % 2 == 1 ? tail[n / 2] : 0.5 * (tail[n / 2 - 1] + tail[n / 2]);
 }
-
-}  // namespace
 
 std::string_view name(RunOutcome outcome) {
   switch (outcome) {

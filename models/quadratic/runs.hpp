@@ -8,6 +8,9 @@
 
 namespace edgewise::models {
 
+/// Median of the values at steps in the last quarter, from 0.75 of the last step on. Both of one length, at least 1.
+double tail_median(std::span<const double> step, std::span<const double> value);
+
 enum class RunOutcome { diverged, converged, persistent_oscillation, slow };
 enum class RunEdge { none, eos, stochastic_eos };
 std::string_view name(RunOutcome outcome);

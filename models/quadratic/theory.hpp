@@ -26,8 +26,7 @@ QuadraticTheory read_quadratic_theory(const settings::Values& values);
 /// std::invalid_argument where there is no theory: a given instance, SAM; settings::Error from the recursion.
 Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory);
 
-/// Leaves what a simulation can be judged by: no conjectured column, and nothing after the edge of stability, with a
-/// warning.
+/// Leaves what a simulation can be judged by: no conjectured column.
 void keep_comparable(Trajectory& trajectory);
 
 }  // namespace edgewise::models

@@ -53,7 +53,7 @@ TEST_CASE("the theory's columns are the limit's, at the recorded steps") {
   CHECK(problem->reference().find("loss") != nullptr);
 }
 
-TEST_CASE("beyond the edge the theory says so, and the comparison ends before it") {
+TEST_CASE("beyond the edge the theory says so, and its claim ends before it") {
   const auto problem = prepare(experiment("learning_rate = 0.3"));
   const models::Trajectory t = problem->solve();
   CHECK(t.labels[1].first == "post_eos");
@@ -63,8 +63,10 @@ TEST_CASE("beyond the edge the theory says so, and the comparison ends before it
   CHECK(holds(t.warnings.at(0), "post_eos: eta lambda_+ exceeds 2 from step"));
   CHECK(t.steps.back() == 40);
   const models::Trajectory compared = problem->reference();
-  CHECK(compared.steps.back() < from);
-  CHECK(compared.columns[0].value.size() == compared.steps.size());
+  CHECK(compared.steps.back() == 40);
+  REQUIRE(compared.valid_until);
+  CHECK(*compared.valid_until == from - 1);
+  CHECK_FALSE(prepare(experiment("learning_rate = 0.2"))->solve().valid_until);
 }
 
 TEST_CASE("divergence of the limit, and a schedule") {

@@ -48,7 +48,7 @@ struct Curve {
 
 class CurveSource {
  public:
-  explicit CurveSource(const MeasureTable& table) : measure_(table.name) {
+  explicit CurveSource(const MeasureTable& table) : measure_(table.name), values_(table.values) {
     table.require({"solve", "simulate", "validate"}, "kind");
     if (table.values.given("source"))
       simulated_ = table.values.text("source") == "simulation";
@@ -67,6 +67,12 @@ class CurveSource {
     std::string out = observable_.empty() ? "first observable" : observable_;
     if (statistic_ != "mean") out += fmt::format(" ({})", statistic_);
     return out;
+  }
+
+  void check(const KnownObservables& known) const {
+    const std::vector<std::string>& names = simulated_ ? known.simulation : known.theory;
+    if (!observable_.empty() && std::find(names.begin(), names.end(), observable_) == names.end())
+      throw values_.error("observable", unknown(names, simulated_ ? "simulation" : "theory"));
   }
 
   /// No steps where there is nothing.
@@ -99,13 +105,16 @@ class CurveSource {
     if (names.empty()) throw settings::Error(fmt::format("measure {}: the {} has no observables", measure_, whose));
     if (observable_.empty()) return 0;
     const auto found = std::find(names.begin(), names.end(), observable_);
-    if (found == names.end())
-      throw settings::Error(fmt::format("measure {}: the {} has no observable '{}'{}; it has {}", measure_, whose,
-                                        observable_, settings::suggestion(observable_, names), settings::join(names)));
+    if (found == names.end()) throw settings::Error(fmt::format("measure {}: {}", measure_, unknown(names, whose)));
     return static_cast<std::size_t>(found - names.begin());
+  }
+  std::string unknown(const std::vector<std::string>& names, const char* whose) const {
+    return fmt::format("the {} has no observable '{}'{}; it has {}", whose, observable_,
+                       settings::suggestion(observable_, names), settings::join(names));
   }
 
   std::string measure_, observable_, statistic_;
+  settings::Values values_;
   bool simulated_ = false;
 };
 
@@ -125,6 +134,10 @@ class CurveMeasure : public Measure {
   explicit CurveMeasure(const MeasureTable& table) : name_(table.name), source_(table), variant_(table.variant) {}
 
   std::vector<MeasureInfo> infos() const override { return {{name_, "", doc()}}; }
+  bool reads_simulation() const final { return source_.simulated(); }
+  void check(std::size_t variant, const KnownObservables& known) const final {
+    if (variant == variant_) source_.check(known);
+  }
 
   void evaluate(std::span<const VariantRun> runs, std::span<const double> variables,
                 std::span<double> out) const final {
@@ -339,6 +352,11 @@ class PassageRatio : public Measure {
       variants_[i] = static_cast<std::size_t>(found - table.variants.begin());
     }
     names_ = two;
+  }
+
+  bool reads_simulation() const override { return source_.simulated(); }
+  void check(std::size_t variant, const KnownObservables& known) const override {
+    if (variant == variants_[0] || variant == variants_[1]) source_.check(known);
   }
 
   std::vector<MeasureInfo> infos() const override {

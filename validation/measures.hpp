@@ -24,6 +24,11 @@ struct VariantRun {
   std::vector<models::Finding> findings;
 };
 
+/// Observables that a variant of a cell will have; where it has no theory, or no simulation, none are asked for.
+struct KnownObservables {
+  std::vector<std::string> theory, simulation;
+};
+
 /// One [[measure]] of a sweep; it may give several numbers (a slope comes with its error and its curvature).
 /// Evaluation is safe from several threads at once.
 class Measure {
@@ -33,6 +38,10 @@ class Measure {
   virtual std::vector<MeasureInfo> infos() const = 0;
   /// Whether it reads VariantRun::findings, which then are computed whatever the sweep does.
   virtual bool needs_findings() const { return false; }
+  /// Whether it reads an observable of the simulation, whose names then are asked for.
+  virtual bool reads_simulation() const { return false; }
+  /// \throws settings::Error, which names the key, when it reads an observable of variant `variant` that is not known.
+  virtual void check(std::size_t /*variant*/, const KnownObservables& /*known*/) const {}
   /// \param runs       one per variant, in the sweep's order
   /// \param variables  values of the names that formulas may use: those given to read_measures, then the numbers of
   ///                   the measures before this one

@@ -243,6 +243,34 @@ struct Sweep::Impl {
     return true;
   }
 
+  /// \throws settings::Error where a measure reads an observable of this variant that the model does not list.
+  void check_listed(std::size_t variant, const models::Model& model, const models::Problem& problem) const {
+    if (plan.task == SweepTask::stability) return;
+    KnownObservables known;
+    for (const models::Observable& o : model.observables()) known.theory.push_back(o.name);
+    if (std::ranges::any_of(measures, [](const auto& measure) { return measure->reads_simulation(); })) {
+      const auto simulation = problem.simulate();
+      for (const models::Observable& o : simulation->observables()) known.simulation.push_back(o.name);
+    }
+    for (const auto& measure : measures) measure->check(variant, known);
+  }
+
+  /// The same by what the theory of a cell has, whatever the model lists, e.g. a decomposition.
+  void check_solved(std::size_t variant, const models::Experiment& experiment) const {
+    KnownObservables known;
+    try {
+      const auto problem = models::find(experiment).prepare(experiment);
+      if (plan.task == SweepTask::validate) {
+        const auto simulation = problem->simulate();
+        for (const models::Observable& o : simulation->observables()) known.simulation.push_back(o.name);
+      }
+      for (const models::Column& column : problem->solve().columns) known.theory.push_back(column.observable.name);
+    } catch (const std::exception&) {
+      return;  // this cell will fail for another reason
+    }
+    for (const auto& measure : measures) measure->check(variant, known);
+  }
+
   std::string label(std::span<const double> variables_and_measures) const {
     for (const Rule& rule : rules) {
       const double holds = rule.when ? (*rule.when)(variables_and_measures) : 1.0;
@@ -307,11 +335,15 @@ void Sweep::check() const {
   const std::size_t step = std::max<std::size_t>(1, cells() / tried);
   for (std::size_t v = 0; v < impl_->plan.variants.size(); ++v) {
     std::map<std::string, std::size_t> reasons;
+    std::optional<models::Experiment> unlisted;  // the first that can be prepared, but does not list an observable
     bool fine = false;
     for (std::size_t cell = 0; !fine && cell < cells(); cell += step) {
       try {
-        const models::Experiment experiment = models::read_experiment(this->experiment(cell, v));
-        models::find(experiment).prepare(experiment);
+        models::Experiment experiment = models::read_experiment(this->experiment(cell, v));
+        const models::Model& model = models::find(experiment);
+        const auto problem = model.prepare(experiment);
+        if (!unlisted) unlisted = std::move(experiment);
+        impl_->check_listed(v, model, *problem);
         fine = true;
       } catch (const settings::Error& e) {
         ++reasons[e.what()];
@@ -323,8 +355,18 @@ void Sweep::check() const {
     if (fine) continue;
     const auto commonest = std::max_element(reasons.begin(), reasons.end(),
                                             [](const auto& a, const auto& b) { return a.second < b.second; });
+    std::string reason = commonest->first;
+    const bool solved = impl_->plan.task == SweepTask::solve || impl_->plan.task == SweepTask::validate;
+    if (unlisted && solved) {
+      try {
+        impl_->check_solved(v, *unlisted);
+        continue;
+      } catch (const settings::Error& e) {
+        reason = e.what();
+      }
+    }
     const std::string& variant = impl_->plan.variants[v].name;
-    throw settings::Error((variant.empty() ? "" : "variant " + variant + ": ") + commonest->first);
+    throw settings::Error((variant.empty() ? "" : "variant " + variant + ": ") + reason);
   }
 }
 

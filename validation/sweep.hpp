@@ -117,8 +117,9 @@ class Sweep {
   /// The grid with every cell pending.
   const SweepTable& table() const;
 
-  /// Prepares experiments here and there in the grid, without solving any. \throws settings::Error, the commonest
-  /// one met, when a variant can be prepared at none of these cells: the file is wrong then, not the cell.
+  /// Prepares experiments here and there in the grid, and looks whether the observables are there that measures read;
+  /// solves one only where the model does not list such a name. \throws settings::Error, the commonest one met, when a
+  /// variant can be prepared at none of these cells: the file is wrong then, not the cell.
   void check() const;
   /// Solves, simulates or validates every variant of the cell and evaluates measures and label. What goes wrong makes
   /// a failed cell. Not-a-number has one bit pattern and zero one sign in the result, so that a store keeps every bit.

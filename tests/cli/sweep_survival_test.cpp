@@ -70,7 +70,8 @@ TEST_CASE("Ctrl-C ends with one line, and the same command goes on") {
   const Folder folder;
   folder.file("grid.toml", grid);
   std::vector<std::string> slow = command(folder, "s.db");
-  slow.insert(slow.end(), {"--set", "time.steps=20000"});
+  // Under a schedule every step is taken.
+  slow.insert(slow.end(), {"--set", "time.steps=10000", "--set", "schedule.kind=cosine"});
   Process process(slow, folder / "err");
   // As soon as there is something to keep.
   while (process.running()) {
@@ -86,6 +87,24 @@ TEST_CASE("Ctrl-C ends with one line, and the same command goes on") {
   const std::size_t done = cells_done(read_sweep_store(folder / "s.db"));
   CHECK(ended.err.find("interrupted with " + std::to_string(done) + " of 60 cells done") != std::string::npos);
   CHECK(done < 60);
+  // A second interruption, and then to the end: the numbers of an uninterrupted run, bit for bit.
+  Process second(slow, folder / "err");
+  while (second.running()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    if (cells_done(read_sweep_store(folder / "s.db")) > done + 6) break;
+  }
+  second.signal(SIGTERM);
+  CHECK(second.wait().status == 2);
+  const std::size_t later = cells_done(read_sweep_store(folder / "s.db"));
+  CHECK(later > done);
+  CHECK(later < 60);
+  const Ended resumed = Process(slow, folder / "err").wait();
+  CAPTURE(resumed.err);
+  CHECK(resumed.status == 0);
+  CHECK(resumed.err.find("(" + std::to_string(later) + " of them were there)") != std::string::npos);
+  slow[4] = folder / "whole.db";
+  REQUIRE(Process(slow, folder / "err").wait().status == 0);
+  CHECK(same_cells(read_sweep_store(folder / "s.db"), read_sweep_store(folder / "whole.db")));
 }
 
 TEST_CASE("a full disk ends with one line; with room again the sweep goes on") {

@@ -6,6 +6,9 @@
 
 #include "models/model.hpp"
 #include "tests/validation/sweep_support.hpp"
+#include "validation/extrapolation.hpp"
+#include "validation/monte_carlo.hpp"
+#include "validation/verdict.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
@@ -70,6 +73,97 @@ TEST_CASE("what is wrong everywhere is told before anything is computed") {
   CHECK(contains(message({"optimizer.btch=2"}), "optimizer.btch: unknown key, did you mean 'batch'"));
   CHECK(contains(message({}, replaced(small_sweep, "optimizer.batch=4", "optimizer.batch=0")), "variant four: "));
   CHECK(contains(message({"model=least-sqares"}), "did you mean 'least-squares'"));
+}
+
+TEST_CASE("an observable that there is not is told before anything is computed") {
+  const auto message = [](const std::vector<std::string>& overrides, const std::string& text = small_sweep) {
+    return error_of([&] { sweep_of(text, overrides).check(); });
+  };
+  for (const char* task : {"solve", "validate", "simulate"}) {
+    CAPTURE(task);
+    const std::string said =
+        message({"measure.risk.observable=rsik", std::string("sweep.do=") + task, "monte_carlo.replicas=1000000000"});
+    CHECK(contains(said, "variant one: small.toml: measure"));
+    CHECK(contains(said, std::string(task) == "simulate"
+                             ? "the simulation has no observable 'rsik', did you mean 'risk'"
+                             : "the theory has no observable 'rsik', did you mean 'risk'"));
+  }
+  CHECK(contains(message({"measure.risk.observable=rsik", "sweep.do=validate", "measure.risk.source=simulation"}),
+                 "the simulation has no observable 'rsik'"));
+  // Columns that the model does not list are found by solving a cell; a slip in their names, too.
+  sweep_of(small_sweep, {"measure.risk.observable=excess_mse_bias", "theory.decomposition=true"}).check();
+  CHECK(contains(message({"measure.risk.observable=excess_mse_bais", "theory.decomposition=true"}),
+                 "did you mean 'excess_mse_bias'"));
+  CHECK(contains(message({"measure.risk.observable=excess_mse_bias"}), "has no observable 'excess_mse_bias'"));
+  // A measure of one variant only.
+  const std::string of_one =
+      replaced(replaced(small_sweep, "observable = \"risk\"", "observable = \"risc\"\nvariant = \"four\""),
+               "value = \"risk_one / risk_four\"", "value = \"risk\"");
+  CHECK(contains(message({}, of_one), "variant four: small.toml: measure[0].observable: "));
+}
+
+TEST_CASE("cells that are validated at several dimensions") {
+  // The gap of the limit d -> infinity (level homog) at K = 1 falls as 1/d.
+  const std::string text = R"(title = "Limit"
+[sweep]
+do = "validate"
+[[axis]]
+key = "noise.variance"
+name = "noise"
+values = [0.0, 0.25]
+[[measure]]
+name = "verdict"
+kind = "verdict"
+[[measure]]
+name = "risk"
+observable = "risk"
+source = "simulation"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 16
+[experiment.optimizer]
+gamma = 1.0
+[experiment.time]
+steps = 32
+points = 4
+[experiment.theory]
+method = "ode"
+level = "homog"
+[experiment.monte_carlo]
+replicas = 400
+[experiment.verdict]
+dimensions = [16, 32, 64]
+resolution = 0.5
+[experiment.verdict.scaling]
+time.steps = 1
+)";
+  const Sweep sweep = sweep_of(text);
+  sweep.check();
+  for (const std::size_t cell : {0, 1}) {
+    const CellResult result = sweep.compute(cell);
+    CAPTURE(result.failure);
+    REQUIRE(result.state == CellState::finished);
+    CHECK(result.measures[0] == 0);
+    CHECK(result.measures[4] > 0);
+    // The same as the program does without a sweep.
+    const auto experiment = models::read_experiment(sweep.experiment(cell, 0));
+    const auto asked = read_extrapolation(experiment.table);
+    REQUIRE(asked);
+    std::vector<Level> levels;
+    for (const auto& e : at_dimensions(experiment, *asked)) {
+      const auto problem = models::find(e).prepare(e);
+      levels.push_back({asked->dimensions[levels.size()], problem->reference(), run(*problem->simulate(), e, {})});
+    }
+    const Extrapolation direct =
+        extrapolate(levels, read_verdict_options(experiment.table), asked->exponents, experiment.monte_carlo.seed);
+    CHECK(direct.verdict.max_z == result.measures[1]);
+  }
+  // What is wrong with the dimensions fails the cells with a line that says so.
+  const CellResult few = sweep_of(text, {"verdict.dimensions=[16, 32]"}).compute(0);
+  CHECK(few.state == CellState::failed);
+  CHECK(contains(few.failure, "verdict.dimensions"));
 }
 
 TEST_CASE("every task of a sweep") {

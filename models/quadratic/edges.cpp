@@ -2,12 +2,14 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic/early_time.hpp"
 #include "models/quadratic/mean_square.hpp"
 #include "models/quadratic/memory.hpp"
 #include "models/quadratic/phase_boundaries.hpp"
+#include "models/quadratic/sam_mean_square.hpp"
 #include "models/quadratic/tensor_memory.hpp"
 
 namespace edgewise::models {
@@ -19,6 +21,8 @@ using linear_algebra::Transposed;
 
 /// Of the exact kernel norm, which costs D^4.
 constexpr std::size_t largest_exact = 200;
+/// Of the mean-square edge of SAM on mini-batches, whose operator has D^2 dimensions.
+constexpr std::size_t largest_sam = 100;
 
 Matrix initial_kernel(const QuadraticProblem& problem) {
   const Matrix j0 = quadratic_start(problem, problem.seed, 0).j0;
@@ -55,11 +59,18 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
   std::vector<Finding> out;
   out.push_back({"ntk_max", lambda, "largest eigenvalue of the initial kernel (of replica 0)"});
   out.push_back({"eta_lambda_max", eta * lambda, "the full-batch edge of stability is at 2"});
-  if (rho > 0) {
-    const double edge = sam_edge(eta, rho);
+  if (rho > 0 && problem.rule.normalised) {
+    out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"), "normalised SAM"});
+  } else if (rho > 0) {
     const double mean = sam_mean_rate(kernel, eta, rho, batch);
-    out.push_back({"stable", mean < 2, "the mean of the linearised SAM decays on the initial kernel"});
-    out.push_back({"lambda_sam", edge, "eta lambda (1 + rho lambda) = 2: where SAM holds the largest eigenvalue"});
+    const bool squares = batch == problem.law.outputs || problem.law.outputs <= largest_sam;
+    const double rate = squares ? sam_mean_square_rate(kernel, rho, batch) : 2 * eta / mean;
+    out.push_back({"stable", eta < rate,
+                   squares ? "in the mean square, linearised, on the frozen initial kernel"
+                           : "in the mean, linearised, on the frozen initial kernel"});
+    if (squares) out.push_back({"eta_max", rate, "mean-square edge of the frozen initial kernel, at this rho"});
+    out.push_back({"lambda_sam", sam_edge(eta, rho),
+                   "eta lambda (1 + rho lambda) = 2: where SAM on all outputs holds the largest eigenvalue"});
     out.push_back({"sam_mean_rate", mean,
                    "eta b times the largest eigenvalue of K (I + rho (beta K + (1 - beta) diag K)); its edge is at 2"});
     out.push_back(

@@ -230,59 +230,6 @@ Matrix sam_mean_descent(const Matrix& kernel, double rho, std::size_t batch) {
   return out;
 }
 
-Matrix sam_second_moment_step(const Matrix& k, double learning_rate, double rho, std::size_t batch, const Matrix& z) {
-  const std::size_t d = k.rows();
-  const Masks masks(d, batch);
-  check_rate(learning_rate);
-  if (k.columns() != d || z.rows() != d || z.columns() != d)
-    throw settings::Error("the kernel and the second moment must be square and of one size");
-  // q[m]: the chance that m different rows are all in the batch.
-  double q[5] = {1, 0, 0, 0, 0};
-  for (std::size_t m = 1; m <= std::min<std::size_t>(4, d); ++m)
-    q[m] = m > batch ? 0 : q[m - 1] * static_cast<double>(batch - m + 1) / static_cast<double>(d - m + 1);
-  // E p_i p_j ... as a sum over partitions of the indices into blocks within which they are equal (between which they
-  // may be, too): the weights of a partition by Moebius inversion.
-  const double two = q[1] - q[2];
-  const double three1 = q[2] - q[3], three = q[1] - 3 * q[2] + 2 * q[3];
-  const double four1 = q[3] - q[4], four2 = q[2] - 2 * q[3] + q[4], four3 = q[2] - 3 * q[3] + 2 * q[4],
-               four = q[1] - 7 * q[2] + 12 * q[3] - 6 * q[4];
-  const Matrix kz = linear_algebra::product(k, z), kzk = linear_algebra::product(kz, k);
-  Matrix scaled(d, d), squares(d, 1);  // K diag(Z) K, sum_b K_ab^2 Z_bb
-  for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a) {
-      scaled(a, c) = k(a, c) * z(c, c);
-      squares(a, 0) += k(a, c) * k(a, c) * z(c, c);
-    }
-  const Matrix kdk = linear_algebra::product(scaled, k);
-  Matrix noise(d, d);  // E N Z N', N = P + rho P K P
-  for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a) {
-      // K and Z are symmetric: (Z K)_ac = (K Z)_ca.
-      double once = q[3] * (kz(c, a) + kz(a, c)) +
-                    three1 * (z(a, a) * k(a, c) + z(a, c) * k(c, c) + k(a, a) * z(a, c) + k(a, c) * z(c, c));
-      double twice =
-          q[4] * kzk(a, c) +
-          four1 * (k(a, a) * kz(c, a) + kz(a, c) * k(c, c) + kdk(a, c) + kz(a, a) * k(a, c) + k(a, c) * kz(c, c)) +
-          four2 * (k(a, a) * z(a, c) * k(c, c) + k(a, c) * k(a, c) * z(a, c)) +
-          four3 * (k(a, a) * z(a, a) * k(a, c) + k(a, c) * z(c, c) * k(c, c));
-      double none = q[2] * z(a, c);
-      if (a == c) {
-        none += two * z(a, a);
-        once += 2 * (three1 * kz(a, a) + three * z(a, a) * k(a, a));
-        twice += four1 * kzk(a, a) + four2 * squares(a, 0) + 2 * four3 * k(a, a) * kz(a, a) +
-                 four * k(a, a) * k(a, a) * z(a, a);
-      }
-      noise(a, c) = none + rho * (once + rho * twice);
-    }
-  const Matrix descent = linear_algebra::product(sam_mean_descent(k, rho, batch), z);
-  Matrix next = linear_algebra::product(linear_algebra::product(k, noise), k);
-  for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a)
-      next(a, c) =
-          z(a, c) - learning_rate * (descent(a, c) + descent(c, a)) + learning_rate * learning_rate * next(a, c);
-  return next;
-}
-
 double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
   const Masks masks(kernel.rows(), batch);
   check_rate(learning_rate);

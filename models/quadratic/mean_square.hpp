@@ -48,11 +48,6 @@ double sam_edge(double learning_rate, double rho);
 /// mean of z. \throws settings::Error for rho < 0.
 linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
 
-/// Z = E z z' one step of SGD with SAM later, z' = (I - eta K (P + rho P K P)) z: exact, O(D^3). Every term of
-/// E P Z P, E P Z P K P and E P K P Z P K P is a sum over which of the rows coincide.
-linear_algebra::Matrix sam_second_moment_step(const linear_algebra::Matrix& kernel, double learning_rate, double rho,
-                                              std::size_t batch, const linear_algebra::Matrix& second_moment);
-
 /// Largest eigenvalue of the mean map of SGD with SAM, eta b K [I + rho (beta K + (1 - beta) diag K)]: the mean of z is
 /// stable iff it is below 2. At small batch SAM regularises by the trace.
 double sam_mean_rate(const linear_algebra::Matrix& kernel, double learning_rate, double rho, std::size_t batch);

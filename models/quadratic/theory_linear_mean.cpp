@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/quadratic/mean_square.hpp"
+#include "models/quadratic/sam_mean_square.hpp"
 
 namespace edgewise::models {
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "models/nonlinear/criteria.hpp"
+#include "models/nonlinear/ema_sign.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 
@@ -276,16 +277,24 @@ void add_sign_references(Table& table) {
     table.add("late-drift-" + r.name, "a of the sign of a mean of 8 gradients, P = 0.3", "R8", 1e-8,
               [r] { return Pair(r.late, late_drift(*r.noise(), P, 8)); });
   }
-  table.add("ema-drift", "sign(EMA 0.9): a tau = sqrt((2/pi)(1 + beta)/(1 - beta))", "R15", reference_tolerance, [] {
-    NonlinearProblem p = problem_of(iso(4), "sign-ema", gaussian_noise(0.5), 1);
-    p.ema = 0.9;
-    return Pair(3.47789816915, scalar_laws(p)(0.5).a);
-  });
+  // The note's constants are of Gaussian gradients: means of many examples.
+  constexpr double many = 1e12;
+  table.add("ema-drift", "sign(EMA 0.9), B -> infinity: a tau/sqrt(B) = sqrt((2/pi)(1 + beta)/(1 - beta))", "R15",
+            reference_tolerance, [] {
+              NonlinearProblem p = problem_of(iso(4), "sign-ema", gaussian_noise(0.5), 1);
+              p.ema = 0.9;
+              p.batch = many;
+              return Pair(3.47789816915, scalar_laws(p)(0.5).a / std::sqrt(many));
+            });
   table.add("ema-noise", "N = 1 + 2 sum (2/pi) arcsin(beta^l), beta = 0.9", "R15", reference_tolerance,
             [] { return Pair(13.2788686994, ema_sign_noise(0.9)); });
+  table.add("ema-noise-many-examples", "sign(EMA 0.9), B -> infinity: N = 1 + 2 sum (2/pi) arcsin(beta^l)", "R15", 1e-8,
+            [] { return Pair(13.2788686994, ema_sign_noise(0.9, many)); });
+  table.add("ema-gain-without-average", "beta = 0: the drift of the sign of a mean of 8 gradients", "3", 1e-11,
+            [] { return Pair(late_drift(*gaussian_noise(0.5), 0.3, 8) * std::sqrt(0.8), ema_sign_gain(0, 8)); });
   table.add("ema-efficiency-limit", "a^2 tau^2/N -> 2/(pi ln 2) as beta -> 1", "3", 1e-3, [] {
-    const double beta = 0.9995;
-    return Pair(2 / (pi * std::log(2.0)), 2 / pi * (1 + beta) / (1 - beta) / ema_sign_noise(beta));
+    const double gain = ema_sign_gain(0.9995, 1);
+    return Pair(2 / (pi * std::log(2.0)), gain * gain / ema_sign_noise(0.9995, 1));
   });
   table.add("majority-gain-5", "E|sum of 5 signs|", "R15", 1e-12, [] { return Pair(1.875, majority_gain(5)); });
   table.add("majority-gain-8", "E|sum of 8 signs|", "R15", 1e-12, [] { return Pair(2.1875, majority_gain(8)); });

@@ -12,6 +12,7 @@
 #include "models/nonlinear/adam.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/ema_sign.hpp"
 
 namespace edgewise::models {
 
@@ -127,12 +128,6 @@ std::vector<double> majority_weights(double batch) {
     weight.push_back(choose(n, k) * coefficient * coefficient);
   }
   return weight;
-}
-
-double ema_sign_noise(double beta) {
-  double sum = 0;
-  for (double power = beta; power > 1e-17; power *= beta) sum += std::asin(power);
-  return 1 + 4 / pi * sum;
 }
 
 MeanClipFactors mean_clip_factors(double tau2, double batch, double c, double trace) {
@@ -368,10 +363,10 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
     return [=](double P) { return LawValues{gain * sign_phi(*noise, P) / std::sqrt(P), b, 0}; };
   }
   if (method == "sign-ema") {
-    if (!noise->gaussian() || batch != 1)
+    if (!noise->gaussian())
       throw std::invalid_argument(
-          "optimizer.kind: the theory of sign-ema is known for Gaussian noise and batch 1 only; it can be simulated");
-    const double gain = std::sqrt(2 / pi * (1 + beta) / (1 - beta)), N = ema_sign_noise(beta);
+          "optimizer.kind: the theory of sign-ema is known for Gaussian noise only; it can be simulated");
+    const double gain = ema_sign_gain(beta, batch), N = ema_sign_noise(beta, batch);
     return [=](double P) { return LawValues{gain / std::sqrt(P + noise->variance()), N, 0}; };
   }
   if (method == "adam") return adam_laws(problem, noise);

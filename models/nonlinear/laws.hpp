@@ -33,8 +33,6 @@ double majority_tie(double batch);
 /// E[f f'] of the majorities f, f' of B pairs of signs that correlate by tau is sum_k weight_k tau^k (weights of the
 /// Fourier levels of f). B <= 50.
 std::vector<double> majority_weights(double batch);
-/// Integrated autocovariance of sign(EMA) at beta: 1 + 2 sum_l (2/pi) arcsin(beta^l) (note 3).
-double ema_sign_noise(double beta);
 /// Descent and variance reduction of a mini-batch mean clipped at norm c, Gaussian residual of variance tau2
 /// (note 5.2).
 struct MeanClipFactors {
@@ -82,7 +80,7 @@ std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem);
 NoiseKernel noise_kernel(const NonlinearProblem& problem);
 
 /// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where the note has none:
-/// infinite variance without a bounded nonlinearity, an exponential average with non-Gaussian noise or batch > 1, ...
+/// infinite variance without a bounded nonlinearity, the sign of an exponential average with non-Gaussian noise, ...
 ScalarLaws scalar_laws(const NonlinearProblem& problem);
 
 }  // namespace edgewise::models

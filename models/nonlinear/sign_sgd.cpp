@@ -92,9 +92,10 @@ NonlinearClass sign_class() {
                       "u = (1/B) sum_b sign(g_b);  a = phi/sqrt(P), b = 1/B, c = (1 - 1/B) a^2", "3"),
                method("sign-majority", "sign of the sum of signs, ties 0",
                       "u = sign(sum_b sign(g_b));  a = a_1 E|sum of B signs|, b = 1 - Pr(tie)", "3"),
-               method("sign-ema", "sign of an exponential average of gradients; theory for Gaussian noise, B = 1",
-                      "m' = beta m + (1 - beta) g, u = sign(m');  a = sqrt((2/pi)(1+beta)/(1-beta)/(P+sigma^2)), "
-                      "b = 1 + 2 sum_l (2/pi) arcsin(beta^l)",
+               method("sign-ema", "sign of an exponential average of gradients; theory for Gaussian noise",
+                      "m' = beta m + (1 - beta) g, u = sign(m');  a -> sqrt(B (2/pi)(1+beta)/(1-beta)/(P+sigma^2)), "
+                      "b -> 1 + 2 sum_l (2/pi) arcsin(beta^l) for many examples; exact for few, whose gradients are no "
+                      "Gaussians (models/nonlinear/ema_sign.hpp)",
                       "3", true),
                method("ema-sign", "exponential average of the signs of mean gradients",
                       "m' = beta m + (1 - beta) sign(g), u = m';  a and b of sign-late at times beyond 1/(1 - beta)",

@@ -16,6 +16,7 @@
 #include "models/quadratic/simulation.hpp"
 #include "models/quadratic/theory.hpp"
 #include "models/quadratic/theory_closed_forms.hpp"
+#include "models/quadratic/theory_early_time.hpp"
 
 namespace edgewise::models {
 
@@ -160,6 +161,7 @@ class QuadraticExperiment final : public Problem {
     });
   }
   std::vector<Prediction> predictions() const override {
+    if (theory_.method == "early-time") return early_time_predictions(*problem_);
     if (theory_.method != "memory" && theory_.method != "flow") return {};
     return quadratic_predictions(*problem_);
   }
@@ -315,7 +317,7 @@ class QuadraticModel final : public Model {
         "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands them):\n"
         "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
         "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
-        "(lambda_1 ends at lambda_SAM)",
+        "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above 0)",
         "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; theory/quadratic-regression.md", data_keys()};
     return description;
   }

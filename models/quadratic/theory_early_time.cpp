@@ -99,6 +99,22 @@ Differences of_known_kernel(const QuadraticProblem& problem, double curvature) {
   return out;
 }
 
+/// sQ2.
+double curvature_variance(const QuadraticProblem& problem) {
+  const auto p = static_cast<double>(problem.law.parameters);
+  return problem.law.curvature / (p * p);
+}
+
+Differences differences_of(const QuadraticProblem& problem) {
+  const double curvature = curvature_variance(problem);
+  return problem.fixed_jacobian() ? of_known_kernel(problem, curvature) : of_random_kernel(problem, curvature);
+}
+
+/// Of order eta^2 and not consumed by the next.
+bool clearly_positive(const Orders& second) {
+  return second.order2 > 0 && second.upto(3) > 0.5 * second.order2;
+}
+
 /// What Differences say of an observable of SharpeningRecord; nullopt where they say nothing.
 std::optional<double> sharpening_of(const Differences& x, const std::string& name, unsigned order) {
   const std::string first = "sharpening_first_", second = "sharpening_second_";
@@ -124,10 +140,8 @@ Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order) {
   if (problem.schedule) throw std::invalid_argument("the early-time expansion needs a constant learning rate");
   if (problem.fixed_curvature())
     throw std::invalid_argument("the early-time expansion averages over the curvature, and all replicas have one here");
-  const auto p = static_cast<double>(problem.law.parameters);
-  const double curvature = problem.law.curvature / (p * p);
-  const Differences x =
-      problem.fixed_jacobian() ? of_known_kernel(problem, curvature) : of_random_kernel(problem, curvature);
+  const double curvature = curvature_variance(problem);
+  const Differences x = differences_of(problem);
   const double second = x.second_mean.upto(order);
   Trajectory out;
   out.method = fmt::format("early-time expansion to order eta^{}", order);
@@ -159,6 +173,36 @@ Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order) {
       out.warnings.push_back(fmt::format(
           "the expansion holds well before step {:.3g}, in which the largest eigenvalue moves by its own size", until));
   }
+  return out;
+}
+
+std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem) {
+  if (problem.schedule || problem.fixed_curvature() || !problem.fixed_jacobian() ||
+      problem.batch < problem.law.outputs || problem.sharpening_modes == 0)
+    return {};
+  const Differences x = differences_of(problem);
+  std::vector<Prediction> out;
+  const auto claim = [&](const std::string& which, const std::string& of, const Orders& second) {
+    if (!clearly_positive(second)) return;
+    Prediction p;
+    p.name = "sharpens_" + which;
+    p.statement = "full batch: the second difference of " + of + " is positive";
+    p.source = "theory/quadratic-regression.md section 2";
+    p.observable = "sharpening_second_" + which;
+    p.quantity = p.observable;
+    p.runs = "did not diverge";
+    p.nominal = second.upto(3);
+    p.low = 0;
+    p.centre = Centre::mean;
+    p.statistic = [name = p.observable](const RecordedReplica& run) -> std::optional<double> {
+      if (run.diverged) return std::nullopt;
+      return run.values(name).back();
+    };
+    out.push_back(std::move(p));
+  };
+  for (std::size_t k = 0; k < problem.sharpening_modes; ++k)
+    claim(std::to_string(k + 1), fmt::format("K along initial eigenvector {}", k + 1), x.second_along[k]);
+  if (std::isfinite(x.second_top->order2)) claim("ntk_max", "the largest eigenvalue of K", *x.second_top);
   return out;
 }
 

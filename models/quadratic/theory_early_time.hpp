@@ -2,6 +2,8 @@
 /// \file
 /// The early-time expansion of second-order regression in the model's observables (note quadratic-regression, section
 /// 2).
+#include <vector>
+
 #include "models/model.hpp"
 #include "models/quadratic/problem.hpp"
 
@@ -20,5 +22,10 @@ namespace edgewise::models {
 /// \param order  of the second differences in eta: 2, or 3 with what slows sharpening
 /// \throws std::invalid_argument where one curvature is shared or given, and for schedules.
 Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order);
+
+/// Progressive sharpening, one-sided and without regard to its size: at full batch the second difference of K along
+/// every initial eigenvector that is observed, and of lambda_1, is positive on average. Claimed where the expansion to
+/// order eta^3 leaves at least half of the term of order eta^2; elsewhere empty.
+std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem);
 
 }  // namespace edgewise::models

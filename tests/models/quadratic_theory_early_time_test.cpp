@@ -30,6 +30,11 @@ const std::string shared = drawn + "shared_initial = true\n";
 const std::string given_j =
     "ensemble = 'given'\nJ0 = [[1, 0, 1], [0, 2, -1], [0.3, 0.5, 0.2]]\ncurvature = 0.09\nresidual_variance = 1.3\n";
 
+std::string with(std::string out, const std::string& part, const std::string& other) {
+  out.replace(out.find(part), part.size(), other);
+  return out;
+}
+
 std::string names(const models::Trajectory& t) {
   std::string out;
   for (const auto& c : t.columns) out += c.observable.name + " ";
@@ -118,6 +123,35 @@ TEST_CASE("a kernel that is drawn: only what has a closed form") {
   }
   CHECK(at_two(t, "sharpening_first_ntk_mean") == Approx(first).epsilon(0.04));
   CHECK(at_two(t, "sharpening_second_ntk_mean") == Approx(second).epsilon(0.04));
+}
+
+TEST_CASE("at full batch every second difference is claimed to be positive, while the expansion says so") {
+  const auto claims = [](const std::string& text) {
+    std::string out;
+    for (const models::Prediction& p : prepare(text)->predictions()) {
+      out += p.name + " ";
+      CHECK(p.low == 0);
+      CHECK(p.high > 1e300);
+      models::RecordedReplica run;
+      const std::vector<std::string> observed{"loss", p.observable};
+      run.names = observed;
+      run.steps = {0, 2};
+      run.rows = {{1, 1}, {0, -0.25}};
+      CHECK(p.statistic(run).value() == -0.25);
+      run.diverged = true;
+      CHECK_FALSE(p.statistic(run));
+    }
+    return out;
+  };
+  const std::string full = with(experiment(shared), "batch = 2", "batch = 5");
+  CHECK(claims(full) == "sharpens_1 sharpens_2 sharpens_3 sharpens_ntk_max ");
+  const auto problem = prepare(full);
+  const models::Trajectory t = problem->solve();
+  for (const models::Prediction& p : problem->predictions()) CHECK(p.nominal == at_two(t, p.observable));
+  CHECK(claims(experiment(shared)) == "");
+  CHECK(claims(with(full, "learning_rate = 0.05", "learning_rate = 1")) == "");
+  CHECK(claims(with(full, "shared_initial = true", "shared_initial = false")) == "");
+  CHECK(claims(full + "[schedule]\nkind = 'cosine'\n") == "");
 }
 
 TEST_CASE("bad input of the expansion and of its observables is named") {

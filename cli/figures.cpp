@@ -144,25 +144,27 @@ Curve guide(const Curve& along, double exponent, const Axis& x_axis) {
   return out;
 }
 
-/// The values that predictions about whole runs name for an observable, each with its words.
-std::vector<std::pair<double, std::string>> levels_of(const std::vector<Result>& results,
-                                                      const std::string& observable) {
-  std::vector<std::pair<double, std::string>> out;
-  for (const Result& result : results) {
-    std::string_view names = result.get("predictions");
-    while (!names.empty()) {
-      const std::string of = "prediction_" + std::string(names.substr(0, names.find(", "))) + "_";
-      names.remove_prefix(std::min(names.size(), of.size() - std::string_view("prediction__").size()));
-      names.remove_prefix(std::min<std::size_t>(names.size(), 2));
-      if (result.get(of + "observable") != observable) continue;
-      const auto value = [&](const char* key) {
-        return std::strtod(std::string(result.get(of + key)).c_str(), nullptr);
-      };
-      const double nominal = value("nominal");
-      const char* sign = std::isinf(value("high")) ? "≥ " : std::isinf(value("low")) ? "≤ " : "";
-      std::pair<double, std::string> level{nominal, fmt::format("predicted: {}{:.4g}", sign, nominal)};
-      if (finite(nominal) && std::find(out.begin(), out.end(), level) == out.end()) out.push_back(std::move(level));
-    }
+/// A value that a prediction about whole runs names for an observable, and its words.
+struct Level {
+  std::string observable;
+  double value;
+  std::string words;
+};
+
+std::vector<Level> levels_of(const Result& result) {
+  std::vector<Level> out;
+  const std::string names(result.get("predictions"));
+  for (std::size_t at = 0; at < names.size();) {
+    const std::size_t end = std::min(names.find(", ", at), names.size());
+    const std::string of = "prediction_" + names.substr(at, end - at) + "_";
+    at = end + 2;
+    const auto value = [&](const char* key) { return std::strtod(std::string(result.get(of + key)).c_str(), nullptr); };
+    const char* sign = std::isinf(value("high")) ? "≥ " : std::isinf(value("low")) ? "≤ " : "";
+    Level level{std::string(result.get(of + "observable")), value("nominal"), {}};
+    level.words = fmt::format("predicted: {}{:.4g}", sign, level.value);
+    const auto same = [&](const Level& l) { return l.observable == level.observable && l.words == level.words; };
+    if (finite(level.value) && result.index(level.observable) >= 0 && std::none_of(out.begin(), out.end(), same))
+      out.push_back(std::move(level));
   }
   return out;
 }
@@ -230,8 +232,13 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
           shown.push_back(c->high[i]);
         }
   }
-  const auto levels = levels_of(results, name);
-  for (const auto& [value, words] : levels) central.push_back(value);
+  std::vector<Level> levels;
+  for (const Result& r : results)
+    for (Level& level : levels_of(r))
+      if (level.observable == name &&
+          std::none_of(levels.begin(), levels.end(), [&](const Level& l) { return l.words == level.words; }))
+        levels.push_back(std::move(level));
+  for (const Level& level : levels) central.push_back(level.value);
   shown.insert(shown.end(), central.begin(), central.end());
   panel.y = axis_of(central, shown, true, 0.06);
 
@@ -263,10 +270,10 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
       points.push_back({Style::points, p.points, of_simulation,
                         single ? legend_points + runs_of(results[r]) : (with_line ? "" : labels[r])});
   }
-  for (const auto& [value, words] : levels) {
-    Series s{Style::level, {}, dark, words};
-    s.curve.add(panel.x.low, value);
-    s.curve.add(panel.x.high, value);
+  for (const Level& level : levels) {
+    Series s{Style::level, {}, dark, level.words};
+    s.curve.add(panel.x.low, level.value);
+    s.curve.add(panel.x.high, level.value);
     bands.push_back(std::move(s));
   }
   for (auto* list : {&bands, &points, &beyond, &lines})
@@ -326,7 +333,7 @@ std::vector<Mark> marks_of(const Panel& panel) {
   return out;
 }
 
-/// gnuplot's words for a corner where the legend covers nothing, else below the axes.
+/// gnuplot's words for a corner, or the middle of a side, where the legend covers nothing, else below the axes.
 std::string legend_place(const Panel& panel) {
   std::size_t entries = 0, longest = 0;
   for (const Series& s : panel.series)
@@ -337,17 +344,19 @@ std::string legend_place(const Panel& panel) {
   const double width = 0.11 + 0.0135 * static_cast<double>(longest),
                height = 0.03 + 0.066 * static_cast<double>(entries);
   const std::vector<Mark> marks = marks_of(panel);
-  struct Corner {
-    const char* words;
-    bool right, top;
-  };
-  for (const Corner& c : {Corner{"inside top right", true, true}, Corner{"inside bottom left", false, false},
-                          Corner{"inside top left", false, true}, Corner{"inside bottom right", true, false}}) {
-    const double x0 = c.right ? 1 - width : 0, y0 = c.top ? 1 - height : 0;
+  // The side, and how much of the height that the legend leaves is below it.
+  constexpr std::pair<bool, double> places[] = {{true, 1},    {false, 0},  {false, 1},   {true, 0},   {true, 0.5},
+                                                {false, 0.5}, {true, 0.2}, {false, 0.2}, {true, 0.8}, {false, 0.8}};
+  for (const auto& place : places) {
+    const bool right = place.first;
+    const double up = place.second, x0 = right ? 1 - width : 0, y0 = up * (1 - height);
     const bool free = width < 0.8 && height < 0.7 && std::none_of(marks.begin(), marks.end(), [&](const Mark& m) {
                         return m.x >= x0 && m.x <= x0 + width && m.high >= y0 && m.low <= y0 + height;
                       });
-    if (free) return c.words;
+    const char* side = right ? "right" : "left";
+    if (free && (up == 0 || up == 1)) return fmt::format("inside {} {}", up == 1 ? "top" : "bottom", side);
+    if (free)
+      return fmt::format("at graph {}, graph {} {} center", right ? 0.98 : 0.02, text_of(y0 + height / 2), side);
   }
   return "outside center bottom horizontal maxcols 2";
 }
@@ -448,6 +457,9 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
   if (observables.empty()) {
     if (results.front().observables.empty()) throw Error(labels.front() + ": has no observables to draw");
     observables.push_back(results.front().observables.front().name);
+    for (const Level& level : results.size() == 1 ? levels_of(results.front()) : std::vector<Level>{})
+      if (std::find(observables.begin(), observables.end(), level.observable) == observables.end())
+        observables.push_back(level.observable);
   }
   std::string title = options.title;
   if (title.empty()) {

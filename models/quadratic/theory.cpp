@@ -152,7 +152,11 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
     throw std::invalid_argument(
         "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
         "has a simulation only");
-  return theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
+  Trajectory out = theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
+  if (problem.fixed_residual())
+    out.warnings.push_back(
+        "all replicas have one start: its own departure from the limit does not average out over them");
+  return out;
 }
 
 void keep_comparable(Trajectory& trajectory) {

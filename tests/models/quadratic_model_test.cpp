@@ -69,6 +69,15 @@ TEST_CASE("beyond the edge the theory says so, and its claim ends before it") {
   CHECK_FALSE(prepare(experiment("learning_rate = 0.2"))->solve().valid_until);
 }
 
+TEST_CASE("a start that all replicas share is said to depart from the limit") {
+  for (const std::string key : {"shared_initial", "shared_instance"}) {
+    const auto t = prepare(experiment("learning_rate = 0.2", sizes + key + " = true\n"))->solve();
+    REQUIRE(t.warnings.size() == 1);
+    CHECK(holds(t.warnings[0], "all replicas have one start"));
+  }
+  CHECK(prepare(experiment("learning_rate = 0.2"))->solve().warnings.empty());
+}
+
 TEST_CASE("divergence of the limit, and a schedule") {
   const models::Trajectory t = prepare(experiment("learning_rate = 0.8"))->solve();
   REQUIRE(t.diverged_at);

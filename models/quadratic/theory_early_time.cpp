@@ -188,13 +188,12 @@ std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem) 
     p.name = "sharpens_" + which;
     p.statement = "full batch: the second difference of " + of + " is positive";
     p.source = "theory/quadratic-regression.md section 2";
-    p.observable = "sharpening_second_" + which;
-    p.quantity = p.observable;
+    p.quantity = "sharpening_second_" + which;
     p.runs = "did not diverge";
     p.nominal = second.upto(3);
     p.low = 0;
     p.centre = Centre::mean;
-    p.statistic = [name = p.observable](const RecordedReplica& run) -> std::optional<double> {
+    p.statistic = [name = p.quantity](const RecordedReplica& run) -> std::optional<double> {
       if (run.diverged) return std::nullopt;
       return run.values(name).back();
     };

@@ -133,7 +133,7 @@ TEST_CASE("at full batch every second difference is claimed to be positive, whil
       CHECK(p.low == 0);
       CHECK(p.high > 1e300);
       models::RecordedReplica run;
-      const std::vector<std::string> observed{"loss", p.observable};
+      const std::vector<std::string> observed{"loss", p.quantity};
       run.names = observed;
       run.steps = {0, 2};
       run.rows = {{1, 1}, {0, -0.25}};
@@ -147,7 +147,7 @@ TEST_CASE("at full batch every second difference is claimed to be positive, whil
   CHECK(claims(full) == "sharpens_1 sharpens_2 sharpens_3 sharpens_ntk_max ");
   const auto problem = prepare(full);
   const models::Trajectory t = problem->solve();
-  for (const models::Prediction& p : problem->predictions()) CHECK(p.nominal == at_two(t, p.observable));
+  for (const models::Prediction& p : problem->predictions()) CHECK(p.nominal == at_two(t, p.quantity));
   CHECK(claims(experiment(shared)) == "");
   CHECK(claims(with(full, "learning_rate = 0.05", "learning_rate = 1")) == "");
   CHECK(claims(with(full, "shared_initial = true", "shared_initial = false")) == "");

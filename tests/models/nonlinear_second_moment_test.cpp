@@ -53,28 +53,93 @@ NonlinearProblem problem(double batch, double sigma, std::uint64_t steps, double
   return p;
 }
 
-/// Mean of P at the end over replicas.
-double simulated(const NonlinearProblem& p, std::size_t replicas, const std::string& sampler = "auto") {
+/// P at the end of every replica; replicas of one index see the same data whatever the optimizer's parameters.
+std::vector<double> final_values(const NonlinearProblem& p, std::size_t replicas, const std::string& sampler = "auto",
+                                 std::uint64_t seed = 11) {
   const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(p), sampler);
-  std::vector<double> seen(simulation->observables().size());
-  double sum = 0;
+  std::vector<double> seen(simulation->observables().size()), out;
   for (std::size_t r = 0; r < replicas; ++r) {
-    const auto replica = simulation->replica(11, r);
+    const auto replica = simulation->replica(seed, r);
     replica->advance(p.time.steps);
     replica->observe(seen);
-    sum += seen[0] / static_cast<double>(replicas);
+    out.push_back(seen[0]);
   }
+  return out;
+}
+
+struct Mean {
+  double value = 0, error = 0;
+};
+Mean mean_of(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  Mean out;
+  for (const double x : values) out.value += x / n;
+  for (const double x : values) out.error += (x - out.value) * (x - out.value);
+  out.error = std::sqrt(out.error / (n - 1) / n);
+  return out;
+}
+
+/// Mean of P at the end over replicas.
+double simulated(const NonlinearProblem& p, std::size_t replicas, const std::string& sampler = "auto") {
+  double sum = 0;
+  for (const double x : final_values(p, replicas, sampler)) sum += x / static_cast<double>(replicas);
   return sum;
 }
 
-/// The best of a grid of rates, a factor sqrt(2) apart.
-double best_simulated(NonlinearProblem p, double lowest, int rates, std::size_t replicas) {
-  double best = infinity;
-  for (int i = 0; i < rates; ++i) {
-    p.learning_rate = lowest * std::pow(2, 0.5 * i);
-    best = std::min(best, simulated(p, replicas));
+/// P at the end at the best learning rate of one run length.
+struct Best {
+  double rate = 0;
+  std::vector<double> values;  ///< of replicas that had no part in the choice of the rate
+};
+
+/// Golden section in ln eta between two rates, to 2% of eta: there P is within 0.1% of its least value.
+Best best_of(NonlinearProblem p, double low, double high, std::size_t searching, std::size_t measuring) {
+  const auto at = [&](double log_rate) {
+    p.learning_rate = std::exp(log_rate);
+    return mean_of(final_values(p, searching)).value;
+  };
+  const double golden = (std::sqrt(5.0) - 1) / 2;
+  double a = std::log(low), b = std::log(high);
+  double x = b - golden * (b - a), y = a + golden * (b - a), at_x = at(x), at_y = at(y);
+  while (b - a > 0.06) {
+    if (at_x < at_y) {
+      b = y;
+      y = x;
+      at_y = at_x;
+      x = b - golden * (b - a);
+      at_x = at(x);
+    } else {
+      a = x;
+      x = y;
+      at_x = at_y;
+      y = a + golden * (b - a);
+      at_y = at(y);
+    }
   }
-  return best;
+  p.learning_rate = std::exp(at_x < at_y ? x : y);
+  return {p.learning_rate, final_values(p, measuring, "auto", 12)};
+}
+
+/// Mean of ln(P/Q) over replicas that saw the same data, in standard errors.
+double lead(const Best& p, const Best& q) {
+  std::vector<double> ratios;
+  for (std::size_t r = 0; r < p.values.size(); ++r) ratios.push_back(std::log(q.values[r] / p.values[r]));
+  const Mean m = mean_of(ratios);
+  return m.value / m.error;
+}
+
+/// Whether a value of the note's table is what is measured: its standard error is up to 8% (4 replicas), joined with
+/// ours at 3.5 of both; and it is the best of a coarse grid, which adds up to 15% where the grid's step is a factor 2.
+void agrees(const Best& best, double of_note) {
+  const Mean m = mean_of(best.values);
+  // Where runs scatter more than that, as at zeta = 0, its 4 replicas scattered likewise.
+  const double of_four = m.error / m.value * std::sqrt(static_cast<double>(best.values.size()) / 4);
+  const double joint = std::hypot(std::max(0.08, of_four), m.error / m.value);
+  CAPTURE(best.rate);
+  CAPTURE(m.value);
+  CAPTURE(m.error);
+  CHECK(m.value < of_note * (1 + 3.5 * joint));
+  CHECK(m.value > of_note * (1 - 3.5 * joint) / 1.15);
 }
 
 }  // namespace
@@ -154,19 +219,40 @@ TEST_CASE("it says where it is unreliable") {
 }
 
 TEST_CASE("best final P of the family at B = 32: the variance wins, against the ordering found on deep networks") {
-  // Note 4.2, T = 400, sigma = 0.3, best over a grid of rates, 4 replicas with standard errors of 5 to 8% on both
-  // sides and coarse grids: within 25%.
-  const auto best = [](double zeta, double lowest, int rates) {
-    return best_simulated(problem(32, 0.3, 400, zeta, 1), lowest, rates, 8);
+  // Note 4.2, T = 400, sigma = 0.3.
+  const auto best = [](double zeta, double low, double high, std::size_t searching = 8) {
+    return best_of(problem(32, 0.3, 400, zeta, 1), low, high, searching, 48);
   };
-  const double variance = best(infinity, 0.03, 4), each = best(1, 0.03, 4), adam = best(1.0 / 32, 0.005, 4),
-               mean = best(0, 0.001, 5);
-  CHECK(variance == Approx(2.38e-3).epsilon(0.25));
-  CHECK(each == Approx(2.38e-3).epsilon(0.25));
-  CHECK(adam == Approx(2.68e-3).epsilon(0.25));
-  CHECK(mean == Approx(1.34e-2).epsilon(0.25));
-  CHECK(variance < adam);
-  CHECK(adam < mean);
+  const Best variance = best(infinity, 0.02, 0.1), each = best(1, 0.02, 0.1), adam = best(1.0 / 32, 0.005, 0.03),
+             mean = best(0, 0.004, 0.009, 24);
+  agrees(variance, 2.38e-3);
+  agrees(each, 2.38e-3);
+  agrees(adam, 2.68e-3);
+  agrees(mean, 1.34e-2);
+  CHECK(lead(variance, adam) > 5);
+  CHECK(lead(each, adam) > 5);
+  CHECK(lead(adam, mean) > 5);
+}
+
+TEST_CASE("best final P of the family at B = 512: the same order, at a high ratio of signal to noise") {
+  // Note 4.2, T = 100, sigma = 0.05.
+  const auto best = [](double zeta, double low, double high) {
+    return best_of(problem(512, 0.05, 100, zeta, 1), low, high, 4, 24);
+  };
+  const Best variance = best(infinity, 0.15, 0.5), each = best(1, 0.15, 0.5), adam = best(1.0 / 512, 0.03, 0.1),
+             less = best(0.3 / 512, 0.03, 0.1), mean = best(0, 0.03, 0.1);
+  agrees(variance, 2.6e-5);
+  agrees(each, 2.6e-5);
+  agrees(less, 3.4e-5);
+  agrees(mean, 3.5e-5);
+  // The note's 5.8e-5 for Adam is not its best rate's: it is what a rate 3 times as large leaves. At their best rates
+  // Adam is ahead of smaller zeta here, too.
+  CHECK(mean_of(adam.values).value < 0.6 * 5.8e-5);
+  const Mean large = mean_of(final_values(problem(512, 0.05, 100, 1.0 / 512, 0.145), 16));
+  CHECK(large.value == Approx(5.8e-5).epsilon(3.5 * std::hypot(0.08, large.error / large.value)));
+  CHECK(lead(variance, adam) > 5);
+  CHECK(lead(adam, less) > 5);
+  CHECK(lead(less, mean) > 5);
 }
 
 TEST_CASE("what the closure does not cover is refused, and simulated") {

@@ -338,10 +338,10 @@ std::string summary(const PredictionVerdict& verdict) {
   const Prediction& p = verdict.prediction;
   if (verdict.runs == 0)
     return fmt::format("{}: {}: {}", p.name, verdict.reason, verdict.judged ? "inconclusive" : "not judged");
-  std::string out =
-      fmt::format("{}: {} of {} {} +- {} of {} run{}, predicted {} ({}): ", p.name, models::name(p.centre), p.quantity,
-                  number(verdict.estimate), fmt::format("{:.2g}", verdict.error), verdict.runs,
-                  verdict.runs == 1 ? "" : "s", number(p.nominal), interval_text(p));
+  const std::string error = std::isfinite(verdict.error) ? fmt::format(" +- {:.2g}", verdict.error) : "";
+  std::string out = fmt::format("{}: {} of {} {}{} of {} run{}, predicted {} ({}): ", p.name, models::name(p.centre),
+                                p.quantity, number(verdict.estimate), error, verdict.runs, verdict.runs == 1 ? "" : "s",
+                                number(p.nominal), interval_text(p));
   if (!verdict.judged) return out + "not judged, too few runs";
   switch (verdict.outcome) {
     case Outcome::agree:

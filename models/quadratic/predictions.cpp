@@ -37,7 +37,7 @@ bool oscillates(const RecordedReplica& run) {
   return !(loss.back() < decayed * loss.front());
 }
 
-std::vector<Prediction> full_batch() {
+std::vector<Prediction> full_batch(bool one_instance) {
   const auto plateau = [](bool oscillating) {
     return [oscillating](const RecordedReplica& run) -> std::optional<double> {
       const auto value = run.values("eta_lambda_max");
@@ -54,7 +54,7 @@ std::vector<Prediction> full_batch() {
   settled.runs = "crossed 2 before the last quarter, and whose loss decayed";
   settled.observable = "eta_lambda_max";
   settled.nominal = 2;
-  settled.low = 1.9;
+  settled.low = one_instance ? 1.88 : 1.9;
   settled.high = 2.1;
   settled.statistic = plateau(false);
   Prediction oscillating = settled;
@@ -123,7 +123,7 @@ std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
   const bool full = problem.batch == problem.law.outputs;
   if (problem.rule.rho > 0)
     return full && !problem.rule.normalised ? std::vector<Prediction>{sam(problem.rule)} : std::vector<Prediction>{};
-  if (full) return full_batch();
+  if (full) return full_batch(problem.fixed_curvature());
   if (problem.kernel_norms == KernelNorms::exact && problem.batch_fraction() <= small_batch) return mini_batch();
   return {};
 }

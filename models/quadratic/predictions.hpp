@@ -13,7 +13,8 @@ namespace edgewise::models {
 /// Of runs that reached the edge in the first three quarters of the record; what is predicted is read off the last
 /// quarter, or the last step, so that no run is picked by what is claimed of it.
 ///
-/// - full batch, no SAM: `plateau`, the median of eta_lambda_max over the last quarter, at 2 within 5%, and
+/// - full batch, no SAM: `plateau`, the median of eta_lambda_max over the last quarter, at 2 within 5%
+///   (one instance for all replicas: 6% below, where the lowest of the note's runs ended), and
 ///   `plateau_oscillating`, of runs that still oscillate (last loss above 1e-3 of the first), within 25%;
 /// - at most a quarter of the rows per step (beyond that the measured norm rises above the interval), kernel_norms =
 ///   exact: `norm_plateau`, the median of kernel_norm_exact over the last quarter, in [0.93, 1.1], of runs whose norm

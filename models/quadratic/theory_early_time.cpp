@@ -17,7 +17,6 @@ namespace edgewise::models {
 
 namespace {
 
-using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
 /// A second difference by orders of eta.

@@ -51,7 +51,10 @@ Shared shared_cells(std::span<const Level> levels) {
   Shared shared;
   shared.times = shared.replicas = std::numeric_limits<std::size_t>::max();
   for (const Level& level : levels) {
-    shared.times = std::min({shared.times, level.theory.steps.size(), level.sample.steps.size()});
+    const double until = level.theory.valid_until.value_or(infinity);
+    const auto valid =
+        static_cast<std::size_t>(std::ranges::upper_bound(level.theory.steps, until) - level.theory.steps.begin());
+    shared.times = std::min({shared.times, valid, level.sample.steps.size()});
     shared.replicas = std::min(shared.replicas, static_cast<std::size_t>(level.sample.replicas));
     shared.dimension.push_back(level.dimension);
   }

@@ -130,6 +130,20 @@ TEST_CASE("a single dimension would cry wolf where the extrapolation does not") 
   CHECK(holds(extrapolated.verdict.reason, "extrapolated from 3 dimensions up to 400 as d^-1"));
 }
 
+TEST_CASE("beyond the validity of any level's theory nothing is judged") {
+  Made made;
+  made.transient = 8;
+  made.replicas = 1000;
+  auto levels = made.levels(3);
+  for (Level& level : levels)
+    for (const std::size_t t : {7u, 8u}) level.theory.columns[0].value[t] *= 2;
+  CHECK(extrapolate(levels, {}, std::vector<double>{1}, 3).verdict.outcome == Outcome::disagree);
+  levels[1].theory.valid_until = levels[1].theory.steps[6];
+  const auto cut = extrapolate(levels, {}, std::vector<double>{1}, 3);
+  CHECK(cut.verdict.outcome != Outcome::disagree);
+  CHECK(cut.verdict.rows.size() == 6);
+}
+
 TEST_CASE("power: a discrepancy of 4% that stays is never passed") {
   Made made;
   made.transient = 8;

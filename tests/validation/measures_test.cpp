@@ -373,6 +373,33 @@ equals = "I"
   CHECK(read_measures(parsed(bare), {""}, {}, "solve").front()->needs_findings());
 }
 
+TEST_CASE("what became of a prediction about whole runs") {
+  VariantRun run;
+  run.verdict.emplace();
+  PredictionVerdict plateau, unjudged;
+  plateau.prediction.name = "plateau";
+  plateau.judged = true;
+  plateau.outcome = Outcome::inconclusive;
+  plateau.estimate = 1.98;
+  plateau.error = 0.01;
+  plateau.runs = 20;
+  unjudged.prediction.name = "edge";
+  run.verdict->predictions = {plateau, unjudged};
+  const auto of = [](const std::string& name, const std::string& prediction) {
+    return "[[measure]]\nname = \"" + name + "\"\nkind = \"prediction\"\nprediction = \"" + prediction + "\"\n";
+  };
+  const auto v = evaluated(of("p", "plateau") + of("edge", "edge") + of("absent", "none"), {run}, "validate");
+  CHECK(v.at("p") == 1.98);
+  CHECK(v.at("p_error") == 0.01);
+  CHECK(v.at("p_runs") == 20);
+  CHECK(v.at("p_outcome") == 2);
+  CHECK(v.at("edge_runs") == 0);
+  CHECK(std::isnan(v.at("edge")));
+  CHECK(std::isnan(v.at("edge_outcome")));
+  CHECK(std::isnan(v.at("absent_runs")));
+  CHECK_THROWS_AS(read_measures(parsed(of("p", "plateau")), {""}, {}, "simulate"), settings::Error);
+}
+
 TEST_CASE("nothing there: not a number everywhere, no crash") {
   const std::string text = R"toml(
 [[measure]]

@@ -444,7 +444,10 @@ std::vector<ClosedForm> residual_closed_forms() {
   add_residual_references(table);
   add_residual_trajectories(table);
   add_residual_identities(table);
-  return table.take();
+  std::vector<ClosedForm> out = table.take();
+  for (const auto& part : {custom_closed_forms(), residual_path_closed_forms()})
+    out.insert(out.end(), part.begin(), part.end());
+  return out;
 }
 
 std::vector<ClosedForm> sign_closed_forms() {
@@ -452,7 +455,10 @@ std::vector<ClosedForm> sign_closed_forms() {
   add_sign_references(table);
   add_sign_trajectories(table);
   add_sign_identities(table);
-  return table.take();
+  std::vector<ClosedForm> out = table.take();
+  const std::vector<ClosedForm> path = sign_path_closed_forms();
+  out.insert(out.end(), path.begin(), path.end());
+  return out;
 }
 
 }  // namespace edgewise::models

@@ -10,4 +10,9 @@ namespace edgewise::models {
 std::vector<ClosedForm> residual_closed_forms();  ///< class I: clipping and its kin
 std::vector<ClosedForm> sign_closed_forms();      ///< class II
 
+// Parts of the two, each in its file.
+std::vector<ClosedForm> custom_closed_forms();         ///< class I: a nonlinearity of one's own
+std::vector<ClosedForm> residual_path_closed_forms();  ///< class I: the spread of single runs
+std::vector<ClosedForm> sign_path_closed_forms();      ///< class II: likewise
+
 }  // namespace edgewise::models

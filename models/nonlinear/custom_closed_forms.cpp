@@ -1,0 +1,116 @@
+#include <boost/math/constants/constants.hpp>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "models/nonlinear/closed_forms.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/theory.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using Pair = std::pair<double, double>;
+using SharedNoise = std::shared_ptr<const Noise>;
+
+constexpr double P = 0.3;
+
+void add(std::vector<ClosedForm>& forms, const std::string& name, std::string formula, double tolerance,
+         std::function<Pair()> evaluate) {
+  forms.push_back(
+      {"residual-sgd/custom-" + name, std::move(formula), "sign-and-clip 1", tolerance, std::move(evaluate)});
+}
+
+/// mu, q and c2 of chi under residuals N(0, Q), Q = P + sigma^2.
+void add_gaussian(std::vector<ClosedForm>& forms, const std::string& name, const std::string& chi,
+                  const std::string& said, double mu, double q, double c2) {
+  constexpr double tolerance = 1e-11;
+  const auto coefficients = [chi] {
+    return residual_coefficients(*custom_nonlinearity(chi), *gaussian_noise(0.25), P);
+  };
+  add(forms, name + "-mu", "chi = " + chi + ": mu of " + said, tolerance, [=] { return Pair(mu, coefficients().mu); });
+  add(forms, name + "-q", "chi = " + chi + ": q of " + said, tolerance, [=] { return Pair(q, coefficients().q); });
+  add(forms, name + "-c2", "chi = " + chi + ": c2 of " + said, tolerance, [=] { return Pair(c2, coefficients().c2); });
+}
+
+double excess_after(const std::string& method, const std::string& chi, double threshold, const SharedNoise& noise) {
+  NonlinearProblem problem;
+  spectra::Spectrum spectrum;
+  for (int j = 1; j <= 30; ++j) {
+    spectrum.eigenvalue.push_back(std::pow(j, -0.8));
+    spectrum.multiplicity.push_back(1);
+    spectrum.target_power.push_back(std::pow(j, -0.6));
+  }
+  problem.covariance = diagonal_covariance(spectrum);
+  problem.noise = noise;
+  problem.method = method;
+  problem.threshold = threshold;
+  if (!chi.empty()) problem.nonlinearity = custom_nonlinearity(chi);
+  problem.learning_rate = 0.02;
+  problem.batch = 3;
+  problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
+  problem.time.steps = 60;
+  problem.time.at = {0, 60};
+  NonlinearTheory theory;
+  theory.method = "recursion";
+  return solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->value.at(1);
+}
+
+}  // namespace
+
+std::vector<ClosedForm> custom_closed_forms() {
+  std::vector<ClosedForm> forms;
+  const double Q = P + 0.25, pi = boost::math::constants::pi<double>();
+  add_gaussian(forms, "cube", "r^3", "N(0, Q): 3 Q, 15 Q^3, 90 Q^2", 3 * Q, 15 * Q * Q * Q, 90 * Q * Q);
+  add_gaussian(forms, "bump", "r * exp(-r^2/2)",
+               "N(0, Q): (1 + Q)^(-3/2), Q (1 + 2 Q)^(-3/2), 2 (1 - Q) (1 + 2 Q)^(-5/2)", std::pow(1 + Q, -1.5),
+               Q * std::pow(1 + 2 * Q, -1.5), 2 * (1 - Q) * std::pow(1 + 2 * Q, -2.5));
+  add_gaussian(forms, "erf", "erf(r / sqrt(2))",
+               "N(0, Q): sqrt(2/(pi (1 + Q))), (2/pi) arcsin(Q/(1 + Q)), 4/(pi (1 + Q) sqrt(1 + 2 Q))",
+               std::sqrt(2 / (pi * (1 + Q))), 2 / pi * std::asin(Q / (1 + Q)),
+               4 / (pi * (1 + Q) * std::sqrt(1 + 2 * Q)));
+  // The built-in methods, by their formulas.
+  struct Known {
+    const char* method;
+    const char* chi;
+    double threshold;
+  };
+  for (const Known& known :
+       {Known{"huber", "max(-0.7, min(0.7, r))", 0.7}, Known{"lad", "sign(r)", 0},
+        Known{"quantile", "(r > 0) - 0.3", 0.3}, Known{"reject", "r * (abs(r) < 1.2)", 1.2}, Known{"sgd", "r", 0}})
+    for (const bool heavy : {false, true}) {
+      const std::string method = known.method;
+      if (heavy && method == "sgd") continue;  // infinite under Cauchy noise
+      const SharedNoise noise = heavy ? cauchy_noise(0.3) : laplace_noise(0.25);
+      add(forms, method + (heavy ? "-cauchy" : "-laplace"), method + " written out, P after 60 steps", 1e-9,
+          [known, noise, method] {
+            return Pair(excess_after(method, "", known.threshold, noise), excess_after("custom", known.chi, 0, noise));
+          });
+    }
+  add(forms, "linear-isotropic", "chi = r, K = 1: P_k = P_inf + r^k (P_0 - P_inf), r = (1 - eta)^2 + eta^2 (d + 1)/B",
+      1e-11, [] {
+        const double d = 100, eta = 0.01, sigma2 = 0.25, floor = eta * d * sigma2 / (2 - eta * (2 + d));
+        const double r = std::pow(1 - eta, 2) + eta * eta * (d + 1);
+        NonlinearProblem problem;
+        spectra::Spectrum spectrum;
+        spectrum.eigenvalue = {1};
+        spectrum.multiplicity = {d};
+        spectrum.target_power = {1};
+        problem.covariance = diagonal_covariance(spectrum);
+        problem.noise = gaussian_noise(sigma2);
+        problem.method = "custom";
+        problem.nonlinearity = custom_nonlinearity("r");
+        problem.learning_rate = eta;
+        problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
+        problem.time.steps = 100;
+        problem.time.at = {0, 100};
+        NonlinearTheory theory;
+        theory.method = "recursion";
+        return Pair(floor + std::pow(r, 100) * (1 - floor),
+                    solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->value.at(1));
+      });
+  return forms;
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,86 @@
+#include <boost/math/constants/constants.hpp>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "models/nonlinear/closed_forms.hpp"
+#include "models/nonlinear/theory.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double pi = boost::math::constants::pi<double>();
+
+/// Standard deviation of P of one run on K = 1 after `steps` steps, from P_0 = 1, Gaussian noise of variance 1/4.
+double band(const std::string& method, double d, double eta, std::uint64_t steps) {
+  NonlinearProblem problem;
+  spectra::Spectrum spectrum;
+  spectrum.eigenvalue = {1};
+  spectrum.multiplicity = {d};
+  spectrum.target_power = {1};
+  problem.covariance = diagonal_covariance(spectrum);
+  problem.noise = gaussian_noise(0.25);
+  problem.method = method;
+  problem.learning_rate = eta;
+  problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
+  problem.time.steps = steps;
+  problem.time.at = {0, steps};
+  NonlinearTheory theory;
+  theory.method = "recursion";
+  theory.bands = true;
+  return solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->std.at(1);
+}
+
+/// The exact one of SGD with one example a step (least-squares-sgd 4.1 with one block), c a chi-square variate of one
+/// degree of freedom.
+double exact_band_of_sgd(double d, double eta, std::uint64_t steps) {
+  constexpr double sigma2 = 0.25;
+  // E c^k = 1, 3, 15, 105.
+  const double e4 = 1 - 4 * eta + 18 * eta * eta - 60 * std::pow(eta, 3) + 105 * std::pow(eta, 4);
+  const double e20 = eta * eta * (1 - 6 * eta + 15 * eta * eta), s2 = 3 * std::pow(eta, 4);
+  double mean = 1, second = 1;
+  for (std::uint64_t k = 0; k < steps; ++k) {
+    const double rQ = second + sigma2 * mean, Q2 = second + 2 * sigma2 * mean + sigma2 * sigma2;
+    second = (e4 - 6 * e20 + 3 * s2) * second + 2 * (e20 - s2) * rQ * d + s2 * Q2 * d * d + 2 * s2 * (d * Q2 - 2 * rQ) +
+             4 * e20 * rQ;
+    mean = (1 - 2 * eta + 2 * eta * eta) * mean + eta * eta * d * (mean + sigma2);
+  }
+  return std::sqrt(second - mean * mean);
+}
+
+}  // namespace
+
+std::vector<ClosedForm> residual_path_closed_forms() {
+  std::vector<ClosedForm> forms;
+  // Linearised: exact as d -> infinity, 5/d off.
+  for (const double share : {0.5, 1.0, 3.0}) {
+    constexpr double d = 20000;
+    const auto steps = static_cast<std::uint64_t>(share * d);
+    forms.push_back({"residual-sgd/path-std-isotropic-" + std::to_string(steps),
+                     "K = 1, eta = 1/d, B = 1: the exact second moment of P, d = 20000", "least-squares-sgd 4.1", 3e-4,
+                     [=] { return std::pair(exact_band_of_sgd(d, 1 / d, steps), band("sgd", d, 1 / d, steps)); }});
+  }
+  return forms;
+}
+
+std::vector<ClosedForm> sign_path_closed_forms() {
+  std::vector<ClosedForm> forms;
+  for (const std::uint64_t steps : {1, 300, 2000})
+    forms.push_back({"sign-sgd/path-std-isotropic-" + std::to_string(steps),
+                     "V' = (1 + f'(P))^2 V + 4 eta^2 (P - a^2 P^2), a = (2/pi)/sqrt(P + sigma^2), K = 1",
+                     "sign-and-clip 2.7", 1e-10, [steps] {
+                       constexpr double d = 500, eta = 0.4 / 500, sigma2 = 0.25;
+                       double P = 1, V = 0;
+                       for (std::uint64_t k = 0; k < steps; ++k) {
+                         const double a = 2 / pi / std::sqrt(P + sigma2);
+                         const double slope = -2 * eta * a * (1 - P / (2 * (P + sigma2)));
+                         V = std::pow(1 + slope, 2) * V + 4 * eta * eta * (P - a * a * P * P);
+                         P += -2 * eta * a * P + eta * eta * d;
+                       }
+                       return std::pair(std::sqrt(V), band("sign-late", d, eta, steps));
+                     }});
+  return forms;
+}
+
+}  // namespace edgewise::models

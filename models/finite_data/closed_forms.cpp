@@ -255,11 +255,29 @@ void add_formulas(Table& table) {
                   if (f.name == "steady_loss") found = std::get<double>(f.value);
                 return Pair(found, loss_after(data));
               });
-  table.add("critical-growth", "growth factor 1 where the exact kernel norm is 1", 1e-10, [] {
-    FiniteData data = reference(Sampling::bernoulli);
+  for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
+    for (const std::size_t parameters : {20, 4})
+      table.add(fmt::format("critical-growth-{}-{}", sampling_names()[static_cast<std::size_t>(sampling)], parameters),
+                "growth factor 1 where the exact kernel norm is 1", 1e-10, [sampling, parameters] {
+                  FiniteData data = reference(sampling, {0}, 2, parameters);
+                  const Kernel kernel = kernel_of(data);
+                  data.learning_rate = threshold(data, kernel, NormLevel::exact);
+                  return Pair(1, growth_factor(data, kernel));
+                });
+  table.add("null-modes-are-label-noise", "mean field, p < N: L -> (1/2N) sum_null p/(1 - kappa)", 1e-10, [] {
+    const FiniteData data = reference(Sampling::with_replacement, {20000}, 2, 4);
     const Kernel kernel = kernel_of(data);
-    data.learning_rate = threshold(data, kernel, NormLevel::exact);
-    return Pair(1, growth_factor(data, kernel));
+    const std::vector<double> along = kernel.along(data.residual);
+    double null_power = 0;
+    for (std::size_t a = kernel.rank; a < along.size(); ++a) null_power += along[a] * along[a];
+    return Pair(null_power / 24 / (1 - kernel_norm(data, kernel, NormLevel::mean_field, data.learning_rate)),
+                loss_after(data, "mean-field"));
+  });
+  table.add("trace-norm", "with replacement, eta mu -> 0: mean field -> eta tr Theta/(2B)", 1e-5, [] {
+    const FiniteData data = reference(Sampling::with_replacement);
+    const Kernel kernel = kernel_of(data);
+    return Pair(kernel_norm(data, kernel, NormLevel::trace, 1e-6),
+                kernel_norm(data, kernel, NormLevel::mean_field, 1e-6));
   });
   table.add("closure-rows", "sum_b C_ab = 1: eigenvectors are normalised", 1e-13, [] {
     const linear_algebra::Matrix C = overlaps(kernel_of(reference(Sampling::bernoulli)));

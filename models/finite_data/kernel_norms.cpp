@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "linear_algebra/largest_eigenvalues.hpp"
+
 namespace edgewise::models {
 
 namespace {
@@ -58,19 +60,12 @@ std::vector<double> NoiseKernel::operator()(std::span<const double> d) const {
 
 double NoiseKernel::perron() const {
   const std::size_t N = vectors_.rows();
-  std::vector<double> d(N, 1 / std::sqrt(static_cast<double>(N)));
-  double value = 0;
-  // The error of a Rayleigh quotient is the square of the vector's.
-  for (int k = 0; k < 5000; ++k) {
-    std::vector<double> next = (*this)(d);
-    const double now = dot(d, next), size = std::sqrt(dot(next, next));
-    if (!(size > 0) || !std::isfinite(size)) return size;
-    for (double& x : next) x /= size;
-    d = std::move(next);
-    if (std::abs(now - value) <= 1e-14 * now) return now;
-    value = now;
-  }
-  return value;
+  const auto apply = [this](std::span<const double> d, std::span<double> out) {
+    std::ranges::copy((*this)(d), out.begin());
+  };
+  // Entries are positive: so is the leading eigenvector. The error of the value is the square of the vector's.
+  const std::vector<double> start(N, 1.0);
+  return linear_algebra::largest_eigenvalues(N, 1, apply, start, {.tolerance = 1e-8}).values[0];
 }
 
 std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {

@@ -18,7 +18,7 @@ class NoiseKernel {
  public:
   NoiseKernel(const Kernel& kernel, const std::function<double(double, double)>& weight);
   std::vector<double> operator()(std::span<const double> d) const;
-  /// Its largest eigenvalue, by power iteration with Rayleigh quotients, to 1e-13.
+  /// Its largest eigenvalue, to 1e-13.
   double perron() const;
   /// (1 - M)^{-1} d by conjugate gradients, for a kernel of norm below 1.
   std::vector<double> renewed(std::span<const double> d) const;

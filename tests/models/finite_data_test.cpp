@@ -204,6 +204,11 @@ TEST_CASE("the approximate thresholds are off by more where the spectrum decays"
     decaying += ratio("kind = 'power-law'\nalpha = 0.5\nbeta = 1") / 6;
   }
   CHECK(flat == Approx(0.9).epsilon(0.03));
+  // O(1/N): the note's draw has .959 at three times the size.
+  const auto larger = prepare(experiment("learning_rate = 0.004\nsampling = 'with-replacement'", "samples = 120", "",
+                                         "kind = 'isotropic'\ndimension = 240"));
+  CHECK(finding<double>(*larger, "eta_max") / finding<double>(*larger, "eta_max_mean_field") ==
+        Approx(1 - (1 - flat) / 3).epsilon(0.01));
   CHECK(decaying == Approx(0.75).epsilon(0.05));
 }
 

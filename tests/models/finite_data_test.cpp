@@ -111,27 +111,30 @@ TEST_CASE("the standard deviation of the loss is exact") {
 }
 
 TEST_CASE("counts of a batch by enumeration of all batches") {
-  // N = 4, B = 2: without replacement 12 ordered pairs, with replacement 16.
+  // N = 5, B = 4: 625 sequences of indices, of which 120 do not repeat any.
+  const std::array<std::size_t, 5> expected_pairs{6, 3, 2, 1, 0};
   const std::array<std::array<std::size_t, 4>, 5> tuples{
       {{0, 0, 0, 0}, {0, 0, 0, 1}, {0, 0, 1, 1}, {0, 0, 1, 2}, {0, 1, 2, 3}}};
-  const std::array<std::size_t, 5> pairs{6, 3, 2, 1, 0};
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement}) {
-    const CountMoments moments = count_moments(sampling, 4, 2);
-    for (std::size_t t = 0; t < tuples.size(); ++t) {
-      double sum = 0, batches = 0;
-      for (std::size_t first = 0; first < 4; ++first)
-        for (std::size_t second = 0; second < 4; ++second) {
-          if (first == second && sampling == Sampling::without_replacement) continue;
-          std::array<double, 4> counts{};
-          ++counts[first];
-          ++counts[second];
+    const CountMoments moments = count_moments(sampling, 5, 4);
+    for (std::size_t t = 0; t < tuples.size(); ++t)
+      for (std::size_t m = 1; m <= 4; ++m) {
+        std::size_t pairs = 0;
+        for (std::size_t a = 0; a < m; ++a)
+          for (std::size_t b = 0; b < a; ++b) pairs += tuples[t][a] == tuples[t][b] ? 1 : 0;
+        if (m == 4) CHECK(pairs == expected_pairs[t]);
+        double sum = 0, batches = 0;
+        for (std::size_t sequence = 0; sequence < 625; ++sequence) {
+          std::array<double, 5> counts{};
+          for (std::size_t k = 0, rest = sequence; k < 4; ++k, rest /= 5) ++counts[rest % 5];
+          if (sampling == Sampling::without_replacement && *std::ranges::max_element(counts) > 1) continue;
           double product = 1;
-          for (const std::size_t i : tuples[t]) product *= counts[i];
+          for (std::size_t k = 0; k < m; ++k) product *= counts[tuples[t][k]];
           sum += product;
           ++batches;
         }
-      CHECK(moments[4][pairs[t]] == Approx(sum / batches).epsilon(1e-13));
-    }
+        CHECK(moments[m][pairs] == Approx(sum / batches).epsilon(1e-13));
+      }
   }
 }
 
@@ -171,6 +174,7 @@ TEST_CASE("the least stable batch, and the edge that is left at a full batch") {
   CHECK(finding<std::string>(*at(1.01 * edge, 40), "outcome") == "mean diverges");
   CHECK(std::isinf(finding<double>(*at(1.01 * edge, 40), "least_stable_batch")));
   CHECK(finding<double>(*at(eta, 40), "eta_max") == Approx(edge));
+  CHECK(finding<double>(*at(0.9999 * edge, 1), "least_stable_batch") == 40);
   CHECK(finding<double>(*at(eta, 39), "eta_max") == Approx(edge).epsilon(0.01));
 }
 

@@ -177,6 +177,35 @@ TEST_CASE("what is reported of a prediction") {
   }
 }
 
+TEST_CASE("a value that equals an end of the interval lies inside") {
+  // 31 of 60 below, 20 at the end: the sign test sees 31.
+  const Sample s = made(60, {10}, [](std::size_t r, std::size_t) {
+    return r < 31 ? 1.0 + 0.001 * static_cast<double>(r) : r < 51 ? 2.0 : 3.0;
+  });
+  const auto v = judge_prediction(last_x(2, infinity), s, {}, 0.01);
+  CHECK(v.estimate < 2);
+  CHECK(v.p_value > 0.4);
+  const Sample mirrored = made(60, {10}, [](std::size_t r, std::size_t) {
+    return r < 31 ? 3.0 + 0.001 * static_cast<double>(r) : r < 51 ? 2.0 : 1.0;
+  });
+  CHECK(judge_prediction(last_x(-infinity, 2), mirrored, {}, 0.01).p_value > 0.4);
+}
+
+TEST_CASE("the score of a mean knows of the skewness") {
+  // Exponential quantiles: a mean two standard errors low is less surprising than one as high.
+  const Sample s =
+      made(100, {10}, [](std::size_t r, std::size_t) { return -std::log((static_cast<double>(r) + 0.5) / 100); });
+  const Moments m = moments(s.values[0]);
+  const double symmetric = normal_from_student(2, 99);
+  const auto low = judge_prediction(last_x(m.mean + 2 * m.sem, infinity, Centre::mean), s, {}, 0.01);
+  const auto high = judge_prediction(last_x(-infinity, m.mean - 2 * m.sem, Centre::mean), s, {}, 0.01);
+  CHECK(low.z > -symmetric + 0.1);
+  CHECK(low.z < 0);
+  CHECK(high.z > symmetric + 0.1);
+  const std::vector<Prediction> predictions = {last_x(0, 10, Centre::mean)};
+  CHECK(holds(judge(no_curve(), s, predictions, {}, 1).warnings.at(0), "with fewer than 200 runs"));
+}
+
 TEST_CASE("too few runs of the kind are not judged, unless they are asked for") {
   const auto some = [](std::size_t count) {
     Prediction p = last_x(0, 100);

@@ -11,7 +11,8 @@
 namespace edgewise::models {
 
 /// Of runs that reached the edge in the first three quarters of the record; what is predicted is read off the last
-/// quarter, or the last step, so that no run is picked by what is claimed of it.
+/// quarter, or the last step. Where runs are chosen by a loss that decayed, which it does only where training is
+/// linearly stable, that choice nearly implies the upper end of the interval: the lower end is what is tested.
 ///
 /// - full batch, no SAM: `plateau`, the median of eta_lambda_max over the last quarter, at 2 within 5%
 ///   (one instance for all replicas: 6% below, where the lowest of the note's runs ended), and

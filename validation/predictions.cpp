@@ -211,6 +211,15 @@ void add_reason(std::string& all, const std::string& reason) {
   all += (all.empty() ? "" : "; ") + reason;
 }
 
+/// Of predictions that agree: the one's own, or the sum of several.
+std::string reason_of(const std::vector<const PredictionVerdict*>& holding) {
+  if (holding.size() == 1) return holding[0]->prediction.name + ": " + holding[0]->reason;
+  double worst = 0;
+  for (const PredictionVerdict* p : holding) worst = std::max(worst, p->detectable);
+  return fmt::format("{} predictions hold; a distance of {} from any one's interval would have been detected",
+                     holding.size(), percent(worst));
+}
+
 }  // namespace
 
 void check_predictions(const settings::Table& experiment, std::span<const Prediction> made,
@@ -319,16 +328,19 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, std::span<
   else
     take_statistics(verdict, shares);
   std::string unasked;
+  std::vector<const PredictionVerdict*> holding;
   for (const PredictionVerdict& p : verdict.predictions) {
     if (!p.judged) {
       add_reason(unasked, p.prediction.name + ": " + p.reason);
       continue;
     }
-    add_reason(p.outcome == Outcome::disagree       ? disagreeing
-               : p.outcome == Outcome::inconclusive ? open
-                                                    : agreeing,
-               p.prediction.name + ": " + p.reason);
+    if (p.outcome == Outcome::agree) {
+      holding.push_back(&p);
+      continue;
+    }
+    add_reason(p.outcome == Outcome::disagree ? disagreeing : open, p.prediction.name + ": " + p.reason);
   }
+  if (!holding.empty()) add_reason(agreeing, reason_of(holding));
   if (!disagreeing.empty()) {
     verdict.outcome = Outcome::disagree;
     verdict.reason = disagreeing;

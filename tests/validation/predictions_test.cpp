@@ -276,6 +276,12 @@ TEST_CASE("the verdict covers curves and predictions") {
     CHECK(v.critical_z == doctest::Approx(judge(curve, s, options, 1).critical_z).epsilon(0.2));
     CHECK(v.critical_z > judge(curve, s, options, 1).critical_z);
   }
+  SUBCASE("several that hold are summed up") {
+    const auto v = judge(curve, s, {{right[0], last_x(1.8, 2.2)}}, options, 1);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(holds(v.reason, "; 2 predictions hold; a distance of "));
+    CHECK(!holds(v.reason, "end:"));
+  }
   SUBCASE("a prediction disagrees") {
     const auto v = judge(curve, s, wrong, options, 1);
     CHECK(v.outcome == Outcome::disagree);

@@ -37,7 +37,7 @@ std::size_t eigenspace_of(const spectra::Spectrum& spectrum, std::size_t column)
 /// The recursion, step by step.
 class MatrixRecursion {
  public:
-  /// All arguments must outlive it.
+  /// Problem and dynamics must outlive it.
   MatrixRecursion(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory);
   void step(double learning_rate);
   double excess() const { return P_; }
@@ -51,7 +51,7 @@ class MatrixRecursion {
   void coefficients(double V);
   const MatrixLeastSquares& problem_;
   const MatrixDynamics& dynamics_;
-  const MatrixTheory& theory_;
+  MatrixTheory theory_;
   std::vector<double> M_, h_, q_, f_, used_;
   double P_ = 0, overshoot_ = 0;
   bool fresh_ = false;
@@ -74,7 +74,7 @@ class MatrixFlow final : public solvers::CoupledModes {
  private:
   const MatrixLeastSquares& problem_;
   const MatrixDynamics& dynamics_;
-  const MatrixTheory& theory_;
+  MatrixTheory theory_;
   std::function<double(double)> learning_rate_;
   bool autonomous_;
 };
@@ -96,7 +96,7 @@ class AdaptiveFlow final : public solvers::CoupledModes {
  private:
   const MatrixLeastSquares& problem_;
   const MatrixDynamics& dynamics_;
-  const MatrixTheory& theory_;
+  MatrixTheory theory_;
   std::function<double(double)> drift_scale_, noise_scale_;
   bool autonomous_;
 };

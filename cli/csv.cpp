@@ -237,9 +237,9 @@ void read_long(const std::vector<Line>& lines, std::size_t at, const std::string
     rows.push_back(std::move(r));
   }
   result.steps.assign(steps.begin(), steps.end());
-  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double absent = std::numeric_limits<double>::quiet_NaN();
   for (Field& field : result.fields)
-    field.values.assign(result.observables.size(), std::vector<double>(result.steps.size(), nan));
+    field.values.assign(result.observables.size(), std::vector<double>(result.steps.size(), absent));
   for (const Row& r : rows) {
     const auto t = static_cast<std::size_t>(std::distance(steps.begin(), steps.find(r.step)));
     for (std::size_t c = 2; c < names.size(); ++c) result.fields[field_of[c]].values[r.observable][t] = r.cells[c - 2];

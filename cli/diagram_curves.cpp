@@ -30,9 +30,9 @@ struct SweepCurve {
 };
 
 /// Cells along the horizontal axis.
-class Line {
+class PlaneLine {
  public:
-  Line(const SweepTable& table, Plane plane)
+  PlaneLine(const SweepTable& table, Plane plane)
       : table_(table), plane_(std::move(plane)), scale_(table.axes[plane_.horizontal]) {}
   const AxisScale& scale() const { return scale_; }
   const CellResult& cell(std::size_t sorted) const {
@@ -47,7 +47,7 @@ class Line {
   AxisScale scale_;
 };
 
-SweepCurve curve_of(const SweepTable& table, const Line& line, std::size_t measure, const std::string& legend) {
+SweepCurve curve_of(const SweepTable& table, const PlaneLine& line, std::size_t measure, const std::string& legend) {
   SweepCurve out{legend, {}, {}, {}, false};
   std::size_t error = table.measures.size();
   for (std::size_t m = 0; m < table.measures.size(); ++m)
@@ -65,7 +65,7 @@ SweepCurve curve_of(const SweepTable& table, const Line& line, std::size_t measu
 }
 
 /// Ranges of the horizontal axis with one label, as coloured ground with their names.
-std::string label_ground(const SweepTable& table, const Line& line, std::vector<std::size_t>& in_legend) {
+std::string label_ground(const SweepTable& table, const PlaneLine& line, std::vector<std::size_t>& in_legend) {
   std::string out;
   const AxisScale& scale = line.scale();
   const double low = scale.edges().front(), width = scale.edges().back() - low;
@@ -100,7 +100,7 @@ std::string label_ground(const SweepTable& table, const Line& line, std::vector<
 
 std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std::size_t number) {
   const SweepAxis& along = table.axes[panel.plane.horizontal];
-  const Line first(table, panel.plane);
+  const PlaneLine first(table, panel.plane);
   std::vector<SweepCurve> curves;
   const bool family = panel.plane.vertical.has_value();
   for (const std::size_t m : panel.measures) {
@@ -113,7 +113,7 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
     for (std::size_t i = 0; i < other.size(); ++i) {
       Plane plane = panel.plane;
       plane.place[*panel.plane.vertical] = i;
-      curves.push_back(curve_of(table, Line(table, plane), m,
+      curves.push_back(curve_of(table, PlaneLine(table, plane), m,
                                 (panel.measures.size() > 1 ? name + ", " : "") + shown_value(other, i)));
     }
   }

@@ -23,7 +23,7 @@ namespace {
 using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
-struct Line {
+struct CommandLine {
   std::string output, threads, seed, format, word, title, folder, target, rows, store;
   std::vector<std::string> overrides, files, observables, guides, slices;
   bool quiet = false, restart = false, retry_failed = false;
@@ -247,7 +247,7 @@ class Program {
   }
 
   CLI::App app_;
-  Line line_;
+  CommandLine line_;
   std::map<std::string, std::function<Status(const Context&)>> actions_;
 };
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
 #include <limits>
@@ -159,16 +158,16 @@ void add_formulas(std::vector<ClosedForm>& out) {
       [] {
         const double l1 = 1, l2 = 0.17, n1 = 5, n2 = 40, r1 = 2, r2 = 10, eta = 0.07, B = 2, sigma2 = 0.25, t = 33;
         const double b1 = eta * eta / B * n1 * l1 * l1, b2 = eta * eta / B * n2 * l2 * l2;
-        Eigen::Matrix2d M;
-        M << -2 * eta * l1 + b1, b1, b2, -2 * eta * l2 + b2;
-        const Eigen::Vector2d b(b1, b2), q0(l1 * r1, l2 * r2);
-        const Eigen::Vector2d q_inf = -M.inverse() * b * sigma2;
-        const double half = M.trace() / 2, root = std::sqrt(half * half - M.determinant());
+        const double m11 = -2 * eta * l1 + b1, m12 = b1, m21 = b2, m22 = -2 * eta * l2 + b2;
+        const double half = (m11 + m22) / 2, determinant = m11 * m22 - m12 * m21;
+        const double root = std::sqrt(half * half - determinant);
+        // q_inf = -M^{-1} b sigma^2.
+        const double q1 = -(m22 * b1 - m12 * b2) / determinant * sigma2;
+        const double q2 = -(m11 * b2 - m21 * b1) / determinant * sigma2;
+        const double y1 = l1 * r1 - q1, y2 = l2 * r2 - q2;
         // e^{Mt} = e^{half t} (cosh(root t) I + sinh(root t)/root (M - half I)): both rates are real.
-        const Eigen::Matrix2d e =
-            std::exp(half * t) * (std::cosh(root * t) * Eigen::Matrix2d::Identity() +
-                                  std::sinh(root * t) / root * (M - half * Eigen::Matrix2d::Identity()));
-        const double P = (q_inf + e * (q0 - q_inf)).sum();
+        const double c = std::exp(half * t) * std::cosh(root * t), s = std::exp(half * t) * std::sinh(root * t) / root;
+        const double P = q1 + q2 + c * (y1 + y2) + s * ((m11 - half + m21) * y1 + (m12 + m22 - half) * y2);
         return Pair(P, last_P(problem_of(spectrum_of({l1, l2}, {n1, n2}, {r1, r2}), eta, B, sigma2, {33}),
                               ode("homog", "contour", 1e-11)));
       });

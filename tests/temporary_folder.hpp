@@ -13,7 +13,7 @@ namespace edgewise::temporary {
 class Folder {
  public:
   Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "edgewise-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / ("edgewise-" + std::string(6, 'X'))).string();
     if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
     path_ = name;
   }

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "models/nonlinear/closed_form_problems.hpp"
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/theory.hpp"
@@ -92,19 +93,8 @@ std::vector<ClosedForm> custom_closed_forms() {
       1e-11, [] {
         const double d = 100, eta = 0.01, sigma2 = 0.25, floor = eta * d * sigma2 / (2 - eta * (2 + d));
         const double r = std::pow(1 - eta, 2) + eta * eta * (d + 1);
-        NonlinearProblem problem;
-        spectra::Spectrum spectrum;
-        spectrum.eigenvalue = {1};
-        spectrum.multiplicity = {d};
-        spectrum.target_power = {1};
-        problem.covariance = diagonal_covariance(spectrum);
-        problem.noise = gaussian_noise(sigma2);
-        problem.method = "custom";
+        NonlinearProblem problem = isotropic_problem("custom", d, eta, 100);
         problem.nonlinearity = custom_nonlinearity("r");
-        problem.learning_rate = eta;
-        problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
-        problem.time.steps = 100;
-        problem.time.at = {0, 100};
         NonlinearTheory theory;
         theory.method = "recursion";
         return Pair(floor + std::pow(r, 100) * (1 - floor),

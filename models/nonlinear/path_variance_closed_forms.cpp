@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "models/nonlinear/closed_form_problems.hpp"
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/theory.hpp"
 
@@ -14,18 +15,7 @@ constexpr double pi = boost::math::constants::pi<double>();
 
 /// Standard deviation of P of one run on K = 1 after `steps` steps, from P_0 = 1, Gaussian noise of variance 1/4.
 double band(const std::string& method, double d, double eta, std::uint64_t steps) {
-  NonlinearProblem problem;
-  spectra::Spectrum spectrum;
-  spectrum.eigenvalue = {1};
-  spectrum.multiplicity = {d};
-  spectrum.target_power = {1};
-  problem.covariance = diagonal_covariance(spectrum);
-  problem.noise = gaussian_noise(0.25);
-  problem.method = method;
-  problem.learning_rate = eta;
-  problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
-  problem.time.steps = steps;
-  problem.time.at = {0, steps};
+  const NonlinearProblem problem = isotropic_problem(method, d, eta, steps);
   NonlinearTheory theory;
   theory.method = "recursion";
   theory.bands = true;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/quadratic/row_moments.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models {
@@ -54,16 +55,6 @@ void check_step(std::size_t outputs, double learning_rate, std::size_t batch) {
   if (batch < 1 || batch > outputs)
     throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
 }
-
-/// E[P P_aa P_cc]: the chance that a row is in the batch, and that another is, given it.
-struct Masks {
-  Masks(std::size_t outputs, std::size_t batch)
-      : b(static_cast<double>(batch) / static_cast<double>(outputs)),
-        beta(outputs == 1 ? 1 : static_cast<double>(batch - 1) / static_cast<double>(outputs - 1)) {}
-  /// Of a matrix entry (a, c): E[P A P] = together(a == c) A.
-  double together(bool same) const { return same ? b : b * beta; }
-  double b, beta;
-};
 
 double prefactor(const EarlyTimeState& s) {
   return s.curvature_variance * static_cast<double>(s.parameters + 1);
@@ -126,7 +117,7 @@ KernelDifferences sgd_kernel_differences(const EarlyTimeState& s, double learnin
   check(s);
   const std::size_t d = s.residual.size();
   check_step(d, learning_rate, batch);
-  const Masks masks(d, batch);
+  const RowMoments masks(d, batch);
   Matrix pi(d, d), masked_kernel(d, d);
   for (std::size_t c = 0; c < d; ++c)
     for (std::size_t a = 0; a < d; ++a) {
@@ -169,7 +160,7 @@ LevelRepulsion sgd_level_repulsion(const EarlyTimeState& s, double learning_rate
   check(s);
   const std::size_t d = s.residual.size();
   check_step(d, learning_rate, batch);
-  const Masks masks(d, batch);
+  const RowMoments masks(d, batch);
   const SymmetricEigen eigen = linear_algebra::symmetric_eigen(s.kernel);
   const std::vector<double>& lambda = eigen.values;
   const std::vector<double> kz = times(s.kernel, s.residual), z = projections(eigen, s.residual);
@@ -209,7 +200,7 @@ ModeDifferences averaged_mode_differences(const Matrix& kernel, std::size_t para
   if (!(residual_variance >= 0) || !std::isfinite(residual_variance))
     throw settings::Error(
         fmt::format("the residuals' variance must be finite and not negative, not {}", residual_variance));
-  const Masks masks(kernel.rows(), batch);
+  const RowMoments masks(kernel.rows(), batch);
   ModeDifferences out;
   out.eigenvalue = linear_algebra::symmetric_eigenvalues(kernel);
   double sum = 0, squares = 0, diagonal = 0;

@@ -9,6 +9,7 @@
 #include "models/quadratic/mean_square.hpp"
 #include "models/quadratic/memory.hpp"
 #include "models/quadratic/phase_boundaries.hpp"
+#include "models/quadratic/row_moments.hpp"
 #include "models/quadratic/sam_mean_square.hpp"
 #include "models/quadratic/tensor_memory.hpp"
 
@@ -77,8 +78,7 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
         {"eta_mean", 2 * eta / mean, "learning rate above which the mean grows on the initial kernel, at this rho"});
   } else {
     const bool exact = problem.law.outputs <= largest_exact;
-    const double beta =
-        problem.law.outputs == 1 ? 1.0 : static_cast<double>(batch - 1) / static_cast<double>(problem.law.outputs - 1);
+    const double beta = RowMoments(problem.law.outputs, batch).beta;
     const double annealed = annealed_kernel_norm(eigen.values, eta, batch);
     const double norm = exact ? exact_kernel_norm(eigen, eta, batch) : annealed;
     out.push_back({"stable", eta * beta * lambda < 2 && norm < 1, "in the mean square, on the frozen initial kernel"});

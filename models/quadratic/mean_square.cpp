@@ -8,9 +8,15 @@
 #include <limits>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
+#include "models/quadratic/row_moments.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models {
+
+void check_learning_rate(double learning_rate) {
+  if (!(learning_rate > 0) || !std::isfinite(learning_rate))
+    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+}
 
 namespace {
 
@@ -23,21 +29,12 @@ constexpr double least_eigenvalue = 1e-12;
 /// Outputs up to which the exact norm's matrix is written out.
 constexpr std::size_t largest_written_out = 32;
 
-/// The chance that a row is in the batch, and that another is, given it.
-struct Masks {
-  Masks(std::size_t outputs, std::size_t batch) {
-    if (outputs == 0) throw settings::Error("the kernel is empty");
-    if (batch < 1 || batch > outputs)
-      throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
-    b = static_cast<double>(batch) / static_cast<double>(outputs);
-    if (outputs > 1) beta = static_cast<double>(batch - 1) / static_cast<double>(outputs - 1);
-  }
-  double b = 1, beta = 1;
-};
-
-void check_rate(double learning_rate) {
-  if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+/// \throws settings::Error for a batch outside 1..outputs.
+RowMoments moments_of(std::size_t outputs, std::size_t batch) {
+  if (outputs == 0) throw settings::Error("the kernel is empty");
+  if (batch < 1 || batch > outputs)
+    throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
+  return {outputs, batch};
 }
 
 double largest(std::span<const double> values) {
@@ -103,20 +100,20 @@ double largest_eigenvalue_by_products(const Matrix& v, const Matrix& f) {
 }
 
 /// A learning rate beyond which the denominators, hence the mean square, have failed.
-double pole(std::span<const double> eigenvalues, const Masks& masks) {
+double pole(std::span<const double> eigenvalues, const RowMoments& masks) {
   return masks.beta > 0 ? 2 / (masks.beta * largest(eigenvalues)) : infinity;
 }
 
 }  // namespace
 
 double mean_critical_rate(std::span<const double> eigenvalues, std::size_t batch) {
-  const Masks masks(eigenvalues.size(), batch);
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
   return 2 / (masks.b * largest(eigenvalues));
 }
 
 double annealed_kernel_norm(std::span<const double> eigenvalues, double learning_rate, std::size_t batch) {
-  const Masks masks(eigenvalues.size(), batch);
-  check_rate(learning_rate);
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
+  check_learning_rate(learning_rate);
   double sum = 0;
   for (const double lambda : eigenvalues) {
     const double denominator = 2 - learning_rate * masks.beta * lambda;
@@ -127,7 +124,7 @@ double annealed_kernel_norm(std::span<const double> eigenvalues, double learning
 }
 
 double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t batch) {
-  const Masks masks(eigenvalues.size(), batch);
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
   if (batch == eigenvalues.size()) return 2 / largest(eigenvalues);
   // Denominators are at most 2, so that this part, linear in eta, bounds the norm from below; at B = 1 it is all.
   double sum = 0;
@@ -140,8 +137,8 @@ double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t b
 
 double row_sum_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std::size_t batch) {
   const std::size_t d = kernel.values.size();
-  const Masks masks(d, batch);
-  check_rate(learning_rate);
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
   std::vector<double> sum(d, 0);
   for (std::size_t x = 0; x < d; ++x) {
     const double lambda = std::max(kernel.values[x], least_eigenvalue);
@@ -155,8 +152,8 @@ double row_sum_kernel_norm(const SymmetricEigen& kernel, double learning_rate, s
 
 double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std::size_t batch) {
   const std::size_t d = kernel.values.size();
-  const Masks masks(d, batch);
-  check_rate(learning_rate);
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
   if (batch == d) return learning_rate * masks.beta * largest(kernel.values) < 2 ? 0 : infinity;
   std::vector<double> lambda;
   for (const double x : kernel.values) lambda.push_back(std::max(x, least_eigenvalue));
@@ -174,7 +171,6 @@ double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std
 
 double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {
   const std::size_t d = kernel.values.size();
-  const Masks masks(d, batch);
   const double annealed = annealed_critical_rate(kernel.values, batch);
   if (batch == d) return annealed;
   const double row_sum =
@@ -184,14 +180,14 @@ double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {
 
 Matrix second_moment_step(const Matrix& kernel, double learning_rate, std::size_t batch, const Matrix& z) {
   const std::size_t d = kernel.rows();
-  const Masks masks(d, batch);
-  check_rate(learning_rate);
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
   if (kernel.columns() != d || z.rows() != d || z.columns() != d)
     throw settings::Error("the kernel and the second moment must be square and of one size");
   const double eta = learning_rate;
   Matrix masked(d, d);
   for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a) masked(a, c) = (a == c ? masks.b : masks.b * masks.beta) * z(a, c);
+    for (std::size_t a = 0; a < d; ++a) masked(a, c) = masks.together(a == c) * z(a, c);
   const Matrix kz = linear_algebra::product(kernel, z);
   Matrix next = linear_algebra::product(linear_algebra::product(kernel, masked), kernel);
   for (std::size_t c = 0; c < d; ++c)
@@ -201,43 +197,36 @@ Matrix second_moment_step(const Matrix& kernel, double learning_rate, std::size_
 }
 
 double sam_edge(double learning_rate, double rho) {
-  check_rate(learning_rate);
+  check_learning_rate(learning_rate);
   if (!(rho >= 0) || !std::isfinite(rho))
     throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
   // The root of eta lambda (1 + rho lambda) = 2, written so that nothing cancels as rho -> 0.
   return 4 / (learning_rate * (1 + std::sqrt(1 + 8 * rho / learning_rate)));
 }
 
-namespace {
-
-/// I + rho (beta K + (1 - beta) diag K).
-Matrix ascent(const Matrix& kernel, double rho, const Masks& masks) {
+Matrix sam_mean_ascent(const Matrix& kernel, double rho, std::size_t batch) {
+  const RowMoments masks = moments_of(kernel.rows(), batch);
   if (!(rho >= 0) || !std::isfinite(rho))
     throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
   const std::size_t d = kernel.rows();
   Matrix out(d, d);
   for (std::size_t c = 0; c < d; ++c)
-    for (std::size_t a = 0; a < d; ++a) out(a, c) = a == c ? 1 + rho * kernel(a, a) : rho * masks.beta * kernel(a, c);
+    for (std::size_t a = 0; a < d; ++a)
+      out(a, c) = (a == c ? masks.b : 0.0) + rho * masks.together(a == c) * kernel(a, c);
   return out;
 }
 
-}  // namespace
-
 Matrix sam_mean_descent(const Matrix& kernel, double rho, std::size_t batch) {
-  const Masks masks(kernel.rows(), batch);
-  Matrix out;
-  linear_algebra::multiply(masks.b, kernel, Transposed::no, ascent(kernel, rho, masks), Transposed::no, 0, out);
-  return out;
+  return linear_algebra::product(kernel, sam_mean_ascent(kernel, rho, batch));
 }
 
 double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
-  const Masks masks(kernel.rows(), batch);
-  check_rate(learning_rate);
+  check_learning_rate(learning_rate);
   // K N with N = L L' positive definite has the eigenvalues of L' K L.
-  const Matrix factor = linear_algebra::cholesky(ascent(kernel, rho, masks));
+  const Matrix factor = linear_algebra::cholesky(sam_mean_ascent(kernel, rho, batch));
   if (factor.size() == 0) throw settings::Error("the kernel is not positive semidefinite");
   const Matrix similar = linear_algebra::product(linear_algebra::product(factor, kernel, Transposed::yes), factor);
-  return learning_rate * masks.b * linear_algebra::symmetric_eigenvalues(similar).back();
+  return learning_rate * linear_algebra::symmetric_eigenvalues(similar).back();
 }
 
 }  // namespace edgewise::models

@@ -44,7 +44,13 @@ linear_algebra::Matrix second_moment_step(const linear_algebra::Matrix& kernel, 
 /// sqrt(2 / (eta rho)) for rho >> eta. \throws settings::Error for eta <= 0 or rho < 0.
 double sam_edge(double learning_rate, double rho);
 
-/// b K [I + rho (beta K + (1 - beta) diag K)]: one step of SGD with SAM on a frozen kernel takes this times eta off the
+/// \throws settings::Error unless it is positive and finite.
+void check_learning_rate(double learning_rate);
+
+/// E[P + rho P K P] = b [I + rho (beta K + (1 - beta) diag K)]. \throws settings::Error for rho < 0 and a batch outside
+/// 1..D.
+linear_algebra::Matrix sam_mean_ascent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
+/// K times that: one step of SGD with SAM on a frozen kernel takes this times eta off the
 /// mean of z. \throws settings::Error for rho < 0.
 linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
 

@@ -17,15 +17,10 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr const char* source = "theory/quadratic-regression.md section ";
-/// Of the record: what happens before picks the runs, what happens after is predicted.
-constexpr double tail_begins = 0.75;
-/// A last loss above this multiple of the first has not decayed.
-constexpr double decayed = 1e-3;
-/// The interval in which the exact kernel norm is held.
-constexpr double norm_low = 0.93, norm_high = 1.1;
 /// The largest batch fraction at which that has been measured to hold.
 constexpr double small_batch = 0.25;
 
+/// What happens before the tail picks the runs, what happens in it is predicted.
 bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
   for (std::size_t t = 0; t < value.size(); ++t)
     if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
@@ -34,7 +29,7 @@ bool reached(const RecordedReplica& run, std::span<const double> value, double e
 
 bool oscillates(const RecordedReplica& run) {
   const auto loss = run.values("loss");
-  return !(loss.back() < decayed * loss.front());
+  return !(loss.back() < decayed_loss * loss.front());
 }
 
 std::vector<Prediction> full_batch(bool one_instance) {
@@ -70,7 +65,7 @@ std::vector<Prediction> full_batch(bool one_instance) {
 std::vector<Prediction> mini_batch() {
   const auto tail = [](std::string observable) {
     return [observable = std::move(observable)](const RecordedReplica& run) -> std::optional<double> {
-      if (run.diverged || !reached(run, run.values("kernel_norm_exact"), norm_low)) return std::nullopt;
+      if (run.diverged || !reached(run, run.values("kernel_norm_exact"), edge_norm_low)) return std::nullopt;
       return tail_median(run.steps, run.values(observable));
     };
   };
@@ -79,11 +74,11 @@ std::vector<Prediction> mini_batch() {
   norm.statement = "small batches: the exact kernel norm is held at the stochastic edge of stability, near 1";
   norm.source = std::string(source) + "4";
   norm.quantity = "kernel_norm_exact over the last quarter";
-  norm.runs = fmt::format("exceeded a kernel norm of {} before the last quarter and did not diverge", norm_low);
+  norm.runs = fmt::format("exceeded a kernel norm of {} before the last quarter and did not diverge", edge_norm_low);
   norm.observable = "kernel_norm_exact";
   norm.nominal = 1;
-  norm.low = norm_low;
-  norm.high = norm_high;
+  norm.low = edge_norm_low;
+  norm.high = edge_norm_high;
   norm.statistic = tail("kernel_norm_exact");
   Prediction sharpness = norm;
   sharpness.name = "beyond_edge";
@@ -151,7 +146,7 @@ std::optional<double> stochastic_edge_validity(const QuadraticProblem& problem, 
   for (const auto& kernel : initial) high = std::max(high, exact_critical_rate(kernel, problem.batch));
   for (int i = 0; i < 20; ++i) {
     const double middle = 0.5 * (low + high);
-    (norm(middle) < norm_low ? low : high) = middle;
+    (norm(middle) < edge_norm_low ? low : high) = middle;
   }
   for (std::size_t t = 0; t < limit.steps.size() && t < mean->value.size(); ++t)
     if (problem.learning_rate(limit.steps[t]) * mean->value[t] / scale >= high)

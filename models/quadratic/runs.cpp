@@ -6,10 +6,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "models/quadratic/row_moments.hpp"
+
 namespace edgewise::models {
 
 double tail_median(std::span<const double> step, std::span<const double> value) {
-  const double from = 0.75 * step.back();
+  const double from = tail_begins * step.back();
   std::vector<double> tail;
   for (std::size_t t = 0; t < step.size(); ++t)
     if (step[t] >= from) tail.push_back(value[t]);
@@ -60,15 +62,15 @@ RunClass classify_run(const RecordedRun& run, std::size_t outputs, std::size_t b
   const bool full = batch == outputs;
   if (run.loss.back() < 1e-6 * run.loss.front())
     out.outcome = RunOutcome::converged;
-  else if (full && run.loss.back() > 1e-3 * run.loss.front())
+  else if (full && run.loss.back() > decayed_loss * run.loss.front())
     out.outcome = RunOutcome::persistent_oscillation;
 
-  const double beta = outputs == 1 ? 1.0 : static_cast<double>(batch - 1) / static_cast<double>(outputs - 1);
+  const double beta = RowMoments(outputs, batch).beta;
   const double highest = beta * *std::ranges::max_element(run.eta_lambda_max);
   const double slack = out.outcome == RunOutcome::persistent_oscillation ? 0.25 : 0.05;
   if (highest >= 2 && std::abs(beta * out.tail_eta_lambda_max - 2) <= 2 * slack)
     out.edge = RunEdge::eos;
-  else if (!full && out.tail_kernel_norm >= 0.93 && out.tail_kernel_norm <= 1.1)
+  else if (!full && out.tail_kernel_norm >= edge_norm_low && out.tail_kernel_norm <= edge_norm_high)
     out.edge = RunEdge::stochastic_eos;
   return out;
 }

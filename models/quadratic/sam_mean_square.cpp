@@ -70,11 +70,6 @@ Matrix stepped(const Matrix& z, double eta, const Matrix& a, const Matrix& b) {
   return out;
 }
 
-void check_rate(double learning_rate) {
-  if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
-}
-
 Matrix square_root(const Matrix& kernel) {
   const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(kernel);
   Matrix scaled = eigen.vectors;
@@ -88,7 +83,7 @@ class Growth {
  public:
   Growth(const Matrix& kernel, double rho, std::size_t batch)
       : kernel_(kernel), rho_(rho), batch_(batch), root_(square_root(kernel)) {
-    mean_ = linear_algebra::product(linear_algebra::product(root_, mean_of_n()), root_);
+    mean_ = linear_algebra::product(linear_algebra::product(root_, sam_mean_ascent(kernel, rho, batch)), root_);
     start_.assign(kernel.size(), 0.0);
     for (std::size_t a = 0; a < kernel.rows(); ++a) start_[a * (kernel.rows() + 1)] = 1;
   }
@@ -114,18 +109,6 @@ class Growth {
   }
 
  private:
-  /// E N.
-  Matrix mean_of_n() const {
-    const std::size_t d = kernel_.rows();
-    const double b = static_cast<double>(batch_) / static_cast<double>(d);
-    const double beta = d == 1 ? 1.0 : static_cast<double>(batch_ - 1) / static_cast<double>(d - 1);
-    Matrix out(d, d);
-    for (std::size_t c = 0; c < d; ++c)
-      for (std::size_t a = 0; a < d; ++a)
-        out(a, c) = b * (a == c ? 1 + rho_ * kernel_(a, a) : rho_ * beta * kernel_(a, c));
-    return out;
-  }
-
   const Matrix& kernel_;
   double rho_;
   std::size_t batch_;
@@ -137,7 +120,7 @@ class Growth {
 
 Matrix sam_second_moment_step(const Matrix& kernel, double learning_rate, double rho, std::size_t batch,
                               const Matrix& second_moment) {
-  check_rate(learning_rate);
+  check_learning_rate(learning_rate);
   const std::size_t d = kernel.rows();
   if (kernel.columns() != d || second_moment.rows() != d || second_moment.columns() != d)
     throw settings::Error("the kernel and the second moment must be square and of one size");
@@ -148,7 +131,7 @@ Matrix sam_second_moment_step(const Matrix& kernel, double learning_rate, double
 }
 
 double sam_mean_square_growth(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
-  check_rate(learning_rate);
+  check_learning_rate(learning_rate);
   sam_mean_descent(kernel, rho, batch);  // which checks the rest
   return Growth(kernel, rho, batch)(learning_rate);
 }

@@ -9,12 +9,8 @@
 
 namespace edgewise::models {
 
-namespace {
-
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-
-}  // namespace
 
 SharpeningRecord::SharpeningRecord(const Matrix& initial, std::size_t modes) : vectors_(initial.rows(), modes) {
   const std::size_t d = initial.rows();

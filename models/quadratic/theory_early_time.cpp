@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/quadratic/early_time.hpp"
+#include "models/quadratic/row_moments.hpp"
 #include "models/quadratic/sharpening_record.hpp"
 
 namespace edgewise::models {
@@ -40,7 +41,7 @@ Differences of_random_kernel(const QuadraticProblem& problem, double curvature) 
   const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
   const double eta = problem.rule.learning_rate, tau = eta * problem.batch_fraction();
   const double s = problem.law.jacobian_variance, z2 = problem.law.residual_variance;
-  const double beta = d == 1 ? 1.0 : static_cast<double>(problem.batch - 1) / (d - 1);
+  const double beta = RowMoments(problem.law.outputs, problem.batch).beta;
   // Of a Wishart kernel: sum K_aa^2 and tr K^2.
   const double diagonal = d * s * s * (1 + 2 / p), square = diagonal + d * (d - 1) * s * s / p;
   const double scale = 2 * tau * tau * curvature * z2;

@@ -10,6 +10,7 @@
 
 #include "models/nonlinear/simulation.hpp"
 #include "random/random.hpp"
+#include "tests/models/nonlinear_refusal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -22,15 +23,6 @@ constexpr std::uint64_t seed = 5;
 
 double sign(double x) {
   return x > 0 ? 1 : x < 0 ? -1 : 0;
-}
-
-std::string message(const NonlinearProblem& p, const std::string& sampler = "auto") {
-  try {
-    simulate_nonlinear(std::make_shared<NonlinearProblem>(p), sampler);
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
-  return "nothing thrown";
 }
 
 }  // namespace
@@ -97,9 +89,9 @@ TEST_CASE("real rows: a step along the rows that the stream draws, in pixels and
       CHECK(seen[0] == doctest::Approx(excess).epsilon(1e-6));
       CHECK(seen[1] == doctest::Approx((seen[0] + p.covariance.unexplained_variance) / 2).epsilon(1e-12));
     }
-    CHECK(message(p, "naive").find("data.law") != std::string::npos);
+    CHECK(models::testing::refusal(p, "naive").find("data.law") != std::string::npos);
     p.covariance.diagonal = true;
     p.covariance.eigenvalue.assign(d, 1.0);
-    CHECK(message(p).find("data.basis") != std::string::npos);
+    CHECK(models::testing::refusal(p).find("data.basis") != std::string::npos);
   }
 }

@@ -15,6 +15,7 @@
 #include "models/nonlinear/laws.hpp"
 #include "random/random.hpp"
 #include "tests/goodness_of_fit.hpp"
+#include "tests/models/nonlinear_refusal.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::tests;
@@ -225,15 +226,6 @@ double single_sign(double rho) {
   return 2 / std::numbers::pi * std::asin(rho);
 }
 
-std::string message(const NonlinearProblem& p, const std::string& sampler = "auto") {
-  try {
-    simulate_nonlinear(std::make_shared<NonlinearProblem>(p), sampler);
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
-
 /// Mean of replicas at a step with its standard error, d large.
 struct Estimate {
   double mean, error;
@@ -427,21 +419,24 @@ TEST_CASE("a diverged run ends at infinity") {
 }
 
 TEST_CASE("bad input is refused with the key") {
-  CHECK(message(problem("sign-lat", 1)).find("did you mean 'sign-late'") != std::string::npos);
-  CHECK(message(problem("sgd", 1.5)).find("optimizer.batch") != std::string::npos);
-  CHECK(message(problem("sgd", std::numeric_limits<double>::infinity())).find("optimizer.batch") != std::string::npos);
-  CHECK(message(problem("clip", 1, 0)).find("optimizer.threshold") != std::string::npos);
-  CHECK(message(problem("quantile", 1, 1)).find("optimizer.threshold") != std::string::npos);
-  CHECK(message(problem("clip", 1, 1), "batch").find("every example") != std::string::npos);
-  CHECK(message(problem("sgd", 1), "bach").find("did you mean 'batch'") != std::string::npos);
-  CHECK(message(problem("sgd", 1), "rows").find("data.law") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sign-lat", 1)).find("did you mean 'sign-late'") !=
+        std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sgd", 1.5)).find("optimizer.batch") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sgd", std::numeric_limits<double>::infinity()))
+            .find("optimizer.batch") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("clip", 1, 0)).find("optimizer.threshold") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("quantile", 1, 1)).find("optimizer.threshold") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("clip", 1, 1), "batch").find("every example") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sgd", 1), "bach").find("did you mean 'batch'") !=
+        std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sgd", 1), "rows").find("data.law") != std::string::npos);
   NonlinearProblem p = problem("huber", 1, 1);
   p.threshold_rule = "optimal";
-  CHECK(message(p).find("threshold_rule") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(p).find("threshold_rule") != std::string::npos);
   p = problem("sign-ema", 1);
   p.ema = 1;
-  CHECK(message(p).find("optimizer.ema") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(p).find("optimizer.ema") != std::string::npos);
   p = problem("sgd", 1);
   p.covariance.target.pop_back();
-  CHECK(message(p).find("differ in size") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(p).find("differ in size") != std::string::npos);
 }

@@ -8,10 +8,10 @@
 #include <cmath>
 #include <complex>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/models/random_kernel.hpp"
 
 using namespace edgewise::models;
 using edgewise::linear_algebra::Matrix;
@@ -19,16 +19,9 @@ using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::symmetric_eigen;
 using edgewise::linear_algebra::SymmetricEigen;
 using edgewise::linear_algebra::Transposed;
+using edgewise::models::testing::wishart;
 
 namespace {
-
-Matrix wishart(std::size_t D, std::size_t P, std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  std::normal_distribution<double> normal(0, 1 / std::sqrt(static_cast<double>(P)));
-  Matrix j(D, P);
-  for (std::size_t i = 0; i < j.size(); ++i) j.data()[i] = normal(engine);
-  return product(j, j, Transposed::no, Transposed::yes);
-}
 
 std::vector<std::vector<double>> all_masks(std::size_t D, std::size_t B) {
   std::vector<std::vector<double>> masks;

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <vector>
 
 #include "models/quadratic/mean_square.hpp"
 #include "settings/settings.hpp"
+#include "tests/models/random_kernel.hpp"
 
 using namespace edgewise::models;
 using doctest::Approx;
@@ -17,16 +17,9 @@ using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::symmetric_eigen;
 using edgewise::linear_algebra::Transposed;
+using edgewise::models::testing::wishart;
 
 namespace {
-
-Matrix wishart(std::size_t d, std::size_t p, std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  std::normal_distribution<double> normal(0, 1 / std::sqrt(static_cast<double>(p)));
-  Matrix j(d, p);
-  for (double& x : j.entries()) x = normal(engine);
-  return product(j, j, Transposed::no, Transposed::yes);
-}
 
 /// I - eta K (P + rho P K P) of every batch.
 std::vector<Matrix> steps(const Matrix& k, double eta, double rho, std::size_t batch) {

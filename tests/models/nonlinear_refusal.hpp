@@ -1,0 +1,20 @@
+#pragma once
+/// What the simulation of a nonlinear problem says when it refuses it.
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "models/nonlinear/simulation.hpp"
+
+namespace edgewise::models::testing {
+
+inline std::string refusal(const NonlinearProblem& problem, const std::string& sampler = "auto") {
+  try {
+    simulate_nonlinear(std::make_shared<NonlinearProblem>(problem), sampler);
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "nothing thrown";
+}
+
+}  // namespace edgewise::models::testing

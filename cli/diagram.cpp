@@ -97,18 +97,16 @@ std::size_t measure_named(const SweepTable& table, const std::string& name) {
 std::vector<std::vector<std::size_t>> wanted_measures(const SweepTable& table, const DiagramOptions& options,
                                                       bool map) {
   std::vector<std::vector<std::size_t>> out;
-  for (const std::string& text : options.observables) {
+  // Those of the file are of the whole grid, not of a slice.
+  const bool own = options.observables.empty() && options.slices.empty();
+  for (const std::string& text : own ? table.panels : options.observables) {
     if (text == "label" && map) {
       if (table.labels.empty()) throw Error("--observable label: the sweep has no labels");
       out.push_back({});
       continue;
     }
     std::vector<std::size_t> group;
-    for (std::size_t at = 0; at <= text.size();) {
-      const std::size_t end = std::min(text.find(',', at), text.size());
-      group.push_back(measure_named(table, text.substr(at, end - at)));
-      at = end + 1;
-    }
+    for (const std::string& name : validation::shown_in(text)) group.push_back(measure_named(table, name));
     if (map && group.size() > 1)
       throw Error(fmt::format("--observable {}: a map shows one measure; draw curves with --slice", text));
     out.push_back(std::move(group));

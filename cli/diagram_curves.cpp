@@ -143,8 +143,9 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
   }
   std::string label = panel.measures.size() > 1 ? "" : shown_name(info.name);
   if (!info.unit.empty()) label += " [" + info.unit + "]";
-  out += fmt::format("set xtics {}\nset ytics {}\nset xlabel {} noenhanced offset 0,0.3\nset ylabel {} noenhanced\n",
-                     ticks, y.ticks(), plain(shown_name(along.name)), plain(label));
+  out += fmt::format(
+      "set xtics {}\nset ytics {}\nset xlabel \"{}\\n{{/*0.3  }}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n",
+      ticks, y.ticks(), shown_name(along.name), plain(label));
   out += "set key outside center bottom horizontal maxcols 3 Left reverse samplen 2.2 spacing 1.15\n";
 
   std::string data;

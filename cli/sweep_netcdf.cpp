@@ -10,6 +10,7 @@
 #include "cli/output_file.hpp"
 #include "settings/settings.hpp"
 #include "validation/boundaries.hpp"
+#include "validation/sweep_file.hpp"
 
 namespace edgewise::cli {
 
@@ -387,6 +388,8 @@ SweepTable read_sweep_netcdf(const std::string& path) {
   read_cells(file, table);
   read_rules(file, table);
   read_provenance(file, table);
+  for (const auto& [name, text] : table.provenance)
+    if (name == "sweep") table.panels = validation::read_panels(settings::read_text(text, path));
   file.close();
   return table;
 }

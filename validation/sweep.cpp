@@ -1,5 +1,7 @@
 #include "validation/sweep.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <chrono>
@@ -109,6 +111,7 @@ struct Sweep::Impl {
     for (const MeasureInfo& info : table.measures) variables.push_back(info.name);
     read_rules(variables);
     check_boundaries();
+    check_panels();
     table.cells.resize(cells);
     table.provenance.emplace_back("file", plan.file);
     if (!plan.overrides.empty()) {
@@ -117,6 +120,19 @@ struct Sweep::Impl {
       table.provenance.emplace_back("overrides", text);
     }
     table.provenance.emplace_back("sweep", plan.text());
+  }
+
+  /// Panels show measures, or the labels.
+  void check_panels() const {
+    std::vector<std::string> known;
+    if (!table.labels.empty()) known.push_back("label");
+    for (const MeasureInfo& info : table.measures) known.push_back(info.name);
+    for (const std::string& panel : table.panels)
+      for (const std::string& shown : shown_in(panel))
+        if (std::find(known.begin(), known.end(), shown) == known.end())
+          throw plan.presentation.table_or_empty("sweep").error(
+              "panels", fmt::format("there is no measure '{}'{}; known: {}", shown, settings::suggestion(shown, known),
+                                    settings::join(known)));
   }
 
   /// Measures become columns beside axes and derived names.
@@ -308,6 +324,16 @@ struct Sweep::Impl {
     return out;
   }
 };
+
+std::vector<std::string> shown_in(const std::string& panel) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= panel.size();) {
+    const std::size_t end = std::min(panel.find(',', at), panel.size());
+    out.push_back(panel.substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
 
 Sweep::Sweep(SweepPlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
 Sweep::~Sweep() = default;

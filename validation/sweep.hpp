@@ -92,6 +92,9 @@ struct SweepTable {
   std::vector<MeasureInfo> measures;
   std::vector<LabelRule> labels;
   std::vector<PredictedBoundary> boundaries;
+  /// What the figure of the whole grid shows, one panel each, as `plot --observable` takes it; empty: the labels, or
+  /// the first measure.
+  std::vector<std::string> panels;
   std::vector<CellResult> cells;
   /// Name and text of what produced it: the sweep's full text with overrides, version, wall time, ...
   std::vector<std::pair<std::string, std::string>> provenance;
@@ -99,6 +102,9 @@ struct SweepTable {
   /// Index of each axis' value at a cell.
   std::vector<std::size_t> place(std::size_t cell) const;
 };
+
+/// The names that one of SweepTable::panels lists, "a,b".
+std::vector<std::string> shown_in(const std::string& panel);
 
 struct SweepPlan;
 

@@ -42,7 +42,11 @@ const std::vector<Parameter>& sweep_parameters() {
           .one_of({"solve", "simulate", "validate", "stability"})
           .otherwise(std::string("solve")),
       settings::text("base", "experiment file that the cells start from; [experiment] adds to it and overrides it")
-          .computed("none: the whole experiment stands in [experiment]")};
+          .computed("none: the whole experiment stands in [experiment]"),
+      settings::texts("panels",
+                      "what the figure shows, one panel each: label, a measure, or of a sweep over a line several "
+                      "measures, \"a,b\"")
+          .computed("the labels; without any the first measure")};
   return parameters;
 }
 
@@ -430,12 +434,19 @@ std::string SweepPlan::text() const {
   return all.text();
 }
 
+std::vector<std::string> read_panels(const Table& presentation) {
+  const Table* section = presentation.table("sweep");
+  const Value* panels = section ? section->find("panels") : nullptr;
+  return panels ? std::get<std::vector<std::string>>(*panels) : std::vector<std::string>{};
+}
+
 SweepTable read_grid(const Table& definition, const Table& presentation) {
   SweepTable table;
   if (const Value* title = presentation.find("title")) table.title = std::get<std::string>(*title);
   table.axes = read_axes(definition);
   table.labels = read_labels(presentation, table.axes);
   table.boundaries = read_boundaries(presentation);
+  table.panels = read_panels(presentation);
   return table;
 }
 
@@ -452,7 +463,8 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   Table experiment = read_base(file, parts.section);
   override_experiment(experiment, overrides);
   if (seed) experiment.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*seed));
-  const std::string task = settings::read(parts.section, sweep_parameters()).text("do");
+  const settings::Values section = settings::read(parts.section, sweep_parameters());
+  const std::string task = section.text("do");
   for (const SweepTask t : {SweepTask::solve, SweepTask::simulate, SweepTask::validate, SweepTask::stability})
     if (name(t) == task) plan.task = t;
 
@@ -460,6 +472,7 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   plan.definition.make_table("sweep").set("do", task);
   plan.presentation = Table(file.origin(), "");
   plan.presentation.set("title", plan.title);
+  if (section.given("panels")) plan.presentation.make_table("sweep").set("panels", section.texts("panels"));
   for (const auto& [group, tables] : parts.arrays)
     for (const Table& table : tables)
       (group == "label" || group == "boundary" ? plan.presentation : plan.definition).append_table(group) = table;

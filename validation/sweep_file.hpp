@@ -42,7 +42,7 @@ struct SweepPlan {
   /// All that the measures' values follow from: [sweep] do, [[axis]], [[derived]], [[variant]], [[measure]] and the
   /// whole [experiment], overrides applied.
   settings::Table definition;
-  /// The rest: title, [[label]], [[boundary]].
+  /// The rest: title, [sweep] panels, [[label]], [[boundary]].
   settings::Table presentation;
   /// Files that the experiment names, and a digest of what is in them.
   std::vector<std::pair<std::string, std::string>> files;
@@ -77,7 +77,9 @@ const std::vector<std::string>& reserved_names();
 /// extended precision, so that what is a round number comes out as one.
 std::vector<double> axis_values(double from, double to, std::size_t count, bool log);
 
-/// Axes, labels and boundaries of a definition and a presentation as SweepPlan has them, with title; no cells.
+/// SweepTable::panels of a presentation as SweepPlan has it.
+std::vector<std::string> read_panels(const settings::Table& presentation);
+/// Axes, labels, boundaries and panels of a definition and a presentation as SweepPlan has them, with title; no cells.
 SweepTable read_grid(const settings::Table& definition, const settings::Table& presentation);
 
 }  // namespace edgewise::validation

@@ -107,8 +107,18 @@ TEST_CASE("a slice: curves along the axis that is left, on the ground of the lab
   CHECK(has(s, "a sample, a = 0.95"));
   CHECK(has(s, "set object rectangle"));
   CHECK(has(s, "set multiplot layout 1,2"));
-  CHECK(has(s, "set xlabel 'b'"));
+  CHECK(has(s, "set xlabel \"b\\n"));
   CHECK(has(s, "title 'predicted: b = a'"));
+}
+
+TEST_CASE("a sweep's own panels are drawn of the whole grid, unless others are asked for") {
+  SweepTable table = sample_sweep();
+  table.panels = {"label", "time"};
+  const std::string own = script(table);
+  CHECK(has(own, "set multiplot layout 1,2"));
+  CHECK(has(own, "set colorbox"));
+  CHECK_FALSE(has(script(table, {{"label"}, {}, ""}), "set multiplot"));
+  CHECK(script(table, {{}, {"a=1"}, ""}) == script(sample_sweep(), {{}, {"a=1"}, ""}));
 }
 
 TEST_CASE("a measure with a standard error is points with bars") {

@@ -72,6 +72,15 @@ TEST_CASE("a sweep file as it is read") {
     CHECK(again.text() == plan.text());
     CHECK(again.definition.text() == plan.definition.text());
   }
+  SUBCASE("panels of the figure are no part of what is computed") {
+    const std::string text = replaced(small_sweep, "do = \"solve\"", "do = \"solve\"\npanels = [\"label\", \"a,b\"]");
+    const SweepPlan shown = plan_of(text);
+    CHECK(read_panels(shown.presentation) == std::vector<std::string>{"label", "a,b"});
+    CHECK(shown.definition.text() == plan.definition.text());
+    CHECK(plan_of(shown.text()).text() == shown.text());
+    CHECK(read_grid(shown.definition, shown.presentation).panels.size() == 2);
+    CHECK(read_panels(plan.presentation).empty());
+  }
   SUBCASE("without variants there is one that has no name") {
     const SweepPlan one = plan_of(R"([sweep]
 [[axis]]
@@ -166,6 +175,9 @@ TEST_CASE("every slip in a sweep file is one line that names the key") {
   refused(changed("[sweep]", "[swep]"), {"small.toml: swep: unknown key", "did you mean 'sweep'"});
   refused(changed("do = \"solve\"", "do = \"solv\""), {"sweep.do", "did you mean 'solve'"});
   refused(changed("do = \"solve\"", "doo = \"solve\""), {"sweep.doo", "unknown key"});
+  refused(changed("do = \"solve\"", "do = \"solve\"\npanels = [\"risk_one,gainn\"]"),
+          {"sweep.panels", "'gainn'", "did you mean 'gain'"});
+  refused(changed("do = \"solve\"", "do = \"solve\"\npanels = \"gain\""), {"sweep.panels", "a list of texts"});
   refused("[sweep]\n[[axis]]\nkey = \"a.b\"\nvalues = [1]", {"sweep.base: is required", "[experiment]"});
   refused("[sweep]\n[axis]\nkey = \"a.b\"\nvalues = [1]\n[experiment]", {"axis: must be written [[axis]]"});
   refused(changed("key = \"noise.variance\"", "key = \"variance\""), {"axis[0].key", "section.key"});

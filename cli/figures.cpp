@@ -12,6 +12,7 @@
 #include "cli/figure_style.hpp"
 #include "cli/gnuplot.hpp"
 #include "cli/output_file.hpp"
+#include "cli/step_figure.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -153,11 +154,8 @@ struct Level {
 
 std::vector<Level> levels_of(const Result& result) {
   std::vector<Level> out;
-  const std::string names(result.get("predictions"));
-  for (std::size_t at = 0; at < names.size();) {
-    const std::size_t end = std::min(names.find(", ", at), names.size());
-    const std::string of = "prediction_" + names.substr(at, end - at) + "_";
-    at = end + 2;
+  for (const std::string& name : prediction_names(result)) {
+    const std::string of = "prediction_" + name + "_";
     const auto value = [&](const char* key) { return std::strtod(std::string(result.get(of + key)).c_str(), nullptr); };
     const char* sign = std::isinf(value("high")) ? "≥ " : std::isinf(value("low")) ? "≤ " : "";
     Level level{std::string(result.get(of + "observable")), value("nominal"), {}};
@@ -394,9 +392,12 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
   out += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", number(panel.x.low), number(panel.x.high),
                      number(panel.y.low), number(panel.y.high));
   out += fmt::format("set xtics {}\nset ytics {}\n", panel.x.ticks(), panel.y.ticks());
-  out += fmt::format("set xlabel 'optimizer step' offset 0,0.3\nset ylabel {} noenhanced\n",
+  const std::string legend = legend_place(panel);
+  // Below the axes it would touch their label.
+  const char* room = legend.starts_with("outside") ? "\\n{/*0.3  }" : "";
+  out += fmt::format("set xlabel \"optimizer step{}\" offset 0,0.3\nset ylabel {} noenhanced\n", room,
                      plain(axis_label(panel.observable)));
-  out += fmt::format("set key {} Left reverse samplen 2.2 spacing 1.15\n", legend_place(panel));
+  out += fmt::format("set key {} Left reverse samplen 2.2 spacing 1.15\n", legend);
   for (const double step : panel.diverged_at) {
     const bool left = panel.x.place(step) > 0.5;
     out += fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead dt 2 lw 1.2 lc rgb '{1}'\n", number(step),
@@ -454,6 +455,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                           const FigureOptions& options, const std::string& ending, const std::string& path) {
   if (results.empty()) throw Error("plot: no results given");
   std::vector<std::string> observables = options.observables;
+  const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results.front());
   if (observables.empty()) {
     if (results.front().observables.empty()) throw Error(labels.front() + ": has no observables to draw");
     observables.push_back(results.front().observables.front().name);
@@ -476,6 +478,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                        title.empty() ? "" : " title " + plain(title) + " noenhanced");
   else if (!title.empty())
     out += "set title " + plain(title) + " noenhanced offset 0,-0.3\n";
+  if (one_step) return out + step_panel(results.front()) + "unset output\n";
   for (std::size_t i = 0; i < observables.size(); ++i)
     out += panel_script(panel_of(results, labels, observables[i], options.guides), i);
   if (several) out += "unset multiplot\n";

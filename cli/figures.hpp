@@ -9,10 +9,11 @@
 namespace edgewise::cli {
 
 struct FigureOptions {
-  std::vector<std::string> observables;  ///< one panel each; empty: the first of the first result; of one result alone,
-                                         ///< also those that predictions about whole runs name
-  std::vector<double> guides;            ///< exponents p: a dashed line proportional to step^p beside the last curve
-  std::string title;                     ///< empty: the result's title when all results share it
+  /// One panel each; empty: the first of the first result; of one result alone, also those that predictions about whole
+  /// runs name, and where it has a single step, all of them beside each other (step_figure.hpp).
+  std::vector<std::string> observables;
+  std::vector<double> guides;  ///< exponents p: a dashed line proportional to step^p beside the last curve
+  std::string title;           ///< empty: the result's title when all results share it
 };
 
 /// A gnuplot script that draws `results` (named by `labels`) to `path` with the terminal for `ending`

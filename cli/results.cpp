@@ -48,6 +48,17 @@ std::string_view Result::get(std::string_view attribute) const {
   return {};
 }
 
+std::vector<std::string> prediction_names(const Result& result) {
+  const std::string names(result.get("predictions"));
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < names.size();) {
+    const std::size_t end = std::min(names.find(", ", at), names.size());
+    out.push_back(names.substr(at, end - at));
+    at = end + 2;
+  }
+  return out;
+}
+
 std::vector<Field> fields_of(ResultKind kind) {
   switch (kind) {
     case ResultKind::solution:

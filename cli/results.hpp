@@ -65,6 +65,9 @@ struct Provenance {
   double seconds = 0;                                      ///< wall time
 };
 
+/// Names of the predictions about whole runs that a validation judged.
+std::vector<std::string> prediction_names(const Result& result);
+
 /// The fields of a kind of result, in order, without values.
 std::vector<Field> fields_of(ResultKind kind);
 

@@ -18,8 +18,8 @@ namespace edgewise::models {
 ///   (one instance for all replicas: 6% below, where the lowest of the note's runs ended), and
 ///   `plateau_oscillating`, of runs that still oscillate (last loss above 1e-3 of the first), within 25%;
 /// - at most a quarter of the rows per step (beyond that the measured norm rises above the interval), kernel_norms =
-///   exact: `norm_plateau`, the median of kernel_norm_exact over the last quarter, in [0.93, 1.1], of runs whose norm
-///   exceeded 0.93, and `beyond_edge`, eta_lambda_max of the same runs, at least 2;
+///   exact: `norm_plateau`, the median of kernel_norm_exact over the last quarter, in [0.96, 1.04], of runs whose norm
+///   exceeded 1, and `beyond_edge`, eta_lambda_max of the same runs, at least 2;
 /// - SAM at full batch, not normalised: `sam_plateau`, the last ntk_max, between 2% below and 1% above lambda_SAM, of
 ///   runs that exceeded lambda_SAM and whose last loss is below 1e-3 of the first.
 ///

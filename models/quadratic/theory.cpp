@@ -146,7 +146,7 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
   if (theory.method == "linear-mean") return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
-        "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate it");
+        "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
   if (theory.method == "early-time") return solve_early_time(problem, theory.order);
   if (problem.given || problem.given_j0.size() > 0)
     throw std::invalid_argument(

@@ -106,14 +106,18 @@ TEST_CASE("full batch: runs that crossed 2 before the last quarter, by whether t
   CHECK(plateau.statistic(r.run) == 1);
 }
 
-TEST_CASE("small batches: runs whose exact norm exceeded 0.93 before the last quarter") {
+TEST_CASE("small batches: runs whose exact norm exceeded 1 before the last quarter") {
   const std::string text = experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4");
   const Prediction norm = find(text, "norm_plateau"), beyond = find(text, "beyond_edge");
   CHECK(beyond.high == std::numeric_limits<double>::infinity());
   Record r({"loss", "eta_lambda_max", "kernel_norm_exact"}, {1, 3, 0.5});
-  r.set(2, 8, {0.95, 0.99, 1.0});
+  CHECK(norm.low == Approx(0.96));  // the note's 1.00 +- 0.04
+  CHECK(norm.high == Approx(1.04));
+  r.set(2, 8, {0.95, 0.99, 1.02});
   CHECK(!norm.statistic(r.run));
-  r.set(2, 7, {0.94});
+  r.set(2, 7, {0.999});
+  CHECK(!norm.statistic(r.run));
+  r.set(2, 7, {1.001});
   CHECK(norm.statistic(r.run) == 0.99);
   r.set(1, 8, {4.5, 4.4, 1.2});
   CHECK(beyond.statistic(r.run) == 4.4);

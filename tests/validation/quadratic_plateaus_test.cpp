@@ -56,14 +56,14 @@ TEST_CASE("full batch: the plateau is at 2 and at no value 8% away") {
 
 TEST_CASE("small batches: the norm is held near 1 where eta lambda_1 stands far above 2") {
   const auto e =
-      experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4", "replicas = 32\n[time]\nsteps = 600\npoints = 30\n");
+      experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4", "replicas = 80\n[time]\nsteps = 600\npoints = 30\n");
   const auto problem = prepare(e);
   const Sample sample = run(*problem->simulate(), e, {});
   const auto predictions = problem->predictions();
   const auto norm = judge_prediction(predictions.at(0), sample, finely(), 0.005);
   CHECK(norm.outcome == Outcome::agree);
-  CHECK(norm.runs >= 24);
-  for (const double factor : {0.85, 1.12})
+  CHECK(norm.runs >= 48);
+  for (const double factor : {0.92, 1.08})
     CHECK(judge_prediction(moved(predictions[0], factor), sample, finely(), 0.005).outcome == Outcome::disagree);
   const auto beyond = judge_prediction(predictions.at(1), sample, finely(), 0.005);
   CHECK(beyond.outcome != Outcome::disagree);

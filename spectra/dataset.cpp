@@ -305,8 +305,9 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
     linear_algebra::multiply(d, 1, d, 1, m->covariance.data(), d, Transposed::no, x.data(), d, Transposed::no, 0,
                              y.data(), d);
   };
-  const auto [lambda, vectors, products] = linear_algebra::largest_eigenvalues(d, k, apply, {}, {.tolerance = 1e-13});
-  const Matrix along = linear_algebra::product(vectors, m->cross, Transposed::yes);
+  const auto top = linear_algebra::largest_eigenvalues(d, k, apply, {}, {.tolerance = 1e-13});
+  const std::vector<double>& lambda = top.values;
+  const Matrix along = linear_algebra::product(top.vectors, m->cross, Transposed::yes);
   // A ridge at the level of the negligible eigenvalues does what leaving them out does in `measure`.
   Matrix ridged = m->covariance, optimum = m->cross;
   for (std::size_t i = 0; i < d; ++i) ridged(i, i) += negligible_eigenvalue * lambda[0];

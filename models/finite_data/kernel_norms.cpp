@@ -64,7 +64,7 @@ double NoiseKernel::perron() const {
     std::ranges::copy((*this)(d), out.begin());
   };
   // Entries are positive: so is the leading eigenvector. The error of the value is the square of the vector's.
-  const std::vector<double> start(N, 1.0);
+  const Matrix start(N, 1, 1.0);
   return linear_algebra::largest_eigenvalues(N, 1, apply, start, {.tolerance = 1e-8}).values[0];
 }
 

@@ -95,7 +95,7 @@ double largest_eigenvalue_by_products(const Matrix& v, const Matrix& f) {
     for (std::size_t y = 0; y < d; ++y)
       for (std::size_t a = 0; a < d; ++a) out[a] += back(a, y) * v(a, y);
   };
-  const std::vector<double> start(d, 1.0);
+  const Matrix start(d, 1, 1.0);
   return linear_algebra::largest_eigenvalues(d, 1, apply, start, {.tolerance = 1e-7}).values[0];
 }
 

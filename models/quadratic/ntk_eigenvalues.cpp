@@ -1,6 +1,7 @@
 #include "models/quadratic/ntk_eigenvalues.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 
@@ -32,11 +33,9 @@ std::span<const double> LargestNtkEigenvalues::operator()(const Matrix& j) {
   };
   linear_algebra::LargestOptions options;
   options.tolerance = 1e-7;  // of the residual; the eigenvalue is good to its square where it is isolated
-  const linear_algebra::LargestEigen top =
+  linear_algebra::LargestEigen top =
       linear_algebra::largest_eigenvalues(j.rows(), values_.size(), apply, start_, options);
-  start_.assign(j.rows(), 0.0);
-  for (std::size_t k = 0; k < values_.size(); ++k)
-    for (std::size_t a = 0; a < j.rows(); ++a) start_[a] += top.vectors(a, k);
+  start_ = std::move(top.next_start);
   std::ranges::copy(top.values, values_.begin());
   return values_;
 }

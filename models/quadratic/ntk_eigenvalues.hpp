@@ -18,7 +18,8 @@ class LargestNtkEigenvalues {
   std::span<const double> operator()(const linear_algebra::Matrix& j);
 
  private:
-  std::vector<double> values_, start_, inner_;
+  std::vector<double> values_, inner_;
+  linear_algebra::Matrix start_;
 };
 
 }  // namespace edgewise::models

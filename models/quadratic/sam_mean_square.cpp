@@ -84,8 +84,8 @@ class Growth {
   Growth(const Matrix& kernel, double rho, std::size_t batch)
       : kernel_(kernel), rho_(rho), batch_(batch), root_(square_root(kernel)) {
     mean_ = linear_algebra::product(linear_algebra::product(root_, sam_mean_ascent(kernel, rho, batch)), root_);
-    start_.assign(kernel.size(), 0.0);
-    for (std::size_t a = 0; a < kernel.rows(); ++a) start_[a * (kernel.rows() + 1)] = 1;
+    start_ = Matrix(kernel.size(), 1);
+    for (std::size_t a = 0; a < kernel.rows(); ++a) start_(a * (kernel.rows() + 1), 0) = 1;
   }
 
   double operator()(double eta) {
@@ -104,7 +104,7 @@ class Growth {
     linear_algebra::LargestOptions options;
     options.tolerance = 1e-8;
     const linear_algebra::LargestEigen top = linear_algebra::largest_eigenvalues(d * d, 1, apply, start_, options);
-    start_.assign(top.vectors.column(0).begin(), top.vectors.column(0).end());
+    start_ = top.next_start;
     return top.values[0];
   }
 
@@ -112,8 +112,7 @@ class Growth {
   const Matrix& kernel_;
   double rho_;
   std::size_t batch_;
-  Matrix root_, mean_;
-  std::vector<double> start_;
+  Matrix root_, mean_, start_;
 };
 
 }  // namespace

@@ -132,6 +132,28 @@ TEST_CASE("Lyapunov exponents: a fixed point's multiplier, and log 2 in chaos") 
         -std::numeric_limits<double>::infinity());
 }
 
+TEST_CASE("Lyapunov exponents of a few steps are logarithms of slopes") {
+  const double x0 = 0.3, x1 = 3.7 * x0 * (1 - x0), slope0 = 3.7 * (1 - 2 * x0), slope1 = 3.7 * (1 - 2 * x1);
+  const auto exponent = [&](double v, std::uint64_t steps) {
+    return lyapunov_exponent(logistic(3.7), std::array{x0}, std::array{v}, steps);
+  };
+  CHECK(exponent(1, 1) == Approx(std::log(std::abs(slope0))).epsilon(1e-14));
+  CHECK(exponent(-1e-200, 1) == Approx(std::log(std::abs(slope0))).epsilon(1e-14));
+  CHECK(exponent(5, 2) == Approx(std::log(std::abs(slope0 * slope1)) / 2).epsilon(1e-14));
+  // In the plane the direction turns: (1, 1) -> (2, 3) -> (4, 9) under diag(2, 3).
+  Map scaling;
+  scaling.size = 2;
+  scaling.step = [](std::span<const double> x, std::span<double> next) {
+    next[0] = 2 * x[0];
+    next[1] = 3 * x[1];
+  };
+  scaling.tangent = [&](std::span<const double>, std::span<const double> v, std::span<double> next) {
+    scaling.step(v, next);
+  };
+  CHECK(lyapunov_exponent(scaling, std::array{0.0, 0.0}, std::array{1.0, 1.0}, 2) ==
+        Approx(std::log(97.0 / 2) / 4).epsilon(1e-14));
+}
+
 TEST_CASE("what does not fit is refused") {
   OrbitOptions options;
   options.at = {3, 3};

@@ -7,7 +7,10 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <utility>
+#include <vector>
 
+#include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "spectra/kinds.hpp"
 
@@ -56,6 +59,43 @@ TEST_CASE("quantiles have the moments 1, 1 + c, 1 + 3c + c^2 and stay inside the
     const double root = std::sqrt(c);
     CHECK(s.largest() < (1 + root) * (1 + root));
     CHECK(s.smallest_positive() > (1 - root) * (1 - root));
+  }
+}
+
+TEST_CASE("quantiles stand at the middles of equal shares") {
+  for (const double c : {0.4, 2.5}) {
+    const std::vector<double> quantiles = marchenko_pastur_quantiles(c, 5);
+    REQUIRE(quantiles.size() == 5);
+    for (std::size_t i = 0; i < 5; ++i) {
+      CAPTURE(i);
+      const double phi = std::acos((quantiles[i] - 1 - c) / (2 * std::sqrt(c)));
+      CHECK(marchenko_pastur_above(c, phi) ==
+            doctest::Approx(std::min(1.0, 1 / c) * (static_cast<double>(i) + 0.5) / 5).epsilon(1e-12));
+    }
+  }
+}
+
+TEST_CASE("a sample is X'X/n of its stream") {
+  for (const auto& [d, n] : {std::pair{2, 3}, {3, 2}}) {
+    CAPTURE(n);
+    std::vector<double> x(6);
+    random::Stream stream(11, 0, 0, random::Purpose::data);
+    stream.normals(x);
+    double squares = 0;
+    for (const double v : x) squares += v * v;
+    // min(n, d) = 2 vectors of length 3 stand in the rows of a matrix kept by columns.
+    double a = 0, b = 0, ab = 0;
+    for (std::size_t k = 0; k < 6; k += 2) {
+      a += x[k] * x[k];
+      b += x[k + 1] * x[k + 1];
+      ab += x[k] * x[k + 1];
+    }
+    const std::vector<double> lambda =
+        wishart_eigenvalues(static_cast<std::size_t>(n), static_cast<std::size_t>(d), 11);
+    REQUIRE(lambda.size() == 2);
+    CHECK(lambda[0] > lambda[1]);
+    CHECK(lambda[0] + lambda[1] == doctest::Approx(squares / n).epsilon(1e-14));
+    CHECK(lambda[0] * lambda[1] == doctest::Approx((a * b - ab * ab) / (n * n)).epsilon(1e-13));
   }
 }
 

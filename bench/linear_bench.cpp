@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "models/linear_methods/linear_theory.hpp"
-#include "models/linear_methods/stability.hpp"
-#include "models/noise.hpp"
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/linear_methods/stability.hpp"
+#include "models/ingredients/noise.hpp"
 
 namespace {
 

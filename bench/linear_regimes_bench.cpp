@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "models/linear_methods/tuning.hpp"
-#include "models/noise.hpp"
+#include "models/least_squares/linear_methods/tuning.hpp"
+#include "models/ingredients/noise.hpp"
 
 namespace {
 

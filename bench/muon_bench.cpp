@@ -12,8 +12,8 @@
 
 #include "bench/timing.hpp"
 #include "linear_algebra/dense.hpp"
-#include "models/experiment.hpp"
-#include "models/model.hpp"
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
 #include "models/muon/polar.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"

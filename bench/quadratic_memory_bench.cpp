@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/quadratic/memory.hpp"
+#include "models/quadratic_regression/memory.hpp"
 
 int main(int argc, char** argv) {
   std::vector<std::size_t> horizons;

@@ -13,8 +13,8 @@
 
 #include "bench/timing.hpp"
 #include "linear_algebra/dense.hpp"
-#include "models/quadratic/instance.hpp"
-#include "models/quadratic/steps.hpp"
+#include "models/quadratic_regression/instance.hpp"
+#include "models/quadratic_regression/steps.hpp"
 
 namespace {
 

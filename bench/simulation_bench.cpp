@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/least_squares.hpp"
+#include "models/least_squares/least_squares.hpp"
 #include "random/random.hpp"
 
 namespace {

@@ -7,10 +7,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/csv.hpp"
-#include "cli/json.hpp"
-#include "cli/netcdf.hpp"
-#include "cli/output_file.hpp"
+#include "cli/results/csv.hpp"
+#include "cli/results/json.hpp"
+#include "cli/results/netcdf.hpp"
+#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

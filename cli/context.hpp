@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/results.hpp"
-#include "models/model.hpp"
+#include "cli/results/results.hpp"
+#include "models/framework/model.hpp"
 
 namespace edgewise::cli {
 

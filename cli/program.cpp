@@ -11,10 +11,10 @@
 #include <new>
 #include <optional>
 
-#include "cli/catalog.hpp"
-#include "cli/commands.hpp"
+#include "cli/commands/catalog.hpp"
+#include "cli/commands/commands.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/sweep.hpp"
+#include "cli/commands/sweep.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 
 namespace edgewise::models {
 

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
-#include "models/experiment.hpp"
-#include "models/model.hpp"
-#include "models/schedules.hpp"
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
+#include "models/ingredients/schedules.hpp"
 
 namespace edgewise::models {
 

@@ -9,8 +9,8 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/loss_variance.hpp"
-#include "models/learning_rate.hpp"
-#include "models/noise.hpp"
+#include "models/ingredients/learning_rate.hpp"
+#include "models/ingredients/noise.hpp"
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
 #include "spectra/kinds.hpp"

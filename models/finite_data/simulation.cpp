@@ -5,7 +5,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/population.hpp"
-#include "models/stepping_replica.hpp"
+#include "models/ingredients/stepping_replica.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models {

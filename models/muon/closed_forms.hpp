@@ -3,7 +3,7 @@
 /// Closed forms of matrix least squares with spectral and sign updates (theory note muon-phases).
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 
 namespace edgewise::models {
 

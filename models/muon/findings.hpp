@@ -3,7 +3,7 @@
 /// What `edgewise stability` and `edgewise modes` say about matrix least squares.
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/muon/dynamics.hpp"
 #include "models/muon/problem.hpp"
 #include "models/muon/theory.hpp"

@@ -6,7 +6,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/muon/closed_forms.hpp"
 #include "models/muon/findings.hpp"
 #include "models/muon/learning_rates.hpp"

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "models/experiment.hpp"
-#include "models/schedules.hpp"
+#include "models/framework/experiment.hpp"
+#include "models/ingredients/schedules.hpp"
 #include "settings/expression.hpp"
 #include "spectra/spectrum.hpp"
 

@@ -7,7 +7,7 @@
 #include "models/muon/gradient.hpp"
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/theory.hpp"
-#include "models/stepping_replica.hpp"
+#include "models/ingredients/stepping_replica.hpp"
 
 namespace edgewise::models {
 

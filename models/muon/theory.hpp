@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/muon/dynamics.hpp"
 #include "models/muon/phases.hpp"
 #include "models/muon/problem.hpp"

@@ -2,7 +2,7 @@
 /// \file
 /// The effective coefficients of Adam (theory note sign-and-clip, 4.1), a conjecture: a coordinate whose signal is
 /// small beside its noise sees a stationary scalar process, whose averages are found by simulation.
-#include "models/noise.hpp"
+#include "models/ingredients/noise.hpp"
 #include "models/nonlinear/covariance.hpp"
 
 namespace edgewise::models {

@@ -3,7 +3,7 @@
 /// Closed forms, reference values and identities of nonlinear gradients (theory note sign-and-clip, 2 to 5, 8, 9).
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 
 namespace edgewise::models {
 

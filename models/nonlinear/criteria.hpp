@@ -3,7 +3,7 @@
 /// When a nonlinearity helps (theory note sign-and-clip, 1, 2.3, 3, 5.3): optimal thresholds, criteria, ceilings.
 #include <string>
 
-#include "models/noise.hpp"
+#include "models/ingredients/noise.hpp"
 
 namespace edgewise::models {
 

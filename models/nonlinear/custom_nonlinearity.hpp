@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/noise.hpp"
+#include "models/ingredients/noise.hpp"
 #include "models/nonlinear/nonlinearities.hpp"
 
 namespace edgewise::models {

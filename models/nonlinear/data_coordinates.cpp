@@ -3,7 +3,7 @@
 #include <Eigen/Core>
 #include <cmath>
 
-#include "models/gradient_kernels.hpp"
+#include "models/ingredients/gradient_kernels.hpp"
 
 namespace edgewise::models {
 

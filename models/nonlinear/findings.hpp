@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/noise.hpp"
+#include "models/ingredients/noise.hpp"
 #include "models/nonlinear/nonlinearities.hpp"
 #include "models/nonlinear/problem.hpp"
 

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/learning_rate.hpp"
+#include "models/ingredients/learning_rate.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/findings.hpp"
 #include "models/nonlinear/simulation.hpp"

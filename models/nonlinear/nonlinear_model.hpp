@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models {

@@ -10,10 +10,10 @@
 #include <optional>
 #include <string>
 
-#include "models/experiment.hpp"
-#include "models/noise.hpp"
+#include "models/framework/experiment.hpp"
+#include "models/ingredients/noise.hpp"
 #include "models/nonlinear/covariance.hpp"
-#include "models/schedules.hpp"
+#include "models/ingredients/schedules.hpp"
 #include "spectra/dataset.hpp"
 
 namespace edgewise::models {

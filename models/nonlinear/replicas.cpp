@@ -5,10 +5,10 @@
 #include <limits>
 #include <vector>
 
-#include "models/batch_weights.hpp"
-#include "models/gradient_kernels.hpp"
+#include "models/ingredients/batch_weights.hpp"
+#include "models/ingredients/gradient_kernels.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
-#include "models/stepping_replica.hpp"
+#include "models/ingredients/stepping_replica.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/data_coordinates.hpp"
 #include "models/nonlinear/step_rule.hpp"
 

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/problem.hpp"
 #include "models/nonlinear/theory.hpp"
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models {

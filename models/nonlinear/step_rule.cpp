@@ -5,7 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "models/gradient_kernels.hpp"
+#include "models/ingredients/gradient_kernels.hpp"
 
 namespace edgewise::models {
 

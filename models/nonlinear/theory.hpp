@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"

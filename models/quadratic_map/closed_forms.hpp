@@ -3,7 +3,7 @@
 /// Closed forms and reference values of one-sample quadratic regression (theory note quadratic-regression, 1 and 5).
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 
 namespace edgewise::models {
 

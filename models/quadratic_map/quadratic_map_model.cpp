@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/quadratic_map/closed_forms.hpp"
 #include "models/quadratic_map/outcome.hpp"
 #include "models/quadratic_map/predictions.hpp"

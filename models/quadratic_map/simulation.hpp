@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 #include "models/quadratic_map/regression.hpp"
 
 namespace edgewise::models {

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/commands.hpp"
+#include "cli/commands/commands.hpp"
 #include "cli/context.hpp"
 #include "tests/cli/program_run.hpp"
-#include "tests/cli/sample_results.hpp"
+#include "tests/cli/results/sample_results.hpp"
 
 using namespace edgewise;
 using testing_run = edgewise::cli::testing::Run;

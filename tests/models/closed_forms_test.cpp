@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "models/model.hpp"
+#include "models/framework/model.hpp"
 
 using namespace edgewise::models;
 

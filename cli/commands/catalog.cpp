@@ -1,0 +1,290 @@
+#include "cli/commands/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "cli/results/csv.hpp"
+#include "cli/results/json.hpp"
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
+#include "models/ingredients/noise.hpp"
+#include "models/ingredients/schedules.hpp"
+#include "spectra/kinds.hpp"
+#include "validation/sweeps/measures.hpp"
+#include "validation/sweeps/sweep_file.hpp"
+#include "validation/verdicts/verdict.hpp"
+
+namespace edgewise::cli {
+
+using settings::Description;
+using settings::Parameter;
+
+namespace {
+
+Entry::Detail kinds_of(const std::string& title, const std::vector<Entry>& entries, const std::string& group) {
+  Entry::Detail out{title, {}};
+  for (const Entry& e : entries)
+    if (e.group == group) out.items.emplace_back(e.description.name, e.description.summary);
+  return out;
+}
+
+Entry section(const std::string& name, const std::string& summary, std::vector<Parameter> parameters) {
+  Entry entry;
+  entry.group = "sections";
+  entry.description.name = name;
+  entry.description.summary = summary;
+  entry.description.parameters = std::move(parameters);
+  return entry;
+}
+
+void add_sections(std::vector<Entry>& out) {
+  const std::vector<Entry> known = out;
+  out.push_back(section("experiment", "the keys above all sections of an experiment file", models::root_parameters()));
+  out.back().details.push_back(kinds_of("model = ...", known, "models"));
+
+  const auto choice = [&](const std::string& name, const std::string& summary, const std::string& key,
+                          const std::string& group) {
+    out.push_back(section(name, summary, {}));
+    out.back().details.push_back(
+        kinds_of(key + " = ... (edgewise describe NAME tells the keys of each)", known, group));
+  };
+  choice("spectrum", "[spectrum]: eigenvalues of the data covariance and the target's power", "kind", "spectra");
+  choice("noise", "[noise]: the law of the label noise", "law", "noise");
+  choice("optimizer", "[optimizer]: the algorithm and its hyperparameters", "kind", "optimizers");
+  choice("schedule", "[schedule]: how the learning rate changes with the step", "kind", "schedules");
+  out.push_back(section("time", "[time]: how many optimizer steps, and which are recorded", models::time_parameters()));
+
+  Entry theory = section("theory", "[theory]: how the equations are solved", {});
+  Entry monte_carlo =
+      section("monte_carlo", "[monte_carlo]: replicas of the simulation", models::monte_carlo_parameters());
+  for (const models::Model* model : models::all()) {
+    const auto add = [&](Entry& entry, std::span<const Parameter> parameters) {
+      if (!parameters.empty())
+        entry.more_parameters.emplace_back("of model " + model->description().name,
+                                           std::vector<Parameter>(parameters.begin(), parameters.end()));
+    };
+    add(theory, model->theory_parameters());
+    add(monte_carlo, model->monte_carlo_parameters());
+  }
+  out.push_back(std::move(theory));
+  out.push_back(std::move(monte_carlo));
+  out.push_back(
+      section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));
+}
+
+void add_sweep_sections(std::vector<Entry>& out) {
+  const auto add = [&](const std::string& name, const std::string& summary, std::vector<Parameter> parameters) {
+    out.push_back(section(name, summary, std::move(parameters)));
+    out.back().group = "sweep-sections";
+  };
+  add("sweep", "[sweep]: what is computed of every cell, and of which experiment", validation::sweep_parameters());
+  add("axis", "[[axis]]: one axis of the grid; the first is drawn horizontally", validation::axis_parameters());
+  add("derived", "[[derived]]: a key of the experiment that follows from the axes, or a name for formulas",
+      validation::derived_parameters());
+  add("variant", "[[variant]]: every cell runs each variant; measures compare them", validation::variant_parameters());
+  add("measure", "[[measure]]: a number that is kept of every cell",
+      {settings::text("name", "what formulas, columns and figures call it").must(),
+       settings::text("kind", "which number of the cell").otherwise(std::string("final")),
+       settings::text("variant", "the variant it is taken of").computed("each, as NAME_VARIANT")});
+  Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
+  for (const Description* kind : validation::measure_kinds()) kinds.items.emplace_back(kind->name, kind->summary);
+  out.back().details.push_back(std::move(kinds));
+  for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}});
+  add("label", "[[label]]: a name for cells; the first whose rule holds", validation::label_parameters());
+  add("boundary", "[[boundary]]: a predicted curve of the diagram", validation::boundary_parameters());
+}
+
+std::string default_text(const Parameter& p) {
+  if (p.required) return "required";
+  if (p.fallback) return settings::text_of(*p.fallback);
+  if (!p.fallback_text.empty()) return p.fallback_text;
+  return "none";
+}
+
+/// Every line of `text` behind `indent`, words wrapped at `width`; lines that are indented themselves are kept.
+std::string paragraph(const std::string& text, const std::string& indent, std::size_t width = 110) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    at = end + 1;
+    while (line.size() > width && line.front() != ' ') {
+      std::size_t cut = line.rfind(' ', width);
+      if (cut == std::string::npos || cut == 0) break;
+      out += indent + line.substr(0, cut) + "\n";
+      line.erase(0, cut + 1);
+    }
+    out += line.empty() ? "\n" : indent + line + "\n";
+  }
+  return out;
+}
+
+void append_parameters(std::string& out, const std::string& title, const std::vector<Parameter>& parameters) {
+  if (parameters.empty()) return;
+  out += "\n" + title + "\n";
+  for (const Parameter& p : parameters) {
+    std::string facts =
+        fmt::format("{}, {}", settings::name(p.type), p.required ? "required" : "default " + default_text(p));
+    if (!p.range_text().empty()) facts += ", " + p.range_text();
+    if (!p.unit.empty()) facts += fmt::format(", in {}", p.unit);
+    out += fmt::format("  {}  ({})\n", p.name, facts) + paragraph(p.doc, "      ");
+  }
+}
+
+Json parameter_json(const Parameter& p) {
+  Json out = {{"name", p.name}, {"type", settings::name(p.type)}, {"required", p.required}};
+  if (p.fallback) {
+    std::visit(
+        [&](const auto& value) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>)
+            out["default"] = json_number(value);
+          else
+            out["default"] = value;
+        },
+        *p.fallback);
+  } else {
+    out["default"] = nullptr;
+    if (!p.fallback_text.empty()) out["default_computed"] = p.fallback_text;
+  }
+  out["range"] = p.range_text();
+  if (!p.accepted.empty()) out["accepted"] = p.accepted;
+  out["unit"] = p.unit;
+  out["doc"] = p.doc;
+  return out;
+}
+
+}  // namespace
+
+const std::vector<std::string>& groups() {
+  static const std::vector<std::string> all = {"models", "optimizers", "spectra", "noise", "schedules", "closed-forms"};
+  return all;
+}
+
+std::vector<Entry> catalog() {
+  std::vector<Entry> out;
+  const auto add = [&](const std::string& group, const Description& description) {
+    out.push_back({group, description, {}, {}});
+  };
+  for (const models::Model* model : models::all()) {
+    add("models", model->description());
+    Entry& entry = out.back();
+    Entry::Detail observables{"Observables", {}}, optimizers{"Optimizers", {}}, sections{"Sections that it reads", {}};
+    for (const models::Observable& o : model->observables())
+      observables.items.emplace_back(o.name, o.unit.empty() ? o.doc : fmt::format("{} [{}]", o.doc, o.unit));
+    for (const Description* o : model->optimizers()) optimizers.items.emplace_back(o->name, o->summary);
+    for (const std::string& s : model->sections()) sections.items.emplace_back("[" + s + "]", "");
+    for (Entry::Detail* d : {&observables, &optimizers, &sections})
+      if (!d->items.empty()) entry.details.push_back(std::move(*d));
+    const auto more = [&](const std::string& title, std::span<const Parameter> parameters) {
+      if (!parameters.empty())
+        entry.more_parameters.emplace_back(title, std::vector<Parameter>(parameters.begin(), parameters.end()));
+    };
+    more("of section [theory]", model->theory_parameters());
+    more("of section [monte_carlo]", model->monte_carlo_parameters());
+  }
+  std::set<const Description*> seen;
+  for (const models::Model* model : models::all())
+    for (const Description* optimizer : model->optimizers())
+      if (seen.insert(optimizer).second) add("optimizers", *optimizer);
+  for (const spectra::Kind& kind : spectra::kinds()) add("spectra", kind.description);
+  for (const models::NoiseKind& kind : models::noise_kinds()) add("noise", kind.description);
+  for (const models::ScheduleKind& kind : models::schedule_kinds()) add("schedules", kind.description);
+  for (const models::Model* model : models::all())
+    for (const models::ClosedForm& form : model->closed_forms())
+      add("closed-forms", {form.name, form.formula, "", form.source, {}});
+  add_sections(out);
+  add_sweep_sections(out);
+  return out;
+}
+
+std::string list_text(const std::vector<Entry>& entries) {
+  std::string out, group;
+  const bool titles =
+      std::any_of(entries.begin(), entries.end(), [&](const Entry& e) { return e.group != entries.front().group; });
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Entry& e = entries[i];
+    if (titles && e.group != group) out += (out.empty() ? "" : "\n") + e.group + "\n";
+    group = e.group;
+    std::size_t width = 0;
+    for (const Entry& other : entries)
+      if (other.group == group) width = std::max(width, other.description.name.size());
+    const std::string line =
+        fmt::format("{}{:<{}}  {}", titles ? "  " : "", e.description.name, width, e.description.summary);
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return out;
+}
+
+std::string list_csv(const std::vector<Entry>& entries) {
+  std::string out = "group,name,summary\n";
+  for (const Entry& e : entries)
+    out += csv_quoted(e.group) + "," + csv_quoted(e.description.name) + "," + csv_quoted(e.description.summary) + "\n";
+  return out;
+}
+
+Json list_json(const std::vector<Entry>& entries) {
+  Json out = Json::object();
+  for (const Entry& e : entries)
+    out[e.group].push_back({{"name", e.description.name}, {"summary", e.description.summary}});
+  return out;
+}
+
+std::string describe_text(const Entry& entry) {
+  static const std::map<std::string, std::string> singular = {{"models", "model"},
+                                                              {"optimizers", "optimizer"},
+                                                              {"spectra", "spectrum"},
+                                                              {"noise", "noise law"},
+                                                              {"schedules", "schedule"},
+                                                              {"closed-forms", "closed form"},
+                                                              {"sections", "section of the experiment file"},
+                                                              {"sweep-sections", "section of a sweep file"},
+                                                              {"measures", "measure of a sweep"}};
+  const Description& d = entry.description;
+  std::string out = fmt::format("{} ({})\n", d.name, singular.at(entry.group));
+  out += paragraph(d.summary, "  ");
+  if (!d.equations.empty()) out += "\nEquations\n" + paragraph(d.equations, "  ");
+  append_parameters(out, "Parameters", d.parameters);
+  for (const auto& [title, parameters] : entry.more_parameters)
+    append_parameters(out, "Parameters " + title, parameters);
+  for (const Entry::Detail& detail : entry.details) {
+    out += "\n" + detail.title + "\n";
+    std::size_t width = 0;
+    for (const auto& item : detail.items) width = std::max(width, item.first.size());
+    for (const auto& [name, text] : detail.items) {
+      const std::string line = fmt::format("  {:<{}}  {}", name, width, text);
+      out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    }
+  }
+  if (!d.source.empty()) out += "\nSource\n" + paragraph(d.source, "  ");
+  return out;
+}
+
+std::string describe_csv(const Entry& entry) {
+  std::string out = "section,name,type,default,range,unit,meaning\n";
+  const auto add = [&](const std::string& title, const std::vector<Parameter>& parameters) {
+    for (const Parameter& p : parameters)
+      out +=
+          fmt::format("{},{},{},{},{},{},{}\n", csv_quoted(title), csv_quoted(p.name), settings::name(p.type),
+                      csv_quoted(default_text(p)), csv_quoted(p.range_text()), csv_quoted(p.unit), csv_quoted(p.doc));
+  };
+  add(entry.description.name, entry.description.parameters);
+  for (const auto& [title, parameters] : entry.more_parameters) add(title, parameters);
+  return out;
+}
+
+Json describe_json(const Entry& entry) {
+  const Description& d = entry.description;
+  Json out = {{"name", d.name},           {"group", entry.group}, {"summary", d.summary},
+              {"equations", d.equations}, {"source", d.source},   {"parameters", Json::array()}};
+  for (const Parameter& p : d.parameters) out["parameters"].push_back(parameter_json(p));
+  for (const auto& [title, parameters] : entry.more_parameters)
+    for (const Parameter& p : parameters) out["parameters " + title].push_back(parameter_json(p));
+  for (const Entry::Detail& detail : entry.details)
+    for (const auto& [name, text] : detail.items) out[detail.title].push_back({{"name", name}, {"doc", text}});
+  return out;
+}
+
+}  // namespace edgewise::cli

@@ -1,0 +1,214 @@
+#include "cli/commands/sweep.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <optional>
+
+#include "cli/interrupt.hpp"
+#include "cli/results/output_file.hpp"
+#include "cli/progress.hpp"
+#include "cli/results/sweep_output.hpp"
+#include "cli/commands/sweep_ranks.hpp"
+#include "settings/settings.hpp"
+#include "validation/sweeps/boundaries.hpp"
+#include "validation/sweeps/sweep.hpp"
+#include "validation/sweeps/sweep_file.hpp"
+#include "validation/sweeps/sweep_run.hpp"
+#include "validation/sweeps/sweep_store.hpp"
+
+namespace edgewise::cli {
+
+using settings::Error;
+using validation::CellResult;
+using validation::CellState;
+using validation::SweepTable;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Where the limit on the size of files is reached, writing shall fail, not end the program.
+class NoFileSizeSignal {
+ public:
+  NoFileSizeSignal() : before_(std::signal(SIGXFSZ, SIG_IGN)) {}
+  ~NoFileSizeSignal() { std::signal(SIGXFSZ, before_); }
+  NoFileSizeSignal(const NoFileSizeSignal&) = delete;
+  NoFileSizeSignal& operator=(const NoFileSizeSignal&) = delete;
+
+ private:
+  void (*before_)(int);
+};
+
+validation::Sweep read(const Context& context, const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder, not a file", path));
+  return validation::Sweep(validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed));
+}
+
+std::string store_path(const std::string& path, const SweepOptions& options) {
+  if (!options.store.empty()) return options.store;
+  if (!options.outputs.empty()) return with_ending(options.outputs.front(), ".db");
+  return with_ending(fs::path(path).filename().string(), ".db");
+}
+
+std::vector<std::size_t> cells_to_compute(const SweepTable& table, bool retry_failed) {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < table.cells.size(); ++i) {
+    const CellState state = table.cells[i].state;
+    if (state == CellState::pending || (retry_failed && state == CellState::failed)) out.push_back(i);
+  }
+  return out;
+}
+
+std::string place_text(const SweepTable& table, std::size_t cell) {
+  const std::vector<std::size_t> place = table.place(cell);
+  std::string out;
+  for (std::size_t a = 0; a < place.size(); ++a) {
+    const validation::SweepAxis& axis = table.axes[a];
+    out += fmt::format("{}{} = {}", a > 0 ? ", " : "", axis.name,
+                       axis.words.empty() ? fmt::format("{:.6g}", axis.numbers[place[a]]) : axis.words[place[a]]);
+  }
+  return out;
+}
+
+struct Reason {
+  std::size_t count = 0, first = 0;  ///< cells that failed for it, and the first of them
+  std::string text;
+};
+
+/// Why cells failed, the commonest first.
+std::vector<Reason> failure_reasons(const SweepTable& table) {
+  std::map<std::string, Reason> by_text;
+  for (std::size_t i = 0; i < table.cells.size(); ++i) {
+    if (table.cells[i].state != CellState::failed) continue;
+    Reason& reason = by_text[table.cells[i].failure];
+    if (reason.count++ == 0) reason.first = i;
+  }
+  std::vector<Reason> reasons;
+  for (auto& [text, reason] : by_text) {
+    reason.text = text;
+    reasons.push_back(reason);
+  }
+  std::stable_sort(reasons.begin(), reasons.end(), [](const Reason& a, const Reason& b) { return a.count > b.count; });
+  return reasons;
+}
+
+std::vector<std::string> failure_lines(const SweepTable& table) {
+  const std::vector<Reason> reasons = failure_reasons(table);
+  constexpr std::size_t shown = 3;
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::min(shown, reasons.size()); ++i)
+    out.push_back(fmt::format("  failed: {} cell{}, first {}: {}", reasons[i].count, reasons[i].count > 1 ? "s" : "",
+                              place_text(table, reasons[i].first), reasons[i].text));
+  if (reasons.size() > shown)
+    out.push_back(fmt::format("  failed: {} more reasons, see the column `reason`", reasons.size() - shown));
+  return out;
+}
+
+std::string labels_text(const SweepTable& table) {
+  std::map<std::string, std::size_t> counts;
+  for (const CellResult& cell : table.cells)
+    if (cell.state == CellState::finished) ++counts[cell.label];
+  std::string out;
+  for (const validation::LabelRule& rule : table.labels)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", rule.name, counts[rule.name]);
+  if (const std::size_t none = counts[""]; none > 0) out += fmt::format(", none of them {}", none);
+  return out;
+}
+
+/// Computes what is missing; the table gets it.
+std::size_t compute(const Context& context, const validation::Sweep& sweep, validation::SweepStore& store,
+                    validation::SweepPeers* others, unsigned threads, const std::vector<std::size_t>& todo,
+                    SweepTable& table) {
+  Progress progress(context.err, fmt::format("{} cells", todo.size()), !context.quiet && is_terminal(context.err));
+  const auto start = Clock::now();
+  validation::SweepRunOptions run;
+  run.threads = threads;
+  run.stop = &interrupted();
+  run.peers = others;
+  run.progress = [&](std::size_t done) {
+    const double seconds = seconds_since(start);
+    progress.update(static_cast<double>(done) / static_cast<double>(todo.size()),
+                    done > 0 && seconds > 0 ? fmt::format("{:.3g} cells/s", static_cast<double>(done) / seconds) : "");
+  };
+  return validation::run_sweep(sweep, store, todo, table, run);
+}
+
+Status run_root(const Context& context, const Ranks& ranks, const validation::Sweep& sweep, const std::string& path,
+                const SweepOptions& options, const std::vector<SweepOutput>& outputs) {
+  const auto start = Clock::now();
+  const auto others = ranks.others(sweep);
+  validation::StoreOptions how;
+  how.restart = options.restart;
+  how.version = "edgewise " EDGEWISE_VERSION;
+  const std::string store_at = store_path(path, options);
+  SweepTable table;
+  std::size_t had = 0, computed = 0;
+  {
+    validation::SweepStore store(store_at, sweep, how);
+    table = store.table();
+    const std::vector<std::size_t> todo = cells_to_compute(table, options.retry_failed);
+    had = table.cells.size() - todo.size();
+    if (!todo.empty()) {
+      const Interruptible scope;
+      computed = compute(context, sweep, store, others.get(), ranks.threads(context.threads), todo, table);
+      if (computed < todo.size())
+        throw Error(
+            fmt::format("interrupted with {} of {} cells done; they are kept in {}, and the same command goes on "
+                        "from there",
+                        had + computed, table.cells.size(), store_at));
+    }
+  }
+  const auto failed_cells = static_cast<std::size_t>(std::count_if(
+      table.cells.begin(), table.cells.end(), [](const CellResult& c) { return c.state == CellState::failed; }));
+  if (failed_cells == table.cells.size())
+    throw Error(fmt::format("{}: every cell failed, most often with: {}", path, failure_reasons(table).front().text));
+  const double seconds = seconds_since(start);
+  table.provenance.emplace_back("version", how.version);
+  table.provenance.emplace_back("store", store_at);
+  for (const SweepOutput& output : outputs) write_sweep(context, table, output);
+  context.say(fmt::format("{}: {} cells{}, {} failed, {:.2g} s; kept in {}", table.title, table.cells.size(),
+                          had > 0 ? fmt::format(" ({} of them were there)", had) : "", failed_cells, seconds,
+                          store_at));
+  if (!table.labels.empty()) context.say("  labels: " + labels_text(table));
+  if (!context.quiet)
+    for (const std::string& line : validation::compare(table).lines()) context.say("  " + line);
+  for (const std::string& line : failure_lines(table)) context.say(line);
+  for (const SweepOutput& output : outputs)
+    if (!output.path.empty()) context.say("  written to " + output.path);
+  return done;
+}
+
+}  // namespace
+
+Status sweep(const Context& context, const std::string& path, const SweepOptions& options) {
+  const NoFileSizeSignal scope;
+  const Ranks ranks;
+  std::vector<SweepOutput> outputs;
+  std::optional<validation::Sweep> read_sweep;
+  std::string failure;
+  try {
+    if (ranks.rank() == 0) outputs = sweep_outputs(context, options.outputs);
+    read_sweep = read(context, path);
+    if (ranks.rank() == 0) read_sweep->check();
+  } catch (const std::exception& e) {
+    failure = *e.what() ? e.what() : "unknown failure";
+  }
+  if (!ranks.agree(failure, read_sweep ? read_sweep->plan().definition.text() : "")) return done;
+  if (ranks.rank() == 0) return run_root(context, ranks, *read_sweep, path, options, outputs);
+  const Interruptible until_told;
+  ranks.work(*read_sweep, ranks.threads(context.threads));
+  return done;
+}
+
+}  // namespace edgewise::cli

@@ -1,0 +1,160 @@
+#pragma once
+/// \file
+/// What a model is: a learning problem with an optimizer, which has a theory, a simulation and named observables.
+///
+/// To add a model: one file in this folder that implements `Model` and `Problem`, and one line in
+/// `models/registry.cpp`.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "models/framework/experiment.hpp"
+#include "models/framework/prediction.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models {
+
+/// A named scalar function of the state.
+struct Observable {
+  std::string name;
+  std::string unit;
+  std::string doc;
+};
+
+/// One observable along a trajectory.
+struct Column {
+  Observable observable;
+  std::vector<double> value;
+  std::vector<double> std;  ///< predicted standard deviation of one replica, inf where it diverged; empty when not
+                            ///< computed
+};
+
+/// A solved trajectory: what `edgewise solve` writes.
+struct Trajectory {
+  std::vector<double> steps;  ///< recorded steps; shorter than asked when the solution diverged
+  std::vector<Column> columns;
+  std::string method;                 ///< e.g. "recursion", "ode, level log, sdirk4"
+  bool exact = false;                 ///< exact at finite dimension: only statistical error against a simulation
+  std::optional<double> diverged_at;  ///< step at which divergence was detected
+  /// Last step up to which the theory claims to hold; the curve beyond is shown, not judged. Empty: all of them.
+  std::optional<double> valid_until;
+  std::vector<std::pair<std::string, double>> report;       ///< solver statistics, achieved errors
+  std::vector<std::pair<std::string, std::string>> labels;  ///< what was found, in words, e.g. outcome: converged
+  std::vector<std::string> warnings;
+
+  const Column* find(std::string_view name) const;
+};
+
+/// A named finding of `edgewise stability`.
+struct Finding {
+  std::string name;
+  std::variant<double, bool, std::string> value;
+  std::string doc;
+};
+
+/// One quantity of every mode, for `edgewise modes`.
+struct ModeColumn {
+  std::string name;
+  std::string unit;
+  std::string doc;
+  std::vector<double> value;
+};
+
+/// One independent run of the real algorithm.
+class Replica {
+ public:
+  virtual ~Replica() = default;
+  /// Runs the algorithm up to `step` (which never decreases between calls).
+  virtual void advance(std::uint64_t step) = 0;
+  /// Writes the observables, in the order of Simulation::observables().
+  virtual void observe(std::span<double> out) const = 0;
+};
+
+/// Consecutive replicas that run together, e.g. because one matrix product serves them all.
+class ReplicaGroup {
+ public:
+  virtual ~ReplicaGroup() = default;
+  /// Runs all of them up to `step` (which never decreases between calls).
+  virtual void advance(std::uint64_t step) = 0;
+  /// Writes the observables of the group's replica `index` (from 0).
+  virtual void observe(std::size_t index, std::span<double> out) const = 0;
+};
+
+/// The algorithm as it is run, sampled exactly in law.
+class Simulation {
+ public:
+  virtual ~Simulation() = default;
+  virtual const std::vector<Observable>& observables() const = 0;
+  /// Replica `index` of `seed`: the same bits whenever and wherever it is run. It must not outlive the simulation.
+  virtual std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const = 0;
+  /// How many replicas had best run together.
+  virtual std::uint64_t group_size() const { return 1; }
+  /// Replicas `first` to `first + count - 1` of `seed`, count <= group_size(). It must not outlive the simulation.
+  virtual std::unique_ptr<ReplicaGroup> group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const;
+  virtual std::string sampler() const = 0;
+  /// What is said before it starts, e.g. the memory it will take; may be empty.
+  virtual std::string announcement() const { return {}; }
+  virtual std::vector<std::string> warnings() const { return {}; }
+  /// Rough cost of one replica, in mode-steps; for progress estimates.
+  virtual double cost() const { return 1; }
+};
+
+/// A model with all its parameters: one experiment.
+class Problem {
+ public:
+  virtual ~Problem() = default;
+  /// Solves the theory at the experiment's recorded steps. \throws settings::Error when the method cannot do it.
+  virtual Trajectory solve() const = 0;
+  /// What a simulation is compared with: as `solve`, with the standard deviations of one replica wherever they are
+  /// known at an acceptable cost, asked for or not. Without columns where nothing but `predictions` can be judged.
+  virtual Trajectory reference() const { return solve(); }
+  /// What is claimed of whole runs; empty when nothing is.
+  virtual std::vector<Prediction> predictions() const { return {}; }
+  virtual std::unique_ptr<Simulation> simulate() const = 0;
+  virtual std::vector<Finding> stability() const = 0;
+  /// What `edgewise modes` prints, one row per mode; empty when the model has no such table.
+  /// \throws settings::Error when it is not defined at these parameters.
+  virtual std::vector<ModeColumn> mode_table() const { return {}; }
+  /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
+  virtual std::vector<std::string> warnings() const { return {}; }
+};
+
+/// A formula known exactly, that a computation must reproduce.
+struct ClosedForm {
+  std::string name;      ///< "least-squares/isotropic-risk"
+  std::string formula;   ///< plain text
+  std::string source;    ///< note and section
+  double tolerance = 0;  ///< relative when the value is not 0, else absolute
+  /// (formula's value, computed value)
+  std::function<std::pair<double, double>()> evaluate;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const settings::Description& description() const = 0;
+  /// Sections that it reads beside those every experiment has, e.g. "spectrum", "optimizer".
+  virtual std::span<const std::string> sections() const = 0;
+  /// Optimizers that it offers, for `edgewise list optimizers` and `describe`.
+  virtual std::span<const settings::Description* const> optimizers() const { return {}; }
+  virtual std::span<const Observable> observables() const = 0;
+  virtual std::vector<ClosedForm> closed_forms() const { return {}; }
+  /// Parameters of the section [theory] that only this model reads.
+  virtual std::span<const settings::Parameter> theory_parameters() const { return {}; }
+  /// Parameters of the section [monte_carlo] that only this model reads.
+  virtual std::span<const settings::Parameter> monte_carlo_parameters() const { return {}; }
+  virtual std::unique_ptr<Problem> prepare(const Experiment& experiment) const = 0;
+};
+
+/// Every model, in the order `edgewise list models` prints them (models/registry.cpp).
+std::span<const Model* const> all();
+/// The model of that name. \throws settings::Error with a suggestion.
+const Model& find(const Experiment& experiment);
+
+}  // namespace edgewise::models

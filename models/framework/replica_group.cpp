@@ -1,0 +1,30 @@
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+/// Replicas that have nothing in common.
+class Separate final : public ReplicaGroup {
+ public:
+  Separate(const Simulation& simulation, std::uint64_t seed, std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t r = 0; r < count; ++r) replicas_.push_back(simulation.replica(seed, first + r));
+  }
+  void advance(std::uint64_t step) override {
+    for (const auto& replica : replicas_) replica->advance(step);
+  }
+  void observe(std::size_t index, std::span<double> out) const override { replicas_[index]->observe(out); }
+
+ private:
+  std::vector<std::unique_ptr<Replica>> replicas_;
+};
+
+}  // namespace
+
+std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const {
+  return std::make_unique<Separate>(*this, seed, first, count);
+}
+
+}  // namespace edgewise::models

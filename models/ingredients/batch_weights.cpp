@@ -1,0 +1,88 @@
+#include "models/ingredients/batch_weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/ingredients/gradient_kernels.hpp"
+
+namespace edgewise::models {
+
+LabelNoise::LabelNoise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica, bool unexplained)
+    : law_(problem.noise && !problem.noise->gaussian() ? problem.noise.get() : nullptr),
+      deviation_(std::sqrt((law_ ? 0.0 : problem.label_noise_variance) +
+                           (unexplained ? problem.spectrum.unexplained_variance : 0.0))),
+      labels_(seed, replica, 0, random::Purpose::labels),
+      gaussian_(seed, replica, 0, random::Purpose::other) {}
+
+LabelNoise::LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica)
+    : law_(law && !law->gaussian() ? law : nullptr),
+      deviation_(std::sqrt((law && law->gaussian() ? law->variance() : 0.0) + gaussian_variance)),
+      labels_(seed, replica, 0, random::Purpose::labels),
+      gaussian_(seed, replica, 0, random::Purpose::other) {}
+
+void LabelNoise::seek(std::uint64_t step) {
+  labels_.seek(step);
+  gaussian_.seek(step);
+}
+
+void LabelNoise::fill(std::span<double> eps) {
+  if (deviation_ > 0) {
+    gaussian_.normals(eps);
+    for (double& e : eps) e *= deviation_;
+  } else {
+    std::ranges::fill(eps, 0.0);
+  }
+  if (law_)
+    for (double& e : eps) e += law_->draw(labels_);
+}
+
+BatchAction BatchAction::of(double products, double squares, double deviation) {
+  BatchAction action;
+  action.norm = std::sqrt(squares);
+  // P = 0: v is in the kernel of K, no x_b has a component along it.
+  action.unit = deviation > 0 ? deviation : 1;
+  action.along = deviation > 0 ? products / deviation : 0;
+  action.across = deviation > 0 ? action.norm / deviation : 0;
+  return action;
+}
+
+BatchWeights::BatchWeights(const LeastSquares& problem, bool collapsed, std::uint64_t seed, std::uint64_t replica)
+    : batch_(problem.batch),
+      sigma_(std::sqrt(problem.noise_variance())),
+      collapsed_(collapsed),
+      stream_(seed, replica, 0, random::Purpose::batch),
+      labels_(problem, seed, replica) {}
+
+void BatchWeights::draw(std::uint64_t step, double excess) {
+  stream_.seek(step);
+  if (collapsed_) {
+    const double total = std::sqrt(excess + sigma_ * sigma_);
+    const double chi_square = stream_.chi_square(batch_);
+    const double root = std::sqrt(chi_square);
+    action_.along = chi_square;
+    // P = sigma = 0: every residual is 0 and so is the gradient.
+    action_.across = total > 0 ? root / (total + sigma_) : 0;
+    action_.norm = root * total;
+    return;
+  }
+  labels_.seek(step);
+  // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
+  constexpr double chunk = 16 * random::Stream::normal_granularity;
+  const double scale = std::sqrt(excess);
+  double products = 0, squares = 0;
+  for (double left = batch_; left > 0; left -= chunk) {
+    const auto count = static_cast<std::size_t>(std::min(left, chunk));
+    residual_.resize(count);
+    eps_.resize(count);
+    stream_.normals(residual_);
+    labels_.fill(eps_);
+    for (std::size_t b = 0; b < count; ++b) {
+      const double weight = scale * residual_[b] - eps_[b];
+      products += weight * residual_[b];
+      squares += weight * weight;
+    }
+  }
+  action_ = BatchAction::of(products, squares, scale);
+}
+
+}  // namespace edgewise::models

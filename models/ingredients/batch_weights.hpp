@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// The few scalars through which a mini-batch of Gaussian data acts on the parameters (theory note least-squares-sgd,
+/// section 2), whatever the dimension.
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/least_squares/least_squares.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+/// Label noise eps of one replica: the noise law plus the Gaussian part that no linear function explains.
+class LabelNoise {
+ public:
+  /// \param unexplained false to leave the unexplained part out (real rows bring their own).
+  LabelNoise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica, bool unexplained = true);
+  /// `law`, which may be null, plus a Gaussian part; a Gaussian law is drawn with it.
+  LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica);
+  void seek(std::uint64_t step);     ///< to the start of a step's noise
+  void fill(std::span<double> eps);  ///< the next numbers of the step
+
+ private:
+  const Noise* law_;  // null when it is Gaussian, and part of deviation_
+  double deviation_;  // of the Gaussian part
+  random::Stream labels_, gaussian_;
+};
+
+/// A step in the coordinates u_i = sqrt(lambda_i) v_i is  u <- u - lambda (shrink u + noise z),  z ~ N(0, I).
+struct StepScalars {
+  double shrink = 0, noise = 0;
+};
+
+/// What a batch with weights c_b does, given the n_b ~ N(0,1) of its residuals' parts <x_b, v> = sqrt(P) n_b (2.1):
+/// sum_b c_b x_b = K v (along - across y / unit) + norm h, h ~ N(0, K), y = <v, h>.
+struct BatchAction {
+  double along = 0, across = 0, norm = 0;
+  double unit = 1;  ///< keeps a tiny P from overflowing
+
+  /// \param products sum_b c_b n_b;  \param squares sum_b c_b^2;  \param deviation sqrt(P).
+  static BatchAction of(double products, double squares, double deviation);
+  StepScalars scalars(double step, double y) const { return {step * (along - across * (y / unit)), step * norm}; }
+};
+
+/// The batch weights w_b = r_b - eps_b of one replica, r_b = <x_b, v> ~ N(0, P) iid.
+class BatchWeights {
+ public:
+  /// `collapsed`: the B weights of Gaussian noise in one chi-square (2.1), whatever B; else B residuals and B noises.
+  BatchWeights(const LeastSquares& problem, bool collapsed, std::uint64_t seed, std::uint64_t replica);
+
+  /// Draws the batch of a step, given P = sum u^2.
+  void draw(std::uint64_t step, double excess);
+  /// The step's scalars at the learning rate `rate`, given y = <v, h> = sum u_i z_i of the z that the step uses.
+  StepScalars scalars(double rate, double y) const { return action_.scalars(rate / batch_, y); }
+
+ private:
+  double batch_, sigma_;
+  bool collapsed_;
+  random::Stream stream_;
+  LabelNoise labels_;
+  std::vector<double> residual_, eps_;
+  BatchAction action_;
+};
+
+}  // namespace edgewise::models

@@ -1,0 +1,12 @@
+#pragma once
+/// \file
+/// Closed forms of streaming SGD on least squares (theory note least-squares-sgd, 1.4, 4, 7, 13).
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+namespace edgewise::models {
+
+std::vector<ClosedForm> least_squares_closed_forms();
+
+}  // namespace edgewise::models

@@ -1,0 +1,365 @@
+#include "models/least_squares/least_squares.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+#include "models/ingredients/learning_rate.hpp"
+#include "models/least_squares/closed_forms.hpp"
+#include "models/least_squares/theory.hpp"
+#include "models/least_squares/linear_methods/closed_forms.hpp"
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/linear_methods/simulation.hpp"
+#include "models/least_squares/linear_methods/stability.hpp"
+#include "models/least_squares/sgd_modes.hpp"
+#include "spectra/kinds.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+const settings::Description& data_description(std::size_t i) {
+  static const std::array<settings::Description, 5> laws = {{
+      {"gaussian", "z standard normal", "x = K^(1/2) z", "theory note least-squares-sgd, 1", {}},
+      {"rademacher", "z = +-1", "excess kurtosis -2", "theory note least-squares-sgd, 1", {}},
+      {"uniform", "z uniform on +-sqrt 3", "excess kurtosis -1.2", "theory note least-squares-sgd, 1", {}},
+      {"laplace", "z Laplace of unit variance", "excess kurtosis 3", "theory note least-squares-sgd, 1", {}},
+      {"rows",
+       "real rows of the data set, drawn with replacement",
+       "the theory takes them as Gaussian",
+       "theory note least-squares-sgd, 1",
+       {}},
+  }};
+  return laws[i];
+}
+constexpr std::array<double, 5> excess_kurtosis = {0, -2, -1.2, 3, 0};
+
+DataLaw read_data(const Table& experiment) {
+  std::vector<const settings::Description*> laws;
+  for (std::size_t i = 0; i < excess_kurtosis.size(); ++i) laws.push_back(&data_description(i));
+  const settings::Choice choice = settings::read_choice(experiment, "data", laws, "gaussian", {}, "law");
+  return {laws[choice.index]->name, excess_kurtosis[choice.index]};
+}
+
+const std::vector<Parameter>& initial_parameters() {
+  static const std::vector<Parameter> parameters = {
+      settings::number("scale", "theta_0 = scale * theta*").otherwise(0.0),
+      settings::numbers("error_power",
+                        "|theta_0 - theta*|^2 in each eigenspace (largest eigenvalue first), instead of scale")
+          .at_least(0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("method", "how the theory is solved")
+          .one_of({"recursion", "ode", "volterra", "sde"})
+          .otherwise(std::string("recursion")),
+      settings::text("level", "of the ode: homog (d -> inf limit), diff, log")
+          .one_of({"homog", "diff", "log"})
+          .otherwise(std::string("log")),
+      settings::text("integrator", "of the ode; auto is contour at a constant learning rate, else sdirk4")
+          .one_of({"auto", "contour", "sdirk4", "etd", "explicit"})
+          .otherwise(std::string("auto")),
+      settings::boolean("bands", "add the predicted standard deviation of each observable (Gaussian data and labels)")
+          .otherwise(false),
+      settings::boolean("decomposition", "add the bias, kernel and label-noise parts of P").otherwise(false),
+      settings::boolean("exponents", "add the local exponent d log P / d log step").otherwise(false),
+      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
+      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
+      settings::number("scale_contraction", "factor on the decay per step, to see what a run would notice")
+          .above(0)
+          .otherwise(1.0),
+      settings::number("scale_feedback", "factor on (eta^2/B) n lambda, to see what a run would notice")
+          .at_least(0)
+          .otherwise(1.0),
+      settings::number("scale_label_noise", "factor on sigma^2, to see what a run would notice")
+          .at_least(0)
+          .otherwise(1.0),
+      settings::text("scheme", "of the sde").one_of({"euler-maruyama", "weak2"}).otherwise(std::string("weak2")),
+      settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{256}),
+      settings::number("time_step", "of the sde").in("step").above(0).otherwise(1.0)};
+  return parameters;
+}
+
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> parameters = {
+      settings::text("sampler", "how a step is sampled; auto picks the cheapest that is exact in law")
+          .one_of({"auto", "exact", "block", "batch", "naive", "rows"})
+          .otherwise(std::string("auto"))};
+  return parameters;
+}
+
+class LeastSquaresProblem final : public Problem {
+ public:
+  LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
+                      std::string sampler, std::optional<std::pair<double, double>> power_law, const Table& table)
+      : problem_(std::move(problem)),
+        linear_(std::move(linear)),
+        theory_(std::move(theory)),
+        sampler_(std::move(sampler)),
+        power_law_(power_law),
+        table_(table) {}
+
+  Trajectory solve() const override { return solve(theory_); }
+
+  Trajectory reference() const override {
+    LeastSquaresTheory theory = theory_;
+    const double modes = static_cast<double>(problem_->spectrum.modes());
+    const bool known = is_plain_sgd(linear_) && theory.method == "recursion" && problem_->data.gaussian() &&
+                       problem_->noise->gaussian();
+    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
+                       (problem_->schedule->constant() && problem_->time.at.size() <= 60);
+    theory.bands = known && (theory.bands || cheap);
+    return solve(theory);
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    return settings::naming(table_, "", [&] {
+      return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
+    });
+  }
+
+  std::vector<Finding> stability() const override {
+    if (!is_plain_sgd(linear_)) return linear_stability(linear_);
+    std::vector<Finding> findings = sgd_stability(*problem_);
+    if (power_law_) {
+      const PowerLawPrediction law =
+          power_law_prediction(power_law_->first, power_law_->second, problem_->learning_rate, problem_->batch,
+                               kernel_norm(SgdModes(*problem_), problem_->learning_rate));
+      findings.push_back({"phase", law.phase, "which term rules P at long times, before finite size is felt"});
+      findings.push_back({"bias_exponent", law.bias_exponent, "p of P ~ t^(-p)"});
+      findings.push_back({"bias_constant", law.bias_constant, "its constant, t in steps"});
+      findings.push_back({"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent"});
+      findings.push_back({"kernel_constant", law.kernel_constant, "its constant, t in steps"});
+    }
+    return findings;
+  }
+
+  std::vector<ModeColumn> mode_table() const override {
+    std::vector<ModeColumn> out = {
+        {"eigenvalue", "input^2", "lambda", {}},
+        {"multiplicity", "1", "dimension of the eigenspace", {}},
+        {"gain", "1", "contraction of the error over a round before the sync", {}},
+        {"contraction", "1", "of the parameters that are kept, per period", {}},
+        {"mean_radius", "1", "spectral radius of the mean map of a period", {}},
+        {"radius", "1", "of its second moments", {}},
+        {"generated_noise", "parameter^2", "put into the mode per period, steady state", {}},
+        {"stationary_power", "parameter^2", "E v^2 in the steady state, whole eigenspace", {}},
+        {"stationary_excess_mse", "label^2", "its part of P", {}}};
+    try {
+      for (const ModeRow& row : models::mode_table(linear_)) {
+        const double values[] = {row.eigenvalue,      row.multiplicity, row.gain,
+                                 row.contraction,     row.mean_radius,  row.radius,
+                                 row.generated_noise, row.stationary,   row.eigenvalue * row.stationary};
+        for (std::size_t i = 0; i < out.size(); ++i) out[i].value.push_back(values[i]);
+      }
+    } catch (const std::domain_error& e) {
+      throw table_.error("", std::string(e.what()) + "; `edgewise stability` says why");
+    }
+    return out;
+  }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    if (problem_->data.name == "rows")
+      out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
+    for (auto& warning : linear_warnings(linear_)) out.push_back(std::move(warning));
+    return out;
+  }
+
+ private:
+  Trajectory solve(const LeastSquaresTheory& theory) const {
+    return settings::naming(table_, "", [&] {
+      return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
+    });
+  }
+
+  std::shared_ptr<LeastSquares> problem_;
+  LinearProblem linear_;
+  LeastSquaresTheory theory_;
+  std::string sampler_;
+  std::optional<std::pair<double, double>> power_law_;
+  Table table_;
+};
+
+// alpha and beta of a power-law spectrum, for the predicted exponents.
+std::optional<std::pair<double, double>> power_law_of(const Table& experiment) {
+  const Table* section = experiment.table("spectrum");
+  if (!section) return std::nullopt;
+  const auto* kind = section->find("kind");
+  if (!kind || *kind != settings::Value(std::string("power-law"))) return std::nullopt;
+  for (const auto& k : spectra::kinds())
+    if (k.description.name == "power-law") {
+      std::vector<std::string> also = section->keys();
+      const Values values = settings::read(*section, k.description.parameters, also);
+      return std::pair(values.number("alpha"), values.number("beta"));
+    }
+  return std::nullopt;
+}
+
+class LeastSquaresModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description description = {
+        "least-squares",
+        "streaming SGD on high-dimensional linear regression",
+        "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, P = v'Kv, sigma^2 = E eps^2\n"
+        "D_a' = a_a D_a + (eta^2/B) n_a lambda_a (P + sigma^2),   P = sum_a lambda_a D_a      (exact at finite d)\n"
+        "a_a = (1 - eta lambda_a)^2 + eta^2 lambda_a^2 / B\n"
+        "ode:      dq_a/dt = -A_a q_a + b_a (P + sigma^2),  q_a = lambda_a D_a\n"
+        "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
+        "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
+        "Paquette 2023; theory note least-squares-sgd",
+        {}};
+    return description;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"spectrum", "noise",  "data",        "optimizer", "schedule",
+                                                   "initial",  "theory", "monte_carlo", "tune"};
+    return names;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> list = linear_method_descriptions();
+    return list;
+  }
+  std::span<const Observable> observables() const override { return least_squares_observables(); }
+  std::vector<ClosedForm> closed_forms() const override {
+    std::vector<ClosedForm> forms = least_squares_closed_forms();
+    for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
+    return forms;
+  }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    LinearProblem linear;
+    const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
+
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    LeastSquaresTheory options;
+    options.method = theory.text("method");
+    options.level = theory.text("level");
+    options.integrator = theory.text("integrator");
+    options.bands = theory.flag("bands");
+    options.decomposition = theory.flag("decomposition");
+    options.exponents = theory.flag("exponents");
+    options.rtol = theory.number("rtol");
+    options.atol = theory.number("atol");
+    options.scale_contraction = theory.number("scale_contraction");
+    options.scale_feedback = theory.number("scale_feedback");
+    options.scale_label_noise = theory.number("scale_label_noise");
+    options.scheme = theory.text("scheme");
+    options.paths = static_cast<std::uint64_t>(theory.integer("paths"));
+    options.time_step = theory.number("time_step");
+    options.seed = experiment.monte_carlo.seed;
+
+    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
+    return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
+                                                 power_law_of(table), Table(table.origin(), ""));
+  }
+
+  /// The problem of an experiment, and its optimizer in `linear`.
+  static std::shared_ptr<LeastSquares> read_problem(const Experiment& experiment, LinearProblem& linear) {
+    const Table& table = experiment.table;
+    auto problem = std::make_shared<LeastSquares>();
+    problem->time = experiment.time;
+    problem->spectrum = spectra::merged(spectra::build(table));
+    problem->noise = read_noise(table);
+    problem->label_noise_variance = problem->noise->variance();
+    if (!std::isfinite(problem->label_noise_variance))
+      throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
+    problem->data = read_data(table);
+    problem->dataset = spectra::dataset_of(table);
+    if (problem->data.name == "rows" && !problem->dataset)
+      throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
+    linear.method = read_optimizer(table, problem->spectrum.trace(), linear.hyperparameters);
+    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
+    read_initial(table, *problem);
+    linear.data = problem;
+    settings::naming(table, "", [&] { return linear.method->layout(linear.hyperparameters); });
+    return problem;
+  }
+
+ private:
+  static const LinearMethod* read_optimizer(const Table& table, double trace, Hyperparameters& h) {
+    const std::vector<std::string> also{"phase"};
+    const auto kinds = linear_method_descriptions();
+    const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
+    const LinearMethod& method = linear_methods()[choice.index];
+    if (!table.table_or_empty("optimizer").tables("phase").empty() && method.description.name != "custom")
+      throw choice.values.error("phase", "belongs to kind = \"custom\" only");
+    h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
+    const Values& values = choice.values;
+    if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
+    h.set("learning_rate", read_learning_rate(values, trace));
+    return &method;
+  }
+
+  // [schedule] moves the learning rate, [schedule.NAME] any other number of the optimizer.
+  static void read_schedules(const Table& table, double horizon, LeastSquares& problem, LinearProblem& linear) {
+    std::vector<std::string> others;
+    for (const Parameter& p : linear.method->description.parameters)
+      if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
+          p.name != "gamma" && p.name != "average_from")
+        others.push_back(p.name);
+    problem.schedule = read_schedule(table, "schedule", horizon, others);
+    Hyperparameters& h = linear.hyperparameters;
+    if (h.has("learning_rate"))
+      h.schedule("learning_rate", problem.schedule);
+    else if (!problem.schedule->constant())
+      throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
+    const Table schedules = table.table_or_empty("schedule");
+    for (const std::string& name : others)
+      if (schedules.table(name)) h.schedule(name, read_schedule(table, "schedule." + name, horizon));
+    h.seek(0);
+    if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
+    problem.batch = h.base("batch");
+  }
+
+  static void read_initial(const Table& table, LeastSquares& problem) {
+    const Values values = settings::read(table.table_or_empty("initial"), initial_parameters());
+    const auto& target = problem.spectrum.target_power;
+    if (values.given("error_power")) {
+      if (values.given("scale")) throw values.error("error_power", "give either scale or error_power, not both");
+      problem.initial_power = values.numbers("error_power");
+      if (problem.initial_power.size() != target.size())
+        throw values.error("error_power", fmt::format("needs one number per distinct eigenvalue: {}, got {}",
+                                                      target.size(), problem.initial_power.size()));
+      problem.alignment.reset();
+      return;
+    }
+    const double alignment = values.number("scale") - 1;
+    problem.alignment = alignment;
+    for (const double rho : target) problem.initial_power.push_back(alignment * alignment * rho);
+  }
+};
+
+}  // namespace
+
+const std::vector<Observable>& least_squares_observables() {
+  static const std::vector<Observable> observables = {
+      {"risk", "label^2", "population loss with noise, (P + sigma^2)/2"},
+      {"excess_mse", "label^2", "P = v'Kv"},
+      {"parameter_error", "parameter^2", "|v|^2 = |theta - theta*|^2"}};
+  return observables;
+}
+
+LinearProblem read_linear_problem(const Experiment& experiment) {
+  LinearProblem linear;
+  LeastSquaresModel::read_problem(experiment, linear);
+  return linear;
+}
+
+const Model& least_squares_model() {
+  static const LeastSquaresModel model;
+  return model;
+}
+
+}  // namespace edgewise::models

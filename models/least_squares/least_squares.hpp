@@ -1,0 +1,57 @@
+#pragma once
+/// \file
+/// Streaming SGD on high-dimensional least squares (theory note least-squares-sgd): the problem and its coefficients.
+///
+///     g_k = (1/B) sum_b x_b (<x_b, v_k> - eps_b),     v_{k+1} = v_k - eta_k g_k,      v = theta - theta*
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
+#include "models/ingredients/noise.hpp"
+#include "models/ingredients/schedules.hpp"
+#include "spectra/dataset.hpp"
+#include "spectra/spectrum.hpp"
+
+namespace edgewise::models {
+
+/// Law of the data x = K^(1/2) z: z iid in the eigenbasis, or real rows.
+struct DataLaw {
+  std::string name = "gaussian";  ///< gaussian, rademacher, uniform, laplace (iid z of unit variance), or rows
+  double excess_kurtosis = 0;     ///< c4 = E z^4 - 3
+  bool gaussian() const { return name == "gaussian"; }
+};
+
+/// Everything the theory and the simulation of SGD on least squares need.
+struct LeastSquares {
+  spectra::Spectrum spectrum;         ///< merged: one mode per distinct eigenvalue
+  std::vector<double> initial_power;  ///< rho_a(0) = sum of v_0^2 over eigenspace a
+  /// v_0 = alignment * theta* where that holds (-1 for theta_0 = 0); empty when the start is not a multiple of theta*
+  std::optional<double> alignment = -1.0;
+  std::shared_ptr<const Noise> noise;
+  double label_noise_variance = 0;  ///< of the noise law alone
+  DataLaw data;
+  double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
+  double batch = 1;          ///< B, whole >= 1, or infinite (gradient descent)
+  std::shared_ptr<const Schedule> schedule;
+  std::optional<spectra::DatasetOptions> dataset;  ///< when the spectrum was measured from one
+  Time time;
+
+  /// sigma^2: label noise plus what no linear function explains.
+  double noise_variance() const { return label_noise_variance + spectrum.unexplained_variance; }
+  double rate_at(double step) const { return learning_rate * schedule->at(step); }
+};
+
+/// Observables of every least-squares problem, in this order: risk, excess_mse, parameter_error.
+///   risk = (P + sigma^2)/2,  excess_mse = P = v'Kv,  parameter_error = |v|^2
+const std::vector<Observable>& least_squares_observables();
+
+/// How a mini-batch step is sampled (theory note section 2).
+/// exact: O(d) for Gaussian data and noise (2.1); block: O(modes) in the powers rho_a; batch: O(B + d), any noise;
+/// naive: B x d explicit samples, any data law; rows: rows of the data set, drawn with replacement; auto picks the
+/// cheapest that is exact in law.
+std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, const std::string& sampler);
+
+}  // namespace edgewise::models

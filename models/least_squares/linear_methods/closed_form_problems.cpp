@@ -1,0 +1,89 @@
+#include "models/least_squares/linear_methods/closed_form_problems.hpp"
+
+#include <array>
+#include <cmath>
+
+#include "models/least_squares/linear_methods/stability.hpp"
+#include "models/ingredients/noise.hpp"
+
+namespace edgewise::models::linear_forms {
+
+Data data_of(spectra::Spectrum spectrum, double sigma2) {
+  auto data = std::make_shared<LeastSquares>();
+  settings::Table table("closed form", "");
+  auto& noise = table.make_table("noise");
+  noise.set("law", std::string("gaussian"));
+  noise.set("variance", sigma2);
+  data->noise = read_noise(table);
+  data->label_noise_variance = sigma2;
+  data->spectrum = spectra::checked(std::move(spectrum));
+  data->initial_power = data->spectrum.target_power;
+  data->schedule = read_schedule(table, "schedule", 0);
+  data->time.at = {0};
+  return data;
+}
+
+Data power_law(std::size_t d, double alpha, double beta, double sigma2) {
+  spectra::Spectrum s;
+  for (std::size_t i = 1; i <= d; ++i) {
+    const auto j = static_cast<double>(i);
+    s.eigenvalue.push_back(std::pow(j, -2 * alpha));
+    s.multiplicity.push_back(1);
+    s.target_power.push_back(std::pow(j, -2 * beta));
+  }
+  return data_of(std::move(s), sigma2);
+}
+
+Data isotropic(double d, double sigma2, double power) {
+  spectra::Spectrum s;
+  s.eigenvalue = {1};
+  s.multiplicity = {d};
+  s.target_power = {power};
+  return data_of(std::move(s), sigma2);
+}
+
+Data problem_R(double sigma2) {
+  return power_law(200, 0.7, 0.4, sigma2);
+}
+
+LinearProblem problem_of(Data data, const std::string& method, const std::string& optimizer) {
+  LinearProblem problem;
+  problem.data = std::move(data);
+  problem.method = &linear_method(method);
+  const settings::Table table = settings::read_text("[optimizer]\n" + optimizer, "closed form");
+  const settings::Table& section = *table.table("optimizer");
+  problem.hyperparameters = Hyperparameters(
+      problem.method->description,
+      settings::read(section, problem.method->description.parameters, std::array{std::string("phase")}), section);
+  return problem;
+}
+
+double observed(const LinearProblem& problem, std::uint64_t step, std::size_t column) {
+  LinearRecursion run(problem);
+  run.advance(step);
+  std::vector<double> values(linear_observables(problem).size());
+  run.observe(values);
+  return values.at(column);
+}
+
+double steady(const LinearProblem& problem) {
+  const double sigma2 = problem.data->noise_variance();
+  return solvers::Renewal(periodic(problem)).steady(sigma2).drive[0] - sigma2;
+}
+
+double perron(const LinearProblem& problem) {
+  return solvers::Renewal(periodic(problem)).perron();
+}
+
+void Table::add(std::string name, std::string formula, std::string source, double tolerance,
+                std::function<Pair()> evaluate) {
+  forms.push_back({"linear/" + std::move(name), std::move(formula), std::move(source), tolerance, std::move(evaluate)});
+}
+
+void Table::printed(std::string name, std::string formula, std::string source, double value, int decimals,
+                    std::function<double()> evaluate) {
+  add(std::move(name), std::move(formula), std::move(source), 0.6 * std::pow(10.0, -decimals) / std::abs(value),
+      [value, evaluate = std::move(evaluate)] { return Pair(value, evaluate()); });
+}
+
+}  // namespace edgewise::models::linear_forms

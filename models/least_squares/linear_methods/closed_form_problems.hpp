@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// Problems of the linear family whose numbers are known, and the list of closed forms that their parts add to.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/framework/model.hpp"
+
+namespace edgewise::models::linear_forms {
+
+using Pair = std::pair<double, double>;
+using Data = std::shared_ptr<const LeastSquares>;
+
+/// Gaussian noise of variance sigma2, from theta = 0.
+Data data_of(spectra::Spectrum spectrum, double sigma2);
+/// lambda_j = j^(-2 alpha), theta*_j = j^(-beta), j = 1..d.
+Data power_law(std::size_t d, double alpha, double beta, double sigma2);
+Data isotropic(double d, double sigma2, double power = 1);
+/// Instance R of note two-phase 10.
+Data problem_R(double sigma2 = 0.05);
+/// `optimizer`: the section [optimizer] of an experiment file, without its kind.
+LinearProblem problem_of(Data data, const std::string& method, const std::string& optimizer);
+
+/// Observable `column` after `step` steps.
+double observed(const LinearProblem& problem, std::uint64_t step, std::size_t column = 1);
+/// Excess risk of the steady state.
+double steady(const LinearProblem& problem);
+/// Kernel norm.
+double perron(const LinearProblem& problem);
+
+inline constexpr const char* two_phase = "two-phase";
+inline constexpr const char* spine = "least-squares-sgd";
+
+class Table {
+ public:
+  void add(std::string name, std::string formula, std::string source, double tolerance, std::function<Pair()> evaluate);
+  /// A value printed with `decimals` decimals.
+  void printed(std::string name, std::string formula, std::string source, double value, int decimals,
+               std::function<double()> evaluate);
+  std::vector<ClosedForm> forms;
+};
+
+/// Mean maps (two-phase 4), momentum, decay and averages (least-squares-sgd 5, 6); in momentum_closed_forms.cpp.
+void add_momentum_forms(Table& table);
+
+}  // namespace edgewise::models::linear_forms

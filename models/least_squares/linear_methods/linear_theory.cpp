@@ -1,0 +1,337 @@
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/numeric/odeint/stepper/runge_kutta4.hpp>
+#include <cmath>
+#include <stdexcept>
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double divergence_factor = 1e100;
+/// Periods up to this many steps keep their phases when nothing depends on time.
+constexpr std::uint64_t longest_cached_period = 256;
+
+double initial_scale(const LeastSquares& data) {
+  double P0 = data.noise_variance();
+  for (std::size_t a = 0; a < data.spectrum.modes(); ++a) P0 += data.spectrum.eigenvalue[a] * data.initial_power[a];
+  return std::max(P0, std::numeric_limits<double>::min());
+}
+
+}  // namespace
+
+bool is_plain_sgd(const LinearProblem& problem) {
+  const Hyperparameters& h = problem.hyperparameters;
+  return problem.method->description.name == "sgd" && !(h.base("weight_decay") > 0) && !h.scheduled("batch");
+}
+
+std::vector<std::string> linear_warnings(const LinearProblem& problem) {
+  std::vector<std::string> out;
+  const Hyperparameters& h = problem.hyperparameters;
+  if (!h.has("inner_steps")) return out;
+  const auto H = static_cast<std::uint64_t>(h.base("inner_steps"));
+  const Rule rule = problem.method->rule(h, 0);
+  const double x = h.base("learning_rate") * problem.data->spectrum.largest();
+  if (!rule.has_momentum && x > 2)
+    out.push_back(H % 2 == 0
+                      ? fmt::format("eta lambda_max = {:.4g} > 2 with an even number of inner steps: the stiffest mode "
+                                    "grows at every outer_learning_rate > 0",
+                                    x)
+                      : fmt::format("eta lambda_max = {:.4g} > 2: with an odd number of inner steps this can be stable "
+                                    "in theory, but the inner loop grows on the way",
+                                    x));
+  if (!h.scheduled("inner_steps") && problem.data->time.steps % H != 0)
+    out.push_back(fmt::format("{} steps are not a whole number of rounds of {}: the last sync is at step {}",
+                              problem.data->time.steps, H, problem.data->time.steps / H * H));
+  return out;
+}
+
+Hyperparameters sgd_hyperparameters(const LeastSquares& problem) {
+  Hyperparameters h;
+  h.set("learning_rate", problem.learning_rate);
+  h.set("batch", problem.batch);
+  h.schedule("learning_rate", problem.schedule);
+  return h;
+}
+
+solvers::LinearModes linear_modes(const LeastSquares& problem, double noise_variance, double feedback, bool null) {
+  solvers::LinearModes modes;
+  const auto& s = problem.spectrum;
+  const double own = 1 + problem.data.excess_kurtosis;
+  for (std::size_t a = 0; a < s.modes(); ++a) {
+    if (s.eigenvalue[a] == 0 && !null) continue;
+    modes.x.push_back(s.eigenvalue[a]);
+    modes.feedback.push_back(feedback * s.multiplicity[a] * s.eigenvalue[a]);
+    modes.own.push_back(own * s.eigenvalue[a] * s.eigenvalue[a]);
+  }
+  modes.weight = modes.x;
+  modes.source = noise_variance;
+  return modes;
+}
+
+std::vector<Observable> linear_observables(const LinearProblem& problem) {
+  std::vector<Observable> out = least_squares_observables();
+  const Layout layout = problem.method->layout(problem.hyperparameters);
+  for (std::size_t i = 1; i < layout.readouts.size(); ++i)
+    out.push_back({layout.readouts[i].name + "_excess_mse", "label^2", layout.readouts[i].doc});
+  return out;
+}
+
+LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
+    : problem_(problem), layout_(problem.method->layout(problem.hyperparameters)) {
+  const LeastSquares& data = *problem.data;
+  const auto& s = data.spectrum;
+  sigma2_ = parts.label_noise && parts.gradient_noise ? data.noise_variance() : 0;
+  signal_only_ = !parts.gradient_noise;
+  state_ = std::make_unique<solvers::LinearPhases>(linear_modes(data, sigma2_), layout_.sizes());
+  weight_ = s.eigenvalue;
+  ones_.assign(s.modes(), 1.0);
+  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+    const auto& block = layout_.blocks[b];
+    for (std::size_t i = 0; i < block.size(); ++i)
+      for (std::size_t j = i; j < block.size(); ++j) {
+        if (!parts.start) continue;
+        const Coordinate &x = block[i], &y = block[j];
+        const auto moment = state_->moment(b, i, j);
+        if (x.from_target == 0 && y.from_target == 0) {
+          const double factor = x.from_error * y.from_error;
+          for (std::size_t a = 0; a < s.modes(); ++a) moment[a] = factor * data.initial_power[a];
+        } else {
+          if (!data.alignment)
+            throw std::invalid_argument(
+                "initial.error_power: this method carries theta* itself, so the start must be initial.scale * theta*");
+          const double alignment = *data.alignment;
+          const double factor = (x.from_error * alignment + x.from_target) * (y.from_error * alignment + y.from_target);
+          for (std::size_t a = 0; a < s.modes(); ++a) moment[a] = factor * s.target_power[a];
+        }
+      }
+  }
+  before_sync_.resize(layout_.readouts.size());
+  for (std::size_t i = 0; i < layout_.readouts.size(); ++i) before_sync_[i] = read(i, false);
+  cached_ = problem_.hyperparameters.constant() && problem_.method->time_invariant;
+  if (cached_) {
+    const std::uint64_t period = problem_.method->period(problem_.hyperparameters);
+    cached_ = period <= longest_cached_period;
+    if (cached_) {
+      noisy_.resize(period);
+      sync_.resize(period);
+      has_sync_.resize(period);
+      for (std::uint64_t i = 0; i < period; ++i) {
+        problem_.method->step(problem_.hyperparameters, i, i, noisy_[i]);
+        has_sync_[i] = problem_.method->sync(problem_.hyperparameters, i, i, i + 1 == period, sync_[i]);
+        if (signal_only_) noisy_[i].noise_scale = 0;
+      }
+    }
+  }
+  if (!cached_) {
+    noisy_.resize(1);
+    sync_.resize(1);
+    has_sync_.resize(1);
+  }
+}
+
+double LinearRecursion::read(std::size_t readout, bool parameters) const {
+  const Readout& r = layout_.readouts[readout];
+  double total = 0;
+  for (std::size_t b = 0; b < r.selector.size(); ++b)
+    for (std::size_t i = 0; i < r.selector[b].size(); ++i)
+      for (std::size_t j = i; j < r.selector[b].size(); ++j) {
+        const double factor = r.selector[b][i] * r.selector[b][j] * (i == j ? 1 : 2);
+        if (factor != 0) total += factor * state_->sum(b, i, j, parameters ? ones_ : weight_);
+      }
+  return total;
+}
+
+void LinearRecursion::advance(std::uint64_t target) {
+  const LinearMethod& method = *problem_.method;
+  Hyperparameters& h = problem_.hyperparameters;
+  while (step_ < target && !diverged_) {
+    if (!cached_) h.seek(static_cast<double>(step_), position_ == 0);
+    if (position_ == 0) period_ = method.period(h);
+    const bool last = position_ + 1 >= period_;
+    const std::size_t slot = cached_ ? position_ : 0;
+    if (!cached_) {
+      method.step(h, step_, position_, noisy_[0]);
+      if (signal_only_) noisy_[0].noise_scale = 0;
+      has_sync_[0] = method.sync(h, step_, position_, last, sync_[0]);
+    }
+    const double p = state_->apply(noisy_[slot]);
+    if (!(std::abs(p) <= limit_)) {
+      diverged_ = true;
+      return;
+    }
+    if (has_sync_[slot]) {
+      if (step_ + 1 == target)
+        for (std::size_t i = 0; i < before_sync_.size(); ++i)
+          if (layout_.readouts[i].before_sync) before_sync_[i] = read(i, false);
+      state_->apply(sync_[slot]);
+    } else if (step_ + 1 == target) {
+      for (std::size_t i = 0; i < before_sync_.size(); ++i) before_sync_[i] = read(i, false);
+    }
+    ++step_;
+    position_ = last ? 0 : position_ + 1;
+  }
+  if (step_ > 0 && !(std::abs(excess_mse()) <= limit_)) diverged_ = true;
+}
+
+void LinearRecursion::observe(std::span<double> out) const {
+  const double P = read(0, false);
+  out[0] = (P + problem_.data->noise_variance()) / 2;
+  out[1] = P;
+  out[2] = read(0, true);
+  for (std::size_t i = 1; i < layout_.readouts.size(); ++i)
+    out[2 + i] = layout_.readouts[i].before_sync ? before_sync_[i] : read(i, false);
+}
+
+namespace {
+
+Trajectory solve_flow(const LinearProblem& problem) {
+  const LeastSquares& data = *problem.data;
+  if (!problem.hyperparameters.constant())
+    throw std::invalid_argument("theory.method: the inner-flow limit needs constant hyperparameters; use recursion");
+  const auto H = static_cast<std::uint64_t>(problem.hyperparameters("inner_steps"));
+  const std::vector<double> P = inner_flow(problem, data.time.steps / H);
+  Trajectory out;
+  out.method = "ode, inner flow";
+  out.columns.push_back({least_squares_observables()[0], {}, {}});
+  out.columns.push_back({least_squares_observables()[1], {}, {}});
+  for (const std::uint64_t step : data.time.at) {
+    const double value = P.at(step / H);
+    if (!std::isfinite(value)) {
+      out.diverged_at = static_cast<double>(step);
+      break;
+    }
+    out.steps.push_back(static_cast<double>(step));
+    out.columns[0].value.push_back((value + data.noise_variance()) / 2);
+    out.columns[1].value.push_back(value);
+  }
+  return out;
+}
+
+}  // namespace
+
+Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
+  const LeastSquares& data = *problem.data;
+  const std::string& name = problem.method->description.name;
+  if (theory.method == "ode" && (name == "lookahead" || name == "la-diloco")) return solve_flow(problem);
+  if (theory.method != "recursion")
+    throw std::invalid_argument(
+        fmt::format("theory.method: {} is not offered for optimizer {}; use recursion{}", theory.method, name,
+                    theory.method == "ode" ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
+  if (theory.bands) throw std::invalid_argument("theory.bands: the variance of the risk is known for plain sgd only");
+  if (theory.scale_contraction != 1 || theory.scale_feedback != 1)
+    throw std::invalid_argument("theory.scale_contraction, theory.scale_feedback: for plain sgd only");
+
+  Trajectory out;
+  out.method = "recursion";
+  out.exact = data.data.name != "rows" && theory.scale_label_noise == 1;
+  LinearProblem scaled = problem;
+  if (theory.scale_label_noise != 1) {
+    auto copy = std::make_shared<LeastSquares>(data);
+    copy->label_noise_variance *= theory.scale_label_noise;
+    copy->spectrum.unexplained_variance *= theory.scale_label_noise;
+    scaled.data = copy;
+    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
+  }
+  const double limit = divergence_factor * initial_scale(data);
+  LinearRecursion run(scaled);
+  run.set_limit(limit);
+  std::vector<LinearRecursion> parts;
+  if (theory.decomposition) {
+    parts.emplace_back(scaled, LinearRecursion::Parts{true, false, false});
+    parts.emplace_back(scaled, LinearRecursion::Parts{true, true, false});
+    parts.emplace_back(scaled, LinearRecursion::Parts{false, true, true});
+  }
+  for (auto& part : parts) part.set_limit(limit);
+  for (const auto& observable : linear_observables(problem)) out.columns.push_back({observable, {}, {}});
+  const std::size_t plain = out.columns.size();
+  if (theory.decomposition) {
+    out.columns.push_back({{"excess_mse_signal", "label^2", "the part of P without any gradient noise"}, {}, {}});
+    out.columns.push_back(
+        {{"excess_mse_multiplicative", "label^2", "the part that the sampling of x adds to the signal"}, {}, {}});
+    out.columns.push_back({{"excess_mse_label_noise", "label^2", "the part that label noise excites"}, {}, {}});
+  }
+  std::vector<double> values(plain);
+  for (const std::uint64_t step : data.time.at) {
+    run.advance(step);
+    for (auto& part : parts) part.advance(step);
+    if (run.diverged()) {
+      out.diverged_at = static_cast<double>(run.step());
+      break;
+    }
+    run.observe(values);
+    out.steps.push_back(static_cast<double>(step));
+    for (std::size_t i = 0; i < plain; ++i) out.columns[i].value.push_back(values[i]);
+    if (theory.decomposition) {
+      const double signal = parts[0].excess_mse();
+      out.columns[plain].value.push_back(signal);
+      out.columns[plain + 1].value.push_back(std::max(0.0, parts[1].excess_mse() - signal));
+      out.columns[plain + 2].value.push_back(parts[2].excess_mse());
+    }
+  }
+  out.report.emplace_back("iterated_steps", static_cast<double>(run.step()));
+  if (theory.exponents) add_local_exponent(out);
+  return out;
+}
+
+std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds, int substeps) {
+  const LeastSquares& data = *problem.data;
+  const Hyperparameters& h = problem.hyperparameters;
+  if (h.base("weight_decay") > 0)
+    throw std::invalid_argument("theory.method: the inner-flow limit is without weight decay; use recursion");
+  const double eta = h("learning_rate"), B = h("batch"), H = h("inner_steps"), xi = h("outer_learning_rate");
+  const double M = h.value_or("workers", 1), sigma2 = data.noise_variance();
+  const auto& s = data.spectrum;
+  const std::size_t n = s.modes();
+  // Stability of the explicit substeps at the largest eigenvalue.
+  const int count = std::max(substeps, static_cast<int>(std::ceil(2 * eta * s.largest() * H)));
+  using State = std::vector<double>;
+  const auto flow = [&](const State& a, State& rate, double) {
+    double P = 0;
+    for (std::size_t i = 0; i < n; ++i) P += s.eigenvalue[i] * a[i];
+    for (std::size_t i = 0; i < n; ++i) {
+      const double lambda = s.eigenvalue[i];
+      rate[i] = -2 * eta * lambda * a[i] + eta * eta * s.multiplicity[i] * lambda / B * (P + sigma2);
+    }
+  };
+  State b = data.initial_power;
+  std::vector<double> out;
+  for (std::uint64_t k = 0;; ++k) {
+    double P = 0;
+    for (std::size_t i = 0; i < n; ++i) P += s.eigenvalue[i] * b[i];
+    out.push_back(P);
+    if (k == rounds) return out;
+    State a = b;
+    boost::numeric::odeint::runge_kutta4<State> stepper;
+    for (int i = 0; i < count; ++i) stepper.do_step(flow, a, H * i / count, H / count);
+    for (std::size_t i = 0; i < n; ++i) {
+      const double gone = -std::expm1(-eta * H * s.eigenvalue[i]), kept = std::exp(-2 * eta * H * s.eigenvalue[i]);
+      b[i] = (1 - xi * gone) * (1 - xi * gone) * b[i] + xi * xi / M * (a[i] - kept * b[i]);
+    }
+  }
+}
+
+solvers::PeriodicPhases periodic(const LinearProblem& problem) {
+  const Layout layout = problem.method->layout(problem.hyperparameters);
+  Hyperparameters h = problem.hyperparameters;
+  h.seek(0);
+  solvers::PeriodicPhases out;
+  out.modes = linear_modes(*problem.data, 0, 1, false);
+  out.sizes = layout.sizes();
+  const std::uint64_t period = problem.method->period(h);
+  for (std::uint64_t i = 0; i < period; ++i) {
+    out.period.emplace_back();
+    problem.method->step(h, i, i, out.period.back());
+    solvers::Phase sync;
+    if (problem.method->sync(h, i, i, i + 1 == period, sync)) out.period.push_back(std::move(sync));
+  }
+  for (std::size_t b = 0; b < layout.blocks.size(); ++b)
+    for (std::size_t i = 0; i < layout.blocks[b].size(); ++i)
+      if (layout.blocks[b][i].constant) out.constants.push_back({b, i});
+  return out;
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,90 @@
+#pragma once
+/// \file
+/// The theory of a linear method on least squares: its exact recursion, the split of the risk, the inner-flow limit.
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/theory.hpp"
+#include "models/least_squares/linear_methods/linear_method.hpp"
+#include "models/framework/model.hpp"
+#include "solvers/linear_stability.hpp"
+
+namespace edgewise::models {
+
+/// A linear method on a least-squares problem. Learning rate, batch and their schedules are those of
+/// `hyperparameters`; the like-named members of `data` are not read.
+struct LinearProblem {
+  std::shared_ptr<const LeastSquares> data;
+  const LinearMethod* method = nullptr;
+  Hyperparameters hyperparameters;
+};
+
+/// The linear problem of an experiment whose model is least-squares. \throws settings::Error.
+LinearProblem read_linear_problem(const Experiment& experiment);
+
+/// True for SGD without weight decay whose batch has no schedule: what solve_sgd and its fast ways cover.
+bool is_plain_sgd(const LinearProblem& problem);
+/// What the user should know of the method's parameters (note two-phase 12).
+std::vector<std::string> linear_warnings(const LinearProblem& problem);
+
+/// The hyperparameters of plain SGD with the learning rate, batch and schedule of `problem`.
+Hyperparameters sgd_hyperparameters(const LeastSquares& problem);
+/// The modes of a problem as linear phases see them: x = weight = lambda, feedback n lambda, own (E z^4 - 2) lambda^2.
+/// \param feedback factor on the response to the shared scalar
+/// \param null keeps modes with lambda = 0
+solvers::LinearModes linear_modes(const LeastSquares& problem, double noise_variance, double feedback = 1,
+                                  bool null = true);
+
+/// risk, excess_mse, parameter_error, and NAME_excess_mse for every further readout of the method.
+std::vector<Observable> linear_observables(const LinearProblem& problem);
+
+/// The exact second moments (at finite dimension), step after step; O(n) a step.
+class LinearRecursion {
+ public:
+  /// What drives the risk; all three together are the theory, and each alone is a part of it, for the risk is linear
+  /// in (second moments of the start, sigma^2).
+  struct Parts {
+    bool start = true, gradient_noise = true, label_noise = true;
+  };
+  /// \throws std::invalid_argument when the method needs theta* and the start is not a multiple of it.
+  explicit LinearRecursion(const LinearProblem& problem) : LinearRecursion(problem, Parts()) {}
+  LinearRecursion(const LinearProblem& problem, Parts parts);
+
+  /// Runs to `step` (which never falls); stops early when the risk is not finite or above `limit`.
+  void advance(std::uint64_t step);
+  void set_limit(double limit) { limit_ = limit; }
+  bool diverged() const { return diverged_; }
+  std::uint64_t step() const { return step_; }
+  /// In the order of linear_observables().
+  void observe(std::span<double> out) const;
+  double excess_mse() const { return read(0, false); }
+  const solvers::LinearPhases& state() const { return *state_; }
+
+ private:
+  double read(std::size_t readout, bool parameters) const;
+  LinearProblem problem_;
+  Layout layout_;
+  std::unique_ptr<solvers::LinearPhases> state_;
+  std::vector<double> weight_, ones_;
+  std::vector<double> before_sync_;  // last values of the readouts that are taken before a sync
+  std::vector<solvers::Phase> noisy_, sync_;
+  std::vector<bool> has_sync_;
+  bool cached_ = false, signal_only_ = false, diverged_ = false;
+  std::uint64_t step_ = 0, position_ = 0, period_ = 0;
+  double sigma2_ = 0, limit_ = 1e100;
+};
+
+/// Solves at the recorded steps of the problem. Methods "recursion", and "ode" (the inner-flow limit, note 3.2) for
+/// lookahead and la-diloco. \throws std::invalid_argument when a method does not cover the problem.
+Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory);
+
+/// Excess risk at sync points 0..rounds in the limit eta -> 0 at fixed eta H and eta tr K / B (note two-phase 3.2).
+std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds, int substeps = 200);
+
+/// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out.
+solvers::PeriodicPhases periodic(const LinearProblem& problem);
+
+}  // namespace edgewise::models

@@ -1,0 +1,458 @@
+#include "models/least_squares/linear_methods/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <stdexcept>
+
+#include "models/ingredients/batch_weights.hpp"
+#include "models/ingredients/data_draw.hpp"
+#include "models/ingredients/gradient_kernels.hpp"
+#include "models/ingredients/stepping_replica.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr std::size_t padding = random::Stream::normal_granularity;
+
+bool whole(double x) {
+  return std::isfinite(x) && x == std::floor(x);
+}
+
+/// One coordinate per dimension, scaled: w_i = sqrt(lambda_i) v_i, so that P = |w|^2 over lambda > 0; w_i = v_i where
+/// lambda = 0 (those come last). Padded to whole blocks of normals.
+struct ScaledCoordinates {
+  std::vector<double> eigenvalue, start, target, inverse_square_scale;
+  std::size_t active = 0;  // coordinates with lambda > 0
+
+  ScaledCoordinates(const LeastSquares& data) {
+    const auto& s = data.spectrum;
+    for (std::size_t a = 0; a < s.modes(); ++a) {
+      const double lambda = s.eigenvalue[a], scale = lambda > 0 ? std::sqrt(lambda) : 1;
+      const auto copies = static_cast<std::size_t>(s.multiplicity[a]);
+      const double share = 1 / static_cast<double>(copies);
+      const double v = data.alignment ? *data.alignment * std::sqrt(s.target_power[a] * share)
+                                      : std::sqrt(data.initial_power[a] * share);
+      eigenvalue.insert(eigenvalue.end(), copies, lambda);
+      start.insert(start.end(), copies, scale * v);
+      target.insert(target.end(), copies, scale * std::sqrt(s.target_power[a] * share));
+      inverse_square_scale.insert(inverse_square_scale.end(), copies, 1 / (scale * scale));
+      if (lambda > 0) active += copies;
+    }
+    const std::size_t padded = (eigenvalue.size() + padding - 1) / padding * padding;
+    for (auto* list : {&eigenvalue, &start, &target, &inverse_square_scale}) list->resize(padded);
+  }
+  double excess(std::span<const double> w) const { return dot(w.first(active), w.first(active)); }
+  double squared_error(std::span<const double> w) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) sum += w[i] * w[i] * inverse_square_scale[i];
+    return sum;
+  }
+};
+
+/// The mini-batch gradients of one worker.
+class Gradients {
+ public:
+  virtual ~Gradients() = default;
+  /// sqrt(lambda) times the gradient of step `step` at w, into g.
+  virtual void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) = 0;
+};
+
+class ExactGradients final : public Gradients {
+ public:
+  explicit ExactGradients(const ScaledCoordinates& at) : at_(at) {}
+  void draw(std::uint64_t, double, std::span<const double> w, std::span<double> g) override {
+    for (std::size_t i = 0; i < at_.active; ++i) g[i] = at_.eigenvalue[i] * w[i];
+  }
+
+ private:
+  const ScaledCoordinates& at_;
+};
+
+class GaussianGradients final : public Gradients {
+ public:
+  GaussianGradients(const LeastSquares& data, const ScaledCoordinates& at, bool collapsed, std::uint64_t seed,
+                    std::uint64_t index)
+      : data_(data),
+        at_(at),
+        collapsed_(collapsed),
+        seed_(seed),
+        index_(index),
+        stream_(seed, index),
+        z_(at.start.size()) {}
+
+  void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) override {
+    if (!weights_ || batch != sized_.batch) {
+      sized_ = data_;
+      sized_.batch = batch;
+      weights_.emplace(sized_, collapsed_, seed_, index_);
+    }
+    weights_->draw(step, at_.excess(w));
+    stream_.seek(step);
+    stream_.normals(z_);
+    const std::size_t n = at_.active;
+    const auto [shrink, noise] = weights_->scalars(1, dot(w.first(n), std::span<const double>(z_).first(n)));
+    for (std::size_t i = 0; i < n; ++i) g[i] = at_.eigenvalue[i] * (shrink * w[i] + noise * z_[i]);
+  }
+
+ private:
+  const LeastSquares& data_;
+  const ScaledCoordinates& at_;
+  bool collapsed_;
+  std::uint64_t seed_, index_;
+  random::Stream stream_;
+  std::vector<double> z_;
+  LeastSquares sized_;
+  std::optional<BatchWeights> weights_;
+};
+
+class NaiveGradients final : public Gradients {
+ public:
+  NaiveGradients(const LeastSquares& data, const ScaledCoordinates& at, std::uint64_t seed, std::uint64_t index)
+      : at_(at),
+        draw_(data.data.name, at.start.size()),
+        stream_(seed, index, 0, random::Purpose::data),
+        labels_(data, seed, index),
+        z_(at.start.size()) {}
+
+  void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) override {
+    const std::size_t n = at_.active;
+    stream_.seek(step);
+    labels_.seek(step);
+    eps_.resize(static_cast<std::size_t>(batch));
+    labels_.fill(eps_);
+    std::ranges::fill(g, 0.0);
+    const auto z = std::span<const double>(z_).first(n);
+    for (const double eps : eps_) {
+      draw_(stream_, z_);
+      add_scaled(dot(z, w.first(n)) - eps, z, g.first(n));
+    }
+    for (std::size_t i = 0; i < n; ++i) g[i] *= at_.eigenvalue[i] / batch;
+  }
+
+ private:
+  const ScaledCoordinates& at_;
+  DataDraw draw_;
+  random::Stream stream_;
+  LabelNoise labels_;
+  std::vector<double> eps_, z_;
+};
+
+enum class Sampler { descent, exact, batch, naive };
+
+/// What one replica needs of the simulation.
+struct Setup {
+  LinearProblem problem;
+  ScaledCoordinates coordinates;
+  Sampler sampler;
+  std::uint64_t most_workers = 1;
+  std::size_t observables = 3;
+  double limit = 0;
+
+  std::unique_ptr<Gradients> gradients(std::uint64_t seed, std::uint64_t index) const {
+    switch (sampler) {
+      case Sampler::descent:
+        return std::make_unique<ExactGradients>(coordinates);
+      case Sampler::exact:
+      case Sampler::batch:
+        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == Sampler::exact, seed, index);
+      default:
+        return std::make_unique<NaiveGradients>(*problem.data, coordinates, seed, index);
+    }
+  }
+};
+
+/// Counts periods.
+class LinearReplica : public SteppingReplica {
+ public:
+  explicit LinearReplica(const Setup& setup)
+      : SteppingReplica(setup.limit), setup_(setup), h_(setup.problem.hyperparameters) {}
+
+ protected:
+  /// Takes a step, the `last` of its period or not; `recorded` when the observables are read after it. Returns an
+  /// excess risk.
+  virtual double linear_step(std::uint64_t step, bool last, bool recorded) = 0;
+  /// Everything but the risk.
+  virtual void measure_errors(std::span<double> out) const = 0;
+
+  const Setup& setup_;
+  Hyperparameters h_;
+  std::uint64_t position_ = 0;
+
+ private:
+  double take_step(std::uint64_t step, bool recorded) final {
+    h_.seek(static_cast<double>(step), position_ == 0);
+    if (position_ == 0) period_ = setup_.problem.method->period(h_);
+    const bool last = position_ + 1 >= period_;
+    const double excess = linear_step(step, last, recorded);
+    position_ = last ? 0 : position_ + 1;
+    return excess;
+  }
+
+  void measure(std::span<double> out) const final {
+    measure_errors(out);
+    out[0] = 0.5 * (out[1] + setup_.problem.data->noise_variance());
+  }
+
+  std::uint64_t period_ = 1;
+};
+
+/// The algorithm of a rule, with all its workers.
+class WorkersReplica final : public LinearReplica {
+ public:
+  WorkersReplica(const Setup& setup, std::uint64_t seed, std::uint64_t index)
+      : LinearReplica(setup), outer_(setup.coordinates.start), g_(outer_.size()) {
+    const Rule rule = setup.problem.method->rule(h_, 0);
+    has_outer_ = rule.has_outer;
+    has_workers_ = rule.has_workers;
+    has_average_ = rule.has_average;
+    if (rule.has_outer_momentum) m_.assign(outer_.size(), 0.0);
+    if (rule.has_average) a_ = outer_;
+    for (std::uint64_t w = 0; w < setup.most_workers; ++w) {
+      workers_.push_back({outer_, {}, setup.gradients(seed, index * setup.most_workers + w)});
+      if (rule.has_momentum) workers_.back().u.assign(outer_.size(), 0.0);
+    }
+    look_before_sync(setup.most_workers);
+  }
+
+ private:
+  struct Worker {
+    std::vector<double> theta, u;
+    std::unique_ptr<Gradients> gradients;
+  };
+
+  double linear_step(std::uint64_t step, bool last, bool recorded) override {
+    const Rule rule = setup_.problem.method->rule(h_, step);
+    const auto& target = setup_.coordinates.target;
+    const auto count = static_cast<std::size_t>(rule.workers);
+    const double eta = rule.learning_rate;
+    for (std::size_t w = 0; w < count; ++w) {
+      auto& [theta, u, gradients] = workers_[w];
+      gradients->draw(step, rule.batch, theta, g_);
+      const std::size_t n = theta.size();
+      if (rule.has_decay && rule.coupled_decay > 0)
+        for (std::size_t i = 0; i < n; ++i) g_[i] += rule.coupled_decay * (theta[i] + target[i]);
+      const double shrink = eta * rule.decoupled_decay;
+      if (rule.has_decay && shrink > 0)
+        for (std::size_t i = 0; i < n; ++i) theta[i] -= shrink * (theta[i] + target[i]);
+      if (rule.has_momentum) {
+        for (std::size_t i = 0; i < n; ++i) {
+          u[i] = rule.bi * u[i] + g_[i];
+          theta[i] -= eta * (rule.q0 * g_[i] + rule.q1 * u[i]);
+        }
+      } else {
+        for (std::size_t i = 0; i < n; ++i) theta[i] -= eta * g_[i];
+      }
+    }
+    if (!has_outer_) {
+      outer_ = workers_[0].theta;
+      if (has_average_)
+        for (std::size_t i = 0; i < a_.size(); ++i) a_[i] = (1 - rule.average) * a_[i] + rule.average * outer_[i];
+      return setup_.coordinates.excess(outer_);
+    }
+    if (recorded || last) look_before_sync(count);
+    if (last) sync(rule);
+    return last ? setup_.coordinates.excess(outer_) : setup_.coordinates.excess(workers_[0].theta);
+  }
+
+  void sync(const Rule& rule) {
+    for (std::size_t i = 0; i < outer_.size(); ++i) {
+      const double delta = mean_[i] - outer_[i];
+      if (!m_.empty()) {
+        m_[i] = rule.bo * m_[i] + delta;
+        outer_[i] += rule.xi * (rule.p0 * delta + rule.p1 * m_[i]);
+      } else {
+        outer_[i] += rule.xi * delta;
+      }
+    }
+    for (Worker& worker : workers_) {
+      worker.theta = outer_;
+      if (!rule.persistent) std::ranges::fill(worker.u, 0.0);
+    }
+  }
+
+  void look_before_sync(std::size_t count) {
+    mean_.assign(outer_.size(), 0.0);
+    worker_excess_ = 0;
+    for (std::size_t w = 0; w < count; ++w) {
+      add_scaled(1 / static_cast<double>(count), std::span<const double>(workers_[w].theta), mean_);
+      worker_excess_ += setup_.coordinates.excess(workers_[w].theta) / static_cast<double>(count);
+    }
+    average_excess_ = setup_.coordinates.excess(mean_);
+  }
+
+  void measure_errors(std::span<double> out) const override {
+    out[1] = setup_.coordinates.excess(outer_);
+    out[2] = setup_.coordinates.squared_error(outer_);
+    std::size_t next = 3;
+    if (has_outer_) out[next++] = worker_excess_;
+    if (has_outer_ && has_workers_) out[next++] = average_excess_;
+    if (has_average_) out[next++] = setup_.coordinates.excess(a_);
+  }
+
+  bool has_outer_ = false, has_workers_ = false, has_average_ = false;
+  std::vector<double> outer_, m_, a_, g_, mean_;
+  std::vector<Worker> workers_;
+  double worker_excess_ = 0, average_excess_ = 0;
+};
+
+/// A method of one block, run by its matrices.
+class MatrixReplica final : public LinearReplica {
+ public:
+  MatrixReplica(const Setup& setup, std::uint64_t seed, std::uint64_t index)
+      : LinearReplica(setup),
+        layout_(setup.problem.method->layout(h_)),
+        gradients_(setup.gradients(seed, index)),
+        at_(setup.coordinates.start.size()),
+        g_(at_.size()) {
+    for (const Coordinate& c : layout_.blocks[0]) {
+      z_.emplace_back(at_.size());
+      for (std::size_t i = 0; i < at_.size(); ++i)
+        z_.back()[i] = c.from_error * setup.coordinates.start[i] + c.from_target * setup.coordinates.target[i];
+    }
+  }
+
+ private:
+  double linear_step(std::uint64_t step, bool last, bool) override {
+    const auto& method = *setup_.problem.method;
+    method.step(h_, step, position_, phase_);
+    combine(phase_.blocks[0].e, at_);
+    gradients_->draw(step, h_("batch"), at_, g_);
+    const auto& lambda = setup_.coordinates.eigenvalue;
+    for (std::size_t i = 0; i < setup_.coordinates.active; ++i) g_[i] -= lambda[i] * at_[i];
+    move();
+    if (method.sync(h_, step, position_, last, phase_)) {
+      std::ranges::fill(g_, 0.0);
+      move();
+    }
+    std::array<double, 3> out{};
+    measure_errors(out);
+    return out[1];
+  }
+
+  template <class Weights>
+  void combine(const Weights& weights, std::vector<double>& out) const {
+    std::ranges::fill(out, 0.0);
+    for (std::size_t c = 0; c < z_.size(); ++c)
+      if (weights[c] != 0) add_scaled(weights[c], std::span<const double>(z_[c]), out);
+  }
+
+  // z <- T z + n g
+  void move() {
+    const auto& block = phase_.blocks[0];
+    const auto& lambda = setup_.coordinates.eigenvalue;
+    const std::size_t r = z_.size();
+    std::vector<double> old(r);
+    for (std::size_t i = 0; i < at_.size(); ++i) {
+      for (std::size_t c = 0; c < r; ++c) old[c] = z_[c][i];
+      for (std::size_t row = 0; row < r; ++row) {
+        double value = block.n[row] * g_[i];
+        for (std::size_t c = 0; c < r; ++c)
+          value += (block.T0[row * r + c] + lambda[i] * block.T1[row * r + c]) * old[c];
+        z_[row][i] = value;
+      }
+    }
+  }
+
+  void measure_errors(std::span<double> out) const override {
+    std::vector<double> w(at_.size());
+    combine(layout_.readouts.front().selector[0], w);
+    out[1] = setup_.coordinates.excess(w);
+    out[2] = setup_.coordinates.squared_error(w);
+  }
+
+  Layout layout_;
+  std::unique_ptr<Gradients> gradients_;
+  std::vector<double> at_, g_;
+  std::vector<std::vector<double>> z_;
+  solvers::Phase phase_;
+};
+
+Sampler chosen(const LeastSquares& data, double batch, const std::string& name) {
+  const bool gaussian_data = data.data.gaussian(), gaussian_noise = !data.noise || data.noise->gaussian();
+  if (data.data.name == "rows")
+    throw std::invalid_argument(
+        "data.law: real rows are simulated for optimizer sgd only; use gaussian, rademacher, uniform or laplace");
+  if (name != "auto" && name != "exact" && name != "batch" && name != "naive")
+    throw std::invalid_argument("monte_carlo.sampler: '" + name +
+                                "' is for optimizer sgd only; accepted here: auto, exact, batch, naive");
+  if (!gaussian_data && (name == "exact" || name == "batch"))
+    throw std::invalid_argument("monte_carlo.sampler: '" + name + "' needs data.law = \"gaussian\"; use naive or auto");
+  if (!gaussian_noise && name == "exact")
+    throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise; use batch, naive or auto");
+  if (std::isinf(batch)) return Sampler::descent;
+  if (!gaussian_data || name == "naive") return Sampler::naive;
+  return gaussian_noise && name != "batch" ? Sampler::exact : Sampler::batch;
+}
+
+class LinearSimulation final : public Simulation {
+ public:
+  explicit LinearSimulation(Setup setup) : setup_(std::move(setup)), observables_(linear_observables(setup_.problem)) {}
+  const std::vector<Observable>& observables() const override { return observables_; }
+  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+    if (setup_.problem.method->rule) return std::make_unique<WorkersReplica>(setup_, seed, index);
+    return std::make_unique<MatrixReplica>(setup_, seed, index);
+  }
+  std::string sampler() const override {
+    static constexpr const char* names[] = {"gradient descent", "exact", "batch", "naive"};
+    return names[static_cast<std::size_t>(setup_.sampler)];
+  }
+  double cost() const override {
+    return static_cast<double>(setup_.coordinates.start.size()) * static_cast<double>(setup_.most_workers) *
+           static_cast<double>(setup_.problem.data->time.steps);
+  }
+
+ private:
+  Setup setup_;
+  std::vector<Observable> observables_;
+};
+
+}  // namespace
+
+std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const std::string& sampler) {
+  const LeastSquares& data = *problem.data;
+  const Hyperparameters& h = problem.hyperparameters;
+  if (data.spectrum.compressed || !data.spectrum.whole_multiplicities())
+    throw std::invalid_argument("spectrum: compressed nodes and fractional multiplicities cannot be simulated");
+  if (data.spectrum.dimension() > 1e8)
+    throw std::invalid_argument("spectrum.dimension: more than 1e8 coordinates cannot be simulated");
+  const double batch = h.base("batch");
+  if (!std::isinf(batch) && !whole(batch))
+    throw std::invalid_argument("optimizer.batch: must be whole to be simulated (here " + settings::text_of(batch) +
+                                ")");
+  if (h.base("weight_decay") > 0 && !data.alignment)
+    throw std::invalid_argument("initial.error_power: weight decay needs initial.scale instead");
+  std::uint64_t most_workers = 1;
+  if (h.has("workers")) {
+    if (!whole(h.base("workers")))
+      throw std::invalid_argument("optimizer.workers: must be whole to be simulated (here " +
+                                  settings::text_of(h.base("workers")) + ")");
+    Hyperparameters walk = h;
+    double most = h.base("workers");
+    if (h.scheduled("workers"))
+      for (std::uint64_t k = 0; k <= data.time.steps; ++k) {
+        walk.seek(static_cast<double>(k));
+        most = std::max(most, walk("workers"));
+      }
+    most_workers = static_cast<std::uint64_t>(most);
+  }
+  const Layout layout = problem.method->layout(h);
+  if (!problem.method->rule) {
+    if (layout.blocks.size() != 1)
+      throw std::invalid_argument("optimizer.blocks: a custom method of several blocks cannot be simulated");
+    const auto system = periodic(problem);
+    for (const auto& phase : system.period)
+      if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
+        throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
+  }
+  Setup setup{problem, ScaledCoordinates(data), chosen(data, batch, sampler), most_workers, 3, 0};
+  setup.limit = 1e100 * std::max(setup.coordinates.excess(setup.coordinates.start), data.noise_variance());
+  return std::make_unique<LinearSimulation>(std::move(setup));
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// Long times of a linear method: thresholds, steady state, and what each mode contributes.
+#include <string>
+#include <vector>
+
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+
+namespace edgewise::models {
+
+/// `edgewise stability` for a linear method. A steady state that does not exist is reported as NaN, never as the formal
+/// (negative) number.
+std::vector<Finding> linear_stability(const LinearProblem& problem);
+
+/// Mean-square stability at the hyperparameters of step 0.
+bool is_stable(const LinearProblem& problem);
+
+/// The first value of the hyperparameter `name`, coming from below, at which the method stops being stable (relative
+/// error 1e-12); infinite when it stays stable up to `most` times the first value tried. The stable set need not be an
+/// interval with momentum: see `stability_scan`. \throws std::domain_error when no small value is stable.
+double stability_threshold(const LinearProblem& problem, const std::string& name, double most = 1e6);
+
+struct ScanPoint {
+  double value = 0;
+  bool stable = false;
+};
+/// Stability at `points` logarithmically spaced values of a hyperparameter.
+std::vector<ScanPoint> stability_scan(const LinearProblem& problem, const std::string& name, double from, double to,
+                                      int points);
+
+/// One mode at long times (note two-phase 3 and 13).
+struct ModeRow {
+  double eigenvalue = 0, multiplicity = 0;
+  double gain = 0;             ///< g: contraction of the error over a round before the sync, 1 - p_H
+  double contraction = 0;      ///< F: of the parameters that are kept, per period (xi g without outer momentum)
+  double mean_radius = 0;      ///< spectral radius of the mean map of a period
+  double radius = 0;           ///< of its second moments
+  double generated_noise = 0;  ///< variance put into the mode per period in the steady state
+  double stationary = 0;       ///< E v^2 in the steady state, summed over the eigenspace
+};
+/// g at eigenvalue lambda.
+double mode_gain(const LinearProblem& problem, double lambda);
+
+/// \throws std::domain_error when unstable.
+std::vector<ModeRow> mode_table(const LinearProblem& problem);
+
+/// Greedy outer learning rate of note two-phase 3: the xi that minimises P after the next round, from the state after
+/// `rounds` rounds. Methods lookahead and la-diloco.
+double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds);
+
+}  // namespace edgewise::models

@@ -1,0 +1,31 @@
+#pragma once
+/// \file
+/// The coefficients of the recursion (1.1) of streaming SGD, and its stability (theory note least-squares-sgd 1, 1.1).
+#include <cstddef>
+#include <vector>
+
+#include "models/least_squares/least_squares.hpp"
+
+namespace edgewise::models {
+
+/// Coefficients of the modes with positive eigenvalue at learning rate eta (theory note 1.1, 1.2).
+struct SgdModes {
+  std::vector<double> eigenvalue, multiplicity, power;  ///< lambda_a > 0, n_a, rho_a(0)
+  double null_power = 0;                                ///< sum of rho over lambda = 0, which never moves
+  double batch = 1, own_noise = 1;                      ///< B, and 1 + excess kurtosis of the data
+  double noise_variance = 0;
+
+  explicit SgdModes(const LeastSquares& problem);
+  /// m_a = 1 - a_a: the decay of D_a per step, without cancellation.
+  double contraction(std::size_t a, double eta) const;
+  /// (eta^2/B) n_a lambda_a, the response of D_a to P + sigma^2.
+  double feedback(std::size_t a, double eta) const;
+};
+
+/// lambda_max.
+double largest_eigenvalue(const SgdModes& modes);
+/// kernel norm kappa(eta) of (1.2); infinite when some mode does not decay.
+double kernel_norm(const SgdModes& modes, double eta);
+/// The learning rate at which the kernel norm reaches 1.
+double largest_learning_rate(const SgdModes& modes);
+}  // namespace edgewise::models

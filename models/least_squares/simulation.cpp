@@ -1,0 +1,448 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "models/ingredients/batch_weights.hpp"
+#include "models/ingredients/data_draw.hpp"
+#include "models/ingredients/gradient_kernels.hpp"
+#include "models/least_squares/least_squares.hpp"
+#include "models/ingredients/stepping_replica.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr std::size_t padding = random::Stream::normal_granularity;
+
+bool whole(double x) {
+  return std::isfinite(x) && x == std::floor(x);
+}
+
+/// The problem in the coordinates u_i = sqrt(lambda_i) v_i, in which P = |u|^2: one coordinate per dimension (expanded)
+/// or one per mode, u_a = sqrt(lambda_a rho_a). Padded with zeros to whole blocks of normals.
+struct Coordinates {
+  std::vector<double> eigenvalue, start;
+  std::vector<double> inverse_eigenvalue;  // 0 where lambda = 0: those coordinates never move
+  double still = 0;                        // |v|^2 of the coordinates that never move
+  double excess = 0;                       // P at the start
+
+  Coordinates(const LeastSquares& problem, bool expanded) {
+    const auto& spectrum = problem.spectrum;
+    for (std::size_t a = 0; a < spectrum.modes(); ++a) {
+      const double lambda = spectrum.eigenvalue[a], power = problem.initial_power[a];
+      const auto copies = expanded ? static_cast<std::size_t>(spectrum.multiplicity[a]) : std::size_t{1};
+      if (lambda == 0) still += power;
+      eigenvalue.insert(eigenvalue.end(), copies, lambda);
+      // Spread evenly: the start within an eigenspace matters only for data that are not Gaussian.
+      start.insert(start.end(), copies, std::sqrt(lambda * (power / static_cast<double>(copies))));
+    }
+    const std::size_t padded = (eigenvalue.size() + padding - 1) / padding * padding;
+    eigenvalue.resize(padded);
+    start.resize(padded);
+    for (const double lambda : eigenvalue) inverse_eigenvalue.push_back(lambda > 0 ? 1 / lambda : 0.0);
+    excess = dot(std::span<const double>(start), start);
+  }
+
+  double squared_error(std::span<const double> u) const {
+    double sum = still;
+    for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * u[i] * inverse_eigenvalue[i];
+    return sum;
+  }
+};
+
+/// What every sampler shares: the excess risk of the last step, and the observables.
+class SgdReplica : public ScheduledReplica {
+ public:
+  SgdReplica(const LeastSquares& problem, double excess)
+      : ScheduledReplica(1e100 * std::max(excess, problem.noise_variance()), problem.learning_rate, *problem.schedule),
+        problem_(problem),
+        excess_(excess) {}
+
+ protected:
+  /// Takes step `step` and returns the new excess risk (or an estimate of it, to detect divergence).
+  virtual double sgd_step(std::uint64_t step, double rate) = 0;
+  /// Excess risk and |v|^2.
+  virtual std::array<double, 2> errors() const = 0;
+
+  const LeastSquares& problem_;
+  double excess_;
+
+ private:
+  double descend_once(std::uint64_t step, double rate) final { return excess_ = sgd_step(step, rate); }
+
+  void measure(std::span<double> out) const final {
+    const auto [excess, squared_error] = errors();
+    out[0] = 0.5 * (excess + problem_.noise_variance());
+    out[1] = excess;
+    out[2] = squared_error;
+  }
+};
+
+/// A replica whose state is u.
+class CoordinateReplica : public SgdReplica {
+ public:
+  CoordinateReplica(const LeastSquares& problem, const Coordinates& coordinates)
+      : SgdReplica(problem, coordinates.excess), coordinates_(coordinates), u_(coordinates.start) {}
+
+ protected:
+  std::array<double, 2> errors() const final { return {excess_, coordinates_.squared_error(u_)}; }
+
+  const Coordinates& coordinates_;
+  std::vector<double> u_;
+};
+
+/// B = infinity: v <- (1 - eta K) v.
+class GradientDescent final : public CoordinateReplica {
+  using CoordinateReplica::CoordinateReplica;
+
+  double sgd_step(std::uint64_t, double rate) override {
+    return descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
+  }
+};
+
+/// One N(0,1) per coordinate whatever the batch: (2.1), or the form with general weights.
+class GaussianReplica final : public CoordinateReplica {
+ public:
+  GaussianReplica(const LeastSquares& problem, const Coordinates& coordinates, bool collapsed, std::uint64_t seed,
+                  std::uint64_t index)
+      : CoordinateReplica(problem, coordinates),
+        weights_(problem, collapsed, seed, index),
+        stream_(seed, index),
+        z_(u_.size()) {}
+
+ private:
+  double sgd_step(std::uint64_t step, double rate) override {
+    weights_.draw(step, excess_);
+    stream_.seek(step);
+    // Chunks of normals that are still in the nearest cache when they are multiplied.
+    constexpr std::size_t chunk = 64 * padding;
+    double y = 0;
+    for (std::size_t first = 0; first < u_.size(); first += chunk) {
+      const std::size_t count = std::min(chunk, u_.size() - first);
+      const auto z = std::span(z_).subspan(first, count);
+      stream_.normals(z);
+      y += dot(std::span<const double>(u_).subspan(first, count), z);
+    }
+    const auto [shrink, noise] = weights_.scalars(rate, y);
+    return descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
+  }
+
+  BatchWeights weights_;
+  random::Stream stream_;
+  std::vector<double> z_;
+};
+
+/// The eigenspaces with more than one dimension: there X_a ~ chi^2 with n_a - 1 degrees of freedom.
+struct Perpendicular {
+  std::vector<std::size_t> mode;
+  std::vector<bool> single;                        // one degree of freedom: the square of a normal
+  std::vector<random::GammaRejection> half_gamma;  // X_a / 2 otherwise
+
+  explicit Perpendicular(const spectra::Spectrum& spectrum) {
+    for (std::size_t a = 0; a < spectrum.modes(); ++a)
+      if (const double degrees = spectrum.multiplicity[a] - 1; degrees > 0) {
+        mode.push_back(a);
+        single.push_back(degrees == 1);
+        half_gamma.emplace_back(std::max(0.5 * degrees, 1.0));
+      }
+  }
+};
+
+/// The block simulator: state u_a = sqrt(lambda_a rho_a), one per distinct eigenvalue.
+class BlockReplica final : public CoordinateReplica {
+ public:
+  BlockReplica(const LeastSquares& problem, const Coordinates& coordinates, const Perpendicular& perpendicular,
+               bool collapsed, std::uint64_t seed, std::uint64_t index)
+      : CoordinateReplica(problem, coordinates),
+        perpendicular_(perpendicular),
+        weights_(problem, collapsed, seed, index),
+        stream_(seed, index),
+        rest_(seed, index, 0, random::Purpose::data),
+        z_(u_.size() + perpendicular.mode.size()),
+        uniform_(perpendicular.mode.size()) {}
+
+ private:
+  double sgd_step(std::uint64_t step, double rate) override {
+    weights_.draw(step, excess_);
+    stream_.seek(step);
+    stream_.normals(z_);
+    stream_.uniforms(uniform_);
+    rest_.seek(step);
+    const auto z = std::span<const double>(z_).first(u_.size());
+    const auto [shrink, noise] = weights_.scalars(rate, dot(std::span<const double>(u_), z));
+    double excess = descend(coordinates_.eigenvalue, shrink, noise, z, u_);
+    for (std::size_t i = 0; i < uniform_.size(); ++i) {
+      const std::size_t a = perpendicular_.mode[i];
+      const double scale = coordinates_.eigenvalue[a] * noise;
+      const double added = scale * scale * chi_square(i, z_[u_.size() + i], uniform_[i]);
+      u_[a] = std::sqrt(u_[a] * u_[a] + added);
+      excess += added;
+    }
+    return excess;
+  }
+
+  /// X of perpendicular eigenspace i from a ready normal and uniform where they do, else from the stream `rest_`.
+  double chi_square(std::size_t i, double normal, double uniform) {
+    if (perpendicular_.single[i]) return normal * normal;
+    const auto& half_gamma = perpendicular_.half_gamma[i];
+    while (!half_gamma.accepts(normal, uniform)) {
+      normal = rest_.normal();
+      uniform = rest_.uniform();
+    }
+    return 2 * half_gamma.value(normal);
+  }
+
+  const Perpendicular& perpendicular_;
+  BatchWeights weights_;
+  random::Stream stream_, rest_;
+  std::vector<double> z_, uniform_;
+};
+
+/// B x d explicit samples.
+class NaiveReplica final : public CoordinateReplica {
+ public:
+  NaiveReplica(const LeastSquares& problem, const Coordinates& coordinates, std::uint64_t seed, std::uint64_t index)
+      : CoordinateReplica(problem, coordinates),
+        draw_(problem.data.name, u_.size()),
+        stream_(seed, index, 0, random::Purpose::data),
+        labels_(problem, seed, index),
+        eps_(static_cast<std::size_t>(problem.batch)),
+        z_(u_.size()),
+        gradient_(u_.size()) {}
+
+ private:
+  double sgd_step(std::uint64_t step, double rate) override {
+    stream_.seek(step);
+    labels_.seek(step);
+    labels_.fill(eps_);
+    std::ranges::fill(gradient_, 0.0);
+    for (const double eps : eps_) {
+      draw_(stream_, z_);
+      add_scaled(dot(std::span<const double>(z_), u_) - eps, std::span<const double>(z_), gradient_);
+    }
+    return descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
+  }
+
+  DataDraw draw_;
+  random::Stream stream_;
+  LabelNoise labels_;
+  std::vector<double> eps_, z_, gradient_;
+};
+
+/// What the replicas on real rows share.
+struct Rows {
+  std::shared_ptr<const spectra::Dataset> dataset;
+  std::shared_ptr<const spectra::Measured> measured;
+  std::vector<double> start;  // theta_0
+  double excess = 0;
+
+  explicit Rows(const LeastSquares& problem)
+      : dataset(spectra::load(*problem.dataset)), measured(spectra::measure(*problem.dataset)) {
+    const std::size_t columns = dataset->columns;
+    const auto& optimum = measured->optimum;
+    start = optimum;
+    if (problem.alignment) {
+      for (double& theta : start) theta *= 1 + *problem.alignment;
+    } else {
+      // Power rho_a spread evenly over the columns of eigenspace a, in the order of the spectrum.
+      std::size_t column = 0;
+      for (std::size_t a = 0; a < problem.spectrum.modes(); ++a) {
+        const double copies = problem.spectrum.multiplicity[a];
+        const double error = std::sqrt(problem.initial_power[a] / copies);
+        for (double c = 0; c < copies && column < columns; ++c, ++column) add_scaled(error, eigenvector(column), start);
+      }
+    }
+    excess = errors(start)[0];
+  }
+
+  std::span<const double> eigenvector(std::size_t a) const {
+    return {measured->eigenvectors.data() + a * dataset->columns, dataset->columns};
+  }
+
+  /// Excess risk and |v|^2, by rotation into the eigenbasis.
+  std::array<double, 2> errors(std::span<const double> theta) const {
+    std::vector<double> v(theta.begin(), theta.end());
+    add_scaled(-1, std::span<const double>(measured->optimum), v);
+    double excess_risk = 0;
+    for (std::size_t a = 0; a < dataset->columns; ++a) {
+      const double component = dot(eigenvector(a), v);
+      excess_risk += measured->spectrum.eigenvalue[a] * component * component;
+    }
+    return {excess_risk, dot(std::span<const double>(v), v)};
+  }
+};
+
+/// Rows of the data set, drawn with replacement; state theta in input coordinates.
+class RowsReplica final : public SgdReplica {
+ public:
+  RowsReplica(const LeastSquares& problem, const Rows& rows, std::uint64_t seed, std::uint64_t index)
+      : SgdReplica(problem, rows.excess),
+        rows_(rows),
+        theta_(rows.start),
+        gradient_(theta_.size()),
+        stream_(seed, index, 0, random::Purpose::batch),
+        labels_(problem, seed, index, false),
+        eps_(static_cast<std::size_t>(problem.batch)) {}
+
+ private:
+  double sgd_step(std::uint64_t step, double rate) override {
+    const auto& dataset = *rows_.dataset;
+    stream_.seek(step);
+    labels_.seek(step);
+    labels_.fill(eps_);
+    std::ranges::fill(gradient_, 0.0);
+    double squares = 0;
+    for (const double eps : eps_) {
+      const auto row = static_cast<std::size_t>(stream_.below(dataset.rows));
+      const double residual = dot(dataset.row(row), theta_) - (dataset.targets[row] + eps);
+      squares += residual * residual;
+      add_scaled(residual, dataset.row(row), gradient_);
+    }
+    add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
+    return squares / problem_.batch;
+  }
+
+  std::array<double, 2> errors() const override {
+    const auto both = rows_.errors(theta_);
+    return std::isfinite(both[0]) && std::isfinite(both[1]) ? both : std::array{infinity, infinity};
+  }
+
+  const Rows& rows_;
+  std::vector<double> theta_, gradient_;
+  random::Stream stream_;
+  LabelNoise labels_;
+  std::vector<double> eps_;
+};
+
+enum class Sampler { descent, exact, block, batch, naive, rows };
+
+/// Cost of a perpendicular chi-square in the block simulator, in units of one coordinate of the expanded one
+/// (measured).
+constexpr double block_cost = 8;
+
+/// The sampler that `name` asks for. \throws std::invalid_argument when it is not exact in law for the problem.
+Sampler chosen(const LeastSquares& problem, const std::string& name) {
+  const std::vector<std::string> names{"auto", "exact", "block", "batch", "naive", "rows"};
+  if (std::ranges::find(names, name) == names.end())
+    throw std::invalid_argument("monte_carlo.sampler: unknown sampler '" + name + "'" +
+                                settings::suggestion(name, names) + "; accepted: " + settings::join(names));
+  const bool rows = problem.data.name == "rows", gaussian_data = problem.data.gaussian();
+  const bool gaussian_noise = !problem.noise || problem.noise->gaussian();
+  if (name == "rows" && !rows)
+    throw std::invalid_argument("monte_carlo.sampler: 'rows' needs data.law = \"rows\" (here \"" + problem.data.name +
+                                "\")");
+  if (rows && name != "rows" && name != "auto")
+    throw std::invalid_argument("monte_carlo.sampler: '" + name +
+                                "' cannot draw data.law = \"rows\"; use rows or auto, or data.law = \"gaussian\"");
+  if (rows && !problem.dataset) throw std::invalid_argument("data.law: \"rows\" needs spectrum.kind = \"dataset\"");
+  if (!gaussian_data && name != "naive" && name != "rows" && name != "auto")
+    throw std::invalid_argument("monte_carlo.sampler: '" + name + "' needs data.law = \"gaussian\" (here \"" +
+                                problem.data.name + "\"); use naive or auto");
+  if (!gaussian_noise && name == "exact")
+    throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise (noise.law is \"" +
+                                problem.noise->name() + "\"); use batch, block, naive or auto");
+  if (std::isinf(problem.batch)) return Sampler::descent;
+  if (rows) return Sampler::rows;
+  if (!gaussian_data || name == "naive") return Sampler::naive;
+  if (name == "block") return Sampler::block;
+  if (name == "exact") return Sampler::exact;
+  if (name == "batch") return Sampler::batch;
+  const auto& n = problem.spectrum.multiplicity;
+  const auto repeated = static_cast<double>(std::ranges::count_if(n, [](double m) { return m > 1; }));
+  if (static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension()) return Sampler::block;
+  return gaussian_noise ? Sampler::exact : Sampler::batch;
+}
+
+void check(const LeastSquares& problem, Sampler sampler) {
+  const auto& spectrum = problem.spectrum;
+  if (problem.initial_power.size() != spectrum.modes())
+    throw std::invalid_argument("initial: one power per mode of the spectrum is needed");
+  if (sampler == Sampler::descent) return;
+  if (spectrum.compressed)
+    throw std::invalid_argument(
+        "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
+  if (!(problem.batch >= 1) || !whole(problem.batch))
+    throw std::invalid_argument("optimizer.batch: must be a whole number >= 1, or inf (here " +
+                                settings::text_of(problem.batch) + ")");
+  for (std::size_t a = 0; a < spectrum.modes(); ++a)
+    if (!(spectrum.multiplicity[a] >= 1) || !whole(spectrum.multiplicity[a]))
+      throw std::invalid_argument("spectrum.multiplicities: must be whole numbers >= 1 to be simulated (mode " +
+                                  std::to_string(a + 1) + " has " + settings::text_of(spectrum.multiplicity[a]) + ")");
+  // Beyond this the coordinates of one replica would fill gigabytes.
+  constexpr double most = 1e8;
+  const bool expanded = sampler != Sampler::block && sampler != Sampler::rows;
+  if (expanded && spectrum.dimension() > most)
+    throw std::invalid_argument("spectrum.dimension: " + settings::text_of(spectrum.dimension()) +
+                                " coordinates are too many for this sampler (most: 1e8); equal eigenvalues allow " +
+                                "monte_carlo.sampler = \"block\"");
+}
+
+class SgdSimulation final : public Simulation {
+ public:
+  SgdSimulation(std::shared_ptr<const LeastSquares> problem, Sampler sampler)
+      : problem_(std::move(problem)), sampler_(sampler), perpendicular_(problem_->spectrum) {
+    if (sampler == Sampler::rows)
+      rows_.emplace(*problem_);
+    else
+      coordinates_.emplace(*problem_, sampler != Sampler::block && sampler != Sampler::descent);
+    if (sampler == Sampler::naive) DataDraw(problem_->data.name, 0);  // throws now if the law is unknown
+  }
+
+  const std::vector<Observable>& observables() const override { return least_squares_observables(); }
+
+  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+    const bool gaussian_noise = !problem_->noise || problem_->noise->gaussian();
+    switch (sampler_) {
+      case Sampler::descent:
+        return std::make_unique<GradientDescent>(*problem_, *coordinates_);
+      case Sampler::exact:
+      case Sampler::batch:
+        return std::make_unique<GaussianReplica>(*problem_, *coordinates_, sampler_ == Sampler::exact, seed, index);
+      case Sampler::block:
+        return std::make_unique<BlockReplica>(*problem_, *coordinates_, perpendicular_, gaussian_noise, seed, index);
+      case Sampler::naive:
+        return std::make_unique<NaiveReplica>(*problem_, *coordinates_, seed, index);
+      case Sampler::rows:
+        return std::make_unique<RowsReplica>(*problem_, *rows_, seed, index);
+    }
+    return nullptr;
+  }
+
+  std::string sampler() const override {
+    switch (sampler_) {
+      case Sampler::descent:
+        return "gradient descent";
+      case Sampler::exact:
+        return "exact";
+      case Sampler::block:
+        return "block";
+      case Sampler::batch:
+        return "batch";
+      case Sampler::naive:
+        return "naive";
+      case Sampler::rows:
+        return "rows";
+    }
+    return "";
+  }
+
+ private:
+  std::shared_ptr<const LeastSquares> problem_;
+  Sampler sampler_;
+  std::optional<Coordinates> coordinates_;
+  std::optional<Rows> rows_;
+  Perpendicular perpendicular_;
+};
+
+}  // namespace
+
+std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, const std::string& sampler) {
+  const Sampler choice = chosen(*problem, sampler);
+  check(*problem, choice);
+  return std::make_unique<SgdSimulation>(std::move(problem), choice);
+}
+
+}  // namespace edgewise::models

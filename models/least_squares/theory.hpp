@@ -1,0 +1,55 @@
+#pragma once
+/// \file
+/// The theory of streaming SGD on least squares: exact recursion, limiting equations, Volterra form, homogenized SDE.
+#include <string>
+#include <vector>
+
+#include "models/least_squares/least_squares.hpp"
+#include "models/framework/model.hpp"
+
+namespace edgewise::models {
+
+/// Section [theory] of a least-squares experiment.
+struct LeastSquaresTheory {
+  std::string method = "recursion";  ///< recursion, ode, volterra, sde
+  std::string level = "log";         ///< of the ode: homog, diff, log (theory note 1.2)
+  std::string integrator = "auto";   ///< of the ode: auto, contour, sdirk4, etd, explicit
+  bool bands = false;
+  bool decomposition = false;  ///< add the bias, multiplicative-noise and label-noise parts of P
+  bool exponents = false;      ///< add the local exponent d log P / d log step
+  double rtol = 1e-8, atol = 0;
+  /// Factors on the coefficients, 1 for the true theory: would a run notice if the theory were wrong by so much?
+  double scale_contraction = 1;  ///< on m_a, the decay of a mode per step
+  double scale_feedback = 1;     ///< on (eta^2/B) n_a lambda_a
+  double scale_label_noise = 1;  ///< on sigma^2
+  std::string scheme = "weak2";  ///< of the sde: euler-maruyama, weak2
+  std::uint64_t paths = 256;     ///< of the sde
+  double time_step = 1;          ///< of the sde, in optimizer steps
+  std::uint64_t seed = 1;        ///< of the sde
+
+  bool scaled() const { return scale_contraction != 1 || scale_feedback != 1 || scale_label_noise != 1; }
+};
+
+/// Solves at the recorded steps of the problem. \throws settings::Error-compatible std::invalid_argument when a method
+/// does not cover the problem (e.g. bands for non-Gaussian data).
+Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theory);
+
+/// Adds the column excess_mse_exponent, d log P / d log step by second-order differences.
+void add_local_exponent(Trajectory& trajectory);
+
+/// `edgewise stability`.
+std::vector<Finding> sgd_stability(const LeastSquares& problem);
+
+/// Exponents and constants of the power law lambda_j = j^(-2 alpha), theta*_j = j^(-beta) (theory note, section 7):
+/// F ~ bias_constant t^(-p) and H ||F|| ~ kernel_constant t^(-q), t in steps.
+struct PowerLawPrediction {
+  double bias_exponent = 0, bias_constant = 0;      ///< p; 0 when alpha + beta <= 1/2
+  double kernel_exponent = 0, kernel_constant = 0;  ///< q; 0 when beta <= 1/2 or alpha <= 1/4
+  double kernel_norm = 0;
+  std::string phase;  ///< which term rules at long times
+  /// P(t) predicted by the two terms with their 1/(1 - kappa) factors where 2 alpha > 1.
+  double excess_mse(double t) const;
+};
+PowerLawPrediction power_law_prediction(double alpha, double beta, double eta, double batch, double kappa);
+
+}  // namespace edgewise::models

@@ -1,0 +1,184 @@
+#include "models/quadratic_regression/instance.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "random/random.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+using linear_algebra::Matrix;
+using linear_algebra::Transposed;
+
+/// Columns of a block: enough for Eigen's kernels, little enough that the whole diagonal blocks cost no memory to speak
+/// of.
+constexpr std::size_t block_columns = 8;
+
+/// Numbers of a block that are used a second time before the cache gives them up.
+constexpr std::size_t tile_numbers = 16384;
+
+/// y += a x, a (m x n) with leading dimension `stride`.
+void add_product(std::size_t m, std::size_t n, const double* a, std::size_t stride, const double* x, double* y) {
+  linear_algebra::multiply(m, 1, n, 1, a, stride, Transposed::no, x, n, Transposed::no, 1, y, m);
+}
+
+}  // namespace
+
+CurvatureTensor::CurvatureTensor(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
+                                 Storage storage)
+    : outputs_(ensemble.outputs),
+      parameters_(ensemble.parameters),
+      off_diagonal_std_(std::sqrt(ensemble.curvature) / static_cast<double>(ensemble.parameters)),
+      seed_(seed),
+      replica_(replica),
+      storage_(storage) {
+  lay_out();
+  // kappa = 0 contracts to zero: nothing to hold.
+  if (storage_ == Storage::streamed || off_diagonal_std_ == 0) return;
+  data_.resize(blocks_.back().offset + outputs_ * blocks_.back().end * (blocks_.back().end - blocks_.back().begin));
+  for (const Block& block : blocks_) draw(block, data_.data() + block.offset);
+}
+
+CurvatureTensor::CurvatureTensor(std::size_t outputs, std::size_t parameters, const Matrix& rows)
+    : outputs_(outputs), parameters_(parameters), off_diagonal_std_(1) {
+  if (rows.rows() != outputs * parameters || rows.columns() != parameters)
+    throw std::invalid_argument("the curvature needs " + std::to_string(outputs * parameters) + " rows of " +
+                                std::to_string(parameters) + " numbers, one symmetric matrix per output");
+  lay_out();
+  data_.resize(blocks_.back().offset + outputs * blocks_.back().end * (blocks_.back().end - blocks_.back().begin));
+  for (std::size_t a = 0; a < outputs; ++a) {
+    double largest = 0;
+    for (std::size_t i = 0; i < parameters; ++i)
+      for (std::size_t j = 0; j < parameters; ++j) {
+        const double q = rows(a * parameters + i, j);
+        if (!std::isfinite(q)) throw std::invalid_argument("the curvature has an entry that is not finite");
+        largest = std::max(largest, std::abs(q));
+      }
+    for (std::size_t i = 0; i < parameters; ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (std::abs(rows(a * parameters + i, j) - rows(a * parameters + j, i)) > 1e-12 * largest)
+          throw std::invalid_argument("the curvature of output " + std::to_string(a + 1) +
+                                      " is not symmetric: entries (" + std::to_string(i + 1) + ", " +
+                                      std::to_string(j + 1) + ") and (" + std::to_string(j + 1) + ", " +
+                                      std::to_string(i + 1) + ") differ");
+  }
+  for (const Block& block : blocks_)
+    for (std::size_t j = block.begin; j < block.end; ++j)
+      for (std::size_t i = 0; i < block.end; ++i)
+        for (std::size_t a = 0; a < outputs; ++a)
+          block_entry(data_.data() + block.offset, block, i, j)[a] = rows(a * parameters + i, j);
+}
+
+void CurvatureTensor::lay_out() {
+  if (outputs_ == 0 || parameters_ == 0) throw std::invalid_argument("a model needs outputs and parameters");
+  std::size_t offset = 0;
+  for (std::size_t begin = 0; begin < parameters_; begin += block_columns) {
+    const std::size_t end = std::min(parameters_, begin + block_columns);
+    blocks_.push_back({begin, end, offset});
+    offset += outputs_ * end * (end - begin);
+  }
+}
+
+double CurvatureTensor::bytes(std::size_t outputs, std::size_t parameters, Storage storage) {
+  const auto d = static_cast<double>(outputs), p = static_cast<double>(parameters);
+  const auto width = static_cast<double>(std::min(block_columns, parameters));
+  return 8 * d * p * (storage == Storage::stored ? 0.5 * (p + width) : width);
+}
+
+double* CurvatureTensor::block_entry(double* data, const Block& block, std::size_t i, std::size_t j) const {
+  return data + outputs_ * (i + block.end * (j - block.begin));
+}
+
+void CurvatureTensor::draw(const Block& block, double* out) const {
+  random::Stream stream(seed_, replica_, 0, random::Purpose::data);
+  for (std::size_t j = block.begin; j < block.end; ++j) {
+    stream.seek(j);
+    const std::span<double> column(block_entry(out, block, 0, j), outputs_ * (j + 1));
+    stream.normals(column);
+    for (double& q : column) q *= off_diagonal_std_;
+    for (double& q : column.last(outputs_)) q *= std::numbers::sqrt2;
+  }
+  for (std::size_t j = block.begin; j < block.end; ++j)
+    for (std::size_t i = j + 1; i < block.end; ++i)
+      std::copy_n(block_entry(out, block, j, i), outputs_, block_entry(out, block, i, j));
+}
+
+void CurvatureTensor::contract(std::span<const double> v, Matrix& w, std::vector<double>& scratch) const {
+  if (v.size() != parameters_) throw std::invalid_argument("the vector to contract has the wrong length");
+  if (w.rows() != outputs_ || w.columns() != parameters_) w = Matrix(outputs_, parameters_);
+  const double* from = v.data();
+  double* to = w.data();
+  contract({&from, 1}, {&to, 1}, scratch);
+}
+
+void CurvatureTensor::contract(std::span<const double* const> v, std::span<double* const> w,
+                               std::vector<double>& scratch) const {
+  if (v.size() != w.size()) throw std::invalid_argument("as many results as vectors are needed");
+  for (double* out : w) std::fill_n(out, outputs_ * parameters_, 0.0);
+  if (off_diagonal_std_ == 0) return;
+  for (const Block& block : blocks_) {
+    const std::size_t width = block.end - block.begin;
+    const double* q = data_.data() + block.offset;
+    if (storage_ == Storage::streamed) {
+      scratch.resize(outputs_ * parameters_ * std::min(block_columns, parameters_));
+      draw(block, scratch.data());
+      q = scratch.data();
+    }
+    const std::size_t stride = outputs_ * block.end;
+    const std::size_t tile = std::max<std::size_t>(1, tile_numbers / (outputs_ * width));
+    for (std::size_t first = 0; first < block.end; first += tile) {
+      const std::size_t last = std::min(block.end, first + tile);
+      // Above the diagonal block: Q_aji = Q_aij.
+      const std::size_t above = std::min(last, block.begin);
+      for (std::size_t r = 0; r < v.size(); ++r) {
+        add_product(outputs_ * (last - first), width, q + outputs_ * first, stride, v[r] + block.begin,
+                    w[r] + outputs_ * first);
+        if (above <= first) continue;
+        for (std::size_t j = block.begin; j < block.end; ++j)
+          add_product(outputs_, above - first, q + outputs_ * first + stride * (j - block.begin), outputs_,
+                      v[r] + first, w[r] + outputs_ * j);
+      }
+    }
+  }
+}
+
+double CurvatureTensor::at(std::size_t a, std::size_t i, std::size_t j) const {
+  if (storage_ == Storage::streamed) throw std::logic_error("a streamed tensor holds no entries");
+  if (off_diagonal_std_ == 0) return 0;
+  const auto [low, high] = std::minmax(i, j);
+  const Block& block = blocks_[high / block_columns];
+  return data_[block.offset + a + outputs_ * (low + block.end * (high - block.begin))];
+}
+
+QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica) {
+  QuadraticStart out{std::vector<double>(ensemble.outputs), Matrix(ensemble.outputs, ensemble.parameters)};
+  random::Stream stream(seed, replica, 0, random::Purpose::initial);
+  stream.normals(out.z0);
+  double scale = std::sqrt(ensemble.residual_variance);
+  if (ensemble.fix_residual_norm) {
+    double square = 0;
+    for (const double z : out.z0) square += z * z;
+    scale *= std::sqrt(static_cast<double>(ensemble.outputs) / square);
+  }
+  for (double& z : out.z0) z *= scale;
+  stream.seek(1);
+  const std::span<double> j0(out.j0.data(), out.j0.size());
+  stream.normals(j0);
+  const double spread = std::sqrt(ensemble.jacobian_variance / static_cast<double>(ensemble.parameters));
+  for (double& j : j0) j *= spread;
+  return out;
+}
+
+QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
+                                CurvatureTensor::Storage storage) {
+  QuadraticStart start = draw_start(ensemble, seed, replica);
+  return {std::move(start.z0), std::move(start.j0), CurvatureTensor(ensemble, seed, replica, storage)};
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,232 @@
+#include "models/quadratic_regression/mean_square.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
+#include <cmath>
+#include <limits>
+
+#include "linear_algebra/largest_eigenvalues.hpp"
+#include "models/quadratic_regression/row_moments.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models {
+
+void check_learning_rate(double learning_rate) {
+  if (!(learning_rate > 0) || !std::isfinite(learning_rate))
+    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+}
+
+namespace {
+
+using linear_algebra::Matrix;
+using linear_algebra::SymmetricEigen;
+using linear_algebra::Transposed;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double least_eigenvalue = 1e-12;
+/// Outputs up to which the exact norm's matrix is written out.
+constexpr std::size_t largest_written_out = 32;
+
+/// \throws settings::Error for a batch outside 1..outputs.
+RowMoments moments_of(std::size_t outputs, std::size_t batch) {
+  if (outputs == 0) throw settings::Error("the kernel is empty");
+  if (batch < 1 || batch > outputs)
+    throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
+  return {outputs, batch};
+}
+
+double largest(std::span<const double> values) {
+  return std::max(least_eigenvalue, *std::max_element(values.begin(), values.end()));
+}
+
+/// Where the increasing `norm` - 1 changes sign in [low, high], to 12 digits.
+template <class Norm>
+double critical(Norm norm, double low, double high) {
+  const auto excess = [&](double eta) {
+    return 1 - 1 / norm(eta);  // bounded where the norm is not
+  };
+  const double at_low = excess(low), at_high = excess(high);
+  if (at_low >= 0) return low;
+  if (at_high <= 0) return high;
+  std::uintmax_t iterations = 200;
+  const auto [a, b] = boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
+                                                        boost::math::tools::eps_tolerance<double>(42), iterations);
+  return (a + b) / 2;
+}
+
+/// The largest eigenvalue of G_ac = sum_xy V_ax V_ay V_cx V_cy f_xy, written out: G = W W' with a column of W for each
+/// pair x <= y. O(D^4).
+double largest_eigenvalue_by_pairs(const Matrix& v, const Matrix& f) {
+  const std::size_t d = v.rows(), slab = 512;  // columns at a time, which keeps the memory small
+  Matrix w(d, slab), g(d, d);
+  std::size_t filled = 0;
+  const auto flush = [&] {
+    linear_algebra::multiply(d, d, filled, 1, w.data(), d, Transposed::no, w.data(), d, Transposed::yes, 1, g.data(),
+                             d);
+    filled = 0;
+  };
+  for (std::size_t x = 0; x < d; ++x)
+    for (std::size_t y = x; y < d; ++y) {
+      const double root = std::sqrt((x == y ? 1 : 2) * f(x, y));
+      const double *first = v.column(x).data(), *second = v.column(y).data();
+      double* column = w.column(filled).data();
+      for (std::size_t a = 0; a < d; ++a) column[a] = root * first[a] * second[a];
+      if (++filled == slab) flush();
+    }
+  if (filled > 0) flush();
+  return linear_algebra::symmetric_eigenvalues(g).back();
+}
+
+/// The same without G: G u is the diagonal of V [f o (V' diag(u) V)] V', two products of D x D matrices. O(D^3) for
+/// each of some twenty steps of Lanczos' method. It starts from equal entries, which the leading eigenvector of the
+/// nonnegative G is not far from; the error of the eigenvalue is quadratic in that of the eigenvector.
+double largest_eigenvalue_by_products(const Matrix& v, const Matrix& f) {
+  const std::size_t d = v.rows();
+  Matrix scaled(d, d), middle, back;
+  const auto apply = [&](std::span<const double> u, std::span<double> out) {
+    for (std::size_t x = 0; x < d; ++x)
+      for (std::size_t a = 0; a < d; ++a) scaled(a, x) = u[a] * v(a, x);
+    linear_algebra::multiply(1, v, Transposed::yes, scaled, Transposed::no, 0, middle);
+    for (std::size_t i = 0; i < middle.size(); ++i) middle.data()[i] *= f.data()[i];
+    linear_algebra::multiply(1, v, Transposed::no, middle, Transposed::no, 0, back);
+    std::ranges::fill(out, 0.0);
+    for (std::size_t y = 0; y < d; ++y)
+      for (std::size_t a = 0; a < d; ++a) out[a] += back(a, y) * v(a, y);
+  };
+  const Matrix start(d, 1, 1.0);
+  return linear_algebra::largest_eigenvalues(d, 1, apply, start, {.tolerance = 1e-7}).values[0];
+}
+
+/// A learning rate beyond which the denominators, hence the mean square, have failed.
+double pole(std::span<const double> eigenvalues, const RowMoments& masks) {
+  return masks.beta > 0 ? 2 / (masks.beta * largest(eigenvalues)) : infinity;
+}
+
+}  // namespace
+
+double mean_critical_rate(std::span<const double> eigenvalues, std::size_t batch) {
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
+  return 2 / (masks.b * largest(eigenvalues));
+}
+
+double annealed_kernel_norm(std::span<const double> eigenvalues, double learning_rate, std::size_t batch) {
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
+  check_learning_rate(learning_rate);
+  double sum = 0;
+  for (const double lambda : eigenvalues) {
+    const double denominator = 2 - learning_rate * masks.beta * lambda;
+    if (!(denominator > 0)) return infinity;
+    sum += learning_rate * (1 - masks.beta) * lambda / denominator;
+  }
+  return sum / static_cast<double>(eigenvalues.size());
+}
+
+double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t batch) {
+  const RowMoments masks = moments_of(eigenvalues.size(), batch);
+  if (batch == eigenvalues.size()) return 2 / largest(eigenvalues);
+  // Denominators are at most 2, so that this part, linear in eta, bounds the norm from below; at B = 1 it is all.
+  double sum = 0;
+  for (const double lambda : eigenvalues) sum += lambda;
+  const double linear = 2 * static_cast<double>(eigenvalues.size()) / ((1 - masks.beta) * sum);
+  if (masks.beta == 0) return linear;
+  return critical([&](double eta) { return annealed_kernel_norm(eigenvalues, eta, batch); }, linear * 1e-12,
+                  std::min(linear, pole(eigenvalues, masks)));
+}
+
+double row_sum_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std::size_t batch) {
+  const std::size_t d = kernel.values.size();
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
+  std::vector<double> sum(d, 0);
+  for (std::size_t x = 0; x < d; ++x) {
+    const double lambda = std::max(kernel.values[x], least_eigenvalue);
+    const double denominator = 2 - learning_rate * masks.beta * lambda;
+    if (!(denominator > 0)) return infinity;
+    const double weight = learning_rate * (1 - masks.beta) * lambda / denominator;
+    for (std::size_t a = 0; a < d; ++a) sum[a] += kernel.vectors(a, x) * kernel.vectors(a, x) * weight;
+  }
+  return *std::max_element(sum.begin(), sum.end());
+}
+
+double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std::size_t batch) {
+  const std::size_t d = kernel.values.size();
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
+  if (batch == d) return learning_rate * masks.beta * largest(kernel.values) < 2 ? 0 : infinity;
+  std::vector<double> lambda;
+  for (const double x : kernel.values) lambda.push_back(std::max(x, least_eigenvalue));
+  Matrix f(d, d);
+  for (std::size_t y = 0; y < d; ++y)
+    for (std::size_t x = 0; x < d; ++x) {
+      const double product = lambda[x] * lambda[y];
+      const double denominator = lambda[x] + lambda[y] - learning_rate * masks.beta * product;
+      if (!(denominator > 0)) return infinity;
+      f(x, y) = learning_rate * (1 - masks.beta) * product / denominator;
+    }
+  return d <= largest_written_out ? largest_eigenvalue_by_pairs(kernel.vectors, f)
+                                  : largest_eigenvalue_by_products(kernel.vectors, f);
+}
+
+double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {
+  const std::size_t d = kernel.values.size();
+  const double annealed = annealed_critical_rate(kernel.values, batch);
+  if (batch == d) return annealed;
+  const double row_sum =
+      critical([&](double eta) { return row_sum_kernel_norm(kernel, eta, batch); }, annealed * 1e-12, annealed);
+  return critical([&](double eta) { return exact_kernel_norm(kernel, eta, batch); }, row_sum, annealed);
+}
+
+Matrix second_moment_step(const Matrix& kernel, double learning_rate, std::size_t batch, const Matrix& z) {
+  const std::size_t d = kernel.rows();
+  const RowMoments masks = moments_of(d, batch);
+  check_learning_rate(learning_rate);
+  if (kernel.columns() != d || z.rows() != d || z.columns() != d)
+    throw settings::Error("the kernel and the second moment must be square and of one size");
+  const double eta = learning_rate;
+  Matrix masked(d, d);
+  for (std::size_t c = 0; c < d; ++c)
+    for (std::size_t a = 0; a < d; ++a) masked(a, c) = masks.together(a == c) * z(a, c);
+  const Matrix kz = linear_algebra::product(kernel, z);
+  Matrix next = linear_algebra::product(linear_algebra::product(kernel, masked), kernel);
+  for (std::size_t c = 0; c < d; ++c)
+    for (std::size_t a = 0; a < d; ++a)
+      next(a, c) = z(a, c) - eta * masks.b * (kz(a, c) + kz(c, a)) + eta * eta * next(a, c);
+  return next;
+}
+
+double sam_edge(double learning_rate, double rho) {
+  check_learning_rate(learning_rate);
+  if (!(rho >= 0) || !std::isfinite(rho))
+    throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
+  // The root of eta lambda (1 + rho lambda) = 2, written so that nothing cancels as rho -> 0.
+  return 4 / (learning_rate * (1 + std::sqrt(1 + 8 * rho / learning_rate)));
+}
+
+Matrix sam_mean_ascent(const Matrix& kernel, double rho, std::size_t batch) {
+  const RowMoments masks = moments_of(kernel.rows(), batch);
+  if (!(rho >= 0) || !std::isfinite(rho))
+    throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
+  const std::size_t d = kernel.rows();
+  Matrix out(d, d);
+  for (std::size_t c = 0; c < d; ++c)
+    for (std::size_t a = 0; a < d; ++a)
+      out(a, c) = (a == c ? masks.b : 0.0) + rho * masks.together(a == c) * kernel(a, c);
+  return out;
+}
+
+Matrix sam_mean_descent(const Matrix& kernel, double rho, std::size_t batch) {
+  return linear_algebra::product(kernel, sam_mean_ascent(kernel, rho, batch));
+}
+
+double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
+  check_learning_rate(learning_rate);
+  // K N with N = L L' positive definite has the eigenvalues of L' K L.
+  const Matrix factor = linear_algebra::cholesky(sam_mean_ascent(kernel, rho, batch));
+  if (factor.size() == 0) throw settings::Error("the kernel is not positive semidefinite");
+  const Matrix similar = linear_algebra::product(linear_algebra::product(factor, kernel, Transposed::yes), factor);
+  return learning_rate * linear_algebra::symmetric_eigenvalues(similar).back();
+}
+
+}  // namespace edgewise::models

@@ -1,0 +1,159 @@
+#include "models/quadratic_regression/predictions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "linear_algebra/dense.hpp"
+#include "models/quadratic_regression/mean_square.hpp"
+#include "models/quadratic_regression/runs.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr const char* source = "theory/quadratic-regression.md section ";
+/// Where the exact kernel norm is held, and how closely.
+constexpr double norm_edge = 1, norm_spread = 0.04;
+/// The largest batch fraction at which that has been measured to hold.
+constexpr double small_batch = 0.25;
+
+/// What happens before the tail picks the runs, what happens in it is predicted.
+bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
+  for (std::size_t t = 0; t < value.size(); ++t)
+    if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
+  return false;
+}
+
+bool oscillates(const RecordedReplica& run) {
+  const auto loss = run.values("loss");
+  return !(loss.back() < decayed_loss * loss.front());
+}
+
+std::vector<Prediction> full_batch(bool one_instance) {
+  const auto plateau = [](bool oscillating) {
+    return [oscillating](const RecordedReplica& run) -> std::optional<double> {
+      const auto value = run.values("eta_lambda_max");
+      if (run.diverged || !reached(run, value, 2) || oscillates(run) != oscillating) return std::nullopt;
+      return tail_median(run.steps, value);
+    };
+  };
+  Prediction settled;
+  settled.name = "plateau";
+  settled.statement =
+      "full batch: the largest eigenvalue is held at the edge of stability, eta lambda_1 = 2, within 5%";
+  settled.source = std::string(source) + "4";
+  settled.quantity = "eta_lambda_max over the last quarter";
+  settled.runs = "crossed 2 before the last quarter, and whose loss decayed";
+  settled.observable = "eta_lambda_max";
+  settled.nominal = 2;
+  settled.low = one_instance ? 1.88 : 1.9;
+  settled.high = 2.1;
+  settled.statistic = plateau(false);
+  Prediction oscillating = settled;
+  oscillating.name = "plateau_oscillating";
+  oscillating.statement = "full batch, persistent oscillation: eta lambda_1 stays at 2 within 25%";
+  oscillating.runs = "crossed 2 before the last quarter, and whose loss did not decay";
+  oscillating.low = 1.5;
+  oscillating.high = 2.5;
+  oscillating.statistic = plateau(true);
+  return {settled, oscillating};
+}
+
+std::vector<Prediction> mini_batch() {
+  const auto tail = [](std::string observable) {
+    return [observable = std::move(observable)](const RecordedReplica& run) -> std::optional<double> {
+      if (run.diverged || !reached(run, run.values("kernel_norm_exact"), norm_edge)) return std::nullopt;
+      return tail_median(run.steps, run.values(observable));
+    };
+  };
+  Prediction norm;
+  norm.name = "norm_plateau";
+  norm.statement = "small batches: the exact kernel norm is held at the stochastic edge of stability, near 1";
+  norm.source = std::string(source) + "4";
+  norm.quantity = "kernel_norm_exact over the last quarter";
+  norm.runs = "exceeded a kernel norm of 1 before the last quarter and did not diverge";
+  norm.observable = "kernel_norm_exact";
+  norm.nominal = norm_edge;
+  norm.low = norm_edge - norm_spread;
+  norm.high = norm_edge + norm_spread;
+  norm.statistic = tail("kernel_norm_exact");
+  Prediction sharpness = norm;
+  sharpness.name = "beyond_edge";
+  sharpness.statement = "at the stochastic edge eta lambda_1 stands above the edge of full batch, 2";
+  sharpness.quantity = "eta_lambda_max over the last quarter";
+  sharpness.observable = "eta_lambda_max";
+  sharpness.nominal = sharpness.low = 2;
+  sharpness.high = infinity;
+  sharpness.statistic = tail("eta_lambda_max");
+  return {norm, sharpness};
+}
+
+Prediction sam(const QuadraticRule& rule) {
+  const double edge = sam_edge(rule.learning_rate, rule.rho);
+  Prediction out;
+  out.name = "sam_plateau";
+  out.statement = fmt::format("SAM: the largest eigenvalue comes back to lambda_SAM = {:.6g}, never far above", edge);
+  out.source = std::string(source) + "5";
+  out.quantity = "the last ntk_max";
+  out.runs = "exceeded lambda_SAM before the last quarter, and whose loss decayed";
+  out.observable = "ntk_max";
+  out.nominal = edge;
+  out.low = 0.98 * edge;
+  out.high = 1.01 * edge;
+  out.statistic = [edge](const RecordedReplica& run) -> std::optional<double> {
+    const auto value = run.values("ntk_max");
+    if (run.diverged || !reached(run, value, edge) || oscillates(run)) return std::nullopt;
+    return value.back();
+  };
+  return out;
+}
+
+}  // namespace
+
+std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
+  if (problem.schedule || problem.antithetic || (!problem.given && problem.law.curvature == 0)) return {};
+  const bool full = problem.batch == problem.law.outputs;
+  if (problem.rule.rho > 0)
+    return full && !problem.rule.normalised ? std::vector<Prediction>{sam(problem.rule)} : std::vector<Prediction>{};
+  if (full) return full_batch(problem.fixed_curvature());
+  if (problem.kernel_norms == KernelNorms::exact && problem.batch_fraction() <= small_batch) return mini_batch();
+  return {};
+}
+
+std::optional<double> stochastic_edge_validity(const QuadraticProblem& problem, const Trajectory& limit) {
+  const Column* mean = limit.find("ntk_mean");
+  if (!mean || problem.batch == problem.law.outputs || problem.kernel_norms != KernelNorms::exact) return std::nullopt;
+  constexpr std::uint64_t kernels = 3;
+  std::vector<linear_algebra::SymmetricEigen> initial;
+  double scale = 0;
+  for (std::uint64_t r = 0; r < kernels; ++r) {
+    const linear_algebra::Matrix j0 = quadratic_start(problem, problem.seed, r).j0;
+    initial.push_back(linear_algebra::symmetric_eigen(
+        linear_algebra::product(j0, j0, linear_algebra::Transposed::no, linear_algebra::Transposed::yes)));
+    for (const double lambda : initial.back().values)
+      scale += lambda / static_cast<double>(kernels * problem.law.outputs);
+  }
+  // The norm depends on eta K alone; K grows as its mean does.
+  const auto norm = [&](double rate) {
+    double sum = 0;
+    for (const auto& kernel : initial) sum += exact_kernel_norm(kernel, rate, problem.batch);
+    return sum / static_cast<double>(kernels);
+  };
+  double low = 0, high = 0;
+  for (const auto& kernel : initial) high = std::max(high, exact_critical_rate(kernel, problem.batch));
+  for (int i = 0; i < 20; ++i) {
+    const double middle = 0.5 * (low + high);
+    (norm(middle) < edge_norm_low ? low : high) = middle;
+  }
+  for (std::size_t t = 0; t < limit.steps.size() && t < mean->value.size(); ++t)
+    if (problem.learning_rate(limit.steps[t]) * mean->value[t] / scale >= high)
+      return t == 0 ? 0.0 : limit.steps[t - 1];
+  return std::nullopt;
+}
+
+}  // namespace edgewise::models

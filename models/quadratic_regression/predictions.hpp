@@ -1,0 +1,34 @@
+#pragma once
+/// \file
+/// What second-order regression is predicted to do over a whole run: hold an edge of stability (note
+/// quadratic-regression, sections 4 and 5).
+#include <optional>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "models/quadratic_regression/problem.hpp"
+
+namespace edgewise::models {
+
+/// Of runs that reached the edge in the first three quarters of the record; what is predicted is read off the last
+/// quarter, or the last step. Where runs are chosen by a loss that decayed, which it does only where training is
+/// linearly stable, that choice nearly implies the upper end of the interval: the lower end is what is tested.
+///
+/// - full batch, no SAM: `plateau`, the median of eta_lambda_max over the last quarter, at 2 within 5%
+///   (one instance for all replicas: 6% below, where the lowest of the note's runs ended), and
+///   `plateau_oscillating`, of runs that still oscillate (last loss above 1e-3 of the first), within 25%;
+/// - at most a quarter of the rows per step (beyond that the measured norm rises above the interval), kernel_norms =
+///   exact: `norm_plateau`, the median of kernel_norm_exact over the last quarter, in [0.96, 1.04], of runs whose norm
+///   exceeded 1, and `beyond_edge`, eta_lambda_max of the same runs, at least 2;
+/// - SAM at full batch, not normalised: `sam_plateau`, the last ntk_max, between 2% below and 1% above lambda_SAM, of
+///   runs that exceeded lambda_SAM and whose last loss is below 1e-3 of the first.
+///
+/// Diverged runs are of no kind. Nothing is predicted with a schedule, a curvature of 0 or antithetic pairs.
+std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem);
+
+/// The last recorded step before SGD's memory recursion brings the exact kernel norm to 0.93, where the stochastic edge
+/// begins to hold few slow runs back, which the limit does not know of. Found from ntk_mean and the initial kernels of
+/// three replicas. Empty where the step is not reached, at full batch, and where kernel norms are not exact.
+std::optional<double> stochastic_edge_validity(const QuadraticProblem& problem, const Trajectory& limit);
+
+}  // namespace edgewise::models

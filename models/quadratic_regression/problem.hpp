@@ -1,0 +1,53 @@
+#pragma once
+/// \file
+/// What an experiment of model quadratic-regression asks for, after reading.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/framework/experiment.hpp"
+#include "models/quadratic_regression/instance.hpp"
+#include "models/quadratic_regression/steps.hpp"
+#include "models/ingredients/schedules.hpp"
+
+namespace edgewise::models {
+
+enum class KernelNorms { none, annealed, exact };
+
+struct QuadraticProblem {
+  QuadraticLaw law;                                ///< of a given instance: its D and P
+  std::shared_ptr<const QuadraticInstance> given;  ///< the file's own instance, or null: drawn from the law
+  std::vector<double> given_z0;                    ///< the file's own residual at theta = 0, or empty: drawn
+  linear_algebra::Matrix given_j0;                 ///< the file's own Jacobian there, or empty: drawn
+  bool shared_instance = false;                    ///< all replicas run on the instance of replica 0
+  bool shared_initial = false;                     ///< all replicas start from z0 and J0 of replica 0, Q is their own
+  std::string optimizer = "gd";
+  QuadraticRule rule;
+  std::shared_ptr<const Schedule> schedule;  ///< of the learning rate; null: constant
+  std::size_t batch = 1;                     ///< B of D rows per step
+  Time time;
+  std::uint64_t replicas = 1;
+  std::uint64_t seed = 1;
+
+  std::string tensor = "auto";  ///< auto, stored, streamed
+  double memory_limit = 0;      ///< bytes for the tensors of replicas that run at a time; 0: 80% of what is available
+  unsigned threads = 0;         ///< that run replicas at a time; 0: all cores
+  KernelNorms kernel_norms = KernelNorms::none;
+  std::size_t eigenvalues = 1;       ///< of K, observed from the largest down
+  bool antithetic = false;           ///< a replica is the mean of the runs on Q and on -Q, with the same batches
+  std::size_t sharpening_modes = 0;  ///< eigenvectors along which the first differences of K are observed
+
+  /// Whether all replicas have one J0, one z0, one Q.
+  bool fixed_jacobian() const { return shared_instance || shared_initial || given || given_j0.size() > 0; }
+  bool fixed_residual() const { return shared_instance || shared_initial || given || !given_z0.empty(); }
+  bool fixed_curvature() const { return shared_instance || given; }
+  double batch_fraction() const { return static_cast<double>(batch) / static_cast<double>(law.outputs); }
+  double learning_rate(double step) const { return rule.learning_rate * (schedule ? schedule->at(step) : 1.0); }
+};
+
+/// Residual and Jacobian at theta = 0 of a replica.
+QuadraticStart quadratic_start(const QuadraticProblem& problem, std::uint64_t seed, std::uint64_t replica);
+
+}  // namespace edgewise::models

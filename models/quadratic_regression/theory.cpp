@@ -1,0 +1,168 @@
+#include "models/quadratic_regression/theory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/quadratic_regression/memory.hpp"
+#include "models/quadratic_regression/theory_early_time.hpp"
+#include "models/quadratic_regression/theory_linear_mean.hpp"
+
+namespace edgewise::models {
+
+namespace {
+
+constexpr double gib = 1073741824.0;
+
+QuadraticEnsemble ensemble_of(const QuadraticProblem& problem) {
+  const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
+  return {d / p, problem.law.curvature, problem.law.residual_variance, problem.law.jacobian_variance};
+}
+
+/// The observables of a solution at chosen places.
+class Columns {
+ public:
+  Columns(const QuadraticProblem& problem, Trajectory& out) : problem_(problem), out_(out) {
+    for (const Observable& o : quadratic_observables_of_theory()) out_.columns.push_back({o, {}, {}});
+  }
+  void add(double step, double loss, double q, double kernel_mean, double bulk_edge) {
+    out_.steps.push_back(step);
+    const double eta = problem_.learning_rate(step);
+    const double values[] = {loss, q, kernel_mean, bulk_edge, eta * bulk_edge};
+    for (std::size_t c = 0; c < std::size(values); ++c) out_.columns[c].value.push_back(values[c]);
+  }
+
+ private:
+  static std::vector<Observable> quadratic_observables_of_theory() {
+    return {{"loss", "label^2", "|z|^2/(2D), per output"},
+            {"parameter_power", "1", "|theta|^2/P"},
+            {"ntk_mean", "1", "tr K/D, K = J J'"},
+            {"ntk_max", "1", "edge of the bulk of K; that it is the largest eigenvalue is a conjecture"},
+            {"eta_lambda_max", "1", "eta times the edge of the bulk of K; conjecture, as ntk_max"}};
+  }
+  const QuadraticProblem& problem_;
+  Trajectory& out_;
+};
+
+Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& theory) {
+  QuadraticMemoryProblem limit;
+  limit.ensemble = ensemble_of(problem);
+  limit.batch_fraction = problem.batch_fraction();
+  limit.steps = problem.time.steps;
+  limit.learning_rate = {problem.rule.learning_rate};
+  if (problem.schedule) {
+    limit.learning_rate.clear();
+    for (std::size_t t = 0; t < limit.steps; ++t)
+      limit.learning_rate.push_back(problem.learning_rate(static_cast<double>(t)));
+  }
+  if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(theory.memory_limit);
+  const QuadraticMemorySolution solution = solve_quadratic_memory(limit);
+
+  Trajectory out;
+  out.method = "memory recursion, D and P to infinity";
+  Columns columns(problem, out);
+  for (const std::uint64_t t : problem.time.at)
+    if (t < solution.loss.size())
+      columns.add(static_cast<double>(t), solution.loss[t], solution.q[t], solution.kernel_mean[t],
+                  solution.bulk_edge[t]);
+  if (solution.diverged_at) {
+    out.diverged_at = static_cast<double>(*solution.diverged_at);
+    out.labels.emplace_back("outcome", "diverged");
+  } else {
+    const bool converged = !solution.loss.empty() && solution.loss.back() < 1e-6 * solution.loss.front();
+    out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
+  }
+  out.labels.emplace_back("post_eos", solution.post_eos ? std::to_string(*solution.post_eos) : "never");
+  if (solution.post_eos) {
+    out.valid_until = static_cast<double>(*solution.post_eos) - 1;
+    out.warnings.push_back(fmt::format(
+        "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
+        "departs from this limit by O(1)",
+        *solution.post_eos));
+  }
+  return out;
+}
+
+Trajectory by_flow(const QuadraticProblem& problem) {
+  std::vector<double> time;
+  std::uint64_t step = 0;
+  double tau = 0;
+  for (const std::uint64_t t : problem.time.at) {
+    if (!problem.schedule) {
+      tau = static_cast<double>(t) * problem.rule.learning_rate * problem.batch_fraction();
+    } else {
+      for (; step < t; ++step) tau += problem.learning_rate(static_cast<double>(step)) * problem.batch_fraction();
+    }
+    time.push_back(tau);
+  }
+  QuadraticFlowOptions options;
+  // Its grid has a step between any two recorded times, and is refined eightfold at most.
+  const double least =
+      2 * quadratic_bulk_edge(ensemble_of(problem), 0) * time.back() + static_cast<double>(time.size());
+  options.most_steps = static_cast<std::size_t>(std::clamp(8 * least, 600.0, 4000.0));
+  const QuadraticFlow flow = solve_quadratic_flow(ensemble_of(problem), time, options);
+  Trajectory out;
+  out.method = "gradient flow at time eta b t, D and P to infinity";
+  Columns columns(problem, out);
+  for (std::size_t i = 0; i < time.size(); ++i)
+    columns.add(static_cast<double>(problem.time.at[i]), flow.loss[i], flow.q[i], flow.kernel_mean[i],
+                flow.bulk_edge[i]);
+  out.report = {{"loss_error", flow.loss_error},
+                {"parameter_power_error", flow.q_error},
+                {"recursion_steps", static_cast<double>(flow.steps)}};
+  return out;
+}
+
+}  // namespace
+
+std::vector<settings::Parameter> quadratic_theory_parameters() {
+  return {
+      settings::text("method",
+                     "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
+                     "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
+                     "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P")
+          .one_of({"memory", "flow", "early-time", "linear-mean"})
+          .otherwise(std::string("memory")),
+      settings::number("order",
+                       "of early-time: second differences up to this order in eta; 2 leaves out what slows sharpening")
+          .at_least(2)
+          .at_most(3)
+          .otherwise(3.0),
+      settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
+}
+
+QuadraticTheory read_quadratic_theory(const settings::Values& values) {
+  const double order = values.number("order");
+  if (order != 2 && order != 3) throw values.error("order", "must be 2 or 3");
+  if (values.given("order") && values.text("method") != "early-time")
+    throw values.error("order", "belongs to method = \"early-time\"");
+  return {values.text("method"), gib * values.number("memory_limit"), order == 3 ? 3u : 2u};
+}
+
+Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {
+  if (theory.method == "linear-mean") return solve_linear_mean(problem);
+  if (problem.rule.rho > 0)
+    throw std::invalid_argument(
+        "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
+  if (theory.method == "early-time") return solve_early_time(problem, theory.order);
+  if (problem.given || problem.given_j0.size() > 0)
+    throw std::invalid_argument(
+        "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
+        "has a simulation only");
+  Trajectory out = theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
+  if (problem.fixed_residual())
+    out.warnings.push_back(
+        "all replicas have one start: its own departure from the limit does not average out over them");
+  return out;
+}
+
+void keep_comparable(Trajectory& trajectory) {
+  std::erase_if(trajectory.columns, [](const Column& c) {
+    return c.observable.name == "ntk_max" || c.observable.name == "eta_lambda_max";
+  });
+}
+
+}  // namespace edgewise::models

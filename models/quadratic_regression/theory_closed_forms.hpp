@@ -1,0 +1,13 @@
+#pragma once
+/// \file
+/// Reference values and identities of second-order regression's theory (theory note quadratic-regression, 2 to 5).
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+namespace edgewise::models {
+
+/// The memory recursion and its linear limits, early-time formulas, kernel norms and critical learning rates, SAM.
+std::vector<ClosedForm> quadratic_closed_forms();
+
+}  // namespace edgewise::models

@@ -1,0 +1,154 @@
+#include "cli/commands/sweep.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "tests/cli/commands/sweep_process.hpp"
+#include "validation/sweeps/sqlite.hpp"
+
+using namespace edgewise;
+using namespace edgewise::cli::testing;
+using validation::CellState;
+using validation::read_sweep_store;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::vector<std::string> quick = {"--set", "spectrum.dimension=20", "--set", "time.steps=50"};
+
+Run sweep(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "sweep");
+  arguments.insert(arguments.end(), quick.begin(), quick.end());
+  return run(arguments);
+}
+
+}  // namespace
+
+TEST_CASE("a sweep from file to table") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  const auto r = sweep({file, "-o", folder / "a.csv", "-o", folder / "b.nc"});
+  CAPTURE(r.err);
+  CHECK(r.status == 0);
+  CHECK(r.out.empty());
+  CHECK(r.says("Grid: 60 cells, 6 failed"));
+  CHECK(r.says("kept in " + (folder / "a.db")));
+  CHECK(r.says("labels: low "));
+  CHECK(r.says("failed: 6 cells, first noise = -1, eta = 0.001: "));
+  CHECK(r.says("written to " + (folder / "b.nc")));
+  const std::string csv = contents(folder / "a.csv");
+  CHECK(csv.starts_with("# kind: sweep\n# title: Grid\n"));
+  CHECK(csv.find("#   [experiment.spectrum]\n") != std::string::npos);
+  CHECK(csv.find("# version: edgewise ") != std::string::npos);
+  CHECK(csv.find("\ncell,noise,eta,risk,label,state,reason\n0,-1,0.001,nan,,failed,") != std::string::npos);
+  CHECK(csv.find("\n59,0.08,0.02,") != std::string::npos);
+  const validation::SweepTable table = read_sweep_store(folder / "a.db");
+  CHECK(table.cells[59].state == CellState::finished);
+  CHECK(csv.find("59,0.08,0.02," + settings::text_of(table.cells[59].measures[0]) + ",") != std::string::npos);
+  SUBCASE("again: nothing is computed") {
+    const auto again = sweep({file, "-o", folder / "a.csv"});
+    CHECK(again.status == 0);
+    CHECK(again.says("60 cells (60 of them were there), 6 failed"));
+    CHECK(same_cells(read_sweep_store(folder / "a.db"), table));
+  }
+  SUBCASE("failed cells are tried again on request") {
+    const auto again = sweep({file, "-o", folder / "a.csv", "--retry-failed"});
+    CHECK(again.says("60 cells (54 of them were there), 6 failed"));
+  }
+  SUBCASE("another grid is refused, then put in the store's place") {
+    const auto other = sweep({file, "-o", folder / "a.csv", "--set", "axis.eta.count=3"});
+    CHECK(other.status == 2);
+    CHECK(other.one_line());
+    CHECK(other.says("axis 'eta': count was 6 and is 3"));
+    const auto restarted = sweep({file, "-o", folder / "a.csv", "--set", "axis.eta.count=3", "--restart", "--quiet"});
+    CHECK(restarted.status == 0);
+    CHECK(restarted.err.empty());
+    CHECK(read_sweep_store(folder / "a.db").cells.size() == 30);
+  }
+  SUBCASE("a label that changes costs no computation") {
+    const auto other = sweep({file, "-o", folder / "a.csv", "--set", "label.low.when=risk < 0"});
+    CHECK(other.status == 0);
+    CHECK(other.says("labels: low 0, high 54"));
+    CHECK(!other.says("as predicted"));
+    const auto predicted = sweep(
+        {file, "-o", folder / "a.csv", "--set", "label.low.when=risk < 0", "--set", "label.high.predicted=eta > 0"});
+    CHECK(predicted.status == 0);
+    CHECK(predicted.says("  labels as predicted: 54 of 54 cells"));
+  }
+}
+
+TEST_CASE("the table on standard output, the store by its own name, seed and threads") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  const auto one = sweep({file, "--store", folder / "one.db", "--format", "csv", "--threads", "1"});
+  CHECK(one.status == 0);
+  CHECK(one.out.starts_with("# kind: sweep\n"));
+  const auto two = sweep({file, "--store", folder / "two.db", "--format", "csv", "--threads", "2"});
+  CHECK(two.status == 0);
+  CHECK(same_cells(read_sweep_store(folder / "one.db"), read_sweep_store(folder / "two.db")));
+  const auto seeded = sweep({file, "--store", folder / "two.db", "--seed", "5"});
+  CHECK(seeded.status == 2);
+  CHECK(seeded.says("monte_carlo.seed is new, 5"));
+}
+
+TEST_CASE("errors are one line and come before anything is computed") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  const auto refused = [&](const std::vector<std::string>& arguments, const std::vector<std::string>& words) {
+    const auto r = sweep(arguments);
+    CAPTURE(r.err);
+    CHECK(r.status == 2);
+    CHECK(r.one_line());
+    for (const std::string& word : words) CHECK(r.says(word));
+    CHECK(folder.files() == 1);
+  };
+  const std::string store = folder / "s.db";
+  refused({folder / "none.toml", "--store", store}, {"none.toml"});
+  refused({file, "--store", store, "--set", "spectrum.alhpa=1"}, {"spectrum.alhpa: unknown key, did you mean 'alpha'"});
+  refused({file, "--store", store, "--set", "axis.ta.count=1"}, {"there is no axis 'ta'"});
+  refused({file, "--store", store, "--set", "measure.risk.observable=rsik"},
+          {"grid.toml: measure", "observable", "the theory has no observable 'rsik', did you mean 'risk'"});
+  refused({file, "-o", folder / "x.txt"}, {"unknown ending '.txt'", ".csv"});
+  refused({file, "-o", folder / "x.db"}, {"unknown ending '.db'", "--store"});
+  refused({file, "-o", folder / "none/x.csv"}, {"cannot be written"});
+  refused({file, "--store", store, "--format", "nc"}, {"--format"});
+  refused({file, file}, {"one argument too many"});
+  refused({file, "--stroe", store}, {"unknown option '--stroe'", "did you mean '--store'"});
+}
+
+TEST_CASE("a sweep whose every cell fails is a failure") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  // Told by the solver only: this integrator needs a constant schedule.
+  const auto r = sweep({file, "--store", folder / "s.db", "--set", "theory.method=ode", "--set",
+                        "theory.integrator=contour", "--set", "schedule.kind=cosine"});
+  CAPTURE(r.err);
+  CHECK(r.status == 2);
+  CHECK(r.one_line());
+  CHECK(r.says("every cell failed, most often with: "));
+}
+
+TEST_CASE("describe knows the sections of a sweep file") {
+  for (const char* name : {"sweep", "axis", "derived", "variant", "measure", "label", "boundary"}) {
+    const auto r = run({"describe", name});
+    CAPTURE(name);
+    CHECK(r.status == 0);
+    CHECK(r.out.starts_with(std::string(name) + " (section of a sweep file)"));
+  }
+}
+
+TEST_CASE("ten thousand finished cells are taken up in well under a second") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  const std::vector<std::string> command{file,    "--store",      folder / "s.db", "--set", "axis.eta.count=1000",
+                                         "--set", "time.points=2"};
+  std::vector<std::string> large = command;
+  CHECK(sweep(large).status == 0);
+  const auto start = std::chrono::steady_clock::now();
+  const auto again = sweep(large);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CHECK(again.says("10000 cells (10000 of them were there)"));
+  MESSAGE("10,000 cells taken up in " << seconds << " s");
+  CHECK(seconds < 1);
+}

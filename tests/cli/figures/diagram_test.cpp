@@ -1,0 +1,195 @@
+#include "cli/figures/diagram.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "cli/figures/figure_style.hpp"
+#include "settings/settings.hpp"
+#include "tests/cli/program_run.hpp"
+#include "tests/validation/sweeps/sample_sweep.hpp"
+
+using namespace edgewise;
+using namespace edgewise::cli;
+using cli::testing::contents;
+using cli::testing::Folder;
+using validation::CellState;
+using validation::SweepTable;
+using validation::testing::sample_sweep;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
+
+std::string script(const SweepTable& table, const DiagramOptions& options = {}) {
+  return diagram_script(table, options, ".svg", "a.svg");
+}
+
+/// With a third axis of `values` words or numbers.
+SweepTable with_third(std::size_t values, bool words) {
+  SweepTable table = sample_sweep(4);
+  validation::SweepAxis axis{"third", "optimizer.kind", false, {}, {}};
+  for (std::size_t i = 0; i < values; ++i) {
+    if (words)
+      axis.words.push_back("word" + std::to_string(i));
+    else
+      axis.numbers.push_back(static_cast<double>(i + 1));
+  }
+  table.axes.push_back(axis);
+  std::vector<validation::CellResult> cells;
+  for (const auto& cell : table.cells) cells.insert(cells.end(), values, cell);
+  table.cells = cells;
+  return table;
+}
+
+void refuses(const SweepTable& table, const DiagramOptions& options, const std::string& message) {
+  CHECK_THROWS_WITH_AS(script(table, options), doctest::Contains(message.c_str()), settings::Error);
+}
+
+}  // namespace
+
+TEST_CASE("labels are areas with their names, boundaries measured and predicted on top") {
+  const std::string s = script(sample_sweep());
+  CHECK(count(s, "with boxxyerror") == 2);
+  CHECK(has(s, "set label 'low' at graph"));
+  CHECK(has(s, "set label 'high' at graph"));
+  CHECK(has(s, "title 'measured boundary'"));
+  CHECK(has(s, "dt (8,5) lc rgb 'black' title 'predicted: b = a'"));
+  CHECK(has(s, "labels as predicted in 400 of 400 cells"));
+  CHECK(has(s, "set title 'a sample'"));
+  CHECK(has(s, "set xrange ["));
+}
+
+TEST_CASE("failed cells are crossed, pending ones white, those without a label told") {
+  SweepTable table = sample_sweep();
+  CHECK_FALSE(has(script(table), "'failed'"));
+  table.cells[0] = {CellState::failed, {NAN, NAN}, "", "why", 0};
+  table.cells[1] = {};
+  table.cells[2].label.clear();
+  const std::string s = script(table);
+  for (const char* legend : {"title 'failed'", "title 'not computed'", "title 'no label'"}) CHECK(has(s, legend));
+}
+
+TEST_CASE("a measure is a map in colours: sequential, signed, logarithmic") {
+  const std::string signed_map = script(sample_sweep(), {{"slope"}, {}, ""});
+  CHECK(has(signed_map, "set palette defined (0 '#0072B2'"));
+  CHECK(has(signed_map, "set cbrange [-1."));
+  CHECK(has(signed_map, "set cblabel 'slope'"));
+  const std::string log_map = script(sample_sweep(), {{"time"}, {}, ""});
+  CHECK(has(log_map, "set logscale cb"));
+  CHECK(has(log_map, "'#440154'"));
+  CHECK(has(log_map, "set cblabel 'time [step]'"));
+  SweepTable holes = sample_sweep();
+  holes.cells[5].measures[0] = NAN;
+  CHECK(has(script(holes, {{"slope"}, {}, ""}), "'not defined'"));
+}
+
+TEST_CASE("logarithmic axes of the sweep are logarithmic in the figure") {
+  SweepTable table = sample_sweep();
+  table.axes[1].log = true;
+  const std::string s = script(table);
+  CHECK(has(s, "set nologscale x"));
+  CHECK(has(s, "set logscale y"));
+}
+
+TEST_CASE("a slice: curves along the axis that is left, on the ground of the labels") {
+  const std::string s = script(sample_sweep(), {{"slope,time", "time"}, {"a=1"}, ""});
+  CHECK(count(s, "with linespoints") == 3);
+  CHECK(has(s, "a sample, a = 0.95"));
+  CHECK(has(s, "set object rectangle"));
+  CHECK(has(s, "set multiplot layout 1,2"));
+  CHECK(has(s, "set xlabel \"b\\n"));
+  CHECK(has(s, "title 'predicted: b = a'"));
+}
+
+TEST_CASE("a sweep's own panels are drawn of the whole grid, unless others are asked for") {
+  SweepTable table = sample_sweep();
+  table.panels = {"label", "time"};
+  const std::string own = script(table);
+  CHECK(has(own, "set multiplot layout 1,2"));
+  CHECK(has(own, "set colorbox"));
+  CHECK_FALSE(has(script(table, {{"label"}, {}, ""}), "set multiplot"));
+  CHECK(script(table, {{}, {"a=1"}, ""}) == script(sample_sweep(), {{}, {"a=1"}, ""}));
+}
+
+TEST_CASE("a measure with a standard error is points with bars") {
+  SweepTable table = sample_sweep();
+  table.measures[1].name = "slope_se";
+  const std::string s = script(table, {{"slope"}, {"b=0.05"}, ""});
+  CHECK(has(s, "with vectors nohead"));
+  CHECK(has(s, "with points pt 7"));
+}
+
+TEST_CASE("three axes: maps side by side; words besides one axis: curves in colours") {
+  const std::string maps = script(with_third(3, false));
+  CHECK(has(maps, "set multiplot layout 1,3"));
+  CHECK(has(maps, "set title 'third = 2'"));
+  CHECK(has(script(with_third(5, false)), "set multiplot layout 2,3"));
+  const std::string family = script(with_third(2, true), {{"time"}, {"a=1"}, ""});
+  CHECK(has(family, "title 'word0'"));
+  CHECK(has(family, "title 'word1'"));
+  CHECK(has(script(with_third(3, true), {{"time"}, {"third=word1"}, ""}), "set colorbox"));
+}
+
+TEST_CASE("names as figures write them") {
+  CHECK(shown_name("excess_mse") == "excess MSE");
+  CHECK(shown_name("alpha") == "α");
+  CHECK(shown_name("rho_max") == "ρ max");
+  CHECK(with_greek("beta = alpha - 1/2, alphabet") == "β = α - 1/2, alphabet");
+}
+
+TEST_CASE("what cannot be drawn is told") {
+  const SweepTable table = sample_sweep();
+  refuses(table, {{"slop"}, {}, ""}, "--observable: the sweep has no measure 'slop', did you mean 'slope'?");
+  refuses(table, {{"slope,time"}, {}, ""}, "a map shows one measure");
+  refuses(table, {{}, {"a"}, ""}, "--slice a: must be AXIS=VALUE");
+  refuses(table, {{}, {"c=1"}, ""}, "--slice c=1: there is no axis 'c'");
+  refuses(table, {{}, {"a=x"}, ""}, "--slice a=x: 'x' must be a number");
+  refuses(table, {{}, {"a=7"}, ""}, "--slice a=7: a runs from 0.05 to 1.95");
+  refuses(table, {{}, {"a=1", "a=1"}, ""}, "a is held already");
+  refuses(table, {{}, {"a=1", "b=1"}, ""}, "a single cell is left");
+  refuses(with_third(2, true), {{}, {"third=wort1"}, ""}, "did you mean 'word1'?");
+  refuses(with_third(13, false), {}, "hold it with --slice third=VALUE");
+  SweepTable four = with_third(2, false);
+  four.axes.push_back({"fourth", "x", false, {1, 2}, {}});
+  four.cells.resize(2 * four.cells.size());
+  refuses(four, {}, "4 axes are too many for a figure");
+  SweepTable bare = sample_sweep();
+  bare.labels.clear();
+  bare.measures.clear();
+  refuses(bare, {}, "keeps no measure");
+  SweepTable undefined = sample_sweep();
+  for (auto& cell : undefined.cells) cell.measures = {NAN, NAN};
+  refuses(undefined, {{"slope"}, {}, ""}, "is defined in no cell");
+  refuses(undefined, {{"slope"}, {"a=1"}, ""}, "is defined in no cell");
+}
+
+TEST_CASE("gnuplot draws maps and curves in every format" *
+          doctest::skip(std::system("gnuplot --version >/dev/null 2>&1") != 0)) {
+  const Folder folder;
+  SweepTable table = with_third(2, true);
+  table.title = "it's `a` title_with {markup} \\n";
+  table.labels[0].name = "it's {odd}_label";
+  for (auto& cell : table.cells)
+    if (cell.label == "low") cell.label = table.labels[0].name;
+  table.cells[3] = {CellState::failed, {NAN, NAN}, "", "why", 0};
+  const std::pair<const char*, const char*> formats[] = {{"a.svg", "<?xml"}, {"a.png", "\x89PNG"}, {"a.pdf", "%PDF"}};
+  for (const auto& [file, start] : formats) {
+    draw_sweep(table, {}, folder / file);
+    CHECK(contents(folder / file).starts_with(start));
+  }
+  draw_sweep(table, {{"slope", "time"}, {"third=word0"}, ""}, folder / "b.svg");
+  draw_sweep(table, {{"slope,time"}, {"third=word0", "b=1"}, ""}, folder / "c.svg");
+  draw_sweep(table, {{"slope"}, {"b=1"}, ""}, folder / "d.svg");
+  CHECK(folder.files() == 6);
+  CHECK_THROWS_AS(draw_sweep(table, {}, folder / "a.gif"), settings::Error);
+}

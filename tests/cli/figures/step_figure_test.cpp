@@ -1,0 +1,68 @@
+// The figure of a validation at one step: every observable beside the others, relative to the theory.
+#include "cli/figures/step_figure.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "cli/figures/figures.hpp"
+#include "settings/settings.hpp"
+
+using namespace edgewise;
+using namespace edgewise::cli;
+
+namespace {
+
+/// a: 10% high, +- 2%; b: exact; c: a prediction; d: a theory of 0.
+Result one_step() {
+  Result out;
+  out.kind = ResultKind::validation;
+  out.provenance = {attribute("title", "One step"), attribute("predictions", "c")};
+  out.steps = {2};
+  out.observables = {{"a_1", "", ""}, {"b", "", ""}, {"c", "", ""}, {"d", "", ""}};
+  out.fields = fields_of(ResultKind::validation);
+  const double theory[] = {-4, 3, 1, 0}, mean[] = {-4.4, 3, 2, 1}, sem[] = {0.04, 0.03, 0.1, 0.1};
+  for (Field& field : out.fields)
+    for (std::size_t o = 0; o < 4; ++o)
+      field.values.push_back({field.name == "theory"    ? theory[o]
+                              : field.name == "mc_mean" ? mean[o]
+                              : field.name == "mc_sem"  ? sem[o]
+                                                        : 0});
+  return out;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("every observable has its bar, predictions and a theory of 0 have none") {
+  const Result result = one_step();
+  CHECK(is_one_step(result));
+  const std::string script = step_panel(result);
+  CHECK(has(script, "0 0.1000000000000000"));
+  CHECK(has(script, "0.02\n1 0 0.02\nEOD"));
+  CHECK(has(script, "set xtics ('a 1' 0, 'b' 1)"));
+  CHECK(has(script, "simulation / theory - 1, step 2"));
+  CHECK(has(figure_script({result}, {"r"}, {}, ".svg", "a.svg"), "theory - 1"));
+  // Asked for by name it is drawn over the steps.
+  CHECK_FALSE(has(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg", "a.svg"), "theory - 1"));
+}
+
+TEST_CASE("several steps, one observable or no comparison are drawn over the steps") {
+  Result result = one_step();
+  result.kind = ResultKind::solution;
+  CHECK_FALSE(is_one_step(result));
+  result = one_step();
+  result.steps.push_back(3);
+  CHECK_FALSE(is_one_step(result));
+  result = one_step();
+  result.observables.resize(1);
+  CHECK_FALSE(is_one_step(result));
+  result = one_step();
+  for (Field& field : result.fields)
+    if (field.name == "theory")
+      for (auto& values : field.values) values = {0};
+  CHECK_THROWS_WITH_AS(step_panel(result), doctest::Contains("no observable"), settings::Error);
+}

@@ -1,0 +1,159 @@
+#include "models/ingredients/schedules.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+using namespace edgewise;
+using doctest::Approx;
+
+namespace {
+
+std::unique_ptr<models::Schedule> parse(const std::string& section, double horizon,
+                                        const std::string& origin = "x.toml") {
+  return models::read_schedule(settings::read_text("[schedule]\n" + section, origin), "schedule", horizon);
+}
+
+std::string error_of(const std::string& section, double horizon = 100) {
+  try {
+    parse(section, horizon);
+  } catch (const settings::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void check_values(const std::string& section, double horizon, const std::vector<std::pair<double, double>>& expected) {
+  const auto schedule = parse(section, horizon);
+  for (const auto& entry : expected) {
+    const double t = entry.first, value = entry.second;
+    CAPTURE(section);
+    CAPTURE(t);
+    CHECK(schedule->at(t) == Approx(value).epsilon(1e-14));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("each shape has the values of the note's table") {
+  const double pi = std::acos(-1.0);
+  check_values("kind = 'constant'", 10, {{0, 1}, {9, 1}});
+  check_values("kind = 'linear'", 4, {{0, 1}, {1, 0.75}, {3, 0.25}, {4, 0}});
+  check_values("kind = 'linear'\nfloor = 0.2", 4, {{0, 1}, {2, 0.6}, {4, 0.2}});
+  check_values("kind = 'polynomial'\npower = 2", 4, {{1, 0.5625}, {3, 0.0625}});
+  check_values("kind = 'polynomial'\npower = 1", 4, {{1, 0.75}});
+  check_values("kind = 'polynomial'\npower = 2\nfloor = 0.5", 4, {{2, 0.625}});
+  check_values("kind = 'cosine'", 4, {{0, 1}, {1, 0.5 + 0.25 * std::sqrt(2.0)}, {2, 0.5}});
+  check_values("kind = 'cosine'\nfloor = 0.1\npower = 2", 4, {{2, 0.1 + 0.9 * 0.25}});
+  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5", 8, {{0, 1}, {4, 1}, {6, 0.5}, {7, 0.25}});
+  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = '1-sqrt'", 8, {{3, 1}, {5, 0.5}});
+  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = 'cosine'", 8,
+               {{5, 0.5 * (1 + std::cos(pi / 4))}});
+  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = 'power'\npower = 3", 8, {{6, 0.125}});
+  check_values("kind = 'inverse-square-root'\nt0 = 5", 100, {{0, 1}, {15, 0.5}});
+  check_values("kind = 'inverse-power'\nt0 = 5\nexponent = 1", 100, {{15, 0.25}});
+  check_values("kind = 'exponential'\nrate = 2", 10, {{5, std::exp(-1.0)}});
+  check_values("kind = 'rex'\nb = 0.5", 10, {{0, 1}, {5, 0.5 / 0.75}, {10, 0}});
+  check_values("kind = 'rex'\nb = 0", 10, {{5, 0.5}});
+  check_values("kind = 'step'\nfactor = 0.5\nstages = 3", 300,
+               {{0, 1}, {99, 1}, {100, 0.5}, {199, 0.5}, {200, 0.25}, {299, 0.25}, {300, 0.25}});
+}
+
+TEST_CASE("step falls exactly at its stages whatever the horizon") {
+  for (int horizon = 1; horizon < 200; ++horizon)
+    for (int stages = 1; stages < 12; ++stages) {
+      const auto schedule =
+          parse("kind='step'\nfactor=0.5\nstages=" + std::to_string(stages), static_cast<double>(horizon));
+      for (int k = 0; k < horizon; ++k) CHECK(schedule->at(k) == std::pow(0.5, (stages * k) / horizon));
+    }
+}
+
+TEST_CASE("warm-up multiplies any shape") {
+  check_values("kind = 'constant'\nwarmup = 0.1", 100, {{0, 0.1}, {4, 0.5}, {9, 1}, {50, 1}});
+  check_values("kind = 'linear'\nwarmup = 0.1", 100, {{4, 0.96 * 0.5}, {9, 0.91}, {50, 0.5}});
+  CHECK(parse("kind = 'constant'", 100)->constant());
+  CHECK_FALSE(parse("kind = 'constant'\nwarmup = 0.1", 100)->constant());
+  CHECK(parse("kind = 'constant'\nwarmup = 0.01", 100)->constant());
+  CHECK_FALSE(parse("kind = 'linear'", 100)->constant());
+  CHECK(parse("kind = 'constant'\nwarmup = 0.1", 100)->breaks() == std::vector<double>{9});
+}
+
+TEST_CASE("breaks are where the shape or its slope jumps") {
+  CHECK(parse("kind = 'cosine'", 100)->breaks().empty());
+  CHECK(parse("kind = 'step'\nstages = 4", 100)->breaks() == std::vector<double>{25, 50, 75});
+  CHECK(parse("kind = 'warmup-stable-decay'\ncooldown = 0.25\nwarmup = 0.1", 100)->breaks() ==
+        std::vector<double>{9, 75});
+  CHECK(parse("kind = 'table'\nvalues = [1, 1, 0.5, 0.5]", 8)->breaks() == std::vector<double>{4});
+}
+
+TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
+  check_values("kind = 'table'\nvalues = [1, 0.5, 0.25]", 3, {{0, 1}, {1, 0.5}, {2, 0.25}, {3, 0.25}});
+  check_values("kind = 'table'\nvalues = [1, 0.5, 0.25]\ninterpolate = 'linear'", 3,
+               {{0, 1}, {1, 0.5}, {1.5, 0.375}, {2, 0.25}, {3, 0.25}});
+  check_values("kind = 'table'\nvalues = [1, 0.5]", 8, {{0, 1}, {3, 1}, {4, 0.5}, {8, 0.5}});
+  check_values("kind = 'table'\nvalues = [1, 0.5, 0]\ninterpolate = 'linear'", 8,
+               {{0, 1}, {2, 0.75}, {4, 0.5}, {8, 0}});
+  check_values("kind = 'table'\nvalues = [0.5]\ninterpolate = 'linear'", 8, {{0, 0.5}, {8, 0.5}});
+
+  const auto folder = std::filesystem::temp_directory_path() / "edgewise-schedules-test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "table.csv") << "# multipliers\n1, 0.5\n\n0.25  # last\n";
+  const auto schedule = parse("kind = 'table'\npath = 'table.csv'", 3, (folder / "x.toml").string());
+  CHECK(schedule->at(1) == 0.5);
+  CHECK(schedule->at(2) == 0.25);
+  std::ofstream(folder / "bad.csv") << "1\nx\n";
+  const std::string experiment = (folder / "x.toml").string();
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'bad.csv'", 3, experiment),
+                       doctest::Contains("line 2: 'x' is not a number >= 0"), settings::Error);
+  std::ofstream(folder / "empty.csv") << "# nothing\n";
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'empty.csv'", 3, experiment), doctest::Contains("no numbers"),
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'missing.csv'", 3, experiment), doctest::Contains("cannot read"),
+                       settings::Error);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("another hyperparameter's schedule") {
+  const auto table = settings::read_text("[schedule]\nkind='linear'\n[schedule.momentum]\nkind='cosine'\n", "x.toml");
+  const std::vector<std::string> others{"momentum"};
+  CHECK(models::read_schedule(table, "schedule", 4, others)->at(1) == 0.75);
+  CHECK(models::read_schedule(table, "schedule.momentum", 4)->at(2) == Approx(0.5));
+  CHECK(models::read_schedule(table, "schedule.batch", 4)->constant());
+  CHECK_THROWS_WITH_AS(models::read_schedule(table, "schedule", 4), doctest::Contains("schedule.momentum: unknown key"),
+                       settings::Error);
+  CHECK(models::read_schedule(settings::read_text("", "x.toml"), "schedule", 4)->constant());
+}
+
+TEST_CASE("bad input") {
+  CHECK(holds(error_of("kind = 'cosin'"), "x.toml: schedule.kind: 'cosin' is not one of"));
+  CHECK(holds(error_of("kind = 'cosin'"), "did you mean 'cosine'?"));
+  CHECK(holds(error_of("kind = 'cosine'\nfloor = 1.5"), "x.toml: schedule.floor: must be >= 0 and <= 1"));
+  CHECK(holds(error_of("kind = 'linear'\nwarmup = 1"), "x.toml: schedule.warmup: must be >= 0 and < 1"));
+  CHECK(holds(error_of("kind = 'linear'\nwarmpu = 0.1"), "did you mean 'warmup'?"));
+  CHECK(holds(error_of("kind = 'inverse-square-root'"), "x.toml: schedule.t0: is required"));
+  CHECK(holds(error_of("kind = 'rex'\nb = 1"), "x.toml: schedule.b: must be < 1"));
+  CHECK(holds(error_of("kind = 'step'\nstages = 0"), "x.toml: schedule.stages: must be >= 1"));
+  CHECK(holds(error_of("kind = 'table'"), "x.toml: schedule.values: give either"));
+  CHECK(holds(error_of("kind = 'table'\nvalues = []"), "must hold at least one"));
+  CHECK(holds(error_of("kind = 'table'\nvalues = [1, -1]"), "x.toml: schedule.values: must be >= 0"));
+  CHECK(holds(error_of("kind = 'table'\nvalues = [1, 1, 1]", 2), "more than the 2 steps"));
+  CHECK(holds(error_of("kind = 'warmup-stable-decay'\npower = 2"), "x.toml: schedule.power: belongs to"));
+}
+
+TEST_CASE("a horizon of zero has step 0 only") {
+  for (const auto& kind : models::schedule_kinds()) {
+    std::string section = "kind = '" + kind.description.name + "'";
+    if (kind.description.name.starts_with("inverse")) section += "\nt0 = 1";
+    if (kind.description.name == "table") section += "\nvalues = [1, 2]";
+    CAPTURE(section);
+    const double first = parse(section, 0)->at(0);
+    CHECK(std::isfinite(first));
+  }
+}

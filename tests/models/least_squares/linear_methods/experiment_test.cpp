@@ -1,0 +1,172 @@
+// Experiments with the optimizers of the linear family, as a user writes them.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/linear_methods/tuning.hpp"
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+
+namespace {
+
+models::Experiment experiment_of(const std::string& text) {
+  return models::read_experiment(settings::read_text(text, "e.toml"));
+}
+
+std::unique_ptr<models::Problem> prepare(const std::string& text) {
+  const models::Experiment experiment = experiment_of(text);
+  return models::find(experiment).prepare(experiment);
+}
+
+/// The error of preparing, solving and simulating.
+std::string message(const std::string& text) {
+  try {
+    const auto problem = prepare(text);
+    problem->solve();
+    problem->simulate();
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+const std::string head =
+    "model = 'least-squares'\n[time]\nat = [8, 64]\n[spectrum]\nkind = 'power-law'\ndimension = 20\nalpha = 0.7\nbeta "
+    "= "
+    "0.4\n[noise]\nlaw = 'gaussian'\nvariance = 0.05\n";
+const std::string lookahead = head + "[optimizer]\nkind = 'lookahead'\nlearning_rate = 0.1\ninner_steps = 8\n";
+const std::string custom =
+    head + "[optimizer]\nkind = 'custom'\nstart = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\n";
+
+double last(const models::Trajectory& trajectory, const char* column) {
+  return trajectory.find(column)->value.back();
+}
+
+}  // namespace
+
+TEST_CASE("every optimizer is an experiment away") {
+  for (const models::LinearMethod& method : models::linear_methods()) {
+    const std::string& name = method.description.name;
+    CAPTURE(name);
+    if (name == "custom") continue;
+    const auto problem = prepare(head + "[optimizer]\nkind = '" + name + "'\nlearning_rate = 0.01\n");
+    const models::Trajectory theory = problem->solve();
+    CHECK(theory.exact);
+    CHECK(theory.steps == std::vector<double>{0, 8, 64});
+    CHECK(last(theory, "excess_mse") < theory.find("excess_mse")->value.front());
+    const auto simulation = problem->simulate();
+    CHECK(simulation->observables().size() == theory.columns.size());
+    for (std::size_t i = 0; i < theory.columns.size(); ++i)
+      CHECK(simulation->observables()[i].name == theory.columns[i].observable.name);
+    CHECK_FALSE(problem->stability().empty());
+  }
+}
+
+TEST_CASE("schedules of the learning rate and of any other number") {
+  const auto P = [&](const std::string& more) { return last(prepare(lookahead + more)->solve(), "excess_mse"); };
+  const double constant = P("");
+  CHECK(P("[schedule]\nkind = 'cosine'\n") != constant);
+  CHECK(P("[schedule.outer_learning_rate]\nkind = 'cosine'\n") != constant);
+  CHECK(P("[schedule.batch]\nkind = 'constant'\n") == constant);
+  CHECK(P("[schedule.inner_steps]\nkind = 'step'\nfactor = 0.5\nstages = 2\n") != constant);
+  CHECK(holds(message(lookahead + "[schedule.workers]\nkind = 'cosine'\n"), "schedule.workers"));
+  CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\nn = [0, 0]\ne = [1, 0]\n[schedule]\nkind = 'cosine'\n"),
+              "no learning_rate"));
+}
+
+TEST_CASE("bad optimizers are refused by name") {
+  CHECK(holds(message(lookahead + "workers = 2\n"), "optimizer.workers: unknown key"));
+  CHECK(holds(message(lookahead + "outer_learning_rate = -1.0\n"), "optimizer.outer_learning_rate: must be >= 0"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'lookahead'\nlearning_rate = 0.1\ninner_steps = 0\n"),
+              "optimizer.inner_steps: must be >= 1"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'momentum'\nlearning_rate = 0.1\nmomentum = 1.0\n"),
+              "optimizer.momentum: must be"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'la-diloco'\nlearning_rate = 0.1\nworkers = 0\n"),
+              "optimizer.workers: must be >= 1"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'lookahed'\nlearning_rate = 0.1\n"), "did you mean 'lookahead'?"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'momentum'\nlearning_rate = 0.1\n[theory]\nmethod = 'volterra'\n"),
+              "theory.method: volterra is not offered"));
+  CHECK(holds(message(lookahead + "[theory]\nbands = true\n"), "theory.bands"));
+  CHECK(holds(message(lookahead + "[monte_carlo]\nsampler = 'block'\n"), "monte_carlo.sampler"));
+  CHECK(holds(message(lookahead + "[[optimizer.phase]]\nT0 = [[1]]\n"), "belongs to kind = \"custom\" only"));
+}
+
+TEST_CASE("a custom method's matrices are checked") {
+  CHECK(holds(message(head + "[optimizer]\nkind = 'custom'\nstart = [1]\nreadout = [1]\n"), "[[optimizer.phase]]"));
+  CHECK(holds(message(custom + "T0 = [[1, 0]]\nn = [0, 0]\ne = [1, 0]\n"), "must be a 2 x 2 matrix"));
+  CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\nn = [0, 0]\n"), "n and e belong together"));
+  CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\nn = [0]\ne = [1, 0]\n"), "must hold 2 numbers"));
+  CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\n"), "the first phase must be a noisy one"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'custom'\nstart = [1, 0]\nreadout = [1]\n[[optimizer.phase]]\nT0 = "
+                             "[[1, 0], [0, 1]]\nn = [0, 0]\ne = [1, 0]\n"),
+              "optimizer.readout"));
+  CHECK(holds(message(head + "[optimizer]\nkind = 'custom'\nblocks = [1, 1]\nstart = [1, 0]\nreadout = [1, "
+                             "0]\n[[optimizer.phase]]\nT0 = [[1, 1], [0, 1]]\nn = [0, 0]\ne = [1, 0]\n"),
+              "zero between different blocks"));
+}
+
+TEST_CASE("lookahead by its matrices, with repeats and a sync") {
+  const std::string matrices =
+      head +
+      "[optimizer]\nkind = 'custom'\nstart = [1, 1]\nreadout = [1, 0]\n[[optimizer.phase]]\nrepeat = 8\nT0 = [[1, 0], "
+      "[0, 1]]\nT1 = [[0, 0], [0, -0.1]]\nn = [0, -0.1]\ne = [0, 1]\n[[optimizer.phase]]\nT0 = [[0.5, 0.5], [0.5, "
+      "0.5]]\n";
+  const models::Trajectory by_rule = prepare(lookahead)->solve(), by_matrices = prepare(matrices)->solve();
+  for (std::size_t i = 0; i < by_rule.steps.size(); ++i)
+    CHECK(by_matrices.find("excess_mse")->value[i] ==
+          doctest::Approx(by_rule.find("excess_mse")->value[i]).epsilon(1e-13));
+}
+
+TEST_CASE("the inner-flow limit approaches the recursion as eta falls at fixed eta H") {
+  const auto gap = [&](const std::string& rate, const std::string& steps) {
+    const std::string text = "model = 'least-squares'\n[time]\nat = [" + steps +
+                             "]\n[spectrum]\nkind = 'power-law'\ndimension = 50\nalpha = 0.7\nbeta = 0.4\n[noise]\nlaw "
+                             "= 'gaussian'\nvariance = 0.05\n[optimizer]\nkind = 'la-diloco'\nworkers = "
+                             "2\nouter_learning_rate = 0.7\nlearning_rate = " +
+                             rate + "\ninner_steps = " + steps + "\n";
+    const auto flow = prepare(text + "[theory]\nmethod = 'ode'\n")->solve();
+    CHECK_FALSE(flow.exact);
+    return std::abs(last(flow, "excess_mse") / last(prepare(text)->solve(), "excess_mse") - 1);
+  };
+  const double coarse = gap("0.1", "8"), fine = gap("0.0125", "64");
+  CHECK(coarse < 0.1);
+  CHECK(fine < coarse / 6);
+}
+
+TEST_CASE("divergence ends the trajectory, and a half round is said") {
+  const auto diverging =
+      prepare(head + "[optimizer]\nkind = 'momentum'\nlearning_rate = 50\nmomentum = 0.9\n")->solve();
+  CHECK(diverging.diverged_at.has_value());
+  CHECK(diverging.steps.size() < 3);
+  const auto problem = prepare(head + "[optimizer]\nkind = 'lookahead'\nlearning_rate = 0.1\ninner_steps = 7\n");
+  CHECK(holds(problem->warnings().front(), "last sync is at step 63"));
+}
+
+TEST_CASE("tuning by the section [tune]") {
+  const auto findings = models::tune(experiment_of(
+      lookahead + "[tune]\nevaluations = 60\nlearning_rate = [0.01, 1]\nouter_learning_rate = [0.1, 2]\n"));
+  CHECK(findings[0].name == "learning_rate");
+  CHECK(findings[1].name == "outer_learning_rate");
+  CHECK(findings[2].name == "excess_mse");
+  CHECK(std::get<double>(findings[2].value) <= last(prepare(lookahead)->solve(), "excess_mse"));
+  const auto refused = [&](const std::string& more, const char* part) {
+    try {
+      models::tune(experiment_of(lookahead + more));
+      FAIL("no error");
+    } catch (const settings::Error& e) {
+      CHECK(holds(e.what(), part));
+    }
+  };
+  refused("[tune]\n", "range for at least one");
+  refused("[tune]\nlearning_rate = [1]\n", "must be [from, to]");
+  refused("[tune]\nlearning_rate = [1, 0.5]\n", "0 < from <= to");
+  refused("[tune]\nlerning_rate = [0.1, 0.5]\n", "did you mean 'learning_rate'?");
+  refused("[tune]\nlearning_rate = [0.1, 0.5]\nobservable = 'x'\n", "there is no x");
+}

@@ -1,0 +1,159 @@
+#include "models/least_squares/linear_methods/simulation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "tests/models/least_squares/linear_methods/support.hpp"
+
+using namespace edgewise::tests;
+
+namespace {
+
+struct Case {
+  const char* method;
+  const char* optimizer;
+};
+
+const std::vector<Case> cases{
+    {"sgd", "learning_rate = 0.1\nweight_decay = 0.05"},
+    {"momentum", "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\nweight_decay = 0.03"},
+    {"momentum",
+     "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'nesterov'\nweight_decay = 0.03\ndecoupled = true"},
+    {"momentum",
+     "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'custom'\ngradient_weight = 0.4\nbuffer_weight = 0.7"},
+    {"ema", "learning_rate = 0.1\naverage_decay = 0.9\nmomentum_kind = 'nesterov'\nmomentum = 0.5"},
+    {"tail-average", "learning_rate = 0.1\naverage_from = 5"},
+    {"lookahead", "learning_rate = 0.12\ninner_steps = 4\nouter_learning_rate = 0.6\nweight_decay = 0.05"},
+    {"la-diloco", "learning_rate = 0.12\ninner_steps = 4\nouter_learning_rate = 0.9\nworkers = 3"},
+    {"sla",
+     "learning_rate = 0.04\ninner_steps = 4\nouter_learning_rate = 0.4\nworkers = 2\nmomentum = 0.7\nmomentum_kind = "
+     "'nesterov'\nouter_momentum = 0.5\nouter_momentum_kind = 'heavy-ball'"},
+    {"diloco",
+     "learning_rate = 0.02\ninner_steps = 5\nworkers = 2\nmomentum = 0.7\nouter_momentum = 0.6\nweight_decay = 0.02"},
+};
+
+}  // namespace
+
+TEST_CASE("without sampling the algorithm and the squared mean of the theory agree to rounding") {
+  const auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 30});
+  for (const Case& c : cases) {
+    CAPTURE(c.method);
+    CAPTURE(c.optimizer);
+    LinearProblem problem = problem_of(data, c.method, c.optimizer);
+    problem.hyperparameters.set("batch", std::numeric_limits<double>::infinity());
+    const auto simulation = simulate_linear(problem, "auto");
+    auto replica = simulation->replica(1, 0);
+    LinearRecursion theory(problem);
+    std::vector<double> seen(simulation->observables().size()), expected(seen.size());
+    for (const std::uint64_t step : {0u, 1u, 3u, 4u, 5u, 20u, 30u}) {
+      CAPTURE(step);
+      replica->advance(step);
+      theory.advance(step);
+      replica->observe(seen);
+      theory.observe(expected);
+      for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == doctest::Approx(expected[i]).epsilon(1e-11));
+    }
+  }
+}
+
+// 10 methods x 2 data laws x some 8 numbers: |z| > 5 has probability 6e-7 each under the right law.
+TEST_CASE("the mean over replicas is the theory's, Gaussian and Rademacher data") {
+  for (const std::string law : {"gaussian", "rademacher"}) {
+    auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 12});
+    data->data = {law, law == "gaussian" ? 0.0 : -2.0};
+    for (const Case& c : cases) {
+      CAPTURE(law);
+      CAPTURE(c.method);
+      CAPTURE(c.optimizer);
+      const LinearProblem problem = problem_of(data, c.method, c.optimizer);
+      const auto simulation = simulate_linear(problem, "auto");
+      const std::size_t count = simulation->observables().size();
+      constexpr int replicas = 3000;
+      std::vector<double> sum(count), squares(count), values(count), expected(count);
+      for (int r = 0; r < replicas; ++r) {
+        auto replica = simulation->replica(7, static_cast<std::uint64_t>(r));
+        replica->advance(12);
+        replica->observe(values);
+        for (std::size_t i = 0; i < count; ++i) {
+          sum[i] += values[i];
+          squares[i] += values[i] * values[i];
+        }
+      }
+      LinearRecursion theory(problem);
+      theory.advance(12);
+      theory.observe(expected);
+      for (std::size_t i = 0; i < count; ++i) {
+        CAPTURE(i);
+        const double mean = sum[i] / replicas;
+        const double error = std::sqrt((squares[i] / replicas - mean * mean) / replicas);
+        CHECK(std::abs(mean - expected[i]) < 5 * error);
+      }
+    }
+  }
+}
+
+TEST_CASE("the exact and the naive sampler of several workers share one law") {
+  const auto data = data_of(power_law(5, 0.6, 0.4), 0.1, {0, 8});
+  const LinearProblem problem =
+      problem_of(data, "la-diloco", "learning_rate = 0.15\ninner_steps = 4\nworkers = 2\nbatch = 3");
+  const auto moments = [&](const char* sampler) {
+    const auto simulation = simulate_linear(problem, sampler);
+    std::vector<double> values(simulation->observables().size());
+    double sum = 0, squares = 0;
+    constexpr int replicas = 4000;
+    for (int r = 0; r < replicas; ++r) {
+      auto replica = simulation->replica(sampler[0] == 'e' ? 1 : 2, static_cast<std::uint64_t>(r));
+      replica->advance(8);
+      replica->observe(values);
+      sum += std::log(values[1]);
+      squares += std::log(values[1]) * std::log(values[1]);
+    }
+    const double mean = sum / replicas;
+    return std::pair(mean, squares / replicas - mean * mean);
+  };
+  const auto [mean_exact, variance_exact] = moments("exact");
+  const auto [mean_naive, variance_naive] = moments("naive");
+  CHECK(std::abs(mean_exact - mean_naive) < 5 * std::sqrt((variance_exact + variance_naive) / 4000));
+  CHECK(variance_exact == doctest::Approx(variance_naive).epsilon(0.15));
+}
+
+TEST_CASE("a method given by its matrices runs by them") {
+  const auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 20});
+  const LinearProblem momentum = problem_of(data, "momentum", "learning_rate = 0.03\nmomentum = 0.8");
+  const LinearProblem custom = problem_of(data, "custom",
+                                          "start = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\n"
+                                          "T0 = [[1, -0.024], [0, 0.8]]\nT1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\n"
+                                          "e = [1, 0]\n");
+  const auto by_rule = simulate_linear(momentum, "auto"), by_matrices = simulate_linear(custom, "auto");
+  auto a = by_rule->replica(3, 5), b = by_matrices->replica(3, 5);
+  std::vector<double> x(3), y(3);
+  for (const std::uint64_t step : {1u, 7u, 20u}) {
+    a->advance(step);
+    b->advance(step);
+    a->observe(x);
+    b->observe(y);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(x[i] == doctest::Approx(y[i]).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("what cannot be simulated is refused with a reason") {
+  const auto data = data_of(power_law(5, 0.6, 0.4), 0.1);
+  const auto refused = [&](const LinearProblem& problem, const char* sampler, const char* word) {
+    try {
+      simulate_linear(problem, sampler);
+      FAIL("no error");
+    } catch (const std::invalid_argument& e) {
+      CHECK(std::string(e.what()).find(word) != std::string::npos);
+    }
+  };
+  refused(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5"), "auto", "optimizer.workers");
+  refused(problem_of(data, "lookahead", "learning_rate = 0.1\nbatch = 1.5"), "auto", "optimizer.batch");
+  refused(problem_of(data, "lookahead", "learning_rate = 0.1"), "block", "accepted here");
+  auto powers = std::make_shared<LeastSquares>(*data);
+  powers->alignment.reset();
+  refused(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1"), "auto", "initial");
+  CHECK_THROWS_AS(LinearRecursion(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1")),
+                  std::invalid_argument);
+}

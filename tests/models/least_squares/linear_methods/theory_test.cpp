@@ -1,0 +1,223 @@
+#include "models/least_squares/linear_methods/linear_theory.hpp"
+
+#include <doctest/doctest.h>
+
+#include "models/least_squares/linear_methods/stability.hpp"
+#include "models/least_squares/linear_methods/tuning.hpp"
+#include "tests/models/least_squares/linear_methods/support.hpp"
+
+using namespace edgewise::tests;
+
+namespace {
+
+double P_after(const LinearProblem& problem, std::uint64_t step) {
+  LinearRecursion run(problem);
+  run.advance(step);
+  return run.excess_mse();
+}
+
+/// Half the rate after `at`.
+class Halved final : public Schedule {
+ public:
+  explicit Halved(double at) : at_(at) {}
+  double at(double t) const override { return t < at_ ? 1 : 0.5; }
+
+ private:
+  double at_;
+};
+
+const char* stacked =
+    "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
+    "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'\npersistent = true";
+
+}  // namespace
+
+TEST_CASE("the risk is its signal, multiplicative and label-noise parts") {
+  auto data = problem_R();
+  const LinearProblem problem = problem_of(
+      [&] {
+        data->time.at = {0, 8, 9, 64, 192};
+        data->time.steps = 192;
+        return data;
+      }(),
+      "sla", stacked);
+  LeastSquaresTheory theory;
+  theory.decomposition = true;
+  theory.exponents = true;
+  const Trajectory out = solve_linear(problem, theory);
+  CHECK(out.exact);
+  REQUIRE(out.steps.size() == 5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const double whole = out.find("excess_mse")->value[i];
+    const double signal = out.find("excess_mse_signal")->value[i];
+    CHECK(signal + out.find("excess_mse_multiplicative")->value[i] + out.find("excess_mse_label_noise")->value[i] ==
+          doctest::Approx(whole).epsilon(1e-12));
+    CHECK(signal > 0);
+    CHECK(out.find("risk")->value[i] == doctest::Approx((whole + 0.05) / 2).epsilon(1e-14));
+  }
+  // Between syncs the outer parameters stand still and the workers move.
+  CHECK(out.find("excess_mse")->value[2] == out.find("excess_mse")->value[1]);
+  CHECK(out.find("worker_excess_mse")->value[2] != out.find("worker_excess_mse")->value[1]);
+  CHECK(out.find("excess_mse_exponent") != nullptr);
+}
+
+TEST_CASE("schedules act on every hyperparameter, and counts change only between rounds") {
+  const auto data = data_of(power_law(20, 0.7, 0.4), 0.05, {0, 64});
+  for (const char* name : {"learning_rate", "batch", "workers", "outer_learning_rate", "inner_steps"}) {
+    CAPTURE(name);
+    LinearProblem whole = problem_of(
+        data, "la-diloco", "learning_rate = 0.1\nbatch = 4\nworkers = 4\ninner_steps = 8\nouter_learning_rate = 0.8");
+    LinearProblem half = whole;
+    half.hyperparameters.set(name, half.hyperparameters(name) / 2);
+    // At step 16 a round begins in both.
+    LinearProblem changed = whole;
+    changed.hyperparameters.schedule(name, std::make_shared<Halved>(16.0));
+    CHECK(P_after(changed, 16) == P_after(whole, 16));
+    CHECK(P_after(changed, 64) != P_after(whole, 64));
+    // From the start on it is the method with half the value.
+    LinearProblem from_start = whole;
+    from_start.hyperparameters.schedule(name, std::make_shared<Halved>(0.0));
+    CHECK(P_after(from_start, 64) == doctest::Approx(P_after(half, 64)).epsilon(1e-14));
+    // A count that changes inside a round waits for the next one.
+    if (std::string(name) == "workers" || std::string(name) == "inner_steps") {
+      LinearProblem late = whole;
+      late.hyperparameters.schedule(name, std::make_shared<Halved>(11.0));
+      CHECK(P_after(late, 64) == doctest::Approx(P_after(changed, 64)).epsilon(1e-14));
+    }
+  }
+  LinearProblem persistent = problem_of(data, "diloco", "learning_rate = 0.01");
+  persistent.hyperparameters.schedule("workers", std::make_shared<Halved>(16.0));
+  CHECK_THROWS_AS(LinearRecursion{persistent}, std::invalid_argument);
+}
+
+TEST_CASE("just below the largest learning rate the noiseless risk falls, just above it grows") {
+  const auto data = data_of(power_law(100, 0.7, 0.4), 0);
+  LinearProblem problem =
+      problem_of(data, "lookahead", "learning_rate = 0.1\ninner_steps = 8\nouter_learning_rate = 0.5");
+  const double eta_max = stability_threshold(problem, "learning_rate");
+  const auto late_ratio = [&](double factor) {
+    problem.hyperparameters.set("learning_rate", factor * eta_max);
+    return P_after(problem, 8 * 400) / P_after(problem, 8 * 399);
+  };
+  CHECK(late_ratio(0.98) < 1);
+  CHECK(late_ratio(1.02) == doctest::Approx(1.0205).epsilon(1e-4));
+  // The growth factor of the renewal matrix is that late ratio.
+  for (const double factor : {0.98, 1.02}) {
+    problem.hyperparameters.set("learning_rate", factor * eta_max);
+    const auto growth = edgewise::solvers::Renewal(periodic(problem)).growth();
+    CHECK(growth.growth_factor ==
+          doctest::Approx(P_after(problem, 8 * 3000) / P_after(problem, 8 * 2999)).epsilon(1e-4));
+    CHECK(growth.stable == (factor < 1));
+    if (factor > 1) CHECK(growth.failed.find("Perron") != std::string::npos);
+  }
+  problem.hyperparameters.set("learning_rate", 2.2);
+  CHECK_FALSE(is_stable(problem));
+  const auto findings = linear_stability(problem);
+  bool seen = false;
+  for (const Finding& f : findings) {
+    if (f.name == "steady_excess_mse") CHECK(std::isnan(std::get<double>(f.value)));
+    if (f.name == "reason") {
+      seen = true;
+      CHECK(std::get<std::string>(f.value).find("unstable") == 0);
+    }
+  }
+  CHECK(seen);
+  CHECK(linear_warnings(problem).front().find("even number of inner steps") != std::string::npos);
+  const auto scan = stability_scan(problem, "learning_rate", 0.01, 3, 20);
+  CHECK(scan.front().stable);
+  CHECK_FALSE(scan.back().stable);
+}
+
+TEST_CASE("lookahead's threshold and steady state tend to SGD's with long rounds (note two-phase 5)") {
+  const auto data = data_of(power_law(20, 0.7, 0.4), 0.1);
+  struct Row {
+    int H;
+    double half, beyond;
+  };
+  for (const Row& row : {Row{8, .640714, .432794}, Row{64, .564842, .511691}, Row{512, .545216, .536722}}) {
+    const auto threshold = [&](double xi) {
+      LinearProblem p = problem_of(data, "lookahead", "learning_rate = 0.1\nouter_learning_rate = 0.5");
+      p.hyperparameters.set("inner_steps", row.H);
+      p.hyperparameters.set("outer_learning_rate", xi);
+      return stability_threshold(p, "learning_rate");
+    };
+    CHECK(std::abs(threshold(0.5) - row.half) < 6e-7);
+    CHECK(std::abs(threshold(1.5) - row.beyond) < 6e-7);
+  }
+}
+
+TEST_CASE("the table of modes adds up to the steady state and knows the closed forms of lookahead") {
+  const auto data = problem_R();
+  const LinearProblem problem =
+      problem_of(data, "la-diloco", "learning_rate = 0.15\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.9");
+  double P = 0;
+  for (const ModeRow& row : mode_table(problem)) {
+    P += row.eigenvalue * row.stationary;
+    const double g = 1 - std::pow(1 - 0.15 * row.eigenvalue, 8);
+    CHECK(row.gain == doctest::Approx(g).epsilon(1e-10));
+    CHECK(row.contraction == doctest::Approx(0.9 * g).epsilon(1e-10));
+    CHECK(row.mean_radius == doctest::Approx(std::abs(1 - 0.9 * g)).epsilon(1e-10));
+    CHECK(row.stationary == doctest::Approx((1 - 0.9 * g) * (1 - 0.9 * g) * row.stationary + row.generated_noise));
+  }
+  CHECK(P == doctest::Approx(.0027505470).epsilon(1e-8));
+}
+
+TEST_CASE("weight decay leaves a bias, which the steady state holds") {
+  const auto data = data_of(power_law(24, 0.4, 0.3), 0.25);
+  for (const char* method : {"sgd", "lookahead"}) {
+    const LinearProblem problem = problem_of(data, method, "learning_rate = 0.12\nbatch = 2\nweight_decay = 0.05");
+    for (const Finding& f : linear_stability(problem))
+      if (f.name == "steady_excess_mse")
+        CHECK(std::get<double>(f.value) == doctest::Approx(P_after(problem, 40000)).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("local SGD with more workers makes more noise than one with their batches joined (note two-phase 6)") {
+  const auto data = data_of(power_law(120, 0.7, 0.4), 0.05);
+  // Largest excess over 40 rounds at eta = .2/f, xi = .5 f.
+  const auto excess = [&](double f) {
+    const auto problem = [&](double workers, double batch) {
+      LinearProblem p = problem_of(data, "la-diloco", "learning_rate = 0.2\ninner_steps = 6");
+      p.hyperparameters.set("learning_rate", 0.2 / f);
+      p.hyperparameters.set("outer_learning_rate", 0.5 * f);
+      p.hyperparameters.set("workers", workers);
+      p.hyperparameters.set("batch", batch);
+      return p;
+    };
+    LinearRecursion many(problem(4, 1)), one(problem(1, 4));
+    double most = 0;
+    for (std::uint64_t round = 1; round <= 40; ++round) {
+      many.advance(6 * round);
+      one.advance(6 * round);
+      CHECK(many.excess_mse() >= one.excess_mse() * (1 - 1e-13));
+      most = std::max(most, many.excess_mse() / one.excess_mse() - 1);
+    }
+    return most;
+  };
+  CHECK(excess(1) == doctest::Approx(1.00e-2).epsilon(0.01));
+  CHECK(excess(2) == doctest::Approx(2.9e-3).epsilon(0.02));
+  CHECK(excess(4) == doctest::Approx(8e-4).epsilon(0.1));
+  CHECK(excess(16) == doctest::Approx(6e-5).epsilon(0.1));
+}
+
+TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
+  auto data = data_of(power_law(60, 1, 0), 1, {0, 256});
+  const LinearProblem problem = problem_of(data, "sgd", "learning_rate = 0.1");
+  TuneOptions options;
+  options.evaluations = 200;
+  const Tuned found = tune(problem, {{"learning_rate", 1e-3, 1}}, options);
+  CHECK(found.on_bound.empty());
+  CHECK(found.evaluations == 200);
+  CHECK(found.value == tune(problem, {{"learning_rate", 1e-3, 1}}, options).value);
+  // The neighbours are worse.
+  const double eta = found.best.front().second;
+  for (const double factor : {0.9, 1.1}) {
+    LinearProblem near = problem;
+    near.hyperparameters.set("learning_rate", factor * eta);
+    CHECK(P_after(near, 256) > found.value);
+  }
+  const Tuned low = tune(problem, {{"learning_rate", 1e-3, 0.5 * eta}}, options);
+  CHECK(low.on_bound == std::vector<std::string>{"learning_rate"});
+  CHECK_THROWS_AS(tune(problem, {{"momentum", 0.1, 0.9}}, options), std::invalid_argument);
+  CHECK_THROWS_AS(tune(problem, {{"learning_rate", 0.0, 1}}, options), std::invalid_argument);
+}

@@ -1,0 +1,101 @@
+#include "models/least_squares/risk_variance.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace edgewise::models;
+
+namespace {
+
+VarianceProblem power_law(std::size_t d, double batch, double sigma2) {
+  VarianceProblem p;
+  for (std::size_t j = 1; j <= d; ++j) {
+    p.eigenvalue.push_back(std::pow(static_cast<double>(j), -1.2));
+    p.multiplicity.push_back(1);
+    p.initial_power.push_back(1.0 / static_cast<double>(j));
+  }
+  p.batch = batch;
+  p.noise_variance = sigma2;
+  return p;
+}
+
+}  // namespace
+
+TEST_CASE("blocks give the same variance as their coordinates one by one") {
+  VarianceProblem blocks{{1, 0.3}, {3, 4}, {2, 1.2}, 2, 0.2}, apart;
+  apart.batch = 2;
+  apart.noise_variance = 0.2;
+  apart.eigenvalue = {1, 1, 1, 0.3, 0.3, 0.3, 0.3};
+  apart.multiplicity.assign(7, 1);
+  apart.initial_power = {0.5, 1.5, 0, 0.3, 0.3, 0.3, 0.3};
+  VarianceRecursion a(blocks), b(apart);
+  for (int k = 0; k < 40; ++k) {
+    a.step(0.1);
+    b.step(0.1);
+  }
+  CHECK(a.excess_mse_variance() == doctest::Approx(b.excess_mse_variance()).epsilon(1e-11));
+  CHECK(a.parameter_error_variance() == doctest::Approx(b.parameter_error_variance()).epsilon(1e-11));
+  CHECK(a.excess_mse() == doctest::Approx(b.excess_mse()).epsilon(1e-13));
+}
+
+TEST_CASE("the contour reaches any step of the recursion") {
+  for (const double sigma2 : {0.0, 0.04}) {
+    const VarianceProblem problem = power_law(60, 4, sigma2);
+    VarianceRecursion recursion(problem);
+    const VarianceContour contour(problem, 0.4, 1e-12);
+    CHECK(contour.converges());
+    int k = 0;
+    for (const int target : {40, 200, 1500}) {
+      for (; k < target; ++k) recursion.step(0.4);
+      const auto v = contour.at(target);
+      CHECK(std::sqrt(v.excess_mse) == doctest::Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(1e-6));
+      CHECK(std::sqrt(v.parameter_error) ==
+            doctest::Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(1e-6));
+    }
+  }
+}
+
+TEST_CASE("below the variance threshold the variance settles, above it grows") {
+  const VarianceProblem problem = power_law(30, 1, 0.1);
+  const double threshold = variance_threshold(problem, 0.5), below = 0.985 * threshold, above = 1.015 * threshold;
+  CHECK(threshold < 0.5);
+  CHECK(VarianceContour(problem, below).converges());
+  CHECK_FALSE(VarianceContour(problem, above).converges());
+  const auto late_growth = [&](double eta) {
+    VarianceRecursion recursion(problem);
+    for (int k = 0; k < 6000; ++k) recursion.step(eta);
+    const double early = recursion.excess_mse_variance();
+    for (int k = 0; k < 3000; ++k) recursion.step(eta);
+    return recursion.excess_mse_variance() / early;
+  };
+  CHECK(late_growth(below) == doctest::Approx(1).epsilon(0.01));
+  CHECK(late_growth(above) > 3);
+}
+
+TEST_CASE("gradient descent has no variance threshold of its own") {
+  VarianceProblem problem = power_law(10, std::numeric_limits<double>::infinity(), 0);
+  CHECK(variance_threshold(problem, 1.7) == 1.7);
+}
+
+TEST_CASE("the large-dimension form approaches the exact variance as 1/d") {
+  double previous = 1;
+  for (const double d : {50.0, 200.0, 800.0}) {
+    const VarianceProblem problem{{1}, {d}, {1}, 1, 0.25};
+    VarianceRecursion exact(problem);
+    for (int k = 0; k < static_cast<int>(d); ++k) exact.step(1 / d);
+    const double times[] = {0, d};
+    const auto v = linear_noise_variance(problem, 1 / d, times);
+    CHECK(v[0] == 0);
+    const double gap = std::abs(std::sqrt(v[1] / exact.excess_mse_variance()) - 1);
+    CHECK(gap < 0.5 * previous);
+    CHECK(gap * d < 1.5);
+    previous = gap;
+  }
+}
+
+TEST_CASE("inconsistent problems are refused") {
+  CHECK_THROWS(VarianceRecursion(VarianceProblem{}));
+  CHECK_THROWS(VarianceRecursion(VarianceProblem{{1, 2}, {1}, {1, 1}, 1, 0}));
+}

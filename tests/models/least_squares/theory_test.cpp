@@ -1,0 +1,235 @@
+#include "models/least_squares/theory.hpp"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <cmath>
+
+#include "models/framework/model.hpp"
+#include "models/least_squares/sgd_modes.hpp"
+
+using namespace edgewise;
+
+namespace {
+
+std::unique_ptr<models::Problem> prepare(const std::string& toml, const std::vector<std::string>& overrides = {}) {
+  settings::Table table = settings::read_text(toml, "experiment.toml");
+  for (const auto& o : overrides) settings::override_value(table, o);
+  const models::Experiment experiment = models::read_experiment(table);
+  return models::find(experiment).prepare(experiment);
+}
+
+const char* const power_law = R"(
+model = "least-squares"
+[spectrum]
+kind = "power-law"
+dimension = 200
+alpha = 0.6
+beta = 0.5
+[noise]
+law = "gaussian"
+variance = 0.04
+[optimizer]
+learning_rate = 0.4
+batch = 4
+[time]
+at = [1, 10, 100, 1000]
+)";
+
+std::vector<double> excess(const std::string& toml, const std::vector<std::string>& overrides) {
+  return prepare(toml, overrides)->solve().find("excess_mse")->value;
+}
+
+std::string message(const std::vector<std::string>& overrides) {
+  try {
+    prepare(power_law, overrides)->solve();
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+// The recursion (1.1) as it stands in the note, with any schedule.
+std::vector<double> naive(std::size_t steps, const std::function<double(double)>& rate) {
+  std::vector<double> lambda, D, P;
+  for (int j = 1; j <= 200; ++j) {
+    lambda.push_back(std::pow(j, -1.2));
+    D.push_back(1.0 / j);
+  }
+  for (std::size_t k = 0; k <= steps; ++k) {
+    double p = 0;
+    for (std::size_t i = 0; i < 200; ++i) p += lambda[i] * D[i];
+    P.push_back(p);
+    const double eta = rate(static_cast<double>(k));
+    for (std::size_t i = 0; i < 200; ++i) {
+      const double x = eta * lambda[i];
+      D[i] = ((1 - x) * (1 - x) + x * x / 4) * D[i] + eta * eta / 4 * lambda[i] * (p + 0.04);
+    }
+  }
+  return P;
+}
+
+}  // namespace
+
+TEST_CASE("schedules act step by step in the recursion") {
+  const auto P = excess(power_law, {"schedule.kind=cosine", "time.at=[0, 7, 50, 300]"});
+  const auto expected = naive(300, [](double k) { return 0.4 * (1 + std::cos(M_PI * k / 300)) / 2; });
+  CHECK(P[1] == doctest::Approx(expected[7]).epsilon(1e-13));
+  CHECK(P[2] == doctest::Approx(expected[50]).epsilon(1e-13));
+  CHECK(P[3] == doctest::Approx(expected[300]).epsilon(1e-13));
+}
+
+TEST_CASE("iterating and jumping agree where they meet") {
+  // A schedule that is 1 everywhere forbids the jump.
+  const auto jumped = excess(power_law, {"time.at=[400, 3000]"});
+  const auto iterated = excess(power_law, {"time.at=[400, 3000]", "schedule.kind=table", "schedule.values=[1, 1]"});
+  for (std::size_t i = 0; i < jumped.size(); ++i) CHECK(jumped[i] == doctest::Approx(iterated[i]).epsilon(1e-11));
+}
+
+TEST_CASE("the integrators of the flow agree to the tolerance asked for") {
+  for (const char* level : {"homog", "diff", "log"}) {
+    const std::string l = std::string("theory.level=") + level;
+    const auto reference = excess(power_law, {"theory.method=ode", l, "theory.rtol=1e-12"});
+    for (const char* integrator : {"sdirk4", "etd", "explicit"}) {
+      const auto P = excess(power_law, {"theory.method=ode", l, std::string("theory.integrator=") + integrator});
+      for (std::size_t i = 0; i < P.size(); ++i) CHECK(P[i] == doctest::Approx(reference[i]).epsilon(2e-7));
+    }
+  }
+  const auto volterra = excess(power_law, {"theory.method=volterra"});
+  const auto homog = excess(power_law, {"theory.method=ode", "theory.level=homog"});
+  for (std::size_t i = 0; i < volterra.size(); ++i) CHECK(volterra[i] == doctest::Approx(homog[i]).epsilon(1e-7));
+}
+
+TEST_CASE("a schedule in continuous time approaches the recursion as the horizon grows") {
+  const auto gap = [](const std::string& steps) {
+    const std::vector<std::string> common = {"schedule.kind=polynomial", "time.at=[" + steps + "]",
+                                             "optimizer.learning_rate=0.05"};
+    auto ode = common;
+    ode.insert(ode.end(), {"theory.method=ode", "theory.level=log"});
+    return std::abs(excess(power_law, ode).back() / excess(power_law, common).back() - 1);
+  };
+  const double coarse = gap("500"), fine = gap("4000");
+  CHECK(fine < 0.3 * coarse);
+  CHECK(fine < 2e-3);
+}
+
+TEST_CASE("the parts of the risk add up") {
+  for (const char* method : {"recursion", "ode"}) {
+    const auto t = prepare(power_law, {std::string("theory.method=") + method, "theory.decomposition=true"})->solve();
+    for (std::size_t i = 0; i < t.steps.size(); ++i) {
+      const double total = t.find("excess_mse_bias")->value[i] + t.find("excess_mse_kernel")->value[i] +
+                           t.find("excess_mse_label_noise")->value[i];
+      CHECK(total == doctest::Approx(t.find("excess_mse")->value[i]).epsilon(1e-11));
+    }
+    CHECK(t.find("excess_mse_kernel")->value[0] == 0);
+  }
+}
+
+TEST_CASE("local exponents approach the predicted one") {
+  const auto t = prepare(power_law, {"spectrum.dimension=1e12", "spectrum.alpha=1", "spectrum.beta=0.75",
+                                     "noise.variance=0", "optimizer.learning_rate=0.3", "optimizer.batch=1",
+                                     "time.at=[1e9, 3e9, 1e10]", "theory.exponents=true"})
+                     ->solve();
+  CHECK(t.find("excess_mse_exponent")->value[2] == doctest::Approx(-1.25).epsilon(2e-3));
+  CHECK(std::isnan(t.find("excess_mse_exponent")->value[0]));
+}
+
+TEST_CASE("bands under a schedule and by nodes match the full recursion") {
+  const auto std_of = [](const std::vector<std::string>& overrides) {
+    auto all = overrides;
+    all.push_back("theory.bands=true");
+    return prepare(power_law, all)->solve().find("excess_mse")->std;
+  };
+  const auto constant = std_of({"time.at=[10, 100]"});
+  const auto scheduled = std_of({"time.at=[10, 100]", "schedule.kind=table", "schedule.values=[1, 1]"});
+  for (std::size_t i = 1; i < constant.size(); ++i) CHECK(scheduled[i] == doctest::Approx(constant[i]).epsilon(1e-12));
+  // 1e6 steps: nodes and the contour; at the steady state nothing changes any more.
+  const auto late = std_of({"time.at=[20000, 1000000]"});
+  CHECK(late[2] == doctest::Approx(late[1]).epsilon(1e-5));
+  CHECK(late[2] == doctest::Approx(0.0056333858).epsilon(1e-5));
+}
+
+TEST_CASE("divergence is a result: output ends there, and the step is named") {
+  for (const char* method : {"recursion", "ode", "volterra"}) {
+    // The homog level, and with it the Volterra equation, is stable up to a higher rate.
+    const std::string rate = std::string(method) == "volterra" ? "2.2" : "1.5";
+    const auto t = prepare(power_law, {"optimizer.learning_rate=" + rate, "time.at=[10, 100, 1e6]",
+                                       std::string("theory.method=") + method})
+                       ->solve();
+    CAPTURE(method);
+    REQUIRE(t.diverged_at);
+    CHECK(t.steps.back() <= 100);
+    CHECK(*t.diverged_at > 100);
+    CHECK(*t.diverged_at < 1e6);
+    for (const double P : t.find("excess_mse")->value) CHECK(std::isfinite(P));
+  }
+  // The step itself: iterate the note's recursion until P exceeds 1e100 of its scale.
+  std::size_t k = 0;
+  const auto P = naive(3000, [](double) { return 1.5; });
+  while (P[k] <= 1e100 * (P[0] + 0.04)) ++k;
+  const auto t = prepare(power_law, {"optimizer.learning_rate=1.5", "time.at=[1e6]"})->solve();
+  CHECK(*t.diverged_at == static_cast<double>(k));
+}
+
+TEST_CASE("theory: properties of the recursion") {
+  rc::check("P is linear in the start and the noise, and larger noise never helps", [] {
+    const double eta = *rc::gen::inRange(1, 40) / 100.0, sigma2 = *rc::gen::inRange(0, 50) / 10.0;
+    const auto P = [&](double s2, double scale) {
+      return excess(power_law,
+                    {"optimizer.learning_rate=" + std::to_string(eta), "noise.variance=" + std::to_string(s2),
+                     "initial.scale=" + std::to_string(1 - scale), "time.at=[30]"})
+          .back();
+    };
+    RC_ASSERT(std::abs(P(sigma2, 1) - P(sigma2, 0) - P(0, 1)) <= 1e-10 * P(sigma2, 1));
+    RC_ASSERT(std::abs(P(0, 2) - 4 * P(0, 1)) <= 1e-9 * P(0, 2));
+    RC_ASSERT(P(sigma2 + 1, 1) > P(sigma2, 1));
+  });
+}
+
+TEST_CASE("perturbed coefficients change the answer by about as much") {
+  const double P = excess(power_law, {}).back();
+  CHECK(excess(power_law, {"theory.scale_label_noise=1.03"}).back() == doctest::Approx(1.03 * P).epsilon(3e-3));
+  CHECK(excess(power_law, {"theory.scale_feedback=1.03"}).back() > 1.02 * P);
+  CHECK(excess(power_law, {"theory.scale_contraction=1.03"}).back() < 0.99 * P);
+  CHECK_FALSE(prepare(power_law, {"theory.scale_feedback=1.03"})->solve().exact);
+  CHECK(prepare(power_law, {})->solve().exact);
+}
+
+TEST_CASE("what a method cannot do is said in one line") {
+  CHECK(message({"theory.method=volterra", "schedule.kind=cosine"}).find("volterra needs a constant schedule") !=
+        std::string::npos);
+  CHECK(message({"theory.method=ode", "theory.integrator=contour", "schedule.kind=cosine"})
+            .find("contour needs a constant schedule") != std::string::npos);
+  CHECK(message({"theory.bands=true", "noise.law=laplace"}).find("Gaussian data and Gaussian labels only") !=
+        std::string::npos);
+  CHECK(message({"theory.method=sde", "optimizer.batch=inf"}).find("finite batch") != std::string::npos);
+  CHECK(message({"theory.method=sde", "spectrum.dimension=1e9"}).find("sde needs every coordinate") !=
+        std::string::npos);
+  CHECK(message({"theory.level=homogg"}).find("did you mean 'homog'?") != std::string::npos);
+}
+
+TEST_CASE("the SDE has the mean of SGD, and says that it has not its spread") {
+  const auto t = prepare(power_law, {"theory.method=sde", "theory.paths=400", "time.at=[10, 50]"})->solve();
+  const auto exact = excess(power_law, {"theory.method=ode", "theory.level=homog", "time.at=[10, 50]"});
+  for (std::size_t i = 1; i < t.steps.size(); ++i) {
+    const double z = (t.find("excess_mse")->value[i] - exact[i]) / t.find("excess_mse_sde_sem")->value[i];
+    // The SDE's rank-one noise raises the mean by O(eta lambda_max); the paths are few enough not to see it.
+    CHECK(std::abs(z) < 5);
+  }
+  CHECK(t.warnings.size() >= 2);
+  CHECK(t.find("excess_mse")->std.empty());
+}
+
+TEST_CASE("compressed power laws give the risk of every mode over the whole horizon") {
+  const std::vector<std::string> base = {"spectrum.dimension=20000", "spectrum.alpha=0.8",
+                                         "spectrum.beta=0.7",        "optimizer.batch=1",
+                                         "noise.variance=0",         "time.at=[1, 30, 1e3, 1e5, 1e7, 1e8]"};
+  auto exact = base, nodes = base;
+  exact.push_back("spectrum.nodes=exact");
+  nodes.insert(nodes.end(), {"spectrum.nodes=compressed", "spectrum.compress=1e-6"});
+  const auto a = excess(power_law, exact), b = excess(power_law, nodes);
+  double worst = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(b[i] / a[i] - 1));
+  CHECK(worst < 3e-6);
+  CHECK(worst > 1e-12);  // it is another computation
+}

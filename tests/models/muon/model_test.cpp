@@ -1,0 +1,187 @@
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/framework/model.hpp"
+#include "models/muon/phases.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+
+namespace {
+
+std::unique_ptr<Problem> problem_of(const std::string& text) {
+  const Experiment experiment =
+      read_experiment(settings::read_text("model = \"matrix-least-squares\"\n" + text, "test"));
+  return find(experiment).prepare(experiment);
+}
+
+std::string case_of(double alpha, double B, const std::string& kind, double eta, const std::string& more = "") {
+  return fmt::format(
+      "[spectrum]\nkind = \"power-law\"\ndimension = 128\nalpha = {}\nbeta = 0.3\n[noise]\nrelative_variance = 0.25\n"
+      "[optimizer]\nkind = \"{}\"\nlearning_rate = {}\nbatch = {}\n[time]\nat = [30, 100, 300]\n{}",
+      alpha, kind, eta, B, more);
+}
+
+// First passage of level by log-log interpolation.
+double passage(const Trajectory& t, double level) {
+  const auto& P = t.columns[0].value;
+  for (std::size_t i = 1; i < P.size(); ++i)
+    if (P[i] < level) {
+      if (t.steps[i - 1] == 0) return t.steps[i];
+      const double f = std::log(level / P[i - 1]) / std::log(P[i] / P[i - 1]);
+      return t.steps[i - 1] * std::pow(t.steps[i] / t.steps[i - 1], f);
+    }
+  return std::nan("");
+}
+
+}  // namespace
+
+TEST_CASE("the dressed recursion gives the note's digits") {
+  const double root = std::sqrt(128.0);
+  struct Row {
+    std::string text;
+    double at[3];
+  };
+  const std::string dressed = "[theory]\ndressed = true\n";
+  for (const Row& row : {Row{case_of(.4, 128, "signsvd", .02, dressed), {.74819, .39429, .19714}},
+                         Row{case_of(.4, 32, "signsvd", .02, dressed), {.88239, .66190, .34593}},
+                         Row{case_of(.4, 32, "signsgd", .02 / root, dressed), {.70655, .45875, .36871}},
+                         Row{case_of(.75, 128, "signsvd", .01, dressed), {.79315, .42528, .07304}},
+                         Row{case_of(.75, 128, "signsgd", .005 / root, dressed), {.50514, .17204, .07306}}}) {
+    const Trajectory t = problem_of(row.text)->solve();
+    for (std::size_t i = 0; i < 3; ++i)
+      CHECK(t.columns[0].value[i + 1] / t.columns[0].value[0] == doctest::Approx(row.at[i]).epsilon(5e-3));
+  }
+}
+
+TEST_CASE("the real algorithm stays within 6% of the dressed theory") {
+  const auto problem = problem_of(case_of(.4, 32, "signsvd", .02));
+  const Trajectory theory = problem->reference();
+  const auto simulation = problem->simulate();
+  double mean[3] = {};
+  for (std::uint64_t r = 0; r < 4; ++r) {
+    const auto replica = simulation->replica(3, r);
+    double out[2];
+    for (std::size_t i = 0; i < 3; ++i) {
+      replica->advance(i == 0 ? 30 : i == 1 ? 100 : 300);
+      replica->observe(out);
+      mean[i] += out[0] / 4;
+    }
+  }
+  for (std::size_t i = 0; i < 3; ++i) CHECK(mean[i] == doctest::Approx(theory.columns[0].value[i + 1]).epsilon(0.06));
+}
+
+TEST_CASE("the note's four points: which optimizer is ahead, to the end of convergence") {
+  struct Point {
+    double alpha, beta, least, largest;
+    char label;
+  };
+  for (const Point& p : {Point{.3, 1, -.358, .007, 'S'}, Point{.75, 1, -.411, .317, 'T'},
+                         Point{1.5, .5, -.020, 1.314, 'V'}, Point{1.5, 2, -.293, 1.171, 'T'}}) {
+    Trajectory t[2];
+    double resolution = 0;
+    for (int i = 0; i < 2; ++i) {
+      t[i] =
+          problem_of(fmt::format("[spectrum]\nkind = \"power-law\"\ndimension = 100000\nalpha = {}\nbeta = {}\n"
+                                 "compress = 1e-6\n[optimizer]\nkind = \"{}\"\nprotocol = \"adaptive\"\n[time]\nsteps "
+                                 "= 1\npoints = 600\n[theory]\nmethod = \"ode\"\ncoefficients = "
+                                 "\"idealised\"\nresolutions = 30\n",
+                                 p.alpha, p.beta, i == 0 ? "signsvd" : "signsgd"))
+              ->solve();
+    }
+    for (const auto& [name, value] : t[0].report)
+      if (name == "resolution_time_signsvd") resolution = value;
+    double deepest = 0;
+    for (std::size_t i = 0; i < t[0].steps.size(); ++i)
+      if (t[0].steps[i] <= 5 * resolution) deepest = t[0].columns[0].value[i];
+    const double P0 = t[0].columns[0].value[0], from = P0 / 4, to = std::min(P0 / 8, deepest);
+    double least = 1e9, largest = -1e9;
+    for (int i = 0; i < 40; ++i) {
+      const double level = from * std::pow(to / from, i / 39.0);
+      const double rho = std::log(passage(t[1], level) / passage(t[0], level)) / std::log(1e5);
+      least = std::min(least, rho);
+      largest = std::max(largest, rho);
+    }
+    CAPTURE(p.alpha);
+    CAPTURE(p.beta);
+    CHECK(least == doctest::Approx(p.least).epsilon(0.02).scale(1));
+    CHECK(largest == doctest::Approx(p.largest).epsilon(0.02).scale(1));
+    const char label = largest > .05 ? (least < -.05 ? 'T' : 'V') : (least < -.05 ? 'S' : '-');
+    CHECK(label == p.label);
+    CHECK(label == predicted_phase(p.alpha, p.beta, true));
+  }
+}
+
+TEST_CASE("what matrix least squares refuses, and why") {
+  const auto fails = [](const std::string& text, const std::string& part) {
+    try {
+      problem_of(text)->solve();
+      FAIL_CHECK("accepted");
+    } catch (const settings::Error& e) {
+      CHECK_MESSAGE(std::string(e.what()).find(part) != std::string::npos, e.what());
+    }
+  };
+  fails(case_of(.4, 1, "signsvd", .02), "min(m, n, B) >= 2");
+  fails(case_of(.4, 32, "newton-schulz", .02, "[theory]\ncoefficients = \"fixed-point\"\n"), "null draws only");
+  fails(case_of(.4, 32, "signsvd", .02, "[theory]\nmethod = \"ode\"\ndressed = true\n"),
+        "needs method = \"recursion\"");
+  fails(case_of(.4, 32, "signsvd", .02, "[theory]\npowers = [129]\n"), "there is no column 129 of 128");
+}
+
+TEST_CASE("the ODE is the recursion's limit: the difference halves with the learning rate") {
+  double gap[2];
+  for (int i = 0; i < 2; ++i) {
+    const double eta = i == 0 ? .004 : .002;
+    const auto text = [&](const char* method) {
+      return fmt::format(
+          "[spectrum]\nkind = \"power-law\"\ndimension = 128\nalpha = 0.4\nbeta = 0.3\n[noise]\n"
+          "relative_variance = 0.25\n[optimizer]\nkind = \"signsvd\"\nlearning_rate = {}\n[time]\nat = [{}]\n"
+          "[theory]\nmethod = \"{}\"\ndressed = false\n",
+          eta, i == 0 ? 400 : 800, method);
+    };
+    const double ode = problem_of(text("ode"))->solve().columns[0].value.back();
+    gap[i] = std::abs(problem_of(text("recursion"))->solve().columns[0].value.back() / ode - 1);
+  }
+  CHECK(gap[0] < 0.05);
+  CHECK(gap[0] / gap[1] == doctest::Approx(2).epsilon(0.1));
+}
+
+TEST_CASE("what only a simulation covers") {
+  std::string momentum = case_of(.4, 32, "signsvd", .02);
+  momentum.replace(momentum.find("batch = "), 8, "momentum = 0.9\nbatch = ");
+  const std::string noiseless =
+      "[spectrum]\nkind = \"power-law\"\ndimension = 16\nalpha = 0.4\nbeta = 0.3\n[data]\nlabels = \"vector\"\n"
+      "[optimizer]\nkind = \"signsvd\"\nlearning_rate = 0.02\n[time]\nsteps = 4\n";
+  for (const std::string& text : {momentum, noiseless}) {
+    const auto problem = problem_of(text);
+    CHECK_THROWS_AS(problem->solve(), settings::Error);
+    const auto simulation = problem->simulate();
+    const auto replica = simulation->replica(1, 0);
+    replica->advance(4);
+    double out[2];
+    replica->observe(out);
+    CHECK(std::isfinite(out[0]));
+  }
+}
+
+TEST_CASE("guards are reported: an adaptive rate beyond gamma_max is unstable, a far larger one overshoots") {
+  const auto flag = [](const std::string& text, const std::string& name) {
+    for (const Finding& f : problem_of(text)->stability())
+      if (f.name == name) return std::get<bool>(f.value);
+    FAIL("no finding " << name);
+    return false;
+  };
+  for (const double fraction : {0.9, 1.1, 1e6}) {
+    std::string text = case_of(.4, 128, "signsvd", .02);
+    text.replace(text.find("learning_rate = 0.02"), 20,
+                 fmt::format("protocol = \"adaptive\"\ngamma_fraction = {}", fraction));
+    CHECK(flag(text, "stable") == (fraction < 1));
+    if (fraction > 2) CHECK(flag(text, "step_too_large"));
+  }
+  CHECK_FALSE(flag(case_of(.4, 128, "signsvd", .001), "step_too_large"));
+  for (const double eta : {0.001, 1000.0}) CHECK(flag(case_of(.4, 128, "signsvd", eta), "stable"));
+}

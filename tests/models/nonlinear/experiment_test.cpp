@@ -1,0 +1,177 @@
+// Experiments of models residual-sgd and sign-sgd from text to results, warnings, findings, and every bad input.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+
+namespace {
+
+std::string experiment(const std::string& model, const std::string& optimizer, const std::string& more = "",
+                       const std::string& noise = "law = 'gaussian'\nvariance = 0.25") {
+  return "model = '" + model +
+         "'\n[spectrum]\nkind = 'power-law'\ndimension = 40\nalpha = 0.25\nbeta = 0.5\n[noise]\n" + noise +
+         "\n[optimizer]\n" + optimizer + "\n[time]\nsteps = 50\npoints = 5\n" + more;
+}
+
+const models::Finding* find(const std::vector<models::Finding>& findings, const std::string& name) {
+  for (const auto& finding : findings)
+    if (finding.name == name) return &finding;
+  return nullptr;
+}
+
+bool warns(const models::Problem& problem, const std::string& part) {
+  for (const std::string& warning : problem.warnings())
+    if (warning.find(part) != std::string::npos) return true;
+  return false;
+}
+
+const std::string cauchy = "law = 'cauchy'\nscale = 0.5";
+
+}  // namespace
+
+TEST_CASE("every method solves, simulates and has findings") {
+  struct Case {
+    std::string model, optimizer;
+  };
+  for (const Case& c :
+       {Case{"residual-sgd", "kind = 'sgd'"}, Case{"residual-sgd", "kind = 'clip'\nthreshold = 2"},
+        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nbatch = 3"}, Case{"residual-sgd", "kind = 'lad'"},
+        Case{"residual-sgd", "kind = 'quantile'\ntau = 0.3"}, Case{"residual-sgd", "kind = 'reject'\nthreshold = 2"},
+        Case{"residual-sgd", "kind = 'mean-clip'\nthreshold = 2\nbatch = 4"},
+        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nthreshold_rule = 'quantile'"},
+        Case{"residual-sgd", "kind = 'clip'\nthreshold_rule = 'optimal'"},
+        Case{"sign-sgd", "kind = 'sign-late'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-early'\nbatch = 4"},
+        Case{"sign-sgd", "kind = 'sign-majority'\nbatch = 4"}, Case{"sign-sgd", "kind = 'sign-ema'"},
+        Case{"sign-sgd", "kind = 'ema-sign'"}, Case{"sign-sgd", "kind = 'adam'\nbatch = 2"},
+        Case{"residual-sgd", "kind = 'custom'\nchi = 'r / (1 + abs(r))'"},
+        Case{"sign-sgd", "kind = 'adam'\nbeta2 = 0.95"}}) {
+    CAPTURE(c.optimizer);
+    const auto problem = prepare(experiment(c.model, c.optimizer + "\nlearning_rate = 0.002"));
+    const models::Trajectory t = problem->solve();
+    REQUIRE(t.find("excess_mse"));
+    REQUIRE(t.find("risk"));
+    CHECK(t.find("excess_mse")->value.size() == 5);
+    CHECK(t.find("excess_mse")->value.back() < t.find("excess_mse")->value.front());
+    CHECK(t.find("risk")->value[2] == Approx((t.find("excess_mse")->value[2] + 0.25) / 2));
+    const auto simulation = problem->simulate();
+    const auto replica = simulation->replica(1, 0);
+    replica->advance(50);
+    std::vector<double> seen(simulation->observables().size());
+    replica->observe(seen);
+    CHECK(seen[0] == Approx(t.find("excess_mse")->value.back()).epsilon(0.25));
+    CHECK(find(problem->stability(), "greedy_learning_rate"));
+  }
+}
+
+TEST_CASE("without a variance there is no risk, and no theory of plain SGD") {
+  const auto sign = prepare(experiment("sign-sgd", "learning_rate = 0.002", "", cauchy));
+  CHECK(!sign->solve().find("risk"));
+  CHECK(sign->simulate()->observables().size() == 1);
+  CHECK(holds(error_of(experiment("residual-sgd", "learning_rate = 0.002", "", cauchy), true),
+              "x.toml: noise.law: the variance of cauchy is infinite"));
+  CHECK(holds(error_of(experiment("least-squares", "learning_rate = 0.002", "", cauchy)),
+              "x.toml: noise.variance: must be finite for least squares"));
+}
+
+TEST_CASE("findings") {
+  const auto findings =
+      prepare(experiment("residual-sgd", "kind = 'clip'\nthreshold = 3\nlearning_rate = 0.01", "", cauchy))
+          ->stability();
+  CHECK(std::get<bool>(find(findings, "stable")->value));
+  CHECK(std::isfinite(std::get<double>(find(findings, "optimal_threshold")->value)));
+  CHECK(std::isinf(std::get<double>(find(findings, "clipping_gain")->value)));
+  const auto diverges = prepare(experiment("residual-sgd", "gamma = 2.5"))->stability();
+  CHECK(!std::get<bool>(find(diverges, "stable")->value));
+  const auto placed = [](const std::string& noise) {
+    const auto found = prepare(experiment("sign-sgd", "learning_rate = 0.002\nbatch = 8", "", noise))->stability();
+    return std::get<std::string>(find(found, "best_placement")->value);
+  };
+  CHECK(placed(cauchy) == "early");
+  CHECK(placed("law = 'gaussian'\nvariance = 0.25") == "late");
+}
+
+TEST_CASE("warnings") {
+  CHECK(warns(*prepare(experiment("sign-sgd", "learning_rate = 0.002\nbatch = 16")), "not delocalised"));
+  const std::string flat =
+      "model = 'sign-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 40\n[optimizer]\nlearning_rate = 0.01\n"
+      "[time]\nsteps = 4\n";
+  CHECK(prepare(flat)->warnings().empty());
+  CHECK(warns(*prepare(experiment("sign-sgd", "kind = 'sign-ema'\nlearning_rate = 0.05")), "eta << 1 - its beta"));
+  CHECK(
+      warns(*prepare(experiment("residual-sgd", "kind = 'mean-clip'\nlearning_rate = 0.01\nthreshold = 1\nbatch = 9")),
+            "exceeds a tenth of (tr K)^2/tr K^2"));
+  const std::string steep =
+      "model = 'residual-sgd'\n[spectrum]\nkind = 'power-law'\ndimension = 40\nalpha = 1\nbeta = 0.5\n[optimizer]\n"
+      "kind = 'clip'\nthreshold = 1\nlearning_rate = 0.01\n[time]\nsteps = 4\n";
+  CHECK(warns(*prepare(steep), "intrinsic dimension tr K/|K| = 1.6 is below 5"));
+}
+
+TEST_CASE("bases: the same eigenvalues, other coordinates") {
+  const std::string eigen = experiment("sign-sgd", "learning_rate = 0.004");
+  const std::string cosine = experiment("sign-sgd", "learning_rate = 0.004", "[data]\nbasis = 'cosine'\n");
+  const auto a = prepare(eigen)->solve(), b = prepare(cosine)->solve();
+  CHECK(a.find("excess_mse")->value[0] == Approx(b.find("excess_mse")->value[0]).epsilon(1e-12));
+  CHECK(std::abs(a.find("excess_mse")->value[4] - b.find("excess_mse")->value[4]) > 1e-3);
+}
+
+TEST_CASE("bad input") {
+  const auto sign = [](const std::string& optimizer, const std::string& more = "") {
+    return experiment("sign-sgd", optimizer, more);
+  };
+  const auto residual = [](const std::string& optimizer, const std::string& more = "") {
+    return experiment("residual-sgd", optimizer, more);
+  };
+  CHECK(holds(error_of(sign("kind = 'sign-lat'\nlearning_rate = 1")), "did you mean 'sign-late'?"));
+  CHECK(holds(error_of(sign("")), "x.toml: optimizer.learning_rate: is required"));
+  CHECK(holds(error_of(sign("learning_rate = 0")), "x.toml: optimizer.learning_rate: must be > 0"));
+  CHECK(holds(error_of(sign("learning_rate = 1\ngamma = 1")), "give either learning_rate or gamma"));
+  CHECK(holds(error_of(sign("gamma = 1\nlearning_rate_rule = 'greedy'")), "x.toml: optimizer.gamma"));
+  CHECK(holds(error_of(sign("learning_rate = 1\nbatch = 0.5")), "x.toml: optimizer.batch: must be >= 1"));
+  CHECK(holds(error_of(sign("learning_rate = 1\nbatch = 1.5")), "x.toml: optimizer.batch: must be a whole number"));
+  CHECK(holds(error_of(sign("kind = 'sign-ema'\nlearning_rate = 1\nema = 1")), "x.toml: optimizer.ema: must be"));
+  CHECK(holds(error_of(sign("learning_rate = 1", "[initial]\nscale = 1\n")), "x.toml: initial: this model starts at"));
+  CHECK(holds(error_of(sign("learning_rate = 1", "[data]\nlaw = 'rows'\n")), "x.toml: data.law: rows needs"));
+  CHECK(holds(error_of(sign("learning_rate = 1", "[theory]\nmethod = 'volterra'\n")), "x.toml: theory.method"));
+  CHECK(holds(error_of(sign("kind = 'ema-sign'\nlearning_rate = 0.001", "[theory]\nbands = true\n"), true),
+              "x.toml: theory.bands: not known for 'ema-sign'"));
+  CHECK(holds(error_of(residual("kind = 'clip'\nlearning_rate = 1")), "x.toml: optimizer.threshold: is required"));
+  CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 0\nlearning_rate = 1")),
+              "optimizer.threshold: must be > 0"));
+  CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 2\nthreshold_rule = 'quantile'\nlearning_rate = 1")),
+              "under the rule quantile it is a probability"));
+  CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 2\nthreshold_rule = 'optimal'\nlearning_rate = 1")),
+              "the rule optimal finds it"));
+  CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = inf\nthreshold_rule = 'sqrt-risk'\nlearning_rate = 1")),
+              "must be finite under the rule sqrt-risk"));
+  CHECK(holds(error_of(sign("kind = 'adam'\nbeta2 = 0.5\nlearning_rate = 0.001"), true),
+              "x.toml: optimizer.beta2: the theory of adam needs 0.9 <= beta2 < 1"));
+  CHECK(error_of(sign("kind = 'adam'\nbeta2 = 0.5\nlearning_rate = 0.001"), false, true) == "no error");
+  CHECK(
+      holds(error_of(sign("kind = 'per-example-adam'\nlearning_rate = 0.001")), "x.toml: optimizer.batch: a variance"));
+  CHECK(holds(error_of(sign("kind = 'per-example-adam'\nbatch = 4\nlearning_rate = 0.001\nzeta = 1\nsecond_moment = "
+                            "'mean'")),
+              "x.toml: optimizer.zeta: give either zeta or second_moment"));
+  CHECK(holds(error_of(sign("kind = 'per-example-adam'\nbatch = 4\nlearning_rate = 0.001\nzeta = 0\nfloor = 0")),
+              "x.toml: optimizer.floor: must be > 0"));
+  CHECK(holds(error_of(residual("kind = 'custom'\nlearning_rate = 0.01")), "x.toml: optimizer.chi: is required"));
+  CHECK(holds(error_of(residual("kind = 'custom'\nchi = 'r +'\nlearning_rate = 0.01")), "x.toml: optimizer.chi: "));
+  CHECK(holds(error_of(residual("kind = 'custom'\nchi = '1/r'\nlearning_rate = 0.01")),
+              "x.toml: optimizer.chi: is inf at r = 0"));
+  CHECK(
+      holds(error_of(residual("kind = 'huber'\nthreshold = 1\nlearning_rate = 0.01", "[theory]\nnorm_spread = true\n")),
+            "x.toml: theory.norm_spread: is for residual methods on rows"));
+  CHECK(holds(error_of(residual("kind = 'quantile'\ntau = 1\nlearning_rate = 1")), "x.toml: optimizer.tau: must be"));
+  CHECK(holds(error_of(residual("kind = 'sgd'\nthreshold = 1\nlearning_rate = 1")), "unknown key"));
+  CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),
+              "needs data.law = \"rows\""));
+}

@@ -1,0 +1,208 @@
+// Experiments of model quadratic-regression from text to results, findings, and every bad input.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "models/quadratic_regression/mean_square.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+
+namespace {
+
+const std::string sizes = "outputs = 40\nparameters = 80\ncurvature = 4\n";
+
+std::string experiment(const std::string& optimizer, const std::string& data = sizes, const std::string& more = "") {
+  return "model = 'quadratic-regression'\n[data]\n" + data + "[optimizer]\n" + optimizer +
+         "\n[time]\nat = [1, 2, 5, 10, 20, 40]\n" + more;
+}
+
+const std::string instance_f =
+    "ensemble = 'given'\nz0 = [1, -2]\nJ0 = [[1, 0, 1], [0, 2, -1]]\n"
+    "Q = [[1, 2, 0], [2, 0, -1], [0, -1, 1], [0, 1, 1], [1, -1, 0], [1, 0, 2]]\n";
+
+double number(const std::vector<models::Finding>& findings, const std::string& name) {
+  for (const auto& f : findings)
+    if (f.name == name) return std::get<double>(f.value);
+  return std::nan("");
+}
+
+}  // namespace
+
+TEST_CASE("the theory's columns are the limit's, at the recorded steps") {
+  const auto problem = prepare(experiment("learning_rate = 0.2"));
+  const models::Trajectory t = problem->solve();
+  CHECK(t.steps == std::vector<double>{0, 1, 2, 5, 10, 20, 40});
+  CHECK(t.find("loss")->value[3] == Approx(0.0793079012).epsilon(1e-9));
+  CHECK(t.find("parameter_power")->value[6] == Approx(0.3994394608).epsilon(1e-9));
+  CHECK(t.find("ntk_mean")->value[6] == Approx(1 + 4 * 0.3994394608).epsilon(1e-9));
+  const double edge = std::pow(1 + std::sqrt(0.5), 2);
+  CHECK(t.find("ntk_max")->value[6] == Approx((1 + 4 * 0.3994394608) * edge).epsilon(1e-9));
+  CHECK(t.find("eta_lambda_max")->value[6] == Approx(0.2 * (1 + 4 * 0.3994394608) * edge).epsilon(1e-9));
+  CHECK_FALSE(t.exact);
+  CHECK(t.labels ==
+        std::vector<std::pair<std::string, std::string>>{{"outcome", "not converged"}, {"post_eos", "never"}});
+  CHECK(problem->reference().find("ntk_max") == nullptr);
+  CHECK(problem->reference().find("loss") != nullptr);
+}
+
+TEST_CASE("beyond the edge the theory says so, and its claim ends before it") {
+  const auto problem = prepare(experiment("learning_rate = 0.3"));
+  const models::Trajectory t = problem->solve();
+  CHECK(t.labels[1].first == "post_eos");
+  const double from = std::stod(t.labels[1].second);
+  CHECK(from > 5);
+  CHECK(from < 40);
+  CHECK(holds(t.warnings.at(0), "post_eos: eta lambda_+ exceeds 2 from step"));
+  CHECK(t.steps.back() == 40);
+  const models::Trajectory compared = problem->reference();
+  CHECK(compared.steps.back() == 40);
+  REQUIRE(compared.valid_until);
+  CHECK(*compared.valid_until == from - 1);
+  CHECK_FALSE(prepare(experiment("learning_rate = 0.2"))->solve().valid_until);
+}
+
+TEST_CASE("a start that all replicas share is said to depart from the limit") {
+  for (const std::string key : {"shared_initial", "shared_instance"}) {
+    const auto t = prepare(experiment("learning_rate = 0.2", sizes + key + " = true\n"))->solve();
+    REQUIRE(t.warnings.size() == 1);
+    CHECK(holds(t.warnings[0], "all replicas have one start"));
+  }
+  CHECK(prepare(experiment("learning_rate = 0.2"))->solve().warnings.empty());
+}
+
+TEST_CASE("divergence of the limit, and a schedule") {
+  const models::Trajectory t = prepare(experiment("learning_rate = 0.8"))->solve();
+  REQUIRE(t.diverged_at);
+  CHECK(t.steps.back() < *t.diverged_at);
+  CHECK(t.labels[0].second == "diverged");
+  const auto constant = prepare(experiment("learning_rate = 0.2"))->solve();
+  const auto cosine =
+      prepare(experiment("learning_rate = 0.2", sizes, "[schedule]\nkind = 'cosine'\nfloor = 0.1"))->solve();
+  CHECK(cosine.find("loss")->value[6] > 2 * constant.find("loss")->value[6]);
+  CHECK(cosine.find("loss")->value[1] == Approx(constant.find("loss")->value[1]).epsilon(1e-12));
+}
+
+TEST_CASE("gradient flow is the limit of small rates; early time its beginning") {
+  const auto flow = prepare(experiment("learning_rate = 0.01", sizes, "[theory]\nmethod = 'flow'"))->solve();
+  const auto memory = prepare(experiment("learning_rate = 0.01"))->solve();
+  CHECK(flow.find("loss")->value[6] == Approx(memory.find("loss")->value[6]).epsilon(0.02));
+  CHECK(flow.find("loss")->value[6] != memory.find("loss")->value[6]);
+  const auto early = prepare(experiment("learning_rate = 0.01", sizes, "[theory]\nmethod = 'early-time'"))->solve();
+  const double grown = memory.find("ntk_mean")->value[4] - 1;
+  CHECK(early.find("ntk_mean")->value[4] - 1 == Approx(grown).epsilon(0.2));
+  CHECK(early.find("loss") == nullptr);
+  CHECK(early.labels.at(0).first == "valid_until");
+}
+
+TEST_CASE("a given instance is simulated as it stands") {
+  const auto problem = prepare(experiment("learning_rate = 0.05", instance_f));
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
+  replica->advance(5);
+  std::vector<double> out(simulation->observables().size());
+  replica->observe(out);
+  CHECK(out[0] == Approx((0.4199995735 * 0.4199995735 + 0.3570580582 * 0.3570580582) / 4).epsilon(1e-9));
+  CHECK(out[3] == Approx(6.7393540283).epsilon(1e-9));
+  CHECK(holds(error_of(experiment("learning_rate = 0.05", instance_f), true), "has a simulation only"));
+  CHECK_THROWS_AS(problem->mode_table(), settings::Error);
+  CHECK(number(problem->stability(), "ntk_max") == Approx(5.30277564).epsilon(1e-8));
+}
+
+TEST_CASE("findings of stability") {
+  const auto gd = prepare(experiment("learning_rate = 0.2"))->stability();
+  const double lambda = number(gd, "ntk_max");
+  CHECK(lambda > 2);
+  CHECK(lambda < 3.3);
+  CHECK(number(gd, "eta_max") == Approx(2 / lambda).epsilon(1e-12));
+  CHECK(number(gd, "kernel_norm_exact") == 0);
+  CHECK(number(gd, "bulk_edge") == Approx(std::pow(1 + std::sqrt(0.5), 2)).epsilon(1e-12));
+  CHECK(number(gd, "eta_divergence") == Approx(0.4578).epsilon(0.01));  // kappa = 4, delta = .5
+  CHECK(number(gd, "eta_eos") > 0.25);                                  // of twelve runs two cross at .25, ten at .30
+  CHECK(number(gd, "eta_eos") < number(gd, "eta_edge"));
+  CHECK(number(gd, "eta_edge") < 0.3);
+  const auto sgd = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 1"))->stability();
+  CHECK(number(sgd, "kernel_norm") < number(sgd, "kernel_norm_exact"));
+  CHECK(number(sgd, "eta_max") < number(sgd, "eta_annealed"));
+  CHECK(number(sgd, "eta_edge") > 0.6);  // the stochastic edge of the note's diagram, and its divergence
+  CHECK(number(sgd, "eta_edge") < 0.75);
+  CHECK(number(sgd, "eta_divergence") > 0.7);
+  CHECK(number(sgd, "eta_divergence") < 1);
+  const auto sam = prepare(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3"))->stability();
+  CHECK(number(sam, "lambda_sam") == Approx(6.66666667).epsilon(1e-8));
+}
+
+TEST_CASE("modes: every eigenvalue, slowed most at the top") {
+  const auto table = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 4"))->mode_table();
+  REQUIRE(table.size() == 6);
+  CHECK(table[0].value.size() == 40);
+  CHECK(table[0].name == "eigenvalue");
+  CHECK(table[4].value.back() < table[4].value.front());
+  CHECK(holds(error_of(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3"), true),
+              "SAM's trajectory has no theory"));
+}
+
+TEST_CASE("observables follow the optimizer and what is asked") {
+  const auto names = [](const std::string& text) {
+    std::string out;
+    const auto simulation = prepare(text)->simulate();
+    for (const auto& o : simulation->observables()) out += o.name + " ";
+    return out;
+  };
+  const std::string base = "loss parameter_power ntk_mean ntk_max eta_lambda_max ";
+  CHECK(names(experiment("learning_rate = 0.1")) == base + "kernel_norm kernel_norm_exact residual_overlap ");
+  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1")) == base + "sam_edge residual_overlap ");
+  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nnormalised = true")) ==
+        base + "residual_overlap ");
+  CHECK(names(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nkernel_norms = 'none'")) ==
+        base + "residual_overlap ");
+  CHECK(names(experiment("learning_rate = 0.1", "outputs = 200\nparameters = 50\n")) ==
+        base + "kernel_norm residual_overlap ");
+}
+
+TEST_CASE("bad input is named") {
+  const auto with_data = [](const std::string& data) { return error_of(experiment("learning_rate = 0.1", data)); };
+  const auto with = [](const std::string& optimizer) { return error_of(experiment(optimizer)); };
+  CHECK(error_of(experiment("learning_rate = 0.1")) == "no error");
+  CHECK(holds(with_data("parameters = 80\n"), "data.outputs: is required"));
+  CHECK(holds(with_data("outputs = 40\n"), "data.parameters: is required"));
+  CHECK(holds(with_data("outputs = 0\nparameters = 80\n"), "data.outputs"));
+  CHECK(holds(with_data("outputs = 2.5\nparameters = 80\n"), "data.outputs: must be a whole number"));
+  CHECK(holds(with_data(sizes + "jacobian_variance = 0\n"), "data.jacobian_variance"));
+  CHECK(holds(with_data("outputs = 4\nparameters = 8\ncurvature = -1\n"), "data.curvature"));
+  CHECK(holds(with_data(sizes + "z0 = [1]\n"), "data.z0: belongs to ensemble = \"given\""));
+  CHECK(holds(with_data("ensemble = 'given'\nz0 = [1]\n"), "data.J0: is required"));
+  CHECK(
+      holds(with_data("ensemble = 'given'\nz0 = [1]\nJ0 = [[1, 0], [0, 1]]\nQ = [[1]]\n"), "one number per row of J0"));
+  CHECK(holds(with_data("ensemble = 'given'\nz0 = [1]\nJ0 = [[1, 0]]\nQ = [[1]]\n"),
+              "data.Q: the curvature needs 2 rows"));
+  CHECK(holds(with_data("ensemble = 'given'\nz0 = [1]\nJ0 = [[1, 0]]\nQ = [[1, 2], [3, 4]]\n"), "is not symmetric"));
+  CHECK(holds(with_data("ensemble = 'given'\nz0 = [1, 2]\nJ0 = [[1, 0], [1]]\nQ = [[1]]\n"), "J0"));
+  CHECK(holds(with_data(instance_f + "outputs = 3\n"), "data.outputs: J0 has 2 of them"));
+  CHECK(holds(with_data(instance_f + "curvature = 3\n"), "data.curvature: is of a Q that is drawn"));
+  CHECK(holds(with("kind = 'gd'"), "optimizer.learning_rate"));
+  CHECK(holds(with("learning_rate = 0"), "optimizer.learning_rate"));
+  CHECK(holds(with("kind = 'sgd'\nlearning_rate = 0.1"), "optimizer.batch"));
+  CHECK(holds(with("kind = 'sgd'\nlearning_rate = 0.1\nbatch = 41"), "at most the number of outputs, 40"));
+  CHECK(holds(with("kind = 'sgd'\nlearning_rate = 0.1\nbatch = 0"), "optimizer.batch"));
+  CHECK(holds(with("kind = 'sgd'\nlearning_rate = 0.1\nbatch = 1.5"), "must be a whole number"));
+  CHECK(holds(with("kind = 'sam'\nlearning_rate = 0.1\nrho = -1"), "optimizer.rho"));
+  CHECK(holds(error_of(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 1", sizes,
+                                  "[monte_carlo]\nkernel_norms = 'exact'")),
+              "SAM has none"));
+  CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[spectrum]\nkind = 'isotropic'\ndimension = 3")),
+              "spectrum: this model has none"));
+  CHECK(
+      holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\ntensor = 'stored'\nmemory_limit = 1e-6"),
+                     false, true),
+            "x.toml: the curvature tensor needs"));
+  CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[theory]\nmemory_limit = 1e-9"), true),
+              "more than the limit"));
+}

@@ -1,0 +1,131 @@
+// Predicted boundaries of the (eta, B) phase diagram against the diagram measured in the note (quadratic-regression,
+// section 4: D = 40, P = 80, kappa = 4).
+#include "models/quadratic_regression/phase_boundaries.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "settings/settings.hpp"
+
+using namespace edgewise::models;
+
+namespace {
+
+QuadraticEnsemble strong() {
+  QuadraticEnsemble e;
+  e.kappa = 4;
+  return e;
+}
+
+enum class Outcome { none, some, all };  // runs that diverge
+
+struct Cell {
+  std::size_t batch;
+  double eta;
+  Outcome diverges;
+  double eta_lambda = 0, norm = 0;  ///< medians where the run stays below the edge
+};
+
+// Cells beyond the first that diverges say nothing new.
+const std::vector<Cell> measured = {{1, .3, Outcome::none, 2.2, .47},
+                                    {1, .4, Outcome::none, 2.9, .63},
+                                    {1, .6, Outcome::none, 4.2, .91},
+                                    {1, .7, Outcome::none},
+                                    {1, .8, Outcome::some},
+                                    {1, 1, Outcome::all},
+                                    {2, .4, Outcome::none, 2.95, .64},
+                                    {2, .7, Outcome::none},
+                                    {2, .8, Outcome::some},
+                                    {4, .3, Outcome::none, 2.1, .42},
+                                    {4, .4, Outcome::none, 2.95, .61},
+                                    {4, .6, Outcome::none, 4.2, .92},
+                                    {4, .7, Outcome::some},
+                                    {4, 1, Outcome::all},
+                                    {10, .3, Outcome::none, 2.2, .41},
+                                    {10, .4, Outcome::none, 2.8, .58},
+                                    {10, .6, Outcome::none},
+                                    {10, .7, Outcome::some},
+                                    {10, .8, Outcome::all},
+                                    {20, .3, Outcome::none, 2.2, .37},
+                                    {20, .4, Outcome::none, 2.8, .57},
+                                    {20, .6, Outcome::some},
+                                    {20, .7, Outcome::all},
+                                    {40, .4, Outcome::none},
+                                    {40, .6, Outcome::all}};
+
+}  // namespace
+
+TEST_CASE("the measured phase diagram") {
+  QuadraticBoundaryOptions options;
+  options.most_steps = 300;
+  const QuadraticBoundaries boundaries(strong(), 40, 80, options);
+  std::size_t batch = 0;
+  double divergence = 0, edge = 0;
+  for (const Cell& cell : measured) {
+    if (cell.batch != batch) {
+      batch = cell.batch;
+      divergence = boundaries.divergence(batch);
+      edge = boundaries.edge(batch);
+      CHECK(edge < divergence);
+      CHECK(edge <= boundaries.annealed_edge(batch) * (1 + 1e-3));
+    }
+    CAPTURE(cell.batch);
+    CAPTURE(cell.eta);
+    if (cell.diverges == Outcome::none) CHECK(cell.eta < divergence);
+    if (cell.diverges == Outcome::all) CHECK(cell.eta > divergence);
+    if (cell.diverges == Outcome::some) CHECK(std::abs(cell.eta / divergence - 1) < .15);
+    if (cell.norm > 0) {
+      CHECK(cell.eta < edge);
+      CHECK(boundaries.eta_lambda(cell.eta, batch) == doctest::Approx(cell.eta_lambda).epsilon(.08));
+      CHECK(boundaries.kernel_norm(cell.eta, batch) == doctest::Approx(cell.norm).epsilon(.08));
+    }
+  }
+}
+
+TEST_CASE("the edge of full batch: of the limit, and of finite kernels") {
+  // Of twelve runs none crosses at .20, two at .25, ten at .30, all at .325.
+  const double limit = quadratic_eos_threshold(strong()), finite = QuadraticBoundaries(strong(), 40, 80).edge(40);
+  CHECK(limit > .25);
+  CHECK(limit < finite);
+  CHECK(finite < .30);
+  QuadraticMemoryProblem problem;
+  problem.ensemble = strong();
+  problem.steps = 70;
+  problem.learning_rate = {limit * 1.002};
+  CHECK(solve_quadratic_memory(problem).post_eos.has_value());
+  problem.learning_rate = {limit * .998};
+  CHECK(!solve_quadratic_memory(problem).post_eos);
+}
+
+TEST_CASE("at its edge the predicted norm is 1, and without curvature the edge is that of the frozen kernel") {
+  QuadraticBoundaryOptions options;
+  options.most_steps = 150;
+  options.kernels = 1;
+  options.tolerance = 1e-6;
+  const QuadraticBoundaries boundaries(strong(), 12, 24, options);
+  for (const std::size_t batch : {1, 6}) {
+    const double edge = boundaries.edge(batch);
+    CHECK(boundaries.kernel_norm(edge, batch) == doctest::Approx(1).epsilon(1e-4));
+    CHECK(boundaries.kernel_norm(.9 * edge, batch) < 1);
+  }
+  QuadraticEnsemble linear;
+  linear.kappa = 0;
+  linear.jacobian_variance = 2;
+  const QuadraticBoundaries frozen(linear, 12, 24, options);
+  CHECK(frozen.kernel_mean(.1, 3) == 2);
+  CHECK(frozen.kernel_norm(frozen.edge(3), 3) == doctest::Approx(1).epsilon(1e-4));
+  linear.jacobian_variance = 1;
+  CHECK(QuadraticBoundaries(linear, 12, 24, options).edge(3) == doctest::Approx(2 * frozen.edge(3)).epsilon(1e-5));
+  CHECK(frozen.kernel_norm(.1, 12) == 0);
+  CHECK(std::isinf(frozen.kernel_norm(1.05 * frozen.divergence(12), 12)));
+}
+
+TEST_CASE("bad input of phase boundaries is named") {
+  CHECK_THROWS_WITH_AS(QuadraticBoundaries({}, 4, 8).edge(5), "the batch must lie in 1..4, not 5",
+                       edgewise::settings::Error);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 0, 8), edgewise::settings::Error);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8).kernel_mean(-1, 1), edgewise::settings::Error);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8, {.passes = 0}), edgewise::settings::Error);
+}

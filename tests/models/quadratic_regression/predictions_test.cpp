@@ -1,0 +1,180 @@
+// Which runs the predictions of second-order regression are about, and what they read off them, on records made by
+// hand.
+#include "models/quadratic_regression/predictions.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "models/quadratic_regression/mean_square.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::Prediction;
+using models::testing::prepare;
+
+namespace {
+
+std::string experiment(const std::string& optimizer, const std::string& data = "", const std::string& more = "") {
+  return "model = 'quadratic-regression'\n[data]\noutputs = 40\nparameters = 80\n" +
+         (data.empty() ? std::string("curvature = 4\n") : data) + "[optimizer]\n" + optimizer +
+         "\n[time]\nsteps = 100\n" + more;
+}
+
+std::vector<std::string> names(const std::string& text) {
+  std::vector<std::string> out;
+  for (const Prediction& p : prepare(text)->predictions()) out.push_back(p.name);
+  return out;
+}
+
+Prediction find(const std::string& text, const std::string& name) {
+  for (const Prediction& p : prepare(text)->predictions())
+    if (p.name == name) return p;
+  FAIL("no prediction " << name);
+  return {};
+}
+
+using Names = std::vector<std::string>;
+
+/// Steps 0, 10, ..., 100, of which the last three are the last quarter.
+struct Record {
+  models::RecordedReplica run;
+  std::vector<std::string> observables;
+  Record(std::vector<std::string> the_names, const std::vector<double>& usual) : observables(std::move(the_names)) {
+    for (int t = 0; t <= 100; t += 10) run.steps.push_back(t);
+    for (const double x : usual) run.rows.emplace_back(11, x);
+    run.names = observables;
+  }
+  Record(const Record&) = delete;
+  void set(std::size_t row, std::size_t from, std::vector<double> values) {
+    for (std::size_t i = 0; i < values.size(); ++i) run.rows[row][from + i] = values[i];
+  }
+};
+
+const std::string gd = "kind = 'gd'\nlearning_rate = 0.3", sam = "kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3";
+
+}  // namespace
+
+TEST_CASE("what is predicted when") {
+  CHECK(names(experiment(gd)) == Names{"plateau", "plateau_oscillating"});
+  CHECK(names(experiment("kind = 'sgd'\nlearning_rate = 0.3\nbatch = 40")) == Names{"plateau", "plateau_oscillating"});
+  const std::string batch = "kind = 'sgd'\nlearning_rate = 0.6\nbatch = ";
+  CHECK(names(experiment(batch + "10")) == Names{"norm_plateau", "beyond_edge"});
+  CHECK(names(experiment(batch + "11")).empty());
+  CHECK(names(experiment(batch + "10", "", "[monte_carlo]\nkernel_norms = 'annealed'\n")).empty());
+  CHECK(names(experiment(sam)) == Names{"sam_plateau"});
+  CHECK(names(experiment(sam + "\nbatch = 10")).empty());
+  CHECK(names(experiment(sam + "\nnormalised = true")).empty());
+  CHECK(names(experiment(gd, "curvature = 0\n")).empty());
+  CHECK(names(experiment(gd, "", "[schedule]\nkind = 'cosine'\n")).empty());
+  CHECK(names(experiment(gd, "", "[theory]\nmethod = 'early-time'\n")).empty());
+  CHECK(names(experiment(gd, "", "[monte_carlo]\nantithetic = true\n")).empty());
+  for (const Prediction& p : prepare(experiment(gd))->predictions()) {
+    CHECK(p.low < p.nominal);
+    CHECK(p.nominal < p.high);
+    CHECK(p.centre == models::Centre::median);
+    CHECK(!p.statement.empty());
+  }
+  CHECK(find(experiment(gd), "plateau").low == 1.9);
+  CHECK(find(experiment(gd, "curvature = 4\nshared_instance = true\n"), "plateau").low == 1.88);
+}
+
+TEST_CASE("full batch: runs that crossed 2 before the last quarter, by whether their loss decayed") {
+  const Prediction plateau = find(experiment(gd), "plateau"), oscillating = find(experiment(gd), "plateau_oscillating");
+  Record r({"loss", "eta_lambda_max"}, {1, 1.5});
+  r.set(0, 10, {1e-4});
+  r.set(1, 8, {1.8, 1.95, 1.9});
+  CHECK(!plateau.statistic(r.run));  // it never crossed
+  r.set(1, 9, {2.3});
+  CHECK(!plateau.statistic(r.run));  // only where the prediction is read off
+  r.set(1, 5, {2.2});
+  CHECK(plateau.statistic(r.run) == 1.9);  // of 1.8, 2.3, 1.9
+  CHECK(!oscillating.statistic(r.run));
+  r.set(0, 10, {2e-3});
+  CHECK(!plateau.statistic(r.run));
+  CHECK(oscillating.statistic(r.run) == 1.9);
+  r.run.diverged = true;
+  CHECK(!oscillating.statistic(r.run));
+  // A run far from 2 is of the kind all the same: what is claimed of it can be wrong.
+  r.run.diverged = false;
+  r.set(0, 10, {1e-4});
+  r.set(1, 8, {1, 1, 1});
+  CHECK(plateau.statistic(r.run) == 1);
+}
+
+TEST_CASE("small batches: runs whose exact norm exceeded 1 before the last quarter") {
+  const std::string text = experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4");
+  const Prediction norm = find(text, "norm_plateau"), beyond = find(text, "beyond_edge");
+  CHECK(beyond.high == std::numeric_limits<double>::infinity());
+  Record r({"loss", "eta_lambda_max", "kernel_norm_exact"}, {1, 3, 0.5});
+  CHECK(norm.low == Approx(0.96));  // the note's 1.00 +- 0.04
+  CHECK(norm.high == Approx(1.04));
+  r.set(2, 8, {0.95, 0.99, 1.02});
+  CHECK(!norm.statistic(r.run));
+  r.set(2, 7, {0.999});
+  CHECK(!norm.statistic(r.run));
+  r.set(2, 7, {1.001});
+  CHECK(norm.statistic(r.run) == 0.99);
+  r.set(1, 8, {4.5, 4.4, 1.2});
+  CHECK(beyond.statistic(r.run) == 4.4);
+  r.run.diverged = true;
+  CHECK(!norm.statistic(r.run));
+  CHECK(!beyond.statistic(r.run));
+}
+
+TEST_CASE("SAM: the last eigenvalue of runs that exceeded lambda_SAM and whose loss decayed") {
+  const Prediction p = find(experiment(sam), "sam_plateau");
+  CHECK(p.nominal == Approx(6.66666667));  // the note's table
+  CHECK(p.low == Approx(0.98 * p.nominal));
+  CHECK(p.high == Approx(1.01 * p.nominal));
+  Record r({"loss", "ntk_max"}, {1, 5});
+  r.set(0, 10, {1e-5});
+  r.set(1, 8, {7, 7, 6.6});
+  CHECK(!p.statistic(r.run));
+  r.set(1, 2, {6.7});
+  CHECK(p.statistic(r.run) == 6.6);
+  r.set(0, 10, {0.01});
+  CHECK(!p.statistic(r.run));
+}
+
+TEST_CASE("SAM alone has no curve; what has no prediction either still says why") {
+  const models::Trajectory t = prepare(experiment(sam))->reference();
+  CHECK(t.columns.empty());
+  CHECK_THROWS_AS(prepare(experiment(sam))->solve(), settings::Error);
+  CHECK_THROWS_AS(prepare(experiment(sam + "\nbatch = 10"))->reference(), settings::Error);
+}
+
+TEST_CASE("the memory recursion under small batches is valid until its kernel norm nears the stochastic edge") {
+  const auto until = [](const std::string& rate) {
+    return prepare(experiment("kind = 'sgd'\nbatch = 4\nlearning_rate = " + rate))->reference().valid_until;
+  };
+  // The note's diagram at B = 4: the norm stays at .61 at eta = .4 and is held at 1 at .7.
+  CHECK(!until("0.4"));
+  const auto late = until("0.65"), early = until("0.8");
+  REQUIRE(late);
+  REQUIRE(early);
+  CHECK(*early < *late);
+  CHECK(*early > 1);
+  CHECK(*late < 100);
+  // At that step the kernel, grown as its mean, has a norm just below 0.93: recomputed from one initial kernel.
+  const auto problem = prepare(experiment("kind = 'sgd'\nbatch = 4\nlearning_rate = 0.65"));
+  const auto reference = problem->reference();
+  const models::Column* mean = reference.find("ntk_mean");
+  std::size_t at = 0;
+  while (reference.steps[at] < *late) ++at;
+  for (const auto& finding : problem->stability())
+    if (finding.name == "eta_max") {  // where the initial norm is 1
+      const double critical = std::get<double>(finding.value);
+      CHECK(0.65 * mean->value[at] / mean->value[0] > 0.8 * critical);
+      CHECK(0.65 * mean->value[at] / mean->value[0] < 1.05 * critical);
+    }
+  CHECK(models::testing::holds(reference.warnings.back(), "judged up to step"));
+  CHECK(!prepare(
+             experiment("kind = 'sgd'\nbatch = 4\nlearning_rate = 0.65", "", "[monte_carlo]\nkernel_norms = 'none'\n"))
+             ->reference()
+             .valid_until);
+}

@@ -1,0 +1,111 @@
+// SGD with SAM in the mean square: against averages over all batches, and against SGD's kernel norm.
+#include "models/quadratic_regression/sam_mean_square.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "models/quadratic_regression/mean_square.hpp"
+#include "settings/settings.hpp"
+#include "tests/models/quadratic_regression/random_kernel.hpp"
+
+using namespace edgewise::models;
+using doctest::Approx;
+using edgewise::linear_algebra::Matrix;
+using edgewise::linear_algebra::product;
+using edgewise::linear_algebra::symmetric_eigen;
+using edgewise::linear_algebra::Transposed;
+using edgewise::models::testing::wishart;
+
+namespace {
+
+/// I - eta K (P + rho P K P) of every batch.
+std::vector<Matrix> steps(const Matrix& k, double eta, double rho, std::size_t batch) {
+  const std::size_t d = k.rows();
+  std::vector<double> mask(d, 0);
+  std::fill(mask.end() - static_cast<std::ptrdiff_t>(batch), mask.end(), 1);
+  std::vector<Matrix> out;
+  do {
+    Matrix n(d, d);
+    for (std::size_t c = 0; c < d; ++c)
+      for (std::size_t a = 0; a < d; ++a) n(a, c) = mask[a] * ((a == c ? 1 : 0) + rho * k(a, c) * mask[c]);
+    Matrix m = product(k, n);
+    for (std::size_t c = 0; c < d; ++c)
+      for (std::size_t a = 0; a < d; ++a) m(a, c) = (a == c ? 1 : 0) - eta * m(a, c);
+    out.push_back(m);
+  } while (std::next_permutation(mask.begin(), mask.end()));
+  return out;
+}
+
+Matrix averaged(const std::vector<Matrix>& steps, const Matrix& z) {
+  Matrix out(z.rows(), z.columns());
+  for (const Matrix& m : steps) {
+    const Matrix next = product(product(m, z), m, Transposed::no, Transposed::yes);
+    for (std::size_t i = 0; i < out.size(); ++i) out.data()[i] += next.data()[i] / static_cast<double>(steps.size());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("second moments, and how they grow, are averages over all batches") {
+  const std::size_t d = 5;
+  const double eta = .7, rho = .6;
+  const Matrix k = wishart(d, 7, 3), z = wishart(d, 4, 5);
+  for (std::size_t batch = 1; batch <= d; ++batch) {
+    CAPTURE(batch);
+    const std::vector<Matrix> all = steps(k, eta, rho, batch);
+    const Matrix expected = averaged(all, z), next = sam_second_moment_step(k, eta, rho, batch, z);
+    for (std::size_t i = 0; i < next.size(); ++i) CHECK(next.data()[i] == Approx(expected.data()[i]).epsilon(1e-11));
+    // Power iteration on the averages.
+    Matrix long_run = Matrix::identity(d, d);
+    double growth = 0;
+    for (int t = 0; t < 3000; ++t) {
+      long_run = averaged(all, long_run);
+      growth = 0;
+      for (std::size_t a = 0; a < d; ++a) growth += long_run(a, a);
+      for (double& x : long_run.entries()) x /= growth;
+    }
+    CHECK(sam_mean_square_growth(k, eta, rho, batch) == Approx(growth).epsilon(1e-9));
+  }
+  const Matrix without = sam_second_moment_step(k, eta, 0, 2, z), sgd = second_moment_step(k, eta, 2, z);
+  for (std::size_t i = 0; i < sgd.size(); ++i) CHECK(without.data()[i] == Approx(sgd.data()[i]).epsilon(1e-12));
+}
+
+TEST_CASE("the critical rate: SGD's without SAM, SAM's edge at full batch, below the mean's, where growth begins") {
+  const std::size_t d = 6;
+  const Matrix k = wishart(d, 9, 4);
+  const auto eigen = symmetric_eigen(k);
+  for (const std::size_t batch : {1u, 2u, 5u})
+    CHECK(sam_mean_square_rate(k, 0, batch) == Approx(exact_critical_rate(eigen, batch)).epsilon(1e-7));
+  const double rho = .4, top = eigen.values.back();
+  CHECK(sam_mean_square_rate(k, rho, d) == Approx(2 / (top * (1 + rho * top))).epsilon(1e-7));
+  for (const std::size_t batch : {1u, 3u}) {
+    const double rate = sam_mean_square_rate(k, rho, batch);
+    CHECK(rate < 2 / sam_mean_rate(k, 1, rho, batch));
+    CHECK(rate < sam_mean_square_rate(k, 0, batch));
+    CHECK(sam_mean_square_growth(k, .999 * rate, rho, batch) < 1);
+    CHECK(sam_mean_square_growth(k, 1.001 * rate, rho, batch) > 1);
+  }
+  // Directions in which K vanishes stand still and do not matter.
+  const Matrix singular = wishart(6, 3, 4);
+  const double rate = sam_mean_square_rate(singular, rho, 2);
+  CHECK(sam_mean_square_growth(singular, .99 * rate, rho, 2) == Approx(1).epsilon(1e-9));
+  CHECK(sam_mean_square_growth(singular, 1.01 * rate, rho, 2) > 1 + 1e-4);
+}
+
+TEST_CASE("bad input of SAM's second moments is named") {
+  const Matrix k = wishart(3, 6, 1);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, 0, .1, 1, k), "the learning rate must be positive and finite, not 0",
+                       edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 4, k), "the batch must lie in 1..3, not 4",
+                       edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 1, wishart(2, 6, 1)),
+                       "the kernel and the second moment must be square and of one size", edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sam_mean_square_growth(k, .1, -1, 1), "rho must be finite and not negative, not -1",
+                       edgewise::settings::Error);
+  CHECK_THROWS_AS(sam_mean_square_rate(k, -1, 1), edgewise::settings::Error);
+  CHECK_THROWS_AS(sam_mean_square_rate(k, .1, 0), edgewise::settings::Error);
+}

@@ -1,0 +1,179 @@
+// The early-time expansion in the model's observables: which columns it has, that they are the formulas', bad input.
+#include "models/quadratic_regression/theory_early_time.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "models/quadratic_regression/early_time.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using linear_algebra::Transposed;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+
+namespace {
+
+std::string experiment(const std::string& data, const std::string& theory = "", const std::string& at = "[2, 5]",
+                       const std::string& monte_carlo = "sharpening_modes = 3\n") {
+  return "model = 'quadratic-regression'\n[data]\n" + data +
+         "[optimizer]\nkind = 'sgd'\nlearning_rate = 0.05\nbatch = 2\n[time]\nat = " + at +
+         "\n[theory]\nmethod = 'early-time'\n" + theory + "[monte_carlo]\n" + monte_carlo;
+}
+
+const std::string drawn = "outputs = 5\nparameters = 8\ncurvature = 2\n";
+const std::string shared = drawn + "shared_initial = true\n";
+const std::string given_j =
+    "ensemble = 'given'\nJ0 = [[1, 0, 1], [0, 2, -1], [0.3, 0.5, 0.2]]\ncurvature = 0.09\nresidual_variance = 1.3\n";
+
+std::string with(std::string out, const std::string& part, const std::string& other) {
+  out.replace(out.find(part), part.size(), other);
+  return out;
+}
+
+std::string names(const models::Trajectory& t) {
+  std::string out;
+  for (const auto& c : t.columns) out += c.observable.name + " ";
+  return out;
+}
+
+double at_two(const models::Trajectory& t, const std::string& name) {
+  REQUIRE(t.find(name));
+  return t.find(name)->value.at(1);
+}
+
+models::EarlyTimeState shared_state() {
+  models::QuadraticLaw law;
+  law.outputs = 5;
+  law.parameters = 8;
+  const models::QuadraticStart start = models::draw_start(law, 1, 0);
+  return {start.z0, linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes), 8, 2.0 / 64};
+}
+
+}  // namespace
+
+TEST_CASE("a shared start: every column, along every eigenvector from the top down") {
+  const models::Trajectory t = prepare(experiment(shared))->solve();
+  CHECK(names(t) ==
+        "ntk_mean sharpening_first_1 sharpening_first_2 sharpening_first_3 sharpening_second_1 sharpening_second_2 "
+        "sharpening_second_3 sharpening_first_ntk_mean sharpening_second_ntk_mean sharpening_second_ntk_max ");
+  CHECK_FALSE(t.exact);
+  const models::EarlyTimeState state = shared_state();
+  const models::ModeDifferences modes = models::sgd_mode_differences(state, 0.05, 2);
+  const models::LevelRepulsion repulsion = models::sgd_level_repulsion(state, 0.05, 2);
+  const models::Trajectory without = prepare(experiment(shared, "order = 2\n"))->solve();
+  double trace2 = 0, trace3 = 0, trace = 0;
+  for (std::size_t k = 0; k < 5; ++k) {
+    trace += modes.eigenvalue[k];
+    trace2 += modes.order2[k];
+    trace3 += modes.order3[k];
+  }
+  for (std::size_t k = 0; k < 3; ++k) {
+    const std::string number = std::to_string(k + 1);
+    CHECK(at_two(t, "sharpening_first_" + number) == Approx(modes.first).epsilon(1e-13));
+    CHECK(at_two(t, "sharpening_second_" + number) == Approx(modes.order2[4 - k] + modes.order3[4 - k]).epsilon(1e-12));
+    CHECK(at_two(without, "sharpening_second_" + number) == Approx(modes.order2[4 - k]).epsilon(1e-12));
+    CHECK(at_two(t, "sharpening_second_" + number) < at_two(without, "sharpening_second_" + number));
+  }
+  CHECK(t.find("sharpening_second_1")->value ==
+        std::vector<double>{0, at_two(t, "sharpening_second_1"), at_two(t, "sharpening_second_1")});
+  CHECK(at_two(t, "sharpening_second_ntk_mean") == Approx((trace2 + trace3) / 5).epsilon(1e-12));
+  CHECK(at_two(t, "sharpening_second_ntk_max") ==
+        Approx(modes.order2[4] + modes.order3[4] + repulsion.order2[4] + repulsion.order3[4]).epsilon(1e-12));
+  CHECK(at_two(t, "ntk_mean") == Approx(trace / 5 + 2 * modes.first + (trace2 + trace3) / 5).epsilon(1e-12));
+  CHECK(t.labels.at(1) ==
+        std::pair<std::string, std::string>{"sharpening", "every second difference is positive at order eta^2"});
+}
+
+TEST_CASE("residuals that are drawn are averaged over, given the Jacobian") {
+  const models::Trajectory t = prepare(experiment(given_j))->solve();
+  const auto problem = linear_algebra::Matrix(3, 3, std::vector<double>{1, 0, .3, 0, 2, .5, 1, -1, .2});
+  const auto kernel = linear_algebra::product(problem, problem, Transposed::no, Transposed::yes);
+  const models::ModeDifferences modes = models::averaged_mode_differences(kernel, 3, .01, 1.3, 0.05, 2);
+  for (std::size_t k = 0; k < 3; ++k) {
+    CHECK(at_two(t, "sharpening_first_" + std::to_string(k + 1)) == Approx(modes.first).epsilon(1e-12));
+    CHECK(at_two(t, "sharpening_second_" + std::to_string(k + 1)) ==
+          Approx(modes.order2[2 - k] + modes.order3[2 - k]).epsilon(1e-12));
+  }
+  CHECK(t.find("sharpening_second_ntk_max"));
+}
+
+TEST_CASE("a kernel that is drawn: only what has a closed form") {
+  const models::Trajectory t = prepare(experiment(drawn))->solve();
+  CHECK(names(t) ==
+        "ntk_mean sharpening_first_1 sharpening_first_2 sharpening_first_3 sharpening_first_ntk_mean "
+        "sharpening_second_ntk_mean ");
+  // The average over starts: 4000 of them, whose means scatter by some 1%.
+  models::QuadraticLaw law;
+  law.outputs = 5;
+  law.parameters = 8;
+  double first = 0, second = 0;
+  const int starts = 4000;
+  for (int r = 0; r < starts; ++r) {
+    const models::QuadraticStart start = models::draw_start(law, 9, static_cast<std::uint64_t>(r));
+    const models::EarlyTimeState state{
+        start.z0, linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes), 8, 2.0 / 64};
+    const models::ModeDifferences modes = models::sgd_mode_differences(state, 0.05, 2);
+    first += modes.first / starts;
+    for (std::size_t k = 0; k < 5; ++k) second += (modes.order2[k] + modes.order3[k]) / 5 / starts;
+  }
+  CHECK(at_two(t, "sharpening_first_ntk_mean") == Approx(first).epsilon(0.04));
+  CHECK(at_two(t, "sharpening_second_ntk_mean") == Approx(second).epsilon(0.04));
+}
+
+TEST_CASE("at full batch every second difference is claimed to be positive, while the expansion says so") {
+  const auto claims = [](const std::string& text) {
+    std::string out;
+    for (const models::Prediction& p : prepare(text)->predictions()) {
+      out += p.name + " ";
+      CHECK(p.low == 0);
+      CHECK(p.high > 1e300);
+      models::RecordedReplica run;
+      const std::vector<std::string> observed{"loss", p.quantity};
+      run.names = observed;
+      run.steps = {0, 2};
+      run.rows = {{1, 1}, {0, -0.25}};
+      CHECK(p.statistic(run).value() == -0.25);
+      run.diverged = true;
+      CHECK_FALSE(p.statistic(run));
+    }
+    return out;
+  };
+  const std::string full = with(experiment(shared), "batch = 2", "batch = 5");
+  CHECK(claims(full) == "sharpens_1 sharpens_2 sharpens_3 sharpens_ntk_max ");
+  const auto problem = prepare(full);
+  const models::Trajectory t = problem->solve();
+  for (const models::Prediction& p : problem->predictions()) CHECK(p.nominal == at_two(t, p.quantity));
+  CHECK(claims(experiment(shared)) == "");
+  CHECK(claims(with(full, "learning_rate = 0.05", "learning_rate = 1")) == "");
+  CHECK(claims(with(full, "shared_initial = true", "shared_initial = false")) == "");
+  CHECK(claims(full + "[schedule]\nkind = 'cosine'\n") == "");
+}
+
+TEST_CASE("bad input of the expansion and of its observables is named") {
+  CHECK(error_of(experiment(shared), true, true) == "no error");
+  CHECK(holds(error_of(experiment(drawn + "shared_instance = true\n"), true), "averages over the curvature"));
+  CHECK(holds(error_of(experiment(shared) + "[schedule]\nkind = 'cosine'\n", true), "constant learning rate"));
+  CHECK(holds(error_of(experiment(shared, "order = 4\n")), "theory.order"));
+  CHECK(holds(error_of(experiment(shared, "order = 2.5\n")), "must be 2 or 3"));
+  CHECK(holds(error_of(experiment(shared, "", "[1, 2]")), "record no step 1"));
+  CHECK(holds(error_of(experiment(shared, "", "[1]")), "monte_carlo.sharpening_modes"));
+  CHECK(holds(error_of(experiment(shared, "", "[2]", "sharpening_modes = 6\n")), "K has 5 eigenvalues"));
+  CHECK(holds(error_of(experiment(shared, "", "[2]", "sharpening_modes = 1.5\n")), "must be a whole number"));
+  CHECK(holds(error_of(experiment(shared, "", "[2]", "eigenvalues = 6\n")), "K has 5 eigenvalues"));
+  CHECK(holds(error_of(experiment(shared, "", "[2]", "eigenvalues = 0\n")), "monte_carlo.eigenvalues"));
+  CHECK(holds(error_of(experiment(drawn + "shared_instance = true\n", "", "[2]", "antithetic = true\n")),
+              "is of a Q that every replica draws"));
+  CHECK(holds(error_of(experiment("outputs = 5\nparameters = 8\ncurvature = 0\n", "", "[2]", "antithetic = true\n")),
+              "both runs of a pair are the same"));
+  CHECK(holds(error_of(experiment(shared + "shared_instance = true\n")), "data.shared_initial"));
+  CHECK(holds(error_of(experiment(given_j + "Q = [[1]]\n")), "data.z0: is required where Q is given"));
+  CHECK(holds(error_of(experiment(given_j + "z0 = [1, 2, 3]\n")), "data.residual_variance: is of a z0 that is drawn"));
+  CHECK(holds(error_of("model = 'quadratic-regression'\n[data]\noutputs = 4\nparameters = 4\n[optimizer]\n"
+                       "learning_rate = 0.1\n[time]\nsteps = 4\n[theory]\norder = 3\n"),
+              "belongs to method = \"early-time\""));
+}

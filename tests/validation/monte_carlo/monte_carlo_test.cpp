@@ -1,0 +1,226 @@
+#include "validation/monte_carlo/monte_carlo.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <stdexcept>
+
+#include "isotropic_sgd.hpp"
+#include "validation/monte_carlo/statistics.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+using tests::Isotropic;
+using tests::IsotropicSimulation;
+
+namespace {
+
+/// Counts steps; replicas divisible by 5 blow up at step 10, and replica 3 throws if asked to.
+class Counting : public models::Simulation {
+ public:
+  explicit Counting(bool diverge, std::atomic<bool>* stop_at_replica_4 = nullptr, bool fail = false)
+      : diverge_(diverge), stop_(stop_at_replica_4), fail_(fail) {}
+  const std::vector<models::Observable>& observables() const override {
+    static const std::vector<models::Observable> all{{"count", "", ""}, {"index", "", ""}};
+    return all;
+  }
+  std::unique_ptr<models::Replica> replica(std::uint64_t, std::uint64_t index) const override {
+    if (fail_ && index == 3) throw std::runtime_error("replica 3 failed");
+    if (stop_ && index == 4) *stop_ = true;
+    class One final : public models::Replica {
+     public:
+      One(std::uint64_t index, bool diverge) : index_(index), diverge_(diverge) {}
+      void advance(std::uint64_t step) override {
+        if (step <= step_) throw std::logic_error("time must increase");
+        step_ = step;
+      }
+      void observe(std::span<double> out) const override {
+        const bool gone = diverge_ && index_ % 5 == 0 && step_ >= 10;
+        out[0] = gone ? std::numeric_limits<double>::infinity() : static_cast<double>(step_);
+        out[1] = static_cast<double>(index_);
+      }
+
+     private:
+      std::uint64_t index_, step_ = 0;
+      bool diverge_;
+    };
+    return std::make_unique<One>(index, diverge_);
+  }
+  std::string sampler() const override { return "counting"; }
+  std::vector<std::string> warnings() const override { return {"mind the gap"}; }
+
+ private:
+  bool diverge_;
+  std::atomic<bool>* stop_;
+  bool fail_;
+};
+
+class CountingInGroups final : public Counting {
+ public:
+  CountingInGroups(bool diverge, std::uint64_t size) : Counting(diverge), size_(size) {}
+  std::uint64_t group_size() const override { return size_; }
+
+ private:
+  std::uint64_t size_;
+};
+
+models::Experiment experiment(std::vector<std::uint64_t> at, std::uint64_t replicas) {
+  Isotropic p;
+  p.at = std::move(at);
+  return p.experiment(replicas, 1);
+}
+
+}  // namespace
+
+TEST_CASE("observations are stored by replica, and reduced") {
+  const Sample sample = run(Counting(false), experiment({0, 3, 1000}, 10), {});
+  CHECK(sample.steps == std::vector<std::uint64_t>{0, 3, 1000});
+  CHECK(sample.replicas == 10);
+  CHECK(sample.sampler == "counting");
+  CHECK(sample.warnings == std::vector<std::string>{"mind the gap"});
+  CHECK(sample.mean[2] == 1000);
+  CHECK(sample.std[2] == 0);
+  CHECK(sample.mean[3 + 1] == 4.5);
+  CHECK(sample.std[3 + 1] == doctest::Approx(std::sqrt(82.5 / 9)));
+  CHECK(sample.sem[3 + 1] == doctest::Approx(std::sqrt(82.5 / 90)));
+  CHECK(sample.q05[3 + 1] == doctest::Approx(0.45));
+  CHECK(sample.q50[3 + 1] == 4.5);
+  CHECK(sample.q95[3 + 1] == doctest::Approx(8.55));
+  CHECK(sample.values[3 + 1][7] == 7);
+  CHECK_FALSE(sample.interrupted);
+  CHECK(sample.diverged == 0);
+}
+
+TEST_CASE("the same bits for any number of threads, and any replica replayed alone") {
+  const Isotropic p;
+  const IsotropicSimulation simulation(p);
+  const auto e = p.experiment(37, 5);
+  const Sample one = run(simulation, e, {.threads = 1});
+  for (const unsigned threads : {2u, 3u, 8u}) {
+    const Sample many = run(simulation, e, {.threads = threads});
+    CHECK(many.values == one.values);
+    CHECK(many.mean == one.mean);
+    CHECK(many.std == one.std);
+    CHECK(many.skewness == one.skewness);
+    CHECK(many.q05 == one.q05);
+  }
+  const auto replica = simulation.replica(5, 20);
+  std::vector<double> now(2);
+  replica->advance(300);
+  replica->observe(now);
+  CHECK(now[1] == one.values[2 * p.at.size() - 1][20]);
+}
+
+TEST_CASE("simulated means and deviations are the exact ones") {
+  // 4000 replicas; |z| < 5.5 at 11 steps: false alarm below 1e-6. The deviation's relative standard error is
+  // about 1.3%.
+  const Isotropic p;
+  const auto theory = tests::isotropic_theory(p);
+  CHECK(theory.columns[1].value.back() == doctest::Approx(0.293914698602).epsilon(1e-11));  // note, iso-A
+  CHECK(theory.columns[1].std.back() == doctest::Approx(0.0422290493679).epsilon(1e-10));
+  const Sample sample = run(IsotropicSimulation(p), p.experiment(4000, 2), {});
+  const std::size_t times = p.at.size();
+  CHECK(sample.mean[times] == 1);
+  for (std::size_t t = 1; t < times; ++t) {
+    const double std = theory.columns[1].std[t];
+    CHECK(std::abs(sample.mean[times + t] - theory.columns[1].value[t]) < 5.5 * std / std::sqrt(4000.0));
+    CHECK(sample.std[times + t] == doctest::Approx(std).epsilon(t < 4 ? 0.15 : 0.08));
+  }
+}
+
+TEST_CASE("diverged replicas are counted, and the record ends before the first") {
+  const Sample sample = run(Counting(true), experiment({0, 3, 9, 10, 1000}, 12), {});
+  CHECK(sample.diverged == 3);
+  CHECK(sample.steps == std::vector<std::uint64_t>{0, 3, 9});
+  CHECK(sample.mean.size() == 6);
+  CHECK(sample.values.size() == 6);
+  CHECK(sample.mean[3 + 2] == 5.5);
+  REQUIRE(sample.warnings.size() == 2);
+  CHECK(sample.warnings[1] == "3 of 12 replicas diverged, the first by step 10; statistics end before it");
+}
+
+TEST_CASE("replicas in groups are recorded as those one by one") {
+  for (const bool diverge : {false, true}) {
+    const Sample single = run(Counting(diverge), experiment({0, 3, 10, 1000}, 13), {});
+    for (const std::uint64_t size : {2u, 5u, 13u, 50u}) {
+      const Sample grouped = run(CountingInGroups(diverge, size), experiment({0, 3, 10, 1000}, 13), {});
+      CHECK(grouped.replicas == 13);
+      CHECK(grouped.steps == single.steps);
+      CHECK(grouped.values == single.values);
+      CHECK(grouped.diverged == single.diverged);
+    }
+  }
+}
+
+TEST_CASE("a stop keeps what is finished and marks the result") {
+  std::atomic<bool> stop{false};
+  const Sample sample = run(Counting(false, &stop), experiment({0, 1000}, 10), {.threads = 1, .stop = &stop});
+  CHECK(sample.interrupted);
+  CHECK(sample.replicas < 10);
+  CHECK(sample.values.front().size() == sample.replicas);
+  // With one thread replicas run in order, so that those before replica 4 are there, and it is not.
+  CHECK(sample.replicas == 4);
+  CHECK(sample.values[2] == std::vector<double>{0, 1, 2, 3});
+  CHECK(sample.mean[2] == 1.5);
+
+  stop = true;
+  const Sample nothing = run(Counting(false), experiment({0, 1000}, 10), {.stop = &stop});
+  CHECK(nothing.interrupted);
+  CHECK(nothing.replicas == 0);
+}
+
+TEST_CASE("progress increases to one") {
+  double last = 0;
+  std::mutex mutex;
+  RunOptions options;
+  options.progress = [&](double done) {
+    const std::lock_guard lock(mutex);
+    CHECK(done >= last);
+    last = done;
+  };
+  run(IsotropicSimulation(Isotropic{}), Isotropic{}.experiment(200, 1), options);
+  CHECK(last == 1);
+}
+
+TEST_CASE("a run that would not fit in memory is refused before it starts") {
+  CHECK_THROWS_WITH_AS(
+      run(Counting(false), experiment({0, 1}, 4000000000u), {}),
+      doctest::Contains("isotropic.toml: monte_carlo.replicas: 4000000000 replicas of 2 observables at "
+                        "2 steps need 119.2 GiB"),
+      settings::Error);
+}
+
+TEST_CASE("an error inside a replica comes out") {
+  CHECK_THROWS_WITH(run(Counting(false, nullptr, true), experiment({0, 1}, 10), {.threads = 2}), "replica 3 failed");
+}
+
+TEST_CASE("heavy tails are named") {
+  class Heavy final : public models::Simulation {
+   public:
+    const std::vector<models::Observable>& observables() const override {
+      static const std::vector<models::Observable> all{{"x", "", ""}};
+      return all;
+    }
+    std::unique_ptr<models::Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+      class One final : public models::Replica {
+       public:
+        One(std::uint64_t seed, std::uint64_t index) : stream_(seed, index) {}
+        void advance(std::uint64_t) override { x_ = std::exp(4 * stream_.normal()); }
+        void observe(std::span<double> out) const override { out[0] = x_; }
+
+       private:
+        random::Stream stream_;
+        double x_ = 1;
+      };
+      return std::make_unique<One>(seed, index);
+    }
+    std::string sampler() const override { return "heavy"; }
+  };
+  const Sample sample = run(Heavy(), experiment({0, 1}, 200), {});
+  REQUIRE(sample.warnings.size() == 1);
+  CHECK(sample.warnings[0].find("heavy tails: at step 1") == 0);
+  CHECK(run(IsotropicSimulation(Isotropic{}), Isotropic{}.experiment(200, 1), {}).warnings.empty());
+}

@@ -1,0 +1,147 @@
+#include "validation/monte_carlo/statistics.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "random/random.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+using doctest::Approx;
+
+namespace {
+
+/// Mean of n Gamma(shape) variates, standardised: exactly Gamma(n shape).
+std::vector<double> standardised_gamma_means(double shape, double n, std::size_t count) {
+  random::Stream stream(5, 0);
+  std::vector<double> z;
+  for (std::size_t i = 0; i < count; ++i) z.push_back((stream.gamma(n * shape) - n * shape) / std::sqrt(n * shape));
+  return z;
+}
+
+}  // namespace
+
+TEST_CASE("moments") {
+  const std::vector<double> values{1, 2, 4, 9};
+  const Moments m = moments(values);
+  CHECK(m.mean == 4);
+  CHECK(m.std == Approx(std::sqrt(38.0 / 3)).epsilon(1e-15));
+  CHECK(m.sem == Approx(std::sqrt(38.0 / 12)).epsilon(1e-15));
+  CHECK(m.skewness == Approx((-27 - 8 + 0 + 125) / 4.0 / std::pow(9.5, 1.5)).epsilon(1e-14));
+  const std::vector<double> offset{1e9 + 1, 1e9 + 2, 1e9 + 3};
+  CHECK(moments(offset).std == 1);
+  const std::vector<double> constant(7, 0.1);
+  CHECK(moments(constant).std < 1e-16);
+  CHECK(moments(constant).skewness == 0);
+  CHECK(std::isnan(moments(std::vector<double>{3}).std));
+  CHECK(std::isnan(moments({}).mean));
+}
+
+TEST_CASE("quantiles are NumPy's default") {
+  const std::vector<double> sorted{1, 2, 4, 9};
+  CHECK(quantile(sorted, 0) == 1);
+  CHECK(quantile(sorted, 1) == 9);
+  CHECK(quantile(sorted, 0.5) == 3);
+  CHECK(quantile(sorted, 0.05) == Approx(1.15).epsilon(1e-15));
+  CHECK(quantile(sorted, 0.95) == Approx(8.25).epsilon(1e-15));
+  CHECK(std::isnan(quantile({}, 0.5)));
+}
+
+TEST_CASE("tails") {
+  CHECK(normal_tail(0) == 0.5);
+  CHECK(normal_tail(1.959963984540054) == Approx(0.025).epsilon(1e-13));
+  CHECK(normal_quantile(0.025) == Approx(-1.959963984540054).epsilon(1e-13));
+  CHECK(normal_quantile(normal_tail(10)) == Approx(-10).epsilon(1e-12));
+  CHECK(chi_square_tail(3.841458820694124, 1) == Approx(0.05).epsilon(1e-12));
+  CHECK(normal_from_student(2.045229642132703, 29) == Approx(1.959963984540054).epsilon(1e-12));
+  CHECK(normal_from_student(-2.045229642132703, 29) == Approx(-1.959963984540054).epsilon(1e-12));
+  CHECK(normal_from_student(1e200, 50) == 37);
+}
+
+TEST_CASE("Kolmogorov-Smirnov") {
+  // One sample of 100 against U(0,1); Stephens puts the limit law at D (10 + 0.12 + 0.011).
+  std::vector<double> sorted;
+  for (int i = 0; i < 100; ++i) sorted.push_back(0.8 * (i + 0.5) / 100);
+  const double distance = 1 - 0.8 * 99.5 / 100;
+  const double at = distance * (10 + 0.12 + 0.011);
+  CHECK(ks_p_value(sorted, [](double u) { return u; }) ==
+        Approx(2 * (std::exp(-2 * at * at) - std::exp(-8 * at * at))).epsilon(1e-10));
+
+  // Uniformity of its p-values over many right samples, and rejection of a wrong law.
+  random::Stream stream(3, 0);
+  std::vector<double> p_one, p_two;
+  for (int trial = 0; trial < 1000; ++trial) {
+    std::vector<double> first(200), second(150);
+    stream.uniforms(first);
+    stream.uniforms(second);
+    std::sort(first.begin(), first.end());
+    std::sort(second.begin(), second.end());
+    p_one.push_back(ks_p_value(first, [](double u) { return u; }));
+    p_two.push_back(ks_p_value(first, second));
+  }
+  for (auto* p : {&p_one, &p_two}) {
+    const auto small =
+        static_cast<std::uint64_t>(std::count_if(p->begin(), p->end(), [](double q) { return q < 0.1; }));
+    const auto [low, high] = binomial_interval(small, 1000, 0.999999);
+    CHECK(low < 0.1);
+    CHECK(high > 0.1);
+  }
+  std::vector<double> skewed(500);
+  stream.uniforms(skewed);
+  for (double& u : skewed) u *= u;
+  std::sort(skewed.begin(), skewed.end());
+  CHECK(ks_p_value(skewed, [](double u) { return u; }) < 1e-10);
+  // Small distances: the two series meet at 1.
+  const std::vector<double> exact{0.125, 0.375, 0.625, 0.875};
+  CHECK(ks_p_value(exact, [](double u) { return u; }) == Approx(1).epsilon(1e-6));
+}
+
+TEST_CASE("binomial interval") {
+  const auto [low, high] = binomial_interval(10, 100, 0.95);  // Clopper-Pearson, tabulated
+  CHECK(low == Approx(0.0490046898).epsilon(1e-7));
+  CHECK(high == Approx(0.1762225640).epsilon(1e-7));
+  CHECK(binomial_interval(0, 10, 0.95).first == 0);
+  CHECK(binomial_interval(0, 10, 0.95).second == Approx(1 - std::pow(0.025, 0.1)).epsilon(1e-9));
+  CHECK(binomial_interval(10, 10, 0.95).second == 1);
+  CHECK_THROWS_AS(binomial_interval(1, 0, 0.95), std::invalid_argument);
+  CHECK_THROWS_AS(binomial_interval(3, 2, 0.95), std::invalid_argument);
+  CHECK_THROWS_AS(binomial_interval(1, 2, 1), std::invalid_argument);
+}
+
+TEST_CASE("the score of a skewed mean is normal") {
+  // Means of 16 exponentials (skewness 2): KS against the normal law, 40000 draws; the uncorrected z is rejected.
+  const auto normal_law = [](double z) { return normal_tail(-z); };
+  auto z = standardised_gamma_means(1, 16, 40000);
+  std::vector<double> scores;
+  for (const double value : z) scores.push_back(normal_score(value, 2, 16));
+  std::sort(scores.begin(), scores.end());
+  std::sort(z.begin(), z.end());
+  CHECK(ks_p_value(scores, normal_law) > 1e-4);
+  CHECK(ks_p_value(z, normal_law) < 1e-10);
+  // Far tails too: P(z > 4) of the gamma law with shape 16 is 5.41e-4, a normal score of 3.27.
+  CHECK(normal_score(1.3, 0, 64) == 1.3);
+  CHECK(normal_score(-1.3, -1.5, 64) == -normal_score(1.3, 1.5, 64));
+  for (double at = -30; at < 30; at += 0.1) CHECK(normal_score(at + 0.1, 2, 16) > normal_score(at, 2, 16));
+}
+
+TEST_CASE("the score of a skewed Student's t") {
+  // Share of scores beyond +-2.5758 (1%) for 40 exponentials with their own standard deviation, 40000 samples.
+  random::Stream stream(6, 0);
+  std::uint64_t corrected = 0, plain = 0;
+  const std::size_t n = 40, trials = 40000;
+  std::vector<double> values(n);
+  for (std::size_t i = 0; i < trials; ++i) {
+    for (double& x : values) x = stream.exponential();
+    const Moments m = moments(values);
+    const double t = std::sqrt(static_cast<double>(n)) * (m.mean - 1) / m.std;
+    corrected += std::abs(normal_score_studentized(t, 2, n)) > 2.5758 ? 1 : 0;
+    plain += std::abs(normal_from_student(t, n - 1)) > 2.5758 ? 1 : 0;
+  }
+  CHECK(corrected < plain / 2);
+  CHECK(static_cast<double>(corrected) / trials < 0.02);
+  CHECK(normal_score_studentized(1e3, 2, 40) > normal_score_studentized(1e2, 2, 40));
+}

@@ -1,0 +1,195 @@
+#include "validation/sweeps/sweep.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "models/framework/model.hpp"
+#include "tests/validation/sweeps/sweep_support.hpp"
+#include "validation/verdicts/extrapolation.hpp"
+#include "validation/monte_carlo/monte_carlo.hpp"
+#include "validation/verdicts/verdict.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+using namespace edgewise::validation::testing;
+
+namespace {
+
+double solved_risk(const settings::Table& experiment) {
+  const models::Experiment e = models::read_experiment(experiment);
+  return models::find(e).prepare(e)->solve().find("risk")->value.back();
+}
+
+}  // namespace
+
+TEST_CASE("a cell is what solving its experiments gives") {
+  const Sweep sweep = sweep_of(small_sweep);
+  REQUIRE(sweep.table().measures.size() == 3);
+  CHECK(sweep.table().measures[0].name == "risk_one");
+  CHECK(sweep.table().measures[2].name == "gain");
+  for (std::size_t cell : {10U, 17U, 29U}) {
+    const CellResult result = sweep.compute(cell);
+    CHECK(result.state == CellState::finished);
+    CHECK(result.failure.empty());
+    const double one = solved_risk(sweep.experiment(cell, 0)), four = solved_risk(sweep.experiment(cell, 1));
+    CHECK(result.measures[0] == one);
+    CHECK(result.measures[1] == four);
+    CHECK(result.measures[2] == one / four);
+    CHECK(result.label == (one / four > 1.05 ? "helps" : "same"));
+    CHECK(sweep.label(cell, result.measures) == result.label);
+    CHECK(result.seconds > 0);
+  }
+}
+
+TEST_CASE("a cell that cannot be computed fails with its reason, one that diverges does not") {
+  const Sweep sweep = sweep_of(small_sweep);
+  const CellResult failed = sweep.compute(3);
+  CHECK(failed.state == CellState::failed);
+  CHECK(contains(failed.failure, "variant one: "));
+  CHECK(contains(failed.failure, "noise.variance: must be >= 0, got -0.5"));
+  CHECK(failed.failure.find('\n') == std::string::npos);
+  REQUIRE(failed.measures.size() == 3);
+  CHECK(std::isnan(failed.measures[0]));
+  CHECK(failed.label.empty());
+  const Sweep wild = sweep_of(small_sweep, {"axis.eta.from=50", "axis.eta.to=100", "time.points=30"});
+  const CellResult diverged = wild.compute(29);
+  CHECK(diverged.state == CellState::finished);
+}
+
+TEST_CASE("a derived value that is no number fails the cell") {
+  const Sweep sweep = sweep_of(replaced(small_sweep, "round(20 + 100 * abs(noise))", "round(20 + sqrt(noise))"));
+  const CellResult failed = sweep.compute(0);
+  CHECK(failed.state == CellState::failed);
+  CHECK(contains(failed.failure, "time.steps"));
+  CHECK(contains(failed.failure, "gives nan"));
+}
+
+TEST_CASE("what is wrong everywhere is told before anything is computed") {
+  sweep_of(small_sweep).check();
+  const auto message = [](const std::vector<std::string>& overrides, const std::string& text = small_sweep) {
+    return error_of([&] { sweep_of(text, overrides).check(); });
+  };
+  CHECK(contains(message({"optimizer.btch=2"}), "optimizer.btch: unknown key, did you mean 'batch'"));
+  CHECK(contains(message({}, replaced(small_sweep, "optimizer.batch=4", "optimizer.batch=0")), "variant four: "));
+  CHECK(contains(message({"model=least-sqares"}), "did you mean 'least-squares'"));
+}
+
+TEST_CASE("an observable that there is not is told before anything is computed") {
+  const auto message = [](const std::vector<std::string>& overrides, const std::string& text = small_sweep) {
+    return error_of([&] { sweep_of(text, overrides).check(); });
+  };
+  for (const char* task : {"solve", "validate", "simulate"}) {
+    CAPTURE(task);
+    const std::string said =
+        message({"measure.risk.observable=rsik", std::string("sweep.do=") + task, "monte_carlo.replicas=1000000000"});
+    CHECK(contains(said, "variant one: small.toml: measure"));
+    CHECK(contains(said, std::string(task) == "simulate"
+                             ? "the simulation has no observable 'rsik', did you mean 'risk'"
+                             : "the theory has no observable 'rsik', did you mean 'risk'"));
+  }
+  CHECK(contains(message({"measure.risk.observable=rsik", "sweep.do=validate", "measure.risk.source=simulation"}),
+                 "the simulation has no observable 'rsik'"));
+  // Columns that the model does not list are found by solving a cell; a slip in their names, too.
+  sweep_of(small_sweep, {"measure.risk.observable=excess_mse_bias", "theory.decomposition=true"}).check();
+  CHECK(contains(message({"measure.risk.observable=excess_mse_bais", "theory.decomposition=true"}),
+                 "did you mean 'excess_mse_bias'"));
+  CHECK(contains(message({"measure.risk.observable=excess_mse_bias"}), "has no observable 'excess_mse_bias'"));
+  // A measure of one variant only.
+  const std::string of_one =
+      replaced(replaced(small_sweep, "observable = \"risk\"", "observable = \"risc\"\nvariant = \"four\""),
+               "value = \"risk_one / risk_four\"", "value = \"risk\"");
+  CHECK(contains(message({}, of_one), "variant four: small.toml: measure[0].observable: "));
+}
+
+TEST_CASE("cells that are validated at several dimensions") {
+  // The gap of the limit d -> infinity (level homog) at K = 1 falls as 1/d.
+  const std::string text = R"(title = "Limit"
+[sweep]
+do = "validate"
+[[axis]]
+key = "noise.variance"
+name = "noise"
+values = [0.0, 0.25]
+[[measure]]
+name = "verdict"
+kind = "verdict"
+[[measure]]
+name = "risk"
+observable = "risk"
+source = "simulation"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 16
+[experiment.optimizer]
+gamma = 1.0
+[experiment.time]
+steps = 32
+points = 4
+[experiment.theory]
+method = "ode"
+level = "homog"
+[experiment.monte_carlo]
+replicas = 400
+[experiment.verdict]
+dimensions = [16, 32, 64]
+resolution = 0.5
+[experiment.verdict.scaling]
+time.steps = 1
+)";
+  const Sweep sweep = sweep_of(text);
+  sweep.check();
+  for (const std::size_t cell : {0, 1}) {
+    const CellResult result = sweep.compute(cell);
+    CAPTURE(result.failure);
+    REQUIRE(result.state == CellState::finished);
+    CHECK(result.measures[0] == 0);
+    CHECK(result.measures[4] > 0);
+    // The same as the program does without a sweep.
+    const auto experiment = models::read_experiment(sweep.experiment(cell, 0));
+    const auto asked = read_extrapolation(experiment.table);
+    REQUIRE(asked);
+    std::vector<Level> levels;
+    for (const auto& e : at_dimensions(experiment, *asked)) {
+      const auto problem = models::find(e).prepare(e);
+      levels.push_back({asked->dimensions[levels.size()], problem->reference(), run(*problem->simulate(), e, {})});
+    }
+    const Extrapolation direct =
+        extrapolate(levels, read_verdict_options(experiment.table), asked->exponents, experiment.monte_carlo.seed);
+    CHECK(direct.verdict.max_z == result.measures[1]);
+  }
+  // What is wrong with the dimensions fails the cells with a line that says so.
+  const CellResult few = sweep_of(text, {"verdict.dimensions=[16, 32]"}).compute(0);
+  CHECK(few.state == CellState::failed);
+  CHECK(contains(few.failure, "verdict.dimensions"));
+}
+
+TEST_CASE("every task of a sweep") {
+  const std::string text = replaced(small_sweep, "[experiment]", R"([[measure]]
+name = "p"
+kind = "verdict"
+what = "p_value"
+[experiment]
+monte_carlo.replicas = 50)");
+  SUBCASE("simulate") {
+    const Sweep sweep = sweep_of(small_sweep, {"sweep.do=simulate", "monte_carlo.replicas=20"});
+    const CellResult a = sweep.compute(11), b = sweep.compute(11);
+    CHECK(a.state == CellState::finished);
+    CHECK(a.measures == b.measures);
+    CHECK(a.measures[0] > 0);
+    const std::atomic<bool> stop{true};
+    CHECK(sweep.compute(11, &stop).state == CellState::pending);
+  }
+  SUBCASE("stability") {
+    const std::string own =
+        replaced(replaced(small_sweep, "observable = \"risk\"", "kind = \"finding\"\nfinding = \"kernel_norm\""),
+                 "do = \"solve\"", "do = \"stability\"");
+    const CellResult cell = sweep_of(own).compute(11);
+    CAPTURE(cell.failure);
+    CHECK(cell.state == CellState::finished);
+    CHECK(cell.measures[0] > 0);
+    CHECK(cell.measures[0] > cell.measures[1]);
+  }
+}

@@ -1,0 +1,355 @@
+// The extrapolation in d: calibrated on gaps that vanish like a power of d, and blind to none that stay.
+#include "validation/verdicts/extrapolation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "random/random.hpp"
+#include "validation/monte_carlo/statistics.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+
+namespace {
+
+/// Paths about a known curve: value = theory (1 + gap(d, t) + spread d^(-1/2) x_t), x_t correlated along the path.
+struct Made {
+  std::vector<double> dimensions{100, 200, 400};
+  std::uint64_t replicas = 64;
+  std::size_t times = 8;
+  double spread = 0.85;
+  double transient = 0, exponent = 1, lasting = 0;  // gap = lasting + transient d^-exponent (1 + t/times)
+
+  std::vector<Level> levels(std::uint64_t seed) const {
+    std::vector<Level> out;
+    for (std::size_t l = 0; l < dimensions.size(); ++l) {
+      Level level;
+      level.dimension = dimensions[l];
+      level.sample.observables = {{"excess_mse", "label^2", ""}};
+      level.sample.replicas = replicas;
+      level.sample.values.assign(times + 1, std::vector<double>(replicas));
+      models::Column column{{"excess_mse", "label^2", ""}, {}, {}};
+      for (std::size_t t = 0; t <= times; ++t) {
+        level.sample.steps.push_back(t * static_cast<std::uint64_t>(dimensions[l]));
+        level.theory.steps.push_back(static_cast<double>(level.sample.steps.back()));
+        column.value.push_back(std::exp(-0.3 * static_cast<double>(t)) * (1 + 1 / dimensions[l]));
+      }
+      for (std::uint64_t r = 0; r < replicas; ++r) {
+        random::Stream stream(seed, r, l);
+        double x = 0;
+        for (std::size_t t = 0; t <= times; ++t) {
+          const double share = static_cast<double>(t) / static_cast<double>(times);
+          x = 0.8 * x + 0.6 * stream.normal();
+          const double gap = lasting + transient * std::pow(dimensions[l], -exponent) * (1 + share);
+          level.sample.values[t][r] =
+              t == 0 ? column.value[0] : column.value[t] * (1 + gap + spread / std::sqrt(dimensions[l]) * x);
+        }
+      }
+      level.theory.columns = {column};
+      out.push_back(std::move(level));
+    }
+    return out;
+  }
+};
+
+struct Tally {
+  std::uint64_t agree = 0, disagree = 0, inconclusive = 0;
+};
+
+Tally tally(const Made& made, const std::vector<double>& exponents, std::uint64_t seeds,
+            const VerdictOptions& options) {
+  Tally t;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const auto outcome = extrapolate(made.levels(seed), options, exponents, seed).verdict.outcome;
+    ++(outcome == Outcome::agree ? t.agree : outcome == Outcome::disagree ? t.disagree : t.inconclusive);
+  }
+  return t;
+}
+
+const std::vector<double> several = ExtrapolationOptions().exponents;
+
+template <class F>
+std::string message(F f) {
+  try {
+    f();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  return "nothing thrown";
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("calibration: with the exponent known, the false-alarm rate is the stated one") {
+  // A gap of 8/d: 16% at the end at d = 100, 4% at 400, where the standard error is 0.5%.
+  Made made;
+  made.transient = 8;
+  VerdictOptions options;
+  options.false_alarm = 0.05;
+  options.resolution = 0.3;
+  const auto t = tally(made, {1}, 300, options);
+  const auto [low, high] = binomial_interval(t.disagree, 300, 0.999);
+  CAPTURE(t.disagree);
+  CHECK(low <= 0.05);
+  CHECK(high >= 0.05);
+  CHECK(t.inconclusive == 0);
+}
+
+TEST_CASE("calibration: with several exponents, at most the stated rate, whichever is right") {
+  for (const double exponent : {0.5, 1.0, 2.0}) {
+    CAPTURE(exponent);
+    Made made;
+    made.exponent = exponent;
+    made.transient = 0.08 * std::pow(100, exponent);
+    VerdictOptions options;
+    options.false_alarm = 0.05;
+    options.resolution = 0.5;
+    const auto t = tally(made, several, 60, options);
+    CAPTURE(t.disagree);
+    CHECK(binomial_interval(t.disagree, 60, 0.999).first <= 0.05);
+    CHECK(t.agree >= 50);
+  }
+}
+
+TEST_CASE("a single dimension would cry wolf where the extrapolation does not") {
+  Made made;
+  made.transient = 8;
+  made.replicas = 256;
+  const auto levels = made.levels(3);
+  CHECK(judge(levels.back().theory, levels.back().sample, {}, 3).outcome == Outcome::disagree);
+  const auto extrapolated = extrapolate(levels, {}, std::vector<double>{1}, 3);
+  CHECK(extrapolated.verdict.outcome == Outcome::agree);
+  CHECK(holds(extrapolated.verdict.reason, "extrapolated from 3 dimensions up to 400 as d^-1"));
+}
+
+TEST_CASE("beyond the validity of any level's theory nothing is judged") {
+  Made made;
+  made.transient = 8;
+  made.replicas = 1000;
+  auto levels = made.levels(3);
+  for (Level& level : levels)
+    for (const std::size_t t : {7u, 8u}) level.theory.columns[0].value[t] *= 2;
+  CHECK(extrapolate(levels, {}, std::vector<double>{1}, 3).verdict.outcome == Outcome::disagree);
+  levels[1].theory.valid_until = levels[1].theory.steps[6];
+  const auto cut = extrapolate(levels, {}, std::vector<double>{1}, 3);
+  CHECK(cut.verdict.outcome != Outcome::disagree);
+  CHECK(cut.verdict.rows.size() == 6);
+}
+
+TEST_CASE("power: a discrepancy of 4% that stays is never passed") {
+  Made made;
+  made.transient = 8;
+  made.lasting = 0.04;
+  made.replicas = 1000;
+  CHECK(tally(made, {1}, 20, {}).disagree == 20);
+  made.dimensions = {100, 200, 400, 800};
+  const auto t = tally(made, several, 20, {});
+  CAPTURE(t.inconclusive);
+  CHECK(t.agree == 0);
+  CHECK(t.disagree >= 19);
+}
+
+TEST_CASE("too few replicas: inconclusive, never agree") {
+  Made made;
+  made.replicas = 12;
+  made.dimensions = {20, 40, 80};
+  const auto t = tally(made, several, 20, {});
+  CHECK(t.agree == 0);
+  CHECK(t.disagree <= 3);
+}
+
+TEST_CASE("a gap that does not decay like a power is said so") {
+  // Large between two small ones.
+  Made made;
+  made.replicas = 400;
+  auto levels = made.levels(5);
+  for (auto& values : levels[1].sample.values)
+    for (double& value : values) value *= 1.1;
+  const auto result = extrapolate(levels, {}, several, 5);
+  CHECK(result.verdict.outcome == Outcome::inconclusive);
+  CHECK(holds(result.verdict.reason, "does not decay like a power"));
+  CHECK(result.fit_p_value < 1e-4);
+  const auto fixed = extrapolate(levels, {}, std::vector<double>{1}, 5);
+  CHECK(holds(fixed.verdict.warnings.back(), "does not decay like a power"));
+}
+
+TEST_CASE("numbers: gaps at each dimension, their limit, and the rows of the verdict") {
+  Made made;
+  made.transient = 10;
+  made.lasting = 0.05;
+  made.replicas = 4000;
+  const auto result = extrapolate(made.levels(9), {}, std::vector<double>{1}, 9);
+  CHECK(result.gaps.size() == 3);
+  for (const Gap& gap : result.gaps) {
+    // Mean over t = 1..8 of 1 + t/8 is 1.5625.
+    CHECK(std::abs(gap.mean - (0.05 + 15.625 / gap.dimension)) < 5 * gap.sem);
+    CHECK(gap.sem < 0.002);
+  }
+  CHECK(std::abs(result.limit.mean - 0.05) < 5 * result.limit.sem);
+  CHECK(std::isinf(result.limit.dimension));
+  CHECK(result.verdict.rows.size() == 8);
+  const auto& row = result.verdict.rows.back();
+  CHECK(row.step == 3200);
+  CHECK(row.observable == "excess_mse");
+  CHECK(std::abs(row.mc_mean / row.theory - 1.05) < 5 * row.mc_sem / row.theory);
+  CHECK(result.exponent == 1);
+}
+
+TEST_CASE("the exponent that fits best is near the right one") {
+  Made made;
+  made.dimensions = {50, 100, 200, 400};
+  made.replicas = 4000;
+  for (const double exponent : {0.5, 1.0, 2.0}) {
+    made.exponent = exponent;
+    made.transient = 0.3 * std::pow(50, exponent);
+    CHECK(extrapolate(made.levels(2), {}, several, 2).exponent == exponent);
+  }
+}
+
+TEST_CASE("exact standard deviations are used where every level has them") {
+  Made made;
+  auto levels = made.levels(4);
+  for (Level& level : levels)
+    for (std::size_t t = 0; t <= made.times; ++t) {
+      double variance = 0;
+      for (std::size_t s = 0; s <= t; ++s) variance += 0.36 * std::pow(0.64, static_cast<double>(s));
+      level.theory.columns[0].std.push_back(level.theory.columns[0].value[t] * made.spread *
+                                            std::sqrt(variance / level.dimension));
+    }
+  const auto result = extrapolate(levels, {}, std::vector<double>{1}, 4);
+  CHECK(result.verdict.exact_std);
+  // Least squares with variances 1/d, x = 4, 2, 1: weights of the intercept 1/7 (-3.5/..): checked by their sums.
+  const double spread = result.verdict.rows[0].std_used / result.verdict.rows[0].theory;
+  const double s0 = 7, s1 = 4 + 4 + 4, s2 = 16 + 8 + 4, det = s0 * s2 - s1 * s1;
+  double variance = 0;
+  const double weights[] = {(s2 - 4 * s1) / det, 2 * (s2 - 2 * s1) / det, 4 * (s2 - s1) / det};
+  for (std::size_t l = 0; l < 3; ++l) variance += weights[l] * weights[l] / made.dimensions[l];
+  CHECK(weights[0] + weights[1] + weights[2] == doctest::Approx(1));
+  double path = 0.36 + 0.36 * 0.64;
+  CHECK(spread == doctest::Approx(made.spread * std::sqrt(variance * path)).epsilon(1e-12));
+}
+
+TEST_CASE("levels that do not fit together are refused") {
+  Made made;
+  auto levels = made.levels(1);
+  CHECK(holds(message([&] { extrapolate(std::span(levels).first(2), {}, several, 1); }), "at least 3"));
+  CHECK(holds(message([&] { extrapolate(levels, {}, {}, 1); }), "exponent"));
+  std::swap(levels[0], levels[1]);
+  CHECK(holds(message([&] { extrapolate(levels, {}, several, 1); }), "must increase"));
+  std::swap(levels[0], levels[1]);
+  levels[0].theory.columns[0].observable.name = "other";
+  CHECK(holds(message([&] { extrapolate(levels, {}, several, 1); }), "do not share"));
+  levels = made.levels(1);
+  levels[1].theory.columns[0].value[2] = std::numeric_limits<double>::infinity();
+  CHECK(holds(message([&] { extrapolate(levels, {}, several, 1); }), "is inf at step"));
+  levels = made.levels(1);
+  levels[1].theory.steps[2] += 1;
+  CHECK(holds(message([&] { extrapolate(levels, {}, several, 1); }), "different steps"));
+}
+
+TEST_CASE("experiments at several dimensions: scaled keys and corresponding steps") {
+  const std::string text =
+      "model = \"least-squares\"\n[spectrum]\nkind = \"isotropic\"\ndimension = 100\n[optimizer]\nlearning_rate = "
+      "0.01\n[time]\nsteps = 1000\npoints = 12\n[verdict]\ndimensions = [400, 50, 200]\n[verdict.scaling]\n"
+      "optimizer.learning_rate = -1\ntime.steps = 1\n";
+  const auto base = models::read_experiment(settings::read_text(text, "x.toml"));
+  const auto options = read_extrapolation(base.table);
+  REQUIRE(options);
+  CHECK(options->dimensions == std::vector<double>{50, 200, 400});
+  const auto experiments = at_dimensions(base, *options);
+  REQUIRE(experiments.size() == 3);
+  for (std::size_t l = 0; l < 3; ++l) {
+    const double d = options->dimensions[l];
+    const auto& e = experiments[l];
+    CHECK(*e.table.table("spectrum")->find("dimension") == settings::Value(static_cast<std::int64_t>(d)));
+    CHECK(std::get<double>(*e.table.table("optimizer")->find("learning_rate")) == doctest::Approx(1 / d));
+    CHECK(e.time.steps == static_cast<std::uint64_t>(10 * d));
+    CHECK(e.time.at.size() == experiments[0].time.at.size());
+    CHECK(e.monte_carlo.seed == base.monte_carlo.seed + l);
+    CHECK(e.time.at.front() == 0);
+    CHECK(e.time.at.back() == e.time.steps);
+    for (std::size_t t = 1; t < e.time.at.size(); ++t) CHECK(e.time.at[t] > e.time.at[t - 1]);
+  }
+}
+
+TEST_CASE("an experiment without a dimension says which have one") {
+  const auto refusal = [](const std::string& text) {
+    return message([&] {
+      models::Experiment base;
+      base.table = settings::read_text(text + "[verdict]\ndimensions = [10, 20, 30]\n", "x.toml");
+      at_dimensions(base, *read_extrapolation(base.table));
+    });
+  };
+  for (const std::string text : {"model = \"least-squares\"\n[spectrum]\nkind = \"file\"\npath = \"a.csv\"\n",
+                                 "model = \"least-squares\"\n[spectrum]\nkind = \"dataset\"\n",
+                                 "model = \"least-squares\"\n[spectrum]\nkind = \"list\"\neigenvalues = [1, 2]\n",
+                                 "model = \"matrix-least-squares\"\n", "model = \"quadratic-regression\"\n"}) {
+    CAPTURE(text);
+    const std::string said = refusal(text);
+    CHECK(holds(said, "x.toml: verdict.dimensions"));
+    CHECK(holds(said, "no dimension to change"));
+    CHECK(holds(said, "isotropic"));
+    CHECK(holds(said, "power-law"));
+    CHECK(said.find('\n') == std::string::npos);
+  }
+  CHECK(holds(refusal("model = \"least-squares\"\n[spectrum]\nkind = \"isotropic\"\ndimension = \"ten\"\n"),
+              "spectrum.dimension"));
+}
+
+TEST_CASE("quadratic regression changes its outputs, with parameters and batch in proportion") {
+  const std::string text =
+      "model = \"quadratic-regression\"\n[data]\noutputs = 60\nparameters = 120\n[optimizer]\nkind = \"sgd\"\n"
+      "learning_rate = 0.3\nbatch = 12\n[time]\nsteps = 20\n[verdict]\ndimensions = ";
+  const auto at = [&](const std::string& dimensions) {
+    const auto base = models::read_experiment(settings::read_text(text + dimensions + "\n", "x.toml"));
+    return at_dimensions(base, *read_extrapolation(base.table));
+  };
+  const auto experiments = at("[20, 40, 100]");
+  REQUIRE(experiments.size() == 3);
+  const std::int64_t outputs[] = {20, 40, 100};
+  for (std::size_t l = 0; l < 3; ++l) {
+    const auto& table = experiments[l].table;
+    CHECK(*table.table("data")->find("outputs") == settings::Value(outputs[l]));
+    CHECK(*table.table("data")->find("parameters") == settings::Value(2 * outputs[l]));
+    CHECK(*table.table("optimizer")->find("batch") == settings::Value(outputs[l] / 5));
+    CHECK(!table.table("spectrum"));
+  }
+  CHECK(holds(message([&] { at("[20, 41, 100]"); }), "optimizer.batch goes in proportion to data.outputs"));
+}
+
+TEST_CASE("bad input for the extrapolation") {
+  const auto read = [](const std::string& verdict) {
+    return message([&] { read_extrapolation(settings::read_text("[verdict]\n" + verdict, "x.toml")); });
+  };
+  CHECK(!read_extrapolation(settings::read_text("[verdict]\nresolution = 0.1\n", "x.toml")));
+  CHECK(!read_extrapolation(settings::read_text("title = \"a\"\n", "x.toml")));
+  CHECK(holds(read("dimensions = [10, 20]"), "at least 3"));
+  CHECK(holds(read("dimensions = [10, 20, 20]"), "twice"));
+  CHECK(holds(read("dimensions = [10, 20, 30.5]"), "whole"));
+  CHECK(holds(read("dimensions = [10, 20, 0]"), ">= 1"));
+  CHECK(holds(read("gap_exponent = 1.0"), "dimensions"));
+  CHECK(holds(read("scaling.time.steps = 1"), "dimensions"));
+  CHECK(holds(read("dimensions = [10, 20, 30]\ngap_exponent = 0"), "> 0"));
+  CHECK(holds(read("dimensions = [10, 20, 30]\nscaling.steps = 1"), "SECTION.KEY"));
+  CHECK(holds(read("dimensions = [10, 20, 30]\nscaling.time.steps = \"one\""), "number"));
+  const auto scaled = [](const std::string& scaling) {
+    return message([&] {
+      const auto base = models::read_experiment(settings::read_text(
+          "model = \"least-squares\"\n[spectrum]\nkind = \"isotropic\"\ndimension = 100\n[time]\nsteps = 10\n"
+          "[verdict]\ndimensions = [10, 20, 30]\nscaling." +
+              scaling + "\n",
+          "x.toml"));
+      at_dimensions(base, *read_extrapolation(base.table));
+    });
+  };
+  CHECK(holds(scaled("optimizer.learning_rate = 1"), "gives no number"));
+  CHECK(holds(scaled("time.points = 1"), "only `steps`"));
+}

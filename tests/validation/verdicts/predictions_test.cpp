@@ -1,0 +1,366 @@
+#include "validation/verdicts/predictions.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "random/random.hpp"
+#include "settings/settings.hpp"
+#include "validation/monte_carlo/statistics.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+using models::Centre;
+using models::Prediction;
+using models::RecordedReplica;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Observables x and y at the given steps; y is -x. `value(replica, time)`.
+template <class F>
+Sample made(std::size_t replicas, const std::vector<std::uint64_t>& steps, F value) {
+  Sample s;
+  s.observables = {{"x", "", ""}, {"y", "", ""}};
+  s.replicas = replicas;
+  s.steps = steps;
+  for (const double sign : {1.0, -1.0})
+    for (std::size_t t = 0; t < steps.size(); ++t) {
+      s.values.emplace_back();
+      for (std::size_t r = 0; r < replicas; ++r) s.values.back().push_back(sign * value(r, t));
+    }
+  return s;
+}
+
+/// The last x of every run.
+Prediction last_x(double low, double high, Centre centre = Centre::median) {
+  Prediction p;
+  p.name = "end";
+  p.statement = "x ends here";
+  p.quantity = "the last x";
+  p.runs = "did not diverge";
+  p.observable = "x";
+  p.nominal = 2;
+  p.low = low;
+  p.high = high;
+  p.centre = centre;
+  p.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+    if (run.diverged) return std::nullopt;
+    return run.values("x").back();
+  };
+  return p;
+}
+
+enum class Law { normal, exponential };
+
+/// Of mean or median 0, whichever `centre` says.
+Sample draws(Law law, Centre centre, std::size_t replicas, std::uint64_t seed, double shift) {
+  random::Stream stream(seed, 0, 0, random::Purpose::batch);
+  return made(replicas, {10}, [&](std::size_t, std::size_t) {
+    const double u = stream.uniform();
+    if (law == Law::normal) return shift + normal_quantile(u);
+    return shift - std::log(u) - (centre == Centre::mean ? 1 : std::log(2.0));
+  });
+}
+
+models::Trajectory no_curve() {
+  models::Trajectory t;
+  t.method = "none";
+  return t;
+}
+
+}  // namespace
+
+TEST_CASE("a record of one replica goes to its own end, whatever became of the others") {
+  Sample s = made(2, {0, 1, 2},
+                  [](std::size_t r, std::size_t t) { return 10.0 * static_cast<double>(r) + static_cast<double>(t); });
+  s.later_steps = {3, 4};
+  const double inf = infinity;
+  s.later_values = {{3, 13}, {4, inf}, {-3, -13}, {-4, -14}};
+  const std::vector<std::string> names = {"x", "y"};
+  const RecordedReplica whole = record_of(s, names, 0), part = record_of(s, names, 1);
+  CHECK(whole.steps == std::vector<double>{0, 1, 2, 3, 4});
+  CHECK(!whole.diverged);
+  CHECK(whole.values("y").back() == -4);
+  CHECK(part.steps == std::vector<double>{0, 1, 2, 3});
+  CHECK(part.diverged);
+  CHECK(part.values("x").back() == 13);
+  CHECK(part.values("z").empty());
+}
+
+TEST_CASE("calibration: predictions that just hold are rejected at most as often as stated; shifted ones are found") {
+  // The truth is at an end of the interval, where false alarms are most frequent. 5% stated, 500 samples: 25 expected
+  // at most, more than 51 has p < 1e-6. The shifted truth lies 1.1 `detectable` away: at least 94% of 125 are found,
+  // 99% asked.
+  constexpr int samples = 500;
+  VerdictOptions options;
+  options.resolution = infinity;
+  for (const Centre centre : {Centre::mean, Centre::median})
+    for (const Law law : {Law::normal, Law::exponential})
+      for (const std::size_t runs : {30u, 100u})
+        for (const bool two_sided : {false, true}) {
+          CAPTURE(name(centre));
+          CAPTURE(static_cast<int>(law));
+          CAPTURE(runs);
+          CAPTURE(two_sided);
+          const Prediction p = last_x(0, two_sided ? 0 : infinity, centre);
+          int alarms = 0;
+          double detectable = 0;
+          for (int s = 0; s < samples; ++s) {
+            const auto verdict =
+                judge_prediction(p, draws(law, centre, runs, static_cast<std::uint64_t>(1 + s), 0), options, 0.05);
+            alarms += verdict.outcome == Outcome::disagree ? 1 : 0;
+            detectable += verdict.detectable * p.nominal / samples;
+          }
+          CHECK(alarms <= 51);
+          if (law == Law::normal && centre == Centre::mean) CHECK(alarms >= 8);
+          if (!std::isfinite(detectable)) continue;
+          int found = 0;
+          for (int s = 0; s < samples / 4; ++s)
+            found +=
+                judge_prediction(p, draws(law, centre, runs, static_cast<std::uint64_t>(5000 + s), -1.1 * detectable),
+                                 options, 0.05)
+                            .outcome == Outcome::disagree
+                    ? 1
+                    : 0;
+          CHECK(found >= 0.94 * samples / 4);
+        }
+}
+
+TEST_CASE("what is reported of a prediction") {
+  const Sample s = made(101, {0, 10}, [](std::size_t r, std::size_t) { return 1 + 0.01 * static_cast<double>(r); });
+  VerdictOptions options;
+  options.resolution = 0.2;
+  SUBCASE("inside") {
+    const auto v = judge_prediction(last_x(1.4, 1.6), s, options, 0.01);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(v.judged);
+    CHECK(v.estimate == doctest::Approx(1.5));
+    CHECK(v.z == 0);
+    CHECK(v.p_value == 1);
+    CHECK(v.runs == 101);
+    CHECK(v.step == 10);
+    // Order statistics 46 and 56 of 101 hold the median with 68.06% only, 45 and 57 with 76.8%.
+    CHECK(v.error == doctest::Approx(0.06));
+    CHECK(v.detectable < 0.2);
+    CHECK(v.detectable > 0.05);
+    CHECK(summary(v) == "end: median of the last x 1.5 +- 0.06 of 101 runs, predicted 2 (1.4 to 1.6): agrees");
+  }
+  SUBCASE("outside") {
+    const auto v = judge_prediction(last_x(1.8, infinity), s, options, 0.01);
+    CHECK(v.outcome == Outcome::disagree);
+    CHECK(v.z < -v.critical_z);
+    // 80 of 101 below the median: P(Binomial(101, 1/2) >= 80).
+    CHECK(v.p_value == doctest::Approx(1.5e-9).epsilon(0.5));
+    CHECK(holds(v.reason, "lies outside the interval (at least 1.8"));
+    CHECK(judge_prediction(last_x(-infinity, 1.2), s, options, 0.01).z > v.critical_z);
+  }
+  SUBCASE("resolution") {
+    options.resolution = 0.01;
+    const auto v = judge_prediction(last_x(1.4, 1.6), s, options, 0.01);
+    CHECK(v.outcome == Outcome::inconclusive);
+    CHECK(v.judged);
+    CHECK(holds(v.reason, "more than the resolution"));
+  }
+  SUBCASE("just outside, not significantly") {
+    const auto v = judge_prediction(last_x(1.56, 1.6), s, options, 0.01);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(v.z < 0);
+    CHECK(holds(v.reason, "standard errors outside"));
+  }
+}
+
+TEST_CASE("a value that equals an end of the interval lies inside") {
+  // 31 of 60 below, 20 at the end: the sign test sees 31.
+  const Sample s = made(60, {10}, [](std::size_t r, std::size_t) {
+    return r < 31 ? 1.0 + 0.001 * static_cast<double>(r) : r < 51 ? 2.0 : 3.0;
+  });
+  const auto v = judge_prediction(last_x(2, infinity), s, {}, 0.01);
+  CHECK(v.estimate < 2);
+  CHECK(v.p_value > 0.4);
+  const Sample mirrored = made(60, {10}, [](std::size_t r, std::size_t) {
+    return r < 31 ? 3.0 + 0.001 * static_cast<double>(r) : r < 51 ? 2.0 : 1.0;
+  });
+  CHECK(judge_prediction(last_x(-infinity, 2), mirrored, {}, 0.01).p_value > 0.4);
+}
+
+TEST_CASE("the score of a mean knows of the skewness") {
+  // Exponential quantiles: a mean two standard errors low is less surprising than one as high.
+  const Sample s =
+      made(100, {10}, [](std::size_t r, std::size_t) { return -std::log((static_cast<double>(r) + 0.5) / 100); });
+  const Moments m = moments(s.values[0]);
+  const double symmetric = normal_from_student(2, 99);
+  const auto low = judge_prediction(last_x(m.mean + 2 * m.sem, infinity, Centre::mean), s, {}, 0.01);
+  const auto high = judge_prediction(last_x(-infinity, m.mean - 2 * m.sem, Centre::mean), s, {}, 0.01);
+  CHECK(low.z > -symmetric + 0.1);
+  CHECK(low.z < 0);
+  CHECK(high.z > symmetric + 0.1);
+  const std::vector<Prediction> predictions = {last_x(0, 10, Centre::mean)};
+  CHECK(holds(judge(no_curve(), s, predictions, {}, 1).warnings.at(0), "with fewer than 200 runs"));
+}
+
+TEST_CASE("too few runs of the kind are not judged, unless they are asked for") {
+  const auto some = [](std::size_t count) {
+    Prediction p = last_x(0, 100);
+    p.runs = "are early";
+    p.statistic = [count](const RecordedReplica& run) -> std::optional<double> {
+      const double x = run.values("x").back();
+      return x < static_cast<double>(count) ? std::optional(x) : std::nullopt;
+    };
+    return p;
+  };
+  const Sample s = made(50, {0, 10}, [](std::size_t r, std::size_t) { return static_cast<double>(r); });
+  VerdictOptions asked;
+  asked.predictions = {"end"};
+  const auto none = judge_prediction(some(0), s, {}, 0.01);
+  CHECK(!none.judged);
+  CHECK(none.runs == 0);
+  CHECK(std::isnan(none.estimate));
+  CHECK(summary(none) == "end: no run of the kind: that are early: not judged");
+  const auto few = judge_prediction(some(5), s, {}, 0.01);
+  CHECK(!few.judged);
+  CHECK(few.runs == 5);
+  CHECK(few.detectable == infinity);
+  for (const std::size_t count : {0u, 5u}) {
+    const auto required = judge_prediction(some(count), s, asked, 0.01);
+    CHECK(required.judged);
+    CHECK(required.outcome == Outcome::inconclusive);
+  }
+  // Few, but far off: ten of ten outside have probability 2^-10.
+  Prediction far = some(10);
+  far.low = 20;
+  CHECK(judge_prediction(far, s, {}, 0.01).outcome == Outcome::disagree);
+  CHECK(judge_prediction(far, s, {}, 0.0005).outcome == Outcome::inconclusive);
+}
+
+TEST_CASE("a sample that does not fluctuate is compared as it is") {
+  const Sample s = made(3, {0, 10}, [](std::size_t, std::size_t) { return 1.95; });
+  CHECK(judge_prediction(last_x(1.9, 2.1), s, {}, 0.01).outcome == Outcome::agree);
+  CHECK(judge_prediction(last_x(1.95, 1.95), s, {}, 0.01).outcome == Outcome::agree);
+  const auto v = judge_prediction(last_x(1.96, infinity, Centre::mean), s, {}, 0.01);
+  CHECK(v.outcome == Outcome::disagree);
+  CHECK(v.z == -infinity);
+  // The same last number from runs that differ elsewhere says nothing of its spread.
+  const Sample elsewhere =
+      made(30, {0, 10}, [](std::size_t r, std::size_t t) { return t == 0 ? static_cast<double>(r) : 1.95; });
+  CHECK(judge_prediction(last_x(1.9, 2.1, Centre::mean), elsewhere, {}, 0.01).detectable == infinity);
+  // The sign test needs no spread.
+  CHECK(judge_prediction(last_x(1.9, 2.1), elsewhere, {}, 0.01).outcome == Outcome::agree);
+}
+
+TEST_CASE("the verdict covers curves and predictions") {
+  Sample s = made(400, {0, 5, 10}, [](std::size_t r, std::size_t t) {
+    return t == 0 ? 0.0 : 2 + 0.3 * normal_quantile((static_cast<double>((r * 7 + t * 13) % 400) + 0.5) / 400);
+  });
+  models::Trajectory curve;
+  curve.method = "recursion";
+  curve.exact = true;
+  curve.steps = {0, 5, 10};
+  curve.columns = {{{"x", "", ""}, {0, 2, 2}, {}}};
+  const std::vector<Prediction> right = {last_x(1.9, 2.1)}, wrong = {last_x(2.5, infinity)};
+  VerdictOptions options;
+  SUBCASE("both agree") {
+    const auto v = judge(curve, s, right, options, 1);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(holds(v.reason, "largest z-score"));
+    CHECK(holds(v.reason, "; end: it lies in the interval"));
+    CHECK(v.predictions.size() == 1);
+    // Two shares of the false-alarm rate.
+    CHECK(v.critical_z == doctest::Approx(judge(curve, s, options, 1).critical_z).epsilon(0.2));
+    CHECK(v.critical_z > judge(curve, s, options, 1).critical_z);
+  }
+  SUBCASE("several that hold are summed up") {
+    const auto v = judge(curve, s, {{right[0], last_x(1.8, 2.2)}}, options, 1);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(holds(v.reason, "; 2 predictions hold; a distance of "));
+    CHECK(!holds(v.reason, "end:"));
+  }
+  SUBCASE("a prediction disagrees") {
+    const auto v = judge(curve, s, wrong, options, 1);
+    CHECK(v.outcome == Outcome::disagree);
+    CHECK(v.reason.starts_with("end: the median of the last x"));
+  }
+  SUBCASE("the curve disagrees") {
+    curve.columns[0].value = {0, 2.2, 2.2};
+    const auto v = judge(curve, s, right, options, 1);
+    CHECK(v.outcome == Outcome::disagree);
+    CHECK(v.reason.starts_with("the largest z-score"));
+    CHECK(!holds(v.reason, "end:"));
+  }
+  SUBCASE("beyond its validity a curve is shown, not judged") {
+    curve.columns[0].value = {0, 2, 7};
+    CHECK(judge(curve, s, right, options, 1).outcome == Outcome::disagree);
+    curve.valid_until = 5;
+    const auto v = judge(curve, s, right, options, 1);
+    CHECK(v.outcome == Outcome::agree);
+    REQUIRE(v.shown.size() == 1);
+    CHECK(v.shown[0].step == 10);
+    CHECK(v.shown[0].theory == 7);
+    CHECK(v.shown[0].mc_mean == doctest::Approx(2).epsilon(1e-3));
+    CHECK(std::isnan(v.shown[0].z));
+    // A divergence after its validity takes nothing from it.
+    s.diverged = 1;
+    CHECK(judge(curve, s, right, options, 1).outcome == Outcome::agree);
+    curve.valid_until = 10;
+    curve.columns[0].value = {0, 2, 2};
+    CHECK(judge(curve, s, right, options, 1).outcome == Outcome::agree);
+    s.steps = {0, 5};
+    s.later_steps = {10};
+    s.later_values = {s.values[2], s.values[5]};
+    s.values = {s.values[0], s.values[1], s.values[3], s.values[4]};
+    CHECK(judge(curve, s, right, options, 1).outcome == Outcome::inconclusive);
+  }
+  SUBCASE("without a curve the predictions decide") {
+    const auto v = judge(no_curve(), s, right, options, 1);
+    CHECK(v.outcome == Outcome::agree);
+    CHECK(v.detectable == v.predictions[0].detectable);
+    CHECK(v.critical_z == doctest::Approx(-normal_quantile(0.005)));
+    REQUIRE(v.shown.size() == 3);
+    CHECK(v.shown[2].observable == "x");
+    CHECK(std::isnan(v.shown[2].theory));
+    const auto off = judge(no_curve(), s, wrong, options, 1);
+    CHECK(off.outcome == Outcome::disagree);
+    CHECK(off.max_z > off.critical_z);
+    CHECK(off.p_value < 0.01);
+    CHECK(off.largest_gap == doctest::Approx(0.25).epsilon(0.05));
+  }
+  SUBCASE("a prediction without runs") {
+    Prediction never = last_x(0, 1);
+    never.statistic = [](const RecordedReplica&) { return std::optional<double>(); };
+    const std::vector<Prediction> made_of_none = {never};
+    CHECK(judge(curve, s, made_of_none, options, 1).outcome == Outcome::agree);
+    const auto alone = judge(no_curve(), s, made_of_none, options, 1);
+    CHECK(alone.outcome == Outcome::inconclusive);
+    CHECK(holds(alone.reason, "no prediction can be judged: end: no run of the kind"));
+    options.predictions = {"end"};
+    const auto asked = judge(curve, s, made_of_none, options, 1);
+    CHECK(asked.outcome == Outcome::inconclusive);
+    CHECK(asked.reason == "end: no run of the kind: that did not diverge");
+  }
+  SUBCASE("none") {
+    CHECK(judge(curve, s, {}, options, 1).reason == judge(curve, s, options, 1).reason);
+  }
+}
+
+TEST_CASE("predictions that are asked for must be made") {
+  settings::Table experiment("e.toml", "");
+  experiment.make_table("verdict").set("predictions", std::vector<std::string>{"ent"});
+  const VerdictOptions options = read_verdict_options(experiment);
+  CHECK(options.predictions == std::vector<std::string>{"ent"});
+  const std::vector<Prediction> made = {last_x(0, 1)};
+  CHECK_THROWS_WITH_AS(check_predictions(experiment, made, options),
+                       "e.toml: verdict.predictions: 'ent' is not predicted here, did you mean 'end'?; predicted: end",
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(check_predictions(experiment, {}, options),
+                       "e.toml: verdict.predictions: nothing is predicted about whole runs here, so not 'ent'",
+                       settings::Error);
+  VerdictOptions none;
+  CHECK_NOTHROW(check_predictions(experiment, {}, none));
+}

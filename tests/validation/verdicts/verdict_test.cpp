@@ -1,0 +1,271 @@
+#include "validation/verdicts/verdict.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "isotropic_sgd.hpp"
+#include "validation/monte_carlo/statistics.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+using tests::Isotropic;
+using tests::isotropic_theory;
+using tests::IsotropicSimulation;
+using tests::Wrong;
+
+namespace {
+
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A small problem with a visible spread (std/mean = .34 at the end) and skewed early steps.
+Isotropic small() {
+  Isotropic p;
+  p.d = 20;
+  p.eta = 0.05;
+  p.at = {0, 1, 2, 4, 8, 16, 32, 64};
+  return p;
+}
+
+Verdict judged(const Isotropic& p, const models::Trajectory& theory, std::uint64_t replicas, std::uint64_t seed,
+               const VerdictOptions& options = {}) {
+  return judge(theory, run(IsotropicSimulation(p), p.experiment(replicas, seed), {}), options, seed);
+}
+
+struct Tally {
+  std::uint64_t agree = 0, disagree = 0, inconclusive = 0;
+};
+
+Tally tally(const Isotropic& p, const models::Trajectory& theory, std::uint64_t replicas, std::uint64_t seeds,
+            const VerdictOptions& options = {}) {
+  Tally t;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    const auto outcome = judged(p, theory, replicas, 1000 + seed, options).outcome;
+    ++(outcome == Outcome::agree ? t.agree : outcome == Outcome::disagree ? t.disagree : t.inconclusive);
+  }
+  return t;
+}
+
+/// A sample of one observable at steps 0, 1, ... from a function of (replica, time).
+template <class F>
+Sample made(std::size_t replicas, std::size_t times, F value) {
+  Sample s;
+  s.observables = {{"excess_mse", "", ""}};
+  s.replicas = replicas;
+  for (std::size_t t = 0; t < times; ++t) {
+    s.steps.push_back(t);
+    s.values.emplace_back();
+    for (std::size_t r = 0; r < replicas; ++r) s.values.back().push_back(value(r, t));
+  }
+  return s;
+}
+
+models::Trajectory flat(std::size_t times, double value, double std = 0) {
+  models::Trajectory t;
+  t.exact = true;
+  t.method = "recursion";
+  t.columns = {{{"excess_mse", "", ""}, std::vector<double>(times, value), {}}};
+  if (std > 0) t.columns[0].std.assign(times, std);
+  for (std::size_t i = 0; i < times; ++i) t.steps.push_back(static_cast<double>(i));
+  return t;
+}
+
+}  // namespace
+
+TEST_CASE("calibration: the false-alarm rate is the stated one") {
+  // 400 seeds, 64 replicas, exact standard deviations: at 1% and at 5%, within the binomial 99.9% interval.
+  const auto p = small();
+  const auto theory = isotropic_theory(p);
+  for (const double rate : {0.01, 0.05}) {
+    VerdictOptions options;
+    options.false_alarm = rate;
+    options.resolution = 0.3;  // 64 replicas see about 10%
+    const auto t = tally(p, theory, 64, 400, options);
+    const auto [low, high] = binomial_interval(t.disagree, 400, 0.999);
+    CAPTURE(t.disagree);
+    CHECK(low <= rate);
+    CHECK(high >= rate);
+    CHECK(t.inconclusive == 0);
+  }
+}
+
+TEST_CASE("calibration without bands: the sample's standard deviation serves, at 256 replicas") {
+  const auto p = small();
+  const auto t = tally(p, isotropic_theory(p, false), 256, 300);
+  const auto [low, high] = binomial_interval(t.disagree, 300, 0.999);
+  CAPTURE(t.disagree);
+  CHECK(low <= 0.01);
+  CHECK(high >= 0.01);
+  CHECK(t.inconclusive <= 3);
+}
+
+TEST_CASE("power: 3% in a coefficient of the recursion is rejected in at least 99% of runs of 1000 replicas") {
+  // 20 samples, each against every wrong theory; none may pass. Measured rejection rate: 100 of 100 at 400 replicas.
+  const Isotropic p;
+  std::vector<Wrong> wrongs(7);
+  wrongs[0].drift = 1.03;
+  wrongs[1].drift = 0.97;
+  wrongs[2].gain = 1.03;
+  wrongs[3].gain = 0.97;
+  wrongs[4].noise = 1.03;
+  wrongs[5].noise = 0.97;
+  wrongs[6].initial = 1.03;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const auto sample = run(IsotropicSimulation(p), p.experiment(1000, seed), {});
+    for (std::size_t w = 0; w < wrongs.size(); ++w) {
+      CAPTURE(w);
+      CHECK(judge(isotropic_theory(p, true, wrongs[w]), sample, {}, seed).outcome == Outcome::disagree);
+    }
+  }
+}
+
+TEST_CASE("a run with too few replicas is inconclusive, never agree") {
+  const auto p = small();
+  const auto t = tally(p, isotropic_theory(p), 8, 100);
+  CHECK(t.agree <= 2);
+  CHECK(t.disagree <= 7);  // 1% stated; P(more than 7 of 100) < 1e-5 at 1%, and 8 replicas are hard on the correction
+  const auto verdict = judged(p, isotropic_theory(p), 8, 3);
+  CHECK(verdict.detectable > 0.1);
+  CHECK(holds(verdict.reason, "replicas would do"));
+}
+
+TEST_CASE("detectable: a discrepancy of that size is detected with the stated power, and less is not") {
+  const auto p = small();
+  auto theory = isotropic_theory(p);
+  VerdictOptions options;
+  options.power = 0.9;
+  const auto right = judged(p, theory, 128, 1, options);
+  CHECK(right.outcome == Outcome::agree);
+  // Applied to all steps, the discrepancy is at least as visible as on the harder half.
+  for (auto& column : theory.columns)
+    for (double& value : column.value) value *= 1 + right.detectable;
+  CHECK(tally(p, theory, 128, 60, options).disagree >= 48);
+}
+
+TEST_CASE("rows, and the numbers of a verdict") {
+  const Isotropic p;
+  const auto verdict = judged(p, isotropic_theory(p), 200, 4);
+  CHECK(verdict.outcome == Outcome::agree);
+  CHECK(verdict.rows.size() == 2 * (p.at.size() - 1));
+  CHECK(verdict.exact_std);
+  CHECK(verdict.replicas == 200);
+  CHECK(verdict.warnings.empty());
+  CHECK(verdict.p_value > 0.01);
+  CHECK(verdict.max_z < verdict.critical_z);
+  CHECK(verdict.critical_z > 2.5758);
+  CHECK(verdict.effective_comparisons < 11);  // risk is a copy of excess_mse and costs nothing
+  CHECK(verdict.largest_gap > 0);
+  const auto& row = verdict.rows[0];
+  CHECK(row.step == 1);
+  CHECK(row.observable == "risk");
+  CHECK(row.std_used == isotropic_theory(p).columns[0].std[1]);
+  const auto& copy = verdict.rows[p.at.size() - 1];
+  CHECK(copy.observable == "excess_mse");
+  CHECK(copy.z == doctest::Approx(row.z).epsilon(0.02));
+}
+
+TEST_CASE("the same sample and seed give the same verdict") {
+  const auto p = small();
+  const auto first = judged(p, isotropic_theory(p), 64, 4), second = judged(p, isotropic_theory(p), 64, 4);
+  CHECK(first.critical_z == second.critical_z);
+  CHECK(first.max_z == second.max_z);
+  CHECK(first.detectable == second.detectable);
+}
+
+TEST_CASE("heavy tails are recognised, named, and never lead to agree") {
+  // Log-normal with sigma = 3: mean exp(4.5), exact standard deviation exp(9) nearly; no sample of 200 shows it.
+  const auto sample = made(200, 4, [](std::size_t r, std::size_t t) {
+    random::Stream stream(1, r, t);
+    return std::exp(3 * stream.normal());
+  });
+  const auto verdict = judge(flat(4, std::exp(4.5), std::sqrt(std::exp(18.0) - std::exp(9.0))), sample, {}, 1);
+  CHECK(verdict.heavy_tailed);
+  CHECK(verdict.outcome == Outcome::inconclusive);
+  REQUIRE_FALSE(verdict.warnings.empty());
+  CAPTURE(verdict.warnings[0]);
+  CHECK(holds(verdict.warnings[0], "first for excess_mse at step 1 (standard"));
+  // A gross mismatch is rejected all the same.
+  const auto wrong = judge(flat(4, 1e9, 1e5), sample, {}, 1);
+  CHECK(wrong.outcome == Outcome::disagree);
+  // Without exact deviations the sample's own skewness tells.
+  const auto unknown = judge(flat(4, std::exp(4.5)), sample, {}, 1);
+  CHECK(unknown.heavy_tailed);
+  CHECK(unknown.outcome != Outcome::agree);
+}
+
+TEST_CASE("without fluctuation theory and simulation must be equal to rounding") {
+  const auto sample = made(5, 4, [](std::size_t, std::size_t) { return 0.7; });
+  const auto right = judge(flat(4, 0.7 * (1 + 1e-12)), sample, {}, 1);
+  CHECK(right.outcome == Outcome::agree);
+  CHECK(right.rows[0].z == 0);
+  CHECK(right.detectable == 0);
+  const auto wrong = judge(flat(4, 0.7 * (1 + 1e-7)), sample, {}, 1);
+  CHECK(wrong.outcome == Outcome::disagree);
+  CHECK(std::isinf(wrong.rows[0].z));
+  CHECK(holds(wrong.reason, "does not fluctuate"));
+  VerdictOptions lenient;
+  lenient.allowed = 0.01;
+  CHECK(judge(flat(4, 0.7 * (1 + 1e-7)), sample, lenient, 1).outcome == Outcome::agree);
+  CHECK(judge(flat(4, 0.7, 0.1), sample, {}, 1).outcome == Outcome::disagree);  // theory says it fluctuates
+}
+
+TEST_CASE("a theory that is not finite disagrees") {
+  const auto sample = made(5, 4, [](std::size_t, std::size_t) { return 0.7; });
+  const auto verdict = judge(flat(4, std::numeric_limits<double>::quiet_NaN()), sample, {}, 1);
+  CHECK(verdict.outcome == Outcome::disagree);
+  CHECK(holds(verdict.reason, "not finite"));
+}
+
+TEST_CASE("model error that is allowed is forgiven, more is not; an approximate theory is named") {
+  const Isotropic p;
+  auto theory = isotropic_theory(p);
+  for (auto& column : theory.columns)
+    for (double& value : column.value) value *= 1.05;
+  theory.exact = false;
+  theory.method = "ode";
+  VerdictOptions options;
+  options.allowed = 0.05;
+  const auto forgiven = judged(p, theory, 1000, 1, options);
+  CHECK(forgiven.outcome == Outcome::agree);
+  CHECK(forgiven.detectable > 0.05);
+  CHECK(holds(forgiven.reason, "approximate (ode)"));
+  options.allowed = 0.02;
+  CHECK(judged(p, theory, 1000, 1, options).outcome == Outcome::disagree);
+  const auto strict = judged(p, theory, 1000, 1);
+  CHECK(strict.outcome == Outcome::disagree);
+  CHECK(holds(strict.reason, "the theory is approximate (ode), not exact here"));
+}
+
+TEST_CASE("what cannot be judged is inconclusive") {
+  const auto sample = made(1, 4, [](std::size_t, std::size_t) { return 0.7; });
+  CHECK(judge(flat(4, 0.7), sample, {}, 1).outcome == Outcome::inconclusive);
+  auto other = flat(4, 0.7);
+  other.columns[0].observable.name = "sharpness";
+  const auto two = made(2, 4, [](std::size_t, std::size_t) { return 0.7; });
+  CHECK(judge(other, two, {}, 1).outcome == Outcome::inconclusive);
+  CHECK(judge(flat(1, 0.7), two, {}, 1).outcome == Outcome::inconclusive);  // step 0 only
+  const Isotropic p;
+  auto interrupted = run(IsotropicSimulation(p), p.experiment(200, 4), {});
+  interrupted.interrupted = true;
+  CHECK(holds(judge(isotropic_theory(p), interrupted, {}, 1).warnings.at(0), "interrupted"));
+  interrupted.diverged = 2;
+  CHECK(judge(isotropic_theory(p), interrupted, {}, 1).outcome == Outcome::inconclusive);
+}
+
+TEST_CASE("the section [verdict]") {
+  const auto read = [](const std::string& text) { return read_verdict_options(settings::read_text(text, "x.toml")); };
+  CHECK(read("").false_alarm == 0.01);
+  CHECK(read("[verdict]\nresolution = 0.2\nallowed = 0.03\npower = 0.5\n").resolution == 0.2);
+  CHECK_THROWS_WITH_AS(read("[verdict]\nfalse_alarm = 0\n"),
+                       doctest::Contains("x.toml: verdict.false_alarm: must be > 0 and <= 0.5"), settings::Error);
+  CHECK_THROWS_WITH_AS(read("[verdict]\nresoluton = 1\n"), doctest::Contains("did you mean 'resolution'?"),
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(read("[verdict]\nallowed = -1\n"), doctest::Contains("verdict.allowed"), settings::Error);
+  CHECK(name(Outcome::agree) == "agree");
+  CHECK(name(Outcome::disagree) == "disagree");
+  CHECK(name(Outcome::inconclusive) == "inconclusive");
+}

@@ -1,0 +1,268 @@
+#include "validation/monte_carlo/monte_carlo.hpp"
+
+#include <fmt/format.h>
+#include <tbb/blocked_range.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <optional>
+
+#include "validation/monte_carlo/statistics.hpp"
+
+namespace edgewise::validation {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Observations are kept, for quantiles and verdicts; beyond this the run is refused.
+constexpr double largest_bytes = 2147483648.0;
+/// A replica is advanced in at least so many pieces, so that a stop is noticed soon. The pieces do not change its bits.
+constexpr std::uint64_t pieces = 256;
+
+/// Reports the fraction done from whichever thread gets there, one at a time and not too often.
+class Progress {
+ public:
+  Progress(const std::function<void(double)>& report, double total) : report_(report), total_(total) {}
+  void add(std::uint64_t steps) {
+    if (!report_) return;
+    const double done = static_cast<double>(done_.fetch_add(steps, std::memory_order_relaxed) + steps);
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return;
+    const auto now = Clock::now();
+    if (now - last_ < std::chrono::milliseconds(50)) return;
+    last_ = now;
+    shown_ = std::max(shown_, total_ > 0 ? std::min(1.0, done / total_) : 1.0);
+    report_(shown_);
+  }
+
+ private:
+  const std::function<void(double)>& report_;
+  double total_;
+  std::atomic<std::uint64_t> done_{0};
+  std::mutex mutex_;
+  Clock::time_point last_ = Clock::now();
+  double shown_ = 0;
+};
+
+enum class State : char { dropped, finished };
+
+class Engine {
+ public:
+  Engine(const models::Simulation& simulation, const models::Experiment& experiment, const RunOptions& options,
+         Sample& sample)
+      : simulation_(simulation),
+        seed_(experiment.monte_carlo.seed),
+        group_size_(std::max<std::uint64_t>(1, simulation.group_size())),
+        options_(options),
+        sample_(sample),
+        times_(sample.steps.size()),
+        states_(experiment.monte_carlo.replicas, State::dropped),
+        progress_(options.progress,
+                  static_cast<double>(experiment.monte_carlo.replicas) * static_cast<double>(sample.steps.back())) {}
+
+  /// How many groups there are, and one of them run to its end.
+  std::size_t groups() const { return (states_.size() + group_size_ - 1) / group_size_; }
+  void run_group(std::size_t index) {
+    if (stopped()) return;
+    const std::size_t first = index * group_size_, count = std::min(group_size_, states_.size() - first);
+    const auto group = simulation_.group(seed_, first, count);
+    std::vector<double> now(sample_.observables.size());
+    std::vector<bool> finite(count, true);
+    std::size_t running = count;
+    const std::uint64_t piece = std::max<std::uint64_t>(1, sample_.steps.back() / pieces);
+    for (std::size_t t = 0, done = 0; t < times_; ++t) {
+      const std::uint64_t target = sample_.steps[t];
+      // A replica that has diverged is not looked at further, nor a group run further once all have; the rest is not a
+      // number.
+      for (std::uint64_t step = done; running > 0 && step < target;) {
+        if (stopped()) return;
+        const std::uint64_t next = std::min(target, step + piece);
+        group->advance(next);
+        progress_.add(count * (next - step));
+        step = next;
+      }
+      done = target;
+      for (std::size_t r = 0; r < count; ++r) {
+        if (finite[r]) {
+          group->observe(r, now);
+          finite[r] = std::all_of(now.begin(), now.end(), [](double x) { return std::isfinite(x); });
+          if (!finite[r]) --running;
+        } else {
+          std::fill(now.begin(), now.end(), std::numeric_limits<double>::quiet_NaN());
+        }
+        for (std::size_t o = 0; o < now.size(); ++o) sample_.values[o * times_ + t][first + r] = now[o];
+      }
+    }
+    std::fill_n(states_.begin() + static_cast<std::ptrdiff_t>(first), count, State::finished);
+  }
+
+  /// Removes the replicas that were dropped.
+  void keep_finished() {
+    sample_.replicas = static_cast<std::uint64_t>(std::count(states_.begin(), states_.end(), State::finished));
+    sample_.interrupted = sample_.replicas < states_.size();
+    if (!sample_.interrupted) return;
+    for (auto& cell : sample_.values) {
+      std::size_t kept = 0;
+      for (std::size_t r = 0; r < states_.size(); ++r)
+        if (states_[r] == State::finished) cell[kept++] = cell[r];
+      cell.resize(kept);
+    }
+  }
+
+ private:
+  bool stopped() const { return options_.stop && options_.stop->load(std::memory_order_relaxed); }
+
+  const models::Simulation& simulation_;
+  std::uint64_t seed_;
+  std::size_t group_size_;
+  const RunOptions& options_;
+  Sample& sample_;
+  std::size_t times_;
+  std::vector<State> states_;
+  Progress progress_;
+};
+
+/// Counts the replicas that left the finite numbers, and cuts the record before the first that did.
+void cut_at_divergence(Sample& sample) {
+  const std::size_t times = sample.steps.size(), observables = sample.observables.size();
+  std::size_t finite_times = times;
+  for (std::size_t r = 0; r < sample.replicas; ++r) {
+    std::size_t t = 0;
+    const auto finite_at = [&](std::size_t time) {
+      for (std::size_t o = 0; o < observables; ++o)
+        if (!std::isfinite(sample.values[o * times + time][r])) return false;
+      return true;
+    };
+    while (t < times && finite_at(t)) ++t;
+    if (t < times) ++sample.diverged;
+    finite_times = std::min(finite_times, t);
+  }
+  if (sample.diverged == 0) return;
+  sample.warnings.push_back(fmt::format("{} of {} replicas diverged, the first by step {}; statistics end before it",
+                                        sample.diverged, sample.replicas, sample.steps[finite_times]));
+  std::vector<std::vector<double>> kept;
+  for (std::size_t o = 0; o < observables; ++o)
+    for (std::size_t t = 0; t < times; ++t)
+      (t < finite_times ? kept : sample.later_values).push_back(std::move(sample.values[o * times + t]));
+  sample.values = std::move(kept);
+  sample.later_steps.assign(sample.steps.begin() + static_cast<std::ptrdiff_t>(finite_times), sample.steps.end());
+  sample.steps.resize(finite_times);
+}
+
+/// Share of the sample variance that one replica carries; tends to 0 with the number of replicas when the variance is
+/// finite, and stays near 1 when it is not.
+double largest_share(std::span<const double> sorted, double mean) {
+  double total = 0, largest = 0;
+  for (const double x : sorted) {
+    total += (x - mean) * (x - mean);
+    largest = std::max(largest, (x - mean) * (x - mean));
+  }
+  return total > 0 ? largest / total : 0.0;
+}
+
+void summarise(Sample& sample, tbb::task_arena& arena) {
+  const std::size_t cells = sample.values.size(), times = sample.steps.size();
+  for (auto* column : {&sample.mean, &sample.sem, &sample.std, &sample.skewness, &sample.q05, &sample.q50, &sample.q95})
+    column->resize(cells);
+  std::vector<double> share(cells);
+  // Each cell is reduced by one thread in the order of the replicas, so that the bits do not depend on the threads.
+  arena.execute([&] {
+    tbb::parallel_for(std::size_t{0}, cells, [&](std::size_t cell) {
+      std::vector<double> sorted = sample.values[cell];
+      const Moments m = moments(sorted);
+      sample.mean[cell] = m.mean;
+      sample.sem[cell] = m.sem;
+      sample.std[cell] = m.std;
+      sample.skewness[cell] = m.skewness;
+      std::sort(sorted.begin(), sorted.end());
+      sample.q05[cell] = quantile(sorted, 0.05);
+      sample.q50[cell] = quantile(sorted, 0.5);
+      sample.q95[cell] = quantile(sorted, 0.95);
+      share[cell] = m.std > 1e-12 * std::abs(m.mean) ? largest_share(sorted, m.mean) : 0.0;
+    });
+  });
+  constexpr std::uint64_t enough = 30;  // with fewer, one replica may carry half the variance of a normal sample
+  if (sample.replicas < enough) return;
+  for (std::size_t o = 0; o < sample.observables.size(); ++o)
+    for (std::size_t t = 0; t < times; ++t)
+      if (share[o * times + t] > 0.5) {
+        sample.warnings.push_back(
+            fmt::format("heavy tails: at step {} one replica of {} carries {:.0f}% of the variance of {}; prefer the "
+                        "quantiles to means and standard errors",
+                        sample.steps[t], sample.replicas, 100 * share[o * times + t], sample.observables[o].name));
+        return;
+      }
+}
+
+}  // namespace
+
+models::RecordedReplica record_of(const Sample& sample, std::span<const std::string> names, std::size_t replica) {
+  models::RecordedReplica out;
+  out.names = names;
+  out.rows.resize(sample.observables.size());
+  const auto append = [&](const std::vector<std::uint64_t>& steps, const std::vector<std::vector<double>>& values) {
+    for (std::size_t t = 0; t < steps.size() && !out.diverged; ++t) {
+      for (std::size_t o = 0; o < out.rows.size(); ++o)
+        out.diverged = out.diverged || !std::isfinite(values[o * steps.size() + t][replica]);
+      if (out.diverged) return;
+      out.steps.push_back(static_cast<double>(steps[t]));
+      for (std::size_t o = 0; o < out.rows.size(); ++o) out.rows[o].push_back(values[o * steps.size() + t][replica]);
+    }
+  };
+  append(sample.steps, sample.values);
+  append(sample.later_steps, sample.later_values);
+  return out;
+}
+
+Sample run(const models::Simulation& simulation, const models::Experiment& experiment, const RunOptions& options) {
+  const auto start = Clock::now();
+  Sample sample;
+  sample.steps = experiment.time.at;
+  sample.observables = simulation.observables();
+  sample.sampler = simulation.sampler();
+  sample.warnings = simulation.warnings();
+  const std::uint64_t replicas = experiment.monte_carlo.replicas;
+  const std::size_t cells = sample.observables.size() * sample.steps.size();
+  const double bytes = 8.0 * static_cast<double>(replicas) * static_cast<double>(cells);
+  if (bytes > largest_bytes)
+    throw experiment.table.error(
+        "monte_carlo.replicas",
+        fmt::format("{} replicas of {} observables at {} steps need {:.1f} GiB, more than the {:.0f} GiB allowed; ask "
+                    "for fewer replicas, or fewer points in [time]",
+                    replicas, sample.observables.size(), sample.steps.size(), bytes / 1073741824.0,
+                    largest_bytes / 1073741824.0));
+  if (sample.steps.empty() || replicas == 0) return sample;
+  sample.values.assign(cells, std::vector<double>(replicas));
+
+  // More threads than cores is the caller's choice; oneTBB would cut it down with a warning.
+  std::optional<tbb::global_control> more_threads;
+  if (options.threads > static_cast<unsigned>(tbb::this_task_arena::max_concurrency()))
+    more_threads.emplace(tbb::global_control::max_allowed_parallelism, options.threads);
+  tbb::task_arena arena(options.threads == 0 ? static_cast<int>(tbb::task_arena::automatic)
+                                             : static_cast<int>(options.threads));
+  Engine engine(simulation, experiment, options, sample);
+  arena.execute([&] {
+    // One group a task: replicas are long, and their lengths may differ.
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, engine.groups(), 1),
+        [&](const tbb::blocked_range<std::size_t>& range) {
+          for (std::size_t g = range.begin(); g < range.end(); ++g) engine.run_group(g);
+        },
+        tbb::simple_partitioner());
+  });
+  engine.keep_finished();
+  cut_at_divergence(sample);
+  summarise(sample, arena);
+  if (options.progress && !sample.interrupted) options.progress(1.0);
+  sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return sample;
+}
+
+}  // namespace edgewise::validation

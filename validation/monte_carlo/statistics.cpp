@@ -1,0 +1,141 @@
+#include "validation/monte_carlo/statistics.hpp"
+
+#include <algorithm>
+#include <boost/math/distributions/binomial.hpp>
+#include <boost/math/distributions/chi_squared.hpp>
+#include <boost/math/distributions/normal.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+
+namespace edgewise::validation {
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+/// P(K > x) of Kolmogorov's limiting law.
+double kolmogorov_tail(double x) {
+  if (x < 0.2) return 1;  // 1 - 1e-13 already
+  if (x < 1) {
+    // The theta-transformed series converges where the alternating one does not.
+    double sum = 0;
+    for (int k = 1; k < 20; k += 2) sum += std::exp(-k * k * std::numbers::pi * std::numbers::pi / (8 * x * x));
+    return 1 - std::sqrt(2 * std::numbers::pi) / x * sum;
+  }
+  double sum = 0;
+  for (int k = 1; k < 20; ++k) sum += (k % 2 == 1 ? 1.0 : -1.0) * std::exp(-2.0 * k * k * x * x);
+  return std::clamp(2 * sum, 0.0, 1.0);
+}
+
+/// Stephens (1970): the statistic at n corresponds to Kolmogorov's law at D (sqrt n + 0.12 + 0.11/sqrt n).
+double ks_tail(double distance, double n) {
+  const double root = std::sqrt(n);
+  return kolmogorov_tail(distance * (root + 0.12 + 0.11 / root));
+}
+
+}  // namespace
+
+Moments moments(std::span<const double> values) {
+  Moments result;
+  const auto n = static_cast<double>(values.size());
+  if (values.empty()) return {nan, nan, nan, nan};
+  double sum = 0;
+  for (const double x : values) sum += x;
+  const double rough = sum / n;
+  double first = 0, second = 0, third = 0;
+  for (const double x : values) {
+    const double deviation = x - rough;
+    first += deviation;
+    second += deviation * deviation;
+    third += deviation * deviation * deviation;
+  }
+  // `first` is the rounding error of the rough mean.
+  result.mean = rough + first / n;
+  const double m2 = std::max(0.0, second / n - (first / n) * (first / n));
+  result.std = values.size() > 1 ? std::sqrt(m2 * n / (n - 1)) : nan;
+  const double cube = m2 * std::sqrt(m2);
+  result.skewness = cube > 0 ? third / n / cube : 0.0;
+  result.sem = result.std / std::sqrt(n);
+  return result;
+}
+
+double quantile(std::span<const double> sorted, double level) {
+  if (sorted.empty()) return nan;
+  const double place = std::clamp(level, 0.0, 1.0) * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  const double part = place - static_cast<double>(below);
+  return part == 0 ? sorted[below] : sorted[below] + part * (sorted[above] - sorted[below]);
+}
+
+double normal_tail(double z) {
+  return 0.5 * std::erfc(z / std::numbers::sqrt2);
+}
+
+double normal_quantile(double p) {
+  return boost::math::quantile(boost::math::normal(), p);
+}
+
+double chi_square_tail(double x, double degrees) {
+  return boost::math::cdf(boost::math::complement(boost::math::chi_squared(degrees), std::max(0.0, x)));
+}
+
+double normal_score(double z, double skewness, double n) {
+  const double of_mean = skewness / std::sqrt(n);
+  if (std::abs(of_mean) < 1e-6) return z;  // the correction is below rounding
+  if (of_mean < 0) return -normal_score(-z, -skewness, n);
+  const double shape = 4 / (of_mean * of_mean);
+  return (std::cbrt(1 + z / std::sqrt(shape)) - (1 - 1 / (9 * shape))) * 3 * std::sqrt(shape);
+}
+
+double normal_score_studentized(double t, double skewness, double n) {
+  const double g = skewness / std::sqrt(n);
+  const double unskewed = t + g * t * t / 3 + g * g * t * t * t / 27 + g / 6;
+  return normal_from_student(unskewed, std::max(1.0, n - 1));
+}
+
+double normal_from_student(double t, double degrees) {
+  const boost::math::students_t law(degrees);
+  const double tail = boost::math::cdf(boost::math::complement(law, std::abs(t)));
+  // Beyond the smallest tail a double can hold, a large score is as good as any.
+  const double score = tail > 1e-300 ? -normal_quantile(tail) : 37.0;
+  return std::copysign(score, t);
+}
+
+double ks_p_value(std::span<const double> sorted, const std::function<double(double)>& cdf) {
+  const auto n = static_cast<double>(sorted.size());
+  double distance = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    const double value = cdf(sorted[i]);
+    distance = std::max({distance, value - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - value});
+  }
+  return ks_tail(distance, n);
+}
+
+double ks_p_value(std::span<const double> first, std::span<const double> second) {
+  const auto n = static_cast<double>(first.size()), m = static_cast<double>(second.size());
+  double distance = 0;
+  for (std::size_t i = 0, j = 0; i < first.size() && j < second.size();) {
+    const double x = std::min(first[i], second[j]);
+    while (i < first.size() && first[i] <= x) ++i;
+    while (j < second.size() && second[j] <= x) ++j;
+    distance = std::max(distance, std::abs(static_cast<double>(i) / n - static_cast<double>(j) / m));
+  }
+  return ks_tail(distance, n * m / (n + m));
+}
+
+std::pair<double, double> binomial_interval(std::uint64_t successes, std::uint64_t trials, double confidence) {
+  if (trials == 0 || successes > trials) throw std::invalid_argument("binomial_interval: need successes <= trials > 0");
+  if (!(confidence > 0 && confidence < 1))
+    throw std::invalid_argument("binomial_interval: confidence must be in (0, 1)");
+  using boost::math::binomial_distribution;
+  const auto n = static_cast<double>(trials), k = static_cast<double>(successes);
+  const double tail = (1 - confidence) / 2;
+  return {successes == 0 ? 0.0 : binomial_distribution<>::find_lower_bound_on_p(n, k, tail),
+          successes == trials ? 1.0 : binomial_distribution<>::find_upper_bound_on_p(n, k, tail)};
+}
+
+}  // namespace edgewise::validation

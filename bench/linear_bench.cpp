@@ -6,16 +6,16 @@
 #include <memory>
 #include <string>
 
+#include "models/ingredients/noise.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
-#include "models/ingredients/noise.hpp"
 
 namespace {
 
 using namespace edgewise;
 
-std::shared_ptr<models::LeastSquares> problem_R(std::size_t d) {
-  auto data = std::make_shared<models::LeastSquares>();
+std::shared_ptr<models::least_squares::LeastSquares> problem_R(std::size_t d) {
+  auto data = std::make_shared<models::least_squares::LeastSquares>();
   for (std::size_t i = 1; i <= d; ++i) {
     const auto j = static_cast<double>(i);
     data->spectrum.eigenvalue.push_back(std::pow(j, -1.4));
@@ -25,18 +25,18 @@ std::shared_ptr<models::LeastSquares> problem_R(std::size_t d) {
   data->initial_power = data->spectrum.target_power;
   data->label_noise_variance = 0.05;
   settings::Table table("bench", "");
-  data->noise = models::read_noise(table);
-  data->schedule = models::read_schedule(table, "schedule", 0);
+  data->noise = models::ingredients::read_noise(table);
+  data->schedule = models::ingredients::read_schedule(table, "schedule", 0);
   return data;
 }
 
-models::LinearProblem problem_of(std::shared_ptr<models::LeastSquares> data, const std::string& method,
-                                 const std::string& optimizer) {
-  models::LinearProblem problem;
+models::least_squares::LinearProblem problem_of(std::shared_ptr<models::least_squares::LeastSquares> data,
+                                                const std::string& method, const std::string& optimizer) {
+  models::least_squares::LinearProblem problem;
   problem.data = std::move(data);
-  problem.method = &models::linear_method(method);
+  problem.method = &models::least_squares::linear_method(method);
   const settings::Table table = settings::read_text("[optimizer]\n" + optimizer, "bench");
-  problem.hyperparameters = models::Hyperparameters(
+  problem.hyperparameters = models::least_squares::Hyperparameters(
       problem.method->description, settings::read(*table.table("optimizer"), problem.method->description.parameters));
   return problem;
 }
@@ -65,7 +65,7 @@ int main() {
                                         std::pair("diloco", problem_of(data, "la-diloco", diloco))}) {
       double P = 0;
       const double time = seconds([&, &p = problem] {
-        models::LinearRecursion run(p);
+        models::least_squares::LinearRecursion run(p);
         run.advance(192);
         P = run.excess_mse();
       });
@@ -75,10 +75,10 @@ int main() {
   const auto problem = problem_of(problem_R(200), "sla", stack);
   std::printf("edgewise growth and steady state, stack_p, n=200:  %.2f ms\n",
               1e3 * seconds([&] {
-                solvers::Renewal renewal(models::periodic(problem));
+                solvers::Renewal renewal(models::least_squares::periodic(problem));
                 renewal.growth();
                 renewal.steady(0.05);
               }));
   std::printf("edgewise eta_max, stack_p, n=200:  %.2f ms\n",
-              1e3 * seconds([&] { models::stability_threshold(problem, "learning_rate"); }));
+              1e3 * seconds([&] { models::least_squares::stability_threshold(problem, "learning_rate"); }));
 }

@@ -11,17 +11,17 @@
 #include <string>
 #include <vector>
 
-#include "models/least_squares/linear_methods/tuning.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/least_squares/linear_methods/tuning.hpp"
 
 namespace {
 
 using namespace edgewise;
-using models::LinearProblem;
-using models::TuneRange;
+using models::least_squares::LinearProblem;
+using models::least_squares::TuneRange;
 
-std::shared_ptr<const models::LeastSquares> data_of(std::size_t d, double alpha, double beta, double sigma2,
-                                                    std::uint64_t steps) {
+std::shared_ptr<const models::least_squares::LeastSquares> data_of(std::size_t d, double alpha, double beta,
+                                                                   double sigma2, std::uint64_t steps) {
   spectra::Spectrum s;
   for (std::size_t i = 1; i <= d; ++i) {
     const auto j = static_cast<double>(i);
@@ -29,28 +29,28 @@ std::shared_ptr<const models::LeastSquares> data_of(std::size_t d, double alpha,
     s.multiplicity.push_back(1);
     s.target_power.push_back(std::pow(j, -2 * beta));
   }
-  auto data = std::make_shared<models::LeastSquares>();
+  auto data = std::make_shared<models::least_squares::LeastSquares>();
   settings::Table table("bench", "");
   auto& noise = table.make_table("noise");
   noise.set("law", std::string("gaussian"));
   noise.set("variance", sigma2);
-  data->noise = models::read_noise(table);
+  data->noise = models::ingredients::read_noise(table);
   data->label_noise_variance = sigma2;
   data->initial_power = s.target_power;
   data->spectrum = spectra::checked(std::move(s));
-  data->schedule = models::read_schedule(table, "schedule", 0);
+  data->schedule = models::ingredients::read_schedule(table, "schedule", 0);
   data->time.steps = steps;
   data->time.at = {0, steps};
   return data;
 }
 
-LinearProblem problem_of(const std::shared_ptr<const models::LeastSquares>& data, const std::string& method,
-                         const std::string& optimizer) {
+LinearProblem problem_of(const std::shared_ptr<const models::least_squares::LeastSquares>& data,
+                         const std::string& method, const std::string& optimizer) {
   LinearProblem problem;
   problem.data = data;
-  problem.method = &models::linear_method(method);
+  problem.method = &models::least_squares::linear_method(method);
   const settings::Table table = settings::read_text("[optimizer]\nlearning_rate = 0.01\n" + optimizer, "bench");
-  problem.hyperparameters = models::Hyperparameters(
+  problem.hyperparameters = models::least_squares::Hyperparameters(
       problem.method->description, settings::read(*table.table("optimizer"), problem.method->description.parameters));
   return problem;
 }
@@ -58,20 +58,20 @@ LinearProblem problem_of(const std::shared_ptr<const models::LeastSquares>& data
 std::uint64_t evaluations = 3000;
 constexpr std::uint64_t searches = 3;
 
-models::Tuned best_of(const LinearProblem& problem, const std::vector<TuneRange>& ranges) {
-  models::Tuned best;
+models::least_squares::Tuned best_of(const LinearProblem& problem, const std::vector<TuneRange>& ranges) {
+  models::least_squares::Tuned best;
   best.value = std::numeric_limits<double>::infinity();
   for (std::uint64_t seed = 1; seed <= searches; ++seed) {
-    models::TuneOptions options;
+    models::least_squares::TuneOptions options;
     options.evaluations = evaluations;
     options.seed = seed;
-    const models::Tuned found = models::tune(problem, ranges, options);
+    const models::least_squares::Tuned found = models::least_squares::tune(problem, ranges, options);
     if (found.value < best.value) best = found;
   }
   return best;
 }
 
-void print(const char* name, const models::Tuned& found, double reference) {
+void print(const char* name, const models::least_squares::Tuned& found, double reference) {
   std::printf("  %-44s %.6f  ratio %.4f ", name, found.value, found.value / reference);
   for (const auto& [key, value] : found.best) std::printf(" %s=%.4g", key.c_str(), value);
   for (const auto& key : found.on_bound) std::printf("  BOUND:%s", key.c_str());

@@ -32,8 +32,8 @@ Matrix normals(std::size_t rows, std::size_t columns, std::uint64_t index) {
 }
 
 /// A null gradient: sum_i g_i a_i c_i' over `batch` samples, eigenvalues j^(-2 alpha) of c.
-models::MaybeFactored gradient(std::size_t n, std::size_t batch, double alpha) {
-  models::MaybeFactored out;
+models::muon::MaybeFactored gradient(std::size_t n, std::size_t batch, double alpha) {
+  models::muon::MaybeFactored out;
   out.left = normals(n, batch, 1);
   out.right = normals(n, batch, 2);
   const Matrix g = normals(batch, 1, 3);
@@ -55,11 +55,11 @@ double largest_difference(const Matrix& a, const Matrix& b) {
 }
 
 void polar(std::size_t n, std::size_t batch, double alpha) {
-  const models::MaybeFactored g = gradient(n, batch, alpha);
+  const models::muon::MaybeFactored g = gradient(n, batch, alpha);
   Matrix ours, jacobi, divided;
   const auto of = [](const auto& u, const auto& s, const auto& v, Matrix& out) {
     Eigen::Index rank = 0;
-    while (rank < s.size() && s[rank] > models::rank_tolerance * s[0]) ++rank;
+    while (rank < s.size() && s[rank] > models::muon::rank_tolerance * s[0]) ++rank;
     const Eigen::MatrixXd product = u.leftCols(rank) * v.leftCols(rank).transpose();
     out = Matrix(static_cast<std::size_t>(product.rows()), static_cast<std::size_t>(product.cols()));
     std::copy(product.data(), product.data() + product.size(), out.data());
@@ -69,9 +69,9 @@ void polar(std::size_t n, std::size_t batch, double alpha) {
   const auto times =
       best({[&] {
               if (g.factored)
-                models::through_core(g, models::polar_factor, ours);
+                models::muon::through_core(g, models::muon::polar_factor, ours);
               else
-                models::polar_factor(g.matrix, ours);
+                models::muon::polar_factor(g.matrix, ours);
             },
             [&] {
               const Eigen::JacobiSVD<Eigen::MatrixXd> svd(view, Eigen::ComputeThinU | Eigen::ComputeThinV);

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   std::vector<std::size_t> horizons;
   for (int i = 1; i < argc; ++i) horizons.push_back(std::stoul(argv[i]));
   if (horizons.empty()) horizons = {100, 300, 1000, 2000};
-  edgewise::models::QuadraticMemoryProblem problem;
+  edgewise::models::quadratic_regression::QuadraticMemoryProblem problem;
   problem.ensemble.kappa = 2;
   problem.batch_fraction = 0.2;
   problem.learning_rate = {0.3};
@@ -24,11 +24,12 @@ int main(int argc, char** argv) {
     double best = 1e300, loss = 0;
     for (int run = 0; run < (steps <= 1000 ? 5 : 1); ++run) {
       const auto start = std::chrono::steady_clock::now();
-      loss = edgewise::models::solve_quadratic_memory(problem).loss.back();
+      loss = edgewise::models::quadratic_regression::solve_quadratic_memory(problem).loss.back();
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
       best = std::min(best, elapsed.count());
     }
-    std::printf("edgewise, %5zu steps: %10.1f ms, loss at the end %.12e, %.1f MB\n", steps, 1e3 * best, loss,
-                1e-6 * static_cast<double>(edgewise::models::quadratic_memory_bytes(steps, false)));
+    std::printf(
+        "edgewise, %5zu steps: %10.1f ms, loss at the end %.12e, %.1f MB\n", steps, 1e3 * best, loss,
+        1e-6 * static_cast<double>(edgewise::models::quadratic_regression::quadratic_memory_bytes(steps, false)));
   }
 }

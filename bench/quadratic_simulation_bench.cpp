@@ -22,10 +22,10 @@ using namespace edgewise;
 using bench::best;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-using models::CurvatureTensor;
+using models::quadratic_regression::CurvatureTensor;
 
-models::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
-  models::QuadraticLaw law;
+models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
+  models::quadratic_regression::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = 4;
@@ -51,9 +51,10 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
   const int repeats = std::max(4, static_cast<int>(1e7 / one));  // a run meets its tensor where the last step left it
   std::vector<Matrix> a(threads, Matrix(n, n, 0.5)), c(threads, Matrix(n, n));
   std::vector<Matrix> whole(threads, Matrix(d * p, p, 0.5));
-  std::vector<models::QuadraticInstance> instances;
+  std::vector<models::quadratic_regression::QuadraticInstance> instances;
   for (unsigned t = 0; t < threads; ++t)
-    instances.push_back(models::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
+    instances.push_back(
+        models::quadratic_regression::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
   std::vector<std::vector<Matrix>> w(threads, std::vector<Matrix>(group, Matrix(d, p)));
   std::vector<std::vector<double>> v(threads, std::vector<double>(p, 0.1)), scratch(threads);
   const auto contract_group = [&](unsigned t) {
@@ -63,10 +64,11 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
     for (int k = 0; k < repeats; ++k) instances[0].curvature.contract(from, to, scratch[t]);
   };
   const auto steps_of_group = [&](unsigned t) {
-    std::vector<models::QuadraticState> states(group, models::QuadraticState(instances[0]));
-    models::JointSteps steps;
+    std::vector<models::quadratic_regression::QuadraticState> states(
+        group, models::quadratic_regression::QuadraticState(instances[0]));
+    models::quadratic_regression::JointSteps steps;
     for (int k = 0; k < repeats; ++k) {
-      for (models::QuadraticState& state : states) steps.add(state, {});
+      for (models::quadratic_regression::QuadraticState& state : states) steps.add(state, {});
       steps.take({0.05});
     }
     (void)t;
@@ -93,7 +95,7 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
             [&] { in_threads(threads, contract_group); },
             [&] {
               in_threads(threads, [&](unsigned t) {
-                models::QuadraticState state(instances[t]);
+                models::quadratic_regression::QuadraticState state(instances[t]);
                 for (int k = 0; k < repeats; ++k) state.step({0.05});
               });
             },
@@ -112,8 +114,9 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
 }
 
 void streamed(std::size_t d, std::size_t p) {
-  const models::QuadraticInstance x = models::draw_instance(law_of(d, p), 1, 0, CurvatureTensor::Storage::streamed);
-  models::QuadraticState state(x);
+  const models::quadratic_regression::QuadraticInstance x =
+      models::quadratic_regression::draw_instance(law_of(d, p), 1, 0, CurvatureTensor::Storage::streamed);
+  models::quadratic_regression::QuadraticState state(x);
   const std::vector<double> time = best({[&] { state.step({0.05}); }}, 15);
   const double normals = 0.5 * static_cast<double>(d * p * p);
   std::printf("D %4zu P %4zu streamed: %9.1f us/step, %.2f ns per entry drawn\n", d, p, 1e6 * time[0],

@@ -13,15 +13,16 @@ namespace {
 
 namespace models = edgewise::models;
 
-class Flat final : public models::Schedule {
+class Flat final : public models::ingredients::Schedule {
  public:
   double at(double) const override { return 1; }
   bool constant() const override { return true; }
 };
 
 /// A power law of `modes` eigenvalues, every one `multiplicity` times.
-std::shared_ptr<const models::LeastSquares> power_law(std::size_t modes, double multiplicity, double batch) {
-  auto problem = std::make_shared<models::LeastSquares>();
+std::shared_ptr<const models::least_squares::LeastSquares> power_law(std::size_t modes, double multiplicity,
+                                                                     double batch) {
+  auto problem = std::make_shared<models::least_squares::LeastSquares>();
   double trace = 0;
   for (std::size_t j = 1; j <= modes; ++j) {
     const double lambda = std::pow(static_cast<double>(j), -1.2);
@@ -42,7 +43,7 @@ std::shared_ptr<const models::LeastSquares> power_law(std::size_t modes, double 
 void steps(benchmark::State& state, const std::string& sampler, double multiplicity) {
   const auto modes = static_cast<std::size_t>(state.range(0));
   const auto simulation =
-      models::simulate_sgd(power_law(modes, multiplicity, static_cast<double>(state.range(1))), sampler);
+      models::least_squares::simulate_sgd(power_law(modes, multiplicity, static_cast<double>(state.range(1))), sampler);
   const auto replica = simulation->replica(1, 0);
   std::uint64_t step = 0;
   for (auto _ : state) replica->advance(++step);

@@ -13,8 +13,8 @@
 
 #include "cli/commands/catalog.hpp"
 #include "cli/commands/commands.hpp"
-#include "cli/interrupt.hpp"
 #include "cli/commands/sweep.hpp"
+#include "cli/interrupt.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

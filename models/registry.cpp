@@ -1,39 +1,29 @@
+#include <array>
+#include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"
 
+// Every model, one line each: its folder and the function there that gives it.
+#define EDGEWISE_MODELS(model)                                                                                    \
+  model(least_squares, least_squares_model) model(nonlinear, residual_sgd_model) model(nonlinear, sign_sgd_model) \
+      model(muon, matrix_least_squares_model) model(finite_data, finite_data_model)                               \
+          model(quadratic_map, quadratic_map_model) model(quadratic_regression, quadratic_regression_model)
+
 namespace edgewise::models {
 
-const Model& least_squares_model();
-const Model& residual_sgd_model();
-const Model& sign_sgd_model();
-const Model& matrix_least_squares_model();
-const Model& quadratic_map_model();
-const Model& finite_data_model();
-const Model& quadratic_regression_model();
+#define DECLARE(folder, function) \
+  namespace folder {              \
+  const Model& function();        \
+  }
+EDGEWISE_MODELS(DECLARE)
+#undef DECLARE
 
 std::span<const Model* const> all() {
-  static const std::vector<const Model*> models = {
-      &least_squares_model(),        &residual_sgd_model(), &sign_sgd_model(),
-      &matrix_least_squares_model(), &finite_data_model(),  &quadratic_map_model(),
-      &quadratic_regression_model()};
+#define ADDRESS(folder, function) &folder::function(),
+  static const std::vector<const Model*> models = {EDGEWISE_MODELS(ADDRESS)};
+#undef ADDRESS
   return models;
-}
-
-const Model& find(const Experiment& experiment) {
-  std::vector<std::string> names;
-  for (const Model* model : all()) {
-    if (model->description().name == experiment.model) return *model;
-    names.push_back(model->description().name);
-  }
-  throw experiment.table.error("model", "'" + experiment.model + "' is not one of " + settings::join(names) +
-                                            settings::suggestion(experiment.model, names));
-}
-
-const Column* Trajectory::find(std::string_view name) const {
-  for (const Column& column : columns)
-    if (column.observable.name == name) return &column;
-  return nullptr;
 }
 
 }  // namespace edgewise::models

@@ -190,8 +190,9 @@ std::vector<Entry> catalog() {
     for (const Description* optimizer : model->optimizers())
       if (seen.insert(optimizer).second) add("optimizers", *optimizer);
   for (const spectra::Kind& kind : spectra::kinds()) add("spectra", kind.description);
-  for (const models::NoiseKind& kind : models::noise_kinds()) add("noise", kind.description);
-  for (const models::ScheduleKind& kind : models::schedule_kinds()) add("schedules", kind.description);
+  for (const models::ingredients::NoiseKind& kind : models::ingredients::noise_kinds()) add("noise", kind.description);
+  for (const models::ingredients::ScheduleKind& kind : models::ingredients::schedule_kinds())
+    add("schedules", kind.description);
   for (const models::Model* model : models::all())
     for (const models::ClosedForm& form : model->closed_forms())
       add("closed-forms", {form.name, form.formula, "", form.source, {}});

@@ -9,22 +9,22 @@
 #include <set>
 
 #include "cli/commands/catalog.hpp"
-#include "cli/results/csv.hpp"
+#include "cli/commands/sweep_input.hpp"
 #include "cli/figures/diagram.hpp"
 #include "cli/figures/figures.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
 #include "cli/results/output_file.hpp"
-#include "cli/progress.hpp"
-#include "cli/commands/sweep_input.hpp"
 #include "cli/results/verdict_json.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
 #include "validation/closed_forms.hpp"
-#include "validation/verdicts/extrapolation.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
+#include "validation/verdicts/extrapolation.hpp"
 #include "validation/verdicts/predictions.hpp"
 #include "validation/verdicts/verdict.hpp"
 
@@ -405,7 +405,7 @@ Status modes(const Context& context, const std::string& path) {
 Status tune(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   const Loaded loaded = load(context, path);
-  return print_findings(context, target, loaded, models::tune(loaded.provenance.experiment));
+  return print_findings(context, target, loaded, models::least_squares::tune(loaded.provenance.experiment));
 }
 
 namespace {

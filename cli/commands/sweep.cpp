@@ -9,11 +9,11 @@
 #include <map>
 #include <optional>
 
-#include "cli/interrupt.hpp"
-#include "cli/results/output_file.hpp"
-#include "cli/progress.hpp"
-#include "cli/results/sweep_output.hpp"
 #include "cli/commands/sweep_ranks.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/progress.hpp"
+#include "cli/results/output_file.hpp"
+#include "cli/results/sweep_output.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"
 #include "validation/sweeps/sweep.hpp"

@@ -11,8 +11,8 @@
 #include "cli/figures/axis.hpp"
 #include "cli/figures/figure_style.hpp"
 #include "cli/figures/gnuplot.hpp"
-#include "cli/results/output_file.hpp"
 #include "cli/figures/step_figure.hpp"
+#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

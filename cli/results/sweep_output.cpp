@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "cli/results/csv.hpp"
 #include "cli/figures/diagram.hpp"
+#include "cli/results/csv.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/sweep_netcdf.hpp"
 #include "settings/settings.hpp"

@@ -8,14 +8,15 @@
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/population.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 namespace {
 
 using Pair = std::pair<double, double>;
 
-std::shared_ptr<const Schedule> schedule(const std::string& kind, double steps) {
-  return read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n", "closed form"), "schedule", steps);
+std::shared_ptr<const ingredients::Schedule> schedule(const std::string& kind, double steps) {
+  return ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n", "closed form"),
+                                    "schedule", steps);
 }
 
 /// The note's instance: N = 12, p = 20, X_ij = sqrt2 sin(1 + 3 i + 7 j + i j), z_i = cos i, eta = .03, B = 2.
@@ -296,4 +297,4 @@ std::vector<ClosedForm> finite_data_closed_forms() {
   return std::move(table.forms);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -8,7 +8,7 @@
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -16,7 +16,7 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/schedules.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 /// How the B indices of a step are drawn from 1..N. shuffle: passes over a fresh permutation, B by B; its batches
 /// depend on each other within a pass, which the theory leaves out.
@@ -36,10 +36,10 @@ struct FiniteData {
   linear_algebra::Matrix inputs;  ///< p x N: a column per sample
   std::vector<double> residual;   ///< z at the start, N numbers
   Sampling sampling = Sampling::without_replacement;
-  double learning_rate = 0;                  ///< eta
-  std::size_t batch = 1;                     ///< B; its mean under bernoulli
-  std::shared_ptr<const Schedule> schedule;  ///< multiplies eta
-  std::optional<Population> population;      ///< where it is known; theta starts at 0 then
+  double learning_rate = 0;                               ///< eta
+  std::size_t batch = 1;                                  ///< B; its mean under bernoulli
+  std::shared_ptr<const ingredients::Schedule> schedule;  ///< multiplies eta
+  std::optional<Population> population;                   ///< where it is known; theta starts at 0 then
   Time time;
 
   /// Learning rate of step k.
@@ -93,4 +93,4 @@ std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteDat
 /// Closed forms and the note's reference instance.
 std::vector<ClosedForm> finite_data_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -15,7 +15,7 @@
 #include "spectra/dataset.hpp"
 #include "spectra/kinds.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 const Model& finite_data_model();
 
@@ -135,7 +135,7 @@ void draw_gaussian(const Table& table, const Values& values, FiniteData& data) {
     root.insert(root.end(), copies, std::sqrt(spectrum.eigenvalue[a]));
     target.insert(target.end(), copies, std::sqrt(spectrum.target_power[a] / spectrum.multiplicity[a]));
   }
-  const std::unique_ptr<Noise> noise = read_noise(table);
+  const std::unique_ptr<ingredients::Noise> noise = ingredients::read_noise(table);
   const std::size_t N = asked_samples(values), p = root.size();
   const auto seed = static_cast<std::uint64_t>(values.integer("seed"));
   const double unexplained = std::sqrt(spectrum.unexplained_variance);
@@ -168,7 +168,7 @@ void draw_rows(const Table& table, const Values& values, FiniteData& data) {
   const std::size_t N = asked_samples(values);
   if (N > dataset->rows)
     throw values.error("samples", fmt::format("the data set has {} rows, fewer than {}", dataset->rows, N));
-  const std::unique_ptr<Noise> noise = read_noise(table);
+  const std::unique_ptr<ingredients::Noise> noise = ingredients::read_noise(table);
   const auto seed = static_cast<std::uint64_t>(values.integer("seed"));
   random::Stream choice(seed, 0, 0, random::Purpose::data), labels(seed, 0, 0, random::Purpose::labels);
   std::vector<std::size_t> order(dataset->rows);
@@ -255,8 +255,8 @@ class FiniteDataModel final : public Model {
                                 fmt::format("{} is more than the {} samples there are", data->batch, data->samples()));
     double trace = 0;  // of Theta
     for (const double x : data->inputs.entries()) trace += x * x / static_cast<double>(data->samples());
-    data->learning_rate = read_learning_rate(choice.values, trace);
-    data->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    data->learning_rate = ingredients::read_learning_rate(choice.values, trace);
+    data->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     const auto& names = sampling_names();
     const auto sampling = std::find(names.begin(), names.end(), choice.values.text("sampling"));
     data->sampling = static_cast<Sampling>(sampling - names.begin());
@@ -374,4 +374,4 @@ const Model& finite_data_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

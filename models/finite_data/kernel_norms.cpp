@@ -10,7 +10,7 @@
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 namespace {
 
@@ -166,4 +166,4 @@ double growth_factor(const FiniteData& data, const Kernel& kernel) {
   return root(excess, std::max(floor + width, floor + 0.25 * step), floor + step);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -9,7 +9,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 /// The noise kernel of (9.1), an N x N symmetric matrix with entries >= 0, applied without being formed:
 ///     M d = diag( V ( w o (V' diag(d) V) ) V' )
@@ -43,4 +43,4 @@ double growth_factor(const FiniteData& data, const Kernel& kernel);
 /// C_ab = sum_i V_ia^2 V_ib^2 of all modes.
 linear_algebra::Matrix overlaps(const Kernel& kernel);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

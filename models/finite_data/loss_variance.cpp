@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 using linear_algebra::Transposed;
 
@@ -146,4 +146,4 @@ void FourthMoments::step(double learning_rate) {
         }
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

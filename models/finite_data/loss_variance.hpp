@@ -10,7 +10,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 /// E of a product of m counts of one batch, m = 1..4, by how many pairs of its indices are equal (m = 4: 6 all four
 /// equal, 3 three of them, 2 two pairs, 1 one pair, 0 none).
@@ -40,4 +40,4 @@ class FourthMoments {
   std::vector<double> work_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
@@ -49,4 +49,4 @@ double PopulationRisk::excess(std::span<const double> mean, std::span<const doub
   return excess_of(mean) + spread;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -10,7 +10,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 class PopulationRisk {
  public:
@@ -36,4 +36,4 @@ class PopulationRisk {
 /// P of the parameters theta. The same sum in the simulation.
 double population_excess(const Population& population, std::span<const double> theta);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

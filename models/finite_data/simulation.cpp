@@ -8,7 +8,7 @@
 #include "models/ingredients/stepping_replica.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 namespace {
 
@@ -73,11 +73,11 @@ struct Shared {
   Matrix gram;  ///< X X'; empty when the parameters are followed instead
 };
 
-class DataReplica final : public ScheduledReplica {
+class DataReplica final : public ingredients::ScheduledReplica {
  public:
   DataReplica(std::shared_ptr<const Shared> shared, std::uint64_t seed, std::uint64_t index)
-      : ScheduledReplica(1e100 * std::max(loss_of(shared->data->residual), 1e-200), shared->data->learning_rate,
-                         *shared->data->schedule),
+      : ingredients::ScheduledReplica(1e100 * std::max(loss_of(shared->data->residual), 1e-200),
+                                      shared->data->learning_rate, *shared->data->schedule),
         shared_(std::move(shared)),
         data_(*shared_->data),
         draw_(data_, seed, index),
@@ -173,4 +173,4 @@ std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteDat
   return std::make_unique<DataSimulation>(std::move(shared));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

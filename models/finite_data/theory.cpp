@@ -12,7 +12,7 @@
 #include "models/finite_data/loss_variance.hpp"
 #include "models/finite_data/population.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::finite_data {
 
 namespace {
 
@@ -315,4 +315,4 @@ Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const
   return record.take();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::finite_data

@@ -5,14 +5,7 @@
 
 #include "models/ingredients/gradient_kernels.hpp"
 
-namespace edgewise::models {
-
-LabelNoise::LabelNoise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica, bool unexplained)
-    : law_(problem.noise && !problem.noise->gaussian() ? problem.noise.get() : nullptr),
-      deviation_(std::sqrt((law_ ? 0.0 : problem.label_noise_variance) +
-                           (unexplained ? problem.spectrum.unexplained_variance : 0.0))),
-      labels_(seed, replica, 0, random::Purpose::labels),
-      gaussian_(seed, replica, 0, random::Purpose::other) {}
+namespace edgewise::models::ingredients {
 
 LabelNoise::LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica)
     : law_(law && !law->gaussian() ? law : nullptr),
@@ -46,12 +39,13 @@ BatchAction BatchAction::of(double products, double squares, double deviation) {
   return action;
 }
 
-BatchWeights::BatchWeights(const LeastSquares& problem, bool collapsed, std::uint64_t seed, std::uint64_t replica)
-    : batch_(problem.batch),
-      sigma_(std::sqrt(problem.noise_variance())),
+BatchWeights::BatchWeights(double batch, double noise_variance, const LabelNoise& labels, bool collapsed,
+                           std::uint64_t seed, std::uint64_t replica)
+    : batch_(batch),
+      sigma_(std::sqrt(noise_variance)),
       collapsed_(collapsed),
       stream_(seed, replica, 0, random::Purpose::batch),
-      labels_(problem, seed, replica) {}
+      labels_(labels) {}
 
 void BatchWeights::draw(std::uint64_t step, double excess) {
   stream_.seek(step);
@@ -85,4 +79,4 @@ void BatchWeights::draw(std::uint64_t step, double excess) {
   action_ = BatchAction::of(products, squares, scale);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -6,16 +6,14 @@
 #include <span>
 #include <vector>
 
-#include "models/least_squares/least_squares.hpp"
+#include "models/ingredients/noise.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// Label noise eps of one replica: the noise law plus the Gaussian part that no linear function explains.
 class LabelNoise {
  public:
-  /// \param unexplained false to leave the unexplained part out (real rows bring their own).
-  LabelNoise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica, bool unexplained = true);
   /// `law`, which may be null, plus a Gaussian part; a Gaussian law is drawn with it.
   LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica);
   void seek(std::uint64_t step);     ///< to the start of a step's noise
@@ -46,8 +44,11 @@ struct BatchAction {
 /// The batch weights w_b = r_b - eps_b of one replica, r_b = <x_b, v> ~ N(0, P) iid.
 class BatchWeights {
  public:
-  /// `collapsed`: the B weights of Gaussian noise in one chi-square (2.1), whatever B; else B residuals and B noises.
-  BatchWeights(const LeastSquares& problem, bool collapsed, std::uint64_t seed, std::uint64_t replica);
+  /// \param noise_variance sigma^2 of `labels`.
+  /// \param collapsed the B weights of Gaussian noise in one chi-square (2.1), whatever B; else B residuals and B
+  /// noises.
+  BatchWeights(double batch, double noise_variance, const LabelNoise& labels, bool collapsed, std::uint64_t seed,
+               std::uint64_t replica);
 
   /// Draws the batch of a step, given P = sum u^2.
   void draw(std::uint64_t step, double excess);
@@ -63,4 +64,4 @@ class BatchWeights {
   BatchAction action_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -4,7 +4,7 @@
 #include <numbers>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 DataDraw::DataDraw(const std::string& law, std::size_t size) {
   if (law == "gaussian") {
@@ -35,4 +35,4 @@ DataDraw::DataDraw(const std::string& law, std::size_t size) {
   }
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

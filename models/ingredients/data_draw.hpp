@@ -8,7 +8,7 @@
 
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
 class DataDraw {
@@ -23,4 +23,4 @@ class DataDraw {
   std::vector<double> scratch_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

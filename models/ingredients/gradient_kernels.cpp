@@ -11,7 +11,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace edgewise::models::HWY_NAMESPACE {
+namespace edgewise::models::ingredients::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -146,11 +146,11 @@ double descend_by_sign(const double* HWY_RESTRICT step, double shrink, double no
       });
 }
 
-}  // namespace edgewise::models::HWY_NAMESPACE
+}  // namespace edgewise::models::ingredients::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 HWY_EXPORT(dot_double);
 HWY_EXPORT(dot_float);
@@ -203,5 +203,5 @@ double descend_by_sign(std::span<const double> step, double shrink, double noise
   return HWY_DYNAMIC_DISPATCH(descend_by_sign)(step.data(), shrink, noise, z.data(), u.data(), u.size());
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients
 #endif

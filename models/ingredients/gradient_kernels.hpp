@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <span>
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// sum_i a_i b_i.
 double dot(std::span<const double> a, std::span<const double> b);
@@ -27,4 +27,4 @@ void add_signs(double scale, std::span<const float> x, std::span<double> out);
 double descend_by_sign(std::span<const double> step, double shrink, double noise, std::span<const double> z,
                        std::span<double> u);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -1,6 +1,6 @@
 #include "models/ingredients/learning_rate.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 double read_learning_rate(const settings::Values& values, double trace) {
   const bool gamma = values.given("gamma"), rate = values.given("learning_rate");
@@ -10,4 +10,4 @@ double read_learning_rate(const settings::Values& values, double trace) {
   return gamma ? values.number("gamma") / trace : values.number("learning_rate");
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

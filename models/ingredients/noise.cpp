@@ -7,7 +7,7 @@
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 namespace {
 
@@ -443,4 +443,4 @@ std::unique_ptr<Noise> read_noise(const settings::Table& experiment) {
   return kinds()[choice.index].build(choice.values);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

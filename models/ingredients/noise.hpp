@@ -11,7 +11,7 @@
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// One Gaussian N(mean, variance) of a mixture, with its probability.
 struct MixtureNode {
@@ -63,4 +63,4 @@ std::unique_ptr<Noise> three_point_noise(double scale, double probability);
 /// eps plus an independent N(0, variance).
 std::unique_ptr<Noise> blurred_noise(std::shared_ptr<const Noise> noise, double variance);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <utility>
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 namespace {
 
@@ -279,4 +279,4 @@ std::unique_ptr<Schedule> read_schedule(const settings::Table& experiment, const
   return kinds()[choice.index].build(choice.values, horizon);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -10,7 +10,7 @@
 
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// A shape s(x) with s = 1 at its maximum before warm-up; x = k/T with k = 0..T-1 (theory note schedules-and-collapse
 /// 2).
@@ -39,4 +39,4 @@ std::span<const ScheduleKind> schedule_kinds();
 std::unique_ptr<Schedule> read_schedule(const settings::Table& experiment, const std::string& section, double horizon,
                                         std::span<const std::string> others = {});
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

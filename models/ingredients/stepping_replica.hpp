@@ -11,7 +11,7 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/schedules.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::ingredients {
 
 /// Counts steps. Once a step returns more than `limit`, or no number, the run has diverged: no more steps are taken and
 /// every observable is infinite.
@@ -68,4 +68,4 @@ class ScheduledReplica : public SteppingReplica {
   std::optional<double> constant_rate_;  ///< asked once where it is
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::ingredients

@@ -6,14 +6,14 @@
 #include <cmath>
 #include <limits>
 
-#include "models/least_squares/theory.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
+#include "models/least_squares/theory.hpp"
 #include "solvers/contour.hpp"
 #include "spectra/compression.hpp"
 #include "spectra/random_features.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -47,13 +47,13 @@ LeastSquares problem_of(spectra::Spectrum spectrum, double eta, double batch, do
   LeastSquares problem;
   problem.initial_power = spectrum.target_power;
   problem.spectrum = std::move(spectrum);
-  problem.noise = read_noise(table);
+  problem.noise = ingredients::read_noise(table);
   problem.label_noise_variance = sigma2;
   problem.learning_rate = eta;
   problem.batch = batch;
   problem.time.at = std::move(at);
   problem.time.steps = problem.time.at.back();
-  problem.schedule = read_schedule(table, "schedule", static_cast<double>(problem.time.steps));
+  problem.schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(problem.time.steps));
   return problem;
 }
 
@@ -389,4 +389,4 @@ std::vector<ClosedForm> least_squares_closed_forms() {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

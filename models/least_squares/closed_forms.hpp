@@ -5,8 +5,8 @@
 
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 std::vector<ClosedForm> least_squares_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

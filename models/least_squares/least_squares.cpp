@@ -7,15 +7,15 @@
 
 #include "models/ingredients/learning_rate.hpp"
 #include "models/least_squares/closed_forms.hpp"
-#include "models/least_squares/theory.hpp"
 #include "models/least_squares/linear_methods/closed_forms.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/sgd_modes.hpp"
+#include "models/least_squares/theory.hpp"
 #include "spectra/kinds.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -153,7 +153,7 @@ class LeastSquaresProblem final : public Problem {
         {"stationary_power", "parameter^2", "E v^2 in the steady state, whole eigenspace", {}},
         {"stationary_excess_mse", "label^2", "its part of P", {}}};
     try {
-      for (const ModeRow& row : models::mode_table(linear_)) {
+      for (const ModeRow& row : least_squares::mode_table(linear_)) {
         const double values[] = {row.eigenvalue,      row.multiplicity, row.gain,
                                  row.contraction,     row.mean_radius,  row.radius,
                                  row.generated_noise, row.stationary,   row.eigenvalue * row.stationary};
@@ -271,7 +271,7 @@ class LeastSquaresModel final : public Model {
     auto problem = std::make_shared<LeastSquares>();
     problem->time = experiment.time;
     problem->spectrum = spectra::merged(spectra::build(table));
-    problem->noise = read_noise(table);
+    problem->noise = ingredients::read_noise(table);
     problem->label_noise_variance = problem->noise->variance();
     if (!std::isfinite(problem->label_noise_variance))
       throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
@@ -298,7 +298,7 @@ class LeastSquaresModel final : public Model {
     h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
     const Values& values = choice.values;
     if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
-    h.set("learning_rate", read_learning_rate(values, trace));
+    h.set("learning_rate", ingredients::read_learning_rate(values, trace));
     return &method;
   }
 
@@ -309,7 +309,7 @@ class LeastSquaresModel final : public Model {
       if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
           p.name != "gamma" && p.name != "average_from")
         others.push_back(p.name);
-    problem.schedule = read_schedule(table, "schedule", horizon, others);
+    problem.schedule = ingredients::read_schedule(table, "schedule", horizon, others);
     Hyperparameters& h = linear.hyperparameters;
     if (h.has("learning_rate"))
       h.schedule("learning_rate", problem.schedule);
@@ -317,7 +317,7 @@ class LeastSquaresModel final : public Model {
       throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
     const Table schedules = table.table_or_empty("schedule");
     for (const std::string& name : others)
-      if (schedules.table(name)) h.schedule(name, read_schedule(table, "schedule." + name, horizon));
+      if (schedules.table(name)) h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
     h.seek(0);
     if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
     problem.batch = h.base("batch");
@@ -362,4 +362,4 @@ const Model& least_squares_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -10,12 +10,13 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
+#include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/dataset.hpp"
 #include "spectra/spectrum.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// Law of the data x = K^(1/2) z: z iid in the eigenbasis, or real rows.
 struct DataLaw {
@@ -30,12 +31,12 @@ struct LeastSquares {
   std::vector<double> initial_power;  ///< rho_a(0) = sum of v_0^2 over eigenspace a
   /// v_0 = alignment * theta* where that holds (-1 for theta_0 = 0); empty when the start is not a multiple of theta*
   std::optional<double> alignment = -1.0;
-  std::shared_ptr<const Noise> noise;
+  std::shared_ptr<const ingredients::Noise> noise;
   double label_noise_variance = 0;  ///< of the noise law alone
   DataLaw data;
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
   double batch = 1;          ///< B, whole >= 1, or infinite (gradient descent)
-  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const ingredients::Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the spectrum was measured from one
   Time time;
 
@@ -43,6 +44,13 @@ struct LeastSquares {
   double noise_variance() const { return label_noise_variance + spectrum.unexplained_variance; }
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
 };
+
+/// Label noise of one replica. \param unexplained false to leave the unexplained part out (real rows bring their own).
+ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
+                                    bool unexplained = true);
+/// Batch weights of one replica; see ingredients::BatchWeights.
+ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collapsed, std::uint64_t seed,
+                                        std::uint64_t replica);
 
 /// Observables of every least-squares problem, in this order: risk, excess_mse, parameter_error.
 ///   risk = (P + sigma^2)/2,  excess_mse = P = v'Kv,  parameter_error = |v|^2
@@ -54,4 +62,4 @@ const std::vector<Observable>& least_squares_observables();
 /// cheapest that is exact in law.
 std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, const std::string& sampler);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

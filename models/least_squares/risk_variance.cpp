@@ -12,7 +12,7 @@
 #include "linear_algebra/lu.hpp"
 #include "solvers/contour.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 namespace {
 
 using Array = Eigen::ArrayXd;
@@ -379,4 +379,4 @@ std::vector<double> linear_noise_variance(const VarianceProblem& problem, double
   return result;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

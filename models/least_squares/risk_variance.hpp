@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// The modes and constants that the variance needs. Arrays: one entry per mode.
 struct VarianceProblem {
@@ -62,4 +62,4 @@ double variance_threshold(const VarianceProblem& problem, double eta_max);
 /// O(n) per quadrature node, any t. \returns variances at `times`.
 std::vector<double> linear_noise_variance(const VarianceProblem& problem, double eta, std::span<const double> times);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

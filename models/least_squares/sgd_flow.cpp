@@ -8,7 +8,7 @@
 #include "solvers/integrate.hpp"
 #include "solvers/volterra.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 SgdFlow::SgdFlow(const FlowProblem& problem) : problem_(problem), ones_(problem.modes.eigenvalue.size(), 1.0) {
   A_.resize(ones_.size());
@@ -185,4 +185,4 @@ FlowResult integrate_volterra(const FlowProblem& problem, std::span<const double
   return result;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

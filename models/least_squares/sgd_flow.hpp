@@ -17,7 +17,7 @@
 #include "models/least_squares/sgd_modes.hpp"
 #include "solvers/coupled_modes.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 enum class FlowLevel { homog, diff, log };
 
@@ -28,7 +28,7 @@ struct FlowProblem {
   FlowLevel level = FlowLevel::log;
   double scale_contraction = 1, scale_feedback = 1;
   double learning_rate = 0;
-  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const ingredients::Schedule> schedule;
 };
 
 struct FlowResult {
@@ -69,4 +69,4 @@ FlowResult integrate_flow(const FlowProblem& problem, std::span<const double> ti
 /// parameter_error stays empty.
 FlowResult integrate_volterra(const FlowProblem& problem, std::span<const double> times, double rtol, double limit);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 SgdModes::SgdModes(const LeastSquares& problem)
     : batch(problem.batch), own_noise(1 + problem.data.excess_kurtosis), noise_variance(problem.noise_variance()) {
@@ -70,4 +70,4 @@ double largest_learning_rate(const SgdModes& modes) {
   return std::exp((root.first + root.second) / 2);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -6,7 +6,7 @@
 
 #include "models/least_squares/least_squares.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// Coefficients of the modes with positive eigenvalue at learning rate eta (theory note 1.1, 1.2).
 struct SgdModes {
@@ -28,4 +28,4 @@ double largest_eigenvalue(const SgdModes& modes);
 double kernel_norm(const SgdModes& modes, double eta);
 /// The learning rate at which the kernel norm reaches 1.
 double largest_learning_rate(const SgdModes& modes);
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

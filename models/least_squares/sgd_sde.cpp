@@ -6,7 +6,7 @@
 
 #include "solvers/sde.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -101,4 +101,4 @@ SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory&
   return result;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

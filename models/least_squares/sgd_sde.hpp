@@ -12,7 +12,7 @@
 
 #include "models/least_squares/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 struct SdeResult {
   std::vector<double> excess_mse, excess_mse_std, parameter_error;  ///< mean and spread over the paths
@@ -24,4 +24,4 @@ struct SdeResult {
 /// Simulates `theory.paths` paths of the SDE with the chosen scheme and step, and averages.
 SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory& theory);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -3,13 +3,13 @@
 #include <cmath>
 #include <limits>
 
-#include "models/least_squares/theory.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
+#include "models/least_squares/theory.hpp"
 #include "solvers/contour.hpp"
 #include "spectra/compression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -110,4 +110,4 @@ double PowerLawPrediction::excess_mse(double t) const {
   return P;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

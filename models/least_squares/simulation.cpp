@@ -7,11 +7,26 @@
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
-#include "models/least_squares/least_squares.hpp"
 #include "models/ingredients/stepping_replica.hpp"
+#include "models/least_squares/least_squares.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
+ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
+                                    bool unexplained) {
+  const bool gaussian = !problem.noise || problem.noise->gaussian();
+  return ingredients::LabelNoise(
+      gaussian ? nullptr : problem.noise.get(),
+      (gaussian ? problem.label_noise_variance : 0.0) + (unexplained ? problem.spectrum.unexplained_variance : 0.0),
+      seed, replica);
+}
+
+ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collapsed, std::uint64_t seed,
+                                        std::uint64_t replica) {
+  return ingredients::BatchWeights(problem.batch, problem.noise_variance(), label_noise(problem, seed, replica),
+                                   collapsed, seed, replica);
+}
+
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -43,7 +58,7 @@ struct Coordinates {
     eigenvalue.resize(padded);
     start.resize(padded);
     for (const double lambda : eigenvalue) inverse_eigenvalue.push_back(lambda > 0 ? 1 / lambda : 0.0);
-    excess = dot(std::span<const double>(start), start);
+    excess = ingredients::dot(std::span<const double>(start), start);
   }
 
   double squared_error(std::span<const double> u) const {
@@ -54,10 +69,11 @@ struct Coordinates {
 };
 
 /// What every sampler shares: the excess risk of the last step, and the observables.
-class SgdReplica : public ScheduledReplica {
+class SgdReplica : public ingredients::ScheduledReplica {
  public:
   SgdReplica(const LeastSquares& problem, double excess)
-      : ScheduledReplica(1e100 * std::max(excess, problem.noise_variance()), problem.learning_rate, *problem.schedule),
+      : ingredients::ScheduledReplica(1e100 * std::max(excess, problem.noise_variance()), problem.learning_rate,
+                                      *problem.schedule),
         problem_(problem),
         excess_(excess) {}
 
@@ -99,7 +115,7 @@ class GradientDescent final : public CoordinateReplica {
   using CoordinateReplica::CoordinateReplica;
 
   double sgd_step(std::uint64_t, double rate) override {
-    return descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
+    return ingredients::descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
   }
 };
 
@@ -109,7 +125,7 @@ class GaussianReplica final : public CoordinateReplica {
   GaussianReplica(const LeastSquares& problem, const Coordinates& coordinates, bool collapsed, std::uint64_t seed,
                   std::uint64_t index)
       : CoordinateReplica(problem, coordinates),
-        weights_(problem, collapsed, seed, index),
+        weights_(batch_weights(problem, collapsed, seed, index)),
         stream_(seed, index),
         z_(u_.size()) {}
 
@@ -124,13 +140,13 @@ class GaussianReplica final : public CoordinateReplica {
       const std::size_t count = std::min(chunk, u_.size() - first);
       const auto z = std::span(z_).subspan(first, count);
       stream_.normals(z);
-      y += dot(std::span<const double>(u_).subspan(first, count), z);
+      y += ingredients::dot(std::span<const double>(u_).subspan(first, count), z);
     }
     const auto [shrink, noise] = weights_.scalars(rate, y);
-    return descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
+    return ingredients::descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
   }
 
-  BatchWeights weights_;
+  ingredients::BatchWeights weights_;
   random::Stream stream_;
   std::vector<double> z_;
 };
@@ -158,7 +174,7 @@ class BlockReplica final : public CoordinateReplica {
                bool collapsed, std::uint64_t seed, std::uint64_t index)
       : CoordinateReplica(problem, coordinates),
         perpendicular_(perpendicular),
-        weights_(problem, collapsed, seed, index),
+        weights_(batch_weights(problem, collapsed, seed, index)),
         stream_(seed, index),
         rest_(seed, index, 0, random::Purpose::data),
         z_(u_.size() + perpendicular.mode.size()),
@@ -172,8 +188,8 @@ class BlockReplica final : public CoordinateReplica {
     stream_.uniforms(uniform_);
     rest_.seek(step);
     const auto z = std::span<const double>(z_).first(u_.size());
-    const auto [shrink, noise] = weights_.scalars(rate, dot(std::span<const double>(u_), z));
-    double excess = descend(coordinates_.eigenvalue, shrink, noise, z, u_);
+    const auto [shrink, noise] = weights_.scalars(rate, ingredients::dot(std::span<const double>(u_), z));
+    double excess = ingredients::descend(coordinates_.eigenvalue, shrink, noise, z, u_);
     for (std::size_t i = 0; i < uniform_.size(); ++i) {
       const std::size_t a = perpendicular_.mode[i];
       const double scale = coordinates_.eigenvalue[a] * noise;
@@ -196,7 +212,7 @@ class BlockReplica final : public CoordinateReplica {
   }
 
   const Perpendicular& perpendicular_;
-  BatchWeights weights_;
+  ingredients::BatchWeights weights_;
   random::Stream stream_, rest_;
   std::vector<double> z_, uniform_;
 };
@@ -208,7 +224,7 @@ class NaiveReplica final : public CoordinateReplica {
       : CoordinateReplica(problem, coordinates),
         draw_(problem.data.name, u_.size()),
         stream_(seed, index, 0, random::Purpose::data),
-        labels_(problem, seed, index),
+        labels_(label_noise(problem, seed, index)),
         eps_(static_cast<std::size_t>(problem.batch)),
         z_(u_.size()),
         gradient_(u_.size()) {}
@@ -221,14 +237,15 @@ class NaiveReplica final : public CoordinateReplica {
     std::ranges::fill(gradient_, 0.0);
     for (const double eps : eps_) {
       draw_(stream_, z_);
-      add_scaled(dot(std::span<const double>(z_), u_) - eps, std::span<const double>(z_), gradient_);
+      ingredients::add_scaled(ingredients::dot(std::span<const double>(z_), u_) - eps, std::span<const double>(z_),
+                              gradient_);
     }
-    return descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
+    return ingredients::descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
   }
 
-  DataDraw draw_;
+  ingredients::DataDraw draw_;
   random::Stream stream_;
-  LabelNoise labels_;
+  ingredients::LabelNoise labels_;
   std::vector<double> eps_, z_, gradient_;
 };
 
@@ -252,7 +269,8 @@ struct Rows {
       for (std::size_t a = 0; a < problem.spectrum.modes(); ++a) {
         const double copies = problem.spectrum.multiplicity[a];
         const double error = std::sqrt(problem.initial_power[a] / copies);
-        for (double c = 0; c < copies && column < columns; ++c, ++column) add_scaled(error, eigenvector(column), start);
+        for (double c = 0; c < copies && column < columns; ++c, ++column)
+          ingredients::add_scaled(error, eigenvector(column), start);
       }
     }
     excess = errors(start)[0];
@@ -265,13 +283,13 @@ struct Rows {
   /// Excess risk and |v|^2, by rotation into the eigenbasis.
   std::array<double, 2> errors(std::span<const double> theta) const {
     std::vector<double> v(theta.begin(), theta.end());
-    add_scaled(-1, std::span<const double>(measured->optimum), v);
+    ingredients::add_scaled(-1, std::span<const double>(measured->optimum), v);
     double excess_risk = 0;
     for (std::size_t a = 0; a < dataset->columns; ++a) {
-      const double component = dot(eigenvector(a), v);
+      const double component = ingredients::dot(eigenvector(a), v);
       excess_risk += measured->spectrum.eigenvalue[a] * component * component;
     }
-    return {excess_risk, dot(std::span<const double>(v), v)};
+    return {excess_risk, ingredients::dot(std::span<const double>(v), v)};
   }
 };
 
@@ -284,7 +302,7 @@ class RowsReplica final : public SgdReplica {
         theta_(rows.start),
         gradient_(theta_.size()),
         stream_(seed, index, 0, random::Purpose::batch),
-        labels_(problem, seed, index, false),
+        labels_(label_noise(problem, seed, index, false)),
         eps_(static_cast<std::size_t>(problem.batch)) {}
 
  private:
@@ -297,11 +315,11 @@ class RowsReplica final : public SgdReplica {
     double squares = 0;
     for (const double eps : eps_) {
       const auto row = static_cast<std::size_t>(stream_.below(dataset.rows));
-      const double residual = dot(dataset.row(row), theta_) - (dataset.targets[row] + eps);
+      const double residual = ingredients::dot(dataset.row(row), theta_) - (dataset.targets[row] + eps);
       squares += residual * residual;
-      add_scaled(residual, dataset.row(row), gradient_);
+      ingredients::add_scaled(residual, dataset.row(row), gradient_);
     }
-    add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
+    ingredients::add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
     return squares / problem_.batch;
   }
 
@@ -313,7 +331,7 @@ class RowsReplica final : public SgdReplica {
   const Rows& rows_;
   std::vector<double> theta_, gradient_;
   random::Stream stream_;
-  LabelNoise labels_;
+  ingredients::LabelNoise labels_;
   std::vector<double> eps_;
 };
 
@@ -388,7 +406,7 @@ class SgdSimulation final : public Simulation {
       rows_.emplace(*problem_);
     else
       coordinates_.emplace(*problem_, sampler != Sampler::block && sampler != Sampler::descent);
-    if (sampler == Sampler::naive) DataDraw(problem_->data.name, 0);  // throws now if the law is unknown
+    if (sampler == Sampler::naive) ingredients::DataDraw(problem_->data.name, 0);  // throws now if the law is unknown
   }
 
   const std::vector<Observable>& observables() const override { return least_squares_observables(); }
@@ -445,4 +463,4 @@ std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> pro
   return std::make_unique<SgdSimulation>(std::move(problem), choice);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

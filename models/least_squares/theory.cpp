@@ -17,7 +17,7 @@
 #include "solvers/linear_phases.hpp"
 #include "spectra/compression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 // ---- trajectories -----------------------------------------------------------------------------------------------
 
@@ -470,4 +470,4 @@ Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theo
   return Solver(problem, theory).run();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "models/least_squares/least_squares.hpp"
 #include "models/framework/model.hpp"
+#include "models/least_squares/least_squares.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// Section [theory] of a least-squares experiment.
 struct LeastSquaresTheory {
@@ -52,4 +52,4 @@ struct PowerLawPrediction {
 };
 PowerLawPrediction power_law_prediction(double alpha, double beta, double eta, double batch, double kappa);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -16,7 +16,7 @@
 #include "models/muon/theory.hpp"
 #include "spectra/compression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -67,7 +67,7 @@ MatrixLeastSquares problem_of(spectra::Spectrum spectrum, double m, double B, Up
   p.output_spectrum.multiplicity = {m};
   p.batch = B;
   p.map = map;
-  p.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 0);
+  p.schedule = ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 0);
   return p;
 }
 
@@ -333,4 +333,4 @@ std::vector<ClosedForm> matrix_closed_forms() {
   return table.take();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

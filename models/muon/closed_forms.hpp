@@ -5,8 +5,8 @@
 
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 std::vector<ClosedForm> matrix_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

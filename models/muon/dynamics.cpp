@@ -12,7 +12,7 @@
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -305,4 +305,4 @@ double MatrixDynamics::signal_to_noise(std::span<const double> M, double V) cons
   return strength * largest;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -15,7 +15,7 @@
 #include "models/muon/null_draws.hpp"
 #include "models/muon/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// fixed_point: the deterministic equivalents of sections 3 and 4; idealised: large batch, m >= n, of section 7;
 /// null: measured from draws of the null law.
@@ -73,4 +73,4 @@ class MatrixDynamics {
   std::vector<double> bare_polar_;  // SignSVD's drift, for the dressing of maps that are measured
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

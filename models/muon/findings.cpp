@@ -9,7 +9,7 @@
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/null_draws.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -156,4 +156,4 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

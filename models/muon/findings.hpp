@@ -8,7 +8,7 @@
 #include "models/muon/problem.hpp"
 #include "models/muon/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
                                      const MatrixTheory& theory);
@@ -21,4 +21,4 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
 /// dln y/dln x at each point, of the parabola through its neighbours; one-sided at the ends.
 std::vector<double> local_slopes(std::span<const double> x, std::span<const double> y);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

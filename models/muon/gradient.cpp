@@ -9,7 +9,7 @@
 
 #include "models/muon/sign_coefficients.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -243,4 +243,4 @@ void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
   }
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -11,7 +11,7 @@
 #include "models/muon/problem.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// Every coordinate's eigenvalue, start and eigenspace. \throws std::invalid_argument when the spectrum is compressed,
 /// has fractional multiplicities or is too large to simulate.
@@ -68,4 +68,4 @@ linear_algebra::Matrix haar_basis(std::size_t n, std::uint64_t seed);
 /// s(sigma) of a spectral map at a gradient of Frobenius norm `norm`.
 double spectral_value(const MatrixLeastSquares& problem, double sigma, double norm);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

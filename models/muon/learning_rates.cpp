@@ -11,7 +11,7 @@
 
 #include "solvers/contour.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 double largest_gamma(const MatrixDynamics& dynamics) {
   return 2 / dynamics.noise_to_drift();
@@ -149,4 +149,4 @@ ResolutionTimes resolution_times(const MatrixLeastSquares& problem, double small
   return {problem.time_unit() * root_trace / std::sqrt(smallest), problem.time_unit() * s.trace() / smallest};
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

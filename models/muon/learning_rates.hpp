@@ -7,7 +7,7 @@
 #include "models/muon/dynamics.hpp"
 #include "models/muon/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// gamma_max = 2/N: beyond it the adaptive protocol diverges.
 double largest_gamma(const MatrixDynamics& dynamics);
@@ -64,4 +64,4 @@ struct ResolutionTimes {
 };
 ResolutionTimes resolution_times(const MatrixLeastSquares& problem, double smallest);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

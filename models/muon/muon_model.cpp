@@ -15,7 +15,7 @@
 #include "models/muon/theory.hpp"
 #include "spectra/kinds.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 const Model& matrix_least_squares_model();
 
@@ -402,7 +402,7 @@ class MatrixModel final : public Model {
         return std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
       });
     }
-    problem->schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     if (!problem->schedule->constant() && problem->protocol != Protocol::constant &&
         problem->protocol != Protocol::adaptive)
       throw table.table_or_empty("schedule").error("kind", "this protocol sets the learning rate itself");
@@ -454,4 +454,4 @@ const Model& matrix_least_squares_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -193,4 +193,4 @@ MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, s
   return out.result(draws);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

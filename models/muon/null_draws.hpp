@@ -8,7 +8,7 @@
 #include "models/muon/gradient.hpp"
 #include "models/muon/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// Means over draws with their standard errors, one number per eigenspace of K (per coordinate of it); for anisotropic
 /// outputs one per pair, row-major over eigenspaces of Sigma.
@@ -31,4 +31,4 @@ std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& pr
 /// E|S u_j|^2. Isotropic outputs.
 MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, std::uint64_t draws, std::uint64_t seed);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -75,4 +75,4 @@ char predicted_phase(double alpha, double beta, bool deep) {
   return alpha < 1.5 ? 'S' : 'T';
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

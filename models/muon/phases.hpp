@@ -7,7 +7,7 @@
 
 #include "models/muon/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// lambda_j = j^(-2 alpha), D_j(0) = j^(-2 beta), j = 1..n.
 struct PowerLaw {
@@ -31,4 +31,4 @@ std::optional<PredictedExponent> predicted_exponent(const MatrixLeastSquares& pr
 /// (equal up to constants). deep: to the end of convergence; else the power-law range only.
 char predicted_phase(double alpha, double beta, bool deep);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

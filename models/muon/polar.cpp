@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -207,4 +207,4 @@ void through_core(const MaybeFactored& g, const std::function<void(const Matrix&
   linear_algebra::multiply(1, linear_algebra::product(q1, core), plain, q2, transposed, 0, s);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// A matrix, or the product left right' of two thin ones (left m x B, right n x B).
 struct MaybeFactored {
@@ -49,4 +49,4 @@ void through_core(const MaybeFactored& g,
                   const std::function<void(const linear_algebra::Matrix&, linear_algebra::Matrix&)>& map,
                   linear_algebra::Matrix& s);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -19,7 +19,7 @@
 #include "settings/expression.hpp"
 #include "spectra/spectrum.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 enum class UpdateMap { signsvd, signsgd, newton_schulz, general, sgd };
 enum class Labels { bilinear, vector };
@@ -48,7 +48,7 @@ struct MatrixLeastSquares {
   double learning_rate = 0;     ///< eta of the constant protocol
   double gamma = 0;             ///< of the adaptive protocols; 0: gamma_fraction
   double gamma_fraction = 0.5;  ///< gamma / gamma_max
-  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const ingredients::Schedule> schedule;
   Time time;
 
   double inputs() const { return spectrum.dimension(); }  ///< n
@@ -61,4 +61,4 @@ struct MatrixLeastSquares {
   double risk(double P) const { return 0.5 * (P + (labels == Labels::vector ? outputs : 1.0) * noise_variance); }
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -7,7 +7,7 @@
 #include <numbers>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -135,4 +135,4 @@ SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// phi_B = E|sum_{i <= B} g_i a_i c_i|/sqrt(B), all N(0,1) and independent; B whole, >= 1, or infinite. Exact to some
 /// 12 digits at any B.
@@ -37,4 +37,4 @@ struct SignModes {
 /// \param basis  n x n orthogonal, column i the eigenvector of eigenvalue i in coordinates. O(n^3).
 SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::Matrix& basis);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -4,12 +4,12 @@
 #include <cmath>
 #include <limits>
 
+#include "models/ingredients/stepping_replica.hpp"
 #include "models/muon/gradient.hpp"
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/theory.hpp"
-#include "models/ingredients/stepping_replica.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -30,10 +30,10 @@ struct Shared {
         update(*problem, coordinates) {}
 };
 
-class MatrixReplica final : public SteppingReplica {
+class MatrixReplica final : public ingredients::SteppingReplica {
  public:
   MatrixReplica(const Shared& shared, std::uint64_t seed, std::uint64_t index, double limit)
-      : SteppingReplica(limit),
+      : ingredients::SteppingReplica(limit),
         shared_(shared),
         rate_(*shared.problem, shared.dynamics.get()),
         sampler_(*shared.problem, shared.coordinates, seed, index),
@@ -124,4 +124,4 @@ std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSqu
   return std::make_unique<MatrixSimulation>(std::move(problem), std::move(dynamics), powers);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -9,7 +9,7 @@
 #include "models/muon/dynamics.hpp"
 #include "models/muon/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// \param dynamics  only where the learning rate follows the coefficients; may be null else
 /// \param powers    1-based columns whose |Delta u_j|^2 is an observable
@@ -18,4 +18,4 @@ std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSqu
                                             std::shared_ptr<const MatrixDynamics> dynamics,
                                             const std::vector<std::size_t>& powers);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

@@ -10,7 +10,7 @@
 #include "solvers/contour.hpp"
 #include "solvers/integrate.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -213,7 +213,7 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
   std::vector<double> at(times.begin(), times.end());
   std::unique_ptr<solvers::CoupledModes> flow;
   std::shared_ptr<LocalEquilibrium> local;
-  const Schedule& schedule = *problem.schedule;
+  const ingredients::Schedule& schedule = *problem.schedule;
   if (problem.protocol == Protocol::constant) {
     const auto eta = [&problem, &schedule](double t) { return problem.learning_rate * schedule.at(t); };
     flow = std::make_unique<MatrixFlow>(problem, dynamics, theory, eta, schedule.constant());
@@ -363,4 +363,4 @@ Trajectory solve_matrix(const MatrixLeastSquares& problem, const MatrixDynamics&
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

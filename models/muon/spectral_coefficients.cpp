@@ -6,7 +6,7 @@
 #include <numbers>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -243,4 +243,4 @@ std::vector<double> signsvd_noise(const WeightedEigenvalues& inputs, double rank
   return noise;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

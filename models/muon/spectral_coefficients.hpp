@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// Law of the sample weights r_i under the null: bilinear, Gaussian weights, Phi(rho) = E[rho g^2/(1 + rho g^2)];
 /// vector, none, Phi(rho) = rho/(1 + rho); unlimited, B -> infinity at fixed B/m, Phi(rho) = rho.
@@ -46,4 +46,4 @@ std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, cons
 /// Q_j = lambda_j/(lambda_j + kappa), per coordinate.
 std::vector<double> signsvd_noise(const WeightedEigenvalues& inputs, double rank);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

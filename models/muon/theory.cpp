@@ -5,7 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 namespace {
 
@@ -154,4 +154,4 @@ double noise_floor(double eta, double N, const MatrixLeastSquares& problem) {
   return half * (0.5 * half + std::sqrt(0.25 * half * half + noise));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

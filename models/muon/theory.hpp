@@ -14,7 +14,7 @@
 #include "models/muon/problem.hpp"
 #include "solvers/coupled_modes.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::muon {
 
 /// Section [theory] of matrix least squares.
 struct MatrixTheory {
@@ -107,4 +107,4 @@ double noise_floor(double eta, double N, const MatrixLeastSquares& problem);
 /// Solves at the recorded steps. \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_matrix(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::muon

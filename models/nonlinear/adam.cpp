@@ -13,7 +13,7 @@
 
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -40,7 +40,7 @@ Driver gaussian_driver(double batch) {
   };
 }
 
-Driver noise_driver(const Noise& noise, double P, double batch) {
+Driver noise_driver(const ingredients::Noise& noise, double P, double batch) {
   auto stream = std::make_shared<random::Stream>(fixed_seed, 0, 0, random::Purpose::data);
   auto labels = std::make_shared<random::Stream>(fixed_seed, 0, 0, random::Purpose::labels);
   return [stream, labels, &noise, deviation = std::sqrt(P), P, batch](Lane& size, Lane& pull) {
@@ -174,7 +174,7 @@ AdamCoefficients adam_coefficients(double beta1, double beta2, double batch) {
   });
 }
 
-AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const Noise& noise, double P) {
+AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const ingredients::Noise& noise, double P) {
   check(beta1, beta2);
   const double blocks = std::ceil(std::max(100.0, 200'000 / block_length(beta1, beta2)));
   return simulate(beta1, beta2, noise_driver(noise, P, batch), blocks);
@@ -195,4 +195,4 @@ NoiseKernel adam_noise_kernel(double beta1, double beta2, double batch) {
   };
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

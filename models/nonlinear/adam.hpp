@@ -5,7 +5,7 @@
 #include "models/ingredients/noise.hpp"
 #include "models/nonlinear/covariance.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// c1 and c2 of dM_i/dt = -2 eta c1/sqrt(n) kappa_i M_i + eta^2 c2 (P + sigma^2)/(B n) s_i, n = (P + sigma^2)/B the
 /// second moment of the mean gradient, with their standard errors.
@@ -25,11 +25,11 @@ AdamCoefficients adam_coefficients(double beta1, double beta2, double batch = 1)
 /// Any noise: the drift a(P) and the noise b(P) themselves at excess mse P, with r = w - eps and the pull of a
 /// coordinate (sum_b r_b w_b)/(B P) in place of R^2. The same random numbers for every P. Standard errors near 0.5% and
 /// 2%.
-AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const Noise& noise, double P);
+AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const ingredients::Noise& noise, double P);
 
 /// How the noise of two coordinates correlates where their data do: the odd polynomial a_1 c + a_3 c^3 + a_5 c^5, 1 at
 /// 1, through the cross-covariances of that process at c = 1/2 and sqrt(3)/2, Gaussian residuals. beta2 -> 1 gives c, a
 /// sign (2/pi) arcsin c. Kept for the life of the process; takes some seconds.
 NoiseKernel adam_noise_kernel(double beta1, double beta2, double batch);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

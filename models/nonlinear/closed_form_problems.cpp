@@ -3,7 +3,7 @@
 #include "settings/settings.hpp"
 #include "spectra/spectrum.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 NonlinearProblem isotropic_problem(const std::string& method, double d, double learning_rate, std::uint64_t steps) {
   spectra::Spectrum spectrum;
@@ -12,13 +12,13 @@ NonlinearProblem isotropic_problem(const std::string& method, double d, double l
   spectrum.target_power = {1};
   NonlinearProblem problem;
   problem.covariance = diagonal_covariance(spectrum);
-  problem.noise = gaussian_noise(0.25);
+  problem.noise = ingredients::gaussian_noise(0.25);
   problem.method = method;
   problem.learning_rate = learning_rate;
-  problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
+  problem.schedule = ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 1);
   problem.time.steps = steps;
   problem.time.at = {0, steps};
   return problem;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -14,12 +14,12 @@
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
 using Pair = std::pair<double, double>;
-using SharedNoise = std::shared_ptr<const Noise>;
+using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
 constexpr double pi = boost::math::constants::pi<double>();
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -59,8 +59,8 @@ spectra::Spectrum power_law(std::size_t d, double alpha, double beta) {
   return s;
 }
 
-std::shared_ptr<const Schedule> constant_schedule() {
-  return read_schedule(settings::Table("closed form", ""), "schedule", 1);
+std::shared_ptr<const ingredients::Schedule> constant_schedule() {
+  return ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 1);
 }
 
 NonlinearProblem problem_of(Covariance covariance, const std::string& method, SharedNoise noise, double eta,
@@ -115,22 +115,22 @@ struct Reference {
 
 const std::vector<Reference>& references() {
   static const std::vector<Reference> table = {
-      {"gaussian", [] { return gaussian_noise(0.25); }, 0.470174861806, 0.581507766553, 0.214545443460, 0.232320870614,
-       2.94962440, infinity, 1.81818182, 1.81818182},
-      {"laplace", [] { return laplace_noise(0.5); }, 0.435292768631, 0.538358191297, 0.225378702927, 0.211536768954,
-       2.53987559, 1.138223, 1.35198456, 1.35636341},
-      {"student-3", [] { return student_noise(3, 0.5); }, 0.423684670594, 0.527517149369, 0.228418475028,
+      {"gaussian", [] { return ingredients::gaussian_noise(0.25); }, 0.470174861806, 0.581507766553, 0.214545443460,
+       0.232320870614, 2.94962440, infinity, 1.81818182, 1.81818182},
+      {"laplace", [] { return ingredients::laplace_noise(0.5); }, 0.435292768631, 0.538358191297, 0.225378702927,
+       0.211536768954, 2.53987559, 1.138223, 1.35198456, 1.35636341},
+      {"student-3", [] { return ingredients::student_noise(3, 0.5); }, 0.423684670594, 0.527517149369, 0.228418475028,
        0.195791059047, 2.43179930, 1.136442, 1.28679028, 1.29772797},
-      {"cauchy", [] { return cauchy_noise(0.5); }, 0.348912600688, 0.435642356221, 0.251472415280, 0.155643981849,
-       1.28716721, 0.665989, 0.75579737, 0.84291239},
-      {"rademacher", [] { return rademacher_noise(0.25); }, 0.419685619934, 0.550129070695, 0.225228352120,
+      {"cauchy", [] { return ingredients::cauchy_noise(0.5); }, 0.348912600688, 0.435642356221, 0.251472415280,
+       0.155643981849, 1.28716721, 0.665989, 0.75579737, 0.84291239},
+      {"rademacher", [] { return ingredients::rademacher_noise(0.25); }, 0.419685619934, 0.550129070695, 0.225228352120,
        0.124332838939, 2.89240317, infinity, 1.81818182, 1.92676717},
-      {"uniform", [] { return uniform_noise(1.0 / 3); }, 0.407350496397, 0.525954754862, 0.230568551686, 0.133127003730,
-       2.70776042, infinity, 1.57894737, 1.62843654},
-      {"contaminated", [] { return contaminated_noise(0.2, 5, 0.1); }, 0.545132483752, 0.636359857856, 0.197218863868,
-       0.383449633116, 2.51111295, 0.720943, 2.06754217, 2.41434888},
-      {"three-point", [] { return three_point_noise(2, 0.25); }, 0.477667375236, 0.546331875287, 0.219168883546,
-       0.364804504070, 2.05244051, 0.426195, 1.39424452, 2.05284981}};
+      {"uniform", [] { return ingredients::uniform_noise(1.0 / 3); }, 0.407350496397, 0.525954754862, 0.230568551686,
+       0.133127003730, 2.70776042, infinity, 1.57894737, 1.62843654},
+      {"contaminated", [] { return ingredients::contaminated_noise(0.2, 5, 0.1); }, 0.545132483752, 0.636359857856,
+       0.197218863868, 0.383449633116, 2.51111295, 0.720943, 2.06754217, 2.41434888},
+      {"three-point", [] { return ingredients::three_point_noise(2, 0.25); }, 0.477667375236, 0.546331875287,
+       0.219168883546, 0.364804504070, 2.05244051, 0.426195, 1.39424452, 2.05284981}};
   return table;
 }
 
@@ -156,21 +156,23 @@ void add_residual_references(Table& table) {
     std::function<SharedNoise()> noise;
     double P, gain;
   };
-  const auto laplace = [] { return laplace_noise(2 * 0.70710678 * 0.70710678); };
-  const auto student = [] { return student_noise(3, 0.57735027); };
+  const auto laplace = [] { return ingredients::laplace_noise(2 * 0.70710678 * 0.70710678); };
+  const auto student = [] { return ingredients::student_noise(3, 0.57735027); };
   for (const Gain& g : {Gain{"laplace", laplace, 0.001, 1.903407}, Gain{"laplace", laplace, 0.1, 1.361963},
                         Gain{"laplace", laplace, 1, 1.038643}, Gain{"student-3", student, 0.001, 1.971070},
                         Gain{"student-3", student, 0.1, 1.678093}, Gain{"student-3", student, 1, 1.165955},
-                        Gain{"three-point", [] { return three_point_noise(2, 0.25); }, 0.01, 42.131381}})
+                        Gain{"three-point", [] { return ingredients::three_point_noise(2, 0.25); }, 0.01, 42.131381}})
     table.add(fmt::format("clipping-gain-{}-{}", g.name, g.P), "max_h mu^2/nu, nu = q/(P + sigma^2)", "8", 1e-6,
               [g] { return Pair(g.gain, clipping_gain(*g.noise(), g.P)); });
   table.add("clipping-gain-small-risk", "laplace: max mu^2/nu -> 2 as P -> 0, Huber's estimator against the mean",
-            "5.3", 2e-3, [] { return Pair(2, clipping_gain(*laplace_noise(1), 1e-8)); });
+            "5.3", 2e-3, [] { return Pair(2, clipping_gain(*ingredients::laplace_noise(1), 1e-8)); });
 }
 
 void add_residual_trajectories(Table& table) {
-  const auto clip_iso = [] { return problem_of(iso(500), "huber", cauchy_noise(0.5), 0.5 / 500, 1, 0.7); };
-  const auto clip_pl = [] { return problem_of(pl(500, 0.25, 0.5), "clip", cauchy_noise(0.5), 0.01, 1, 3); };
+  const auto clip_iso = [] { return problem_of(iso(500), "huber", ingredients::cauchy_noise(0.5), 0.5 / 500, 1, 0.7); };
+  const auto clip_pl = [] {
+    return problem_of(pl(500, 0.25, 0.5), "clip", ingredients::cauchy_noise(0.5), 0.01, 1, 3);
+  };
   struct Point {
     std::uint64_t step;
     double value;
@@ -202,7 +204,7 @@ void add_residual_trajectories(Table& table) {
             [] { return Pair(0.609522219740, mean_clip_factors(1.2, 4, 1.5, 10).nu); });
   table.add("greedy-sgd", "eta* = P/(d (P + sigma^2)): P(t) = sigma^2 / W0(u e^(u + t/d)), u = sigma^2/P_0, t = 4d",
             "R4", 1e-8, [] {
-              NonlinearProblem p = problem_of(iso(500), "sgd", gaussian_noise(0.25), 1);
+              NonlinearProblem p = problem_of(iso(500), "sgd", ingredients::gaussian_noise(0.25), 1);
               p.greedy = true;
               return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4), P_at(p, 2000));
             });
@@ -214,53 +216,56 @@ void add_residual_identities(Table& table) {
   table.add("gaussian-mu", "Gaussian noise: mu = erf(h/(tau sqrt 2))", "5.1", 1e-14, [] {
     const double tau = std::sqrt(0.3 + 0.25);
     return Pair(std::erf(0.6 / tau / std::sqrt(2.0)),
-                residual_coefficients(*huber_nonlinearity(0.6), *gaussian_noise(0.25), 0.3).mu);
+                residual_coefficients(*huber_nonlinearity(0.6), *ingredients::gaussian_noise(0.25), 0.3).mu);
   });
-  table.add("gaussian-q", "q = tau^2 [mu - sqrt(2/pi)(h/tau) e^{-h^2/(2 tau^2)}] + h^2 erfc(h/(tau sqrt 2))", "5.1",
-            1e-13, [] {
-              const double tau = std::sqrt(0.3 + 0.25), x = 0.6 / tau;
-              const double q =
-                  tau * tau * (std::erf(x / std::sqrt(2.0)) - std::sqrt(2 / pi) * x * std::exp(-x * x / 2)) +
-                  0.36 * std::erfc(x / std::sqrt(2.0));
-              return Pair(q, residual_coefficients(*huber_nonlinearity(0.6), *gaussian_noise(0.25), 0.3).q);
-            });
+  table.add(
+      "gaussian-q", "q = tau^2 [mu - sqrt(2/pi)(h/tau) e^{-h^2/(2 tau^2)}] + h^2 erfc(h/(tau sqrt 2))", "5.1", 1e-13,
+      [] {
+        const double tau = std::sqrt(0.3 + 0.25), x = 0.6 / tau;
+        const double q = tau * tau * (std::erf(x / std::sqrt(2.0)) - std::sqrt(2 / pi) * x * std::exp(-x * x / 2)) +
+                         0.36 * std::erfc(x / std::sqrt(2.0));
+        return Pair(q, residual_coefficients(*huber_nonlinearity(0.6), *ingredients::gaussian_noise(0.25), 0.3).q);
+      });
   table.add("huber-without-threshold", "h = inf is SGD", "9.5", 1e-12, [] {
-    return Pair(P_at(problem_of(pl(60, 0.3, 0.4), "sgd", laplace_noise(0.4), 0.01), 400, "recursion"),
-                P_at(problem_of(pl(60, 0.3, 0.4), "huber", laplace_noise(0.4), 0.01, 1, 1e6), 400, "recursion"));
+    return Pair(
+        P_at(problem_of(pl(60, 0.3, 0.4), "sgd", ingredients::laplace_noise(0.4), 0.01), 400, "recursion"),
+        P_at(problem_of(pl(60, 0.3, 0.4), "huber", ingredients::laplace_noise(0.4), 0.01, 1, 1e6), 400, "recursion"));
   });
   table.add("huber-to-absolute", "h -> 0 at fixed eta h is least absolute deviations", "9.5", 1e-6, [] {
-    return Pair(P_at(problem_of(iso(60), "lad", cauchy_noise(0.4), 0.003), 900, "recursion"),
-                P_at(problem_of(iso(60), "huber", cauchy_noise(0.4), 0.003 / 1e-7, 1, 1e-7), 900, "recursion"));
+    return Pair(
+        P_at(problem_of(iso(60), "lad", ingredients::cauchy_noise(0.4), 0.003), 900, "recursion"),
+        P_at(problem_of(iso(60), "huber", ingredients::cauchy_noise(0.4), 0.003 / 1e-7, 1, 1e-7), 900, "recursion"));
   });
   table.add("median-is-absolute", "quantile 1/2 at twice the rate is least absolute deviations", "1", 1e-12, [] {
-    return Pair(P_at(problem_of(iso(60), "lad", cauchy_noise(0.4), 0.003), 900, "recursion"),
-                P_at(problem_of(iso(60), "quantile", cauchy_noise(0.4), 0.006, 1, 0.5), 900, "recursion"));
+    return Pair(P_at(problem_of(iso(60), "lad", ingredients::cauchy_noise(0.4), 0.003), 900, "recursion"),
+                P_at(problem_of(iso(60), "quantile", ingredients::cauchy_noise(0.4), 0.006, 1, 0.5), 900, "recursion"));
   });
   table.add("absolute-efficiency", "class I sign, Gaussian noise: a^2 (P + sigma^2)/b = 2/pi", "9.5", 1e-13, [] {
-    const auto r = residual_coefficients(*sign_nonlinearity(), *gaussian_noise(0.7), 0.2);
+    const auto r = residual_coefficients(*sign_nonlinearity(), *ingredients::gaussian_noise(0.7), 0.2);
     return Pair(2 / pi, r.mu * r.mu * 0.9 / r.q);
   });
   table.add("sgd-steady-state", "P = eta tr K sigma^2/(2 - eta tr K)", "5.4", 1e-12, [] {
     const double eta = 0.004, trace = pl(80, 0.3, 0.5).trace();
     return Pair(eta * trace * 0.4 / (2 - eta * trace),
-                steady(problem_of(pl(80, 0.3, 0.5), "sgd", gaussian_noise(0.4), eta)));
+                steady(problem_of(pl(80, 0.3, 0.5), "sgd", ingredients::gaussian_noise(0.4), eta)));
   });
   table.add("clip-noiseless-steady-state", "no noise, eta tr K >> 1: P -> (pi/8)(eta tr K h)^2", "5.4", 1e-4, [] {
     const double eta = 2000, h = 0.3, d = 50;
-    return Pair(pi / 8 * std::pow(eta * d * h, 2), steady(problem_of(iso(50), "huber", no_noise(), eta, 1, h)));
+    return Pair(pi / 8 * std::pow(eta * d * h, 2),
+                steady(problem_of(iso(50), "huber", ingredients::no_noise(), eta, 1, h)));
   });
   table.add("mean-clip-one-example", "B = 1 is clipping per example", "5.2", 1e-13, [] {
     const double c = 1.3, trace = 7, h = c / std::sqrt(trace);
-    return Pair(residual_coefficients(*huber_nonlinearity(h), *gaussian_noise(0.9), 0.3).mu,
+    return Pair(residual_coefficients(*huber_nonlinearity(h), *ingredients::gaussian_noise(0.9), 0.3).mu,
                 mean_clip_factors(1.2, 1, c, trace).mu);
   });
   table.add("steady-state-is-the-limit", "the root of 2 mu P = eta tr K q is the ODE's value at t -> inf", "9.8", 1e-7,
             [] {
-              const auto p = problem_of(pl(40, 0.25, 0.5), "clip", student_noise(2, 0.5), 0.02, 1, 3);
+              const auto p = problem_of(pl(40, 0.25, 0.5), "clip", ingredients::student_noise(2, 0.5), 0.02, 1, 3);
               return Pair(steady(p), P_at(p, 30000));
             });
   table.add("oracle-reaches-information", "chi = E[w | r]: mu^2/q = J", "1", 1e-9, [] {
-    const SharedNoise noise = contaminated_noise(0.2, 5, 0.1);
+    const SharedNoise noise = ingredients::contaminated_noise(0.2, 5, 0.1);
     std::vector<double> bends;  // chi turns on the scale of the bulk, not on that of the outliers
     for (double r = -8; r <= 8; r += 0.5) bends.push_back(r);
     const auto chi = general_nonlinearity([&](double r) { return oracle_nonlinearity(*noise, 0.3, r); }, bends);
@@ -281,7 +286,7 @@ void add_sign_references(Table& table) {
   constexpr double many = 1e12;
   table.add("ema-drift", "sign(EMA 0.9), B -> infinity: a tau/sqrt(B) = sqrt((2/pi)(1 + beta)/(1 - beta))", "R15",
             reference_tolerance, [] {
-              NonlinearProblem p = problem_of(iso(4), "sign-ema", gaussian_noise(0.5), 1);
+              NonlinearProblem p = problem_of(iso(4), "sign-ema", ingredients::gaussian_noise(0.5), 1);
               p.ema = 0.9;
               p.batch = many;
               return Pair(3.47789816915, scalar_laws(p)(0.5).a / std::sqrt(many));
@@ -290,8 +295,9 @@ void add_sign_references(Table& table) {
             [] { return Pair(13.2788686994, ema_sign_noise(0.9)); });
   table.add("ema-noise-many-examples", "sign(EMA 0.9), B -> infinity: N = 1 + 2 sum (2/pi) arcsin(beta^l)", "R15", 1e-8,
             [] { return Pair(13.2788686994, ema_sign_noise(0.9, many)); });
-  table.add("ema-gain-without-average", "beta = 0: the drift of the sign of a mean of 8 gradients", "3", 1e-11,
-            [] { return Pair(late_drift(*gaussian_noise(0.5), 0.3, 8) * std::sqrt(0.8), ema_sign_gain(0, 8)); });
+  table.add("ema-gain-without-average", "beta = 0: the drift of the sign of a mean of 8 gradients", "3", 1e-11, [] {
+    return Pair(late_drift(*ingredients::gaussian_noise(0.5), 0.3, 8) * std::sqrt(0.8), ema_sign_gain(0, 8));
+  });
   table.add("ema-efficiency-limit", "a^2 tau^2/N -> 2/(pi ln 2) as beta -> 1", "3", 1e-3, [] {
     const double gain = ema_sign_gain(0.9995, 1);
     return Pair(2 / (pi * std::log(2.0)), gain * gain / ema_sign_noise(0.9995, 1));
@@ -309,7 +315,7 @@ void add_sign_trajectories(Table& table) {
     std::uint64_t step;
     double value;
   };
-  const auto sign_iso = [] { return problem_of(iso(500), "sign-late", gaussian_noise(0.25), 0.4 / 500); };
+  const auto sign_iso = [] { return problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 0.4 / 500); };
   for (const Point p : {Point{1000, 0.556541355032}, Point{3000, 0.257956044381}})
     table.add(fmt::format("isotropic-ode-{}", p.step), "Gaussian noise 0.5, eta d = 0.4, d = 500", "R1",
               reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step)); });
@@ -321,9 +327,9 @@ void add_sign_trajectories(Table& table) {
     std::function<SharedNoise()> noise;
     double value;
   };
-  for (const Law& l : {Law{"gaussian", [] { return gaussian_noise(0.25); }, 0.213996855219},
-                       Law{"noiseless", [] { return no_noise(); }, 0.0986960440109},
-                       Law{"cauchy", [] { return cauchy_noise(0.5); }, 0.318875928008}})
+  for (const Law& l : {Law{"gaussian", [] { return ingredients::gaussian_noise(0.25); }, 0.213996855219},
+                       Law{"noiseless", [] { return ingredients::no_noise(); }, 0.0986960440109},
+                       Law{"cauchy", [] { return ingredients::cauchy_noise(0.5); }, 0.318875928008}})
     table.add(fmt::format("steady-state-{}", l.name), "sqrt(P) phi(P) = eta T/2, eta T = 0.4", "R2",
               reference_tolerance,
               [l] { return Pair(l.value, steady(problem_of(iso(500), "sign-late", l.noise(), 0.4 / 500))); });
@@ -336,28 +342,32 @@ void add_sign_trajectories(Table& table) {
             reference_tolerance, [] {
               const double eta = 0.4 / 500, q = pi * eta * 500 / 4, y = (1 - q) / q;
               const double root = q * (1 + boost::math::lambert_w0(y * std::exp(y - 2 * eta * 1000 / (pi * q))));
-              return Pair(root * root, P_at(problem_of(iso(500), "sign-late", no_noise(), eta), 1000));
+              return Pair(root * root, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), eta), 1000));
             });
-  table.add("noiseless-isotropic-reference", "the same, the note's value", "R3", reference_tolerance,
-            [] { return Pair(0.468389186062, P_at(problem_of(iso(500), "sign-late", no_noise(), 0.4 / 500), 1000)); });
+  table.add("noiseless-isotropic-reference", "the same, the note's value", "R3", reference_tolerance, [] {
+    return Pair(0.468389186062, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), 0.4 / 500), 1000));
+  });
   table.add("greedy-noiseless", "eta* = (2/pi) sqrt(P)/d: P = P_0 exp(-4t/(pi^2 d))", "2.5", 1e-8, [] {
-    NonlinearProblem p = problem_of(iso(200), "sign-late", no_noise(), 1);
+    NonlinearProblem p = problem_of(iso(200), "sign-late", ingredients::no_noise(), 1);
     p.greedy = true;
     return Pair(std::exp(-4 * 1000 / (pi * pi * 200)), P_at(p, 1000));
   });
   table.add("greedy-gaussian", "P(t) = sigma^2 / W0(u e^(u + (4/pi^2) t/d)), u = sigma^2/P_0, t = 4d", "R4", 1e-8, [] {
-    NonlinearProblem p = problem_of(iso(500), "sign-late", gaussian_noise(0.25), 1);
+    NonlinearProblem p = problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 1);
     p.greedy = true;
     return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi)), P_at(p, 2000));
   });
   table.add("greedy-gaussian-reference", "the same, the note's value", "R4", reference_tolerance,
             [] { return Pair(0.329081711129, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi))); });
-  const auto sign_pl = [] { return problem_of(pl(500, 0.25, 0.5), "sign-late", gaussian_noise(0.25), 0.002); };
+  const auto sign_pl = [] {
+    return problem_of(pl(500, 0.25, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002);
+  };
   for (const Point p : {Point{1000, 0.720572068088}, Point{3000, 0.168191054371}})
     table.add(fmt::format("power-law-ode-{}", p.step), "Gaussian noise 0.5, eta = 0.002, d = 500", "R5",
               reference_tolerance, [=] { return Pair(p.value, P_at(sign_pl(), p.step)); });
   const auto ar = [] {
-    return problem_of(autoregressive_covariance({300, 0.3, 0.6}), "sign-late", gaussian_noise(0.25), 0.0015);
+    return problem_of(autoregressive_covariance({300, 0.3, 0.6}), "sign-late", ingredients::gaussian_noise(0.25),
+                      0.0015);
   };
   for (const Point p : {Point{500, 0.0755610835450}, Point{2000, 0.0390492285271}})
     table.add(fmt::format("autoregressive-ode-{}", p.step), "K_ij = (ij)^-0.3 0.6^|i-j|, d = 300, eta = 0.0015", "R6",
@@ -371,7 +381,8 @@ void add_sign_trajectories(Table& table) {
   table.add("autoregressive-steady-state", "sqrt(P) phi(P) = eta T/2, any covariance", "R6", reference_tolerance,
             [=] { return Pair(0.0493845703329, steady(ar())); });
   const auto dct = [](double alpha) {
-    return problem_of(cosine_covariance(power_law(300, alpha, 0.5)), "sign-late", gaussian_noise(0.25), 0.002);
+    return problem_of(cosine_covariance(power_law(300, alpha, 0.5)), "sign-late", ingredients::gaussian_noise(0.25),
+                      0.002);
   };
   for (const Point p : {Point{500, 0.566737869321}, Point{2000, 0.120863574394}})
     table.add(fmt::format("cosine-ode-{}", p.step), "power law (0.25, 0.5) along cosines, d = 300, eta = 0.002", "R7",
@@ -381,40 +392,46 @@ void add_sign_trajectories(Table& table) {
   table.add("cosine-noise-trace", "tr(K K_sigma)", "R7", reference_tolerance,
             [=] { return Pair(48.2885348670, modes_of(dct(0.25)).noise_trace()); });
   table.add("cosine-flat-is-isotropic", "a rotation of K = I changes nothing", "9.11", 1e-9, [=] {
-    return Pair(P_at(problem_of(pl(300, 0, 0.5), "sign-late", gaussian_noise(0.25), 0.002), 500), P_at(dct(0), 500));
+    return Pair(P_at(problem_of(pl(300, 0, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002), 500),
+                P_at(dct(0), 500));
   });
 }
 
 void add_sign_identities(Table& table) {
   for (const char* method : {"sign-early", "sign-majority"})
     table.add(std::string("one-example-") + method, "B = 1: late = early = majority", "9.3", 1e-13, [method] {
-      return Pair(P_at(problem_of(pl(60, 0.3, 0.4), "sign-late", cauchy_noise(0.4), 0.002), 300, "recursion"),
-                  P_at(problem_of(pl(60, 0.3, 0.4), method, cauchy_noise(0.4), 0.002), 300, "recursion"));
+      return Pair(
+          P_at(problem_of(pl(60, 0.3, 0.4), "sign-late", ingredients::cauchy_noise(0.4), 0.002), 300, "recursion"),
+          P_at(problem_of(pl(60, 0.3, 0.4), method, ingredients::cauchy_noise(0.4), 0.002), 300, "recursion"));
     });
   table.add("late-integral", "its integral has the closed form of Gaussian noise", "3", 1e-12, [] {
-    return Pair(late_drift(*gaussian_noise(0.36), 0.2, 5), late_drift(*contaminated_noise(0.6, 0.6, 0.3), 0.2, 5));
+    return Pair(late_drift(*ingredients::gaussian_noise(0.36), 0.2, 5),
+                late_drift(*ingredients::contaminated_noise(0.6, 0.6, 0.3), 0.2, 5));
   });
   table.add("late-many", "B -> inf: a = sqrt(2B/pi)/sqrt(P + sigma^2)", "3", 1e-3, [] {
-    return Pair(std::sqrt(2 * 2000.0 / pi) / std::sqrt(0.2 + 0.5), late_drift(*laplace_noise(0.5), 0.2, 2000));
+    return Pair(std::sqrt(2 * 2000.0 / pi) / std::sqrt(0.2 + 0.5),
+                late_drift(*ingredients::laplace_noise(0.5), 0.2, 2000));
   });
   for (const int batch : {2, 4, 8}) {
     const double value = batch == 2 ? 0.5 : batch == 4 ? 9.0 / 16 : 0.59814453;
     table.add(fmt::format("late-efficiency-{}", batch), "a^2 (P + sigma^2)/B: 1/2, 9/16, 0.59814453, ... -> 2/pi", "3",
               1e-8, [=] {
-                const double a = late_drift(*gaussian_noise(0.5), 0.2, batch);
+                const double a = late_drift(*ingredients::gaussian_noise(0.5), 0.2, batch);
                 return Pair(value, a * a * 0.7 / batch);
               });
   }
   table.add("late-efficiency-limit", "a^2 (P + sigma^2)/B -> 2/pi", "9.9", 1e-5, [] {
-    const double a = late_drift(*gaussian_noise(0.5), 0.2, 1e5);
+    const double a = late_drift(*ingredients::gaussian_noise(0.5), 0.2, 1e5);
     return Pair(2 / pi, a * a * 0.7 / 1e5);
   });
   table.add("noise-compression-gaussian", "kappa_nc = 1 for Gaussian noise", "9.7", 1e-13,
-            [] { return Pair(1, noise_compression(*gaussian_noise(0.4), 0.07)); });
+            [] { return Pair(1, noise_compression(*ingredients::gaussian_noise(0.4), 0.07)); });
   table.add("noise-compression-contaminated", "kappa_nc of the mixture (0.2, 5, 0.1) at P = 0.1", "3", 1e-4,
-            [] { return Pair(15.505, noise_compression(*contaminated_noise(0.2, 5, 0.1), 0.1)); });
-  table.add("phi-scaling", "a law scaled by k: phi_k(k^2 P) = phi(P)", "9.10", 1e-12,
-            [] { return Pair(sign_phi(*student_noise(1.7, 0.5), 0.3), sign_phi(*student_noise(1.7, 1.5), 2.7)); });
+            [] { return Pair(15.505, noise_compression(*ingredients::contaminated_noise(0.2, 5, 0.1), 0.1)); });
+  table.add("phi-scaling", "a law scaled by k: phi_k(k^2 P) = phi(P)", "9.10", 1e-12, [] {
+    return Pair(sign_phi(*ingredients::student_noise(1.7, 0.5), 0.3),
+                sign_phi(*ingredients::student_noise(1.7, 1.5), 2.7));
+  });
   struct Named {
     const char* name;
     std::function<Covariance()> covariance;
@@ -428,12 +445,12 @@ void add_sign_identities(Table& table) {
         Named{"cosine", [] { return cosine_covariance(power_law(60, 0.25, 0.5)); }}})
     table.add(fmt::format("steady-state-is-the-limit-{}", c.name), "the root of sqrt(P) phi = eta T/2 is P(inf)", "9.8",
               1e-7, [c] {
-                const auto p = problem_of(c.covariance(), "sign-late", laplace_noise(0.3), 0.01);
+                const auto p = problem_of(c.covariance(), "sign-late", ingredients::laplace_noise(0.3), 0.01);
                 return Pair(steady(p), P_at(p, 100000));
               });
   table.add("three-point-small-rate", "P_inf -> (pi eta T/(4 (1-q)))^2 as eta -> 0: like no noise", "2.4", 1e-9, [] {
     return Pair(std::pow(pi * 1e-3 / 4 / 0.75, 2),
-                steady(problem_of(iso(50), "sign-late", three_point_noise(2, 0.25), 1e-3 / 50)));
+                steady(problem_of(iso(50), "sign-late", ingredients::three_point_noise(2, 0.25), 1e-3 / 50)));
   });
 }
 
@@ -461,4 +478,4 @@ std::vector<ClosedForm> sign_closed_forms() {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

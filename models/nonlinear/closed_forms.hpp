@@ -5,7 +5,7 @@
 
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 std::vector<ClosedForm> residual_closed_forms();  ///< class I: clipping and its kin
 std::vector<ClosedForm> sign_closed_forms();      ///< class II
@@ -15,4 +15,4 @@ std::vector<ClosedForm> custom_closed_forms();         ///< class I: a nonlinear
 std::vector<ClosedForm> residual_path_closed_forms();  ///< class I: the spread of single runs
 std::vector<ClosedForm> sign_path_closed_forms();      ///< class II: likewise
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -12,7 +12,7 @@
 #include "linear_algebra/dense.hpp"
 #include "spectra/kinds.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -318,4 +318,4 @@ ModeSystem class_two_modes(const Covariance& k, const NoiseKernel& kernel) {
   return modes;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -12,7 +12,7 @@
 #include "spectra/dataset.hpp"
 #include "spectra/spectrum.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// K with the optimum theta* in the coordinates on which the optimizer acts. theta_0 = 0, so v_0 = -theta*.
 struct Covariance {
@@ -79,4 +79,4 @@ std::vector<double> noise_covariance(const Covariance& covariance, const NoiseKe
 /// K_sigma = (2/pi) arcsin C, the covariance of the signs.
 std::vector<double> sign_covariance(const Covariance& covariance);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -13,7 +13,7 @@
 
 #include "models/nonlinear/laws.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -21,9 +21,9 @@ constexpr double pi = boost::math::constants::pi<double>();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // A width that holds half of the noise.
-double noise_scale(std::span<const MixtureNode> nodes) {
+double noise_scale(std::span<const ingredients::MixtureNode> nodes) {
   std::vector<std::pair<double, double>> size;
-  for (const MixtureNode& node : nodes)
+  for (const ingredients::MixtureNode& node : nodes)
     size.emplace_back(std::sqrt(node.variance + node.mean * node.mean), node.probability);
   std::sort(size.begin(), size.end());
   double total = 0;
@@ -32,10 +32,10 @@ double noise_scale(std::span<const MixtureNode> nodes) {
   return size.back().first;
 }
 
-ResidualCoefficients clipped(std::span<const MixtureNode> nodes, double P, double h) {
+ResidualCoefficients clipped(std::span<const ingredients::MixtureNode> nodes, double P, double h) {
   const auto chi = huber_nonlinearity(h);
   ResidualCoefficients out;
-  for (const MixtureNode& node : nodes) {
+  for (const ingredients::MixtureNode& node : nodes) {
     const ResidualCoefficients one = chi->gaussian(-node.mean, P + node.variance);
     out.mu += node.probability * one.mu;
     out.q += node.probability * one.q;
@@ -45,8 +45,8 @@ ResidualCoefficients clipped(std::span<const MixtureNode> nodes, double P, doubl
 
 }  // namespace
 
-OptimalThreshold optimal_threshold(const Noise& noise, double P) {
-  const std::vector<MixtureNode> nodes = noise.nodes(std::sqrt(P));
+OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
+  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
   const auto progress = [&](double log_h) {
     const ResidualCoefficients r = clipped(nodes, P, std::exp(log_h));
     return r.mu * r.mu / r.q;
@@ -66,18 +66,18 @@ OptimalThreshold optimal_threshold(const Noise& noise, double P) {
   return {std::exp(found.first), -found.second};
 }
 
-double clipping_gain(const Noise& noise, double P) {
+double clipping_gain(const ingredients::Noise& noise, double P) {
   return optimal_threshold(noise, P).progress * (P + noise.variance());
 }
 
-double learning_rate_gain(const Noise& noise, double P, double h) {
+double learning_rate_gain(const ingredients::Noise& noise, double P, double h) {
   const ResidualCoefficients r = clipped(noise.nodes(std::sqrt(P)), P, h);
   return r.mu * (P + noise.variance()) / r.q;
 }
 
-double residual_quantile(const Noise& noise, double P, double probability) {
+double residual_quantile(const ingredients::Noise& noise, double P, double probability) {
   if (!(probability > 0 && probability < 1)) throw std::invalid_argument("a quantile needs 0 < probability < 1");
-  const std::vector<MixtureNode> nodes = noise.nodes(std::sqrt(P));
+  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
   const auto excess = [&](double log_h) { return clipped(nodes, P, std::exp(log_h)).mu - probability; };
   double low = std::log(P) / 2, high = low;
   while (excess(low) > 0) low -= 1;
@@ -90,15 +90,15 @@ double residual_quantile(const Noise& noise, double P, double probability) {
 }
 
 double threshold_at_risk(const std::string& method, const std::string& rule, double threshold, double trace,
-                         const Noise& noise, double P) {
+                         const ingredients::Noise& noise, double P) {
   if (rule == "sqrt-risk") return threshold * std::sqrt(P);
   if (rule == "quantile") return residual_quantile(noise, P, threshold);
   if (rule == "optimal") return optimal_threshold(noise, P).threshold;
   return method == "clip" ? threshold / std::sqrt(trace) : threshold;
 }
 
-double residual_information(const Noise& noise, double P) {
-  const std::vector<MixtureNode> nodes = noise.nodes(std::sqrt(P));
+double residual_information(const ingredients::Noise& noise, double P) {
+  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
   const auto integrand = [&](double r) {
     const ResidualDensity p = residual_density(nodes, P, r);
     return p.value > 0 ? p.slope / p.value * p.slope : 0.0;
@@ -106,7 +106,7 @@ double residual_information(const Noise& noise, double P) {
   // The law is symmetric: twice the positive half. Panels of the width of the sharpest feature around every mean,
   // then doubling panels out to where nothing is left.
   double reach = 0;
-  for (const MixtureNode& node : nodes) reach = std::max(reach, std::abs(node.mean));
+  for (const ingredients::MixtureNode& node : nodes) reach = std::max(reach, std::abs(node.mean));
   const double width = 2 * std::sqrt(P);
   using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
   double sum = 0, left = 0, step = width;
@@ -127,17 +127,17 @@ double residual_information(const Noise& noise, double P) {
   return 2 * sum;
 }
 
-double oracle_nonlinearity(const Noise& noise, double P, double r) {
+double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r) {
   const ResidualDensity p = residual_density(noise.nodes(std::sqrt(P)), P, r);
   return -P * p.slope / p.value;
 }
 
-double noise_compression(const Noise& noise, double P) {
+double noise_compression(const ingredients::Noise& noise, double P) {
   const double phi = sign_phi(noise, P);
   return pi * pi / 4 * phi * phi * (P + noise.variance()) / P;
 }
 
-bool early_sign_wins(const Noise& noise, double P, double batch) {
+bool early_sign_wins(const ingredients::Noise& noise, double P, double batch) {
   const double one = late_drift(noise, P, 1), late = late_drift(noise, P, batch);
   return batch * one * one > late * late;
 }
@@ -158,4 +158,4 @@ double early_snr_squared(double mean, double batch) {
   return batch * e * e / (std::erfc(mean / std::sqrt(2.0)) * (1 + e));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

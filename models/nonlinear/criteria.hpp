@@ -5,7 +5,7 @@
 
 #include "models/ingredients/noise.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// A threshold h of clip(r, -h, h) and what it achieves.
 struct OptimalThreshold {
@@ -13,29 +13,29 @@ struct OptimalThreshold {
   double progress = 0;   ///< mu^2/q there: the best rate of decrease is this times Q^2 / tr K^2
 };
 /// h* = argmax mu^2/q at excess mse P: a grid in log h, then Brent.
-OptimalThreshold optimal_threshold(const Noise& noise, double P);
+OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P);
 
 /// mu^2/nu at h*: > 1 if and only if optimally tuned clipping beats optimally tuned SGD in instantaneous decrease;
 /// infinite when the noise has no variance.
-double clipping_gain(const Noise& noise, double P);
+double clipping_gain(const ingredients::Noise& noise, double P);
 /// mu/nu at threshold h: the gain in the largest learning rate for which the risk still falls.
-double learning_rate_gain(const Noise& noise, double P, double h);
+double learning_rate_gain(const ingredients::Noise& noise, double P, double h);
 /// h with Pr(|r| < h) = probability.
-double residual_quantile(const Noise& noise, double P, double probability);
+double residual_quantile(const ingredients::Noise& noise, double P, double probability);
 /// The threshold h on |r| at excess mse P under a rule: constant (clip: threshold/sqrt(tr K), others: threshold),
 /// sqrt-risk (threshold * sqrt P), quantile (of |r|, at probability threshold), optimal (h*).
 double threshold_at_risk(const std::string& method, const std::string& rule, double threshold, double trace,
-                         const Noise& noise, double P);
+                         const ingredients::Noise& noise, double P);
 
 /// J(P) = int p_r'^2/p_r dr, Fisher information of the residual's location: no chi has a larger mu^2/q.
-double residual_information(const Noise& noise, double P);
+double residual_information(const ingredients::Noise& noise, double P);
 /// The nonlinearity that attains it, chi(r) = E[w | r] = -P p_r'(r)/p_r(r).
-double oracle_nonlinearity(const Noise& noise, double P, double r);
+double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r);
 
 /// kappa_nc(P) = (pi^2/4) phi^2 (P + sigma^2)/P: 1 for Gaussian noise, > 1 where the sign compresses the noise.
-double noise_compression(const Noise& noise, double P);
+double noise_compression(const ingredients::Noise& noise, double P);
 /// Whether the mean of `batch` signs makes more of a sample than the sign of the mean: batch a_1^2 > a_batch^2.
-bool early_sign_wins(const Noise& noise, double P, double batch);
+bool early_sign_wins(const ingredients::Noise& noise, double P, double batch);
 /// E sign of one coordinate of the mean gradient of `batch` examples, Gaussian noise, exact: rho is the correlation of
 /// x_i with the residual.
 double exact_sign_drift(double batch, double rho);
@@ -44,4 +44,4 @@ double exact_sign_drift(double batch, double rho);
 double late_snr_squared(double mean, double batch);
 double early_snr_squared(double mean, double batch);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

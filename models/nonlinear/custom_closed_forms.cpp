@@ -8,12 +8,12 @@
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
 using Pair = std::pair<double, double>;
-using SharedNoise = std::shared_ptr<const Noise>;
+using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
 constexpr double P = 0.3;
 
@@ -28,7 +28,7 @@ void add_gaussian(std::vector<ClosedForm>& forms, const std::string& name, const
                   const std::string& said, double mu, double q, double c2) {
   constexpr double tolerance = 1e-11;
   const auto coefficients = [chi] {
-    return residual_coefficients(*custom_nonlinearity(chi), *gaussian_noise(0.25), P);
+    return residual_coefficients(*custom_nonlinearity(chi), *ingredients::gaussian_noise(0.25), P);
   };
   add(forms, name + "-mu", "chi = " + chi + ": mu of " + said, tolerance, [=] { return Pair(mu, coefficients().mu); });
   add(forms, name + "-q", "chi = " + chi + ": q of " + said, tolerance, [=] { return Pair(q, coefficients().q); });
@@ -50,7 +50,7 @@ double excess_after(const std::string& method, const std::string& chi, double th
   if (!chi.empty()) problem.nonlinearity = custom_nonlinearity(chi);
   problem.learning_rate = 0.02;
   problem.batch = 3;
-  problem.schedule = read_schedule(settings::Table("closed form", ""), "schedule", 1);
+  problem.schedule = ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 1);
   problem.time.steps = 60;
   problem.time.at = {0, 60};
   NonlinearTheory theory;
@@ -83,7 +83,7 @@ std::vector<ClosedForm> custom_closed_forms() {
     for (const bool heavy : {false, true}) {
       const std::string method = known.method;
       if (heavy && method == "sgd") continue;  // infinite under Cauchy noise
-      const SharedNoise noise = heavy ? cauchy_noise(0.3) : laplace_noise(0.25);
+      const SharedNoise noise = heavy ? ingredients::cauchy_noise(0.3) : ingredients::laplace_noise(0.25);
       add(forms, method + (heavy ? "-cauchy" : "-laplace"), method + " written out, P after 60 steps", 1e-9,
           [known, noise, method] {
             return Pair(excess_after(method, "", known.threshold, noise), excess_after("custom", known.chi, 0, noise));
@@ -103,4 +103,4 @@ std::vector<ClosedForm> custom_closed_forms() {
   return forms;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -11,7 +11,7 @@
 
 #include "settings/expression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -185,10 +185,10 @@ ResidualCoefficients CustomNonlinearity::average(double mean, double variance) c
   return out;
 }
 
-double CustomNonlinearity::quadrature_error(const Noise& noise, double P) const {
+double CustomNonlinearity::quadrature_error(const ingredients::Noise& noise, double P) const {
   ResidualCoefficients coarse, fine;
   double size = 0;  // of c2, which may vanish
-  for (const MixtureNode& node : noise.nodes(std::sqrt(P))) {
+  for (const ingredients::MixtureNode& node : noise.nodes(std::sqrt(P))) {
     const double variance = P + node.variance;
     const ResidualCoefficients a = average<20>(-node.mean, variance), b = average<30>(-node.mean, variance);
     coarse.mu += node.probability * a.mu;
@@ -203,7 +203,7 @@ double CustomNonlinearity::quadrature_error(const Noise& noise, double P) const 
                    std::abs(coarse.c2 - fine.c2) / size});
 }
 
-void CustomNonlinearity::require_finite(const Noise& noise) const {
+void CustomNonlinearity::require_finite(const ingredients::Noise& noise) const {
   if (2 * growth_ < noise.tail_index()) return;
   throw std::invalid_argument(
       fmt::format("optimizer.chi: grows like |r|^{:.3g} while the tails of {} fall like |eps|^(-{:.3g}): E chi(r)^2 is "
@@ -222,4 +222,4 @@ std::shared_ptr<const CustomNonlinearity> custom_nonlinearity(const std::string&
       [expression](double r) { return (*expression)(std::span<const double>(&r, 1)); });
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -8,7 +8,7 @@
 #include "models/ingredients/noise.hpp"
 #include "models/nonlinear/nonlinearities.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// chi(r) as given, kinks and jumps anywhere. On construction the line is cut into pieces on which chi is a polynomial
 /// to rounding, kinks found by bisection; Gaussian averages are then Gauss-Legendre sums over pieces no wider than two
@@ -26,9 +26,9 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   double growth() const { return growth_; }  ///< p of |chi| ~ |r|^p at infinity, 0 for bounded ones
   const std::vector<double>& edges() const { return edges_; }
   /// The largest relative deviation of mu, q, c2 from their values by a rule of half as many more points.
-  double quadrature_error(const Noise& noise, double P) const;
+  double quadrature_error(const ingredients::Noise& noise, double P) const;
   /// \throws std::invalid_argument where E chi(r)^2 is infinite under the noise.
-  void require_finite(const Noise& noise) const;
+  void require_finite(const ingredients::Noise& noise) const;
 
  private:
   template <unsigned points>
@@ -49,4 +49,4 @@ class CustomNonlinearity final : public ResidualNonlinearity {
 /// chi from a formula in r, e.g. "r / (1 + abs(r))". \throws std::invalid_argument as the formula or the class.
 std::shared_ptr<const CustomNonlinearity> custom_nonlinearity(const std::string& formula);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

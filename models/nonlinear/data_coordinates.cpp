@@ -5,7 +5,7 @@
 
 #include "models/ingredients/gradient_kernels.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -63,7 +63,7 @@ double DataCoordinates::whiten(std::span<const double> v, std::span<double> u) c
     for (std::size_t i = 0; i < u.size(); ++i) u[i] = root_[i] * v[i];
   else
     map(u).noalias() = map(factor_).transpose() * map(v);
-  return dot(std::span<const double>(u), u);
+  return ingredients::dot(std::span<const double>(u), u);
 }
 
 void DataCoordinates::color(std::span<const double> z, std::span<double> x) const {
@@ -75,7 +75,8 @@ void DataCoordinates::color(std::span<const double> z, std::span<double> x) cons
 
 DataRows::DataRows(const NonlinearProblem& problem)
     : dataset(spectra::load(*problem.dataset)), misfit(dataset->targets) {
-  for (std::size_t i = 0; i < dataset->rows; ++i) misfit[i] -= dot(dataset->row(i), problem.covariance.target);
+  for (std::size_t i = 0; i < dataset->rows; ++i)
+    misfit[i] -= ingredients::dot(dataset->row(i), problem.covariance.target);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -10,7 +10,7 @@
 #include "models/nonlinear/problem.hpp"
 #include "spectra/dataset.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// Coordinates of the data, x = root .* z or x = factor z with z ~ N(0, I), and the start.
 class DataCoordinates {
@@ -48,4 +48,4 @@ struct DataRows {
   explicit DataRows(const NonlinearProblem& problem);
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

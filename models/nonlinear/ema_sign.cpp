@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -155,4 +155,4 @@ double ema_sign_noise(double beta) {
   return 1 + 4 / pi * sum;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

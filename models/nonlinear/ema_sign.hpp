@@ -8,7 +8,7 @@
 /// D = sum_k w_k^2 X_k with w_k = (1 - beta) beta^k and X_k of law chi^2_B. The published constants (note
 /// sign-and-clip, section 3) neglect that; they are the limits of B -> infinity or beta -> 1.
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// sqrt(P + sigma^2) a = sqrt(2/pi) E[sum_k w_k X_k / sqrt(D)], the drift at batch B >= 1; relative error 1e-12.
 /// beta = 0 is the sign of a mean gradient.
@@ -26,4 +26,4 @@ double ema_sign_noise(double beta, double batch);
 /// Its limit 1 + 2 sum_l (2/pi) arcsin(beta^l).
 double ema_sign_noise(double beta);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -10,18 +10,19 @@
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
 /// Progress of the mean of signs over that of the sign of the mean; for one example, of many.
-double early_advantage(const Noise& noise, double P, double batch) {
+double early_advantage(const ingredients::Noise& noise, double P, double batch) {
   if (batch == 1) return noise_compression(noise, P) / (std::numbers::pi / 2);
   const double one = late_drift(noise, P, 1), late = late_drift(noise, P, batch);
   return batch * one * one / (late * late);
 }
 
-void add_sign_findings(const NonlinearProblem& p, const Noise& noise, double P, std::vector<Finding>& out) {
+void add_sign_findings(const NonlinearProblem& p, const ingredients::Noise& noise, double P,
+                       std::vector<Finding>& out) {
   const double advantage = early_advantage(noise, P, p.batch);
   out.push_back({"noise_compression", noise_compression(noise, P), "kappa_nc at the start: > 1 helps"});
   out.push_back({"early_advantage", advantage,
@@ -32,7 +33,7 @@ void add_sign_findings(const NonlinearProblem& p, const Noise& noise, double P, 
   out.push_back({"localisation", localisation(p), "sqrt(B) max |rho_i| at the start: small for linear response"});
 }
 
-void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const Noise& noise, double P,
+void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const ingredients::Noise& noise, double P,
                            const LawValues& law, std::vector<Finding>& out) {
   const OptimalThreshold h = optimal_threshold(noise, P);
   const double gain = h.progress * (P + noise.variance());
@@ -64,7 +65,7 @@ void add_second_moment_findings(const NonlinearProblem& p, std::vector<Finding>&
 }  // namespace
 
 std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSystem& m) {
-  const std::shared_ptr<const Noise> noise = effective_noise(p);
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   std::vector<Finding> out;
   const double P = m.excess_mse();
   if (p.method == "per-example-adam") {
@@ -142,4 +143,4 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -10,7 +10,7 @@
 #include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// Steady states, criteria and ceilings, read at the start. \throws std::invalid_argument where the theory does not
 /// cover the problem.
@@ -21,4 +21,4 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& problem, const M
 std::vector<std::string> nonlinear_warnings(const NonlinearProblem& problem,
                                             const std::function<const ModeSystem&()>& modes);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

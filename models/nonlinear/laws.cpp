@@ -14,7 +14,7 @@
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/ema_sign.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -27,9 +27,10 @@ void require_positive(double P) {
   if (!(P > 0)) throw std::invalid_argument("the laws need P > 0");
 }
 
-ResidualCoefficients averaged(const ResidualNonlinearity& chi, std::span<const MixtureNode> nodes, double P) {
+ResidualCoefficients averaged(const ResidualNonlinearity& chi, std::span<const ingredients::MixtureNode> nodes,
+                              double P) {
   ResidualCoefficients out;
-  for (const MixtureNode& node : nodes) {
+  for (const ingredients::MixtureNode& node : nodes) {
     const ResidualCoefficients one = chi.gaussian(-node.mean, P + node.variance);
     out.mu += node.probability * one.mu;
     out.q += node.probability * one.q;
@@ -38,9 +39,10 @@ ResidualCoefficients averaged(const ResidualNonlinearity& chi, std::span<const M
   return out;
 }
 
-double median_variance(std::span<const MixtureNode> nodes) {
+double median_variance(std::span<const ingredients::MixtureNode> nodes) {
   std::vector<std::pair<double, double>> sorted;
-  for (const MixtureNode& node : nodes) sorted.emplace_back(node.variance + node.mean * node.mean, node.probability);
+  for (const ingredients::MixtureNode& node : nodes)
+    sorted.emplace_back(node.variance + node.mean * node.mean, node.probability);
   std::sort(sorted.begin(), sorted.end());
   double total = 0;
   for (const auto& [variance, probability] : sorted) {
@@ -52,16 +54,16 @@ double median_variance(std::span<const MixtureNode> nodes) {
 
 }  // namespace
 
-ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const Noise& noise, double P) {
+ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const ingredients::Noise& noise, double P) {
   require_positive(P);
   // The second moment of a heavy tail is known better than its quadrature.
   if (chi.identity()) return {1, P + noise.variance(), 2};
   return averaged(chi, noise.nodes(std::sqrt(P)), P);
 }
 
-ResidualDensity residual_density(std::span<const MixtureNode> nodes, double P, double r) {
+ResidualDensity residual_density(std::span<const ingredients::MixtureNode> nodes, double P, double r) {
   ResidualDensity out;
-  for (const MixtureNode& node : nodes) {
+  for (const ingredients::MixtureNode& node : nodes) {
     const double s2 = P + node.variance, z = r + node.mean;
     const double density = node.probability * std::exp(-z * z / (2 * s2)) / std::sqrt(2 * pi * s2);
     out.value += density;
@@ -70,24 +72,24 @@ ResidualDensity residual_density(std::span<const MixtureNode> nodes, double P, d
   return out;
 }
 
-double sign_phi(const Noise& noise, double P) {
+double sign_phi(const ingredients::Noise& noise, double P) {
   require_positive(P);
   return 2 / pi * noise.exponential_average(P);
 }
 
-double late_drift(const Noise& noise, double P, double batch) {
+double late_drift(const ingredients::Noise& noise, double P, double batch) {
   require_positive(P);
   if (batch == 1) return sign_phi(noise, P) / std::sqrt(P);
   if (noise.gaussian())
     return 2 / std::sqrt(pi) * boost::math::tgamma_delta_ratio((batch + 1) / 2, -0.5) / std::sqrt(P + noise.variance());
   // a = sqrt(2/pi) (B/sqrt pi) int_0^inf t^(-1/2) (g + 2 t g') g^(B-1) dt, g(t) = E exp(-t r^2), t = e^y / scale.
-  const std::vector<MixtureNode> nodes = noise.nodes(std::sqrt(P));
+  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
   const double scale = P + median_variance(nodes);
   double sum = 0;
   for (int i = -600; i <= 600; ++i) {
     const double t = std::exp(0.1 * i) / scale;
     double g = 0, drift = 0;
-    for (const MixtureNode& node : nodes) {
+    for (const ingredients::MixtureNode& node : nodes) {
       const double wide = 1 + 2 * t * (P + node.variance), square = t * node.mean * node.mean / wide;
       const double part = node.probability * std::exp(-square) / std::sqrt(wide);
       g += part;
@@ -217,9 +219,9 @@ namespace {
 /// The mixture of a noise, kept while P stays within a factor e: it serves all P above the one it was made for.
 class MixtureCache {
  public:
-  explicit MixtureCache(std::shared_ptr<const Noise> noise) : noise_(std::move(noise)) {}
+  explicit MixtureCache(std::shared_ptr<const ingredients::Noise> noise) : noise_(std::move(noise)) {}
 
-  std::span<const MixtureNode> at(double P) {
+  std::span<const ingredients::MixtureNode> at(double P) {
     const double power = std::floor(std::log(P));
     if (nodes_.empty() || power != power_) {
       nodes_ = noise_->nodes(std::exp(0.5 * power));
@@ -229,20 +231,21 @@ class MixtureCache {
   }
 
  private:
-  std::shared_ptr<const Noise> noise_;
+  std::shared_ptr<const ingredients::Noise> noise_;
   double power_ = 0;
-  std::vector<MixtureNode> nodes_;
+  std::vector<ingredients::MixtureNode> nodes_;
 };
 
 ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::string& method, double h,
-                                   const Noise& noise, double P) {
+                                   const ingredients::Noise& noise, double P) {
   if (custom) return residual_coefficients(*custom, noise, P);
   return residual_coefficients(*method_nonlinearity(method, h), noise, P);
 }
 
 /// Examples whose norms spread (note 5.5): x = sqrt(k) N(0, K), k one of `spread`, equally likely. Norm clipping sees
 /// the residual at h/sqrt(k).
-ScalarLaws::Function spread_laws(const NonlinearProblem& problem, const std::shared_ptr<const Noise>& noise) {
+ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
+                                 const std::shared_ptr<const ingredients::Noise>& noise) {
   const std::string method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
   return [=, custom = problem.nonlinearity, spread = problem.norm_spread, rule = problem.threshold_rule,
@@ -264,7 +267,7 @@ ScalarLaws::Function spread_laws(const NonlinearProblem& problem, const std::sha
 ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
   const std::string method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
-  const std::shared_ptr<const Noise> noise = effective_noise(problem);
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   if (problem.nonlinearity) problem.nonlinearity->require_finite(*noise);
   const bool bounded = problem.nonlinearity || method == "lad" || method == "quantile" ||
                        (method != "sgd" && (std::isfinite(problem.threshold) || problem.threshold_rule != "constant"));
@@ -302,7 +305,7 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
 /// Adam's laws under noise that is not Gaussian: found by simulation at whole powers of e, a cubic between.
 class SimulatedAdam {
  public:
-  SimulatedAdam(double beta1, double beta2, double batch, std::shared_ptr<const Noise> noise)
+  SimulatedAdam(double beta1, double beta2, double batch, std::shared_ptr<const ingredients::Noise> noise)
       : beta1_(beta1), beta2_(beta2), batch_(batch), noise_(std::move(noise)) {}
 
   LawValues operator()(double P) {
@@ -326,11 +329,11 @@ class SimulatedAdam {
   }
 
   double beta1_, beta2_, batch_;
-  std::shared_ptr<const Noise> noise_;
+  std::shared_ptr<const ingredients::Noise> noise_;
   std::map<int, std::array<double, 2>> known_;
 };
 
-ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<const Noise> noise) {
+ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<const ingredients::Noise> noise) {
   const double batch = problem.batch;
   if (noise->gaussian()) {
     const AdamCoefficients c = adam_coefficients(problem.ema, problem.ema_square, batch);
@@ -350,7 +353,7 @@ ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<
 ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
   const std::string& method = problem.method;
   const double batch = problem.batch, beta = problem.ema;
-  const std::shared_ptr<const Noise> noise = effective_noise(problem);
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   if (method == "sign-late" || method == "ema-sign")
     return [=](double P) { return LawValues{late_drift(*noise, P, batch), 1, 0}; };
   if (method == "sign-early")
@@ -383,9 +386,9 @@ std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& met
   return huber_nonlinearity(threshold);
 }
 
-std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem) {
+std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem& problem) {
   if (problem.covariance.unexplained_variance == 0) return problem.noise;
-  return blurred_noise(problem.noise, problem.covariance.unexplained_variance);
+  return ingredients::blurred_noise(problem.noise, problem.covariance.unexplained_variance);
 }
 
 NoiseKernel noise_kernel(const NonlinearProblem& problem) {
@@ -418,4 +421,4 @@ ScalarLaws scalar_laws(const NonlinearProblem& problem) {
   return ScalarLaws(problem.coordinatewise() ? sign_laws(problem) : residual_laws(problem));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

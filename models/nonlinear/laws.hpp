@@ -13,20 +13,20 @@
 #include "models/nonlinear/nonlinearities.hpp"
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// Averages over w ~ N(0, P) and the noise. Throws std::invalid_argument for P <= 0.
-ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const Noise& noise, double P);
+ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const ingredients::Noise& noise, double P);
 /// Density of the residual r = w - eps at r, and its derivative.
 struct ResidualDensity {
   double value = 0, slope = 0;
 };
-ResidualDensity residual_density(std::span<const MixtureNode> nodes, double P, double r);
+ResidualDensity residual_density(std::span<const ingredients::MixtureNode> nodes, double P, double r);
 
 /// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (note 2.1).
-double sign_phi(const Noise& noise, double P);
+double sign_phi(const ingredients::Noise& noise, double P);
 /// a(P) of the sign of a mean gradient of `batch` examples (note 3, "late").
-double late_drift(const Noise& noise, double P, double batch);
+double late_drift(const ingredients::Noise& noise, double P, double batch);
 /// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
 double majority_gain(double batch);
 double majority_tie(double batch);
@@ -72,7 +72,7 @@ class ScalarLaws {
 std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& method, double threshold);
 
 /// The label noise of a problem with what no linear function of the data explains, taken as Gaussian.
-std::shared_ptr<const Noise> effective_noise(const NonlinearProblem& problem);
+std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem& problem);
 
 /// How the noise of two coordinates of a sign-like method correlates where their data do (class_two_modes). Of sign-ema
 /// the sum over lags l of (2/pi) arcsin(c beta^l); adam: adam_noise_kernel; both conjectured where the covariance is
@@ -83,4 +83,4 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem);
 /// infinite variance without a bounded nonlinearity, the sign of an exponential average with non-Gaussian noise, ...
 ScalarLaws scalar_laws(const NonlinearProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 double ModeSystem::excess_mse() const {
   return std::inner_product(kappa.begin(), kappa.end(), initial.begin(), 0.0);
@@ -58,4 +58,4 @@ ModeSystem merged(const ModeSystem& modes, bool apart) {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

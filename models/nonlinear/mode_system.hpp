@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// What the modes of class II on a covariance that is not diagonal say of the coordinates.
 struct SignCoordinates {
@@ -41,4 +41,4 @@ struct ModeSystem {
 /// of every one of them. A system with `coordinates` is taken to be sorted and only loses its null modes.
 ModeSystem merged(const ModeSystem& modes, bool apart = false);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

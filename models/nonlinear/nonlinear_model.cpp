@@ -17,7 +17,7 @@
 #include "models/nonlinear/theory.hpp"
 #include "spectra/dataset.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -127,11 +127,12 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
       throw values.error("gamma", "a greedy rate is set by the risk; learning_rate multiplies it (default 1)");
     problem.learning_rate = values.given("learning_rate") ? values.number("learning_rate") : 1;
   } else {
-    problem.learning_rate = read_learning_rate(values, problem.covariance.trace());
+    problem.learning_rate = ingredients::read_learning_rate(values, problem.covariance.trace());
   }
   problem.batch = values.number("batch");
   if (problem.batch != std::floor(problem.batch)) throw values.error("batch", "must be a whole number");
-  problem.schedule = read_schedule(experiment.table, "schedule", static_cast<double>(experiment.time.steps));
+  problem.schedule =
+      ingredients::read_schedule(experiment.table, "schedule", static_cast<double>(experiment.time.steps));
 }
 
 void read_threshold(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
@@ -250,7 +251,7 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
   problem->time = experiment.time;
   const Values data = settings::read(table.table_or_empty("data"), data_keys());
   problem->covariance = read_covariance(table);
-  problem->noise = read_noise(table);
+  problem->noise = ingredients::read_noise(table);
   if (data.text("law") == "rows") {
     problem->dataset = spectra::dataset_of(table);
     if (!problem->dataset) throw data.error("law", "rows needs [spectrum] kind = \"dataset\"");
@@ -286,4 +287,4 @@ std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) c
                                                Table(table.origin(), ""));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -8,7 +8,7 @@
 #include "models/framework/model.hpp"
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// One class of methods (theory note sign-and-clip, 1).
 struct NonlinearClass {
@@ -37,4 +37,4 @@ class NonlinearModel final : public Model {
   std::vector<const settings::Description*> methods_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -5,7 +5,7 @@
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -199,4 +199,4 @@ std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(
   return std::make_unique<General>(std::move(chi), std::move(kinks));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

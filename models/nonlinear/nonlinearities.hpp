@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// What a residual nonlinearity chi does on average: mu = E chi'(r), q = E chi(r)^2, c2 = E (chi^2)''(r), derivatives
 /// in the sense of distributions. Then E[chi x] = mu K v and E[chi^2 x x'] = q K + c2 Kv (Kv)', exactly.
@@ -32,4 +32,4 @@ std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r
 std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
                                                            std::vector<double> kinks);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

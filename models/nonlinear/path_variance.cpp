@@ -10,13 +10,13 @@
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
 /// E chi^3 w and E chi^4 at P.
 ScalarLaws high_moments(const NonlinearProblem& problem) {
-  const std::shared_ptr<const Noise> noise = effective_noise(problem);
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   const double h =
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   std::shared_ptr<const ResidualNonlinearity> chi = problem.nonlinearity;
@@ -120,4 +120,4 @@ double PathVariance::variance() const {
   return sum;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

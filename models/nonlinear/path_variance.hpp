@@ -10,7 +10,7 @@
 #include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// Covariance of the modes M_i of one run, linearised about the theory:
 ///
@@ -47,4 +47,4 @@ class PathVariance {
   linear_algebra::Matrix noise_, second_;  ///< class II off the diagonal: N and Z
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

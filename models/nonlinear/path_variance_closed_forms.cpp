@@ -7,7 +7,7 @@
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -73,4 +73,4 @@ std::vector<ClosedForm> sign_path_closed_forms() {
   return forms;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -12,11 +12,11 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/ingredients/noise.hpp"
-#include "models/nonlinear/covariance.hpp"
 #include "models/ingredients/schedules.hpp"
+#include "models/nonlinear/covariance.hpp"
 #include "spectra/dataset.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 class CustomNonlinearity;
 
@@ -32,14 +32,14 @@ class CustomNonlinearity;
 /// Vhat alone for infinite zeta, Vhat the variance of the gradient over the examples; step gbar/(sqrt(n) + floor)).
 struct NonlinearProblem {
   Covariance covariance;
-  std::shared_ptr<const Noise> noise;
+  std::shared_ptr<const ingredients::Noise> noise;
   std::string method = "sgd";
   double threshold = 0;  ///< of the method: c, h or tau, see above; infinite for no clipping
   /// How the threshold h on |r| of clip, huber, reject follows the risk: constant; sqrt-risk, h = threshold * sqrt P;
   /// quantile, Pr(|r| < h) = threshold; optimal, the best h at P (clip then cuts at h sqrt(tr K)).
   std::string threshold_rule = "constant";
   /// h at a step, under a rule other than constant: the theory's own trajectory, for the simulation to replay.
-  std::shared_ptr<const Schedule> threshold_schedule;
+  std::shared_ptr<const ingredients::Schedule> threshold_schedule;
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1; of a greedy rate its multiple
   bool greedy = false;       ///< eta = learning_rate * a(P) Q/(b(P) S), the fastest decrease of P at every instant
   double batch = 1;          ///< B, whole, >= 1
@@ -50,7 +50,7 @@ struct NonlinearProblem {
   std::shared_ptr<const CustomNonlinearity> nonlinearity;  ///< of custom
   /// Values of |x|^2/tr K, equally likely, for theories that see how norms spread (note 5.5); empty: all 1.
   std::vector<double> norm_spread;
-  std::shared_ptr<const Schedule> schedule;
+  std::shared_ptr<const ingredients::Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the examples are rows of it
   Time time;
 
@@ -59,4 +59,4 @@ struct NonlinearProblem {
   bool averages_squares() const { return method == "adam" || method == "per-example-adam"; }
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -7,11 +7,11 @@
 
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
-#include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/ingredients/stepping_replica.hpp"
+#include "models/nonlinear/custom_nonlinearity.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -45,10 +45,11 @@ class Residuals {
   std::shared_ptr<const ResidualNonlinearity> chi_;
 };
 
-class NonlinearReplica : public ScheduledReplica {
+class NonlinearReplica : public ingredients::ScheduledReplica {
  public:
   NonlinearReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
-      : ScheduledReplica(1e100 * std::max(coordinates.excess(), 1.0), problem.learning_rate, *problem.schedule),
+      : ingredients::ScheduledReplica(1e100 * std::max(coordinates.excess(), 1.0), problem.learning_rate,
+                                      *problem.schedule),
         problem_(problem),
         coordinates_(coordinates),
         residuals_(problem) {}
@@ -78,7 +79,8 @@ class BatchGradient {
         labels_(problem.noise.get(), problem.covariance.unexplained_variance, seed, replica),
         z_(d) {}
 
-  StepScalars draw(std::uint64_t step, const Residuals& residuals, std::span<const double> u, double excess) {
+  ingredients::StepScalars draw(std::uint64_t step, const Residuals& residuals, std::span<const double> u,
+                                double excess) {
     const double deviation = std::sqrt(excess);
     weights_.seek(step);
     labels_.seek(step);
@@ -99,8 +101,8 @@ class BatchGradient {
     }
     stream_.seek(step);
     stream_.normals(z_);
-    const double y = dot(u, z_);
-    return BatchAction::of(products, squares, deviation).scalars(1 / batch_, y);
+    const double y = ingredients::dot(u, z_);
+    return ingredients::BatchAction::of(products, squares, deviation).scalars(1 / batch_, y);
   }
 
   std::span<const double> z() const { return z_; }
@@ -108,7 +110,7 @@ class BatchGradient {
  private:
   double batch_;
   random::Stream stream_, weights_;
-  LabelNoise labels_;
+  ingredients::LabelNoise labels_;
   std::vector<double> normal_, eps_, z_;
 };
 
@@ -132,9 +134,9 @@ class DiagonalReplica final : public NonlinearReplica {
       if (rate != rate_)
         for (std::size_t i = 0; i < steps_.size(); ++i) steps_[i] = rate * coordinates_.root()[i];
       rate_ = rate;
-      excess_ = descend_by_sign(steps_, shrink, noise, gradient_.z(), u_);
+      excess_ = ingredients::descend_by_sign(steps_, shrink, noise, gradient_.z(), u_);
     } else {
-      excess_ = descend(coordinates_.eigenvalue(), rate * shrink, rate * noise, gradient_.z(), u_);
+      excess_ = ingredients::descend(coordinates_.eigenvalue(), rate * shrink, rate * noise, gradient_.z(), u_);
     }
     return excess_;
   }
@@ -239,16 +241,16 @@ class ExampleReplica final : public GradientReplica {
   /// Adds the example's gradient, or its signs; returns <x, v>^2.
   template <class T>
   double add_example(std::span<const T> x, double eps) {
-    const double product = dot(x, v_), r = product - eps;
+    const double product = ingredients::dot(x, v_), r = product - eps;
     switch (rule_.method()) {
       case Method::sign_early:
       case Method::sign_majority:
-        add_signs(static_cast<double>((r > 0) - (r < 0)), x, gradient_);
+        ingredients::add_signs(static_cast<double>((r > 0) - (r < 0)), x, gradient_);
         break;
       case Method::clip: {
         double square = 0;
         for (const T value : x) square += static_cast<double>(value) * static_cast<double>(value);
-        add_scaled(r * clip_factor(std::abs(r) * std::sqrt(square), residuals_.norm()), x, gradient_);
+        ingredients::add_scaled(r * clip_factor(std::abs(r) * std::sqrt(square), residuals_.norm()), x, gradient_);
         break;
       }
       case Method::per_example_adam:
@@ -259,14 +261,14 @@ class ExampleReplica final : public GradientReplica {
         }
         break;
       default:
-        add_scaled(residuals_.chi(r), x, gradient_);
+        ingredients::add_scaled(residuals_.chi(r), x, gradient_);
     }
     return product * product;
   }
 
   const DataRows* rows_;
   random::Stream stream_;
-  LabelNoise labels_;
+  ingredients::LabelNoise labels_;
   std::vector<double> eps_, z_, x_, square_;
 };
 
@@ -288,4 +290,4 @@ std::unique_ptr<Replica> example_replica(const NonlinearProblem& problem, const 
   return std::make_unique<ExampleReplica>(problem, coordinates, method, rows, seed, index);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

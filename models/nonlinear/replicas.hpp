@@ -9,7 +9,7 @@
 #include "models/nonlinear/data_coordinates.hpp"
 #include "models/nonlinear/step_rule.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// The mini-batch gradient in its B weights and one N(0, I_d), for methods that need nothing else of an example. All
 /// references must outlive the replica.
@@ -23,4 +23,4 @@ std::unique_ptr<Replica> example_replica(const NonlinearProblem& problem, const 
 /// Variance of what no linear function of the data explains of a label, noise included; may be infinite.
 double label_variance(const NonlinearProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -9,7 +9,7 @@
 
 #include "models/nonlinear/laws.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 SecondMomentRecursion::SecondMomentRecursion(const NonlinearProblem& problem)
     : problem_(problem), sigma2_(effective_noise(problem)->variance()) {
@@ -117,4 +117,4 @@ Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearT
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -15,7 +15,7 @@
 #include "models/nonlinear/problem.hpp"
 #include "models/nonlinear/theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// The lagged closure for a diagonal covariance, a conjecture:
 ///
@@ -55,4 +55,4 @@ bool closure_unreliable(const NonlinearProblem& problem, double localisation);
 /// theory option that this family does not have.
 Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearTheory& theory);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -4,7 +4,7 @@
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/nonlinear_model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 const Model& sign_sgd_model();
 
@@ -113,4 +113,4 @@ const Model& sign_sgd_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -10,7 +10,7 @@
 
 #include "models/nonlinear/replicas.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -120,4 +120,4 @@ std::unique_ptr<Simulation> simulate_nonlinear(std::shared_ptr<const NonlinearPr
   return std::make_unique<NonlinearSimulation>(problem, method, chosen(*problem, method, sampler));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

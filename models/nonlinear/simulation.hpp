@@ -7,7 +7,7 @@
 #include "models/framework/model.hpp"
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// The algorithm of `problem`, sampled exactly in law. Observables: excess_mse = P = v'Kv; risk = (P + sigma^2)/2 where
 /// sigma^2 is finite (with what no linear function explains).
@@ -21,4 +21,4 @@ namespace edgewise::models {
 std::unique_ptr<Simulation> simulate_nonlinear(std::shared_ptr<const NonlinearProblem> problem,
                                                const std::string& sampler = "auto");
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

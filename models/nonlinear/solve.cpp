@@ -13,7 +13,7 @@
 #include "solvers/integrate.hpp"
 #include "solvers/sde.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -59,7 +59,7 @@ class Solver {
   }
 
   // Beyond any size that start and noise can explain.
-  static double divergence_limit(double P, const Noise& noise) {
+  static double divergence_limit(double P, const ingredients::Noise& noise) {
     double scale = P;
     if (std::isfinite(noise.variance()))
       scale += noise.variance();
@@ -328,7 +328,7 @@ class Solver {
   const NonlinearProblem& problem_;
   const ModeSystem& modes_;
   const NonlinearTheory& theory_;
-  std::shared_ptr<const Noise> noise_;
+  std::shared_ptr<const ingredients::Noise> noise_;
   ScalarLaws laws_;
   double limit_;
   Trajectory out_;
@@ -345,4 +345,4 @@ Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& mo
   return Solver(problem, modes, theory).run();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -7,7 +7,7 @@
 
 #include "models/ingredients/gradient_kernels.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
@@ -71,24 +71,25 @@ void StepRule::descend(double rate, double largest_norm, const BatchMoments& bat
     case Method::residual:
     case Method::clip:
     case Method::sign_early:
-      add_scaled(-rate, gradient, v);
+      ingredients::add_scaled(-rate, gradient, v);
       return;
     case Method::mean_clip:
-      add_scaled(-rate * clip_factor(std::sqrt(dot(gradient, gradient)), largest_norm), gradient, v);
+      ingredients::add_scaled(-rate * clip_factor(std::sqrt(ingredients::dot(gradient, gradient)), largest_norm),
+                              gradient, v);
       return;
     case Method::sign_late:
     case Method::sign_majority:
-      add_signs(-rate, gradient, v);
+      ingredients::add_signs(-rate, gradient, v);
       return;
     case Method::sign_ema:
       decay_average();
-      add_scaled(1 - problem_.ema, gradient, average_);
-      add_signs(-rate, std::span<const double>(average_), v);
+      ingredients::add_scaled(1 - problem_.ema, gradient, average_);
+      ingredients::add_signs(-rate, std::span<const double>(average_), v);
       return;
     case Method::ema_sign:
       decay_average();
-      add_signs(1 - problem_.ema, gradient, average_);
-      add_scaled(-rate, std::span<const double>(average_), v);
+      ingredients::add_signs(1 - problem_.ema, gradient, average_);
+      ingredients::add_scaled(-rate, std::span<const double>(average_), v);
       return;
     case Method::adam:
       adam(rate, gradient, v);
@@ -127,4 +128,4 @@ void StepRule::per_example_adam(double rate, const BatchMoments& batch, std::spa
   }
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -8,7 +8,7 @@
 
 #include "models/nonlinear/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 enum class Method {
   residual,  ///< a nonlinearity of the residual, or none
@@ -57,4 +57,4 @@ class StepRule {
 /// min(1, c/norm), 1 for norm 0.
 double clip_factor(double norm, double c);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

@@ -11,14 +11,14 @@
 
 #include "models/nonlinear/criteria.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 namespace {
 
 constexpr double pi = boost::math::constants::pi<double>();
 
 // A table over the steps as a schedule: linear in between, constant after its end.
-class Replay final : public Schedule {
+class Replay final : public ingredients::Schedule {
  public:
   explicit Replay(std::vector<double> values) : values_(std::move(values)) {}
   double at(double t) const override {
@@ -154,7 +154,7 @@ std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& law
   return roots;
 }
 
-double residual_width(const Noise& noise, double P) {
+double residual_width(const ingredients::Noise& noise, double P) {
   return 2 / pi / (sign_phi(noise, P) / std::sqrt(P));
 }
 
@@ -211,7 +211,7 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
         "time.steps: a rate or threshold that follows the risk is replayed from a table of at "
         "most 5e6 steps");
   const ScalarLaws laws = scalar_laws(*problem);
-  const std::shared_ptr<const Noise> noise = effective_noise(*problem);
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(*problem);
   const double trace = problem->covariance.trace();
   // One law of P, tabulated like the others.
   const ScalarLaws threshold([&](double P) {
@@ -235,4 +235,4 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

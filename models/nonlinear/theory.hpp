@@ -15,7 +15,7 @@
 #include "models/nonlinear/problem.hpp"
 #include "solvers/coupled_modes.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::nonlinear {
 
 /// Section [theory] of an experiment with a nonlinear gradient.
 struct NonlinearTheory {
@@ -111,6 +111,6 @@ double localisation(const NonlinearProblem& problem);
 double localisation(const NonlinearProblem& problem, const ModeSystem& modes, std::span<const double> M, double pull,
                     double P);
 /// The standard deviation of a Gaussian residual with the density at 0 of this one, so that it exists for every law.
-double residual_width(const Noise& noise, double P);
+double residual_width(const ingredients::Noise& noise, double P);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::nonlinear

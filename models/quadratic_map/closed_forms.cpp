@@ -12,7 +12,7 @@
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 namespace {
 
@@ -278,4 +278,4 @@ std::vector<ClosedForm> quadratic_map_closed_forms() {
   return std::move(table.forms);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -5,8 +5,8 @@
 
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 std::vector<ClosedForm> quadratic_map_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -7,7 +7,7 @@
 #include "models/quadratic_map/predictions.hpp"
 #include "solvers/map.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 namespace {
 
@@ -108,4 +108,4 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

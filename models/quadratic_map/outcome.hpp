@@ -6,7 +6,7 @@
 
 #include "models/quadratic_map/regression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 struct OutcomeOptions {
   std::uint64_t max_steps = 1'000'000;
@@ -37,4 +37,4 @@ double divergence_limit(const QuadraticRegression& problem);
 
 Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& options);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

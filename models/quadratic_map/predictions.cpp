@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 namespace {
 
@@ -159,4 +159,4 @@ std::vector<double> two_step_start(const CanonicalPair& pair) {
   return {z * z, pair.minimum_sharpness() - 2 + pair.w * z};
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -8,7 +8,7 @@
 #include "models/quadratic_map/regression.hpp"
 #include "solvers/map.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 /// Two parameters of opposite curvature in the note's units, where omega = (1, -epsilon), epsilon <= 1: (z, omega) ->
 /// (c z, omega/c) is a symmetry, with c the curvature of the larger size. One parameter is epsilon = 0, W = 0.
@@ -61,4 +61,4 @@ std::string predicted_outcome(const CanonicalPair& pair);
 solvers::Map two_step_map(const CanonicalPair& pair);
 std::vector<double> two_step_start(const CanonicalPair& pair);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -16,7 +16,7 @@
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 const Model& quadratic_map_model();
 
@@ -431,4 +431,4 @@ const Model& quadratic_map_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

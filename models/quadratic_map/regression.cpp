@@ -6,7 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::vector<double> parameter_direction(const QuadraticRegression& problem, std:
   return v;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

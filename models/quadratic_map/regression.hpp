@@ -10,7 +10,7 @@
 
 #include "solvers/map.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 enum class MapRule { gd, sam, normalized_sam };
 
@@ -49,4 +49,4 @@ double invariant(const QuadraticRegression& problem, std::span<const double> sta
 /// d_i equal. It leaves E alone.
 std::vector<double> parameter_direction(const QuadraticRegression& problem, std::span<const double> state);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

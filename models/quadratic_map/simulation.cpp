@@ -7,7 +7,7 @@
 #include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 namespace {
 
@@ -169,4 +169,4 @@ std::unique_ptr<Simulation> simulate_quadratic(const QuadraticRegression& proble
   return std::make_unique<QuadraticSimulation>(problem, learning_rate, rotated);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

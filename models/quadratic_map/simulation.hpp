@@ -8,7 +8,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_map/regression.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 /// Observables of the model in this order, from the raw variables; `invariant` last, and only where it is defined.
 std::vector<Observable> quadratic_map_observables(const QuadraticRegression& problem);
@@ -22,4 +22,4 @@ void observe_quadratic(double residual, double sharpness, double curvature, doub
 ///                 Q's eigenbasis; nothing may depend on it but rounding
 std::unique_ptr<Simulation> simulate_quadratic(const QuadraticRegression& problem, double learning_rate, bool rotated);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <string>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 using settings::Parameter;
 using settings::Table;
@@ -116,4 +116,4 @@ QuadraticRegression read_regression(const Table& table) {
   return problem;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

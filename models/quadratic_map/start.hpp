@@ -6,7 +6,7 @@
 #include "models/quadratic_map/regression.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_map {
 
 /// Keys of section [data]: the curvatures.
 const std::vector<settings::Parameter>& quadratic_data_parameters();
@@ -16,4 +16,4 @@ const std::vector<settings::Parameter>& quadratic_initial_parameters();
 /// Curvatures, z_0 and J_0 in raw variables. \throws settings::Error.
 QuadraticRegression read_regression(const settings::Table& experiment);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_map

@@ -7,7 +7,7 @@
 
 #include "models/quadratic_regression/steps.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -95,4 +95,4 @@ std::vector<ClosedForm> quadratic_simulation_closed_forms() {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

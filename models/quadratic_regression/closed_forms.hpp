@@ -6,7 +6,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/instance.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// The note's fixed instance F (section 2): D = 2, P = 3.
 QuadraticInstance fixed_instance();
@@ -14,4 +14,4 @@ QuadraticInstance fixed_instance();
 /// Trajectories of F under every rule of section 0.
 std::vector<ClosedForm> quadratic_simulation_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -7,7 +7,7 @@
 #include "models/quadratic_regression/row_moments.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -233,4 +233,4 @@ double sharpening_time(double eigenvalue, double trace_of_kernel, std::size_t pa
                        (1 + trace_of_kernel / eigenvalue));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

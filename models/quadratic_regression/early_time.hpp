@@ -11,7 +11,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Where the motion starts.
 struct EarlyTimeState {
@@ -81,4 +81,4 @@ double averaged_kernel_acceleration(std::size_t outputs, std::size_t parameters,
 double sharpening_time(double eigenvalue, double trace, std::size_t parameters, double curvature_variance,
                        double residual_variance);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

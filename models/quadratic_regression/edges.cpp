@@ -13,7 +13,7 @@
 #include "models/quadratic_regression/sam_mean_square.hpp"
 #include "models/quadratic_regression/tensor_memory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -127,4 +127,4 @@ std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
            time}};
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

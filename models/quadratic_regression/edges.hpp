@@ -7,7 +7,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// The initial kernel is that of the given instance, or of replica 0.
 std::vector<Finding> quadratic_stability(const QuadraticProblem& problem);
@@ -17,4 +17,4 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem);
 /// and for SAM.
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -9,7 +9,7 @@
 
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -181,4 +181,4 @@ QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed
   return {std::move(start.z0), std::move(start.j0), CurvatureTensor(ensemble, seed, replica, storage)};
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

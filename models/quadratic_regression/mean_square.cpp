@@ -11,7 +11,7 @@
 #include "models/quadratic_regression/row_moments.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 void check_learning_rate(double learning_rate) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
@@ -229,4 +229,4 @@ double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std
   return learning_rate * linear_algebra::symmetric_eigenvalues(similar).back();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

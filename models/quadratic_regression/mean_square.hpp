@@ -12,7 +12,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Learning rate above which the mean of z grows, 2 / (b lambda_1). \throws settings::Error for a batch outside 1..D,
 /// as everything below.
@@ -58,4 +58,4 @@ linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, do
 /// stable iff it is below 2. At small batch SAM regularises by the trace.
 double sam_mean_rate(const linear_algebra::Matrix& kernel, double learning_rate, double rho, std::size_t batch);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

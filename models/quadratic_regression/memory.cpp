@@ -9,7 +9,7 @@
 #include "models/quadratic_regression/memory_kernels.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -368,4 +368,4 @@ double quadratic_divergence_threshold(const QuadraticEnsemble& e, const Quadrati
   return (low + high) / 2;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

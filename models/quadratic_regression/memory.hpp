@@ -13,7 +13,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// The ensemble of quadratic regression problems in its limit.
 struct QuadraticEnsemble {
@@ -110,4 +110,4 @@ double quadratic_divergence_threshold(const QuadraticEnsemble& ensemble, const Q
 /// eigenvalue). Source: note, section 3, closed forms. \throws settings::Error when kappa is not 0.
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -80,7 +80,7 @@ void products(const double* data, std::size_t n, const double* a, const double* 
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 HWY_EXPORT(products);
 
@@ -94,5 +94,5 @@ void symmetric_product(const PackedTriangle& matrix, std::size_t n, const double
   for (std::size_t s = 0; s < n; ++s) y[s] += work[s] - matrix.row(s)[s] * v[s];
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression
 #endif

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// A lower triangle that grows row by row, packed: row r holds r + 1 entries.
 class PackedTriangle {
@@ -27,4 +27,4 @@ void triangle_products(const PackedTriangle& matrix, std::size_t n, const double
 /// y = A v, n x n, for the symmetric A whose lower triangle is given. `work` is overwritten; both hold n.
 void symmetric_product(const PackedTriangle& matrix, std::size_t n, const double* v, double* y, double* work);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -5,7 +5,7 @@
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -40,4 +40,4 @@ std::span<const double> LargestNtkEigenvalues::operator()(const Matrix& j) {
   return values_;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

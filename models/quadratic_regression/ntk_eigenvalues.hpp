@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Finds them from the eigenvectors that they had last, by Lanczos' method; small kernels are decomposed.
 class LargestNtkEigenvalues {
@@ -22,4 +22,4 @@ class LargestNtkEigenvalues {
   linear_algebra::Matrix start_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

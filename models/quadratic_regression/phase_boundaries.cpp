@@ -10,7 +10,7 @@
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -140,4 +140,4 @@ double quadratic_eos_threshold(const QuadraticEnsemble& ensemble, const Quadrati
                        [&](double eta) { return largest_kernel_mean(ensemble, eta, 1, options); });
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -19,7 +19,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic_regression/memory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 struct QuadraticBoundaryOptions {
   double effective_time = 20;    ///< eta b t up to which the kernel is followed
@@ -69,4 +69,4 @@ class QuadraticBoundaries {
 /// `effective_time`. Below `QuadraticBoundaries::edge` of a finite kernel, whose lambda_1 is smaller than lambda_+.
 double quadratic_eos_threshold(const QuadraticEnsemble& ensemble, const QuadraticBoundaryOptions& options = {});
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

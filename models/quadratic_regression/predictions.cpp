@@ -11,7 +11,7 @@
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/runs.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -156,4 +156,4 @@ std::optional<double> stochastic_edge_validity(const QuadraticProblem& problem, 
   return std::nullopt;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -8,7 +8,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Of runs that reached the edge in the first three quarters of the record; what is predicted is read off the last
 /// quarter, or the last step. Where runs are chosen by a loss that decayed, which it does only where training is
@@ -31,4 +31,4 @@ std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem);
 /// three replicas. Empty where the step is not reached, at full batch, and where kernel norms are not exact.
 std::optional<double> stochastic_edge_validity(const QuadraticProblem& problem, const Trajectory& limit);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

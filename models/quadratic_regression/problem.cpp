@@ -1,6 +1,6 @@
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 QuadraticStart quadratic_start(const QuadraticProblem& problem, std::uint64_t seed, std::uint64_t replica) {
   if (problem.given) return {problem.given->z0, problem.given->j0};
@@ -11,4 +11,4 @@ QuadraticStart quadratic_start(const QuadraticProblem& problem, std::uint64_t se
   return start;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "models/framework/experiment.hpp"
+#include "models/ingredients/schedules.hpp"
 #include "models/quadratic_regression/instance.hpp"
 #include "models/quadratic_regression/steps.hpp"
-#include "models/ingredients/schedules.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 enum class KernelNorms { none, annealed, exact };
 
@@ -25,8 +25,8 @@ struct QuadraticProblem {
   bool shared_initial = false;                     ///< all replicas start from z0 and J0 of replica 0, Q is their own
   std::string optimizer = "gd";
   QuadraticRule rule;
-  std::shared_ptr<const Schedule> schedule;  ///< of the learning rate; null: constant
-  std::size_t batch = 1;                     ///< B of D rows per step
+  std::shared_ptr<const ingredients::Schedule> schedule;  ///< of the learning rate; null: constant
+  std::size_t batch = 1;                                  ///< B of D rows per step
   Time time;
   std::uint64_t replicas = 1;
   std::uint64_t seed = 1;
@@ -50,4 +50,4 @@ struct QuadraticProblem {
 /// Residual and Jacobian at theta = 0 of a replica.
 QuadraticStart quadratic_start(const QuadraticProblem& problem, std::uint64_t seed, std::uint64_t replica);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -18,7 +18,7 @@
 #include "models/quadratic_regression/theory_closed_forms.hpp"
 #include "models/quadratic_regression/theory_early_time.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -363,7 +363,8 @@ class QuadraticModel final : public Model {
     problem->seed = experiment.monte_carlo.seed;
     read_data(settings::read(table.table_or_empty("data"), data_keys()), *problem);
     read_optimizer(settings::read_choice(table, "optimizer", optimizers(), "gd"), *problem);
-    std::unique_ptr<Schedule> schedule = read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    std::unique_ptr<ingredients::Schedule> schedule =
+        ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     if (!schedule->constant()) problem->schedule = std::move(schedule);
     std::vector<std::string> shared_keys;
     for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
@@ -380,4 +381,4 @@ const Model& quadratic_regression_model() {
   return model;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

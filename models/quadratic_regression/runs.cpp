@@ -8,7 +8,7 @@
 
 #include "models/quadratic_regression/row_moments.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 double tail_median(std::span<const double> step, std::span<const double> value) {
   const double from = tail_begins * step.back();
@@ -75,4 +75,4 @@ RunClass classify_run(const RecordedRun& run, std::size_t outputs, std::size_t b
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// The tail of a record, from which its end is read, begins at this share of the last step.
 inline constexpr double tail_begins = 0.75;
@@ -47,4 +47,4 @@ struct RunClass {
 /// \throws std::invalid_argument for an empty run or lengths that differ.
 RunClass classify_run(const RecordedRun& run, std::size_t outputs, std::size_t batch);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -10,7 +10,7 @@
 #include "models/quadratic_regression/mean_square.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -148,4 +148,4 @@ double sam_mean_square_rate(const Matrix& kernel, double rho, std::size_t batch)
   return 0.5 * (low + high);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -7,7 +7,7 @@
 
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
@@ -69,4 +69,4 @@ std::vector<Observable> sharpening_observables(std::size_t modes) {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -11,7 +11,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// First differences X(1) - X(0) and second differences X(2) - 2 X(1) + X(0), apart from each other: noise makes the
 /// first positive and the second small, so that their sum says little.
@@ -39,4 +39,4 @@ class SharpeningRecord {
 /// contains the repulsion of levels.
 std::vector<Observable> sharpening_observables(std::size_t modes);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -16,7 +16,7 @@
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -287,4 +287,4 @@ std::unique_ptr<Simulation> simulate_quadratic(std::shared_ptr<const QuadraticPr
   return std::make_unique<QuadraticSimulation>(std::move(problem));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

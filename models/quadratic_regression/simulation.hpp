@@ -12,7 +12,7 @@
 #include "models/quadratic_regression/tensor_memory.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// A run counts as diverged when its loss exceeds this multiple of the initial one (note, section 0).
 constexpr double quadratic_divergence = 1e6;
@@ -40,4 +40,4 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem);
 /// \throws std::invalid_argument when the tensors do not fit (plan_tensors).
 std::unique_ptr<Simulation> simulate_quadratic(std::shared_ptr<const QuadraticProblem> problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -115,4 +115,4 @@ void JointSteps::take(const QuadraticRule& rule) {
   batches_.clear();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -9,7 +9,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic_regression/instance.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// theta' = theta - eta grad, with the gradient at theta (rho = 0) or at theta + rho grad (SAM; rho/|grad| when
 /// normalised). The loss is a sum over outputs, |z|^2/2, or over the batch's rows of it; no 1/B.
@@ -73,4 +73,4 @@ class JointSteps {
   std::vector<double> scratch_;
 };
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

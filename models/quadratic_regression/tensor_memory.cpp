@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -70,4 +70,4 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
   return plan;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

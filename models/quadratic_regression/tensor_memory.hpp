@@ -6,7 +6,7 @@
 
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 struct TensorPlan {
   CurvatureTensor::Storage storage = CurvatureTensor::Storage::stored;
@@ -27,4 +27,4 @@ unsigned run_threads(const QuadraticProblem& problem);
 /// \throws std::invalid_argument when the tensors are to be stored and do not fit, with what would help.
 TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> available = available_memory());
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -11,7 +11,7 @@
 #include "models/quadratic_regression/theory_early_time.hpp"
 #include "models/quadratic_regression/theory_linear_mean.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -165,4 +165,4 @@ void keep_comparable(Trajectory& trajectory) {
   });
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -8,7 +8,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Section [theory].
 struct QuadraticTheory {
@@ -29,4 +29,4 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
 /// Leaves what a simulation can be judged by: no conjectured column.
 void keep_comparable(Trajectory& trajectory);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

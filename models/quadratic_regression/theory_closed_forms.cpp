@@ -10,7 +10,7 @@
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/memory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -271,4 +271,4 @@ std::vector<ClosedForm> quadratic_closed_forms() {
   return table.take();
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

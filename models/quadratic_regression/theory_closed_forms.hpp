@@ -5,9 +5,9 @@
 
 #include "models/framework/model.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// The memory recursion and its linear limits, early-time formulas, kernel norms and critical learning rates, SAM.
 std::vector<ClosedForm> quadratic_closed_forms();
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -14,7 +14,7 @@
 #include "models/quadratic_regression/row_moments.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -205,4 +205,4 @@ std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem) 
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

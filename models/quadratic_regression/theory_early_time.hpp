@@ -7,7 +7,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Columns: ntk_mean, its first two differences continued, exact at step 1 and to the order asked at step 2; where the
 /// problem observes them, sharpening_first_* (exact) and sharpening_second_*.
@@ -28,4 +28,4 @@ Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order);
 /// order eta^3 leaves at least half of the term of order eta^2; elsewhere empty.
 std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -9,7 +9,7 @@
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 namespace {
 
@@ -102,4 +102,4 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

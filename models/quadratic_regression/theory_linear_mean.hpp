@@ -5,7 +5,7 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::quadratic_regression {
 
 /// Columns: residual_overlap, E z_t = prod (I - eta_t b K [I + rho (beta K + (1 - beta) diag K)]) z0 along z0; loss,
 /// for mini-batches by the operator of the second moment, O(D^3) a step; ntk_mean. Averages are over batches and, where
@@ -13,4 +13,4 @@ namespace edgewise::models {
 /// not 0, a Jacobian that differs between replicas, and normalised SAM.
 Trajectory solve_linear_mean(const QuadraticProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::quadratic_regression

@@ -12,12 +12,12 @@
 #include <optional>
 
 #include "models/framework/model.hpp"
-#include "validation/verdicts/extrapolation.hpp"
-#include "validation/sweeps/measures.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
-#include "validation/verdicts/predictions.hpp"
+#include "validation/sweeps/measures.hpp"
 #include "validation/sweeps/sweep_file.hpp"
 #include "validation/sweeps/sweep_overrides.hpp"
+#include "validation/verdicts/extrapolation.hpp"
+#include "validation/verdicts/predictions.hpp"
 #include "validation/verdicts/verdict.hpp"
 
 namespace edgewise::validation {

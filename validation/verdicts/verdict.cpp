@@ -7,8 +7,8 @@
 #include <limits>
 #include <map>
 
-#include "validation/verdicts/max_statistic.hpp"
 #include "validation/monte_carlo/statistics.hpp"
+#include "validation/verdicts/max_statistic.hpp"
 
 namespace edgewise::validation {
 

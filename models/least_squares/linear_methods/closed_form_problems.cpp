@@ -3,10 +3,10 @@
 #include <array>
 #include <cmath>
 
-#include "models/least_squares/linear_methods/stability.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/least_squares/linear_methods/stability.hpp"
 
-namespace edgewise::models::linear_forms {
+namespace edgewise::models::least_squares::linear_forms {
 
 Data data_of(spectra::Spectrum spectrum, double sigma2) {
   auto data = std::make_shared<LeastSquares>();
@@ -14,11 +14,11 @@ Data data_of(spectra::Spectrum spectrum, double sigma2) {
   auto& noise = table.make_table("noise");
   noise.set("law", std::string("gaussian"));
   noise.set("variance", sigma2);
-  data->noise = read_noise(table);
+  data->noise = ingredients::read_noise(table);
   data->label_noise_variance = sigma2;
   data->spectrum = spectra::checked(std::move(spectrum));
   data->initial_power = data->spectrum.target_power;
-  data->schedule = read_schedule(table, "schedule", 0);
+  data->schedule = ingredients::read_schedule(table, "schedule", 0);
   data->time.at = {0};
   return data;
 }
@@ -86,4 +86,4 @@ void Table::printed(std::string name, std::string formula, std::string source, d
       [value, evaluate = std::move(evaluate)] { return Pair(value, evaluate()); });
 }
 
-}  // namespace edgewise::models::linear_forms
+}  // namespace edgewise::models::least_squares::linear_forms

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/framework/model.hpp"
+#include "models/least_squares/linear_methods/linear_theory.hpp"
 
-namespace edgewise::models::linear_forms {
+namespace edgewise::models::least_squares::linear_forms {
 
 using Pair = std::pair<double, double>;
 using Data = std::shared_ptr<const LeastSquares>;
@@ -48,4 +48,4 @@ class Table {
 /// Mean maps (two-phase 4), momentum, decay and averages (least-squares-sgd 5, 6); in momentum_closed_forms.cpp.
 void add_momentum_forms(Table& table);
 
-}  // namespace edgewise::models::linear_forms
+}  // namespace edgewise::models::least_squares::linear_forms

@@ -9,7 +9,7 @@
 #include "models/least_squares/linear_methods/isotropic.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -363,4 +363,4 @@ std::vector<ClosedForm> linear_closed_forms() {
   return std::move(table.forms);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -5,7 +5,7 @@
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -216,4 +216,4 @@ LinearMethod custom_method() {
   return method;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -32,4 +32,4 @@ IsotropicRound isotropic_limit(double gamma, double tau, double xi, double worke
   return round_of(-std::expm1(-tau), std::exp(-decay) - std::exp(-2 * tau), s, xi, workers, sigma2);
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -2,7 +2,7 @@
 /// \file
 /// Lookahead and local SGD on K = I in closed form, at finite dimension and in the limit (note two-phase 3.1).
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// One round on K = I: P' = growth P + generated.
 struct IsotropicRound {
@@ -19,4 +19,4 @@ IsotropicRound isotropic_round(double d, double eta, double batch, double inner_
 /// d -> infinity at gamma = eta d / B and tau = eta H fixed.
 IsotropicRound isotropic_limit(double gamma, double tau, double xi, double workers, double sigma2);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -178,7 +178,7 @@ Hyperparameters::Entry* Hyperparameters::find(std::string_view name) {
   return found == entries_.end() ? nullptr : &*found;
 }
 
-void Hyperparameters::schedule(const std::string& name, std::shared_ptr<const Schedule> schedule) {
+void Hyperparameters::schedule(const std::string& name, std::shared_ptr<const ingredients::Schedule> schedule) {
   Entry* entry = find(name);
   if (!entry) throw std::invalid_argument("there is no hyperparameter " + name);
   entry->schedule = schedule && schedule->constant() ? nullptr : std::move(schedule);
@@ -270,4 +270,4 @@ const LinearMethod& linear_method(std::string_view name) {
   throw std::invalid_argument("there is no linear method " + std::string(name));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -21,7 +21,7 @@
 #include "settings/settings.hpp"
 #include "solvers/linear_phases.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// The hyperparameters of a method, each with its schedule, at a step.
 class Hyperparameters {
@@ -30,7 +30,7 @@ class Hyperparameters {
   /// Numbers of `values` that `description` declares. `section` holds what is not a number (custom phases).
   Hyperparameters(const settings::Description& description, settings::Values values, settings::Table section = {});
 
-  void schedule(const std::string& name, std::shared_ptr<const Schedule> schedule);
+  void schedule(const std::string& name, std::shared_ptr<const ingredients::Schedule> schedule);
   /// Sets the value at schedule 1.
   void set(std::string_view name, double value);
   /// Moves to a step: the schedules are taken there. Counts (batch, workers, inner_steps) are rounded, at least 1; the
@@ -57,7 +57,7 @@ class Hyperparameters {
     std::string name;
     double base = 0, now = 0;
     bool count = false;
-    std::shared_ptr<const Schedule> schedule;
+    std::shared_ptr<const ingredients::Schedule> schedule;
   };
   const Entry* find(std::string_view name) const;
   Entry* find(std::string_view name);
@@ -139,4 +139,4 @@ std::vector<const settings::Description*> linear_method_descriptions();
 /// \throws std::invalid_argument for an unknown name.
 const LinearMethod& linear_method(std::string_view name);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

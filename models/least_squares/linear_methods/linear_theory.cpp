@@ -7,7 +7,7 @@
 #include <cmath>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -334,4 +334,4 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem) {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "models/least_squares/least_squares.hpp"
-#include "models/least_squares/theory.hpp"
-#include "models/least_squares/linear_methods/linear_method.hpp"
 #include "models/framework/model.hpp"
+#include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/linear_methods/linear_method.hpp"
+#include "models/least_squares/theory.hpp"
 #include "solvers/linear_stability.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// A linear method on a least-squares problem. Learning rate, batch and their schedules are those of
 /// `hyperparameters`; the like-named members of `data` are not read.
@@ -87,4 +87,4 @@ std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t round
 /// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out.
 solvers::PeriodicPhases periodic(const LinearProblem& problem);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -6,7 +6,7 @@
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -221,4 +221,4 @@ std::span<const LinearMethod> linear_methods() {
   return all;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

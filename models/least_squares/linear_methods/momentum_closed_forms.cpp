@@ -6,7 +6,7 @@
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 
-namespace edgewise::models::linear_forms {
+namespace edgewise::models::least_squares::linear_forms {
 
 namespace {
 
@@ -118,4 +118,4 @@ void add_momentum_forms(Table& table) {
   add_momentum(table);
 }
 
-}  // namespace edgewise::models::linear_forms
+}  // namespace edgewise::models::least_squares::linear_forms

@@ -14,7 +14,7 @@
 #include "models/ingredients/stepping_replica.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -47,7 +47,7 @@ struct ScaledCoordinates {
     const std::size_t padded = (eigenvalue.size() + padding - 1) / padding * padding;
     for (auto* list : {&eigenvalue, &start, &target, &inverse_square_scale}) list->resize(padded);
   }
-  double excess(std::span<const double> w) const { return dot(w.first(active), w.first(active)); }
+  double excess(std::span<const double> w) const { return ingredients::dot(w.first(active), w.first(active)); }
   double squared_error(std::span<const double> w) const {
     double sum = 0;
     for (std::size_t i = 0; i < w.size(); ++i) sum += w[i] * w[i] * inverse_square_scale[i];
@@ -90,13 +90,14 @@ class GaussianGradients final : public Gradients {
     if (!weights_ || batch != sized_.batch) {
       sized_ = data_;
       sized_.batch = batch;
-      weights_.emplace(sized_, collapsed_, seed_, index_);
+      weights_.emplace(batch_weights(sized_, collapsed_, seed_, index_));
     }
     weights_->draw(step, at_.excess(w));
     stream_.seek(step);
     stream_.normals(z_);
     const std::size_t n = at_.active;
-    const auto [shrink, noise] = weights_->scalars(1, dot(w.first(n), std::span<const double>(z_).first(n)));
+    const auto [shrink, noise] =
+        weights_->scalars(1, ingredients::dot(w.first(n), std::span<const double>(z_).first(n)));
     for (std::size_t i = 0; i < n; ++i) g[i] = at_.eigenvalue[i] * (shrink * w[i] + noise * z_[i]);
   }
 
@@ -108,7 +109,7 @@ class GaussianGradients final : public Gradients {
   random::Stream stream_;
   std::vector<double> z_;
   LeastSquares sized_;
-  std::optional<BatchWeights> weights_;
+  std::optional<ingredients::BatchWeights> weights_;
 };
 
 class NaiveGradients final : public Gradients {
@@ -117,7 +118,7 @@ class NaiveGradients final : public Gradients {
       : at_(at),
         draw_(data.data.name, at.start.size()),
         stream_(seed, index, 0, random::Purpose::data),
-        labels_(data, seed, index),
+        labels_(label_noise(data, seed, index)),
         z_(at.start.size()) {}
 
   void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) override {
@@ -130,16 +131,16 @@ class NaiveGradients final : public Gradients {
     const auto z = std::span<const double>(z_).first(n);
     for (const double eps : eps_) {
       draw_(stream_, z_);
-      add_scaled(dot(z, w.first(n)) - eps, z, g.first(n));
+      ingredients::add_scaled(ingredients::dot(z, w.first(n)) - eps, z, g.first(n));
     }
     for (std::size_t i = 0; i < n; ++i) g[i] *= at_.eigenvalue[i] / batch;
   }
 
  private:
   const ScaledCoordinates& at_;
-  DataDraw draw_;
+  ingredients::DataDraw draw_;
   random::Stream stream_;
-  LabelNoise labels_;
+  ingredients::LabelNoise labels_;
   std::vector<double> eps_, z_;
 };
 
@@ -168,10 +169,10 @@ struct Setup {
 };
 
 /// Counts periods.
-class LinearReplica : public SteppingReplica {
+class LinearReplica : public ingredients::SteppingReplica {
  public:
   explicit LinearReplica(const Setup& setup)
-      : SteppingReplica(setup.limit), setup_(setup), h_(setup.problem.hyperparameters) {}
+      : ingredients::SteppingReplica(setup.limit), setup_(setup), h_(setup.problem.hyperparameters) {}
 
  protected:
   /// Takes a step, the `last` of its period or not; `recorded` when the observables are read after it. Returns an
@@ -280,7 +281,7 @@ class WorkersReplica final : public LinearReplica {
     mean_.assign(outer_.size(), 0.0);
     worker_excess_ = 0;
     for (std::size_t w = 0; w < count; ++w) {
-      add_scaled(1 / static_cast<double>(count), std::span<const double>(workers_[w].theta), mean_);
+      ingredients::add_scaled(1 / static_cast<double>(count), std::span<const double>(workers_[w].theta), mean_);
       worker_excess_ += setup_.coordinates.excess(workers_[w].theta) / static_cast<double>(count);
     }
     average_excess_ = setup_.coordinates.excess(mean_);
@@ -339,7 +340,7 @@ class MatrixReplica final : public LinearReplica {
   void combine(const Weights& weights, std::vector<double>& out) const {
     std::ranges::fill(out, 0.0);
     for (std::size_t c = 0; c < z_.size(); ++c)
-      if (weights[c] != 0) add_scaled(weights[c], std::span<const double>(z_[c]), out);
+      if (weights[c] != 0) ingredients::add_scaled(weights[c], std::span<const double>(z_[c]), out);
   }
 
   // z <- T z + n g
@@ -455,4 +456,4 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
   return std::make_unique<LinearSimulation>(std::move(setup));
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -6,11 +6,11 @@
 
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// Observables are those of linear_observables(). `sampler`: auto, exact (Gaussian data and noise, O(d) a step and
 /// worker, note least-squares-sgd 2.1), batch (Gaussian data, any noise), naive (B x d samples, any data law).
 /// A custom method runs by its own matrices and must have one block. \throws std::invalid_argument.
 std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const std::string& sampler);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

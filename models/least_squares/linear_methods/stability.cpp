@@ -6,7 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -168,7 +168,7 @@ double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds) {
     LinearProblem other = problem;
     Hyperparameters& h = other.hyperparameters;
     // The state does not depend on the next xi: replay up to it, then change the rate.
-    class Switch final : public Schedule {
+    class Switch final : public ingredients::Schedule {
      public:
       Switch(double first, double last, double at) : first_(first), last_(last), at_(at) {}
       double at(double t) const override { return t < at_ ? first_ : last_; }
@@ -245,4 +245,4 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
   return findings;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -6,7 +6,7 @@
 
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// `edgewise stability` for a linear method. A steady state that does not exist is reported as NaN, never as the formal
 /// (negative) number.
@@ -48,4 +48,4 @@ std::vector<ModeRow> mode_table(const LinearProblem& problem);
 /// `rounds` rounds. Methods lookahead and la-diloco.
 double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

@@ -7,7 +7,7 @@
 
 #include "random/random.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 namespace {
 
@@ -167,4 +167,4 @@ std::vector<Finding> tune(const Experiment& experiment) {
   return out;
 }
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

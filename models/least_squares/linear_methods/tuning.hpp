@@ -8,7 +8,7 @@
 
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 
-namespace edgewise::models {
+namespace edgewise::models::least_squares {
 
 /// A hyperparameter and the range it may take. Momenta and averaging memories are searched on the scale of 1/(1 - b),
 /// all others on a logarithmic scale; counts are rounded.
@@ -46,4 +46,4 @@ std::vector<Finding> tune(const Experiment& experiment);
 /// The observable at the end of the budget; infinite when the run diverges.
 double value_at_budget(const LinearProblem& problem, const TuneOptions& options, std::uint64_t* steps = nullptr);
 
-}  // namespace edgewise::models
+}  // namespace edgewise::models::least_squares

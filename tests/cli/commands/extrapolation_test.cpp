@@ -4,7 +4,7 @@
 #include <string>
 
 #include "cli/context.hpp"
-#include "program_run.hpp"
+#include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;

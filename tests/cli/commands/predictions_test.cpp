@@ -7,7 +7,7 @@
 #include "cli/context.hpp"
 #include "cli/figures/figures.hpp"
 #include "cli/results/json.hpp"
-#include "program_run.hpp"
+#include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;

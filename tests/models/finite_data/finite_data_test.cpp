@@ -16,6 +16,8 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::finite_data;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 using models::testing::error_of;
 using models::testing::holds;

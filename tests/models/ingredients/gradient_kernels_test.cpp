@@ -10,6 +10,7 @@
 #include "random/random.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::ingredients;
 
 namespace {
 

@@ -13,8 +13,8 @@ using doctest::Approx;
 
 namespace {
 
-std::unique_ptr<models::Noise> parse(const std::string& text) {
-  return models::read_noise(settings::read_text(text, "x.toml"));
+std::unique_ptr<models::ingredients::Noise> parse(const std::string& text) {
+  return models::ingredients::read_noise(settings::read_text(text, "x.toml"));
 }
 
 std::string error_of(const std::string& text) {
@@ -80,19 +80,19 @@ TEST_CASE("each law has the moments it states, and draws them") {
 
 namespace {
 
-std::vector<std::unique_ptr<models::Noise>> every_law() {
-  std::vector<std::unique_ptr<models::Noise>> laws;
-  laws.push_back(models::no_noise());
-  laws.push_back(models::gaussian_noise(0.3));
-  laws.push_back(models::laplace_noise(0.5));
-  laws.push_back(models::student_noise(5, 0.7));
-  laws.push_back(models::student_noise(1.5, 0.4));
-  laws.push_back(models::student_noise(0.6, 1.3));
-  laws.push_back(models::cauchy_noise(0.5));
-  laws.push_back(models::uniform_noise(1.0 / 3));
-  laws.push_back(models::rademacher_noise(0.25));
-  laws.push_back(models::contaminated_noise(0.2, 5, 0.1));
-  laws.push_back(models::three_point_noise(2, 0.25));
+std::vector<std::unique_ptr<models::ingredients::Noise>> every_law() {
+  std::vector<std::unique_ptr<models::ingredients::Noise>> laws;
+  laws.push_back(models::ingredients::no_noise());
+  laws.push_back(models::ingredients::gaussian_noise(0.3));
+  laws.push_back(models::ingredients::laplace_noise(0.5));
+  laws.push_back(models::ingredients::student_noise(5, 0.7));
+  laws.push_back(models::ingredients::student_noise(1.5, 0.4));
+  laws.push_back(models::ingredients::student_noise(0.6, 1.3));
+  laws.push_back(models::ingredients::cauchy_noise(0.5));
+  laws.push_back(models::ingredients::uniform_noise(1.0 / 3));
+  laws.push_back(models::ingredients::rademacher_noise(0.25));
+  laws.push_back(models::ingredients::contaminated_noise(0.2, 5, 0.1));
+  laws.push_back(models::ingredients::three_point_noise(2, 0.25));
   return laws;
 }
 
@@ -140,7 +140,7 @@ TEST_CASE("sampler and density of every law agree with its averages") {
 
 TEST_CASE("variance zero draws zero") {
   random::Stream stream(1, 0);
-  for (const auto& kind : models::noise_kinds()) {
+  for (const auto& kind : models::ingredients::noise_kinds()) {
     const std::string name = kind.description.name;
     std::string values;
     for (const auto& parameter : kind.description.parameters)

@@ -12,9 +12,9 @@ using doctest::Approx;
 
 namespace {
 
-std::unique_ptr<models::Schedule> parse(const std::string& section, double horizon,
-                                        const std::string& origin = "x.toml") {
-  return models::read_schedule(settings::read_text("[schedule]\n" + section, origin), "schedule", horizon);
+std::unique_ptr<models::ingredients::Schedule> parse(const std::string& section, double horizon,
+                                                     const std::string& origin = "x.toml") {
+  return models::ingredients::read_schedule(settings::read_text("[schedule]\n" + section, origin), "schedule", horizon);
 }
 
 std::string error_of(const std::string& section, double horizon = 100) {
@@ -123,12 +123,12 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
 TEST_CASE("another hyperparameter's schedule") {
   const auto table = settings::read_text("[schedule]\nkind='linear'\n[schedule.momentum]\nkind='cosine'\n", "x.toml");
   const std::vector<std::string> others{"momentum"};
-  CHECK(models::read_schedule(table, "schedule", 4, others)->at(1) == 0.75);
-  CHECK(models::read_schedule(table, "schedule.momentum", 4)->at(2) == Approx(0.5));
-  CHECK(models::read_schedule(table, "schedule.batch", 4)->constant());
-  CHECK_THROWS_WITH_AS(models::read_schedule(table, "schedule", 4), doctest::Contains("schedule.momentum: unknown key"),
-                       settings::Error);
-  CHECK(models::read_schedule(settings::read_text("", "x.toml"), "schedule", 4)->constant());
+  CHECK(models::ingredients::read_schedule(table, "schedule", 4, others)->at(1) == 0.75);
+  CHECK(models::ingredients::read_schedule(table, "schedule.momentum", 4)->at(2) == Approx(0.5));
+  CHECK(models::ingredients::read_schedule(table, "schedule.batch", 4)->constant());
+  CHECK_THROWS_WITH_AS(models::ingredients::read_schedule(table, "schedule", 4),
+                       doctest::Contains("schedule.momentum: unknown key"), settings::Error);
+  CHECK(models::ingredients::read_schedule(settings::read_text("", "x.toml"), "schedule", 4)->constant());
 }
 
 TEST_CASE("bad input") {
@@ -148,7 +148,7 @@ TEST_CASE("bad input") {
 }
 
 TEST_CASE("a horizon of zero has step 0 only") {
-  for (const auto& kind : models::schedule_kinds()) {
+  for (const auto& kind : models::ingredients::schedule_kinds()) {
     std::string section = "kind = '" + kind.description.name + "'";
     if (kind.description.name.starts_with("inverse")) section += "\nt0 = 1";
     if (kind.description.name == "table") section += "\nvalues = [1, 2]";

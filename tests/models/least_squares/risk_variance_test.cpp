@@ -6,6 +6,7 @@
 #include <limits>
 
 using namespace edgewise::models;
+using namespace edgewise::models::least_squares;
 
 namespace {
 

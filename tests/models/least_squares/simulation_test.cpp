@@ -17,6 +17,8 @@
 #include "tests/goodness_of_fit.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::least_squares;
+using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
 using edgewise::random::Stream;
 namespace spectra = edgewise::spectra;

@@ -11,6 +11,7 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::muon;
 using linear_algebra::Matrix;
 
 namespace {

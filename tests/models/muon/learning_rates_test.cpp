@@ -11,6 +11,7 @@
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::muon;
 
 TEST_CASE("local equilibrium: the conjectured cost of J resolved modes") {
   // T ~ J^max(1, alpha) for SignSVD and J^(2 alpha) for SignSGD, alpha > 1/2; below it J^(2 alpha) and J^min(1, 4

@@ -10,6 +10,7 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::muon;
 
 namespace {
 

@@ -9,6 +9,7 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::muon;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 

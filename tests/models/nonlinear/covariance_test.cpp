@@ -13,6 +13,7 @@
 #include <string>
 
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
 namespace spectra = edgewise::spectra;
 
 namespace {

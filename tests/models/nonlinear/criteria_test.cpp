@@ -14,6 +14,8 @@
 #include "models/nonlinear/laws.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 
 namespace {

@@ -60,7 +60,7 @@ TEST_CASE("drift and noise are those of sampled averages (scores below 5: p < 1e
         }
         return std::sqrt(2 / std::numbers::pi) * n / std::sqrt(d);
       }));
-      CHECK(std::abs(models::ema_sign_gain(beta, static_cast<double>(batch)) - gain.mean) < 5 * gain.error);
+      CHECK(std::abs(models::nonlinear::ema_sign_gain(beta, static_cast<double>(batch)) - gain.mean) < 5 * gain.error);
       // Given one factor of every product the averages are Gaussian: E sign sign = (2/pi) arcsin of their correlation.
       const auto noise = estimate(sampled(5000, 2 * half, batch, [&](const std::vector<double>& x) {
         double start = 0;
@@ -74,38 +74,41 @@ TEST_CASE("drift and noise are those of sampled averages (scores below 5: p < 1e
         return 1 + 4 / std::numbers::pi * sum;
       }));
       CHECK(noise.error < 0.01 * noise.mean);
-      CHECK(std::abs(models::ema_sign_noise(beta, static_cast<double>(batch)) - noise.mean) < 5 * noise.error);
+      CHECK(std::abs(models::nonlinear::ema_sign_noise(beta, static_cast<double>(batch)) - noise.mean) <
+            5 * noise.error);
     }
 }
 
 TEST_CASE("many examples or a long memory give the published constants") {
   for (const double beta : {0.1, 0.6, 0.95}) {
-    CHECK(models::ema_sign_gain(beta, 1e12) * 1e-6 == doctest::Approx(models::ema_sign_gain(beta)).epsilon(1e-10));
-    CHECK(models::ema_sign_noise(beta, 1e12) == doctest::Approx(models::ema_sign_noise(beta)).epsilon(1e-8));
+    CHECK(models::nonlinear::ema_sign_gain(beta, 1e12) * 1e-6 ==
+          doctest::Approx(models::nonlinear::ema_sign_gain(beta)).epsilon(1e-10));
+    CHECK(models::nonlinear::ema_sign_noise(beta, 1e12) ==
+          doctest::Approx(models::nonlinear::ema_sign_noise(beta)).epsilon(1e-8));
   }
   // The excess goes like 1 - beta.
-  const double far = models::ema_sign_noise(0.999, 1) / models::ema_sign_noise(0.999) - 1;
-  const double near = models::ema_sign_noise(0.9999, 1) / models::ema_sign_noise(0.9999) - 1;
+  const double far = models::nonlinear::ema_sign_noise(0.999, 1) / models::nonlinear::ema_sign_noise(0.999) - 1;
+  const double near = models::nonlinear::ema_sign_noise(0.9999, 1) / models::nonlinear::ema_sign_noise(0.9999) - 1;
   CHECK(far == doctest::Approx(7e-4).epsilon(0.1));
   CHECK(near == doctest::Approx(far / 10).epsilon(0.05));
   // One gradient: no memory.
-  CHECK(models::ema_sign_gain(0, 1) == doctest::Approx(2 / std::numbers::pi).epsilon(1e-12));
-  CHECK(models::ema_sign_noise(0, 1) == 1);
+  CHECK(models::nonlinear::ema_sign_gain(0, 1) == doctest::Approx(2 / std::numbers::pi).epsilon(1e-12));
+  CHECK(models::nonlinear::ema_sign_noise(0, 1) == 1);
 }
 
 TEST_CASE("the extrapolation beyond beta = 0.97 joins the sum") {
   const auto excess = [](double beta) {
-    return (models::ema_sign_noise(beta, 1) / models::ema_sign_noise(beta) - 1) / (1 - beta);
+    return (models::nonlinear::ema_sign_noise(beta, 1) / models::nonlinear::ema_sign_noise(beta) - 1) / (1 - beta);
   };
   CHECK(excess(0.97 + 1e-9) == doctest::Approx(excess(0.97)).epsilon(1e-6));
   // Computed without it.
-  CHECK(models::ema_sign_noise(0.99, 1) == doctest::Approx(138.8888467).epsilon(5e-7));
-  CHECK(models::ema_sign_noise(0.995, 1) == doctest::Approx(277.5320878).epsilon(5e-7));
+  CHECK(models::nonlinear::ema_sign_noise(0.99, 1) == doctest::Approx(138.8888467).epsilon(5e-7));
+  CHECK(models::nonlinear::ema_sign_noise(0.995, 1) == doctest::Approx(277.5320878).epsilon(5e-7));
 }
 
 TEST_CASE("bad arguments") {
-  CHECK_THROWS_AS(models::ema_sign_gain(1, 1), std::invalid_argument);
-  CHECK_THROWS_AS(models::ema_sign_gain(-0.1, 1), std::invalid_argument);
-  CHECK_THROWS_AS(models::ema_sign_noise(0.5, 0), std::invalid_argument);
-  CHECK_THROWS_AS(models::ema_sign_noise(1, 1), std::invalid_argument);
+  CHECK_THROWS_AS(models::nonlinear::ema_sign_gain(1, 1), std::invalid_argument);
+  CHECK_THROWS_AS(models::nonlinear::ema_sign_gain(-0.1, 1), std::invalid_argument);
+  CHECK_THROWS_AS(models::nonlinear::ema_sign_noise(0.5, 0), std::invalid_argument);
+  CHECK_THROWS_AS(models::nonlinear::ema_sign_noise(1, 1), std::invalid_argument);
 }

@@ -9,6 +9,8 @@
 #include <string>
 
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 
 namespace {

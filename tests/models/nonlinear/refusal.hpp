@@ -8,9 +8,9 @@
 
 namespace edgewise::models::testing {
 
-inline std::string refusal(const NonlinearProblem& problem, const std::string& sampler = "auto") {
+inline std::string refusal(const nonlinear::NonlinearProblem& problem, const std::string& sampler = "auto") {
   try {
-    simulate_nonlinear(std::make_shared<NonlinearProblem>(problem), sampler);
+    nonlinear::simulate_nonlinear(std::make_shared<nonlinear::NonlinearProblem>(problem), sampler);
   } catch (const std::invalid_argument& e) {
     return e.what();
   }

@@ -14,6 +14,8 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
 

@@ -16,6 +16,8 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 
 namespace {

@@ -18,6 +18,8 @@
 #include "tests/models/nonlinear/refusal.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;

@@ -14,6 +14,7 @@
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::quadratic_map;
 using doctest::Approx;
 using models::testing::error_of;
 using models::testing::holds;

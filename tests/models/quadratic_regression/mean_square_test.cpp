@@ -14,6 +14,7 @@
 #include "tests/models/quadratic_regression/random_kernel.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::quadratic_regression;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::symmetric_eigen;

@@ -15,6 +15,7 @@
 #include "settings/settings.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::quadratic_regression;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::Transposed;

@@ -15,13 +15,14 @@ using linear_algebra::Transposed;
 
 TEST_CASE("tracked eigenvalues are those of a full decomposition, for small and large kernels") {
   for (const std::size_t d : {5u, 40u}) {
-    models::QuadraticLaw law;
+    models::quadratic_regression::QuadraticLaw law;
     law.outputs = d;
     law.parameters = 60;
     law.curvature = 3;
-    const auto instance = models::draw_instance(law, 4, 0, models::CurvatureTensor::Storage::stored);
-    models::QuadraticState state(instance);
-    models::LargestNtkEigenvalues one, four(4);
+    const auto instance = models::quadratic_regression::draw_instance(
+        law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+    models::quadratic_regression::QuadraticState state(instance);
+    models::quadratic_regression::LargestNtkEigenvalues one, four(4);
     for (int t = 0; t < 12; ++t) {
       const auto& j = state.jacobian();
       const std::vector<double> all =
@@ -36,21 +37,23 @@ TEST_CASE("tracked eigenvalues are those of a full decomposition, for small and 
 }
 
 TEST_CASE("a simulation observes the eigenvalues asked for, tracked or from the decomposition that a norm needs") {
-  models::QuadraticProblem p;
+  models::quadratic_regression::QuadraticProblem p;
   p.law.outputs = 30;
   p.law.parameters = 50;
   p.law.curvature = 2;
   p.rule.learning_rate = 0.2;
   p.batch = 6;
   p.eigenvalues = 3;
-  const models::QuadraticInstance instance =
-      models::draw_instance(p.law, 2, 1, models::CurvatureTensor::Storage::stored);
-  for (const auto norms : {models::KernelNorms::none, models::KernelNorms::annealed}) {
+  const models::quadratic_regression::QuadraticInstance instance = models::quadratic_regression::draw_instance(
+      p.law, 2, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  for (const auto norms :
+       {models::quadratic_regression::KernelNorms::none, models::quadratic_regression::KernelNorms::annealed}) {
     p.kernel_norms = norms;
-    const auto simulation = models::simulate_quadratic(std::make_shared<const models::QuadraticProblem>(p));
+    const auto simulation = models::quadratic_regression::simulate_quadratic(
+        std::make_shared<const models::quadratic_regression::QuadraticProblem>(p));
     const auto replica = simulation->replica(2, 1);
-    models::QuadraticState state(instance);
-    models::RowMasks masks(30, 6, 2, 1);
+    models::quadratic_regression::QuadraticState state(instance);
+    models::quadratic_regression::RowMasks masks(30, 6, 2, 1);
     std::vector<double> out(simulation->observables().size());
     for (std::uint64_t t = 0; t <= 20; t += 5) {
       replica->advance(t);

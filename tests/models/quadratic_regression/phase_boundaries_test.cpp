@@ -10,6 +10,7 @@
 #include "settings/settings.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::quadratic_regression;
 
 namespace {
 

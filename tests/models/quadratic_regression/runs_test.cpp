@@ -8,8 +8,8 @@
 #include "models/quadratic_regression/runs.hpp"
 
 using namespace edgewise;
-using models::RunEdge;
-using models::RunOutcome;
+using models::quadratic_regression::RunEdge;
+using models::quadratic_regression::RunOutcome;
 
 namespace {
 
@@ -27,8 +27,8 @@ struct Record {
       norm[t] = tail_norm;
     }
   }
-  models::RunClass classify(std::size_t batch) const {
-    return models::classify_run({step, loss, lambda, norm, diverged}, 40, batch);
+  models::quadratic_regression::RunClass classify(std::size_t batch) const {
+    return models::quadratic_regression::classify_run({step, loss, lambda, norm, diverged}, 40, batch);
   }
 };
 
@@ -56,20 +56,22 @@ TEST_CASE("at which edge it sits") {
   CHECK(Record(1e-5, 5.0, 4.9, 1.0).classify(40).edge == RunEdge::none);
   // B = 20 of 40: what counts is eta beta lambda with beta = 19/39.
   CHECK(Record(1e-5, 4.2, 4.1, 0.5).classify(20).edge == RunEdge::eos);
-  const models::RunClass found = Record(1e-5, 5.0, 4.9, 1.0).classify(4);
+  const models::quadratic_regression::RunClass found = Record(1e-5, 5.0, 4.9, 1.0).classify(4);
   CHECK(found.tail_eta_lambda_max == 4.9);
   CHECK(found.tail_kernel_norm == 1.0);
 }
 
 TEST_CASE("records that are none, and names") {
   const Record r(1, 1, 1, 1);
-  CHECK_THROWS_AS(models::classify_run({}, 40, 4), std::invalid_argument);
-  CHECK_THROWS_AS(models::classify_run({r.step, r.loss, std::span(r.lambda).first(3), r.norm}, 40, 4),
-                  std::invalid_argument);
-  const models::RunClass found = models::classify_run({r.step, r.loss, r.lambda, {}}, 40, 4);
+  CHECK_THROWS_AS(models::quadratic_regression::classify_run({}, 40, 4), std::invalid_argument);
+  CHECK_THROWS_AS(
+      models::quadratic_regression::classify_run({r.step, r.loss, std::span(r.lambda).first(3), r.norm}, 40, 4),
+      std::invalid_argument);
+  const models::quadratic_regression::RunClass found =
+      models::quadratic_regression::classify_run({r.step, r.loss, r.lambda, {}}, 40, 4);
   CHECK(found.edge == RunEdge::none);
   CHECK(std::isnan(found.tail_kernel_norm));
-  CHECK(models::name(RunOutcome::persistent_oscillation) == "persistent_oscillation");
-  CHECK(models::name(RunEdge::stochastic_eos) == "S-EOS");
-  CHECK(models::name(RunEdge::eos) == "EOS");
+  CHECK(models::quadratic_regression::name(RunOutcome::persistent_oscillation) == "persistent_oscillation");
+  CHECK(models::quadratic_regression::name(RunEdge::stochastic_eos) == "S-EOS");
+  CHECK(models::quadratic_regression::name(RunEdge::eos) == "EOS");
 }

@@ -12,6 +12,7 @@
 #include "tests/models/quadratic_regression/random_kernel.hpp"
 
 using namespace edgewise::models;
+using namespace edgewise::models::quadratic_regression;
 using doctest::Approx;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;

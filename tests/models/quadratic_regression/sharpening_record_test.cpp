@@ -16,7 +16,7 @@ using linear_algebra::Transposed;
 
 namespace {
 
-Matrix kernel_of(const models::QuadraticState& state) {
+Matrix kernel_of(const models::quadratic_regression::QuadraticState& state) {
   return linear_algebra::product(state.jacobian(), state.jacobian(), Transposed::no, Transposed::yes);
 }
 
@@ -31,14 +31,15 @@ double along(const Matrix& kernel, std::span<const double> v) {
 
 TEST_CASE("differences are those of K along its initial eigenvectors, from the largest eigenvalue down") {
   const std::size_t d = 6, modes = 4;
-  models::QuadraticProblem p;
+  models::quadratic_regression::QuadraticProblem p;
   p.law.outputs = d;
   p.law.parameters = 9;
   p.law.curvature = 2;
   p.rule.learning_rate = 0.1;
   p.batch = 2;
   p.sharpening_modes = modes;
-  const auto simulation = models::simulate_quadratic(std::make_shared<const models::QuadraticProblem>(p));
+  const auto simulation = models::quadratic_regression::simulate_quadratic(
+      std::make_shared<const models::quadratic_regression::QuadraticProblem>(p));
   const auto& names = simulation->observables();
   const auto value = [&](const std::vector<double>& out, const std::string& name) {
     const auto found = std::ranges::find(names, name, &models::Observable::name);
@@ -47,7 +48,8 @@ TEST_CASE("differences are those of K along its initial eigenvectors, from the l
   };
   for (const bool antithetic : {false, true}) {
     p.antithetic = antithetic;
-    const auto now = models::simulate_quadratic(std::make_shared<const models::QuadraticProblem>(p));
+    const auto now = models::quadratic_regression::simulate_quadratic(
+        std::make_shared<const models::quadratic_regression::QuadraticProblem>(p));
     const auto replica = now->replica(3, 1);
     std::vector<double> out(names.size());
     replica->observe(out);
@@ -57,7 +59,8 @@ TEST_CASE("differences are those of K along its initial eigenvectors, from the l
     replica->observe(out);
 
     // The run, and that on the negated curvature: entries of Q are negated through a given tensor.
-    const auto drawn = models::draw_instance(p.law, 3, 1, models::CurvatureTensor::Storage::stored);
+    const auto drawn = models::quadratic_regression::draw_instance(
+        p.law, 3, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
     std::vector<double> first(modes, 0.0), second(modes, 0.0);
     double mean_first = 0, mean_second = 0, top = 0, loss = 0, overlap = 0;
     const std::vector<double> signs = antithetic ? std::vector<double>{1, -1} : std::vector<double>{1};
@@ -66,9 +69,10 @@ TEST_CASE("differences are those of K along its initial eigenvectors, from the l
       for (std::size_t a = 0; a < d; ++a)
         for (std::size_t i = 0; i < 9; ++i)
           for (std::size_t j = 0; j < 9; ++j) rows(a * 9 + i, j) = sign * drawn.curvature.at(a, i, j);
-      const models::QuadraticInstance instance{drawn.z0, drawn.j0, models::CurvatureTensor(d, 9, rows)};
-      models::QuadraticState state(instance);
-      models::RowMasks masks(d, 2, 3, 1);
+      const models::quadratic_regression::QuadraticInstance instance{
+          drawn.z0, drawn.j0, models::quadratic_regression::CurvatureTensor(d, 9, rows)};
+      models::quadratic_regression::QuadraticState state(instance);
+      models::quadratic_regression::RowMasks masks(d, 2, 3, 1);
       std::array<Matrix, 3> k;
       k[0] = kernel_of(state);
       for (const std::size_t t : {1u, 2u}) {

@@ -16,7 +16,7 @@
 using namespace edgewise;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-using models::QuadraticProblem;
+using models::quadratic_regression::QuadraticProblem;
 
 namespace {
 
@@ -46,7 +46,7 @@ struct Record {
 
 Record record(const QuadraticProblem& p, std::uint64_t seed, std::uint64_t index,
               const std::vector<std::uint64_t>& at) {
-  const auto simulation = models::simulate_quadratic(std::make_shared<const QuadraticProblem>(p));
+  const auto simulation = models::quadratic_regression::simulate_quadratic(std::make_shared<const QuadraticProblem>(p));
   const auto replica = simulation->replica(seed, index);
   std::vector<double> now(simulation->observables().size());
   Record out;
@@ -62,11 +62,12 @@ Record record(const QuadraticProblem& p, std::uint64_t seed, std::uint64_t index
   return out;
 }
 
-models::RunClass classify(const Record& r, const QuadraticProblem& p) {
-  const bool norms = p.kernel_norms == models::KernelNorms::exact;
-  return models::classify_run({r.step, r.value[0], r.value[4],
-                               norms ? std::span<const double>(r.value[6]) : std::span<const double>(), r.diverged},
-                              p.law.outputs, p.batch);
+models::quadratic_regression::RunClass classify(const Record& r, const QuadraticProblem& p) {
+  const bool norms = p.kernel_norms == models::quadratic_regression::KernelNorms::exact;
+  return models::quadratic_regression::classify_run(
+      {r.step, r.value[0], r.value[4], norms ? std::span<const double>(r.value[6]) : std::span<const double>(),
+       r.diverged},
+      p.law.outputs, p.batch);
 }
 
 struct Mean {
@@ -88,40 +89,43 @@ Mean mean_of(const std::vector<double>& x) {
 class Differences {
  public:
   Differences(std::size_t d, std::size_t p) : d_(d), p_(p) {
-    models::QuadraticLaw law;
+    models::quadratic_regression::QuadraticLaw law;
     law.outputs = d;
     law.parameters = p;
     law.curvature = 0;
-    const models::QuadraticInstance start = models::draw_instance(law, 21, 0, models::CurvatureTensor::Storage::stored);
+    const models::quadratic_regression::QuadraticInstance start = models::quadratic_regression::draw_instance(
+        law, 21, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
     z0_ = start.z0;
     j0_ = start.j0;
     kernel_ = linear_algebra::product(j0_, j0_, Transposed::no, Transposed::yes);
     eigen_ = linear_algebra::symmetric_eigen(kernel_);
   }
 
-  models::EarlyTimeState state(double variance) const { return {z0_, kernel_, p_, variance}; }
+  models::quadratic_regression::EarlyTimeState state(double variance) const { return {z0_, kernel_, p_, variance}; }
   const linear_algebra::SymmetricEigen& eigen() const { return eigen_; }
 
   /// One sample per draw of Q: [draw][mode], divided by eta^2 when `second`.
   std::vector<std::vector<double>> sample(double variance, double eta, std::size_t batch, std::size_t draws) const {
     std::vector<std::vector<double>> out;
-    models::QuadraticLaw law;
+    models::quadratic_regression::QuadraticLaw law;
     law.outputs = d_;
     law.parameters = p_;
     law.curvature = variance * static_cast<double>(p_ * p_);
     for (std::size_t n = 0; n < draws; ++n) {
-      const models::CurvatureTensor q(law, 22, n, models::CurvatureTensor::Storage::stored);
+      const models::quadratic_regression::CurvatureTensor q(
+          law, 22, n, models::quadratic_regression::CurvatureTensor::Storage::stored);
       std::vector<double> sum(d_, 0.0);
       for (const double sign : {1.0, -1.0}) {
         Matrix rows(d_ * p_, p_);
         for (std::size_t a = 0; a < d_; ++a)
           for (std::size_t i = 0; i < p_; ++i)
             for (std::size_t j = 0; j < p_; ++j) rows(a * p_ + i, j) = sign * q.at(a, i, j);
-        const models::QuadraticInstance x{z0_, j0_, models::CurvatureTensor(d_, p_, rows)};
+        const models::quadratic_regression::QuadraticInstance x{
+            z0_, j0_, models::quadratic_regression::CurvatureTensor(d_, p_, rows)};
         const std::size_t pairs = batch == d_ ? 1 : d_ * d_;
         for (std::size_t k = 0; k < pairs; ++k) {
           const std::vector<std::size_t> one{k / d_}, two{k % d_};
-          models::QuadraticState s(x);
+          models::quadratic_regression::QuadraticState s(x);
           s.step({eta}, batch == d_ ? std::span<const std::size_t>() : one);
           const std::vector<double> k1 = modes(s.jacobian());
           s.step({eta}, batch == d_ ? std::span<const std::size_t>() : two);
@@ -166,10 +170,10 @@ TEST_CASE("progressive sharpening: the kernel accelerates, as much as predicted"
   std::vector<double> trace;
   for (const auto& row : sample) trace.push_back(std::accumulate(row.begin(), row.end(), 0.0));
   const Mean mc = mean_of(trace);
-  const double theory = models::trace_acceleration(start.state(variance));
+  const double theory = models::quadratic_regression::trace_acceleration(start.state(variance));
   CHECK(mc.mean > 10 * mc.se);
   CHECK(std::abs(mc.mean - theory) < 5 * mc.se + 1e-3 * theory);
-  const std::vector<double> modes = models::projected_acceleration(start.state(variance));
+  const std::vector<double> modes = models::quadratic_regression::projected_acceleration(start.state(variance));
   for (std::size_t m = 0; m < 6; ++m) {
     const Mean k = mean_of(column(sample, m));
     CHECK(std::abs(k.mean - modes[m]) < 5 * k.se + 1e-3 * modes[m]);
@@ -181,7 +185,8 @@ TEST_CASE("conservative sharpening: small batches slow the second difference, th
   const double variance = 0.01, eta = 0.02;
   // Against the same draws of Q without noise, of which b^2 is left: the difference is the term of order eta^3.
   const auto noisy_sample = start.sample(variance, eta, 1, 500), quiet_sample = start.sample(variance, 1e-4, 6, 500);
-  const models::ModeDifferences theory = models::sgd_mode_differences(start.state(variance), eta, 1);
+  const models::quadratic_regression::ModeDifferences theory =
+      models::quadratic_regression::sgd_mode_differences(start.state(variance), eta, 1);
   for (std::size_t m = 0; m < 6; ++m) {
     std::vector<double> difference;
     for (std::size_t n = 0; n < 500; ++n) difference.push_back(noisy_sample[n][m] - quiet_sample[n][m] / 36);
@@ -197,7 +202,8 @@ TEST_CASE("conservative sharpening: small batches slow the second difference, th
   const double tau = 0.01;
   for (const std::size_t batch : {1u, 2u, 3u}) {
     const double b = static_cast<double>(batch) / 6;
-    const models::ModeDifferences noisy = models::averaged_mode_differences(kernel, 12, variance, 1, tau / b, batch);
+    const models::quadratic_regression::ModeDifferences noisy =
+        models::quadratic_regression::averaged_mode_differences(kernel, 12, variance, 1, tau / b, batch);
     for (std::size_t m = 1; m < 6; ++m) {
       const double slope =
           (noisy.order3[m] - noisy.order3[0]) / (e.values[m] * e.values[m] - e.values[0] * e.values[0]);
@@ -232,13 +238,14 @@ TEST_CASE("the limit with memory describes trajectories before the edge") {
   for (const Case& c : {Case{60, 120, 0.3, 2, 12, 24, {5, 25, 60}}, Case{60, 120, 0.2, 4, 60, 24, {2, 5, 10}},
                         Case{100, 50, 0.2, 1, 50, 24, {5, 30}}, Case{40, 160, 0.4, 2, 20, 24, {5, 10}}}) {
     const QuadraticProblem p = problem_of(c.outputs, c.parameters, c.curvature, c.eta, c.batch);
-    models::QuadraticMemoryProblem limit;
+    models::quadratic_regression::QuadraticMemoryProblem limit;
     limit.ensemble.delta = static_cast<double>(c.outputs) / static_cast<double>(c.parameters);
     limit.ensemble.kappa = c.curvature;
     limit.batch_fraction = p.batch_fraction();
     limit.learning_rate = {c.eta};
     limit.steps = c.at.back();
-    const models::QuadraticMemorySolution theory = models::solve_quadratic_memory(limit);
+    const models::quadratic_regression::QuadraticMemorySolution theory =
+        models::quadratic_regression::solve_quadratic_memory(limit);
     CHECK_FALSE(theory.post_eos);
     std::vector<Record> records;
     for (std::uint64_t r = 0; r < c.replicas; ++r) records.push_back(record(p, 6, r, c.at));
@@ -264,10 +271,12 @@ TEST_CASE("full batch: runs that cross 2/eta come back to it and stop slightly b
   for (std::uint64_t r = 0; r < 6; ++r) {
     const Record x = record(p, 1, r, every(25, 2000));
     REQUIRE_FALSE(x.diverged);
-    const models::RunClass found = classify(x, p);
-    if (*std::ranges::max_element(x.value[4]) < 2 || found.outcome != models::RunOutcome::converged) continue;
+    const models::quadratic_regression::RunClass found = classify(x, p);
+    if (*std::ranges::max_element(x.value[4]) < 2 ||
+        found.outcome != models::quadratic_regression::RunOutcome::converged)
+      continue;
     ++crossed;
-    CHECK(found.edge == models::RunEdge::eos);
+    CHECK(found.edge == models::quadratic_regression::RunEdge::eos);
     CHECK(found.tail_eta_lambda_max > 1.88);
     CHECK(found.tail_eta_lambda_max < 2.0);
   }
@@ -276,13 +285,13 @@ TEST_CASE("full batch: runs that cross 2/eta come back to it and stop slightly b
 
 TEST_CASE("small batches: the exact kernel norm stays at 1 while eta lambda_max is far above 2") {
   QuadraticProblem p = problem_of(40, 80, 4, 0.7, 4);
-  p.kernel_norms = models::KernelNorms::exact;
+  p.kernel_norms = models::quadratic_regression::KernelNorms::exact;
   std::size_t at_edge = 0;
   for (std::uint64_t r = 0; r < 4; ++r) {
     const Record x = record(p, 1, r, every(100, 1600));
-    const models::RunClass found = classify(x, p);
-    if (found.outcome == models::RunOutcome::diverged) continue;
-    CHECK(found.edge == models::RunEdge::stochastic_eos);
+    const models::quadratic_regression::RunClass found = classify(x, p);
+    if (found.outcome == models::quadratic_regression::RunOutcome::diverged) continue;
+    CHECK(found.edge == models::quadratic_regression::RunEdge::stochastic_eos);
     CHECK(std::abs(found.tail_kernel_norm - 1) < 0.06);
     CHECK(found.tail_eta_lambda_max > 4);
     ++at_edge;
@@ -296,7 +305,7 @@ TEST_CASE("small batches: the exact kernel norm stays at 1 while eta lambda_max 
 TEST_CASE("a run whose kernel norm passes its pole is not one that diverged") {
   // eta beta lambda_1 > 2 at B = 38 of 40, where the norm is infinite and full batch oscillates.
   QuadraticProblem p = problem_of(40, 80, 4, 0.35, 38);
-  p.kernel_norms = models::KernelNorms::exact;
+  p.kernel_norms = models::quadratic_regression::KernelNorms::exact;
   bool beyond = false;
   for (std::uint64_t r = 0; r < 3; ++r) {
     const Record x = record(p, 1, r, every(20, 200));
@@ -314,7 +323,7 @@ TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM") {
   for (const Case& c : {Case{0.1, 0.3}, Case{0.1, 0.4}, Case{0.2, 0.05}, Case{0.2, 0.1}}) {
     QuadraticProblem p = problem_of(40, 80, 4, c.eta, 40);
     p.rule.rho = c.rho;
-    const double edge = models::sam_edge(c.eta, c.rho);
+    const double edge = models::quadratic_regression::sam_edge(c.eta, c.rho);
     for (std::uint64_t r = 0; r < 2; ++r) {
       const Record x = record(p, 1, r, every(50, 2000));
       if (x.diverged) continue;

@@ -14,7 +14,7 @@
 
 using namespace edgewise;
 using linear_algebra::Transposed;
-using models::QuadraticProblem;
+using models::quadratic_regression::QuadraticProblem;
 
 namespace {
 
@@ -31,7 +31,7 @@ QuadraticProblem problem_of(std::size_t outputs, std::size_t parameters, double 
 }
 
 std::unique_ptr<models::Simulation> simulate(const QuadraticProblem& p) {
-  return models::simulate_quadratic(std::make_shared<const QuadraticProblem>(p));
+  return models::quadratic_regression::simulate_quadratic(std::make_shared<const QuadraticProblem>(p));
 }
 
 std::vector<double> observed(const models::Simulation& simulation, const models::Replica& replica) {
@@ -50,7 +50,7 @@ std::vector<double> run(const QuadraticProblem& p, std::uint64_t steps, std::uin
 
 std::string refusal(const QuadraticProblem& p, double available) {
   try {
-    models::plan_tensors(p, available);
+    models::quadratic_regression::plan_tensors(p, available);
   } catch (const std::invalid_argument& error) {
     return error.what();
   }
@@ -66,12 +66,13 @@ bool holds(const std::string& text, const std::string& part) {
 
 TEST_CASE("observables are what they are called") {
   QuadraticProblem p = problem_of(30, 50, 2, 0.2, 6);
-  p.kernel_norms = models::KernelNorms::exact;
+  p.kernel_norms = models::quadratic_regression::KernelNorms::exact;
   const auto simulation = simulate(p);
   const auto replica = simulation->replica(3, 1);
-  const models::QuadraticInstance x = models::draw_instance(p.law, 3, 1, models::CurvatureTensor::Storage::stored);
-  models::QuadraticState state(x);
-  models::RowMasks masks(30, 6, 3, 1);
+  const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
+      p.law, 3, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  models::quadratic_regression::QuadraticState state(x);
+  models::quadratic_regression::RowMasks masks(30, 6, 3, 1);
   std::uint64_t step = 0;
   for (const std::uint64_t target : {0u, 7u, 40u}) {
     for (; step < target; ++step) state.step(p.rule, masks.rows(step));
@@ -88,8 +89,9 @@ TEST_CASE("observables are what they are called") {
     CHECK(out[2] == doctest::Approx(trace / 30).epsilon(1e-12));
     CHECK(out[3] == doctest::Approx(kernel.values.back()).epsilon(1e-12));
     CHECK(out[4] == doctest::Approx(0.2 * kernel.values.back()).epsilon(1e-12));
-    CHECK(out[5] == doctest::Approx(models::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
-    CHECK(out[6] == doctest::Approx(models::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[5] ==
+          doctest::Approx(models::quadratic_regression::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[6] == doctest::Approx(models::quadratic_regression::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
   }
 }
 
@@ -99,8 +101,9 @@ TEST_CASE("the tracked eigenvalue is that of a full decomposition, at full batch
     p.rule.rho = rho;
     const auto simulation = simulate(p);
     const auto replica = simulation->replica(1, 2);
-    const models::QuadraticInstance x = models::draw_instance(p.law, 1, 2, models::CurvatureTensor::Storage::stored);
-    models::QuadraticState state(x);
+    const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
+        p.law, 1, 2, models::quadratic_regression::CurvatureTensor::Storage::stored);
+    models::quadratic_regression::QuadraticState state(x);
     for (std::uint64_t t = 0; t <= 200; t += 10) {
       replica->advance(t);
       if (t > 0)
@@ -117,7 +120,7 @@ TEST_CASE("the tracked eigenvalue is that of a full decomposition, at full batch
 
 TEST_CASE("batches hold B distinct rows, every pair equally often (scores below 5: p < 1e-6 each, Bonferroni 1e-4)") {
   const std::size_t d = 7, batch = 3, steps = 20000;
-  models::RowMasks masks(d, batch, 5, 0);
+  models::quadratic_regression::RowMasks masks(d, batch, 5, 0);
   std::vector<double> count(d * d, 0.0);
   for (std::uint64_t t = 0; t < steps; ++t) {
     const auto rows = masks.rows(t);
@@ -131,8 +134,8 @@ TEST_CASE("batches hold B distinct rows, every pair equally often (scores below 
       const double q = a == b ? single : pair;
       CHECK(std::abs(count[a * d + b] - n * q) < 5 * std::sqrt(n * q * (1 - q)));
     }
-  CHECK(models::RowMasks(7, 7, 5, 0).rows(3).empty());
-  models::RowMasks again(d, batch, 5, 0), other(d, batch, 5, 1);
+  CHECK(models::quadratic_regression::RowMasks(7, 7, 5, 0).rows(3).empty());
+  models::quadratic_regression::RowMasks again(d, batch, 5, 0), other(d, batch, 5, 1);
   masks.rows(12);
   const auto first = again.rows(12), rows = masks.rows(12), others = other.rows(13);
   CHECK(std::ranges::equal(first, rows));
@@ -220,13 +223,14 @@ TEST_CASE("a run that leaves is infinite from then on") {
 }
 
 TEST_CASE("the schedule of the learning rate") {
-  struct Halves final : models::Schedule {
+  struct Halves final : models::ingredients::Schedule {
     double at(double t) const override { return t < 3 ? 1.0 : 0.5; }
   };
   QuadraticProblem p = problem_of(10, 20, 2, 0.2, 10);
   p.schedule = std::make_shared<Halves>();
-  const models::QuadraticInstance x = models::draw_instance(p.law, 1, 0, models::CurvatureTensor::Storage::stored);
-  models::QuadraticState state(x);
+  const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
+      p.law, 1, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  models::quadratic_regression::QuadraticState state(x);
   for (int t = 0; t < 3; ++t) state.step({0.2});
   for (int t = 0; t < 3; ++t) state.step({0.1});
   const std::vector<double> out = run(p, 6);
@@ -238,16 +242,18 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   QuadraticProblem p = problem_of(100, 200, 2, 0.2, 10);
   p.threads = 3;
   p.replicas = 8;
-  const double one = models::CurvatureTensor::bytes(100, 200, models::CurvatureTensor::Storage::stored);
-  models::TensorPlan plan = models::plan_tensors(p, 1e12);
+  const double one = models::quadratic_regression::CurvatureTensor::bytes(
+      100, 200, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  models::quadratic_regression::TensorPlan plan = models::quadratic_regression::plan_tensors(p, 1e12);
   CHECK(plan.at_a_time == 3);
   CHECK(plan.bytes == one);
   CHECK(plan.text() == "tensor stored: 15.9 MiB for each of 3 replicas at a time");
-  plan = models::plan_tensors(p, 3.5 * one);  // 80% of it is too little for three
-  CHECK(plan.storage == models::CurvatureTensor::Storage::streamed);
+  plan = models::quadratic_regression::plan_tensors(p, 3.5 * one);  // 80% of it is too little for three
+  CHECK(plan.storage == models::quadratic_regression::CurvatureTensor::Storage::streamed);
   CHECK(plan.text() == "tensor streamed: 1.22 MiB for each of 3 replicas at a time");
   p.memory_limit = 3.1 * one;
-  CHECK(models::plan_tensors(p, 0).storage == models::CurvatureTensor::Storage::stored);
+  CHECK(models::quadratic_regression::plan_tensors(p, 0).storage ==
+        models::quadratic_regression::CurvatureTensor::Storage::stored);
   p.memory_limit = 2.9 * one;
   p.tensor = "stored";
   CHECK(holds(refusal(p, 1e12),
@@ -259,13 +265,14 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   CHECK(refusal(p, 2 * one) == "no error");
   p.replicas = 8;
   p.shared_instance = true;
-  CHECK(models::plan_tensors(p, 2 * one).text() == "tensor stored: 15.9 MiB in all");
+  CHECK(models::quadratic_regression::plan_tensors(p, 2 * one).text() == "tensor stored: 15.9 MiB in all");
   p.law.outputs = p.law.parameters = 1000000;
   CHECK(holds(refusal(p, 1e12), "GiB in all"));
   p.tensor = "auto";
-  CHECK(models::plan_tensors(p, 1e12).storage == models::CurvatureTensor::Storage::streamed);
+  CHECK(models::quadratic_regression::plan_tensors(p, 1e12).storage ==
+        models::quadratic_regression::CurvatureTensor::Storage::streamed);
   QuadraticProblem small = problem_of(10, 20, 2, 0.2, 10);
   small.memory_limit = 10;
   CHECK(holds(simulate(small)->warnings().at(0), "do not fit in memory"));
-  CHECK(models::available_memory().value_or(1) > 0);
+  CHECK(models::quadratic_regression::available_memory().value_or(1) > 0);
 }

@@ -10,15 +10,15 @@
 
 using namespace edgewise;
 using linear_algebra::Matrix;
-using models::QuadraticInstance;
-using models::QuadraticRule;
-using models::QuadraticState;
+using models::quadratic_regression::QuadraticInstance;
+using models::quadratic_regression::QuadraticRule;
+using models::quadratic_regression::QuadraticState;
 using Rows = std::vector<std::size_t>;
 
 namespace {
 
-models::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
-  models::QuadraticLaw law;
+models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
+  models::quadratic_regression::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = curvature;
@@ -68,7 +68,8 @@ struct Definition {
 }  // namespace
 
 TEST_CASE("residual space and parameter space agree to rounding") {
-  const QuadraticInstance x = models::draw_instance(law_of(7, 13, 3), 9, 0, models::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law_of(7, 13, 3), 9, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
   const Definition definition{x};
   const Rows all{0, 1, 2, 3, 4, 5, 6};
   const std::array<Rows, 3> batches{Rows{1, 4}, Rows{0, 6}, Rows{5, 2}};
@@ -94,7 +95,8 @@ TEST_CASE("residual space and parameter space agree to rounding") {
 }
 
 TEST_CASE("after many steps z is still that of theta: z = z0 + (J0 + J) theta / 2") {
-  const QuadraticInstance x = models::draw_instance(law_of(20, 40, 4), 2, 0, models::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law_of(20, 40, 4), 2, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
   QuadraticState state(x);
   for (int t = 0; t < 300; ++t) state.step({0.3});
   const Matrix& j = state.jacobian();
@@ -106,7 +108,8 @@ TEST_CASE("after many steps z is still that of theta: z = z0 + (J0 + J) theta / 
 }
 
 TEST_CASE("without curvature the residual shrinks by I - eta K") {
-  const QuadraticInstance x = models::draw_instance(law_of(5, 9, 0), 2, 0, models::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law_of(5, 9, 0), 2, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
   QuadraticState state(x);
   std::vector<double> z = x.z0;
   for (int t = 0; t < 20; ++t) {
@@ -122,17 +125,19 @@ TEST_CASE("without curvature the residual shrinks by I - eta K") {
 }
 
 TEST_CASE("runs that step together must be on one instance") {
-  const QuadraticInstance x = models::draw_instance(law_of(4, 6, 1), 9, 0, models::CurvatureTensor::Storage::stored);
-  const QuadraticInstance y = models::draw_instance(law_of(4, 6, 1), 9, 1, models::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law_of(4, 6, 1), 9, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance y = models::quadratic_regression::draw_instance(
+      law_of(4, 6, 1), 9, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
   QuadraticState a(x), b(y);
-  models::JointSteps steps;
+  models::quadratic_regression::JointSteps steps;
   steps.add(a, {});
   steps.add(b, {});
   CHECK_THROWS_AS(steps.take({0.1}), std::invalid_argument);
 }
 
 TEST_CASE("SAM without ascent is gradient descent; at a minimum normalised SAM stays") {
-  const QuadraticInstance f = models::fixed_instance();
+  const QuadraticInstance f = models::quadratic_regression::fixed_instance();
   QuadraticState gd(f), sam(f);
   for (int t = 0; t < 5; ++t) {
     gd.step({0.05});

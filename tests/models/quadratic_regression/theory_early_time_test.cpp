@@ -46,11 +46,11 @@ double at_two(const models::Trajectory& t, const std::string& name) {
   return t.find(name)->value.at(1);
 }
 
-models::EarlyTimeState shared_state() {
-  models::QuadraticLaw law;
+models::quadratic_regression::EarlyTimeState shared_state() {
+  models::quadratic_regression::QuadraticLaw law;
   law.outputs = 5;
   law.parameters = 8;
-  const models::QuadraticStart start = models::draw_start(law, 1, 0);
+  const models::quadratic_regression::QuadraticStart start = models::quadratic_regression::draw_start(law, 1, 0);
   return {start.z0, linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes), 8, 2.0 / 64};
 }
 
@@ -62,9 +62,11 @@ TEST_CASE("a shared start: every column, along every eigenvector from the top do
         "ntk_mean sharpening_first_1 sharpening_first_2 sharpening_first_3 sharpening_second_1 sharpening_second_2 "
         "sharpening_second_3 sharpening_first_ntk_mean sharpening_second_ntk_mean sharpening_second_ntk_max ");
   CHECK_FALSE(t.exact);
-  const models::EarlyTimeState state = shared_state();
-  const models::ModeDifferences modes = models::sgd_mode_differences(state, 0.05, 2);
-  const models::LevelRepulsion repulsion = models::sgd_level_repulsion(state, 0.05, 2);
+  const models::quadratic_regression::EarlyTimeState state = shared_state();
+  const models::quadratic_regression::ModeDifferences modes =
+      models::quadratic_regression::sgd_mode_differences(state, 0.05, 2);
+  const models::quadratic_regression::LevelRepulsion repulsion =
+      models::quadratic_regression::sgd_level_repulsion(state, 0.05, 2);
   const models::Trajectory without = prepare(experiment(shared, "order = 2\n"))->solve();
   double trace2 = 0, trace3 = 0, trace = 0;
   for (std::size_t k = 0; k < 5; ++k) {
@@ -93,7 +95,8 @@ TEST_CASE("residuals that are drawn are averaged over, given the Jacobian") {
   const models::Trajectory t = prepare(experiment(given_j))->solve();
   const auto problem = linear_algebra::Matrix(3, 3, std::vector<double>{1, 0, .3, 0, 2, .5, 1, -1, .2});
   const auto kernel = linear_algebra::product(problem, problem, Transposed::no, Transposed::yes);
-  const models::ModeDifferences modes = models::averaged_mode_differences(kernel, 3, .01, 1.3, 0.05, 2);
+  const models::quadratic_regression::ModeDifferences modes =
+      models::quadratic_regression::averaged_mode_differences(kernel, 3, .01, 1.3, 0.05, 2);
   for (std::size_t k = 0; k < 3; ++k) {
     CHECK(at_two(t, "sharpening_first_" + std::to_string(k + 1)) == Approx(modes.first).epsilon(1e-12));
     CHECK(at_two(t, "sharpening_second_" + std::to_string(k + 1)) ==
@@ -108,16 +111,18 @@ TEST_CASE("a kernel that is drawn: only what has a closed form") {
         "ntk_mean sharpening_first_1 sharpening_first_2 sharpening_first_3 sharpening_first_ntk_mean "
         "sharpening_second_ntk_mean ");
   // The average over starts: 4000 of them, whose means scatter by some 1%.
-  models::QuadraticLaw law;
+  models::quadratic_regression::QuadraticLaw law;
   law.outputs = 5;
   law.parameters = 8;
   double first = 0, second = 0;
   const int starts = 4000;
   for (int r = 0; r < starts; ++r) {
-    const models::QuadraticStart start = models::draw_start(law, 9, static_cast<std::uint64_t>(r));
-    const models::EarlyTimeState state{
+    const models::quadratic_regression::QuadraticStart start =
+        models::quadratic_regression::draw_start(law, 9, static_cast<std::uint64_t>(r));
+    const models::quadratic_regression::EarlyTimeState state{
         start.z0, linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes), 8, 2.0 / 64};
-    const models::ModeDifferences modes = models::sgd_mode_differences(state, 0.05, 2);
+    const models::quadratic_regression::ModeDifferences modes =
+        models::quadratic_regression::sgd_mode_differences(state, 0.05, 2);
     first += modes.first / starts;
     for (std::size_t k = 0; k < 5; ++k) second += (modes.order2[k] + modes.order3[k]) / 5 / starts;
   }

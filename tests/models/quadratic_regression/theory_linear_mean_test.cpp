@@ -14,7 +14,7 @@
 using namespace edgewise;
 using doctest::Approx;
 using linear_algebra::Matrix;
-using models::QuadraticProblem;
+using models::quadratic_regression::QuadraticProblem;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
@@ -42,8 +42,8 @@ struct Means {
   std::vector<double> overlap, loss;
 };
 
-void follow(const QuadraticProblem& p, const models::QuadraticState& state, const std::vector<double>& z0,
-            std::size_t step, double weight, Means& out) {
+void follow(const QuadraticProblem& p, const models::quadratic_regression::QuadraticState& state,
+            const std::vector<double>& z0, std::size_t step, double weight, Means& out) {
   double overlap = 0, square = 0;
   for (std::size_t a = 0; a < z0.size(); ++a) {
     overlap += z0[a] * state.residual()[a];
@@ -61,23 +61,26 @@ void follow(const QuadraticProblem& p, const models::QuadraticState& state, cons
       if (in[a]) batches.back().push_back(a);
   } while (std::next_permutation(in.begin(), in.end()));
   for (const auto& batch : batches) {
-    models::QuadraticState next = state;
-    models::QuadraticRule rule = p.rule;
+    models::quadratic_regression::QuadraticState next = state;
+    models::quadratic_regression::QuadraticRule rule = p.rule;
     rule.learning_rate = p.learning_rate(static_cast<double>(step));
     next.step(rule, batch);
     follow(p, next, z0, step + 1, weight / static_cast<double>(batches.size()), out);
   }
 }
 
-Means enumerated(const QuadraticProblem& p, const models::QuadraticInstance& instance) {
+Means enumerated(const QuadraticProblem& p, const models::quadratic_regression::QuadraticInstance& instance) {
   Means out{std::vector<double>(4, 0.0), std::vector<double>(4, 0.0)};
-  follow(p, models::QuadraticState(instance), instance.z0, 0, 1, out);
+  follow(p, models::quadratic_regression::QuadraticState(instance), instance.z0, 0, 1, out);
   return out;
 }
 
-models::QuadraticInstance instance_of(const QuadraticProblem& p) {
-  const models::QuadraticStart start = models::quadratic_start(p, p.seed, 0);
-  return {start.z0, start.j0, models::CurvatureTensor(p.law, p.seed, 0, models::CurvatureTensor::Storage::stored)};
+models::quadratic_regression::QuadraticInstance instance_of(const QuadraticProblem& p) {
+  const models::quadratic_regression::QuadraticStart start =
+      models::quadratic_regression::quadratic_start(p, p.seed, 0);
+  return {start.z0, start.j0,
+          models::quadratic_regression::CurvatureTensor(
+              p.law, p.seed, 0, models::quadratic_regression::CurvatureTensor::Storage::stored)};
 }
 
 const std::string text =
@@ -96,7 +99,7 @@ TEST_CASE("means are those over all sequences of batches") {
   for (const double rho : {0.0, 0.4})
     for (const std::size_t batch : {1u, 2u, 3u, 4u}) {
       const QuadraticProblem p = linear_problem(batch, rho);
-      const models::Trajectory theory = models::solve_linear_mean(p);
+      const models::Trajectory theory = models::quadratic_regression::solve_linear_mean(p);
       const Means exact = enumerated(p, instance_of(p));
       CAPTURE(rho);
       CAPTURE(batch);
@@ -109,14 +112,14 @@ TEST_CASE("means are those over all sequences of batches") {
 
 TEST_CASE("residuals that are drawn: the average over an orthogonal frame of them") {
   QuadraticProblem p = linear_problem(2, 0.3);
-  const models::QuadraticInstance instance = instance_of(p);
+  const models::quadratic_regression::QuadraticInstance instance = instance_of(p);
   p.shared_initial = false;
   p.given_j0 = instance.j0;
   p.law.residual_variance = 1.7;
-  const models::Trajectory theory = models::solve_linear_mean(p);
+  const models::Trajectory theory = models::quadratic_regression::solve_linear_mean(p);
   std::vector<double> overlap(4, 0.0), loss(4, 0.0);
   for (std::size_t a = 0; a < 4; ++a) {
-    models::QuadraticInstance unit = instance;
+    models::quadratic_regression::QuadraticInstance unit = instance;
     std::ranges::fill(unit.z0, 0.0);
     unit.z0[a] = 1;
     const Means means = enumerated(p, unit);

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <stdexcept>
 
-#include "isotropic_sgd.hpp"
+#include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;

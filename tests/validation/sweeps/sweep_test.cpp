@@ -6,8 +6,8 @@
 
 #include "models/framework/model.hpp"
 #include "tests/validation/sweeps/sweep_support.hpp"
-#include "validation/verdicts/extrapolation.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
+#include "validation/verdicts/extrapolation.hpp"
 #include "validation/verdicts/verdict.hpp"
 
 using namespace edgewise;

@@ -107,10 +107,10 @@ TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the ke
   const Verdict verdict = judged.by(theory);
   CHECK_MESSAGE(verdict.outcome == Outcome::agree, verdict.reason);
   // As if every batch saw the whole kernel: (I - eta b K (I + rho K))^t.
-  models::QuadraticLaw law;
+  models::quadratic_regression::QuadraticLaw law;
   law.outputs = 12;
   law.parameters = 24;
-  const models::QuadraticStart start = models::draw_start(law, 1, 0);
+  const models::quadratic_regression::QuadraticStart start = models::quadratic_regression::draw_start(law, 1, 0);
   const Matrix kernel = linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes);
   const auto overlaps = [&](const Matrix& descent) {
     models::Trajectory out = theory;
@@ -128,8 +128,8 @@ TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the ke
     }
     return out;
   };
-  CHECK(judged.by(overlaps(models::sam_mean_descent(kernel, 0.5, 1))).outcome == Outcome::agree);
-  Matrix whole = models::sam_mean_descent(kernel, 0.5, 12);
+  CHECK(judged.by(overlaps(models::quadratic_regression::sam_mean_descent(kernel, 0.5, 1))).outcome == Outcome::agree);
+  Matrix whole = models::quadratic_regression::sam_mean_descent(kernel, 0.5, 12);
   for (double& x : whole.entries()) x /= 12;
   CHECK(judged.by(overlaps(whole)).outcome == Outcome::disagree);
 }

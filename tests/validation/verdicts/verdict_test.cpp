@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "isotropic_sgd.hpp"
+#include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;

@@ -5,12 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/least_squares/linear_methods/linear_theory.hpp"
 
 namespace edgewise::tests {
 
 using namespace edgewise::models;
+using namespace edgewise::models::least_squares;
+using namespace edgewise::models::ingredients;
 
 inline spectra::Spectrum power_law(std::size_t d, double alpha, double beta) {
   spectra::Spectrum s;

@@ -1,6 +1,7 @@
-#include <vector>
-
 #include "models/framework/model.hpp"
+
+#include <string>
+#include <vector>
 
 namespace edgewise::models {
 
@@ -25,6 +26,22 @@ class Separate final : public ReplicaGroup {
 
 std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const {
   return std::make_unique<Separate>(*this, seed, first, count);
+}
+
+const Column* Trajectory::find(std::string_view name) const {
+  for (const Column& column : columns)
+    if (column.observable.name == name) return &column;
+  return nullptr;
+}
+
+const Model& find(const Experiment& experiment) {
+  std::vector<std::string> names;
+  for (const Model* model : all()) {
+    if (model->description().name == experiment.model) return *model;
+    names.push_back(model->description().name);
+  }
+  throw experiment.table.error("model", "'" + experiment.model + "' is not one of " + settings::join(names) +
+                                            settings::suggestion(experiment.model, names));
 }
 
 }  // namespace edgewise::models

@@ -1,0 +1,495 @@
+"""Alterations of C++ sources: where one can be made, and what it is.
+
+Each is a slip that somebody could make in a formula: a coefficient off by 3 to 5%, a sign, a dropped term, an index, an
+old value for a new one, a comparison, swapped arguments, half a correction. They are found by tokens, not by parsing: what
+does not compile, or compiles to the same object, the caller discards. Left out is what no test should notice: comments,
+texts, error messages, tolerances (by 4%), sizes of blocks and caches, and what chooses an instruction set.
+"""
+import random
+import re
+from dataclasses import dataclass
+
+# Kind and how often it is drawn.
+KINDS = {
+    "coefficient": 5, "sign": 3, "dropped": 4, "index": 3, "value": 3, "comparison": 3, "swapped": 2, "half": 2,
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Replaces text[start:end] of a file by `new`."""
+    path: str
+    start: int
+    end: int
+    new: str
+    kind: str
+    line: int
+
+    def apply(self, text):
+        return text[:self.start] + self.new + text[self.end:]
+
+    def describe(self, text):
+        """The altered line before and after."""
+        changed = self.apply(text)
+        first = text.rfind("\n", 0, self.start) + 1
+        last = text.find("\n", self.end)
+        after = changed[first:len(changed) - (len(text) - last)]
+        squeeze = lambda s: " ".join(s.split())
+        return squeeze(text[first:last]), squeeze(after)
+
+
+TOKENS = re.compile(r"""
+    (?P<space>\s+|//[^\n]*|/\*.*?\*/)
+  | (?P<directive>(?m:^)[ \t]*\#(?:\\\n|[^\n])*)
+  | (?P<text>(?:u8|[uUL])?R"(?P<raw>[^()\s]{0,16})\(.*?\)(?P=raw)"|(?:u8|[uUL])?"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+')
+  | (?P<number>\.?\d(?:'?[\w.]|(?<=[eEpP])[+-])*)
+  | (?P<name>[A-Za-z_]\w*)
+  | (?P<op><=>|<<=|>>=|->\*|\.\.\.|->|\+\+|--|&&|\|\||[-+*/%&|^=!<>]=|::|<<|>>|.)
+""", re.X | re.S)
+
+PRECEDENCE = {"*": 12, "/": 12, "%": 12, "+": 11, "-": 11, "<<": 10, ">>": 10, "<": 9, "<=": 9, ">": 9, ">=": 9, "==": 8,
+              "!=": 8, "&": 7, "^": 6, "|": 5, "&&": 4, "||": 3, "?": 2, ":": 2, "=": 1, "+=": 1, "-=": 1, "*=": 1,
+              "/=": 1, "%=": 1, "|=": 1, "&=": 1, "^=": 1, "<<=": 1, ">>=": 1, ",": 0, ";": 0}
+OPENERS = {"(": ")", "[": "]", "{": "}"}
+# Keywords before which an expression cannot reach.
+BEFORE_EXPRESSION = {"return", "case", "else", "throw", "do", "co_return"}
+
+# Statements of which nothing is altered: errors and their texts, types, hints to the machine.
+UNTOUCHED = re.compile(r"^(throw|static_assert|using|namespace|typedef|friend|enum|concept|requires|assert|error|Error|fail"
+                       r"|refuse|reserve|shrink_to_fit|prefetch|HWY_\w+|memory_order\w*|sleep_for|say|warn|warnings)$")
+# Lines that only choose how fast, how often or how finely something is done.
+PERFORMANCE = re.compile(r"(?<![a-z])(?:reserve|prefetch|grain|block|chunk|unroll|align\w*|threads?|cache\w*|lanes?|capacity|bytes|pieces"
+                         r"|patience|milliseconds|attempts|(?:max|most)_(?:iterations|steps|tries|rounds|nodes|restarts))(?![a-z])")
+# Lines on which 4% more or less is nobody's business.
+TOLERANCE = re.compile(r"(?<![a-z])(?:\w*tol\w*|eps\w*|tiny|huge|small|negligible|enough|precision|accuracy|guard|guess|first_step"
+                       r"|initial_step|safety|rounding|slack|margin)(?![a-z])", re.I)
+# Functions whose arguments may be swapped without a difference.
+SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "gcd", "lcm", "if", "while", "for", "switch", "catch", "return",
+             "sizeof", "decltype", "assert", "CHECK", "format", "minmax"}
+WHOLE_NUMBERS = {"int", "unsigned", "size_t", "ptrdiff_t", "int64_t", "uint64_t", "uint32_t", "int32_t", "uint8_t", "size",
+                 "bool", "string", "string_view", "char", "place", "count", "index", "begin", "end"}
+
+
+class Source:
+    """A file as tokens, with the brackets that each is in and the statement that it belongs to."""
+
+    def __init__(self, text):
+        self.text = text
+        self.kind, self.word, self.start, self.end = [], [], [], []
+        space_before, self.before, self.after = True, [], []
+        for match in TOKENS.finditer(text):
+            if match.lastgroup == "raw":
+                kind = "text"
+            else:
+                kind = match.lastgroup
+            if kind in ("space", "directive"):
+                if self.after:
+                    self.after[-1] = True
+                space_before = True
+                continue
+            self.kind.append(kind)
+            self.word.append(match.group())
+            self.start.append(match.start())
+            self.end.append(match.end())
+            self.before.append(space_before)
+            self.after.append(False)
+            space_before = False
+        self._brackets()
+        self._statements()
+
+    def _brackets(self):
+        count = len(self.word)
+        self.partner = [None] * count  # of a bracket
+        self.around = [None] * count  # the innermost opening bracket
+        stack = []
+        for i, word in enumerate(self.word):
+            if self.kind[i] == "op" and word in ")]}" and stack:
+                opened = stack.pop()
+                self.partner[i], self.partner[opened] = opened, i
+            self.around[i] = stack[-1] if stack else None
+            if self.kind[i] == "op" and word in OPENERS:
+                stack.append(i)
+
+    def _statements(self):
+        """statement[i]: number of the statement; members: its tokens on its own level of brackets."""
+        self.statement = [0] * len(self.word)
+        self.members = [[]]
+        current = {None: 0}
+        for i, word in enumerate(self.word):
+            frame = self.around[i]
+            if frame not in current:
+                self.members.append([])
+                current[frame] = len(self.members) - 1
+            self.statement[i] = current[frame]
+            self.members[current[frame]].append(i)
+            in_block = frame is None or self.word[frame] == "{"
+            if in_block and (word == ";" or (word == "}" and self._ends_statement(i))):
+                self.members.append([])
+                current[frame] = len(self.members) - 1
+        self.untouched = [any(self.kind[i] == "name" and UNTOUCHED.match(self.word[i]) for i in members)
+                          for members in self.members]
+
+    def _ends_statement(self, closer):
+        """A block ends its statement, an initializer does not."""
+        after = self.word[closer + 1] if closer + 1 < len(self.word) else ""
+        return after not in (",", ";", ")", ".", "(", "[", "}") or after == "}"
+
+    def binary(self, i):
+        return (self.kind[i] == "op" and self.word[i] in PRECEDENCE and PRECEDENCE[self.word[i]] > 0 and self.before[i]
+                and self.after[i])
+
+    def right_end(self, i):
+        """Behind the right operand of the binary operator i: the first token that is no part of it."""
+        level, at = PRECEDENCE[self.word[i]], i + 1
+        while at < len(self.word):
+            word = self.word[at]
+            if self.kind[at] == "op":
+                if word in OPENERS:
+                    if self.partner[at] is None:
+                        return at
+                    at = self.partner[at] + 1
+                    continue
+                if word in ")]};," or (self.binary(at) and PRECEDENCE[word] <= level):
+                    return at
+            at += 1
+        return at
+
+    def left_start(self, i, level):
+        """The first token of the operand that ends before token i, of operators that bind at least like `level`."""
+        at = i - 1
+        while at >= 0:
+            word = self.word[at]
+            if self.kind[at] == "op":
+                if word in ")]}" and self.partner[at] is not None:
+                    if word == "}":
+                        return at + 1
+                    at = self.partner[at] - 1
+                    continue
+                if word in "([{;," or (self.binary(at) and PRECEDENCE[word] < level) or word in ("?", ":"):
+                    return at + 1
+            elif word in BEFORE_EXPRESSION:
+                return at + 1
+            at -= 1
+        return 0
+
+    def slice(self, first, last):
+        """Text of the tokens first to last - 1."""
+        return self.text[self.start[first]:self.end[last - 1]]
+
+    def line_of(self, i):
+        first = self.text.rfind("\n", 0, self.start[i]) + 1
+        last = self.text.find("\n", self.start[i])
+        return self.text[first:last if last >= 0 else len(self.text)]
+
+    def excluded(self, i):
+        """Whether token i is inside a statement of which nothing is altered, or on a line about speed."""
+        if PERFORMANCE.search(self.line_of(i).split("//")[0]):
+            return True
+        at = i
+        while at is not None:
+            if self.untouched[self.statement[at]]:
+                return True
+            opener = self.around[at]
+            if opener is not None and self.word[opener] == "{":
+                # A block inside an untouched statement (a lambda in a throw) hardly occurs; a function's body does.
+                return False
+            at = opener
+        return False
+
+    def in_function(self, i):
+        at = self.around[i]
+        while at is not None:
+            if self.word[at] == "{" and at > 0:
+                before = self.word[at - 1]
+                if before in (")", "const", "noexcept", "override", "mutable", "else", "do", "try") or self._return_type(at):
+                    return True
+            at = self.around[at]
+        return False
+
+    def _return_type(self, brace):
+        return any(self.word[j] == "->" for j in range(max(0, brace - 12), brace))
+
+    def in_square(self, i):
+        return self.around[i] is not None and self.word[self.around[i]] == "["
+
+    def for_header(self, i):
+        frame = self.around[i]
+        return frame is not None and self.word[frame] == "(" and frame > 0 and self.word[frame - 1] == "for"
+
+    def whole_numbers(self, i):
+        """Whether the statement of token i seems to be about counts, places or texts."""
+        frame = self.around[i]
+        tokens = list(self.members[self.statement[i]])
+        while frame is not None and self.word[frame] != "{":
+            tokens += self.members[self.statement[frame]]
+            frame = self.around[frame]
+        return any(self.word[j] in WHOLE_NUMBERS or self.kind[j] == "text" for j in tokens)
+
+
+def parenthesised(text):
+    return text if re.fullmatch(r"[\w.]+", text) else "(" + text + ")"
+
+
+def scaled(number, factor):
+    return f"{float(number.replace(chr(39), '')) * factor:.12g}"
+
+
+def _numbers(source, rng, add):
+    for i, word in enumerate(source.word):
+        if source.kind[i] != "number" or source.in_square(i) or TOLERANCE.search(source.line_of(i)):
+            continue
+        factor = 1 + rng.choice((-1, 1)) * rng.choice((0.03, 0.04, 0.05))
+        neighbours = [source.word[j] for j in (i - 1, i + 1) if 0 <= j < len(source.word)]
+        if re.fullmatch(r"\d[\d']*\.\d*(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.\d+", word):
+            if 1e-5 < abs(float(word.replace("'", ""))) < 1e5:
+                new = scaled(word, factor)
+                add("coefficient", i, i + 1, new if re.search(r"[.e]", new) else new + ".0")
+        elif re.fullmatch(r"\d\d?", word) and int(word) > 1 and ("*" in neighbours or "/" in neighbours):
+            if not source.whole_numbers(i):
+                add("coefficient", i, i + 1, scaled(word, factor))
+
+
+def _operators(source, rng, add):
+    for i, word in enumerate(source.word):
+        if source.kind[i] != "op" or source.for_header(i):
+            continue
+        square = source.in_square(i)
+        if word == "-" and not source.after[i] and not source.binary(i):
+            before = source.word[i - 1]
+            if before in ("(", ",", "=", "return", "{", "?", ":", "*", "/", "+", "-") and not square:
+                add("sign", i, i + 1, "")
+            continue
+        if word == "!" and not source.after[i]:
+            add("comparison", i, i + 1, "")
+            continue
+        if not source.binary(i):
+            continue
+        first, last = source.left_start(i, PRECEDENCE[word]), source.right_end(i)
+        if last <= i + 1 or first >= i:
+            continue
+        left, right = source.slice(first, i), source.slice(i + 1, last)
+        texts = any(source.kind[j] == "text" for j in range(first, last))
+        whole = source.whole_numbers(i)
+        careful = TOLERANCE.search(source.line_of(i))
+        if word in "+-":
+            # Texts that are joined, and addresses: out of bounds is for the sanitizers.
+            if texts or any(source.word[j] in ("data", "begin", "end") for j in range(first, last)):
+                continue
+            if not square:
+                add("sign", i, i + 1, "-" if word == "+" else "+")
+            term = source.left_start(i, 12)
+            if square and re.fullmatch(r"\d+", right):
+                add("index", i, last, "")
+            elif square and word == "+" and source.word[i - 2] == "*":
+                # x[a * n + b] -> x[b * n + a]
+                a = source.slice(term, i - 2)
+                add("index", term, last, f"{parenthesised(right)} * {source.word[i - 1]} + {a}")
+            elif not square:
+                add("dropped", i, last, "")
+                if word == "+":
+                    add("dropped", term, i + 1, "")
+                if not whole and not careful and not re.fullmatch(r"\d+", right):
+                    add("half", i + 1, last, f"0.5 * {parenthesised(right)}")
+                    add("coefficient", i + 1, last, f"1.04 * {parenthesised(right)}")
+        elif word in "*/" and not square:
+            if texts:
+                continue
+            add("dropped", i, last, "")
+            if not whole and not careful:
+                add("coefficient", first, first, "1.04 * ")
+        elif word in ("+=", "-=", "*=", "/="):
+            if texts:
+                continue
+            if word in ("+=", "-="):
+                add("sign", i, i + 1, "-=" if word == "+=" else "+=")
+                if not whole and not careful and not re.fullmatch(r"\d+", right):
+                    add("half", i + 1, last, f"0.5 * {parenthesised(right)}")
+            if source.word[last] == ";" and source.statement[first] == source.statement[i]:
+                add("dropped", first, last, "")
+            if not whole and not careful and not re.fullmatch(r"\d+", right):
+                add("coefficient", i + 1, last, f"1.04 * {parenthesised(right)}")
+        elif word == "=" and not whole and not careful:
+            # A result that is computed: a column, a finding.
+            if re.search(r" [*/] |\b(?:sqrt|exp|log|pow|abs|sum|mean)\b|\d\.\d", right) and not re.search(r"\?|\bauto\b|[\[{]", right):
+                add("coefficient", i + 1, last, f"1.04 * ({right})")
+        elif word in ("<", "<=", ">", ">="):
+            if whole or re.fullmatch(r"\d+", right) or re.fullmatch(r"\d+", left):
+                add("comparison", i, i + 1, {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}[word])
+            else:
+                add("comparison", i, i + 1, {"<": ">", "<=": ">=", ">": "<", ">=": "<="}[word])
+        elif word in ("==", "!="):
+            add("comparison", i, i + 1, "!=" if word == "==" else "==")
+        elif word in ("&&", "||"):
+            add("comparison", i, i + 1, "||" if word == "&&" else "&&")
+            add("comparison", i, last, "")
+            add("comparison", first, i + 1, "")
+
+
+def _words(source, rng, add):
+    swaps = {"min": "max", "max": "min", "first": "second", "second": "first", "front": "back", "back": "front", "sin": "cos",
+             "cos": "sin", "begin": None}
+    for i, word in enumerate(source.word):
+        if source.kind[i] != "name" or i + 1 >= len(source.word):
+            continue
+        called = source.word[i + 1] == "("
+        member = i > 0 and source.word[i - 1] in (".", "->")
+        if word in ("min", "max") and i > 0 and source.word[i - 1] == "::" and called:
+            add("comparison", i, i + 1, swaps[word])
+        elif word in ("first", "second") and member and not called:
+            add("index", i, i + 1, swaps[word])
+        elif word in ("front", "back") and member and called:
+            add("index", i, i + 1, swaps[word])
+
+
+def _indices(source, rng, add):
+    for i, word in enumerate(source.word):
+        if word != "[" or source.kind[i] != "op" or source.partner[i] is None or i == 0:
+            continue
+        # A subscript, not a lambda's captures nor an attribute.
+        if not (source.kind[i - 1] == "name" or source.word[i - 1] in (")", "]")) or source.before[i]:
+            continue
+        inside = source.slice(i + 1, source.partner[i]) if source.partner[i] > i + 1 else ""
+        if re.fullmatch(r"[01]", inside):
+            add("index", i + 1, source.partner[i], "1" if inside == "0" else "0")
+        elif re.fullmatch(r"[a-z]\w*", inside):
+            add("index", i + 1, source.partner[i], "0")
+    for i, word in enumerate(source.word):
+        if not source.for_header(i):
+            continue
+        if word == "0" and source.word[i - 1] == "=" and source.word[i + 1] in (";", ","):
+            add("index", i, i + 1, "1")
+        elif word == "<" and source.binary(i):
+            last = source.right_end(i)
+            add("index", i - 1, i, f"{source.word[i - 1]} + 1") if source.kind[i - 1] == "name" and last > i + 1 else None
+
+
+def _arguments(source, rng, add):
+    for i, word in enumerate(source.word):
+        if word != "(" or source.kind[i] != "op" or source.partner[i] is None or i == 0 or source.kind[i - 1] != "name":
+            continue
+        if source.word[i - 1] in SYMMETRIC or source.before[i]:
+            continue
+        # A declaration names types: no operand is followed by a name.
+        edges, at = [i + 1], i + 1
+        while at < source.partner[i]:
+            if source.word[at] in OPENERS and source.kind[at] == "op" and source.partner[at]:
+                at = source.partner[at]
+            elif source.word[at] == "," and source.kind[at] == "op":
+                edges.append(at + 1)
+            at += 1
+        edges.append(source.partner[i] + 1)
+        spans = [(a, b - 1) for a, b in zip(edges, edges[1:])]
+        for (a, b), (c, d) in zip(spans, spans[1:]):
+            if not (0 < b - a <= 8 and 0 < d - c <= 8):
+                continue
+            one, two = source.slice(a, b), source.slice(c, d)
+            plain = lambda x, y: not any(source.kind[j] in ("name", "op") and source.kind[j + 1] == "name" and source.after[j]
+                                         and source.word[j] not in PRECEDENCE for j in range(x, y - 1))
+            if one != two and plain(a, b) and plain(c, d) and not any(
+                    source.kind[j] == "text" or source.word[j] in "&{" for j in (*range(a, b), *range(c, d))):
+                add("swapped", a, d, f"{two}, {one}")
+
+
+DECLARED = re.compile(r"(?:const )?(double|std::vector<double>|std::span<const double>|std::span<double>|Matrix"
+                      r"|std::uint64_t)[ &]+$")
+
+
+def _values(source, rng, add):
+    """One variable for another of its type, and statements the other way round, so that one sees the old value."""
+    declared = []  # (name, type, token, scope opener, scope end)
+    for i, word in enumerate(source.word):
+        if source.kind[i] != "name" or i + 1 >= len(source.word) or source.word[i + 1] not in ("=", ",", ")", ";", "{", ":"):
+            continue
+        match = DECLARED.search(source.text[max(0, source.start[i] - 60):source.start[i]])
+        if match:
+            type_name = match.group(1)
+        elif source.word[i - 1] == "," and source.kind[i - 2] in ("name", "number", "op") and declared and \
+                source.statement[declared[-1][2]] == source.statement[i] and \
+                (source.around[i] is None or source.word[source.around[i]] == "{"):
+            type_name = declared[-1][1]
+        else:
+            continue
+        frame = source.around[i]
+        if frame is None:
+            continue
+        if source.word[frame] == "(":
+            # Parameters live in the block behind.
+            at = source.partner[frame]
+            if at is None:
+                continue
+            while at < len(source.word) and source.word[at] not in ("{", ";"):
+                at += 1
+            if at >= len(source.word) or source.word[at] == ";" or source.partner[at] is None:
+                continue
+            declared.append((word, type_name, i, at, source.partner[at]))
+        elif source.word[frame] == "{" and source.partner[frame] is not None and source.in_function(i):
+            declared.append((word, type_name, i, i, source.partner[frame]))
+    names = {}
+    for entry in declared:
+        names.setdefault(entry[0], []).append(entry)
+    for i, word in enumerate(source.word):
+        if source.kind[i] != "name" or word not in names or source.for_header(i):
+            continue
+        if source.word[i - 1] in (".", "->", "::") or source.word[i + 1] in ("=", "+=", "-=", "*=", "/=", "::", "("):
+            continue
+        mine = [e for e in names[word] if e[3] < i < e[4]]
+        if not mine or any(e[2] == i for e in names[word]):
+            continue
+        own = max(mine, key=lambda e: e[2])
+        others = [e for e in declared if e[1] == own[1] and e[0] != word and e[3] < i < e[4] and e[2] < i]
+        if others:
+            nearest = min(others, key=lambda e: abs(e[2] - own[2]))
+            add("value", i, i + 1, nearest[0])
+    statements = [m for m in source.members if m and source.word[m[-1]] == ";"]
+    by_start = {m[0]: m for m in statements}
+    for one in statements:
+        two = by_start.get(one[-1] + 1)
+        if not two or source.around[one[0]] != source.around[two[0]]:
+            continue
+        if not all(any(source.word[j] in ("=", "+=", "-=", "*=") for j in m) and source.kind[m[0]] == "name"
+                   and source.kind[m[1]] == "op" and source.word[m[1]] not in ("::", "<", "&", "*") for m in (one, two)):
+            continue
+        target = source.word[one[0]]
+        if any(source.word[j] == target for j in range(two[0] + 1, two[-1])):
+            a, b = source.slice(one[0], one[-1] + 1), source.slice(two[0], two[-1] + 1)
+            add("value", one[0], two[-1] + 1, f"{b} {a}")
+
+
+def sites(path, text):
+    """All alterations of a file, in a stable order."""
+    source = Source(text)
+    found = {}
+
+    def add(kind, first, last, new):
+        start = source.start[first]
+        end = source.end[last - 1] if last > first else start
+        if kind in ("sign", "dropped", "half", "value", "comparison", "index", "swapped") and not source.in_function(first):
+            return
+        if source.excluded(first) or text[start:end] == new:
+            return
+        found.setdefault((start, end, new), Site(path, start, end, new, kind, text.count("\n", 0, start) + 1))
+
+    rng = random.Random(path)
+    for find in (_numbers, _operators, _words, _indices, _arguments, _values):
+        find(source, rng, add)
+    return [found[key] for key in sorted(found)]
+
+
+def draw(all_sites, seed):
+    """The sites in the order of a seed: kinds by their weight, a second one of a line only after all lines had one."""
+    rng = random.Random(seed)
+    later, lines = [], set()
+    by_kind = {kind: [] for kind in KINDS}
+    for site in all_sites:
+        by_kind[site.kind].append(site)
+    for group in by_kind.values():
+        rng.shuffle(group)
+    while any(by_kind.values()):
+        kinds = [kind for kind, group in by_kind.items() if group]
+        site = by_kind[rng.choices(kinds, [KINDS[k] for k in kinds])[0]].pop()
+        if (site.path, site.line) in lines:
+            later.append(site)
+        else:
+            lines.add((site.path, site.line))
+            yield site
+    yield from later

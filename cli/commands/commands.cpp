@@ -18,7 +18,6 @@
 #include "cli/results/json.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/verdict_json.hpp"
-#include "models/least_squares/linear_methods/tuning.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
@@ -405,7 +404,7 @@ Status modes(const Context& context, const std::string& path) {
 Status tune(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   const Loaded loaded = load(context, path);
-  return print_findings(context, target, loaded, models::least_squares::tune(loaded.provenance.experiment));
+  return print_findings(context, target, loaded, models::find(loaded.provenance.experiment).tune(loaded.provenance.experiment));
 }
 
 namespace {

@@ -233,11 +233,8 @@ class FiniteDataModel final : public Model {
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    for (const char* unused : {"initial", "tune"})
-      if (!table.table_or_empty(unused).keys().empty())
-        throw table.error(unused, "this model does not read this section; leave it out");
     const Values values = settings::read(table.table_or_empty("data"), data_keys());
     auto data = std::make_shared<FiniteData>();
     const std::string& law = values.text("law");
@@ -270,9 +267,7 @@ class FiniteDataModel final : public Model {
     if (method.bands && method.name != "exact") throw theory.error("bands", "only method = \"exact\" has them");
     if (method.bands && data->sampling == Sampling::shuffle)
       throw theory.error("bands", "are of fresh batches; shuffled passes have none");
-    std::vector<std::string> shared_keys;
-    for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
-    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
     return std::make_unique<FiniteDataProblem>(std::move(data), method, monte_carlo.text("sampler"), table);
   }
 

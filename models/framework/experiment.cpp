@@ -11,10 +11,10 @@ using settings::Parameter;
 
 namespace {
 
-/// Sections that some part of the program reads; everything else at the top level is a slip.
+/// Sections that some model or part of the program reads; everything else at the top level is a slip.
 const std::vector<std::string>& section_names() {
   static const std::vector<std::string> names{"spectrum", "noise",  "data",        "optimizer", "schedule", "initial",
-                                              "time",     "theory", "monte_carlo", "verdict",   "output",   "tune"};
+                                              "time",     "theory", "monte_carlo", "verdict",   "tune"};
   return names;
 }
 
@@ -60,6 +60,11 @@ Time read_time(const settings::Table& table) {
 }
 
 }  // namespace
+
+std::span<const std::string> common_keys() {
+  static const std::vector<std::string> keys{"title", "model", "time", "theory", "monte_carlo", "verdict"};
+  return keys;
+}
 
 const std::vector<Parameter>& root_parameters() {
   static const std::vector<Parameter> parameters{

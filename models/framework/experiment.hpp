@@ -31,6 +31,8 @@ struct Experiment {
   MonteCarlo monte_carlo;
 };
 
+/// Keys and sections that every experiment may have, whatever its model.
+std::span<const std::string> common_keys();
 /// Parameters of the common sections, for `edgewise describe`.
 const std::vector<settings::Parameter>& root_parameters();
 const std::vector<settings::Parameter>& time_parameters();

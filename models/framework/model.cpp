@@ -1,5 +1,6 @@
 #include "models/framework/model.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,23 @@ class Separate final : public ReplicaGroup {
 
 std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const {
   return std::make_unique<Separate>(*this, seed, first, count);
+}
+
+std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
+  const std::span<const std::string> mine = sections();
+  for (const std::string& section : experiment.table.keys()) {
+    if (std::ranges::find(common_keys(), section) != common_keys().end()) continue;
+    if (std::ranges::find(mine, section) == mine.end())
+      throw experiment.table.error(section,
+                                   "model " + description().name + " does not read this section; leave it out");
+  }
+  read_monte_carlo(experiment.table, monte_carlo_parameters());
+  settings::read(experiment.table.table_or_empty("theory"), theory_parameters());
+  return build(experiment);
+}
+
+std::vector<Finding> Model::tune(const Experiment& experiment) const {
+  throw experiment.table.error("tune", "tuning is not offered for model " + description().name);
 }
 
 const Column* Trajectory::find(std::string_view name) const {

@@ -2,7 +2,7 @@
 /// \file
 /// What a model is: a learning problem with an optimizer, which has a theory, a simulation and named observables.
 ///
-/// To add a model: one file in this folder that implements `Model` and `Problem`, and one line in
+/// To add a model: a folder beside this one that implements `Model` and `Problem`, and one line in
 /// `models/registry.cpp`.
 #include <cstdint>
 #include <functional>
@@ -149,7 +149,14 @@ class Model {
   virtual std::span<const settings::Parameter> theory_parameters() const { return {}; }
   /// Parameters of the section [monte_carlo] that only this model reads.
   virtual std::span<const settings::Parameter> monte_carlo_parameters() const { return {}; }
-  virtual std::unique_ptr<Problem> prepare(const Experiment& experiment) const = 0;
+  /// The experiment's problem. \throws settings::Error for bad values, and for sections that this model does not read.
+  std::unique_ptr<Problem> prepare(const Experiment& experiment) const;
+  /// What `edgewise tune` does with the section [tune]. \throws settings::Error; by default because it is not offered.
+  virtual std::vector<Finding> tune(const Experiment& experiment) const;
+
+ protected:
+  /// Reads the model's own sections; the framework has refused all others.
+  virtual std::unique_ptr<Problem> build(const Experiment& experiment) const = 0;
 };
 
 /// Every model, in the order `edgewise list models` prints them (models/registry.cpp).

@@ -11,6 +11,7 @@
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
+#include "models/least_squares/linear_methods/tuning.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "spectra/kinds.hpp"
@@ -237,7 +238,8 @@ class LeastSquaresModel final : public Model {
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+  std::vector<Finding> tune(const Experiment& experiment) const override { return tune_experiment(experiment); }
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
     LinearProblem linear;
     const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);

@@ -385,9 +385,8 @@ class MatrixModel final : public Model {
   std::vector<ClosedForm> closed_forms() const override { return matrix_closed_forms(); }
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
 
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    if (table.has("initial")) throw table.error("initial", "this model starts at W = 0; leave the section out");
     auto problem = std::make_shared<MatrixLeastSquares>();
     problem->time = experiment.time;
     problem->spectrum = read_spectrum(table);

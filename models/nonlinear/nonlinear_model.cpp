@@ -244,7 +244,7 @@ std::span<const Parameter> NonlinearModel::monte_carlo_parameters() const {
   return monte_carlo_keys();
 }
 
-std::unique_ptr<Problem> NonlinearModel::prepare(const Experiment& experiment) const {
+std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) const {
   const Table& table = experiment.table;
   if (table.has("initial")) throw table.error("initial", "this model starts at theta = 0; leave the section out");
   auto problem = std::make_shared<NonlinearProblem>();

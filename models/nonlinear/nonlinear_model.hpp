@@ -30,7 +30,7 @@ class NonlinearModel final : public Model {
   std::vector<ClosedForm> closed_forms() const override { return class_.closed_forms(); }
   std::span<const settings::Parameter> theory_parameters() const override;
   std::span<const settings::Parameter> monte_carlo_parameters() const override;
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override;
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override;
 
  private:
   NonlinearClass class_;

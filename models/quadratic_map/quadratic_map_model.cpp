@@ -351,11 +351,8 @@ class QuadraticMapModel final : public Model {
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    for (const char* unused : {"spectrum", "noise", "schedule", "tune"})
-      if (!table.table_or_empty(unused).keys().empty())
-        throw table.error(unused, "this model does not read this section; leave it out");
     const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), "gd");
 
     QuadraticRegression problem = read_regression(table);
@@ -374,9 +371,7 @@ class QuadraticMapModel final : public Model {
     options.outcome.max_steps = static_cast<std::uint64_t>(theory.integer("limit_steps"));
     options.outcome.max_period = static_cast<std::size_t>(theory.integer("max_period"));
     options.rtol = theory.number("rtol");
-    std::vector<std::string> shared_keys;
-    for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
-    const Values monte_carlo = settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys);
+    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
     options.rotated = monte_carlo.text("sampler") == "rotated";
     return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options,
                                                  Table(table.origin(), ""));

@@ -270,7 +270,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   problem.batch = whole(values, "batch");
 }
 
-void read_monte_carlo(const Values& values, QuadraticProblem& problem) {
+void read_simulation(const Values& values, QuadraticProblem& problem) {
   problem.tensor = values.text("tensor");
   if (values.given("memory_limit")) problem.memory_limit = gib * values.number("memory_limit");
   const std::string& norms = values.text("kernel_norms");
@@ -352,11 +352,8 @@ class QuadraticModel final : public Model {
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
-  std::unique_ptr<Problem> prepare(const Experiment& experiment) const override {
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    for (const char* section : {"spectrum", "noise", "initial"})
-      if (table.has(section))
-        throw table.error(section, "this model has none: its data are drawn as [data] says, theta = 0 at the start");
     auto problem = std::make_shared<QuadraticProblem>();
     problem->time = experiment.time;
     problem->replicas = experiment.monte_carlo.replicas;
@@ -366,9 +363,7 @@ class QuadraticModel final : public Model {
     std::unique_ptr<ingredients::Schedule> schedule =
         ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     if (!schedule->constant()) problem->schedule = std::move(schedule);
-    std::vector<std::string> shared_keys;
-    for (const Parameter& p : models::monte_carlo_parameters()) shared_keys.push_back(p.name);
-    read_monte_carlo(settings::read(table.table_or_empty("monte_carlo"), monte_carlo_keys(), shared_keys), *problem);
+    read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
     const QuadraticTheory theory = read_quadratic_theory(settings::read(table.table_or_empty("theory"), theory_keys()));
     return std::make_unique<QuadraticExperiment>(problem, theory, Table(table.origin(), ""));
   }

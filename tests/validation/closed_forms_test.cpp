@@ -27,7 +27,7 @@ class Fake final : public models::Model {
         {"fake/throws", "1", "s", 1,
          []() -> std::pair<double, double> { throw std::runtime_error("no convergence"); }}};
   }
-  std::unique_ptr<models::Problem> prepare(const models::Experiment&) const override { return nullptr; }
+  std::unique_ptr<models::Problem> build(const models::Experiment&) const override { return nullptr; }
 
  private:
   settings::Description description_;

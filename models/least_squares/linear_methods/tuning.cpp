@@ -122,9 +122,8 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
   return out;
 }
 
-std::vector<Finding> tune(const Experiment& experiment) {
+std::vector<Finding> tune_experiment(const Experiment& experiment) {
   const settings::Table section = experiment.table.table_or_empty("tune");
-  if (experiment.model != "least-squares") throw section.error("", "tuning is offered for model least-squares");
   const LinearProblem problem = read_linear_problem(experiment);
   std::vector<settings::Parameter> parameters{
       settings::integer("evaluations", "solves spent, the same for every method that is compared")

@@ -41,7 +41,7 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
 
 /// `edgewise tune`: the search that the section [tune] of an experiment asks for. Keys evaluations, samples,
 /// observable, and NAME = [from, to] for every hyperparameter to tune. \throws settings::Error.
-std::vector<Finding> tune(const Experiment& experiment);
+std::vector<Finding> tune_experiment(const Experiment& experiment);
 
 /// The observable at the end of the budget; infinite when the run diverges.
 double value_at_budget(const LinearProblem& problem, const TuneOptions& options, std::uint64_t* steps = nullptr);

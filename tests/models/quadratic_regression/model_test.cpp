@@ -198,7 +198,7 @@ TEST_CASE("bad input is named") {
                                   "[monte_carlo]\nkernel_norms = 'exact'")),
               "SAM has none"));
   CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[spectrum]\nkind = 'isotropic'\ndimension = 3")),
-              "spectrum: this model has none"));
+              "spectrum: model quadratic-regression does not read this section"));
   CHECK(
       holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\ntensor = 'stored'\nmemory_limit = 1e-6"),
                      false, true),

@@ -150,7 +150,7 @@ TEST_CASE("divergence ends the trajectory, and a half round is said") {
 }
 
 TEST_CASE("tuning by the section [tune]") {
-  const auto findings = models::least_squares::tune(experiment_of(
+  const auto findings = models::least_squares::tune_experiment(experiment_of(
       lookahead + "[tune]\nevaluations = 60\nlearning_rate = [0.01, 1]\nouter_learning_rate = [0.1, 2]\n"));
   CHECK(findings[0].name == "learning_rate");
   CHECK(findings[1].name == "outer_learning_rate");
@@ -158,7 +158,7 @@ TEST_CASE("tuning by the section [tune]") {
   CHECK(std::get<double>(findings[2].value) <= last(prepare(lookahead)->solve(), "excess_mse"));
   const auto refused = [&](const std::string& more, const char* part) {
     try {
-      models::least_squares::tune(experiment_of(lookahead + more));
+      models::least_squares::tune_experiment(experiment_of(lookahead + more));
       FAIL("no error");
     } catch (const settings::Error& e) {
       CHECK(holds(e.what(), part));

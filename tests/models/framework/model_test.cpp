@@ -1,0 +1,70 @@
+// What the framework does for every model: it refuses what the model does not read.
+#include "models/framework/model.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+using namespace edgewise;
+using namespace edgewise::models;
+
+namespace {
+
+std::string error_of(const std::string& text) {
+  try {
+    const Experiment experiment = read_experiment(settings::read_text(text, "f.toml"));
+    find(experiment).prepare(experiment);
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+const char* const needed = "\n[time]\nsteps = 1\n";
+
+}  // namespace
+
+TEST_CASE("a section that the model does not read is an error, whatever the model") {
+  const std::vector<std::string> sections = {"spectrum", "noise", "data", "optimizer", "schedule", "initial", "tune"};
+  std::size_t refused = 0;
+  for (const Model* model : all()) {
+    const auto read = model->sections();
+    for (const std::string& section : sections) {
+      if (std::ranges::find(read, section) != read.end()) continue;
+      ++refused;
+      const std::string& name = model->description().name;
+      CHECK(error_of("model = \"" + name + "\"\n[" + section + "]\nx = 1" + needed) ==
+            "f.toml: " + section + ": model " + name + " does not read this section; leave it out");
+    }
+  }
+  CHECK(refused >= 12);
+}
+
+TEST_CASE("nobody reads [output]") {
+  CHECK(error_of(std::string("model = \"least-squares\"\n[output]\nx = 1") + needed).find("output: unknown") !=
+        std::string::npos);
+}
+
+TEST_CASE("unknown keys of [monte_carlo] and [theory] are errors, whatever the model") {
+  for (const Model* model : all())
+    for (const char* section : {"monte_carlo", "theory"}) {
+      CAPTURE(model->description().name);
+      const std::string error =
+          error_of("model = \"" + model->description().name + "\"\n[" + section + "]\nrplicas = 1" + needed);
+      CHECK(error.find(std::string("f.toml: ") + section + ".rplicas: unknown key") == 0);
+    }
+}
+
+TEST_CASE("tuning is refused by a model that has none") {
+  for (const Model* model : all()) {
+    const auto read = model->sections();
+    if (std::ranges::find(read, "tune") != read.end()) continue;
+    const Experiment experiment =
+        read_experiment(settings::read_text("model = \"" + model->description().name + "\"" + needed, "f.toml"));
+    CHECK_THROWS_WITH_AS(model->tune(experiment),
+                         ("f.toml: tune: tuning is not offered for model " + model->description().name).c_str(),
+                         settings::Error);
+  }
+}

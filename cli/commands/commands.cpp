@@ -404,7 +404,8 @@ Status modes(const Context& context, const std::string& path) {
 Status tune(const Context& context, const std::string& path) {
   const Target target = target_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   const Loaded loaded = load(context, path);
-  return print_findings(context, target, loaded, models::find(loaded.provenance.experiment).tune(loaded.provenance.experiment));
+  return print_findings(context, target, loaded,
+                        models::find(loaded.provenance.experiment).tune(loaded.provenance.experiment));
 }
 
 namespace {

@@ -16,7 +16,7 @@
 #include "settings/settings.hpp"
 
 #ifdef EDGEWISE_MPI
-#include <mpi.h>
+#include "cli/commands/mpi_library.hpp"
 #endif
 
 namespace edgewise::cli {

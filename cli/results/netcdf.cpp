@@ -1,13 +1,13 @@
 #include "cli/results/netcdf.hpp"
 
 #include <fmt/format.h>
-#include <netcdf.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
 
 #include "cli/results/netcdf_file.hpp"
+#include "cli/results/netcdf_library.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

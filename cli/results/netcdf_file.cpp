@@ -1,8 +1,8 @@
 #include "cli/results/netcdf_file.hpp"
 
 #include <fmt/format.h>
-#include <netcdf.h>
 
+#include "cli/results/netcdf_library.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {

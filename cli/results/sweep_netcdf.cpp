@@ -1,12 +1,12 @@
 #include "cli/results/sweep_netcdf.hpp"
 
 #include <fmt/format.h>
-#include <netcdf.h>
 
 #include <algorithm>
 #include <set>
 
 #include "cli/results/netcdf_file.hpp"
+#include "cli/results/netcdf_library.hpp"
 #include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <cmath>
 #include <string>
 
 #include "settings/settings.hpp"
@@ -12,7 +11,7 @@ using edgewise::cli::LateLibrary;
 
 TEST_CASE("a function of a library that was not linked") {
   const LateLibrary mathematics("libm.so.6");
-  CHECK(late_function<double (*)(double)>(mathematics, "cbrt")(27) == std::cbrt(27.0));
+  CHECK(late_function<double (*)(double)>(mathematics, "trunc")(2.5) == 2);
 }
 
 TEST_CASE("a library or a function that is not there is one clear line") {

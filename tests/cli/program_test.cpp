@@ -35,7 +35,7 @@ void check_refused(const std::vector<std::string>& arguments, const std::vector<
 }  // namespace
 
 TEST_CASE("help and version") {
-  CHECK(run({"--version"}).out == "edgewise 0.1.0\n");
+  CHECK(run({"--version"}).out == "edgewise 0.2.0\n");
   const auto help = run({"--help"});
   CHECK(help.status == 0);
   for (const char* command :

@@ -1,0 +1,180 @@
+// Gradients against central differences of the recursion itself, to the error that those have.
+#include "solvers/adjoint.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+#include <stdexcept>
+#include <vector>
+
+using namespace edgewise::solvers;
+
+namespace {
+
+/// SGD on least squares: rate 2 c l - c^2 l^2 (1 + g), source g c^2 l (p + s), p = sum l_i M_i; parameters (g, s) and l.
+struct Sgd : ControlledModes {
+  std::vector<double> lambda, eta;
+  double g = 0.25, s = 0.3;
+  std::size_t size() const override { return lambda.size(); }
+  std::span<const double> weights(std::size_t) const override { return lambda; }
+  double c(double t) const { return eta[static_cast<std::size_t>(t)]; }
+  void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override {
+    for (std::size_t i = 0; i < lambda.size(); ++i) {
+      const double x = c(t) * lambda[i];
+      rate[i] = 2 * x - x * x * (1 + g);
+      source[i] = g * c(t) * x * (p[0] + s);
+    }
+  }
+  void sensitivity(double t, std::span<const double>, std::span<const double>, std::span<double> u) const override {
+    for (std::size_t i = 0; i < lambda.size(); ++i) u[i] = g * c(t) * c(t) * lambda[i];
+  }
+  bool affine() const override { return true; }
+  bool autonomous() const override { return false; }
+  std::size_t parameters() const override { return 2 + lambda.size(); }
+  void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
+                 std::span<double> by_control, std::span<double> by_parameter) const override {
+    const double e = c(t);
+    for (std::size_t i = 0; i < lambda.size(); ++i) {
+      const double l = lambda[i];
+      by_control[0] += a[i] * (-(2 * l - 2 * e * l * l * (1 + g)) * M[i] + 2 * g * e * l * (p[0] + s));
+      by_parameter[0] += a[i] * (e * e * l * l * M[i] + e * e * l * (p[0] + s));
+      by_parameter[1] += a[i] * g * e * e * l;
+      by_parameter[2 + i] += a[i] * (-(2 * e - 2 * e * e * l * (1 + g)) * M[i] + g * e * e * (p[0] + s));
+    }
+  }
+};
+
+/// Two shared scalars in a nonlinear law, two controls a step: rate = c_0 w_i sqrt(p_0), source = c_1 p_1 / (1 + p_0).
+struct TwoScalars : ControlledModes {
+  std::vector<double> first{1.0, 0.5, 0.25}, second{0.2, 0.3, 0.1}, control;
+  std::size_t size() const override { return 3; }
+  std::size_t shared() const override { return 2; }
+  std::size_t controls() const override { return 2; }
+  std::span<const double> weights(std::size_t l) const override { return l == 0 ? first : second; }
+  const double* at(double t) const { return control.data() + 2 * static_cast<std::size_t>(t); }
+  void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override {
+    for (std::size_t i = 0; i < 3; ++i) {
+      rate[i] = at(t)[0] * first[i] * std::sqrt(p[0]);
+      source[i] = at(t)[1] * p[1] / (1 + p[0]);
+    }
+  }
+  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override {
+    for (std::size_t i = 0; i < 3; ++i) {
+      u[i] = -at(t)[0] * first[i] * M[i] / (2 * std::sqrt(p[0])) - at(t)[1] * p[1] / ((1 + p[0]) * (1 + p[0]));
+      u[3 + i] = at(t)[1] / (1 + p[0]);
+    }
+  }
+  bool affine() const override { return false; }
+  bool autonomous() const override { return false; }
+  void pull_back(double, std::span<const double> p, std::span<const double> M, std::span<const double> a,
+                 std::span<double> by_control, std::span<double>) const override {
+    for (std::size_t i = 0; i < 3; ++i) {
+      by_control[0] -= a[i] * first[i] * std::sqrt(p[0]) * M[i];
+      by_control[1] += a[i] * p[1] / (1 + p[0]);
+    }
+  }
+};
+
+/// J by the recursion alone.
+double value(const CoupledModes& system, const std::vector<double>& start, std::uint64_t steps, const Functional& phi) {
+  std::vector<std::uint64_t> at;
+  for (std::uint64_t k = 0; k <= steps; ++k) at.push_back(k);
+  const RecursionSolution run = follow(system, start, at);
+  double sum = 0;
+  std::vector<double> slope(system.shared());
+  for (std::uint64_t k = 0; k <= steps; ++k) sum += phi(k, run.shared[k], slope);
+  return sum;
+}
+
+/// dJ/dx by central differences of fourth order: error some 1e-10 here.
+double difference(double& x, const std::function<double()>& J) {
+  const double at = x, h = 1e-3 * std::max(std::abs(at), 0.1);
+  const auto of = [&](double shift) {
+    x = at + shift;
+    const double out = J();
+    x = at;
+    return out;
+  };
+  return (8 * (of(h) - of(-h)) - (of(2 * h) - of(-2 * h))) / (12 * h);
+}
+
+void check(double computed, double expected) {
+  CHECK(computed == doctest::Approx(expected).epsilon(1e-7).scale(1e-2));
+}
+
+/// Of the whole trajectory: a weighted sum of log p.
+double weighted_log(std::uint64_t k, std::span<const double> p, std::span<double> slope) {
+  const double weight = 1 / (1.0 + static_cast<double>(k));
+  slope[0] = weight / p[0];
+  return weight * std::log(p[0]);
+}
+
+}  // namespace
+
+TEST_CASE("SGD: by every rate, by hyperparameters, by the spectrum, by the start") {
+  for (const std::uint64_t steps : {1, 2, 3, 16, 17, 40}) {
+    CAPTURE(steps);
+    Sgd system;
+    system.lambda = {1.0, 0.4, 0.4, 0.01};
+    for (std::uint64_t k = 0; k < steps; ++k) system.eta.push_back(0.3 + 0.2 * std::cos(static_cast<double>(k)));
+    std::vector<double> start{1.0, 0.5, 2.0, 3.0};
+    for (const Functional& phi : {final_scalar(steps), Functional(weighted_log)}) {
+      const Gradient found = gradient(system, start, steps, phi);
+      const auto J = [&] { return value(system, start, steps, phi); };
+      CHECK(found.value == doctest::Approx(J()).epsilon(1e-13));
+      for (std::uint64_t k = 0; k < steps; ++k) check(found.by_control[k], difference(system.eta[k], J));
+      check(found.by_parameter[0], difference(system.g, J));
+      check(found.by_parameter[1], difference(system.s, J));
+      for (std::size_t i = 0; i < 4; ++i) {
+        // lambda is a coefficient and a weight.
+        check(found.by_parameter[2 + i] + found.by_weight[i], difference(system.lambda[i], J));
+        check(found.by_start[i], difference(start[i], J));
+      }
+    }
+  }
+}
+
+TEST_CASE("a nonlinear law of two shared scalars with two controls a step") {
+  constexpr std::uint64_t steps = 11;
+  TwoScalars system;
+  for (std::uint64_t k = 0; k < 2 * steps; ++k) system.control.push_back(0.1 + 0.01 * static_cast<double>(k % 7));
+  std::vector<double> start{1.0, 2.0, 0.5};
+  const Functional phi = [](std::uint64_t k, std::span<const double> p, std::span<double> slope) {
+    slope[0] = k == 5 ? 2 * p[0] : 0;
+    slope[1] = k == steps ? 1 : 0;
+    return (k == 5 ? p[0] * p[0] : 0) + (k == steps ? p[1] : 0);
+  };
+  const Gradient found = gradient(system, start, steps, phi);
+  const auto J = [&] { return value(system, start, steps, phi); };
+  for (std::size_t k = 0; k < system.control.size(); ++k) check(found.by_control[k], difference(system.control[k], J));
+  for (std::size_t i = 0; i < 3; ++i) {
+    check(found.by_start[i], difference(start[i], J));
+    check(found.by_weight[3 + i], difference(system.second[i], J));  // `second` is a weight only
+  }
+}
+
+TEST_CASE("no step, no gradient by a control") {
+  Sgd system;
+  system.lambda = {2.0};
+  const std::vector<double> start{3.0};
+  const Gradient found = gradient(system, start, 0, final_scalar(0));
+  CHECK(found.value == 6);
+  CHECK(found.by_start == std::vector<double>{2.0});
+  CHECK(found.by_weight == std::vector<double>{3.0});
+  CHECK(found.by_control.empty());
+}
+
+TEST_CASE("a diverging trajectory and a wrong start are told") {
+  Sgd system;
+  system.lambda = {1.0};
+  system.eta.assign(800, 1e6);
+  const std::vector<double> one{1.0}, two{1.0, 1.0};
+  CHECK_THROWS_WITH_AS(gradient(system, one, 800, final_scalar(800)), "the trajectory diverges: it has no gradient",
+                       std::runtime_error);
+  CHECK_THROWS_WITH_AS(gradient(system, two, 1, final_scalar(1)), "the gradient needs one initial value per mode",
+                       std::invalid_argument);
+}

@@ -48,7 +48,7 @@ Ended interrupt_after(std::vector<std::string> arguments, const std::string& err
 
 }  // namespace
 
-TEST_CASE("Ctrl-C keeps the replicas that are finished") {
+TEST_CASE("Ctrl-C keeps the replicas that are finished" * doctest::test_suite("threads")) {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);
   // Short replicas, and hours of them.
@@ -68,7 +68,7 @@ TEST_CASE("Ctrl-C keeps the replicas that are finished") {
   CHECK(kept.get("replicas_asked") == "1000000");
 }
 
-TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line") {
+TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line" * doctest::test_suite("threads")) {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);
   const Ended ended = interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "time.steps=1000000000000"},

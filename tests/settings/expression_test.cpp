@@ -219,7 +219,7 @@ TEST_CASE("arithmetic is that of doubles") {
   }));
 }
 
-TEST_CASE("one formula, many threads") {
+TEST_CASE("one formula, many threads" * doctest::test_suite("threads")) {
   const Expression formula("x * x + y", {"x", "y"});
   std::atomic<int> wrong = 0;
   {

@@ -97,7 +97,7 @@ TEST_CASE("rows are centred pixels / 255, targets are standardised or centred in
   CHECK(load(folder.options("label", 15))->rows == 15);
 }
 
-TEST_CASE("one copy per options, also when asked for at the same time") {
+TEST_CASE("one copy per options, also when asked for at the same time" * doctest::test_suite("threads")) {
   const Folder folder;
   std::vector<std::shared_ptr<const Measured>> got(4);
   {

@@ -75,7 +75,7 @@ models::Experiment experiment(std::vector<std::uint64_t> at, std::uint64_t repli
 
 }  // namespace
 
-TEST_CASE("observations are stored by replica, and reduced") {
+TEST_CASE("observations are stored by replica, and reduced" * doctest::test_suite("threads")) {
   const Sample sample = run(Counting(false), experiment({0, 3, 1000}, 10), {});
   CHECK(sample.steps == std::vector<std::uint64_t>{0, 3, 1000});
   CHECK(sample.replicas == 10);
@@ -94,7 +94,7 @@ TEST_CASE("observations are stored by replica, and reduced") {
   CHECK(sample.diverged == 0);
 }
 
-TEST_CASE("the same bits for any number of threads, and any replica replayed alone") {
+TEST_CASE("the same bits for any number of threads, and any replica replayed alone" * doctest::test_suite("threads")) {
   const Isotropic p;
   const IsotropicSimulation simulation(p);
   const auto e = p.experiment(37, 5);
@@ -131,7 +131,7 @@ TEST_CASE("simulated means and deviations are the exact ones") {
   }
 }
 
-TEST_CASE("diverged replicas are counted, and the record ends before the first") {
+TEST_CASE("diverged replicas are counted, and the record ends before the first" * doctest::test_suite("threads")) {
   const Sample sample = run(Counting(true), experiment({0, 3, 9, 10, 1000}, 12), {});
   CHECK(sample.diverged == 3);
   CHECK(sample.steps == std::vector<std::uint64_t>{0, 3, 9});
@@ -142,7 +142,7 @@ TEST_CASE("diverged replicas are counted, and the record ends before the first")
   CHECK(sample.warnings[1] == "3 of 12 replicas diverged, the first by step 10; statistics end before it");
 }
 
-TEST_CASE("replicas in groups are recorded as those one by one") {
+TEST_CASE("replicas in groups are recorded as those one by one" * doctest::test_suite("threads")) {
   for (const bool diverge : {false, true}) {
     const Sample single = run(Counting(diverge), experiment({0, 3, 10, 1000}, 13), {});
     for (const std::uint64_t size : {2u, 5u, 13u, 50u}) {
@@ -155,7 +155,7 @@ TEST_CASE("replicas in groups are recorded as those one by one") {
   }
 }
 
-TEST_CASE("a stop keeps what is finished and marks the result") {
+TEST_CASE("a stop keeps what is finished and marks the result" * doctest::test_suite("threads")) {
   std::atomic<bool> stop{false};
   const Sample sample = run(Counting(false, &stop), experiment({0, 1000}, 10), {.threads = 1, .stop = &stop});
   CHECK(sample.interrupted);
@@ -172,7 +172,7 @@ TEST_CASE("a stop keeps what is finished and marks the result") {
   CHECK(nothing.replicas == 0);
 }
 
-TEST_CASE("progress increases to one") {
+TEST_CASE("progress increases to one" * doctest::test_suite("threads")) {
   double last = 0;
   std::mutex mutex;
   RunOptions options;
@@ -193,7 +193,7 @@ TEST_CASE("a run that would not fit in memory is refused before it starts") {
       settings::Error);
 }
 
-TEST_CASE("an error inside a replica comes out") {
+TEST_CASE("an error inside a replica comes out" * doctest::test_suite("threads")) {
   CHECK_THROWS_WITH(run(Counting(false, nullptr, true), experiment({0, 1}, 10), {.threads = 2}), "replica 3 failed");
 }
 

@@ -59,7 +59,8 @@ class Elsewhere final : public SweepPeers {
 
 }  // namespace
 
-TEST_CASE("the same bits for any number of threads, with others or without; the store has what the table has") {
+TEST_CASE("the same bits for any number of threads, with others or without; the store has what the table has" *
+          doctest::test_suite("threads")) {
   const Folder folder;
   const Sweep sweep = sweep_of(small_sweep);
   SweepTable alone = sweep.table();
@@ -90,7 +91,7 @@ TEST_CASE("the same bits for any number of threads, with others or without; the 
     }
 }
 
-TEST_CASE("cells that others lose are missing, not wrong") {
+TEST_CASE("cells that others lose are missing, not wrong" * doctest::test_suite("threads")) {
   const Folder folder;
   const Sweep sweep = sweep_of(small_sweep);
   Elsewhere elsewhere(sweep, true);
@@ -103,7 +104,7 @@ TEST_CASE("cells that others lose are missing, not wrong") {
   CHECK(done == sweep.cells() - elsewhere.taken);
 }
 
-TEST_CASE("a stop keeps what is finished") {
+TEST_CASE("a stop keeps what is finished" * doctest::test_suite("threads")) {
   const Folder folder;
   const Sweep sweep = sweep_of(small_sweep, {"axis.eta.count=2000"});
   std::atomic<bool> stop{false};
@@ -126,7 +127,7 @@ TEST_CASE("a stop keeps what is finished") {
   CHECK(same(kept, table));
 }
 
-TEST_CASE("a pool asks for as many cells as it can use") {
+TEST_CASE("a pool asks for as many cells as it can use" * doctest::test_suite("threads")) {
   const Sweep sweep = sweep_of(small_sweep);
   SweepPool pool(sweep, 3);
   CHECK(pool.threads() == 3);

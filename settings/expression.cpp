@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::settings {
 
@@ -78,7 +79,7 @@ void refuse_assignment(const std::string& formula) {
     const bool first = i + 1 < formula.size() && formula[i + 1] == '=';
     if (!second && !first)
       throw std::invalid_argument(
-          fmt::format("\"{}\" cannot be read: a single = at position {}; write == to compare", formula, i));
+          fmt::format("\"{}\" cannot be read: a single = at position {}; write == to compare", shown(formula, 120), i));
     if (first) ++i;
   }
 }
@@ -118,20 +119,58 @@ struct Expression::Impl {
       parser.SetExpr(formula);
       parser.Eval();
       if (parser.GetNumResults() != 1)
-        throw std::invalid_argument(fmt::format("\"{}\" cannot be read: it has {} values, separated by commas", formula,
-                                                parser.GetNumResults()));
+        throw std::invalid_argument(fmt::format("\"{}\" cannot be read: it has {} values, separated by commas",
+                                                shown(formula, 120), parser.GetNumResults()));
     } catch (const mu::Parser::exception_type& error) {
       throw std::invalid_argument(message(error));
     }
   }
 
+  /// In our own words: the parser's name its internals.
   std::string message(const mu::Parser::exception_type& error) const {
-    if (error.GetCode() == mu::ecUNASSIGNABLE_TOKEN)
-      return fmt::format("'{}' in \"{}\" is not known here; known: {}{}", error.GetToken(), formula, join(variables),
-                         suggestion(error.GetToken(), variables));
-    std::string text = error.GetMsg();
-    while (!text.empty() && (text.back() == '.' || text.back() == '\n')) text.pop_back();
-    return fmt::format("\"{}\" cannot be read: {}", formula, text);
+    const std::string token = shown(error.GetToken()), whole = shown(formula, 120);
+    const auto unread = [&](const std::string& why) { return fmt::format("\"{}\" cannot be read: {}", whole, why); };
+    const std::string where = fmt::format(" at position {}", error.GetPos());
+    switch (error.GetCode()) {
+      case mu::ecUNASSIGNABLE_TOKEN:
+        return fmt::format("'{}' in \"{}\" is not known here; known: {}{}", token, whole, join(variables),
+                           suggestion(error.GetToken(), variables));
+      case mu::ecUNEXPECTED_EOF:
+        return unread("it ends where something must follow");
+      case mu::ecMISSING_PARENS:
+        return unread("a ( is not closed");
+      case mu::ecUNEXPECTED_PARENS:
+        return unread(fmt::format("'{}'{} has no counterpart or no place there", token, where));
+      case mu::ecTOO_MANY_PARAMS:
+      case mu::ecTOO_FEW_PARAMS:
+        return unread(fmt::format("'{}'{} is given too {} values", token, where,
+                                  error.GetCode() == mu::ecTOO_FEW_PARAMS ? "few" : "many"));
+      case mu::ecUNEXPECTED_ARG_SEP:
+        return unread("a comma" + where + " has no place there");
+      case mu::ecUNEXPECTED_OPERATOR:
+      case mu::ecUNEXPECTED_VAL:
+      case mu::ecUNEXPECTED_VAR:
+      case mu::ecUNEXPECTED_FUN:
+      case mu::ecUNEXPECTED_ARG:
+        return unread(fmt::format("'{}'{} has no place there; is an operator or a value missing?", token, where));
+      case mu::ecUNEXPECTED_STR:
+      case mu::ecUNTERMINATED_STRING:
+      case mu::ecSTR_RESULT:
+      case mu::ecSTRING_EXPECTED:
+      case mu::ecVAL_EXPECTED:
+        return unread("texts have no place in a formula");
+      case mu::ecMISSING_ELSE_CLAUSE:
+      case mu::ecMISPLACED_COLON:
+      case mu::ecUNEXPECTED_CONDITIONAL:
+        return unread("a choice is written condition ? value : other value");
+      case mu::ecEXPRESSION_TOO_LONG:
+      case mu::ecIDENTIFIER_TOO_LONG:
+        return unread("it is too long");
+      case mu::ecINVALID_CHARACTERS_FOUND:
+        return unread("it holds letters that no formula has");
+      default:
+        return unread(token.empty() ? "no formula is written so" : fmt::format("at '{}'{}", token, where));
+    }
   }
 };
 

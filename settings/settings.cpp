@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <numeric>
 
+#include "settings/shown.hpp"
+
 namespace edgewise::settings {
 
 // ---- tables ---------------------------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ Table& Table::append_table(const std::string& key) {
 }
 
 Error Table::error(std::string_view key, std::string_view message) const {
-  const std::string where = key.empty() ? path_ : dotted(path_, key);
+  const std::string where = shown(key.empty() ? path_ : dotted(path_, key), 120);
   if (where.empty()) return Error(fmt::format("{}: {}", origin_, message));
   return Error(fmt::format("{}: {}: {}", origin_, where, message));
 }
@@ -315,8 +317,8 @@ void check(const Table& table, const Parameter& p, const Value& value) {
     for (double x : *xs) check_range(table, p, x);
   if (const auto* word = std::get_if<std::string>(&value); word && !p.accepted.empty())
     if (std::find(p.accepted.begin(), p.accepted.end(), *word) == p.accepted.end())
-      throw table.error(p.name,
-                        fmt::format("'{}' is not one of {}{}", *word, join(p.accepted), suggestion(*word, p.accepted)));
+      throw table.error(p.name, fmt::format("'{}' is not one of {}{}", shown(*word), join(p.accepted),
+                                            suggestion(*word, p.accepted)));
 }
 
 }  // namespace
@@ -344,7 +346,8 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
     const Value* value = table.find(p.name);
     const auto typed = value ? converted(*value, p.type) : std::nullopt;
     if (!typed)
-      throw table.error(p.name, fmt::format("must be {}, got {}", name(p.type), value ? text_of(*value) : "a section"));
+      throw table.error(p.name,
+                        fmt::format("must be {}, got {}", name(p.type), value ? shown(text_of(*value)) : "a section"));
     check(table, p, *typed);
     values.values_[p.name] = *typed;
     values.given_[p.name] = true;
@@ -392,6 +395,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string suggestion(std::string_view word, std::span<const std::string> words) {
+  constexpr std::size_t longest = 200;
+  if (word.size() > longest) return "";
   std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
   const std::string* nearest = nullptr;
   for (const auto& candidate : words) {

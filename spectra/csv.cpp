@@ -3,23 +3,29 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
 
+#include "settings/delimited.hpp"
+#include "settings/shown.hpp"
+#include "settings/text_file.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::spectra {
 
 namespace {
 
+using settings::DelimitedLine;
+using settings::DelimitedText;
+
 const std::vector<std::string> column_names{"eigenvalue", "multiplicity", "target_power"};
+constexpr std::size_t not_read = static_cast<std::size_t>(-1);
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blanks = " \t\r\n";
@@ -28,22 +34,24 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-std::vector<std::string_view> cells(std::string_view line) {
-  std::vector<std::string_view> out;
-  for (;;) {
-    const auto comma = line.find(',');
-    out.push_back(trimmed(line.substr(0, comma)));
-    if (comma == std::string_view::npos) return out;
-    line.remove_prefix(comma + 1);
-  }
+/// Index of a column by its name, whatever its capitals and blanks: "Target Power".
+std::size_t column_named(std::string_view name) {
+  std::string plain(name);
+  for (char& c : plain) c = c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto found = std::find(column_names.begin(), column_names.end(), plain);
+  return found == column_names.end() ? not_read : static_cast<std::size_t>(found - column_names.begin());
 }
 
-std::optional<double> number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+/// The names that pandas and R give to columns without one: 0, 1, 2 or V1, V2, V3.
+bool numbered(const std::vector<std::string>& names) {
+  for (const int from : {0, 1})
+    for (const char* letter : {"", "V"}) {
+      bool all = true;
+      for (std::size_t k = 0; k < names.size(); ++k)
+        all = all && names[k] == fmt::format("{}{}", letter, k + static_cast<std::size_t>(from));
+      if (all) return true;
+    }
+  return false;
 }
 
 class Reader {
@@ -51,20 +59,17 @@ class Reader {
   explicit Reader(std::string path) : path_(std::move(path)) {}
 
   Spectrum read() {
-    std::ifstream file(path_);
-    if (!file || std::filesystem::is_directory(path_))
-      throw std::runtime_error(fmt::format("cannot read '{}': no such file, or not readable", path_));
-    for (std::string line; std::getline(file, line);) {
-      ++line_;
-      const std::string_view text = trimmed(line);
-      if (text.empty()) continue;
-      if (text.starts_with('#'))
-        comment(trimmed(text.substr(1)));
-      else if (columns_.empty() && header(cells(text)))
-        continue;
-      else
-        row(cells(text));
+    try {
+      table_ = settings::split_delimited(settings::read_text_file(path_));
+    } catch (const settings::Error& error) {
+      const std::string said = error.what();
+      throw std::runtime_error(said.starts_with("line ") ? fmt::format("{}: {}", path_, said) : said);
     }
+    for (const DelimitedText::Comment& c : table_.comments) comment(c);
+    if (table_.lines.empty()) throw std::runtime_error(fmt::format("'{}' holds no eigenvalue", path_));
+    const bool named = name_columns();
+    for (std::size_t i = named ? 1 : 0; i < table_.lines.size(); ++i) row(table_.lines[i]);
+    check_signs(named ? 1 : 0);
     if (spectrum_.eigenvalue.empty()) throw std::runtime_error(fmt::format("'{}' holds no eigenvalue", path_));
     spectrum_.provenance = fmt::format("file {}", std::filesystem::path(path_).filename().string());
     if (!title_.empty()) spectrum_.provenance += ": " + title_;
@@ -72,55 +77,128 @@ class Reader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& message) const {
-    throw std::runtime_error(fmt::format("{}:{}: {}", path_, line_, message));
+  [[noreturn]] void fail(std::size_t line, const std::string& message) const {
+    throw std::runtime_error(fmt::format("{}:{}: {}", path_, line, message));
   }
 
-  void comment(std::string_view text) {
+  void comment(const DelimitedText::Comment& c) {
+    const std::string_view text = trimmed(std::string_view(c.text).substr(c.text.find('#') + 1));
     const auto equals = text.find('=');
-    if (equals == std::string_view::npos || trimmed(text.substr(0, equals)) != "unexplained_variance") {
-      if (title_.empty()) title_ = text;
+    if (equals != std::string_view::npos && trimmed(text.substr(0, equals)) == "unexplained_variance") {
+      const std::string_view value = trimmed(text.substr(equals + 1));
+      const auto x = settings::number_of(value);
+      if (!x || !(*x >= 0) || std::isinf(*x))
+        fail(c.number, fmt::format("unexplained_variance must be a number >= 0, got '{}'", settings::shown(value)));
+      spectrum_.unexplained_variance = *x;
       return;
     }
-    const std::string_view value = trimmed(text.substr(equals + 1));
-    const auto x = number(value);
-    if (!x || !(*x >= 0) || std::isinf(*x))
-      fail(fmt::format("unexplained_variance must be a number >= 0, got '{}'", value));
-    spectrum_.unexplained_variance = *x;
+    // numpy.savetxt writes the names of the columns behind a #.
+    if (table_.lines.empty() || c.number < table_.lines.front().number) {
+      const DelimitedText inside = settings::split_delimited(text);
+      if (inside.lines.size() == 1 && std::all_of(inside.lines[0].cells.begin(), inside.lines[0].cells.end(),
+                                                  [](const auto& name) { return column_named(name) != not_read; })) {
+        commented_names_ = {c.number, inside.lines[0].cells};
+        return;
+      }
+    }
+    if (title_.empty()) title_ = text;
   }
 
-  /// True when the line names the columns; otherwise the columns are the usual ones in their order.
-  bool header(const std::vector<std::string_view>& names) {
-    if (number(names[0])) {
-      if (names.size() > column_names.size()) fail(fmt::format("has {} columns, at most 3 are known", names.size()));
-      for (std::size_t k = 0; k < names.size(); ++k) columns_.push_back(k);
+  /// Decides what the columns are. \return whether the first line names them.
+  bool name_columns() {
+    if (!commented_names_.cells.empty()) {
+      use_names(commented_names_);
       return false;
     }
-    for (const std::string_view name : names) {
-      const auto known = std::find(column_names.begin(), column_names.end(), name);
-      if (known == column_names.end())
-        fail(fmt::format("'{}' is neither a number nor one of the columns {}{}", name, settings::join(column_names),
-                         settings::suggestion(name, column_names)));
-      const auto column = static_cast<std::size_t>(known - column_names.begin());
-      if (std::find(columns_.begin(), columns_.end(), column) != columns_.end())
-        fail(fmt::format("column '{}' is named twice", name));
-      columns_.push_back(column);
+    const DelimitedLine first = table_.lines.front();
+    const bool named = std::none_of(first.cells.begin(), first.cells.end(),
+                                    [&](const std::string& cell) { return !cell.empty() && table_.number(cell); }) ||
+                       first.cells.front().empty();
+    if (named) {
+      settings::drop_row_names(table_);
+      use_names(table_.lines.front());
+      return true;
     }
-    if (std::find(columns_.begin(), columns_.end(), 0U) == columns_.end()) fail("no column is named eigenvalue");
+    if (first.cells.size() > column_names.size())
+      fail(first.number, fmt::format("has {} columns, at most 3 are known{}", first.cells.size(),
+                                     counted(0) || counted(1) ? "; the first counts the rows: leave it out" : ""));
+    // Row numbers that are read as eigenvalues, and names that are read as numbers, would make a wrong spectrum.
+    if (first.cells.size() > 1 && table_.lines.size() > 1 && (counted(0) || (first.first_quoted && counted(1))))
+      fail(first.number, fmt::format("the first column counts {}, {}, ... as row numbers do; leave it out, or name the "
+                                     "columns in a first line: eigenvalue,multiplicity,target_power",
+                                     first.cells[0], table_.lines[1].cells[0]));
+    if (names_of_pandas())
+      fail(first.number, fmt::format("'{}' may be an eigenvalue or the name that pandas gives to a column without one; "
+                                     "name the column eigenvalue, or write {}.0",
+                                     first.cells.front(), first.cells.front()));
+    for (std::size_t k = 0; k < first.cells.size(); ++k) columns_.push_back(k);
+    return false;
+  }
+
+  /// True when the first column is from, from + 1, ...
+  bool counted(std::size_t from) const {
+    for (std::size_t i = 0; i < table_.lines.size(); ++i)
+      if (table_.lines[i].cells.front() != fmt::format("{}", i + from)) return false;
     return true;
   }
 
-  void row(const std::vector<std::string_view>& texts) {
-    if (texts.size() != columns_.size())
-      fail(fmt::format("has {} columns, expected {}", texts.size(), columns_.size()));
+  /// True when the first line reads 0,1,..., and numbers with a point or an exponent follow.
+  bool names_of_pandas() const {
+    const auto& first = table_.lines.front().cells;
+    if (table_.lines.size() < 2 || first.front() != "0" || !numbered(first)) return false;
+    return std::all_of(table_.lines.begin() + 1, table_.lines.end(), [](const DelimitedLine& line) {
+      return line.cells.front().find_first_of(".,eE") != std::string::npos;
+    });
+  }
+
+  void use_names(const DelimitedLine& line) {
+    const std::vector<std::string>& names = line.cells;
+    const bool alone = names.size() == 1 && column_named(names[0]) == not_read;
+    if (alone || numbered(names)) {
+      // Whatever a single column is called, it holds the eigenvalues.
+      if (names.size() > column_names.size())
+        fail(line.number, fmt::format("has {} columns, at most 3 are known", names.size()));
+      for (std::size_t k = 0; k < names.size(); ++k) columns_.push_back(k);
+      return;
+    }
+    for (const std::string& name : names) {
+      const std::size_t column = column_named(name);
+      if (column == not_read)
+        fail(line.number,
+             fmt::format("'{}' is neither a number nor one of the columns {}{}{}", settings::shown(name),
+                         settings::join(column_names), settings::suggestion(name, column_names), separation(name)));
+      if (std::find(columns_.begin(), columns_.end(), column) != columns_.end())
+        fail(line.number, fmt::format("column '{}' is named twice", column_names[column]));
+      columns_.push_back(column);
+    }
+    if (std::find(columns_.begin(), columns_.end(), 0U) == columns_.end())
+      fail(line.number, "no column is named eigenvalue");
+  }
+
+  /// Where a name holds several of the names, the separator is the trouble.
+  std::string separation(const std::string& name) const {
+    for (const std::string& known : column_names)
+      if (name.size() > known.size() && name.find(known) != std::string::npos)
+        return fmt::format("; cells are separated by {} here", table_.separator_name());
+    return "";
+  }
+
+  void row(const DelimitedLine& line) {
+    if (line.cells.size() != columns_.size())
+      fail(line.number, fmt::format("has {} columns, expected {}; cells are separated by {} here", line.cells.size(),
+                                    columns_.size(), table_.separator_name()));
     double values[3] = {0, 1, 1};
-    for (std::size_t k = 0; k < texts.size(); ++k) {
-      const auto x = number(texts[k]);
+    for (std::size_t k = 0; k < columns_.size(); ++k) {
+      const std::string& cell = line.cells[k];
       const std::string& name = column_names[columns_[k]];
-      if (!x) fail(fmt::format("{} '{}' is not a number", name, texts[k]));
-      const bool positive = columns_[k] == 1;
-      if (!std::isfinite(*x) || !(positive ? *x > 0 : *x >= 0))
-        fail(fmt::format("{} must be finite and {}, got {}", name, positive ? "> 0" : ">= 0", texts[k]));
+      const auto x = table_.number(cell);
+      if (cell.empty()) fail(line.number, fmt::format("{} is missing: the cell is empty", name));
+      if (!x) fail(line.number, fmt::format("{} '{}' is not a number{}", name, settings::shown(cell), trouble(cell)));
+      // Eigenvalues below 0 wait until it is known how large the others are.
+      const bool good = std::isfinite(*x) && (columns_[k] == 0 || (columns_[k] == 1 ? *x > 0 : *x >= 0));
+      if (!good)
+        fail(line.number, fmt::format("{} must be finite and {}, got {}", name, columns_[k] == 1 ? "> 0" : ">= 0",
+                                      settings::shown(cell)));
       values[columns_[k]] = *x;
     }
     spectrum_.eigenvalue.push_back(values[0]);
@@ -128,8 +206,24 @@ class Reader {
     spectrum_.target_power.push_back(values[2]);
   }
 
+  void check_signs(std::size_t first) {
+    const std::vector<double> before = spectrum_.eigenvalue;
+    clear_rounding(spectrum_.eigenvalue);
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (spectrum_.eigenvalue[i] < 0)
+        fail(table_.lines[first + i].number,
+             fmt::format("eigenvalue must be finite and >= 0, got {}", settings::text_of(before[i])));
+  }
+
+  static std::string trouble(const std::string& cell) {
+    if (cell.find(',') != std::string::npos) return "; numbers are written with a decimal point, without separators";
+    if (cell.find_first_of(" ;\t") != std::string::npos) return "; is the separator the same in every line?";
+    return "";
+  }
+
   std::string path_, title_;
-  std::size_t line_ = 0;
+  DelimitedText table_;
+  DelimitedLine commented_names_;
   std::vector<std::size_t> columns_;
   Spectrum spectrum_;
 };

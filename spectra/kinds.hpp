@@ -23,6 +23,10 @@ std::span<const Kind> kinds();
 /// \throws settings::Error for bad input.
 Spectrum build(const settings::Table& experiment);
 
+/// Sets eigenvalues below 0 that are rounding to 0: those above -1e-12 of the largest, or above -4 n eps of it where
+/// the list of n is long. That is what a numerical eigendecomposition makes of null directions.
+void clear_rounding(std::vector<double>& eigenvalues);
+
 // One kind each, defined in the file of its name. A new kind is one such file and one line in kinds.cpp.
 Kind isotropic_kind();
 Kind power_law_kind();

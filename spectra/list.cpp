@@ -23,7 +23,8 @@ Kind list_kind() {
   d.equations = "K = diag(lambda_a x n_a),  rho_a = |theta*|^2 in eigenspace a";
   d.source = "the experiment file";
   d.parameters = {
-      settings::numbers("eigenvalues", "the eigenvalues, in any order").must().at_least(0),
+      settings::numbers("eigenvalues", "the eigenvalues, >= 0, in any order; those below 0 by rounding count as 0")
+          .must(),
       settings::numbers("multiplicities", "coordinates with each eigenvalue").above(0).computed("1 each"),
       settings::numbers("target_power", "the target's power in each eigenspace (not per coordinate)")
           .at_least(0)
@@ -35,6 +36,10 @@ Kind list_kind() {
   return {d, [](const settings::Values& values) {
             Spectrum s;
             s.eigenvalue = values.numbers("eigenvalues");
+            clear_rounding(s.eigenvalue);
+            for (const double lambda : s.eigenvalue)
+              if (lambda < 0)
+                throw values.error("eigenvalues", fmt::format("must be >= 0, got {}", settings::text_of(lambda)));
             s.multiplicity = one_for_each(values, "multiplicities", s.modes());
             s.target_power = one_for_each(values, "target_power", s.modes());
             s.unexplained_variance = values.number("unexplained_variance");

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
+
+#include "spectra/kinds.hpp"
 
 namespace edgewise::spectra {
 
@@ -56,7 +59,18 @@ void reorder(std::vector<double>& values, const std::vector<std::size_t>& order)
 
 }  // namespace
 
+void clear_rounding(std::vector<double>& eigenvalues) {
+  double largest = 0;
+  for (const double lambda : eigenvalues)
+    if (std::isfinite(lambda)) largest = std::max(largest, lambda);
+  const double rounding =
+      std::max(1e-12, 4 * static_cast<double>(eigenvalues.size()) * std::numeric_limits<double>::epsilon()) * largest;
+  for (double& lambda : eigenvalues)
+    if (lambda < 0 && lambda >= -rounding) lambda = 0;
+}
+
 Spectrum checked(Spectrum s) {
+  clear_rounding(s.eigenvalue);
   const std::size_t n = s.modes();
   require(n > 0, "the spectrum is empty");
   require(s.multiplicity.size() == n,

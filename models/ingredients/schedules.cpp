@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <numbers>
 #include <sstream>
 #include <utility>
+
+#include "settings/delimited.hpp"
+#include "settings/shown.hpp"
+#include "settings/text_file.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -124,32 +126,70 @@ Shape piecewise_linear(std::vector<double> entries, double spacing) {
   return shape;
 }
 
-/// Numbers separated by commas, white space or line ends; from # to the end of a line is a comment.
+/// `text` with what stands behind a # taken off every line.
+std::string without_comments(const std::string& text) {
+  std::string out;
+  bool comment = false;
+  for (const char c : text) {
+    comment = c != '\n' && c != '\r' && (comment || c == '#');
+    if (!comment) out += c;
+  }
+  return out;
+}
+
+/// Takes the line of names off, and the row numbers of pandas and R with it. \throws Error when several columns are
+/// left.
+void take_names_off(settings::DelimitedText& table) {
+  const auto& first = table.lines.front().cells;
+  const bool names = std::none_of(first.begin(), first.end(), [&](const auto& cell) { return table.number(cell); });
+  if (names || first.front().empty()) {
+    settings::drop_row_names(table);
+    if (table.lines.front().cells.size() > 1)
+      throw settings::Error(fmt::format("holds the columns {}; keep the one of the multipliers",
+                                        settings::shown(settings::join(table.lines.front().cells))));
+    table.lines.erase(table.lines.begin());
+    return;
+  }
+  if (table.lines.size() < 2) return;
+  for (std::size_t i = 0; i < table.lines.size(); ++i)
+    if (table.lines[i].cells.size() != 2 || table.lines[i].cells.front() != std::to_string(i)) return;
+  throw settings::Error("holds a first column that counts 0, 1, 2, ...; keep the one of the multipliers");
+}
+
+/// Numbers separated by commas, semicolons, white space or line ends; from # to the end of a line is a comment.
+std::vector<double> read_numbers(const std::string& path) {
+  settings::DelimitedText table = settings::split_delimited(without_comments(settings::read_text_file(path)));
+  if (!table.lines.empty()) take_names_off(table);
+  std::vector<double> entries;
+  double largest = 0;
+  for (const settings::DelimitedLine& line : table.lines)
+    for (const std::string& cell : line.cells) {
+      std::istringstream words(cell);
+      for (std::string word; words >> word;) {
+        const auto entry = table.number(word);
+        if (!entry || !std::isfinite(*entry))
+          throw settings::Error(fmt::format("line {}: '{}' is not a number >= 0", line.number, settings::shown(word)));
+        entries.push_back(*entry);
+        largest = std::max(largest, *entry);
+      }
+    }
+  if (entries.empty()) throw settings::Error("holds no numbers");
+  for (double& entry : entries) {
+    if (entry < -1e-12 * largest || (entry < 0 && largest == 0))
+      throw settings::Error(fmt::format("'{}' is not a number >= 0", settings::text_of(entry)));
+    entry = std::max(entry, 0.0);  // what a formula's end leaves below 0 is rounding
+  }
+  return entries;
+}
+
 std::vector<double> read_table(const Values& values) {
   const std::string path = values.resolve(values.text("path"));
-  std::ifstream file(path);
-  if (!file) throw values.error("path", fmt::format("cannot read '{}'", path));
-  std::vector<double> entries;
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    line = line.substr(0, line.find('#'));
-    std::replace(line.begin(), line.end(), ',', ' ');
-    std::istringstream words(line);
-    for (std::string word; words >> word;) {
-      std::size_t used = 0;
-      double entry = std::numeric_limits<double>::quiet_NaN();
-      try {
-        entry = std::stod(word, &used);
-      } catch (const std::exception&) {
-        used = 0;
-      }
-      if (used != word.size() || !std::isfinite(entry) || entry < 0)
-        throw values.error("path", fmt::format("'{}', line {}: '{}' is not a number >= 0", path, number, word));
-      entries.push_back(entry);
-    }
+  try {
+    return read_numbers(path);
+  } catch (const settings::Error& error) {
+    const std::string said = error.what();
+    throw values.error("path", said.starts_with(path) ? said : fmt::format("'{}': {}", path, said));
   }
-  if (entries.empty()) throw values.error("path", fmt::format("'{}' holds no numbers", path));
-  return entries;
 }
 
 Shape table(const Values& values, double horizon) {

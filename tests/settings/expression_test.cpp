@@ -181,7 +181,15 @@ TEST_CASE("what cannot be read says why, and unknown names suggest near ones") {
        {"2a", "(a", "a)", "a +", "1.5.2", "abs()", "abs(a, b)", "a ? b", "\"text\"", "a & b", "a % b"}) {
     CAPTURE(formula);
     CHECK(message(formula).find(formula) != std::string::npos);
+    // Words of the parser's library.
+    for (const char* its : {"Unexpected", "token", "string", "expr", "parens", "\\"})
+      CHECK(message(formula).find(its) == std::string::npos);
   }
+  CHECK(message("(a") == "\"(a\" cannot be read: a ( is not closed");
+  CHECK(message("a +") == "\"a +\" cannot be read: it ends where something must follow");
+  CHECK(message("abs(a, b)").find("too many values") != std::string::npos);
+  CHECK(message("a + " + std::string(5000, 'x')).size() < 400);
+  CHECK(message(std::string(20000, '(')).size() < 200);
   try {
     Expression("rho_mx > 1", {"rho_max", "alpha"});
     FAIL("accepted");

@@ -1,7 +1,12 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <cstdint>
 #include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "settings/settings.hpp"
 
@@ -48,7 +53,7 @@ TEST_CASE("syntax errors name line and column") {
   const std::string m = message([] { read_text("a = 1\nb = = 2\n", "f.toml"); });
   CHECK(m.find("f.toml: line 2, column 5") == 0);
   CHECK(m.find('\n') == std::string::npos);
-  CHECK(message([] { read_file("/nonexistent/x.toml"); }) == "/nonexistent/x.toml: cannot be read; is the path right?");
+  CHECK(message([] { read_file("/nonexistent/x.toml"); }) == "/nonexistent/x.toml: cannot be read: no such file");
   CHECK(message([] { read_text("t = 2020-01-01", "f"); }).find("dates") != std::string::npos);
   CHECK(message([] { read_text("t = [1, 'a']", "f"); }).find("f: t: lists must hold") == 0);
 }
@@ -70,4 +75,80 @@ TEST_CASE("overrides set values of any type, and words need no quotes") {
   CHECK(message([&] { override_value(t, "a.y=[1, "); }).find("not valid TOML") != std::string::npos);
   CHECK(message([&] { override_value(t, "a.y=[1, \"b\"]"); }).find("not valid TOML") == std::string::npos);
   CHECK(message([&] { override_value(t, "a.x.y=1"); }).find("is a value, not a section") != std::string::npos);
+}
+
+TEST_CASE("a byte order mark is no part of the first key") {
+  CHECK(read_text("\xEF\xBB\xBFmodel = 'a'", "f").has("model"));
+}
+
+TEST_CASE("numbers on the command line may lack a digit beside their point") {
+  Table t;
+  const auto value = [&](const std::string& raw) {
+    override_value(t, "a.x=" + raw);
+    return *t.table("a")->find("x");
+  };
+  CHECK(value(".05") == Value(0.05));
+  CHECK(value("-.5") == Value(-0.5));
+  CHECK(value("+.5e3") == Value(500.0));
+  CHECK(value("5.") == Value(5.0));
+  CHECK(value("+7") == Value(std::int64_t{7}));
+  CHECK(value("007") == Value(std::int64_t{7}));
+  CHECK(value("5") == Value(std::int64_t{5}));
+  CHECK(value("inf") == Value(std::numeric_limits<double>::infinity()));
+  // Too large for a number; no infinity that was not asked for.
+  CHECK(value("1.0e400") == Value(std::string("1.0e400")));
+  CHECK(value("[.05, 1., -.5e1]") == Value(std::vector<double>{0.05, 1, -5}));
+  CHECK(value("[[.5, 1], [2., 3]]") == Value(Matrix{{0.5, 1}, {2, 3}}));
+  CHECK(value("['.5', 'a.b']") == Value(std::vector<std::string>{".5", "a.b"}));
+  CHECK(value("\".5\"") == Value(std::string(".5")));
+  CHECK(value("v1.5x") == Value(std::string("v1.5x")));
+  CHECK(value("../a.csv") == Value(std::string("../a.csv")));
+  CHECK(value("true") == Value(true));
+  // No second key by the back door.
+  CHECK(message([&] { override_value(t, "a.x=1\ny = 2"); }).find("the value must be") != std::string::npos);
+}
+
+TEST_CASE("syntax errors are told in our own words, with the line") {
+  const auto complaint = [](const std::string& text) { return message([&] { read_text(text, "f"); }); };
+  const std::pair<const char*, const char*> cases[] = {
+      {"a = .5", "a number is written"},
+      {"a = 5.", "a number is written"},
+      {"a = power-law", "a text stands in quotes"},
+      {"a = \"x", "not closed by a quote"},
+      {"a = [1, 2", "the list is not closed"},
+      {"a = [1 2]", "not separated by commas"},
+      {"a =", "the value of a is missing"},
+      {"a = # none", "the value of a is missing"},
+      {"= 3", "the key before = is missing"},
+      {"just words", "written key = value"},
+      {"[section", "a section is written [name]"},
+      {"a = 1\na = 2", "there already"},
+      {"[a]\nx = 1\n[a]\ny = 2", "there already"},
+      {"a = True", "write true or false"},
+      {"a = 99999999999999999999", "written with an exponent"},
+      {"a\xff = 1", "f: line 1"},
+  };
+  for (const auto& [text, said] : cases) {
+    CAPTURE(text);
+    CHECK(complaint(text).find(said) != std::string::npos);
+    CHECK(complaint(text).find("Error while") == std::string::npos);
+    CHECK(complaint(text).find('\n') == std::string::npos);
+  }
+  CHECK(complaint("x = 1\n  b = = 2\n").ends_with(": b = = 2"));
+  CHECK(complaint("b = " + std::string(100000, 'x')).size() < 300);
+}
+
+TEST_CASE("values in messages are cut") {
+  std::string list = "0.5";
+  for (int i = 0; i < 50000; ++i) list += ", 1.5";
+  Table t = read_text("a = [" + list + "]\nlong = '" + std::string(100000, 'w') + "'", "f");
+  const Parameter number = edgewise::settings::number("a", "");
+  const Parameter word = text("long", "").one_of({"x"});
+  const std::vector<std::string> others{"a", "long"};
+  CHECK(message([&] { read(t, std::span(&number, 1), others); }).size() < 200);
+  CHECK(message([&] { read(t, std::span(&word, 1), others); }).size() < 200);
+  CHECK(message([&] { override_value(t, "x." + std::string(100000, 'k')); }).size() < 400);
+  Table keys;
+  keys.set(std::string(100000, 'k'), 1.0);
+  CHECK(message([&] { read(keys, std::span(&number, 1)); }).size() < 300);
 }

@@ -10,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "settings/shown.hpp"
 #include "validation/sweeps/sweep_overrides.hpp"
 
 namespace edgewise::validation {
@@ -485,7 +486,7 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   Names names;
   for (std::size_t i = 0; i < plan.axes.size(); ++i) names.add(parts.arrays.at("axis")[i], plan.axes[i].name);
   for (const std::string& assignment : overrides) {
-    const Assignment parsed = read_assignment(assignment, "--set " + assignment);
+    const Assignment parsed = read_assignment(assignment, "--set " + settings::shown(assignment, 200));
     for (const SweepAxis& axis : plan.axes)
       if (axis.key == parsed.path())
         throw Error(fmt::format("--set {}: {} is an axis of the sweep; to fix it give --set axis.{}.values=[...]",

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "settings/shown.hpp"
+
 namespace edgewise::validation {
 
 using settings::Error;
@@ -72,7 +74,7 @@ Assignment read_assignment(const std::string& assignment, const std::string& ori
     settings::override_value(scratch, assignment);
   } catch (const Error& e) {
     // The message starts with "--set ASSIGNMENT: ".
-    const std::string said = e.what(), prefix = "--set " + assignment + ": ";
+    const std::string said = e.what(), prefix = fmt::format("--set {}: ", settings::shown(assignment, 200));
     throw Error(fmt::format("{}: {}", origin, said.starts_with(prefix) ? said.substr(prefix.size()) : said));
   }
   Assignment out;
@@ -133,7 +135,7 @@ SweepParts split_sweep(const Table& file) {
 
 void override_sweep(SweepParts& parts, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) {
-    const std::string origin = "--set " + assignment;
+    const std::string origin = "--set " + settings::shown(assignment, 200);
     const Assignment a = read_assignment(assignment, origin);
     if (!of_sweep(a)) continue;
     if (a.parts.front() == "title") {
@@ -149,7 +151,7 @@ void override_sweep(SweepParts& parts, const std::vector<std::string>& overrides
 
 void override_experiment(Table& experiment, const std::vector<std::string>& overrides) {
   for (const std::string& assignment : overrides) {
-    const std::string origin = "--set " + assignment;
+    const std::string origin = "--set " + settings::shown(assignment, 200);
     Assignment a = read_assignment(assignment, origin);
     if (of_sweep(a)) continue;
     if (a.parts.front() == "experiment" && a.parts.size() > 1) a.parts.erase(a.parts.begin());

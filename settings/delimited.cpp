@@ -1,0 +1,242 @@
+#include "settings/delimited.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <utility>
+
+#include "settings/settings.hpp"
+#include "settings/text_file.hpp"
+
+namespace edgewise::settings {
+
+namespace {
+
+bool blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// The separator of a table that begins with this text, comments and empty lines before it left out.
+char separator_of(std::string_view text) {
+  constexpr std::string_view ranked = ";\t,";
+  std::size_t best = ranked.size();
+  bool quoted = false, begun = false, gap = false, blanks = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (quoted || c == '"') {
+      blanks = blanks || (begun && gap);
+      begun = true;
+      gap = false;
+      continue;
+    }
+    if (c == '\n') {
+      if (begun) break;
+      best = ranked.size();
+      continue;
+    }
+    best = std::min(best, std::min(ranked.find(c), ranked.size()));
+    if (blank(c)) {
+      gap = true;
+    } else {
+      blanks = blanks || (begun && gap);
+      begun = true;
+      gap = false;
+    }
+  }
+  if (best < ranked.size()) return ranked[best];
+  return blanks ? ' ' : ',';
+}
+
+/// Reads lines of cells, one character after the other.
+class Splitter {
+ public:
+  Splitter(std::string_view text, DelimitedText& out) : text_(text), out_(out) {}
+
+  void run() {
+    bool known = false;
+    while (at_ < text_.size()) {
+      const std::size_t end = std::min(text_.find('\n', at_), text_.size());
+      const std::string_view line = trimmed(text_.substr(at_, end - at_));
+      if (line.empty()) {
+        next_line(end);
+      } else if (line.starts_with('#') || line.starts_with("\"#")) {
+        out_.comments.push_back({number_, comment(text_.substr(at_, end - at_))});
+        next_line(end);
+      } else {
+        if (!std::exchange(known, true)) out_.separator = separator_of(text_.substr(at_));
+        row();
+      }
+    }
+  }
+
+ private:
+  void next_line(std::size_t end) {
+    at_ = end + 1;
+    ++number_;
+  }
+
+  /// A comment; a spreadsheet may have put it into quotes.
+  static std::string comment(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.starts_with('"')) return std::string(line);
+    std::string out;
+    std::size_t i = 1;
+    for (; i < line.size(); ++i) {
+      if (line[i] == '"' && (i + 1 == line.size() || line[i + 1] != '"')) break;
+      if (line[i] == '"') ++i;
+      out += line[i];
+    }
+    return out;
+  }
+
+  void row() {
+    DelimitedLine line{number_, false, {}};
+    const bool runs = out_.separator == ' ';
+    for (;;) {
+      while (at_ < text_.size() && blank(text_[at_]) && text_[at_] != out_.separator) ++at_;
+      if (runs)
+        while (at_ < text_.size() && blank(text_[at_])) ++at_;
+      if (runs && (at_ == text_.size() || text_[at_] == '\n')) break;  // blanks at the end of the line
+      if (line.cells.empty()) line.first_quoted = at_ < text_.size() && text_[at_] == '"';
+      line.cells.push_back(cell());
+      if (at_ == text_.size() || text_[at_] == '\n') break;
+      ++at_;  // the separator
+    }
+    if (at_ < text_.size()) {
+      ++at_;
+      ++number_;
+    }
+    // A line of nothing but separators is how spreadsheets write an empty one.
+    if (std::any_of(line.cells.begin(), line.cells.end(), [](const std::string& c) { return !c.empty(); }))
+      out_.lines.push_back(std::move(line));
+  }
+
+  bool ends_cell(char c) const { return c == '\n' || c == out_.separator || (out_.separator == ' ' && blank(c)); }
+
+  std::string cell() {
+    if (at_ < text_.size() && text_[at_] == '"') return quoted_cell();
+    const std::size_t start = at_;
+    while (at_ < text_.size() && !ends_cell(text_[at_])) ++at_;
+    return std::string(trimmed(text_.substr(start, at_ - start)));
+  }
+
+  std::string quoted_cell() {
+    const std::size_t opened = number_;
+    std::string out;
+    for (++at_; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c == '"') {
+        if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
+          ++at_;
+        } else {
+          ++at_;
+          const std::size_t start = at_;
+          while (at_ < text_.size() && !ends_cell(text_[at_])) ++at_;
+          return out + std::string(trimmed(text_.substr(start, at_ - start)));
+        }
+      }
+      if (c == '\n') ++number_;
+      out += c;
+    }
+    throw Error(fmt::format("line {}: a quote is not closed", opened));
+  }
+
+  std::string_view text_;
+  DelimitedText& out_;
+  std::size_t at_ = 0, number_ = 1;
+};
+
+bool has_decimal_comma(std::string_view cell) {
+  const std::size_t comma = cell.find(',');
+  if (comma == std::string_view::npos || cell.find(',', comma + 1) != std::string_view::npos) return false;
+  std::string point(cell);
+  point[comma] = '.';
+  return cell.find('.') == std::string_view::npos && number_of(point).has_value();
+}
+
+/// True when some numbers have a decimal comma and none a decimal point.
+bool written_with_commas(const DelimitedText& table) {
+  bool commas = false, points = false;
+  for (const DelimitedLine& line : table.lines)
+    for (const std::string& cell : line.cells) {
+      if (cell.find(',') != std::string::npos)
+        commas = commas || has_decimal_comma(cell);
+      else if (cell.find('.') != std::string::npos)
+        points = points || number_of(cell).has_value();
+    }
+  return commas && !points;
+}
+
+}  // namespace
+
+std::optional<double> number_of(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if (error == std::errc{}) return value;
+  // Too large or too small for a double: infinite, or 0, as it rounds.
+  if (error != std::errc::result_out_of_range) return std::nullopt;
+  return std::strtod(std::string(text).c_str(), nullptr);
+}
+
+std::optional<double> DelimitedText::number(std::string_view cell) const {
+  if (!decimal_comma) return number_of(cell);
+  std::string point(cell);
+  std::replace(point.begin(), point.end(), ',', '.');
+  return number_of(point);
+}
+
+std::string_view DelimitedText::separator_name() const {
+  switch (separator) {
+    case ';':
+      return "semicolons";
+    case '\t':
+      return "tabs";
+    case ' ':
+      return "blanks";
+    default:
+      return "commas";
+  }
+}
+
+DelimitedText split_delimited(std::string_view text) {
+  DelimitedText out;
+  std::string lines;
+  // Line ends of old Macs, which some spreadsheets still offer.
+  if (text.find('\n') == std::string_view::npos && text.find('\r') != std::string_view::npos) {
+    lines = text;
+    std::replace(lines.begin(), lines.end(), '\r', '\n');
+    text = lines;
+  }
+  Splitter(without_byte_order_mark(text), out).run();
+  out.decimal_comma = out.separator != ',' && written_with_commas(out);
+  // Separators at the end of every line make a last column of nothing.
+  const auto closed = [](const DelimitedLine& line) { return line.cells.size() > 1 && line.cells.back().empty(); };
+  if (!out.lines.empty() && std::all_of(out.lines.begin(), out.lines.end(), closed))
+    for (DelimitedLine& line : out.lines) line.cells.pop_back();
+  return out;
+}
+
+void drop_row_names(DelimitedText& table) {
+  if (table.lines.empty()) return;
+  std::vector<std::string>& names = table.lines.front().cells;
+  const bool nameless = names.size() > 1 && (names.front().empty() || names.front() == "Unnamed: 0");
+  const bool passed_over =
+      table.lines.size() > 1 && std::all_of(table.lines.begin() + 1, table.lines.end(), [&](const DelimitedLine& line) {
+        return line.cells.size() == names.size() + 1;
+      });
+  if (!nameless && !passed_over) return;
+  for (std::size_t i = nameless ? 0 : 1; i < table.lines.size(); ++i)
+    if (!table.lines[i].cells.empty()) table.lines[i].cells.erase(table.lines[i].cells.begin());
+}
+
+}  // namespace edgewise::settings

@@ -1,0 +1,115 @@
+#include "settings/delimited.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "settings/settings.hpp"
+
+using namespace edgewise::settings;
+
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+Rows rows(const std::string& text) {
+  Rows out;
+  for (const DelimitedLine& line : split_delimited(text).lines) out.push_back(line.cells);
+  return out;
+}
+
+Rows without_row_names(const std::string& text) {
+  DelimitedText table = split_delimited(text);
+  drop_row_names(table);
+  Rows out;
+  for (const DelimitedLine& line : table.lines) out.push_back(line.cells);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("one table, as different programs separate it") {
+  const Rows expected{{"a", "b"}, {"1", "2.5"}, {"3", ""}};
+  CHECK(rows("a,b\n1,2.5\n3,\n") == expected);
+  CHECK(rows("\xEF\xBB\xBF" "a,b\r\n1,2.5\r\n3,\r\n") == expected);
+  CHECK(rows("\"a\";\"b\"\n1;2.5\n3;\"\"") == expected);
+  CHECK(rows("a\tb\n1\t2.5\n3\t\n") == expected);
+  CHECK(rows("a , b\n1,  2.5\n\n3 ,\n") == expected);
+  CHECK(rows("a,b\r1,2.5\r3,\r") == expected);
+  CHECK(rows("a,b,\n1,2.5,\n3,,\n") == expected);
+  const Rows blanks{{"a", "b"}, {"1", "2.5"}, {"3", "4"}};
+  CHECK(rows("a b\n1 2.5\n3 4") == blanks);
+  CHECK(rows("  a   b\n 1\t2.5 \n  3  4   \n") == blanks);
+  CHECK(rows("  a   b\n 1  2.5 \n  3  4   \n\n") == blanks);
+}
+
+TEST_CASE("quotes hold separators, line ends and quotes") {
+  CHECK(rows("\"x, y\",\"he said \"\"no\"\"\"\n\"two\nlines\",2\n") ==
+        Rows{{"x, y", "he said \"no\""}, {"two\nlines", "2"}});
+  const DelimitedText table = split_delimited("\"two\nlines\",2\n3,4\n");
+  CHECK(table.lines[1].number == 3);
+  CHECK(table.lines[0].first_quoted);
+  CHECK_FALSE(table.lines[1].first_quoted);
+  CHECK_THROWS_WITH_AS(split_delimited("a,b\n1,\"2\n3,4\n"), "line 2: a quote is not closed", Error);
+  // The first line decides on the separator by what stands outside of quotes.
+  CHECK(split_delimited("\"a;b\",c\n").separator == ',');
+  CHECK(split_delimited("\"a b\"\n1\n").lines.size() == 2);
+}
+
+TEST_CASE("comments are kept with their lines; spreadsheets quote them") {
+  const DelimitedText table = split_delimited("# one, two\n\n\"# say \"\"x\"\"\",,\na;b\n# three\n1;2\n");
+  REQUIRE(table.comments.size() == 3);
+  CHECK(table.comments[0].text == "# one, two");
+  CHECK(table.comments[1].text == "# say \"x\"");
+  CHECK(table.comments[2].number == 5);
+  CHECK(table.separator == ';');
+  CHECK(table.lines.size() == 2);
+  CHECK(table.lines[1].number == 6);
+}
+
+TEST_CASE("decimal commas where the separator allows them") {
+  const DelimitedText commas = split_delimited("x;y\n1,5;2\n0,25;3e-1\n");
+  CHECK(commas.decimal_comma);
+  CHECK(*commas.number("1,5") == 1.5);
+  CHECK(*commas.number("2") == 2);
+  CHECK(!commas.number("1,2,3"));
+  CHECK_FALSE(split_delimited("x;y\n1.5;2\n").decimal_comma);
+  // Both in one table: neither is guessed.
+  const DelimitedText both = split_delimited("x;y\n1,5;2.5\n");
+  CHECK_FALSE(both.decimal_comma);
+  CHECK(!both.number("1,5"));
+  CHECK_FALSE(split_delimited("1,5\n2,5\n").decimal_comma);
+}
+
+TEST_CASE("row names of pandas and R") {
+  const Rows expected{{"x", "y"}, {"1.5", "2"}, {"2.5", "3"}};
+  CHECK(without_row_names(",x,y\n0,1.5,2\n1,2.5,3\n") == expected);
+  CHECK(without_row_names("\"\",\"x\",\"y\"\n\"1\",1.5,2\n\"2\",2.5,3\n") == expected);
+  CHECK(without_row_names("\"x\" \"y\"\n\"1\" 1.5 2\n\"2\" 2.5 3\n") == expected);
+  CHECK(without_row_names("Unnamed: 0,x,y\n0,1.5,2\n1,2.5,3\n") == expected);
+  CHECK(without_row_names("x,y\n1.5,2\n2.5,3\n") == expected);
+  // A ragged table is left for its reader to complain of.
+  CHECK(without_row_names("x,y\n1.5,2\n0,2.5,3\n") == Rows{{"x", "y"}, {"1.5", "2"}, {"0", "2.5", "3"}});
+}
+
+TEST_CASE("numbers however they are written") {
+  CHECK(*number_of(".5") == 0.5);
+  CHECK(*number_of("-.5e1") == -5);
+  CHECK(*number_of("5.") == 5);
+  CHECK(*number_of("+3") == 3);
+  CHECK(*number_of("1e-3") == 0.001);
+  CHECK(*number_of("1E5") == 1e5);
+  CHECK(*number_of("inf") == std::numeric_limits<double>::infinity());
+  CHECK(*number_of("-Infinity") == -std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(*number_of("NaN")));
+  CHECK(*number_of("1e400") == std::numeric_limits<double>::infinity());
+  CHECK(*number_of("-1e-400") == 0);
+  CHECK(*number_of("4.9e-324") == 5e-324);
+  for (const char* none : {"", "+", "-", "+-1", "++1", "1 2", "0x10", "1D5", "1,5", "NA", "e5", ".", "1e"}) {
+    CAPTURE(none);
+    CHECK(!number_of(none));
+  }
+}

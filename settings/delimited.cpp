@@ -24,26 +24,22 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// The separator of a table that begins with this text, comments and empty lines before it left out.
+/// The separator of the first line that has one.
 char separator_of(std::string_view text) {
   constexpr std::string_view ranked = ";\t,";
   std::size_t best = ranked.size();
-  bool quoted = false, begun = false, gap = false, blanks = false;
+  bool quoted = false, begun = false, gap = false, blanks = false, comment = false;
   for (const char c : text) {
+    if (c == '\n' && !quoted) {
+      if (best < ranked.size() || blanks) break;
+      begun = gap = comment = false;
+      continue;
+    }
+    if (!begun && c == '#') comment = true;
+    if (comment) continue;
     if (c == '"') quoted = !quoted;
-    if (quoted || c == '"') {
-      blanks = blanks || (begun && gap);
-      begun = true;
-      gap = false;
-      continue;
-    }
-    if (c == '\n') {
-      if (begun) break;
-      best = ranked.size();
-      continue;
-    }
-    best = std::min(best, std::min(ranked.find(c), ranked.size()));
-    if (blank(c)) {
+    if (!quoted && c != '"') best = std::min(best, std::min(ranked.find(c), ranked.size()));
+    if (!quoted && blank(c)) {
       gap = true;
     } else {
       blanks = blanks || (begun && gap);

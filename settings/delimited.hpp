@@ -18,9 +18,9 @@ struct DelimitedLine {
 
 /// A table of cells, and the comments around it.
 ///
-/// The separator is a semicolon, a tab, a comma or a run of blanks, the first of these that stands in the first line
-/// outside of quotes. A cell in double quotes may hold separators and line ends, and a quote written twice; outside
-/// of quotes blanks around a cell do not count. Empty lines are skipped. Lines that start with # are comments.
+/// The separator is a semicolon, a tab, a comma or a run of blanks: the first of these that stands outside of quotes in
+/// the first line that has one. A cell in double quotes may hold separators and line ends, and a quote written twice;
+/// outside of quotes blanks around a cell do not count. Empty lines are skipped. Lines that start with # are comments.
 struct DelimitedText {
   struct Comment {
     std::size_t number = 0;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "settings/delimited.hpp"
@@ -34,12 +35,25 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-/// Index of a column by its name, whatever its capitals and blanks: "Target Power".
+/// Index of a column by its name, whatever its capitals, blanks and number: "Target Power", "eigenvalues".
 std::size_t column_named(std::string_view name) {
   std::string plain(name);
   for (char& c : plain) c = c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto found = std::find(column_names.begin(), column_names.end(), plain);
+  const auto plural = [](std::string one) {
+    return one.ends_with('y') ? one.replace(one.size() - 1, 1, "ies") : one + "s";
+  };
+  const auto found = std::find_if(column_names.begin(), column_names.end(),
+                                  [&](const std::string& one) { return plain == one || plain == plural(one); });
   return found == column_names.end() ? not_read : static_cast<std::size_t>(found - column_names.begin());
+}
+
+/// Whether a comment is nothing but names of columns, which `names` gets.
+bool are_names(std::string_view text, std::vector<std::string>& names) {
+  if (text.find('"') != std::string_view::npos) return false;
+  const DelimitedText inside = settings::split_delimited(text);
+  if (inside.lines.size() != 1) return false;
+  names = inside.lines.front().cells;
+  return std::all_of(names.begin(), names.end(), [](const auto& name) { return column_named(name) != not_read; });
 }
 
 /// The names that pandas and R give to columns without one: 0, 1, 2 or V1, V2, V3.
@@ -93,13 +107,10 @@ class Reader {
       return;
     }
     // numpy.savetxt writes the names of the columns behind a #.
-    if (table_.lines.empty() || c.number < table_.lines.front().number) {
-      const DelimitedText inside = settings::split_delimited(text);
-      if (inside.lines.size() == 1 && std::all_of(inside.lines[0].cells.begin(), inside.lines[0].cells.end(),
-                                                  [](const auto& name) { return column_named(name) != not_read; })) {
-        commented_names_ = {c.number, inside.lines[0].cells};
-        return;
-      }
+    const bool before = table_.lines.empty() || c.number < table_.lines.front().number;
+    if (std::vector<std::string> names; before && are_names(text, names)) {
+      commented_names_ = DelimitedLine{c.number, false, std::move(names)};
+      return;
     }
     if (title_.empty()) title_ = text;
   }
@@ -121,7 +132,9 @@ class Reader {
     }
     if (first.cells.size() > column_names.size())
       fail(first.number, fmt::format("has {} columns, at most 3 are known{}", first.cells.size(),
-                                     counted(0) || counted(1) ? "; the first counts the rows: leave it out" : ""));
+                                     table_.lines.size() > 1 && (counted(0) || counted(1))
+                                         ? "; the first counts the rows: leave it out"
+                                         : ""));
     // Row numbers that are read as eigenvalues, and names that are read as numbers, would make a wrong spectrum.
     if (first.cells.size() > 1 && table_.lines.size() > 1 && (counted(0) || (first.first_quoted && counted(1))))
       fail(first.number, fmt::format("the first column counts {}, {}, ... as row numbers do; leave it out, or name the "
@@ -153,7 +166,8 @@ class Reader {
 
   void use_names(const DelimitedLine& line) {
     const std::vector<std::string>& names = line.cells;
-    const bool alone = names.size() == 1 && column_named(names[0]) == not_read;
+    const bool alone = names.size() == 1 && column_named(names[0]) == not_read && separation(names[0]).empty() &&
+                       settings::suggestion(names[0], column_names).empty();
     if (alone || numbered(names)) {
       // Whatever a single column is called, it holds the eigenvalues.
       if (names.size() > column_names.size())
@@ -178,7 +192,7 @@ class Reader {
   /// Where a name holds several of the names, the separator is the trouble.
   std::string separation(const std::string& name) const {
     for (const std::string& known : column_names)
-      if (name.size() > known.size() && name.find(known) != std::string::npos)
+      if (name.size() > known.size() + 1 && name.find(known) != std::string::npos)
         return fmt::format("; cells are separated by {} here", table_.separator_name());
     return "";
   }

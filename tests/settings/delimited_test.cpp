@@ -34,7 +34,8 @@ Rows without_row_names(const std::string& text) {
 TEST_CASE("one table, as different programs separate it") {
   const Rows expected{{"a", "b"}, {"1", "2.5"}, {"3", ""}};
   CHECK(rows("a,b\n1,2.5\n3,\n") == expected);
-  CHECK(rows("\xEF\xBB\xBF" "a,b\r\n1,2.5\r\n3,\r\n") == expected);
+  CHECK(rows("\xEF\xBB\xBF"
+             "a,b\r\n1,2.5\r\n3,\r\n") == expected);
   CHECK(rows("\"a\";\"b\"\n1;2.5\n3;\"\"") == expected);
   CHECK(rows("a\tb\n1\t2.5\n3\t\n") == expected);
   CHECK(rows("a , b\n1,  2.5\n\n3 ,\n") == expected);
@@ -54,7 +55,8 @@ TEST_CASE("quotes hold separators, line ends and quotes") {
   CHECK(table.lines[0].first_quoted);
   CHECK_FALSE(table.lines[1].first_quoted);
   CHECK_THROWS_WITH_AS(split_delimited("a,b\n1,\"2\n3,4\n"), "line 2: a quote is not closed", Error);
-  // The first line decides on the separator by what stands outside of quotes.
+  CHECK(rows("\"x\"\n# a, b\n\"1\" 2\n") == Rows{{"x"}, {"1", "2"}});
+  // The first line with a separator decides on the separator by what stands outside of quotes.
   CHECK(split_delimited("\"a;b\",c\n").separator == ',');
   CHECK(split_delimited("\"a b\"\n1\n").lines.size() == 2);
 }

@@ -17,10 +17,10 @@ TEST_CASE("what moves the cursor or is no letter is written in hexadecimal digit
   CHECK(shown("a\nb\r\t\x1b[2J\x7f") == "a\\x0ab\\x0d\\x09\\x1b[2J\\x7f");
   CHECK(shown(std::string("a\0b", 3)) == "a\\x00b");
   CHECK(shown("\xff\xfe") == "\\xff\\xfe");
-  CHECK(shown("\xc2\x85") == "\\xc2\\x85");          // a control character
-  CHECK(shown("\xc0\xaf") == "\\xc0\\xaf");          // an overlong slash
+  CHECK(shown("\xc2\x85") == "\\xc2\\x85");           // a control character
+  CHECK(shown("\xc0\xaf") == "\\xc0\\xaf");           // an overlong slash
   CHECK(shown("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // half of a surrogate pair
-  CHECK(shown("\xe2\x82") == "\\xe2\\x82");          // cut short
+  CHECK(shown("\xe2\x82") == "\\xe2\\x82");           // cut short
 }
 
 TEST_CASE("the middle of a long text gives way, between letters") {

@@ -86,7 +86,7 @@ TEST_CASE("what is written reads back to the same doubles") {
 TEST_CASE("every fault is named with its line") {
   CHECK(complaint("1,1,1\n2,x,1\n") == "s.csv:2: multiplicity 'x' is not a number");
   CHECK(complaint("1,1,1\n2,1.5.2,1\n") == "s.csv:2: multiplicity '1.5.2' is not a number");
-  CHECK(complaint("1,1\n2\n") == "s.csv:2: has 1 columns, expected 2");
+  CHECK(complaint("1,1\n2\n") == "s.csv:2: has 1 columns, expected 2; cells are separated by commas here");
   CHECK(complaint("1,1,1,1\n") == "s.csv:1: has 4 columns, at most 3 are known");
   CHECK(complaint("eigenvalue\n-1\n") == "s.csv:2: eigenvalue must be finite and >= 0, got -1");
   CHECK(complaint("1,0\n") == "s.csv:1: multiplicity must be finite and > 0, got 0");
@@ -113,12 +113,91 @@ TEST_CASE("the path is relative to the experiment file; shipped spectra are foun
   const Spectrum shipped = built("fashion-mnist.csv");
   CHECK(shipped.modes() == 784);
   CHECK(shipped.signal() + shipped.unexplained_variance == doctest::Approx(1).epsilon(1e-10));
-  CHECK_THROWS_WITH_AS(built("none.csv"),
-                       (origin + ": spectrum.path: cannot read '" + (folder.path / "none.csv").string() +
-                        "': no such file, or not readable")
-                           .c_str(),
-                       settings::Error);
+  CHECK_THROWS_WITH_AS(
+      built("none.csv"),
+      (origin + ": spectrum.path: " + (folder.path / "none.csv").string() + ": cannot be read: no such file").c_str(),
+      settings::Error);
   folder.write("zero.csv", "0\n");
   CHECK_THROWS_WITH_AS(built("zero.csv"), (origin + ": spectrum.path: no eigenvalue is positive").c_str(),
                        settings::Error);
+}
+
+TEST_CASE("what spreadsheets, R, NumPy and pandas write by default is read") {
+  const Folder folder;
+  const char* const files[] = {
+      "\xEF\xBB\xBF"
+      "eigenvalue,multiplicity,target_power\r\n1.0,1,1.0\r\n0.25,3,0.5\r\n",  // Excel, CSV UTF-8
+      "eigenvalue;multiplicity;target_power\r\n1;1;1\r\n0,25;3;0,5\r\n",      // the same in Germany
+      "Eigenvalue\tMultiplicity\tTarget Power\n1\t1\t1\n0.25\t3\t0.5\n",      // pasted from a sheet
+      "eigenvalue,multiplicity,target_power,\n1.0,1,1.0,\n0.25,3,0.5,\n,,,\n",
+      "\"eigenvalue\",\"multiplicity\",\"target_power\"\n1.0,1,1.0\n0.25,3,0.5\n",               // R, row.names = FALSE
+      "\"\",\"eigenvalue\",\"multiplicity\",\"target_power\"\n\"1\",1,1,1\n\"2\",0.25,3,0.5\n",  // R, write.csv
+      "\"eigenvalue\" \"multiplicity\" \"target_power\"\n\"1\" 1 1 1\n\"2\" 0.25 3 0.5\n",       // R, write.table
+      "\"\";\"eigenvalue\";\"multiplicity\";\"target_power\"\n\"1\";1;1;1\n\"2\";0,25;3;0,5\n",  // R, write.csv2
+      "1.000000000000000000e+00 1.000000000000000000e+00 1.0\n2.5e-01 3.0 0.5\n",                // numpy.savetxt
+      "# target_power eigenvalue multiplicity\n1.0e+00 1.0e+00 1\n5e-01 2.5e-01 3\n",            // its header = ...
+      ",eigenvalue,multiplicity,target_power\n0,1.0,1,1.0\n1,0.25,3,0.5\n",                      // pandas
+      ",0,1,2\n0,1.0,1,1.0\n1,0.25,3,0.5\n",                                                     // of an array
+      "\"\",\"V1\",\"V2\",\"V3\"\n\"1\",1,1,1\n\"2\",0.25,3,0.5\n",                              // R, of a matrix
+      "1.0 , 1,1.0\n\n 0.25,3 ,0.5",
+  };
+  for (const char* text : files) {
+    CAPTURE(text);
+    const Spectrum s = read_csv(folder.write("s.csv", text));
+    CHECK(s.eigenvalue == std::vector<double>{1, 0.25});
+    CHECK(s.multiplicity == std::vector<double>{1, 3});
+    CHECK(s.target_power == std::vector<double>{1, 0.5});
+  }
+  for (const char* text :
+       {",0\n0,1.0\n1,0.25\n", "\"\",\"x\"\n\"1\",1\n\"2\",0.25\n", "lambda\n1\n0.25\n", "Eigenvalues\n1\n0.25\n"}) {
+    CAPTURE(text);
+    const Spectrum s = read_csv(folder.write("s.csv", text));
+    CHECK(s.eigenvalue == std::vector<double>{1, 0.25});
+    CHECK(s.multiplicity == std::vector<double>{1, 1});
+  }
+}
+
+TEST_CASE("what would be read wrongly is refused, with the column or the separator that is the trouble") {
+  const auto says = [](const std::string& text, const std::string& words) {
+    CAPTURE(text);
+    const std::string said = complaint(text);
+    CAPTURE(said);
+    CHECK(said.find(words) != std::string::npos);
+  };
+  says("0,1.0\n1,0.25\n", "the first column counts 0, 1, ... as row numbers do");
+  says("\"1\" 1.0\n\"2\" 0.25\n", "the first column counts 1, 2, ... as row numbers do");
+  says("0,1,1,1\n1,2,1,1\n", "the first counts the rows: leave it out");
+  says("0\n1.5\n0.25\n", "the name that pandas gives to a column without one");
+  says("eigenvalue,multiplicity\n1.0;2\n", "s.csv:2: has 1 columns, expected 2; cells are separated by commas here");
+  says("eigenvalue|multiplicity\n1|2\n", "cells are separated by commas here");
+  says("eigenvalue|multiplicity,target_power\n1|2,3\n", "cells are separated by commas here");
+  says("eigenvalue,multiplicity\n1.0,\n2.0,1\n", "s.csv:2: multiplicity is missing: the cell is empty");
+  says("eigenvalue;multiplicity\n1,5;2\n2.5;1\n",
+       "eigenvalue '1,5' is not a number; numbers are written with a decimal point");
+  says("eigenvalue\n\"1,234.5\"\n", "numbers are written with a decimal point, without separators");
+  says("eigenvalue,multiplicity\n1.0,\"2\n", "line 2: a quote is not closed");
+  says("eigenvalue\n" + std::string(100000, 'x'), "xx...xx");
+  CHECK(complaint("eigenvalue\n" + std::string(100000, 'x')).size() < 200);
+}
+
+TEST_CASE("eigenvalues below 0 by rounding count as 0") {
+  const Folder folder;
+  const Spectrum s =
+      read_csv(folder.write("s.csv", "eigenvalue,target_power\n1.0,1\n0.25,0.5\n3.1e-17,0\n-2.4e-17,0\n"));
+  CHECK(s.eigenvalue == std::vector<double>{1, 0.25, 3.1e-17, 0});
+  CHECK(complaint("eigenvalue\n1\n-1e-11\n") == "s.csv:3: eigenvalue must be finite and >= 0, got -1e-11");
+  // In units in which the others are small it is no rounding.
+  CHECK(complaint("eigenvalue\n1e-17\n-2.4e-17\n") == "s.csv:3: eigenvalue must be finite and >= 0, got -2.4e-17");
+  std::vector<double> lambda{1, -1e-12, -1.1e-12};
+  clear_rounding(lambda);
+  CHECK(lambda == std::vector<double>{1, 0, -1.1e-12});
+  std::vector<double> many(10000, 1.0);
+  many.back() = -8e-12;  // 4 n eps is 8.9e-12
+  clear_rounding(many);
+  CHECK(many.back() == 0);
+  const auto listed = [](const std::string& values) {
+    return build(settings::read_text("[spectrum]\nkind = 'list'\neigenvalues = " + values, "e.toml"));
+  };
+  CHECK(listed("[-1e-17, 2, 1]").eigenvalue == std::vector<double>{2, 1, 0});
+  CHECK_THROWS_WITH_AS(listed("[2, -1]"), "e.toml: spectrum.eigenvalues: must be >= 0, got -1", settings::Error);
 }

@@ -115,8 +115,30 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
   std::ofstream(folder / "empty.csv") << "# nothing\n";
   CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'empty.csv'", 3, experiment), doctest::Contains("no numbers"),
                        settings::Error);
-  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'missing.csv'", 3, experiment), doctest::Contains("cannot read"),
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'missing.csv'", 3, experiment), doctest::Contains("no such file"),
                        settings::Error);
+  const auto entries = [&](const std::string& text, std::size_t count) {
+    std::ofstream(folder / "table.csv", std::ios::binary) << text;
+    const auto read = parse("kind = 'table'\npath = 'table.csv'", static_cast<double>(count), experiment);
+    std::vector<double> out;
+    for (std::size_t k = 0; k < count; ++k) out.push_back(read->at(static_cast<double>(k)));
+    return out;
+  };
+  const std::vector<double> expected{1, 0.5, 0};
+  for (const std::string text : {"\xEF\xBB\xBF"
+                                 "1\r\n0.5\r\n0\r\n",
+                                 "1;0,5;0\r\n", "1\t0.5\t0\n", "1.0e+00\n5.0e-01\n-1.2e-17\n", "1, .5 0\n",
+                                 ",0\n0,1.0\n1,0.5\n2,0.0\n", "multiplier\n1\n0.5\n0\n",
+                                 "\"\",\"x\"\n\"1\",1\n\"2\",0.5\n\"3\",0\n", "\"x\"\n\"1\" 1\n\"2\" 0.5\n\"3\" 0\n"}) {
+    CAPTURE(text);
+    CHECK(entries(text, 3) == expected);
+  }
+  CHECK_THROWS_WITH_AS(entries("step,multiplier\n0,1\n1,0.5\n", 3),
+                       doctest::Contains("holds the columns step, multiplier; keep the one of the multipliers"),
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(entries("0,1\n1,0.5\n2,0\n", 3), doctest::Contains("a first column that counts"),
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(entries("1\n-1e-3\n", 3), doctest::Contains("'-0.001' is not a number >= 0"), settings::Error);
   std::filesystem::remove_all(folder);
 }
 

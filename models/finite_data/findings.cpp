@@ -2,7 +2,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <string>
 
 #include "models/finite_data/finite_data.hpp"
@@ -12,15 +11,23 @@ namespace edgewise::models::finite_data {
 
 namespace {
 
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
 double null_power(const FiniteData& data, const Kernel& kernel) {
   const std::vector<double> start = kernel.along(data.residual);
-  double sum = 0;
-  for (std::size_t a = kernel.rank; a < start.size(); ++a) sum += start[a] * start[a];
-  return sum;
+  double sum = 0, all = 0;
+  for (std::size_t a = 0; a < start.size(); ++a) {
+    all += start[a] * start[a];
+    if (a >= kernel.rank) sum += start[a] * start[a];
+  }
+  // What parameters fit exactly leaves rounding there.
+  const double rounding = static_cast<double>(start.size()) * std::numeric_limits<double>::epsilon();
+  return sum > rounding * rounding * all ? sum : 0;
 }
 
 /// E|z|^2 in the steady state of (9.1): the null part of z stays and makes noise in the rest.
 double steady_power(const FiniteData& data, const Kernel& kernel) {
+  if (null_power(data, kernel) == 0) return 0;
   const BatchMoments c = batch_moments(data.sampling, data.samples(), data.batch);
   const double eta = data.learning_rate;
   const std::vector<double> start = kernel.along(data.residual);
@@ -35,19 +42,25 @@ double steady_power(const FiniteData& data, const Kernel& kernel) {
   return std::accumulate(still.begin(), still.end(), 0.0);
 }
 
-/// The least batch whose noise does not diverge at this learning rate; the noise falls with the batch.
-std::optional<std::size_t> least_stable_batch(FiniteData data, const Kernel& kernel) {
+/// The least batch whose noise does not diverge at this learning rate, where the mean does not; the noise falls with
+/// the batch, to 0 at N samples or, with replacement, as the batch grows.
+double least_stable_batch(FiniteData data, const Kernel& kernel) {
   const auto stable = [&](std::size_t batch) {
     data.batch = batch;
     return kernel_norm(data, kernel, NormLevel::exact, data.learning_rate) < 1;
   };
   std::size_t low = 0, high = data.samples();
-  if (!stable(high)) return std::nullopt;
+  while (!stable(high)) {
+    // Beyond this a whole number is no double.
+    if (data.sampling != Sampling::with_replacement || high > (std::size_t{1} << 52)) return infinity;
+    low = high;
+    high *= 2;
+  }
   while (high - low > 1) {
     const std::size_t middle = (low + high) / 2;
     (stable(middle) ? high : low) = middle;
   }
-  return high;
+  return static_cast<double>(high);
 }
 
 }  // namespace
@@ -57,7 +70,6 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
   const double exact = kernel_norm(data, kernel, NormLevel::exact, eta);
   const bool stable = exact < 1 && eta * top < 2;
   const bool mean_stable = eta * top < 2;
-  const auto batch = mean_stable ? least_stable_batch(data, kernel) : std::nullopt;
   std::vector<Finding> out = {
       {"outcome",
        std::string(stable        ? "converges"
@@ -76,7 +88,7 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
       {"eta_max_mean_field", threshold(data, kernel, NormLevel::mean_field), "of the mean field; too large by O(1/N)"},
       {"eta_max_mean", 2 / top, "where the mean of z diverges: full batch"},
       {"normalized_sharpness", eta * top, "eta mu_max; 2 is the edge of the mean"},
-      {"least_stable_batch", batch ? static_cast<double>(*batch) : std::numeric_limits<double>::infinity(),
+      {"least_stable_batch", mean_stable ? least_stable_batch(data, kernel) : infinity,
        "the least batch that is stable at this learning rate"},
       {"growth_factor", growth_factor(data, kernel), "of the second moments of what can be learned, per step"}};
   const auto twice = 2 * static_cast<double>(data.samples());

@@ -55,8 +55,8 @@ struct BatchMoments {
 };
 BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch);
 
-/// Theta's eigenvalues, largest first, and its eigenvectors by column. Those below `rounding` of the largest are null:
-/// set to 0.
+/// Theta's eigenvalues, largest first, and its eigenvectors by column: the squares over N of the singular values of the
+/// inputs, of which those below 2e-12 of the largest are rounding: null, 0.
 struct Kernel {
   std::vector<double> eigenvalue;  ///< mu_a
   linear_algebra::Matrix vectors;  ///< V

@@ -27,9 +27,6 @@ using settings::Values;
 
 /// Up to here the exact second moments are the default: a step costs N^3.
 constexpr std::size_t exact_by_default = 256;
-/// Eigenvalues below this, relative to the largest, are rounding of 0.
-constexpr double null_eigenvalue = 1e-12;
-
 const std::vector<Parameter>& data_keys() {
   static const std::vector<Parameter> parameters = {
       settings::integer("samples", "N, how many; drawn once, the same for every replica")
@@ -247,16 +244,21 @@ class FiniteDataModel final : public Model {
 
     const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), optimizer().name);
     data->batch = static_cast<std::size_t>(choice.values.integer("batch"));
-    if (data->batch > data->samples())
-      throw choice.values.error("batch",
-                                fmt::format("{} is more than the {} samples there are", data->batch, data->samples()));
-    double trace = 0;  // of Theta
-    for (const double x : data->inputs.entries()) trace += x * x / static_cast<double>(data->samples());
-    data->learning_rate = ingredients::read_learning_rate(choice.values, trace);
-    data->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     const auto& names = sampling_names();
     const auto sampling = std::find(names.begin(), names.end(), choice.values.text("sampling"));
     data->sampling = static_cast<Sampling>(sampling - names.begin());
+    if (data->batch > data->samples() && data->sampling != Sampling::with_replacement)
+      throw choice.values.error("batch", fmt::format("{} is more than the {} samples there are; only sampling = "
+                                                     "\"with-replacement\" draws more",
+                                                     data->batch, data->samples()));
+    double trace = 0;  // of Theta
+    for (const double x : data->inputs.entries()) trace += x * x / static_cast<double>(data->samples());
+    if (!std::isfinite(trace))
+      throw table.error("data", "the inputs are so large that the kernel's trace is not finite; scale them");
+    if (!(trace > 0) && choice.values.given("gamma"))
+      throw choice.values.error("gamma", "the inputs are all 0, and so is tr Theta; give learning_rate");
+    data->learning_rate = ingredients::read_learning_rate(choice.values, trace);
+    data->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     data->time = experiment.time;
 
     const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
@@ -286,7 +288,8 @@ class FiniteDataModel final : public Model {
         "theory note least-squares-sgd, section 9",
         {settings::number("learning_rate", "eta, of the loss |z|^2/(2N)").in("per step").above(0),
          settings::number("gamma", "eta tr Theta; instead of learning_rate").above(0),
-         settings::integer("batch", "B, indices per step, at most N; their mean number under bernoulli")
+         settings::integer("batch",
+                           "B, indices per step, at most N unless with replacement; their mean number under bernoulli")
              .in("samples")
              .at_least(1)
              .otherwise(std::int64_t{1}),
@@ -319,15 +322,6 @@ const std::vector<Observable>& finite_data_observables(const FiniteData& data) {
   return data.population ? finite_data_observables() : loss;
 }
 
-std::vector<double> Kernel::along(std::span<const double> z) const {
-  std::vector<double> out(vectors.columns());
-  for (std::size_t a = 0; a < out.size(); ++a) {
-    const auto v = vectors.column(a);
-    out[a] = std::inner_product(v.begin(), v.end(), z.begin(), 0.0);
-  }
-  return out;
-}
-
 BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch) {
   const auto N = static_cast<double>(samples), B = static_cast<double>(batch);
   switch (sampling) {
@@ -339,29 +333,6 @@ BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t b
       if (samples == 1) return {0, 1};
       return {N * (N - B) / (B * (N - 1)), N * (B - 1) / (B * (N - 1))};
   }
-}
-
-Kernel kernel_of(const FiniteData& data) {
-  linear_algebra::Matrix theta = linear_algebra::product(data.inputs, data.inputs, linear_algebra::Transposed::yes);
-  const std::size_t N = data.samples();
-  for (std::size_t k = 0; k < theta.size(); ++k) theta.data()[k] /= static_cast<double>(N);
-  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(theta);
-  Kernel out;
-  out.vectors = linear_algebra::Matrix(N, N);
-  for (std::size_t a = 0; a < N; ++a) {
-    const double mu = eigen.values[N - 1 - a];
-    out.eigenvalue.push_back(mu);
-    const auto from = eigen.vectors.column(N - 1 - a);
-    std::copy(from.begin(), from.end(), out.vectors.column(a).begin());
-  }
-  const double least = null_eigenvalue * out.eigenvalue.front();
-  for (double& mu : out.eigenvalue) {
-    if (mu > least)
-      ++out.rank;
-    else
-      mu = 0;
-  }
-  return out;
 }
 
 const Model& finite_data_model() {

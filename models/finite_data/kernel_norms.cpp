@@ -152,18 +152,17 @@ double growth_factor(const FiniteData& data, const Kernel& kernel) {
   const double top = kernel.eigenvalue.front(), bottom = kernel.eigenvalue[kernel.rank - 1];
   const double floor = std::max({decay(top, top), decay(top, bottom), decay(bottom, bottom)});
   if (c.c1 == 0) return std::max(decay(top, top), decay(bottom, bottom));
-  const auto excess = [&](double r) {
-    return 1 / NoiseKernel(kernel, [&](double x, double y) { return eta * eta * c.c1 * x * y / (r - decay(x, y)); })
+  const auto excess = [&](double distance) {
+    return 1 / NoiseKernel(
+                   kernel,
+                   [&](double x, double y) { return eta * eta * c.c1 * x * y / (distance + (floor - decay(x, y))); })
                    .perron() -
            1;
   };
-  // 1/norm grows with r, from 0 at the largest decay.
-  const double width = 1e-12 * std::max(1.0, floor);
-  if (excess(floor + width) > 0) return floor;
-  double step = 1e-3;
-  while (excess(floor + step) < 0) step *= 4;
-  while (step > 2 * width && excess(floor + 0.25 * step) > 0) step *= 0.25;
-  return root(excess, std::max(floor + width, floor + 0.25 * step), floor + step);
+  // 1/norm grows with the distance from the largest decay, from 0. No norm exceeds the largest weight.
+  const double least = 1e-12 * std::max(1.0, std::abs(floor)), most = 2 * eta * eta * c.c1 * top * top;
+  if (most <= least || excess(least) > 0) return floor;
+  return floor + std::exp(root([&](double s) { return excess(std::exp(s)); }, std::log(least), std::log(most)));
 }
 
 }  // namespace edgewise::models::finite_data

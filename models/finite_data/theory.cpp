@@ -21,6 +21,8 @@ using linear_algebra::Transposed;
 
 /// Beyond this multiple of the first loss the solution has diverged.
 constexpr double divergence = 1e100;
+/// Eigenvalues, relative to the largest, down to which a jump resolves the variance of a mode.
+constexpr double least_jumped = 1e-12;
 /// Operations that the fourth moments may cost.
 constexpr double most_operations = 2e12;
 
@@ -215,6 +217,15 @@ struct Closure {
   std::vector<double> start, power;  // V'z and its squares at the start
 };
 
+/// Whether a jump would leave few digits of the excess risk where steps cost little: the variances of small modes are
+/// differences that their eigenvalues divide.
+bool better_step_by_step(const FiniteData& data, const Kernel& kernel) {
+  if (!data.population || kernel.rank == 0) return false;
+  const double ratio = kernel.eigenvalue[kernel.rank - 1] / kernel.eigenvalue.front();
+  const auto N = static_cast<double>(data.samples());
+  return ratio < 1e-6 && static_cast<double>(data.time.at.back()) * N * N < 2e10;
+}
+
 // Its part on the modes that are not null is similar to a symmetric matrix: powers of its eigenvalues reach any step at
 // once. Null modes stay and drive the others.
 void jump_closure(const FiniteData& data, const Closure& closure, Recorder& record) {
@@ -266,7 +277,9 @@ void jump_closure(const FiniteData& data, const Closure& closure, Recorder& reco
         double second = 0;
         for (std::size_t k = 0; k < rank; ++k) second += eigen.vectors(a, k) * grown[k];
         const double residual = closure.start[a] * (1 + left);
-        variance[a] = std::max(0.0, scale[a] * second - residual * residual) / (mu * mu);
+        // Below, the difference is rounding, and the mode stands still.
+        if (mu > least_jumped * kernel.eigenvalue.front())
+          variance[a] = std::max(0.0, scale[a] * second - residual * residual) / (mu * mu);
       }
       return {population->excess(mean, variance), {}};
     };
@@ -308,7 +321,7 @@ Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const
   if (method.bands) throw std::invalid_argument("theory.bands: only method = \"exact\" has them");
   const Closure closure(data, kernel, method.name == "mean-field");
   Recorder record(data, method.name, false);
-  if (data.schedule->constant())
+  if (data.schedule->constant() && !better_step_by_step(data, kernel))
     jump_closure(data, closure, record);
   else
     iterate_closure(data, closure, record);

@@ -1,7 +1,6 @@
 #include "solvers/contour.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <complex>
 #include <limits>
@@ -12,6 +11,8 @@
 #define HWY_TARGET_INCLUDE "solvers/contour.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include "numerics/roots.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace edgewise::solvers {
@@ -113,10 +114,7 @@ double leading_shift(std::span<const double> decay, std::span<const double> inpu
   const double at_low = excess(low), at_high = excess(high);
   if (at_low <= 0) return std::exp(low);
   if (at_high >= 0) return std::exp(high);
-  std::uintmax_t iterations = 200;
-  const auto root = boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
-                                                      boost::math::tools::eps_tolerance<double>(52), iterations);
-  return std::exp((root.first + root.second) / 2);
+  return std::exp(numerics::root(excess, low, high, at_low, at_high));
 }
 
 ContourNode contour_node(RankOneSystem::Kind kind, std::size_t j, std::size_t nodes, double t, double shift) {

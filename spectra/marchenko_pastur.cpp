@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/roots.hpp"
 #include "random/random.hpp"
 #include "spectra/kinds.hpp"
 
@@ -29,16 +29,13 @@ std::vector<double> marchenko_pastur_quantiles(double ratio, std::size_t count) 
   for (std::size_t i = 0; i < count; ++i) {
     const double above = total * (static_cast<double>(i) + 0.5) / static_cast<double>(count);
     const auto excess = [&](double phi) { return marchenko_pastur_above(ratio, phi) - above; };
-    std::uintmax_t iterations = 200;
     // Rounding can put the excess of the previous quantile above zero; it is then the answer to that rounding.
     const double excess_low = excess(low), excess_high = excess(std::numbers::pi);
     double phi = low;
     if (excess_high <= 0) {
       phi = std::numbers::pi;
     } else if (excess_low < 0) {
-      const auto bracket = boost::math::tools::toms748_solve(excess, low, std::numbers::pi, excess_low, excess_high,
-                                                             boost::math::tools::eps_tolerance<double>(50), iterations);
-      phi = (bracket.first + bracket.second) / 2;
+      phi = numerics::root(excess, low, std::numbers::pi, excess_low, excess_high, 50);
     }
     // (1 - sqrt c)^2 + 4 sqrt c cos^2(phi/2) is exact at the lower edge, where 1 + c + 2 sqrt c cos(phi) cancels.
     const double half = std::cos(phi / 2);

@@ -1,9 +1,10 @@
 #include "models/least_squares/sgd_modes.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
+
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -64,10 +65,7 @@ double largest_learning_rate(const SgdModes& modes) {
   while (excess(low) > 0) low -= 1;
   const double high = std::log(bound);
   if (excess(high) < 0) return bound;
-  std::uintmax_t iterations = 200;
-  const auto root =
-      boost::math::tools::toms748_solve(excess, low, high, boost::math::tools::eps_tolerance<double>(52), iterations);
-  return std::exp((root.first + root.second) / 2);
+  return std::exp(numerics::root(excess, low, high));
 }
 
 }  // namespace edgewise::models::least_squares

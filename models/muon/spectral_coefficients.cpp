@@ -1,10 +1,11 @@
 #include "models/muon/spectral_coefficients.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
+
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::muon {
 
@@ -173,10 +174,7 @@ double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
   // All eigenvalues equal to the smallest, or to the largest one.
   const double odds = std::log(n / rank - 1);
   const double from = std::log(*low) + odds - 1e-6, to = std::log(*high) + odds + 1e-6;
-  std::uintmax_t iterations = 200;
-  const auto root =
-      boost::math::tools::toms748_solve(excess, from, to, boost::math::tools::eps_tolerance<double>(52), iterations);
-  return std::exp((root.first + root.second) / 2);
+  return std::exp(numerics::root(excess, from, to));
 }
 
 std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outputs, double batch, WeightLaw law,

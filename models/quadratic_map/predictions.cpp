@@ -1,31 +1,17 @@
 #include "models/quadratic_map/predictions.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <utility>
+
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::quadratic_map {
 
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-/// The root of a monotone function between a and b, whose values differ in sign, to full precision.
-template <class F>
-double root(const F& f, double a, double b, double fa, double fb) {
-  if (fa == 0) return a;
-  if (fb == 0) return b;
-  if (a > b) {
-    std::swap(a, b);
-    std::swap(fa, fb);
-  }
-  std::uintmax_t most = 200;
-  const auto [low, high] =
-      boost::math::tools::toms748_solve(f, a, b, fa, fb, boost::math::tools::eps_tolerance<double>(52), most);
-  return 0.5 * (low + high);
-}
 
 }  // namespace
 
@@ -82,7 +68,7 @@ FlowEnd flow_end(const QuadraticRegression& problem) {
       // The exponential overflowed on the far side: its sign is that of -za.
       zb = -std::copysign(std::numeric_limits<double>::max(), za);
     }
-    end.exponent = root(z, a, b, za, zb);
+    end.exponent = a < b ? numerics::root(z, a, b, za, zb) : numerics::root(z, b, a, zb, za);
   } else {
     end.exponent = 0;
   }
@@ -106,7 +92,7 @@ double flow_end_sharpness(const CanonicalPair& pair) {
   double low = -1, high = 1;
   while (f(low) > 0) low *= 2;
   while (f(high) < 0) high *= 2;
-  const double excess = std::exp(root(f, low, high, f(low), f(high)));
+  const double excess = std::exp(numerics::root(f, low, high));
   const double W = base + excess;
   return (E > 0 ? excess : W - 2 * E) + eps * W;
 }

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/quadratic_regression/row_moments.hpp"
+#include "numerics/roots.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -50,10 +50,7 @@ double critical(Norm norm, double low, double high) {
   const double at_low = excess(low), at_high = excess(high);
   if (at_low >= 0) return low;
   if (at_high <= 0) return high;
-  std::uintmax_t iterations = 200;
-  const auto [a, b] = boost::math::tools::toms748_solve(excess, low, high, at_low, at_high,
-                                                        boost::math::tools::eps_tolerance<double>(42), iterations);
-  return (a + b) / 2;
+  return numerics::root(excess, low, high, at_low, at_high, 42);
 }
 
 /// The largest eigenvalue of G_ac = sum_xy V_ax V_ay V_cx V_cy f_xy, written out: G = W W' with a column of W for each

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "models/quadratic_regression/memory_kernels.hpp"
+#include "numerics/roots.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -361,11 +362,7 @@ double quadratic_divergence_threshold(const QuadraticEnsemble& e, const Quadrati
     low = high;
     high *= 2;
   }
-  while (high - low > options.tolerance * high) {
-    const double middle = (low + high) / 2;
-    (diverges(middle) ? high : low) = middle;
-  }
-  return (low + high) / 2;
+  return numerics::threshold(diverges, low, high, options.tolerance);
 }
 
 }  // namespace edgewise::models::quadratic_regression

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "models/quadratic_regression/mean_square.hpp"
+#include "numerics/roots.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 
@@ -49,12 +50,9 @@ double largest_kernel_mean(const QuadraticEnsemble& ensemble, double learning_ra
 /// The learning rate above which eta kernel_mean(eta) exceeds `value`.
 template <class KernelMean>
 double solve_reaches(double value, double initial_mean, double tolerance, KernelMean kernel_mean) {
-  double low = 0, high = value / initial_mean;  // the kernel starts there
-  while (high - low > tolerance * high) {
-    const double middle = (low + high) / 2;
-    (middle * kernel_mean(middle) > value ? high : low) = middle;
-  }
-  return (low + high) / 2;
+  // The kernel starts at initial_mean.
+  return numerics::threshold([&](double eta) { return eta * kernel_mean(eta) > value; }, 0, value / initial_mean,
+                             tolerance);
 }
 
 void check(const QuadraticBoundaryOptions& o) {

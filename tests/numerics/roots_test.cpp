@@ -1,0 +1,52 @@
+#include "numerics/roots.hpp"
+
+#include <doctest/doctest.h>
+
+#include <rapidcheck.h>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+
+using namespace edgewise::numerics;
+
+TEST_CASE("roots to full precision, either sign first") {
+  CHECK(root([](double x) { return x * x - 2; }, 0, 2) == doctest::Approx(std::numbers::sqrt2).epsilon(4e-16));
+  CHECK(root([](double x) { return 2 - x * x; }, 0, 2) == doctest::Approx(std::numbers::sqrt2).epsilon(4e-16));
+  CHECK(root([](double x) { return std::cos(x); }, 1, 2) == doctest::Approx(std::numbers::pi / 2).epsilon(4e-16));
+}
+
+TEST_CASE("an end that is a root is the root, whatever the other end") {
+  const auto f = [](double x) { return x * (x - 1); };
+  CHECK(root(f, 0, 0.5) == 0);
+  CHECK(root(f, 0.5, 1) == 1);
+}
+
+TEST_CASE("the bits asked for are what is reached") {
+  rc::check("x^3 = c", [] {
+    const double c = std::exp(*rc::gen::inRange(-3000, 3000) / 100.0);
+    const int bits = *rc::gen::inRange(10, 50);
+    const double x = root([&](double t) { return t * t * t - c; }, 0, std::max(1.0, c), bits);
+    RC_ASSERT(std::abs(x - std::cbrt(c)) <= std::ldexp(std::cbrt(c), 1 - bits));
+  });
+}
+
+TEST_CASE("no sign change, no root") {
+  const auto positive = [](double) { return 1.0; };
+  CHECK_THROWS_WITH_AS(root(positive, 0, 1), "no sign change between the ends of the interval", std::domain_error);
+  CHECK_THROWS_AS(root([](double) { return std::numeric_limits<double>::quiet_NaN(); }, 0, 1), std::domain_error);
+  CHECK_THROWS_AS(root([](double x) { return x - 0.5; }, 1, 0), std::domain_error);
+}
+
+TEST_CASE("a threshold to its tolerance, and to neighbouring numbers at most") {
+  const auto beyond = [](double x) { return x >= 0.3; };
+  CHECK(std::abs(threshold(beyond, 0, 1, 1e-3) - 0.3) <= 0.5e-3);
+  CHECK(threshold(beyond, 0, 1, 0) == doctest::Approx(0.3).epsilon(1e-16));
+  CHECK(threshold([](double) { return true; }, 0, 1, 0.25) < 0.25);
+}
+
+TEST_CASE("a minimum") {
+  const Minimum found = minimum([](double x) { return (x - 0.7) * (x - 0.7) + 3; }, 0, 2);
+  CHECK(found.at == doctest::Approx(0.7).epsilon(1e-7));
+  CHECK(found.value == doctest::Approx(3).epsilon(1e-14));
+}

@@ -54,7 +54,7 @@ def run(lam, start, rounds, H, M, B, sigma2, eta, xi, q=(1, 0), bi=0.0, p=(1, 0)
 
 
 def run_lookahead(lam, start, rounds, H, M, B, sigma2, eta, xi):
-    """The scalar form of lookahead with M workers (note two-phase, section 3)."""
+    """The scalar form of lookahead with M workers (docs/theory/two-phase.md, section 3)."""
     r = 1 - eta * lam
     q = r**2 + (eta * lam) ** 2 / B
     F = xi * (1 - r**H)

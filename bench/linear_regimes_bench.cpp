@@ -1,4 +1,5 @@
-/// Tuned comparison of the linear methods at equal samples: the regime tables of theory note two-phase 5, 6 and 7.
+/// Tuned comparison of the linear methods at equal samples: the regime tables of docs/theory/two-phase.md, sections 5,
+/// 6 and 7.
 ///
 ///     linear_regimes_bench [EVALUATIONS]
 ///

@@ -41,7 +41,8 @@ struct Problem : CoupledModes {
   bool affine() const override { return true; }
   bool autonomous() const override { return true; }
 
-  /// The first eigenvalues verbatim, the rest of d = 1e9 in 8-point Gauss bins (theory note, section 7b), n in all.
+  /// The first eigenvalues verbatim, the rest of d = 1e9 in 8-point Gauss bins (docs/theory/least-squares-sgd.md,
+  /// section 7b), n in all.
   explicit Problem(std::size_t n) {
     constexpr double alpha = 1, beta = 0.75, kappa = 0.5, d = 1e9;
     const std::size_t bins = 13, verbatim = n - 8 * bins;

@@ -130,7 +130,7 @@ struct Description {
   std::string name;
   std::string summary;    ///< one line
   std::string equations;  ///< plain text, several lines
-  std::string source;     ///< paper, or theory note and section
+  std::string source;     ///< papers; the page of docs/theory and its section
   std::vector<Parameter> parameters;
 };
 

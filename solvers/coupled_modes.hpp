@@ -25,8 +25,9 @@ class CoupledModes {
   /// rate_i and source_i at time t and shared scalars p.
   virtual void coefficients(double t, std::span<const double> p, std::span<double> rate,
                             std::span<double> source) const = 0;
-  /// u_li = d(rhs_i)/dp_l at fixed M_i: column l of the low-rank part of the Jacobian, J = -diag(rate) + sum_l u_l
-  /// w_l'.
+  /// u_li = d(rhs_i)/dp_l at fixed M_i: column l of the low-rank part of the Jacobian
+  ///
+  ///     J = -diag(rate) + sum_l u_l w_l',   w_l = weights(l).
   virtual void sensitivity(double t, std::span<const double> p, std::span<const double> M,
                            std::span<double> u) const = 0;
   /// True when rhs is affine in M (rates do not depend on p): one linear solve per stage, no Newton iteration.

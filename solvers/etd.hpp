@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Exponential time differencing by collocation (theory note least-squares-sgd, section 8 (i)) for coupled modes whose
-/// rates are constant.
+/// Exponential time differencing by collocation (docs/theory/least-squares-sgd.md, section 8 (i)) for coupled modes
+/// whose rates are constant.
 ///
 /// Over a step the source is the polynomial through the start and s Radau points; every mode is propagated exactly,
 ///   M_i(t + c h) = e^{-A_i c h} M_i(t) + h int_0^c e^{-A_i h (c - x)} source_i(x) dx,

@@ -10,7 +10,7 @@
 ///     Sigma_i <- T(x_i) Sigma_i T(x_i)' + omega C_i n n',          T(x) = T0 + x T1
 ///
 /// and a noiseless phase by Sigma <- T Sigma T'. Modes feel each other only through p. A method is a list of phases;
-/// its hyperparameters may change from one application to the next. Theory note two-phase, section 2.
+/// its hyperparameters may change from one application to the next. See docs/theory/two-phase.md, section 2.
 #include <array>
 #include <cstddef>
 #include <span>

@@ -10,8 +10,9 @@
 ///     growth factor per period = max(max_i radius, the z with rho(G(z)) = 1)
 ///     steady drive w = (1 - G(1))^{-1} (source + forced p)
 ///
-/// Theory note two-phase, section 2. G is never formed: it is applied at O(n Q) by running the phases, so that long
-/// periods cost no more than they must.
+/// with rho the Perron root and A_i the part of A that moves mode i.
+/// See docs/theory/two-phase.md, section 2. G is never formed: it is applied at O(n Q) by running the phases, so that
+/// long periods cost no more than they must.
 #include <cstddef>
 #include <memory>
 #include <span>

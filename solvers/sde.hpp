@@ -4,7 +4,7 @@
 ///
 /// The noise enters only as a product B(t, x) z with a given vector z. A scheme may therefore ask for a few such
 /// products a step but never for single columns of B, so that a model with as many noises as modes, plus a rank-one
-/// part (the homogenized SGD of the theory note least-squares-sgd, section 3), costs O(d) a step.
+/// part (the homogenized SGD of docs/theory/least-squares-sgd.md, section 3), costs O(d) a step.
 #include <cstddef>
 #include <functional>
 #include <span>

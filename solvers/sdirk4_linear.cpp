@@ -22,8 +22,10 @@ Polynomial times_minus_e(const Polynomial& x) {
 }
 
 /// The step on a linear system as polynomials in E. With y0_i the start of stage i and f_j = h gamma (g + u p_j),
-///   y0_i = start[i](E) q + sum_j D start_f[i][j](E) f_j,   h k_i gamma = increment[i](E) q + sum_j D
-///   increment_f[i][j](E) f_j,
+///
+///     y0_i        = start[i](E) q + sum_j D start_f[i][j](E) f_j
+///     h k_i gamma = increment[i](E) q + sum_j D increment_f[i][j](E) f_j
+///
 /// where D = 1 - E = 1/(1 + h gamma A), because Y = D (y0 + f) and h k_i gamma = Y - y0 = -E y0 + D f.
 struct LinearForm {
   std::array<Polynomial, 5> start{}, increment{};

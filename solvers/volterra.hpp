@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Volterra equations of the second kind with a convolution kernel (theory note least-squares-sgd, section 1.3):
+/// Volterra equations of the second kind with a convolution kernel (docs/theory/least-squares-sgd.md, section 1.3):
 ///
 ///     P(t) = F(t) + int_0^t H(t - s) (P(s) + shift) ds,
 ///

@@ -77,7 +77,7 @@ Kind autoregressive_kind() {
   d.equations =
       "K_ij = (i j)^(-alpha) correlation^|i-j|,  theta*_j = "
       "sqrt(target_power / d)";
-  d.source = "theory note sign-and-clip, section 0.1";
+  d.source = "docs/theory/sign-and-clip.md, section 0.1";
   d.parameters = {
       settings::integer("dimension", "number of coordinates d").must().at_least(1).at_most(most_coordinates),
       settings::number("alpha", "exponent of the coordinates' standard deviations").otherwise(0.0),

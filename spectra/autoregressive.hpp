@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Neighbouring coordinates that are alike (theory note sign-and-clip, 0.1).
+/// Neighbouring coordinates that are alike (docs/theory/sign-and-clip.md, section 0.1).
 #include <cstddef>
 #include <optional>
 #include <vector>

@@ -2,11 +2,12 @@
 /// \file
 /// Few weighted nodes in place of many eigenvalues, with an error that is asked for and measured.
 ///
-/// Everything the theory needs of a spectrum is an integral of a smooth function of lambda: the decaying bias
-/// F(tau) = sum rho lambda e^(-tau lambda), the kernel H(tau) = sum n lambda^2 e^(-tau lambda), and sums such as the
-/// kernel norm. The eigenvalues are cut into bins of equal ratio, and each bin is replaced by the nodes and weights of
-/// the Gauss rule of its own discrete measure (theory note least-squares-sgd 7b, with the Gauss rule of the sum itself
-/// in place of that of an integral: there is no end-point error, weights are positive and the sums are kept exactly).
+/// Everything the theory needs of a spectrum is an integral of a smooth function of lambda: the decaying bias F(tau) =
+/// sum rho lambda e^(-tau lambda), the kernel H(tau) = sum n lambda^2 e^(-tau lambda), and sums such as the kernel
+/// norm. The eigenvalues are cut into bins of equal ratio, and each bin is replaced by the nodes and weights of the
+/// Gauss rule of its own discrete measure (docs/theory/least-squares-sgd.md, section 7b, with the Gauss rule of the sum
+/// itself in place of that of an integral: there is no end-point error, weights are positive and the sums are kept
+/// exactly).
 #include <cstddef>
 
 #include "spectra/spectrum.hpp"

@@ -9,7 +9,7 @@ Kind isotropic_kind() {
   d.name = "isotropic";
   d.summary = "All eigenvalues equal: one mode that stands for d coordinates.";
   d.equations = "K = lambda I_d,  |theta*|^2 = target_power";
-  d.source = "theory note least-squares-sgd, section 1.4";
+  d.source = "docs/theory/least-squares-sgd.md, section 1.4";
   d.parameters = {
       settings::integer("dimension", "number of coordinates d").must().at_least(1).at_most(1e15),
       settings::number("eigenvalue", "the eigenvalue lambda").otherwise(1.0).above(0),

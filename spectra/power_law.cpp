@@ -59,7 +59,7 @@ Kind power_law_kind() {
   d.equations =
       "lambda_j = j^(-2 alpha),  theta*_j = j^(-beta),  j = 1..d\n"
       "alpha > 1/2: tr K stays finite as d grows; beta > alpha: SGD's noise limits the decay of the risk";
-  d.source = "theory note least-squares-sgd, section 7; compression 7b";
+  d.source = "docs/theory/least-squares-sgd.md, sections 7 and 7b";
   d.parameters = {
       settings::integer("dimension", "number of coordinates d").must().at_least(1).at_most(1e15),
       settings::number("alpha", "half the exponent of the eigenvalues").must().above(0),

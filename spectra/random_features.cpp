@@ -124,7 +124,7 @@ Kind random_features_kind() {
       "x_j = j^(-alpha) z_j, j = 1..v,  y = <x, b> + noise,  b_j = j^(-beta),  model <W'x, theta>,  W is v x d\n"
       "Khat = W'HW, H = diag(j^(-2 alpha)),  theta* = Khat^(-1) W'H b,  floor F0 = b'Hb - theta*'Khat theta*\n"
       "F0 acts as label noise; the total excess risk is F0 + excess_mse";
-  d.source = "theory note least-squares-sgd, section 10";
+  d.source = "docs/theory/least-squares-sgd.md, section 10";
   d.parameters = {
       settings::integer("data_dimension", "dimension v of the data").at_least(1).at_most(1e8).computed("from matrix"),
       settings::integer("features", "number of features d").at_least(1).at_most(1e8).computed("from matrix"),

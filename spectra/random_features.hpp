@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Least squares on linear features W'x of power-law data, reduced to an ordinary spectrum (theory note
-/// least-squares-sgd, section 10).
+/// Least squares on linear features W'x of power-law data, reduced to an ordinary spectrum
+/// (docs/theory/least-squares-sgd.md, section 10).
 #include <cstddef>
 #include <cstdint>
 #include <vector>

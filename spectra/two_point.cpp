@@ -52,7 +52,7 @@ Kind two_point_kind() {
   d.summary = "Two eigenvalues, each with its multiplicity and target power.";
   d.equations =
       "K = diag(large x n_1, small x n_2),  target_power = (rho_1, rho_2) with rho_a = |theta*|^2 in eigenspace a";
-  d.source = "theory note least-squares-sgd, sections 1.4 and 13 (two-A)";
+  d.source = "docs/theory/least-squares-sgd.md, sections 1.4 and 13";
   d.parameters = {
       settings::number("large", "the larger eigenvalue").otherwise(1.0).above(0),
       settings::number("small", "the smaller eigenvalue").must().at_least(0),

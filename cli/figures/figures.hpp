@@ -28,7 +28,8 @@ void draw(const std::vector<Result>& results, const std::vector<std::string>& la
           const std::string& path);
 
 /// Band of one run around the predicted mean: mean +- 2 std, or the log-normal law of that mean and standard deviation
-/// between the same quantiles (theory note least-squares-sgd 4b: fair beyond std/mean = 0.3, where the risk is skewed).
+/// between the same quantiles (docs/theory/least-squares-sgd.md, section 4b: fair beyond std/mean = 0.3, where the risk
+/// is skewed).
 std::pair<double, double> predicted_band(double mean, double std, bool log_normal);
 
 }  // namespace edgewise::cli

@@ -19,7 +19,8 @@ std::shared_ptr<const ingredients::Schedule> schedule(const std::string& kind, d
                                     "schedule", steps);
 }
 
-/// The note's instance: N = 12, p = 20, X_ij = sqrt2 sin(1 + 3 i + 7 j + i j), z_i = cos i, eta = .03, B = 2.
+/// docs/theory/least-squares-sgd.md, section 13 (fin): N = 12, p = 20, X_ij = sqrt2 sin(1 + 3 i + 7 j + i j), z_i = cos
+/// i, eta = .03, B = 2.
 FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std::size_t batch = 2,
                      std::size_t parameters = 20) {
   constexpr std::size_t N = 12;
@@ -67,8 +68,8 @@ double orthogonal_square(Sampling sampling) {
 class Table {
  public:
   void add(std::string name, std::string formula, double tolerance, std::function<Pair()> evaluate) {
-    forms.push_back(
-        {"finite-data/" + std::move(name), std::move(formula), "least-squares-sgd 9", tolerance, std::move(evaluate)});
+    forms.push_back({"finite-data/" + std::move(name), std::move(formula),
+                     "docs/theory/least-squares-sgd.md, section 9", tolerance, std::move(evaluate)});
   }
   void printed(std::string name, std::string formula, double value, int decimals, std::function<double()> evaluate) {
     add(std::move(name), std::move(formula), 0.6 * std::pow(10.0, -decimals) / std::abs(value),

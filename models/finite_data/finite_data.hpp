@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// SGD on a fixed data set, many passes (theory note least-squares-sgd, section 9): the problem and its data.
+/// SGD on a fixed data set, many passes (docs/theory/least-squares-sgd.md, section 9): the problem and its data.
 ///
 ///     z = X theta - y in R^N,   L = |z|^2/(2N),   theta' = theta - (eta/B) sum_{i in I} x_i z_i
 ///     Theta = X X'/N = V diag(mu) V',             z' = z - (eta N/B) Theta Pi z,   Pi = diag(counts of I)
@@ -90,7 +90,7 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
 /// Runs the algorithm. `sampler`: parameters (theta, O(B p) a step), kernel (z and Theta, O(B N) a step), or auto.
 std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler);
 
-/// Closed forms and the note's reference instance.
+/// Closed forms, and the reference instance of docs/theory/least-squares-sgd.md, section 13 (fin).
 std::vector<ClosedForm> finite_data_closed_forms();
 
 }  // namespace edgewise::models::finite_data

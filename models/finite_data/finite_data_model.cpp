@@ -213,7 +213,7 @@ class FiniteDataModel final : public Model {
         "C_ab = sum_i V_ia^2 V_ib^2;  mean-field: C = 1/N;  c1, c2 by the sampling\n"
         "Of samples drawn from [spectrum], also P = (theta - theta*)' K (theta - theta*), by E y and E y y', "
         "theta = X'V y/N",
-        "Agarwala, Pennington 2024; theory note least-squares-sgd, section 9", all_keys()};
+        "Agarwala, Pennington 2024; docs/theory/least-squares-sgd.md, section 9", all_keys()};
     return description;
   }
   std::span<const std::string> sections() const override {
@@ -285,7 +285,7 @@ class FiniteDataModel final : public Model {
         "multi-pass-sgd",
         "mini-batch SGD on a fixed data set",
         "theta' = theta - (eta/B) sum_{i in I} x_i (<x_i, theta> - y_i)",
-        "theory note least-squares-sgd, section 9",
+        "docs/theory/least-squares-sgd.md, section 9",
         {settings::number("learning_rate", "eta, of the loss |z|^2/(2N)").in("per step").above(0),
          settings::number("gamma", "eta tr Theta; instead of learning_rate").above(0),
          settings::integer("batch",

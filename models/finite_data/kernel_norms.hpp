@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Mean-square stability of SGD on a fixed data set (theory note least-squares-sgd, section 9): how the noise of the
+/// Mean-square stability of SGD on a fixed data set (docs/theory/least-squares-sgd.md, section 9): how the noise of the
 /// batches feeds on itself, at three levels of the theory.
 #include <functional>
 #include <span>
@@ -12,8 +12,11 @@
 namespace edgewise::models::finite_data {
 
 /// The noise kernel of (9.1), an N x N symmetric matrix with entries >= 0, applied without being formed:
+///
 ///     M d = diag( V ( w o (V' diag(d) V) ) V' )
-/// with weights w_ab given for the modes that are not null.
+///
+/// with the eigenvectors of Theta in the columns of V, entrywise products o, and weights w_ab given for the modes that
+/// are not null.
 class NoiseKernel {
  public:
   NoiseKernel(const Kernel& kernel, const std::function<double(double, double)>& weight);

@@ -129,7 +129,7 @@ class Problem {
 struct ClosedForm {
   std::string name;      ///< "least-squares/isotropic-risk"
   std::string formula;   ///< plain text
-  std::string source;    ///< note and section
+  std::string source;    ///< the page of docs/theory and its section
   double tolerance = 0;  ///< relative when the value is not 0, else absolute
   /// (formula's value, computed value)
   std::function<std::pair<double, double>()> evaluate;

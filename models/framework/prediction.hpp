@@ -34,7 +34,7 @@ std::string_view name(Centre centre);
 struct Prediction {
   std::string name;       ///< "plateau"; no observable's
   std::string statement;  ///< plain text, one line
-  std::string source;     ///< note and section
+  std::string source;     ///< the page of docs/theory and its section
   std::string quantity;   ///< what a replica's number is, e.g. "eta_lambda_max over the last quarter"
   std::string runs;       ///< which runs it is about, to stand behind "runs that", e.g. "crossed 2 and did not diverge"
   std::string observable;  ///< whose axis the number has, for figures; may be empty

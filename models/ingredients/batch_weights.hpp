@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The few scalars through which a mini-batch of Gaussian data acts on the parameters (theory note least-squares-sgd,
-/// section 2), whatever the dimension.
+/// The few scalars through which a mini-batch of Gaussian data acts on the parameters
+/// (docs/theory/least-squares-sgd.md, section 2), whatever the dimension.
 #include <cstdint>
 #include <span>
 #include <vector>

@@ -31,10 +31,10 @@ class Noise {
   virtual double draw(random::Stream& stream) const = 0;
   /// Density of eps; of a law with atoms: infinite there and 0 elsewhere.
   virtual double density(double eps) const = 0;
-  /// eps as a finite Gaussian mixture (theory note sign-and-clip 0.2). Averages of functions that are smooth on the
-  /// scale `resolution` come out to 1e-13; only laws with a bounded continuous density need it.
+  /// eps as a finite Gaussian mixture (docs/theory/sign-and-clip.md, section 0.2). Averages of functions that are
+  /// smooth on the scale `resolution` come out to 1e-13; only laws with a bounded continuous density need it.
   virtual std::vector<MixtureNode> nodes(double resolution = std::numeric_limits<double>::infinity()) const = 0;
-  /// G(P) = E exp(-eps^2/(2P)) for P > 0, in closed form (theory note sign-and-clip 0.2).
+  /// G(P) = E exp(-eps^2/(2P)) for P > 0, in closed form (docs/theory/sign-and-clip.md, section 0.2).
   virtual double exponential_average(double P) const = 0;
 };
 

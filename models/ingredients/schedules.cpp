@@ -222,7 +222,7 @@ ScheduleKind kind(std::string name, std::string summary, std::string equations, 
           .otherwise(0.0));
   ScheduleKind result;
   result.description = Description{std::move(name), std::move(summary), std::move(equations),
-                                   "theory note schedules-and-collapse, section 2", std::move(parameters)};
+                                   "docs/theory/schedules-and-collapse.md, section 2", std::move(parameters)};
   result.build = [shape = std::move(shape)](const Values& values, double horizon) -> std::unique_ptr<Schedule> {
     return std::make_unique<WarmedShape>(shape(values, horizon), values.number("warmup") * horizon);
   };

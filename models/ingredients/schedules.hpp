@@ -12,8 +12,8 @@
 
 namespace edgewise::models::ingredients {
 
-/// A shape s(x) with s = 1 at its maximum before warm-up; x = k/T with k = 0..T-1 (theory note schedules-and-collapse
-/// 2).
+/// A shape s(x) with s = 1 at its maximum before warm-up; x = k/T with k = 0..T-1
+/// (docs/theory/schedules-and-collapse.md, section 2).
 class Schedule {
  public:
   virtual ~Schedule() = default;

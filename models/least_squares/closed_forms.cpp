@@ -9,6 +9,7 @@
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
+#include "settings/theory_source.hpp"
 #include "solvers/contour.hpp"
 #include "spectra/compression.hpp"
 #include "spectra/random_features.hpp"
@@ -81,14 +82,12 @@ double finding(const LeastSquares& problem, const std::string& name) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-constexpr const char* note = "least-squares-sgd";
-
 // Exact formulas that hold at parameters chosen here.
 void add_formulas(std::vector<ClosedForm>& out) {
   const auto add = [&](std::string name, std::string formula, std::string section, double tolerance,
                        std::function<Pair()> evaluate) {
-    out.push_back({"least-squares/" + std::move(name), std::move(formula), fmt::format("{} {}", note, section),
-                   tolerance, std::move(evaluate)});
+    out.push_back({"least-squares/" + std::move(name), std::move(formula),
+                   settings::theory_source("least-squares-sgd", section), tolerance, std::move(evaluate)});
   };
 
   struct Isotropic {
@@ -242,13 +241,13 @@ void add_power_laws(std::vector<ClosedForm>& out) {
     };
     out.push_back({fmt::format("least-squares/power-law-slope-{}-{}", c.alpha, c.beta),
                    "P ~ t^{-min(p, q)}, p = (2 alpha + 2 beta - 1)/(2 alpha), q = 2 - 1/(2 alpha), d = 1e12",
-                   fmt::format("{} 7", note), 2e-3, [c, solve] {
+                   settings::theory_source("least-squares-sgd", "7"), 2e-3, [c, solve] {
                      const auto P = solve_sgd(solve().first, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
                      return Pair(c.exponent, std::log(P[0] / P[1]) / std::log(2.0));
                    }});
     out.push_back({fmt::format("least-squares/power-law-constant-{}-{}", c.alpha, c.beta),
                    "P(t) -> F(t)/(1-kappa) + [beta > 1/2] H(t) zeta(2 beta)/(2 eta (1-kappa)^2), t = 1e10",
-                   fmt::format("{} 7", note), 3e-3, [c, solve] {
+                   settings::theory_source("least-squares-sgd", "7"), 3e-3, [c, solve] {
                      const auto [problem, eta] = solve();
                      const auto law = power_law_prediction(c.alpha, c.beta, eta, 1, 0.5);
                      const auto P = solve_sgd(problem, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
@@ -256,7 +255,7 @@ void add_power_laws(std::vector<ClosedForm>& out) {
                    }});
   }
   out.push_back({"least-squares/bias-integral", "int_0^inf F dt = zeta(2 beta)/(2 eta), beta > 1/2",
-                 fmt::format("{} 7", note), 1e-9, [] {
+                 settings::theory_source("least-squares-sgd", "7"), 1e-9, [] {
                    const auto nodes = spectra::power_law_nodes(1e15, 1, 1.5, 1e-10).spectrum;
                    double total = 0;
                    for (const double rho : nodes.target_power) total += rho / (2 * 0.3);
@@ -264,11 +263,11 @@ void add_power_laws(std::vector<ClosedForm>& out) {
                  }});
 }
 
-// Reference values of the note, to the digits it gives (section 13).
+// Reference values of docs/theory/least-squares-sgd.md, section 13, to the digits printed there.
 void add_references(std::vector<ClosedForm>& out) {
   const auto add = [&](std::string name, double value, double tolerance, std::function<double()> compute) {
-    out.push_back({"least-squares/" + name, "reference value", fmt::format("{} 13", note), tolerance,
-                   [value, compute = std::move(compute)] { return Pair(value, compute()); }});
+    out.push_back({"least-squares/" + name, "reference value", settings::theory_source("least-squares-sgd", "13"),
+                   tolerance, [value, compute = std::move(compute)] { return Pair(value, compute()); }});
   };
   struct Reference {
     std::uint64_t k;

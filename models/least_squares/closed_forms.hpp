@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Closed forms of streaming SGD on least squares (theory note least-squares-sgd, 1.4, 4, 7, 13).
+/// Closed forms of streaming SGD on least squares (docs/theory/least-squares-sgd.md, sections 1.4, 4, 7, 13).
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -26,14 +26,14 @@ using settings::Values;
 
 const settings::Description& data_description(std::size_t i) {
   static const std::array<settings::Description, 5> laws = {{
-      {"gaussian", "z standard normal", "x = K^(1/2) z", "theory note least-squares-sgd, 1", {}},
-      {"rademacher", "z = +-1", "excess kurtosis -2", "theory note least-squares-sgd, 1", {}},
-      {"uniform", "z uniform on +-sqrt 3", "excess kurtosis -1.2", "theory note least-squares-sgd, 1", {}},
-      {"laplace", "z Laplace of unit variance", "excess kurtosis 3", "theory note least-squares-sgd, 1", {}},
+      {"gaussian", "z standard normal", "x = K^(1/2) z", "docs/theory/least-squares-sgd.md, section 1", {}},
+      {"rademacher", "z = +-1", "excess kurtosis -2", "docs/theory/least-squares-sgd.md, section 1", {}},
+      {"uniform", "z uniform on +-sqrt 3", "excess kurtosis -1.2", "docs/theory/least-squares-sgd.md, section 1", {}},
+      {"laplace", "z Laplace of unit variance", "excess kurtosis 3", "docs/theory/least-squares-sgd.md, section 1", {}},
       {"rows",
        "real rows of the data set, drawn with replacement",
        "the theory takes them as Gaussian",
-       "theory note least-squares-sgd, 1",
+       "docs/theory/least-squares-sgd.md, section 1",
        {}},
   }};
   return laws[i];
@@ -216,7 +216,7 @@ class LeastSquaresModel final : public Model {
         "ode:      dq_a/dt = -A_a q_a + b_a (P + sigma^2),  q_a = lambda_a D_a\n"
         "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
         "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
-        "Paquette 2023; theory note least-squares-sgd",
+        "Paquette 2023; docs/theory/least-squares-sgd.md",
         {}};
     return description;
   }

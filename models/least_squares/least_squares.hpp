@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Streaming SGD on high-dimensional least squares (theory note least-squares-sgd): the problem and its coefficients.
+/// Streaming SGD on high-dimensional least squares (docs/theory/least-squares-sgd.md): the problem and its
+/// coefficients.
 ///
 ///     g_k = (1/B) sum_b x_b (<x_b, v_k> - eps_b),     v_{k+1} = v_k - eta_k g_k,      v = theta - theta*
 #include <memory>
@@ -52,11 +53,12 @@ ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t s
 ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collapsed, std::uint64_t seed,
                                         std::uint64_t replica);
 
-/// Observables of every least-squares problem, in this order: risk, excess_mse, parameter_error.
-///   risk = (P + sigma^2)/2,  excess_mse = P = v'Kv,  parameter_error = |v|^2
+/// Observables of every least-squares problem, in this order:
+///
+///     risk = (P + sigma^2)/2,   excess_mse = P = v'Kv,   parameter_error = |v|^2
 const std::vector<Observable>& least_squares_observables();
 
-/// How a mini-batch step is sampled (theory note section 2).
+/// How a mini-batch step is sampled (docs/theory/least-squares-sgd.md, section 2).
 /// exact: O(d) for Gaussian data and noise (2.1); block: O(modes) in the powers rho_a; batch: O(B + d), any noise;
 /// naive: B x d explicit samples, any data law; rows: rows of the data set, drawn with replacement; auto picks the
 /// cheapest that is exact in law.

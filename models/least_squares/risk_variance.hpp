@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The exact variance of the risk of streaming SGD (theory note least-squares-sgd, sections 4 and 4b): error bands
+/// The exact variance of the risk of streaming SGD (docs/theory/least-squares-sgd.md, sections 4 and 4b): error bands
 /// without simulation. Gaussian data and Gaussian labels.
 #include <cstddef>
 #include <memory>

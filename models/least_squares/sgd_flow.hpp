@@ -1,10 +1,11 @@
 #pragma once
 /// \file
-/// SGD on least squares in continuous time (theory note least-squares-sgd 1.2, 1.3): q_a = lambda_a D_a,
+/// SGD on least squares in continuous time (docs/theory/least-squares-sgd.md, sections 1.2, 1.3): q_a = lambda_a D_a,
 ///
 ///     dq_a/dt = -A_a q_a + b_a (P + sigma^2),      P = sum_a q_a
 ///
-/// at three levels: homog A = 2 eta lambda; diff A = m; log A = -log(1 - m), with b rescaled to keep the fixed point.
+/// with b_a = (eta^2/B) n_a lambda_a^2, at three levels: homog A = 2 eta lambda; diff A = m, the recursion's decay per
+/// step (sgd_modes.hpp); log A = -log(1 - m), with b times A/m to keep the fixed point.
 #include <functional>
 #include <memory>
 #include <optional>

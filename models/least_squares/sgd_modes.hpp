@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// The coefficients of the recursion (1.1) of streaming SGD, and its stability (theory note least-squares-sgd 1, 1.1).
+/// The coefficients of the recursion of streaming SGD, and its stability (docs/theory/least-squares-sgd.md (1.1),
+/// (1.2)).
 #include <cstddef>
 #include <vector>
 
@@ -8,7 +9,9 @@
 
 namespace edgewise::models::least_squares {
 
-/// Coefficients of the modes with positive eigenvalue at learning rate eta (theory note 1.1, 1.2).
+/// Coefficients of the modes with positive eigenvalue (docs/theory/least-squares-sgd.md (1.1)):
+///
+///     D_a' = (1 - contraction_a) D_a + feedback_a (P + sigma^2),   P = sum_a lambda_a D_a
 struct SgdModes {
   std::vector<double> eigenvalue, multiplicity, power;  ///< lambda_a > 0, n_a, rho_a(0)
   double null_power = 0;                                ///< sum of rho over lambda = 0, which never moves
@@ -16,7 +19,7 @@ struct SgdModes {
   double noise_variance = 0;
 
   explicit SgdModes(const LeastSquares& problem);
-  /// m_a = 1 - a_a: the decay of D_a per step, without cancellation.
+  /// m_a = eta lambda_a (2 - eta lambda_a (1 + own_noise/B)): the decay of D_a per step, without cancellation.
   double contraction(std::size_t a, double eta) const;
   /// (eta^2/B) n_a lambda_a, the response of D_a to P + sigma^2.
   double feedback(std::size_t a, double eta) const;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Homogenized SGD (theory note least-squares-sgd, section 3):
+/// Homogenized SGD (docs/theory/least-squares-sgd.md, section 3):
 ///
 ///     dv = -eta K v dt + (eta/sqrt B) ( sqrt(P + sigma^2) K^(1/2) dW + K v dw )
 ///

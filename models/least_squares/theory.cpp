@@ -286,7 +286,7 @@ class Solver {
     return curve;
   }
 
-  // The SDE's own spread beside that of SGD: the note's warning, made visible.
+  // The SDE's own spread beside that of SGD: the warning of docs/theory/least-squares-sgd.md, section 3, made visible.
   void show_sde_fluctuations(Trajectory& out) const {
     Column spread{{"excess_mse_sde_std", "label^2", "standard deviation of P over the paths of the SDE (not of SGD)"},
                   sde_std_,

@@ -12,7 +12,7 @@ namespace edgewise::models::least_squares {
 /// Section [theory] of a least-squares experiment.
 struct LeastSquaresTheory {
   std::string method = "recursion";  ///< recursion, ode, volterra, sde
-  std::string level = "log";         ///< of the ode: homog, diff, log (theory note 1.2)
+  std::string level = "log";         ///< of the ode: homog, diff, log (docs/theory/least-squares-sgd.md, section 1.2)
   std::string integrator = "auto";   ///< of the ode: auto, contour, sdirk4, etd, explicit
   bool bands = false;
   bool decomposition = false;  ///< add the bias, multiplicative-noise and label-noise parts of P
@@ -40,8 +40,9 @@ void add_local_exponent(Trajectory& trajectory);
 /// `edgewise stability`.
 std::vector<Finding> sgd_stability(const LeastSquares& problem);
 
-/// Exponents and constants of the power law lambda_j = j^(-2 alpha), theta*_j = j^(-beta) (theory note, section 7):
-/// F ~ bias_constant t^(-p) and H ||F|| ~ kernel_constant t^(-q), t in steps.
+/// Exponents and constants of the power law lambda_j = j^(-2 alpha), theta*_j = j^(-beta)
+/// (docs/theory/least-squares-sgd.md, section 7): F ~ bias_constant t^(-p) and H ||F|| ~ kernel_constant t^(-q), t in
+/// steps.
 struct PowerLawPrediction {
   double bias_exponent = 0, bias_constant = 0;      ///< p; 0 when alpha + beta <= 1/2
   double kernel_exponent = 0, kernel_constant = 0;  ///< q; 0 when beta <= 1/2 or alpha <= 1/4

@@ -14,6 +14,7 @@
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
 #include "models/muon/theory.hpp"
+#include "settings/theory_source.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::models::muon {
@@ -23,7 +24,7 @@ namespace {
 using Pair = std::pair<double, double>;
 
 constexpr double pi = std::numbers::pi;
-// The note's digits stem from a quadrature that is accurate to 4e-9.
+// The reference digits stem from a quadrature that is accurate to 4e-9.
 constexpr double reference_tolerance = 1e-8;
 // Half a unit of the eighth decimal of numbers from 0.06 on.
 constexpr double printed_digits = 8.5e-8;
@@ -32,8 +33,8 @@ class Table {
  public:
   void add(const std::string& name, std::string formula, const std::string& section, double tolerance,
            std::function<Pair()> evaluate) {
-    forms_.push_back(
-        {"matrix-least-squares/" + name, std::move(formula), "muon-phases " + section, tolerance, std::move(evaluate)});
+    forms_.push_back({"matrix-least-squares/" + name, std::move(formula),
+                      settings::theory_source("muon-phases", section), tolerance, std::move(evaluate)});
   }
   std::vector<ClosedForm> take() { return std::move(forms_); }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Closed forms of matrix least squares with spectral and sign updates (theory note muon-phases).
+/// Closed forms of matrix least squares with spectral and sign updates (docs/theory/muon-phases.md).
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -100,7 +100,8 @@ void MatrixDynamics::build_spectral(const CoefficientOptions& options) {
 void MatrixDynamics::build_pairs(const CoefficientOptions& options) {
   if (options.source == CoefficientSource::idealised)
     throw std::invalid_argument("theory.coefficients: idealised needs isotropic outputs");
-  // The drift is known; the noise of a pair is not a product, and is measured (note 3.4).
+  // The drift is known; the noise of a pair is not a product, and is measured (docs/theory/muon-phases.md, section
+  // 3.4).
   build_measured(options);
   const spectra::Spectrum &s = problem_.spectrum, &o = problem_.output_spectrum;
   drift = signsvd_drift_matrix(eigenvalues(s), eigenvalues(o), problem_.batch, weight_law(problem_));

@@ -1,9 +1,11 @@
 #pragma once
 /// \file
-/// The closed dynamics of matrix least squares (theory note muon-phases, 2): modes with drift and noise coefficients.
+/// The closed dynamics of matrix least squares (docs/theory/muon-phases.md, section 2): modes with drift and noise
+/// coefficients.
 ///
 ///     M_i' = M_i - 2 eta h_i(V) M_i/sqrt(V) + eta^2 q_i(V),     P = sum_i weight_i M_i
 ///
+/// with the drift h (hhat of the page) and the noise q of the map S, and V = P + sigma^2 (sigma^2 for vector labels).
 /// Modes are eigenspaces of K, M = D; pairs of eigenspaces of Sigma and K where outputs are anisotropic; of
 /// Dg^(-1/4) K Dg^(-1/4) for signs in a basis with unequal diagonal.
 #include <cstdint>
@@ -50,13 +52,14 @@ class MatrixDynamics {
   /// N = sum_i weight_i q_i/h_i; constant coefficients.
   double noise_to_drift() const;
 
-  /// Whether the dressed correction of note 5 is known here, and why not.
+  /// Whether the dressed correction (5.1) is known here, and why not.
   std::optional<std::string> no_dressing() const;
-  /// f_i - 1 = (2 + B/m) phi_i (SignSVD), or (2 + B/m) psi in every entry (signs).
+  /// f_i - 1 = (2 + B/m) phi_i with the signal shares phi_i = weight_i M_i/(count_i V) (SignSVD), or (2 + B/m) psi in
+  /// every entry, psi the mean of phi weighted by count_i weight_i (signs).
   void inflation(std::span<const double> M, double V, std::span<double> f) const;
   /// h with the correction for the inflation f - 1 of the modes.
   void dress(std::span<const double> f, std::span<double> h) const;
-  /// max_i (2 + B/m) phi_i, the signal to noise guard of note 5.
+  /// max_i (2 + B/m) phi_i, the signal to noise guard of docs/theory/muon-phases.md, section 5.
   double signal_to_noise(std::span<const double> M, double V) const;
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Learning-rate protocols of matrix least squares (theory note muon-phases, 6, 7) and the time scales they go with.
+/// Learning-rate protocols of matrix least squares (docs/theory/muon-phases.md, sections 6, 7) and the time scales they
+/// go with.
 #include <memory>
 #include <string>
 
@@ -9,7 +10,7 @@
 
 namespace edgewise::models::muon {
 
-/// gamma_max = 2/N: beyond it the adaptive protocol diverges.
+/// gamma_max = 2/N, N = sum weight q/h: beyond it the adaptive protocol, eta = gamma sqrt V, diverges.
 double largest_gamma(const MatrixDynamics& dynamics);
 /// gamma of the adaptive protocol at full schedule: given, or gamma_fraction gamma_max.
 double adaptive_gamma(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics);

@@ -13,6 +13,7 @@
 #include "models/muon/problem.hpp"
 #include "models/muon/simulation.hpp"
 #include "models/muon/theory.hpp"
+#include "settings/theory_source.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models::muon {
@@ -131,28 +132,28 @@ struct MapKind {
 
 const std::vector<MapKind>& map_kinds() {
   static const std::vector<MapKind> kinds = [] {
-    const std::string note = "theory note muon-phases, ";
+    const auto source = [](const char* where) { return settings::theory_source("muon-phases", where); };
     std::vector<MapKind> out;
     out.push_back({UpdateMap::signsvd,
                    {"signsvd", "stochastic SignSVD, Muon's idealisation: the orthogonal polar factor of the gradient",
                     "G = U diag(s) V', S = U V' over s > 1e-10 s_max\n"
                     "hhat_j = (1/m) E[((Ghat'Ghat)^(1/2))_jj], Q_j = lambda_j/(lambda_j + kappa): fixed points",
-                    note + "3", rate_keys(true)}});
+                    source("3"), rate_keys(true)}});
     out.push_back(
         {UpdateMap::signsgd,
          {"signsgd", "stochastic SignSGD: the sign of every entry of the gradient in the coordinate basis",
           "S = sign(G H') H, K = H diag(lambda) H' in coordinates\n"
           "flat diagonal: hhat_j = sqrt(B) phi_B lambda_j/sqrt(tr K/n), Q_j = m u_j' (2/pi) arcsin(corr K) u_j",
-          note + "4", rate_keys(true)}});
+          source("4"), rate_keys(true)}});
     out.push_back({UpdateMap::newton_schulz,
                    {"newton-schulz", "Muon as it is run: five quintic Newton-Schulz iterations of the gradient (ns5)",
                     "X = G/|G|_F; five times A = X X', X <- 3.4445 X + (-4.7750 A + 2.0315 A^2) X",
-                    note + "1, 3.3; coefficients from null draws", rate_keys(true)}});
+                    source("1, 3.3") + "; coefficients from null draws", rate_keys(true)}});
     MapKind general{
         UpdateMap::general,
         {"general", "any odd map of the singular values: S = U diag(s(sigma)) V'",
          "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
-         note + "2, 3.3", rate_keys(true)}};
+         source("2, 3.3"), rate_keys(true)}};
     general.description.parameters.push_back(
         settings::text("map", "s(sigma) for sigma > 0, a formula in sigma, e.g. \"sigma/(0.1 + sigma)\"").must());
     general.description.parameters.push_back(
@@ -366,8 +367,7 @@ class MatrixModel final : public Model {
         "E[S u_j] = (hhat_j/sqrt V) Delta u_j, Q_j = E|S u_j|^2 under the null law (r_i -> sqrt(V) g_i)\n"
         "start: |Delta u_j|^2 = the target power of the spectrum, in random directions",
         "Paquette, Marshall, Benigni, Wang, Agarwala, Paquette 2026 (setting and phases); coefficients and lines: "
-        "theory "
-        "note muon-phases",
+        "docs/theory/muon-phases.md",
         {}};
     return description;
   }

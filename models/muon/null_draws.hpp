@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Coefficients measured instead of derived (theory note muon-phases, 2): from draws of the null law, for any map, and
-/// by regression of E[S u_j] on Delta u_j at a real Delta.
+/// Coefficients measured instead of derived (docs/theory/muon-phases.md, section 2): from draws of the null law, for
+/// any map, and by regression of E[S u_j] on Delta u_j at a real Delta.
 #include <cstdint>
 #include <vector>
 

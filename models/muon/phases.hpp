@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Power-law asymptotics of SignSVD and SignSGD (theory note muon-phases, 7): predicted exponents with their windows,
-/// and the phase lines of protocol A.
+/// Power-law asymptotics of SignSVD and SignSGD (docs/theory/muon-phases.md, section 7): predicted exponents with their
+/// windows, and the phase lines of protocol A.
 #include <optional>
 #include <string>
 

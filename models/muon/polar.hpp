@@ -34,7 +34,7 @@ SingularTriples singular_triples(const linear_algebra::Matrix& g);
 /// Accuracy: that of the latter, about eps sigma_max/sigma_min. \param s resized to fit
 void polar_factor(const linear_algebra::Matrix& g, linear_algebra::Matrix& s);
 
-/// The quintic Newton-Schulz iteration of Muon (theory note muon-phases, 1): x = g/|g|_F, five times
+/// The quintic Newton-Schulz iteration of Muon (docs/theory/muon-phases.md, section 1): x = g/|g|_F, five times
 /// x <- 3.4445 x + (-4.7750 a + 2.0315 a^2) x, a = x x'.
 void newton_schulz5(const linear_algebra::Matrix& g, linear_algebra::Matrix& s);
 /// What it does to a singular value of g/|g|_F.

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Matrix least squares with a spectral or sign update (theory note muon-phases, 1): what theory and simulation share.
+/// Matrix least squares with a spectral or sign update (docs/theory/muon-phases.md, section 1): what theory and
+/// simulation share.
 ///
 ///     Delta = W - W*, m x n;   Delta' = Delta - eta_k S(G)
 ///     bilinear: r_i = a_i' Delta c_i - eps_i,  G = (1/B) sum r_i a_i c_i',   V = P + sigma^2
@@ -27,7 +28,7 @@ enum class Labels { bilinear, vector };
 enum class Rotation { hadamard, haar, none };
 /// How the learning rate is set. constant: eta times the schedule. adaptive: eta = gamma sqrt(V) times the schedule.
 /// constant_optimal: the best constant eta for every recorded step taken as the horizon. local_equilibrium: eta
-/// follows the floor of what is resolved so far (note 7.C, conjectured).
+/// follows the floor of what is resolved so far (docs/theory/muon-phases.md, section 7.C, conjectured).
 enum class Protocol { constant, adaptive, constant_optimal, local_equilibrium };
 
 struct MatrixLeastSquares {

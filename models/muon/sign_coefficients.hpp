@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Drift and noise of stochastic SignSGD on matrices (theory note muon-phases, 4).
+/// Drift and noise of stochastic SignSGD on matrices (docs/theory/muon-phases.md, section 4).
 #include <cstddef>
 #include <span>
 #include <vector>

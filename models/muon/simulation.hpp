@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Matrix least squares as it is run (theory note muon-phases, 1).
+/// Matrix least squares as it is run (docs/theory/muon-phases.md, section 1).
 #include <memory>
 #include <string>
 #include <vector>

@@ -1,11 +1,15 @@
 #pragma once
 /// \file
-/// Drift and noise of stochastic SignSVD (theory note muon-phases, 3): a deterministic equivalent for the product of
-/// sample weights, outputs and inputs.
+/// Drift and noise of stochastic SignSVD (docs/theory/muon-phases.md, section 3): a deterministic equivalent for the
+/// product of sample weights, outputs and inputs.
 ///
-///     F(tau) = sum_j tau lambda_j/(1 + tau lambda_j) = sum_k nu sig_k/(1 + nu sig_k) = B Phi(rho),  s = F^2/(rho nu
-///     tau) hhat_j = (2/(pi m)) int_0^tau_max sqrt(s) lambda_j/(1 + tau lambda_j)^2 dtau,         Q_j =
-///     lambda_j/(lambda_j + kappa)
+/// Of inputs with eigenvalues lambda_j, outputs with eigenvalues sig_k (m of them), batch B; every tau > 0 fixes nu and
+/// rho, s falls with tau and vanishes at tau_max, and Phi is of the sample weights (WeightLaw):
+///
+///     F(tau) = sum_j tau lambda_j/(1 + tau lambda_j) = sum_k nu sig_k/(1 + nu sig_k) = B Phi(rho)
+///     s      = F^2/(rho nu tau)
+///     hhat_j = (2/(pi m)) int_0^tau_max sqrt(s) lambda_j/(1 + tau lambda_j)^2 dtau
+///     Q_j    = lambda_j/(lambda_j + kappa),   kappa = 1/tau_max
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -39,7 +43,8 @@ double effective_ridge(const WeightedEigenvalues& inputs, double rank);
 std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outputs, double batch, WeightLaw law,
                                   double spacing = 0.25);
 
-/// The same for outputs a ~ N(0, Sigma) (note 3.4): hhat_kj, row-major over output eigenvalues k, then inputs j.
+/// The same for outputs a ~ N(0, Sigma) (docs/theory/muon-phases.md (3.7)): hhat_kj, row-major over output eigenvalues
+/// k, then inputs j.
 std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, const WeightedEigenvalues& outputs,
                                          double batch, WeightLaw law, double spacing = 0.25);
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The theory of matrix least squares solved along the steps (theory note muon-phases, 2, 5, 7): the moment recursion,
-/// bare or dressed, and its limiting ODE at any horizon.
+/// The theory of matrix least squares solved along the steps (docs/theory/muon-phases.md, sections 2, 5, 7): the moment
+/// recursion, bare or dressed, and its limiting ODE at any horizon.
 #include <cstdint>
 #include <functional>
 #include <optional>

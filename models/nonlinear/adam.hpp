@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The effective coefficients of Adam (theory note sign-and-clip, 4.1), a conjecture: a coordinate whose signal is
-/// small beside its noise sees a stationary scalar process, whose averages are found by simulation.
+/// The effective coefficients of Adam (docs/theory/sign-and-clip.md, section 4.1), a conjecture: a coordinate whose
+/// signal is small beside its noise sees a stationary scalar process, whose averages are found by simulation.
 #include "models/ingredients/noise.hpp"
 #include "models/nonlinear/covariance.hpp"
 

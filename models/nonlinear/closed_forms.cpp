@@ -13,6 +13,7 @@
 #include "models/nonlinear/ema_sign.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -23,7 +24,7 @@ using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
 constexpr double pi = boost::math::constants::pi<double>();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double reference_tolerance = 2e-9;  // of the note's tables: nine digits are to be trusted
+constexpr double reference_tolerance = 2e-9;  // docs/theory/sign-and-clip.md, section 8: nine digits are to be trusted
 
 /// Collects forms under one model's name.
 class Table {
@@ -32,7 +33,9 @@ class Table {
   void add(const std::string& name, std::string formula, const std::string& section, double tolerance,
            std::function<Pair()> evaluate) {
     forms_.push_back(
-        {model_ + "/" + name, std::move(formula), "sign-and-clip " + section, tolerance, std::move(evaluate)});
+        {model_ + "/" + name, std::move(formula),
+         settings::theory_source("sign-and-clip", section.starts_with('R') ? "8 (" + section + ")" : section),
+         tolerance, std::move(evaluate)});
   }
   std::vector<ClosedForm> take() { return std::move(forms_); }
 
@@ -106,7 +109,7 @@ Covariance pl(std::size_t d, double alpha, double beta) {
   return diagonal_covariance(power_law(d, alpha, beta));
 }
 
-/// A law of the note's table R8 with its values at P = 0.3, clip threshold 0.6, late batch 8.
+/// A law of docs/theory/sign-and-clip.md, section 8 (R8), with its values at P = 0.3, clip threshold 0.6, late batch 8.
 struct Reference {
   std::string name;
   std::function<SharedNoise()> noise;
@@ -208,7 +211,7 @@ void add_residual_trajectories(Table& table) {
               p.greedy = true;
               return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4), P_at(p, 2000));
             });
-  table.add("greedy-sgd-reference", "the same, the note's value", "R4", reference_tolerance,
+  table.add("greedy-sgd-reference", "the same, reference value", "R4", reference_tolerance,
             [] { return Pair(0.118216560852, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4)); });
 }
 
@@ -282,7 +285,7 @@ void add_sign_references(Table& table) {
     table.add("late-drift-" + r.name, "a of the sign of a mean of 8 gradients, P = 0.3", "R8", 1e-8,
               [r] { return Pair(r.late, late_drift(*r.noise(), P, 8)); });
   }
-  // The note's constants are of Gaussian gradients: means of many examples.
+  // The reference constants are of Gaussian gradients: means of many examples.
   constexpr double many = 1e12;
   table.add("ema-drift", "sign(EMA 0.9), B -> infinity: a tau/sqrt(B) = sqrt((2/pi)(1 + beta)/(1 - beta))", "R15",
             reference_tolerance, [] {
@@ -344,7 +347,7 @@ void add_sign_trajectories(Table& table) {
               const double root = q * (1 + boost::math::lambert_w0(y * std::exp(y - 2 * eta * 1000 / (pi * q))));
               return Pair(root * root, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), eta), 1000));
             });
-  table.add("noiseless-isotropic-reference", "the same, the note's value", "R3", reference_tolerance, [] {
+  table.add("noiseless-isotropic-reference", "the same, reference value", "R3", reference_tolerance, [] {
     return Pair(0.468389186062, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), 0.4 / 500), 1000));
   });
   table.add("greedy-noiseless", "eta* = (2/pi) sqrt(P)/d: P = P_0 exp(-4t/(pi^2 d))", "2.5", 1e-8, [] {
@@ -357,7 +360,7 @@ void add_sign_trajectories(Table& table) {
     p.greedy = true;
     return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi)), P_at(p, 2000));
   });
-  table.add("greedy-gaussian-reference", "the same, the note's value", "R4", reference_tolerance,
+  table.add("greedy-gaussian-reference", "the same, reference value", "R4", reference_tolerance,
             [] { return Pair(0.329081711129, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi))); });
   const auto sign_pl = [] {
     return problem_of(pl(500, 0.25, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002);

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Closed forms, reference values and identities of nonlinear gradients (theory note sign-and-clip, 2 to 5, 8, 9).
+/// Closed forms, reference values and identities of nonlinear gradients (docs/theory/sign-and-clip.md, sections 2 to 5,
+/// 8, 9).
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Data covariances with a basis: signs act on coordinates, so eigenvalues alone do not say enough (theory note
-/// sign-and-clip, 0.1 and 1).
+/// Data covariances with a basis: signs act on coordinates, so eigenvalues alone do not say enough
+/// (docs/theory/sign-and-clip.md, sections 0.1 and 1).
 #include <cstddef>
 #include <functional>
 #include <vector>

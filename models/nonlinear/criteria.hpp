@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// When a nonlinearity helps (theory note sign-and-clip, 1, 2.3, 3, 5.3): optimal thresholds, criteria, ceilings.
+/// When a nonlinearity helps (docs/theory/sign-and-clip.md, sections 1, 2.3, 3, 5.3): optimal thresholds, criteria,
+/// ceilings.
 #include <string>
 
 #include "models/ingredients/noise.hpp"

@@ -19,8 +19,8 @@ constexpr double P = 0.3;
 
 void add(std::vector<ClosedForm>& forms, const std::string& name, std::string formula, double tolerance,
          std::function<Pair()> evaluate) {
-  forms.push_back(
-      {"residual-sgd/custom-" + name, std::move(formula), "sign-and-clip 1", tolerance, std::move(evaluate)});
+  forms.push_back({"residual-sgd/custom-" + name, std::move(formula), "docs/theory/sign-and-clip.md, section 1",
+                   tolerance, std::move(evaluate)});
 }
 
 /// mu, q and c2 of chi under residuals N(0, Q), Q = P + sigma^2.

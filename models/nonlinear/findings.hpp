@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// What `edgewise stability` says of nonlinear gradients, and what a user should know before trusting their theory
-/// (theory note sign-and-clip, 2.4, 3, 5.3, 5.4, 7).
+/// (docs/theory/sign-and-clip.md, sections 2.4, 3, 5.3, 5.4, 7).
 #include <functional>
 #include <string>
 #include <vector>

@@ -242,8 +242,8 @@ ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::
   return residual_coefficients(*method_nonlinearity(method, h), noise, P);
 }
 
-/// Examples whose norms spread (note 5.5): x = sqrt(k) N(0, K), k one of `spread`, equally likely. Norm clipping sees
-/// the residual at h/sqrt(k).
+/// Examples whose norms spread (docs/theory/sign-and-clip.md, section 5.5): x = sqrt(k) N(0, K), k one of `spread`,
+/// equally likely. Norm clipping sees the residual at h/sqrt(k).
 ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
                                  const std::shared_ptr<const ingredients::Noise>& noise) {
   const std::string method = problem.method;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The scalar laws a(P), b(P), c(P) of nonlinear-gradient methods (theory note sign-and-clip, 1, 2, 3, 5).
+/// The scalar laws a(P), b(P), c(P) of nonlinear-gradient methods (docs/theory/sign-and-clip.md, sections 1, 2, 3, 5).
 #include <array>
 #include <functional>
 #include <map>
@@ -23,9 +23,9 @@ struct ResidualDensity {
 };
 ResidualDensity residual_density(std::span<const ingredients::MixtureNode> nodes, double P, double r);
 
-/// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (note 2.1).
+/// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (docs/theory/sign-and-clip.md, section 2.1).
 double sign_phi(const ingredients::Noise& noise, double P);
-/// a(P) of the sign of a mean gradient of `batch` examples (note 3, "late").
+/// a(P) of the sign of a mean gradient of `batch` examples (docs/theory/sign-and-clip.md (3.1)).
 double late_drift(const ingredients::Noise& noise, double P, double batch);
 /// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
 double majority_gain(double batch);
@@ -34,13 +34,13 @@ double majority_tie(double batch);
 /// Fourier levels of f). B <= 50.
 std::vector<double> majority_weights(double batch);
 /// Descent and variance reduction of a mini-batch mean clipped at norm c, Gaussian residual of variance tau2
-/// (note 5.2).
+/// (docs/theory/sign-and-clip.md, section 5.2).
 struct MeanClipFactors {
   double mu = 0, nu = 0;
 };
 MeanClipFactors mean_clip_factors(double tau2, double batch, double c, double trace);
 
-/// a, b, c of dM_i/dt = -2 eta a kappa_i M_i + eta^2 [b s_i + c kappa_i^2 M_i].
+/// a, b, c of the mode system, dM_i/dt = -2 eta a kappa_i M_i + eta^2 [b s_i + c kappa_i^2 M_i].
 struct LawValues {
   double a = 0, b = 0, c = 0;
 };
@@ -79,7 +79,7 @@ std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem
 /// not diagonal. \throws std::invalid_argument where it is not known.
 NoiseKernel noise_kernel(const NonlinearProblem& problem);
 
-/// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where the note has none:
+/// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where there are none:
 /// infinite variance without a bounded nonlinearity, the sign of an exponential average with non-Gaussian noise, ...
 ScalarLaws scalar_laws(const NonlinearProblem& problem);
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The modes of a nonlinear-gradient method (theory note sign-and-clip, 1): one shape for residual nonlinearities and
-/// coordinate-wise signs.
+/// The modes of a nonlinear-gradient method (docs/theory/sign-and-clip.md, section 1): one shape for residual
+/// nonlinearities and coordinate-wise signs.
 #include <memory>
 #include <vector>
 
@@ -20,7 +20,9 @@ struct SignCoordinates {
   linear_algebra::Matrix mode_noise() const;
 };
 
-/// dM_i/dt = -2 eta a(P) kappa_i M_i + eta^2 [b(P) s_i + c(P) kappa_i^2 M_i],   P = sum_i kappa_i M_i
+/// The modes of one problem, driven by scalar laws a, b, c of the excess mse P (ScalarLaws):
+///
+///     dM_i/dt = -2 eta a(P) kappa_i M_i + eta^2 [b(P) s_i + c(P) kappa_i^2 M_i],   P = sum_i kappa_i M_i
 struct ModeSystem {
   std::vector<double> kappa;    ///< class I: eigenvalues of K; class II: of Dg^(-1/4) K Dg^(-1/4)
   std::vector<double> s;        ///< noise power per mode

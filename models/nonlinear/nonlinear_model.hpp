@@ -10,7 +10,7 @@
 
 namespace edgewise::models::nonlinear {
 
-/// One class of methods (theory note sign-and-clip, 1).
+/// One class of methods (docs/theory/sign-and-clip.md, section 1).
 struct NonlinearClass {
   settings::Description description;
   std::vector<settings::Description> methods;  ///< optimizers; their names are those of NonlinearProblem::method

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Nonlinearities of the residual, each with its Gaussian averages (theory note sign-and-clip, 1, 5.1).
+/// Nonlinearities of the residual, each with its Gaussian averages (docs/theory/sign-and-clip.md, sections 1, 5.1).
 #include <functional>
 #include <memory>
 #include <vector>

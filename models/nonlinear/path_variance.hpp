@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// How far single runs stray from the theory's P (theory note sign-and-clip, 2.7, carried to any covariance).
+/// How far single runs stray from the theory's P (docs/theory/sign-and-clip.md, section 2.7, carried to any
+/// covariance).
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,11 +17,16 @@ namespace edgewise::models::nonlinear {
 ///
 ///     delta M' = (g + u kappa') delta M + xi,   g_i = 1 - 2 eta a kappa_i + eta^2 c kappa_i^2,   u_i = d(M_i')/dP
 ///
-/// with xi the step's own chance given the modes. Signs: Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (c - a^2) kappa_i M_i
-/// kappa_j M_j], N the noise covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums
-/// to the note's 4 eta^2 (v'K K_sigma K v - a^2 Q^2). Residual nonlinearities: with S = mean_b chi w, T = sum_b
-/// chi^2/B^2, xi_i = -2 eta kappa_i M_i (S - E S)/P + eta^2 s_i (T - E T) and the part of the gradient across v. A
-/// conjecture where the covariance is not isotropic. O(modes^2) per step.
+/// with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
+/// covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums to (2.8) of that page:
+///
+///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (c - a^2) kappa_i M_i kappa_j M_j]
+///
+/// Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
+///
+///     xi_i = -2 eta kappa_i M_i (S - E S)/P + eta^2 s_i (T - E T)
+///
+/// A conjecture where the covariance is not isotropic. O(modes^2) per step.
 class PathVariance {
  public:
   /// All arguments must outlive it. \throws std::invalid_argument for methods with a memory, mean-clip, thresholds that

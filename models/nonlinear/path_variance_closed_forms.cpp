@@ -22,8 +22,8 @@ double band(const std::string& method, double d, double eta, std::uint64_t steps
   return solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->std.at(1);
 }
 
-/// The exact one of SGD with one example a step (least-squares-sgd 4.1 with one block), c a chi-square variate of one
-/// degree of freedom.
+/// The exact one of SGD with one example a step (docs/theory/least-squares-sgd.md (4.1) with one block), c a chi-square
+/// variate of one degree of freedom.
 double exact_band_of_sgd(double d, double eta, std::uint64_t steps) {
   constexpr double sigma2 = 0.25;
   // E c^k = 1, 3, 15, 105.
@@ -48,7 +48,8 @@ std::vector<ClosedForm> residual_path_closed_forms() {
     constexpr double d = 20000;
     const auto steps = static_cast<std::uint64_t>(share * d);
     forms.push_back({"residual-sgd/path-std-isotropic-" + std::to_string(steps),
-                     "K = 1, eta = 1/d, B = 1: the exact second moment of P, d = 20000", "least-squares-sgd 4.1", 3e-4,
+                     "K = 1, eta = 1/d, B = 1: the exact second moment of P, d = 20000",
+                     "docs/theory/least-squares-sgd.md (4.1)", 3e-4,
                      [=] { return std::pair(exact_band_of_sgd(d, 1 / d, steps), band("sgd", d, 1 / d, steps)); }});
   }
   return forms;
@@ -59,7 +60,7 @@ std::vector<ClosedForm> sign_path_closed_forms() {
   for (const std::uint64_t steps : {1, 300, 2000})
     forms.push_back({"sign-sgd/path-std-isotropic-" + std::to_string(steps),
                      "V' = (1 + f'(P))^2 V + 4 eta^2 (P - a^2 P^2), a = (2/pi)/sqrt(P + sigma^2), K = 1",
-                     "sign-and-clip 2.7", 1e-10, [steps] {
+                     "docs/theory/sign-and-clip.md, section 2.7", 1e-10, [steps] {
                        constexpr double d = 500, eta = 0.4 / 500, sigma2 = 0.25;
                        double P = 1, V = 0;
                        for (std::uint64_t k = 0; k < steps; ++k) {

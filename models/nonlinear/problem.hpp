@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Linear regression with a nonlinear gradient (theory note sign-and-clip, 0 and 1): what theory and simulation share.
+/// Linear regression with a nonlinear gradient (docs/theory/sign-and-clip.md, sections 0 and 1): what theory and
+/// simulation share.
 ///
 ///     class I:   v' = v - (eta/B) sum_b chi(r_b) x_b             (sgd, clip, huber, lad, quantile, reject, ...)
 ///     class II:  v_i' = v_i - eta sign(...)_i                     (sign-late, sign-early, sign-majority, ...)
@@ -48,7 +49,8 @@ struct NonlinearProblem {
   double floor = 0;          ///< of adam and per-example-adam
   double zeta = 1;           ///< of per-example-adam; infinite for the variance alone
   std::shared_ptr<const CustomNonlinearity> nonlinearity;  ///< of custom
-  /// Values of |x|^2/tr K, equally likely, for theories that see how norms spread (note 5.5); empty: all 1.
+  /// Values of |x|^2/tr K, equally likely, for theories that see how norms spread (docs/theory/sign-and-clip.md,
+  /// section 5.5); empty: all 1.
   std::vector<double> norm_spread;
   std::shared_ptr<const ingredients::Schedule> schedule;
   std::optional<spectra::DatasetOptions> dataset;  ///< when the examples are rows of it

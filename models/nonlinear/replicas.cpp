@@ -68,8 +68,8 @@ class NonlinearReplica : public ingredients::ScheduledReplica {
   }
 };
 
-/// The mini-batch gradient sum_b chi(r_b) x_b / B of Gaussian data in its B weights and one N(0, I_d) (theory note
-/// least-squares-sgd, 2): K^(1/2) (shrink u + noise z), where u = K^(1/2)'v.
+/// The mini-batch gradient sum_b chi(r_b) x_b / B of Gaussian data in its B weights and one N(0, I_d)
+/// (docs/theory/least-squares-sgd.md, section 2): K^(1/2) (shrink u + noise z), where u = K^(1/2)'v.
 class BatchGradient {
  public:
   BatchGradient(const NonlinearProblem& problem, std::size_t d, std::uint64_t seed, std::uint64_t replica)

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// One run of a nonlinear gradient, by each of the samplers (theory notes sign-and-clip, 1, 3, 5, and
-/// least-squares-sgd, 2).
+/// One run of a nonlinear gradient, by each of the samplers (docs/theory/sign-and-clip.md, sections 1, 3 and 5, and
+/// docs/theory/least-squares-sgd.md, section 2).
 #include <cstdint>
 #include <memory>
 

@@ -3,6 +3,7 @@
 
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/nonlinear_model.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -12,8 +13,6 @@ namespace {
 
 using settings::Description;
 using settings::Parameter;
-
-constexpr const char* note = "theory note sign-and-clip";
 
 std::vector<Parameter> with(std::vector<Parameter> more) {
   std::vector<Parameter> out = rate_parameters();
@@ -36,7 +35,7 @@ std::vector<Parameter> thresholds(const std::string& meaning) {
 
 Description method(const std::string& name, const std::string& summary, const std::string& equations,
                    const std::string& section, std::vector<Parameter> parameters) {
-  return {name, summary, equations, std::string(note) + ", " + section, std::move(parameters)};
+  return {name, summary, equations, settings::theory_source("sign-and-clip", section), std::move(parameters)};
 }
 
 NonlinearClass residual_class() {
@@ -49,7 +48,7 @@ NonlinearClass residual_class() {
       "mu = E chi'(r), q = E chi^2, c2 = E (chi^2)''(r):  E[chi x] = mu K v,  E[chi^2 x x'] = q K + c2 Kv (Kv)'\n"
       "ode:       dD_i/dt = -2 eta mu lambda_i D_i + eta^2 (q/B) lambda_i,   P = sum lambda_i D_i\n"
       "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
-      "Marshall, Xiao, Agarwala, Paquette 2024; theory note sign-and-clip",
+      "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
       {}};
   c.methods = {
       method("sgd", "mini-batch SGD on Gaussian data, as the linear member of the class", "chi(r) = r", "1",

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The per-example second-moment family (theory note sign-and-clip, 4.2): Adam's denominator with a share zeta of the
-/// variance over single examples.
+/// The per-example second-moment family (docs/theory/sign-and-clip.md, section 4.2): Adam's denominator with a share
+/// zeta of the variance over single examples.
 ///
 ///     n_i = EMA of gbar_i^2 + (zeta - 1/B) Vhat_i,   v_i' = v_i - eta gbar_i/(sqrt(max(n_i, 0)) + floor)
 ///

@@ -3,6 +3,7 @@
 
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/nonlinear_model.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -22,7 +23,7 @@ Description method(const std::string& name, const std::string& summary, const st
             .at_least(0)
             .below(1)
             .otherwise(0.9));
-  return {name, summary, equations, "theory note sign-and-clip, " + section, std::move(parameters)};
+  return {name, summary, equations, settings::theory_source("sign-and-clip", section), std::move(parameters)};
 }
 
 Parameter beta2(const std::string& doc, double fallback) {
@@ -42,7 +43,7 @@ Description adam_method() {
       "at beta2\n"
       "c1, c2: numbers of a stationary scalar process, by simulation;  ode and stability: nhat = P + sigma^2\n"
       "other noise than Gaussian: a(P) and b(P) of that process, diagonal covariance",
-      "theory note sign-and-clip, 4.1", std::move(parameters)};
+      "docs/theory/sign-and-clip.md, section 4.1", std::move(parameters)};
 }
 
 Description per_example_method() {
@@ -70,7 +71,7 @@ Description per_example_method() {
       "s_i^2)\n"
       "D_i' = D_i - 2 eta A_i lambda_i D_i + eta^2 A_i^2 (mu_i^2 + s_i^2/B),  A_i = 1/(sqrt(nhat_i) + floor)\n"
       "unreliable where zeta < 1/B and noise exceeds the signal of every coordinate",
-      "Roulet, Agarwala 2025; theory note sign-and-clip, 4.2", std::move(parameters)};
+      "Roulet, Agarwala 2025; docs/theory/sign-and-clip.md, section 4.2", std::move(parameters)};
 }
 
 NonlinearClass sign_class() {
@@ -84,7 +85,7 @@ NonlinearClass sign_class() {
       "dM_i/dt = -2 eta a(P) kappa_i M_i + eta^2 b s_i,   P = sum kappa_i M_i,   s = diag(U' Dg^(1/4) K_sigma Dg^(1/4) "
       "U)\n"
       "B = 1: a = phi/sqrt(P), b = 1, phi = (2/pi) E exp(-eps^2/(2P))",
-      "Xiao, Marshall, Agarwala, Paquette 2024; Roulet, Agarwala 2025; theory note sign-and-clip",
+      "Xiao, Marshall, Agarwala, Paquette 2024; Roulet, Agarwala 2025; docs/theory/sign-and-clip.md",
       {}};
   c.methods = {method("sign-late", "sign of the mean gradient (signSGD)",
                       "u = sign((1/B) sum_b g_b);  a = sqrt(2/pi) E[sum_b r_b w_b/|r|]/P, b = 1", "2, 3"),

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Linear regression with a nonlinear gradient, as it is run (theory note sign-and-clip, 1, 2, 3, 5).
+/// Linear regression with a nonlinear gradient, as it is run (docs/theory/sign-and-clip.md, sections 1, 2, 3, 5).
 #include <memory>
 #include <string>
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The methods of nonlinear gradients by name, and what each makes of a mini-batch gradient (theory note
-/// sign-and-clip, 1, 3, 4, 5).
+/// The methods of nonlinear gradients by name, and what each makes of a mini-batch gradient
+/// (docs/theory/sign-and-clip.md, sections 1, 3, 4, 5).
 #include <span>
 #include <string>
 #include <vector>

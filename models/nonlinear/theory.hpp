@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The theory of nonlinear-gradient methods (theory note sign-and-clip, 1, 2): the unit-step recursion, the limiting
-/// ODE, the homogenized SDE, steady states, and rates and thresholds that follow the risk.
+/// The theory of nonlinear-gradient methods (docs/theory/sign-and-clip.md, sections 1, 2): the unit-step recursion, the
+/// limiting ODE, the homogenized SDE, steady states, and rates and thresholds that follow the risk.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,9 +21,9 @@ namespace edgewise::models::nonlinear {
 struct NonlinearTheory {
   std::string method = "recursion";   ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
   std::string integrator = "sdirk4";  ///< of the ode: sdirk4, explicit
-  bool bands = false;                 ///< standard deviation of one path (note 2.7)
+  bool bands = false;                 ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
   bool effects = false;               ///< the separate effects of the nonlinearity along the trajectory
-  bool compare = false;               ///< signs against SGD, one effect switched on at a time (note 2.3)
+  bool compare = false;               ///< against SGD, effect by effect (docs/theory/sign-and-clip.md, section 2.3)
   double rtol = 1e-8, atol = 0;
   double scale_drift = 1, scale_noise = 1;  ///< factors on a and b, to see what a run would notice
   std::uint64_t paths = 64;                 ///< of the sde
@@ -85,7 +85,8 @@ class NonlinearRecursion {
 /// A run whose P exceeds its initial scale by this has diverged.
 constexpr double divergence_factor = 1e6;
 
-/// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response (note 7).
+/// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response
+/// (docs/theory/sign-and-clip.md, section 7).
 constexpr double localised = 0.5;
 
 /// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
@@ -104,7 +105,7 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
 ModeSystem modes_of(const NonlinearProblem& problem);
 
 /// max_i |rho_i| sqrt(B) at the start, rho_i the correlation of x_i with the residual: signs respond linearly where
-/// this is small (note 3).
+/// this is small (docs/theory/sign-and-clip.md, section 3).
 double localisation(const NonlinearProblem& problem);
 /// The same along a trajectory, the root of the largest mean square over runs, from the modes M at excess mse P. Off
 /// the diagonal, of a start whose mean decayed by exp(-kappa pull), the modes' fluctuations taken without correlations.

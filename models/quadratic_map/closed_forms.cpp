@@ -9,6 +9,7 @@
 #include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
 #include "models/quadratic_map/simulation.hpp"
+#include "settings/theory_source.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
@@ -18,14 +19,12 @@ namespace {
 
 using Pair = std::pair<double, double>;
 
-constexpr const char* note = "quadratic-regression";
-
 class Table {
  public:
   void add(std::string name, std::string formula, std::string section, double tolerance,
            std::function<Pair()> evaluate) {
-    forms.push_back({"quadratic-map/" + std::move(name), std::move(formula), fmt::format("{} {}", note, section),
-                     tolerance, std::move(evaluate)});
+    forms.push_back({"quadratic-map/" + std::move(name), std::move(formula),
+                     settings::theory_source("quadratic-regression", section), tolerance, std::move(evaluate)});
   }
   /// A value printed with `decimals` decimals: half a unit of the last, and a little.
   void printed(std::string name, std::string formula, std::string section, double value, int decimals,

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Closed forms and reference values of one-sample quadratic regression (theory note quadratic-regression, 1 and 5).
+/// Closed forms and reference values of one-sample quadratic regression (docs/theory/quadratic-regression.md, sections
+/// 1 and 5).
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint64_t tail_steps = 512;
 constexpr std::uint64_t lyapunov_steps = 20000;
-/// A residual that is still this large, relative to where it started, oscillates (note 4: a loss above 1e-3 L_0).
+/// A residual that is still this large, relative to where it started, oscillates (docs/theory/quadratic-regression.md,
+/// section 4: a loss above 1e-3 L_0).
 constexpr double oscillating = 0.03;
 
 }  // namespace

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// What the theory says of one-sample quadratic regression without iterating: the end of gradient flow, the limit of
-/// GD's and SAM's sharpness at the edge of stability, and the basins (theory note quadratic-regression, 1 and 5).
+/// GD's and SAM's sharpness at the edge of stability, and the basins (docs/theory/quadratic-regression.md, sections 1
+/// and 5).
 #include <optional>
 #include <string>
 
@@ -10,7 +11,7 @@
 
 namespace edgewise::models::quadratic_map {
 
-/// Two parameters of opposite curvature in the note's units, where omega = (1, -epsilon), epsilon <= 1: (z, omega) ->
+/// Two parameters of opposite curvature in units where omega = (1, -epsilon), epsilon <= 1: (z, omega) ->
 /// (c z, omega/c) is a symmetry, with c the curvature of the larger size. One parameter is epsilon = 0, W = 0.
 struct CanonicalPair {
   double scale = 1;  ///< c
@@ -34,19 +35,26 @@ struct FlowEnd {
 };
 /// Any number of parameters: the only root of z(s) = z_0 - int_0^s T(0), which decreases in s.
 FlowEnd flow_end(const QuadraticRegression& problem);
-/// T(0) at the end for P = 2 and omega = (1, -epsilon) by the note's equation in W: the root of
-/// log((W - 2E)/u_0) + log(W/W_0)/epsilon = 0.
+/// T(0) at the end for P = 2 and omega = (1, -epsilon), docs/theory/quadratic-regression.md (1.3): W - 2E + epsilon W
+/// at the root W of
+///
+///     log((W - 2E)/u_0) + log(W/W_0)/epsilon = 0.
 double flow_end_sharpness(const CanonicalPair& pair);
 
 /// Rates of T(0) under gradient flow at a state: -2 z T(1), and 2 z T(0) T(1) + 4 z^2 T(2).
 double sharpening_rate(const QuadraticRegression& problem, std::span<const double> state);
 double sharpening_acceleration(const QuadraticRegression& problem, std::span<const double> state);
 
-/// GD at the edge of stability, omega = (1, -epsilon): 2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32, next term O(eps^3).
+/// Where GD ends at the edge of stability, omega = (1, -epsilon), E the invariant; next term O(epsilon^3):
+///
+///     2 - epsilon (1 + E)/2 - epsilon^2 (1 + E)(27 + 11E)/32
 double gd_limit(double epsilon, double E);
 /// SAM's edge T* = (sqrt(1 + 8 r) - 1)/(2 r), where T (1 + r T) = 2; 2 at r = 0.
 double sam_edge(double r);
-/// SAM at its edge to first order in epsilon: T* + eps (T* + 2E)(a B + 2 s2)/(2 (C + B^2)). At r = 0 GD's.
+/// Where SAM ends at its edge, to first order in epsilon; a, s2, B, C depend on r by
+/// docs/theory/quadratic-regression.md (5.4). At r = 0 GD's.
+///
+///     T* + epsilon (T* + 2E)(a B + 2 s2)/(2 (C + B^2))
 double sam_limit(double r, double epsilon, double E);
 
 /// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only). Outcome: "diverged";
@@ -56,7 +64,9 @@ std::string predicted_outcome(const CanonicalPair& pair);
 
 /// GD's two-step normal form near the edge, omega = (1, -epsilon), in (y, m): y = z^2 and m = T(0) - 2 at the minimum
 /// that the present W has, corrected by epsilon W z. One step of this map is two of GD:
+///
 ///     y' = y + y (4 m - 8 y),   m' = m - 2 epsilon W y,   W = (m + 2 + 2E)/(1 + epsilon)
+///
 /// The attracting line is y = m/2 + epsilon W/8.
 solvers::Map two_step_map(const CanonicalPair& pair);
 std::vector<double> two_step_start(const CanonicalPair& pair);

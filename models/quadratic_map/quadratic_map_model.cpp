@@ -327,7 +327,8 @@ class QuadraticMapModel final : public Model {
         "(units of eta = 1)\n"
         "flow:     dz/dt = -z T(0),  dJ_i/dt = -z omega_i J_i\n"
         "E = z - T(-1)/2 is conserved by all of them, by SAM too; [data] holds Q's eigenvalues, [initial] z_0 and J_0",
-        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Dauphin 2023; theory note quadratic-regression, sections 1, 5",
+        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Dauphin 2023; docs/theory/quadratic-regression.md, sections "
+        "1, 5",
         all_keys()};
     return description;
   }
@@ -401,7 +402,7 @@ class QuadraticMapModel final : public Model {
                                              "the parameters for normalized-sam")
                                 .at_least(0)
                                 .must();
-      const char* source = "theory note quadratic-regression, ";
+      const char* source = "docs/theory/quadratic-regression.md, ";
       return std::vector<settings::Description>{
           {"gd", "gradient descent", "theta' = theta - eta grad L(theta)", std::string(source) + "section 0", {rate}},
           {"sam",

@@ -42,7 +42,7 @@ double value_of(Dual x) {
   return x.value;
 }
 
-/// How far along the gradient, in units of J, SAM looks: c of the note.
+/// How far along the gradient, in units of J, SAM looks: c of docs/theory/quadratic-regression.md (5.3).
 template <class T>
 T look_ahead(MapRule rule, double radius, T z, T t0) {
   using std::sqrt;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// One-sample quadratic regression (theory note quadratic-regression, sections 1 and 5) in normalised variables, where
-/// the learning rate disappears: z = eta z_raw, J = sqrt(eta) J_raw, in the eigenbasis of the curvature Q.
+/// One-sample quadratic regression (docs/theory/quadratic-regression.md, sections 1 and 5) in normalised variables,
+/// where the learning rate disappears: z = eta z_raw, J = sqrt(eta) J_raw, in the eigenbasis of the curvature Q.
 ///
 ///     T(k) = sum_i omega_i^k J_i^2,    T(0) = eta lambda is the normalised sharpness
 #include <cstddef>
@@ -35,8 +35,11 @@ double curvature_moment(const QuadraticRegression& problem, std::span<const doub
 /// with c = 0 (GD), r z (SAM), r sign(z)/sqrt(T(0)) (normalised SAM).
 solvers::Map regression_map(const QuadraticRegression& problem);
 
-/// The same as a closed map of (z, T(0), T(1)) for P = 2, where T(k+2) = (omega_1 + omega_2) T(k+1) - omega_1 omega_2
-/// T(k). \throws std::invalid_argument unless P = 2.
+/// The same as a closed map of (z, T(0), T(1)) for P = 2, where
+///
+///     T(k+2) = (omega_1 + omega_2) T(k+1) - omega_1 omega_2 T(k).
+///
+/// \throws std::invalid_argument unless P = 2.
 solvers::Map moment_map(const QuadraticRegression& problem);
 std::vector<double> moment_start(const QuadraticRegression& problem);
 

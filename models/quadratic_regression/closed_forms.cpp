@@ -89,7 +89,7 @@ std::vector<ClosedForm> quadratic_simulation_closed_forms() {
     for (std::size_t k = 0; k < 4; ++k)
       out.push_back({fmt::format("quadratic-regression/instance-{}/{}", path.name, k),
                      fmt::format("{} of the instance F after {} steps of {}", what[k], path.steps, path.words),
-                     "theory/quadratic-regression.md section 2, reference (a)", 2e-10, [path, k] {
+                     "docs/theory/quadratic-regression.md, section 2 (F)", 2e-10, [path, k] {
                        return std::pair{path.end[k], follow(path)[k]};
                      }});
   return out;

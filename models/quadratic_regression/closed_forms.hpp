@@ -8,7 +8,7 @@
 
 namespace edgewise::models::quadratic_regression {
 
-/// The note's fixed instance F (section 2): D = 2, P = 3.
+/// Instance F of docs/theory/quadratic-regression.md, section 2: D = 2, P = 3.
 QuadraticInstance fixed_instance();
 
 /// Trajectories of F under every rule of section 0.

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Quadratic regression at early time: how the kernel K = J J' accelerates when the curvature is drawn afresh, at
-/// finite D and P. Theory note quadratic-regression, section 2.
+/// finite D and P. See docs/theory/quadratic-regression.md, section 2.
 ///
 /// Throughout, expectations are over the curvature Q (independent GOE matrices, entries of variance sQ2 = kappa / P^2
 /// off the diagonal and twice that on it) and, for SGD, over masks of B of the D rows, given the residual z and the
@@ -56,9 +56,12 @@ ModeDifferences sgd_mode_differences(const EarlyTimeState& state, double learnin
 /// lambda(2) - 2 lambda(1) + lambda(0), beyond that along its initial eigenvector: second-order perturbation theory,
 /// its terms of order eta^2 and eta^3 (exact coefficients; the next is O(eta^4)). Infinite where eigenvalues coincide.
 ///
-/// To first order in Q, K_t - K_0 = -eta (Q(h) J' + h.c.) with h = J' y, y = P_1 z at t = 1 and
-/// y = P_1 z + P_2 (I - eta K P_1) z at t = 2; E (v' Q(h) J' w + w' Q(h) J' v)^2 = sQ2 y' M y,
-/// M = (lambda_v + lambda_w) K + lambda_v^2 v v' + lambda_w^2 w w'.
+/// To first order in Q, with h = J' y, y = P_1 z at t = 1 and y = P_1 z + P_2 (I - eta K P_1) z at t = 2, for two
+/// eigenvectors v, w:
+///
+///     K_t - K_0 = -eta (Q(h) J' + its transpose)
+///     E (v' Q(h) J' w + w' Q(h) J' v)^2 = sQ2 y' M y
+///     M = (lambda_v + lambda_w) K + lambda_v^2 v v' + lambda_w^2 w w'
 struct LevelRepulsion {
   std::vector<double> order2, order3;
 };

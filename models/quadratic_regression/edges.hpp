@@ -13,8 +13,8 @@ namespace edgewise::models::quadratic_regression {
 std::vector<Finding> quadratic_stability(const QuadraticProblem& problem);
 
 /// Conservative sharpening, eigenvalue by eigenvalue of the initial kernel, averaged over curvature, batches and, where
-/// they are drawn for every replica, residuals (note, section 2). \throws std::invalid_argument for a given instance
-/// and for SAM.
+/// they are drawn for every replica, residuals (docs/theory/quadratic-regression.md, section 2). \throws
+/// std::invalid_argument for a given instance and for SAM.
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem);
 
 }  // namespace edgewise::models::quadratic_regression

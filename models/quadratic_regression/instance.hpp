@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// One instance of second-order regression: the residual and Jacobian at theta = 0 and the curvature tensor
-/// (note quadratic-regression, section 0), z(theta) = z0 + J0 theta + Q(theta, theta)/2.
+/// (docs/theory/quadratic-regression.md, section 0), z(theta) = z0 + J0 theta + Q(theta, theta)/2.
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Stability of SGD on a frozen kernel K, in the mean and in the mean square, and the edge of SAM. Theory note
-/// quadratic-regression, sections 4 and 5.
+/// Stability of SGD on a frozen kernel K, in the mean and in the mean square, and the edge of SAM. See
+/// docs/theory/quadratic-regression.md, sections 4 and 5.
 ///
 /// z' = (I - eta K P) z, P keeping B of the D rows at random; b = B / D, beta = (B - 1) / (D - 1) (1 when D = 1).
 /// Gradients are sums over the rows kept. The mean is stable iff eta b lambda_1 < 2; the mean square iff
@@ -24,10 +24,13 @@ double annealed_kernel_norm(std::span<const double> eigenvalues, double learning
 /// Learning rate at which that is 1 (2 / lambda_1 at full batch); an upper bound of the exact one.
 double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t batch);
 
-/// The exact kernel norm, the spectral radius of the D x D matrix
-/// G_ac = sum_xy V_ax V_ay V_cx V_cy eta (1 - beta) lambda_x lambda_y / (lambda_x + lambda_y - eta beta lambda_x
-/// lambda_y). Up to 32 outputs G is written out as one product of D x D^2 / 2 matrices, beyond it acts by products of
-/// D x D matrices in Lanczos' method: O(D^3), 0.04 s at D = 200. Eigenvalues below 1e-12 are raised to it.
+/// The exact kernel norm, the spectral radius of a D x D matrix; V holds the eigenvectors of K in its columns:
+///
+///     G_ac = sum_xy V_ax V_ay V_cx V_cy g_xy
+///     g_xy = eta (1 - beta) lambda_x lambda_y/(lambda_x + lambda_y - eta beta lambda_x lambda_y)
+///
+/// Up to 32 outputs G is written out as one product of D x D^2 / 2 matrices, beyond it acts by products of D x D
+/// matrices in Lanczos' method: O(D^3), 0.04 s at D = 200. Eigenvalues below 1e-12 are raised to it.
 double exact_kernel_norm(const linear_algebra::SymmetricEigen& kernel, double learning_rate, std::size_t batch);
 /// Learning rate at which that is 1 (2 / lambda_1 at full batch), between the bound by row sums and the annealed one.
 double exact_critical_rate(const linear_algebra::SymmetricEigen& kernel, std::size_t batch);

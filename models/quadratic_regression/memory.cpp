@@ -66,7 +66,7 @@ double dot(const double* a, const double* b, std::size_t n) {
   return sum;
 }
 
-/// The recursion's state, in the note's letters.
+/// The recursion's state, in the letters of docs/theory/quadratic-regression.md (3.4).
 class Recursion {
  public:
   explicit Recursion(const QuadraticMemoryProblem& problem)
@@ -82,7 +82,7 @@ class Recursion {
   double rate(std::size_t t) const { return problem_.learning_rate[std::min(t, problem_.learning_rate.size() - 1)]; }
   double overlap(std::size_t t) const { return C_.row(t)[t]; }
 
-  /// Steps 1 to 6 of the note at time t: returns S(t, t).
+  /// Steps 1 to 6 of (3.4) at time t: returns S(t, t).
   double residuals(std::size_t t) {
     const double b = problem_.batch_fraction;
     const double *C = C_.row(t), *R = R_.row(t);
@@ -147,7 +147,7 @@ class Recursion {
         L(t, s) = rate(s) * R * field_.derivative(C);
         if (s < t) Y(t, s) = M / problem_.batch_fraction;
       }
-    // S = H cc - Y L' below and on the diagonal (steps 3 and 5 of the note).
+    // S = H cc - Y L' below and on the diagonal (steps 3 and 5).
     linear_algebra::multiply(1, f.residual_response, Transposed::no, cc, Transposed::no, 0, f.residual);
     linear_algebra::multiply(-1, Y, Transposed::no, L, Transposed::yes, 1, f.residual);
     for (std::size_t t = 0; t < n; ++t)

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Quadratic regression in the limit of many outputs and parameters (D, P to infinity, delta = D / P fixed): gradient
-/// descent and SGD as an exact causal recursion with memory for two-time functions. Theory note quadratic-regression,
-/// section 3.
+/// descent and SGD as an exact causal recursion with memory for two-time functions. See
+/// docs/theory/quadratic-regression.md, section 3.
 ///
 /// The residuals are a Gaussian random field over the parameters, of covariance
 /// c(q) = sz2 + sJ2 q + kappa q^2 / 2, q = theta . theta' / P. Losses are per output, |z|^2 / (2 D).
@@ -26,7 +26,7 @@ struct QuadraticEnsemble {
 /// Mean diagonal entry of the kernel J J' at q = |theta|^2 / P: sJ2 + kappa q.
 double quadratic_kernel_mean(const QuadraticEnsemble& ensemble, double q);
 /// Upper edge of the kernel's bulk at q: (sJ2 + kappa q) (1 + sqrt delta)^2. That it is the largest eigenvalue is a
-/// conjecture that simulations bear out (note, section 3).
+/// conjecture that simulations bear out (docs/theory/quadratic-regression.md (3.5)).
 double quadratic_bulk_edge(const QuadraticEnsemble& ensemble, double q);
 
 /// One run of (stochastic) gradient descent in the limit.
@@ -107,7 +107,7 @@ double quadratic_divergence_threshold(const QuadraticEnsemble& ensemble, const Q
 
 /// The linear model (kappa = 0) by integrals over the Marchenko-Pastur law, without the recursion: loss per output at
 /// steps 0..steps, exact to rounding (a Gauss rule: the loss at step t averages a polynomial of degree 2 t in the
-/// eigenvalue). Source: note, section 3, closed forms. \throws settings::Error when kappa is not 0.
+/// eigenvalue). Source: docs/theory/quadratic-regression.md (3.6). \throws settings::Error when kappa is not 0.
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem);
 
 }  // namespace edgewise::models::quadratic_regression

@@ -1,13 +1,13 @@
 #pragma once
 /// \file
 /// Predicted boundaries of the (eta, B) phase diagram of second-order regression: where training diverges, and where it
-/// meets the edge of stability or its stochastic kin. Theory note quadratic-regression, sections 3 and 4.
+/// meets the edge of stability or its stochastic kin. See docs/theory/quadratic-regression.md, sections 3 and 4.
 ///
 /// The memory recursion gives the mean of the kernel's diagonal, k(t) = tr K / D, at learning rate eta and batch
 /// fraction b = B / D. That K is k(t) times a Wishart matrix is the conjecture behind lambda_+; the kernel norms of a
 /// few Wishart matrices of the given D and P then hold at eta k(t).
 ///
-/// How far that agrees with the phase diagram measured in the note (D = 40, P = 80, kappa = 4, three or four runs a
+/// How far that agrees with the phase diagram measured there (D = 40, P = 80, kappa = 4, three or four runs a
 /// cell): predicted eta lambda_1 and exact norm are within 8% of every median of a cell below the edge; every cell
 /// whose runs all diverge lies above the divergence line, every cell without divergence below it, and cells where some
 /// diverge within 15% of it. Beyond the edge the norm is overestimated, by some 10% before divergence: runs hold it

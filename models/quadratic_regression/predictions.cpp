@@ -16,7 +16,7 @@ namespace edgewise::models::quadratic_regression {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr const char* source = "theory/quadratic-regression.md section ";
+constexpr const char* source = "docs/theory/quadratic-regression.md, section ";
 /// Where the exact kernel norm is held, and how closely.
 constexpr double norm_edge = 1, norm_spread = 0.04;
 /// The largest batch fraction at which that has been measured to hold.

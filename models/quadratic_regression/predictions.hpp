@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What second-order regression is predicted to do over a whole run: hold an edge of stability (note
-/// quadratic-regression, sections 4 and 5).
+/// What second-order regression is predicted to do over a whole run: hold an edge of stability
+/// (docs/theory/quadratic-regression.md, sections 4 and 5).
 #include <optional>
 #include <vector>
 
@@ -15,7 +15,7 @@ namespace edgewise::models::quadratic_regression {
 /// linearly stable, that choice nearly implies the upper end of the interval: the lower end is what is tested.
 ///
 /// - full batch, no SAM: `plateau`, the median of eta_lambda_max over the last quarter, at 2 within 5%
-///   (one instance for all replicas: 6% below, where the lowest of the note's runs ended), and
+///   (one instance for all replicas: 6% below, where the lowest of the runs measured there ended), and
 ///   `plateau_oscillating`, of runs that still oscillate (last loss above 1e-3 of the first), within 25%;
 /// - at most a quarter of the rows per step (beyond that the measured norm rises above the interval), kernel_norms =
 ///   exact: `norm_plateau`, the median of kernel_norm_exact over the last quarter, in [0.96, 1.04], of runs whose norm

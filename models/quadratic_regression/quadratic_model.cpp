@@ -73,19 +73,19 @@ const std::array<Description, 3>& optimizers_of_model() {
       Description{"gd",
                   "gradient descent on all outputs",
                   "theta' = theta - eta J'z;  exactly z' = z - eta J g + (eta^2/2) Q(g,g), J' = J - eta Q g, g = J'z",
-                  "theory/quadratic-regression.md section 0",
+                  "docs/theory/quadratic-regression.md, section 0",
                   {learning_rate()}},
       Description{"sgd",
                   "SGD on B of the D outputs, drawn without replacement at every step",
                   "theta' = theta - eta J' P_t z, P_t a diagonal 0/1 mask of B ones. Mean-batch convention: B eta",
-                  "theory/quadratic-regression.md section 0",
+                  "docs/theory/quadratic-regression.md, section 0",
                   {learning_rate(),
                    settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
       Description{"sam",
                   "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
                   "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
                   "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
-                  "theory/quadratic-regression.md sections 0 and 5",
+                  "docs/theory/quadratic-regression.md, sections 0 and 5",
                   {learning_rate(),
                    settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
                    settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
@@ -318,7 +318,8 @@ class QuadraticModel final : public Model {
         "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
         "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
         "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above 0)",
-        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; theory/quadratic-regression.md", data_keys()};
+        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
+        data_keys()};
     return description;
   }
   std::span<const std::string> sections() const override {

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// What became of a simulated run: two independent findings, how it ended and at which edge of stability it sits
-/// (note quadratic-regression, section 4).
+/// (docs/theory/quadratic-regression.md, section 4).
 #include <cstddef>
 #include <span>
 #include <string_view>

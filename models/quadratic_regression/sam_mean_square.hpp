@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// SGD with SAM on a frozen kernel K in the mean square: z' = (I - eta K N) z, N = P + rho P K P with P keeping B of
-/// the D rows at random (note quadratic-regression, section 5, for N; its second moment by counting which rows
-/// coincide).
+/// the D rows at random (docs/theory/quadratic-regression.md, section 5, for N; its second moment by counting which
+/// rows coincide).
 #include <cstddef>
 
 #include "linear_algebra/dense.hpp"
@@ -14,9 +14,12 @@ namespace edgewise::models::quadratic_regression {
 linear_algebra::Matrix sam_second_moment_step(const linear_algebra::Matrix& kernel, double learning_rate, double rho,
                                               std::size_t batch, const linear_algebra::Matrix& second_moment);
 
-/// The factor by which E |z|^2 grows per step in the end: the largest eigenvalue of Z -> E (I - eta K N) Z (I - eta N
-/// K), which is symmetric in K^(-1/2) Z K^(-1/2). By Lanczos' method, O(D^3) for each of some fifty products.
-/// Directions in which K vanishes stand still and make it at least 1.
+/// The factor by which E |z|^2 grows per step in the end, the largest eigenvalue of
+///
+///     Z -> E (I - eta K N) Z (I - eta N K),
+///
+/// which is symmetric in K^(-1/2) Z K^(-1/2). By Lanczos' method, O(D^3) for each of some fifty products. Directions in
+/// which K vanishes stand still and make it at least 1.
 double sam_mean_square_growth(const linear_algebra::Matrix& kernel, double learning_rate, double rho,
                               std::size_t batch);
 

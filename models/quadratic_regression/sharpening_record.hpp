@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// What the first two steps of a run do to its kernel K = J J', eigenvector by eigenvector (note quadratic-regression,
-/// section 2): k_alpha(t) = v_alpha' K_t v_alpha with the eigenvectors v_alpha of K_0, eigenvalues descending.
+/// What the first two steps of a run do to its kernel K = J J', eigenvector by eigenvector
+/// (docs/theory/quadratic-regression.md, section 2): k_alpha(t) = v_alpha' K_t v_alpha with the eigenvectors v_alpha of
+/// K_0, eigenvalues descending.
 #include <array>
 #include <cstddef>
 #include <cstdint>

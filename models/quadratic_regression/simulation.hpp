@@ -14,7 +14,8 @@
 
 namespace edgewise::models::quadratic_regression {
 
-/// A run counts as diverged when its loss exceeds this multiple of the initial one (note, section 0).
+/// A run counts as diverged when its loss exceeds this multiple of the initial one
+/// (docs/theory/quadratic-regression.md, section 0).
 constexpr double quadratic_divergence = 1e6;
 
 /// The rows of SGD's batches: B of D, without replacement, independent from step to step; of (seed, replica, step)

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Exact steps of gradient descent, SGD with row masks and SAM on second-order regression, in the space of residual and
-/// Jacobian (note quadratic-regression, section 0).
+/// Jacobian (docs/theory/quadratic-regression.md, section 0).
 #include <cstddef>
 #include <span>
 #include <vector>

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// Theory of second-order regression in the model's observables: the recursion with memory in the limit of many outputs
-/// and parameters, its gradient flow, and the early-time expansion (note quadratic-regression, sections 2 and 3).
+/// and parameters, its gradient flow, and the early-time expansion (docs/theory/quadratic-regression.md, sections 2 and
+/// 3).
 #include <string>
 #include <vector>
 

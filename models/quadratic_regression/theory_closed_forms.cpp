@@ -17,7 +17,7 @@ namespace {
 using linear_algebra::Matrix;
 using Pair = std::pair<double, double>;
 
-/// A value of the note, with the number of decimals that it gives.
+/// A value of docs/theory/quadratic-regression.md, with the number of decimals that are printed.
 struct Reference {
   double value;
   int digits = 10;
@@ -30,7 +30,8 @@ class Table {
   void add(const std::string& name, std::string formula, int section, double tolerance,
            std::function<Pair()> evaluate) {
     forms_.push_back({"quadratic-regression/" + name, std::move(formula),
-                      fmt::format("quadratic-regression section {}", section), tolerance, std::move(evaluate)});
+                      fmt::format("docs/theory/quadratic-regression.md, section {}", section), tolerance,
+                      std::move(evaluate)});
   }
   void add(const std::string& name, std::string formula, int section, Reference reference,
            std::function<double()> compute) {
@@ -118,7 +119,7 @@ void add_memory_values(Table& table) {
       table.add("memory-q-" + at, "C(t, t) of the causal recursion", 3, Reference{p.q},
                 [=] { return solve_quadratic_memory(problem).q.back(); });
     }
-  // The note's four digits come from a bisection that was stopped early: three are not rounded from the sharp value,
+  // Four digits of a bisection that was stopped early: three are not rounded from the sharp value,
   // .6463 (.646474), .4578 (.457882) and .2594 (.259566).
   const double thresholds[2][3] = {{.8937, .6463, .4303}, {.6820, .4578, .2594}};
   const double units[2][3] = {{.5, 2, .5}, {.5, 1, 2}};  // of the last digit
@@ -173,7 +174,7 @@ void add_memory_limits(Table& table) {
   });
 }
 
-/// The residual and kernel of the note's fixed instance F, with fresh curvature.
+/// The residual and kernel of instance F, with fresh curvature.
 EarlyTimeState instance_state() {
   EarlyTimeState s;
   s.residual = {1, -2};

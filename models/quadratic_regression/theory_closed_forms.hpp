@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Reference values and identities of second-order regression's theory (theory note quadratic-regression, 2 to 5).
+/// Reference values and identities of second-order regression's theory (docs/theory/quadratic-regression.md, sections 2
+/// to 5).
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -187,7 +187,7 @@ std::vector<Prediction> early_time_predictions(const QuadraticProblem& problem) 
     Prediction p;
     p.name = "sharpens_" + which;
     p.statement = "full batch: the second difference of " + of + " is positive";
-    p.source = "theory/quadratic-regression.md section 2";
+    p.source = "docs/theory/quadratic-regression.md, section 2";
     p.quantity = "sharpening_second_" + which;
     p.runs = "did not diverge";
     p.nominal = second.upto(3);

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The early-time expansion of second-order regression in the model's observables (note quadratic-regression, section
-/// 2).
+/// The early-time expansion of second-order regression in the model's observables (docs/theory/quadratic-regression.md,
+/// section 2).
 #include <vector>
 
 #include "models/framework/model.hpp"

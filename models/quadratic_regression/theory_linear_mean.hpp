@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// The linear model, curvature 0, exactly at finite D and P: the mean of the residual under GD, SGD and SAM on a frozen
-/// kernel, and the mean loss (note quadratic-regression, sections 4 and 5).
+/// kernel, and the mean loss (docs/theory/quadratic-regression.md, sections 4 and 5).
 #include "models/framework/model.hpp"
 #include "models/quadratic_regression/problem.hpp"
 

@@ -134,7 +134,7 @@ TEST_CASE("integrate: rates over twenty decades to t = 1e10, against 50-digit ei
   }
 }
 
-TEST_CASE("integrate: reference values long-A of the theory note") {
+TEST_CASE("integrate: reference values long-A, on a power law of 1e9 modes") {
   const PowerLaw law(1.0, 0.75, 1e9, 2048, 0.5);
   CHECK(law.eta == doctest::Approx(0.60792710222).epsilon(1e-10));
   const std::vector<double> times{0, 1e2, 1e4, 1e6, 1e8};
@@ -148,7 +148,7 @@ TEST_CASE("integrate: reference values long-A of the theory note") {
     CHECK(solution.shared[3][0] == doctest::Approx(2.34802119e-8).epsilon(1e-8));
     CHECK(solution.shared[4][0] == doctest::Approx(7.203717e-11).epsilon(2e-7));
   }
-  // The default nodes of the note reproduce them to 4e-6.
+  // The default nodes of docs/theory/least-squares-sgd.md, section 7b reproduce them to 4e-6.
   const PowerLaw coarse(1.0, 0.75, 1e9, 128, 0.5);
   const auto solution = integrate(coarse.system, coarse.q0, times);
   CHECK(solution.shared[4][0] == doctest::Approx(7.203717e-11).epsilon(5e-6));

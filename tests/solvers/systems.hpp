@@ -45,7 +45,8 @@ struct Disguised : LeastSquares {
   bool affine() const override { return false; }
 };
 
-/// Noiseless signSGD on K = I (theory note sign-and-clip, 2.5): a(P) = (2/pi)/sqrt(P), d coordinates in `size` modes.
+/// Noiseless signSGD on K = I (docs/theory/sign-and-clip.md, section 2.5): a(P) = (2/pi)/sqrt(P), d coordinates in
+/// `size` modes.
 struct IsotropicSign : CoupledModes {
   double eta, d;
   std::vector<double> w;
@@ -66,7 +67,7 @@ struct IsotropicSign : CoupledModes {
   bool autonomous() const override { return true; }
 };
 
-/// Power law of the theory note least-squares-sgd, section 7b: n << d nodes, B = 1, level homog, eta = 2 kappa / tr K.
+/// Power law of docs/theory/least-squares-sgd.md, section 7b: n << d nodes, B = 1, level homog, eta = 2 kappa / tr K.
 struct PowerLaw {
   LeastSquares system;
   std::vector<double> q0;
@@ -106,7 +107,8 @@ struct PowerLaw {
   }
 };
 
-/// Closed form of two modes: q' = M q + shift b with a 2 x 2 matrix M of real eigenvalues (note, section 1.4).
+/// Closed form of two modes: q' = M q + shift b with a 2 x 2 matrix M of real eigenvalues
+/// (docs/theory/least-squares-sgd.md, section 1.4).
 struct TwoModes {
   double A1, A2, b1, b2, shift, q1, q2;
   LeastSquares system() const { return LeastSquares({A1, A2}, {b1, b2}, shift); }

@@ -64,7 +64,7 @@ TEST_CASE("volterra: long horizon, t = 1e8") {
   const ExponentialSum F{law.system.A, law.q0}, H{law.system.A, law.system.b};
   const std::vector<double> times{1e2, 1e4, 1e6, 1e8};
   const auto solution = volterra(F, H, 0, times, {.rtol = 1e-6});
-  // Reference values long-A of the note, good to 4e-6 with these nodes.
+  // Reference values docs/theory/least-squares-sgd.md, section 13 (long-A), good to 4e-6 with these nodes.
   CHECK(solution.values[0] == doctest::Approx(3.054405266e-3).epsilon(5e-6));
   CHECK(solution.values[1] == doctest::Approx(8.085746243e-6).epsilon(5e-6));
   CHECK(solution.values[2] == doctest::Approx(2.34802119e-8).epsilon(5e-6));
@@ -72,7 +72,7 @@ TEST_CASE("volterra: long horizon, t = 1e8") {
 }
 
 TEST_CASE("volterra: the discrete equation is the recursion") {
-  // Note (1.1) with two modes against its form in section 1.3.
+  // docs/theory/least-squares-sgd.md (1.1) with two modes against its form (1.6).
   const double a1 = 0.9, a2 = 0.99, b1 = 0.02, b2 = 0.005, shift = 0.25;
   const std::size_t last = 2000;
   std::vector<double> F(last + 1), H(last);

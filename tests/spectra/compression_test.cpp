@@ -71,7 +71,7 @@ double direct_error(const Spectrum& nodes, const Curves& whole) {
   return worst;
 }
 
-/// (eta/B) sum n lambda / (2 - eta lambda (1 + 1/B)), the kernel norm of SGD (theory note 1.1).
+/// (eta/B) sum n lambda / (2 - eta lambda (1 + 1/B)), the kernel norm of SGD (docs/theory/least-squares-sgd.md (1.2)).
 double kernel_norm(const Spectrum& s, double eta, double batch) {
   double sum = 0;
   for (std::size_t a = 0; a < s.modes(); ++a)
@@ -82,7 +82,7 @@ double kernel_norm(const Spectrum& s, double eta, double batch) {
 struct Phase {
   double alpha, beta;
 };
-// One point of each phase of theory note 7, and a steep and a flat spectrum.
+// One point of each phase of docs/theory/least-squares-sgd.md, section 7, and a steep and a flat spectrum.
 const Phase phases[] = {{1, 0.5}, {0.4, 0.7}, {0.75, 1.2}, {0.35, 0.8}, {2, 0.3}, {0.2, 0.4}, {1, -0.25}};
 
 }  // namespace

@@ -72,7 +72,7 @@ TEST_CASE("power law: every eigenvalue, and the generalised harmonic numbers") {
   const Spectrum s = built("kind = \"power-law\"\ndimension = 200\nalpha = 0.6\nbeta = 0.5");
   CHECK(s.modes() == 200);
   CHECK_FALSE(s.compressed);
-  CHECK(s.trace() == doctest::Approx(3.85958589792).epsilon(1e-11));   // theory note 13, pl-A: tr K
+  CHECK(s.trace() == doctest::Approx(3.85958589792).epsilon(1e-11));   // pl-A: tr K
   CHECK(s.signal() == doctest::Approx(1.48910352896).epsilon(1e-11));  // and P(0)
   const Spectrum harmonic = built("kind = \"power-law\"\ndimension = 100\nalpha = 0.5\nbeta = 1");
   CHECK(harmonic.trace() == doctest::Approx(5.187377517639621).epsilon(1e-14));  // H_100

@@ -16,7 +16,8 @@ using namespace edgewise::spectra;
 
 namespace {
 
-/// The matrix of the reference case plrf-A (theory note 13): W_jk = sqrt(2/d) sin(1 + 3j + 7k + jk).
+/// The matrix of the reference case plrf-A (docs/theory/least-squares-sgd.md, section 13): W_jk = sqrt(2/d) sin(1 + 3j
+/// + 7k + jk).
 std::vector<double> sine_features(std::size_t v, std::size_t d) {
   std::vector<double> w;
   for (std::size_t k = 1; k <= d; ++k)
@@ -63,7 +64,7 @@ TEST_CASE("reference case plrf-A") {
 }
 
 TEST_CASE("one step of SGD from zero, plrf-A at k = 1") {
-  // eta = .3, B = 2, sigma^2 = .01, F0 joining the noise; the recursion of theory note 1.
+  // eta = .3, B = 2, sigma^2 = .01, F0 joining the noise; the recursion docs/theory/least-squares-sgd.md (1.1).
   const Spectrum s = random_features(60, 12, 0.7, 0.6, sine_features(60, 12));
   const double eta = 0.3, batch = 2, noise = 0.01 + s.unexplained_variance, start = s.signal();
   double after = 0;

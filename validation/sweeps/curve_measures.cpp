@@ -330,7 +330,7 @@ class Passage : public CurveMeasure {
   bool falling_;
 };
 
-/// ln(T_a/T_b) over a range of levels (theory note muon-phases 7.1).
+/// ln(T_a/T_b) over a range of levels (docs/theory/muon-phases.md, section 7.1).
 class PassageRatio : public Measure {
  public:
   explicit PassageRatio(const MeasureTable& table)
@@ -485,7 +485,7 @@ std::vector<MeasureKind> make_kinds() {
             formula_key("from", "the highest level").must(), formula_key("to", "the lowest level").must(),
             settings::integer("count", "number of levels").otherwise(std::int64_t{40}).at_least(1),
             formula_key("normalizer", "what the logarithm is divided by").otherwise(std::string("1"))},
-           {"from", "to", "normalizer"}, make<PassageRatio>, "theory note muon-phases, section 7.1");
+           {"from", "to", "normalizer"}, make<PassageRatio>, "docs/theory/muon-phases.md, section 7.1");
   ratio.one_variant = false;
   out.push_back(std::move(ratio));
   return out;

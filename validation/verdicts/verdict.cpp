@@ -21,7 +21,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double deterministic_tolerance = 1e-9;
 /// A sample spread below this, relative, is rounding.
 constexpr double rounding_spread = 1e-10;
-/// An exact standard deviation below this, relative, is lost in the cancellation of its own computation (note 4).
+/// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
+/// (docs/theory/least-squares-sgd.md, section 4).
 constexpr double least_exact_std = 1e-6;
 /// Below this, Student's t of a skewed law is not yet well corrected (measured: 2.3% at 64 for 1% stated, 1.2% at 256).
 constexpr double few_replicas = 200;
@@ -70,8 +71,9 @@ double shrunk_skewness(const Cell& cell) {
   return weight * cell.moments.skewness + (1 - weight) * usual;
 }
 
-/// Near divergence the mean is carried by replicas too rare to be in the sample (note 11): the exact standard deviation
-/// then exceeds the sample's, and what is there of the tail shows in the sample's skewness.
+/// Near divergence the mean is carried by replicas too rare to be in the sample (docs/theory/least-squares-sgd.md,
+/// section 11): the exact standard deviation then exceeds the sample's, and what is there of the tail shows in the
+/// sample's skewness.
 bool heavy(const Cell& cell) {
   const auto n = static_cast<double>(cell.values.size());
   const double skewness = cell.moments.skewness;

@@ -5,11 +5,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::least_squares::linear_forms {
 
@@ -21,7 +23,7 @@ Data data_of(spectra::Spectrum spectrum, double sigma2);
 /// lambda_j = j^(-2 alpha), theta*_j = j^(-beta), j = 1..d.
 Data power_law(std::size_t d, double alpha, double beta, double sigma2);
 Data isotropic(double d, double sigma2, double power = 1);
-/// Instance R of note two-phase 10.
+/// Problem R of docs/theory/two-phase.md, section 10.
 Data problem_R(double sigma2 = 0.05);
 /// `optimizer`: the section [optimizer] of an experiment file, without its kind.
 LinearProblem problem_of(Data data, const std::string& method, const std::string& optimizer);
@@ -33,8 +35,13 @@ double steady(const LinearProblem& problem);
 /// Kernel norm.
 double perron(const LinearProblem& problem);
 
-inline constexpr const char* two_phase = "two-phase";
-inline constexpr const char* spine = "least-squares-sgd";
+/// Sections of docs/theory/two-phase.md and docs/theory/least-squares-sgd.md.
+inline std::string two_phase(std::string_view sections) {
+  return settings::theory_source("two-phase", sections);
+}
+inline std::string spine(std::string_view sections) {
+  return settings::theory_source("least-squares-sgd", sections);
+}
 
 class Table {
  public:
@@ -45,7 +52,8 @@ class Table {
   std::vector<ClosedForm> forms;
 };
 
-/// Mean maps (two-phase 4), momentum, decay and averages (least-squares-sgd 5, 6); in momentum_closed_forms.cpp.
+/// Mean maps (docs/theory/two-phase.md, section 4), momentum, decay and averages (docs/theory/least-squares-sgd.md,
+/// sections 5, 6); in momentum_closed_forms.cpp.
 void add_momentum_forms(Table& table);
 
 }  // namespace edgewise::models::least_squares::linear_forms

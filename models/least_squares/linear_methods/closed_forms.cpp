@@ -56,7 +56,7 @@ const std::vector<Reference>& references() {
 }
 
 void add_references(Table& table) {
-  const std::string source = fmt::format("{} 10", two_phase);
+  const std::string source = two_phase("10");
   for (const Reference& r : references()) {
     const auto problem = [r] { return problem_of(problem_R(), r.method, r.optimizer); };
     const auto entry = [&](const char* what, double value, auto evaluate) {
@@ -71,13 +71,13 @@ void add_references(Table& table) {
     entry("perron", r.perron, [](const LinearProblem& p) { return perron(p); });
     // 10. Long runs, on a spectrum short enough to get there.
     table.add(fmt::format("{}-long-run", r.name), "P_k -> P_inf = [(1 - G)^{-1} sigma^2]_0 - sigma^2",
-              fmt::format("{} 9.10", two_phase), 1e-9, [r] {
+              two_phase("9.10"), 1e-9, [r] {
                 const auto p = problem_of(power_law(12, 0.7, 0.4, 0.05), r.method, r.optimizer);
                 return Pair(steady(p), observed(p, 16000));
               });
     // 11. Linear in (start, sigma^2).
-    table.add(fmt::format("{}-linearity", r.name), "P(b_0, sigma^2) = P(b_0, 0) + P(0, sigma^2)",
-              fmt::format("{} 9.11", two_phase), 1e-13, [r] {
+    table.add(fmt::format("{}-linearity", r.name), "P(b_0, sigma^2) = P(b_0, 0) + P(0, sigma^2)", two_phase("9.11"),
+              1e-13, [r] {
                 const auto p = problem_of(problem_R(), r.method, r.optimizer);
                 LinearRecursion start(p, {true, true, false}), labels(p, {false, true, true});
                 start.advance(80);
@@ -86,7 +86,7 @@ void add_references(Table& table) {
               });
     // 15. Scale symmetry.
     table.add(fmt::format("{}-scale", r.name), "(l, eta, sigma^2) -> (c l, eta/c, c sigma^2): P -> c P",
-              fmt::format("{} 9.15", two_phase), 1e-13, [r] {
+              two_phase("9.15"), 1e-13, [r] {
                 const double c = 4;
                 auto s = problem_R()->spectrum;
                 for (double& lambda : s.eigenvalue) lambda *= c;
@@ -96,8 +96,8 @@ void add_references(Table& table) {
                 return Pair(c * observed(problem_of(problem_R(), r.method, r.optimizer), 80), observed(scaled, 80));
               });
     // 4. Many workers or a large batch leave the squared mean.
-    table.add(fmt::format("{}-large-batch", r.name), "B -> inf: P_k is the squared mean error",
-              fmt::format("{} 9.4", two_phase), 1e-10, [r] {
+    table.add(fmt::format("{}-large-batch", r.name), "B -> inf: P_k is the squared mean error", two_phase("9.4"), 1e-10,
+              [r] {
                 auto p = problem_of(problem_R(), r.method, r.optimizer);
                 LinearRecursion mean(p, {true, false, false});
                 mean.advance(80);
@@ -149,8 +149,8 @@ void add_references(Table& table) {
     table.printed(fmt::format("eta-max-{}", t.name), "rho(G(1)) = 1", source, t.value, 10,
                   [t] { return stability_threshold(problem_of(problem_R(), t.method, t.optimizer), "learning_rate"); });
 
-  table.printed("inner-flow", "a' = -2 eta l a + (eta^2 l/B)(P + sigma^2) inside a round",
-                fmt::format("{} 3.2, 10", two_phase), .1033687654, 10, [] {
+  table.printed("inner-flow", "a' = -2 eta l a + (eta^2 l/B)(P + sigma^2) inside a round", two_phase("3.2, 10"),
+                .1033687654, 10, [] {
                   return inner_flow(problem_of(problem_R(), "la-diloco",
                                                "learning_rate = 0.05\ninner_steps = 16\nworkers = 2\n"
                                                "outer_learning_rate = 0.7"),
@@ -178,7 +178,7 @@ void add_isotropic(Table& table) {
           fmt::format("learning_rate = {}\ninner_steps = {}\nworkers = {}\nouter_learning_rate = {}", c.eta, c.H,
                       settings::text_of(settings::Value(c.M)), settings::text_of(settings::Value(c.xi))));
     };
-    const std::string source = fmt::format("{} 3.1, 10", two_phase);
+    const std::string source = two_phase("3.1, 10");
     const std::string name = fmt::format("isotropic-{}", c.name);
     table.add(name + "-growth", "Gf = (1 - xi g)^2 + (xi^2/M) n, printed value", source, 1e-13,
               [=] { return Pair(c.growth, form().growth); });
@@ -203,7 +203,7 @@ void add_isotropic(Table& table) {
     const char* name;
     double gamma, tau, xi, M, growth, steady, xi_of, fraction;
   };
-  const std::string source = fmt::format("{} 3.1, 10", two_phase);
+  const std::string source = two_phase("3.1, 10");
   for (const Limit& c : {Limit{"a", .5, 1, 1.2, 4, .089906831787, .102433887033, 1.499603531685, 2},
                          Limit{"b", 3, .5, .3, 1, .893127791442, 1.638917595630, .548137238122, 1}}) {
     const auto form = [c] { return isotropic_limit(c.gamma, c.tau, c.xi, c.M, 1); };
@@ -213,33 +213,30 @@ void add_isotropic(Table& table) {
     table.printed(name + "-xi", "xi* or xi_max as d -> inf", source, c.xi_of, 12,
                   [=] { return form().xi_max / c.fraction; });
   }
-  table.add("isotropic-collapse", "eta = B/(B+d+1), M = 1: Gf(xi* = 1) = r^H", fmt::format("{} 3.1", two_phase), 1e-12,
-            [] {
-              const double d = 40, B = 2, H = 6, eta = B / (B + d + 1);
-              return Pair(std::pow(1 - eta, H), isotropic_round(d, eta, B, H, 1, 1, 0).growth);
-            });
+  table.add("isotropic-collapse", "eta = B/(B+d+1), M = 1: Gf(xi* = 1) = r^H", two_phase("3.1"), 1e-12, [] {
+    const double d = 40, B = 2, H = 6, eta = B / (B + d + 1);
+    return Pair(std::pow(1 - eta, H), isotropic_round(d, eta, B, H, 1, 1, 0).growth);
+  });
 }
 
-// The identities between methods (note two-phase 9).
+// The identities between methods (docs/theory/two-phase.md, section 9).
 void add_identities(Table& table) {
   const auto sgd = [](double eta, double batch) {
     return problem_of(problem_R(), "sgd", fmt::format("learning_rate = {}\nbatch = {:.1f}", eta, batch));
   };
-  table.add("lookahead-xi-1", "M = 1, xi = 1, no momentum: SGD after kH steps", fmt::format("{} 9.1", two_phase), 1e-14,
-            [=] {
-              return Pair(observed(sgd(.15, 1), 64),
-                          observed(problem_of(problem_R(), "lookahead",
-                                              "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 1.0"),
-                                   64));
-            });
-  table.add("local-sgd-H-1", "H = 1: LA-DiLoCo(M, B, eta, xi) = SGD(xi eta, batch M B)",
-            fmt::format("{} 9.2", two_phase), 1e-13, [=] {
-              return Pair(observed(sgd(.15 * .9, 8), 40),
-                          observed(problem_of(problem_R(), "la-diloco",
-                                              "learning_rate = 0.15\nbatch = 2\nworkers = 4\ninner_steps = 1\n"
-                                              "outer_learning_rate = 0.9"),
-                                   40));
-            });
+  table.add("lookahead-xi-1", "M = 1, xi = 1, no momentum: SGD after kH steps", two_phase("9.1"), 1e-14, [=] {
+    return Pair(observed(sgd(.15, 1), 64),
+                observed(problem_of(problem_R(), "lookahead",
+                                    "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 1.0"),
+                         64));
+  });
+  table.add("local-sgd-H-1", "H = 1: LA-DiLoCo(M, B, eta, xi) = SGD(xi eta, batch M B)", two_phase("9.2"), 1e-13, [=] {
+    return Pair(observed(sgd(.15 * .9, 8), 40),
+                observed(problem_of(problem_R(), "la-diloco",
+                                    "learning_rate = 0.15\nbatch = 2\nworkers = 4\ninner_steps = 1\n"
+                                    "outer_learning_rate = 0.9"),
+                         40));
+  });
   for (const char* kind : {"heavy-ball", "nesterov"}) {
     const auto momentum = [kind] {
       return observed(
@@ -248,7 +245,7 @@ void add_identities(Table& table) {
           40);
     };
     table.add(fmt::format("outer-momentum-H-1-{}", kind), "H = 1, outer momentum: SGD with that momentum at lr xi eta",
-              fmt::format("{} 9.3", two_phase), 1e-12, [=] {
+              two_phase("9.3"), 1e-12, [=] {
                 return Pair(momentum(), observed(problem_of(problem_R(), "sla",
                                                             fmt::format("learning_rate = 0.08\ninner_steps = 1\n"
                                                                         "outer_learning_rate = 0.3\nouter_momentum = "
@@ -257,7 +254,7 @@ void add_identities(Table& table) {
                                                  40));
               });
     table.add(fmt::format("inner-momentum-H-1-{}", kind), "H = 1, persistent inner momentum: the same",
-              fmt::format("{} 9.3", two_phase), 1e-12, [=] {
+              two_phase("9.3"), 1e-12, [=] {
                 return Pair(momentum(), observed(problem_of(problem_R(), "sla",
                                                             fmt::format("learning_rate = 0.08\ninner_steps = 1\n"
                                                                         "outer_learning_rate = 0.3\nmomentum = 0.7\n"
@@ -266,7 +263,7 @@ void add_identities(Table& table) {
                                                  40));
               });
   }
-  table.add("many-workers", "M -> inf: P_k = sum l (1 - F)^{2k} b_0", fmt::format("{} 9.4", two_phase), 1e-10, [] {
+  table.add("many-workers", "M -> inf: P_k = sum l (1 - F)^{2k} b_0", two_phase("9.4"), 1e-10, [] {
     const auto data = problem_R();
     double P = 0;
     for (std::size_t a = 0; a < data->spectrum.modes(); ++a) {
@@ -278,11 +275,11 @@ void add_identities(Table& table) {
                                        "outer_learning_rate = 0.9"),
                             80));
   });
-  table.add("frozen", "xi = 0: nothing moves", fmt::format("{} 9.5", two_phase), 1e-14, [] {
+  table.add("frozen", "xi = 0: nothing moves", two_phase("9.5"), 1e-14, [] {
     const auto p = problem_of(problem_R(), "la-diloco", "learning_rate = 0.15\nouter_learning_rate = 0.0");
     return Pair(observed(p, 0), observed(p, 80));
   });
-  table.add("noise-in-workers", "P_1(M) - P_1(inf) is proportional to 1/M", fmt::format("{} 9.7", two_phase), 1e-9, [] {
+  table.add("noise-in-workers", "P_1(M) - P_1(inf) is proportional to 1/M", two_phase("9.7"), 1e-9, [] {
     const auto P = [](double M) {
       auto p = problem_of(problem_R(), "la-diloco", "learning_rate = 0.15\nouter_learning_rate = 0.9");
       p.hyperparameters.set("workers", M);
@@ -290,7 +287,7 @@ void add_identities(Table& table) {
     };
     return Pair(4.0, (P(2) - P(1e14)) / (P(8) - P(1e14)));
   });
-  table.add("scalar-form", "b' = (1-F)^2 b + (xi^2/M)(a_H - r^{2H} b)", fmt::format("{} 9.13", two_phase), 1e-13, [] {
+  table.add("scalar-form", "b' = (1-F)^2 b + (xi^2/M)(a_H - r^{2H} b)", two_phase("9.13"), 1e-13, [] {
     const auto data = problem_R();
     const double eta = .15, xi = .9, M = 4, B = 1, sigma2 = .05;
     std::vector<double> b = data->initial_power;
@@ -313,8 +310,8 @@ void add_identities(Table& table) {
     for (std::size_t i = 0; i < b.size(); ++i) P += data->spectrum.eigenvalue[i] * b[i];
     return Pair(P, observed(problem_of(data, "la-diloco", references()[2].optimizer), 96));
   });
-  table.printed("rademacher", "x = K^(1/2) z with z = +-1 (kurtosis 1), printed value",
-                fmt::format("{} 9.16", two_phase), .245841, 6, [] {
+  table.printed("rademacher", "x = K^(1/2) z with z = +-1 (kurtosis 1), printed value", two_phase("9.16"), .245841, 6,
+                [] {
                   spectra::Spectrum s;
                   for (int j = 1; j <= 12; ++j) {
                     s.eigenvalue.push_back(1.0 / j);
@@ -331,14 +328,13 @@ void add_identities(Table& table) {
   const auto ema = [] {
     return problem_of(power_law(60, .7, .4, .1), "ema", "learning_rate = 0.15\naverage_decay = 0.9");
   };
-  table.printed("ema-average", "P at the average, printed value", fmt::format("{} 9.17", two_phase), .07673570, 8,
+  table.printed("ema-average", "P at the average, printed value", two_phase("9.17"), .07673570, 8,
                 [=] { return observed(ema(), 80, 3); });
-  table.printed("ema-iterate", "P at the iterate, printed value", fmt::format("{} 9.17", two_phase), .08366736, 8,
+  table.printed("ema-iterate", "P at the iterate, printed value", two_phase("9.17"), .08366736, 8,
                 [=] { return observed(ema(), 80); });
-  table.add("custom-momentum", "heavy ball given by its matrices = optimizer momentum", fmt::format("{} 2", two_phase),
-            1e-13, [] {
-              const auto data = power_law(40, .5, .5, .09);
-              const char* matrices = R"(batch = 2
+  table.add("custom-momentum", "heavy ball given by its matrices = optimizer momentum", two_phase("2"), 1e-13, [] {
+    const auto data = power_law(40, .5, .5, .09);
+    const char* matrices = R"(batch = 2
 start = [1, 0]
 readout = [1, 0]
 [[optimizer.phase]]
@@ -347,9 +343,9 @@ T1 = [[-0.03, 0], [1, 0]]
 n = [-0.03, 1]
 e = [1, 0]
 )";
-              return Pair(observed(problem_of(data, "momentum", "learning_rate = 0.03\nbatch = 2\nmomentum = 0.8"), 60),
-                          observed(problem_of(data, "custom", matrices), 60));
-            });
+    return Pair(observed(problem_of(data, "momentum", "learning_rate = 0.03\nbatch = 2\nmomentum = 0.8"), 60),
+                observed(problem_of(data, "custom", matrices), 60));
+  });
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 
 namespace edgewise::models::least_squares {
 
-/// Invariants and reference values of the linear family (notes two-phase 9, 10; least-squares-sgd 13).
+/// Invariants and reference values of the linear family (docs/theory/two-phase.md, sections 9, 10;
+/// docs/theory/least-squares-sgd.md, section 13).
 std::vector<ClosedForm> linear_closed_forms();
 
 }  // namespace edgewise::models::least_squares

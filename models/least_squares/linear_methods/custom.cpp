@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -158,7 +159,7 @@ LinearMethod custom_method() {
       "noisy phase (one optimizer step): z <- (T0 + lambda T1) z + n xi,  xi the gradient noise at e.z\n"
       "noiseless phase (no n, e): z <- (T0 + lambda T1) z\n"
       "z_0 = start v_0 + start_target theta*,   P = risk of readout.z",
-      std::string("theory note two-phase, 2"),
+      settings::theory_source("two-phase", "2"),
       {settings::number("batch", "B, samples per step").in("samples").at_least(1).or_infinite().otherwise(1.0),
        settings::numbers("start", "coordinates at the start, in units of v_0 = theta_0 - theta*").must(),
        settings::numbers("start_target", "what each coordinate has of theta* itself; default 0"),

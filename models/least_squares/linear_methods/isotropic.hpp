@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Lookahead and local SGD on K = I in closed form, at finite dimension and in the limit (note two-phase 3.1).
+/// Lookahead and local SGD on K = I in closed form, at finite dimension and in the limit (docs/theory/two-phase.md,
+/// section 3.1).
 
 namespace edgewise::models::least_squares {
 

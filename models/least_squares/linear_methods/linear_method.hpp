@@ -5,7 +5,7 @@
 /// A method is a period of optimizer steps. Every step is a noisy phase of solvers/linear_phases, and may be followed
 /// by a noiseless one (a sync). Coordinates of a mode start at  from_error * v_0 + from_target * theta*  (v = theta -
 /// theta*); a method that needs theta* itself (weight decay) carries it as a coordinate that no phase moves. Theory
-/// notes two-phase, section 2, and least-squares-sgd, sections 5 and 6.
+/// docs/theory/two-phase.md, section 2, and docs/theory/least-squares-sgd.md, sections 5 and 6.
 #include <cstdint>
 #include <functional>
 #include <map>

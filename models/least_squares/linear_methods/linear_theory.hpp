@@ -27,7 +27,7 @@ LinearProblem read_linear_problem(const Experiment& experiment);
 
 /// True for SGD without weight decay whose batch has no schedule: what solve_sgd and its fast ways cover.
 bool is_plain_sgd(const LinearProblem& problem);
-/// What the user should know of the method's parameters (note two-phase 12).
+/// What the user should know of the method's parameters (docs/theory/two-phase.md, section 12).
 std::vector<std::string> linear_warnings(const LinearProblem& problem);
 
 /// The hyperparameters of plain SGD with the learning rate, batch and schedule of `problem`.
@@ -77,11 +77,13 @@ class LinearRecursion {
   double sigma2_ = 0, limit_ = 1e100;
 };
 
-/// Solves at the recorded steps of the problem. Methods "recursion", and "ode" (the inner-flow limit, note 3.2) for
-/// lookahead and la-diloco. \throws std::invalid_argument when a method does not cover the problem.
+/// Solves at the recorded steps of the problem. Methods "recursion", and "ode" (the inner-flow limit,
+/// docs/theory/two-phase.md, section 3.2) for lookahead and la-diloco. \throws std::invalid_argument when a method does
+/// not cover the problem.
 Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory);
 
-/// Excess risk at sync points 0..rounds in the limit eta -> 0 at fixed eta H and eta tr K / B (note two-phase 3.2).
+/// Excess risk at sync points 0..rounds in the limit eta -> 0 at fixed eta H and eta tr K / B
+/// (docs/theory/two-phase.md, section 3.2).
 std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds, int substeps = 200);
 
 /// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
+#include "settings/theory_source.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -13,8 +14,12 @@ namespace {
 using settings::Description;
 using settings::Parameter;
 
-constexpr const char* spine = "theory note least-squares-sgd";
-constexpr const char* note = "theory note two-phase";
+std::string spine(const char* sections) {
+  return settings::theory_source("least-squares-sgd", sections);
+}
+std::string two_phase(const char* sections) {
+  return settings::theory_source("two-phase", sections);
+}
 
 // ---- parameters -------------------------------------------------------------------------------------------------
 
@@ -158,13 +163,13 @@ std::vector<LinearMethod> make_methods() {
   const auto plain = [](const Hyperparameters& h, std::uint64_t) { return descent_rule(h); };
   const auto rounds = [](const Hyperparameters& h, std::uint64_t) { return two_phase_rule(h); };
 
-  row("sgd", "mini-batch stochastic gradient descent, fresh samples every step", descent_equations,
-      std::string(spine) + ", 1; weight decay: 6", joined({descent(), decay()}), plain);
-  row("momentum", "SGD with heavy-ball, Nesterov or custom momentum", momentum_equations, std::string(spine) + ", 5",
+  row("sgd", "mini-batch stochastic gradient descent, fresh samples every step", descent_equations, spine("1 and 6"),
+      joined({descent(), decay()}), plain);
+  row("momentum", "SGD with heavy-ball, Nesterov or custom momentum", momentum_equations, spine("5"),
       joined({descent(), momentum("", "b", "heavy-ball", 0.9), decay()}), plain);
   row("ema", "SGD (with momentum) whose iterates are averaged with exponential weights",
       std::string(momentum_equations) + "\na_{k+1} = d a_k + (1 - d) v_{k+1},   a_0 = v_0",
-      std::string(spine) + ", 6; " + note + ", 2",
+      spine("6") + "; " + two_phase("2"),
       joined({descent(),
               momentum("", "b", "none", 0.9),
               decay(),
@@ -181,7 +186,7 @@ std::vector<LinearMethod> make_methods() {
   row(
       "tail-average", "SGD (with momentum) whose iterates from a step on are averaged with equal weights",
       std::string(momentum_equations) + "\na_k = mean of v_j over j = k0..k;   a_k = v_k before k0",
-      std::string(spine) + ", 6; " + note + ", 2",
+      spine("6") + "; " + two_phase("2"),
       joined({descent(),
               momentum("", "b", "none", 0.9),
               decay(),
@@ -198,15 +203,14 @@ std::vector<LinearMethod> make_methods() {
       },
       false);
   row("lookahead", "SGD in rounds of H steps, of which the slow parameters take a fraction", two_phase_equations,
-      std::string(note) + ", 3", joined({descent(), decay(), outer(0.5, 0, 8)}), rounds);
+      two_phase("3"), joined({descent(), decay(), outer(0.5, 0, 8)}), rounds);
   row("la-diloco", "lookahead with M workers on their own samples (local SGD when xi = 1)", two_phase_equations,
-      std::string(note) + ", 3 and 6", joined({descent(), decay(), outer(0.5, 4, 8)}), rounds);
-  row("sla", "lookahead with momentum inside, outside or both", two_phase_equations, std::string(note) + ", 1 and 4",
+      two_phase("3 and 6"), joined({descent(), decay(), outer(0.5, 4, 8)}), rounds);
+  row("sla", "lookahead with momentum inside, outside or both", two_phase_equations, two_phase("1 and 4"),
       joined({descent(), momentum("", "bi", "none", 0.9), decay(), outer(0.5, 1, 8),
               momentum("outer_", "bo", "none", 0.9), persistent(false)}),
       rounds);
-  row("diloco", "DiLoCo as practised: outer Nesterov, inner buffers that persist", two_phase_equations,
-      std::string(note) + ", 1",
+  row("diloco", "DiLoCo as practised: outer Nesterov, inner buffers that persist", two_phase_equations, two_phase("1"),
       joined({descent(), momentum("", "bi", "nesterov", 0.9), decay(), outer(0.7, 4, 16),
               momentum("outer_", "bo", "nesterov", 0.9), persistent(true)}),
       rounds);

@@ -10,9 +10,9 @@ namespace edgewise::models::least_squares::linear_forms {
 
 namespace {
 
-// Mean maps (note two-phase 4): radius of a mode's period without noise.
+// Mean maps (docs/theory/two-phase.md, section 4): radius of a mode's period without noise.
 void add_mean_maps(Table& table) {
-  const std::string source = fmt::format("{} 4, 10", two_phase);
+  const std::string source = two_phase("4, 10");
   const auto single = [](double lambda) {
     spectra::Spectrum s;
     s.eigenvalue = {lambda};
@@ -58,7 +58,7 @@ void add_momentum(Table& table) {
     std::array<double, 4> P;
     double perron, steady, eta_max;
   };
-  const std::string source = fmt::format("{} 5, 13", spine);
+  const std::string source = spine("5, 13");
   for (const Case& c : {Case{"hb-A",
                              "heavy-ball",
                              {1.55084692112, .488873528793, .104946589143, .0503011527490},
@@ -86,8 +86,8 @@ void add_momentum(Table& table) {
     table.add(fmt::format("{}-eta-max", c.name), "kappa = 1, printed value", source, 1e-11,
               [=] { return Pair(c.eta_max, stability_threshold(problem(), "learning_rate")); });
   }
-  table.add("heavy-ball-kernel-norm", "kappa = (eta/(B(1-b))) sum l/(2 - eta l/(1+b) - eta l/(B(1-b)))",
-            fmt::format("{} 5", spine), 1e-11, [] {
+  table.add("heavy-ball-kernel-norm", "kappa = (eta/(B(1-b))) sum l/(2 - eta l/(1+b) - eta l/(B(1-b)))", spine("5"),
+            1e-11, [] {
               const double eta = .03, B = 2, b = .8;
               double kappa = 0;
               for (int j = 1; j <= 40; ++j) {
@@ -102,7 +102,7 @@ void add_momentum(Table& table) {
     return problem_of(power_law(24, .4, .3, .25), method,
                       "learning_rate = 0.12\nbatch = 2\nweight_decay = 0.05\n" + more);
   };
-  const std::string decay_source = fmt::format("{} 6, 13", spine);
+  const std::string decay_source = spine("6, 13");
   table.add("ext-A-decay", "SGD with weight decay, printed value", decay_source, 1e-11,
             [=] { return Pair(.131441832454, observed(ext("sgd", ""), 100)); });
   table.add("ext-A-tail", "average of v_50..v_100, printed value", decay_source, 1e-11,

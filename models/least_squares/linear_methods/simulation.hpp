@@ -9,8 +9,8 @@
 namespace edgewise::models::least_squares {
 
 /// Observables are those of linear_observables(). `sampler`: auto, exact (Gaussian data and noise, O(d) a step and
-/// worker, note least-squares-sgd 2.1), batch (Gaussian data, any noise), naive (B x d samples, any data law).
-/// A custom method runs by its own matrices and must have one block. \throws std::invalid_argument.
+/// worker, docs/theory/least-squares-sgd.md (2.1)), batch (Gaussian data, any noise), naive (B x d samples, any data
+/// law). A custom method runs by its own matrices and must have one block. \throws std::invalid_argument.
 std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const std::string& sampler);
 
 }  // namespace edgewise::models::least_squares

@@ -28,7 +28,7 @@ struct ScanPoint {
 std::vector<ScanPoint> stability_scan(const LinearProblem& problem, const std::string& name, double from, double to,
                                       int points);
 
-/// One mode at long times (note two-phase 3 and 13).
+/// One mode at long times (docs/theory/two-phase.md, sections 3 and 13).
 struct ModeRow {
   double eigenvalue = 0, multiplicity = 0;
   double gain = 0;             ///< g: contraction of the error over a round before the sync, 1 - p_H
@@ -44,8 +44,8 @@ double mode_gain(const LinearProblem& problem, double lambda);
 /// \throws std::domain_error when unstable.
 std::vector<ModeRow> mode_table(const LinearProblem& problem);
 
-/// Greedy outer learning rate of note two-phase 3: the xi that minimises P after the next round, from the state after
-/// `rounds` rounds. Methods lookahead and la-diloco.
+/// Greedy outer learning rate of docs/theory/two-phase.md, section 3: the xi that minimises P after the next round,
+/// from the state after `rounds` rounds. Methods lookahead and la-diloco.
 double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds);
 
 }  // namespace edgewise::models::least_squares

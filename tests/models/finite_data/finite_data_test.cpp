@@ -192,8 +192,8 @@ TEST_CASE("many samples of few dimensions: streaming's threshold but for its Wic
 }
 
 TEST_CASE("the approximate thresholds are off by more where the spectrum decays") {
-  // exact/mean-field over six draws of 40 samples. Inputs z_j: the note's draw has .894; j^(-1/2) z_j: .733, and its
-  // thresholds .374, .312, .274 are a draw from the same law as these.
+  // exact/mean-field over six draws of 40 samples. Inputs z_j: the draw of docs/theory/least-squares-sgd.md, section 9
+  // has .894; j^(-1/2) z_j: .733, and its thresholds .374, .312, .274 are a draw from the same law as these.
   double flat = 0, decaying = 0;
   for (int seed = 1; seed <= 6; ++seed) {
     const std::string data = "samples = 40\nseed = " + std::to_string(seed);
@@ -210,7 +210,7 @@ TEST_CASE("the approximate thresholds are off by more where the spectrum decays"
     decaying += ratio("kind = 'power-law'\nalpha = 0.5\nbeta = 1") / 6;
   }
   CHECK(flat == Approx(0.9).epsilon(0.03));
-  // O(1/N): the note's draw has .959 at three times the size.
+  // O(1/N): the draw there has .959 at three times the size.
   const auto larger = prepare(experiment("learning_rate = 0.004\nsampling = 'with-replacement'", "samples = 120", "",
                                          "kind = 'isotropic'\ndimension = 240"));
   CHECK(finding<double>(*larger, "eta_max") / finding<double>(*larger, "eta_max_mean_field") ==
@@ -283,7 +283,7 @@ TEST_CASE("the closure is near the exact theory, and its thresholds above") {
   const auto problem = prepare(experiment(optimizer, data, "", spectrum));
   const double exact = finding<double>(*problem, "eta_max"), closure = finding<double>(*problem, "eta_max_closure"),
                field = finding<double>(*problem, "eta_max_mean_field");
-  // Another draw of the data than the note's: .02523, .02454, .02256 there.
+  // Another draw of the data than that of docs/theory/least-squares-sgd.md, section 9: .02523, .02454, .02256 there.
   CHECK(exact < closure);
   CHECK(closure < field);
   CHECK(exact == Approx(0.0226).epsilon(0.05));

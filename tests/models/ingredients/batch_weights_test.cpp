@@ -121,8 +121,8 @@ TEST_CASE("general weights: the reduced gradient has the law of B explicit sampl
 }
 
 TEST_CASE("the noise along v is what the covariance of the gradient demands, draw by draw") {
-  // B <g, v> = C P + (|w| - across P) y. Gaussian noise: |w| - across P = sqrt(C) sigma, hence Cov g of the note;
-  // given weights leave no noise along v at all.
+  // B <g, v> = C P + (|w| - across P) y. Gaussian noise: |w| - across P = sqrt(C) sigma, hence Cov g of
+  // docs/theory/least-squares-sgd.md (1.3); given weights leave no noise along v at all.
   const auto p = problem(3, 0.5, 0.2, true);
   const double excess = 1.7;
   for (std::uint64_t step = 0; step < 20; ++step) {

@@ -42,7 +42,7 @@ void check_values(const std::string& section, double horizon, const std::vector<
 
 }  // namespace
 
-TEST_CASE("each shape has the values of the note's table") {
+TEST_CASE("each shape has the values of its formula") {
   const double pi = std::acos(-1.0);
   check_values("kind = 'constant'", 10, {{0, 1}, {9, 1}});
   check_values("kind = 'linear'", 4, {{0, 1}, {1, 0.75}, {3, 0.25}, {4, 0}});

@@ -215,7 +215,7 @@ TEST_CASE("block and batch samplers have the law of the naive one: other noise, 
   for (const char* sampler : {"block", "batch"}) check_same_law(problem(s), sampler, 20'000);
 }
 
-TEST_CASE("mean and standard deviation of P are those of the theory (case two-A of the note)") {
+TEST_CASE("mean and standard deviation of P are those of the theory (case two-A)") {
   const auto p = problem({});
   const std::vector<std::uint64_t> at{1, 10, 60};
   const std::array<double, 3> exact_mean{3.725728, 2.2514931109, 0.577371680339};

@@ -49,7 +49,7 @@ std::string message(const std::vector<std::string>& overrides) {
   return "";
 }
 
-// The recursion (1.1) as it stands in the note, with any schedule.
+// The recursion as it stands in docs/theory/least-squares-sgd.md (1.1), with any schedule.
 std::vector<double> naive(std::size_t steps, const std::function<double(double)>& rate) {
   std::vector<double> lambda, D, P;
   for (int j = 1; j <= 200; ++j) {
@@ -163,7 +163,7 @@ TEST_CASE("divergence is a result: output ends there, and the step is named") {
     CHECK(*t.diverged_at < 1e6);
     for (const double P : t.find("excess_mse")->value) CHECK(std::isfinite(P));
   }
-  // The step itself: iterate the note's recursion until P exceeds 1e100 of its scale.
+  // The step itself: iterate the recursion until P exceeds 1e100 of its scale.
   std::size_t k = 0;
   const auto P = naive(3000, [](double) { return 1.5; });
   while (P[k] <= 1e100 * (P[0] + 0.04)) ++k;

@@ -15,7 +15,7 @@ using namespace edgewise::models::muon;
 
 TEST_CASE("local equilibrium: the conjectured cost of J resolved modes") {
   // T ~ J^max(1, alpha) for SignSVD and J^(2 alpha) for SignSGD, alpha > 1/2; below it J^(2 alpha) and J^min(1, 4
-  // alpha) (note 7.C). J is resolved at progress u = 1/(2 h_J).
+  // alpha) (docs/theory/muon-phases.md (7.3)). J is resolved at progress u = 1/(2 h_J).
   // Corrections are powers of J/n, (J/n)^(1 - 2 alpha) the slowest: modes up to 1000 one by one, then in bins up to
   // 1e15.
   std::vector<double> index, width;

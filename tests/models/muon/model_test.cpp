@@ -41,7 +41,7 @@ double passage(const Trajectory& t, double level) {
 
 }  // namespace
 
-TEST_CASE("the dressed recursion gives the note's digits") {
+TEST_CASE("the dressed recursion gives the reference digits") {
   const double root = std::sqrt(128.0);
   struct Row {
     std::string text;
@@ -76,7 +76,7 @@ TEST_CASE("the real algorithm stays within 6% of the dressed theory") {
   for (std::size_t i = 0; i < 3; ++i) CHECK(mean[i] == doctest::Approx(theory.columns[0].value[i + 1]).epsilon(0.06));
 }
 
-TEST_CASE("the note's four points: which optimizer is ahead, to the end of convergence") {
+TEST_CASE("four points of the phase diagram: which optimizer is ahead, to the end of convergence") {
   struct Point {
     double alpha, beta, least, largest;
     char label;

@@ -1,4 +1,5 @@
-// Adam's effective coefficients against the note's table, and its equation against the algorithm.
+// Adam's effective coefficients against the table of docs/theory/sign-and-clip.md, section 4.1, and its equation
+// against the algorithm.
 #include "models/nonlinear/adam.hpp"
 
 #include <doctest/doctest.h>
@@ -21,7 +22,7 @@ using namespace edgewise::models::ingredients;
 using doctest::Approx;
 
 TEST_CASE("coefficients of the scalar process") {
-  // Theory note sign-and-clip 4.1, with its standard errors; 5 joint ones allowed, seeds fixed.
+  // docs/theory/sign-and-clip.md, section 4.1, with its standard errors; 5 joint ones allowed, seeds fixed.
   struct Row {
     double beta1, beta2, c1, c1_error, c2, c2_error;
   };

@@ -1,5 +1,4 @@
-// Covariances with a basis: identities of the theory note sign-and-clip,
-// section 9, and its reference values R6, R7.
+// Covariances with a basis: identities of docs/theory/sign-and-clip.md, section 9, and its reference values R6, R7.
 #include "models/nonlinear/covariance.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,5 @@
-// When signs and clipping help: ceilings, criteria, and schedules of one number (theory note sign-and-clip, 3, 5.3).
+// When signs and clipping help: ceilings, criteria, and schedules of one number (docs/theory/sign-and-clip.md, sections
+// 3, 5.3).
 #include "models/nonlinear/criteria.hpp"
 
 #include <doctest/doctest.h>
@@ -80,8 +81,8 @@ TEST_CASE("Gaussian, two-valued and uniform noise are never helped, heavy tails 
   }
 }
 
-TEST_CASE("thresholds of one number come as close to the best as the note says") {
-  // Ratios printed to three digits there, on a grid of its own.
+TEST_CASE("thresholds of one number come as close to the best as was found") {
+  // docs/theory/sign-and-clip.md, section 5.3: ratios to three digits, on a grid of its own.
   const std::vector<SharedNoise> laws = helped();
   const std::vector<std::pair<double, double>> by_risk = {
       {2.07, 0.991}, {4.6, 0.907}, {2.37, 0.885}, {1.22, 0.928}, {1.82, 0.944}};
@@ -110,7 +111,7 @@ TEST_CASE("threshold rules") {
 }
 
 TEST_CASE("where to put the sign") {
-  // The note's card: cauchy(0.5), P = 0.3, B = 8.
+  // docs/theory/sign-and-clip.md, section 3: cauchy(0.5), P = 0.3, B = 8.
   const auto cauchy = cauchy_noise(0.5);
   CHECK(8 * std::pow(late_drift(*cauchy, 0.3, 1), 2) == Approx(3.246).epsilon(2e-4));
   CHECK(std::pow(late_drift(*cauchy, 0.3, 8), 2) == Approx(1.657).epsilon(2e-4));

@@ -1,4 +1,4 @@
-// Steps along real rows of a data set (theory note sign-and-clip, 1).
+// Steps along real rows of a data set (docs/theory/sign-and-clip.md, section 1).
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The per-example second-moment family: its recursion by hand, its members, the measured table of theory note
-// sign-and-clip 4.2, and where its closure may be trusted.
+// The per-example second-moment family: its recursion by hand, its members, the measured table of
+// docs/theory/sign-and-clip.md, section 4.2, and where its closure may be trusted.
 #include "models/nonlinear/second_moment.hpp"
 
 #include <doctest/doctest.h>
@@ -33,7 +33,7 @@ class Line final : public Schedule {
   double horizon_;
 };
 
-/// pl(alpha, beta) of the note, rate linear to 0.
+/// pl(alpha, beta) of docs/theory/sign-and-clip.md, section 0.1, rate linear to 0.
 NonlinearProblem problem(double batch, double sigma, std::uint64_t steps, double zeta, double eta, std::size_t d = 200,
                          double alpha = 0.5, double beta = 0.5) {
   NonlinearProblem p;
@@ -130,8 +130,9 @@ double lead(const Best& p, const Best& q) {
   return m.value / m.error;
 }
 
-/// Whether a value of the note's table is what is measured: its standard error is up to 8% (4 replicas), joined with
-/// ours at 3.5 of both; and it is the best of a coarse grid, which adds up to 15% where the grid's step is a factor 2.
+/// Whether a value of the table of docs/theory/sign-and-clip.md, section 4.2 is what is measured: its standard error is
+/// up to 8% (4 replicas), joined with ours at 3.5 of both; and it is the best of a coarse grid, which adds up to 15%
+/// where the grid's step is a factor 2.
 void agrees(const Best& best, double of_note) {
   const Mean m = mean_of(best.values);
   // Where runs scatter more than that, as at zeta = 0, its 4 replicas scattered likewise.
@@ -190,7 +191,7 @@ TEST_CASE("coordinates that are alike are one") {
 }
 
 TEST_CASE("the closure follows the algorithm where zeta >= 1/B, as closely as measured") {
-  // Note 4.2: 5 to 17% off. 16 replicas, each known to some 10%.
+  // docs/theory/sign-and-clip.md, section 4.2: 5 to 17% off. 16 replicas, each known to some 10%.
   struct Case {
     double batch, sigma;
     std::uint64_t steps;
@@ -221,7 +222,7 @@ TEST_CASE("it says where it is unreliable") {
 }
 
 TEST_CASE("best final P of the family at B = 32: the variance wins, against the ordering found on deep networks") {
-  // Note 4.2, T = 400, sigma = 0.3.
+  // docs/theory/sign-and-clip.md, section 4.2, T = 400, sigma = 0.3.
   const auto best = [](double zeta, double low, double high, std::size_t searching = 8) {
     return best_of(problem(32, 0.3, 400, zeta, 1), low, high, searching, 48);
   };
@@ -237,7 +238,7 @@ TEST_CASE("best final P of the family at B = 32: the variance wins, against the 
 }
 
 TEST_CASE("best final P of the family at B = 512: the same order, at a high ratio of signal to noise") {
-  // Note 4.2, T = 100, sigma = 0.05.
+  // docs/theory/sign-and-clip.md, section 4.2, T = 100, sigma = 0.05.
   const auto best = [](double zeta, double low, double high) {
     return best_of(problem(512, 0.05, 100, zeta, 1), low, high, 4, 24);
   };
@@ -247,7 +248,7 @@ TEST_CASE("best final P of the family at B = 512: the same order, at a high rati
   agrees(each, 2.6e-5);
   agrees(less, 3.4e-5);
   agrees(mean, 3.5e-5);
-  // The note's 5.8e-5 for Adam is not its best rate's: it is what a rate 3 times as large leaves. At their best rates
+  // The grid's 5.8e-5 for Adam is not its best rate's: it is what a rate 3 times as large leaves. At their best rates
   // Adam is ahead of smaller zeta here, too.
   CHECK(mean_of(adam.values).value < 0.6 * 5.8e-5);
   const Mean large = mean_of(final_values(problem(512, 0.05, 100, 1.0 / 512, 0.145), 16));

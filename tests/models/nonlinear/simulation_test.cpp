@@ -1,5 +1,5 @@
-// The simulated algorithms against a plain rendering of their definitions, against exact conditional moments (theory
-// note sign-and-clip, 1, 2.1, 3, 5.1), and against the reference recursions of section 8.
+// The simulated algorithms against a plain rendering of their definitions, against exact conditional moments
+// (docs/theory/sign-and-clip.md, sections 1, 2.1, 3, 5.1), and against the reference recursions of section 8.
 #include "models/nonlinear/simulation.hpp"
 
 #include <doctest/doctest.h>
@@ -363,7 +363,7 @@ TEST_CASE("residual nonlinearities: exact one-step means with heavy-tailed noise
     }
 }
 
-TEST_CASE("reference recursions at d = 500, within the note's acceptance: 4 standard errors + 1%") {
+TEST_CASE("reference recursions at d = 500, within 4 standard errors + 1%") {
   const auto accepted = [](const Estimate& seen, double theory) {
     CAPTURE(seen.mean);
     CAPTURE(seen.error);

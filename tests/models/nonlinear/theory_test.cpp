@@ -116,7 +116,7 @@ TEST_CASE("the SDE has the mean of the recursion") {
 }
 
 TEST_CASE("bands are the spread of the simulated algorithm") {
-  // 600 replicas: the sample's standard deviation is known to 3% (one sigma); asked for 15% and the note's own 5%.
+  // 600 replicas: the sample's standard deviation is known to 3% (one sigma); asked for 15% and the theory's own 5%.
   for (const char* method : {"sign-late", "sign-early", "sgd"}) {
     CAPTURE(method);
     auto p = problem(isotropic(100), method, gaussian_noise(0.25), 0.004, 300);

@@ -1,5 +1,5 @@
 // Early-time sharpening of quadratic regression against exact enumeration of masks and of the curvature's Gaussian
-// average, and against sampled curvature (theory note quadratic-regression, section 2).
+// average, and against sampled curvature (docs/theory/quadratic-regression.md, section 2).
 #include "models/quadratic_regression/early_time.hpp"
 
 #include <doctest/doctest.h>

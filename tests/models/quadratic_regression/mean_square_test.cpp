@@ -1,5 +1,5 @@
-// Kernel norms and critical learning rates against the full second-moment operator; SAM's edge (theory note
-// quadratic-regression, sections 4 and 5).
+// Kernel norms and critical learning rates against the full second-moment operator; SAM's edge
+// (docs/theory/quadratic-regression.md, sections 4 and 5).
 #include "models/quadratic_regression/mean_square.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
 // The memory recursion of quadratic regression against an independent form of itself, its linear limits, its invariants
-// and simulations; its flags; gradient flow and divergence (theory note quadratic-regression, section 3).
+// and simulations; its flags; gradient flow and divergence (docs/theory/quadratic-regression.md, section 3).
 #include "models/quadratic_regression/memory.hpp"
 
 #include <doctest/doctest.h>
@@ -36,7 +36,7 @@ double rate(const QuadraticMemoryProblem& p, std::size_t t) {
   return p.learning_rate.size() == 1 ? p.learning_rate[0] : p.learning_rate[t];
 }
 
-// The recursion as the note writes it: full matrices, one sum at a time.
+// The recursion as docs/theory/quadratic-regression.md (3.4) writes it: full matrices, one sum at a time.
 struct Literal {
   explicit Literal(const QuadraticMemoryProblem& p) {
     const std::size_t n = p.steps + 1;
@@ -125,7 +125,7 @@ TEST_CASE("a pass over a triangle is the two products it stands for") {
   }
 }
 
-TEST_CASE("the fast recursion is the note's, step by step, with a schedule and every two-time function") {
+TEST_CASE("the fast recursion is the literal one, step by step, with a schedule and every two-time function") {
   // The first meets the edge of stability, beyond which rounding is amplified: it is followed for 30 steps only.
   std::vector<QuadraticMemoryProblem> problems = {problem_of(.3, .5, 4, 1, 30), problem_of(.3, .5, 2, .2, 60),
                                                   problem_of(.2, 2, 1, .5, 45)};
@@ -233,9 +233,9 @@ TEST_CASE("without curvature the recursion is the linear model's integral, at an
 }
 
 TEST_CASE("the recursion predicts simulated gradient descent with a schedule, curvature and mini-batches") {
-  // The schedule has no reference values: D = 60, P = 40, 5 steps, 500 runs, against the limit. Finite-size terms are
-  // 3 / D relative (note, section 3); five standard errors make a false alarm of p < 2e-6, were the
-  // seed not fixed.
+  // The schedule has no reference values: D = 60, P = 40, 5 steps, 500 runs, against the limit. Finite-size terms are 3
+  // / D relative (docs/theory/quadratic-regression.md, section 3); five standard errors make a false alarm of p < 2e-6,
+  // were the seed not fixed.
   const std::size_t D = 60, P = 40, steps = 5, runs = 500;
   QuadraticMemoryProblem problem = problem_of(0, 1.5, 2, .5, steps);
   problem.learning_rate = {.3, .05, .25, .1, .2};
@@ -303,7 +303,7 @@ TEST_CASE("the edge of stability is flagged at full batch only") {
   REQUIRE(edge.post_eos);
   CHECK(.3 * edge.bulk_edge[*edge.post_eos] > 2);
   CHECK(.3 * edge.bulk_edge[*edge.post_eos - 1] <= 2);
-  // The plateau of the note: 2.30 at step 30, 2.15 at 100.
+  // The plateau of docs/theory/quadratic-regression.md, section 3: 2.30 at step 30, 2.15 at 100.
   CHECK(.3 * edge.bulk_edge[30] == doctest::Approx(2.30).epsilon(.003));
   CHECK(.3 * edge.bulk_edge[100] == doctest::Approx(2.15).epsilon(.003));
   const QuadraticMemorySolution batches = solve_quadratic_memory(problem_of(.3, .5, 4, .5, 100));

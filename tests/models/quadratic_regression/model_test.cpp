@@ -131,7 +131,7 @@ TEST_CASE("findings of stability") {
   const auto sgd = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 1"))->stability();
   CHECK(number(sgd, "kernel_norm") < number(sgd, "kernel_norm_exact"));
   CHECK(number(sgd, "eta_max") < number(sgd, "eta_annealed"));
-  CHECK(number(sgd, "eta_edge") > 0.6);  // the stochastic edge of the note's diagram, and its divergence
+  CHECK(number(sgd, "eta_edge") > 0.6);  // the stochastic edge of the measured diagram, and its divergence
   CHECK(number(sgd, "eta_edge") < 0.75);
   CHECK(number(sgd, "eta_divergence") > 0.7);
   CHECK(number(sgd, "eta_divergence") < 1);

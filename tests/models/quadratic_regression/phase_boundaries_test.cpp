@@ -1,5 +1,5 @@
-// Predicted boundaries of the (eta, B) phase diagram against the diagram measured in the note (quadratic-regression,
-// section 4: D = 40, P = 80, kappa = 4).
+// Predicted boundaries of the (eta, B) phase diagram against the diagram measured in
+// docs/theory/quadratic-regression.md, section 4 (D = 40, P = 80, kappa = 4).
 #include "models/quadratic_regression/phase_boundaries.hpp"
 
 #include <doctest/doctest.h>

@@ -111,7 +111,7 @@ TEST_CASE("small batches: runs whose exact norm exceeded 1 before the last quart
   const Prediction norm = find(text, "norm_plateau"), beyond = find(text, "beyond_edge");
   CHECK(beyond.high == std::numeric_limits<double>::infinity());
   Record r({"loss", "eta_lambda_max", "kernel_norm_exact"}, {1, 3, 0.5});
-  CHECK(norm.low == Approx(0.96));  // the note's 1.00 +- 0.04
+  CHECK(norm.low == Approx(0.96));  // docs/theory/quadratic-regression.md, section 4: 1.00 +- 0.04
   CHECK(norm.high == Approx(1.04));
   r.set(2, 8, {0.95, 0.99, 1.02});
   CHECK(!norm.statistic(r.run));
@@ -128,7 +128,7 @@ TEST_CASE("small batches: runs whose exact norm exceeded 1 before the last quart
 
 TEST_CASE("SAM: the last eigenvalue of runs that exceeded lambda_SAM and whose loss decayed") {
   const Prediction p = find(experiment(sam), "sam_plateau");
-  CHECK(p.nominal == Approx(6.66666667));  // the note's table
+  CHECK(p.nominal == Approx(6.66666667));  // docs/theory/quadratic-regression.md, section 5
   CHECK(p.low == Approx(0.98 * p.nominal));
   CHECK(p.high == Approx(1.01 * p.nominal));
   Record r({"loss", "ntk_max"}, {1, 5});
@@ -152,7 +152,8 @@ TEST_CASE("the memory recursion under small batches is valid until its kernel no
   const auto until = [](const std::string& rate) {
     return prepare(experiment("kind = 'sgd'\nbatch = 4\nlearning_rate = " + rate))->reference().valid_until;
   };
-  // The note's diagram at B = 4: the norm stays at .61 at eta = .4 and is held at 1 at .7.
+  // The diagram of docs/theory/quadratic-regression.md, section 4 at B = 4: the norm stays at .61 at eta = .4 and is
+  // held at 1 at .7.
   CHECK(!until("0.4"));
   const auto late = until("0.65"), early = until("0.8");
   REQUIRE(late);

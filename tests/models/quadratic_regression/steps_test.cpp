@@ -1,4 +1,5 @@
-// Steps in residual space against the note's fixed instance and against the same rules written in parameter space.
+// Steps in residual space against instance F of docs/theory/quadratic-regression.md, section 2, and against the same
+// rules written in parameter space.
 #include <doctest/doctest.h>
 
 #include <array>

@@ -119,7 +119,7 @@ TEST_CASE("simulated means and deviations are the exact ones") {
   // about 1.3%.
   const Isotropic p;
   const auto theory = tests::isotropic_theory(p);
-  CHECK(theory.columns[1].value.back() == doctest::Approx(0.293914698602).epsilon(1e-11));  // note, iso-A
+  CHECK(theory.columns[1].value.back() == doctest::Approx(0.293914698602).epsilon(1e-11));  // iso-A
   CHECK(theory.columns[1].std.back() == doctest::Approx(0.0422290493679).epsilon(1e-10));
   const Sample sample = run(IsotropicSimulation(p), p.experiment(4000, 2), {});
   const std::size_t times = p.at.size();

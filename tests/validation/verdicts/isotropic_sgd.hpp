@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// One-pass SGD on K = I, exact in theory and in law, small enough to be read: a scalar Markov chain in P = |v|^2
-/// (theory note least-squares-sgd, the block simulator of section 2 and the variance of section 4 with one block).
+/// (docs/theory/least-squares-sgd.md (2.3) and (4.1) with one block).
 #include <algorithm>
 #include <cmath>
 #include <memory>

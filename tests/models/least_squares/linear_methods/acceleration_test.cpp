@@ -1,4 +1,5 @@
-// What momentum and lookahead do to the mean dynamics and to power laws (note two-phase 4, 5 and 8).
+// What momentum and lookahead do to the mean dynamics and to power laws (docs/theory/two-phase.md, sections 4, 5 and
+// 8).
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -72,7 +73,7 @@ TEST_CASE("tuned outer momentum reaches the classical rates on the spectrum of g
   CHECK(radius("nesterov", 4 / (3 + 1 / kap), (n - 2) / (n + 2)) == doctest::Approx(1 - 2 / n).epsilon(1e-6));
 }
 
-TEST_CASE("the spectral gain of a reset inner loop never exceeds H^2 (Markov), and is what the note found") {
+TEST_CASE("the spectral gain of a reset inner loop never exceeds H^2 (Markov), and is what was found before") {
   const auto gain = [](const char* kind, double H, double b) {
     LinearProblem p =
         problem_of(grid(10, 2), "sla",
@@ -97,7 +98,7 @@ TEST_CASE("the spectral gain of a reset inner loop never exceeds H^2 (Markov), a
   CHECK(best_nesterov / 256 == doctest::Approx(.333).epsilon(0.01));
 }
 
-TEST_CASE("on a power law the noise multiplies the signal by Lambda, whatever the method (note 8)") {
+TEST_CASE("on a power law the noise multiplies the signal by Lambda, whatever the method") {
   struct Row {
     const char* method;
     const char* optimizer;
@@ -131,7 +132,7 @@ TEST_CASE("on a power law the noise multiplies the signal by Lambda, whatever th
   }
 }
 
-TEST_CASE("small inner steps turn local SGD into SGD with the whole round as its batch (note 5)") {
+TEST_CASE("small inner steps turn local SGD into SGD with the whole round as its batch") {
   const auto data = problem_R();
   const double E = 0.4, H = 8, M = 2;
   double previous = 0;

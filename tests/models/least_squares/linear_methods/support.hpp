@@ -1,5 +1,5 @@
 #pragma once
-// Problem R of the theory note two-phase, and ways to build linear problems for tests.
+// Problem R of docs/theory/two-phase.md, section 10, and ways to build linear problems for tests.
 #include <cmath>
 #include <memory>
 #include <string>

@@ -128,7 +128,7 @@ TEST_CASE("just below the largest learning rate the noiseless risk falls, just a
   CHECK_FALSE(scan.back().stable);
 }
 
-TEST_CASE("lookahead's threshold and steady state tend to SGD's with long rounds (note two-phase 5)") {
+TEST_CASE("lookahead's threshold and steady state tend to SGD's with long rounds") {
   const auto data = data_of(power_law(20, 0.7, 0.4), 0.1);
   struct Row {
     int H;
@@ -172,7 +172,7 @@ TEST_CASE("weight decay leaves a bias, which the steady state holds") {
   }
 }
 
-TEST_CASE("local SGD with more workers makes more noise than one with their batches joined (note two-phase 6)") {
+TEST_CASE("local SGD with more workers makes more noise than one with their batches joined") {
   const auto data = data_of(power_law(120, 0.7, 0.4), 0.05);
   // Largest excess over 40 rounds at eta = .2/f, xi = .5 f.
   const auto excess = [&](double f) {

@@ -110,7 +110,10 @@ bool GammaRejection::accepts_exactly(double x, double u) const {
 double Stream::gamma(double shape) {
   if (!(shape > 0)) throw std::invalid_argument("random stream: the shape of a gamma law must be > 0");
   if (std::isinf(shape)) return shape;
-  if (shape < 1) return gamma(shape + 1) * std::exp(logarithm(uniform()) / shape);
+  if (shape < 1) {
+    const double larger = gamma(shape + 1);  // drawn first, whatever order a compiler takes
+    return larger * std::exp(logarithm(uniform()) / shape);
+  }
   const GammaRejection rejection(shape);
   for (;;) {
     const double x = normal(), u = uniform();

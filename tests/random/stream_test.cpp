@@ -71,6 +71,29 @@ TEST_CASE("bits are the words of counter (block, step, step | purpose, replica) 
   }
 }
 
+TEST_CASE("draws one by one, by a rendering of their algorithms elsewhere") {
+  // Philox, Box-Muller, Lemire and Marsaglia & Tsang written out in another language, with its own log, sin and cos.
+  Stream stream(0x0123456789abcdefu, 7, (std::uint64_t{3} << 32) | 5, Purpose::labels);
+  const auto same = [](double drawn, double expected) { CHECK(drawn == doctest::Approx(expected).epsilon(1e-14)); };
+  same(stream.uniform(), 0.32664222716452784);
+  same(stream.normal(), -0.8726119943515656);
+  same(stream.exponential(), 0.3862569629102128);
+  same(stream.normal(), 0.5631230287410184);  // the second of the pair, whatever was drawn between
+  same(stream.uniform(), 0.9156403800785532);
+  CHECK(stream.below(6) == 3);
+  CHECK(stream.below(1000) == 233);
+  CHECK(stream.below(std::uint64_t{3} << 62) == 8104344346221833720u);
+  CHECK(stream.below(1'000'000'000'000'000'009u) == 28523512535941910u);
+  same(stream.gamma(0.3), 0.05136362650662923);
+  same(stream.gamma(2.7), 5.599007286912818);
+  same(stream.gamma(40), 45.20957267047325);
+  same(stream.chi_square(1), 0.3384279347731875);
+  same(stream.chi_square(2), 1.3673183407779077);
+  same(stream.chi_square(3), 0.943080670265191);
+  same(stream.chi_square(0.5), 0.35789935858189015);
+  same(stream.uniform(), 0.05189472916947524);
+}
+
 TEST_CASE("a sequence depends on its key alone") {
   Stream stream(seed, 3, 5);
   std::vector<double> ignored(100);

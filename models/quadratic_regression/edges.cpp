@@ -89,6 +89,7 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     out.push_back({"eta_annealed", annealed_critical_rate(eigen.values, batch), "where the annealed norm is 1"});
     out.push_back(
         {"eta_mean", mean_critical_rate(eigen.values, batch), "above it the mean grows on the initial kernel"});
+    if (problem.has_sam_edge()) out.push_back({"lambda_sam", sam_edge(eta, rho), "2/eta: rho is 0"});
     if (!problem.given && problem.given_j0.size() == 0) add_limit(problem, out);
   }
   if (!problem.given)

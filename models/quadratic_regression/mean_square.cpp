@@ -25,7 +25,6 @@ using linear_algebra::SymmetricEigen;
 using linear_algebra::Transposed;
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double least_eigenvalue = 1e-12;
 /// Outputs up to which the exact norm's matrix is written out.
 constexpr std::size_t largest_written_out = 32;
 
@@ -37,8 +36,13 @@ RowMoments moments_of(std::size_t outputs, std::size_t batch) {
   return {outputs, batch};
 }
 
+/// Rounding makes some of the zero eigenvalues negative.
+double not_negative(double eigenvalue) {
+  return std::max(0.0, eigenvalue);
+}
+
 double largest(std::span<const double> values) {
-  return std::max(least_eigenvalue, *std::max_element(values.begin(), values.end()));
+  return not_negative(*std::max_element(values.begin(), values.end()));
 }
 
 /// Where the increasing `norm` - 1 changes sign in [low, high], to 12 digits.
@@ -112,8 +116,8 @@ double annealed_kernel_norm(std::span<const double> eigenvalues, double learning
   const RowMoments masks = moments_of(eigenvalues.size(), batch);
   check_learning_rate(learning_rate);
   double sum = 0;
-  for (const double lambda : eigenvalues) {
-    const double denominator = 2 - learning_rate * masks.beta * lambda;
+  for (const double eigenvalue : eigenvalues) {
+    const double lambda = not_negative(eigenvalue), denominator = 2 - learning_rate * masks.beta * lambda;
     if (!(denominator > 0)) return infinity;
     sum += learning_rate * (1 - masks.beta) * lambda / denominator;
   }
@@ -125,9 +129,9 @@ double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t b
   if (batch == eigenvalues.size()) return 2 / largest(eigenvalues);
   // Denominators are at most 2, so that this part, linear in eta, bounds the norm from below; at B = 1 it is all.
   double sum = 0;
-  for (const double lambda : eigenvalues) sum += lambda;
+  for (const double lambda : eigenvalues) sum += not_negative(lambda);
   const double linear = 2 * static_cast<double>(eigenvalues.size()) / ((1 - masks.beta) * sum);
-  if (masks.beta == 0) return linear;
+  if (masks.beta == 0 || sum == 0) return linear;
   return critical([&](double eta) { return annealed_kernel_norm(eigenvalues, eta, batch); }, linear * 1e-12,
                   std::min(linear, pole(eigenvalues, masks)));
 }
@@ -138,7 +142,7 @@ double row_sum_kernel_norm(const SymmetricEigen& kernel, double learning_rate, s
   check_learning_rate(learning_rate);
   std::vector<double> sum(d, 0);
   for (std::size_t x = 0; x < d; ++x) {
-    const double lambda = std::max(kernel.values[x], least_eigenvalue);
+    const double lambda = not_negative(kernel.values[x]);
     const double denominator = 2 - learning_rate * masks.beta * lambda;
     if (!(denominator > 0)) return infinity;
     const double weight = learning_rate * (1 - masks.beta) * lambda / denominator;
@@ -153,11 +157,12 @@ double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std
   check_learning_rate(learning_rate);
   if (batch == d) return learning_rate * masks.beta * largest(kernel.values) < 2 ? 0 : infinity;
   std::vector<double> lambda;
-  for (const double x : kernel.values) lambda.push_back(std::max(x, least_eigenvalue));
+  for (const double x : kernel.values) lambda.push_back(not_negative(x));
   Matrix f(d, d);
   for (std::size_t y = 0; y < d; ++y)
     for (std::size_t x = 0; x < d; ++x) {
       const double product = lambda[x] * lambda[y];
+      if (product == 0) continue;  // null modes make no noise
       const double denominator = lambda[x] + lambda[y] - learning_rate * masks.beta * product;
       if (!(denominator > 0)) return infinity;
       f(x, y) = learning_rate * (1 - masks.beta) * product / denominator;
@@ -169,7 +174,7 @@ double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std
 double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {
   const std::size_t d = kernel.values.size();
   const double annealed = annealed_critical_rate(kernel.values, batch);
-  if (batch == d) return annealed;
+  if (batch == d || !std::isfinite(annealed)) return annealed;
   const double row_sum =
       critical([&](double eta) { return row_sum_kernel_norm(kernel, eta, batch); }, annealed * 1e-12, annealed);
   return critical([&](double eta) { return exact_kernel_norm(kernel, eta, batch); }, row_sum, annealed);

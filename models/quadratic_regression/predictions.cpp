@@ -120,7 +120,11 @@ std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
   const bool full = problem.batch == problem.law.outputs;
   if (problem.rule.rho > 0)
     return full && !problem.rule.normalised ? std::vector<Prediction>{sam(problem.rule)} : std::vector<Prediction>{};
-  if (full) return full_batch(problem.fixed_curvature());
+  if (full) {
+    std::vector<Prediction> out = full_batch(problem.fixed_curvature());
+    if (problem.has_sam_edge()) out.push_back(sam(problem.rule));
+    return out;
+  }
   if (problem.kernel_norms == KernelNorms::exact && problem.batch_fraction() <= small_batch) return mini_batch();
   return {};
 }

@@ -43,6 +43,8 @@ struct QuadraticProblem {
   bool fixed_jacobian() const { return shared_instance || shared_initial || given || given_j0.size() > 0; }
   bool fixed_residual() const { return shared_instance || shared_initial || given || !given_z0.empty(); }
   bool fixed_curvature() const { return shared_instance || given; }
+  /// SAM's, 2/eta at rho = 0. Normalised, its ascent grows as the gradient vanishes, and leaves no edge.
+  bool has_sam_edge() const { return (rule.rho > 0 && !rule.normalised) || (rule.rho == 0 && optimizer == "sam"); }
   double batch_fraction() const { return static_cast<double>(batch) / static_cast<double>(law.outputs); }
   double learning_rate(double step) const { return rule.learning_rate * (schedule ? schedule->at(step) : 1.0); }
 };

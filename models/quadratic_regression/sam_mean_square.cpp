@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
@@ -70,43 +71,53 @@ Matrix stepped(const Matrix& z, double eta, const Matrix& a, const Matrix& b) {
   return out;
 }
 
+/// R with K = R R', a column for each eigenvalue that is not rounding of 0.
 Matrix square_root(const Matrix& kernel) {
   const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(kernel);
-  Matrix scaled = eigen.vectors;
-  for (std::size_t k = 0; k < scaled.columns(); ++k)
-    for (double& x : scaled.column(k)) x *= std::sqrt(std::max(0.0, eigen.values[k]));
-  return linear_algebra::product(scaled, eigen.vectors, Transposed::no, Transposed::yes);
+  const std::size_t d = kernel.rows();
+  const double null = static_cast<double>(d) * std::numeric_limits<double>::epsilon() * eigen.values.back();
+  const auto first = static_cast<std::size_t>(std::ranges::upper_bound(eigen.values, null) - eigen.values.begin());
+  Matrix root(d, d - first);
+  for (std::size_t k = first; k < d; ++k)
+    for (std::size_t a = 0; a < d; ++a) root(a, k - first) = std::sqrt(eigen.values[k]) * eigen.vectors(a, k);
+  return root;
 }
 
-/// Growth at many learning rates of one kernel.
+/// Growth at many learning rates of one kernel, in the directions in which it does not vanish: the others stand still,
+/// and would hide growth near 1.
 class Growth {
  public:
   Growth(const Matrix& kernel, double rho, std::size_t batch)
       : kernel_(kernel), rho_(rho), batch_(batch), root_(square_root(kernel)) {
-    mean_ = linear_algebra::product(linear_algebra::product(root_, sam_mean_ascent(kernel, rho, batch)), root_);
-    start_ = Matrix(kernel.size(), 1);
-    for (std::size_t a = 0; a < kernel.rows(); ++a) start_(a * (kernel.rows() + 1), 0) = 1;
+    mean_ = linear_algebra::product(
+        linear_algebra::product(root_, sam_mean_ascent(kernel, rho, batch), Transposed::yes), root_);
+    const std::size_t rank = root_.columns();
+    start_ = Matrix(rank * rank, 1);
+    for (std::size_t a = 0; a < rank; ++a) start_(a * (rank + 1), 0) = 1;
   }
 
   double operator()(double eta) {
-    const std::size_t d = kernel_.rows();
+    const std::size_t d = root_.columns();
+    if (d == 0) return 1;
     Matrix w(d, d);
     const auto apply = [&](std::span<const double> x, std::span<double> y) {
       // What is not symmetric in x is orthogonal to all that matters: it is taken to 0.
       for (std::size_t c = 0; c < d; ++c)
         for (std::size_t a = 0; a < d; ++a) w(a, c) = 0.5 * (x[a + c * d] + x[c + a * d]);
-      const Matrix z = linear_algebra::product(linear_algebra::product(root_, w), root_);
-      const Matrix noise =
-          linear_algebra::product(linear_algebra::product(root_, averaged(kernel_, rho_, batch_, z)), root_);
+      const Matrix z =
+          linear_algebra::product(linear_algebra::product(root_, w), root_, Transposed::no, Transposed::yes);
+      const Matrix noise = linear_algebra::product(
+          linear_algebra::product(root_, averaged(kernel_, rho_, batch_, z), Transposed::yes), root_);
       const Matrix next = stepped(w, eta, linear_algebra::product(mean_, w), noise);
       std::ranges::copy(next.entries(), y.begin());
     };
     linear_algebra::LargestOptions options;
-    options.tolerance = 1e-8;
+    options.tolerance = 1e-11;  // modes that hardly decay are near 1 as well
     const linear_algebra::LargestEigen top = linear_algebra::largest_eigenvalues(d * d, 1, apply, start_, options);
     start_ = top.next_start;
     return top.values[0];
   }
+  bool null_modes() const { return root_.columns() < root_.rows(); }
 
  private:
   const Matrix& kernel_;
@@ -132,7 +143,8 @@ Matrix sam_second_moment_step(const Matrix& kernel, double learning_rate, double
 double sam_mean_square_growth(const Matrix& kernel, double learning_rate, double rho, std::size_t batch) {
   check_learning_rate(learning_rate);
   sam_mean_descent(kernel, rho, batch);  // which checks the rest
-  return Growth(kernel, rho, batch)(learning_rate);
+  Growth growth(kernel, rho, batch);
+  return growth.null_modes() ? std::max(1.0, growth(learning_rate)) : growth(learning_rate);
 }
 
 double sam_mean_square_rate(const Matrix& kernel, double rho, std::size_t batch) {
@@ -140,10 +152,9 @@ double sam_mean_square_rate(const Matrix& kernel, double rho, std::size_t batch)
   double high = 2 / sam_mean_rate(kernel, 1, rho, batch), low = 0;
   if (batch == kernel.rows()) return high;  // nothing is random
   Growth growth(kernel, rho, batch);
-  constexpr double rounding = 1e-10;  // of eigenvalues that are 1 where K vanishes
   while (high - low > 1e-9 * high) {
     const double middle = 0.5 * (low + high);
-    (growth(middle) > 1 + rounding ? high : low) = middle;
+    (growth(middle) > 1 ? high : low) = middle;
   }
   return 0.5 * (low + high);
 }

@@ -18,7 +18,7 @@ linear_algebra::Matrix sam_second_moment_step(const linear_algebra::Matrix& kern
 ///
 ///     Z -> E (I - eta K N) Z (I - eta N K),
 ///
-/// which is symmetric in K^(-1/2) Z K^(-1/2). By Lanczos' method, O(D^3) for each of some fifty products. Directions in
+/// which is symmetric in W, Z = R W R' and K = R R'. By Lanczos' method, O(D^3) for each of some fifty products. Directions in
 /// which K vanishes stand still and make it at least 1.
 double sam_mean_square_growth(const linear_algebra::Matrix& kernel, double learning_rate, double rho,
                               std::size_t batch);

@@ -74,8 +74,7 @@ class QuadraticRun {
     }
     out[o++] = lambda[0];
     out[o++] = eta * lambda[0];
-    if (problem_.rule.rho > 0 && !problem_.rule.normalised)
-      out[o++] = eta * lambda[0] * (1 + problem_.rule.rho * lambda[0]);
+    if (problem_.has_sam_edge()) out[o++] = eta * lambda[0] * (1 + problem_.rule.rho * lambda[0]);
     if (norms)
       out[o++] = decompose ? std::min(largest_norm, annealed_kernel_norm(kernel.values, eta, problem_.batch)) : 0.0;
     if (problem_.kernel_norms == KernelNorms::exact)
@@ -267,7 +266,7 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
                                  {"ntk_mean", "1", "tr K/D, K = J J'"},
                                  {"ntk_max", "1", "largest eigenvalue of K"},
                                  {"eta_lambda_max", "1", "eta times the largest eigenvalue of K"}};
-  if (problem.rule.rho > 0 && !problem.rule.normalised)
+  if (problem.has_sam_edge())
     out.push_back({"sam_edge", "1", "eta lambda (1 + rho lambda) of the largest eigenvalue; SAM's edge is at 2"});
   if (problem.kernel_norms != KernelNorms::none)
     out.push_back(

@@ -167,6 +167,46 @@ TEST_CASE("full batch, one output, and kernels without full rank") {
   CHECK(spectral_radius(deficient, 1.01 * critical, 2) > 1.001);
 }
 
+TEST_CASE("one parameter: the norm in closed form, at any size of the kernel") {
+  // K = lambda v v': G_ac = v_a^2 v_c^2 f, f = eta (1 - beta) lambda/(2 - eta beta lambda).
+  for (const std::size_t D : {1, 2, 30, 40})
+    for (const double size : {1e-60, 1.0, 1e60}) {
+      CAPTURE(D);
+      CAPTURE(size);
+      Matrix kernel(D, D);
+      double lambda = 0, fourth = 0;
+      for (std::size_t a = 0; a < D; ++a)
+        for (std::size_t c = 0; c < D; ++c) {
+          const double one = std::sin(1.0 + static_cast<double>(a)), other = std::sin(1.0 + static_cast<double>(c));
+          kernel(a, c) = size * one * other;
+          if (a == c) {
+            lambda += size * one * one;
+            fourth += size * size * one * one * one * one;
+          }
+        }
+      const SymmetricEigen eigen = symmetric_eigen(kernel);
+      const double localised = fourth / (lambda * lambda), eta = .5 / lambda;
+      for (const std::size_t B : {std::size_t{1}, (D + 1) / 2}) {
+        const double beta = D == 1 ? 1 : static_cast<double>(B - 1) / static_cast<double>(D - 1);
+        CHECK(exact_kernel_norm(eigen, eta, B) ==
+              doctest::Approx(localised * .5 * (1 - beta) / (2 - .5 * beta)).epsilon(1e-12));
+        // ... is 1, unless the mean's edge comes first.
+        const double critical = B == D ? 2 / lambda : 2 / (lambda * (beta + (1 - beta) * localised));
+        CHECK(exact_critical_rate(eigen, B) == doctest::Approx(critical).epsilon(1e-11));
+      }
+    }
+  // Equal and independent rows: K = lambda 1, every row alone.
+  const SymmetricEigen identity = symmetric_eigen(Matrix::identity(40, 40));
+  CHECK(exact_kernel_norm(identity, .5, 1) == doctest::Approx(.25).epsilon(1e-12));
+  const SymmetricEigen zero = symmetric_eigen(Matrix(40, 40));
+  for (const std::size_t B : {1, 7, 40}) {
+    CHECK(exact_kernel_norm(zero, .5, B) == 0);
+    CHECK(std::isinf(exact_critical_rate(zero, B)));
+    CHECK(std::isinf(annealed_critical_rate(zero.values, B)));
+    CHECK(std::isinf(mean_critical_rate(zero.values, B)));
+  }
+}
+
 TEST_CASE("SAM's edge solves its equation at any rho") {
   for (const double eta : {.01, .3, 5.0})
     for (const double r : {0.0, 1e-14, 1e-8, 1e-6, 1e-3, .1, 1.0, 100.0, 1e9}) {

@@ -1,6 +1,7 @@
 // Experiments of model quadratic-regression from text to results, findings, and every bad input.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -137,6 +138,17 @@ TEST_CASE("findings of stability") {
   CHECK(number(sgd, "eta_divergence") < 1);
   const auto sam = prepare(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3"))->stability();
   CHECK(number(sam, "lambda_sam") == Approx(6.66666667).epsilon(1e-8));
+  // rho = 0 is gradient descent, whose edge SAM's formula has as well.
+  for (const char* normalised : {"true", "false"}) {
+    const auto still =
+        prepare(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0\nnormalised = " + std::string(normalised)));
+    CHECK(number(still->stability(), "lambda_sam") == Approx(20).epsilon(1e-14));
+    CHECK(number(still->stability(), "eta_max") == Approx(number(gd, "eta_max")).epsilon(1e-14));
+    const auto predictions = still->predictions();
+    const auto plateau = std::ranges::find(predictions, "sam_plateau", &models::Prediction::name);
+    REQUIRE(plateau != predictions.end());
+    CHECK(plateau->nominal == Approx(20).epsilon(1e-14));
+  }
 }
 
 TEST_CASE("modes: every eigenvalue, slowed most at the top") {
@@ -159,6 +171,8 @@ TEST_CASE("observables follow the optimizer and what is asked") {
   const std::string base = "loss parameter_power ntk_mean ntk_max eta_lambda_max ";
   CHECK(names(experiment("learning_rate = 0.1")) == base + "kernel_norm kernel_norm_exact residual_overlap ");
   CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1")) == base + "sam_edge residual_overlap ");
+  CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0")) ==
+        base + "sam_edge kernel_norm kernel_norm_exact residual_overlap ");
   CHECK(names(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nnormalised = true")) ==
         base + "residual_overlap ");
   CHECK(names(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nkernel_norms = 'none'")) ==

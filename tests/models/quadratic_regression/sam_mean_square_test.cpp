@@ -75,6 +75,33 @@ TEST_CASE("second moments, and how they grow, are averages over all batches") {
   for (std::size_t i = 0; i < sgd.size(); ++i) CHECK(without.data()[i] == Approx(sgd.data()[i]).epsilon(1e-12));
 }
 
+TEST_CASE("SAM with one parameter: growth and critical rate in closed form, at any size of the kernel") {
+  // K = size v v', lambda = size |v|^2: along v the step is 1 - eta (s + rho s^2), s = size sum of v^2 over the batch.
+  // Every other direction stands still.
+  for (const double size : {1e-60, 1.0, 1e60}) {
+    const std::vector<double> v{1, -.5, 2, .25, 1.5, -1};
+    Matrix k(6, 6);
+    for (std::size_t a = 0; a < 6; ++a)
+      for (std::size_t c = 0; c < 6; ++c) k(a, c) = size * v[a] * v[c];
+    const double rho = .1 / size;
+    std::vector<double> pulls;  // of all 15 batches of two
+    for (std::size_t a = 0; a < 6; ++a)
+      for (std::size_t c = 0; c < a; ++c) {
+        const double s = size * (v[a] * v[a] + v[c] * v[c]);
+        pulls.push_back(s + rho * s * s);
+      }
+    double first = 0, second = 0;
+    for (const double pull : pulls) {
+      first += pull / size / 15;
+      second += pull / size * (pull / size) / 15;
+    }
+    CHECK(sam_mean_square_rate(k, rho, 2) == Approx(2 * first / second / size).epsilon(1e-8));
+    for (const double eta : {.05, 1.0, 3.0})
+      CHECK(sam_mean_square_growth(k, eta / size, rho, 2) ==
+            Approx(std::max(1.0, 1 - 2 * eta * first + eta * eta * second)).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("the critical rate: SGD's without SAM, SAM's edge at full batch, below the mean's, where growth begins") {
   const std::size_t d = 6;
   const Matrix k = wishart(d, 9, 4);

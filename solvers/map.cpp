@@ -78,7 +78,7 @@ Orbit iterate(const Map& map, std::span<const double> x0, const OrbitOptions& op
   State now(x0.begin(), x0.end()), next(map.size);
   std::size_t recorded = 0;
   for (std::uint64_t k = 0;; ++k) {
-    if (!(largest(now) <= options.divergence_limit)) {
+    if (const double size = largest(now); !std::isfinite(size) || size > options.divergence_limit) {
       orbit.diverged_at = k;
       break;
     }
@@ -90,6 +90,7 @@ Orbit iterate(const Map& map, std::span<const double> x0, const OrbitOptions& op
       orbit.states.push_back(now);
       ++recorded;
     }
+    if (options.at_rest && !orbit.converged_at && options.at_rest(now)) orbit.converged_at = k;
     if (k == last || (orbit.converged_at && recorded == options.at.size())) break;
     map.step(now, next);
     if (options.convergence_tolerance > 0 && !orbit.converged_at &&
@@ -141,6 +142,7 @@ Settled settle(const Map& map, std::span<const double> x0, const SettleOptions& 
   OrbitOptions piece;
   piece.divergence_limit = options.divergence_limit;
   piece.convergence_tolerance = options.convergence_tolerance;
+  piece.at_rest = options.at_rest;
   std::uint64_t length_of_piece = 1000;
   for (;;) {
     // The first state of a piece is the last of the piece before.

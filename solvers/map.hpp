@@ -28,6 +28,8 @@ struct OrbitOptions {
   double divergence_limit = 1e100;  ///< diverged when a variable is not finite or exceeds this in size
   /// Converged when no variable changes by more than this in a step; 0: never judged.
   double convergence_tolerance = 0;
+  /// Converged where it says so of a state, too; asked of every state in order; may be empty.
+  std::function<bool(std::span<const double> x)> at_rest;
   /// Called at step 0 and after every step; may be empty.
   std::function<void(std::uint64_t step, std::span<const double> x)> observer;
 };
@@ -63,7 +65,8 @@ enum class Fate { fixed_point, cycle, diverged, bounded };
 struct SettleOptions {
   std::uint64_t max_steps = 1'000'000;
   double divergence_limit = 1e100;
-  double convergence_tolerance = 1e-15;  ///< of a step's change, as in OrbitOptions
+  double convergence_tolerance = 1e-15;                    ///< of a step's change, as in OrbitOptions
+  std::function<bool(std::span<const double> x)> at_rest;  ///< as in OrbitOptions
   std::size_t max_period = 64;
   double cycle_tolerance = 1e-11;  ///< as in find_cycle
   std::function<void(std::uint64_t step, std::span<const double> x)> observer;

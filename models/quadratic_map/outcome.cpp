@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "models/quadratic_map/predictions.hpp"
@@ -13,13 +14,77 @@ namespace {
 
 constexpr std::uint64_t tail_steps = 512;
 constexpr std::uint64_t lyapunov_steps = 20000;
-/// A residual that is still this large, relative to where it started, oscillates (docs/theory/quadratic-regression.md,
-/// section 4: a loss above 1e-3 L_0).
+/// A residual that turns to and fro by this share of where it started, so often in the tail, oscillates
+/// (docs/theory/quadratic-regression.md, section 4: a loss above 1e-3 L_0).
 constexpr double oscillating = 0.03;
+constexpr std::uint64_t many_turns = 16;
 
-}  // namespace
+/// (z, omega) -> (c z, omega/c) is a symmetry: with this power of 2 the largest curvature (of a linear problem, the
+/// first residual) is between 1 and 2, and sizes can be judged.
+double unit_of(const QuadraticRegression& problem) {
+  double curvature = 0;
+  for (const double omega : problem.curvature) curvature = std::max(curvature, std::abs(omega));
+  if (curvature > 0) return std::exp2(std::ilogb(curvature));
+  return problem.residual == 0 ? 1 : std::exp2(-std::ilogb(problem.residual));
+}
 
-namespace {
+QuadraticRegression in_units(QuadraticRegression problem, double c) {
+  for (double& omega : problem.curvature) omega /= c;
+  problem.residual *= c;
+  if (problem.rule == MapRule::normalized_sam) problem.radius *= c;
+  return problem;
+}
+
+/// Recognises states where the orbit stays, from one after the other.
+class Rest {
+ public:
+  enum class Kind { none, zero, stationary };
+  explicit Rest(const QuadraticRegression& problem) : problem_(problem), edge_(edge_of(problem)) {}
+
+  bool operator()(std::span<const double> x) {
+    const double z = x[0], t0 = curvature_moment(problem_, x, 0);
+    largest_residual_ = std::max(largest_residual_, std::abs(z));
+    largest_sharpness_ = std::max(largest_sharpness_, t0);
+    // Beyond the edge a small residual grows again.
+    if (z == 0 || (std::abs(z) <= 1e-15 * std::min(1.0, largest_residual_) && t0 <= edge_))
+      kind_ = Kind::zero;
+    else if (t0 <= 1e-30 * largest_sharpness_ && falls(x))
+      kind_ = Kind::stationary;
+    else if (problem_.rule != MapRule::gd) {
+      ahead_ = sees_nothing(x, t0) ? ahead_ + 1 : 0;
+      if (ahead_ == 100) kind_ = Kind::stationary;
+    }
+    return kind_ != Kind::none;
+  }
+  Kind kind() const { return kind_; }
+
+ private:
+  /// Whether what is left of J falls on: by the factor 1 - omega z (1 + r omega z) a step.
+  bool falls(std::span<const double> x) const {
+    for (std::size_t i = 0; i < problem_.parameters(); ++i) {
+      if (x[i + 1] == 0) continue;
+      // A look-ahead of fixed length does not end at J = 0.
+      if (problem_.rule == MapRule::normalized_sam) return false;
+      const double bend = problem_.curvature[i] * x[0],
+                   pull = problem_.rule == MapRule::sam ? bend * (1 + problem_.radius * bend) : bend;
+      if (!(pull > 0 && pull < 2)) return false;
+    }
+    return true;
+  }
+  /// Whether the residual at SAM's look-ahead, s = z + c T(0) + (c^2/2) T(1), is rounding.
+  bool sees_nothing(std::span<const double> x, double t0) const {
+    if (t0 == 0) return false;
+    const double c =
+        problem_.rule == MapRule::sam ? problem_.radius * x[0] : std::copysign(problem_.radius, x[0]) / std::sqrt(t0);
+    const double once = c * t0, twice = 0.5 * c * c * curvature_moment(problem_, x, 1);
+    return std::abs(x[0] + once + twice) <= 1e-15 * (std::abs(x[0]) + std::abs(once) + std::abs(twice));
+  }
+
+  const QuadraticRegression& problem_;
+  double edge_, largest_residual_ = 0, largest_sharpness_ = 0;
+  int ahead_ = 0;
+  Kind kind_ = Kind::none;
+};
 
 /// The map whose tangents are kept to perturbations that parameters can make. E is conserved: what rounding puts across
 /// its level set would not shrink with the rest, and would hide negative exponents.
@@ -50,7 +115,9 @@ double divergence_limit(const QuadraticRegression& problem) {
   return 1e6 * (size + (curvature > 0 ? 1 / curvature : 0) + 1);
 }
 
-Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& options) {
+Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& options) {
+  const double unit = unit_of(given);
+  const QuadraticRegression problem = in_units(given, unit);
   const solvers::Map map = regression_map(problem);
   const std::vector<double> start = problem.start();
   const double edge = edge_of(problem), E = invariant(problem, start);
@@ -65,18 +132,21 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
       here.jacobian.assign(x.begin() + 1, x.end());
       out.edge = flow_end(here).sharpness > edge;
     }
-    if (std::isfinite(E)) out.invariant_drift = std::max(out.invariant_drift, std::abs(invariant(problem, x) - E));
+    if (std::isfinite(E))
+      out.invariant_drift = std::max(out.invariant_drift, std::abs(invariant(problem, x) - E) / unit);
   };
+  Rest rest(problem);
   solvers::SettleOptions settling;
   settling.max_steps = options.max_steps;
   settling.max_period = options.max_period;
-  settling.convergence_tolerance = options.convergence_tolerance;
+  settling.convergence_tolerance = 0;
+  settling.at_rest = std::ref(rest);
   settling.divergence_limit = divergence_limit(problem);
   settling.observer = watch;
   const solvers::Settled settled = solvers::settle(map, start, settling);
   out.steps = settled.steps;
   out.period = settled.period;
-  out.residual = settled.state[0];
+  out.residual = settled.state[0] / unit;
   out.sharpness = curvature_moment(problem, settled.state, 0);
   const std::uint64_t followed = std::min(lyapunov_steps, std::max<std::uint64_t>(1, settled.steps));
   if (settled.fate == solvers::Fate::diverged) {
@@ -85,26 +155,34 @@ Outcome outcome_of(const QuadraticRegression& problem, const OutcomeOptions& opt
     return out;
   }
   out.residual_low = out.residual_high = out.residual;
-  out.lyapunov_exponent =
-      solvers::lyapunov_exponent(within_invariant(problem), start, parameter_direction(problem, start), followed);
+  const std::vector<double> direction = parameter_direction(problem, start);
+  // Where J and Q are 0 no parameter matters.
+  if (std::ranges::any_of(direction, [](double v) { return v != 0; }))
+    out.lyapunov_exponent = solvers::lyapunov_exponent(within_invariant(problem), start, direction, followed);
   if (settled.fate == solvers::Fate::fixed_point) {
-    out.word = out.edge ? "EOS" : "converged";
+    const bool zero = rest.kind() == Rest::Kind::zero;
+    out.word = !zero ? "stationary" : out.edge && problem.residual != 0 ? "EOS" : "converged";
     return out;
   }
-  double sum = 0;
+  double sum = 0, before = settled.state[0], rise = 0;
+  std::uint64_t turns = 0;
   solvers::OrbitOptions tail;
   tail.steps = tail_steps;
   tail.divergence_limit = settling.divergence_limit;
   tail.observer = [&](std::uint64_t k, std::span<const double> x) {
     if (k == 0) return;
-    out.residual_low = std::min(out.residual_low, x[0]);
-    out.residual_high = std::max(out.residual_high, x[0]);
+    out.residual_low = std::min(out.residual_low, x[0] / unit);
+    out.residual_high = std::max(out.residual_high, x[0] / unit);
     sum += curvature_moment(problem, x, 0);
+    turns += (x[0] - before) * rise < 0 ? 1 : 0;
+    rise = x[0] - before;
+    before = x[0];
   };
   const solvers::Orbit orbit = solvers::iterate(map, settled.state, tail);
   if (orbit.last_step > 0) out.sharpness = sum / static_cast<double>(orbit.last_step);
-  const double amplitude = std::max(std::abs(out.residual_low), std::abs(out.residual_high));
-  const bool oscillates = settled.fate == solvers::Fate::cycle || amplitude > oscillating * std::abs(problem.residual);
+  const double amplitude = 0.5 * (out.residual_high - out.residual_low);
+  const bool oscillates = settled.fate == solvers::Fate::cycle ||
+                          (turns >= many_turns && amplitude > oscillating * std::abs(given.residual));
   out.word = oscillates ? "persistent_oscillation" : "slow";
   return out;
 }

@@ -11,12 +11,12 @@ namespace edgewise::models::quadratic_map {
 struct OutcomeOptions {
   std::uint64_t max_steps = 1'000'000;
   std::size_t max_period = 64;
-  double convergence_tolerance = 1e-15;  ///< of a step's change of z and J, in normalised variables
 };
 
 struct Outcome {
-  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the edge; "persistent_oscillation": a cycle, or |z|
-  /// still large at the end; "diverged"; "slow": neither converged nor oscillating within max_steps.
+  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the edge; "stationary": at rest where z is not 0, because
+  /// J -> 0 or because the gradient vanishes where SAM looks; "persistent_oscillation": a cycle, or z turns to and fro
+  /// by much of its first value at the end; "diverged"; "slow": none of these within max_steps.
   std::string word;
   std::uint64_t steps = 0;  ///< until it was judged
   std::size_t period = 0;   ///< of the cycle; 1 of a fixed point; 0: none found

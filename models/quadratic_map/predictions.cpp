@@ -37,45 +37,42 @@ std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) 
 }
 
 FlowEnd flow_end(const QuadraticRegression& problem) {
-  FlowEnd end{false, nan, nan};
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const double start = problem.residual;
+  const auto power = [&](std::size_t i) { return problem.jacobian[i] * problem.jacobian[i]; };
   const auto z = [&](double s) {
-    double out = problem.residual;
+    double out = start;
     for (std::size_t i = 0; i < problem.parameters(); ++i) {
-      const double omega = problem.curvature[i], power = problem.jacobian[i] * problem.jacobian[i];
-      if (power == 0) continue;
-      out += omega == 0 ? -power * s : power * std::expm1(-2 * omega * s) / (2 * omega);
+      const double omega = problem.curvature[i];
+      if (power(i) == 0) continue;
+      out += omega == 0 ? -power(i) * s : power(i) * std::expm1(-2 * omega * s) / (2 * omega);
     }
-    return out;
+    return std::clamp(out, -1e300, 1e300);  // an exponential may overflow beyond the root
   };
-  double a = 0, za = problem.residual;
-  if (za != 0) {
-    double slowest = std::numeric_limits<double>::infinity(), sharpness = 0;
-    for (std::size_t i = 0; i < problem.parameters(); ++i) {
-      if (problem.curvature[i] != 0) slowest = std::min(slowest, std::abs(problem.curvature[i]));
-      sharpness += problem.jacobian[i] * problem.jacobian[i];
-    }
-    if (sharpness == 0) return end;
-    // Doubling reaches the root or the plateau that z(s) has where every curvature on one side is spent.
-    double b = za / sharpness, zb = z(b);
-    while (std::signbit(zb) == std::signbit(za) && zb != 0) {
-      if (std::abs(b) * slowest > 400 || !std::isfinite(b)) return end;
-      a = b;
-      za = zb;
-      b *= 2;
-      zb = z(b);
-    }
-    if (!std::isfinite(zb)) {
-      // The exponential overflowed on the far side: its sign is that of -za.
-      zb = -std::copysign(std::numeric_limits<double>::max(), za);
-    }
-    end.exponent = a < b ? numerics::root(z, a, b, za, zb) : numerics::root(z, b, a, zb, za);
-  } else {
-    end.exponent = 0;
+  // z(s) as s goes to the infinity of z_0's sign: finite when J falls there along every curvature.
+  double sharpness = 0, steepest = 0, limit = start;
+  for (std::size_t i = 0; i < problem.parameters(); ++i) {
+    const double omega = problem.curvature[i];
+    sharpness += power(i);
+    if (power(i) > 0) steepest = std::max(steepest, std::abs(omega));
+    if (power(i) > 0 && start != 0)
+      limit -= omega != 0 && std::signbit(omega) == std::signbit(start) ? power(i) / (2 * omega) : start * infinity;
   }
-  end.reaches_minimum = true;
-  end.sharpness = 0;
+  if (start == 0) return {true, 0, 0, sharpness};
+  if (limit != 0 && std::signbit(limit) == std::signbit(start))
+    return {false, limit, sharpness > 0 ? start * infinity : 0, 0};
+  const double first = std::min(std::abs(start) / sharpness, 1 / steepest);
+  double a = 0, za = start, b = std::copysign(first, start), zb = z(b);
+  while (std::signbit(zb) == std::signbit(start) && zb != 0) {
+    if (!std::isfinite(b)) return {true, 0, b, 0};  // z and J fall together
+    a = b;
+    za = zb;
+    b *= 2;
+    zb = z(b);
+  }
+  FlowEnd end{true, 0, a < b ? numerics::root(z, a, b, za, zb) : numerics::root(z, b, a, zb, za), 0};
   for (std::size_t i = 0; i < problem.parameters(); ++i)
-    end.sharpness += problem.jacobian[i] * problem.jacobian[i] * std::exp(-2 * problem.curvature[i] * end.exponent);
+    if (power(i) > 0) end.sharpness += power(i) * std::exp(-2 * problem.curvature[i] * end.exponent);
   return end;
 }
 
@@ -108,7 +105,8 @@ double sharpening_acceleration(const QuadraticRegression& problem, std::span<con
 }
 
 double gd_limit(double epsilon, double E) {
-  return 2 - epsilon * (1 + E) / 2 - epsilon * epsilon * (1 + E) * (27 + 11 * E) / 32;
+  const double first = epsilon * (1 + E) / 2, second = epsilon * epsilon * (1 + E) * (27 + 11 * E) / 32;
+  return std::abs(second) <= std::abs(first) && std::abs(first) < 2 ? 2 - first - second : nan;
 }
 
 double sam_edge(double r) {
@@ -120,13 +118,34 @@ double sam_limit(double r, double epsilon, double E) {
   const double mu = sam_edge(r), a = 1 + r * mu, s2 = 2 * r + r * r * mu / 2;
   const double B = -(a * (2 + r * mu) + s2 * mu) + a * a * mu / 2;
   const double C = -(2 * r * a + s2 * (2 + r * mu) + r * r * mu) + a * s2 * mu + a * a * (1 + r * mu);
-  return mu + epsilon * (mu + 2 * E) * (a * B + 2 * s2) / (2 * (C + B * B));
+  const double correction = epsilon * (mu + 2 * E) * (a * B + 2 * s2) / (2 * (C + B * B));
+  return std::abs(correction) <= mu / 2 ? mu + correction : nan;
 }
 
+namespace {
+
+FlowEnd end_of_flow(const CanonicalPair& pair) {
+  return flow_end(
+      QuadraticRegression{{1, -pair.epsilon}, pair.residual, {std::sqrt(pair.u), std::sqrt(pair.w)}, MapRule::gd, 0});
+}
+
+}  // namespace
+
 std::string predicted_outcome(const CanonicalPair& pair) {
+  if (pair.u == 0 && pair.w == 0) return pair.residual == 0 ? "converged" : "stationary";
+  // J falls by the factor 1 - omega z a step.
+  if (!end_of_flow(pair).reaches_minimum) return pair.residual < 2 ? "stationary" : "diverged";
   if (!(pair.residual < 2 && pair.mu() < 4)) return "diverged";
   if (!(pair.minimum_sharpness() > 2)) return "converged";
   return pair.epsilon == 0 || pair.invariant < -1 ? "persistent_oscillation" : "EOS";
+}
+
+double predicted_sharpness(const CanonicalPair& pair) {
+  const std::string outcome = predicted_outcome(pair);
+  if (outcome == "EOS") return gd_limit(pair.epsilon, pair.invariant);
+  if (outcome == "stationary") return 0;
+  if (outcome != "converged") return nan;
+  return pair.minimum_sharpness() >= 0 ? pair.minimum_sharpness() : end_of_flow(pair).sharpness;
 }
 
 solvers::Map two_step_map(const CanonicalPair& pair) {

@@ -29,11 +29,13 @@ std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem);
 
 /// Where gradient flow ends.
 struct FlowEnd {
-  bool reaches_minimum = false;  ///< z -> 0; otherwise the numbers below are NaN
-  double exponent = 0;           ///< s = int z dt: J_i ends at J_i(0) exp(-omega_i s)
-  double sharpness = 0;          ///< T(0) there
+  bool reaches_minimum = false;  ///< z -> 0; otherwise J -> 0 alone
+  double residual = 0;           ///< z there
+  double exponent = 0;   ///< s = int z dt: J_i ends at J_i(0) exp(-omega_i s); infinite where J -> 0 and moved at all
+  double sharpness = 0;  ///< T(0) there
 };
-/// Any number of parameters: the only root of z(s) = z_0 - int_0^s T(0), which decreases in s.
+/// Any number of parameters: the only root of z(s) = z_0 - int_0^s T(0), which decreases in s. There is none, and
+/// J -> 0, where J is 0 or all its curvatures have one sign and z - J Q^-1 J'/2 has z's.
 FlowEnd flow_end(const QuadraticRegression& problem);
 /// T(0) at the end for P = 2 and omega = (1, -epsilon), docs/theory/quadratic-regression.md (1.3): W - 2E + epsilon W
 /// at the root W of
@@ -48,6 +50,8 @@ double sharpening_acceleration(const QuadraticRegression& problem, std::span<con
 /// Where GD ends at the edge of stability, omega = (1, -epsilon), E the invariant; next term O(epsilon^3):
 ///
 ///     2 - epsilon (1 + E)/2 - epsilon^2 (1 + E)(27 + 11E)/32
+///
+/// NaN where the last term is not the smallest: the series says nothing there.
 double gd_limit(double epsilon, double E);
 /// SAM's edge T* = (sqrt(1 + 8 r) - 1)/(2 r), where T (1 + r T) = 2; 2 at r = 0.
 double sam_edge(double r);
@@ -55,12 +59,17 @@ double sam_edge(double r);
 /// docs/theory/quadratic-regression.md (5.4). At r = 0 GD's.
 ///
 ///     T* + epsilon (T* + 2E)(a B + 2 s2)/(2 (C + B^2))
+///
+/// NaN where the correction exceeds half of T*.
 double sam_limit(double r, double epsilon, double E);
 
 /// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only). Outcome: "diverged";
-/// "persistent_oscillation" where no minimum is stable (E < -1, or epsilon = 0 and mu > 2); "EOS" where the minimum's
-/// sharpness starts above 2; "converged" otherwise.
+/// "stationary" where gradient flow has no minimum to go to; "persistent_oscillation" where no minimum is stable (E < -1,
+/// or epsilon = 0 and mu > 2); "EOS" where the minimum's sharpness starts above 2; "converged" otherwise.
 std::string predicted_outcome(const CanonicalPair& pair);
+/// T(0) at the end of GD where that is predicted: of "EOS" by the series, of "converged" the minimum's sharpness (where
+/// the slow variable cannot be held, that at the end of gradient flow), of "stationary" 0. NaN otherwise.
+double predicted_sharpness(const CanonicalPair& pair);
 
 /// GD's two-step normal form near the edge, omega = (1, -epsilon), in (y, m): y = z^2 and m = T(0) - 2 at the minimum
 /// that the present W has, corrected by epsilon W z. One step of this map is two of GD:

@@ -104,7 +104,9 @@ class QuadraticMapProblem final : public Problem {
     const std::vector<double> start = problem_.start();
     const double eta = learning_rate_;
     std::vector<Finding> out = {
-        {"outcome", found.word, "converged, EOS (after the edge), persistent_oscillation, diverged or slow"},
+        {"outcome", found.word,
+         "converged, EOS (after the edge), stationary (at rest where z is not 0), persistent_oscillation, diverged or "
+         "slow"},
         {"bounded", found.word != "diverged", "the residual stays finite"},
         {"converged", found.word == "converged" || found.word == "EOS", "the residual falls to 0"},
         {"edge", found.edge, "gradient flow from the start, or a step 1, 2, 4, ..., would end beyond the edge"},
@@ -124,6 +126,7 @@ class QuadraticMapProblem final : public Problem {
     if (const auto pair = canonical_pair(problem_)) add_predictions(*pair, out);
     const FlowEnd flow = flow_end(problem_);
     out.push_back({"flow_sharpness_limit", flow.sharpness, "eta lambda where gradient flow ends"});
+    out.push_back({"flow_residual_limit", flow.residual / eta, "z there: 0 at a minimum, else J falls to 0"});
     out.push_back({"flow_sharpens", flow.sharpness > curvature_moment(problem_, start, 0),
                    "gradient flow ends sharper than it starts"});
     out.push_back({"sharpening_rate", sharpening_rate(problem_, start),
@@ -139,12 +142,9 @@ class QuadraticMapProblem final : public Problem {
     out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
     out.push_back({"normalized_invariant", pair.invariant, "E in units where omega = (1, -epsilon)"});
     if (problem_.rule == MapRule::gd) {
-      const std::string predicted = predicted_outcome(pair);
-      out.push_back({"predicted_outcome", predicted, "of small epsilon: bounded iff z < 2 and mu < 4"});
-      double limit = nan;
-      if (predicted == "EOS") limit = gd_limit(pair.epsilon, pair.invariant);
-      if (predicted == "converged") limit = pair.minimum_sharpness();
-      out.push_back({"predicted_sharpness_limit", limit, "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
+      out.push_back({"predicted_outcome", predicted_outcome(pair), "of small epsilon: bounded iff z < 2 and mu < 4"});
+      out.push_back({"predicted_sharpness_limit", predicted_sharpness(pair),
+                     "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
     } else if (problem_.rule == MapRule::sam) {
       const bool edge = pair.minimum_sharpness() > edge_of(problem_);
       out.push_back({"predicted_sharpness_limit",
@@ -172,7 +172,9 @@ class QuadraticMapProblem final : public Problem {
   /// E from (z, T(0), T(1)) of two parameters.
   double moment_invariant(double z, double t0, double t1) const {
     const double a = problem_.curvature[0], b = problem_.curvature[1];
-    return a * b == 0 ? nan : z - 0.5 * ((a + b) * t0 - t1) / (a * b);
+    // Where a curvature is 0, its J is.
+    if (a * b == 0) return a + b == 0 ? z : z - 0.5 * t0 / (a + b);
+    return z - 0.5 * ((a + b) * t0 - t1) / (a * b);
   }
 
   Trajectory solve_map(const std::vector<std::uint64_t>& at) const {
@@ -239,7 +241,7 @@ class QuadraticMapProblem final : public Problem {
     if (has_invariant(problem_)) out.report.emplace_back("invariant_drift", drift / learning_rate_);
     const FlowEnd end = flow_end(problem_);
     out.report.emplace_back("flow_sharpness_limit", end.sharpness);
-    out.labels.emplace_back("outcome", end.reaches_minimum ? "converged" : "slow");
+    out.labels.emplace_back("outcome", end.reaches_minimum ? "converged" : "stationary");
     return out;
   }
 
@@ -364,7 +366,15 @@ class QuadraticMapModel final : public Model {
       problem.radius = problem.rule == MapRule::sam ? rho / eta : rho * std::sqrt(eta);
     }
     problem.residual *= eta;
-    for (double& J : problem.jacobian) J *= std::sqrt(eta);
+    double sharpness = 0;
+    for (double& J : problem.jacobian) {
+      J *= std::sqrt(eta);
+      sharpness += J * J;
+    }
+    if (!std::isfinite(problem.residual * problem.residual) || !std::isfinite(sharpness * sharpness))
+      throw choice.values.error("learning_rate",
+                                fmt::format("{:g} makes the step overflow: eta z_0 = {:g}, eta lambda_0 = {:g}", eta,
+                                            problem.residual, sharpness));
 
     Settings options;
     const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());

@@ -72,6 +72,31 @@ TEST_CASE("an orbit that has converged still reaches its recorded steps") {
   CHECK(orbit.last_step == 500);
 }
 
+TEST_CASE("an orbit rests where a criterion of its state says so") {
+  OrbitOptions options;
+  options.steps = 100;
+  options.at = {3};
+  options.at_rest = [](std::span<const double> x) { return std::abs(x[0] - 0.5) < 1e-3; };
+  const Orbit orbit = iterate(logistic(2), std::array{0.1}, options);
+  // 1 - 2 x = .8^(2^k) falls below 2e-3 at k = 5.
+  CHECK(orbit.converged_at == 5u);
+  CHECK(orbit.last_step == 5);
+  SettleOptions settling;
+  settling.convergence_tolerance = 0;
+  settling.at_rest = options.at_rest;
+  const Settled end = settle(logistic(2), std::array{0.1}, settling);
+  CHECK(end.fate == Fate::fixed_point);
+  CHECK(end.steps == 5);
+  // Without any criterion a number that is none, and one beyond every limit, is divergence all the same.
+  Map growing;
+  growing.size = 1;
+  growing.step = [](std::span<const double> x, std::span<double> next) { next[0] = 1e200 * x[0]; };
+  OrbitOptions endless;
+  endless.steps = 10;
+  endless.divergence_limit = std::numeric_limits<double>::infinity();
+  CHECK(iterate(growing, std::array{1.0}, endless).diverged_at == 2u);
+}
+
 TEST_CASE("fixed points, cycles, chaos and divergence are told apart") {
   CHECK(settled(2.5).fate == Fate::fixed_point);
   CHECK(settled(2.5).state[0] == Approx(0.6).epsilon(1e-12));

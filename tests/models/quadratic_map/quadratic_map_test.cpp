@@ -129,6 +129,8 @@ TEST_CASE("gradient flow that cannot reach a minimum says so") {
   // Positive curvatures alone: z falls by at most sum J^2/(2 omega).
   const QuadraticRegression problem{{1, 2}, 3, {1, 1}, MapRule::gd, 0};
   CHECK_FALSE(flow_end(problem).reaches_minimum);
+  CHECK(flow_end(problem).residual == Approx(2.25).epsilon(1e-14));
+  CHECK(std::isinf(flow_end(problem).exponent));
   // From z < 0 the same branches, mirrored.
   const QuadraticRegression below{{1, -0.1}, -0.4, {1.2, 0.5}, MapRule::gd, 0};
   CHECK(flow_end(below).reaches_minimum);

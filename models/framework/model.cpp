@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "models/framework/checked_problem.hpp"
+
 namespace edgewise::models {
 
 namespace {
@@ -39,7 +41,7 @@ std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
   }
   read_monte_carlo(experiment.table, monte_carlo_parameters());
   settings::read(experiment.table.table_or_empty("theory"), theory_parameters());
-  return build(experiment);
+  return checked(build(experiment), experiment.table);
 }
 
 std::vector<Finding> Model::tune(const Experiment& experiment) const {

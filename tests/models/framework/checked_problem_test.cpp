@@ -1,0 +1,88 @@
+// Results hold numbers: what overflows is divergence, what is none from the start an error that names the file.
+#include "models/framework/checked_problem.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+
+namespace {
+
+constexpr double none = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+
+Trajectory trajectory(std::vector<double> first, std::vector<double> second) {
+  Trajectory out;
+  for (std::size_t k = 0; k < first.size(); ++k) out.steps.push_back(10.0 * static_cast<double>(k));
+  out.columns = {{{"one", "", ""}, std::move(first), {}}, {{"two", "", ""}, std::move(second), {}}};
+  return out;
+}
+
+class Fixed final : public Problem {
+ public:
+  explicit Fixed(Trajectory t) : trajectory_(std::move(t)) {}
+  Trajectory solve() const override { return trajectory_; }
+  std::unique_ptr<Simulation> simulate() const override { return nullptr; }
+  std::vector<Finding> stability() const override { return {{"found", 3.0, ""}}; }
+  std::vector<std::string> warnings() const override { return {"careful"}; }
+
+ private:
+  Trajectory trajectory_;
+};
+
+}  // namespace
+
+TEST_CASE("a trajectory ends before the first step at which a number is lost") {
+  const Trajectory whole = up_to_overflow(trajectory({1, 2, 3}, {4, 5, 6}));
+  CHECK(whole.steps.size() == 3);
+  CHECK_FALSE(whole.diverged_at);
+  for (const double lost : {none, inf, -inf}) {
+    const Trajectory cut = up_to_overflow(trajectory({1, 2, 3, 4}, {4, 5, lost, 7}));
+    CHECK(cut.steps == std::vector<double>{0, 10});
+    CHECK(cut.diverged_at == 20);
+    for (const Column& column : cut.columns) CHECK(column.value.size() == 2);
+  }
+  // The earliest of all columns, and of what the model noticed itself.
+  CHECK(up_to_overflow(trajectory({1, 2, 3, inf}, {4, inf, 6, 7})).diverged_at == 10);
+  Trajectory noticed = trajectory({1, 2, 3, inf}, {4, 5, 6, 7});
+  noticed.diverged_at = 25;
+  CHECK(up_to_overflow(noticed).diverged_at == 25);
+  CHECK(up_to_overflow(noticed).steps.size() == 3);
+  noticed.diverged_at = 45;
+  CHECK(up_to_overflow(noticed).diverged_at == 30);
+  // A column that is infinite throughout, as a risk under noise of infinite variance, says so; an unknown standard
+  // deviation is none that is finite.
+  Trajectory heavy = trajectory({1, 2, 3}, {inf, inf, inf});
+  heavy.columns[0].std = {0, 1, none};
+  heavy = up_to_overflow(heavy);
+  CHECK(heavy.steps.size() == 3);
+  CHECK_FALSE(heavy.diverged_at);
+  CHECK(heavy.columns[0].std == std::vector<double>{0, 1, inf});
+}
+
+TEST_CASE("a start that is no number is an error") {
+  CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({1, 2}, {none, 1})),
+                       "the theory's two is not a number at the start: the parameters are out of range",
+                       std::runtime_error);
+  CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({inf}, {inf})),
+                       "the theory overflows at the start: the parameters are out of range", std::runtime_error);
+  // Nothing at all, as where predictions alone are judged, is none.
+  CHECK(up_to_overflow(Trajectory{}).steps.empty());
+}
+
+TEST_CASE("a checked problem is the problem, and its errors name the experiment") {
+  const settings::Table table("some/x.toml", "");
+  const auto good = checked(std::make_unique<Fixed>(trajectory({1, inf}, {2, 3})), table);
+  CHECK(good->solve().diverged_at == 10);
+  CHECK(good->reference().diverged_at == 10);
+  CHECK(good->stability().at(0).name == "found");
+  CHECK(good->warnings().at(0) == "careful");
+  CHECK_THROWS_WITH_AS(checked(std::make_unique<Fixed>(trajectory({none}, {2})), table)->solve(),
+                       "some/x.toml: the theory's one is not a number at the start: the parameters are out of range",
+                       settings::Error);
+}

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
+#include "models/muon/constant_optimal.hpp"
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/theory.hpp"
 #include "solvers/contour.hpp"
@@ -254,56 +254,23 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
   add_statistics(solution.statistics, out);
 }
 
-/// Protocol B: every recorded step is a horizon; the best of a grid of learning rates, refined by a parabola.
+/// Protocol B: every recorded step is a horizon.
 void solve_constant_optimal(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
                             const MatrixTheory& theory, std::span<const double> times, Recorder& recorder,
                             Trajectory& out) {
   if (!theory.powers.empty())
     throw std::invalid_argument("theory.powers: not along the envelope of constant-optimal; leave it out");
-  constexpr double ratio = 0.93;  // of neighbouring learning rates
-  const double P0 = dynamics.excess(dynamics.initial), N = dynamics.noise_to_drift();
-  // The floor is at the start's excess there; nothing larger helps at any horizon.
-  double eta = 4 * P0 / (N * std::sqrt(problem.residual_variance(P0)));
-  std::vector<double> log_eta;
-  std::vector<std::vector<double>> log_P;  // [rate][time]
-  solvers::Options options;
-  options.rtol = std::max(theory.rtol, 1e-7);
-  int rising = 0;
-  std::size_t steps = 0;
-  // Downwards until the longest horizon's risk rises: its best rate is the smallest.
-  for (int k = 0; k < 1000 && rising < 8; ++k, eta *= ratio) {
-    const double rate = eta;
-    const MatrixFlow flow(
-        problem, dynamics, theory, [rate](double) { return rate; }, true);
-    const solvers::Solution s = solvers::integrate(flow, dynamics.initial, times, options);
-    steps += s.statistics.steps;
-    log_eta.push_back(std::log(eta));
-    log_P.emplace_back();
-    for (const auto& p : s.shared) log_P.back().push_back(std::log(p[0]));
-    if (k > 0) rising = log_P[log_P.size() - 1].back() > log_P[log_P.size() - 2].back() ? rising + 1 : 0;
-  }
-  recorder.add(0, P0, {}, 0);
-  Column best{{"best_learning_rate", "per step", "the constant eta that is best at this horizon"}, {}, {}};
-  best.value.push_back(std::numeric_limits<double>::quiet_NaN());
+  const BestConstantRates best = best_constant_rates(problem, dynamics, theory, times);
+  Column rates{
+      {"best_learning_rate", "per step", "the constant eta that is best at this horizon; 0 without a step"}, {0}, {}};
+  recorder.add(0, dynamics.excess(dynamics.initial), {}, 0);
   for (std::size_t t = 1; t < times.size(); ++t) {
-    std::size_t k = 0;
-    for (std::size_t i = 1; i < log_P.size(); ++i)
-      if (log_P[i][t] < log_P[k][t]) k = i;
-    double x = log_eta[k], y = log_P[k][t];
-    if (k > 0 && k + 1 < log_P.size()) {
-      const double before = log_P[k - 1][t], after = log_P[k + 1][t], bend = before - 2 * y + after;
-      if (bend > 0) {
-        const double shift = 0.5 * (before - after) / bend;
-        x += shift * std::log(ratio);
-        y -= 0.125 * (before - after) * (before - after) / bend;
-      }
-    }
-    recorder.add(times[t], std::exp(y), {}, 0);
-    best.value.push_back(std::exp(x));
+    recorder.add(times[t], best.of[t - 1].excess, {}, 0);
+    rates.value.push_back(best.of[t - 1].learning_rate);
   }
-  out.columns.push_back(std::move(best));
-  out.method = "ode, sdirk4, " + std::to_string(log_eta.size()) + " learning rates";
-  out.report.emplace_back("solver_steps", static_cast<double>(steps));
+  out.columns.push_back(std::move(rates));
+  out.method = "ode, sdirk4, " + std::to_string(best.rates) + " learning rates";
+  out.report.emplace_back("solver_steps", static_cast<double>(best.solver_steps));
 }
 
 }  // namespace

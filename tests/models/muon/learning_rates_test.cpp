@@ -84,3 +84,35 @@ TEST_CASE(
         CHECK(-slope == doctest::Approx(svd ? std::min(g, 2 * alpha - 1) / alpha : g / (2 * alpha)).epsilon(0.06));
       }
 }
+
+TEST_CASE("the best constant rate of every horizon is one that was followed, and none nearby is better") {
+  const auto text = [](const std::string& protocol, const std::string& kind) {
+    return "model = 'matrix-least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 16\nalpha = 0.3\nbeta = 1.0\n"
+           "[data]\noutputs = 16\n[optimizer]\nkind = '" +
+           kind + "'\nbatch = 64\n" + protocol + "\n[time]\nat = [3, 300, 2000]\n[theory]\nmethod = 'ode'\n";
+  };
+  for (const std::string kind : {"signsvd", "signsgd"}) {
+    CAPTURE(kind);
+    const Trajectory best = testing::prepare(text("protocol = 'constant-optimal'", kind))->solve();
+    const std::vector<double>& excess = best.find("excess_mse")->value;
+    const std::vector<double>& rate = best.find("best_learning_rate")->value;
+    CHECK(rate[0] == 0);
+    // A kink, where the floor meets what has not converged; a fine scan finds 1.270e-6 at 3.856e-4.
+    if (kind == "signsvd") {
+      CHECK(excess[3] == doctest::Approx(1.270e-6).epsilon(1e-3));
+      CHECK(rate[3] == doctest::Approx(3.856e-4).epsilon(1e-3));
+    }
+    for (std::size_t t = 1; t < 4; ++t) {
+      CAPTURE(t);
+      const auto with = [&](double eta) {
+        return testing::prepare(text("learning_rate = " + edgewise::settings::text_of(eta), kind))
+            ->solve()
+            .find("excess_mse")
+            ->value[t];
+      };
+      CHECK(with(rate[t]) == doctest::Approx(excess[t]).epsilon(1e-5));
+      for (const double factor : {0.5, 0.8, 0.95, 0.99, 0.999, 1.001, 1.01, 1.05, 1.2, 2.0})
+        CHECK(with(factor * rate[t]) > excess[t] * (1 - 1e-5));
+    }
+  }
+}

@@ -86,6 +86,15 @@ Json result_json(const Result& result) {
   return out;
 }
 
+/// The last step where `time.at` does not list it.
+std::optional<std::uint64_t> added_step(const models::Experiment& experiment) {
+  const settings::Values time = settings::read(experiment.table.table_or_empty("time"), models::time_parameters());
+  if (!time.given("at") || !time.given("steps")) return std::nullopt;
+  for (const double step : time.numbers("at"))
+    if (step == static_cast<double>(experiment.time.steps)) return std::nullopt;
+  return experiment.time.steps;
+}
+
 }  // namespace
 
 Loaded load(const Context& context, const std::string& path) {
@@ -107,6 +116,9 @@ Loaded load(const Context& context, const std::string& path) {
   out.problem = model.prepare(out.provenance.experiment);
   out.provenance.tolerances = tolerances(model, out.provenance.experiment);
   out.provenance.warnings = out.problem->warnings();
+  if (const auto added = added_step(out.provenance.experiment))
+    out.provenance.warnings.push_back(
+        fmt::format("step {}, the last by time.steps, is recorded beside those that time.at lists", *added));
   return out;
 }
 

@@ -25,6 +25,8 @@ namespace {
 constexpr std::size_t most_nodes_per_bin = 14;
 constexpr std::size_t kept_exactly = 8;
 constexpr double points_per_decade = 6;
+// The functionals are compared until the slowest mode has fallen by e to this power, nearly all that doubles hold.
+constexpr double longest_decay = 600;
 // The kernel norm is kept up to this share of the learning rate at which its largest term diverges.
 constexpr double nearest_to_threshold = 0.99;
 
@@ -33,10 +35,10 @@ struct Functionals {
   std::vector<double> bias, kernel, sums;
 };
 
-/// tau = 0, then logarithmic from 0.1 / largest to 5 / smallest.
+/// tau = 0, then logarithmic from 0.1 / largest to longest_decay / smallest.
 std::vector<double> times(double largest, double smallest) {
   std::vector<double> tau{0};
-  const double first = std::log10(0.1 / largest), last = std::log10(5 / smallest);
+  const double first = std::log10(0.1 / largest), last = std::log10(longest_decay / smallest);
   const auto count = static_cast<std::size_t>(std::ceil((last - first) * points_per_decade)) + 1;
   for (std::size_t k = 0; k < count; ++k)
     tau.push_back(std::pow(10, first + (last - first) * static_cast<double>(k) / static_cast<double>(count - 1)));
@@ -121,13 +123,21 @@ void append(Spectrum& s, double lambda, double multiplicity, double power) {
   s.target_power.push_back(power);
 }
 
+/// Width of a bin in log lambda whose upper end is `above` from the slowest mode: `width`, and near that mode, which alone
+/// is left at late times, in proportion to the distance, down to what is still resolved at the last time.
+double graded(double width, double above) {
+  constexpr double nearest = 1 / longest_decay;
+  return std::min(width, width / (1 + width) * (above + nearest));
+}
+
 /// The power law cut into bins of `width` in log j; bins of at most q indices are kept as they are.
 Spectrum power_law_rule(double dimension, double alpha, double beta, double width, std::size_t q) {
   Spectrum s;
   const auto add = [&](double j, double n) { append(s, std::pow(j, -2 * alpha), n, n * std::pow(j, -2 * beta)); };
   double first = 1;
   while (first <= dimension) {
-    double next = std::min(std::max(std::floor(first * std::exp(width)), first + 1), dimension + 1);
+    const double in_j = graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);
+    double next = std::min(std::max(std::floor(first * std::exp(in_j)), first + 1), dimension + 1);
     // A short remainder joins the last bin: a bin of its own would cost q nodes for nothing.
     if (dimension + 1 - next < 0.1 * (next - first)) next = dimension + 1;
     const double count = next - first;
@@ -214,9 +224,16 @@ Spectrum rule_of_modes(const Spectrum& s, double width, std::size_t q) {
   const std::size_t kept = std::min(kept_exactly, s.modes());
   for (std::size_t a = 0; a < kept; ++a) append(out, s.eigenvalue[a], s.multiplicity[a], s.target_power[a]);
   const double pole = s.eigenvalue[0] / nearest_to_threshold;
+  // The slowest mode of all, and the slowest that the bias has.
+  double slowest_in_bias = s.eigenvalue[0];
+  for (std::size_t a = 0; a < s.modes(); ++a)
+    if (s.target_power[a] > 0) slowest_in_bias = s.eigenvalue[a];
   std::size_t first = kept;
   while (first < s.modes()) {
-    const double odds = s.eigenvalue[first] / (pole - s.eigenvalue[first]) * std::exp(-width);
+    const double lambda = s.eigenvalue[first];
+    double bin = graded(width, std::log(lambda / s.eigenvalue.back()));
+    if (lambda > slowest_in_bias) bin = std::min(bin, graded(width, std::log(lambda / slowest_in_bias)));
+    const double odds = lambda / (pole - lambda) * std::exp(-bin);
     const double low = pole * odds / (1 + odds);
     std::size_t last = first + 1;
     while (last < s.modes() && s.eigenvalue[last] > low) ++last;

@@ -4,7 +4,8 @@
 ///
 /// Everything the theory needs of a spectrum is an integral of a smooth function of lambda: the decaying bias F(tau) =
 /// sum rho lambda e^(-tau lambda), the kernel H(tau) = sum n lambda^2 e^(-tau lambda), and sums such as the kernel
-/// norm. The eigenvalues are cut into bins of equal ratio, and each bin is replaced by the nodes and weights of the
+/// norm. The eigenvalues are cut into bins of equal ratio, finer near the slowest modes,
+/// which alone are left when F and H have fallen by hundreds of decades, and each bin is replaced by the nodes and weights of the
 /// Gauss rule of its own discrete measure (docs/theory/least-squares-sgd.md, section 7b, with the Gauss rule of the sum
 /// itself in place of that of an integral: there is no end-point error, weights are positive and the sums are kept
 /// exactly).
@@ -16,8 +17,8 @@ namespace edgewise::spectra {
 
 /// Largest relative errors of a compressed spectrum, all dimensionless.
 struct CompressionError {
-  double bias = 0;    ///< of F(tau), tau from 0 to 5 / (smallest eigenvalue with target power)
-  double kernel = 0;  ///< of H(tau), tau from 0 to 5 / (smallest positive eigenvalue)
+  double bias = 0;    ///< of F(tau), tau from 0 to 600 / (smallest eigenvalue with target power)
+  double kernel = 0;  ///< of H(tau), tau from 0 to 600 / (smallest positive eigenvalue)
   /// of d, tr K, tr K^2, |theta*|^2, theta*'K theta* and of the kernel norm sum n lambda / (1 - x lambda / lambda_max)
   /// at x = 0.5, 0.9 and 0.99
   double sums = 0;

@@ -278,7 +278,9 @@ Spectrum build_from_file(const settings::Values& values) {
         break;
       }
   try {
-    return checked(read_csv(path));
+    Spectrum spectrum = read_csv(path);
+    checked(spectrum);  // here, so that errors name the path; the order stays that of the file
+    return spectrum;
   } catch (const std::exception& error) {
     throw values.error("path", error.what());
   }

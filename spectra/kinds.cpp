@@ -27,15 +27,17 @@ std::span<const Kind> kinds() {
   return all;
 }
 
-Spectrum build(const settings::Table& experiment) {
+namespace {
+
+/// `work` on the kind and values of the section [spectrum], whose errors it names.
+template <class Work>
+auto with_kind(const settings::Table& experiment, const Work& work) {
   std::vector<const settings::Description*> descriptions;
   for (const Kind& kind : kinds()) descriptions.push_back(&kind.description);
   const settings::Choice choice = settings::read_choice(experiment, "spectrum", descriptions, "");
   const settings::Values& values = choice.values;
   try {
-    Spectrum spectrum = checked(kinds()[choice.index].build(values));
-    if (values.given("compress") && !spectrum.compressed) return compress(spectrum, values.number("compress")).spectrum;
-    return spectrum;
+    return work(kinds()[choice.index], values);
   } catch (const settings::Error&) {
     throw;
   } catch (const std::runtime_error& error) {
@@ -43,6 +45,21 @@ Spectrum build(const settings::Table& experiment) {
   } catch (const std::invalid_argument& error) {
     throw values.error("", error.what());
   }
+}
+
+}  // namespace
+
+Spectrum build(const settings::Table& experiment) {
+  return with_kind(experiment, [](const Kind& kind, const settings::Values& values) {
+    Spectrum spectrum = checked(kind.build(values));
+    if (values.given("compress") && !spectrum.compressed) return compress(spectrum, values.number("compress")).spectrum;
+    return spectrum;
+  });
+}
+
+std::vector<double> eigenvalues_as_given(const settings::Table& experiment) {
+  return with_kind(experiment,
+                   [](const Kind& kind, const settings::Values& values) { return kind.build(values).eigenvalue; });
 }
 
 }  // namespace edgewise::spectra

@@ -27,6 +27,10 @@ Spectrum build(const settings::Table& experiment);
 /// the list of n is long. That is what a numerical eigendecomposition makes of null directions.
 void clear_rounding(std::vector<double>& eigenvalues);
 
+/// The same spectrum's eigenvalues in the order in which the section gives them, before any is sorted or joined; of a
+/// formula largest first. \throws settings::Error for bad input.
+std::vector<double> eigenvalues_as_given(const settings::Table& experiment);
+
 // One kind each, defined in the file of its name. A new kind is one such file and one line in kinds.cpp.
 Kind isotropic_kind();
 Kind power_law_kind();

@@ -43,8 +43,9 @@ std::size_t nearest(const SweepAxis& axis, const std::string& slice, const std::
   }
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0' || !std::isfinite(value))
+  if (text.empty() || *end != '\0' || std::isnan(value))
     throw Error(fmt::format("--slice {}: '{}' must be a number", slice, text));
+  if (std::isinf(value) && !axis.numbers.empty() && axis.numbers.back() == value) return axis.size() - 1;
   const validation::AxisScale scale(axis);
   const double place = scale.to_scale(value);
   if (!(place >= scale.edges().front() && place <= scale.edges().back())) {
@@ -54,7 +55,8 @@ std::size_t nearest(const SweepAxis& axis, const std::string& slice, const std::
   }
   std::size_t best = 0;
   for (std::size_t i = 1; i < axis.size(); ++i)
-    if (std::abs(scale.to_scale(axis.numbers[i]) - place) < std::abs(scale.to_scale(axis.numbers[best]) - place))
+    if (std::isfinite(axis.numbers[i]) &&
+        std::abs(scale.to_scale(axis.numbers[i]) - place) < std::abs(scale.to_scale(axis.numbers[best]) - place))
       best = i;
   return best;
 }
@@ -158,6 +160,19 @@ Layout lay_out(const SweepTable& table, const Selection& selection, const Diagra
 }
 
 }  // namespace
+
+std::string ticks_of(const SweepAxis& axis, const validation::AxisScale& scale, const Axis& drawn) {
+  std::vector<std::string> ticks;
+  for (std::size_t i = 0; i < axis.words.size(); ++i) ticks.push_back(fmt::format("{} {}", plain(axis.words[i]), i));
+  if (!axis.numbers.empty() && std::isinf(axis.numbers.back())) {
+    constexpr std::size_t most = 8;
+    const std::size_t every = (axis.size() + most - 1) / most;
+    for (std::size_t i = (axis.size() - 1) % every; i < axis.size(); i += every)
+      ticks.push_back(fmt::format("{} {}", plain(shown_value(axis, i)),
+                                  settings::text_of(scale.from_scale(scale.sorted()[i]))));
+  }
+  return ticks.empty() ? drawn.ticks() : "(" + settings::join(ticks) + ") noenhanced";
+}
 
 std::string shown_value(const SweepAxis& axis, std::size_t index) {
   return axis.words.empty() ? fmt::format("{:.4g}", axis.numbers[index]) : axis.words[index];

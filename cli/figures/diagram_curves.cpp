@@ -134,18 +134,11 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
   out +=
       fmt::format("set {} x\nset {} y\nset xrange [{}:{}]\nset yrange [{}:{}]\n", x.log ? "logscale" : "nologscale",
                   y.log ? "logscale" : "nologscale", text_of(x.low), text_of(x.high), text_of(y.low), text_of(y.high));
-  std::string ticks = x.ticks();
-  if (!along.words.empty()) {
-    std::vector<std::string> words;
-    for (std::size_t i = 0; i < along.words.size(); ++i)
-      words.push_back(fmt::format("{} {}", plain(along.words[i]), i));
-    ticks = "(" + settings::join(words) + ") noenhanced";
-  }
   std::string label = panel.measures.size() > 1 ? "" : shown_name(info.name);
   if (!info.unit.empty()) label += " [" + info.unit + "]";
   out += fmt::format(
       "set xtics {}\nset ytics {}\nset xlabel \"{}\\n{{/*0.3  }}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n",
-      ticks, y.ticks(), shown_name(along.name), plain(label));
+      ticks_of(along, scale, x), y.ticks(), shown_name(along.name), plain(label));
   out += "set key outside center bottom horizontal maxcols 3 Left reverse samplen 2.2 spacing 1.15\n";
 
   std::string data;

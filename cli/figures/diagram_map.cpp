@@ -92,14 +92,7 @@ class MapFrame {
       const Axis drawn{axis.log, scale.from_scale(scale.edges().front()), scale.from_scale(scale.edges().back())};
       out += fmt::format("set {} {}\nset {}range [{}:{}]\n", axis.log ? "logscale" : "nologscale", which, which,
                          text_of(drawn.low), text_of(drawn.high));
-      std::string ticks = drawn.ticks();
-      if (!axis.words.empty()) {
-        std::vector<std::string> words;
-        for (std::size_t i = 0; i < axis.words.size(); ++i)
-          words.push_back(fmt::format("{} {}", plain(axis.words[i]), i));
-        ticks = "(" + settings::join(words) + ") noenhanced";
-      }
-      out += fmt::format("set {}tics {}\n", which, ticks);
+      out += fmt::format("set {}tics {}\n", which, ticks_of(axis, scale, drawn));
     };
     const SweepAxis &of_x = table_.axes[panel_.plane.horizontal], &of_y = table_.axes[*panel_.plane.vertical];
     add('x', of_x, x_);

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/figures/axis.hpp"
 #include "validation/sweeps/boundaries.hpp"
+#include "validation/sweeps/diagram_plane.hpp"
 #include "validation/sweeps/sweep.hpp"
 
 namespace edgewise::cli {
@@ -23,6 +25,9 @@ std::string label_tint(std::size_t label);
 
 /// A number as it stands in a title or a legend.
 std::string shown_value(const validation::SweepAxis& axis, std::size_t index);
+
+/// gnuplot's ticks of an axis: its words, its numbers where the last is infinite, else those of the range drawn.
+std::string ticks_of(const validation::SweepAxis& axis, const validation::AxisScale& scale, const Axis& drawn);
 
 /// gnuplot's commands for one panel.
 /// \param number  unique in the figure, for the names of data blocks

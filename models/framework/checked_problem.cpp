@@ -41,10 +41,12 @@ Trajectory up_to_overflow(Trajectory trajectory) {
   std::size_t end = trajectory.steps.size();
   bool any = trajectory.columns.empty() || end == 0;
   for (const Column& column : trajectory.columns) {
+    // An exponent needs a step before it.
+    const bool begins_later = column.observable.name.ends_with("_exponent");
     bool number = false;
     for (std::size_t k = 0; k < std::min(end, column.value.size()); ++k) {
       const double value = column.value[k];
-      if (k == 0 && std::isnan(value))
+      if (k == 0 && std::isnan(value) && !begins_later)
         throw std::runtime_error("the theory's " + column.observable.name +
                                  " is not a number at the start: the parameters are out of range");
       if (number && !std::isfinite(value)) end = k;

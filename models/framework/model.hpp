@@ -31,8 +31,11 @@ struct Observable {
 struct Column {
   Observable observable;
   std::vector<double> value;
-  std::vector<double> std;  ///< predicted standard deviation of one replica, inf where it diverged; empty when not
-                            ///< computed
+  std::vector<double> std;  ///< predicted standard deviation of one replica, inf where it diverged, NaN where it is not
+                            ///< known; empty when not computed
+  /// Part of the value that is carried by label noise so large and so rare that the experiment's replicas are not
+  /// expected to meet it; empty: none.
+  std::vector<double> unmet = {};
 };
 
 /// A solved trajectory: what `edgewise solve` writes.

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "models/ingredients/learning_rate.hpp"
+#include "models/ingredients/rare_noise.hpp"
 #include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_forms.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
@@ -51,7 +53,8 @@ const std::vector<Parameter>& initial_parameters() {
   static const std::vector<Parameter> parameters = {
       settings::number("scale", "theta_0 = scale * theta*").otherwise(0.0),
       settings::numbers("error_power",
-                        "|theta_0 - theta*|^2 in each eigenspace (largest eigenvalue first), instead of scale")
+                        "|theta_0 - theta*|^2 in each eigenspace, instead of scale: one number per eigenvalue in the order "
+                        "in which [spectrum] gives them (of a formula: largest first), or per distinct one")
           .at_least(0)};
   return parameters;
 }
@@ -99,11 +102,13 @@ const std::vector<Parameter>& monte_carlo_keys() {
 class LeastSquaresProblem final : public Problem {
  public:
   LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
-                      std::string sampler, std::optional<std::pair<double, double>> power_law, const Table& table)
+                      std::string sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law,
+                      const Table& table)
       : problem_(std::move(problem)),
         linear_(std::move(linear)),
         theory_(std::move(theory)),
         sampler_(std::move(sampler)),
+        replicas_(replicas),
         power_law_(power_law),
         table_(table) {}
 
@@ -117,7 +122,9 @@ class LeastSquaresProblem final : public Problem {
     const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
                        (problem_->schedule->constant() && problem_->time.at.size() <= 60);
     theory.bands = known && (theory.bands || cheap);
-    return solve(theory);
+    Trajectory out = solve(theory);
+    mark_unmet_noise(out);
+    return out;
   }
 
   std::unique_ptr<Simulation> simulate() const override {
@@ -175,6 +182,29 @@ class LeastSquaresProblem final : public Problem {
   }
 
  private:
+  /// Where large label noise is so rare that the replicas may not have met it.
+  void mark_unmet_noise(Trajectory& out) const {
+    if (!ingredients::has_rare_values(*problem_->noise) || std::isinf(problem_->batch)) return;
+    Hyperparameters h = linear_.hyperparameters;
+    h.seek(0);
+    const std::uint64_t period = linear_.method->period(h);
+    const double draws = static_cast<double>(replicas_) * problem_->batch * h.value_or("workers", 1);
+    const std::vector<std::uint64_t> steps = ingredients::steps_to_resolve(problem_->time.at, period);
+    const std::vector<Observable> observables = linear_observables(linear_);
+    const std::vector<std::vector<double>> parts = label_noise_parts(linear_, steps);
+    // Of the noise variance only what the law of the labels gives is drawn from it.
+    const double share = problem_->label_noise_variance / problem_->noise_variance();
+    for (std::size_t o = 0; o < observables.size(); ++o)
+      for (Column& column : out.columns) {
+        if (column.observable.name != observables[o].name) continue;
+        const std::vector<double> unmet = ingredients::unmet_part(*problem_->noise, steps, parts[o], period, draws);
+        for (const double step : out.steps) {
+          const auto at = std::ranges::lower_bound(steps, static_cast<std::uint64_t>(step)) - steps.begin();
+          column.unmet.push_back(share * unmet[static_cast<std::size_t>(at)]);
+        }
+      }
+  }
+
   Trajectory solve(const LeastSquaresTheory& theory) const {
     return settings::naming(table_, "", [&] {
       return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
@@ -185,6 +215,7 @@ class LeastSquaresProblem final : public Problem {
   LinearProblem linear_;
   LeastSquaresTheory theory_;
   std::string sampler_;
+  std::uint64_t replicas_;
   std::optional<std::pair<double, double>> power_law_;
   Table table_;
 };
@@ -264,7 +295,7 @@ class LeastSquaresModel final : public Model {
 
     const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
     return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
-                                                 power_law_of(table), Table(table.origin(), ""));
+                                                 experiment.monte_carlo.replicas, power_law_of(table), Table(table.origin(), ""));
   }
 
   /// The problem of an experiment, and its optimizer in `linear`.
@@ -325,15 +356,40 @@ class LeastSquaresModel final : public Model {
     problem.batch = h.base("batch");
   }
 
+  /// Sums over the modes of numbers in the order of the eigenvalues as they were given: one each, or one per distinct
+  /// eigenvalue in the order of first appearance. Empty when there are neither so many.
+  static std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spectrum,
+                                                           std::vector<double> given,
+                                                           const std::vector<double>& powers) {
+    std::vector<double> distinct;
+    for (const double lambda : given)
+      if (std::ranges::find(distinct, lambda) == distinct.end()) distinct.push_back(lambda);
+    if (powers.size() != given.size()) given = std::move(distinct);
+    // The nodes of a compressed spectrum are nobody's list.
+    if (powers.size() != given.size() || spectrum.compressed) given = spectrum.eigenvalue;
+    if (powers.size() != given.size()) return std::nullopt;
+    std::vector<double> out(spectrum.modes(), 0.0);
+    for (std::size_t g = 0; g < given.size(); ++g) {
+      const auto mode = std::ranges::find(spectrum.eigenvalue, given[g]) - spectrum.eigenvalue.begin();
+      if (static_cast<std::size_t>(mode) == spectrum.modes()) return std::nullopt;
+      out[static_cast<std::size_t>(mode)] += powers[g];
+    }
+    return out;
+  }
+
   static void read_initial(const Table& table, LeastSquares& problem) {
     const Values values = settings::read(table.table_or_empty("initial"), initial_parameters());
     const auto& target = problem.spectrum.target_power;
     if (values.given("error_power")) {
       if (values.given("scale")) throw values.error("error_power", "give either scale or error_power, not both");
-      problem.initial_power = values.numbers("error_power");
-      if (problem.initial_power.size() != target.size())
-        throw values.error("error_power", fmt::format("needs one number per distinct eigenvalue: {}, got {}",
-                                                      target.size(), problem.initial_power.size()));
+      const std::vector<double>& powers = values.numbers("error_power");
+      const auto by_mode = powers_by_mode(problem.spectrum, spectra::eigenvalues_as_given(table), powers);
+      if (!by_mode)
+        throw values.error(
+            "error_power",
+            fmt::format("needs one number per distinct eigenvalue: {}, or one per eigenvalue as [spectrum] gives them; got {}",
+                        target.size(), powers.size()));
+      problem.initial_power = *by_mode;
       problem.alignment.reset();
       return;
     }

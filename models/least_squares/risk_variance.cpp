@@ -36,10 +36,10 @@ struct BatchMoments {
 // The coefficients of (4.1) at one learning rate, with x_a = eta lambda_a (so that alpha_a c = x_a c/B).
 struct Coefficients {
   Array x, e20, slope;  // E20_a, E20_a - S2 lambda_a^2
-  double s2;
+  double s2, B;
   BatchMoments m;
 
-  Coefficients(const Array& lambda, double B, double eta) : x(eta * lambda), m(B) {
+  Coefficients(const Array& lambda, double batch, double eta) : x(eta * lambda), B(batch), m(batch) {
     const double scale = eta * eta / B;  // (eta^2/B^2) E[c ...] = (eta^2/B) E[(c/B) ...]
     e20 = scale * (m.m1 - 2 * m.m2 * x + m.m3 * x.square());
     s2 = scale * scale * m.m2;
@@ -53,7 +53,19 @@ struct Coefficients {
     const double e11 = scale * (m.m1 - m.m2 * (xa + xb) + m.m3 * xa * xb);
     return one_minus_e22 + e20[a] * lb * lb + e20[b] * la * la + 4 * e11 * la * lb - 3 * s2 * la * la * lb * lb;
   }
-  Matrix decays(const Array& lambda, double B, double eta) const {
+  // What one step adds to the covariance of rho_a and rho_b through D_a D_b, and through D_a Q n_b lambda_b (over Q n_b
+  // lambda_b): differences of the coefficients above and of the products of means, worked out so that nothing cancels.
+  double from_means(Eigen::Index a, Eigen::Index b) const {
+    const double xa = x[a], xb = x[b], both = xa * xb;
+    const double of_batch = 8 * both - 8 * m.m2 * both * (xa + xb) + m.m2 * both * both * (8 + 24 / B);  // B Cov
+    const double of_directions = -4 * both * (1 - m.m2 * (xa + xb) + m.m3 * both);
+    const double second = 4 * both * (xa + xb) - 8 * m.m2 * both * both - both * both + 3 * m.m2 * both * both;
+    return (of_batch + of_directions + second / B) / B;
+  }
+  Array from_residuals(double eta) const {
+    return eta * eta / B * (x * ((4 + 6 / B) * x - 4) / B);
+  }
+  Matrix decays(const Array& lambda, double eta) const {
     const Eigen::Index n = lambda.size();
     const double scale = eta * eta / B;
     Matrix result(n, n);
@@ -75,7 +87,8 @@ void check(const VarianceProblem& p) {
 
 struct VarianceRecursion::State {
   Array lambda, n, D;
-  Matrix R, decay;
+  Matrix C, decay, added;  // covariance of the rho_a, what is lost of it in a step, what comes of D_a D_b
+  Array from_residuals;
   double B, sigma2, eta = std::numeric_limits<double>::quiet_NaN();
   std::unique_ptr<Coefficients> c;
 };
@@ -86,7 +99,7 @@ VarianceRecursion::VarianceRecursion(VarianceProblem problem) : state_(std::make
   s.lambda = array(problem.eigenvalue);
   s.n = array(problem.multiplicity);
   s.D = array(problem.initial_power);
-  s.R = s.D.matrix() * s.D.matrix().transpose();
+  s.C = Matrix::Zero(s.D.size(), s.D.size());
   s.B = problem.batch;
   s.sigma2 = problem.noise_variance;
 }
@@ -98,21 +111,26 @@ void VarianceRecursion::step(double eta) {
   if (eta != s.eta) {
     s.eta = eta;
     s.c = std::make_unique<Coefficients>(s.lambda, s.B, eta);
-    s.decay = s.c->decays(s.lambda, s.B, eta);
+    s.decay = s.c->decays(s.lambda, eta);
+    s.from_residuals = s.c->from_residuals(eta);
+    s.added.resize(s.decay.rows(), s.decay.cols());
+    for (Eigen::Index a = 0; a < s.added.rows(); ++a)
+      for (Eigen::Index b = 0; b < s.added.cols(); ++b) s.added(a, b) = s.c->from_means(a, b);
   }
+  // (4.1) for C = R - D D': linear in C with rQ -> C lambda and Q2 -> lambda' C lambda, plus the noise of one step.
   const Coefficients& c = *s.c;
-  const Array rQ = (s.R * s.lambda.matrix()).array() + s.sigma2 * s.D;
-  const double P = (s.lambda * s.D).sum();
-  const double Q2 =
-      (s.lambda.matrix().transpose() * s.R * s.lambda.matrix()).value() + 2 * s.sigma2 * P + s.sigma2 * s.sigma2;
-  const Array nl = s.n * s.lambda, drift = c.slope * rQ;
-  s.R.array() -= s.decay.array() * s.R.array();
-  s.R += drift.matrix() * nl.matrix().transpose() + nl.matrix() * drift.matrix().transpose() +
-         c.s2 * Q2 * nl.matrix() * nl.matrix().transpose();
-  s.R.diagonal().array() +=
-      2 * c.s2 * (s.n * s.lambda.square() * Q2 - 2 * s.lambda.cube() * rQ) + 4 * c.e20 * s.lambda * rQ;
-  const double noise = eta * eta / s.B;
-  s.D = s.D * ((1 - c.x).square() + noise * s.lambda.square()) + noise * nl * (P + s.sigma2);
+  const double P = (s.lambda * s.D).sum(), Q = P + s.sigma2;
+  const Array r = (s.C * s.lambda.matrix()).array(), nl = s.n * s.lambda;
+  const double q = (s.lambda * r).sum(), noise = eta * eta / s.B;
+  const Array along = c.slope * r + s.from_residuals * s.D * Q;
+  const Array diagonal = 2 * c.s2 * (s.n * s.lambda.square() * (q + Q * Q) - 2 * s.lambda.cube() * (r + s.D * Q)) +
+                         4 * c.e20 * s.lambda * (r + s.D * Q);
+  s.C.array() -= s.decay.array() * s.C.array();
+  s.C.array() += s.added.array() * (s.D.matrix() * s.D.matrix().transpose()).array();
+  s.C += along.matrix() * nl.matrix().transpose() + nl.matrix() * along.matrix().transpose() +
+         (c.s2 * q + 2 * noise * noise / s.B * Q * Q) * nl.matrix() * nl.matrix().transpose();
+  s.C.diagonal().array() += diagonal;
+  s.D = s.D * ((1 - c.x).square() + noise * s.lambda.square()) + noise * nl * Q;
 }
 
 namespace {
@@ -127,14 +145,11 @@ double VarianceRecursion::excess_mse() const {
 }
 
 double VarianceRecursion::excess_mse_variance() const {
-  const State& s = *state_;
-  const Array centred = ((s.R - s.D.matrix() * s.D.matrix().transpose()) * s.lambda.matrix()).array();
-  return clipped((s.lambda * centred).sum());
+  return clipped((state_->lambda * (state_->C * state_->lambda.matrix()).array()).sum());
 }
 
 double VarianceRecursion::parameter_error_variance() const {
-  const State& s = *state_;
-  return clipped((s.R - s.D.matrix() * s.D.matrix().transpose()).sum());
+  return clipped(state_->C.sum());
 }
 
 // ---- contour ----------------------------------------------------------------------------------------------------
@@ -180,8 +195,11 @@ double leading_eigenvalue_minus_one(const Array& lambda, const Array& n, const M
     const auto determinant = lu_of<double>(e.matrix(lambda)).log_determinant();
     return determinant.phase * std::exp(std::clamp(determinant.log_magnitude, -600.0, 600.0));
   };
+  const double at_from = determinant_sign(from), at_to = determinant_sign(to);
+  if (!(at_from < 0)) return from;  // so weakly coupled that the root is nearer still to the slowest mode
+  if (!(at_to > 0)) return to;
   std::uintmax_t iterations = 100;
-  const auto root = boost::math::tools::toms748_solve(determinant_sign, from, to,
+  const auto root = boost::math::tools::toms748_solve(determinant_sign, from, to, at_from, at_to,
                                                       boost::math::tools::eps_tolerance<double>(48), iterations);
   return (root.first + root.second) / 2;
 }
@@ -208,7 +226,7 @@ double perron_root(const Matrix& A) {
 // The spectral radius of the eliminated system at w = 0 (z = 1): the variance converges iff it is below 1.
 double elimination_radius(const Array& lambda, const Array& n, double B, double eta) {
   const Coefficients c(lambda, B, eta);
-  const Matrix decay = c.decays(lambda, B, eta);
+  const Matrix decay = c.decays(lambda, eta);
   if (decay.minCoeff() <= 0) return std::numeric_limits<double>::infinity();
   const Eliminated<double> e(0.0, lambda, n, decay, c);
   const Matrix full = e.L + e.q_gain.matrix() * lambda.matrix().transpose();
@@ -223,9 +241,18 @@ struct VarianceContour::State {
   std::unique_ptr<Coefficients> c;
   double B, sigma2, eta, radius;
   std::size_t nodes;
-  double shift = 0;
+  double shift = 0;  // of the second moments that the start leaves
   std::unique_ptr<solvers::Contour> mean;
   std::vector<std::vector<double>> ones;
+
+  /// E[P^2] and E[|v|^4], or a part of them.
+  struct Raw {
+    double P = 0, N = 0, error_P = 0, error_N = 0;
+  };
+  /// The second moments split by linearity, each part with the rate at which it dies out: what the start leaves alone,
+  /// what label noise makes of the means that the start leaves, and what label noise makes alone.
+  enum class Part { start, start_with_noise, noise };
+  Raw raw(Part part, double k) const;
 };
 
 VarianceContour::VarianceContour(VarianceProblem problem, double eta, double rtol) : state_(std::make_unique<State>()) {
@@ -238,7 +265,7 @@ VarianceContour::VarianceContour(VarianceProblem problem, double eta, double rto
   s.sigma2 = problem.noise_variance;
   s.eta = eta;
   s.c = std::make_unique<Coefficients>(s.lambda, s.B, eta);
-  s.decay = s.c->decays(s.lambda, s.B, eta);
+  s.decay = s.c->decays(s.lambda, eta);
   s.radius = elimination_radius(s.lambda, s.n, s.B, eta);
   s.nodes = solvers::contour_nodes(-std::log10(std::clamp(rtol, 1e-13, 1e-4))) + 1;
   const double noise = eta * eta / s.B;
@@ -247,8 +274,8 @@ VarianceContour::VarianceContour(VarianceProblem problem, double eta, double rto
                              vector(noise * s.n * s.lambda), vector(s.lambda), vector(s.D0), s.sigma2},
       1e-14);
   s.ones = {std::vector<double>(problem.eigenvalue.size(), 1.0)};
-  if (s.sigma2 == 0 && s.radius < 1) {
-    // Without label noise the moments die out exponentially: follow the leading eigenvalue to keep relative accuracy.
+  if (s.radius < 1) {
+    // The moments that the start leaves die out exponentially: follow the leading eigenvalue to keep relative accuracy.
     const double lowest = s.decay.minCoeff();
     s.shift = leading_eigenvalue_minus_one(s.lambda, s.n, s.decay, *s.c, -lowest * (1 - 1e-9), 0);
     s.shift = std::log1p(s.shift);
@@ -263,51 +290,77 @@ double VarianceContour::earliest() const {
   return 2.0 * static_cast<double>(state_->nodes) + 4;
 }
 
+VarianceContour::State::Raw VarianceContour::State::raw(Part part, double k) const {
+  using Cx = Eigen::ArrayXcd;
+  const Coefficients& co = *c;
+  const double at = part == Part::start              ? shift
+                    : part == Part::start_with_noise ? std::max(shift, std::min(0.0, mean->growth_rate()))
+                                                     : 0.0;
+  const double noise = eta * eta / B;
+  const Array mean_decay = co.x * (2 - co.x * (1 + 1 / B));
+  const Cx begin = part == Part::noise ? Cx::Zero(D0.size()) : Cx(D0.cast<Complex>());
+  Raw out;
+  for (std::size_t j = 0; j < nodes; ++j) {
+    const auto [w, factor] = solvers::contour_node(solvers::RankOneSystem::Kind::map, j, nodes, k, at);  // w = z - 1
+    const Eliminated<Complex> e(w, lambda, n, decay, co);
+    const Cx l = lambda.cast<Complex>(), nl = (n * lambda).cast<Complex>();
+    // First moments, where they drive the second ones.
+    Cx sD = Cx::Zero(lambda.size());
+    Complex known_q = 0;
+    if (part != Part::start) {
+      const Complex forced = part == Part::noise ? sigma2 / w : 0.0;
+      const Cx resolvent = (mean_decay.cast<Complex>() + w).inverse();
+      const Complex f = (l * begin * resolvent).sum(), g = noise * (l * nl * resolvent).sum();
+      const Complex P = (f + g * forced) / (1.0 - g);
+      sD = sigma2 * resolvent * (begin + noise * (P + forced) * nl);
+      known_q = sigma2 * (2.0 * P + forced);
+    }
+    Eigen::VectorXcd y = ((e.L * sD.matrix()).array() + known_q * e.q_gain).matrix();
+    if (part == Part::start) y = (begin * (e.G * (l * begin).matrix()).array()).matrix();  // sum_b lambda_b G_ab R_ab(0)
+    lu_of<Complex>(e.matrix(lambda)).solve({y.data(), static_cast<std::size_t>(y.size())});
+    const Complex lRl = (l * y.array()).sum();
+    // sum_ab R_ab from the solved y and Q2.
+    const Cx r = y.array() + sD, drift = co.slope.cast<Complex>() * r;
+    const Complex q = lRl + known_q;
+    const Cx row = (e.G * nl.matrix()).array();
+    Complex total =
+        2.0 * (drift * row).sum() + co.s2 * q * (nl * row).sum() +
+        (e.G.diagonal().array() * (2 * co.s2 * ((n * lambda.square()).cast<Complex>() * q - 2.0 * l.cube() * r) +
+                                   4.0 * (co.e20 * lambda).cast<Complex>() * r))
+            .sum();
+    if (part == Part::start) total += (begin.matrix().transpose() * e.G * begin.matrix()).value();
+    out.P += (factor * lRl).imag();
+    out.N += (factor * total).imag();
+    out.error_P += std::abs(factor * lRl);
+    out.error_N += std::abs(factor * total);
+  }
+  const double growth = std::exp(at * k);
+  // Of the terms: rounding, that of the dense solve, and the rule's own error.
+  constexpr double per_term = 1e-13;
+  return {out.P * growth, out.N * growth, per_term * out.error_P * growth, per_term * out.error_N * growth};
+}
+
 VarianceContour::Variances VarianceContour::at(double k) const {
   const State& s = *state_;
-  const Coefficients& c = *s.c;
-  using Cx = Eigen::ArrayXcd;
-  // Raw second moments of P and |v|^2, to be centred with the means from their own contour.
-  double raw_P = 0, raw_N = 0;
-  const double noise = s.eta * s.eta / s.B;
-  const Array mean_decay = c.x * (2 - c.x * (1 + 1 / s.B));
-  for (std::size_t j = 0; j < s.nodes; ++j) {
-    const auto [w, factor] =
-        solvers::contour_node(solvers::RankOneSystem::Kind::map, j, s.nodes, k, s.shift);  // w = z - 1
-    // First moments.
-    const Cx resolvent = (mean_decay.cast<Complex>() + w).inverse();
-    const Complex f = (s.lambda * s.D0).cast<Complex>().cwiseProduct(resolvent).sum();
-    const Complex g = noise * (s.n * s.lambda.square()).cast<Complex>().cwiseProduct(resolvent).sum();
-    const Complex P = (f + g * s.sigma2 / w) / (1.0 - g), Q = P + s.sigma2 / w;
-    const Cx D = resolvent * (s.D0.cast<Complex>() + noise * Q * (s.n * s.lambda).cast<Complex>());
-    // Second moments.
-    const Eliminated<Complex> e(w, s.lambda, s.n, s.decay, c);
-    const Cx sD = s.sigma2 * D;
-    const Complex known_q = 2 * s.sigma2 * P + s.sigma2 * s.sigma2 / w;
-    const Cx start = s.D0.cast<Complex>() *
-                     (e.G * (s.lambda * s.D0).cast<Complex>().matrix()).array();  // sum_b lambda_b G_ab R_ab(0)
-    Eigen::VectorXcd y = (start + (e.L * sD.matrix()).array() + known_q * e.q_gain).matrix();
-    lu_of<Complex>(e.matrix(s.lambda)).solve({y.data(), static_cast<std::size_t>(y.size())});
-    const Complex lRl = s.lambda.cast<Complex>().matrix().cwiseProduct(y).sum();
-    raw_P += (factor * lRl).imag();
-    // sum_ab R_ab from the solved y and Q2.
-    const Cx r = y.array() + sD;
-    const Complex q = lRl + known_q;
-    const Cx nl = (s.n * s.lambda).cast<Complex>(), drift = c.slope.cast<Complex>() * r;
-    const Cx row = (e.G * nl.matrix()).array();
-    const Complex total =
-        (s.D0.cast<Complex>().matrix().transpose() * e.G * s.D0.cast<Complex>().matrix()).value() +
-        2.0 * (drift * row).sum() + c.s2 * q * (nl * row).sum() +
-        (e.G.diagonal().array() *
-         (2 * c.s2 * ((s.n * s.lambda.square()).cast<Complex>() * q - 2.0 * s.lambda.cube().cast<Complex>() * r) +
-          4.0 * (c.e20 * s.lambda).cast<Complex>() * r))
-            .sum();
-    raw_N += (factor * total).imag();
-  }
-  const double growth = std::exp(s.shift * k);
+  using Part = State::Part;
+  State::Raw raw = s.raw(Part::start, k);
+  if (s.sigma2 > 0)
+    for (const Part part : {Part::start_with_noise, Part::noise}) {
+      const State::Raw more = s.raw(part, k);
+      raw.P += more.P;
+      raw.N += more.N;
+      raw.error_P += more.error_P;
+      raw.error_N += more.error_N;
+    }
   double mean[2];
-  s.mean->functionals(k, s.ones, mean);
-  return {std::max(0.0, raw_P * growth - mean[0] * mean[0]), std::max(0.0, raw_N * growth - mean[1] * mean[1])};
+  const double of_mean = s.mean->functionals(k, s.ones, mean);
+  // A variance that is not well above the rounding of what is subtracted is not known.
+  const auto centred = [&](double square, double centre, double error) {
+    const double variance = square - centre * centre;
+    error += 2 * of_mean * centre * centre;
+    return variance > 100 * error ? variance : std::numeric_limits<double>::quiet_NaN();
+  };
+  return {centred(raw.P, mean[0], raw.error_P), centred(raw.N, mean[1], raw.error_N)};
 }
 
 double variance_threshold(const VarianceProblem& problem, double eta_max) {

@@ -16,7 +16,8 @@ struct VarianceProblem {
   double noise_variance = 0;  ///< sigma^2
 };
 
-/// Second moments R_ab = E[rho_a rho_b] and D_a = E[rho_a], moved exactly by recursion (4.1). O(n^2) per step.
+/// Covariances C_ab = E[rho_a rho_b] - D_a D_b and D_a = E[rho_a], moved exactly by recursion (4.1) with the products of
+/// means taken out of its coefficients, so that a small spread keeps its digits. O(n^2) per step.
 class VarianceRecursion {
  public:
   explicit VarianceRecursion(VarianceProblem problem);
@@ -43,7 +44,7 @@ class VarianceContour {
   bool converges() const;
   /// Earliest step it may be asked for.
   double earliest() const;
-  /// (Var P, Var |v|^2) at step k.
+  /// (Var P, Var |v|^2) at step k; NaN where rounding hides it (a spread of some 1e-6 of the mean).
   struct Variances {
     double excess_mse = 0, parameter_error = 0;
   };

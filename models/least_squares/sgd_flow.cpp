@@ -27,6 +27,9 @@ void SgdFlow::rates(double eta, std::span<double> A, std::span<double> b) const 
       case FlowLevel::diff:
         A[a] = m;
         break;
+      case FlowLevel::sde:
+        A[a] = eta * lambda * (2 - eta * lambda / modes.batch);
+        break;
       case FlowLevel::log: {
         if (m >= 1)
           throw std::invalid_argument(
@@ -106,7 +109,10 @@ FlowResult by_contour(const FlowProblem& problem, const SgdFlow& flow, std::span
         values[1] += inverse[0][a] * start[a];
       }
     } else {
-      contour.functionals(t, inverse, values);
+      const double error = contour.functionals(t, inverse, values);
+      if (error > lost_accuracy && !result.valid_until) result.valid_until = good;
+      for (double& value : values)
+        if (value < 0) value = 0;
     }
     if (past(values[0], limit)) {
       result.diverged_at = crossing(contour, good, t, limit);

@@ -5,7 +5,8 @@
 ///     dq_a/dt = -A_a q_a + b_a (P + sigma^2),      P = sum_a q_a
 ///
 /// with b_a = (eta^2/B) n_a lambda_a^2, at three levels: homog A = 2 eta lambda; diff A = m, the recursion's decay per
-/// step (sgd_modes.hpp); log A = -log(1 - m), with b times A/m to keep the fixed point.
+/// step (sgd_modes.hpp); log A = -log(1 - m), with b times A/m to keep the fixed point. At a fourth,
+/// sde A = 2 eta lambda - (eta lambda)^2/B, it is the mean of homogenized SGD (section 3).
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,7 +21,7 @@
 
 namespace edgewise::models::least_squares {
 
-enum class FlowLevel { homog, diff, log };
+enum class FlowLevel { homog, diff, log, sde };
 
 struct FlowProblem {
   const SgdModes& modes;
@@ -35,6 +36,7 @@ struct FlowProblem {
 struct FlowResult {
   std::vector<double> excess_mse, parameter_error;  ///< at the times that were reached
   std::optional<double> diverged_at;
+  std::optional<double> valid_until;  ///< last of the times before P is lost in rounding; empty: all
   double error_estimate = 0;  ///< relative, of a contour; 0 when the integrator has none
   std::vector<std::pair<std::string, double>> report;
 };
@@ -61,6 +63,9 @@ class SgdFlow final : public solvers::CoupledModes {
   mutable std::vector<double> A_, b_;
   void refresh(double t) const;
 };
+
+/// A relative accuracy of P with which nothing can be judged any more.
+inline constexpr double lost_accuracy = 1e-4;
 
 /// Integrates with "contour" (constant schedule only), "sdirk4", "etd" or "explicit" to the given times (increasing).
 FlowResult integrate_flow(const FlowProblem& problem, std::span<const double> times, const std::string& integrator,

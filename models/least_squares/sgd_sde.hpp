@@ -18,7 +18,6 @@ struct SdeResult {
   std::vector<double> excess_mse, excess_mse_std, parameter_error;  ///< mean and spread over the paths
   std::optional<double> diverged_at;
   std::vector<std::pair<std::string, double>> report;
-  std::vector<std::string> warnings;
 };
 
 /// Simulates `theory.paths` paths of the SDE with the chosen scheme and step, and averages.

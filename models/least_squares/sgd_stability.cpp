@@ -32,7 +32,7 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   const SgdModes modes(problem);
   const double eta = problem.learning_rate;
   const double eta_max = largest_learning_rate(modes), kappa = kernel_norm(modes, eta);
-  const bool stable = eta < eta_max;
+  const bool stable = eta > 0 && eta < eta_max;  // at eta = 0 nothing decays
   std::vector<Finding> findings;
   const auto add = [&](std::string name, auto value, std::string doc) {
     findings.push_back({std::move(name), value, std::move(doc)});
@@ -66,10 +66,10 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   const double growth = growth_factor(modes, eta);
   add("growth_factor", growth, "factor per step of the mean risk at long times (label noise aside)");
   const double steady = !stable ? std::numeric_limits<double>::quiet_NaN() : modes.noise_variance * kappa / (1 - kappa);
-  add("steady_excess_mse", steady, "P at infinite time; undefined when unstable");
-  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; undefined when unstable");
+  add("steady_excess_mse", steady, "P at infinite time; undefined unless stable");
+  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; undefined unless stable");
   add("stable", stable, "kappa < 1 and every mode decays");
-  add("heavy_tailed", !std::isinf(problem.batch) && std::isfinite(eta_variance) ? eta >= eta_variance : !stable,
+  add("heavy_tailed", !std::isinf(problem.batch) && std::isfinite(eta_variance) ? eta >= eta_variance : eta >= eta_max,
       "the variance of the risk grows without bound: sample means lie");
   return findings;
 }

@@ -34,6 +34,7 @@ struct Point {
 struct Curve {
   std::vector<Point> points;
   std::optional<double> diverged_at;
+  std::optional<double> valid_until;  // last step before P is lost in rounding
   bool knows_parameter_error = true;
 };
 
@@ -126,11 +127,9 @@ class Solver {
 
     std::optional<solvers::Contour> contour;
     double direct_until = std::numeric_limits<double>::infinity();
-    if (constant() && problem_.learning_rate > 0) {
+    if (constant()) {
       solvers::RankOneSystem system = map_system(setting);
-      const bool usable = std::all_of(system.decay.begin(), system.decay.end(),
-                                      [](double m) { return m <= solvers::largest_map_decay; });
-      if (usable) {
+      if (solvers::invertible(system)) {
         contour.emplace(std::move(system), std::min(theory_.rtol, 1e-11));
         // Iterate while that is cheaper than one inversion per recorded step, and as far as the contour cannot go.
         direct_until = std::max(contour->earliest(), 16.0 * static_cast<double>(contour->nodes()));
@@ -170,7 +169,10 @@ class Solver {
         point = {state.shared(phase), sum_of(state)};
       } else {
         double values[2];
-        contour->functionals(static_cast<double>(target), ones(), values);
+        const double error = contour->functionals(static_cast<double>(target), ones(), values);
+        if (error > lost_accuracy && !curve.valid_until) curve.valid_until = i == 0 ? 0.0 : step_of(i - 1);
+        for (double& value : values)
+          if (value < 0) value = 0;
         point = {values[0], values[1]};
       }
       if (diverged(point.P, scale)) {
@@ -191,7 +193,10 @@ class Solver {
 
   void accuracy(Trajectory& out, double estimate) const {
     out.report.emplace_back("contour_error_estimate", estimate);
-    if (estimate > theory_.rtol)
+    if (estimate > lost_accuracy)
+      out.warnings.push_back(
+          "at the latest steps P is so far below its early values that rounding hides it; they are shown, not judged");
+    else if (estimate > theory_.rtol)
       out.warnings.push_back(
           fmt::format("at the latest steps P is so far below its early values that only a relative accuracy of "
                       "about {:.1g} is left",
@@ -245,6 +250,7 @@ class Solver {
     for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
       curve.points.push_back({result.excess_mse[i], result.parameter_error[i] + modes_.null_power});
     curve.diverged_at = result.diverged_at;
+    curve.valid_until = result.valid_until;
     out.report.insert(out.report.end(), result.report.begin(), result.report.end());
     out.method = fmt::format("ode, level {}, {}", theory_.level, integrator);
     if (result.error_estimate > 0) accuracy(out, result.error_estimate);
@@ -283,7 +289,48 @@ class Solver {
     curve.diverged_at = result.diverged_at;
     sde_std_ = result.excess_mse_std;
     out.report = result.report;
+    check_time_step(result, out);
     return curve;
+  }
+
+  // The equation's own mean is known: paths that miss it by more than chance have too large a step.
+  void check_time_step(const SdeResult& result, Trajectory& out) const {
+    // Beyond this share of the fastest mode's own time the scheme's mean square is off by some 10% a step, or grows.
+    const double share = theory_.time_step * problem_.learning_rate * largest_eigenvalue(modes_);
+    if (const double most = theory_.scheme == "euler-maruyama" ? 0.5 : 1.0; share > most)
+      out.warnings.push_back(fmt::format(
+          "theory.time_step: the step {} is too large: times eta and the largest eigenvalue it is {:.3g}, and "
+          "{} needs at most {}",
+          theory_.time_step, share, theory_.scheme, most));
+    const FlowProblem flow{modes_, modes_.power,           scaled_noise_,    FlowLevel::sde, 1,
+                           1,      problem_.learning_rate, problem_.schedule};
+    std::vector<double> at;
+    for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
+    const FlowResult exact = integrate_flow(flow, at, constant() ? "contour" : "sdirk4", 1e-6, 0,
+                                            divergence_factor * scale_of(modes_, {modes_.power, scaled_noise_, 1}));
+    if (result.diverged_at && exact.excess_mse.size() > result.excess_mse.size()) {
+      out.warnings.push_back(fmt::format(
+          "theory.time_step: the paths diverge by step {} where the mean of the equation is {:.3g}; the step "
+          "{} is too large",
+          *result.diverged_at, exact.excess_mse[result.excess_mse.size()], theory_.time_step));
+      return;
+    }
+    constexpr double most_errors = 5, least_share = 0.05;
+    double worst = 0;
+    std::size_t where = 0;
+    for (std::size_t i = 0; i < std::min(result.excess_mse.size(), exact.excess_mse.size()); ++i) {
+      const double mean = result.excess_mse[i], known = exact.excess_mse[i];
+      const double error = result.excess_mse_std[i] / std::sqrt(static_cast<double>(theory_.paths));
+      const double off = std::abs(std::log(mean / known));
+      if (!(std::abs(mean - known) > most_errors * error + least_share * known) || !(off > worst)) continue;
+      worst = off;
+      where = i;
+    }
+    if (worst > 0)
+      out.warnings.push_back(fmt::format(
+          "theory.time_step: the mean of the paths is {:.3g} times that of the equation at step {}; the step {} "
+          "is too large, or the paths are too few",
+          result.excess_mse[where] / exact.excess_mse[where], at[where], theory_.time_step));
   }
 
   // The SDE's own spread beside that of SGD: the warning of docs/theory/least-squares-sgd.md, section 3, made visible.
@@ -328,6 +375,7 @@ class Solver {
     }
     if (!curve.knows_parameter_error) out.columns.pop_back();
     out.diverged_at = curve.diverged_at;
+    out.valid_until = curve.valid_until;
   }
 
   void bands(Trajectory& out) const;

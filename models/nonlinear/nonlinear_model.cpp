@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "models/ingredients/learning_rate.hpp"
+#include "models/ingredients/rare_noise.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/findings.hpp"
 #include "models/nonlinear/simulation.hpp"
@@ -72,10 +73,11 @@ const std::vector<Parameter>& data_keys() {
 class NonlinearExperiment final : public Problem {
  public:
   NonlinearExperiment(std::shared_ptr<const NonlinearProblem> problem, NonlinearTheory theory, std::string sampler,
-                      Table table)
+                      std::uint64_t replicas, Table table)
       : problem_(std::move(problem)),
         theory_(std::move(theory)),
         sampler_(std::move(sampler)),
+        replicas_(replicas),
         table_(std::move(table)) {}
 
   Trajectory solve() const override { return solve(theory_); }
@@ -83,7 +85,9 @@ class NonlinearExperiment final : public Problem {
   Trajectory reference() const override {
     NonlinearTheory theory = theory_;
     theory.effects = theory.compare = false;
-    return solve(theory);
+    Trajectory out = solve(theory);
+    if (problem_->method == "sgd" && ingredients::has_rare_values(*problem_->noise)) mark_unmet_noise(theory, out);
+    return out;
   }
 
   std::unique_ptr<Simulation> simulate() const override {
@@ -103,6 +107,30 @@ class NonlinearExperiment final : public Problem {
   }
 
  private:
+  /// Where large label noise is so rare that the replicas may not have met it. Methods that bound it have no such steps.
+  void mark_unmet_noise(NonlinearTheory theory, Trajectory& out) const {
+    theory.bands = false;
+    NonlinearProblem problem = *problem_;
+    problem.time.at = ingredients::steps_to_resolve(problem_->time.at, 1);
+    const Trajectory noisy = solve_nonlinear(problem, modes(), theory);
+    problem.noise = ingredients::no_noise();
+    const Trajectory silent = solve_nonlinear(problem, modes(), theory);
+    std::vector<double> part;
+    const std::size_t count = std::min(noisy.steps.size(), silent.steps.size());
+    for (std::size_t i = 0; i < count; ++i) part.push_back(noisy.columns[0].value[i] - silent.columns[0].value[i]);
+    const std::vector<double> unmet =
+        ingredients::unmet_part(*problem_->noise, std::span(problem.time.at).first(count), part, 1,
+                   static_cast<double>(replicas_) * problem_->batch);
+    for (Column& column : out.columns) {
+      const double share = column.observable.name == "excess_mse" ? 1 : column.observable.name == "risk" ? 0.5 : 0;
+      for (const double step : out.steps) {
+        const auto at = static_cast<std::size_t>(
+            std::ranges::lower_bound(problem.time.at, static_cast<std::uint64_t>(step)) - problem.time.at.begin());
+        column.unmet.push_back(at < count ? share * unmet[at] : 0);
+      }
+    }
+  }
+
   Trajectory solve(const NonlinearTheory& theory) const {
     return settings::naming(table_, "", [&] { return solve_nonlinear(*problem_, modes(), theory); });
   }
@@ -115,6 +143,7 @@ class NonlinearExperiment final : public Problem {
   std::shared_ptr<const NonlinearProblem> problem_;
   NonlinearTheory theory_;
   std::string sampler_;
+  std::uint64_t replicas_;
   Table table_;
   mutable std::once_flag once_;
   mutable ModeSystem modes_;
@@ -284,7 +313,7 @@ std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) con
 
   const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
   return std::make_unique<NonlinearExperiment>(problem, options, monte_carlo.text("sampler"),
-                                               Table(table.origin(), ""));
+                                               experiment.monte_carlo.replicas, Table(table.origin(), ""));
 }
 
 }  // namespace edgewise::models::nonlinear

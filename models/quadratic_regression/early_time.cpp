@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "models/quadratic_regression/row_moments.hpp"
 #include "settings/settings.hpp"
@@ -35,25 +36,25 @@ double trace(const Matrix& a) {
 
 void check_kernel(const Matrix& kernel, std::size_t parameters, double curvature_variance) {
   if (kernel.rows() == 0 || kernel.rows() != kernel.columns())
-    throw settings::Error(fmt::format("the kernel must be square, not {} x {}", kernel.rows(), kernel.columns()));
-  if (parameters == 0) throw settings::Error("there must be at least one parameter");
+    throw std::invalid_argument(fmt::format("the kernel must be square, not {} x {}", kernel.rows(), kernel.columns()));
+  if (parameters == 0) throw std::invalid_argument("there must be at least one parameter");
   if (!(curvature_variance >= 0) || !std::isfinite(curvature_variance))
-    throw settings::Error(
+    throw std::invalid_argument(
         fmt::format("the curvature's variance must be finite and not negative, not {}", curvature_variance));
 }
 
 void check(const EarlyTimeState& s) {
   check_kernel(s.kernel, s.parameters, s.curvature_variance);
   if (s.residual.size() != s.kernel.rows())
-    throw settings::Error(fmt::format("a residual of {} entries does not fit a kernel of {} x {}", s.residual.size(),
+    throw std::invalid_argument(fmt::format("a residual of {} entries does not fit a kernel of {} x {}", s.residual.size(),
                                       s.kernel.rows(), s.kernel.columns()));
 }
 
 void check_step(std::size_t outputs, double learning_rate, std::size_t batch) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
   if (batch < 1 || batch > outputs)
-    throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
+    throw std::invalid_argument(fmt::format("optimizer.batch: must lie in 1..{}, not {}", outputs, batch));
 }
 
 double prefactor(const EarlyTimeState& s) {
@@ -198,7 +199,7 @@ ModeDifferences averaged_mode_differences(const Matrix& kernel, std::size_t para
   check_kernel(kernel, parameters, curvature_variance);
   check_step(kernel.rows(), learning_rate, batch);
   if (!(residual_variance >= 0) || !std::isfinite(residual_variance))
-    throw settings::Error(
+    throw std::invalid_argument(
         fmt::format("the residuals' variance must be finite and not negative, not {}", residual_variance));
   const RowMoments masks(kernel.rows(), batch);
   ModeDifferences out;

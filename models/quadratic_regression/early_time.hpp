@@ -21,7 +21,7 @@ struct EarlyTimeState {
   double curvature_variance = 0.01;  ///< sQ2
 };
 
-/// E[d2K/dt2] under gradient flow at t = 0, where E[dK/dt] = 0. \throws settings::Error for shapes that do not fit.
+/// E[d2K/dt2] under gradient flow at t = 0, where E[dK/dt] = 0. \throws std::invalid_argument for shapes that do not fit.
 linear_algebra::Matrix kernel_acceleration(const EarlyTimeState& state);
 /// E[d2 tr K/dt2] under gradient flow.
 double trace_acceleration(const EarlyTimeState& state);
@@ -39,7 +39,7 @@ struct KernelDifferences {
   linear_algebra::Matrix order2;  ///< term of order eta^2 of the second difference (exact coefficient)
   linear_algebra::Matrix order3;  ///< term of order eta^3 (exact coefficient); the next is O(eta^4)
 };
-/// \throws settings::Error for eta <= 0 or a batch outside 1..D.
+/// \throws std::invalid_argument for eta <= 0 or a batch outside 1..D.
 KernelDifferences sgd_kernel_differences(const EarlyTimeState& state, double learning_rate, std::size_t batch);
 
 /// The same along every eigenvector.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/quadratic_regression/row_moments.hpp"
@@ -15,7 +16,7 @@ namespace edgewise::models::quadratic_regression {
 
 void check_learning_rate(double learning_rate) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
 }
 
 namespace {
@@ -30,9 +31,9 @@ constexpr std::size_t largest_written_out = 32;
 
 /// \throws settings::Error for a batch outside 1..outputs.
 RowMoments moments_of(std::size_t outputs, std::size_t batch) {
-  if (outputs == 0) throw settings::Error("the kernel is empty");
+  if (outputs == 0) throw std::invalid_argument("the kernel is empty");
   if (batch < 1 || batch > outputs)
-    throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs, batch));
+    throw std::invalid_argument(fmt::format("optimizer.batch: must lie in 1..{}, not {}", outputs, batch));
   return {outputs, batch};
 }
 
@@ -185,7 +186,7 @@ Matrix second_moment_step(const Matrix& kernel, double learning_rate, std::size_
   const RowMoments masks = moments_of(d, batch);
   check_learning_rate(learning_rate);
   if (kernel.columns() != d || z.rows() != d || z.columns() != d)
-    throw settings::Error("the kernel and the second moment must be square and of one size");
+    throw std::invalid_argument("the kernel and the second moment must be square and of one size");
   const double eta = learning_rate;
   Matrix masked(d, d);
   for (std::size_t c = 0; c < d; ++c)
@@ -201,7 +202,7 @@ Matrix second_moment_step(const Matrix& kernel, double learning_rate, std::size_
 double sam_edge(double learning_rate, double rho) {
   check_learning_rate(learning_rate);
   if (!(rho >= 0) || !std::isfinite(rho))
-    throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
+    throw std::invalid_argument(fmt::format("optimizer.rho: must be finite and not negative, not {}", rho));
   // The root of eta lambda (1 + rho lambda) = 2, written so that nothing cancels as rho -> 0.
   return 4 / (learning_rate * (1 + std::sqrt(1 + 8 * rho / learning_rate)));
 }
@@ -209,7 +210,7 @@ double sam_edge(double learning_rate, double rho) {
 Matrix sam_mean_ascent(const Matrix& kernel, double rho, std::size_t batch) {
   const RowMoments masks = moments_of(kernel.rows(), batch);
   if (!(rho >= 0) || !std::isfinite(rho))
-    throw settings::Error(fmt::format("rho must be finite and not negative, not {}", rho));
+    throw std::invalid_argument(fmt::format("optimizer.rho: must be finite and not negative, not {}", rho));
   const std::size_t d = kernel.rows();
   Matrix out(d, d);
   for (std::size_t c = 0; c < d; ++c)
@@ -226,7 +227,7 @@ double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std
   check_learning_rate(learning_rate);
   // K N with N = L L' positive definite has the eigenvalues of L' K L.
   const Matrix factor = linear_algebra::cholesky(sam_mean_ascent(kernel, rho, batch));
-  if (factor.size() == 0) throw settings::Error("the kernel is not positive semidefinite");
+  if (factor.size() == 0) throw std::invalid_argument("the kernel is not positive semidefinite");
   const Matrix similar = linear_algebra::product(linear_algebra::product(factor, kernel, Transposed::yes), factor);
   return learning_rate * linear_algebra::symmetric_eigenvalues(similar).back();
 }

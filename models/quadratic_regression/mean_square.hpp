@@ -14,7 +14,7 @@
 
 namespace edgewise::models::quadratic_regression {
 
-/// Learning rate above which the mean of z grows, 2 / (b lambda_1). \throws settings::Error for a batch outside 1..D,
+/// Learning rate above which the mean of z grows, 2 / (b lambda_1). \throws std::invalid_argument for a batch outside 1..D,
 /// as everything below.
 double mean_critical_rate(std::span<const double> eigenvalues, std::size_t batch);
 
@@ -45,17 +45,17 @@ linear_algebra::Matrix second_moment_step(const linear_algebra::Matrix& kernel, 
 
 /// The eigenvalue lambda_SAM of K at which SAM's leading residual dynamics z' = (I - eta K (I + rho K)) z lose
 /// stability, eta lambda (1 + rho lambda) = 2. It is 2 / eta - 4 rho / eta^2 + O(rho^2) for rho << eta and
-/// sqrt(2 / (eta rho)) for rho >> eta. \throws settings::Error for eta <= 0 or rho < 0.
+/// sqrt(2 / (eta rho)) for rho >> eta. \throws std::invalid_argument for eta <= 0 or rho < 0.
 double sam_edge(double learning_rate, double rho);
 
-/// \throws settings::Error unless it is positive and finite.
+/// \throws std::invalid_argument unless it is positive and finite.
 void check_learning_rate(double learning_rate);
 
-/// E[P + rho P K P] = b [I + rho (beta K + (1 - beta) diag K)]. \throws settings::Error for rho < 0 and a batch outside
+/// E[P + rho P K P] = b [I + rho (beta K + (1 - beta) diag K)]. \throws std::invalid_argument for rho < 0 and a batch outside
 /// 1..D.
 linear_algebra::Matrix sam_mean_ascent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
 /// K times that: one step of SGD with SAM on a frozen kernel takes this times eta off the
-/// mean of z. \throws settings::Error for rho < 0.
+/// mean of z. \throws std::invalid_argument for rho < 0.
 linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
 
 /// Largest eigenvalue of the mean map of SGD with SAM, eta b K [I + rho (beta K + (1 - beta) diag K)]: the mean of z is

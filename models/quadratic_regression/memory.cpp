@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
 #include <cmath>
+#include <stdexcept>
 
 #include "models/quadratic_regression/memory_kernels.hpp"
 #include "numerics/roots.hpp"
@@ -22,31 +23,31 @@ constexpr double most_negative_square = -1e-12;  // S(t, t) below it, in units o
 void check(const QuadraticEnsemble& e) {
   const auto positive = [](const char* name, double value) {
     if (!(value > 0) || !std::isfinite(value))
-      throw settings::Error(fmt::format("{} must be positive and finite, not {}", name, value));
+      throw std::invalid_argument(fmt::format("{} must be positive and finite, not {}", name, value));
   };
   positive("delta (outputs per parameter)", e.delta);
   positive("the variance of the initial residuals", e.residual_variance);
   positive("the variance of the initial Jacobian", e.jacobian_variance);
   if (!(e.kappa >= 0) || !std::isfinite(e.kappa))
-    throw settings::Error(fmt::format("kappa must be finite and not negative, not {}", e.kappa));
+    throw std::invalid_argument(fmt::format("kappa must be finite and not negative, not {}", e.kappa));
 }
 
 void check(const QuadraticMemoryProblem& p) {
   check(p.ensemble);
   if (!(p.batch_fraction > 0) || p.batch_fraction > 1)
-    throw settings::Error(fmt::format("the batch fraction must lie in (0, 1], not {}", p.batch_fraction));
+    throw std::invalid_argument(fmt::format("the batch fraction must lie in (0, 1], not {}", p.batch_fraction));
   if (p.learning_rate.size() != 1 && (p.learning_rate.empty() || p.learning_rate.size() < p.steps))
-    throw settings::Error(
+    throw std::invalid_argument(
         fmt::format("one learning rate, or one for each of the {} steps, not {}", p.steps, p.learning_rate.size()));
   for (const double eta : p.learning_rate)
     if (!(eta > 0) || !std::isfinite(eta))
-      throw settings::Error(fmt::format("learning rates must be positive and finite, not {}", eta));
+      throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite at every step, not {}", eta));
   // Beyond this the byte count itself could overflow.
   constexpr std::size_t most_steps = std::size_t{1} << 28;
   const double gib = 1073741824;
   if (p.steps > most_steps || quadratic_memory_bytes(p.steps, p.two_time) > p.memory_limit)
-    throw settings::Error(fmt::format(
-        "a memory of {} steps needs {:.3g} GiB, more than the limit of {:.3g} GiB", p.steps,
+    throw std::invalid_argument(fmt::format(
+        "time.steps: a memory of {} steps needs {:.3g} GiB, more than the limit of {:.3g} GiB", p.steps,
         p.steps > most_steps ? HUGE_VAL : static_cast<double>(quadratic_memory_bytes(p.steps, p.two_time)) / gib,
         static_cast<double>(p.memory_limit) / gib));
 }
@@ -204,7 +205,7 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem) {
   check(problem);
   const QuadraticEnsemble& e = problem.ensemble;
-  if (e.kappa != 0) throw settings::Error("the closed form of the linear model needs kappa = 0");
+  if (e.kappa != 0) throw std::invalid_argument("the closed form of the linear model needs kappa = 0");
   const double b = problem.batch_fraction;
   // lambda = 1 + delta + 2 sqrt(delta) cos(phi) turns the law into 2 sin^2(phi) / (pi lambda) dphi, for which equal
   // steps of phi are a Gauss rule of degree 2 n - 1 for polynomials divided by lambda.
@@ -285,15 +286,15 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
   check(e);
   double last = 0;
   for (const double t : time) {
-    if (!(t >= last) || !std::isfinite(t)) throw settings::Error("times of a flow must be finite, >= 0 and increasing");
+    if (!(t >= last) || !std::isfinite(t)) throw std::invalid_argument("times of a flow must be finite, >= 0 and increasing");
     last = t;
   }
   const std::vector<std::size_t> grid = flow_grid(e, time);
   std::size_t base = 0;
   for (const std::size_t n : grid) base += n;
   if (4 * base > options.most_steps)
-    throw settings::Error(
-        fmt::format("a flow to time {} needs recursions of at least {} steps, more than the {} allowed", last, 4 * base,
+    throw std::invalid_argument(
+        fmt::format("time.steps: a flow to time {} needs recursions of at least {} steps, more than the {} allowed", last, 4 * base,
                     options.most_steps));
   QuadraticFlow flow;
   flow.time.assign(time.begin(), time.end());
@@ -331,8 +332,8 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
     if (base == 0 || (flow.loss_error <= options.tolerance * scale && flow.q_error <= options.tolerance)) break;
   }
   if (refinements.empty() || (base > 0 && refinements.size() < 2))
-    throw settings::Error(
-        fmt::format("a flow to time {} needs recursions of more than the {} steps allowed", last, options.most_steps));
+    throw std::invalid_argument(
+        fmt::format("time.steps: a flow to time {} needs recursions of more than the {} steps allowed", last, options.most_steps));
   if (base == 0) flow.loss_error = flow.q_error = 0;
   flow.loss = loss_row.back();
   flow.q = q_row.back();
@@ -350,7 +351,7 @@ double quadratic_divergence_threshold(const QuadraticEnsemble& e, const Quadrati
   problem.steps = options.steps;
   check(problem);
   if (options.steps == 0 || !(options.growth > 1) || !(options.tolerance > 0))
-    throw settings::Error(
+    throw std::invalid_argument(
         "a threshold of divergence needs at least one step, a growth above 1 and a tolerance above 0");
   problem.largest_loss = options.growth * e.residual_variance / 2;
   const auto diverges = [&](double eta) {

@@ -69,7 +69,7 @@ struct QuadraticMemorySolution {
 std::size_t quadratic_memory_bytes(std::size_t steps, bool two_time);
 
 /// Solves the recursion. Time O(steps^3) in passes over packed triangles, memory O(steps^2).
-/// \throws settings::Error for parameters out of range and when the memory it needs exceeds the limit, before it is
+/// \throws std::invalid_argument for parameters out of range and when the memory it needs exceeds the limit, before it is
 /// allocated.
 QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& problem);
 
@@ -89,7 +89,7 @@ struct QuadraticFlowOptions {
 
 /// Richardson extrapolation in eta, at fixed eta t, of the recursion at full batch, until the estimated error meets the
 /// tolerance or the steps run out (the errors then say what was reached).
-/// \param time increasing, positive or zero. \throws settings::Error for parameters out of range.
+/// \param time increasing, positive or zero. \throws std::invalid_argument for parameters out of range.
 QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& ensemble, std::span<const double> time,
                                    const QuadraticFlowOptions& options = {});
 
@@ -102,12 +102,12 @@ struct QuadraticDivergence {
 
 /// eta_c: the learning rate above which the loss grows by `growth` within `steps`, by bisection on the recursion.
 /// For kappa > 0 it lies below the linear threshold: divergence at eta lambda_+ < 2 is a nonlinear effect.
-/// \throws settings::Error for parameters out of range.
+/// \throws std::invalid_argument for parameters out of range.
 double quadratic_divergence_threshold(const QuadraticEnsemble& ensemble, const QuadraticDivergence& options = {});
 
 /// The linear model (kappa = 0) by integrals over the Marchenko-Pastur law, without the recursion: loss per output at
 /// steps 0..steps, exact to rounding (a Gauss rule: the loss at step t averages a polynomial of degree 2 t in the
-/// eigenvalue). Source: docs/theory/quadratic-regression.md (3.6). \throws settings::Error when kappa is not 0.
+/// eigenvalue). Source: docs/theory/quadratic-regression.md (3.6). \throws std::invalid_argument when kappa is not 0.
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem);
 
 }  // namespace edgewise::models::quadratic_regression

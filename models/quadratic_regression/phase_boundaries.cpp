@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 
 #include "models/quadratic_regression/mean_square.hpp"
 #include "numerics/roots.hpp"
@@ -57,7 +58,7 @@ double solve_reaches(double value, double initial_mean, double tolerance, Kernel
 
 void check(const QuadraticBoundaryOptions& o) {
   if (!(o.effective_time > 0) || !(o.passes > 0) || !(o.tolerance > 0) || o.most_steps == 0 || o.kernels == 0)
-    throw settings::Error("times, steps, kernels and tolerance of phase boundaries must be positive");
+    throw std::invalid_argument("times, steps, kernels and tolerance of phase boundaries must be positive");
 }
 
 }  // namespace
@@ -66,7 +67,7 @@ QuadraticBoundaries::QuadraticBoundaries(const QuadraticEnsemble& ensemble, std:
                                          const QuadraticBoundaryOptions& options)
     : ensemble_(ensemble), outputs_(outputs), options_(options) {
   check(options);
-  if (outputs == 0 || parameters == 0) throw settings::Error("phase boundaries need outputs and parameters");
+  if (outputs == 0 || parameters == 0) throw std::invalid_argument("phase boundaries need outputs and parameters");
   ensemble_.delta = static_cast<double>(outputs) / static_cast<double>(parameters);
   for (std::size_t k = 0; k < options.kernels; ++k) {
     kernels_.push_back(wishart(outputs, parameters, options.seed, k));
@@ -76,13 +77,13 @@ QuadraticBoundaries::QuadraticBoundaries(const QuadraticEnsemble& ensemble, std:
 
 void QuadraticBoundaries::check_batch(std::size_t batch) const {
   if (batch < 1 || batch > outputs_)
-    throw settings::Error(fmt::format("the batch must lie in 1..{}, not {}", outputs_, batch));
+    throw std::invalid_argument(fmt::format("optimizer.batch: must lie in 1..{}, not {}", outputs_, batch));
 }
 
 double QuadraticBoundaries::kernel_mean(double learning_rate, std::size_t batch) const {
   check_batch(batch);
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw settings::Error(fmt::format("the learning rate must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
   return largest_kernel_mean(ensemble_, learning_rate, static_cast<double>(batch) / static_cast<double>(outputs_),
                              options_);
 }

@@ -32,7 +32,7 @@ struct QuadraticBoundaryOptions {
 
 class QuadraticBoundaries {
  public:
-  /// \param ensemble its delta is replaced by outputs / parameters. \throws settings::Error for parameters out of
+  /// \param ensemble its delta is replaced by outputs / parameters. \throws std::invalid_argument for parameters out of
   /// range.
   QuadraticBoundaries(const QuadraticEnsemble& ensemble, std::size_t outputs, std::size_t parameters,
                       const QuadraticBoundaryOptions& options = {});

@@ -161,9 +161,10 @@ class QuadraticExperiment final : public Problem {
     });
   }
   std::vector<Prediction> predictions() const override {
-    if (theory_.method == "early-time") return early_time_predictions(*problem_);
-    if (theory_.method != "memory" && theory_.method != "flow") return {};
-    return quadratic_predictions(*problem_);
+    if (theory_.method != "early-time" && theory_.method != "memory" && theory_.method != "flow") return {};
+    return settings::naming(table_, "", [&] {
+      return theory_.method == "early-time" ? early_time_predictions(*problem_) : quadratic_predictions(*problem_);
+    });
   }
   std::unique_ptr<Simulation> simulate() const override {
     return settings::naming(table_, "", [&] { return simulate_quadratic(problem_); });

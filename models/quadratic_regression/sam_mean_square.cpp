@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
@@ -133,7 +134,7 @@ Matrix sam_second_moment_step(const Matrix& kernel, double learning_rate, double
   check_learning_rate(learning_rate);
   const std::size_t d = kernel.rows();
   if (kernel.columns() != d || second_moment.rows() != d || second_moment.columns() != d)
-    throw settings::Error("the kernel and the second moment must be square and of one size");
+    throw std::invalid_argument("the kernel and the second moment must be square and of one size");
   const Matrix descent = linear_algebra::product(sam_mean_descent(kernel, rho, batch), second_moment);
   const Matrix noise =
       linear_algebra::product(linear_algebra::product(kernel, averaged(kernel, rho, batch, second_moment)), kernel);

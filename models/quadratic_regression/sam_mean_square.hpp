@@ -9,7 +9,7 @@
 
 namespace edgewise::models::quadratic_regression {
 
-/// Z = E z z' one step later: exact, O(D^3). \throws settings::Error for eta <= 0, rho < 0, a batch outside 1..D,
+/// Z = E z z' one step later: exact, O(D^3). \throws std::invalid_argument for eta <= 0, rho < 0, a batch outside 1..D,
 /// shapes that do not fit.
 linear_algebra::Matrix sam_second_moment_step(const linear_algebra::Matrix& kernel, double learning_rate, double rho,
                                               std::size_t batch, const linear_algebra::Matrix& second_moment);

@@ -42,20 +42,26 @@ Moments moments(std::span<const double> values) {
   Moments result;
   const auto n = static_cast<double>(values.size());
   if (values.empty()) return {nan, nan, nan, nan};
+  // In units of a power of two near the largest, which changes no digit, so that squares and cubes stay within range.
+  double largest = 0;
+  for (const double x : values) largest = std::max(largest, std::abs(x));
+  const int exponent = largest > 0 && std::isfinite(largest) ? std::clamp(std::ilogb(largest), -1000, 1000) : 0;
+  const double unit = std::ldexp(1.0, -exponent);
+  const auto scaled = [unit](double x) { return unit * x; };
   double sum = 0;
-  for (const double x : values) sum += x;
+  for (const double x : values) sum += scaled(x);
   const double rough = sum / n;
   double first = 0, second = 0, third = 0;
   for (const double x : values) {
-    const double deviation = x - rough;
+    const double deviation = scaled(x) - rough;
     first += deviation;
     second += deviation * deviation;
     third += deviation * deviation * deviation;
   }
   // `first` is the rounding error of the rough mean.
-  result.mean = rough + first / n;
+  result.mean = std::ldexp(rough + first / n, exponent);
   const double m2 = std::max(0.0, second / n - (first / n) * (first / n));
-  result.std = values.size() > 1 ? std::sqrt(m2 * n / (n - 1)) : nan;
+  result.std = values.size() > 1 ? std::ldexp(std::sqrt(m2 * n / (n - 1)), exponent) : nan;
   const double cube = m2 * std::sqrt(m2);
   result.skewness = cube > 0 ? third / n / cube : 0.0;
   result.sem = result.std / std::sqrt(n);

@@ -17,6 +17,7 @@ using settings::Parameter;
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // ---- the curve ------------------------------------------------------------------------------------------------------
 
@@ -39,6 +40,9 @@ const std::vector<double>& statistic_of(const Sample& sample, const std::string&
 }
 
 /// Copies a curve out of what a variant gave.
+///
+/// Of a run that ended early the steps that it has not reached follow, infinite where it diverged and NaN where that is
+/// not known: what is read there is never an earlier value.
 struct Curve {
   std::vector<double> steps, values;
   const Sample* sample = nullptr;  ///< of a simulation's mean: for errors from its replicas
@@ -88,6 +92,12 @@ class CurveSource {
       const auto begin = statistic_of(sample, statistic_).begin() + static_cast<std::ptrdiff_t>(out.offset);
       out.values.assign(begin, begin + static_cast<std::ptrdiff_t>(out.steps.size()));
       if (statistic_ == "mean") out.sample = &sample;
+      // Of the quantiles beyond a divergence nothing is kept.
+      const bool infinite = sample.diverged > 0 && statistic_[0] != 'q';
+      for (const std::uint64_t step : sample.later_steps) {
+        out.steps.push_back(static_cast<double>(step));
+        out.values.push_back(infinite ? infinity : nan);
+      }
     } else if (run.theory) {
       std::vector<std::string> names;
       for (const models::Column& c : run.theory->columns) names.push_back(c.observable.name);
@@ -96,11 +106,22 @@ class CurveSource {
       if (values.size() != run.theory->steps.size()) return out;
       out.steps = run.theory->steps;
       out.values = values;
+      if (run.theory->diverged_at) diverge(out, run.asked, *run.theory->diverged_at);
     }
     return out;
   }
 
  private:
+  /// Goes on to the last step asked for, or at least to where it diverged.
+  static void diverge(Curve& curve, const std::vector<std::uint64_t>& asked, double diverged_at) {
+    const double reached = curve.steps.empty() ? -1 : curve.steps.back();
+    for (const std::uint64_t step : asked)
+      if (static_cast<double>(step) > reached) curve.steps.push_back(static_cast<double>(step));
+    if ((curve.steps.empty() || curve.steps.back() == reached) && diverged_at > reached)
+      curve.steps.push_back(diverged_at);
+    curve.values.resize(curve.steps.size(), infinity);
+  }
+
   std::size_t index_in(const std::vector<std::string>& names, const char* whose) const {
     if (names.empty()) throw settings::Error(fmt::format("measure {}: the {} has no observables", measure_, whose));
     if (observable_.empty()) return 0;
@@ -187,21 +208,21 @@ class At : public CurveMeasure {
 class OverWindow : public CurveMeasure {
  public:
   enum class Which { minimum, maximum, mean, median };
-  OverWindow(const MeasureTable& table, Which which)
-      : CurveMeasure(table),
-        which_(which),
-        from_(formula(table, "from", curve_names())),
-        to_(formula(table, "to", curve_names())) {}
+  OverWindow(const MeasureTable& table, Which which) : CurveMeasure(table), which_(which), window_(table) {}
 
  protected:
   std::string doc() const override {
     static constexpr const char* words[] = {"minimum", "maximum", "mean", "median"};
     return fmt::format("{} of {} over steps {} to {}", words[static_cast<int>(which_)], source_.described(),
-                       from_.formula(), to_.formula());
+                       window_.from(), window_.to());
   }
   void read(const Curve& curve, const std::vector<double>& names, std::span<double> out) const override {
-    const CurveWindow window = window_of(curve.recorded(), from_(names), to_(names));
+    const auto [from, to] = window_.ends(names);
+    const CurveWindow window = window_of(curve.recorded(), from, to);
     if (window.empty()) return;
+    // Of a run that diverged the least and the middle value are early ones.
+    const bool ended = std::ranges::any_of(window.values, [](double x) { return std::isinf(x); });
+    if (ended && (which_ == Which::minimum || which_ == Which::median)) return;
     switch (which_) {
       case Which::minimum:
         out[0] = *std::min_element(window.values.begin(), window.values.end());
@@ -220,7 +241,7 @@ class OverWindow : public CurveMeasure {
 
  private:
   Which which_;
-  Expression from_, to_;
+  FormulaWindow window_;
 };
 
 // ---- exponents ------------------------------------------------------------------------------------------------------
@@ -228,8 +249,9 @@ class OverWindow : public CurveMeasure {
 /// Standard error of a slope from replicas left out in turn (delete-a-group jackknife).
 double jackknife_error(const Curve& curve, double asymptote, const ExponentOptions& window) {
   constexpr std::size_t most_groups = 40;
-  const std::size_t times = curve.steps.size();
-  if (!curve.sample || curve.sample->values.size() < curve.offset + times) return nan;
+  if (!curve.sample) return nan;
+  const std::size_t times = curve.sample->steps.size();
+  if (curve.sample->values.size() < curve.offset + times) return nan;
   const std::size_t replicas = curve.sample->values[curve.offset].size();
   const std::size_t groups = std::min(replicas, most_groups);
   if (groups < 3) return nan;
@@ -247,7 +269,7 @@ double jackknife_error(const Curve& curve, double asymptote, const ExponentOptio
         }
       values[t] = sum / static_cast<double>(count) - asymptote;
     }
-    slopes.push_back(fit_exponent(curve.steps, values, window).exponent);
+    slopes.push_back(fit_exponent(std::span(curve.steps).first(times), values, window).exponent);
   }
   double mean = 0, squares = 0;
   for (const double s : slopes) mean += s / static_cast<double>(groups);
@@ -259,8 +281,7 @@ class Slope : public CurveMeasure {
  public:
   explicit Slope(const MeasureTable& table)
       : CurveMeasure(table),
-        from_(formula(table, "from", curve_names())),
-        to_(formula(table, "to", curve_names())),
+        window_(table),
         subtract_(formula(table, "subtract", curve_names())),
         tolerance_(table.values.number("tolerance")) {}
 
@@ -278,15 +299,18 @@ class Slope : public CurveMeasure {
   std::string doc() const override {
     std::string what = source_.described();
     if (subtract_.formula() != "0") what = fmt::format("({} - {})", what, subtract_.formula());
-    return fmt::format("exponent d log {} / d log step over steps {} to {}", what, from_.formula(), to_.formula());
+    return fmt::format("exponent d log {} / d log step over steps {} to {}", what, window_.from(), window_.to());
   }
 
   void read(const Curve& curve, const std::vector<double>& names, std::span<double> out) const override {
-    const double from = from_(names), to = to_(names), asymptote = subtract_(names);
+    const auto [from, to] = window_.ends(names);
+    const double asymptote = subtract_(names);
     // A window that the record does not cover is another window.
     constexpr double rounding = 1e-9;
     if (!(from <= to) || !(to <= curve.steps.back() * (1 + rounding)) || std::isnan(asymptote)) return;
     const ExponentOptions window{from * (1 - rounding), to * (1 + rounding), tolerance_};
+    for (std::size_t i = 0; i < curve.steps.size(); ++i)
+      if (curve.steps[i] >= window.from && curve.steps[i] <= window.to && !std::isfinite(curve.values[i])) return;
     std::vector<double> values = curve.values;
     for (double& y : values) y -= asymptote;
     // Points of a simulation weigh the same as those of a theory: where the curve bends, other weights would be another
@@ -303,7 +327,8 @@ class Slope : public CurveMeasure {
   }
 
  private:
-  Expression from_, to_, subtract_;
+  FormulaWindow window_;
+  Expression subtract_;
   double tolerance_;
 };
 

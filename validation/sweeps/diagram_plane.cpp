@@ -7,8 +7,12 @@
 namespace edgewise::validation {
 
 AxisScale::AxisScale(const SweepAxis& axis) : log_(axis.log && axis.words.empty()) {
-  for (std::size_t i = 0; i < axis.size(); ++i)
-    scaled_.push_back(axis.words.empty() ? to_scale(axis.numbers[i]) : static_cast<double>(i));
+  for (std::size_t i = 0; i < axis.size(); ++i) {
+    values_.push_back(axis.words.empty() ? axis.numbers[i] : static_cast<double>(i));
+    double place = axis.words.empty() ? to_scale(values_[i]) : values_[i];
+    if (std::isinf(values_[i])) place = i == 0 ? 0 : scaled_[i - 1] + (i > 1 ? scaled_[i - 1] - scaled_[i - 2] : 1);
+    scaled_.push_back(place);
+  }
   order_.resize(scaled_.size());
   std::iota(order_.begin(), order_.end(), std::size_t{0});
   std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return scaled_[a] < scaled_[b]; });
@@ -28,8 +32,9 @@ double AxisScale::to_scale(double value) const {
 double AxisScale::from_scale(double place) const {
   return log_ ? std::exp(place) : place;
 }
-double AxisScale::value(std::size_t index) const {
-  return from_scale(scaled_[index]);
+double AxisScale::value_at(double place) const {
+  const bool ends_infinite = !values_.empty() && std::isinf(values_.back());
+  return ends_infinite && place >= edges_[edges_.size() - 2] ? values_.back() : from_scale(place);
 }
 
 double AxisScale::cells(double place) const {

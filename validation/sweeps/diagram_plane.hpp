@@ -13,7 +13,7 @@
 namespace edgewise::validation {
 
 /// How an axis is drawn and measured: its own scale, logarithmic where the axis is, and the index on the grid. Words
-/// stand at 0, 1, 2, ...
+/// stand at 0, 1, 2, ...; infinity stands as far beyond the last number as that beyond the one before.
 class AxisScale {
  public:
   explicit AxisScale(const SweepAxis& axis);
@@ -26,7 +26,9 @@ class AxisScale {
   double to_scale(double value) const;
   double from_scale(double place) const;
   /// The value of an axis at an index: what formulas see.
-  double value(std::size_t index) const;
+  double value(std::size_t index) const { return values_[index]; }
+  /// The same at a place between: infinite in the cell of infinity.
+  double value_at(double place) const;
   /// Borders of the cells, one more than there are cells: middles between neighbours, and as far beyond the ends.
   const std::vector<double>& edges() const { return edges_; }
   /// Place on the scale in units of cells: 0 at the first of the sorted values, 1 at the next.
@@ -34,7 +36,7 @@ class AxisScale {
 
  private:
   bool log_;
-  std::vector<double> scaled_, sorted_, edges_;
+  std::vector<double> values_, scaled_, sorted_, edges_;
   std::vector<std::size_t> order_;
 };
 
@@ -78,8 +80,8 @@ class PlaneView {
   /// What formulas see at a point on the scales: values of the axes that have numbers.
   std::vector<double> values(double at_x, double at_y) const {
     std::vector<double> out = values_;
-    if (plane_.vertical) out[y_value_] = y().from_scale(at_y);
-    out[x_value_] = x().from_scale(at_x);
+    if (plane_.vertical) out[y_value_] = y().value_at(at_y);
+    out[x_value_] = x().value_at(at_x);
     return out;
   }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "settings/expression.hpp"
@@ -38,6 +39,22 @@ struct MeasureKind {
 /// \param more  names it may use beside the table's variables
 settings::Expression formula(const MeasureTable& table, const std::string& key,
                              const std::vector<std::string>& more = {});
+
+/// A window of steps between two formulas, at the keys `from` and `to`.
+class FormulaWindow {
+ public:
+  /// \throws settings::Error when both are plain numbers, and reversed.
+  explicit FormulaWindow(const MeasureTable& table);
+  const std::string& from() const { return from_.formula(); }
+  const std::string& to() const { return to_.formula(); }
+  /// Both ends, NaN where one is not defined. \throws settings::Error when they are reversed.
+  std::pair<double, double> ends(std::span<const double> names) const;
+
+ private:
+  std::string name_;
+  settings::Values values_;
+  settings::Expression from_, to_;
+};
 
 /// Names that formulas about a curve may use: initial, first, last.
 const std::vector<std::string>& curve_names();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -80,6 +81,24 @@ settings::Expression formula(const MeasureTable& table, const std::string& key, 
   names.insert(names.end(), more.begin(), more.end());
   return settings::naming(table.values, key,
                           [&] { return settings::Expression(table.values.text(key), std::move(names)); });
+}
+
+FormulaWindow::FormulaWindow(const MeasureTable& table)
+    : name_(table.name),
+      values_(table.values),
+      from_(formula(table, "from", curve_names())),
+      to_(formula(table, "to", curve_names())) {
+  // Of plain numbers it is known before any cell is computed.
+  ends(std::vector<double>(from_.variables().size(), std::numeric_limits<double>::quiet_NaN()));
+}
+
+std::pair<double, double> FormulaWindow::ends(std::span<const double> names) const {
+  const double from = from_(names), to = to_(names);
+  if (from > to)
+    throw values_.error("to", fmt::format("the window of {} is reversed: from {} = {} to {} = {}", name_,
+                                          from_.formula(), settings::text_of(from), to_.formula(),
+                                          settings::text_of(to)));
+  return {from, to};
 }
 
 std::size_t MeasureTable::variant_named(const std::string& key) const {

@@ -2,6 +2,7 @@
 /// \file
 /// What is kept of a cell of a sweep: numbers drawn from its theory, its simulation, its verdict or its findings.
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,11 +23,22 @@ struct VariantRun {
   std::optional<Sample> sample;
   std::optional<Verdict> verdict;
   std::vector<models::Finding> findings;
+  std::vector<std::uint64_t> asked = {};  ///< the recorded steps asked for, not all reached by a run that ended early
 };
 
 /// Observables that a variant of a cell will have; where it has no theory, or no simulation, none are asked for.
 struct KnownObservables {
   std::vector<std::string> theory, simulation;
+};
+
+/// A name that a measure looks up in what a cell came to; where it is not there the measure is NaN.
+struct Lookup {
+  enum class In { findings, predictions, reports, words };
+  In in = In::findings;
+  std::string name;
+  std::size_t variant = 0;
+  settings::Values table;  ///< the measure's
+  std::string key;         ///< that gives the name there
 };
 
 /// One [[measure]] of a sweep; it may give several numbers (a slope comes with its error and its curvature).
@@ -42,11 +54,13 @@ class Measure {
   virtual bool reads_simulation() const { return false; }
   /// \throws settings::Error, which names the key, when it reads an observable of variant `variant` that is not known.
   virtual void check(std::size_t /*variant*/, const KnownObservables& /*known*/) const {}
+  /// What it looks up by name, for a slip to be noticed.
+  virtual std::optional<Lookup> lookup() const { return std::nullopt; }
   /// \param runs       one per variant, in the sweep's order
   /// \param variables  values of the names that formulas may use: those given to read_measures, then the numbers of
   ///                   the measures before this one
   /// \param out        NaN where a number is not defined
-  /// \throws settings::Error when it names an observable that the model does not have.
+  /// \throws settings::Error when it names an observable that the model does not have, or its window is reversed.
   virtual void evaluate(std::span<const VariantRun> runs, std::span<const double> variables,
                         std::span<double> out) const = 0;
 };

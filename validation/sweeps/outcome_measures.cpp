@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 
 #include "validation/sweeps/measure_kinds.hpp"
 
@@ -20,11 +21,18 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 class Reading : public Measure {
  public:
   using Reader = std::function<void(const VariantRun&, std::span<double>)>;
-  Reading(const MeasureTable& table, std::vector<MeasureInfo> infos, Reader reader, bool findings = false)
-      : infos_(std::move(infos)), reader_(std::move(reader)), variant_(table.variant), findings_(findings) {}
+  Reading(const MeasureTable& table, std::vector<MeasureInfo> infos, Reader reader)
+      : infos_(std::move(infos)), reader_(std::move(reader)), variant_(table.variant) {}
+  /// One that looks up the name at `key`.
+  Reading(const MeasureTable& table, std::vector<MeasureInfo> infos, Reader reader, Lookup::In in,
+          const std::string& key)
+      : Reading(table, std::move(infos), std::move(reader)) {
+    lookup_ = Lookup{in, table.values.text(key), table.variant, table.values, key};
+  }
 
   std::vector<MeasureInfo> infos() const override { return infos_; }
-  bool needs_findings() const override { return findings_; }
+  bool needs_findings() const override { return lookup_ && lookup_->in == Lookup::In::findings; }
+  std::optional<Lookup> lookup() const override { return lookup_; }
   void evaluate(std::span<const VariantRun> runs, std::span<const double>, std::span<double> out) const override {
     std::fill(out.begin(), out.end(), nan);
     reader_(runs[variant_], out);
@@ -34,7 +42,7 @@ class Reading : public Measure {
   std::vector<MeasureInfo> infos_;
   Reader reader_;
   std::size_t variant_;
-  bool findings_;
+  std::optional<Lookup> lookup_;
 };
 
 std::unique_ptr<Measure> diverged(const MeasureTable& table) {
@@ -93,7 +101,8 @@ std::unique_ptr<Measure> prediction(const MeasureTable& table) {
           out[2] = static_cast<double>(p.runs);
           if (p.judged) out[3] = static_cast<double>(p.outcome);
         }
-      });
+      },
+      Lookup::In::predictions, "prediction");
 }
 
 std::unique_ptr<Measure> finding(const MeasureTable& table) {
@@ -122,7 +131,7 @@ std::unique_ptr<Measure> finding(const MeasureTable& table) {
           }
         }
       },
-      true);
+      Lookup::In::findings, "finding");
 }
 
 std::unique_ptr<Measure> report(const MeasureTable& table) {
@@ -134,7 +143,8 @@ std::unique_ptr<Measure> report(const MeasureTable& table) {
         if (!run.theory) return;
         for (const auto& [key, value] : run.theory->report)
           if (key == name) out[0] = value;
-      });
+      },
+      Lookup::In::reports, "report");
 }
 
 std::unique_ptr<Measure> word(const MeasureTable& table) {
@@ -147,7 +157,8 @@ std::unique_ptr<Measure> word(const MeasureTable& table) {
         if (!run.theory) return;
         for (const auto& [key, value] : run.theory->labels)
           if (key == name) out[0] = value == equals ? 1 : 0;
-      });
+      },
+      Lookup::In::words, "word");
 }
 
 /// A formula in axes, derived values and earlier measures.

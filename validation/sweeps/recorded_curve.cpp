@@ -47,8 +47,10 @@ double value_at(const RecordedCurve& curve, double step) {
   step = std::clamp(step, steps.front(), steps.back());
   const auto after = static_cast<std::size_t>(std::lower_bound(steps.begin(), steps.end(), step) - steps.begin());
   if (steps[after] == step) return values[after];
-  const double f = fraction(steps[after - 1], steps[after], step);
-  return between(values[after - 1], values[after], f);
+  const double before = values[after - 1], next = values[after];
+  // Of a run that diverged in between nothing finite is known.
+  if (std::isinf(next) || std::isinf(before)) return std::isinf(next) ? next : before;
+  return between(before, next, fraction(steps[after - 1], steps[after], step));
 }
 
 double first_passage(const RecordedCurve& curve, double level, bool falling) {

@@ -221,6 +221,7 @@ struct Sweep::Impl {
       return validation::run(*problem.simulate(), e, options);
     };
     const auto problem = models::find(experiment).prepare(experiment);
+    out.asked = experiment.time.at;
     if (findings && plan.task != SweepTask::stability) out.findings = problem->stability();
     switch (plan.task) {
       case SweepTask::solve:
@@ -248,6 +249,7 @@ struct Sweep::Impl {
     }
     std::vector<Level> levels;
     for (std::size_t l = 0; const models::Experiment& e : at_dimensions(experiment, *asked)) {
+      out.asked = e.time.at;
       const auto at_level = models::find(e).prepare(e);
       levels.push_back({asked->dimensions[l++], at_level->reference(), sample(*at_level, e)});
       if (levels.back().sample.interrupted) return false;
@@ -285,6 +287,58 @@ struct Sweep::Impl {
       return;  // this cell will fail for another reason
     }
     for (const auto& measure : measures) measure->check(variant, known);
+  }
+
+  /// \throws settings::Error where none of some cells over the grid has a name that a measure looks up.
+  void check_lookups(std::size_t variant) const {
+    std::map<Lookup::In, std::vector<Lookup>> wanted;
+    for (const auto& measure : measures)
+      if (const auto lookup = measure->lookup(); lookup && lookup->variant == variant)
+        wanted[lookup->in].push_back(*lookup);
+    for (const auto& [in, lookups] : wanted) {
+      const bool solved = in == Lookup::In::reports || in == Lookup::In::words;
+      const std::size_t tried = solved ? 3 : 8, step = std::max<std::size_t>(1, table.cells.size() / tried);
+      std::vector<std::string> known;
+      const auto there = [&](const Lookup& l) { return std::ranges::find(known, l.name) != known.end(); };
+      for (std::size_t cell = 0; cell < table.cells.size() && !std::ranges::all_of(lookups, there); cell += step) {
+        try {
+          const auto e = models::read_experiment(experiment(cell, plan.variants[variant], derived_at(cell)));
+          add_names(in, *models::find(e).prepare(e), known);
+        } catch (const std::exception&) {
+          // This cell will fail, and tell why.
+        }
+      }
+      for (const Lookup& l : lookups) {
+        const std::string near = settings::suggestion(l.name, known);
+        // What the solver reports and finds depends on the cell: there only a near miss is a slip.
+        if (known.empty() || there(l) || (solved && near.empty())) continue;
+        throw l.table.error(l.key, fmt::format("'{}' is not among what the cells give{}; known: {}", l.name, near,
+                                               settings::join(known)));
+      }
+    }
+  }
+
+  static void add_names(Lookup::In in, const models::Problem& problem, std::vector<std::string>& known) {
+    const auto add = [&](const std::string& name) {
+      if (std::ranges::find(known, name) == known.end()) known.push_back(name);
+    };
+    if (in == Lookup::In::findings) {
+      for (const models::Finding& f : problem.stability()) add(f.name);
+    } else if (in == Lookup::In::predictions) {
+      for (const models::Prediction& p : problem.predictions()) add(p.name);
+    } else {
+      const models::Trajectory theory = problem.solve();
+      if (in == Lookup::In::reports)
+        for (const auto& [name, value] : theory.report) add(name);
+      else
+        for (const auto& [name, value] : theory.labels) add(name);
+    }
+  }
+
+  std::vector<double> derived_at(std::size_t cell) const {
+    std::vector<double> derived;
+    variables(cell, &derived);
+    return derived;
   }
 
   std::string label(std::span<const double> variables_and_measures) const {
@@ -351,9 +405,7 @@ const SweepTable& Sweep::table() const {
 }
 
 settings::Table Sweep::experiment(std::size_t cell, std::size_t variant) const {
-  std::vector<double> derived;
-  impl_->variables(cell, &derived);
-  return impl_->experiment(cell, impl_->plan.variants.at(variant), derived);
+  return impl_->experiment(cell, impl_->plan.variants.at(variant), impl_->derived_at(cell));
 }
 
 void Sweep::check() const {
@@ -378,7 +430,10 @@ void Sweep::check() const {
         fine = true;
       }
     }
-    if (fine) continue;
+    if (fine) {
+      impl_->check_lookups(v);
+      continue;
+    }
     const auto commonest = std::max_element(reasons.begin(), reasons.end(),
                                             [](const auto& a, const auto& b) { return a.second < b.second; });
     std::string reason = commonest->first;
@@ -386,6 +441,7 @@ void Sweep::check() const {
     if (unlisted && solved) {
       try {
         impl_->check_solved(v, *unlisted);
+        impl_->check_lookups(v);
         continue;
       } catch (const settings::Error& e) {
         reason = e.what();

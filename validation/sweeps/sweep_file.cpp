@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -62,7 +64,9 @@ const std::vector<Parameter>& axis_parameters() {
           .one_of({"linear", "log"})
           .computed("linear; of `values`: log when they are positive with equal ratios"),
       settings::boolean("whole", "round the values to whole numbers").otherwise(false),
-      settings::numbers("values", "the values, numbers (increasing) or texts; instead of from, to and count")
+      settings::numbers("values", "the values, numbers (increasing, the last may be inf) or texts; instead of from, to and "
+                                  "count")
+          .or_infinite()
           .computed("from `from`, `to` and `count`")};
   return parameters;
 }
@@ -111,13 +115,31 @@ const std::vector<Parameter>& boundary_parameters() {
 
 // ---- axes -----------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// The decimal number of twelve digits, counted from those of `scale`, that `x` is but for rounding; else `x`.
+double rounded(double x, double scale) {
+  if (!(scale > 0) || !std::isfinite(scale)) return x;
+  const int digits = 11 - static_cast<int>(std::floor(std::log10(scale)));
+  if (digits > 300) return x;
+  // Through text, for a power of ten below 1 is no double.
+  const std::string text =
+      digits >= 0 ? fmt::format("{:.{}f}", x, digits) : fmt::format("{:.0f}e{}", x * std::pow(10.0, digits), -digits);
+  const double decimal = std::strtod(text.c_str(), nullptr);
+  constexpr double few_roundings = 4 * std::numeric_limits<double>::epsilon();
+  return std::abs(decimal - x) <= few_roundings * scale ? decimal : x;
+}
+
+}  // namespace
+
 std::vector<double> axis_values(double from, double to, std::size_t count, bool log) {
   std::vector<double> out(count);
   for (std::size_t i = 0; i < count; ++i) {
     // Ten and its like come out exactly: the error of the exponent i/(count-1) is far below a double's last place.
     const long double part = count > 1 ? static_cast<long double>(i) / static_cast<long double>(count - 1) : 0.0L;
     const auto a = static_cast<long double>(from), b = static_cast<long double>(to);
-    out[i] = static_cast<double>(log ? a * std::pow(b / a, part) : a + (b - a) * part);
+    const auto value = static_cast<double>(log ? a * std::pow(b / a, part) : a + (b - a) * part);
+    out[i] = rounded(value, log ? std::abs(value) : std::max(std::abs(from), std::abs(to)));
   }
   if (count > 0) out.front() = from;
   if (count > 1) out.back() = to;
@@ -126,7 +148,8 @@ std::vector<double> axis_values(double from, double to, std::size_t count, bool 
 
 namespace {
 
-bool equal_ratios(const std::vector<double>& values) {
+bool equal_ratios(std::vector<double> values) {
+  while (!values.empty() && std::isinf(values.back())) values.pop_back();
   if (values.size() < 3 || values.front() <= 0) return false;
   const double step = std::log(values.back() / values.front()) / static_cast<double>(values.size() - 1);
   for (std::size_t i = 1; i < values.size(); ++i)

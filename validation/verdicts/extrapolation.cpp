@@ -24,6 +24,7 @@ struct Cell {
   std::size_t observable = 0, time = 0;
   std::vector<std::vector<double>> deviation;  // [level][replica], (value - theory) / theory
   std::vector<double> exact_std;               // [level] of the deviation, 0: not known
+  std::vector<double> unmet;                   // [level] part of the theory that unmet noise carries, relative
 };
 
 /// What all levels share.
@@ -82,6 +83,7 @@ Shared shared_cells(std::span<const Level> levels) {
         auto& deviation = cell.deviation.emplace_back(shared.replicas);
         for (std::size_t r = 0; r < shared.replicas; ++r) deviation[r] = values[r] / theory - 1;
         cell.exact_std.push_back(t < column.std.size() ? column.std[t] / std::abs(theory) : 0.0);
+        cell.unmet.push_back(t < column.unmet.size() ? column.unmet[t] / std::abs(theory) : 0.0);
       }
       shared.cells.push_back(std::move(cell));
     }
@@ -139,16 +141,17 @@ class Comparable {
       const models::Observable observable{shared_.observables[o] + suffix, "", ""};
       sample_.observables.push_back(observable);
       models::Column column{observable, std::vector<double>(shared_.times, 1.0),
-                            std::vector<double>(shared_.times, 0.0)};
+                            std::vector<double>(shared_.times, 0.0), std::vector<double>(shared_.times, 0.0)};
       const std::size_t first = sample_.values.size();
       sample_.values.resize(first + shared_.times, std::vector<double>(shared_.replicas, 1.0));
       for (const Cell& cell : shared_.cells) {
         if (cell.observable != o) continue;
         const double theory = scale(cell);
         auto values = combined(cell, weight);
-        double variance = 0;
+        double variance = 0, unmet = 0;
         bool exact = true;
         for (std::size_t l = 0; l < weight.size(); ++l) {
+          unmet += std::abs(weight[l]) * cell.unmet[l];
           variance += weight[l] * weight[l] * cell.exact_std[l] * cell.exact_std[l];
           exact = exact && (weight[l] == 0 || cell.exact_std[l] > 0);
         }
@@ -156,6 +159,7 @@ class Comparable {
         sample_.values[first + cell.time] = std::move(values);
         column.value[cell.time] = theory;
         column.std[cell.time] = exact ? std::abs(theory) * std::sqrt(variance) : 0.0;
+        column.unmet[cell.time] = std::abs(theory) * unmet;
       }
       columns_.push_back(std::move(column));
     }

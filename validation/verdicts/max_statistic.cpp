@@ -27,17 +27,19 @@ double norm(std::span<const double> x) {
   return std::sqrt(sum);
 }
 
-/// Columns of length 0 stay.
-void normalize(std::span<double> x) {
-  const double length = norm(x);
-  if (length > 0)
-    for (double& v : x) v /= length;
-}
-
 double largest(std::span<const double> x) {
   double out = 0;
   for (const double v : x) out = std::max(out, std::abs(v));
   return out;
+}
+
+/// Columns of length 0 stay. In units of the largest entry first, whose square may be out of range.
+void normalize(std::span<double> x) {
+  const double unit = largest(x);
+  if (!(unit > 0)) return;
+  for (double& v : x) v /= unit;
+  const double length = norm(x);
+  for (double& v : x) v /= length;
 }
 
 /// Columns of unit length whose inner products are the sample's correlations; few rows.

@@ -19,6 +19,10 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Two computations of a quantity that does not fluctuate must agree to this, relative.
 constexpr double deterministic_tolerance = 1e-9;
+/// Below this share of its largest recorded value such a quantity, the square of a difference, is rounding.
+constexpr double rounding_floor = 1e-26;
+/// What is nearer to 0 has lost digits, or is 0 in one computation and not in another.
+constexpr double least_value = 1e-290;
 /// A sample spread below this, relative, is rounding.
 constexpr double rounding_spread = 1e-10;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
@@ -27,8 +31,13 @@ constexpr double least_exact_std = 1e-6;
 /// Below this, Student's t of a skewed law is not yet well corrected (measured: 2.3% at 64 for 1% stated, 1.2% at 256).
 constexpr double few_replicas = 200;
 
-/// frozen: the simulation does not fluctuate where theory says that it must.
-enum class Kind { fluctuating, heavy, deterministic, frozen };
+/// Label noise that the replicas may not have met counts where it would move a mean by so many standard errors.
+/// (Measured, Student's t of 3.5 degrees and outliers: docs/verdicts.md.)
+constexpr double unmet_errors = 0.5;
+
+/// frozen: the simulation does not fluctuate where theory says that it must. heavy, unmet: the mean is carried by
+/// replicas, or by label noise, too rare to be in the sample.
+enum class Kind { fluctuating, heavy, unmet, deterministic, frozen };
 
 /// One comparison: an observable at a step.
 struct Cell {
@@ -39,6 +48,8 @@ struct Cell {
   double theory = 0;
   double exact_std = 0;  // 0: not known
   double skewness = 0;   // of one replica, shrunk
+  double unmet = 0;      // part of the theory that noise too rare for the sample carries
+  double largest = 0;    // size of the largest recorded value up to here
   Kind kind = Kind::fluctuating;
 
   double gap() const { return moments.mean - theory; }
@@ -85,9 +96,14 @@ bool heavy(const Cell& cell) {
 }
 
 Kind kind_of(const Cell& cell) {
-  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean)))
+  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean))) {
+    // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
+    if (std::isinf(cell.exact_std)) return Kind::heavy;
     return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
-  return heavy(cell) ? Kind::heavy : Kind::fluctuating;
+  }
+  if (heavy(cell)) return Kind::heavy;
+  const double error = cell.moments.std / std::sqrt(static_cast<double>(cell.values.size()));
+  return cell.unmet > unmet_errors * error ? Kind::unmet : Kind::fluctuating;
 }
 
 Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
@@ -110,6 +126,8 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     const auto column = std::find_if(theory.columns.begin(), theory.columns.end(),
                                      [&](const models::Column& c) { return c.observable.name == name; });
     if (column == theory.columns.end()) continue;
+    std::size_t seen = 0;
+    double largest = 0;  // of the values of one replica so far
     for (std::size_t i = 0; i < times.size(); ++i) {
       const auto [at_theory, at_sample] = times[i];
       Cell cell;
@@ -120,6 +138,10 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
       cell.theory = at_theory < column->value.size() ? column->value[at_theory] : nan;
       const double exact = at_theory < column->std.size() ? column->std[at_theory] : 0.0;
       if (exact > least_exact_std * std::abs(cell.theory)) cell.exact_std = exact;  // may be infinite
+      if (at_theory < column->unmet.size()) cell.unmet = column->unmet[at_theory];
+      for (; seen <= at_sample; ++seen)
+        largest = std::max(largest, std::abs(sample.values[o * sample.steps.size() + seen].front()));
+      cell.largest = largest;
       cell.kind = kind_of(cell);
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
@@ -282,6 +304,7 @@ class JointTest {
 
 bool deterministic_match(const Cell& cell, double allowed) {
   const double scale = std::max(cell.scale(), std::abs(cell.moments.mean));
+  if (scale <= std::max(least_value, rounding_floor * cell.largest)) return true;
   return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale;
 }
 
@@ -338,7 +361,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
 
   const auto n = static_cast<double>(sample.replicas);
   std::vector<const Cell*> light;
-  std::vector<const Cell*> heavy_cells;
+  std::vector<const Cell*> heavy_cells, unmet_cells;
   const Cell* mismatch = nullptr;  // without fluctuation
   const Cell* not_finite = nullptr;
   const Cell* frozen = nullptr;
@@ -351,7 +374,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     } else if (cell.kind == Kind::frozen) {
       if (!frozen) frozen = &cell;
     } else {
-      (cell.kind == Kind::heavy ? heavy_cells : light).push_back(&cell);
+      (cell.kind == Kind::fluctuating ? light : cell.kind == Kind::unmet ? unmet_cells : heavy_cells).push_back(&cell);
     }
   }
 
@@ -377,8 +400,8 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
           percent(std::abs(worst.gap()) / worst.scale()), percent(worst.std() / std::sqrt(n) / worst.scale()));
     }
   }
-  verdict.heavy_tailed = !heavy_cells.empty();
-  if (verdict.heavy_tailed) {
+  if (!heavy_cells.empty()) {
+    verdict.heavy_tailed = true;
     const double limit = heavy_limit(heavy_cells.size(), options.false_alarm);
     const Cell* first = heavy_cells.front();
     for (const Cell* cell : heavy_cells) {
@@ -398,7 +421,20 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
                     place(shared, *first), exactly, first->moments.std, first->moments.skewness, heavy_cells.size(),
                     shared.cells.size()));
   }
-  if (light.empty() && heavy_cells.empty()) verdict.exact_std = true;
+  if (!unmet_cells.empty()) {
+    verdict.heavy_tailed = true;
+    const Cell* worst = unmet_cells.front();
+    for (const Cell* cell : unmet_cells) {
+      if (cell->unmet / cell->scale() > worst->unmet / worst->scale()) worst = cell;
+      scores[cell] = forgiven(cell->gap(), options.allowed * cell->scale()) / cell->std() * std::sqrt(n);
+    }
+    verdict.warnings.push_back(
+        fmt::format("rare label noise: values so large that the replicas are not expected to have met them carry {} of "
+                    "{}; {} of {} comparisons are not judged for that; more replicas, or quantiles, would tell",
+                    percent(worst->unmet / worst->scale()), place(shared, *worst), unmet_cells.size(),
+                    shared.cells.size()));
+  }
+  if (light.empty() && !verdict.heavy_tailed) verdict.exact_std = true;
   if (!verdict.exact_std && n < few_replicas)
     verdict.warnings.push_back(fmt::format(
         "z-scores use the sample's standard deviation; with fewer than {:.0f} replicas of a skewed observable the "
@@ -440,7 +476,10 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     verdict.outcome = Outcome::disagree;
     verdict.reason = rejection + approximate;
   } else if (verdict.heavy_tailed) {
-    verdict.reason = "heavy tails: the sample's mean cannot be trusted at some steps, and no other step disagrees";
+    verdict.reason =
+        heavy_cells.empty()
+            ? "rare label noise: the sample's mean cannot be trusted at some steps, and no other step disagrees"
+            : "heavy tails: the sample's mean cannot be trusted at some steps, and no other step disagrees";
   } else if (sample.diverged > 0 && shared.asked_beyond_sample) {
     verdict.reason =
         fmt::format("{} of {} replicas diverged, and no step before it disagrees", sample.diverged, sample.replicas);

@@ -18,18 +18,20 @@ const std::vector<settings::Parameter>& verdict_parameters() {
   static const VerdictOptions defaults;
   static const std::vector<settings::Parameter> parameters{
       settings::number("false_alarm", "probability of `disagree` when the theory is right")
-          .above(0)
+          .at_least(1e-9)
           .at_most(0.5)
           .otherwise(defaults.false_alarm),
       settings::number("resolution", "relative discrepancies of this size must be detectable, else inconclusive")
           .above(0)
+          .at_most(1)
           .otherwise(defaults.resolution),
       settings::number("power", "probability with which they must be detected")
-          .above(0)
-          .below(1)
+          .at_least(0.5)
+          .at_most(0.999)
           .otherwise(defaults.power),
       settings::number("allowed", "relative model error that is accepted; 0 where the theory is exact")
           .at_least(0)
+          .below(1)
           .otherwise(defaults.allowed),
       settings::numbers("dimensions",
                         "for a theory of d -> infinity: run at each of these instead of spectrum.dimension, and judge "
@@ -38,7 +40,7 @@ const std::vector<settings::Parameter>& verdict_parameters() {
           .at_least(1)
           .computed("spectrum.dimension alone"),
       settings::number("gap_exponent", "p of a gap that decays like d^(-p), where it is known")
-          .above(0)
+          .at_least(0.1)
           .at_most(4)
           .computed("0.5 to 2, whatever the dimensions do not contradict"),
       settings::texts("predictions",

@@ -89,26 +89,7 @@ LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
   state_ = std::make_unique<solvers::LinearPhases>(linear_modes(data, sigma2_), layout_.sizes());
   weight_ = s.eigenvalue;
   ones_.assign(s.modes(), 1.0);
-  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
-    const auto& block = layout_.blocks[b];
-    for (std::size_t i = 0; i < block.size(); ++i)
-      for (std::size_t j = i; j < block.size(); ++j) {
-        if (!parts.start) continue;
-        const Coordinate &x = block[i], &y = block[j];
-        const auto moment = state_->moment(b, i, j);
-        if (x.from_target == 0 && y.from_target == 0) {
-          const double factor = x.from_error * y.from_error;
-          for (std::size_t a = 0; a < s.modes(); ++a) moment[a] = factor * data.initial_power[a];
-        } else {
-          if (!data.alignment)
-            throw std::invalid_argument(
-                "initial.error_power: this method carries theta* itself, so the start must be initial.scale * theta*");
-          const double alignment = *data.alignment;
-          const double factor = (x.from_error * alignment + x.from_target) * (y.from_error * alignment + y.from_target);
-          for (std::size_t a = 0; a < s.modes(); ++a) moment[a] = factor * s.target_power[a];
-        }
-      }
-  }
+  start(parts);
   before_sync_.resize(layout_.readouts.size());
   for (std::size_t i = 0; i < layout_.readouts.size(); ++i) before_sync_[i] = read(i, false);
   cached_ = problem_.hyperparameters.constant() && problem_.method->time_invariant;
@@ -133,16 +114,78 @@ LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
   }
 }
 
+void LinearRecursion::start(const Parts& parts) {
+  const LeastSquares& data = *problem_.data;
+  const auto& s = data.spectrum;
+  const Hyperparameters& h = problem_.hyperparameters;
+  const std::size_t modes = s.modes();
+  const bool noiseless = signal_only_ || (std::isinf(h.value_or("batch", 1)) && !h.scheduled("batch"));
+  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+    const auto& block = layout_.blocks[b];
+    // Every coordinate starts at a multiple of the error, or, with theta* in it, of theta*.
+    const bool of_target = std::ranges::any_of(block, [](const Coordinate& c) { return c.from_target != 0; });
+    if (of_target && parts.start && !data.alignment)
+      throw std::invalid_argument(
+          "initial.error_power: this method carries theta* itself, so the start must be initial.scale * theta*");
+    const std::vector<double>& power = of_target ? s.target_power : data.initial_power;
+    std::vector<double> factor;
+    for (const Coordinate& c : block)
+      factor.push_back(!parts.start ? 0
+                       : of_target  ? c.from_error * *data.alignment + c.from_target
+                                    : c.from_error);
+    if (noiseless) {
+      std::vector<double>& z = mean_.emplace_back(block.size() * modes);
+      for (std::size_t i = 0; i < block.size(); ++i)
+        for (std::size_t a = 0; a < modes; ++a) z[i * modes + a] = factor[i] * std::sqrt(power[a]);
+      continue;
+    }
+    for (std::size_t i = 0; i < block.size(); ++i)
+      for (std::size_t j = i; j < block.size(); ++j)
+        for (std::size_t a = 0; a < modes; ++a) state_->moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
+  }
+}
+
+double LinearRecursion::apply(const solvers::Phase& phase) {
+  if (mean_.empty()) return state_->apply(phase);
+  const double p = read(0, false);
+  const std::size_t modes = weight_.size();
+  for (std::size_t b = 0; b < mean_.size(); ++b) {
+    const solvers::PhaseBlock& block = phase.blocks[b];
+    std::vector<double> moved(mean_[b].size(), 0.0);
+    for (std::size_t i = 0; i < block.r; ++i)
+      for (std::size_t j = 0; j < block.r; ++j) {
+        const double T0 = block.T0[i * block.r + j], T1 = block.T1[i * block.r + j];
+        if (T0 == 0 && T1 == 0) continue;
+        for (std::size_t a = 0; a < modes; ++a)
+          moved[i * modes + a] += (T0 + weight_[a] * T1) * mean_[b][j * modes + a];
+      }
+    mean_[b].swap(moved);
+  }
+  return p;
+}
+
 double LinearRecursion::read(std::size_t readout, bool parameters) const {
   const Readout& r = layout_.readouts[readout];
+  const std::vector<double>& weight = parameters ? ones_ : weight_;
   double total = 0;
-  for (std::size_t b = 0; b < r.selector.size(); ++b)
-    for (std::size_t i = 0; i < r.selector[b].size(); ++i)
-      for (std::size_t j = i; j < r.selector[b].size(); ++j) {
-        const double factor = r.selector[b][i] * r.selector[b][j] * (i == j ? 1 : 2);
-        if (factor != 0) total += factor * state_->sum(b, i, j, parameters ? ones_ : weight_);
+  for (std::size_t b = 0; b < r.selector.size(); ++b) {
+    const std::vector<double>& selector = r.selector[b];
+    if (!mean_.empty()) {
+      const std::size_t modes = weight.size();
+      for (std::size_t a = 0; a < modes; ++a) {
+        double z = 0;
+        for (std::size_t i = 0; i < selector.size(); ++i) z += selector[i] * mean_[b][i * modes + a];
+        total += weight[a] * z * z;
       }
-  return total;
+      continue;
+    }
+    for (std::size_t i = 0; i < selector.size(); ++i)
+      for (std::size_t j = i; j < selector.size(); ++j) {
+        const double factor = selector[i] * selector[j] * (i == j ? 1 : 2);
+        if (factor != 0) total += factor * state_->sum(b, i, j, weight);
+      }
+  }
+  return total < 0 ? 0 : total;  // a sum of squares, but for rounding
 }
 
 void LinearRecursion::advance(std::uint64_t target) {
@@ -158,7 +201,7 @@ void LinearRecursion::advance(std::uint64_t target) {
       if (signal_only_) noisy_[0].noise_scale = 0;
       has_sync_[0] = method.sync(h, step_, position_, last, sync_[0]);
     }
-    const double p = state_->apply(noisy_[slot]);
+    const double p = apply(noisy_[slot]);
     if (!(std::abs(p) <= limit_)) {
       diverged_ = true;
       return;
@@ -167,7 +210,7 @@ void LinearRecursion::advance(std::uint64_t target) {
       if (step_ + 1 == target)
         for (std::size_t i = 0; i < before_sync_.size(); ++i)
           if (layout_.readouts[i].before_sync) before_sync_[i] = read(i, false);
-      state_->apply(sync_[slot]);
+      apply(sync_[slot]);
     } else if (step_ + 1 == target) {
       for (std::size_t i = 0; i < before_sync_.size(); ++i) before_sync_[i] = read(i, false);
     }
@@ -212,6 +255,20 @@ Trajectory solve_flow(const LinearProblem& problem) {
 }
 
 }  // namespace
+
+std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps) {
+  LinearRecursion run(problem, LinearRecursion::Parts{false, true, true});
+  run.set_limit(divergence_factor * initial_scale(*problem.data));
+  std::vector<double> values(linear_observables(problem).size());
+  std::vector<std::vector<double>> out(values.size());
+  for (const std::uint64_t step : steps) {
+    run.advance(step);
+    run.observe(values);
+    values[0] = values[1] / 2;  // the noise in the risk itself is not sampled
+    for (std::size_t i = 0; i < out.size(); ++i) out[i].push_back(values[i]);
+  }
+  return out;
+}
 
 Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
   const LeastSquares& data = *problem.data;

@@ -41,7 +41,8 @@ solvers::LinearModes linear_modes(const LeastSquares& problem, double noise_vari
 /// risk, excess_mse, parameter_error, and NAME_excess_mse for every further readout of the method.
 std::vector<Observable> linear_observables(const LinearProblem& problem);
 
-/// The exact second moments (at finite dimension), step after step; O(n) a step.
+/// The exact second moments (at finite dimension), step after step; O(n) a step. Without gradient noise (batch = inf, or
+/// the signal alone) they are squares of the coordinates, which are moved instead: nothing then cancels to below 0.
 class LinearRecursion {
  public:
   /// What drives the risk; all three together are the theory, and each alone is a part of it, for the risk is linear
@@ -65,9 +66,13 @@ class LinearRecursion {
 
  private:
   double read(std::size_t readout, bool parameters) const;
+  void start(const Parts& parts);
+  /// Moves the moments, or the coordinates where there is no noise; P as it was before.
+  double apply(const solvers::Phase& phase);
   LinearProblem problem_;
   Layout layout_;
   std::unique_ptr<solvers::LinearPhases> state_;
+  std::vector<std::vector<double>> mean_;  // coordinates [block][coordinate * modes + mode], where there is no noise
   std::vector<double> weight_, ones_;
   std::vector<double> before_sync_;  // last values of the readouts that are taken before a sync
   std::vector<solvers::Phase> noisy_, sync_;
@@ -76,6 +81,9 @@ class LinearRecursion {
   std::uint64_t step_ = 0, position_ = 0, period_ = 0;
   double sigma2_ = 0, limit_ = 1e100;
 };
+
+/// The part of every observable, in the order of linear_observables(), that label noise carries: [observable][step].
+std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps);
 
 /// Solves at the recorded steps of the problem. Methods "recursion", and "ode" (the inner-flow limit,
 /// docs/theory/two-phase.md, section 3.2) for lookahead and la-diloco. \throws std::invalid_argument when a method does

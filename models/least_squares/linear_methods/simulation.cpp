@@ -25,16 +25,17 @@ bool whole(double x) {
 }
 
 /// One coordinate per dimension, scaled: w_i = sqrt(lambda_i) v_i, so that P = |w|^2 over lambda > 0; w_i = v_i where
-/// lambda = 0 (those come last). Padded to whole blocks of normals.
+/// lambda = 0 (those come last). Padded to whole blocks of normals. Without noise an eigenspace moves as one coordinate,
+/// whatever its multiplicity.
 struct ScaledCoordinates {
   std::vector<double> eigenvalue, start, target, inverse_square_scale;
   std::size_t active = 0;  // coordinates with lambda > 0
 
-  ScaledCoordinates(const LeastSquares& data) {
+  ScaledCoordinates(const LeastSquares& data, bool noisy) {
     const auto& s = data.spectrum;
     for (std::size_t a = 0; a < s.modes(); ++a) {
       const double lambda = s.eigenvalue[a], scale = lambda > 0 ? std::sqrt(lambda) : 1;
-      const auto copies = static_cast<std::size_t>(s.multiplicity[a]);
+      const auto copies = noisy ? static_cast<std::size_t>(s.multiplicity[a]) : std::size_t{1};
       const double share = 1 / static_cast<double>(copies);
       const double v = data.alignment ? *data.alignment * std::sqrt(s.target_power[a] * share)
                                       : std::sqrt(data.initial_power[a] * share);
@@ -418,11 +419,15 @@ class LinearSimulation final : public Simulation {
 std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const std::string& sampler) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
-  if (data.spectrum.compressed || !data.spectrum.whole_multiplicities())
-    throw std::invalid_argument("spectrum: compressed nodes and fractional multiplicities cannot be simulated");
-  if (data.spectrum.dimension() > 1e8)
-    throw std::invalid_argument("spectrum.dimension: more than 1e8 coordinates cannot be simulated");
   const double batch = h.base("batch");
+  const bool noisy = std::isfinite(batch);
+  if (noisy && data.spectrum.compressed)
+    throw std::invalid_argument(
+        "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
+  if (noisy && !data.spectrum.whole_multiplicities())
+    throw std::invalid_argument("spectrum.multiplicities: must be whole numbers to be simulated");
+  if (noisy && data.spectrum.dimension() > 1e8)
+    throw std::invalid_argument("spectrum.dimension: more than 1e8 coordinates cannot be simulated");
   if (!std::isinf(batch) && !whole(batch))
     throw std::invalid_argument("optimizer.batch: must be whole to be simulated (here " + settings::text_of(batch) +
                                 ")");
@@ -451,7 +456,7 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
       if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
-  Setup setup{problem, ScaledCoordinates(data), chosen(data, batch, sampler), most_workers, 3, 0};
+  Setup setup{problem, ScaledCoordinates(data, noisy), chosen(data, batch, sampler), most_workers, 3, 0};
   setup.limit = 1e100 * std::max(setup.coordinates.excess(setup.coordinates.start), data.noise_variance());
   return std::make_unique<LinearSimulation>(std::move(setup));
 }

@@ -237,8 +237,11 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
     }
     add(finding, threshold, std::string(name) + " at which stability ends, coming from below (first crossing)");
   }
-  add("stable", growth.stable, "every mode radius < 1 and rho(G(1)) < 1");
-  add("reason", growth.stable ? std::string("stable") : "unstable: " + growth.failed,
+  const bool moves = growth.frozen < system.modes.x.size();
+  add("stable", growth.stable && moves, "every mode radius < 1 and rho(G(1)) < 1, and not every mode is frozen");
+  add("reason", !moves ? std::string("frozen: no mode moves")
+                : growth.stable ? std::string("stable")
+                                : "unstable: " + growth.failed,
       decided_by_noise ? "the renewal test decides" : "the mode radius decides");
   if (growth.frozen > 0)
     add("frozen_modes", static_cast<double>(growth.frozen), "modes that this method never moves, left out");

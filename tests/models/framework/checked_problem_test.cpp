@@ -71,6 +71,9 @@ TEST_CASE("a start that is no number is an error") {
                        std::runtime_error);
   CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({inf}, {inf})),
                        "the theory overflows at the start: the parameters are out of range", std::runtime_error);
+  Trajectory later = trajectory({1, 2}, {none, 1});
+  later.columns[1].observable.name = "two_exponent";
+  CHECK(up_to_overflow(later).steps.size() == 2);
   // Nothing at all, as where predictions alone are judged, is none.
   CHECK(up_to_overflow(Trajectory{}).steps.empty());
 }

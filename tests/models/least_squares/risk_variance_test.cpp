@@ -58,6 +58,50 @@ TEST_CASE("the contour reaches any step of the recursion") {
   }
 }
 
+TEST_CASE("one step by hand: the variance of P after a step of one mode, at any batch") {
+  // One coordinate without noise: v' = v (1 - x u), u = mean of z_b^2, so Var P' = P^2 Var (1 - x u)^2.
+  for (const double B : {1.0, 7.0, 1e10}) {
+    VarianceRecursion recursion(VarianceProblem{{0.5}, {1}, {3}, B, 0});
+    recursion.step(0.4);
+    const double x = 0.2, P = 1.5, m2 = 1 + 2 / B;
+    const double var_u = 2 / B, cov = m2 * 4 / B, var_u2 = m2 * (8 / B + 24 / B / B);
+    const double expected = P * P * (4 * x * x * var_u - 4 * x * x * x * cov + x * x * x * x * var_u2);
+    CHECK(recursion.excess_mse_variance() == doctest::Approx(expected).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a spread far below the mean keeps its digits: it falls as 1/sqrt(batch)") {
+  double previous = 0;
+  for (const double batch : {1e8, 1e14, 1e20}) {
+    VarianceRecursion recursion(power_law(8, batch, 0.3));
+    for (int k = 0; k < 30; ++k) recursion.step(0.3);
+    const double scaled = batch * recursion.excess_mse_variance();
+    if (previous > 0) CHECK(scaled == doctest::Approx(previous).epsilon(1e-6));
+    previous = scaled;
+  }
+  CHECK(previous > 0);
+}
+
+TEST_CASE("the contour at late steps of large batches: the recursion's spread, or none") {
+  for (const double batch : {1e3, 1e6, 1e10}) {
+    const VarianceProblem problem = power_law(12, batch, 0.04);
+    VarianceRecursion recursion(problem);
+    const VarianceContour contour(problem, 0.4, 1e-12);
+    int k = 0, known = 0;
+    for (const int target : {60, 300, 1000, 3000}) {
+      for (; k < target; ++k) recursion.step(0.4);
+      const auto v = contour.at(target);
+      if (std::isnan(v.excess_mse)) continue;
+      ++known;
+      CHECK(std::sqrt(v.excess_mse) == doctest::Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(0.01));
+      CHECK(std::sqrt(v.parameter_error) ==
+            doctest::Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(0.01));
+    }
+    CAPTURE(batch);
+    CHECK(known >= 2);  // the steady state at least, where the spread is of the size of the mean
+  }
+}
+
 TEST_CASE("below the variance threshold the variance settles, above it grows") {
   const VarianceProblem problem = power_law(30, 1, 0.1);
   const double threshold = variance_threshold(problem, 0.5), below = 0.985 * threshold, above = 1.015 * threshold;

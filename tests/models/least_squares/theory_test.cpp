@@ -233,3 +233,147 @@ TEST_CASE("compressed power laws give the risk of every mode over the whole hori
   CHECK(worst < 3e-6);
   CHECK(worst > 1e-12);  // it is another computation
 }
+
+namespace {
+
+const char* const descent = R"(
+model = "least-squares"
+[spectrum]
+kind = "isotropic"
+dimension = 4
+[noise]
+law = "gaussian"
+variance = 0.04
+[optimizer]
+learning_rate = 0.2
+batch = inf
+[time]
+at = [1, 100, 239, 241, 1000, 10000, 1000000]
+)";
+
+}  // namespace
+
+TEST_CASE("late steps of gradient descent: (1 - eta)^(2k) whatever the label noise, however small") {
+  for (const char* method : {"recursion", "ode"}) {
+    const auto t = prepare(descent, {"theory.method=" + std::string(method)})->solve();
+    REQUIRE(t.steps.size() == 8);
+    CHECK_FALSE(t.diverged_at.has_value());
+    for (std::size_t i = 0; i < t.steps.size(); ++i) {
+      const double exact = std::exp(2 * t.steps[i] * std::log(0.8));
+      CHECK(t.columns[1].value[i] == doctest::Approx(exact).epsilon(1e-11));
+      CHECK(t.columns[0].value[i] == doctest::Approx((exact + 0.04) / 2).epsilon(1e-11));
+      CHECK(t.columns[2].value[i] == t.columns[1].value[i]);
+    }
+  }
+}
+
+TEST_CASE("a step to the minimum is no divergence, and without a rate nothing moves") {
+  // eta lambda = 1 exactly, and but for rounding (0.3 / 0.3 in parts).
+  for (const char* rate : {"1.0", "0.9999999999999999"}) {
+    const auto t = prepare(descent, {"optimizer.learning_rate=" + std::string(rate)})->solve();
+    CHECK_FALSE(t.diverged_at.has_value());
+    CHECK(t.columns[1].value[0] == doctest::Approx(1));
+    for (std::size_t i = 1; i < t.steps.size(); ++i) {
+      CHECK(t.columns[1].value[i] >= 0);
+      CHECK(t.columns[1].value[i] < 1e-31);
+    }
+  }
+  for (const char* batch : {"inf", "2"}) {
+    const auto problem = prepare(descent, {"optimizer.learning_rate=0", "optimizer.batch=" + std::string(batch),
+                                           "time.at=[10, 1000000000000000]"});
+    const auto t = problem->solve();
+    REQUIRE(t.steps.size() == 3);
+    for (const double P : t.columns[1].value) CHECK(P == doctest::Approx(1).epsilon(1e-14));
+    for (const auto& finding : problem->stability()) {
+      if (finding.name == "stable") CHECK_FALSE(std::get<bool>(finding.value));
+      if (finding.name == "heavy_tailed") CHECK_FALSE(std::get<bool>(finding.value));
+      if (finding.name == "steady_excess_mse") CHECK(std::isnan(std::get<double>(finding.value)));
+    }
+  }
+}
+
+TEST_CASE("large batches at late steps: the start dies out below the noise that is left") {
+  // Isotropic closed form (note 1.4): P_inf + r^k (P_0 - P_inf), here with P_inf = 1e-15 of P_0.
+  for (const double batch : {1e3, 1e14}) {
+    const auto t = prepare(descent, {"optimizer.batch=" + settings::text_of(batch)})->solve();
+    const double eta = 0.2, d = 4, r = (1 - eta) * (1 - eta) + eta * eta * (d + 1) / batch;
+    const double steady = eta * d * 0.04 / (2 * batch - eta * (batch + 1 + d));
+    for (std::size_t i = 0; i < t.steps.size(); ++i)
+      CHECK(t.columns[1].value[i] == doctest::Approx(steady + std::pow(r, t.steps[i]) * (1 - steady)).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("the columns of the SDE: spread over the paths, its standard error, and the mean by its closed form") {
+  // Two paths: the standard deviation is sqrt 2 times their distance from the mean, and 1/sqrt 2 of it the error.
+  const std::string one = R"(
+model = "least-squares"
+[spectrum]
+kind = "isotropic"
+dimension = 1
+[optimizer]
+learning_rate = 0.5
+[time]
+at = [1, 2]
+[theory]
+method = "sde"
+paths = 2
+time_step = 0.25
+)";
+  const auto two = prepare(one)->solve();
+  const auto& spread = two.find("excess_mse_sde_std")->value;
+  for (std::size_t i = 0; i < spread.size(); ++i)
+    CHECK(two.find("excess_mse_sde_sem")->value[i] == doctest::Approx(spread[i] / std::sqrt(2.0)).epsilon(1e-14));
+  // Each path alone, as the mean of one is not to be had: the mean of the first two of three paths is that of two.
+  const auto three = prepare(one, {"theory.paths=3"})->solve();
+  for (std::size_t i = 1; i < spread.size(); ++i) {
+    const double mean2 = two.columns[1].value[i], mean3 = three.columns[1].value[i];
+    const double third = 3 * mean3 - 2 * mean2, s3 = three.find("excess_mse_sde_std")->value[i];
+    // Sum of squares of three about their mean is that of two plus 2/3 of the third's distance squared.
+    CHECK(2 * s3 * s3 ==
+          doctest::Approx(spread[i] * spread[i] + 2.0 / 3 * (third - mean2) * (third - mean2)).epsilon(1e-8));
+  }
+  // P' = -(2 x - 2 x^2/B) P for one coordinate: at x = 1/2, B = 1 the mean is e^(-t/2). 20000 paths, fixed seed.
+  const auto many = prepare(one, {"theory.paths=20000", "time.at=[1]"})->solve();
+  const double sem = many.find("excess_mse_sde_sem")->value[1];
+  // P = v^2 of a geometric Brownian motion: E P^2/(E P)^2 = e^2, so that its sem is known; heavy tails, 20000 paths.
+  CHECK(sem == doctest::Approx(std::exp(-0.5) * std::sqrt((std::exp(2.0) - 1) / 20000)).epsilon(0.2));
+  CHECK(std::abs(many.columns[1].value[1] - std::exp(-0.5)) < 3 * sem);
+  CHECK(many.warnings.size() == 2);  // that its fluctuations are not those of SGD; their ratio
+}
+
+TEST_CASE("an SDE with too large a step says so") {
+  const auto warned = [](const std::vector<std::string>& overrides) {
+    std::vector<std::string> all = {"theory.method=sde", "theory.paths=64", "time.at=[20]"};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    std::string out;
+    for (const auto& warning : prepare(power_law, all)->solve().warnings)
+      if (warning.find("theory.time_step") != std::string::npos) out += warning;
+    return out;
+  };
+  CHECK(warned({"theory.time_step=0.5"}).empty());
+  const std::string large = warned({"theory.time_step=4", "theory.scheme=euler-maruyama"});
+  CAPTURE(large);
+  CHECK(large.find("the step 4 is too large: times eta and the largest eigenvalue it is 1.6") != std::string::npos);
+  CHECK_FALSE(warned({"theory.time_step=20", "theory.scheme=weak2"}).empty());
+}
+
+TEST_CASE("the error's power in the order in which the eigenvalues are written") {
+  const std::string list = R"(
+model = "least-squares"
+[spectrum]
+kind = "list"
+eigenvalues = [0.1, 1.0, 0.5]
+multiplicities = [3, 1, 2]
+target_power = [2.0, 1.0, 1.0]
+[optimizer]
+learning_rate = 0.1
+batch = 2
+[initial]
+error_power = [1.0, 0.0, 0.0]
+[time]
+at = [1]
+)";
+  CHECK(excess(list, {})[0] == doctest::Approx(0.1));
+  CHECK(excess(list, {"initial.error_power=[0, 1, 0]"})[0] == doctest::Approx(1));
+  CHECK(excess(list, {"initial.error_power=[0, 0, 1]"})[0] == doctest::Approx(0.5));
+}

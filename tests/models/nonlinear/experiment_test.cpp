@@ -139,7 +139,7 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of(sign("learning_rate = 1\nbatch = 0.5")), "x.toml: optimizer.batch: must be >= 1"));
   CHECK(holds(error_of(sign("learning_rate = 1\nbatch = 1.5")), "x.toml: optimizer.batch: must be a whole number"));
   CHECK(holds(error_of(sign("kind = 'sign-ema'\nlearning_rate = 1\nema = 1")), "x.toml: optimizer.ema: must be"));
-  CHECK(holds(error_of(sign("learning_rate = 1", "[initial]\nscale = 1\n")), "x.toml: initial: this model starts at"));
+  CHECK(holds(error_of(sign("learning_rate = 1", "[initial]\nscale = 1\n")), "x.toml: initial: model sign-sgd does not read this section"));
   CHECK(holds(error_of(sign("learning_rate = 1", "[data]\nlaw = 'rows'\n")), "x.toml: data.law: rows needs"));
   CHECK(holds(error_of(sign("learning_rate = 1", "[theory]\nmethod = 'volterra'\n")), "x.toml: theory.method"));
   CHECK(holds(error_of(sign("kind = 'ema-sign'\nlearning_rate = 0.001", "[theory]\nbands = true\n"), true),

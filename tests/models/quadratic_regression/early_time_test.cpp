@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <random>
 #include <vector>
 
@@ -374,14 +375,14 @@ TEST_CASE("sampled curvature, antithetic, with all pairs of masks") {
 
 TEST_CASE("bad input of early-time formulas is named") {
   EarlyTimeState state = state_of(random_instance(3, 4, 1), .1);
-  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, 0, 1), "the learning rate must be positive and finite, not 0",
-                       edgewise::settings::Error);
-  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, .1, 4), "the batch must lie in 1..3, not 4",
-                       edgewise::settings::Error);
-  CHECK_THROWS_AS(averaged_mode_differences(state.kernel, 4, .1, -1, .1, 1), edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, 0, 1), "optimizer.learning_rate: must be positive and finite, not 0",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, .1, 4), "optimizer.batch: must lie in 1..3, not 4",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(averaged_mode_differences(state.kernel, 4, .1, -1, .1, 1), std::invalid_argument);
   state.residual.push_back(1);
   CHECK_THROWS_WITH_AS(kernel_acceleration(state), "a residual of 4 entries does not fit a kernel of 3 x 3",
-                       edgewise::settings::Error);
+                       std::invalid_argument);
   state.kernel = Matrix(3, 2);
-  CHECK_THROWS_WITH_AS(trace_acceleration(state), "the kernel must be square, not 3 x 2", edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(trace_acceleration(state), "the kernel must be square, not 3 x 2", std::invalid_argument);
 }

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include "settings/settings.hpp"
@@ -124,9 +125,9 @@ TEST_CASE("at its edge the predicted norm is 1, and without curvature the edge i
 }
 
 TEST_CASE("bad input of phase boundaries is named") {
-  CHECK_THROWS_WITH_AS(QuadraticBoundaries({}, 4, 8).edge(5), "the batch must lie in 1..4, not 5",
-                       edgewise::settings::Error);
-  CHECK_THROWS_AS(QuadraticBoundaries({}, 0, 8), edgewise::settings::Error);
-  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8).kernel_mean(-1, 1), edgewise::settings::Error);
-  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8, {.passes = 0}), edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(QuadraticBoundaries({}, 4, 8).edge(5), "optimizer.batch: must lie in 1..4, not 5",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 0, 8), std::invalid_argument);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8).kernel_mean(-1, 1), std::invalid_argument);
+  CHECK_THROWS_AS(QuadraticBoundaries({}, 4, 8, {.passes = 0}), std::invalid_argument);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include "models/quadratic_regression/mean_square.hpp"
@@ -126,14 +127,14 @@ TEST_CASE("the critical rate: SGD's without SAM, SAM's edge at full batch, below
 
 TEST_CASE("bad input of SAM's second moments is named") {
   const Matrix k = wishart(3, 6, 1);
-  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, 0, .1, 1, k), "the learning rate must be positive and finite, not 0",
-                       edgewise::settings::Error);
-  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 4, k), "the batch must lie in 1..3, not 4",
-                       edgewise::settings::Error);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, 0, .1, 1, k), "optimizer.learning_rate: must be positive and finite, not 0",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 4, k), "optimizer.batch: must lie in 1..3, not 4",
+                       std::invalid_argument);
   CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 1, wishart(2, 6, 1)),
-                       "the kernel and the second moment must be square and of one size", edgewise::settings::Error);
-  CHECK_THROWS_WITH_AS(sam_mean_square_growth(k, .1, -1, 1), "rho must be finite and not negative, not -1",
-                       edgewise::settings::Error);
-  CHECK_THROWS_AS(sam_mean_square_rate(k, -1, 1), edgewise::settings::Error);
-  CHECK_THROWS_AS(sam_mean_square_rate(k, .1, 0), edgewise::settings::Error);
+                       "the kernel and the second moment must be square and of one size", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sam_mean_square_growth(k, .1, -1, 1), "optimizer.rho: must be finite and not negative, not -1",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(sam_mean_square_rate(k, -1, 1), std::invalid_argument);
+  CHECK_THROWS_AS(sam_mean_square_rate(k, .1, 0), std::invalid_argument);
 }

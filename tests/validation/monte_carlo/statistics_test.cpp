@@ -145,3 +145,45 @@ TEST_CASE("the score of a skewed Student's t") {
   CHECK(static_cast<double>(corrected) / trials < 0.02);
   CHECK(normal_score_studentized(1e3, 2, 40) > normal_score_studentized(1e2, 2, 40));
 }
+
+TEST_CASE("moments at any scale: nothing overflows or vanishes in squares and cubes") {
+  const std::vector<double> base{1, 2, 4, 9};
+  const Moments plain = moments(base);
+  for (const double scale : {0x1p-1000, 0x1p-600, 0x1p600, 0x1p1015}) {
+    std::vector<double> values = base;
+    for (double& x : values) x *= scale;
+    const Moments m = moments(values);
+    CHECK(m.mean == plain.mean * scale);
+    CHECK(m.std == plain.std * scale);
+    CHECK(m.sem == plain.sem * scale);
+    CHECK(m.skewness == plain.skewness);
+  }
+  // The sum of these is no double.
+  const std::vector<double> huge(4, 1e308);
+  CHECK(moments(huge).mean == 1e308);
+  CHECK(moments(huge).std == 0);
+  CHECK_FALSE(std::isfinite(moments(std::vector<double>{1, INFINITY}).mean));
+}
+
+TEST_CASE("the score of a skewed Student's t: the law of t is off centre by g/6") {
+  // P(t <= 0) = 1/2 + g/6 phi(0) + O(1/n) of the mean of n variates of skewness g sqrt n (Hall 1992): the score of
+  // t = 0 is that quantile, to which its transformation adds nothing but g/6.
+  const double g = 2 / std::sqrt(40.0);
+  CHECK(normal_score_studentized(0, 2, 40) == Approx(normal_from_student(g / 6, 39)).epsilon(1e-14));
+  CHECK(normal_score_studentized(0, -2, 40) == -normal_score_studentized(0, 2, 40));
+  // Measured: half of the scores of 40 exponentials lie below 0, of t itself 2.1% more. 40000 samples, 5 standard errors.
+  random::Stream stream(8, 0);
+  const std::size_t n = 40, trials = 40000;
+  std::size_t scores = 0, plain = 0;
+  std::vector<double> values(n);
+  for (std::size_t i = 0; i < trials; ++i) {
+    for (double& x : values) x = stream.exponential();
+    const Moments m = moments(values);
+    const double t = std::sqrt(static_cast<double>(n)) * (m.mean - 1) / m.std;
+    scores += normal_score_studentized(t, 2, n) <= 0 ? 1 : 0;
+    plain += t <= 0 ? 1 : 0;
+  }
+  const double half = trials / 2, error = std::sqrt(trials) / 2;
+  CHECK(std::abs(static_cast<double>(scores) - half) < 5 * error);
+  CHECK(static_cast<double>(plain) - half > 5 * error);
+}

@@ -475,3 +475,131 @@ TEST_CASE("every kind describes itself") {
     for (const settings::Parameter& p : kind->parameters) CHECK_FALSE(p.doc.empty());
   }
 }
+
+TEST_CASE("a run that ended early: infinite, or not a number, never an earlier value") {
+  const std::string text = R"toml(
+[[measure]]
+name = "end"
+[[measure]]
+name = "spread"
+statistic = "std"
+[[measure]]
+name = "late"
+kind = "at"
+step = 5000
+[[measure]]
+name = "before"
+kind = "at"
+step = 10
+[[measure]]
+name = "average"
+kind = "mean"
+[[measure]]
+name = "whole_average"
+kind = "mean"
+from = 0
+[[measure]]
+name = "most"
+kind = "maximum"
+[[measure]]
+name = "least"
+kind = "minimum"
+[[measure]]
+name = "middle"
+kind = "median"
+from = 0
+[[measure]]
+name = "exponent"
+kind = "slope"
+from = 1
+[[measure]]
+name = "early_exponent"
+kind = "slope"
+from = 1
+to = 50
+[[measure]]
+name = "below"
+kind = "passage"
+level = 1e-9
+[[measure]]
+name = "above"
+kind = "passage"
+level = 1e9
+direction = "above"
+[[measure]]
+name = "gone"
+kind = "diverged"
+)toml";
+  // Recorded to step 100 of 10000 asked.
+  VariantRun run = theory(power_law(2, 0.5, 100, 41));
+  run.theory->diverged_at = 123;
+  for (const bool asked : {true, false}) {
+    if (asked) run.asked = {0, 1, 10, 100, 1000, 10000};
+    if (!asked) run.asked.clear();
+    const auto v = evaluated(text, {run});
+    for (const char* name : {"end", "spread", "average", "whole_average", "most"}) {
+      CAPTURE(name);
+      CHECK(v.at(name) == INFINITY);
+    }
+    CHECK((asked ? v.at("late") == INFINITY : std::isnan(v.at("late"))));
+    for (const char* name : {"least", "middle", "exponent", "below"}) {
+      CAPTURE(name);
+      CHECK(std::isnan(v.at(name)));
+    }
+    CHECK(v.at("above") == (asked ? 1000 : 123));
+    CHECK(v.at("before") == doctest::Approx(2 / std::sqrt(10.0)));
+    CHECK(v.at("early_exponent") == doctest::Approx(-0.5));
+    CHECK(v.at("gone") == 123);
+  }
+}
+
+TEST_CASE("a simulation of which a replica diverged ends there too") {
+  const std::string text = R"toml(
+[[measure]]
+name = "end"
+[[measure]]
+name = "error"
+statistic = "sem"
+[[measure]]
+name = "middle"
+statistic = "q50"
+[[measure]]
+name = "early"
+kind = "at"
+step = 10
+[[measure]]
+name = "exponent"
+kind = "slope"
+from = 10
+to = 1000
+[[measure]]
+name = "all"
+kind = "slope"
+from = 10
+)toml";
+  VariantRun run;
+  run.sample = noisy(20, 0.01, 1);
+  const auto whole = evaluated(text, {run}, "simulate");
+  CHECK(whole.at("end") == doctest::Approx(1e-4).epsilon(0.02));
+  run.sample->diverged = 1;
+  run.sample->later_steps = {20000, 100000};
+  const auto v = evaluated(text, {run}, "simulate");
+  CHECK(v.at("end") == INFINITY);
+  CHECK(v.at("error") == INFINITY);
+  CHECK(std::isnan(v.at("middle")));
+  CHECK(std::isnan(v.at("all")));
+  CHECK(v.at("early") == whole.at("early"));
+  CHECK(v.at("exponent") == whole.at("exponent"));
+  CHECK(v.at("exponent_se") == whole.at("exponent_se"));
+}
+
+TEST_CASE("reversed windows are errors: at once where they are numbers, else of the cell") {
+  const std::string m = "[[measure]]\nname = \"s\"\n";
+  for (const char* kind : {"slope", "minimum", "maximum", "mean", "median"}) {
+    const std::string window = std::string("kind = \"") + kind + "\"\nfrom = 100\nto = ";
+    refuses(m + window + "10", "sweep.toml: measure[0].to: the window of s is reversed: from 100 = 100 to 10 = 10");
+    CHECK_THROWS_WITH_AS(evaluated(m + window + "\"first\"", {theory(power_law(1, 1))}),
+                         doctest::Contains("the window of s is reversed: from 100 = 100 to first = 1"), settings::Error);
+    CHECK_NOTHROW(evaluated(m + window + "\"last\"", {theory(power_law(1, 1))}));
+  }
+}

@@ -29,6 +29,13 @@ Sampled power(double c, double p) {
 
 }  // namespace
 
+TEST_CASE("between a value and infinity, and between infinities, a curve is infinite") {
+  const std::vector<double> steps{1, 10, 100, 1000}, values{1, 2, INFINITY, INFINITY};
+  CHECK(value_at({steps, values}, 5) == doctest::Approx(std::pow(2.0, std::log10(5.0))));
+  CHECK(value_at({steps, values}, 20) == INFINITY);
+  CHECK(value_at({steps, values}, 500) == INFINITY);
+}
+
 TEST_CASE("between recorded steps a power law is read exactly") {
   const Sampled s = power(5, -0.7);
   for (const double step : {1.0, 1.5, 3.0, 47.0, 1000.0})

@@ -216,3 +216,32 @@ TEST_CASE("every slip in a sweep file is one line that names the key") {
               "\n[[axis]]\nkey = \"a.b\"\nname = \"b\"\nfrom = 0\nto = 1\ncount = 1000",
           {"axis", "cells are more than"});
 }
+
+TEST_CASE("axis values: what is round in decimals comes out so, at any scale") {
+  const std::vector<double> tenths = axis_values(0.1, 0.7, 7, false);
+  for (std::size_t i = 0; i < 7; ++i) CHECK(tenths[i] == std::stod("0." + std::to_string(i + 1)));
+  const std::vector<double> centred = axis_values(-0.3, 0.3, 7, false);
+  CHECK(centred[3] == 0);
+  CHECK(centred[4] == 0.1);
+  const std::vector<double> small = axis_values(1e-30, 1.3e-29, 13, false);
+  CHECK(small[2] == 3e-30);
+  CHECK(small[6] == 7e-30);
+  const std::vector<double> large = axis_values(1e20, 7e20, 7, false);
+  CHECK(large[2] == 3e20);
+  const std::vector<double> doubling = axis_values(0.1, 0.8, 4, true);
+  CHECK(doubling == std::vector<double>{0.1, 0.2, 0.4, 0.8});
+  // What is not round stays what it is.
+  const std::vector<double> thirds = axis_values(0, 1, 4, false);
+  CHECK(thirds[1] == 1.0 / 3);
+  CHECK(axis_values(1, 2, 3, true)[1] == doctest::Approx(std::sqrt(2.0)).epsilon(1e-15));
+}
+
+TEST_CASE("the last value of an axis may be infinite") {
+  const std::string text = replaced(small_sweep, "values = [-0.5, 0.01, 0.1]", "values = [1, 4, 16, inf]");
+  const SweepPlan plan =
+      plan_of(replaced(replaced(text, "noise.variance", "optimizer.batch"), "optimizer.batch=4", "noise.variance=4"));
+  CHECK(plan.axes[0].numbers.back() == INFINITY);
+  CHECK(plan.axes[0].log);
+  refused(replaced(small_sweep, "values = [-0.5, 0.01, 0.1]", "values = [inf, 1]"), {"axis[0].values", "increase"});
+  refused(replaced(small_sweep, "values = [-0.5, 0.01, 0.1]", "values = [-inf, 1]"), {"axis[0].values"});
+}

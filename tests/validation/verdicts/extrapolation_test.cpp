@@ -337,7 +337,7 @@ TEST_CASE("bad input for the extrapolation") {
   CHECK(holds(read("dimensions = [10, 20, 0]"), ">= 1"));
   CHECK(holds(read("gap_exponent = 1.0"), "dimensions"));
   CHECK(holds(read("scaling.time.steps = 1"), "dimensions"));
-  CHECK(holds(read("dimensions = [10, 20, 30]\ngap_exponent = 0"), "> 0"));
+  CHECK(holds(read("dimensions = [10, 20, 30]\ngap_exponent = 0"), ">= 0.1"));
   CHECK(holds(read("dimensions = [10, 20, 30]\nscaling.steps = 1"), "SECTION.KEY"));
   CHECK(holds(read("dimensions = [10, 20, 30]\nscaling.time.steps = \"one\""), "number"));
   const auto scaled = [](const std::string& scaling) {
@@ -352,4 +352,22 @@ TEST_CASE("bad input for the extrapolation") {
   };
   CHECK(holds(scaled("optimizer.learning_rate = 1"), "gives no number"));
   CHECK(holds(scaled("time.points = 1"), "only `steps`"));
+}
+
+TEST_CASE("several exponents share the false alarm with the choice among them: half of it is left for the limit") {
+  Made made;
+  made.transient = 8;
+  const auto levels = made.levels(3);
+  const auto critical = [&](double false_alarm, const std::vector<double>& exponents) {
+    VerdictOptions options;
+    options.false_alarm = false_alarm;
+    options.resolution = 1;
+    const Verdict verdict = extrapolate(levels, options, exponents, 3).verdict;
+    return std::pair(verdict.critical_z, verdict.effective_comparisons);
+  };
+  // The critical value of the same comparisons, by the law of their maximum at the false alarm that is left.
+  const auto [of_two, comparisons] = critical(0.02, {1, 1});
+  CHECK(of_two == critical(0.01, {1}).first);
+  CHECK(of_two > critical(0.02, {1}).first);
+  CHECK(of_two == doctest::Approx(-normal_quantile(-std::expm1(std::log1p(-0.01) / comparisons) / 2)).epsilon(0.01));
 }

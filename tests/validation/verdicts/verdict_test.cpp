@@ -261,11 +261,99 @@ TEST_CASE("the section [verdict]") {
   CHECK(read("").false_alarm == 0.01);
   CHECK(read("[verdict]\nresolution = 0.2\nallowed = 0.03\npower = 0.5\n").resolution == 0.2);
   CHECK_THROWS_WITH_AS(read("[verdict]\nfalse_alarm = 0\n"),
-                       doctest::Contains("x.toml: verdict.false_alarm: must be > 0 and <= 0.5"), settings::Error);
+                       doctest::Contains("x.toml: verdict.false_alarm: must be >= 1e-09 and <= 0.5"), settings::Error);
   CHECK_THROWS_WITH_AS(read("[verdict]\nresoluton = 1\n"), doctest::Contains("did you mean 'resolution'?"),
                        settings::Error);
   CHECK_THROWS_WITH_AS(read("[verdict]\nallowed = -1\n"), doctest::Contains("verdict.allowed"), settings::Error);
+  // What would make a verdict say nothing, or is beyond what its draws resolve.
+  for (const char* line : {"false_alarm = 5e-324", "false_alarm = 0.6", "power = 1e-9", "power = 0.49", "power = 0.9999",
+                           "resolution = 1.5", "allowed = 1", "gap_exponent = 0.01"}) {
+    const std::string text(line), key = text.substr(0, text.find(' '));
+    CHECK_THROWS_WITH_AS(read("[verdict]\n" + text + "\n"), doctest::Contains(("x.toml: verdict." + key).c_str()),
+                         settings::Error);
+  }
+  CHECK(read("[verdict]\nfalse_alarm = 1e-9\npower = 0.999\nresolution = 1\nallowed = 0.99\n").power == 0.999);
   CHECK(name(Outcome::agree) == "agree");
   CHECK(name(Outcome::disagree) == "disagree");
   CHECK(name(Outcome::inconclusive) == "inconclusive");
+}
+
+TEST_CASE("values of any size are judged alike: squares neither overflow nor vanish") {
+  // The same sample in units of 1e200 and 1e-200: the same scores to rounding.
+  const auto p = small();
+  const auto theory = isotropic_theory(p, false);
+  const auto sample = run(IsotropicSimulation(p), p.experiment(128, 4), {});
+  const auto usual = judge(theory, sample, {}, 4);
+  for (const double scale : {0x1p-660, 0x1p660}) {
+    auto scaled_theory = theory;
+    auto scaled_sample = sample;
+    for (auto& column : scaled_theory.columns)
+      for (double& x : column.value) x *= scale;
+    for (auto& cell : scaled_sample.values)
+      for (double& x : cell) x *= scale;
+    const auto verdict = judge(scaled_theory, scaled_sample, {}, 4);
+    CHECK(verdict.outcome == usual.outcome);
+    CHECK(verdict.max_z == doctest::Approx(usual.max_z).epsilon(1e-12));
+    CHECK(verdict.critical_z == doctest::Approx(usual.critical_z).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a standard deviation that overflowed is no disagreement") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto still = made(5, 4, [](std::size_t, std::size_t) { return 1e170; });
+  CHECK(judge(flat(4, 1e170, infinity), still, {}, 1).outcome == Outcome::inconclusive);
+  const auto moving = made(200, 4, [](std::size_t r, std::size_t t) {
+    random::Stream stream(1, r, t);
+    return 1e170 * (1 + 0.1 * stream.normal());
+  });
+  CHECK(judge(flat(4, 1e170, infinity), moving, {}, 1).outcome == Outcome::inconclusive);
+  // A deviation that is not known is the sample's.
+  const auto unknown = judge(flat(4, 1e170, std::numeric_limits<double>::quiet_NaN()), moving, {}, 1);
+  CHECK(unknown.outcome == Outcome::agree);
+  CHECK_FALSE(unknown.exact_std);
+}
+
+TEST_CASE("without fluctuation: 0 and the rounding of what has vanished are equal, a negative rest is not") {
+  const auto falling = [](double last) {
+    return made(3, 4, [last](std::size_t, std::size_t t) { return t == 0 ? 1.0 : t == 1 ? 1e-20 : last; });
+  };
+  const auto theory = [](double last) {
+    auto t = flat(4, last);
+    t.columns[0].value[0] = 1;
+    t.columns[0].value[1] = 1e-20;
+    return t;
+  };
+  CHECK(judge(theory(0), falling(0), {}, 1).outcome == Outcome::agree);
+  CHECK(judge(theory(0), falling(4.9e-324), {}, 1).outcome == Outcome::agree);
+  CHECK(judge(theory(4.9e-32), falling(0), {}, 1).outcome == Outcome::agree);  // (1 - x)^2 at x = 1 to rounding
+  CHECK(judge(theory(4.8e-47), falling(4.8e-47), {}, 1).outcome == Outcome::agree);
+  CHECK(judge(theory(-9.8e-16), falling(4.8e-47), {}, 1).outcome == Outcome::disagree);
+  CHECK(judge(theory(1e-16), falling(4.8e-47), {}, 1).outcome == Outcome::disagree);
+}
+
+TEST_CASE("label noise too rare to be met is named, and its steps are not judged") {
+  // The theory says 1, of which .9 comes of values that no replica has met.
+  const auto sample = made(200, 4, [](std::size_t r, std::size_t t) {
+    random::Stream stream(1, r, t);
+    return 0.1 * (1 + 0.1 * stream.normal());
+  });
+  auto theory = flat(4, 1);
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
+  theory.columns[0].unmet.assign(4, 0.9);
+  const auto verdict = judge(theory, sample, {}, 1);
+  CHECK(verdict.outcome == Outcome::inconclusive);
+  CHECK(verdict.heavy_tailed);
+  REQUIRE(verdict.warnings.size() >= 1);
+  CHECK(holds(verdict.warnings[0], "rare label noise"));
+  CHECK(holds(verdict.warnings[0], "90% of excess_mse at step 1; 3 of 3 comparisons are not judged"));
+  // Less than half a standard error of it does no harm; where it is only at some steps the others are judged.
+  theory = flat(4, 0.1);
+  theory.columns[0].unmet.assign(4, 0.0002);
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::agree);
+  theory = flat(4, 0.1);
+  theory.columns[0].value[1] = 1;
+  theory.columns[0].unmet = {0, 0.9, 0, 0};
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::inconclusive);
+  theory.columns[0].value[3] = 0.2;
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
 }

@@ -4,9 +4,11 @@
 
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
+using edgewise::models::testing::prepare;
 
 namespace {
 
@@ -220,4 +222,112 @@ TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
   CHECK(low.on_bound == std::vector<std::string>{"learning_rate"});
   CHECK_THROWS_AS(tune(problem, {{"momentum", 0.1, 0.9}}, options), std::invalid_argument);
   CHECK_THROWS_AS(tune(problem, {{"learning_rate", 0.0, 1}}, options), std::invalid_argument);
+}
+
+TEST_CASE("without noise the coordinates are moved: a method's late steps are squares, never below 0") {
+  // Heavy ball on two modes by hand: v' = v - eta m', m' = beta m + lambda v.
+  const auto problem = prepare(R"(
+model = "least-squares"
+[spectrum]
+kind = "list"
+eigenvalues = [1.0, 0.25]
+[noise]
+law = "gaussian"
+variance = 0.5
+[optimizer]
+kind = "momentum"
+momentum = 0.6
+learning_rate = 0.7
+batch = inf
+[time]
+at = [1, 10, 200, 1000]
+)");
+  const auto t = problem->solve();
+  std::vector<double> lambda{1, 0.25}, v{-1, -1}, m{0, 0};
+  std::size_t k = 0;
+  for (std::size_t i = 0; i < t.steps.size(); ++i) {
+    for (; static_cast<double>(k) < t.steps[i]; ++k)
+      for (std::size_t a = 0; a < 2; ++a) {
+        m[a] = 0.6 * m[a] + lambda[a] * v[a];
+        v[a] -= 0.7 * m[a];
+      }
+    const double P = v[0] * v[0] + 0.25 * v[1] * v[1];
+    CHECK(t.columns[1].value[i] == doctest::Approx(P).epsilon(1e-9));
+  }
+  CHECK(t.columns[1].value.back() < 1e-200);
+}
+
+TEST_CASE("a perfect round of lookahead leaves nothing, and nothing negative") {
+  // 1 - xi + xi (1 - eta)^H = 0.
+  const double xi = 1 / (1 - std::pow(0.8, 5));
+  const auto problem = prepare(R"(
+model = "least-squares"
+[spectrum]
+kind = "isotropic"
+dimension = 3
+[optimizer]
+kind = "lookahead"
+inner_steps = 5
+learning_rate = 0.2
+batch = inf
+outer_learning_rate = )" + edgewise::settings::text_of(xi) + "\n[time]\nat = [4, 5, 6, 50, 1000]\n");
+  const auto t = problem->solve();
+  for (const double P : t.columns[1].value) CHECK(P >= 0);
+  for (std::size_t i = 2; i < t.steps.size(); ++i) CHECK(t.columns[1].value[i] < 1e-30);
+}
+
+TEST_CASE("no mode moves without a rate: not stable, and said so") {
+  const auto problem = prepare(R"(
+model = "least-squares"
+[spectrum]
+kind = "isotropic"
+dimension = 3
+[optimizer]
+kind = "lookahead"
+inner_steps = 5
+learning_rate = 0
+[time]
+steps = 10
+)");
+  for (const auto& finding : problem->stability()) {
+    if (finding.name == "stable") CHECK_FALSE(std::get<bool>(finding.value));
+    if (finding.name == "reason") CHECK(std::get<std::string>(finding.value) == "frozen: no mode moves");
+    if (finding.name == "growth_factor") CHECK(std::get<double>(finding.value) == 1);
+  }
+}
+
+TEST_CASE("the part of label noise: the whole less what there is without it") {
+  const std::string text = R"(
+model = "least-squares"
+[spectrum]
+kind = "list"
+eigenvalues = [1.0, 0.25]
+multiplicities = [3, 5]
+[noise]
+law = "gaussian"
+variance = VARIANCE
+[optimizer]
+kind = "momentum"
+momentum = 0.6
+learning_rate = 0.1
+batch = 2
+[time]
+at = [1, 10, 60]
+)";
+  const auto with_variance = [&](const std::string& variance) {
+    std::string out = text;
+    return edgewise::models::read_experiment(
+        edgewise::settings::read_text(out.replace(out.find("VARIANCE"), 8, variance), "experiment.toml"));
+  };
+  const auto noisy = with_variance("0.5"), silent = with_variance("0");
+  const std::vector<std::uint64_t> steps{1, 10, 60};
+  const auto parts = label_noise_parts(read_linear_problem(noisy), steps);
+  const auto whole = edgewise::models::find(noisy).prepare(noisy)->solve(), without = edgewise::models::find(silent).prepare(silent)->solve();
+  REQUIRE(parts.size() == 3);
+  for (std::size_t o = 0; o < 3; ++o)
+    for (std::size_t i = 0; i < 3; ++i) {
+      double expected = whole.columns[o].value[i + 1] - without.columns[o].value[i + 1];
+      if (o == 0) expected -= 0.25;  // sigma^2/2 is not sampled
+      CHECK(parts[o][i] == doctest::Approx(expected).epsilon(1e-10));
+    }
 }

@@ -1,0 +1,78 @@
+#include "solvers/rank_one_modes.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace edgewise::solvers;
+
+namespace {
+
+/// (p, sum of s) after `steps` steps of the map, by the steps themselves.
+std::pair<double, double> stepped(const RankOneSystem& system, int steps) {
+  std::vector<double> s = system.initial;
+  for (int k = 0;; ++k) {
+    double p = 0, total = 0;
+    for (std::size_t i = 0; i < s.size(); ++i) p += system.weight[i] * s[i];
+    for (const double x : s) total += x;
+    if (k == steps) return {p, total};
+    for (std::size_t i = 0; i < s.size(); ++i) s[i] = (1 - system.decay[i]) * s[i] + system.input[i] * p;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("rank one modes: two coupled modes have the eigenvalues of their matrix") {
+  // [[1 - .3 + .02, .04], [.01, 1 - .1 + .02]], by hand: mean .82, half-difference .1, product of couplings .0004.
+  const RankOneSystem system{RankOneSystem::Kind::map, {0.3, 0.1}, {0.02, 0.01}, {1, 2}, {1, 0}, 0};
+  const RankOneModes modes(system);
+  const double root = std::sqrt(0.1 * 0.1 + 0.0004), high = 0.82 + root, low = 0.82 - root;
+  double p = 0;
+  for (const double t : {0.0, 1.0, 2.0, 50.0}) {
+    // p(0) = 1, p(1) = .72 + 2 * .01; p = a high^t + (1 - a) low^t.
+    const double a = (0.74 - low) / (high - low);
+    modes.functionals(t, {}, std::span(&p, 1));
+    CHECK(p == doctest::Approx(a * std::pow(high, t) + (1 - a) * std::pow(low, t)).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("rank one modes: equal decays, modes that are not driven and modes that drive nothing") {
+  const RankOneSystem system{RankOneSystem::Kind::map,
+                             {0.4, 0.4, 0.25, 0.1, 0.02},
+                             {0.01, 0.03, 0.02, 0, 0.05},  // the fourth is not driven, the last does not drive
+                             {1, 0.5, 0.3, 0.7, 0},
+                             {1, 2, 0.1, 0.4, 3},
+                             0};
+  const RankOneModes modes(system);
+  const std::vector<std::vector<double>> rows = {std::vector<double>(5, 1.0), {0, 1, 0, 0, 0}, {0, 0, 0, 0, 1}};
+  std::vector<double> s(5), values(4);
+  for (const int t : {0, 1, 2, 7, 100}) {
+    const auto [p, total] = stepped(system, t);
+    const double error = modes.functionals(t, rows, values);
+    CHECK(error < 1e-12);
+    CHECK(values[0] == doctest::Approx(p).epsilon(1e-12));
+    CHECK(values[1] == doctest::Approx(total).epsilon(1e-12));
+    modes.state(t, s);
+    CHECK(values[2] == doctest::Approx(s[1]).epsilon(1e-12));
+    CHECK(values[3] == doctest::Approx(s[4]).epsilon(1e-12));
+  }
+  // One step by hand: p = 1 + 1 + .03 + .28, s_2 = .6 * 2 + .03 p.
+  modes.state(1, s);
+  CHECK(s[1] == doctest::Approx(1.2 + 0.03 * 2.31).epsilon(1e-13));
+  CHECK(s[3] == doctest::Approx(0.36).epsilon(1e-14));
+}
+
+TEST_CASE("rank one modes: more of a row than is kept, and powers of either kind") {
+  const RankOneSystem system{RankOneSystem::Kind::flow, {0.3, 0.1}, {0.02, 0.01}, {1, 2}, {1, 0}, 0};
+  const RankOneModes modes(system);
+  std::vector<double> s(2), values(2);
+  modes.state(3, s);
+  for (int k = 0; k < 40; ++k) {
+    const std::vector<std::vector<double>> rows = {{1.0, 0.1 * k}};
+    modes.functionals(3, rows, values);
+    CHECK(values[1] == doctest::Approx(s[0] + 0.1 * k * s[1]).epsilon(1e-13));
+  }
+  CHECK(power_of(RankOneSystem::Kind::flow, 2, 3) == doctest::Approx(std::exp(-6)).epsilon(1e-15));
+  CHECK(power_of(RankOneSystem::Kind::map, 1e-12, 1e12) == doctest::Approx(std::exp(-1)).epsilon(1e-12));
+  CHECK(power_of(RankOneSystem::Kind::map, 1.5, 3) == -0.125);
+}

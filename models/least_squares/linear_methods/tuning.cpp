@@ -1,5 +1,7 @@
 #include "models/least_squares/linear_methods/tuning.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -115,6 +117,17 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
     }
     evaluate();
   }
+  if (!std::isfinite(out.value)) {
+    std::vector<std::string> names;
+    for (const Scale& scale : scales) names.push_back(scale.name());
+    throw std::invalid_argument(fmt::format(
+        "tune.{}: every one of the {} runs tried diverged, so there is no best value; give {} with smaller "
+        "values",
+        names.front(), out.evaluations, names.size() > 1 ? "ranges (of " + settings::join(names) + ")" : "a range"));
+  }
+  if (out.steps == 0)
+    throw std::invalid_argument(
+        "tune.samples: not one period of the method fits into the budget, so nothing was compared");
   for (std::size_t d = 0; d < dimensions; ++d) {
     out.best.emplace_back(scales[d].name(), scales[d].value(best[d]));
     if (best[d] < bound_margin || best[d] > 1 - bound_margin) out.on_bound.push_back(scales[d].name());

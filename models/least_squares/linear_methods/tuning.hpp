@@ -36,7 +36,8 @@ struct Tuned {
 };
 
 /// Seeded search: the first half of the solves is spread over the ranges, the second narrows around the best one.
-/// \throws std::invalid_argument for an unknown or empty range.
+/// \throws std::invalid_argument for an unknown or empty range, when every run diverges, and when the budget is too small
+/// for a single period.
 Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, const TuneOptions& options);
 
 /// `edgewise tune`: the search that the section [tune] of an experiment asks for. Keys evaluations, samples,

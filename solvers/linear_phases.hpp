@@ -13,6 +13,7 @@
 /// its hyperparameters may change from one application to the next. See docs/theory/two-phase.md, section 2.
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,12 @@ struct PhaseBlock {
 struct Phase {
   std::vector<PhaseBlock> blocks;
   double noise_scale = 0;  ///< 0: a noiseless phase
+};
+
+/// A phase that is applied several times in a row.
+struct PhaseRun {
+  Phase phase;
+  std::uint64_t repeat = 1;
 };
 
 /// The modes and their coupling; all vectors have length n.

@@ -1,377 +1,483 @@
 #include "solvers/linear_stability.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
 #include "linear_algebra/dense.hpp"
-#include "linear_algebra/lu.hpp"
+#include "numerics/roots.hpp"
 #include "solvers/mode_sums.hpp"
+#include "solvers/period_map.hpp"
 
 namespace edgewise::solvers {
 
 namespace {
 
 using linear_algebra::Matrix;
-constexpr std::size_t none = static_cast<std::size_t>(-1);
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
-// After a noiseless phase some coordinates vanish or repeat others, for every mode alike; the second moments at the
-// start of a period then have fewer independent entries.
-std::vector<std::size_t> representatives(const Phase& last, std::size_t block, std::size_t r) {
-  std::vector<std::size_t> rep(r);
-  for (std::size_t i = 0; i < r; ++i) rep[i] = i;
-  if (last.noise_scale != 0) return rep;
-  const PhaseBlock& b = last.blocks.at(block);
-  const auto equal = [&](std::size_t i, std::size_t j) {
-    for (std::size_t k = 0; k < r; ++k)
-      if (b.T0[i * r + k] != b.T0[j * r + k] || b.T1[i * r + k] != b.T1[j * r + k]) return false;
-    return true;
-  };
-  for (std::size_t i = 0; i < r; ++i) {
-    bool zero = true;
-    for (std::size_t k = 0; k < r; ++k) zero = zero && b.T0[i * r + k] == 0 && b.T1[i * r + k] == 0;
-    if (zero) {
-      rep[i] = none;
-      continue;
-    }
-    for (std::size_t j = 0; j < i; ++j)
-      if (rep[j] == j && equal(i, j)) {
-        rep[i] = j;
-        break;
-      }
+double norm(std::span<const double> v) {
+  return std::sqrt(dot(v.data(), v.data(), v.size()));
+}
+
+/// LU factors of excess - (A_i - 1), all modes, rows and columns scaled by powers of two first: a slow mode's column is
+/// as small as the mode is slow, and exact.
+class Resolvents {
+ public:
+  void factor(const PeriodMap& map, const std::vector<bool>& kept, double excess) {
+    n_ = map.modes();
+    D_ = map.moments();
+    lu_.assign(n_ * D_ * D_, 0.0);
+    row_.assign(n_ * D_, 1.0);
+    column_.assign(n_ * D_, 1.0);
+    pivot_.assign(n_ * D_, 0);
+    determinant.assign(n_, 1.0);
+    for (std::size_t i = 0; i < n_; ++i)
+      if (kept[i]) factor_mode(map.own_map(i), excess, i);
   }
-  return rep;
-}
+  /// y <- (excess - (A_i - 1))^(-1) y; modes that are not kept get 0.
+  void solve(std::span<double> y, const std::vector<bool>& kept) const {
+    for (std::size_t i = 0; i < n_; ++i) {
+      const std::span<double> x = y.subspan(i * D_, D_);
+      if (!kept[i]) {
+        std::ranges::fill(x, 0.0);
+        continue;
+      }
+      const double* a = lu_.data() + i * D_ * D_;
+      for (std::size_t m = 0; m < D_; ++m) x[m] *= row_[i * D_ + m];
+      for (std::size_t m = 0; m < D_; ++m) {
+        std::swap(x[m], x[pivot_[i * D_ + m]]);
+        for (std::size_t k = 0; k < m; ++k) x[m] -= a[m * D_ + k] * x[k];
+      }
+      for (std::size_t m = D_; m-- > 0;) {
+        for (std::size_t k = m + 1; k < D_; ++k) x[m] -= a[m * D_ + k] * x[k];
+        x[m] /= a[m * D_ + m];
+      }
+      for (std::size_t m = 0; m < D_; ++m) x[m] *= column_[i * D_ + m];
+    }
+  }
+  std::vector<double> determinant;
 
-double radius_of(const Matrix& m) {
-  if (m.rows() == 1) return std::abs(m(0, 0));
-  double radius = 0;
-  for (const auto& value : linear_algebra::eigenvalues(m)) radius = std::max(radius, std::abs(value));
-  return radius;
-}
+ private:
+  static double scale_of(double largest) {
+    return largest > 0 && std::isfinite(largest) ? std::exp2(-std::round(std::log2(largest))) : 1;
+  }
+  void factor_mode(std::span<const double> own, double excess, std::size_t mode) {
+    double* a = lu_.data() + mode * D_ * D_;
+    double& det = determinant[mode];
+    for (std::size_t m = 0; m < D_; ++m)
+      for (std::size_t k = 0; k < D_; ++k) a[m * D_ + k] = (m == k ? excess : 0) - own[m * D_ + k];
+    for (std::size_t k = 0; k < D_; ++k) {
+      double largest = 0;
+      for (std::size_t m = 0; m < D_; ++m) largest = std::max(largest, std::abs(a[m * D_ + k]));
+      const double s = column_[mode * D_ + k] = scale_of(largest);
+      for (std::size_t m = 0; m < D_; ++m) a[m * D_ + k] *= s;
+      det /= s;
+    }
+    for (std::size_t m = 0; m < D_; ++m) {
+      double largest = 0;
+      for (std::size_t k = 0; k < D_; ++k) largest = std::max(largest, std::abs(a[m * D_ + k]));
+      const double s = row_[mode * D_ + m] = scale_of(largest);
+      for (std::size_t k = 0; k < D_; ++k) a[m * D_ + k] *= s;
+      det /= s;
+    }
+    for (std::size_t m = 0; m < D_; ++m) {
+      std::size_t best = m;
+      for (std::size_t k = m + 1; k < D_; ++k)
+        if (std::abs(a[k * D_ + m]) > std::abs(a[best * D_ + m])) best = k;
+      pivot_[mode * D_ + m] = best;
+      if (best != m) {
+        std::swap_ranges(a + m * D_, a + (m + 1) * D_, a + best * D_);
+        det = -det;
+      }
+      det *= a[m * D_ + m];
+      for (std::size_t k = m + 1; k < D_; ++k) {
+        const double factor = a[k * D_ + m] /= a[m * D_ + m];
+        if (factor == 0) continue;
+        for (std::size_t j = m + 1; j < D_; ++j) a[k * D_ + j] -= factor * a[m * D_ + j];
+      }
+    }
+  }
+  std::size_t n_ = 0, D_ = 0;
+  std::vector<double> lu_, row_, column_;
+  std::vector<std::size_t> pivot_;
+};
 
 }  // namespace
 
 struct Renewal::Impl {
   PeriodicPhases system;
-  mutable LinearPhases phases;
-  struct Moment {
-    std::size_t block, row, col;
-  };
-  std::vector<std::vector<std::size_t>> rep;
-  std::vector<Moment> unknown, forced;
-  std::size_t noisy = 0;
-  std::vector<Matrix> A, F;  // per mode: map of the unknown moments, and what the constant ones add
-  std::vector<double> radius;
+  mutable PeriodMap map;  // but for the factor on its coupling
   std::vector<bool> kept;
-  double largest = 0;
-  std::size_t dropped = 0, frozen = 0;
-  mutable double z_of_lu = std::numeric_limits<double>::quiet_NaN();
-  mutable std::vector<linear_algebra::Lu<double>> lu;
+  std::vector<double> unit;  // of every moment in the norm of GMRES: the weight of its mode
+  std::size_t n, D, dropped = 0, frozen = 0;
+  bool overflow = false;
+  mutable std::vector<double> radius;
+  mutable std::vector<bool> active;  // at the present excess
+  mutable Resolvents resolvents;
 
-  explicit Impl(PeriodicPhases given) : system(std::move(given)), phases(system.modes, system.sizes) {
-    for (const Phase& phase : system.period) noisy += phase.noise_scale != 0;
-    if (noisy == 0) throw std::invalid_argument("renewal: the period has no noisy phase");
-    const auto constant = [&](std::size_t block, std::size_t c) {
-      return std::any_of(system.constants.begin(), system.constants.end(),
-                         [&](const CoordinateIndex& i) { return i.block == block && i.coordinate == c; });
-    };
-    for (std::size_t b = 0; b < system.sizes.size(); ++b) {
-      const std::size_t r = system.sizes[b];
-      rep.push_back(representatives(system.period.back(), b, r));
-      for (std::size_t i = 0; i < r; ++i)
-        for (std::size_t j = i; j < r; ++j)
-          if (rep[b][i] == i && rep[b][j] == j)
-            (constant(b, i) && constant(b, j) ? forced : unknown).push_back({b, i, j});
-    }
-    const std::size_t n = phases.modes(), D = unknown.size();
-    A.assign(n, Matrix(D, D));
-    F.assign(n, Matrix(D, forced.size()));
-    std::vector<double> ones(n, 1.0);
-    const auto fill = [&](const Moment& moment, std::vector<Matrix>& out, std::size_t column) {
-      clear();
-      set(moment, ones);
-      run({}, nullptr);
-      for (std::size_t m = 0; m < D; ++m) {
-        const auto values = read(unknown[m]);
-        for (std::size_t i = 0; i < n; ++i) out[i](m, column) = values[i];
-      }
-    };
-    for (std::size_t m = 0; m < D; ++m) fill(unknown[m], A, m);
-    for (std::size_t m = 0; m < forced.size(); ++m) fill(forced[m], F, m);
+  explicit Impl(const PeriodicPhases& given) : system(given), map(given), n(map.modes()), D(map.moments()) {
     kept.assign(n, true);
     for (std::size_t i = 0; i < n; ++i) {
-      radius.push_back(all_finite(A[i].entries()) ? radius_of(A[i]) : infinity);
-      const bool coupled = system.modes.weight[i] != 0;
-      // Just above 1 by rounding: the map keeps the mode where it is.
-      if (!coupled || (radius[i] >= 1 && radius[i] < 1 + 1e-12)) {
+      const bool seen = system.modes.weight[i] != 0;
+      bool still = map.frozen(i);
+      if (seen && !still && system.rest.empty()) {
+        // Without knowing where a mode rests: just above 1 by rounding.
+        const double r = radii()[i];
+        still = r >= 1 && r < 1 + 1e-12;
+      }
+      if (!seen || still) {
         kept[i] = false;
         ++dropped;
-        frozen += coupled;
-        continue;
+        frozen += seen;
+      } else if (!map.finite(i)) {
+        overflow = true;
       }
-      largest = std::max(largest, radius[i]);
+      unit.insert(unit.end(), D, kept[i] ? map.weight()[i] : 1);
     }
   }
 
-  void clear() const {
-    for (std::size_t b = 0; b < system.sizes.size(); ++b)
-      for (std::size_t i = 0; i < system.sizes[b]; ++i)
-        for (std::size_t j = i; j < system.sizes[b]; ++j) std::ranges::fill(phases.moment(b, i, j), 0.0);
-  }
-  // Every moment that is a copy of `moment` at the start of a period.
-  void set(const Moment& moment, std::span<const double> values) const {
-    const auto& r = rep[moment.block];
-    for (std::size_t i = 0; i < r.size(); ++i)
-      for (std::size_t j = i; j < r.size(); ++j)
-        if ((r[i] == moment.row && r[j] == moment.col) || (r[i] == moment.col && r[j] == moment.row))
-          std::ranges::copy(values, phases.moment(moment.block, i, j).begin());
-  }
-  std::span<const double> read(const Moment& moment) const {
-    return static_cast<const LinearPhases&>(phases).moment(moment.block, moment.row, moment.col);
-  }
-  // One period from the present state under the drive w (none: 0); p before each noisy phase goes to `p`.
-  void run(std::span<const double> w, std::vector<double>* p) const {
-    std::size_t j = 0;
-    for (const Phase& phase : system.period) {
-      const bool is_noisy = phase.noise_scale != 0;
-      const double seen = phases.apply_driven(phase, is_noisy && !w.empty() ? w[j] : 0.0);
-      if (!is_noisy) continue;
-      if (p) p->push_back(seen);
-      ++j;
-    }
-  }
-  void factor(double z) const {
-    if (z == z_of_lu) return;
-    lu.resize(A.size());
-    for (std::size_t i = 0; i < A.size(); ++i) {
-      if (!kept[i]) continue;
-      Matrix m = A[i];
-      for (double& x : m.entries()) x = -x;
-      for (std::size_t k = 0; k < m.rows(); ++k) m(k, k) += z;
-      lu[i].factor(m.rows(), m.entries());
-    }
-    z_of_lu = z;
-  }
-  // Puts the modes into the state that the drive w (and the constants' moments `power`) sustains at growth z.
-  void sustain(std::span<const double> w, double z, std::span<const double> power) const {
-    factor(z);
-    const std::size_t n = phases.modes(), D = unknown.size();
-    clear();
-    run(w, nullptr);
-    Matrix y(D, n);
-    for (std::size_t m = 0; m < D; ++m) {
-      const auto values = read(unknown[m]);
-      for (std::size_t i = 0; i < n; ++i) y(m, i) = values[i];
-    }
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::span<double> column = y.column(i);
-      if (!kept[i]) {
-        std::ranges::fill(column, 0.0);
-        continue;
+  const std::vector<double>& radii() const {
+    if (radius.empty())
+      for (std::size_t i = 0; i < n; ++i) {
+        std::vector<double> A(map.own_map(i).begin(), map.own_map(i).end());
+        // Balanced before 1 is added: the column of a slow mode is exact.
+        for (std::size_t m = 0; m < D; ++m) A[m * D + m] += 1;
+        radius.push_back(map.finite(i) ? spectral_radius(std::move(A), D) : infinity);
       }
-      if (!power.empty())
-        for (std::size_t f = 0; f < forced.size(); ++f)
-          for (std::size_t m = 0; m < D; ++m) column[m] += F[i](m, f) * power[i];
-      lu[i].solve(column);
-    }
-    clear();
-    std::vector<double> values(n);
-    for (std::size_t m = 0; m < D; ++m) {
-      for (std::size_t i = 0; i < n; ++i) values[i] = y(m, i);
-      set(unknown[m], values);
-    }
-    if (!power.empty())
-      for (const Moment& moment : forced) {
-        for (std::size_t i = 0; i < n; ++i) values[i] = kept[i] ? power[i] : 0;
-        set(moment, values);
-      }
+    return radius;
   }
-  std::vector<double> apply(std::span<const double> w, double z, std::span<const double> power) const {
-    sustain(w, z, power);
-    std::vector<double> p;
-    p.reserve(noisy);
-    run(w, &p);
-    return p;
+  bool counts(std::size_t i) const {
+    return kept[i] && !is_null(map.position()[i], *std::ranges::max_element(map.position()));
   }
 
-  // Stops when the Collatz-Wielandt bounds agree, or when both lie on one side of `decide`.
-  double perron(double z, double decide) const {
-    std::vector<double> w(noisy, 1.0);
-    double low = 0, high = infinity;
-    for (int iteration = 0; iteration < 2000; ++iteration) {
-      std::vector<double> next = apply(w, z, {});
-      double ratio_low = infinity, ratio_high = 0, norm = 0;
-      for (std::size_t j = 0; j < noisy; ++j) {
-        if (!std::isfinite(next[j])) return infinity;
-        ratio_low = std::min(ratio_low, next[j] / w[j]);
-        ratio_high = std::max(ratio_high, next[j] / w[j]);
-        norm = std::max(norm, std::abs(next[j]));
-      }
-      if (norm == 0) return 0;
-      low = ratio_low;
-      high = ratio_high;
-      if (high - low <= 1e-13 * std::abs(high) || low > decide || high < decide) break;
-      for (std::size_t j = 0; j < noisy; ++j) w[j] = next[j] / norm;
-    }
-    return (low + high) / 2;
+  // Null modes stand still at any z below 1, and are left out there.
+  void factor(double excess) const {
+    active = kept;
+    if (excess < 0)
+      for (std::size_t i = 0; i < n; ++i) active[i] = counts(i);
+    resolvents.factor(map, active, excess);
   }
 
-  // to = x - G(1) x
-  void residual_map(std::span<const double> x, std::span<double> to) const {
-    const auto g = apply(x, 1, {});
-    for (std::size_t j = 0; j < noisy; ++j) to[j] = x[j] - g[j];
+  // to = (1 - feedback) x in the units of the norm; false when it leaves the range of doubles.
+  bool residual_map(std::span<const double> x, std::span<double> to) const {
+    if (!feedback(x, to)) return false;
+    for (std::size_t k = 0; k < x.size(); ++k) to[k] = x[k] - to[k];
+    return true;
   }
-  // (1 - G(1)) w = f by GMRES: G is close to low rank, so a few applications do.
-  std::vector<double> solve(const std::vector<double>& f) const {
-    const std::size_t Q = noisy;
-    const auto norm = [](std::span<const double> v) { return std::sqrt(dot(v.data(), v.data(), v.size())); };
-    std::vector<double> x(Q, 0.0), r(Q);
-    for (int restart = 0; restart < 8; ++restart) {
-      residual_map(x, r);
-      for (std::size_t j = 0; j < Q; ++j) r[j] = f[j] - r[j];
+  // to = (z - A)^{-1} (M - A) x.
+  bool feedback(std::span<const double> x, std::span<double> to) const {
+    std::vector<double> y(x.begin(), x.end());
+    for (std::size_t k = 0; k < y.size(); ++k) y[k] /= unit[k];
+    if (!map.respond(y, 0, {}, to)) return false;
+    resolvents.solve(to, active);
+    for (std::size_t k = 0; k < y.size(); ++k) to[k] *= unit[k];
+    return all_finite(to);
+  }
+
+  // Solves (1 - feedback) x = f by GMRES; false when it does not get there.
+  bool solve(std::span<const double> f, std::vector<double>& x) const {
+    constexpr std::size_t most_vectors = 60;
+    // Close to the edge of stability x is large and its rounding shows in the residual.
+    constexpr double exact = 1e-15, enough = 1e-8, rounding = 1e-13;
+    const std::size_t N = f.size(), most = std::min(N, most_vectors);
+    x.assign(N, 0.0);
+    std::vector<double> r(f.begin(), f.end());
+    double previous = infinity;
+    for (int restart = 0; restart < 6; ++restart) {
+      if (restart > 0) {
+        if (!residual_map(x, r)) return false;
+        for (std::size_t j = 0; j < N; ++j) r[j] = f[j] - r[j];
+      }
       const double beta = norm(r);
-      if (!(beta > 1e-15 * norm(f))) break;
-      const std::size_t most = std::min<std::size_t>(Q, 40);
-      Matrix V(Q, most + 1), H(most + 1, most);
-      for (std::size_t j = 0; j < Q; ++j) V(j, 0) = r[j] / beta;
+      if (beta <= exact * norm(f) || beta > 0.5 * previous) break;
+      previous = beta;
+      Matrix V(N, most + 1), H(most + 1, most);
+      for (std::size_t j = 0; j < N; ++j) V(j, 0) = r[j] / beta;
+      std::vector<double> y;
       std::size_t used = 0;
       for (std::size_t k = 0; k < most; ++k) {
         const std::span<double> u = V.column(k + 1);
-        residual_map(V.column(k), u);
-        for (int pass = 0; pass < 2; ++pass)
-          for (std::size_t j = 0; j <= k; ++j) {
-            const std::span<const double> v = V.column(j);
-            const double c = dot(v.data(), u.data(), Q);
-            H(j, k) += c;
-            for (std::size_t i = 0; i < Q; ++i) u[i] -= c * v[i];
-          }
+        if (!residual_map(V.column(k), u)) return false;
+        const double before = norm(u);
+        orthogonalise(V, H, u, k);
         H(k + 1, k) = norm(u);
         used = k + 1;
-        if (H(k + 1, k) < 1e-15) break;
-        for (double& value : u) value /= H(k + 1, k);
+        const bool exhausted = H(k + 1, k) <= 1e-15 * before;
+        if (!exhausted)
+          for (double& value : u) value /= H(k + 1, k);
+        if (exhausted || used == most || used % 3 == 0) {
+          double left = 0;
+          y = least(H, used, beta, left);
+          if (exhausted || left <= exact * norm(f)) break;
+        }
       }
-      Matrix hessenberg(used + 1, used);
       for (std::size_t k = 0; k < used; ++k)
-        for (std::size_t j = 0; j <= used; ++j) hessenberg(j, k) = H(j, k);
-      std::vector<double> start(used + 1, 0.0);
-      start[0] = beta;
-      const std::vector<double> y = linear_algebra::least_squares(hessenberg, start);
-      for (std::size_t k = 0; k < used; ++k)
-        for (std::size_t j = 0; j < Q; ++j) x[j] += V(j, k) * y[k];
+        for (std::size_t j = 0; j < N; ++j) x[j] += V(j, k) * y[k];
     }
-    return x;
+    if (!residual_map(x, r)) return false;
+    for (std::size_t j = 0; j < N; ++j) r[j] = f[j] - r[j];
+    return norm(r) <= enough * norm(f) || norm(r) <= rounding * norm(x);
+  }
+  static void orthogonalise(const Matrix& V, Matrix& H, std::span<double> u, std::size_t k) {
+    for (int pass = 0; pass < 2; ++pass)
+      for (std::size_t j = 0; j <= k; ++j) {
+        const std::span<const double> v = V.column(j);
+        const double c = dot(v.data(), u.data(), u.size());
+        H(j, k) += c;
+        for (std::size_t i = 0; i < u.size(); ++i) u[i] -= c * v[i];
+      }
+  }
+  static std::vector<double> least(const Matrix& H, std::size_t used, double beta, double& left) {
+    Matrix hessenberg(used + 1, used);
+    for (std::size_t k = 0; k < used; ++k)
+      for (std::size_t j = 0; j <= used; ++j) hessenberg(j, k) = H(j, k);
+    std::vector<double> start(used + 1, 0.0);
+    start[0] = beta;
+    const std::vector<double> y = linear_algebra::least_squares(hessenberg, start);
+    for (std::size_t k = 0; k < used; ++k)
+      for (std::size_t j = 0; j <= used; ++j) start[j] -= H(j, k) * y[k];
+    left = norm(start);
+    return y;
+  }
+
+  // Largest eigenvalue of the feedback at z = 1, by Arnoldi: it is real and well apart from the others.
+  double feedback_radius() const {
+    const std::size_t N = n * D, most = std::min<std::size_t>(N, 60);
+    Matrix V(N, most + 1), H(most + 1, most);
+    const std::vector<double> start = source(map.interior(0));
+    const double beta = norm(start);
+    if (!(beta > 0) || !std::isfinite(beta)) return infinity;
+    for (std::size_t j = 0; j < N; ++j) V(j, 0) = start[j] / beta;
+    double root = 0, before = undefined;
+    for (std::size_t k = 0; k < most; ++k) {
+      const std::span<double> u = V.column(k + 1);
+      if (!feedback(V.column(k), u)) return infinity;
+      const double length = norm(u);
+      orthogonalise(V, H, u, k);
+      H(k + 1, k) = norm(u);
+      Matrix small(k + 1, k + 1);
+      for (std::size_t c = 0; c <= k; ++c)
+        for (std::size_t r = 0; r <= k; ++r) small(r, c) = H(r, c);
+      root = 0;
+      for (const auto& value : linear_algebra::eigenvalues(small)) root = std::max(root, value.real());
+      if (H(k + 1, k) <= 1e-15 * length || (k > 2 && std::abs(root - before) <= 1e-15 * root)) break;
+      before = root;
+      for (double& value : u) value /= H(k + 1, k);
+    }
+    return root;
+  }
+  // rho(G) is linear in the coupling of the modes: its inverse is the factor on the coupling at which a period only just
+  // keeps the moments up.
+  double perron() const {
+    if (!map.coupled()) return 0;
+    factor(0);
+    const auto excess = [&](double log_factor) {
+      map.set_coupling(std::exp(log_factor));
+      const double r = feedback_radius();
+      return r > 0 ? std::clamp(std::log(r), -700.0, 700.0) : -700.0;
+    };
+    // The radius grows at least as fast as the factor.
+    double low = 0, high = 0, at_low = excess(0), at_high = at_low;
+    while (at_low > 0 && low > -1400) {
+      high = low;
+      at_high = at_low;
+      low -= std::min(at_low, 20.0) * 1.0001 + 1e-12;
+      at_low = excess(low);
+    }
+    while (at_high < 0 && high < 1400) {
+      low = high;
+      at_low = at_high;
+      high += std::min(-at_high, 20.0) * 1.0001 + 1e-12;
+      at_high = excess(high);
+    }
+    double root = at_low == 0 ? low : high;
+    // Shifted, for the tolerance is relative.
+    if (at_low < 0 && at_high > 0)
+      root = low - 1 +
+             numerics::root([&](double y) { return excess(y + low - 1); }, 1, high - low + 1, at_low, at_high, 50);
+    map.set_coupling(1);
+    return std::exp(-root);
+  }
+
+  // (z - A)^{-1} y in the units of the norm.
+  std::vector<double> source(std::vector<double> y) const {
+    resolvents.solve(y, active);
+    for (std::size_t k = 0; k < y.size(); ++k) y[k] *= unit[k];
+    return y;
+  }
+  bool positive(std::span<const double> x) const {
+    std::vector<double> y(x.begin(), x.end());
+    for (std::size_t k = 0; k < y.size(); ++k) y[k] /= unit[k];
+    for (std::size_t i = 0; i < n; ++i)
+      if (active[i] && !map.positive(y, i)) return false;
+    return true;
+  }
+  double shared(std::span<const double> x) const {
+    std::vector<double> y(x.begin(), x.end());
+    for (std::size_t k = 0; k < y.size(); ++k) y[k] /= unit[k];
+    return map.shared(y);
+  }
+
+  Probe probe(double excess) const {
+    if (overflow) return {false, -1};
+    if (dropped == n) return {frozen == 0, frozen == 0 ? 1.0 : -1.0};
+    factor(excess);
+    const std::vector<double> alone = source(map.interior(excess));
+    if (!all_finite(alone) || !positive(alone)) return {false, -1};
+    if (!map.coupled()) return {true, 1};
+    std::vector<double> answer(alone.size());
+    if (!feedback(alone, answer)) return {false, -1};
+    // Twice what it was, in every mode and direction: the radius is at least 2.
+    std::vector<double> beyond = answer;
+    for (std::size_t k = 0; k < beyond.size(); ++k) beyond[k] -= 2 * alone[k];
+    if (positive(beyond)) return {false, -1};
+    std::vector<double> s;
+    if (!solve(alone, s)) return iterate(alone);
+    const double margin = shared(alone) / shared(s);
+    // Once through the map: each mode then has its own digits, not those of the largest.
+    if (!feedback(s, answer)) return {false, -1};
+    for (std::size_t k = 0; k < s.size(); ++k) s[k] = alone[k] + answer[k];
+    const bool inside = positive(s);
+    return {inside, inside ? std::abs(margin) : -std::abs(margin)};
+  }
+  // Where GMRES fails: powers of the feedback, until all moments have grown or all have shrunk.
+  Probe iterate(std::vector<double> x) const {
+    std::vector<double> next(x.size()), gap(x.size());
+    for (int k = 0; k < 400; ++k) {
+      if (!feedback(x, next)) return {false, -1};
+      for (const double sign : {1.0, -1.0}) {
+        for (std::size_t j = 0; j < x.size(); ++j) gap[j] = sign * (next[j] - x[j]);
+        if (positive(gap)) return {sign < 0, -sign};
+      }
+      const double length = norm(next);
+      for (std::size_t j = 0; j < x.size(); ++j) x[j] = next[j] / length;
+    }
+    return {norm(next) < 1, norm(next) < 1 ? 1.0 : -1.0};
   }
 };
 
-Renewal::Renewal(PeriodicPhases system) : impl_(std::make_unique<Impl>(std::move(system))) {}
+Renewal::Renewal(const PeriodicPhases& system) : impl_(std::make_unique<Impl>(system)) {}
 Renewal::~Renewal() = default;
 Renewal::Renewal(Renewal&&) noexcept = default;
 Renewal& Renewal::operator=(Renewal&&) noexcept = default;
 
-std::size_t Renewal::noisy_phases() const {
-  return impl_->noisy;
-}
 const std::vector<double>& Renewal::radius() const {
-  return impl_->radius;
+  return impl_->radii();
 }
 double Renewal::largest_radius() const {
-  return impl_->largest;
-}
-const LinearPhases& Renewal::state() const {
-  return impl_->phases;
+  double largest = 0;
+  for (std::size_t i = 0; i < impl_->n; ++i)
+    if (impl_->counts(i)) largest = std::max(largest, impl_->radii()[i]);
+  return largest;
 }
 std::size_t Renewal::dropped() const {
   return impl_->dropped;
 }
-
-std::vector<double> Renewal::apply(std::span<const double> w, double z) const {
-  if (w.size() != impl_->noisy) throw std::invalid_argument("renewal: one drive per noisy phase is needed");
-  return impl_->apply(w, z, {});
+std::size_t Renewal::frozen() const {
+  return impl_->frozen;
 }
-
-std::vector<double> Renewal::matrix(double z) const {
-  const std::size_t Q = impl_->noisy;
-  std::vector<double> G(Q * Q), w(Q, 0.0);
-  for (std::size_t j = 0; j < Q; ++j) {
-    w[j] = 1;
-    const auto column = impl_->apply(w, z, {});
-    w[j] = 0;
-    for (std::size_t h = 0; h < Q; ++h) G[h * Q + j] = column[h];
-  }
-  return G;
+double Renewal::perron() const {
+  return impl_->overflow ? infinity : impl_->perron();
 }
-
-double Renewal::perron(double z) const {
-  return impl_->perron(z, std::numeric_limits<double>::quiet_NaN());
+Renewal::Probe Renewal::probe(double excess) const {
+  return impl_->probe(excess);
 }
-
-bool Renewal::stable() const {
-  return impl_->largest < 1 && impl_->perron(1, 1) < 1;
+std::vector<double> Renewal::determinants() const {
+  impl_->factor(0);
+  return impl_->resolvents.determinant;
 }
 
 Growth Renewal::growth() const {
   Growth out;
-  out.mode_radius = impl_->largest;
-  out.perron = out.mode_radius < 1 ? perron(1) : infinity;
-  out.stable = out.mode_radius < 1 && out.perron < 1;
-  if (out.mode_radius >= 1)
-    out.failed = "the period map of some mode has a spectral radius >= 1";
-  else if (!out.stable)
-    out.failed = "the Perron root of the renewal matrix is >= 1";
   out.frozen = impl_->frozen;
-  out.growth_factor = out.frozen > 0 ? std::max(out.mode_radius, 1.0) : out.mode_radius;
-  if (!std::isfinite(out.mode_radius)) return out;
-  // rho(G(z)) falls in z; the root is sought in log(z - radius).
-  const double base = out.mode_radius;
-  const auto excess = [&](double log_gap) { return std::min(perron(base + std::exp(log_gap)), 1e12) - 1; };
-  double low = std::log(std::max(base, 1e-3) * 1e-11), high = std::log(std::max(1 - base, 1e-3));
-  if (excess(low) <= 0) return out;
-  while (excess(high) > 0 && high < 40) high += 2;
-  std::uintmax_t iterations = 100;
-  const auto root =
-      boost::math::tools::toms748_solve(excess, low, high, boost::math::tools::eps_tolerance<double>(44), iterations);
-  out.growth_factor = std::max(out.growth_factor, base + std::exp((root.first + root.second) / 2));
+  out.mode_radius = largest_radius();
+  const Probe now = probe();
+  out.stable = now.stable && out.frozen == 0;
+  const bool modes_decay = out.mode_radius < 1;
+  out.perron = modes_decay ? perron() : infinity;
+  if (out.frozen > 0)
+    out.failed = "frozen: no mode moves";
+  else if (!modes_decay && !now.stable)
+    out.failed = "the period map of some mode has a spectral radius >= 1";
+  else if (!now.stable)
+    out.failed = "the Perron root of the renewal matrix is >= 1";
+  double& growth = out.growth_factor;
+  growth = out.frozen > 0 ? std::max(out.mode_radius, 1.0) : out.mode_radius;
+  if (impl_->dropped == impl_->n) {
+    out.log_growth_factor = std::log(growth);
+    return out;
+  }
+  const double base = out.mode_radius - 1;
+  // Grows until inside; false when even that leaves the range of doubles.
+  const auto outer = [&](double gap) {
+    while (gap < 1e280) {
+      if (probe(base + gap).stable) return gap;
+      gap *= 64;
+    }
+    return infinity;
+  };
+  double high = std::isfinite(base) ? outer(std::max(-base, 1e-3)) : infinity;
+  if (!std::isfinite(high)) {
+    out.log_growth_factor = impl_->map.log_growth_by_iteration();
+    growth = std::exp(out.log_growth_factor);
+    return out;
+  }
+  // The root of the margin in log(z - radius).
+  const auto margin = [&](double log_gap) { return probe(base + std::exp(log_gap)).margin; };
+  const double low = std::log(std::max(out.mode_radius, 1e-3) * 1e-11);
+  high = std::log(high);
+  if (low < high && margin(low) < 0) {
+    growth = std::max(growth, 1 + (base + std::exp(numerics::root(margin, low, high, 44))));
+  }
+  out.log_growth_factor = std::log(growth);
   return out;
 }
 
-Steady Renewal::steady(double source, std::span<const double> power) {
+Steady Renewal::steady(double source, std::span<const double> power) const {
+  const Impl& s = *impl_;
   if (!stable()) throw std::domain_error("the steady state of an unstable method is undefined");
-  std::vector<double> rest(impl_->noisy, 0.0), f(impl_->noisy, source);
-  if (!power.empty()) {
-    const auto p = impl_->apply(rest, 1, power);
-    for (std::size_t j = 0; j < f.size(); ++j) f[j] += p[j];
-  }
+  s.factor(0);
+  // y = M y + forcing.
+  const auto state = [&](double label, std::span<const double> constants) {
+    const std::vector<double> none(s.n * s.D, 0.0);
+    std::vector<double> forcing(none), whole(none), x;
+    s.map.respond(none, label, constants, forcing);
+    if (!constants.empty())
+      for (std::size_t i = 0; i < s.n; ++i)
+        for (std::size_t m = 0; m < s.D; ++m) forcing[i * s.D + m] += s.map.forced(i)[m] * constants[i];
+    const std::vector<double> alone = s.source(forcing);
+    if (!s.solve(alone, x)) throw std::domain_error("the steady state was not found");
+    // Once through the map: each mode then has its own digits, not those of the largest.
+    for (std::size_t k = 0; k < x.size(); ++k) x[k] /= s.unit[k];
+    s.map.respond(x, label, constants, whole);
+    if (!constants.empty())
+      for (std::size_t i = 0; i < s.n; ++i)
+        for (std::size_t m = 0; m < s.D; ++m) whole[i * s.D + m] += s.map.forced(i)[m] * constants[i];
+    s.resolvents.solve(whole, s.active);
+    return whole;
+  };
   Steady out;
-  out.drive = impl_->solve(f);
-  out.amplification = impl_->solve(std::vector<double>(impl_->noisy, 1.0))[0];
-  impl_->sustain(out.drive, 1, power);
-  return out;
-}
-
-std::vector<double> mean_map(const PeriodicPhases& system, std::size_t block, double x) {
-  const std::size_t r = system.sizes.at(block);
-  Matrix M = Matrix::identity(r, r), T(r, r);
-  for (const Phase& phase : system.period) {
-    const PhaseBlock& b = phase.blocks.at(block);
-    for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j) T(i, j) = b.T0[i * r + j] + x * b.T1[i * r + j];
-    M = linear_algebra::product(T, M);
-  }
-  std::vector<double> out(r * r);
-  for (std::size_t i = 0; i < r; ++i)
-    for (std::size_t j = 0; j < r; ++j) out[i * r + j] = M(i, j);
-  return out;
-}
-
-std::vector<double> mean_radius(const PeriodicPhases& system, std::size_t block) {
-  const std::size_t r = system.sizes.at(block);
-  std::vector<double> out;
-  // Row by row is the transpose, which has the same eigenvalues.
-  for (const double x : system.modes.x) out.push_back(radius_of(Matrix(r, r, mean_map(system, block, x))));
+  out.amplification = 1 + s.map.shared(state(1, {})) * s.map.shared_unit();
+  const std::vector<double> y = state(source, power);
+  double first = 0;
+  std::vector<double> unused(y.size());
+  s.map.respond(y, source, power, unused, &first);
+  out.drive = first * s.map.shared_unit() + source;
+  out.observed = s.map.observed(y, power);
+  // What the mean map alone takes off the state is what the noise has put in.
+  const PeriodMap signal(s.system, false);
+  std::vector<double> taken(y.size(), 0.0);
+  for (std::size_t i = 0; i < s.n; ++i)
+    for (std::size_t m = 0; m < s.D; ++m) {
+      double& sum = taken[i * s.D + m];
+      for (std::size_t k = 0; k < s.D; ++k) sum -= signal.own_map(i)[m * s.D + k] * y[i * s.D + k];
+      if (!power.empty()) sum -= signal.forced(i)[m] * power[i];
+    }
+  out.generated = s.map.observed(taken);
+  for (double& g : out.generated) g = std::max(0.0, g);
   return out;
 }
 

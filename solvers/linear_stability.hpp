@@ -2,45 +2,33 @@
 /// \file
 /// Long-time behaviour of linear phases that repeat with a period: growth, mean-square stability, steady state.
 ///
-/// Over one period with Q noisy phases, a drive w_j = p_j + source acting on phase j moves the modes from rest by
-/// Psi w, and the modes' own period map is A (uncoupled: w = 0). A drive that grows by z per period keeps itself up
-/// iff w = G(z) w with the renewal matrix G(z) (Q x Q, entrywise >= 0 for real z > max radius of A):
+/// The second moments of all modes together move by one linear map M a period, which takes positive semidefinite moments
+/// to such. Hence (and only hence; no matrix of it is formed)
 ///
-///     stable in mean square  <=>  every radius of A_i < 1  and  rho(G(1)) < 1
-///     growth factor per period = max(max_i radius, the z with rho(G(z)) = 1)
-///     steady drive w = (1 - G(1))^{-1} (source + forced p)
+///     stable in mean square  <=>  spectral radius of M below 1
+///                            <=>  (1 - M) s = u has a positive definite solution s for a positive definite u
 ///
-/// with rho the Perron root and A_i the part of A that moves mode i.
-/// See docs/theory/two-phase.md, section 2. G is never formed: it is applied at O(n Q) by running the phases, so that
-/// long periods cost no more than they must.
+/// and the growth factor per period is the largest z that is not above that radius. M couples the modes only through the
+/// drives of its Q noisy phases, so that (1 - M) s = u is solved by a few periods (GMRES), preconditioned by the modes' own
+/// maps A_i. For inputs of kurtosis 2 and above, the spectral radius of that coupling is the Perron root rho(G(1)) of the
+/// renewal matrix of docs/theory/two-phase.md, section 2, and stable means max radius(A_i) < 1 and rho(G(1)) < 1. For smaller
+/// kurtosis the same is true of A_i that hold what a mode feeds to itself (solvers/period_map).
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "solvers/linear_phases.hpp"
+#include "solvers/periodic_phases.hpp"
 
 namespace edgewise::solvers {
 
-/// A coordinate of a block.
-struct CoordinateIndex {
-  std::size_t block = 0, coordinate = 0;
-};
-
-/// Phases that repeat.
-struct PeriodicPhases {
-  LinearModes modes;
-  std::vector<std::size_t> sizes;
-  std::vector<Phase> period;               ///< noisy and noiseless phases of one period, in order
-  std::vector<CoordinateIndex> constants;  ///< coordinates that no phase moves; their moments force the others
-};
-
 /// What `Renewal::growth` finds.
 struct Growth {
-  double mode_radius = 0;    ///< largest spectral radius of a mode's own period map
-  double perron = 0;         ///< rho(G(1)); infinite when some radius is not below 1
-  double growth_factor = 0;  ///< per period, of all second moments at long times
+  double mode_radius = 0;        ///< largest spectral radius of a mode's own period map
+  double perron = 0;             ///< rho(G(1)); infinite when some radius is not below 1
+  double growth_factor = 0;      ///< per period, of all second moments at long times
+  double log_growth_factor = 0;  ///< its logarithm, which cannot overflow
   bool stable = false;
   std::string failed;      ///< which test failed; empty when stable
   std::size_t frozen = 0;  ///< modes that couple to the others but never move (left out; their growth is 1)
@@ -48,47 +36,51 @@ struct Growth {
 
 /// The steady state.
 struct Steady {
-  std::vector<double> drive;  ///< w_j at each noisy phase: p_j + source
-  double amplification = 0;   ///< [(1 - G(1))^{-1} 1]_0
+  double drive = 0;               ///< p + source at the first noisy phase of a period
+  double amplification = 0;       ///< that of source 1 without constants: [(1 - G(1))^{-1} 1]_0
+  std::vector<double> observed;   ///< second moment of the readout at the start of a period, of each mode
+  std::vector<double> generated;  ///< what a period's noise puts into it
 };
 
-/// Analysis of one periodic system. Modes whose own map has the eigenvalue 1 exactly are left out (dropped()).
+/// Analysis of one periodic system.
 class Renewal {
  public:
   /// \throws std::invalid_argument when there is no noisy phase.
-  explicit Renewal(PeriodicPhases system);
+  explicit Renewal(const PeriodicPhases& system);
   ~Renewal();
   Renewal(Renewal&&) noexcept;
   Renewal& operator=(Renewal&&) noexcept;
 
-  std::size_t noisy_phases() const;
   /// Spectral radius of every mode's own period map.
   const std::vector<double>& radius() const;
+  /// The largest of those that move and are not null (is_null).
   double largest_radius() const;
-  /// G(z) w, z > largest_radius().
-  std::vector<double> apply(std::span<const double> w, double z = 1) const;
-  /// G(z), row-major Q x Q; costs Q applications.
-  std::vector<double> matrix(double z = 1) const;
-  /// rho(G(z)) by power iteration with Collatz-Wielandt bounds, relative error 1e-13.
-  double perron(double z = 1) const;
-  /// Only whether rho(G(1)) < 1 and every radius < 1.
-  bool stable() const;
+  /// rho(G(1)).
+  double perron() const;
+  bool stable() const { return probe().stable; }
   Growth growth() const;
-  /// The steady state under `source`. `power` is the second moment of the constant coordinates of each mode
-  /// (E[z z] of every pair of constants; needed when there are constants). Afterwards `state()` holds the moments at
-  /// the start of a period. \throws std::domain_error when unstable.
-  Steady steady(double source, std::span<const double> power = {});
-  const LinearPhases& state() const;
+  /// \param power second moment of what the constant coordinates hold, of each mode; needed when there are constants
+  /// \throws std::domain_error when unstable.
+  Steady steady(double source, std::span<const double> power = {}) const;
+  /// Modes left out: those that the others do not see, and frozen ones.
   std::size_t dropped() const;
+  std::size_t frozen() const;
+
+  struct Probe {
+    bool stable = false;
+    /// Without noise feedback 1; falls through 0 where the feedback makes the system unstable (1 - rho(G) when the period
+    /// has one noisy phase). Below 0 exactly when not stable.
+    double margin = 0;
+  };
+  /// Whether all moments grow by less than 1 + excess a period.
+  Probe probe(double excess = 0) const;
+  /// det(1 - A_i) of each mode, a smooth function of every hyperparameter that is above 0 as long as the mode's own map
+  /// is stable, and 0 where it ceases to be.
+  std::vector<double> determinants() const;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// Spectral radius of the mean map of one period, z -> T_Q .. T_1 z, of each mode (block `block` alone).
-std::vector<double> mean_radius(const PeriodicPhases& system, std::size_t block = 0);
-/// The mean map of one period of `block` at mode coordinate x, row-major r x r.
-std::vector<double> mean_map(const PeriodicPhases& system, std::size_t block, double x);
 
 }  // namespace edgewise::solvers

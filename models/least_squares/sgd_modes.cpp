@@ -46,26 +46,20 @@ double kernel_norm(const SgdModes& modes, double eta) {
   return eta / modes.batch * total;
 }
 
-namespace {
-
-double bare_threshold(const SgdModes& modes) {
-  return 2 / (largest_eigenvalue(modes) * (1 + modes.own_noise / modes.batch));
-}
-
-}  // namespace
-
 double largest_learning_rate(const SgdModes& modes) {
-  const double bound = bare_threshold(modes);
+  // Where the stiffest mode alone ceases to decay; never for inputs of kurtosis 1 and single samples.
+  const double bound = 2 / (largest_eigenvalue(modes) * (1 + modes.own_noise / modes.batch));
   if (std::isinf(modes.batch)) return bound;
-  // kappa - 1 in log eta; kappa ~ eta tr K/(2B) from below gives the left end.
   double trace = 0;
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) trace += modes.multiplicity[a] * modes.eigenvalue[a];
+  // kappa - 1 in log eta. As 0 < slack <= 2, kappa lies above eta tr K / (2B), its value for small rates.
   const auto excess = [&](double log_eta) { return std::min(kernel_norm(modes, std::exp(log_eta)), 1e6) - 1; };
-  double low = std::log(std::min(bound, 2 * modes.batch / trace)) - 1;
+  const double high = std::log(std::min(bound, 2 * modes.batch / trace));
+  const double at_high = excess(high);
+  if (at_high <= 0) return std::exp(high);
+  double low = high - 1;
   while (excess(low) > 0) low -= 1;
-  const double high = std::log(bound);
-  if (excess(high) < 0) return bound;
-  return std::exp(numerics::root(excess, low, high));
+  return std::exp(numerics::root(excess, low, high, excess(low), at_high));
 }
 
 }  // namespace edgewise::models::least_squares

@@ -7,17 +7,23 @@
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "solvers/contour.hpp"
+#include "solvers/periodic_phases.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::models::least_squares {
 
 namespace {
 
-// Largest root of the secular equation: the factor by which the mean risk grows per step at long times.
+constexpr double infinity = std::numeric_limits<double>::infinity(),
+                 undefined = std::numeric_limits<double>::quiet_NaN();
+
+// Largest root of the secular equation: the factor by which the mean risk grows per step at long times. Modes that no
+// step moves within double precision are left out, as those of eigenvalue 0 are.
 double growth_factor(const SgdModes& modes, double eta) {
   std::vector<double> decay, input, weight;
   double lowest = std::numeric_limits<double>::infinity();
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
+    if (solvers::is_null(modes.eigenvalue[a], largest_eigenvalue(modes))) continue;
     decay.push_back(modes.contraction(a, eta));
     input.push_back(std::isinf(modes.batch) ? 0 : modes.feedback(a, eta));
     weight.push_back(modes.eigenvalue[a]);
@@ -45,7 +51,7 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   add("kernel_norm", kappa, "kappa(eta); the mean risk is bounded iff it is below 1");
   add("eta_max", eta_max, "learning rate at which kappa reaches 1");
 
-  double eta_variance = std::numeric_limits<double>::quiet_NaN();
+  double eta_variance = undefined;
   if (std::isinf(problem.batch)) {
     eta_variance = eta_max;
   } else if (problem.data.gaussian()) {
@@ -53,23 +59,30 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
     spectra::Spectrum joint = problem.spectrum;
     if (joint.modes() > 160) joint = spectra::compress(joint, 1e-7).spectrum;
     VarianceProblem variance;
+    const double largest = joint.largest();
     for (std::size_t a = 0; a < joint.modes(); ++a) {
-      if (joint.eigenvalue[a] == 0) continue;
-      variance.eigenvalue.push_back(joint.eigenvalue[a]);
+      if (solvers::is_null(joint.eigenvalue[a], largest)) continue;
+      variance.eigenvalue.push_back(joint.eigenvalue[a] / largest);
       variance.multiplicity.push_back(joint.multiplicity[a]);
     }
     variance.initial_power.assign(variance.eigenvalue.size(), 0.0);
     variance.batch = problem.batch;
-    eta_variance = variance_threshold(variance, eta_max);
+    eta_variance = variance_threshold(variance, eta_max * largest) / largest;
   }
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
   const double growth = growth_factor(modes, eta);
   add("growth_factor", growth, "factor per step of the mean risk at long times (label noise aside)");
-  const double steady = !stable ? std::numeric_limits<double>::quiet_NaN() : modes.noise_variance * kappa / (1 - kappa);
+  const double steady = !stable ? undefined : modes.noise_variance * kappa / (1 - kappa);
   add("steady_excess_mse", steady, "P at infinite time; undefined unless stable");
   add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; undefined unless stable");
   add("stable", stable, "kappa < 1 and every mode decays");
-  add("heavy_tailed", !std::isinf(problem.batch) && std::isfinite(eta_variance) ? eta >= eta_variance : eta >= eta_max,
+  add("reason",
+      std::string(stable             ? "stable"
+                  : eta == 0         ? "frozen: no mode moves"
+                  : kappa < infinity ? "unstable: kappa is >= 1"
+                                     : "unstable: a mode does not decay"),
+      "which of the two decides");
+  add("heavy_tailed", eta >= (std::isfinite(eta_variance) ? eta_variance : eta_max),
       "the variance of the risk grows without bound: sample means lie");
   return findings;
 }

@@ -6,105 +6,245 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "solvers/period_map.hpp"
+
 using namespace edgewise::solvers;
 
 namespace {
 
-/// Two phases with different gains on one coordinate, then a sync that keeps half of what the two moved.
-PeriodicPhases lookahead(std::vector<double> x, double gain, double noise, int steps) {
+Phase noisy(std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n, std::vector<double> e,
+            double omega) {
+  Phase phase;
+  phase.blocks.resize(1);
+  auto& b = phase.blocks[0];
+  b.r = r;
+  std::copy(T0.begin(), T0.end(), b.T0.begin());
+  std::copy(T1.begin(), T1.end(), b.T1.begin());
+  std::copy(n.begin(), n.end(), b.n.begin());
+  std::copy(e.begin(), e.end(), b.e.begin());
+  b.omega = omega;
+  phase.noise_scale = 1;
+  return phase;
+}
+
+Phase sync(std::size_t r, std::vector<double> T0) {
+  Phase phase = noisy(r, std::move(T0), {}, {}, {}, 1);
+  phase.noise_scale = 0;
+  return phase;
+}
+
+/// Modes of one coordinate each, whose input coordinates have the fourth moment `kurtosis`.
+LinearModes modes_of(const std::vector<double>& x, double kurtosis) {
+  LinearModes modes;
+  modes.x = modes.weight = modes.feedback = x;
+  for (const double value : x) modes.own.push_back((kurtosis - 2) * value * value);
+  return modes;
+}
+
+/// Steps with different gains on one coordinate (or one gain, in a run), then a sync that keeps half of what they moved.
+PeriodicPhases lookahead(const std::vector<double>& x, double gain, double omega, int steps, double kurtosis = 3,
+                         bool same = false) {
   PeriodicPhases system;
-  for (const double value : x) {
-    system.modes.x.push_back(value);
-    system.modes.weight.push_back(value);
-    system.modes.feedback.push_back(value);
-    system.modes.own.push_back(value * value);
-  }
+  system.modes = modes_of(x, kurtosis);
   system.sizes = {2};
-  Phase step;
-  step.blocks.resize(1);
-  auto& b = step.blocks[0];
-  b.r = 2;
-  b.T0 = {1, 0, 0, 1};
-  b.T1 = {0, 0, 0, -gain};
-  b.n = {0, -gain};
-  b.e = {0, 1};
-  b.omega = noise;
-  step.noise_scale = 1;
-  for (int i = 0; i < steps; ++i) {
-    b.T1[3] = b.n[1] = -gain * (1 + 0.3 * i);
-    system.period.push_back(step);
+  for (int i = 0; i < (same ? 1 : steps); ++i) {
+    const double g = gain * (1 + (same ? 0 : 0.3 * i));
+    system.period.push_back({noisy(2, {1, 0, 0, 1}, {0, 0, 0, -g}, {0, -g}, {0, 1}, omega), 1});
   }
-  Phase sync;
-  sync.blocks.resize(1);
-  sync.blocks[0].r = 2;
-  sync.blocks[0].T0 = {0.5, 0.5, 0.5, 0.5};
-  system.period.push_back(sync);
+  if (same) system.period.back().repeat = static_cast<std::uint64_t>(steps);
+  system.period.push_back({sync(2, {0.5, 0.5, 0.5, 0.5}), 1});
+  system.rest = {{1, 1}};
+  system.readout = {{1, 0}};
   return system;
 }
 
-/// The whole period of all modes as one matrix on the moments at its start (V^2 of each mode), by unit vectors.
-Eigen::MatrixXd coupled_map(const PeriodicPhases& system) {
+/// Two workers with inner momentum that persists and outer momentum: (V, m, v, u) and the deviation (v, u).
+PeriodicPhases stacked(const std::vector<double>& x, double eta, double xi, double bi, double bo, int steps,
+                       double workers, double kurtosis) {
+  PeriodicPhases system;
+  system.modes = modes_of(x, kurtosis);
+  system.sizes = {4, 2};
+  Phase step = noisy(4, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, -eta * bi, 0, 0, 0, bi},
+                     {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -eta, 0, 0, 0, 1, 0}, {0, 0, -eta, 1}, {0, 0, 1, 0}, 1 / workers);
+  step.blocks.push_back(noisy(2, {1, -eta * bi, 0, bi}, {-eta, 0, 1, 0}, {-eta, 1}, {1, 0}, 1 - 1 / workers).blocks[0]);
+  Phase last = sync(4, {1 - xi, xi * bo, xi, 0, -1, bo, 1, 0, 1 - xi, xi * bo, xi, 0, 0, 0, 0, 1});
+  last.blocks.push_back(sync(2, {0, 0, 0, 1}).blocks[0]);
+  system.period = {{step, static_cast<std::uint64_t>(steps)}, {last, 1}};
+  system.rest = {{1, 0, 1, 0}, {0, 0}};
+  system.readout = {{1, 0, 0, 0}, {0, 0}};
+  return system;
+}
+
+template <class Act>
+void each_moment(const PeriodicPhases& system, Act act) {
+  for (std::size_t b = 0; b < system.sizes.size(); ++b)
+    for (std::size_t i = 0; i < system.sizes[b]; ++i)
+      for (std::size_t j = i; j < system.sizes[b]; ++j) act(b, i, j);
+}
+
+void run_period(const PeriodicPhases& system, LinearPhases& state) {
+  for (const PhaseRun& run : system.period)
+    for (std::uint64_t k = 0; k < run.repeat; ++k) state.apply(run.phase);
+}
+
+/// Literally the whole second-moment map: every moment of every mode, by unit vectors.
+Eigen::MatrixXd second_moment_map(const PeriodicPhases& system) {
   const std::size_t n = system.modes.x.size();
-  Eigen::MatrixXd map(n, n);
-  for (std::size_t j = 0; j < n; ++j) {
-    LinearPhases state(system.modes, system.sizes);
-    for (const auto& [row, col] : {std::pair(0, 0), std::pair(0, 1), std::pair(1, 1)})
-      state.moment(0, static_cast<std::size_t>(row), static_cast<std::size_t>(col))[j] = 1;
-    for (const Phase& phase : system.period) state.apply(phase);
-    for (std::size_t i = 0; i < n; ++i)
-      map(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j)) = state.moment(0, 0, 0)[i];
-  }
+  std::size_t per_mode = 0;
+  each_moment(system, [&](std::size_t, std::size_t, std::size_t) { ++per_mode; });
+  const auto size = static_cast<Eigen::Index>(per_mode * n);
+  Eigen::MatrixXd map(size, size);
+  Eigen::Index column = 0;
+  each_moment(system, [&](std::size_t b, std::size_t i, std::size_t j) {
+    for (std::size_t mode = 0; mode < n; ++mode, ++column) {
+      LinearPhases state(system.modes, system.sizes);
+      state.moment(b, i, j)[mode] = 1;
+      run_period(system, state);
+      Eigen::Index row = 0;
+      each_moment(system, [&](std::size_t c, std::size_t k, std::size_t l) {
+        for (std::size_t other = 0; other < n; ++other) map(row++, column) = state.moment(c, k, l)[other];
+      });
+    }
+  });
   return map;
+}
+
+double radius_of(const Eigen::MatrixXd& map) {
+  return map.eigenvalues().cwiseAbs().maxCoeff();
 }
 
 const std::vector<double> x{1, 0.7, 0.4, 0.2, 0.1};
 
 }  // namespace
 
-TEST_CASE("the growth factor is the spectral radius of the coupled period map, stable or not") {
-  for (const double noise : {0.1, 0.5, 1.0, 2.0, 4.0}) {
-    CAPTURE(noise);
-    const PeriodicPhases system = lookahead(x, 0.4, noise, 3);
-    const double radius = coupled_map(system).eigenvalues().cwiseAbs().maxCoeff();
-    const Growth growth = Renewal(system).growth();
-    CHECK(growth.growth_factor == doctest::Approx(radius).epsilon(1e-11));
-    CHECK(growth.stable == (radius < 1));
-    CHECK(growth.failed.empty() == growth.stable);
-  }
+TEST_CASE("Rademacher inputs: the noise of a step is that of all sign patterns, one after the other") {
+  // E of (1 - eta x x') Sigma (1 - eta x x')' over the 2^3 patterns x_i = +- sqrt(lambda_i), diagonal part.
+  const std::vector<double> lambda{1.0, 0.6, 0.3};
+  const double eta = 0.8;
+  Eigen::Matrix3d expected = Eigen::Matrix3d::Zero();
+  for (int start = 0; start < 3; ++start)
+    for (int pattern = 0; pattern < 8; ++pattern) {
+      Eigen::Vector3d input;
+      for (int i = 0; i < 3; ++i)
+        input(i) = ((pattern >> i & 1) ? 1 : -1) * std::sqrt(lambda[static_cast<std::size_t>(i)]);
+      const Eigen::Matrix3d step = Eigen::Matrix3d::Identity() - eta * input * input.transpose();
+      const Eigen::Vector3d moved = step.col(start);
+      expected.col(start) += moved.cwiseAbs2() / 8;
+    }
+  PeriodicPhases system;
+  system.modes = modes_of(lambda, 1);
+  system.sizes = {1};
+  system.period = {{noisy(1, {1}, {-eta}, {-eta}, {1}, 1), 1}};
+  CHECK((second_moment_map(system) - expected).norm() < 1e-15);
+  CHECK(Renewal(system).growth().growth_factor == doctest::Approx(radius_of(expected)).epsilon(1e-12));
 }
 
-TEST_CASE("the renewal matrix is positive, and its Perron root is that of the dense matrix") {
-  const Renewal renewal(lookahead(x, 0.4, 0.7, 5));
-  CHECK(renewal.noisy_phases() == 5);
-  for (const double z : {1.0, 1.3}) {
-    const auto G = renewal.matrix(z);
-    const Eigen::Map<const Eigen::Matrix<double, 5, 5, Eigen::RowMajor>> dense(G.data());
-    CHECK(dense.minCoeff() > 0);
-    CHECK(renewal.perron(z) == doctest::Approx(dense.eigenvalues().cwiseAbs().maxCoeff()).epsilon(1e-12));
+TEST_CASE("the growth factor is the spectral radius of the whole second-moment map, stable or not, at every kurtosis") {
+  int stable = 0, unstable = 0;
+  const auto check = [&](const PeriodicPhases& system) {
+    const double radius = radius_of(second_moment_map(system));
+    const Renewal renewal(system);
+    const Growth growth = renewal.growth();
+    CHECK(growth.growth_factor == doctest::Approx(radius).epsilon(1e-9));
+    CHECK(growth.stable == (radius < 1));
+    CHECK(growth.stable == renewal.stable());
+    CHECK(growth.failed.empty() == growth.stable);
+    CHECK((growth.mode_radius < 1 && growth.perron < 1) == growth.stable);
+    (growth.stable ? stable : unstable)++;
+  };
+  for (const double kurtosis : {1.0, 1.8, 3.0, 6.0}) {
+    CAPTURE(kurtosis);
+    for (const double omega : {0.1, 0.5, 1.0, 2.0, 4.0}) {
+      CAPTURE(omega);
+      for (const double gain : {0.4, 1.1})
+        for (const int steps : {1, 3, 8}) {
+          CAPTURE(gain);
+          CAPTURE(steps);
+          for (const bool same : {false, true}) check(lookahead(x, gain, omega, steps, kurtosis, same));
+          check(lookahead({1}, gain, omega, steps, kurtosis));
+        }
+    }
+    for (const double eta : {0.05, 0.3, 0.8})
+      for (const double xi : {0.5, 1.3})
+        for (const int steps : {1, 4, 9}) {
+          CAPTURE(eta);
+          CAPTURE(xi);
+          CAPTURE(steps);
+          check(stacked({1, 0.5, 0.1}, eta, xi, 0.7, 0.4, steps, 3, kurtosis));
+          check(stacked({1}, eta, xi, 0.95, 0, steps, 1, kurtosis));
+        }
   }
-  CHECK(renewal.perron(1.3) < renewal.perron(1.0));
+  CHECK(stable > 40);
+  CHECK(unstable > 40);
+}
+
+TEST_CASE("the Perron root is that of the renewal matrix, phase by phase") {
+  // G_hj: what a drive of 1 at phase j, in every earlier period too, leaves of p at phase h.
+  const PeriodicPhases system = lookahead(x, 0.4, 0.7, 5);
+  Eigen::MatrixXd G(5, 5);
+  for (int j = 0; j < 5; ++j) {
+    LinearPhases state(system.modes, system.sizes);
+    for (int period = 0; period < 4000; ++period)
+      for (std::size_t k = 0; k < system.period.size(); ++k) {
+        const Phase& phase = system.period[k].phase;
+        const double p = state.apply_driven(phase, static_cast<int>(k) == j ? 1.0 : 0.0);
+        if (phase.noise_scale != 0) G(static_cast<Eigen::Index>(k), j) = p;
+      }
+  }
+  CHECK(Renewal(system).perron() == doctest::Approx(radius_of(G)).epsilon(1e-11));
 }
 
 TEST_CASE("the steady state is where a long run ends, for short and long periods") {
-  for (const int steps : {1, 4, 60}) {
-    CAPTURE(steps);
-    PeriodicPhases system = lookahead(x, steps == 60 ? 0.02 : 0.3, 0.5, steps);
-    Renewal renewal(system);
-    const Steady steady = renewal.steady(0.2);
+  const auto check = [](PeriodicPhases system, int periods) {
+    const Steady steady = Renewal(system).steady(0.2);
     system.modes.source = 0.2;
-    LinearPhases state(system.modes, system.sizes);
-    std::vector<double> drive;
-    for (int period = 0; period < 4000; ++period) {
-      drive.clear();
-      for (const Phase& phase : system.period) {
-        const double p = state.apply(phase);
-        if (phase.noise_scale != 0) drive.push_back(p + 0.2);
-      }
+    LinearPhases state(system.modes, system.sizes), before = state;
+    double drive = 0;
+    for (int period = 0; period < periods; ++period) {
+      before = state;
+      bool first = true;
+      for (const PhaseRun& run : system.period)
+        for (std::uint64_t k = 0; k < run.repeat; ++k) {
+          const double p = state.apply(run.phase);
+          if (first) drive = p + 0.2;
+          first = false;
+        }
     }
-    for (std::size_t j = 0; j < drive.size(); ++j) CHECK(steady.drive[j] == doctest::Approx(drive[j]).epsilon(1e-10));
-    CHECK(steady.amplification == doctest::Approx(steady.drive[0] / 0.2).epsilon(1e-12));
-    for (std::size_t i = 0; i < x.size(); ++i)
-      CHECK(renewal.state().moment(0, 0, 0)[i] == doctest::Approx(state.moment(0, 0, 0)[i]).epsilon(1e-10));
+    CHECK(steady.drive == doctest::Approx(drive).epsilon(1e-10));
+    CHECK(steady.amplification == doctest::Approx(drive / 0.2).epsilon(1e-10));
+    LinearPhases kept = before;
+    for (const PhaseRun& run : system.period) {
+      Phase quiet = run.phase;
+      quiet.noise_scale = 0;
+      for (std::uint64_t k = 0; k < run.repeat; ++k) kept.apply(quiet);
+    }
+    for (std::size_t i = 0; i < system.modes.x.size(); ++i) {
+      CHECK(steady.observed[i] == doctest::Approx(state.moment(0, 0, 0)[i]).epsilon(1e-9));
+      CHECK(steady.generated[i] == doctest::Approx(state.moment(0, 0, 0)[i] - kept.moment(0, 0, 0)[i]).epsilon(1e-7));
+    }
+  };
+  for (const double kurtosis : {1.0, 3.0}) {
+    for (const int steps : {1, 4}) check(lookahead(x, 0.3, 0.5, steps, kurtosis), 4000);
+    check(lookahead(x, 0.02, 0.5, 60, kurtosis), 4000);
+    check(lookahead(x, 0.02, 0.5, 60, kurtosis, true), 4000);
+    check(stacked(x, 0.05, 0.5, 0.7, 0.4, 6, 3, kurtosis), 4000);
+  }
+}
+
+TEST_CASE("a long run of one phase is the run step by step") {
+  // 700 steps of few modes are jumped over; written one by one they are stepped through.
+  PeriodicPhases jumped = lookahead(x, 0.05, 0.5, 700, 1.8, true), stepped = jumped;
+  stepped.period.clear();
+  for (int k = 0; k < 100; ++k) stepped.period.push_back({jumped.period[0].phase, 7});
+  stepped.period.push_back(jumped.period[1]);
+  const Renewal a(jumped), b(stepped);
+  CHECK(a.growth().growth_factor == doctest::Approx(b.growth().growth_factor).epsilon(1e-12));
+  CHECK(a.perron() == doctest::Approx(b.perron()).epsilon(1e-12));
+  const Steady s = a.steady(0.3), t = b.steady(0.3);
+  CHECK(s.drive == doctest::Approx(t.drive).epsilon(1e-12));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    CHECK(s.observed[i] == doctest::Approx(t.observed[i]).epsilon(1e-12));
+    CHECK(s.generated[i] == doctest::Approx(t.generated[i]).epsilon(1e-12));
   }
 }
 
@@ -114,7 +254,7 @@ TEST_CASE("a mode that does not decay is named, and one that never moves is left
   CHECK(growth.mode_radius > 1);
   CHECK(std::isinf(growth.perron));
   CHECK(growth.failed.find("mode") != std::string::npos);
-  Renewal unstable(lookahead({6, 0.5}, 0.4, 0.1, 2));
+  const Renewal unstable(lookahead({6, 0.5}, 0.4, 0.1, 2));
   CHECK_THROWS_AS(unstable.steady(1), std::domain_error);
 
   const Renewal still(lookahead({0.5, 0}, 0.4, 0.1, 2));
@@ -123,11 +263,65 @@ TEST_CASE("a mode that does not decay is named, and one that never moves is left
   CHECK(still.growth().growth_factor < 1);
 }
 
-TEST_CASE("a method that never moves is bounded, and its modes are counted as frozen") {
+TEST_CASE("a method that never moves is not stable: all modes are frozen") {
   const Growth growth = Renewal(lookahead(x, 0, 0.5, 3)).growth();
-  CHECK(growth.stable);
+  CHECK_FALSE(growth.stable);
   CHECK(growth.frozen == x.size());
   CHECK(growth.growth_factor == 1);
+  CHECK(growth.failed.find("frozen") == 0);
+}
+
+TEST_CASE("eigenvalues of rounding size read as 0, and slow modes keep all their digits") {
+  const Renewal without(lookahead({1, 0.5, 0}, 0.4, 0.3, 4));
+  for (const double tiny : {1e-16, 1e-17, 1e-20, 1e-300}) {
+    CAPTURE(tiny);
+    const Renewal with(lookahead({1, 0.5, tiny}, 0.4, 0.3, 4));
+    CHECK(with.stable());
+    CHECK(with.frozen() == 0);
+    CHECK(with.growth().growth_factor == doctest::Approx(without.growth().growth_factor).epsilon(1e-13));
+    CHECK(with.steady(0.1).drive == doctest::Approx(without.steady(0.1).drive).epsilon(1e-14));
+  }
+  // A slow mode of its own: E V^2 -> eta Q / (2 - ...) whatever its eigenvalue, to leading order in it.
+  for (const double slow : {1e-6, 1e-9, 1e-12, 1e-30}) {
+    CAPTURE(slow);
+    const Steady at = Renewal(lookahead({1, slow}, 0.4, 0.3, 4)).steady(0.1);
+    const Steady limit = Renewal(lookahead({1, 1e-100}, 0.4, 0.3, 4)).steady(0.1);
+    CHECK(at.observed[1] == doctest::Approx(limit.observed[1]).epsilon(1e-14 + 10 * slow));
+    CHECK(at.generated[1] / slow == doctest::Approx(limit.generated[1] / 1e-100).epsilon(1e-12 + 10 * slow));
+  }
+}
+
+TEST_CASE("nothing depends on the units of the modes") {
+  const auto scaled = [](double c) {
+    std::vector<double> all = x;
+    for (double& value : all) value *= c;
+    PeriodicPhases system = stacked(all, 0.05 / c, 0.5, 0.9, 0.6, 8, 4, 3);
+    return system;
+  };
+  const Growth one = Renewal(scaled(1)).growth();
+  const double amplification = Renewal(scaled(1)).steady(1).amplification;
+  for (const double c : {1e-60, 3e-20, 1e5, 7e31, 1e60}) {
+    CAPTURE(c);
+    const Renewal renewal(scaled(c));
+    const Growth growth = renewal.growth();
+    CHECK(growth.stable);
+    CHECK(growth.growth_factor == doctest::Approx(one.growth_factor).epsilon(1e-12));
+    CHECK(growth.mode_radius == doctest::Approx(one.mode_radius).epsilon(1e-12));
+    CHECK(growth.perron == doctest::Approx(one.perron).epsilon(1e-12));
+    CHECK(renewal.steady(c).amplification == doctest::Approx(amplification).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("growth beyond the range of doubles is known by its logarithm") {
+  // One coordinate, K = I in d = 1: each step multiplies E v^2 by (1 - g)^2 + 2 g^2 omega.
+  const double g = 9, factor = (1 - g) * (1 - g) + 2 * g * g;
+  PeriodicPhases system;
+  system.modes = modes_of({1}, 3);
+  system.sizes = {1};
+  system.period = {{noisy(1, {1}, {-g}, {-g}, {1}, 1), 300}};
+  const Growth growth = Renewal(system).growth();
+  CHECK_FALSE(growth.stable);
+  CHECK(growth.log_growth_factor == doctest::Approx(300 * std::log(factor)).epsilon(1e-12));
 }
 
 TEST_CASE("mean maps and bad input") {
@@ -136,8 +330,9 @@ TEST_CASE("mean maps and bad input") {
   CHECK(map[0] == doctest::Approx(0.5));
   CHECK(map[1] == doctest::Approx(0.5 * 0.8));
   CHECK(mean_radius(system)[0] == doctest::Approx(0.9).epsilon(1e-14));
+  CHECK(contraction(system, 0.5) == doctest::Approx(0.1).epsilon(1e-14));
+  CHECK(contraction(system, 1e-30) == doctest::Approx(0.2e-30).epsilon(1e-14));
   PeriodicPhases quiet = system;
-  for (auto& phase : quiet.period) phase.noise_scale = 0;
+  for (auto& run : quiet.period) run.phase.noise_scale = 0;
   CHECK_THROWS_AS(Renewal{quiet}, std::invalid_argument);
-  CHECK_THROWS_AS(Renewal(system).apply(std::vector<double>(3, 1.0)), std::invalid_argument);
 }

@@ -68,7 +68,7 @@ double observed(const LinearProblem& problem, std::uint64_t step, std::size_t co
 
 double steady(const LinearProblem& problem) {
   const double sigma2 = problem.data->noise_variance();
-  return solvers::Renewal(periodic(problem)).steady(sigma2).drive[0] - sigma2;
+  return solvers::Renewal(periodic(problem)).steady(sigma2).drive - sigma2;
 }
 
 double perron(const LinearProblem& problem) {

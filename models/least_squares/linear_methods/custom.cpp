@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <stdexcept>
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
@@ -30,12 +32,49 @@ const std::vector<Parameter>& phase_parameters() {
 // The phases of a custom method, cut into blocks. Noise is scaled by 1/B later.
 struct Program {
   std::vector<std::size_t> sizes;
-  struct Step {
+  struct Run {
     solvers::Phase noisy;
-    std::vector<solvers::Phase> syncs;
+    std::uint64_t first = 0, steps = 1;  // its place in the period
+    std::optional<solvers::Phase> sync;  // after the last of them
   };
-  std::vector<Step> steps;
+  std::vector<Run> runs;
+  std::uint64_t period = 0;
+
+  const Run& at(std::uint64_t position) const {
+    return *std::prev(std::ranges::upper_bound(runs, position, {}, &Run::first));
+  }
 };
+
+// Noiseless phases in a row are one only where T does not depend on lambda.
+solvers::Phase product(const solvers::Phase& second, const solvers::Phase& first) {
+  solvers::Phase out = second;
+  for (std::size_t b = 0; b < out.blocks.size(); ++b) {
+    const auto &x = first.blocks[b], &y = second.blocks[b];
+    auto& z = out.blocks[b];
+    const std::size_t r = z.r;
+    for (const double t : x.T1)
+      if (t != 0)
+        throw std::invalid_argument("optimizer.phase: of noiseless phases in a row, only the last may have T1");
+    z.T0 = z.T1 = {};
+    for (std::size_t i = 0; i < r; ++i)
+      for (std::size_t j = 0; j < r; ++j)
+        for (std::size_t k = 0; k < r; ++k) {
+          z.T0[i * r + j] += y.T0[i * r + k] * x.T0[k * r + j];
+          z.T1[i * r + j] += y.T1[i * r + k] * x.T0[k * r + j];
+        }
+  }
+  return out;
+}
+
+// `repeat` of them, by squaring.
+solvers::Phase power(solvers::Phase phase, std::uint64_t repeat) {
+  std::optional<solvers::Phase> out;
+  for (;; phase = product(phase, phase)) {
+    if (repeat & 1) out = out ? product(*out, phase) : phase;
+    repeat >>= 1;
+    if (repeat == 0) return *out;
+  }
+}
 
 std::vector<std::size_t> block_sizes(const Hyperparameters& h) {
   const std::size_t coordinates = h.values().numbers("start").size();
@@ -111,35 +150,17 @@ Program program_of(const Hyperparameters& h) {
       if (omega.size() != out.sizes.size()) throw values.error("omega", "must hold one number per block");
       for (std::size_t b = 0; b < omega.size(); ++b) phase.blocks[b].omega = omega[b];
     }
-    for (std::int64_t i = 0; i < values.integer("repeat"); ++i) {
-      if (noisy)
-        out.steps.push_back({phase, {}});
-      else if (out.steps.empty())
-        throw values.error("n", "the first phase must be a noisy one: an optimizer step");
-      else
-        out.steps.back().syncs.push_back(phase);
+    const auto repeat = static_cast<std::uint64_t>(values.integer("repeat"));
+    if (noisy) {
+      out.runs.push_back({phase, out.period, repeat, {}});
+      out.period += repeat;
+    } else if (out.runs.empty()) {
+      throw values.error("n", "the first phase must be a noisy one: an optimizer step");
+    } else {
+      auto& sync = out.runs.back().sync;
+      const solvers::Phase all = power(phase, repeat);
+      sync = sync ? product(all, *sync) : all;
     }
-  }
-  return out;
-}
-
-// Two noiseless phases in a row are one only where T does not depend on lambda.
-solvers::Phase product(const solvers::Phase& second, const solvers::Phase& first) {
-  solvers::Phase out = second;
-  for (std::size_t b = 0; b < out.blocks.size(); ++b) {
-    const auto &x = first.blocks[b], &y = second.blocks[b];
-    auto& z = out.blocks[b];
-    const std::size_t r = z.r;
-    for (const double t : x.T1)
-      if (t != 0)
-        throw std::invalid_argument("optimizer.phase: of noiseless phases in a row, only the last may have T1");
-    z.T0 = z.T1 = {};
-    for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j)
-        for (std::size_t k = 0; k < r; ++k) {
-          z.T0[i * r + j] += y.T0[i * r + k] * x.T0[k * r + j];
-          z.T1[i * r + j] += y.T1[i * r + k] * x.T0[k * r + j];
-        }
   }
   return out;
 }
@@ -190,10 +211,8 @@ LinearMethod custom_method() {
             if (b.T0[i * r + j] != (i == j ? 1 : 0) || b.T1[i * r + j] != 0) return false;
           return b.n[i] == 0;
         };
-        for (const auto& step : program->steps) {
-          still = still && untouched(step.noisy);
-          for (const auto& sync : step.syncs) still = still && untouched(sync);
-        }
+        for (const auto& run : program->runs)
+          still = still && untouched(run.noisy) && (!run.sync || untouched(*run.sync));
         out.blocks.back().push_back({fmt::format("z{}", at + 1), start[at], target[at], still});
         main.selector.back().push_back(readout[at]);
       }
@@ -201,17 +220,19 @@ LinearMethod custom_method() {
     out.readouts.push_back(std::move(main));
     return out;
   };
-  method.period = [](const Hyperparameters& h) { return static_cast<std::uint64_t>(compiled(h)->steps.size()); };
+  method.period = [](const Hyperparameters& h) { return compiled(h)->period; };
+  method.repeats = [](const Hyperparameters& h, std::uint64_t position) {
+    const auto& run = compiled(h)->at(position);
+    return run.first + run.steps - position;
+  };
   method.step = [](const Hyperparameters& h, std::uint64_t, std::uint64_t position, solvers::Phase& out) {
-    out = compiled(h)->steps.at(position).noisy;
+    out = compiled(h)->at(position).noisy;
     for (auto& block : out.blocks) block.omega /= h("batch");
   };
   method.sync = [](const Hyperparameters& h, std::uint64_t, std::uint64_t position, bool, solvers::Phase& out) {
-    const auto program = compiled(h);
-    const auto& syncs = program->steps.at(position).syncs;
-    if (syncs.empty()) return false;
-    out = syncs.front();
-    for (std::size_t i = 1; i < syncs.size(); ++i) out = product(syncs[i], out);
+    const auto& run = compiled(h)->at(position);
+    if (!run.sync || position + 1 != run.first + run.steps) return false;
+    out = *run.sync;
     return true;
   };
   return method;

@@ -245,6 +245,9 @@ LinearMethod method_of_rule(settings::Description description,
   method.time_invariant = time_invariant;
   method.layout = [rule](const Hyperparameters& h) { return layout_of(rule(h, 0)); };
   method.period = [rule](const Hyperparameters& h) { return rule(h, 0).inner_steps; };
+  method.repeats = [rule](const Hyperparameters& h, std::uint64_t position) {
+    return rule(h, 0).inner_steps - position;
+  };
   method.step = [rule](const Hyperparameters& h, std::uint64_t step, std::uint64_t, solvers::Phase& out) {
     step_of(rule(h, step), out);
   };

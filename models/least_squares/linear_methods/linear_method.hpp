@@ -115,6 +115,9 @@ struct LinearMethod {
   std::function<Layout(const Hyperparameters& h)> layout;
   /// Steps of the period that begins at the present step.
   std::function<std::uint64_t(const Hyperparameters& h)> period;
+  /// How many steps from `position` on share that one's noisy phase, with a sync after the last of them at most, while
+  /// the hyperparameters stay as they are.
+  std::function<std::uint64_t(const Hyperparameters& h, std::uint64_t position)> repeats;
   /// The noisy phase of the step `step`, which is number `position` of its period.
   std::function<void(const Hyperparameters& h, std::uint64_t step, std::uint64_t position, solvers::Phase& out)> step;
   /// The noiseless phase after it; false when there is none. `last`: position is the last of the period.

@@ -6,6 +6,7 @@
 #include <boost/numeric/odeint/stepper/runge_kutta4.hpp>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 namespace edgewise::models::least_squares {
 
@@ -379,15 +380,26 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem) {
   out.modes = linear_modes(*problem.data, 0, 1, false);
   out.sizes = layout.sizes();
   const std::uint64_t period = problem.method->period(h);
-  for (std::uint64_t i = 0; i < period; ++i) {
-    out.period.emplace_back();
-    problem.method->step(h, i, i, out.period.back());
-    solvers::Phase sync;
-    if (problem.method->sync(h, i, i, i + 1 == period, sync)) out.period.push_back(std::move(sync));
+  for (std::uint64_t i = 0; i < period;) {
+    solvers::PhaseRun run;
+    run.repeat = problem.method->repeats(h, i);
+    problem.method->step(h, i, i, run.phase);
+    out.period.push_back(std::move(run));
+    i += out.period.back().repeat;
+    solvers::PhaseRun sync;
+    if (problem.method->sync(h, i - 1, i - 1, i == period, sync.phase)) out.period.push_back(std::move(sync));
   }
-  for (std::size_t b = 0; b < layout.blocks.size(); ++b)
-    for (std::size_t i = 0; i < layout.blocks[b].size(); ++i)
-      if (layout.blocks[b][i].constant) out.constants.push_back({b, i});
+  out.readout = layout.readouts.front().selector;
+  const std::optional<double>& alignment = problem.data->alignment;
+  for (std::size_t b = 0; b < layout.blocks.size(); ++b) {
+    out.rest.emplace_back();
+    for (std::size_t i = 0; i < layout.blocks[b].size(); ++i) {
+      const Coordinate& at = layout.blocks[b][i];
+      out.rest[b].push_back(at.constant ? 0 : at.from_error);
+      if (at.constant)
+        out.constants.push_back({b, i, alignment ? at.from_error * *alignment + at.from_target : at.from_error});
+    }
+  }
   return out;
 }
 

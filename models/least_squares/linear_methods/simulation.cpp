@@ -452,7 +452,7 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
     if (layout.blocks.size() != 1)
       throw std::invalid_argument("optimizer.blocks: a custom method of several blocks cannot be simulated");
     const auto system = periodic(problem);
-    for (const auto& phase : system.period)
+    for (const auto& [phase, repeat] : system.period)
       if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "solvers/stability_boundary.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -15,10 +16,11 @@ std::vector<Finding> linear_stability(const LinearProblem& problem);
 /// Mean-square stability at the hyperparameters of step 0.
 bool is_stable(const LinearProblem& problem);
 
-/// The first value of the hyperparameter `name`, coming from below, at which the method stops being stable (relative
-/// error 1e-12); infinite when it stays stable up to `most` times the first value tried. The stable set need not be an
-/// interval with momentum: see `stability_scan`. \throws std::domain_error when no small value is stable.
-double stability_threshold(const LinearProblem& problem, const std::string& name, double most = 1e6);
+/// The first value of the hyperparameter `name`, coming from below, at which the method stops being stable, and whether
+/// there are stable windows beyond it, as there may be with momentum.
+solvers::StabilityBoundary stability_boundary(const LinearProblem& problem, const std::string& name);
+/// Its `first`.
+double stability_threshold(const LinearProblem& problem, const std::string& name);
 
 struct ScanPoint {
   double value = 0;
@@ -41,7 +43,7 @@ struct ModeRow {
 /// g at eigenvalue lambda.
 double mode_gain(const LinearProblem& problem, double lambda);
 
-/// \throws std::domain_error when unstable.
+/// A row for every eigenvalue that is not 0 to rounding. \throws std::domain_error when unstable or when nothing moves.
 std::vector<ModeRow> mode_table(const LinearProblem& problem);
 
 /// Greedy outer learning rate of docs/theory/two-phase.md, section 3: the xi that minimises P after the next round,

@@ -124,6 +124,27 @@ TEST_CASE("lookahead by its matrices, with repeats and a sync") {
           doctest::Approx(by_rule.find("excess_mse")->value[i]).epsilon(1e-13));
 }
 
+TEST_CASE("phases repeated a million times are kept once") {
+  const auto matrices = [](const std::string& steps, const std::string& syncs) {
+    return head +
+           "[optimizer]\nkind = 'custom'\nstart = [1, 1]\nreadout = [1, 0]\n[[optimizer.phase]]\nrepeat = " + steps +
+           "\nT0 = [[1, 0], [0, 1]]\nT1 = [[0, 0], [0, -0.1]]\nn = [0, -0.1]\ne = [0, 1]\n[[optimizer.phase]]\nrepeat "
+           "= " +
+           syncs + "\nT0 = [[0.5, 0.5], [0.5, 0.5]]\n";
+  };
+  // A sync that is repeated changes nothing the second time.
+  const auto once = prepare(matrices("1000000", "1"))->stability(),
+             again = prepare(matrices("1000000", "1000000"))->stability();
+  for (std::size_t i = 0; i < once.size(); ++i)
+    if (const double* value = std::get_if<double>(&once[i].value); value && std::isfinite(*value)) {
+      CAPTURE(once[i].name);
+      CHECK(std::get<double>(again[i].value) == doctest::Approx(*value).epsilon(1e-12));
+    }
+  const models::Trajectory short_one = prepare(matrices("8", "1"))->solve(),
+                           short_again = prepare(matrices("8", "5"))->solve();
+  CHECK(last(short_again, "excess_mse") == doctest::Approx(last(short_one, "excess_mse")).epsilon(1e-14));
+}
+
 TEST_CASE("the inner-flow limit approaches the recursion as eta falls at fixed eta H") {
   const auto gap = [&](const std::string& rate, const std::string& steps) {
     const std::string text = "model = 'least-squares'\n[time]\nat = [" + steps +
@@ -169,4 +190,7 @@ TEST_CASE("tuning by the section [tune]") {
   refused("[tune]\nlearning_rate = [1, 0.5]\n", "0 < from <= to");
   refused("[tune]\nlerning_rate = [0.1, 0.5]\n", "did you mean 'learning_rate'?");
   refused("[tune]\nlearning_rate = [0.1, 0.5]\nobservable = 'x'\n", "there is no x");
+  refused("[tune]\nevaluations = 10\nlearning_rate = [100, 200]\n",
+          "tune.learning_rate: every one of the 10 runs tried diverged");
+  refused("[tune]\nevaluations = 10\nsamples = 7\nlearning_rate = [0.1, 0.2]\n", "tune.samples: not one period");
 }

@@ -1,0 +1,71 @@
+#pragma once
+/// \file
+/// A run of one noisy phase in which all modes act on each other: part of solvers/period_map.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "solvers/periodic_phases.hpp"
+
+namespace edgewise::solvers {
+
+/// Place of moment (i, j) among those of r coordinates.
+std::size_t moment_place(std::size_t i, std::size_t j, std::size_t r);
+/// out = a b for n x n row-major matrices.
+void multiply(const double* a, const double* b, std::size_t n, double* out);
+/// Calls `twice(add)` for every binary digit of `count` after the first: a power doubles, and where `add`, one more joins.
+template <class Twice>
+void for_bits(std::uint64_t count, Twice twice) {
+  int bit = 63;
+  while (bit > 0 && !(count >> bit & 1)) --bit;
+  while (bit-- > 0) twice((count >> bit & 1) != 0);
+}
+
+/// How modes act on each other: noise_i = factor (feedback_i p - itself_i S_i) + feedback_i source.
+struct Coupling {
+  std::vector<double> weight, feedback, itself;
+  double factor = 1;
+};
+
+/// The noise of a run is driven by q moments of each mode: of the coordinates of NoiseCoordinates, summed over the blocks
+/// where these are joined. They move by `step` a phase, are fed by `enters` times the noise, and S = reads . them.
+class NoisyRun {
+ public:
+  explicit NoisyRun(const PhaseRun& run);
+
+  std::uint64_t repeat = 1;
+  NoiseCoordinates where;
+  std::vector<std::size_t> offset;  ///< of each block among the q moments; unused where they are joined
+  std::vector<double> share;        ///< of each block in the noise, where they are joined
+  std::size_t q = 0;
+  std::vector<double> enters, reads;
+  std::vector<double> step;                ///< [q * q][mode]
+  std::vector<double> in;                  ///< [mode][q][D + 1]: the moments at its start, from those of the period
+  std::vector<double> out;                 ///< [mode][D][q]: what moments at its end leave at the end of the period
+  std::vector<std::vector<double>> later;  ///< of each earlier run: [mode][q][q there]
+
+  /// The map of the q moments at mode coordinate x in one phase of `run` without its noise, row-major q x q.
+  void signal(const PhaseRun& run, double x, double* map) const;
+  /// S of every mode; returns p, of moments [q][mode].
+  double read(const Coupling& modes, const std::vector<double>& moments, std::vector<double>& S) const;
+  /// v = what the noise leaves at the run's end, from the moments g at its start, which are used up. False when it leaves
+  /// the range of doubles. Long runs of few modes cost their logarithm.
+  bool follow(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
+  /// To be called when the coupling changes.
+  void forget();
+
+ private:
+  bool worth_a_jump(std::size_t modes) const;
+  void make_jump(const Coupling& modes);
+  void couple(const Coupling& modes, const double* column, double* to);
+  bool walk(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
+  void move(std::vector<double>& moments);
+  // (coupled map of the run) - (uncoupled), and its response to a source of 1; empty: the run is stepped through.
+  linear_algebra::Matrix jump_;
+  std::vector<double> jump_source_, S_, noise_, next_;
+  bool jump_tried_ = false, jump_finite_ = false;
+};
+
+}  // namespace edgewise::solvers

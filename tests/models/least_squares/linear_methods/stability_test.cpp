@@ -1,0 +1,297 @@
+// Thresholds, steady states and tables of modes of the linear methods against literal second-moment maps.
+#include "models/least_squares/linear_methods/stability.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <complex>
+
+#include "linear_algebra/dense.hpp"
+#include "models/least_squares/theory.hpp"
+#include "tests/models/least_squares/linear_methods/support.hpp"
+
+using namespace edgewise::tests;
+using edgewise::linear_algebra::Matrix;
+
+namespace {
+
+/// Spectral radius of the second moments of all modes over a period, moment by moment.
+double literal_radius(const LinearProblem& problem) {
+  const auto system = periodic(problem);
+  const std::size_t n = system.modes.x.size();
+  // Without the moments of constants (theta*), which only force the others.
+  std::size_t moments = 0;
+  for (const std::size_t r : system.sizes) moments += r * (r + 1) / 2;
+  moments -= system.constants.size();
+  Matrix map(moments * n, moments * n);
+  const auto each = [&](edgewise::solvers::LinearPhases& state, auto act) {
+    std::size_t at = 0;
+    for (std::size_t b = 0; b < system.sizes.size(); ++b)
+      for (std::size_t i = 0; i < system.sizes[b]; ++i)
+        for (std::size_t j = i; j < system.sizes[b]; ++j)
+          for (std::size_t mode = 0; !(system.is_constant(b, i) && system.is_constant(b, j)) && mode < n; ++mode)
+            act(at++, state.moment(b, i, j)[mode]);
+  };
+  for (std::size_t column = 0; column < moments * n; ++column) {
+    edgewise::solvers::LinearPhases state(system.modes, system.sizes);
+    each(state, [&](std::size_t at, double& value) { value = at == column ? 1 : 0; });
+    for (const auto& run : system.period)
+      for (std::uint64_t k = 0; k < run.repeat; ++k) state.apply(run.phase);
+    each(state, [&](std::size_t at, double& value) { map(at, column) = value; });
+  }
+  double radius = 0;
+  for (const auto& value : edgewise::linear_algebra::eigenvalues(map)) radius = std::max(radius, std::abs(value));
+  return radius;
+}
+
+LinearProblem with(LinearProblem problem, const std::string& name, double value) {
+  problem.hyperparameters.set(name, value);
+  return problem;
+}
+
+std::shared_ptr<LeastSquares> groups(std::vector<double> eigenvalue, std::vector<double> multiplicity, double kurtosis,
+                                     double sigma2 = 0.1) {
+  edgewise::spectra::Spectrum s;
+  s.target_power.assign(eigenvalue.size(), 1);
+  s.eigenvalue = std::move(eigenvalue);
+  s.multiplicity = std::move(multiplicity);
+  auto data = data_of(edgewise::spectra::checked(std::move(s)), sigma2);
+  data->data.excess_kurtosis = kurtosis - 3;
+  return data;
+}
+
+const Finding& finding(const std::vector<Finding>& all, const std::string& name) {
+  return *std::ranges::find(all, name, &Finding::name);
+}
+double number(const std::vector<Finding>& all, const std::string& name) {
+  return std::get<double>(finding(all, name).value);
+}
+
+struct Method {
+  std::string name, optimizer;
+};
+const Method methods[] = {
+    {"sgd", "learning_rate = 0.1"},
+    {"sgd", "learning_rate = 0.1\nweight_decay = 0.05\nbatch = 2"},
+    {"momentum", "learning_rate = 0.1\nmomentum = 0.8"},
+    {"momentum", "learning_rate = 0.1\nmomentum = 0.9\nmomentum_kind = 'nesterov'\nbatch = 4"},
+    {"ema", "learning_rate = 0.1\naverage_decay = 0.5"},
+    {"lookahead", "learning_rate = 0.1\ninner_steps = 5\nouter_learning_rate = 0.4"},
+    {"lookahead", "learning_rate = 0.1\ninner_steps = 4\nouter_learning_rate = 1.3\nweight_decay = 0.02\nbatch = 3"},
+    {"la-diloco", "learning_rate = 0.1\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.5"},
+    {"sla",
+     "learning_rate = 0.1\ninner_steps = 6\nworkers = 2\nmomentum = 0.7\nmomentum_kind = 'heavy-ball'\nouter_momentum "
+     "= "
+     "0.5\nouter_momentum_kind = 'nesterov'"},
+    {"sla",
+     "learning_rate = 0.1\ninner_steps = 6\nmomentum = 0.7\nmomentum_kind = 'nesterov'\npersistent = true\n"
+     "outer_learning_rate = 0.3"},
+    {"diloco", "learning_rate = 0.1\ninner_steps = 3\nworkers = 3"},
+    {"diloco", "learning_rate = 0.1\ninner_steps = 4\nbatch = inf"},
+};
+
+}  // namespace
+
+TEST_CASE("eta_max and xi_max of every method are where the literal map crosses, and none lies below") {
+  for (const Method& method : methods)
+    for (const double kurtosis : {1.0, 1.8, 3.0, 6.0})
+      for (const auto& data : {groups({1}, {1}, kurtosis), groups({1, 0.5, 0.1}, {1, 2, 1}, kurtosis),
+                               groups({1, 1, 0.3}, {1, 1, 30}, kurtosis)}) {
+        CAPTURE(method.name);
+        CAPTURE(method.optimizer);
+        CAPTURE(kurtosis);
+        CAPTURE(data->spectrum.modes());
+        const LinearProblem problem = problem_of(data, method.name, method.optimizer);
+        for (const char* name : {"learning_rate", "outer_learning_rate"}) {
+          if (!problem.hyperparameters.has(name)) continue;
+          CAPTURE(name);
+          const double threshold = stability_threshold(problem, name);
+          REQUIRE(threshold > 0);
+          CHECK(literal_radius(with(problem, name, 0.9999 * threshold)) < 1);
+          CHECK(literal_radius(with(problem, name, 1.0001 * threshold)) > 1);
+          for (int i = 1; i < 12; ++i) CHECK(literal_radius(with(problem, name, std::pow(0.7, i) * threshold)) < 1);
+        }
+      }
+}
+
+TEST_CASE("plain SGD's threshold and growth are those of its literal map at every kurtosis, and of all sign patterns") {
+  for (const double kurtosis : {1.0, 1.8, 3.0, 6.0})
+    for (const double batch : {1.0, 4.0})
+      for (const auto& data : {groups({1}, {1}, kurtosis), groups({1}, {100}, kurtosis),
+                               groups({1, 0.9}, {1, 1}, kurtosis), groups({1, 0.5, 0.1}, {1, 2, 1}, kurtosis)}) {
+        CAPTURE(kurtosis);
+        CAPTURE(batch);
+        data->batch = batch;
+        LinearProblem problem = problem_of(data, "sgd", "learning_rate = 0.1");
+        problem.hyperparameters.set("batch", batch);
+        const double eta_max = number(sgd_stability(*data), "eta_max");
+        CHECK(stability_threshold(problem, "learning_rate") == doctest::Approx(eta_max).epsilon(1e-10));
+        for (const double factor : {0.3, 0.9999, 1.0001}) {
+          data->learning_rate = factor * eta_max;
+          const auto findings = sgd_stability(*data);
+          const double radius = literal_radius(with(problem, "learning_rate", factor * eta_max));
+          CHECK(number(findings, "growth_factor") == doctest::Approx(radius).epsilon(1e-11));
+          CHECK(std::get<bool>(finding(findings, "stable").value) == (factor < 1));
+        }
+      }
+  // Isotropic Rademacher inputs, single samples: a step multiplies E|v|^2 by 1 - 2 eta + eta^2 d.
+  CHECK(number(sgd_stability(*groups({1}, {100}, 1)), "eta_max") == doctest::Approx(2.0 / 100).epsilon(1e-14));
+}
+
+TEST_CASE("a rate of 0 moves nothing, and no method calls that stable") {
+  const auto data = groups({1, 0.5}, {1, 3}, 3);
+  data->learning_rate = 0;
+  const auto plain = sgd_stability(*data);
+  CHECK_FALSE(std::get<bool>(finding(plain, "stable").value));
+  CHECK(std::isnan(number(plain, "steady_excess_mse")));
+  CHECK(number(plain, "eta_max") > 0);
+  CHECK(std::get<std::string>(finding(plain, "reason").value).find("frozen") == 0);
+  for (const Method& method : methods) {
+    CAPTURE(method.name);
+    if (method.optimizer.find("weight_decay") != std::string::npos) continue;
+    const LinearProblem still = with(problem_of(data, method.name, method.optimizer), "learning_rate", 0);
+    const auto findings = linear_stability(still);
+    CHECK_FALSE(std::get<bool>(finding(findings, "stable").value));
+    CHECK(number(findings, "frozen_modes") == 2);
+    CHECK(number(findings, "growth_factor") == 1);
+    CHECK(std::isnan(number(findings, "steady_excess_mse")));
+    CHECK(number(findings, "eta_max") > 0);
+    CHECK(std::get<std::string>(finding(findings, "reason").value).find("frozen") == 0);
+    CHECK_THROWS_AS(mode_table(still), std::domain_error);
+  }
+}
+
+TEST_CASE("the first crossing lies below narrow windows, all of which are found") {
+  // One mode, gradient descent: lookahead over heavy-ball momentum that persists. Its mean map by hand, coordinates (V, u).
+  const double xi = 0.3, b = 0.999;
+  const int H = 30;
+  const auto stable = [&](double eta) {
+    double a11 = 1, a12 = 0, a21 = 0, a22 = 1;  // (v, u) from (V, u)
+    for (int h = 0; h < H; ++h) {
+      const double u1 = b * a21 + a11, u2 = b * a22 + a12;
+      a11 -= eta * u1;
+      a12 -= eta * u2;
+      a21 = u1;
+      a22 = u2;
+    }
+    const double trace = 1 - xi + xi * a11 + a22, det = (1 - xi + xi * a11) * a22 - xi * a12 * a21;
+    return std::abs(det) < 1 && std::abs(trace) < 1 + det;
+  };
+  // The first, and the number of ends of stability on a grid of a million.
+  double first = 0, last = 0;
+  int ends = 0;
+  bool before = stable(1e-6);
+  for (int i = 1; i <= 1000000; ++i) {
+    const double eta = 4.2e-6 * i;
+    const bool now = stable(eta);
+    if (before && !now) {
+      if (ends++ == 0) first = eta;
+      last = eta;
+    }
+    before = now;
+  }
+  CHECK(first == doctest::Approx(.2703).epsilon(1e-3));
+  const LinearProblem problem =
+      problem_of(groups({1}, {1}, 3, 0), "sla",
+                 "learning_rate = 0.275\nbatch = inf\ninner_steps = 30\nouter_learning_rate = 0.3\nmomentum_kind = "
+                 "'heavy-ball'\nmomentum = 0.999\npersistent = true");
+  const auto boundary = stability_boundary(problem, "learning_rate");
+  CHECK(std::abs(boundary.first - first) <= 4.2e-6);
+  CHECK(std::abs(boundary.last - last) <= 4.2e-6);
+  CHECK(boundary.windows == static_cast<std::size_t>(ends - 1));
+  CHECK(boundary.complete);
+  // At this rate the buffer grows however little the slow parameters take.
+  CHECK(std::isnan(stability_threshold(problem, "outer_learning_rate")));
+  const auto findings = linear_stability(problem);
+  CHECK(number(findings, "eta_windows") == ends - 1);
+  // Above the last window nothing is stable; a reset buffer leaves one window.
+  CHECK_FALSE(is_stable(with(problem, "learning_rate", 1.0001 * boundary.last)));
+}
+
+TEST_CASE("rounds of any length: lookahead against its scalar form") {
+  // Docs theory two-phase, section 3: b' = ((1 - F)^2 + (xi^2/M)(In^H - r^2H)) b with In = q + s lambda'.
+  const std::vector<double> lambda{1, 0.4, 0.05};
+  for (const double H : {2.0, 40.0, 400.0, 5000.0})
+    for (const double M : {1.0, 3.0}) {
+      CAPTURE(H);
+      CAPTURE(M);
+      const double xi = 0.5;
+      const auto literal = [&](double eta) {
+        Matrix In(3, 3), power = Matrix::identity(3, 3);
+        for (std::size_t i = 0; i < 3; ++i)
+          for (std::size_t j = 0; j < 3; ++j)
+            In(i, j) = (i == j ? std::pow(1 - eta * lambda[i], 2) + std::pow(eta * lambda[i], 2) : 0) +
+                       eta * eta * lambda[i] * lambda[j];
+        for (auto k = static_cast<std::uint64_t>(H); k > 0; k /= 2, In = product(In, In))
+          if (k % 2 == 1) power = product(power, In);
+        for (std::size_t i = 0; i < 3; ++i) {
+          const double kept = std::pow(1 - eta * lambda[i], 2 * H), F = xi * (1 - std::pow(1 - eta * lambda[i], H));
+          for (std::size_t j = 0; j < 3; ++j)
+            power(i, j) = xi * xi / M * (power(i, j) - (i == j ? kept : 0)) + (i == j ? (1 - F) * (1 - F) : 0);
+        }
+        double radius = 0;
+        for (const auto& value : edgewise::linear_algebra::eigenvalues(power))
+          radius = std::max(radius, std::abs(value));
+        return radius;
+      };
+      LinearProblem problem = problem_of(groups(lambda, {1, 1, 1}, 3), "la-diloco", "learning_rate = 0.1");
+      problem.hyperparameters.set("inner_steps", H);
+      problem.hyperparameters.set("workers", M);
+      problem.hyperparameters.set("outer_learning_rate", xi);
+      const double eta_max = stability_threshold(problem, "learning_rate");
+      CHECK(literal(eta_max * (1 - 1e-7)) < 1);
+      CHECK(literal(eta_max * (1 + 1e-7)) > 1);
+      for (const double eta : {0.5 * eta_max, 1.02 * eta_max}) {
+        const auto growth = edgewise::solvers::Renewal(periodic(with(problem, "learning_rate", eta))).growth();
+        CHECK(growth.growth_factor == doctest::Approx(literal(eta)).epsilon(1e-9));
+      }
+    }
+  // So long and unstable that moments overflow within one round: the growth per step is that of the inner loop.
+  LinearProblem problem = problem_of(groups({1}, {200}, 3), "lookahead", "learning_rate = 0.7");
+  problem.hyperparameters.set("inner_steps", 3000);
+  const auto findings = linear_stability(problem);
+  CHECK_FALSE(std::get<bool>(finding(findings, "stable").value));
+  CHECK(number(findings, "growth_factor") == doctest::Approx(.09 + .49 * 201).epsilon(1e-3));
+  CHECK(std::isinf(number(findings, "growth_factor_period")));
+}
+
+TEST_CASE("eigenvalues of rounding size read as 0 in stability, steady state, thresholds and the table of modes") {
+  for (const Method& method : methods) {
+    CAPTURE(method.name);
+    CAPTURE(method.optimizer);
+    const auto at = [&](double tiny) {
+      const auto data = groups({1, 0.5, tiny}, {1, 2, 4}, 3);
+      return problem_of(data, method.name, method.optimizer);
+    };
+    const double rate = 0.3 * stability_threshold(at(0), "learning_rate");
+    const LinearProblem zero = with(at(0), "learning_rate", rate);
+    const auto expected = linear_stability(zero);
+    const auto rows = mode_table(zero);
+    REQUIRE(rows.size() == 2);
+    for (const double tiny : {1e-16, 1e-17, 3e-20, 1e-300}) {
+      CAPTURE(tiny);
+      const LinearProblem problem = with(at(tiny), "learning_rate", rate);
+      for (const Finding& f : linear_stability(problem)) {
+        CAPTURE(f.name);
+        const Finding& e = finding(expected, f.name);
+        if (const double* value = std::get_if<double>(&f.value); value && *value != std::get<double>(e.value))
+          CHECK(*value == doctest::Approx(std::get<double>(e.value)).epsilon(1e-11));
+        else
+          CHECK(f.value == e.value);
+      }
+      const auto few = mode_table(problem);
+      REQUIRE(few.size() == 2);
+      for (std::size_t i = 0; i < 2; ++i) {
+        CHECK(few[i].stationary == doctest::Approx(rows[i].stationary).epsilon(1e-12));
+        CHECK(few[i].radius == doctest::Approx(rows[i].radius).epsilon(1e-12));
+      }
+    }
+  }
+  for (const double tiny : {1e-17, 1e-300}) {
+    const auto few = sgd_stability(*groups({1, 0.5, tiny}, {1, 2, 4}, 3));
+    for (const Finding& f : sgd_stability(*groups({1, 0.5, 0}, {1, 2, 4}, 3)))
+      if (const double* value = std::get_if<double>(&f.value))
+        CHECK(number(few, f.name) == doctest::Approx(*value).epsilon(1e-12));
+  }
+}

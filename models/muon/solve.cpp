@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 
 #include "models/muon/constant_optimal.hpp"
@@ -64,6 +65,56 @@ class Recorder {
   Trajectory& out_;
   std::vector<std::size_t> spaces_;
   double first_V_ = 1;
+};
+
+/// What the theory needs along a trajectory (docs/theory/muon-phases.md, section 5): steps that do not overshoot, and
+/// signal shares that are small.
+class Guards {
+ public:
+  Guards(const MatrixDynamics& dynamics, const MatrixTheory& theory)
+      : dynamics_(dynamics), theory_(theory), h_(dynamics.size()), q_(dynamics.size()) {}
+
+  void signal(std::span<const double> M, double V) {
+    if (dynamics_.inputs) signal_ = std::max(signal_, dynamics_.signal_to_noise(M, V));
+  }
+  /// \param overshoot  2 eta max(hhat)/sqrt(V) of the step
+  void step(double step, double overshoot) {
+    overshoot_ = std::max(overshoot_, overshoot);
+    if (overshoot >= 1 && !first_) first_ = step;
+  }
+  /// The same from a rate, with the bare drift.
+  void step(double step, double eta, double V) {
+    dynamics_.at(V, h_, q_);
+    this->step(step, 2 * eta * theory_.scale_drift * *std::ranges::max_element(h_) / std::sqrt(std::max(V, 1e-290)));
+  }
+
+  void report(Trajectory& out) const {
+    out.report.emplace_back("overshoot", overshoot_);
+    if (dynamics_.inputs) out.report.emplace_back("snr_max", signal_);
+    if (first_) {
+      out.labels.emplace_back("guard", "step_too_large");
+      out.warnings.push_back(
+          theory_.method == "recursion"
+              ? fmt::format("step_too_large: 2 eta hhat/sqrt(V) passes 1 at step {}, where the top modes overshoot and "
+                            "the recursion is not to be trusted",
+                            *first_)
+              : fmt::format("step_too_large: 2 eta hhat/sqrt(V) is above 1 at step {}, where a step overshoots in the "
+                            "top modes and the flow, which cannot, is not to be trusted",
+                            *first_));
+    }
+    const double limit = theory_.dressed ? 5 : 0.1;
+    if (signal_ > limit)
+      out.warnings.push_back(fmt::format(
+          "the top mode's signal share is large: snr_max = {:.3g}, above {} ({} theory): its drift is {}", signal_,
+          limit, theory_.dressed ? "dressed" : "bare", theory_.dressed ? "uncertain" : "overestimated"));
+  }
+
+ private:
+  const MatrixDynamics& dynamics_;
+  const MatrixTheory& theory_;
+  std::vector<double> h_, q_;
+  double overshoot_ = 0, signal_ = 0;
+  std::optional<double> first_;
 };
 
 std::vector<double> whole_steps(const MatrixLeastSquares& problem) {
@@ -141,7 +192,8 @@ void solve_recursion(const MatrixLeastSquares& problem, const MatrixDynamics& dy
                      Recorder& recorder, Trajectory& out) {
   MatrixRecursion recursion(problem, dynamics, theory);
   LearningRate rate(problem, &dynamics);
-  double overshoot = 0, overshoot_at = -1, signal = 0;
+  Guards guards(dynamics, theory);
+  const double first_V = recursion.residual_variance();
   const std::vector<double> at = whole_steps(problem);
   const auto can_invert = [&] {
     return linear(problem, dynamics, theory) && at.back() > iterate_up_to &&
@@ -163,10 +215,9 @@ void solve_recursion(const MatrixLeastSquares& problem, const MatrixDynamics& dy
     }
     for (; step < at[k]; ++step) {
       const double V = recursion.residual_variance();
-      signal = std::max(signal, dynamics.inputs ? dynamics.signal_to_noise(recursion.state(), V) : 0.0);
+      guards.signal(recursion.state(), V);
       recursion.step(rate.next(step, V));
-      overshoot = std::max(overshoot, recursion.last_overshoot());
-      if (recursion.last_overshoot() >= 1 && overshoot_at < 0) overshoot_at = step;
+      guards.step(step, recursion.last_overshoot());
       if (recorder.diverged(recursion.excess()) || recursion.excess() < 0) {
         out.diverged_at = step + 1;
         break;
@@ -176,24 +227,9 @@ void solve_recursion(const MatrixLeastSquares& problem, const MatrixDynamics& dy
     LearningRate next = rate;
     recorder.add(at[k], recursion.state(), next.next(step, recursion.residual_variance()));
   }
-  if (contour)
-    overshoot = std::max(overshoot, 2 * rate.gamma() * *std::max_element(dynamics.drift.begin(), dynamics.drift.end()));
-  out.report.emplace_back("overshoot", overshoot);
-  if (dynamics.inputs) out.report.emplace_back("snr_max", signal);
+  if (contour) guards.step(step, rate.gamma() * std::sqrt(first_V), first_V);
+  guards.report(out);
   if (theory.dressed) out.report.emplace_back("drift_refreshes", static_cast<double>(recursion.refreshes()));
-  if (overshoot_at >= 0) {
-    out.labels.emplace_back("guard", "step_too_large");
-    out.warnings.push_back(
-        fmt::format("step_too_large: 2 eta hhat/sqrt(V) passes 1 at step {}, where the top modes "
-                    "overshoot and the recursion is not to be trusted",
-                    overshoot_at));
-  }
-  const double limit = theory.dressed ? 5 : 0.1;
-  if (signal > limit)
-    out.warnings.push_back(fmt::format(
-        "the top mode's signal share is large: snr_max = {:.3g}, above {} ({} theory): "
-        "its drift is {}",
-        signal, limit, theory.dressed ? "dressed" : "bare", theory.dressed ? "uncertain" : "overestimated"));
 }
 
 void add_statistics(const solvers::Statistics& s, Trajectory& out) {
@@ -213,6 +249,7 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
   std::vector<double> at(times.begin(), times.end());
   std::unique_ptr<solvers::CoupledModes> flow;
   std::shared_ptr<LocalEquilibrium> local;
+  Guards guards(dynamics, theory);
   const ingredients::Schedule& schedule = *problem.schedule;
   if (problem.protocol == Protocol::constant) {
     const auto eta = [&problem, &schedule](double t) { return problem.learning_rate * schedule.at(t); };
@@ -226,8 +263,12 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
       recorder.add(0, dynamics.initial, gamma * std::sqrt(V0));
       out.method = "ode, inverted transform";
       if (times.size() == 1 ||
-          record_contour(contour, times.subspan(1), problem, dynamics, theory, gamma, recorder, out))
+          record_contour(contour, times.subspan(1), problem, dynamics, theory, gamma, recorder, out)) {
+        guards.signal(dynamics.initial, V0);
+        guards.step(0, gamma * std::sqrt(V0), V0);
+        guards.report(out);
         return;
+      }
       out.steps.clear();
       for (Column& c : out.columns) c.value.clear();
     }
@@ -247,11 +288,15 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
     out.method = "ode, etd";
   }
   options.observer = [&](std::size_t index, double t, std::span<const double> p, std::span<const double> M) {
-    recorder.add(times[index], M, eta_at(t, problem.residual_variance(p[0])));
+    const double V = problem.residual_variance(p[0]), eta = eta_at(t, V);
+    recorder.add(times[index], M, eta);
+    guards.signal(M, V);
+    guards.step(times[index], eta, V);
   };
   const solvers::Solution solution = solvers::integrate(*flow, dynamics.initial, at, options);
   out.diverged_at = solution.diverged_at;
   add_statistics(solution.statistics, out);
+  guards.report(out);
 }
 
 /// Protocol B: every recorded step is a horizon.
@@ -263,11 +308,17 @@ void solve_constant_optimal(const MatrixLeastSquares& problem, const MatrixDynam
   const BestConstantRates best = best_constant_rates(problem, dynamics, theory, times);
   Column rates{
       {"best_learning_rate", "per step", "the constant eta that is best at this horizon; 0 without a step"}, {0}, {}};
-  recorder.add(0, dynamics.excess(dynamics.initial), {}, 0);
+  Guards guards(dynamics, theory);
+  const double start = dynamics.excess(dynamics.initial);
+  guards.signal(dynamics.initial, problem.residual_variance(start));
+  recorder.add(0, start, {}, 0);
   for (std::size_t t = 1; t < times.size(); ++t) {
-    recorder.add(times[t], best.of[t - 1].excess, {}, 0);
-    rates.value.push_back(best.of[t - 1].learning_rate);
+    const BestConstantRate& of = best.of[t - 1];
+    recorder.add(times[t], of.excess, {}, 0);
+    rates.value.push_back(of.learning_rate);
+    guards.step(times[t], of.learning_rate, problem.residual_variance(of.excess));
   }
+  guards.report(out);
   out.columns.push_back(std::move(rates));
   out.method = "ode, sdirk4, " + std::to_string(best.rates) + " learning rates";
   out.report.emplace_back("solver_steps", static_cast<double>(best.solver_steps));

@@ -186,3 +186,45 @@ TEST_CASE("guards are reported: an adaptive rate beyond gamma_max is unstable, a
   CHECK_FALSE(flag(case_of(.4, 128, "signsvd", .001), "step_too_large"));
   for (const double eta : {0.001, 1000.0}) CHECK(flag(case_of(.4, 128, "signsvd", eta), "stable"));
 }
+
+TEST_CASE("the flow is warned of where the recursion is, under every protocol") {
+  struct Said {
+    double overshoot, signal;
+    bool too_large, signal_large;
+  };
+  const auto said = [](const std::string& protocol, const std::string& theory) {
+    const Trajectory out = problem_of(
+                               "[spectrum]\nkind = \"power-law\"\ndimension = "
+                               "16\nalpha = 0.75\nbeta = 0.5\n"
+                               "[data]\noutputs = 16\n[optimizer]\nkind = \"signsvd\"\nbatch = 64\n" +
+                               protocol + "\n[time]\nat = [1, 2, 5, 10, 20, 40]\n[theory]\n" + theory)
+                               ->solve();
+    Said s{};
+    for (const auto& [name, value] : out.report) {
+      if (name == "overshoot") s.overshoot = value;
+      if (name == "snr_max") s.signal = value;
+    }
+    for (const std::string& w : out.warnings) {
+      s.too_large = s.too_large || w.find("step_too_large") == 0;
+      s.signal_large = s.signal_large || w.find("signal share") != std::string::npos;
+    }
+    CHECK(std::ranges::count(out.labels, std::pair<std::string, std::string>("guard", "step_too_large")) ==
+          (s.too_large ? 1 : 0));
+    return s;
+  };
+  for (const std::string protocol : {"learning_rate = 0.001", "learning_rate = 1.0", "protocol = \"adaptive\"",
+                                     "protocol = \"adaptive\"\ngamma_fraction = 40", "protocol = \"local-equilibrium\"",
+                                     "protocol = \"adaptive\"\n[schedule]\nkind = \"linear\""}) {
+    CAPTURE(protocol);
+    const Said recursion = said(protocol, "method = \"recursion\"\n"), flow = said(protocol, "method = \"ode\"\n");
+    CHECK(flow.too_large == recursion.too_large);
+    CHECK(flow.signal_large == recursion.signal_large);
+    // The shares are largest at the start, or grow little from there.
+    CHECK(flow.signal == doctest::Approx(recursion.signal).epsilon(0.3));
+    CHECK(flow.signal > 0.1);
+    if (!recursion.too_large) CHECK(flow.overshoot == doctest::Approx(recursion.overshoot).epsilon(0.3));
+  }
+  CHECK(said("learning_rate = 1.0", "method = \"ode\"\n").too_large);
+  CHECK_FALSE(said("learning_rate = 0.001", "method = \"ode\"\n").too_large);
+  CHECK(said("protocol = \"constant-optimal\"", "method = \"ode\"\n").signal_large);
+}

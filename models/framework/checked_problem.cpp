@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace edgewise::models {
@@ -12,43 +13,70 @@ namespace {
 
 class Checked final : public Problem {
  public:
-  Checked(std::unique_ptr<Problem> problem, const settings::Table& experiment)
-      : problem_(std::move(problem)), origin_(experiment.origin(), "") {}
+  Checked(std::unique_ptr<Problem> problem, const settings::Table& experiment, bool scaled)
+      : problem_(std::move(problem)), origin_(experiment.origin(), ""), scaled_(scaled) {}
 
-  Trajectory solve() const override { return checked(problem_->solve()); }
-  Trajectory reference() const override { return checked(problem_->reference()); }
-  std::vector<Prediction> predictions() const override { return problem_->predictions(); }
-  std::unique_ptr<Simulation> simulate() const override { return problem_->simulate(); }
-  std::vector<Finding> stability() const override { return problem_->stability(); }
-  std::vector<ModeColumn> mode_table() const override { return problem_->mode_table(); }
+  Trajectory solve() const override {
+    return named([&] { return warned(up_to_overflow(problem_->solve())); });
+  }
+  Trajectory reference() const override {
+    return named([&] { return warned(up_to_overflow(problem_->reference())); });
+  }
+  std::vector<Prediction> predictions() const override {
+    return named([&] { return problem_->predictions(); });
+  }
+  std::unique_ptr<Simulation> simulate() const override {
+    return named([&] { return problem_->simulate(); });
+  }
+  std::vector<Finding> stability() const override {
+    return named([&] { return problem_->stability(); });
+  }
+  std::vector<ModeColumn> mode_table() const override {
+    return named([&] { return problem_->mode_table(); });
+  }
   std::vector<std::string> warnings() const override { return problem_->warnings(); }
 
  private:
-  Trajectory checked(Trajectory trajectory) const {
+  Trajectory warned(Trajectory trajectory) const {
+    const std::string warning =
+        "coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory";
+    if (scaled_ && std::ranges::find(trajectory.warnings, warning) == trajectory.warnings.end())
+      trajectory.warnings.push_back(warning);
+    return trajectory;
+  }
+  /// Errors that do not name the experiment yet do.
+  template <class Work>
+  auto named(const Work& work) const -> decltype(work()) {
     try {
-      return up_to_overflow(std::move(trajectory));
+      return work();
+    } catch (const settings::Error&) {
+      throw;
     } catch (const std::runtime_error& error) {
+      throw origin_.error("", error.what());
+    } catch (const std::logic_error& error) {
       throw origin_.error("", error.what());
     }
   }
   std::unique_ptr<Problem> problem_;
   settings::Table origin_;
+  bool scaled_;
 };
 
 }  // namespace
 
 Trajectory up_to_overflow(Trajectory trajectory) {
   std::size_t end = trajectory.steps.size();
+  if (end == 0 && trajectory.diverged_at)
+    throw std::runtime_error("the theory diverges at its start: the parameters are out of range");
   bool any = trajectory.columns.empty() || end == 0;
   for (const Column& column : trajectory.columns) {
-    // An exponent needs a step before it.
-    const bool begins_later = column.observable.name.ends_with("_exponent");
+    // Others than the first, which says what is solved for, may begin later.
+    if (&column == &trajectory.columns.front() && !column.value.empty() && std::isnan(column.value.front()))
+      throw std::runtime_error("the theory's " + column.observable.name +
+                               " is not a number at the start: the parameters are out of range");
     bool number = false;
     for (std::size_t k = 0; k < std::min(end, column.value.size()); ++k) {
       const double value = column.value[k];
-      if (k == 0 && std::isnan(value) && !begins_later)
-        throw std::runtime_error("the theory's " + column.observable.name +
-                                 " is not a number at the start: the parameters are out of range");
       if (number && !std::isfinite(value)) end = k;
       number = number || std::isfinite(value);
     }
@@ -68,8 +96,8 @@ Trajectory up_to_overflow(Trajectory trajectory) {
   return trajectory;
 }
 
-std::unique_ptr<Problem> checked(std::unique_ptr<Problem> problem, const settings::Table& experiment) {
-  return std::make_unique<Checked>(std::move(problem), experiment);
+std::unique_ptr<Problem> checked(std::unique_ptr<Problem> problem, const settings::Table& experiment, bool scaled) {
+  return std::make_unique<Checked>(std::move(problem), experiment, scaled);
 }
 
 }  // namespace edgewise::models

@@ -8,12 +8,14 @@
 namespace edgewise::models {
 
 /// The trajectory up to the step at which a column that held numbers holds none (NaN, or infinity: an overflow), which
-/// is where it diverged. A standard deviation that is NaN is infinite. \throws std::runtime_error where the first row
-/// holds a NaN, or nothing that is finite: the parameters are out of range.
+/// is where it diverged. A standard deviation that is NaN is infinite. \throws std::runtime_error where the first column
+/// begins with a NaN, the first row holds nothing that is finite, or it diverged there: the parameters are out of range.
 Trajectory up_to_overflow(Trajectory trajectory);
 
-/// The same problem, whose trajectories went through `up_to_overflow`.
+/// The same problem, whose trajectories went through `up_to_overflow` and whose errors name the file.
 /// \param experiment  which its errors name
-std::unique_ptr<Problem> checked(std::unique_ptr<Problem> problem, const settings::Table& experiment);
+/// \param scaled      coefficients are scaled by the keys theory.scale_*, of which its trajectories warn
+std::unique_ptr<Problem> checked(std::unique_ptr<Problem> problem, const settings::Table& experiment,
+                                 bool scaled = false);
 
 }  // namespace edgewise::models

@@ -40,8 +40,11 @@ std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
                                    "model " + description().name + " does not read this section; leave it out");
   }
   read_monte_carlo(experiment.table, monte_carlo_parameters());
-  settings::read(experiment.table.table_or_empty("theory"), theory_parameters());
-  return checked(build(experiment), experiment.table);
+  const settings::Values theory = settings::read(experiment.table.table_or_empty("theory"), theory_parameters());
+  const bool scaled = std::ranges::any_of(theory_parameters(), [&](const settings::Parameter& p) {
+    return p.name.starts_with("scale_") && theory.given(p.name) && theory.number(p.name) != 1;
+  });
+  return checked(build(experiment), experiment.table, scaled);
 }
 
 std::vector<Finding> Model::tune(const Experiment& experiment) const {

@@ -298,6 +298,10 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   in_parallel(arena, engine.groups(), [&](std::size_t group) { engine.run_group(group); });
   engine.keep_finished();
   cut_at_divergence(sample);
+  if (sample.replicas > 0 && sample.steps.empty())
+    throw experiment.table.error("", fmt::format("{} of {} replicas are not finite at the first step recorded, {}: the "
+                                                 "parameters are out of range",
+                                                 sample.diverged, sample.replicas, sample.later_steps.front()));
   summarise(sample, arena);
   if (options.progress && !sample.interrupted) options.progress(1.0);
   sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();

@@ -25,14 +25,19 @@ Trajectory trajectory(std::vector<double> first, std::vector<double> second) {
 
 class Fixed final : public Problem {
  public:
-  explicit Fixed(Trajectory t) : trajectory_(std::move(t)) {}
+  explicit Fixed(Trajectory t, bool fails = false) : trajectory_(std::move(t)), fails_(fails) {}
   Trajectory solve() const override { return trajectory_; }
   std::unique_ptr<Simulation> simulate() const override { return nullptr; }
-  std::vector<Finding> stability() const override { return {{"found", 3.0, ""}}; }
+  std::vector<Finding> stability() const override {
+    if (fails_) throw std::domain_error("no root");
+    return {{"found", 3.0, ""}};
+  }
+  std::vector<ModeColumn> mode_table() const override { throw settings::Error("x.toml: said already"); }
   std::vector<std::string> warnings() const override { return {"careful"}; }
 
  private:
   Trajectory trajectory_;
+  bool fails_;
 };
 
 }  // namespace
@@ -66,14 +71,18 @@ TEST_CASE("a trajectory ends before the first step at which a number is lost") {
 }
 
 TEST_CASE("a start that is no number is an error") {
-  CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({1, 2}, {none, 1})),
-                       "the theory's two is not a number at the start: the parameters are out of range",
+  CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({none, 2}, {1, 1})),
+                       "the theory's one is not a number at the start: the parameters are out of range",
                        std::runtime_error);
   CHECK_THROWS_WITH_AS(up_to_overflow(trajectory({inf}, {inf})),
                        "the theory overflows at the start: the parameters are out of range", std::runtime_error);
-  Trajectory later = trajectory({1, 2}, {none, 1});
-  later.columns[1].observable.name = "two_exponent";
-  CHECK(up_to_overflow(later).steps.size() == 2);
+  // What is defined from a later step on, as an exponent is, begins there.
+  CHECK(up_to_overflow(trajectory({1, 2, 3}, {none, 1, 2})).steps.size() == 3);
+  CHECK(up_to_overflow(trajectory({1, 2, 3}, {none, 1, inf})).diverged_at == 20);
+  Trajectory at_once = trajectory({}, {});
+  at_once.diverged_at = 0;
+  CHECK_THROWS_WITH_AS(up_to_overflow(at_once), "the theory diverges at its start: the parameters are out of range",
+                       std::runtime_error);
   // Nothing at all, as where predictions alone are judged, is none.
   CHECK(up_to_overflow(Trajectory{}).steps.empty());
 }
@@ -85,6 +94,13 @@ TEST_CASE("a checked problem is the problem, and its errors name the experiment"
   CHECK(good->reference().diverged_at == 10);
   CHECK(good->stability().at(0).name == "found");
   CHECK(good->warnings().at(0) == "careful");
+  CHECK(good->solve().warnings.empty());
+  const auto scaled = checked(std::make_unique<Fixed>(trajectory({1}, {2})), table, true);
+  CHECK(scaled->solve().warnings.size() == 1);
+  CHECK(scaled->reference().warnings.size() == 1);
+  CHECK_THROWS_WITH_AS(good->mode_table(), "x.toml: said already", settings::Error);
+  CHECK_THROWS_WITH_AS(checked(std::make_unique<Fixed>(trajectory({1}, {2}), true), table)->stability(),
+                       "some/x.toml: no root", settings::Error);
   CHECK_THROWS_WITH_AS(checked(std::make_unique<Fixed>(trajectory({none}, {2})), table)->solve(),
                        "some/x.toml: the theory's one is not a number at the start: the parameters are out of range",
                        settings::Error);

@@ -57,6 +57,32 @@ TEST_CASE("unknown keys of [monte_carlo] and [theory] are errors, whatever the m
     }
 }
 
+TEST_CASE("scaled coefficients are warned of, whatever the model") {
+  std::size_t keys = 0;
+  for (const Model* model : all())
+    for (const settings::Parameter& p : model->theory_parameters()) {
+      if (!p.name.starts_with("scale_")) continue;
+      ++keys;
+      const std::string& name = model->description().name;
+      CAPTURE(name);
+      CAPTURE(p.name);
+      const auto warnings = [&](const char* factor) {
+        const std::string text = "model = \"" + name +
+                                 "\"\n[spectrum]\nkind = \"isotropic\"\ndimension = 4\n[optimizer]\n" +
+                                 (name == "matrix-least-squares" ? "kind = \"signsvd\"\n" : "") +
+                                 "learning_rate = 0.01\n[theory]\n" + p.name + " = " + factor + needed;
+        const Experiment experiment = read_experiment(settings::read_text(text, "f.toml"));
+        const Trajectory out = find(experiment).prepare(experiment)->solve();
+        return std::ranges::count_if(out.warnings, [](const std::string& w) {
+          return w.find("theory.scale_*: this is not the theory") != std::string::npos;
+        });
+      };
+      CHECK(warnings("1.1") == 1);
+      CHECK(warnings("1") == 0);
+    }
+  CHECK(keys >= 7);
+}
+
 TEST_CASE("tuning is refused by a model that has none") {
   for (const Model* model : all()) {
     const auto read = model->sections();

@@ -142,6 +142,17 @@ TEST_CASE("diverged replicas are counted, and the record ends before the first" 
   CHECK(sample.warnings[1] == "3 of 12 replicas diverged, the first by step 10; statistics end before it");
 }
 
+TEST_CASE("a run of which nothing can be recorded is an error that names the file") {
+  // Every fifth replica is not finite from step 10 on.
+  try {
+    run(Counting(true), experiment({10, 12}, 10), {});
+    FAIL("accepted");
+  } catch (const settings::Error& error) {
+    const std::string said = error.what();
+    CHECK(said.find("2 of 10 replicas are not finite at the first step recorded, 10") != std::string::npos);
+  }
+}
+
 TEST_CASE("replicas in groups are recorded as those one by one" * doctest::test_suite("threads")) {
   for (const bool diverge : {false, true}) {
     const Sample single = run(Counting(diverge), experiment({0, 3, 10, 1000}, 13), {});

@@ -37,7 +37,7 @@ double steady_power(const FiniteData& data, const Kernel& kernel) {
   for (double& x : still) x *= x;
   if (c.c1 > 0 && kernel.rank > 0)
     still = NoiseKernel(kernel, [&](double x, double y) {
-              return eta * c.c1 * x * y / (x + y - eta * c.c2 * x * y);
+              return c.c1 * (eta * x) * y / (x + y - c.c2 * (eta * x) * y);
             }).renewed(still);
   return std::accumulate(still.begin(), still.end(), 0.0);
 }

@@ -103,6 +103,7 @@ double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level
            (2 * static_cast<double>(data.batch));
   if (!(eta * c.c2 * top < 2)) return infinity;
   if (c.c1 == 0) return 0;
+  if (c.c2 == 0 && eta != 1) return eta * kernel_norm(data, kernel, level, 1);  // linear
   const auto gain = [&](std::size_t a) {
     return eta * c.c1 * kernel.eigenvalue[a] / (2 - eta * c.c2 * kernel.eigenvalue[a]);
   };
@@ -116,11 +117,13 @@ double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level
       const Matrix C = overlaps(kernel);
       Matrix symmetric(kernel.rank, kernel.rank);
       for (std::size_t b = 0; b < kernel.rank; ++b)
-        for (std::size_t a = 0; a < kernel.rank; ++a) symmetric(a, b) = std::sqrt(gain(a) * gain(b)) * C(a, b);
+        for (std::size_t a = 0; a < kernel.rank; ++a)
+          symmetric(a, b) = std::sqrt(gain(a)) * std::sqrt(gain(b)) * C(a, b);
       return linear_algebra::symmetric_eigenvalues(symmetric).back();
     }
     default:
-      return NoiseKernel(kernel, [&](double x, double y) { return eta * c.c1 * x * y / (x + y - eta * c.c2 * x * y); })
+      return NoiseKernel(kernel,
+                         [&](double x, double y) { return c.c1 * (eta * x) * y / (x + y - c.c2 * (eta * x) * y); })
           .perron();
   }
 }
@@ -147,20 +150,21 @@ double growth_factor(const FiniteData& data, const Kernel& kernel) {
   if (kernel.rank == 0) return 1;
   const BatchMoments c = moments_of(data);
   const double eta = data.learning_rate;
-  const auto decay = [&](double x, double y) { return 1 - eta * (x + y) + eta * eta * c.c2 * x * y; };
+  const auto square = [&](double x, double y) { return (eta * x) * (eta * y); };
+  const auto decay = [&](double x, double y) { return 1 - eta * x - eta * y + c.c2 * square(x, y); };
   // The decay is linear in each of its arguments: it is largest at a corner.
   const double top = kernel.eigenvalue.front(), bottom = kernel.eigenvalue[kernel.rank - 1];
+  if (!std::isfinite((1 + c.c1 + c.c2) * square(top, top))) return infinity;
   const double floor = std::max({decay(top, top), decay(top, bottom), decay(bottom, bottom)});
   if (c.c1 == 0) return std::max(decay(top, top), decay(bottom, bottom));
   const auto excess = [&](double distance) {
-    return 1 / NoiseKernel(
-                   kernel,
-                   [&](double x, double y) { return eta * eta * c.c1 * x * y / (distance + (floor - decay(x, y))); })
+    return 1 / NoiseKernel(kernel,
+                           [&](double x, double y) { return c.c1 * square(x, y) / (distance + (floor - decay(x, y))); })
                    .perron() -
            1;
   };
   // 1/norm grows with the distance from the largest decay, from 0. No norm exceeds the largest weight.
-  const double least = 1e-12 * std::max(1.0, std::abs(floor)), most = 2 * eta * eta * c.c1 * top * top;
+  const double least = 1e-12 * std::max(1.0, std::abs(floor)), most = 2 * c.c1 * square(top, top);
   if (most <= least || excess(least) > 0) return floor;
   return floor + std::exp(root([&](double s) { return excess(std::exp(s)); }, std::log(least), std::log(most)));
 }

@@ -40,9 +40,11 @@ class Recorder {
     for (const double z : data.residual) start += z * z;
     limit_ = divergence * std::max(start / (2 * static_cast<double>(data.samples())), 1e-200);
     out_.method = std::move(method);
-    out_.exact = exact && data.sampling != Sampling::shuffle;
+    // A shuffled full batch is the full batch.
+    const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();
+    out_.exact = exact && !shuffled;
     for (const Observable& observable : finite_data_observables(data)) out_.columns.push_back({observable, {}, {}});
-    if (data.sampling == Sampling::shuffle)
+    if (shuffled)
       out_.warnings.push_back("the theory takes fresh batches; shuffled passes make them depend on each other");
   }
   /// `power` is E |z|^2; `rest` is asked at recorded steps only. False when there is nothing more to do.

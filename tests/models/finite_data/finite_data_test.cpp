@@ -273,6 +273,10 @@ TEST_CASE("shuffled passes are not what the theory says, and it warns") {
   const Trajectory theory = problem->solve();
   CHECK_FALSE(theory.exact);
   CHECK(theory.warnings.size() == 1);
+  // But a shuffled full batch is the full batch.
+  const Trajectory full = prepare(experiment("learning_rate = 0.2\nbatch = 12\nsampling = 'shuffle'"))->solve();
+  CHECK(full.exact);
+  CHECK(full.warnings.empty());
   const Sampled found = sampled(*problem->simulate(), 40, 4000);
   CHECK(std::abs(found.mean[0] - theory.columns[0].value[3]) > 8 * found.sem[0]);
 }

@@ -265,3 +265,19 @@ TEST_CASE("batches larger than the data set, with replacement") {
     CHECK(growth_factor(data, kernel) == Approx(growth).epsilon(1e-11));
   }
 }
+
+TEST_CASE("no learning rate is too large to be judged") {
+  for (const char* batch : {"1", "2", "12"})
+    for (const char* rate : {"1e160", "1e308"})
+      for (const char* sampling : {"with-replacement", "without-replacement", "bernoulli"}) {
+        const auto problem = prepare(
+            "model = 'finite-data'\n[spectrum]\nkind = 'isotropic'\ndimension = 8\n[data]\nsamples = 12\n"
+            "[optimizer]\nlearning_rate = " +
+            std::string(rate) + "\nbatch = " + batch + "\nsampling = '" + sampling + "'\n[time]\nat = [1, 5]\n");
+        const std::vector<Finding> found = problem->stability();
+        CHECK(finding<std::string>(found, "outcome") == "mean diverges");
+        CHECK(std::isinf(finding<double>(found, "growth_factor")));
+        CHECK(finding<double>(found, "eta_max") < 10);
+        CHECK(problem->solve().diverged_at == 1);
+      }
+}

@@ -242,6 +242,11 @@ class QuadraticMapProblem final : public Problem {
     const FlowEnd end = flow_end(problem_);
     out.report.emplace_back("flow_sharpness_limit", end.sharpness);
     out.labels.emplace_back("outcome", end.reaches_minimum ? "converged" : "stationary");
+    if (end.sharpness > 2)
+      out.warnings.push_back(
+          fmt::format("the flow ends at eta lambda = {:.4g}, beyond the edge of stability at 2: gradient descent does "
+                      "not follow it there",
+                      end.sharpness));
     return out;
   }
 
@@ -364,6 +369,7 @@ class QuadraticMapModel final : public Model {
     if (problem.rule != MapRule::gd) {
       const double rho = choice.values.number("rho");
       problem.radius = problem.rule == MapRule::sam ? rho / eta : rho * std::sqrt(eta);
+      if (rho == 0) problem.rule = MapRule::gd;
     }
     problem.residual *= eta;
     double sharpness = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -47,6 +48,17 @@ class Columns {
   Trajectory& out_;
 };
 
+/// The first step, if any, from which on at full batch few modes carry the dynamics of a finite system.
+void note_edge(std::optional<std::size_t> post_eos, Trajectory& out) {
+  out.labels.emplace_back("post_eos", post_eos ? std::to_string(*post_eos) : "never");
+  if (!post_eos) return;
+  out.valid_until = static_cast<double>(*post_eos) - 1;
+  out.warnings.push_back(fmt::format(
+      "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
+      "departs from this limit by O(1)",
+      *post_eos));
+}
+
 Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& theory) {
   QuadraticMemoryProblem limit;
   limit.ensemble = ensemble_of(problem);
@@ -75,14 +87,7 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
     const bool converged = !solution.loss.empty() && solution.loss.back() < 1e-6 * solution.loss.front();
     out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
   }
-  out.labels.emplace_back("post_eos", solution.post_eos ? std::to_string(*solution.post_eos) : "never");
-  if (solution.post_eos) {
-    out.valid_until = static_cast<double>(*solution.post_eos) - 1;
-    out.warnings.push_back(fmt::format(
-        "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
-        "departs from this limit by O(1)",
-        *solution.post_eos));
-  }
+  note_edge(solution.post_eos, out);
   return out;
 }
 
@@ -113,6 +118,12 @@ Trajectory by_flow(const QuadraticProblem& problem) {
   out.report = {{"loss_error", flow.loss_error},
                 {"parameter_power_error", flow.q_error},
                 {"recursion_steps", static_cast<double>(flow.steps)}};
+  std::optional<std::size_t> post_eos;
+  if (problem.batch == problem.law.outputs)
+    for (std::size_t i = 0; i < time.size() && !post_eos; ++i)
+      if (problem.learning_rate(static_cast<double>(problem.time.at[i])) * flow.bulk_edge[i] > 2)
+        post_eos = problem.time.at[i];
+  note_edge(post_eos, out);
   return out;
 }
 

@@ -186,6 +186,31 @@ TEST_CASE("units: (z, omega) -> (c z, omega/c) changes no outcome and no sharpne
   }
 }
 
+TEST_CASE("SAM without a look-ahead is gradient descent, and what is known of that is known of it") {
+  for (const char* kind : {"sam", "normalized-sam"}) {
+    const auto text = [&](const std::string& optimizer, const std::string& method) {
+      return experiment("[1.0, -0.02]", "-0.1", "[1.4, 0.2]", optimizer, "method = '" + method + "'\n");
+    };
+    const std::string sam = "kind = '" + std::string(kind) + "'\nrho = 0";
+    for (const char* method : {"map", "moments", "flow", "two-step"}) {
+      const Trajectory one = prepare(text("kind = 'gd'", method))->solve(), other = prepare(text(sam, method))->solve();
+      for (std::size_t c = 0; c < one.columns.size(); ++c) CHECK(one.columns[c].value == other.columns[c].value);
+    }
+    const auto found = prepare(text(sam, "map"))->stability();
+    CHECK(finding<std::string>(found, "predicted_outcome") == "EOS");
+    CHECK(finding<double>(found, "sharpness_edge") == 2);
+  }
+}
+
+TEST_CASE("a flow that ends beyond the edge says that gradient descent does not follow") {
+  const auto warnings = [](const std::string& jacobian) {
+    return prepare(experiment("[1.0, -0.02]", "-0.1", jacobian, "", "method = 'flow'\n"))->solve().warnings;
+  };
+  CHECK(warnings("[1.0, 0.2]").empty());
+  REQUIRE(warnings("[1.5, 0.2]").size() == 1);
+  CHECK(holds(warnings("[1.5, 0.2]")[0], "beyond the edge of stability"));
+}
+
 TEST_CASE("SAM rests where it sees no residual ahead") {
   // omega = -1, r = 2: s = z (1 + r T) - r^2 z^2 T/2 vanishes at z = 2 (1 + r T)/(r^2 T).
   const Outcome out = outcome_of({{-1}, 2, {0.05}, MapRule::sam, 2}, {});

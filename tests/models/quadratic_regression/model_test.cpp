@@ -151,6 +151,22 @@ TEST_CASE("findings of stability") {
   }
 }
 
+TEST_CASE("the flow is warned of where gradient descent meets its edge, as the limit with memory is") {
+  const auto solve = [](const std::string& optimizer, const std::string& method) {
+    return prepare(experiment(optimizer, sizes, "[theory]\nmethod = '" + method + "'\n"))->solve();
+  };
+  for (const char* method : {"memory", "flow"}) {
+    const models::Trajectory edge = solve("learning_rate = 0.35", method), calm = solve("learning_rate = 0.1", method);
+    REQUIRE(edge.valid_until);
+    CHECK(*edge.valid_until < 40);
+    CHECK(holds(edge.warnings.at(0), "post_eos: eta lambda_+ exceeds 2 from step"));
+    CHECK_FALSE(calm.valid_until);
+    CHECK(calm.warnings.empty());
+    // At small batches eta lambda passes 2 without harm.
+    CHECK_FALSE(solve("kind = 'sgd'\nlearning_rate = 0.35\nbatch = 4", method).valid_until);
+  }
+}
+
 TEST_CASE("modes: every eigenvalue, slowed most at the top") {
   const auto table = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 4"))->mode_table();
   REQUIRE(table.size() == 6);

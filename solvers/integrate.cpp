@@ -12,18 +12,14 @@
 #include <stdexcept>
 
 #include "solvers/etd.hpp"
+#include "solvers/mode_sums.hpp"
 #include "solvers/sdirk4.hpp"
 
 namespace edgewise::solvers {
 namespace {
 
 void shared_scalars(const CoupledModes& system, std::span<const double> M, std::span<double> p) {
-  for (std::size_t l = 0; l < p.size(); ++l) {
-    const auto w = system.weights(l);
-    double sum = 0;
-    for (std::size_t i = 0; i < M.size(); ++i) sum += w[i] * M[i];
-    p[l] = sum;
-  }
+  for (std::size_t l = 0; l < p.size(); ++l) p[l] = dot(system.weights(l).data(), M.data(), M.size());
 }
 
 /// Odeint's Dormand-Prince with the interface of the steppers of this folder.
@@ -104,6 +100,14 @@ class ExplicitDenseOutput {
   double current_time_step() const { return stepper_.current_time_step(); }
   void reset() {}
   const Statistics& statistics() const { return statistics_; }
+  /// Whether stability, not accuracy, holds the steps down, and too many are left to `end`.
+  bool stiff(double end) const {
+    constexpr double bound = 1.5, most = 300;
+    const double step = stepper_.current_time_step();
+    double largest = 0;
+    for (const double rate : rate_) largest = std::max(largest, std::abs(rate));
+    return step * largest > bound && end - time_ > most * step;
+  }
 
  private:
   Tolerances tolerances_;
@@ -118,12 +122,34 @@ class ExplicitDenseOutput {
   bool started_ = false;
 };
 
-template <class Stepper>
-Solution run(Stepper stepper, const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
-             const Options& options) {
+/// How far a solution has come.
+struct Progress {
   Solution solution;
+  std::size_t next = 0;  ///< output time that has not been reached
+  double t = 0, trial = 0;
+  std::vector<double> state;
+  double scale = 0;  ///< largest |p_l(0)|
+};
+
+void add(Statistics& sum, const Statistics& more) {
+  if (sum.steps == 0) sum.first_step = more.first_step;
+  if (more.steps > 0) sum.last_step = more.last_step;
+  sum.steps += more.steps;
+  sum.rejected += more.rejected;
+  sum.evaluations += more.evaluations;
+  sum.solves += more.solves;
+  sum.newton_iterations += more.newton_iterations;
+}
+
+/// Goes on from `progress` to the last time; false where `give_up(stepper, failed)`, asked now and then and where no step
+/// meets the tolerance, leaves the rest to another stepper.
+template <class Stepper, class GiveUp>
+bool run(Stepper stepper, const CoupledModes& system, std::span<const double> times, const Options& options,
+         Progress& progress, GiveUp give_up) {
+  Solution& solution = progress.solution;
   const std::size_t m = system.shared();
-  std::vector<double> p(m), state(M0.begin(), M0.end());
+  std::vector<double> p(m);
+  std::vector<double>& state = progress.state;
   shared_scalars(system, state, p);
 
   const auto emit = [&](std::size_t index) {
@@ -132,28 +158,30 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
     if (options.keep_states) solution.states.push_back(state);
     if (options.observer) options.observer(index, times[index], p, state);
   };
-  double scale = 0;
-  for (const double x : p) scale = std::max(scale, std::abs(x));
-  const double limit = options.divergence_limit * (scale > 0 ? scale : 1.0);
+  std::size_t& next = progress.next;
+  if (next == 0)
+    for (const double x : p) progress.scale = std::max(progress.scale, std::abs(x));
+  const double scale = progress.scale, limit = options.divergence_limit * (scale > 0 ? scale : 1.0);
   const auto beyond = [&](std::span<const double> x) {
     return std::any_of(x.begin(), x.end(), [&](double v) { return !std::isfinite(v) || !(std::abs(v) <= limit); });
   };
-  if (beyond(p)) {
+  if (next == 0 && beyond(p)) {
     solution.diverged_at = times[0];
-    return solution;
+    return true;
   }
-  emit(0);
+  if (next == 0) emit(next++);
 
   // Coefficients may be defined up to the last time only, and jump at the breaks.
   std::vector<double> stops;
   for (const double t : options.breaks)
-    if (t > times.front() && t < times.back()) stops.push_back(t);
+    if (t > progress.t && t < times.back()) stops.push_back(t);
   std::sort(stops.begin(), stops.end());
   stops.erase(std::unique(stops.begin(), stops.end()), stops.end());
   stops.push_back(times.back());
 
-  std::size_t next = 1;
-  double t = times[0], trial = options.first_step;
+  double &t = progress.t, &trial = progress.trial;
+  const auto finish = [&] { add(solution.statistics, stepper.statistics()); };
+  constexpr std::size_t often = 16;  // steps between two looks at them
   const bool overshoot = system.autonomous() && options.breaks.empty();
   for (const double stop : stops) {
     if (next == times.size()) break;
@@ -172,12 +200,15 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
       } catch (const std::runtime_error&) {
         // A vanishing step is a result where the solution has grown towards a singularity, else a failure.
         const auto last = stepper.current_shared();
-        if (std::none_of(last.begin(), last.end(),
-                         [&](double v) { return std::abs(v) > 1e3 * (scale > 0 ? scale : 1.0); }))
-          throw;
-        solution.statistics = stepper.statistics();
+        const bool grown = std::any_of(last.begin(), last.end(),
+                                       [&](double v) { return std::abs(v) > 1e3 * (scale > 0 ? scale : 1.0); });
+        if (!grown && !give_up(stepper, true)) throw;
+        state = stepper.current_state();
+        trial = 0;
+        finish();
+        if (!grown) return false;
         solution.diverged_at = t;
-        return solution;
+        return true;
       }
       // A step that ends beyond the limit may still have passed good output times.
       while (next < times.size() && times[next] <= reached) {
@@ -188,17 +219,23 @@ Solution run(Stepper stepper, const CoupledModes& system, std::span<const double
       }
       if (bad) {
         solution.diverged_at = reached;
-        solution.statistics = stepper.statistics();
-        return solution;
+        finish();
+        return true;
       }
       t = reached;
+      if (t < stop && stepper.statistics().steps % often == 0 && give_up(stepper, false)) {
+        state = stepper.current_state();
+        trial = stepper.current_time_step();
+        finish();
+        return false;
+      }
     }
     // The coefficients have jumped: the next segment starts with a shorter step.
     state = stepper.current_state();
     trial = 0.1 * stepper.current_time_step();
   }
-  solution.statistics = stepper.statistics();
-  return solution;
+  finish();
+  return true;
 }
 
 void check(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
@@ -233,22 +270,36 @@ Solution integrate(const CoupledModes& system, std::span<const double> M0, std::
                    const Options& options) {
   check(system, M0, times, options);
   const Tolerances tolerances{options.rtol, options.atol};
+  Progress progress;
+  progress.t = times[0];
+  progress.trial = options.first_step;
+  progress.state.assign(M0.begin(), M0.end());
+  const auto never = [](const auto&, bool) { return false; };
   switch (options.integrator) {
+    case Integrator::automatic:
+      if (run(ExplicitDenseOutput(tolerances), system, times, options, progress,
+              [&](const ExplicitDenseOutput& stepper, bool failed) { return failed || stepper.stiff(times.back()); }))
+        break;
+      [[fallthrough]];
     case Integrator::sdirk4:
-      return run(Sdirk4DenseOutput(tolerances), system, M0, times, options);
+      run(Sdirk4DenseOutput(tolerances), system, times, options, progress, never);
+      break;
     case Integrator::etd:
-      return run(EtdDenseOutput(tolerances, options.etd_stages), system, M0, times, options);
+      run(EtdDenseOutput(tolerances, options.etd_stages), system, times, options, progress, never);
+      break;
     case Integrator::explicit_:
-      return run(ExplicitDenseOutput(tolerances), system, M0, times, options);
+      run(ExplicitDenseOutput(tolerances), system, times, options, progress, never);
+      break;
   }
-  throw std::invalid_argument("integrate: unknown integrator");
+  return std::move(progress.solution);
 }
 
 Integrator integrator_from_name(const std::string& name) {
   if (name == "sdirk4") return Integrator::sdirk4;
   if (name == "etd") return Integrator::etd;
   if (name == "explicit") return Integrator::explicit_;
-  throw std::invalid_argument(fmt::format("unknown integrator '{}'; accepted are sdirk4, etd, explicit", name));
+  if (name == "auto") return Integrator::automatic;
+  throw std::invalid_argument(fmt::format("unknown integrator '{}'; accepted are sdirk4, etd, explicit, auto", name));
 }
 
 }  // namespace edgewise::solvers

@@ -14,8 +14,9 @@ namespace edgewise::solvers {
 
 /// sdirk4: general and stiff (sdirk4.hpp). etd: constant rates, best for smooth p(t) and high accuracy (etd.hpp).
 /// explicit_: Odeint's Dormand-Prince 5(4) with dense output; only for rates that vary little, its step is limited by
-/// about 3 / max rate.
-enum class Integrator { sdirk4, etd, explicit_ };
+/// about 3 / max rate. automatic: explicit_ for as long as its steps are as large as accuracy allows, sdirk4 from where they
+/// turn out to be held down by the largest rate.
+enum class Integrator { sdirk4, etd, explicit_, automatic };
 
 /// Called with the index of an output time, the time, the shared scalars and the modes, in order of time.
 using Observer = std::function<void(std::size_t index, double t, std::span<const double> p, std::span<const double> M)>;
@@ -49,7 +50,7 @@ struct Solution {
 Solution integrate(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
                    const Options& options = {});
 
-/// Names as they stand in experiment files: "sdirk4", "etd", "explicit". Throws std::invalid_argument otherwise.
+/// Names as they stand in experiment files: "sdirk4", "etd", "explicit", "auto". Throws std::invalid_argument otherwise.
 Integrator integrator_from_name(const std::string& name);
 
 }  // namespace edgewise::solvers

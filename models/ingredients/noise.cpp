@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <boost/math/constants/constants.hpp>
-#include <boost/math/quadrature/exp_sinh.hpp>
 #include <boost/math/quadrature/gauss.hpp>
+#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+
+#include "models/ingredients/gamma_rule.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -17,19 +19,42 @@ using settings::Values;
 
 constexpr double pi = boost::math::constants::pi<double>();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-// Nodes of less probability cannot move a bounded average by a rounding error.
-constexpr double negligible = 1e-19;
+/// A smaller scale or variance is none.
+constexpr double smallest_scale = 1e-150, smallest_variance = 1e-300;
+/// Squares of scales, and what is added to them, must remain numbers.
+constexpr double largest_scale = 1e150, largest_variance = 1e300;
+/// Variances beyond it are not told apart.
+constexpr double farthest_variance = 1e305;
+/// Draws are cut here, far beyond all that a run can tell from infinity and with room for their squares.
+constexpr double largest_draw = 1e150;
 
-// e^{x^2} erfc(x) for x >= 0: directly, and for large x by its asymptotic series, which there is exact to rounding.
-double erfcx(double x) {
-  if (x < 20) return std::exp(x * x) * std::erfc(x);
-  const double inverse = 1 / (2 * x * x);
-  double term = 1, sum = 1;
+// log(sqrt(pi) z erfcx(z)), z > 0, erfcx(z) = e^{z^2} erfc(z): directly, and for large z by the asymptotic series.
+double log_mills(double z) {
+  if (z < 8) return std::log(std::sqrt(pi) * z * std::exp(z * z) * std::erfc(z));
+  const double inverse = 1 / (2 * z * z);
+  double term = 1, sum = 0;
   for (int k = 1; k <= 12; ++k) {
     term *= -(2 * k - 1) * inverse;
     sum += term;
   }
-  return sum / (x * std::sqrt(pi));
+  return std::log1p(sum);
+}
+
+// log sqrt(P/(P + V)).
+double log_shrinkage(double P, double V) {
+  return V < 1e8 * P ? -0.5 * std::log1p(V / P) : 0.5 * (std::log(P) - std::log(P + V));
+}
+
+// log E sqrt(P/(P + V)) over nodes of mean 0.
+double log_shrinkage(double P, std::span<const MixtureNode> nodes) {
+  const double root = std::sqrt(P);
+  double sum = 0, deficit = 0;  // of 1
+  for (const MixtureNode& node : nodes) {
+    const double total = P + node.variance, shrinkage = root / std::sqrt(total);
+    sum += node.probability * shrinkage;
+    deficit += node.probability * (node.variance / total / (1 + shrinkage));
+  }
+  return deficit < 0.5 ? std::log1p(-deficit) : std::log(sum);
 }
 
 /// What every law shares: its name, E eps^2 and E eps^4.
@@ -53,8 +78,9 @@ class Absent final : public NamedNoise {
   bool gaussian() const override { return true; }
   double draw(random::Stream&) const override { return 0; }
   double density(double eps) const override { return eps == 0 ? infinity : 0; }
-  std::vector<MixtureNode> nodes(double) const override { return {{1, 0, 0}}; }
-  double exponential_average(double) const override { return 1; }
+  std::vector<MixtureNode> nodes(const Average&) const override { return {{1, 0, 0}}; }
+  double log_exponential_average(double) const override { return 0; }
+  std::vector<double> sizes() const override { return {}; }
 };
 
 double normal_density(double x, double variance) {
@@ -67,25 +93,41 @@ class Gaussian final : public NamedNoise {
   bool gaussian() const override { return true; }
   double draw(random::Stream& stream) const override { return std::sqrt(variance()) * stream.normal(); }
   double density(double eps) const override { return normal_density(eps, variance()); }
-  std::vector<MixtureNode> nodes(double) const override { return {{1, 0, variance()}}; }
-  double exponential_average(double P) const override { return std::sqrt(P / (P + variance())); }
+  std::vector<MixtureNode> nodes(const Average&) const override { return {{1, 0, variance()}}; }
+  double log_exponential_average(double P) const override { return log_shrinkage(P, variance()); }
+  std::vector<double> sizes() const override { return {std::sqrt(variance())}; }
 };
 
-/// E f(V) for V = V(Y), e^Y ~ Gamma(shape): the trapezoid rule in y is spectrally accurate.
-template <class Variance>
-std::vector<MixtureNode> log_gamma_nodes(double shape, Variance variance) {
-  constexpr double step = 0.1;
-  const double last = std::log(60 + 3 * shape), log_gamma = std::lgamma(shape);
-  std::vector<MixtureNode> nodes;
-  double total = 0;
-  for (double y = -45 / shape; y <= last; y += step) {
-    const double probability = step * std::exp(shape * y - std::exp(y) - log_gamma);
-    if (probability < negligible) continue;
-    nodes.push_back({probability, 0, variance(y)});
-    total += probability;
+/// Replaces nodes of mean 0 in [first, last), to which what is averaged is a cubic in x = V^power to rounding, by the two of
+/// the Gauss rule in x, which averages cubics alike.
+void join(std::vector<MixtureNode>& nodes, std::size_t first, std::size_t last, double power) {
+  if (last < first + 3) return;
+  double largest = 0;
+  std::array<double, 4> m{};
+  const auto x_of = [power](const MixtureNode& node) {
+    return power == 1 ? node.variance : 1 / std::sqrt(node.variance);
+  };
+  for (std::size_t i = first; i < last; ++i) largest = std::max(largest, x_of(nodes[i]));
+  for (std::size_t i = first; i < last; ++i) {
+    const double x = x_of(nodes[i]) / largest;
+    double term = nodes[i].probability;
+    for (double& moment : m) {
+      moment += term;
+      term *= x;
+    }
   }
-  for (MixtureNode& node : nodes) node.probability /= total;
-  return nodes;
+  // x^2 - sum x + product, orthogonal to 1 and x.
+  const double mean = m[1] / m[0], spread = m[2] / m[0] - mean * mean;
+  if (!(spread > 1e-8 * mean * mean)) return;
+  const double sum = (m[3] - mean * m[2]) / (m[0] * spread), product = sum * mean - m[2] / m[0];
+  const double upper = sum / 2 + std::sqrt(std::max(sum * sum / 4 - product, 0.0)), lower = product / upper;
+  const double share = (mean - lower) / (upper - lower);
+  const auto V_of = [&](double x) { return power == 1 ? x * largest : 1 / (x * largest * (x * largest)); };
+  if (!(lower > 0 && share > 0 && share < 1)) return;
+  nodes[first] = {m[0] * (1 - share), 0, std::min(V_of(lower), farthest_variance)};
+  nodes[first + 1] = {m[0] * share, 0, V_of(upper)};
+  nodes.erase(nodes.begin() + static_cast<std::ptrdiff_t>(first) + 2,
+              nodes.begin() + static_cast<std::ptrdiff_t>(last));
 }
 
 class Laplace final : public NamedNoise {
@@ -98,12 +140,19 @@ class Laplace final : public NamedNoise {
     return b_ * std::sqrt(2.0) * ((first - stream.exponential()) / std::sqrt(2.0));
   }
   double density(double eps) const override { return std::exp(-std::abs(eps) / b_) / (2 * b_); }
-  std::vector<MixtureNode> nodes(double) const override {
-    return log_gamma_nodes(1, [this](double y) { return variance() * std::exp(y); });
+  std::vector<MixtureNode> nodes(const Average& average) const override {
+    std::vector<MixtureNode> nodes;
+    // Densities see V^(-1/2) for small V, powers of r see those of V for large ones.
+    for (const auto& [u, probability] : log_gamma_rule(1, 0.5, average.growth / 2, -infinity))
+      nodes.push_back({probability, 0, variance() * std::exp(u)});
+    // Analytic in V where V << P.
+    std::size_t small = 0;
+    while (small < nodes.size() && nodes[small].variance < 1e-4 * average.width * average.width) ++small;
+    join(nodes, 0, small, 1);
+    return nodes;
   }
-  double exponential_average(double P) const override {
-    return std::sqrt(pi * P / 2) / b_ * erfcx(std::sqrt(P / 2) / b_);
-  }
+  double log_exponential_average(double P) const override { return log_mills(std::sqrt(P / 2) / b_); }
+  std::vector<double> sizes() const override { return {b_}; }
 
  private:
   double b_;
@@ -111,36 +160,61 @@ class Laplace final : public NamedNoise {
 
 class Student final : public NamedNoise {
  public:
-  Student(std::string name, double dof, double scale)
-      : NamedNoise(std::move(name), dof > 2 ? scale * scale * dof / (dof - 2) : infinity,
-                   dof > 4 ? 3 * std::pow(scale, 4) * dof * dof / ((dof - 2) * (dof - 4)) : infinity),
+  /// The variance is that of dof and scale, for dof > 2.
+  Student(std::string name, double dof, double scale, double variance)
+      : NamedNoise(std::move(name), dof > 2 ? variance : infinity,
+                   dof > 4 ? 3 * variance * variance * ((dof - 2) / (dof - 4)) : infinity),
         dof_(dof),
-        scale_(scale) {}
+        scale_(scale),
+        nodes_(mixture(0)) {}
   double tail_index() const override { return dof_; }
   double draw(random::Stream& stream) const override {
     const double normal = stream.normal();
-    return scale_ * std::sqrt(dof_) * normal / std::sqrt(stream.chi_square(dof_));
+    // The square root of a tiny dof's chi square may vanish.
+    return std::clamp(scale_ * (std::sqrt(dof_) * normal / std::sqrt(stream.chi_square(dof_))), -largest_draw,
+                      largest_draw);
   }
   double density(double eps) const override {
     const double z = eps / scale_;
-    return std::exp(std::lgamma((dof_ + 1) / 2) - std::lgamma(dof_ / 2) - (dof_ + 1) / 2 * std::log1p(z * z / dof_)) /
-           (std::sqrt(dof_ * pi) * scale_);
+    // Gamma((dof + 1)/2)/Gamma(dof/2) sqrt(2/dof) -> 1.
+    const double peak = boost::math::tgamma_delta_ratio(std::min(dof_, 1e15) / 2, 0.5);
+    const double body = dof_ < 1e15 ? std::exp(-(dof_ + 1) / 2 * std::log1p(z * z / dof_)) : std::exp(-z * z / 2);
+    return body / (peak * std::sqrt(std::min(dof_, 1e15) * pi) * scale_);
   }
-  std::vector<MixtureNode> nodes(double) const override {
-    return log_gamma_nodes(dof_ / 2, [this](double y) { return scale_ * scale_ * dof_ / 2 * std::exp(-y); });
+  std::vector<MixtureNode> nodes(const Average& average) const override {
+    if (average.growth > 0) return mixture(average.growth);
+    // Beyond the last kink a bounded g is constant, and its average analytic in V^(-1/2) where V is large.
+    double reach = average.width * average.width;
+    for (const double kink : average.kinks) reach = std::max(reach, kink * kink);
+    if (reach == 0 || !average.joints.empty()) return nodes_;
+    std::vector<MixtureNode> nodes = nodes_;
+    std::size_t large = 0;
+    while (large < nodes.size() && nodes[large].variance > 1e7 * reach) ++large;
+    join(nodes, 0, large, -0.5);
+    return nodes;
   }
-  double exponential_average(double P) const override {
-    if (dof_ == 1) return erfcx(scale_ / std::sqrt(2 * P));
-    // Gamma((nu+1)/2)/Gamma(nu/2) U(1/2, 1 - nu/2, z), with U by its integral
-    // U(a, b, z) = 1/Gamma(a) int_0^inf e^{-z t} t^{a-1} (1+t)^{b-a-1} dt and t = u^2 / z to take the root out.
-    const double z = dof_ * scale_ * scale_ / (2 * P), power = -(dof_ + 1) / 2;
-    boost::math::quadrature::exp_sinh<double> rule;
-    const double integral = rule.integrate([&](double u) { return std::exp(-u * u) * std::pow(1 + u * u / z, power); });
-    return std::exp(std::lgamma((dof_ + 1) / 2) - std::lgamma(dof_ / 2)) * 2 * integral / std::sqrt(pi * z);
+  double log_exponential_average(double P) const override {
+    if (dof_ == 1) {
+      const double z = scale_ / std::sqrt(2 * P);
+      if (z > 0.1) return log_mills(z) - std::log(std::sqrt(pi) * z);
+    }
+    return log_shrinkage(P, nodes_);
   }
+  std::vector<double> sizes() const override { return {scale_}; }
 
  private:
+  std::vector<MixtureNode> mixture(double growth) const {
+    const double square = scale_ * scale_;
+    // Powers of V must remain numbers, and the node that stands for the rest lies farther out.
+    const double most = std::log(growth > 0 ? 1e250 : farthest_variance) / std::max(1.0, growth / 2);
+    std::vector<MixtureNode> nodes;
+    for (const auto& [u, probability] : log_gamma_rule(dof_ / 2, growth / 2, 0.5, std::log(square) - most))
+      nodes.push_back({probability, 0, std::min(square * std::exp(-u), farthest_variance)});
+    return nodes;
+  }
+
   double dof_, scale_;
+  std::vector<MixtureNode> nodes_;
 };
 
 class Uniform final : public NamedNoise {
@@ -149,25 +223,41 @@ class Uniform final : public NamedNoise {
       : NamedNoise("uniform", variance, 1.8 * variance * variance), half_(std::sqrt(3 * variance)) {}
   double draw(random::Stream& stream) const override { return half_ * (2 * stream.uniform() - 1); }
   double density(double eps) const override { return std::abs(eps) <= half_ ? 1 / (2 * half_) : 0; }
-  std::vector<MixtureNode> nodes(double resolution) const override {
-    // 200 Gauss-Legendre nodes resolve Gaussians of width 1/50 of half the interval.
-    using Rule = boost::math::quadrature::gauss<double, 200>;
-    const double panels = std::clamp(std::ceil(half_ / (50 * resolution)), 1.0, 1e4);
-    const double width = half_ / panels;  // half of a panel's
+  std::vector<MixtureNode> nodes(const Average& average) const override {
+    // Panels that widen with the distance from a kink; beyond 8.5 widths only the polynomials are left.
+    std::vector<double> cuts;
+    for (const double kink : average.kinks)
+      for (const double away : {-8.5, -4.0, -2.0, 0.0, 2.0, 4.0, 8.5}) cuts.push_back(kink + away * average.width);
+    cuts.insert(cuts.end(), average.joints.begin(), average.joints.end());
+    for (std::size_t i = cuts.size(); i-- > 0;) cuts.push_back(-cuts[i]);
+    std::ranges::sort(cuts);
+    std::vector<double> edges{-half_};
+    for (const double cut : cuts)
+      if (cut - edges.back() > 0.5 * average.width && half_ - cut > 0.5 * average.width) edges.push_back(cut);
+    edges.push_back(half_);
+    using Rule = boost::math::quadrature::gauss<double, 20>;
     std::vector<MixtureNode> nodes;
-    for (double panel = 0; panel < panels; ++panel) {
-      const double middle = -half_ + (2 * panel + 1) * width;
-      for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
-        const double probability = Rule::weights()[i] / (2 * panels);
-        nodes.push_back({probability, middle + width * Rule::abscissa()[i], 0});
-        nodes.push_back({probability, middle - width * Rule::abscissa()[i], 0});
+    for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
+      const double width = (edges[i + 1] - edges[i]) / 2, middle = edges[i] + width;
+      for (std::size_t j = 0; j < Rule::abscissa().size(); ++j) {
+        const double probability = Rule::weights()[j] * (width / half_) / 2;
+        nodes.push_back({probability, middle + width * Rule::abscissa()[j], 0});
+        nodes.push_back({probability, middle - width * Rule::abscissa()[j], 0});
       }
     }
     return nodes;
   }
-  double exponential_average(double P) const override {
-    return std::sqrt(pi * P / 2) / half_ * std::erf(half_ / std::sqrt(2 * P));
+  double log_exponential_average(double P) const override {
+    const double x = half_ / std::sqrt(2 * P);
+    if (x > 0.3) return std::log(std::sqrt(pi) / 2 * std::erf(x) / x);
+    double term = 1, sum = 0;
+    for (int k = 1; k <= 10; ++k) {
+      term *= -x * x / k;
+      sum += term / (2 * k + 1);
+    }
+    return std::log1p(sum);
   }
+  std::vector<double> sizes() const override { return {half_}; }
 
  private:
   double half_;
@@ -184,14 +274,16 @@ class ThreePoint final : public NamedNoise {
   double density(double eps) const override {
     return std::abs(eps) == scale_ || (eps == 0 && probability_ < 1) ? infinity : 0;
   }
-  std::vector<MixtureNode> nodes(double) const override {
+  std::vector<MixtureNode> nodes(const Average&) const override {
     std::vector<MixtureNode> nodes{{probability_ / 2, scale_, 0}, {probability_ / 2, -scale_, 0}};
     if (probability_ < 1) nodes.push_back({1 - probability_, 0, 0});
     return nodes;
   }
-  double exponential_average(double P) const override {
-    return (1 - probability_) + probability_ * std::exp(-scale_ * scale_ / (2 * P));
+  double log_exponential_average(double P) const override {
+    const double exponent = -scale_ / P * scale_ / 2;
+    return probability_ == 1 ? exponent : std::log1p(probability_ * std::expm1(exponent));
   }
+  std::vector<double> sizes() const override { return {scale_}; }
 
  private:
   double scale_, probability_;
@@ -217,13 +309,11 @@ class Contaminated final : public NamedNoise {
     };
     return part(1 - probability_, scale_) + part(probability_, outlier_scale_);
   }
-  std::vector<MixtureNode> nodes(double) const override {
+  std::vector<MixtureNode> nodes(const Average&) const override {
     return {{1 - probability_, 0, scale_ * scale_}, {probability_, 0, outlier_scale_ * outlier_scale_}};
   }
-  double exponential_average(double P) const override {
-    return (1 - probability_) * std::sqrt(P / (P + scale_ * scale_)) +
-           probability_ * std::sqrt(P / (P + outlier_scale_ * outlier_scale_));
-  }
+  double log_exponential_average(double P) const override { return log_shrinkage(P, nodes({})); }
+  std::vector<double> sizes() const override { return {scale_, outlier_scale_}; }
 
  private:
   double scale_, outlier_scale_, probability_;
@@ -243,18 +333,25 @@ class Blurred final : public NamedNoise {
   }
   double density(double eps) const override {
     double sum = 0;
-    for (const MixtureNode& node : nodes(std::sqrt(variance_)))
+    for (const MixtureNode& node : nodes({.width = 0, .kinks = std::span(&eps, 1)}))
       sum += node.probability * normal_density(eps - node.mean, node.variance);
     return sum;
   }
-  std::vector<MixtureNode> nodes(double resolution) const override {
-    std::vector<MixtureNode> nodes = noise_->nodes(std::hypot(std::sqrt(variance_), resolution));
+  std::vector<MixtureNode> nodes(const Average& average) const override {
+    Average wider = average;
+    wider.width = std::hypot(std::sqrt(variance_), average.width);
+    std::vector<MixtureNode> nodes = noise_->nodes(wider);
     for (MixtureNode& node : nodes) node.variance += variance_;
     return nodes;
   }
-  double exponential_average(double P) const override {
+  double log_exponential_average(double P) const override {
     // exp(-(e + z)^2/(2P)), averaged over z, is again of that form in e, with P + variance.
-    return std::sqrt(P / (P + variance_)) * noise_->exponential_average(P + variance_);
+    return log_shrinkage(P, variance_) + noise_->log_exponential_average(P + variance_);
+  }
+  std::vector<double> sizes() const override {
+    std::vector<double> sizes = noise_->sizes();
+    sizes.push_back(std::sqrt(variance_));
+    return sizes;
   }
 
  private:
@@ -265,10 +362,10 @@ class Blurred final : public NamedNoise {
 constexpr const char* source = "docs/theory/sign-and-clip.md, section 0.2";
 
 Parameter variance_parameter() {
-  return settings::number("variance", "E eps^2").in("label^2").at_least(0).must();
+  return settings::number("variance", "E eps^2").in("label^2").at_least(0).at_most(largest_variance).must();
 }
 Parameter scale_parameter(const std::string& doc) {
-  return settings::number("scale", doc).in("label").at_least(0).must();
+  return settings::number("scale", doc).in("label").at_least(0).at_most(largest_scale).must();
 }
 Parameter probability_parameter(const std::string& doc) {
   return settings::number("probability", doc).at_least(0).at_most(1).must();
@@ -298,8 +395,11 @@ NoiseKind student_kind() {
                   "eps = s T_dof,  s = scale, or s^2 = variance (dof - 2)/dof;  E eps^2 is infinite for dof <= 2, "
                   "E eps^4 = 3 variance^2 (dof - 2)/(dof - 4), infinite for dof <= 4",
                   source,
-                  {settings::number("variance", "E eps^2, for dof > 2; or instead `scale`").in("label^2").at_least(0),
-                   settings::number("scale", "s; or instead `variance`").in("label").at_least(0),
+                  {settings::number("variance", "E eps^2, for dof > 2; or instead `scale`")
+                       .in("label^2")
+                       .at_least(0)
+                       .at_most(largest_variance),
+                   settings::number("scale", "s; or instead `variance`").in("label").at_least(0).at_most(largest_scale),
                    settings::number("dof", "degrees of freedom").above(0).otherwise(5.0)}};
   kind.build = [](const Values& values) {
     const double dof = values.number("dof");
@@ -311,7 +411,9 @@ NoiseKind student_kind() {
                          "the variance is infinite for dof <= 2: give `scale` instead of `variance`");
     if (!values.given("variance"))
       throw values.error("variance", "is required (a number, >= 0), unless `scale` is given");
-    return student_noise(dof, std::sqrt(values.number("variance") * (dof - 2) / dof));
+    const double variance = values.number("variance"), scale = std::sqrt(variance * ((dof - 2) / dof));
+    if (scale < smallest_scale) return student_noise(dof, 0);
+    return std::unique_ptr<Noise>(std::make_unique<Student>("student-t", dof, scale, variance));
   };
   return kind;
 }
@@ -329,14 +431,17 @@ NoiseKind cauchy_kind() {
 
 NoiseKind contaminated_kind() {
   NoiseKind kind;
-  kind.description = Description{
-      "contaminated",
-      "normal, with rare outliers of another scale",
-      "N(0, scale^2), or with `probability` N(0, outlier_scale^2)",
-      source,
-      {scale_parameter("standard deviation of the bulk"),
-       settings::number("outlier_scale", "standard deviation of the outliers").in("label").at_least(0).must(),
-       probability_parameter("share of outliers")}};
+  kind.description = Description{"contaminated",
+                                 "normal, with rare outliers of another scale",
+                                 "N(0, scale^2), or with `probability` N(0, outlier_scale^2)",
+                                 source,
+                                 {scale_parameter("standard deviation of the bulk"),
+                                  settings::number("outlier_scale", "standard deviation of the outliers")
+                                      .in("label")
+                                      .at_least(0)
+                                      .at_most(largest_scale)
+                                      .must(),
+                                  probability_parameter("share of outliers")}};
   kind.build = [](const Values& values) {
     return contaminated_noise(values.number("scale"), values.number("outlier_scale"), values.number("probability"));
   };
@@ -381,44 +486,44 @@ std::unique_ptr<Noise> no_noise() {
 }
 
 std::unique_ptr<Noise> gaussian_noise(double variance) {
-  if (variance == 0) return std::make_unique<Absent>("gaussian");
+  if (variance < smallest_variance) return std::make_unique<Absent>("gaussian");
   return std::make_unique<Gaussian>(variance);
 }
 
 std::unique_ptr<Noise> laplace_noise(double variance) {
-  if (variance == 0) return std::make_unique<Absent>("laplace");
+  if (variance < smallest_variance) return std::make_unique<Absent>("laplace");
   return std::make_unique<Laplace>(variance);
 }
 
 std::unique_ptr<Noise> student_noise(double dof, double scale) {
-  if (scale == 0) return std::make_unique<Absent>("student-t");
-  return std::make_unique<Student>("student-t", dof, scale);
+  if (scale < smallest_scale) return std::make_unique<Absent>("student-t");
+  return std::make_unique<Student>("student-t", dof, scale, scale * scale * (dof / (dof - 2)));
 }
 
 std::unique_ptr<Noise> cauchy_noise(double scale) {
-  if (scale == 0) return std::make_unique<Absent>("cauchy");
-  return std::make_unique<Student>("cauchy", 1.0, scale);
+  if (scale < smallest_scale) return std::make_unique<Absent>("cauchy");
+  return std::make_unique<Student>("cauchy", 1.0, scale, infinity);
 }
 
 std::unique_ptr<Noise> uniform_noise(double variance) {
-  if (variance == 0) return std::make_unique<Absent>("uniform");
+  if (variance < smallest_variance) return std::make_unique<Absent>("uniform");
   return std::make_unique<Uniform>(variance);
 }
 
 std::unique_ptr<Noise> rademacher_noise(double variance) {
-  if (variance == 0) return std::make_unique<Absent>("rademacher");
+  if (variance < smallest_variance) return std::make_unique<Absent>("rademacher");
   return std::make_unique<ThreePoint>("rademacher", std::sqrt(variance), 1.0, variance);
 }
 
 std::unique_ptr<Noise> contaminated_noise(double scale, double outlier_scale, double probability) {
-  if (outlier_scale == scale || probability == 0) {
-    if (scale == 0) return std::make_unique<Absent>("contaminated");
-  }
+  if (scale < smallest_scale) scale = 0;
+  if (outlier_scale < smallest_scale) outlier_scale = 0;
+  if (scale == 0 && (outlier_scale == 0 || probability == 0)) return std::make_unique<Absent>("contaminated");
   return std::make_unique<Contaminated>(scale, outlier_scale, probability);
 }
 
 std::unique_ptr<Noise> three_point_noise(double scale, double probability) {
-  if (scale == 0 || probability == 0) return std::make_unique<Absent>("three-point");
+  if (scale < smallest_scale || probability == 0) return std::make_unique<Absent>("three-point");
   return std::make_unique<ThreePoint>("three-point", scale, probability, probability * scale * scale);
 }
 

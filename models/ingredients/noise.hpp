@@ -1,6 +1,7 @@
 #pragma once
 /// \file
 /// Label-noise laws, each an object with sampler, density, moments and the form of a Gaussian mixture.
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -18,7 +19,16 @@ struct MixtureNode {
   double probability = 0, mean = 0, variance = 0;
 };
 
-/// The law of the label noise eps, symmetric about 0.
+/// What is to be averaged over the noise: f(eps) = E g(z - eps) over a normal z. Between its kinks and joints g is a
+/// polynomial to rounding; across a joint it is smooth.
+struct Average {
+  double width = 0;                           ///< standard deviation of z
+  std::span<const double> kinks{}, joints{};  ///< of g
+  double growth = 0;                          ///< |g(r)| grows like |r|^growth
+};
+
+/// The law of the label noise eps, symmetric about 0. Scales are 0 or from 1e-150 to 1e150, variances 0 or from 1e-300
+/// to 1e300; smaller ones are taken as none.
 class Noise {
  public:
   virtual ~Noise() = default;
@@ -31,11 +41,17 @@ class Noise {
   virtual double draw(random::Stream& stream) const = 0;
   /// Density of eps; of a law with atoms: infinite there and 0 elsewhere.
   virtual double density(double eps) const = 0;
-  /// eps as a finite Gaussian mixture (docs/theory/sign-and-clip.md, section 0.2). Averages of functions that are
-  /// smooth on the scale `resolution` come out to 1e-13; only laws with a bounded continuous density need it.
-  virtual std::vector<MixtureNode> nodes(double resolution = std::numeric_limits<double>::infinity()) const = 0;
-  /// G(P) = E exp(-eps^2/(2P)) for P > 0, in closed form (docs/theory/sign-and-clip.md, section 0.2).
-  virtual double exponential_average(double P) const = 0;
+  /// eps as a finite Gaussian mixture that serves the averages E f(eps) which `average` describes (docs/theory/sign-and-clip.md,
+  /// section 0.2), to a relative 1e-12 of E |f|. At most some ten thousand nodes, mostly a few hundred, whatever
+  /// the law's parameters and the average's scale.
+  virtual std::vector<MixtureNode> nodes(const Average& average) const = 0;
+  /// log G(P), G(P) = E exp(-eps^2/(2P)), for P > 0, in closed form (docs/theory/sign-and-clip.md, section 0.2). Its relative error
+  /// is that of rounding as G -> 1, too.
+  virtual double log_exponential_average(double P) const = 0;
+  double exponential_average(double P) const { return std::exp(log_exponential_average(P)); }  ///< G(P)
+  /// Sizes of |eps| at which the law has its features: standard deviations of its normal parts, places of its atoms and
+  /// edges, scales of its tails. Empty where eps = 0.
+  virtual std::vector<double> sizes() const = 0;
 };
 
 struct NoiseKind {

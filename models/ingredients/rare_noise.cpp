@@ -53,7 +53,7 @@ double rare_variance(const Noise& noise, double probability) {
     return noise.variance() * boost::math::ibeta(dof / 2 - 1, 1.5, dof / (dof + t * t));
   }
   // Few nodes, each normal or an atom: the quantile by bisection, of an atom in proportion.
-  const std::vector<MixtureNode> nodes = noise.nodes();
+  const std::vector<MixtureNode> nodes = noise.nodes(Average{});
   double low = 0, high = 0;
   for (const MixtureNode& node : nodes) high = std::max(high, std::abs(node.mean) + 40 * std::sqrt(node.variance));
   high *= 1 + 1e-12;
@@ -71,8 +71,7 @@ std::vector<std::uint64_t> steps_to_resolve(std::span<const std::uint64_t> recor
   out.push_back(0);
   for (std::uint64_t step = std::max<std::uint64_t>(1, period); step < recorded.back(); step *= 2) out.push_back(step);
   std::ranges::sort(out);
-  const auto repeated = std::ranges::unique(out);
-  out.erase(repeated.begin(), repeated.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <string>
 
+#include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/ema_sign.hpp"
 #include "models/nonlinear/laws.hpp"
@@ -91,7 +92,7 @@ double P_at(NonlinearProblem problem, std::uint64_t steps, const std::string& me
 }
 
 double steady(const NonlinearProblem& problem) {
-  return steady_states(modes_of(problem), scalar_laws(problem), problem.learning_rate).at(0);
+  return steady_states(problem, modes_of(problem), scalar_laws(problem)).at(0);
 }
 
 // W0(x e^x e^t) for x, t >= 0 where the argument may overflow: w + log w = log x + x + t by Newton's method.

@@ -5,6 +5,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <stdexcept>
 #include <string>
@@ -60,13 +61,15 @@ void expand(const spectra::Spectrum& spectrum, std::vector<double>& eigenvalue, 
   }
 }
 
-/// \throws std::invalid_argument below -rounding of the largest; else eigenvalues with rounding cut off.
+/// \throws std::invalid_argument below -rounding of the largest; else the computed eigenvalues of a matrix, those of
+/// rounding size as the 0 that they stand for.
 Vector nonnegative(Vector eigenvalue) {
   const double largest = eigenvalue.maxCoeff();
   if (eigenvalue.minCoeff() < -rounding * std::max(largest, 0.0) || !(largest > 0))
     throw std::invalid_argument(fmt::format("covariance: not positive semidefinite (eigenvalues from {:.3g} to {:.3g})",
                                             eigenvalue.minCoeff(), largest));
-  return eigenvalue.cwiseMax(0.0);
+  const double null = largest * std::numeric_limits<double>::epsilon() * static_cast<double>(eigenvalue.size());
+  return (eigenvalue.array() < null).select(0.0, eigenvalue);
 }
 
 /// C_ij, clamped to [-1, 1].

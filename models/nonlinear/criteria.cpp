@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
-#include <boost/math/distributions/students_t.hpp>
 #include <boost/math/quadrature/gauss_kronrod.hpp>
 #include <boost/math/tools/minima.hpp>
 #include <boost/math/tools/roots.hpp>
@@ -20,50 +19,34 @@ namespace {
 constexpr double pi = boost::math::constants::pi<double>();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// A width that holds half of the noise.
-double noise_scale(std::span<const ingredients::MixtureNode> nodes) {
-  std::vector<std::pair<double, double>> size;
-  for (const ingredients::MixtureNode& node : nodes)
-    size.emplace_back(std::sqrt(node.variance + node.mean * node.mean), node.probability);
-  std::sort(size.begin(), size.end());
-  double total = 0;
-  for (const auto& [scale, probability] : size)
-    if ((total += probability) >= 0.5) return scale;
-  return size.back().first;
-}
-
-ResidualCoefficients clipped(std::span<const ingredients::MixtureNode> nodes, double P, double h) {
-  const auto chi = huber_nonlinearity(h);
-  ResidualCoefficients out;
-  for (const ingredients::MixtureNode& node : nodes) {
-    const ResidualCoefficients one = chi->gaussian(-node.mean, P + node.variance);
-    out.mu += node.probability * one.mu;
-    out.q += node.probability * one.q;
-  }
-  return out;
+ResidualCoefficients clipped(const ingredients::Noise& noise, double P, double h) {
+  return residual_coefficients(*huber_nonlinearity(h), noise, P);
 }
 
 }  // namespace
 
 OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
-  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
-  const auto progress = [&](double log_h) {
-    const ResidualCoefficients r = clipped(nodes, P, std::exp(log_h));
-    return r.mu * r.mu / r.q;
-  };
+  // By log h over the width of w.
   const double center = std::log(P) / 2;
-  const double last = std::max(center, std::log(std::max(noise_scale(nodes), 1e-150))) + 5;
-  double best = center - 7, most = 0;
-  for (double x = center - 7; x <= last; x += 0.1)
+  const auto progress = [&](double x) {
+    const ResidualCoefficients r = clipped(noise, P, std::exp(center + x));
+    return r.mu / r.q * r.mu;
+  };
+  constexpr double step = 0.2;
+  double last = 5;
+  for (const double size : noise.sizes())
+    if (size > 0) last = std::max(last, std::log(size) - center + 5);
+  double best = -7, most = 0;
+  for (double x = -7; x <= last; x += step)
     if (const double value = progress(x); value > most) {
       most = value;
       best = x;
     }
   const double plain = 1 / (P + noise.variance());  // h = inf
   const auto found =
-      boost::math::tools::brent_find_minima([&](double x) { return -progress(x); }, best - 0.1, best + 0.1, 50);
+      boost::math::tools::brent_find_minima([&](double x) { return -progress(x); }, best - step, best + step, 50);
   if (plain >= -found.second * (1 - 1e-12)) return {infinity, plain};
-  return {std::exp(found.first), -found.second};
+  return {std::exp(center + found.first), -found.second};
 }
 
 double clipping_gain(const ingredients::Noise& noise, double P) {
@@ -71,14 +54,13 @@ double clipping_gain(const ingredients::Noise& noise, double P) {
 }
 
 double learning_rate_gain(const ingredients::Noise& noise, double P, double h) {
-  const ResidualCoefficients r = clipped(noise.nodes(std::sqrt(P)), P, h);
+  const ResidualCoefficients r = clipped(noise, P, h);
   return r.mu * (P + noise.variance()) / r.q;
 }
 
 double residual_quantile(const ingredients::Noise& noise, double P, double probability) {
   if (!(probability > 0 && probability < 1)) throw std::invalid_argument("a quantile needs 0 < probability < 1");
-  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
-  const auto excess = [&](double log_h) { return clipped(nodes, P, std::exp(log_h)).mu - probability; };
+  const auto excess = [&](double log_h) { return clipped(noise, P, std::exp(log_h)).mu - probability; };
   double low = std::log(P) / 2, high = low;
   while (excess(low) > 0) low -= 1;
   while (excess(high) < 0) high += 1;
@@ -98,37 +80,43 @@ double threshold_at_risk(const std::string& method, const std::string& rule, dou
 }
 
 double residual_information(const ingredients::Noise& noise, double P) {
-  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
-  const auto integrand = [&](double r) {
-    const ResidualDensity p = residual_density(nodes, P, r);
-    return p.value > 0 ? p.slope / p.value * p.slope : 0.0;
+  // In units of sqrt P, as x = r/sqrt P: J P = int p'^2/p dx.
+  const double unit = std::sqrt(P);
+  const auto integrand = [&](double x) {
+    const ResidualDensity p = residual_density(noise, P, x * unit);
+    return p.value > 0 ? p.slope * unit / p.value * (p.slope * unit) * unit : 0.0;
   };
-  // The law is symmetric: twice the positive half. Panels of the width of the sharpest feature around every mean,
-  // then doubling panels out to where nothing is left.
-  double reach = 0;
-  for (const ingredients::MixtureNode& node : nodes) reach = std::max(reach, std::abs(node.mean));
-  const double width = 2 * std::sqrt(P);
-  using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
-  double sum = 0, left = 0, step = width;
-  while (true) {
-    if (left > reach + 20 * width) step *= 1.5;
-    double near = left + step;
-    if (left < reach && nodes.size() < 4) {
-      // Between far atoms nothing happens: jump to the next one.
-      const double gap = reach - 20 * width - left;
-      if (left > 20 * width && gap > 0) near = left + gap;
-    }
-    const double part = Rule::integrate(integrand, left, near, 8, 1e-12);
-    sum += part;
-    left = near;
-    if (left > reach + 20 * width && part < 1e-15 * sum) break;
-    if (left > 1e150) break;
+  // The law is symmetric: twice the positive half. Panels that widen from the width of the sharpest feature on, away from
+  // every place where there may be one, and beyond the last out to where nothing is left.
+  constexpr double width = 2;
+  std::vector<double> places{0};
+  for (const double size : noise.sizes()) places.push_back(size / unit);
+  std::ranges::sort(places);
+  std::vector<double> edges;
+  for (std::size_t i = 0; i + 1 < places.size(); ++i) {
+    const double middle = (places[i] + places[i + 1]) / 2;
+    edges.insert(edges.end(), {places[i], middle});
+    for (double away = width; away < middle - places[i]; away *= 1.5)
+      edges.insert(edges.end(), {places[i] + away, places[i + 1] - away});
   }
-  return 2 * sum;
+  edges.push_back(places.back());
+  std::ranges::sort(edges);
+  using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
+  double sum = 0;
+  for (std::size_t i = 0; i + 1 < edges.size(); ++i)
+    if (edges[i + 1] > edges[i]) sum += Rule::integrate(integrand, edges[i], edges[i + 1], 8, 1e-12);
+  double left = edges.back();
+  for (double step = width; left * unit < 1e152; step *= 1.5) {
+    const double part = Rule::integrate(integrand, left, left + step, 8, 1e-12);
+    sum += part;
+    left += step;
+    if (step > 10 * width && step > left / 8 && part <= 1e-15 * sum) break;
+  }
+  return 2 * sum / P;
 }
 
 double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r) {
-  const ResidualDensity p = residual_density(noise.nodes(std::sqrt(P)), P, r);
+  const ResidualDensity p = residual_density(noise, P, r);
   return -P * p.slope / p.value;
 }
 
@@ -140,11 +128,6 @@ double noise_compression(const ingredients::Noise& noise, double P) {
 bool early_sign_wins(const ingredients::Noise& noise, double P, double batch) {
   const double one = late_drift(noise, P, 1), late = late_drift(noise, P, batch);
   return batch * one * one > late * late;
-}
-
-double exact_sign_drift(double batch, double rho) {
-  const boost::math::students_t law(batch);
-  return 2 * boost::math::cdf(law, std::sqrt(batch) * rho / std::sqrt(1 - rho * rho)) - 1;
 }
 
 double late_snr_squared(double mean, double batch) {

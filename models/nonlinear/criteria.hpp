@@ -37,10 +37,6 @@ double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r);
 double noise_compression(const ingredients::Noise& noise, double P);
 /// Whether the mean of `batch` signs makes more of a sample than the sign of the mean: batch a_1^2 > a_batch^2.
 bool early_sign_wins(const ingredients::Noise& noise, double P, double batch);
-/// E sign of one coordinate of the mean gradient of `batch` examples, Gaussian noise, exact: rho is the correlation of
-/// x_i with the residual.
-double exact_sign_drift(double batch, double rho);
-
 /// Squared signal-to-noise ratio of a sign where single examples are N(mean, 1): of the mean, or averaged over signs.
 double late_snr_squared(double mean, double batch);
 double early_snr_squared(double mean, double batch);

@@ -188,7 +188,7 @@ ResidualCoefficients CustomNonlinearity::average(double mean, double variance) c
 double CustomNonlinearity::quadrature_error(const ingredients::Noise& noise, double P) const {
   ResidualCoefficients coarse, fine;
   double size = 0;  // of c2, which may vanish
-  for (const ingredients::MixtureNode& node : noise.nodes(std::sqrt(P))) {
+  for (const ingredients::MixtureNode& node : noise.nodes({std::sqrt(P), kinks_, edges_, 2 * growth_})) {
     const double variance = P + node.variance;
     const ResidualCoefficients a = average<20>(-node.mean, variance), b = average<30>(-node.mean, variance);
     coarse.mu += node.probability * a.mu;

@@ -23,8 +23,9 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   ResidualCoefficients gaussian(double mean, double variance) const override { return average<20>(mean, variance); }
 
   bool odd() const { return odd_; }
-  double growth() const { return growth_; }  ///< p of |chi| ~ |r|^p at infinity, 0 for bounded ones
-  const std::vector<double>& edges() const { return edges_; }
+  double growth() const override { return growth_; }  ///< 0 for bounded ones
+  std::span<const double> kinks() const override { return kinks_; }
+  std::span<const double> joints() const override { return edges_; }
   /// The largest relative deviation of mu, q, c2 from their values by a rule of half as many more points.
   double quadrature_error(const ingredients::Noise& noise, double P) const;
   /// \throws std::invalid_argument where E chi(r)^2 is infinite under the noise.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/second_moment.hpp"
@@ -21,8 +22,34 @@ double early_advantage(const ingredients::Noise& noise, double P, double batch) 
   return batch * one * one / (late * late);
 }
 
-void add_sign_findings(const NonlinearProblem& p, const ingredients::Noise& noise, double P,
-                       std::vector<Finding>& out) {
+/// tr(K C), C the correlations.
+double correlated_trace(const Covariance& K) {
+  if (K.diagonal) return K.trace();
+  const std::vector<double> variance = K.diagonal_entries();
+  double sum = 0;
+  for (std::size_t j = 0; j < K.d; ++j)
+    for (std::size_t i = 0; i < K.d; ++i)
+      if (variance[i] > 0 && variance[j] > 0)
+        sum += K.matrix[j * K.d + i] / std::sqrt(variance[i]) * (K.matrix[j * K.d + i] / std::sqrt(variance[j]));
+  return sum;
+}
+
+/// S = sum_ij K_ij f(C_ij), f(c) = f'(0) c + ... off the diagonal and 1 on it, in three parts.
+void add_noise_trace(const NonlinearProblem& p, const ModeSystem& m, std::vector<Finding>& out) {
+  constexpr double small = 1e-6;
+  const double slope = noise_kernel(p)(small) / small, linear = slope * correlated_trace(p.covariance);
+  const double own = (1 - slope) * p.covariance.trace(), all = m.noise_trace();
+  out.push_back({"noise_trace_linear", linear, "part of noise_trace that is linear in correlations: (2/pi) tr(K C)"});
+  out.push_back({"noise_trace_own", own, "part that a coordinate's noise has alone: (1 - 2/pi) tr K"});
+  // Without correlations there is no rest; off the diagonal it is known to rounding.
+  out.push_back(
+      {"noise_trace_rest", p.covariance.diagonal ? 0 : all - linear - own, "the rest, of third order in correlations"});
+}
+
+void add_sign_findings(const NonlinearProblem& p, const ModeSystem& m, const ingredients::Noise& noise, double P,
+                       const LawValues& law, std::vector<Finding>& out) {
+  add_noise_trace(p, m, out);
+  out.push_back({"phi", sign_phi(noise, P), "(2/pi) E exp(-eps^2/(2P)) at the start"});
   const double advantage = early_advantage(noise, P, p.batch);
   out.push_back({"noise_compression", noise_compression(noise, P), "kappa_nc at the start: > 1 helps"});
   out.push_back({"early_advantage", advantage,
@@ -31,22 +58,56 @@ void add_sign_findings(const NonlinearProblem& p, const ingredients::Noise& nois
   out.push_back({"best_placement", std::string(advantage > 1 ? "early" : "late"),
                  "sign of every example, or of their mean, at the start"});
   out.push_back({"localisation", localisation(p), "sqrt(B) max |rho_i| at the start: small for linear response"});
+  const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
+  double k = 0;
+  for (std::size_t i = 0; i < pull.size(); ++i)
+    if (variance[i] > 0) k = std::max(k, std::abs(pull[i]) / std::sqrt(variance[i]));
+  out.push_back({"largest_linear_drift", law.a * k, "max_i a |(K v)_i|/sqrt(K_ii) at the start: linear response"});
+  if (const auto exact = exact_drift(p, noise, P, k))
+    out.push_back({"largest_exact_drift", *exact, "E u_i of that coordinate at finite dimension"});
+  if (p.method == "sign-majority") {
+    out.push_back({"majority_gain", majority_gain(p.batch), "E|sum of B signs|"});
+    out.push_back({"majority_tie", majority_tie(p.batch), "probability of a tie"});
+  }
+  if (p.method == "adam" && noise.gaussian()) {
+    out.push_back({"c1", law.a * std::sqrt((P + noise.variance()) / p.batch), "a = c1 sqrt(B/(P + sigma^2))"});
+    out.push_back({"c2", law.b, "b at nhat = P + sigma^2"});
+  }
+  if (p.method == "sign-ema" && noise.gaussian()) {
+    out.push_back({"ema_gain", law.a * std::sqrt(P + noise.variance()), "a sqrt(P + sigma^2)"});
+    out.push_back({"ema_noise", law.b, "integrated autocovariance of the signs"});
+  }
 }
 
 void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const ingredients::Noise& noise, double P,
                            const LawValues& law, std::vector<Finding>& out) {
+  const double B = p.batch;
+  out.push_back({"mu", law.a, "E chi'(r) at the start"});
+  out.push_back({"q", law.b * B, "E chi(r)^2 at the start"});
+  if (p.method != "mean-clip")
+    out.push_back({"c2", B * (law.c - (1 - 1 / B) * law.a * law.a), "E (chi^2)''(r) at the start"});
+  if (p.method == "clip" || p.method == "huber" || p.method == "reject")
+    out.push_back({"threshold",
+                   threshold_at_risk(p.method, p.threshold_rule, p.threshold, p.covariance.trace(), noise, P),
+                   "h on |r| at the start"});
   const OptimalThreshold h = optimal_threshold(noise, P);
   const double gain = h.progress * (P + noise.variance());
   out.push_back({"optimal_threshold", h.threshold, "h* on |r| at the start, inf for no clipping"});
   out.push_back({"clipping_gain", gain, "max mu^2/nu, at h*: best progress of clipping over that of SGD"});
   out.push_back({"clipping_helps", std::isfinite(h.threshold), "the criterion CCC: clipping_gain exceeds 1"});
+  const ResidualCoefficients best = residual_coefficients(*huber_nonlinearity(h.threshold), noise, P);
+  out.push_back({"optimal_learning_rate", B * best.mu / best.q * (m.drift_power() / m.noise_trace()),
+                 "mu B Q/(q tr K^2) at h*: the rate that goes with it"});
   if (std::isfinite(h.threshold))
     out.push_back({"learning_rate_gain", learning_rate_gain(noise, P, h.threshold),
                    "mu/nu at h*: largest rate at which P falls, over that of SGD"});
   out.push_back({"intrinsic_dimension", p.covariance.trace() / m.largest(), "tr K/|K|"});
+  out.push_back(
+      {"norm_spread", std::sqrt(2 * p.covariance.trace_of_square()) / p.covariance.trace(),
+       "standard deviation of |x|^2 over its mean: clipping by norm is clipping of residuals where it is small"});
   if (p.nonlinearity) {
     out.push_back(
-        {"progress", law.a * law.a / (law.b * p.batch), "mu^2/q of chi at the start, at most residual_information"});
+        {"progress", law.a * law.a / (law.b * B), "mu^2/q of chi at the start, at most residual_information"});
     out.push_back({"quadrature_error", p.nonlinearity->quadrature_error(noise, P),
                    "largest relative change of mu, q, c2 under a finer rule, at the start"});
     out.push_back({"growth", p.nonlinearity->growth(), "p of |chi| ~ |r|^p for large r"});
@@ -75,7 +136,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   }
   const ScalarLaws laws = scalar_laws(p);
   if (!p.greedy && p.threshold_rule != "optimal") {
-    const std::vector<double> steady = steady_states(m, laws, p.learning_rate);
+    const std::vector<double> steady = steady_states(p, m, laws);
     out.push_back({"stable", !steady.empty(), "a fixed point exists at the full learning rate"});
     if (!steady.empty()) {
       out.push_back({"steady_excess_mse", steady.front(), "2 a(P) P = eta b(P) sum s: where P settles"});
@@ -83,9 +144,15 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
         out.push_back({"largest_steady_excess_mse", steady.back(), "there are several fixed points"});
     }
   }
+  out.push_back({"noise_power", m.noise_power(), "sum s: tr K, or sum sqrt(K_ii) of signs"});
+  out.push_back({"noise_trace", m.noise_trace(), "S = sum kappa s: tr K^2, or tr(K K_sigma) of signs"});
+  out.push_back({"kappa_max", m.largest(), "largest kappa"});
   if (!(P > 0)) return out;
   const LawValues law = laws.exact(P);
-  const double best = law.a * m.drift_power() / (law.b * m.noise_trace());
+  const double best = law.a / law.b * (m.drift_power() / m.noise_trace());
+  out.push_back({"drift", law.a, "a(P) at the start: the rate of SGD with this drift over the learning rate"});
+  out.push_back({"noise", law.b, "b(P) at the start"});
+  out.push_back({"drift_power", m.drift_power(), "Q = sum kappa^2 M at the start"});
   out.push_back({"greedy_learning_rate", best, "a Q/(b S) at the start: the fastest decrease of P"});
   out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
   out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
@@ -95,7 +162,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   out.push_back({"residual_information", residual_information(*noise, P),
                  "J at the start: the ceiling of mu^2/q for any nonlinearity"});
   if (p.coordinatewise())
-    add_sign_findings(p, *noise, P, out);
+    add_sign_findings(p, m, *noise, P, law, out);
   else
     add_residual_findings(p, m, *noise, P, law, out);
   return out;

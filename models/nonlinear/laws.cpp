@@ -7,6 +7,10 @@
 #include <boost/math/special_functions/binomial.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <functional>
+#include <limits>
+#include <mutex>
+#include <numbers>
 #include <stdexcept>
 
 #include "models/nonlinear/adam.hpp"
@@ -27,29 +31,33 @@ void require_positive(double P) {
   if (!(P > 0)) throw std::invalid_argument("the laws need P > 0");
 }
 
-ResidualCoefficients averaged(const ResidualNonlinearity& chi, std::span<const ingredients::MixtureNode> nodes,
-                              double P) {
-  ResidualCoefficients out;
-  for (const ingredients::MixtureNode& node : nodes) {
-    const ResidualCoefficients one = chi.gaussian(-node.mean, P + node.variance);
-    out.mu += node.probability * one.mu;
-    out.q += node.probability * one.q;
-    out.c2 += node.probability * one.c2;
-  }
-  return out;
+/// Gamma(x + 1/2)/Gamma(x), x > 0.
+double gamma_ratio(double x) {
+  if (x < 1000) return boost::math::tgamma_delta_ratio(x + 0.5, -0.5);
+  const double y = 1 / (8 * x);
+  return std::sqrt(x) * (1 - y * (1 - y * (0.5 + y * (2.5 - y * 2.625))));
 }
 
-double median_variance(std::span<const ingredients::MixtureNode> nodes) {
-  std::vector<std::pair<double, double>> sorted;
-  for (const ingredients::MixtureNode& node : nodes)
-    sorted.emplace_back(node.variance + node.mean * node.mean, node.probability);
-  std::sort(sorted.begin(), sorted.end());
-  double total = 0;
-  for (const auto& [variance, probability] : sorted) {
-    total += probability;
-    if (total >= 0.5) return variance;
+/// int_0^inf t^power g(t)^B dt/t with g(t) = E exp(-t r^2) for power < B/2, as a logarithm. In x = log 2tP the integrand
+/// is analytic for |Im x| < pi/2: a trapezoid rule, from where g falls like t^(-1/2) down to where t^power alone, which
+/// bounds it, is nothing beside what was found.
+double log_late_integral(const ingredients::Noise& noise, double P, double batch, double power) {
+  constexpr double step = 0.2, negligible = 1e-17;
+  const double log_P = std::log(P);
+  double largest = -std::numeric_limits<double>::infinity(), sum = 0;  // of e^(exponent - largest)
+  double x = 80 / (batch / 2 - power);
+  for (; sum == 0 || power * x - std::log(power * step) > largest + std::log(negligible * sum); x -= step) {
+    const double wide = x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));  // log(1 + 2tP)
+    const double widened = std::min(std::exp(log_P + wide - x), 1e306);                  // P + 1/2t
+    const double exponent = power * x + batch * (noise.log_exponential_average(widened) - 0.5 * wide);
+    if (!(exponent > -1e300)) continue;
+    if (exponent > largest) {
+      sum *= std::exp(largest - exponent);
+      largest = exponent;
+    }
+    sum += std::exp(exponent - largest);
   }
-  return sorted.back().first;
+  return largest + std::log(sum * step) - power * (std::log(2.0) + log_P);
 }
 
 }  // namespace
@@ -58,12 +66,20 @@ ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, cons
   require_positive(P);
   // The second moment of a heavy tail is known better than its quadrature.
   if (chi.identity()) return {1, P + noise.variance(), 2};
-  return averaged(chi, noise.nodes(std::sqrt(P)), P);
+  ResidualCoefficients out;
+  for (const ingredients::MixtureNode& node :
+       noise.nodes({std::sqrt(P), chi.kinks(), chi.joints(), 2 * chi.growth()})) {
+    const ResidualCoefficients one = chi.gaussian(-node.mean, P + node.variance);
+    out.mu += node.probability * one.mu;
+    out.q += node.probability * one.q;
+    out.c2 += node.probability * one.c2;
+  }
+  return out;
 }
 
-ResidualDensity residual_density(std::span<const ingredients::MixtureNode> nodes, double P, double r) {
+ResidualDensity residual_density(const ingredients::Noise& noise, double P, double r) {
   ResidualDensity out;
-  for (const ingredients::MixtureNode& node : nodes) {
+  for (const ingredients::MixtureNode& node : noise.nodes({.width = std::sqrt(P), .kinks = std::span(&r, 1)})) {
     const double s2 = P + node.variance, z = r + node.mean;
     const double density = node.probability * std::exp(-z * z / (2 * s2)) / std::sqrt(2 * pi * s2);
     out.value += density;
@@ -80,36 +96,28 @@ double sign_phi(const ingredients::Noise& noise, double P) {
 double late_drift(const ingredients::Noise& noise, double P, double batch) {
   require_positive(P);
   if (batch == 1) return sign_phi(noise, P) / std::sqrt(P);
-  if (noise.gaussian())
-    return 2 / std::sqrt(pi) * boost::math::tgamma_delta_ratio((batch + 1) / 2, -0.5) / std::sqrt(P + noise.variance());
-  // a = sqrt(2/pi) (B/sqrt pi) int_0^inf t^(-1/2) (g + 2 t g') g^(B-1) dt, g(t) = E exp(-t r^2), t = e^y / scale.
-  const std::vector<ingredients::MixtureNode> nodes = noise.nodes(std::sqrt(P));
-  const double scale = P + median_variance(nodes);
-  double sum = 0;
-  for (int i = -600; i <= 600; ++i) {
-    const double t = std::exp(0.1 * i) / scale;
-    double g = 0, drift = 0;
-    for (const ingredients::MixtureNode& node : nodes) {
-      const double wide = 1 + 2 * t * (P + node.variance), square = t * node.mean * node.mean / wide;
-      const double part = node.probability * std::exp(-square) / std::sqrt(wide);
-      g += part;
-      drift += part * (1 - 2 * square) / wide;
-    }
-    sum += 0.1 * std::sqrt(t) * drift * std::pow(g, batch - 1);
-  }
-  return root_two_over_pi * batch / std::sqrt(pi) * sum;
+  if (noise.gaussian()) return 2 / std::sqrt(pi) * gamma_ratio(batch / 2) / std::sqrt(P + noise.variance());
+  return std::numbers::sqrt2 / pi * std::exp(std::log(batch - 1) + log_late_integral(noise, P, batch, 0.5));
+}
+
+double late_coupling(const ingredients::Noise& noise, double P, double batch) {
+  require_positive(P);
+  if (batch == 1) return 0;
+  if (noise.gaussian()) return 2 / pi * (batch - 1) / (P + noise.variance());
+  if (batch == 2) return pi / 2 * std::pow(late_drift(noise, P, 1), 2);
+  return 2 / pi * std::exp(std::log(batch - 1) + std::log(batch - 2) + log_late_integral(noise, P, batch, 1));
 }
 
 double majority_gain(double batch) {
-  // E|S_B| = B C(B-1, floor((B-1)/2)) / 2^(B-1) for a walk of B signs.
-  const double n = batch - 1, k = std::floor(n / 2);
-  return batch * std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::log(2.0));
+  // E|S_B| = B C(B-1, floor((B-1)/2)) / 2^(B-1) for a walk of B signs, with C(2m, m)/4^m = Gamma(m+1/2)/(sqrt(pi) m!).
+  const double m = std::ceil((batch - 1) / 2);
+  return batch / (std::sqrt(pi) * gamma_ratio(m + 0.5));
 }
 
 double majority_tie(double batch) {
   const double half = batch / 2;
   if (half != std::floor(half)) return 0;
-  return std::exp(std::lgamma(batch + 1) - 2 * std::lgamma(half + 1) - batch * std::log(2.0));
+  return 1 / (std::sqrt(pi) * gamma_ratio(half + 0.5));
 }
 
 std::vector<double> majority_weights(double batch) {
@@ -137,38 +145,88 @@ MeanClipFactors mean_clip_factors(double tau2, double batch, double c, double tr
   const double x0 = c * batch / std::sqrt(trace * tau2), u = x0 * x0 / 2;
   const double inside = boost::math::gamma_p(batch / 2 + 1, u);
   MeanClipFactors out;
-  out.mu = inside + x0 / batch * std::sqrt(2.0) * std::exp(std::lgamma((batch + 1) / 2) - std::lgamma(batch / 2)) *
-                        boost::math::gamma_q((batch + 1) / 2, u);
+  out.mu = inside + x0 / batch * std::sqrt(2.0) * gamma_ratio(batch / 2) * boost::math::gamma_q((batch + 1) / 2, u);
   out.nu = inside + x0 * x0 / batch * boost::math::gamma_q(batch / 2, u);
   return out;
 }
 
-const ScalarLaws::Panel& ScalarLaws::panel(double log_P, double& x) const {
-  const double floor = std::floor(log_P);
-  x = 2 * (log_P - floor) - 1;
-  const auto [it, fresh] = panels_.try_emplace(static_cast<int>(floor));
-  if (!fresh) return it->second;
+struct ScalarLaws::Table {
+  std::mutex mutex;
+  std::map<Place, std::shared_ptr<const Panel>> panels;
+};
+
+namespace {
+
+std::shared_ptr<ScalarLaws::Table> table_of(const std::string& key) {
+  if (key.empty()) return std::make_shared<ScalarLaws::Table>();
+  constexpr std::size_t most = 1000;  // some 10 kB each
+  static std::mutex mutex;
+  static std::map<std::string, std::shared_ptr<ScalarLaws::Table>> known;
+  const std::lock_guard lock(mutex);
+  if (known.size() >= most) known.clear();
+  auto& table = known[key];
+  if (!table) table = std::make_shared<ScalarLaws::Table>();
+  return table;
+}
+
+}  // namespace
+
+ScalarLaws::ScalarLaws(Function exact, double width, double error, const std::string& key)
+    : exact_(std::move(exact)), width_(width), error_(error), table_(table_of(key)) {}
+
+const ScalarLaws::Panel& ScalarLaws::panel(double log_P, double& x, double& width) const {
+  width = width_;
+  for (int level = 0;; ++level, width /= 2) {
+    const double number = std::floor(log_P / width), first = number * width;
+    const Place place(level, static_cast<int>(number));
+    auto& mine = panels_[place];
+    if (!mine) {
+      const std::lock_guard lock(table_->mutex);
+      auto& shared = table_->panels[place];
+      if (!shared) shared = std::make_shared<const Panel>(made(level, first, width));
+      mine = shared;
+    }
+    if (mine->halved) continue;
+    x = 2 * (log_P - first) / width - 1;
+    return *mine;
+  }
+}
+
+ScalarLaws::Panel ScalarLaws::made(int level, double first, double width) const {
+  constexpr int deepest = 10;
+  Panel out;
+  static const auto cosine = [] {
+    std::array<std::array<double, order>, order> table{};
+    for (std::size_t n = 0; n < order; ++n)
+      for (std::size_t j = 0; j < order; ++j)
+        table[n][j] = std::cos(pi * static_cast<double>(n) * (static_cast<double>(j) + 0.5) / order);
+    return table;
+  }();
   std::array<std::array<double, order>, 3> sample{};
   for (std::size_t j = 0; j < order; ++j) {
-    const double node = std::cos(pi * (static_cast<double>(j) + 0.5) / order);
-    const LawValues v = exact_(std::exp(floor + (node + 1) / 2));
+    const LawValues v = exact_(std::exp(first + width * (cosine[1][j] + 1) / 2));
     sample[0][j] = v.a;
     sample[1][j] = v.b;
     sample[2][j] = v.c;
   }
+  const double largest_a = std::ranges::max(sample[0]);
   for (std::size_t k = 0; k < 3; ++k) {
-    Curve& curve = it->second[k];
+    Curve& curve = out.curve[k];
+    // c counts beside a^2.
+    double size = k == 2 ? largest_a * largest_a : 0;
+    for (const double v : sample[k]) size = std::max(size, std::abs(v));
     curve.logarithmic = std::all_of(sample[k].begin(), sample[k].end(), [](double v) { return v > 0; });
     if (curve.logarithmic)
       for (double& v : sample[k]) v = std::log(v);
     for (std::size_t n = 0; n < order; ++n) {
       double sum = 0;
-      for (std::size_t j = 0; j < order; ++j)
-        sum += sample[k][j] * std::cos(pi * static_cast<double>(n) * (static_cast<double>(j) + 0.5) / order);
+      for (std::size_t j = 0; j < order; ++j) sum += sample[k][j] * cosine[n][j];
       curve.coefficient[n] = (n == 0 ? 1.0 : 2.0) / order * sum;
+      if (n + 3 >= order && std::abs(curve.coefficient[n]) > error_ * (curve.logarithmic ? 1 : size))
+        out.halved = level < deepest;
     }
   }
-  return it->second;
+  return out;
 }
 
 namespace {
@@ -194,47 +252,26 @@ std::pair<double, double> chebyshev(const std::array<double, n>& c, double x) {
 }  // namespace
 
 LawValues ScalarLaws::operator()(double P) const {
-  double x = 0;
-  const Panel& p = panel(std::log(std::max(P, 1e-300)), x);
+  double x = 0, width = 0;
+  const Panel& p = panel(std::log(std::max(P, 1e-300)), x, width);
   const auto value = [x](const Curve& curve) {
     const double v = chebyshev(curve.coefficient, x).first;
     return curve.logarithmic ? std::exp(v) : v;
   };
-  return {value(p[0]), value(p[1]), value(p[2])};
+  return {value(p.curve[0]), value(p.curve[1]), value(p.curve[2])};
 }
 
 LawValues ScalarLaws::derivative(double P) const {
-  P = std::max(P, 1e-300);
-  double x = 0;
-  const Panel& p = panel(std::log(P), x);
-  const auto slope = [x, P](const Curve& curve) {
+  double x = 0, width = 0;
+  const Panel& p = panel(std::log(std::max(P, 1e-300)), x, width);
+  const auto slope = [x, per_log = 2 / width](const Curve& curve) {
     const auto [v, dv] = chebyshev(curve.coefficient, x);
-    return 2 * dv / P * (curve.logarithmic ? std::exp(v) : 1.0);  // dx/dP = 2/P
+    return per_log * dv * (curve.logarithmic ? std::exp(v) : 1.0);
   };
-  return {slope(p[0]), slope(p[1]), slope(p[2])};
+  return {slope(p.curve[0]), slope(p.curve[1]), slope(p.curve[2])};
 }
 
 namespace {
-
-/// The mixture of a noise, kept while P stays within a factor e: it serves all P above the one it was made for.
-class MixtureCache {
- public:
-  explicit MixtureCache(std::shared_ptr<const ingredients::Noise> noise) : noise_(std::move(noise)) {}
-
-  std::span<const ingredients::MixtureNode> at(double P) {
-    const double power = std::floor(std::log(P));
-    if (nodes_.empty() || power != power_) {
-      nodes_ = noise_->nodes(std::exp(0.5 * power));
-      power_ = power;
-    }
-    return nodes_;
-  }
-
- private:
-  std::shared_ptr<const ingredients::Noise> noise_;
-  double power_ = 0;
-  std::vector<ingredients::MixtureNode> nodes_;
-};
 
 ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::string& method, double h,
                                    const ingredients::Noise& noise, double P) {
@@ -291,47 +328,12 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
     };
   }
   if (!problem.norm_spread.empty()) return spread_laws(problem, noise);
-  return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold,
-          mixture = std::make_shared<MixtureCache>(noise)](double P) {
+  return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
-    require_positive(P);
-    const auto chi = custom ? nullptr : method_nonlinearity(method, h);
-    const ResidualCoefficients r =
-        !chi || chi->identity() ? bent_residual(custom.get(), method, h, *noise, P) : averaged(*chi, mixture->at(P), P);
+    const ResidualCoefficients r = bent_residual(custom.get(), method, h, *noise, P);
     return LawValues{r.mu, r.q / batch, r.c2 / batch + (1 - 1 / batch) * r.mu * r.mu};
   };
 }
-
-/// Adam's laws under noise that is not Gaussian: found by simulation at whole powers of e, a cubic between.
-class SimulatedAdam {
- public:
-  SimulatedAdam(double beta1, double beta2, double batch, std::shared_ptr<const ingredients::Noise> noise)
-      : beta1_(beta1), beta2_(beta2), batch_(batch), noise_(std::move(noise)) {}
-
-  LawValues operator()(double P) {
-    const double x = std::log(P), floor = std::floor(x), t = x - floor;
-    std::array<std::array<double, 2>, 4> y{};
-    for (int j = 0; j < 4; ++j) y[static_cast<std::size_t>(j)] = at(static_cast<int>(floor) + j - 1);
-    const auto value = [&](std::size_t c) {
-      const double slope1 = (y[2][c] - y[0][c]) / 2, slope2 = (y[3][c] - y[1][c]) / 2, step = y[2][c] - y[1][c];
-      return std::exp(y[1][c] +
-                      t * (slope1 + t * ((3 * step - 2 * slope1 - slope2) + t * (slope1 + slope2 - 2 * step))));
-    };
-    return {value(0), value(1), 0};
-  }
-
- private:
-  const std::array<double, 2>& at(int power) {
-    const auto it = known_.find(power);
-    if (it != known_.end()) return it->second;
-    const AdamCoefficients c = adam_laws_at(beta1_, beta2_, batch_, *noise_, std::exp(power));
-    return known_[power] = {std::log(c.drift), std::log(c.noise)};
-  }
-
-  double beta1_, beta2_, batch_;
-  std::shared_ptr<const ingredients::Noise> noise_;
-  std::map<int, std::array<double, 2>> known_;
-};
 
 ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<const ingredients::Noise> noise) {
   const double batch = problem.batch;
@@ -342,11 +344,10 @@ ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<
   if (!problem.covariance.diagonal)
     throw std::invalid_argument(
         "optimizer.kind: for noise that is not Gaussian the theory of adam is known for a diagonal covariance only, "
-        "for "
-        "how the noise of two coordinates correlates would depend on the risk; it can be simulated");
-  adam_coefficients(problem.ema, problem.ema_square, batch);  // checks its range
-  return [laws = std::make_shared<SimulatedAdam>(problem.ema, problem.ema_square, batch, std::move(noise))](double P) {
-    return (*laws)(P);
+        "for how the noise of two coordinates correlates would depend on the risk; it can be simulated");
+  return [=, beta1 = problem.ema, beta2 = problem.ema_square](double P) {
+    const AdamCoefficients c = adam_laws_at(beta1, beta2, batch, *noise, P);
+    return LawValues{c.drift, c.noise, 0};
   };
 }
 
@@ -374,6 +375,22 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
   }
   if (method == "adam") return adam_laws(problem, noise);
   throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method));
+}
+
+}  // namespace
+
+namespace {
+
+/// All that the laws depend on; empty where that has no name.
+std::string key_of(const NonlinearProblem& p) {
+  if (p.nonlinearity || !p.norm_spread.empty()) return {};
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
+  const bool norms = p.method == "clip" || p.method == "mean-clip";
+  std::string key = fmt::format("{} {} {:a} {:a} {:a} {:a} {:a}; {} {:a} {:a}", p.method, p.threshold_rule, p.threshold,
+                                norms ? p.covariance.trace() : 0.0, p.batch, p.ema, p.ema_square, noise->name(),
+                                noise->variance(), noise->tail_index());
+  for (const double size : noise->sizes()) key += fmt::format(" {:a}", size);
+  return key;
 }
 
 }  // namespace
@@ -418,7 +435,10 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem) {
 }
 
 ScalarLaws scalar_laws(const NonlinearProblem& problem) {
-  return ScalarLaws(problem.coordinatewise() ? sign_laws(problem) : residual_laws(problem));
+  // Those of adam are costly; they and the place of a maximum are known to fewer digits.
+  const bool adam = problem.method == "adam", rough = adam || problem.threshold_rule == "optimal";
+  return ScalarLaws(problem.coordinatewise() ? sign_laws(problem) : residual_laws(problem), adam ? 3 : 1,
+                    rough ? 1e-6 : 1e-9, key_of(problem));
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -21,12 +21,24 @@ ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, cons
 struct ResidualDensity {
   double value = 0, slope = 0;
 };
-ResidualDensity residual_density(std::span<const ingredients::MixtureNode> nodes, double P, double r);
+ResidualDensity residual_density(const ingredients::Noise& noise, double P, double r);
 
 /// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (docs/theory/sign-and-clip.md, section 2.1).
 double sign_phi(const ingredients::Noise& noise, double P);
-/// a(P) of the sign of a mean gradient of `batch` examples (docs/theory/sign-and-clip.md (3.1)).
+/// The sign of a mean gradient of `batch` examples ("late"), to first order in what a coordinate has in common with the
+/// residual: E sign(g_i) = a(P) k_i, with k_i = (K v)_i/sqrt(K_ii). With g(t) = E exp(-t r^2), the integral (3.1)
+/// of docs/theory/sign-and-clip.md by parts is
+///
+///     a = (sqrt 2/pi) (B - 1) int_0^inf t^(-1/2) g^B dt,   B > 1.
 double late_drift(const ingredients::Noise& noise, double P, double batch);
+/// What the residuals, which all coordinates share, add to the second moment of two of these signs: E sign(g_i) sign(g_j)
+/// = (2/pi) arcsin(C_ij) + late_coupling k_i k_j for i != j and small C_ij. Given the residuals the mean gradient is
+/// Gaussian; with h = sum_b r_b w_b/|r| the second order in k_i is (2/pi) (E h^2/P - 1)/P k_i k_j, and
+///
+///     late_coupling = (2/pi) (B - 1)(B - 2) int_0^inf g^B dt,   B > 2;   4 p_r(0)^2 at B = 2;   0 at B = 1,
+///
+/// (2/pi) (B - 1)/(P + sigma^2) under Gaussian noise.
+double late_coupling(const ingredients::Noise& noise, double P, double batch);
 /// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
 double majority_gain(double batch);
 double majority_tie(double batch);
@@ -45,16 +57,22 @@ struct LawValues {
   double a = 0, b = 0, c = 0;
 };
 
-/// The laws of one method, tabulated on demand: Chebyshev interpolation in log P, a panel for every factor e of P.
+/// The laws of one method, tabulated on demand: Chebyshev interpolation in log P, a panel for every `width` of it, halved
+/// where the series does not end. One object serves one thread.
 class ScalarLaws {
  public:
   using Function = std::function<LawValues(double)>;
-  explicit ScalarLaws(Function exact) : exact_(std::move(exact)) {}
+  /// \param error to which `exact` is known, relative; panels are not halved for less.
+  /// \param key laws of the same one, which says everything about them, share their table for the life of the process; an
+  /// empty one is shared with none.
+  explicit ScalarLaws(Function exact, double width = 1, double error = 1e-9, const std::string& key = {});
   /// At P >= 0, taken as 1e-300 below that.
   LawValues operator()(double P) const;
-  /// d(a, b, c)/dP.
+  /// d(a, b, c)/d log P, which is as large as they are.
   LawValues derivative(double P) const;
   LawValues exact(double P) const { return exact_(P); }
+
+  struct Table;  ///< panels that may be shared
 
  private:
   static constexpr int order = 18;
@@ -62,10 +80,18 @@ class ScalarLaws {
     bool logarithmic = false;
     std::array<double, order> coefficient{};  ///< Chebyshev
   };
-  using Panel = std::array<Curve, 3>;
-  const Panel& panel(double log_P, double& x) const;
+  struct Panel {
+    std::array<Curve, 3> curve;
+    bool halved = false;  ///< see those of the next level
+  };
+  using Place = std::pair<int, int>;  ///< level and number: from number width/2^level on
+  /// The panel at log P, with the place x in it, -1..1, and its width.
+  const Panel& panel(double log_P, double& x, double& width) const;
+  Panel made(int level, double first, double width) const;
   Function exact_;
-  mutable std::map<int, Panel> panels_;
+  double width_, error_;
+  std::shared_ptr<Table> table_;
+  mutable std::map<Place, std::shared_ptr<const Panel>> panels_;  ///< those that this object has met
 };
 
 /// chi of a method of class I other than custom and mean-clip, at a threshold h (or tau) on |r|.

@@ -12,6 +12,7 @@
 
 #include "models/ingredients/learning_rate.hpp"
 #include "models/ingredients/rare_noise.hpp"
+#include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/findings.hpp"
 #include "models/nonlinear/simulation.hpp"
@@ -33,7 +34,10 @@ const std::vector<Parameter>& theory_keys() {
       settings::text("method", "how the theory is solved; the recursion keeps terms of order eta kappa")
           .one_of({"recursion", "ode", "sde"})
           .otherwise(std::string("recursion")),
-      settings::text("integrator", "of the ode").one_of({"sdirk4", "explicit"}).otherwise(std::string("sdirk4")),
+      settings::text("integrator",
+                     "of the ode; auto is explicit until the largest rate holds its steps down, then sdirk4")
+          .one_of({"auto", "sdirk4", "explicit"})
+          .otherwise(std::string("auto")),
       settings::boolean("bands", "add the predicted standard deviation of one path").otherwise(false),
       settings::boolean("effects", "add the effects of the nonlinearity, one by one, along the trajectory")
           .otherwise(false),
@@ -101,6 +105,10 @@ class NonlinearExperiment final : public Problem {
     return settings::naming(table_, "", [&] { return nonlinear_findings(*problem_, modes()); });
   }
 
+  std::vector<ModeColumn> mode_table() const override {
+    return settings::naming(table_, "", [&] { return nonlinear_mode_table(*problem_); });
+  }
+
   std::vector<std::string> warnings() const override {
     return settings::naming(
         table_, "", [&] { return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); }); });
@@ -120,7 +128,7 @@ class NonlinearExperiment final : public Problem {
     for (std::size_t i = 0; i < count; ++i) part.push_back(noisy.columns[0].value[i] - silent.columns[0].value[i]);
     const std::vector<double> unmet =
         ingredients::unmet_part(*problem_->noise, std::span(problem.time.at).first(count), part, 1,
-                   static_cast<double>(replicas_) * problem_->batch);
+                                static_cast<double>(replicas_) * problem_->batch);
     for (Column& column : out.columns) {
       const double share = column.observable.name == "excess_mse" ? 1 : column.observable.name == "risk" ? 0.5 : 0;
       for (const double step : out.steps) {
@@ -275,7 +283,6 @@ std::span<const Parameter> NonlinearModel::monte_carlo_parameters() const {
 
 std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) const {
   const Table& table = experiment.table;
-  if (table.has("initial")) throw table.error("initial", "this model starts at theta = 0; leave the section out");
   auto problem = std::make_shared<NonlinearProblem>();
   problem->time = experiment.time;
   const Values data = settings::read(table.table_or_empty("data"), data_keys());

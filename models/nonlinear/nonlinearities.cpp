@@ -1,6 +1,7 @@
 #include "models/nonlinear/nonlinearities.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
@@ -10,6 +11,9 @@ namespace edgewise::models::nonlinear {
 namespace {
 
 constexpr double pi = boost::math::constants::pi<double>();
+constexpr std::array<double, 1> zero{0};
+/// Standard deviations beyond which a normal density is nothing beside 1.
+constexpr double far = 40;
 
 double normal_pdf(double x) {
   return std::exp(-x * x / 2) / std::sqrt(2 * pi);
@@ -29,7 +33,9 @@ struct Truncated {
 /// Of r ~ N(0, s^2): one exponential and one error function, for mixtures ask it hundreds of times.
 Truncated centred(double s, double h) {
   Truncated t;
-  const double z = h / s, density = normal_pdf(z);
+  const double z = h / s;
+  if (z > far) return {1, 0, s * s, 0, 0};
+  const double density = normal_pdf(z);
   t.edges = 2 * density / s;
   t.slopes = -2 * z * density / (s * s);
   if (z < 0.5) {
@@ -61,6 +67,8 @@ Truncated truncated(double mean, double s, double h) {
     return t;
   }
   const double upper = (h - m) / s, lower = (-h - m) / s;
+  if (upper < -far) return {0, 1, 0, 0, 0};
+  if (upper > far && lower < -far) return {1, 0, m * m + s * s, 0, 0};
   const double at_upper = normal_pdf(upper), at_lower = normal_pdf(lower);
   t.edges = (at_upper + at_lower) / s;
   t.slopes = (-upper * at_upper + lower * at_lower) / (s * s);
@@ -82,12 +90,14 @@ class Identity final : public ResidualNonlinearity {
  public:
   double operator()(double r) const override { return r; }
   bool identity() const override { return true; }
+  std::span<const double> kinks() const override { return {}; }
+  double growth() const override { return 1; }
   ResidualCoefficients gaussian(double mean, double variance) const override { return {1, mean * mean + variance, 2}; }
 };
 
 class Huber final : public ResidualNonlinearity {
  public:
-  explicit Huber(double h) : h_(h) {}
+  explicit Huber(double h) : h_(h), kinks_{-h, h} {}
   double operator()(double r) const override { return std::clamp(r, -h_, h_); }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const Truncated t = truncated(mean, std::sqrt(variance), h_);
@@ -95,13 +105,18 @@ class Huber final : public ResidualNonlinearity {
     return {t.mass, t.second + h_ * h_ * t.outside, 2 * t.mass - 2 * h_ * t.edges};
   }
 
+  std::span<const double> kinks() const override { return kinks_; }
+  double growth() const override { return std::isinf(h_) ? 1 : 0; }
+
  private:
   double h_;
+  std::array<double, 2> kinks_;
 };
 
 class Sign final : public ResidualNonlinearity {
  public:
   double operator()(double r) const override { return r > 0 ? 1 : r < 0 ? -1 : 0; }
+  std::span<const double> kinks() const override { return zero; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const double s = std::sqrt(variance);
     return {2 * normal_pdf(mean / s) / s, 1, 0};
@@ -112,6 +127,7 @@ class Quantile final : public ResidualNonlinearity {
  public:
   explicit Quantile(double tau) : tau_(tau) {}
   double operator()(double r) const override { return (r > 0 ? 1.0 : 0.0) - tau_; }
+  std::span<const double> kinks() const override { return zero; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const double s = std::sqrt(variance), z = mean / s, density = normal_pdf(z) / s;
     const double positive = upper_tail(-z), negative = upper_tail(z);
@@ -124,7 +140,7 @@ class Quantile final : public ResidualNonlinearity {
 
 class Rejection final : public ResidualNonlinearity {
  public:
-  explicit Rejection(double h) : h_(h) {}
+  explicit Rejection(double h) : h_(h), kinks_{-h, h} {}
   double operator()(double r) const override { return std::abs(r) < h_ ? r : 0; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const Truncated t = truncated(mean, std::sqrt(variance), h_);
@@ -132,15 +148,21 @@ class Rejection final : public ResidualNonlinearity {
     return {t.mass - h_ * t.edges, t.second, 2 * t.mass - 2 * h_ * t.edges + h_ * h_ * t.slopes};
   }
 
+  std::span<const double> kinks() const override { return kinks_; }
+  double growth() const override { return std::isinf(h_) ? 1 : 0; }
+
  private:
   double h_;
+  std::array<double, 2> kinks_;
 };
 
 class General final : public ResidualNonlinearity {
  public:
-  General(std::function<double(double)> chi, std::vector<double> kinks)
-      : chi_(std::move(chi)), kinks_(std::move(kinks)) {}
+  General(std::function<double(double)> chi, std::vector<double> kinks, double growth)
+      : chi_(std::move(chi)), kinks_(std::move(kinks)), growth_(growth) {}
   double operator()(double r) const override { return chi_(r); }
+  std::span<const double> kinks() const override { return kinks_; }
+  double growth() const override { return growth_; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     using Rule = boost::math::quadrature::gauss<double, 30>;
     const double s = std::sqrt(variance), reach = 12;
@@ -175,6 +197,7 @@ class General final : public ResidualNonlinearity {
  private:
   std::function<double(double)> chi_;
   std::vector<double> kinks_;
+  double growth_;
 };
 
 }  // namespace
@@ -194,9 +217,9 @@ std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau) {
 std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h) {
   return std::make_unique<Rejection>(h);
 }
-std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
-                                                           std::vector<double> kinks) {
-  return std::make_unique<General>(std::move(chi), std::move(kinks));
+std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi, std::vector<double> kinks,
+                                                           double growth) {
+  return std::make_unique<General>(std::move(chi), std::move(kinks), growth);
 }
 
 }  // namespace edgewise::models::nonlinear

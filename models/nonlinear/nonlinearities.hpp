@@ -3,6 +3,7 @@
 /// Nonlinearities of the residual, each with its Gaussian averages (docs/theory/sign-and-clip.md, sections 1, 5.1).
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace edgewise::models::nonlinear {
@@ -19,6 +20,10 @@ class ResidualNonlinearity {
   virtual ~ResidualNonlinearity() = default;
   virtual double operator()(double r) const = 0;
   virtual bool identity() const { return false; }  ///< chi(r) = r
+  /// Between its kinks and joints chi is a polynomial to rounding; across a joint it is smooth.
+  virtual std::span<const double> kinks() const = 0;
+  virtual std::span<const double> joints() const { return {}; }
+  virtual double growth() const { return 0; }  ///< p of |chi| ~ |r|^p for large r
   /// The coefficients for r ~ N(mean, variance), variance > 0.
   virtual ResidualCoefficients gaussian(double mean, double variance) const = 0;
 };
@@ -28,8 +33,8 @@ std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h);       ///< c
 std::unique_ptr<ResidualNonlinearity> sign_nonlinearity();                ///< least absolute deviations
 std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau);  ///< 1{r > 0} - tau
 std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}
-/// Any chi that is smooth between `kinks` (increasing) on the scale of the residual, by quadrature.
-std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi,
-                                                           std::vector<double> kinks);
+/// Any chi that is smooth between `kinks` on the scale of the residual and grows like |r|^growth, by quadrature.
+std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi, std::vector<double> kinks,
+                                                           double growth = 0);
 
 }  // namespace edgewise::models::nonlinear

@@ -6,118 +6,165 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/nonlinearities.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-/// E chi^3 w and E chi^4 at P.
-ScalarLaws high_moments(const NonlinearProblem& problem) {
+/// Beyond it `pair` and a^2 agree to too many digits.
+constexpr double most_examples = 1e6;
+
+/// E chi^3 w and E chi^4 at P, in units of the residual.
+ScalarLaws high_moments(const NonlinearProblem& problem, double unit) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   const double h =
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   std::shared_ptr<const ResidualNonlinearity> chi = problem.nonlinearity;
   if (!chi) chi = method_nonlinearity(problem.method, h);
-  const auto square = std::make_shared<const CustomNonlinearity>([chi](double r) { return (*chi)(r) * (*chi)(r); });
-  const auto cube = std::make_shared<const CustomNonlinearity>([chi](double r) { return std::pow((*chi)(r), 3); });
-  if (!(2 * square->growth() < noise->tail_index()))
+  if (!(4 * chi->growth() < noise->tail_index()))
     throw std::invalid_argument(fmt::format(
         "theory.bands: E chi(r)^4 is infinite under the tails of {}, and so is the spread of P", noise->name()));
-  return ScalarLaws([=](double P) {
-    return LawValues{P * residual_coefficients(*cube, *noise, P).mu, residual_coefficients(*square, *noise, P).q, 0};
+  std::vector<double> cuts(chi->kinks().begin(), chi->kinks().end());
+  cuts.insert(cuts.end(), chi->joints().begin(), chi->joints().end());
+  const double root = std::sqrt(unit);
+  const auto power = [&](int n) -> std::shared_ptr<const ResidualNonlinearity> {
+    return general_nonlinearity([chi, root, n](double r) { return std::pow((*chi)(r) / root, n); }, cuts,
+                                n * chi->growth());
+  };
+  return ScalarLaws([noise, root, square = power(2), cube = power(3)](double P) {
+    return LawValues{P * residual_coefficients(*cube, *noise, P).mu / root, residual_coefficients(*square, *noise, P).q,
+                     0};
   });
+}
+
+/// pair at P.
+ScalarLaws pairs(const NonlinearProblem& problem, const ScalarLaws& laws) {
+  const double batch = problem.batch;
+  if (problem.method != "sign-late")
+    return ScalarLaws([batch, &laws](double P) {
+      const double a = laws.exact(P).a;
+      return LawValues{(1 - 1 / batch) * a * a, 0, 0};
+    });
+  if (batch > most_examples)
+    throw std::invalid_argument(
+        fmt::format("theory.bands: of the sign of a mean of at most {:.0f} examples", most_examples));
+  return ScalarLaws([batch, noise = effective_noise(problem)](double P) {
+    return LawValues{late_coupling(*noise, P, batch), 0, 0};
+  });
+}
+
+/// The size of P, for units.
+double size_of_risk(const NonlinearProblem& problem, double start) {
+  if (start > 0) return start;
+  double most = 0;
+  for (const double size : effective_noise(problem)->sizes()) most = std::max(most, size);
+  return most > 0 ? most * most : 1;
 }
 
 }  // namespace
 
 PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem)
-    : modes_(modes), laws_(laws), problem_(problem), covariance_(modes.kappa.size(), modes.kappa.size()) {
+    : modes_(modes),
+      laws_(laws),
+      problem_(problem),
+      unit_(size_of_risk(problem, modes.excess_mse())),
+      covariance_(modes.kappa.size(), modes.kappa.size()) {
   const std::string& method = problem.method;
   if (method == "sign-ema" || method == "ema-sign" || problem.averages_squares())
     throw std::invalid_argument("theory.bands: not known for '" + method + "', whose steps remember earlier ones");
   if (method == "mean-clip") throw std::invalid_argument("theory.bands: not known for 'mean-clip'");
   if (problem.threshold_rule != "constant") throw std::invalid_argument("theory.bands: needs a constant threshold");
   if (!problem.norm_spread.empty()) throw std::invalid_argument("theory.bands: not known with norm_spread");
-  if (!problem.coordinatewise()) {
-    moments_ = std::make_unique<ScalarLaws>(high_moments(problem));
-  } else if (modes.coordinates) {
-    noise_ = modes.coordinates->mode_noise();
-    second_ = linear_algebra::Matrix(noise_.rows(), noise_.columns());
-    const std::vector<double>& z = modes.coordinates->start;
-    for (std::size_t j = 0; j < z.size(); ++j)
-      for (std::size_t i = 0; i < z.size(); ++i) second_(i, j) = z[i] * z[j];
-  }
+  moments_ =
+      std::make_unique<ScalarLaws>(problem.coordinatewise() ? pairs(problem, laws) : high_moments(problem, unit_));
+  if (!modes.coordinates) return;
+  noise_ = modes.coordinates->mode_noise();
+  second_ = linear_algebra::Matrix(noise_.rows(), noise_.columns());
+  const std::vector<double>& z = modes.coordinates->start;
+  const std::size_t n = modes.kappa.size();  // null modes come last
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t i = 0; i < n; ++i) {
+      const double root = std::sqrt(modes.kappa[i] * modes.kappa[j]);
+      noise_(i, j) *= root;
+      second_(i, j) = root / unit_ * z[i] * z[j];
+    }
 }
 
-PathVariance::Chance PathVariance::sign_chance(double eta, const LawValues& law) const {
+PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawValues& law) const {
   Chance out;
-  out.pull2 = 4 * eta * eta * (law.c - law.a * law.a);
+  out.pull2 = 4 * eta * eta * ((*moments_)(P).a - law.a * law.a);
   // s_i per coordinate is kappa_i where the covariance is diagonal.
-  if (!modes_.coordinates) out.across = 4 * eta * eta * law.b;
+  if (!modes_.coordinates) out.across = 4 * eta * eta * (law.b / unit_);
   return out;
 }
 
-PathVariance::Chance PathVariance::residual_chance(double eta, double P, const LawValues& law) const {
-  const LawValues high = (*moments_)(P);
-  const double B = problem_.batch, mu = law.a, q = law.b * B, c2 = B * (law.c - (1 - 1 / B) * mu * mu);
+PathVariance::Chance PathVariance::residual_chance(double eta, double risk, const LawValues& law) const {
+  const LawValues high = (*moments_)(risk);
+  const double B = problem_.batch, P = risk / unit_, b = law.b / unit_;
+  const double mu = law.a, q = b * B, c2 = B * (law.c - (1 - 1 / B) * mu * mu);
   const double var_S = (P * P * c2 + P * q - mu * P * mu * P) / B, cov_ST = (high.a - mu * P * q) / (B * B);
   const double var_T = (high.b - q * q) / (B * B * B);
   Chance out;
-  out.pull2 = 4 * eta * eta * (var_S / (P * P) - law.b / P);
+  out.pull2 = 4 * eta * eta * (var_S / (P * P) - b / P);
   out.cross = -2 * eta * eta * eta * cov_ST / P;
   out.noise2 = std::pow(eta, 4) * var_T;
-  out.across = 4 * eta * eta * law.b;
-  out.alone = 2 * std::pow(eta, 4) * (var_T + law.b * law.b);
+  out.across = 4 * eta * eta * b;
+  out.alone = 2 * std::pow(eta, 4) * (var_T + b * b);
   return out;
 }
 
 void PathVariance::step(double eta, double P, std::span<const double> M) {
   const LawValues law = laws_(P), slope = laws_.derivative(P);
-  const Chance chance = moments_ ? residual_chance(eta, P, law) : sign_chance(eta, law);
+  const Chance chance = problem_.coordinatewise() ? sign_chance(eta, P, law) : residual_chance(eta, P, law);
   const std::size_t n = modes_.kappa.size();
-  const std::vector<double>&kappa = modes_.kappa, &s = modes_.s;
-  std::vector<double> g(n), u(n), p(n), y(n, 0.0);
+  const std::vector<double>& kappa = modes_.kappa;
+  std::vector<double> g(n), u(n), q(n), noise(n), y(n, 0.0);
   for (std::size_t i = 0; i < n; ++i) {
     const double k = kappa[i];
     g[i] = 1 - 2 * eta * law.a * k + eta * eta * law.c * k * k;
-    u[i] = -2 * eta * slope.a * k * M[i] + eta * eta * (slope.b * s[i] + slope.c * k * k * M[i]);
-    p[i] = k * M[i];
+    q[i] = k * (k / unit_ * M[i]);
+    noise[i] = k * modes_.s[i];
+    // By P in its unit; slopes are by log P.
+    u[i] = (-2 * eta * slope.a * q[i] + eta * eta * (slope.b / unit_ * noise[i] + slope.c * k * q[i])) / (P / unit_);
   }
   double total = 0;
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<const double> column = covariance_.column(j);
-    for (std::size_t i = 0; i < n; ++i) y[i] += column[i] * kappa[j];
+    for (std::size_t i = 0; i < n; ++i) y[i] += column[i];
   }
-  for (std::size_t i = 0; i < n; ++i) total += kappa[i] * y[i];
+  for (const double sum : y) total += sum;
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<double> column = covariance_.column(j);
     const double per_g = g[j], per_y = u[j], per_u = g[j] * y[j] + total * u[j];
-    const double per_p = chance.pull2 * p[j] + chance.cross * s[j], per_s = chance.cross * p[j] + chance.noise2 * s[j];
+    const double per_q = chance.pull2 * q[j] + chance.cross * noise[j],
+                 per_n = chance.cross * q[j] + chance.noise2 * noise[j];
     for (std::size_t i = 0; i < n; ++i)
-      column[i] = g[i] * (per_g * column[i] + per_y * y[i]) + per_u * u[i] + per_p * p[i] + per_s * s[i];
-    column[j] += chance.across * p[j] + chance.alone * kappa[j] * s[j];
+      column[i] = g[i] * (per_g * column[i] + per_y * y[i]) + per_u * u[i] + per_q * q[i] + per_n * noise[i];
+    column[j] += kappa[j] * (chance.across * q[j] + chance.alone * kappa[j] * noise[j]);
   }
   if (noise_.size() == 0) return;
-  const double per_pair = 4 * eta * eta * law.b;
+  const double per_pair = eta * eta * (law.b / unit_);
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<double> column = covariance_.column(j), pair = second_.column(j);
     const std::span<const double> kick = noise_.column(j);
     for (std::size_t i = 0; i < n; ++i) {
-      column[i] += per_pair * kick[i] * pair[i];
+      column[i] += 4 * per_pair * kick[i] * pair[i];
       pair[i] *= 1 - eta * law.a * (kappa[i] + kappa[j]) + eta * eta * law.c * kappa[i] * kappa[j];
-      pair[i] += eta * eta * law.b * kick[i];
+      pair[i] += per_pair * kick[i];
     }
   }
 }
 
-double PathVariance::variance() const {
+double PathVariance::deviation() const {
   double sum = 0;
   for (std::size_t j = 0; j < modes_.kappa.size(); ++j)
-    for (std::size_t i = 0; i < modes_.kappa.size(); ++i) sum += modes_.kappa[i] * modes_.kappa[j] * covariance_(i, j);
-  return sum;
+    for (const double covariance : covariance_.column(j)) sum += covariance;
+  return unit_ * std::sqrt(std::max(sum, 0.0));
 }
 
 }  // namespace edgewise::models::nonlinear

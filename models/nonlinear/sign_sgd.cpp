@@ -33,7 +33,7 @@ Parameter beta2(const std::string& doc, double fallback) {
 Description adam_method() {
   std::vector<Parameter> parameters = rate_parameters();
   parameters.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
-  parameters.push_back(beta2("memory of its square; the theory needs 0.9 and more", 0.99));
+  parameters.push_back(beta2("memory of its square; the theory needs it above 0", 0.99));
   parameters.push_back(
       settings::number("floor", "added to sqrt(n); the theory takes it as 0").at_least(0).otherwise(1e-8));
   return {
@@ -41,7 +41,7 @@ Description adam_method() {
       "m' = beta1 m + (1 - beta1) g, n' = beta2 n + (1 - beta2) g^2, bias corrected, u = m'/(sqrt(n') + floor)\n"
       "a = c1 sqrt(B)/sqrt(nhat), b = c2 (P + sigma^2)/nhat, nhat = bias-corrected exponential average of P + sigma^2 "
       "at beta2\n"
-      "c1, c2: numbers of a stationary scalar process, by simulation;  ode and stability: nhat = P + sigma^2\n"
+      "c1, c2: averages over a stationary scalar process;  ode and stability: nhat = P + sigma^2\n"
       "other noise than Gaussian: a(P) and b(P) of that process, diagonal covariance",
       "docs/theory/sign-and-clip.md, section 4.1", std::move(parameters)};
 }

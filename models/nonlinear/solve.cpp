@@ -111,6 +111,7 @@ class Solver {
         }
       }
       record(static_cast<double>(target), recursion.excess_mse());
+      drift_power_.push_back(recursion.drift_power());
       localise(static_cast<double>(target), recursion.excess_mse(), recursion.state(), recursion.pull());
     }
     out_.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
@@ -126,6 +127,8 @@ class Solver {
     options.divergence_limit = limit_ / (modes_.excess_mse() > 0 ? modes_.excess_mse() : 1);
     options.observer = [&](std::size_t, double t, std::span<const double> p, std::span<const double> M) {
       record(t, p[0]);
+      drift_power_.push_back(0);
+      for (std::size_t i = 0; i < M.size(); ++i) drift_power_.back() += modes_.kappa[i] * modes_.kappa[i] * M[i];
       // Off the diagonal it needs the integral of eta a, which the solver does not keep.
       if (!modes_.coordinates) localise(t, p[0], M, 0);
     };
@@ -205,12 +208,13 @@ class Solver {
     const double kappa = *std::ranges::max_element(single.kappa);
     double worst = 0;
     for (std::size_t i = 0; i < P_.size(); ++i)
-      worst = std::max(worst, problem_.rate_at(times[i]) * laws_(std::max(P_[i], smallest)).a * kappa * theory_.time_step);
+      worst =
+          std::max(worst, problem_.rate_at(times[i]) * laws_(std::max(P_[i], smallest)).a * kappa * theory_.time_step);
     if (worst > largest_share)
-      out_.warnings.push_back(
-          fmt::format("theory.time_step: {} is too large for Euler-Maruyama: of the stiffest mode a step takes the share "
-                      "{:.2g}, and {} at most keeps the mean within some 5%",
-                      theory_.time_step, worst, largest_share));
+      out_.warnings.push_back(fmt::format(
+          "theory.time_step: {} is too large for Euler-Maruyama: of the stiffest mode a step takes the share "
+          "{:.2g}, and {} at most keeps the mean within some 5%",
+          theory_.time_step, worst, largest_share));
   }
 
   void report() {
@@ -250,7 +254,7 @@ class Solver {
         variance.step(recursion.rate(), recursion.excess_mse(), recursion.state());
         recursion.step();
       }
-      std.push_back(std::sqrt(std::max(variance.variance(), 0.0)));
+      std.push_back(variance.deviation());
     }
     for (Column& column : out_.columns) {
       if (column.observable.name == "excess_mse") column.std = std;
@@ -267,13 +271,22 @@ class Solver {
     Column variance{{"variance_reduction", "1", "nu = q/(P + sigma^2) of the clipped residual"}, {}, {}};
     Column gain{{"clipping_gain", "1", "mu^2/nu: progress at the best rate over that of SGD"}, {}, {}};
     Column faster{{"learning_rate_gain", "1", "mu/nu: the largest stable rate over that of SGD"}, {}, {}};
+    Column phi{{"phi", "1", "(2/pi) E exp(-eps^2/(2P)): the drift of a single sign is phi/sqrt(P)"}, {}, {}};
+    Column threshold{{"threshold", "label", "h on |r|"}, {}, {}};
+    Column best{{"greedy_learning_rate", "per step", "a Q/(b S): the fastest decrease of P"}, {}, {}};
     const bool finite = std::isfinite(noise_->variance());
+    const bool cuts = problem_.method == "clip" || problem_.method == "huber" || problem_.method == "reject";
     const bool example_wise = !problem_.coordinatewise() && problem_.method != "mean-clip";
     for (std::size_t i = 0; i < P_.size(); ++i) {
       const double P = std::max(P_[i], 1e-300), total = P + noise_->variance();
       const LawValues law = laws_(P);
       rate.value.push_back(problem_.rate_at(out_.steps[i]) * law.a);
       second.value.push_back(law.b);
+      if (i < drift_power_.size()) best.value.push_back(law.a / law.b * (drift_power_[i] / modes_.noise_trace()));
+      if (problem_.coordinatewise()) phi.value.push_back(sign_phi(*noise_, P));
+      if (cuts)
+        threshold.value.push_back(threshold_at_risk(problem_.method, problem_.threshold_rule, problem_.threshold,
+                                                    problem_.covariance.trace(), *noise_, P));
       if (!finite) continue;
       efficiency.value.push_back(law.a * law.a * total / (law.b * problem_.batch));
       if (problem_.coordinatewise()) compression.value.push_back(noise_compression(*noise_, P));
@@ -286,7 +299,7 @@ class Solver {
     }
     if (!problem_.greedy) out_.columns.push_back(std::move(rate));
     out_.columns.push_back(std::move(second));
-    for (Column* column : {&efficiency, &compression, &variance, &gain, &faster})
+    for (Column* column : {&best, &phi, &threshold, &efficiency, &compression, &variance, &gain, &faster})
       if (!column->value.empty()) out_.columns.push_back(std::move(*column));
     if (localisation_.size() == P_.size() && !P_.empty())
       out_.columns.push_back(
@@ -348,7 +361,7 @@ class Solver {
   double limit_;
   Trajectory out_;
   std::vector<double> P_;
-  std::vector<double> localisation_;
+  std::vector<double> localisation_, drift_power_;
   bool clamped_ = false, localised_ = false;
   std::vector<Column> extra_;
 };

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -42,7 +43,7 @@ NonlinearFlow::NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, co
 
 double NonlinearFlow::rate(double t, std::span<const double> p, const LawValues& law) const {
   const double eta = problem_.rate_at(t);
-  return greedy_ ? eta * law.a * p[1] / (law.b * trace_) : eta;
+  return greedy_ ? eta * (law.a / law.b) * (p[1] / trace_) : eta;
 }
 
 void NonlinearFlow::coefficients(double t, std::span<const double> p, std::span<double> rates,
@@ -57,14 +58,15 @@ void NonlinearFlow::coefficients(double t, std::span<const double> p, std::span<
 
 void NonlinearFlow::sensitivity(double t, std::span<const double> p, std::span<const double> M,
                                 std::span<double> u) const {
-  const LawValues law = laws_(p[0]), slope = laws_.derivative(p[0]);
+  const double P = std::max(p[0], 1e-300);
+  const LawValues law = laws_(P), by_log = laws_.derivative(P), slope{by_log.a / P, by_log.b / P, 0};
   const double eta = rate(t, p, law);
   const std::size_t n = size();
   for (std::size_t i = 0; i < n; ++i)
     u[i] = -2 * eta * slope.a * modes_.kappa[i] * M[i] + eta * eta * slope.b * modes_.s[i];
   if (!greedy_) return;
   const double per_P = eta * (slope.a / law.a - slope.b / law.b);
-  const double per_Q = problem_.rate_at(t) * law.a / (law.b * trace_);
+  const double per_Q = problem_.rate_at(t) * (law.a / law.b) / trace_;
   for (std::size_t i = 0; i < n; ++i) {
     const double per_rate = -2 * law.a * modes_.kappa[i] * M[i] + 2 * eta * law.b * modes_.s[i];
     u[i] += per_rate * per_P;
@@ -101,7 +103,7 @@ double NonlinearRecursion::rate() const {
   const double eta = problem_.rate_at(static_cast<double>(steps_));
   if (!problem_.greedy) return eta;
   const LawValues law = this->law();
-  return eta * law.a * drift_power() / (law.b * trace_);
+  return eta * (law.a / law.b) * (drift_power() / trace_);
 }
 
 bool NonlinearRecursion::step() {
@@ -131,23 +133,53 @@ ModeSystem modes_of(const NonlinearProblem& problem) {
   return merged(class_two_modes(problem.covariance, noise_kernel(problem)), true);
 }
 
-std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& laws, double eta) {
-  const double level = std::log(eta * modes.noise_power());
+std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws) {
+  const double eta = problem.learning_rate, level = std::log(eta) + std::log(modes.noise_power());
   // log(2 a P / b) - log(eta sum s): positive where the drift wins.
   const auto excess = [&](double log_P) {
     const LawValues law = laws.exact(std::exp(log_P));
     return std::log(2 * law.a) + log_P - std::log(law.b) - level;
   };
-  std::vector<double> roots;
-  double left = -80, at_left = excess(left);
-  for (double right = left + 0.5; right <= 80; right += 0.5) {
-    const double at_right = excess(right);
-    if (at_left * at_right <= 0 && std::isfinite(at_left) && std::isfinite(at_right) && at_left != 0) {
-      std::uintmax_t iterations = 100;
-      const auto found = boost::math::tools::toms748_solve(excess, left, right, at_left, at_right,
-                                                           boost::math::tools::eps_tolerance<double>(50), iterations);
-      roots.push_back(std::exp((found.first + found.second) / 2));
+  const auto root = [&](double left, double right, double at_left, double at_right) {
+    std::uintmax_t iterations = 100;
+    const auto found = boost::math::tools::toms748_solve(excess, left, right, at_left, at_right,
+                                                         boost::math::tools::eps_tolerance<double>(50), iterations);
+    return std::exp((found.first + found.second) / 2);
+  };
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
+  // Sizes of P that mean something, as logarithms.
+  std::vector<double> sizes;
+  if (const double P = modes.excess_mse(); P > 0) sizes.push_back(std::log(P));
+  for (const double size : noise->sizes())
+    if (size > 0) sizes.push_back(2 * std::log(size));
+  if (problem.coordinatewise()) {
+    // 2 a P/b grows from 0 without end: one root. Away from where the noise's own length, eta sum s, is that of P.
+    constexpr double farthest = 690;
+    double here = std::clamp(2 * level, -farthest, farthest), at_here = excess(here), step = at_here < 0 ? 2 : -2;
+    while (std::abs(here) <= farthest + 1) {
+      const double next = std::clamp(here + step, -farthest - 2, farthest + 2), at_next = excess(next);
+      if (std::isfinite(at_here) && std::isfinite(at_next) && at_here * at_next <= 0)
+        return {step > 0 ? root(here, next, at_here, at_next) : root(next, here, at_next, at_here)};
+      here = next;
+      at_here = at_next;
+      step *= 2;
     }
+    return {};
+  }
+  const double h =
+      threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
+  if (std::isfinite(h) && h > 0) sizes.push_back(2 * std::log(h));
+  if (sizes.empty()) sizes.push_back(0);
+  // eta tr K is a number: it moves P by powers of it.
+  const double first = std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - 20, -690.0);
+  const double last = std::min(*std::ranges::max_element(sizes) + 2 * std::max(level, 0.0) + 20, 690.0);
+  std::vector<double> roots;
+  double left = first, at_left = excess(left);
+  if (noise->gaussian() && noise->variance() == 0 && at_left > 0) roots.push_back(0);
+  for (double right = left + 0.5; right <= last; right += 0.5) {
+    const double at_right = excess(right);
+    if (at_left * at_right <= 0 && std::isfinite(at_left) && std::isfinite(at_right) && at_left != 0)
+      roots.push_back(root(left, right, at_left, at_right));
     left = right;
     at_left = at_right;
   }
@@ -160,19 +192,12 @@ double residual_width(const ingredients::Noise& noise, double P) {
 
 double localisation(const NonlinearProblem& problem) {
   const Covariance& K = problem.covariance;
-  const std::vector<double> diagonal = K.diagonal_entries();
+  const std::vector<double> diagonal = K.diagonal_entries(), pull = initial_pull(K);
   const double P = K.signal();
   if (P <= 0) return 0;
   double most = 0;
-  for (std::size_t i = 0; i < K.d; ++i) {
-    if (diagonal[i] <= 0) continue;
-    double drift = 0;
-    if (K.diagonal)
-      drift = diagonal[i] * K.target[i];
-    else
-      for (std::size_t j = 0; j < K.d; ++j) drift += K.matrix[i * K.d + j] * K.target[j];
-    most = std::max(most, std::abs(drift) / std::sqrt(diagonal[i]));
-  }
+  for (std::size_t i = 0; i < K.d; ++i)
+    if (diagonal[i] > 0) most = std::max(most, std::abs(pull[i]) / std::sqrt(diagonal[i]));
   return most / residual_width(*effective_noise(problem), P) * std::sqrt(problem.batch);
 }
 

@@ -19,11 +19,12 @@ namespace edgewise::models::nonlinear {
 
 /// Section [theory] of an experiment with a nonlinear gradient.
 struct NonlinearTheory {
-  std::string method = "recursion";   ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
-  std::string integrator = "sdirk4";  ///< of the ode: sdirk4, explicit
-  bool bands = false;                 ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
-  bool effects = false;               ///< the separate effects of the nonlinearity along the trajectory
-  bool compare = false;               ///< against SGD, effect by effect (docs/theory/sign-and-clip.md, section 2.3)
+  std::string method = "recursion";  ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
+  std::string integrator = "auto";   ///< of the ode: auto, sdirk4, explicit
+  bool bands = false;                ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
+  bool effects = false;              ///< the separate effects of the nonlinearity along the trajectory
+  bool compare =
+      false;  ///< signs against SGD, one effect switched on at a time (docs/theory/sign-and-clip.md, section 2.3)
   double rtol = 1e-8, atol = 0;
   double scale_drift = 1, scale_noise = 1;  ///< factors on a and b, to see what a run would notice
   std::uint64_t paths = 64;                 ///< of the sde
@@ -92,9 +93,10 @@ constexpr double localised = 0.5;
 /// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);
 
-/// Roots P of 2 a(P) P = eta b(P) sum_i s_i, the fixed points at a constant learning rate (any covariance), increasing;
-/// more than one is possible, none means divergence. A pair closer than a factor exp(1/2) can be missed.
-std::vector<double> steady_states(const ModeSystem& modes, const ScalarLaws& laws, double eta);
+/// Roots P of 2 a(P) P = eta b(P) sum_i s_i at the problem's learning rate, the fixed points (any covariance),
+/// increasing; more than one is possible for residual methods, none means divergence. 0 where nothing makes noise at P = 0
+/// and the drift wins near it. A pair closer than a factor exp(1/2) can be missed.
+std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws);
 
 /// The problem as a simulation can run it: a rate or threshold that follows the risk becomes a table over the steps,
 /// computed along the theory's own trajectory. Unchanged where nothing follows the risk.

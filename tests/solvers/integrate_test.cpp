@@ -177,6 +177,53 @@ TEST_CASE("integrate: a nonlinear system, noiseless signSGD on K = I, closed for
   }
 }
 
+TEST_CASE("integrate: automatic is explicit where that is the better, and hands over where it is not") {
+  const double d = 100, eta = 1e-3;
+  const IsotropicSign gentle(eta, d, 5);
+  const std::vector<double> start(5, 0.2);
+  Options options;
+  options.integrator = Integrator::explicit_;
+  const auto times = logarithmic(1, 300, 30);
+  const auto explicitly = integrate(gentle, start, times, options);
+  options.integrator = Integrator::automatic;
+  const auto automatic = integrate(gentle, start, times, options);
+  CHECK(automatic.statistics.solves == 0);
+  CHECK(automatic.shared == explicitly.shared);
+
+  // Rates from 1 to 1e-18, times to 1e8: an explicit step is at most 3.
+  const PowerLaw law(1.0, 0.75, 1e9, 512, 0.5);
+  std::vector<std::size_t> seen;
+  Options wide;
+  wide.integrator = Integrator::automatic;
+  wide.observer = [&](std::size_t index, double, std::span<const double>, std::span<const double>) {
+    seen.push_back(index);
+  };
+  const std::vector<double> far{0, 1, 1e2, 1e4, 1e6, 1e8};
+  const auto found = integrate(law.system, law.q0, far, wide);
+  wide.integrator = Integrator::sdirk4;
+  wide.rtol = 1e-10;
+  wide.observer = {};
+  const auto exact = integrate(law.system, law.q0, far, wide);
+  CHECK(found.times == far);
+  CHECK(seen == std::vector<std::size_t>{0, 1, 2, 3, 4, 5});
+  for (std::size_t i = 0; i < far.size(); ++i)
+    CHECK(found.shared[i][0] == doctest::Approx(exact.shared[i][0]).epsilon(2e-8));
+  CHECK(found.statistics.solves > 0);
+  CHECK(found.statistics.steps < 5000);  // a guard: the explicit stepper alone would take some 1e7
+
+  // A jump before the hand-over and one after it.
+  LeastSquares jumping({2.0, 1e-4}, {0.0, 0.0});
+  jumping.eta = [](double t) { return t < 5 ? 1.0 : t < 2e4 ? 0.5 : 0.1; };
+  Options broken;
+  broken.integrator = Integrator::automatic;
+  broken.breaks = {5, 2e4};
+  const auto jumped = integrate(jumping, std::vector<double>{1, 3}, std::vector<double>{0, 5, 1e4, 1e5}, broken);
+  REQUIRE(jumped.times.size() == 4);
+  CHECK(jumped.shared[1][0] == doctest::Approx(std::exp(-10.0) + 3 * std::exp(-5e-4)).epsilon(2e-8));
+  CHECK(jumped.shared[2][0] == doctest::Approx(3 * std::exp(-5e-4 - 0.5e-4 * (1e4 - 5))).epsilon(2e-8));
+  CHECK(jumped.shared[3][0] == doctest::Approx(3 * std::exp(-5e-4 - 0.5e-4 * (2e4 - 5) - 0.1e-4 * 8e4)).epsilon(2e-8));
+}
+
 TEST_CASE("integrate: a schedule, smooth and with jumps") {
   // One mode without coupling: q = q0 exp(-A int eta).
   LeastSquares system({2.0, 0.1}, {0.0, 0.0});

@@ -104,7 +104,8 @@ TEST_CASE("the mixture has the closed averages of the law") {
       CAPTURE(noise->name());
       CAPTURE(P);
       double total = 0, average = 0;
-      for (const auto& node : noise->nodes(std::sqrt(P))) {
+      const double kink = 0;
+      for (const auto& node : noise->nodes({.width = std::sqrt(P), .kinks = std::span(&kink, 1)})) {
         total += node.probability;
         average += node.probability * std::sqrt(P / (P + node.variance)) *
                    std::exp(-node.mean * node.mean / (2 * (P + node.variance)));
@@ -156,8 +157,8 @@ TEST_CASE("variance zero draws zero") {
 }
 
 TEST_CASE("bad input") {
-  CHECK(holds(error_of("[noise]\nvariance = -1\n"), "x.toml: noise.variance: must be >= 0, got -1"));
-  CHECK(holds(error_of("[noise]\nvariance = inf\n"), "x.toml: noise.variance: must be >= 0"));
+  CHECK(holds(error_of("[noise]\nvariance = -1\n"), "x.toml: noise.variance: must be >= 0 and <= 1e+300, got -1"));
+  CHECK(holds(error_of("[noise]\nvariance = inf\n"), "x.toml: noise.variance: must be >= 0 and <= 1e+300, got inf"));
   CHECK(holds(error_of("[noise]\nlaw = 'gaussian'\n"), "x.toml: noise.variance: is required"));
   CHECK(holds(error_of("[noise]\nlaw = 'none'\nvariance = 1\n"), "x.toml: noise.variance: law \"none\" has no"));
   CHECK(holds(error_of("[noise]\nlaw = 'gausian'\nvariance = 1\n"), "did you mean 'gaussian'?"));
@@ -170,5 +171,7 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of("[noise]\nlaw = 'three-point'\nscale = 1\nprobability = 2\n"),
               "x.toml: noise.probability: must be >= 0 and <= 1, got 2"));
   CHECK(holds(error_of("[noise]\nvarience = 1\n"), "x.toml: noise.varience: unknown key, did you mean 'variance'?"));
+  CHECK(holds(error_of("[noise]\nlaw = 'cauchy'\nscale = 1e300\n"),
+              "noise.scale: must be >= 0 and <= 1e+150, got 1e+300"));
   CHECK(holds(error_of("noise = 3\n"), "x.toml: noise: must be a section"));
 }

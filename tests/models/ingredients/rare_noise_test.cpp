@@ -41,8 +41,8 @@ TEST_CASE("rare values of outliers, of two sizes and of three points") {
 }
 
 TEST_CASE("which laws have rare values") {
-  for (const auto& noise : {student_noise(4.9, 1), student_noise(2.1, 1), contaminated_noise(1, 10, 0.01),
-                            three_point_noise(1, 0.05)})
+  for (const auto& noise :
+       {student_noise(4.9, 1), student_noise(2.1, 1), contaminated_noise(1, 10, 0.01), three_point_noise(1, 0.05)})
     CHECK(has_rare_values(*noise));
   for (const auto& noise : {gaussian_noise(1), laplace_noise(1), uniform_noise(1), rademacher_noise(1), no_noise(),
                             student_noise(6, 1), student_noise(2, 1), contaminated_noise(1, 2, 0.5)})

@@ -61,7 +61,7 @@ TEST_CASE("few pieces, odd or not, and growth") {
   const auto soft = custom_nonlinearity("r / (1 + abs(r))");
   CHECK(soft->odd());
   CHECK(soft->growth() == 0);
-  CHECK(std::ranges::find(soft->edges(), 0.0) != soft->edges().end());
+  CHECK(std::ranges::find(soft->joints(), 0.0) != soft->joints().end());
   CHECK(custom_nonlinearity("r + r^2")->growth() == Approx(2).epsilon(1e-6));
   CHECK(!custom_nonlinearity("r + r^2")->odd());
 }

@@ -1,0 +1,168 @@
+// What `stability` says of nonlinear gradients, each number against one that is worked out by hand.
+#include "models/nonlinear/findings.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "models/nonlinear/theory.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using namespace edgewise::models::ingredients;
+using doctest::Approx;
+
+namespace {
+
+const double pi = std::acos(-1.0);
+
+NonlinearProblem problem(Covariance covariance, const std::string& method, std::shared_ptr<const Noise> noise,
+                         double eta, double batch = 1) {
+  NonlinearProblem p;
+  p.covariance = std::move(covariance);
+  p.noise = std::move(noise);
+  p.method = method;
+  p.threshold = 0.7;
+  p.learning_rate = eta;
+  p.batch = batch;
+  p.schedule = read_schedule(settings::Table("test", ""), "schedule", 1);
+  p.time.steps = 1;
+  p.time.at = {0, 1};
+  return p;
+}
+
+std::map<std::string, Finding> found(const NonlinearProblem& p) {
+  std::map<std::string, Finding> out;
+  for (const Finding& f : nonlinear_findings(p, modes_of(p))) out.emplace(f.name, f);
+  return out;
+}
+
+double number(const std::map<std::string, Finding>& all, const std::string& name) {
+  CAPTURE(name);
+  REQUIRE(all.count(name) == 1);
+  return std::get<double>(all.at(name).value);
+}
+
+/// Two coordinates that correlate by r, variances k1 and k2.
+Covariance pair(double r, double k1, double k2, std::vector<double> target) {
+  const double off = r * std::sqrt(k1 * k2);
+  return dense_covariance({k1, off, off, k2}, std::move(target));
+}
+
+}  // namespace
+
+TEST_CASE("signs on two correlated coordinates") {
+  const double r = 0.6, k1 = 4, k2 = 0.25, sigma2 = 0.3, v1 = -0.5, v2 = -1.5;
+  const auto all = found(problem(pair(r, k1, k2, {0.5, 1.5}), "sign-late", gaussian_noise(sigma2), 0.01, 3));
+  const double off = r * std::sqrt(k1 * k2), sign = 2 / pi * std::asin(r);
+  const double Kv1 = k1 * v1 + off * v2, Kv2 = off * v1 + k2 * v2, P = v1 * Kv1 + v2 * Kv2;
+  // K K_sigma and its parts by entries.
+  CHECK(number(all, "noise_trace") == Approx(k1 + k2 + 2 * off * sign).epsilon(1e-12));
+  CHECK(number(all, "noise_trace_linear") == Approx(2 / pi * (k1 + k2 + 2 * off * r)).epsilon(1e-9));
+  CHECK(number(all, "noise_trace_own") == Approx((1 - 2 / pi) * (k1 + k2)).epsilon(1e-9));
+  CHECK(number(all, "noise_trace_rest") == Approx(2 * off * (sign - 2 / pi * r)).epsilon(1e-8));
+  CHECK(number(all, "noise_power") == Approx(std::sqrt(k1) + std::sqrt(k2)).epsilon(1e-12));
+  // Dg^(-1/4) K Dg^(-1/4) = [[sqrt k1, r (k1 k2)^(1/4)], ...]
+  const double half = (std::sqrt(k1) + std::sqrt(k2)) / 2, split = (std::sqrt(k1) - std::sqrt(k2)) / 2;
+  CHECK(number(all, "kappa_max") ==
+        Approx(half + std::sqrt(split * split + r * r * std::sqrt(k1 * k2))).epsilon(1e-12));
+  // Gamma(2)/Gamma(3/2) = 2/sqrt pi
+  const double a = 2 / std::sqrt(pi) * (2 / std::sqrt(pi)) / std::sqrt(P + sigma2);
+  CHECK(number(all, "drift") == Approx(a).epsilon(1e-12));
+  CHECK(number(all, "noise") == 1);
+  const double Q = Kv1 * Kv1 / std::sqrt(k1) + Kv2 * Kv2 / std::sqrt(k2);
+  CHECK(number(all, "drift_power") == Approx(Q).epsilon(1e-12));
+  CHECK(number(all, "greedy_learning_rate") == Approx(a * Q / (k1 + k2 + 2 * off * sign)).epsilon(1e-12));
+  CHECK(number(all, "eta_decrease") == Approx(2 * a * Q / (k1 + k2 + 2 * off * sign)).epsilon(1e-12));
+  CHECK(number(all, "phi") == Approx(2 / pi * std::sqrt(P / (P + sigma2))).epsilon(1e-12));
+  CHECK(number(all, "noise_compression") == Approx(1).epsilon(1e-12));
+  CHECK(number(all, "efficiency") == Approx(a * a * (P + sigma2) / 3).epsilon(1e-12));
+  CHECK(number(all, "residual_information") == Approx(1 / (P + sigma2)).epsilon(1e-10));
+  const double k = std::max(std::abs(Kv1) / std::sqrt(k1), std::abs(Kv2) / std::sqrt(k2)),
+               rho = k / std::sqrt(P + sigma2);
+  CHECK(number(all, "localisation") == Approx(std::sqrt(3) * rho).epsilon(1e-12));
+  CHECK(number(all, "largest_linear_drift") == Approx(a * k).epsilon(1e-12));
+  // Student's distribution function of three degrees of freedom.
+  const double x = rho / std::sqrt(1 - rho * rho);
+  CHECK(number(all, "largest_exact_drift") == Approx(2 / pi * (std::atan(x) + x / (1 + x * x))).epsilon(1e-12));
+  CHECK(number(all, "early_advantage") == Approx(3 * (4 / pi / pi / (P + sigma2)) / (a * a)).epsilon(1e-12));
+  CHECK(std::get<std::string>(all.at("best_placement").value) == "late");
+  CHECK(std::get<bool>(all.at("stable").value));
+}
+
+TEST_CASE("majorities, averages and adam say their numbers") {
+  const Covariance K = pair(0, 1, 1, {0.6, 0.8});
+  const auto three = found(problem(K, "sign-majority", gaussian_noise(1), 0.01, 3)),
+             four = found(problem(K, "sign-majority", gaussian_noise(1), 0.01, 4));
+  CHECK(number(three, "majority_gain") == Approx(1.5).epsilon(1e-14));
+  CHECK(number(three, "majority_tie") == 0);
+  CHECK(number(four, "majority_gain") == Approx(1.5).epsilon(1e-14));
+  CHECK(number(four, "majority_tie") == Approx(0.375).epsilon(1e-14));
+  // One sign of the larger coordinate, rho = .8/sqrt 2; three of mean e agree on (3 e - e^3)/2.
+  const double e = 2 / pi * std::asin(0.8 / std::sqrt(2.0));
+  CHECK(number(three, "largest_exact_drift") == Approx((3 * e - e * e * e) / 2).epsilon(1e-12));
+  CHECK(number(three, "noise_trace_rest") == 0);
+
+  NonlinearProblem p = problem(K, "adam", gaussian_noise(1), 0.001);
+  p.ema = 0.9;
+  p.ema_square = 0.95;
+  const auto adam = found(p);
+  CHECK(number(adam, "c1") == Approx(0.9527).epsilon(1e-3));
+  CHECK(number(adam, "c2") == Approx(0.943).epsilon(0.02));
+  p.method = "sign-ema";
+  p.batch = 1e12;
+  const auto ema = found(p);
+  CHECK(number(ema, "ema_gain") / 1e6 == Approx(std::sqrt(2 / pi * 1.9 / 0.1)).epsilon(1e-9));
+  CHECK(number(ema, "ema_noise") == Approx(13.2788686994).epsilon(1e-8));
+}
+
+TEST_CASE("clipping under Gaussian noise") {
+  spectra::Spectrum s;
+  s.eigenvalue = {2, 0.5};
+  s.multiplicity = {1, 2};
+  s.target_power = {0.25, 1};
+  const double sigma2 = 0.6, trace = 3, square = 4.5, P = 1, tau = std::sqrt(P + sigma2), h = 0.7 / std::sqrt(trace);
+  const auto all = found(problem(diagonal_covariance(s), "clip", gaussian_noise(sigma2), 0.02, 2));
+  const double mu = std::erf(h / tau / std::sqrt(2.0)),
+               density = std::exp(-h * h / 2 / tau / tau) / std::sqrt(2 * pi) / tau;
+  const double q = tau * tau * (mu - 2 * h * density) + h * h * (1 - mu), c2 = 2 * mu - 4 * h * density;
+  CHECK(number(all, "threshold") == Approx(h).epsilon(1e-14));
+  CHECK(number(all, "mu") == Approx(mu).epsilon(1e-12));
+  CHECK(number(all, "q") == Approx(q).epsilon(1e-11));
+  CHECK(number(all, "c2") == Approx(c2).epsilon(1e-9));
+  CHECK(number(all, "drift") == Approx(mu).epsilon(1e-12));
+  CHECK(number(all, "noise") == Approx(q / 2).epsilon(1e-11));
+  CHECK(number(all, "noise_power") == Approx(trace).epsilon(1e-14));
+  CHECK(number(all, "noise_trace") == Approx(square).epsilon(1e-14));
+  CHECK(number(all, "norm_spread") == Approx(std::sqrt(2 * square) / trace).epsilon(1e-14));
+  CHECK(number(all, "intrinsic_dimension") == Approx(1.5).epsilon(1e-14));
+  const double Q = 4 * 0.25 + 0.25 * 1;
+  CHECK(number(all, "drift_power") == Approx(Q).epsilon(1e-14));
+  CHECK(number(all, "greedy_learning_rate") == Approx(mu * 2 * Q / (q * square)).epsilon(1e-11));
+  // No threshold is best under Gaussian noise.
+  CHECK(std::isinf(number(all, "optimal_threshold")));
+  CHECK(number(all, "optimal_learning_rate") == Approx(2 * Q / (tau * tau * square)).epsilon(1e-12));
+  CHECK(!std::get<bool>(all.at("clipping_helps").value));
+  // 2 mu P B = eta tr K q at the steady state.
+  const double steady = number(all, "steady_excess_mse"), width = std::sqrt(steady + sigma2);
+  const double there = std::erf(h / width / std::sqrt(2.0));
+  const double noise = width * width * (there - std::sqrt(2 / pi) * h / width * std::exp(-h * h / 2 / width / width)) +
+                       h * h * (1 - there);
+  CHECK(2 * there * steady * 2 == Approx(0.02 * trace * noise).epsilon(1e-9));
+}
+
+TEST_CASE("without noise SGD settles at 0 where it is stable") {
+  const Covariance K = pair(0, 1, 1, {0.6, 0.8});
+  const auto slow = found(problem(K, "sgd", no_noise(), 0.9)), fast = found(problem(K, "sgd", no_noise(), 1.1));
+  CHECK(std::get<bool>(slow.at("stable").value));
+  CHECK(number(slow, "steady_excess_mse") == 0);
+  CHECK(!std::get<bool>(fast.at("stable").value));
+  // A clip has one beyond, too.
+  const auto clip = found(problem(K, "huber", no_noise(), 1.1));
+  CHECK(std::get<bool>(clip.at("stable").value));
+  CHECK(number(clip, "steady_excess_mse") > 0);
+}

@@ -314,7 +314,8 @@ void Contour::add_state(const Part& part, double t, std::span<double> s) const {
       own[i] += (numerator_im * re - numerator_re * y) * inverse;
     }
   }
-  if (part.source == 0 && std::numeric_limits<double>::epsilon() * magnitude > worth_eigenvalues * rtol_ * std::abs(p) && modes()) {
+  if (part.source == 0 &&
+      std::numeric_limits<double>::epsilon() * magnitude > worth_eigenvalues * rtol_ * std::abs(p) && modes()) {
     std::vector<double> by_modes(size_);
     modes()->state(t, by_modes);
     for (std::size_t i = 0; i < size_; ++i) s[i] += by_modes[i];

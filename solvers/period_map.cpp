@@ -184,11 +184,11 @@ struct PeriodMap::Impl {
           columns[m].from_rest = true;
           continue;
         }
-        const auto& rep = all.rep[b];
-        for (std::size_t k = 0; k < rep.size(); ++k)
-          for (std::size_t l = 0; l < rep.size(); ++l)
-            if ((rep[k] == i && rep[l] == j) || (rep[k] == j && rep[l] == i))
-              columns[m].moments[b][k * rep.size() + l] = 1;
+        const auto& places = all.rep[b];
+        for (std::size_t k = 0; k < places.size(); ++k)
+          for (std::size_t l = 0; l < places.size(); ++l)
+            if ((places[k] == i && places[l] == j) || (places[k] == j && places[l] == i))
+              columns[m].moments[b][k * places.size() + l] = 1;
       }
       for (std::size_t b = 0; b < blocks; ++b)
         for (std::size_t k = 0; k < all.system.sizes[b]; ++k)
@@ -259,7 +259,7 @@ struct PeriodMap::Impl {
     // gained = (own noise included)^repeat - (signal)^repeat of the q moments; the steps of the mode are kept.
     void raise_noise(const PhaseRun& phases, NoisyRun& run, std::size_t mode) {
       const std::size_t q = run.q, size = q * q;
-      for (auto* v : {&S, &gained, &A, &product, &more}) v->assign(size, 0.0);
+      for (auto* square : {&S, &gained, &A, &product, &more}) square->assign(size, 0.0);
       run.signal(phases, all.system.modes.x[mode], S.data());
       std::vector<double>& S1 = A;
       S1 = S;
@@ -350,26 +350,26 @@ struct PeriodMap::Impl {
     }
 
     void read(std::size_t mode) {
-      const std::size_t D = all.D;
+      const std::size_t unknowns = all.D;
       bool finite = true;
       for (std::size_t c = 0; c < columns.size(); ++c)
-        for (std::size_t m = 0; m < D; ++m) {
+        for (std::size_t m = 0; m < unknowns; ++m) {
           const auto& [b, i, j] = all.unknown[m];
           double value = columns[c].moments[b][i * all.system.sizes[b] + j];
           finite = finite && std::abs(value) < too_large;
-          if (c < D) {
+          if (c < unknowns) {
             if (c == m && !columns[c].from_rest) value -= 1;
-            all.map[(mode * D + m) * D + c] = value;
-          } else if (c == D) {
-            all.forces[mode * D + m] = value;
+            all.map[(mode * unknowns + m) * unknowns + c] = value;
+          } else if (c == unknowns) {
+            all.forces[mode * unknowns + m] = value;
           } else {
             NoisyRun& run = all.runs[columns[c].born];
-            run.out[(mode * D + m) * run.q + c - first_of(columns[c].born)] = value;
+            run.out[(mode * unknowns + m) * run.q + c - first_of(columns[c].born)] = value;
           }
         }
       for (const NoisyRun& run : all.runs)
-        for (std::size_t k = 0; k < run.q * (D + 1); ++k)
-          finite = finite && std::abs(run.in[mode * run.q * (D + 1) + k]) < too_large;
+        for (std::size_t k = 0; k < run.q * (unknowns + 1); ++k)
+          finite = finite && std::abs(run.in[mode * run.q * (unknowns + 1) + k]) < too_large;
       all.is_finite[mode] = finite;
     }
   };

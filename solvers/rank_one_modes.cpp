@@ -25,8 +25,8 @@ double root_in_log(const F& f, double low, double high) {
   if (at_a >= 0) return low;
   if (at_b <= 0) return high;
   std::uintmax_t iterations = 200;
-  const auto root =
-      boost::math::tools::toms748_solve(of_log, a, b, at_a, at_b, boost::math::tools::eps_tolerance<double>(52), iterations);
+  const auto root = boost::math::tools::toms748_solve(of_log, a, b, at_a, at_b,
+                                                      boost::math::tools::eps_tolerance<double>(52), iterations);
   return std::exp((root.first + root.second) / 2);
 }
 
@@ -79,7 +79,8 @@ RankOneModes::RankOneModes(const RankOneSystem& system)
       double g = 0;
       for (std::size_t k = 0; k < n; ++k)
         if (strength_[k] > 0) g += strength_[k] / (decay_[k] - decay_[i]);
-      if (start != 0 && std::isfinite(g)) poles_.push_back({i, 0, start / (1 - g), epsilon * std::abs(start / (1 - g))});
+      if (start != 0 && std::isfinite(g))
+        poles_.push_back({i, 0, start / (1 - g), epsilon * std::abs(start / (1 - g))});
     } else {
       own_[i] = system.initial[i] + input_[i] * p_at(i);
     }

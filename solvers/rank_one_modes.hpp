@@ -35,9 +35,7 @@ class RankOneModes {
   };
   double decay_of(const Pole& pole) const { return decay_[pole.origin] + pole.offset; }
   /// decay_i - delta of the pole.
-  double distance(std::size_t i, const Pole& pole) const {
-    return (decay_[i] - decay_[pole.origin]) - pole.offset;
-  }
+  double distance(std::size_t i, const Pole& pole) const { return (decay_[i] - decay_[pole.origin]) - pole.offset; }
   void add_eigenvalues(const RankOneSystem& system, std::span<const std::size_t> coupled);
   void finish(const RankOneSystem& system, Pole pole);
   /// sum_i row_i input_i / (decay_i - delta) of every pole.

@@ -168,8 +168,8 @@ std::string ticks_of(const SweepAxis& axis, const validation::AxisScale& scale, 
     constexpr std::size_t most = 8;
     const std::size_t every = (axis.size() + most - 1) / most;
     for (std::size_t i = (axis.size() - 1) % every; i < axis.size(); i += every)
-      ticks.push_back(fmt::format("{} {}", plain(shown_value(axis, i)),
-                                  settings::text_of(scale.from_scale(scale.sorted()[i]))));
+      ticks.push_back(
+          fmt::format("{} {}", plain(shown_value(axis, i)), settings::text_of(scale.from_scale(scale.sorted()[i]))));
   }
   return ticks.empty() ? drawn.ticks() : "(" + settings::join(ticks) + ") noenhanced";
 }

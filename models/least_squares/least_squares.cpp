@@ -52,9 +52,10 @@ DataLaw read_data(const Table& experiment) {
 const std::vector<Parameter>& initial_parameters() {
   static const std::vector<Parameter> parameters = {
       settings::number("scale", "theta_0 = scale * theta*").otherwise(0.0),
-      settings::numbers("error_power",
-                        "|theta_0 - theta*|^2 in each eigenspace, instead of scale: one number per eigenvalue in the order "
-                        "in which [spectrum] gives them (of a formula: largest first), or per distinct one")
+      settings::numbers(
+          "error_power",
+          "|theta_0 - theta*|^2 in each eigenspace, instead of scale: one number per eigenvalue in the order "
+          "in which [spectrum] gives them (of a formula: largest first), or per distinct one")
           .at_least(0)};
   return parameters;
 }
@@ -295,7 +296,8 @@ class LeastSquaresModel final : public Model {
 
     const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
     return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
-                                                 experiment.monte_carlo.replicas, power_law_of(table), Table(table.origin(), ""));
+                                                 experiment.monte_carlo.replicas, power_law_of(table),
+                                                 Table(table.origin(), ""));
   }
 
   /// The problem of an experiment, and its optimizer in `linear`.
@@ -358,8 +360,7 @@ class LeastSquaresModel final : public Model {
 
   /// Sums over the modes of numbers in the order of the eigenvalues as they were given: one each, or one per distinct
   /// eigenvalue in the order of first appearance. Empty when there are neither so many.
-  static std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spectrum,
-                                                           std::vector<double> given,
+  static std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spectrum, std::vector<double> given,
                                                            const std::vector<double>& powers) {
     std::vector<double> distinct;
     for (const double lambda : given)
@@ -387,8 +388,9 @@ class LeastSquaresModel final : public Model {
       if (!by_mode)
         throw values.error(
             "error_power",
-            fmt::format("needs one number per distinct eigenvalue: {}, or one per eigenvalue as [spectrum] gives them; got {}",
-                        target.size(), powers.size()));
+            fmt::format(
+                "needs one number per distinct eigenvalue: {}, or one per eigenvalue as [spectrum] gives them; got {}",
+                target.size(), powers.size()));
       problem.initial_power = *by_mode;
       problem.alignment.reset();
       return;

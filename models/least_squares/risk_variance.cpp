@@ -62,9 +62,7 @@ struct Coefficients {
     const double second = 4 * both * (xa + xb) - 8 * m.m2 * both * both - both * both + 3 * m.m2 * both * both;
     return (of_batch + of_directions + second / B) / B;
   }
-  Array from_residuals(double eta) const {
-    return eta * eta / B * (x * ((4 + 6 / B) * x - 4) / B);
-  }
+  Array from_residuals(double eta) const { return eta * eta / B * (x * ((4 + 6 / B) * x - 4) / B); }
   Matrix decays(const Array& lambda, double eta) const {
     const Eigen::Index n = lambda.size();
     const double scale = eta * eta / B;
@@ -316,7 +314,8 @@ VarianceContour::State::Raw VarianceContour::State::raw(Part part, double k) con
       known_q = sigma2 * (2.0 * P + forced);
     }
     Eigen::VectorXcd y = ((e.L * sD.matrix()).array() + known_q * e.q_gain).matrix();
-    if (part == Part::start) y = (begin * (e.G * (l * begin).matrix()).array()).matrix();  // sum_b lambda_b G_ab R_ab(0)
+    if (part == Part::start)
+      y = (begin * (e.G * (l * begin).matrix()).array()).matrix();  // sum_b lambda_b G_ab R_ab(0)
     lu_of<Complex>(e.matrix(lambda)).solve({y.data(), static_cast<std::size_t>(y.size())});
     const Complex lRl = (l * y.array()).sum();
     // sum_ab R_ab from the solved y and Q2.

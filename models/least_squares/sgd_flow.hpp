@@ -37,7 +37,7 @@ struct FlowResult {
   std::vector<double> excess_mse, parameter_error;  ///< at the times that were reached
   std::optional<double> diverged_at;
   std::optional<double> valid_until;  ///< last of the times before P is lost in rounding; empty: all
-  double error_estimate = 0;  ///< relative, of a contour; 0 when the integrator has none
+  double error_estimate = 0;          ///< relative, of a contour; 0 when the integrator has none
   std::vector<std::pair<std::string, double>> report;
 };
 

@@ -46,13 +46,14 @@ void check_kernel(const Matrix& kernel, std::size_t parameters, double curvature
 void check(const EarlyTimeState& s) {
   check_kernel(s.kernel, s.parameters, s.curvature_variance);
   if (s.residual.size() != s.kernel.rows())
-    throw std::invalid_argument(fmt::format("a residual of {} entries does not fit a kernel of {} x {}", s.residual.size(),
-                                      s.kernel.rows(), s.kernel.columns()));
+    throw std::invalid_argument(fmt::format("a residual of {} entries does not fit a kernel of {} x {}",
+                                            s.residual.size(), s.kernel.rows(), s.kernel.columns()));
 }
 
 void check_step(std::size_t outputs, double learning_rate, std::size_t batch) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(
+        fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
   if (batch < 1 || batch > outputs)
     throw std::invalid_argument(fmt::format("optimizer.batch: must lie in 1..{}, not {}", outputs, batch));
 }

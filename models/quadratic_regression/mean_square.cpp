@@ -16,7 +16,8 @@ namespace edgewise::models::quadratic_regression {
 
 void check_learning_rate(double learning_rate) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(
+        fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
 }
 
 namespace {

@@ -41,7 +41,8 @@ void check(const QuadraticMemoryProblem& p) {
         fmt::format("one learning rate, or one for each of the {} steps, not {}", p.steps, p.learning_rate.size()));
   for (const double eta : p.learning_rate)
     if (!(eta > 0) || !std::isfinite(eta))
-      throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite at every step, not {}", eta));
+      throw std::invalid_argument(
+          fmt::format("optimizer.learning_rate: must be positive and finite at every step, not {}", eta));
   // Beyond this the byte count itself could overflow.
   constexpr std::size_t most_steps = std::size_t{1} << 28;
   const double gib = 1073741824;
@@ -286,7 +287,8 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
   check(e);
   double last = 0;
   for (const double t : time) {
-    if (!(t >= last) || !std::isfinite(t)) throw std::invalid_argument("times of a flow must be finite, >= 0 and increasing");
+    if (!(t >= last) || !std::isfinite(t))
+      throw std::invalid_argument("times of a flow must be finite, >= 0 and increasing");
     last = t;
   }
   const std::vector<std::size_t> grid = flow_grid(e, time);
@@ -294,8 +296,8 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
   for (const std::size_t n : grid) base += n;
   if (4 * base > options.most_steps)
     throw std::invalid_argument(
-        fmt::format("time.steps: a flow to time {} needs recursions of at least {} steps, more than the {} allowed", last, 4 * base,
-                    options.most_steps));
+        fmt::format("time.steps: a flow to time {} needs recursions of at least {} steps, more than the {} allowed",
+                    last, 4 * base, options.most_steps));
   QuadraticFlow flow;
   flow.time.assign(time.begin(), time.end());
   // Neville's scheme for the value at eta = 0 from runs of eta / n, the error of which is a series in eta. Row j holds
@@ -332,8 +334,8 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
     if (base == 0 || (flow.loss_error <= options.tolerance * scale && flow.q_error <= options.tolerance)) break;
   }
   if (refinements.empty() || (base > 0 && refinements.size() < 2))
-    throw std::invalid_argument(
-        fmt::format("time.steps: a flow to time {} needs recursions of more than the {} steps allowed", last, options.most_steps));
+    throw std::invalid_argument(fmt::format(
+        "time.steps: a flow to time {} needs recursions of more than the {} steps allowed", last, options.most_steps));
   if (base == 0) flow.loss_error = flow.q_error = 0;
   flow.loss = loss_row.back();
   flow.q = q_row.back();

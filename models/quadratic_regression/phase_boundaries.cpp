@@ -83,7 +83,8 @@ void QuadraticBoundaries::check_batch(std::size_t batch) const {
 double QuadraticBoundaries::kernel_mean(double learning_rate, std::size_t batch) const {
   check_batch(batch);
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
-    throw std::invalid_argument(fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
+    throw std::invalid_argument(
+        fmt::format("optimizer.learning_rate: must be positive and finite, not {}", learning_rate));
   return largest_kernel_mean(ensemble_, learning_rate, static_cast<double>(batch) / static_cast<double>(outputs_),
                              options_);
 }

@@ -265,7 +265,8 @@ TEST_CASE("bad tolerances, dimensions and exponents are refused") {
 TEST_CASE("the stated error holds however far the bias has fallen") {
   // (alpha, beta) = (.5, -1): P_0 is dominated by the slowest modes, and only they are left at 1e-24 of it and below.
   const std::size_t d = 20000;
-  for (const auto& [alpha, beta] : {std::pair(0.5, -1.0), std::pair(1.0, 0.5), std::pair(0.3, 0.2)}) {
+  for (const auto& exponents : {std::pair(0.5, -1.0), std::pair(1.0, 0.5), std::pair(0.3, 0.2)}) {
+    const double alpha = exponents.first, beta = exponents.second;
     const Spectrum whole = power_law(d, alpha, beta);
     std::vector<double> tau;
     for (const double e : {0.5, 5.0, 20.0, 55.0, 150.0, 590.0}) tau.push_back(e / whole.smallest_positive());

@@ -95,9 +95,9 @@ FormulaWindow::FormulaWindow(const MeasureTable& table)
 std::pair<double, double> FormulaWindow::ends(std::span<const double> names) const {
   const double from = from_(names), to = to_(names);
   if (from > to)
-    throw values_.error("to", fmt::format("the window of {} is reversed: from {} = {} to {} = {}", name_,
-                                          from_.formula(), settings::text_of(from), to_.formula(),
-                                          settings::text_of(to)));
+    throw values_.error("to",
+                        fmt::format("the window of {} is reversed: from {} = {} to {} = {}", name_, from_.formula(),
+                                    settings::text_of(from), to_.formula(), settings::text_of(to)));
   return {from, to};
 }
 

@@ -64,8 +64,9 @@ const std::vector<Parameter>& axis_parameters() {
           .one_of({"linear", "log"})
           .computed("linear; of `values`: log when they are positive with equal ratios"),
       settings::boolean("whole", "round the values to whole numbers").otherwise(false),
-      settings::numbers("values", "the values, numbers (increasing, the last may be inf) or texts; instead of from, to and "
-                                  "count")
+      settings::numbers("values",
+                        "the values, numbers (increasing, the last may be inf) or texts; instead of from, to and "
+                        "count")
           .or_infinite()
           .computed("from `from`, `to` and `count`")};
   return parameters;

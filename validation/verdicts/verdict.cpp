@@ -428,11 +428,10 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
       if (cell->unmet / cell->scale() > worst->unmet / worst->scale()) worst = cell;
       scores[cell] = forgiven(cell->gap(), options.allowed * cell->scale()) / cell->std() * std::sqrt(n);
     }
-    verdict.warnings.push_back(
-        fmt::format("rare label noise: values so large that the replicas are not expected to have met them carry {} of "
-                    "{}; {} of {} comparisons are not judged for that; more replicas, or quantiles, would tell",
-                    percent(worst->unmet / worst->scale()), place(shared, *worst), unmet_cells.size(),
-                    shared.cells.size()));
+    verdict.warnings.push_back(fmt::format(
+        "rare label noise: values so large that the replicas are not expected to have met them carry {} of "
+        "{}; {} of {} comparisons are not judged for that; more replicas, or quantiles, would tell",
+        percent(worst->unmet / worst->scale()), place(shared, *worst), unmet_cells.size(), shared.cells.size()));
   }
   if (light.empty() && !verdict.heavy_tailed) verdict.exact_std = true;
   if (!verdict.exact_std && n < few_replicas)

@@ -131,9 +131,7 @@ void LinearRecursion::start(const Parts& parts) {
     const std::vector<double>& power = of_target ? s.target_power : data.initial_power;
     std::vector<double> factor;
     for (const Coordinate& c : block)
-      factor.push_back(!parts.start ? 0
-                       : of_target  ? c.from_error * *data.alignment + c.from_target
-                                    : c.from_error);
+      factor.push_back(!parts.start ? 0 : of_target ? c.from_error * *data.alignment + c.from_target : c.from_error);
     if (noiseless) {
       std::vector<double>& z = mean_.emplace_back(block.size() * modes);
       for (std::size_t i = 0; i < block.size(); ++i)

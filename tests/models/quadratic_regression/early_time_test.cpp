@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "settings/settings.hpp"
@@ -375,8 +375,8 @@ TEST_CASE("sampled curvature, antithetic, with all pairs of masks") {
 
 TEST_CASE("bad input of early-time formulas is named") {
   EarlyTimeState state = state_of(random_instance(3, 4, 1), .1);
-  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, 0, 1), "optimizer.learning_rate: must be positive and finite, not 0",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, 0, 1),
+                       "optimizer.learning_rate: must be positive and finite, not 0", std::invalid_argument);
   CHECK_THROWS_WITH_AS(sgd_kernel_differences(state, .1, 4), "optimizer.batch: must lie in 1..3, not 4",
                        std::invalid_argument);
   CHECK_THROWS_AS(averaged_mode_differences(state.kernel, 4, .1, -1, .1, 1), std::invalid_argument);

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <complex>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "settings/settings.hpp"
@@ -245,12 +245,14 @@ TEST_CASE("SAM with mini-batches: the mean map is the average over masks") {
 
 TEST_CASE("bad input of kernel norms is named") {
   const SymmetricEigen eigen = symmetric_eigen(wishart(3, 6, 1));
-  CHECK_THROWS_WITH_AS(exact_kernel_norm(eigen, .1, 0), "optimizer.batch: must lie in 1..3, not 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(exact_kernel_norm(eigen, .1, 0), "optimizer.batch: must lie in 1..3, not 0",
+                       std::invalid_argument);
   CHECK_THROWS_WITH_AS(annealed_kernel_norm(eigen.values, -1, 1),
                        "optimizer.learning_rate: must be positive and finite, not -1", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(sam_edge(.1, -1), "optimizer.rho: must be finite and not negative, not -1", std::invalid_argument);
-  CHECK_THROWS_WITH_AS(sam_mean_descent(wishart(3, 6, 1), -1, 1), "optimizer.rho: must be finite and not negative, not -1",
+  CHECK_THROWS_WITH_AS(sam_edge(.1, -1), "optimizer.rho: must be finite and not negative, not -1",
                        std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sam_mean_descent(wishart(3, 6, 1), -1, 1),
+                       "optimizer.rho: must be finite and not negative, not -1", std::invalid_argument);
   CHECK_THROWS_AS(annealed_critical_rate({}, 1), std::invalid_argument);
   CHECK_THROWS_AS(second_moment_step(wishart(3, 6, 1), .1, 1, Matrix(2, 2)), std::invalid_argument);
 }

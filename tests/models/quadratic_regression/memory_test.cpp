@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -416,7 +416,8 @@ TEST_CASE("bad input is named") {
     CHECK_THROWS_WITH_AS(solve_quadratic_memory(problem), message.c_str(), std::invalid_argument);
   };
   using Problem = QuadraticMemoryProblem;
-  refuses([](Problem& p) { p.learning_rate = {0}; }, "optimizer.learning_rate: must be positive and finite at every step, not 0");
+  refuses([](Problem& p) { p.learning_rate = {0}; },
+          "optimizer.learning_rate: must be positive and finite at every step, not 0");
   refuses([](Problem& p) { p.learning_rate = {.1, .1}; }, "one learning rate, or one for each of the 10 steps, not 2");
   refuses([](Problem& p) { p.learning_rate.clear(); }, "one learning rate, or one for each of the 10 steps, not 0");
   refuses([](Problem& p) { p.batch_fraction = 0; }, "the batch fraction must lie in (0, 1], not 0");

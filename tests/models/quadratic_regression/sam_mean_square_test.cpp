@@ -127,8 +127,8 @@ TEST_CASE("the critical rate: SGD's without SAM, SAM's edge at full batch, below
 
 TEST_CASE("bad input of SAM's second moments is named") {
   const Matrix k = wishart(3, 6, 1);
-  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, 0, .1, 1, k), "optimizer.learning_rate: must be positive and finite, not 0",
-                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(sam_second_moment_step(k, 0, .1, 1, k),
+                       "optimizer.learning_rate: must be positive and finite, not 0", std::invalid_argument);
   CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 4, k), "optimizer.batch: must lie in 1..3, not 4",
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS(sam_second_moment_step(k, .1, .1, 1, wishart(2, 6, 1)),

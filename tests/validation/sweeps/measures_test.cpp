@@ -599,7 +599,8 @@ TEST_CASE("reversed windows are errors: at once where they are numbers, else of 
     const std::string window = std::string("kind = \"") + kind + "\"\nfrom = 100\nto = ";
     refuses(m + window + "10", "sweep.toml: measure[0].to: the window of s is reversed: from 100 = 100 to 10 = 10");
     CHECK_THROWS_WITH_AS(evaluated(m + window + "\"first\"", {theory(power_law(1, 1))}),
-                         doctest::Contains("the window of s is reversed: from 100 = 100 to first = 1"), settings::Error);
+                         doctest::Contains("the window of s is reversed: from 100 = 100 to first = 1"),
+                         settings::Error);
     CHECK_NOTHROW(evaluated(m + window + "\"last\"", {theory(power_law(1, 1))}));
   }
 }

@@ -46,7 +46,8 @@ const Named methods[] = {
 
 models::Experiment experiment(const Named& law, const Named& method, std::uint64_t replicas) {
   return models::read_experiment(settings::read_text(
-      std::string("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 12\nalpha = 0.6\nbeta = 0.5\n") +
+      std::string(
+          "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 12\nalpha = 0.6\nbeta = 0.5\n") +
           "[noise]\n" + law.text + "\n[optimizer]\nbatch = 4\nlearning_rate = 0.1\n" + method.text +
           "\n[time]\nat = [1, 4, 16, 64]\n[monte_carlo]\nreplicas = " + std::to_string(replicas) + "\n",
       "calibration.toml"));
@@ -70,8 +71,8 @@ TEST_CASE("calibration over noise laws and methods" * doctest::skip()) {
         e.monte_carlo.seed = seed;
         ++count[static_cast<std::size_t>(judge(theory, run(*simulation, e, {}), options, seed).outcome)];
       }
-      std::cout << "| " << law.name << " | " << method.name << " | " << count[0] << " | " << count[1] << " | " << count[2]
-                << " |" << std::endl;
+      std::cout << "| " << law.name << " | " << method.name << " | " << count[0] << " | " << count[1] << " | "
+                << count[2] << " |" << std::endl;
       CAPTURE(law.name);
       CAPTURE(method.name);
       // 1% stated, 256 replicas: up to twice that of a skewed risk whose spread is the sample's own.

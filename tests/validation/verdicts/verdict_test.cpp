@@ -266,8 +266,8 @@ TEST_CASE("the section [verdict]") {
                        settings::Error);
   CHECK_THROWS_WITH_AS(read("[verdict]\nallowed = -1\n"), doctest::Contains("verdict.allowed"), settings::Error);
   // What would make a verdict say nothing, or is beyond what its draws resolve.
-  for (const char* line : {"false_alarm = 5e-324", "false_alarm = 0.6", "power = 1e-9", "power = 0.49", "power = 0.9999",
-                           "resolution = 1.5", "allowed = 1", "gap_exponent = 0.01"}) {
+  for (const char* line : {"false_alarm = 5e-324", "false_alarm = 0.6", "power = 1e-9", "power = 0.49",
+                           "power = 0.9999", "resolution = 1.5", "allowed = 1", "gap_exponent = 0.01"}) {
     const std::string text(line), key = text.substr(0, text.find(' '));
     CHECK_THROWS_WITH_AS(read("[verdict]\n" + text + "\n"), doctest::Contains(("x.toml: verdict." + key).c_str()),
                          settings::Error);

@@ -210,7 +210,7 @@ TEST_CASE("the first crossing lies below narrow windows, all of which are found"
 }
 
 TEST_CASE("rounds of any length: lookahead against its scalar form") {
-  // Docs theory two-phase, section 3: b' = ((1 - F)^2 + (xi^2/M)(In^H - r^2H)) b with In = q + s lambda'.
+  // docs/theory/two-phase.md, section 3: b' = ((1 - F)^2 + (xi^2/M)(In^H - r^2H)) b with In = q + s lambda'.
   const std::vector<double> lambda{1, 0.4, 0.05};
   for (const double H : {2.0, 40.0, 400.0, 5000.0})
     for (const double M : {1.0, 3.0}) {

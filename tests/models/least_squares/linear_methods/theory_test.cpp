@@ -270,7 +270,8 @@ kind = "lookahead"
 inner_steps = 5
 learning_rate = 0.2
 batch = inf
-outer_learning_rate = )" + edgewise::settings::text_of(xi) + "\n[time]\nat = [4, 5, 6, 50, 1000]\n");
+outer_learning_rate = )" + edgewise::settings::text_of(xi) +
+                               "\n[time]\nat = [4, 5, 6, 50, 1000]\n");
   const auto t = problem->solve();
   for (const double P : t.columns[1].value) CHECK(P >= 0);
   for (std::size_t i = 2; i < t.steps.size(); ++i) CHECK(t.columns[1].value[i] < 1e-30);
@@ -322,7 +323,8 @@ at = [1, 10, 60]
   const auto noisy = with_variance("0.5"), silent = with_variance("0");
   const std::vector<std::uint64_t> steps{1, 10, 60};
   const auto parts = label_noise_parts(read_linear_problem(noisy), steps);
-  const auto whole = edgewise::models::find(noisy).prepare(noisy)->solve(), without = edgewise::models::find(silent).prepare(silent)->solve();
+  const auto whole = edgewise::models::find(noisy).prepare(noisy)->solve(),
+             without = edgewise::models::find(silent).prepare(silent)->solve();
   REQUIRE(parts.size() == 3);
   for (std::size_t o = 0; o < 3; ++o)
     for (std::size_t i = 0; i < 3; ++i) {

@@ -190,7 +190,7 @@ std::string diagram_script(const SweepTable& table, const DiagramOptions& option
   std::string out =
       "set encoding utf8\n" +
       terminal(ending, 600 * static_cast<double>(columns), (layout.map ? 560 : 420) * static_cast<double>(rows)) + "\n";
-  out += "set output " + plain(path) + "\n";
+  out += output_command(path);
   out +=
       fmt::format("set border {} lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n", layout.map ? 15 : 3);
   if (count > 1)

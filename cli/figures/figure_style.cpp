@@ -20,6 +20,11 @@ std::string plain(const std::string& text) {
   return out + "'";
 }
 
+std::string output_command(const std::string& path) {
+  // A path that begins with a bar is a command to gnuplot.
+  return "set output " + plain(path.starts_with('|') ? "./" + path : path) + "\n";
+}
+
 std::string with_greek(const std::string& text) {
   static constexpr std::array<std::pair<const char*, const char*>, 16> greek = {{{"alpha", "α"},
                                                                                  {"beta", "β"},
@@ -67,8 +72,8 @@ std::string shown_name(const std::string& name) {
   for (const char c : name) {
     if (c == '_')
       flush();
-    else
-      word += c;
+    else  // names come from files: nothing that gnuplot reads inside double quotes
+      word += c == '`' || c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
   }
   flush();
   return out;

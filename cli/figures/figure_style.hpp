@@ -14,10 +14,13 @@ inline constexpr const char* grey = "#555555";
 /// A gnuplot string without markup or command substitution.
 std::string plain(const std::string& text);
 
+/// gnuplot's command that writes to the file `path`, whatever its name.
+std::string output_command(const std::string& path);
 /// Greek letters for their names, where these are whole words: "alpha = 1/2" becomes "α = 1/2".
 std::string with_greek(const std::string& text);
 
-/// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such.
+/// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such; fit to stand
+/// inside a double-quoted string of gnuplot.
 std::string shown_name(const std::string& name);
 
 /// Letters of a text in UTF-8.

@@ -470,7 +470,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
       if (r.get("title") != title) title.clear();
   }
   std::string out = "set encoding utf8\n" + terminal(ending, 600 * static_cast<double>(observables.size()), 420) + "\n";
-  out += "set output " + plain(path) + "\n";
+  out += output_command(path);
   out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";
   const bool several = observables.size() > 1;
   if (several)

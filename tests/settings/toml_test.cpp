@@ -128,7 +128,8 @@ TEST_CASE("syntax errors are told in our own words, with the line") {
       {"a = 99999999999999999999", "written with an exponent"},
       {"a\xff = 1", "f: line 1"},
   };
-  for (const auto& [text, said] : cases) {
+  for (const auto& [written, said] : cases) {
+    const std::string text = written;
     CAPTURE(text);
     CHECK(complaint(text).find(said) != std::string::npos);
     CHECK(complaint(text).find("Error while") == std::string::npos);

@@ -76,7 +76,8 @@ TEST_CASE("quantiles stand at the middles of equal shares") {
 }
 
 TEST_CASE("a sample is X'X/n of its stream") {
-  for (const auto& [d, n] : {std::pair{2, 3}, {3, 2}}) {
+  for (const auto& sizes : {std::pair{2, 3}, {3, 2}}) {
+    const int d = sizes.first, n = sizes.second;
     CAPTURE(n);
     std::vector<double> x(6);
     random::Stream stream(11, 0, 0, random::Purpose::data);

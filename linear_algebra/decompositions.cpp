@@ -31,6 +31,12 @@ void expect_square(const Matrix& a) {
   if (a.rows() != a.columns()) throw std::invalid_argument("the matrix must be square");
 }
 
+/// What overflowed would end as iterations that do not converge.
+void expect_finite(const Matrix& a) {
+  if (!view(a).triangularView<Eigen::Lower>().toDenseMatrix().allFinite())
+    throw std::runtime_error("a matrix to be decomposed has an entry that is not finite");
+}
+
 SymmetricEigen result(const Solver& solver) {
   if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
   return {copy(solver.eigenvalues()), copy(solver.eigenvectors())};
@@ -40,11 +46,13 @@ SymmetricEigen result(const Solver& solver) {
 
 SymmetricEigen symmetric_eigen(const Matrix& a) {
   expect_square(a);
+  expect_finite(a);
   return result(Solver(view(a)));
 }
 
 std::vector<double> symmetric_eigenvalues(const Matrix& a) {
   expect_square(a);
+  expect_finite(a);
   const Solver solver(view(a), Eigen::EigenvaluesOnly);
   if (solver.info() != Eigen::Success) throw std::runtime_error("the eigendecomposition did not converge");
   return copy(solver.eigenvalues());

@@ -63,8 +63,8 @@ struct SymmetricEigen {
   std::vector<double> values;
   Matrix vectors;
 };
-/// Of a symmetric matrix, of which only the lower triangle is read. \throws std::runtime_error when it does not
-/// converge.
+/// Of a symmetric matrix, of which only the lower triangle is read. \throws std::runtime_error when an entry is not
+/// finite or it does not converge.
 SymmetricEigen symmetric_eigen(const Matrix& a);
 std::vector<double> symmetric_eigenvalues(const Matrix& a);
 /// The same for a symmetric tridiagonal matrix.

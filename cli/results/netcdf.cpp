@@ -21,7 +21,7 @@ std::string long_name(const models::Observable& o, const Field& field) {
   return fmt::format("{}: {}", o.name, field.doc);
 }
 
-std::string netcdf_name(const models::Observable& o, const Field& field) {
+std::string column_name(const models::Observable& o, const Field& field) {
   return field.name.empty() ? o.name : o.name + "_" + field.name;
 }
 
@@ -114,7 +114,7 @@ void write_netcdf(const Result& result, const std::string& path, const std::stri
       for (const Field& field : result.fields) {
         if (field.values[o].empty() && !(field.name.empty() && result.steps.empty())) continue;
         const models::Observable& observable = result.observables[o];
-        const int v = define(file, netcdf_name(observable, field), {step_dimension}, observable.unit,
+        const int v = define(file, column_name(observable, field), {step_dimension}, observable.unit,
                              long_name(observable, field));
         put_text(file, v, "observable", observable.name);
         put_text(file, v, "field", field.name);

@@ -4,6 +4,7 @@
 ///
 ///     z = X theta - y in R^N,   L = |z|^2/(2N),   theta' = theta - (eta/B) sum_{i in I} x_i z_i
 ///     Theta = X X'/N = V diag(mu) V',             z' = z - (eta N/B) Theta Pi z,   Pi = diag(counts of I)
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +45,8 @@ struct FiniteData {
 
   /// Learning rate of step k.
   double rate(std::uint64_t k) const { return learning_rate * schedule->at(static_cast<double>(k)); }
+  /// Whether fresh data have a finite risk.
+  bool has_risk() const { return population && std::isfinite(population->noise_variance); }
   std::size_t samples() const { return residual.size(); }
   std::size_t parameters() const { return inputs.rows(); }
 };
@@ -69,7 +72,7 @@ Kernel kernel_of(const FiniteData& data);
 
 /// Training loss |z|^2/(2N), and the risk and excess risk of fresh data of the population.
 const std::vector<Observable>& finite_data_observables();
-/// Those of this data set: the loss alone where no population is known.
+/// Those of this data set: the loss alone where no population is known, no risk where labels have an infinite variance.
 const std::vector<Observable>& finite_data_observables(const FiniteData& data);
 
 /// How the theory is solved.

@@ -319,7 +319,8 @@ const std::vector<Observable>& finite_data_observables() {
 
 const std::vector<Observable>& finite_data_observables(const FiniteData& data) {
   static const std::vector<Observable> loss = {finite_data_observables().front()};
-  return data.population ? finite_data_observables() : loss;
+  static const std::vector<Observable> heavy = {finite_data_observables().front(), finite_data_observables().back()};
+  return !data.population ? loss : data.has_risk() ? finite_data_observables() : heavy;
 }
 
 BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch) {

@@ -114,8 +114,9 @@ class DataReplica final : public ingredients::ScheduledReplica {
       out[0] = loss_of(residual_);
     }
     if (!data_.population) return;
-    out[2] = population_excess(*data_.population, in_parameters() ? moved_ : parameters());
-    out[1] = 0.5 * (out[2] + data_.population->noise_variance);
+    const double excess = population_excess(*data_.population, in_parameters() ? moved_ : parameters());
+    if (data_.has_risk()) out[1] = 0.5 * (excess + data_.population->noise_variance);
+    out.back() = excess;
   }
 
   bool in_parameters() const { return shared_->gram.size() == 0; }

@@ -60,8 +60,8 @@ class Recorder {
       out_.columns[0].value.push_back(loss);
       if (more.std) out_.columns[0].std.push_back(*more.std);
       if (data_.population) {
-        out_.columns[1].value.push_back(0.5 * (more.excess + data_.population->noise_variance));
-        out_.columns[2].value.push_back(more.excess);
+        if (data_.has_risk()) out_.columns[1].value.push_back(0.5 * (more.excess + data_.population->noise_variance));
+        out_.columns.back().value.push_back(more.excess);
       }
       ++next_;
     }

@@ -68,21 +68,21 @@ Trajectory up_to_overflow(Trajectory trajectory) {
   std::size_t end = trajectory.steps.size();
   if (end == 0 && trajectory.diverged_at)
     throw std::runtime_error("the theory diverges at its start: the parameters are out of range");
-  bool any = trajectory.columns.empty() || end == 0;
   for (const Column& column : trajectory.columns) {
     // Others than the first, which says what is solved for, may begin later.
     if (&column == &trajectory.columns.front() && !column.value.empty() && std::isnan(column.value.front()))
       throw std::runtime_error("the theory's " + column.observable.name +
                                " is not a number at the start: the parameters are out of range");
+    if (end > 0 && !column.value.empty() && std::isinf(column.value.front()))
+      throw std::runtime_error("the theory's " + column.observable.name +
+                               " overflows at the start: the parameters are out of range");
     bool number = false;
     for (std::size_t k = 0; k < std::min(end, column.value.size()); ++k) {
       const double value = column.value[k];
       if (number && !std::isfinite(value)) end = k;
       number = number || std::isfinite(value);
     }
-    any = any || number;
   }
-  if (!any) throw std::runtime_error("the theory overflows at the start: the parameters are out of range");
   if (end < trajectory.steps.size()) {
     trajectory.diverged_at = std::min(trajectory.diverged_at.value_or(trajectory.steps[end]), trajectory.steps[end]);
     trajectory.steps.resize(end);

@@ -9,7 +9,7 @@ namespace edgewise::models {
 
 /// The trajectory up to the step at which a column that held numbers holds none (NaN, or infinity: an overflow), which
 /// is where it diverged. A standard deviation that is NaN is infinite. \throws std::runtime_error where the first column
-/// begins with a NaN, the first row holds nothing that is finite, or it diverged there: the parameters are out of range.
+/// begins with a NaN, any with an infinity, or it diverged there: the parameters are out of range.
 Trajectory up_to_overflow(Trajectory trajectory);
 
 /// The same problem, whose trajectories went through `up_to_overflow` and whose errors name the file.

@@ -65,7 +65,10 @@ std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const Ma
       const double floor = noise_floor(problem.learning_rate, N, problem);
       out.push_back({"stable", true, "a constant rate of a bounded update never diverges"});
       out.push_back({"steady_excess_mse", floor, "P = (eta/2) N sqrt(V) at the full learning rate"});
-      const double at_floor = 2 * problem.learning_rate * largest / std::sqrt(problem.residual_variance(floor));
+      // Where the floor is all noise of the steps, sqrt(V) = eta N/2.
+      const double at_floor = std::isfinite(floor)
+                                  ? 2 * problem.learning_rate * largest / std::sqrt(problem.residual_variance(floor))
+                                  : 4 * largest / N;
       out.push_back({"overshoot", at_floor, "2 eta max(hhat)/sqrt(V) at the floor; the recursion needs < 1"});
       out.push_back({"step_too_large", at_floor >= 1, "that guard is violated on the way down"});
     }

@@ -63,9 +63,9 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
   if (rho > 0 && problem.rule.normalised) {
     out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"), "normalised SAM"});
   } else if (rho > 0) {
-    const double mean = sam_mean_rate(kernel, eta, rho, batch);
+    const double per_rate = sam_mean_rate(kernel, 1, rho, batch), mean = eta * per_rate;
     const bool squares = batch == problem.law.outputs || problem.law.outputs <= largest_sam;
-    const double rate = squares ? sam_mean_square_rate(kernel, rho, batch) : 2 * eta / mean;
+    const double rate = squares ? sam_mean_square_rate(kernel, rho, batch) : 2 / per_rate;
     out.push_back({"stable", eta < rate,
                    squares ? "in the mean square, linearised, on the frozen initial kernel"
                            : "in the mean, linearised, on the frozen initial kernel"});
@@ -75,7 +75,7 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     out.push_back({"sam_mean_rate", mean,
                    "eta b times the largest eigenvalue of K (I + rho (beta K + (1 - beta) diag K)); its edge is at 2"});
     out.push_back(
-        {"eta_mean", 2 * eta / mean, "learning rate above which the mean grows on the initial kernel, at this rho"});
+        {"eta_mean", 2 / per_rate, "learning rate above which the mean grows on the initial kernel, at this rho"});
   } else {
     const bool exact = problem.law.outputs <= largest_exact;
     const double beta = RowMoments(problem.law.outputs, batch).beta;

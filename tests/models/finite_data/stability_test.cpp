@@ -281,3 +281,24 @@ TEST_CASE("no learning rate is too large to be judged") {
         CHECK(problem->solve().diverged_at == 1);
       }
 }
+
+TEST_CASE("labels of infinite variance have no risk, and are simulated and solved all the same") {
+  const auto problem = prepare(
+      "model = 'finite-data'\n[spectrum]\nkind = 'isotropic'\ndimension = 8\n[noise]\nlaw = 'cauchy'\nscale = "
+      "0.1\n[data]\nsamples "
+      "= 5\n"
+      "[optimizer]\nlearning_rate = 0.05\nbatch = 5\n[time]\nat = [1, 6]\n");
+  const Trajectory theory = problem->solve();
+  REQUIRE(theory.columns.size() == 2);
+  CHECK(theory.columns[1].observable.name == "excess_mse");
+  const auto simulation = problem->simulate();
+  REQUIRE(simulation->observables().size() == 2);
+  const auto replica = simulation->replica(1, 0);
+  std::vector<double> out(2);
+  for (std::size_t k = 0; k < theory.steps.size(); ++k) {
+    replica->advance(static_cast<std::uint64_t>(theory.steps[k]));
+    replica->observe(out);
+    // A full batch: the theory is the run.
+    for (std::size_t c = 0; c < 2; ++c) CHECK(theory.columns[c].value[k] == Approx(out[c]).epsilon(1e-10));
+  }
+}

@@ -95,7 +95,7 @@ double flow_end_sharpness(const CanonicalPair& pair) {
 }
 
 double sharpening_rate(const QuadraticRegression& problem, std::span<const double> state) {
-  return -2 * state[0] * curvature_moment(problem, state, 1);
+  return 0 - 2 * state[0] * curvature_moment(problem, state, 1);
 }
 
 double sharpening_acceleration(const QuadraticRegression& problem, std::span<const double> state) {
@@ -132,7 +132,8 @@ FlowEnd end_of_flow(const CanonicalPair& pair) {
 }  // namespace
 
 std::string predicted_outcome(const CanonicalPair& pair) {
-  if (pair.u == 0 && pair.w == 0) return pair.residual == 0 ? "converged" : "stationary";
+  if (pair.residual == 0) return "converged";
+  if (pair.u == 0 && pair.w == 0) return "stationary";
   // J falls by the factor 1 - omega z a step.
   if (!end_of_flow(pair).reaches_minimum) return pair.residual < 2 ? "stationary" : "diverged";
   if (!(pair.residual < 2 && pair.mu() < 4)) return "diverged";

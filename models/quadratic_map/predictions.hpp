@@ -63,7 +63,8 @@ double sam_edge(double r);
 /// NaN where the correction exceeds half of T*.
 double sam_limit(double r, double epsilon, double E);
 
-/// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only). Outcome: "diverged";
+/// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only), or z_0 = 0, where nothing
+/// moves ("converged", on either side of the edge). Outcome: "diverged";
 /// "stationary" where gradient flow has no minimum to go to; "persistent_oscillation" where no minimum is stable (E < -1,
 /// or epsilon = 0 and mu > 2); "EOS" where the minimum's sharpness starts above 2; "converged" otherwise.
 std::string predicted_outcome(const CanonicalPair& pair);

@@ -109,7 +109,11 @@ TEST_CASE("orbits that start at rest") {
 
   // A zero of z is one, on either side of the edge.
   for (const double J : {1.0, 1.7}) {
-    const Outcome out = outcome_of({{1, -0.1}, 0, {J, 0}, MapRule::gd, 0}, {});
+    const QuadraticRegression zero{{1, -0.1}, 0, {J, 0}, MapRule::gd, 0};
+    const Outcome out = outcome_of(zero, {});
+    CHECK(predicted_outcome(*canonical_pair(zero)) == "converged");
+    CHECK(predicted_sharpness(*canonical_pair(zero)) == Approx(J * J));
+    CHECK_FALSE(std::signbit(sharpening_rate(zero, zero.start())));
     CHECK(out.word == "converged");
     CHECK(out.steps == 0);
     CHECK(out.residual == 0);

@@ -268,7 +268,7 @@ Measured compute_measured(const DatasetOptions& options) {
   Matrix coordinates(d, 1);
   Measured out;
   for (std::size_t i = 0; i < d; ++i) {
-    const bool null = lambda[i] < negligible_eigenvalue * lambda[0];
+    const bool null = lambda[i] <= negligible_eigenvalue * lambda[0];
     if (!null) coordinates(i, 0) = along(i, 0) / lambda[i];
     out.spectrum.eigenvalue.push_back(null ? 0.0 : lambda[i]);
     out.spectrum.multiplicity.push_back(1);
@@ -310,7 +310,7 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
   const Matrix along = linear_algebra::product(top.vectors, m->cross, Transposed::yes);
   // A ridge at the level of the negligible eigenvalues does what leaving them out does in `measure`.
   Matrix ridged = m->covariance, optimum = m->cross;
-  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += negligible_eigenvalue * lambda[0];
+  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += lambda[0] > 0 ? negligible_eigenvalue * lambda[0] : 1;
   linear_algebra::cholesky_solve(linear_algebra::cholesky(ridged), optimum.entries());
   Spectrum s;
   const Matrix moved = linear_algebra::product(m->covariance, optimum);
@@ -320,13 +320,15 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
     signal += optimum(i, 0) * moved(i, 0);
   }
   for (std::size_t i = 0; i < k; ++i) {
-    const double squared = along(i, 0) * along(i, 0);
-    s.eigenvalue.push_back(lambda[i]);
+    const bool null = lambda[i] <= negligible_eigenvalue * lambda[0];
+    const double coordinate = null ? 0 : along(i, 0) / lambda[i];
+    s.eigenvalue.push_back(null ? 0 : lambda[i]);
     s.multiplicity.push_back(1);
-    s.target_power.push_back(squared / (lambda[i] * lambda[i]));
-    trace -= lambda[i];
-    signal -= squared / lambda[i];
+    s.target_power.push_back(coordinate * coordinate);
+    trace -= s.eigenvalue.back();
+    signal -= s.eigenvalue.back() * s.target_power.back();
   }
+  if (trace <= negligible_eigenvalue * lambda[0]) trace = 0;
   const auto rest = static_cast<double>(d - k);
   s.eigenvalue.push_back(std::max(trace, 0.0) / rest);
   s.multiplicity.push_back(rest);

@@ -158,6 +158,27 @@ TEST_CASE("columns that never vary hold no target power") {
   CHECK(s.eigenvalue.back() == 0);
   CHECK(s.target_power.back() == 0);
   CHECK(s.target_power[4] > 0);
+
+  // One column alone varies: the others read as 0, whether they are asked for one by one or are the bulk.
+  std::string one("\0\0\x08\x03\0\0\0\x28\0\0\0\x03\0\0\0\x02", 16);
+  double mean = 0, square = 0;
+  for (const auto& row : folder.pixels) {
+    for (std::size_t j = 0; j < 6; ++j) one += static_cast<char>(j == 4 ? row[j] : 7);
+    mean += row[4] / 255.0 / 40;
+  }
+  for (const auto& row : folder.pixels) square += std::pow(row[4] / 255.0 - mean, 2) / 40;
+  std::ofstream(folder.path / "train-images-idx3-ubyte.gz", std::ios::binary) << one;
+  const Spectrum all = measure(folder.options("class-2"))->spectrum;
+  for (const std::size_t leading : {1, 3, 5}) {
+    const Spectrum top = measure_leading(folder.options("class-2"), leading);
+    CHECK(top.eigenvalue[0] == doctest::Approx(square).epsilon(1e-6));
+    CHECK(top.target_power[0] == doctest::Approx(all.target_power[0]).epsilon(1e-9));
+    for (std::size_t a = 1; a < top.modes(); ++a) {
+      CHECK(top.eigenvalue[a] == 0);
+      CHECK(top.target_power[a] == 0);
+    }
+    CHECK(top.signal() == doctest::Approx(all.signal()).epsilon(1e-9));
+  }
 }
 
 TEST_CASE("random features: relu of the weighted centred pixels, centred") {

@@ -24,7 +24,7 @@ std::vector<double> jacobian_of(const Values& initial, const std::vector<double>
     for (const double other : curvature)
       if (std::abs(other) > std::abs(omega)) omega = other;
     sharpness = initial.number("minimum_sharpness") + 2 * omega * z;
-    if (!(sharpness > 0))
+    if (!(sharpness >= 0))
       throw initial.error("minimum_sharpness", fmt::format("gives lambda_0 = {:g} at this residual", sharpness));
   }
   if (curvature.size() == 1) {
@@ -77,7 +77,7 @@ const std::vector<Parameter>& quadratic_initial_parameters() {
                         "J_0 in the eigenbasis of Q, one number per parameter; or sharpness, with invariant or "
                         "curvature_moment for two parameters")
           .in("label/parameter"),
-      settings::number("sharpness", "lambda_0 = |J_0|^2").in("label^2/parameter^2").above(0),
+      settings::number("sharpness", "lambda_0 = |J_0|^2").in("label^2/parameter^2").at_least(0),
       settings::number(
           "minimum_sharpness",
           "instead of sharpness: lambda_0 - 2 omega z_0 with the curvature omega of larger size, what lambda "

@@ -299,8 +299,6 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
   problem.antithetic = values.flag("antithetic");
   if (!problem.antithetic) return;
   if (problem.fixed_curvature()) throw values.error("antithetic", "is of a Q that every replica draws");
-  if (problem.law.curvature == 0)
-    throw values.error("antithetic", "both runs of a pair are the same where the curvature is 0");
 }
 
 class QuadraticModel final : public Model {

@@ -121,6 +121,13 @@ TEST_CASE("orbits that start at rest") {
     CHECK(out.edge == (J * J > 2));
   }
   CHECK(word({1}, 0, {0}) == "converged");
+  // J = 0 by its sharpness.
+  const auto flat =
+      prepare(
+          "model = 'quadratic-map'\n[data]\ncurvature = [1.0]\n[initial]\nresidual = -0.1\nsharpness = 0\n"
+          "[time]\nsteps = 3\n")
+          ->stability();
+  CHECK(finding<std::string>(flat, "outcome") == "stationary");
   // Nothing moves, whatever the parameters.
   const Outcome still = outcome_of({{0}, 1, {0}, MapRule::gd, 0}, {});
   CHECK(still.word == "stationary");

@@ -96,7 +96,7 @@ std::vector<double> initial_pull(const Covariance& K) {
   std::vector<double> out(K.d, 0.0);
   for (std::size_t j = 0; j < K.d; ++j) {
     if (K.diagonal)
-      out[j] = -K.eigenvalue[j] * K.target[j];
+      out[j] = -K.eigenvalue[j] * K.target[j] / std::sqrt(K.copies(j));
     else
       for (std::size_t i = 0; i < K.d; ++i) out[i] -= K.matrix[j * K.d + i] * K.target[j];
   }
@@ -128,7 +128,8 @@ std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p) {
   out.push_back({"early_snr_squared", "1", "that of the mean of the examples' signs, gradients taken as Gaussian", {}});
   for (std::size_t i = 0; i < p.covariance.d; ++i) {
     const double k = variance[i] > 0 ? pull[i] / std::sqrt(variance[i]) : 0, rho = P > 0 ? k / width : nan;
-    double row[] = {variance[i], -p.covariance.target[i], rho, a * k, nan, nan, nan};
+    double row[] = {variance[i], -p.covariance.target[i] / std::sqrt(p.covariance.copies(i)), rho, a * k, nan, nan,
+                    nan};
     if (P > 0 && moments) {
       const double mean2 = pull[i] * pull[i], noise2 = variance[i] * total + mean2;
       row[3] = std::isinf(p.zeta) ? noise2 : mean2 + p.zeta * noise2;

@@ -97,14 +97,16 @@ std::vector<double> Covariance::diagonal_entries() const {
 }
 
 double Covariance::trace() const {
+  const std::vector<double> entries = diagonal_entries();
   double sum = 0;
-  for (const double k : diagonal_entries()) sum += k;
+  for (std::size_t i = 0; i < entries.size(); ++i) sum += copies(i) * entries[i];
   return sum;
 }
 
 double Covariance::trace_of_square() const {
+  const std::vector<double>& entries = diagonal ? eigenvalue : matrix;
   double sum = 0;
-  for (const double k : diagonal ? eigenvalue : matrix) sum += k * k;
+  for (std::size_t i = 0; i < entries.size(); ++i) sum += copies(i) * entries[i] * entries[i];
   return sum;
 }
 
@@ -116,7 +118,13 @@ double Covariance::signal() const {
 
 Covariance diagonal_covariance(const spectra::Spectrum& spectrum) {
   Covariance k;
-  expand(spectrum, k.eigenvalue, k.target);
+  if (spectrum.compressed || !spectrum.whole_multiplicities()) {
+    k.eigenvalue = spectrum.eigenvalue;
+    k.count = spectrum.multiplicity;
+    for (const double power : spectrum.target_power) k.target.push_back(std::sqrt(power));
+  } else {
+    expand(spectrum, k.eigenvalue, k.target);
+  }
   k.d = k.eigenvalue.size();
   k.unexplained_variance = spectrum.unexplained_variance;
   return k;
@@ -242,7 +250,9 @@ ModeSystem class_one_modes(const Covariance& k) {
   ModeSystem modes;
   if (k.diagonal) {
     modes.kappa = modes.s = k.eigenvalue;
+    for (std::size_t i = 0; i < k.d; ++i) modes.s[i] *= k.copies(i);
     modes.initial = copy(vector(k.target).cwiseAbs2());
+    modes.count = k.count;
     return modes;
   }
   const auto d = static_cast<Index>(k.d);
@@ -288,9 +298,10 @@ ModeSystem class_two_modes(const Covariance& k, const NoiseKernel& kernel) {
     for (std::size_t i = 0; i < k.d; ++i) {
       if (!(variance[i] > 0)) continue;
       modes.kappa.push_back(std::sqrt(variance[i]));
+      modes.s.push_back(modes.kappa.back() * k.copies(i));
       modes.initial.push_back(modes.kappa.back() * k.target[i] * k.target[i]);
+      modes.count.push_back(k.copies(i));
     }
-    modes.s = modes.kappa;
     return modes;
   }
   std::vector<Index> kept;

@@ -22,18 +22,22 @@ struct Covariance {
   std::vector<double>
       eigenvectors;            ///< column-major d x d in the order of `eigenvalue`; empty if diagonal or not known
   std::vector<double> target;  ///< theta*
+  /// How many coordinates an entry stands for, any number, with `target` the root of their power: where only sums matter
+  /// (a theory on a diagonal covariance). Empty: one each.
+  std::vector<double> count{};
   std::vector<double> matrix;  ///< dense K; empty if diagonal
   /// Variance of the label that no linear function of the data explains.
   double unexplained_variance = 0;
 
+  double copies(std::size_t i) const { return count.empty() ? 1 : count[i]; }
   std::vector<double> diagonal_entries() const;  ///< K_ii
   double trace() const;
   double trace_of_square() const;
   double signal() const;  ///< theta*'K theta* = P(0)
 };
 
-/// K = diag(lambda), every eigenspace of the spectrum with its power spread evenly over its coordinates.
-/// \throws std::invalid_argument for a compressed spectrum or multiplicities that are not whole.
+/// K = diag(lambda), every eigenspace of the spectrum with its power spread evenly over its coordinates. Of a compressed
+/// spectrum, or of multiplicities that are not whole, eigenspaces with their `count`, fit for a theory alone.
 Covariance diagonal_covariance(const spectra::Spectrum& spectrum);
 
 /// The spectrum's eigenvalues along the discrete cosine basis, K = Q diag(lambda) Q', with theta* = Q (s_j theta*_j):

@@ -28,7 +28,8 @@ SecondMomentRecursion::SecondMomentRecursion(const NonlinearProblem& problem)
   const auto& target = problem.covariance.target;
   std::vector<std::size_t> order(lambda.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto key = [&](std::size_t i) { return std::pair(lambda[i], target[i] * target[i]); };
+  const Covariance& k = problem.covariance;
+  const auto key = [&](std::size_t i) { return std::pair(lambda[i], target[i] * target[i] / k.copies(i)); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return key(i) > key(j); });
   for (const std::size_t i : order) {
     const auto [value, power] = key(i);
@@ -38,8 +39,8 @@ SecondMomentRecursion::SecondMomentRecursion(const NonlinearProblem& problem)
       D_.push_back(power);
       count_.push_back(0);
     }
-    ++count_.back();
-    P_ += value * power;
+    count_.back() += k.copies(i);
+    P_ += k.copies(i) * value * power;
   }
   n_.assign(D_.size(), 0.0);
 }

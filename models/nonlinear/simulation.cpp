@@ -43,6 +43,9 @@ void check(const NonlinearProblem& problem, Method method) {
     throw std::invalid_argument(
         fmt::format("optimizer.batch: must be a whole number >= 1, got {}", settings::text_of(batch)));
   const Covariance& k = problem.covariance;
+  if (!k.count.empty())
+    throw std::invalid_argument(
+        "spectrum.multiplicities: must be whole numbers to be simulated, and the spectrum not compressed");
   if (k.d == 0 || k.target.size() != k.d || (k.diagonal ? k.eigenvalue.size() != k.d : k.matrix.size() != k.d * k.d))
     throw std::invalid_argument("covariance: its parts differ in size");
   if (!(problem.ema >= 0 && problem.ema < 1))

@@ -147,6 +147,9 @@ class Solver {
   void sde() {
     if (problem_.greedy)
       throw std::invalid_argument("theory.method: sde does not follow the risk; use recursion or ode");
+    if (!problem_.covariance.count.empty())
+      throw std::invalid_argument(
+          "theory.method: sde needs every coordinate (whole multiplicities, no compression); use recursion or ode");
     const ModeSystem single = problem_.coordinatewise() ? class_two_modes(problem_.covariance, noise_kernel(problem_))
                                                         : class_one_modes(problem_.covariance);
     const std::size_t d = single.kappa.size();
@@ -350,6 +353,7 @@ class Solver {
   std::vector<double> pre_noise() const {
     ModeSystem single = class_two_modes(problem_.covariance);
     single.s = single.kappa;
+    for (std::size_t i = 0; i < single.count.size(); ++i) single.s[i] *= single.count[i];
     return merged(single, true).s;
   }
 

@@ -281,3 +281,23 @@ TEST_CASE("plot reads both formats and refuses what is no result") {
   CHECK(drawn.status == 0);
   CHECK(contents(folder / "v.svg").starts_with("<?xml"));
 }
+
+TEST_CASE("a last step that time.at does not list is recorded, and said to be") {
+  const Folder folder;
+  const std::string path = folder.file("a.toml", small_experiment);
+  const auto added = run({"solve", path, "--set", "time.at=[0]", "--set", "time.steps=50"});
+  CHECK(added.status == 0);
+  CHECK(added.says("step 50, the last by time.steps, is recorded beside those that time.at lists"));
+  CHECK(added.out.find("\n50,") != std::string::npos);
+  const auto listed = run({"solve", path, "--set", "time.at=[0, 50]", "--set", "time.steps=50"});
+  CHECK(listed.status == 0);
+  CHECK_FALSE(listed.says("time.at"));
+}
+
+TEST_CASE("options of a verdict that would say nothing are refused by name") {
+  const Folder folder;
+  const std::string path = folder.file("a.toml", small_experiment);
+  check_refused({"validate", path, "--set", "verdict.power=1e-9"}, {"a.toml", "verdict.power", ">= 0.5 and <= 0.999"});
+  check_refused({"validate", path, "--set", "verdict.false_alarm=5e-324"},
+                {"a.toml", "verdict.false_alarm", ">= 1e-09 and <= 0.5"});
+}

@@ -193,10 +193,9 @@ TEST_CASE("What is no covariance is refused") {
   CHECK(message([&] { class_two_modes(k); }).find("positive semidefinite") != std::string::npos);
   spectra::Spectrum s = power_law(3, 0.5, 0);
   s.multiplicity[1] = 1.5;
-  CHECK(message([&] { diagonal_covariance(s); }).find("whole") != std::string::npos);
+  CHECK(message([&] { cosine_covariance(s); }).find("whole") != std::string::npos);
   s.multiplicity[1] = 1;
   s.compressed = true;
-  CHECK(message([&] { diagonal_covariance(s); }).find("compress") != std::string::npos);
   CHECK(message([&] { cosine_covariance(s); }).find("compress") != std::string::npos);
 }
 
@@ -217,4 +216,21 @@ TEST_CASE("Covariances are read from experiments") {
   CHECK_THROWS_AS(read("kind = \"dataset\"\ndimension = 12", ""), edgewise::settings::Error);
   CHECK_THROWS_AS(read(autoregressive + "\nbeta = 1", ""), edgewise::settings::Error);
   CHECK_THROWS_AS(read("kind = \"isotropic\"\ndimension = 1000000000", ""), edgewise::settings::Error);
+}
+
+TEST_CASE("Where coordinates are not whole an entry stands for several, and the sums are the spectrum's") {
+  spectra::Spectrum s = power_law(3, 0.5, 0);
+  s.multiplicity = {2.5, 1, 7};
+  s.target_power = {1, 4, 0.25};
+  const Covariance k = diagonal_covariance(s);
+  CHECK(k.d == 3);
+  CHECK(k.trace() == doctest::Approx(s.trace()));
+  CHECK(k.trace_of_square() == doctest::Approx(s.trace_of_square()));
+  CHECK(k.signal() == doctest::Approx(s.signal()));
+  const ModeSystem one = class_one_modes(k), two = class_two_modes(k);
+  CHECK(one.noise_power() == doctest::Approx(s.trace()));
+  CHECK(one.excess_mse() == doctest::Approx(s.signal()));
+  CHECK(one.count == s.multiplicity);
+  CHECK(two.noise_power() == doctest::Approx(2.5 + std::sqrt(0.5) + 7 * std::sqrt(1.0 / 3)));
+  CHECK(two.excess_mse() == doctest::Approx(s.signal()));
 }

@@ -176,3 +176,37 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),
               "needs data.law = \"rows\""));
 }
+
+TEST_CASE(
+    "multiplicities that are not whole: where only sums matter the theory takes them, beside whole ones without a "
+    "jump") {
+  const auto text = [](const std::string& model, const std::string& optimizer, const std::string& multiplicities) {
+    return "model = '" + model +
+           "'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\nmultiplicities = " + multiplicities +
+           "\n[noise]\nlaw = 'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 0.01\n" + optimizer +
+           "\n[time]\nat = [1, 10, 200]\n";
+  };
+  const std::pair<const char*, const char*> methods[] = {{"residual-sgd", "kind = 'sgd'\nbatch = 2"},
+                                                         {"residual-sgd", "kind = 'clip'\nthreshold = 2"},
+                                                         {"sign-sgd", "kind = 'sign-late'\nbatch = 4"},
+                                                         {"sign-sgd", "kind = 'adam'\nbatch = 2"},
+                                                         {"sign-sgd", "kind = 'per-example-adam'\nbatch = 4"}};
+  for (const auto& [model, optimizer] : methods) {
+    CAPTURE(optimizer);
+    const auto whole = prepare(text(model, optimizer, "[20, 70]"))->solve();
+    const auto near = prepare(text(model, optimizer, "[20.00000001, 70]"))->solve();
+    REQUIRE(near.steps.size() == whole.steps.size());
+    for (std::size_t i = 0; i < whole.steps.size(); ++i)
+      CHECK(near.columns[0].value[i] == Approx(whole.columns[0].value[i]).epsilon(1e-8));
+    CHECK(holds(error_of(text(model, optimizer, "[20.5, 70]"), false, true),
+                "x.toml: spectrum.multiplicities: must be whole"));
+  }
+  // Of SGD P is known: M' = M (1 - 2 eta lambda) + eta^2 n lambda (P + sigma^2)/B to first order in eta lambda.
+  const auto t = prepare(text("residual-sgd", "kind = 'sgd'\nbatch = 2", "[2.5, 7.25]"))->solve();
+  CHECK(t.columns[0].value[0] == Approx(1.3));
+  const double q1 = 1 - 2 * 0.01 + 0.0001 * 2.5 * 1.55 / 2,
+               q2 = 0.3 * (1 - 2 * 0.003) + 0.0001 * 0.09 * 7.25 * 1.55 / 2;
+  CHECK(t.columns[0].value[1] == Approx(q1 + q2).epsilon(2e-4));  // terms of order (eta lambda)^2 aside
+  CHECK(holds(error_of(text("residual-sgd", "kind = 'sgd'", "[2.5, 7]") + "[theory]\nmethod = 'sde'\n", true),
+              "theory.method: sde needs every coordinate"));
+}

@@ -32,7 +32,7 @@ constexpr double least_exact_std = 1e-6;
 constexpr double few_replicas = 200;
 
 /// Label noise that the replicas may not have met counts where it would move a mean by so many standard errors.
-/// (Measured, Student's t of 3.5 degrees and outliers: docs/verdicts.md.)
+/// (Measured over noise laws and methods: docs/guide.md, Calibration.)
 constexpr double unmet_errors = 0.5;
 
 /// frozen: the simulation does not fluctuate where theory says that it must. heavy, unmet: the mean is carried by

@@ -377,3 +377,26 @@ at = [1]
   CHECK(excess(list, {"initial.error_power=[0, 1, 0]"})[0] == doctest::Approx(1));
   CHECK(excess(list, {"initial.error_power=[0, 0, 1]"})[0] == doctest::Approx(0.5));
 }
+
+TEST_CASE("P that falls far faster than 1/t: by its eigenvalues, and of too many modes shown but not judged") {
+  const auto solved = [](int dimension, const char* batch) {
+    return prepare("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\nalpha = 2\nbeta = 4\ndimension = " +
+                   std::to_string(dimension) + "\n[optimizer]\nlearning_rate = 0.3\nbatch = " + batch +
+                   "\n[time]\nat = [1000, 10000000000]\n")
+        ->solve();
+  };
+  // Gradient descent: sum_j j^-12 (1 - 0.3 j^-4)^(2k). A batch of 1e30 changes no digit of it, only the way there.
+  double exact = 0;
+  for (int j = 500; j > 0; --j) exact += std::pow(j, -12.0) * std::exp(2e10 * std::log1p(-0.3 * std::pow(j, -4.0)));
+  CHECK(solved(500, "inf").columns[1].value.back() == doctest::Approx(exact).epsilon(1e-9));
+  const auto few = solved(500, "1e30");
+  CHECK(few.columns[1].value.back() == doctest::Approx(exact).epsilon(1e-6));
+  CHECK_FALSE(few.valid_until.has_value());
+  const auto many = solved(4000, "1e30");
+  REQUIRE(many.valid_until.has_value());
+  CHECK(*many.valid_until == 1000);
+  CHECK(many.columns[1].value.back() >= 0);
+  bool warned = false;
+  for (const auto& warning : many.warnings) warned = warned || warning.find("shown, not judged") != std::string::npos;
+  CHECK(warned);
+}

@@ -68,7 +68,8 @@ TEST_CASE("the unmet part: draws that are remembered count, others do not") {
   CHECK(unmet[1] == doctest::Approx(2.0 / 20));
   CHECK(unmet.back() == doctest::Approx(2.0 / 20));
   // By periods: what a sync lets in at once came in over its steps.
-  const std::vector<std::uint64_t> rounds = steps_to_resolve(std::vector<std::uint64_t>{32}, 8);
-  unmet = unmet_part(*noise, rounds, std::vector<double>{0, 16, 32, 64}, 8, 20000.0 / 32);
+  const std::vector<std::uint64_t> rounds = steps_to_resolve(std::vector<std::uint64_t>{15, 32}, 8);
+  CHECK(rounds == std::vector<std::uint64_t>{0, 8, 15, 16, 32});
+  unmet = unmet_part(*noise, rounds, std::vector<double>{0, 16, 16, 32, 64}, 8, 20000.0 / 32);
   CHECK(unmet.back() == doctest::Approx(64.0 / 20));
 }

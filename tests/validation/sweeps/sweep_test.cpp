@@ -193,3 +193,64 @@ monte_carlo.replicas = 50)");
     CHECK(cell.measures[0] > cell.measures[1]);
   }
 }
+
+TEST_CASE("a cell that diverges keeps no early value, and no label that goes by one") {
+  const std::string text = R"toml(
+[sweep]
+do = "solve"
+[[axis]]
+key = "optimizer.learning_rate"
+name = "eta"
+values = [0.005, 0.05]
+[[measure]]
+name = "final"
+observable = "excess_mse"
+[[measure]]
+name = "exponent"
+kind = "slope"
+observable = "excess_mse"
+[[label]]
+name = "learns"
+when = "final < 1.5"
+[[label]]
+name = "fails"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 100
+[experiment.optimizer]
+batch = 1
+[experiment.time]
+at = [50, 500, 5000]
+)toml";
+  const Sweep sweep = sweep_of(text);
+  // eta_max = 2/(d + 2): the second rate grows by 1.15 a step, and ends after some 1600.
+  const CellResult learns = sweep.compute(0), fails = sweep.compute(1);
+  CHECK(learns.label == "learns");
+  CHECK(learns.measures[0] < 1e-9);
+  CHECK(fails.state == CellState::finished);
+  CHECK(fails.measures[0] == INFINITY);
+  CHECK(std::isnan(fails.measures[1]));
+  CHECK(fails.label == "fails");
+}
+
+TEST_CASE("a slip in the name of a finding, and a near miss of a report, are told before anything is computed") {
+  const auto with = [](const std::string& measure) {
+    return replaced(small_sweep, "[[measure]]\nname = \"risk\"",
+                    "[[measure]]\nname = \"x\"\n" + measure + "\n[[measure]]\nname = \"risk\"");
+  };
+  const auto complaint = [&](const std::string& measure) {
+    const Sweep sweep = sweep_of(with(measure));
+    return error_of([&] { sweep.check(); });
+  };
+  CHECK(complaint("kind = \"finding\"\nfinding = \"kernel_norm\"").empty());
+  const std::string slip = complaint("kind = \"finding\"\nfinding = \"kernel_nrom\"");
+  CAPTURE(slip);
+  CHECK(contains(slip,
+                 "measure[0].finding: 'kernel_nrom' is not among what the cells give, did you mean 'kernel_norm'?"));
+  CHECK(contains(slip, "eta_max"));
+  CHECK(contains(complaint("kind = \"report\"\nreport = \"iterated_step\""), "did you mean 'iterated_steps'?"));
+  // What a solver reports depends on the cell: a name that is like none is taken at its word.
+  CHECK(complaint("kind = \"report\"\nreport = \"anything_else\"").empty());
+}

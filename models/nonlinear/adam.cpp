@@ -294,20 +294,25 @@ double cross(const Memory& memory, double batch, double c, const Curve& F) {
   const std::vector<ingredients::GammaNode> sizes = ingredients::log_gamma_rule(batch / 2, 0, 0, -30);
   std::vector<double> t(count);
   for (std::size_t i = 0; i < count; ++i) t[i] = std::exp(F.first + h * static_cast<double>(i));
-  std::vector<double> log_L(count * count), pair(count * count);
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t j = 0; j <= i; ++j) {
-      double L = 0, missing = 0, product = 0;
-      for (const auto& [u, probability] : sizes) {
-        const double R2 = std::exp(u), a = 2 * R2 * t[i], b = 2 * R2 * t[j], det = 1 + a + b + a * b * (1 - c * c);
-        const double root = 1 / std::sqrt(det);
-        L += probability * root;
-        missing += probability * ((det - 1) / (det * (1 + root)));
-        product += probability * R2 * c * root / det;
+  std::vector<double> log_L(count * count), pair(count * count), L(count), missing(count), product(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::ranges::fill(L, 0.0);
+    std::ranges::fill(missing, 0.0);
+    std::ranges::fill(product, 0.0);
+    for (const auto& [u, probability] : sizes) {
+      const double R2 = std::exp(u), a = 2 * R2 * t[i];
+      for (std::size_t j = 0; j <= i; ++j) {
+        const double b = 2 * R2 * t[j], more = a + b + a * b * (1 - c * c), det = 1 + more, root = 1 / std::sqrt(det);
+        L[j] += probability * root;
+        missing[j] += probability * (more / (det * (1 + root)));
+        product[j] += probability * R2 * c * root / det;
       }
-      log_L[i * count + j] = log_L[j * count + i] = missing < 0.5 ? std::log1p(-missing) : std::log(L);
-      pair[i * count + j] = pair[j * count + i] = product / L;
     }
+    for (std::size_t j = 0; j <= i; ++j) {
+      log_L[i * count + j] = log_L[j * count + i] = missing[j] < 0.5 ? std::log1p(-missing[j]) : std::log(L[j]);
+      pair[i * count + j] = pair[j * count + i] = product[j] / L[j];
+    }
+  }
   for (std::size_t start = 0; start < 2 * count - 1; ++start) {
     const std::size_t row = start < count ? start : 0, column = start < count ? 0 : start - count + 1;
     const std::size_t length = count - std::max(row, column);

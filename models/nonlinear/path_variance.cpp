@@ -19,8 +19,8 @@ namespace {
 /// Beyond it `pair` and a^2 agree to too many digits.
 constexpr double most_examples = 1e6;
 
-/// E chi^3 w and E chi^4 at P, in units of the residual.
-ScalarLaws high_moments(const NonlinearProblem& problem, double unit) {
+/// E chi^3 w and E chi^4 at P, w in units of `width` and chi in those of `size`.
+ScalarLaws high_moments(const NonlinearProblem& problem, double width, double size) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   const double h =
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
@@ -31,14 +31,13 @@ ScalarLaws high_moments(const NonlinearProblem& problem, double unit) {
         "theory.bands: E chi(r)^4 is infinite under the tails of {}, and so is the spread of P", noise->name()));
   std::vector<double> cuts(chi->kinks().begin(), chi->kinks().end());
   cuts.insert(cuts.end(), chi->joints().begin(), chi->joints().end());
-  const double root = std::sqrt(unit);
   const auto power = [&](int n) -> std::shared_ptr<const ResidualNonlinearity> {
-    return general_nonlinearity([chi, root, n](double r) { return std::pow((*chi)(r) / root, n); }, cuts,
+    return general_nonlinearity([chi, size, n](double r) { return std::pow((*chi)(r) / size, n); }, cuts,
                                 n * chi->growth());
   };
-  return ScalarLaws([noise, root, square = power(2), cube = power(3)](double P) {
-    return LawValues{P * residual_coefficients(*cube, *noise, P).mu / root, residual_coefficients(*square, *noise, P).q,
-                     0};
+  return ScalarLaws([noise, width, square = power(2), cube = power(3)](double P) {
+    return LawValues{P / width * residual_coefficients(*cube, *noise, P).mu,
+                     residual_coefficients(*square, *noise, P).q, 0};
   });
 }
 
@@ -73,6 +72,7 @@ PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, cons
       laws_(laws),
       problem_(problem),
       unit_(size_of_risk(problem, modes.excess_mse())),
+      chi_(std::sqrt(laws.exact(unit_).b * problem.batch)),
       covariance_(modes.kappa.size(), modes.kappa.size()) {
   const std::string& method = problem.method;
   if (method == "sign-ema" || method == "ema-sign" || problem.averages_squares())
@@ -80,8 +80,8 @@ PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, cons
   if (method == "mean-clip") throw std::invalid_argument("theory.bands: not known for 'mean-clip'");
   if (problem.threshold_rule != "constant") throw std::invalid_argument("theory.bands: needs a constant threshold");
   if (!problem.norm_spread.empty()) throw std::invalid_argument("theory.bands: not known with norm_spread");
-  moments_ =
-      std::make_unique<ScalarLaws>(problem.coordinatewise() ? pairs(problem, laws) : high_moments(problem, unit_));
+  moments_ = std::make_unique<ScalarLaws>(problem.coordinatewise() ? pairs(problem, laws)
+                                                                   : high_moments(problem, std::sqrt(unit_), chi_));
   if (!modes.coordinates) return;
   noise_ = modes.coordinates->mode_noise();
   second_ = linear_algebra::Matrix(noise_.rows(), noise_.columns());
@@ -105,16 +105,18 @@ PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawVa
 
 PathVariance::Chance PathVariance::residual_chance(double eta, double risk, const LawValues& law) const {
   const LawValues high = (*moments_)(risk);
-  const double B = problem_.batch, P = risk / unit_, b = law.b / unit_;
-  const double mu = law.a, q = b * B, c2 = B * (law.c - (1 - 1 / B) * mu * mu);
+  // chi w has the unit chi_ sqrt(unit_), mu that of chi/w.
+  const double rate = eta * (chi_ / std::sqrt(unit_)), scale = std::sqrt(unit_) / chi_;
+  const double B = problem_.batch, P = risk / unit_, b = law.b / chi_ / chi_, c = law.c * scale * scale;
+  const double mu = law.a * scale, q = b * B, c2 = B * (c - (1 - 1 / B) * mu * mu);
   const double var_S = (P * P * c2 + P * q - mu * P * mu * P) / B, cov_ST = (high.a - mu * P * q) / (B * B);
   const double var_T = (high.b - q * q) / (B * B * B);
   Chance out;
-  out.pull2 = 4 * eta * eta * (var_S / (P * P) - b / P);
-  out.cross = -2 * eta * eta * eta * cov_ST / P;
-  out.noise2 = std::pow(eta, 4) * var_T;
-  out.across = 4 * eta * eta * b;
-  out.alone = 2 * std::pow(eta, 4) * (var_T + b * b);
+  out.pull2 = 4 * rate * rate * (var_S / (P * P) - b / P);
+  out.cross = -2 * rate * rate * rate * cov_ST / P;
+  out.noise2 = std::pow(rate, 4) * var_T;
+  out.across = 4 * rate * rate * b;
+  out.alone = 2 * std::pow(rate, 4) * (var_T + b * b);
   return out;
 }
 

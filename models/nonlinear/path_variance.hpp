@@ -17,14 +17,18 @@ namespace edgewise::models::nonlinear {
 ///
 ///     delta M' = (g + u kappa') delta M + xi,   g_i = 1 - 2 eta a kappa_i + eta^2 c kappa_i^2,   u_i = d(M_i')/dP
 ///
-/// with xi the step's own chance given the modes. Signs: Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i
-/// kappa_j M_j], N the noise covariance between modes and Z = E z z' (diagonal N for a diagonal covariance). `pair` is
-/// what the signs of two coordinates have in common through the residuals of the batch: E u_i u_j = N_ij + pair k_i k_j
-/// with E u_i = a k_i. At batch 1 it is 0, for sign(r)^2 = 1, and the sum is 4 eta^2 (v'K K_sigma K v - a^2
-/// Q^2); beyond, (1 - 1/B) a^2 for the mean of signs and for their majority, whose a is its own, and late_coupling for
-/// the sign of a mean. Residual nonlinearities: with S = mean_b chi w, T = sum_b chi^2/B^2, xi_i = -2 eta kappa_i M_i (S
-/// - E S)/P + eta^2 s_i (T - E T) and the part of the gradient across v. A conjecture where the covariance is not
-/// isotropic. O(modes^2) per step.
+/// with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
+/// covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums to (2.8) of that page:
+///
+///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j]
+///
+/// `pair` is what the signs of two coordinates have in common through the residuals of the batch: 0 at batch 1, beyond
+/// (1 - 1/B) a^2 for the mean of signs and for their majority, whose a is its own, and late_coupling for the sign of a
+/// mean. Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
+///
+///     xi_i = -2 eta kappa_i M_i (S - E S)/P + eta^2 s_i (T - E T)
+///
+/// A conjecture where the covariance is not isotropic. O(modes^2) per step.
 class PathVariance {
  public:
   /// All arguments must outlive it. \throws std::invalid_argument for methods with a memory, mean-clip, thresholds that
@@ -46,9 +50,9 @@ class PathVariance {
   const ModeSystem& modes_;
   const ScalarLaws& laws_;
   const NonlinearProblem& problem_;
-  // In units of P and of the residual, so that no power of either leaves the range of numbers: p_i = kappa_i M_i/unit, q_i
-  // = kappa_i p_i, n_i = kappa_i s_i.
-  double unit_;
+  // In units of P and of chi, so that no power of either leaves the range of numbers: p_i = kappa_i M_i/unit, q_i = kappa_i
+  // p_i, n_i = kappa_i s_i.
+  double unit_, chi_;
   std::unique_ptr<ScalarLaws> moments_;    ///< class I: E chi^3 w and E chi^4, in the places of a and b; class II: pair
   linear_algebra::Matrix covariance_;      ///< of p
   linear_algebra::Matrix noise_, second_;  ///< class II off the diagonal: (kappa_i kappa_j)^(1/2) times N and Z

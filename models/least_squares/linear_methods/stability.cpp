@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "models/least_squares/linear_methods/isotropic.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::models::least_squares {
@@ -212,6 +213,18 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
     add(std::string(finding) + "_windows", static_cast<double>(found.windows),
         std::string("stable windows of the ") + name + " above it" + (found.complete ? "" : ", of those looked for"));
     add(std::string(finding) + "_last", found.last, "end of the last of them");
+  }
+  const std::string& method = problem.method->description.name;
+  if ((method == "lookahead" || method == "la-diloco") && data.spectrum.modes() == 1 &&
+      data.data.excess_kurtosis == 0 && h.value_or("weight_decay", 0) == 0) {
+    // On K = lambda I a round is a quadratic in xi.
+    const auto round = [&](double xi) {
+      return isotropic_round(data.spectrum.dimension(), h("learning_rate") * data.spectrum.eigenvalue[0], h("batch"),
+                             h("inner_steps"), xi, h.value_or("workers", 1), sigma2);
+    };
+    const double best = round(1).xi_fastest;
+    add("xi_best", best, "xi*, the outer learning rate at which the risk decays fastest");
+    add("growth_factor_best", round(best).growth, "g*, the factor per period there");
   }
   add("stable", growth.stable, "all second moments decay: their map has a spectral radius below 1");
   add("reason", growth.stable ? std::string("stable") : (growth.frozen > 0 ? "" : "unstable: ") + growth.failed,

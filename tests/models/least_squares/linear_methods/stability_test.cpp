@@ -295,3 +295,21 @@ TEST_CASE("eigenvalues of rounding size read as 0 in stability, steady state, th
         CHECK(number(few, f.name) == doctest::Approx(*value).epsilon(1e-12));
   }
 }
+
+TEST_CASE("the best outer rate on an isotropic spectrum is where a round contracts most") {
+  for (const char* optimizer : {"learning_rate = 0.04\ninner_steps = 5\nbatch = 3",
+                                "learning_rate = 0.02\ninner_steps = 9\nbatch = 2\nworkers = 4"}) {
+    const std::string name = std::string(optimizer).find("workers") == std::string::npos ? "lookahead" : "la-diloco";
+    CAPTURE(name);
+    const LinearProblem problem = problem_of(groups({2.5}, {7}, 3), name, optimizer);
+    const auto findings = linear_stability(problem);
+    const double best = number(findings, "xi_best"), factor = number(findings, "growth_factor_best");
+    const auto growth = [&](double xi) {
+      return number(linear_stability(with(problem, "outer_learning_rate", xi)), "growth_factor_period");
+    };
+    CHECK(growth(best) == doctest::Approx(factor).epsilon(1e-11));
+    CHECK(growth(1.01 * best) > factor);
+    CHECK(growth(0.99 * best) > factor);
+    CHECK(number(findings, "xi_max") == doctest::Approx(2 * best).epsilon(1e-10));
+  }
+}

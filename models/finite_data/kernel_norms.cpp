@@ -69,7 +69,13 @@ double NoiseKernel::perron() const {
 }
 
 std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {
-  std::vector<double> x(d.size(), 0.0), rest(d.begin(), d.end()), direction = rest;
+  std::vector<double> x(d.size(), 0.0), rest(d.begin(), d.end());
+  // In units of its largest entry: squares of squares of residuals leave the range of doubles.
+  double unit = 0;
+  for (const double entry : rest) unit = std::max(unit, std::abs(entry));
+  if (unit == 0) return x;
+  for (double& entry : rest) entry /= unit;
+  std::vector<double> direction = rest;
   double power = dot(rest, rest);
   const double enough = 1e-30 * power;
   for (int k = 0; k < 1000 && power > enough; ++k) {
@@ -84,6 +90,7 @@ std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {
     for (std::size_t i = 0; i < x.size(); ++i) direction[i] = rest[i] + next / power * direction[i];
     power = next;
   }
+  for (double& entry : x) entry *= unit;
   return x;
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss_kronrod.hpp>
-#include <boost/math/tools/minima.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <limits>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -42,11 +42,19 @@ OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
       most = value;
       best = x;
     }
+  // mu^2/q is flat at its top: where it stops rising is known far better than where it is largest. With the residual's
+  // density p, dmu/dh = 2 p(h) and dq/dh = 2 h (1 - mu).
+  const auto rise = [&](double x) {
+    const double h = std::exp(center + x);
+    const ResidualCoefficients r = clipped(noise, P, h);
+    return 2 * (r.q / h) * residual_density(noise, P, h).value - r.mu * (1 - r.mu);
+  };
+  const double below = rise(best - step), above = rise(best + step);
+  const double top = below > 0 && above < 0 ? numerics::root(rise, best - step, best + step, below, above) : best;
   const double plain = 1 / (P + noise.variance());  // h = inf
-  const auto found =
-      boost::math::tools::brent_find_minima([&](double x) { return -progress(x); }, best - step, best + step, 50);
-  if (plain >= -found.second * (1 - 1e-12)) return {infinity, plain};
-  return {std::exp(center + found.first), -found.second};
+  most = progress(top);
+  if (plain >= most * (1 - 1e-12)) return {infinity, plain};
+  return {std::exp(center + top), most};
 }
 
 double clipping_gain(const ingredients::Noise& noise, double P) {

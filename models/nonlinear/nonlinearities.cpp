@@ -27,6 +27,7 @@ struct Truncated {
   double mass = 0, outside = 0;  ///< probability inside and outside
   double second = 0;             ///< E r^2 1{|r| < h}
   double edges = 0;              ///< p(h) + p(-h)
+  double drift = 0;              ///< -E r p'/p 1{|r| < h} = mass - h edges, which cancels where the interval is narrow
   double slopes = 0;             ///< p'(h) - p'(-h)
 };
 
@@ -48,11 +49,13 @@ Truncated centred(double s, double h) {
       sum += term / (2 * k + 3);
       term *= x / (k + 1);
     }
-    t.second = s * s * z * z * z * std::sqrt(2 / pi) * sum;
+    t.drift = z * z * z * std::sqrt(2 / pi) * sum;
+    t.second = s * s * t.drift;
   } else {
     t.outside = std::erfc(z / std::sqrt(2.0));
     t.mass = 1 - t.outside;
-    t.second = s * s * (t.mass - 2 * z * density);
+    t.drift = t.mass - 2 * z * density;
+    t.second = s * s * t.drift;
   }
   return t;
 }
@@ -62,7 +65,7 @@ Truncated truncated(double mean, double s, double h) {
   Truncated t;
   const double m = std::abs(mean);  // every part is even in the mean
   if (std::isinf(h)) {
-    t.mass = 1;
+    t.mass = t.drift = 1;
     t.second = m * m + s * s;
     return t;
   }
@@ -78,10 +81,12 @@ Truncated truncated(double mean, double s, double h) {
     using Rule = boost::math::quadrature::gauss<double, 20>;
     t.mass = Rule::integrate([&](double r) { return normal_pdf((r - m) / s) / s; }, -h, h);
     t.second = Rule::integrate([&](double r) { return r * r * normal_pdf((r - m) / s) / s; }, -h, h);
+    t.drift = Rule::integrate([&](double r) { return r * ((r - m) / s) * normal_pdf((r - m) / s) / (s * s); }, -h, h);
   } else {
     t.mass = upper > 0 ? 1 - t.outside : upper_tail(-upper) - upper_tail(-lower);
     t.second =
         (m * m + s * s) * t.mass - 2 * m * s * (at_upper - at_lower) - s * s * (upper * at_upper - lower * at_lower);
+    t.drift = t.mass - h * t.edges;
   }
   return t;
 }
@@ -145,7 +150,7 @@ class Rejection final : public ResidualNonlinearity {
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const Truncated t = truncated(mean, std::sqrt(variance), h_);
     if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.mass - h_ * t.edges, t.second, 2 * t.mass - 2 * h_ * t.edges + h_ * h_ * t.slopes};
+    return {t.drift, t.second, 2 * t.drift + h_ * h_ * t.slopes};
   }
 
   std::span<const double> kinks() const override { return kinks_; }

@@ -19,13 +19,17 @@ constexpr std::uint64_t lyapunov_steps = 20000;
 constexpr double oscillating = 0.03;
 constexpr std::uint64_t many_turns = 16;
 
-/// (z, omega) -> (c z, omega/c) is a symmetry: with this power of 2 the largest curvature (of a linear problem, the
-/// first residual) is between 1 and 2, and sizes can be judged.
-double unit_of(const QuadraticRegression& problem) {
+/// (z, omega) -> (c z, omega/c) is a symmetry: in this unit the largest curvature (of a linear problem, the inverse of the
+/// first residual) is 1, and sizes can be judged.
+double exact_unit_of(const QuadraticRegression& problem) {
   double curvature = 0;
   for (const double omega : problem.curvature) curvature = std::max(curvature, std::abs(omega));
-  if (curvature > 0) return std::exp2(std::ilogb(curvature));
-  return problem.residual == 0 ? 1 : std::exp2(-std::ilogb(problem.residual));
+  if (curvature > 0) return curvature;
+  return problem.residual == 0 ? 1 : 1 / std::abs(problem.residual);
+}
+/// The power of 2 next below, which leaves every digit as it is.
+double unit_of(const QuadraticRegression& problem) {
+  return std::exp2(std::ilogb(exact_unit_of(problem)));
 }
 
 QuadraticRegression in_units(QuadraticRegression problem, double c) {
@@ -155,10 +159,12 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
     return out;
   }
   out.residual_low = out.residual_high = out.residual;
-  const std::vector<double> direction = parameter_direction(problem, start);
+  // Lengths of perturbations mix z and J, in a unit that has to be that of the problem to its last digit.
+  const QuadraticRegression exact = in_units(given, exact_unit_of(given));
+  const std::vector<double> direction = parameter_direction(exact, exact.start());
   // Where J and Q are 0 no parameter matters.
   if (std::ranges::any_of(direction, [](double v) { return v != 0; }))
-    out.lyapunov_exponent = solvers::lyapunov_exponent(within_invariant(problem), start, direction, followed);
+    out.lyapunov_exponent = solvers::lyapunov_exponent(within_invariant(exact), exact.start(), direction, followed);
   if (settled.fate == solvers::Fate::fixed_point) {
     const bool zero = rest.kind() == Rest::Kind::zero;
     out.word = !zero ? "stationary" : out.edge && problem.residual != 0 ? "EOS" : "converged";

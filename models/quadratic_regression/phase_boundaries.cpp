@@ -38,7 +38,7 @@ double largest_kernel_mean(const QuadraticEnsemble& ensemble, double learning_ra
   QuadraticMemoryProblem problem;
   problem.ensemble = ensemble;
   problem.learning_rate = {learning_rate};
-  const double time = options.effective_time / learning_rate;
+  const double time = options.effective_time / (learning_rate * ensemble.jacobian_variance);
   problem.batch_fraction = std::clamp(time / static_cast<double>(options.most_steps), batch_fraction, 1.0);
   problem.steps = static_cast<std::size_t>(
       std::min(std::ceil(time / problem.batch_fraction), static_cast<double>(options.most_steps)));

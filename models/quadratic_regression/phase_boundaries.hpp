@@ -22,7 +22,7 @@
 namespace edgewise::models::quadratic_regression {
 
 struct QuadraticBoundaryOptions {
-  double effective_time = 20;    ///< eta b t up to which the kernel is followed
+  double effective_time = 20;    ///< eta sJ2 b t up to which the kernel is followed
   double passes = 60;            ///< b t within which divergence counts
   std::size_t most_steps = 600;  ///< of a recursion; see `kernel_mean` and `divergence`
   std::size_t kernels = 6;       ///< Wishart matrices that the kernel norms are averaged over

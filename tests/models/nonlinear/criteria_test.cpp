@@ -45,6 +45,14 @@ double worst(const Noise& noise, const std::function<double(double)>& threshold)
 
 }  // namespace
 
+TEST_CASE("the best threshold is the same in all units, and to more digits than where its progress is largest") {
+  const double unit = 3e-30;
+  const auto here = optimal_threshold(*laplace_noise(0.5), 0.3),
+             there = optimal_threshold(*laplace_noise(0.5 * unit * unit), 0.3 * unit * unit);
+  CHECK(there.threshold == doctest::Approx(here.threshold * unit).epsilon(1e-9).scale(0));
+  CHECK(there.progress * unit * unit == doctest::Approx(here.progress).epsilon(1e-12));
+}
+
 TEST_CASE("no threshold beats the information of the residual") {
   std::vector<SharedNoise> laws = helped();
   laws.push_back(gaussian_noise(0.3));

@@ -27,15 +27,15 @@ struct Truncated {
   double mass = 0, outside = 0;  ///< probability inside and outside
   double second = 0;             ///< E r^2 1{|r| < h}
   double edges = 0;              ///< p(h) + p(-h)
-  double drift = 0;              ///< -E r p'/p 1{|r| < h} = mass - h edges, which cancels where the interval is narrow
   double slopes = 0;             ///< p'(h) - p'(-h)
+  double drift = 0;              ///< -E r p'/p 1{|r| < h} = mass - h edges, which cancels where the interval is narrow
 };
 
 /// Of r ~ N(0, s^2): one exponential and one error function, for mixtures ask it hundreds of times.
 Truncated centred(double s, double h) {
   Truncated t;
   const double z = h / s;
-  if (z > far) return {1, 0, s * s, 0, 0};
+  if (z > far) return {1, 0, s * s, 0, 0, 1};
   const double density = normal_pdf(z);
   t.edges = 2 * density / s;
   t.slopes = -2 * z * density / (s * s);
@@ -70,8 +70,8 @@ Truncated truncated(double mean, double s, double h) {
     return t;
   }
   const double upper = (h - m) / s, lower = (-h - m) / s;
-  if (upper < -far) return {0, 1, 0, 0, 0};
-  if (upper > far && lower < -far) return {1, 0, m * m + s * s, 0, 0};
+  if (upper < -far) return {0, 1, 0, 0, 0, 0};
+  if (upper > far && lower < -far) return {1, 0, m * m + s * s, 0, 0, 1};
   const double at_upper = normal_pdf(upper), at_lower = normal_pdf(lower);
   t.edges = (at_upper + at_lower) / s;
   t.slopes = (-upper * at_upper + lower * at_lower) / (s * s);

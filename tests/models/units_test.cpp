@@ -73,7 +73,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
         {"sign-ema", {of_parameters(0.01), {}, ""}},
         {"ema-sign", {of_parameters(0.01), {}, ""}},
         {"adam", {of_parameters(0.01), {}, ""}},
-        {"per-example-adam", {of_parameters(0.01), {}, "batch = 4\n"}}}},
+        {"per-example-adam", {of_parameters(0.01), {{"floor", {1e-8, 1, 1}}}, "batch = 4\n"}}}},
       {"matrix-least-squares",
        {{"signsvd", {of_parameters(0.01), {}, "batch = 8\n"}},
         {"signsgd", {of_parameters(0.01), {}, "batch = 8\n"}},

@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <complex>
 
 using namespace edgewise::solvers;
 
@@ -195,6 +196,74 @@ TEST_CASE("p that falls much faster than 1/t keeps its digits, against positive 
       contour.state(target, state);
       for (std::size_t i = 0; i < s.size(); ++i) CHECK(std::abs(state[i] - s[i]) <= 1e-7 * total);
     }
+  }
+}
+
+TEST_CASE("contour: what it says of itself") {
+  for (const auto kind : {RankOneSystem::Kind::flow, RankOneSystem::Kind::map}) {
+    const bool map = kind == RankOneSystem::Kind::map;
+    CHECK(Contour(example(kind, 0.1, 0), 1e-1).nodes() == 5);  // no fewer than five digits
+    CHECK(Contour(example(kind, 0.1, 0), 1e-8).nodes() == 11);
+    CHECK(Contour(example(kind, 0.1, 0), 1e-20).nodes() == 15);
+    CHECK(Contour(example(kind, 0.1, 0)).earliest() == (map ? 30 : 0));
+    for (const double strength : {0.0001, 0.2})
+      for (const double source : {0.0, 0.3}) {
+        const RankOneSystem system = example(kind, strength, source);
+        const Contour contour(system, 1e-11);
+        REQUIRE(contour.nodes() == 14);
+        // Growth: the largest eigenvalue, which the ratio of two late values without source shows too.
+        RankOneSystem free = system;
+        free.source = 0;
+        const double late = 20000, ratio = exact_shared(free, late) / exact_shared(free, late - 100);
+        if (strength > 0.1) CHECK(contour.growth_rate() == doctest::Approx(std::log(ratio) / 100).epsilon(1e-10));
+        // The rule's terms, one by one.
+        const double t = 500, shift = source > 0 ? std::max(0.0, contour.growth_rate()) : contour.growth_rate();
+        double sum = 0, magnitude = 0;
+        for (std::size_t j = 0; j < 14; ++j) {
+          const ContourNode node = contour_node(kind, j, 14, t, shift);
+          std::complex<double> f = 0, g = 0;
+          for (std::size_t i = 0; i < system.decay.size(); ++i) {
+            f += system.weight[i] * system.initial[i] / (node.z + system.decay[i]);
+            g += system.weight[i] * system.input[i] / (node.z + system.decay[i]);
+          }
+          const std::complex<double> term = node.factor * (f + g * source / node.z) / (1.0 - g);
+          sum += term.imag();
+          magnitude += std::abs(term);
+        }
+        CHECK(contour.error_estimate() == 0);
+        CHECK(contour.shared(t) == doctest::Approx(sum * std::exp(shift * t)).epsilon(1e-11));
+        CHECK(contour.error_estimate() == doctest::Approx(std::pow(10.13, -14) * magnitude / sum).epsilon(1e-6));
+        CHECK(contour.evaluations() == 14);
+        std::vector<double> state(system.decay.size());
+        contour.state(t, state);
+        CHECK(contour.evaluations() == 28);
+        // The worst so far is kept.
+        const double before = contour.error_estimate();
+        contour.shared(40);
+        CHECK(contour.error_estimate() >= before);
+      }
+  }
+}
+
+TEST_CASE("contour: modes that nothing drives or that nothing reads") {
+  // The first decays on its own and is read; the second is driven and not read; the third is silent.
+  RankOneSystem s;
+  s.decay = {0.3, 0.1, 0.01};
+  s.input = {0, 0.5, 0};
+  s.weight = {1, 0, 1};
+  s.initial = {2, 1, 0};
+  s.source = 0.7;
+  const Contour contour(s, 1e-12);
+  CHECK(contour.growth_rate() == doctest::Approx(-0.1).epsilon(1e-14));
+  std::vector<double> state(3);
+  for (const double t : {1.0, 30.0}) {
+    CHECK(contour.shared(t) == doctest::Approx(2 * std::exp(-0.3 * t)).epsilon(1e-10));
+    contour.state(t, state);
+    // s_2' = -0.1 s_2 + 0.5 (2 e^(-0.3 t) + 0.7)
+    const double steady = 3.5, forced = -0.5 * 2 / 0.2;
+    const double second = steady + forced * std::exp(-0.3 * t) + (1 - steady - forced) * std::exp(-0.1 * t);
+    CHECK(state[1] == doctest::Approx(second).epsilon(1e-10));
+    CHECK(std::abs(state[2]) < 1e-10);
   }
 }
 

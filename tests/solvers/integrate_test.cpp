@@ -304,6 +304,57 @@ TEST_CASE("integrate: divergence is a result") {
   CHECK(integrate(system, infinite, times).times.empty());
 }
 
+TEST_CASE("integrate: the limit of divergence counts from the start, or from 1") {
+  // p = 200 e^{t/2}, and p' = p/2 + 1.5 from 0.
+  Options options;
+  options.divergence_limit = 1e6;
+  for (const Integrator integrator : {Integrator::sdirk4, Integrator::etd, Integrator::explicit_}) {
+    options.integrator = integrator;
+    const std::vector<double> large{200.0}, none{0.0}, times{0, 2 * std::log(0.99e6), 2 * std::log(1.01e6), 100};
+    const auto from_large = integrate(LeastSquares({1.0}, {1.5}), large, times, options);
+    REQUIRE(from_large.diverged_at.has_value());
+    CHECK(from_large.times.size() == 2);
+    CHECK(*from_large.diverged_at > 2 * std::log(1e6));
+    const std::vector<double> at{0, 2 * std::log1p(0.99e6 / 3), 2 * std::log1p(1.01e6 / 3), 100};
+    const auto from_none = integrate(LeastSquares({1.0}, {1.5}, 1), none, at, options);
+    REQUIRE(from_none.diverged_at.has_value());
+    CHECK(from_none.times.size() == 2);
+    CHECK(from_none.shared[1][0] == doctest::Approx(0.99e6).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("integrate: what the steppers count") {
+  const TwoModes problem{3.0, 0.02, 0.6, 0.004, 0.25, 2.0, 5.0};
+  const LeastSquares linear = problem.system();
+  Disguised newton;
+  static_cast<LeastSquares&>(newton) = linear;
+  const std::vector<double> times{0, 50};
+  Options options;
+  options.first_step = 1e-3;
+  const auto fast = integrate(linear, problem.start(), times, options).statistics;
+  // Five stages an attempt, one evaluation, and one more where the tables had to be made anew.
+  CHECK(fast.solves == 5 * (fast.steps + fast.rejected));
+  CHECK(fast.evaluations > fast.steps + fast.rejected);
+  CHECK(fast.evaluations < 2 * (fast.steps + fast.rejected));
+  CHECK(fast.newton_iterations == 0);
+  CHECK(fast.first_step == 1e-3);
+  const auto general = integrate(newton, problem.start(), times, options).statistics;
+  CHECK(general.solves == 5 * (general.steps + general.rejected));
+  CHECK(general.evaluations == general.steps + general.rejected);
+  CHECK(general.newton_iterations > 0);
+  options.integrator = Integrator::etd;
+  const auto etd = integrate(linear, problem.start(), times, options).statistics;
+  CHECK(etd.solves == etd.steps + etd.rejected);
+  CHECK((etd.evaluations - etd.solves) % 4 == 0);  // four stages whenever tables are made
+  CHECK(etd.evaluations > etd.solves);
+  CHECK(etd.first_step == 1e-3);
+  options.integrator = Integrator::explicit_;
+  const auto explicit_ = integrate(linear, problem.start(), times, options).statistics;
+  CHECK(explicit_.evaluations >= 6 * explicit_.steps);
+  CHECK(explicit_.solves == 0);
+  CHECK(explicit_.first_step <= 1e-3);
+}
+
 TEST_CASE("integrate: states, observer, statistics") {
   const TwoModes problem{3.0, 0.02, 0.6, 0.004, 0.25, 2.0, 5.0};
   const LeastSquares system = problem.system();

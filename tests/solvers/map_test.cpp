@@ -109,6 +109,53 @@ TEST_CASE("fixed points, cycles, chaos and divergence are told apart") {
   CHECK(settled(4.5).fate == Fate::diverged);
 }
 
+TEST_CASE("settling: steps, observers and the state at the end") {
+  for (const double r : {2.5, 3.2, 3.9, 4.5}) {
+    CAPTURE(r);
+    SettleOptions options;
+    options.max_steps = 5000;
+    options.divergence_limit = 1e6;
+    std::vector<std::uint64_t> seen;
+    std::vector<double> states;
+    options.observer = [&](std::uint64_t k, std::span<const double> x) {
+      seen.push_back(k);
+      states.push_back(x[0]);
+    };
+    const Settled out = settle(logistic(r), std::array{0.3}, options);
+    // Every step from the start once, in order, with its own state.
+    for (std::size_t k = 0; k < seen.size(); ++k) {
+      REQUIRE(seen[k] == k);
+      if (k > 0) REQUIRE(states[k] == r * states[k - 1] * (1 - states[k - 1]));
+    }
+    CHECK(states.back() == out.state[0]);
+    switch (out.fate) {
+      case Fate::fixed_point: {
+        // The first step that changes by less than the tolerance.
+        std::size_t first = 0;
+        while (std::abs(states[first + 1] - states[first]) > options.convergence_tolerance) ++first;
+        CHECK(out.steps == first);
+        CHECK(out.period == 1);
+        break;
+      }
+      case Fate::cycle:
+        CHECK(out.steps % 1000 == 0);
+        CHECK(out.steps < 5000);
+        CHECK(seen.size() == out.steps + 1);
+        break;
+      case Fate::bounded:
+        CHECK(out.steps == 5000);
+        CHECK(out.period == 0);
+        CHECK(seen.size() == 5001);
+        break;
+      case Fate::diverged:
+        CHECK(std::abs(r * states.back() * (1 - states.back())) > 1e6);
+        CHECK(out.steps == seen.size());
+        CHECK(out.period == 0);
+        break;
+    }
+  }
+}
+
 TEST_CASE("a slow spiral is no cycle") {
   Map spiral;
   spiral.size = 1;

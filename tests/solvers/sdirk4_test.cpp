@@ -24,6 +24,71 @@ double error_at(const std::vector<double>& M, double t) {
 }
 }  // namespace
 
+TEST_CASE("sdirk4: a step, its error and its inside by the tableau") {
+  // Hairer & Wanner, table 6.5 and (6.17), with dense matrices: k_i = J (M + h sum a_ij k_j) + g.
+  const double a[5][5] = {{1.0 / 4},
+                          {1.0 / 2, 1.0 / 4},
+                          {17.0 / 50, -1.0 / 25, 1.0 / 4},
+                          {371.0 / 1360, -137.0 / 2720, 15.0 / 544, 1.0 / 4},
+                          {25.0 / 24, -49.0 / 48, 125.0 / 16, -85.0 / 12, 1.0 / 4}},
+               embedded[5] = {59.0 / 48, -17.0 / 96, 225.0 / 32, -85.0 / 12, 0};
+  const double J[2][2] = {{-3 + 0.6, 0.6}, {0.004, -0.02 + 0.004}}, g[2] = {0.6 * 0.25, 0.004 * 0.25};
+  const LeastSquares linear = problem.system();
+  Disguised general;
+  static_cast<LeastSquares&>(general) = linear;
+  const double h = 0.7;
+  double k[5][2];
+  for (int i = 0; i < 5; ++i) {
+    double y[2] = {2, 5};
+    for (int j = 0; j < i; ++j)
+      for (int m = 0; m < 2; ++m) y[m] += h * a[i][j] * k[j][m];
+    // (1 - h a_ii J) k = J y + g
+    const double m00 = 1 - h * J[0][0] / 4, m01 = -h * J[0][1] / 4, m10 = -h * J[1][0] / 4, m11 = 1 - h * J[1][1] / 4;
+    const double r0 = J[0][0] * y[0] + J[0][1] * y[1] + g[0], r1 = J[1][0] * y[0] + J[1][1] * y[1] + g[1];
+    k[i][0] = (m11 * r0 - m01 * r1) / (m00 * m11 - m01 * m10);
+    k[i][1] = (m00 * r1 - m10 * r0) / (m00 * m11 - m01 * m10);
+  }
+  double end[2] = {2, 5}, error[2] = {0, 0};
+  for (int i = 0; i < 5; ++i)
+    for (int m = 0; m < 2; ++m) {
+      end[m] += h * a[4][i] * k[i][m];
+      error[m] += h * (a[4][i] - embedded[i]) * k[i][m];
+    }
+  const double ratio = (std::abs(error[0]) + std::abs(error[1])) / (0.01 + 1e-3 * (end[0] + end[1]));
+  const CoupledModes* const systems[] = {&linear, &general};
+  for (const CoupledModes* system : systems) {
+    Sdirk4 stepper;
+    stepper.begin(*system, problem.start(), 3);
+    CHECK(stepper.suggest_step() == doctest::Approx(0.05 / 3).epsilon(1e-15));
+    CHECK(stepper.magnitude()[0] == 7);
+    REQUIRE(stepper.attempt(h, {1e-3, 0.01}));
+    std::vector<double> found(2);
+    stepper.error(found);
+    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == doctest::Approx(error[m]).epsilon(1e-11));
+    CHECK(stepper.error_ratio() == doctest::Approx(ratio).epsilon(1e-11));
+    stepper.accept();
+    CHECK(stepper.time() == 3 + h);
+    for (std::size_t m = 0; m < 2; ++m) CHECK(stepper.state()[m] == doctest::Approx(end[m]).epsilon(1e-13));
+    CHECK(stepper.shared()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
+    CHECK(stepper.magnitude()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
+    // At theta = 1/2 the extension's weights are, by (6.17):
+    const double half[5] = {11.0 / 6 - 463.0 / 288 + 217.0 / 288 - 5.0 / 36, 11.0 / 4 - 385.0 / 64 + 661.0 / 192 - 5.0 / 8,
+                            -125.0 / 36 + 20125.0 / 1728 - 8875.0 / 1728 + 125.0 / 216, -85.0 / 16 + 85.0 / 48,
+                            -11.0 / 18 + 557.0 / 432 - 359.0 / 432 + 5.0 / 27};
+    double inside[2] = {2, 5};
+    for (int i = 0; i < 5; ++i)
+      for (int m = 0; m < 2; ++m) inside[m] += h * half[i] * k[i][m];
+    stepper.interpolate(3 + h / 2, found);
+    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == doctest::Approx(inside[m]).epsilon(1e-12));
+    // Before the first step there is only the start.
+    Sdirk4 fresh;
+    fresh.begin(*system, problem.start(), 3);
+    double p = 0;
+    fresh.interpolate_shared(8, {&p, 1});
+    CHECK(p == 7);
+  }
+}
+
 TEST_CASE("sdirk4: Odeint integrates with it") {
   const LeastSquares system = problem.system();
   const double rtol = 1e-8;

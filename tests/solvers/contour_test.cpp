@@ -233,10 +233,12 @@ TEST_CASE("contour: what it says of itself") {
         CHECK(contour.error_estimate() == 0);
         CHECK(contour.shared(t) == doctest::Approx(sum * std::exp(shift * t)).epsilon(1e-11));
         CHECK(contour.error_estimate() == doctest::Approx(std::pow(10.13, -14) * magnitude / sum).epsilon(1e-6));
-        CHECK(contour.evaluations() == 14);
+        // A decaying start and a source are inverted apart, each on its own contour.
+        const std::size_t rules = source > 0 && contour.growth_rate() < 0 ? 2 : 1;
+        CHECK(contour.evaluations() == 14 * rules);
         std::vector<double> state(system.decay.size());
         contour.state(t, state);
-        CHECK(contour.evaluations() == 28);
+        CHECK(contour.evaluations() == 28 * rules);
         // The worst so far is kept.
         const double before = contour.error_estimate();
         contour.shared(40);

@@ -72,7 +72,8 @@ TEST_CASE("sdirk4: a step, its error and its inside by the tableau") {
     CHECK(stepper.shared()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
     CHECK(stepper.magnitude()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
     // At theta = 1/2 the extension's weights are, by (6.17):
-    const double half[5] = {11.0 / 6 - 463.0 / 288 + 217.0 / 288 - 5.0 / 36, 11.0 / 4 - 385.0 / 64 + 661.0 / 192 - 5.0 / 8,
+    const double half[5] = {11.0 / 6 - 463.0 / 288 + 217.0 / 288 - 5.0 / 36,
+                            11.0 / 4 - 385.0 / 64 + 661.0 / 192 - 5.0 / 8,
                             -125.0 / 36 + 20125.0 / 1728 - 8875.0 / 1728 + 125.0 / 216, -85.0 / 16 + 85.0 / 48,
                             -11.0 / 18 + 557.0 / 432 - 359.0 / 432 + 5.0 / 27};
     double inside[2] = {2, 5};

@@ -1,0 +1,217 @@
+// Every column, finding and mode of small experiments over all models, optimizers, methods and options, against values that
+// are pinned in tests/pinned/values/. They prove nothing by themselves (the other tests compare with independent values);
+// they tell when a result changes, wherever it is made.
+//
+// After a change that is meant, EDGEWISE_WRITE_PINNED=1 test_models -tc="*pinned*" writes them anew; read the difference.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+
+namespace {
+
+const std::string folder = EDGEWISE_TEST_PINNED;
+
+struct Case {
+  std::string file, name;
+  std::vector<std::string> changes;  // "section.key=value", or "section={...}", which replaces the section
+};
+
+std::string trimmed(const std::string& text) {
+  const auto from = text.find_first_not_of(' '), to = text.find_last_not_of(' ');
+  return from == std::string::npos ? "" : text.substr(from, to - from + 1);
+}
+
+std::vector<Case> read_cases() {
+  std::vector<Case> out;
+  std::ifstream file(folder + "/cases.txt");
+  REQUIRE(file);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    const auto space = line.find(' '), colon = line.find(':');
+    Case next{line.substr(0, space), line.substr(space + 1, colon - space - 1), {}};
+    std::istringstream rest(line.substr(colon + 1));
+    for (std::string change; std::getline(rest, change, ';');)
+      if (!trimmed(change).empty()) next.changes.push_back(trimmed(change));
+    out.push_back(std::move(next));
+  }
+  return out;
+}
+
+Experiment experiment_of(const Case& c) {
+  std::vector<std::string> replaced;
+  std::string text;
+  for (const std::string& change : c.changes)
+    if (change.find("={") != std::string::npos) {
+      replaced.push_back(change.substr(0, change.find('=')));
+      text += change + "\n";
+    }
+  std::ifstream file(folder + "/" + c.file + ".toml");
+  REQUIRE(file);
+  bool kept = true;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line[0] == '[')
+      kept = std::ranges::find(replaced, line.substr(1, line.find(']') - 1)) == replaced.end();
+    if (kept) text += line + "\n";
+  }
+  settings::Table table = settings::read_text(text, c.file + ".toml");
+  for (const std::string& change : c.changes)
+    if (change.find("={") == std::string::npos) settings::override_value(table, change);
+  return read_experiment(std::move(table));
+}
+
+using Rows = std::vector<std::pair<std::string, std::string>>;  // name, value
+
+void add(Rows& rows, const std::string& name, std::span<const double> values) {
+  std::string text;
+  for (const double v : values) text += (text.empty() ? "" : " ") + settings::text_of(v);
+  rows.emplace_back(name, text);
+}
+
+void add_trajectory(Rows& rows, const std::string& of, const Trajectory& theory) {
+  add(rows, of + " steps", theory.steps);
+  rows.emplace_back(of + " method", theory.method + (theory.exact ? ", exact" : ""));
+  for (const Column& c : theory.columns) {
+    add(rows, of + " " + c.observable.name, c.value);
+    if (!c.std.empty()) add(rows, of + " " + c.observable.name + " std", c.std);
+  }
+  if (theory.diverged_at) add(rows, of + " diverged_at", std::vector{*theory.diverged_at});
+  if (theory.valid_until) add(rows, of + " valid_until", std::vector{*theory.valid_until});
+  for (const auto& [name, value] : theory.report) add(rows, of + " report " + name, std::vector{value});
+  for (const auto& [name, value] : theory.labels) rows.emplace_back(of + " label " + name, value);
+}
+
+/// What `work` adds, or the error it ends in.
+template <class Work>
+void section(Rows& rows, const std::string& name, const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& e) {
+    rows.emplace_back(name + " error", e.what());
+  }
+}
+
+Rows values_of(const Case& c) {
+  Rows rows;
+  section(rows, "experiment", [&] {
+    const Experiment experiment = experiment_of(c);
+    const auto problem = find(experiment).prepare(experiment);
+    section(rows, "solve", [&] { add_trajectory(rows, "solve", problem->solve()); });
+    section(rows, "reference", [&] { add_trajectory(rows, "reference", problem->reference()); });
+    section(rows, "stability", [&] {
+      for (const Finding& f : problem->stability()) {
+        if (const auto* number = std::get_if<double>(&f.value))
+          add(rows, "finding " + f.name, std::vector{*number});
+        else if (const auto* flag = std::get_if<bool>(&f.value))
+          rows.emplace_back("finding " + f.name, *flag ? "true" : "false");
+        else
+          rows.emplace_back("finding " + f.name, std::get<std::string>(f.value));
+      }
+    });
+    section(rows, "modes", [&] {
+      for (const ModeColumn& column : problem->mode_table()) add(rows, "modes " + column.name, column.value);
+    });
+    section(rows, "simulate", [&] {
+      const auto simulation = problem->simulate();
+      rows.emplace_back("simulate sampler", simulation->sampler());
+      for (std::uint64_t r = 0; r < 2; ++r) {
+        const auto replica = simulation->replica(7, r);
+        std::vector<double> now(simulation->observables().size());
+        std::vector<std::vector<double>> along(now.size());
+        for (const std::uint64_t step : experiment.time.at) {
+          replica->advance(step);
+          replica->observe(now);
+          for (std::size_t o = 0; o < now.size(); ++o) along[o].push_back(now[o]);
+        }
+        for (std::size_t o = 0; o < now.size(); ++o)
+          add(rows, "replica " + std::to_string(r) + " " + simulation->observables()[o].name, along[o]);
+      }
+    });
+  });
+  return rows;
+}
+
+/// Counts of a solver's work may differ between machines by a step.
+bool is_count(const std::string& name) {
+  return name.find(" report ") != std::string::npos && name.find("error") == std::string::npos;
+}
+
+/// Equal words; numbers to 1e-9, relative, or where both are roundings of 0.
+bool same(const std::string& name, const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  std::istringstream left(a), right(b);
+  std::string x, y;
+  double largest = 0;
+  for (std::istringstream all(b); all >> y;) {
+    char* end = nullptr;
+    const double v = std::strtod(y.c_str(), &end);
+    if (end && *end == 0 && std::isfinite(v)) largest = std::max(largest, std::abs(v));
+  }
+  while (left >> x) {
+    if (!(right >> y)) return false;
+    if (x == y) continue;
+    char *end_x = nullptr, *end_y = nullptr;
+    const double u = std::strtod(x.c_str(), &end_x), v = std::strtod(y.c_str(), &end_y);
+    if (*end_x != 0 || *end_y != 0) return false;
+    const double allowed = is_count(name) ? 0.1 : name.find("error") != std::string::npos ? 10 : 1e-9;
+    if (!(std::abs(u - v) <= allowed * std::max(std::abs(u), std::abs(v)) + 1e-13 * std::max(largest, 1e-3)))
+      return false;
+  }
+  return !(right >> y);
+}
+
+}  // namespace
+
+TEST_CASE("pinned values of every model, optimizer, method and option") {
+  const std::vector<Case> cases = read_cases();
+  std::map<std::string, std::string> written;  // by file
+  std::map<std::string, std::map<std::string, std::string>> pinned;
+  for (const Case& c : cases) {
+    if (pinned.contains(c.file)) continue;
+    std::ifstream file(folder + "/values/" + c.file + ".txt");
+    std::string of;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("== "))
+        of = line.substr(3);
+      else if (const auto at = line.find(" = "); at != std::string::npos)
+        pinned[c.file][of + ": " + line.substr(0, at)] = line.substr(at + 3);
+    }
+    pinned[c.file];
+  }
+  for (const Case& c : cases) {
+    CAPTURE(c.file);
+    CAPTURE(c.name);
+    std::string& text = written[c.file];
+    text += "== " + c.name + "\n";
+    std::size_t missing = 0;
+    const Rows rows = values_of(c);
+    for (const auto& [name, value] : rows) {
+      CAPTURE(name);
+      text += name + " = " + value + "\n";
+      const auto found = pinned[c.file].find(c.name + ": " + name);
+      if (found == pinned[c.file].end()) {
+        ++missing;
+        continue;
+      }
+      const std::string &expected = found->second, &got = value;
+      CAPTURE(expected);
+      CAPTURE(got);
+      CHECK(same(name, got, expected));
+    }
+    if (!std::getenv("EDGEWISE_WRITE_PINNED")) CHECK(missing == 0);
+    CHECK(rows.size() > 5);
+  }
+  if (!std::getenv("EDGEWISE_WRITE_PINNED")) return;
+  for (const auto& [file, text] : written) std::ofstream(folder + "/values/" + file + ".txt") << text;
+}

@@ -147,7 +147,7 @@ bool is_count(const std::string& name) {
   return name.find(" report ") != std::string::npos && name.find("error") == std::string::npos;
 }
 
-/// Equal words; numbers to 1e-9, relative, or where both are roundings of 0.
+/// Equal words; numbers to 1e-6, relative, or where both are roundings of 0.
 bool same(const std::string& name, const std::string& a, const std::string& b) {
   if (a == b) return true;
   std::istringstream left(a), right(b);
@@ -164,8 +164,8 @@ bool same(const std::string& name, const std::string& a, const std::string& b) {
     char *end_x = nullptr, *end_y = nullptr;
     const double u = std::strtod(x.c_str(), &end_x), v = std::strtod(y.c_str(), &end_y);
     if (*end_x != 0 || *end_y != 0) return false;
-    const double allowed = is_count(name) ? 0.1 : name.find("error") != std::string::npos ? 10 : 1e-9;
-    if (!(std::abs(u - v) <= allowed * std::max(std::abs(u), std::abs(v)) + 1e-13 * std::max(largest, 1e-3)))
+    const double allowed = is_count(name) ? 0.1 : name.find("error") != std::string::npos ? 10 : 1e-6;
+    if (!(std::abs(u - v) <= allowed * std::max(std::abs(u), std::abs(v)) + 1e-11 * std::max(largest, 1e-3)))
       return false;
   }
   return !(right >> y);

@@ -165,7 +165,9 @@ TEST_CASE("every finding of every model and method is the same in all units") {
       const auto plain = in({1, 1}), by_c = in({4, 1}), by_a = in({1, 2});
       // The powers of each number, from units that change no digit.
       std::map<std::string, Sized> power;
-      for (const auto& [key, value] : plain) {
+      for (const auto& entry : plain) {
+        const auto& key = entry.first;
+        const auto& value = entry.second;
         const double* x = std::get_if<double>(&value);
         if (!x || *x == 0 || !std::isfinite(*x)) continue;
         CAPTURE(key);
@@ -182,7 +184,9 @@ TEST_CASE("every finding of every model and method is the same in all units") {
         CAPTURE(units.a);
         const auto here = in(units);
         CHECK(here.size() == plain.size());
-        for (const auto& [key, value] : plain) {
+        for (const auto& entry : plain) {
+          const auto& key = entry.first;
+          const auto& value = entry.second;
           CAPTURE(key);
           REQUIRE(here.contains(key));
           // Rounding, and words that hold numbers.

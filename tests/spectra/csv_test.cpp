@@ -125,10 +125,10 @@ TEST_CASE("the path is relative to the experiment file; shipped spectra are foun
 TEST_CASE("what spreadsheets, R, NumPy and pandas write by default is read") {
   const Folder folder;
   const char* const files[] = {
-      "\xEF\xBB\xBF"
-      "eigenvalue,multiplicity,target_power\r\n1.0,1,1.0\r\n0.25,3,0.5\r\n",  // Excel, CSV UTF-8
-      "eigenvalue;multiplicity;target_power\r\n1;1;1\r\n0,25;3;0,5\r\n",      // the same in Germany
-      "Eigenvalue\tMultiplicity\tTarget Power\n1\t1\t1\n0.25\t3\t0.5\n",      // pasted from a sheet
+      ("\xEF\xBB\xBF"
+       "eigenvalue,multiplicity,target_power\r\n1.0,1,1.0\r\n0.25,3,0.5\r\n"),  // Excel, CSV UTF-8
+      "eigenvalue;multiplicity;target_power\r\n1;1;1\r\n0,25;3;0,5\r\n",        // the same in Germany
+      "Eigenvalue\tMultiplicity\tTarget Power\n1\t1\t1\n0.25\t3\t0.5\n",        // pasted from a sheet
       "eigenvalue,multiplicity,target_power,\n1.0,1,1.0,\n0.25,3,0.5,\n,,,\n",
       "\"eigenvalue\",\"multiplicity\",\"target_power\"\n1.0,1,1.0\n0.25,3,0.5\n",               // R, row.names = FALSE
       "\"\",\"eigenvalue\",\"multiplicity\",\"target_power\"\n\"1\",1,1,1\n\"2\",0.25,3,0.5\n",  // R, write.csv

@@ -191,7 +191,8 @@ TEST_CASE(
                                                          {"sign-sgd", "kind = 'sign-late'\nbatch = 4"},
                                                          {"sign-sgd", "kind = 'adam'\nbatch = 2"},
                                                          {"sign-sgd", "kind = 'per-example-adam'\nbatch = 4"}};
-  for (const auto& [model, optimizer] : methods) {
+  for (const auto& method : methods) {
+    const std::string model = method.first, optimizer = method.second;
     CAPTURE(optimizer);
     const auto whole = prepare(text(model, optimizer, "[20, 70]"))->solve();
     const auto near = prepare(text(model, optimizer, "[20.00000001, 70]"))->solve();

@@ -120,7 +120,8 @@ TEST_CASE("trajectories and bands do not depend on units") {
           steps && one.rule == "constant" && one.method != "mean-clip" && !memory && !plain.averages_squares();
       const Trajectory reference = solve_nonlinear(plain, modes_of(plain), theory);
       REQUIRE(reference.steps.size() == 3);
-      for (const auto& [c, a] : units()) {
+      for (const auto& unit : units()) {
+        const double c = unit.first, a = unit.second;
         if (one.rule == "optimal" && (c < 1e60 || a < 1e60)) continue;  // dear
         CAPTURE(c);
         CAPTURE(a);
@@ -190,12 +191,15 @@ TEST_CASE("findings and tables do not depend on units") {
       return out;
     };
     const auto reference = found(1, 1);
-    for (const auto& [c, a] : units()) {
+    for (const auto& unit : units()) {
+      const double c = unit.first, a = unit.second;
       CAPTURE(c);
       CAPTURE(a);
       const auto scaled = found(c, a);
       CHECK(scaled.size() == reference.size());
-      for (const auto& [name, value] : reference) {
+      for (const auto& entry : reference) {
+        const auto& name = entry.first;
+        const auto& value = entry.second;
         CAPTURE(name);
         REQUIRE(scaled.count(name) == 1);
         if (std::isfinite(value.first))
@@ -223,7 +227,8 @@ TEST_CASE("simulated signs and clips do not depend on units") {
       return seen[0] / (a * c * a);
     };
     const double reference = last(1, 1);
-    for (const auto& [c, a] : units()) {
+    for (const auto& unit : units()) {
+      const double c = unit.first, a = unit.second;
       CAPTURE(c);
       CAPTURE(a);
       CHECK(last(c, a) == Approx(reference).epsilon(1e-6));
@@ -250,7 +255,9 @@ TEST_CASE("coordinates and directions of rounding size read as none") {
     };
     const auto none = with(0), tiny = with(1e-17);
     CHECK(none.size() == tiny.size());
-    for (const auto& [name, value] : none) {
+    for (const auto& entry : none) {
+      const std::string& name = entry.first;
+      const double value = entry.second;
       CAPTURE(name);
       CHECK(!std::isnan(tiny.at(name)));
       if (std::isfinite(value)) CHECK(std::abs(tiny.at(name) - value) <= 2e-8 * std::abs(value) + 1e-12);

@@ -196,7 +196,8 @@ TEST_CASE("pinned values of every model, optimizer, method and option") {
     text += "== " + c.name + "\n";
     std::size_t missing = 0;
     const Rows rows = values_of(c);
-    for (const auto& [name, value] : rows) {
+    for (const auto& row : rows) {
+      const std::string &name = row.first, &value = row.second;
       CAPTURE(name);
       text += name + " = " + value + "\n";
       const auto found = pinned[c.file].find(c.name + ": " + name);

@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
 #include "cli/results/netcdf.hpp"
 #include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
+#include "settings/text_file.hpp"
 
 namespace edgewise::cli {
 
@@ -19,7 +20,7 @@ using settings::Error;
 namespace fs = std::filesystem;
 
 void Context::say(const std::string& line) const {
-  if (!quiet) err << line << std::endl;
+  if (!quiet) err << settings::shown(line, longest_message) << std::endl;
 }
 
 void Context::warn(const std::vector<std::string>& warnings) const {
@@ -44,11 +45,18 @@ std::string nearest_file(const std::string& path) {
   return settings::suggestion(fs::path(path).filename().string(), names);
 }
 
+}  // namespace
+
 void require_file(const std::string& path) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw Error(fmt::format("{}: no such file{}", path, nearest_file(path)));
-  if (fs::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder, not a file", path));
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found)
+    throw Error(fmt::format("{}: no such file{}", path, nearest_file(path)));
+  if (status.type() == fs::file_type::none) throw Error(fmt::format("{}: cannot be read: {}", path, error.message()));
+  if (fs::is_directory(status)) throw Error(fmt::format("{}: is a folder, not a file", path));
 }
+
+namespace {
 
 /// rtol and atol of section [theory], given or default.
 std::vector<std::pair<std::string, double>> tolerances(const models::Model& model,
@@ -122,58 +130,77 @@ Loaded load(const Context& context, const std::string& path) {
   return out;
 }
 
-Target target_of(const Context& context, const std::vector<std::string>& to_file,
-                 const std::vector<std::string>& to_stdout, const std::string& usual) {
-  const auto has = [](const std::vector<std::string>& list, const std::string& word) {
-    return std::find(list.begin(), list.end(), word) != list.end();
-  };
-  if (!context.output) {
-    if (context.format.empty()) return {std::nullopt, usual};
-    if (has(to_stdout, context.format)) return {std::nullopt, context.format};
-    if (has(to_file, context.format))
-      throw Error(fmt::format("--format: {0} needs a file, give -o FILE.{0}", context.format));
-    throw Error(
-        fmt::format("--format: this command has no {}; accepted: {}", context.format, settings::join(to_stdout)));
-  }
-  const std::string& path = *context.output;
+namespace {
+
+bool has(const std::vector<std::string>& list, const std::string& word) {
+  return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+Target file_target(const Context& context, const std::string& path, const std::vector<std::string>& forms) {
   std::string form = ending(path);
   if (!form.empty()) form.erase(0, 1);
-  if (!has(to_file, form)) {
-    if (!context.format.empty() && has(to_file, context.format)) {
-      form = context.format;
-    } else {
+  if (!has(forms, form)) {
+    if (context.format.empty() || !has(forms, context.format))
       throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .{}", path, ending(path),
-                              settings::join(to_file, ", .")));
-    }
+                              settings::join(forms, ", .")));
+    form = context.format;
   }
   require_writable(path);
   return {path, form};
 }
 
-void write_result(const Context& context, const Target& target, const Result& result) {
-  if (target.form == "nc")
-    write_atomically(*target.path,
-                     [&](const std::string& temporary) { write_netcdf(result, temporary, *target.path); });
-  else
-    write_output(context, target, target.form == "json" ? json_text(result_json(result)) : csv_text(result));
+}  // namespace
+
+Targets targets_of(const Context& context, const std::vector<std::string>& to_file,
+                   const std::vector<std::string>& to_stdout, const std::string& usual) {
+  Targets out;
+  for (const std::string& path : context.outputs) out.push_back(file_target(context, path, to_file));
+  if (!out.empty()) return out;
+  if (context.format.empty()) return {{std::nullopt, usual}};
+  if (has(to_stdout, context.format)) return {{std::nullopt, context.format}};
+  if (has(to_file, context.format))
+    throw Error(fmt::format("--format: {0} needs a file, give -o FILE.{0}", context.format));
+  throw Error(fmt::format("--format: this command has no {}; accepted: {}", context.format, settings::join(to_stdout)));
 }
 
-void write_output(const Context& context, const Target& target, const std::string& text) {
-  if (target.path)
-    write_text(*target.path, text);
-  else
-    context.print(text);
+void write_all(const Context& context, const Targets& targets, const std::function<std::string(const Target&)>& bytes) {
+  std::vector<std::string> failures;
+  for (const Target& target : targets) try {
+      if (target.path)
+        write_file(*target.path, bytes(target));
+      else
+        context.print(bytes(target));
+    } catch (const std::exception& e) {
+      const std::string said = e.what();
+      const bool named = !target.path || said.find(*target.path) != std::string::npos;
+      failures.push_back(named ? said : *target.path + ": " + said);
+    }
+  if (!failures.empty()) throw Error(settings::join(failures, "; "));
+}
+
+void write_result(const Context& context, const Targets& targets, const Result& result) {
+  write_all(context, targets, [&](const Target& target) {
+    if (target.form == "nc") return netcdf_bytes(result, *target.path);
+    return target.form == "json" ? json_text(result_json(result)) : csv_text(result);
+  });
+}
+
+std::string files_of(const Targets& targets) {
+  std::vector<std::string> paths;
+  for (const Target& target : targets)
+    if (target.path) paths.push_back(*target.path);
+  return settings::join(paths, " and ");
 }
 
 Result read_result(const std::string& path) {
   require_file(path);
+  constexpr std::size_t signature = 8;
   std::ifstream in(path, std::ios::binary);
-  std::stringstream buffer;
-  if (in) buffer << in.rdbuf();
-  if (!in || in.bad()) throw Error(path + ": cannot be read");
-  const std::string text = buffer.str();
-  if (text.starts_with("\x89HDF") || text.starts_with("CDF")) return read_netcdf(path);
-  return read_csv(text, path);
+  std::string start(signature, '\0');
+  // A pipe can be read once only; NetCDF comes in files.
+  if (fs::is_regular_file(path)) in.read(start.data(), signature);
+  if (start.starts_with("\x89HDF") || start.starts_with("CDF")) return read_netcdf(path);
+  return read_csv(settings::read_text_file(path), path);
 }
 
 }  // namespace edgewise::cli

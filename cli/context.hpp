@@ -2,6 +2,7 @@
 /// \file
 /// What every command is given: its common options and where it prints.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -13,13 +14,16 @@
 
 namespace edgewise::cli {
 
+/// A message in one line takes at most so many bytes.
+inline constexpr std::size_t longest_message = 1500;
+
 /// Exit statuses of the program.
 enum Status { done = 0, disagrees = 1, failed = 2, inconclusive = 3 };
 
 struct Context {
-  std::ostream& out;  ///< results
-  std::ostream& err;  ///< what is said to people: summaries, warnings, progress
-  std::optional<std::string> output = {};
+  std::ostream& out;                        ///< results
+  std::ostream& err;                        ///< what is said to people: summaries, warnings, progress
+  std::vector<std::string> outputs = {};    ///< of --output, in order
   std::vector<std::string> overrides = {};  ///< "section.key=value"
   unsigned threads = 0;
   std::optional<std::uint64_t> seed = {};
@@ -33,6 +37,9 @@ struct Context {
   void print(const std::string& text) const;
 };
 
+/// \throws settings::Error, with the nearest name beside it, when there is no such file.
+void require_file(const std::string& path);
+
 /// An experiment that has been read, overridden and checked.
 struct Loaded {
   Provenance provenance;
@@ -42,23 +49,27 @@ struct Loaded {
 /// \throws settings::Error for anything wrong with the file or its values.
 Loaded load(const Context& context, const std::string& path);
 
-/// Where and how a command writes.
+/// A place that a command writes to, and how.
 struct Target {
   std::optional<std::string> path;  ///< standard output when absent
-  std::string form;                 ///< "csv", "nc", "json", "txt"
+  std::string form;                 ///< "csv", "nc", "json", "txt", "svg", ...
 };
+using Targets = std::vector<Target>;
 
 /// Decides the form: of a file by its ending, else by --format; of standard output by --format, else `usual`.
-/// Checks that the file can be written, so that nothing is computed in vain.
+/// Checks that the files can be written, so that nothing is computed in vain.
 /// \param to_file, to_stdout  forms that this command has
 /// \throws settings::Error naming the accepted ones.
-Target target_of(const Context& context, const std::vector<std::string>& to_file,
-                 const std::vector<std::string>& to_stdout, const std::string& usual);
+Targets targets_of(const Context& context, const std::vector<std::string>& to_file,
+                   const std::vector<std::string>& to_stdout, const std::string& usual);
 
-/// Writes a result where `target` says.
-void write_result(const Context& context, const Target& target, const Result& result);
-/// Writes text where `target` says.
-void write_output(const Context& context, const Target& target, const std::string& text);
+/// Writes what `bytes` makes of every target. One that fails does not keep the others from what they get.
+/// \throws settings::Error, after the last, with every failure in one line.
+void write_all(const Context& context, const Targets& targets, const std::function<std::string(const Target&)>& bytes);
+/// Writes a result, CSV, NetCDF or JSON.
+void write_result(const Context& context, const Targets& targets, const Result& result);
+/// "a.csv and b.nc"; empty for standard output.
+std::string files_of(const Targets& targets);
 
 /// Reads a result, CSV or NetCDF whatever its ending. \throws settings::Error.
 Result read_result(const std::string& path);

@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <csignal>
 #include <exception>
 #include <functional>
 #include <map>
@@ -13,9 +15,11 @@
 
 #include "cli/commands/catalog.hpp"
 #include "cli/commands/commands.hpp"
+#include "cli/commands/launcher.hpp"
 #include "cli/commands/sweep.hpp"
 #include "cli/interrupt.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::cli {
 namespace {
@@ -24,8 +28,8 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
-  std::string output, threads, seed, format, word, title, folder, target, rows, store;
-  std::vector<std::string> overrides, files, observables, guides, slices;
+  std::string threads, seed, format, word, title, folder, target, rows, store;
+  std::vector<std::string> outputs, overrides, files, observables, guides, slices;
   bool quiet = false, restart = false, retry_failed = false;
 };
 
@@ -35,27 +39,12 @@ std::optional<Number> read_number(const std::string& option, const std::string& 
   Number value{};
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (stop != end || error != std::errc()) throw Error(fmt::format("{}: must be {}, got '{}'", option, what, text));
+  if (stop != end || error != std::errc())
+    throw Error(fmt::format("{}: must be {}, got '{}'", option, what, settings::shown(text)));
   return value;
 }
 
 constexpr const char* whole = "a whole number >= 0";
-
-std::string one_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
-std::vector<std::string> split(const std::string& lines) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < lines.size();) {
-    const std::size_t end = std::min(lines.find('\n', at), lines.size());
-    out.push_back(lines.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
 
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -74,11 +63,11 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
     if (first == "-h" || first == "--help" || first == "--version") return;
     const std::vector<std::string> known = {"--help", "--version"};
     throw Error(fmt::format("unknown option '{}'{} before the command; options come after it: edgewise COMMAND {} ...",
-                            first, settings::suggestion(first, known), first));
+                            settings::shown(first), settings::suggestion(first, known), settings::shown(first)));
   }
   if (std::find(names.begin(), names.end(), first) == names.end())
-    throw Error(fmt::format("unknown command '{}'{}; commands: {}", first, settings::suggestion(first, names),
-                            settings::join(names)));
+    throw Error(fmt::format("unknown command '{}'{}; commands: {}", settings::shown(first),
+                            settings::suggestion(first, names), settings::join(names)));
 }
 
 /// Words that CLI11 could not place.
@@ -87,8 +76,8 @@ void check_extras(const CLI::App& command) {
   if (extras.empty()) return;
   const std::string& word = extras.front();
   if (!word.starts_with("-") || word == "-")
-    throw Error(fmt::format("{}: one argument too many: '{}'; see `edgewise {} --help`", command.get_name(), word,
-                            command.get_name()));
+    throw Error(fmt::format("{}: one argument too many: '{}'; see `edgewise {} --help`", command.get_name(),
+                            settings::shown(word), command.get_name()));
   std::vector<std::string> options;
   for (const CLI::Option* option : command.get_options()) {
     for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
@@ -96,7 +85,7 @@ void check_extras(const CLI::App& command) {
   }
   std::sort(options.begin(), options.end());
   const std::string name = word.substr(0, word.find('='));
-  throw Error(fmt::format("{}: unknown option '{}'{}; options: {}", command.get_name(), name,
+  throw Error(fmt::format("{}: unknown option '{}'{}; options: {}", command.get_name(), settings::shown(name),
                           settings::suggestion(name, options), settings::join(options)));
 }
 
@@ -134,14 +123,12 @@ class Program {
       return closed_forms(c, line_.word);
     }).add_option("pattern", line_.word, "part of a name, or a pattern with * and ?; all when left out");
 
-    CLI::App& sweeping =
-        command("sweep", "a grid of experiments, kept cell by cell; run again it goes on where it was",
-                [this](const Context& c) {
-                  return sweep(c, line_.word, {split(line_.output), line_.store, line_.restart, line_.retry_failed});
-                });
+    CLI::App& sweeping = command("sweep", "a grid of experiments, kept cell by cell; run again it goes on where it was",
+                                 [this](const Context& c) {
+                                   return sweep(c, line_.word, {line_.store, line_.restart, line_.retry_failed});
+                                 });
     sweeping.add_option("sweep", line_.word, "sweep file (TOML)")->required();
     sweeping.get_option("--output")
-        ->join('\n')
         ->description("write to this file, .nc or .csv, or draw it, .svg, .png or .pdf; repeatable");
     sweeping
         .add_option("--store", line_.store,
@@ -153,8 +140,11 @@ class Program {
 
     CLI::App& plotting = command("plot", "draw results", [this](const Context& c) {
       PlotOptions options{line_.observables, {}, line_.title, line_.slices};
-      for (const std::string& text : line_.guides)
-        options.guides.push_back(*read_number<double>("--guide", text, "a number"));
+      for (const std::string& text : line_.guides) {
+        options.guides.push_back(read_number<double>("--guide", text, "a number").value_or(NAN));
+        if (!std::isfinite(options.guides.back()))
+          throw Error(fmt::format("--guide: must be a number, got '{}'", settings::shown(text)));
+      }
       return plot(c, line_.files, options);
     });
     plotting
@@ -199,15 +189,13 @@ class Program {
     } catch (const CLI::ParseError& e) {
       // Complain of an unknown option first: it is often why something else is missing.
       for (const CLI::App* command : app_.get_subcommands()) check_extras(*command);
-      const auto chosen = app_.get_subcommands();
-      const std::string name = chosen.empty() ? "" : chosen.front()->get_name();
-      throw Error(fmt::format("{}{}; see `edgewise {}{}--help`", name.empty() ? "" : name + ": ", one_line(e.what()),
-                              name, name.empty() ? "" : " "));
+      throw Error(
+          fmt::format("{}: {}; see `edgewise {} --help`", arguments.front(), missing(e.what()), arguments.front()));
     }
     const CLI::App* command = app_.get_subcommands().front();
     check_extras(*command);
     Context context{out, err};
-    if (command->count("--output") > 0) context.output = line_.output;
+    context.outputs = line_.outputs;
     context.overrides = line_.overrides;
     context.threads =
         read_number<unsigned>("--threads", line_.threads, "a whole number >= 0 (0: all cores)").value_or(0);
@@ -221,6 +209,7 @@ class Program {
       throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats), line_.format,
                               settings::suggestion(line_.format, formats)));
     context.format = line_.format;
+    if (command->get_name() != "sweep" && !works_alone(context, command->get_name())) return done;
     return actions_.at(command->get_name())(context);
   }
 
@@ -229,7 +218,9 @@ class Program {
     CLI::App& sub = *app_.add_subcommand(name, help);
     actions_[name] = std::move(action);
     sub.allow_extras();
-    sub.add_option("-o,--output", line_.output, "write to this file; its ending chooses the format")->type_name("PATH");
+    repeatable(
+        sub.add_option("-o,--output", line_.outputs, "write to this file; its ending chooses the format; repeatable"),
+        "PATH");
     repeatable(sub.add_option("--set", line_.overrides, "override a value of the experiment; repeatable"),
                "SECTION.KEY=VALUE");
     sub.add_option("--threads", line_.threads, "threads to use; 0 for all cores")->type_name("N");
@@ -237,6 +228,30 @@ class Program {
     sub.add_flag("--quiet", line_.quiet, "print results and errors only");
     sub.add_option("--format", line_.format, "csv, nc or json")->type_name("NAME");
     return sub;
+  }
+
+  /// What the command lacks, in our own words. \param said  by the parser, which begins with the option's name
+  std::string missing(const std::string& said) const {
+    for (const CLI::App* command : app_.get_subcommands())
+      for (const CLI::Option* option : command->get_options())
+        if (option->get_required() && option->count() == 0) return option->get_name(true) + " is required";
+    return said.starts_with("-") ? fmt::format("{} needs a value", said.substr(0, said.find_first_of(":= ")))
+                                 : "cannot be read";
+  }
+
+  /// Whether this process is to do the work of a command that knows no ranks: of those that mpirun has started only the
+  /// first, which says so.
+  static bool works_alone(const Context& context, const std::string& command) {
+    const Launch started = launch();
+    if (started.size <= 1) return true;
+    if (started.rank > 0) return false;
+    context.say(fmt::format(
+        "  warning: `{}` knows no ranks: {}; only `sweep` shares its work among them, threads are "
+        "chosen by --threads",
+        command,
+        started.rank == 0 ? fmt::format("of the {} that were started the first works, the others end", started.size)
+                          : fmt::format("all {} that were started do the same", started.size)));
+    return true;
   }
 
   void experiment(CLI::App& sub) { sub.add_option("experiment", line_.word, "experiment file (TOML)")->required(); }
@@ -255,17 +270,19 @@ class Program {
 
 int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   interrupted() = false;
+  // Where the limit on the size of files is reached, writing shall fail, not end the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   std::string message;
   try {
     return Program().run(arguments, out, err);
   } catch (const std::bad_alloc&) {
     message = "out of memory";
   } catch (const std::exception& e) {
-    message = one_line(e.what());
+    message = e.what();
   } catch (...) {
     message = "unknown failure";
   }
-  err << "edgewise: " << message << std::endl;
+  err << "edgewise: " << settings::shown(message, longest_message) << std::endl;
   return failed;
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 /// \file
-/// A progress bar with an estimate of the time left.
+/// What a terminal shows while something takes long: a bar with an estimate of the time left, or a sign of life.
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <ostream>
 #include <string>
+#include <thread>
 
 namespace edgewise::cli {
 
@@ -32,6 +34,26 @@ class Progress {
 
 /// "  label [#####...............]  25%, 1:05 left"
 std::string progress_line(const std::string& label, double fraction, double seconds_so_far);
+
+/// Says on one line of a terminal that something unmeasured is at work, and for how long: once it has taken a second,
+/// then twice a second. The line is erased at the end. Silent when not enabled.
+class SignOfLife {
+ public:
+  SignOfLife(std::ostream& out, std::string what, bool enabled);
+  ~SignOfLife();
+  SignOfLife(const SignOfLife&) = delete;
+  SignOfLife& operator=(const SignOfLife&) = delete;
+
+ private:
+  std::ostream& out_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+/// "  stability: working, 1:05"
+std::string working_line(const std::string& what, double seconds_so_far);
 
 /// True when `stream` is the program's standard error and that is a terminal.
 bool is_terminal(const std::ostream& stream);

@@ -81,7 +81,7 @@ class Splitter {
 
   /// A comment; a spreadsheet may have put it into quotes.
   static std::string comment(std::string_view line) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
+    while (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.starts_with('"')) return std::string(line);
     std::string out;
     std::size_t i = 1;
@@ -228,7 +228,7 @@ void drop_row_names(DelimitedText& table) {
   const bool nameless = names.size() > 1 && (names.front().empty() || names.front() == "Unnamed: 0");
   const bool passed_over =
       table.lines.size() > 1 && std::all_of(table.lines.begin() + 1, table.lines.end(), [&](const DelimitedLine& line) {
-        return line.cells.size() == names.size() + 1;
+        return line.first_quoted && line.cells.size() == names.size() + 1;
       });
   if (!nameless && !passed_over) return;
   for (std::size_t i = nameless ? 0 : 1; i < table.lines.size(); ++i)

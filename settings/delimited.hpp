@@ -41,7 +41,7 @@ struct DelimitedText {
 DelimitedText split_delimited(std::string_view text);
 
 /// Takes off the row numbers that pandas and R put into a first column: one without a name ("" or "Unnamed: 0"), or
-/// one that the line of names passes over, being a cell shorter than all others. The first line must be one of names.
+/// one in quotes that the line of names passes over, being a cell shorter than all others. The first line must be one of names.
 void drop_row_names(DelimitedText& table);
 
 /// The number that a text is, also .5, 5., +5, inf and nan; nothing for anything else.

@@ -7,9 +7,6 @@
 
 namespace edgewise::settings {
 
-namespace {
-
-/// Bytes of the letter that begins at `at`, 0 where none does that can be shown.
 std::size_t letter_size(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(i < text.size() ? text[i] : 0); };
   const unsigned char first = byte(at);
@@ -25,8 +22,6 @@ std::size_t letter_size(std::string_view text, std::size_t at) {
   if ((first == 0xed && byte(at + 1) > 0x9f) || (first == 0xf4 && byte(at + 1) > 0x8f)) return 0;  // no letters
   return size;
 }
-
-}  // namespace
 
 std::string shown(std::string_view text, std::size_t most) {
   std::vector<std::string> pieces;

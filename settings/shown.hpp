@@ -11,4 +11,7 @@ namespace edgewise::settings {
 /// those that move a terminal's cursor, are written as \xNN.
 std::string shown(std::string_view text, std::size_t most = 64);
 
+/// Bytes of the letter of UTF-8 that begins at `at`; 0 where none does, or a control character.
+std::size_t letter_size(std::string_view text, std::size_t at);
+
 }  // namespace edgewise::settings

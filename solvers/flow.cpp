@@ -44,7 +44,9 @@ FlowSolution integrate_flow(const std::function<void(std::span<const double> x, 
   auto stepper = odeint::make_dense_output(options.atol, options.rtol, odeint::runge_kutta_dopri5<State>());
   stepper.initialize(state, times.front(), first_step);
   for (std::size_t next = 1; next < times.size();) {
-    if (out.steps++ == options.max_steps) throw std::runtime_error("the flow needs more steps than allowed");
+    if (out.steps++ == options.max_steps)
+      throw std::runtime_error("the flow needs more than " + std::to_string(options.max_steps) +
+                               " steps; a larger theory.rtol takes fewer");
     stepper.do_step(system);
     if (!bounded(stepper.current_state())) {
       out.diverged_at = stepper.current_time();

@@ -190,8 +190,10 @@ bool run(Stepper stepper, const CoupledModes& system, std::span<const double> ti
     stepper.stop_at(overshoot ? std::numeric_limits<double>::infinity() : stop);
     while (t < stop) {
       if (stepper.statistics().steps >= options.max_steps)
-        throw std::runtime_error(fmt::format("integrate: {} steps reached only t = {} of {}; raise max_steps or rtol",
-                                             options.max_steps, t, times.back()));
+        throw std::runtime_error(
+            fmt::format("{} steps of the integrator reached only t = {} of {}; a larger "
+                        "theory.rtol takes fewer",
+                        options.max_steps, t, times.back()));
       double reached = t;
       bool bad = false;
       try {

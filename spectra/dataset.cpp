@@ -68,14 +68,15 @@ std::optional<unsigned> class_of(const std::string& target) {
   return k;
 }
 
+/// The file, packed or unpacked.
 std::string found_file(const DatasetOptions& options, const std::string& file) {
   const auto path = std::filesystem::path(options.folder) / file;
-  if (!std::filesystem::exists(path))
-    throw std::runtime_error(
-        fmt::format("data set {}: '{}' does not exist; install it with: "
-                    "apt-get install dataset-fashion-mnist",
-                    options.name, path.string()));
-  return path.string();
+  for (const std::string& found : {path.string() + ".gz", path.string()})
+    if (std::filesystem::exists(found)) return found;
+  throw std::runtime_error(
+      fmt::format("data set {}: '{}.gz' does not exist, nor does it without .gz; install it with: apt-get install "
+                  "dataset-fashion-mnist",
+                  options.name, path.string()));
 }
 
 std::vector<double> centred_targets(const std::vector<std::uint8_t>& labels, const std::string& target) {
@@ -101,8 +102,8 @@ Dataset read_pixels(const DatasetOptions& options) {
   if (options.name != "fashion-mnist")
     throw std::runtime_error(fmt::format("unknown data set '{}', known: fashion-mnist", options.name));
   class_of(options.target);
-  const std::string image_path = found_file(options, "train-images-idx3-ubyte.gz");
-  const std::string label_path = found_file(options, "train-labels-idx1-ubyte.gz");
+  const std::string image_path = found_file(options, "train-images-idx3-ubyte");
+  const std::string label_path = found_file(options, "train-labels-idx1-ubyte");
   const IdxArray labels = read_idx(label_path, options.rows);
   const IdxArray images = read_idx(image_path, options.rows);
   if (images.shape.size() != 3 || labels.shape.size() != 1 || images.shape[0] != labels.shape[0])

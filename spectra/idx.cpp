@@ -55,11 +55,7 @@ class File {
   }
 
  private:
-  [[noreturn]] void fail() {
-    int code = Z_OK;
-    const std::string message = gzerror(file_.get(), &code);
-    throw std::runtime_error(fmt::format("'{}' is damaged: {}", path_, message));
-  }
+  [[noreturn]] void fail() { throw std::runtime_error(fmt::format("'{}' is damaged: it cannot be unpacked", path_)); }
 
   std::string path_;
   std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
@@ -87,8 +83,13 @@ IdxArray read_idx(const std::string& path, std::size_t rows) {
   if (!all) array.shape[0] = rows;
   if (row_size > largest_array / array.shape[0])
     throw std::runtime_error(fmt::format("'{}' claims an impossible shape", path));
-  array.bytes.resize(array.shape[0] * row_size);
-  file.read(array.bytes.data(), array.bytes.size());
+  // Piece by piece: a file that claims to be large takes no more memory than it fills.
+  const std::size_t size = array.shape[0] * row_size;
+  constexpr std::size_t piece = std::size_t{1} << 24U;
+  for (std::size_t at = 0; at < size; at = array.bytes.size()) {
+    array.bytes.resize(at + std::min(piece, size - at));
+    file.read(array.bytes.data() + at, array.bytes.size() - at);
+  }
   if (all) file.finish();
   return array;
 }

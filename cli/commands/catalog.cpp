@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
@@ -27,7 +26,9 @@ namespace {
 Entry::Detail kinds_of(const std::string& title, const std::vector<Entry>& entries, const std::string& group) {
   Entry::Detail out{title, {}};
   for (const Entry& e : entries)
-    if (e.group == group) out.items.emplace_back(e.description.name, e.description.summary);
+    if (e.group == group)
+      out.items.emplace_back((e.models.empty() ? "" : e.models.front() + "/") + e.description.name,
+                             e.description.summary);
   return out;
 }
 
@@ -71,6 +72,21 @@ void add_sections(std::vector<Entry>& out) {
   }
   out.push_back(std::move(theory));
   out.push_back(std::move(monte_carlo));
+  // All others, whatever models have.
+  static const std::map<std::string, std::string> summaries = {
+      {"data", "[data]: what the inputs are beside their covariance"},
+      {"initial", "[initial]: where a run starts"},
+      {"tune", "[tune]: what `edgewise tune` searches, and at what cost"}};
+  for (const models::Model* model : models::all())
+    for (const std::string& name : model->sections()) {
+      const auto same = [&](const Entry& e) { return e.group == "sections" && e.description.name == name; };
+      auto entry = std::find_if(out.begin(), out.end(), same);
+      if (entry == out.end()) {
+        const auto summary = summaries.find(name);
+        out.push_back(section(name, summary == summaries.end() ? "[" + name + "]" : summary->second, {}));
+        entry = out.end() - 1;
+      }
+    }
   out.push_back(
       section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));
 }
@@ -92,7 +108,7 @@ void add_sweep_sections(std::vector<Entry>& out) {
   Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
   for (const Description* kind : validation::measure_kinds()) kinds.items.emplace_back(kind->name, kind->summary);
   out.back().details.push_back(std::move(kinds));
-  for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}});
+  for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
   add("label", "[[label]]: a name for cells; the first whose rule holds", validation::label_parameters());
   add("boundary", "[[boundary]]: a predicted curve of the diagram", validation::boundary_parameters());
 }
@@ -166,7 +182,7 @@ const std::vector<std::string>& groups() {
 std::vector<Entry> catalog() {
   std::vector<Entry> out;
   const auto add = [&](const std::string& group, const Description& description) {
-    out.push_back({group, description, {}, {}});
+    out.push_back({group, description, {}, {}, {}, nullptr});
   };
   for (const models::Model* model : models::all()) {
     add("models", model->description());
@@ -185,10 +201,18 @@ std::vector<Entry> catalog() {
     more("of section [theory]", model->theory_parameters());
     more("of section [monte_carlo]", model->monte_carlo_parameters());
   }
-  std::set<const Description*> seen;
   for (const models::Model* model : models::all())
-    for (const Description* optimizer : model->optimizers())
-      if (seen.insert(optimizer).second) add("optimizers", *optimizer);
+    for (const Description* optimizer : model->optimizers()) {
+      const std::string& name = model->description().name;
+      const auto same = [&](const Entry& e) { return e.group == "optimizers" && e.shared == optimizer; };
+      if (const auto known = std::find_if(out.begin(), out.end(), same); known != out.end()) {
+        known->models.push_back(name);
+      } else {
+        add("optimizers", *optimizer);
+        out.back().models.push_back(name);
+        out.back().shared = optimizer;
+      }
+    }
   for (const spectra::Kind& kind : spectra::kinds()) add("spectra", kind.description);
   for (const models::ingredients::NoiseKind& kind : models::ingredients::noise_kinds()) add("noise", kind.description);
   for (const models::ingredients::ScheduleKind& kind : models::ingredients::schedule_kinds())
@@ -201,20 +225,76 @@ std::vector<Entry> catalog() {
   return out;
 }
 
+namespace {
+
+constexpr std::size_t screen_width = 100;
+
+/// "title  a, b, c", wrapped behind a column of titles.
+std::string name_lines(const std::string& title, std::size_t width, const std::vector<std::string>& names) {
+  std::string out, line = fmt::format("{:<{}}", title, width);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string word = names[i] + (i + 1 < names.size() ? "," : "");
+    if (line.size() + 1 + word.size() > screen_width) {
+      out += line + "\n";
+      line = std::string(width, ' ');
+    }
+    line += " " + word;
+  }
+  return out + line + "\n";
+}
+
+/// The models that an entry belongs to, as a title.
+std::string owners(const Entry& e) {
+  return settings::join(e.models);
+}
+
+std::string name_and_summary(const Entry& e, std::size_t width, const std::string& indent) {
+  const std::string line = fmt::format("{}{:<{}}  {}", indent, e.description.name, width, e.description.summary);
+  return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+}
+
+std::size_t name_width(const std::vector<Entry>& entries, const std::string& group) {
+  std::size_t width = 0;
+  for (const Entry& e : entries)
+    if (e.group == group) width = std::max(width, e.description.name.size());
+  return width;
+}
+
+}  // namespace
+
+std::string overview_text(const std::vector<Entry>& entries) {
+  std::string out;
+  const std::size_t models_width = name_width(entries, "models");
+  for (const std::string& group : groups()) {
+    std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::vector<std::string>>> by_owner;
+    for (const Entry& e : entries) {
+      if (e.group != group) continue;
+      names.push_back(e.description.name);
+      if (group == "models") out += (names.size() == 1 ? "models\n" : "") + name_and_summary(e, models_width, "  ");
+      if (by_owner.empty() || by_owner.back().first != owners(e)) by_owner.push_back({owners(e), {}});
+      by_owner.back().second.push_back(e.description.name);
+    }
+    if (group == "models") continue;
+    if (group == "closed-forms") {
+      out += fmt::format("closed-forms  {} of them\n", names.size());
+    } else if (by_owner.size() > 1) {
+      out += group + "\n";
+      for (const auto& [owner, own] : by_owner) out += name_lines("  " + owner, models_width + 3, own);
+    } else {
+      out += name_lines(group, 13, names);
+    }
+  }
+  return out + "`edgewise list GROUP` tells what each is, `edgewise describe NAME` (or MODEL/NAME) all about it.\n";
+}
+
 std::string list_text(const std::vector<Entry>& entries) {
-  std::string out, group;
-  const bool titles =
-      std::any_of(entries.begin(), entries.end(), [&](const Entry& e) { return e.group != entries.front().group; });
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const Entry& e = entries[i];
-    if (titles && e.group != group) out += (out.empty() ? "" : "\n") + e.group + "\n";
-    group = e.group;
-    std::size_t width = 0;
-    for (const Entry& other : entries)
-      if (other.group == group) width = std::max(width, other.description.name.size());
-    const std::string line =
-        fmt::format("{}{:<{}}  {}", titles ? "  " : "", e.description.name, width, e.description.summary);
-    out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  std::string out, owner;
+  const std::size_t width = entries.empty() ? 0 : name_width(entries, entries.front().group);
+  for (const Entry& e : entries) {
+    if (!e.models.empty() && owners(e) != owner) out += (owner.empty() ? "" : "\n") + owners(e) + "\n";
+    owner = owners(e);
+    out += name_and_summary(e, width, e.models.empty() ? "" : "  ");
   }
   return out;
 }
@@ -228,8 +308,10 @@ std::string list_csv(const std::vector<Entry>& entries) {
 
 Json list_json(const std::vector<Entry>& entries) {
   Json out = Json::object();
-  for (const Entry& e : entries)
+  for (const Entry& e : entries) {
     out[e.group].push_back({{"name", e.description.name}, {"summary", e.description.summary}});
+    if (!e.models.empty()) out[e.group].back()["models"] = e.models;
+  }
   return out;
 }
 
@@ -244,7 +326,8 @@ std::string describe_text(const Entry& entry) {
                                                               {"sweep-sections", "section of a sweep file"},
                                                               {"measures", "measure of a sweep"}};
   const Description& d = entry.description;
-  std::string out = fmt::format("{} ({})\n", d.name, singular.at(entry.group));
+  std::string out = fmt::format("{} ({}{})\n", d.name, singular.at(entry.group),
+                                entry.models.empty() ? "" : " of " + settings::join(entry.models));
   out += paragraph(d.summary, "  ");
   if (!d.equations.empty()) out += "\nEquations\n" + paragraph(d.equations, "  ");
   append_parameters(out, "Parameters", d.parameters);
@@ -280,6 +363,7 @@ Json describe_json(const Entry& entry) {
   const Description& d = entry.description;
   Json out = {{"name", d.name},           {"group", entry.group}, {"summary", d.summary},
               {"equations", d.equations}, {"source", d.source},   {"parameters", Json::array()}};
+  if (!entry.models.empty()) out["models"] = entry.models;
   for (const Parameter& p : d.parameters) out["parameters"].push_back(parameter_json(p));
   for (const auto& [title, parameters] : entry.more_parameters)
     for (const Parameter& p : parameters) out["parameters " + title].push_back(parameter_json(p));

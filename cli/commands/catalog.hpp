@@ -15,6 +15,7 @@ namespace edgewise::cli {
 struct Entry {
   std::string group;  ///< one of groups(); "sections", "sweep-sections" for sections of an experiment or a sweep file
   settings::Description description;
+  std::vector<std::string> models;  ///< those that offer it, of an optimizer; empty where it belongs to none
   /// Further named lists to show, e.g. observables of a model or the kinds that a section accepts.
   struct Detail {
     std::string title;
@@ -23,6 +24,7 @@ struct Entry {
   std::vector<Detail> details;
   /// Further parameter lists, e.g. those of the section [theory] that only this model reads.
   std::vector<std::pair<std::string, std::vector<settings::Parameter>>> more_parameters;
+  const settings::Description* shared = nullptr;  ///< the one that several models offer, of an optimizer
 };
 
 /// Groups that `list` accepts, in its order: models, optimizers, spectra, noise, schedules, closed-forms.
@@ -31,7 +33,10 @@ const std::vector<std::string>& groups();
 /// All entries, group by group in the order of `groups()`, then sections and what stands in them.
 std::vector<Entry> catalog();
 
-/// One line per name: name and summary, in columns, under a title when there are several groups.
+/// Every group on one screen: models with their summaries, the names of all others, optimizers model by model, how many
+/// closed forms there are.
+std::string overview_text(const std::vector<Entry>& entries);
+/// One line per name of one group: name and summary, in columns; optimizers under the names of their models.
 std::string list_text(const std::vector<Entry>& entries);
 /// Columns group,name,summary.
 std::string list_csv(const std::vector<Entry>& entries);

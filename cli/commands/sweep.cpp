@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
+#include <utility>
 
+#include "cli/commands/at_work.hpp"
 #include "cli/commands/sweep_ranks.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
@@ -37,28 +39,22 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Where the limit on the size of files is reached, writing shall fail, not end the program.
-class NoFileSizeSignal {
- public:
-  NoFileSizeSignal() : before_(std::signal(SIGXFSZ, SIG_IGN)) {}
-  ~NoFileSizeSignal() { std::signal(SIGXFSZ, before_); }
-  NoFileSizeSignal(const NoFileSizeSignal&) = delete;
-  NoFileSizeSignal& operator=(const NoFileSizeSignal&) = delete;
-
- private:
-  void (*before_)(int);
-};
-
 validation::Sweep read(const Context& context, const std::string& path) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder, not a file", path));
+  require_file(path);
   return validation::Sweep(validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed));
 }
 
-std::string store_path(const std::string& path, const SweepOptions& options) {
-  if (!options.store.empty()) return options.store;
-  if (!options.outputs.empty()) return with_ending(options.outputs.front(), ".db");
-  return with_ending(fs::path(path).filename().string(), ".db");
+/// \throws settings::Error when it would be one of the files that are read or written.
+std::string store_path(const Context& context, const std::string& path, const SweepOptions& options) {
+  std::string store = options.store;
+  if (store.empty())
+    store = with_ending(context.outputs.empty() ? fs::path(path).filename().string() : context.outputs.front(), ".db");
+  if (same_file(store, path)) throw Error(fmt::format("{}: --store: this is the sweep's own file", store));
+  for (const std::string& output : context.outputs)
+    if (same_file(store, output))
+      throw Error(
+          fmt::format("{}: --store and --output name the same file; the output would take the store's place", store));
+  return store;
 }
 
 std::vector<std::size_t> cells_to_compute(const SweepTable& table, bool retry_failed) {
@@ -129,13 +125,16 @@ std::string labels_text(const SweepTable& table) {
 /// Computes what is missing; the table gets it.
 std::size_t compute(const Context& context, const validation::Sweep& sweep, validation::SweepStore& store,
                     validation::SweepPeers* others, unsigned threads, const std::vector<std::size_t>& todo,
-                    SweepTable& table) {
+                    SweepTable& table, const std::function<void(std::size_t)>& give_up) {
   Progress progress(context.err, fmt::format("{} cells", todo.size()), !context.quiet && is_terminal(context.err));
   const auto start = Clock::now();
   validation::SweepRunOptions run;
   run.threads = threads;
   run.stop = &interrupted();
   run.peers = others;
+  run.give_up = [&](std::size_t done) {
+    if (out_of_patience()) give_up(done);
+  };
   run.progress = [&](std::size_t done) {
     const double seconds = seconds_since(start);
     progress.update(static_cast<double>(done) / static_cast<double>(todo.size()),
@@ -145,28 +144,35 @@ std::size_t compute(const Context& context, const validation::Sweep& sweep, vali
 }
 
 Status run_root(const Context& context, const Ranks& ranks, const validation::Sweep& sweep, const std::string& path,
-                const SweepOptions& options, const std::vector<SweepOutput>& outputs) {
+                const SweepOptions& options, const std::string& store_at, const Targets& targets) {
   const auto start = Clock::now();
   const auto others = ranks.others(sweep);
   validation::StoreOptions how;
   how.restart = options.restart;
   how.version = "edgewise " EDGEWISE_VERSION;
-  const std::string store_at = store_path(path, options);
   SweepTable table;
   std::size_t had = 0, computed = 0;
   {
-    validation::SweepStore store(store_at, sweep, how);
-    table = store.table();
+    std::optional<validation::SweepStore> store(std::in_place, store_at, sweep, how);
+    table = store->table();
     const std::vector<std::size_t> todo = cells_to_compute(table, options.retry_failed);
     had = table.cells.size() - todo.size();
     if (!todo.empty()) {
-      const Interruptible scope;
-      computed = compute(context, sweep, store, others.get(), ranks.threads(context.threads), todo, table);
-      if (computed < todo.size())
-        throw Error(
-            fmt::format("interrupted with {} of {} cells done; they are kept in {}, and the same command goes on "
-                        "from there",
-                        had + computed, table.cells.size(), store_at));
+      const auto interruption = [&](std::size_t done) {
+        return fmt::format(
+            "interrupted with {} of {} cells done; they are kept in {}, and the same command goes on from "
+            "there",
+            had + done, table.cells.size(), store_at);
+      };
+      const Interruptible scope(
+          fmt::format("; what is done is kept in {}, and the same command goes on from there", store_at));
+      computed = compute(context, sweep, *store, others.get(), ranks.threads(context.threads), todo, table,
+                         [&](std::size_t done) {
+                           const std::string said = interruption(done);
+                           store.reset();
+                           leave(said);
+                         });
+      if (computed < todo.size()) throw Error(interruption(computed));
     }
   }
   const auto failed_cells = static_cast<std::size_t>(std::count_if(
@@ -176,7 +182,12 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
   const double seconds = seconds_since(start);
   table.provenance.emplace_back("version", how.version);
   table.provenance.emplace_back("store", store_at);
-  for (const SweepOutput& output : outputs) write_sweep(context, table, output);
+  std::string failure;
+  try {
+    write_sweep(context, table, targets);
+  } catch (const Error& e) {
+    failure = e.what();
+  }
   context.say(fmt::format("{}: {} cells{}, {} failed, {:.2g} s; kept in {}", table.title, table.cells.size(),
                           had > 0 ? fmt::format(" ({} of them were there)", had) : "", failed_cells, seconds,
                           store_at));
@@ -184,28 +195,33 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
   if (!context.quiet)
     for (const std::string& line : validation::compare(table).lines()) context.say("  " + line);
   for (const std::string& line : failure_lines(table)) context.say(line);
-  for (const SweepOutput& output : outputs)
-    if (!output.path.empty()) context.say("  written to " + output.path);
+  // What was computed is told first: it is kept, whatever became of the outputs.
+  if (!failure.empty()) throw Error(failure);
+  for (const Target& target : targets)
+    if (target.path) context.say("  written to " + *target.path);
   return done;
 }
 
 }  // namespace
 
 Status sweep(const Context& context, const std::string& path, const SweepOptions& options) {
-  const NoFileSizeSignal scope;
   const Ranks ranks;
-  std::vector<SweepOutput> outputs;
+  Targets targets;
+  std::string store_at;
   std::optional<validation::Sweep> read_sweep;
   std::string failure;
   try {
-    if (ranks.rank() == 0) outputs = sweep_outputs(context, options.outputs);
+    if (ranks.rank() == 0) {
+      targets = sweep_targets(context);
+      store_at = store_path(context, path, options);
+    }
     read_sweep = read(context, path);
-    if (ranks.rank() == 0) read_sweep->check();
+    if (ranks.rank() == 0) at_work(context, path, "checking", [&] { read_sweep->check(); });
   } catch (const std::exception& e) {
     failure = *e.what() ? e.what() : "unknown failure";
   }
   if (!ranks.agree(failure, read_sweep ? read_sweep->plan().definition.text() : "")) return done;
-  if (ranks.rank() == 0) return run_root(context, ranks, *read_sweep, path, options, outputs);
+  if (ranks.rank() == 0) return run_root(context, ranks, *read_sweep, path, options, store_at, targets);
   const Interruptible until_told;
   ranks.work(*read_sweep, ranks.threads(context.threads));
   return done;

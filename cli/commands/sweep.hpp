@@ -9,13 +9,12 @@
 namespace edgewise::cli {
 
 struct SweepOptions {
-  std::vector<std::string> outputs;  ///< files to write: .nc, .csv, .svg, .png, .pdf
-  std::string store;                 ///< empty: the first output with ending .db, else SWEEP.db in the working folder
-  bool restart = false;              ///< discard what the store holds
-  bool retry_failed = false;         ///< compute failed cells again
+  std::string store;          ///< empty: the first output with ending .db, else SWEEP.db in the working folder
+  bool restart = false;       ///< discard what the store holds
+  bool retry_failed = false;  ///< compute failed cells again
 };
 
-/// Runs on every rank of mpirun; rank 0 alone prints and writes. A sweep is no verdict: failed cells are told and do
+/// Writes to --output: .nc, .csv, .svg, .png, .pdf. Runs on every rank of mpirun; rank 0 alone prints and writes. A sweep is no verdict: failed cells are told and do
 /// not change the status, unless every cell failed.
 Status sweep(const Context& context, const std::string& path, const SweepOptions& options);
 

@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
-#include <limits>
-#include <sstream>
 #include <string_view>
-#include <vector>
+#include <utility>
 
+#include "cli/results/header_lines.hpp"
 #include "cli/results/sweep_netcdf.hpp"
+#include "settings/delimited.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
+#include "settings/text_file.hpp"
 #include "validation/sweeps/sweep_file.hpp"
 #include "validation/sweeps/sweep_store.hpp"
 
@@ -26,7 +27,7 @@ namespace {
 
 constexpr std::string_view first_line = "# kind: sweep";
 /// Enough of a file to tell what it is.
-constexpr std::size_t signature = 16;
+constexpr std::size_t signature = 32;
 
 std::string beginning(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -36,90 +37,50 @@ std::string beginning(const std::string& path) {
   return out;
 }
 
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    out.push_back(text.substr(at, end - at));
-    if (!out.back().empty() && out.back().back() == '\r') out.back().remove_suffix(1);
-    at = end + 1;
-  }
-  return out;
+bool begins_sweep(std::string_view text) {
+  text = settings::without_byte_order_mark(text);
+  if (text.starts_with('"')) text.remove_prefix(1);
+  if (!text.starts_with(first_line)) return false;
+  text.remove_prefix(first_line.size());
+  return text.empty() || std::string_view("\r\n\t,;\"").find(text.front()) != std::string_view::npos;
 }
 
-/// Fields of a line, quotes taken off.
-std::vector<std::string> fields_of(std::string_view line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted && c == '"' && i + 1 < line.size() && line[i + 1] == '"') {
-      out.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      out.emplace_back();
-    } else {
-      out.back() += c;
-    }
+/// What is said above the table; measures are told apart.
+SweepTable read_header(const settings::DelimitedText& text) {
+  SweepTable table;
+  for (HeaderLine& line : header_lines(text)) {
+    const std::size_t unit = line.name.rfind(" [");
+    if (line.name.starts_with("measure ") && unit != std::string::npos && unit >= 8 && line.name.ends_with(']'))
+      table.measures.push_back({line.name.substr(8, unit - 8), line.name.substr(unit + 2, line.name.size() - unit - 3),
+                                std::move(line.text)});
+    else if (line.name == "title")
+      table.title = std::move(line.text);
+    else if (line.name != "kind")
+      table.provenance.emplace_back(std::move(line.name), std::move(line.text));
   }
-  return out;
-}
-
-/// "# NAME: TEXT" and "# NAME: |" with the lines that follow, up to the column names. \return where these are.
-std::size_t read_header(const std::vector<std::string_view>& lines, SweepTable& table) {
-  std::size_t at = 0;
-  for (; at < lines.size() && lines[at].starts_with("# "); ++at) {
-    const std::string_view line = lines[at].substr(2);
-    const std::size_t colon = line.find(": ");
-    if (colon == std::string_view::npos) continue;
-    const std::string name(line.substr(0, colon));
-    std::string text(line.substr(colon + 2));
-    if (name.starts_with("measure ")) {
-      const std::size_t unit = name.find(" [");
-      const std::size_t end = name.rfind(']');
-      if (unit == std::string::npos || end == std::string::npos || end < unit) continue;
-      table.measures.push_back({name.substr(8, unit - 8), name.substr(unit + 2, end - unit - 2), text});
-      continue;
-    }
-    if (text == "|") {
-      text.clear();
-      while (at + 1 < lines.size() && lines[at + 1].starts_with("#   "))
-        text += (text.empty() ? "" : "\n") + std::string(lines[++at].substr(4));
-    }
-    if (name != "kind" && name != "title") table.provenance.emplace_back(name, text);
-    if (name == "title") table.title = text;
-  }
-  return at;
-}
-
-double number_of(const std::string& text, const std::string& where) {
-  if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
-  if (text == "inf") return std::numeric_limits<double>::infinity();
-  if (text == "-inf") return -std::numeric_limits<double>::infinity();
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
-    throw Error(fmt::format("{}: '{}' is not a number", where, text));
-  return value;
+  return table;
 }
 
 CellState state_of(const std::string& text, const std::string& where) {
   if (text == "finished") return CellState::finished;
   if (text == "failed") return CellState::failed;
   if (text == "pending") return CellState::pending;
-  throw Error(fmt::format("{}: '{}' is not a state; known: pending, finished, failed", where, text));
+  throw Error(fmt::format("{}: '{}' is not a state; known: pending, finished, failed", where, settings::shown(text)));
 }
 
 }  // namespace
 
 SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
-  const std::vector<std::string_view> lines = lines_of(text);
-  if (lines.empty() || lines.front() != first_line)
+  if (!begins_sweep(text))
     throw Error(fmt::format("{}: is no sweep of edgewise (its first line is not '{}')", origin, first_line));
-  SweepTable head;
-  const std::size_t at = read_header(lines, head);
+  settings::DelimitedText rows;
+  try {
+    rows = settings::split_delimited(text);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", origin, error.what()));
+  }
+  settings::drop_row_names(rows);
+  SweepTable head = read_header(rows);
   std::string definition;
   for (const auto& [name, value] : head.provenance)
     if (name == "sweep") definition = value;
@@ -132,35 +93,48 @@ SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
 
   std::size_t cells = 1;
   for (const validation::SweepAxis& axis : table.axes) cells *= axis.size();
-  table.cells.resize(cells);
-  if (at >= lines.size()) throw Error(fmt::format("{}: has no line of column names", origin));
+  if (rows.lines.empty()) throw Error(fmt::format("{}: has no line of column names", origin));
+  if (rows.lines.size() - 1 != cells)
+    throw Error(fmt::format("{}: has {} cells, {} expected", origin, rows.lines.size() - 1, cells));
   const std::size_t first_measure = 1 + table.axes.size(), label = first_measure + table.measures.size(),
                     columns = label + 3;
-  if (fields_of(lines[at]).size() != columns)
-    throw Error(fmt::format("{}: line {}: {} columns expected for its axes and measures", origin, at + 1, columns));
-  for (std::size_t i = at + 1; i < lines.size(); ++i) {
-    const std::string where = fmt::format("{}: line {}", origin, i + 1);
-    const std::vector<std::string> fields = fields_of(lines[i]);
-    if (fields.size() != columns)
-      throw Error(fmt::format("{}: has {} fields, {} expected", where, fields.size(), columns));
-    const double number = number_of(fields[0], where);
-    if (!(number >= 0) || number >= static_cast<double>(cells) || number != static_cast<double>(i - at - 1))
-      throw Error(fmt::format("{}: cell {} expected, got {}", where, i - at - 1, fields[0]));
-    CellResult& cell = table.cells[i - at - 1];
-    cell.label = fields[label];
-    cell.state = state_of(fields[label + 1], where);
-    cell.failure = fields[label + 2];
+  const auto check_columns = [&](const settings::DelimitedLine& line) {
+    if (line.cells.size() != columns)
+      throw Error(
+          fmt::format("{}: line {}: has {} columns, {} expected for its axes and measures; cells are separated "
+                      "by {} here",
+                      origin, line.number, line.cells.size(), columns, rows.separator_name()));
+  };
+  check_columns(rows.lines.front());
+  table.cells.resize(cells);
+  for (std::size_t i = 0; i < cells; ++i) {
+    const settings::DelimitedLine& line = rows.lines[i + 1];
+    check_columns(line);
+    const auto number = [&](std::size_t column) {
+      const auto value = rows.number(line.cells[column]);
+      if (!value)
+        throw Error(fmt::format("{}: line {}: column '{}': '{}' is not a number", origin, line.number,
+                                settings::shown(rows.lines.front().cells[column]),
+                                settings::shown(line.cells[column])));
+      return *value;
+    };
+    if (number(0) != static_cast<double>(i))
+      throw Error(
+          fmt::format("{}: line {}: cell {} expected, got {}", origin, line.number, i, settings::shown(line.cells[0])));
+    CellResult& cell = table.cells[i];
+    cell.label = line.cells[label];
+    cell.state = state_of(line.cells[label + 1], fmt::format("{}: line {}", origin, line.number));
+    cell.failure = line.cells[label + 2];
     if (cell.state == CellState::pending) continue;
-    for (std::size_t m = first_measure; m < label; ++m) cell.measures.push_back(number_of(fields[m], where));
+    for (std::size_t m = first_measure; m < label; ++m) cell.measures.push_back(number(m));
   }
-  if (lines.size() - at - 1 != cells)
-    throw Error(fmt::format("{}: has {} cells, {} expected", origin, lines.size() - at - 1, cells));
+  validation::check_table(table, origin);
   return table;
 }
 
 bool is_sweep(const std::string& path) {
   const std::string start = beginning(path);
-  if (start.starts_with(first_line)) return true;
+  if (begins_sweep(start)) return true;
   if (start.starts_with("SQLite format 3")) return validation::is_sweep_store(path);
   return (start.starts_with("\x89HDF") || start.starts_with("CDF")) && is_sweep_netcdf(path);
 }
@@ -169,11 +143,7 @@ SweepTable read_sweep(const std::string& path) {
   const std::string start = beginning(path);
   if (start.starts_with("SQLite format 3")) return validation::read_sweep_store(path);
   if (start.starts_with("\x89HDF") || start.starts_with("CDF")) return read_sweep_netcdf(path);
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) throw Error(fmt::format("{}: cannot be read", path));
-  return read_sweep_csv(text.str(), path);
+  return read_sweep_csv(settings::read_text_file(path), path);
 }
 
 }  // namespace edgewise::cli

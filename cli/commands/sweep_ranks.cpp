@@ -6,12 +6,12 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <thread>
 #include <vector>
 
+#include "cli/commands/launcher.hpp"
 #include "cli/interrupt.hpp"
 #include "settings/settings.hpp"
 
@@ -27,18 +27,6 @@ using validation::CellState;
 using validation::FinishedCell;
 
 namespace {
-
-/// How many processes a launcher says it has started; 0 without one.
-int launched() {
-  // Open MPI, MPICH's Hydra, Slurm's PMI-2; PMIx has no variable for the size, but sets its namespace.
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
-    if (const char* value = std::getenv(name)) return std::max(1, std::atoi(value));
-  if (std::getenv("PMIX_NAMESPACE")) {
-    const char* tasks = std::getenv("SLURM_NTASKS");
-    return tasks ? std::max(1, std::atoi(tasks)) : 1;
-  }
-  return 0;
-}
 
 unsigned cores_allowed() {
   cpu_set_t set;
@@ -236,7 +224,7 @@ struct Ranks::Impl {
   int rank = 0, size = 1, beside = 1;
 
   Impl() {
-    if (launched() == 0) return;
+    if (launch().size == 0) return;
     int running = 0;
     MPI_Initialized(&running);
     if (!running) {
@@ -309,6 +297,7 @@ void Ranks::work(const validation::Sweep& sweep, unsigned threads) const {
       pool.give(cells);
       if (told) pool.stop();
     }
+    if (out_of_patience()) leave("");
     if (interrupted()) {
       pool.stop();
       told = true;
@@ -331,7 +320,7 @@ void Ranks::work(const validation::Sweep& sweep, unsigned threads) const {
 struct Ranks::Impl {
   int rank = 0, size = 1, beside = 1;
   Impl() {
-    if (launched() > 1) throw Error("sweep: started several times by mpirun, but this program is built without MPI");
+    if (launch().size > 1) throw Error("sweep: started several times by mpirun, but this program is built without MPI");
   }
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cli/figures/gnuplot.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -15,7 +16,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr int most_labels = 7;
 
 std::string tick(const std::string& label, double position, int level) {
-  return fmt::format("\"{}\" {} {}", label, settings::text_of(position), level);
+  return fmt::format("{} {} {}", gnuplot_string(label), settings::text_of(position), level);
 }
 
 std::string power_label(int exponent) {

@@ -4,13 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 
 #include "cli/figures/diagram_panels.hpp"
 #include "cli/figures/figure_style.hpp"
 #include "cli/figures/gnuplot.hpp"
-#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -163,13 +161,14 @@ Layout lay_out(const SweepTable& table, const Selection& selection, const Diagra
 
 std::string ticks_of(const SweepAxis& axis, const validation::AxisScale& scale, const Axis& drawn) {
   std::vector<std::string> ticks;
-  for (std::size_t i = 0; i < axis.words.size(); ++i) ticks.push_back(fmt::format("{} {}", plain(axis.words[i]), i));
+  for (std::size_t i = 0; i < axis.words.size(); ++i)
+    ticks.push_back(fmt::format("{} {}", tick_text(axis.words[i]), i));
   if (!axis.numbers.empty() && std::isinf(axis.numbers.back())) {
     constexpr std::size_t most = 8;
     const std::size_t every = (axis.size() + most - 1) / most;
     for (std::size_t i = (axis.size() - 1) % every; i < axis.size(); i += every)
-      ticks.push_back(
-          fmt::format("{} {}", plain(shown_value(axis, i)), settings::text_of(scale.from_scale(scale.sorted()[i]))));
+      ticks.push_back(fmt::format("{} {}", tick_text(shown_value(axis, i)),
+                                  settings::text_of(scale.from_scale(scale.sorted()[i]))));
   }
   return ticks.empty() ? drawn.ticks() : "(" + settings::join(ticks) + ") noenhanced";
 }
@@ -178,8 +177,7 @@ std::string shown_value(const SweepAxis& axis, std::size_t index) {
   return axis.words.empty() ? fmt::format("{:.4g}", axis.numbers[index]) : axis.words[index];
 }
 
-std::string diagram_script(const SweepTable& table, const DiagramOptions& options, const std::string& ending,
-                           const std::string& path) {
+std::string diagram_script(const SweepTable& table, const DiagramOptions& options, const std::string& ending) {
   const Selection selection = select(table, options.slices);
   const Layout layout = lay_out(table, selection, options);
   std::string title = options.title.empty() ? table.title : options.title;
@@ -190,7 +188,6 @@ std::string diagram_script(const SweepTable& table, const DiagramOptions& option
   std::string out =
       "set encoding utf8\n" +
       terminal(ending, 600 * static_cast<double>(columns), (layout.map ? 560 : 420) * static_cast<double>(rows)) + "\n";
-  out += output_command(path);
   out +=
       fmt::format("set border {} lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n", layout.map ? 15 : 3);
   if (count > 1)
@@ -202,20 +199,11 @@ std::string diagram_script(const SweepTable& table, const DiagramOptions& option
     out += heading.empty() ? "unset title\n" : "set title " + plain(heading) + " noenhanced offset 0,-0.3\n";
     out += layout.map ? map_panel(table, panel, i) : curve_panel(table, panel, i);
   }
-  if (count > 1) out += "unset multiplot\n";
-  return out + "unset output\n";
+  return out + (count > 1 ? "unset multiplot\n" : "");
 }
 
-void draw_sweep(const SweepTable& table, const DiagramOptions& options, const std::string& path) {
-  const std::string kind = ending(path);
-  if (kind != ".svg" && kind != ".png" && kind != ".pdf")
-    throw Error(fmt::format("{}: --output: a figure must end in .svg, .png or .pdf", path));
-  write_atomically(path, [&](const std::string& temporary) {
-    run_gnuplot(diagram_script(table, options, kind, temporary));
-    std::error_code ignored;
-    if (std::filesystem::file_size(temporary, ignored) == 0 || ignored)
-      throw Error(fmt::format("{}: gnuplot wrote nothing", path));
-  });
+std::string drawn_sweep(const SweepTable& table, const DiagramOptions& options, const std::string& ending) {
+  return run_gnuplot(diagram_script(table, options, ending));
 }
 
 }  // namespace edgewise::cli

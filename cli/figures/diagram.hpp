@@ -17,16 +17,15 @@ struct DiagramOptions {
   std::string title = {};                ///< empty: the sweep's
 };
 
-/// A gnuplot script that draws the sweep to `path` with the terminal for `ending` (".svg", ".png" or ".pdf").
+/// A gnuplot script that draws the sweep with the terminal for `ending` (".svg", ".png" or ".pdf").
 ///
 /// One axis left after slicing gives curves; two give maps, or curves in several colours where one axis has words;
 /// three give maps side by side, one for each value of the last axis or of the one that has words.
 /// \throws settings::Error for an unknown measure or axis, when there are too many axes, or nothing to draw.
 std::string diagram_script(const validation::SweepTable& table, const DiagramOptions& options,
-                           const std::string& ending, const std::string& path);
+                           const std::string& ending);
 
-/// Draws to `path` (.svg, .png or .pdf), written whole or not at all.
-/// \throws settings::Error also when gnuplot is missing or fails.
-void draw_sweep(const validation::SweepTable& table, const DiagramOptions& options, const std::string& path);
+/// The bytes of the figure. \throws settings::Error also when gnuplot is missing or fails.
+std::string drawn_sweep(const validation::SweepTable& table, const DiagramOptions& options, const std::string& ending);
 
 }  // namespace edgewise::cli

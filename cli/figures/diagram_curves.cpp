@@ -7,6 +7,7 @@
 #include "cli/figures/axis.hpp"
 #include "cli/figures/diagram_panels.hpp"
 #include "cli/figures/figure_style.hpp"
+#include "cli/figures/gnuplot.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -136,9 +137,9 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
                   y.log ? "logscale" : "nologscale", text_of(x.low), text_of(x.high), text_of(y.low), text_of(y.high));
   std::string label = panel.measures.size() > 1 ? "" : shown_name(info.name);
   if (!info.unit.empty()) label += " [" + info.unit + "]";
-  out += fmt::format(
-      "set xtics {}\nset ytics {}\nset xlabel \"{}\\n{{/*0.3  }}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n",
-      ticks_of(along, scale, x), y.ticks(), shown_name(along.name), plain(label));
+  out += fmt::format("set xtics {}\nset ytics {}\nset xlabel {} enhanced offset 0,0.3\nset ylabel {} noenhanced\n",
+                     ticks_of(along, scale, x), y.ticks(),
+                     gnuplot_string(unmarked(shown_name(along.name)) + "\n{/*0.3  }"), plain(label));
   out += "set key outside center bottom horizontal maxcols 3 Left reverse samplen 2.2 spacing 1.15\n";
 
   std::string data;

@@ -8,6 +8,7 @@
 #include "cli/figures/axis.hpp"
 #include "cli/figures/diagram_panels.hpp"
 #include "cli/figures/figure_style.hpp"
+#include "cli/figures/gnuplot.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -97,10 +98,10 @@ class MapFrame {
     const SweepAxis &of_x = table_.axes[panel_.plane.horizontal], &of_y = table_.axes[*panel_.plane.vertical];
     add('x', of_x, x_);
     add('y', of_y, y_);
-    std::string below = shown_name(of_x.name);
-    if (!caption.empty()) below += "\\n{/*0.8 " + caption + "}";
-    below += "\\n{/*0.3  }";  // or the legend would touch it
-    return out + fmt::format("set xlabel \"{}\" enhanced offset 0,0.3\nset ylabel {} noenhanced\n", below,
+    std::string below = unmarked(shown_name(of_x.name));
+    if (!caption.empty()) below += "\n{/*0.8 " + unmarked(caption) + "}";
+    below += "\n{/*0.3  }";  // or the legend would touch it
+    return out + fmt::format("set xlabel {} enhanced offset 0,0.3\nset ylabel {} noenhanced\n", gnuplot_string(below),
                              plain(shown_name(of_y.name)));
   }
 

@@ -5,24 +5,33 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <string_view>
 #include <utility>
 
+#include "cli/figures/gnuplot.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
 
 std::string plain(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') out += '\'';
-    out += c == '\n' || c == '\r' ? ' ' : c;
-  }
-  return out + "'";
+  std::string line = text;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  return gnuplot_string(line);
 }
 
-std::string output_command(const std::string& path) {
-  // A path that begins with a bar is a command to gnuplot.
-  return "set output " + plain(path.starts_with('|') ? "./" + path : path) + "\n";
+std::string tick_text(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '%' ? "%%" : std::string(1, c);
+  return plain(out);
+}
+
+std::string unmarked(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\{}^_@&~").find(c) != std::string_view::npos) out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
 }
 
 std::string with_greek(const std::string& text) {
@@ -72,8 +81,8 @@ std::string shown_name(const std::string& name) {
   for (const char c : name) {
     if (c == '_')
       flush();
-    else  // names come from files: nothing that gnuplot reads inside double quotes
-      word += c == '`' || c == '"' || c == '\\' || static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+    else
+      word += c;
   }
   flush();
   return out;

@@ -11,16 +11,17 @@ inline constexpr const char* palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC7
 inline constexpr std::size_t palette_size = sizeof(palette) / sizeof(palette[0]);
 inline constexpr const char* grey = "#555555";
 
-/// A gnuplot string without markup or command substitution.
+/// Text on one line as gnuplot's string, for where markup is off (noenhanced).
 std::string plain(const std::string& text);
+/// The same for the label of a tick, which gnuplot takes for a format.
+std::string tick_text(const std::string& text);
+/// Text that is to stand as it is between markup, in a string that is `gnuplot_string` as a whole.
+std::string unmarked(const std::string& text);
 
-/// gnuplot's command that writes to the file `path`, whatever its name.
-std::string output_command(const std::string& path);
 /// Greek letters for their names, where these are whole words: "alpha = 1/2" becomes "α = 1/2".
 std::string with_greek(const std::string& text);
 
-/// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such; fit to stand
-/// inside a double-quoted string of gnuplot.
+/// A name as a figure writes it: words for underscores, abbreviations in capitals, Greek letters as such.
 std::string shown_name(const std::string& name);
 
 /// Letters of a text in UTF-8.

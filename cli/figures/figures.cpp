@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <set>
 
@@ -12,7 +11,6 @@
 #include "cli/figures/figure_style.hpp"
 #include "cli/figures/gnuplot.hpp"
 #include "cli/figures/step_figure.hpp"
-#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -93,6 +91,7 @@ Parts parts_of(const Result& result, std::size_t o) {
       last.empty() ? std::numeric_limits<double>::infinity() : std::strtod(std::string(last).c_str(), nullptr);
   for (std::size_t t = 0; t < result.steps.size(); ++t) {
     const double x = result.steps[t];
+    if (!finite(x)) continue;
     if (theory && finite((*theory)[t])) {
       if (x > until && out.beyond.x.empty() && !out.theory.x.empty())
         out.beyond.add(out.theory.x.back(), out.theory.y.back());
@@ -208,8 +207,9 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     }
     if (panel.observable.name.empty()) panel.observable = results[r].observables[static_cast<std::size_t>(o)];
     all.push_back(parts_of(results[r], static_cast<std::size_t>(o)));
-    if (const std::string_view at = results[r].get("diverged_at"); !at.empty())
-      panel.diverged_at.push_back(std::strtod(std::string(at).c_str(), nullptr));
+    if (const double at = std::strtod(std::string(results[r].get("diverged_at")).c_str(), nullptr);
+        at > 0 && finite(at))
+      panel.diverged_at.push_back(at);
     for (const Curve* c : {&all.back().theory, &all.back().beyond, &all.back().points})
       xs.insert(xs.end(), c->x.begin(), c->x.end());
   }
@@ -394,15 +394,15 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
   out += fmt::format("set xtics {}\nset ytics {}\n", panel.x.ticks(), panel.y.ticks());
   const std::string legend = legend_place(panel);
   // Below the axes it would touch their label.
-  const char* room = legend.starts_with("outside") ? "\\n{/*0.3  }" : "";
-  out += fmt::format("set xlabel \"optimizer step{}\" offset 0,0.3\nset ylabel {} noenhanced\n", room,
-                     plain(axis_label(panel.observable)));
+  const char* room = legend.starts_with("outside") ? "\n{/*0.3  }" : "";
+  out += fmt::format("set xlabel {} offset 0,0.3\nset ylabel {} noenhanced\n",
+                     gnuplot_string(std::string("optimizer step") + room), plain(axis_label(panel.observable)));
   out += fmt::format("set key {} Left reverse samplen 2.2 spacing 1.15\n", legend);
   for (const double step : panel.diverged_at) {
     const bool left = panel.x.place(step) > 0.5;
     out += fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead dt 2 lw 1.2 lc rgb '{1}'\n", number(step),
                        grey);
-    out += fmt::format("set label 'diverges at step {0:.0f}' at {1}, graph 0.05 {2} offset {3},0 tc rgb '{4}'\n", step,
+    out += fmt::format("set label 'diverges at step {0}' at {0}, graph 0.05 {1} offset {2},0 tc rgb '{3}'\n",
                        number(step), left ? "right" : "left", left ? -0.7 : 0.7, grey);
   }
   std::vector<std::string> plots;
@@ -452,7 +452,7 @@ std::pair<double, double> predicted_band(double mean, double std, bool log_norma
 }
 
 std::string figure_script(const std::vector<Result>& results, const std::vector<std::string>& labels,
-                          const FigureOptions& options, const std::string& ending, const std::string& path) {
+                          const FigureOptions& options, const std::string& ending) {
   if (results.empty()) throw Error("plot: no results given");
   std::vector<std::string> observables = options.observables;
   const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results.front());
@@ -470,7 +470,6 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
       if (r.get("title") != title) title.clear();
   }
   std::string out = "set encoding utf8\n" + terminal(ending, 600 * static_cast<double>(observables.size()), 420) + "\n";
-  out += output_command(path);
   out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";
   const bool several = observables.size() > 1;
   if (several)
@@ -478,24 +477,15 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                        title.empty() ? "" : " title " + plain(title) + " noenhanced");
   else if (!title.empty())
     out += "set title " + plain(title) + " noenhanced offset 0,-0.3\n";
-  if (one_step) return out + step_panel(results.front()) + "unset output\n";
+  if (one_step) return out + step_panel(results.front());
   for (std::size_t i = 0; i < observables.size(); ++i)
     out += panel_script(panel_of(results, labels, observables[i], options.guides), i);
-  if (several) out += "unset multiplot\n";
-  return out + "unset output\n";
+  return out + (several ? "unset multiplot\n" : "");
 }
 
-void draw(const std::vector<Result>& results, const std::vector<std::string>& labels, const FigureOptions& options,
-          const std::string& path) {
-  const std::string kind = ending(path);
-  if (kind != ".svg" && kind != ".png" && kind != ".pdf")
-    throw Error(fmt::format("{}: --output: a figure must end in .svg, .png or .pdf", path));
-  write_atomically(path, [&](const std::string& temporary) {
-    run_gnuplot(figure_script(results, labels, options, kind, temporary));
-    std::error_code ignored;
-    if (std::filesystem::file_size(temporary, ignored) == 0 || ignored)
-      throw Error(fmt::format("{}: gnuplot wrote nothing", path));
-  });
+std::string drawn(const std::vector<Result>& results, const std::vector<std::string>& labels,
+                  const FigureOptions& options, const std::string& ending) {
+  return run_gnuplot(figure_script(results, labels, options, ending));
 }
 
 }  // namespace edgewise::cli

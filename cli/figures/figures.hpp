@@ -16,16 +16,14 @@ struct FigureOptions {
   std::string title;           ///< empty: the result's title when all results share it
 };
 
-/// A gnuplot script that draws `results` (named by `labels`) to `path` with the terminal for `ending`
-/// (".svg", ".png" or ".pdf"). Axes are logarithmic where the data are positive and span more than 1.5 decades.
+/// A gnuplot script that draws `results` (named by `labels`) with the terminal for `ending` (".svg", ".png" or ".pdf"). Axes are logarithmic where the data are positive and span more than 1.5 decades.
 /// \throws settings::Error when an observable is unknown or there is nothing to draw.
 std::string figure_script(const std::vector<Result>& results, const std::vector<std::string>& labels,
-                          const FigureOptions& options, const std::string& ending, const std::string& path);
+                          const FigureOptions& options, const std::string& ending);
 
-/// Draws to `path` (.svg, .png or .pdf), written whole or not at all.
-/// \throws settings::Error also when gnuplot is missing or fails.
-void draw(const std::vector<Result>& results, const std::vector<std::string>& labels, const FigureOptions& options,
-          const std::string& path);
+/// The bytes of the figure. \throws settings::Error also when gnuplot is missing or fails.
+std::string drawn(const std::vector<Result>& results, const std::vector<std::string>& labels,
+                  const FigureOptions& options, const std::string& ending);
 
 /// Band of one run around the predicted mean: mean +- 2 std, or the log-normal law of that mean and standard deviation
 /// between the same quantiles (docs/theory/least-squares-sgd.md, section 4b: fair beyond std/mean = 0.3, where the risk

@@ -2,48 +2,58 @@
 
 #include <fmt/format.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 extern char** environ;
 
 namespace edgewise::cli {
 namespace {
 
-/// A file without a name in any folder; gone when closed.
+/// A file in memory; gone when closed.
 class Scratch {
  public:
-  Scratch() : file_(std::tmpfile()) {
-    if (!file_) throw settings::Error(fmt::format("gnuplot: no temporary file: {}", std::strerror(errno)));
+  Scratch() : descriptor_(::memfd_create("edgewise", MFD_CLOEXEC)) {
+    if (descriptor_ < 0) fail();
   }
-  ~Scratch() { std::fclose(file_); }
+  ~Scratch() { ::close(descriptor_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  int descriptor() const { return ::fileno(file_); }
-  void write(const std::string& text) {
-    if (std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0)
-      throw settings::Error(fmt::format("gnuplot: temporary file: {}", std::strerror(errno)));
-    std::rewind(file_);
+  int descriptor() const { return descriptor_; }
+  void write(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t done = ::write(descriptor_, text.data(), text.size());
+      if (done < 0 && errno != EINTR) fail();
+      text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(done, 0)));
+    }
+    ::lseek(descriptor_, 0, SEEK_SET);
   }
   std::string read() {
-    std::rewind(file_);
     std::string out;
-    char buffer[4096];
-    for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, file_)) > 0;) out.append(buffer, n);
+    char buffer[65536];
+    ::lseek(descriptor_, 0, SEEK_SET);
+    for (ssize_t got = 0; (got = ::read(descriptor_, buffer, sizeof buffer)) != 0;) {
+      if (got < 0 && errno != EINTR) fail();
+      out.append(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
     return out;
   }
 
  private:
-  std::FILE* file_;
+  [[noreturn]] static void fail() {
+    throw settings::Error(fmt::format("gnuplot: no memory for its script and figure: {}", std::strerror(errno)));
+  }
+  int descriptor_;
 };
 
 std::string find_program(std::string_view name) {
@@ -73,19 +83,37 @@ std::string complaint(const std::string& text) {
 
 }  // namespace
 
-void run_gnuplot(const std::string& script) {
+std::string gnuplot_string(std::string_view text) {
+  std::string out = "\"";
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t size = settings::letter_size(text, at);
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '"' || c == '\\' || c == '`')
+      out += fmt::format("\\{:03o}", static_cast<unsigned>(c));
+    else if (size == 0)
+      out += ' ';
+    else
+      out += text.substr(at, size);
+    at += std::max<std::size_t>(size, 1);
+  }
+  return out + "\"";
+}
+
+std::string run_gnuplot(const std::string& script) {
   const std::string program = find_program("gnuplot");
   if (program.empty())
     throw settings::Error("gnuplot is not installed; figures need it (Debian's package gnuplot-nox)");
-  Scratch input, output;
+  Scratch input, figure, said;
   input.write(script);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input.descriptor(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.descriptor(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output.descriptor(), STDERR_FILENO);
-  std::string argument = "gnuplot";
-  char* arguments[] = {argument.data(), nullptr};
+  posix_spawn_file_actions_adddup2(&actions, figure.descriptor(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, said.descriptor(), STDERR_FILENO);
+  std::string name = "gnuplot", no_settings = "--default-settings";
+  char* arguments[] = {name.data(), no_settings.data(), nullptr};
   pid_t child = 0;
   const int failed = posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -94,7 +122,10 @@ void run_gnuplot(const std::string& script) {
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR) throw settings::Error(fmt::format("gnuplot: {}", std::strerror(errno)));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    throw settings::Error(fmt::format("gnuplot failed: {}", complaint(output.read())));
+    throw settings::Error(fmt::format("gnuplot failed: {}", settings::shown(complaint(said.read()), 300)));
+  std::string drawn = figure.read();
+  if (drawn.empty()) throw settings::Error("gnuplot drew nothing");
+  return drawn;
 }
 
 }  // namespace edgewise::cli

@@ -49,7 +49,7 @@ std::string step_panel(const Result& result) {
   for (std::size_t i = 0; i < bars.size(); ++i) {
     for (const double sign : {-1.0, 1.0}) shown.push_back(bars[i].gap + sign * bars[i].error);
     rows += fmt::format("{} {} {}\n", i, settings::text_of(bars[i].gap), settings::text_of(bars[i].error));
-    names.push_back(fmt::format("{} {}", plain(shown_name(bars[i].name)), i));
+    names.push_back(fmt::format("{} {}", tick_text(shown_name(bars[i].name)), i));
   }
   shown.push_back(0);
   const Axis y = axis_of({0}, shown, false, 0.12);

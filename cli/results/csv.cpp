@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
-#include <set>
+#include <utility>
 
+#include "cli/results/header_lines.hpp"
+#include "settings/delimited.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::cli {
 
@@ -25,32 +28,18 @@ std::string step_text(double step) {
   return text_of(step);
 }
 
-std::string column_name(const models::Observable& observable, const Field& field) {
-  return field.name.empty() ? observable.name : observable.name + "_" + field.name;
-}
-
 void write_header(std::string& out, const Result& result) {
-  for (const Attribute& a : result.provenance) {
-    if (a.text != "|" && a.text.find('\n') == std::string::npos) {
-      out += fmt::format("# {}: {}\n", a.name, a.text);
-      continue;
-    }
-    out += fmt::format("# {}: |\n", a.name);
-    for (std::size_t at = 0; at <= a.text.size();) {
-      const std::size_t end = std::min(a.text.find('\n', at), a.text.size());
-      out += "#   " + a.text.substr(at, end - at) + "\n";
-      at = end + 1;
-    }
-  }
+  for (const Attribute& a : result.provenance) append_header_line(out, a.name, a.text);
   for (const models::Observable& o : result.observables)
-    out += fmt::format("# observable {} [{}]: {}\n", o.name, o.unit, o.doc);
+    append_header_line(out, fmt::format("observable {} [{}]", o.name, o.unit), o.doc);
 }
 
 void write_wide(std::string& out, const Result& result) {
   out += "step";
   for (std::size_t o = 0; o < result.observables.size(); ++o)
     for (const Field& field : result.fields)
-      if (!field.values[o].empty() || result.steps.empty()) out += "," + column_name(result.observables[o], field);
+      if (!field.values[o].empty() || result.steps.empty())
+        out += "," + csv_quoted(column_name(result.observables[o], field));
   out += "\n";
   for (std::size_t t = 0; t < result.steps.size(); ++t) {
     out += step_text(result.steps[t]);
@@ -76,180 +65,163 @@ void write_long(std::string& out, const Result& result) {
     }
 }
 
-struct Line {
-  std::string text;
-  std::size_t number = 0;
+/// The table of a result, and what is said of its lines.
+class ResultReader {
+ public:
+  ResultReader(const std::string& text, std::string origin) : origin_(std::move(origin)) {
+    try {
+      table_ = settings::split_delimited(text);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", origin_, error.what()));
+    }
+    settings::drop_row_names(table_);
+  }
+
+  Result read() {
+    read_header();
+    if (table_.lines.empty()) throw Error(fmt::format("{}: has no line of column names", origin_));
+    if (result_.kind == ResultKind::validation)
+      read_long();
+    else
+      read_wide();
+    return std::move(result_);
+  }
+
+ private:
+  [[noreturn]] void fail(const settings::DelimitedLine& line, std::string_view what) const {
+    throw Error(fmt::format("{}: line {}: {}", origin_, line.number, what));
+  }
+
+  double number(const settings::DelimitedLine& line, std::size_t column) const {
+    const std::string& cell = line.cells[column];
+    const auto value = table_.number(cell);
+    if (!value)
+      fail(line,
+           fmt::format("column '{}': '{}' is not a number", settings::shown(names()[column]), settings::shown(cell)));
+    return *value;
+  }
+
+  const std::vector<std::string>& names() const { return table_.lines.front().cells; }
+
+  void read_header() {
+    bool known = false;
+    for (HeaderLine& line : header_lines(table_)) {
+      if (auto observable = observable_of(line)) {
+        result_.observables.push_back(std::move(*observable));
+        continue;
+      }
+      for (const ResultKind kind : {ResultKind::solution, ResultKind::simulation, ResultKind::validation})
+        if (line.name == "kind" && line.text == name(kind)) {
+          result_.kind = kind;
+          known = true;
+        }
+      result_.provenance.push_back({std::move(line.name), std::move(line.text), false});
+    }
+    if (!known)
+      throw Error(
+          fmt::format("{}: is no result of edgewise (it has no line '# kind: solution', 'simulation' or "
+                      "'validation')",
+                      origin_));
+    result_.fields = fields_of(result_.kind);
+  }
+
+  /// "observable NAME [UNIT]" and its meaning.
+  static std::optional<models::Observable> observable_of(const HeaderLine& line) {
+    const std::string_view start = "observable ";
+    const std::size_t open = line.name.find(" [");
+    if (!line.name.starts_with(start) || open == std::string::npos || open < start.size() || !line.name.ends_with(']'))
+      return std::nullopt;
+    return models::Observable{line.name.substr(start.size(), open - start.size()),
+                              line.name.substr(open + 2, line.name.size() - open - 3), line.text};
+  }
+
+  void require_columns(const settings::DelimitedLine& line) const {
+    if (line.cells.size() != names().size())
+      fail(line, fmt::format("{} cells where {} are needed; cells are separated by {} here", line.cells.size(),
+                             names().size(), table_.separator_name()));
+  }
+
+  void read_wide() {
+    if (names()[0] != "step")
+      fail(table_.lines.front(),
+           fmt::format("the first column must be 'step', not '{}'; cells are separated by {} here",
+                       settings::shown(names()[0]), table_.separator_name()));
+    for (Field& field : result_.fields) field.values.resize(result_.observables.size());
+    std::vector<std::vector<double>*> targets(names().size(), nullptr);
+    for (std::size_t c = 1; c < names().size(); ++c) {
+      for (std::size_t o = 0; o < result_.observables.size(); ++o)
+        for (Field& field : result_.fields)
+          if (names()[c] == column_name(result_.observables[o], field)) targets[c] = &field.values[o];
+      if (!targets[c]) fail(table_.lines.front(), fmt::format("unknown column '{}'", settings::shown(names()[c])));
+      if (std::find(targets.begin() + 1, targets.begin() + static_cast<std::ptrdiff_t>(c), targets[c]) !=
+          targets.begin() + static_cast<std::ptrdiff_t>(c))
+        fail(table_.lines.front(), fmt::format("column '{}' is there twice", settings::shown(names()[c])));
+    }
+    for (std::size_t i = 1; i < table_.lines.size(); ++i) {
+      const settings::DelimitedLine& line = table_.lines[i];
+      require_columns(line);
+      result_.steps.push_back(number(line, 0));
+      for (std::size_t c = 1; c < names().size(); ++c) targets[c]->push_back(number(line, c));
+    }
+    std::erase_if(result_.fields, [](const Field& f) {
+      return f.name == "std" && std::all_of(f.values.begin(), f.values.end(), [](const auto& v) { return v.empty(); });
+    });
+  }
+
+  void read_long() {
+    if (names().size() < 3 || names()[0] != "step" || names()[1] != "observable")
+      fail(table_.lines.front(),
+           fmt::format("the first columns must be 'step' and 'observable'; cells are separated by "
+                       "{} here",
+                       table_.separator_name()));
+    std::vector<std::size_t> field_of(names().size(), 0);
+    for (std::size_t c = 2; c < names().size(); ++c) {
+      const auto found = std::find_if(result_.fields.begin(), result_.fields.end(),
+                                      [&](const Field& f) { return f.name == names()[c]; });
+      if (found == result_.fields.end())
+        fail(table_.lines.front(), fmt::format("unknown column '{}'", settings::shown(names()[c])));
+      field_of[c] = static_cast<std::size_t>(found - result_.fields.begin());
+    }
+    std::map<double, std::size_t> place;
+    for (std::size_t i = 1; i < table_.lines.size(); ++i) {
+      require_columns(table_.lines[i]);
+      const double step = number(table_.lines[i], 0);
+      if (std::isnan(step)) fail(table_.lines[i], "the step is not a number");
+      place[step] = 0;
+    }
+    for (auto& [step, index] : place) {
+      index = result_.steps.size();
+      result_.steps.push_back(step);
+    }
+    // Every observable at every step: no more than the program itself would keep.
+    constexpr double most_values = 2.7e8;
+    if (static_cast<double>(result_.steps.size()) * static_cast<double>(result_.observables.size()) *
+            static_cast<double>(result_.fields.size()) >
+        most_values)
+      throw Error(fmt::format("{}: {} steps of {} observables are too many", origin_, result_.steps.size(),
+                              result_.observables.size()));
+    const double absent = std::numeric_limits<double>::quiet_NaN();
+    for (Field& field : result_.fields)
+      field.values.assign(result_.observables.size(), std::vector<double>(result_.steps.size(), absent));
+    for (std::size_t i = 1; i < table_.lines.size(); ++i) {
+      const settings::DelimitedLine& line = table_.lines[i];
+      const int observable = result_.index(line.cells[1]);
+      if (observable < 0) fail(line, fmt::format("unknown observable '{}'", settings::shown(line.cells[1])));
+      const std::size_t t = place.at(number(line, 0));
+      for (std::size_t c = 2; c < names().size(); ++c)
+        result_.fields[field_of[c]].values[static_cast<std::size_t>(observable)][t] = number(line, c);
+    }
+  }
+
+  std::string origin_;
+  settings::DelimitedText table_;
+  Result result_;
 };
-
-std::vector<Line> split_lines(const std::string& text) {
-  std::vector<Line> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    out.push_back({std::move(line), out.size() + 1});
-    at = end + 1;
-  }
-  return out;
-}
-
-Error bad(const std::string& origin, std::size_t line, std::string_view what) {
-  return Error(fmt::format("{}: line {}: {}", origin, line, what));
-}
-
-std::vector<std::string> cells(const std::string& line) {
-  std::vector<std::string> out(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < line.size(); ++i) {
-    const char c = line[i];
-    if (quoted) {
-      if (c != '"') {
-        out.back() += c;
-      } else if (i + 1 < line.size() && line[i + 1] == '"') {
-        out.back() += line[++i];
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == ',') {
-      out.emplace_back();
-    } else {
-      out.back() += c;
-    }
-  }
-  return out;
-}
-
-std::optional<double> number_of(const std::string& text) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (stop != end || error != std::errc()) return std::nullopt;
-  return value;
-}
-
-double number_in(const std::string& text, const std::string& origin, std::size_t line) {
-  const auto value = number_of(text);
-  if (!value) throw bad(origin, line, fmt::format("'{}' is not a number", text));
-  return *value;
-}
-
-/// "# observable NAME [UNIT]: MEANING"
-std::optional<models::Observable> observable_of(const std::string& line) {
-  const std::string_view start = "# observable ";
-  if (!line.starts_with(start)) return std::nullopt;
-  const std::size_t open = line.find(" ["), close = line.find("]: ", open);
-  if (open == std::string::npos || close == std::string::npos) return std::nullopt;
-  return models::Observable{line.substr(start.size(), open - start.size()), line.substr(open + 2, close - open - 2),
-                            line.substr(close + 3)};
-}
-
-/// Reads the `#` lines; returns how many lines they were.
-std::size_t read_header(const std::vector<Line>& lines, Result& result) {
-  std::size_t at = 0;
-  while (at < lines.size() && lines[at].text.starts_with("#")) {
-    const std::string& line = lines[at++].text;
-    if (auto observable = observable_of(line)) {
-      result.observables.push_back(std::move(*observable));
-      continue;
-    }
-    const std::size_t colon = line.find(": ");
-    if (!line.starts_with("# ") || colon == std::string::npos) {
-      if (line.starts_with("# ") && line.ends_with(":"))
-        result.provenance.push_back({line.substr(2, line.size() - 3), "", false});
-      continue;
-    }
-    Attribute a{line.substr(2, colon - 2), line.substr(colon + 2), false};
-    if (a.text == "|") {
-      a.text.clear();
-      bool first = true;
-      while (at < lines.size() && lines[at].text.starts_with("#   ")) {
-        if (!first) a.text += "\n";
-        a.text += lines[at++].text.substr(4);
-        first = false;
-      }
-    }
-    result.provenance.push_back(std::move(a));
-  }
-  return at;
-}
-
-void read_wide(const std::vector<Line>& lines, std::size_t at, const std::string& origin, Result& result) {
-  const Line& head = lines[at];
-  const std::vector<std::string> names = cells(head.text);
-  if (names.empty() || names[0] != "step") throw bad(origin, head.number, "the first column must be 'step'");
-  result.fields = fields_of(result.kind);
-  for (Field& field : result.fields) field.values.resize(result.observables.size());
-
-  std::vector<std::vector<double>*> targets(names.size(), nullptr);
-  for (std::size_t c = 1; c < names.size(); ++c)
-    for (std::size_t o = 0; o < result.observables.size(); ++o)
-      for (Field& field : result.fields)
-        if (names[c] == column_name(result.observables[o], field)) targets[c] = &field.values[o];
-  for (std::size_t c = 1; c < names.size(); ++c)
-    if (!targets[c]) throw bad(origin, head.number, fmt::format("unknown column '{}'", names[c]));
-
-  for (std::size_t i = at + 1; i < lines.size(); ++i) {
-    if (lines[i].text.empty()) continue;
-    const std::vector<std::string> row = cells(lines[i].text);
-    if (row.size() != names.size())
-      throw bad(origin, lines[i].number, fmt::format("{} cells where {} are needed", row.size(), names.size()));
-    result.steps.push_back(number_in(row[0], origin, lines[i].number));
-    for (std::size_t c = 1; c < row.size(); ++c) targets[c]->push_back(number_in(row[c], origin, lines[i].number));
-  }
-  std::erase_if(result.fields, [](const Field& f) {
-    return f.name == "std" && std::all_of(f.values.begin(), f.values.end(), [](const auto& v) { return v.empty(); });
-  });
-}
-
-void read_long(const std::vector<Line>& lines, std::size_t at, const std::string& origin, Result& result) {
-  const Line& head = lines[at];
-  const std::vector<std::string> names = cells(head.text);
-  if (names.size() < 3 || names[0] != "step" || names[1] != "observable")
-    throw bad(origin, head.number, "the first columns must be 'step,observable'");
-  result.fields = fields_of(result.kind);
-  std::vector<std::size_t> field_of(names.size(), 0);
-  for (std::size_t c = 2; c < names.size(); ++c) {
-    const auto found =
-        std::find_if(result.fields.begin(), result.fields.end(), [&](const Field& f) { return f.name == names[c]; });
-    if (found == result.fields.end()) throw bad(origin, head.number, fmt::format("unknown column '{}'", names[c]));
-    field_of[c] = static_cast<std::size_t>(found - result.fields.begin());
-  }
-
-  struct Row {
-    double step;
-    std::size_t observable;
-    std::vector<double> cells;
-  };
-  std::vector<Row> rows;
-  std::set<double> steps;
-  for (std::size_t i = at + 1; i < lines.size(); ++i) {
-    if (lines[i].text.empty()) continue;
-    const std::vector<std::string> row = cells(lines[i].text);
-    if (row.size() != names.size())
-      throw bad(origin, lines[i].number, fmt::format("{} cells where {} are needed", row.size(), names.size()));
-    int observable = result.index(row[1]);
-    if (observable < 0) throw bad(origin, lines[i].number, fmt::format("unknown observable '{}'", row[1]));
-    Row r{number_in(row[0], origin, lines[i].number), static_cast<std::size_t>(observable), {}};
-    for (std::size_t c = 2; c < row.size(); ++c) r.cells.push_back(number_in(row[c], origin, lines[i].number));
-    steps.insert(r.step);
-    rows.push_back(std::move(r));
-  }
-  result.steps.assign(steps.begin(), steps.end());
-  const double absent = std::numeric_limits<double>::quiet_NaN();
-  for (Field& field : result.fields)
-    field.values.assign(result.observables.size(), std::vector<double>(result.steps.size(), absent));
-  for (const Row& r : rows) {
-    const auto t = static_cast<std::size_t>(std::distance(steps.begin(), steps.find(r.step)));
-    for (std::size_t c = 2; c < names.size(); ++c) result.fields[field_of[c]].values[r.observable][t] = r.cells[c - 2];
-  }
-}
 
 }  // namespace
 
 std::string csv_quoted(std::string_view text) {
-  if (text.find_first_of(",\"\n") == std::string_view::npos) return std::string(text);
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"') out += '"';
@@ -269,27 +241,7 @@ std::string csv_text(const Result& result) {
 }
 
 Result read_csv(const std::string& text, const std::string& origin) {
-  const std::vector<Line> lines = split_lines(text);
-  Result result;
-  const std::size_t at = read_header(lines, result);
-  const std::string_view kind = result.get("kind");
-  if (kind == "solution")
-    result.kind = ResultKind::solution;
-  else if (kind == "simulation")
-    result.kind = ResultKind::simulation;
-  else if (kind == "validation")
-    result.kind = ResultKind::validation;
-  else
-    throw Error(
-        fmt::format("{}: is no result of edgewise (it has no line '# kind: solution', 'simulation' or "
-                    "'validation')",
-                    origin));
-  if (at >= lines.size()) throw Error(fmt::format("{}: has no line of column names", origin));
-  if (result.kind == ResultKind::validation)
-    read_long(lines, at, origin, result);
-  else
-    read_wide(lines, at, origin, result);
-  return result;
+  return ResultReader(text, origin).read();
 }
 
 }  // namespace edgewise::cli

@@ -21,20 +21,17 @@ std::string long_name(const models::Observable& o, const Field& field) {
   return fmt::format("{}: {}", o.name, field.doc);
 }
 
-std::string column_name(const models::Observable& o, const Field& field) {
-  return field.name.empty() ? o.name : o.name + "_" + field.name;
-}
-
 void read_validation(const NetcdfFile& file, Result& result, std::size_t times) {
   const std::size_t count = length_of(file, "observable");
-  const auto names = get_strings(file, "observable", count), units = get_strings(file, "observable_units", count),
-             docs = get_strings(file, "observable_long_name", count);
+  const auto names = get_strings(file, "observable", {count}), units = get_strings(file, "observable_units", {count}),
+             docs = get_strings(file, "observable_long_name", {count});
+  file.require_room(static_cast<double>(count) * static_cast<double>(times));
   for (std::size_t o = 0; o < count; ++o) result.observables.push_back({names[o], units[o], docs[o]});
   for (Field& field : result.fields) {
     int variable = 0;
     field.values.assign(count, std::vector<double>(times, std::numeric_limits<double>::quiet_NaN()));
     if (nc_inq_varid(file.id, field.name.c_str(), &variable) != NC_NOERR) continue;
-    const std::vector<double> flat = get(file, variable, count * times);
+    const std::vector<double> flat = get(file, variable, {count, times});
     for (std::size_t i = 0; i < flat.size(); ++i) field.values[i / times][i % times] = flat[i];
   }
 }
@@ -55,7 +52,7 @@ void read_columns(const NetcdfFile& file, Result& result, std::size_t times) {
     }
     for (Field& field : result.fields) {
       field.values.resize(result.observables.size());
-      if (field.name == field_name) field.values[static_cast<std::size_t>(o)] = get(file, v, times);
+      if (field.name == field_name) field.values[static_cast<std::size_t>(o)] = get(file, v, {times});
     }
   }
   std::erase_if(result.fields, [](const Field& f) {
@@ -65,9 +62,9 @@ void read_columns(const NetcdfFile& file, Result& result, std::size_t times) {
 
 }  // namespace
 
-void write_netcdf(const Result& result, const std::string& path, const std::string& shown) {
+std::string netcdf_bytes(const Result& result, const std::string& shown) {
   NetcdfFile file(shown);
-  file.create(path);
+  file.create();
   for (const Attribute& a : result.provenance) {
     if (a.number) {
       const double value = std::strtod(a.text.c_str(), nullptr);
@@ -125,7 +122,7 @@ void write_netcdf(const Result& result, const std::string& path, const std::stri
     for (const auto& [v, values] : variables) put(file, v, *values);
   }
   put(file, step, result.steps);
-  file.close();
+  return file.finish();
 }
 
 Result read_netcdf(const std::string& path) {
@@ -148,26 +145,24 @@ Result read_netcdf(const std::string& path) {
     char label[NC_MAX_NAME + 1] = {};
     file.check(nc_inq_attname(file.id, NC_GLOBAL, i, label));
     nc_type type = 0;
-    file.check(nc_inq_atttype(file.id, NC_GLOBAL, label, &type));
+    std::size_t length = 0;
+    file.check(nc_inq_att(file.id, NC_GLOBAL, label, &type, &length));
     if (std::string_view(label) == "Conventions") continue;
     if (type == NC_CHAR) {
       result.provenance.push_back(attribute(label, get_text(file, NC_GLOBAL, label)));
-    } else if (type == NC_DOUBLE) {
+    } else if (type == NC_DOUBLE && length == 1) {
       double value = 0;
       file.check(nc_get_att_double(file.id, NC_GLOBAL, label, &value));
       result.provenance.push_back(attribute(label, value));
     }
   }
   const std::size_t times = length_of(file, "step");
-  int step = 0;
-  file.check(nc_inq_varid(file.id, "step", &step));
-  result.steps = get(file, step, times);
+  result.steps = get(file, variable_named(file, "step"), {times});
   result.fields = fields_of(result.kind);
   if (result.kind == ResultKind::validation)
     read_validation(file, result, times);
   else
     read_columns(file, result, times);
-  file.close();
   return result;
 }
 

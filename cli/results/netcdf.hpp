@@ -11,9 +11,8 @@
 
 namespace edgewise::cli {
 
-/// Writes to `path` (use `write_atomically` around it); `shown` names the file in messages.
-/// \throws settings::Error when the library fails.
-void write_netcdf(const Result& result, const std::string& path, const std::string& shown);
+/// The bytes of the file; `shown` names it in messages. \throws settings::Error when the library fails.
+std::string netcdf_bytes(const Result& result, const std::string& shown);
 
 /// \throws settings::Error when the file cannot be read or is no result of this program.
 Result read_netcdf(const std::string& path);

@@ -2,6 +2,7 @@
 /// \file
 /// NetCDF's functions, loaded at the first call. Include this instead of <netcdf.h>.
 #include <netcdf.h>
+#include <netcdf_mem.h>
 
 #include "cli/late_library.hpp"
 
@@ -16,8 +17,7 @@ inline const LateLibrary& netcdf_library() {
 
 #define EDGEWISE_NETCDF(name) EDGEWISE_LATE(::edgewise::cli::netcdf_library(), name)
 #define nc_abort EDGEWISE_NETCDF(nc_abort)
-#define nc_close EDGEWISE_NETCDF(nc_close)
-#define nc_create EDGEWISE_NETCDF(nc_create)
+#define nc_close_memio EDGEWISE_NETCDF(nc_close_memio)
 #define nc_def_dim EDGEWISE_NETCDF(nc_def_dim)
 #define nc_def_var EDGEWISE_NETCDF(nc_def_var)
 #define nc_enddef EDGEWISE_NETCDF(nc_enddef)
@@ -28,26 +28,22 @@ inline const LateLibrary& netcdf_library() {
 #define nc_get_var_string EDGEWISE_NETCDF(nc_get_var_string)
 #define nc_inq_att EDGEWISE_NETCDF(nc_inq_att)
 #define nc_inq_attname EDGEWISE_NETCDF(nc_inq_attname)
-#define nc_inq_atttype EDGEWISE_NETCDF(nc_inq_atttype)
-#define nc_inq_dim EDGEWISE_NETCDF(nc_inq_dim)
 #define nc_inq_dimid EDGEWISE_NETCDF(nc_inq_dimid)
 #define nc_inq_dimlen EDGEWISE_NETCDF(nc_inq_dimlen)
+#define nc_inq_dimname EDGEWISE_NETCDF(nc_inq_dimname)
 #define nc_inq_natts EDGEWISE_NETCDF(nc_inq_natts)
-#define nc_inq_ndims EDGEWISE_NETCDF(nc_inq_ndims)
 #define nc_inq_nvars EDGEWISE_NETCDF(nc_inq_nvars)
-#define nc_inq_var EDGEWISE_NETCDF(nc_inq_var)
 #define nc_inq_vardimid EDGEWISE_NETCDF(nc_inq_vardimid)
 #define nc_inq_varid EDGEWISE_NETCDF(nc_inq_varid)
 #define nc_inq_varname EDGEWISE_NETCDF(nc_inq_varname)
 #define nc_inq_varndims EDGEWISE_NETCDF(nc_inq_varndims)
 #define nc_inq_vartype EDGEWISE_NETCDF(nc_inq_vartype)
-#define nc_inq_attlen EDGEWISE_NETCDF(nc_inq_attlen)
-#define nc_inq_format EDGEWISE_NETCDF(nc_inq_format)
 #define nc_open EDGEWISE_NETCDF(nc_open)
+#define nc_open_memio EDGEWISE_NETCDF(nc_open_memio)
 #define nc_put_att_double EDGEWISE_NETCDF(nc_put_att_double)
 #define nc_put_att_int EDGEWISE_NETCDF(nc_put_att_int)
 #define nc_put_att_text EDGEWISE_NETCDF(nc_put_att_text)
 #define nc_put_var_double EDGEWISE_NETCDF(nc_put_var_double)
 #define nc_put_var_int EDGEWISE_NETCDF(nc_put_var_int)
+#define nc_redef EDGEWISE_NETCDF(nc_redef)
 #define nc_put_var_string EDGEWISE_NETCDF(nc_put_var_string)
-#define nc_strerror EDGEWISE_NETCDF(nc_strerror)

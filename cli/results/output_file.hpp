@@ -1,21 +1,21 @@
 #pragma once
 /// \file
 /// Files are written whole or not at all: to a temporary neighbour, then renamed.
-#include <functional>
 #include <string>
+#include <string_view>
 
 namespace edgewise::cli {
 
 /// \throws settings::Error naming `path` when nothing can be written there. Leaves nothing behind.
 void require_writable(const std::string& path);
 
-/// Calls `write` with the path to write to, and puts the outcome in place of `path` when it returns normally.
-/// A path that exists and is no regular file (a device or a pipe) is handed to `write` as it is.
-/// \throws settings::Error naming `path` when the file cannot be created or renamed; what `write` throws.
-void write_atomically(const std::string& path, const std::function<void(const std::string& temporary)>& write);
+/// Puts `bytes` in place of what is at `path`, or of what it leads to where it is a symbolic link, which stays one. The
+/// mode of a file that was there is kept. A path that is no regular file (a device or a pipe) is written to as it is.
+/// \throws settings::Error naming `path`; then what was there is there still, and nothing else.
+void write_file(const std::string& path, std::string_view bytes);
 
-/// Writes `text` so. \throws settings::Error naming `path`, also when the disk is full.
-void write_text(const std::string& path, const std::string& text);
+/// Whether two paths lead to one file, there or not yet.
+bool same_file(const std::string& a, const std::string& b);
 
 /// Ending of the file name, in small letters, with its dot (".csv"); "" when there is none.
 std::string ending(const std::string& path);

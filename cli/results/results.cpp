@@ -36,6 +36,10 @@ std::string_view name(ResultKind kind) {
   return "";
 }
 
+std::string column_name(const models::Observable& observable, const Field& field) {
+  return field.name.empty() ? observable.name : observable.name + "_" + field.name;
+}
+
 const Field* Result::find(std::string_view field) const {
   for (const Field& f : fields)
     if (f.name == field) return &f;

@@ -37,6 +37,9 @@ struct Field {
   std::vector<std::vector<double>> values;
 };
 
+/// What the column of a field is called, but for validations: "risk", "risk_mean".
+std::string column_name(const models::Observable& observable, const Field& field);
+
 /// A table over steps and observables with its provenance.
 ///
 /// solution: fields "" and "std". simulation: mean, sem, q05, q50, q95. validation: theory, mc_mean, mc_sem, z,

@@ -7,7 +7,6 @@
 
 #include "cli/results/netcdf_file.hpp"
 #include "cli/results/netcdf_library.hpp"
-#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"
 #include "validation/sweeps/sweep_file.hpp"
@@ -242,10 +241,12 @@ void check_names(const SweepTable& table, const std::string& path) {
   for (const validation::MeasureInfo& measure : table.measures) add(measure.name);
 }
 
-void write(const SweepTable& table, const std::string& path, const std::string& shown) {
+}  // namespace
+
+std::string sweep_netcdf_bytes(const SweepTable& table, const std::string& shown) {
   check_names(table, shown);
   NetcdfFile file(shown);
-  file.create(path);
+  file.create();
   put_text(file, NC_GLOBAL, "Conventions", "CF-1.10");
   put_text(file, NC_GLOBAL, "kind", kind);
   put_text(file, NC_GLOBAL, "title", table.title);
@@ -260,55 +261,41 @@ void write(const SweepTable& table, const std::string& path, const std::string& 
   add_boundaries(filler, table, true);
   add_comparison(file, filler, table);
   filler.fill();
-  file.close();
+  return file.finish();
 }
+
+namespace {
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-std::vector<double> numbers(const NetcdfFile& file, const std::string& name, std::size_t count) {
-  int variable = 0;
-  file.check(nc_inq_varid(file.id, name.c_str(), &variable));
-  return get(file, variable, count);
-}
-
-std::string name_of(const NetcdfFile& file, int variable) {
-  char name[NC_MAX_NAME + 1] = {};
-  file.check(nc_inq_varname(file.id, variable, name));
-  return name;
-}
-
-bool has_dimension(const NetcdfFile& file, const char* name) {
-  int dimension = 0;
-  return nc_inq_dimid(file.id, name, &dimension) == NC_NOERR;
-}
-
 /// The axes are the dimensions of the labels, in order.
 void read_axes(const NetcdfFile& file, SweepTable& table) {
-  int label = 0, count = 0;
-  file.check(nc_inq_varid(file.id, "label", &label));
-  file.check(nc_inq_varndims(file.id, label, &count));
-  std::vector<int> dimensions(static_cast<std::size_t>(count));
-  file.check(nc_inq_vardimid(file.id, label, dimensions.data()));
-  for (const int dimension : dimensions) {
+  const int label = variable_named(file, "label");
+  const std::vector<std::size_t> shape = shape_of(file, label);
+  std::vector<int> dimensions(shape.size());
+  if (!shape.empty()) file.check(nc_inq_vardimid(file.id, label, dimensions.data()));
+  for (std::size_t a = 0; a < shape.size(); ++a) {
     char name[NC_MAX_NAME + 1] = {};
-    std::size_t length = 0;
-    file.check(nc_inq_dim(file.id, dimension, name, &length));
-    int variable = 0;
-    nc_type type = 0;
-    file.check(nc_inq_varid(file.id, name, &variable));
-    file.check(nc_inq_vartype(file.id, variable, &type));
+    file.check(nc_inq_dimname(file.id, dimensions[a], name));
+    const int variable = variable_named(file, name);
     SweepAxis axis{name, get_text(file, variable, "key"), get_text(file, variable, "scale") == "log", {}, {}};
-    if (type == NC_STRING)
-      axis.words = get_strings(file, name, length);
+    if (holds_strings(file, variable))
+      axis.words = get_strings(file, name, {shape[a]});
     else
-      axis.numbers = get(file, variable, length);
+      axis.numbers = get(file, variable, {shape[a]});
     table.axes.push_back(std::move(axis));
   }
 }
 
 void read_cells(const NetcdfFile& file, SweepTable& table) {
-  std::size_t cells = 1;
-  for (const SweepAxis& axis : table.axes) cells *= axis.size();
+  std::vector<std::size_t> shape;
+  double count = 1;
+  for (const SweepAxis& axis : table.axes) {
+    shape.push_back(axis.size());
+    count *= static_cast<double>(axis.size());
+  }
+  file.require_room(count);
+  const auto cells = static_cast<std::size_t>(count);
   table.cells.assign(cells, {});
   int variables = 0;
   file.check(nc_inq_nvars(file.id, &variables));
@@ -319,12 +306,13 @@ void read_cells(const NetcdfFile& file, SweepTable& table) {
     std::string doc = get_text(file, v, "long_name");
     if (doc == name_of(file, v)) doc.clear();
     table.measures.push_back({name_of(file, v), unit, doc});
-    const std::vector<double> values = get(file, v, cells);
+    const std::vector<double> values = get(file, v, shape);
     for (std::size_t c = 0; c < cells; ++c) table.cells[c].measures.push_back(values[c]);
   }
-  const std::vector<std::string> labels = get_strings(file, "label_name", cells),
-                                 failures = get_strings(file, "failure", cells);
-  const std::vector<double> states = numbers(file, "state", cells), seconds = numbers(file, "seconds", cells);
+  const std::vector<std::string> labels = get_strings(file, "label_name", shape),
+                                 failures = get_strings(file, "failure", shape);
+  const std::vector<double> states = get(file, variable_named(file, "state"), shape),
+                            seconds = get(file, variable_named(file, "seconds"), shape);
   for (std::size_t c = 0; c < cells; ++c) {
     CellResult& cell = table.cells[c];
     cell.label = labels[c];
@@ -338,15 +326,15 @@ void read_cells(const NetcdfFile& file, SweepTable& table) {
 void read_rules(const NetcdfFile& file, SweepTable& table) {
   if (has_dimension(file, "label_rule")) {
     const std::size_t count = length_of(file, "label_rule");
-    const auto names = get_strings(file, "label_rule", count), whens = get_strings(file, "label_rule_when", count),
-               predicted = get_strings(file, "label_rule_predicted", count);
+    const auto names = get_strings(file, "label_rule", {count}), whens = get_strings(file, "label_rule_when", {count}),
+               predicted = get_strings(file, "label_rule_predicted", {count});
     for (std::size_t i = 0; i < count; ++i) table.labels.push_back({names[i], whens[i], predicted[i]});
   }
   if (has_dimension(file, "boundary_rule")) {
     const std::size_t count = length_of(file, "boundary_rule");
-    const auto names = get_strings(file, "boundary_rule", count),
-               zeros = get_strings(file, "boundary_rule_zero", count),
-               whens = get_strings(file, "boundary_rule_when", count);
+    const auto names = get_strings(file, "boundary_rule", {count}),
+               zeros = get_strings(file, "boundary_rule_zero", {count}),
+               whens = get_strings(file, "boundary_rule_when", {count});
     for (std::size_t i = 0; i < count; ++i) table.boundaries.push_back({names[i], zeros[i], whens[i]});
   }
 }
@@ -362,10 +350,6 @@ void read_provenance(const NetcdfFile& file, SweepTable& table) {
 }
 
 }  // namespace
-
-void write_sweep_netcdf(const SweepTable& table, const std::string& path) {
-  write_atomically(path, [&](const std::string& temporary) { write(table, temporary, path); });
-}
 
 bool is_sweep_netcdf(const std::string& path) {
   try {
@@ -390,7 +374,7 @@ SweepTable read_sweep_netcdf(const std::string& path) {
   read_provenance(file, table);
   for (const auto& [name, text] : table.provenance)
     if (name == "sweep") table.panels = validation::read_panels(settings::read_text(text, path));
-  file.close();
+  validation::check_table(table, path);
   return table;
 }
 

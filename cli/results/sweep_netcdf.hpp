@@ -13,10 +13,10 @@
 
 namespace edgewise::cli {
 
-/// Writes the file whole or not at all. \throws settings::Error when it cannot be written.
-void write_sweep_netcdf(const validation::SweepTable& table, const std::string& path);
+/// The bytes of the file; `shown` names it in messages. \throws settings::Error when two things have one name.
+std::string sweep_netcdf_bytes(const validation::SweepTable& table, const std::string& shown);
 
-/// Whether the file is a sweep that write_sweep_netcdf wrote, by its attribute `kind`; false when it is no NetCDF.
+/// Whether the file is a sweep of this program, by its attribute `kind`; false when it is no NetCDF.
 bool is_sweep_netcdf(const std::string& path);
 
 /// \throws settings::Error when the file cannot be read or is no sweep of this program.

@@ -8,6 +8,7 @@
 
 #include "cli/figures/diagram.hpp"
 #include "cli/results/csv.hpp"
+#include "cli/results/header_lines.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/sweep_netcdf.hpp"
 #include "settings/settings.hpp"
@@ -34,43 +35,22 @@ std::string_view state_name(CellState state) {
   return "";
 }
 
-void add_provenance(std::string& out, const std::string& name, const std::string& text) {
-  std::string clean = text;
-  while (!clean.empty() && clean.back() == '\n') clean.pop_back();
-  if (clean != "|" && clean.find('\n') == std::string::npos) {
-    out += fmt::format("# {}: {}\n", name, clean);
-    return;
-  }
-  out += fmt::format("# {}: |\n", name);
-  for (std::size_t at = 0; at <= clean.size();) {
-    const std::size_t end = std::min(clean.find('\n', at), clean.size());
-    out += "#   " + clean.substr(at, end - at) + "\n";
-    at = end + 1;
-  }
+void add_provenance(std::string& out, const std::string& name, std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  append_header_line(out, name, text);
 }
 
 }  // namespace
 
-std::vector<SweepOutput> sweep_outputs(const Context& context, const std::vector<std::string>& paths) {
-  static const std::vector<std::string> forms{"nc", "csv", "svg", "png", "pdf"};
-  if (paths.empty()) {
-    if (context.format.empty()) return {};
-    if (context.format == "csv") return {{"", "csv"}};
-    throw Error(fmt::format("--format: a sweep prints csv; for other forms give -o FILE with the ending .{}",
-                            settings::join(forms, ", .")));
-  }
-  std::vector<SweepOutput> out;
-  for (const std::string& path : paths) {
-    std::string form = ending(path);
-    if (!form.empty()) form.erase(0, 1);
-    if (std::find(forms.begin(), forms.end(), form) == forms.end())
-      throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .{}{}", path, ending(path),
-                              settings::join(forms, ", ."),
-                              form == "db" ? " (the store's place is told by --store)" : ""));
-    require_writable(path);
-    out.push_back({path, form});
-  }
-  return out;
+Targets sweep_targets(const Context& context) {
+  for (const std::string& path : context.outputs)
+    if (ending(path) == ".db")
+      throw Error(
+          fmt::format("{}: --output: unknown ending '.db', for the store's place is told by --store; accepted: .nc, "
+                      ".csv, .svg, .png, .pdf",
+                      path));
+  if (context.outputs.empty() && context.format.empty()) return {};
+  return targets_of(context, {"nc", "csv", "svg", "png", "pdf"}, {"csv"}, "csv");
 }
 
 std::string sweep_csv_text(const SweepTable& table) {
@@ -78,7 +58,7 @@ std::string sweep_csv_text(const SweepTable& table) {
   add_provenance(out, "title", table.title);
   for (const auto& [name, text] : table.provenance) add_provenance(out, name, text);
   for (const validation::MeasureInfo& info : table.measures)
-    out += fmt::format("# measure {} [{}]: {}\n", info.name, info.unit, info.doc);
+    append_header_line(out, fmt::format("measure {} [{}]", info.name, info.unit), info.doc);
   out += "cell";
   for (const validation::SweepAxis& axis : table.axes) out += "," + csv_quoted(axis.name);
   for (const validation::MeasureInfo& info : table.measures) out += "," + csv_quoted(info.name);
@@ -98,15 +78,11 @@ std::string sweep_csv_text(const SweepTable& table) {
   return out;
 }
 
-void write_sweep(const Context& context, const SweepTable& table, const SweepOutput& output) {
-  if (output.form == "nc")
-    write_sweep_netcdf(table, output.path);
-  else if (output.form != "csv")
-    draw_sweep(table, {}, output.path);
-  else if (output.path.empty())
-    context.print(sweep_csv_text(table));
-  else
-    write_text(output.path, sweep_csv_text(table));
+void write_sweep(const Context& context, const SweepTable& table, const Targets& targets) {
+  write_all(context, targets, [&](const Target& target) {
+    if (target.form == "nc") return sweep_netcdf_bytes(table, *target.path);
+    return target.form == "csv" ? sweep_csv_text(table) : drawn_sweep(table, {}, "." + target.form);
+  });
 }
 
 }  // namespace edgewise::cli

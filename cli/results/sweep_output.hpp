@@ -9,17 +9,12 @@
 
 namespace edgewise::cli {
 
-/// A file, or standard output where the path is empty.
-struct SweepOutput {
-  std::string path;
-  std::string form;  ///< "nc", "csv", "svg", "png", "pdf"
-};
+/// Where a sweep is written to, "nc", "csv", "svg", "png" or "pdf"; nowhere without --output, unless --format asks for
+/// standard output. \throws settings::Error when something cannot be written, so that nothing is computed in vain.
+Targets sweep_targets(const Context& context);
 
-/// Checks that all of these can be written, so that nothing is computed in vain. Without any, --format may ask for
-/// standard output. \throws settings::Error.
-std::vector<SweepOutput> sweep_outputs(const Context& context, const std::vector<std::string>& paths);
-
-void write_sweep(const Context& context, const validation::SweepTable& table, const SweepOutput& output);
+/// \throws settings::Error for what cannot be written or drawn, after the rest is.
+void write_sweep(const Context& context, const validation::SweepTable& table, const Targets& targets);
 
 /// `#` lines of provenance, column names, then one line a cell: cell, axes, measures, label, state, reason.
 /// Numbers read back to the same double.

@@ -1,7 +1,10 @@
 #include "models/ingredients/batch_weights.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "models/ingredients/gradient_kernels.hpp"
 
@@ -45,7 +48,12 @@ BatchWeights::BatchWeights(double batch, double noise_variance, const LabelNoise
       sigma_(std::sqrt(noise_variance)),
       collapsed_(collapsed),
       stream_(seed, replica, 0, random::Purpose::batch),
-      labels_(labels) {}
+      labels_(labels) {
+  if (!collapsed && batch > most_examples)
+    throw std::invalid_argument(
+        fmt::format("optimizer.batch: {} examples a step are more than can be drawn one by one (at most {})", batch,
+                    most_examples));
+}
 
 void BatchWeights::draw(std::uint64_t step, double excess) {
   stream_.seek(step);

@@ -11,6 +11,9 @@
 
 namespace edgewise::models::ingredients {
 
+/// Examples of a batch that can be counted one by one.
+inline constexpr double most_examples = 9007199254740992.0;
+
 /// Label noise eps of one replica: the noise law plus the Gaussian part that no linear function explains.
 class LabelNoise {
  public:

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "models/ingredients/batch_weights.hpp"
 #include "models/nonlinear/replicas.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -42,6 +43,10 @@ void check(const NonlinearProblem& problem, Method method) {
   if (!(batch >= 1) || !std::isfinite(batch) || batch != std::floor(batch))
     throw std::invalid_argument(
         fmt::format("optimizer.batch: must be a whole number >= 1, got {}", settings::text_of(batch)));
+  if (batch > ingredients::most_examples)
+    throw std::invalid_argument(
+        fmt::format("optimizer.batch: {} examples a step are more than can be drawn one by one (at most {})", batch,
+                    ingredients::most_examples));
   const Covariance& k = problem.covariance;
   if (!k.count.empty())
     throw std::invalid_argument(

@@ -67,8 +67,13 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
   limit.learning_rate = {problem.rule.learning_rate};
   if (problem.schedule) {
     limit.learning_rate.clear();
-    for (std::size_t t = 0; t < limit.steps; ++t)
+    for (std::size_t t = 0; t < limit.steps; ++t) {
       limit.learning_rate.push_back(problem.learning_rate(static_cast<double>(t)));
+      if (!(limit.learning_rate.back() > 0))
+        throw std::invalid_argument(
+            fmt::format("schedule: the learning rate is {} at step {}, and the memory recursion needs one above 0",
+                        limit.learning_rate.back(), t));
+    }
   }
   if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(theory.memory_limit);
   const QuadraticMemorySolution solution = solve_quadratic_memory(limit);

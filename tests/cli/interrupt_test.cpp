@@ -81,3 +81,19 @@ TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line
   CHECK(err.find('\n') == err.size() - 1);
   CHECK(folder.files() == 2);
 }
+
+TEST_CASE("work that never looks up is ended, with a line of its own") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  // One step draws a million million examples.
+  const Ended ended =
+      interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "optimizer.batch=1000000000000", "--set",
+                       "noise.law=laplace", "--set", "noise.variance=0.01", "--set", "optimizer.learning_rate=1e-6"},
+                      folder / "err", std::chrono::milliseconds(1000));
+  const std::string err = contents(folder / "err");
+  CAPTURE(err);
+  CHECK(ended.exited);
+  CHECK(ended.status == 2);
+  CHECK(err == "edgewise: interrupted; no replica was finished in time, nothing is written\n");
+  CHECK(folder.files() == 2);
+}

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.hpp"
@@ -59,7 +61,8 @@ TEST_CASE("errors of the command line are one line with a suggestion") {
   check_refused({"solve", "a.toml", "--threads", "-1"}, {"--threads: must be a whole number"});
   check_refused({"solve", "a.toml", "--seed", "-1"}, {"--seed: must be a whole number"});
   check_refused({"solve", "a.toml", "--format", "xml"}, {"--format: must be one of csv, nc, json"});
-  check_refused({"solve", "a.toml", "-o"}, {"--output"});
+  check_refused({"solve", "a.toml", "-o"}, {"solve: --output needs a value"});
+  check_refused({"plot", "a.csv", "--guide", "inf"}, {"--guide: must be a number, got 'inf'"});
   check_refused({"list", "modles"}, {"did you mean 'models'", "optimizers"});
   check_refused({"describe", "sdg"}, {"there is no 'sdg'", "did you mean 'sgd'"});
   check_refused({"measure", "fashion-mnits"}, {"did you mean 'fashion-mnist'"});
@@ -300,4 +303,84 @@ TEST_CASE("options of a verdict that would say nothing are refused by name") {
   check_refused({"validate", path, "--set", "verdict.power=1e-9"}, {"a.toml", "verdict.power", ">= 0.5 and <= 0.999"});
   check_refused({"validate", path, "--set", "verdict.false_alarm=5e-324"},
                 {"a.toml", "verdict.false_alarm", ">= 1e-09 and <= 0.5"});
+}
+
+TEST_CASE("every --output gets its file, and one that fails does not keep the others from theirs") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  CHECK(run({"solve", file, "-o", folder / "a.csv", "-o", folder / "b.nc", "--quiet"}).status == 0);
+  CHECK(cli::testing::same(cli::read_result(folder / "a.csv"), cli::read_result(folder / "b.nc")));
+  CHECK(run({"describe", "time", "-o", folder / "t.csv", "-o", folder / "t.json", "-o", folder / "t.txt"}).status == 0);
+  CHECK(contents(folder / "t.csv").starts_with("section,"));
+  CHECK(json::parse(contents(folder / "t.json")).at("name") == "time");
+  CHECK(contents(folder / "t.txt").starts_with("time ("));
+  const auto half = run({"solve", file, "-o", "/dev/full", "-o", folder / "c.csv", "--format", "csv", "--quiet"});
+  CHECK(half.status == 2);
+  CHECK(half.err == "edgewise: /dev/full: cannot be written: the disk is full\n");
+  CHECK(cli::read_result(folder / "c.csv").kind == cli::ResultKind::solution);
+}
+
+TEST_CASE("a message is one line, whatever stands in names, and is cut") {
+  const Folder folder;
+  for (const std::string& name :
+       {std::string("two\nlines.toml"), std::string("bell\a\x1b[31m.toml"), std::string("\xff.toml")}) {
+    const auto r = run({"solve", folder / name});
+    CHECK(r.one_line());
+    CHECK(r.says("no such file"));
+    for (const char c : r.err.substr(0, r.err.size() - 1)) CHECK(static_cast<unsigned char>(c) >= 0x20);
+  }
+  const std::string long_word(100000, 'x');
+  const std::string file = folder.file("small.toml", small_experiment);
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{long_word},
+                                             {"list", long_word},
+                                             {"describe", long_word},
+                                             {"solve", long_word},
+                                             {"solve", file, "--seed", long_word},
+                                             {"solve", file, "--set", "model=" + long_word},
+                                             {"solve", file, "--set", long_word + "=1"},
+                                             {"solve", file, "--" + long_word},
+                                             {"solve", file, file, long_word},
+                                             {"closed-forms", long_word},
+                                             {"solve", file, "--format", long_word},
+                                             {"measure", long_word},
+                                             {"solve", file, "-o", long_word}}) {
+    const auto r = run(arguments);
+    CAPTURE(arguments.front());
+    CHECK(r.status == 2);
+    CHECK(r.one_line());
+    CHECK(r.err.size() < 1600);
+  }
+  const std::string loop = folder / "loop.toml";
+  std::filesystem::create_symlink("loop.toml", loop);
+  check_refused({"solve", loop}, {"loop.toml: cannot be read: Too many levels of symbolic links"});
+}
+
+TEST_CASE("what knows no ranks runs on one of them and says so") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto as_rank = [&](const char* rank, std::vector<std::string> arguments) {
+    ::setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+    ::setenv("OMPI_COMM_WORLD_RANK", rank, 1);
+    const auto r = run(arguments);
+    ::unsetenv("OMPI_COMM_WORLD_SIZE");
+    ::unsetenv("OMPI_COMM_WORLD_RANK");
+    return r;
+  };
+  const auto first = as_rank("0", {"validate", file}), second = as_rank("1", {"validate", file});
+  CHECK(first.status == 0);
+  CHECK(first.says("`validate` knows no ranks: of the 2 that were started the first works"));
+  CHECK(first.out.find("# outcome: agree") != std::string::npos);
+  CHECK(second.status == 0);
+  CHECK(second.out.empty());
+  CHECK(second.err.empty());
+  CHECK(run({"stability", file}).err.find("ranks") == std::string::npos);
+}
+
+TEST_CASE("a batch that cannot be drawn is refused") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  check_refused({"simulate", file, "--set", "optimizer.batch=1e308", "--set", "noise.law=laplace", "--set",
+                 "noise.variance=0.01", "--set", "monte_carlo.replicas=2"},
+                {"small.toml: optimizer.batch: 1e+308 examples a step are more than can be drawn one by one"});
 }

@@ -13,6 +13,11 @@ TEST_CASE("the line tells the share done and the time left") {
   CHECK(progress_line("r", 1, 9) == "  r [##############################] 100%");
 }
 
+TEST_CASE("the sign of life tells for how long") {
+  CHECK(working_line("stability", 5.9) == "  stability: working, 0:05");
+  CHECK(working_line("tune", 7265) == "  tune: working, 2:01:05");
+}
+
 TEST_CASE("silent when not on a terminal, erased at the end") {
   std::ostringstream quiet, loud;
   CHECK_FALSE(is_terminal(quiet));
@@ -21,6 +26,7 @@ TEST_CASE("silent when not on a terminal, erased at the end") {
     off.update(0.5);
     on.update(0.5);
   }
+  { const SignOfLife off(quiet, "solve", false), short_work(quiet, "solve", true); }
   CHECK(quiet.str().empty());
   CHECK(loud.str().ends_with("\r\x1b[K"));
 }

@@ -93,6 +93,8 @@ TEST_CASE("row names of pandas and R") {
   CHECK(without_row_names("\"x\" \"y\"\n\"1\" 1.5 2\n\"2\" 2.5 3\n") == expected);
   CHECK(without_row_names("Unnamed: 0,x,y\n0,1.5,2\n1,2.5,3\n") == expected);
   CHECK(without_row_names("x,y\n1.5,2\n2.5,3\n") == expected);
+  // Cells too many are a fault, not row names.
+  CHECK(without_row_names("x,y\n1.5,2,3\n") == Rows{{"x", "y"}, {"1.5", "2", "3"}});
   // A ragged table is left for its reader to complain of.
   CHECK(without_row_names("x,y\n1.5,2\n0,2.5,3\n") == Rows{{"x", "y"}, {"1.5", "2"}, {"0", "2.5", "3"}});
 }

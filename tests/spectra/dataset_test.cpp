@@ -214,10 +214,22 @@ TEST_CASE("random features: relu of the weighted centred pixels, centred") {
   CHECK(complaint(where + "feature_seed = 1").find("give `features` too") != std::string::npos);
 }
 
+TEST_CASE("unpacked files are read as packed ones are") {
+  const Folder folder;
+  const auto packed = load(folder.options("class-3"));
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"})
+    std::filesystem::rename(folder.path / (std::string(name) + ".gz"), folder.path / name);
+  // Another number of rows, for the data are kept by their options.
+  const auto unpacked = load(folder.options("class-3", 40));
+  CHECK(unpacked != packed);
+  CHECK(unpacked->inputs == packed->inputs);
+  CHECK(unpacked->targets == packed->targets);
+}
+
 TEST_CASE("bad input") {
   CHECK(complaint("folder = \"missing\"") ==
         "/nowhere/e.toml: spectrum: data set fashion-mnist: '/nowhere/missing/train-images-idx3-ubyte.gz' does not "
-        "exist; install it with: apt-get install dataset-fashion-mnist");
+        "exist, nor does it without .gz; install it with: apt-get install dataset-fashion-mnist");
   CHECK(complaint("target = \"class-10\"") ==
         "/nowhere/e.toml: spectrum.target: target 'class-10' is not one of label, class-0 .. class-9");
   CHECK(complaint("target = \"class-x\"").find("is not one of label") != std::string::npos);

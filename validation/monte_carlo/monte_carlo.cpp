@@ -72,8 +72,9 @@ void in_parallel(tbb::task_arena& arena, std::size_t count, const Work& work) {
 
 /// Observations are kept, for quantiles and verdicts; beyond this the run is refused.
 constexpr double largest_bytes = 2147483648.0;
-/// A replica is advanced in at least so many pieces, so that a stop is noticed soon. The pieces do not change its bits.
-constexpr std::uint64_t pieces = 256;
+/// A replica is advanced in pieces of about this time, so that a stop is noticed soon. They do not change its bits.
+constexpr std::chrono::milliseconds shortest_piece(5), longest_piece(50);
+constexpr std::uint64_t most_steps = std::uint64_t{1} << 40U;
 
 /// Reports the fraction done from whichever thread gets there, one at a time and not too often.
 class Progress {
@@ -125,15 +126,21 @@ class Engine {
     std::vector<double> now(sample_.observables.size());
     std::vector<bool> finite(count, true);
     std::size_t running = count;
-    const std::uint64_t piece = std::max<std::uint64_t>(1, sample_.steps.back() / pieces);
+    std::uint64_t piece = 1;
     for (std::size_t t = 0, done = 0; t < times_; ++t) {
       const std::uint64_t target = sample_.steps[t];
       // A replica that has diverged is not looked at further, nor a group run further once all have; the rest is not a
       // number.
       for (std::uint64_t step = done; running > 0 && step < target;) {
         if (stopped()) return;
-        const std::uint64_t next = std::min(target, step + piece);
+        const std::uint64_t next = target - step > piece ? step + piece : target;
+        const auto before = Clock::now();
         group->advance(next);
+        const auto took = Clock::now() - before;
+        if (took > longest_piece)
+          piece = std::max<std::uint64_t>(1, piece / 2);
+        else if (took < shortest_piece && next - step == piece && piece < most_steps)
+          piece *= 2;
         progress_.add(count * (next - step));
         step = next;
       }

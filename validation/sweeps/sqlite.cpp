@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <limits>
 #include <system_error>
+#include <utility>
 
 #include "settings/settings.hpp"
 
@@ -39,6 +40,13 @@ Database::Database(const std::string& path, Mode mode, double patience) : path_(
   try {
     check(code);
     check(sqlite3_busy_timeout(handle_, static_cast<int>(1000 * patience)));
+    // The file may be anybody's: nothing in it is run, and no value in it is long.
+    for (const auto& [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                        {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}})
+      check(sqlite3_db_config(handle_, option, value, nullptr));
+    constexpr int longest_value = 1 << 26;
+    sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, longest_value);
+    check(sqlite3_exec(handle_, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0", nullptr, nullptr, nullptr));
   } catch (...) {
     sqlite3_close(handle_);
     throw;
@@ -51,7 +59,6 @@ Database::~Database() {
 
 void Database::check(int code) const {
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
-  const std::string said = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -66,19 +73,21 @@ void Database::check(int code) const {
                       path_));
     case SQLITE_IOERR:
       throw Error(
-          fmt::format("{}: cannot be written or read ({}); is the disk full, or a limit on the size of files "
-                      "reached? What was finished before is kept",
-                      path_, said));
+          fmt::format("{}: cannot be written or read; is the disk full, or a limit on the size of files reached? What "
+                      "was finished before is kept",
+                      path_));
     case SQLITE_READONLY:
-      throw Error(fmt::format("{}: may not be written ({})", path_, said));
+      throw Error(fmt::format("{}: may not be written", path_));
     case SQLITE_CANTOPEN:
-      throw Error(fmt::format("{}: cannot be opened ({})", path_, said));
+      throw Error(fmt::format("{}: cannot be opened or created; is there such a folder, and may it be written to?", path_));
     case SQLITE_NOTADB:
       throw Error(fmt::format("{}: is not a store of a sweep, and is left alone", path_));
     case SQLITE_CORRUPT:
-      throw Error(fmt::format("{}: is damaged ({})", path_, said));
+      throw Error(fmt::format("{}: is damaged", path_));
+    case SQLITE_NOMEM:
+      throw Error(fmt::format("{}: there is not enough memory for it", path_));
     default:
-      throw Error(fmt::format("{}: SQLite: {}", path_, said));
+      throw Error(fmt::format("{}: is damaged, or no store of this program (SQLite's number {})", path_, code));
   }
 }
 
@@ -126,8 +135,11 @@ std::int64_t Statement::integer(int column) const {
   return sqlite3_column_int64(handle_, column);
 }
 double Statement::number(int column) const {
-  return sqlite3_column_type(handle_, column) == SQLITE_NULL ? std::numeric_limits<double>::quiet_NaN()
-                                                             : sqlite3_column_double(handle_, column);
+  const int type = sqlite3_column_type(handle_, column);
+  if (type == SQLITE_NULL) return std::numeric_limits<double>::quiet_NaN();
+  if (type != SQLITE_FLOAT && type != SQLITE_INTEGER)
+    throw Error(fmt::format("{}: is damaged: a text stands where a number must", database_.path()));
+  return sqlite3_column_double(handle_, column);
 }
 std::string Statement::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));

@@ -462,12 +462,47 @@ std::string SweepPlan::text() const {
 std::vector<std::string> read_panels(const Table& presentation) {
   const Table* section = presentation.table("sweep");
   const Value* panels = section ? section->find("panels") : nullptr;
-  return panels ? std::get<std::vector<std::string>>(*panels) : std::vector<std::string>{};
+  if (!panels) return {};
+  if (const auto* texts = std::get_if<std::vector<std::string>>(panels)) return *texts;
+  throw section->error("panels", "must be a list of texts, got " + settings::shown(settings::text_of(*panels)));
+}
+
+void check_table(const SweepTable& table, const std::string& origin) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(fmt::format("{}: is damaged, or no sweep of edgewise: {}", origin, what));
+  };
+  if (table.axes.empty()) refuse("it has no axis");
+  std::set<std::string> names;
+  double cells = 1;
+  for (const SweepAxis& axis : table.axes) {
+    const std::string name = settings::shown(axis.name);
+    if (!settings::is_variable_name(axis.name)) refuse(fmt::format("'{}' cannot name an axis", name));
+    if (!names.insert(lower(axis.name)).second) refuse(fmt::format("two axes are named '{}'", name));
+    if (axis.numbers.empty() == axis.words.empty()) refuse(fmt::format("axis {} has no values", name));
+    if (std::set<std::string>(axis.words.begin(), axis.words.end()).size() != axis.words.size())
+      refuse(fmt::format("axis {} has a value twice", name));
+    for (std::size_t i = 0; i < axis.numbers.size(); ++i)
+      if (std::isnan(axis.numbers[i]) || (i > 0 && !(axis.numbers[i] > axis.numbers[i - 1])) ||
+          (axis.log && !(axis.numbers[i] > 0)))
+        refuse(fmt::format("the values of axis {} do not increase, or cannot stand on its scale", name));
+    cells *= static_cast<double>(axis.size());
+  }
+  for (const MeasureInfo& measure : table.measures)
+    if (measure.name.empty() || !names.insert(lower(measure.name)).second)
+      refuse(fmt::format("two of its columns are named '{}'", settings::shown(measure.name)));
+  if (cells != static_cast<double>(table.cells.size())) refuse("its cells are not those of its axes");
+  for (const CellResult& cell : table.cells)
+    if (cell.state != CellState::pending && cell.measures.size() != table.measures.size())
+      refuse("a cell has not all of its measures");
 }
 
 SweepTable read_grid(const Table& definition, const Table& presentation) {
   SweepTable table;
-  if (const Value* title = presentation.find("title")) table.title = std::get<std::string>(*title);
+  if (const Value* title = presentation.find("title")) {
+    const auto* text = std::get_if<std::string>(title);
+    if (!text) throw presentation.error("title", "must be text, got " + settings::shown(settings::text_of(*title)));
+    table.title = *text;
+  }
   table.axes = read_axes(definition);
   table.labels = read_labels(presentation, table.axes);
   table.boundaries = read_boundaries(presentation);

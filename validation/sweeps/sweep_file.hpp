@@ -79,6 +79,9 @@ std::vector<double> axis_values(double from, double to, std::size_t count, bool 
 
 /// SweepTable::panels of a presentation as SweepPlan has it.
 std::vector<std::string> read_panels(const settings::Table& presentation);
+/// Whether a table that came out of a file is a grid: axes with names and values that the program itself could have
+/// written, as many cells as these make, and all measures of every cell. \throws settings::Error "ORIGIN: ...".
+void check_table(const SweepTable& table, const std::string& origin);
 /// Axes, labels, boundaries and panels of a definition and a presentation as SweepPlan has them, with title; no cells.
 SweepTable read_grid(const settings::Table& definition, const settings::Table& presentation);
 

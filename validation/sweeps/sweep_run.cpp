@@ -152,6 +152,7 @@ std::size_t run_sweep(const Sweep& sweep, SweepStore& store, const std::vector<s
     }
     if (options.progress) options.progress(done);
     if (over) return done;
+    if (stopped && finished.empty() && options.give_up) options.give_up(done);
     // Cells much shorter than this would wake the loop for each.
     if (!options.peers && !finished.empty()) std::this_thread::sleep_for(between / 2);
   }

@@ -57,6 +57,9 @@ struct SweepRunOptions {
   std::function<void(std::size_t)> progress = {};  ///< called now and then with the cells done so far
   const std::atomic<bool>* stop = nullptr;         ///< when it becomes true, the run ends soon
   SweepPeers* peers = nullptr;
+  /// Called now and then once stopped, with the cells done, all of them in the store: cells may still run that cannot be
+  /// stopped, and it may end the program without waiting for them.
+  std::function<void(std::size_t)> give_up = {};
 };
 
 /// Computes these cells and keeps each in the store within a few hundredths of a second.

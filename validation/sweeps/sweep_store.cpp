@@ -123,7 +123,10 @@ void read_cells(Database& database, SweepTable& table) {
     if (cell >= table.cells.size())
       throw Error(fmt::format("{}: is damaged: cell {} is not in the grid", database.path(), cell));
     CellResult& result = table.cells[cell];
-    result.state = statement.text(1) == "failed" ? CellState::failed : CellState::finished;
+    const std::string state = statement.text(1);
+    if (state != "failed" && state != "finished")
+      throw Error(fmt::format("{}: is damaged: cell {} is neither finished nor failed", database.path(), cell));
+    result.state = state == "failed" ? CellState::failed : CellState::finished;
     result.label = statement.text(2);
     result.failure = statement.text(3);
     result.seconds = statement.number(4);
@@ -308,8 +311,13 @@ SweepTable read_sweep_store(const std::string& path) {
   table.measures = read_infos(database);
   std::size_t cells = 1;
   for (const SweepAxis& axis : table.axes) cells *= axis.size();
+  // Of a store that says it is large, much must be there.
+  constexpr std::size_t always_read = 1'000'000, most_per_row = 1000;
+  if (cells > always_read && cells / most_per_row > static_cast<std::size_t>(database.integer("SELECT count(*) FROM cells")))
+    throw Error(fmt::format("{}: of its {} cells too few are there to be read", path, cells));
   table.cells.resize(cells);
   read_cells(database, table);
+  check_table(table, path);
   table.provenance = {{"file", meta(database, "file")},
                       {"sweep", meta(database, "presentation") + "\n" + meta(database, "definition")},
                       {"version", meta(database, "version")}};

@@ -74,11 +74,11 @@ TEST_CASE("a plateau is printed, written, read back and drawn") {
   CHECK(again.find("mc_mean")->values[static_cast<std::size_t>(plateau)][last] == at("mc_mean", plateau, last));
   CHECK(again.get("prediction_plateau_high") == "2.1");
 
-  const std::string script = figure_script({result}, {"e"}, {}, ".svg", "e.svg");
+  const std::string script = figure_script({result}, {"e"}, {}, ".svg");
   CHECK(holds(script, "set multiplot layout 1,2"));  // the loss, and what the prediction is about
-  CHECK(holds(script, "title 'theory, beyond its validity'"));
-  CHECK(holds(script, "title 'predicted: 2'"));
-  const std::string alone = figure_script({result}, {"e"}, {{"loss"}, {}, ""}, ".svg", "e.svg");
+  CHECK(holds(script, "title \"theory, beyond its validity\""));
+  CHECK(holds(script, "title \"predicted: 2\""));
+  const std::string alone = figure_script({result}, {"e"}, {{"loss"}, {}, ""}, ".svg");
   CHECK(alone.find("predicted: 2") == std::string::npos);
   CHECK(alone.find("multiplot layout") == std::string::npos);
 }

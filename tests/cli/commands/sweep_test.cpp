@@ -152,3 +152,38 @@ TEST_CASE("ten thousand finished cells are taken up in well under a second") {
   MESSAGE("10,000 cells taken up in " << seconds << " s");
   CHECK(seconds < 1);
 }
+
+TEST_CASE("the store and an output are two files") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  fs::create_symlink(folder / "x.nc", folder / "link.nc");
+  for (const std::string output : {"x.nc", "./x.nc", "link.nc"}) {
+    const auto r = sweep({file, "--store", folder / "x.nc", "-o", folder / output});
+    CHECK(r.status == 2);
+    CHECK(r.says("--store and --output name the same file"));
+    CHECK(r.one_line());
+  }
+  const auto itself = sweep({file, "--store", file});
+  CHECK(itself.says("grid.toml: --store: this is the sweep's own file"));
+  CHECK(contents(file) == grid);
+  CHECK_FALSE(fs::exists(folder / "x.nc"));
+  // What is no store is left alone, also with --restart.
+  const std::string notes = folder.file("notes.txt", "my notes");
+  CHECK(sweep({file, "--store", notes, "--restart"}).says("notes.txt: is not a store of a sweep, and is left alone"));
+  CHECK(contents(notes) == "my notes");
+}
+
+TEST_CASE("an output that fails does not keep the others from theirs") {
+  const Folder folder;
+  const std::string file = folder.file("grid.toml", grid);
+  // A single cell cannot be drawn.
+  const auto r = sweep({file, "--set", "axis.noise.values=[0.01]", "--set", "axis.eta.values=[0.01]", "-o",
+                        folder / "x.svg", "-o", folder / "x.nc", "--quiet"});
+  CHECK(r.status == 2);
+  CHECK(r.one_line());
+  CHECK(r.says("x.svg: nothing to draw: a single cell is left"));
+  CHECK(read_sweep_store(folder / "x.db").cells.size() == 1);
+  CHECK(run({"plot", folder / "x.nc"}).says("a single cell is left"));
+  CHECK(fs::exists(folder / "x.nc"));
+  CHECK_FALSE(fs::exists(folder / "x.svg"));
+}

@@ -4,14 +4,20 @@
 
 using namespace edgewise::cli;
 
-TEST_CASE("a name from a file holds nothing that gnuplot runs or reads as the end of a string") {
-  CHECK(shown_name("x`touch PWNED`") == "x touch PWNED ");
-  CHECK(shown_name("a\"; system \"b") == "a ; system  b");
-  CHECK(shown_name("a\\nb\n") == "a nb ");
-  CHECK(shown_name("excess_mse") == "excess MSE");
+TEST_CASE("text of a file ends no string and runs nothing") {
+  CHECK(plain("x`touch PWNED`") == "\"x\\140touch PWNED\\140\"");
+  CHECK(plain("a\"; system \"b") == "\"a\\042; system \\042b\"");
+  CHECK(plain("'It''s'\nhere") == "\"'It''s' here\"");
+  CHECK(tick_text("50% of\n`x`") == "\"50%% of \\140x\\140\"");
 }
 
-TEST_CASE("a path that begins with a bar is a file") {
-  CHECK(output_command("|touch PWNED;.svg") == "set output './|touch PWNED;.svg'\n");
-  CHECK(output_command("out/it's.svg") == "set output 'out/it''s.svg'\n");
+TEST_CASE("text between markup stands as it is") {
+  CHECK(unmarked("a_b^{c}@&~\\d\ne") == "a\\_b\\^\\{c\\}\\@\\&\\~\\\\d e");
+  CHECK(unmarked("plain η") == "plain η");
+}
+
+TEST_CASE("names as figures write them") {
+  CHECK(shown_name("excess_mse") == "excess MSE");
+  CHECK(shown_name("eta_max") == "η max");
+  CHECK(with_greek("alpha = 1/2, alphas") == "α = 1/2, alphas");
 }

@@ -43,11 +43,11 @@ TEST_CASE("every observable has its bar, predictions and a theory of 0 have none
   const std::string script = step_panel(result);
   CHECK(has(script, "0 0.1000000000000000"));
   CHECK(has(script, "0.02\n1 0 0.02\nEOD"));
-  CHECK(has(script, "set xtics ('a 1' 0, 'b' 1)"));
+  CHECK(has(script, "set xtics (\"a 1\" 0, \"b\" 1)"));
   CHECK(has(script, "simulation / theory - 1, step 2"));
-  CHECK(has(figure_script({result}, {"r"}, {}, ".svg", "a.svg"), "theory - 1"));
+  CHECK(has(figure_script({result}, {"r"}, {}, ".svg"), "theory - 1"));
   // Asked for by name it is drawn over the steps.
-  CHECK_FALSE(has(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg", "a.svg"), "theory - 1"));
+  CHECK_FALSE(has(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg"), "theory - 1"));
 }
 
 TEST_CASE("several steps, one observable or no comparison are drawn over the steps") {

@@ -73,9 +73,17 @@ TEST_CASE("bad files are named with the line") {
   const std::string good = "# kind: solution\n# observable risk []: r\nstep,risk\n";
   CHECK(message(good + "0,1\n").empty());
   CHECK(message(good + "0,1,2\n").find("line 4: 3 cells where 2 are needed") != std::string::npos);
-  CHECK(message(good + "0,one\n").find("line 4: 'one' is not a number") != std::string::npos);
+  CHECK(message(good + "0,one\n").find("line 4: column 'risk': 'one' is not a number") != std::string::npos);
   CHECK(message("# kind: solution\n# observable risk []: r\nstep,loss\n").find("unknown column 'loss'") !=
         std::string::npos);
+  CHECK(message(good + "0;1\n").find("line 4: 1 cells where 2 are needed; cells are separated by commas here") !=
+        std::string::npos);
+  CHECK(message("# kind: solution\n# observable risk []: r\nstep|risk\n").find("the first column must be 'step'") !=
+        std::string::npos);
+  CHECK(message("# kind: solution\n# observable risk []: r\nstep,risk,risk\n0,1,2\n").find("is there twice") !=
+        std::string::npos);
+  CHECK(message(good + "0,\"1\n").find("x.csv: line 4: a quote is not closed") != std::string::npos);
+  CHECK(message(good + "0," + std::string(100000, 'x')).size() < 300);
   CHECK(message("# kind: validation\n# observable risk []: r\nstep,observable,z\n1,loss,0\n")
             .find("unknown observable 'loss'") != std::string::npos);
 }
@@ -84,4 +92,22 @@ TEST_CASE("quotes") {
   CHECK(csv_quoted("plain") == "plain");
   CHECK(csv_quoted("a,b") == "\"a,b\"");
   CHECK(csv_quoted("say \"a\"") == "\"say \"\"a\"\"\"");
+}
+
+TEST_CASE("a result that went through a spreadsheet reads back") {
+  const std::string header = "# kind: solution\n# title: a\n# observable risk []: the risk\n";
+  const Result plain = read_csv(header + "step,risk\n0,1.5\n10,0.25\n", "x.csv");
+  const std::string others[] = {
+      "\xEF\xBB\xBF" + header + "step,risk\r\n0,1.5\r\n10,0.25\r\n",
+      "# kind: solution;\n# title: a;\n# observable risk []: the risk;\nstep;risk\n0;1,5\n10;0,25\n",
+      "# kind: solution\t\n# title: a\t\n# observable risk []: the risk\t\nstep\trisk\n0\t1.5\n10\t0.25\n",
+      header + "\"step\",\"risk\"\n\"0\",\"1.5\"\n10,0.25\n",
+      header + ",step,risk\n0,0,1.5\n1,10,0.25\n",
+      header + "\"step\" \"risk\"\n\"1\" 0 1.5\n\"2\" 10 0.25\n"};
+  for (const std::string& text : others) {
+    CAPTURE(text);
+    const Result back = read_csv(text, "x.csv");
+    CHECK(same(plain, back));
+    CHECK(back.provenance == plain.provenance);
+  }
 }

@@ -1,9 +1,15 @@
 #include "cli/results/netcdf.hpp"
 
 #include <doctest/doctest.h>
+#include <netcdf.h>
 
 #include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
 
+#include "cli/results/netcdf_file.hpp"
+#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/cli/results/sample_results.hpp"
@@ -20,7 +26,7 @@ TEST_CASE("every kind of result reads back the same") {
     CAPTURE(name(kind));
     const Result result = sample_result(kind);
     const std::string path = folder / "r.nc";
-    write_netcdf(result, path, path);
+    write_file(path, netcdf_bytes(result, path));
     const Result back = read_netcdf(path);
     CHECK(same(result, back));
     CHECK(back.provenance == result.provenance);
@@ -33,7 +39,7 @@ TEST_CASE("a result without steps") {
   result.steps.clear();
   for (Field& f : result.fields)
     for (auto& v : f.values) v.clear();
-  write_netcdf(result, folder / "r.nc", "r.nc");
+  write_file(folder / "r.nc", netcdf_bytes(result, "r.nc"));
   const Result back = read_netcdf(folder / "r.nc");
   CHECK(back.steps.empty());
   CHECK(back.observables.size() == 2);
@@ -44,7 +50,7 @@ TEST_CASE("xarray opens it, with dimensions, coordinates, units and long names" 
   const Folder folder;
   for (const ResultKind kind : {ResultKind::solution, ResultKind::simulation, ResultKind::validation}) {
     const std::string path = folder / (std::string(name(kind)) + ".nc");
-    write_netcdf(sample_result(kind), path, path);
+    write_file(path, netcdf_bytes(sample_result(kind), path));
   }
   const std::string script = folder.file("check.py", R"(
 import sys, xarray
@@ -65,5 +71,101 @@ TEST_CASE("bad files are named") {
   const Folder folder;
   CHECK_THROWS_AS(read_netcdf(folder / "none.nc"), settings::Error);
   CHECK_THROWS_AS(read_netcdf(folder.file("text.nc", "not NetCDF")), settings::Error);
-  CHECK_THROWS_AS(write_netcdf(sample_result(ResultKind::solution), folder / "no/such.nc", "such.nc"), settings::Error);
+}
+
+namespace {
+
+/// Writes what `fill` puts into a file that says it is a result of this kind.
+std::string crafted(const Folder& folder, const std::string& kind, const std::function<void(NetcdfFile&)>& fill) {
+  NetcdfFile file("crafted");
+  file.create();
+  put_text(file, NC_GLOBAL, "kind", kind);
+  fill(file);
+  const std::string path = folder / "crafted.nc";
+  write_file(path, file.finish());
+  return path;
+}
+
+int dimension(const NetcdfFile& file, const char* name, std::size_t length) {
+  int id = 0;
+  file.check(nc_def_dim(file.id, name, length, &id));
+  return id;
+}
+
+std::string refusal(const std::string& path) {
+  try {
+    read_netcdf(path);
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("lengths and types are looked at before memory is touched") {
+  const Folder folder;
+  const auto column = [](const NetcdfFile& file, const std::vector<int>& dimensions, nc_type type) {
+    int variable = 0;
+    file.check(nc_def_var(file.id, "risk", type, static_cast<int>(dimensions.size()), dimensions.data(), &variable));
+    put_text(file, variable, "observable", "risk");
+    put_text(file, variable, "field", "");
+  };
+  // More values than there are steps.
+  CHECK(refusal(crafted(folder, "solution", [&](NetcdfFile& file) {
+          const int step = dimension(file, "step", 2), other = dimension(file, "other", 5000);
+          define(file, "step", {step}, "1", "");
+          column(file, {step, other}, NC_DOUBLE);
+        })).find("is damaged, or no file of edgewise: 'risk' has other lengths than it must") != std::string::npos);
+  CHECK(refusal(crafted(folder, "solution", [&](NetcdfFile& file) {
+          const int step = dimension(file, "step", 2), other = dimension(file, "other", 5000);
+          define(file, "step", {other}, "1", "");
+          column(file, {step}, NC_DOUBLE);
+        })).find("'step' has other lengths") != std::string::npos);
+  CHECK(refusal(crafted(folder, "solution", [&](NetcdfFile& file) {
+          const int step = dimension(file, "step", 2);
+          define(file, "step", {step}, "1", "");
+          column(file, {step}, NC_STRING);
+        })).find("'risk' holds no numbers") != std::string::npos);
+  // An attribute of many numbers where one is expected is passed over.
+  const std::string many = crafted(folder, "solution", [&](NetcdfFile& file) {
+    const int step = dimension(file, "step", 1);
+    define(file, "step", {step}, "1", "");
+    const std::vector<double> values(3000, 7);
+    file.check(nc_put_att_double(file.id, NC_GLOBAL, "rtol", NC_DOUBLE, values.size(), values.data()));
+  });
+  CHECK(read_netcdf(many).get("rtol").empty());
+  // A length that no file of this size can hold.
+  CHECK(refusal(crafted(folder, "solution", [&](NetcdfFile& file) {
+          define(file, "step", {dimension(file, "step", std::size_t{1} << 40U)}, "1", "");
+        })).find("it claims to hold 1.1e+12 values") != std::string::npos);
+  CHECK(refusal(crafted(folder, "validation", [&](NetcdfFile& file) {
+          define(file, "step", {dimension(file, "step", 2)}, "1", "");
+          const int observable = dimension(file, "observable", 3);
+          for (const char* name : {"observable", "observable_units", "observable_long_name"})
+            define(file, name, {observable}, "1", "");
+        })).find("'observable' holds no texts") != std::string::npos);
+  CHECK(refusal(crafted(folder, "validation", [&](NetcdfFile& file) {
+          const int step = dimension(file, "step", 2), observable = dimension(file, "observable", 1);
+          define(file, "step", {step}, "1", "");
+          for (const char* name : {"observable", "observable_units", "observable_long_name"}) {
+            const int both[] = {observable, step};
+            int variable = 0;
+            file.check(nc_def_var(file.id, name, NC_STRING, 2, both, &variable));
+          }
+        })).find("'observable' has other lengths") != std::string::npos);
+  CHECK(refusal(crafted(folder, "solution", [](NetcdfFile&) {})).find("there is no dimension 'step'") !=
+        std::string::npos);
+  CHECK(refusal(crafted(folder, "nonsense", [](NetcdfFile&) {})).find("is no result of edgewise") != std::string::npos);
+}
+
+TEST_CASE("a file that is cut short or changed is an error, in our own words") {
+  const Folder folder;
+  const std::string whole = netcdf_bytes(sample_result(ResultKind::solution), "r.nc");
+  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, whole.size() / 2, whole.size() - 1}) {
+    const std::string said = refusal(folder.file("cut.nc", whole.substr(0, size)));
+    CAPTURE(said);
+    CHECK(said.find("cut.nc: ") != std::string::npos);
+    CHECK(said.find("HDF error") == std::string::npos);
+  }
 }

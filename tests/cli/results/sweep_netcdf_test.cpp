@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/validation/sweeps/sample_sweep.hpp"
@@ -59,6 +60,19 @@ void check_same(const SweepTable& a, const SweepTable& b) {
   CHECK(cells);
 }
 
+void write(const SweepTable& table, const std::string& path) {
+  write_file(path, sweep_netcdf_bytes(table, path));
+}
+
+std::string refusal(const std::string& path) {
+  try {
+    read_sweep_netcdf(path);
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
 /// Every state and kind of axis.
 SweepTable motley() {
   SweepTable table = sample_sweep(5);
@@ -78,7 +92,7 @@ TEST_CASE("a sweep reads back the same") {
   const Folder folder;
   for (const SweepTable& table : {sample_sweep(6), motley()}) {
     const std::string path = folder / "s.nc";
-    write_sweep_netcdf(table, path);
+    write(table, path);
     CHECK(is_sweep_netcdf(path));
     check_same(table, read_sweep_netcdf(path));
   }
@@ -87,15 +101,15 @@ TEST_CASE("a sweep reads back the same") {
   log.labels.clear();
   log.boundaries.clear();
   for (auto& cell : log.cells) cell.label.clear();
-  write_sweep_netcdf(log, folder / "log.nc");
+  write(log, folder / "log.nc");
   check_same(log, read_sweep_netcdf(folder / "log.nc"));
 }
 
 TEST_CASE("xarray opens a sweep with coordinates, flags, boundaries and comparison" *
           doctest::skip(std::system("/usr/bin/python3 -c 'import xarray, netCDF4' 2>/dev/null") != 0)) {
   const Folder folder;
-  write_sweep_netcdf(sample_sweep(20), folder / "s.nc");
-  write_sweep_netcdf(motley(), folder / "m.nc");
+  write(sample_sweep(20), folder / "s.nc");
+  write(motley(), folder / "m.nc");
   const std::string script = folder.file("check.py", R"(
 import sys, xarray, numpy
 s = xarray.open_dataset(sys.argv[1] + "/s.nc", mask_and_scale=False)
@@ -127,11 +141,42 @@ TEST_CASE("bad files and clashing names are told") {
   CHECK_THROWS_AS(read_sweep_netcdf(folder.file("text.nc", "not NetCDF")), settings::Error);
   CHECK_FALSE(is_sweep_netcdf(folder / "none.nc"));
   CHECK_FALSE(is_sweep_netcdf(folder / "text.nc"));
-  CHECK_THROWS_WITH_AS(write_sweep_netcdf(sample_sweep(3), folder / "no/such.nc"), doctest::Contains("no/such.nc"),
-                       settings::Error);
   SweepTable twice = sample_sweep(3);
   twice.measures[0].name = "a";
-  CHECK_THROWS_WITH_AS(write_sweep_netcdf(twice, folder / "t.nc"),
-                       doctest::Contains("two things of the sweep are named 'a'"), settings::Error);
+  CHECK_THROWS_WITH_AS(sweep_netcdf_bytes(twice, "t.nc"), doctest::Contains("two things of the sweep are named 'a'"),
+                       settings::Error);
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("what the program could not have written is refused before it is drawn") {
+  const Folder folder;
+  const std::string path = folder / "s.nc";
+  const auto says = [&](const SweepTable& table, const std::string& words) {
+    CAPTURE(words);
+    write(table, path);
+    const std::string said = refusal(path);
+    CAPTURE(said);
+    CHECK(said.starts_with(path + ": is damaged, or no sweep of edgewise: "));
+    CHECK(said.find(words) != std::string::npos);
+  };
+  SweepTable table = sample_sweep(3);
+  table.boundaries.clear();
+  for (auto& label : table.labels) label.predicted.clear();
+  const SweepTable good = table;
+  table.axes[0].name = "x`touch PWNED`";
+  says(table, "'x`touch PWNED`' cannot name an axis");
+  table = good;
+  table.axes[0].name = "A";
+  table.axes[1].name = "a";
+  says(table, "two axes are named 'a'");
+  table = good;
+  std::swap(table.axes[0].numbers[0], table.axes[0].numbers[2]);
+  says(table, "do not increase");
+  table = good;
+  table.axes[1].log = true;
+  table.axes[1].numbers[0] = -1;
+  says(table, "do not increase, or cannot stand on its scale");
+  table = motley();
+  table.axes[2].words[1] = table.axes[2].words[0];
+  says(table, "has a value twice");
 }

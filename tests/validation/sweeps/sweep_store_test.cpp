@@ -177,3 +177,53 @@ TEST_CASE("a store in use, and one that somebody else has locked") {
   store.add(std::vector<FinishedCell>{cell_of(1, {1, 2, 3})});
   CHECK(read_sweep_store(path).cells[1].measures[0] == 1);
 }
+
+TEST_CASE("a store that somebody else has changed is told, not run or believed") {
+  const Folder folder;
+  const Sweep sweep = sweep_of(small_sweep);
+  int number = 0;
+  const auto says = [&](const std::string& sql, const std::string& words) {
+    CAPTURE(sql);
+    const std::string path = folder / ("s" + std::to_string(number++) + ".db");
+    {
+      SweepStore store(path, sweep, now);
+      store.add(std::vector<FinishedCell>{cell_of(0, {1, 2, 3})});
+    }
+    Database(path, Database::Mode::write, 0.1).execute(sql);
+    const std::string said = error_of([&] { read_sweep_store(path); });
+    CAPTURE(said);
+    CHECK(said.starts_with(path + ": "));
+    CHECK(said.find(words) != std::string::npos);
+  };
+  says("UPDATE cells SET risk_one = 'a text'", "a text stands where a number must");
+  says("UPDATE cells SET state = 'odd'", "cell 0 is neither finished nor failed");
+  says("UPDATE cells SET cell = -1", "is not in the grid");
+  says("UPDATE meta SET value = 'title = 3' WHERE name = 'presentation'", "title: must be text");
+  says("UPDATE meta SET value = value || char(10) || '[sweep]' || char(10) || 'panels = 1' WHERE name = 'presentation'",
+       "sweep");
+  says("UPDATE meta SET value = replace(value, 'count', 'cuont') WHERE name = 'definition'", "axis");
+  says("DELETE FROM meta", "is not a store of a sweep, or is damaged");
+  says("PRAGMA user_version = 7", "another version of edgewise");
+  // A view in a table's place could be anything, also something that never ends.
+  says(
+      "DROP TABLE cells; CREATE VIEW cells AS WITH RECURSIVE n(cell) AS (SELECT 0 UNION ALL SELECT 0 FROM n) SELECT "
+      "cell, "
+      "'finished' AS state, '' AS label, '' AS reason, 0 AS seconds FROM n",
+      "is damaged, or no store");
+}
+
+TEST_CASE("a small store that claims a large grid is refused before memory is taken") {
+  const Folder folder;
+  const std::string path = folder / "s.db";
+  { SweepStore store(path, sweep_of(small_sweep), now); }
+  Database(path, Database::Mode::write, 0.1)
+      .execute(
+          "UPDATE meta SET value = '[[axis]]' || char(10) || 'key = \"noise.variance\"' || char(10) || 'from = 1' || "
+          "char(10) || 'to = 2' || char(10) || 'count = 1000000' || char(10) || '[[axis]]' || char(10) || 'key = "
+          "\"spectrum.alpha\"' || char(10) || 'name = \"eta\"' || char(10) || 'from = 1' || char(10) || 'to = 2' || "
+          "char(10) || 'count = 100' WHERE "
+          "name = 'definition'");
+  const std::string said = error_of([&] { read_sweep_store(path); });
+  CAPTURE(said);
+  CHECK(said.find("too few are there to be read") != std::string::npos);
+}

@@ -1,0 +1,31 @@
+#include "cli/commands/commands.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/commands/at_work.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+
+Status modes(const Context& context, const std::string& path) {
+  const Targets targets = targets_of(context, {"csv", "txt"}, {"csv"}, "csv");
+  const Loaded loaded = load(context, path);
+  const std::vector<models::ModeColumn> columns =
+      at_work(context, path, "modes", [&] { return loaded.problem->mode_table(); });
+  if (columns.empty())
+    throw settings::Error(
+        fmt::format("{}: modes: model {} has no table of modes", path, loaded.provenance.experiment.model));
+  write_all(context, targets, [&](const Target&) {
+    std::string text;
+    for (const models::ModeColumn& column : columns) text += (text.empty() ? "" : ",") + column.name;
+    text += '\n';
+    for (std::size_t row = 0; row < columns.front().value.size(); ++row)
+      for (std::size_t c = 0; c < columns.size(); ++c)
+        text += settings::text_of(columns[c].value[row]) + (c + 1 < columns.size() ? ',' : '\n');
+    return text;
+  });
+  context.warn(loaded.provenance.warnings);
+  return done;
+}
+
+}  // namespace edgewise::cli

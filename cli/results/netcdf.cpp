@@ -8,6 +8,7 @@
 
 #include "cli/results/netcdf_file.hpp"
 #include "cli/results/netcdf_library.hpp"
+#include "cli/results/trial_run.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -125,7 +126,9 @@ std::string netcdf_bytes(const Result& result, const std::string& shown) {
   return file.finish();
 }
 
-Result read_netcdf(const std::string& path) {
+namespace {
+
+Result read_now(const std::string& path) {
   NetcdfFile file(path);
   file.open(path);
   Result result;
@@ -164,6 +167,13 @@ Result read_netcdf(const std::string& path) {
   else
     read_columns(file, result, times);
   return result;
+}
+
+}  // namespace
+
+Result read_netcdf(const std::string& path) {
+  try_first(path, [&] { read_now(path); });
+  return read_now(path);
 }
 
 }  // namespace edgewise::cli

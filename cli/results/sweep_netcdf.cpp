@@ -7,6 +7,7 @@
 
 #include "cli/results/netcdf_file.hpp"
 #include "cli/results/netcdf_library.hpp"
+#include "cli/results/trial_run.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"
 #include "validation/sweeps/sweep_file.hpp"
@@ -349,9 +350,7 @@ void read_provenance(const NetcdfFile& file, SweepTable& table) {
   }
 }
 
-}  // namespace
-
-bool is_sweep_netcdf(const std::string& path) {
+bool says_sweep(const std::string& path) {
   try {
     NetcdfFile file(path);
     file.open(path);
@@ -361,7 +360,7 @@ bool is_sweep_netcdf(const std::string& path) {
   }
 }
 
-SweepTable read_sweep_netcdf(const std::string& path) {
+SweepTable read_sweep_now(const std::string& path) {
   NetcdfFile file(path);
   file.open(path);
   if (get_text(file, NC_GLOBAL, "kind") != kind)
@@ -376,6 +375,18 @@ SweepTable read_sweep_netcdf(const std::string& path) {
     if (name == "sweep") table.panels = validation::read_panels(settings::read_text(text, path));
   validation::check_table(table, path);
   return table;
+}
+
+}  // namespace
+
+bool is_sweep_netcdf(const std::string& path) {
+  try_first(path, [&] { says_sweep(path); });
+  return says_sweep(path);
+}
+
+SweepTable read_sweep_netcdf(const std::string& path) {
+  try_first(path, [&] { read_sweep_now(path); });
+  return read_sweep_now(path);
 }
 
 }  // namespace edgewise::cli

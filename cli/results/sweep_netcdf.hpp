@@ -17,6 +17,7 @@ namespace edgewise::cli {
 std::string sweep_netcdf_bytes(const validation::SweepTable& table, const std::string& shown);
 
 /// Whether the file is a sweep of this program, by its attribute `kind`; false when it is no NetCDF.
+/// \throws settings::Error when it is damaged in a way that its library does not survive.
 bool is_sweep_netcdf(const std::string& path);
 
 /// \throws settings::Error when the file cannot be read or is no sweep of this program.

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -27,8 +28,17 @@ struct Ended {
   int status = -1;
 };
 
-/// Starts the real program and sends it a signal after `delay`.
-Ended interrupt_after(std::vector<std::string> arguments, const std::string& err, std::chrono::milliseconds delay) {
+/// Seconds that a process has computed.
+double computed(pid_t process) {
+  clockid_t clock{};
+  timespec now{};
+  REQUIRE(::clock_getcpuclockid(process, &clock) == 0);
+  REQUIRE(::clock_gettime(clock, &now) == 0);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+/// Starts the real program and sends it a signal when it has computed for so many seconds, however long that takes.
+Ended interrupt_after(std::vector<std::string> arguments, const std::string& err, double seconds) {
   arguments.insert(arguments.begin(), EDGEWISE_PROGRAM);
   std::vector<char*> argv;
   for (std::string& a : arguments) argv.push_back(a.data());
@@ -39,7 +49,10 @@ Ended interrupt_after(std::vector<std::string> arguments, const std::string& err
   pid_t child = 0;
   REQUIRE(posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) == 0);
   posix_spawn_file_actions_destroy(&actions);
-  std::this_thread::sleep_for(delay);
+  siginfo_t ended{};
+  while (computed(child) < seconds &&
+         ::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   ::kill(child, SIGINT);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
@@ -54,8 +67,8 @@ TEST_CASE("Ctrl-C keeps the replicas that are finished" * doctest::test_suite("t
   // Short replicas, and hours of them.
   const Ended ended =
       interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "monte_carlo.replicas=1000000", "--set",
-                       "time.steps=20000", "--set", "time.points=3"},
-                      folder / "err", std::chrono::milliseconds(1500));
+                       "time.steps=2000", "--set", "time.points=3"},
+                      folder / "err", 1.5);
   const std::string err = contents(folder / "err");
   CAPTURE(err);
   CHECK(ended.exited);
@@ -72,7 +85,7 @@ TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);
   const Ended ended = interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "time.steps=1000000000000"},
-                                      folder / "err", std::chrono::milliseconds(1000));
+                                      folder / "err", 1.0);
   const std::string err = contents(folder / "err");
   CAPTURE(err);
   CHECK(ended.exited);
@@ -89,7 +102,7 @@ TEST_CASE("work that never looks up is ended, with a line of its own") {
   const Ended ended =
       interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "optimizer.batch=1000000000000", "--set",
                        "noise.law=laplace", "--set", "noise.variance=0.01", "--set", "optimizer.learning_rate=1e-6"},
-                      folder / "err", std::chrono::milliseconds(1000));
+                      folder / "err", 1.0);
   const std::string err = contents(folder / "err");
   CAPTURE(err);
   CHECK(ended.exited);

@@ -41,8 +41,10 @@ Database::Database(const std::string& path, Mode mode, double patience) : path_(
     check(code);
     check(sqlite3_busy_timeout(handle_, static_cast<int>(1000 * patience)));
     // The file may be anybody's: nothing in it is run, and no value in it is long.
-    for (const auto& [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-                                        {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}})
+    for (const auto& [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                                        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                        {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+                                        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}})
       check(sqlite3_db_config(handle_, option, value, nullptr));
     constexpr int longest_value = 1 << 26;
     sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, longest_value);
@@ -79,7 +81,8 @@ void Database::check(int code) const {
     case SQLITE_READONLY:
       throw Error(fmt::format("{}: may not be written", path_));
     case SQLITE_CANTOPEN:
-      throw Error(fmt::format("{}: cannot be opened or created; is there such a folder, and may it be written to?", path_));
+      throw Error(
+          fmt::format("{}: cannot be opened or created; is there such a folder, and may it be written to?", path_));
     case SQLITE_NOTADB:
       throw Error(fmt::format("{}: is not a store of a sweep, and is left alone", path_));
     case SQLITE_CORRUPT:

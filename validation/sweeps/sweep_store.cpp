@@ -313,7 +313,8 @@ SweepTable read_sweep_store(const std::string& path) {
   for (const SweepAxis& axis : table.axes) cells *= axis.size();
   // Of a store that says it is large, much must be there.
   constexpr std::size_t always_read = 1'000'000, most_per_row = 1000;
-  if (cells > always_read && cells / most_per_row > static_cast<std::size_t>(database.integer("SELECT count(*) FROM cells")))
+  if (cells > always_read &&
+      cells / most_per_row > static_cast<std::size_t>(database.integer("SELECT count(*) FROM cells")))
     throw Error(fmt::format("{}: of its {} cells too few are there to be read", path, cells));
   table.cells.resize(cells);
   read_cells(database, table);

@@ -21,6 +21,18 @@ TEST_CASE("what moves the cursor or is no letter is written in hexadecimal digit
   CHECK(shown("\xc0\xaf") == "\\xc0\\xaf");           // an overlong slash
   CHECK(shown("\xed\xa0\x80") == "\\xed\\xa0\\x80");  // half of a surrogate pair
   CHECK(shown("\xe2\x82") == "\\xe2\\x82");           // cut short
+  // Wherever they stand: the letters around say nothing of them.
+  for (const std::string before : {"", "a", "π", "学z", "\xF0\x9F\x99\x82"})
+    for (const std::string after : {"", "b", "é"}) {
+      CHECK(shown(before + "\xe0\x9f\xbf" + after) == before + "\\xe0\\x9f\\xbf" + after);  // overlong
+      CHECK(shown(before + "\xf0\x8f\xbf\xbf" + after) == before + "\\xf0\\x8f\\xbf\\xbf" + after);
+      CHECK(shown(before + "\xf4\x90\x80\x80" + after) == before + "\\xf4\\x90\\x80\\x80" + after);  // too large
+      CHECK(shown(before + "\xc2\x9f" + after) == before + "\\xc2\\x9f" + after);
+      CHECK(shown(before + "\xed\xbf\xbf" + after) == before + "\\xed\\xbf\\xbf" + after);
+      for (const std::string letter : {"\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"})
+        CHECK(shown(before + letter + after) == before + letter + after);
+    }
 }
 
 TEST_CASE("the middle of a long text gives way, between letters") {

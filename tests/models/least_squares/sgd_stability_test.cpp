@@ -1,0 +1,105 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <string>
+
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using models::testing::flag;
+using models::testing::number;
+using models::testing::prepare;
+using models::testing::words;
+
+TEST_CASE("findings of SGD on two modes by hand") {
+  // eta = .15, B = 2: kappa = sum n eta lambda/(2B - eta lambda (B + 1)), as a step's fixed point tells.
+  const auto problem = prepare(
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4]\nmultiplicities = [2, 3]\n"
+      "target_power = [1.0, 0.5]\n[noise]\nlaw = 'gaussian'\nvariance = 0.2\n[time]\nsteps = 5\n[optimizer]\n"
+      "learning_rate = 0.15\nbatch = 2\n");
+  const auto findings = problem->stability();
+  double kappa = 0;
+  for (const auto& [l, n] : {std::pair{1.0, 2.0}, {0.4, 3.0}}) {
+    const double x = 0.15 * l;
+    kappa += n * x * x / 2 / (1 - (1 - x) * (1 - x) - x * x / 2);
+  }
+  CHECK(number(findings, "learning_rate") == 0.15);
+  CHECK(number(findings, "gamma") == doctest::Approx(0.15 * 3.2).epsilon(1e-14));
+  CHECK(number(findings, "batch") == 2);
+  CHECK(number(findings, "trace") == doctest::Approx(3.2).epsilon(1e-14));
+  CHECK(number(findings, "noise_variance") == doctest::Approx(0.2).epsilon(1e-14));
+  CHECK(number(findings, "kernel_norm") == doctest::Approx(kappa).epsilon(1e-13));
+  const double steady = 0.2 * kappa / (1 - kappa);
+  CHECK(number(findings, "steady_excess_mse") == doctest::Approx(steady).epsilon(1e-13));
+  CHECK(number(findings, "steady_risk") == doctest::Approx((steady + 0.2) / 2).epsilon(1e-13));
+  CHECK(flag(findings, "stable"));
+  CHECK(words(findings, "reason") == "stable");
+  CHECK_FALSE(flag(findings, "heavy_tailed"));
+  // The larger eigenvalue of the 2 x 2 map of (D_1, D_2).
+  double map[2][2];
+  const double l[] = {1, 0.4}, n[] = {2, 3};
+  for (int a = 0; a < 2; ++a)
+    for (int b = 0; b < 2; ++b)
+      map[a][b] = (a == b ? std::pow(1 - 0.15 * l[a], 2) + std::pow(0.15 * l[a], 2) / 2 : 0) +
+                  0.15 * 0.15 / 2 * n[a] * l[a] * l[b];
+  const double trace = map[0][0] + map[1][1], det = map[0][0] * map[1][1] - map[0][1] * map[1][0];
+  CHECK(number(findings, "growth_factor") ==
+        doctest::Approx(trace / 2 + std::sqrt(trace * trace / 4 - det)).epsilon(1e-12));
+  // Where kappa passes 1.
+  const auto at = [&](double eta) {
+    double out = 0;
+    for (int a = 0; a < 2; ++a)
+      out += n[a] * eta * eta * l[a] * l[a] / 2 / (1 - std::pow(1 - eta * l[a], 2) - eta * eta * l[a] * l[a] / 2);
+    return out;
+  };
+  CHECK(at(number(findings, "eta_max")) == doctest::Approx(1).epsilon(1e-11));
+}
+
+TEST_CASE("power laws: both terms of the late risk by their integrals over the modes") {
+  // P ~ int dj j^(-2 alpha - 2 beta) e^(-2 eta lambda t), and the kernel (eta^2/B) int dj lambda^2 e^(-2 eta lambda t)
+  // times int F dt = sum_j j^(-2 beta)/(2 eta); the whole kernel's mass kappa multiplies where 2 alpha > 1.
+  struct Row {
+    double alpha, beta;
+    const char* phase;
+  };
+  for (const Row& row : {Row{0.4, 0.3, "bias-limited"}, Row{0.8, 0.9, "kernel-limited"}, Row{0.8, 0.6, "bias-limited"},
+                         Row{0.4, 0.7, "kernel-limited"}}) {
+    CAPTURE(row.alpha);
+    CAPTURE(row.beta);
+    constexpr double eta = 0.02, B = 3;
+    const auto findings =
+        prepare(fmt::format("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 50\nalpha = {}\n"
+                            "beta = {}\n[time]\nsteps = 5\n[optimizer]\nlearning_rate = {}\nbatch = {}\n",
+                            row.alpha, row.beta, eta, B))
+            ->stability();
+    const double kappa = number(findings, "kernel_norm");
+    // int_0^inf dj j^(-s) exp(-2 eta j^(-2 alpha)) with j = e^x.
+    const auto integral = [&](double s) {
+      double sum = 0;
+      for (double x = -60; x < 400; x += 0.01)
+        sum += 0.01 * std::exp((1 - s) * x - 2 * eta * std::exp(-2 * row.alpha * x));
+      return sum;
+    };
+    const double resummed = row.alpha > 0.5 ? 1 / (1 - kappa) : 1;
+    CHECK(words(findings, "phase") == row.phase);
+    CHECK(number(findings, "bias_exponent") ==
+          doctest::Approx((2 * row.alpha + 2 * row.beta - 1) / (2 * row.alpha)).epsilon(1e-13));
+    CHECK(number(findings, "bias_constant") ==
+          doctest::Approx(resummed * integral(2 * row.alpha + 2 * row.beta)).epsilon(1e-6));
+    if (row.beta <= 0.5) {
+      CHECK(number(findings, "kernel_exponent") == 0);
+      CHECK(number(findings, "kernel_constant") == 0);
+      continue;
+    }
+    CHECK(number(findings, "kernel_exponent") == doctest::Approx(2 - 1 / (2 * row.alpha)).epsilon(1e-13));
+    // sum j^(-s), its tail from N on by Euler and Maclaurin.
+    const double s = 2 * row.beta, N = 2000;
+    double zeta = std::pow(N, 1 - s) / (s - 1) + 0.5 * std::pow(N, -s) + s / 12 * std::pow(N, -s - 1);
+    for (double j = 1; j < N; ++j) zeta += std::pow(j, -s);
+    CHECK(number(findings, "kernel_constant") ==
+          doctest::Approx(resummed * resummed * eta * eta / B * integral(4 * row.alpha) * zeta / (2 * eta))
+              .epsilon(1e-6));
+  }
+}

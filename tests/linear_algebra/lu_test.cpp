@@ -79,6 +79,7 @@ TEST_CASE("determinants") {
   const Lu<double> singular(2, std::vector<double>{1, 2, 2, 4});
   CHECK(singular.determinant() == 0);
   CHECK(singular.log_determinant().log_magnitude == -std::numeric_limits<double>::infinity());
+  CHECK(std::abs(singular.log_determinant().phase) == 1);
   std::vector<double> x{1, 0};
   singular.solve(x);
   CHECK_FALSE(std::isfinite(x[0]));

@@ -1,0 +1,205 @@
+// The equations of nonlinear gradients step by step, with coefficients in closed form, from the experiment to the column;
+// the tables of modes; what the options do.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/nonlinear/criteria.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::Problem;
+using models::Trajectory;
+using models::testing::column;
+using models::testing::flag;
+using models::testing::number;
+
+namespace {
+
+const double pi = std::acos(-1.0);
+const std::vector<double> lambda{2, 0.5}, many{1, 2}, power{0.25, 1};
+constexpr double sigma2 = 0.6, B = 3, trace = 3, square = 4.5;
+
+std::unique_ptr<Problem> problem(const std::string& model, const std::string& optimizer, const std::string& more = "",
+                                 const std::string& noise = "law = 'gaussian'\nvariance = 0.6") {
+  return models::testing::prepare(
+      fmt::format("model = '{}'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0.5]\nmultiplicities = [1, 2]\n"
+                  "target_power = [0.25, 1.0]\n[noise]\n{}\n[time]\nat = [1, 2, 5]\n[optimizer]\nbatch = 3\n{}\n{}",
+                  model, noise, optimizer, more));
+}
+
+struct Law {
+  double mu, q, c2;
+};
+/// Of clip(r, -h, h) where r ~ N(0, V).
+Law huber(double h, double V) {
+  const double mu = std::erf(h / std::sqrt(2 * V)), density = std::exp(-h * h / 2 / V) / std::sqrt(2 * pi * V);
+  return {mu, V * (mu - 2 * h * density) + h * h * (1 - mu), 2 * mu - 4 * h * density};
+}
+
+}  // namespace
+
+TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the table of modes") {
+  struct Options {
+    std::string optimizer, more;
+    double drift = 1, noise = 1;
+    bool linear = false, greedy = false;
+  };
+  for (const Options& o :
+       {Options{"kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.1", ""},
+        Options{"kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.1", "[theory]\nscale_drift = 1.2\n", 1.2},
+        Options{"kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.1", "[theory]\nscale_noise = 0.7\n", 1, 0.7},
+        Options{"kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.1", "[schedule]\nkind = 'linear'\n", 1, 1, true},
+        Options{"kind = 'huber'\nthreshold = 0.9\nlearning_rate_rule = 'greedy'\nlearning_rate = 0.8", "", 1, 1, false,
+                true}}) {
+    CAPTURE(o.optimizer);
+    CAPTURE(o.more);
+    const auto of = problem("residual-sgd", o.optimizer, o.more);
+    const Trajectory t = of->solve();
+    std::vector<double> M = power;
+    std::size_t at = 0;
+    for (int k = 0; k <= 5; ++k) {
+      const double P = lambda[0] * M[0] + lambda[1] * M[1], V = P + sigma2;
+      if (static_cast<double>(k) == t.steps[at]) {
+        CAPTURE(k);
+        // Laws of P are tabulated.
+        CHECK(column(t, "excess_mse")[at] == Approx(P).epsilon(1e-8));
+        CHECK(column(t, "risk")[at] == Approx(V / 2).epsilon(1e-8));
+        ++at;
+      }
+      const Law law = huber(0.9, V);
+      const double a = o.drift * law.mu, b = o.noise * law.q / B;
+      const double Q = 4 * M[0] + 0.25 * M[1];
+      const double eta = o.greedy ? 0.8 * a / b * Q / square : 0.1 * (o.linear ? 1 - k / 5.0 : 1.0);
+      if (k == 0 && o.more.empty()) {
+        const auto table = of->mode_table();
+        const double settled = o.greedy ? std::nan("") : number(of->stability(), "steady_excess_mse");
+        for (std::size_t i = 0; i < 2; ++i) {
+          CHECK(column(table, "kappa")[i] == lambda[i]);
+          CHECK(column(table, "multiplicity")[i] == many[i]);
+          CHECK(column(table, "start")[i] == Approx(power[i]).epsilon(1e-14));
+          CHECK(column(table, "excess_mse")[i] == Approx(lambda[i] * power[i]).epsilon(1e-14));
+          CHECK(column(table, "noise")[i] == Approx(eta * eta * b * many[i] * lambda[i]).epsilon(1e-11));
+          CHECK(column(table, "decay")[i] ==
+                Approx(2 * eta * a * lambda[i] -
+                       eta * eta * (law.c2 / B + (1 - 1 / B) * law.mu * law.mu) * lambda[i] * lambda[i])
+                    .epsilon(1e-10));
+          if (!o.greedy)
+            CHECK(column(table, "steady_excess_mse")[i] ==
+                  Approx(settled * many[i] * lambda[i] / trace).epsilon(1e-12));
+        }
+      }
+      for (std::size_t i = 0; i < 2; ++i) {
+        // E chi^2 x x' = q K + c2 K v v' K, of which the pairs of a batch have mu^2 K v v' K.
+        const double c = law.c2 / B + (1 - 1 / B) * law.mu * law.mu;
+        M[i] += -2 * eta * a * lambda[i] * M[i] + eta * eta * c * lambda[i] * lambda[i] * M[i] +
+                eta * eta * b * many[i] * lambda[i];
+      }
+    }
+  }
+}
+
+TEST_CASE("the sign of a mean step by hand, and the table of its coordinates") {
+  const auto of = problem("sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02");
+  const Trajectory t = of->solve();
+  // kappa = sqrt lambda, M = sqrt lambda D, a = E chi_3 sqrt(2/pi)/sqrt(P + sigma^2), E chi_3 = 2 sqrt(2/pi).
+  std::vector<double> M{std::sqrt(2) * 0.25, std::sqrt(0.5)};
+  std::size_t at = 0;
+  for (int k = 0; k <= 5; ++k) {
+    const double P = std::sqrt(2) * M[0] + std::sqrt(0.5) * M[1], a = 4 / pi / std::sqrt(P + sigma2);
+    if (static_cast<double>(k) == t.steps[at]) CHECK(column(t, "excess_mse")[at++] == Approx(P).epsilon(1e-8));
+    for (std::size_t i = 0; i < 2; ++i)
+      M[i] += -2 * 0.02 * a * std::sqrt(lambda[i]) * M[i] + 4e-4 * many[i] * std::sqrt(lambda[i]);
+  }
+  const auto table = of->mode_table();
+  REQUIRE(column(table, "variance").size() == 3);
+  const double P = 1, a = 4 / pi / std::sqrt(P + sigma2);
+  const std::vector<double> variance{2, 0.5, 0.5}, error{-0.5, -std::sqrt(0.5), -std::sqrt(0.5)};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double k = std::sqrt(variance[i]) * error[i], rho = k / std::sqrt(P + sigma2);
+    CHECK(column(table, "variance")[i] == variance[i]);
+    CHECK(column(table, "error")[i] == Approx(error[i]).epsilon(1e-14));
+    CHECK(column(table, "correlation")[i] == Approx(rho).epsilon(1e-12));
+    CHECK(column(table, "linear_drift")[i] == Approx(a * k).epsilon(1e-12));
+    const double x = rho / std::sqrt(1 - rho * rho);  // Student's law of 3 degrees of freedom
+    CHECK(column(table, "exact_drift")[i] == Approx(2 / pi * (std::atan(x) + x / (1 + x * x))).epsilon(1e-11));
+    // An example's gradient has mean (Kv)_i and variance K_ii (P + sigma^2) + (Kv)_i^2.
+    const double mean = k / std::sqrt(P + sigma2 + k * k);
+    const double late = std::erf(std::sqrt(B / 2) * mean), early = std::erf(mean / std::sqrt(2));
+    CHECK(column(table, "late_snr_squared")[i] == Approx(late * late / (1 - late * late)).epsilon(1e-10));
+    CHECK(column(table, "early_snr_squared")[i] == Approx(B * early * early / (1 - early * early)).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("Adam on examples: what its second moments aim at, and when the closure is reliable") {
+  struct Row {
+    const char* text;
+    double zeta;
+  };
+  for (const Row& row : {Row{"zeta = 0.5", 0.5}, Row{"second_moment = 'mean'", 0}, Row{"second_moment = 'adam'", 1 / B},
+                         Row{"second_moment = 'variance'", INFINITY}, Row{"", 1}}) {
+    CAPTURE(row.text);
+    const auto of =
+        problem("sign-sgd", fmt::format("kind = 'per-example-adam'\nlearning_rate = 0.001\nfloor = 0.1\n{}", row.text));
+    const auto table = of->mode_table();
+    const double total = 1 + sigma2;
+    const std::vector<double> variance{2, 0.5, 0.5}, pull{-1, -0.5 * std::sqrt(0.5), -0.5 * std::sqrt(0.5)};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double spread = variance[i] * total + pull[i] * pull[i];
+      const double n = std::isinf(row.zeta) ? spread : pull[i] * pull[i] + row.zeta * spread;
+      CHECK(column(table, "second_moment")[i] == Approx(n).epsilon(1e-12));
+      CHECK(column(table, "preconditioner")[i] == Approx(1 / (std::sqrt(n) + 0.1)).epsilon(1e-12));
+    }
+    const auto findings = of->stability();
+    CHECK(number(findings, "zeta") == row.zeta);
+    // sqrt(3) max |rho| = sqrt 3 (1/sqrt 2)/sqrt 1.6 < 1: the noise of every coordinate exceeds its signal.
+    CHECK(number(findings, "localisation") == Approx(std::sqrt(3 / 2.0 / 1.6)).epsilon(1e-12));
+    CHECK(flag(findings, "closure_reliable") == (row.zeta >= 1 / B));
+  }
+}
+
+TEST_CASE("clipping under outliers: the best threshold, and its gains, from the mixture's closed form") {
+  const auto of = problem("residual-sgd", "kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.01", "",
+                          "law = 'contaminated'\nscale = 0.3\noutlier_scale = 4.0\nprobability = 0.1");
+  const auto findings = of->stability();
+  constexpr double P = 1;
+  const double noise = 0.9 * 0.09 + 0.1 * 16, total = P + noise;
+  const auto law = [&](double h) {
+    const Law most = huber(h, P + 0.09), few = huber(h, P + 16);
+    return Law{0.9 * most.mu + 0.1 * few.mu, 0.9 * most.q + 0.1 * few.q, 0.9 * most.c2 + 0.1 * few.c2};
+  };
+  const auto progress = [&](double h) { return law(h).mu * law(h).mu / law(h).q; };
+  const double h = number(findings, "optimal_threshold");
+  for (const double factor : {0.2, 0.9, 0.99, 1.01, 1.1, 5.0}) CHECK(progress(factor * h) < progress(h));
+  const Law best = law(h), now = law(0.9);
+  CHECK(number(findings, "clipping_gain") == Approx(progress(h) * total).epsilon(1e-10));
+  CHECK(flag(findings, "clipping_helps"));
+  CHECK(number(findings, "clipping_gain") > 1);
+  CHECK(number(findings, "learning_rate_gain") == Approx(best.mu / (best.q / total)).epsilon(1e-10));
+  CHECK(number(findings, "optimal_learning_rate") == Approx(best.mu * B * 1.25 / (best.q * square)).epsilon(1e-10));
+  CHECK(number(findings, "threshold") == 0.9);
+  CHECK(number(findings, "mu") == Approx(now.mu).epsilon(1e-11));
+  CHECK(number(findings, "q") == Approx(now.q).epsilon(1e-11));
+  CHECK(number(findings, "c2") == Approx(now.c2).epsilon(1e-10));
+  CHECK(number(findings, "efficiency") == Approx(now.mu * now.mu * total / now.q).epsilon(1e-11));
+  CHECK(number(findings, "norm_spread") == Approx(std::sqrt(2 * square) / trace).epsilon(1e-14));
+  CHECK(number(findings, "intrinsic_dimension") == Approx(1.5).epsilon(1e-14));
+}
+
+TEST_CASE("a nonlinearity of one's own: progress, growth and the error of its averages") {
+  const auto of = problem("residual-sgd", "kind = 'custom'\nchi = 'r^3'\nlearning_rate = 0.01");
+  const auto findings = of->stability();
+  const double V = 1.6;  // E chi' = 3 V, E chi^2 = 15 V^3, E (chi^2)'' = 90 V^2
+  CHECK(number(findings, "mu") == Approx(3 * V).epsilon(1e-11));
+  CHECK(number(findings, "q") == Approx(15 * V * V * V).epsilon(1e-11));
+  CHECK(number(findings, "c2") == Approx(90 * V * V).epsilon(1e-10));
+  CHECK(number(findings, "progress") == Approx(9 * V * V / (15 * V * V * V)).epsilon(1e-10));
+  CHECK(number(findings, "growth") == Approx(3).epsilon(1e-3));
+  CHECK(number(findings, "quadrature_error") < 1e-10);
+  CHECK(models::testing::report(of->solve(), "quadrature_error") < 1e-10);
+}

@@ -1,0 +1,188 @@
+// What the quadratic map says of a run, against loops over its definition.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::column;
+using models::testing::flag;
+using models::testing::number;
+using models::testing::report;
+using models::testing::words;
+
+namespace {
+
+// z_0 = .4, J_0 = (.9, .5), omega = (1.5, -.3).
+constexpr double eta = 0.7;
+const std::vector<double> omega{1.5, -0.3};
+
+struct State {
+  double z = 0.4;
+  std::vector<double> J{0.9, 0.5};
+  double T(int k) const { return std::pow(omega[0], k) * J[0] * J[0] + std::pow(omega[1], k) * J[1] * J[1]; }
+  double E() const { return z - T(-1) / 2; }
+};
+
+std::unique_ptr<models::Problem> problem(const std::string& more, const std::string& optimizer = "") {
+  return models::testing::prepare(fmt::format(
+      "model = 'quadratic-map'\n[data]\ncurvature = [1.5, -0.3]\n[initial]\nresidual = 0.4\njacobian = [0.9, "
+      "0.5]\n[time]\nat = [1, 2, 3, 8]\n[optimizer]\nlearning_rate = 0.7\n{}\n{}",
+      optimizer, more));
+}
+
+}  // namespace
+
+TEST_CASE("steps of gradient descent and of SAM: every column, and what is reported") {
+  for (const double rho : {0.0, 0.2}) {
+    CAPTURE(rho);
+    const auto t = problem("[theory]\nmethod = 'map'\n", rho == 0 ? "" : "kind = 'sam'\nrho = 0.2")->solve();
+    State s;
+    std::size_t at = 0;
+    const double E0 = s.E();
+    for (int k = 0; k <= 8; ++k) {
+      if (static_cast<double>(k) == t.steps[at]) {
+        CAPTURE(k);
+        CHECK(column(t, "loss")[at] == Approx(s.z * s.z / 2).epsilon(1e-12));
+        CHECK(column(t, "residual")[at] == Approx(s.z).epsilon(1e-12));
+        CHECK(column(t, "sharpness")[at] == Approx(s.T(0)).epsilon(1e-12));
+        CHECK(column(t, "normalized_sharpness")[at] == Approx(eta * s.T(0)).epsilon(1e-12));
+        CHECK(column(t, "curvature_moment")[at] == Approx(s.T(1)).epsilon(1e-12));
+        CHECK(column(t, "invariant")[at] == Approx(E0).epsilon(1e-12));
+        ++at;
+      }
+      if (k == 8) break;
+      // The gradient of z^2/2 at theta + rho times itself; z is quadratic in the step, J linear.
+      State ahead = s;
+      for (int i = 0; i < 2; ++i) {
+        const double d = rho * s.z * s.J[i];
+        ahead.z += s.J[i] * d + omega[i] * d * d / 2;
+        ahead.J[i] += omega[i] * d;
+      }
+      State next = s;
+      for (int i = 0; i < 2; ++i) {
+        const double d = -eta * ahead.z * ahead.J[i];
+        next.z += s.J[i] * d + omega[i] * d * d / 2;
+        next.J[i] += omega[i] * d;
+      }
+      s = next;
+    }
+    CHECK(report(t, "last_normalized_sharpness") == Approx(eta * s.T(0)).epsilon(1e-12));
+    CHECK(report(t, "invariant_drift") < 1e-14);
+    CHECK(models::testing::label(t, "outcome") == "bounded");
+  }
+}
+
+TEST_CASE("gradient flow by Runge and Kutta, where it ends, and its rates at the start") {
+  const auto of = problem("[theory]\nmethod = 'flow'\n");
+  const auto t = of->solve();
+  const auto findings = of->stability();
+  State s;
+  const auto slope = [](const State& x) {
+    State out;
+    out.z = -x.z * x.T(0);
+    for (int i = 0; i < 2; ++i) out.J[i] = -x.z * omega[i] * x.J[i];
+    return out;
+  };
+  const auto moved = [](State x, const State& by, double dt) {
+    x.z += dt * by.z;
+    for (int i = 0; i < 2; ++i) x.J[i] += dt * by.J[i];
+    return x;
+  };
+  const auto advance = [&](double time, int steps) {
+    const double dt = time / steps;
+    for (int k = 0; k < steps; ++k) {
+      const State a = slope(s), b = slope(moved(s, a, dt / 2)), c = slope(moved(s, b, dt / 2)),
+                  d = slope(moved(s, c, dt));
+      s = moved(moved(moved(moved(s, a, dt / 6), b, dt / 3), c, dt / 3), d, dt / 6);
+    }
+  };
+  for (std::size_t k = 1; k < t.steps.size(); ++k) {
+    advance(eta * (t.steps[k] - t.steps[k - 1]), 500);
+    CHECK(column(t, "residual")[k] == Approx(s.z).epsilon(1e-8));
+    CHECK(column(t, "sharpness")[k] == Approx(s.T(0)).epsilon(1e-8));
+  }
+  advance(200, 20000);
+  CHECK(std::abs(s.z) < 1e-12);
+  CHECK(number(findings, "flow_sharpness_limit") == Approx(eta * s.T(0)).epsilon(1e-8));
+  CHECK(report(t, "flow_sharpness_limit") == Approx(eta * s.T(0)).epsilon(1e-8));
+  CHECK(number(findings, "flow_residual_limit") == 0);
+  // A step takes the time eta: eta lambda moves by eta^2 dT/dt a step.
+  const State start;
+  CHECK(number(findings, "sharpening_rate") == Approx(eta * eta * -2 * start.z * start.T(1)).epsilon(1e-13));
+  const double h = 1e-4;
+  const auto rate = [](const State& x) { return -2 * x.z * x.T(1); };
+  const State a = slope(start);
+  const double bend = (rate(moved(start, a, h)) - rate(moved(start, a, -h))) / (2 * h);
+  CHECK(number(findings, "sharpening_acceleration") == Approx(eta * eta * eta * bend).epsilon(1e-6));
+  CHECK(flag(findings, "flow_sharpens") == (s.T(0) > start.T(0)));
+  // E in units where the larger curvature is 1: z eta omega.
+  CHECK(number(findings, "invariant") == Approx(start.E()).epsilon(1e-13));
+  CHECK(number(findings, "normalized_invariant") == Approx(eta * 1.5 * start.E()).epsilon(1e-13));
+  CHECK(number(findings, "epsilon") == Approx(0.2).epsilon(1e-13));
+  // u - 2 z, and T(0) at z = 0 with J_2 held.
+  const double u = eta * 0.81, z = eta * 1.5 * 0.4;
+  CHECK(number(findings, "mu") == Approx(u - 2 * z).epsilon(1e-12));
+  CHECK(number(findings, "minimum_sharpness") == Approx(u - 2 * z + eta * 0.25).epsilon(1e-12));
+  CHECK(number(findings, "sharpness_edge") == 2);
+}
+
+TEST_CASE("a cycle of two: its ends, its sharpness, its exponent, and the longest cycle looked for") {
+  // One parameter, omega = 1: J^2 = 2 (z - E), z' = z (1 - (z - E)(2 - z)); below E = -1 no minimum is stable.
+  const auto found = [](const std::string& theory) {
+    return models::testing::prepare(
+               "model = 'quadratic-map'\n[data]\ncurvature = [1.0]\n[initial]\nresidual = 0.1\n"
+               "sharpness = 2.4\n[time]\nsteps = 10\n[theory]\n" +
+               theory)
+        ->stability();
+  };
+  constexpr double E = -1.1;
+  const auto step = [](double z) { return z * (1 - (z - E) * (2 - z)); };
+  const auto slope = [&](double z) { return (step(z + 1e-6) - step(z - 1e-6)) / 2e-6; };
+  double z = 0.1;
+  for (int k = 0; k < 20000; ++k) z = step(z);
+  const double other = step(z);
+  REQUIRE(std::abs(step(other) - z) < 1e-13);
+  REQUIRE(std::abs(other - z) > 0.01);
+  const auto findings = found("");
+  CHECK(words(findings, "outcome") == "persistent_oscillation");
+  CHECK(number(findings, "period") == 2);
+  CHECK(number(findings, "residual_low") == Approx(std::min(z, other)).epsilon(1e-8));
+  CHECK(number(findings, "residual_high") == Approx(std::max(z, other)).epsilon(1e-8));
+  CHECK(number(findings, "sharpness_limit") == Approx((z - E) + (other - E)).epsilon(1e-8));
+  CHECK(number(findings, "lyapunov_exponent") == Approx(std::log(std::abs(slope(z) * slope(other))) / 2).epsilon(1e-2));
+  CHECK(flag(findings, "bounded"));
+  CHECK_FALSE(flag(findings, "converged"));
+  const auto shorter = found("max_period = 1\nlimit_steps = 3000\n");
+  CHECK(number(shorter, "period") == 0);
+  CHECK(number(shorter, "steps") == 3000);
+}
+
+TEST_CASE("starts given by sharpness, minimum sharpness, invariant or moment are the Jacobians they stand for") {
+  const State s;
+  const double lambda = s.T(0);
+  const auto with = [&](const std::string& start) {
+    return models::testing::prepare(
+               "model = 'quadratic-map'\n[data]\ncurvature = [1.5, -0.3]\n[initial]\nresidual = "
+               "0.4\n" +
+               start + "\n[time]\nat = [1, 5]\n")
+        ->solve();
+  };
+  const auto expected = with("jacobian = [0.9, 0.5]");
+  for (const std::string& sharpness :
+       {fmt::format("sharpness = {}", lambda), fmt::format("minimum_sharpness = {}", lambda - 2 * 1.5 * 0.4)})
+    for (const std::string& other :
+         {fmt::format("invariant = {}", s.E()), fmt::format("curvature_moment = {}", s.T(1))}) {
+      const auto t = with(sharpness + "\n" + other);
+      for (const char* name : {"residual", "sharpness", "curvature_moment"})
+        for (std::size_t k = 0; k < 3; ++k)
+          CHECK(column(t, name)[k] == Approx(column(expected, name)[k]).epsilon(1e-10));
+    }
+}

@@ -55,6 +55,12 @@ void multiply(std::size_t m, std::size_t n, std::size_t k, double alpha, const d
 /// Adds alpha op(a) op(a)' to the lower triangle of the square matrix c, the upper one stays. \throws
 /// std::invalid_argument for shapes that do not fit.
 void rank_update(double alpha, const Matrix& a, Transposed op, Matrix& c);
+/// Sum of the diagonal of a square matrix, from its first entry on.
+inline double trace(const Matrix& a) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.rows(); ++i) sum += a(i, i);
+  return sum;
+}
 /// Copies the lower triangle of the square matrix c into the upper one.
 void fill_upper(Matrix& c);
 

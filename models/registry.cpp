@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <array>
 #include <string>
 #include <vector>

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "solvers/mode_sums.hpp"
 #include "solvers/period_map.hpp"
@@ -15,7 +16,6 @@ namespace edgewise::solvers {
 namespace {
 
 using linear_algebra::Matrix;
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 double norm(std::span<const double> v) {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/constants.hpp"
 #include "solvers/mode_sums.hpp"
 
 namespace edgewise::solvers {
@@ -14,7 +15,6 @@ namespace edgewise::solvers {
 namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The power of two next to x on the logarithmic scale.
 double power_of_two(double x) {

@@ -6,12 +6,13 @@
 #include <limits>
 #include <numeric>
 
+#include "numerics/constants.hpp"
+
 namespace edgewise::solvers {
 
 namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 // A coupling below this cannot be told from none.
 constexpr double least_strength = std::numeric_limits<double>::min() / epsilon;
 

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
 #include <array>
@@ -7,12 +8,13 @@
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/population.hpp"
+#include "models/framework/closed_form_list.hpp"
 
 namespace edgewise::models::finite_data {
 
 namespace {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 
 std::shared_ptr<const ingredients::Schedule> schedule(const std::string& kind, double steps) {
   return ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n", "closed form"),
@@ -65,20 +67,7 @@ double orthogonal_square(Sampling sampling) {
   return 1 - 2 * 0.35 * 0.4 + 0.35 * 0.35 * second;
 }
 
-class Table {
- public:
-  void add(std::string name, std::string formula, double tolerance, std::function<Pair()> evaluate) {
-    forms.push_back({"finite-data/" + std::move(name), std::move(formula),
-                     "docs/theory/least-squares-sgd.md, section 9", tolerance, std::move(evaluate)});
-  }
-  void printed(std::string name, std::string formula, double value, int decimals, std::function<double()> evaluate) {
-    add(std::move(name), std::move(formula), 0.6 * std::pow(10.0, -decimals) / std::abs(value),
-        [value, evaluate = std::move(evaluate)] { return Pair(value, evaluate()); });
-  }
-  std::vector<ClosedForm> forms;
-};
-
-void add_references(Table& table) {
+void add_references(ClosedFormList& table) {
   struct Instance {
     const char* name;
     Sampling sampling;
@@ -106,41 +95,41 @@ void add_references(Table& table) {
     const Sampling sampling = instance.sampling;
     for (std::size_t k = 0; k < steps.size(); ++k)
       table.printed(fmt::format("fin-{}-loss-{}", instance.name, steps[k]),
-                    "S' = S - eta (Theta S + S Theta) + eta^2 Theta (c2 S + c1 diag S) Theta", instance.loss[k],
+                    "S' = S - eta (Theta S + S Theta) + eta^2 Theta (c2 S + c1 diag S) Theta", "9", instance.loss[k],
                     k == 3 ? 14 : 12, [sampling, step = steps[k]] { return loss_after(reference(sampling, {step})); });
     for (std::size_t k = 0; k < levels.size(); ++k)
-      table.printed(fmt::format("fin-{}-norm-{}", instance.name, level_names[k]), "kernel norm at eta = .03",
+      table.printed(fmt::format("fin-{}-norm-{}", instance.name, level_names[k]), "kernel norm at eta = .03", "9",
                     instance.norm[k], 12, [sampling, level = levels[k]] {
                       const FiniteData data = reference(sampling);
                       return kernel_norm(data, kernel_of(data), level, data.learning_rate);
                     });
     for (std::size_t k = 0; k < 3; ++k)
-      table.printed(fmt::format("fin-{}-threshold-{}", instance.name, level_names[k]), "eta where the norm is 1",
+      table.printed(fmt::format("fin-{}-threshold-{}", instance.name, level_names[k]), "eta where the norm is 1", "9",
                     instance.threshold[k], 12, [sampling, level = levels[k]] {
                       const FiniteData data = reference(sampling);
                       return threshold(data, kernel_of(data), level);
                     });
     // The printed digits are those of an iteration stopped 5e-12 early; growth-by-iteration is to full precision.
-    table.add(fmt::format("fin-{}-growth", instance.name), "growth per step of (9.1)", 1e-11,
+    table.add(fmt::format("fin-{}-growth", instance.name), "growth per step of (9.1)", "9", 1e-11,
               [sampling, growth = instance.growth] {
                 const FiniteData data = reference(sampling);
                 return Pair(growth, growth_factor(data, kernel_of(data)));
               });
   }
-  table.add("growth-by-iteration", "growth factor = L_{k+1}/L_k at k = 20000", 1e-13, [] {
+  table.add("growth-by-iteration", "growth factor = L_{k+1}/L_k at k = 20000", "9", 1e-13, [] {
     FiniteData data = reference(Sampling::without_replacement, {20000, 20001});
     const Kernel kernel = kernel_of(data);
     const std::vector<double> loss = solve_finite_data(data, kernel, {}).columns[0].value;
     return Pair(loss[1] / loss[0], growth_factor(data, kernel));
   });
-  table.printed("fin-sharpness", "eta mu_max", .0986449860853, 13, [] {
+  table.printed("fin-sharpness", "eta mu_max", "9", .0986449860853, 13, [] {
     const FiniteData data = reference(Sampling::bernoulli);
     return data.learning_rate * kernel_of(data).eigenvalue.front();
   });
 }
 
-void add_formulas(Table& table) {
-  table.add("full-batch", "B = N: L_k = |(1 - eta Theta)^k z_0|^2/(2N), gradient descent", 1e-12, [] {
+void add_formulas(ClosedFormList& table) {
+  table.add("full-batch", "B = N: L_k = |(1 - eta Theta)^k z_0|^2/(2N), gradient descent", "9", 1e-12, [] {
     const FiniteData data = reference(Sampling::without_replacement, {50}, 12);
     const Kernel kernel = kernel_of(data);
     double sum = 0;
@@ -151,20 +140,20 @@ void add_formulas(Table& table) {
     }
     return Pair(sum / 24, loss_after(data));
   });
-  table.add("full-batch-threshold", "B = N: eta_max = 2/mu_max", 1e-13, [] {
+  table.add("full-batch-threshold", "B = N: eta_max = 2/mu_max", "9", 1e-13, [] {
     const FiniteData data = reference(Sampling::without_replacement, {0}, 12);
     const Kernel kernel = kernel_of(data);
     return Pair(2 / kernel.eigenvalue.front(), threshold(data, kernel, NormLevel::exact));
   });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
     table.add(fmt::format("orthogonal-samples-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
-              "X = 1: E z_i^2 is multiplied by 1 - 2 (eta/B) E n_i + (eta/B)^2 E n_i^2", 1e-12, [sampling] {
+              "X = 1: E z_i^2 is multiplied by 1 - 2 (eta/B) E n_i + (eta/B)^2 E n_i^2", "9", 1e-12, [sampling] {
                 return Pair(std::pow(orthogonal_square(sampling), 30) * 15.25 / 10,
                             loss_after(orthogonal(sampling, 30)));
               });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
     table.add(fmt::format("orthogonal-samples-excess-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
-              "X = 1, K = 1: P = sum_i E (z_i + y_i - theta*_i)^2", 1e-12, [sampling] {
+              "X = 1, K = 1: P = sum_i E (z_i + y_i - theta*_i)^2", "9", 1e-12, [sampling] {
                 const FiniteData data = orthogonal(sampling, 30);
                 const double mean = 1 - 0.35 * 0.4, square = orthogonal_square(sampling);
                 double excess = 0;
@@ -176,7 +165,7 @@ void add_formulas(Table& table) {
               });
   for (const Sampling sampling : {Sampling::with_replacement, Sampling::bernoulli})
     table.add(fmt::format("orthogonal-samples-std-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
-              "X = 1: std of sum_i z_i^2 from E z_i^4 and E z_i^2 z_j^2", 1e-12, [sampling] {
+              "X = 1: std of sum_i z_i^2 from E z_i^4 and E z_i^2 z_j^2", "9", 1e-12, [sampling] {
                 const FiniteData data = orthogonal(sampling, 10);
                 // Of one draw of all counts: E f_i^4, E f_i^2 f_j^2, f_i = 1 - .35 n_i.
                 const auto f = [](double n) { return std::pow(1 - 0.35 * n, 2); };
@@ -196,7 +185,7 @@ void add_formulas(Table& table) {
                 return Pair(std::sqrt(variance) / 10,
                             solve_finite_data(data, kernel_of(data), {"exact", true}).columns[0].std.back());
               });
-  table.add("full-batch-excess", "B = N: P along theta' = theta - (eta/N) X' (X theta - y)", 1e-12, [] {
+  table.add("full-batch-excess", "B = N: P along theta' = theta - (eta/N) X' (X theta - y)", "9", 1e-12, [] {
     FiniteData data = reference(Sampling::without_replacement, {50}, 12);
     data.population.emplace();
     for (std::size_t j = 0; j < 20; ++j) {
@@ -218,7 +207,7 @@ void add_formulas(Table& table) {
   });
   for (const char* method : {"exact", "closure"})
     table.add(fmt::format("full-batch-schedule-{}", method),
-              "B = N under a schedule: L_T = |prod_k (1 - eta_k Theta) z_0|^2/(2N), eta_k = eta (1 - k/T)", 1e-12,
+              "B = N under a schedule: L_T = |prod_k (1 - eta_k Theta) z_0|^2/(2N), eta_k = eta (1 - k/T)", "9", 1e-12,
               [method] {
                 FiniteData data = reference(Sampling::without_replacement, {50}, 12);
                 data.schedule = schedule("linear", 50);
@@ -232,14 +221,14 @@ void add_formulas(Table& table) {
                 }
                 return Pair(sum / 24, loss_after(data, method));
               });
-  table.add("mean-field-norm", "with replacement: (eta/B) sum_a mu_a/(2 - eta mu_a (1 - 1/B))", 1e-13, [] {
+  table.add("mean-field-norm", "with replacement: (eta/B) sum_a mu_a/(2 - eta mu_a (1 - 1/B))", "9", 1e-13, [] {
     const FiniteData data = reference(Sampling::with_replacement, {0}, 3);
     const Kernel kernel = kernel_of(data);
     double sum = 0;
     for (const double mu : kernel.eigenvalue) sum += 0.01 * mu / (2 - 0.03 * mu * (1 - 1 / 3.0));
     return Pair(sum, kernel_norm(data, kernel, NormLevel::mean_field, 0.03));
   });
-  table.add("floor", "p < N: what the null modes hold stays, (1/2N) sum_null p", 1e-12, [] {
+  table.add("floor", "p < N: what the null modes hold stays, (1/2N) sum_null p", "9", 1e-12, [] {
     const FiniteData data = reference(Sampling::without_replacement, {1}, 12, 4);
     double found = 0;
     for (const Finding& f : finite_data_stability(data, kernel_of(data)))
@@ -250,7 +239,7 @@ void add_formulas(Table& table) {
   });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement})
     table.add(fmt::format("steady-loss-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
-              "p < N: steady state of (9.1), d = (1 - M)^{-1} d_null", 1e-9, [sampling] {
+              "p < N: steady state of (9.1), d = (1 - M)^{-1} d_null", "9", 1e-9, [sampling] {
                 FiniteData data = reference(sampling, {6000}, 2, 4);
                 double found = 0;
                 for (const Finding& f : finite_data_stability(data, kernel_of(data)))
@@ -260,13 +249,13 @@ void add_formulas(Table& table) {
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
     for (const std::size_t parameters : {20, 4})
       table.add(fmt::format("critical-growth-{}-{}", sampling_names()[static_cast<std::size_t>(sampling)], parameters),
-                "growth factor 1 where the exact kernel norm is 1", 1e-10, [sampling, parameters] {
+                "growth factor 1 where the exact kernel norm is 1", "9", 1e-10, [sampling, parameters] {
                   FiniteData data = reference(sampling, {0}, 2, parameters);
                   const Kernel kernel = kernel_of(data);
                   data.learning_rate = threshold(data, kernel, NormLevel::exact);
                   return Pair(1, growth_factor(data, kernel));
                 });
-  table.add("null-modes-are-label-noise", "mean field, p < N: L -> (1/2N) sum_null p/(1 - kappa)", 1e-10, [] {
+  table.add("null-modes-are-label-noise", "mean field, p < N: L -> (1/2N) sum_null p/(1 - kappa)", "9", 1e-10, [] {
     const FiniteData data = reference(Sampling::with_replacement, {20000}, 2, 4);
     const Kernel kernel = kernel_of(data);
     const std::vector<double> along = kernel.along(data.residual);
@@ -275,13 +264,13 @@ void add_formulas(Table& table) {
     return Pair(null_power / 24 / (1 - kernel_norm(data, kernel, NormLevel::mean_field, data.learning_rate)),
                 loss_after(data, "mean-field"));
   });
-  table.add("trace-norm", "with replacement, eta mu -> 0: mean field -> eta tr Theta/(2B)", 1e-5, [] {
+  table.add("trace-norm", "with replacement, eta mu -> 0: mean field -> eta tr Theta/(2B)", "9", 1e-5, [] {
     const FiniteData data = reference(Sampling::with_replacement);
     const Kernel kernel = kernel_of(data);
     return Pair(kernel_norm(data, kernel, NormLevel::trace, 1e-6),
                 kernel_norm(data, kernel, NormLevel::mean_field, 1e-6));
   });
-  table.add("closure-rows", "sum_b C_ab = 1: eigenvectors are normalised", 1e-13, [] {
+  table.add("closure-rows", "sum_b C_ab = 1: eigenvectors are normalised", "9", 1e-13, [] {
     const linear_algebra::Matrix C = overlaps(kernel_of(reference(Sampling::bernoulli)));
     double sum = 0;
     for (std::size_t b = 0; b < 12; ++b) sum += C(3, b);
@@ -292,10 +281,10 @@ void add_formulas(Table& table) {
 }  // namespace
 
 std::vector<ClosedForm> finite_data_closed_forms() {
-  Table table;
+  ClosedFormList table("finite-data/", "least-squares-sgd");
   add_references(table);
   add_formulas(table);
-  return std::move(table.forms);
+  return table.take();
 }
 
 }  // namespace edgewise::models::finite_data

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -6,12 +7,11 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::finite_data {
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 double null_power(const FiniteData& data, const Kernel& kernel) {
   const std::vector<double> start = kernel.along(data.residual);

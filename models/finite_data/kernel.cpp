@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "models/finite_data/finite_data.hpp"
+
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -18,7 +19,7 @@ constexpr double resolved = 1e-6;
 constexpr double null_share = 2e-12;
 
 double length(std::span<const double> entries) {
-  return std::sqrt(std::inner_product(entries.begin(), entries.end(), entries.begin(), 0.0));
+  return std::sqrt(numerics::squared_norm_in_order(entries));
 }
 
 }  // namespace
@@ -27,7 +28,7 @@ std::vector<double> Kernel::along(std::span<const double> z) const {
   std::vector<double> out(vectors.columns());
   for (std::size_t a = 0; a < out.size(); ++a) {
     const auto v = vectors.column(a);
-    out[a] = std::inner_product(v.begin(), v.end(), z.begin(), 0.0);
+    out[a] = numerics::dot_in_order(v, z);
   }
   return out;
 }

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -16,12 +17,6 @@ namespace {
 
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
-double dot(std::span<const double> a, std::span<const double> b) {
-  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-}
 
 /// A root of f between a and b, f(a) < 0 < f(b).
 double root(const std::function<double(double)>& f, double a, double b) {
@@ -76,17 +71,17 @@ std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {
   if (unit == 0) return x;
   for (double& entry : rest) entry /= unit;
   std::vector<double> direction = rest;
-  double power = dot(rest, rest);
+  double power = numerics::dot_in_order(rest, rest);
   const double enough = 1e-30 * power;
   for (int k = 0; k < 1000 && power > enough; ++k) {
     std::vector<double> moved = (*this)(direction);
     for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = direction[i] - moved[i];
-    const double length = power / dot(direction, moved);
+    const double length = power / numerics::dot_in_order(direction, moved);
     for (std::size_t i = 0; i < x.size(); ++i) {
       x[i] += length * direction[i];
       rest[i] -= length * moved[i];
     }
-    const double next = dot(rest, rest);
+    const double next = numerics::dot_in_order(rest, rest);
     for (std::size_t i = 0; i < x.size(); ++i) direction[i] = rest[i] + next / power * direction[i];
     power = next;
   }

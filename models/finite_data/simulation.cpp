@@ -5,7 +5,9 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/population.hpp"
+#include "models/framework/divergence.hpp"
 #include "models/ingredients/stepping_replica.hpp"
+#include "numerics/sums.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::finite_data {
@@ -63,7 +65,7 @@ class BatchDraw {
 };
 
 double loss_of(std::span<const double> residual) {
-  const double power = std::inner_product(residual.begin(), residual.end(), residual.begin(), 0.0);
+  const double power = numerics::squared_norm_in_order(residual);
   return power / (2 * static_cast<double>(residual.size()));
 }
 
@@ -76,7 +78,7 @@ struct Shared {
 class DataReplica final : public ingredients::ScheduledReplica {
  public:
   DataReplica(std::shared_ptr<const Shared> shared, std::uint64_t seed, std::uint64_t index)
-      : ingredients::ScheduledReplica(1e100 * std::max(loss_of(shared->data->residual), 1e-200),
+      : ingredients::ScheduledReplica(divergence_factor * std::max(loss_of(shared->data->residual), 1e-200),
                                       shared->data->learning_rate, *shared->data->schedule),
         shared_(std::move(shared)),
         data_(*shared_->data),

@@ -11,6 +11,7 @@
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
 #include "models/finite_data/population.hpp"
+#include "models/framework/divergence.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -20,7 +21,6 @@ using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
 /// Beyond this multiple of the first loss the solution has diverged.
-constexpr double divergence = 1e100;
 /// Eigenvalues, relative to the largest, down to which a jump resolves the variance of a mode.
 constexpr double least_jumped = 1e-12;
 /// Operations that the fourth moments may cost.
@@ -38,7 +38,7 @@ class Recorder {
   Recorder(const FiniteData& data, std::string method, bool exact) : data_(data) {
     double start = 0;
     for (const double z : data.residual) start += z * z;
-    limit_ = divergence * std::max(start / (2 * static_cast<double>(data.samples())), 1e-200);
+    limit_ = divergence_factor * std::max(start / (2 * static_cast<double>(data.samples())), 1e-200);
     out_.method = std::move(method);
     // A shuffled full batch is the full batch.
     const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/framework/checked_problem.hpp"
 
 #include <algorithm>

@@ -136,6 +136,7 @@ struct ClosedForm {
   double tolerance = 0;  ///< relative when the value is not 0, else absolute
   /// (formula's value, computed value)
   std::function<std::pair<double, double>()> evaluate;
+  bool reference = false;  ///< a reference value: the number was pinned, not derived
 };
 
 class Model {

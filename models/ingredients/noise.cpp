@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 
 #include "models/ingredients/gamma_rule.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -17,8 +17,6 @@ using settings::Description;
 using settings::Parameter;
 using settings::Values;
 
-constexpr double pi = boost::math::constants::pi<double>();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// A smaller scale or variance is none.
 constexpr double smallest_scale = 1e-150, smallest_variance = 1e-300;
 /// Squares of scales, and what is added to them, must remain numbers.
@@ -461,7 +459,7 @@ NoiseKind three_point_kind() {
   return kind;
 }
 
-const std::array<NoiseKind, 9>& kinds() {
+const std::array<NoiseKind, 9>& noise_kind_list() {
   static const std::array<NoiseKind, 9> all{
       none_kind(),
       simple("gaussian", "normal", "density exp(-eps^2/(2 variance)) / sqrt(2 pi variance);  E eps^4 = 3 variance^2",
@@ -533,7 +531,7 @@ std::unique_ptr<Noise> blurred_noise(std::shared_ptr<const Noise> noise, double 
 }
 
 std::span<const NoiseKind> noise_kinds() {
-  return kinds();
+  return noise_kind_list();
 }
 
 std::unique_ptr<Noise> read_noise(const settings::Table& experiment) {
@@ -543,10 +541,10 @@ std::unique_ptr<Noise> read_noise(const settings::Table& experiment) {
     if (const auto* word = std::get_if<std::string>(law); word && *word == "none")
       throw section.error("variance", "law \"none\" has no variance; leave it out, or choose a law such as gaussian");
   std::vector<const Description*> descriptions;
-  for (const auto& kind : kinds()) descriptions.push_back(&kind.description);
+  for (const auto& kind : noise_kind_list()) descriptions.push_back(&kind.description);
   const auto choice =
       settings::read_choice(experiment, "noise", descriptions, present ? "gaussian" : "none", {}, "law");
-  return kinds()[choice.index].build(choice.values);
+  return noise_kind_list()[choice.index].build(choice.values);
 }
 
 }  // namespace edgewise::models::ingredients

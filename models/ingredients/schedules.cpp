@@ -295,7 +295,7 @@ std::vector<ScheduleKind> make_kinds() {
   return all;
 }
 
-const std::vector<ScheduleKind>& kinds() {
+const std::vector<ScheduleKind>& schedule_kind_list() {
   static const std::vector<ScheduleKind> all = make_kinds();
   return all;
 }
@@ -303,20 +303,20 @@ const std::vector<ScheduleKind>& kinds() {
 }  // namespace
 
 std::span<const ScheduleKind> schedule_kinds() {
-  return kinds();
+  return schedule_kind_list();
 }
 
 std::unique_ptr<Schedule> read_schedule(const settings::Table& experiment, const std::string& section, double horizon,
                                         std::span<const std::string> others) {
   std::vector<const Description*> descriptions;
-  for (const auto& one : kinds()) descriptions.push_back(&one.description);
+  for (const auto& one : schedule_kind_list()) descriptions.push_back(&one.description);
   const auto dot = section.rfind('.');
   const settings::Table parent =
       dot == std::string::npos ? settings::Table() : experiment.table_or_empty(section.substr(0, dot));
   const auto choice = dot == std::string::npos
                           ? settings::read_choice(experiment, section, descriptions, "constant", others)
                           : settings::read_choice(parent, section.substr(dot + 1), descriptions, "constant", others);
-  return kinds()[choice.index].build(choice.values, horizon);
+  return schedule_kind_list()[choice.index].build(choice.values, horizon);
 }
 
 }  // namespace edgewise::models::ingredients

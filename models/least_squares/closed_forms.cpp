@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/least_squares/closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
@@ -18,7 +20,7 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 
 spectra::Spectrum spectrum_of(std::vector<double> eigenvalue, std::vector<double> multiplicity,
                               std::vector<double> target_power) {
@@ -83,13 +85,7 @@ double finding(const LeastSquares& problem, const std::string& name) {
 }
 
 // Exact formulas that hold at parameters chosen here.
-void add_formulas(std::vector<ClosedForm>& out) {
-  const auto add = [&](std::string name, std::string formula, std::string section, double tolerance,
-                       std::function<Pair()> evaluate) {
-    out.push_back({"least-squares/" + std::move(name), std::move(formula),
-                   settings::theory_source("least-squares-sgd", section), tolerance, std::move(evaluate)});
-  };
-
+void add_formulas(ClosedFormList& table) {
   struct Isotropic {
     double d = 37, eta = 0.019, B = 3, sigma2 = 0.3, P0 = 1.7;
     double r() const { return (1 - eta) * (1 - eta) + eta * eta * (d + 1) / B; }
@@ -99,40 +95,40 @@ void add_formulas(std::vector<ClosedForm>& out) {
     }
   };
   for (const std::uint64_t k : {7u, 150u, 100000u})
-    add(fmt::format("isotropic-risk-{}", k), "P_k = P_inf + r^k (P_0 - P_inf), r = (1-eta)^2 + eta^2 (d+1)/B", "1.4",
-        1e-11, [k] {
-          const Isotropic iso;
-          return Pair(iso.P_inf() + std::pow(iso.r(), static_cast<double>(k)) * (iso.P0 - iso.P_inf()),
-                      last_P(iso.problem({k})));
-        });
-  add("isotropic-steady-state", "P_inf = eta d sigma^2 / (2B - eta (B+1+d))", "1.4", 1e-13, [] {
+    table.add(fmt::format("isotropic-risk-{}", k), "P_k = P_inf + r^k (P_0 - P_inf), r = (1-eta)^2 + eta^2 (d+1)/B",
+              "1.4", 1e-11, [k] {
+                const Isotropic iso;
+                return Pair(iso.P_inf() + std::pow(iso.r(), static_cast<double>(k)) * (iso.P0 - iso.P_inf()),
+                            last_P(iso.problem({k})));
+              });
+  table.add("isotropic-steady-state", "P_inf = eta d sigma^2 / (2B - eta (B+1+d))", "1.4", 1e-13, [] {
     const Isotropic iso;
     return Pair(iso.P_inf(), finding(iso.problem({1}), "steady_excess_mse"));
   });
-  add("isotropic-eta-max", "eta_max = 2B/(B+d+1)", "1.4", 1e-13, [] {
+  table.add("isotropic-eta-max", "eta_max = 2B/(B+d+1)", "1.4", 1e-13, [] {
     const Isotropic iso;
     return Pair(2 * iso.B / (iso.B + iso.d + 1), finding(iso.problem({1}), "eta_max"));
   });
-  add("isotropic-growth-factor", "r = (1-eta)^2 + eta^2 (d+1)/B", "1.4", 1e-13, [] {
+  table.add("isotropic-growth-factor", "r = (1-eta)^2 + eta^2 (d+1)/B", "1.4", 1e-13, [] {
     const Isotropic iso;
     return Pair(iso.r(), finding(iso.problem({1}), "growth_factor"));
   });
-  add("isotropic-fastest-rate", "at eta = B/(B+d+1): r = 1 - B/(B+d+1)", "1.4", 1e-13, [] {
+  table.add("isotropic-fastest-rate", "at eta = B/(B+d+1): r = 1 - B/(B+d+1)", "1.4", 1e-13, [] {
     Isotropic iso;
     iso.eta = iso.B / (iso.B + iso.d + 1);
     return Pair(1 - iso.B / (iso.B + iso.d + 1), finding(iso.problem({1}), "growth_factor"));
   });
   for (const char* integrator : {"contour", "sdirk4", "etd", "explicit"})
-    add(fmt::format("isotropic-homog-{}", integrator),
-        "P(t) = P_inf + e^{-(2 eta - eta^2 d/B) t} (P_0 - P_inf), P_inf = eta d sigma^2/(2B - eta d)", "1.4", 1e-8,
-        [integrator] {
-          const Isotropic iso;
-          const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
-          const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
-          return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
-                      last_P(iso.problem({90}), ode("homog", integrator, 1e-10)));
-        });
-  add("isotropic-volterra", "the same P(t) from P = F + H * (P + sigma^2)", "1.3", 1e-7, [] {
+    table.add(fmt::format("isotropic-homog-{}", integrator),
+              "P(t) = P_inf + e^{-(2 eta - eta^2 d/B) t} (P_0 - P_inf), P_inf = eta d sigma^2/(2B - eta d)", "1.4",
+              1e-8, [integrator] {
+                const Isotropic iso;
+                const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
+                const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
+                return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
+                            last_P(iso.problem({90}), ode("homog", integrator, 1e-10)));
+              });
+  table.add("isotropic-volterra", "the same P(t) from P = F + H * (P + sigma^2)", "1.3", 1e-7, [] {
     const Isotropic iso;
     const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
     const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
@@ -140,20 +136,21 @@ void add_formulas(std::vector<ClosedForm>& out) {
     theory.method = "volterra";
     return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf), last_P(iso.problem({90}), theory));
   });
-  add("isotropic-variance", "E P_k^2 = M^k P_0^2, M = E A^4 + 2(d-1)(eta^2/B^2) E c A^2 + (d^2-1) S2 (sigma = 0)", "4",
-      1e-9, [] {
-        Isotropic iso;
-        iso.sigma2 = 0;
-        const double B = iso.B, x = iso.eta / B, d = iso.d;
-        const double c1 = B, c2 = B * (B + 2), c3 = c2 * (B + 4), c4 = c3 * (B + 6);
-        const double A4 = 1 - 4 * x * c1 + 6 * x * x * c2 - 4 * x * x * x * c3 + x * x * x * x * c4;
-        const double cA2 = c1 - 2 * x * c2 + x * x * c3;
-        const double M = A4 + 2 * (d - 1) * x * x * cA2 + (d * d - 1) * x * x * x * x * c2;
-        const double raw = std::pow(M, 25) * iso.P0 * iso.P0, mean = std::pow(iso.r(), 25) * iso.P0;
-        return Pair(std::sqrt(raw - mean * mean), last_std(iso.problem({25})));
-      });
+  table.add("isotropic-variance", "E P_k^2 = M^k P_0^2, M = E A^4 + 2(d-1)(eta^2/B^2) E c A^2 + (d^2-1) S2 (sigma = 0)",
+            "4", 1e-9, [] {
+              Isotropic iso;
+              iso.sigma2 = 0;
+              const double B = iso.B, x = iso.eta / B, d = iso.d;
+              const double c1 = B, c2 = B * (B + 2), c3 = c2 * (B + 4), c4 = c3 * (B + 6);
+              const double A4 = 1 - 4 * x * c1 + 6 * x * x * c2 - 4 * x * x * x * c3 + x * x * x * x * c4;
+              const double cA2 = c1 - 2 * x * c2 + x * x * c3;
+              const double M = A4 + 2 * (d - 1) * x * x * cA2 + (d * d - 1) * x * x * x * x * c2;
+              const double raw = std::pow(M, 25) * iso.P0 * iso.P0, mean = std::pow(iso.r(), 25) * iso.P0;
+              return Pair(std::sqrt(raw - mean * mean), last_std(iso.problem({25})));
+            });
 
-  add("two-eigenvalues-homog", "q(t) = q_inf + e^{M t} (q_0 - q_inf), M = [[-A1+b1, b1],[b2, -A2+b2]]", "1.4", 1e-11,
+  table.add(
+      "two-eigenvalues-homog", "q(t) = q_inf + e^{M t} (q_0 - q_inf), M = [[-A1+b1, b1],[b2, -A2+b2]]", "1.4", 1e-11,
       [] {
         const double l1 = 1, l2 = 0.17, n1 = 5, n2 = 40, r1 = 2, r2 = 10, eta = 0.07, B = 2, sigma2 = 0.25, t = 33;
         const double b1 = eta * eta / B * n1 * l1 * l1, b2 = eta * eta / B * n2 * l2 * l2;
@@ -170,36 +167,37 @@ void add_formulas(std::vector<ClosedForm>& out) {
         return Pair(P, last_P(problem_of(spectrum_of({l1, l2}, {n1, n2}, {r1, r2}), eta, B, sigma2, {33}),
                               ode("homog", "contour", 1e-11)));
       });
-  add("gradient-descent", "B -> inf: P_k = sum lambda (1 - eta lambda)^{2k} rho", "1.4", 1e-12, [] {
+  table.add("gradient-descent", "B -> inf: P_k = sum lambda (1 - eta lambda)^{2k} rho", "1.4", 1e-12, [] {
     const auto s = power_law(50, 0.6, 0.3);
     double P = 0;
     for (std::size_t a = 0; a < s.modes(); ++a)
       P += s.eigenvalue[a] * s.target_power[a] * std::pow(1 - 0.8 * s.eigenvalue[a], 2 * 40);
     return Pair(P, last_P(problem_of(s, 0.8, std::numeric_limits<double>::infinity(), 0.5, {40})));
   });
-  add("scale-symmetry", "(K, eta, sigma) -> (cK, eta/c, sqrt(c) sigma): P -> cP", "1.4", 1e-12, [] {
+  table.add("scale-symmetry", "(K, eta, sigma) -> (cK, eta/c, sqrt(c) sigma): P -> cP", "1.4", 1e-12, [] {
     auto s = power_law(60, 0.7, 0.4);
     const double P = last_P(problem_of(s, 0.2, 2, 0.3, {70}));
     for (double& lambda : s.eigenvalue) lambda *= 3.7;
     return Pair(P, last_P(problem_of(s, 0.2 / 3.7, 2, 0.3 * 3.7, {70})) / 3.7);
   });
-  add("rotation-in-eigenspace", "only the power in an eigenspace matters, not how it is spread", "1", 1e-12, [] {
+  table.add("rotation-in-eigenspace", "only the power in an eigenspace matters, not how it is spread", "1", 1e-12, [] {
     const auto apart = spectrum_of({1, 1, 0.5, 0.5, 0.5}, {1, 1, 1, 1, 1}, {3, 0, 1, 0.5, 0});
     const auto together = spectrum_of({1, 0.5}, {2, 3}, {3, 1.5});
     return Pair(last_P(problem_of(apart, 0.2, 1, 0.1, {45})), last_P(problem_of(together, 0.2, 1, 0.1, {45})));
   });
-  add("steady-state", "P_inf = sigma^2 kappa/(1 - kappa) is the fixed point of the recursion", "1.1", 1e-11, [] {
+  table.add("steady-state", "P_inf = sigma^2 kappa/(1 - kappa) is the fixed point of the recursion", "1.1", 1e-11, [] {
     const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
     const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
     return Pair(0.4 * kappa / (1 - kappa), last_P(problem));
   });
   for (const char* level : {"diff", "log"})
-    add(fmt::format("steady-state-{}", level), "levels diff and log keep the exact fixed point", "1.2", 1e-9, [level] {
-      const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
-      const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
-      return Pair(0.4 * kappa / (1 - kappa), last_P(problem, ode(level, "contour", 1e-10)));
-    });
-  add("kernel-integral", "int_0^inf H = eta tr K/(2B)", "1.3", 1e-12, [] {
+    table.add(fmt::format("steady-state-{}", level), "levels diff and log keep the exact fixed point", "1.2", 1e-9,
+              [level] {
+                const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
+                const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
+                return Pair(0.4 * kappa / (1 - kappa), last_P(problem, ode(level, "contour", 1e-10)));
+              });
+  table.add("kernel-integral", "int_0^inf H = eta tr K/(2B)", "1.3", 1e-12, [] {
     // sum over modes of b_a / A_a of the homog level, as the flow supplies them through its fixed point:
     // P_inf = sigma^2 I/(1 - I).
     const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.1, 2, 1.0, {100000000});
@@ -207,28 +205,29 @@ void add_formulas(std::vector<ClosedForm>& out) {
     const double P = last_P(problem, ode("homog", "contour", 1e-12));
     return Pair(integral, P / (1 + P));
   });
-  add("growth-at-threshold", "the growth factor is 1 at eta_max", "1.1", 1e-11, [] {
+  table.add("growth-at-threshold", "the growth factor is 1 at eta_max", "1.1", 1e-11, [] {
     auto problem = problem_of(power_law(120, 0.45, 0.2), 0.1, 3, 0.1, {1});
     problem.learning_rate = largest_learning_rate(SgdModes(problem));
     return Pair(1.0, finding(problem, "growth_factor"));
   });
-  add("growth-from-recursion", "P_{k+1}/P_k -> r, the root of the secular equation", "1.1", 1e-10, [] {
+  table.add("growth-from-recursion", "P_{k+1}/P_k -> r, the root of the secular equation", "1.1", 1e-10, [] {
     auto problem = problem_of(power_law(120, 0.45, 0.2), 0.1, 3, 0.0, {1});
     problem.learning_rate = 1.1 * largest_learning_rate(SgdModes(problem));
     problem.time.at = {900, 901};
     const auto P = solve_sgd(problem, {}).find("excess_mse")->value;
     return Pair(finding(problem, "growth_factor"), P[1] / P[0]);
   });
-  add("kurtosis-threshold", "Rademacher data: eta^2 lambda^2/B -> 0 fluctuation of a mode's own power", "1", 1e-12, [] {
-    // d = 1: x^2 = lambda exactly, so v' = (1 - eta lambda) v without label noise.
-    auto problem = problem_of(spectrum_of({1}, {1}, {2}), 0.3, 1, 0.0, {12});
-    problem.data = {"rademacher", -2};
-    return Pair(2 * std::pow(0.7, 24), last_P(problem));
-  });
+  table.add("kurtosis-threshold", "Rademacher data: eta^2 lambda^2/B -> 0 fluctuation of a mode's own power", "1",
+            1e-12, [] {
+              // d = 1: x^2 = lambda exactly, so v' = (1 - eta lambda) v without label noise.
+              auto problem = problem_of(spectrum_of({1}, {1}, {2}), 0.3, 1, 0.0, {12});
+              problem.data = {"rademacher", -2};
+              return Pair(2 * std::pow(0.7, 24), last_P(problem));
+            });
 }
 
 // Power laws (section 7).
-void add_power_laws(std::vector<ClosedForm>& out) {
+void add_power_laws(ClosedFormList& table) {
   struct Case {
     double alpha, beta, exponent;
   };
@@ -239,35 +238,34 @@ void add_power_laws(std::vector<ClosedForm>& out) {
       const double eta = 2 * 0.5 / nodes.trace();
       return std::pair(problem_of(nodes, eta, 1, 0, {1000000000000ull / 100, 1000000000000ull / 50}), eta);
     };
-    out.push_back({fmt::format("least-squares/power-law-slope-{}-{}", c.alpha, c.beta),
-                   "P ~ t^{-min(p, q)}, p = (2 alpha + 2 beta - 1)/(2 alpha), q = 2 - 1/(2 alpha), d = 1e12",
-                   settings::theory_source("least-squares-sgd", "7"), 2e-3, [c, solve] {
-                     const auto P = solve_sgd(solve().first, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
-                     return Pair(c.exponent, std::log(P[0] / P[1]) / std::log(2.0));
-                   }});
-    out.push_back({fmt::format("least-squares/power-law-constant-{}-{}", c.alpha, c.beta),
-                   "P(t) -> F(t)/(1-kappa) + [beta > 1/2] H(t) zeta(2 beta)/(2 eta (1-kappa)^2), t = 1e10",
-                   settings::theory_source("least-squares-sgd", "7"), 3e-3, [c, solve] {
-                     const auto [problem, eta] = solve();
-                     const auto law = power_law_prediction(c.alpha, c.beta, eta, 1, 0.5);
-                     const auto P = solve_sgd(problem, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
-                     return Pair(law.excess_mse(1e10), P[0]);
-                   }});
+    table.add(fmt::format("power-law-slope-{}-{}", c.alpha, c.beta),
+              "P ~ t^{-min(p, q)}, p = (2 alpha + 2 beta - 1)/(2 alpha), q = 2 - 1/(2 alpha), d = 1e12", "7", 2e-3,
+              [c, solve] {
+                const auto P = solve_sgd(solve().first, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
+                return Pair(c.exponent, std::log(P[0] / P[1]) / std::log(2.0));
+              });
+    table.add(fmt::format("power-law-constant-{}-{}", c.alpha, c.beta),
+              "P(t) -> F(t)/(1-kappa) + [beta > 1/2] H(t) zeta(2 beta)/(2 eta (1-kappa)^2), t = 1e10", "7", 3e-3,
+              [c, solve] {
+                const auto [problem, eta] = solve();
+                const auto law = power_law_prediction(c.alpha, c.beta, eta, 1, 0.5);
+                const auto P = solve_sgd(problem, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
+                return Pair(law.excess_mse(1e10), P[0]);
+              });
   }
-  out.push_back({"least-squares/bias-integral", "int_0^inf F dt = zeta(2 beta)/(2 eta), beta > 1/2",
-                 settings::theory_source("least-squares-sgd", "7"), 1e-9, [] {
-                   const auto nodes = spectra::power_law_nodes(1e15, 1, 1.5, 1e-10).spectrum;
-                   double total = 0;
-                   for (const double rho : nodes.target_power) total += rho / (2 * 0.3);
-                   return Pair(boost::math::zeta(3.0) / 0.6, total);
-                 }});
+  table.add("bias-integral", "int_0^inf F dt = zeta(2 beta)/(2 eta), beta > 1/2", "7", 1e-9, [] {
+    const auto nodes = spectra::power_law_nodes(1e15, 1, 1.5, 1e-10).spectrum;
+    double total = 0;
+    for (const double rho : nodes.target_power) total += rho / (2 * 0.3);
+    return Pair(boost::math::zeta(3.0) / 0.6, total);
+  });
 }
 
 // Reference values of docs/theory/least-squares-sgd.md, section 13, to the digits printed there.
-void add_references(std::vector<ClosedForm>& out) {
-  const auto add = [&](std::string name, double value, double tolerance, std::function<double()> compute) {
-    out.push_back({"least-squares/" + name, "reference value", settings::theory_source("least-squares-sgd", "13"),
-                   tolerance, [value, compute = std::move(compute)] { return Pair(value, compute()); }});
+void add_references(ClosedFormList& table) {
+  const auto add = [&](const std::string& name, double value, double tolerance, std::function<double()> compute) {
+    table.add_reference(name, "reference value", "13", tolerance,
+                        [value, compute = std::move(compute)] { return Pair(value, compute()); });
   };
   struct Reference {
     std::uint64_t k;
@@ -381,11 +379,11 @@ void add_references(std::vector<ClosedForm>& out) {
 }  // namespace
 
 std::vector<ClosedForm> least_squares_closed_forms() {
-  std::vector<ClosedForm> out;
-  add_formulas(out);
-  add_power_laws(out);
-  add_references(out);
-  return out;
+  ClosedFormList table("least-squares/", "least-squares-sgd");
+  add_formulas(table);
+  add_power_laws(table);
+  add_references(table);
+  return table.take();
 }
 
 }  // namespace edgewise::models::least_squares

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/least_squares/least_squares.hpp"
 
 #include <fmt/format.h>

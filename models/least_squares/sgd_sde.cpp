@@ -1,9 +1,9 @@
 #include "models/least_squares/sgd_sde.hpp"
 
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
 
+#include "numerics/sums.hpp"
 #include "solvers/sde.hpp"
 
 namespace edgewise::models::least_squares {
@@ -13,17 +13,17 @@ namespace {
 constexpr double largest_dimension = 1e6;
 
 // One coordinate per dimension: eigenvalue and starting error of each.
-struct Coordinates {
+struct ExpandedModes {
   std::vector<double> eigenvalue, start;
 };
 
-Coordinates expand(const LeastSquares& problem) {
+ExpandedModes expand(const LeastSquares& problem) {
   const auto& s = problem.spectrum;
   if (s.compressed || !s.whole_multiplicities() || s.dimension() > largest_dimension)
     throw std::invalid_argument(
         "theory.method: sde needs every coordinate (whole multiplicities, at most 1e6 of them, no compression); use "
         "ode");
-  Coordinates out;
+  ExpandedModes out;
   for (std::size_t a = 0; a < s.modes(); ++a) {
     const auto n = static_cast<std::size_t>(s.multiplicity[a]);
     out.eigenvalue.insert(out.eigenvalue.end(), n, s.eigenvalue[a]);
@@ -36,7 +36,7 @@ Coordinates expand(const LeastSquares& problem) {
 
 SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   if (std::isinf(problem.batch)) throw std::invalid_argument("theory.method: sde needs a finite batch");
-  const Coordinates x = expand(problem);
+  const ExpandedModes x = expand(problem);
   const std::size_t d = x.eigenvalue.size();
   const double sigma2 = problem.noise_variance() * theory.scale_label_noise;
   const auto& lambda = x.eigenvalue;
@@ -82,7 +82,7 @@ SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory&
                              const std::size_t i = index - skipped;
                              sum[i] += P;
                              square[i] += P * P;
-                             error[i] += std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
+                             error[i] += numerics::squared_norm_in_order(v);
                              alive = i + 1;
                              return true;
                            });

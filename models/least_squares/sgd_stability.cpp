@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <boost/math/special_functions/gamma.hpp>
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
@@ -6,6 +7,7 @@
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
+#include "numerics/constants.hpp"
 #include "solvers/contour.hpp"
 #include "solvers/periodic_phases.hpp"
 #include "spectra/compression.hpp"
@@ -13,9 +15,6 @@
 namespace edgewise::models::least_squares {
 
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity(),
-                 undefined = std::numeric_limits<double>::quiet_NaN();
 
 // Largest root of the secular equation: the factor by which the mean risk grows per step at long times. Modes that no
 // step moves within double precision are left out, as those of eigenvalue 0 are.
@@ -51,7 +50,7 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   add("kernel_norm", kappa, "kappa(eta); the mean risk is bounded iff it is below 1");
   add("eta_max", eta_max, "learning rate at which kappa reaches 1");
 
-  double eta_variance = undefined;
+  double eta_variance = nan;
   if (std::isinf(problem.batch)) {
     eta_variance = eta_max;
   } else if (problem.data.gaussian()) {
@@ -72,9 +71,9 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
   const double growth = growth_factor(modes, eta);
   add("growth_factor", growth, "factor per step of the mean risk at long times (label noise aside)");
-  const double steady = !stable ? undefined : modes.noise_variance * kappa / (1 - kappa);
-  add("steady_excess_mse", steady, "P at infinite time; undefined unless stable");
-  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; undefined unless stable");
+  const double steady = !stable ? nan : modes.noise_variance * kappa / (1 - kappa);
+  add("steady_excess_mse", steady, "P at infinite time; nan unless stable");
+  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; nan unless stable");
   add("stable", stable, "kappa < 1 and every mode decays");
   add("reason",
       std::string(stable             ? "stable"

@@ -1,14 +1,16 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
+#include "models/framework/divergence.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/least_squares/least_squares.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/whole.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::least_squares {
@@ -29,13 +31,6 @@ ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collap
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr std::size_t padding = random::Stream::normal_granularity;
-
-bool whole(double x) {
-  return std::isfinite(x) && x == std::floor(x);
-}
-
 /// The problem in the coordinates u_i = sqrt(lambda_i) v_i, in which P = |u|^2: one coordinate per dimension (expanded)
 /// or one per mode, u_a = sqrt(lambda_a rho_a). Padded with zeros to whole blocks of normals.
 struct Coordinates {
@@ -54,7 +49,8 @@ struct Coordinates {
       // Spread evenly: the start within an eigenspace matters only for data that are not Gaussian.
       start.insert(start.end(), copies, std::sqrt(lambda * (power / static_cast<double>(copies))));
     }
-    const std::size_t padded = (eigenvalue.size() + padding - 1) / padding * padding;
+    const std::size_t padded = (eigenvalue.size() + random::Stream::normal_granularity - 1) /
+                               random::Stream::normal_granularity * random::Stream::normal_granularity;
     eigenvalue.resize(padded);
     start.resize(padded);
     for (const double lambda : eigenvalue) inverse_eigenvalue.push_back(lambda > 0 ? 1 / lambda : 0.0);
@@ -72,8 +68,8 @@ struct Coordinates {
 class SgdReplica : public ingredients::ScheduledReplica {
  public:
   SgdReplica(const LeastSquares& problem, double excess)
-      : ingredients::ScheduledReplica(1e100 * std::max(excess, problem.noise_variance()), problem.learning_rate,
-                                      *problem.schedule),
+      : ingredients::ScheduledReplica(divergence_factor * std::max(excess, problem.noise_variance()),
+                                      problem.learning_rate, *problem.schedule),
         problem_(problem),
         excess_(excess) {}
 
@@ -134,7 +130,7 @@ class GaussianReplica final : public CoordinateReplica {
     weights_.draw(step, excess_);
     stream_.seek(step);
     // Chunks of normals that are still in the nearest cache when they are multiplied.
-    constexpr std::size_t chunk = 64 * padding;
+    constexpr std::size_t chunk = 64 * random::Stream::normal_granularity;
     double y = 0;
     for (std::size_t first = 0; first < u_.size(); first += chunk) {
       const std::size_t count = std::min(chunk, u_.size() - first);
@@ -382,11 +378,11 @@ void check(const LeastSquares& problem, Sampler sampler) {
   if (spectrum.compressed)
     throw std::invalid_argument(
         "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
-  if (!(problem.batch >= 1) || !whole(problem.batch))
+  if (!(problem.batch >= 1) || !numerics::is_whole(problem.batch))
     throw std::invalid_argument("optimizer.batch: must be a whole number >= 1, or inf (here " +
                                 settings::text_of(problem.batch) + ")");
   for (std::size_t a = 0; a < spectrum.modes(); ++a)
-    if (!(spectrum.multiplicity[a] >= 1) || !whole(spectrum.multiplicity[a]))
+    if (!(spectrum.multiplicity[a] >= 1) || !numerics::is_whole(spectrum.multiplicity[a]))
       throw std::invalid_argument("spectrum.multiplicities: must be whole numbers >= 1 to be simulated (mode " +
                                   std::to_string(a + 1) + " has " + settings::text_of(spectrum.multiplicity[a]) + ")");
   // Beyond this the coordinates of one replica would fill gigabytes.

@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "models/framework/divergence.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_flow.hpp"
@@ -22,8 +23,6 @@ namespace edgewise::models::least_squares {
 // ---- trajectories -----------------------------------------------------------------------------------------------
 
 namespace {
-
-constexpr double divergence_factor = 1e100;
 
 // What every method produces at a recorded step.
 struct Point {

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/muon/closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -6,14 +7,15 @@
 #include <array>
 #include <boost/math/special_functions/lambert_w.hpp>
 #include <cmath>
-#include <numbers>
 #include <numeric>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/muon/findings.hpp"
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
 #include "models/muon/theory.hpp"
+#include "numerics/constants.hpp"
 #include "settings/theory_source.hpp"
 #include "spectra/compression.hpp"
 
@@ -21,26 +23,12 @@ namespace edgewise::models::muon {
 
 namespace {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 
-constexpr double pi = std::numbers::pi;
 // The reference digits stem from a quadrature that is accurate to 4e-9.
 constexpr double reference_tolerance = 1e-8;
 // Half a unit of the eighth decimal of numbers from 0.06 on.
 constexpr double printed_digits = 8.5e-8;
-
-class Table {
- public:
-  void add(const std::string& name, std::string formula, const std::string& section, double tolerance,
-           std::function<Pair()> evaluate) {
-    forms_.push_back({"matrix-least-squares/" + name, std::move(formula),
-                      settings::theory_source("muon-phases", section), tolerance, std::move(evaluate)});
-  }
-  std::vector<ClosedForm> take() { return std::move(forms_); }
-
- private:
-  std::vector<ClosedForm> forms_;
-};
 
 spectra::Spectrum power_law(double alpha, double beta, std::size_t n) {
   spectra::Spectrum s;
@@ -72,7 +60,7 @@ MatrixLeastSquares problem_of(spectra::Spectrum spectrum, double m, double B, Up
   return p;
 }
 
-void add_sign_factors(Table& table) {
+void add_sign_factors(ClosedFormList& table) {
   table.add("phi-1", "phi_1 = (2/pi)^(3/2)", "4", 1e-12,
             [] { return Pair(std::pow(2 / pi, 1.5), sign_drift_factor(1)); });
   table.add("phi-large", "phi_B = sqrt(2/pi) (1 - 1/B + O(1/B^2)), B = 10^6", "4", 1e-11,
@@ -80,11 +68,11 @@ void add_sign_factors(Table& table) {
   const std::array<Pair, 6> values{
       {{1, .5079490873}, {2, .6003947472}, {4, .6734537181}, {16, .7566235049}, {64, .7861867815}, {256, .7948242808}}};
   for (const auto& [B, phi] : values)
-    table.add(fmt::format("phi-B{}", B), "E|sum g_i a_i c_i|/sqrt(B)", "9", reference_tolerance,
-              [b = B, value = phi] { return Pair(value, sign_drift_factor(b)); });
+    table.add_reference(fmt::format("phi-B{}", B), "E|sum g_i a_i c_i|/sqrt(B)", "9", reference_tolerance,
+                        [b = B, value = phi] { return Pair(value, sign_drift_factor(b)); });
 }
 
-void add_drift_limits(Table& table) {
+void add_drift_limits(ClosedFormList& table) {
   const auto isotropic_drift = [](WeightLaw law, double n, double B) {
     const std::vector<double> one{1}, count{n};
     return signsvd_drift({one, count}, n, B, law)[0];
@@ -95,8 +83,8 @@ void add_drift_limits(Table& table) {
             [=] { return Pair(8 / (3 * pi) * std::sqrt(7.3), isotropic_drift(WeightLaw::unlimited, 100, 730)); });
   table.add("isotropic-vector", "3/4, K = I, m = n = B, vector labels", "3.2", 1e-11,
             [=] { return Pair(0.75, isotropic_drift(WeightLaw::vector, 64, 64)); });
-  table.add("isotropic-bilinear", "K = I, m = n = B", "3.2", reference_tolerance,
-            [=] { return Pair(.6475731787, isotropic_drift(WeightLaw::bilinear, 64, 64)); });
+  table.add_reference("isotropic-bilinear", "K = I, m = n = B", "3.2", reference_tolerance,
+                      [=] { return Pair(.6475731787, isotropic_drift(WeightLaw::bilinear, 64, 64)); });
   table.add("drift-scaling", "hhat(c lambda) = sqrt(c) hhat(lambda)", "3", 1e-12, [] {
     spectra::Spectrum s = power_law(0.6, 0, 50);
     const auto h = signsvd_drift({s.eigenvalue, s.multiplicity}, 40, 30, WeightLaw::bilinear);
@@ -154,7 +142,7 @@ void add_drift_limits(Table& table) {
             });
 }
 
-void add_drift_values(Table& table) {
+void add_drift_values(ClosedFormList& table) {
   struct Row {
     double m, B, alpha, h1, h10, h100, total, kappa, q1, q10, q100;
   };
@@ -176,28 +164,28 @@ void add_drift_values(Table& table) {
       return signsvd_noise({s.eigenvalue, s.multiplicity}, std::min({row.m, row.B, 100.0}))[j - 1];
     };
     const std::string where = "bilinear, n = 100, lambda_j = j^(-2 alpha)";
-    table.add("drift-1-" + name, "hhat_1, " + where, "9", reference_tolerance,
-              [=] { return Pair(row.h1, drift()[0]); });
-    table.add("drift-10-" + name, "hhat_10, " + where, "9", reference_tolerance,
-              [=] { return Pair(row.h10, drift()[9]); });
-    table.add("drift-100-" + name, "hhat_100, " + where, "9", reference_tolerance,
-              [=] { return Pair(row.h100, drift()[99]); });
-    table.add("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance, [=] {
+    table.add_reference("drift-1-" + name, "hhat_1, " + where, "9", reference_tolerance,
+                        [=] { return Pair(row.h1, drift()[0]); });
+    table.add_reference("drift-10-" + name, "hhat_10, " + where, "9", reference_tolerance,
+                        [=] { return Pair(row.h10, drift()[9]); });
+    table.add_reference("drift-100-" + name, "hhat_100, " + where, "9", reference_tolerance,
+                        [=] { return Pair(row.h100, drift()[99]); });
+    table.add_reference("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance, [=] {
       const auto h = drift();
       return Pair(row.total, std::accumulate(h.begin(), h.end(), 0.0));
     });
-    table.add("ridge-" + name, "kappa, " + where, "9", reference_tolerance, [=] {
+    table.add_reference("ridge-" + name, "kappa, " + where, "9", reference_tolerance, [=] {
       const spectra::Spectrum s = power_law(row.alpha, 0, 100);
       return Pair(row.kappa, effective_ridge({s.eigenvalue, s.multiplicity}, std::min({row.m, row.B, 100.0})));
     });
     const std::array<std::pair<std::size_t, double>, 3> q{{{1, row.q1}, {10, row.q10}, {100, row.q100}}};
     for (const auto& [j, value] : q)
-      table.add(fmt::format("noise-{}-{}", j, name), fmt::format("Q_{}, {}", j, where), "9", reference_tolerance,
-                [=, i = j, v = value] { return Pair(v, noise(i)); });
+      table.add_reference(fmt::format("noise-{}-{}", j, name), fmt::format("Q_{}, {}", j, where), "9",
+                          reference_tolerance, [=, i = j, v = value] { return Pair(v, noise(i)); });
   }
 }
 
-void add_recursions(Table& table) {
+void add_recursions(ClosedFormList& table) {
   struct Row {
     double alpha, beta, B, eta_svd, eta_sign;
     std::array<double, 3> svd, sign;
@@ -211,24 +199,25 @@ void add_recursions(Table& table) {
   for (const Row& row : rows)
     for (const bool svd : {true, false})
       for (std::size_t i = 0; i < at.size(); ++i)
-        table.add(fmt::format("recursion-{}-alpha{}-B{}-k{}", svd ? "signsvd" : "signsgd", row.alpha, row.B, at[i]),
-                  "P_k/P_0 of the bare recursion, n = m = 128, sigma^2 = P_0/4", "8", printed_digits, [=] {
-                    MatrixLeastSquares p = problem_of(power_law(row.alpha, row.beta, 128), 128, row.B,
-                                                      svd ? UpdateMap::signsvd : UpdateMap::signsgd);
-                    p.noise_variance = p.spectrum.signal() / 4;
-                    const double eta = svd ? row.eta_svd : row.eta_sign / std::sqrt(128.0);
-                    const MatrixDynamics dynamics(p, {});
-                    MatrixRecursion recursion(p, dynamics, {});
-                    for (std::uint64_t k = 0; k < at[i]; ++k) recursion.step(eta);
-                    return Pair((svd ? row.svd : row.sign)[i], recursion.excess() / p.spectrum.signal());
-                  });
+        table.add_reference(
+            fmt::format("recursion-{}-alpha{}-B{}-k{}", svd ? "signsvd" : "signsgd", row.alpha, row.B, at[i]),
+            "P_k/P_0 of the bare recursion, n = m = 128, sigma^2 = P_0/4", "8", printed_digits, [=] {
+              MatrixLeastSquares p = problem_of(power_law(row.alpha, row.beta, 128), 128, row.B,
+                                                svd ? UpdateMap::signsvd : UpdateMap::signsgd);
+              p.noise_variance = p.spectrum.signal() / 4;
+              const double eta = svd ? row.eta_svd : row.eta_sign / std::sqrt(128.0);
+              const MatrixDynamics dynamics(p, {});
+              MatrixRecursion recursion(p, dynamics, {});
+              for (std::uint64_t k = 0; k < at[i]; ++k) recursion.step(eta);
+              return Pair((svd ? row.svd : row.sign)[i], recursion.excess() / p.spectrum.signal());
+            });
 }
 
 double isotropic_drift_of(const MatrixLeastSquares& p) {
   return MatrixDynamics(p, {}).drift[0];
 }
 
-void add_consequences(Table& table) {
+void add_consequences(ClosedFormList& table) {
   const auto case_of = [](UpdateMap map) {
     MatrixLeastSquares p = problem_of(isotropic(64, 64), 64, 256, map);
     p.learning_rate = 0.02;
@@ -252,10 +241,12 @@ void add_consequences(Table& table) {
   const std::string form = "sqrt P = u (1 + W0(a exp(a - eta hhat t/u))), u = eta r/(2 hhat), a = (sqrt P_0 - u)/u";
   for (const double t : {10.0, 100.0, 400.0})
     table.add(fmt::format("lambert-t{}", t), form, "6", 1e-8, [=] { return Pair(lambert(t), solved(t)); });
-  table.add("lambert-reference-drift", "hhat, K = I, n = m = 64, B = 256", "9", reference_tolerance,
-            [=] { return Pair(1.5816346464, isotropic_drift_of(case_of(UpdateMap::signsvd))); });
-  table.add("lambert-reference-t100", form, "9", reference_tolerance, [=] { return Pair(25.36966379, solved(100)); });
-  table.add("lambert-reference-t1000", form, "9", printed_digits, [=] { return Pair(.16373729, solved(1000)); });
+  table.add_reference("lambert-reference-drift", "hhat, K = I, n = m = 64, B = 256", "9", reference_tolerance,
+                      [=] { return Pair(1.5816346464, isotropic_drift_of(case_of(UpdateMap::signsvd))); });
+  table.add_reference("lambert-reference-t100", form, "9", reference_tolerance,
+                      [=] { return Pair(25.36966379, solved(100)); });
+  table.add_reference("lambert-reference-t1000", form, "9", printed_digits,
+                      [=] { return Pair(.16373729, solved(1000)); });
   for (const UpdateMap map : {UpdateMap::signsvd, UpdateMap::signsgd})
     table.add(map == UpdateMap::signsvd ? "floor-signsvd" : "floor-signsgd",
               "P_inf = (eta/2) N sqrt(P_inf + sigma^2), N = sum lambda Q/hhat: the fixed point of the recursion", "6",
@@ -297,7 +288,7 @@ void add_consequences(Table& table) {
             [=] { return Pair(32 / (9 * pi), rate_ratio(64, 64)); });
 }
 
-void add_asymptotics(Table& table) {
+void add_asymptotics(ClosedFormList& table) {
   struct Row {
     double alpha, beta, svd, sign;
   };
@@ -324,7 +315,7 @@ void add_asymptotics(Table& table) {
 }  // namespace
 
 std::vector<ClosedForm> matrix_closed_forms() {
-  Table table;
+  ClosedFormList table("matrix-least-squares/", "muon-phases");
   add_sign_factors(table);
   add_drift_limits(table);
   add_drift_values(table);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/math/constants/constants.hpp>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -13,12 +12,11 @@
 #include <vector>
 
 #include "models/ingredients/gamma_rule.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
-
-constexpr double pi = boost::math::constants::pi<double>();
 
 /// Points of the polynomials that read a curve between the points of its grid, those left of the place among them.
 constexpr std::size_t points = 10, left_points = 5;

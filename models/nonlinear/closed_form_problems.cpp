@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/nonlinear/closed_form_problems.hpp"
 
 #include "settings/settings.hpp"

@@ -1,49 +1,30 @@
+// Built at -O1: nothing here takes time.
 #include "models/nonlinear/closed_forms.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/special_functions/lambert_w.hpp>
 #include <cmath>
-#include <limits>
 #include <string>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/ema_sign.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 #include "settings/theory_source.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
-constexpr double pi = boost::math::constants::pi<double>();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double reference_tolerance = 2e-9;  // docs/theory/sign-and-clip.md, section 8: nine digits are to be trusted
-
-/// Collects forms under one model's name.
-class Table {
- public:
-  explicit Table(std::string model) : model_(std::move(model)) {}
-  void add(const std::string& name, std::string formula, const std::string& section, double tolerance,
-           std::function<Pair()> evaluate) {
-    forms_.push_back(
-        {model_ + "/" + name, std::move(formula),
-         settings::theory_source("sign-and-clip", section.starts_with('R') ? "8 (" + section + ")" : section),
-         tolerance, std::move(evaluate)});
-  }
-  std::vector<ClosedForm> take() { return std::move(forms_); }
-
- private:
-  std::string model_;
-  std::vector<ClosedForm> forms_;
-};
 
 spectra::Spectrum isotropic(std::size_t d) {
   spectra::Spectrum s;
@@ -138,21 +119,21 @@ const std::vector<Reference>& references() {
   return table;
 }
 
-void add_residual_references(Table& table) {
+void add_residual_references(ClosedFormList& table) {
   constexpr double P = 0.3, h = 0.6;
   for (const Reference& r : references()) {
     const auto coefficients = [r] { return residual_coefficients(*huber_nonlinearity(h), *r.noise(), P); };
-    table.add("mu-" + r.name, "mu = Pr(|r| < h), P = 0.3, h = 0.6", "R8", reference_tolerance,
-              [r, coefficients] { return Pair(r.mu, coefficients().mu); });
-    table.add("q-" + r.name, "q = E min(r^2, h^2)", "R8", reference_tolerance,
-              [r, coefficients] { return Pair(r.q, coefficients().q); });
-    table.add("c2-" + r.name, "c2 = 2 mu - 2h (p_r(h) + p_r(-h))", "R8", reference_tolerance,
-              [r, coefficients] { return Pair(r.c2, coefficients().c2); });
-    table.add("optimal-threshold-" + r.name, "h* = argmax mu^2/q, inf for no clipping", "R8", 2e-6,
+    table.add_reference("mu-" + r.name, "mu = Pr(|r| < h), P = 0.3, h = 0.6", "8 (R8)", reference_tolerance,
+                        [r, coefficients] { return Pair(r.mu, coefficients().mu); });
+    table.add_reference("q-" + r.name, "q = E min(r^2, h^2)", "8 (R8)", reference_tolerance,
+                        [r, coefficients] { return Pair(r.q, coefficients().q); });
+    table.add_reference("c2-" + r.name, "c2 = 2 mu - 2h (p_r(h) + p_r(-h))", "8 (R8)", reference_tolerance,
+                        [r, coefficients] { return Pair(r.c2, coefficients().c2); });
+    table.add("optimal-threshold-" + r.name, "h* = argmax mu^2/q, inf for no clipping", "8 (R8)", 2e-6,
               [r] { return Pair(r.threshold, optimal_threshold(*r.noise(), P).threshold); });
-    table.add("best-progress-" + r.name, "max_h mu^2/q", "R8", 1e-8,
+    table.add("best-progress-" + r.name, "max_h mu^2/q", "8 (R8)", 1e-8,
               [r] { return Pair(r.progress, optimal_threshold(*r.noise(), P).progress); });
-    table.add("information-" + r.name, "J = int p_r'^2/p_r dr >= mu^2/q for every chi", "R8", 1e-8,
+    table.add("information-" + r.name, "J = int p_r'^2/p_r dr >= mu^2/q for every chi", "8 (R8)", 1e-8,
               [r] { return Pair(r.information, residual_information(*r.noise(), P)); });
   }
   struct Gain {
@@ -172,7 +153,7 @@ void add_residual_references(Table& table) {
             "5.3", 2e-3, [] { return Pair(2, clipping_gain(*ingredients::laplace_noise(1), 1e-8)); });
 }
 
-void add_residual_trajectories(Table& table) {
+void add_residual_trajectories(ClosedFormList& table) {
   const auto clip_iso = [] { return problem_of(iso(500), "huber", ingredients::cauchy_noise(0.5), 0.5 / 500, 1, 0.7); };
   const auto clip_pl = [] {
     return problem_of(pl(500, 0.25, 0.5), "clip", ingredients::cauchy_noise(0.5), 0.01, 1, 3);
@@ -182,41 +163,41 @@ void add_residual_trajectories(Table& table) {
     double value;
   };
   for (const Point p : {Point{500, 0.754799987360}, Point{3000, 0.222680746770}})
-    table.add(fmt::format("clip-isotropic-ode-{}", p.step), "Cauchy noise 0.5, h = 0.7, eta d = 0.5, d = 500", "R10",
-              reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step)); });
+    table.add_reference(fmt::format("clip-isotropic-ode-{}", p.step), "Cauchy noise 0.5, h = 0.7, eta d = 0.5, d = 500",
+                        "8 (R10)", reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step)); });
   for (const Point p : {Point{500, 0.754777582443}, Point{3000, 0.222689814368}})
-    table.add(fmt::format("clip-isotropic-recursion-{}", p.step), "the same, unit steps with c", "R10",
-              reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step, "recursion")); });
-  table.add("clip-isotropic-steady-state", "2 mu P = eta tr K q", "R10", reference_tolerance,
-            [=] { return Pair(0.135629512612, steady(clip_iso())); });
-  table.add("clip-power-law-threshold", "h = c/sqrt(tr K)", "R11", reference_tolerance, [=] {
+    table.add_reference(fmt::format("clip-isotropic-recursion-{}", p.step), "the same, unit steps with c", "8 (R10)",
+                        reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step, "recursion")); });
+  table.add_reference("clip-isotropic-steady-state", "2 mu P = eta tr K q", "8 (R10)", reference_tolerance,
+                      [=] { return Pair(0.135629512612, steady(clip_iso())); });
+  table.add_reference("clip-power-law-threshold", "h = c/sqrt(tr K)", "8 (R11)", reference_tolerance, [=] {
     const NonlinearProblem p = clip_pl();
     return Pair(0.455995714683,
                 threshold_at_risk("clip", "constant", p.threshold, p.covariance.trace(), *p.noise, 1.0));
   });
   for (const Point p : {Point{500, 0.819895887192}, Point{2000, 0.162323424185}})
-    table.add(fmt::format("clip-power-law-ode-{}", p.step), "Cauchy noise 0.5, c = 3, eta = 0.01, d = 500", "R11",
-              reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step)); });
+    table.add_reference(fmt::format("clip-power-law-ode-{}", p.step), "Cauchy noise 0.5, c = 3, eta = 0.01, d = 500",
+                        "8 (R11)", reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step)); });
   for (const Point p : {Point{500, 0.819213833565}, Point{2000, 0.162292979591}})
-    table.add(fmt::format("clip-power-law-recursion-{}", p.step), "the same, unit steps with c", "R11",
-              reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step, "recursion")); });
-  table.add("clip-power-law-steady-state", "2 mu P = eta tr K q", "R11", reference_tolerance,
-            [=] { return Pair(0.0745335180944, steady(clip_pl())); });
-  table.add("mean-clip-mu", "tau^2 = 1.2, B = 4, c = 1.5, tr K = 10", "R12", reference_tolerance,
-            [] { return Pair(0.760977627104, mean_clip_factors(1.2, 4, 1.5, 10).mu); });
-  table.add("mean-clip-nu", "tau^2 = 1.2, B = 4, c = 1.5, tr K = 10", "R12", reference_tolerance,
-            [] { return Pair(0.609522219740, mean_clip_factors(1.2, 4, 1.5, 10).nu); });
+    table.add_reference(fmt::format("clip-power-law-recursion-{}", p.step), "the same, unit steps with c", "8 (R11)",
+                        reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step, "recursion")); });
+  table.add_reference("clip-power-law-steady-state", "2 mu P = eta tr K q", "8 (R11)", reference_tolerance,
+                      [=] { return Pair(0.0745335180944, steady(clip_pl())); });
+  table.add_reference("mean-clip-mu", "tau^2 = 1.2, B = 4, c = 1.5, tr K = 10", "8 (R12)", reference_tolerance,
+                      [] { return Pair(0.760977627104, mean_clip_factors(1.2, 4, 1.5, 10).mu); });
+  table.add_reference("mean-clip-nu", "tau^2 = 1.2, B = 4, c = 1.5, tr K = 10", "8 (R12)", reference_tolerance,
+                      [] { return Pair(0.609522219740, mean_clip_factors(1.2, 4, 1.5, 10).nu); });
   table.add("greedy-sgd", "eta* = P/(d (P + sigma^2)): P(t) = sigma^2 / W0(u e^(u + t/d)), u = sigma^2/P_0, t = 4d",
-            "R4", 1e-8, [] {
+            "8 (R4)", 1e-8, [] {
               NonlinearProblem p = problem_of(iso(500), "sgd", ingredients::gaussian_noise(0.25), 1);
               p.greedy = true;
               return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4), P_at(p, 2000));
             });
-  table.add("greedy-sgd-reference", "the same, reference value", "R4", reference_tolerance,
-            [] { return Pair(0.118216560852, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4)); });
+  table.add_reference("greedy-sgd-reference", "the same, reference value", "8 (R4)", reference_tolerance,
+                      [] { return Pair(0.118216560852, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 4)); });
 }
 
-void add_residual_identities(Table& table) {
+void add_residual_identities(ClosedFormList& table) {
   table.add("gaussian-mu", "Gaussian noise: mu = erf(h/(tau sqrt 2))", "5.1", 1e-14, [] {
     const double tau = std::sqrt(0.3 + 0.25);
     return Pair(std::erf(0.6 / tau / std::sqrt(2.0)),
@@ -278,27 +259,27 @@ void add_residual_identities(Table& table) {
   });
 }
 
-void add_sign_references(Table& table) {
+void add_sign_references(ClosedFormList& table) {
   constexpr double P = 0.3;
   for (const Reference& r : references()) {
-    table.add("phi-" + r.name, "phi = (2/pi) E exp(-eps^2/(2P)), P = 0.3", "R8", reference_tolerance,
-              [r] { return Pair(r.phi, sign_phi(*r.noise(), P)); });
-    table.add("late-drift-" + r.name, "a of the sign of a mean of 8 gradients, P = 0.3", "R8", 1e-8,
+    table.add_reference("phi-" + r.name, "phi = (2/pi) E exp(-eps^2/(2P)), P = 0.3", "8 (R8)", reference_tolerance,
+                        [r] { return Pair(r.phi, sign_phi(*r.noise(), P)); });
+    table.add("late-drift-" + r.name, "a of the sign of a mean of 8 gradients, P = 0.3", "8 (R8)", 1e-8,
               [r] { return Pair(r.late, late_drift(*r.noise(), P, 8)); });
   }
   // The reference constants are of Gaussian gradients: means of many examples.
   constexpr double many = 1e12;
-  table.add("ema-drift", "sign(EMA 0.9), B -> infinity: a tau/sqrt(B) = sqrt((2/pi)(1 + beta)/(1 - beta))", "R15",
-            reference_tolerance, [] {
-              NonlinearProblem p = problem_of(iso(4), "sign-ema", ingredients::gaussian_noise(0.5), 1);
-              p.ema = 0.9;
-              p.batch = many;
-              return Pair(3.47789816915, scalar_laws(p)(0.5).a / std::sqrt(many));
-            });
-  table.add("ema-noise", "N = 1 + 2 sum (2/pi) arcsin(beta^l), beta = 0.9", "R15", reference_tolerance,
-            [] { return Pair(13.2788686994, ema_sign_noise(0.9)); });
-  table.add("ema-noise-many-examples", "sign(EMA 0.9), B -> infinity: N = 1 + 2 sum (2/pi) arcsin(beta^l)", "R15", 1e-8,
-            [] { return Pair(13.2788686994, ema_sign_noise(0.9, many)); });
+  table.add_reference("ema-drift", "sign(EMA 0.9), B -> infinity: a tau/sqrt(B) = sqrt((2/pi)(1 + beta)/(1 - beta))",
+                      "8 (R15)", reference_tolerance, [] {
+                        NonlinearProblem p = problem_of(iso(4), "sign-ema", ingredients::gaussian_noise(0.5), 1);
+                        p.ema = 0.9;
+                        p.batch = many;
+                        return Pair(3.47789816915, scalar_laws(p)(0.5).a / std::sqrt(many));
+                      });
+  table.add_reference("ema-noise", "N = 1 + 2 sum (2/pi) arcsin(beta^l), beta = 0.9", "8 (R15)", reference_tolerance,
+                      [] { return Pair(13.2788686994, ema_sign_noise(0.9)); });
+  table.add("ema-noise-many-examples", "sign(EMA 0.9), B -> infinity: N = 1 + 2 sum (2/pi) arcsin(beta^l)", "8 (R15)",
+            1e-8, [] { return Pair(13.2788686994, ema_sign_noise(0.9, many)); });
   table.add("ema-gain-without-average", "beta = 0: the drift of the sign of a mean of 8 gradients", "3", 1e-11, [] {
     return Pair(late_drift(*ingredients::gaussian_noise(0.5), 0.3, 8) * std::sqrt(0.8), ema_sign_gain(0, 8));
   });
@@ -306,26 +287,26 @@ void add_sign_references(Table& table) {
     const double gain = ema_sign_gain(0.9995, 1);
     return Pair(2 / (pi * std::log(2.0)), gain * gain / ema_sign_noise(0.9995, 1));
   });
-  table.add("majority-gain-5", "E|sum of 5 signs|", "R15", 1e-12, [] { return Pair(1.875, majority_gain(5)); });
-  table.add("majority-gain-8", "E|sum of 8 signs|", "R15", 1e-12, [] { return Pair(2.1875, majority_gain(8)); });
-  table.add("exact-drift", "2 T_B(sqrt(B) rho/sqrt(1 - rho^2)) - 1, B = 4, rho = 0.3", "R16", reference_tolerance,
-            [] { return Pair(0.43650000, exact_sign_drift(4, 0.3)); });
+  table.add("majority-gain-5", "E|sum of 5 signs|", "8 (R15)", 1e-12, [] { return Pair(1.875, majority_gain(5)); });
+  table.add("majority-gain-8", "E|sum of 8 signs|", "8 (R15)", 1e-12, [] { return Pair(2.1875, majority_gain(8)); });
+  table.add_reference("exact-drift", "2 T_B(sqrt(B) rho/sqrt(1 - rho^2)) - 1, B = 4, rho = 0.3", "8 (R16)",
+                      reference_tolerance, [] { return Pair(0.43650000, exact_sign_drift(4, 0.3)); });
   table.add("exact-drift-one", "B = 1: (2/pi) arcsin rho", "3", 1e-13,
             [] { return Pair(2 / pi * std::asin(0.37), exact_sign_drift(1, 0.37)); });
 }
 
-void add_sign_trajectories(Table& table) {
+void add_sign_trajectories(ClosedFormList& table) {
   struct Point {
     std::uint64_t step;
     double value;
   };
   const auto sign_iso = [] { return problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 0.4 / 500); };
   for (const Point p : {Point{1000, 0.556541355032}, Point{3000, 0.257956044381}})
-    table.add(fmt::format("isotropic-ode-{}", p.step), "Gaussian noise 0.5, eta d = 0.4, d = 500", "R1",
-              reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step)); });
+    table.add_reference(fmt::format("isotropic-ode-{}", p.step), "Gaussian noise 0.5, eta d = 0.4, d = 500", "8 (R1)",
+                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step)); });
   for (const Point p : {Point{1000, 0.556441515145}, Point{3000, 0.257895288218}})
-    table.add(fmt::format("isotropic-recursion-{}", p.step), "the same, unit steps", "R1r", reference_tolerance,
-              [=] { return Pair(p.value, P_at(sign_iso(), p.step, "recursion")); });
+    table.add_reference(fmt::format("isotropic-recursion-{}", p.step), "the same, unit steps", "8 (R1r)",
+                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step, "recursion")); });
   struct Law {
     const char* name;
     std::function<SharedNoise()> noise;
@@ -334,9 +315,9 @@ void add_sign_trajectories(Table& table) {
   for (const Law& l : {Law{"gaussian", [] { return ingredients::gaussian_noise(0.25); }, 0.213996855219},
                        Law{"noiseless", [] { return ingredients::no_noise(); }, 0.0986960440109},
                        Law{"cauchy", [] { return ingredients::cauchy_noise(0.5); }, 0.318875928008}})
-    table.add(fmt::format("steady-state-{}", l.name), "sqrt(P) phi(P) = eta T/2, eta T = 0.4", "R2",
-              reference_tolerance,
-              [l] { return Pair(l.value, steady(problem_of(iso(500), "sign-late", l.noise(), 0.4 / 500))); });
+    table.add_reference(fmt::format("steady-state-{}", l.name), "sqrt(P) phi(P) = eta T/2, eta T = 0.4", "8 (R2)",
+                        reference_tolerance,
+                        [l] { return Pair(l.value, steady(problem_of(iso(500), "sign-late", l.noise(), 0.4 / 500))); });
   table.add("steady-state-gaussian-formula", "P_inf = (c^2 + sqrt(c^4 + 4 c^2 sigma^2))/2, c = pi eta T/4", "2.4",
             1e-12, [=] {
               const double c = pi * 0.4 / 4;
@@ -348,7 +329,7 @@ void add_sign_trajectories(Table& table) {
               const double root = q * (1 + boost::math::lambert_w0(y * std::exp(y - 2 * eta * 1000 / (pi * q))));
               return Pair(root * root, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), eta), 1000));
             });
-  table.add("noiseless-isotropic-reference", "the same, reference value", "R3", reference_tolerance, [] {
+  table.add_reference("noiseless-isotropic-reference", "the same, reference value", "8 (R3)", reference_tolerance, [] {
     return Pair(0.468389186062, P_at(problem_of(iso(500), "sign-late", ingredients::no_noise(), 0.4 / 500), 1000));
   });
   table.add("greedy-noiseless", "eta* = (2/pi) sqrt(P)/d: P = P_0 exp(-4t/(pi^2 d))", "2.5", 1e-8, [] {
@@ -356,52 +337,56 @@ void add_sign_trajectories(Table& table) {
     p.greedy = true;
     return Pair(std::exp(-4 * 1000 / (pi * pi * 200)), P_at(p, 1000));
   });
-  table.add("greedy-gaussian", "P(t) = sigma^2 / W0(u e^(u + (4/pi^2) t/d)), u = sigma^2/P_0, t = 4d", "R4", 1e-8, [] {
-    NonlinearProblem p = problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 1);
-    p.greedy = true;
-    return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi)), P_at(p, 2000));
+  table.add("greedy-gaussian", "P(t) = sigma^2 / W0(u e^(u + (4/pi^2) t/d)), u = sigma^2/P_0, t = 4d", "8 (R4)", 1e-8,
+            [] {
+              NonlinearProblem p = problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 1);
+              p.greedy = true;
+              return Pair(0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi)), P_at(p, 2000));
+            });
+  table.add_reference("greedy-gaussian-reference", "the same, reference value", "8 (R4)", reference_tolerance, [] {
+    return Pair(0.329081711129, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi)));
   });
-  table.add("greedy-gaussian-reference", "the same, reference value", "R4", reference_tolerance,
-            [] { return Pair(0.329081711129, 0.25 / lambert_of_log(std::log(0.25) + 0.25 + 16 / (pi * pi))); });
   const auto sign_pl = [] {
     return problem_of(pl(500, 0.25, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002);
   };
   for (const Point p : {Point{1000, 0.720572068088}, Point{3000, 0.168191054371}})
-    table.add(fmt::format("power-law-ode-{}", p.step), "Gaussian noise 0.5, eta = 0.002, d = 500", "R5",
-              reference_tolerance, [=] { return Pair(p.value, P_at(sign_pl(), p.step)); });
+    table.add_reference(fmt::format("power-law-ode-{}", p.step), "Gaussian noise 0.5, eta = 0.002, d = 500", "8 (R5)",
+                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_pl(), p.step)); });
   const auto ar = [] {
     return problem_of(autoregressive_covariance({300, 0.3, 0.6}), "sign-late", ingredients::gaussian_noise(0.25),
                       0.0015);
   };
   for (const Point p : {Point{500, 0.0755610835450}, Point{2000, 0.0390492285271}})
-    table.add(fmt::format("autoregressive-ode-{}", p.step), "K_ij = (ij)^-0.3 0.6^|i-j|, d = 300, eta = 0.0015", "R6",
-              reference_tolerance, [=] { return Pair(p.value, P_at(ar(), p.step)); });
-  table.add("autoregressive-start", "P(0) = v'Kv = sum kappa M", "R6", reference_tolerance,
-            [=] { return Pair(0.290395618315, modes_of(ar()).excess_mse()); });
-  table.add("autoregressive-noise-trace", "tr(K K_sigma) = sum kappa s", "R6", reference_tolerance,
-            [=] { return Pair(38.9805562896, modes_of(ar()).noise_trace()); });
-  table.add("autoregressive-largest", "kappa_max of Dg^(-1/4) K Dg^(-1/4)", "R6", reference_tolerance,
-            [=] { return Pair(2.25251014514, modes_of(ar()).largest()); });
-  table.add("autoregressive-steady-state", "sqrt(P) phi(P) = eta T/2, any covariance", "R6", reference_tolerance,
-            [=] { return Pair(0.0493845703329, steady(ar())); });
+    table.add_reference(fmt::format("autoregressive-ode-{}", p.step),
+                        "K_ij = (ij)^-0.3 0.6^|i-j|, d = 300, eta = 0.0015", "8 (R6)", reference_tolerance,
+                        [=] { return Pair(p.value, P_at(ar(), p.step)); });
+  table.add_reference("autoregressive-start", "P(0) = v'Kv = sum kappa M", "8 (R6)", reference_tolerance,
+                      [=] { return Pair(0.290395618315, modes_of(ar()).excess_mse()); });
+  table.add_reference("autoregressive-noise-trace", "tr(K K_sigma) = sum kappa s", "8 (R6)", reference_tolerance,
+                      [=] { return Pair(38.9805562896, modes_of(ar()).noise_trace()); });
+  table.add_reference("autoregressive-largest", "kappa_max of Dg^(-1/4) K Dg^(-1/4)", "8 (R6)", reference_tolerance,
+                      [=] { return Pair(2.25251014514, modes_of(ar()).largest()); });
+  table.add_reference("autoregressive-steady-state", "sqrt(P) phi(P) = eta T/2, any covariance", "8 (R6)",
+                      reference_tolerance, [=] { return Pair(0.0493845703329, steady(ar())); });
   const auto dct = [](double alpha) {
     return problem_of(cosine_covariance(power_law(300, alpha, 0.5)), "sign-late", ingredients::gaussian_noise(0.25),
                       0.002);
   };
   for (const Point p : {Point{500, 0.566737869321}, Point{2000, 0.120863574394}})
-    table.add(fmt::format("cosine-ode-{}", p.step), "power law (0.25, 0.5) along cosines, d = 300, eta = 0.002", "R7",
-              reference_tolerance, [=] { return Pair(p.value, P_at(dct(0.25), p.step)); });
-  table.add("cosine-start", "P(0) = v'Kv", "R7", reference_tolerance,
-            [=] { return Pair(2.49700143971, modes_of(dct(0.25)).excess_mse()); });
-  table.add("cosine-noise-trace", "tr(K K_sigma)", "R7", reference_tolerance,
-            [=] { return Pair(48.2885348670, modes_of(dct(0.25)).noise_trace()); });
+    table.add_reference(fmt::format("cosine-ode-{}", p.step),
+                        "power law (0.25, 0.5) along cosines, d = 300, eta = 0.002", "8 (R7)", reference_tolerance,
+                        [=] { return Pair(p.value, P_at(dct(0.25), p.step)); });
+  table.add_reference("cosine-start", "P(0) = v'Kv", "8 (R7)", reference_tolerance,
+                      [=] { return Pair(2.49700143971, modes_of(dct(0.25)).excess_mse()); });
+  table.add_reference("cosine-noise-trace", "tr(K K_sigma)", "8 (R7)", reference_tolerance,
+                      [=] { return Pair(48.2885348670, modes_of(dct(0.25)).noise_trace()); });
   table.add("cosine-flat-is-isotropic", "a rotation of K = I changes nothing", "9.11", 1e-9, [=] {
     return Pair(P_at(problem_of(pl(300, 0, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002), 500),
                 P_at(dct(0), 500));
   });
 }
 
-void add_sign_identities(Table& table) {
+void add_sign_identities(ClosedFormList& table) {
   for (const char* method : {"sign-early", "sign-majority"})
     table.add(std::string("one-example-") + method, "B = 1: late = early = majority", "9.3", 1e-13, [method] {
       return Pair(
@@ -461,7 +446,7 @@ void add_sign_identities(Table& table) {
 }  // namespace
 
 std::vector<ClosedForm> residual_closed_forms() {
-  Table table("residual-sgd");
+  ClosedFormList table("residual-sgd/", "sign-and-clip");
   add_residual_references(table);
   add_residual_trajectories(table);
   add_residual_identities(table);
@@ -472,7 +457,7 @@ std::vector<ClosedForm> residual_closed_forms() {
 }
 
 std::vector<ClosedForm> sign_closed_forms() {
-  Table table("sign-sgd");
+  ClosedFormList table("sign-sgd/", "sign-and-clip");
   add_sign_references(table);
   add_sign_trajectories(table);
   add_sign_identities(table);

@@ -5,18 +5,16 @@
 #include <boost/math/special_functions/beta.hpp>
 #include <boost/math/special_functions/owens_t.hpp>
 #include <cmath>
-#include <limits>
 #include <span>
 
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 std::vector<ModeColumn> residual_table(const NonlinearProblem& p) {
   const ModeSystem modes = modes_of(p);

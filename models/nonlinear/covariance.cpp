@@ -17,7 +17,7 @@ namespace edgewise::models::nonlinear {
 
 namespace {
 
-using Matrix = Eigen::MatrixXd;
+using EigenMatrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 using Index = Eigen::Index;
 
@@ -28,7 +28,7 @@ constexpr double most_dense = 20'000;
 /// Beyond this the vectors of a diagonal one do.
 constexpr double most_coordinates = 1e8;
 
-Eigen::Map<const Matrix> dense(const Covariance& k) {
+Eigen::Map<const EigenMatrix> dense(const Covariance& k) {
   const auto d = static_cast<Index>(k.d);
   return {k.matrix.data(), d, d};
 }
@@ -37,9 +37,9 @@ Eigen::Map<const Vector> vector(const std::vector<double>& v) {
   return {v.data(), static_cast<Index>(v.size())};
 }
 
-std::vector<double> copy(const Eigen::Ref<const Matrix>& m) {
+std::vector<double> copy(const Eigen::Ref<const EigenMatrix>& m) {
   std::vector<double> out(static_cast<std::size_t>(m.size()));
-  Eigen::Map<Matrix>(out.data(), m.rows(), m.cols()) = m;
+  Eigen::Map<EigenMatrix>(out.data(), m.rows(), m.cols()) = m;
   return out;
 }
 
@@ -142,7 +142,7 @@ Covariance cosine_covariance(const spectra::Spectrum& spectrum) {
   k.unexplained_variance = spectrum.unexplained_variance;
   const auto d = static_cast<Index>(k.d);
   const double dimension = static_cast<double>(d);
-  Matrix q(d, d);
+  EigenMatrix q(d, d);
   for (Index j = 0; j < d; ++j) {
     const double scale = std::sqrt((j == 0 ? 1 : 2) / dimension);
     for (Index i = 0; i < d; ++i)
@@ -154,7 +154,7 @@ Covariance cosine_covariance(const spectra::Spectrum& spectrum) {
     const double turns = (std::numbers::phi - 1) * static_cast<double>((j + 1) * (j + 1));
     if (turns - std::floor(turns) >= 0.5) signed_target[j] = -signed_target[j];
   }
-  const Matrix matrix = q * vector(k.eigenvalue).asDiagonal() * q.transpose();
+  const EigenMatrix matrix = q * vector(k.eigenvalue).asDiagonal() * q.transpose();
   k.matrix = copy(0.5 * (matrix + matrix.transpose()));
   k.target = copy(q * signed_target);
   k.eigenvectors = copy(q);
@@ -207,11 +207,11 @@ Covariance dataset_covariance(const spectra::DatasetOptions& options) {
   k.target = measured->optimum;
   k.unexplained_variance = measured->spectrum.unexplained_variance;
   const auto d = static_cast<Index>(k.d);
-  const Eigen::Map<const Matrix> vectors(k.eigenvectors.data(), d, d);
-  const Matrix root = vectors * vector(k.eigenvalue).cwiseSqrt().asDiagonal();
-  Matrix matrix = Matrix::Zero(d, d);
+  const Eigen::Map<const EigenMatrix> vectors(k.eigenvectors.data(), d, d);
+  const EigenMatrix root = vectors * vector(k.eigenvalue).cwiseSqrt().asDiagonal();
+  EigenMatrix matrix = EigenMatrix::Zero(d, d);
   matrix.selfadjointView<Eigen::Lower>().rankUpdate(root);
-  k.matrix = copy(Matrix(matrix.selfadjointView<Eigen::Lower>()));
+  k.matrix = copy(EigenMatrix(matrix.selfadjointView<Eigen::Lower>()));
   return k;
 }
 
@@ -257,13 +257,13 @@ ModeSystem class_one_modes(const Covariance& k) {
   }
   const auto d = static_cast<Index>(k.d);
   if (!k.eigenvectors.empty()) {
-    const Eigen::Map<const Matrix> vectors(k.eigenvectors.data(), d, d);
+    const Eigen::Map<const EigenMatrix> vectors(k.eigenvectors.data(), d, d);
     modes.kappa = modes.s = copy(nonnegative(vector(k.eigenvalue)));
     modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2());
     return modes;
   }
   const auto eigen = linear_algebra::symmetric_eigen({k.d, k.d, std::span<const double>(k.matrix)});
-  const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), d, d);
+  const Eigen::Map<const EigenMatrix> vectors(eigen.vectors.data(), d, d);
   modes.kappa = modes.s = copy(nonnegative(vector(eigen.values).reverse()));
   modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2().reverse());
   return modes;
@@ -311,19 +311,19 @@ ModeSystem class_two_modes(const Covariance& k, const NoiseKernel& kernel) {
   const std::size_t n = kept.size();
   const Vector root = vector(variance)(kept).cwiseSqrt(), fourth_root = root.cwiseSqrt();
   const auto d = static_cast<Index>(k.d);
-  const Matrix h =
+  const EigenMatrix h =
       fourth_root.cwiseInverse().asDiagonal() * dense(k)(kept, kept) * fourth_root.cwiseInverse().asDiagonal();
   const auto eigen = linear_algebra::symmetric_eigen({n, n, std::span<const double>(h.data(), n * n)});
-  const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), h.rows(), h.cols());
+  const Eigen::Map<const EigenMatrix> vectors(eigen.vectors.data(), h.rows(), h.cols());
   auto at = std::make_shared<SignCoordinates>();
   at->scale = copy(root);
   at->rotation = {n, n};
-  Eigen::Map<Matrix> rotation(at->rotation.data(), h.rows(), h.cols());
+  Eigen::Map<EigenMatrix> rotation(at->rotation.data(), h.rows(), h.cols());
   rotation = fourth_root.asDiagonal() * vectors.rowwise().reverse();
   const std::vector<double> all = noise_covariance(k, kernel);
   at->noise = {n, n};
-  Eigen::Map<Matrix> noise(at->noise.data(), h.rows(), h.cols());
-  noise = Eigen::Map<const Matrix>(all.data(), d, d)(kept, kept);
+  Eigen::Map<EigenMatrix> noise(at->noise.data(), h.rows(), h.cols());
+  noise = Eigen::Map<const EigenMatrix>(all.data(), d, d)(kept, kept);
   at->start = copy(rotation.transpose() * -vector(k.target)(kept));
   modes.kappa = copy(nonnegative(vector(eigen.values).reverse()));
   modes.s = copy(rotation.cwiseProduct(noise * rotation).colwise().sum().transpose());

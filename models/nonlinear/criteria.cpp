@@ -1,23 +1,20 @@
+// Built at -O1: nothing here takes time.
 #include "models/nonlinear/criteria.hpp"
 
 #include <algorithm>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss_kronrod.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
-
-constexpr double pi = boost::math::constants::pi<double>();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 ResidualCoefficients clipped(const ingredients::Noise& noise, double P, double h) {
   return residual_coefficients(*huber_nonlinearity(h), noise, P);

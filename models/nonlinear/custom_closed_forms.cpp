@@ -1,38 +1,36 @@
-#include <boost/math/constants/constants.hpp>
+// Built at -O1: nothing here takes time.
 #include <cmath>
 #include <string>
 #include <utility>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/nonlinear/closed_form_problems.hpp"
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
-constexpr double P = 0.3;
-
-void add(std::vector<ClosedForm>& forms, const std::string& name, std::string formula, double tolerance,
-         std::function<Pair()> evaluate) {
-  forms.push_back({"residual-sgd/custom-" + name, std::move(formula), "docs/theory/sign-and-clip.md, section 1",
-                   tolerance, std::move(evaluate)});
-}
+constexpr double given_P = 0.3;
 
 /// mu, q and c2 of chi under residuals N(0, Q), Q = P + sigma^2.
-void add_gaussian(std::vector<ClosedForm>& forms, const std::string& name, const std::string& chi,
-                  const std::string& said, double mu, double q, double c2) {
+void add_gaussian(ClosedFormList& table, const std::string& name, const std::string& chi, const std::string& said,
+                  double mu, double q, double c2) {
   constexpr double tolerance = 1e-11;
   const auto coefficients = [chi] {
-    return residual_coefficients(*custom_nonlinearity(chi), *ingredients::gaussian_noise(0.25), P);
+    return residual_coefficients(*custom_nonlinearity(chi), *ingredients::gaussian_noise(0.25), given_P);
   };
-  add(forms, name + "-mu", "chi = " + chi + ": mu of " + said, tolerance, [=] { return Pair(mu, coefficients().mu); });
-  add(forms, name + "-q", "chi = " + chi + ": q of " + said, tolerance, [=] { return Pair(q, coefficients().q); });
-  add(forms, name + "-c2", "chi = " + chi + ": c2 of " + said, tolerance, [=] { return Pair(c2, coefficients().c2); });
+  table.add(name + "-mu", "chi = " + chi + ": mu of " + said, "1", tolerance,
+            [=] { return Pair(mu, coefficients().mu); });
+  table.add(name + "-q", "chi = " + chi + ": q of " + said, "1", tolerance, [=] { return Pair(q, coefficients().q); });
+  table.add(name + "-c2", "chi = " + chi + ": c2 of " + said, "1", tolerance,
+            [=] { return Pair(c2, coefficients().c2); });
 }
 
 double excess_after(const std::string& method, const std::string& chi, double threshold, const SharedNoise& noise) {
@@ -61,13 +59,13 @@ double excess_after(const std::string& method, const std::string& chi, double th
 }  // namespace
 
 std::vector<ClosedForm> custom_closed_forms() {
-  std::vector<ClosedForm> forms;
-  const double Q = P + 0.25, pi = boost::math::constants::pi<double>();
-  add_gaussian(forms, "cube", "r^3", "N(0, Q): 3 Q, 15 Q^3, 90 Q^2", 3 * Q, 15 * Q * Q * Q, 90 * Q * Q);
-  add_gaussian(forms, "bump", "r * exp(-r^2/2)",
+  ClosedFormList table("residual-sgd/custom-", "sign-and-clip");
+  const double Q = given_P + 0.25;
+  add_gaussian(table, "cube", "r^3", "N(0, Q): 3 Q, 15 Q^3, 90 Q^2", 3 * Q, 15 * Q * Q * Q, 90 * Q * Q);
+  add_gaussian(table, "bump", "r * exp(-r^2/2)",
                "N(0, Q): (1 + Q)^(-3/2), Q (1 + 2 Q)^(-3/2), 2 (1 - Q) (1 + 2 Q)^(-5/2)", std::pow(1 + Q, -1.5),
                Q * std::pow(1 + 2 * Q, -1.5), 2 * (1 - Q) * std::pow(1 + 2 * Q, -2.5));
-  add_gaussian(forms, "erf", "erf(r / sqrt(2))",
+  add_gaussian(table, "erf", "erf(r / sqrt(2))",
                "N(0, Q): sqrt(2/(pi (1 + Q))), (2/pi) arcsin(Q/(1 + Q)), 4/(pi (1 + Q) sqrt(1 + 2 Q))",
                std::sqrt(2 / (pi * (1 + Q))), 2 / pi * std::asin(Q / (1 + Q)),
                4 / (pi * (1 + Q) * std::sqrt(1 + 2 * Q)));
@@ -84,23 +82,24 @@ std::vector<ClosedForm> custom_closed_forms() {
       const std::string method = known.method;
       if (heavy && method == "sgd") continue;  // infinite under Cauchy noise
       const SharedNoise noise = heavy ? ingredients::cauchy_noise(0.3) : ingredients::laplace_noise(0.25);
-      add(forms, method + (heavy ? "-cauchy" : "-laplace"), method + " written out, P after 60 steps", 1e-9,
-          [known, noise, method] {
-            return Pair(excess_after(method, "", known.threshold, noise), excess_after("custom", known.chi, 0, noise));
-          });
+      table.add(method + (heavy ? "-cauchy" : "-laplace"), method + " written out, P after 60 steps", "1", 1e-9,
+                [known, noise, method] {
+                  return Pair(excess_after(method, "", known.threshold, noise),
+                              excess_after("custom", known.chi, 0, noise));
+                });
     }
-  add(forms, "linear-isotropic", "chi = r, K = 1: P_k = P_inf + r^k (P_0 - P_inf), r = (1 - eta)^2 + eta^2 (d + 1)/B",
-      1e-11, [] {
-        const double d = 100, eta = 0.01, sigma2 = 0.25, floor = eta * d * sigma2 / (2 - eta * (2 + d));
-        const double r = std::pow(1 - eta, 2) + eta * eta * (d + 1);
-        NonlinearProblem problem = isotropic_problem("custom", d, eta, 100);
-        problem.nonlinearity = custom_nonlinearity("r");
-        NonlinearTheory theory;
-        theory.method = "recursion";
-        return Pair(floor + std::pow(r, 100) * (1 - floor),
-                    solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->value.at(1));
-      });
-  return forms;
+  table.add("linear-isotropic", "chi = r, K = 1: P_k = P_inf + r^k (P_0 - P_inf), r = (1 - eta)^2 + eta^2 (d + 1)/B",
+            "1", 1e-11, [] {
+              const double d = 100, eta = 0.01, sigma2 = 0.25, floor = eta * d * sigma2 / (2 - eta * (2 + d));
+              const double r = std::pow(1 - eta, 2) + eta * eta * (d + 1);
+              NonlinearProblem problem = isotropic_problem("custom", d, eta, 100);
+              problem.nonlinearity = custom_nonlinearity("r");
+              NonlinearTheory theory;
+              theory.method = "recursion";
+              return Pair(floor + std::pow(r, 100) * (1 - floor),
+                          solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->value.at(1));
+            });
+  return table.take();
 }
 
 }  // namespace edgewise::models::nonlinear

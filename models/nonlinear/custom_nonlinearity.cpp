@@ -1,21 +1,21 @@
+// Built at -O1: nothing here takes time.
 #include "models/nonlinear/custom_nonlinearity.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <stdexcept>
 
+#include "numerics/constants.hpp"
 #include "settings/expression.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-constexpr double pi = boost::math::constants::pi<double>();
 /// Of a piece's polynomial, relative to the largest |chi| on the piece.
 constexpr double smoothness = 1e-12;
 /// Pieces are dyadic at first, from 2^nearest to 2^farthest, beyond which no noise law has weight.
@@ -23,7 +23,7 @@ constexpr int nearest = -60, farthest = 100;
 constexpr int deepest = 12;  ///< bisections before a kink is searched for
 constexpr std::size_t most_pieces = 4000;
 constexpr double steepest_growth = 20;
-constexpr double reach = 12;  ///< standard deviations of a Gaussian that are integrated over
+constexpr double gaussian_reach = 12;  ///< standard deviations of a Gaussian that are integrated over
 
 }  // namespace
 
@@ -151,7 +151,7 @@ ResidualCoefficients CustomNonlinearity::average(double mean, double variance) c
   const double s = std::sqrt(variance);
   // The odd half says it all where mean and chi are odd.
   const bool half = odd_ && mean == 0;
-  const double first = half ? 0 : mean - reach * s, last = mean + reach * s;
+  const double first = half ? 0 : mean - gaussian_reach * s, last = mean + gaussian_reach * s;
   ResidualCoefficients out;
   const auto add = [&](double a, double b) {
     const double middle = (a + b) / 2, width = (b - a) / 2;

@@ -1,16 +1,15 @@
 #include "models/nonlinear/ema_sign.hpp"
 
 #include <algorithm>
-#include <boost/math/constants/constants.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
 
+#include "numerics/constants.hpp"
+
 namespace edgewise::models::nonlinear {
 
 namespace {
-
-constexpr double pi = boost::math::constants::pi<double>();
 
 void expect(double beta, double batch) {
   if (!(beta >= 0 && beta < 1)) throw std::invalid_argument("the average's beta must be >= 0 and < 1");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/special_functions/binomial.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
@@ -17,12 +16,12 @@
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/ema_sign.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-constexpr double pi = boost::math::constants::pi<double>();
 /// Beyond it the binomial coefficients of majority_weights lose their digits.
 constexpr double most_majority = 50;
 const double root_two_over_pi = std::sqrt(2 / pi);

@@ -5,10 +5,12 @@
 #include <numeric>
 #include <utility>
 
+#include "numerics/sums.hpp"
+
 namespace edgewise::models::nonlinear {
 
 double ModeSystem::excess_mse() const {
-  return std::inner_product(kappa.begin(), kappa.end(), initial.begin(), 0.0);
+  return numerics::dot_in_order(kappa, initial);
 }
 
 double ModeSystem::drift_power() const {
@@ -18,7 +20,7 @@ double ModeSystem::drift_power() const {
 }
 
 double ModeSystem::noise_trace() const {
-  return std::inner_product(kappa.begin(), kappa.end(), s.begin(), 0.0);
+  return numerics::dot_in_order(kappa, s);
 }
 
 double ModeSystem::noise_power() const {

@@ -1,10 +1,10 @@
+// Built at -O1: nothing here takes time.
 #include "models/nonlinear/nonlinear_model.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +17,7 @@
 #include "models/nonlinear/findings.hpp"
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 #include "spectra/dataset.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -26,8 +27,6 @@ namespace {
 using settings::Parameter;
 using settings::Table;
 using settings::Values;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 const std::vector<Parameter>& theory_keys() {
   static const std::vector<Parameter> parameters = {

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-constexpr double pi = boost::math::constants::pi<double>();
 constexpr std::array<double, 1> zero{0};
 /// Standard deviations beyond which a normal density is nothing beside 1.
 constexpr double far = 40;

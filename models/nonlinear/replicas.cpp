@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "models/framework/divergence.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
@@ -48,7 +49,7 @@ class Residuals {
 class NonlinearReplica : public ingredients::ScheduledReplica {
  public:
   NonlinearReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
-      : ingredients::ScheduledReplica(1e100 * std::max(coordinates.excess(), 1.0), problem.learning_rate,
+      : ingredients::ScheduledReplica(divergence_factor * std::max(coordinates.excess(), 1.0), problem.learning_rate,
                                       *problem.schedule),
         problem_(problem),
         coordinates_(coordinates),

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "models/framework/divergence.hpp"
 #include "models/nonlinear/laws.hpp"
 
 namespace edgewise::models::nonlinear {

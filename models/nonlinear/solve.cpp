@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -5,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/divergence.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/path_variance.hpp"

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/constants/constants.hpp>
 #include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <stdexcept>
@@ -11,12 +10,11 @@
 
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
-
-constexpr double pi = boost::math::constants::pi<double>();
 
 // A table over the steps as a schedule: linear in between, constant after its end.
 class Replay final : public ingredients::Schedule {

@@ -83,9 +83,6 @@ class NonlinearRecursion {
   std::uint64_t steps_ = 0;
 };
 
-/// A run whose P exceeds its initial scale by this has diverged.
-constexpr double divergence_factor = 1e6;
-
 /// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response
 /// (docs/theory/sign-and-clip.md, section 7).
 constexpr double localised = 0.5;

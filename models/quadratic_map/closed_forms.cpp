@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_map/closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -5,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/quadratic_map/outcome.hpp"
 #include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
@@ -17,23 +19,7 @@ namespace edgewise::models::quadratic_map {
 
 namespace {
 
-using Pair = std::pair<double, double>;
-
-class Table {
- public:
-  void add(std::string name, std::string formula, std::string section, double tolerance,
-           std::function<Pair()> evaluate) {
-    forms.push_back({"quadratic-map/" + std::move(name), std::move(formula),
-                     settings::theory_source("quadratic-regression", section), tolerance, std::move(evaluate)});
-  }
-  /// A value printed with `decimals` decimals: half a unit of the last, and a little.
-  void printed(std::string name, std::string formula, std::string section, double value, int decimals,
-               std::function<double()> evaluate) {
-    add(std::move(name), std::move(formula), std::move(section), 0.6 * std::pow(10.0, -decimals) / std::abs(value),
-        [value, evaluate = std::move(evaluate)] { return Pair(value, evaluate()); });
-  }
-  std::vector<ClosedForm> forms;
-};
+using Pair = ClosedFormList::Pair;
 
 QuadraticRegression problem_of(std::vector<double> curvature, double residual, std::vector<double> jacobian,
                                MapRule rule = MapRule::gd, double radius = 0) {
@@ -97,7 +83,7 @@ std::vector<Reference> references() {
           {"normalized-sam", normalized, 10, {-0.246791674847, 0.714513134428, 0}, two}};
 }
 
-void add_trajectories(Table& table) {
+void add_trajectories(ClosedFormList& table) {
   constexpr std::array<const char*, 3> quantity{"residual", "sharpness", "curvature"};
   constexpr std::array<const char*, 3> path{"map", "moments", "algorithm"};
   for (const Reference& r : references())
@@ -131,7 +117,7 @@ struct Limit {
   double eps, E, found, series;
 };
 
-void add_limits(Table& table) {
+void add_limits(ClosedFormList& table) {
   constexpr std::array<Limit, 6> limits{{{0.02, 0, 1.989652584934, 1.9896625},
                                          {0.01, 0, 1.994914407963, 1.994915625},
                                          {0.005, 0, 1.997478755494, 1.997478906},
@@ -167,7 +153,7 @@ void add_limits(Table& table) {
   });
 }
 
-void add_sam(Table& table) {
+void add_sam(ClosedFormList& table) {
   struct Row {
     double r, edge, eps, E, found, slope;
   };
@@ -222,7 +208,7 @@ double flow_by_integration(const QuadraticRegression& problem, double time) {
   return curvature_moment(problem, solvers::integrate_flow(rate, problem.start(), times, options).states.back(), 0);
 }
 
-void add_flow(Table& table) {
+void add_flow(ClosedFormList& table) {
   const QuadraticRegression symmetric = problem_of({1, -1}, 0.3, {0.6, 0.9});
   const QuadraticRegression skewed = problem_of({1, -0.1}, 0.8, {0.7, 0.4});
   for (const auto& [name, problem, value] :
@@ -251,7 +237,7 @@ void add_flow(Table& table) {
   });
 }
 
-void add_cycles(Table& table) {
+void add_cycles(ClosedFormList& table) {
   // omega = 1, one parameter: z' = z (1 - u) + z^2 u/2 with u = mu + 2 z.
   const auto one = [](double mu, double z) { return problem_of({1}, z, {std::sqrt(mu + 2 * z)}); };
   const double doubling = 2 * (std::sqrt(5.0) - 1);
@@ -268,13 +254,13 @@ void add_cycles(Table& table) {
 }  // namespace
 
 std::vector<ClosedForm> quadratic_map_closed_forms() {
-  Table table;
+  ClosedFormList table("quadratic-map/", "quadratic-regression");
   add_trajectories(table);
   add_limits(table);
   add_sam(table);
   add_flow(table);
   add_cycles(table);
-  return std::move(table.forms);
+  return table.take();
 }
 
 }  // namespace edgewise::models::quadratic_map

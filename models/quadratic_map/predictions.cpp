@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_map/predictions.hpp"
 
 #include <algorithm>
@@ -5,15 +6,12 @@
 #include <limits>
 #include <utility>
 
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 
 namespace edgewise::models::quadratic_map {
 
-namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
+namespace {}  // namespace
 
 std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) {
   const std::vector<double>& omega = problem.curvature;

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "models/quadratic_map/regression.hpp"
 #include "models/quadratic_map/simulation.hpp"
 #include "models/quadratic_map/start.hpp"
+#include "numerics/constants.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
@@ -26,7 +28,6 @@ using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// Theory and simulation are compared while a difference of one rounding stays below this, relative.
 constexpr double predictable = 1e-10;
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/sums.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::quadratic_map {
@@ -59,12 +60,6 @@ std::shared_ptr<const ParameterSpace> parameter_space(const QuadraticRegression&
   return space;
 }
 
-double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 class QuadraticReplica final : public Replica {
  public:
   explicit QuadraticReplica(std::shared_ptr<const ParameterSpace> space)
@@ -82,20 +77,23 @@ class QuadraticReplica final : public Replica {
   void observe(std::span<double> out) const override {
     const std::size_t P = theta_.size();
     double curvature = 0, invariant = residual_;
-    for (std::size_t j = 0; j < P; ++j) curvature += jacobian_[j] * dot(space_->curvature.column(j), jacobian_);
+    for (std::size_t j = 0; j < P; ++j)
+      curvature += jacobian_[j] * numerics::dot_in_order(space_->curvature.column(j), jacobian_);
     for (std::size_t k = 0; space_->with_invariant && k < P; ++k) {
       if (space_->eigenvalues[k] == 0) continue;
-      const double along = dot(space_->basis.column(k), jacobian_);
+      const double along = numerics::dot_in_order(space_->basis.column(k), jacobian_);
       invariant -= 0.5 * along * along / space_->eigenvalues[k];
     }
-    observe_quadratic(residual_, dot(jacobian_, jacobian_), curvature, invariant, space_->learning_rate, out);
+    observe_quadratic(residual_, numerics::dot_in_order(jacobian_, jacobian_), curvature, invariant,
+                      space_->learning_rate, out);
   }
 
  private:
   // Residual and Jacobian at the parameters.
   double evaluate(std::span<const double> theta, std::span<double> jacobian) const {
     const std::size_t P = theta.size();
-    for (std::size_t i = 0; i < P; ++i) jacobian[i] = space_->jacobian[i] + dot(space_->curvature.column(i), theta);
+    for (std::size_t i = 0; i < P; ++i)
+      jacobian[i] = space_->jacobian[i] + numerics::dot_in_order(space_->curvature.column(i), theta);
     double slope = 0;
     for (std::size_t i = 0; i < P; ++i) slope += 0.5 * (space_->jacobian[i] + jacobian[i]) * theta[i];
     return space_->residual + slope;
@@ -104,7 +102,7 @@ class QuadraticReplica final : public Replica {
   void move() {
     double residual = residual_;
     if (space_->rule != MapRule::gd) {
-      const double size = std::abs(residual) * std::sqrt(dot(jacobian_, jacobian_));
+      const double size = std::abs(residual) * std::sqrt(numerics::dot_in_order(jacobian_, jacobian_));
       double reach = space_->radius;
       if (space_->rule == MapRule::normalized_sam) reach = size > 0 ? reach / size : 0;
       for (std::size_t i = 0; i < theta_.size(); ++i) ahead_[i] = theta_[i] + reach * residual * jacobian_[i];

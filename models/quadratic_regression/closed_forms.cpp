@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -5,6 +6,7 @@
 #include <array>
 #include <string>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/quadratic_regression/steps.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -84,15 +86,15 @@ QuadraticInstance fixed_instance() {
 
 std::vector<ClosedForm> quadratic_simulation_closed_forms() {
   static constexpr std::array<const char*, 4> what{"z_1", "z_2", "lambda_2(K)", "lambda_1(K)"};
-  std::vector<ClosedForm> out;
+  ClosedFormList table("quadratic-regression/instance-", "quadratic-regression");
   for (const Path& path : paths())
     for (std::size_t k = 0; k < 4; ++k)
-      out.push_back({fmt::format("quadratic-regression/instance-{}/{}", path.name, k),
-                     fmt::format("{} of the instance F after {} steps of {}", what[k], path.steps, path.words),
-                     "docs/theory/quadratic-regression.md, section 2 (F)", 2e-10, [path, k] {
-                       return std::pair{path.end[k], follow(path)[k]};
-                     }});
-  return out;
+      table.add_reference(fmt::format("{}/{}", path.name, k),
+                          fmt::format("{} of the instance F after {} steps of {}", what[k], path.steps, path.words),
+                          "2 (F)", 2e-10, [path, k] {
+                            return std::pair{path.end[k], follow(path)[k]};
+                          });
+  return table.take();
 }
 
 }  // namespace edgewise::models::quadratic_regression

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "models/quadratic_regression/row_moments.hpp"
+#include "numerics/sums.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -15,23 +16,11 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::SymmetricEigen;
 
-double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
-
 std::vector<double> times(const Matrix& a, std::span<const double> x) {
   std::vector<double> y(a.rows(), 0);
   for (std::size_t j = 0; j < a.columns(); ++j)
     for (std::size_t i = 0; i < a.rows(); ++i) y[i] += a(i, j) * x[j];
   return y;
-}
-
-double trace(const Matrix& a) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.rows(); ++i) sum += a(i, i);
-  return sum;
 }
 
 void check_kernel(const Matrix& kernel, std::size_t parameters, double curvature_variance) {
@@ -64,7 +53,7 @@ double prefactor(const EarlyTimeState& s) {
 
 std::vector<double> projections(const SymmetricEigen& eigen, std::span<const double> z) {
   std::vector<double> out;
-  for (std::size_t k = 0; k < z.size(); ++k) out.push_back(dot(eigen.vectors.column(k), z));
+  for (std::size_t k = 0; k < z.size(); ++k) out.push_back(numerics::dot_in_order(eigen.vectors.column(k), z));
   return out;
 }
 
@@ -74,7 +63,7 @@ Matrix kernel_acceleration(const EarlyTimeState& s) {
   check(s);
   const std::size_t d = s.residual.size();
   const std::vector<double> kz = times(s.kernel, s.residual);
-  const double gradient = dot(s.residual, kz), scale = prefactor(s);
+  const double gradient = numerics::dot_in_order(s.residual, kz), scale = prefactor(s);
   Matrix out(d, d);
   for (std::size_t c = 0; c < d; ++c)
     for (std::size_t a = 0; a < d; ++a)
@@ -84,14 +73,15 @@ Matrix kernel_acceleration(const EarlyTimeState& s) {
 
 double trace_acceleration(const EarlyTimeState& s) {
   check(s);
-  return 2 * prefactor(s) * static_cast<double>(s.residual.size() + 1) * dot(s.residual, times(s.kernel, s.residual));
+  return 2 * prefactor(s) * static_cast<double>(s.residual.size() + 1) *
+         numerics::dot_in_order(s.residual, times(s.kernel, s.residual));
 }
 
 std::vector<double> projected_acceleration(const EarlyTimeState& s) {
   check(s);
   const SymmetricEigen eigen = linear_algebra::symmetric_eigen(s.kernel);
   const std::vector<double> z = projections(eigen, s.residual);
-  const double gradient = dot(s.residual, times(s.kernel, s.residual));
+  const double gradient = numerics::dot_in_order(s.residual, times(s.kernel, s.residual));
   std::vector<double> out;
   for (std::size_t k = 0; k < z.size(); ++k)
     out.push_back(2 * prefactor(s) * (eigen.values[k] * z[k] * z[k] + gradient));
@@ -102,7 +92,7 @@ std::vector<double> eigenvalue_acceleration(const EarlyTimeState& s) {
   std::vector<double> out = projected_acceleration(s);
   const SymmetricEigen eigen = linear_algebra::symmetric_eigen(s.kernel);
   const std::vector<double> z = projections(eigen, s.residual);
-  const double gradient = dot(s.residual, times(s.kernel, s.residual));
+  const double gradient = numerics::dot_in_order(s.residual, times(s.kernel, s.residual));
   const std::vector<double>& lambda = eigen.values;
   for (std::size_t k = 0; k < z.size(); ++k)
     for (std::size_t m = 0; m < z.size(); ++m) {
@@ -130,11 +120,12 @@ KernelDifferences sgd_kernel_differences(const EarlyTimeState& s, double learnin
   const std::vector<double> kz = times(s.kernel, s.residual);
   const double eta = learning_rate, b = masks.b, p = static_cast<double>(s.parameters);
   KernelDifferences out;
-  out.first = eta * eta * prefactor(s) * trace(k_pi);
+  out.first = eta * eta * prefactor(s) * linear_algebra::trace(k_pi);
   out.order2 = kernel_acceleration(s);
   for (std::size_t i = 0; i < out.order2.size(); ++i) out.order2.data()[i] *= eta * eta * b * b;
   // tr(K^2 Pi) = tr(K Pi K).
-  const double isotropic = 2 * (p + 1) * (trace(k_pi_k) + dot(s.residual, times(masked_kernel, kz)));
+  const double isotropic =
+      2 * (p + 1) * (linear_algebra::trace(k_pi_k) + numerics::dot_in_order(s.residual, times(masked_kernel, kz)));
   const double scale = -eta * eta * eta * b * s.curvature_variance;
   out.order3 = Matrix(d, d);
   for (std::size_t c = 0; c < d; ++c)
@@ -151,8 +142,8 @@ ModeDifferences sgd_mode_differences(const EarlyTimeState& s, double learning_ra
   out.first = differences.first;
   for (std::size_t k = 0; k < eigen.values.size(); ++k) {
     const std::span<const double> v = eigen.vectors.column(k);
-    out.order2.push_back(dot(v, times(differences.order2, v)));
-    out.order3.push_back(dot(v, times(differences.order3, v)));
+    out.order2.push_back(numerics::dot_in_order(v, times(differences.order2, v)));
+    out.order3.push_back(numerics::dot_in_order(v, times(differences.order3, v)));
     out.ratio.push_back(1 + out.order3.back() / out.order2.back());
   }
   return out;
@@ -177,12 +168,13 @@ LevelRepulsion sgd_level_repulsion(const EarlyTimeState& s, double learning_rate
   for (std::size_t k = 0; k < d; ++k) {
     const std::span<const double> v = eigen.vectors.column(k);
     order0.push_back(2 * masks.b * masks.b * z[k] * z[k]);
-    order1.push_back(masks.b * (dot(v, times(turned, v)) + 2 * lambda[k] * dot(v, times(pi, v))));
+    order1.push_back(masks.b * (numerics::dot_in_order(v, times(turned, v)) +
+                                2 * lambda[k] * numerics::dot_in_order(v, times(pi, v))));
   }
   const double scale = learning_rate * learning_rate * s.curvature_variance;
   const auto repulsion = [&](const std::vector<double>& y, double factor) {
     std::vector<double> out(d, 0.0);
-    const double common = dot(lambda, y);
+    const double common = numerics::dot_in_order(lambda, y);
     for (std::size_t k = 0; k < d; ++k)
       for (std::size_t m = 0; m < d; ++m) {
         if (m == k) continue;

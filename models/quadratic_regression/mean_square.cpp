@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/quadratic_regression/row_moments.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "settings/settings.hpp"
 
@@ -26,7 +26,6 @@ using linear_algebra::Matrix;
 using linear_algebra::SymmetricEigen;
 using linear_algebra::Transposed;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Outputs up to which the exact norm's matrix is written out.
 constexpr std::size_t largest_written_out = 32;
 

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "models/quadratic_regression/memory_kernels.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "settings/settings.hpp"
 
@@ -45,12 +46,11 @@ void check(const QuadraticMemoryProblem& p) {
           fmt::format("optimizer.learning_rate: must be positive and finite at every step, not {}", eta));
   // Beyond this the byte count itself could overflow.
   constexpr std::size_t most_steps = std::size_t{1} << 28;
-  const double gib = 1073741824;
   if (p.steps > most_steps || quadratic_memory_bytes(p.steps, p.two_time) > p.memory_limit)
     throw std::invalid_argument(fmt::format(
         "time.steps: a memory of {} steps needs {:.3g} GiB, more than the limit of {:.3g} GiB", p.steps,
-        p.steps > most_steps ? HUGE_VAL : static_cast<double>(quadratic_memory_bytes(p.steps, p.two_time)) / gib,
-        static_cast<double>(p.memory_limit) / gib));
+        p.steps > most_steps ? HUGE_VAL : static_cast<double>(quadratic_memory_bytes(p.steps, p.two_time)) / gibibyte,
+        static_cast<double>(p.memory_limit) / gibibyte));
 }
 
 /// The covariance of the residual field and its derivative.

@@ -1,13 +1,14 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/phase_boundaries.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
 #include "models/quadratic_regression/mean_square.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
@@ -19,8 +20,6 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::SymmetricEigen;
 using linear_algebra::Transposed;
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// J J' with entries of J of variance 1 / P.
 SymmetricEigen wishart(std::size_t outputs, std::size_t parameters, std::uint64_t seed, std::uint64_t index) {

@@ -1,21 +1,21 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/predictions.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <span>
 #include <string>
 
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/runs.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr const char* source = "docs/theory/quadratic-regression.md, section ";
 /// Where the exact kernel norm is held, and how closely.
 constexpr double norm_edge = 1, norm_spread = 0.04;

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include "models/quadratic_regression/theory.hpp"
 #include "models/quadratic_regression/theory_closed_forms.hpp"
 #include "models/quadratic_regression/theory_early_time.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -26,8 +28,6 @@ using settings::Description;
 using settings::Parameter;
 using settings::Table;
 using settings::Values;
-
-constexpr double gib = 1073741824.0;
 
 /// Largest D at which Kx, of cost D^4 at every recorded step, and Kn, of cost D^3, are observed without being asked
 /// for.
@@ -273,7 +273,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
 
 void read_simulation(const Values& values, QuadraticProblem& problem) {
   problem.tensor = values.text("tensor");
-  if (values.given("memory_limit")) problem.memory_limit = gib * values.number("memory_limit");
+  if (values.given("memory_limit")) problem.memory_limit = gibibyte * values.number("memory_limit");
   const std::string& norms = values.text("kernel_norms");
   const bool frozen = problem.rule.rho == 0;  // the norms are of z' = (I - eta K P) z
   if (norms == "annealed" || norms == "exact") {

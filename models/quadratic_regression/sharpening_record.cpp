@@ -1,11 +1,12 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/sharpening_record.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -26,10 +27,10 @@ std::vector<double> SharpeningRecord::measured(const Matrix& jacobian) const {
   const Matrix along = linear_algebra::product(jacobian, vectors_, Transposed::yes);
   for (std::size_t k = 0; k < vectors_.columns(); ++k) {
     const std::span<const double> x = along.column(k);
-    out.push_back(std::inner_product(x.begin(), x.end(), x.begin(), 0.0));
+    out.push_back(numerics::squared_norm_in_order(x));
   }
   const std::span<const double> all = jacobian.entries();
-  out.push_back(std::inner_product(all.begin(), all.end(), all.begin(), 0.0) / static_cast<double>(jacobian.rows()));
+  out.push_back(numerics::squared_norm_in_order(all) / static_cast<double>(jacobian.rows()));
   out.push_back(LargestNtkEigenvalues()(jacobian)[0]);
   return out;
 }

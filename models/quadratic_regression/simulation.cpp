@@ -15,6 +15,7 @@
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -25,10 +26,6 @@ using linear_algebra::Transposed;
 
 /// A norm beyond its pole, eta beta lambda_1 >= 2, is infinite, but the run is finite: it must not count as diverged.
 constexpr double largest_norm = 1000;
-
-double norm_square(std::span<const double> v) {
-  return std::inner_product(v.begin(), v.end(), v.begin(), 0.0);
-}
 
 /// A run and what is followed along it.
 class QuadraticRun {
@@ -60,8 +57,8 @@ class QuadraticRun {
     const double eta = problem_.learning_rate(static_cast<double>(step));
     std::size_t o = 0;
     out[o++] = state_.loss() / d;
-    out[o++] = norm_square(state_.theta()) / static_cast<double>(j.columns());
-    out[o++] = norm_square(j.entries()) / d;
+    out[o++] = numerics::squared_norm_in_order(state_.theta()) / static_cast<double>(j.columns());
+    out[o++] = numerics::squared_norm_in_order(j.entries()) / d;
     const bool norms = problem_.kernel_norms != KernelNorms::none;
     const bool decompose = norms && problem_.batch < problem_.law.outputs;
     linear_algebra::SymmetricEigen kernel;
@@ -86,9 +83,9 @@ class QuadraticRun {
 
  private:
   double overlap() const {
-    const double square = norm_square(z0_);
+    const double square = numerics::squared_norm_in_order(z0_);
     if (square == 0) return 0;
-    return sign_ * std::inner_product(z0_.begin(), z0_.end(), state_.residual().begin(), 0.0) / square;
+    return sign_ * numerics::dot_in_order(z0_, state_.residual()) / square;
   }
 
   const QuadraticProblem& problem_;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "numerics/sums.hpp"
+
 namespace edgewise::models::quadratic_regression {
 
 namespace {
@@ -15,12 +17,6 @@ using linear_algebra::Transposed;
 void apply(const Matrix& m, std::span<const double> v, std::vector<double>& out) {
   linear_algebra::multiply(m.rows(), 1, m.columns(), 1, m.data(), m.rows(), Transposed::no, v.data(), v.size(),
                            Transposed::no, 0, out.data(), out.size());
-}
-
-double norm_square(std::span<const double> v) {
-  double sum = 0;
-  for (const double x : v) sum += x * x;
-  return sum;
 }
 
 }  // namespace
@@ -40,7 +36,7 @@ QuadraticState::QuadraticState(const QuadraticInstance& instance, double sign)
 }
 
 double QuadraticState::loss() const {
-  return 0.5 * norm_square(z_);
+  return 0.5 * numerics::squared_norm_in_order(z_);
 }
 
 void QuadraticState::gradient(const Matrix& j, std::span<const double> z, std::span<const std::size_t> batch) {
@@ -63,7 +59,7 @@ void QuadraticState::step(const QuadraticRule& rule, std::span<const std::size_t
 void QuadraticState::ascend(const QuadraticRule& rule, std::span<const std::size_t> batch) {
   double rho = rule.rho;
   if (rule.normalised) {
-    const double norm = std::sqrt(norm_square(g_));
+    const double norm = std::sqrt(numerics::squared_norm_in_order(g_));
     rho = norm > 0 ? rho / norm : 0.0;
   }
   apply(j_, g_, jg_);

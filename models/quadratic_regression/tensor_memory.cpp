@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/tensor_memory.hpp"
 
 #include <fmt/format.h>

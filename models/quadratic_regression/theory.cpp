@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/theory.hpp"
 
 #include <fmt/format.h>
@@ -11,12 +12,11 @@
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/theory_early_time.hpp"
 #include "models/quadratic_regression/theory_linear_mean.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
 namespace {
-
-constexpr double gib = 1073741824.0;
 
 QuadraticEnsemble ensemble_of(const QuadraticProblem& problem) {
   const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
@@ -155,7 +155,7 @@ QuadraticTheory read_quadratic_theory(const settings::Values& values) {
   if (order != 2 && order != 3) throw values.error("order", "must be 2 or 3");
   if (values.given("order") && values.text("method") != "early-time")
     throw values.error("order", "belongs to method = \"early-time\"");
-  return {values.text("method"), gib * values.number("memory_limit"), order == 3 ? 3u : 2u};
+  return {values.text("method"), gibibyte * values.number("memory_limit"), order == 3 ? 3u : 2u};
 }
 
 Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/theory_closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -6,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "models/framework/closed_form_list.hpp"
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/memory.hpp"
@@ -15,35 +17,12 @@ namespace edgewise::models::quadratic_regression {
 namespace {
 
 using linear_algebra::Matrix;
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 
 /// A value of docs/theory/quadratic-regression.md, with the number of decimals that are printed.
 struct Reference {
   double value;
   int digits = 10;
-  /// Half a unit of the last decimal, relative, with room for the computation's own rounding.
-  double tolerance() const { return 0.51 * std::pow(10, -digits) / std::abs(value) + 1e-12; }
-};
-
-class Table {
- public:
-  void add(const std::string& name, std::string formula, int section, double tolerance,
-           std::function<Pair()> evaluate) {
-    forms_.push_back({"quadratic-regression/" + name, std::move(formula),
-                      fmt::format("docs/theory/quadratic-regression.md, section {}", section), tolerance,
-                      std::move(evaluate)});
-  }
-  void add(const std::string& name, std::string formula, int section, Reference reference,
-           std::function<double()> compute) {
-    add(name, std::move(formula), section, reference.tolerance(),
-        [value = reference.value, compute = std::move(compute)] {
-          return Pair{value, compute()};
-        });
-  }
-  std::vector<ClosedForm> take() { return std::move(forms_); }
-
- private:
-  std::vector<ClosedForm> forms_;
 };
 
 QuadraticMemoryProblem memory_problem(double eta, double delta, double kappa, double b, std::size_t steps) {
@@ -109,15 +88,15 @@ const std::vector<Curve>& memory_curves() {
   return curves;
 }
 
-void add_memory_values(Table& table) {
+void add_memory_values(ClosedFormList& table) {
   for (const Curve& c : memory_curves())
     for (const Point& p : c.points) {
       const std::string at = fmt::format("eta-{}-delta-{}-kappa-{}-b-{}-step-{}", c.eta, c.delta, c.kappa, c.b, p.step);
       const QuadraticMemoryProblem problem = memory_problem(c.eta, c.delta, c.kappa, c.b, p.step);
-      table.add("memory-loss-" + at, "S(t, t) / 2 of the causal recursion", 3, Reference{p.loss},
-                [=] { return solve_quadratic_memory(problem).loss.back(); });
-      table.add("memory-q-" + at, "C(t, t) of the causal recursion", 3, Reference{p.q},
-                [=] { return solve_quadratic_memory(problem).q.back(); });
+      table.printed("memory-loss-" + at, "S(t, t) / 2 of the causal recursion", "3", p.loss, 10,
+                    [=] { return solve_quadratic_memory(problem).loss.back(); });
+      table.printed("memory-q-" + at, "C(t, t) of the causal recursion", "3", p.q, 10,
+                    [=] { return solve_quadratic_memory(problem).q.back(); });
     }
   // Four digits of a bisection that was stopped early: three are not rounded from the sharp value,
   // .6463 (.646474), .4578 (.457882) and .2594 (.259566).
@@ -130,42 +109,42 @@ void add_memory_values(Table& table) {
       e.kappa = kappas[i];
       e.delta = deltas[j];
       table.add(fmt::format("divergence-threshold-delta-{}-kappa-{}", e.delta, e.kappa),
-                "largest eta whose loss stays below 100 times the initial one over 60 steps", 3,
+                "largest eta whose loss stays below 100 times the initial one over 60 steps", "3",
                 1.02e-4 * units[i][j] / thresholds[i][j], [e, value = thresholds[i][j]] {
                   return Pair{value, quadratic_divergence_threshold(e)};
                 });
     }
 }
 
-void add_memory_limits(Table& table) {
+void add_memory_limits(ClosedFormList& table) {
   for (const double b : {1.0, 0.2}) {
     const QuadraticMemoryProblem problem = memory_problem(.3, .5, 2, b, 1);
-    table.add(fmt::format("memory-first-step-q-b-{}", b), "q_1 = eta^2 delta b sz2", 3, 1e-14, [=] {
+    table.add(fmt::format("memory-first-step-q-b-{}", b), "q_1 = eta^2 delta b sz2", "3", 1e-14, [=] {
       return Pair{.3 * .3 * .5 * b, solve_quadratic_memory(problem).q[1]};
     });
     table.add(fmt::format("memory-first-step-loss-b-{}", b),
-              "S(1, 1) = c(q_1) - 2 eta b sz2 + eta^2 b sz2, c(q) = sz2 + sJ2 q + kappa q^2 / 2", 3, 1e-14, [=] {
+              "S(1, 1) = c(q_1) - 2 eta b sz2 + eta^2 b sz2, c(q) = sz2 + sJ2 q + kappa q^2 / 2", "3", 1e-14, [=] {
                 const double eta = .3, q = eta * eta * .5 * b;
                 return Pair{(1 + q + q * q - 2 * eta * b + eta * eta * b) / 2, solve_quadratic_memory(problem).loss[1]};
               });
     const QuadraticMemoryProblem linear = memory_problem(.3, .5, 0, b, 40);
     table.add(fmt::format("memory-linear-b-{}", b),
-              "kappa = 0: loss = int MP(dl) p_l / 2, p' = (1 - eta b l)^2 p + eta^2 b (1 - b) l^2 S", 3, 1e-11, [=] {
+              "kappa = 0: loss = int MP(dl) p_l / 2, p' = (1 - eta b l)^2 p + eta^2 b (1 - b) l^2 S", "3", 1e-11, [=] {
                 return Pair{quadratic_linear_loss(linear).back(), solve_quadratic_memory(linear).loss.back()};
               });
   }
   for (const auto& [step, loss] : {std::pair<std::size_t, Reference>{10, {.0617880894}}, {20, {.0233532505}}}) {
     const QuadraticMemoryProblem problem = memory_problem(.2, .5, 0, 1, step);
-    table.add(fmt::format("linear-loss-eta-0.2-b-1-step-{}", step), "1/2 int MP(dl) (1 - eta l)^(2 t)", 3, loss,
-              [=] { return solve_quadratic_memory(problem).loss.back(); });
+    table.printed(fmt::format("linear-loss-eta-0.2-b-1-step-{}", step), "1/2 int MP(dl) (1 - eta l)^(2 t)", "3",
+                  loss.value, loss.digits, [=] { return solve_quadratic_memory(problem).loss.back(); });
   }
   for (const auto& [step, loss] :
        {std::pair<std::size_t, Reference>{1, {.4535}}, {10, {.2266119818}}, {40, {.0613715324}}}) {
     const QuadraticMemoryProblem problem = memory_problem(.3, .5, 0, .2, step);
-    table.add(fmt::format("linear-loss-eta-0.3-b-0.2-step-{}", step), "kappa = 0, mini-batches", 3, loss,
-              [=] { return solve_quadratic_memory(problem).loss.back(); });
+    table.printed(fmt::format("linear-loss-eta-0.3-b-0.2-step-{}", step), "kappa = 0, mini-batches", "3", loss.value,
+                  loss.digits, [=] { return solve_quadratic_memory(problem).loss.back(); });
   }
-  table.add("flow-early-kernel", "tr K / D = sJ2 (1 + kappa delta sz2 tau^2) + O(tau^3), tau = 1e-4", 3, 1e-3, [] {
+  table.add("flow-early-kernel", "tr K / D = sJ2 (1 + kappa delta sz2 tau^2) + O(tau^3), tau = 1e-4", "3", 1e-3, [] {
     QuadraticEnsemble e;
     e.kappa = 2;
     const double time[] = {1e-4};
@@ -187,27 +166,27 @@ EarlyTimeState instance_state() {
   return s;
 }
 
-void add_early_time(Table& table) {
+void add_early_time(ClosedFormList& table) {
   const double order2[] = {2.0993516389e-4, 4.1406483611e-4}, order3[] = {-3.7041251399e-5, -5.7398748601e-5},
                flow[] = {2.0993516389, 4.1406483611}, eigenvalue[] = {1.69722436, 5.30277564};
   const auto differences = [] { return sgd_mode_differences(instance_state(), .02, 1); };
-  table.add("first-difference", "E[K_1 - K_0] = eta^2 sQ2 (P + 1) tr(K Pi) I", 2, Reference{1.76e-4, 14},
-            [=] { return differences().first; });
+  table.printed("first-difference", "E[K_1 - K_0] = eta^2 sQ2 (P + 1) tr(K Pi) I", "2", 1.76e-4, 14,
+                [=] { return differences().first; });
   for (std::size_t k = 0; k < 2; ++k) {
-    table.add(fmt::format("kernel-eigenvalue-{}", k + 1), "of K = J J', instance F", 2, Reference{eigenvalue[k], 8},
-              [=] { return differences().eigenvalue[k]; });
-    table.add(fmt::format("second-difference-order-2-mode-{}", k + 1),
-              "eta^2 b^2 sQ2 (P + 1) (2 lambda z^2 + 2 z'Kz) along an eigenvector", 2, Reference{order2[k], 14},
-              [=] { return differences().order2[k]; });
-    table.add(fmt::format("second-difference-order-3-mode-{}", k + 1),
-              "-eta^3 b sQ2 v'{2 (P + 2) K Pi K + 2 (P + 1) [tr(K^2 Pi) + z'Kb K z] I} v", 2, Reference{order3[k], 15},
-              [=] { return differences().order3[k]; });
-    table.add(fmt::format("flow-acceleration-mode-{}", k + 1), "sQ2 (P + 1) v'[zz'K + Kzz' + 2 z'Kz I] v", 2,
-              Reference{flow[k]}, [=] { return projected_acceleration(instance_state())[k]; });
+    table.printed(fmt::format("kernel-eigenvalue-{}", k + 1), "of K = J J', instance F", "2", eigenvalue[k], 8,
+                  [=] { return differences().eigenvalue[k]; });
+    table.printed(fmt::format("second-difference-order-2-mode-{}", k + 1),
+                  "eta^2 b^2 sQ2 (P + 1) (2 lambda z^2 + 2 z'Kz) along an eigenvector", "2", order2[k], 14,
+                  [=] { return differences().order2[k]; });
+    table.printed(fmt::format("second-difference-order-3-mode-{}", k + 1),
+                  "-eta^3 b sQ2 v'{2 (P + 2) K Pi K + 2 (P + 1) [tr(K^2 Pi) + z'Kb K z] I} v", "2", order3[k], 15,
+                  [=] { return differences().order3[k]; });
+    table.printed(fmt::format("flow-acceleration-mode-{}", k + 1), "sQ2 (P + 1) v'[zz'K + Kzz' + 2 z'Kz I] v", "2",
+                  flow[k], 10, [=] { return projected_acceleration(instance_state())[k]; });
   }
-  table.add("largest-eigenvalue-acceleration", "flow acceleration and level repulsion", 2, Reference{5.9101419870},
-            [] { return eigenvalue_acceleration(instance_state())[1]; });
-  table.add("trace-acceleration", "tr E[K''] = 2 sQ2 (P + 1) (D + 1) z'Kz", 2, 1e-13, [] {
+  table.printed("largest-eigenvalue-acceleration", "flow acceleration and level repulsion", "2", 5.9101419870, 10,
+                [] { return eigenvalue_acceleration(instance_state())[1]; });
+  table.add("trace-acceleration", "tr E[K''] = 2 sQ2 (P + 1) (D + 1) z'Kz", "2", 1e-13, [] {
     const Matrix k = kernel_acceleration(instance_state());
     return Pair{trace_acceleration(instance_state()), k(0, 0) + k(1, 1)};
   });
@@ -221,7 +200,7 @@ linear_algebra::SymmetricEigen reference_kernel() {
   return linear_algebra::symmetric_eigen(k);
 }
 
-void add_mean_square(Table& table) {
+void add_mean_square(ClosedFormList& table) {
   struct Row {
     std::size_t batch;
     double annealed, exact, annealed_rate, exact_rate;
@@ -229,32 +208,32 @@ void add_mean_square(Table& table) {
   for (const Row& row : {Row{1, .4400000000, .5906764460, 1.81818182, 1.35437938},
                          Row{2, .2968522172, .4242169581, 1.63432884, 1.33238549}}) {
     const std::size_t batch = row.batch;
-    table.add(fmt::format("annealed-kernel-norm-batch-{}", batch),
-              "(1/D) sum eta (1 - beta) lambda / (2 - eta beta lambda), eta = 0.8", 4, Reference{row.annealed},
-              [=] { return annealed_kernel_norm(reference_kernel().values, .8, batch); });
-    table.add(fmt::format("exact-kernel-norm-batch-{}", batch), "spectral radius of G, eta = 0.8", 4,
-              Reference{row.exact}, [=] { return exact_kernel_norm(reference_kernel(), .8, batch); });
-    table.add(fmt::format("annealed-critical-rate-batch-{}", batch), "Kn = 1", 4, Reference{row.annealed_rate, 8},
-              [=] { return annealed_critical_rate(reference_kernel().values, batch); });
-    table.add(fmt::format("exact-critical-rate-batch-{}", batch), "Kx = 1", 4, Reference{row.exact_rate, 8},
-              [=] { return exact_critical_rate(reference_kernel(), batch); });
+    table.printed(fmt::format("annealed-kernel-norm-batch-{}", batch),
+                  "(1/D) sum eta (1 - beta) lambda / (2 - eta beta lambda), eta = 0.8", "4", row.annealed, 10,
+                  [=] { return annealed_kernel_norm(reference_kernel().values, .8, batch); });
+    table.printed(fmt::format("exact-kernel-norm-batch-{}", batch), "spectral radius of G, eta = 0.8", "4", row.exact,
+                  10, [=] { return exact_kernel_norm(reference_kernel(), .8, batch); });
+    table.printed(fmt::format("annealed-critical-rate-batch-{}", batch), "Kn = 1", "4", row.annealed_rate, 8,
+                  [=] { return annealed_critical_rate(reference_kernel().values, batch); });
+    table.printed(fmt::format("exact-critical-rate-batch-{}", batch), "Kx = 1", "4", row.exact_rate, 8,
+                  [=] { return exact_critical_rate(reference_kernel(), batch); });
   }
 }
 
-void add_sam(Table& table) {
+void add_sam(ClosedFormList& table) {
   struct Row {
     double eta, rho, edge;
   };
   for (const Row& row :
        {Row{.1, .2, 7.80776406}, Row{.1, .3, 6.66666667}, Row{.1, .4, 5.93070331}, Row{.2, .05, 7.32050808},
         Row{.2, .1, 6.18033989}, Row{.3, .02, 5.95695937}, Row{.3, .05, 5.27525232}})
-    table.add(fmt::format("sam-edge-eta-{}-rho-{}", row.eta, row.rho), "(sqrt(1 + 8 rho / eta) - 1) / (2 rho)", 5,
-              Reference{row.edge, 8}, [=] { return sam_edge(row.eta, row.rho); });
-  table.add("sam-edge-small-rho", "2 / eta - 4 rho / eta^2, rho / eta = 1e-7", 5, 1e-12, [] {
+    table.printed(fmt::format("sam-edge-eta-{}-rho-{}", row.eta, row.rho), "(sqrt(1 + 8 rho / eta) - 1) / (2 rho)", "5",
+                  row.edge, 8, [=] { return sam_edge(row.eta, row.rho); });
+  table.add("sam-edge-small-rho", "2 / eta - 4 rho / eta^2, rho / eta = 1e-7", "5", 1e-12, [] {
     const double eta = .3, rho = 3e-8;
     return Pair{2 / eta - 4 * rho / (eta * eta), sam_edge(eta, rho)};
   });
-  table.add("sam-edge-large-rho", "sqrt(2 / (eta rho)), rho / eta = 1e12", 5, 1e-6, [] {
+  table.add("sam-edge-large-rho", "sqrt(2 / (eta rho)), rho / eta = 1e12", "5", 1e-6, [] {
     const double eta = .3, rho = 3e11;
     return Pair{std::sqrt(2 / (eta * rho)), sam_edge(eta, rho)};
   });
@@ -263,7 +242,7 @@ void add_sam(Table& table) {
 }  // namespace
 
 std::vector<ClosedForm> quadratic_closed_forms() {
-  Table table;
+  ClosedFormList table("quadratic-regression/", "quadratic-regression");
   add_early_time(table);
   add_memory_values(table);
   add_memory_limits(table);

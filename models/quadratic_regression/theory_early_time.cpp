@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/theory_early_time.hpp"
 
 #include <fmt/format.h>

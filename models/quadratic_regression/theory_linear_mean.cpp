@@ -1,13 +1,14 @@
+// Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/theory_linear_mean.hpp"
 
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -22,17 +23,11 @@ constexpr double most_operations = 1e12;
 constexpr double divergence = 1e6;
 
 double square(const Matrix& x) {
-  return std::inner_product(x.entries().begin(), x.entries().end(), x.entries().begin(), 0.0);
+  return numerics::squared_norm_in_order(x.entries());
 }
 
 double inner(const Matrix& x, const Matrix& y) {
-  return std::inner_product(x.entries().begin(), x.entries().end(), y.entries().begin(), 0.0);
-}
-
-double trace(const Matrix& x) {
-  double sum = 0;
-  for (std::size_t i = 0; i < x.rows(); ++i) sum += x(i, i);
-  return sum;
+  return numerics::dot_in_order(x.entries(), y.entries());
 }
 
 void check(const QuadraticProblem& problem) {
@@ -82,7 +77,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
       for (std::size_t i = 0; i < mean.size(); ++i) mean.data()[i] += change.data()[i];
       if (moment && eta > 0) moment = sam_second_moment_step(kernel, eta, problem.rule.rho, problem.batch, *moment);
     }
-    const double total = moment ? trace(*moment) : variance * square(mean);
+    const double total = moment ? linear_algebra::trace(*moment) : variance * square(mean);
     if (!(total <= divergence * variance * scale)) {
       out.diverged_at = static_cast<double>(step);
       break;
@@ -91,7 +86,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
     overlap.push_back(scale > 0 ? inner(initial, mean) / scale : 0.0);
     loss.push_back(total / (2 * static_cast<double>(d)));
   }
-  const std::vector<double> kernel_mean(out.steps.size(), trace(kernel) / static_cast<double>(d));
+  const std::vector<double> kernel_mean(out.steps.size(), linear_algebra::trace(kernel) / static_cast<double>(d));
   if (full || moment) out.columns.push_back({{"loss", "label^2", "|z|^2/(2D), per output"}, std::move(loss), {}});
   out.columns.push_back({{"ntk_mean", "1", "tr K/D, K = J J'"}, kernel_mean, {}});
   out.columns.push_back({{"residual_overlap", "1", "z0'z/|z0|^2, the part of the initial residual that remains"},

@@ -6,15 +6,14 @@
 #include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
-#include <limits>
 #include <numbers>
 #include <stdexcept>
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::validation {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// P(K > x) of Kolmogorov's limiting law.
 double kolmogorov_tail(double x) {

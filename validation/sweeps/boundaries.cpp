@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "validation/sweeps/boundaries.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "numerics/constants.hpp"
 #include "settings/expression.hpp"
 #include "validation/sweeps/contours.hpp"
 
@@ -19,7 +21,6 @@ using settings::Expression;
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 /// Points along an axis at which formulas are looked at for zeros.
 constexpr std::size_t fine_points = 240;
 constexpr std::size_t fine_points_alone = 4000;

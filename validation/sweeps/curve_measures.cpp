@@ -1,10 +1,11 @@
+// Built at -O1: nothing here takes time.
 /// Measures that read a recorded curve: an observable of a theory or of a simulation along the steps.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "numerics/constants.hpp"
 #include "validation/sweeps/exponent_fit.hpp"
 #include "validation/sweeps/measure_kinds.hpp"
 #include "validation/sweeps/recorded_curve.hpp"
@@ -15,9 +16,6 @@ using settings::Expression;
 using settings::Parameter;
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // ---- the curve ------------------------------------------------------------------------------------------------------
 
@@ -140,7 +138,7 @@ class CurveSource {
 };
 
 /// Values of all names that a formula about `curve` may use.
-std::vector<double> names_of(std::span<const double> variables, const RecordedCurve& curve) {
+std::vector<double> axis_of(std::span<const double> variables, const RecordedCurve& curve) {
   std::vector<double> out(variables.begin(), variables.end());
   out.push_back(curve.values.front());
   const auto first = std::find_if(curve.steps.begin(), curve.steps.end(), [](double step) { return step > 0; });
@@ -164,7 +162,7 @@ class CurveMeasure : public Measure {
                 std::span<double> out) const final {
     std::fill(out.begin(), out.end(), nan);
     const Curve curve = source_.of(runs[variant_]);
-    if (!curve.steps.empty()) read(curve, names_of(variables, curve.recorded()), out);
+    if (!curve.steps.empty()) read(curve, axis_of(variables, curve.recorded()), out);
   }
 
  protected:
@@ -398,7 +396,7 @@ class PassageRatio : public Measure {
     std::fill(out.begin(), out.end(), nan);
     const Curve a = source_.of(runs[variants_[0]]), b = source_.of(runs[variants_[1]]);
     if (a.steps.empty() || b.steps.empty()) return;
-    const std::vector<double> names = names_of(variables, a.recorded());
+    const std::vector<double> names = axis_of(variables, a.recorded());
     const double from = from_(names), to = to_(names), normalizer = normalizer_(names);
     if (!(from > 0) || !(to > 0) || !std::isfinite(from) || !std::isfinite(to) || !std::isfinite(normalizer)) return;
     double least = nan, largest = nan, missed = 0;
@@ -460,7 +458,7 @@ MeasureKind kind(const std::string& name, const std::string& summary, const std:
   return {{name, summary, equations, source, with_curve(std::move(own))}, true, std::move(formulas), maker};
 }
 
-std::vector<MeasureKind> make_kinds() {
+std::vector<MeasureKind> curve_kinds() {
   using Which = OverWindow::Which;
   const std::vector<std::string> ends = {"from", "to"};
   const std::string quarter = "0.75*last";
@@ -519,7 +517,7 @@ std::vector<MeasureKind> make_kinds() {
 }  // namespace
 
 std::span<const MeasureKind> curve_measure_kinds() {
-  static const std::vector<MeasureKind> kinds = make_kinds();
+  static const std::vector<MeasureKind> kinds = curve_kinds();
   return kinds;
 }
 

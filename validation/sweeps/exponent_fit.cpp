@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "validation/sweeps/exponent_fit.hpp"
 
 #include <algorithm>

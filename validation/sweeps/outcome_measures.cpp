@@ -1,21 +1,21 @@
+// Built at -O1: nothing here takes time.
 /// Measures that read what a cell came to: divergence, verdict, findings, reports, words, formulas.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <optional>
 
 #include "validation/sweeps/measure_kinds.hpp"
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::validation {
 
 using settings::Parameter;
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 /// Numbers of one variant that need no formula.
 class Reading : public Measure {
@@ -162,9 +162,9 @@ std::unique_ptr<Measure> word(const MeasureTable& table) {
 }
 
 /// A formula in axes, derived values and earlier measures.
-class Value : public Measure {
+class FindingValue : public Measure {
  public:
-  explicit Value(const MeasureTable& table) : name_(table.name), value_(formula(table, "value")) {}
+  explicit FindingValue(const MeasureTable& table) : name_(table.name), value_(formula(table, "value")) {}
   std::vector<MeasureInfo> infos() const override { return {{name_, "", value_.formula()}}; }
   void evaluate(std::span<const VariantRun>, std::span<const double> variables, std::span<double> out) const override {
     out[0] = value_(variables);
@@ -176,7 +176,7 @@ class Value : public Measure {
 };
 
 std::unique_ptr<Measure> value(const MeasureTable& table) {
-  return std::make_unique<Value>(table);
+  return std::make_unique<FindingValue>(table);
 }
 
 MeasureKind kind(const std::string& name, const std::string& summary, const std::string& equations,
@@ -184,7 +184,7 @@ MeasureKind kind(const std::string& name, const std::string& summary, const std:
   return {{name, summary, equations, "", std::move(parameters)}, true, {}, maker};
 }
 
-std::vector<MeasureKind> make_kinds() {
+std::vector<MeasureKind> outcome_kinds() {
   std::vector<MeasureKind> out;
   out.push_back(kind("diverged", "the step at which the theory diverged, nan where it did not", "", {}, diverged));
   out.push_back(kind("diverged-fraction", "the share of a simulation's replicas that became infinite", "", {},
@@ -218,7 +218,7 @@ std::vector<MeasureKind> make_kinds() {
 }  // namespace
 
 std::span<const MeasureKind> outcome_measure_kinds() {
-  static const std::vector<MeasureKind> kinds = make_kinds();
+  static const std::vector<MeasureKind> kinds = outcome_kinds();
   return kinds;
 }
 

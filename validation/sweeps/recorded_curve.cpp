@@ -1,15 +1,16 @@
+// Built at -O1: nothing here takes time.
 #include "validation/sweeps/recorded_curve.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <numeric>
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::validation {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// Formulas for steps are right up to rounding.
 constexpr double rounding = 1e-9;
 

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "validation/sweeps/sweep_file.hpp"
 
 #include <fmt/format.h>

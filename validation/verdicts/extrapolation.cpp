@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "validation/verdicts/extrapolation.hpp"
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "numerics/constants.hpp"
 #include "spectra/kinds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -14,13 +16,11 @@ namespace edgewise::validation {
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 /// Two levels leave no freedom to see whether the decay is a power.
 constexpr std::size_t fewest_levels = 3;
 
 /// One observable at one recorded step, at every level.
-struct Cell {
+struct LevelCell {
   std::size_t observable = 0, time = 0;
   std::vector<std::vector<double>> deviation;  // [level][replica], (value - theory) / theory
   std::vector<double> exact_std;               // [level] of the deviation, 0: not known
@@ -28,10 +28,10 @@ struct Cell {
 };
 
 /// What all levels share.
-struct Shared {
+struct SharedLevels {
   std::vector<std::string> observables;
   std::size_t times = 0, replicas = 0;
-  std::vector<Cell> cells;
+  std::vector<LevelCell> cells;
   std::vector<double> dimension;
 };
 
@@ -48,8 +48,8 @@ std::size_t sample_index(const Level& level, const std::string& observable) {
   return static_cast<std::size_t>(found - all.begin());
 }
 
-Shared shared_cells(std::span<const Level> levels) {
-  Shared shared;
+SharedLevels shared_by_levels(std::span<const Level> levels) {
+  SharedLevels shared;
   shared.times = shared.replicas = std::numeric_limits<std::size_t>::max();
   for (const Level& level : levels) {
     const double until = level.theory.valid_until.value_or(infinity);
@@ -68,7 +68,7 @@ Shared shared_cells(std::span<const Level> levels) {
   for (std::size_t o = 0; o < shared.observables.size(); ++o)
     for (std::size_t t = 0; t < shared.times; ++t) {
       if (levels.back().sample.steps[t] == 0) continue;
-      Cell cell;
+      LevelCell cell;
       cell.observable = o;
       cell.time = t;
       for (const Level& level : levels) {
@@ -119,7 +119,7 @@ std::vector<double> curvature(std::span<const double> dimension, double exponent
 }
 
 /// Combined deviations of a cell, replica by replica.
-std::vector<double> combined(const Cell& cell, std::span<const double> weight) {
+std::vector<double> combined(const LevelCell& cell, std::span<const double> weight) {
   std::vector<double> out(cell.deviation[0].size(), 0.0);
   for (std::size_t l = 0; l < weight.size(); ++l)
     for (std::size_t r = 0; r < out.size(); ++r) out[r] += weight[l] * cell.deviation[l][r];
@@ -129,7 +129,7 @@ std::vector<double> combined(const Cell& cell, std::span<const double> weight) {
 /// A trajectory and a sample whose relative deviations are combinations of those of the levels, ready for `judge`.
 class Comparable {
  public:
-  explicit Comparable(const Shared& shared) : shared_(shared) {
+  explicit Comparable(const SharedLevels& shared) : shared_(shared) {
     sample_.replicas = shared.replicas;
     for (std::size_t t = 0; t < shared.times; ++t) sample_.steps.push_back(t);
   }
@@ -144,7 +144,7 @@ class Comparable {
                             std::vector<double>(shared_.times, 0.0), std::vector<double>(shared_.times, 0.0)};
       const std::size_t first = sample_.values.size();
       sample_.values.resize(first + shared_.times, std::vector<double>(shared_.replicas, 1.0));
-      for (const Cell& cell : shared_.cells) {
+      for (const LevelCell& cell : shared_.cells) {
         if (cell.observable != o) continue;
         const double theory = scale(cell);
         auto values = combined(cell, weight);
@@ -177,14 +177,14 @@ class Comparable {
   }
 
  private:
-  const Shared& shared_;
+  const SharedLevels& shared_;
   Sample sample_;
   std::vector<models::Column> columns_;
 };
 
-Gap gap_of(const Shared& shared, std::span<const double> weight, double dimension) {
+Gap gap_of(const SharedLevels& shared, std::span<const double> weight, double dimension) {
   std::vector<double> average(shared.replicas, 0.0);
-  for (const Cell& cell : shared.cells) {
+  for (const LevelCell& cell : shared.cells) {
     const auto values = combined(cell, weight);
     for (std::size_t r = 0; r < average.size(); ++r) average[r] += values[r] / static_cast<double>(shared.cells.size());
   }
@@ -198,7 +198,7 @@ struct Candidate {
   Verdict verdict;
 };
 
-void cut(const Shared& shared, Level& level) {
+void cut(const SharedLevels& shared, Level& level) {
   Sample kept = level.sample;
   kept.observables.clear();
   for (auto* list : {&kept.mean, &kept.sem, &kept.std, &kept.skewness, &kept.q05, &kept.q50, &kept.q95}) list->clear();
@@ -366,7 +366,7 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
     throw std::invalid_argument(fmt::format("at least {} dimensions are needed to see the decay", fewest_levels));
   if (!std::ranges::is_sorted(levels, std::less_equal(), &Level::dimension) || exponents.empty())
     throw std::invalid_argument("the dimensions must increase, and an exponent is needed");
-  const Shared shared = shared_cells(levels);
+  const SharedLevels shared = shared_by_levels(levels);
   Extrapolation out;
   Level largest = levels.back();
   cut(shared, largest);
@@ -400,10 +400,10 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
     Comparable bent(shared);
     for (std::size_t first = 0; first + 2 < levels.size(); ++first)
       bent.add(curvature(shared.dimension, exponent, first), fmt::format("/{}", first),
-               [](const Cell&) { return 1.0; });
+               [](const LevelCell&) { return 1.0; });
     candidate.fit_p_value = bent.judged(fit_options, seed).p_value;
     Comparable limit(shared);
-    limit.add(intercept(shared.dimension, exponent), "", [&](const Cell& cell) {
+    limit.add(intercept(shared.dimension, exponent), "", [&](const LevelCell& cell) {
       return column_of(levels.back(), shared.observables[cell.observable]).value[cell.time];
     });
     candidate.verdict = limit.judged(part, seed, std::span(levels.back().sample.steps).first(shared.times));

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "validation/verdicts/predictions.hpp"
 
 #include <fmt/format.h>
@@ -8,7 +9,9 @@
 #include <cmath>
 #include <limits>
 
+#include "numerics/constants.hpp"
 #include "validation/monte_carlo/statistics.hpp"
+#include "validation/verdicts/rounding.hpp"
 
 namespace edgewise::validation {
 
@@ -17,11 +20,6 @@ namespace {
 using models::Centre;
 using models::Prediction;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-/// A sample spread below this, relative, is rounding.
-constexpr double rounding_spread = 1e-10;
-/// How near to the end of its interval a number that does not fluctuate may lie outside, relative.
-constexpr double deterministic_tolerance = 1e-9;
 /// The probability within one standard deviation of a normal law.
 constexpr double one_sigma = 0.682689492137086;
 /// Below this, Student's t of a skewed law is not yet well corrected.
@@ -161,10 +159,6 @@ void compare_as_it_is(PredictionVerdict& verdict, const std::vector<double>& val
   verdict.p_value = 0;
   verdict.reason = fmt::format("every replica is the same run, and its number, {}, lies outside the interval ({})",
                                number(verdict.estimate), interval_text(p));
-}
-
-std::string percent(double value) {
-  return fmt::format("{:.2g}%", 100 * value);
 }
 
 /// The verdict's own numbers where there are no curves.

@@ -1,30 +1,25 @@
+// Built at -O1: nothing here takes time.
 #include "validation/verdicts/verdict.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 
+#include "numerics/constants.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/max_statistic.hpp"
+#include "validation/verdicts/rounding.hpp"
 
 namespace edgewise::validation {
 
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-/// Two computations of a quantity that does not fluctuate must agree to this, relative.
-constexpr double deterministic_tolerance = 1e-9;
 /// Below this share of its largest recorded value such a quantity, the square of a difference, is rounding.
 constexpr double rounding_floor = 1e-26;
 /// What is nearer to 0 has lost digits, or is 0 in one computation and not in another.
 constexpr double least_value = 1e-290;
-/// A sample spread below this, relative, is rounding.
-constexpr double rounding_spread = 1e-10;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
 /// (docs/theory/least-squares-sgd.md, section 4).
 constexpr double least_exact_std = 1e-6;
@@ -329,10 +324,6 @@ std::vector<Comparison> beyond_validity(const models::Trajectory& theory, const 
 
 std::string place(const Shared& shared, const Cell& cell) {
   return fmt::format("{} at step {}", shared.observables[cell.observable], shared.steps[cell.time]);
-}
-
-std::string percent(double value) {
-  return fmt::format("{:.2g}%", 100 * value);
 }
 
 /// Chebyshev's bound needs no more than the variance: it rejects a gross mismatch under heavy tails, and its own false

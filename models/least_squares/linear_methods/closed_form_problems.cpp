@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
 
 #include <array>
@@ -73,17 +74,6 @@ double steady(const LinearProblem& problem) {
 
 double perron(const LinearProblem& problem) {
   return solvers::Renewal(periodic(problem)).perron();
-}
-
-void Table::add(std::string name, std::string formula, std::string source, double tolerance,
-                std::function<Pair()> evaluate) {
-  forms.push_back({"linear/" + std::move(name), std::move(formula), std::move(source), tolerance, std::move(evaluate)});
-}
-
-void Table::printed(std::string name, std::string formula, std::string source, double value, int decimals,
-                    std::function<double()> evaluate) {
-  add(std::move(name), std::move(formula), std::move(source), 0.6 * std::pow(10.0, -decimals) / std::abs(value),
-      [value, evaluate = std::move(evaluate)] { return Pair(value, evaluate()); });
 }
 
 }  // namespace edgewise::models::least_squares::linear_forms

@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "models/framework/model.hpp"
+#include "models/framework/closed_form_list.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "settings/theory_source.hpp"
 
 namespace edgewise::models::least_squares::linear_forms {
 
-using Pair = std::pair<double, double>;
+using Pair = ClosedFormList::Pair;
 using Data = std::shared_ptr<const LeastSquares>;
 
 /// Gaussian noise of variance sigma2, from theta = 0.
@@ -43,17 +43,8 @@ inline std::string spine(std::string_view sections) {
   return settings::theory_source("least-squares-sgd", sections);
 }
 
-class Table {
- public:
-  void add(std::string name, std::string formula, std::string source, double tolerance, std::function<Pair()> evaluate);
-  /// A value printed with `decimals` decimals.
-  void printed(std::string name, std::string formula, std::string source, double value, int decimals,
-               std::function<double()> evaluate);
-  std::vector<ClosedForm> forms;
-};
-
 /// Mean maps (docs/theory/two-phase.md, section 4), momentum, decay and averages (docs/theory/least-squares-sgd.md,
 /// sections 5, 6); in momentum_closed_forms.cpp.
-void add_momentum_forms(Table& table);
+void add_momentum_forms(ClosedFormList& table);
 
 }  // namespace edgewise::models::least_squares::linear_forms

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/least_squares/linear_methods/closed_forms.hpp"
 
 #include <fmt/format.h>
@@ -11,9 +12,9 @@
 
 namespace edgewise::models::least_squares {
 
-namespace {
+namespace linear_forms {
 
-using namespace linear_forms;
+namespace {
 
 struct Reference {
   const char* name;
@@ -55,7 +56,7 @@ const std::vector<Reference>& references() {
   return list;
 }
 
-void add_references(Table& table) {
+void add_references(ClosedFormList& table) {
   const std::string source = two_phase("10");
   for (const Reference& r : references()) {
     const auto problem = [r] { return problem_of(problem_R(), r.method, r.optimizer); };
@@ -164,7 +165,7 @@ void add_references(Table& table) {
   });
 }
 
-void add_isotropic(Table& table) {
+void add_isotropic(ClosedFormList& table) {
   struct Case {
     const char* name;
     double eta, xi, H, M, sigma2, growth, steady, xi_max;
@@ -220,7 +221,7 @@ void add_isotropic(Table& table) {
 }
 
 // The identities between methods (docs/theory/two-phase.md, section 9).
-void add_identities(Table& table) {
+void add_identities(ClosedFormList& table) {
   const auto sgd = [](double eta, double batch) {
     return problem_of(problem_R(), "sgd", fmt::format("learning_rate = {}\nbatch = {:.1f}", eta, batch));
   };
@@ -350,13 +351,15 @@ e = [1, 0]
 
 }  // namespace
 
+}  // namespace linear_forms
+
 std::vector<ClosedForm> linear_closed_forms() {
-  Table table;
-  add_references(table);
-  add_isotropic(table);
-  add_identities(table);
-  add_momentum_forms(table);
-  return std::move(table.forms);
+  ClosedFormList table("linear/", "two-phase");
+  linear_forms::add_references(table);
+  linear_forms::add_isotropic(table);
+  linear_forms::add_identities(table);
+  linear_forms::add_momentum_forms(table);
+  return table.take();
 }
 
 }  // namespace edgewise::models::least_squares

@@ -1,4 +1,5 @@
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/framework/divergence.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +13,6 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
-constexpr double divergence_factor = 1e100;
 /// Periods up to this many steps keep their phases when nothing depends on time.
 constexpr std::uint64_t longest_cached_period = 256;
 

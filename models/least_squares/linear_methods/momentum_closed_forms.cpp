@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
 #include <array>
@@ -11,7 +12,7 @@ namespace edgewise::models::least_squares::linear_forms {
 namespace {
 
 // Mean maps (docs/theory/two-phase.md, section 4): radius of a mode's period without noise.
-void add_mean_maps(Table& table) {
+void add_mean_maps(ClosedFormList& table) {
   const std::string source = two_phase("4, 10");
   const auto single = [](double lambda) {
     spectra::Spectrum s;
@@ -51,7 +52,7 @@ void add_mean_maps(Table& table) {
       });
 }
 
-void add_momentum(Table& table) {
+void add_momentum(ClosedFormList& table) {
   struct Case {
     const char* name;
     const char* kind;
@@ -113,7 +114,7 @@ void add_momentum(Table& table) {
 
 }  // namespace
 
-void add_momentum_forms(Table& table) {
+void add_momentum_forms(ClosedFormList& table) {
   add_mean_maps(table);
   add_momentum(table);
 }

@@ -8,21 +8,17 @@
 #include <optional>
 #include <stdexcept>
 
+#include "models/framework/divergence.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
+#include "numerics/whole.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::least_squares {
 
 namespace {
-
-constexpr std::size_t padding = random::Stream::normal_granularity;
-
-bool whole(double x) {
-  return std::isfinite(x) && x == std::floor(x);
-}
 
 /// One coordinate per dimension, scaled: w_i = sqrt(lambda_i) v_i, so that P = |w|^2 over lambda > 0; w_i = v_i where
 /// lambda = 0 (those come last). Padded to whole blocks of normals. Without noise an eigenspace moves as one coordinate,
@@ -45,7 +41,8 @@ struct ScaledCoordinates {
       inverse_square_scale.insert(inverse_square_scale.end(), copies, 1 / (scale * scale));
       if (lambda > 0) active += copies;
     }
-    const std::size_t padded = (eigenvalue.size() + padding - 1) / padding * padding;
+    const std::size_t padded = (eigenvalue.size() + random::Stream::normal_granularity - 1) /
+                               random::Stream::normal_granularity * random::Stream::normal_granularity;
     for (auto* list : {&eigenvalue, &start, &target, &inverse_square_scale}) list->resize(padded);
   }
   double excess(std::span<const double> w) const { return ingredients::dot(w.first(active), w.first(active)); }
@@ -145,24 +142,25 @@ class NaiveGradients final : public Gradients {
   std::vector<double> eps_, z_;
 };
 
-enum class Sampler { descent, exact, batch, naive };
+enum class GradientSampler { descent, exact, batch, naive };
 
 /// What one replica needs of the simulation.
 struct Setup {
   LinearProblem problem;
   ScaledCoordinates coordinates;
-  Sampler sampler;
+  GradientSampler sampler;
   std::uint64_t most_workers = 1;
   std::size_t observables = 3;
   double limit = 0;
 
   std::unique_ptr<Gradients> gradients(std::uint64_t seed, std::uint64_t index) const {
     switch (sampler) {
-      case Sampler::descent:
+      case GradientSampler::descent:
         return std::make_unique<ExactGradients>(coordinates);
-      case Sampler::exact:
-      case Sampler::batch:
-        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == Sampler::exact, seed, index);
+      case GradientSampler::exact:
+      case GradientSampler::batch:
+        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == GradientSampler::exact, seed,
+                                                   index);
       default:
         return std::make_unique<NaiveGradients>(*problem.data, coordinates, seed, index);
     }
@@ -375,7 +373,7 @@ class MatrixReplica final : public LinearReplica {
   solvers::Phase phase_;
 };
 
-Sampler chosen(const LeastSquares& data, double batch, const std::string& name) {
+GradientSampler chosen(const LeastSquares& data, double batch, const std::string& name) {
   const bool gaussian_data = data.data.gaussian(), gaussian_noise = !data.noise || data.noise->gaussian();
   if (data.data.name == "rows")
     throw std::invalid_argument(
@@ -387,9 +385,9 @@ Sampler chosen(const LeastSquares& data, double batch, const std::string& name) 
     throw std::invalid_argument("monte_carlo.sampler: '" + name + "' needs data.law = \"gaussian\"; use naive or auto");
   if (!gaussian_noise && name == "exact")
     throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise; use batch, naive or auto");
-  if (std::isinf(batch)) return Sampler::descent;
-  if (!gaussian_data || name == "naive") return Sampler::naive;
-  return gaussian_noise && name != "batch" ? Sampler::exact : Sampler::batch;
+  if (std::isinf(batch)) return GradientSampler::descent;
+  if (!gaussian_data || name == "naive") return GradientSampler::naive;
+  return gaussian_noise && name != "batch" ? GradientSampler::exact : GradientSampler::batch;
 }
 
 class LinearSimulation final : public Simulation {
@@ -428,14 +426,14 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
     throw std::invalid_argument("spectrum.multiplicities: must be whole numbers to be simulated");
   if (noisy && data.spectrum.dimension() > 1e8)
     throw std::invalid_argument("spectrum.dimension: more than 1e8 coordinates cannot be simulated");
-  if (!std::isinf(batch) && !whole(batch))
+  if (!std::isinf(batch) && !numerics::is_whole(batch))
     throw std::invalid_argument("optimizer.batch: must be whole to be simulated (here " + settings::text_of(batch) +
                                 ")");
   if (h.base("weight_decay") > 0 && !data.alignment)
     throw std::invalid_argument("initial.error_power: weight decay needs initial.scale instead");
   std::uint64_t most_workers = 1;
   if (h.has("workers")) {
-    if (!whole(h.base("workers")))
+    if (!numerics::is_whole(h.base("workers")))
       throw std::invalid_argument("optimizer.workers: must be whole to be simulated (here " +
                                   settings::text_of(h.base("workers")) + ")");
     Hyperparameters walk = h;
@@ -457,7 +455,7 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
   Setup setup{problem, ScaledCoordinates(data, noisy), chosen(data, batch, sampler), most_workers, 3, 0};
-  setup.limit = 1e100 * std::max(setup.coordinates.excess(setup.coordinates.start), data.noise_variance());
+  setup.limit = divergence_factor * std::max(setup.coordinates.excess(setup.coordinates.start), data.noise_variance());
   return std::make_unique<LinearSimulation>(std::move(setup));
 }
 

@@ -1,3 +1,4 @@
+// Built at -O1: nothing here takes time.
 #include "models/least_squares/linear_methods/tuning.hpp"
 
 #include <fmt/format.h>

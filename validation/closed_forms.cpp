@@ -43,6 +43,7 @@ ClosedFormResult evaluate(const models::ClosedForm& form) {
   result.formula = form.formula;
   result.source = form.source;
   result.tolerance = form.tolerance;
+  result.reference = form.reference;
   try {
     const auto [value, computed] = form.evaluate();
     result.value = value;

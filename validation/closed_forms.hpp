@@ -18,8 +18,9 @@ struct ClosedFormResult {
   double computed = 0;  ///< by the solver or simulator that it checks
   double error = 0;     ///< relative when the value is not 0, else absolute
   double tolerance = 0;
-  bool pass = false;    ///< error <= tolerance; a NaN or an exception never passes
-  std::string failure;  ///< what was thrown, if anything
+  bool reference = false;  ///< a reference value, pinned and not derived
+  bool pass = false;       ///< error <= tolerance; a NaN or an exception never passes
+  std::string failure;     ///< what was thrown, if anything
 };
 
 /// Whether `name` fits `pattern`: with * (any text) and ? (any character) the whole name must fit, without them the

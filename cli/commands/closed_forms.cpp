@@ -19,27 +19,35 @@ using settings::text_of;
 
 namespace {
 
+/// A formula that is derived, or a number that was pinned.
+const char* kind_of(const validation::ClosedFormResult& row) {
+  return row.reference ? "reference value" : "closed form";
+}
+
 std::string closed_forms_text(const std::vector<validation::ClosedFormResult>& rows) {
   std::size_t names = 4;
   for (const auto& row : rows) names = std::max(names, row.name.size());
   std::string text = fmt::format("{:<{}}  {:>22}  {:>22}  {:>8}  {:>8}  {:<4}  {}\n", "name", names, "value",
                                  "computed", "error", "allowed", "", "formula");
-  std::size_t passed = 0;
+  std::size_t passed = 0, references = 0;
   for (const auto& row : rows) {
     passed += row.pass ? 1 : 0;
+    references += row.reference ? 1 : 0;
     text += fmt::format("{:<{}}  {:>22.15g}  {:>22.15g}  {:>8.1e}  {:>8.1e}  {:<4}  {}\n", row.name, names, row.value,
-                        row.computed, row.error, row.tolerance, row.pass ? "ok" : "FAIL", row.formula);
+                        row.computed, row.error, row.tolerance, row.pass ? "ok" : "FAIL",
+                        row.reference ? row.formula + " (reference value)" : row.formula);
     if (!row.failure.empty()) text += "  " + row.failure + "\n";
   }
-  return text + fmt::format("{} of {} closed forms come out right\n", passed, rows.size());
+  return text + fmt::format("{} of {} closed forms come out right ({} of them reference values: pinned numbers)\n",
+                            passed, rows.size(), references);
 }
 
 std::string closed_forms_csv(const std::vector<validation::ClosedFormResult>& rows) {
-  std::string text = "name,formula,source,value,computed,error,tolerance,pass\n";
+  std::string text = "name,formula,source,value,computed,error,tolerance,pass,kind\n";
   for (const auto& row : rows)
-    text += fmt::format("{},{},{},{},{},{},{},{}\n", csv_quoted(row.name), csv_quoted(row.formula),
+    text += fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_quoted(row.name), csv_quoted(row.formula),
                         csv_quoted(row.source), text_of(row.value), text_of(row.computed), text_of(row.error),
-                        text_of(row.tolerance), row.pass ? "true" : "false");
+                        text_of(row.tolerance), row.pass ? "true" : "false", kind_of(row));
   return text;
 }
 
@@ -53,7 +61,8 @@ std::string closed_forms_json(const std::vector<validation::ClosedFormResult>& r
                    {"computed", json_number(row.computed)},
                    {"error", json_number(row.error)},
                    {"tolerance", json_number(row.tolerance)},
-                   {"pass", row.pass}});
+                   {"pass", row.pass},
+                   {"kind", kind_of(row)}});
     if (!row.failure.empty()) out.back()["failure"] = row.failure;
   }
   return json_text(out);

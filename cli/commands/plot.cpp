@@ -8,6 +8,7 @@
 
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/sweep_input.hpp"
+#include "cli/commands/theory_curve.hpp"
 #include "cli/figures/diagram.hpp"
 #include "cli/figures/figures.hpp"
 #include "cli/results/output_file.hpp"
@@ -41,7 +42,11 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
   if (!options.slices.empty()) throw Error("--slice: these results are no sweep, they have no axes to hold");
   std::vector<Result> results;
   for (const std::string& path : paths)
-    results.push_back(at_work(context, path, "reading", [&] { return read_result(path); }));
+    results.push_back(at_work(context, path, "reading", [&] {
+      Result result = read_result(path);
+      result.curve = theory_curve(result);
+      return result;
+    }));
   std::vector<std::string> labels;
   std::set<std::string> titles;
   for (const Result& r : results) titles.emplace(r.get("title"));

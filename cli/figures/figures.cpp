@@ -77,30 +77,38 @@ struct Parts {
 Parts parts_of(const Result& result, std::size_t o) {
   Parts out;
   const bool validation = result.kind == ResultKind::validation;
-  const auto* theory = values_of(result, validation ? "theory" : "", o);
-  const auto* std = values_of(result, "std", o);
+  // The theory on its own grid where that is known, else at the recorded steps.
+  const bool smooth = result.curve && !result.curve->value[o].empty();
+  const std::vector<double>& theory_steps = smooth ? result.curve->steps : result.steps;
+  const auto* theory = smooth ? &result.curve->value[o] : values_of(result, validation ? "theory" : "", o);
+  const auto* std = validation                               ? nullptr  // the replicas' own band is drawn
+                    : smooth && result.curve->std[o].empty() ? nullptr
+                    : smooth                                 ? &result.curve->std[o]
+                                                             : values_of(result, "std", o);
   const auto* mean = values_of(result, validation ? "mc_mean" : "mean", o);
   const auto* sem = values_of(result, validation ? "mc_sem" : "sem", o);
   const auto* q05 = values_of(result, validation ? "mc_q05" : "q05", o);
   const auto* q95 = values_of(result, validation ? "mc_q95" : "q95", o);
   // One kind of band along the whole curve: it would jump where the kind changes.
-  for (std::size_t t = 0; std && theory && t < result.steps.size(); ++t)
+  for (std::size_t t = 0; std && theory && t < theory_steps.size(); ++t)
     out.log_normal = out.log_normal || (finite((*std)[t]) && (*std)[t] > 0.3 * (*theory)[t]);
   const std::string_view last = result.get("theory_valid_until");
   const double until =
       last.empty() ? std::numeric_limits<double>::infinity() : std::strtod(std::string(last).c_str(), nullptr);
+  for (std::size_t t = 0; theory && t < theory_steps.size(); ++t) {
+    const double x = theory_steps[t];
+    if (!finite(x) || !finite((*theory)[t])) continue;
+    if (x > until && out.beyond.x.empty() && !out.theory.x.empty())
+      out.beyond.add(out.theory.x.back(), out.theory.y.back());
+    (x > until ? out.beyond : out.theory).add(x, (*theory)[t]);
+    if (std && finite((*std)[t])) {
+      const auto [low, high] = predicted_band((*theory)[t], (*std)[t], out.log_normal);
+      out.predicted.add(x, (*theory)[t], low, high);
+    }
+  }
   for (std::size_t t = 0; t < result.steps.size(); ++t) {
     const double x = result.steps[t];
     if (!finite(x)) continue;
-    if (theory && finite((*theory)[t])) {
-      if (x > until && out.beyond.x.empty() && !out.theory.x.empty())
-        out.beyond.add(out.theory.x.back(), out.theory.y.back());
-      (x > until ? out.beyond : out.theory).add(x, (*theory)[t]);
-      if (std && finite((*std)[t])) {
-        const auto [low, high] = predicted_band((*theory)[t], (*std)[t], out.log_normal);
-        out.predicted.add(x, (*theory)[t], low, high);
-      }
-    }
     if (mean && finite((*mean)[t])) {
       const double error = sem && finite((*sem)[t]) ? 2 * (*sem)[t] : 0;
       out.points.add(x, (*mean)[t], (*mean)[t] - error, (*mean)[t] + error);

@@ -2,6 +2,7 @@
 /// \file
 /// What `solve`, `simulate` and `validate` hand back: one shape for all three, written as CSV or NetCDF and read again.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -40,6 +41,12 @@ struct Field {
 /// What the column of a field is called, but for validations: "risk", "risk_mean".
 std::string column_name(const models::Observable& observable, const Field& field);
 
+/// Theory on a grid of its own, denser than the recorded steps; empty inner lists where an observable has none.
+struct TheoryCurve {
+  std::vector<double> steps;
+  std::vector<std::vector<double>> value, std;  ///< [observable][step]
+};
+
 /// A table over steps and observables with its provenance.
 ///
 /// solution: fields "" and "std". simulation: mean, sem, q05, q50, q95. validation: theory, mc_mean, mc_sem, z,
@@ -50,6 +57,7 @@ struct Result {
   std::vector<double> steps;
   std::vector<models::Observable> observables;
   std::vector<Field> fields;
+  std::optional<TheoryCurve> curve;  ///< for figures; not written to files
 
   const Field* find(std::string_view field) const;
   /// Text of the attribute, or "".

@@ -195,6 +195,12 @@ TEST_CASE("stability and closed forms") {
   CHECK(rows.at(0).at("name") == first);
   CHECK(rows.at(0).at("pass") == true);
   CHECK(run({"closed-forms", first}).out.find("closed forms come out right") != std::string::npos);
+  // Pinned numbers are told apart from formulas.
+  CHECK(
+      run({"closed-forms", "least-squares/isotropic-eta-max", "--format", "csv"}).out.ends_with(",true,closed form\n"));
+  CHECK(run({"closed-forms", "finite-data/fin-sharpness", "--format", "csv"}).out.ends_with(",true,reference value\n"));
+  CHECK(run({"closed-forms", "finite-data/fin-sharpness"}).out.find("(1 of them reference values") !=
+        std::string::npos);
 }
 
 TEST_CASE("bad experiments are refused with file, key and accepted values") {

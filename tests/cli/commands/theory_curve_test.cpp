@@ -1,0 +1,69 @@
+#include "cli/commands/theory_curve.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "cli/context.hpp"
+#include "tests/cli/program_run.hpp"
+
+using namespace edgewise::cli;
+using edgewise::cli::testing::Folder;
+using edgewise::cli::testing::run;
+using edgewise::cli::testing::small_experiment;
+
+namespace {
+
+Result solved(const Folder& folder, const std::string& command, const std::vector<std::string>& more = {}) {
+  const std::string file = folder.file("small.toml", small_experiment), to = folder / "r.csv";
+  std::vector<std::string> words{command, file, "-o", to};
+  words.insert(words.end(), more.begin(), more.end());
+  CHECK(run(words).status == 0);
+  return read_result(to);
+}
+
+}  // namespace
+
+TEST_CASE("a figure's theory has a grid of its own and goes through what was recorded") {
+  const Folder folder;
+  for (const char* command : {"solve", "validate"}) {
+    CAPTURE(command);
+    const Result result = solved(folder, command, {"--set", "time.at=[10, 300]", "--set", "monte_carlo.replicas=300"});
+    const auto curve = theory_curve(result);
+    REQUIRE(curve.has_value());
+    REQUIRE(curve->steps.size() > 150);
+    CHECK(curve->steps.back() == 300);
+    const auto o = static_cast<std::size_t>(result.index("excess_mse"));
+    REQUIRE(curve->value[o].size() == curve->steps.size());
+    // Two eigenvalues, B = 1: M' = (1 - 2 eta l + 2 eta^2 l^2) M + eta^2 l^2 (P + sigma^2), P = sum l M.
+    const double eta = 0.01, l[] = {1.0, 0.1}, n[] = {20, 30};
+    double M[] = {1, 1};  // per eigenspace
+    std::size_t at = 0;
+    for (int k = 0; k <= 300; ++k) {
+      const double P = l[0] * M[0] + l[1] * M[1];
+      while (at < curve->steps.size() && curve->steps[at] == k) {
+        CHECK(curve->value[o][at] == doctest::Approx(P).epsilon(1e-9));
+        ++at;
+      }
+      for (int i = 0; i < 2; ++i)
+        M[i] = (1 - 2 * eta * l[i] + eta * eta * l[i] * l[i] * 2) * M[i] + n[i] * eta * eta * l[i] * (P + 0.01);
+    }
+    CHECK(at == curve->steps.size());
+  }
+}
+
+TEST_CASE("no curve where the theory is another, or cannot be had") {
+  const Folder folder;
+  Result result = solved(folder, "solve");
+  CHECK(theory_curve(result).has_value());
+  Result changed = result;
+  changed.fields[0].values[0][3] *= 1.01;
+  CHECK(!theory_curve(changed).has_value());
+  Result without = result;
+  std::erase_if(without.provenance, [](const Attribute& a) { return a.name == "experiment"; });
+  CHECK(!theory_curve(without).has_value());
+  CHECK(!theory_curve(solved(folder, "simulate")).has_value());
+  CHECK(!theory_curve(solved(folder, "solve", {"--set", "theory.method=sde", "--set", "theory.paths=5"})).has_value());
+}

@@ -22,12 +22,12 @@ TEST_CASE("sums keep the order in their name") {
 
 TEST_CASE("whole numbers") {
   for (const double x : {0.0, -3.0, 1e300, 4503599627370497.0}) CHECK(numerics::is_whole(x));
-  for (const double x : {0.5, -1e-300, infinity, -infinity, nan}) CHECK(!numerics::is_whole(x));
+  for (const double x : {0.5, -1e-300, infinity, -infinity, edgewise::nan}) CHECK(!numerics::is_whole(x));
 }
 
 TEST_CASE("constants") {
   CHECK(infinity > std::numeric_limits<double>::max());
-  CHECK(nan != nan);
+  CHECK(edgewise::nan != edgewise::nan);
   CHECK(pi == 3.141592653589793);
   CHECK(gibibyte == 1073741824);
 }

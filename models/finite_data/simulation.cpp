@@ -6,6 +6,7 @@
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/population.hpp"
 #include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
@@ -146,24 +147,6 @@ class DataReplica final : public ingredients::ScheduledReplica {
   std::vector<double> pull_;
 };
 
-class DataSimulation final : public Simulation {
- public:
-  explicit DataSimulation(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
-  const std::vector<Observable>& observables() const override { return finite_data_observables(*shared_->data); }
-  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
-    return std::make_unique<DataReplica>(shared_, seed, index);
-  }
-  std::string sampler() const override { return shared_->gram.size() == 0 ? "parameters" : "kernel"; }
-  double cost() const override {
-    const FiniteData& data = *shared_->data;
-    return static_cast<double>(data.batch) *
-           static_cast<double>(shared_->gram.size() == 0 ? 2 * data.parameters() : data.samples());
-  }
-
- private:
-  std::shared_ptr<const Shared> shared_;
-};
-
 }  // namespace
 
 std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler) {
@@ -173,7 +156,14 @@ std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteDat
   if (sampler == "kernel" || (sampler == "auto" && data->samples() < 2 * data->parameters()))
     shared->gram = linear_algebra::product(data->inputs, data->inputs, linear_algebra::Transposed::yes);
   shared->data = std::move(data);
-  return std::make_unique<DataSimulation>(std::move(shared));
+  const bool by_parameters = shared->gram.size() == 0;
+  return simulation_of(
+      {finite_data_observables(*shared->data), by_parameters ? "parameters" : "kernel",
+       static_cast<double>(shared->data->batch) *
+           static_cast<double>(by_parameters ? 2 * shared->data->parameters() : shared->data->samples()),
+       [shared = std::shared_ptr<const Shared>(std::move(shared))](auto seed, auto index) {
+         return std::make_unique<DataReplica>(shared, seed, index);
+       }});
 }
 
 }  // namespace edgewise::models::finite_data

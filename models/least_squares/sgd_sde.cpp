@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "numerics/sums.hpp"
-#include "solvers/sde.hpp"
+#include "solvers/sde_ensemble.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -64,40 +64,23 @@ SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory&
     for (std::size_t i = 0; i < d; ++i) out[i] = c * c * lambda[i] * lambda[i] * v[i];
   };
 
-  std::vector<double> times(problem.time.at.begin(), problem.time.at.end());
-  if (times.front() > 0) times.insert(times.begin(), 0.0);
-  const std::size_t skipped = times.size() - problem.time.at.size();
+  const std::vector<double> times(problem.time.at.begin(), problem.time.at.end());
+  const auto read = [&](double, std::span<const double> v, std::span<double> out) {
+    out[0] = risk(v);
+    out[1] = numerics::squared_norm_in_order(v);
+    return std::isfinite(out[0]);
+  };
   const auto scheme = theory.scheme == "weak2" ? solvers::SdeScheme::weak_two : solvers::SdeScheme::euler_maruyama;
-  const std::size_t count = problem.time.at.size();
-  std::vector<double> sum(count, 0), square(count, 0), error(count, 0);
-  std::size_t reached = count;
-  for (std::uint64_t path = 0; path < theory.paths; ++path) {
-    random::Stream stream(theory.seed, path, 0, random::Purpose::other);
-    std::size_t alive = 0;
-    solvers::simulate_path(sde, scheme, x.start, times, theory.time_step, stream,
-                           [&](std::size_t index, double, std::span<const double> v) {
-                             if (index < skipped) return true;
-                             const double P = risk(v);
-                             if (!std::isfinite(P)) return false;
-                             const std::size_t i = index - skipped;
-                             sum[i] += P;
-                             square[i] += P * P;
-                             error[i] += numerics::squared_norm_in_order(v);
-                             alive = i + 1;
-                             return true;
-                           });
-    reached = std::min(reached, alive);
-  }
+  const solvers::Ensemble paths =
+      solvers::average_paths(sde, x.start, times, 2, read, {scheme, theory.time_step, theory.paths, theory.seed});
   SdeResult result;
-  const double paths = static_cast<double>(theory.paths);
-  for (std::size_t i = 0; i < reached; ++i) {
-    const double mean = sum[i] / paths;
-    result.excess_mse.push_back(mean);
-    result.excess_mse_std.push_back(std::sqrt(std::max(0.0, (square[i] - paths * mean * mean) / (paths - 1))));
-    result.parameter_error.push_back(error[i] / paths);
+  for (std::size_t i = 0; i < paths.mean.size(); ++i) {
+    result.excess_mse.push_back(paths.mean[i][0]);
+    result.excess_mse_std.push_back(paths.std[i][0]);
+    result.parameter_error.push_back(paths.mean[i][1]);
   }
-  if (reached < count) result.diverged_at = static_cast<double>(problem.time.at[reached]);
-  result.report = {{"sde_paths", paths}, {"sde_time_step", theory.time_step}};
+  result.diverged_at = paths.diverged_at;
+  result.report = {{"sde_paths", static_cast<double>(theory.paths)}, {"sde_time_step", theory.time_step}};
   return result;
 }
 

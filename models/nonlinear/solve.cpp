@@ -13,7 +13,7 @@
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "solvers/integrate.hpp"
-#include "solvers/sde.hpp"
+#include "solvers/sde_ensemble.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -176,35 +176,21 @@ class Solver {
       for (std::size_t i = 0; i < d; ++i) out[i] = level * spread[i] * w[i];
     };
     const std::vector<double> times(problem_.time.at.begin(), problem_.time.at.end());
-    const std::size_t count = times.size();
-    std::vector<double> sum(count, 0), square(count, 0);
-    std::size_t reached = count;
-    for (std::uint64_t path = 0; path < theory_.paths; ++path) {
-      random::Stream stream(theory_.seed, path, 0, random::Purpose::other);
-      std::size_t alive = 0;
-      solvers::simulate_path(equation, solvers::SdeScheme::euler_maruyama, start, times, theory_.time_step, stream,
-                             [&](std::size_t i, double, std::span<const double> z) {
-                               const double P = risk(z);
-                               if (!(P <= limit_)) return false;
-                               sum[i] += P;
-                               square[i] += P * P;
-                               alive = i + 1;
-                               return true;
-                             });
-      reached = std::min(reached, alive);
-    }
-    const double n = static_cast<double>(theory_.paths);
-    Column sem{{"excess_mse_sde_sem", "label^2", "standard error of the SDE's mean of P"}, {}, {}};
-    for (std::size_t i = 0; i < reached; ++i) {
-      const double mean = sum[i] / n;
-      record(times[i], mean);
-      sem.value.push_back(std::sqrt(std::max(0.0, (square[i] - n * mean * mean) / (n - 1) / n)));
-    }
-    if (reached < count) out_.diverged_at = times[reached];
-    extra_.push_back(std::move(sem));
+    const auto read = [&](double, std::span<const double> z, std::span<double> out) {
+      out[0] = risk(z);
+      return out[0] <= limit_;
+    };
+    const solvers::Ensemble paths =
+        solvers::average_paths(equation, start, times, 1, read,
+                               {solvers::SdeScheme::euler_maruyama, theory_.time_step, theory_.paths, theory_.seed});
+    for (std::size_t i = 0; i < paths.mean.size(); ++i) record(times[i], paths.mean[i][0]);
+    out_.diverged_at = paths.diverged_at;
+    extra_.push_back({{"excess_mse_sde_sem", "label^2", "standard error of the SDE's mean of P"},
+                      paths.standard_errors(0, theory_.paths),
+                      {}});
     check_time_step(single, times);
     out_.method = "sde, euler-maruyama";
-    out_.report = {{"sde_paths", n}, {"sde_time_step", theory_.time_step}};
+    out_.report = {{"sde_paths", static_cast<double>(theory_.paths)}, {"sde_time_step", theory_.time_step}};
   }
 
   // Euler-Maruyama's fluctuations are too large by 1/(1 - x/2), x = h eta a kappa of the stiffest mode, and explode at 2.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "linear_algebra/dense.hpp"
+#include "models/framework/simulation_of.hpp"
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
 
@@ -118,31 +119,6 @@ class QuadraticReplica final : public Replica {
   std::uint64_t step_ = 0;
 };
 
-class QuadraticSimulation final : public Simulation {
- public:
-  QuadraticSimulation(const QuadraticRegression& problem, double learning_rate, bool rotated)
-      : problem_(problem),
-        learning_rate_(learning_rate),
-        rotated_(rotated),
-        observables_(quadratic_map_observables(problem)) {}
-
-  const std::vector<Observable>& observables() const override { return observables_; }
-  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t) const override {
-    return std::make_unique<QuadraticReplica>(parameter_space(problem_, learning_rate_, rotated_, seed));
-  }
-  std::string sampler() const override { return rotated_ ? "rotated" : "eigenbasis"; }
-  double cost() const override {
-    const auto P = static_cast<double>(problem_.parameters());
-    return P * P;
-  }
-
- private:
-  QuadraticRegression problem_;
-  double learning_rate_;
-  bool rotated_;
-  std::vector<Observable> observables_;
-};
-
 }  // namespace
 
 std::vector<Observable> quadratic_map_observables(const QuadraticRegression& problem) {
@@ -164,7 +140,12 @@ void observe_quadratic(double residual, double sharpness, double curvature, doub
 }
 
 std::unique_ptr<Simulation> simulate_quadratic(const QuadraticRegression& problem, double learning_rate, bool rotated) {
-  return std::make_unique<QuadraticSimulation>(problem, learning_rate, rotated);
+  const auto P = static_cast<double>(problem.parameters());
+  return simulation_of({quadratic_map_observables(problem), rotated ? "rotated" : "eigenbasis", P * P,
+                        [=](std::uint64_t seed, std::uint64_t) {
+                          return std::make_unique<QuadraticReplica>(
+                              parameter_space(problem, learning_rate, rotated, seed));
+                        }});
 }
 
 }  // namespace edgewise::models::quadratic_map

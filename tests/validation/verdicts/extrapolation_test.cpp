@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -370,4 +371,98 @@ TEST_CASE("several exponents share the false alarm with the choice among them: h
   CHECK(of_two == critical(0.01, {1}).first);
   CHECK(of_two > critical(0.02, {1}).first);
   CHECK(of_two == doctest::Approx(-normal_quantile(-std::expm1(std::log1p(-0.01) / comparisons) / 2)).epsilon(0.01));
+}
+
+TEST_CASE("limits, their errors and the misfit are those of weighted least squares, replica by replica") {
+  Made made;
+  made.dimensions = {50, 80, 200, 400};
+  made.replicas = 60;
+  made.transient = 3;
+  made.lasting = 0.01;
+  const auto levels = made.levels(6);
+  for (const double exponent : {0.5, 1.5}) {
+    CAPTURE(exponent);
+    const Extrapolation result = extrapolate(levels, {}, std::vector<double>{exponent}, 6);
+    const auto deviation = [&](std::size_t l, std::size_t t, std::size_t r) {
+      return levels[l].sample.values[t][r] / levels[l].theory.columns[0].value[t] - 1;
+    };
+    // g + c d^-p to the four levels with weights d: a column of the design for g and one for c.
+    linear_algebra::Matrix design(4, 2);
+    for (std::size_t l = 0; l < 4; ++l) {
+      design(l, 0) = std::sqrt(made.dimensions[l]);
+      design(l, 1) = std::sqrt(made.dimensions[l]) * std::pow(made.dimensions[l], -exponent);
+    }
+    std::vector<double> average(60, 0.0);
+    for (std::size_t t = 1; t <= 8; ++t) {
+      std::vector<double> values;
+      const double theory = levels[3].theory.columns[0].value[t];
+      for (std::size_t r = 0; r < 60; ++r) {
+        std::vector<double> right;
+        for (std::size_t l = 0; l < 4; ++l) right.push_back(std::sqrt(made.dimensions[l]) * deviation(l, t, r));
+        const double g = linear_algebra::least_squares(design, right)[0];
+        average[r] += g / 8;
+        values.push_back(theory * (1 + g));
+      }
+      const Moments m = moments(values);
+      const Comparison& row = result.verdict.rows[t - 1];
+      CHECK(row.theory == theory);
+      CHECK(row.mc_mean == doctest::Approx(m.mean).epsilon(1e-10));
+      CHECK(row.mc_sem == doctest::Approx(m.sem).epsilon(1e-9));
+    }
+    CHECK(result.limit.mean == doctest::Approx(moments(average).mean).epsilon(1e-9));
+    CHECK(result.limit.sem == doctest::Approx(moments(average).sem).epsilon(1e-9));
+    for (std::size_t l = 0; l < 4; ++l) {
+      std::vector<double> own(60, 0.0);
+      for (std::size_t t = 1; t <= 8; ++t)
+        for (std::size_t r = 0; r < 60; ++r) own[r] += deviation(l, t, r) / 8;
+      CHECK(result.gaps[l].dimension == made.dimensions[l]);
+      CHECK(result.gaps[l].mean == doctest::Approx(moments(own).mean).epsilon(1e-10));
+      CHECK(result.gaps[l].sem == doctest::Approx(moments(own).sem).epsilon(1e-10));
+    }
+    // Of levels 1, 2, 3 and 2, 3, 4: what 1 and d^-p leave, judged against none, the larger one in units of its weight.
+    Sample bent;
+    models::Trajectory none;
+    none.exact = true;
+    bent.replicas = 60;
+    for (std::size_t t = 0; t <= 8; ++t) {
+      bent.steps.push_back(t);
+      none.steps.push_back(static_cast<double>(t));
+    }
+    for (std::size_t first = 0; first < 2; ++first) {
+      const models::Observable name{std::to_string(first), "", ""};
+      bent.observables.push_back(name);
+      none.columns.push_back({name, std::vector<double>(9, 1.0), {}});
+      const auto x = [&](std::size_t l) { return std::pow(made.dimensions[first + l], -exponent); };
+      // y_1 less what a line through the two others has there.
+      const double share = (x(1) - x(2)) / (x(0) - x(2));
+      for (std::size_t t = 0; t <= 8; ++t) {
+        bent.values.emplace_back(60, 1.0);
+        for (std::size_t r = 0; r < 60 && t > 0; ++r)
+          bent.values.back()[r] +=
+              deviation(first + 1, t, r) - share * deviation(first, t, r) - (1 - share) * deviation(first + 2, t, r);
+      }
+    }
+    CHECK(result.fit_p_value == doctest::Approx(judge(none, bent, {}, 6).p_value).epsilon(0.02));
+  }
+}
+
+TEST_CASE("label noise that has not been met adds up over the levels") {
+  Made made;
+  made.replicas = 400;
+  auto levels = made.levels(6);
+  // Weights of the intercept at x = 4, 2, 1 under variances 1/d: (s2 - s1 x) d over the determinant.
+  const double s0 = 7, s1 = 12, s2 = 28, det = s0 * s2 - s1 * s1;
+  const double weights[] = {(s2 - 4 * s1) / det, 2 * (s2 - 2 * s1) / det, 4 * (s2 - s1) / det};
+  const Comparison row = extrapolate(levels, {}, std::vector<double>{1}, 6).verdict.rows[3];
+  double total = 0;
+  for (const double w : weights) total += std::abs(w);
+  for (const double factor : {0.98, 1.02}) {
+    // Half a standard error of the limit is where it counts.
+    const double unmet = factor * 0.5 * row.mc_sem / row.theory / total;
+    for (Level& level : levels) {
+      level.theory.columns[0].unmet.assign(9, 0.0);
+      level.theory.columns[0].unmet[4] = unmet * level.theory.columns[0].value[4];
+    }
+    CHECK(extrapolate(levels, {}, std::vector<double>{1}, 6).verdict.heavy_tailed == (factor > 1));
+  }
 }

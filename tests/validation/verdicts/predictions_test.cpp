@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -363,4 +365,119 @@ TEST_CASE("predictions that are asked for must be made") {
                        settings::Error);
   VerdictOptions none;
   CHECK_NOTHROW(check_predictions(experiment, {}, none));
+}
+
+namespace {
+
+/// P(Binomial(n, p) >= k), term by term.
+double binomial_tail(int k, int n, double p) {
+  double sum = 0;
+  for (int i = std::max(k, 0); i <= n; ++i)
+    sum += std::exp(std::lgamma(n + 1.0) - std::lgamma(i + 1.0) - std::lgamma(n - i + 1.0) + i * std::log(p) +
+                    (n - i) * std::log1p(-p));
+  return sum;
+}
+
+/// Where a function that grows passes a value.
+double where(double low, double high, const std::function<double(double)>& f, double value) {
+  for (int i = 0; i < 200; ++i) {
+    const double middle = (low + high) / 2;
+    (f(middle) < value ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+}  // namespace
+
+TEST_CASE("a median's numbers by the binomial law, of one side and of two") {
+  constexpr int n = 101;
+  // 1.00, 1.01, ..., 2.00: the median is 1.5.
+  const Sample s = made(n, {0, 10}, [](std::size_t r, std::size_t) { return 1 + 0.01 * static_cast<double>(r); });
+  VerdictOptions options;
+  options.power = 0.95;
+  options.resolution = 1;
+  for (const bool two_sided : {true, false}) {
+    CAPTURE(two_sided);
+    const double alarm = two_sided ? 0.01 : 0.02;
+    const auto v = judge_prediction(last_x(1.6, two_sided ? 1.9 : infinity), s, options, 0.02);
+    // 60 values lie below 1.6.
+    const double z = -normal_quantile(binomial_tail(60, n, 0.5));
+    CHECK(v.z == doctest::Approx(-z).epsilon(1e-9));
+    CHECK(v.critical_z == doctest::Approx(-normal_quantile(alarm)).epsilon(1e-12));
+    CHECK(v.p_value == doctest::Approx((two_sided ? 2 : 1) * binomial_tail(60, n, 0.5)).epsilon(1e-9));
+    int needed = n;
+    while (binomial_tail(needed - 1, n, 0.5) <= alarm) --needed;
+    // So many must lie outside, with probability .95.
+    const double share = where(
+        0, 1, [&](double p) { return binomial_tail(needed, n, p); }, 0.95);
+    const double miss = 1 + 0.01 * (share * (n + 1) - 1) - 1.5;
+    CHECK(v.detectable == doctest::Approx(miss / 2).epsilon(1e-9));
+    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, alarm).detectable ==
+          doctest::Approx(miss / 2).epsilon(1e-9));
+    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, 0.02).z == doctest::Approx(z).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("a mean's numbers by Hall's transformation of a shrunk skewness") {
+  const auto values = [](std::size_t r, std::size_t) { return -std::log((static_cast<double>(r) + 0.5) / 100); };
+  const Sample s = made(100, {10}, values);
+  const Moments m = moments(s.values[0]);
+  const double skewness = m.skewness * 0.25 / (0.25 + 0.06);
+  VerdictOptions options;
+  options.power = 0.9;
+  options.resolution = 1;
+  const auto score = [&](double t) { return normal_score_studentized(t, skewness, 100); };
+  const auto low = judge_prediction(last_x(m.mean + 1.5 * m.sem, infinity, Centre::mean), s, options, 0.02);
+  CHECK(low.estimate == doctest::Approx(m.mean).epsilon(1e-13));
+  CHECK(low.error == doctest::Approx(m.sem).epsilon(1e-13));
+  CHECK(low.z == doctest::Approx(score(-1.5)).epsilon(1e-9));
+  CHECK(low.p_value == doctest::Approx(normal_tail(-score(-1.5))).epsilon(1e-8));
+  const auto high = judge_prediction(last_x(-infinity, m.mean - 1.5 * m.sem, Centre::mean), s, options, 0.02);
+  CHECK(high.z == doctest::Approx(score(1.5)).epsilon(1e-9));
+  // The mean must be t errors off where the score is critical, and as much more as t errors and the mean fluctuate: the
+  // variance of an error is (2 + 1.5 skewness^2)/(4n) of its square, its covariance with the mean skewness/(2 sqrt n).
+  const double critical = -normal_quantile(0.02), reserve = normal_quantile(0.9);
+  const auto miss = [&](double t, double skew) {
+    return (t + reserve * std::sqrt(1 + t * t * (2 + 1.5 * skew * skew) / 400 - t * skew / 10)) * m.sem;
+  };
+  const double up = where(0, 20, score, critical), down = -where(-20, 0, score, -critical);
+  CHECK(high.detectable == doctest::Approx(miss(up, skewness) / 2).epsilon(1e-8));
+  CHECK(low.detectable == doctest::Approx(miss(down, -skewness) / 2).epsilon(1e-8));
+  const auto both = judge_prediction(last_x(m.mean - 1, m.mean + 1, Centre::mean), s, options, 0.04);
+  CHECK(both.critical_z == doctest::Approx(critical).epsilon(1e-12));
+  CHECK(both.detectable == doctest::Approx(std::max(miss(up, skewness), miss(down, -skewness)) / 2).epsilon(1e-8));
+  CHECK(both.z == 0);
+}
+
+TEST_CASE("without curves the verdict's numbers are those of its predictions") {
+  const Sample s = made(101, {0, 10}, [](std::size_t r, std::size_t) { return 1 + 0.01 * static_cast<double>(r); });
+  VerdictOptions options;
+  options.resolution = 1;
+  const std::vector<Prediction> two = {last_x(1.56, infinity), last_x(-infinity, 1.45)};
+  const Verdict v = judge(no_curve(), s, two, options, 1);
+  // Each has half of the false alarms.
+  const auto first = judge_prediction(two[0], s, options, 0.005), second = judge_prediction(two[1], s, options, 0.005);
+  REQUIRE(std::abs(first.z) > std::abs(second.z));
+  CHECK(v.max_z == std::abs(first.z));
+  CHECK(v.critical_z == doctest::Approx(-normal_quantile(0.005)).epsilon(1e-12));
+  CHECK(v.p_value == doctest::Approx(2 * first.p_value).epsilon(1e-12));
+  CHECK(v.effective_comparisons == 2);
+  CHECK(v.detectable == std::max(first.detectable, second.detectable));
+  CHECK(v.largest_gap == doctest::Approx(0.06 / 2).epsilon(1e-9));
+  CHECK(v.replicas == 101);
+}
+
+TEST_CASE("a number that does not fluctuate may lie a billionth outside; means of fewer than 200 runs are warned of") {
+  const Sample still = made(3, {0, 10}, [](std::size_t, std::size_t) { return 1.95; });
+  for (const double factor : {0.98, 1.02})
+    for (const double side : {1.0, -1.0}) {
+      const double end = 1.95 + side * factor * 2e-9;  // relative to the nominal value, 2
+      const Prediction p = side > 0 ? last_x(end, infinity) : last_x(-infinity, end);
+      CHECK((judge_prediction(p, still, {}, 0.01).outcome == Outcome::agree) == (factor < 1));
+    }
+  for (const std::size_t n : {199u, 200u}) {
+    const Sample s = made(n, {10}, [](std::size_t r, std::size_t) { return r % 2 ? 1.9 : 2.1; });
+    const std::vector<Prediction> one = {last_x(0, 10, Centre::mean)};
+    CHECK(judge(no_curve(), s, one, {}, 1).warnings.empty() == (n == 200));
+  }
 }

@@ -10,6 +10,8 @@
 #include "models/muon/spectral_coefficients.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
+#include "tests/models/framework/sensitivity.hpp"
+#include "tests/models/muon/literal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -279,4 +281,34 @@ TEST_CASE("eigenspaces by their columns") {
   CHECK(eigenspace_of(s, 3) == 1);
   CHECK(eigenspace_of(s, 4) == 2);
   CHECK_THROWS_WITH(eigenspace_of(s, 5), "theory.powers: there is no column 5 of 4");
+}
+
+TEST_CASE("flows know their derivative by the risk") {
+  MatrixLeastSquares matrix = literal::four_inputs(3, 4);
+  MatrixTheory options;
+  options.scale_drift = 1.3;
+  options.scale_noise = 0.6;
+  const std::vector<double> M{0.8, 0.3, 0.02}, p{1.7};
+  const auto check = [&](const CoefficientOptions& coefficients) {
+    const MatrixDynamics dynamics(matrix, coefficients);
+    testing::check_sensitivity(MatrixFlow(
+                                   matrix, dynamics, options, [](double t) { return 0.1 / (1 + t); }, false),
+                               2, p, M, 1e-6);
+    if (!dynamics.constant()) return;
+    testing::check_sensitivity(AdaptiveFlow(
+                                   matrix, dynamics, options, [](double t) { return 0.1 / (1 + t); },
+                                   [](double t) { return 0.01 / (2 + t); }, false),
+                               2, p, M, 1e-6);
+  };
+  check({});
+  CoefficientOptions null;
+  null.source = CoefficientSource::null;
+  null.draws = 3;
+  matrix.map = UpdateMap::general;
+  matrix.spectral_map =
+      std::make_shared<const settings::Expression>("sigma/(1 + sigma)", std::vector<std::string>{"sigma"});
+  check(null);
+  matrix.map = UpdateMap::signsgd;
+  matrix.labels = Labels::vector;
+  check({});
 }

@@ -10,6 +10,7 @@
 
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/simulation.hpp"
+#include "tests/models/framework/sensitivity.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -365,4 +366,21 @@ TEST_CASE("localisation is sqrt(B) max |rho|") {
   turned.covariance.matrix.assign(900, 0);
   for (std::size_t i = 0; i < 30; ++i) turned.covariance.matrix[31 * i] = p.covariance.eigenvalue[i];
   CHECK(localisation(turned) == Approx(localisation(p)).epsilon(1e-12));
+}
+
+TEST_CASE("the flow knows its derivatives by P and, at a greedy rate, by Q") {
+  for (const char* method : {"huber", "sign-late"})
+    for (const bool greedy : {false, true}) {
+      CAPTURE(method);
+      CAPTURE(greedy);
+      NonlinearProblem p = problem(power_law(4, 0.4, 0.3), method, gaussian_noise(0.3), 0.2, 20);
+      p.greedy = greedy;
+      const ModeSystem modes = modes_of(p);
+      const ScalarLaws laws = scalar_laws(p);
+      const NonlinearFlow flow(modes, laws, p);
+      std::vector<double> shared{1.3};
+      if (greedy) shared.push_back(0.8);
+      // Laws are tables: their slopes are good to 1e-6 or so.
+      testing::check_sensitivity(flow, 3, shared, {0.9, 0.4, 0.3, 0.1}, 1e-5);
+    }
 }

@@ -186,3 +186,23 @@ TEST_CASE("starts given by sharpness, minimum sharpness, invariant or moment are
           CHECK(column(t, name)[k] == Approx(column(expected, name)[k]).epsilon(1e-10));
     }
 }
+
+TEST_CASE("the two-step normal form by its map, in the units of the problem") {
+  const auto t = problem("[theory]\nmethod = 'two-step'\n")->solve();
+  // omega = (1, -epsilon) with z times eta 1.5 and J^2 times eta.
+  const double z = eta * 1.5 * 0.4, u = eta * 0.81, w = eta * 0.25, epsilon = 0.2, E = z - u / 2 + w / (2 * epsilon);
+  double y = z * z, m = u - 2 * z + w - 2 + w * z;
+  REQUIRE(t.steps == std::vector<double>{0, 2, 8});
+  std::size_t at = 0;
+  for (int k = 0; k <= 4; ++k) {
+    if (t.steps[at] == 2 * k) {
+      CHECK(column(t, "loss")[at] == Approx(0.5 * y / std::pow(eta * 1.5, 2)).epsilon(1e-12));
+      CHECK(column(t, "minimum_sharpness")[at] == Approx(2 + m).epsilon(1e-12));
+      ++at;
+    }
+    const double W = (m + 2 + 2 * E) / (1 + epsilon), next = y + y * (4 * m - 8 * y);
+    m -= 2 * epsilon * W * y;
+    y = next;
+  }
+  CHECK(t.warnings.size() == 1);  // odd steps are left out
+}

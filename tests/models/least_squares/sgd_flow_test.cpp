@@ -1,0 +1,113 @@
+#include "models/least_squares/sgd_flow.hpp"
+
+#include <cmath>
+
+#include "models/least_squares/sgd_modes.hpp"
+#include "tests/models/framework/sensitivity.hpp"
+#include "tests/models/least_squares/linear_methods/support.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::least_squares;
+using doctest::Approx;
+
+namespace {
+
+struct Setting {
+  std::shared_ptr<LeastSquares> data;
+  SgdModes modes;
+  FlowProblem flow;
+  /// eta = .3, B = 2, sigma^2 = .2, K of 1, 1, .4, .4, .4.
+  explicit Setting(FlowLevel level, const std::string& schedule = "")
+      : data([] {
+          spectra::Spectrum s;
+          s.eigenvalue = {1, 0.4};
+          s.multiplicity = {2, 3};
+          s.target_power = {1, 0.5};
+          auto out = tests::data_of(s, 0.2, {0, 10});
+          out->batch = 2;
+          return out;
+        }()),
+        modes(*data),
+        flow{modes, {1, 0.5}, 0.2, level, 1.1, 0.9, 0.3, read(schedule)} {}
+
+  static std::shared_ptr<const models::ingredients::Schedule> read(const std::string& text) {
+    return models::ingredients::read_schedule(settings::read_text(text, "x.toml"), "schedule", 10);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("rates of every level by their definitions, with factors") {
+  for (const FlowLevel level : {FlowLevel::homog, FlowLevel::diff, FlowLevel::log, FlowLevel::sde}) {
+    CAPTURE(static_cast<int>(level));
+    const Setting of(level);
+    const SgdFlow flow(of.flow);
+    std::vector<double> A(2), b(2);
+    flow.rates(0.3, A, b);
+    const double lambda[] = {1, 0.4}, many[] = {2, 3};
+    for (std::size_t a = 0; a < 2; ++a) {
+      const double x = 0.3 * lambda[a], kept = (1 - x) * (1 - x) + x * x / 2, feedback = x * x / 2 * many[a];
+      const double rate = level == FlowLevel::homog  ? 2 * x
+                          : level == FlowLevel::diff ? 1 - kept
+                          : level == FlowLevel::log  ? -std::log(kept)
+                                                     : x * (2 - x / 2);
+      CHECK(A[a] == Approx(1.1 * rate).epsilon(1e-13));
+      // The logarithm's flow puts in so much that a step of constant P gives what the recursion gives.
+      CHECK(b[a] ==
+            Approx(0.9 * feedback * (level == FlowLevel::log ? -std::log(kept) / (1 - kept) : 1)).epsilon(1e-12));
+      CHECK(flow.initial()[a] == Approx(lambda[a] * of.flow.power[a]).epsilon(1e-14));
+    }
+    models::testing::check_sensitivity(flow, 0, {0.7}, {0.5, 0.1}, 1e-9);
+  }
+}
+
+TEST_CASE("the flow by Runge and Kutta, under a schedule and by every integrator") {
+  for (const std::string schedule : {"", "[schedule]\nkind = 'linear'\n"}) {
+    CAPTURE(schedule);
+    const Setting of(FlowLevel::diff, schedule);
+    const SgdFlow flow(of.flow);
+    models::testing::check_sensitivity(flow, 4, {0.7}, {0.5, 0.1}, 1e-9);
+    double q[2] = {1, 0.2};
+    const auto slope = [&](double t, const double* at, double* out) {
+      const double eta = 0.3 * (schedule.empty() ? 1 : 1 - t / 10), P = at[0] + at[1];
+      const double lambda[] = {1, 0.4}, many[] = {2, 3};
+      for (int a = 0; a < 2; ++a) {
+        const double x = eta * lambda[a];
+        out[a] = -1.1 * (2 * x - 1.5 * x * x) * at[a] + 0.9 * x * x / 2 * many[a] * (P + 0.2);
+      }
+    };
+    constexpr int steps = 2000;
+    const double dt = 10.0 / steps;
+    for (int i = 0; i < steps; ++i) {
+      double k[4][2], at[2];
+      for (int s = 0; s < 4; ++s) {
+        const double share = s == 0 ? 0 : s == 3 ? 1 : 0.5;
+        for (int a = 0; a < 2; ++a) at[a] = q[a] + (s == 0 ? 0 : share * dt * k[s - 1][a]);
+        slope(i * dt + share * dt, at, k[s]);
+      }
+      for (int a = 0; a < 2; ++a) q[a] += dt / 6 * (k[0][a] + 2 * k[1][a] + 2 * k[2][a] + k[3][a]);
+    }
+    for (const std::string integrator : {"contour", "sdirk4", "etd", "explicit"}) {
+      if ((integrator == "contour" || integrator == "etd") && !schedule.empty()) continue;
+      CAPTURE(integrator);
+      const std::vector<double> times{0, 10};
+      const FlowResult result = integrate_flow(of.flow, times, integrator, 1e-9, 1e-14, 1e6);
+      REQUIRE(result.excess_mse.size() == 2);
+      CHECK(result.excess_mse[0] == Approx(1.2).epsilon(1e-12));
+      CHECK(result.parameter_error[0] == Approx(1.5).epsilon(1e-12));
+      CHECK(result.excess_mse[1] == Approx(q[0] + q[1]).epsilon(1e-7));
+      CHECK(result.parameter_error[1] == Approx(q[0] + q[1] / 0.4).epsilon(1e-7));
+    }
+  }
+}
+
+TEST_CASE("the Volterra equation is the homogenised flow") {
+  const Setting of(FlowLevel::homog);
+  const std::vector<double> times{0, 1, 5, 10};
+  const FlowResult volterra = integrate_volterra(of.flow, times, 1e-9, 1e6),
+                   flow = integrate_flow(of.flow, times, "sdirk4", 1e-10, 1e-14, 1e6);
+  REQUIRE(volterra.excess_mse.size() == 4);
+  for (std::size_t k = 0; k < 4; ++k) CHECK(volterra.excess_mse[k] == Approx(flow.excess_mse[k]).epsilon(1e-7));
+  CHECK_THROWS_AS(integrate_volterra(Setting(FlowLevel::homog, "[schedule]\nkind = 'linear'\n").flow, times, 1e-9, 1e6),
+                  std::invalid_argument);
+}

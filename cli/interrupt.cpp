@@ -41,9 +41,9 @@ bool has_deadline = false;
 timespec asked{};
 
 /// When an interrupted program has not ended by itself, it is ended.
-constexpr timespec patience{1, 700'000'000};
+constexpr timespec patience{1, 300'000'000};
 /// What can be given up is given up before, so that there is time to write what is finished.
-constexpr double earlier_patience = 1.0;
+constexpr double earlier_patience = 0.8;
 
 void write_error(const char* text, std::size_t size) {
   while (size > 0) {

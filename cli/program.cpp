@@ -204,7 +204,7 @@ class Program {
       context.seed = static_cast<std::uint64_t>(*seed);
     }
     context.quiet = line_.quiet;
-    const std::vector<std::string> formats = {"csv", "nc", "json"};
+    const std::vector<std::string> formats = formats_of(command->get_name());
     if (command->count("--format") > 0 && std::find(formats.begin(), formats.end(), line_.format) == formats.end())
       throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats), line_.format,
                               settings::suggestion(line_.format, formats)));
@@ -226,8 +226,16 @@ class Program {
     sub.add_option("--threads", line_.threads, "threads to use; 0 for all cores")->type_name("N");
     sub.add_option("--seed", line_.seed, "seed of the simulation")->type_name("N");
     sub.add_flag("--quiet", line_.quiet, "print results and errors only");
-    sub.add_option("--format", line_.format, "csv, nc or json")->type_name("NAME");
+    sub.add_option("--format", line_.format, "of what is written: " + settings::join(formats_of(name)))
+        ->type_name("NAME");
     return sub;
+  }
+
+  /// What --format may be: those of tables, of figures, or both.
+  static std::vector<std::string> formats_of(const std::string& command) {
+    if (command == "plot") return {"svg", "png", "pdf"};
+    if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
+    return {"csv", "nc", "json"};
   }
 
   /// What the command lacks, in our own words. \param said  by the parser, which begins with the option's name

@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 Status plot(const Context& context, const std::vector<std::string>& paths, const PlotOptions& options) {
   Context with_default = context;
-  if (context.outputs.empty()) with_default.outputs.push_back(with_ending(paths.front(), ".svg"));
+  if (context.outputs.empty())
+    with_default.outputs.push_back(with_ending(paths.front(), "." + (context.format.empty() ? "svg" : context.format)));
   const Targets targets = targets_of(with_default, {"svg", "png", "pdf"}, {}, "");
   const auto draw_all = [&](const auto& draw) {
     write_all(context, targets, [&](const Target& target) { return draw("." + target.form); });

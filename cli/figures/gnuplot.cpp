@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,14 @@ extern char** environ;
 
 namespace edgewise::cli {
 namespace {
+
+constexpr const char* too_large = "the figure, or what it is drawn from, is larger than files may be here (ulimit -f)";
+
+/// Whether a file of that size cannot have become larger: gnuplot does not tell what it could not write.
+bool fills_limit(std::size_t size) {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size >= limit.rlim_cur;
+}
 
 /// A file in memory; gone when closed.
 class Scratch {
@@ -51,6 +60,7 @@ class Scratch {
 
  private:
   [[noreturn]] static void fail() {
+    if (errno == EFBIG) throw settings::Error(too_large);
     throw settings::Error(fmt::format("gnuplot: no memory for its script and figure: {}", std::strerror(errno)));
   }
   int descriptor_;
@@ -124,6 +134,7 @@ std::string run_gnuplot(const std::string& script) {
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
     throw settings::Error(fmt::format("gnuplot failed: {}", settings::shown(complaint(said.read()), 300)));
   std::string drawn = figure.read();
+  if (fills_limit(drawn.size())) throw settings::Error(too_large);
   if (drawn.empty()) throw settings::Error("gnuplot drew nothing");
   return drawn;
 }

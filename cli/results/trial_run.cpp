@@ -25,9 +25,9 @@ namespace {
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(EDGEWISE_SANITIZED)
-constexpr bool memory_can_be_limited = false;  // sanitizers map most of the address space
+constexpr bool sanitized = true;
 #else
-constexpr bool memory_can_be_limited = true;
+constexpr bool sanitized = false;
 #endif
 
 constexpr int threw = 1;
@@ -58,9 +58,10 @@ void tell(int pipe, std::string_view words) {
   // What the library says as it dies is no word of ours.
   const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere >= 0) ::dup2(nowhere, STDERR_FILENO);
-  constexpr double bytes_per_second = 1e6;
-  limit(RLIMIT_CPU, 10 + bytes / bytes_per_second);
-  if (memory_can_be_limited) limit(RLIMIT_AS, 4e9 + 20 * bytes);
+  // A file of this program is read in milliseconds; a loop in a damaged one has no end.
+  constexpr double patience = sanitized ? 20 : 2, bytes_per_second = 1e6;
+  limit(RLIMIT_CPU, patience + bytes / bytes_per_second);
+  if (!sanitized) limit(RLIMIT_AS, 4e9 + 20 * bytes);  // sanitizers map most of the address space
   try {
     work();
   } catch (const std::bad_alloc&) {

@@ -326,6 +326,18 @@ TEST_CASE("every --output gets its file, and one that fails does not keep the ot
   CHECK(cli::read_result(folder / "c.csv").kind == cli::ResultKind::solution);
 }
 
+TEST_CASE("--format chooses among figures too" * doctest::skip(std::system("gnuplot --version >/dev/null 2>&1") != 0)) {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment), result = folder / "r.csv";
+  REQUIRE(run({"solve", file, "-o", result, "--quiet"}).status == 0);
+  CHECK(run({"plot", result, "-o", folder / "figure", "--format", "pdf"}).status == 0);
+  CHECK(contents(folder / "figure").starts_with("%PDF"));
+  CHECK(run({"plot", result, "--format", "png"}).status == 0);
+  CHECK(contents(folder / "r.png").starts_with("\x89PNG"));
+  check_refused({"plot", result, "--format", "csv"}, {"--format: must be one of svg, png, pdf, got 'csv'"});
+  check_refused({"solve", file, "--format", "svg"}, {"--format: must be one of csv, nc, json, got 'svg'"});
+}
+
 TEST_CASE("a message is one line, whatever stands in names, and is cut") {
   const Folder folder;
   for (const std::string& name :

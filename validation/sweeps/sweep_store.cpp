@@ -157,14 +157,25 @@ struct SweepStore::Impl {
         table(the_sweep.table()) {
     const bool fresh = database.integer("SELECT count(*) FROM sqlite_master") == 0;
     if (!fresh) check_layout(database);
-    database.execute("PRAGMA journal_mode = WAL");
-    // In WAL mode a commit survives the death of the process; only a loss of power may undo the last ones.
-    database.execute("PRAGMA synchronous = NORMAL");
-    if (fresh || options.restart)
-      create();
-    else
-      take_over();
-    prepare();
+    try {
+      database.execute("PRAGMA journal_mode = WAL");
+      // In WAL mode a commit survives the death of the process; only a loss of power may undo the last ones.
+      database.execute("PRAGMA synchronous = NORMAL");
+      if (fresh || options.restart)
+        create();
+      else
+        take_over();
+      prepare();
+    } catch (...) {
+      if (fresh) remove_files();
+      throw;
+    }
+  }
+
+  /// A store that could not even be begun leaves nothing.
+  void remove_files() const {
+    std::error_code ignored;
+    for (const char* ending : {"", "-wal", "-shm"}) fs::remove(path + ending, ignored);
   }
 
   void create() {
@@ -272,8 +283,12 @@ struct SweepStore::Impl {
 };
 
 SweepStore::SweepStore(const std::string& path, const Sweep& sweep, const StoreOptions& options) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) throw Error(fmt::format("{}: is a folder, not a store", path));
+  std::error_code error;
+  const fs::file_status there = fs::status(path, error);
+  if (there.type() == fs::file_type::none) throw Error(fmt::format("{}: cannot be opened: {}", path, error.message()));
+  if (fs::is_directory(there)) throw Error(fmt::format("{}: is a folder, not a store", path));
+  if (fs::exists(there) && !fs::is_regular_file(there))
+    throw Error(fmt::format("{}: is no regular file, so it cannot be a store", path));
   impl_ = std::make_unique<Impl>(path, sweep, options);
 }
 SweepStore::~SweepStore() = default;

@@ -107,6 +107,15 @@ TEST_CASE("Ctrl-C ends with one line, and the same command goes on") {
   CHECK(same_cells(read_sweep_store(folder / "s.db"), read_sweep_store(folder / "whole.db")));
 }
 
+TEST_CASE("a store that cannot even be begun leaves nothing") {
+  const Folder folder;
+  folder.file("grid.toml", grid);
+  const std::string line = "ulimit -f 1; exec '" + std::string(EDGEWISE_PROGRAM) + "' sweep '" +
+                           (folder / "grid.toml") + "' --store '" + (folder / "s.db") + "' 2>/dev/null";
+  CHECK(Process({"bash", "-c", line}, folder / "err").wait().status == 2);
+  CHECK(folder.files() == 2);
+}
+
 TEST_CASE("a full disk ends with one line; with room again the sweep goes on") {
   const Folder folder;
   folder.file("grid.toml", grid);

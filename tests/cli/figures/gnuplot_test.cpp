@@ -7,6 +7,7 @@
 #include <string>
 
 #include "settings/settings.hpp"
+#include "tests/cli/small_files.hpp"
 
 using namespace edgewise;
 using cli::gnuplot_string;
@@ -41,4 +42,13 @@ TEST_CASE("gnuplot reads a quoted text as its bytes" * doctest::skip(absent)) {
 TEST_CASE("a script that fails, or draws nothing, is an error" * doctest::skip(absent)) {
   CHECK_THROWS_WITH_AS(run_gnuplot("plot nonsense(\n"), doctest::Contains("gnuplot failed: "), settings::Error);
   CHECK_THROWS_WITH_AS(run_gnuplot("x = 1\n"), "gnuplot drew nothing", settings::Error);
+}
+
+TEST_CASE("a figure that is cut short by a limit on the size of files is an error" * doctest::skip(absent)) {
+  const std::string too_large = "the figure, or what it is drawn from, is larger than files may be here (ulimit -f)";
+  const std::string script = "set terminal svg\nplot x\n";
+  CHECK(run_gnuplot(script).size() > 2000);
+  const cli::testing::SmallFiles limit(2000);
+  CHECK_THROWS_WITH_AS(run_gnuplot(script), too_large.c_str(), settings::Error);
+  CHECK_THROWS_WITH_AS(run_gnuplot(script + std::string(3000, '#')), too_large.c_str(), settings::Error);
 }

@@ -1,21 +1,21 @@
 #include "cli/results/output_file.hpp"
 
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 #include <functional>
 
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/cli/small_files.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
 using testing::contents;
 using testing::Folder;
+using testing::SmallFiles;
 namespace fs = std::filesystem;
 
 namespace {
@@ -28,26 +28,6 @@ std::string complaint(const std::function<void()>& action) {
   }
   return "";
 }
-
-/// No file may grow beyond so many bytes while one lives, as on a disk that fills up.
-class SmallFiles {
- public:
-  explicit SmallFiles(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit now{bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &now);
-  }
-  ~SmallFiles() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, signal_);
-  }
-  SmallFiles(const SmallFiles&) = delete;
-  SmallFiles& operator=(const SmallFiles&) = delete;
-
- private:
-  rlimit before_{};
-  void (*signal_)(int);
-};
 
 }  // namespace
 

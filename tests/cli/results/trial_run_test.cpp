@@ -31,6 +31,9 @@ TEST_CASE("work that kills its process is told, and leaves this one alone") {
   CHECK(refusal([] { std::raise(SIGSEGV); }) == damaged);
   CHECK(refusal([] { std::abort(); }) == damaged);
   CHECK(refusal([] { std::_Exit(3); }) == damaged);
+  CHECK(refusal([] {
+          for (volatile bool on = true; on;) continue;
+        }) == damaged);
 }
 
 TEST_CASE("what the work throws is told in its words, and nothing of what it does is kept") {

@@ -1,6 +1,7 @@
 #include "validation/sweeps/sweep_store.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <bit>
 #include <cmath>
@@ -160,6 +161,19 @@ TEST_CASE("what is no store is left alone") {
   CHECK(!is_sweep_store(folder / "none"));
   CHECK(contains(error_of([&] { read_sweep_store(folder / "none"); }), "no such file"));
   CHECK(contains(error_of([&] { read_sweep_store(other); }), "is not a store"));
+}
+
+TEST_CASE("what cannot hold a store is told for what it is") {
+  const Folder folder;
+  const Sweep sweep = sweep_of(small_sweep);
+  const std::string pipe = folder / "pipe", circle = folder / "circle";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(store_error(pipe, sweep) == pipe + ": is no regular file, so it cannot be a store");
+  CHECK(store_error("/dev/null", sweep) == "/dev/null: is no regular file, so it cannot be a store");
+  fs::create_symlink("circle", circle);
+  CHECK(store_error(circle, sweep) == circle + ": cannot be opened: Too many levels of symbolic links");
+  CHECK(store_error(folder / "", sweep).ends_with("is a folder, not a store"));
+  CHECK(folder.files() == 2);
 }
 
 TEST_CASE("a store in use, and one that somebody else has locked") {

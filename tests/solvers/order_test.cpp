@@ -258,6 +258,7 @@ TEST_CASE("order: strong orders along common Brownian paths") {
     for (const double z : normals) w += z;
     return std::exp(-0.5 - 0.18 + 0.6 * w / std::sqrt(static_cast<double>(normals.size())));
   };
+  // A guard: a slope over few step sizes, of errors that are averages over paths.
   CHECK(strong_order<EulerMaruyama>(gbm, gbm_end) == doctest::Approx(0.5).epsilon(0.15));
   CHECK(strong_order<Milstein>(gbm, gbm_end) == doctest::Approx(1).epsilon(0.1));
   // OU, additive noise: Euler-Maruyama is of strong order 1. The reference is Ito's integral on the finest mesh, whose

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,7 +24,6 @@ namespace edgewise::cli::testing {
 struct Ended {
   int status = -1;  ///< of exit; -1 when a signal ended it
   bool killed = false;
-  double seconds = 0;
   std::string err;
 };
 
@@ -64,7 +62,6 @@ class Process {
     if (!over_) REQUIRE(::waitpid(pid_, &status_, 0) == pid_);
     over_ = true;
     Ended out;
-    out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     out.killed = WIFSIGNALED(status_);
     if (WIFEXITED(status_)) out.status = WEXITSTATUS(status_);
     out.err = contents(err_);
@@ -76,7 +73,6 @@ class Process {
   pid_t pid_ = 0;
   int status_ = 0;
   bool over_ = false;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 /// 60 cells of a few milliseconds each, six of which fail.

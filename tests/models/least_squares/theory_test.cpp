@@ -336,6 +336,7 @@ time_step = 0.25
   const auto many = prepare(one, {"theory.paths=20000", "time.at=[1]"})->solve();
   const double sem = many.find("excess_mse_sde_sem")->value[1];
   // P = v^2 of a geometric Brownian motion: E P^2/(E P)^2 = e^2, so that its sem is known; heavy tails, 20000 paths.
+  // A guard: the spread of a spread under a log-normal law; the columns are met by hand above.
   CHECK(sem == doctest::Approx(std::exp(-0.5) * std::sqrt((std::exp(2.0) - 1) / 20000)).epsilon(0.2));
   CHECK(std::abs(many.columns[1].value[1] - std::exp(-0.5)) < 3 * sem);
   CHECK(many.warnings.size() == 2);  // that its fluctuations are not those of SGD; their ratio

@@ -68,6 +68,7 @@ TEST_CASE("every method solves, simulates and has findings") {
     replica->advance(50);
     std::vector<double> seen(simulation->observables().size());
     replica->observe(seen);
+    // A guard: one replica; laws and equations are met to their digits in laws_test.cpp and solve_test.cpp.
     CHECK(seen[0] == Approx(t.find("excess_mse")->value.back()).epsilon(0.25));
     CHECK(find(problem->stability(), "greedy_learning_rate"));
   }

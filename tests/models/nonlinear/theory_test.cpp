@@ -138,6 +138,7 @@ TEST_CASE("bands are the spread of the simulated algorithm") {
     }
     const double mean = s1 / replicas, std = std::sqrt(s2 / replicas - mean * mean);
     CHECK(t.find("excess_mse")->std.front() == 0);
+    // A guard: linearised fluctuations of a small system, against those of 600 replicas.
     CHECK(t.find("excess_mse")->std.back() == Approx(std).epsilon(0.2));
     CHECK(t.find("risk")->std.back() == Approx(t.find("excess_mse")->std.back() / 2));
     CHECK(P_of(t).back() == Approx(mean).epsilon(0.03));
@@ -185,6 +186,7 @@ TEST_CASE("bands beyond the isotropic covariance") {
       s2 += seen[0] * seen[0];
     }
     const double mean = s1 / replicas, std = std::sqrt(s2 / replicas - mean * mean);
+    // A guard: linearised fluctuations of a small system, against those of 600 replicas.
     CHECK(t.find("excess_mse")->std.back() == Approx(std).epsilon(0.2));
     CHECK(P_of(t).back() == Approx(mean).epsilon(0.05));
   }
@@ -226,6 +228,7 @@ TEST_CASE("bands where the signs of a batch share its residuals") {
       s2 += seen[0] * seen[0];
     }
     const double mean = s1 / replicas, std = std::sqrt(s2 / replicas - mean * mean);
+    // A guard: the same, of 1000 replicas.
     CHECK(t.find("excess_mse")->std.back() == Approx(std).epsilon(0.13));
   }
   auto p = problem(isotropic(9), "sign-late", laplace_noise(0.3), 0.1, 4);

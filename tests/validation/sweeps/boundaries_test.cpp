@@ -84,6 +84,7 @@ TEST_CASE("distances and agreement: a known shift comes out") {
   double mean = 0;
   for (const BoundaryDistance& d : comparison.distances)
     if (!d.predicted) mean = d.mean_cells;
+  // A guard: the mean over places that differ at both ends of the line.
   CHECK(mean == doctest::Approx(2.5 / std::sqrt(2.0)).epsilon(0.12));
   CHECK(comparison.finished == 400);
   CHECK(comparison.lines().front().starts_with("labels as predicted: 343 of 400 cells"));

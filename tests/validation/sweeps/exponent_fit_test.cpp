@@ -63,6 +63,7 @@ TEST_CASE("a correction to the power law: small ones pass, large ones are told")
   CHECK(small.standard_error < 0.01);
   CHECK(large.curved);
   // Local exponents -1 - (s/2)/(1 + s) at the start, near -1 at the end.
+  // A guard: what is fitted is no parabola; those that are come out to their digits below.
   CHECK(large.curvature == doctest::Approx(0.25 / 1.5).epsilon(0.4));
   // The correction is smooth: sixty points tell little more than a handful.
   CHECK(large.effective_points < 10);

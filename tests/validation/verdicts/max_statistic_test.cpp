@@ -44,6 +44,7 @@ TEST_CASE("one comparison, and copies of it, have the normal critical value") {
     for (double& x : data.back()) x = 0.5 * x + copy;  // affine copies cost nothing
   }
   CHECK(law_of(data).critical(0.01) == Approx(2.5758).epsilon(0.02));
+  // A guard: extrapolated from 200 of 20000 draws.
   CHECK(law_of(data).effective_comparisons() == Approx(1).epsilon(0.2));
 }
 
@@ -53,6 +54,7 @@ TEST_CASE("independent comparisons have Sidak's") {
     CHECK(law.critical(0.01) == Approx(independent_critical(20, 0.01)).epsilon(0.02));
     CHECK(law.critical(0.05) == Approx(independent_critical(20, 0.05)).epsilon(0.02));
     CHECK(law.critical(1e-6) == Approx(independent_critical(20, 1e-6)).epsilon(0.02));
+    // A guard: likewise.
     CHECK(law.effective_comparisons() == Approx(20).epsilon(0.25));
     for (const double p : {0.3, 0.05, 0.01, 1e-4, 1e-9}) CHECK(law.tail(law.critical(p)) == Approx(p).epsilon(0.02));
     CHECK(law.tail(0) == 1);

@@ -111,7 +111,6 @@ bool SweepPool::idle() const {
 
 std::size_t run_sweep(const Sweep& sweep, SweepStore& store, const std::vector<std::size_t>& cells, SweepTable& table,
                       const SweepRunOptions& options) {
-  using Clock = std::chrono::steady_clock;
   // Commits come at most this often, so that short cells share one; long ones are kept at once.
   constexpr std::chrono::milliseconds between(10);
   // How long to wait for a thread: others that ask for cells must not wait long.
@@ -126,7 +125,7 @@ std::size_t run_sweep(const Sweep& sweep, SweepStore& store, const std::vector<s
     return std::vector<std::size_t>(from, from + static_cast<std::ptrdiff_t>(count));
   };
   std::vector<FinishedCell> finished;
-  auto last = Clock::now() - between;
+  auto last = std::chrono::steady_clock::now() - between;
   for (;;) {
     if (options.stop && options.stop->load(std::memory_order_relaxed) && !stopped) {
       stopped = true;
@@ -143,12 +142,12 @@ std::size_t run_sweep(const Sweep& sweep, SweepStore& store, const std::vector<s
     }
     const bool over =
         (given == cells.size() || stopped) && pool.idle() && (!options.peers || options.peers->outstanding() == 0);
-    if (!finished.empty() && (over || Clock::now() - last >= between)) {
+    if (!finished.empty() && (over || std::chrono::steady_clock::now() - last >= between)) {
       store.add(finished);
       done += finished.size();
       for (FinishedCell& cell : finished) table.cells[cell.cell] = std::move(cell.result);
       finished.clear();
-      last = Clock::now();
+      last = std::chrono::steady_clock::now();
     }
     if (options.progress) options.progress(done);
     if (over) return done;

@@ -41,8 +41,7 @@ std::string quoted(const std::string& name) {
 class Lock {
  public:
   Lock(const std::string& store, double patience) : path_(store + "-lock") {
-    using Clock = std::chrono::steady_clock;
-    const auto until = Clock::now() + std::chrono::duration<double>(patience);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(patience);
     for (;;) {
       file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
       if (file_ < 0) throw Error(fmt::format("{}: cannot be written: {}", store, std::strerror(errno)));
@@ -53,7 +52,7 @@ class Lock {
         if (::fstat(file_, &here) == 0 && ::stat(path_.c_str(), &there) == 0 && here.st_ino == there.st_ino) return;
       } else if (errno != EWOULDBLOCK && errno != EINTR) {
         return;  // a file system without locks
-      } else if (Clock::now() >= until) {
+      } else if (std::chrono::steady_clock::now() >= until) {
         ::close(file_);
         throw Error(
             fmt::format("{}: another sweep is working on it; wait for it, or use another store (--store)", store));

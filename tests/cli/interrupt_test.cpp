@@ -67,7 +67,7 @@ TEST_CASE("Ctrl-C keeps the replicas that are finished" * doctest::test_suite("t
   // Short replicas, and hours of them.
   const Ended ended =
       interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "monte_carlo.replicas=1000000", "--set",
-                       "time.steps=2000", "--set", "time.points=3"},
+                       "time.steps=200", "--set", "time.points=3"},
                       folder / "err", 1.5);
   const std::string err = contents(folder / "err");
   CAPTURE(err);

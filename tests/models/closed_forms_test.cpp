@@ -10,7 +10,7 @@
 
 using namespace edgewise::models;
 
-TEST_CASE("every closed form of every model comes out") {
+TEST_CASE("every closed form of every model comes out" * doctest::test_suite("slow")) {
   // How many there are, so that none is lost.
   const std::map<std::string, std::size_t> least = {
       {"least-squares", 270},        {"residual-sgd", 104},  {"sign-sgd", 70},    {"matrix-least-squares", 114},

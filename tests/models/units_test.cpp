@@ -151,7 +151,7 @@ std::map<std::string, FindingValue> said(const std::string& text, bool tuned) {
 
 }  // namespace
 
-TEST_CASE("every finding of every model and method is the same in all units") {
+TEST_CASE("every finding of every model and method is the same in all units" * doctest::test_suite("slow")) {
   for (const models::Model* model : models::all()) {
     const std::string& name = model->description().name;
     CAPTURE(name);

@@ -87,7 +87,7 @@ const Phase phases[] = {{1, 0.5}, {0.4, 0.7}, {0.75, 1.2}, {0.35, 0.8}, {2, 0.3}
 
 }  // namespace
 
-TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1e6") {
+TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1e6" * doctest::test_suite("slow")) {
   for (const Phase& phase : phases) {
     const double alpha = phase.alpha, beta = phase.beta;
     CAPTURE(alpha);

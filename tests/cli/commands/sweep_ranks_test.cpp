@@ -51,7 +51,7 @@ std::vector<pid_t> ranks_of(pid_t parent) {
 
 }  // namespace
 
-TEST_CASE("the same bits with one, two and three ranks; rank 0 alone speaks") {
+TEST_CASE("the same bits with one, two and three ranks; rank 0 alone speaks" * doctest::test_suite("slow")) {
   if (!mpirun_there()) return;
   const Folder folder;
   folder.file("grid.toml", grid);
@@ -69,7 +69,7 @@ TEST_CASE("the same bits with one, two and three ranks; rank 0 alone speaks") {
   }
 }
 
-TEST_CASE("a wrong sweep is told once, by rank 0") {
+TEST_CASE("a wrong sweep is told once, by rank 0" * doctest::test_suite("slow")) {
   if (!mpirun_there()) return;
   const Folder folder;
   folder.file("grid.toml", grid);
@@ -81,7 +81,7 @@ TEST_CASE("a wrong sweep is told once, by rank 0") {
   CHECK(ended.err.find("did you mean", at + 1) == std::string::npos);
 }
 
-TEST_CASE("a rank that is killed takes nobody's finished cells with it") {
+TEST_CASE("a rank that is killed takes nobody's finished cells with it" * doctest::test_suite("slow")) {
   if (!mpirun_there()) return;
   const Folder folder;
   folder.file("grid.toml", grid);
@@ -113,7 +113,8 @@ TEST_CASE("a rank that is killed takes nobody's finished cells with it") {
   CHECK(same_cells(read_sweep_store(folder / "s.db"), read_sweep_store(folder / "alone.db")));
 }
 
-TEST_CASE("Ctrl-C under mpirun keeps what every rank has finished, and the same command goes on") {
+TEST_CASE("Ctrl-C under mpirun keeps what every rank has finished, and the same command goes on" *
+          doctest::test_suite("slow")) {
   if (!mpirun_there()) return;
   const Folder folder;
   folder.file("grid.toml", grid);

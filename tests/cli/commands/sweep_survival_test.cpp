@@ -21,7 +21,8 @@ std::vector<std::string> command(const Folder& folder, const std::string& store)
 
 }  // namespace
 
-TEST_CASE("kill -9 at any moment loses nothing: what is resumed is the uninterrupted sweep, bit for bit") {
+TEST_CASE("kill -9 at any moment loses nothing: what is resumed is the uninterrupted sweep, bit for bit" *
+          doctest::test_suite("slow")) {
   const Folder folder;
   folder.file("grid.toml", grid);
   const Ended whole = Process(command(folder, "whole.db"), folder / "err").wait();

@@ -180,7 +180,7 @@ TEST_CASE("the least stable batch, and the edge that is left at a full batch") {
   CHECK(finding<double>(*at(eta, 39), "eta_max") == Approx(edge).epsilon(0.01));
 }
 
-TEST_CASE("many samples of few dimensions: streaming's threshold but for its Wick term") {
+TEST_CASE("many samples of few dimensions: streaming's threshold but for its Wick term" * doctest::test_suite("slow")) {
   // As N -> inf at p fixed: (eta/B) sum lambda/(2 - eta lambda (1 + 1/B)); the sample's covariance is off by some
   // 1/sqrt(N), here 4%.
   const auto problem =

@@ -182,7 +182,8 @@ std::shared_ptr<LeastSquares> rows_problem(double batch, double rate) {
 
 }  // namespace
 
-TEST_CASE("exact, block and batch samplers have the law of the naive one: Gaussian noise") {
+TEST_CASE("exact, block and batch samplers have the law of the naive one: Gaussian noise" *
+          doctest::test_suite("slow")) {
   Setting s;
   s.multiplicity = {1, 3};
   s.power = {2, 1};
@@ -215,7 +216,7 @@ TEST_CASE("block and batch samplers have the law of the naive one: other noise, 
   for (const char* sampler : {"block", "batch"}) check_same_law(problem(s), sampler, 20'000);
 }
 
-TEST_CASE("mean and standard deviation of P are those of the theory (case two-A)") {
+TEST_CASE("mean and standard deviation of P are those of the theory (case two-A)" * doctest::test_suite("slow")) {
   const auto p = problem({});
   const std::vector<std::uint64_t> at{1, 10, 60};
   const std::array<double, 3> exact_mean{3.725728, 2.2514931109, 0.577371680339};

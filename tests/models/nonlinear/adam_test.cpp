@@ -124,7 +124,7 @@ TEST_CASE("laws under any noise are those of the process as it runs") {
   CHECK_THROWS_AS(adam_laws_at(0.99, 0.9, 1, *student_noise(0.5, 1), 1), std::invalid_argument);
 }
 
-TEST_CASE("cross-covariances interpolate between a sign's and a normalised step's") {
+TEST_CASE("cross-covariances interpolate between a sign's and a normalised step's" * doctest::test_suite("slow")) {
   const double pi = std::acos(-1.0);
   const NoiseKernel sign = adam_noise_kernel(0, 1e-6, 1), normalised = adam_noise_kernel(0.9, 0.99999, 3);
   for (const double c : {0.5, std::sqrt(0.75)}) {

@@ -78,7 +78,7 @@ std::vector<Law> laws() {
 
 }  // namespace
 
-TEST_CASE("averages over every law agree with quadrature over its density") {
+TEST_CASE("averages over every law agree with quadrature over its density" * doctest::test_suite("slow")) {
   for (const Law& law : laws()) {
     CAPTURE(law.name);
     // P = 1; thresholds below, at and above the residual's width.

@@ -222,7 +222,8 @@ TEST_CASE("it says where it is unreliable") {
   CHECK(solve_second_moment(p, effects).find("localisation")->value.size() == 3);
 }
 
-TEST_CASE("best final P of the family at B = 32: the variance wins, against the ordering found on deep networks") {
+TEST_CASE("best final P of the family at B = 32: the variance wins, against the ordering found on deep networks" *
+          doctest::test_suite("slow")) {
   // docs/theory/sign-and-clip.md, section 4.2, T = 400, sigma = 0.3.
   const auto best = [](double zeta, double low, double high, std::size_t searching = 8) {
     return best_of(problem(32, 0.3, 400, zeta, 1), low, high, searching, 48);
@@ -238,7 +239,8 @@ TEST_CASE("best final P of the family at B = 32: the variance wins, against the 
   CHECK(lead(adam, mean) > 5);
 }
 
-TEST_CASE("best final P of the family at B = 512: the same order, at a high ratio of signal to noise") {
+TEST_CASE("best final P of the family at B = 512: the same order, at a high ratio of signal to noise" *
+          doctest::test_suite("slow")) {
   // docs/theory/sign-and-clip.md, section 4.2, T = 100, sigma = 0.05.
   const auto best = [](double zeta, double low, double high) {
     return best_of(problem(512, 0.05, 100, zeta, 1), low, high, 4, 24);

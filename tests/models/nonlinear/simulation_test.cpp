@@ -243,7 +243,8 @@ Covariance isotropic(std::size_t d) {
 
 }  // namespace
 
-TEST_CASE("every method and sampler has the law of its definition, on a diagonal covariance") {
+TEST_CASE("every method and sampler has the law of its definition, on a diagonal covariance" *
+          doctest::test_suite("slow")) {
   for (const auto& [method, threshold] : methods)
     for (const double batch : {1.0, 2.0, 3.0}) {
       NonlinearProblem p = problem(method, batch, threshold);
@@ -260,7 +261,8 @@ TEST_CASE("every method and sampler has the law of its definition, on a diagonal
   }
 }
 
-TEST_CASE("every method and sampler has the law of its definition, on a dense covariance") {
+TEST_CASE("every method and sampler has the law of its definition, on a dense covariance" *
+          doctest::test_suite("slow")) {
   for (const auto& [method, threshold] : methods) {
     NonlinearProblem p = problem(method, 3, threshold);
     p.covariance = dense();

@@ -149,7 +149,7 @@ TEST_CASE("bands are the spread of the simulated algorithm") {
   CHECK_THROWS_AS(solve(problem(isotropic(9), "sgd", student_noise(3, 1), 0.1, 4), theory), std::invalid_argument);
 }
 
-TEST_CASE("bands beyond the isotropic covariance") {
+TEST_CASE("bands beyond the isotropic covariance" * doctest::test_suite("slow")) {
   // 600 replicas, as above; the theory leaves out what single coordinates add, of order 1/d.
   struct Case {
     const char* method;

@@ -104,7 +104,7 @@ const std::vector<std::pair<double, double>>& units() {
 
 }  // namespace
 
-TEST_CASE("trajectories and bands do not depend on units") {
+TEST_CASE("trajectories and bands do not depend on units" * doctest::test_suite("slow")) {
   for (const Case& one : cases()) {
     CAPTURE(one.method);
     CAPTURE(one.rule);
@@ -146,7 +146,7 @@ TEST_CASE("trajectories and bands do not depend on units") {
   }
 }
 
-TEST_CASE("findings and tables do not depend on units") {
+TEST_CASE("findings and tables do not depend on units" * doctest::test_suite("slow")) {
   // What a finding's value is counted in, given those of rates; everything else has none.
   for (const Case& one : cases()) {
     CAPTURE(one.method);

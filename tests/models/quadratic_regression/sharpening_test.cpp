@@ -315,7 +315,7 @@ TEST_CASE("a run whose kernel norm passes its pole is not one that diverged") {
   CHECK(beyond);
 }
 
-TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM") {
+TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM" * doctest::test_suite("slow")) {
   struct Case {
     double eta, rho;
   };

@@ -89,7 +89,8 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("calibration: with the exponent known, the false-alarm rate is the stated one") {
+TEST_CASE("calibration: with the exponent known, the false-alarm rate is the stated one" *
+          doctest::test_suite("slow")) {
   // A gap of 8/d: 16% at the end at d = 100, 4% at 400, where the standard error is 0.5%.
   Made made;
   made.transient = 8;
@@ -104,7 +105,8 @@ TEST_CASE("calibration: with the exponent known, the false-alarm rate is the sta
   CHECK(t.inconclusive == 0);
 }
 
-TEST_CASE("calibration: with several exponents, at most the stated rate, whichever is right") {
+TEST_CASE("calibration: with several exponents, at most the stated rate, whichever is right" *
+          doctest::test_suite("slow")) {
   for (const double exponent : {0.5, 1.0, 2.0}) {
     CAPTURE(exponent);
     Made made;
@@ -145,7 +147,7 @@ TEST_CASE("beyond the validity of any level's theory nothing is judged") {
   CHECK(cut.verdict.rows.size() == 6);
 }
 
-TEST_CASE("power: a discrepancy of 4% that stays is never passed") {
+TEST_CASE("power: a discrepancy of 4% that stays is never passed" * doctest::test_suite("slow")) {
   Made made;
   made.transient = 8;
   made.lasting = 0.04;
@@ -158,7 +160,7 @@ TEST_CASE("power: a discrepancy of 4% that stays is never passed") {
   CHECK(t.disagree >= 19);
 }
 
-TEST_CASE("too few replicas: inconclusive, never agree") {
+TEST_CASE("too few replicas: inconclusive, never agree" * doctest::test_suite("slow")) {
   Made made;
   made.replicas = 12;
   made.dimensions = {20, 40, 80};

@@ -37,7 +37,8 @@ Verdict judged(const models::Trajectory& theory, const models::Simulation& simul
 
 }  // namespace
 
-TEST_CASE("least squares: right theory rejected at the stated rate, a learning rate 3% off always") {
+TEST_CASE("least squares: right theory rejected at the stated rate, a learning rate 3% off always" *
+          doctest::test_suite("slow")) {
   const auto experiment = power_law(64, 0.4);
   const auto& model = models::find(experiment);
   const auto theory = model.prepare(experiment)->solve();
@@ -88,7 +89,8 @@ std::string outcomes(const std::string& model, const std::string& optimizer, con
 
 }  // namespace
 
-TEST_CASE("label noise of finite variance that no replica has met rejects no exact theory") {
+TEST_CASE("label noise of finite variance that no replica has met rejects no exact theory" *
+          doctest::test_suite("slow")) {
   const std::string tails = "law = 'student-t'\ndof = 2.1\nscale = 0.1",
                     outliers = "law = 'contaminated'\nscale = 0.1\noutlier_scale = 300\nprobability = 1e-6",
                     light = "law = 'student-t'\ndof = 8\nvariance = 0.2";

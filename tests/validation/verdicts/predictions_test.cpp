@@ -97,7 +97,8 @@ TEST_CASE("a record of one replica goes to its own end, whatever became of the o
   CHECK(part.values("z").empty());
 }
 
-TEST_CASE("calibration: predictions that just hold are rejected at most as often as stated; shifted ones are found") {
+TEST_CASE("calibration: predictions that just hold are rejected at most as often as stated; shifted ones are found" *
+          doctest::test_suite("slow")) {
   // The truth is at an end of the interval, where false alarms are most frequent. 5% stated, 500 samples: 25 expected
   // at most, more than 51 has p < 1e-6. The shifted truth lies 1.1 `detectable` away: at least 94% of 125 are found,
   // 99% asked.

@@ -40,7 +40,7 @@ Prediction moved(Prediction p, double factor) {
 
 }  // namespace
 
-TEST_CASE("full batch: the plateau is at 2 and at no value 8% away") {
+TEST_CASE("full batch: the plateau is at 2 and at no value 8% away" * doctest::test_suite("slow")) {
   const auto e = experiment("kind = 'gd'\nlearning_rate = 0.3", "replicas = 40\n[time]\nsteps = 600\npoints = 40\n");
   const auto problem = prepare(e);
   const Sample sample = run(*problem->simulate(), e, {});
@@ -54,7 +54,8 @@ TEST_CASE("full batch: the plateau is at 2 and at no value 8% away") {
     CHECK(judge_prediction(moved(plateau, factor), sample, finely(), 0.005).outcome == Outcome::disagree);
 }
 
-TEST_CASE("small batches: the norm is held near 1 where eta lambda_1 stands far above 2") {
+TEST_CASE("small batches: the norm is held near 1 where eta lambda_1 stands far above 2" *
+          doctest::test_suite("slow")) {
   const auto e =
       experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4", "replicas = 80\n[time]\nsteps = 600\npoints = 30\n");
   const auto problem = prepare(e);
@@ -74,7 +75,8 @@ TEST_CASE("small batches: the norm is held near 1 where eta lambda_1 stands far 
   CHECK(judge_prediction(full, sample, finely(), 0.005).outcome == Outcome::disagree);
 }
 
-TEST_CASE("SAM: runs come back to lambda_SAM of their own rho, and not to that of another") {
+TEST_CASE("SAM: runs come back to lambda_SAM of their own rho, and not to that of another" *
+          doctest::test_suite("slow")) {
   const std::string record = "replicas = 32\n[time]\nat = [10, 20, 30, 40, 50, 70, 100, 200, 400, 600, 700]\n";
   const auto e = experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3", record);
   const auto problem = prepare(e);

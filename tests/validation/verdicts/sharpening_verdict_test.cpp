@@ -51,7 +51,8 @@ models::Trajectory to_order_two(settings::Table table) {
 
 }  // namespace
 
-TEST_CASE("conservative sharpening: agrees with the slow-down, rejects its absence and one alike along all modes") {
+TEST_CASE("conservative sharpening: agrees with the slow-down, rejects its absence and one alike along all modes" *
+          doctest::test_suite("slow")) {
   const settings::Table table = file("quadratic-conservative-sharpening");
   const Judged judged(table);
   const models::Trajectory theory = judged.theory(), without = to_order_two(table);
@@ -79,7 +80,8 @@ TEST_CASE("conservative sharpening: agrees with the slow-down, rejects its absen
   CHECK(judged.by(alike).outcome == Outcome::disagree);
 }
 
-TEST_CASE("progressive sharpening at full batch: every second difference positive, repulsion of levels seen") {
+TEST_CASE("progressive sharpening at full batch: every second difference positive, repulsion of levels seen" *
+          doctest::test_suite("slow")) {
   const settings::Table table = file("quadratic-progressive-sharpening");
   const Judged judged(table);
   const models::Trajectory theory = judged.theory();
@@ -99,7 +101,7 @@ TEST_CASE("progressive sharpening at full batch: every second difference positiv
   CHECK(judged.by(to_order_two(table)).outcome == Outcome::disagree);
 }
 
-TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the kernel") {
+TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the kernel" * doctest::test_suite("slow")) {
   const settings::Table table = file("quadratic-sam-batches");
   const Judged judged(table);
   const models::Trajectory theory = judged.theory();

@@ -76,7 +76,7 @@ models::Trajectory flat(std::size_t times, double value, double std = 0) {
 
 }  // namespace
 
-TEST_CASE("calibration: the false-alarm rate is the stated one") {
+TEST_CASE("calibration: the false-alarm rate is the stated one" * doctest::test_suite("slow")) {
   // 400 seeds, 64 replicas, exact standard deviations: at 1% and at 5%, within the binomial 99.9% interval.
   const auto p = small();
   const auto theory = isotropic_theory(p);
@@ -93,7 +93,8 @@ TEST_CASE("calibration: the false-alarm rate is the stated one") {
   }
 }
 
-TEST_CASE("calibration without bands: the sample's standard deviation serves, at 256 replicas") {
+TEST_CASE("calibration without bands: the sample's standard deviation serves, at 256 replicas" *
+          doctest::test_suite("slow")) {
   const auto p = small();
   const auto t = tally(p, isotropic_theory(p, false), 256, 300);
   const auto [low, high] = binomial_interval(t.disagree, 300, 0.999);
@@ -103,7 +104,8 @@ TEST_CASE("calibration without bands: the sample's standard deviation serves, at
   CHECK(t.inconclusive <= 3);
 }
 
-TEST_CASE("power: 3% in a coefficient of the recursion is rejected in at least 99% of runs of 1000 replicas") {
+TEST_CASE("power: 3% in a coefficient of the recursion is rejected in at least 99% of runs of 1000 replicas" *
+          doctest::test_suite("slow")) {
   // 20 samples, each against every wrong theory; none may pass. Measured rejection rate: 100 of 100 at 400 replicas.
   const Isotropic p;
   std::vector<Wrong> wrongs(7);
@@ -123,7 +125,7 @@ TEST_CASE("power: 3% in a coefficient of the recursion is rejected in at least 9
   }
 }
 
-TEST_CASE("a run with too few replicas is inconclusive, never agree") {
+TEST_CASE("a run with too few replicas is inconclusive, never agree" * doctest::test_suite("slow")) {
   const auto p = small();
   const auto t = tally(p, isotropic_theory(p), 8, 100);
   CHECK(t.agree <= 2);

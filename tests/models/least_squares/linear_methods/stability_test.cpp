@@ -93,7 +93,8 @@ const Method methods[] = {
 
 }  // namespace
 
-TEST_CASE("eta_max and xi_max of every method are where the literal map crosses, and none lies below") {
+TEST_CASE("eta_max and xi_max of every method are where the literal map crosses, and none lies below" *
+          doctest::test_suite("slow")) {
   for (const Method& method : methods)
     for (const double kurtosis : {1.0, 1.8, 3.0, 6.0})
       for (const auto& data : {groups({1}, {1}, kurtosis), groups({1, 0.5, 0.1}, {1, 2, 1}, kurtosis),

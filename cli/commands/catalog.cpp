@@ -10,6 +10,7 @@
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/kinds.hpp"
 #include "validation/sweeps/measures.hpp"
@@ -55,6 +56,7 @@ void add_sections(std::vector<Entry>& out) {
   choice("spectrum", "[spectrum]: eigenvalues of the data covariance and the target's power", "kind", "spectra");
   choice("noise", "[noise]: the law of the label noise", "law", "noise");
   choice("optimizer", "[optimizer]: the algorithm and its hyperparameters", "kind", "optimizers");
+  choice("rate", "[rate]: a rule that sets the learning rate from what the run has seen", "kind", "rates");
   choice("schedule", "[schedule]: how the learning rate changes with the step", "kind", "schedules");
   out.push_back(section("time", "[time]: how many optimizer steps, and which are recorded", models::time_parameters()));
 
@@ -175,7 +177,8 @@ Json parameter_json(const Parameter& p) {
 }  // namespace
 
 const std::vector<std::string>& groups() {
-  static const std::vector<std::string> all = {"models", "optimizers", "spectra", "noise", "schedules", "closed-forms"};
+  static const std::vector<std::string> all = {"models", "optimizers", "rates",       "spectra",
+                                               "noise",  "schedules",  "closed-forms"};
   return all;
 }
 
@@ -213,6 +216,13 @@ std::vector<Entry> catalog() {
         out.back().shared = optimizer;
       }
     }
+  for (const models::ingredients::RateRuleKind& kind : models::ingredients::rate_rule_kinds()) {
+    add("rates", kind.description);
+    if (!kind.build) continue;
+    Entry::Detail observables{"Observables", {{"learning_rate", "rate of the last step taken"}}};
+    for (const models::Observable& o : kind.memory) observables.items.emplace_back(o.name, o.doc);
+    out.back().details.push_back(std::move(observables));
+  }
   for (const spectra::Kind& kind : spectra::kinds()) add("spectra", kind.description);
   for (const models::ingredients::NoiseKind& kind : models::ingredients::noise_kinds()) add("noise", kind.description);
   for (const models::ingredients::ScheduleKind& kind : models::ingredients::schedule_kinds())
@@ -318,6 +328,7 @@ Json list_json(const std::vector<Entry>& entries) {
 std::string describe_text(const Entry& entry) {
   static const std::map<std::string, std::string> singular = {{"models", "model"},
                                                               {"optimizers", "optimizer"},
+                                                              {"rates", "rate rule"},
                                                               {"spectra", "spectrum"},
                                                               {"noise", "noise law"},
                                                               {"schedules", "schedule"},

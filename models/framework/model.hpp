@@ -36,6 +36,7 @@ struct Column {
   /// Part of the value that is carried by label noise so large and so rare that the experiment's replicas are not
   /// expected to meet it; empty: none.
   std::vector<double> unmet = {};
+  double valid_from = 0;  ///< first step at which it is claimed; what is before is shown, not judged
 };
 
 /// A solved trajectory: what `edgewise solve` writes.

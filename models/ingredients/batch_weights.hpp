@@ -57,6 +57,8 @@ class BatchWeights {
   void draw(std::uint64_t step, double excess);
   /// The step's scalars at the learning rate `rate`, given y = <v, h> = sum u_i z_i of the z that the step uses.
   StepScalars scalars(double rate, double y) const { return action_.scalars(rate / batch_, y); }
+  /// (1/2B) sum_b w_b^2, the loss of the batch.
+  double loss() const { return 0.5 * action_.norm * action_.norm / batch_; }
 
  private:
   double batch_, sigma_;

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 
 namespace edgewise::models::ingredients {
@@ -44,28 +45,35 @@ class SteppingReplica : public Replica {
   bool diverged_ = false;
 };
 
-/// Steps of a learning rate that follows a schedule.
+/// Steps of a learning rate that follows a schedule, and where there is one a rule.
 class ScheduledReplica : public SteppingReplica {
  public:
-  /// eta of step k is learning_rate * schedule.at(k); the schedule must outlive it.
-  ScheduledReplica(double limit, double learning_rate, const Schedule& schedule)
+  /// eta of step k is learning_rate * schedule.at(k), times the rule's rate; schedule and rule must outlive it.
+  ScheduledReplica(double limit, double learning_rate, const Schedule& schedule, const RateRule* rule = nullptr)
       : SteppingReplica(limit), learning_rate_(learning_rate), schedule_(schedule) {
     if (schedule.constant()) constant_rate_ = learning_rate * schedule.at(0);
+    if (rule) ruled_.emplace(*rule);
   }
 
  protected:
   /// As SteppingReplica::take_step, at learning rate `rate`.
   virtual double descend_once(std::uint64_t step, double rate) = 0;
+  /// What the rule sees of step `step`, which is taken next; asked only where there is a rule.
+  virtual StepObservation look(std::uint64_t /*step*/) { return {}; }
+  /// The rule along this run; empty without one.
+  const std::optional<RateRun>& ruled() const { return ruled_; }
 
  private:
   double take_step(std::uint64_t step, bool) final {
-    return descend_once(step,
-                        constant_rate_ ? *constant_rate_ : learning_rate_ * schedule_.at(static_cast<double>(step)));
+    double rate = constant_rate_ ? *constant_rate_ : learning_rate_ * schedule_.at(static_cast<double>(step));
+    if (ruled_) rate = ruled_->step(look(step), rate);
+    return descend_once(step, rate);
   }
 
   double learning_rate_;
   const Schedule& schedule_;
   std::optional<double> constant_rate_;  ///< asked once where it is
+  std::optional<RateRun> ruled_;
 };
 
 }  // namespace edgewise::models::ingredients

@@ -15,6 +15,8 @@
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "models/least_squares/rate_closed_forms.hpp"
+#include "models/least_squares/rate_theory.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "spectra/kinds.hpp"
@@ -119,8 +121,8 @@ class LeastSquaresProblem final : public Problem {
   Trajectory reference() const override {
     LeastSquaresTheory theory = theory_;
     const double modes = static_cast<double>(problem_->spectrum.modes());
-    const bool known = is_plain_sgd(linear_) && theory.method == "recursion" && problem_->data.gaussian() &&
-                       problem_->noise->gaussian();
+    const bool known = is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion" &&
+                       problem_->data.gaussian() && problem_->noise->gaussian();
     const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
                        (problem_->schedule->constant() && problem_->time.at.size() <= 60);
     theory.bands = known && (theory.bands || cheap);
@@ -136,6 +138,7 @@ class LeastSquaresProblem final : public Problem {
   }
 
   std::vector<Finding> stability() const override {
+    if (problem_->rate_rule) return settings::naming(table_, "", [&] { return rate_rule_findings(*problem_); });
     if (!is_plain_sgd(linear_)) return linear_stability(linear_);
     std::vector<Finding> findings = sgd_stability(*problem_);
     if (power_law_) {
@@ -152,6 +155,8 @@ class LeastSquaresProblem final : public Problem {
   }
 
   std::vector<ModeColumn> mode_table() const override {
+    if (problem_->rate_rule)
+      throw table_.error("rate", "the table of modes needs a constant learning rate; leave [rate] out");
     std::vector<ModeColumn> out = {
         {"eigenvalue", "input^2", "lambda", {}},
         {"multiplicity", "1", "dimension of the eigenspace", {}},
@@ -186,7 +191,7 @@ class LeastSquaresProblem final : public Problem {
  private:
   /// Where large label noise is so rare that the replicas may not have met it.
   void mark_unmet_noise(Trajectory& out) const {
-    if (!ingredients::has_rare_values(*problem_->noise) || std::isinf(problem_->batch)) return;
+    if (problem_->rate_rule || !ingredients::has_rare_values(*problem_->noise) || std::isinf(problem_->batch)) return;
     Hyperparameters h = linear_.hyperparameters;
     h.seek(0);
     const std::uint64_t period = linear_.method->period(h);
@@ -209,6 +214,7 @@ class LeastSquaresProblem final : public Problem {
 
   Trajectory solve(const LeastSquaresTheory& theory) const {
     return settings::naming(table_, "", [&] {
+      if (problem_->rate_rule) return solve_rate_rule(*problem_, theory);
       return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
     });
   }
@@ -254,8 +260,8 @@ class LeastSquaresModel final : public Model {
     return description;
   }
   std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"spectrum", "noise",  "data",        "optimizer", "schedule",
-                                                   "initial",  "theory", "monte_carlo", "tune"};
+    static const std::vector<std::string> names = {"spectrum", "noise",   "data",   "optimizer",   "rate",
+                                                   "schedule", "initial", "theory", "monte_carlo", "tune"};
     return names;
   }
   std::span<const settings::Description* const> optimizers() const override {
@@ -266,12 +272,17 @@ class LeastSquaresModel final : public Model {
   std::vector<ClosedForm> closed_forms() const override {
     std::vector<ClosedForm> forms = least_squares_closed_forms();
     for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
+    for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
     return forms;
   }
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
-  std::vector<Finding> tune(const Experiment& experiment) const override { return tune_experiment(experiment); }
+  std::vector<Finding> tune(const Experiment& experiment) const override {
+    if (ingredients::read_rate_rule(experiment.table, 0.0))
+      throw experiment.table.error("rate", "there is nothing to tune under a rule; leave [rate] or `tune` out");
+    return tune_experiment(experiment);
+  }
   std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
     LinearProblem linear;
@@ -315,16 +326,30 @@ class LeastSquaresModel final : public Model {
     problem->dataset = spectra::dataset_of(table);
     if (problem->data.name == "rows" && !problem->dataset)
       throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
-    linear.method = read_optimizer(table, problem->spectrum.trace(), linear.hyperparameters);
-    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
     read_initial(table, *problem);
+    problem->rate_rule = ingredients::read_rate_rule(table, start_norm(*problem));
+    linear.method =
+        read_optimizer(table, problem->spectrum.trace(), problem->rate_rule != nullptr, linear.hyperparameters);
+    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
     linear.data = problem;
+    if (problem->rate_rule && !is_plain_sgd(linear))
+      throw table.table_or_empty("rate").error(
+          "kind", "a rule sets the rate of optimizer sgd alone, without weight_decay or [schedule.batch]");
     settings::naming(table, "", [&] { return linear.method->layout(linear.hyperparameters); });
     return problem;
   }
 
  private:
-  static const LinearMethod* read_optimizer(const Table& table, double trace, Hyperparameters& h) {
+  /// |theta_0|, where the start is a multiple of the target.
+  static std::optional<double> start_norm(const LeastSquares& problem) {
+    if (!problem.alignment) return std::nullopt;
+    double target = 0;
+    for (const double rho : problem.spectrum.target_power) target += rho;
+    return std::abs(1 + *problem.alignment) * std::sqrt(target);
+  }
+
+  /// \param ruled a rule sets the rate
+  static const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled, Hyperparameters& h) {
     const std::vector<std::string> also{"phase"};
     const auto kinds = linear_method_descriptions();
     const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
@@ -334,6 +359,13 @@ class LeastSquaresModel final : public Model {
     h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
     const Values& values = choice.values;
     if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
+    if (ruled) {
+      for (const char* key : {"learning_rate", "gamma"})
+        if (values.given(key))
+          throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
+      h.set("learning_rate", 1);
+      return &method;
+    }
     h.set("learning_rate", ingredients::read_learning_rate(values, trace));
     return &method;
   }
@@ -410,6 +442,13 @@ const std::vector<Observable>& least_squares_observables() {
       {"excess_mse", "label^2", "P = v'Kv"},
       {"parameter_error", "parameter^2", "|v|^2 = |theta - theta*|^2"}};
   return observables;
+}
+
+std::vector<Observable> observables(const LeastSquares& problem) {
+  std::vector<Observable> out = least_squares_observables();
+  if (problem.rate_rule)
+    for (Observable& o : ingredients::rate_observables(*problem.rate_rule)) out.push_back(std::move(o));
+  return out;
 }
 
 LinearProblem read_linear_problem(const Experiment& experiment) {

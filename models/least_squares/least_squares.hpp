@@ -13,6 +13,7 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/dataset.hpp"
 #include "spectra/spectrum.hpp"
@@ -38,7 +39,8 @@ struct LeastSquares {
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1
   double batch = 1;          ///< B, whole >= 1, or infinite (gradient descent)
   std::shared_ptr<const ingredients::Schedule> schedule;
-  std::optional<spectra::DatasetOptions> dataset;  ///< when the spectrum was measured from one
+  std::shared_ptr<const ingredients::RateRule> rate_rule;  ///< may be null; learning_rate is then a factor on its rates
+  std::optional<spectra::DatasetOptions> dataset;          ///< when the spectrum was measured from one
   Time time;
 
   /// sigma^2: label noise plus what no linear function explains.
@@ -57,6 +59,8 @@ ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collap
 ///
 ///     risk = (P + sigma^2)/2,   excess_mse = P = v'Kv,   parameter_error = |v|^2
 const std::vector<Observable>& least_squares_observables();
+/// Those, and what a rate rule adds to them.
+std::vector<Observable> observables(const LeastSquares& problem);
 
 /// How a mini-batch step is sampled (docs/theory/least-squares-sgd.md, section 2).
 /// exact: O(d) for Gaussian data and noise (2.1); block: O(modes) in the powers rho_a; batch: O(B + d), any noise;

@@ -1,15 +1,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 
 #include "models/framework/divergence.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
-#include "models/ingredients/stepping_replica.hpp"
 #include "models/least_squares/least_squares.hpp"
-#include "numerics/constants.hpp"
+#include "models/least_squares/rate_moments.hpp"
+#include "models/least_squares/rows_replica.hpp"
+#include "models/least_squares/sgd_replica.hpp"
 #include "numerics/whole.hpp"
 #include "random/random.hpp"
 
@@ -38,6 +40,7 @@ struct Coordinates {
   std::vector<double> inverse_eigenvalue;  // 0 where lambda = 0: those coordinates never move
   double still = 0;                        // |v|^2 of the coordinates that never move
   double excess = 0;                       // P at the start
+  std::optional<BatchLaw> law;             // where a rate rule asks for expectations
 
   Coordinates(const LeastSquares& problem, bool expanded) {
     const auto& spectrum = problem.spectrum;
@@ -55,6 +58,8 @@ struct Coordinates {
     start.resize(padded);
     for (const double lambda : eigenvalue) inverse_eigenvalue.push_back(lambda > 0 ? 1 / lambda : 0.0);
     excess = ingredients::dot(std::span<const double>(start), start);
+    if (problem.rate_rule && (problem.rate_rule->needs().nearness || problem.rate_rule->needs().descent))
+      law.emplace(problem);
   }
 
   double squared_error(std::span<const double> u) const {
@@ -64,43 +69,53 @@ struct Coordinates {
   }
 };
 
-/// What every sampler shares: the excess risk of the last step, and the observables.
-class SgdReplica : public ingredients::ScheduledReplica {
- public:
-  SgdReplica(const LeastSquares& problem, double excess)
-      : ingredients::ScheduledReplica(divergence_factor * std::max(excess, problem.noise_variance()),
-                                      problem.learning_rate, *problem.schedule),
-        problem_(problem),
-        excess_(excess) {}
-
- protected:
-  /// Takes step `step` and returns the new excess risk (or an estimate of it, to detect divergence).
-  virtual double sgd_step(std::uint64_t step, double rate) = 0;
-  /// Excess risk and |v|^2.
-  virtual std::array<double, 2> errors() const = 0;
-
-  const LeastSquares& problem_;
-  double excess_;
-
- private:
-  double descend_once(std::uint64_t step, double rate) final { return excess_ = sgd_step(step, rate); }
-
-  void measure(std::span<double> out) const final {
-    const auto [excess, squared_error] = errors();
-    out[0] = 0.5 * (excess + problem_.noise_variance());
-    out[1] = excess;
-    out[2] = squared_error;
-  }
-};
-
-/// A replica whose state is u.
+/// A replica whose state is u, and whose gradient is sqrt(lambda) (shrink u + noise z).
 class CoordinateReplica : public SgdReplica {
  public:
   CoordinateReplica(const LeastSquares& problem, const Coordinates& coordinates)
       : SgdReplica(problem, coordinates.excess), coordinates_(coordinates), u_(coordinates.start) {}
 
  protected:
+  struct Gradient {
+    double shrink = 1, noise = 0;
+    std::span<const double> z = {};  // may be empty where noise = 0
+    double perpendicular = 0;        // |g|^2 of what no coordinate shows
+    double loss = 0;                 // of the batch
+  };
+  virtual Gradient gradient() const = 0;
+
   std::array<double, 2> errors() const final { return {excess_, coordinates_.squared_error(u_)}; }
+
+  ingredients::StepObservation seen() const final {
+    const Gradient g = gradient();
+    const ingredients::RateNeeds needs = problem_.rate_rule->needs();
+    const auto& lambda = coordinates_.eigenvalue;
+    ingredients::StepObservation out;
+    out.loss = g.loss;
+    out.squared_gradient = g.perpendicular;
+    double slope = 0, curvature = 0;
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      const double along = g.shrink * u_[i] + (g.z.empty() ? 0 : g.noise * g.z[i]);
+      out.squared_gradient += lambda[i] * along * along;
+      if (needs.distance) {
+        const double back = coordinates_.start[i] - u_[i];
+        out.squared_distance += back * back * coordinates_.inverse_eigenvalue[i];
+        out.toward_start += along * back;
+      }
+      if (coordinates_.law) {
+        const double once = lambda[i] * u_[i] * u_[i];
+        slope += once;
+        curvature += lambda[i] * once;
+      }
+    }
+    if (coordinates_.law) {
+      out.excess_mse = excess_;
+      out.mean_squared_gradient = coordinates_.law->mean_squared_gradient(excess_, slope);
+      out.slope = slope;
+      out.curvature = coordinates_.law->gradient_curvature(excess_, curvature);
+    }
+    return out;
+  }
 
   const Coordinates& coordinates_;
   std::vector<double> u_;
@@ -110,7 +125,9 @@ class CoordinateReplica : public SgdReplica {
 class GradientDescent final : public CoordinateReplica {
   using CoordinateReplica::CoordinateReplica;
 
-  double sgd_step(std::uint64_t, double rate) override {
+  void draw(std::uint64_t) override {}
+  Gradient gradient() const override { return {.loss = 0.5 * (excess_ + problem_.noise_variance())}; }
+  double move(double rate) override {
     return ingredients::descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
   }
 };
@@ -126,25 +143,34 @@ class GaussianReplica final : public CoordinateReplica {
         z_(u_.size()) {}
 
  private:
-  double sgd_step(std::uint64_t step, double rate) override {
+  void draw(std::uint64_t step) override {
     weights_.draw(step, excess_);
     stream_.seek(step);
     // Chunks of normals that are still in the nearest cache when they are multiplied.
     constexpr std::size_t chunk = 64 * random::Stream::normal_granularity;
-    double y = 0;
+    y_ = 0;
     for (std::size_t first = 0; first < u_.size(); first += chunk) {
       const std::size_t count = std::min(chunk, u_.size() - first);
       const auto z = std::span(z_).subspan(first, count);
       stream_.normals(z);
-      y += ingredients::dot(std::span<const double>(u_).subspan(first, count), z);
+      y_ += ingredients::dot(std::span<const double>(u_).subspan(first, count), z);
     }
-    const auto [shrink, noise] = weights_.scalars(rate, y);
+  }
+
+  Gradient gradient() const override {
+    const auto [shrink, noise] = weights_.scalars(1, y_);
+    return {.shrink = shrink, .noise = noise, .z = z_, .loss = weights_.loss()};
+  }
+
+  double move(double rate) override {
+    const auto [shrink, noise] = weights_.scalars(rate, y_);
     return ingredients::descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
   }
 
   ingredients::BatchWeights weights_;
   random::Stream stream_;
   std::vector<double> z_;
+  double y_ = 0;  // <v, h> of the step
 };
 
 /// The eigenspaces with more than one dimension: there X_a ~ chi^2 with n_a - 1 degrees of freedom.
@@ -174,27 +200,43 @@ class BlockReplica final : public CoordinateReplica {
         stream_(seed, index),
         rest_(seed, index, 0, random::Purpose::data),
         z_(u_.size() + perpendicular.mode.size()),
-        uniform_(perpendicular.mode.size()) {}
+        uniform_(perpendicular.mode.size()),
+        squares_(perpendicular.mode.size()) {}
 
  private:
-  double sgd_step(std::uint64_t step, double rate) override {
+  void draw(std::uint64_t step) override {
     weights_.draw(step, excess_);
     stream_.seek(step);
     stream_.normals(z_);
     stream_.uniforms(uniform_);
     rest_.seek(step);
-    const auto z = std::span<const double>(z_).first(u_.size());
-    const auto [shrink, noise] = weights_.scalars(rate, ingredients::dot(std::span<const double>(u_), z));
-    double excess = ingredients::descend(coordinates_.eigenvalue, shrink, noise, z, u_);
+    y_ = ingredients::dot(std::span<const double>(u_), coordinates());
+    for (std::size_t i = 0; i < uniform_.size(); ++i) squares_[i] = chi_square(i, z_[u_.size() + i], uniform_[i]);
+  }
+
+  Gradient gradient() const override {
+    const auto [shrink, noise] = weights_.scalars(1, y_);
+    Gradient out{.shrink = shrink, .noise = noise, .z = coordinates(), .loss = weights_.loss()};
+    for (std::size_t i = 0; i < squares_.size(); ++i) {
+      out.perpendicular += coordinates_.eigenvalue[perpendicular_.mode[i]] * noise * noise * squares_[i];
+    }
+    return out;
+  }
+
+  double move(double rate) override {
+    const auto [shrink, noise] = weights_.scalars(rate, y_);
+    double excess = ingredients::descend(coordinates_.eigenvalue, shrink, noise, coordinates(), u_);
     for (std::size_t i = 0; i < uniform_.size(); ++i) {
       const std::size_t a = perpendicular_.mode[i];
       const double scale = coordinates_.eigenvalue[a] * noise;
-      const double added = scale * scale * chi_square(i, z_[u_.size() + i], uniform_[i]);
+      const double added = scale * scale * squares_[i];
       u_[a] = std::sqrt(u_[a] * u_[a] + added);
       excess += added;
     }
     return excess;
   }
+
+  std::span<const double> coordinates() const { return std::span<const double>(z_).first(u_.size()); }
 
   /// X of perpendicular eigenspace i from a ready normal and uniform where they do, else from the stream `rest_`.
   double chi_square(std::size_t i, double normal, double uniform) {
@@ -210,7 +252,8 @@ class BlockReplica final : public CoordinateReplica {
   const Perpendicular& perpendicular_;
   ingredients::BatchWeights weights_;
   random::Stream stream_, rest_;
-  std::vector<double> z_, uniform_;
+  std::vector<double> z_, uniform_, squares_;
+  double y_ = 0;
 };
 
 /// B x d explicit samples.
@@ -226,16 +269,25 @@ class NaiveReplica final : public CoordinateReplica {
         gradient_(u_.size()) {}
 
  private:
-  double sgd_step(std::uint64_t step, double rate) override {
+  void draw(std::uint64_t step) override {
     stream_.seek(step);
     labels_.seek(step);
     labels_.fill(eps_);
     std::ranges::fill(gradient_, 0.0);
+    squares_ = 0;
     for (const double eps : eps_) {
       draw_(stream_, z_);
-      ingredients::add_scaled(ingredients::dot(std::span<const double>(z_), u_) - eps, std::span<const double>(z_),
-                              gradient_);
+      const double residual = ingredients::dot(std::span<const double>(z_), u_) - eps;
+      squares_ += residual * residual;
+      ingredients::add_scaled(residual, std::span<const double>(z_), gradient_);
     }
+  }
+
+  Gradient gradient() const override {
+    return {.shrink = 0, .noise = 1 / problem_.batch, .z = gradient_, .loss = 0.5 * squares_ / problem_.batch};
+  }
+
+  double move(double rate) override {
     return ingredients::descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
   }
 
@@ -243,92 +295,7 @@ class NaiveReplica final : public CoordinateReplica {
   random::Stream stream_;
   ingredients::LabelNoise labels_;
   std::vector<double> eps_, z_, gradient_;
-};
-
-/// What the replicas on real rows share.
-struct Rows {
-  std::shared_ptr<const spectra::Dataset> dataset;
-  std::shared_ptr<const spectra::Measured> measured;
-  std::vector<double> start;  // theta_0
-  double excess = 0;
-
-  explicit Rows(const LeastSquares& problem)
-      : dataset(spectra::load(*problem.dataset)), measured(spectra::measure(*problem.dataset)) {
-    const std::size_t columns = dataset->columns;
-    const auto& optimum = measured->optimum;
-    start = optimum;
-    if (problem.alignment) {
-      for (double& theta : start) theta *= 1 + *problem.alignment;
-    } else {
-      // Power rho_a spread evenly over the columns of eigenspace a, in the order of the spectrum.
-      std::size_t column = 0;
-      for (std::size_t a = 0; a < problem.spectrum.modes(); ++a) {
-        const double copies = problem.spectrum.multiplicity[a];
-        const double error = std::sqrt(problem.initial_power[a] / copies);
-        for (double c = 0; c < copies && column < columns; ++c, ++column)
-          ingredients::add_scaled(error, eigenvector(column), start);
-      }
-    }
-    excess = errors(start)[0];
-  }
-
-  std::span<const double> eigenvector(std::size_t a) const {
-    return {measured->eigenvectors.data() + a * dataset->columns, dataset->columns};
-  }
-
-  /// Excess risk and |v|^2, by rotation into the eigenbasis.
-  std::array<double, 2> errors(std::span<const double> theta) const {
-    std::vector<double> v(theta.begin(), theta.end());
-    ingredients::add_scaled(-1, std::span<const double>(measured->optimum), v);
-    double excess_risk = 0;
-    for (std::size_t a = 0; a < dataset->columns; ++a) {
-      const double component = ingredients::dot(eigenvector(a), v);
-      excess_risk += measured->spectrum.eigenvalue[a] * component * component;
-    }
-    return {excess_risk, ingredients::dot(std::span<const double>(v), v)};
-  }
-};
-
-/// Rows of the data set, drawn with replacement; state theta in input coordinates.
-class RowsReplica final : public SgdReplica {
- public:
-  RowsReplica(const LeastSquares& problem, const Rows& rows, std::uint64_t seed, std::uint64_t index)
-      : SgdReplica(problem, rows.excess),
-        rows_(rows),
-        theta_(rows.start),
-        gradient_(theta_.size()),
-        stream_(seed, index, 0, random::Purpose::batch),
-        labels_(label_noise(problem, seed, index, false)),
-        eps_(static_cast<std::size_t>(problem.batch)) {}
-
- private:
-  double sgd_step(std::uint64_t step, double rate) override {
-    const auto& dataset = *rows_.dataset;
-    stream_.seek(step);
-    labels_.seek(step);
-    labels_.fill(eps_);
-    std::ranges::fill(gradient_, 0.0);
-    double squares = 0;
-    for (const double eps : eps_) {
-      const auto row = static_cast<std::size_t>(stream_.below(dataset.rows));
-      const double residual = ingredients::dot(dataset.row(row), theta_) - (dataset.targets[row] + eps);
-      squares += residual * residual;
-      ingredients::add_scaled(residual, dataset.row(row), gradient_);
-    }
-    ingredients::add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
-    return squares / problem_.batch;
-  }
-
-  std::array<double, 2> errors() const override {
-    const auto both = rows_.errors(theta_);
-    return std::isfinite(both[0]) && std::isfinite(both[1]) ? both : std::array{infinity, infinity};
-  }
-
-  const Rows& rows_;
-  std::vector<double> theta_, gradient_;
-  random::Stream stream_;
-  ingredients::LabelNoise labels_;
-  std::vector<double> eps_;
+  double squares_ = 0;
 };
 
 enum class Sampler { descent, exact, block, batch, naive, rows };
@@ -358,7 +325,16 @@ Sampler chosen(const LeastSquares& problem, const std::string& name) {
   if (!gaussian_noise && name == "exact")
     throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise (noise.law is \"" +
                                 problem.noise->name() + "\"); use batch, block, naive or auto");
+  const ingredients::RateNeeds needs = problem.rate_rule ? problem.rate_rule->needs() : ingredients::RateNeeds{};
   if (std::isinf(problem.batch)) return Sampler::descent;
+  if (rows && (needs.nearness || needs.descent))
+    throw std::invalid_argument(
+        "rate.kind: this rule knows expectations that are not computed for data.law = \"rows\"; use another rule, or "
+        "data.law = \"gaussian\"");
+  if (name == "block" && needs.distance)
+    throw std::invalid_argument(
+        "monte_carlo.sampler: 'block' does not know the distance from the start, which [rate] needs; use exact, batch, "
+        "naive or auto");
   if (rows) return Sampler::rows;
   if (!gaussian_data || name == "naive") return Sampler::naive;
   if (name == "block") return Sampler::block;
@@ -366,7 +342,8 @@ Sampler chosen(const LeastSquares& problem, const std::string& name) {
   if (name == "batch") return Sampler::batch;
   const auto& n = problem.spectrum.multiplicity;
   const auto repeated = static_cast<double>(std::ranges::count_if(n, [](double m) { return m > 1; }));
-  if (static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension()) return Sampler::block;
+  if (!needs.distance && static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension())
+    return Sampler::block;
   return gaussian_noise ? Sampler::exact : Sampler::batch;
 }
 
@@ -397,7 +374,10 @@ void check(const LeastSquares& problem, Sampler sampler) {
 class SgdSimulation final : public Simulation {
  public:
   SgdSimulation(std::shared_ptr<const LeastSquares> problem, Sampler sampler)
-      : problem_(std::move(problem)), sampler_(sampler), perpendicular_(problem_->spectrum) {
+      : problem_(std::move(problem)),
+        sampler_(sampler),
+        perpendicular_(problem_->spectrum),
+        observables_(least_squares::observables(*problem_)) {
     if (sampler == Sampler::rows)
       rows_.emplace(*problem_);
     else
@@ -405,7 +385,7 @@ class SgdSimulation final : public Simulation {
     if (sampler == Sampler::naive) ingredients::DataDraw(problem_->data.name, 0);  // throws now if the law is unknown
   }
 
-  const std::vector<Observable>& observables() const override { return least_squares_observables(); }
+  const std::vector<Observable>& observables() const override { return observables_; }
 
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
     const bool gaussian_noise = !problem_->noise || problem_->noise->gaussian();
@@ -420,7 +400,7 @@ class SgdSimulation final : public Simulation {
       case Sampler::naive:
         return std::make_unique<NaiveReplica>(*problem_, *coordinates_, seed, index);
       case Sampler::rows:
-        return std::make_unique<RowsReplica>(*problem_, *rows_, seed, index);
+        return rows_replica(*problem_, *rows_, seed, index);
     }
     return nullptr;
   }
@@ -449,6 +429,7 @@ class SgdSimulation final : public Simulation {
   std::optional<Coordinates> coordinates_;
   std::optional<Rows> rows_;
   Perpendicular perpendicular_;
+  std::vector<Observable> observables_;
 };
 
 }  // namespace

@@ -68,6 +68,10 @@ SharedLevels shared_by_levels(std::span<const Level> levels) {
   for (std::size_t o = 0; o < shared.observables.size(); ++o)
     for (std::size_t t = 0; t < shared.times; ++t) {
       if (levels.back().sample.steps[t] == 0) continue;
+      if (std::ranges::any_of(levels, [&](const Level& level) {
+            return level.theory.steps[t] < column_of(level, shared.observables[o]).valid_from;
+          }))
+        continue;
       LevelCell cell;
       cell.observable = o;
       cell.time = t;

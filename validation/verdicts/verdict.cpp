@@ -125,6 +125,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     double largest = 0;  // of the values of one replica so far
     for (std::size_t i = 0; i < times.size(); ++i) {
       const auto [at_theory, at_sample] = times[i];
+      if (theory.steps[at_theory] < column->valid_from) continue;
       Cell cell;
       cell.observable = shared.observables.size();
       cell.time = i;
@@ -303,10 +304,10 @@ bool deterministic_match(const Cell& cell, double allowed) {
   return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale;
 }
 
-/// Theory beyond its validity, beside the sample.
-std::vector<Comparison> beyond_validity(const models::Trajectory& theory, const Sample& sample) {
+/// Theory outside its validity, beside the sample.
+std::vector<Comparison> outside_validity(const models::Trajectory& theory, const Sample& sample) {
   std::vector<Comparison> out;
-  if (!theory.valid_until) return out;
+  const double until = theory.valid_until.value_or(infinity);
   std::map<std::uint64_t, std::size_t> at;
   for (std::size_t t = 0; t < sample.steps.size(); ++t) at[sample.steps[t]] = t;
   for (std::size_t o = 0; o < sample.observables.size(); ++o) {
@@ -314,7 +315,8 @@ std::vector<Comparison> beyond_validity(const models::Trajectory& theory, const 
     if (!column) continue;
     for (std::size_t i = 0; i < theory.steps.size() && i < column->value.size(); ++i) {
       const auto found = at.find(static_cast<std::uint64_t>(theory.steps[i]));
-      if (theory.steps[i] <= *theory.valid_until || found == at.end()) continue;
+      if ((theory.steps[i] <= until && theory.steps[i] >= column->valid_from) || found == at.end() || found->first == 0)
+        continue;
       const Moments m = moments(sample.values[o * sample.steps.size() + found->second]);
       out.push_back({found->first, column->observable.name, column->value[i], m.mean, m.sem, m.std, nan});
     }
@@ -339,7 +341,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   Verdict verdict;
   verdict.replicas = sample.replicas;
   const Shared shared = shared_cells(theory, sample);
-  verdict.shown = beyond_validity(theory, sample);
+  verdict.shown = outside_validity(theory, sample);
   if (sample.replicas < 2 || shared.cells.empty()) {
     verdict.reason = sample.replicas < 2 ? fmt::format("{} replicas finished, at least 2 are needed", sample.replicas)
                                          : "theory and simulation share no observable at a step after 0";

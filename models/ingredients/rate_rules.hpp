@@ -1,0 +1,88 @@
+#pragma once
+/// \file
+/// Rate rules: what sets the learning rate of a step from what the run has seen (docs/theory/schedules-and-collapse.md,
+/// section 6). A rule is one object for theory and simulation: a theory feeds it with expected observations, a replica
+/// with those of its own mini-batches.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models::ingredients {
+
+/// What a step shows before it is taken: at theta_k, with the mini-batch's gradient g_k and residuals r_b.
+struct StepObservation {
+  double squared_gradient = 0;  ///< |g_k|^2
+  double loss = 0;              ///< of the batch, (1/2B) sum_b r_b^2
+  double squared_distance = 0;  ///< |theta_k - theta_0|^2
+  double toward_start = 0;      ///< <g_k, theta_0 - theta_k>
+  // Expectations over the batch at theta_k, for oracles. A step of rate eta leads to E P_{k+1} = P - 2 eta slope + eta^2
+  // curvature and, where g is the gradient of a quadratic, E |v_{k+1}|^2 = |v|^2 - 2 eta P + eta^2 E |g_k|^2.
+  double excess_mse = 0;             ///< P
+  double mean_squared_gradient = 0;  ///< E |g_k|^2
+  double slope = 0;                  ///< v'K E g_k
+  double curvature = 0;              ///< E g_k' K g_k
+};
+
+/// Which parts of an observation a rule reads: the others may be left at 0.
+struct RateNeeds {
+  bool gradient = false;  ///< squared_gradient and loss
+  bool distance = false;  ///< squared_distance and toward_start
+  bool nearness = false;  ///< excess_mse and mean_squared_gradient
+  bool descent = false;   ///< slope and curvature
+};
+
+/// A rule. Its memory is a few scalars, kept by whoever runs it.
+class RateRule {
+ public:
+  virtual ~RateRule() = default;
+  virtual RateNeeds needs() const = 0;
+  /// What each scalar of the memory is; recorded with every run.
+  virtual const std::vector<Observable>& memory() const;
+  /// The memory before the first step.
+  virtual void start(std::span<double> /*memory*/) const {}
+  /// The rate of the step that shows `now`. 0 where there is nothing to step along.
+  virtual double rate(std::span<const double> memory, const StepObservation& now) const = 0;
+  /// What is remembered of it. \param step the whole rate that the step takes, factors and schedule included
+  virtual void update(std::span<double> /*memory*/, const StepObservation& /*now*/, double /*step*/) const {}
+
+  double multiplier = 1;  ///< on every rate
+};
+
+/// A rule and its memory along one run.
+class RateRun {
+ public:
+  explicit RateRun(const RateRule& rule);
+  /// The whole rate of the step that shows `now`. \param factor of a schedule
+  double step(const StepObservation& now, double factor);
+  std::span<const double> memory() const { return memory_; }
+  /// Writes the values of rate_observables().
+  void observe(std::span<double> out) const;
+
+ private:
+  const RateRule& rule_;
+  std::vector<double> memory_;
+  double last_ = 0;
+};
+
+/// learning_rate (of the last step taken; 0 before the first) and the rule's memory.
+std::vector<Observable> rate_observables(const RateRule& rule);
+
+struct RateRuleKind {
+  settings::Description description;
+  std::vector<Observable> memory;
+  /// \param start_norm |theta_0| where it is known. Empty function: the optimizer's own rate.
+  std::function<std::unique_ptr<RateRule>(const settings::Values&, std::optional<double> start_norm)> build;
+};
+
+/// Every kind of rule; the first is "constant".
+std::span<const RateRuleKind> rate_rule_kinds();
+
+/// Reads the section [rate]; null for kind "constant" and when absent. \throws settings::Error.
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm);
+
+}  // namespace edgewise::models::ingredients

@@ -1,0 +1,17 @@
+#pragma once
+/// \file
+/// The kinds of rate rules, each in a file of this folder.
+#include "models/ingredients/rate_rules.hpp"
+
+namespace edgewise::models::ingredients {
+
+RateRuleKind adagrad_norm();
+RateRuleKind polyak();
+RateRuleKind stochastic_polyak();
+RateRuleKind line_search();
+RateRuleKind dog();
+RateRuleKind dowg();
+RateRuleKind d_adaptation();
+RateRuleKind prodigy();
+
+}  // namespace edgewise::models::ingredients

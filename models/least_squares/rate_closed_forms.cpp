@@ -1,0 +1,155 @@
+// Built at -O1: nothing here takes time.
+#include "models/least_squares/rate_closed_forms.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "models/framework/closed_form_list.hpp"
+#include "models/framework/experiment.hpp"
+#include "numerics/roots.hpp"
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+using Pair = ClosedFormList::Pair;
+
+/// The last value of an observable of the experiment in these lines.
+double last(const std::string& observable, std::initializer_list<std::string> lines) {
+  std::string text = "model = \"least-squares\"\n";
+  for (const std::string& line : lines) text += line + "\n";
+  const Experiment experiment = read_experiment(settings::read_text(text, "closed form"));
+  return find(experiment).prepare(experiment)->solve().find(observable)->value.back();
+}
+
+std::string isotropic(double lambda, double d, double power) {
+  return fmt::format(
+      "[spectrum]\nkind = \"list\"\neigenvalues = [{}]\nmultiplicities = [{}]\n[initial]\nerror_power = [{}]", lambda,
+      d, power);
+}
+
+std::string labels(double variance) {
+  return fmt::format("[noise]\nlaw = \"gaussian\"\nvariance = {}", variance);
+}
+
+std::string batch(const std::string& size) {
+  return "[optimizer]\nbatch = " + size;
+}
+
+std::string steps(std::uint64_t k) {
+  return fmt::format("[time]\nsteps = {}\npoints = 2", k);
+}
+
+/// The problem of section 6.2, B = 40, T = 500: P at the end.
+double compared(const std::string& rule, const std::string& schedule) {
+  return last("excess_mse", {"[spectrum]\nkind = \"power-law\"\ndimension = 400\nalpha = 0.25\nbeta = 0.25", labels(1),
+                             batch("40"), steps(500), "[rate]\n" + rule, "[schedule]\nkind = \"" + schedule + "\""});
+}
+
+/// d eta after 20 d steps of noiseless AdaGrad-norm, eta0 = 1, b0 = d (6.1).
+double scaled_limit(int d) {
+  double sum = 0;
+  for (int j = 1; j <= d; ++j) sum += std::pow(j, -0.25);
+  std::string eigenvalues, power;
+  for (int j = 1; j <= d; ++j) {
+    eigenvalues += fmt::format("{},", std::pow(j, -0.25) * d / sum);
+    power += fmt::format("{},", 1.0 / d);
+  }
+  return d * last("learning_rate",
+                  {"[spectrum]\nkind = \"list\"\neigenvalues = [" + eigenvalues + "]",
+                   "[initial]\nerror_power = [" + power + "]", batch("1"), steps(static_cast<std::uint64_t>(20 * d)),
+                   fmt::format("[rate]\nkind = \"adagrad-norm\"\neta0 = 1\nb0 = {}", d)});
+}
+
+/// The same as d -> infinity by (6.2): N = 0 at sqrt S = s d, where 1 = 4 (s - 1) - 2 ln s.
+double limit_of_adagrad() {
+  return 1 / numerics::root([](double s) { return 4 * (s - 1) - 2 * std::log(s) - 1; }, 1, 2);
+}
+
+}  // namespace
+
+std::vector<ClosedForm> rate_closed_forms() {
+  ClosedFormList table("least-squares/rate/", "schedules-and-collapse");
+
+  // f = (x1^2 + .25 x2^2 + .04 x3^2)/2 from (1, 1, 1) by exact gradients.
+  struct Distance {
+    int step;
+    double f;
+    int decimals;
+  };
+  for (const auto& [k, f, decimals] : {Distance{1, .634732203, 9},
+                                       {2, .627562797, 9},
+                                       {10, .4228124643, 10},
+                                       {50, .007281733032, 12},
+                                       {200, 2.765005066e-5, 14}})
+    table.printed(fmt::format("dog-quadratic-{}", k),
+                  "DoG, r_eps = 1e-2, f = (x1^2 + .25 x2^2 + .04 x3^2)/2 from (1,1,1)", "6", f, decimals, [k = k] {
+                    return last("risk", {"[spectrum]\nkind = \"list\"\neigenvalues = [1, 0.25, 0.04]", batch("inf"),
+                                         steps(static_cast<std::uint64_t>(k)), "[rate]\nkind = \"dog\"\nr_eps = 1e-2"});
+                  });
+
+  struct Compared {
+    const char *name, *rule;
+    double constant, cosine;
+  };
+  for (const Compared& c :
+       {Compared{"adagrad-norm", "kind = \"adagrad-norm\"\neta0 = 2\nb0 = 20", 0.04755559, 0.14697802},
+        Compared{"polyak", "kind = \"polyak\"", 0.02672019, 0.04296894},
+        Compared{"stochastic-polyak", "kind = \"stochastic-polyak\"\nc = 0.5", 1.00000000, 0.06191000},
+        Compared{"line-search", "kind = \"line-search\"", 0.03411882, 0.06599291},
+        Compared{"dog", "kind = \"dog\"\nr_eps = 1e-2", 0.11136647, 0.03992815},
+        Compared{"dowg", "kind = \"dowg\"\nr_eps = 1e-2", 0.16202252, 0.04167413},
+        Compared{"d-adaptation", "kind = \"d-adaptation\"\nd0 = 1e-2", 0.27287760, 1.85742432},
+        Compared{"prodigy", "kind = \"prodigy\"\nd0 = 1e-2", 0.05652484, 0.04996102}})
+    for (const bool cosine : {false, true})
+      table.printed(
+          fmt::format("{}{}", c.name, cosine ? "-cosine" : ""),
+          fmt::format("P after 500 steps, d = 400, lambda_j = j^-.5, theta*_j = j^-.25, sigma^2 = 1, B = 40{}",
+                      cosine ? ", cosine on top" : ""),
+          "6.2", cosine ? c.cosine : c.constant, 8,
+          [c, cosine] { return compared(c.rule, cosine ? "cosine" : "constant"); });
+
+  table.add("polyak-noiseless", "K = l I, sigma = 0: P_k = P_0 (1 - 1/c)^k, c = 1 + (d+1)/B", "3.4", 1e-12, [] {
+    const double c = 1 + 51.0 / 2;
+    return Pair(0.7 * std::pow(1 - 1 / c, 60),
+                last("excess_mse", {isotropic(0.7, 50, 1), batch("2"), steps(60), "[rate]\nkind = \"polyak\""}));
+  });
+  table.add("polyak-isotropic", "w = 1/P: w <- w + w/((c - 1) + n w), c = 1 + (d+1)/B, n = d sigma^2/B", "3.4", 1e-12,
+            [] {
+              const double c = 1 + 51.0 / 2, n = 50 * 0.3 / 2;
+              double w = 1 / 0.7;
+              for (int k = 0; k < 200; ++k) w += w / ((c - 1) + n * w);
+              return Pair(1 / w, last("excess_mse", {isotropic(0.7, 50, 1), labels(0.3), batch("2"), steps(200),
+                                                     "[rate]\nkind = \"polyak\""}));
+            });
+  table.add_reference("polyak-isotropic-reference", "P_200 of the same", "3.4", 1e-12, [] {
+    return Pair(5.210447409094e-02, last("excess_mse", {isotropic(0.7, 50, 1), labels(0.3), batch("2"), steps(200),
+                                                        "[rate]\nkind = \"polyak\""}));
+  });
+  for (const double c : {0.5, 2.0})
+    table.add(fmt::format("stochastic-polyak-floor-{}", c), "K = l I: P -> sigma^2/(4c - 1), whatever d and B", "6.1",
+              1e-9, [c] {
+                return Pair(0.3 / (4 * c - 1),
+                            last("excess_mse", {isotropic(0.7, 50, 1), labels(0.3), batch("3"), steps(5000),
+                                                fmt::format("[rate]\nkind = \"stochastic-polyak\"\nc = {}", c)}));
+              });
+  table.printed("adagrad-norm-label-noise", "K = I, d = 200, eta0 = 3, sigma = 1: P at step 40000", "6.1", 0.101375, 6,
+                [] {
+                  return last("excess_mse", {isotropic(1, 200, 1), labels(1), batch("1"), steps(40000),
+                                             "[rate]\nkind = \"adagrad-norm\"\neta0 = 3\nb0 = 1e-4"});
+                });
+  for (const auto& [d, value] : {std::pair(200, .696810), std::pair(800, .699330)})
+    table.printed(fmt::format("adagrad-norm-noiseless-{}", d), "d eta after 20 d steps, eta0 = 1, b0 = d, tr K = d",
+                  "6.1", value, 6, [d = d] { return scaled_limit(d); });
+  table.add("adagrad-norm-noiseless-limit", "N + (4 eta0 B/tr K) sqrt S - eta0^2 ln S = const", "6.1", 2e-5, [] {
+    // What is missing falls like 1/d.
+    return Pair(limit_of_adagrad(), (4 * scaled_limit(800) - scaled_limit(200)) / 3);
+  });
+  return table.take();
+}
+
+}  // namespace edgewise::models::least_squares

@@ -1,0 +1,174 @@
+#include "models/least_squares/rate_spread.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+enum State : std::size_t { noisy_excess, noisy_product, intrinsic_time, random_distance, first_of_memory };
+enum Noise : std::size_t {
+  residual_scale,
+  input_norm,
+  along_gradient,
+  along_way,
+  along_pull,
+  shape_slope,
+  shape_curvature
+};
+
+/// Of central differences, in standard deviations.
+constexpr double increment = 1e-4;
+
+double square(double x) {
+  return x * x;
+}
+
+}  // namespace
+
+/// The state after a step, less that of the closure where it is not the memory; and the logarithm of the step's rate.
+struct RateSpread::Point {
+  std::vector<double> state;
+  double log_rate = 0;
+};
+
+RateSpread::RateSpread(const ingredients::RateRule& rule, const BatchLaw& law)
+    : rule_(rule), law_(law), size_(scalars + rule.memory().size()) {}
+
+double RateSpread::step(const StepSums& sums, std::span<const double> memory, double factor, double eta) {
+  if (lost_) return std::numeric_limits<double>::infinity();
+  if (!(eta > 0) || !(sums.excess + law_.noise_variance > 0)) return 0;
+  std::vector<Direction> moved_directions;
+  double variance = 0;
+  for (Direction& direction : directions(sums)) {
+    for (double& x : direction) x *= increment;
+    const auto at = std::span<const double>(direction);
+    const Point above = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
+    for (double& x : direction) x = -x;
+    const Point below = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
+    variance += square((above.log_rate - below.log_rate) / (2 * increment));
+    Direction& out = moved_directions.emplace_back(size_);
+    for (std::size_t i = 0; i < size_; ++i) out[i] = (above.state[i] - below.state[i]) / (2 * increment);
+  }
+  lost_ = !std::isfinite(variance);
+  for (const Direction& d : moved_directions)
+    lost_ |= !std::ranges::all_of(d, [](double x) { return std::isfinite(x); });
+  if (lost_) return std::numeric_limits<double>::infinity();
+  state_ = independent(moved_directions);
+  return std::sqrt(variance);
+}
+
+std::vector<RateSpread::Direction> RateSpread::independent(const std::vector<Direction>& directions) const {
+  // Cholesky of their covariance, which may be singular, in units of its largest parts.
+  std::vector<double> unit(size_, 0.0), rest(size_ * size_, 0.0);
+  for (const Direction& d : directions)
+    for (std::size_t i = 0; i < size_; ++i) unit[i] = std::max(unit[i], std::abs(d[i]));
+  for (std::size_t i = 0; i < size_; ++i)
+    for (std::size_t j = 0; j < size_; ++j)
+      for (const Direction& d : directions)
+        if (unit[i] > 0 && unit[j] > 0) rest[i * size_ + j] += (d[i] / unit[i]) * (d[j] / unit[j]);
+  std::vector<Direction> out;
+  for (std::size_t c = 0; c < size_; ++c) {
+    const double pivot = rest[c * size_ + c];
+    if (!(pivot > 1e-12)) continue;
+    Direction direction(size_, 0.0);
+    for (std::size_t i = c; i < size_; ++i) direction[i] = rest[i * size_ + c] / std::sqrt(pivot);
+    for (std::size_t i = c; i < size_; ++i)
+      for (std::size_t j = c; j < size_; ++j) rest[i * size_ + j] -= direction[i] * direction[j];
+    for (std::size_t i = c; i < size_; ++i) direction[i] *= unit[i];
+    out.push_back(std::move(direction));
+  }
+  return out;
+}
+
+std::vector<RateSpread::Direction> RateSpread::directions(const StepSums& sums) const {
+  std::vector<Direction> out = state_;
+  for (Direction& d : out) d.resize(size_ + noises);
+  const double Q = sums.excess + law_.noise_variance, p = sums.excess / Q, B = law_.batch;
+  const double kurtosis = 3 * p * p + 6 * p * (1 - p) + law_.label_kurtosis * square(1 - p);  // E r^4/(E r^2)^2
+  const auto noise = [&](Noise which, double value) -> Direction& {
+    Direction& direction = out.emplace_back(size_ + noises);
+    direction[size_ + which] = value;
+    return direction;
+  };
+  noise(residual_scale, std::sqrt(std::max(kurtosis - 1, 0.0) / B));
+  noise(input_norm, std::sqrt((1 + law_.own_noise) * law_.trace2) / law_.trace);
+  noise(shape_curvature, sums.curvature_spread);
+  noise(shape_slope, sums.slope_spread)[size_ + shape_curvature] = sums.curvature_with_slope;
+  // The gradient's covariance is (Q/B)(K + K v v'K/Q); here between its parts along K v, delta and K delta.
+  const std::array<double, 3> along{sums.slope, sums.product, sums.slope_product};
+  std::array<std::array<double, 3>, 3> c{{{sums.curvature, sums.slope_product, sums.curvature_product},
+                                          {sums.slope_product, sums.distance_excess, sums.distance_slope},
+                                          {sums.curvature_product, sums.distance_slope, sums.distance_curvature}}};
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j) c[i][j] += along[i] * (along[j] / Q);
+  for (std::size_t k = 0; k < 3; ++k) {
+    if (!(c[k][k] > 0)) continue;
+    const double root = std::sqrt(c[k][k]), scale = std::sqrt(Q / B);
+    std::array<double, 3> part{};
+    for (std::size_t i = k; i < 3; ++i) part[i] = c[i][k] / root;
+    Direction& direction = out.emplace_back(size_ + noises);
+    for (std::size_t i = k; i < 3; ++i) direction[size_ + along_gradient + i] = scale * part[i];
+    for (std::size_t i = k + 1; i < 3; ++i) {
+      const double whole = c[i][i];
+      for (std::size_t j = k + 1; j < 3; ++j) c[i][j] -= part[i] * part[j];
+      if (!(c[i][i] > 1e-12 * whole)) c[i][i] = 0;
+    }
+  }
+  return out;
+}
+
+RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double> memory, double factor, double eta,
+                                    std::span<const double> state, std::span<const double> noise) const {
+  // The part of P that is left of the start follows the intrinsic time; the rest forgets.
+  const double B = law_.batch, slope = -2 * sums.slope_of_mean;
+  const double excess = std::max(sums.excess + state[noisy_excess] + slope * state[intrinsic_time], 0.0);
+  const double relative = sums.excess > 0 ? excess / sums.excess : 1;
+  const double Q = excess + law_.noise_variance, scale = 1 + noise[residual_scale];
+
+  // The same of delta'K v; the mean falls with the intrinsic time.
+  const double product_of_mean = sums.product - sums.excess + sums.excess_of_mean;
+  const double slope_product_of_mean = sums.slope_product - sums.slope + sums.slope_of_mean;
+  const double product_slope = -sums.slope_of_mean - slope_product_of_mean;
+
+  StepSums here = sums;
+  here.excess = excess;
+  here.slope = std::max(here.slope * relative + noise[shape_slope], 0.0);
+  here.curvature = std::max(here.curvature * relative + noise[shape_curvature], 0.0);
+  here.product += state[noisy_product] + product_slope * state[intrinsic_time];
+  here.distance = std::max(sums.distance + state[random_distance] - 2 * product_of_mean * state[intrinsic_time], 0.0);
+  ingredients::StepObservation now = law_.observation(here);
+  now.loss = 0.5 * Q * scale;
+  now.squared_gradient = std::max((1 + law_.own_noise * scale / B) * here.slope +
+                                      law_.trace / B * Q * scale * (1 + noise[input_norm]) + 2 * noise[along_gradient],
+                                  0.0);
+  now.toward_start -= noise[along_way];
+
+  Point out;
+  std::vector<double> remembered(memory.size());
+  for (std::size_t i = 0; i < memory.size(); ++i) remembered[i] = memory[i] + state[first_of_memory + i];
+  const double rate = factor * rule_.multiplier * rule_.rate(remembered, now);
+  rule_.update(remembered, now, rate);
+  out.log_rate = std::log(rate);
+  out.state.resize(size_);
+  // What the noise of a step makes is forgotten at the rate of the modes that made it.
+  const double feedback = eta * eta * law_.trace2 / B * (sums.excess + law_.noise_variance) * noise[residual_scale];
+  const double kept = square(1 - eta * law_.trace3 / law_.trace2) + eta * eta * law_.trace2 / B, more = rate - eta;
+  const double response = law_.excess_response(sums, eta);
+  out.state[noisy_excess] =
+      kept * state[noisy_excess] - 2 * eta * noise[along_gradient] + feedback + (response - slope) * more;
+  out.state[noisy_product] = kept * state[noisy_product] - eta * (noise[along_gradient] + noise[along_pull]) +
+                             feedback + (response + sums.slope - sums.slope_product - product_slope) * more;
+  out.state[intrinsic_time] = state[intrinsic_time] + more;
+  // |delta|^2 moves by -2 eta <g, delta> + eta^2 |g|^2, of which the mean's part is told by the intrinsic time.
+  out.state[random_distance] = state[random_distance] - 2 * eta * (state[noisy_product] + noise[along_way]) -
+                               2 * (sums.product - product_of_mean) * more + rate * rate * now.squared_gradient -
+                               eta * eta * law_.observation(sums).squared_gradient;
+  std::ranges::copy(remembered, out.state.begin() + first_of_memory);
+  return out;
+}
+
+}  // namespace edgewise::models::least_squares

@@ -1,0 +1,250 @@
+#include "models/least_squares/rate_theory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+
+#include "models/framework/divergence.hpp"
+#include "models/least_squares/rate_moments.hpp"
+#include "models/least_squares/rate_spread.hpp"
+#include "models/least_squares/sgd_modes.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+double square(double x) {
+  return x * x;
+}
+
+/// D_a = E v^2 (whole eigenspace), the mean m_a = 1 + e_a of v over v_0, and where a rule needs distances A_a = E (v -
+/// v_0)^2: these two from 0, so that a tiny distance keeps its digits.
+class Moments {
+ public:
+  Moments(const LeastSquares& problem, const LeastSquaresTheory& theory, bool distances)
+      : modes_(problem), theory_(theory), D_(modes_.power), e_(D_.size()), A_(distances ? D_.size() : 0) {}
+
+  StepSums sums() const {
+    StepSums out;
+    for (std::size_t a = 0; a < D_.size(); ++a) {
+      const double lambda = modes_.eigenvalue[a], once = lambda * D_[a], twice = lambda * once;
+      const double mean = lambda * (1 + e_[a]) * (1 + e_[a]) * modes_.power[a];
+      out.excess += once;
+      out.slope += twice;
+      out.curvature += lambda * twice;
+      out.excess_of_mean += mean;
+      out.slope_of_mean += lambda * mean;
+    }
+    if (std::isfinite(modes_.batch)) add_shape(out);
+    for (std::size_t a = 0; a < A_.size(); ++a) {
+      const double lambda = modes_.eigenvalue[a], way = lambda * A_[a],
+                   product = way + lambda * modes_.power[a] * e_[a];
+      out.distance += A_[a];
+      out.distance_excess += way;
+      out.distance_slope += lambda * way;
+      out.distance_curvature += lambda * lambda * way;
+      out.product += product;
+      out.slope_product += lambda * product;
+      out.curvature_product += lambda * lambda * product;
+    }
+    return out;
+  }
+
+  /// \param drive P + sigma^2
+  void step(double eta, double drive) {
+    const double own = modes_.own_noise / modes_.batch;
+    for (std::size_t a = 0; a < D_.size(); ++a) {
+      const double x = eta * modes_.eigenvalue[a], kept = 1 - x;
+      const double fed = theory_.scale_feedback * modes_.feedback(a, eta) * drive;
+      if (!A_.empty()) {
+        const double start = modes_.power[a];
+        A_[a] = kept * kept * A_[a] - 2 * kept * x * start * e_[a] + x * x * start + own * x * x * D_[a] + fed;
+      }
+      e_[a] = kept * e_[a] - x;
+      D_[a] += fed - theory_.scale_contraction * modes_.contraction(a, eta) * D_[a];
+    }
+  }
+
+  double squared_error() const {
+    double sum = modes_.null_power;
+    for (const double d : D_) sum += d;
+    return sum;
+  }
+
+ private:
+  // Cov(v'K^p v, v'K^q v) = sum lambda^(p+q) (2 V^2 + 4 M V)/n, V + M = D the random part and that of the mean; here as
+  // shares of P, in units of the largest eigenvalue, and less what goes with P.
+  void add_shape(StepSums& out) const {
+    if (!(out.excess > 0)) return;
+    const double top = largest_eigenvalue(modes_);
+    std::array<double, 5> c{};  // by p + q - 2
+    for (std::size_t a = 0; a < D_.size(); ++a) {
+      const double share = modes_.eigenvalue[a] / out.excess, mean = share * square(1 + e_[a]) * modes_.power[a];
+      const double random = std::max(share * D_[a] - mean, 0.0), x = modes_.eigenvalue[a] / top;
+      double term = (2 * random + 4 * mean) * random / modes_.multiplicity[a];
+      for (double& sum : c) {
+        sum += term;
+        term *= x;
+      }
+    }
+    if (!(c[0] > 0)) return;
+    const double slope = std::max(c[2] - c[1] * c[1] / c[0], 0.0), both = c[3] - c[1] * c[2] / c[0];
+    const double curvature = std::max(c[4] - c[2] * c[2] / c[0], 0.0);
+    const double with = slope > 0 ? std::min(both / std::sqrt(slope), std::sqrt(curvature)) : 0;
+    out.slope_spread = top * std::sqrt(slope) * out.excess;
+    out.curvature_with_slope = top * top * with * out.excess;
+    out.curvature_spread = top * top * std::sqrt(std::max(curvature - with * with, 0.0)) * out.excess;
+  }
+
+  SgdModes modes_;
+  const LeastSquaresTheory& theory_;
+  std::vector<double> D_, e_, A_;
+};
+
+/// How far the closure holds, told step by step.
+class Trust {
+ public:
+  /// \param spread of the rate at step k, which led from `before` to `after`
+  void add(double k, double spread, double eta, const BatchLaw& law, const StepSums& before, const StepSums& after) {
+    if (!(spread > 0)) return;
+    // What of P hangs on the rate: its change in as many steps as are past; where gradient noise holds P up, that;
+    // and in one large step all that it adds and takes away.
+    const double fall = 2 * eta * before.slope;
+    const double rise = eta * eta * law.gradient_curvature(before.excess, before.curvature);
+    const double past = (k + 1) * std::abs(after.excess - before.excess) / std::min(after.excess, before.excess);
+    const double held = (1 - before.excess_of_mean / before.excess) * std::min(1.0, rise / fall);
+    const double leverage = std::max({past, held, (fall + rise) / after.excess});
+    const double moved = std::isfinite(leverage * spread) ? leverage * spread : infinity;
+    largest_ = std::max(largest_, moved);
+    if (!lost_at_ && moved > largest_closure_spread) lost_at_ = k;
+  }
+  double largest() const { return largest_; }
+  std::optional<double> lost_at() const { return lost_at_; }
+
+ private:
+  double largest_ = 0;
+  std::optional<double> lost_at_;
+};
+
+void check(const LeastSquaresTheory& theory) {
+  if (theory.method != "recursion")
+    throw std::invalid_argument("theory.method: under a [rate] rule only the recursion is known, here " +
+                                theory.method);
+  if (theory.bands) throw std::invalid_argument("theory.bands: they are not known under a [rate] rule");
+  if (theory.decomposition)
+    throw std::invalid_argument("theory.decomposition: under a [rate] rule P is not the sum of its parts");
+}
+
+/// Warnings, labels and validity.
+void say(Trajectory& out, const LeastSquares& problem, const Trust& trust, const std::vector<double>& spread) {
+  if (out.exact) return;
+  out.report.emplace_back("closure_spread", trust.largest());
+  out.labels.emplace_back("self_averaging", trust.lost_at() ? "no, simulation only" : "yes");
+  const double from = trust.lost_at().value_or(infinity);
+  if (trust.lost_at()) {
+    double until = 0;
+    for (const auto step : problem.time.at)
+      if (static_cast<double>(step) <= from) until = static_cast<double>(step);
+    out.valid_until = until;
+    out.warnings.push_back(fmt::format(
+        "not self-averaging, simulation only: from step {:.0f} on the rates of single runs differ so much (log P by "
+        "{:.2g} over the run) that the closure of means is wrong; its curve is shown, and judged up to step {:.0f}",
+        from, trust.largest(), until));
+  } else if (trust.largest() > 0.1) {
+    out.warnings.push_back(fmt::format(
+        "the theory replaces what the rule observes by its mean; the spread of the rate over runs moves log P by up to "
+        "{:.2g}, so that P may be some {:.2g}% off",
+        trust.largest(), 100 * trust.largest() * trust.largest()));
+  }
+  // The mean of the rate is claimed from the first recorded step on after which its spread stays small.
+  std::size_t first = spread.size();
+  while (first > 0 && spread[first - 1] <= largest_rate_spread) --first;
+  const double claimed = first < out.steps.size() ? out.steps[first] : infinity;
+  for (std::size_t c = least_squares_observables().size(); c < out.columns.size(); ++c)
+    out.columns[c].valid_from = claimed;
+  if (claimed > 0)
+    out.labels.emplace_back("rates_claimed",
+                            std::isfinite(claimed) ? fmt::format("from step {:.0f}", claimed) : "never");
+}
+
+}  // namespace
+
+Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory& theory) {
+  check(theory);
+  const ingredients::RateRule& rule = *problem.rate_rule;
+  BatchLaw law(problem);
+  law.noise_variance *= theory.scale_label_noise;
+  const bool noisy = std::isfinite(problem.batch);
+  Moments moments(problem, theory, rule.needs().distance);
+  ingredients::RateRun run(rule);
+  RateSpread spreads(rule, law);
+  Trust trust;
+
+  Trajectory out;
+  out.method = "recursion, rate by closure";
+  out.exact = !noisy && !theory.scaled() && problem.data.name != "rows";
+  for (const Observable& o : observables(problem)) out.columns.push_back({o, {}, {}});
+  std::vector<double> rates(rule.memory().size() + 1), spread_at;
+  double last_spread = 0;
+  StepSums sums = moments.sums();
+  const double scale = std::max(sums.excess + law.noise_variance, std::numeric_limits<double>::min());
+  auto recorded = problem.time.at.begin();
+  for (std::uint64_t k = 0;; ++k) {
+    if (!(sums.excess <= divergence_factor * scale)) {
+      out.diverged_at = static_cast<double>(k);
+      break;
+    }
+    if (*recorded == k) {
+      out.steps.push_back(static_cast<double>(k));
+      run.observe(rates);
+      std::size_t c = 0;
+      for (const double value : {(sums.excess + law.noise_variance) / 2, sums.excess, moments.squared_error()})
+        out.columns[c++].value.push_back(value);
+      for (const double value : rates) out.columns[c++].value.push_back(value);
+      spread_at.push_back(last_spread);
+      if (++recorded == problem.time.at.end()) break;
+    }
+    const double factor = problem.rate_at(static_cast<double>(k));
+    const std::vector<double> memory(run.memory().begin(), run.memory().end());
+    const double eta = run.step(law.observation(sums), factor);
+    if (noisy) last_spread = spreads.step(sums, memory, factor, eta);
+    const StepSums before = sums;
+    moments.step(eta, sums.excess + law.noise_variance);
+    sums = moments.sums();
+    if (noisy) trust.add(static_cast<double>(k), last_spread, eta, law, before, sums);
+  }
+  say(out, problem, trust, spread_at);
+  if (theory.exponents) add_local_exponent(out);
+  if (theory.scaled())
+    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
+  return out;
+}
+
+std::vector<Finding> rate_rule_findings(const LeastSquares& problem) {
+  const Trajectory run = solve_rate_rule(problem, {});
+  const SgdModes modes(problem);
+  const double rate = run.find("learning_rate")->value.back(), eta_max = largest_learning_rate(modes);
+  std::vector<Finding> out;
+  out.push_back({"learning_rate", rate, "of the last step, by the theory"});
+  out.push_back({"gamma", rate * problem.spectrum.trace(), "learning_rate tr K"});
+  out.push_back({"batch", problem.batch, "B"});
+  out.push_back({"trace", problem.spectrum.trace(), "tr K"});
+  out.push_back({"noise_variance", modes.noise_variance, "sigma^2, label noise and unexplained variance"});
+  out.push_back({"kernel_norm", kernel_norm(modes, rate), "kappa of the last rate, if it stayed"});
+  out.push_back({"eta_max", eta_max, "learning rate at which kappa reaches 1"});
+  out.push_back({"stable", !run.diverged_at && rate < eta_max, "did not diverge, and ends below eta_max"});
+  const bool trusted = !run.valid_until.has_value();
+  out.push_back({"self_averaging", trusted, "the closure of means holds over the whole run"});
+  for (const auto& [name, value] : run.report)
+    if (name == "closure_spread")
+      out.push_back({name, value, "how far the spread of the rate over runs moves log P; above 0.45 simulate"});
+  return out;
+}
+
+}  // namespace edgewise::models::least_squares

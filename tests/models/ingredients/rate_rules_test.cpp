@@ -1,0 +1,114 @@
+#include "models/ingredients/rate_rules.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+using namespace edgewise;
+using namespace edgewise::models::ingredients;
+
+namespace {
+
+std::shared_ptr<const RateRule> rule(const std::string& lines, std::optional<double> start_norm = 0.0) {
+  return read_rate_rule(settings::read_text("[rate]\n" + lines, "f.toml"), start_norm);
+}
+
+std::string error_of(const std::string& lines, std::optional<double> start_norm = 0.0) {
+  try {
+    rule(lines, start_norm);
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+StepObservation seen(double squared_gradient, double loss = 0, double squared_distance = 0) {
+  StepObservation out;
+  out.squared_gradient = squared_gradient;
+  out.loss = loss;
+  out.squared_distance = squared_distance;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("AdaGrad-norm: eta0 over the root of the sum, the present gradient included") {
+  const auto adagrad = rule("kind = \"adagrad-norm\"\neta0 = 3.0\nb0 = 2.0");
+  RateRun run(*adagrad);
+  CHECK(run.memory()[0] == 4);
+  CHECK(run.step(seen(5), 1) == doctest::Approx(3 / std::sqrt(9.0)).epsilon(1e-15));
+  CHECK(run.step(seen(7), 0.5) == doctest::Approx(0.5 * 3 / std::sqrt(16.0)).epsilon(1e-15));
+  CHECK(run.memory()[0] == 16);
+  std::vector<double> out(2);
+  run.observe(out);
+  CHECK(out == std::vector<double>{0.375, 16});
+}
+
+TEST_CASE("DoG: the largest distance so far over the root of the sum") {
+  const auto dog = rule("kind = \"dog\"\nr_eps = 0.5\nepsilon = 0.0\nmultiplier = 2.0");
+  RateRun run(*dog);
+  CHECK(run.step(seen(4, 0, 0), 1) == doctest::Approx(2 * 0.5 / 2).epsilon(1e-15));
+  CHECK(run.step(seen(5, 0, 9), 1) == doctest::Approx(2 * 3.0 / 3).epsilon(1e-15));
+  // Back towards the start: the largest distance stays.
+  CHECK(run.step(seen(7, 0, 1), 1) == doctest::Approx(2 * 3.0 / 4).epsilon(1e-15));
+  CHECK(run.memory()[0] == 16);
+  CHECK(run.memory()[1] == 3);
+}
+
+TEST_CASE("DoG starts with 1e-6 (1 + |theta_0|), where that is known") {
+  const auto dog = rule("kind = \"dog\"", 3.0);
+  std::vector<double> memory(2);
+  dog->start(memory);
+  CHECK(memory[1] == doctest::Approx(4e-6).epsilon(1e-15));
+  CHECK(error_of("kind = \"dog\"", std::nullopt).find("f.toml: rate.r_eps: ") == 0);
+  CHECK(error_of("kind = \"dog\"\nr_eps = 0.1", std::nullopt).empty());
+}
+
+TEST_CASE("Polyak's rates: of the oracle, and of the batch") {
+  const auto oracle = rule("kind = \"polyak\"\nmultiplier = 0.5");
+  StepObservation now = seen(123, 456);
+  now.excess_mse = 6;
+  now.mean_squared_gradient = 4;
+  CHECK(RateRun(*oracle).step(now, 1) == 0.75);
+  CHECK(oracle->memory().empty());
+
+  const auto batch = rule("kind = \"stochastic-polyak\"\nc = 2.0\nf_min = 1.0\neta_max = 1.5");
+  CHECK(RateRun(*batch).step(seen(4, 9), 1) == 1);
+  CHECK(RateRun(*batch).step(seen(4, 99), 1) == 1.5);
+  CHECK(RateRun(*batch).step(seen(4, 0.5), 1) == 0);  // below what a batch is taken to reach
+}
+
+TEST_CASE("without a gradient no rule moves, and none gives anything but a number") {
+  for (const RateRuleKind& kind : rate_rule_kinds()) {
+    if (!kind.build) continue;
+    CAPTURE(kind.description.name);
+    std::string lines = "kind = \"" + kind.description.name + "\"\n";
+    const auto has = [&](const char* key) {
+      return std::ranges::any_of(kind.description.parameters, [&](const auto& p) { return p.name == key; });
+    };
+    for (const char* key : {"b0", "epsilon"})
+      if (has(key)) lines += std::string(key) + " = 0.0\n";
+    const auto one = rule(lines);
+    RateRun run(*one);
+    CHECK(run.step({}, 1) == 0);
+    for (const double m : run.memory()) CHECK(std::isfinite(m));
+    CHECK(rate_observables(*one).size() == 1 + kind.memory.size());
+  }
+}
+
+TEST_CASE("the section [rate]") {
+  CHECK(rule("kind = \"constant\"") == nullptr);
+  CHECK(read_rate_rule(settings::Table("f.toml", ""), 0.0) == nullptr);
+  CHECK(error_of("kind = \"dgo\"").find("f.toml: rate.kind: 'dgo'") == 0);
+  CHECK(error_of("kind = \"dgo\"").find("did you mean 'dog'") != std::string::npos);
+  CHECK(error_of("kind = \"constant\"\nmultiplier = 2").find("f.toml: rate.multiplier: unknown key") == 0);
+  CHECK(error_of("kind = \"polyak\"\nc = 2").find("f.toml: rate.c: unknown key") == 0);
+  for (const char* bad :
+       {"kind = \"dog\"\nr_eps = 0.0", "kind = \"dog\"\nepsilon = -1.0", "kind = \"adagrad-norm\"\neta0 = 0.0",
+        "kind = \"adagrad-norm\"\nb0 = -1.0", "kind = \"stochastic-polyak\"\nc = 0.0",
+        "kind = \"stochastic-polyak\"\neta_max = 0.0", "kind = \"polyak\"\nmultiplier = 0.0"})
+    CHECK(error_of(bad).find("must be >") != std::string::npos);
+}

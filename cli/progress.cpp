@@ -32,9 +32,9 @@ namespace {
 
 /// "1:05", "2:01:05"
 std::string clock_text(double seconds) {
-  const auto whole = static_cast<long long>(seconds);
-  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
-  return fmt::format("{}:{:02}", whole / 60, whole % 60);
+  const auto total = static_cast<long long>(seconds);
+  if (total >= 3600) return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
+  return fmt::format("{}:{:02}", total / 60, total % 60);
 }
 
 }  // namespace

@@ -150,15 +150,15 @@ void write_file(const std::string& path, std::string_view bytes) {
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code error;
   if (fs::equivalent(a, b, error) && !error) return true;
-  const auto whole = [&](const std::string& path) {
+  const auto resolved = [&](const std::string& path) {
     try {
       return fs::weakly_canonical(fs::absolute(behind_links(path), error), error);
     } catch (const settings::Error&) {
       return fs::path();  // links in a circle lead to no file
     }
   };
-  const fs::path whole_a = whole(a), whole_b = whole(b);
-  return !whole_a.empty() && whole_a == whole_b;
+  const fs::path resolved_a = resolved(a), resolved_b = resolved(b);
+  return !resolved_a.empty() && resolved_a == resolved_b;
 }
 
 std::string ending(const std::string& path) {

@@ -23,7 +23,7 @@ enum Noise : std::size_t {
 /// Of central differences, in standard deviations.
 constexpr double increment = 1e-4;
 
-double square(double x) {
+double squared(double x) {
   return x * x;
 }
 
@@ -49,7 +49,7 @@ double RateSpread::step(const StepSums& sums, std::span<const double> memory, do
     const Point above = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
     for (double& x : direction) x = -x;
     const Point below = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
-    variance += square((above.log_rate - below.log_rate) / (2 * increment));
+    variance += squared((above.log_rate - below.log_rate) / (2 * increment));
     Direction& out = moved_directions.emplace_back(size_);
     for (std::size_t i = 0; i < size_; ++i) out[i] = (above.state[i] - below.state[i]) / (2 * increment);
   }
@@ -88,7 +88,7 @@ std::vector<RateSpread::Direction> RateSpread::directions(const StepSums& sums) 
   std::vector<Direction> out = state_;
   for (Direction& d : out) d.resize(size_ + noises);
   const double Q = sums.excess + law_.noise_variance, p = sums.excess / Q, B = law_.batch;
-  const double kurtosis = 3 * p * p + 6 * p * (1 - p) + law_.label_kurtosis * square(1 - p);  // E r^4/(E r^2)^2
+  const double kurtosis = 3 * p * p + 6 * p * (1 - p) + law_.label_kurtosis * squared(1 - p);  // E r^4/(E r^2)^2
   const auto noise = [&](Noise which, double value) -> Direction& {
     Direction& direction = out.emplace_back(size_ + noises);
     direction[size_ + which] = value;
@@ -156,7 +156,7 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
   out.state.resize(size_);
   // What the noise of a step makes is forgotten at the rate of the modes that made it.
   const double feedback = eta * eta * law_.trace2 / B * (sums.excess + law_.noise_variance) * noise[residual_scale];
-  const double kept = square(1 - eta * law_.trace3 / law_.trace2) + eta * eta * law_.trace2 / B, more = rate - eta;
+  const double kept = squared(1 - eta * law_.trace3 / law_.trace2) + eta * eta * law_.trace2 / B, more = rate - eta;
   const double response = law_.excess_response(sums, eta);
   out.state[noisy_excess] =
       kept * state[noisy_excess] - 2 * eta * noise[along_gradient] + feedback + (response - slope) * more;

@@ -48,7 +48,8 @@ class DistanceAdaptation final : public RateRule {
   bool prodigy_;
 };
 
-RateRuleKind adaptation_kind(std::string name, std::string summary, std::string equations, std::string source, bool prodigy) {
+RateRuleKind adaptation_kind(std::string name, std::string summary, std::string equations, std::string source,
+                             bool prodigy) {
   return {{std::move(name),
            std::move(summary),
            std::move(equations),
@@ -64,15 +65,15 @@ RateRuleKind adaptation_kind(std::string name, std::string summary, std::string 
 
 RateRuleKind d_adaptation() {
   return adaptation_kind("d-adaptation", "a growing lower bound of the distance to the target over gradients",
-              "S_k = sum_{i<=k} |g_i|^2,   eta_k = d_k / sqrt(S_k)\n"
-              "d_k = max(d_{k-1}, sum_{i<k} eta_i <g_i, theta_0 - theta_i> / |theta_k - theta_0|)",
-              "Defazio, Mishchenko 2023", false);
+                         "S_k = sum_{i<=k} |g_i|^2,   eta_k = d_k / sqrt(S_k)\n"
+                         "d_k = max(d_{k-1}, sum_{i<k} eta_i <g_i, theta_0 - theta_i> / |theta_k - theta_0|)",
+                         "Defazio, Mishchenko 2023", false);
 }
 
 RateRuleKind prodigy() {
   return adaptation_kind("prodigy", "D-Adaptation whose gradients are weighted with the estimate of the distance",
-              "S_k = sum_{i<=k} d_i^2 |g_i|^2,   eta_k = d_k^2 / sqrt(S_k),   d_k as d-adaptation's",
-              "Mishchenko, Defazio 2024", true);
+                         "S_k = sum_{i<=k} d_i^2 |g_i|^2,   eta_k = d_k^2 / sqrt(S_k),   d_k as d-adaptation's",
+                         "Mishchenko, Defazio 2024", true);
 }
 
 }  // namespace edgewise::models::ingredients

@@ -166,7 +166,7 @@ std::string with_whole_numbers(std::string_view text) {
 /// The value of an assignment on the command line; nothing where it is no TOML.
 std::optional<Value> assigned(const std::string& raw, const std::string& origin) {
   // Alone, a number may be written in every way that reads as one.
-  if (raw.find_first_of(".") != std::string::npos || raw.starts_with("+") || raw.starts_with("0"))
+  if (raw.find('.') != std::string::npos || raw.starts_with("+") || raw.starts_with("0"))
     if (const auto number = number_of(raw); number && std::isfinite(*number)) {
       const bool whole = raw.find_first_of(".eEnN") == std::string::npos;
       if (whole && std::abs(*number) < 9e15) return static_cast<std::int64_t>(*number);

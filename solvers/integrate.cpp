@@ -13,14 +13,11 @@
 
 #include "solvers/etd.hpp"
 #include "solvers/mode_sums.hpp"
+#include "solvers/recursion.hpp"
 #include "solvers/sdirk4.hpp"
 
 namespace edgewise::solvers {
 namespace {
-
-void shared_scalars(const CoupledModes& system, std::span<const double> M, std::span<double> p) {
-  for (std::size_t l = 0; l < p.size(); ++l) p[l] = dot(system.weights(l).data(), M.data(), M.size());
-}
 
 /// Odeint's Dormand-Prince with the interface of the steppers of this folder.
 class ExplicitDenseOutput {

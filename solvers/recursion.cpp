@@ -4,15 +4,12 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "solvers/mode_sums.hpp"
+
 namespace edgewise::solvers {
 
 void shared_scalars(const CoupledModes& system, std::span<const double> M, std::span<double> p) {
-  for (std::size_t l = 0; l < p.size(); ++l) {
-    const std::span<const double> w = system.weights(l);
-    double sum = 0;
-    for (std::size_t i = 0; i < M.size(); ++i) sum += w[i] * M[i];
-    p[l] = sum;
-  }
+  for (std::size_t l = 0; l < p.size(); ++l) p[l] = dot(system.weights(l).data(), M.data(), M.size());
 }
 
 void advance(const CoupledModes& system, std::uint64_t step, std::span<const double> p, std::span<double> M,

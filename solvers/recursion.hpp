@@ -33,7 +33,7 @@ struct RecursionSolution {
   std::optional<std::uint64_t> diverged_at;
 };
 
-/// p = W M, summed over the modes in their order.
+/// p = W M, as solvers::dot sums it.
 void shared_scalars(const CoupledModes& system, std::span<const double> M, std::span<double> p);
 
 /// One step of the recursion in place; `p` belongs to `M` before the step. `rate` and `source` are scratch.

@@ -79,8 +79,8 @@ struct Shared {
 class DataReplica final : public ingredients::ScheduledReplica {
  public:
   DataReplica(std::shared_ptr<const Shared> shared, std::uint64_t seed, std::uint64_t index)
-      : ingredients::ScheduledReplica(divergence_factor * std::max(loss_of(shared->data->residual), 1e-200),
-                                      shared->data->learning_rate, *shared->data->schedule),
+      : ingredients::ScheduledReplica(divergence_limit(loss_of(shared->data->residual)), shared->data->learning_rate,
+                                      *shared->data->schedule),
         shared_(std::move(shared)),
         data_(*shared_->data),
         draw_(data_, seed, index),

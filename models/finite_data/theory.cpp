@@ -38,7 +38,7 @@ class Recorder {
   Recorder(const FiniteData& data, std::string method, bool exact) : data_(data) {
     double start = 0;
     for (const double z : data.residual) start += z * z;
-    limit_ = divergence_factor * std::max(start / (2 * static_cast<double>(data.samples())), 1e-200);
+    limit_ = divergence_limit(start / (2 * static_cast<double>(data.samples())));
     out_.method = std::move(method);
     // A shuffled full batch is the full batch.
     const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();

@@ -8,4 +8,10 @@ namespace edgewise::models {
 /// makes where it starts from nothing; or when it is no number.
 inline constexpr double divergence_factor = 1e100;
 
+/// What the excess (or loss) of a run may not exceed. \param scale  of its start and its noise together; where both are 0,
+/// 1 is taken
+inline double divergence_limit(double scale) {
+  return divergence_factor * (scale > 0 ? scale : 1);
+}
+
 }  // namespace edgewise::models

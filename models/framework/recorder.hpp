@@ -21,7 +21,7 @@ class Recorder {
   };
 
   /// \param scale  of the observable that `alive` is asked about: its start, or what noise alone makes of it
-  explicit Recorder(double scale) : limit_(divergence_factor * scale) {}
+  explicit Recorder(double scale) : limit_(divergence_limit(scale)) {}
 
   Handle add(Observable observable) {
     out_.columns.push_back({std::move(observable), {}, {}});

@@ -196,7 +196,7 @@ Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory
   const double scale = std::max(sums.excess + law.noise_variance, std::numeric_limits<double>::min());
   auto recorded = problem.time.at.begin();
   for (std::uint64_t k = 0;; ++k) {
-    if (!(sums.excess <= divergence_factor * scale)) {
+    if (!(sums.excess <= divergence_limit(scale))) {
       out.diverged_at = static_cast<double>(k);
       break;
     }

@@ -16,8 +16,8 @@ namespace edgewise::models::least_squares {
 class SgdReplica : public ingredients::ScheduledReplica {
  public:
   SgdReplica(const LeastSquares& problem, double excess)
-      : ingredients::ScheduledReplica(divergence_factor * std::max(excess, problem.noise_variance()),
-                                      problem.learning_rate, *problem.schedule, problem.rate_rule.get()),
+      : ingredients::ScheduledReplica(divergence_limit(excess + problem.noise_variance()), problem.learning_rate,
+                                      *problem.schedule, problem.rate_rule.get()),
         problem_(problem),
         excess_(excess) {}
 

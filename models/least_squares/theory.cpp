@@ -38,7 +38,7 @@ struct Curve {
 };
 
 bool diverged(double P, double scale) {
-  return !std::isfinite(P) || P > divergence_factor * scale;
+  return !std::isfinite(P) || P > divergence_limit(scale);
 }
 
 // One solve of the family: which start, which label noise.
@@ -51,7 +51,7 @@ struct Setting {
 double scale_of(const SgdModes& modes, const Setting& setting) {
   double P0 = setting.noise_variance;
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) P0 += modes.eigenvalue[a] * setting.power[a];
-  return std::max(P0, std::numeric_limits<double>::min());
+  return P0;
 }
 
 class Solver {
@@ -245,7 +245,7 @@ class Solver {
     std::vector<double> at;
     for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
     const FlowResult result =
-        integrate_flow(flow, at, integrator, theory_.rtol, theory_.atol, divergence_factor * scale_of(modes_, setting));
+        integrate_flow(flow, at, integrator, theory_.rtol, theory_.atol, divergence_limit(scale_of(modes_, setting)));
     for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
       curve.points.push_back({result.excess_mse[i], result.parameter_error[i] + modes_.null_power});
     curve.diverged_at = result.diverged_at;
@@ -272,7 +272,7 @@ class Solver {
                            problem_.schedule};
     std::vector<double> at;
     for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
-    const FlowResult result = integrate_volterra(flow, at, theory_.rtol, divergence_factor * scale_of(modes_, setting));
+    const FlowResult result = integrate_volterra(flow, at, theory_.rtol, divergence_limit(scale_of(modes_, setting)));
     for (const double P : result.excess_mse) curve.points.push_back({P, 0});
     curve.knows_parameter_error = false;
     curve.diverged_at = result.diverged_at;
@@ -306,7 +306,7 @@ class Solver {
     std::vector<double> at;
     for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
     const FlowResult exact = integrate_flow(flow, at, constant() ? "contour" : "sdirk4", 1e-6, 0,
-                                            divergence_factor * scale_of(modes_, {modes_.power, scaled_noise_, 1}));
+                                            divergence_limit(scale_of(modes_, {modes_.power, scaled_noise_, 1})));
     if (result.diverged_at && exact.excess_mse.size() > result.excess_mse.size()) {
       out.warnings.push_back(fmt::format(
           "theory.time_step: the paths diverge by step {} where the mean of the equation is {:.3g}; the step "

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/framework/divergence.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/muon/gradient.hpp"
 #include "models/muon/learning_rates.hpp"
@@ -93,7 +94,7 @@ class MatrixSimulation final : public Simulation {
     double start = 0;
     for (std::size_t j = 0; j < shared_.coordinates.columns; ++j)
       start += shared_.coordinates.column_value[j] * shared_.coordinates.column_power[j];
-    limit_ = 1e100 * std::max(start, 1.0);
+    limit_ = divergence_limit(start + shared_.problem->noise_variance);
     static_cast<void>(LearningRate(*shared_.problem, shared_.dynamics.get()));  // throws what cannot be run
   }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "models/framework/divergence.hpp"
 #include "models/muon/constant_optimal.hpp"
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/theory.hpp"
@@ -19,7 +20,6 @@ namespace {
 using solvers::Contour;
 using solvers::RankOneSystem;
 
-constexpr double divergence = 1e100;  // times the first V
 // Steps beyond which a linear recursion is inverted at the recorded steps instead of being iterated.
 constexpr double iterate_up_to = 20000;
 
@@ -51,21 +51,21 @@ class Recorder {
     for (std::size_t i = 0; i < powers.size(); ++i)
       out_.columns[2 + i].value.push_back(powers[i] / dynamics_.count[spaces_[i]]);
     if (problem_.protocol != Protocol::constant_optimal) out_.columns.back().value.push_back(eta);
-    if (out_.steps.size() == 1) first_V_ = problem_.residual_variance(P);
+    if (out_.steps.size() == 1) scale_ = P + problem_.noise_variance;
   }
   void add(double step, std::span<const double> M, double eta) {
     std::vector<double> powers;
     for (const std::size_t a : spaces_) powers.push_back(M[a]);
     add(step, dynamics_.excess(M), powers, eta);
   }
-  bool diverged(double P) const { return !std::isfinite(P) || P > divergence * std::max(first_V_, 1e-100); }
+  bool diverged(double P) const { return !std::isfinite(P) || P > divergence_limit(scale_); }
 
  private:
   const MatrixLeastSquares& problem_;
   const MatrixDynamics& dynamics_;
   Trajectory& out_;
   std::vector<std::size_t> spaces_;
-  double first_V_ = 1;
+  double scale_ = 0;  // of the start and the noise
 };
 
 /// What the theory needs along a trajectory (docs/theory/muon-phases.md, section 5): steps that do not overshoot, and
@@ -244,7 +244,7 @@ void solve_ode(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics
   solvers::Options options;
   options.rtol = theory.rtol;
   options.atol = theory.atol;
-  options.divergence_limit = divergence;
+  options.divergence_limit = divergence_factor;
   options.breaks = problem.schedule->breaks();
   std::function<double(double, double)> eta_at;  // of time and V
   std::vector<double> at(times.begin(), times.end());

@@ -10,6 +10,7 @@
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/theory.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -49,8 +50,9 @@ class Residuals {
 class NonlinearReplica : public ingredients::ScheduledReplica {
  public:
   NonlinearReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
-      : ingredients::ScheduledReplica(divergence_factor * std::max(coordinates.excess(), 1.0), problem.learning_rate,
-                                      *problem.schedule),
+      : ingredients::ScheduledReplica(
+            divergence_limit(divergence_scale(*effective_noise(problem), coordinates.excess())), problem.learning_rate,
+            *problem.schedule),
         problem_(problem),
         coordinates_(coordinates),
         residuals_(problem) {}

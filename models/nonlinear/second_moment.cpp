@@ -9,6 +9,7 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/nonlinear/laws.hpp"
+#include "models/nonlinear/theory.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -87,7 +88,7 @@ Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearT
   recursion.scale_drift = theory.scale_drift;
   recursion.scale_noise = theory.scale_noise;
   const double sigma2 = effective_noise(problem)->variance();
-  const double limit = divergence_factor * std::max(recursion.excess_mse() + sigma2, 1e-300);
+  const double limit = divergence_limit(divergence_scale(*effective_noise(problem), recursion.excess_mse()));
   Trajectory out;
   out.method = "recursion";
   Column P{{"excess_mse", "label^2", "P = v'Kv"}, {}, {}},

@@ -3,17 +3,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include "models/framework/divergence.hpp"
+#include "models/ingredients/coupled_law.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/path_variance.hpp"
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
-#include "solvers/integrate.hpp"
-#include "solvers/sde_ensemble.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -33,7 +33,7 @@ class Solver {
         theory_(theory),
         noise_(effective_noise(problem)),
         laws_(scaled(scalar_laws(problem), theory)),
-        limit_(divergence_limit(modes.excess_mse(), *noise_)) {}
+        scale_(divergence_scale(*noise_, modes.excess_mse())) {}
 
   Trajectory run() {
     out_.exact = false;
@@ -60,16 +60,6 @@ class Solver {
     });
   }
 
-  // Beyond any size that start and noise can explain.
-  static double divergence_limit(double P, const ingredients::Noise& noise) {
-    double scale = P;
-    if (std::isfinite(noise.variance()))
-      scale += noise.variance();
-    else if (P > 0)
-      scale = std::pow(residual_width(noise, P), 2);
-    return scale > 0 ? divergence_factor * scale : 1e100;
-  }
-
   void record(double step, double P) {
     out_.steps.push_back(step);
     P_.push_back(P);
@@ -81,9 +71,8 @@ class Solver {
   }
 
   // How much single coordinates feel the residual; of signs only.
-  void localise(double step, double P, std::span<const double> M, double pull) {
-    if (!problem_.coordinatewise()) return;
-    localisation_.push_back(localisation(problem_, modes_, M, pull, P));
+  void localise(double step, double value) {
+    localisation_.push_back(value);
     if (localisation_.back() > localised && localisation_.front() <= localised && !localised_) {
       localised_ = true;
       out_.warnings.push_back(
@@ -107,41 +96,58 @@ class Solver {
                           recursion.steps()));
           return;
         }
-        if (!(recursion.excess_mse() <= limit_)) {
+        if (!(recursion.excess_mse() <= divergence_limit(scale_))) {
           out_.diverged_at = static_cast<double>(recursion.steps());
           return;
         }
       }
       record(static_cast<double>(target), recursion.excess_mse());
       drift_power_.push_back(recursion.drift_power());
-      localise(static_cast<double>(target), recursion.excess_mse(), recursion.state(), recursion.pull());
+      if (problem_.coordinatewise())
+        localise(static_cast<double>(target),
+                 localisation(problem_, modes_, recursion.state(), recursion.pull(), recursion.excess_mse()));
     }
     out_.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
   }
 
+  // The law in continuous time, of these modes.
+  ingredients::CoupledLaw flow_of(const ModeSystem& modes) const {
+    ingredients::CoupledLaw law;
+    law.modes = std::make_shared<NonlinearFlow>(modes, laws_, problem_);
+    law.start = modes.initial;
+    law.breaks = problem_.schedule->breaks();
+    law.scale = scale_;
+    law.readings.push_back({{"excess_mse", "label^2", "P"}, [](auto p, auto) { return p[0]; }});
+    return law;
+  }
+
+  // Takes over what the driver recorded, P first.
+  Trajectory followed(const ingredients::CoupledLaw& law, const ingredients::Following& how) {
+    Trajectory path = ingredients::follow(law, problem_.time, how);
+    for (std::size_t i = 0; i < path.steps.size(); ++i) record(path.steps[i], path.columns[0].value[i]);
+    out_.diverged_at = path.diverged_at;
+    out_.method = path.method;
+    out_.report = path.report;
+    return path;
+  }
+
   void ode() {
-    const NonlinearFlow flow(modes_, laws_, problem_);
-    solvers::Options options;
-    options.integrator = solvers::integrator_from_name(theory_.integrator);
-    options.rtol = theory_.rtol;
-    options.atol = theory_.atol;
-    options.breaks = problem_.schedule->breaks();
-    options.divergence_limit = limit_ / (modes_.excess_mse() > 0 ? modes_.excess_mse() : 1);
-    options.observer = [&](std::size_t, double t, std::span<const double> p, std::span<const double> M) {
-      record(t, p[0]);
-      drift_power_.push_back(0);
-      for (std::size_t i = 0; i < M.size(); ++i) drift_power_.back() += modes_.kappa[i] * modes_.kappa[i] * M[i];
-      // Off the diagonal it needs the integral of eta a, which the solver does not keep.
-      if (!modes_.coordinates) localise(t, p[0], M, 0);
-    };
-    const std::vector<double> times(problem_.time.at.begin(), problem_.time.at.end());
-    const solvers::Solution solution = solvers::integrate(flow, modes_.initial, times, options);
-    out_.diverged_at = solution.diverged_at;
-    out_.method = fmt::format("ode, {}", theory_.integrator);
-    const solvers::Statistics& s = solution.statistics;
-    out_.report.insert(out_.report.end(), {{"solver_steps", static_cast<double>(s.steps)},
-                                           {"solver_rejected", static_cast<double>(s.rejected)},
-                                           {"solver_evaluations", static_cast<double>(s.evaluations)}});
+    ingredients::CoupledLaw law = flow_of(modes_);
+    law.readings.push_back({{"drift_power", "", "sum kappa^2 M"}, [this](auto, auto M) {
+                              double sum = 0;
+                              for (std::size_t i = 0; i < M.size(); ++i)
+                                sum += modes_.kappa[i] * modes_.kappa[i] * M[i];
+                              return sum;
+                            }});
+    // Off the diagonal it needs the integral of eta a, which the solver does not keep.
+    const bool local = problem_.coordinatewise() && !modes_.coordinates;
+    if (local)
+      law.readings.push_back({{"localisation", "1", "sqrt(B) max |rho_i|"},
+                              [this](auto p, auto M) { return localisation(problem_, modes_, M, 0, p[0]); }});
+    const Trajectory path =
+        followed(law, {.method = "ode", .integrator = theory_.integrator, .rtol = theory_.rtol, .atol = theory_.atol});
+    drift_power_ = path.columns[1].value;
+    for (std::size_t i = 0; local && i < path.steps.size(); ++i) localise(path.steps[i], path.columns[2].value[i]);
   }
 
   // dz_i = -eta a kappa_i z_i dt + eta sqrt(b s_i) dW_i, P = sum kappa z^2, in the coordinates that diagonalise the
@@ -154,43 +160,12 @@ class Solver {
           "theory.method: sde needs every coordinate (whole multiplicities, no compression); use recursion or ode");
     const ModeSystem single = problem_.coordinatewise() ? class_two_modes(problem_.covariance, noise_kernel(problem_))
                                                         : class_one_modes(problem_.covariance);
-    const std::size_t d = single.kappa.size();
-    const auto risk = [&](std::span<const double> z) {
-      double P = 0;
-      for (std::size_t i = 0; i < d; ++i) P += single.kappa[i] * z[i] * z[i];
-      return P;
-    };
-    std::vector<double> start, spread;
-    for (std::size_t i = 0; i < d; ++i) {
-      start.push_back(std::sqrt(single.initial[i]));
-      spread.push_back(std::sqrt(single.s[i]));
-    }
-    solvers::Sde equation;
-    equation.dimension = equation.noises = d;
-    equation.drift = [&](double t, std::span<const double> z, std::span<double> out) {
-      const double rate = problem_.rate_at(t) * laws_(risk(z)).a;
-      for (std::size_t i = 0; i < d; ++i) out[i] = -rate * single.kappa[i] * z[i];
-    };
-    equation.noise = [&](double t, std::span<const double> z, std::span<const double> w, std::span<double> out) {
-      const double level = problem_.rate_at(t) * std::sqrt(laws_(risk(z)).b);
-      for (std::size_t i = 0; i < d; ++i) out[i] = level * spread[i] * w[i];
-    };
-    const std::vector<double> times(problem_.time.at.begin(), problem_.time.at.end());
-    const auto read = [&](double, std::span<const double> z, std::span<double> out) {
-      out[0] = risk(z);
-      return out[0] <= limit_;
-    };
-    const solvers::Ensemble paths =
-        solvers::average_paths(equation, start, times, 1, read,
-                               {solvers::SdeScheme::euler_maruyama, theory_.time_step, theory_.paths, theory_.seed});
-    for (std::size_t i = 0; i < paths.mean.size(); ++i) record(times[i], paths.mean[i][0]);
-    out_.diverged_at = paths.diverged_at;
-    extra_.push_back({{"excess_mse_sde_sem", "label^2", "standard error of the SDE's mean of P"},
-                      paths.standard_errors(0, theory_.paths),
-                      {}});
-    check_time_step(single, times);
-    out_.method = "sde, euler-maruyama";
-    out_.report = {{"sde_paths", static_cast<double>(theory_.paths)}, {"sde_time_step", theory_.time_step}};
+    ingredients::CoupledLaw law = flow_of(single);
+    law.multiplicity.assign(single.kappa.size(), 1.0);
+    Trajectory path =
+        followed(law, {.method = "sde", .paths = theory_.paths, .time_step = theory_.time_step, .seed = theory_.seed});
+    extra_.push_back(std::move(path.columns[1]));
+    check_time_step(single, path.steps);
   }
 
   // Euler-Maruyama's fluctuations are too large by 1/(1 - x/2), x = h eta a kappa of the stiffest mode, and explode at 2.
@@ -350,7 +325,7 @@ class Solver {
   const NonlinearTheory& theory_;
   std::shared_ptr<const ingredients::Noise> noise_;
   ScalarLaws laws_;
-  double limit_;
+  double scale_;  // of the start and the noise
   Trajectory out_;
   std::vector<double> P_;
   std::vector<double> localisation_, drift_power_;

@@ -188,6 +188,11 @@ double residual_width(const ingredients::Noise& noise, double P) {
   return 2 / pi / (sign_phi(noise, P) / std::sqrt(P));
 }
 
+double divergence_scale(const ingredients::Noise& noise, double excess) {
+  if (std::isfinite(noise.variance())) return excess + noise.variance();
+  return excess > 0 ? std::pow(residual_width(noise, excess), 2) : 0;
+}
+
 double localisation(const NonlinearProblem& problem) {
   const Covariance& K = problem.covariance;
   const std::vector<double> diagonal = K.diagonal_entries(), pull = initial_pull(K);

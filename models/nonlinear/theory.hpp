@@ -83,6 +83,10 @@ class NonlinearRecursion {
   std::uint64_t steps_ = 0;
 };
 
+/// Against which divergence is measured (framework/divergence.hpp), in theory and in simulation: the excess at the start
+/// and the noise; where that has no variance, the square of the residual's width.
+double divergence_scale(const ingredients::Noise& noise, double excess);
+
 /// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response
 /// (docs/theory/sign-and-clip.md, section 7).
 constexpr double localised = 0.5;

@@ -19,7 +19,7 @@ constexpr std::uint64_t longest_cached_period = 256;
 double initial_scale(const LeastSquares& data) {
   double P0 = data.noise_variance();
   for (std::size_t a = 0; a < data.spectrum.modes(); ++a) P0 += data.spectrum.eigenvalue[a] * data.initial_power[a];
-  return std::max(P0, std::numeric_limits<double>::min());
+  return P0;
 }
 
 }  // namespace
@@ -257,7 +257,7 @@ Trajectory solve_flow(const LinearProblem& problem) {
 
 std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps) {
   LinearRecursion run(problem, LinearRecursion::Parts{false, true, true});
-  run.set_limit(divergence_factor * initial_scale(*problem.data));
+  run.set_limit(divergence_limit(initial_scale(*problem.data)));
   std::vector<double> values(linear_observables(problem).size());
   std::vector<std::vector<double>> out(values.size());
   for (const std::uint64_t step : steps) {
@@ -292,7 +292,7 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
     scaled.data = copy;
     out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
   }
-  const double limit = divergence_factor * initial_scale(data);
+  const double limit = divergence_limit(initial_scale(data));
   LinearRecursion run(scaled);
   run.set_limit(limit);
   std::vector<LinearRecursion> parts;

@@ -455,7 +455,7 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
   Setup setup{problem, ScaledCoordinates(data, noisy), chosen(data, batch, sampler), most_workers, 3, 0};
-  setup.limit = divergence_factor * std::max(setup.coordinates.excess(setup.coordinates.start), data.noise_variance());
+  setup.limit = divergence_limit(setup.coordinates.excess(setup.coordinates.start) + data.noise_variance());
   return std::make_unique<LinearSimulation>(std::move(setup));
 }
 

@@ -40,7 +40,7 @@ struct Masked {
 class MaskedReplica final : public ingredients::ScheduledReplica {
  public:
   MaskedReplica(const Masked& problem, std::uint64_t seed, std::uint64_t index)
-      : ScheduledReplica(divergence_factor * (problem.spectrum.signal() + problem.noise), problem.learning_rate,
+      : ScheduledReplica(divergence_limit(problem.spectrum.signal() + problem.noise), problem.learning_rate,
                          *problem.schedule),
         problem_(problem),
         stream_(seed, index) {

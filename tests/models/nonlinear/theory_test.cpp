@@ -387,3 +387,14 @@ TEST_CASE("the flow knows its derivatives by P and, at a greedy rate, by Q") {
       testing::check_sensitivity(flow, 3, shared, {0.9, 0.4, 0.3, 0.1}, 1e-5);
     }
 }
+
+TEST_CASE("divergence is measured by start and noise together, in any units") {
+  CHECK(divergence_scale(*ingredients::gaussian_noise(0.25), 3) == 3.25);
+  CHECK(divergence_scale(*ingredients::gaussian_noise(0), 0) == 0);
+  const auto cauchy = ingredients::cauchy_noise(0.5);
+  CHECK(divergence_scale(*cauchy, 3) == std::pow(residual_width(*cauchy, 3), 2));
+  CHECK(divergence_scale(*cauchy, 0) == 0);
+  const double unit = 1e20;
+  CHECK(divergence_scale(*ingredients::cauchy_noise(0.5 * unit), 3 * unit * unit) / (unit * unit) ==
+        doctest::Approx(divergence_scale(*cauchy, 3)).epsilon(1e-10));
+}

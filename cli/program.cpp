@@ -18,6 +18,7 @@
 #include "cli/commands/launcher.hpp"
 #include "cli/commands/sweep.hpp"
 #include "cli/interrupt.hpp"
+#include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 
@@ -286,7 +287,7 @@ int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostre
   } catch (const std::bad_alloc&) {
     message = "out of memory";
   } catch (const std::exception& e) {
-    message = e.what();
+    message = settings::said_by(e);
   } catch (...) {
     message = "unknown failure";
   }

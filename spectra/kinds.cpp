@@ -1,8 +1,10 @@
 #include "spectra/kinds.hpp"
 
-#include <stdexcept>
+#include <exception>
+#include <new>
 #include <utility>
 
+#include "settings/failure.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::spectra {
@@ -40,10 +42,10 @@ auto with_kind(const settings::Table& experiment, const Work& work) {
     return work(kinds()[choice.index], values);
   } catch (const settings::Error&) {
     throw;
-  } catch (const std::runtime_error& error) {
-    throw values.error("", error.what());
-  } catch (const std::invalid_argument& error) {
-    throw values.error("", error.what());
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw values.error("", settings::said_by(error));
   }
 }
 

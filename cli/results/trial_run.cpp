@@ -13,6 +13,7 @@
 #include <new>
 #include <string_view>
 
+#include "settings/failure.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -67,8 +68,11 @@ void tell(int pipe, std::string_view words) {
   } catch (const std::bad_alloc&) {
     tell(pipe, path + ": there is not enough memory for it, or it is damaged");
     ::_exit(threw);
-  } catch (const std::exception& e) {
+  } catch (const settings::Error& e) {
     tell(pipe, e.what());
+    ::_exit(threw);
+  } catch (const std::exception& e) {
+    tell(pipe, fmt::format("{}: {}", path, settings::said_by(e)));
     ::_exit(threw);
   }
   ::_exit(0);

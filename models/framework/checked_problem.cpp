@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "settings/failure.hpp"
 
 namespace edgewise::models {
 
@@ -52,10 +55,10 @@ class Checked final : public Problem {
       return work();
     } catch (const settings::Error&) {
       throw;
-    } catch (const std::runtime_error& error) {
-      throw origin_.error("", error.what());
-    } catch (const std::logic_error& error) {
-      throw origin_.error("", error.what());
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw origin_.error("", settings::said_by(error));
     }
   }
   std::unique_ptr<Problem> problem_;

@@ -1,10 +1,13 @@
 #include "models/framework/model.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "models/framework/checked_problem.hpp"
+#include "settings/failure.hpp"
 
 namespace edgewise::models {
 
@@ -44,7 +47,15 @@ std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
   const bool scaled = std::ranges::any_of(theory_parameters(), [&](const settings::Parameter& p) {
     return p.name.starts_with("scale_") && theory.given(p.name) && theory.number(p.name) != 1;
   });
-  return checked(build(experiment), experiment.table, scaled);
+  try {
+    return checked(build(experiment), experiment.table, scaled);
+  } catch (const settings::Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw experiment.table.error("", settings::said_by(error));
+  }
 }
 
 std::vector<Finding> Model::tune(const Experiment& experiment) const {

@@ -13,6 +13,8 @@
 #include <optional>
 
 #include "models/framework/model.hpp"
+#include "settings/failure.hpp"
+#include "settings/shown.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
 #include "validation/sweeps/measures.hpp"
 #include "validation/sweeps/sweep_file.hpp"
@@ -363,7 +365,7 @@ struct Sweep::Impl {
         throw;
       } catch (const std::exception& e) {
         if (plan.variants[v].name.empty()) throw;
-        throw settings::Error("variant " + plan.variants[v].name + ": " + e.what());
+        throw settings::Error("variant " + plan.variants[v].name + ": " + settings::said_by(e));
       }
     }
     std::size_t at = 0;
@@ -467,8 +469,9 @@ CellResult Sweep::compute(std::size_t cell, const std::atomic<bool>* stop) const
   } catch (const std::exception& e) {
     out.measures.assign(impl_->table.measures.size(), std::numeric_limits<double>::quiet_NaN());
     out.state = CellState::failed;
-    out.failure = dynamic_cast<const std::bad_alloc*>(&e) ? "out of memory" : one_line(e.what());
-    if (out.failure.empty()) out.failure = "unknown failure";
+    constexpr std::size_t longest = 1500;
+    out.failure = dynamic_cast<const std::bad_alloc*>(&e) ? "out of memory"
+                                                          : settings::shown(one_line(settings::said_by(e)), longest);
   }
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;

@@ -33,6 +33,7 @@ class Fixed final : public Problem {
     return {{"found", 3.0, ""}};
   }
   std::vector<ModeColumn> mode_table() const override { throw settings::Error("x.toml: said already"); }
+  std::vector<Prediction> predictions() const override { return {std::vector<Prediction>().at(1)}; }
   std::vector<std::string> warnings() const override { return {"careful"}; }
 
  private:
@@ -94,6 +95,10 @@ TEST_CASE("a checked problem is the problem, and its errors name the experiment"
   const auto scaled = checked(std::make_unique<Fixed>(trajectory({1}, {2})), table, true);
   CHECK(scaled->solve().warnings.size() == 1);
   CHECK(scaled->reference().warnings.size() == 1);
+  CHECK_THROWS_WITH_AS(good->predictions(),
+                       "some/x.toml: a number on the way is too large, too small or not defined; are all of the file's "
+                       "values meant so?",
+                       settings::Error);
   CHECK_THROWS_WITH_AS(good->mode_table(), "x.toml: said already", settings::Error);
   CHECK_THROWS_WITH_AS(checked(std::make_unique<Fixed>(trajectory({1}, {2}), true), table)->stability(),
                        "some/x.toml: no root", settings::Error);

@@ -23,6 +23,32 @@ double solved_risk(const settings::Table& experiment) {
 
 }  // namespace
 
+TEST_CASE("the reason of a failed cell holds no words of a library") {
+  const Sweep sweep = sweep_of(R"toml([sweep]
+do = "stability"
+[[axis]]
+key = "optimizer.learning_rate"
+name = "eta"
+values = [0.01, 1e300]
+[[measure]]
+name = "threshold"
+kind = "finding"
+finding = "eta_max"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "list"
+eigenvalues = [1.0, 0.1]
+[experiment.time]
+steps = 300
+)toml");
+  CHECK(sweep.compute(0).state == CellState::finished);
+  const CellResult failed = sweep.compute(1);
+  CHECK(failed.state == CellState::failed);
+  CHECK(contains(failed.failure, "a number on the way is too large"));
+  CHECK_FALSE(contains(failed.failure, "::"));
+}
+
 TEST_CASE("a cell is what solving its experiments gives") {
   const Sweep sweep = sweep_of(small_sweep);
   REQUIRE(sweep.table().measures.size() == 3);

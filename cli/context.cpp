@@ -6,10 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/inputs.hpp"
 #include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
 #include "cli/results/netcdf.hpp"
 #include "cli/results/output_file.hpp"
+#include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 #include "settings/text_file.hpp"
@@ -105,7 +107,7 @@ std::optional<std::uint64_t> added_step(const models::Experiment& experiment) {
 
 }  // namespace
 
-Loaded load(const Context& context, const std::string& path) {
+Loaded load(const Context& context, const std::string& path, const Targets& targets) {
   require_file(path);
   settings::Table table = settings::read_file(path);
   Loaded out;
@@ -117,6 +119,7 @@ Loaded load(const Context& context, const std::string& path) {
     table.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*context.seed));
     out.provenance.overrides.push_back(fmt::format("--seed {}", *context.seed));
   }
+  keep_inputs(targets, inputs_of(table), "this experiment");
   out.provenance.file = path;
   out.provenance.experiment = models::read_experiment(std::move(table));
   if (out.provenance.experiment.title.empty()) out.provenance.experiment.title = fs::path(path).stem().string();
@@ -171,7 +174,7 @@ void write_all(const Context& context, const Targets& targets, const std::functi
       else
         context.print(bytes(target));
     } catch (const std::exception& e) {
-      const std::string said = e.what();
+      const std::string said = settings::said_by(e);
       const bool named = !target.path || said.find(*target.path) != std::string::npos;
       failures.push_back(named ? said : *target.path + ": " + said);
     }

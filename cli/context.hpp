@@ -46,15 +46,16 @@ struct Loaded {
   std::unique_ptr<models::Problem> problem;
 };
 
-/// \throws settings::Error for anything wrong with the file or its values.
-Loaded load(const Context& context, const std::string& path);
-
 /// A place that a command writes to, and how.
 struct Target {
   std::optional<std::string> path;  ///< standard output when absent
   std::string form;                 ///< "csv", "nc", "json", "txt", "svg", ...
 };
 using Targets = std::vector<Target>;
+
+/// \param targets  what will be written
+/// \throws settings::Error for anything wrong with the file or its values, or where a target is a file that is read.
+Loaded load(const Context& context, const std::string& path, const Targets& targets);
 
 /// Decides the form: of a file by its ending, else by --format; of standard output by --format, else `usual`.
 /// Checks that the files can be written, so that nothing is computed in vain.

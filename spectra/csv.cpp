@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "settings/delimited.hpp"
+#include "settings/failure.hpp"
 #include "settings/shown.hpp"
 #include "settings/text_file.hpp"
 #include "spectra/kinds.hpp"
@@ -266,23 +267,26 @@ void write_csv(const Spectrum& spectrum, const std::string& path, std::string_vi
   if (!file) throw std::runtime_error(fmt::format("cannot write '{}'", path));
 }
 
+std::string found_file(const std::string& beside, const std::string& given) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(beside, ignored) && !std::filesystem::path(given).is_absolute())
+    for (const std::string folder : {EDGEWISE_SOURCE_DATA_DIR, EDGEWISE_INSTALL_DATA_DIR})
+      if (const auto shipped = std::filesystem::path(folder) / given; std::filesystem::exists(shipped, ignored))
+        return shipped.string();
+  return beside;
+}
+
 namespace {
 
 Spectrum build_from_file(const settings::Values& values) {
   const std::string& given = values.text("path");
-  std::string path = values.resolve(given);
-  if (!std::filesystem::exists(path) && !std::filesystem::path(given).is_absolute())
-    for (const std::string folder : {EDGEWISE_SOURCE_DATA_DIR, EDGEWISE_INSTALL_DATA_DIR})
-      if (const auto shipped = std::filesystem::path(folder) / given; std::filesystem::exists(shipped)) {
-        path = shipped.string();
-        break;
-      }
+  const std::string path = found_file(values.resolve(given), given);
   try {
     Spectrum spectrum = read_csv(path);
     checked(spectrum);  // here, so that errors name the path; the order stays that of the file
     return spectrum;
   } catch (const std::exception& error) {
-    throw values.error("path", error.what());
+    throw values.error("path", settings::said_by(error));
   }
 }
 

@@ -20,6 +20,10 @@ Spectrum read_csv(const std::string& path);
 /// command that made it.
 std::string csv_text(const Spectrum& spectrum, std::string_view command = {});
 
+/// The spectrum file at `beside` (`given` as seen from the experiment's folder), or, where there is none, the one of
+/// that name that edgewise brings along, if it does.
+std::string found_file(const std::string& beside, const std::string& given);
+
 /// Writes `csv_text`. \throws std::runtime_error when the file cannot be written.
 void write_csv(const Spectrum& spectrum, const std::string& path, std::string_view command = {});
 

@@ -17,6 +17,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "linear_algebra/largest_eigenvalues.hpp"
+#include "settings/shown.hpp"
 #include "spectra/idx.hpp"
 #include "spectra/kinds.hpp"
 #include "spectra/random_features.hpp"
@@ -68,15 +69,24 @@ std::optional<unsigned> class_of(const std::string& target) {
   return k;
 }
 
-/// The file, packed or unpacked.
-std::string found_file(const DatasetOptions& options, const std::string& file) {
-  const auto path = std::filesystem::path(options.folder) / file;
-  for (const std::string& found : {path.string() + ".gz", path.string()})
-    if (std::filesystem::exists(found)) return found;
+constexpr const char* images_file = "train-images-idx3-ubyte";
+constexpr const char* labels_file = "train-labels-idx1-ubyte";
+
+/// Where the file may be, packed or unpacked.
+std::vector<std::string> places(const DatasetOptions& options, const char* file) {
+  const std::string path = (std::filesystem::path(options.folder) / file).string();
+  return {path + ".gz", path};
+}
+
+std::string present_file(const DatasetOptions& options, const char* file) {
+  const std::vector<std::string> all = places(options, file);
+  std::error_code ignored;
+  for (const std::string& found : all)
+    if (std::filesystem::exists(found, ignored)) return found;
   throw std::runtime_error(
-      fmt::format("data set {}: '{}.gz' does not exist, nor does it without .gz; install it with: apt-get install "
+      fmt::format("data set {}: '{}' does not exist, nor does it without .gz; install it with: apt-get install "
                   "dataset-fashion-mnist",
-                  options.name, path.string()));
+                  options.name, settings::shown(all.front(), 200)));
 }
 
 std::vector<double> centred_targets(const std::vector<std::uint8_t>& labels, const std::string& target) {
@@ -102,8 +112,8 @@ Dataset read_pixels(const DatasetOptions& options) {
   if (options.name != "fashion-mnist")
     throw std::runtime_error(fmt::format("unknown data set '{}', known: fashion-mnist", options.name));
   class_of(options.target);
-  const std::string image_path = found_file(options, "train-images-idx3-ubyte");
-  const std::string label_path = found_file(options, "train-labels-idx1-ubyte");
+  const std::string image_path = present_file(options, images_file);
+  const std::string label_path = present_file(options, labels_file);
   const IdxArray labels = read_idx(label_path, options.rows);
   const IdxArray images = read_idx(image_path, options.rows);
   if (images.shape.size() != 3 || labels.shape.size() != 1 || images.shape[0] != labels.shape[0])
@@ -395,6 +405,13 @@ Kind dataset_kind() {
             const auto leading = static_cast<std::size_t>(values.integer("leading"));
             return leading > 0 ? measure_leading(options, leading) : measure(options)->spectrum;
           }};
+}
+
+std::vector<std::string> files_of(const DatasetOptions& options) {
+  std::vector<std::string> out;
+  for (const char* file : {images_file, labels_file})
+    for (std::string& place : places(options, file)) out.push_back(std::move(place));
+  return out;
 }
 
 std::optional<DatasetOptions> dataset_of(const settings::Table& experiment) {

@@ -34,6 +34,9 @@ struct DatasetOptions {
   std::uint64_t feature_seed = 0;
 };
 
+/// The files that hold it, packed or unpacked, there or not.
+std::vector<std::string> files_of(const DatasetOptions& options);
+
 /// Reads it: pixels / 255, or random features of them, centred. Cached: one copy per process and options. \throws
 /// std::runtime_error naming the missing file and the package that holds it.
 std::shared_ptr<const Dataset> load(const DatasetOptions& options);

@@ -68,14 +68,14 @@ Status print_findings(const Context& context, const Targets& targets, const Load
 
 Status stability(const Context& context, const std::string& path) {
   const Targets targets = targets_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
-  const Loaded loaded = load(context, path);
+  const Loaded loaded = load(context, path, targets);
   return print_findings(context, targets, loaded,
                         at_work(context, path, "stability", [&] { return loaded.problem->stability(); }));
 }
 
 Status tune(const Context& context, const std::string& path) {
   const Targets targets = targets_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
-  const Loaded loaded = load(context, path);
+  const Loaded loaded = load(context, path, targets);
   const models::Experiment& experiment = loaded.provenance.experiment;
   return print_findings(context, targets, loaded,
                         at_work(context, path, "tune", [&] { return models::find(experiment).tune(experiment); }));

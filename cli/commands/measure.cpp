@@ -6,6 +6,7 @@
 
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/replicas.hpp"
+#include "cli/inputs.hpp"
 #include "settings/settings.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
@@ -25,6 +26,7 @@ Status measure(const Context& context, const MeasureOptions& options) {
   if (!options.folder.empty()) dataset.folder = options.folder;
   if (!options.target.empty()) dataset.target = options.target;
   dataset.rows = options.rows;
+  keep_inputs(targets, spectra::files_of(dataset), "this command");
   const Watch watch;
   const auto measured =
       at_work(context, "measure " + options.dataset, "measure", [&] { return spectra::measure(dataset); });

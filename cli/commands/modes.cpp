@@ -9,7 +9,7 @@ namespace edgewise::cli {
 
 Status modes(const Context& context, const std::string& path) {
   const Targets targets = targets_of(context, {"csv", "txt"}, {"csv"}, "csv");
-  const Loaded loaded = load(context, path);
+  const Loaded loaded = load(context, path, targets);
   const std::vector<models::ModeColumn> columns =
       at_work(context, path, "modes", [&] { return loaded.problem->mode_table(); });
   if (columns.empty())

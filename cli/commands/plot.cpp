@@ -11,6 +11,7 @@
 #include "cli/commands/theory_curve.hpp"
 #include "cli/figures/diagram.hpp"
 #include "cli/figures/figures.hpp"
+#include "cli/inputs.hpp"
 #include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 
@@ -24,6 +25,7 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
   if (context.outputs.empty())
     with_default.outputs.push_back(with_ending(paths.front(), "." + (context.format.empty() ? "svg" : context.format)));
   const Targets targets = targets_of(with_default, {"svg", "png", "pdf"}, {}, "");
+  keep_inputs(targets, paths, "this command");
   const auto draw_all = [&](const auto& draw) {
     write_all(context, targets, [&](const Target& target) { return draw("." + target.form); });
     context.say("figure written to " + files_of(targets));

@@ -10,7 +10,7 @@ namespace edgewise::cli {
 Status simulate(const Context& context, const std::string& path) {
   const Targets targets = targets_of(context, {"csv", "nc"}, {"csv", "json"}, "csv");
   const Watch watch;
-  Loaded loaded = load(context, path);
+  Loaded loaded = load(context, path, targets);
   const models::Experiment& experiment = loaded.provenance.experiment;
   const validation::Sample sample = run_replicas(context, path, *loaded.problem, experiment);
   if (sample.interrupted && sample.replicas == 0) throw interruption(sample, experiment, "; nothing is written");

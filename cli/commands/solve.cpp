@@ -12,7 +12,7 @@ namespace edgewise::cli {
 Status solve(const Context& context, const std::string& path) {
   const Targets targets = targets_of(context, {"csv", "nc"}, {"csv", "json"}, "csv");
   const Watch watch;
-  Loaded loaded = load(context, path);
+  Loaded loaded = load(context, path, targets);
   const models::Trajectory trajectory = at_work(context, path, "solve", [&] { return loaded.problem->solve(); });
   loaded.provenance.seconds = watch.seconds();
   write_result(context, targets, solution(trajectory, loaded.provenance));

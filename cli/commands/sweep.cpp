@@ -12,10 +12,12 @@
 
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/sweep_ranks.hpp"
+#include "cli/inputs.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/sweep_output.hpp"
+#include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"
 #include "validation/sweeps/sweep.hpp"
@@ -55,6 +57,26 @@ std::string store_path(const Context& context, const std::string& path, const Sw
       throw Error(
           fmt::format("{}: --store and --output name the same file; the output would take the store's place", store));
   return store;
+}
+
+/// The files that a sweep and its experiments name.
+std::vector<std::string> inputs_of_sweep(const validation::SweepPlan& plan, const std::string& path) {
+  std::vector<std::string> out = {path};
+  const auto add = [&](const settings::Table& experiment) {
+    for (std::string& input : inputs_of(experiment)) out.push_back(std::move(input));
+  };
+  for (const auto& variant : plan.variants) {
+    add(variant.experiment);
+    for (const validation::SweepAxis& axis : plan.axes)
+      for (const std::string& word : axis.words) {
+        if (!axis.key.ends_with(".path") && !axis.key.ends_with(".folder")) break;
+        settings::Table named = variant.experiment;
+        const std::size_t dot = axis.key.find('.');
+        named.make_table(axis.key.substr(0, dot)).set(axis.key.substr(dot + 1), word);
+        add(named);
+      }
+  }
+  return out;
 }
 
 std::vector<std::size_t> cells_to_compute(const SweepTable& table, bool retry_failed) {
@@ -216,9 +238,10 @@ Status sweep(const Context& context, const std::string& path, const SweepOptions
       store_at = store_path(context, path, options);
     }
     read_sweep = read(context, path);
+    if (ranks.rank() == 0) keep_inputs(targets, inputs_of_sweep(read_sweep->plan(), path), "this sweep");
     if (ranks.rank() == 0) at_work(context, path, "checking", [&] { read_sweep->check(); });
   } catch (const std::exception& e) {
-    failure = *e.what() ? e.what() : "unknown failure";
+    failure = settings::said_by(e);
   }
   if (!ranks.agree(failure, read_sweep ? read_sweep->plan().definition.text() : "")) return done;
   if (ranks.rank() == 0) return run_root(context, ranks, *read_sweep, path, options, store_at, targets);

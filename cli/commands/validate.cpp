@@ -13,6 +13,7 @@
 #include "cli/results/json.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/verdict_json.hpp"
+#include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 #include "validation/verdicts/extrapolation.hpp"
@@ -114,10 +115,11 @@ Judged judge_dimensions(const Context& context, const std::string& path, const L
 }
 
 /// One experiment: theory, simulation, verdict.
-Status validate_one(const Context& context, const std::string& path, const Targets& targets, bool print_json,
-                    std::vector<Json>& verdicts) {
+/// \param all_targets  those of the other experiments too
+Status validate_one(const Context& context, const std::string& path, const Targets& targets, const Targets& all_targets,
+                    bool print_json, std::vector<Json>& verdicts) {
   const Watch watch;
-  Loaded loaded = load(context, path);
+  Loaded loaded = load(context, path, all_targets);
   const models::Experiment& experiment = loaded.provenance.experiment;
   const validation::VerdictOptions options = validation::read_verdict_options(experiment.table);
   const auto dimensions = validation::read_extrapolation(experiment.table);
@@ -204,16 +206,18 @@ Status validate(const Context& context, const std::vector<std::string>& experime
     Context of_file = context;
     if (print_json && !context.outputs.empty()) of_file.format.clear();
     const Targets targets = targets_of(of_file, {"csv", "nc"}, {"csv", "json"}, "csv");
-    status = validate_one(context, experiments.front(), targets, print_json, verdicts);
+    status = validate_one(context, experiments.front(), targets, targets, print_json, verdicts);
   } else {
     const std::vector<Targets> targets = targets_in_folders(context, experiments);
+    Targets all_targets;
+    for (const Targets& some : targets) all_targets.insert(all_targets.end(), some.begin(), some.end());
     for (std::size_t i = 0; i < experiments.size(); ++i) {
       try {
-        status = worse(status, validate_one(context, experiments[i], targets[i], print_json, verdicts));
+        status = worse(status, validate_one(context, experiments[i], targets[i], all_targets, print_json, verdicts));
       } catch (const std::exception& e) {
         if (interrupted()) throw;
         // The other experiments still get their verdicts.
-        context.err << "edgewise: " << settings::shown(e.what(), longest_message) << std::endl;
+        context.err << "edgewise: " << settings::shown(settings::said_by(e), longest_message) << std::endl;
         status = failed;
       }
     }

@@ -265,6 +265,68 @@ TEST_CASE("output that cannot be written is refused before anything is computed"
   CHECK(cli::read_result(folder / "a.dat").kind == cli::ResultKind::solution);
 }
 
+TEST_CASE("what is read is not written over, under whatever name") {
+  const Folder folder;
+  const std::string spectrum = folder.file("spectrum.csv", "1,20,1\n0.1,30,1\n");
+  const std::string schedule = folder.file("schedule.csv", "0,1\n1,0.5\n");
+  const std::string file = folder.file("small.toml", R"(model = "least-squares"
+[spectrum]
+kind = "file"
+path = "spectrum.csv"
+[optimizer]
+learning_rate = 0.01
+[schedule]
+kind = "table"
+path = "schedule.csv"
+[time]
+steps = 300
+)");
+  const std::string itself = contents(file);
+  std::filesystem::create_symlink("spectrum.csv", folder / "link.csv");
+  std::filesystem::create_hard_link(schedule, folder / "hard.csv");
+  for (const std::string name : {"spectrum.csv", "schedule.csv", "link.csv", "hard.csv", "small.toml"})
+    for (const char* command : {"solve", "simulate", "validate", "stability", "modes"}) {
+      CAPTURE(name);
+      CAPTURE(command);
+      check_refused({command, file, "-o", folder / "good.csv", "-o", folder / name, "--format", "csv"},
+                    {name + ": is read by this experiment; give --output another name"});
+    }
+  CHECK_FALSE(std::filesystem::exists(folder / "good.csv"));
+  check_refused({"solve", file, "--set", "spectrum.path=" + (folder / "other.csv"), "-o", folder / "other.csv"},
+                {"other.csv: is read by this experiment"});
+  const std::string two = folder.file("schedule.toml", small_experiment);
+  const auto several = run({"validate", file, two, "-o", folder / ""});
+  CHECK(several.status == 2);
+  CHECK(several.says("schedule.csv: is read by this experiment"));
+  check_refused({"measure", "fashion-mnist", "--folder", folder / "", "-o", folder / "train-images-idx3-ubyte.gz",
+                 "--format", "csv"},
+                {"train-images-idx3-ubyte.gz: is read by this command"});
+  const std::string grid = folder.file("grid.toml", R"([sweep]
+base = "small.toml"
+[[axis]]
+key = "spectrum.path"
+values = ["spectrum.csv", "third.csv"]
+[[measure]]
+name = "risk"
+observable = "risk"
+)");
+  const std::string third = folder.file("third.csv", "1,20,1\n");
+  for (const std::string name : {"spectrum.csv", "third.csv", "schedule.csv", "small.toml", "grid.toml"})
+    check_refused({"sweep", grid, "--store", folder / "s.db", "-o", folder / name, "--format", "csv"},
+                  {name + ": is read by this sweep; give --output another name"});
+  CHECK_FALSE(std::filesystem::exists(folder / "s.db"));
+  CHECK(run({"solve", file, "-o", folder / "r.csv", "--quiet"}).status == 0);
+  std::filesystem::create_symlink("r.csv", folder / "r.svg");
+  const std::string result = contents(folder / "r.csv");
+  for (const std::string name : {"r.csv", "r.svg"})
+    check_refused({"plot", folder / "r.csv", "-o", folder / name, "--format", "svg"},
+                  {name + ": is read by this command; give --output another name"});
+  check_refused({"plot", folder / "r.csv"}, {"r.svg: is read by this command"});
+  CHECK(contents(folder / "r.csv") == result);
+  CHECK(contents(file) == itself);
+  CHECK(contents(spectrum) == "1,20,1\n0.1,30,1\n");
+}
+
 TEST_CASE("divergence is a result") {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);

@@ -31,7 +31,8 @@ void Context::warn(const std::vector<std::string>& warnings) const {
 
 void Context::print(const std::string& text) const {
   out << text << std::flush;
-  if (!out) throw Error("standard output: cannot be written; is the disk full?");
+  if (!out)
+    throw Error("standard output: cannot be written; is the disk full, or the size of files limited (ulimit -f)?");
 }
 
 namespace {
@@ -144,7 +145,7 @@ Target file_target(const Context& context, const std::string& path, const std::v
   if (!form.empty()) form.erase(0, 1);
   if (!has(forms, form)) {
     if (context.format.empty() || !has(forms, context.format))
-      throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .{}", path, ending(path),
+      throw Error(fmt::format("{}: --output: unknown ending '{}'; accepted: .{}", path, settings::shown(ending(path)),
                               settings::join(forms, ", .")));
     form = context.format;
   }
@@ -176,7 +177,7 @@ void write_all(const Context& context, const Targets& targets, const std::functi
     } catch (const std::exception& e) {
       const std::string said = settings::said_by(e);
       const bool named = !target.path || said.find(*target.path) != std::string::npos;
-      failures.push_back(named ? said : *target.path + ": " + said);
+      failures.push_back(named ? said : fmt::format("{} (for {})", said, *target.path));
     }
   if (!failures.empty()) throw Error(settings::join(failures, "; "));
 }

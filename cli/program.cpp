@@ -201,14 +201,14 @@ class Program {
     context.threads =
         read_number<unsigned>("--threads", line_.threads, "a whole number >= 0 (0: all cores)").value_or(0);
     if (const auto seed = read_number<std::int64_t>("--seed", line_.seed, whole)) {
-      if (*seed < 0) throw Error(fmt::format("--seed: must be {}, got '{}'", whole, line_.seed));
+      if (*seed < 0) throw Error(fmt::format("--seed: must be {}, got '{}'", whole, settings::shown(line_.seed)));
       context.seed = static_cast<std::uint64_t>(*seed);
     }
     context.quiet = line_.quiet;
     const std::vector<std::string> formats = formats_of(command->get_name());
     if (command->count("--format") > 0 && std::find(formats.begin(), formats.end(), line_.format) == formats.end())
-      throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats), line_.format,
-                              settings::suggestion(line_.format, formats)));
+      throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats),
+                              settings::shown(line_.format), settings::suggestion(line_.format, formats)));
     context.format = line_.format;
     if (command->get_name() != "sweep" && !works_alone(context, command->get_name())) return done;
     return actions_.at(command->get_name())(context);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::settings {
 
@@ -18,7 +19,8 @@ namespace {
 constexpr std::size_t largest_text = std::size_t{1} << 28U;
 
 Error unreadable(const std::string& path, std::string_view why) {
-  return Error(fmt::format("{}: cannot be read: {}", path, why));
+  constexpr std::size_t longest = 300;
+  return Error(fmt::format("{}: cannot be read: {}", shown(path, longest), why));
 }
 
 class Descriptor {

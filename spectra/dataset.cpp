@@ -65,7 +65,8 @@ std::optional<unsigned> class_of(const std::string& target) {
     if (error != std::errc{} || stop != end) k = classes;
   }
   if (k >= classes)
-    throw std::runtime_error(fmt::format("target '{}' is not one of label, class-0 .. class-{}", target, classes - 1));
+    throw std::runtime_error(
+        fmt::format("target '{}' is not one of label, class-0 .. class-{}", settings::shown(target), classes - 1));
   return k;
 }
 
@@ -102,7 +103,8 @@ std::vector<double> centred_targets(const std::vector<std::uint8_t>& labels, con
     value -= mean;
     square += value * value / n;
   }
-  if (!(square > 0)) throw std::runtime_error(fmt::format("all {} targets '{}' are equal", labels.size(), target));
+  if (!(square > 0))
+    throw std::runtime_error(fmt::format("all {} targets '{}' are equal", labels.size(), settings::shown(target)));
   if (!chosen)
     for (double& value : y) value /= std::sqrt(square);
   return y;
@@ -110,7 +112,7 @@ std::vector<double> centred_targets(const std::vector<std::uint8_t>& labels, con
 
 Dataset read_pixels(const DatasetOptions& options) {
   if (options.name != "fashion-mnist")
-    throw std::runtime_error(fmt::format("unknown data set '{}', known: fashion-mnist", options.name));
+    throw std::runtime_error(fmt::format("unknown data set '{}', known: fashion-mnist", settings::shown(options.name)));
   class_of(options.target);
   const std::string image_path = present_file(options, images_file);
   const std::string label_path = present_file(options, labels_file);

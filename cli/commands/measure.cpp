@@ -7,7 +7,9 @@
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/replicas.hpp"
 #include "cli/inputs.hpp"
+#include "settings/counted.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/dataset.hpp"
 
@@ -18,7 +20,7 @@ using settings::Error;
 Status measure(const Context& context, const MeasureOptions& options) {
   const std::vector<std::string> known = {"fashion-mnist"};
   if (std::find(known.begin(), known.end(), options.dataset) == known.end())
-    throw Error(fmt::format("measure: there is no data set '{}'{}; accepted: {}", options.dataset,
+    throw Error(fmt::format("measure: there is no data set '{}'{}; accepted: {}", settings::shown(options.dataset),
                             settings::suggestion(options.dataset, known), settings::join(known)));
   const Targets targets = targets_of(context, {"csv"}, {"csv"}, "csv");
   spectra::DatasetOptions dataset;
@@ -31,7 +33,7 @@ Status measure(const Context& context, const MeasureOptions& options) {
   const auto measured =
       at_work(context, "measure " + options.dataset, "measure", [&] { return spectra::measure(dataset); });
   write_all(context, targets, [&](const Target&) { return spectra::csv_text(measured->spectrum); });
-  context.say(fmt::format("{}: {} eigenvalues, {}{}", options.dataset, measured->spectrum.modes(),
+  context.say(fmt::format("{}: {}, {}{}", options.dataset, settings::counted(measured->spectrum.modes(), "eigenvalue"),
                           seconds_text(watch.seconds()), written(targets)));
   return done;
 }

@@ -7,6 +7,7 @@
 #include "cli/commands/at_work.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/progress.hpp"
+#include "settings/counted.hpp"
 
 namespace edgewise::cli {
 
@@ -27,7 +28,7 @@ validation::Sample run_replicas(const Context& context, const std::string& path,
   const auto simulation = at_work(context, path, "simulation", [&] { return problem.simulate(); });
   if (const std::string text = simulation->announcement(); !text.empty()) context.say(text);
   try {
-    Progress progress(context.err, fmt::format("{} replicas{}", experiment.monte_carlo.replicas, where),
+    Progress progress(context.err, settings::counted(experiment.monte_carlo.replicas, "replica") + where,
                       !context.quiet && is_terminal(context.err));
     validation::RunOptions options;
     options.threads = context.threads;
@@ -41,8 +42,8 @@ validation::Sample run_replicas(const Context& context, const std::string& path,
 }
 
 Error interruption(const validation::Sample& sample, const models::Experiment& experiment, const std::string& kept) {
-  return Error(
-      fmt::format("interrupted after {} of {} replicas{}", sample.replicas, experiment.monte_carlo.replicas, kept));
+  return Error(fmt::format("interrupted after {} of {}{}", sample.replicas,
+                           settings::counted(experiment.monte_carlo.replicas, "replica"), kept));
 }
 
 Error interruption(const validation::Sample& sample, const models::Experiment& experiment, const Targets& targets) {

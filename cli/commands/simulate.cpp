@@ -4,6 +4,7 @@
 
 #include "cli/commands/replicas.hpp"
 #include "cli/results/results.hpp"
+#include "settings/counted.hpp"
 
 namespace edgewise::cli {
 
@@ -17,8 +18,8 @@ Status simulate(const Context& context, const std::string& path) {
   loaded.provenance.seconds = watch.seconds();
   write_result(context, targets, simulation(sample, loaded.provenance));
   if (sample.interrupted) throw interruption(sample, experiment, targets);
-  context.say(fmt::format("{}: {} replicas, sampler {}, {}{}", experiment.title, sample.replicas, sample.sampler,
-                          seconds_text(loaded.provenance.seconds), written(targets)));
+  context.say(fmt::format("{}: {}, sampler {}, {}{}", experiment.title, settings::counted(sample.replicas, "replica"),
+                          sample.sampler, seconds_text(loaded.provenance.seconds), written(targets)));
   context.warn(loaded.provenance.warnings);
   context.warn(sample.warnings);
   return done;

@@ -5,6 +5,7 @@
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/replicas.hpp"
 #include "cli/results/results.hpp"
+#include "settings/counted.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -16,8 +17,9 @@ Status solve(const Context& context, const std::string& path) {
   const models::Trajectory trajectory = at_work(context, path, "solve", [&] { return loaded.problem->solve(); });
   loaded.provenance.seconds = watch.seconds();
   write_result(context, targets, solution(trajectory, loaded.provenance));
-  context.say(fmt::format("{}: {}, {} steps recorded, {}{}", loaded.provenance.experiment.title, trajectory.method,
-                          trajectory.steps.size(), seconds_text(loaded.provenance.seconds), written(targets)));
+  context.say(fmt::format("{}: {}, {} recorded, {}{}", loaded.provenance.experiment.title, trajectory.method,
+                          settings::counted(trajectory.steps.size(), "step"), seconds_text(loaded.provenance.seconds),
+                          written(targets)));
   if (trajectory.diverged_at)
     context.say(
         fmt::format("  diverged at step {}; the output ends there", settings::text_of(*trajectory.diverged_at)));

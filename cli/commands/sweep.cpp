@@ -17,6 +17,7 @@
 #include "cli/progress.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/sweep_output.hpp"
+#include "settings/counted.hpp"
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "validation/sweeps/boundaries.hpp"
@@ -126,10 +127,11 @@ std::vector<std::string> failure_lines(const SweepTable& table) {
   constexpr std::size_t shown = 3;
   std::vector<std::string> out;
   for (std::size_t i = 0; i < std::min(shown, reasons.size()); ++i)
-    out.push_back(fmt::format("  failed: {} cell{}, first {}: {}", reasons[i].count, reasons[i].count > 1 ? "s" : "",
+    out.push_back(fmt::format("  failed: {}, first {}: {}", settings::counted(reasons[i].count, "cell"),
                               place_text(table, reasons[i].first), reasons[i].text));
   if (reasons.size() > shown)
-    out.push_back(fmt::format("  failed: {} more reasons, see the column `reason`", reasons.size() - shown));
+    out.push_back(
+        fmt::format("  failed: {}, see the column `reason`", settings::counted(reasons.size() - shown, "more reason")));
   return out;
 }
 
@@ -148,7 +150,7 @@ std::string labels_text(const SweepTable& table) {
 std::size_t compute(const Context& context, const validation::Sweep& sweep, validation::SweepStore& store,
                     validation::SweepPeers* others, unsigned threads, const std::vector<std::size_t>& todo,
                     SweepTable& table, const std::function<void(std::size_t)>& give_up) {
-  Progress progress(context.err, fmt::format("{} cells", todo.size()), !context.quiet && is_terminal(context.err));
+  Progress progress(context.err, settings::counted(todo.size(), "cell"), !context.quiet && is_terminal(context.err));
   const auto start = Clock::now();
   validation::SweepRunOptions run;
   run.threads = threads;
@@ -182,9 +184,9 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
     if (!todo.empty()) {
       const auto interruption = [&](std::size_t done) {
         return fmt::format(
-            "interrupted with {} of {} cells done; they are kept in {}, and the same command goes on from "
+            "interrupted with {} of {} done; they are kept in {}, and the same command goes on from "
             "there",
-            had + done, table.cells.size(), store_at);
+            had + done, settings::counted(table.cells.size(), "cell"), store_at);
       };
       const Interruptible scope(
           fmt::format("; what is done is kept in {}, and the same command goes on from there", store_at));
@@ -210,9 +212,9 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
   } catch (const Error& e) {
     failure = e.what();
   }
-  context.say(fmt::format("{}: {} cells{}, {} failed, {:.2g} s; kept in {}", table.title, table.cells.size(),
-                          had > 0 ? fmt::format(" ({} of them were there)", had) : "", failed_cells, seconds,
-                          store_at));
+  context.say(fmt::format(
+      "{}: {}{}, {} failed, {:.2g} s; kept in {}", table.title, settings::counted(table.cells.size(), "cell"),
+      had > 0 ? fmt::format(" ({} of them were there)", had) : "", failed_cells, seconds, store_at));
   if (!table.labels.empty()) context.say("  labels: " + labels_text(table));
   if (!context.quiet)
     for (const std::string& line : validation::compare(table).lines()) context.say("  " + line);

@@ -9,6 +9,7 @@
 
 #include "cli/results/header_lines.hpp"
 #include "cli/results/sweep_netcdf.hpp"
+#include "settings/counted.hpp"
 #include "settings/delimited.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
@@ -85,7 +86,7 @@ SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
   for (const auto& [name, value] : head.provenance)
     if (name == "sweep") definition = value;
   if (definition.empty()) throw Error(fmt::format("{}: does not say which sweep it is ('# sweep: |')", origin));
-  const settings::Table all = settings::read_text(definition, origin);
+  const settings::Table all = validation::read_kept(definition, origin);
   SweepTable table = validation::read_grid(all, all);
   table.title = head.title;
   table.measures = std::move(head.measures);
@@ -95,7 +96,8 @@ SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
   for (const validation::SweepAxis& axis : table.axes) cells *= axis.size();
   if (rows.lines.empty()) throw Error(fmt::format("{}: has no line of column names", origin));
   if (rows.lines.size() - 1 != cells)
-    throw Error(fmt::format("{}: has {} cells, {} expected", origin, rows.lines.size() - 1, cells));
+    throw Error(
+        fmt::format("{}: has {}, {} expected", origin, settings::counted(rows.lines.size() - 1, "cell"), cells));
   const std::size_t first_measure = 1 + table.axes.size(), label = first_measure + table.measures.size(),
                     columns = label + 3;
   const auto check_columns = [&](const settings::DelimitedLine& line) {

@@ -13,6 +13,7 @@
 #include "cli/results/json.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/verdict_json.hpp"
+#include "settings/counted.hpp"
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
@@ -136,10 +137,10 @@ Status validate_one(const Context& context, const std::string& path, const Targe
   verdicts.push_back(std::move(json));
   if (sample.interrupted) throw interruption(sample, experiment, targets);
   context.say(fmt::format("{}: {}: {}", experiment.title, validation::name(verdict.outcome), verdict.reason));
-  context.say(fmt::format(
-      "  max |z| {:.3g} (critical {:.3g}), p {:.2g}, detectable {}, largest gap {}, {} replicas, {}{}", verdict.max_z,
-      verdict.critical_z, verdict.p_value, percent(verdict.detectable), percent(verdict.largest_gap), verdict.replicas,
-      seconds_text(loaded.provenance.seconds), written(targets)));
+  context.say(fmt::format("  max |z| {:.3g} (critical {:.3g}), p {:.2g}, detectable {}, largest gap {}, {}, {}{}",
+                          verdict.max_z, verdict.critical_z, verdict.p_value, percent(verdict.detectable),
+                          percent(verdict.largest_gap), settings::counted(verdict.replicas, "replica"),
+                          seconds_text(loaded.provenance.seconds), written(targets)));
   for (const std::string& line : lines) context.say(line);
   context.warn(loaded.provenance.warnings);
   context.warn(theory.warnings);

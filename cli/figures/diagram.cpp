@@ -10,6 +10,7 @@
 #include "cli/figures/figure_style.hpp"
 #include "cli/figures/gnuplot.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::cli {
 
@@ -35,21 +36,22 @@ std::size_t nearest(const SweepAxis& axis, const std::string& slice, const std::
   if (!axis.words.empty()) {
     const auto found = std::find(axis.words.begin(), axis.words.end(), text);
     if (found == axis.words.end())
-      throw Error(fmt::format("--slice {}: {} has no value '{}'{}; it has {}", slice, axis.name, text,
-                              settings::suggestion(text, axis.words), settings::join(axis.words)));
+      throw Error(fmt::format("--slice {}: {} has no value '{}'{}; it has {}", settings::shown(slice), axis.name,
+                              settings::shown(text), settings::suggestion(text, axis.words),
+                              settings::join(axis.words)));
     return static_cast<std::size_t>(found - axis.words.begin());
   }
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || std::isnan(value))
-    throw Error(fmt::format("--slice {}: '{}' must be a number", slice, text));
+    throw Error(fmt::format("--slice {}: '{}' must be a number", settings::shown(slice), settings::shown(text)));
   if (std::isinf(value) && !axis.numbers.empty() && axis.numbers.back() == value) return axis.size() - 1;
   const validation::AxisScale scale(axis);
   const double place = scale.to_scale(value);
   if (!(place >= scale.edges().front() && place <= scale.edges().back())) {
     const auto [low, high] = std::minmax_element(axis.numbers.begin(), axis.numbers.end());
-    throw Error(fmt::format("--slice {}: {} runs from {} to {}", slice, axis.name, settings::text_of(*low),
-                            settings::text_of(*high)));
+    throw Error(fmt::format("--slice {}: {} runs from {} to {}", settings::shown(slice), axis.name,
+                            settings::text_of(*low), settings::text_of(*high)));
   }
   std::size_t best = 0;
   for (std::size_t i = 1; i < axis.size(); ++i)
@@ -67,14 +69,14 @@ Selection select(const SweepTable& table, const std::vector<std::string>& slices
   std::vector<bool> held(table.axes.size(), false);
   for (const std::string& slice : slices) {
     const std::size_t equals = slice.find('=');
-    if (equals == std::string::npos) throw Error(fmt::format("--slice {}: must be AXIS=VALUE", slice));
+    if (equals == std::string::npos) throw Error(fmt::format("--slice {}: must be AXIS=VALUE", settings::shown(slice)));
     const std::string name = slice.substr(0, equals);
     const auto found = std::find(names.begin(), names.end(), name);
     if (found == names.end())
-      throw Error(fmt::format("--slice {}: there is no axis '{}'{}; known: {}", slice, name,
-                              settings::suggestion(name, names), settings::join(names)));
+      throw Error(fmt::format("--slice {}: there is no axis '{}'{}; known: {}", settings::shown(slice),
+                              settings::shown(name), settings::suggestion(name, names), settings::join(names)));
     const auto a = static_cast<std::size_t>(found - names.begin());
-    if (held[a]) throw Error(fmt::format("--slice {}: {} is held already", slice, name));
+    if (held[a]) throw Error(fmt::format("--slice {}: {} is held already", settings::shown(slice), name));
     held[a] = true;
     out.place[a] = nearest(table.axes[a], slice, slice.substr(equals + 1));
     out.held.push_back(fmt::format("{} = {}", shown_name(name), shown_value(table.axes[a], out.place[a])));
@@ -89,7 +91,7 @@ std::size_t measure_named(const SweepTable& table, const std::string& name) {
   for (const validation::MeasureInfo& info : table.measures) names.push_back(info.name);
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end())
-    throw Error(fmt::format("--observable: the sweep has no measure '{}'{}; it has {}", name,
+    throw Error(fmt::format("--observable: the sweep has no measure '{}'{}; it has {}", settings::shown(name),
                             settings::suggestion(name, names), settings::join(names)));
   return static_cast<std::size_t>(found - names.begin());
 }
@@ -108,7 +110,8 @@ std::vector<std::vector<std::size_t>> wanted_measures(const SweepTable& table, c
     std::vector<std::size_t> group;
     for (const std::string& name : validation::shown_in(text)) group.push_back(measure_named(table, name));
     if (map && group.size() > 1)
-      throw Error(fmt::format("--observable {}: a map shows one measure; draw curves with --slice", text));
+      throw Error(
+          fmt::format("--observable {}: a map shows one measure; draw curves with --slice", settings::shown(text)));
     out.push_back(std::move(group));
   }
   if (!out.empty()) return out;

@@ -12,6 +12,7 @@
 #include "cli/figures/gnuplot.hpp"
 #include "cli/figures/step_figure.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::cli {
 
@@ -191,7 +192,7 @@ bool one_experiment(const std::vector<Result>& results) {
 
 std::string runs_of(const Result& result) {
   const std::string_view replicas = result.get("replicas");
-  return replicas.empty() ? "" : fmt::format(" ({} runs)", replicas);
+  return replicas.empty() ? "" : fmt::format(" ({} {})", replicas, replicas == "1" ? "run" : "runs");
 }
 
 constexpr const char* legend_points = "simulation, mean ± 2 s.e.m.";
@@ -200,7 +201,8 @@ constexpr const char* dark = "#444444";
 constexpr const char* legend_quantiles = "simulation, 5–95% of runs";
 
 Panel panel_of(const std::vector<Result>& results, const std::vector<std::string>& labels, const std::string& name,
-               const std::vector<double>& guides) {
+               const FigureOptions& options) {
+  const std::vector<std::string>& files = options.files.empty() ? labels : options.files;
   Panel panel;
   const bool single = one_experiment(results);
   std::vector<Parts> all;
@@ -210,8 +212,8 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     if (o < 0) {
       std::vector<std::string> known;
       for (const auto& observable : results[r].observables) known.push_back(observable.name);
-      throw Error(fmt::format("{}: --observable: it has no observable '{}'{}; it has {}", labels[r], name,
-                              settings::suggestion(name, known), settings::join(known)));
+      throw Error(fmt::format("{}: --observable: it has no observable '{}'{}; it has {}", files[r],
+                              settings::shown(name), settings::suggestion(name, known), settings::join(known)));
     }
     if (panel.observable.name.empty()) panel.observable = results[r].observables[static_cast<std::size_t>(o)];
     all.push_back(parts_of(results[r], static_cast<std::size_t>(o)));
@@ -221,7 +223,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     for (const Curve* c : {&all.back().theory, &all.back().beyond, &all.back().points})
       xs.insert(xs.end(), c->x.begin(), c->x.end());
   }
-  if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(labels), name));
+  if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
 
   const std::vector<double> recorded = xs;
   xs.insert(xs.end(), panel.diverged_at.begin(), panel.diverged_at.end());
@@ -465,7 +467,8 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
   std::vector<std::string> observables = options.observables;
   const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results.front());
   if (observables.empty()) {
-    if (results.front().observables.empty()) throw Error(labels.front() + ": has no observables to draw");
+    if (results.front().observables.empty())
+      throw Error((options.files.empty() ? labels : options.files).front() + ": has no observables to draw");
     observables.push_back(results.front().observables.front().name);
     for (const Level& level : results.size() == 1 ? levels_of(results.front()) : std::vector<Level>{})
       if (std::find(observables.begin(), observables.end(), level.observable) == observables.end())
@@ -487,7 +490,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
     out += "set title " + plain(title) + " noenhanced offset 0,-0.3\n";
   if (one_step) return out + step_panel(results.front());
   for (std::size_t i = 0; i < observables.size(); ++i)
-    out += panel_script(panel_of(results, labels, observables[i], options.guides), i);
+    out += panel_script(panel_of(results, labels, observables[i], options), i);
   return out + (several ? "unset multiplot\n" : "");
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/results/header_lines.hpp"
+#include "settings/counted.hpp"
 #include "settings/delimited.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
@@ -137,8 +138,8 @@ class ResultReader {
 
   void require_columns(const settings::DelimitedLine& line) const {
     if (line.cells.size() != names().size())
-      fail(line, fmt::format("{} cells where {} are needed; cells are separated by {} here", line.cells.size(),
-                             names().size(), table_.separator_name()));
+      fail(line, fmt::format("{} where {} are needed; cells are separated by {} here",
+                             settings::counted(line.cells.size(), "cell"), names().size(), table_.separator_name()));
   }
 
   void read_wide() {

@@ -372,7 +372,7 @@ SweepTable read_sweep_now(const std::string& path) {
   read_rules(file, table);
   read_provenance(file, table);
   for (const auto& [name, text] : table.provenance)
-    if (name == "sweep") table.panels = validation::read_panels(settings::read_text(text, path));
+    if (name == "sweep") table.panels = validation::read_panels(validation::read_kept(text, path));
   validation::check_table(table, path);
   return table;
 }

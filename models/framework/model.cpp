@@ -8,6 +8,7 @@
 
 #include "models/framework/checked_problem.hpp"
 #include "settings/failure.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::models {
 
@@ -74,8 +75,8 @@ const Model& find(const Experiment& experiment) {
     if (model->description().name == experiment.model) return *model;
     names.push_back(model->description().name);
   }
-  throw experiment.table.error("model", "'" + experiment.model + "' is not one of " + settings::join(names) +
-                                            settings::suggestion(experiment.model, names));
+  throw experiment.table.error("model", "'" + settings::shown(experiment.model) + "' is not one of " +
+                                            settings::join(names) + settings::suggestion(experiment.model, names));
 }
 
 }  // namespace edgewise::models

@@ -188,7 +188,9 @@ std::vector<double> read_table(const Values& values) {
     return read_numbers(path);
   } catch (const settings::Error& error) {
     const std::string said = error.what();
-    throw values.error("path", said.starts_with(path) ? said : fmt::format("'{}': {}", path, said));
+    throw values.error("path", said.find("cannot be read: ") != std::string::npos
+                                   ? said
+                                   : fmt::format("'{}': {}", settings::shown(path, 300), said));
   }
 }
 

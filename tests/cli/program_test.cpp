@@ -353,6 +353,27 @@ TEST_CASE("plot reads both formats and refuses what is no result") {
   CHECK(contents(folder / "v.svg").starts_with("<?xml"));
 }
 
+TEST_CASE("what cannot be drawn is told of the result, not of the figure") {
+  const Folder folder;
+  std::ostringstream rows;
+  std::istringstream lines(run({"solve", folder.file("small.toml", small_experiment)}).out);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with('#') || line.starts_with("step"))
+      rows << line << '\n';
+    else
+      rows << line.substr(0, line.find(',')) << [&] {
+        std::string out;
+        for (const char c : line) out += c == ',' ? ",nan" : "";
+        return out;
+      }() << '\n';
+  const std::string result = folder.file("r.csv", rows.str()), figure = folder / "o.svg";
+  CHECK(run({"plot", result, "-o", figure}).err ==
+        "edgewise: " + result + ": has no finite value of 'risk' to draw (for " + figure + ")\n");
+  CHECK(
+      run({"plot", result, result, "-o", figure, "--observable", "rsk"})
+          .err.starts_with("edgewise: " + result + ": --observable: it has no observable 'rsk', did you mean 'risk'"));
+}
+
 TEST_CASE("a last step that time.at does not list is recorded, and said to be") {
   const Folder folder;
   const std::string path = folder.file("a.toml", small_experiment);
@@ -434,6 +455,77 @@ TEST_CASE("a message is one line, whatever stands in names, and is cut") {
   const std::string loop = folder / "loop.toml";
   std::filesystem::create_symlink("loop.toml", loop);
   check_refused({"solve", loop}, {"loop.toml: cannot be read: Too many levels of symbolic links"});
+}
+
+TEST_CASE("absurd values are cut and made harmless, and what is accepted is told behind them") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const std::string grid = folder.file("grid.toml", R"([sweep]
+base = "small.toml"
+[[axis]]
+key = "optimizer.learning_rate"
+name = "eta"
+values = [0.01, 0.02]
+[[variant]]
+name = "a"
+[[variant]]
+name = "b"
+[[measure]]
+name = "risk"
+observable = "risk"
+variant = "a"
+)");
+  REQUIRE(run({"sweep", grid, "--store", folder / "s.db", "--quiet"}).status == 0);
+  // Long, of several lines, with what moves a cursor and what is no UTF-8.
+  const std::string absurd = "a\nb\x1b\xff" + std::string(100000, 'q') + "end";
+  const auto assigned = [&](const std::string& key) { return key + "=" + absurd; };
+  struct Case {
+    std::vector<std::string> arguments;
+    std::vector<std::string> words;
+  };
+  for (const auto& [arguments, words] : std::vector<Case>{
+           {{"solve", file, "--set", assigned("model")}, {"small.toml: model: 'a\\x0ab\\x1b\\xffqq", "least-squares"}},
+           {{"solve", file, "--set", assigned("noise.law")}, {"small.toml: noise.law: ", "gaussian"}},
+           {{"solve", file, "--set", assigned("optimizer.kind")}, {"small.toml: optimizer.kind: ", "sgd"}},
+           {{"solve", file, "--set", assigned("time.steps")}, {"time.steps: must be a whole number"}},
+           {{"solve", file, "--set", "schedule.kind=table", "--set", assigned("schedule.path")},
+            {"small.toml: schedule.path: ", "cannot be read"}},
+           {{"solve", file, "--set", "title=ab\ncd", "--set", assigned("optimizer.learning_rate")},
+            {"optimizer.learning_rate: must be a number"}},
+           {{"simulate", file, "--set", assigned("monte_carlo.sampler")}, {"monte_carlo.sampler", "naive"}},
+           {{"validate", file, "--set", "verdict.predictions=[\"" + std::string(100000, 'q') + "\"]"},
+            {"small.toml: verdict.predictions: "}},
+           {{"solve", file, "--seed", absurd}, {"--seed: must be a whole number >= 0"}},
+           {{"solve", file, "--threads", absurd}, {"--threads: must be a whole number >= 0"}},
+           {{"solve", file, "--format", absurd}, {"--format: must be one of csv, nc, json"}},
+           {{"solve", file, "-o", folder / ("x." + std::string(200, 'y'))}, {"unknown ending", "accepted: .csv, .nc"}},
+           {{"measure", absurd}, {"measure: there is no data set", "accepted: fashion-mnist"}},
+           {{"list", absurd}, {"list: there is no", "models"}},
+           {{"closed-forms", absurd}, {"closed-forms: no name fits", "`edgewise list closed-forms`"}},
+           {{"measure", "fashion-mnist", "--target", absurd, "--folder", folder / ""},
+            {"target", "class-0 .. class-9"}},
+           {{"plot", folder / "s.db", "--slice", absurd}, {"--slice ", "must be AXIS=VALUE"}},
+           {{"plot", folder / "s.db", "--slice", assigned("eta")}, {"--slice eta=", "must be a number"}},
+           {{"plot", folder / "s.db", "--slice", absurd + "=1"}, {"there is no axis", "known: eta"}},
+           {{"plot", folder / "s.db", "--observable", absurd},
+            {"--observable: the sweep has no measure", "it has risk"}},
+           {{"sweep", grid, "--set", assigned("measure.risk.observable")}, {"observable"}},
+           {{"sweep", grid, "--set", assigned("measure.risk.variant")}, {"there is no variant", "a, b"}},
+           {{"sweep", grid, "--set", assigned("axis.eta.key")}, {"axis", "must have the form section.key"}},
+           {{"sweep", grid, "--set", assigned("axis.eta.name")}, {"axis", "cannot stand in a formula"}},
+           {{"sweep", grid, "--set", "axis." + absurd + ".count=3"}, {"there is no axis", "eta"}},
+           {{"sweep", grid, "--set", assigned("sweep.base")}, {"no such file"}}}) {
+    const auto r = run(arguments);
+    CAPTURE(r.err);
+    CHECK(r.status == 2);
+    CHECK(r.one_line());
+    CHECK(r.err.size() < 1000);
+    for (const char c : r.err.substr(0, r.err.size() - 1)) CHECK((c & '\x7f') >= 0x20);
+    for (const std::string& word : words) {
+      CAPTURE(word);
+      CHECK(r.says(word));
+    }
+  }
 }
 
 TEST_CASE("what knows no ranks runs on one of them and says so") {

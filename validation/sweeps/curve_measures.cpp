@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "numerics/constants.hpp"
+#include "settings/shown.hpp"
 #include "validation/sweeps/exponent_fit.hpp"
 #include "validation/sweeps/measure_kinds.hpp"
 #include "validation/sweeps/recorded_curve.hpp"
@@ -60,7 +61,8 @@ class CurveSource {
       table.require({"validate", simulated_ ? "simulate" : "solve"}, "source");
     statistic_ = table.values.text("statistic");
     if (!simulated_ && statistic_ != "mean" && statistic_ != "std")
-      throw table.values.error("statistic", fmt::format("a theory has mean and std, not '{}'", statistic_));
+      throw table.values.error("statistic",
+                               fmt::format("a theory has mean and std, not '{}'", settings::shown(statistic_)));
     if (table.values.has("observable")) observable_ = table.values.text("observable");
   }
 
@@ -128,7 +130,7 @@ class CurveSource {
     return static_cast<std::size_t>(found - names.begin());
   }
   std::string unknown(const std::vector<std::string>& names, const char* whose) const {
-    return fmt::format("the {} has no observable '{}'{}; it has {}", whose, observable_,
+    return fmt::format("the {} has no observable '{}'{}; it has {}", whose, settings::shown(observable_),
                        settings::suggestion(observable_, names), settings::join(names));
   }
 
@@ -370,7 +372,7 @@ class PassageRatio : public Measure {
       const auto found = std::find(table.variants.begin(), table.variants.end(), two[i]);
       if (found == table.variants.end())
         throw table.values.error(
-            "variants", fmt::format("there is no variant '{}'{}; known: {}", two[i],
+            "variants", fmt::format("there is no variant '{}'{}; known: {}", settings::shown(two[i]),
                                     settings::suggestion(two[i], table.variants), settings::join(table.variants)));
       variants_[i] = static_cast<std::size_t>(found - table.variants.begin());
     }

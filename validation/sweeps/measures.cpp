@@ -9,6 +9,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "settings/shown.hpp"
 #include "validation/sweeps/measure_kinds.hpp"
 
 namespace edgewise::validation {
@@ -52,9 +53,10 @@ void check_name(const Table& table, const std::string& name, const std::set<std:
         "name",
         fmt::format("'{}' must be a word of letters, digits and _, and none of pi, e, inf, nan, to stand in formulas",
                     name));
-  if (is_reserved(name)) throw table.error("name", fmt::format("'{}' is taken; choose another", name));
+  if (is_reserved(name)) throw table.error("name", fmt::format("'{}' is taken; choose another", settings::shown(name)));
   if (taken.contains(name))
-    throw table.error("name", fmt::format("'{}' is the name of an axis, a derived value or an earlier measure", name));
+    throw table.error("name", fmt::format("'{}' is the name of an axis, a derived value or an earlier measure",
+                                          settings::shown(name)));
 }
 
 /// Numbers where a formula is expected are formulas too.
@@ -108,7 +110,7 @@ std::size_t MeasureTable::variant_named(const std::string& key) const {
   if (found == variants.end())
     throw values.error(key, variants.size() == 1 && variants.front().empty()
                                 ? "this sweep has no variants"
-                                : fmt::format("there is no variant '{}'{}; known: {}", wanted,
+                                : fmt::format("there is no variant '{}'{}; known: {}", settings::shown(wanted),
                                               settings::suggestion(wanted, variants), settings::join(variants)));
   return static_cast<std::size_t>(found - variants.begin());
 }
@@ -140,7 +142,8 @@ std::vector<std::unique_ptr<Measure>> read_measures(const Table& sweep, const st
   MeasureTable measure{{}, "", 0, variants, variables, what};
   std::set<std::string> taken(variables.begin(), variables.end());
   for (const std::string& name : variables)
-    if (is_reserved(name)) throw sweep.error("", fmt::format("'{}' is taken: no axis or value can be named so", name));
+    if (is_reserved(name))
+      throw sweep.error("", fmt::format("'{}' is taken: no axis or value can be named so", settings::shown(name)));
   for (const Table& given : sweep.tables("measure")) {
     const std::vector<std::string> keys = given.keys();
     const settings::Values head = settings::read(given, common, keys);

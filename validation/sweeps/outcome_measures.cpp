@@ -10,6 +10,7 @@
 #include "validation/sweeps/measure_kinds.hpp"
 
 #include "numerics/constants.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::validation {
 
@@ -119,11 +120,13 @@ std::unique_ptr<Measure> finding(const MeasureTable& table) {
           if (f.name != name) continue;
           if (const auto* text = std::get_if<std::string>(&f.value)) {
             if (!by_word)
-              throw settings::Error(
-                  fmt::format("measure {}: {} is a word ('{}'): say which in `equals`", measure, name, *text));
+              throw settings::Error(fmt::format("measure {}: {} is a word ('{}'): say which in `equals`",
+                                                settings::shown(measure), settings::shown(name),
+                                                settings::shown(*text)));
             out[0] = *text == word ? 1 : 0;
           } else if (by_word) {
-            throw settings::Error(fmt::format("measure {}: {} is no word, drop `equals`", measure, name));
+            throw settings::Error(fmt::format("measure {}: {} is no word, drop `equals`", settings::shown(measure),
+                                              settings::shown(name)));
           } else if (const auto* flag = std::get_if<bool>(&f.value)) {
             out[0] = *flag ? 1 : 0;
           } else {

@@ -134,8 +134,8 @@ struct Sweep::Impl {
       for (const std::string& shown : shown_in(panel))
         if (std::find(known.begin(), known.end(), shown) == known.end())
           throw plan.presentation.table_or_empty("sweep").error(
-              "panels", fmt::format("there is no measure '{}'{}; known: {}", shown, settings::suggestion(shown, known),
-                                    settings::join(known)));
+              "panels", fmt::format("there is no measure '{}'{}; known: {}", settings::shown(shown),
+                                    settings::suggestion(shown, known), settings::join(known)));
   }
 
   /// Measures become columns beside axes and derived names.
@@ -151,7 +151,8 @@ struct Sweep::Impl {
     for (const MeasureInfo& info : table.measures) {
       for (const std::string& other : seen)
         if (lower(other) == lower(info.name))
-          throw plan.definition.error("measure", "'" + info.name + "' stands for something else already; rename it");
+          throw plan.definition.error(
+              "measure", "'" + settings::shown(info.name) + "' stands for something else already; rename it");
       seen.push_back(info.name);
     }
   }
@@ -209,7 +210,8 @@ struct Sweep::Impl {
       const bool fixed = std::find(variant.set.begin(), variant.set.end(), d.key) != variant.set.end();
       if (fixed && d.variant.empty()) continue;
       if (!std::isfinite(derived[i]))
-        throw out.error(d.key, "the formula \"" + d.value.formula() + "\" gives " + settings::text_of(derived[i]));
+        throw out.error(d.key, "the formula \"" + settings::shown(d.value.formula(), 120) + "\" gives " +
+                                   settings::text_of(derived[i]));
       set_path(out, derived_parts[i], value_of(derived[i]));
     }
     return out;
@@ -315,8 +317,8 @@ struct Sweep::Impl {
         const std::string near = settings::suggestion(l.name, known);
         // What the solver reports and finds depends on the cell: there only a near miss is a slip.
         if (known.empty() || there(l) || (solved && near.empty())) continue;
-        throw l.table.error(l.key, fmt::format("'{}' is not among what the cells give{}; known: {}", l.name, near,
-                                               settings::join(known)));
+        throw l.table.error(l.key, fmt::format("'{}' is not among what the cells give{}; known: {}",
+                                               settings::shown(l.name), near, settings::join(known)));
       }
     }
   }

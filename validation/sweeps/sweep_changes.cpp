@@ -69,10 +69,10 @@ std::vector<std::string> differences(const std::map<std::string, std::string>& b
 
 }  // namespace
 
-std::string changes(const std::string& before, const std::string& now) {
+std::string changes(const Table& before, const Table& now) {
   std::map<std::string, std::string> old_values, new_values;
-  flatten(settings::read_text(before, "the store"), "", old_values);
-  flatten(settings::read_text(now, "the sweep"), "", new_values);
+  flatten(before, "", old_values);
+  flatten(now, "", new_values);
   return summary(differences(old_values, new_values));
 }
 

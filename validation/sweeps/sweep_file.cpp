@@ -166,7 +166,7 @@ std::string last_part(const std::string& key) {
 void check_key(const Table& table, const std::string& key) {
   const bool broken = key.empty() || key.front() == '.' || key.back() == '.' || key.find("..") != std::string::npos;
   if (broken || (key.find('.') == std::string::npos && key != "model"))
-    throw table.error("key", fmt::format("must have the form section.key, got '{}'", key));
+    throw table.error("key", fmt::format("must have the form section.key, got '{}'", settings::shown(key)));
 }
 
 /// The values of an axis' `values`, its numbers or its words.
@@ -180,7 +180,8 @@ void read_listed(const Table& table, const Value& value, SweepAxis& axis) {
   } else if (const auto* numbers = std::get_if<std::vector<double>>(&value)) {
     axis.numbers = *numbers;
   } else {
-    throw table.error("values", "must be a list of numbers or a list of texts, got " + settings::text_of(value));
+    throw table.error("values",
+                      "must be a list of numbers or a list of texts, got " + settings::shown(settings::text_of(value)));
   }
   if (axis.size() == 0) throw table.error("values", "must list at least one value");
 }
@@ -201,7 +202,7 @@ SweepAxis read_axis(const Table& table) {
   if (!settings::is_variable_name(axis.name))
     throw table.error("name", fmt::format("'{}' cannot stand in a formula; give a `name` of letters, digits and _, "
                                           "other than pi, e, inf, nan",
-                                          axis.name));
+                                          settings::shown(axis.name)));
   if (listed) {
     read_listed(table, *listed, axis);
     axis.log = values.has("scale") ? values.text("scale") == "log" : equal_ratios(axis.numbers);
@@ -246,9 +247,11 @@ class Names {
  public:
   void add(const Table& table, const std::string& name) {
     if (std::find(reserved_names().begin(), reserved_names().end(), lower(name)) != reserved_names().end())
-      throw table.error("name", fmt::format("'{}' is a column of every sweep; give another `name`", name));
+      throw table.error("name",
+                        fmt::format("'{}' is a column of every sweep; give another `name`", settings::shown(name)));
     if (!names_.insert(lower(name)).second)
-      throw table.error("name", fmt::format("'{}' stands for something else already; give another `name`", name));
+      throw table.error(
+          "name", fmt::format("'{}' stands for something else already; give another `name`", settings::shown(name)));
   }
 
  private:
@@ -273,7 +276,7 @@ std::vector<SweepAxis> read_axes(const Table& definition) {
     axes.push_back(read_axis(table));
     for (std::size_t i = 0; i + 1 < axes.size(); ++i)
       if (axes[i].key == axes.back().key)
-        throw table.error("key", fmt::format("'{}' is an axis already", axes.back().key));
+        throw table.error("key", fmt::format("'{}' is an axis already", settings::shown(axes.back().key)));
   }
   if (axes.empty()) throw definition.error("axis", "is required: at least one [[axis]]");
   double cells = 1;
@@ -317,12 +320,13 @@ std::vector<SweepPlan::Variant> read_variants(const Table& definition, const Tab
     SweepPlan::Variant variant{values.text("name"), experiment, {}};
     if (variant.name.empty()) throw table.error("name", "must not be empty");
     for (const auto& other : out)
-      if (other.name == variant.name) throw table.error("name", fmt::format("'{}' is a variant already", other.name));
+      if (other.name == variant.name)
+        throw table.error("name", fmt::format("'{}' is a variant already", settings::shown(other.name)));
     for (const std::string& assignment : values.texts("set")) {
       const Assignment parsed = read_assignment(assignment, table.error("set", "").what());
       for (const SweepAxis& axis : axes)
         if (axis.key == parsed.path())
-          throw table.error("set", fmt::format("{} is an axis; a variant cannot fix it", axis.key));
+          throw table.error("set", fmt::format("{} is an axis; a variant cannot fix it", settings::shown(axis.key)));
       set_path(variant.experiment, parsed.parts, parsed.value);
       variant.set.push_back(parsed.path());
     }
@@ -345,12 +349,12 @@ std::vector<SweepPlan::Derived> read_derived(const Table& definition, const std:
     if (d.key.empty() && d.name.empty()) throw table.error("", "needs a `key` of the experiment or a `name`");
     if (!d.key.empty()) check_key(table, d.key);
     for (const SweepAxis& axis : axes)
-      if (axis.key == d.key) throw table.error("key", fmt::format("'{}' is an axis already", d.key));
+      if (axis.key == d.key) throw table.error("key", fmt::format("'{}' is an axis already", settings::shown(d.key)));
     if (!d.variant.empty()) {
       std::vector<std::string> all;
       for (const auto& v : variants) all.push_back(v.name);
       if (std::find(all.begin(), all.end(), d.variant) == all.end())
-        throw table.error("variant", fmt::format("there is no variant '{}'{}; variants: {}", d.variant,
+        throw table.error("variant", fmt::format("there is no variant '{}'{}; variants: {}", settings::shown(d.variant),
                                                  settings::suggestion(d.variant, all), settings::join(all)));
     }
     const bool named = !d.name.empty();
@@ -358,7 +362,8 @@ std::vector<SweepPlan::Derived> read_derived(const Table& definition, const std:
         std::find(known.begin(), known.end(), last_part(d.key)) == known.end())
       d.name = last_part(d.key);
     if (named && !settings::is_variable_name(d.name))
-      throw table.error("name", fmt::format("'{}' cannot stand in a formula; use letters, digits and _", d.name));
+      throw table.error(
+          "name", fmt::format("'{}' cannot stand in a formula; use letters, digits and _", settings::shown(d.name)));
     if (!d.name.empty()) {
       names.add(table, d.name);
       known.push_back(d.name);
@@ -398,7 +403,8 @@ Table read_base(const Table& file, const Table& section) {
   const std::string found =
       path.is_absolute() ? path.string() : (fs::path(file.origin()).parent_path() / path).lexically_normal().string();
   std::error_code ignored;
-  if (!fs::is_regular_file(found, ignored)) throw section.error("base", fmt::format("no such file: {}", found));
+  if (!fs::is_regular_file(found, ignored))
+    throw section.error("base", fmt::format("no such file: {}", settings::shown(found, 200)));
   Table base = settings::read_file(found);
   if (inline_experiment) merge(base, *inline_experiment);
   return base;
@@ -511,6 +517,14 @@ SweepTable read_grid(const Table& definition, const Table& presentation) {
   return table;
 }
 
+Table read_kept(const std::string& text, const std::string& origin) {
+  try {
+    return settings::read_text(text, origin);
+  } catch (const Error&) {
+    throw Error(origin + ": is damaged: the experiment that it keeps cannot be read");
+  }
+}
+
 SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& overrides,
                           std::optional<std::uint64_t> seed) {
   SweepParts parts = split_sweep(file);
@@ -550,7 +564,7 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
     for (const SweepAxis& axis : plan.axes)
       if (axis.key == parsed.path())
         throw Error(fmt::format("--set {}: {} is an axis of the sweep; to fix it give --set axis.{}.values=[...]",
-                                assignment, axis.key, axis.name));
+                                settings::shown(assignment, 200), axis.key, axis.name));
   }
   plan.variants = read_variants(plan.definition, experiment, plan.axes);
   plan.derived = read_derived(plan.definition, plan.axes, plan.variants, names);

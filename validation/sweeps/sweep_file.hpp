@@ -84,5 +84,8 @@ std::vector<std::string> read_panels(const settings::Table& presentation);
 void check_table(const SweepTable& table, const std::string& origin);
 /// Axes, labels, boundaries and panels of a definition and a presentation as SweepPlan has them, with title; no cells.
 SweepTable read_grid(const settings::Table& definition, const settings::Table& presentation);
+/// The text of a sweep that a store or a result keeps. \throws settings::Error "ORIGIN: is damaged: ...": its lines are
+/// none of the file.
+settings::Table read_kept(const std::string& text, const std::string& origin);
 
 }  // namespace edgewise::validation

@@ -59,8 +59,8 @@ void override_element(std::vector<Table>& elements, const Assignment& a, const s
     element.set(key, a.value);
     return;
   }
-  throw Error(fmt::format("{}: there is no {} '{}'{}{}{}", origin, group, wanted, settings::suggestion(wanted, all),
-                          all.empty() ? "" : "; there are: ", settings::join(all)));
+  throw Error(fmt::format("{}: there is no {} '{}'{}{}{}", origin, group, settings::shown(wanted),
+                          settings::suggestion(wanted, all), all.empty() ? "" : "; there are: ", settings::join(all)));
 }
 
 }  // namespace

@@ -210,7 +210,7 @@ struct SweepStore::Impl {
   void take_over() {
     const SweepPlan& plan = sweep.plan();
     const std::string before = meta(database, "definition");
-    if (before != plan.definition.text()) refuse(changes(before, plan.definition.text()));
+    if (before != plan.definition.text()) refuse(changes(read_kept(before, path), plan.definition));
     const std::string files = meta(database, "files");
     if (files != files_text(plan)) refuse(file_changes(files, files_text(plan)));
     const bool measures_differ = !same_names(read_infos(database), table.measures);
@@ -321,8 +321,8 @@ SweepTable read_sweep_store(const std::string& path) {
   constexpr double patience = 10;
   Database database(path, Database::Mode::read, patience);
   check_layout(database);
-  SweepTable table = read_grid(settings::read_text(meta(database, "definition"), path),
-                               settings::read_text(meta(database, "presentation"), path));
+  SweepTable table =
+      read_grid(read_kept(meta(database, "definition"), path), read_kept(meta(database, "presentation"), path));
   table.measures = read_infos(database);
   std::size_t cells = 1;
   for (const SweepAxis& axis : table.axes) cells *= axis.size();

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "numerics/constants.hpp"
+#include "settings/counted.hpp"
 #include "spectra/kinds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -387,7 +388,7 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
     out.verdict.replicas = shared.replicas;
     out.verdict.detectable = infinity;
     out.verdict.reason = shared.replicas < 2
-                             ? fmt::format("{} replicas finished, at least 2 are needed", shared.replicas)
+                             ? settings::counted(shared.replicas, "replica") + " finished, at least 2 are needed"
                              : "the levels share no observable at a step after 0";
     return out;
   }

@@ -10,6 +10,8 @@
 #include <limits>
 
 #include "numerics/constants.hpp"
+#include "settings/counted.hpp"
+#include "settings/shown.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/rounding.hpp"
 
@@ -223,9 +225,11 @@ void check_predictions(const settings::Table& experiment, std::span<const Predic
   for (const std::string& wanted : options.predictions)
     if (std::ranges::find(names, wanted) == names.end())
       throw experiment.table_or_empty("verdict").error(
-          "predictions", names.empty() ? fmt::format("nothing is predicted about whole runs here, so not '{}'", wanted)
-                                       : fmt::format("'{}' is not predicted here{}; predicted: {}", wanted,
-                                                     settings::suggestion(wanted, names), settings::join(names)));
+          "predictions",
+          names.empty()
+              ? fmt::format("nothing is predicted about whole runs here, so not '{}'", settings::shown(wanted))
+              : fmt::format("'{}' is not predicted here{}; predicted: {}", settings::shown(wanted),
+                            settings::suggestion(wanted, names), settings::join(names)));
 }
 
 PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& sample, const VerdictOptions& options,
@@ -276,12 +280,13 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
                                  number(verdict.error), verdict.runs, interval_text(prediction), verdict.p_value);
   } else if (!std::isfinite(verdict.detectable)) {
     verdict.reason =
-        fmt::format("{} runs of the kind are too few to detect anything: those that {}", verdict.runs, prediction.runs);
+        fmt::format("{} of the kind {} too few to detect anything: those that {}",
+                    settings::counted(verdict.runs, "run"), verdict.runs == 1 ? "is" : "are", prediction.runs);
   } else if (verdict.detectable > options.resolution) {
     verdict.reason = fmt::format(
-        "{} runs of the kind could have missed a distance from the interval of {}, more than "
+        "{} of the kind could have missed a distance from the interval of {}, more than "
         "the resolution of {} asked",
-        verdict.runs, percent(verdict.detectable), percent(options.resolution));
+        settings::counted(verdict.runs, "run"), percent(verdict.detectable), percent(options.resolution));
   } else {
     verdict.outcome = Outcome::agree;
     verdict.reason = fmt::format("{}; a distance of {} from the interval would have been detected",

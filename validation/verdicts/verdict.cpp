@@ -8,6 +8,7 @@
 #include <map>
 
 #include "numerics/constants.hpp"
+#include "settings/counted.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/max_statistic.hpp"
 #include "validation/verdicts/rounding.hpp"
@@ -343,8 +344,9 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   const Shared shared = shared_cells(theory, sample);
   verdict.shown = outside_validity(theory, sample);
   if (sample.replicas < 2 || shared.cells.empty()) {
-    verdict.reason = sample.replicas < 2 ? fmt::format("{} replicas finished, at least 2 are needed", sample.replicas)
-                                         : "theory and simulation share no observable at a step after 0";
+    verdict.reason = sample.replicas < 2
+                         ? settings::counted(sample.replicas, "replica") + " finished, at least 2 are needed"
+                         : "theory and simulation share no observable at a step after 0";
     verdict.detectable = infinity;
     return verdict;
   }

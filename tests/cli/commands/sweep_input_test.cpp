@@ -142,4 +142,10 @@ TEST_CASE("files that are no sweeps") {
   CHECK_FALSE(is_sweep(folder.file("a.csv", "step,risk\n")));
   CHECK_THROWS_AS(read_sweep(folder / "none"), settings::Error);
   CHECK_THROWS_AS(read_sweep(folder / "a.csv"), settings::Error);
+  // What it keeps is no TOML; the line of that text is none of the file.
+  const std::string damaged =
+      folder.file("d.csv", "# kind: sweep\n# sweep: |\n#   [sweep]\n#   do = [\ncell,label,state,reason\n");
+  CHECK_THROWS_WITH_AS(read_sweep(damaged),
+                       (damaged + ": is damaged: the experiment that it keeps cannot be read").c_str(),
+                       settings::Error);
 }

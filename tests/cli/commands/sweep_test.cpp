@@ -1,6 +1,7 @@
 #include "cli/commands/sweep.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <filesystem>
 
@@ -180,7 +181,10 @@ TEST_CASE("an output that fails does not keep the others from theirs") {
                         folder / "x.svg", "-o", folder / "x.nc", "--quiet"});
   CHECK(r.status == 2);
   CHECK(r.one_line());
-  CHECK(r.says("x.svg: nothing to draw: a single cell is left"));
+  CHECK(r.err ==
+        fmt::format("edgewise: {}: nothing to draw: a single cell is left (for {})\n", file, folder / "x.svg"));
+  CHECK(sweep({file, "--set", "axis.noise.values=[0.01]", "--set", "axis.eta.values=[0.01]", "-o", folder / "x.nc"})
+            .says("Grid: 1 cell (1 of them were there), 0 failed"));
   CHECK(read_sweep_store(folder / "x.db").cells.size() == 1);
   CHECK(run({"plot", folder / "x.nc"}).says("a single cell is left"));
   CHECK(fs::exists(folder / "x.nc"));

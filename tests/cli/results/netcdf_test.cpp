@@ -159,6 +159,44 @@ TEST_CASE("lengths and types are looked at before memory is touched") {
   CHECK(refusal(crafted(folder, "nonsense", [](NetcdfFile&) {})).find("is no result of edgewise") != std::string::npos);
 }
 
+TEST_CASE("what other programs make of a result is read, or refused by name") {
+  const Folder folder;
+  // Steps without a limit, whole numbers instead of real ones.
+  const std::string rewritten = crafted(folder, "solution", [&](NetcdfFile& file) {
+    const int step = dimension(file, "step", NC_UNLIMITED);
+    int steps = 0, risk = 0;
+    file.check(nc_def_var(file.id, "step", NC_INT64, 1, &step, &steps));
+    file.check(nc_def_var(file.id, "risk", NC_SHORT, 1, &step, &risk));
+    put_text(file, risk, "observable", "risk");
+    put_text(file, risk, "field", "");
+    file.check(nc_enddef(file.id));
+    const std::size_t from = 0, count = 3;
+    const long long at[] = {0, 10, 20};
+    const short values[] = {7, 5, 3};
+    file.check(nc_put_vara_longlong(file.id, steps, &from, &count, at));
+    file.check(nc_put_vara_short(file.id, risk, &from, &count, values));
+  });
+  const Result read = read_netcdf(rewritten);
+  CHECK(read.steps == std::vector<double>{0, 10, 20});
+  CHECK(read.fields.at(0).values.at(0) == std::vector<double>{7, 5, 3});
+  // A single number, and columns of three dimensions.
+  for (const std::size_t rank : {std::size_t{0}, std::size_t{3}})
+    CHECK(refusal(crafted(folder, "solution",
+                          [&](NetcdfFile& file) {
+                            const int step = dimension(file, "step", 2);
+                            define(file, "step", {step}, "1", "");
+                            const int risk = define(file, "risk", std::vector<int>(rank, step), "1", "");
+                            put_text(file, risk, "observable", "risk");
+                            put_text(file, risk, "field", "");
+                          }))
+              .find("crafted.nc: is damaged, or no file of edgewise: 'risk' has other lengths than it must") !=
+          std::string::npos);
+  CHECK(refusal(crafted(folder, "solution", [&](NetcdfFile& file) {
+          dimension(file, "step", 2);
+          define(file, "step", {}, "1", "");
+        })).find("'step' has other lengths") != std::string::npos);
+}
+
 TEST_CASE("a file that is cut short or changed is an error, in our own words") {
   const Folder folder;
   const std::string whole = netcdf_bytes(sample_result(ResultKind::solution), "r.nc");

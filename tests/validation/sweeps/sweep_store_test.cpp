@@ -216,6 +216,9 @@ TEST_CASE("a store that somebody else has changed is told, not run or believed")
   says("UPDATE meta SET value = value || char(10) || '[sweep]' || char(10) || 'panels = 1' WHERE name = 'presentation'",
        "sweep");
   says("UPDATE meta SET value = replace(value, 'count', 'cuont') WHERE name = 'definition'", "axis");
+  const std::string unreadable = "is damaged: the experiment that it keeps cannot be read";
+  says("UPDATE meta SET value = value || char(10) || 'x = [1' WHERE name = 'definition'", unreadable);
+  says("UPDATE meta SET value = '= 3' WHERE name = 'presentation'", unreadable);
   says("DELETE FROM meta", "is not a store of a sweep, or is damaged");
   says("PRAGMA user_version = 7", "another version of edgewise");
   // A view in a table's place could be anything, also something that never ends.

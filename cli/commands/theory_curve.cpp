@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <span>
 #include <string>
 
 #include "models/framework/experiment.hpp"
@@ -46,6 +47,21 @@ bool passes_through(const TheoryCurve& curve, const Result& result) {
   return recorded != nullptr;
 }
 
+/// Whether a line through the grid's points is the curve: an orbit that jumps from step to step is noise to points that
+/// lie further apart.
+bool follows(std::span<const double> steps, std::span<const double> value) {
+  constexpr double visible = 1e-3, max_share = 0.25;
+  std::size_t places = 0, turns = 0;
+  for (std::size_t i = 1; i + 1 < value.size(); ++i) {
+    if (steps[i] - steps[i - 1] <= 1 || steps[i + 1] - steps[i] <= 1) continue;
+    ++places;
+    const double before = value[i] - value[i - 1], after = value[i + 1] - value[i];
+    const double size = std::max({std::abs(value[i - 1]), std::abs(value[i]), std::abs(value[i + 1])});
+    turns += before * after < 0 && std::min(std::abs(before), std::abs(after)) > visible * size ? 1 : 0;
+  }
+  return static_cast<double>(turns) <= max_share * static_cast<double>(places);
+}
+
 }  // namespace
 
 std::optional<TheoryCurve> theory_curve(const Result& result) {
@@ -60,8 +76,9 @@ std::optional<TheoryCurve> theory_curve(const Result& result) {
     TheoryCurve out{theory.steps, {}, {}};
     for (const models::Observable& observable : result.observables) {
       const models::Column* column = theory.find(observable.name);
-      out.value.push_back(column ? column->value : std::vector<double>());
-      out.std.push_back(column ? column->std : std::vector<double>());
+      const bool smooth = column && follows(theory.steps, column->value);
+      out.value.push_back(smooth ? column->value : std::vector<double>());
+      out.std.push_back(smooth ? column->std : std::vector<double>());
     }
     if (passes_through(out, result)) return out;
   } catch (const std::exception&) {

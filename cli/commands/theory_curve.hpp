@@ -11,6 +11,7 @@ namespace edgewise::cli {
 ///
 /// Nothing where that cannot be: a simulation, the experiment of several dimensions, one whose data are no longer there,
 /// an average over random paths; or where the theory at the recorded steps is not what was recorded (another version).
+/// An observable that turns back and forth between the grid's points, as the orbits of maps do, is left out of it.
 std::optional<TheoryCurve> theory_curve(const Result& result);
 
 }  // namespace edgewise::cli

@@ -296,7 +296,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   }
   const Series* along = !lines.empty() ? &lines.back() : (points.empty() ? nullptr : &points.back());
   int dash = 2;
-  for (const double exponent : guides) {
+  for (const double exponent : options.guides) {
     if (!along) break;
     Series s{Style::guide, guide(along->curve, exponent, panel.x), grey, "", false, dash++};
     std::string power = text_of(exponent);
@@ -349,7 +349,7 @@ std::string legend_place(const Panel& panel) {
       ++entries;
       longest = std::max(longest, letters(s.legend));
     }
-  const double width = 0.11 + 0.0135 * static_cast<double>(longest),
+  const double width = 0.13 + 0.0155 * static_cast<double>(longest),
                height = 0.03 + 0.066 * static_cast<double>(entries);
   const std::vector<Mark> marks = marks_of(panel);
   // The side, and how much of the height that the legend leaves is below it.

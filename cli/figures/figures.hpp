@@ -11,10 +11,10 @@ namespace edgewise::cli {
 struct FigureOptions {
   /// One panel each; empty: the first of the first result; of one result alone, also those that predictions about whole
   /// runs name, and where it has a single step, all of them beside each other (step_figure.hpp).
-  std::vector<std::string> observables;
-  std::vector<double> guides;      ///< exponents p: a dashed line proportional to step^p beside the last curve
-  std::string title;               ///< empty: the result's title when all results share it
-  std::vector<std::string> files;  ///< of the results, for messages; empty: the labels stand for them
+  std::vector<std::string> observables = {};
+  std::vector<double> guides = {};      ///< exponents p: a dashed line proportional to step^p beside the last curve
+  std::string title = {};               ///< empty: the result's title when all results share it
+  std::vector<std::string> files = {};  ///< of the results, for messages; empty: the labels stand for them
 };
 
 /// A gnuplot script that draws `results` (named by `labels`) with the terminal for `ending` (".svg", ".png" or ".pdf"). Axes are logarithmic where the data are positive and span more than 1.5 decades.

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "models/framework/rate_objective.hpp"
 #include "settings/failure.hpp"
 
 namespace edgewise::models {
@@ -37,6 +38,9 @@ class Checked final : public Problem {
   }
   std::vector<ModeColumn> mode_table() const override {
     return named([&] { return problem_->mode_table(); });
+  }
+  std::unique_ptr<RateObjective> rate_objective() const override {
+    return named([&] { return problem_->rate_objective(); });
   }
   std::vector<std::string> warnings() const override { return problem_->warnings(); }
 

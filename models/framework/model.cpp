@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/framework/checked_problem.hpp"
+#include "models/framework/rate_objective.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
 
@@ -33,6 +34,10 @@ class Separate final : public ReplicaGroup {
 
 std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const {
   return std::make_unique<Separate>(*this, seed, first, count);
+}
+
+std::unique_ptr<RateObjective> Problem::rate_objective() const {
+  return nullptr;
 }
 
 std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {

@@ -20,6 +20,8 @@
 
 namespace edgewise::models {
 
+class RateObjective;  // rate_objective.hpp
+
 /// A named scalar function of the state.
 struct Observable {
   std::string name;
@@ -125,6 +127,9 @@ class Problem {
   /// What `edgewise modes` prints, one row per mode; empty when the model has no such table.
   /// \throws settings::Error when it is not defined at these parameters.
   virtual std::vector<ModeColumn> mode_table() const { return {}; }
+  /// The loss at the end as a function of the learning rate of every step, for `edgewise schedule`; null where the
+  /// model offers none. \throws settings::Error where this problem has none, with the reason.
+  virtual std::unique_ptr<RateObjective> rate_objective() const;
   /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
   virtual std::vector<std::string> warnings() const { return {}; }
 };

@@ -54,6 +54,25 @@ TEST_CASE("a figure's theory has a grid of its own and goes through what was rec
   }
 }
 
+TEST_CASE("an orbit that jumps from step to step keeps its recorded points") {
+  const Folder folder;
+  const std::string to = folder / "r.csv";
+  // Normalised SAM of a fixed radius ends in a cycle of two states; gradient descent settles.
+  const auto kept_recorded = [&](const std::string& optimizer) {
+    const std::string file = folder.file("map.toml",
+                                         "model = 'quadratic-map'\n[data]\nepsilon = 0.05\n[initial]\n"
+                                         "residual = -0.1\njacobian = [1.3, 0.3]\n[optimizer]\n" +
+                                             optimizer + "\n[time]\nsteps = 5000\n");
+    CHECK(run({"solve", file, "-o", to}).status == 0);
+    const Result result = read_result(to);
+    const auto curve = theory_curve(result);
+    REQUIRE(curve.has_value());
+    return curve->value[static_cast<std::size_t>(result.index("loss"))].empty();
+  };
+  CHECK(kept_recorded("kind = 'normalized-sam'\nrho = 0.05"));
+  CHECK(!kept_recorded("kind = 'gd'\nlearning_rate = 0.2"));
+}
+
 TEST_CASE("no curve where the theory is another, or cannot be had") {
   const Folder folder;
   Result result = solved(folder, "solve");

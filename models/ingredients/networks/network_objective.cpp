@@ -1,0 +1,93 @@
+#include "models/ingredients/networks/network_objective.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+namespace edgewise::models::ingredients::networks {
+
+using linear_algebra::Matrix;
+
+NetworkObjective::NetworkObjective(std::shared_ptr<const Network> network, Loss loss,
+                                   std::shared_ptr<const Examples> examples)
+    : network_(std::move(network)), loss_(loss), all_(std::move(examples)), now_(all_.get()) {
+  if (all_->size() == 0) throw std::invalid_argument("a loss needs at least one example");
+  if (all_->inputs.rows() != network_->architecture().inputs || all_->targets.rows() != network_->outputs() ||
+      all_->targets.columns() != all_->size())
+    throw std::invalid_argument("the examples do not fit the network");
+  if (!(loss_.inverse_temperature > 0)) throw std::invalid_argument("the inverse temperature must be positive");
+}
+
+void NetworkObjective::use(std::span<const std::size_t> batch) {
+  backward_.reset();
+  theta_.clear();
+  if (batch.empty()) {
+    now_ = all_.get();
+    return;
+  }
+  if (batch_.size() != batch.size())
+    batch_ = {Matrix(all_->inputs.rows(), batch.size()), Matrix(all_->targets.rows(), batch.size())};
+  for (std::size_t k = 0; k < batch.size(); ++k) {
+    std::ranges::copy(all_->inputs.column(batch[k]), batch_.inputs.column(k).begin());
+    std::ranges::copy(all_->targets.column(batch[k]), batch_.targets.column(k).begin());
+  }
+  now_ = &batch_;
+}
+
+double NetworkObjective::move_to(std::span<const double> theta) {
+  theta_.assign(theta.begin(), theta.end());
+  backward_.reset();
+  network_->forward(theta_, now_->inputs, pass_);
+  return loss_.value(pass_.outputs(), now_->targets);
+}
+
+const Backward& NetworkObjective::backward() const {
+  if (!backward_) backward_ = network_->backward(theta_, pass_, cotangents());
+  return *backward_;
+}
+
+void NetworkObjective::gradient(std::span<double> out) const {
+  network_->contract(pass_, backward(), out);
+}
+
+void NetworkObjective::product(CurvaturePart part, std::span<const double> v, std::span<double> out) const {
+  const Tangents tangents = network_->tangents(theta_, pass_, v);
+  Matrix r(network_->outputs(), now_->size());
+  if (part != CurvaturePart::neglected) r = loss_.curvature(pass_.outputs(), now_->targets, tangents.h.back());
+  if (part == CurvaturePart::gauss_newton)
+    network_->pull_back(theta_, pass_, r, out);
+  else
+    network_->second_product(theta_, pass_, backward(), tangents, v, r, out);
+}
+
+std::vector<double> NetworkObjective::cotangent() const {
+  const Matrix c = cotangents();
+  return {c.entries().begin(), c.entries().end()};
+}
+
+void NetworkObjective::pull_back(std::span<const double> c, std::span<double> out) const {
+  network_->pull_back(theta_, pass_, Matrix(network_->outputs(), now_->size(), c), out);
+}
+
+double NetworkObjective::gauss_newton_trace() const {
+  double trace = 0;
+  for (std::size_t c = 0; c < network_->outputs(); ++c) {
+    const Matrix root = loss_.curvature_root(pass_.outputs(), now_->targets, c);
+    const std::vector<double> squares = network_->per_example_squares(pass_, network_->backward(theta_, pass_, root));
+    trace = std::accumulate(squares.begin(), squares.end(), trace);
+  }
+  return trace;
+}
+
+double NetworkObjective::neglected_trace() const {
+  return network_->curvature_trace(theta_, pass_, backward());
+}
+
+Matrix NetworkObjective::per_example_gradients() const {
+  Matrix out = network_->per_example(pass_, backward());
+  for (double& x : out.entries()) x *= static_cast<double>(now_->size());
+  return out;
+}
+
+}  // namespace edgewise::models::ingredients::networks

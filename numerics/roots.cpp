@@ -8,6 +8,15 @@
 
 namespace edgewise::numerics {
 
+namespace {
+
+/// Tells nothing to a user, who asked for no root (settings/failure.hpp).
+struct NoSignChange : std::domain_error {
+  NoSignChange() : std::domain_error("no sign change between the ends of the interval") {}
+};
+
+}  // namespace
+
 double root(const Function& f, double low, double high, int bits) {
   return root(f, low, high, f(low), f(high), bits);
 }
@@ -16,7 +25,7 @@ double root(const Function& f, double low, double high, double f_low, double f_h
   if (f_low == 0) return low;
   if (f_high == 0) return high;
   if (!(low <= high) || std::isnan(f_low) || std::isnan(f_high) || std::signbit(f_low) == std::signbit(f_high))
-    throw std::domain_error("no sign change between the ends of the interval");
+    throw NoSignChange();
   constexpr std::uintmax_t enough = 1000;
   std::uintmax_t iterations = enough;
   const auto [a, b] = boost::math::tools::toms748_solve(f, low, high, f_low, f_high,

@@ -58,7 +58,7 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
                          ? std::string(results[i].get("title"))
                          : fs::path(paths[i]).stem().string());
   return draw_all([&](const std::string& form) {
-    return at_work(context, settings::join(paths), "drawing", [&] {
+    return at_work(context, paths.size() > 1 ? std::string() : paths.front(), "drawing", [&] {
       return drawn(results, labels, {options.observables, options.guides, options.title, paths}, form);
     });
   });

@@ -208,7 +208,7 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
   table.provenance.emplace_back("store", store_at);
   std::string failure;
   try {
-    write_sweep(context, table, targets);
+    write_sweep(context, path, table, targets);
   } catch (const Error& e) {
     failure = e.what();
   }

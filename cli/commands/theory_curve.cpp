@@ -39,9 +39,11 @@ bool passes_through(const TheoryCurve& curve, const Result& result) {
       if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
     for (std::size_t t = 0; !curve.value[o].empty() && t < recorded->values[o].size(); ++t) {
       const auto at = std::ranges::lower_bound(curve.steps, result.steps[t]);
-      if (at == curve.steps.end() || *at != result.steps[t] || !std::isfinite(recorded->values[o][t])) continue;
+      if (at == curve.steps.end() || *at != result.steps[t]) continue;
       const double now = curve.value[o][static_cast<std::size_t>(at - curve.steps.begin())];
-      if (!(std::abs(now - recorded->values[o][t]) <= same * largest)) return false;
+      const double then = recorded->values[o][t];
+      if (std::isfinite(now) != std::isfinite(then)) return false;
+      if (std::isfinite(now) && std::abs(now - then) > same * largest) return false;
     }
   }
   return recorded != nullptr;

@@ -9,6 +9,7 @@
 
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/replicas.hpp"
+#include "cli/inputs.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/results/json.hpp"
 #include "cli/results/output_file.hpp"
@@ -116,11 +117,10 @@ Judged judge_dimensions(const Context& context, const std::string& path, const L
 }
 
 /// One experiment: theory, simulation, verdict.
-/// \param all_targets  those of the other experiments too
-Status validate_one(const Context& context, const std::string& path, const Targets& targets, const Targets& all_targets,
-                    bool print_json, std::vector<Json>& verdicts) {
+Status validate_one(const Context& context, const std::string& path, const Targets& targets, bool print_json,
+                    std::vector<Json>& verdicts) {
   const Watch watch;
-  Loaded loaded = load(context, path, all_targets);
+  Loaded loaded = load(context, path, targets);
   const models::Experiment& experiment = loaded.provenance.experiment;
   const validation::VerdictOptions options = validation::read_verdict_options(experiment.table);
   const auto dimensions = validation::read_extrapolation(experiment.table);
@@ -180,6 +180,23 @@ std::vector<Targets> targets_in_folders(const Context& context, const std::vecto
   return out;
 }
 
+/// Before anything is computed: what one experiment reads, no other one's results may replace.
+void keep_all_inputs(const Context& context, const std::vector<std::string>& experiments,
+                     const std::vector<Targets>& targets) {
+  for (const std::string& path : experiments) {
+    std::vector<std::string> inputs = {path};
+    try {
+      require_file(path);
+      settings::Table table = settings::read_file(path);
+      for (const std::string& assignment : context.overrides) settings::override_value(table, assignment);
+      inputs = inputs_of(table);
+    } catch (const Error&) {
+      // What is wrong with an experiment is told in its turn.
+    }
+    for (const Targets& some : targets) keep_inputs(some, inputs, path);
+  }
+}
+
 }  // namespace
 
 Status worse(Status a, Status b) {
@@ -207,14 +224,13 @@ Status validate(const Context& context, const std::vector<std::string>& experime
     Context of_file = context;
     if (print_json && !context.outputs.empty()) of_file.format.clear();
     const Targets targets = targets_of(of_file, {"csv", "nc"}, {"csv", "json"}, "csv");
-    status = validate_one(context, experiments.front(), targets, targets, print_json, verdicts);
+    status = validate_one(context, experiments.front(), targets, print_json, verdicts);
   } else {
     const std::vector<Targets> targets = targets_in_folders(context, experiments);
-    Targets all_targets;
-    for (const Targets& some : targets) all_targets.insert(all_targets.end(), some.begin(), some.end());
+    keep_all_inputs(context, experiments, targets);
     for (std::size_t i = 0; i < experiments.size(); ++i) {
       try {
-        status = worse(status, validate_one(context, experiments[i], targets[i], all_targets, print_json, verdicts));
+        status = worse(status, validate_one(context, experiments[i], targets[i], print_json, verdicts));
       } catch (const std::exception& e) {
         if (interrupted()) throw;
         // The other experiments still get their verdicts.

@@ -78,10 +78,15 @@ std::string sweep_csv_text(const SweepTable& table) {
   return out;
 }
 
-void write_sweep(const Context& context, const SweepTable& table, const Targets& targets) {
+void write_sweep(const Context& context, const std::string& path, const SweepTable& table, const Targets& targets) {
   write_all(context, targets, [&](const Target& target) {
     if (target.form == "nc") return sweep_netcdf_bytes(table, *target.path);
-    return target.form == "csv" ? sweep_csv_text(table) : drawn_sweep(table, {}, "." + target.form);
+    if (target.form == "csv") return sweep_csv_text(table);
+    try {
+      return drawn_sweep(table, {}, "." + target.form);
+    } catch (const settings::Error& error) {
+      throw settings::Error(path + ": " + error.what());
+    }
   });
 }
 

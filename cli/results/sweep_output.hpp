@@ -14,7 +14,8 @@ namespace edgewise::cli {
 Targets sweep_targets(const Context& context);
 
 /// \throws settings::Error for what cannot be written or drawn, after the rest is.
-void write_sweep(const Context& context, const validation::SweepTable& table, const Targets& targets);
+void write_sweep(const Context& context, const std::string& path, const validation::SweepTable& table,
+                 const Targets& targets);
 
 /// `#` lines of provenance, column names, then one line a cell: cell, axes, measures, label, state, reason.
 /// Numbers read back to the same double.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <numeric>
 #include <stdexcept>
@@ -258,7 +259,8 @@ class FiniteDataModel final : public Model {
       throw table.error("data", "the inputs are so large that the kernel's trace is not finite; scale them");
     if (!(trace > 0) && choice.values.given("gamma"))
       throw choice.values.error("gamma", "the inputs are all 0, and so is tr Theta; give learning_rate");
-    data->learning_rate = ingredients::read_learning_rate(choice.values, trace);
+    data->learning_rate =
+        ingredients::read_learning_rate(choice.values, trace, std::numeric_limits<double>::infinity());
     data->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
     data->time = experiment.time;
 

@@ -6,7 +6,8 @@
 namespace edgewise::models::ingredients {
 
 /// eta, from the keys learning_rate and gamma = eta tr K, of which exactly one must be given.
-/// \throws settings::Error when both are or none is.
-double read_learning_rate(const settings::Values& values, double trace);
+/// \param max_gamma  largest eta tr K: its square multiplies moments, which must not overflow in a step
+/// \throws settings::Error when both are or none is, and where eta tr K is above `max_gamma`.
+double read_learning_rate(const settings::Values& values, double trace, double max_gamma = 1e140);
 
 }  // namespace edgewise::models::ingredients

@@ -1,6 +1,7 @@
 #include "cli/program.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -268,7 +269,7 @@ TEST_CASE("output that cannot be written is refused before anything is computed"
 TEST_CASE("what is read is not written over, under whatever name") {
   const Folder folder;
   const std::string spectrum = folder.file("spectrum.csv", "1,20,1\n0.1,30,1\n");
-  const std::string schedule = folder.file("schedule.csv", "0,1\n1,0.5\n");
+  const std::string schedule = folder.file("schedule.csv", "1\n0.5\n");
   const std::string file = folder.file("small.toml", R"(model = "least-squares"
 [spectrum]
 kind = "file"
@@ -297,7 +298,8 @@ steps = 300
   const std::string two = folder.file("schedule.toml", small_experiment);
   const auto several = run({"validate", file, two, "-o", folder / ""});
   CHECK(several.status == 2);
-  CHECK(several.says("schedule.csv: is read by this experiment"));
+  CHECK(several.err == fmt::format("edgewise: {}: is read by {}; give --output another name\n", schedule, file));
+  CHECK(contents(schedule) == "1\n0.5\n");
   check_refused({"measure", "fashion-mnist", "--folder", folder / "", "-o", folder / "train-images-idx3-ubyte.gz",
                  "--format", "csv"},
                 {"train-images-idx3-ubyte.gz: is read by this command"});

@@ -76,7 +76,7 @@ TEST_CASE("bad files are named with the line") {
   CHECK(message(good + "0,one\n").find("line 4: column 'risk': 'one' is not a number") != std::string::npos);
   CHECK(message("# kind: solution\n# observable risk []: r\nstep,loss\n").find("unknown column 'loss'") !=
         std::string::npos);
-  CHECK(message(good + "0;1\n").find("line 4: 1 cells where 2 are needed; cells are separated by commas here") !=
+  CHECK(message(good + "0;1\n").find("line 4: 1 cell where 2 are needed; cells are separated by commas here") !=
         std::string::npos);
   CHECK(message("# kind: solution\n# observable risk []: r\nstep|risk\n").find("the first column must be 'step'") !=
         std::string::npos);

@@ -1,6 +1,7 @@
 #include "models/ingredients/rate_rules.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,22 @@ namespace {
 RateRuleKind constant() {
   return {{"constant", "the optimizer's own learning rate", "eta_k = eta s_k", "", {}}, {}, {}};
 }
+
+class VectorRule final : public RateRule {
+ public:
+  VectorRule(const std::vector<Observable>& memory, std::string_view why,
+             std::function<std::unique_ptr<VectorRun>()> start)
+      : memory_(memory), why_(why), start_(std::move(start)) {}
+  RateNeeds needs() const override { return {.gradient = true, .distance = true}; }
+  const std::vector<Observable>& memory() const override { return memory_; }
+  std::unique_ptr<VectorRun> vector_run() const override { return start_(); }
+  std::string_view without_closure() const override { return why_; }
+
+ private:
+  const std::vector<Observable>& memory_;
+  std::string_view why_;
+  std::function<std::unique_ptr<VectorRun>()> start_;
+};
 
 RateRuleKind with_multiplier(RateRuleKind kind) {
   kind.description.parameters.push_back(
@@ -27,7 +44,13 @@ const std::vector<Observable>& RateRule::memory() const {
   return none;
 }
 
-RateRun::RateRun(const RateRule& rule) : rule_(rule), memory_(rule.memory().size()) {
+std::unique_ptr<RateRule> vector_rule(const std::vector<Observable>& memory, std::string_view why,
+                                      std::function<std::unique_ptr<VectorRun>()> start) {
+  return std::make_unique<VectorRule>(memory, why, std::move(start));
+}
+
+RateRun::RateRun(const RateRule& rule)
+    : rule_(rule), vector_(rule.vector_run()), memory_(vector_ ? 0 : rule.memory().size()) {
   rule.start(memory_);
 }
 
@@ -37,9 +60,29 @@ double RateRun::step(const StepObservation& now, double factor) {
   return last_;
 }
 
+void RateRun::step(std::span<const double> gradient, double factor, std::span<double> from_start) {
+  const auto norm = [](std::span<const double> x) {
+    double largest = 0, sum = 0;
+    for (const double value : x) largest = std::max(largest, std::abs(value));
+    if (!(largest > 0)) return largest;
+    for (const double value : x) sum += (value / largest) * (value / largest);
+    return largest * std::sqrt(sum);
+  };
+  last_ = 0;
+  const double length = norm(gradient);
+  if (!(length > 0)) return;
+  before_.assign(from_start.begin(), from_start.end());
+  vector_->step(gradient, factor * rule_.multiplier, from_start);
+  for (std::size_t i = 0; i < before_.size(); ++i) before_[i] -= from_start[i];
+  last_ = norm(before_) / length;
+}
+
 void RateRun::observe(std::span<double> out) const {
   out[0] = last_;
-  std::ranges::copy(memory_, out.begin() + 1);
+  if (vector_)
+    vector_->observe(out.subspan(1));
+  else
+    std::ranges::copy(memory_, out.begin() + 1);
 }
 
 std::vector<Observable> rate_observables(const RateRule& rule) {
@@ -51,8 +94,8 @@ std::vector<Observable> rate_observables(const RateRule& rule) {
 std::span<const RateRuleKind> rate_rule_kinds() {
   static const std::vector<RateRuleKind> kinds = [] {
     std::vector<RateRuleKind> out{constant()};
-    for (RateRuleKind (*kind)() :
-         {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation, prodigy})
+    for (RateRuleKind (*kind)() : {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation,
+                                   prodigy, momo, mechanic, cocob})
       out.push_back(with_multiplier(kind()));
     return out;
   }();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -20,6 +21,10 @@ struct StepObservation {
   double loss = 0;              ///< of the batch, (1/2B) sum_b r_b^2
   double squared_distance = 0;  ///< |theta_k - theta_0|^2
   double toward_start = 0;      ///< <g_k, theta_0 - theta_k>
+  // Of the direction d_k that a rule with averaging() steps along.
+  double weight = 1;                  ///< of g_k in d_k: 1 at the first step, then 1 - beta
+  double squared_direction = 0;       ///< |d_k|^2
+  double direction_toward_start = 0;  ///< <d_k, theta_0 - theta_k>
   // Expectations over the batch at theta_k, for oracles. A step of rate eta leads to E P_{k+1} = P - 2 eta slope + eta^2
   // curvature and, where g is the gradient of a quadratic, E |v_{k+1}|^2 = |v|^2 - 2 eta P + eta^2 E |g_k|^2.
   double excess_mse = 0;             ///< P
@@ -36,17 +41,34 @@ struct RateNeeds {
   bool descent = false;   ///< slope and curvature
 };
 
+/// One run of a method that moves the whole vector by more than a rate along the gradient. It keeps its own memory, of
+/// vectors too.
+class VectorRun {
+ public:
+  virtual ~VectorRun() = default;
+  /// theta_k - theta_0 becomes theta_{k+1} - theta_0. \param gradient  g_k, not all 0;  \param factor  c s_k
+  virtual void step(std::span<const double> gradient, double factor, std::span<double> from_start) = 0;
+  /// What is recorded of its memory.
+  virtual void observe(std::span<double> out) const = 0;
+};
+
 /// A rule. Its memory is a few scalars, kept by whoever runs it.
 class RateRule {
  public:
   virtual ~RateRule() = default;
   virtual RateNeeds needs() const = 0;
+  /// beta: the step goes along the average d_k = beta d_{k-1} + (1 - beta) g_k, d_0 = g_0, instead of g_k.
+  virtual double averaging() const { return 0; }
+  /// Not null where the method moves the whole vector: then there is no rate, and no closure of means.
+  virtual std::unique_ptr<VectorRun> vector_run() const { return nullptr; }
+  /// Why such a method has none, e.g. "its scale is a running largest value".
+  virtual std::string_view without_closure() const { return {}; }
   /// What each scalar of the memory is; recorded with every run.
   virtual const std::vector<Observable>& memory() const;
   /// The memory before the first step.
   virtual void start(std::span<double> /*memory*/) const {}
   /// The rate of the step that shows `now`. 0 where there is nothing to step along.
-  virtual double rate(std::span<const double> memory, const StepObservation& now) const = 0;
+  virtual double rate(std::span<const double> /*memory*/, const StepObservation& /*now*/) const { return 0; }
   /// What is remembered of it. \param step the whole rate that the step takes, factors and schedule included
   virtual void update(std::span<double> /*memory*/, const StepObservation& /*now*/, double /*step*/) const {}
 
@@ -59,18 +81,28 @@ class RateRun {
   explicit RateRun(const RateRule& rule);
   /// The whole rate of the step that shows `now`. \param factor of a schedule
   double step(const StepObservation& now, double factor);
+  /// Whether the rule moves the whole vector.
+  bool whole_vector() const { return vector_ != nullptr; }
+  /// Then this is its step; see VectorRun.
+  void step(std::span<const double> gradient, double factor, std::span<double> from_start);
   std::span<const double> memory() const { return memory_; }
   /// Writes the values of rate_observables().
   void observe(std::span<double> out) const;
 
  private:
   const RateRule& rule_;
-  std::vector<double> memory_;
+  std::unique_ptr<VectorRun> vector_;
+  std::vector<double> memory_, before_;
   double last_ = 0;
 };
 
-/// learning_rate (of the last step taken; 0 before the first) and the rule's memory.
+/// learning_rate (of the last step taken; 0 before the first; |theta_{k+1} - theta_k|/|g_k| of whole vectors) and the
+/// rule's memory.
 std::vector<Observable> rate_observables(const RateRule& rule);
+
+/// The rule of a method that moves the whole vector. \param why  it has no closure, see RateRule::without_closure
+std::unique_ptr<RateRule> vector_rule(const std::vector<Observable>& memory, std::string_view why,
+                                      std::function<std::unique_ptr<VectorRun>()> start);
 
 struct RateRuleKind {
   settings::Description description;

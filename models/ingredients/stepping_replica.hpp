@@ -56,17 +56,19 @@ class ScheduledReplica : public SteppingReplica {
   }
 
  protected:
-  /// As SteppingReplica::take_step, at learning rate `rate`.
+  /// As SteppingReplica::take_step, at learning rate `rate`; where the rule moves the whole vector, `rate` is the factor
+  /// of its step.
   virtual double descend_once(std::uint64_t step, double rate) = 0;
   /// What the rule sees of step `step`, which is taken next; asked only where there is a rule.
   virtual StepObservation look(std::uint64_t /*step*/) { return {}; }
   /// The rule along this run; empty without one.
   const std::optional<RateRun>& ruled() const { return ruled_; }
+  std::optional<RateRun>& ruled() { return ruled_; }
 
  private:
   double take_step(std::uint64_t step, bool) final {
     double rate = constant_rate_ ? *constant_rate_ : learning_rate_ * schedule_.at(static_cast<double>(step));
-    if (ruled_) rate = ruled_->step(look(step), rate);
+    if (ruled_ && !ruled_->whole_vector()) rate = ruled_->step(look(step), rate);
     return descend_once(step, rate);
   }
 

@@ -36,11 +36,18 @@ ingredients::StepObservation BatchLaw::observation(const StepSums& sums) const {
   out.loss = 0.5 * (sums.excess + noise_variance);
   out.squared_distance = sums.distance;
   out.toward_start = -sums.product;
+  out.weight = sums.direction ? sums.direction->weight : 1;
+  out.squared_direction = sums.direction ? sums.direction->square : out.squared_gradient;
+  out.direction_toward_start = sums.direction ? -sums.direction->product : out.toward_start;
   return out;
 }
 
+double BatchLaw::direction_curvature(const StepSums& sums) const {
+  return sums.direction ? sums.direction->excess : gradient_curvature(sums.excess, sums.curvature);
+}
+
 double BatchLaw::excess_response(const StepSums& sums, double eta) const {
-  return 2 * (eta * gradient_curvature(sums.excess, sums.curvature) - sums.slope);
+  return 2 * (eta * direction_curvature(sums) - descent(sums));
 }
 
 }  // namespace edgewise::models::least_squares

@@ -1,6 +1,8 @@
 #pragma once
 /// \file
 /// What a rate rule observes of SGD on least squares, in expectation (docs/theory/schedules-and-collapse.md, section 6).
+#include <optional>
+
 #include "models/ingredients/rate_rules.hpp"
 #include "models/least_squares/least_squares.hpp"
 
@@ -22,6 +24,14 @@ struct StepSums {
   double product = 0;             ///< E delta'K v
   double slope_product = 0;       ///< E delta'K^2 v
   double curvature_product = 0;   ///< E delta'K^3 v
+  /// Of the average d of gradients that a rule with averaging() steps along.
+  struct Direction {
+    double weight = 1;                             ///< of this step's gradient
+    double square = 0, product = 0;                ///< E |d|^2, E <d, delta>
+    double descent = 0, excess = 0;                ///< E <K v, d>, E d'K d
+    double descent_before = 0, excess_before = 0;  ///< the same of the average before this step's gradient
+  };
+  std::optional<Direction> direction;  ///< empty: d = g
 };
 
 /// The law of a mini-batch's gradient, as far as its second moments see it.
@@ -38,6 +48,9 @@ struct BatchLaw {
   double gradient_curvature(double excess, double curvature) const;
   /// The closure's observation: every mean in the place of what it is the mean of.
   ingredients::StepObservation observation(const StepSums& sums) const;
+  /// E d'K d and E <K v, d> of the step's direction.
+  double direction_curvature(const StepSums& sums) const;
+  static double descent(const StepSums& sums) { return sums.direction ? sums.direction->descent : sums.slope; }
   /// d/d eta of P after a step with rate eta.
   double excess_response(const StepSums& sums, double eta) const;
 };

@@ -9,13 +9,22 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
-enum State : std::size_t { noisy_excess, noisy_product, intrinsic_time, random_distance, first_of_memory };
+enum State : std::size_t {
+  noisy_excess,
+  noisy_product,
+  intrinsic_time,
+  random_distance,
+  direction_square,
+  direction_toward_start,
+  first_of_memory
+};
 enum Noise : std::size_t {
   residual_scale,
   input_norm,
   along_gradient,
   along_way,
   along_pull,
+  along_direction,
   shape_slope,
   shape_curvature
 };
@@ -98,6 +107,9 @@ std::vector<RateSpread::Direction> RateSpread::directions(const StepSums& sums) 
   noise(input_norm, std::sqrt((1 + law_.own_noise) * law_.trace2) / law_.trace);
   noise(shape_curvature, sums.curvature_spread);
   noise(shape_slope, sums.slope_spread)[size_ + shape_curvature] = sums.curvature_with_slope;
+  if (sums.direction)
+    noise(along_direction, std::hypot(std::sqrt(Q / B) * std::sqrt(sums.direction->excess_before),
+                                      sums.direction->descent_before / std::sqrt(B)));
   // The gradient's covariance is (Q/B)(K + K v v'K/Q); here between its parts along K v, delta and K delta.
   const std::array<double, 3> along{sums.slope, sums.product, sums.slope_product};
   std::array<std::array<double, 3>, 3> c{{{sums.curvature, sums.slope_product, sums.curvature_product},
@@ -147,6 +159,20 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
                                   0.0);
   now.toward_start -= noise[along_way];
 
+  if (const auto& d = sums.direction) {
+    const ingredients::StepObservation mean = law_.observation(sums);
+    const double kept = 1 - d->weight, along = d->descent_before * (relative - 1) + noise[along_direction];
+    now.squared_direction =
+        std::max(mean.squared_direction + kept * kept * state[direction_square] + 2 * kept * d->weight * along +
+                     d->weight * d->weight * (now.squared_gradient - mean.squared_gradient),
+                 0.0);
+    now.direction_toward_start = mean.direction_toward_start + kept * state[direction_toward_start] +
+                                 d->weight * (now.toward_start - mean.toward_start);
+  } else {
+    now.squared_direction = now.squared_gradient;
+    now.direction_toward_start = now.toward_start;
+  }
+
   Point out;
   std::vector<double> remembered(memory.size());
   for (std::size_t i = 0; i < memory.size(); ++i) remembered[i] = memory[i] + state[first_of_memory + i];
@@ -167,6 +193,12 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
   out.state[random_distance] = state[random_distance] - 2 * eta * (state[noisy_product] + noise[along_way]) -
                                2 * (sums.product - product_of_mean) * more + rate * rate * now.squared_gradient -
                                eta * eta * law_.observation(sums).squared_gradient;
+  if (sums.direction) {
+    const double mean_square = sums.direction->square;
+    out.state[direction_square] = now.squared_direction - mean_square;
+    out.state[direction_toward_start] =
+        now.direction_toward_start + sums.direction->product + rate * now.squared_direction - eta * mean_square;
+  }
   std::ranges::copy(remembered, out.state.begin() + first_of_memory);
   return out;
 }

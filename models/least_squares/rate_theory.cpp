@@ -56,6 +56,42 @@ class Moments {
     return out;
   }
 
+  /// Takes the gradient at v into the average that the steps follow. \param drive P + sigma^2
+  StepSums::Direction average(double weight, double drive) {
+    StepSums::Direction out{.weight = weight};
+    if (of_direction_.empty()) of_direction_.resize(D_.size());
+    const double kept = 1 - weight, own = modes_.own_noise / modes_.batch;
+    for (std::size_t a = 0; a < D_.size(); ++a) {
+      const double lambda = modes_.eigenvalue[a], way = A_[a] + modes_.power[a] * e_[a];
+      auto& [square, product, descent, mean] = of_direction_[a];
+      out.descent_before += lambda * descent;
+      out.excess_before += lambda * square;
+      const double gradient =
+          (1 + own) * lambda * lambda * D_[a] + theory_.scale_feedback * modes_.feedback(a, 1) * drive;
+      square = kept * kept * square + 2 * kept * weight * lambda * descent + weight * weight * gradient;
+      product = kept * product + weight * lambda * way;
+      descent = kept * descent + weight * lambda * D_[a];
+      mean = kept * mean + weight * lambda * (1 + e_[a]);
+      out.square += square;
+      out.product += product;
+      out.descent += lambda * descent;
+      out.excess += lambda * square;
+    }
+    return out;
+  }
+
+  /// The step along that average.
+  void follow(double eta) {
+    for (std::size_t a = 0; a < D_.size(); ++a) {
+      auto& [square, product, descent, mean] = of_direction_[a];
+      D_[a] += eta * (eta * square - theory_.scale_contraction * 2 * descent);
+      A_[a] += eta * (eta * square - 2 * product);
+      e_[a] -= eta * mean;
+      product -= eta * square;
+      descent -= eta * square;
+    }
+  }
+
   /// \param drive P + sigma^2
   void step(double eta, double drive) {
     const double own = modes_.own_noise / modes_.batch;
@@ -102,9 +138,15 @@ class Moments {
     out.curvature_spread = top * top * std::sqrt(std::max(curvature - with * with, 0.0)) * out.excess;
   }
 
+  /// E d^2, E d (v - v_0) and E d v of a mode, and E d over v_0.
+  struct OfDirection {
+    double square = 0, product = 0, descent = 0, mean = 0;
+  };
+
   SgdModes modes_;
   const LeastSquaresTheory& theory_;
   std::vector<double> D_, e_, A_;
+  std::vector<OfDirection> of_direction_;  // of rules that average gradients
 };
 
 /// How far the closure holds, told step by step.
@@ -115,8 +157,7 @@ class Trust {
     if (!(spread > 0)) return;
     // What of P hangs on the rate: its change in as many steps as are past; where gradient noise holds P up, that;
     // and in one large step all that it adds and takes away.
-    const double fall = 2 * eta * before.slope;
-    const double rise = eta * eta * law.gradient_curvature(before.excess, before.curvature);
+    const double fall = 2 * eta * BatchLaw::descent(before), rise = eta * eta * law.direction_curvature(before);
     const double past = (k + 1) * std::abs(after.excess - before.excess) / std::min(after.excess, before.excess);
     const double held = (1 - before.excess_of_mean / before.excess) * std::min(1.0, rise / fall);
     const double leverage = std::max({past, held, (fall + rise) / after.excess});
@@ -178,6 +219,9 @@ void say(Trajectory& out, const LeastSquares& problem, const Trust& trust, const
 Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   check(theory);
   const ingredients::RateRule& rule = *problem.rate_rule;
+  if (!rule.without_closure().empty())
+    throw std::invalid_argument(fmt::format("rate.kind: this rule is known by simulation alone, since {}; use simulate",
+                                            rule.without_closure()));
   BatchLaw law(problem);
   law.noise_variance *= theory.scale_label_noise;
   const bool noisy = std::isfinite(problem.batch);
@@ -211,11 +255,16 @@ Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory
       if (++recorded == problem.time.at.end()) break;
     }
     const double factor = problem.rate_at(static_cast<double>(k));
+    if (rule.averaging() > 0)
+      sums.direction = moments.average(k == 0 ? 1 : 1 - rule.averaging(), sums.excess + law.noise_variance);
     const std::vector<double> memory(run.memory().begin(), run.memory().end());
     const double eta = run.step(law.observation(sums), factor);
     if (noisy) last_spread = spreads.step(sums, memory, factor, eta);
     const StepSums before = sums;
-    moments.step(eta, sums.excess + law.noise_variance);
+    if (sums.direction)
+      moments.follow(eta);
+    else
+      moments.step(eta, sums.excess + law.noise_variance);
     sums = moments.sums();
     if (noisy) trust.add(static_cast<double>(k), last_spread, eta, law, before, sums);
   }

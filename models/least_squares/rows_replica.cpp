@@ -76,9 +76,19 @@ class RowsReplica final : public SgdReplica {
     }
   }
 
-  ingredients::StepObservation seen() const override {
-    const double scale = 1 / problem_.batch;
+  ingredients::StepObservation seen() override {
+    const double scale = 1 / problem_.batch, beta = problem_.rate_rule->averaging();
     ingredients::StepObservation out;
+    if (beta > 0) {
+      out.weight = direction_.empty() ? 1 : 1 - beta;
+      direction_.resize(theta_.size());
+      for (std::size_t i = 0; i < theta_.size(); ++i) {
+        double& d = direction_[i];
+        d += out.weight * (scale * gradient_[i] - d);
+        out.squared_direction += d * d;
+        out.direction_toward_start += d * (rows_.start[i] - theta_[i]);
+      }
+    }
     out.loss = 0.5 * squares_ * scale;
     for (std::size_t i = 0; i < theta_.size(); ++i) {
       const double back = rows_.start[i] - theta_[i], g = scale * gradient_[i];
@@ -86,11 +96,26 @@ class RowsReplica final : public SgdReplica {
       out.squared_distance += back * back;
       out.toward_start += g * back;
     }
+    if (!(beta > 0)) {
+      out.squared_direction = out.squared_gradient;
+      out.direction_toward_start = out.toward_start;
+    }
     return out;
   }
 
   double move(double rate) override {
-    ingredients::add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
+    if (direction_.empty())
+      ingredients::add_scaled(-rate / problem_.batch, std::span<const double>(gradient_), theta_);
+    else
+      ingredients::add_scaled(-rate, std::span<const double>(direction_), theta_);
+    return squares_ / problem_.batch;
+  }
+
+  double move_whole(ingredients::RateRun& run, double factor) override {
+    for (double& g : gradient_) g /= problem_.batch;
+    ingredients::add_scaled(-1, std::span<const double>(rows_.start), theta_);
+    run.step(gradient_, factor, theta_);
+    ingredients::add_scaled(1, std::span<const double>(rows_.start), theta_);
     return squares_ / problem_.batch;
   }
 
@@ -100,7 +125,7 @@ class RowsReplica final : public SgdReplica {
   }
 
   const Rows& rows_;
-  std::vector<double> theta_, gradient_;
+  std::vector<double> theta_, gradient_, direction_;
   random::Stream stream_;
   ingredients::LabelNoise labels_;
   std::vector<double> eps_;

@@ -25,9 +25,11 @@ class SgdReplica : public ingredients::ScheduledReplica {
   /// Draws the mini-batch of a step, and with it the gradient.
   virtual void draw(std::uint64_t step) = 0;
   /// What a rate rule sees of it.
-  virtual ingredients::StepObservation seen() const = 0;
-  /// Moves along the gradient; returns the new excess risk (or an estimate of it, to detect divergence).
+  virtual ingredients::StepObservation seen() = 0;
+  /// Moves along the gradient, or the rule's average of gradients; returns the new excess risk (or an estimate of it, to detect divergence).
   virtual double move(double rate) = 0;
+  /// The step of a rule that moves the whole vector; returns the same.
+  virtual double move_whole(ingredients::RateRun& run, double factor) = 0;
   /// Excess risk and |v|^2.
   virtual std::array<double, 2> errors() const = 0;
 
@@ -41,8 +43,9 @@ class SgdReplica : public ingredients::ScheduledReplica {
   }
 
   double descend_once(std::uint64_t step, double rate) final {
-    if (!ruled()) draw(step);
-    return excess_ = move(rate);
+    if (ruled() && !ruled()->whole_vector()) return excess_ = move(rate);
+    draw(step);
+    return excess_ = ruled() ? move_whole(*ruled(), rate) : move(rate);
   }
 
   void measure(std::span<double> out) const final {

@@ -81,32 +81,50 @@ class CoordinateReplica : public SgdReplica {
     std::span<const double> z = {};  // may be empty where noise = 0
     double perpendicular = 0;        // |g|^2 of what no coordinate shows
     double loss = 0;                 // of the batch
+    double along(std::span<const double> u, std::size_t i) const {
+      return shrink * u[i] + (z.empty() ? 0 : noise * z[i]);
+    }
   };
   virtual Gradient gradient() const = 0;
+  /// SgdReplica::move along the gradient alone.
+  virtual double descend(double rate) = 0;
 
   std::array<double, 2> errors() const final { return {excess_, coordinates_.squared_error(u_)}; }
 
-  ingredients::StepObservation seen() const final {
+  ingredients::StepObservation seen() final {
     const Gradient g = gradient();
     const ingredients::RateNeeds needs = problem_.rate_rule->needs();
+    const double beta = problem_.rate_rule->averaging();
     const auto& lambda = coordinates_.eigenvalue;
     ingredients::StepObservation out;
+    out.weight = beta > 0 && !direction_.empty() ? 1 - beta : 1;
+    if (beta > 0) direction_.resize(u_.size());
     out.loss = g.loss;
     out.squared_gradient = g.perpendicular;
     double slope = 0, curvature = 0;
     for (std::size_t i = 0; i < u_.size(); ++i) {
-      const double along = g.shrink * u_[i] + (g.z.empty() ? 0 : g.noise * g.z[i]);
+      const double along = g.along(u_, i);
       out.squared_gradient += lambda[i] * along * along;
       if (needs.distance) {
         const double back = coordinates_.start[i] - u_[i];
         out.squared_distance += back * back * coordinates_.inverse_eigenvalue[i];
         out.toward_start += along * back;
+        if (beta > 0) {
+          double& d = direction_[i];
+          d += out.weight * (along - d);
+          out.squared_direction += lambda[i] * d * d;
+          out.direction_toward_start += d * back;
+        }
       }
       if (coordinates_.law) {
         const double once = lambda[i] * u_[i] * u_[i];
         slope += once;
         curvature += lambda[i] * once;
       }
+    }
+    if (!(beta > 0)) {
+      out.squared_direction = out.squared_gradient;
+      out.direction_toward_start = out.toward_start;
     }
     if (coordinates_.law) {
       out.excess_mse = excess_;
@@ -117,8 +135,30 @@ class CoordinateReplica : public SgdReplica {
     return out;
   }
 
+  double move(double rate) final {
+    if (direction_.empty()) return descend(rate);
+    return ingredients::descend(coordinates_.eigenvalue, 0, rate, direction_, u_);
+  }
+
+  double move_whole(ingredients::RateRun& run, double factor) final {
+    const Gradient g = gradient();
+    std::vector<double> gradient(u_.size()), from_start(u_.size());
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      const double root = std::sqrt(coordinates_.eigenvalue[i]), back = u_[i] - coordinates_.start[i];
+      gradient[i] = root * g.along(u_, i);
+      from_start[i] = root > 0 ? back / root : 0;
+    }
+    run.step(gradient, factor, from_start);
+    double excess = 0;
+    for (std::size_t i = 0; i < u_.size(); ++i) {
+      u_[i] = coordinates_.start[i] + std::sqrt(coordinates_.eigenvalue[i]) * from_start[i];
+      excess += u_[i] * u_[i];
+    }
+    return excess;
+  }
+
   const Coordinates& coordinates_;
-  std::vector<double> u_;
+  std::vector<double> u_, direction_;  // direction: the rule's average of gradients, as `along`; empty without
 };
 
 /// B = infinity: v <- (1 - eta K) v.
@@ -127,7 +167,7 @@ class GradientDescent final : public CoordinateReplica {
 
   void draw(std::uint64_t) override {}
   Gradient gradient() const override { return {.loss = 0.5 * (excess_ + problem_.noise_variance())}; }
-  double move(double rate) override {
+  double descend(double rate) override {
     return ingredients::descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
   }
 };
@@ -162,7 +202,7 @@ class GaussianReplica final : public CoordinateReplica {
     return {.shrink = shrink, .noise = noise, .z = z_, .loss = weights_.loss()};
   }
 
-  double move(double rate) override {
+  double descend(double rate) override {
     const auto [shrink, noise] = weights_.scalars(rate, y_);
     return ingredients::descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
   }
@@ -223,7 +263,7 @@ class BlockReplica final : public CoordinateReplica {
     return out;
   }
 
-  double move(double rate) override {
+  double descend(double rate) override {
     const auto [shrink, noise] = weights_.scalars(rate, y_);
     double excess = ingredients::descend(coordinates_.eigenvalue, shrink, noise, coordinates(), u_);
     for (std::size_t i = 0; i < uniform_.size(); ++i) {
@@ -287,7 +327,7 @@ class NaiveReplica final : public CoordinateReplica {
     return {.shrink = 0, .noise = 1 / problem_.batch, .z = gradient_, .loss = 0.5 * squares_ / problem_.batch};
   }
 
-  double move(double rate) override {
+  double descend(double rate) override {
     return ingredients::descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
   }
 

@@ -13,5 +13,8 @@ RateRuleKind dog();
 RateRuleKind dowg();
 RateRuleKind d_adaptation();
 RateRuleKind prodigy();
+RateRuleKind momo();
+RateRuleKind mechanic();
+RateRuleKind cocob();
 
 }  // namespace edgewise::models::ingredients

@@ -71,7 +71,9 @@ const std::vector<Rule>& rules() {
                                         {"kind = \"line-search\""},
                                         {"kind = \"dowg\"\nr_eps = 0.2", true},
                                         {"kind = \"d-adaptation\"\nd0 = 0.1", true},
-                                        {"kind = \"prodigy\"\nd0 = 0.1\nmultiplier = 0.5", true}};
+                                        {"kind = \"prodigy\"\nd0 = 0.1\nmultiplier = 0.5", true},
+                                        {"kind = \"dowg\"\nr_eps = 0.2\nform = \"root\"\nepsilon = 0.3\nmultiplier = 0.3", true},
+                                        {"kind = \"prodigy\"\nd0 = 0.1\nprior = 0.4", true}};
   return all;
 }
 
@@ -109,15 +111,19 @@ struct Textbook {
     } else if (rule == 4) {
       eta = schedule * slope / curvature;
       last = {eta};
-    } else if (rule == 5) {
+    } else if (rule == 5 || rule == 8) {
       largest = std::max(largest, distance);
       sum += largest * largest * squared_gradient;
-      eta = schedule * largest * largest / std::sqrt(sum + 1e-8);
+      eta = schedule * largest * largest / (rule == 5 ? std::sqrt(sum + 1e-8) : (std::sqrt(sum) + 0.3) / 0.3);
       last = {eta, sum, largest};
     } else {
       if (distance > 0) d = std::max(d, numerator / distance);
-      sum += (rule == 7 ? d * d : 1) * squared_gradient;
-      eta = schedule * (rule == 7 ? 0.5 * d * d : d) / std::sqrt(sum);
+      sum += (rule == 6 ? 1 : d * d) * squared_gradient;
+      eta = schedule *
+            (rule == 6   ? d
+             : rule == 7 ? 0.5 * d * d
+                         : d * d) /
+            std::sqrt(rule == 9 ? d * d * 0.16 + sum : sum);
       numerator += eta * toward_start;
       last = {eta, sum, numerator, d};
     }
@@ -420,8 +426,9 @@ TEST_CASE("units: K -> c K, theta* -> a theta*, and the rules' own numbers in th
       {{"line-search", "multiplier", 1, 0, 0}},
       {{"dog", "r_eps", 0.2, 0, 1}, {"", "epsilon", 1e-8, 2, 2}},
       {{"dowg", "r_eps", 0.2, 0, 1}, {"", "epsilon", 1e-8, 2, 4}},
-      {{"d-adaptation", "d0", 0.1, 0, 1}},
-      {{"prodigy", "d0", 0.1, 0, 1}}};
+      {{"d-adaptation", "d0", 0.1, 0, 1}, {"", "prior", 0.2, 1, 1}},
+      {{"prodigy", "d0", 0.1, 0, 1}},
+      {{"momo", "eta_max", 0.6, -1, 0}, {"", "f_min", 0.01, 1, 2}}};
   const auto solved = [&](const std::vector<Sized>& keys, double c, double a) {
     const auto number = [&](double value, double of_c, double of_a) {
       return settings::text_of(value * std::pow(c, of_c) * std::pow(a, of_a));

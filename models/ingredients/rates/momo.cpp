@@ -1,0 +1,61 @@
+#include <algorithm>
+#include <vector>
+
+#include "models/ingredients/rates/kinds.hpp"
+
+namespace edgewise::models::ingredients {
+
+namespace {
+
+enum Average : std::size_t { average_loss, average_toward_start };
+
+const std::vector<Observable>& averages() {
+  static const std::vector<Observable> memory{
+      {"average_loss", "label^2", "of the batches, weighted as the direction"},
+      {"average_toward_start", "label^2", "of <g, theta_0 - theta>, weighted as the direction"}};
+  return memory;
+}
+
+/// Polyak's rate from a model of the loss that is the average of the tangents of all batches so far.
+class Momo final : public RateRule {
+ public:
+  Momo(double beta, double largest, double least_loss) : beta_(beta), largest_(largest), least_loss_(least_loss) {}
+  RateNeeds needs() const override { return {.gradient = true, .distance = true}; }
+  double averaging() const override { return beta_; }
+  const std::vector<Observable>& memory() const override { return averages(); }
+  double rate(std::span<const double> memory, const StepObservation& now) const override {
+    if (!(now.squared_direction > 0)) return 0;
+    const auto average = [&](Average which, double value) {
+      return memory[which] + now.weight * (value - memory[which]);
+    };
+    const double model =
+        average(average_loss, now.loss) + average(average_toward_start, now.toward_start) - now.direction_toward_start;
+    return std::clamp((model - least_loss_) / now.squared_direction, 0.0, largest_);
+  }
+  void update(std::span<double> memory, const StepObservation& now, double) const override {
+    memory[average_loss] += now.weight * (now.loss - memory[average_loss]);
+    memory[average_toward_start] += now.weight * (now.toward_start - memory[average_toward_start]);
+  }
+
+ private:
+  double beta_, largest_, least_loss_;
+};
+
+}  // namespace
+
+RateRuleKind momo() {
+  return {{"momo",
+           "Polyak's rate along averaged gradients, from the average of the batches' tangents",
+           "d_k = beta d_{k-1} + (1 - beta) g_k,   d_0 = g_0,   m_k the same average of f_k + <g_k, theta - theta_k>\n"
+           "eta_k = min(eta_max, (m_k(theta_k) - f_min)_+ / |d_k|^2),   theta_{k+1} = theta_k - c s_k eta_k d_k",
+           "Schaipp, Ohana, Eickenberg, Defazio, Gower 2024; docs/theory/schedules-and-collapse.md, section 6",
+           {settings::number("beta", "of the averages").at_least(0).below(1).otherwise(0.9),
+            settings::number("eta_max", "largest rate").above(0).or_infinite().otherwise(1.0),
+            settings::number("f_min", "the least loss that a batch is taken to reach").at_least(0).otherwise(0.0)}},
+          averages(),
+          [](const settings::Values& values, std::optional<double>) {
+            return std::make_unique<Momo>(values.number("beta"), values.number("eta_max"), values.number("f_min"));
+          }};
+}
+
+}  // namespace edgewise::models::ingredients

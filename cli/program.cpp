@@ -29,7 +29,7 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
-  std::string threads, seed, format, word, title, folder, target, rows, store;
+  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference;
   std::vector<std::string> outputs, overrides, files, observables, guides, slices;
   bool quiet = false, restart = false, retry_failed = false;
 };
@@ -139,6 +139,25 @@ class Program {
     sweeping.add_flag("--restart", line_.restart, "discard what the store holds");
     sweeping.add_flag("--retry-failed", line_.retry_failed, "compute failed cells again");
 
+    CLI::App& collapsing = command(
+        "collapse", "do loss curves of several sizes fall on each other, and how does that compare with their noise",
+        [this](const Context& c) {
+          return collapse(c, line_.files, {line_.floor, line_.horizon, line_.reference});
+        });
+    collapsing
+        .add_option("curves", line_.files, "CSV files with columns size, step or compute, loss, and seed, schedule")
+        ->required();
+    collapsing.add_option("--floor", line_.floor, "irreducible loss L0: a number, or fit to the frontier (default)")
+        ->type_name("VALUE");
+    collapsing
+        .add_option(
+            "--horizon", line_.horizon,
+            "where runs are compared: their ends (default), envelope (compute-optimal, from constant-rate runs), "
+            "or a formula of size for the step")
+        ->type_name("FORMULA");
+    collapsing.add_option("--reference", line_.reference, "schedule whose runs give floor and horizon")
+        ->type_name("LABEL");
+
     CLI::App& plotting = command("plot", "draw results", [this](const Context& c) {
       PlotOptions options{line_.observables, {}, line_.title, line_.slices};
       for (const std::string& text : line_.guides) {
@@ -236,6 +255,7 @@ class Program {
   static std::vector<std::string> formats_of(const std::string& command) {
     if (command == "plot") return {"svg", "png", "pdf"};
     if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
+    if (command == "collapse") return {"csv", "json", "svg", "png", "pdf"};
     return {"csv", "nc", "json"};
   }
 

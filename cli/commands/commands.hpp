@@ -25,6 +25,14 @@ Status tune(const Context& context, const std::string& experiment);
 /// Runs the closed forms whose name contains `pattern` (or matches it, with * and ?).
 Status closed_forms(const Context& context, const std::string& pattern);
 
+struct CollapseArguments {
+  std::string floor;      ///< a number, or "fit" (also when empty)
+  std::string horizon;    ///< "ends" (also when empty), "envelope", or a formula of size
+  std::string reference;  ///< the schedule whose runs give floor and horizon; empty: each its own
+};
+/// Judges whether loss curves of several sizes collapse.
+Status collapse(const Context& context, const std::vector<std::string>& files, const CollapseArguments& arguments);
+
 struct PlotOptions {
   std::vector<std::string> observables;
   std::vector<double> guides;

@@ -1,0 +1,157 @@
+#include "validation/collapse/curve_analysis.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+
+#include "random/random.hpp"
+#include "settings/settings.hpp"
+#include "tests/temporary_folder.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+
+namespace {
+
+constexpr double mu = 0.5, nu = 0.4, floor_of_all = 3.1;
+
+/// L0 + t^-mu + p^-nu up to `length` times the horizon 4 p^(nu/mu); noise of a seed that lasts along the run.
+LossCurves sums_of_powers(double length, std::size_t seeds, double noise, double exponent = nu / mu) {
+  LossCurves out;
+  out.groups.push_back({"", {}});
+  for (const double p : {100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0})
+    for (std::size_t w = 0; w < seeds; ++w) {
+      LossCurve curve{p, std::to_string(w), {}, {}, {}, fmt::format("size {}", p)};
+      random::Stream stream(7, w, static_cast<std::uint64_t>(p));
+      const double factor = std::exp(noise * stream.normal());
+      const double end = length * 100 * std::pow(p / 100, exponent);
+      for (int k = 0; k <= 300; ++k) {
+        const double t = end * std::pow(10.0, -3 * (1 - k / 300.0));
+        curve.step.push_back(t);
+        curve.compute.push_back(6 * p * t);
+        curve.loss.push_back(floor_of_all + factor * (std::pow(t, -mu) + std::pow(p, -nu)));
+      }
+      out.groups[0].curves.push_back(std::move(curve));
+    }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("runs to their horizon: floor, horizon, slope and collapse of the sum of powers") {
+  const auto all = analyse_collapse(sums_of_powers(0.5, 1, 0), {});
+  REQUIRE(all.size() == 1);
+  const CollapseAnalysis& a = all.front();
+  CHECK(a.floor == doctest::Approx(floor_of_all).epsilon(1e-6));
+  CHECK(a.floor_low == doctest::Approx(floor_of_all).epsilon(1e-5));
+  CHECK(a.horizon->exponent == doctest::Approx(nu / mu).epsilon(1e-9));
+  CHECK(a.fit->exponent == doctest::Approx(mu * nu / (mu + nu)).epsilon(1e-4));
+  CHECK(a.verdict.outcome == Collapse::well_scaled);
+  CHECK(a.verdict.spread < 1e-4);
+  // t = 50 at p = 100 and t ~ p^(nu/mu): l = (c x^-mu + 1)/(c + 1), c = 50^-mu 100^nu, for every size.
+  const double c = std::pow(50, -mu) * std::pow(100, nu);
+  CHECK(a.spread.mean[9] == doctest::Approx((c * std::pow(0.1, -mu) + 1) / (c + 1)).epsilon(1e-4));
+  CHECK(a.slope == doctest::Approx(-mu * c / (c + 1)).epsilon(2e-3));
+}
+
+TEST_CASE("the envelope of long constant-rate runs finds horizon and floor; wrong ones break the collapse") {
+  CollapseOptions options;
+  options.horizon = CollapseOptions::Horizon::envelope;
+  const LossCurves runs = sums_of_powers(50, 1, 0);
+  const CollapseAnalysis a = analyse_collapse(runs, options).front();
+  CHECK(a.floor == doctest::Approx(floor_of_all).epsilon(1e-3));
+  CHECK(a.horizon->exponent == doctest::Approx(nu / mu).epsilon(0.02));
+  CHECK(a.slope == doctest::Approx(-mu * nu / (mu + nu)).epsilon(0.02));
+  CHECK(a.verdict.outcome == Collapse::well_scaled);
+  // One horizon for all sizes, and a floor far too low at the right horizon, which then counts as excess.
+  options.horizon = CollapseOptions::Horizon::formula;
+  options.floor = floor_of_all;
+  options.formula = [](double) { return 400.0; };
+  CHECK(analyse_collapse(runs, options).front().verdict.outcome == Collapse::broken);
+  options.formula = [](double p) { return std::pow(nu / mu, -1 / mu) * std::pow(p, nu / mu); };
+  CHECK(analyse_collapse(runs, options).front().verdict.outcome == Collapse::well_scaled);
+  options.floor = floor_of_all + 0.055;
+  CHECK(analyse_collapse(runs, options).front().verdict.outcome == Collapse::broken);
+}
+
+TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sensitivity names it") {
+  const CollapseAnalysis a = analyse_collapse(sums_of_powers(0.5, 5, 0.02), {}).front();
+  CHECK(a.floor_low < floor_of_all);
+  CHECK(a.floor_high > floor_of_all);
+  CHECK(a.floor_low < a.floor_high);
+  CHECK(a.sensitivity.size() == 6);
+  CHECK(a.sensitivity[0].spread == a.verdict.spread);
+  CHECK(a.supercollapse == 1);  // noise that lasts along a run cancels
+  // The same bits from the same seed, others from another.
+  CollapseOptions other;
+  CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low == a.floor_low);
+  other.seed = 2;
+  CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low != a.floor_low);
+}
+
+TEST_CASE("files: order, separators, several files, columns by any case, compute alone") {
+  const temporary::Folder folder;
+  const std::string first = folder / "a.csv", second = folder / "b.csv";
+  std::ofstream(first) << "Size;Seed;Step;LR;Loss\n10;a;20;1;2,5\n10;a;10;1;3\n10;b;10;1;3,5\n10;b;20;1;2,25\n";
+  std::ofstream(second) << "compute,size,loss,schedule\n600,10,3,wsd\n1200,10,2.5,wsd\n";
+  const LossCurves curves = read_loss_curves(std::vector{first, second});
+  REQUIRE(curves.groups.size() == 2);
+  const LossCurve& a = curves.groups[0].curves[0];
+  CHECK(curves.groups[0].curves.size() == 2);
+  CHECK(a.seed == "a");
+  CHECK(a.step == std::vector<double>{10, 20});
+  CHECK(a.loss == std::vector<double>{3, 2.5});
+  CHECK(a.compute == std::vector<double>{600, 1200});
+  CHECK(curves.groups[1].schedule == "wsd");
+  CHECK(curves.groups[1].curves[0].step == std::vector<double>{10, 20});
+  REQUIRE(curves.notes.size() == 2);
+  CHECK(curves.notes[0].find("not read: LR") != std::string::npos);
+  CHECK(curves.notes[1] == "the rows of 1 run were out of order and have been sorted by step");
+}
+
+TEST_CASE("bad files are refused with file and line") {
+  const temporary::Folder folder;
+  const std::string path = folder / "c.csv";
+  const auto message = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    try {
+      read_loss_curves(std::vector{path});
+    } catch (const settings::Error& e) {
+      return std::string(e.what()).substr(path.size());
+    }
+    return std::string("read");
+  };
+  CHECK(message("size,step,loss\n1,2,\n") == ": line 2: loss is missing: the cell is empty");
+  CHECK(message("size,step,loss\n1,2,nan\n").find(": line 2: loss must be finite and > 0, got nan") == 0);
+  CHECK(message("size,step,loss\n1,-2,3\n") == ": line 2: step must be finite and >= 0, got -2");
+  CHECK(message("size,step,loss\n1,2,3\n1,2,4\n").find(": line 3: step 2 of the run of size 1 is there twice") == 0);
+  CHECK(message("sise,step,loss\n1,2,3\n").find(": line 1: no column is named size ('sise' is not it)") == 0);
+  CHECK(message("size,loss\n1,2\n").find(": line 1: no column is named step or compute") == 0);
+  CHECK(message("size,step,loss\n1,2,3,4\n").find(": line 2: 4 cells where 3 are needed") == 0);
+  CHECK(message("size,step,loss\n1,2,3\n").find("a curve needs two") != std::string::npos);
+  CHECK(message("").find("holds no loss curve") != std::string::npos);
+}
+
+TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {
+  LossCurves runs = sums_of_powers(0.5, 2, 0);
+  LossCurve& longer = runs.groups[0].curves[1];
+  longer.step.push_back(2 * longer.step.back());
+  longer.compute.push_back(2 * longer.compute.back());
+  longer.loss.push_back(longer.loss.back());
+  const CollapseAnalysis a = analyse_collapse(runs, {}).front();
+  CHECK(a.curves.horizon[0] == doctest::Approx(50));
+  REQUIRE_FALSE(a.notes.empty());
+  CHECK(a.notes[0].find("runs of size 100 end at different steps") == 0);
+  CollapseOptions options;
+  options.horizon = CollapseOptions::Horizon::formula;
+  options.formula = [](double) { return 200.0; };
+  const CollapseAnalysis b = analyse_collapse(sums_of_powers(0.5, 1, 0), options).front();
+  CHECK(b.curves.size == std::vector<double>{800, 1600, 3200});
+  CHECK(b.notes[0].find("size 100 is left out") == 0);
+  LossCurves one = sums_of_powers(0.5, 1, 0);
+  one.groups[0].curves.resize(1);
+  CHECK_THROWS_WITH_AS(analyse_collapse(one, {}), "these runs have one size alone, 100; a collapse needs two or more",
+                       settings::Error);
+}

@@ -1,0 +1,148 @@
+#include "validation/collapse/spread.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "random/random.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+
+namespace {
+
+/// Two sizes, three seeds, three x: small enough to write every definition out.
+SampledCurves small_case() {
+  SampledCurves out;
+  out.x = {0.25, 0.5, 1};
+  out.size = {10, 20};
+  out.horizon = {100, 400};
+  out.loss = {{{5, 4, 3}, {5.5, 4.2, 3.1}, {5.2, 3.9, 2.9}}, {{4, 3.1, 2.5}, {4.4, 3.3, 2.6}, {4.1, 3.2, 2.4}}};
+  return out;
+}
+
+/// l = x^-1 and relative noise of each seed: `slow` the same along the run, `fast` anew at every x; sizes differ by `gap`.
+SampledCurves noisy(double gap, double slow, double fast, std::size_t seeds, std::uint64_t seed) {
+  SampledCurves out;
+  for (int k = 1; k <= 20; ++k) out.x.push_back(0.05 * k);
+  for (std::uint64_t p = 0; p < 4; ++p) {
+    out.size.push_back(std::pow(2.0, p));
+    out.horizon.push_back(100);
+    auto& of_size = out.loss.emplace_back();
+    for (std::uint64_t w = 0; w < seeds; ++w) {
+      random::Stream stream(seed, p * 1000 + w);
+      const double along = std::exp(slow * stream.normal());
+      auto& run = of_size.emplace_back();
+      for (const double x : out.x)
+        run.push_back(std::pow(x, -1 - gap * static_cast<double>(p)) * along * std::exp(fast * stream.normal()));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("every measure as its definition says") {
+  const SampledCurves c = small_case();
+  const double floor = 1;
+  const CollapseSpread s = spread_of(c, floor);
+  for (std::size_t k = 0; k < 3; ++k) {
+    double sum = 0, squares = 0, between = 0, within = 0, tuples = 0, floors = 0;
+    double of_size[2], l[2][3];
+    for (std::size_t p = 0; p < 2; ++p)
+      for (std::size_t w = 0; w < 3; ++w) {
+        l[p][w] = (c.loss[p][w][k] - floor) / (c.loss[p][w][2] - floor);
+        sum += l[p][w] / 6;
+        squares += l[p][w] * l[p][w] / 6;
+      }
+    for (std::size_t p = 0; p < 2; ++p) {
+      of_size[p] = (l[p][0] + l[p][1] + l[p][2]) / 3;
+      double raw = 0, raw_squares = 0;
+      for (std::size_t w = 0; w < 3; ++w) {
+        within += std::pow(l[p][w] - of_size[p], 2) / 6;
+        raw += (c.loss[p][w][k] - floor) / 3;
+      }
+      for (std::size_t w = 0; w < 3; ++w) raw_squares += std::pow(c.loss[p][w][k] - floor - raw, 2) / 2;
+      floors += std::sqrt(raw_squares) / raw / 2;
+      CHECK(s.floor_of[p][k] == doctest::Approx(std::sqrt(raw_squares) / raw));
+      CHECK(s.mean_of[p][k] == doctest::Approx(of_size[p]));
+    }
+    between = std::pow((of_size[0] - of_size[1]) / 2, 2);
+    for (std::size_t w = 0; w < 3; ++w) {
+      const double m = (l[0][w] + l[1][w]) / 2;
+      tuples += (std::pow(l[0][w] - m, 2) + std::pow(l[1][w] - m, 2)) / (m * m) / 3;
+    }
+    CHECK(s.mean[k] == doctest::Approx(sum));
+    // std over (p, w) jointly, and its split.
+    CHECK(s.delta[k] == doctest::Approx(std::sqrt(squares - sum * sum) / sum).epsilon(1e-6));
+    CHECK(s.between[k] == doctest::Approx(std::sqrt(between) / sum));
+    CHECK(s.within[k] == doctest::Approx(std::sqrt(within) / sum));
+    CHECK(s.delta[k] == doctest::Approx(std::hypot(s.between[k], s.within[k])));
+    CHECK(s.tuples[k] == doctest::Approx(std::sqrt(tuples)));
+    CHECK(s.floor[k] == doctest::Approx(floors));
+  }
+  CHECK(s.mean[2] == 1);
+  CHECK(s.delta[2] == 0);
+  CHECK_THROWS_AS(spread_of(c, 2.45), std::invalid_argument);
+}
+
+TEST_CASE("the seeds' share is taken off the spread of the sizes without bias") {
+  // No gap between sizes: the square of `deterministic` before it is cut at 0 has mean 0. 400 cases of 3 seeds; the mean
+  // of between^2 - share is within 4 standard errors of 0 (false alarm 6e-5).
+  double sum = 0, squares = 0;
+  constexpr int cases = 400;
+  for (int i = 0; i < cases; ++i) {
+    const CollapseSpread s = spread_of(noisy(0, 0, 0.1, 3, 100 + i), 0);
+    const std::size_t k = 9;
+    const double share = s.within[k] * s.within[k] / 2 * 3 / 4;
+    const double excess = s.between[k] * s.between[k] - share;
+    sum += excess;
+    squares += excess * excess;
+    CHECK(s.deterministic[k] == doctest::Approx(std::sqrt(std::max(0.0, excess))));
+  }
+  const double mean = sum / cases, error = std::sqrt((squares / cases - mean * mean) / cases);
+  CHECK(std::abs(mean) < 4 * error);
+}
+
+TEST_CASE("verdicts: well scaled, broken, and inconclusive where seeds are too few") {
+  CHECK(judge_collapse(noisy(0, 0, 0, 1, 1), 0).outcome == Collapse::well_scaled);
+  CHECK(judge_collapse(noisy(0.1, 0, 0, 1, 1), 0).outcome == Collapse::broken);
+  CHECK(judge_collapse(noisy(0, 0.2, 0.01, 5, 1), 0).outcome == Collapse::well_scaled);
+  CHECK(judge_collapse(noisy(0.1, 0.2, 0.01, 5, 1), 0).outcome == Collapse::broken);
+  const CollapseVerdict few = judge_collapse(noisy(0, 0, 0.2, 3, 2), 0);
+  CHECK(few.outcome == Collapse::inconclusive);
+  CHECK(few.low < 0.06);
+  CHECK(few.high > 0.03);
+  // Between the thresholds, and sure of it.
+  const CollapseVerdict middle = judge_collapse(noisy(0.033, 0, 0, 1, 1), 0);
+  CHECK(middle.outcome == Collapse::inconclusive);
+  CHECK(middle.reason.find("between 0.03 and 0.06") != std::string::npos);
+  // Rough curves of one seed: what shows as roughness is not held against the sizes.
+  CHECK(judge_collapse(noisy(0, 0, 0.06, 1, 3), 0).outcome == Collapse::inconclusive);
+  // Nothing in common before x = .5 is no evidence of a collapse.
+  SampledCurves late = noisy(0, 0, 0, 1, 1);
+  late.x.erase(late.x.begin(), late.x.begin() + 9);
+  for (auto& of_size : late.loss)
+    for (auto& run : of_size) run.erase(run.begin(), run.begin() + 9);
+  CHECK(judge_collapse(late, 0).outcome == Collapse::inconclusive);
+}
+
+TEST_CASE("noise that lasts along a run gives a supercollapse, noise that is forgotten does not") {
+  CHECK(supercollapse_fraction(spread_of(noisy(0, 0.1, 0.01, 20, 1), 0)) == 1);
+  CHECK(supercollapse_fraction(spread_of(noisy(0, 0, 0.1, 20, 1), 0)) == 0);
+  CHECK(std::isnan(supercollapse_fraction(spread_of(noisy(0, 0, 0, 1, 1), 0))));
+}
+
+TEST_CASE("the slope at the end of a sum of powers is -d") {
+  // l = (r x^-mu + 1)/(r + 1), slope -mu r/(r + 1) = -mu nu/(mu + nu); from x = .8 on to 1e-3.
+  const double mu = 0.5, nu = 0.4, r = nu / mu;
+  SampledCurves c;
+  for (int k = 1; k <= 100; ++k) c.x.push_back(0.01 * k);
+  c.size = {1, 2};
+  c.horizon = {1, 1};
+  std::vector<double> l;
+  for (const double x : c.x) l.push_back((r * std::pow(x, -mu) + 1) / (r + 1));
+  c.loss = {{l}, {l}};
+  CHECK(end_slope(spread_of(c, 0)) == doctest::Approx(-mu * nu / (mu + nu)).epsilon(1e-3));
+}

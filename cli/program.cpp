@@ -29,7 +29,7 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
-  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference;
+  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, observable;
   std::vector<std::string> outputs, overrides, files, observables, guides, slices;
   bool quiet = false, restart = false, retry_failed = false;
 };
@@ -120,6 +120,18 @@ class Program {
                        [this](const Context& c) { return modes(c, line_.word); }));
     experiment(command("tune", "search the best hyperparameters at a fixed budget of samples, section [tune]",
                        [this](const Context& c) { return tune(c, line_.word); }));
+    CLI::App& comparing = command("compare", "several optimizers, each at its optimum; or methods on workloads, scored",
+                                  [this](const Context& c) {
+                                    return compare(c, line_.files, {line_.observable, line_.store, line_.restart});
+                                  });
+    comparing.add_option("file", line_.files, "experiment files, or one file of methods and workloads (TOML)")
+        ->required();
+    comparing.add_option("--observable", line_.observable, "of experiments: what is compared at the last step")
+        ->type_name("NAME");
+    comparing.add_option("--store", line_.store, "of methods: database of finished runs, found again")
+        ->type_name("PATH");
+    comparing.add_flag("--restart", line_.restart, "discard what the store holds");
+
     command("closed-forms", "check every formula that is known exactly", [this](const Context& c) {
       return closed_forms(c, line_.word);
     }).add_option("pattern", line_.word, "part of a name, or a pattern with * and ?; all when left out");
@@ -255,7 +267,7 @@ class Program {
   static std::vector<std::string> formats_of(const std::string& command) {
     if (command == "plot") return {"svg", "png", "pdf"};
     if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
-    if (command == "collapse") return {"csv", "json", "svg", "png", "pdf"};
+    if (command == "collapse" || command == "compare") return {"csv", "json", "svg", "png", "pdf"};
     return {"csv", "nc", "json"};
   }
 

@@ -28,7 +28,7 @@ Spectrum every_eigenvalue(std::int64_t dimension, double alpha, double beta) {
   return s;
 }
 
-Spectrum build_power_law(const settings::Values& values) {
+Spectrum unscaled(const settings::Values& values) {
   const std::int64_t dimension = values.integer("dimension");
   const double alpha = values.number("alpha"), beta = values.number("beta");
   const std::string& nodes = values.text("nodes");
@@ -50,6 +50,16 @@ Spectrum build_power_law(const settings::Values& values) {
   return every_eigenvalue(dimension, alpha, beta);
 }
 
+Spectrum build_power_law(const settings::Values& values) {
+  Spectrum out = unscaled(values);
+  if (!values.given("signal")) return out;
+  double signal = 0;
+  for (std::size_t a = 0; a < out.modes(); ++a) signal += out.eigenvalue[a] * out.target_power[a];
+  for (double& power : out.target_power) power *= values.number("signal") / signal;
+  out.provenance += fmt::format(", target scaled to sum lambda theta*^2 = {}", values.number("signal"));
+  return out;
+}
+
 }  // namespace
 
 Kind power_law_kind() {
@@ -69,6 +79,9 @@ Kind power_law_kind() {
                      "d = 200000 unless compress is given")
           .otherwise(std::string("auto"))
           .one_of({"auto", "exact", "compressed"}),
+      settings::number("signal", "sum_j lambda_j theta*_j^2, to which the target is scaled")
+          .above(0)
+          .computed("not scaled"),
   };
   return {d, build_power_law};
 }

@@ -13,6 +13,7 @@
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/kinds.hpp"
+#include "validation/comparisons/comparison_file.hpp"
 #include "validation/sweeps/measures.hpp"
 #include "validation/sweeps/sweep_file.hpp"
 #include "validation/verdicts/verdict.hpp"
@@ -113,6 +114,11 @@ void add_sweep_sections(std::vector<Entry>& out) {
   for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
   add("label", "[[label]]: a name for cells; the first whose rule holds", validation::label_parameters());
   add("boundary", "[[boundary]]: a predicted curve of the diagram", validation::boundary_parameters());
+  add("compare", "[compare]: of a comparison of methods on workloads", validation::compare_parameters());
+  add("workload", "[[workload]]: a problem that every method of a comparison is run on",
+      validation::workload_parameters());
+  add("method", "[[method]]: a method of a comparison, and the settings it is tried with",
+      validation::method_parameters());
 }
 
 std::string default_text(const Parameter& p) {

@@ -22,6 +22,15 @@ Status stability(const Context& context, const std::string& experiment);
 Status modes(const Context& context, const std::string& experiment);
 /// Searches the best hyperparameters, as the section [tune] of the experiment asks.
 Status tune(const Context& context, const std::string& experiment);
+
+struct CompareOptions {
+  std::string observable;  ///< of experiments; empty: excess_mse, or the model's first
+  std::string store;       ///< of a comparison of methods; empty: none
+  bool restart = false;    ///< forget what the store holds
+};
+/// Several experiments, each at its optimum; or a file of methods and workloads (validation/comparisons/comparison_file.hpp).
+Status compare(const Context& context, const std::vector<std::string>& files, const CompareOptions& options);
+
 /// Runs the closed forms whose name contains `pattern` (or matches it, with * and ?).
 Status closed_forms(const Context& context, const std::string& pattern);
 

@@ -76,6 +76,11 @@ TEST_CASE("power law: every eigenvalue, and the generalised harmonic numbers") {
   CHECK(s.signal() == doctest::Approx(1.48910352896).epsilon(1e-11));  // and P(0)
   const Spectrum harmonic = built("kind = \"power-law\"\ndimension = 100\nalpha = 0.5\nbeta = 1");
   CHECK(harmonic.trace() == doctest::Approx(5.187377517639621).epsilon(1e-14));  // H_100
+  const std::string scaled = "kind = \"power-law\"\ndimension = 200\nalpha = 0.6\nbeta = 0.5\nsignal = 2.5\n";
+  for (const char* nodes : {"exact", "compressed"})
+    CHECK(built(scaled + "nodes = \"" + nodes + "\"").signal() == doctest::Approx(2.5).epsilon(1e-13));
+  CHECK(built(scaled).target_power[7] / built(scaled).target_power[0] == doctest::Approx(1.0 / 8).epsilon(1e-13));
+  CHECK(complaint(scaled + "nodes = \"exact\"\nsigna = 1").starts_with(".signa: unknown key"));
 }
 
 TEST_CASE("power law: nodes") {

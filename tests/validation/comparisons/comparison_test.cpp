@@ -1,0 +1,217 @@
+// Comparisons of methods on workloads: the file, the scores against their definition, and the store.
+#include "validation/comparisons/comparison.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+using namespace edgewise;
+using validation::ComparedRun;
+using validation::MethodComparison;
+
+namespace {
+
+const std::string small = R"(
+title = "small"
+[compare]
+baseline = ["constant", "linear"]
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 20
+[experiment.noise]
+law = "gaussian"
+variance = 0.5
+[experiment.time]
+steps = 40
+points = 2
+[experiment.monte_carlo]
+replicas = 4
+[[workload]]
+name = "one"
+set = ["optimizer.batch=2"]
+[[workload]]
+name = "large"
+set = ["optimizer.batch=16"]
+[[method]]
+name = "fixed"
+set = ["schedule.kind=linear"]
+key = "optimizer.learning_rate"
+values = [0.01, 0.1]
+default = false
+[[method]]
+name = "polyak"
+set = ["rate.kind=polyak"]
+[[method]]
+name = "cocob"
+set = ["rate.kind=cocob"]
+on_top = ["constant"]
+by = "simulation"
+)";
+
+validation::ComparisonPlan plan(const std::string& text = small, const std::vector<std::string>& overrides = {}) {
+  return validation::read_comparison(settings::read_text(text, "c.toml"), overrides);
+}
+
+std::string error_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  try {
+    validation::compare_methods(plan(text, overrides), {.threads = 1});
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::string with(const std::string& from, const std::string& to) {
+  std::string out = small;
+  const auto at = out.find(from);
+  REQUIRE(at != std::string::npos);
+  return out.replace(at, from.size(), to);
+}
+
+/// The recursion of equal modes at a linear schedule, by hand.
+double isotropic(double base, double batch, double (*shape)(double)) {
+  double P = 1;
+  const double d = 20, T = 40;
+  for (int k = 0; k < 40; ++k) {
+    const double e = base * shape(k / T);
+    P = (1 - e) * (1 - e) * P + e * e / batch * (P + d * (P + 0.5));
+  }
+  return P;
+}
+double linear(double x) {
+  return 1 - x;
+}
+
+}  // namespace
+
+TEST_CASE("comparison: the file becomes experiments") {
+  const auto p = plan();
+  CHECK(p.title == "small");
+  CHECK(p.workloads == std::vector<std::string>{"one", "large"});
+  REQUIRE(p.methods.size() == 3);
+  REQUIRE(p.methods[0].settings.size() == 2);
+  CHECK(p.methods[0].settings[1].name == "learning_rate = 0.1");
+  CHECK(p.methods[1].settings.size() == 2);  // the default, and under a cosine
+  CHECK(p.methods[1].settings[1].schedule == "cosine");
+  CHECK(p.methods[2].simulated);
+  CHECK(p.methods[2].settings.size() == 1);
+  const auto changed = plan(small, {"compare.limit=3", "title=other", "spectrum.dimension=7"});
+  CHECK(changed.limit == 3);
+  CHECK(changed.title == "other");
+  CHECK(changed.methods[0].settings[0].experiments[0].text().find("dimension = 7") != std::string::npos);
+}
+
+TEST_CASE("comparison: what is wrong with a file is one clear line") {
+  CHECK(error_of(small).empty());
+  CHECK(error_of("title = \"a\"\n[compare]\n") ==
+        "c.toml: experiment: is required: what all workloads and methods have "
+        "in common");
+  CHECK(error_of(with("[[workload]]\nname = \"large\"", "[[workload]]\nname = \"one\""))
+            .find("c.toml: workload[1].name: 'one' is there twice") == 0);
+  CHECK(error_of(with("values = [0.01, 0.1]\n", "")).find("c.toml: method[0].values: key and values go together") == 0);
+  CHECK(error_of(with("default = false\n", "default = false\non_top = [\"cosine\"]\n"))
+            .find("c.toml: method[0].on_top: contradicts") == 0);
+  CHECK(error_of(with("rate.kind=polyak", "rate.kind=polyka")).find("c.toml: experiment.rate.kind: 'polyka'") == 0);
+  CHECK(error_of(with("rate.kind=polyak", "nonsense")).find("c.toml: method.set: ") == 0);
+  CHECK(error_of(with("[compare]", "[compares]")).find("c.toml: compares: unknown key, did you mean 'compare'?") == 0);
+  CHECK(error_of(small, {"compare.limit=1"}).find("compare.limit: must be > 1") != std::string::npos);
+  CHECK(error_of(small, {"compare.rates=[1.0, 0.1]"}) ==
+        "c.toml: compare.rates: must be [from, to] with 0 < from < to");
+  CHECK(error_of(small, {"compare.baseline=[]"}).find("compare.baseline: ") != std::string::npos);
+  CHECK(error_of(small, {"compare.observable=rsik"}) ==
+        "c.toml: compare.observable: there is no rsik, did you mean 'risk'?; known: risk, excess_mse, parameter_error "
+        "(baseline constant, workload one)");
+  CHECK(error_of(small, {"time.steps=0"}).find("time: a comparison needs at least one step") != std::string::npos);
+  CHECK(error_of(with("rate.kind=cocob\"]\non_top = [\"constant\"]\nby = \"simulation\"", "rate.kind=cocob\"]"))
+            .find("simulation alone") != std::string::npos);
+}
+
+TEST_CASE("comparison: values, ratios and scores are those of the definition") {
+  const auto c = validation::compare_methods(plan(), {.threads = 1});
+  REQUIRE(c);
+  for (std::size_t w = 0; w < 2; ++w) {
+    const double batch = w == 0 ? 2 : 16;
+    CHECK(c->runs[0][1][w].value == doctest::Approx(isotropic(0.1, batch, linear)).epsilon(1e-12));
+    // No rate of a fine grid is better than the tuned one.
+    const ComparedRun& tuned = c->baselines[1][w];
+    CHECK(tuned.value == doctest::Approx(isotropic(tuned.rate, batch, linear)).epsilon(1e-12));
+    for (double base = 0.01; base < 1; base *= 1.003)
+      CHECK(isotropic(base, batch, linear) >= tuned.value * (1 - 1e-12));
+    CHECK(c->baseline(w) == std::min(tuned.value, c->baselines[0][w].value));
+    CHECK(c->ratio(0, 1, w) == doctest::Approx(c->runs[0][1][w].value / c->baseline(w)));
+  }
+  CHECK(c->runs[2][0][0].error > 0);
+  CHECK(c->trusted(0, 0));
+
+  MethodComparison m{plan(), {{{.value = 2}, {.value = 1}}, {{.value = 1}, {.value = 3}}}, {}};
+  m.runs = {{{{.value = 1}, {.value = 4}}, {{.value = 2.5}, {.value = 1.75}}}};
+  CHECK(m.baseline(0) == 1);
+  CHECK(m.baseline(1) == 1);
+  CHECK(m.ratios(0, 0) == std::vector<double>{1, 4});
+  CHECK(m.score(m.ratios(0, 0)) == doctest::Approx(0.5));
+  CHECK(m.score(m.ratios(0, 1)) == doctest::Approx((1.5 / 3 + 2.25 / 3) / 2));
+  CHECK(m.calibrated(0) == 1);
+  CHECK(m.oracle(0) == std::vector<double>{1, 1.75});
+  CHECK(m.score({0.5, std::numeric_limits<double>::infinity()}) == doctest::Approx(0.5));
+  // The score is the mean height of the profile between 1 and the limit.
+  const std::vector<double> ratios{0.8, 1.3, 2.9, 7};
+  double area = 0;
+  for (int i = 0; i < 30000; ++i) area += validation::profile(ratios, 1 + 3 * (i + 0.5) / 30000) / 30000;
+  CHECK(m.score(ratios) == doctest::Approx(area).epsilon(1e-4));
+}
+
+TEST_CASE("comparison: a store is resumed, and gives the same bits") {
+  const auto path = (std::filesystem::temp_directory_path() / "edgewise-comparison-test.db").string();
+  const auto remove = [&] {
+    for (const char* ending : {"", "-wal", "-shm"}) std::filesystem::remove(path + ending);
+  };
+  remove();
+  std::atomic<bool> stop{false};
+  std::size_t first = 0;
+  {
+    validation::ComparisonStore store(path);
+    validation::ComparisonOptions options;
+    options.threads = 1;
+    options.store = &store;
+    options.stop = &stop;
+    options.progress = [&](std::size_t done, std::size_t) { stop = done >= 4; };
+    CHECK_FALSE(validation::compare_methods(plan(), options));
+    stop = false;
+    options.progress = [&](std::size_t done, std::size_t) { first = first == 0 ? done : first; };
+    const auto resumed = validation::compare_methods(plan(), options);
+    REQUIRE(resumed);
+    CHECK(first == 5);
+    const auto whole = validation::compare_methods(plan(), {.threads = 1});
+    for (std::size_t m = 0; m < 3; ++m)
+      for (std::size_t s = 0; s < whole->runs[m].size(); ++s)
+        for (std::size_t w = 0; w < 2; ++w) {
+          CHECK(resumed->runs[m][s][w].value == whole->runs[m][s][w].value);
+          CHECK(resumed->runs[m][s][w].trusted == whole->runs[m][s][w].trusted);
+        }
+    CHECK(resumed->baselines[0][1].rate == whole->baselines[0][1].rate);
+  }
+  CHECK_NOTHROW(validation::ComparisonStore(path, true));
+  CHECK_FALSE(validation::ComparisonStore(path).find("anything"));
+  remove();
+  std::ofstream(path) << "not a database, but a text that is long enough to be told from one";
+  CHECK_THROWS_AS(validation::ComparisonStore{path}, settings::Error);
+  remove();
+}
+
+TEST_SUITE("threads") {
+  TEST_CASE("comparison: the number of threads changes nothing") {
+    const auto one = validation::compare_methods(plan(), {.threads = 1});
+    const auto three = validation::compare_methods(plan(), {.threads = 3});
+    for (std::size_t m = 0; m < 3; ++m)
+      for (std::size_t s = 0; s < one->runs[m].size(); ++s)
+        for (std::size_t w = 0; w < 2; ++w) CHECK(one->runs[m][s][w].value == three->runs[m][s][w].value);
+  }
+}

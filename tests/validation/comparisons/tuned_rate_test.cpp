@@ -1,0 +1,41 @@
+#include "validation/comparisons/tuned_rate.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace edgewise;
+
+TEST_CASE("tuned rate: the minimum of a parabola in log rate, wherever it lies") {
+  // 1e-6 and 3e3 are outside of the range, which is widened.
+  for (const double best : {1e-6, 3e-3, 0.07, 1.0, 3e3}) {
+    CAPTURE(best);
+    const auto found =
+        validation::tune_rate([&](double rate) { return 2 + std::pow(std::log(rate / best), 2); }, 1e-4, 10);
+    CHECK_FALSE(found.on_edge);
+    CHECK(found.rate == doctest::Approx(best).epsilon(1e-6));
+    CHECK(found.loss == doctest::Approx(2).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("tuned rate: one step from d equal modes") {
+  // P_1 = P ((1 - x)^2 + (d + 1) x^2/B) + d x^2 sigma^2/B with x = eta l: least at x = P/(P (1 + (d+1)/B) + d sigma^2/B).
+  const double d = 30, B = 4, P = 0.7, s2 = 0.3;
+  const auto loss = [&](double x) { return P * ((1 - x) * (1 - x) + (d + 1) * x * x / B) + d * x * x * s2 / B; };
+  const auto found = validation::tune_rate(loss, 1e-4, 10);
+  CHECK(found.rate == doctest::Approx(P / (P * (1 + (d + 1) / B) + d * s2 / B)).epsilon(1e-6));
+}
+
+TEST_CASE("tuned rate: divergence, monotone losses, and losses that are no numbers") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  const auto cliff = validation::tune_rate([&](double rate) { return rate < 0.5 ? 1 / rate : infinity; }, 1e-4, 10);
+  CHECK_FALSE(cliff.on_edge);
+  CHECK(cliff.rate == doctest::Approx(0.5).epsilon(1e-3));
+  CHECK(validation::tune_rate([](double rate) { return rate; }, 1e-4, 10).on_edge);
+  CHECK(validation::tune_rate([](double rate) { return 1 / rate; }, 1e-4, 10).on_edge);
+  CHECK(std::isinf(validation::tune_rate([&](double) { return infinity; }, 1e-4, 10).loss));
+  const auto holes = validation::tune_rate(
+      [](double rate) { return rate > 0.3 ? std::nan("") : std::pow(std::log(rate / 0.1), 2); }, 1e-4, 10);
+  CHECK(holes.rate == doctest::Approx(0.1).epsilon(1e-6));
+}

@@ -9,7 +9,8 @@
 #define EDGEWISE_MODELS(model)                                                                                    \
   model(least_squares, least_squares_model) model(nonlinear, residual_sgd_model) model(nonlinear, sign_sgd_model) \
       model(muon, matrix_least_squares_model) model(finite_data, finite_data_model)                               \
-          model(quadratic_map, quadratic_map_model) model(quadratic_regression, quadratic_regression_model)
+          model(quadratic_map, quadratic_map_model) model(quadratic_regression, quadratic_regression_model)       \
+              model(network, network_model)
 
 namespace edgewise::models {
 

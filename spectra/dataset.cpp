@@ -125,6 +125,7 @@ Dataset read_pixels(const DatasetOptions& options) {
   data.rows = images.shape[0];
   data.columns = images.shape[1] * images.shape[2];
   data.targets = centred_targets(labels.bytes, options.target);
+  data.labels = labels.bytes;
   std::vector<std::uint64_t> sums(data.columns, 0);
   for (std::size_t i = 0; i < data.rows; ++i)
     for (std::size_t j = 0; j < data.columns; ++j) sums[j] += images.bytes[i * data.columns + j];
@@ -182,6 +183,7 @@ Dataset random_features_of(const Dataset& pixels, const DatasetOptions& options)
   out.rows = pixels.rows;
   out.columns = n;
   out.targets = pixels.targets;
+  out.labels = pixels.labels;
   out.inputs.resize(out.rows * out.columns);
   std::vector<std::vector<double>> sums(blocks, std::vector<double>(n, 0.0));
   in_parallel(blocks, [&](std::size_t block) {

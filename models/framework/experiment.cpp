@@ -14,8 +14,9 @@ namespace {
 
 /// Sections that some model or part of the program reads; everything else at the top level is a slip.
 const std::vector<std::string>& section_names() {
-  static const std::vector<std::string> names{"spectrum", "noise", "data",   "optimizer",   "rate",    "schedule",
-                                              "initial",  "time",  "theory", "monte_carlo", "verdict", "tune"};
+  static const std::vector<std::string> names{"spectrum", "noise",   "data",    "optimizer", "rate",
+                                              "schedule", "initial", "time",    "theory",    "monte_carlo",
+                                              "verdict",  "tune",    "network", "loss"};
   return names;
 }
 

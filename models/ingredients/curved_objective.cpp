@@ -9,12 +9,28 @@
 
 namespace edgewise::models::ingredients {
 
+namespace {
+
+[[noreturn]] void no_outputs() {
+  throw std::logic_error("this loss is known without its outputs");
+}
+
+}  // namespace
+
 std::vector<double> CurvedObjective::cotangent() const {
-  throw std::logic_error("this loss is known without outputs: it has no cotangent");
+  no_outputs();
 }
 
 void CurvedObjective::pull_back(std::span<const double>, std::span<double>) const {
-  throw std::logic_error("this loss is known without outputs: it has no cotangent");
+  no_outputs();
+}
+
+void CurvedObjective::weighted_curvature(std::span<const double>, std::span<const double>, std::span<double>) const {
+  no_outputs();
+}
+
+std::vector<double> CurvedObjective::root_probe(random::Stream&) const {
+  no_outputs();
 }
 
 LargestCurvature largest_curvature(const CurvedObjective& objective, CurvaturePart part,

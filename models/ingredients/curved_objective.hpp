@@ -25,10 +25,14 @@ class CurvedObjective {
   virtual void gradient(std::span<double> out) const = 0;
   /// out = A v, A the part of the Hessian.
   virtual void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const = 0;
-  /// c. \throws std::logic_error where the loss is known without outputs, as `pull_back` does.
+  /// c. \throws std::logic_error where the loss is known without outputs, as all below.
   virtual std::vector<double> cotangent() const;
   /// out = J'c.
   virtual void pull_back(std::span<const double> c, std::span<double> out) const;
+  /// out = sum_a c_a (grad^2 f_a) v.
+  virtual void weighted_curvature(std::span<const double> c, std::span<const double> v, std::span<double> out) const;
+  /// A random c with E c c' = d2loss/df2, where that is the same everywhere (squared losses).
+  virtual std::vector<double> root_probe(random::Stream& stream) const;
 };
 
 /// The largest eigenvalue of a part of the Hessian, where it is algebraically largest.

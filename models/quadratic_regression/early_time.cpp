@@ -5,11 +5,13 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "models/quadratic_regression/row_moments.hpp"
+#include "models/ingredients/row_moments.hpp"
 #include "numerics/sums.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::RowMoments;
 
 namespace {
 

@@ -6,15 +6,24 @@
 #include <string>
 
 #include "linear_algebra/dense.hpp"
+#include "models/ingredients/kernel_stability.hpp"
+#include "models/ingredients/row_moments.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/phase_boundaries.hpp"
-#include "models/quadratic_regression/row_moments.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
 #include "models/quadratic_regression/tensor_memory.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::annealed_critical_rate;
+using ingredients::annealed_kernel_norm;
+using ingredients::exact_critical_rate;
+using ingredients::exact_kernel_norm;
+using ingredients::mean_critical_rate;
+using ingredients::RowMoments;
+using ingredients::sam_edge;
+using ingredients::sam_mean_rate;
 
 namespace {
 

@@ -7,13 +7,17 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::annealed_critical_rate;
+using ingredients::exact_critical_rate;
+using ingredients::exact_kernel_norm;
 
 namespace {
 

@@ -8,11 +8,15 @@
 #include <string>
 
 #include "linear_algebra/dense.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/runs.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::exact_critical_rate;
+using ingredients::exact_kernel_norm;
+using ingredients::sam_edge;
 
 namespace {
 

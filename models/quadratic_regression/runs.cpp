@@ -7,9 +7,11 @@
 #include <stdexcept>
 #include <vector>
 
-#include "models/quadratic_regression/row_moments.hpp"
+#include "models/ingredients/row_moments.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::RowMoments;
 
 double tail_median(std::span<const double> step, std::span<const double> value) {
   const double from = tail_begins * step.back();

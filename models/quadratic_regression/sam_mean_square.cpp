@@ -9,10 +9,15 @@
 #include <vector>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::check_learning_rate;
+using ingredients::sam_mean_ascent;
+using ingredients::sam_mean_descent;
+using ingredients::sam_mean_rate;
 
 namespace {
 

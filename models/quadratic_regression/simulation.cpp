@@ -12,12 +12,15 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::annealed_kernel_norm;
+using ingredients::exact_kernel_norm;
 
 namespace {
 

@@ -8,11 +8,17 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/memory.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::annealed_critical_rate;
+using ingredients::annealed_kernel_norm;
+using ingredients::exact_critical_rate;
+using ingredients::exact_kernel_norm;
+using ingredients::sam_edge;
 
 namespace {
 

@@ -11,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "models/ingredients/row_moments.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/row_moments.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::RowMoments;
 
 namespace {
 

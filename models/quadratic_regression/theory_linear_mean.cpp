@@ -6,11 +6,13 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::sam_mean_descent;
 
 namespace {
 

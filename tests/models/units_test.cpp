@@ -89,7 +89,17 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
       {"quadratic-regression",
        {{"gd", {per_curvature(0.3), {}, ""}},
         {"sgd", {per_curvature(0.3), {}, "batch = 2\n"}},
-        {"sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}}}}};
+        {"sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}}}},
+      {"network",
+       {{"gd", {per_curvature(0.1), {}, "momentum = 0.5\n"}},
+        {"sgd", {per_curvature(0.1), {}, "batch = 2\n"}},
+        {"sam", {per_curvature(0.1), {{"rho", {0.3, -.5, 1}}}, ""}},
+        {"functional-sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, "normalised = false\n"}},
+        {"logit-sam", {per_curvature(0.1), {{"rho", {0.3, -.5, 1}}}, ""}},
+        {"gradient-penalty", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}},
+        {"weight-noise", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
+        {"gauss-newton-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
+        {"hessian-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}}}}};
   return all;
 }
 
@@ -119,6 +129,10 @@ std::string experiment(const std::string& model, const std::string& kind, const 
     return text + "[data]\ncurvature = [" + number(1, 1, -1) + ", " + number(-.02, 1, -1) +
            "]\n[initial]\nresidual = " + number(-.1, 0, 1) + "\njacobian = [" + number(1, .5, 0) + ", " +
            number(1.05, .5, 0) + "]\n";
+  if (model == "network")  // linear, so that inputs of unit sqrt(c) and targets of unit a make parameters of a/sqrt(c)
+    return text + "[data]\nexamples = 5\ninputs = 3\noutputs = 2\ninput_scale = " + number(1, .5, 0) +
+           "\ntarget_scale = " + number(1, 0, 1) +
+           "\n[network]\nhidden = []\nbias = false\nweight_variance = " + number(1, -1, 2) + "\n";
   if (model == "quadratic-regression")
     return text + "[data]\noutputs = 5\nparameters = 10\ncurvature = " + number(4, 2, -2) +
            "\nresidual_variance = " + number(1, 0, 2) + "\njacobian_variance = " + number(1, 1, 0) + "\n";

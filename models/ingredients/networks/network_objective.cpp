@@ -1,6 +1,7 @@
 #include "models/ingredients/networks/network_objective.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -68,6 +69,21 @@ std::vector<double> NetworkObjective::cotangent() const {
 
 void NetworkObjective::pull_back(std::span<const double> c, std::span<double> out) const {
   network_->pull_back(theta_, pass_, Matrix(network_->outputs(), now_->size(), c), out);
+}
+
+void NetworkObjective::weighted_curvature(std::span<const double> c, std::span<const double> v,
+                                          std::span<double> out) const {
+  const Matrix none(network_->outputs(), now_->size()), weights(network_->outputs(), now_->size(), c);
+  network_->second_product(theta_, pass_, network_->backward(theta_, pass_, weights),
+                           network_->tangents(theta_, pass_, v), v, none, out);
+}
+
+std::vector<double> NetworkObjective::root_probe(random::Stream& stream) const {
+  if (loss_.kind != LossKind::squared) throw std::logic_error("the outputs' curvature moves with the parameters");
+  const double root = 1 / std::sqrt(static_cast<double>(now_->size()));
+  std::vector<double> out(network_->outputs() * now_->size());
+  for (double& x : out) x = stream.uniform() < 0.5 ? -root : root;
+  return out;
 }
 
 double NetworkObjective::gauss_newton_trace() const {

@@ -35,6 +35,9 @@ class NetworkObjective final : public CurvedObjective {
   void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const override;
   std::vector<double> cotangent() const override;
   void pull_back(std::span<const double> c, std::span<double> out) const override;
+  void weighted_curvature(std::span<const double> c, std::span<const double> v, std::span<double> out) const override;
+  /// Signs over sqrt n. \throws std::logic_error but for squared losses.
+  std::vector<double> root_probe(random::Stream& stream) const override;
 
   double accuracy() const { return Loss::accuracy(pass_.outputs(), now_->targets); }
   /// tr GGN and tr NME, exactly.

@@ -7,14 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::quadratic_regression;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 using linear_algebra::Matrix;
 using models::testing::column;

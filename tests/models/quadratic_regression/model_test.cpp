@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;

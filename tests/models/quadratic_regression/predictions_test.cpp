@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;

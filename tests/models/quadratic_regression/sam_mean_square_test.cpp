@@ -8,12 +8,13 @@
 #include <stdexcept>
 #include <vector>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "settings/settings.hpp"
-#include "tests/models/quadratic_regression/random_kernel.hpp"
+#include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::quadratic_regression;
+using namespace edgewise::models::ingredients;
 using doctest::Approx;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;

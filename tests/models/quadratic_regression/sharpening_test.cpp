@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/runs.hpp"
 #include "models/quadratic_regression/simulation.hpp"
@@ -323,7 +323,7 @@ TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM" * doctest::test_suite
   for (const Case& c : {Case{0.1, 0.3}, Case{0.1, 0.4}, Case{0.2, 0.05}, Case{0.2, 0.1}}) {
     QuadraticProblem p = problem_of(40, 80, 4, c.eta, 40);
     p.rule.rho = c.rho;
-    const double edge = models::quadratic_regression::sam_edge(c.eta, c.rho);
+    const double edge = models::ingredients::sam_edge(c.eta, c.rho);
     for (std::uint64_t r = 0; r < 2; ++r) {
       const Record x = record(p, 1, r, every(50, 2000));
       if (x.diverged) continue;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/simulation.hpp"
 
 using namespace edgewise;
@@ -89,9 +89,8 @@ TEST_CASE("observables are what they are called") {
     CHECK(out[2] == doctest::Approx(trace / 30).epsilon(1e-12));
     CHECK(out[3] == doctest::Approx(kernel.values.back()).epsilon(1e-12));
     CHECK(out[4] == doctest::Approx(0.2 * kernel.values.back()).epsilon(1e-12));
-    CHECK(out[5] ==
-          doctest::Approx(models::quadratic_regression::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
-    CHECK(out[6] == doctest::Approx(models::quadratic_regression::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[5] == doctest::Approx(models::ingredients::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[6] == doctest::Approx(models::ingredients::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
   }
 }
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/steps.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 

@@ -8,7 +8,7 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/problem.hpp"
 #include "validation/verdicts/verdict.hpp"
 
@@ -130,8 +130,8 @@ TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the ke
     }
     return out;
   };
-  CHECK(judged.by(overlaps(models::quadratic_regression::sam_mean_descent(kernel, 0.5, 1))).outcome == Outcome::agree);
-  Matrix whole = models::quadratic_regression::sam_mean_descent(kernel, 0.5, 12);
+  CHECK(judged.by(overlaps(models::ingredients::sam_mean_descent(kernel, 0.5, 1))).outcome == Outcome::agree);
+  Matrix whole = models::ingredients::sam_mean_descent(kernel, 0.5, 12);
   for (double& x : whole.entries()) x /= 12;
   CHECK(judged.by(overlaps(whole)).outcome == Outcome::disagree);
 }

@@ -1,6 +1,6 @@
 // Kernel norms and critical learning rates against the full second-moment operator; SAM's edge
 // (docs/theory/quadratic-regression.md, sections 4 and 5).
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "settings/settings.hpp"
-#include "tests/models/quadratic_regression/random_kernel.hpp"
+#include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models;
-using namespace edgewise::models::quadratic_regression;
+using namespace edgewise::models::ingredients;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::symmetric_eigen;

@@ -3,7 +3,7 @@
 /// Moments of the row masks of SGD on second-order regression: B of D rows, without replacement.
 #include <cstddef>
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 /// b = B/D, that a row is in the batch, and beta = (B-1)/(D-1), that another is, given it (1 where D = 1). The batch
 /// must lie in 1..D.
@@ -16,4 +16,4 @@ struct RowMoments {
   double b, beta;
 };
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -1,4 +1,4 @@
-#include "models/quadratic_regression/mean_square.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 
 #include <fmt/format.h>
 
@@ -7,12 +7,12 @@
 #include <stdexcept>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
-#include "models/quadratic_regression/row_moments.hpp"
+#include "models/ingredients/row_moments.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 void check_learning_rate(double learning_rate) {
   if (!(learning_rate > 0) || !std::isfinite(learning_rate))
@@ -232,4 +232,4 @@ double sam_mean_rate(const Matrix& kernel, double learning_rate, double rho, std
   return learning_rate * linear_algebra::symmetric_eigenvalues(similar).back();
 }
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

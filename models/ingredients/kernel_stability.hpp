@@ -12,7 +12,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 /// Learning rate above which the mean of z grows, 2 / (b lambda_1). \throws std::invalid_argument for a batch outside 1..D,
 /// as everything below.
@@ -62,4 +62,4 @@ linear_algebra::Matrix sam_mean_descent(const linear_algebra::Matrix& kernel, do
 /// stable iff it is below 2. At small batch SAM regularises by the trace.
 double sam_mean_rate(const linear_algebra::Matrix& kernel, double learning_rate, double rho, std::size_t batch);
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -1,0 +1,24 @@
+#pragma once
+/// \file
+/// What a network is trained on: Gaussian inputs with a teacher or labels, or images.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "models/ingredients/networks/network_objective.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models::network {
+
+struct TrainingData {
+  std::shared_ptr<const ingredients::networks::Examples> train, test;  ///< test: null without
+  bool classes = false;  ///< targets are labels: one-hot columns, or +-1 of one output
+};
+
+/// The keys of section [data].
+const std::vector<settings::Parameter>& data_parameters();
+/// \throws settings::Error for bad input.
+TrainingData read_training_data(const settings::Table& experiment);
+
+}  // namespace edgewise::models::network

@@ -1,0 +1,389 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/framework/model.hpp"
+#include "models/network/closed_forms.hpp"
+#include "models/network/predictions.hpp"
+#include "models/network/simulation.hpp"
+#include "models/network/theory.hpp"
+#include "numerics/sums.hpp"
+#include "numerics/whole.hpp"
+
+namespace edgewise::models::network {
+
+namespace {
+
+using ingredients::CurvaturePart;
+using ingredients::networks::Activation;
+using ingredients::networks::ActivationKind;
+using ingredients::networks::Architecture;
+using ingredients::networks::Loss;
+using ingredients::networks::LossKind;
+using settings::Description;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+/// Examples up to which the exact kernel norm is observed without being asked for.
+constexpr std::size_t usual_norms = 200;
+/// Entries of a tangent kernel's matrix of gradients.
+constexpr double most_gradients = 1e8;
+
+const std::vector<Parameter>& network_keys() {
+  static const std::vector<Parameter> keys{
+      settings::numbers("hidden", "widths of the hidden layers; [] for none").otherwise(std::vector<double>{32, 32}),
+      settings::text("activation", "of the hidden layers; gelu s Phi(s), beta-gelu s Phi(beta s), erf erf(s/sqrt 2)")
+          .one_of(ingredients::networks::activation_names())
+          .otherwise(std::string("tanh")),
+      settings::number("beta", "of beta-gelu").above(0).otherwise(1.0),
+      settings::boolean("bias", "whether layers have biases").otherwise(true),
+      settings::text(
+          "parametrisation",
+          "standard: z = W h + b, W ~ N(0, v/fan-in); ntk: z = W h/sqrt(fan-in) + b, W ~ N(0, v); mean-field: as "
+          "ntk, 1/fan-in in the last layer")
+          .one_of(ingredients::networks::parametrisation_names())
+          .otherwise(std::string("standard")),
+      settings::number("weight_variance", "v, of the weights at the start").at_least(0).otherwise(1.0),
+      settings::number("bias_variance", "of the biases at the start").at_least(0).otherwise(0.0)};
+  return keys;
+}
+
+const std::vector<Parameter>& loss_keys() {
+  static const std::vector<Parameter> keys{
+      settings::text("kind", "squared: mean of |f - y|^2/2 over examples; cross-entropy: mean of -log softmax(beta f)")
+          .one_of({"squared", "cross-entropy"})
+          .otherwise(std::string("squared")),
+      settings::number("inverse_temperature", "beta of cross-entropy").above(0).otherwise(1.0)};
+  return keys;
+}
+
+Parameter learning_rate() {
+  return settings::number("learning_rate", "eta")
+      .in("per step")
+      .above(0)
+      .computed("required, but where [rate] sets it");
+}
+Parameter batch() {
+  return settings::number("batch", "B, examples per step without replacement; whole, 1..n")
+      .in("examples")
+      .at_least(1)
+      .computed("n: all examples");
+}
+Parameter momentum() {
+  return settings::number("momentum", "m <- momentum m + gradient, theta' = theta - eta m")
+      .at_least(0)
+      .below(1)
+      .otherwise(0.0);
+}
+Parameter every() {
+  return settings::number("every", "k: at every k-th step only, k times as strong; whole").at_least(1).otherwise(1.0);
+}
+Parameter deviation() {
+  return settings::number("deviation", "s").at_least(0).must();
+}
+
+std::vector<Parameter> ascent_keys() {
+  return {learning_rate(),
+          settings::number("rho", "length of the ascent e").at_least(0).must(),
+          settings::boolean("normalised", "e = rho u/|u|; else rho u").otherwise(true),
+          every(),
+          settings::boolean("preconditioned",
+                            "u = M^-1 g, M = sqrt(v/(1 - .9^(k+1))) + 1e-3, v = .9 v + .1 g^2; else u = g")
+              .otherwise(false),
+          settings::text("norm", "|u| of a preconditioned ascent: euclidean, or preconditioner, sqrt(u'M u)")
+              .one_of({"euclidean", "preconditioner"})
+              .otherwise(std::string("euclidean")),
+          momentum(),
+          batch()};
+}
+
+constexpr const char* functional_source = "docs/theory/curvature-dynamics.md, section 6";
+constexpr const char* penalty_source = "docs/theory/curvature-dynamics.md, section 5";
+
+struct Kind {
+  Description description;
+  UpdateKind update;
+};
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> all{
+      {{"gd",
+        "gradient descent on all examples",
+        "theta' = theta - eta g; the sharpness rises to 2/eta and is held there",
+        "docs/theory/curvature-dynamics.md, section 1",
+        {learning_rate(), momentum()}},
+       UpdateKind::plain},
+      {{"sgd",
+        "SGD on batches drawn without replacement",
+        "theta' = theta - eta g_B",
+        "docs/theory/quadratic-regression.md, section 4",
+        {learning_rate(), momentum(), batch()}},
+       UpdateKind::plain},
+      {{"sam", "sharpness-aware minimisation",
+        "g_sam = J(theta+e)'c(theta+e), e = rho u/|u|; edge at eta (lambda + (rho/|g|) lambda^2) = 2",
+        functional_source, ascent_keys()},
+       UpdateKind::sam},
+      {{"functional-sam", "SAM whose ascent moves the Jacobian alone: the path of the neglected part of the Hessian",
+        "g_func = J(theta+e)'c(theta) = g + NME e + O(|e|^2)", functional_source, ascent_keys()},
+       UpdateKind::functional_sam},
+      {{"logit-sam", "SAM whose ascent moves the outputs' cotangent alone: the path of the Gauss-Newton part",
+        "g_logit = J(theta)'c(theta+e) = g + GGN e + O(|e|^2)", functional_source, ascent_keys()},
+       UpdateKind::logit_sam},
+      {{"gradient-penalty",
+        "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
+        "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2",
+        penalty_source,
+        {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
+         settings::text("part", "A: full H, its gauss-newton part, or what that neglects")
+             .one_of({"full", "gauss-newton", "neglected"})
+             .otherwise(std::string("full")),
+         settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(), momentum(),
+         batch()}},
+       UpdateKind::penalty},
+      {{"weight-noise",
+        "the gradient at noisy parameters",
+        "theta' = theta - eta grad L(theta + s xi), xi ~ N(0, I): on average L + (s^2/2) tr H + O(s^4)",
+        penalty_source,
+        {learning_rate(), deviation(),
+         settings::boolean("antithetic", "the mean of the gradients at xi and at -xi").otherwise(false), momentum(),
+         batch()}},
+       UpdateKind::weight_noise},
+      {{"gauss-newton-trace",
+        "gradient descent on L + (s^2/2) tr GGN, by one probe a step; squared loss",
+        "E |J'xi|^2/n = tr GGN, xi signs: its gradient is (2/n) sum_a xi_a grad^2 f_a (J'xi)",
+        penalty_source,
+        {learning_rate(), deviation(), every(), momentum(), batch()}},
+       UpdateKind::gauss_newton_trace},
+      {{"hessian-trace",
+        "gradient descent on L + (s^2/2) tr H, by one probe a step",
+        "E xi'H xi = tr H, xi signs: its gradient by a second difference of g along xi",
+        penalty_source,
+        {learning_rate(), deviation(), every(), momentum(), batch()}},
+       UpdateKind::hessian_trace}};
+  return all;
+}
+
+std::span<const Description* const> optimizers_of_model() {
+  static const std::vector<const Description*> all = [] {
+    std::vector<const Description*> out;
+    for (const Kind& kind : kinds()) out.push_back(&kind.description);
+    return out;
+  }();
+  return all;
+}
+
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> keys{
+      settings::text(
+          "traces",
+          "of H, GGN and NME: exact (a pass per unit below a curved layer), hutchinson (with `probes`), or none")
+          .one_of({"none", "exact", "hutchinson"})
+          .otherwise(std::string("none")),
+      settings::number("probes", "of hutchinson; whole").at_least(1).at_most(1e6).otherwise(10.0),
+      settings::text(
+          "kernel_norm",
+          "observe the exact kernel norm of mini-batches (one output, squared loss): a decomposition of n x n "
+          "at every recorded step")
+          .one_of({"auto", "none", "exact"})
+          .otherwise(std::string("auto"))};
+  return keys;
+}
+
+std::size_t whole(const Values& values, const char* key) {
+  const double x = values.number(key);
+  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
+  return static_cast<std::size_t>(x);
+}
+
+std::size_t place(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
+}
+
+std::shared_ptr<const ingredients::networks::Network> read_network(const Values& values, const TrainingData& data) {
+  Activation phi{
+      static_cast<ActivationKind>(place(ingredients::networks::activation_names(), values.text("activation"))),
+      values.number("beta")};
+  if (values.given("beta") && phi.kind != ActivationKind::beta_gelu)
+    throw values.error("beta", "belongs to activation = \"beta-gelu\"");
+  Architecture a;
+  a.inputs = data.train->inputs.rows();
+  a.parametrisation = static_cast<ingredients::networks::Parametrisation>(
+      place(ingredients::networks::parametrisation_names(), values.text("parametrisation")));
+  a.weight_variance = values.number("weight_variance");
+  a.bias_variance = values.number("bias_variance");
+  double parameters = 0;
+  const auto add = [&](double width, const Activation& activation) {
+    const double fan_in = a.layers.empty() ? static_cast<double>(a.inputs) : static_cast<double>(a.layers.back().width);
+    parameters += width * (fan_in + 1);
+    a.layers.push_back({static_cast<std::size_t>(width), activation, values.flag("bias")});
+  };
+  for (const double width : values.numbers("hidden")) {
+    if (!numerics::is_whole(width) || width < 1 || width > 1e5)
+      throw values.error("hidden", fmt::format("widths must be whole numbers from 1 to 100000, got {}", width));
+    add(width, phi);
+  }
+  add(static_cast<double>(data.train->targets.rows()), {});
+  if (parameters > 1e7)
+    throw values.error("hidden", fmt::format("{:.0f} parameters; a small network has at most 10 million", parameters));
+  return std::make_shared<const ingredients::networks::Network>(std::move(a));
+}
+
+Loss read_loss(const Values& values, const TrainingData& data) {
+  Loss loss;
+  loss.inverse_temperature = values.number("inverse_temperature");
+  if (values.text("kind") == "squared") {
+    if (values.given("inverse_temperature"))
+      throw values.error("inverse_temperature", "belongs to kind = \"cross-entropy\"");
+    return loss;
+  }
+  if (!data.classes) throw values.error("kind", "cross-entropy is of classes: data.targets must be classes, or images");
+  loss.kind = LossKind::cross_entropy;
+  return loss;
+}
+
+void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
+  const Values& values = choice.values;
+  UpdateRule& rule = problem.rule;
+  rule.kind = kinds()[choice.index].update;
+  if (problem.rate && values.given("learning_rate"))
+    throw values.error("learning_rate",
+                       "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
+  if (!problem.rate && !values.given("learning_rate")) throw values.error("learning_rate", "is required (> 0)");
+  problem.learning_rate = problem.rate ? 1 : values.number("learning_rate");
+  rule.momentum = values.number("momentum");
+  if (values.has("rho")) rule.rho = values.number("rho");
+  if (values.has("normalised")) rule.normalised = values.flag("normalised");
+  if (values.has("every")) rule.every = whole(values, "every");
+  if (values.has("preconditioned")) {
+    rule.preconditioned = values.flag("preconditioned");
+    rule.norm_of_preconditioner = values.text("norm") == "preconditioner";
+    if (rule.norm_of_preconditioner && !rule.preconditioned)
+      throw values.error("norm", "belongs to preconditioned = true");
+    if (rule.norm_of_preconditioner && !rule.normalised) throw values.error("norm", "belongs to normalised = true");
+  }
+  if (values.has("part")) {
+    const std::string& part = values.text("part");
+    rule.part = part == "full"           ? CurvaturePart::hessian
+                : part == "gauss-newton" ? CurvaturePart::gauss_newton
+                                         : CurvaturePart::neglected;
+  }
+  if (values.has("deviation")) rule.deviation = values.number("deviation");
+  if (values.has("antithetic")) rule.antithetic = values.flag("antithetic");
+  if (rule.kind == UpdateKind::gauss_newton_trace && problem.loss.kind != LossKind::squared)
+    throw values.error("kind", "gauss-newton-trace is offered for the squared loss; hessian-trace for both");
+  problem.batch = problem.examples();
+  if (!values.has("batch")) return;
+  const double asked = values.number("batch");
+  if (asked > static_cast<double>(problem.examples()))
+    throw values.error("batch", fmt::format("must be at most the number of examples, {}", problem.examples()));
+  problem.batch = whole(values, "batch");
+}
+
+void read_simulation(const Values& values, NetworkProblem& problem) {
+  const std::string& traces = values.text("traces");
+  problem.traces = traces == "exact" ? Traces::exact : traces == "none" ? Traces::none : Traces::hutchinson;
+  if (values.given("probes") && problem.traces != Traces::hutchinson)
+    throw values.error("probes", "belongs to traces = \"hutchinson\"");
+  problem.probes = whole(values, "probes");
+  const std::string& norm = values.text("kernel_norm");
+  const double gradients = static_cast<double>(problem.examples()) * static_cast<double>(problem.network->parameters());
+  const bool defined = problem.loss.kind == LossKind::squared && problem.network->outputs() == 1 &&
+                       !problem.full_batch() && !problem.rate && gradients <= most_gradients;
+  if (norm == "exact" && !defined)
+    throw values.error(
+        "kernel_norm",
+        "is of mini-batches, one output, the squared loss, no [rate], and at most 1e8 examples x parameters");
+  problem.kernel_norms = defined && (norm == "exact" || (norm == "auto" && problem.examples() <= usual_norms));
+}
+
+class NetworkExperiment final : public Problem {
+ public:
+  NetworkExperiment(std::shared_ptr<const NetworkProblem> problem, Table table)
+      : problem_(std::move(problem)), table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    return settings::naming(table_, "", [&] { return solve_linearised(*problem_); });
+  }
+  /// Nothing is claimed of the trajectory.
+  Trajectory reference() const override {
+    Trajectory out;
+    out.method = "predictions about whole runs, no trajectory";
+    return out;
+  }
+  std::vector<Prediction> predictions() const override { return network_predictions(*problem_); }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_network(problem_); }
+  std::vector<Finding> stability() const override {
+    return settings::naming(table_, "", [&] { return network_stability(*problem_); });
+  }
+
+ private:
+  std::shared_ptr<const NetworkProblem> problem_;
+  Table table_;
+};
+
+class NetworkModel final : public Model {
+ public:
+  const Description& description() const override {
+    static const Description all{
+        "network",
+        "training of a small dense network: sharpness, both parts of its Hessian, edges of stability",
+        "f = W_L phi(... phi(W_1 x + b_1) ...) + b_L,   L = mean loss(f, y),   H = GGN + NME\n"
+        "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a",
+        "docs/theory/curvature-dynamics.md, sections 1, 5 and 6",
+        {}};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all{"data",     "network", "loss",   "optimizer",
+                                              "schedule", "rate",    "theory", "monte_carlo"};
+    return all;
+  }
+  std::span<const Description* const> optimizers() const override { return optimizers_of_model(); }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> all = [] {
+      NetworkProblem everything;
+      everything.data.classes = true;
+      everything.data.test = std::make_shared<const ingredients::networks::Examples>();
+      everything.traces = Traces::exact;
+      everything.kernel_norms = true;
+      return network_observables(everything);
+    }();
+    return all;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return network_closed_forms(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    auto problem = std::make_shared<NetworkProblem>();
+    problem->time = experiment.time;
+    problem->seed = experiment.monte_carlo.seed;
+    problem->data = read_training_data(table);
+    problem->network = read_network(settings::read(table.table_or_empty("network"), network_keys()), problem->data);
+    problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
+    problem->rate = ingredients::read_rate_rule(
+        table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))));
+    read_optimizer(settings::read_choice(table, "optimizer", optimizers(), "gd"), *problem);
+    problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    if (problem->rate && problem->rule.momentum > 0)
+      throw table.error("rate", "a rule sets the rate of steps along the gradient; leave optimizer.momentum out");
+    read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
+    return std::make_unique<NetworkExperiment>(problem, Table(table.origin(), ""));
+  }
+};
+
+}  // namespace
+
+const Model& network_model() {
+  static const NetworkModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::network

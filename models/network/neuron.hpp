@@ -1,0 +1,44 @@
+#pragma once
+/// \file
+/// One neuron f = phi(w.x) that learns a teacher phi(w*.x), x ~ N(0, I_d), in closed form
+/// (docs/theory/curvature-dynamics.md, section 5.3). The population loss E(f - f*)^2/2 is a function l(q, r) of
+/// q = |w|^2 and r = w.w*, t = |w*|^2 fixed, and the Gauss-Newton part one of q:
+///
+///     g = 2 l_q w + l_r w*,   H = 2 l_q I + 4 l_qq ww' + 2 l_qr (w w*' + w* w') + l_rr w* w*',   GGN = a I + 2 a_q ww',  a = E phi'^2
+///
+/// (for relu l has poles at parallel w and w*; its Hessian is (5.4) instead)
+#include <span>
+#include <vector>
+
+#include "models/ingredients/curved_objective.hpp"
+
+namespace edgewise::models::network {
+
+/// relu: the neglected part as automatic differentiation sees it, 0; relu_true: with the distributional phi'' = delta.
+enum class NeuronKind { erf, relu, relu_true, beta_gelu };
+
+class NeuronLoss final : public ingredients::CurvedObjective {
+ public:
+  /// \param beta  of beta_gelu; 1 is GELU. \throws std::invalid_argument for lengths that differ, w* = 0 and beta <= 0.
+  NeuronLoss(NeuronKind kind, std::vector<double> teacher, double beta = 1);
+
+  std::size_t parameters() const override { return teacher_.size(); }
+  /// \throws std::domain_error at w = 0 for relu, which has no gradient there.
+  double move_to(std::span<const double> w) override;
+  void gradient(std::span<double> out) const override;
+  void product(ingredients::CurvaturePart part, std::span<const double> v, std::span<double> out) const override;
+
+ private:
+  bool is_relu() const { return kind_ == NeuronKind::relu || kind_ == NeuronKind::relu_true; }
+  double move_relu();
+  void relu_product(ingredients::CurvaturePart part, std::span<const double> v, std::span<double> out) const;
+
+  NeuronKind kind_;
+  std::vector<double> teacher_, w_, across_;  // across: of relu, the teacher's part across w
+  double beta_, t_ = 0;
+  double q_ = 0, r_ = 0;  // derivatives of the loss:
+  double lq_ = 0, lr_ = 0, lqq_ = 0, lqr_ = 0, lrr_ = 0;
+  double a_ = 0, aq_ = 0;
+};
+
+}  // namespace edgewise::models::network

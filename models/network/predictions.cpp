@@ -1,0 +1,127 @@
+// Built at -O1: nothing here takes time.
+#include "models/network/predictions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace edgewise::models::network {
+
+namespace {
+
+const std::string curvature = "docs/theory/curvature-dynamics.md, section ";
+/// The tail of a record, from which its end is read, begins at this share of the last step.
+constexpr double tail_begins = 0.75;
+/// The largest share of the examples a step at which the kernel norm is held.
+constexpr double small_batch = 0.25;
+
+/// What happens before the tail picks the runs, what happens in it is predicted.
+bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
+  for (std::size_t t = 0; t < value.size(); ++t)
+    if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
+  return false;
+}
+
+double tail_median(const RecordedReplica& run, std::span<const double> value) {
+  std::vector<double> tail;
+  for (std::size_t t = 0; t < value.size(); ++t)
+    if (run.steps[t] >= tail_begins * run.steps.back()) tail.push_back(value[t]);
+  std::ranges::sort(tail);
+  const std::size_t n = tail.size();
+  return 0.5 * (tail[(n - 1) / 2] + tail[n / 2]);
+}
+
+Prediction plateau(const std::string& observable, double edge) {
+  Prediction out;
+  out.quantity = observable + " over the last quarter";
+  out.observable = observable;
+  out.nominal = edge;
+  out.statistic = [observable, edge](const RecordedReplica& run) -> std::optional<double> {
+    const auto value = run.values(observable);
+    if (run.diverged || !reached(run, value, edge)) return std::nullopt;
+    return tail_median(run, value);
+  };
+  return out;
+}
+
+Prediction full_batch(const NetworkProblem& problem) {
+  Prediction out = plateau("edge", 2);
+  out.name = "edge_plateau";
+  switch (problem.has_ascent() ? problem.rule.kind : UpdateKind::plain) {
+    case UpdateKind::plain:
+      out.statement = "full batch: the sharpness rises to 2/eta and is held there, eta lambda = 2 (1 + momentum)";
+      break;
+    case UpdateKind::functional_sam:
+      out.statement = "functional SAM holds eta lambda (1 + r u'NME u) at 2";
+      break;
+    case UpdateKind::logit_sam:
+      out.statement = "SAM along the logits holds eta lambda (1 + r u'GGN u) at 2";
+      break;
+    case UpdateKind::penalty:
+      out.statement =
+          "the gradient penalty holds eta lambda (1 + r u'A u) at 2, A the part of the Hessian that it knows";
+      break;
+    default:
+      out.statement = "SAM holds eta (lambda + r lambda^2) at 2, below the edge of gradient descent";
+  }
+  out.source = curvature + (problem.has_ascent() ? "5.2" : "1.1");
+  out.runs = "passed 2 before the last quarter and did not diverge";
+  out.low = 1.9;
+  out.high = 2.15;
+  return out;
+}
+
+Prediction small_batches() {
+  Prediction out = plateau("kernel_norm", 1);
+  out.name = "norm_plateau";
+  out.statement = "small batches: the exact kernel norm is held at the stochastic edge of stability, near 1";
+  out.source = "docs/theory/quadratic-regression.md, section 4";
+  out.runs = "exceeded a kernel norm of 1 before the last quarter and did not diverge";
+  out.low = 0.9;
+  out.high = 1.1;
+  return out;
+}
+
+Prediction no_neglected_trace() {
+  Prediction out;
+  out.name = "nme_vanishes";
+  out.statement =
+      "piecewise linear activations: what automatic differentiation sees of tr NME is 0 along the whole run";
+  out.source = curvature + "5.3";
+  out.quantity = "largest |nme_trace|/ggn_trace";
+  out.runs = "did not diverge";
+  out.observable = "nme_trace";
+  out.low = 0;
+  out.high = 1e-12;
+  out.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+    if (run.diverged) return std::nullopt;
+    const auto nme = run.values("nme_trace"), ggn = run.values("ggn_trace");
+    double largest = 0;
+    for (std::size_t t = 0; t < nme.size(); ++t)
+      if (ggn[t] > 0) largest = std::max(largest, std::abs(nme[t]) / ggn[t]);
+    return largest;
+  };
+  return out;
+}
+
+}  // namespace
+
+std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
+  std::vector<Prediction> out;
+  const bool squared = problem.loss.kind == ingredients::networks::LossKind::squared;
+  const bool constant = problem.schedule->constant() && !problem.rate;
+  const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
+  const bool simple =
+      problem.rule.every == 1 && !problem.rule.preconditioned && (problem.rule.momentum == 0 || !problem.has_ascent());
+  if (squared && constant && deterministic && simple && problem.full_batch()) out.push_back(full_batch(problem));
+  const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
+  if (squared && constant && problem.kernel_norms && problem.rule.kind == UpdateKind::plain &&
+      problem.rule.momentum == 0 && share <= small_batch)
+    out.push_back(small_batches());
+  const auto& layers = problem.network->architecture().layers;
+  const bool bent = std::ranges::any_of(layers, [](const auto& l) { return !l.activation.piecewise_linear(); });
+  if (!bent && problem.traces == Traces::exact) out.push_back(no_neglected_trace());
+  return out;
+}
+
+}  // namespace edgewise::models::network

@@ -1,0 +1,18 @@
+#pragma once
+/// \file
+/// What is claimed of training runs of a network: which edge of stability they hold, and what their activation implies.
+#include <vector>
+
+#include "models/framework/prediction.hpp"
+#include "models/network/problem.hpp"
+
+namespace edgewise::models::network {
+
+/// - `edge_plateau`, squared loss, all examples a step, constant rate: runs whose `edge` passed 2 before the last
+///   quarter stay there.
+/// - `norm_plateau`, one output, squared loss, at most a quarter of the examples a step: runs whose kernel norm
+///   passed 1 stay there.
+/// - `nme_vanishes`, layers of identity or ReLU, one hidden layer at most: tr NME = 0 along the whole run.
+std::vector<Prediction> network_predictions(const NetworkProblem& problem);
+
+}  // namespace edgewise::models::network

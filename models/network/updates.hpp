@@ -1,0 +1,72 @@
+#pragma once
+/// \file
+/// What a step of a curvature-aware optimizer moves along (docs/theory/curvature-dynamics.md, sections 5 and 6), for any
+/// loss that knows the two parts of its Hessian.
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/ingredients/curved_objective.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models::network {
+
+/// g = grad L(theta), e = rho u/|u| (rho u when not normalised), u = g or M^-1 g, A a part of the Hessian:
+///
+///     plain                g                              sam     J(theta+e)'c(theta+e)
+///     functional_sam       J(theta+e)'c(theta)            logit_sam   J(theta)'c(theta+e)
+///     penalty              g + rho A g, or g + rho A g/|g|
+///     weight_noise         grad L(theta + s xi), xi ~ N(0, I); antithetic: the mean of that at xi and -xi
+///     gauss_newton_trace   g + (s^2/2) grad tr GGN,  hessian_trace  g + (s^2/2) grad tr H: one probe of signs a step
+enum class UpdateKind {
+  plain,
+  sam,
+  functional_sam,
+  logit_sam,
+  penalty,
+  weight_noise,
+  gauss_newton_trace,
+  hessian_trace
+};
+
+struct UpdateRule {
+  UpdateKind kind = UpdateKind::plain;
+  double rho = 0;
+  bool normalised = true;
+  /// The ascent (of SAM and its kin), or the penalty, is there at every so manieth step only, so many times as strong.
+  std::uint64_t every = 1;
+  /// u = M^-1 g, M = sqrt(v/(1 - .9^(k+1))) + 1e-3, v a moving average of g^2; |u| Euclidean or |u|_M = sqrt(u'M u).
+  bool preconditioned = false, norm_of_preconditioner = false;
+  ingredients::CurvaturePart part = ingredients::CurvaturePart::hessian;  ///< of penalty
+  double deviation = 0;                                                   ///< s
+  bool antithetic = false;
+  double momentum = 0;  ///< m <- momentum m + what is above, theta' = theta - eta m
+
+  /// rho, or rho/|g| where it is divided by the gradient's norm: what multiplies H g to first order.
+  double ratio(double gradient_norm) const;
+};
+
+/// A rule and its memory along one run.
+class Updates {
+ public:
+  /// \param parameters  their number; noise and probes are of (seed, replica, step)
+  Updates(const UpdateRule& rule, std::size_t parameters, std::uint64_t seed, std::uint64_t replica);
+
+  /// What step `step` moves along, at the objective's point `theta`, before momentum. The objective is left elsewhere.
+  const std::vector<double>& direction(ingredients::CurvedObjective& objective, std::span<const double> theta,
+                                       std::uint64_t step);
+  /// theta' = theta - rate times `direction`, with momentum.
+  void move(std::span<const double> direction, double rate, std::span<double> theta);
+
+ private:
+  void ascend(ingredients::CurvedObjective& objective, std::span<const double> theta, double rho);
+  void add_trace_gradient(ingredients::CurvedObjective& objective, std::span<const double> theta);
+  void precondition();
+
+  UpdateRule rule_;
+  random::Stream stream_;
+  std::vector<double> gradient_, direction_, ascent_, moved_, probe_, momentum_, squares_;
+  double square_weight_ = 1;  ///< .9^k
+};
+
+}  // namespace edgewise::models::network

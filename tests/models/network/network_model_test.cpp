@@ -1,0 +1,212 @@
+// The model as an experiment: runs against plain loops, what is claimed of them, what is refused.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "linear_algebra/dense.hpp"
+#include "models/framework/model.hpp"
+#include "models/network/data.hpp"
+#include "models/network/simulation.hpp"
+#include "numerics/sums.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/ingredients/networks/literal_network.hpp"
+
+using namespace edgewise;
+using models::testing::error_of;
+using models::testing::prepare;
+using Vector = std::vector<double>;
+
+namespace {
+
+const std::string head = "model = 'network'\n[time]\nat = [1, 2, 5]\n";
+
+std::vector<Vector> run(const models::Problem& problem, std::uint64_t replica,
+                        const std::vector<std::uint64_t>& steps) {
+  const auto simulation = problem.simulate();
+  const auto one = simulation->replica(3, replica);
+  std::vector<Vector> out;
+  for (const std::uint64_t step : steps) {
+    one->advance(step);
+    one->observe(out.emplace_back(simulation->observables().size()));
+  }
+  return out;
+}
+
+std::size_t column(const models::Problem& problem, const std::string& name) {
+  const auto simulation = problem.simulate();
+  for (std::size_t o = 0; o < simulation->observables().size(); ++o)
+    if (simulation->observables()[o].name == name) return o;
+  FAIL(name);
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("a run of SGD with momentum on a network is the algorithm as it is written") {
+  const std::string text =
+      head +
+      "[data]\nexamples = 7\ninputs = 3\noutputs = 2\ntargets = 'teacher'\n"
+      "[network]\nhidden = [4]\nactivation = 'erf'\nparametrisation = 'ntk'\n"
+      "[optimizer]\nkind = 'sgd'\nbatch = 3\nlearning_rate = 0.2\nmomentum = 0.6\n[schedule]\nkind = 'linear'\n";
+  const auto problem = prepare(text);
+  namespace nets = models::ingredients::networks;
+  const auto data = models::network::read_training_data(settings::read_text(text, "e.toml"));
+  const nets::Architecture a{3, {{4, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk};
+  random::Stream start(3, 1, 0, random::Purpose::initial), batches(3, 1, 0, random::Purpose::batch);
+  Vector theta = nets::Network(a).draw(start), m(theta.size());
+  std::vector<std::size_t> order(7);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto batch_loss = [&](const Vector& t) {
+    double sum = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      sum += literal::loss_of({}, literal::outputs(a, t, data.train->inputs.column(order[k])),
+                              data.train->targets.column(order[k])) /
+             3;
+    return sum;
+  };
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    batches.seek(step);
+    for (std::size_t k = 0; k < 3; ++k) std::swap(order[k], order[k + batches.below(7 - k)]);
+    Vector g(theta.size());
+    for (std::size_t k = 0; k < theta.size(); ++k) {
+      Vector up = theta, down = theta;
+      up[k] += 1e-5;
+      down[k] -= 1e-5;
+      g[k] = (batch_loss(up) - batch_loss(down)) / 2e-5;
+    }
+    const double eta = 0.2 * (1 - static_cast<double>(step) / 5);
+    for (std::size_t k = 0; k < theta.size(); ++k) theta[k] -= eta * (m[k] = 0.6 * m[k] + g[k]);
+  }
+  const auto rows = run(*problem, 1, {0, 1, 2, 5});
+  CHECK(rows.back()[column(*problem, "loss")] ==
+        doctest::Approx(literal::mean_loss(a, {}, *data.train, theta)).epsilon(1e-8));
+  // The sharpness, from the Hessian by second differences.
+  const std::size_t p = theta.size();
+  linear_algebra::Matrix hessian(p, p);
+  const auto at = [&](std::size_t i, double x, std::size_t j, double y) {
+    Vector t = theta;
+    t[i] += x;
+    t[j] += y;
+    return literal::mean_loss(a, {}, *data.train, t);
+  };
+  const double h = 1e-4;
+  for (std::size_t i = 0; i < p; ++i)
+    for (std::size_t j = 0; j < p; ++j)
+      hessian(i, j) = (at(i, h, j, h) - at(i, h, j, -h) - at(i, -h, j, h) + at(i, -h, j, -h)) / (4 * h * h);
+  CHECK(rows.back()[column(*problem, "sharpness")] ==
+        doctest::Approx(linear_algebra::symmetric_eigenvalues(hessian).back()).epsilon(1e-5));
+}
+
+TEST_CASE("a linear network under gradient descent is its own linearisation") {
+  const auto problem = prepare(
+      "model = 'network'\n[time]\nat = [1, 4, 30]\n[data]\nexamples = 9\ninputs = 4\noutputs = 2\nnoise = 0.3\n"
+      "[network]\nhidden = []\n[optimizer]\nkind = 'gd'\nlearning_rate = 0.3\n[monte_carlo]\nseed = 3\n");
+  const models::Trajectory theory = problem->solve();
+  const auto rows = run(*problem, 0, {0, 1, 4, 30});
+  REQUIRE(theory.steps.size() == 4);
+  for (std::size_t t = 0; t < 4; ++t) CHECK(rows[t][0] == doctest::Approx(theory.columns[0].value[t]).epsilon(1e-12));
+  CHECK(problem->reference().columns.empty());
+}
+
+TEST_CASE("kernel norms, traces and test examples are observed as asked") {
+  const std::string text =
+      head +
+      "[data]\nexamples = 12\ninputs = 3\ntargets = 'classes'\ntest_examples = 4\n[network]\nhidden = [5]\n"
+      "[optimizer]\nkind = 'sgd'\nbatch = 2\nlearning_rate = 0.2\n[monte_carlo]\ntraces = 'exact'\n";
+  const auto problem = prepare(text);
+  for (const char* name : {"accuracy", "kernel_norm", "test_loss", "test_accuracy", "hessian_trace"})
+    column(*problem, name);
+  const auto row = run(*problem, 0, {2}).back();
+  CHECK(row[column(*problem, "hessian_trace")] ==
+        doctest::Approx(row[column(*problem, "ggn_trace")] + row[column(*problem, "nme_trace")]));
+  std::string probed = text;
+  probed.replace(probed.find("'exact'"), 7, "'hutchinson'\nprobes = 400");
+  const auto estimated = run(*prepare(probed), 0, {2}).back();
+  CHECK(estimated[column(*problem, "ggn_trace")] == doctest::Approx(row[column(*problem, "ggn_trace")]).epsilon(0.1));
+  CHECK(run(*problem, 0, {2}) == run(*problem, 0, {2}));
+  CHECK(run(*problem, 0, {2}) != run(*problem, 1, {2}));
+  CHECK(run(*problem, 0, {1, 2}).back()[0] == row[0]);  // whatever was recorded on the way
+}
+
+TEST_CASE("edges of one network under every optimizer") {
+  struct Row {
+    std::string keys;
+    double high;  // of the sharpness, which gradient descent holds at 20
+  };
+  for (const Row& row : {Row{"kind = 'gd'", 21.5},
+                         {"kind = 'sam'\nrho = 0.03", 16},
+                         {"kind = 'gradient-penalty'\nrho = 0.05", 16},
+                         {"kind = 'functional-sam'\nrho = 0.02", 21.5}}) {
+    CAPTURE(row.keys);
+    const auto problem = prepare(
+        "model = 'network'\n[time]\nsteps = 900\npoints = 60\n[data]\nexamples = 30\ninputs = 8\n"
+        "targets = 'classes'\nseed = 2\n[network]\nhidden = [16]\n[optimizer]\nlearning_rate = 0.1\n" +
+        row.keys + "\n");
+    REQUIRE(problem->predictions().size() == 1);
+    CHECK(problem->predictions()[0].name == "edge_plateau");
+    const auto end = run(*problem, 0, {0, 600, 900}).back();
+    CHECK(end[column(*problem, "sharpness")] < row.high);
+  }
+}
+
+TEST_CASE("diverging runs end, degenerate ones do not") {
+  const auto ends = [](const std::string& text) {
+    const auto problem = prepare(text);
+    return run(*problem, 0, {0, 5}).back();
+  };
+  for (const double x : ends(head + "[network]\nactivation = 'relu'\n[optimizer]\nlearning_rate = 1e9\n"))
+    CHECK(std::isinf(x));
+  for (const char* text :
+       {"[data]\nexamples = 1\ninputs = 1\n[network]\nhidden = [1]\n", "[network]\nhidden = []\n",
+        "[network]\nweight_variance = 0\n", "[data]\ntargets = 'classes'\n[loss]\nkind = 'cross-entropy'\n"})
+    for (const double x : ends(head + text + "[optimizer]\nkind = 'sam'\nrho = 0.1\nlearning_rate = 0.1\n"))
+      CHECK(std::isfinite(x));
+}
+
+TEST_CASE("rate rules drive networks") {
+  for (const std::string kind : {"line-search", "stochastic-polyak", "dog", "momo", "mechanic", "cocob"}) {
+    CAPTURE(kind);
+    const auto problem = prepare(head + "[optimizer]\nkind = 'sgd'\nbatch = 10\n[rate]\nkind = '" + kind + "'\n" +
+                                 (kind == "mechanic" ? "lambda = 0\n" : ""));
+    const auto rows = run(*problem, 0, {0, 200});
+    CHECK(std::isfinite(rows[1][0]));
+    CHECK(rows[1][0] < rows[0][0]);
+  }
+  // The greedy rate is exact on a quadratic: one output, linear, one direction left.
+  const auto line =
+      prepare(head + "[data]\nexamples = 1\ninputs = 2\n[network]\nhidden = []\n[rate]\nkind = 'line-search'\n");
+  CHECK(run(*line, 0, {1}).back()[0] < 1e-28);
+}
+
+TEST_CASE("bad experiments on networks are refused with the key") {
+  const auto refused = [](const std::string& text) { return error_of(head + text); };
+  const auto names = [](const std::string& message, const char* part) {
+    return message.find(part) != std::string::npos;
+  };
+  CHECK(names(refused("[optimizer]\nkind = 'gd'\n"), "optimizer.learning_rate: is required"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 0\n"), "optimizer.learning_rate"));
+  CHECK(names(refused("[optimizer]\nkind = 'sam'\nlearning_rate = 1\nrho = -1\n"), "optimizer.rho"));
+  CHECK(names(refused("[optimizer]\nkind = 'sgd'\nlearning_rate = 1\nbatch = 101\n"), "number of examples, 100"));
+  CHECK(names(refused("[optimizer]\nkind = 'sgd'\nlearning_rate = 1\nbatch = 1.5\n"), "whole"));
+  CHECK(names(refused("[optimizer]\nkind = 'sam'\nlearning_rate = 1\nrho = 1\nnorm = 'preconditioner'\n"),
+              "preconditioned = true"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[rate]\nkind = 'dog'\n"), "the rule of [rate]"));
+  CHECK(names(refused("[optimizer]\nmomentum = 0.5\n[rate]\nkind = 'dog'\n"), "optimizer.momentum"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[loss]\nkind = 'cross-entropy'\n"), "is of classes"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[loss]\ninverse_temperature = 2\n"), "belongs to kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [2.5]\n"), "network.hidden"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [100000, 100000]\n"), "small network"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nbeta = 2\n"), "beta-gelu"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nscaling = 'pca'\n"), "belongs to kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nkind = 'fashion-mnist'\ninputs = 3\n"),
+              "belongs to kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nkernel_norm = 'exact'\n"), "kernel_norm"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nprobes = 3\n"), "hutchinson"));
+  CHECK(names(
+      refused(
+          "[optimizer]\nkind = 'gauss-newton-trace'\nlearning_rate = 1\ndeviation = 0.1\n[data]\ntargets = 'classes'\n"
+          "[loss]\nkind = 'cross-entropy'\n"),
+      "squared loss"));
+}

@@ -1,0 +1,130 @@
+// One neuron and its teacher: the explicit Hessian of docs/theory/curvature-dynamics.md (5.3), and averages over inputs.
+#include "models/network/neuron.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "models/ingredients/networks/network_objective.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/sums.hpp"
+#include "random/random.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::network;
+using models::ingredients::CurvaturePart;
+
+namespace {
+
+const std::vector<double> w{.8, .3, -.2, .1, 0}, teacher{.5, -.4, .6, 0, .2};
+
+}  // namespace
+
+TEST_CASE("the Hessian of an erf neuron is that of (5.3)") {
+  double q = 0, r = 0, t = 0;
+  for (std::size_t i = 0; i < 5; ++i) {
+    q += w[i] * w[i];
+    r += w[i] * teacher[i];
+    t += teacher[i] * teacher[i];
+  }
+  const double d = (1 + q) * (1 + t) - r * r, a = 1 / ((1 + q) * std::sqrt(1 + 2 * q)),
+               b = r / ((1 + q) * std::sqrt(d));
+  const double slope = -a * (1 / (1 + q) + 1 / (1 + 2 * q));
+  NeuronLoss neuron(NeuronKind::erf, teacher);
+  neuron.move_to(w);
+  std::vector<double> e(5), column(5), ggn(5);
+  for (std::size_t j = 0; j < 5; ++j) {
+    e[j] = 1;
+    neuron.product(CurvaturePart::hessian, e, column);
+    neuron.product(CurvaturePart::gauss_newton, e, ggn);
+    e[j] = 0;
+    const auto dc = [&](std::size_t i) { return -std::pow(d, -1.5) * ((1 + t) * w[i] - r * teacher[i]); };
+    const auto db = [&](std::size_t i) {
+      return teacher[i] / ((1 + q) * std::sqrt(d)) - 2 * r * w[i] / ((1 + q) * (1 + q) * std::sqrt(d)) +
+             r * dc(i) / (1 + q);
+    };
+    for (std::size_t i = 0; i < 5; ++i) {
+      const double one = i == j ? 1 : 0;
+      CHECK(column[i] ==
+            doctest::Approx(2 / pi * ((a + b) * one + 2 * slope * w[i] * w[j] - teacher[i] * dc(j) + w[i] * db(j)))
+                .epsilon(1e-12));
+      CHECK(ggn[i] ==
+            doctest::Approx(2 / pi / std::sqrt(1 + 2 * q) * (one - 2 * w[i] * w[j] / (1 + 2 * q))).epsilon(1e-13));
+    }
+  }
+}
+
+TEST_CASE("gradients of neurons are differences of their losses, Hessians of their gradients") {
+  const double h = 1e-5;
+  for (const NeuronKind kind : {NeuronKind::erf, NeuronKind::relu_true, NeuronKind::beta_gelu}) {
+    NeuronLoss neuron(kind, teacher, 2.5);
+    std::vector<double> g(5), up(5), down(5), v{.3, -.2, .5, .1, .7}, hv(5);
+    neuron.move_to(w);
+    neuron.gradient(g);
+    neuron.product(CurvaturePart::hessian, v, hv);
+    const auto moved = [&](double step) {
+      std::vector<double> out = w;
+      for (std::size_t i = 0; i < 5; ++i) out[i] += step * v[i];
+      return out;
+    };
+    const double above = neuron.move_to(moved(h));
+    neuron.gradient(up);
+    const double below = neuron.move_to(moved(-h));
+    neuron.gradient(down);
+    CHECK((above - below) / (2 * h) == doctest::Approx(numerics::dot_in_order(g, v)).epsilon(1e-9));
+    for (std::size_t i = 0; i < 5; ++i) CHECK((up[i] - down[i]) / (2 * h) == doctest::Approx(hv[i]).epsilon(1e-8));
+  }
+}
+
+TEST_CASE("neurons in closed form are the averages of networks of one unit over Gaussian inputs") {
+  using namespace models::ingredients::networks;
+  const std::size_t n = 40000;
+  auto examples = std::make_shared<Examples>(Examples{linear_algebra::Matrix(5, n), linear_algebra::Matrix(1, n)});
+  random::Stream stream(3, 0, 0, random::Purpose::data);
+  for (double& x : examples->inputs.entries()) x = stream.normal();
+  struct Case {
+    NeuronKind kind;
+    Activation activation;
+    double neglected_spread;  // standard deviation per sample, of the page or measured
+  };
+  for (const Case& c : {Case{NeuronKind::erf, {ActivationKind::erf}, 1.6},
+                        {NeuronKind::relu, {ActivationKind::relu}, 0},
+                        {NeuronKind::beta_gelu, {ActivationKind::gelu}, 2.28},
+                        {NeuronKind::beta_gelu, {ActivationKind::beta_gelu, 4}, 4.95}}) {
+    for (std::size_t i = 0; i < n; ++i)
+      examples->targets(0, i) =
+          evaluate(c.activation, numerics::dot_in_order(teacher, examples->inputs.column(i))).value;
+    const auto network = std::make_shared<const Network>(Architecture{5, {{1, c.activation, false}}});
+    NetworkObjective sample(network, {}, examples);
+    NeuronLoss exact(c.kind, teacher, c.activation.beta);
+    const double root = std::sqrt(static_cast<double>(n));
+    // 4.5 standard errors each; losses and slopes spread by less than 1 and 4.
+    CHECK(std::abs(sample.move_to(w) - exact.move_to(w)) < 4.5 * 1 / root);
+    const double ggn = traces_by_columns(exact).gauss_newton, nme = traces_by_columns(exact).neglected;
+    CHECK(std::abs(sample.gauss_newton_trace() - ggn) < 4.5 * 4 / root);
+    CHECK(std::abs(sample.neglected_trace() - nme) <= 4.5 * c.neglected_spread / root);
+    std::vector<double> g(5), mean(5);
+    exact.gradient(g);
+    sample.gradient(mean);
+    for (std::size_t i = 0; i < 5; ++i) CHECK(std::abs(mean[i] - g[i]) < 4.5 * 1.2 / root);
+  }
+}
+
+TEST_CASE("neurons at the teacher, along it, at nothing") {
+  for (const NeuronKind kind : {NeuronKind::erf, NeuronKind::relu_true, NeuronKind::beta_gelu}) {
+    NeuronLoss neuron(kind, teacher);
+    CHECK(std::abs(neuron.move_to(teacher)) < 1e-14);
+    std::vector<double> g(5), half = teacher;
+    neuron.gradient(g);
+    for (const double x : g) CHECK(std::abs(x) < 1e-14);
+    for (double& x : half) x *= 0.5;
+    const double loss = neuron.move_to(half);
+    CHECK(loss > 0);
+    CHECK(std::isfinite(curvature_along(neuron, CurvaturePart::hessian, w)));
+  }
+  NeuronLoss relu(NeuronKind::relu, teacher), smooth(NeuronKind::beta_gelu, teacher);
+  CHECK_THROWS_AS(relu.move_to(std::vector<double>(5)), std::domain_error);
+  CHECK(smooth.move_to(std::vector<double>(5)) > 0);
+  CHECK_THROWS_AS(NeuronLoss(NeuronKind::erf, {0, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(NeuronLoss(NeuronKind::beta_gelu, teacher, 0), std::invalid_argument);
+}

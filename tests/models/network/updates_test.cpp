@@ -1,0 +1,266 @@
+// Steps of curvature-aware optimizers against their definitions on the loss as it is written (literal_network.hpp), with
+// central differences for every derivative.
+#include "models/network/updates.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+
+#include "models/network/edge.hpp"
+#include "models/network/reference_problems.hpp"
+#include "numerics/sums.hpp"
+#include "tests/models/ingredients/networks/literal_network.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::network;
+using namespace edgewise::models::ingredients::networks;
+using linear_algebra::Matrix;
+using models::ingredients::CurvaturePart;
+using Vector = std::vector<double>;
+
+namespace {
+
+Vector plus(Vector a, double t, const Vector& b) {
+  for (std::size_t k = 0; k < a.size(); ++k) a[k] += t * b[k];
+  return a;
+}
+
+double size(const Vector& a) {
+  return std::sqrt(numerics::squared_norm_in_order(a));
+}
+
+Vector differences(const std::function<double(const Vector&)>& f, const Vector& at, double h = 1e-5) {
+  Vector out(at.size());
+  for (std::size_t k = 0; k < at.size(); ++k) {
+    Vector up = at, down = at;
+    up[k] += h;
+    down[k] -= h;
+    out[k] = (f(up) - f(down)) / (2 * h);
+  }
+  return out;
+}
+
+/// A small curved network, its loss and its derivatives by differences.
+struct Bench {
+  explicit Bench(LossKind kind = LossKind::cross_entropy) : loss{kind, 0.8} {
+    architecture = {2, {{3, {ActivationKind::gelu}, true}, {3, {}, true}}, Parametrisation::ntk, 1.5, 0.2};
+    examples = std::make_shared<Examples>(Examples{Matrix(2, 4), Matrix(3, 4)});
+    for (std::size_t i = 0; i < 4; ++i) {
+      for (std::size_t j = 0; j < 2; ++j) examples->inputs(j, i) = std::cos(1.0 + 2.0 * static_cast<double>(i + 3 * j));
+      examples->targets(i % 3, i) = 1;
+    }
+    network = std::make_shared<const Network>(architecture);
+    objective = std::make_unique<NetworkObjective>(network, loss, examples);
+    random::Stream stream(4, 0, 0, random::Purpose::initial);
+    theta = network->draw(stream);
+    objective->move_to(theta);
+  }
+  double at(const Vector& t) const { return literal::mean_loss(architecture, loss, *examples, t); }
+  Vector gradient(const Vector& t) const {
+    return differences([this](const Vector& x) { return at(x); }, t);
+  }
+  /// sum_i c_i . f_i(t).
+  double weighted(const Matrix& c, const Vector& t) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < examples->size(); ++i) {
+      const Vector f = literal::outputs(architecture, t, examples->inputs.column(i));
+      for (std::size_t k = 0; k < f.size(); ++k) sum += c(k, i) * f[k];
+    }
+    return sum;
+  }
+  /// c(t), by differences of the loss of single outputs.
+  Matrix cotangent(const Vector& t) const {
+    Matrix c(3, examples->size());
+    for (std::size_t i = 0; i < examples->size(); ++i) {
+      const Vector f = literal::outputs(architecture, t, examples->inputs.column(i));
+      const Vector d =
+          differences([&](const Vector& x) { return literal::loss_of(loss, x, examples->targets.column(i)); }, f);
+      for (std::size_t k = 0; k < 3; ++k) c(k, i) = d[k] / static_cast<double>(examples->size());
+    }
+    return c;
+  }
+  Vector direction(const UpdateRule& rule, std::uint64_t step = 0, std::uint64_t replica = 0) const {
+    objective->move_to(theta);
+    return Updates(rule, theta.size(), 9, replica).direction(*objective, theta, step);
+  }
+
+  Architecture architecture;
+  Loss loss;
+  std::shared_ptr<Examples> examples;
+  std::shared_ptr<const Network> network;
+  std::unique_ptr<NetworkObjective> objective;
+  Vector theta;
+};
+
+void check_near(const Vector& a, const Vector& b, double tolerance) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t k = 0; k < a.size(); ++k) CHECK(std::abs(a[k] - b[k]) < tolerance);
+}
+
+UpdateRule rule_of(UpdateKind kind, double rho, bool normalised = true) {
+  UpdateRule rule;
+  rule.kind = kind;
+  rule.rho = rho;
+  rule.normalised = normalised;
+  return rule;
+}
+
+}  // namespace
+
+TEST_CASE("SAM, functional SAM and SAM along the logits are their definitions") {
+  const Bench b;
+  const Vector g = b.gradient(b.theta);
+  for (const bool normalised : {true, false}) {
+    const double rho = 0.3;
+    const Vector there = plus(b.theta, normalised ? rho / size(g) : rho, g);
+    const auto pulled = [&](const Matrix& c, const Vector& t) {
+      return differences([&](const Vector& x) { return b.weighted(c, x); }, t);
+    };
+    check_near(b.direction(rule_of(UpdateKind::sam, rho, normalised)), b.gradient(there), 1e-8);
+    check_near(b.direction(rule_of(UpdateKind::functional_sam, rho, normalised)), pulled(b.cotangent(b.theta), there),
+               1e-8);
+    check_near(b.direction(rule_of(UpdateKind::logit_sam, rho, normalised)), pulled(b.cotangent(there), b.theta), 1e-8);
+  }
+}
+
+TEST_CASE("preconditioned ascents, in either norm") {
+  const Bench b;
+  const Vector g = b.gradient(b.theta);
+  // At the first step v = .1 g^2 and 1 - .9 = .1, so that M = |g| + 1e-3.
+  Vector u(g.size());
+  double of_m = 0;
+  for (std::size_t k = 0; k < g.size(); ++k) {
+    const double m = std::abs(g[k]) + 1e-3;
+    u[k] = g[k] / m;
+    of_m += u[k] * u[k] * m;
+  }
+  UpdateRule rule = rule_of(UpdateKind::sam, 0.2);
+  rule.preconditioned = true;
+  check_near(b.direction(rule), b.gradient(plus(b.theta, 0.2 / size(u), u)), 1e-7);
+  rule.norm_of_preconditioner = true;
+  check_near(b.direction(rule), b.gradient(plus(b.theta, 0.2 / std::sqrt(of_m), u)), 1e-7);
+}
+
+TEST_CASE("penalties add their part of the Hessian") {
+  const Bench b;
+  const Vector g = b.gradient(b.theta);
+  const double h = 1e-4;
+  const Vector up = b.gradient(plus(b.theta, h, g)), down = b.gradient(plus(b.theta, -h, g));
+  const Matrix c = b.cotangent(b.theta);
+  const auto held = [&](const Vector& t) { return differences([&](const Vector& x) { return b.weighted(c, x); }, t); };
+  const Vector up_held = held(plus(b.theta, h, g)), down_held = held(plus(b.theta, -h, g));
+  Vector full(g.size()), neglected(g.size());
+  for (std::size_t k = 0; k < g.size(); ++k) {
+    full[k] = (up[k] - down[k]) / (2 * h);
+    neglected[k] = (up_held[k] - down_held[k]) / (2 * h);
+  }
+  UpdateRule rule = rule_of(UpdateKind::penalty, 0.7, false);
+  check_near(b.direction(rule), plus(g, 0.7, full), 1e-6);
+  rule.part = CurvaturePart::neglected;
+  check_near(b.direction(rule), plus(g, 0.7, neglected), 1e-6);
+  rule.part = CurvaturePart::gauss_newton;
+  check_near(b.direction(rule), plus(plus(g, 0.7, full), -0.7, neglected), 1e-6);
+  rule.normalised = true;
+  check_near(b.direction(rule), plus(plus(g, 0.7 / size(g), full), -0.7 / size(g), neglected), 1e-6);
+}
+
+TEST_CASE("every k-th step k times as strong, plain in between") {
+  const Bench b;
+  UpdateRule every = rule_of(UpdateKind::sam, 0.1);
+  every.every = 3;
+  check_near(b.direction(every, 0), b.direction(rule_of(UpdateKind::sam, 0.3)), 1e-15);
+  check_near(b.direction(every, 1), b.direction({}), 1e-15);
+  check_near(b.direction(every, 6), b.direction(rule_of(UpdateKind::sam, 0.3)), 1e-15);
+}
+
+TEST_CASE("where there is no gradient SAM stays, without a division") {
+  ScalarSaddle saddle;
+  for (const UpdateKind kind : {UpdateKind::sam, UpdateKind::penalty}) {
+    const Vector origin{0};
+    saddle.move_to(origin);
+    CHECK(Updates(rule_of(kind, 0.5), 1, 1, 0).direction(saddle, origin, 0) == Vector{0});
+  }
+}
+
+TEST_CASE("momentum accumulates") {
+  ScalarSaddle saddle;
+  UpdateRule rule;
+  rule.momentum = 0.5;
+  Updates updates(rule, 1, 1, 0);
+  Vector t{1.2};
+  double m = 0, literal = 1.2;
+  for (std::uint64_t k = 0; k < 5; ++k) {
+    saddle.move_to(t);
+    const Vector along = updates.direction(saddle, t, k);
+    updates.move(along, 0.1, t);
+    m = 0.5 * m + literal * (0.5 * literal * literal - 1);
+    literal -= 0.1 * m;
+    CHECK(t[0] == doctest::Approx(literal).epsilon(1e-14));
+  }
+}
+
+TEST_CASE("trace penalties and weight noise have their gradients on average") {
+  const Bench b(LossKind::squared);
+  const double s = 0.05, strength = 0.5 * s * s;
+  const auto trace = [&](bool whole) {
+    return differences(
+        [&, whole](const Vector& t) {
+          b.objective->move_to(t);
+          return b.objective->gauss_newton_trace() + (whole ? b.objective->neglected_trace() : 0.0);
+        },
+        b.theta);
+  };
+  const Vector of_ggn = trace(false), of_h = trace(true);
+  const Vector g = b.direction({});
+  struct Kind {
+    UpdateKind kind;
+    bool antithetic;
+    const Vector& expected;
+    double bias;  // of what is left out, O(s^4), relative to the penalty
+  };
+  for (const Kind& kind :
+       {Kind{UpdateKind::gauss_newton_trace, false, of_ggn, 1e-6}, Kind{UpdateKind::hessian_trace, false, of_h, 1e-3},
+        Kind{UpdateKind::weight_noise, true, of_h, 0.02}}) {
+    UpdateRule rule;
+    rule.kind = kind.kind;
+    rule.deviation = s;
+    rule.antithetic = kind.antithetic;
+    const std::size_t draws = 4000;
+    Vector mean(g.size()), square(g.size());
+    Updates updates(rule, b.theta.size(), 9, 0);
+    for (std::size_t d = 0; d < draws; ++d) {
+      b.objective->move_to(b.theta);
+      const Vector along = updates.direction(*b.objective, b.theta, d);
+      for (std::size_t k = 0; k < g.size(); ++k) {
+        const double x = (along[k] - g[k]) / strength;
+        mean[k] += x / static_cast<double>(draws);
+        square[k] += x * x / static_cast<double>(draws);
+      }
+    }
+    // 4.8 standard errors, for 24 numbers three times: 1e-4 of false alarms in all.
+    for (std::size_t k = 0; k < g.size(); ++k) {
+      CAPTURE(static_cast<int>(kind.kind));
+      const double sem = std::sqrt((square[k] - mean[k] * mean[k]) / static_cast<double>(draws));
+      CHECK(std::abs(mean[k] - kind.expected[k]) < 4.8 * sem + kind.bias * size(kind.expected));
+    }
+  }
+}
+
+TEST_CASE("edges of stability: the multiplier of a linearised step turns over there") {
+  for (const double r : {0.0, 0.1, 5.0})
+    for (const double momentum : {0.0, 0.9}) {
+      const double lambda = edge_sharpness(0.3, r, momentum);
+      CHECK(edge_ratio(0.3, lambda, r, lambda, momentum) == doctest::Approx(2).epsilon(1e-14));
+    }
+  CHECK(edge_sharpness(0.3, 0, 0) == doctest::Approx(2 / 0.3));
+  CHECK_THROWS_AS(edge_sharpness(0, 1, 0), std::invalid_argument);
+  // Heavy ball on a quadratic of curvature lambda: bounded below the edge, growing above.
+  for (const double side : {0.99, 1.01}) {
+    const double eta = 0.1, momentum = 0.8, lambda = side * edge_sharpness(eta, 0, momentum);
+    double x = 1, m = 0;
+    for (int k = 0; k < 3000; ++k) x -= eta * (m = momentum * m + lambda * x);
+    CHECK((std::abs(x) < 1) == (side < 1));
+  }
+}

@@ -114,6 +114,9 @@ struct RateRuleKind {
 /// Every kind of rule; the first is "constant".
 std::span<const RateRuleKind> rate_rule_kinds();
 
+/// The rule "line-search" by itself: the greedy rate.
+const RateRule& line_search_rule();
+
 /// Reads the section [rate]; null for kind "constant" and when absent. \throws settings::Error.
 std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm);
 

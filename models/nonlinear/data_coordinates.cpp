@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/ingredients/gradient_kernels.hpp"
+#include "models/nonlinear/theory.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -56,6 +57,23 @@ DataCoordinates::DataCoordinates(const NonlinearProblem& problem, bool rows) {
   for (const double lambda : eigenvalue_) root_.push_back(std::sqrt(lambda));
   std::vector<double> u(k.d);
   excess_ = whiten(start_, u);
+  if (!problem.greedy) return;
+  noise_trace_ = modes_of(problem).noise_trace();
+  const std::vector<double> variance = k.diagonal_entries();
+  for (std::size_t i = 0; i < k.d; ++i)
+    if (diagonal_)
+      drift_weight_.push_back(problem.coordinatewise() ? root_[i] : eigenvalue_[i]);
+    else
+      drift_weight_.push_back(!problem.coordinatewise() ? 1 : variance[i] > 0 ? 1 / std::sqrt(variance[i]) : 0);
+}
+
+double DataCoordinates::drift_power(std::span<const double> u) const {
+  std::vector<double> pull(diagonal_ ? 0 : u.size());
+  if (!diagonal_) color(u, pull);
+  const std::span<const double> of = diagonal_ ? u : std::span<const double>(pull);
+  double sum = 0;
+  for (std::size_t i = 0; i < of.size(); ++i) sum += drift_weight_[i] * of[i] * of[i];
+  return sum;
 }
 
 double DataCoordinates::whiten(std::span<const double> v, std::span<double> u) const {

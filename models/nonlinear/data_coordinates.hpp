@@ -29,6 +29,10 @@ class DataCoordinates {
 
   /// u = K^(1/2)'v, so that <x, v> = <z, u>; returns P = |u|^2.
   double whiten(std::span<const double> v, std::span<double> u) const;
+  /// Q = v'K D K v of u = K^(1/2)'v, by which P falls: D = I in class I, (K_ii)^(-1/2) in class II.
+  double drift_power(std::span<const double> u) const;
+  /// S of the modes, where the problem is greedy.
+  double noise_trace() const { return noise_trace_; }
   /// x = K^(1/2) z.
   void color(std::span<const double> z, std::span<double> x) const;
 
@@ -38,6 +42,9 @@ class DataCoordinates {
   linear_algebra::Matrix factor_;  ///< not diagonal: K = factor factor'
   std::vector<double> start_;
   double excess_ = 0;
+  std::vector<double>
+      drift_weight_;  ///< of the squares of u (diagonal) or of Kv in Q; like the trace where it is greedy
+  double noise_trace_ = 0;
 };
 
 /// Rows of the data set with what the optimum leaves of their labels.

@@ -95,7 +95,7 @@ class NonlinearExperiment final : public Problem {
 
   std::unique_ptr<Simulation> simulate() const override {
     return settings::naming(table_, "", [&] {
-      const bool follows = problem_->greedy || problem_->threshold_rule != "constant";
+      const bool follows = problem_->threshold_rule != "constant";
       return simulate_nonlinear(follows ? replayable(problem_, modes()) : problem_, sampler_);
     });
   }
@@ -158,7 +158,18 @@ class NonlinearExperiment final : public Problem {
 
 void read_rate(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
   problem.greedy = values.text("learning_rate_rule") == "greedy";
-  if (problem.greedy) {
+  if (const auto rule = ingredients::read_rate_rule(experiment.table, std::nullopt)) {
+    const Table& section = *experiment.table.table("rate");
+    const ingredients::RateNeeds needs = rule->needs();
+    if (needs.gradient || needs.distance || needs.nearness)
+      throw section.error("kind", "of the rules this model knows line-search, the greedy rate, alone");
+    for (const char* key : {"learning_rate", "gamma", "learning_rate_rule"})
+      if (values.given(key))
+        throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
+    if (problem.method == "per-example-adam") throw section.error("kind", "this method has no greedy rate");
+    problem.greedy = true;
+    problem.learning_rate = rule->multiplier;
+  } else if (problem.greedy) {
     if (values.given("gamma"))
       throw values.error("gamma", "a greedy rate is set by the risk; learning_rate multiplies it (default 1)");
     problem.learning_rate = values.given("learning_rate") ? values.number("learning_rate") : 1;
@@ -249,7 +260,7 @@ std::vector<Parameter> rate_parameters() {
           settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").above(0).computed("eta tr K"),
           settings::text("learning_rate_rule",
                          "constant, or greedy: eta = a Q/(b S), the fastest decrease of P at every instant (the best "
-                         "overall on an isotropic covariance only). The simulation replays the theory's rates")
+                         "overall on an isotropic covariance only). The same as [rate] kind = line-search")
               .one_of({"constant", "greedy"})
               .otherwise(std::string("constant")),
           settings::number("batch", "B, examples per step, whole").in("samples").at_least(1).otherwise(1.0)};
@@ -260,8 +271,8 @@ NonlinearModel::NonlinearModel(NonlinearClass the_class) : class_(std::move(the_
 }
 
 std::span<const std::string> NonlinearModel::sections() const {
-  static const std::vector<std::string> names = {"spectrum", "noise",  "data",       "optimizer",
-                                                 "schedule", "theory", "monte_carlo"};
+  static const std::vector<std::string> names = {"spectrum", "noise",    "data",   "optimizer",
+                                                 "rate",     "schedule", "theory", "monte_carlo"};
   return names;
 }
 

@@ -134,19 +134,40 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
     // By P in its unit; slopes are by log P.
     u[i] = (-2 * eta * slope.a * q[i] + eta * eta * (slope.b / unit_ * noise[i] + slope.c * k * q[i])) / (P / unit_);
   }
-  double total = 0;
+  // A greedy rate follows P, through a/b, and Q.
+  std::vector<double> v(n, 0.0), z(n, 0.0);
+  if (problem_.greedy) {
+    double Q = 0;
+    for (const double power : q) Q += power;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double per_rate =
+          -2 * eta * law.a * q[i] + 2 * eta * eta * (law.b / unit_ * noise[i] + law.c * kappa[i] * q[i]);
+      u[i] += per_rate * (slope.a / law.a - slope.b / law.b) / (P / unit_);
+      v[i] = per_rate / Q;
+    }
+  }
+  double total = 0, both = 0, power = 0;
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<const double> column = covariance_.column(j);
-    for (std::size_t i = 0; i < n; ++i) y[i] += column[i];
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] += column[i];
+      z[i] += kappa[j] * column[i];
+    }
   }
-  for (const double sum : y) total += sum;
+  for (std::size_t i = 0; i < n; ++i) {
+    total += y[i];
+    both += z[i];
+    power += kappa[i] * z[i];
+  }
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<double> column = covariance_.column(j);
-    const double per_g = g[j], per_y = u[j], per_u = g[j] * y[j] + total * u[j];
+    const double per_g = g[j], per_y = u[j], per_u = g[j] * y[j] + total * u[j] + both * v[j];
+    const double per_z = v[j], per_v = g[j] * z[j] + both * u[j] + power * v[j];
     const double per_q = chance.pull2 * q[j] + chance.cross * noise[j],
                  per_n = chance.cross * q[j] + chance.noise2 * noise[j];
     for (std::size_t i = 0; i < n; ++i)
-      column[i] = g[i] * (per_g * column[i] + per_y * y[i]) + per_u * u[i] + per_q * q[i] + per_n * noise[i];
+      column[i] = g[i] * (per_g * column[i] + per_y * y[i] + per_z * z[i]) + per_u * u[i] + per_v * v[i] +
+                  per_q * q[i] + per_n * noise[i];
     column[j] += kappa[j] * (chance.across * q[j] + chance.alone * kappa[j] * noise[j]);
   }
   if (noise_.size() == 0) return;

@@ -17,7 +17,7 @@ namespace edgewise::models::nonlinear {
 ///
 ///     delta M' = (g + u kappa') delta M + xi,   g_i = 1 - 2 eta a kappa_i + eta^2 c kappa_i^2,   u_i = d(M_i')/dP
 ///
-/// with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
+/// (under a greedy rate also + v (kappa^2)', v_i = d(M_i')/dQ through the rate, which is in u too) with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
 /// covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums to (2.8) of that page:
 ///
 ///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j]

@@ -13,6 +13,7 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "models/nonlinear/covariance.hpp"
 #include "spectra/dataset.hpp"
@@ -42,12 +43,14 @@ struct NonlinearProblem {
   /// h at a step, under a rule other than constant: the theory's own trajectory, for the simulation to replay.
   std::shared_ptr<const ingredients::Schedule> threshold_schedule;
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1; of a greedy rate its multiple
-  bool greedy = false;       ///< eta = learning_rate * a(P) Q/(b(P) S), the fastest decrease of P at every instant
-  double batch = 1;          ///< B, whole, >= 1
-  double ema = 0;            ///< beta of the exponential average of sign-ema and ema-sign, beta1 of adam
-  double ema_square = 0;     ///< beta2 of adam and per-example-adam
-  double floor = 0;          ///< of adam and per-example-adam
-  double zeta = 1;           ///< of per-example-adam; infinite for the variance alone
+  /// The rate is learning_rate times that of ingredients::line_search_rule() at slope a(P) Q and curvature b(P) S: the
+  /// fastest decrease of P at every instant.
+  bool greedy = false;
+  double batch = 1;       ///< B, whole, >= 1
+  double ema = 0;         ///< beta of the exponential average of sign-ema and ema-sign, beta1 of adam
+  double ema_square = 0;  ///< beta2 of adam and per-example-adam
+  double floor = 0;       ///< of adam and per-example-adam
+  double zeta = 1;        ///< of per-example-adam; infinite for the variance alone
   std::shared_ptr<const CustomNonlinearity> nonlinearity;  ///< of custom
   /// Values of |x|^2/tr K, equally likely, for theories that see how norms spread (docs/theory/sign-and-clip.md,
   /// section 5.5); empty: all 1.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "models/framework/divergence.hpp"
@@ -52,23 +53,48 @@ class NonlinearReplica : public ingredients::ScheduledReplica {
   NonlinearReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
       : ingredients::ScheduledReplica(
             divergence_limit(divergence_scale(*effective_noise(problem), coordinates.excess())), problem.learning_rate,
-            *problem.schedule),
+            *problem.schedule, problem.greedy ? &ingredients::line_search_rule() : nullptr),
         problem_(problem),
         coordinates_(coordinates),
-        residuals_(problem) {}
+        residuals_(problem) {
+    if (problem.greedy) oracle_.emplace(problem);
+  }
 
  protected:
   virtual double excess() const = 0;
+  /// K^(1/2)'v, as of the last excess().
+  virtual std::span<const double> whitened() const = 0;
 
   const NonlinearProblem& problem_;
   const DataCoordinates& coordinates_;
   Residuals residuals_;
 
  private:
+  // What a greedy rate knows: the laws, at the run's own P.
+  struct Oracle {
+    ScalarLaws laws;
+    RunningLaw law;
+    explicit Oracle(const NonlinearProblem& problem) : laws(scalar_laws(problem)), law(laws, problem) {}
+  };
+
+  ingredients::StepObservation look(std::uint64_t) final {
+    ingredients::StepObservation now;
+    now.excess_mse = excess();
+    const LawValues law = oracle_->law.at(now.excess_mse);
+    oracle_->law.step(now.excess_mse);
+    now.slope = law.a * coordinates_.drift_power(whitened());
+    now.curvature = law.b * coordinates_.noise_trace();
+    return now;
+  }
+
   void measure(std::span<double> out) const final {
     out[0] = excess();
-    if (out.size() > 1) out[1] = 0.5 * (out[0] + label_variance(problem_));
+    const std::size_t rates = ruled() ? 1 : 0;
+    if (out.size() > 1 + rates) out[1] = 0.5 * (out[0] + label_variance(problem_));
+    if (ruled()) ruled()->observe(out.last(rates));
   }
+
+  std::optional<Oracle> oracle_;
 };
 
 /// The mini-batch gradient sum_b chi(r_b) x_b / B of Gaussian data in its B weights and one N(0, I_d)
@@ -145,6 +171,7 @@ class DiagonalReplica final : public NonlinearReplica {
   }
 
   double excess() const override { return excess_; }
+  std::span<const double> whitened() const override { return u_; }
 
   BatchGradient gradient_;
   std::vector<double> u_, steps_;
@@ -163,6 +190,7 @@ class GradientReplica : public NonlinearReplica {
 
  protected:
   double excess() const override { return coordinates_.whiten(v_, whitened_); }
+  std::span<const double> whitened() const override { return whitened_; }
 
   StepRule rule_;
   std::vector<double> v_, gradient_;

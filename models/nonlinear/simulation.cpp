@@ -90,6 +90,9 @@ class NonlinearSimulation final : public Simulation {
     if (sampler == Sampler::rows) rows_.emplace(*problem_);
     if (std::isfinite(label_variance(*problem_)))
       observables_.push_back({"risk", "label^2", "population loss with noise, (P + sigma^2)/2"});
+    if (problem_->greedy)
+      for (Observable& o : ingredients::rate_observables(ingredients::line_search_rule()))
+        observables_.push_back(std::move(o));
   }
 
   const std::vector<Observable>& observables() const override { return observables_; }

@@ -106,6 +106,7 @@ class Solver {
       if (problem_.coordinatewise())
         localise(static_cast<double>(target),
                  localisation(problem_, modes_, recursion.state(), recursion.pull(), recursion.excess_mse()));
+      if (problem_.greedy) last_rates_.push_back(recursion.last_rate());
     }
     out_.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
   }
@@ -201,6 +202,8 @@ class Solver {
       for (const double P : P_) risk.value.push_back((P + sigma2) / 2);
       out_.columns.push_back(std::move(risk));
     }
+    if (!last_rates_.empty())
+      out_.columns.push_back({ingredients::rate_observables(ingredients::line_search_rule()).front(), last_rates_, {}});
     for (Column& column : extra_) out_.columns.push_back(std::move(column));
   }
 
@@ -328,7 +331,7 @@ class Solver {
   double scale_;  // of the start and the noise
   Trajectory out_;
   std::vector<double> P_;
-  std::vector<double> localisation_, drift_power_;
+  std::vector<double> localisation_, drift_power_, last_rates_;
   bool clamped_ = false, localised_ = false;
   std::vector<Column> extra_;
 };

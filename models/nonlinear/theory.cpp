@@ -34,6 +34,31 @@ class Replay final : public ingredients::Schedule {
 
 }  // namespace
 
+double greedy_rate(const LawValues& law, double Q, double S) {
+  ingredients::StepObservation now;
+  now.slope = law.a * Q;
+  now.curvature = law.b * S;
+  return ingredients::line_search_rule().rate({}, now);
+}
+
+RunningLaw::RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem)
+    : laws_(laws), problem_(problem), sigma2_(problem.method == "adam" ? effective_noise(problem)->variance() : 0) {}
+
+LawValues RunningLaw::at(double P) const {
+  LawValues law = laws_(P);
+  if (problem_.method != "adam" || !std::isfinite(sigma2_)) return law;
+  const double beta = problem_.ema_square, total = P + sigma2_;
+  const double second = (beta * second_ + (1 - beta) * total) / (1 - std::pow(beta, static_cast<double>(steps_ + 1)));
+  law.a *= std::sqrt(total / second);
+  law.b *= total / second;
+  return law;
+}
+
+void RunningLaw::step(double P) {
+  second_ = problem_.ema_square * second_ + (1 - problem_.ema_square) * (P + sigma2_);
+  ++steps_;
+}
+
 NonlinearFlow::NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem)
     : modes_(modes), laws_(laws), problem_(problem), greedy_(problem.greedy), trace_(modes.noise_trace()) {
   for (const double k : modes.kappa) square_.push_back(k * k);
@@ -41,7 +66,7 @@ NonlinearFlow::NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, co
 
 double NonlinearFlow::rate(double t, std::span<const double> p, const LawValues& law) const {
   const double eta = problem_.rate_at(t);
-  return greedy_ ? eta * (law.a / law.b) * (p[1] / trace_) : eta;
+  return greedy_ ? eta * greedy_rate(law, p[1], trace_) : eta;
 }
 
 void NonlinearFlow::coefficients(double t, std::span<const double> p, std::span<double> rates,
@@ -74,11 +99,10 @@ void NonlinearFlow::sensitivity(double t, std::span<const double> p, std::span<c
 
 NonlinearRecursion::NonlinearRecursion(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem)
     : modes_(modes),
-      laws_(laws),
+      law_(laws, problem),
       problem_(problem),
       trace_(modes.noise_trace()),
       P_(modes.excess_mse()),
-      sigma2_(effective_noise(problem)->variance()),
       M_(modes.initial) {}
 
 double NonlinearRecursion::drift_power() const {
@@ -87,21 +111,9 @@ double NonlinearRecursion::drift_power() const {
   return sum;
 }
 
-LawValues NonlinearRecursion::law() const {
-  LawValues law = laws_(P_);
-  if (problem_.method != "adam" || !std::isfinite(sigma2_)) return law;
-  const double beta = problem_.ema_square, total = P_ + sigma2_;
-  const double second = (beta * second_ + (1 - beta) * total) / (1 - std::pow(beta, static_cast<double>(steps_ + 1)));
-  law.a *= std::sqrt(total / second);
-  law.b *= total / second;
-  return law;
-}
-
 double NonlinearRecursion::rate() const {
   const double eta = problem_.rate_at(static_cast<double>(steps_));
-  if (!problem_.greedy) return eta;
-  const LawValues law = this->law();
-  return eta * (law.a / law.b) * (drift_power() / trace_);
+  return problem_.greedy ? eta * greedy_rate(law(), drift_power(), trace_) : eta;
 }
 
 bool NonlinearRecursion::step() {
@@ -119,7 +131,8 @@ bool NonlinearRecursion::step() {
     P += k * M_[i];
   }
   pull_ += eta * law.a;
-  second_ = problem_.ema_square * second_ + (1 - problem_.ema_square) * (P_ + sigma2_);
+  last_rate_ = eta;
+  law_.step(P_);
   P_ = P;
   ++steps_;
   return true;
@@ -232,12 +245,10 @@ double localisation(const NonlinearProblem& problem, const ModeSystem& modes, st
 
 std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const NonlinearProblem> problem,
                                                    const ModeSystem& modes) {
-  const bool follows = problem->threshold_rule != "constant";
-  if (!problem->greedy && !follows) return problem;
+  if (problem->threshold_rule == "constant") return problem;
   if (problem->time.steps > 5'000'000)
     throw std::invalid_argument(
-        "time.steps: a rate or threshold that follows the risk is replayed from a table of at "
-        "most 5e6 steps");
+        "time.steps: a threshold that follows the risk is replayed from a table of at most 5e6 steps");
   const ScalarLaws laws = scalar_laws(*problem);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(*problem);
   const double trace = problem->covariance.trace();
@@ -247,19 +258,13 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
                      1, 0};
   });
   NonlinearRecursion recursion(modes, laws, *problem);
-  std::vector<double> rates, thresholds;
+  std::vector<double> thresholds;
   for (std::uint64_t k = 0; k <= problem->time.steps; ++k) {
-    rates.push_back(recursion.rate());
-    if (follows) thresholds.push_back(threshold(recursion.excess_mse()).a);
+    thresholds.push_back(threshold(recursion.excess_mse()).a);
     if (!recursion.step()) break;
   }
   auto out = std::make_shared<NonlinearProblem>(*problem);
-  if (problem->greedy) {
-    out->learning_rate = 1;
-    out->greedy = false;
-    out->schedule = std::make_shared<Replay>(std::move(rates));
-  }
-  if (follows) out->threshold_schedule = std::make_shared<Replay>(std::move(thresholds));
+  out->threshold_schedule = std::make_shared<Replay>(std::move(thresholds));
   return out;
 }
 

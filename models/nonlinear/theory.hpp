@@ -32,10 +32,29 @@ struct NonlinearTheory {
   std::uint64_t seed = 1;                   ///< of the sde
 };
 
+/// The greedy rate, of fastest decrease of P, a Q/(b S).
+double greedy_rate(const LawValues& law, double Q, double S);
+
+/// The laws of one run, step by step; those of adam depend on the second moment, which remembers earlier steps.
+class RunningLaw {
+ public:
+  /// All arguments must outlive it.
+  RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem);
+  LawValues at(double P) const;  ///< of the next step, which starts from P
+  void step(double P);           ///< takes it
+
+ private:
+  const ScalarLaws& laws_;
+  const NonlinearProblem& problem_;
+  double sigma2_;
+  double second_ = 0;  ///< exponential average of P + sigma^2 over the steps so far
+  std::uint64_t steps_ = 0;
+};
+
 /// The modes with their laws in continuous time, c dropped. Shared scalars: P, and Q where the rate follows the risk.
 class NonlinearFlow final : public solvers::CoupledModes {
  public:
-  /// eta = rate_at(t), or with `greedy` rate_at(t) a Q/(b S). All arguments must outlive it.
+  /// eta = rate_at(t), of `greedy` problems times greedy_rate(). All arguments must outlive it.
   NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem);
   std::size_t size() const override { return modes_.kappa.size(); }
   std::size_t shared() const override { return greedy_ ? 2 : 1; }
@@ -65,21 +84,19 @@ class NonlinearRecursion {
   double excess_mse() const { return P_; }
   double drift_power() const;  ///< Q
   std::uint64_t steps() const { return steps_; }
-  double rate() const;  ///< eta of the next step
-  /// The law of the next step; of adam with the memory of its second moment.
-  LawValues law() const;
+  double rate() const;                             ///< eta of the next step
+  double last_rate() const { return last_rate_; }  ///< of the last step; 0 before the first
+  LawValues law() const { return law_.at(P_); }    ///< of the next step
   std::span<const double> state() const { return M_; }
   double pull() const { return pull_; }  ///< sum of eta a over the steps so far
 
  private:
   const ModeSystem& modes_;
-  const ScalarLaws& laws_;
+  RunningLaw law_;
   const NonlinearProblem& problem_;
   double trace_, P_;
-  double sigma2_;      ///< adam only
-  double second_ = 0;  ///< adam: exponential average of P + sigma^2 over the steps so far
   std::vector<double> M_;
-  double pull_ = 0;
+  double pull_ = 0, last_rate_ = 0;
   std::uint64_t steps_ = 0;
 };
 
@@ -99,8 +116,8 @@ Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& mo
 /// and the drift wins near it. A pair closer than a factor exp(1/2) can be missed.
 std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws);
 
-/// The problem as a simulation can run it: a rate or threshold that follows the risk becomes a table over the steps,
-/// computed along the theory's own trajectory. Unchanged where nothing follows the risk.
+/// The problem as a simulation can run it: a threshold that follows the risk becomes a table over the steps, computed along
+/// the theory's own trajectory. Unchanged where none does.
 std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const NonlinearProblem> problem,
                                                    const ModeSystem& modes);
 

@@ -14,6 +14,11 @@ class LineSearch final : public RateRule {
 
 }  // namespace
 
+const RateRule& line_search_rule() {
+  static const LineSearch rule;
+  return rule;
+}
+
 RateRuleKind line_search() {
   return {{"line-search",
            "the rate that lowers the expected risk most in one step, known to an oracle (greedy)",

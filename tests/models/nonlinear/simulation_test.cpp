@@ -13,6 +13,7 @@
 #include <string>
 
 #include "models/nonlinear/laws.hpp"
+#include "models/nonlinear/theory.hpp"
 #include "random/random.hpp"
 #include "tests/goodness_of_fit.hpp"
 #include "tests/models/nonlinear/refusal.hpp"
@@ -409,6 +410,59 @@ TEST_CASE("observables: the risk only where it is finite; the same bits again") 
   CHECK(seen[1] == doctest::Approx((seen[0] + 0.75) / 2).epsilon(1e-14));
   p.noise = cauchy_noise(1);
   CHECK(simulate_nonlinear(std::make_shared<NonlinearProblem>(p))->observables().size() == 1);
+}
+
+TEST_CASE("a greedy rate is that of fastest decrease at the run's own P and Q") {
+  // Isotropic, where Q = l P, at every step.
+  NonlinearProblem p = problem("huber", 3, 0.8, 0.7);
+  p.covariance = diagonal({0.5, 0.5, 0.5}, {0.8, -0.5, 1});
+  p.greedy = true;
+  const auto chi = huber_nonlinearity(0.8);
+  for (const std::string sampler : {"batch", "naive"}) {
+    const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(p), sampler);
+    REQUIRE(simulation->observables().size() == 3);
+    CHECK(simulation->observables()[2].name == "learning_rate");
+    const auto replica = simulation->replica(seed, 0);
+    std::vector<double> seen(3);
+    replica->observe(seen);
+    CHECK(seen[2] == 0);
+    for (std::uint64_t k = 1; k <= 5; ++k) {
+      const auto law = residual_coefficients(*chi, *p.noise, seen[0]);
+      const double best = law.mu * 0.5 * seen[0] / (law.q / 3 * 3 * 0.25);
+      replica->advance(k);
+      replica->observe(seen);
+      CHECK(seen[2] == doctest::Approx(0.7 * best).epsilon(1e-8));
+    }
+  }
+  // Any covariance, at the start.
+  for (const bool apart : {false, true})
+    for (const std::string method : {"huber", "sign-late", "sign-majority", "adam"}) {
+      CAPTURE(apart);
+      CAPTURE(method);
+      NonlinearProblem q = problem(method, 1, 0.8, 0.7);
+      if (!apart) q.covariance = dense();
+      q.ema = 0.5;
+      q.ema_square = 0.9;
+      q.greedy = true;
+      const Covariance& K = q.covariance;
+      double Q = 0;
+      for (std::size_t i = 0; i < K.d; ++i) {
+        double pull = apart ? K.eigenvalue[i] * K.target[i] : 0;
+        for (std::size_t j = 0; !apart && j < K.d; ++j) pull += K.matrix[i * K.d + j] * K.target[j];
+        const double variance = apart ? K.eigenvalue[i] : K.matrix[i * K.d + i];
+        Q += pull * pull / (method == "huber" ? 1 : std::sqrt(variance));
+      }
+      const LawValues law = scalar_laws(q).exact(K.signal());
+      const double expected = 0.7 * law.a * Q / (law.b * modes_of(q).noise_trace());
+      for (const std::string sampler : {"auto", "naive"}) {
+        const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(q), sampler);
+        const auto replica = simulation->replica(seed, 0);
+        replica->advance(1);
+        std::vector<double> seen(3);
+        replica->observe(seen);
+        CHECK(seen[2] == doctest::Approx(expected).epsilon(1e-8));
+      }
+    }
 }
 
 TEST_CASE("a diverged run ends at infinity") {

@@ -279,17 +279,14 @@ TEST_CASE("effects, one switched on after another") {
   CHECK(mu->value[1] == Approx(faster->value[1] * faster->value[1] * nu->value[1]).epsilon(1e-12));
 }
 
-TEST_CASE("a rule that follows the risk can be replayed") {
+TEST_CASE("a greedy rate is the best at once; a threshold that follows the risk can be replayed") {
   auto greedy =
       std::make_shared<NonlinearProblem>(problem(power_law(40, 0.25, 0.5), "sign-late", laplace_noise(0.3), 1, 300));
   greedy->greedy = true;
   auto quantile =
       std::make_shared<NonlinearProblem>(problem(power_law(40, 0.25, 0.5), "huber", cauchy_noise(0.3), 0.02, 300));
   quantile->threshold_rule = "quantile";
-  const auto replayed = replayable(greedy, modes_of(*greedy));
-  CHECK(!replayed->greedy);
-  const auto closed = P_of(solve(*greedy)), open = P_of(solve(*replayed));
-  for (std::size_t i = 0; i < closed.size(); ++i) CHECK(open[i] == Approx(closed[i]).epsilon(1e-12));
+  CHECK(replayable(greedy, modes_of(*greedy)) == greedy);
   // No constant rate does better at once than the greedy one.
   for (const double factor : {0.8, 1.25}) {
     auto other = *greedy;

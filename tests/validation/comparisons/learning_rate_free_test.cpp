@@ -13,6 +13,40 @@
 
 using namespace edgewise;
 
+TEST_CASE("tuned schedules of the problem of section 6.2") {
+  const settings::Table file = settings::read_text(R"(
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "power-law"
+dimension = 400
+alpha = 0.25
+beta = 0.25
+[experiment.noise]
+law = "gaussian"
+variance = 1.0
+[experiment.optimizer]
+batch = 40
+[experiment.time]
+steps = 500
+points = 2
+[[workload]]
+name = "only"
+set = []
+[[method]]
+name = "oracle"
+set = ["rate.kind=polyak"]
+)",
+                                                   "tuned.toml");
+  const auto c = validation::compare_methods(validation::read_comparison(file), {.threads = 1});
+  REQUIRE(c);
+  const std::array<double, 3> printed{0.04901479, 0.03051721, 0.03341381};  // constant, linear, cosine
+  for (std::size_t b = 0; b < 3; ++b) {
+    CAPTURE(b);
+    CHECK(c->baselines[b][0].value == doctest::Approx(printed[b]).epsilon(2.5e-7));
+  }
+}
+
 TEST_SUITE("slow") {
   TEST_CASE("learning-rate-free methods: baselines and scores of the reference table") {
     settings::Table file = settings::read_file(EDGEWISE_TEST_DATA "/comparisons/learning-rate-free.toml");

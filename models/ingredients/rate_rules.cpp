@@ -60,7 +60,7 @@ double RateRun::step(const StepObservation& now, double factor) {
   return last_;
 }
 
-void RateRun::step(std::span<const double> gradient, double factor, std::span<double> from_start) {
+void RateRun::step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start) {
   const auto norm = [](std::span<const double> x) {
     double largest = 0, sum = 0;
     for (const double value : x) largest = std::max(largest, std::abs(value));
@@ -72,7 +72,7 @@ void RateRun::step(std::span<const double> gradient, double factor, std::span<do
   const double length = norm(gradient);
   if (!(length > 0)) return;
   before_.assign(from_start.begin(), from_start.end());
-  vector_->step(gradient, factor * rule_.multiplier, from_start);
+  vector_->step(gradient, loss, factor * rule_.multiplier, from_start);
   for (std::size_t i = 0; i < before_.size(); ++i) before_[i] -= from_start[i];
   last_ = norm(before_) / length;
 }
@@ -95,7 +95,7 @@ std::span<const RateRuleKind> rate_rule_kinds() {
   static const std::vector<RateRuleKind> kinds = [] {
     std::vector<RateRuleKind> out{constant()};
     for (RateRuleKind (*kind)() : {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation,
-                                   prodigy, momo, mechanic, cocob})
+                                   prodigy, momo, mechanic, cocob, prodigy_adam, d_adaptation_adam, momo_adam})
       out.push_back(with_multiplier(kind()));
     return out;
   }();

@@ -46,8 +46,9 @@ struct RateNeeds {
 class VectorRun {
  public:
   virtual ~VectorRun() = default;
-  /// theta_k - theta_0 becomes theta_{k+1} - theta_0. \param gradient  g_k, not all 0;  \param factor  c s_k
-  virtual void step(std::span<const double> gradient, double factor, std::span<double> from_start) = 0;
+  /// theta_k - theta_0 becomes theta_{k+1} - theta_0. \param gradient  g_k, not all 0;  \param loss  f_k of the batch;
+  /// \param factor  c s_k
+  virtual void step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start) = 0;
   /// What is recorded of its memory.
   virtual void observe(std::span<double> out) const = 0;
 };
@@ -84,7 +85,7 @@ class RateRun {
   /// Whether the rule moves the whole vector.
   bool whole_vector() const { return vector_ != nullptr; }
   /// Then this is its step; see VectorRun.
-  void step(std::span<const double> gradient, double factor, std::span<double> from_start);
+  void step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start);
   std::span<const double> memory() const { return memory_; }
   /// Writes the values of rate_observables().
   void observe(std::span<double> out) const;

@@ -114,7 +114,7 @@ class RowsReplica final : public SgdReplica {
   double move_whole(ingredients::RateRun& run, double factor) override {
     for (double& g : gradient_) g /= problem_.batch;
     ingredients::add_scaled(-1, std::span<const double>(rows_.start), theta_);
-    run.step(gradient_, factor, theta_);
+    run.step(gradient_, 0.5 * squares_ / problem_.batch, factor, theta_);
     ingredients::add_scaled(1, std::span<const double>(rows_.start), theta_);
     return squares_ / problem_.batch;
   }

@@ -148,7 +148,7 @@ class CoordinateReplica : public SgdReplica {
       gradient[i] = root * g.along(u_, i);
       from_start[i] = root > 0 ? back / root : 0;
     }
-    run.step(gradient, factor, from_start);
+    run.step(gradient, g.loss, factor, from_start);
     double excess = 0;
     for (std::size_t i = 0; i < u_.size(); ++i) {
       u_[i] = coordinates_.start[i] + std::sqrt(coordinates_.eigenvalue[i]) * from_start[i];

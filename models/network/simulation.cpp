@@ -97,7 +97,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     if (ruled() && ruled()->whole_vector() && loss_ <= limit_) {
       std::vector<double> moved(theta_.size());
       for (std::size_t k = 0; k < moved.size(); ++k) moved[k] = theta_[k] - start_[k];
-      ruled()->step(along_, rate, moved);
+      ruled()->step(along_, loss_, rate, moved);
       for (std::size_t k = 0; k < moved.size(); ++k) theta_[k] = start_[k] + moved[k];
     } else {
       updates_.move(along_, rate, theta_);

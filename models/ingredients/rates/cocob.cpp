@@ -17,7 +17,7 @@ const std::vector<Observable>& wealth_column() {
 class CoinBetting final : public VectorRun {
  public:
   CoinBetting(double alpha, double epsilon) : alpha_(alpha), epsilon_(epsilon) {}
-  void step(std::span<const double> gradient, double factor, std::span<double> from_start) override {
+  void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
     if (scale_.empty()) {
       scale_.assign(gradient.size(), epsilon_);
       moved_ = reward_ = negative_sum_ = std::vector<double>(gradient.size());

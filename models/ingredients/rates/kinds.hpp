@@ -16,5 +16,8 @@ RateRuleKind prodigy();
 RateRuleKind momo();
 RateRuleKind mechanic();
 RateRuleKind cocob();
+RateRuleKind prodigy_adam();
+RateRuleKind d_adaptation_adam();
+RateRuleKind momo_adam();
 
 }  // namespace edgewise::models::ingredients

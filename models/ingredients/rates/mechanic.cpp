@@ -18,7 +18,7 @@ const std::vector<Observable>& sum_of_scales() {
 class Mechanic final : public VectorRun {
  public:
   Mechanic(double s0, double pull, bool kept) : s0_(s0), pull_(pull), kept_(kept) {}
-  void step(std::span<const double> gradient, double factor, std::span<double> from_start) override {
+  void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
     delta_.resize(gradient.size());
     if (!kept_)
       for (std::size_t i = 0; i < delta_.size(); ++i) delta_[i] = from_start[i] / (sum_ + epsilon);

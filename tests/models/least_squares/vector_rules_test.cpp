@@ -131,6 +131,73 @@ struct Cocob final : Algorithm {
   }
 };
 
+/// Algorithm 4 of the paper on Prodigy, line by line.
+struct ProdigyAdam final : Algorithm {
+  double d = 0.1, r = 0;
+  Vector m{}, v{}, s{};
+  Vector move(const Vector& g, double, const Vector& x, double gamma) override {
+    const double b1 = 0.8, b2 = 0.95, eps = 1e-3, b = std::sqrt(b2);
+    Vector out{};
+    for (std::size_t i = 0; i < 3; ++i) {
+      m[i] = b1 * m[i] + (1 - b1) * d * g[i];
+      v[i] = b2 * v[i] + (1 - b2) * d * d * g[i] * g[i];
+      s[i] = b * s[i] + (1 - b) * gamma * d * d * g[i];
+      out[i] = -gamma * d * m[i] / (std::sqrt(v[i]) + d * eps);
+    }
+    r = b * r - (1 - b) * gamma * d * d * inner(g, x);
+    d = std::max(d, r / (std::abs(s[0]) + std::abs(s[1]) + std::abs(s[2])));
+    columns = {std::sqrt(inner(out, out) / inner(g, g)), d};
+    return out;
+  }
+};
+
+/// Algorithm 5 of the paper on D-Adaptation.
+struct DAdaptAdam final : Algorithm {
+  double d = 0.1, r = 0;
+  Vector m{}, v{}, s{};
+  Vector move(const Vector& g, double, const Vector&, double gamma) override {
+    const double b1 = 0.8, b2 = 0.95, eps = 1e-3, b = std::sqrt(b2);
+    Vector out{}, A{};
+    double product = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      m[i] = b1 * m[i] + (1 - b1) * d * gamma * g[i];
+      v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+      A[i] = std::sqrt(v[i]) + eps;
+      out[i] = -m[i] / A[i];
+      product += g[i] * s[i] / A[i];
+    }
+    r = b * r + (1 - b) * d * gamma * product;
+    for (std::size_t i = 0; i < 3; ++i) s[i] = b * s[i] + (1 - b) * d * gamma * g[i];
+    d = std::max(d, r / ((1 - b) * (std::abs(s[0]) + std::abs(s[1]) + std::abs(s[2]))));
+    columns = {std::sqrt(inner(out, out) / inner(g, g)), d};
+    return out;
+  }
+};
+
+/// Algorithm 3 of the paper on MoMo.
+struct MomoAdam final : Algorithm {
+  int k = 0;
+  double f = 0, gamma = 0;
+  Vector d{}, v{};
+  Vector move(const Vector& g, double loss, const Vector& x, double factor) override {
+    const double b1 = 0.8, b2 = 0.95, eps = 1e-3, rho = 1 - std::pow(b1, ++k);
+    Vector D{}, out{};
+    double square = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      d[i] = (1 - b1) * g[i] + b1 * d[i];
+      v[i] = b2 * v[i] + (1 - b2) * g[i] * g[i];
+      D[i] = eps + std::sqrt(v[i] / (1 - std::pow(b2, k)));
+      square += d[i] * d[i] / D[i];
+    }
+    f = (1 - b1) * loss + b1 * f;
+    gamma = (1 - b1) * inner(g, x) + b1 * gamma;
+    const double tau = std::min(0.3 / rho, std::max(f + inner(d, x) - gamma - rho * 0.02, 0.0) / square);
+    for (std::size_t i = 0; i < 3; ++i) out[i] = -factor * tau * d[i] / D[i];
+    columns = {std::sqrt(inner(out, out) / inner(g, g)), tau};
+    return out;
+  }
+};
+
 struct Method {
   std::string lines;
   std::unique_ptr<Algorithm> (*make)();
@@ -144,7 +211,13 @@ const std::vector<Method>& methods() {
       {"kind = \"mechanic\"\ns0 = 0.3\nlambda = 0.05\ndisplacement = \"recomputed\"",
        []() -> std::unique_ptr<Algorithm> { return std::make_unique<Mechanic>(false); }},
       {"kind = \"cocob\"\nalpha = 3\nepsilon = 0.1",
-       []() -> std::unique_ptr<Algorithm> { return std::make_unique<Cocob>(); }}};
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<Cocob>(); }},
+      {"kind = \"prodigy-adam\"\nd0 = 0.1\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<ProdigyAdam>(); }},
+      {"kind = \"d-adaptation-adam\"\nd0 = 0.1\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<DAdaptAdam>(); }},
+      {"kind = \"momo-adam\"\neta_max = 0.3\nf_min = 0.02\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<MomoAdam>(); }}};
   return all;
 }
 
@@ -249,7 +322,7 @@ TEST_CASE("averaged gradients and whole vectors: exact gradients give the same n
       const auto simulation = problem->simulate();
       const auto replica = simulation->replica(1, 0);
       const auto algorithm = method.make();
-      const bool closure = method.lines.find("momo") != std::string::npos;
+      const bool closure = method.lines.find("\"momo\"") != std::string::npos;
       Trajectory theory;
       if (closure) theory = problem->solve();
       CHECK(theory.exact == closure);

@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "models/ingredients/rates/kinds.hpp"
+
+namespace edgewise::models::ingredients {
+
+namespace {
+
+const char* const why_not = "Adam's denominators follow every coordinate's own gradients";
+
+const std::vector<Observable>& estimate_column() {
+  static const std::vector<Observable> memory{{"distance_estimate", "parameter", "d, of the next step"}};
+  return memory;
+}
+
+struct AdamMemory {
+  double beta1, beta2, epsilon;
+};
+
+/// Prodigy and D-Adaptation in the place of Adam's learning rate.
+class DistanceAdam final : public VectorRun {
+ public:
+  DistanceAdam(AdamMemory adam, double d0, bool prodigy) : adam_(adam), d_(d0), prodigy_(prodigy) {}
+  void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
+    if (m_.empty()) m_ = v_ = s_ = std::vector<double>(gradient.size());
+    const double root = std::sqrt(adam_.beta2), weight = factor * (prodigy_ ? d_ * d_ : d_);
+    double pull = 0, size = 0;
+    for (std::size_t i = 0; i < m_.size(); ++i) {
+      const double g = gradient[i], seen = prodigy_ ? d_ * g : g;
+      m_[i] = adam_.beta1 * m_[i] + (1 - adam_.beta1) * (prodigy_ ? seen : d_ * factor * g);
+      v_[i] = adam_.beta2 * v_[i] + (1 - adam_.beta2) * seen * seen;
+      const double denominator = std::sqrt(v_[i]) + (prodigy_ ? d_ : 1) * adam_.epsilon;
+      pull += prodigy_ ? -g * from_start[i] : g * s_[i] / denominator;
+      s_[i] = root * s_[i] + (1 - root) * weight * g;
+      size += std::abs(s_[i]);
+      from_start[i] -= (prodigy_ ? factor * d_ : 1) * m_[i] / denominator;
+    }
+    r_ = root * r_ + (1 - root) * weight * pull;
+    if (size > 0) d_ = std::max(d_, r_ / size / (prodigy_ ? 1 : 1 - root));
+  }
+  void observe(std::span<double> out) const override { out[0] = d_; }
+
+ private:
+  AdamMemory adam_;
+  double d_;
+  bool prodigy_;
+  double r_ = 0;
+  std::vector<double> m_, v_, s_;
+};
+
+/// MoMo in Adam's norm.
+class MomoAdam final : public VectorRun {
+ public:
+  MomoAdam(AdamMemory adam, double largest, double least_loss)
+      : adam_(adam), largest_(largest), least_loss_(least_loss) {}
+  void step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start) override {
+    if (m_.empty()) m_ = v_ = std::vector<double>(gradient.size());
+    forgotten1_ *= adam_.beta1;
+    forgotten2_ *= adam_.beta2;
+    const double w = 1 - adam_.beta1, bias = 1 - forgotten1_;
+    const auto denominator = [&](std::size_t i) { return adam_.epsilon + std::sqrt(v_[i] / (1 - forgotten2_)); };
+    double along = 0, product = 0, square = 0;
+    for (std::size_t i = 0; i < m_.size(); ++i) {
+      m_[i] = adam_.beta1 * m_[i] + w * gradient[i];
+      v_[i] = adam_.beta2 * v_[i] + (1 - adam_.beta2) * gradient[i] * gradient[i];
+      along += m_[i] * from_start[i];
+      product += gradient[i] * from_start[i];
+      square += m_[i] * m_[i] / denominator(i);
+    }
+    loss_ = adam_.beta1 * loss_ + w * loss;
+    product_ = adam_.beta1 * product_ + w * product;
+    const double model = std::max(loss_ + along - product_ - bias * least_loss_, 0.0);
+    step_ = square > 0 ? std::min(largest_ / bias, model / square) : 0;
+    for (std::size_t i = 0; i < m_.size(); ++i) from_start[i] -= factor * step_ * m_[i] / denominator(i);
+  }
+  void observe(std::span<double> out) const override { out[0] = step_; }
+
+ private:
+  AdamMemory adam_;
+  double largest_, least_loss_, forgotten1_ = 1, forgotten2_ = 1, loss_ = 0, product_ = 0, step_ = 0;
+  std::vector<double> m_, v_;
+};
+
+std::vector<settings::Parameter> with_adam(std::vector<settings::Parameter> own) {
+  own.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
+  own.push_back(settings::number("beta2", "memory of its square").above(0).below(1).otherwise(0.999));
+  own.push_back(settings::number("epsilon", "added to the root of the square").above(0).otherwise(1e-8));
+  return own;
+}
+
+AdamMemory adam_memory(const settings::Values& values) {
+  return {values.number("beta1"), values.number("beta2"), values.number("epsilon")};
+}
+
+RateRuleKind distance_adam(std::string name, std::string equations, std::string source, bool prodigy) {
+  return {
+      {std::move(name), "the estimate of the distance in the place of Adam's learning rate; simulation alone",
+       std::move(equations), std::move(source) + "; docs/theory/schedules-and-collapse.md, section 6",
+       with_adam({settings::number("d0", "first estimate of the distance").in("parameter").above(0).otherwise(1e-6)})},
+      estimate_column(),
+      [prodigy](const settings::Values& values, std::optional<double>) {
+        const DistanceAdam first(adam_memory(values), values.number("d0"), prodigy);
+        return vector_rule(estimate_column(), why_not, [first] { return std::make_unique<DistanceAdam>(first); });
+      }};
+}
+
+}  // namespace
+
+RateRuleKind prodigy_adam() {
+  return distance_adam("prodigy-adam",
+                       "m = b1 m + (1-b1) d g,   v = b2 v + (1-b2) d^2 g^2,   e = c s_k,   b = sqrt(b2)\n"
+                       "r = b r + (1-b) e d^2 <g, theta_0 - theta>,   s = b s + (1-b) e d^2 g\n"
+                       "theta <- theta - e d m/(sqrt(v) + d epsilon),   then d = max(d, r/|s|_1)",
+                       "Mishchenko, Defazio 2024, algorithm 4", true);
+}
+
+RateRuleKind d_adaptation_adam() {
+  return distance_adam(
+      "d-adaptation-adam",
+      "m = b1 m + (1-b1) d e g,   v = b2 v + (1-b2) g^2,   A = sqrt(v) + epsilon,   e = c s_k,   b = sqrt(b2)\n"
+      "r = b r + (1-b) d e <g, s/A>, s of before,   s = b s + (1-b) d e g\n"
+      "theta <- theta - m/A,   then d = max(d, r/((1-b) |s|_1))",
+      "Defazio, Mishchenko 2023, algorithm 5", false);
+}
+
+RateRuleKind momo_adam() {
+  static const std::vector<Observable> memory{{"step_size", "1", "of the last step, before c s_k"}};
+  return {
+      {"momo-adam", "MoMo in Adam's norm; simulation alone",
+       "d, f, gamma: averages of g_k, f_k, <g_k, theta_k> from 0 by beta1,   D = epsilon + sqrt(v/(1 - beta2^k))\n"
+       "tau = min(eta_max/(1 - beta1^k), (f + <d, theta> - gamma - (1 - beta1^k) f_min)_+ / d'D^-1 d)\n"
+       "theta <- theta - c s_k tau D^-1 d",
+       "Schaipp, Ohana, Eickenberg, Defazio, Gower 2024, algorithm 3; docs/theory/schedules-and-collapse.md, section 6",
+       with_adam(
+           {settings::number("eta_max", "largest rate").above(0).or_infinite().otherwise(1e-2),
+            settings::number("f_min", "the least loss that a batch is taken to reach").at_least(0).otherwise(0.0)})},
+      memory,
+      [](const settings::Values& values, std::optional<double>) {
+        const MomoAdam first(adam_memory(values), values.number("eta_max"), values.number("f_min"));
+        return vector_rule(memory, why_not, [first] { return std::make_unique<MomoAdam>(first); });
+      }};
+}
+
+}  // namespace edgewise::models::ingredients

@@ -107,6 +107,10 @@ class Program {
             [this](const Context& c) { return describe(c, line_.word); })
         .add_option("name", line_.word, "a name that `list` shows, or a section of the experiment file")
         ->required();
+    command("check", "reads files and says what is wrong with them, without computing anything",
+            [this](const Context& c) { return check(c, line_.files); })
+        .add_option("file", line_.files, "files of experiments, sweeps or comparisons (TOML)")
+        ->required();
     experiment(command("solve", "solve the theory", [this](const Context& c) { return solve(c, line_.word); }));
     experiment(command("simulate", "run the algorithm, many times",
                        [this](const Context& c) { return simulate(c, line_.word); }));
@@ -202,7 +206,8 @@ class Program {
     measuring.add_option("--rows", line_.rows, "use the first N rows; 0 for all")->type_name("N");
   }
 
-  int run(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
+    if (!arguments.empty() && arguments.front() == "analyze") arguments.front() = "stability";
     check_command(app_, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     try {

@@ -13,6 +13,8 @@ namespace edgewise::cli {
 /// `group` is one of `groups()`, or empty for all.
 Status list(const Context& context, const std::string& group);
 Status describe(const Context& context, const std::string& name);
+/// Reads files of experiments, sweeps and comparisons as their commands would, and computes nothing.
+Status check(const Context& context, const std::vector<std::string>& files);
 Status solve(const Context& context, const std::string& experiment);
 Status simulate(const Context& context, const std::string& experiment);
 /// With several experiments --output names a folder, which gets one result each.

@@ -228,6 +228,10 @@ Status run_root(const Context& context, const Ranks& ranks, const validation::Sw
 
 }  // namespace
 
+void check_sweep(const Context& context, const std::string& path) {
+  read(context, path).check();
+}
+
 Status sweep(const Context& context, const std::string& path, const SweepOptions& options) {
   const Ranks ranks;
   Targets targets;

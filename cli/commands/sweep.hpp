@@ -18,4 +18,7 @@ struct SweepOptions {
 /// not change the status, unless every cell failed.
 Status sweep(const Context& context, const std::string& path, const SweepOptions& options);
 
+/// Reads a sweep's file and the experiments of its cells' corners, and computes nothing. \throws settings::Error.
+void check_sweep(const Context& context, const std::string& path);
+
 }  // namespace edgewise::cli

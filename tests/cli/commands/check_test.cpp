@@ -1,0 +1,52 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "tests/cli/program_run.hpp"
+
+using namespace edgewise::cli::testing;
+
+TEST_CASE("check reads what the commands would read, and computes nothing") {
+  const Folder folder;
+  const std::string good = folder.file("good.toml", small_experiment);
+  // Hours of work, were it done.
+  const std::string grid = folder.file("grid.toml", R"([sweep]
+base = "good.toml"
+[[axis]]
+key = "optimizer.learning_rate"
+values = [0.01, 0.02]
+[[measure]]
+name = "risk"
+observable = "risk"
+)");
+  const Run run_all = run({"check", good, grid});
+  CHECK(run_all.status == 0);
+  CHECK(run_all.err.empty());
+  CHECK(run_all.out == good + ": good, experiment of model least-squares\n" + grid + ": good, sweep\n");
+}
+
+TEST_CASE("check names what is wrong, in every file") {
+  const Folder folder;
+  const std::string good = folder.file("good.toml", small_experiment);
+  const std::string bad = folder.file("bad.toml", std::string(small_experiment) + "[verdict]\nfalse_alarm = 2\n");
+  const std::string sweep = folder.file("sweep.toml", "[sweep]\nbase = \"good.toml\"\n");
+  const Run one = run({"check", bad});
+  CHECK(one.status == 2);
+  CHECK(one.one_line());
+  CHECK(one.says("bad.toml: verdict.false_alarm"));
+  const Run all = run({"check", bad, sweep, good});
+  CHECK(all.status == 2);
+  CHECK(all.says("bad.toml: verdict.false_alarm"));
+  CHECK(all.says("sweep.toml"));
+  CHECK(all.out == good + ": good, experiment of model least-squares\n");
+  CHECK(run({"check", good, "--set", "optimizer.batch=0"}).says("good.toml: optimizer.batch"));
+  CHECK(run({"check", good, "-o", folder / "x.csv"}).says("--output: check writes no file"));
+}
+
+TEST_CASE("analyze is stability") {
+  const Folder folder;
+  const std::string good = folder.file("good.toml", small_experiment);
+  const Run analyze = run({"analyze", good});
+  CHECK(analyze.status == 0);
+  CHECK(analyze.out == run({"stability", good}).out);
+}

@@ -73,6 +73,12 @@ std::vector<std::string> parts_of(const std::string& key) {
   return out;
 }
 
+/// "section.key", with or without more between.
+bool is_path(const std::string& key) {
+  const std::vector<std::string> parts = parts_of(key);
+  return parts.size() >= 2 && std::ranges::none_of(parts, [](const std::string& part) { return part.empty(); });
+}
+
 }  // namespace
 
 const std::vector<Parameter>& compare_parameters() {
@@ -178,6 +184,9 @@ ComparisonPlan read_comparison(const Table& file, const std::vector<std::string>
     const std::vector<Value> grid = values_of(tables[m]);
     if (values.given("key") != !grid.empty())
       throw values.error(grid.empty() ? "values" : "key", "key and values go together: what is tried, and where");
+    if (values.given("key") && !is_path(values.text("key")))
+      throw values.error("key",
+                         fmt::format("must have the form section.key, got '{}'", settings::shown(values.text("key"))));
     std::vector<std::string> schedules = values.texts("on_top");
     const auto sets_schedule = [](const std::string& text) { return text.starts_with("schedule."); };
     if (std::ranges::any_of(values.texts("set"), sets_schedule)) {

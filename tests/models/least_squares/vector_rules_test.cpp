@@ -388,6 +388,30 @@ TEST_CASE("momo: the theory is the closure of means") {
   }
 }
 
+TEST_CASE("momo: where single runs differ the theory says so, and by how much they do as batches grow") {
+  const auto solved = [](const std::string& batch) {
+    return prepare(problem_text + "[rate]\nkind = \"momo\"", {"optimizer.batch=" + batch, "time.at=[1, 10, 60]"})
+        ->solve();
+  };
+  const Trajectory one = solved("1");
+  CHECK(one.valid_until);
+  CHECK(one.labels.front().second == "no, simulation only");
+  // Small fluctuations fall with the root of the batch.
+  const Trajectory large = solved("100000000"), larger = solved("10000000000");
+  CHECK(large.labels.front().second == "yes");
+  CHECK(large.report.front().first == "closure_spread");
+  CHECK(large.report.front().second == doctest::Approx(10 * larger.report.front().second).epsilon(0.02));
+  CHECK(larger.report.front().second > 0);
+
+  // At the first step there is nothing to average: the spread is that of Polyak's stochastic rate.
+  const std::string free = problem_text + "[rate]\nkind = \"momo\"\neta_max = inf";
+  const auto first = prepare(free, {"optimizer.batch=4000", "time.at=[1]"})->solve();
+  const auto polyak =
+      prepare(problem_text + "[rate]\nkind = \"stochastic-polyak\"\nc = 1.0", {"optimizer.batch=4000", "time.at=[1]"})
+          ->solve();
+  CHECK(first.report.front().second == doctest::Approx(polyak.report.front().second).epsilon(1e-6));
+}
+
 TEST_CASE("momo: without averaging it is Polyak's stochastic rate with c = 1") {
   const auto end = [](const std::string& rate) {
     return prepare(problem_text + "[rate]\n" + rate, {"optimizer.batch=8", "time.at=[50]"})

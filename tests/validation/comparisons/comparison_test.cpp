@@ -119,6 +119,9 @@ TEST_CASE("comparison: what is wrong with a file is one clear line") {
   CHECK(error_of(with("values = [0.01, 0.1]\n", "")).find("c.toml: method[0].values: key and values go together") == 0);
   CHECK(error_of(with("default = false\n", "default = false\non_top = [\"cosine\"]\n"))
             .find("c.toml: method[0].on_top: contradicts") == 0);
+  for (const std::string key : {"rate", "", ".x", "a..b"})
+    CHECK(error_of(with("optimizer.learning_rate", key)) ==
+          "c.toml: method[0].key: must have the form section.key, got '" + key + "'");
   CHECK(error_of(with("rate.kind=polyak", "rate.kind=polyka")).find("c.toml: experiment.rate.kind: 'polyka'") == 0);
   CHECK(error_of(with("rate.kind=polyak", "nonsense")).find("c.toml: method.set: ") == 0);
   CHECK(error_of(with("[compare]", "[compares]")).find("c.toml: compares: unknown key, did you mean 'compare'?") == 0);

@@ -8,7 +8,7 @@
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
-#include "validation/comparisons/comparison_file.hpp"
+#include "validation/comparisons/comparison.hpp"
 #include "validation/verdicts/extrapolation.hpp"
 #include "validation/verdicts/verdict.hpp"
 
@@ -25,7 +25,7 @@ std::string checked_kind(const Context& context, const std::string& path) {
     return "sweep";
   }
   if (validation::is_comparison(file)) {
-    validation::read_comparison(file, context.overrides, context.seed);
+    validation::check_comparison(validation::read_comparison(file, context.overrides, context.seed));
     return "comparison";
   }
   const Loaded loaded = load(context, path, {});

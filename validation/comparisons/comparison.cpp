@@ -36,7 +36,6 @@ std::size_t index_of(const settings::Table& table, const std::string& observable
 
 ComparedRun solved(const settings::Table& table, const std::string& observable) {
   const models::Experiment experiment = models::read_experiment(table);
-  if (experiment.time.steps == 0) throw table.error("time", "a comparison needs at least one step");
   const models::Trajectory theory = models::find(experiment).prepare(experiment)->solve();
   const std::size_t column =
       index_of(table, observable, theory.columns, [](const models::Column& c) { return c.observable.name; });
@@ -78,6 +77,10 @@ ComparedRun tuned(const settings::Table& table, const ComparisonPlan& plan) {
   out.rate = found.rate;
   out.on_edge = found.on_edge;
   return out;
+}
+
+std::string place(const std::string& what, const std::string& workload) {
+  return fmt::format("{}, workload {}", what, workload);
 }
 
 struct Job {
@@ -188,7 +191,28 @@ double profile(const std::vector<double>& ratios, double u) {
          static_cast<double>(ratios.size());
 }
 
+void check_comparison(const ComparisonPlan& plan) {
+  const auto check = [&](const std::string& what, const std::vector<settings::Table>& experiments) {
+    for (std::size_t w = 0; w < experiments.size(); ++w) try {
+        const models::Experiment experiment = models::read_experiment(experiments[w]);
+        if (experiment.time.steps == 0) throw experiments[w].error("time", "a comparison needs at least one step");
+        models::find(experiment).prepare(experiment);
+      } catch (const std::exception& e) {
+        throw settings::Error(fmt::format("{} ({})", settings::said_by(e), place(what, plan.workloads[w])));
+      }
+  };
+  for (const BaselineSchedule& baseline : plan.baselines) {
+    std::vector<settings::Table> experiments = baseline.experiments;
+    for (settings::Table& table : experiments) table.make_table("optimizer").set("learning_rate", plan.from);
+    check("baseline " + baseline.name, experiments);
+  }
+  for (const ComparedMethod& method : plan.methods)
+    for (const ComparedSetting& setting : method.settings)
+      check(fmt::format("method {}, {}", method.name, setting.name), setting.experiments);
+}
+
 std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, const ComparisonOptions& options) {
+  check_comparison(plan);
   MethodComparison out{plan, {}, {}};
   const std::size_t workloads = plan.workloads.size();
   out.baselines.assign(plan.baselines.size(), std::vector<ComparedRun>(workloads));
@@ -200,7 +224,7 @@ std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, cons
       const settings::Table& table = plan.baselines[b].experiments[w];
       jobs.push_back({fmt::format("tuned {} {} {}\n{}", plan.observable, settings::text_of(plan.from),
                                   settings::text_of(plan.to), table.text()),
-                      fmt::format("baseline {}, workload {}", plan.baselines[b].name, plan.workloads[w]),
+                      place("baseline " + plan.baselines[b].name, plan.workloads[w]),
                       [&plan, &table] { return tuned(table, plan); }, &out.baselines[b][w]});
     }
   for (std::size_t m = 0; m < plan.methods.size(); ++m)
@@ -209,13 +233,12 @@ std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, cons
         const ComparedMethod& method = plan.methods[m];
         const settings::Table& table = method.settings[s].experiments[w];
         const bool by_simulation = method.simulated;
-        jobs.push_back(
-            {fmt::format("{} {}\n{}", by_simulation ? "simulated" : "solved", plan.observable, table.text()),
-             fmt::format("method {}, {}, workload {}", method.name, method.settings[s].name, plan.workloads[w]),
-             [&plan, &table, by_simulation] {
-               return by_simulation ? simulated(table, plan.observable) : solved(table, plan.observable);
-             },
-             &out.runs[m][s][w]});
+        jobs.push_back({fmt::format("{} {}\n{}", by_simulation ? "simulated" : "solved", plan.observable, table.text()),
+                        place(fmt::format("method {}, {}", method.name, method.settings[s].name), plan.workloads[w]),
+                        [&plan, &table, by_simulation] {
+                          return by_simulation ? simulated(table, plan.observable) : solved(table, plan.observable);
+                        },
+                        &out.runs[m][s][w]});
       }
   if (!run_all(jobs, options)) return std::nullopt;
   for (std::size_t w = 0; w < workloads; ++w)

@@ -38,6 +38,9 @@ struct MethodComparison {
 /// The fraction of ratios that are <= u: a performance profile.
 double profile(const std::vector<double>& ratios, double u);
 
+/// Prepares every experiment of the plan, without computing. \throws settings::Error naming method and workload.
+void check_comparison(const ComparisonPlan& plan);
+
 struct ComparisonOptions {
   unsigned threads = 0;                                         ///< 0: all cores
   std::function<void(std::size_t, std::size_t)> progress = {};  ///< done, of all
@@ -45,7 +48,7 @@ struct ComparisonOptions {
   ComparisonStore* store = nullptr;  ///< where finished runs are kept and found; may be null
 };
 
-/// Computes what is not in the store. Nothing when stopped. The result does not depend on the number of threads.
+/// Checks the plan and computes what is not in the store. Nothing when stopped. The result does not depend on the number of threads.
 /// \throws settings::Error naming method and workload, for an experiment that cannot be prepared or solved.
 std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, const ComparisonOptions& options);
 

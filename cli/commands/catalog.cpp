@@ -245,12 +245,15 @@ namespace {
 
 constexpr std::size_t screen_width = 100;
 
+/// Of the overview, whose lines of models are as long.
+constexpr std::size_t overview_width = 112;
+
 /// "title  a, b, c", wrapped behind a column of titles.
 std::string name_lines(const std::string& title, std::size_t width, const std::vector<std::string>& names) {
   std::string out, line = fmt::format("{:<{}}", title, width);
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string word = names[i] + (i + 1 < names.size() ? "," : "");
-    if (line.size() + 1 + word.size() > screen_width) {
+    if (line.size() + 1 + word.size() > overview_width) {
       out += line + "\n";
       line = std::string(width, ' ');
     }

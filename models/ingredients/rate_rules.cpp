@@ -94,21 +94,27 @@ std::vector<Observable> rate_observables(const RateRule& rule) {
 std::span<const RateRuleKind> rate_rule_kinds() {
   static const std::vector<RateRuleKind> kinds = [] {
     std::vector<RateRuleKind> out{constant()};
-    for (RateRuleKind (*kind)() : {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation,
-                                   prodigy, momo, mechanic, cocob, prodigy_adam, d_adaptation_adam, momo_adam})
+    for (RateRuleKind (*kind)() :
+         {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation, prodigy, momo, mechanic, cocob,
+          prodigy_adam, d_adaptation_adam, momo_adam, cdat, armijo})
       out.push_back(with_multiplier(kind()));
     return out;
   }();
   return kinds;
 }
 
-std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm) {
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
+                                               bool own_loss) {
   std::vector<const settings::Description*> descriptions;
   for (const RateRuleKind& kind : rate_rule_kinds()) descriptions.push_back(&kind.description);
   const settings::Choice choice = settings::read_choice(experiment, "rate", descriptions, "constant");
   const RateRuleKind& kind = rate_rule_kinds()[choice.index];
   if (!kind.build) return nullptr;
   std::shared_ptr<RateRule> rule = kind.build(choice.values, start_norm);
+  if (rule->needs().own_loss && !own_loss)
+    throw choice.values.error("kind", kind.description.name +
+                                          " reads the batch's own loss along its step, which this model does not show; "
+                                          "all other kinds are offered");
   rule->multiplier = choice.values.number("multiplier");
   return rule;
 }

@@ -31,6 +31,10 @@ struct StepObservation {
   double mean_squared_gradient = 0;  ///< E |g_k|^2
   double slope = 0;                  ///< v'K E g_k
   double curvature = 0;              ///< E g_k' K g_k
+  // Of the batch's own loss L along the step u that is taken at rate 1.
+  double descent = 0;                          ///< -g.u
+  double curvature_along = 0;                  ///< u.Hu
+  std::function<double(double)> loss_after{};  ///< L(theta + eta u) by eta
 };
 
 /// Which parts of an observation a rule reads: the others may be left at 0.
@@ -39,6 +43,7 @@ struct RateNeeds {
   bool distance = false;  ///< squared_distance and toward_start
   bool nearness = false;  ///< excess_mse and mean_squared_gradient
   bool descent = false;   ///< slope and curvature
+  bool own_loss = false;  ///< descent, curvature_along and loss_after; of models that show them
 };
 
 /// One run of a method that moves the whole vector by more than a rate along the gradient. It keeps its own memory, of
@@ -119,6 +124,8 @@ std::span<const RateRuleKind> rate_rule_kinds();
 const RateRule& line_search_rule();
 
 /// Reads the section [rate]; null for kind "constant" and when absent. \throws settings::Error.
-std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm);
+/// \param own_loss  whether the model shows what RateNeeds::own_loss asks for: else such rules are refused
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
+                                               bool own_loss = false);
 
 }  // namespace edgewise::models::ingredients

@@ -63,6 +63,18 @@ const std::vector<Parameter>& loss_keys() {
   return keys;
 }
 
+/// Of all sections that are the model's own, named with their section.
+std::vector<Parameter> all_keys() {
+  std::vector<Parameter> out;
+  for (const auto& [section, keys] : {std::pair{"data.", &data_parameters()}, std::pair{"network.", &network_keys()},
+                                      std::pair{"loss.", &loss_keys()}})
+    for (const Parameter& key : *keys) {
+      out.push_back(key);
+      out.back().name = section + key.name;
+    }
+  return out;
+}
+
 Parameter learning_rate() {
   return settings::number("learning_rate", "eta")
       .in("per step")
@@ -331,12 +343,19 @@ class NetworkModel final : public Model {
  public:
   const Description& description() const override {
     static const Description all{
-        "network",
-        "training of a small dense network: sharpness, both parts of its Hessian, edges of stability",
+        "network", "training of a small dense network: sharpness, both parts of its Hessian, edges of stability",
         "f = W_L phi(... phi(W_1 x + b_1) ...) + b_L,   L = mean loss(f, y),   H = GGN + NME\n"
-        "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a",
-        "docs/theory/curvature-dynamics.md, sections 1, 5 and 6",
-        {}};
+        "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a\n"
+        "edge of an optimizer that knows the part A of H: eta lambda (1 + r u'A u)/(1 + momentum) = 2, r = rho or "
+        "rho/|g|\n"
+        "theory: the loss linearised at the start, shown and not judged\n"
+        "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands them):\n"
+        "squared loss, all examples, constant rate: edge_plateau (edge ends at 2); one output, B <= n/4: norm_plateau\n"
+        "(the kernel norm ends near 1); piecewise linear activations, exact traces: nme_vanishes (tr NME = 0);\n"
+        "[rate] cdat with sigma = 2, all examples: on_edge (eta lambda ends at 2)",
+        "Dauphin, Agarwala, Mobahi 2024; Singh, Mobahi, Agarwala et al. 2025; docs/theory/curvature-dynamics.md,\n"
+        "sections 1, 5 and 6",
+        all_keys()};
     return all;
   }
   std::span<const std::string> sections() const override {
@@ -369,11 +388,19 @@ class NetworkModel final : public Model {
     problem->network = read_network(settings::read(table.table_or_empty("network"), network_keys()), problem->data);
     problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
     problem->rate = ingredients::read_rate_rule(
-        table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))));
+        table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
+    if (const Table* rate = table.table("rate");
+        problem->rate && std::get<std::string>(*rate->find("kind")) == "cdat") {
+      const settings::Value* sigma = rate->find("sigma");
+      const auto* whole_sigma = sigma ? std::get_if<std::int64_t>(sigma) : nullptr;
+      problem->cdat_sigma = whole_sigma ? static_cast<double>(*whole_sigma) : sigma ? std::get<double>(*sigma) : 2.0;
+    }
     read_optimizer(settings::read_choice(table, "optimizer", optimizers(), "gd"), *problem);
     problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-    if (problem->rate && problem->rule.momentum > 0)
-      throw table.error("rate", "a rule sets the rate of steps along the gradient; leave optimizer.momentum out");
+    if (problem->rate && problem->rule.momentum > 0 && !problem->rate->needs().own_loss)
+      throw table.error("rate",
+                        "this rule sets the rate of steps along gradients; leave optimizer.momentum out, or take "
+                        "cdat or armijo");
     read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
     return std::make_unique<NetworkExperiment>(problem, Table(table.origin(), ""));
   }

@@ -82,6 +82,17 @@ Prediction small_batches() {
   return out;
 }
 
+Prediction on_edge() {
+  Prediction out = plateau("eta_sharpness", 2);
+  out.name = "on_edge";
+  out.statement = "CDAT on edge, sigma = 2: the rate it finds holds eta lambda next to 2, at no rate of the user's";
+  out.source = curvature + "3.2";
+  out.runs = "passed 2 before the last quarter and did not diverge";
+  out.low = 1.95;
+  out.high = 2.15;
+  return out;
+}
+
 Prediction no_neglected_trace() {
   Prediction out;
   out.name = "nme_vanishes";
@@ -113,7 +124,10 @@ std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
   const bool simple =
       problem.rule.every == 1 && !problem.rule.preconditioned && (problem.rule.momentum == 0 || !problem.has_ascent());
+  const bool plain_gd = problem.rule.kind == UpdateKind::plain && problem.rule.momentum == 0 && problem.full_batch();
   if (squared && constant && deterministic && simple && problem.full_batch()) out.push_back(full_batch(problem));
+  if (squared && plain_gd && problem.cdat_sigma == 2 && problem.schedule->constant() && problem.rate->multiplier == 1)
+    out.push_back(on_edge());
   const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
   if (squared && constant && problem.kernel_norms && problem.rule.kind == UpdateKind::plain &&
       problem.rule.momentum == 0 && share <= small_batch)

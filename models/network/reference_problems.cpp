@@ -134,6 +134,39 @@ void ScalarSaddle::product(CurvaturePart part, std::span<const double> v, std::s
   if (part != CurvaturePart::gauss_newton) out[0] += residual() * v[0];
 }
 
+namespace {
+
+constexpr double toy_h = 0.03;
+
+}  // namespace
+
+double SharpeningToy::move_to(std::span<const double> theta) {
+  x_ = theta[0];
+  m1_ = theta[1];
+  z1_ = x_ * (1 + m1_) - 1;
+  z2_ = toy_h * (m1_ + theta[2]) - 1;
+  return 0.5 * (z1_ * z1_ + z2_ * z2_);
+}
+
+void SharpeningToy::gradient(std::span<double> out) const {
+  out[0] = (1 + m1_) * z1_;
+  out[1] = x_ * z1_ + toy_h * z2_;
+  out[2] = toy_h * z2_;
+}
+
+void SharpeningToy::product(CurvaturePart part, std::span<const double> v, std::span<double> out) const {
+  std::ranges::fill(out, 0.0);
+  if (part != CurvaturePart::neglected) {
+    const double first = (1 + m1_) * v[0] + x_ * v[1], second = toy_h * (v[1] + v[2]);
+    out[0] = (1 + m1_) * first;
+    out[1] = x_ * first + toy_h * second;
+    out[2] = toy_h * second;
+  }
+  if (part == CurvaturePart::gauss_newton) return;
+  out[0] += z1_ * v[1];
+  out[1] += z1_ * v[0];
+}
+
 FunctionalSamToy::FunctionalSamToy(bool deep) : objective(toy(deep)) {
   // Column by column, as the flat parameters stand.
   const auto at = [](std::size_t k) { return static_cast<double>(k); };

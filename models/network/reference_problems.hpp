@@ -52,6 +52,19 @@ class ScalarSaddle final : public ingredients::CurvedObjective {
   double t_ = 0;
 };
 
+/// The sharpening toy of section 3.2, kappa = 1, h = .03, y1 = y2 = 1: theta = (x, m1, m2), z = (x (1 + kappa m1) - y1,
+/// h (m1 + m2) - y2), L = |z|^2/2. m1 raises the sharpness, m2 does not.
+class SharpeningToy final : public ingredients::CurvedObjective {
+ public:
+  std::size_t parameters() const override { return 3; }
+  double move_to(std::span<const double> theta) override;
+  void gradient(std::span<double> out) const override;
+  void product(ingredients::CurvaturePart part, std::span<const double> v, std::span<double> out) const override;
+
+ private:
+  double x_ = 0, m1_ = 0, z1_ = 0, z2_ = 0;
+};
+
 /// The two models of section 6 on their six examples, and where they start.
 struct FunctionalSamToy {
   explicit FunctionalSamToy(bool deep);

@@ -68,27 +68,24 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
   ingredients::StepObservation look(std::uint64_t step) override {
     see(step);
     ingredients::StepObservation out;
-    out.loss = loss_;
-    out.weight = problem_->rate->averaging() > 0 && step > 0 ? 1 - problem_->rate->averaging() : 1;
     if (!(loss_ <= limit_)) return out;  // the run ends, whatever the rate is
-    if (average_.empty()) average_.resize(theta_.size());
-    training_.move_to(theta_);
-    std::vector<double> g(theta_.size());
-    training_.gradient(g);
+    const double beta = problem_->rate->averaging();
+    out = observe_step(training_, theta_, loss_, along_, problem_->rate->needs());
+    if (problem_->rate->needs().own_loss) return out;
+    std::vector<double> g = along_;
+    if (beta > 0) {
+      out.weight = step > 0 ? 1 - beta : 1;
+      average_.resize(theta_.size());
+      for (std::size_t k = 0; k < g.size(); ++k) average_[k] += out.weight * (g[k] - average_[k]);
+      along_ = average_;
+    }
     for (std::size_t k = 0; k < g.size(); ++k) {
       const double away = start_[k] - theta_[k];
-      average_[k] += out.weight * (along_[k] - average_[k]);
       out.squared_distance += away * away;
       out.toward_start += g[k] * away;
-      out.direction_toward_start += average_[k] * away;
+      out.direction_toward_start += along_[k] * away;
     }
-    out.squared_gradient = out.mean_squared_gradient = numerics::squared_norm_in_order(g);
-    out.squared_direction = numerics::squared_norm_in_order(average_);
-    out.excess_mse = 2 * loss_;
-    out.slope = numerics::dot_in_order(g, along_);
-    if (problem_->rate->needs().descent)
-      out.curvature = std::abs(curvature_along(training_, CurvaturePart::hessian, along_));
-    along_ = average_;
+    out.squared_direction = numerics::squared_norm_in_order(along_);
     return out;
   }
 
@@ -100,7 +97,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
       ruled()->step(along_, loss_, rate, moved);
       for (std::size_t k = 0; k < moved.size(); ++k) theta_[k] = start_[k] + moved[k];
     } else {
-      updates_.move(along_, rate, theta_);
+      move(along_, rate, theta_);
     }
     rate_ = rate;
     step_ = step + 1;

@@ -97,8 +97,7 @@ void Updates::add_trace_gradient(CurvedObjective& objective, std::span<const dou
   }
 }
 
-const std::vector<double>& Updates::direction(CurvedObjective& objective, std::span<const double> theta,
-                                              std::uint64_t step) {
+void Updates::along_gradients(CurvedObjective& objective, std::span<const double> theta, std::uint64_t step) {
   objective.gradient(gradient_);
   direction_ = gradient_;
   const bool due = step % rule_.every == 0;
@@ -142,16 +141,39 @@ const std::vector<double>& Updates::direction(CurvedObjective& objective, std::s
       if (due) add_trace_gradient(objective, theta);
       break;
   }
-  return direction_;
 }
 
-void Updates::move(std::span<const double> direction, double rate, std::span<double> theta) {
-  if (momentum_.empty()) {
-    for (std::size_t k = 0; k < theta.size(); ++k) theta[k] -= rate * direction[k];
-    return;
-  }
-  for (std::size_t k = 0; k < theta.size(); ++k)
-    theta[k] -= rate * (momentum_[k] = rule_.momentum * momentum_[k] + direction[k]);
+const std::vector<double>& Updates::direction(CurvedObjective& objective, std::span<const double> theta,
+                                              std::uint64_t step) {
+  along_gradients(objective, theta, step);
+  if (momentum_.empty()) return direction_;
+  for (std::size_t k = 0; k < momentum_.size(); ++k) momentum_[k] = rule_.momentum * momentum_[k] + direction_[k];
+  return momentum_;
+}
+
+ingredients::StepObservation observe_step(CurvedObjective& objective, std::span<const double> theta, double loss,
+                                          std::span<const double> along, ingredients::RateNeeds needs) {
+  objective.move_to(theta);
+  std::vector<double> g(theta.size());
+  objective.gradient(g);
+  ingredients::StepObservation out;
+  out.loss = loss;
+  out.squared_gradient = out.mean_squared_gradient = numerics::squared_norm_in_order(g);
+  out.excess_mse = 2 * loss;  // what is least at 0 and twice the loss
+  out.slope = out.descent = numerics::dot_in_order(g, along);
+  if (!needs.descent && !needs.own_loss) return out;
+  out.curvature_along = curvature_along(objective, CurvaturePart::hessian, along);
+  out.curvature = std::abs(out.curvature_along);
+  out.loss_after = [&objective, theta, along](double eta) {
+    std::vector<double> there(theta.begin(), theta.end());
+    move(along, eta, there);
+    return objective.move_to(there);
+  };
+  return out;
+}
+
+void move(std::span<const double> direction, double rate, std::span<double> theta) {
+  for (std::size_t k = 0; k < theta.size(); ++k) theta[k] -= rate * direction[k];
 }
 
 }  // namespace edgewise::models::network

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/ingredients/curved_objective.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::network {
@@ -40,7 +41,7 @@ struct UpdateRule {
   ingredients::CurvaturePart part = ingredients::CurvaturePart::hessian;  ///< of penalty
   double deviation = 0;                                                   ///< s
   bool antithetic = false;
-  double momentum = 0;  ///< m <- momentum m + what is above, theta' = theta - eta m
+  double momentum = 0;  ///< m <- momentum m + what is above is moved along
 
   /// rho, or rho/|g| where it is divided by the gradient's norm: what multiplies H g to first order.
   double ratio(double gradient_norm) const;
@@ -52,13 +53,13 @@ class Updates {
   /// \param parameters  their number; noise and probes are of (seed, replica, step)
   Updates(const UpdateRule& rule, std::size_t parameters, std::uint64_t seed, std::uint64_t replica);
 
-  /// What step `step` moves along, at the objective's point `theta`, before momentum. The objective is left elsewhere.
+  /// What step `step` moves along, theta' = theta - eta that, at the objective's point `theta`; momentum is in it. To be
+  /// called once a step. The objective is left elsewhere.
   const std::vector<double>& direction(ingredients::CurvedObjective& objective, std::span<const double> theta,
                                        std::uint64_t step);
-  /// theta' = theta - rate times `direction`, with momentum.
-  void move(std::span<const double> direction, double rate, std::span<double> theta);
 
  private:
+  void along_gradients(ingredients::CurvedObjective& objective, std::span<const double> theta, std::uint64_t step);
   void ascend(ingredients::CurvedObjective& objective, std::span<const double> theta, double rho);
   void add_trace_gradient(ingredients::CurvedObjective& objective, std::span<const double> theta);
   void precondition();
@@ -68,5 +69,14 @@ class Updates {
   std::vector<double> gradient_, direction_, ascent_, moved_, probe_, momentum_, squares_;
   double square_weight_ = 1;  ///< .9^k
 };
+
+/// What a rate rule that asks for `needs` may see of the step along -`along` from theta, where the objective, of loss
+/// `loss` there, is left; distances and averages are the caller's. All must outlive the observation, whose `loss_after`
+/// moves the objective.
+ingredients::StepObservation observe_step(ingredients::CurvedObjective& objective, std::span<const double> theta,
+                                          double loss, std::span<const double> along, ingredients::RateNeeds needs);
+
+/// theta' = theta - rate direction.
+void move(std::span<const double> direction, double rate, std::span<double> theta);
 
 }  // namespace edgewise::models::network

@@ -19,5 +19,7 @@ RateRuleKind cocob();
 RateRuleKind prodigy_adam();
 RateRuleKind d_adaptation_adam();
 RateRuleKind momo_adam();
+RateRuleKind cdat();
+RateRuleKind armijo();
 
 }  // namespace edgewise::models::ingredients

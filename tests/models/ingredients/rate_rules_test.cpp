@@ -13,7 +13,7 @@ using namespace edgewise::models::ingredients;
 namespace {
 
 std::shared_ptr<const RateRule> rule(const std::string& lines, std::optional<double> start_norm = 0.0) {
-  return read_rate_rule(settings::read_text("[rate]\n" + lines, "f.toml"), start_norm);
+  return read_rate_rule(settings::read_text("[rate]\n" + lines, "f.toml"), start_norm, true);
 }
 
 std::string error_of(const std::string& lines, std::optional<double> start_norm = 0.0) {
@@ -87,7 +87,8 @@ TEST_CASE("without a gradient no rule moves, and none gives anything but a numbe
     CAPTURE(kind.description.name);
     std::string lines = "kind = \"" + kind.description.name + "\"\n";
     const auto has = [&](const char* key) {
-      return std::ranges::any_of(kind.description.parameters, [&](const auto& p) { return p.name == key; });
+      return std::ranges::any_of(kind.description.parameters,
+                                 [&](const auto& p) { return p.name == key && !p.minimum_excluded; });
     };
     for (const char* key : {"b0", "epsilon"})
       if (has(key)) lines += std::string(key) + " = 0.0\n";
@@ -111,4 +112,61 @@ TEST_CASE("the section [rate]") {
         "kind = \"adagrad-norm\"\nb0 = -1.0", "kind = \"stochastic-polyak\"\nc = 0.0",
         "kind = \"stochastic-polyak\"\neta_max = 0.0", "kind = \"polyak\"\nmultiplier = 0.0"})
     CHECK(error_of(bad).find("must be >") != std::string::npos);
+}
+
+TEST_CASE("CDAT: sigma times the best rate of the batch's own loss, from averages") {
+  const auto along = [](double descent, double curvature) {
+    StepObservation out;
+    out.descent = descent;
+    out.curvature_along = curvature;
+    return out;
+  };
+  const auto plain = rule("kind = \"cdat\"\nsigma = 1.5\neta_max = 7.0");
+  RateRun run(*plain);
+  CHECK(run.step(along(4, 2), 1) == doctest::Approx(3).epsilon(1e-15));
+  CHECK(run.step(along(4, -8), 0.5) == doctest::Approx(0.375).epsilon(1e-15));  // |u.Hu|
+  CHECK(run.step(along(4, 1e-9), 1) == 7);
+  CHECK(run.step(along(4, 0), 1) == 7);
+  CHECK(run.step(along(-1, 2), 1) == 0);
+  const auto averaged = rule("kind = \"cdat\"\nsigma = 2.0\nema = 0.75\nepsilon = 1.0");
+  RateRun slow(*averaged);
+  CHECK(slow.step(along(8, 3), 1) == doctest::Approx(4).epsilon(1e-15));  // the first values, no correction
+  CHECK(slow.step(along(4, 1), 1) == doctest::Approx(2 * (0.75 * 8 + 0.25 * 4) / (0.75 * 4 + 0.25 * 2)).epsilon(1e-15));
+  const auto open = rule("kind = \"cdat\"");
+  CHECK_THROWS_AS(RateRun(*open).step(along(1, 0), 1), std::runtime_error);
+}
+
+TEST_CASE("Armijo: shrinks from a grown trial until the loss falls enough") {
+  // L = (1 - eta)^2/2 along the gradient 1: accepted iff eta <= 2 (1 - c).
+  StepObservation now;
+  now.descent = 1;
+  now.loss = 0.5;
+  now.loss_after = [](double eta) { return 0.5 * (1 - eta) * (1 - eta); };
+  const auto armijo = rule("kind = \"armijo\"\nc = 0.25\nshrink = 0.8\ngrow = 1.5\neta_init = 1.0\neta_max = 10.0");
+  RateRun run(*armijo);
+  CHECK(run.step(now, 1) == 1);
+  CHECK(run.step(now, 1) == 1.5);
+  const double next = run.step(now, 1);
+  CHECK(next == doctest::Approx(1.5 * 1.5 * 0.8 * 0.8).epsilon(1e-15));
+  CHECK(next > 1.5 * 0.8);  // Armijo is CDAT with sigma in (2 (1 - c) shrink, 2 (1 - c)]
+  const auto capped = rule("kind = \"armijo\"");
+  RateRun short_run(*capped);
+  short_run.step(now, 1);
+  CHECK(short_run.step(now, 1) == 1);
+  now.loss_after = [](double) { return std::nan(""); };
+  CHECK(RateRun(*capped).step(now, 1) == doctest::Approx(std::pow(0.8, 60)));
+}
+
+TEST_CASE("rules that read the loss along the step are refused where no model shows it") {
+  try {
+    read_rate_rule(settings::read_text("[rate]\nkind = 'cdat'\n", "f.toml"), 0.0);
+    FAIL("accepted");
+  } catch (const settings::Error& e) {
+    CHECK(std::string(e.what()).find("f.toml: rate.kind: cdat reads the batch's own loss") == 0);
+  }
+  CHECK(error_of("kind = 'cdat'\nsigma = 0.0").find("rate.sigma: must be > 0") != std::string::npos);
+  CHECK(error_of("kind = 'cdat'\nema = 1.0").find("rate.ema") != std::string::npos);
+  CHECK(error_of("kind = 'armijo'\nc = 1.0").find("rate.c") != std::string::npos);
+  CHECK(error_of("kind = 'armijo'\nshrink = 1.0").find("rate.shrink") != std::string::npos);
+  CHECK(error_of("kind = 'armijo'\ngrow = 0.9").find("rate.grow") != std::string::npos);
 }

@@ -194,7 +194,7 @@ TEST_CASE("momentum accumulates") {
   for (std::uint64_t k = 0; k < 5; ++k) {
     saddle.move_to(t);
     const Vector along = updates.direction(saddle, t, k);
-    updates.move(along, 0.1, t);
+    move(along, 0.1, t);
     m = 0.5 * m + literal * (0.5 * literal * literal - 1);
     literal -= 0.1 * m;
     CHECK(t[0] == doctest::Approx(literal).epsilon(1e-14));

@@ -1,0 +1,109 @@
+// What is claimed of networks, on single runs: each edge is held where it is claimed and is told from the others.
+#include "models/network/predictions.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using models::testing::prepare;
+
+namespace {
+
+/// A run of replica `index`, to its end.
+struct Recorded {
+  Recorded(const models::Problem& problem, const std::vector<double>& steps, std::uint64_t index) {
+    const auto simulation = problem.simulate();
+    for (const models::Observable& o : simulation->observables()) names.push_back(o.name);
+    const auto replica = simulation->replica(1, index);
+    run.steps = steps;
+    run.names = names;
+    run.rows.assign(names.size(), {});
+    std::vector<double> out(names.size());
+    for (const double step : steps) {
+      replica->advance(static_cast<std::uint64_t>(step));
+      replica->observe(out);
+      for (std::size_t o = 0; o < out.size(); ++o) run.rows[o].push_back(out[o]);
+    }
+  }
+  std::vector<std::string> names;
+  models::RecordedReplica run;
+};
+
+const std::vector<double> steps{0, 50, 100, 200, 300, 400, 500, 600, 700, 760, 800, 840, 880, 920, 960, 1000};
+
+std::string experiment(const std::string& optimizer, const std::string& more = "") {
+  return "model = 'network'\n[time]\nsteps = 1000\n[data]\nexamples = 40\ninputs = 10\ntargets = 'classes'\nnoise = "
+         "0.5\n"
+         "[network]\nhidden = [16]\n[optimizer]\nlearning_rate = 0.8\n" +
+         optimizer + more;
+}
+
+}  // namespace
+
+TEST_CASE("networks hold the edge of what their optimizer knows of the Hessian") {
+  struct Row {
+    std::string optimizer;
+    bool below;  // the sharpness of gradient descent's edge
+  };
+  for (const Row& row : {Row{"kind = 'gd'\n", false},
+                         {"kind = 'sam'\nrho = 0.01\n", true},
+                         {"kind = 'functional-sam'\nrho = 0.01\n", false},
+                         {"kind = 'gradient-penalty'\nrho = 0.2\n", true},
+                         {"kind = 'gradient-penalty'\nrho = 0.2\npart = 'gauss-newton'\n", true}}) {
+    CAPTURE(row.optimizer);
+    const auto problem = prepare(experiment(row.optimizer));
+    const auto claims = problem->predictions();
+    REQUIRE(claims.size() == 1);
+    std::vector<double> held, plain;
+    for (std::uint64_t index = 0; index < 5; ++index) {
+      const Recorded r(*problem, steps, index);
+      if (const auto value = claims[0].statistic(r.run)) held.push_back(*value);
+      plain.push_back(r.run.values("eta_sharpness").back());
+    }
+    REQUIRE(held.size() >= 3);
+    const auto median = [](std::vector<double> values) {
+      std::ranges::sort(values);
+      return values[values.size() / 2];
+    };
+    CHECK(median(held) > claims[0].low);
+    CHECK(median(held) < claims[0].high);
+    // Without the ascent's term the edge would be missed.
+    CHECK((median(plain) < 1.7) == row.below);
+  }
+}
+
+TEST_CASE("networks: what is claimed depends on what is run") {
+  const auto names = [](const std::string& text) {
+    std::string out;
+    for (const models::Prediction& p : prepare(text)->predictions()) out += p.name + " ";
+    return out;
+  };
+  CHECK(names(experiment("kind = 'gd'\nmomentum = 0.5\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nmomentum = 0.5\n")).empty());
+  CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nevery = 2\n")).empty());
+  CHECK(names(experiment("kind = 'weight-noise'\ndeviation = 0.1\n")).empty());
+  CHECK(names(experiment("kind = 'gd'\n", "[schedule]\nkind = 'linear'\n")).empty());
+  CHECK(names(experiment("kind = 'gd'\n", "[loss]\nkind = 'cross-entropy'\n")).empty());
+  CHECK(names(experiment("kind = 'sgd'\nbatch = 10\n")) == "norm_plateau ");
+  CHECK(names(experiment("kind = 'sgd'\nbatch = 11\n")).empty());
+  const auto tuned = [&](const std::string& rule) {
+    std::string text = experiment("kind = 'gd'\n", "[rate]\n" + rule);
+    text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+    return names(text);
+  };
+  CHECK(tuned("kind = 'cdat'\n") == "on_edge ");
+  CHECK(tuned("kind = 'cdat'\nsigma = 2\nema = 0.9\n") == "on_edge ");
+  CHECK(tuned("kind = 'cdat'\nsigma = 1.9\n").empty());
+  CHECK(tuned("kind = 'cdat'\nmultiplier = 0.5\n").empty());
+  CHECK(tuned("kind = 'armijo'\n").empty());
+  std::string relu = experiment("kind = 'gd'\n", "[monte_carlo]\ntraces = 'exact'\n");
+  CHECK(names(relu) == "edge_plateau ");
+  relu.replace(relu.find("[16]"), 4, "[16]\nactivation = 'relu'");
+  CHECK(names(relu) == "edge_plateau nme_vanishes ");
+}

@@ -25,11 +25,9 @@ class Momo final : public RateRule {
   const std::vector<Observable>& memory() const override { return averages(); }
   double rate(std::span<const double> memory, const StepObservation& now) const override {
     if (!(now.squared_direction > 0)) return 0;
-    const auto average = [&](Average which, double value) {
-      return memory[which] + now.weight * (value - memory[which]);
-    };
-    const double model =
-        average(average_loss, now.loss) + average(average_toward_start, now.toward_start) - now.direction_toward_start;
+    double next[2] = {memory[average_loss], memory[average_toward_start]};
+    update(next, now, 0);
+    const double model = next[average_loss] + next[average_toward_start] - now.direction_toward_start;
     return std::clamp((model - least_loss_) / now.squared_direction, 0.0, largest_);
   }
   void update(std::span<double> memory, const StepObservation& now, double) const override {

@@ -24,12 +24,6 @@ using settings::Values;
 
 constexpr std::size_t image_classes = 10;
 
-std::size_t whole(const Values& values, const char* key) {
-  const double x = values.number(key);
-  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(x);
-}
-
 /// Columns first .. first + count - 1.
 Matrix columns_of(const Matrix& m, std::size_t first, std::size_t count) {
   return {m.rows(), count, m.entries().subspan(first * m.rows(), count * m.rows())};
@@ -138,6 +132,12 @@ Examples images(const Values& data, std::size_t train, std::size_t n) {
 }
 
 }  // namespace
+
+std::size_t whole(const settings::Values& values, const char* key) {
+  const double x = values.number(key);
+  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
+  return static_cast<std::size_t>(x);
+}
 
 const std::vector<settings::Parameter>& data_parameters() {
   static const std::vector<settings::Parameter> keys{

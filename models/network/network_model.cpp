@@ -207,12 +207,6 @@ const std::vector<Parameter>& monte_carlo_keys() {
   return keys;
 }
 
-std::size_t whole(const Values& values, const char* key) {
-  const double x = values.number(key);
-  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(x);
-}
-
 std::size_t place(const std::vector<std::string>& names, const std::string& name) {
   return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
 }

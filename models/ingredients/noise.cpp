@@ -357,7 +357,7 @@ class Blurred final : public NamedNoise {
   double variance_;
 };
 
-constexpr const char* source = "docs/theory/sign-and-clip.md, section 0.2";
+constexpr const char* page_of_laws = "docs/theory/sign-and-clip.md, section 0.2";
 
 Parameter variance_parameter() {
   return settings::number("variance", "E eps^2").in("label^2").at_least(0).at_most(largest_variance).must();
@@ -373,7 +373,7 @@ NoiseKind simple(std::string name, std::string summary, std::string density,
                  std::unique_ptr<Noise> (*of_variance)(double)) {
   NoiseKind kind;
   kind.description =
-      Description{std::move(name), std::move(summary), std::move(density), source, {variance_parameter()}};
+      Description{std::move(name), std::move(summary), std::move(density), page_of_laws, {variance_parameter()}};
   kind.build = [of_variance](const Values& values) { return of_variance(values.number("variance")); };
   return kind;
 }
@@ -392,7 +392,7 @@ NoiseKind student_kind() {
                   "Student's t, heavy-tailed",
                   "eps = s T_dof,  s = scale, or s^2 = variance (dof - 2)/dof;  E eps^2 is infinite for dof <= 2, "
                   "E eps^4 = 3 variance^2 (dof - 2)/(dof - 4), infinite for dof <= 4",
-                  source,
+                  page_of_laws,
                   {settings::number("variance", "E eps^2, for dof > 2; or instead `scale`")
                        .in("label^2")
                        .at_least(0)
@@ -421,7 +421,7 @@ NoiseKind cauchy_kind() {
   kind.description = Description{"cauchy",
                                  "Cauchy: neither mean nor variance exists",
                                  "density 1/(pi s (1 + (eps/s)^2)), s = scale",
-                                 source,
+                                 page_of_laws,
                                  {scale_parameter("half width at half maximum")}};
   kind.build = [](const Values& values) { return cauchy_noise(values.number("scale")); };
   return kind;
@@ -432,7 +432,7 @@ NoiseKind contaminated_kind() {
   kind.description = Description{"contaminated",
                                  "normal, with rare outliers of another scale",
                                  "N(0, scale^2), or with `probability` N(0, outlier_scale^2)",
-                                 source,
+                                 page_of_laws,
                                  {scale_parameter("standard deviation of the bulk"),
                                   settings::number("outlier_scale", "standard deviation of the outliers")
                                       .in("label")
@@ -451,7 +451,7 @@ NoiseKind three_point_kind() {
   kind.description = Description{"three-point",
                                  "often none at all, sometimes a large error",
                                  "eps = 0, or with `probability` +scale or -scale, equally likely",
-                                 source,
+                                 page_of_laws,
                                  {scale_parameter("size of an error"), probability_parameter("how often one comes")}};
   kind.build = [](const Values& values) {
     return three_point_noise(values.number("scale"), values.number("probability"));

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "models/framework/model.hpp"
+#include "numerics/constants.hpp"
 #include "settings/failure.hpp"
 #include "validation/comparisons/tuned_rate.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
@@ -19,8 +20,6 @@
 namespace edgewise::validation {
 
 namespace {
-
-constexpr double infinite = std::numeric_limits<double>::infinity();
 
 /// Of a list of observables the one that is compared. \throws settings::Error.
 template <class List, class Name>
@@ -41,7 +40,7 @@ ComparedRun solved(const settings::Table& table, const std::string& observable) 
       index_of(table, observable, theory.columns, [](const models::Column& c) { return c.observable.name; });
   ComparedRun out;
   const bool ended = theory.diverged_at || theory.columns[column].value.empty();
-  out.value = ended ? infinite : theory.columns[column].value.back();
+  out.value = ended ? infinity : theory.columns[column].value.back();
   out.trusted = !theory.valid_until.has_value();
   return out;
 }
@@ -55,7 +54,7 @@ ComparedRun simulated(const settings::Table& table, const std::string& observabl
   const Sample sample = run(*simulation, experiment, {.threads = 1});
   ComparedRun out;
   if (sample.diverged > 0 || sample.steps.empty()) {
-    out.value = infinite;
+    out.value = infinity;
   } else {
     const std::size_t last = column * sample.steps.size() + sample.steps.size() - 1;
     out.value = sample.mean[last];
@@ -151,7 +150,7 @@ double MethodComparison::baseline(std::size_t workload) const {
 
 double MethodComparison::ratio(std::size_t method, std::size_t setting, std::size_t workload) const {
   const double value = runs[method][setting][workload].value, base = baseline(workload);
-  if (!(value < infinite)) return infinite;
+  if (!(value < infinity)) return infinity;
   if (!(value > 0)) return base > 0 ? 0 : 1;
   return value / base;
 }
@@ -242,7 +241,7 @@ std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, cons
       }
   if (!run_all(jobs, options)) return std::nullopt;
   for (std::size_t w = 0; w < workloads; ++w)
-    if (!(out.baseline(w) < infinite))
+    if (!(out.baseline(w) < infinity))
       throw settings::Error(
           fmt::format("{}: compare.rates: on workload {} every rate of every baseline diverged; give "
                       "smaller ones",

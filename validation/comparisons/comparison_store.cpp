@@ -14,7 +14,7 @@ namespace {
 
 /// Marks the file as a store of a comparison ("edgc").
 constexpr std::int64_t comparison_id = 0x65646763;
-constexpr double patience = 10;
+constexpr double seconds_to_wait = 10;
 
 std::int64_t bits(const ComparedRun& run) {
   return (run.trusted ? 1 : 0) + (run.on_edge ? 2 : 0);
@@ -24,7 +24,7 @@ std::int64_t bits(const ComparedRun& run) {
 
 struct ComparisonStore::Impl {
   mutable Database database;
-  explicit Impl(const std::string& path, bool restart) : database(path, Database::Mode::write, patience) {
+  explicit Impl(const std::string& path, bool restart) : database(path, Database::Mode::write, seconds_to_wait) {
     const std::int64_t id = database.integer("PRAGMA application_id");
     const bool empty = database.integer("SELECT COUNT(*) FROM sqlite_master") == 0;
     if (id != comparison_id && !empty)

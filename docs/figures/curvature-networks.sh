@@ -17,6 +17,7 @@ done
 "$program" plot "$work/edge.nc" "$work/sam-edge.nc" "$work/functional-sam.nc" --quiet --title "Gradient descent, SAM, functional SAM" \
   --observable sharpness --observable edge --observable loss -o network-sam.svg
 "$program" sweep ../../data/sweeps/network-sam-edge.toml --quiet --store "$work/sam.db" -o network-sam-map.svg
+"$program" sweep ../../data/sweeps/network-cdat.toml --quiet --store "$work/cdat.db" -o network-cdat-map.svg
 for name in gelu relu; do
   "$program" simulate "$experiments/network-penalty-$name.toml" --quiet -o "$work/$name.nc"
 done

@@ -85,6 +85,61 @@ TEST_CASE("warm-up multiplies any shape") {
   CHECK(parse("kind = 'constant'\nwarmup = 0.1", 100)->breaks() == std::vector<double>{9});
 }
 
+TEST_CASE("warm-up first, then a clock of its own: the values of the table at the end of the page") {
+  // T = 100, ten steps of linear warm-up; steps 0, 5, 9, 10, 25, 50, 75, 99.
+  const auto check = [](const std::string& section, const std::string& warmup, const std::vector<double>& expected) {
+    const auto schedule = parse(section + warmup, 100);
+    const int steps[] = {0, 5, 9, 10, 25, 50, 75, 99};
+    for (std::size_t i = 0; i < 8; ++i) {
+      CAPTURE(section);
+      CAPTURE(steps[i]);
+      CHECK(std::abs(schedule->at(steps[i]) - expected[i]) <= 0.5001e-10);
+    }
+  };
+  const std::string first = "\nwarmup = 0.1\nwarmup_mode = 'first'\n";
+  check("kind = 'cosine'", first, {0, .5, .9, 1, .9330127019, .5868240888, .1786061952, .0003045865});
+  check("kind = 'rex'\nbeta = 0.1", first, {0, .5, .9, 1, .9803921569, .9259259259, .7936507937, .101010101});
+  check("kind = 'rex'\nb = 0.9", first, {0, .5, .9, 1, .9803921569, .9259259259, .7936507937, .101010101});
+  check("kind = 'square-root'", "",
+        {1, .9987492178, .9959417654, .9949874371, .9682458366, .8660254038, .6614378278, .1410673598});
+  const std::string points = "kind = 'stick-breaking'\ny1 = 0.7\nd1 = 0.3\n";
+  check(points + "interpolate = 'linear'\nd2 = 0.5\ndy2 = 0.1", first,
+        {0, .5, .9, 1, .8333333333, .4358064516, .0546875, .0021875});
+  check(points + "interpolate = 'linear'\nd2 = 1.0\ndy2 = 0.1", first, {0, .5, .9, 1, .8333333333, .57, .32, .08});
+  check(points + "d2 = 0.5\ndy2 = 0.5\ny_end = 0.5", first,
+        {0, .5, .9, 1, .8339021123, .5412590645, .3000070988, .1776357646});
+  check("kind = 'smooth'\ny_start = 0\ny_end = 1\nx_peak = 0.5\ny1 = 0.2\nd1 = 0.1\ny2 = 0.7\nd2 = 0.8", "",
+        {0, .1, .18, .2, .5703125, 1, .7367858887, .9740965792});
+  // The square root starts from the last value of the warm-up, (w - 1)/w.
+  CHECK(parse("kind = 'square-root'" + first, 100)->at(10) == Approx(0.9).epsilon(1e-15));
+  CHECK(parse("kind = 'linear'" + first, 100)->breaks() == std::vector<double>{10});
+}
+
+TEST_CASE("warm-ups of every shape, in both modes") {
+  const double pi = std::acos(-1.0);
+  const std::string constant = "kind = 'constant'\nwarmup = 0.1\nwarmup_shape = ";
+  const std::string first = "\nwarmup_mode = 'first'";
+  check_values(constant + "'cosine'" + first, 100, {{0, 0}, {3, 0.5 * (1 - std::cos(0.3 * pi))}, {10, 1}, {60, 1}});
+  check_values(constant + "'exponential'\nwarmup_rate = 3" + first, 100, {{4, 1 - std::exp(-1.2)}, {10, 1}});
+  check_values(constant + "'polynomial'\nwarmup_power = 3" + first, 100, {{5, 0.125}, {10, 1}});
+  check_values(constant + "'polynomial'", 100, {{4, 0.25}, {9, 1}, {10, 1}});
+  CHECK(holds(error_of("kind = 'linear'\nwarmup_rate = 2"), "x.toml: schedule.warmup_rate: belongs to"));
+  CHECK(holds(error_of("kind = 'linear'\nwarmup_mode = 'after'"), "schedule.warmup_mode"));
+}
+
+TEST_CASE("curves through points") {
+  check_values("kind = 'two-point'\ny0 = 0.5\nx1 = 0.2\ny1 = 2\nx2 = 0.6\ny2 = 1\ny3 = 0.2\ninterpolate = 'linear'", 10,
+               {{0, 0.25}, {1, 0.625}, {2, 1}, {4, 0.75}, {6, 0.5}, {8, 0.3}});
+  check_values("kind = 'grid'\nstages = [4, 2, 0]\nbins = 5", 6, {{0, 1}, {1, 1}, {2, 0.5}, {4, 0}});
+  check_values("kind = 'grid'\nstages = [2, 1, 0]\nbins = 3\nspacing = 'log'\nminimum = 0.01", 3,
+               {{0, 1}, {1, 0.1}, {2, 0.01}});
+  CHECK(holds(error_of("kind = 'two-point'\nx1 = 0.7\nx2 = 0.6"), "x.toml: schedule.x2: the points need"));
+  CHECK(holds(error_of("kind = 'two-point'\ny0 = 0\ny1 = 0\ny2 = 0\ny3 = 0"), "0 at every step"));
+  CHECK(holds(error_of("kind = 'grid'\nstages = [9]\nbins = 9"), "whole numbers up to bins - 1 = 8"));
+  CHECK(holds(error_of("kind = 'rex'\nb = 0\nbeta = 1"), "give either b or beta"));
+  CHECK(holds(error_of("kind = 'stick-breaking'\nminimum = 0.9\nmaximum = 0.5"), "must be at most maximum"));
+}
+
 TEST_CASE("breaks are where the shape or its slope jumps") {
   CHECK(parse("kind = 'cosine'", 100)->breaks().empty());
   CHECK(parse("kind = 'step'\nstages = 4", 100)->breaks() == std::vector<double>{25, 50, 75});
@@ -135,6 +190,9 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
   }
   CHECK_THROWS_WITH_AS(entries("step,multiplier\n0,1\n1,0.5\n", 3),
                        doctest::Contains("holds the columns step, multiplier; keep the one of the multipliers"),
+                       settings::Error);
+  CHECK(entries("# a search's result\nstep,rate,h\n0,1,7\n1,0.5,7\n2,0,7\n", 3) == expected);
+  CHECK_THROWS_WITH_AS(entries("step,rate,h\n0,1,7\n1\n", 3), doctest::Contains("line 3: has no rate"),
                        settings::Error);
   CHECK_THROWS_WITH_AS(entries("0,1\n1,0.5\n2,0\n", 3), doctest::Contains("a first column that counts"),
                        settings::Error);

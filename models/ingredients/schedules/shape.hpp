@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// A schedule before its warm-up, and how a family of them is declared: its parameters and its formula, nothing else.
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/ingredients/schedules.hpp"
+
+namespace edgewise::models::ingredients {
+
+/// Its value at time t (in steps) and the times where it or its slope jumps.
+struct Shape {
+  std::function<double(double)> at;
+  std::vector<double> breaks = {};
+  bool constant = false;
+  bool from_last_warmup = false;  ///< after a warm-up of w steps that comes first it is multiplied by (w - 1)/w
+};
+
+/// Of the checked values and the horizon in steps.
+using ShapeBuilder = std::function<Shape(const settings::Values&, double horizon)>;
+
+/// x = t/T in [0, 1]; a horizon of 0 has step 0 only.
+inline double fraction(double t, double horizon) {
+  return horizon > 0 ? std::clamp(t / horizon, 0.0, 1.0) : 0.0;
+}
+
+/// s(x), smooth.
+inline Shape smooth(double horizon, std::function<double(double)> of_x) {
+  return {[horizon, of_x = std::move(of_x)](double t) { return of_x(fraction(t, horizon)); }};
+}
+
+/// A family, with the keys of the warm-up that all have.
+ScheduleKind schedule_family(std::string name, std::string summary, std::string equations,
+                             std::vector<settings::Parameter> parameters, ShapeBuilder shape);
+
+// The families, by where they are declared.
+std::vector<ScheduleKind> decays();             // decays.cpp
+std::vector<ScheduleKind> curves_by_knots();    // knots.cpp
+std::vector<ScheduleKind> schedules_by_list();  // tables.cpp
+
+}  // namespace edgewise::models::ingredients

@@ -124,6 +124,9 @@ class Program {
                        [this](const Context& c) { return modes(c, line_.word); }));
     experiment(command("tune", "search the best hyperparameters at a fixed budget of samples, section [tune]",
                        [this](const Context& c) { return tune(c, line_.word); }));
+    experiment(command("schedule",
+                       "the best learning rate of every step, and how far each family of schedules is from it",
+                       [this](const Context& c) { return schedule(c, line_.word); }));
     CLI::App& comparing = command("compare", "several optimizers, each at its optimum; or methods on workloads, scored",
                                   [this](const Context& c) {
                                     return compare(c, line_.files, {line_.observable, line_.store, line_.restart});
@@ -271,6 +274,7 @@ class Program {
   /// What --format may be: those of tables, of figures, or both.
   static std::vector<std::string> formats_of(const std::string& command) {
     if (command == "plot") return {"svg", "png", "pdf"};
+    if (command == "schedule") return {"csv", "json", "txt", "svg", "png", "pdf"};
     if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
     if (command == "collapse" || command == "compare") return {"csv", "json", "svg", "png", "pdf"};
     return {"csv", "nc", "json"};

@@ -195,13 +195,17 @@ double LinearPhases::sum(std::size_t block, std::size_t row, std::size_t col, st
   return dot(moment(block, row, col), weights);
 }
 
-double LinearPhases::shared(const Phase& phase) const {
-  std::vector<double> S(padded_, 0.0);
+void LinearPhases::read_sources(const Phase& phase, std::span<double> S) const {
   for (std::size_t b = 0; b < sizes_.size(); ++b) {
     const double* at[max_block * (max_block + 1) / 2];
     for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) at[m] = state_.data() + (offset_[b] + m) * padded_;
     HWY_DYNAMIC_DISPATCH(read_source)(sizes_[b], at, phase.blocks[b].e.data(), S.data(), padded_);
   }
+}
+
+double LinearPhases::shared(const Phase& phase) const {
+  std::vector<double> S(padded_, 0.0);
+  read_sources(phase, S);
   return HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S.data(), padded_);
 }
 

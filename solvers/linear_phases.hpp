@@ -70,10 +70,17 @@ class LinearPhases {
   double apply_driven(const Phase& phase, double drive);
   /// p read by the selectors of `phase`, without moving the state.
   double shared(const Phase& phase) const;
+  /// Adds S_i, read by the selectors of `phase`, to `S`, which is filled up like linear_modes().
+  void read_sources(const Phase& phase, std::span<double> S) const;
   /// sum_i weights_i E[z_row z_col]_i of one block.
   double sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const;
 
   void set_source(double source) { modes_.source = source; }
+  /// The modes; their vectors are filled up with zeros to a multiple of 8.
+  const LinearModes& linear_modes() const { return modes_; }
+  /// All moments, block after block, row after row from the diagonal on, each filled up likewise: to keep and to restore.
+  std::span<double> contents() { return state_; }
+  std::span<const double> contents() const { return state_; }
   const std::vector<std::size_t>& sizes() const { return sizes_; }
 
  private:

@@ -11,6 +11,7 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rate_rules.hpp"
+#include "models/ingredients/schedule_search/options.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/kinds.hpp"
 #include "validation/comparisons/comparison_file.hpp"
@@ -92,6 +93,9 @@ void add_sections(std::vector<Entry>& out) {
     }
   out.push_back(
       section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));
+  out.push_back(section("schedule_search",
+                        "[schedule_search]: how `edgewise schedule` looks for the best learning rates",
+                        models::ingredients::schedule_search_parameters()));
 }
 
 void add_sweep_sections(std::vector<Entry>& out) {

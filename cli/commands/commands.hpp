@@ -24,6 +24,9 @@ Status stability(const Context& context, const std::string& experiment);
 Status modes(const Context& context, const std::string& experiment);
 /// Searches the best hyperparameters, as the section [tune] of the experiment asks.
 Status tune(const Context& context, const std::string& experiment);
+/// Searches the best learning rate of every step, and how near families of schedules come to it, as the section
+/// [schedule_search] of the experiment asks.
+Status schedule(const Context& context, const std::string& experiment);
 
 struct CompareOptions {
   std::string observable;  ///< of experiments; empty: excess_mse, or the model's first

@@ -15,6 +15,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
+#include "models/framework/rate_objective.hpp"
 #include "models/ingredients/schedules.hpp"
 
 namespace edgewise::models::finite_data {
@@ -86,6 +87,11 @@ struct FiniteDataMethod {
 
 /// Solves the theory. \throws std::invalid_argument for an unknown method, or bands that cost too much.
 Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const FiniteDataMethod& method);
+
+/// The loss after the last step, the learning rate of each being free. \throws std::invalid_argument where the theory is
+/// not mean-field.
+std::unique_ptr<RateObjective> finite_data_rate_objective(const FiniteData& data, const Kernel& kernel,
+                                                          const FiniteDataMethod& method);
 
 /// Kernel norms, thresholds, growth factor and floor, at the learning rate before its schedule.
 std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel& kernel);

@@ -36,10 +36,12 @@ const std::vector<Parameter>& data_keys() {
           .at_least(1)
           .at_most(20000)
           .computed("the rows of `inputs`"),
-      settings::text("law",
-                     "gaussian: x ~ N(0, K), y = <x, theta*> + noise; rows: of the data set, without repetition; list: "
-                     "`inputs` and `targets`")
-          .one_of({"gaussian", "rows", "list"})
+      settings::text(
+          "law",
+          "gaussian: x ~ N(0, K), y = <x, theta*> + noise; rows: of the data set, without repetition; list: "
+          "`inputs` and `targets`; kernel: Theta has the eigenvalues of [spectrum] and eigenvectors in random "
+          "directions, the residuals are standard normal")
+          .one_of({"gaussian", "rows", "list", "kernel"})
           .otherwise(std::string("gaussian")),
       settings::integer("seed", "of the draw of the data").at_least(0).otherwise(std::int64_t{1}),
       settings::matrix("inputs", "law list: one row per sample").in("input"),
@@ -84,6 +86,12 @@ class FiniteDataProblem final : public Problem {
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_finite_data(data_, sampler_); }
   std::vector<Finding> stability() const override { return finite_data_stability(*data_, kernel()); }
+
+  std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
+    if (!observable.empty() && observable != "loss")
+      throw Table(table_.origin(), "schedule_search").error("observable", "must be loss for this model");
+    return settings::naming(table_, "", [&] { return finite_data_rate_objective(*data_, kernel(), method_); });
+  }
 
   std::vector<ModeColumn> mode_table() const override {
     const Kernel& k = kernel();
@@ -182,6 +190,45 @@ void draw_rows(const Table& table, const Values& values, FiniteData& data) {
   }
 }
 
+// Theta = X'X/N with X = (N mu)^(1/2) V', V from N normal vectors made orthogonal one after the other: uniformly
+// distributed. z ~ N(0, 1).
+void draw_kernel(const Table& table, const Values& values, FiniteData& data) {
+  if (!table.table_or_empty("noise").keys().empty())
+    throw table.table_or_empty("noise").error("", "law = \"kernel\" does not read this section; leave it out");
+  const spectra::Spectrum spectrum = spectra::build(table);
+  if (spectrum.compressed || !spectrum.whole_multiplicities())
+    throw table.table_or_empty("spectrum").error("kind", "a compressed spectrum is for theory only");
+  std::vector<double> mu;
+  for (std::size_t a = 0; a < spectrum.modes(); ++a)
+    mu.insert(mu.end(), static_cast<std::size_t>(spectrum.multiplicity[a]), spectrum.eigenvalue[a]);
+  const std::size_t N = mu.size();
+  constexpr std::size_t most = 4000;
+  if (N > most)
+    throw table.table_or_empty("spectrum").error("dimension", fmt::format("at most {} for law = \"kernel\"", most));
+  if (values.given("samples") && static_cast<std::size_t>(values.integer("samples")) != N)
+    throw values.error("samples", fmt::format("[spectrum] has {} eigenvalues; leave it out", N));
+  const auto seed = static_cast<std::uint64_t>(values.integer("seed"));
+  linear_algebra::Matrix V(N, N);
+  for (std::size_t a = 0; a < N; ++a) {
+    random::Stream normals(seed, 0, a, random::Purpose::data);
+    const auto v = V.column(a);
+    for (double& x : v) x = normals.normal();
+    for (int twice = 0; twice < 2; ++twice)
+      for (std::size_t b = 0; b < a; ++b) {
+        const auto known = V.column(b);
+        const double along = std::inner_product(v.begin(), v.end(), known.begin(), 0.0);
+        for (std::size_t i = 0; i < N; ++i) v[i] -= along * known[i];
+      }
+    const double length = std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+    for (double& x : v) x /= length;
+  }
+  data.inputs = linear_algebra::Matrix(N, N);
+  for (std::size_t a = 0; a < N; ++a)
+    for (std::size_t i = 0; i < N; ++i) data.inputs(a, i) = std::sqrt(static_cast<double>(N) * mu[a]) * V(i, a);
+  random::Stream residuals(seed, 0, 0, random::Purpose::initial);
+  for (std::size_t i = 0; i < N; ++i) data.residual.push_back(residuals.normal());
+}
+
 void read_list(const Table& table, const Values& values, FiniteData& data) {
   for (const char* unused : {"spectrum", "noise"})
     if (!table.table_or_empty(unused).keys().empty())
@@ -243,6 +290,7 @@ class FiniteDataModel final : public Model {
     if (law == "gaussian") draw_gaussian(table, values, *data);
     if (law == "rows") draw_rows(table, values, *data);
     if (law == "list") read_list(table, values, *data);
+    if (law == "kernel") draw_kernel(table, values, *data);
 
     const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), optimizer().name);
     data->batch = static_cast<std::size_t>(choice.values.integer("batch"));

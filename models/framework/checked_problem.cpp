@@ -39,8 +39,8 @@ class Checked final : public Problem {
   std::vector<ModeColumn> mode_table() const override {
     return named([&] { return problem_->mode_table(); });
   }
-  std::unique_ptr<RateObjective> rate_objective() const override {
-    return named([&] { return problem_->rate_objective(); });
+  std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
+    return named([&] { return problem_->rate_objective(observable); });
   }
   std::vector<std::string> warnings() const override { return problem_->warnings(); }
 

@@ -16,7 +16,7 @@ namespace {
 const std::vector<std::string>& section_names() {
   static const std::vector<std::string> names{"spectrum", "noise",   "data",    "optimizer", "rate",
                                               "schedule", "initial", "time",    "theory",    "monte_carlo",
-                                              "verdict",  "tune",    "network", "loss"};
+                                              "verdict",  "tune",    "network", "loss",      "schedule_search"};
   return names;
 }
 
@@ -64,7 +64,8 @@ Time read_time(const settings::Table& table) {
 }  // namespace
 
 std::span<const std::string> common_keys() {
-  static const std::vector<std::string> keys{"title", "model", "time", "theory", "monte_carlo", "verdict"};
+  static const std::vector<std::string> keys{"title",       "model",   "time",           "theory",
+                                             "monte_carlo", "verdict", "schedule_search"};
   return keys;
 }
 

@@ -36,7 +36,7 @@ std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_
   return std::make_unique<Separate>(*this, seed, first, count);
 }
 
-std::unique_ptr<RateObjective> Problem::rate_objective() const {
+std::unique_ptr<RateObjective> Problem::rate_objective(const std::string& /*observable*/) const {
   return nullptr;
 }
 

@@ -128,8 +128,9 @@ class Problem {
   /// \throws settings::Error when it is not defined at these parameters.
   virtual std::vector<ModeColumn> mode_table() const { return {}; }
   /// The loss at the end as a function of the learning rate of every step, for `edgewise schedule`; null where the
-  /// model offers none. \throws settings::Error where this problem has none, with the reason.
-  virtual std::unique_ptr<RateObjective> rate_objective() const;
+  /// model offers none. \param observable  what the loss is; empty: the model's own choice
+  /// \throws settings::Error where this problem has none, with the reason.
+  virtual std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const;
   /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
   virtual std::vector<std::string> warnings() const { return {}; }
 };

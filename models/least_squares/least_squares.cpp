@@ -12,11 +12,13 @@
 #include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_forms.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/linear_methods/rate_objective.hpp"
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
 #include "models/least_squares/rate_closed_forms.hpp"
 #include "models/least_squares/rate_theory.hpp"
+#include "models/least_squares/schedule_closed_forms.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "spectra/kinds.hpp"
@@ -180,6 +182,12 @@ class LeastSquaresProblem final : public Problem {
     return out;
   }
 
+  std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
+    if (problem_->rate_rule)
+      throw table_.error("rate", "a rule sets the learning rates; leave [rate] out to look for the best ones");
+    return settings::naming(table_, "", [&] { return linear_rate_objective(linear_, observable); });
+  }
+
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
     if (problem_->data.name == "rows")
@@ -273,6 +281,7 @@ class LeastSquaresModel final : public Model {
     std::vector<ClosedForm> forms = least_squares_closed_forms();
     for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
     for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
+    for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
     return forms;
   }
   std::span<const Parameter> theory_parameters() const override { return theory_keys(); }

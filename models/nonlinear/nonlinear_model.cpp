@@ -15,6 +15,7 @@
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/findings.hpp"
+#include "models/nonlinear/rate_objective.hpp"
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
@@ -98,6 +99,12 @@ class NonlinearExperiment final : public Problem {
       const bool follows = problem_->threshold_rule != "constant";
       return simulate_nonlinear(follows ? replayable(problem_, modes()) : problem_, sampler_);
     });
+  }
+
+  std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
+    if (!observable.empty() && observable != "excess_mse")
+      throw Table(table_.origin(), "schedule_search").error("observable", "must be excess_mse for this model");
+    return settings::naming(table_, "", [&] { return nonlinear_rate_objective(*problem_, modes()); });
   }
 
   std::vector<Finding> stability() const override {

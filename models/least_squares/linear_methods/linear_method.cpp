@@ -38,7 +38,8 @@ void reset(solvers::PhaseBlock& block, std::size_t r) {
 void descend(const Rule& rule, solvers::PhaseBlock& block, std::size_t v, std::size_t u, std::size_t target) {
   const std::size_t r = block.r;
   const double eta = rule.learning_rate, q = rule.has_momentum ? rule.q0 + rule.q1 : 1;
-  block.T0[v * r + v] = 1 - eta * (q * rule.coupled_decay + rule.decoupled_decay);
+  const double pulled = eta * (q * rule.coupled_decay + rule.decoupled_decay) + rule.independent_decay;
+  block.T0[v * r + v] = 1 - pulled;
   block.T1[v * r + v] = -eta * q;
   block.n[v] = -eta * q;
   if (rule.has_momentum) {
@@ -49,7 +50,7 @@ void descend(const Rule& rule, solvers::PhaseBlock& block, std::size_t v, std::s
     block.n[u] = 1;
   }
   if (target != Places::none) {
-    block.T0[v * r + target] = -eta * (q * rule.coupled_decay + rule.decoupled_decay);
+    block.T0[v * r + target] = -pulled;
     if (rule.has_momentum) block.T0[u * r + target] = rule.coupled_decay;
   }
   block.e[v] = 1;

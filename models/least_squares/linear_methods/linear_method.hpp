@@ -90,15 +90,15 @@ struct Layout {
 
 /// The numbers of an algorithm of the family, at a step: what the simulation runs and what `phases` are made of.
 ///
-///     ghat + (coupled decay) w theta = G;  u <- bi u + G;  theta <- theta - eta (q0 G + q1 u) - eta w' theta
+///     ghat + (coupled decay) w theta = G;  u <- bi u + G;  theta <- theta - eta (q0 G + q1 u) - (eta w' + w'') theta
 ///     a <- (1 - average) a + average theta
 ///     sync: Delta = mean_w theta_w - Theta;  m <- bo m + Delta;  Theta <- Theta + xi (p0 Delta + p1 m)
 struct Rule {
   double learning_rate = 0, batch = 1;
-  double q0 = 1, q1 = 0, bi = 0;                  ///< inner momentum
-  double coupled_decay = 0, decoupled_decay = 0;  ///< w, w'
-  double average = 0;                             ///< weight of the newest iterate
-  double xi = 1, p0 = 1, p1 = 0, bo = 0;          ///< outer rate and momentum
+  double q0 = 1, q1 = 0, bi = 0;                                         ///< inner momentum
+  double coupled_decay = 0, decoupled_decay = 0, independent_decay = 0;  ///< w, w', w''
+  double average = 0;                                                    ///< weight of the newest iterate
+  double xi = 1, p0 = 1, p1 = 0, bo = 0;                                 ///< outer rate and momentum
   std::uint64_t inner_steps = 1;
   double workers = 1;
   bool persistent = false;

@@ -115,32 +115,40 @@ LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
   }
 }
 
-void LinearRecursion::start(const Parts& parts) {
-  const LeastSquares& data = *problem_.data;
-  const auto& s = data.spectrum;
-  const Hyperparameters& h = problem_.hyperparameters;
-  const std::size_t modes = s.modes();
-  const bool noiseless = signal_only_ || (std::isinf(h.value_or("batch", 1)) && !h.scheduled("batch"));
-  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
-    const auto& block = layout_.blocks[b];
+std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout) {
+  const LeastSquares& data = *problem.data;
+  std::vector<BlockStart> out;
+  for (const auto& block : layout.blocks) {
     // Every coordinate starts at a multiple of the error, or, with theta* in it, of theta*.
     const bool of_target = std::ranges::any_of(block, [](const Coordinate& c) { return c.from_target != 0; });
-    if (of_target && parts.start && !data.alignment)
+    if (of_target && !data.alignment)
       throw std::invalid_argument(
           "initial.error_power: this method carries theta* itself, so the start must be initial.scale * theta*");
-    const std::vector<double>& power = of_target ? s.target_power : data.initial_power;
-    std::vector<double> factor;
+    BlockStart start{{}, of_target ? data.spectrum.target_power : data.initial_power};
     for (const Coordinate& c : block)
-      factor.push_back(!parts.start ? 0 : of_target ? c.from_error * *data.alignment + c.from_target : c.from_error);
-    if (noiseless) {
-      std::vector<double>& z = mean_.emplace_back(block.size() * modes);
-      for (std::size_t i = 0; i < block.size(); ++i)
-        for (std::size_t a = 0; a < modes; ++a) z[i * modes + a] = factor[i] * std::sqrt(power[a]);
-      continue;
+      start.factor.push_back(of_target ? c.from_error * *data.alignment + c.from_target : c.from_error);
+    out.push_back(std::move(start));
+  }
+  return out;
+}
+
+void LinearRecursion::start(const Parts& parts) {
+  const Hyperparameters& h = problem_.hyperparameters;
+  const bool noiseless = signal_only_ || (std::isinf(h.value_or("batch", 1)) && !h.scheduled("batch"));
+  const std::size_t modes = weight_.size();
+  if (noiseless)
+    for (const auto& block : layout_.blocks) mean_.emplace_back(block.size() * modes, 0.0);
+  if (!parts.start) return;
+  const std::vector<BlockStart> blocks = starts(problem_, layout_);
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
+    for (std::size_t i = 0; i < factor.size(); ++i) {
+      if (noiseless)
+        for (std::size_t a = 0; a < modes; ++a) mean_[b][i * modes + a] = factor[i] * std::sqrt(power[a]);
+      else
+        for (std::size_t j = i; j < factor.size(); ++j)
+          for (std::size_t a = 0; a < modes; ++a) state_->moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
     }
-    for (std::size_t i = 0; i < block.size(); ++i)
-      for (std::size_t j = i; j < block.size(); ++j)
-        for (std::size_t a = 0; a < modes; ++a) state_->moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
   }
 }
 

@@ -41,6 +41,14 @@ solvers::LinearModes linear_modes(const LeastSquares& problem, double noise_vari
 /// risk, excess_mse, parameter_error, and NAME_excess_mse for every further readout of the method.
 std::vector<Observable> linear_observables(const LinearProblem& problem);
 
+/// Where a block of coordinates starts: factor[i] sqrt(power[a]) in eigenspace a.
+struct BlockStart {
+  std::vector<double> factor, power;
+};
+/// One for every block of `layout`. \throws std::invalid_argument when the method needs theta* and the start is not a
+/// multiple of it.
+std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout);
+
 /// The exact second moments (at finite dimension), step after step; O(n) a step. Without gradient noise (batch = inf, or
 /// the signal alone) they are squares of the coordinates, which are moved instead: nothing then cancels to below 0.
 class LinearRecursion {

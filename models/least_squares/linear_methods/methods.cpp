@@ -42,6 +42,9 @@ std::vector<Parameter> decay() {
   return {
       settings::number("weight_decay", "w of the penalty w |theta|^2 / 2").in("eigenvalue").at_least(0).otherwise(0.0),
       settings::boolean("decoupled", "decay the parameters directly, not through the gradient (and its momentum)")
+          .otherwise(false),
+      settings::boolean("independent",
+                        "decay the parameters by w itself at every step, whatever the learning rate; w < 1")
           .otherwise(false)};
 }
 
@@ -109,7 +112,14 @@ Rule descent_rule(const Hyperparameters& h) {
   const double w = h.value_or("weight_decay", 0);
   if (h.has("weight_decay")) {
     rule.has_decay = h.base("weight_decay") > 0;
-    (h.flag_or("decoupled", false) ? rule.decoupled_decay : rule.coupled_decay) = w;
+    const bool independent = h.flag_or("independent", false);
+    if (independent && h.flag_or("decoupled", false))
+      throw std::invalid_argument("optimizer.independent: give either decoupled or independent, not both");
+    if (independent && !(w < 1))
+      throw std::invalid_argument("optimizer.weight_decay: must be < 1 where it is independent");
+    (independent                     ? rule.independent_decay
+     : h.flag_or("decoupled", false) ? rule.decoupled_decay
+                                     : rule.coupled_decay) = w;
   }
   return rule;
 }

@@ -237,7 +237,7 @@ class WorkersReplica final : public LinearReplica {
       const std::size_t n = theta.size();
       if (rule.has_decay && rule.coupled_decay > 0)
         for (std::size_t i = 0; i < n; ++i) g_[i] += rule.coupled_decay * (theta[i] + target[i]);
-      const double shrink = eta * rule.decoupled_decay;
+      const double shrink = eta * rule.decoupled_decay + rule.independent_decay;
       if (rule.has_decay && shrink > 0)
         for (std::size_t i = 0; i < n; ++i) theta[i] -= shrink * (theta[i] + target[i]);
       if (rule.has_momentum) {

@@ -22,10 +22,10 @@ constexpr double sigma2 = 0.2;
 struct Method {
   std::string optimizer;
   double eta = 0.1, batch = 2;
-  double q0 = 1, q1 = 0, b = 0;                // weights of gradient and buffer, what the buffer keeps
-  double coupled = 0, decoupled = 0;           // weight decay
-  std::size_t inner = 0, workers = 1;          // inner = 0: no outer phase
-  double xi = 1, p0 = 1, p1 = 0, outer_b = 0;  // of the sync
+  double q0 = 1, q1 = 0, b = 0;                        // weights of gradient and buffer, what the buffer keeps
+  double coupled = 0, decoupled = 0, independent = 0;  // weight decay
+  std::size_t inner = 0, workers = 1;                  // inner = 0: no outer phase
+  double xi = 1, p0 = 1, p1 = 0, outer_b = 0;          // of the sync
   bool persistent = false;
   double average = -1;    // what an average keeps; -1: none
   int average_from = -1;  // tail average
@@ -80,7 +80,8 @@ class Literal {
         const Line theta = unit(v(i)) + unit(target);
         g = g + m_.coupled * theta;
         next[u(i)] = m_.b * unit(u(i)) + g;
-        next[v(i)] = unit(v(i)) + -m_.eta * (m_.q0 * g + m_.q1 * next[u(i)]) + -m_.eta * m_.decoupled * theta;
+        next[v(i)] =
+            unit(v(i)) + -m_.eta * (m_.q0 * g + m_.q1 * next[u(i)]) + -(m_.eta * m_.decoupled + m_.independent) * theta;
       }
       if (m_.average >= 0) next[average] = m_.average * unit(average) + (1 - m_.average) * next[v(0)];
       if (m_.average_from >= 0) {
@@ -181,6 +182,7 @@ const std::vector<Method>& methods() {
     };
     add("kind = 'sgd'\nweight_decay = 0.3", [](Method& m) { m.coupled = 0.3; });
     add("kind = 'sgd'\nweight_decay = 0.3\ndecoupled = true", [](Method& m) { m.decoupled = 0.3; });
+    add("kind = 'sgd'\nweight_decay = 0.2\nindependent = true", [](Method& m) { m.independent = 0.2; });
     add("kind = 'momentum'\nmomentum = 0.6", [](Method& m) { m.q0 = 0, m.q1 = 1, m.b = 0.6; });
     add("kind = 'momentum'\nmomentum = 0.6\nmomentum_kind = 'nesterov'\nweight_decay = 0.3",
         [](Method& m) { m.q0 = 1, m.q1 = m.b = 0.6, m.coupled = 0.3; });

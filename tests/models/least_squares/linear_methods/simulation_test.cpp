@@ -21,6 +21,7 @@ const std::vector<Case> cases{
     {"momentum", "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\nweight_decay = 0.03"},
     {"momentum",
      "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'nesterov'\nweight_decay = 0.03\ndecoupled = true"},
+    {"sgd", "learning_rate = 0.1\nweight_decay = 0.004\nindependent = true"},
     {"momentum",
      "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'custom'\ngradient_weight = 0.4\nbuffer_weight = 0.7"},
     {"ema", "learning_rate = 0.1\naverage_decay = 0.9\nmomentum_kind = 'nesterov'\nmomentum = 0.5"},

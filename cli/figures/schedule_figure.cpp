@@ -1,0 +1,116 @@
+#include "cli/figures/schedule_figure.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "cli/figures/axis.hpp"
+#include "cli/figures/figure_style.hpp"
+#include "cli/figures/gnuplot.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+
+using settings::text_of;
+
+namespace {
+
+constexpr std::size_t most_curves = 5, most_points = 600, most_bars = 20;
+
+/// A curve with its name and colour; the optimum is black and wide.
+struct DrawnCurve {
+  std::string name;
+  std::vector<double> y;
+};
+
+/// Steps of which a curve of `count` is drawn.
+std::vector<std::size_t> drawn_steps(std::size_t count) {
+  std::vector<std::size_t> out;
+  const std::size_t points = std::min(count, most_points);
+  for (std::size_t i = 0; i < points; ++i) out.push_back(points > 1 ? i * (count - 1) / (points - 1) : 0);
+  return out;
+}
+
+std::string curves_panel(const std::vector<DrawnCurve>& curves, const std::string& block, const std::string& label,
+                         bool log_if_wide) {
+  std::vector<double> shown, decisive;
+  std::string out;
+  const std::vector<std::size_t> steps = drawn_steps(curves.front().y.size());
+  for (std::size_t c = 0; c < curves.size(); ++c) {
+    out += fmt::format("${}{} << EOD\n", block, c);
+    for (const std::size_t k : steps) {
+      out += fmt::format("{} {}\n", k, text_of(curves[c].y[k]));
+      shown.push_back(curves[c].y[k]);
+      if (log_if_wide) decisive.push_back(curves[c].y[k]);
+    }
+    out += "EOD\n";
+  }
+  if (!log_if_wide) {
+    shown.push_back(0);
+    decisive.push_back(0);
+  }
+  const Axis y = axis_of(decisive, shown, false, 0.06);
+  out += fmt::format("unset logscale\nset xrange [0:{}]\nset yrange [{}:{}]\n", std::max<std::size_t>(1, steps.back()),
+                     text_of(y.low), text_of(y.high));
+  out += std::string(y.log ? "set logscale y\n" : "") + "set xtics auto\nset ytics " + y.ticks() + " enhanced\n";
+  out += "set xlabel 'step'\nset ylabel " + plain(label) + "\nset key top right Left reverse samplen 1.6 spacing 1.1\n";
+  out += "plot ";
+  for (std::size_t c = curves.size(); c-- > 0;)
+    out += fmt::format("${}{} using 1:2 with lines lw {} lc rgb '{}' title {} noenhanced{}", block, c, c == 0 ? 3 : 1.6,
+                       c == 0 ? "#000000" : palette[(c - 1) % palette_size], plain(curves[c].name),
+                       c > 0 ? ", \\\n     " : "\n");
+  return out;
+}
+
+std::string gaps_panel(const models::ingredients::ScheduleReport& report) {
+  std::string rows, names;
+  std::vector<double> shown{0.0};
+  std::size_t count = 0;
+  for (const auto& one : report.families) {
+    if (!std::isfinite(one.gap) || one.gap < 0 || count == most_bars) continue;
+    rows += fmt::format("{} {}\n", text_of(100 * one.gap), count);
+    names += fmt::format("{}{} {}", count ? ", " : "", tick_text(one.family.name), count);
+    shown.push_back(100 * one.gap);
+    ++count;
+  }
+  if (count == 0) return "";
+  std::string out = "$gaps << EOD\n" + rows + "EOD\n";
+  std::vector<double> positive;
+  for (const double x : shown)
+    if (x > 0) positive.push_back(x);
+  const Axis x = positive.empty() ? axis_of({0}, shown, false, 0.05) : axis_of(positive, positive, false, 0.08);
+  out += fmt::format("unset logscale\nset xrange [{}:{}]\nset yrange [{}:-0.7]\n", text_of(x.low), text_of(x.high),
+                     static_cast<double>(count) - 0.3);
+  out += std::string(x.log ? "set logscale x\n" : "") + "set xtics " + x.ticks() + "\nset ytics (" + names +
+         ") noenhanced\n";
+  out += "set xlabel 'gap to the optimum, %'\nunset ylabel\nunset key\n";
+  return out + fmt::format(
+                   "plot $gaps using ({0}):2:({0}):1:($2-0.35):($2+0.35) with boxxyerror fs solid 0.8 noborder lc rgb "
+                   "'{1}'\n",
+                   text_of(x.low), palette[0]);
+}
+
+}  // namespace
+
+std::string schedule_figure(const models::ingredients::ScheduleReport& report,
+                            const std::vector<std::vector<double>>& losses, const std::string& title,
+                            const std::string& ending) {
+  std::vector<DrawnCurve> rates{{"optimum", report.optimum.rates}}, loss{{"optimum", report.path.loss}};
+  for (std::size_t i = 0; i < losses.size() && rates.size() <= most_curves; ++i) {
+    if (losses[i].empty()) continue;
+    rates.push_back({report.families[i].family.name, report.families[i].family.rates});
+    loss.push_back({report.families[i].family.name, losses[i]});
+  }
+  const std::string gaps = gaps_panel(report);
+  std::string script = terminal(ending, gaps.empty() ? 1000 : 1500, 430) + "\n";
+  script += fmt::format("set multiplot layout 1,{} title {} noenhanced\nset border 3\nset tics nomirror\n",
+                        gaps.empty() ? 2 : 3, plain(title));
+  script += curves_panel(rates, "rates", "learning rate", false);
+  script += gaps;
+  script += curves_panel(loss, "loss", shown_name(report.observable.name), true);
+  return run_gnuplot(script + "unset multiplot\n");
+}
+
+}  // namespace edgewise::cli

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Draws the figures of docs/schedules.md, and the table that data/experiments/schedule-optimum.toml runs, with the program
+# given (default build/release/edgewise).
+set -e
+program=$(realpath "${1:-build/release/edgewise}")
+cd "$(dirname "$0")"
+experiments=../../data/experiments
+"$program" schedule "$experiments/schedule-label-noise.toml" --quiet -o schedule-label-noise.svg \
+  -o ../../data/schedules/label-noise.csv
+for name in weight-decay workers finite-data; do
+  "$program" schedule "$experiments/schedule-$name.toml" --quiet -o "schedule-$name.svg"
+done
+
+# Shapes against weight decay, horizon and momentum, by the fraction of the run.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+shape() {
+  out=$1
+  shift
+  "$program" schedule "$experiments/schedule-label-noise.toml" --quiet --set 'schedule_search.families=["linear"]' \
+    --set schedule_search.starts=1 "$@" -o "$work/$out.csv"
+  grep -E '^[0-9]' "$work/$out.csv" | cut -d, -f1,2 | tr , ' ' > "$work/$out"
+}
+for w in 0 0.01 0.03 0.1; do shape "w$w" --set optimizer.weight_decay=$w --set optimizer.decoupled=true; done
+for T in 100 300 1000 3000; do shape "T$T" --set time.steps=$T; done
+for mu in 0 0.5 0.9; do shape "mu$mu" --set optimizer.kind=momentum --set optimizer.momentum=$mu; done
+gnuplot <<PLOT
+set terminal svg size 1200,420 enhanced font "Helvetica,14" background "white"
+set output "schedule-effects.svg"
+set multiplot layout 1,3
+set xlabel "step / T"
+set ylabel "learning rate"
+set key top right
+set logscale y
+set format y "10^{%T}"
+set title "decoupled weight decay w"
+plot for [w in "0 0.01 0.03 0.1"] "$work/w".w using (\$1/300):2 with lines lw 2 title "w = ".w
+set title "horizon T"
+plot for [T in "100 300 1000 3000"] "$work/T".T using (\$1/T):2 with lines lw 2 title "T = ".T
+set title "momentum, η/(1 - μ)"
+plot for [mu in "0 0.5 0.9"] "$work/mu".mu using (\$1/300):(\$2/(1-mu)) with lines lw 2 title "μ = ".mu
+PLOT
+
+# Loss against the horizon with the predicted slopes, easy (beta = 1/2) problem of many modes.
+for T in 100 300 1000 3000 10000 30000; do
+  "$program" schedule "$experiments/schedule-label-noise.toml" --quiet --format txt --set time.steps=$T \
+    --set spectrum.dimension=2000 --set schedule_search.starts=1 --set 'schedule_search.warmups=[0]' \
+    --set 'schedule_search.families=["constant", "linear", "polynomial"]' |
+    awk -v T=$T '{ loss[$1] = $2 } END { print T, loss["optimum"], loss["constant"], loss["linear"], loss["polynomial"] }'
+done > "$work/horizons"
+gnuplot <<PLOT
+set terminal svg size 640,440 enhanced font "Helvetica,14" background "white"
+set output "schedule-exponents.svg"
+set xlabel "horizon T"
+set ylabel "excess MSE at the end"
+set title "Best losses and the predicted exponents, α = 1, β = 1/2"
+set logscale xy
+set format y "10^{%T}"
+set key bottom left
+last = 30000
+stats "$work/horizons" using (\$1 == last ? \$2 : NaN) nooutput name "O"
+stats "$work/horizons" using (\$1 == last ? \$3 : NaN) nooutput name "C"
+plot "$work/horizons" using 1:2 with linespoints lw 2 pt 7 title "optimum", \
+     "" using 1:5 with linespoints lw 1.5 title "best polynomial", "" using 1:4 with linespoints lw 1.5 title "linear", \
+     "" using 1:3 with linespoints lw 1.5 title "constant", \
+     O_max * (x/last)**(-2./3) with lines dt 2 lc "black" title "T^{-2/3}", \
+     C_max * (x/last)**(-1./2) with lines dt 3 lc "black" title "T^{-1/2}"
+PLOT

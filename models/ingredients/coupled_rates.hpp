@@ -1,0 +1,50 @@
+#pragma once
+/// \file
+/// The loss of coupled modes as a function of the learning rate of every step, by the adjoint of their recursion
+/// (solvers/adjoint.hpp).
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/framework/rate_objective.hpp"
+#include "solvers/adjoint.hpp"
+
+namespace edgewise::models::ingredients {
+
+/// The modes at given rates, which it copies; its one control is the rate of the step. Where the recursion does not hold at
+/// a rate, some source is infinite.
+using ModesAtRates = std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> rates)>;
+
+struct CoupledRatesLaw {
+  ModesAtRates at;
+  std::vector<double> start;
+  std::uint64_t steps = 0;
+  std::size_t scalar = 0;  ///< J is this shared scalar at the end
+  Observable observable = {};
+  double natural_rate = 1;
+  double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
+  std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
+};
+
+class CoupledRates final : public RateObjective {
+ public:
+  explicit CoupledRates(CoupledRatesLaw law) : law_(std::move(law)) {}
+  std::uint64_t steps() const override { return law_.steps; }
+  const Observable& observable() const override { return law_.observable; }
+  double natural_rate() const override { return law_.natural_rate; }
+  std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
+  double value(std::span<const double> rates) const override;
+  double gradient(std::span<const double> rates, std::span<double> slope) const override;
+  RatePath path(std::span<const double> rates) const override;
+
+ private:
+  /// The loss before every step and at the end; ends with inf where the run diverges.
+  std::vector<double> losses(std::span<const double> rates) const;
+  CoupledRatesLaw law_;
+};
+
+}  // namespace edgewise::models::ingredients

@@ -1,0 +1,181 @@
+#include "models/ingredients/phase_rates.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+
+namespace edgewise::models::ingredients {
+
+namespace {
+
+using solvers::ControlDependence;
+using solvers::LinearPhases;
+using solvers::Phase;
+
+/// A run whose loss exceeds this many times what it started from is of no use to a search
+/// (docs/theory/schedules-and-collapse.md, section 1).
+constexpr double useless = 1e12;
+
+/// The rate within [0, cap] at which the quadratic is least, `now` where it is flat.
+double best_rate(const ControlDependence& by_rate, double now, double cap) {
+  if (!(by_rate.quadratic > 0)) return now;
+  return std::clamp(-by_rate.linear / (2 * by_rate.quadratic), 0.0, cap);
+}
+
+void fill(LinearPhases& state, const std::vector<std::vector<double>>& selector, std::span<const double> weight) {
+  std::ranges::fill(state.contents(), 0.0);
+  for (std::size_t b = 0; b < selector.size(); ++b)
+    for (std::size_t i = 0; i < selector[b].size(); ++i)
+      for (std::size_t j = i; j < selector[b].size(); ++j) {
+        const double factor = selector[b][i] * selector[b][j];
+        if (factor == 0) continue;
+        const std::span<double> A = state.moment(b, i, j);
+        for (std::size_t a = 0; a < weight.size(); ++a) A[a] = factor * weight[a];
+      }
+}
+
+}  // namespace
+
+double PhaseRates::read(const LinearPhases& state) const {
+  double total = 0;
+  for (std::size_t b = 0; b < law_.selector.size(); ++b) {
+    const std::vector<double>& e = law_.selector[b];
+    for (std::size_t i = 0; i < e.size(); ++i)
+      for (std::size_t j = i; j < e.size(); ++j)
+        if (e[i] * e[j] != 0) total += e[i] * e[j] * (i == j ? 1 : 2) * state.sum(b, i, j, law_.weight);
+  }
+  return total < 0 ? 0 : total;  // a sum of squares, but for rounding
+}
+
+LinearPhases PhaseRates::adjoint_at_end() const {
+  LinearPhases out(solvers::adjoint_modes(law_.start.linear_modes()), law_.start.sizes());
+  fill(out, law_.selector, law_.weight);
+  return out;
+}
+
+bool PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Phase& scratch) const {
+  const RatedStep step = law_.step(k);
+  solvers::phase_at(*step.noisy, rate, scratch);
+  const double p = state.apply(scratch);
+  if (step.after) state.apply(*step.after);
+  return std::abs(p) <= useless * law_.scale;
+}
+
+double PhaseRates::value(std::span<const double> rates) const {
+  LinearPhases state = law_.start;
+  Phase scratch;
+  for (std::uint64_t k = 0; k < law_.steps; ++k)
+    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+  const double J = read(state);
+  return J <= useless * law_.scale ? J : std::numeric_limits<double>::infinity();
+}
+
+double PhaseRates::there_and_back(std::span<const double> rates, const Visit& visit,
+                                  std::vector<double>* injected) const {
+  const std::uint64_t T = law_.steps;
+  const auto stride = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::sqrt(static_cast<double>(T))));
+  LinearPhases state = law_.start;
+  const std::size_t size = state.contents().size();
+  Phase scratch, back;
+  std::vector<double> kept;  // the moments before steps 0, stride, ...
+  for (std::uint64_t k = 0; k < T; ++k) {
+    if (k % stride == 0) kept.insert(kept.end(), state.contents().begin(), state.contents().end());
+    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+  }
+  const double J = read(state);
+  if (!(J <= useless * law_.scale)) return std::numeric_limits<double>::infinity();
+  LinearPhases adjoint = adjoint_at_end();
+  std::vector<double> stretch(size * std::min(stride, std::max<std::uint64_t>(T, 1)));
+  for (std::uint64_t end = T; end > 0;) {
+    const std::uint64_t first = (end - 1) / stride * stride;
+    std::copy_n(kept.begin() + static_cast<std::ptrdiff_t>(first / stride * size), size, state.contents().begin());
+    for (std::uint64_t k = first; k < end; ++k) {
+      std::ranges::copy(state.contents(), stretch.begin() + static_cast<std::ptrdiff_t>((k - first) * size));
+      if (k + 1 < end) advance(state, k, rates[k], scratch);
+    }
+    for (std::uint64_t k = end; k-- > first;) {
+      std::copy_n(stretch.begin() + static_cast<std::ptrdiff_t>((k - first) * size), size, state.contents().begin());
+      const RatedStep step = law_.step(k);
+      if (step.after) {
+        solvers::adjoint_phase(*step.after, back);
+        adjoint.apply(back);
+      }
+      const double rate = visit(k, solvers::control_dependence(adjoint, state, *step.noisy));
+      solvers::phase_at(*step.noisy, rate, scratch);
+      solvers::adjoint_phase(scratch, back);
+      const double sensitivity = adjoint.apply(back);
+      if (injected)
+        (*injected)[k] = scratch.noise_scale * sensitivity * (state.shared(scratch) + law_.start.linear_modes().source);
+    }
+    end = first;
+  }
+  return J;
+}
+
+double PhaseRates::gradient(std::span<const double> rates, std::span<double> slope) const {
+  return there_and_back(
+      rates,
+      [&](std::uint64_t k, const ControlDependence& by_rate) {
+        slope[k] = by_rate.linear + 2 * by_rate.quadratic * rates[k];
+        return rates[k];
+      },
+      nullptr);
+}
+
+std::optional<double> PhaseRates::sweep(std::span<double> rates, double cap) const {
+  std::vector<double> next(rates.begin(), rates.end());
+  double fall = 0;
+  const double J = there_and_back(
+      rates,
+      [&](std::uint64_t k, const ControlDependence& by_rate) {
+        const double old = rates[k], now = best_rate(by_rate, old, cap);
+        fall += (old - now) * (by_rate.linear + by_rate.quadratic * (old + now));
+        return next[k] = now;
+      },
+      nullptr);
+  if (!std::isfinite(J)) return J;
+  std::ranges::copy(next, rates.begin());
+  // The difference has the last digits where there is little of it, the run itself where there is much.
+  return fall < 0.1 * J ? J - std::max(0.0, fall) : value(rates);
+}
+
+std::optional<double> PhaseRates::greedy(std::span<double> rates, double cap) const {
+  LinearPhases state = law_.start;
+  const LinearPhases end = adjoint_at_end();
+  Phase scratch, back;
+  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+    const RatedStep step = law_.step(k);
+    ControlDependence by_rate;
+    if (step.after) {
+      LinearPhases adjoint = end;
+      solvers::adjoint_phase(*step.after, back);
+      adjoint.apply(back);
+      by_rate = solvers::control_dependence(adjoint, state, *step.noisy);
+    } else {
+      by_rate = solvers::control_dependence(end, state, *step.noisy);
+    }
+    if (!(by_rate.quadratic > 0) && read(state) > 0) return std::nullopt;  // the step's own rate does not show at once
+    rates[k] = best_rate(by_rate, 0, cap);
+    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+  }
+  return read(state);
+}
+
+RatePath PhaseRates::path(std::span<const double> rates) const {
+  RatePath out;
+  LinearPhases state = law_.start;
+  Phase scratch;
+  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+    out.loss.push_back(read(state));
+    if (!advance(state, k, rates[k], scratch)) throw std::runtime_error("the run at these learning rates diverges");
+  }
+  out.loss.push_back(read(state));
+  out.injected.assign(law_.steps, 0.0);
+  there_and_back(
+      rates, [&](std::uint64_t k, const ControlDependence&) { return rates[k]; }, &out.injected);
+  return out;
+}
+
+}  // namespace edgewise::models::ingredients

@@ -1,0 +1,255 @@
+#include "models/ingredients/schedule_search/best_rates.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "numerics/lbfgs.hpp"
+#include "numerics/roots.hpp"
+#include "random/random.hpp"
+#include "settings/counted.hpp"
+
+namespace edgewise::models::ingredients {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// The grid of bases, in multiples of 1/lambda_max.
+constexpr double lowest_base = 1e-4, highest_base = 10;
+constexpr int grid_points = 33, points_per_decade = 6;
+constexpr int most_decades = 6;  // beyond the grid, either way
+constexpr int base_bits = 18;
+
+constexpr std::uint64_t most_steps = 10'000'000;
+
+/// A pass that lowers the loss by less ends a search.
+constexpr double least_fall = 1e-13;
+constexpr int most_passes = 1000;
+/// Losses that agree to this are the same, and rates that differ by less than that of the peak.
+constexpr double same_loss = 1e-8, same_rate = 0.01;
+/// Of the log rates, relative to 1/lambda_max: what stands for 0.
+constexpr double floor_rate = 1e-9;
+
+double largest_of(std::span<const double> values) {
+  return values.empty() ? 0 : *std::ranges::max_element(values);
+}
+
+std::vector<double> times(std::span<const double> shape, double base) {
+  std::vector<double> out(shape.begin(), shape.end());
+  for (double& x : out) x *= base;
+  return out;
+}
+
+/// log J, within what a parabola can be laid through.
+double log_loss(const RateObjective& J, std::span<const double> shape, double log_base) {
+  const double loss = J.value(times(shape, std::exp(log_base)));
+  return std::isfinite(loss) ? std::log(std::max(loss, std::numeric_limits<double>::min())) : 1000;
+}
+
+struct Search {
+  std::vector<double> rates;
+  SearchFrom report;
+};
+
+Search by_sweeps(const RateObjective& J, std::vector<double> rates, double cap, const std::function<bool()>& stop) {
+  Search out{std::move(rates), {}};
+  double now = J.value(out.rates);
+  std::vector<double> finite = out.rates;  // the last rates that are known not to diverge on their way
+  for (int pass = 0; pass < most_passes && !stop(); ++pass) {
+    std::vector<double> before = out.rates;
+    const double next = J.sweep(out.rates, cap).value();
+    if (!std::isfinite(next)) break;
+    finite = std::move(before);
+    ++out.report.passes;
+    out.report.converged = !(now - next > least_fall * now);
+    now = next;
+    if (out.report.converged) break;
+  }
+  out.report.loss = J.value(out.rates);
+  if (!std::isfinite(out.report.loss)) {
+    out.rates = std::move(finite);
+    out.report.loss = J.value(out.rates);
+    out.report.converged = false;
+  }
+  return out;
+}
+
+Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, const std::function<bool()>& stop) {
+  const double unit = J.natural_rate(), low = std::log(floor_rate), high = std::log(cap / unit);
+  for (double& rate : rates) rate = std::max(std::log(rate / unit), low);
+  std::vector<double> eta(rates.size());
+  const auto set = [&](std::span<const double> u) {
+    for (std::size_t k = 0; k < eta.size(); ++k) eta[k] = std::min(unit * std::exp(u[k]), cap);
+  };
+  const numerics::MinimumOfMany found = numerics::lbfgs(
+      [&](std::span<const double> u, std::span<double> g) {
+        if (stop()) return infinity;
+        set(u);
+        const double loss = J.gradient(eta, g);
+        for (std::size_t k = 0; k < eta.size(); ++k) g[k] *= eta[k] / loss;
+        return std::log(loss);
+      },
+      std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
+  set(found.at);
+  return {eta, {"", J.value(eta), found.iterations, found.converged, 0}};
+}
+
+/// Where the searches begin.
+std::vector<std::pair<std::string, std::vector<double>>> starting_points(const RateObjective& J,
+                                                                         const ScheduleSearch& options) {
+  const std::size_t T = J.steps();
+  std::vector<std::pair<std::string, std::vector<double>>> out;
+  const auto tuned = [&](const std::string& name, const std::vector<double>& shape) {
+    const BestBase best = best_base(J, shape, options.max_rate);
+    if (std::isfinite(best.loss)) out.emplace_back(name, times(shape, best.base));
+    return best;
+  };
+  std::vector<double> linear(T);
+  for (std::size_t k = 0; k < T; ++k) linear[k] = 1 - static_cast<double>(k) / static_cast<double>(T);
+  tuned("tuned linear decay", linear);
+  if (out.size() < options.starts) tuned("tuned constant rate", std::vector<double>(T, 1.0));
+  if (std::vector<double> greedy(T); out.size() < options.starts) {
+    const std::optional<double> loss = J.greedy(greedy, options.max_rate);
+    if (loss && std::isfinite(*loss)) out.emplace_back("greedy rates", std::move(greedy));
+  }
+  // Disturbed by a factor 1/2 to 2 a step; the mean is tuned again, so that the run stays finite.
+  for (std::uint64_t i = 0; !out.empty() && out.size() < options.starts; ++i) {
+    random::Stream stream(options.seed, i, 0, random::Purpose::initial);
+    std::vector<double> shape(T);
+    for (double& x : shape) x = std::exp2(2 * stream.uniform() - 1);
+    const std::size_t before = out.size();
+    tuned(fmt::format("disturbed constant rate {}", i + 1), shape);
+    if (out.size() == before) break;
+  }
+  return out;
+}
+
+std::string stated(const RateObjective& J, Optimum& found) {
+  const auto known = J.uniqueness();
+  double apart = 0;
+  bool all = true;
+  for (const SearchFrom& search : found.searches) {
+    apart = std::max(apart, search.apart);
+    all = all && search.converged;
+  }
+  if (known.first == Uniqueness::none) {
+    found.identifiable = false;
+    return "the schedule is not identifiable: " + known.second;
+  }
+  if (known.first == Uniqueness::proved) return "the optimum is proved unique: " + known.second;
+  const std::string starts = settings::counted(found.searches.size(), "start");
+  if (!all) found.warnings.push_back("a search was ended before it had converged");
+  if (found.spread > same_loss)
+    return fmt::format("{} ended in local minima whose losses are up to {:.3g}% apart; this is the best of them",
+                       starts, 100 * found.spread);
+  if (apart > same_rate) {
+    found.identifiable = false;
+    return fmt::format(
+        "the schedule is not identifiable: {} ended with the same loss (to {:.1g}) and rates that differ by up to "
+        "{:.2g} of "
+        "the peak",
+        starts, found.spread, apart);
+  }
+  return found.searches.size() < 2
+             ? "a local minimum: only one start was tried, and that it is unique is not proved"
+             : fmt::format(
+                   "the same minimum from {} (losses to {:.1g}, rates to {:.1g} of the peak); that it is unique is "
+                   "not proved",
+                   starts, found.spread, apart);
+}
+
+}  // namespace
+
+BestBase best_base_between(const RateObjective& J, std::span<const double> shape, double low, double high, int bits) {
+  if (!(low < high)) return {high, J.value(times(shape, high)), false};
+  const numerics::Minimum found =
+      numerics::minimum([&](double u) { return log_loss(J, shape, u); }, std::log(low), std::log(high), bits);
+  const double base = std::exp(found.at);
+  return {base, J.value(times(shape, base)), false};
+}
+
+BestBase best_base(const RateObjective& J, std::span<const double> shape, double max_rate) {
+  const double unit = J.natural_rate(), cap = max_rate / largest_of(shape);
+  const double first = std::log(lowest_base), step = (std::log(highest_base) - first) / (grid_points - 1);
+  std::vector<std::pair<double, double>> at;  // log of base/unit, log J
+  const double last = std::log(cap / unit);
+  const auto point = [&](int i) {
+    const double u = std::min(first + i * step, last);
+    return std::pair(u, log_loss(J, shape, u + std::log(unit)));
+  };
+  for (int i = 0; i < grid_points; ++i) {
+    at.push_back(point(i));
+    if (at.back().first >= last) break;
+  }
+  const auto least = [&] { return std::ranges::min_element(at, {}, &std::pair<double, double>::second); };
+  bool extended = false;
+  for (int more = 1; more <= most_decades * points_per_decade && least() == at.begin(); ++more, extended = true)
+    at.insert(at.begin(), point(-more));
+  for (int more = 0; more < most_decades * points_per_decade && least() == at.end() - 1 && at.back().first < last;
+       ++more, extended = true)
+    at.push_back(point(grid_points + more));
+  const auto best = least();
+  if (best->second >= 1000) return {0, infinity, extended};
+  const double low = best == at.begin() ? best->first : (best - 1)->first;
+  const double high = best + 1 == at.end() ? best->first : (best + 1)->first;
+  BestBase out{unit * std::exp(best->first), J.value(times(shape, unit * std::exp(best->first))), extended};
+  if (low < high) {
+    const BestBase finer = best_base_between(J, shape, unit * std::exp(low), unit * std::exp(high), base_bits);
+    if (finer.loss < out.loss) out = {finer.base, finer.loss, extended};
+  }
+  return out;
+}
+
+Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop) {
+  if (J.steps() == 0) throw std::invalid_argument("time.steps: a schedule needs at least one step");
+  if (J.steps() > most_steps)
+    throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
+  const auto starts = starting_points(J, options);
+  if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
+  std::vector<double> probe = starts.front().second;
+  const bool quadratic = options.method != "lbfgs" && J.sweep(probe, options.max_rate).has_value();
+  if (options.method == "sweep" && !quadratic)
+    throw std::invalid_argument(
+        "schedule_search.method: sweep needs a loss that is quadratic in every single rate, which this one is not; use "
+        "lbfgs");
+  Optimum out;
+  out.method = quadratic ? "coordinate sweep" : "L-BFGS";
+  std::vector<Search> searches;
+  for (const auto& [name, rates] : starts) {
+    if (stop()) {
+      if (searches.empty()) throw std::runtime_error("interrupted");
+      break;
+    }
+    searches.push_back(quadratic ? by_sweeps(J, rates, options.max_rate, stop)
+                                 : by_lbfgs(J, rates, options.max_rate, stop));
+    searches.back().report.start = name;
+  }
+  const auto best = std::ranges::min_element(searches, {}, [](const Search& s) { return s.report.loss; });
+  out.rates = best->rates;
+  out.loss = best->report.loss;
+  const double peak = largest_of(out.rates);
+  for (Search& search : searches) {
+    for (std::size_t k = 0; k < out.rates.size() && peak > 0; ++k)
+      search.report.apart = std::max(search.report.apart, std::abs(search.rates[k] - out.rates[k]) / peak);
+    if (out.loss > 0) out.spread = std::max(out.spread, search.report.loss / out.loss - 1);
+    out.searches.push_back(search.report);
+  }
+  out.statement = stated(J, out);
+  const double size = peak / J.natural_rate();
+  if (size > 2 && out.identifiable) {
+    const auto at = std::ranges::max_element(out.rates) - out.rates.begin();
+    out.warnings.push_back(fmt::format(
+        "the rate of step {} is {:.3g} over the largest eigenvalue: above 2 a step throws the stiffest mode further "
+        "away, so that this is a local minimum of a few giant steps",
+        at, size));
+  }
+  return out;
+}
+
+}  // namespace edgewise::models::ingredients

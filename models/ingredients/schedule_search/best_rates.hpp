@@ -1,0 +1,51 @@
+#pragma once
+/// \file
+/// The best learning rate of every step, and what is known of it (docs/theory/schedules-and-collapse.md, section 3.2).
+/// Nothing here knows what the loss is of.
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/framework/rate_objective.hpp"
+#include "models/ingredients/schedule_search/options.hpp"
+
+namespace edgewise::models::ingredients {
+
+/// The best factor on a shape: Phi(s) = min over base of J(base s).
+struct BestBase {
+  double base = 0, loss = 0;  ///< loss inf: every base of the grid diverges
+  bool at_edge = false;       ///< the grid, [1e-4, 10] over lambda_max, had to be extended
+};
+/// 33 points on a logarithmic grid, extended by decades while the least one is at its edge, then Brent's method between its
+/// neighbours. \param shape  of any scale, >= 0, not all 0. \param max_rate  no base * shape_k is above
+BestBase best_base(const RateObjective& J, std::span<const double> shape, double max_rate);
+/// The same where the base is known to lie within [low, high]: to `bits` bits.
+BestBase best_base_between(const RateObjective& J, std::span<const double> shape, double low, double high, int bits);
+
+/// One local search.
+struct SearchFrom {
+  std::string start;  ///< in words
+  double loss = 0;
+  int passes = 0;
+  bool converged = false;
+  double apart = 0;  ///< largest difference of a rate to that of the best search, over the best one's peak
+};
+
+struct Optimum {
+  std::vector<double> rates;
+  double loss = 0;
+  std::string method;  ///< "coordinate sweep" or "L-BFGS"
+  std::vector<SearchFrom> searches;
+  double spread = 0;         ///< of their losses: largest over least, less 1
+  bool identifiable = true;  ///< false: many schedules attain the loss, these rates are one of them
+  std::string statement;     ///< what is known of uniqueness, a sentence
+  std::vector<std::string> warnings;
+};
+
+/// The minimum of J over all rates in [0, max_rate]: from tuned linear decay, a tuned constant rate, the greedy rates and
+/// disturbed constant rates, `starts` of them. \param stop  asked between passes
+/// \throws std::invalid_argument where J has no steps, or diverges at every rate.
+Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop);
+
+}  // namespace edgewise::models::ingredients

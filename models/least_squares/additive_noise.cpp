@@ -1,0 +1,146 @@
+#include "models/least_squares/additive_noise.hpp"
+
+#include <algorithm>
+#include <boost/math/quadrature/gauss.hpp>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <stdexcept>
+#include <utility>
+
+#include "numerics/roots.hpp"
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+// Panels of equal width in log s from where K is K(0) to where the slowest mode is gone.
+constexpr double from_fastest = 1e-8, beyond_slowest = 400, panel_width = 0.5;
+constexpr unsigned nodes = 10;
+using Rule = boost::math::quadrature::gauss<double, nodes>;
+
+/// Nodes on [-1, 1] and weights, in order.
+const std::vector<std::pair<double, double>>& rule() {
+  static const std::vector<std::pair<double, double>> all = [] {
+    std::vector<std::pair<double, double>> out;
+    for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
+      out.emplace_back(Rule::abscissa()[i], Rule::weights()[i]);
+      out.emplace_back(-Rule::abscissa()[i], Rule::weights()[i]);
+    }
+    std::ranges::sort(out);
+    return out;
+  }();
+  return all;
+}
+
+}  // namespace
+
+AdditiveNoise::AdditiveNoise(std::vector<double> eigenvalue, std::vector<double> multiplicity,
+                             std::vector<double> power, double noise)
+    : eigenvalue_(std::move(eigenvalue)),
+      multiplicity_(std::move(multiplicity)),
+      power_(std::move(power)),
+      noise_(noise) {
+  const auto [slowest, fastest] = std::ranges::minmax_element(eigenvalue_);
+  first_ = std::log(from_fastest / *fastest);
+  const double count = std::ceil((std::log(beyond_slowest / *slowest) - first_) / panel_width);
+  width_ = panel_width;
+  for (double panel = 0; panel < count; ++panel)
+    for (const auto& node : rule()) node_K_.push_back(K(std::exp(first_ + (panel + 0.5 * (1 + node.first)) * width_)));
+}
+
+double AdditiveNoise::K(double s) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < eigenvalue_.size(); ++i)
+    sum += multiplicity_[i] * eigenvalue_[i] * eigenvalue_[i] * std::exp(-2 * eigenvalue_[i] * s);
+  return sum;
+}
+
+double AdditiveNoise::F(double tau) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < eigenvalue_.size(); ++i)
+    sum += eigenvalue_[i] * power_[i] * std::exp(-2 * eigenvalue_[i] * tau);
+  return sum;
+}
+
+double AdditiveNoise::slope_of_F(double tau) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < eigenvalue_.size(); ++i)
+    sum -= 2 * eigenvalue_[i] * eigenvalue_[i] * power_[i] * std::exp(-2 * eigenvalue_[i] * tau);
+  return sum;
+}
+
+std::vector<double> AdditiveNoise::at_panel_ends(const Weight& weight, double first) const {
+  std::vector<double> out{first};
+  for (std::size_t panel = 0; panel * nodes < node_K_.size(); ++panel) {
+    double sum = 0;
+    for (std::size_t i = 0; i < nodes; ++i) {
+      const double s = std::exp(first_ + (static_cast<double>(panel) + 0.5 * (1 + rule()[i].first)) * width_);
+      sum += rule()[i].second * s * weight(s, node_K_[panel * nodes + i]);
+    }
+    out.push_back(out.back() + 0.5 * width_ * sum);
+  }
+  return out;
+}
+
+double AdditiveNoise::integral(const Weight& weight, const std::vector<double>& at_ends, double s) const {
+  const double y = std::log(s), place = (y - first_) / width_;
+  if (place <= 0) return at_ends.front() * s / std::exp(first_);
+  const std::size_t panel = std::min(static_cast<std::size_t>(place), at_ends.size() - 2);
+  const double start = first_ + static_cast<double>(panel) * width_, width = y - start;
+  double sum = 0;
+  for (const auto& node : rule()) {
+    const double at = std::exp(start + 0.5 * (1 + node.first) * width);
+    sum += node.second * at * weight(at, K(at));
+  }
+  return at_ends[panel] + 0.5 * width * sum;
+}
+
+double AdditiveNoise::crossing(const std::function<double(double)>& slope) const {
+  double before = first_;
+  const double last = first_ + width_ * static_cast<double>(node_K_.size() / nodes);
+  for (double y = first_ + width_; y <= last; before = y, y += width_)
+    if (slope(std::exp(y)) > 0) {
+      if (!(slope(std::exp(before)) < 0)) break;
+      return std::exp(numerics::root([&](double x) { return slope(std::exp(x)); }, before, y));
+    }
+  throw std::domain_error("no length of the run is best under additive noise");
+}
+
+AdditiveNoise::Optimum AdditiveNoise::optimum(double T) const {
+  const Weight root = [](double, double k) { return std::sqrt(k); };
+  const std::vector<double> ends = at_panel_ends(root, std::sqrt(K(0)) * std::exp(first_));
+  Optimum out;
+  out.tau = crossing(
+      [&](double tau) { return slope_of_F(tau) + 2 * noise_ / T * std::sqrt(K(tau)) * integral(root, ends, tau); });
+  out.integral = integral(root, ends, out.tau);
+  out.loss = F(out.tau) + noise_ / T * out.integral * out.integral;
+  return out;
+}
+
+double AdditiveNoise::rate(const Optimum& optimum, double T, double t) const {
+  const Weight root = [](double, double k) { return std::sqrt(k); };
+  const std::vector<double> ends = at_panel_ends(root, std::sqrt(K(0)) * std::exp(first_));
+  const double wanted = (T - t) / T * optimum.integral;
+  double s = 0;
+  if (wanted > 0) {
+    const double low = std::log(std::min(wanted / std::sqrt(K(0)), optimum.tau)) - 1, high = std::log(optimum.tau);
+    s = wanted >= optimum.integral
+            ? optimum.tau
+            : std::exp(numerics::root([&](double y) { return integral(root, ends, std::exp(y)) - wanted; }, low, high));
+  }
+  return optimum.integral / T / std::sqrt(K(s));
+}
+
+double AdditiveNoise::polynomial(double T, double p) const {
+  // eta(s) = (p+1) tau/T (s/tau)^a, a = p/(p+1): the noise is (p+1) tau^(1-a)/T int_0^tau s^a K ds.
+  const double a = p / (p + 1), s0 = std::exp(first_);
+  const Weight weight = [a](double s, double k) { return std::pow(s, a) * k; };
+  const std::vector<double> ends = at_panel_ends(weight, K(0) * std::pow(s0, 1 + a) / (1 + a));
+  const double tau = crossing([&](double at) {
+    return slope_of_F(at) + noise_ / T * (std::pow(at, -a) * integral(weight, ends, at) + (p + 1) * at * K(at));
+  });
+  return F(tau) + noise_ * (p + 1) * std::pow(tau, 1 - a) / T * integral(weight, ends, tau);
+}
+
+}  // namespace edgewise::models::least_squares

@@ -1,0 +1,161 @@
+#include "models/least_squares/linear_methods/rate_objective.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/ingredients/phase_rates.hpp"
+#include "models/least_squares/additive_noise.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+/// So many steps that differ are kept.
+constexpr std::uint64_t most_kept = 200000;
+
+/// The steps of a method, each a function of its learning rate.
+class RatedSteps {
+ public:
+  RatedSteps(const LinearProblem& problem, double unit) : method_(problem.method), unit_(unit) {
+    Hyperparameters h = problem.hyperparameters;
+    h.schedule("learning_rate", nullptr);
+    for (const char* name : {"inner_steps", "workers"})
+      if (h.scheduled(name))
+        throw std::invalid_argument(std::string("schedule.") + name +
+                                    ": the best learning rates are known for rounds that stay alike; leave it out");
+    h.seek(0);
+    const std::uint64_t steps = problem.data->time.steps, period = method_->period(h);
+    const bool alike = h.constant() && method_->time_invariant;
+    count_ = alike ? std::min(period, steps) : steps;
+    if (count_ > most_kept)
+      throw std::invalid_argument("time.steps: at most " + std::to_string(most_kept) +
+                                  " of them where more than the learning rate differs from step to step");
+    for (std::uint64_t k = 0; k < count_; ++k) {
+      h.seek(static_cast<double>(k));
+      kept_.push_back(at(h, k, k % period, period));
+    }
+  }
+
+  ingredients::RatedStep operator()(std::uint64_t k) const { return kept_[k % count_].view(); }
+
+ private:
+  struct Step {
+    solvers::ControlledPhase noisy;
+    solvers::Phase after;
+    bool has_after = false;
+    ingredients::RatedStep view() const { return {&noisy, has_after ? &after : nullptr}; }
+  };
+
+  Step at(Hyperparameters h, std::uint64_t k, std::uint64_t position, std::uint64_t period) const {
+    const auto phase = [&](double rate) {
+      solvers::Phase out;
+      h.set("learning_rate", rate);
+      method_->step(h, k, position, out);
+      return out;
+    };
+    Step out;
+    out.noisy = solvers::controlled_phase(phase(0), phase(unit_), phase(2 * unit_), unit_);
+    out.has_after = method_->sync(h, k, position, position + 1 == period, out.after);
+    return out;
+  }
+
+  const LinearMethod* method_;
+  double unit_;
+  std::uint64_t count_ = 1;
+  std::vector<Step> kept_;
+};
+
+const Readout& readout_of(const LinearProblem& problem, const Layout& layout, const std::string& observable) {
+  const Readout* found = &layout.readouts.front();
+  std::vector<std::string> names{"excess_mse"};
+  for (std::size_t i = 1; i < layout.readouts.size(); ++i) {
+    if (layout.readouts[i].before_sync) continue;
+    names.push_back(layout.readouts[i].name + "_excess_mse");
+    if (names.back() == observable) found = &layout.readouts[i];
+  }
+  if (!observable.empty() && std::ranges::find(names, observable) == names.end())
+    throw std::invalid_argument("schedule_search.observable: '" + observable + "' is not one of " +
+                                settings::join(names) + ", of which optimizer " + problem.method->description.name +
+                                " has a gradient" + settings::suggestion(observable, names));
+  return *found;
+}
+
+std::pair<Uniqueness, std::string> known_of_optimum(const LinearProblem& problem, double scale) {
+  const LeastSquares& data = *problem.data;
+  if (!(scale > 0))
+    return {Uniqueness::none, "the run starts at the target without noise: any schedule leaves it there"};
+  if (!is_plain_sgd(problem)) return {Uniqueness::unknown, ""};
+  if (std::isinf(problem.hyperparameters.base("batch")))
+    return {Uniqueness::none, "batch = inf: the loss depends on which learning rates there are, not on their order"};
+  double only = 0;
+  for (const double lambda : data.spectrum.eigenvalue) {
+    if (lambda > 0 && only > 0) return {Uniqueness::unknown, ""};
+    only = std::max(only, lambda);
+  }
+  return {Uniqueness::proved, "one eigenvalue: every step has one best rate, whatever the others are"};
+}
+
+/// Small steps and label noise alone; nothing where that is no theory of this problem.
+std::vector<Finding> additive_noise_predictions(const LinearProblem& problem) {
+  const LeastSquares& data = *problem.data;
+  const double noise = data.noise_variance() / problem.hyperparameters.base("batch");
+  if (!is_plain_sgd(problem) || !(noise > 0)) return {};
+  std::vector<double> eigenvalue, multiplicity, power;
+  for (std::size_t a = 0; a < data.spectrum.modes(); ++a) {
+    if (!(data.spectrum.eigenvalue[a] > 0)) continue;
+    eigenvalue.push_back(data.spectrum.eigenvalue[a]);
+    multiplicity.push_back(data.spectrum.multiplicity[a]);
+    power.push_back(data.initial_power[a]);
+  }
+  try {
+    const AdditiveNoise theory(std::move(eigenvalue), std::move(multiplicity), std::move(power), noise);
+    const auto T = static_cast<double>(data.time.steps);
+    const AdditiveNoise::Optimum best = theory.optimum(T);
+    return {{"additive_noise_loss", best.loss, "loss of the best schedule for small steps and label noise alone (3.7)"},
+            {"additive_noise_first_rate", theory.rate(best, T, 0), "its first rate"},
+            {"additive_noise_last_rate", theory.rate(best, T, T), "its last rate"}};
+  } catch (const std::domain_error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& problem, const std::string& observable) {
+  const LeastSquares& data = *problem.data;
+  if (!problem.hyperparameters.has("learning_rate"))
+    throw std::invalid_argument("optimizer: it has no learning_rate whose schedule could be looked for");
+  const Layout layout = problem.method->layout(problem.hyperparameters);
+  const Readout& readout = readout_of(problem, layout, observable);
+  const double largest = data.spectrum.largest();
+  if (!(largest > 0)) throw std::invalid_argument("spectrum: without a positive eigenvalue no learning rate matters");
+
+  solvers::LinearPhases start(linear_modes(data, data.noise_variance()), layout.sizes());
+  const std::vector<BlockStart> blocks = starts(problem, layout);
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
+    for (std::size_t i = 0; i < factor.size(); ++i)
+      for (std::size_t j = i; j < factor.size(); ++j)
+        for (std::size_t a = 0; a < power.size(); ++a) start.moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
+  }
+  ingredients::PhaseLaw law{std::move(start), readout.selector, data.spectrum.eigenvalue};
+  law.steps = data.time.steps;
+  const std::string name = readout.name.empty() ? "excess_mse" : readout.name + "_excess_mse";
+  for (const Observable& o : linear_observables(problem))
+    if (o.name == name) law.observable = o;
+  law.natural_rate = 1 / largest;
+  law.scale = data.noise_variance();
+  for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
+    law.scale += data.spectrum.eigenvalue[a] * data.initial_power[a];
+  law.uniqueness = known_of_optimum(problem, law.scale);
+  law.predictions = additive_noise_predictions(problem);
+  law.step = RatedSteps(problem, law.natural_rate);
+  return std::make_unique<ingredients::PhaseRates>(std::move(law));
+}
+
+}  // namespace edgewise::models::least_squares

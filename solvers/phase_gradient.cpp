@@ -1,0 +1,237 @@
+#include "solvers/phase_gradient.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "solvers/phase_gradient.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#ifndef EDGEWISE_BLOCK_OF_MODES  // this file is compiled once for every instruction set
+#define EDGEWISE_BLOCK_OF_MODES
+namespace edgewise::solvers {
+/// Where one block's numbers are; S is summed over the blocks before.
+struct BlockOfModes {
+  const double *x, *S, *own, *feedback;
+  const double *const *sigma, *const *adjoint;
+  std::size_t count;
+};
+}  // namespace edgewise::solvers
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace edgewise::solvers {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using GradientTag = hn::CappedTag<double, 8>;
+using GradientVec = hn::Vec<GradientTag>;
+
+// The two sums over modes, in eight partial sums each whatever the vector length.
+template <std::size_t r>
+void depend_r(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& slope, double noise, double drive,
+              double* linear, double* quadratic) {
+  const GradientTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  bool row_moves[r] = {}, used[r][r], fixed[r][r];
+  for (std::size_t i = 0; i < r; ++i)
+    for (std::size_t j = 0; j < r; ++j) {
+      used[i][j] = slope.T0[i * r + j] != 0 || slope.T1[i * r + j] != 0;
+      fixed[i][j] = rest.T0[i * r + j] != 0 || rest.T1[i * r + j] != 0;
+      row_moves[i] = row_moves[i] || used[i][j];
+    }
+  for (std::size_t lane = 0; lane < 8; lane += lanes) {
+    GradientVec first = hn::Zero(d), second = hn::Zero(d);
+    for (std::size_t m = lane; m < at.count; m += 8) {
+      const GradientVec x = hn::LoadU(d, at.x + m);
+      GradientVec sigma[r][r], A[r][r];
+      std::size_t packed = 0;
+      for (std::size_t i = 0; i < r; ++i)
+        for (std::size_t j = i; j < r; ++j, ++packed) {
+          sigma[i][j] = sigma[j][i] = hn::LoadU(d, at.sigma[packed] + m);
+          A[i][j] = A[j][i] = hn::LoadU(d, at.adjoint[packed] + m);
+        }
+      const auto entry = [&](const PhaseBlock& block, std::size_t i, std::size_t j) {
+        return hn::Add(hn::Set(d, block.T0[i * r + j]), hn::Mul(x, hn::Set(d, block.T1[i * r + j])));
+      };
+      for (std::size_t i = 0; i < r; ++i) {
+        if (!row_moves[i]) continue;
+        GradientVec half[r];  // row i of (dT/dc) Sigma
+        for (std::size_t k = 0; k < r; ++k) {
+          half[k] = hn::Zero(d);
+          for (std::size_t j = 0; j < r; ++j)
+            if (used[i][j]) half[k] = hn::Add(half[k], hn::Mul(entry(slope, i, j), sigma[j][k]));
+        }
+        for (std::size_t j = 0; j < r; ++j)
+          for (std::size_t k = 0; k < r; ++k) {
+            if (fixed[j][k])
+              first = hn::Add(first, hn::Mul(hn::Mul(hn::Set(d, 2.0), A[i][j]), hn::Mul(half[k], entry(rest, j, k))));
+            if (used[j][k]) second = hn::Add(second, hn::Mul(A[i][j], hn::Mul(half[k], entry(slope, j, k))));
+          }
+      }
+      if (noise == 0) continue;
+      GradientVec once = hn::Zero(d), twice = hn::Zero(d);  // n'A dn/dc and dn/dc'A dn/dc
+      for (std::size_t i = 0; i < r; ++i)
+        for (std::size_t j = 0; j < r; ++j) {
+          if (slope.n[j] == 0) continue;
+          if (rest.n[i] != 0) once = hn::Add(once, hn::Mul(A[i][j], hn::Set(d, rest.n[i] * slope.n[j])));
+          if (slope.n[i] != 0) twice = hn::Add(twice, hn::Mul(A[i][j], hn::Set(d, slope.n[i] * slope.n[j])));
+        }
+      const GradientVec C =
+          hn::Mul(hn::Set(d, noise), hn::Add(hn::Mul(hn::LoadU(d, at.own + m), hn::LoadU(d, at.S + m)),
+                                             hn::Mul(hn::LoadU(d, at.feedback + m), hn::Set(d, drive))));
+      first = hn::Add(first, hn::Mul(hn::Mul(hn::Set(d, 2.0), C), once));
+      second = hn::Add(second, hn::Mul(C, twice));
+    }
+    hn::StoreU(first, d, linear + lane);
+    hn::StoreU(second, d, quadratic + lane);
+  }
+}
+
+HWY_NOINLINE void depend(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& slope, double noise,
+                         double drive, double* linear, double* quadratic) {
+  switch (rest.r) {
+    case 1:
+      return depend_r<1>(at, rest, slope, noise, drive, linear, quadratic);
+    case 2:
+      return depend_r<2>(at, rest, slope, noise, drive, linear, quadratic);
+    case 3:
+      return depend_r<3>(at, rest, slope, noise, drive, linear, quadratic);
+    case 4:
+      return depend_r<4>(at, rest, slope, noise, drive, linear, quadratic);
+    case 5:
+      return depend_r<5>(at, rest, slope, noise, drive, linear, quadratic);
+    default:
+      return depend_r<6>(at, rest, slope, noise, drive, linear, quadratic);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace edgewise::solvers
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace edgewise::solvers {
+
+namespace {
+
+/// The same for any instruction set.
+double sum_of_lanes(const double* partial) {
+  return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+         ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+}
+
+void move_numbers(const PhaseBlock& rest, const PhaseBlock& slope, double c, PhaseBlock& out) {
+  const std::size_t r = rest.r;
+  out.r = r;
+  out.omega = rest.omega;
+  for (std::size_t i = 0; i < r * r; ++i) {
+    out.T0[i] = rest.T0[i] + c * slope.T0[i];
+    out.T1[i] = rest.T1[i] + c * slope.T1[i];
+  }
+  for (std::size_t i = 0; i < r; ++i) {
+    out.n[i] = rest.n[i] + c * slope.n[i];
+    out.e[i] = rest.e[i];
+  }
+}
+
+}  // namespace
+
+HWY_EXPORT(depend);
+
+void phase_at(const ControlledPhase& phase, double c, Phase& out) {
+  out.noise_scale = phase.rest.noise_scale;
+  out.blocks.resize(phase.rest.blocks.size());
+  for (std::size_t b = 0; b < out.blocks.size(); ++b)
+    move_numbers(phase.rest.blocks[b], phase.slope.blocks[b], c, out.blocks[b]);
+}
+
+ControlledPhase controlled_phase(const Phase& at_zero, const Phase& at_step, const Phase& at_twice, double step) {
+  ControlledPhase out{at_zero, at_step};
+  const auto differs = [](double a, double b, double scale) { return !(std::abs(a - b) <= 1e-9 * scale); };
+  bool affine = at_zero.noise_scale == at_step.noise_scale && at_zero.noise_scale == at_twice.noise_scale &&
+                at_zero.blocks.size() == at_step.blocks.size() && at_zero.blocks.size() == at_twice.blocks.size();
+  for (std::size_t b = 0; affine && b < at_zero.blocks.size(); ++b) {
+    const PhaseBlock &zero = at_zero.blocks[b], &one = at_step.blocks[b], &two = at_twice.blocks[b];
+    PhaseBlock& slope = out.slope.blocks[b];
+    const auto line = [&](const auto& from, const auto& to, const auto& beyond, auto& by) {
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        by[i] = (to[i] - from[i]) / step;
+        if (differs(beyond[i], 2 * to[i] - from[i], std::abs(from[i]) + std::abs(to[i]) + std::abs(beyond[i])))
+          affine = false;
+      }
+    };
+    line(zero.T0, one.T0, two.T0, slope.T0);
+    line(zero.T1, one.T1, two.T1, slope.T1);
+    line(zero.n, one.n, two.n, slope.n);
+    affine = affine && zero.r == one.r && zero.omega == one.omega && zero.omega == two.omega && zero.e == one.e &&
+             zero.e == two.e;
+  }
+  if (!affine) throw std::invalid_argument("the steps of this method are not linear in its learning rate");
+  return out;
+}
+
+LinearModes adjoint_modes(LinearModes modes) {
+  std::swap(modes.weight, modes.feedback);
+  modes.source = 0;
+  return modes;
+}
+
+void adjoint_phase(const Phase& phase, Phase& out) {
+  out.noise_scale = phase.noise_scale;
+  out.blocks.resize(phase.blocks.size());
+  for (std::size_t b = 0; b < phase.blocks.size(); ++b) {
+    const PhaseBlock& block = phase.blocks[b];
+    PhaseBlock& back = out.blocks[b];
+    const std::size_t r = back.r = block.r;
+    const double root = std::sqrt(block.omega);
+    back.omega = 1;
+    for (std::size_t i = 0; i < r; ++i) {
+      back.n[i] = block.e[i];
+      back.e[i] = root * block.n[i];
+      for (std::size_t j = 0; j < r; ++j) {
+        back.T0[i * r + j] = block.T0[j * r + i];
+        back.T1[i * r + j] = block.T1[j * r + i];
+      }
+    }
+  }
+}
+
+ControlDependence control_dependence(const LinearPhases& adjoint, const LinearPhases& state,
+                                     const ControlledPhase& phase) {
+  const LinearModes& modes = state.linear_modes();
+  const std::size_t padded = modes.x.size();
+  const bool noisy = phase.rest.noise_scale != 0;
+  thread_local std::vector<double> S;
+  double drive = 0;
+  if (noisy) {
+    S.assign(padded, 0.0);
+    state.read_sources(phase.rest, S);
+    drive = dot(modes.weight, S) + modes.source;
+  }
+  ControlDependence out;
+  const double *sigma = state.contents().data(), *A = adjoint.contents().data();
+  for (std::size_t b = 0; b < state.blocks(); ++b) {
+    const std::size_t r = state.sizes()[b];
+    const double *sigma_at[max_block * (max_block + 1) / 2], *A_at[max_block * (max_block + 1) / 2];
+    for (std::size_t m = 0; m < r * (r + 1) / 2; ++m, sigma += padded, A += padded) {
+      sigma_at[m] = sigma;
+      A_at[m] = A;
+    }
+    double linear[8] = {}, quadratic[8] = {};
+    const double noise = noisy ? phase.rest.noise_scale * phase.rest.blocks[b].omega : 0;
+    HWY_DYNAMIC_DISPATCH(depend)
+    ({modes.x.data(), S.data(), modes.own.data(), modes.feedback.data(), sigma_at, A_at, padded}, phase.rest.blocks[b],
+     phase.slope.blocks[b], noise, drive, linear, quadratic);
+    out.linear += sum_of_lanes(linear);
+    out.quadratic += sum_of_lanes(quadratic);
+  }
+  return out;
+}
+
+}  // namespace edgewise::solvers
+#endif

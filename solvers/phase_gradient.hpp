@@ -1,0 +1,42 @@
+#pragma once
+/// \file
+/// The adjoint of linear phases: how a quadratic form of the last moments depends on the control of every phase, for about
+/// the price of four solves (docs/theory/schedules-and-collapse.md, section 3.1, for any method of the family).
+///
+/// With J = sum_i <A_i, Sigma_i> at the end of a phase, at its start
+///
+///     A_i <- T' A_i T + C*_i e e',    N_i = sum_blocks omega n'A_i n,
+///     C*_i = noise_scale (own_i N_i + weight_i sum_j feedback_j N_j),
+///
+/// which is a phase again, with T transposed, n and e exchanged, and weights and feedbacks of the modes.
+#include <cstddef>
+
+#include "solvers/linear_phases.hpp"
+
+namespace edgewise::solvers {
+
+/// A phase whose T and n are affine in one number c, all else being fixed: `rest` at c = 0, and T0, T1, n of `slope` by c.
+struct ControlledPhase {
+  Phase rest, slope;
+};
+
+/// The phase at c, in `out`, whose memory is used again.
+void phase_at(const ControlledPhase& phase, double c, Phase& out);
+/// The controlled phase that passes through phases at c = 0 and c = step. \throws std::invalid_argument where that at
+/// 2 step does not lie on it.
+ControlledPhase controlled_phase(const Phase& at_zero, const Phase& at_step, const Phase& at_twice, double step);
+
+/// The modes on the way back: weights and feedbacks exchanged, no source.
+LinearModes adjoint_modes(LinearModes modes);
+/// The phase on the way back, in `out`.
+void adjoint_phase(const Phase& phase, Phase& out);
+
+/// <A, Phi_c(Sigma)> = constant + linear c + quadratic c^2.
+struct ControlDependence {
+  double linear = 0, quadratic = 0;
+};
+/// \param adjoint  A after the phase, \param state  Sigma before it
+ControlDependence control_dependence(const LinearPhases& adjoint, const LinearPhases& state,
+                                     const ControlledPhase& phase);
+
+}  // namespace edgewise::solvers

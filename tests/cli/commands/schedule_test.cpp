@@ -1,0 +1,114 @@
+// `edgewise schedule`: what it prints and writes, and that its table runs as a schedule.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "tests/cli/program_run.hpp"
+
+using namespace edgewise::cli::testing;
+
+namespace {
+
+std::string small_schedule(const std::string& more = "") {
+  return "title = 'small'\nmodel = 'least-squares'\n[spectrum]\nkind = 'power-law'\nalpha = 1.0\nbeta = 0.5\ndimension "
+         "= "
+         "20\n[noise]\nlaw = 'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 1.0\n[time]\nsteps = 40\n" +
+         more;
+}
+
+bool holds(const std::string& text, const std::string& part) {
+  if (text.find(part) == std::string::npos) MESSAGE(text);
+  return text.find(part) != std::string::npos;
+}
+
+const std::string few = "[schedule_search]\nfamilies = ['linear', 'constant']\n";
+
+}  // namespace
+
+TEST_CASE("schedule prints the optimum over the families, and JSON tells the same") {
+  const Folder folder;
+  const std::string path = folder.file("x.toml", small_schedule(few));
+  const auto printed = run({"schedule", path});
+  CHECK(printed.status == 0);
+  CHECK(holds(printed.out, "excess_mse after 40 steps, optimum by coordinate sweep"));
+  CHECK(holds(printed.out, "the same minimum from 3 starts"));
+  CHECK(printed.out.find("  optimum ") < printed.out.find("  linear "));
+  CHECK(printed.out.find("  linear ") < printed.out.find("  constant "));
+  const auto json = nlohmann::json::parse(run({"schedule", path, "--format", "json"}).out);
+  CHECK(json["optimum"]["rates"].size() == 40);
+  CHECK(json["families"].size() == 2);
+  CHECK(json["families"][0]["family"] == "linear");
+  CHECK(json["families"][0]["gap"].get<double>() ==
+        doctest::Approx(json["families"][0]["loss"].get<double>() / json["optimum"]["loss"].get<double>() - 1));
+}
+
+TEST_CASE("the optimum's table is a schedule: solving it gives the loss that was promised") {
+  const Folder folder;
+  const std::string path = folder.file("x.toml", small_schedule(few));
+  const std::string table = folder / "optimum.csv";
+  CHECK(run({"schedule", path, "-o", table, "--quiet"}).status == 0);
+  CHECK(holds(contents(table), "step,rate,h,excess_mse\n0,"));
+  const auto solved =
+      run({"solve", folder.file("y.toml", small_schedule("[schedule]\nkind = 'table'\npath = 'optimum.csv'\n")),
+           "--format", "csv", "--quiet"});
+  CHECK(solved.status == 0);
+  const std::string header = "# excess_mse: ";
+  const std::string csv = contents(table);
+  const double promised = std::stod(csv.substr(csv.find(header) + header.size()));
+  const std::string last = solved.out.substr(solved.out.rfind('\n', solved.out.size() - 2) + 1);
+  std::istringstream cells(last);
+  std::string cell;
+  std::getline(cells, cell, ',');
+  CHECK(cell == "40");
+  std::getline(cells, cell, ',');
+  std::getline(cells, cell, ',');
+  CHECK(std::stod(cell) == doctest::Approx(promised).epsilon(1e-12));
+}
+
+TEST_CASE("replicas: the simulation at the optimum and at the best of every family") {
+  const Folder folder;
+  const std::string path = folder.file("x.toml", small_schedule(few + "replicas = 400\nseed = 2\n"));
+  const auto json = nlohmann::json::parse(run({"schedule", path, "--format", "json"}).out);
+  REQUIRE(json["simulated"].size() == 3);
+  CHECK(json["simulated"][0]["family"] == "optimum");
+  // Seeds are fixed; one of three rows is beyond 4 standard errors with probability 2e-4.
+  for (const auto& row : json["simulated"]) {
+    CHECK(std::abs(row["z"].get<double>()) < 4);
+    CHECK(row["sem"].get<double>() > 0);
+  }
+}
+
+TEST_CASE("the figure") {
+  const Folder folder;
+  const std::string path = folder.file("x.toml", small_schedule(few));
+  CHECK(run({"schedule", path, "-o", folder / "x.svg", "--quiet"}).status == 0);
+  const std::string svg = contents(folder / "x.svg");
+  CHECK(holds(svg, "<svg"));
+  for (const char* word : {"optimum", "linear", "gap to the optimum", "learning rate"}) CHECK(holds(svg, word));
+}
+
+TEST_CASE("where there is no shape none is printed, and bad input is one line") {
+  const Folder folder;
+  const auto full = run({"schedule", folder.file("full.toml", small_schedule(few)), "--set", "optimizer.batch=inf"});
+  CHECK(full.status == 0);
+  CHECK(holds(full.out, "the schedule is not identifiable: batch = inf"));
+  const auto refused = [&](const std::string& more, const std::string& part) {
+    const auto said = run({"schedule", folder.file("bad.toml", small_schedule(more))});
+    CHECK(said.status == 2);
+    CHECK(holds(said.err, part));
+    CHECK(std::count(said.err.begin(), said.err.end(), '\n') == 1);
+  };
+  refused("[schedule_search]\nfamilies = ['linera']\n", "schedule_search.families: 'linera' is not one of");
+  refused("[schedule_search]\nobservable = 'average_excess_mse'\n", "is not one of excess_mse");
+  refused("[schedule_search]\nstarts = 0\n", "schedule_search.starts: must be >= 1");
+  refused("[rate]\nkind = 'polyak'\n", "the rule of [rate] sets the rate");
+  std::string ruled = small_schedule("[rate]\nkind = 'polyak'\n");
+  ruled.erase(ruled.find("learning_rate = 1.0"), 19);
+  CHECK(holds(run({"schedule", folder.file("ruled.toml", ruled)}).err, "leave [rate] out to look for the best ones"));
+  const auto map = run({"schedule", folder.file("map.toml", "model = 'quadratic-map'\n[time]\nsteps = 10\n")});
+  CHECK(map.status == 2);
+}

@@ -1,0 +1,208 @@
+// The search for the best learning rates: what it finds, what it says of it, and what it does at the edges.
+#include "models/ingredients/schedule_search/best_rates.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "models/ingredients/schedule_search/report.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise::models;
+using namespace edgewise::models::ingredients;
+using edgewise::models::testing::holds;
+using edgewise::models::testing::prepare;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+/// sum_k (a_k eta_k - b_k)^2 + floor: everything about it is known. Told not to be quadratic, it is searched by L-BFGS.
+class Parabolas final : public RateObjective {
+ public:
+  std::vector<double> a{1, 2, 3, 4}, b{1, 1, 0, 2};
+  double floor = 0.5;
+  bool quadratic = true;
+  std::uint64_t steps() const override { return a.size(); }
+  const Observable& observable() const override { return observable_; }
+  double natural_rate() const override { return 1; }
+  double value(std::span<const double> rates) const override {
+    double J = floor;
+    for (std::size_t k = 0; k < a.size(); ++k) J += std::pow(a[k] * rates[k] - b[k], 2);
+    return J > 1e6 ? infinity : J;
+  }
+  double gradient(std::span<const double> rates, std::span<double> slope) const override {
+    for (std::size_t k = 0; k < a.size(); ++k) slope[k] = 2 * a[k] * (a[k] * rates[k] - b[k]);
+    return value(rates);
+  }
+  std::optional<double> sweep(std::span<double> rates, double cap) const override {
+    if (!quadratic) return std::nullopt;
+    for (std::size_t k = 0; k < a.size(); ++k) rates[k] = std::min(cap, b[k] / a[k]);
+    return value(rates);
+  }
+  RatePath path(std::span<const double> rates) const override { return {std::vector<double>(5, value(rates)), {}}; }
+
+ private:
+  Observable observable_{"loss", "1", "of parabolas"};
+};
+
+std::string r1(int steps, const std::string& optimizer,
+               const std::string& more = "[noise]\nlaw='gaussian'\nvariance=0.25\n") {
+  return "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\nalpha = 1.0\nbeta = 0.5\ndimension = 100\n" + more +
+         "[optimizer]\nlearning_rate = 1.0\n" + optimizer + "\n[time]\nsteps = " + std::to_string(steps) + "\n";
+}
+
+Optimum found(const RateObjective& J, const ScheduleSearch& search = {}) {
+  return best_rates(J, search, [] { return false; });
+}
+
+}  // namespace
+
+TEST_CASE("both searches find the minimum, within the cap") {
+  for (const bool quadratic : {true, false})
+    for (const double cap : {infinity, 0.4}) {
+      Parabolas J;
+      J.quadratic = quadratic;
+      ScheduleSearch search;
+      search.max_rate = cap;
+      const Optimum best = found(J, search);
+      CAPTURE(quadratic);
+      CAPTURE(cap);
+      CHECK(best.method == (quadratic ? "coordinate sweep" : "L-BFGS"));
+      for (std::size_t k = 0; k < 4; ++k) CHECK(std::abs(best.rates[k] - std::min(cap, J.b[k] / J.a[k])) < 1e-6);
+      CHECK(best.identifiable);
+      CHECK(best.spread < 1e-9);
+      CHECK(holds(best.statement, "the same minimum from 3 starts"));
+    }
+  Parabolas J;
+  J.quadratic = false;
+  ScheduleSearch search;
+  search.method = "sweep";
+  CHECK_THROWS_WITH_AS(found(J, search), doctest::Contains("use lbfgs"), std::invalid_argument);
+}
+
+TEST_CASE("the base of a shape: inside the grid, beyond it, at the cap, nowhere") {
+  Parabolas J;
+  J.a = {1, 1};
+  for (const double best : {0.3, 1e-6, 400.0}) {
+    J.b = {best, best};
+    J.floor = 1e-3 * best * best;
+    const BestBase base = best_base(J, std::vector<double>{1, 1}, infinity);
+    CHECK(base.base == doctest::Approx(best).epsilon(1e-4));
+    CHECK(base.at_edge == (best != 0.3));
+  }
+  CHECK(best_base(J, std::vector<double>{1, 1}, 7).base == doctest::Approx(7).epsilon(1e-12));
+  J.floor = 1e9;
+  CHECK(best_base(J, std::vector<double>{1, 1}, infinity).loss == infinity);
+  CHECK_THROWS_WITH_AS(found(J), doctest::Contains("diverges at every learning rate"), std::invalid_argument);
+}
+
+TEST_CASE("R1: sweep and L-BFGS agree, from different starts") {
+  const auto J = prepare(r1(300, "batch = 1"))->rate_objective("");
+  const Optimum swept = found(*J);
+  ScheduleSearch search;
+  search.method = "lbfgs";
+  search.starts = 2;
+  const Optimum other = found(*J, search);
+  CHECK(swept.loss == doctest::Approx(0.016118200088).epsilon(4e-11));
+  CHECK(other.loss == doctest::Approx(swept.loss).epsilon(1e-12));
+  for (std::size_t k = 0; k < 300; ++k) CHECK(std::abs(other.rates[k] - swept.rates[k]) < 1e-6);
+  CHECK(swept.spread < 1e-12);
+}
+
+TEST_CASE("what is said of uniqueness") {
+  const auto said = [](const std::string& text) { return found(*prepare(text)->rate_objective("")); };
+  const std::string one =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0]\nmultiplicities = "
+      "[3, 2]\n[noise]\nlaw='gaussian'\nvariance=0.1\n[optimizer]\nlearning_rate=1\n[time]\nsteps=7\n";
+  CHECK(holds(said(one).statement, "proved unique: one eigenvalue"));
+  const Optimum full = said(r1(20, "batch = inf"));
+  CHECK_FALSE(full.identifiable);
+  CHECK(holds(full.statement, "not identifiable: batch = inf"));
+  const Optimum nothing = said(r1(20, "batch = 2", "[initial]\nscale = 1\n"));
+  CHECK(holds(nothing.statement, "not identifiable: the run starts at the target"));
+  CHECK(nothing.loss == 0);
+  // A noiseless large batch is next to none: many orders do nearly as well.
+  CHECK(said(r1(40, "batch = 1000000", "")).statement.find("the same minimum") == std::string::npos);
+  // From w = .3 on the optimum begins with one giant step.
+  const Optimum giant = said(r1(300, "weight_decay = 0.3\ndecoupled = true"));
+  REQUIRE(giant.warnings.size() == 1);
+  CHECK(holds(giant.warnings.front(), "the rate of step 0 is"));
+}
+
+TEST_CASE("a start at the target with noise: not to move at all") {
+  const std::string start = "[noise]\nlaw='gaussian'\nvariance=0.25\n[initial]\nscale = 1\n";
+  const auto J = prepare(r1(30, "batch = 1", start))->rate_objective("");
+  for (const std::string method : {"sweep", "lbfgs"}) {
+    ScheduleSearch search;
+    search.method = method;
+    const Optimum best = found(*J, search);
+    CHECK(best.loss <= 1e-15);
+    for (const double rate : best.rates) CHECK(rate <= 1e-8);
+  }
+}
+
+TEST_CASE("units of the inputs move the rates and nothing else") {
+  const auto of = [](double unit) {
+    const std::string spectrum =
+        "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [" + std::to_string(1) + "e" +
+        std::to_string(static_cast<int>(std::lround(std::log10(unit)))) + ", 0.25e" +
+        std::to_string(static_cast<int>(std::lround(std::log10(unit)))) + "]\n[initial]\nerror_power = [1e" +
+        std::to_string(-static_cast<int>(std::lround(std::log10(unit)))) + ", 2e" +
+        std::to_string(-static_cast<int>(std::lround(std::log10(unit)))) +
+        "]\n[noise]\nlaw='gaussian'\nvariance=0.1\n[optimizer]\nlearning_rate=1\nbatch=2\n[time]\nsteps=12\n";
+    return found(*prepare(spectrum)->rate_objective(""));
+  };
+  const Optimum plain = of(1);
+  for (const double unit : {1e-60, 1e60}) {
+    const Optimum scaled = of(unit);
+    CHECK(scaled.loss == doctest::Approx(plain.loss).epsilon(1e-12));
+    for (std::size_t k = 0; k < 12; ++k) CHECK(scaled.rates[k] * unit == doctest::Approx(plain.rates[k]).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("families: the report ranks them, the search comes near, the certificate finds nothing left") {
+  const auto J = prepare(r1(60, "batch = 1"))->rate_objective("");
+  ScheduleSearch search;
+  search.families = {"linear", "two-point-spline", "constant"};
+  const ScheduleReport report = search_schedules(*J, search, [](double) { return true; });
+  REQUIRE(report.families.size() == 3);
+  CHECK(report.families[0].family.name == "two-point-spline");
+  CHECK(report.families[2].family.name == "constant");
+  CHECK(report.families[0].gap < 0.005);
+  CHECK(report.families[0].gap > 0);
+  REQUIRE(report.families[0].certificate.size() == 24);
+  for (const OneMoved& moved : report.families[0].certificate)
+    CHECK(moved.loss > report.families[0].family.loss * (1 - 2e-3));
+  for (const FamilyGap& one : report.families)
+    CHECK(J->value(one.family.rates) == doctest::Approx(one.family.loss).epsilon(1e-12));
+  for (const FamilyGap& one : report.families) {
+    CHECK(one.family.distance < 1);
+    CHECK(one.family.nearest.loss >= one.family.loss * (1 - 1e-9));  // near in rates is not best in loss
+    CHECK(one.family.tried.size() == one.family.shapes);
+    CHECK(one.family.tried.front().loss <= one.family.tried.back().loss);
+  }
+  CHECK(report.families[0].family.distance < report.families[1].family.distance);
+  // The base of the nearest is that of least squares.
+  const TunedFamily& linear = report.families[1].family;
+  double ts = 0, ss = 0;
+  for (std::size_t k = 0; k < 60; ++k) {
+    const double s =
+        (1 - static_cast<double>(k) / 60) *
+        std::min(1.0, linear.nearest.warmup > 0 ? (static_cast<double>(k) + 1) / (60 * linear.nearest.warmup) : 1.0);
+    ts += s * report.optimum.rates[k];
+    ss += s * s;
+  }
+  CHECK(linear.nearest.base == doctest::Approx(ts / ss).epsilon(1e-12));
+  // The same seed, the same shapes.
+  const TunedFamily again = tune_family(*J, "two-point-spline", search, report.optimum.rates);
+  CHECK(again.loss == report.families[0].family.loss);
+  CHECK(again.parameters == report.families[0].family.parameters);
+  // Stopped early: what is missing is said.
+  int asked = 0;
+  CHECK(search_schedules(*J, search, [&](double) { return ++asked < 100000 && asked > 0; }).stopped == false);
+  CHECK(search_schedules(*J, search, [&](double share) { return share < 0.3; }).stopped);
+}

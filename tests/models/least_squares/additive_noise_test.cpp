@@ -1,0 +1,75 @@
+// The best schedule under additive noise: the tables of docs/theory/schedules-and-collapse.md, section 3.4.
+#include "models/least_squares/additive_noise.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using edgewise::models::least_squares::AdditiveNoise;
+
+namespace {
+
+AdditiveNoise power_law(double alpha, double beta, int d) {
+  std::vector<double> lambda, power;
+  for (int j = 1; j <= d; ++j) {
+    lambda.push_back(std::pow(j, -2 * alpha));
+    power.push_back(std::pow(j, -2 * beta));
+  }
+  return {lambda, std::vector<double>(lambda.size(), 1.0), power, 0.25};
+}
+
+}  // namespace
+
+TEST_CASE("one eigenvalue: everything in closed form") {
+  // K = l^2 e^(-2 l s): I = 1 - e^(-l tau); P = l rho x^2 + (noise/T)(1 - x)^2 at x = e^(-l tau).
+  const double l = 0.3, rho = 2, noise = 0.4, T = 50;
+  const AdditiveNoise theory({l}, {1}, {rho}, noise);
+  const double a = l * rho, b = noise / T, x = b / (a + b);
+  const AdditiveNoise::Optimum best = theory.optimum(T);
+  CHECK(best.tau == doctest::Approx(-std::log(x) / l).epsilon(1e-9));
+  CHECK(best.loss == doctest::Approx(a * b / (a + b)).epsilon(1e-10));
+  // eta = I/(T l e^(-l s)), and the remaining time is T (1 - e^(-l s))/I.
+  CHECK(theory.rate(best, T, T) == doctest::Approx((1 - x) / (T * l)).epsilon(1e-9));
+  CHECK(theory.rate(best, T, T / 2) == doctest::Approx((1 - x) / (T * l) / (1 - 0.5 * (1 - x))).epsilon(1e-8));
+  // Constant rate tau/T: noise (tau/T) l/2 (1 - x^2).
+  const auto constant = [&](double tau) {
+    return l * rho * std::exp(-2 * l * tau) + noise * tau / T * l / 2 * (1 - std::exp(-2 * l * tau));
+  };
+  const double found = theory.polynomial(T, 0);
+  double least = 1e9;
+  for (double tau = 0.01; tau < 60; tau += 0.001) least = std::min(least, constant(tau));
+  CHECK(found == doctest::Approx(least).epsilon(1e-6));
+}
+
+TEST_CASE("local slopes of the optimum and of polynomial cooldowns, and of the optimum's own cooldown" *
+          doctest::test_suite("slow")) {
+  const AdditiveNoise theory = power_law(1, 0.5, 20000);
+  struct Row {
+    double p, first, second, at_first;
+  };
+  for (const Row& row : {Row{-1, -0.6423, -0.6503, 0.00158061}, Row{0, -0.4965, -0.4980, 0.00445206},
+                         Row{0.5, -0.5793, -0.5845, 0.00234168}, Row{1, -0.6175, -0.6243, 0.00183813},
+                         Row{2, -0.6441, -0.6501, 0.00164913}, Row{3, -0.6522, -0.6571, 0.00169886}}) {
+    CAPTURE(row.p);
+    const auto loss = [&](double T) { return row.p < 0 ? theory.optimum(T).loss : theory.polynomial(T, row.p); };
+    const double a = loss(1e4), b = loss(1e5), c = loss(1e6);
+    CHECK(std::abs(a - row.at_first) < 0.6e-8);
+    CHECK(std::abs(std::log10(b / a) - row.first) < 0.6e-4);
+    CHECK(std::abs(std::log10(c / b) - row.second) < 0.6e-4);
+  }
+  struct Cooldown {
+    double alpha;
+    double slope[3];
+  };
+  for (const Cooldown& row : {Cooldown{0.75, {1.611, 1.743, 1.833}}, Cooldown{1, {2.171, 2.400, 2.575}}}) {
+    const AdditiveNoise own = power_law(row.alpha, 0.5, 20000);
+    for (int i = 0; i < 3; ++i) {
+      const double T = std::pow(10.0, 3 + i);
+      const AdditiveNoise::Optimum best = own.optimum(T);
+      const double slope = std::log(own.rate(best, T, 0.2 * T) / own.rate(best, T, 0.6 * T)) / std::log(2.0);
+      CAPTURE(row.alpha);
+      CAPTURE(T);
+      CHECK(std::abs(slope - row.slope[i]) < 0.6e-3);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+// The loss as a function of every step's learning rate: against the solver, central differences, and the equations of
+// docs/theory/schedules-and-collapse.md, section 3 written out.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/framework/rate_objective.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise::models;
+using edgewise::models::testing::error_of;
+using edgewise::models::testing::prepare;
+
+namespace {
+
+std::string problem(const std::string& optimizer, int dimension, int steps, const std::string& more = "") {
+  return "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\nalpha = 1.0\nbeta = 0.5\ndimension = " +
+         std::to_string(dimension) +
+         "\n[noise]\nlaw = 'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 1.0\n" + optimizer +
+         "\n[time]\nsteps = " + std::to_string(steps) + "\n" + more;
+}
+
+std::vector<double> linear_decay(std::size_t steps, double base) {
+  std::vector<double> out(steps);
+  for (std::size_t k = 0; k < steps; ++k) out[k] = base * (1 - static_cast<double>(k) / static_cast<double>(steps));
+  return out;
+}
+
+/// (3.1), (3.2) and (3.4) as plain loops for j^-2, j^-1/2, sigma^2 = 1/4 and d distinct eigenvalues.
+struct Literal {
+  std::size_t d, T;
+  double B;
+  std::vector<double> lam, start;
+  Literal(std::size_t dimension, std::size_t steps, double batch) : d(dimension), T(steps), B(batch) {
+    for (std::size_t j = 1; j <= d; ++j) {
+      lam.push_back(std::pow(static_cast<double>(j), -2.0));
+      start.push_back(1 / static_cast<double>(j));
+    }
+  }
+  double P(const std::vector<double>& D) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < d; ++i) sum += lam[i] * D[i];
+    return sum;
+  }
+  std::vector<std::vector<double>> run(const std::vector<double>& eta) const {
+    std::vector<std::vector<double>> D{start};
+    for (std::size_t k = 0; k < T; ++k) {
+      std::vector<double> next(d);
+      for (std::size_t i = 0; i < d; ++i)
+        next[i] = std::pow(1 - eta[k] * lam[i], 2) * D[k][i] +
+                  eta[k] * eta[k] / B * lam[i] * (lam[i] * D[k][i] + P(D[k]) + 0.25);
+      D.push_back(next);
+    }
+    return D;
+  }
+  /// With `set`, the rates become those of one pass of (3.4). Returns dJ/d eta at the old rates of steps before and the
+  /// new ones after.
+  std::vector<double> back(std::vector<double>& eta, bool set, std::vector<double>* h = nullptr) const {
+    const auto D = run(eta);
+    std::vector<double> p = lam, slope(T);
+    const double c = 1 + 1 / B;
+    for (std::size_t k = T; k-- > 0;) {
+      double first = 0, second = 0, lam_p = 0;
+      for (std::size_t i = 0; i < d; ++i) {
+        first += p[i] * lam[i] * D[k][i];
+        second += p[i] * lam[i] * lam[i] * D[k][i];
+        lam_p += lam[i] * p[i];
+      }
+      const double noise = lam_p * (P(D[k]) + 0.25) / B;
+      slope[k] = -2 * first + 2 * eta[k] * (c * second + noise);
+      if (set) eta[k] = first / (c * second + noise);
+      if (h) (*h)[k] = eta[k] * eta[k] * noise;
+      for (std::size_t i = 0; i < d; ++i)
+        p[i] = (1 - 2 * eta[k] * lam[i] + c * eta[k] * eta[k] * lam[i] * lam[i]) * p[i] +
+               eta[k] * eta[k] / B * lam_p * lam[i];
+    }
+    return slope;
+  }
+};
+
+/// Richardson's central difference of J by the rate of step k.
+double difference(const RateObjective& J, std::vector<double> rates, std::size_t k, double step) {
+  const auto at = [&](double by) {
+    std::vector<double> moved = rates;
+    moved[k] += by;
+    return J.value(moved);
+  };
+  return (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step);
+}
+
+}  // namespace
+
+TEST_CASE("plain SGD: value, gradient, sweep, h and greedy rates are the equations written out") {
+  const Literal literal(7, 23, 3);
+  const auto J = prepare(problem("batch = 3", 7, 23))->rate_objective("");
+  REQUIRE(J);
+  CHECK(J->steps() == 23);
+  CHECK(J->natural_rate() == 1);
+  std::vector<double> eta = linear_decay(23, 0.4), slope(23), h(23);
+  CHECK(J->value(eta) == doctest::Approx(literal.P(literal.run(eta).back())).epsilon(1e-13));
+  CHECK(J->gradient(eta, slope) == doctest::Approx(J->value(eta)).epsilon(1e-15));
+  const std::vector<double> expected = literal.back(eta, false, &h);
+  const RatePath path = J->path(eta);
+  for (std::size_t k = 0; k < 23; ++k) {
+    CHECK(slope[k] == doctest::Approx(expected[k]).epsilon(1e-11));
+    CHECK(path.injected[k] == doctest::Approx(h[k]).epsilon(1e-12));
+    CHECK(path.loss[k] == doctest::Approx(literal.P(literal.run(eta)[k])).epsilon(1e-13));
+  }
+  std::vector<double> swept = eta, literally = eta;
+  const double before = J->value(eta), after = J->sweep(swept, 1e9).value();
+  literal.back(literally, true);
+  for (std::size_t k = 0; k < 23; ++k) CHECK(swept[k] == doctest::Approx(literally[k]).epsilon(1e-12));
+  CHECK(after < before);
+  CHECK(after == doctest::Approx(J->value(swept)).epsilon(1e-13));
+  std::vector<double> capped = eta;
+  J->sweep(capped, 0.2);
+  for (const double rate : capped) CHECK(rate <= 0.2);
+
+  std::vector<double> greedy(23), D = literal.start;
+  const double greedily = J->greedy(greedy, 1e9).value();
+  for (std::size_t k = 0; k < 23; ++k) {
+    double S2 = 0, S3 = 0, trace = 0;
+    for (std::size_t i = 0; i < 7; ++i) {
+      S2 += std::pow(literal.lam[i], 2) * D[i];
+      S3 += std::pow(literal.lam[i], 3) * D[i];
+      trace += std::pow(literal.lam[i], 2);
+    }
+    CHECK(greedy[k] == doctest::Approx(S2 / ((1 + 1. / 3) * S3 + trace / 3 * (literal.P(D) + 0.25))).epsilon(1e-12));
+    D = literal.run(greedy)[k + 1];
+  }
+  CHECK(greedily == doctest::Approx(literal.P(D)).epsilon(1e-13));
+}
+
+TEST_CASE("R1: the pinned values and gradient of fixed schedules") {
+  const auto J = prepare(problem("batch = 1", 100, 300))->rate_objective("");
+  const std::vector<double> eta = linear_decay(300, 0.2);
+  std::vector<double> slope(300);
+  CHECK(J->gradient(eta, slope) == doctest::Approx(0.017077786310).epsilon(1e-11));
+  CHECK(slope[0] == doctest::Approx(1.85928736e-04).epsilon(3e-9));
+  CHECK(slope[150] == doctest::Approx(-8.70869402e-05).epsilon(3e-9));
+  CHECK(slope[299] == doctest::Approx(-7.51634213e-03).epsilon(1e-9));
+}
+
+TEST_CASE("every linear method: the value is the solver's, the gradient is that of central differences") {
+  for (const std::string optimizer :
+       {"batch = 2", "weight_decay = 0.1", "weight_decay = 0.1\ndecoupled = true\nbatch = 3",
+        "weight_decay = 0.02\nindependent = true", "kind = 'momentum'\nmomentum = 0.7\nbatch = 2",
+        "kind = 'momentum'\nmomentum_kind = 'nesterov'\nmomentum = 0.6\nweight_decay = 0.05",
+        "kind = 'ema'\naverage_decay = 0.8", "kind = 'tail-average'\naverage_from = 4",
+        "kind = 'lookahead'\ninner_steps = 3\nouter_learning_rate = 0.6",
+        "kind = 'la-diloco'\ninner_steps = 4\nworkers = 3",
+        "kind = 'diloco'\ninner_steps = 4\nworkers = 3\nouter_learning_rate = 0.7"}) {
+    CAPTURE(optimizer);
+    const auto J = prepare(problem(optimizer, 5, 13))->rate_objective("");
+    std::vector<double> eta = linear_decay(13, 0.3);
+    std::string text = problem(optimizer, 5, 13, "[schedule]\nkind = 'linear'\n");
+    text.replace(text.find("learning_rate = 1.0"), 19, "learning_rate = 0.3");
+    const auto trajectory = prepare(text)->solve();
+    CHECK(J->value(eta) == doctest::Approx(testing::column(trajectory, "excess_mse").back()).epsilon(1e-12));
+    std::vector<double> slope(13);
+    J->gradient(eta, slope);
+    for (std::size_t k = 0; k < 13; ++k)
+      CHECK(slope[k] == doctest::Approx(difference(*J, eta, k, 1e-3)).epsilon(1e-7).scale(1e-4));
+    double now = J->value(eta);
+    for (int pass = 0; pass < 4; ++pass) {
+      const double next = J->sweep(eta, 1e9).value();
+      CHECK(next <= now * (1 + 1e-14));
+      CHECK(next == doctest::Approx(J->value(eta)).epsilon(1e-12));
+      now = next;
+    }
+  }
+}

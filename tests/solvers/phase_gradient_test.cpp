@@ -1,0 +1,124 @@
+// The adjoint of a phase against the phase itself: both are linear in the moments, and the phase quadratic in its control.
+#include "solvers/phase_gradient.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "random/random.hpp"
+
+using namespace edgewise::solvers;
+
+namespace {
+
+constexpr std::size_t count = 11;  // no multiple of 8
+
+std::vector<double> numbers(edgewise::random::Stream& stream, std::size_t n) {
+  std::vector<double> out(n);
+  for (double& x : out) x = stream.normal();
+  return out;
+}
+
+/// Two blocks, of two and three coordinates, with every entry of every matrix in use.
+struct Case {
+  edgewise::random::Stream stream{7, 0};
+  LinearModes modes{numbers(stream, count), numbers(stream, count), numbers(stream, count), numbers(stream, count),
+                    0.3};
+  std::vector<std::size_t> sizes{2, 3};
+  ControlledPhase phase;
+  Case() {
+    for (Phase* part : {&phase.rest, &phase.slope}) {
+      part->noise_scale = 0.7;
+      for (const std::size_t r : sizes) {
+        PhaseBlock block;
+        block.r = r;
+        block.omega = 0.4 + 0.1 * static_cast<double>(r);
+        for (std::size_t i = 0; i < r * r; ++i) {
+          block.T0[i] = stream.normal();
+          block.T1[i] = stream.normal();
+        }
+        for (std::size_t i = 0; i < r; ++i) {
+          block.n[i] = stream.normal();
+          block.e[i] = static_cast<double>(i) - 0.5;
+        }
+        part->blocks.push_back(block);
+      }
+    }
+  }
+  LinearPhases filled(const LinearModes& of) {
+    LinearPhases out(of, sizes);
+    for (std::size_t b = 0; b < 2; ++b)
+      for (std::size_t i = 0; i < sizes[b]; ++i)
+        for (std::size_t j = i; j < sizes[b]; ++j)
+          for (double& x : out.moment(b, i, j)) x = stream.normal();
+    return out;
+  }
+  double product(const LinearPhases& A, const LinearPhases& sigma) const {
+    double sum = 0;
+    for (std::size_t b = 0; b < 2; ++b)
+      for (std::size_t i = 0; i < sizes[b]; ++i)
+        for (std::size_t j = i; j < sizes[b]; ++j) sum += (i == j ? 1 : 2) * sigma.sum(b, i, j, A.moment(b, i, j));
+    return sum;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a phase's adjoint carries the form back, its own noise apart") {
+  Case test;
+  const LinearPhases A = test.filled(adjoint_modes(test.modes));
+  Phase forward, back;
+  for (const double c : {0.0, 0.6, -1.3}) {
+    phase_at(test.phase, c, forward);
+    adjoint_phase(forward, back);
+    LinearPhases earlier = A;
+    earlier.apply(back);
+    // Linear in the moments: the difference of two states leaves out what the source adds.
+    const LinearPhases one = test.filled(test.modes), two = test.filled(test.modes);
+    LinearPhases one_moved = one, two_moved = two;
+    one_moved.apply(forward);
+    two_moved.apply(forward);
+    CHECK(test.product(A, one_moved) - test.product(A, two_moved) ==
+          doctest::Approx(test.product(earlier, one) - test.product(earlier, two)).epsilon(1e-11));
+  }
+}
+
+TEST_CASE("the dependence on the control is the phase's own") {
+  Case test;
+  const LinearPhases A = test.filled(adjoint_modes(test.modes)), sigma = test.filled(test.modes);
+  const auto J = [&](double c) {
+    Phase phase;
+    phase_at(test.phase, c, phase);
+    LinearPhases moved = sigma;
+    moved.apply(phase);
+    return test.product(A, moved);
+  };
+  const ControlDependence found = control_dependence(A, sigma, test.phase);
+  const double one = J(1) - J(0), minus = J(-1) - J(0);
+  CHECK(found.linear == doctest::Approx((one - minus) / 2).epsilon(1e-10));
+  CHECK(found.quadratic == doctest::Approx((one + minus) / 2).epsilon(1e-10));
+  // Without noise.
+  test.phase.rest.noise_scale = test.phase.slope.noise_scale = 0;
+  const ControlDependence silent = control_dependence(A, sigma, test.phase);
+  CHECK(silent.linear == doctest::Approx((J(1) - J(-1)) / 2).epsilon(1e-10));
+  CHECK(silent.quadratic == doctest::Approx((J(1) + J(-1)) / 2 - J(0)).epsilon(1e-10));
+}
+
+TEST_CASE("a phase through three values of its control, or none") {
+  Case test;
+  Phase zero, one, two;
+  phase_at(test.phase, 0, zero);
+  phase_at(test.phase, 0.5, one);
+  phase_at(test.phase, 1, two);
+  const ControlledPhase found = controlled_phase(zero, one, two, 0.5);
+  CHECK(found.slope.blocks[1].T1[4] == doctest::Approx(test.phase.slope.blocks[1].T1[4]).epsilon(1e-12));
+  CHECK(found.slope.blocks[0].n[1] == doctest::Approx(test.phase.slope.blocks[0].n[1]).epsilon(1e-12));
+  Phase bent = two;
+  bent.blocks[0].T0[1] += 0.1;
+  CHECK_THROWS_AS(controlled_phase(zero, one, bent, 0.5), std::invalid_argument);
+  bent = two;
+  bent.blocks[1].omega *= 2;
+  CHECK_THROWS_AS(controlled_phase(zero, one, bent, 0.5), std::invalid_argument);
+}

@@ -5,6 +5,7 @@
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/commands/sweep.hpp"
+#include "models/ingredients/schedule_search/options.hpp"
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
@@ -32,6 +33,7 @@ std::string checked_kind(const Context& context, const std::string& path) {
   const models::Experiment& experiment = loaded.provenance.experiment;
   validation::read_verdict_options(experiment.table);
   validation::read_extrapolation(experiment.table);
+  models::ingredients::read_schedule_search(experiment.table);
   context.warn(loaded.provenance.warnings);
   return "experiment of model " + experiment.model;
 }

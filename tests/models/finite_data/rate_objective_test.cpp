@@ -96,7 +96,8 @@ TEST_CASE("large batches: the minimum depends on the start; full batches have no
 
 TEST_CASE("a kernel with eigenvectors in random directions, and what has no objective") {
   const std::string kernel =
-      "model = 'finite-data'\n[spectrum]\nkind = 'power-law'\nalpha = 0.5\nbeta = 0\ndimension = 60\n[data]\nlaw = 'kernel'\n"
+      "model = 'finite-data'\n[spectrum]\nkind = 'power-law'\nalpha = 0.5\nbeta = 0\ndimension = 60\n[data]\nlaw = "
+      "'kernel'\n"
       "[optimizer]\nlearning_rate = 0.1\nbatch = 2\n[theory]\nmethod = 'mean-field'\n[time]\nsteps = 20\n";
   const auto table = prepare(kernel)->mode_table();
   for (std::size_t a = 0; a < 60; ++a) {

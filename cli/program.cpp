@@ -164,7 +164,9 @@ class Program {
           return collapse(c, line_.files, {line_.floor, line_.horizon, line_.reference});
         });
     collapsing
-        .add_option("curves", line_.files, "CSV files with columns size, step or compute, loss, and seed, schedule")
+        .add_option("curves", line_.files,
+                    "CSV files with columns size, step or compute, loss, and seed, schedule; or an experiment (TOML) "
+                    "with a section [collapse]")
         ->required();
     collapsing.add_option("--floor", line_.floor, "irreducible loss L0: a number, or fit to the frontier (default)")
         ->type_name("VALUE");

@@ -28,6 +28,17 @@ Spectrum every_eigenvalue(std::int64_t dimension, double alpha, double beta) {
   return s;
 }
 
+/// sum_{j > d} j^-s, s > 1, by Euler and Maclaurin from some terms on; relative error below 1e-15.
+double power_tail(double d, double s) {
+  double sum = 0, from = d + 1;
+  for (; from < 30; ++from) sum += std::pow(from, -s);
+  const double last = std::pow(from, -s), ratio = s / from, square = 1 / (from * from);
+  return sum + last * (from / (s - 1) + 0.5 +
+                       ratio / 12 *
+                           (1 - (s + 1) * (s + 2) * square / 60 *
+                                    (1 - (s + 3) * (s + 4) * square / 42 * (1 - (s + 5) * (s + 6) * square / 40))));
+}
+
 Spectrum unscaled(const settings::Values& values) {
   const std::int64_t dimension = values.integer("dimension");
   const double alpha = values.number("alpha"), beta = values.number("beta");
@@ -52,10 +63,21 @@ Spectrum unscaled(const settings::Values& values) {
 
 Spectrum build_power_law(const settings::Values& values) {
   Spectrum out = unscaled(values);
+  if (values.text("tail") != "none") {
+    const double s = 2 * values.number("alpha") + 2 * values.number("beta");
+    if (!(s > 1))
+      throw values.error("tail",
+                         fmt::format("\"noise\" needs alpha + beta > 1/2: the target's power beyond d is infinite "
+                                     "at 2 alpha + 2 beta = {}",
+                                     settings::text_of(s)));
+    out.unexplained_variance = power_tail(static_cast<double>(values.integer("dimension")), s);
+    out.provenance += ", the target beyond as noise";
+  }
   if (!values.given("signal")) return out;
   double signal = 0;
   for (std::size_t a = 0; a < out.modes(); ++a) signal += out.eigenvalue[a] * out.target_power[a];
   for (double& power : out.target_power) power *= values.number("signal") / signal;
+  out.unexplained_variance *= values.number("signal") / signal;
   out.provenance += fmt::format(", target scaled to sum lambda theta*^2 = {}", values.number("signal"));
   return out;
 }
@@ -82,6 +104,11 @@ Kind power_law_kind() {
       settings::number("signal", "sum_j lambda_j theta*_j^2, to which the target is scaled")
           .above(0)
           .computed("not scaled"),
+      settings::text("tail",
+                     "what becomes of the target beyond dimension d: none, it ends there; noise: it goes on, and what "
+                     "a model of size d misses, sum_{j > d} j^(-2 alpha - 2 beta), acts as label noise")
+          .otherwise(std::string("none"))
+          .one_of({"none", "noise"}),
   };
   return {d, build_power_law};
 }

@@ -14,6 +14,7 @@
 #include "models/ingredients/schedule_search/options.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/kinds.hpp"
+#include "validation/collapse/scaling_experiment.hpp"
 #include "validation/comparisons/comparison_file.hpp"
 #include "validation/sweeps/measures.hpp"
 #include "validation/sweeps/sweep_file.hpp"
@@ -96,6 +97,8 @@ void add_sections(std::vector<Entry>& out) {
   out.push_back(section("schedule_search",
                         "[schedule_search]: how `edgewise schedule` looks for the best learning rates",
                         models::ingredients::schedule_search_parameters()));
+  out.push_back(section("collapse", "[collapse]: sizes whose normalised curves `edgewise collapse` compares",
+                        validation::collapse_parameters()));
 }
 
 void add_sweep_sections(std::vector<Entry>& out) {

@@ -9,6 +9,7 @@
 #include "cli/commands/collapse_results.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/commands/replicas.hpp"
+#include "cli/commands/scaling_results.hpp"
 #include "cli/inputs.hpp"
 #include "cli/results/output_file.hpp"
 #include "settings/delimited.hpp"
@@ -16,6 +17,7 @@
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 #include "validation/collapse/curve_analysis.hpp"
+#include "validation/collapse/scaling_experiment.hpp"
 
 namespace edgewise::cli {
 
@@ -62,12 +64,45 @@ Status status_of_collapse(validation::Collapse outcome) {
   return failed;
 }
 
+/// Theory and simulation of an experiment at the sizes of its section [collapse].
+Status collapse_experiment(const Context& context, const std::string& path, const Targets& targets) {
+  const Watch watch;
+  const Loaded loaded = load(context, path, targets);
+  const models::Experiment& base = loaded.provenance.experiment;
+  const validation::ScalingOptions options = validation::read_scaling(base.table);
+  const auto sizes = at_work(context, path, "sizes", [&] { return validation::at_sizes(base, options); });
+  const validation::ScalingCollapse result = at_work(context, path, "theory", [&] {
+    return validation::collapse_of(sizes, options, [&](const validation::ScaledProblem& one) {
+      validation::Sample sample = run_replicas(context, path, *one.problem, one.experiment,
+                                               fmt::format(", size {}", settings::text_of(one.size)));
+      if (sample.interrupted)
+        throw interruption(sample, one.experiment,
+                           fmt::format(" at size {}; nothing is written", settings::text_of(one.size)));
+      return sample;
+    });
+  });
+  write_all(context, targets,
+            [&](const Target& target) { return scaling_bytes(result, base.title, path, target.form); });
+  context.say(fmt::format("{}: {}", base.title, scaling_summary(result)));
+  context.say(fmt::format("  {}{}", seconds_text(watch.seconds()), written(targets)));
+  context.warn(loaded.provenance.warnings);
+  return worse(status_of_collapse(result.verdict.outcome), result.agrees() ? done : disagrees);
+}
+
 }  // namespace
 
 Status collapse(const Context& context, const std::vector<std::string>& paths, const CollapseArguments& arguments) {
   const Watch watch;
   const Targets targets =
       targets_of(context, {"csv", "json", "txt", "svg", "png", "pdf"}, {"csv", "json", "txt"}, "txt");
+  if (paths.size() == 1 && ending(paths.front()) == ".toml") {
+    if (!arguments.floor.empty() || !arguments.horizon.empty() || !arguments.reference.empty())
+      throw Error(
+          fmt::format("{}: --floor, --horizon and --reference are for curves; an experiment says it in its "
+                      "section [collapse], or by --set collapse.KEY=VALUE",
+                      paths.front()));
+    return collapse_experiment(context, paths.front(), targets);
+  }
   keep_inputs(targets, paths, "this command");
   const validation::CollapseOptions options = options_of(context, arguments);
   for (const std::string& path : paths) require_file(path);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "models/framework/rate_objective.hpp"
+#include "models/framework/scaling_law.hpp"
 #include "settings/failure.hpp"
 
 namespace edgewise::models {
@@ -41,6 +42,9 @@ class Checked final : public Problem {
   }
   std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
     return named([&] { return problem_->rate_objective(observable); });
+  }
+  std::unique_ptr<ScalingLaw> scaling_law() const override {
+    return named([&] { return problem_->scaling_law(); });
   }
   std::vector<std::string> warnings() const override { return problem_->warnings(); }
 

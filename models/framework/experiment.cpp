@@ -14,9 +14,9 @@ namespace {
 
 /// Sections that some model or part of the program reads; everything else at the top level is a slip.
 const std::vector<std::string>& section_names() {
-  static const std::vector<std::string> names{"spectrum", "noise",   "data",    "optimizer", "rate",
-                                              "schedule", "initial", "time",    "theory",    "monte_carlo",
-                                              "verdict",  "tune",    "network", "loss",      "schedule_search"};
+  static const std::vector<std::string> names{
+      "spectrum",    "noise",   "data", "optimizer", "rate", "schedule", "initial", "time",           "theory",
+      "monte_carlo", "verdict", "tune", "network",   "loss", "collapse", "powers",  "schedule_search"};
   return names;
 }
 
@@ -64,8 +64,8 @@ Time read_time(const settings::Table& table) {
 }  // namespace
 
 std::span<const std::string> common_keys() {
-  static const std::vector<std::string> keys{"title",       "model",   "time",           "theory",
-                                             "monte_carlo", "verdict", "schedule_search"};
+  static const std::vector<std::string> keys{"title",       "model",   "time",     "theory",
+                                             "monte_carlo", "verdict", "collapse", "schedule_search"};
   return keys;
 }
 

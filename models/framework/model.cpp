@@ -8,6 +8,7 @@
 
 #include "models/framework/checked_problem.hpp"
 #include "models/framework/rate_objective.hpp"
+#include "models/framework/scaling_law.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
 
@@ -37,6 +38,10 @@ std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_
 }
 
 std::unique_ptr<RateObjective> Problem::rate_objective(const std::string& /*observable*/) const {
+  return nullptr;
+}
+
+std::unique_ptr<ScalingLaw> Problem::scaling_law() const {
   return nullptr;
 }
 

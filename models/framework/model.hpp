@@ -21,6 +21,7 @@
 namespace edgewise::models {
 
 class RateObjective;  // rate_objective.hpp
+class ScalingLaw;     // scaling_law.hpp
 
 /// A named scalar function of the state.
 struct Observable {
@@ -131,6 +132,9 @@ class Problem {
   /// model offers none. \param observable  what the loss is; empty: the model's own choice
   /// \throws settings::Error where this problem has none, with the reason.
   virtual std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const;
+  /// How the loss scales with size, for `edgewise collapse`; null where the model says nothing of it. It must not
+  /// outlive the problem.
+  virtual std::unique_ptr<ScalingLaw> scaling_law() const;
   /// Things the user should know before trusting the result (e.g. outside the theory's limits of validity).
   virtual std::vector<std::string> warnings() const { return {}; }
 };

@@ -7,9 +7,11 @@
 #include <array>
 #include <cmath>
 
+#include "models/framework/scaling_law.hpp"
 #include "models/ingredients/learning_rate.hpp"
 #include "models/ingredients/rare_noise.hpp"
 #include "models/least_squares/closed_forms.hpp"
+#include "models/least_squares/collapse_closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_forms.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/rate_objective.hpp"
@@ -19,6 +21,7 @@
 #include "models/least_squares/rate_closed_forms.hpp"
 #include "models/least_squares/rate_theory.hpp"
 #include "models/least_squares/schedule_closed_forms.hpp"
+#include "models/least_squares/scaling_form.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "spectra/kinds.hpp"
@@ -152,6 +155,8 @@ class LeastSquaresProblem final : public Problem {
       findings.push_back({"bias_constant", law.bias_constant, "its constant, t in steps"});
       findings.push_back({"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent"});
       findings.push_back({"kernel_constant", law.kernel_constant, "its constant, t in steps"});
+      if (const double horizon = scaling_law()->horizon(); std::isfinite(horizon))
+        findings.push_back({"compute_optimal_steps", horizon, "of this size at a constant rate, z* d^(2 alpha)/eta"});
     }
     return findings;
   }
@@ -186,6 +191,12 @@ class LeastSquaresProblem final : public Problem {
     if (problem_->rate_rule)
       throw table_.error("rate", "a rule sets the learning rates; leave [rate] out to look for the best ones");
     return settings::naming(table_, "", [&] { return linear_rate_objective(linear_, observable); });
+  }
+
+  std::unique_ptr<ScalingLaw> scaling_law() const override {
+    std::optional<ScalingForm> form;
+    if (power_law_) form = ScalingForm{power_law_->first, power_law_->second};
+    return scaling_law_of(*problem_, form ? &*form : nullptr, is_plain_sgd(linear_));
   }
 
   std::vector<std::string> warnings() const override {
@@ -280,6 +291,7 @@ class LeastSquaresModel final : public Model {
   std::vector<ClosedForm> closed_forms() const override {
     std::vector<ClosedForm> forms = least_squares_closed_forms();
     for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
+    for (auto& form : collapse_closed_forms()) forms.push_back(std::move(form));
     for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
     for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
     return forms;

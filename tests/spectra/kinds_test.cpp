@@ -83,6 +83,24 @@ TEST_CASE("power law: every eigenvalue, and the generalised harmonic numbers") {
   CHECK(complaint(scaled + "nodes = \"exact\"\nsigna = 1").starts_with(".signa: unknown key"));
 }
 
+TEST_CASE("power law: the target beyond the dimension as noise") {
+  const std::string law = "kind = \"power-law\"\ntail = \"noise\"\nalpha = 1\n";
+  // sum_{j > d} j^-s = zeta(s) - H(d, s); s = 2 alpha + 2 beta.
+  double sum = 1.2020569031595942;
+  for (int j = 1; j <= 4; ++j) sum -= std::pow(j, -3);
+  CHECK(built(law + "beta = 0.5\ndimension = 4").unexplained_variance == doctest::Approx(sum).epsilon(1e-14));
+  CHECK(built(law + "beta = 0\ndimension = 1").unexplained_variance ==
+        doctest::Approx(0.6449340668482264).epsilon(1e-14));  // pi^2/6 - 1
+  // Slowly falling, and far out: x^(1-s)/(s-1) at x = d + 1/2 up to (s (s+1)/24) d^-2.
+  CHECK(built(law + "beta = -0.49\ndimension = 1e12").unexplained_variance ==
+        doctest::Approx(std::pow(1e12, -0.02) / 0.02).epsilon(1e-12));
+  CHECK(built(law + "beta = 2\ndimension = 29").unexplained_variance + std::pow(29.0, -6) -
+            built(law + "beta = 2\ndimension = 28").unexplained_variance ==
+        doctest::Approx(0).epsilon(1e-22).scale(1));
+  CHECK(built("kind = \"power-law\"\nalpha = 1\nbeta = 1\ndimension = 3").unexplained_variance == 0);
+  CHECK(complaint(law + "beta = -0.5\ndimension = 3").starts_with(".tail: \"noise\" needs alpha + beta > 1/2"));
+}
+
 TEST_CASE("power law: nodes") {
   const std::string law = "kind = \"power-law\"\nalpha = 1\nbeta = 0.5\n";
   CHECK(built(law + "dimension = 200000").modes() == 200'000);

@@ -77,3 +77,29 @@ TEST_CASE("collapse: bad arguments are refused in one line") {
   CHECK(run({"collapse"}).says("curves is required"));
   CHECK(run({"collapse", folder / "none.csv"}).says("no such file"));
 }
+
+TEST_CASE("collapse: an experiment, in every form; options of curves are refused") {
+  const Folder folder;
+  const std::string path = folder / "e.toml", csv = folder / "e.csv", svg = folder / "e.svg";
+  std::ofstream(path)
+      << "title = 'Small'\nmodel = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\n"
+         "beta = 0.5\ntail = 'noise'\n[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 100\n"
+         "[monte_carlo]\nreplicas = 20\n[collapse]\nsizes = [8, 16]\n";
+  const Run all = run({"collapse", path, "-o", csv, "-o", svg});
+  CHECK(all.status == done);
+  CHECK(all.says("well scaled"));
+  CHECK(contents(csv).find("x,mean,deterministic,limit,predicted_delta,predicted_floor,simulated_delta,") !=
+        std::string::npos);
+  CHECK(contents(svg).find("</svg>") != std::string::npos);
+  const Run json = run({"collapse", path, "--format", "json", "--quiet", "--set", "collapse.horizon='300'"});
+  CHECK(json.status == disagrees);
+  const auto read = nlohmann::json::parse(json.out);
+  CHECK(read["outcome"] == "broken");
+  CHECK(read["simulation_agrees"] == true);
+  const Run refused = run({"collapse", path, "--floor", "0"});
+  CHECK(refused.status == failed);
+  CHECK(refused.says("--floor, --horizon and --reference are for curves"));
+  // The section does not keep other commands from the experiment.
+  CHECK(run({"solve", path, "--quiet"}).status == done);
+  CHECK(run({"describe", "collapse"}).status == done);
+}

@@ -1,0 +1,82 @@
+#include "models/least_squares/scaling_form.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <variant>
+
+#include "models/framework/scaling_law.hpp"
+#include "numerics/constants.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+using least_squares::ScalingForm;
+
+namespace {
+
+struct Sized {
+  Experiment experiment;
+  std::unique_ptr<Problem> problem;
+};
+
+Sized sized(int dimension, const std::string& schedule, std::uint64_t steps, const std::string& more = "") {
+  Sized out{
+      read_experiment(settings::read_text(
+          fmt::format("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = {}\nalpha = 1\nbeta = "
+                      "0.5\ntail = 'noise'\n[optimizer]\nlearning_rate = 0.2\n[schedule]\nkind = '{}'\n[time]\n"
+                      "steps = {}\n[monte_carlo]\nreplicas = 20000\n{}",
+                      dimension, schedule, steps, more),
+          "e.toml")),
+      nullptr};
+  out.problem = find(out.experiment).prepare(out.experiment);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("f is the limit of the sums that it stands for, and z f' its derivative") {
+  // p^b (sum_j j^-(1+b) exp(-2 tau j^(-2 alpha)) + tail) at p = 1e5, whose error is O(1/p).
+  for (const auto& [alpha, beta] : {std::pair(1.0, 0.5), std::pair(0.75, 0.25), std::pair(1.5, 0.5)}) {
+    const ScalingForm form{alpha, beta};
+    const double p = 1e5, z = 0.4, tau = z * std::pow(p, 2 * alpha);
+    double sum = std::pow(p + 0.5, -form.b()) / form.b();
+    for (double j = 1; j <= p; ++j) sum += std::pow(j, -1 - form.b()) * std::exp(-2 * tau * std::pow(j, -2 * alpha));
+    CHECK(std::pow(p, form.b()) * sum == doctest::Approx(form.f(z)).epsilon(2e-5));
+    const double h = 1e-5;
+    CHECK(form.slope(z) == doctest::Approx((form.f(z * (1 + h)) - form.f(z * (1 - h))) / (2 * h)).epsilon(1e-8));
+    // Least at fixed p tau: p^-b f(tau p^(-2 alpha)) along p tau = const.
+    const double z_star = form.horizon();
+    const auto loss = [&](double q) { return std::pow(q, -form.b()) * form.f(z_star * std::pow(q, -1 - 2 * alpha)); };
+    CHECK(loss(1) < loss(1.01));
+    CHECK(loss(1) < loss(0.99));
+    CHECK((loss(1 + h) - loss(1 - h)) / (2 * h) == doctest::Approx(0).epsilon(1e-9).scale(1));
+  }
+  // alpha = 1.5, beta = .5: (4.2) is e^(-2z) (1/(24 z) + 1/3) = 1/4.
+  const double z = ScalingForm{1.5, 0.5}.horizon();
+  CHECK(std::exp(-2 * z) * (1 / (24 * z) + 1.0 / 3) == doctest::Approx(0.25).epsilon(1e-13));
+}
+
+TEST_CASE("what a problem says of its scaling") {
+  const auto one = sized(50, "linear", 1000);
+  const auto law = one.problem->scaling_law();
+  CHECK(law->floor() == 0);
+  CHECK(law->horizon() == doctest::Approx(0.383265888744 * 2500 / 0.2).epsilon(1e-11));
+  CHECK(law->limit(1) == doctest::Approx(1).epsilon(1e-12));
+  for (const Finding& f : one.problem->stability())
+    if (f.name == "compute_optimal_steps") CHECK(std::get<double>(f.value) == law->horizon());
+  // (4.3) with z of these 1000 steps, tau(x)/tau(1) by the schedule's own sums.
+  double tau = 0, half = 0;
+  for (int k = 0; k < 1000; ++k) {
+    if (k == 500) half = tau;
+    tau += 0.2 * (1 - k / 1000.0);
+  }
+  const ScalingForm form{1, 0.5};
+  const double rho = 0.2 * pi * pi / 12;
+  CHECK(law->limit(0.5) ==
+        doctest::Approx(form.normalised(tau / 2500, half / tau, rho * 0.5, rho * 0.001)).epsilon(1e-10));
+  // Label noise breaks the limit, momentum and rules have none; the floor is theirs too.
+  const auto noisy = sized(50, "linear", 1000, "[noise]\nvariance = 0.1\n");
+  CHECK(noisy.problem->scaling_law()->floor() == doctest::Approx(0.05));
+  CHECK(std::isnan(noisy.problem->scaling_law()->limit(0.5)));
+}

@@ -1,0 +1,69 @@
+#include "models/sum_of_powers/sum_of_powers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::sum_of_powers;
+
+TEST_CASE("the horizon is where the loss is least at fixed compute, for any terms, sizes and units") {
+  const SumOfPowers sums[] = {{0.3, {{1, 0.5, 0}, {1, 0, 0.5}}},
+                              {0, {{2, 0.41, 0.05}, {0.7, 0.1, 0.37}, {3, 0.3, 0.3}}},
+                              {3, {{1e60, 0.6, 0}, {1e-60, 0, 0.2}}}};
+  for (const SumOfPowers& sum : sums)
+    for (const double p : {1e-3, 1.0, 1e9}) {
+      const double t = sum.horizon(p);
+      // The excess alone: the floor would drown it.
+      const SumOfPowers excess{0, sum.terms};
+      const double best = excess.loss(t, p);
+      for (const double factor : {0.7, 0.97, 1.03, 1.4}) CHECK(excess.loss(t * factor, p / factor) > best);
+    }
+}
+
+TEST_CASE("the tie theorem: exponent, prefactor, limit and correction by brute force") {
+  const SumOfPowers sum{0, {{2, 0.5, 0.05}, {0.7, 0.02, 0.45}, {3, 0.3, 0.35}}};
+  const HorizonLaw law = sum.law();
+  // Frontier exponents min_i (mu_i g + nu_i)/(1 + g) on a grid of g have their largest there.
+  double best = 0, at = 0;
+  for (double g = 0.01; g < 10; g += 1e-4) {
+    double least = 1e9;
+    for (const PowerTerm& i : sum.terms) least = std::min(least, (i.step_exponent * g + i.size_exponent) / (1 + g));
+    if (least > best) {
+      best = least;
+      at = g;
+    }
+  }
+  CHECK(law.exponent == doctest::Approx(at).epsilon(1e-3));
+  CHECK(law.frontier_exponent == doctest::Approx(best).epsilon(1e-4));
+  CHECK(law.tied.size() == 2);
+  CHECK(law.correction_exponent == doctest::Approx(0.3 * law.exponent + 0.35 - law.loss_exponent));
+  // Far out the horizon and the normalised curve are those of the law.
+  const double p = 1e60, t = sum.horizon(p);
+  CHECK(t == doctest::Approx(law.prefactor * std::pow(p, law.exponent)).epsilon(1e-4));
+  CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) == doctest::Approx(normalised_limit(law, 0.2)).epsilon(1e-4));
+}
+
+TEST_CASE("sums without a horizon, and bad rows, are refused by their key") {
+  CHECK_THROWS_AS((SumOfPowers{0, {{1, 0.5, 0}}}).law(), std::domain_error);
+  CHECK_THROWS_AS((SumOfPowers{0, {{1, 0.3, 0.3}}}).horizon(10), std::domain_error);
+  const auto message = [](const std::string& terms) {
+    try {
+      const auto e = models::read_experiment(settings::read_text(
+          "model = 'sum-of-powers'\n[powers]\nterms = " + terms + "\n[time]\nsteps = 10\n", "e.toml"));
+      models::find(e).prepare(e);
+    } catch (const settings::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("read");
+  };
+  CHECK(message("[[1, 0.5, 0], [1, 0, 0.5]]") == "read");
+  CHECK(message("[[1, 0.5, 0]]").starts_with("e.toml: powers.terms: no compute-optimal horizon"));
+  CHECK(message("[[-1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are [a, mu, nu]"));
+  CHECK(message("[[1, 0, 0], [1, 0, 0.5], [1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are"));
+  CHECK(message("[[1, 0.5]]").starts_with("e.toml: powers.terms: rows are"));
+}

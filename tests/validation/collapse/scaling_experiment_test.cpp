@@ -1,0 +1,135 @@
+#include "validation/collapse/scaling_experiment.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+
+#include "settings/settings.hpp"
+
+using namespace edgewise;
+using namespace edgewise::validation;
+
+namespace {
+
+const std::string small = R"(model = "least-squares"
+[spectrum]
+kind = "power-law"
+dimension = 1
+alpha = 1.0
+beta = 0.5
+tail = "noise"
+[optimizer]
+learning_rate = 0.3
+[monte_carlo]
+replicas = 200
+[time]
+steps = 100
+)";
+
+models::Experiment read(const std::string& text) {
+  return models::read_experiment(settings::read_text(text, "e.toml"));
+}
+
+ScalingCollapse collapsed(const std::string& text, unsigned threads = 1) {
+  const models::Experiment base = read(text);
+  const ScalingOptions options = read_scaling(base.table);
+  const auto sizes = at_sizes(base, options);
+  return collapse_of(sizes, options, [&](const ScaledProblem& one) {
+    const auto simulation = one.problem->simulate();
+    RunOptions how;
+    how.threads = threads;
+    return run(*simulation, one.experiment, how);
+  });
+}
+
+}  // namespace
+
+TEST_CASE("each size has its horizon, its keys and random numbers of its own") {
+  const models::Experiment base =
+      read(small + "[collapse]\nsizes = [32, 8]\nhorizon = '2 * optimal + size'\nset = ['optimizer.batch = size/8']\n");
+  const auto sizes = at_sizes(base, read_scaling(base.table));
+  REQUIRE(sizes.size() == 2);
+  CHECK(sizes[0].size == 8);
+  for (const ScaledProblem& one : sizes)
+    CHECK(one.experiment.time.steps == std::round(2 * 0.383265888744 * one.size * one.size / 0.3 + one.size));
+  CHECK(sizes[1].experiment.table.table("spectrum")->find("dimension") != nullptr);
+  CHECK(*sizes[1].experiment.table.table("optimizer")->find("batch") == settings::Value(std::int64_t{4}));
+  CHECK(sizes[0].experiment.monte_carlo.seed != sizes[1].experiment.monte_carlo.seed);
+}
+
+TEST_CASE("good scaling, and what breaks it") {
+  const auto theory = [](const std::string& more) {
+    return collapsed(small + "[collapse]\nsimulate = false\n" + more);
+  };
+  const std::string sizes = "sizes = [16, 32, 64]\n";
+  const ScalingCollapse good = theory(sizes);
+  CHECK(good.verdict.outcome == Collapse::well_scaled);
+  CHECK(good.limit_gap < 0.05);
+  CHECK(good.predicted_supercollapse < 0.1);                                                       // constant rate
+  CHECK(theory(sizes + "horizon = 'optimal * 64/size'\n").verdict.outcome == Collapse::broken);    // t ~ p
+  CHECK(theory(sizes + "horizon = '3000'\n").verdict.outcome == Collapse::broken);                 // t fixed
+  CHECK(theory(sizes + "floor = -1e-3\n").verdict.outcome == Collapse::broken);                    // wrong L0
+  CHECK(theory(sizes + "set = ['noise.variance = 0.05']\n").verdict.outcome == Collapse::broken);  // label noise
+  CHECK(theory(sizes + "set = ['noise.variance = 0.05', 'optimizer.batch = max(1, size^2/256)']\n").verdict.outcome ==
+        Collapse::well_scaled);
+  // Rates that fall with the size at the steps of an unscaled rate.
+  CHECK(theory(sizes + "horizon = '4 * size^2'\nset = ['optimizer.learning_rate = 0.3 * (size/64)^-0.5']\n")
+            .verdict.outcome == Collapse::broken);
+}
+
+TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; another theory is found out") {
+  const std::string more = "[schedule]\nkind = 'linear'\n[collapse]\nsizes = [4, 8, 16]\nhorizon = '2 * optimal'\n";
+  std::string quiet = small;
+  quiet.replace(quiet.find("0.3"), 3, "0.1");
+  const ScalingCollapse right = collapsed(quiet + more);
+  CHECK(right.agrees());
+  REQUIRE(right.delta_check);
+  CHECK(right.delta_check->agrees);
+  CHECK(right.floor_check->agrees);
+  // The same bits for any number of threads.
+  const ScalingCollapse threaded = collapsed(quiet + more, 3);
+  CHECK(threaded.simulated_spread->delta == right.simulated_spread->delta);
+  CHECK(threaded.simulated_spread->floor == right.simulated_spread->floor);
+  CHECK_FALSE(collapsed(quiet + "[theory]\nscale_label_noise = 1.5\n" + more).agrees());
+}
+
+TEST_CASE("sums of powers run through the same measures, without a simulation") {
+  const ScalingCollapse sum = collapsed(
+      "model = 'sum-of-powers'\n[powers]\nterms = [[1, 0.5, 0], [1, 0, 0.5]]\nfloor = 0.3\n[time]\nsteps = 9\n"
+      "[collapse]\nkey = 'powers.size'\nsizes = [1e4, 1e6, 1e8]\nsimulate = false\n");
+  CHECK(sum.verdict.outcome == Collapse::well_scaled);
+  CHECK(sum.verdict.spread < 1e-6);
+  CHECK(sum.theory_spread.mean[1] == doctest::Approx(2.081139).epsilon(1e-6));  // x = .1
+  CHECK(end_slope(sum.theory_spread, 0.7) == doctest::Approx(-0.25).epsilon(2e-3));
+}
+
+TEST_CASE("bad sections are refused with their key") {
+  const auto message = [](const std::string& more) {
+    try {
+      collapsed(small + more);
+    } catch (const settings::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("done");
+  };
+  CHECK(message("").starts_with("e.toml: collapse: this section is needed"));
+  CHECK(message("[collapse]\nsizes = [8]\n").starts_with("e.toml: collapse.sizes: two or more different sizes"));
+  CHECK(message("[collapse]\nsizes = [8, 9]\nhorizon = 'sise'\n").starts_with("e.toml: collapse.horizon: "));
+  CHECK(message("[collapse]\nsizes = [8, 9]\nhorizon = '2'\n").starts_with("e.toml: collapse.horizon: gives 2 steps"));
+  CHECK(message("[collapse]\nsizes = [8, 9]\nset = ['batch']\n").starts_with("e.toml: collapse.set: must be"));
+  CHECK(message("[collapse]\nsizes = [8, 9]\nset = ['time.steps = 3']\n")
+            .starts_with("e.toml: collapse.set: time.steps"));
+  CHECK(message("[collapse]\nsizes = [9, 10]\nset = ['optimizer.learning_rate = sqrt(8 - size)']\n")
+            .starts_with("e.toml: collapse.set: optimizer.learning_rate is no number at size 9"));
+  CHECK(message("[collapse]\nsizes = [8, 9]\nhorizon = '99'\nset = ['optimizer.learning_rate = 50']\n")
+            .find("diverges") != std::string::npos);
+  CHECK(message("[collapse]\nsizes = [8, 9]\nkey = 'dimension'\n").starts_with("e.toml: collapse.key: must have"));
+  CHECK(message("[collapse]\nsizes = [8.5, 9]\n").find("spectrum.dimension: must be a whole number") !=
+        std::string::npos);
+  std::string momentum = small + "[collapse]\nsizes = [8, 9]\n";
+  momentum.replace(momentum.find("learning_rate"), 0, "kind = 'momentum'\nmomentum = 0.5\n");
+  CHECK_THROWS_WITH_AS(collapsed(momentum), doctest::Contains("collapse.horizon: `optimal` is not known here"),
+                       settings::Error);
+  CHECK(message("[collapse]\nsizes = [8, 9]\nfloor = 3\n").starts_with("e.toml: collapse.floor: 3 is not below"));
+}

@@ -71,11 +71,21 @@ const std::vector<Parameter>& initial_parameters() {
 const std::vector<Parameter>& theory_keys() {
   static const std::vector<Parameter> parameters = {
       settings::text("method", "how the theory is solved")
-          .one_of({"recursion", "ode", "volterra", "sde"})
+          .one_of({"recursion", "ode", "volterra", "reduced", "sde"})
           .otherwise(std::string("recursion")),
       settings::text("level", "of the ode: homog (d -> inf limit), diff, log")
           .one_of({"homog", "diff", "log"})
           .otherwise(std::string("log")),
+      settings::text(
+          "kernel",
+          "of reduced: volterra (the whole noise kernel), exponentials (a non-negative fit), oneexp, adiabatic "
+          "(none: the noise follows the rate), gflow (no noise)")
+          .one_of({"volterra", "exponentials", "oneexp", "adiabatic", "gflow"})
+          .otherwise(std::string("volterra")),
+      settings::integer("exponentials", "of the reduced kernel of that name")
+          .at_least(1)
+          .at_most(8)
+          .otherwise(std::int64_t{4}),
       settings::text("integrator", "of the ode; auto is contour at a constant learning rate, else sdirk4")
           .one_of({"auto", "contour", "sdirk4", "etd", "explicit"})
           .otherwise(std::string("auto")),
@@ -313,6 +323,10 @@ class LeastSquaresModel final : public Model {
     LeastSquaresTheory options;
     options.method = theory.text("method");
     options.level = theory.text("level");
+    options.kernel = theory.text("kernel");
+    options.exponentials = static_cast<std::size_t>(theory.integer("exponentials"));
+    if (options.method == "reduced" && problem->time.steps > 10'000'000)
+      throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
     options.integrator = theory.text("integrator");
     options.bands = theory.flag("bands");
     options.decomposition = theory.flag("decomposition");

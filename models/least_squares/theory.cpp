@@ -10,6 +10,7 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/reduced_noise.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_flow.hpp"
 #include "models/least_squares/sgd_modes.hpp"
@@ -75,6 +76,9 @@ class Solver {
     } else if (theory_.method == "volterra") {
       curve = volterra(whole, out);
       out.method = "volterra";
+    } else if (theory_.method == "reduced") {
+      curve = reduced(whole);
+      out.method = "reduced, " + theory_.kernel;
     } else {
       curve = sde(out);
       out.method = "sde, " + theory_.scheme;
@@ -280,6 +284,24 @@ class Solver {
     return curve;
   }
 
+  /// Few scalars in place of the modes' noise, (5.1) of docs/theory/schedules-and-collapse.md.
+  Curve reduced(const Setting& setting) const {
+    Curve curve;
+    curve.knows_parameter_error = false;
+    std::vector<double> rates(problem_.time.steps);
+    for (std::size_t k = 0; k < rates.size(); ++k) rates[k] = problem_.rate_at(static_cast<double>(k));
+    const std::vector<double> P = reduced_excess(modes_, setting.power, setting.noise_variance, rates,
+                                                 {theory_.kernel, theory_.exponentials, feedback(setting)});
+    for (const std::uint64_t step : problem_.time.at) {
+      if (diverged(P[step], scale_of(modes_, setting))) {
+        curve.diverged_at = static_cast<double>(step);
+        break;
+      }
+      curve.points.push_back({P[step], 0});
+    }
+    return curve;
+  }
+
   Curve sde(Trajectory& out) {
     Curve curve;
     const SdeResult result = homogenized_sde(problem_, theory_);
@@ -470,6 +492,7 @@ void Solver::decompose(Trajectory& out) {
   const auto solve = [&](const Setting& setting) {
     if (theory_.method == "ode") return ode(setting, unused);
     if (theory_.method == "volterra") return volterra(setting, unused);
+    if (theory_.method == "reduced") return reduced(setting);
     return recursion(setting, unused);
   };
   if (theory_.method == "sde") throw std::invalid_argument("theory.decomposition: not for method sde");

@@ -11,9 +11,11 @@ namespace edgewise::models::least_squares {
 
 /// Section [theory] of a least-squares experiment.
 struct LeastSquaresTheory {
-  std::string method = "recursion";  ///< recursion, ode, volterra, sde
+  std::string method = "recursion";  ///< recursion, ode, volterra, reduced, sde
   std::string level = "log";         ///< of the ode: homog, diff, log (docs/theory/least-squares-sgd.md, section 1.2)
   std::string integrator = "auto";   ///< of the ode: auto, contour, sdirk4, etd, explicit
+  std::string kernel = "volterra";   ///< of reduced (docs/theory/schedules-and-collapse.md, section 5)
+  std::size_t exponentials = 4;      ///< of the reduced kernel of that name
   bool bands = false;
   bool decomposition = false;  ///< add the bias, multiplicative-noise and label-noise parts of P
   bool exponents = false;      ///< add the local exponent d log P / d log step

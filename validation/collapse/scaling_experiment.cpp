@@ -58,7 +58,7 @@ std::string without_blanks_around(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, last - first + 1);
 }
 
-std::vector<std::string> parts_of(const std::string& path) {
+std::vector<std::string> key_parts(const std::string& path) {
   std::vector<std::string> out(1);
   for (const char c : path)
     if (c == '.')
@@ -84,7 +84,7 @@ ScalingOptions read_scaling(const Table& experiment) {
   const settings::Values values = settings::read(*section, collapse_parameters());
   ScalingOptions out;
   out.key = values.text("key");
-  if (parts_of(out.key).size() != 2)
+  if (key_parts(out.key).size() != 2)
     throw values.error("key", fmt::format("must have the form section.key, got '{}'", settings::shown(out.key)));
   out.sizes = values.numbers("sizes");
   std::sort(out.sizes.begin(), out.sizes.end());
@@ -96,7 +96,7 @@ ScalingOptions read_scaling(const Table& experiment) {
   for (const std::string& assignment : values.texts("set")) {
     const std::size_t equals = assignment.find('=');
     const std::string key = without_blanks_around(assignment.substr(0, equals));
-    if (equals == std::string::npos || parts_of(key).size() < 2)
+    if (equals == std::string::npos || key_parts(key).size() < 2)
       throw values.error("set",
                          fmt::format("must be \"section.key = FORMULA\", got '{}'", settings::shown(assignment)));
     if (key.starts_with("time.") || key.starts_with("collapse."))
@@ -116,12 +116,12 @@ namespace {
 /// The experiment at one size and one horizon.
 models::Experiment scaled(const models::Experiment& base, const ScalingOptions& options, double size, double steps) {
   Table table = base.table;
-  set_path(table, parts_of(options.key), whole_or_not(size));
+  set_path(table, key_parts(options.key), whole_or_not(size));
   for (const auto& [key, formula] : options.set) {
     const double value = (*formula)(std::vector{size});
     if (std::isnan(value))
       throw base.table.error("collapse.set", fmt::format("{} is no number at size {}", key, settings::text_of(size)));
-    set_path(table, parts_of(key), whole_or_not(value));
+    set_path(table, key_parts(key), whole_or_not(value));
   }
   std::vector<double> at;
   for (std::size_t k = 1; k < options.points; ++k) {

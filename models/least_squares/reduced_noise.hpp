@@ -1,0 +1,42 @@
+#pragma once
+/// \file
+/// Reduced models of SGD's noise across schedules (docs/theory/schedules-and-collapse.md, section 5): gradient flow F in
+/// the intrinsic time tau_k = sum_{l<k} eta_l, and a kernel K(s) = sum n lambda^2 e^(-2 lambda s) that is kept whole or
+/// replaced by something simpler.
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/least_squares/sgd_modes.hpp"
+
+namespace edgewise::models::least_squares {
+
+/// K(s) as few exponentials, sum weight e^(-rate s), weights >= 0.
+struct ExponentialKernel {
+  std::vector<double> weight, rate;
+  double at(double s) const;
+};
+/// `count` rates, logarithmically spaced over what the kernel has between s = 0 and `horizon`, and the non-negative
+/// weights of the least relative squares on a grid of s there. 1 <= count <= 8.
+ExponentialKernel fitted_kernel(const SgdModes& modes, double horizon, std::size_t count);
+
+/// The models of (5.1): "volterra" (A, the whole kernel), "oneexp" (B), "adiabatic" (C), "gflow" (D), and
+/// "exponentials", of B's form with the fitted kernel.
+struct ReducedNoise {
+  std::string kernel = "volterra";
+  std::size_t exponentials = 4;
+  double feedback = 1;  ///< factor on the noise
+};
+
+/// P at steps 0 .. rates.size(). \param power  n E v^2 of every mode at the start
+std::vector<double> reduced_excess(const SgdModes& modes, std::span<const double> power, double noise_variance,
+                                   std::span<const double> rates, const ReducedNoise& how);
+
+/// The relative form, for measured runs: L'(tau) = L_const(tau) + a d_eta(tau) S(tau) at equal intrinsic times, with d_eta
+/// the difference of the rates and S the noise's size; the a of least squares.
+double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
+                             std::span<const double> rate_difference, std::span<const double> noise);
+
+}  // namespace edgewise::models::least_squares

@@ -1,0 +1,140 @@
+#include "models/least_squares/reduced_noise.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "models/framework/model.hpp"
+#include "models/least_squares/least_squares.hpp"
+#include "numerics/constants.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::least_squares;
+
+namespace {
+
+SgdModes modes_of(std::size_t d, double alpha, double batch, double unit = 1) {
+  LeastSquares problem;
+  for (std::size_t j = 1; j <= d; ++j) {
+    problem.spectrum.eigenvalue.push_back(unit * std::pow(static_cast<double>(j), -2 * alpha));
+    problem.spectrum.multiplicity.push_back(1 + static_cast<double>(j % 3));
+    problem.initial_power.push_back(1 / static_cast<double>(j));
+  }
+  problem.spectrum.target_power = problem.initial_power;
+  problem.batch = batch;
+  return SgdModes(problem);
+}
+
+std::vector<double> linear_rates(std::size_t steps, double base) {
+  std::vector<double> out;
+  for (std::size_t k = 0; k < steps; ++k)
+    out.push_back(base * (1 - static_cast<double>(k) / static_cast<double>(steps)));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the reduced models as (5.1) writes them, term by term") {
+  const SgdModes m = modes_of(7, 0.7, 3);
+  const std::vector<double> eta = linear_rates(40, 0.2);
+  const double sigma2 = 0.3;
+  const auto F = [&](double tau) {
+    double sum = 0;
+    for (std::size_t a = 0; a < 7; ++a) sum += m.eigenvalue[a] * m.power[a] * std::exp(-2 * m.eigenvalue[a] * tau);
+    return sum;
+  };
+  const auto K = [&](double s) {
+    double sum = 0;
+    for (std::size_t a = 0; a < 7; ++a)
+      sum += m.multiplicity[a] * m.eigenvalue[a] * m.eigenvalue[a] * std::exp(-2 * m.eigenvalue[a] * s);
+    return sum;
+  };
+  std::vector<double> tau = {0};
+  for (const double e : eta) tau.push_back(tau.back() + e);
+  const auto A = reduced_excess(m, m.power, sigma2, eta, {"volterra", 4, 1});
+  REQUIRE(A.size() == 41);
+  for (std::size_t k = 0; k <= 40; ++k) {
+    double P = F(tau[k]);
+    for (std::size_t l = 0; l < k; ++l) P += eta[l] * eta[l] * (A[l] + sigma2) * K(tau[k] - tau[l + 1]) / 3;
+    CHECK(A[k] == doctest::Approx(P).epsilon(1e-12));
+  }
+  double trace = 0;
+  for (std::size_t a = 0; a < 7; ++a) trace += m.multiplicity[a] * m.eigenvalue[a];
+  const auto B = reduced_excess(m, m.power, sigma2, eta, {"oneexp", 4, 1});
+  const auto C = reduced_excess(m, m.power, sigma2, eta, {"adiabatic", 4, 1});
+  const auto D = reduced_excess(m, m.power, sigma2, eta, {"gflow", 4, 1});
+  double N = 0;
+  const double kap = 2 * K(0) / trace;
+  for (std::size_t k = 0; k <= 40; ++k) {
+    CHECK(B[k] == doctest::Approx(F(tau[k]) + N).epsilon(1e-12));
+    CHECK(D[k] == doctest::Approx(F(tau[k])).epsilon(1e-12));
+    const double rho = eta[std::min<std::size_t>(k, 39)] * trace / 6;
+    CHECK(C[k] == doctest::Approx((F(tau[k]) + rho * sigma2) / (1 - rho)).epsilon(1e-12));
+    if (k < 40)
+      N = N * std::exp(-kap * eta[k]) + K(0) / 3 * eta[k] * (B[k] + sigma2) * (1 - std::exp(-kap * eta[k])) / kap;
+  }
+}
+
+TEST_CASE("few exponentials with weights >= 0 carry a power law's kernel, in every unit") {
+  const std::vector<double> eta = linear_rates(1000, 0.1);
+  for (const double unit : {1e-60, 1.0, 1e60}) {
+    const SgdModes m = modes_of(100, 1, 1, unit);
+    std::vector<double> rates = eta;
+    for (double& rate : rates) rate /= unit;
+    double last = infinity;
+    for (const std::size_t count : {1, 3, 5}) {
+      const ExponentialKernel kernel = fitted_kernel(m, 50 / unit, count);
+      CHECK(kernel.rate.size() == count);
+      CHECK(std::all_of(kernel.weight.begin(), kernel.weight.end(), [](double w) { return w >= 0; }));
+      double worst = 0;
+      for (double s = 0; s < 50 / unit; s += 1 / unit) {
+        double whole = 0;
+        for (std::size_t a = 0; a < 100; ++a)
+          whole += m.multiplicity[a] * m.eigenvalue[a] * m.eigenvalue[a] * std::exp(-2 * m.eigenvalue[a] * s);
+        worst = std::max(worst, std::abs(kernel.at(s) / whole - 1));
+      }
+      CHECK(worst < last);
+      last = worst;
+    }
+    CHECK(last < 0.05);
+    const double sigma2 = 0.25 * unit;
+    const auto whole = reduced_excess(m, m.power, sigma2, rates, {"volterra", 4, 1});
+    const auto five = reduced_excess(m, m.power, sigma2, rates, {"exponentials", 5, 1});
+    const auto one = reduced_excess(m, m.power, sigma2, rates, {"oneexp", 4, 1});
+    CHECK(std::abs(five.back() / whole.back() - 1) < 0.02);
+    CHECK(std::abs(five.back() / whole.back() - 1) < 0.3 * std::abs(one.back() / whole.back() - 1));
+  }
+  // One eigenvalue is one exponential.
+  const SgdModes single = modes_of(1, 1, 1);
+  const ExponentialKernel kernel = fitted_kernel(single, 10, 4);
+  CHECK(kernel.at(0.7) == doctest::Approx(single.multiplicity[0] * std::exp(-1.4)).epsilon(1e-9));
+}
+
+TEST_CASE("theory.method reduced, by the experiment's keys") {
+  const auto solve = [](const std::string& keys) {
+    const auto e = models::read_experiment(settings::read_text(
+        "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 30\nalpha = 1\nbeta = 0.5\n[optimizer]\n"
+        "learning_rate = 0.1\n[time]\nsteps = 200\n[theory]\nmethod = 'reduced'\n" +
+            keys,
+        "e.toml"));
+    return models::find(e).prepare(e)->solve();
+  };
+  const auto whole = solve("");
+  CHECK(whole.method == "reduced, volterra");
+  CHECK_FALSE(whole.exact);
+  CHECK(whole.find("parameter_error") == nullptr);
+  CHECK(solve("kernel = 'exponentials'\nexponentials = 6\n").find("excess_mse")->value.back() ==
+        doctest::Approx(whole.find("excess_mse")->value.back()).epsilon(0.01));
+  CHECK(solve("kernel = 'gflow'\n").find("excess_mse")->value.back() < whole.find("excess_mse")->value.back());
+  CHECK_THROWS_AS(solve("kernel = 'other'\n"), settings::Error);
+}
+
+TEST_CASE("the relative form's one factor by least squares") {
+  const std::vector<double> reference = {3, 2, 1.5}, difference = {0.1, -0.2, 0.05}, noise = {5, 4, 3};
+  std::vector<double> loss;
+  for (std::size_t i = 0; i < 3; ++i) loss.push_back(reference[i] + 0.21 * difference[i] * noise[i]);
+  CHECK(relative_noise_factor(loss, reference, difference, noise) == doctest::Approx(0.21).epsilon(1e-13));
+  CHECK(std::isnan(relative_noise_factor(loss, reference, std::vector<double>(3, 0.0), noise)));
+}

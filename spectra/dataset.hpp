@@ -18,8 +18,8 @@ namespace edgewise::spectra {
 struct Dataset {
   std::string name;
   std::size_t rows = 0, columns = 0;
-  std::vector<float> inputs;    ///< row-major rows x columns, column means removed
-  std::vector<double> targets;  ///< length rows, mean removed
+  std::vector<float> inputs;         ///< row-major rows x columns, column means removed
+  std::vector<double> targets;       ///< length rows, mean removed
   std::vector<std::uint8_t> labels;  ///< class numbers, length rows
   std::span<const float> row(std::size_t i) const { return {inputs.data() + i * columns, columns}; }
 };

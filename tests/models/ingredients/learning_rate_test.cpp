@@ -34,9 +34,10 @@ TEST_CASE("a learning rate, as it is or by the trace") {
 TEST_CASE("a rate whose step overflows is refused in the units of its key") {
   CHECK(rate_of("learning_rate = 1e139", 10) == 1e139);
   CHECK(rate_of("learning_rate = 1e200", 1e-60) == 1e200);
-  CHECK_THROWS_WITH_AS(rate_of("learning_rate = 1e300", 100),
-                       "x.toml: learning_rate: must be at most 1e+138, where learning_rate * tr K is 1e+140, got 1e+300",
-                       settings::Error);
+  CHECK_THROWS_WITH_AS(
+      rate_of("learning_rate = 1e300", 100),
+      "x.toml: learning_rate: must be at most 1e+138, where learning_rate * tr K is 1e+140, got 1e+300",
+      settings::Error);
   CHECK_THROWS_WITH_AS(rate_of("gamma = 1e300", 100),
                        "x.toml: gamma: must be at most 1e+140, where learning_rate * tr K is 1e+140, got 1e+300",
                        settings::Error);

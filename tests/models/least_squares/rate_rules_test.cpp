@@ -64,16 +64,17 @@ struct Rule {
   bool distance = false;
 };
 const std::vector<Rule>& rules() {
-  static const std::vector<Rule> all = {{"kind = \"adagrad-norm\"\neta0 = 0.7\nb0 = 0.5"},
-                                        {"kind = \"polyak\""},
-                                        {"kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 0.6"},
-                                        {"kind = \"dog\"\nr_eps = 0.2\nmultiplier = 1.5", true},
-                                        {"kind = \"line-search\""},
-                                        {"kind = \"dowg\"\nr_eps = 0.2", true},
-                                        {"kind = \"d-adaptation\"\nd0 = 0.1", true},
-                                        {"kind = \"prodigy\"\nd0 = 0.1\nmultiplier = 0.5", true},
-                                        {"kind = \"dowg\"\nr_eps = 0.2\nform = \"root\"\nepsilon = 0.3\nmultiplier = 0.3", true},
-                                        {"kind = \"prodigy\"\nd0 = 0.1\nprior = 0.4", true}};
+  static const std::vector<Rule> all = {
+      {"kind = \"adagrad-norm\"\neta0 = 0.7\nb0 = 0.5"},
+      {"kind = \"polyak\""},
+      {"kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 0.6"},
+      {"kind = \"dog\"\nr_eps = 0.2\nmultiplier = 1.5", true},
+      {"kind = \"line-search\""},
+      {"kind = \"dowg\"\nr_eps = 0.2", true},
+      {"kind = \"d-adaptation\"\nd0 = 0.1", true},
+      {"kind = \"prodigy\"\nd0 = 0.1\nmultiplier = 0.5", true},
+      {"kind = \"dowg\"\nr_eps = 0.2\nform = \"root\"\nepsilon = 0.3\nmultiplier = 0.3", true},
+      {"kind = \"prodigy\"\nd0 = 0.1\nprior = 0.4", true}};
   return all;
 }
 

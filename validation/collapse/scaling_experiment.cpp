@@ -252,6 +252,9 @@ std::vector<double> measured_without(const SampledCurves& simulated, double floo
 
 /// Above this relative spread few, rare runs decide what a sample's is.
 constexpr double heavy_spread = 0.3;
+/// Relative error of a predicted spread that is accepted: skewed losses keep Delta up to a fifth below (4.4), which knows
+/// second moments alone, and make a few hundred seeds' own standard errors too small.
+constexpr double allowed_spread = 0.25;
 
 /// Delta of the simulated runs, or their noise floor, against the prediction.
 SpreadCheck check_spread(const SampledCurves& simulated, double floor, const std::vector<double>& predicted,
@@ -276,7 +279,7 @@ SpreadCheck check_spread(const SampledCurves& simulated, double floor, const std
     if (simulated.x[k] < 0.2 - 1e-9 || simulated.x[k] > 0.95 + 1e-9 || predicted[k] > heavy_spread) continue;
     const double gap = std::abs(out.measured[k] - predicted[k]);
     out.largest = std::max(out.largest, gap / predicted[k]);
-    out.agrees = out.agrees && gap <= std::max(4 * out.error[k], 0.1 * predicted[k]);
+    out.agrees = out.agrees && gap <= std::max(4 * out.error[k], allowed_spread * predicted[k]);
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "spectra/dataset.hpp"
 #include "tests/goodness_of_fit.hpp"
 
 using namespace edgewise;
@@ -421,6 +423,27 @@ TEST_CASE("momo: without averaging it is Polyak's stochastic rate with c = 1") {
   };
   CHECK(end("kind = \"momo\"\nbeta = 0.0\neta_max = 0.9\nf_min = 0.01") ==
         doctest::Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 0.9\nf_min = 0.01")).epsilon(1e-13));
+}
+
+TEST_CASE(
+    "real rows: averages that forget at once are Polyak's stochastic rate, and Mechanic's two displacements are one" *
+    doctest::skip(!std::filesystem::exists(spectra::DatasetOptions{}.folder))) {
+  const std::string rows =
+      "model = \"least-squares\"\n[spectrum]\nkind = \"dataset\"\nname = \"fashion-mnist\"\nrows = 75\n"
+      "[data]\nlaw = \"rows\"\n[optimizer]\nbatch = 4\n[time]\nsteps = 30\npoints = 2\n[rate]\n";
+  const auto end = [&](const std::string& rate) {
+    const auto simulation = prepare(rows + rate)->simulate();
+    const auto replica = simulation->replica(1, 0);
+    std::vector<double> out(simulation->observables().size());
+    replica->advance(30);
+    replica->observe(out);
+    return out[1];
+  };
+  CHECK(end("kind = \"momo\"\nbeta = 1e-13") ==
+        doctest::Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 1.0")).epsilon(1e-9));
+  const double kept = end("kind = \"mechanic\"\ns0 = 0.1");
+  CHECK(kept == doctest::Approx(end("kind = \"mechanic\"\ns0 = 0.1\ndisplacement = \"recomputed\"")).epsilon(1e-4));
+  CHECK(std::abs(kept - end("kind = \"mechanic\"\ns0 = 1e-12")) > 0.1);  // it has moved
 }
 
 TEST_CASE("whole vectors: nothing moves at the optimum, and huge or tiny units stay numbers") {

@@ -57,8 +57,11 @@ std::string share_text(double share) {
 }
 
 std::string check_text(const std::optional<validation::SpreadCheck>& check) {
-  return check ? fmt::format("{}, largest gap {:.1f}%", check->agrees ? "agrees" : "disagrees", 100 * check->largest)
-               : "not judged: nothing is predicted, or fewer than 8 seeds";
+  if (!check) return "not judged: nothing is predicted, or fewer than 8 seeds";
+  const std::string gap = fmt::format("largest gap {:.1f}%", 100 * check->largest);
+  if (!check->judged)
+    return "not judged: losses at the end spread by more than 10%, too much for second moments; " + gap;
+  return (check->agrees ? "agrees, " : "disagrees, ") + gap;
 }
 
 std::string scaling_text(const ScalingCollapse& r, const std::string& title) {
@@ -124,7 +127,7 @@ std::string scaling_json(const ScalingCollapse& r, const std::string& title, con
     out["simulated_supercollapse"] = json_number(r.simulated_supercollapse);
   }
   for (const auto& [name, check] : {std::pair("delta", &r.delta_check), std::pair("floor", &r.floor_check)})
-    if (*check) out[std::string(name) + "_agrees"] = (*check)->agrees;
+    if (*check) out[std::string(name) + "_agrees"] = (*check)->judged ? Json((*check)->agrees) : Json(nullptr);
   for (const ScalingColumn& column : scaling_columns(r)) {
     Json& list = out["columns"][column.name] = Json::array();
     for (const double x : column.values) list.push_back(json_number(x));

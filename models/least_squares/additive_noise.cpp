@@ -16,16 +16,16 @@ namespace {
 
 // Panels of equal width in log s from where K is K(0) to where the slowest mode is gone.
 constexpr double from_fastest = 1e-8, beyond_slowest = 400, panel_width = 0.5;
-constexpr unsigned nodes = 10;
-using Rule = boost::math::quadrature::gauss<double, nodes>;
+constexpr unsigned gauss_points = 10;
+using GaussRule = boost::math::quadrature::gauss<double, gauss_points>;
 
 /// Nodes on [-1, 1] and weights, in order.
 const std::vector<std::pair<double, double>>& rule() {
   static const std::vector<std::pair<double, double>> all = [] {
     std::vector<std::pair<double, double>> out;
-    for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
-      out.emplace_back(Rule::abscissa()[i], Rule::weights()[i]);
-      out.emplace_back(-Rule::abscissa()[i], Rule::weights()[i]);
+    for (std::size_t i = 0; i < GaussRule::abscissa().size(); ++i) {
+      out.emplace_back(GaussRule::abscissa()[i], GaussRule::weights()[i]);
+      out.emplace_back(-GaussRule::abscissa()[i], GaussRule::weights()[i]);
     }
     std::ranges::sort(out);
     return out;
@@ -72,11 +72,11 @@ double AdditiveNoise::slope_of_F(double tau) const {
 
 std::vector<double> AdditiveNoise::at_panel_ends(const Weight& weight, double first) const {
   std::vector<double> out{first};
-  for (std::size_t panel = 0; panel * nodes < node_K_.size(); ++panel) {
+  for (std::size_t panel = 0; panel * gauss_points < node_K_.size(); ++panel) {
     double sum = 0;
-    for (std::size_t i = 0; i < nodes; ++i) {
+    for (std::size_t i = 0; i < gauss_points; ++i) {
       const double s = std::exp(first_ + (static_cast<double>(panel) + 0.5 * (1 + rule()[i].first)) * width_);
-      sum += rule()[i].second * s * weight(s, node_K_[panel * nodes + i]);
+      sum += rule()[i].second * s * weight(s, node_K_[panel * gauss_points + i]);
     }
     out.push_back(out.back() + 0.5 * width_ * sum);
   }
@@ -98,7 +98,7 @@ double AdditiveNoise::integral(const Weight& weight, const std::vector<double>& 
 
 double AdditiveNoise::crossing(const std::function<double(double)>& slope) const {
   double before = first_;
-  const double last = first_ + width_ * static_cast<double>(node_K_.size() / nodes);
+  const double last = first_ + width_ * static_cast<double>(node_K_.size() / gauss_points);
   for (double y = first_ + width_; y <= last; before = y, y += width_)
     if (slope(std::exp(y)) > 0) {
       if (!(slope(std::exp(before)) < 0)) break;

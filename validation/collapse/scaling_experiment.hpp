@@ -47,8 +47,9 @@ std::vector<ScaledProblem> at_sizes(const models::Experiment& base, const Scalin
 /// A measured spread against the predicted one.
 struct SpreadCheck {
   std::vector<double> predicted, measured, error;  ///< on the grid of x; error: standard error of the measured
-  /// Everywhere in [.2, .95] within four errors or a quarter, where no more than .3 is predicted (beyond, rare runs decide).
+  /// Everywhere in [.2, .95] within four errors or a tenth, where no more than .3 is predicted (beyond, rare runs decide).
   bool agrees = true;
+  bool judged = true;  ///< false: the prediction is too rough to be held to it; what it misses by is shown
   double largest = 0;  ///< largest |measured/predicted - 1| there
 };
 

@@ -85,6 +85,7 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   const ScalingCollapse right = collapsed(quiet + more);
   CHECK(right.agrees());
   REQUIRE(right.delta_check);
+  CHECK(right.delta_check->judged);
   CHECK(right.delta_check->agrees);
   CHECK(right.floor_check->agrees);
   // The same bits for any number of threads.
@@ -92,6 +93,10 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   CHECK(threaded.simulated_spread->delta == right.simulated_spread->delta);
   CHECK(threaded.simulated_spread->floor == right.simulated_spread->floor);
   CHECK_FALSE(collapsed(quiet + "[theory]\nscale_label_noise = 1.5\n" + more).agrees());
+  // A constant rate leaves losses that spread too much for second moments: Delta is shown, and not judged.
+  const ScalingCollapse rough = collapsed(small + "[collapse]\nsizes = [4, 8]\n");
+  REQUIRE(rough.delta_check);
+  CHECK_FALSE(rough.delta_check->judged);
 }
 
 TEST_CASE("sums of powers run through the same measures, without a simulation") {

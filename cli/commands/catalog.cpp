@@ -250,8 +250,6 @@ std::vector<Entry> catalog() {
 
 namespace {
 
-constexpr std::size_t screen_width = 116;
-
 /// Of the overview, whose lines of models are as long.
 constexpr std::size_t overview_width = 112;
 

@@ -47,7 +47,8 @@ TEST_CASE("f is the limit of the sums that it stands for, and z f' its derivativ
     CHECK(form.slope(z) == doctest::Approx((form.f(z * (1 + h)) - form.f(z * (1 - h))) / (2 * h)).epsilon(1e-8));
     // Least at fixed p tau: p^-b f(tau p^(-2 alpha)) along p tau = const.
     const double z_star = form.horizon();
-    const auto loss = [&](double q) { return std::pow(q, -form.b()) * form.f(z_star * std::pow(q, -1 - 2 * alpha)); };
+    const double a = alpha;  // clang 14 captures no structured bindings
+    const auto loss = [&](double q) { return std::pow(q, -form.b()) * form.f(z_star * std::pow(q, -1 - 2 * a)); };
     CHECK(loss(1) < loss(1.01));
     CHECK(loss(1) < loss(0.99));
     CHECK((loss(1 + h) - loss(1 - h)) / (2 * h) == doctest::Approx(0).epsilon(1e-9).scale(1));

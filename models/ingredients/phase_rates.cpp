@@ -21,7 +21,7 @@ constexpr double useless = 1e12;
 /// The rate within [0, cap] at which the quadratic is least, `now` where it is flat.
 double best_rate(const ControlDependence& by_rate, double now, double cap) {
   if (!(by_rate.quadratic > 0)) return now;
-  return std::clamp(-by_rate.linear / (2 * by_rate.quadratic), 0.0, cap);
+  return std::clamp(0.0 - by_rate.linear / (2 * by_rate.quadratic), 0.0, cap);  // no -0
 }
 
 void fill(LinearPhases& state, const std::vector<std::vector<double>>& selector, std::span<const double> weight) {

@@ -90,6 +90,7 @@ std::pair<Uniqueness, std::string> known_of_optimum(const LinearProblem& problem
   if (!(scale > 0))
     return {Uniqueness::none, "the run starts at the target without noise: any schedule leaves it there"};
   if (!is_plain_sgd(problem)) return {Uniqueness::unknown, ""};
+  if (data.time.steps == 1) return {Uniqueness::proved, "one step: the loss is a parabola of its rate"};
   if (std::isinf(problem.hyperparameters.base("batch")))
     return {Uniqueness::none, "batch = inf: the loss depends on which learning rates there are, not on their order"};
   double only = 0;

@@ -1,7 +1,6 @@
 // `edgewise compare`, end to end.
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -46,65 +45,64 @@ name = "oracle"
 set = ["rate.kind=polyak"]
 )";
 
-void write(const std::string& path, const std::string& text) {
-  std::ofstream(path) << text;
-}
-
 }  // namespace
 
 TEST_CASE("compare: methods on workloads, as text, JSON, CSV, figure, and from a store") {
   const Folder folder;
-  write("c.toml", comparison);
-  const auto text = run({"compare", "c.toml", "--threads", "1"});
+  folder.file("c.toml", comparison);
+  const auto text = run({"compare", folder / "c.toml", "--threads", "1"});
   CHECK(text.status == 0);
   for (const char* word : {"Two methods", "small batch", "oracle", "calibrated", "r_eps = 0.1"})
     CHECK(text.out.find(word) != std::string::npos);
 
-  const auto j = json::parse(run({"compare", "c.toml", "--format", "json", "--threads", "1"}).out);
+  const auto j = json::parse(run({"compare", folder / "c.toml", "--format", "json", "--threads", "1"}).out);
   CHECK(j.at("workloads").size() == 2);
   CHECK(j.at("workloads")[0].at("baseline").get<double>() > 0);
   CHECK(j.at("methods")[1].at("default").at("score").get<double>() > 0.9);
   CHECK(j.at("methods")[0].at("calibrated").at("ratios").size() == 2);
   CHECK(j.at("methods")[0].at("oracle").at("score") >= j.at("methods")[0].at("calibrated").at("score"));
 
-  CHECK(run({"compare", "c.toml", "-o", "c.csv", "-o", "c.svg", "--store", "c.db", "--threads", "1"}).status == 0);
-  const std::string csv = contents("c.csv");
+  CHECK(run({"compare", folder / "c.toml", "-o", folder / "c.csv", "-o", folder / "c.svg", "--store", folder / "c.db",
+             "--threads", "1"})
+            .status == 0);
+  const std::string csv = contents(folder / "c.csv");
   CHECK(csv.starts_with("method,setting,schedule,workload,value,sem,rate,ratio,by,calibrated\n"));
   CHECK(std::count(csv.begin(), csv.end(), '\n') == 1 + 4 + 2 * (5 + 2));
-  CHECK(contents("c.svg").find("<svg") != std::string::npos);
-  const auto again = run({"compare", "c.toml", "--store", "c.db", "--threads", "1"});
+  CHECK(contents(folder / "c.svg").find("<svg") != std::string::npos);
+  const auto again = run({"compare", folder / "c.toml", "--store", folder / "c.db", "--threads", "1"});
   CHECK(again.out == text.out);
 }
 
 TEST_CASE("compare: experiments, each at its optimum") {
   const Folder folder;
-  write("sgd.toml", small_experiment);
+  folder.file("sgd.toml", small_experiment);
   std::string dog = small_experiment;
   dog.replace(dog.find("learning_rate = 0.01"), 20, "batch = 4");
   dog.replace(dog.find("title = \"Two eigenvalues\""), 25, "title = \"DoG\"");
-  write("dog.toml", dog + "[rate]\nkind = \"dog\"\n");
-  const auto j = json::parse(run({"compare", "sgd.toml", "dog.toml", "--format", "json"}).out);
+  folder.file("dog.toml", dog + "[rate]\nkind = \"dog\"\n");
+  const auto j = json::parse(run({"compare", folder / "sgd.toml", folder / "dog.toml", "--format", "json"}).out);
   REQUIRE(j.size() == 2);
   const double rate = j[0].at("tuned").at("learning_rate").get<double>(), value = j[0].at("value").get<double>();
   CHECK(j[1].at("untuned") == "a rule sets its rate");
   // At the rate that was found `solve` gives this value, beside it more.
-  const auto end = [](double at) {
-    const auto r =
-        run({"solve", "sgd.toml", "--format", "json", "--set", "optimizer.learning_rate=" + std::to_string(at)});
+  const auto end = [&](double at) {
+    const auto r = run(
+        {"solve", folder / "sgd.toml", "--format", "json", "--set", "optimizer.learning_rate=" + std::to_string(at)});
     return json::parse(r.out).at("columns").at("excess_mse").back().get<double>();
   };
   CHECK(end(rate) == doctest::Approx(value).epsilon(1e-6));
   CHECK(end(1.1 * rate) > value);
   CHECK(end(0.9 * rate) > value);
-  CHECK(run({"compare", "sgd.toml", "dog.toml", "-o", "c.svg", "-o", "c.csv"}).status == 0);
-  CHECK(contents("c.svg").find("<svg") != std::string::npos);
-  CHECK(contents("c.csv").starts_with("experiment,title,observable,value,ratio,tuned\n"));
+  CHECK(run({"compare", folder / "sgd.toml", folder / "dog.toml", "-o", folder / "c.svg", "-o", folder / "c.csv"})
+            .status == 0);
+  CHECK(contents(folder / "c.svg").find("<svg") != std::string::npos);
+  CHECK(contents(folder / "c.csv").starts_with("experiment,title,observable,value,ratio,tuned\n"));
 }
 
 TEST_CASE("compare: what it cannot do is one line") {
   const Folder folder;
-  write("c.toml", comparison);
-  write("sgd.toml", small_experiment);
+  folder.file("c.toml", comparison);
+  folder.file("sgd.toml", small_experiment);
   const auto refused = [](const std::vector<std::string>& arguments, const std::string& words) {
     const auto r = run(arguments);
     CAPTURE(r.err);
@@ -114,14 +112,15 @@ TEST_CASE("compare: what it cannot do is one line") {
     CHECK(r.says(words));
   };
   refused({"compare"}, "file is required");
-  refused({"compare", "no.toml"}, "no.toml: no such file");
-  refused({"compare", "c.toml", "sgd.toml"}, "c.toml: has methods and workloads of its own; compare it alone");
-  refused({"compare", "sgd.toml", "--store", "x.db"}, "--store: belongs to a comparison of methods");
-  refused({"compare", "c.toml", "--observable", "risk"}, "--observable: belongs to experiments");
-  refused({"compare", "sgd.toml", "--observable", "riks"}, "did you mean 'risk'?");
-  refused({"compare", "c.toml", "-o", "c.toml"}, "c.toml");
-  refused({"compare", "c.toml", "--store", "sgd.toml"}, "sgd.toml: ");
-  refused({"compare", "c.toml", "-o", "c.nc"}, "unknown ending");
-  refused({"compare", "sgd.toml", "-o", "sgd.csv", "--format", "nc"}, "--format: must be one of");
-  CHECK(contents("sgd.toml") == small_experiment);
+  refused({"compare", folder / "no.toml"}, "no.toml: no such file");
+  refused({"compare", folder / "c.toml", folder / "sgd.toml"},
+          "c.toml: has methods and workloads of its own; compare it alone");
+  refused({"compare", folder / "sgd.toml", "--store", folder / "x.db"}, "--store: belongs to a comparison of methods");
+  refused({"compare", folder / "c.toml", "--observable", "risk"}, "--observable: belongs to experiments");
+  refused({"compare", folder / "sgd.toml", "--observable", "riks"}, "did you mean 'risk'?");
+  refused({"compare", folder / "c.toml", "-o", folder / "c.toml"}, "c.toml");
+  refused({"compare", folder / "c.toml", "--store", folder / "sgd.toml"}, "sgd.toml: ");
+  refused({"compare", folder / "c.toml", "-o", folder / "c.nc"}, "unknown ending");
+  refused({"compare", folder / "sgd.toml", "-o", folder / "sgd.csv", "--format", "nc"}, "--format: must be one of");
+  CHECK(contents(folder / "sgd.toml") == small_experiment);
 }

@@ -2,7 +2,6 @@
 // `allowed` is the model error that docs/rates.md states for it; with modes that contract 15% slower the verdict is the other one.
 #include <doctest/doctest.h>
 
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -45,7 +44,7 @@ struct Judged {
 TEST_SUITE("slow") {
   TEST_CASE("every rate rule is judged at B = 1 and B = 40") {
     const Folder folder;
-    std::ofstream("rule.toml") << problem;
+    const std::string file = folder.file("rule.toml", problem);
     // What is judged of DoWG at B = 40 are its first 10 steps, in which nothing has moved; of DoG at B = 1 an altered theory
     // judges less itself.
     const std::vector<Judged> all = {{"adagrad-norm", "rate.eta0=2", 1, "0.02", true, true},
@@ -72,7 +71,7 @@ TEST_SUITE("slow") {
         CAPTURE(j.kind);
         CAPTURE(j.batch);
         CAPTURE(altered);
-        std::vector<std::string> command{"validate", "rule.toml", "--threads", "1"};
+        std::vector<std::string> command{"validate", file, "--threads", "1"};
         for (const std::string& set :
              {"rate.kind=" + j.kind, j.setting, j.kind == "adagrad-norm" ? std::string("rate.b0=20") : std::string(),
               "optimizer.batch=" + std::to_string(j.batch),

@@ -1,0 +1,297 @@
+#include "solvers/self_consistency.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "linear_algebra/dense.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
+
+namespace edgewise::solvers {
+
+namespace {
+
+constexpr int most_halvings = 40;
+
+/// A point, F there, and how far it is from being fixed.
+struct Iterate {
+  std::vector<double> x, image;
+  double residual = infinity;  ///< max |F_i - x_i| / (atol + |x_i|)
+  bool within = false;         ///< of the tolerance
+};
+
+class FixedPointSearch {
+ public:
+  FixedPointSearch(const SelfMap& map, std::span<const double> x0, const FixedPointOptions& options)
+      : map_(map), options_(options), scale_(x0.size(), 0), trial_{{}, std::vector<double>(x0.size())} {
+    if (x0.empty() || !(options.rtol >= 0) || !(options.atol >= 0) || !(options.damping > 0) ||
+        !(options.damping <= 1) || options.memory < 1)
+      throw std::invalid_argument("fixed point: bad options");
+    at_.x.assign(x0.begin(), x0.end());
+    at_.image.resize(x0.size());
+  }
+
+  FixedPoint run() {
+    FixedPoint out;
+    if (!evaluate(at_)) {
+      out.x = at_.x;
+      out.residual = infinity;
+      return out;
+    }
+    while (!at_.within) {
+      if (out.iterations == options_.max_iterations) {
+        out.status = FixedPointStatus::out_of_iterations;
+        break;
+      }
+      const FixedPointStatus moved = step();
+      if (moved != FixedPointStatus::converged) {
+        out.status = moved;
+        break;
+      }
+      ++out.iterations;
+    }
+    if (at_.within) out.status = FixedPointStatus::converged;
+    out.x = std::move(at_.x);
+    out.residual = at_.residual;
+    return out;
+  }
+
+ private:
+  /// F at the point, how far it is from fixed; false outside, and where F is not finite.
+  bool evaluate(Iterate& point) {
+    for (const double value : point.x)
+      if (!std::isfinite(value)) return false;
+    if (options_.inside && !options_.inside(point.x)) return false;
+    map_(point.x, point.image);
+    point.residual = 0;
+    point.within = true;
+    for (std::size_t i = 0; i < point.x.size(); ++i) {
+      if (!std::isfinite(point.image[i])) return false;
+      const double gap = std::abs(point.image[i] - point.x[i]), size = std::abs(point.x[i]);
+      point.within = point.within && gap <= options_.atol + options_.rtol * size;
+      if (gap > 0) point.residual = std::max(point.residual, gap / (options_.atol + size));
+      scale_[i] = std::max({scale_[i], size, std::abs(point.image[i])});
+    }
+    return true;
+  }
+
+  FixedPointStatus step() {
+    if (options_.method == FixedPointMethod::newton) return newton();
+    std::vector<double> to(at_.x);
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += options_.damping * (at_.image[i] - at_.x[i]);
+    if (options_.method == FixedPointMethod::anderson) mix(to);
+    return move(to, infinity) ? FixedPointStatus::converged : FixedPointStatus::left_domain;
+  }
+
+  /// To `to`, or part of the way, where it is inside and the residual (norm) below the limit.
+  bool move(std::span<const double> to, double limit) {
+    double part = 1;
+    for (int halving = 0; halving < most_halvings; ++halving, part /= 2) {
+      trial_.x = at_.x;
+      for (std::size_t i = 0; i < to.size(); ++i) trial_.x[i] += part * (to[i] - at_.x[i]);
+      if (!evaluate(trial_) || !(norm(trial_) < limit || trial_.within)) continue;
+      std::swap(at_, trial_);
+      return true;
+    }
+    return false;
+  }
+
+  /// In units of the largest each variable has been.
+  double norm(const Iterate& point) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < point.x.size(); ++i)
+      if (scale_[i] > 0) sum += std::pow((point.image[i] - point.x[i]) / scale_[i], 2);
+    return std::sqrt(sum);
+  }
+
+  FixedPointStatus newton() {
+    const std::size_t n = at_.x.size();
+    linear_algebra::Matrix jacobian(n, n), gap(n, 1);  // of F(x) - x
+    Iterate near{at_.x, std::vector<double>(n)};
+    for (std::size_t j = 0; j < n; ++j) {
+      const double width = std::cbrt(std::numeric_limits<double>::epsilon()) * (scale_[j] > 0 ? scale_[j] : 1);
+      std::vector<double> ahead, behind;
+      // One-sided where the other side is outside.
+      double span = 0;
+      for (const double side : {1.0, -1.0}) {
+        near.x[j] = at_.x[j] + side * width;
+        std::vector<double>& values = side > 0 ? ahead : behind;
+        if (evaluate(near)) {
+          values = near.image;
+          span += std::abs(near.x[j] - at_.x[j]);
+        } else {
+          values = at_.image;
+        }
+      }
+      near.x[j] = at_.x[j];
+      if (span == 0) return FixedPointStatus::left_domain;
+      for (std::size_t i = 0; i < n; ++i)
+        jacobian(i, j) = ((ahead[i] - behind[i]) / span - (i == j ? 1 : 0)) * scaled(j) / scaled(i);
+      gap(j, 0) = (at_.x[j] - at_.image[j]) / scaled(j);
+    }
+    const linear_algebra::Matrix direction = linear_algebra::solve(jacobian, gap);
+    std::vector<double> to(at_.x);
+    for (std::size_t i = 0; i < n; ++i) to[i] += direction(i, 0) * scaled(i);
+    for (const double value : to)
+      if (!std::isfinite(value)) return FixedPointStatus::stalled;
+    return move(to, norm(at_)) ? FixedPointStatus::converged : FixedPointStatus::stalled;
+  }
+  double scaled(std::size_t i) const { return scale_[i] > 0 ? scale_[i] : 1; }
+
+  /// Anderson's mixing: with steps dx_j and the changes of the residual dr_j, to - sum c_j (dx_j + damping dr_j), where c
+  /// makes |r - sum c_j dr_j| least.
+  void mix(std::vector<double>& to) {
+    const std::size_t n = to.size();
+    const double size = norm(at_);
+    // What made it much worse is forgotten.
+    if (size > 2 * best_) steps_.clear();
+    best_ = std::min(best_, size);
+    if (!last_.x.empty()) {
+      steps_.push_back(last_);
+      if (steps_.size() > std::min(options_.memory, n)) steps_.erase(steps_.begin());
+    }
+    last_ = at_;
+    if (steps_.empty()) return;
+    linear_algebra::Matrix changes(n, steps_.size());
+    std::vector<double> residual(n);
+    const auto gap = [&](const Iterate& point, std::size_t i) { return point.image[i] - point.x[i]; };
+    for (std::size_t i = 0; i < n; ++i) {
+      residual[i] = gap(at_, i) / scaled(i);
+      for (std::size_t j = 0; j < steps_.size(); ++j) changes(i, j) = (gap(at_, i) - gap(steps_[j], i)) / scaled(i);
+    }
+    const std::vector<double> c = linear_algebra::least_squares(changes, residual);
+    for (const double weight : c)
+      if (!(std::abs(weight) < 1e8)) return;
+    for (std::size_t j = 0; j < c.size(); ++j)
+      for (std::size_t i = 0; i < n; ++i)
+        to[i] -= c[j] * (at_.x[i] - steps_[j].x[i] + options_.damping * (gap(at_, i) - gap(steps_[j], i)));
+  }
+
+  const SelfMap& map_;
+  const FixedPointOptions& options_;
+  std::vector<double> scale_;
+  Iterate at_, trial_, last_;
+  std::vector<Iterate> steps_;
+  double best_ = infinity;
+};
+
+}  // namespace
+
+std::string_view name(FixedPointStatus status) {
+  switch (status) {
+    case FixedPointStatus::converged:
+      return "converged";
+    case FixedPointStatus::out_of_iterations:
+      return "out of iterations";
+    case FixedPointStatus::stalled:
+      return "stalled";
+    case FixedPointStatus::left_domain:
+      return "left its domain";
+    case FixedPointStatus::edge:
+      return "at an edge";
+    case FixedPointStatus::lost:
+      return "branch lost";
+    case FixedPointStatus::no_bracket:
+      return "no sign change";
+  }
+  return "";
+}
+
+FixedPoint fixed_point(const SelfMap& map, std::span<const double> x0, const FixedPointOptions& options) {
+  return FixedPointSearch(map, x0, options).run();
+}
+
+Branch follow_branch(const ParametricMap& map, double from, double to, std::span<const double> x0,
+                     const ContinuationOptions& options) {
+  const auto solved = [&](double parameter, std::span<const double> start) {
+    return fixed_point([&](auto x, auto next) { map(parameter, x, next); }, start, options.solver);
+  };
+  const auto holds = [&](double parameter, const FixedPoint& point) {
+    return !options.holds || options.holds(parameter, point.x);
+  };
+  Branch out;
+  out.parameter = from;
+  out.point = solved(from, x0);
+  if (!out.point.converged() || !holds(from, out.point)) {
+    out.status = out.point.converged() ? FixedPointStatus::edge : out.point.status;
+    return out;
+  }
+  const double way = to - from;
+  const double longest = std::abs(way) / static_cast<double>(std::max<std::size_t>(options.steps, 1));
+  double previous = from, step = longest;
+  std::vector<double> before = out.point.x;
+  double barred = to;  // where it was found not to hold
+  bool bars = false;
+  while (out.parameter != to) {
+    // Half the way to a bar; else to the end, where no more than rounding would be left of the way.
+    const double reach = std::abs(barred - out.parameter);
+    const bool ends = !bars && step >= (1 - 1e-6) * reach;
+    step = bars ? std::min(step, reach / 2) : std::min(step, reach);
+    const double shortest = options.rtol * std::max(std::abs(out.parameter), options.rtol * std::abs(way));
+    const double next = ends ? to : out.parameter + std::copysign(step, way);
+    if ((!ends && step <= shortest) || next == out.parameter) {
+      out.status = bars && reach <= 4 * shortest ? FixedPointStatus::edge : FixedPointStatus::lost;
+      return out;
+    }
+    std::vector<double> start(out.point.x);
+    if (out.parameter != previous)
+      for (std::size_t i = 0; i < start.size(); ++i)
+        start[i] += (start[i] - before[i]) * (next - out.parameter) / (out.parameter - previous);
+    FixedPoint point = solved(next, start);
+    if (!point.converged()) {
+      // A prediction may lie outside where the last point does not.
+      point = solved(next, out.point.x);
+    }
+    if (!point.converged()) {
+      step /= 2;
+      continue;
+    }
+    if (!holds(next, point)) {
+      barred = next;
+      bars = true;
+      continue;
+    }
+    before = std::move(out.point.x);
+    previous = out.parameter;
+    out.parameter = next;
+    out.point = std::move(point);
+    step = std::min(2 * step, longest);
+  }
+  out.status = FixedPointStatus::converged;
+  return out;
+}
+
+FixedPoint bracketed(const std::function<double(double)>& f, double low, double high) {
+  FixedPoint out;
+  const double at_low = f(low), at_high = f(high);
+  const bool lower = !(std::abs(at_high) < std::abs(at_low));
+  out.x = {lower ? low : high};
+  out.residual = std::abs(lower ? at_low : at_high);
+  out.status = FixedPointStatus::no_bracket;
+  if (!(low <= high) || !std::isfinite(at_low) || !std::isfinite(at_high) ||
+      (at_low != 0 && at_high != 0 && std::signbit(at_low) == std::signbit(at_high))) {
+    if (!std::isfinite(out.residual)) out.residual = infinity;
+    return out;
+  }
+  bool finite = true;
+  const double root = numerics::root(
+      [&](double x) {
+        ++out.iterations;
+        const double value = f(x);
+        finite = finite && std::isfinite(value);
+        return std::isfinite(value) ? value : 0;
+      },
+      low, high, at_low, at_high);
+  if (!finite) {
+    out.status = FixedPointStatus::left_domain;
+    return out;
+  }
+  out.x = {root};
+  out.residual = std::abs(f(root));
+  out.status = FixedPointStatus::converged;
+  return out;
+}
+
+}  // namespace edgewise::solvers

@@ -1,0 +1,132 @@
+#include "solvers/self_consistency.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+using namespace edgewise::solvers;
+using doctest::Approx;
+
+namespace {
+
+constexpr double dottie = 0.73908513321516064166;  // cos x = x
+
+const SelfMap cosine = [](std::span<const double> x, std::span<double> next) { next[0] = std::cos(x[0]); };
+
+/// Two variables of very different units: x = 1e40 (1 + y/2), y = 1e-40 x / 4, so that y = 2/7, x = 8/7 1e40.
+const SelfMap pair = [](std::span<const double> x, std::span<double> next) {
+  next[0] = 1e40 * (1 + x[1] / 2);
+  next[1] = 1e-40 * x[0] / 4;
+};
+
+FixedPointOptions with(FixedPointMethod method) {
+  FixedPointOptions options;
+  options.method = method;
+  return options;
+}
+
+/// chi = 1/(1 - t chi): chi = (1 - sqrt(1 - 4t))/(2t) up to the fold at t = 1/4.
+const ParametricMap catalan = [](double t, std::span<const double> x, std::span<double> next) {
+  next[0] = 1 / (1 - t * x[0]);
+};
+
+}  // namespace
+
+TEST_CASE("all methods find the fixed point, whatever the units of its variables") {
+  for (const FixedPointMethod method :
+       {FixedPointMethod::damped, FixedPointMethod::anderson, FixedPointMethod::newton}) {
+    const FixedPoint one = fixed_point(cosine, std::array{1.0}, with(method));
+    CHECK(one.converged());
+    CHECK(one.x[0] == Approx(dottie).epsilon(1e-12));
+    CHECK(one.residual <= 1e-13);
+    const FixedPoint two = fixed_point(pair, std::array{1e40, 0.0}, with(method));
+    CHECK(two.converged());
+    CHECK(two.x[0] == Approx(8e40 / 7).epsilon(1e-12));
+    CHECK(two.x[1] == Approx(2.0 / 7).epsilon(1e-12));
+  }
+  CHECK(fixed_point(cosine, std::array{1.0}, with(FixedPointMethod::newton)).iterations <= 5);
+  const auto count = [](FixedPointMethod method) {
+    return fixed_point(cosine, std::array{1.0}, with(method)).iterations;
+  };
+  CHECK(count(FixedPointMethod::anderson) < count(FixedPointMethod::damped) / 4);
+  // Zero is a fixed point like any other.
+  const SelfMap half = [](auto x, auto next) { next[0] = x[0] / 2; };
+  CHECK(fixed_point(half, std::array{0.0}).converged());
+}
+
+TEST_CASE("damping mends what oscillates") {
+  const SelfMap oscillating = [](auto x, auto next) { next[0] = 1 - 1.5 * x[0]; };
+  FixedPointOptions options = with(FixedPointMethod::damped);
+  const FixedPoint plain = fixed_point(oscillating, std::array{0.3}, options);
+  CHECK(plain.status == FixedPointStatus::out_of_iterations);
+  CHECK(std::isfinite(plain.x[0]));
+  options.damping = 0.5;
+  CHECK(fixed_point(oscillating, std::array{0.3}, options).x[0] == Approx(0.4));
+}
+
+TEST_CASE("every failure has its name and leaves numbers") {
+  // No fixed point at all, a map that ends in no number, one outside its domain.
+  const SelfMap away = [](auto x, auto next) { next[0] = x[0] + 1; };
+  CHECK(fixed_point(away, std::array{0.0}).status == FixedPointStatus::stalled);
+  const SelfMap root = [](auto x, auto next) { next[0] = std::sqrt(x[0]) - 1; };
+  for (const FixedPointMethod method : {FixedPointMethod::damped, FixedPointMethod::anderson}) {
+    const FixedPoint found = fixed_point(root, std::array{4.0}, with(method));
+    CHECK(!found.converged());
+    CHECK(std::isfinite(found.x[0]));
+  }
+  CHECK(fixed_point(root, std::array{-1.0}).status == FixedPointStatus::left_domain);
+  CHECK(fixed_point(cosine, std::array{std::numeric_limits<double>::quiet_NaN()}).status ==
+        FixedPointStatus::left_domain);
+  FixedPointOptions options;
+  options.inside = [](std::span<const double> x) { return x[0] > 1; };
+  CHECK(!fixed_point(cosine, std::array{1.5}, options).converged());
+  CHECK(fixed_point(cosine, std::array{0.5}, options).status == FixedPointStatus::left_domain);
+  options = {};
+  options.damping = 0;
+  CHECK_THROWS_AS(fixed_point(cosine, std::array{0.5}, options), std::invalid_argument);
+  CHECK_THROWS_AS(fixed_point(cosine, {}, {}), std::invalid_argument);
+}
+
+TEST_CASE("a branch is followed to its end, and not beyond a fold") {
+  const Branch whole = follow_branch(catalan, 0, 0.2, std::array{1.0});
+  CHECK(whole.status == FixedPointStatus::converged);
+  CHECK(whole.parameter == 0.2);
+  CHECK(whole.point.x[0] == Approx((1 - std::sqrt(0.2)) / 0.4).epsilon(1e-12));
+  const Branch fold = follow_branch(catalan, 0, 1, std::array{1.0});
+  CHECK(fold.status == FixedPointStatus::lost);
+  CHECK(fold.parameter == Approx(0.25).epsilon(1e-9));
+  CHECK(fold.point.x[0] == Approx(2).epsilon(1e-3));
+  // Downwards, too.
+  const Branch down = follow_branch(catalan, 0.2, -3, whole.point.x);
+  CHECK(down.status == FixedPointStatus::converged);
+  CHECK(down.point.x[0] == Approx((std::sqrt(13.0) - 1) / 6).epsilon(1e-12));
+}
+
+TEST_CASE("a branch ends where what has to hold ends") {
+  ContinuationOptions options;
+  options.holds = [](double, std::span<const double> x) { return x[0] < 1.5; };
+  // chi = 1.5 at t = (1 - 1/chi)/chi = 2/9.
+  const Branch edge = follow_branch(catalan, 0, 1, std::array{1.0}, options);
+  CHECK(edge.status == FixedPointStatus::edge);
+  CHECK(edge.parameter == Approx(2.0 / 9).epsilon(1e-12));
+  options.holds = [](double, std::span<const double>) { return false; };
+  CHECK(follow_branch(catalan, 0, 1, std::array{1.0}, options).status == FixedPointStatus::edge);
+  CHECK(name(FixedPointStatus::lost) == "branch lost");
+}
+
+TEST_CASE("scalars between two ends") {
+  const FixedPoint found = bracketed([](double x) { return std::cos(x) - x; }, 0, 1);
+  CHECK(found.converged());
+  CHECK(found.x[0] == Approx(dottie).epsilon(1e-15));
+  const FixedPoint none = bracketed([](double x) { return x * x + 1 - x; }, -1, 1);
+  CHECK(none.status == FixedPointStatus::no_bracket);
+  CHECK(none.x[0] == 1);
+  CHECK(none.residual == 1);
+  const FixedPoint bad = bracketed([](double x) { return 1 / x; }, 0, 1);
+  CHECK(bad.status == FixedPointStatus::no_bracket);
+  CHECK(std::isfinite(bad.x[0]));
+  CHECK(bracketed([](double x) { return x; }, 0, 1).x[0] == 0);
+}

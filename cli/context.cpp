@@ -88,7 +88,7 @@ Json result_json(const Result& result) {
     for (const double x : values) list.push_back(json_number(x));
     return list;
   };
-  columns["step"] = numbers(result.steps);
+  columns[result.axis] = numbers(result.steps);
   for (std::size_t o = 0; o < result.observables.size(); ++o)
     for (const Field& f : result.fields)
       if (!f.values[o].empty())
@@ -97,10 +97,11 @@ Json result_json(const Result& result) {
   return out;
 }
 
-/// The last step where `time.at` does not list it.
+/// The last value of the axis where `at` does not list it.
 std::optional<std::uint64_t> added_step(const models::Experiment& experiment) {
-  const settings::Values time = settings::read(experiment.table.table_or_empty("time"), models::time_parameters());
-  if (!time.given("at") || !time.given("steps")) return std::nullopt;
+  const settings::Values time =
+      settings::read(experiment.table.table_or_empty(experiment.axis->section), models::parameters(*experiment.axis));
+  if (!time.given("at") || !time.given(experiment.axis->last)) return std::nullopt;
   for (const double step : time.numbers("at"))
     if (step == static_cast<double>(experiment.time.steps)) return std::nullopt;
   return experiment.time.steps;
@@ -128,9 +129,11 @@ Loaded load(const Context& context, const std::string& path, const Targets& targ
   out.problem = model.prepare(out.provenance.experiment);
   out.provenance.tolerances = tolerances(model, out.provenance.experiment);
   out.provenance.warnings = out.problem->warnings();
+  const models::Axis& axis = *out.provenance.experiment.axis;
   if (const auto added = added_step(out.provenance.experiment))
     out.provenance.warnings.push_back(
-        fmt::format("step {}, the last by time.steps, is recorded beside those that time.at lists", *added));
+        fmt::format("{0} {1}, the last by {2}.{3}, is recorded beside those that {2}.at lists", axis.name, *added,
+                    axis.section, axis.last));
   return out;
 }
 

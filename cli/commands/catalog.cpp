@@ -61,7 +61,10 @@ void add_sections(std::vector<Entry>& out) {
   choice("optimizer", "[optimizer]: the algorithm and its hyperparameters", "kind", "optimizers");
   choice("rate", "[rate]: a rule that sets the learning rate from what the run has seen", "kind", "rates");
   choice("schedule", "[schedule]: how the learning rate changes with the step", "kind", "schedules");
-  out.push_back(section("time", "[time]: how many optimizer steps, and which are recorded", models::time_parameters()));
+  for (const models::Axis* axis : models::axes())
+    out.push_back(section(axis->section,
+                          fmt::format("[{}]: how many {}, and which are recorded", axis->section, axis->unit),
+                          models::parameters(*axis)));
 
   Entry theory = section("theory", "[theory]: how the equations are solved", {});
   Entry monte_carlo =

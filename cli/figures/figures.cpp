@@ -177,6 +177,7 @@ std::vector<Level> levels_of(const Result& result) {
 
 struct Panel {
   models::Observable observable;
+  const models::Axis* along = nullptr;  ///< what x is
   std::vector<Series> series;
   Axis x, y;
   std::vector<double> diverged_at;
@@ -225,6 +226,11 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
 
+  panel.along = models::find_axis(results.front().axis);
+  for (std::size_t r = 1; r < results.size(); ++r)
+    if (results[r].axis != results.front().axis)
+      throw Error(fmt::format("{}: runs along {}, and {} along {}: they have no axis in common", files[r],
+                              results[r].axis, files.front(), results.front().axis));
   const std::vector<double> recorded = xs;
   xs.insert(xs.end(), panel.diverged_at.begin(), panel.diverged_at.end());
   panel.x = axis_of(recorded, xs, true, 0.02);
@@ -301,7 +307,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     Series s{Style::guide, guide(along->curve, exponent, panel.x), grey, "", false, dash++};
     std::string power = text_of(exponent);
     if (power.starts_with("-")) power = "−" + power.substr(1);
-    s.legend = fmt::format("∝ step^{{{}}}", power);
+    s.legend = fmt::format("∝ {}^{{{}}}", panel.along->name, power);
     panel.series.push_back(std::move(s));
   }
   return panel;
@@ -406,14 +412,14 @@ std::string panel_script(const Panel& panel, std::size_t number_of_panel) {
   // Below the axes it would touch their label.
   const char* room = legend.starts_with("outside") ? "\n{/*0.3  }" : "";
   out += fmt::format("set xlabel {} offset 0,0.3\nset ylabel {} noenhanced\n",
-                     gnuplot_string(std::string("optimizer step") + room), plain(axis_label(panel.observable)));
+                     gnuplot_string(panel.along->label + room), plain(axis_label(panel.observable)));
   out += fmt::format("set key {} Left reverse samplen 2.2 spacing 1.15\n", legend);
   for (const double step : panel.diverged_at) {
     const bool left = panel.x.place(step) > 0.5;
     out += fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead dt 2 lw 1.2 lc rgb '{1}'\n", number(step),
                        grey);
-    out += fmt::format("set label 'diverges at step {0}' at {0}, graph 0.05 {1} offset {2},0 tc rgb '{3}'\n",
-                       number(step), left ? "right" : "left", left ? -0.7 : 0.7, grey);
+    out += fmt::format("set label 'diverges at {4} {0}' at {0}, graph 0.05 {1} offset {2},0 tc rgb '{3}'\n",
+                       number(step), left ? "right" : "left", left ? -0.7 : 0.7, grey, panel.along->name);
   }
   std::vector<std::string> plots;
   for (std::size_t i = 0; i < panel.series.size(); ++i) {

@@ -76,10 +76,12 @@ std::string netcdf_bytes(const Result& result, const std::string& shown) {
   }
   put_text(file, NC_GLOBAL, "Conventions", "CF-1.10");
 
+  const models::Axis* known = models::find_axis(result.axis);
+  const models::Axis& axis = known ? *known : models::step_axis();
   int step_dimension = 0, observable_dimension = 0;
   // Length 0 would make the dimension unlimited, which reads back the same.
-  file.check(nc_def_dim(file.id, "step", result.steps.size(), &step_dimension));
-  const int step = define(file, "step", {step_dimension}, "1", "optimizer steps taken");
+  file.check(nc_def_dim(file.id, axis.name.c_str(), result.steps.size(), &step_dimension));
+  const int step = define(file, axis.name, {step_dimension}, "1", axis.doc);
 
   if (result.kind == ResultKind::validation) {
     std::vector<std::string> names, units, docs;
@@ -159,8 +161,11 @@ Result read_now(const std::string& path) {
       result.provenance.push_back(attribute(label, value));
     }
   }
-  const std::size_t times = length_of(file, "step");
-  result.steps = get(file, variable_named(file, "step"), {times});
+  for (const models::Axis* axis : models::axes()) {
+    if (has_dimension(file, axis->name.c_str())) result.axis = axis->name;
+  }
+  const std::size_t times = length_of(file, result.axis.c_str());
+  result.steps = get(file, variable_named(file, result.axis.c_str()), {times});
   result.fields = fields_of(result.kind);
   if (result.kind == ResultKind::validation)
     read_validation(file, result, times);

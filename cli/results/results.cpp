@@ -175,6 +175,7 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 Result solution(const models::Trajectory& trajectory, const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::solution;
+  out.axis = provenance.experiment.axis->name;
   out.steps = trajectory.steps;
   out.fields = fields_of(out.kind);
   bool any_std = false;
@@ -194,6 +195,7 @@ Result solution(const models::Trajectory& trajectory, const Provenance& provenan
 Result simulation(const validation::Sample& sample, const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::simulation;
+  out.axis = provenance.experiment.axis->name;
   out.steps.assign(sample.steps.begin(), sample.steps.end());
   out.observables = sample.observables;
   const std::size_t times = sample.steps.size();
@@ -215,6 +217,7 @@ Result validation_result(const models::Trajectory& theory, const validation::Sam
                          const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::validation;
+  out.axis = provenance.experiment.axis->name;
   std::map<double, std::size_t> place;
   const auto each_row = [&](const auto& use) {
     for (const auto* rows : {&verdict.rows, &verdict.shown})

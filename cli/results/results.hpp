@@ -54,7 +54,8 @@ struct TheoryCurve {
 struct Result {
   ResultKind kind = ResultKind::solution;
   std::vector<Attribute> provenance;
-  std::vector<double> steps;
+  std::string axis = models::step_axis().name;  ///< what the rows run along
+  std::vector<double> steps;                    ///< values of the axis
   std::vector<models::Observable> observables;
   std::vector<Field> fields;
   std::optional<TheoryCurve> curve;  ///< for figures; not written to files

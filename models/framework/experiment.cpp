@@ -6,54 +6,74 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/framework/model.hpp"
+
 namespace edgewise::models {
 
 using settings::Parameter;
 
 namespace {
 
-/// Sections that some model or part of the program reads; everything else at the top level is a slip.
+/// Sections that the program or some model reads; everything else at the top level is a slip.
 const std::vector<std::string>& section_names() {
-  static const std::vector<std::string> names{
-      "spectrum",    "noise",   "data", "optimizer", "rate", "schedule", "initial", "time",           "theory",
-      "monte_carlo", "verdict", "tune", "network",   "loss", "collapse", "powers",  "schedule_search"};
+  static const auto names = [] {
+    std::vector<std::string> out;
+    const auto add = [&](const std::string& name) {
+      if (std::ranges::find(out, name) == out.end()) out.push_back(name);
+    };
+    for (const std::string& key : common_keys())
+      if (key != "title" && key != "model") add(key);
+    for (const Axis* axis : axes()) add(axis->section);
+    for (const Model* model : all())
+      for (const std::string& section : model->sections()) add(section);
+    return out;
+  }();
   return names;
 }
 
-/// Whole numbers up to here are exact as doubles, in which the theories count time.
-constexpr double largest_step = 9007199254740992.0;
+/// Of the model of that name; of an unknown one the steps.
+const Axis& axis_of(const std::string& model) {
+  for (const Model* m : all())
+    if (m->description().name == model) return m->axis();
+  return step_axis();
+}
 
-std::vector<std::uint64_t> listed_steps(const settings::Values& values) {
+std::vector<std::uint64_t> listed_steps(const settings::Values& values, const Axis& axis) {
   std::vector<std::uint64_t> at;
   for (const double step : values.numbers("at")) {
     if (step != std::floor(step))
-      throw values.error("at", fmt::format("steps are whole numbers, got {}", settings::text_of(step)));
+      throw values.error("at", fmt::format("{} are whole numbers, got {}", axis.unit, settings::text_of(step)));
     at.push_back(static_cast<std::uint64_t>(step));
   }
   std::sort(at.begin(), at.end());
   return at;
 }
 
-Time read_time(const settings::Table& table) {
-  const auto section = table.table_or_empty("time");
-  const auto values = settings::read(section, time_parameters());
+Time read_time(const settings::Table& table, const Axis& axis) {
+  const auto section = table.table_or_empty(axis.section);
+  const auto values = settings::read(section, parameters(axis));
+  const std::string& last = axis.last;
   Time time;
   if (!values.given("at")) {
-    if (!values.given("steps"))
-      throw values.error("steps", "is required (a whole number, >= 0), unless `at` lists the recorded steps");
-    time.steps = static_cast<std::uint64_t>(values.integer("steps"));
+    if (!values.given(last))
+      throw values.error(last, fmt::format("is required (a whole number, >= 0), unless `at` lists the recorded {}",
+                                           &axis == &step_axis() ? "steps" : axis.unit));
+    time.steps = static_cast<std::uint64_t>(values.integer(last));
     time.at = recorded_steps(time.steps, static_cast<std::uint64_t>(values.integer("points")));
     return time;
   }
-  time.at = listed_steps(values);
-  if (values.given("steps")) {
-    time.steps = static_cast<std::uint64_t>(values.integer("steps"));
+  time.at = listed_steps(values, axis);
+  if (values.given(last)) {
+    time.steps = static_cast<std::uint64_t>(values.integer(last));
   } else {
-    if (time.at.empty()) throw values.error("at", "must list at least one step when `steps` is not given");
+    if (time.at.empty())
+      throw values.error("at", fmt::format("must list at least one {} when `{}` is not given",
+                                           &axis == &step_axis() ? "step" : "value", last));
     time.steps = time.at.back();
   }
   if (!time.at.empty() && time.at.back() > time.steps)
-    throw values.error("at", fmt::format("step {} is beyond the last, steps = {}", time.at.back(), time.steps));
+    throw values.error("at",
+                       fmt::format("{} {} is beyond the last, {} = {}", axis.name, time.at.back(), last, time.steps));
   time.at.push_back(0);
   time.at.push_back(time.steps);
   std::sort(time.at.begin(), time.at.end());
@@ -64,8 +84,8 @@ Time read_time(const settings::Table& table) {
 }  // namespace
 
 std::span<const std::string> common_keys() {
-  static const std::vector<std::string> keys{"title",       "model",   "time",     "theory",
-                                             "monte_carlo", "verdict", "collapse", "schedule_search"};
+  static const std::vector<std::string> keys{"title",   "model",    "theory",         "monte_carlo",
+                                             "verdict", "collapse", "schedule_search"};
   return keys;
 }
 
@@ -77,22 +97,7 @@ const std::vector<Parameter>& root_parameters() {
 }
 
 const std::vector<Parameter>& time_parameters() {
-  static const std::vector<Parameter> parameters{
-      settings::integer("steps", "the last step, also the horizon T of schedules")
-          .in("optimizer steps")
-          .at_least(0)
-          .at_most(largest_step)
-          .computed("the last step of `at`"),
-      settings::integer("points", "how many steps are recorded, logarithmically spaced; step 0 and the last among them")
-          .at_least(2)
-          .at_most(1e6)
-          .otherwise(std::int64_t{200}),
-      settings::numbers("at", "the recorded steps; step 0 and the last are added; overrides `points`")
-          .in("optimizer steps")
-          .at_least(0)
-          .at_most(largest_step)
-          .computed("from `steps` and `points`")};
-  return parameters;
+  return parameters(step_axis());
 }
 
 const std::vector<Parameter>& monte_carlo_parameters() {
@@ -113,7 +118,8 @@ Experiment read_experiment(settings::Table table) {
   experiment.title = root.text("title");
   experiment.model = root.text("model");
   for (const auto& name : section_names()) table.table_or_empty(name);  // a value in a section's place throws
-  experiment.time = read_time(table);
+  experiment.axis = &axis_of(experiment.model);
+  experiment.time = read_time(table, *experiment.axis);
   const auto monte_carlo_section = table.table_or_empty("monte_carlo");
   // The model's own keys (such as its sampler) are checked where the model is known.
   const auto monte_carlo = settings::read(monte_carlo_section, monte_carlo_parameters(), monte_carlo_section.keys());

@@ -1,19 +1,20 @@
 #pragma once
 /// \file
-/// The sections that every experiment has: title, model, time, theory, monte_carlo.
+/// The sections that every experiment has: title, model, that of its axis (time), theory, monte_carlo.
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "models/framework/axis.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models {
 
-/// Section [time]: recorded steps, in optimizer steps.
+/// What the section of the model's axis says, for most models [time].
 struct Time {
-  std::uint64_t steps = 0;        ///< the last step, also the horizon T of schedules
-  std::vector<std::uint64_t> at;  ///< recorded steps, increasing; step 0 and the last always among them
+  std::uint64_t steps = 0;        ///< the last step, also the horizon T of schedules; of another axis its last value
+  std::vector<std::uint64_t> at;  ///< recorded steps or values, increasing; 0 and the last always among them
 };
 
 /// Section [monte_carlo], the part that every model shares.
@@ -27,11 +28,12 @@ struct Experiment {
   settings::Table table;  ///< everything
   std::string title;
   std::string model;
+  const Axis* axis = &step_axis();  ///< what `time` counts
   Time time;
   MonteCarlo monte_carlo;
 };
 
-/// Keys and sections that every experiment may have, whatever its model.
+/// Keys and sections that every experiment may have, whatever its model; beside that of its axis.
 std::span<const std::string> common_keys();
 /// Parameters of the common sections, for `edgewise describe`.
 const std::vector<settings::Parameter>& root_parameters();

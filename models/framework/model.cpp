@@ -48,7 +48,11 @@ std::unique_ptr<ScalingLaw> Problem::scaling_law() const {
 std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
   const std::span<const std::string> mine = sections();
   for (const std::string& section : experiment.table.keys()) {
-    if (std::ranges::find(common_keys(), section) != common_keys().end()) continue;
+    if (std::ranges::find(common_keys(), section) != common_keys().end() || section == axis().section) continue;
+    for (const Axis* other : axes())
+      if (other->section == section && std::ranges::find(mine, section) == mine.end())
+        throw experiment.table.error(section, "model " + description().name + " runs along its " + axis().name +
+                                                  " axis: give the section [" + axis().section + "] instead");
     if (std::ranges::find(mine, section) == mine.end())
       throw experiment.table.error(section,
                                    "model " + description().name + " does not read this section; leave it out");

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/framework/axis.hpp"
 #include "models/framework/experiment.hpp"
 #include "models/framework/prediction.hpp"
 #include "settings/settings.hpp"
@@ -44,7 +45,7 @@ struct Column {
 
 /// A solved trajectory: what `edgewise solve` writes.
 struct Trajectory {
-  std::vector<double> steps;  ///< recorded steps; shorter than asked when the solution diverged
+  std::vector<double> steps;  ///< recorded values of the axis; shorter than asked when the solution diverged
   std::vector<Column> columns;
   std::string method;                 ///< e.g. "recursion", "ode, level log, sdirk4"
   bool exact = false;                 ///< exact at finite dimension: only statistical error against a simulation
@@ -77,7 +78,7 @@ struct ModeColumn {
 class Replica {
  public:
   virtual ~Replica() = default;
-  /// Runs the algorithm up to `step` (which never decreases between calls).
+  /// Runs the algorithm up to `step`, a value of the model's axis (which never decreases between calls).
   virtual void advance(std::uint64_t step) = 0;
   /// Writes the observables, in the order of Simulation::observables().
   virtual void observe(std::span<double> out) const = 0;
@@ -159,6 +160,8 @@ class Model {
   /// Optimizers that it offers, for `edgewise list optimizers` and `describe`.
   virtual std::span<const settings::Description* const> optimizers() const { return {}; }
   virtual std::span<const Observable> observables() const = 0;
+  /// What its trajectories run along.
+  virtual const Axis& axis() const { return step_axis(); }
   virtual std::vector<ClosedForm> closed_forms() const { return {}; }
   /// Parameters of the section [theory] that only this model reads.
   virtual std::span<const settings::Parameter> theory_parameters() const { return {}; }

@@ -319,11 +319,12 @@ std::vector<models::Experiment> at_dimensions(const models::Experiment& base, co
   const double base_dimension = size.value;
   double steps_exponent = 0;
   for (const Scaling& s : options.scaling)
-    if (s.section == "time" && s.key == "steps")
+    if (s.section == base.axis->section && s.key == base.axis->last)
       steps_exponent = s.exponent;
-    else if (s.section == "time")
-      throw base.table.error("verdict.scaling.time." + s.key,
-                             "of [time], only `steps` scales; recorded steps go along");
+    else if (s.section == base.axis->section)
+      throw base.table.error(
+          fmt::format("verdict.scaling.{}.{}", s.section, s.key),
+          fmt::format("of [{}], only `{}` scales; recorded {} go along", s.section, base.axis->last, base.axis->unit));
 
   // Recorded steps that stay apart at every dimension.
   const auto scaled_step = [&](std::uint64_t step, double d) {
@@ -342,7 +343,7 @@ std::vector<models::Experiment> at_dimensions(const models::Experiment& base, co
     settings::Table table = base.table;
     set_size(table, size, d);
     for (const Scaling& s : options.scaling) {
-      if (s.section == "time") continue;
+      if (s.section == base.axis->section) continue;
       settings::Table& section = table.make_table(s.section);
       const settings::Value* value = section.find(s.key);
       const double factor = std::pow(d / base_dimension, s.exponent);

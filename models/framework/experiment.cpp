@@ -38,11 +38,15 @@ const Axis& axis_of(const std::string& model) {
   return step_axis();
 }
 
+std::string counted(const Axis& axis) {
+  return &axis == &step_axis() ? "steps" : axis.unit;
+}
+
 std::vector<std::uint64_t> listed_steps(const settings::Values& values, const Axis& axis) {
   std::vector<std::uint64_t> at;
   for (const double step : values.numbers("at")) {
     if (step != std::floor(step))
-      throw values.error("at", fmt::format("{} are whole numbers, got {}", axis.unit, settings::text_of(step)));
+      throw values.error("at", fmt::format("{} are whole numbers, got {}", counted(axis), settings::text_of(step)));
     at.push_back(static_cast<std::uint64_t>(step));
   }
   std::sort(at.begin(), at.end());
@@ -56,8 +60,8 @@ Time read_time(const settings::Table& table, const Axis& axis) {
   Time time;
   if (!values.given("at")) {
     if (!values.given(last))
-      throw values.error(last, fmt::format("is required (a whole number, >= 0), unless `at` lists the recorded {}",
-                                           &axis == &step_axis() ? "steps" : axis.unit));
+      throw values.error(
+          last, fmt::format("is required (a whole number, >= 0), unless `at` lists the recorded {}", counted(axis)));
     time.steps = static_cast<std::uint64_t>(values.integer(last));
     time.at = recorded_steps(time.steps, static_cast<std::uint64_t>(values.integer("points")));
     return time;

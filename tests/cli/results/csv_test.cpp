@@ -26,6 +26,21 @@ TEST_CASE("every kind of result reads back to the same doubles and the same prov
   }
 }
 
+TEST_CASE("every axis reads back, and no other first column") {
+  for (const ResultKind kind : {ResultKind::solution, ResultKind::validation})
+    for (const models::Axis* axis : models::axes()) {
+      CAPTURE(axis->name);
+      Result result = sample_result(kind);
+      result.axis = axis->name;
+      const Result back = read_csv(csv_text(result), "memory");
+      CHECK(back.axis == axis->name);
+      CHECK(same(result, back));
+    }
+  Result result = sample_result(ResultKind::solution);
+  result.axis = "epoch";
+  CHECK_THROWS_WITH_AS(read_csv(csv_text(result), "memory"), doctest::Contains("must be 'step'"), settings::Error);
+}
+
 TEST_CASE("any double survives the round trip") {
   CHECK(rc::check("bits", [] {
     Result result = sample_result(ResultKind::solution);

@@ -33,6 +33,20 @@ TEST_CASE("every kind of result reads back the same") {
   }
 }
 
+TEST_CASE("every axis reads back, with its own coordinate") {
+  const Folder folder;
+  for (const models::Axis* axis : models::axes()) {
+    CAPTURE(axis->name);
+    Result result = sample_result(ResultKind::validation);
+    result.axis = axis->name;
+    const std::string path = folder / "r.nc";
+    write_file(path, netcdf_bytes(result, path));
+    const Result back = read_netcdf(path);
+    CHECK(back.axis == axis->name);
+    CHECK(same(result, back));
+  }
+}
+
 TEST_CASE("a result without steps") {
   const Folder folder;
   Result result = sample_result(ResultKind::solution);

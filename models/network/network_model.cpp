@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/networks/network_section.hpp"
 #include "models/network/closed_forms.hpp"
 #include "models/network/predictions.hpp"
 #include "models/network/simulation.hpp"
@@ -20,11 +21,12 @@ namespace edgewise::models::network {
 namespace {
 
 using ingredients::CurvaturePart;
-using ingredients::networks::Activation;
-using ingredients::networks::ActivationKind;
-using ingredients::networks::Architecture;
 using ingredients::networks::Loss;
 using ingredients::networks::LossKind;
+using ingredients::networks::network_parameters;
+using ingredients::networks::read_network;
+using ingredients::networks::TrainingData;
+using ingredients::networks::whole;
 using settings::Description;
 using settings::Parameter;
 using settings::Table;
@@ -34,25 +36,6 @@ using settings::Values;
 constexpr std::size_t usual_norms = 200;
 /// Entries of a tangent kernel's matrix of gradients.
 constexpr double most_gradients = 1e8;
-
-const std::vector<Parameter>& network_keys() {
-  static const std::vector<Parameter> keys{
-      settings::numbers("hidden", "widths of the hidden layers; [] for none").otherwise(std::vector<double>{32, 32}),
-      settings::text("activation", "of the hidden layers; gelu s Phi(s), beta-gelu s Phi(beta s), erf erf(s/sqrt 2)")
-          .one_of(ingredients::networks::activation_names())
-          .otherwise(std::string("tanh")),
-      settings::number("beta", "of beta-gelu").above(0).otherwise(1.0),
-      settings::boolean("bias", "whether layers have biases").otherwise(true),
-      settings::text(
-          "parametrisation",
-          "standard: z = W h + b, W ~ N(0, v/fan-in); ntk: z = W h/sqrt(fan-in) + b, W ~ N(0, v); mean-field: as "
-          "ntk, 1/fan-in in the last layer")
-          .one_of(ingredients::networks::parametrisation_names())
-          .otherwise(std::string("standard")),
-      settings::number("weight_variance", "v, of the weights at the start").at_least(0).otherwise(1.0),
-      settings::number("bias_variance", "of the biases at the start").at_least(0).otherwise(0.0)};
-  return keys;
-}
 
 const std::vector<Parameter>& loss_keys() {
   static const std::vector<Parameter> keys{
@@ -66,8 +49,8 @@ const std::vector<Parameter>& loss_keys() {
 /// Of all sections that are the model's own, named with their section.
 std::vector<Parameter> all_keys() {
   std::vector<Parameter> out;
-  for (const auto& [section, keys] : {std::pair{"data.", &data_parameters()}, std::pair{"network.", &network_keys()},
-                                      std::pair{"loss.", &loss_keys()}})
+  for (const auto& [section, keys] : {std::pair{"data.", &ingredients::networks::data_parameters()},
+                                      std::pair{"network.", &network_parameters()}, std::pair{"loss.", &loss_keys()}})
     for (const Parameter& key : *keys) {
       out.push_back(key);
       out.back().name = section + key.name;
@@ -205,39 +188,6 @@ const std::vector<Parameter>& monte_carlo_keys() {
           .one_of({"auto", "none", "exact"})
           .otherwise(std::string("auto"))};
   return keys;
-}
-
-std::size_t place(const std::vector<std::string>& names, const std::string& name) {
-  return static_cast<std::size_t>(std::ranges::find(names, name) - names.begin());
-}
-
-std::shared_ptr<const ingredients::networks::Network> read_network(const Values& values, const TrainingData& data) {
-  Activation phi{
-      static_cast<ActivationKind>(place(ingredients::networks::activation_names(), values.text("activation"))),
-      values.number("beta")};
-  if (values.given("beta") && phi.kind != ActivationKind::beta_gelu)
-    throw values.error("beta", "belongs to activation = \"beta-gelu\"");
-  Architecture a;
-  a.inputs = data.train->inputs.rows();
-  a.parametrisation = static_cast<ingredients::networks::Parametrisation>(
-      place(ingredients::networks::parametrisation_names(), values.text("parametrisation")));
-  a.weight_variance = values.number("weight_variance");
-  a.bias_variance = values.number("bias_variance");
-  double parameters = 0;
-  const auto add = [&](double width, const Activation& activation) {
-    const double fan_in = a.layers.empty() ? static_cast<double>(a.inputs) : static_cast<double>(a.layers.back().width);
-    parameters += width * (fan_in + 1);
-    a.layers.push_back({static_cast<std::size_t>(width), activation, values.flag("bias")});
-  };
-  for (const double width : values.numbers("hidden")) {
-    if (!numerics::is_whole(width) || width < 1 || width > 1e5)
-      throw values.error("hidden", fmt::format("widths must be whole numbers from 1 to 100000, got {}", width));
-    add(width, phi);
-  }
-  add(static_cast<double>(data.train->targets.rows()), {});
-  if (parameters > 1e7)
-    throw values.error("hidden", fmt::format("{:.0f} parameters; a small network has at most 10 million", parameters));
-  return std::make_shared<const ingredients::networks::Network>(std::move(a));
 }
 
 Loss read_loss(const Values& values, const TrainingData& data) {
@@ -378,8 +328,9 @@ class NetworkModel final : public Model {
     auto problem = std::make_shared<NetworkProblem>();
     problem->time = experiment.time;
     problem->seed = experiment.monte_carlo.seed;
-    problem->data = read_training_data(table);
-    problem->network = read_network(settings::read(table.table_or_empty("network"), network_keys()), problem->data);
+    problem->data = ingredients::networks::read_training_data(table);
+    problem->network =
+        read_network(settings::read(table.table_or_empty("network"), network_parameters()), *problem->data.train);
     problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
     problem->rate = ingredients::read_rate_rule(
         table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);

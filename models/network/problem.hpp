@@ -7,9 +7,9 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/ingredients/networks/network_objective.hpp"
+#include "models/ingredients/networks/training_data.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
-#include "models/network/data.hpp"
 #include "models/network/updates.hpp"
 
 namespace edgewise::models::network {
@@ -19,7 +19,7 @@ enum class Traces { none, exact, hutchinson };
 struct NetworkProblem {
   std::shared_ptr<const ingredients::networks::Network> network;
   ingredients::networks::Loss loss;
-  TrainingData data;
+  ingredients::networks::TrainingData data;
   UpdateRule rule;
   double learning_rate = 0;
   std::size_t batch = 1;  ///< of n examples, without replacement

@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
-#include "models/network/data.hpp"
+#include "models/ingredients/networks/training_data.hpp"
 #include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -52,7 +52,7 @@ TEST_CASE("a run of SGD with momentum on a network is the algorithm as it is wri
       "[optimizer]\nkind = 'sgd'\nbatch = 3\nlearning_rate = 0.2\nmomentum = 0.6\n[schedule]\nkind = 'linear'\n";
   const auto problem = prepare(text);
   namespace nets = models::ingredients::networks;
-  const auto data = models::network::read_training_data(settings::read_text(text, "e.toml"));
+  const auto data = models::ingredients::networks::read_training_data(settings::read_text(text, "e.toml"));
   const nets::Architecture a{3, {{4, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk};
   random::Stream start(3, 1, 0, random::Purpose::initial), batches(3, 1, 0, random::Purpose::batch);
   Vector theta = nets::Network(a).draw(start), m(theta.size());

@@ -1,4 +1,4 @@
-#include "models/network/data.hpp"
+#include "models/ingredients/networks/training_data.hpp"
 
 #include <fmt/format.h>
 
@@ -13,11 +13,10 @@
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
 
-namespace edgewise::models::network {
+namespace edgewise::models::ingredients::networks {
 
 namespace {
 
-using ingredients::networks::Examples;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 using settings::Values;
@@ -68,6 +67,10 @@ Examples gaussian(const Values& data, std::size_t n) {
     for (double& value : y.entries()) value = std::tanh(value);
     y = linear_algebra::product(second, y);
     for (double& value : y.entries()) value /= std::sqrt(hidden);
+  } else if (targets == "product") {
+    if (d < 3) throw data.error("targets", "product is of three inputs or more");
+    if (outputs != 1) throw data.error("outputs", "product is one output");
+    for (std::size_t i = 0; i < n; ++i) y(0, i) = x(0, i) * x(1, i) + 0.5 * x(2, i);
   }
   const double deviation = std::sqrt(data.number("noise"));
   for (double& value : y.entries()) value += deviation * stream.normal();
@@ -155,8 +158,9 @@ const std::vector<settings::Parameter>& data_parameters() {
           .otherwise(0.0),
       settings::text("targets",
                      "of gaussian inputs: linear y = W x/sqrt(tr K), W ~ N(0, 1); teacher: A tanh(that)/sqrt(width); "
-                     "classes: the largest of the linear y (one output: its sign, +-1); random-classes: any")
-          .one_of({"linear", "teacher", "classes", "random-classes"})
+                     "classes: the largest of the linear y (one output: its sign, +-1); random-classes: any; product: "
+                     "x_1 x_2 + x_3/2")
+          .one_of({"linear", "teacher", "classes", "random-classes", "product"})
           .otherwise(std::string("linear")),
       settings::number("outputs", "C, of gaussian targets; whole").at_least(1).at_most(1000).otherwise(1.0),
       settings::number("teacher_width", "hidden units of the teacher; whole").at_least(1).at_most(1e4).otherwise(10.0),
@@ -200,4 +204,4 @@ TrainingData read_training_data(const settings::Table& experiment) {
   return out;
 }
 
-}  // namespace edgewise::models::network
+}  // namespace edgewise::models::ingredients::networks

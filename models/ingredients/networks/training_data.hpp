@@ -9,11 +9,11 @@
 #include "models/ingredients/networks/network_objective.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models::network {
+namespace edgewise::models::ingredients::networks {
 
 struct TrainingData {
-  std::shared_ptr<const ingredients::networks::Examples> train, test;  ///< test: null without
-  bool classes = false;  ///< targets are labels: one-hot columns, or +-1 of one output
+  std::shared_ptr<const Examples> train, test;  ///< test: null without
+  bool classes = false;                         ///< targets are labels: one-hot columns, or +-1 of one output
 };
 
 /// The number of `key`, where it is whole. \throws settings::Error.
@@ -24,4 +24,4 @@ const std::vector<settings::Parameter>& data_parameters();
 /// \throws settings::Error for bad input.
 TrainingData read_training_data(const settings::Table& experiment);
 
-}  // namespace edgewise::models::network
+}  // namespace edgewise::models::ingredients::networks

@@ -117,6 +117,11 @@ struct Renewal::Impl {
   mutable std::vector<double> radius;
   mutable std::vector<bool> active;  // at the present excess
   mutable Resolvents resolvents;
+  // The same with all that a mode feeds to itself in its own map: what is left of the coupling has few dimensions.
+  mutable std::unique_ptr<PeriodMap> whole;
+  mutable Resolvents whole_resolvents;
+  mutable double present_excess = 0;
+  enum class Split { cone, whole };
 
   explicit Impl(const PeriodicPhases& given) : system(given), map(given), n(map.modes()), D(map.moments()) {
     kept.assign(n, true);
@@ -159,48 +164,69 @@ struct Renewal::Impl {
     if (excess < 0)
       for (std::size_t i = 0; i < n; ++i) active[i] = counts(i);
     resolvents.factor(map, active, excess);
+    present_excess = excess;
   }
 
   // to = (1 - feedback) x in the units of the norm; false when it leaves the range of doubles.
-  bool residual_map(std::span<const double> x, std::span<double> to) const {
-    if (!feedback(x, to)) return false;
+  bool residual_map(Split split, std::span<const double> x, std::span<double> to) const {
+    if (!feedback(x, to, split)) return false;
     for (std::size_t k = 0; k < x.size(); ++k) to[k] = x[k] - to[k];
     return true;
   }
   // to = (z - A)^{-1} (M - A) x.
-  bool feedback(std::span<const double> x, std::span<double> to) const {
+  bool feedback(std::span<const double> x, std::span<double> to, Split split = Split::cone) const {
     std::vector<double> y(x.begin(), x.end());
     for (std::size_t k = 0; k < y.size(); ++k) y[k] /= unit[k];
-    if (!map.respond(y, 0, {}, to)) return false;
-    resolvents.solve(to, active);
+    if (!(split == Split::cone ? map : *whole).respond(y, 0, {}, to)) return false;
+    (split == Split::cone ? resolvents : whole_resolvents).solve(to, active);
     for (std::size_t k = 0; k < y.size(); ++k) to[k] *= unit[k];
     return all_finite(to);
   }
 
-  // Solves (1 - feedback) x = f by GMRES; false when it does not get there.
-  bool solve(std::span<const double> f, std::vector<double>& x) const {
-    constexpr std::size_t most_vectors = 60;
+  // Solves (z - M) x = u, with the alone = (z - A)^{-1} u of source(); false when it does not get there. `answer` becomes
+  // the feedback of x.
+  bool solve(const std::vector<double>& u, std::span<const double> alone, std::vector<double>& x,
+             std::vector<double>& answer) const {
+    answer.assign(alone.size(), 0.0);
+    if (map.splits()) {
+      if (!whole) whole = std::make_unique<PeriodMap>(system, true, true);
+      whole_resolvents.factor(*whole, active, present_excess);
+      const std::vector<double> start = source(u, Split::whole);
+      if (all_finite(start) && gmres(Split::whole, start, x, answer) && feedback(x, answer) &&
+          is_solution(alone, x, answer))
+        return true;
+    }
+    return gmres(Split::cone, alone, x, answer);
+  }
+  static bool is_solution(std::span<const double> f, std::span<const double> x, std::span<const double> answer) {
     // Close to the edge of stability x is large and its rounding shows in the residual.
-    constexpr double exact = 1e-15, enough = 1e-8, rounding = 1e-13;
+    constexpr double enough = 1e-8, rounding = 1e-13;
+    std::vector<double> r(f.begin(), f.end());
+    for (std::size_t j = 0; j < r.size(); ++j) r[j] -= x[j] - answer[j];
+    return norm(r) <= enough * norm(f) || norm(r) <= rounding * norm(x);
+  }
+
+  // Solves (1 - feedback) x = f.
+  bool gmres(Split split, std::span<const double> f, std::vector<double>& x, std::vector<double>& answer) const {
+    constexpr std::size_t most_vectors = 60;
+    constexpr double exact = 1e-15;
     const std::size_t N = f.size(), most = std::min(N, most_vectors);
     x.assign(N, 0.0);
+    answer.assign(N, 0.0);
     std::vector<double> r(f.begin(), f.end());
     double previous = infinity;
     for (int restart = 0; restart < 6; ++restart) {
-      if (restart > 0) {
-        if (!residual_map(x, r)) return false;
-        for (std::size_t j = 0; j < N; ++j) r[j] = f[j] - r[j];
-      }
       const double beta = norm(r);
       if (beta <= exact * norm(f) || beta > 0.5 * previous) break;
       previous = beta;
-      Matrix V(N, most + 1), H(most + 1, most);
-      for (std::size_t j = 0; j < N; ++j) V(j, 0) = r[j] / beta;
+      Basis V(1, std::vector<double>(N));
+      Matrix H(most + 1, most);
+      for (std::size_t j = 0; j < N; ++j) V[0][j] = r[j] / beta;
       std::vector<double> y;
       std::size_t used = 0;
       for (std::size_t k = 0; k < most; ++k) {
-        const std::span<double> u = V.column(k + 1);
-        if (!residual_map(V.column(k), u)) return false;
+        std::vector<double>& u = V.emplace_back(N);
+        if (!residual_map(split, V[k], u)) return false;
         const double before = norm(u);
         orthogonalise(V, H, u, k);
         H(k + 1, k) = norm(u);
@@ -208,23 +234,23 @@ struct Renewal::Impl {
         const bool exhausted = H(k + 1, k) <= 1e-15 * before;
         if (!exhausted)
           for (double& value : u) value /= H(k + 1, k);
-        if (exhausted || used == most || used % 3 == 0) {
-          double left = 0;
-          y = least(H, used, beta, left);
-          if (exhausted || left <= exact * norm(f)) break;
-        }
+        double left = 0;
+        y = least(H, used, beta, left);
+        if (exhausted || left <= exact * norm(f)) break;
       }
       for (std::size_t k = 0; k < used; ++k)
-        for (std::size_t j = 0; j < N; ++j) x[j] += V(j, k) * y[k];
+        for (std::size_t j = 0; j < N; ++j) x[j] += V[k][j] * y[k];
+      if (!feedback(x, answer, split)) return false;
+      for (std::size_t j = 0; j < N; ++j) r[j] = f[j] - (x[j] - answer[j]);
     }
-    if (!residual_map(x, r)) return false;
-    for (std::size_t j = 0; j < N; ++j) r[j] = f[j] - r[j];
-    return norm(r) <= enough * norm(f) || norm(r) <= rounding * norm(x);
+    return is_solution(f, x, answer);
   }
-  static void orthogonalise(const Matrix& V, Matrix& H, std::span<double> u, std::size_t k) {
+  // Orthonormal vectors, made as they are needed.
+  using Basis = std::vector<std::vector<double>>;
+  static void orthogonalise(const Basis& V, Matrix& H, std::span<double> u, std::size_t k) {
     for (int pass = 0; pass < 2; ++pass)
       for (std::size_t j = 0; j <= k; ++j) {
-        const std::span<const double> v = V.column(j);
+        const std::vector<double>& v = V[j];
         const double c = dot(v.data(), u.data(), u.size());
         H(j, k) += c;
         for (std::size_t i = 0; i < u.size(); ++i) u[i] -= c * v[i];
@@ -246,15 +272,16 @@ struct Renewal::Impl {
   // Largest eigenvalue of the feedback at z = 1, by Arnoldi: it is real and well apart from the others.
   double feedback_radius() const {
     const std::size_t N = n * D, most = std::min<std::size_t>(N, 60);
-    Matrix V(N, most + 1), H(most + 1, most);
+    Basis V(1, std::vector<double>(N));
+    Matrix H(most + 1, most);
     const std::vector<double> start = source(map.interior(0));
     const double beta = norm(start);
     if (!(beta > 0) || !std::isfinite(beta)) return infinity;
-    for (std::size_t j = 0; j < N; ++j) V(j, 0) = start[j] / beta;
+    for (std::size_t j = 0; j < N; ++j) V[0][j] = start[j] / beta;
     double root = 0, before = undefined;
     for (std::size_t k = 0; k < most; ++k) {
-      const std::span<double> u = V.column(k + 1);
-      if (!feedback(V.column(k), u)) return infinity;
+      std::vector<double>& u = V.emplace_back(N);
+      if (!feedback(V[k], u)) return infinity;
       const double length = norm(u);
       orthogonalise(V, H, u, k);
       H(k + 1, k) = norm(u);
@@ -303,8 +330,8 @@ struct Renewal::Impl {
   }
 
   // (z - A)^{-1} y in the units of the norm.
-  std::vector<double> source(std::vector<double> y) const {
-    resolvents.solve(y, active);
+  std::vector<double> source(std::vector<double> y, Split split = Split::cone) const {
+    (split == Split::cone ? resolvents : whole_resolvents).solve(y, active);
     for (std::size_t k = 0; k < y.size(); ++k) y[k] *= unit[k];
     return y;
   }
@@ -325,7 +352,7 @@ struct Renewal::Impl {
     if (overflow) return {false, -1};
     if (dropped == n) return {frozen == 0, frozen == 0 ? 1.0 : -1.0};
     factor(excess);
-    const std::vector<double> alone = source(map.interior(excess));
+    const std::vector<double> inside_cone = map.interior(excess), alone = source(inside_cone);
     if (!all_finite(alone) || !positive(alone)) return {false, -1};
     if (!map.coupled()) return {true, 1};
     std::vector<double> answer(alone.size());
@@ -335,10 +362,9 @@ struct Renewal::Impl {
     for (std::size_t k = 0; k < beyond.size(); ++k) beyond[k] -= 2 * alone[k];
     if (positive(beyond)) return {false, -1};
     std::vector<double> s;
-    if (!solve(alone, s)) return iterate(alone);
+    if (!solve(inside_cone, alone, s, answer)) return iterate(alone);
     const double margin = shared(alone) / shared(s);
     // Once through the map: each mode then has its own digits, not those of the largest.
-    if (!feedback(s, answer)) return {false, -1};
     for (std::size_t k = 0; k < s.size(); ++k) s[k] = alone[k] + answer[k];
     const bool inside = positive(s);
     return {inside, inside ? std::abs(margin) : -std::abs(margin)};
@@ -384,6 +410,9 @@ double Renewal::perron() const {
 }
 Renewal::Probe Renewal::probe(double excess) const {
   return impl_->probe(excess);
+}
+std::uint64_t Renewal::passes() const {
+  return impl_->map.passes() + (impl_->whole ? impl_->whole->passes() : 0);
 }
 std::vector<double> Renewal::determinants() const {
   impl_->factor(0);
@@ -443,13 +472,13 @@ Steady Renewal::steady(double source, std::span<const double> power) const {
   // y = M y + forcing.
   const auto state = [&](double label, std::span<const double> constants) {
     const std::vector<double> none(s.n * s.D, 0.0);
-    std::vector<double> forcing(none), whole(none), x;
+    std::vector<double> forcing(none), whole(none), x, unused;
     s.map.respond(none, label, constants, forcing);
     if (!constants.empty())
       for (std::size_t i = 0; i < s.n; ++i)
         for (std::size_t m = 0; m < s.D; ++m) forcing[i * s.D + m] += s.map.forced(i)[m] * constants[i];
     const std::vector<double> alone = s.source(forcing);
-    if (!s.solve(alone, x)) throw std::domain_error("the steady state was not found");
+    if (!s.solve(forcing, alone, x, unused)) throw std::domain_error("the steady state was not found");
     // Once through the map: each mode then has its own digits, not those of the largest.
     for (std::size_t k = 0; k < x.size(); ++k) x[k] /= s.unit[k];
     s.map.respond(x, label, constants, whole);

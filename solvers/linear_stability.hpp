@@ -14,6 +14,7 @@
 /// renewal matrix of docs/theory/two-phase.md, section 2, and stable means max radius(A_i) < 1 and rho(G(1)) < 1. For smaller
 /// kurtosis the same is true of A_i that hold what a mode feeds to itself (solvers/period_map).
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -77,6 +78,8 @@ class Renewal {
   /// det(1 - A_i) of each mode, a smooth function of every hyperparameter that is above 0 as long as the mode's own map
   /// is stable, and 0 where it ceases to be.
   std::vector<double> determinants() const;
+  /// Passes over all modes that everything asked so far has taken (PeriodMap::passes).
+  std::uint64_t passes() const;
 
  private:
   struct Impl;

@@ -89,7 +89,7 @@ double NoisyRun::read(const Coupling& modes, const std::vector<double>& moments,
 }
 
 void NoisyRun::forget() {
-  jump_tried_ = false;
+  jump_tried_ = stride_tried_ = false;
   jump_ = Matrix();
 }
 
@@ -98,7 +98,7 @@ bool NoisyRun::follow(const Coupling& modes, double source, std::vector<double>&
   v.assign(q * n, 0.0);
   if (std::ranges::all_of(enters, [](double e) { return e == 0; })) return true;
   if (!jump_tried_ && worth_a_jump(n)) make_jump(modes);
-  if (jump_.size() == 0) return walk(modes, source, g, v);
+  if (jump_.size() == 0) return make_stride(modes) ? walk_by_strides(modes, source, g, v) : walk(modes, source, g, v);
   if (!jump_finite_) return false;
   std::vector<double> x(q * n);
   for (std::size_t i = 0; i < n; ++i)
@@ -137,6 +137,126 @@ bool NoisyRun::walk(const Coupling& modes, double source, std::vector<double>& g
       noise_[i] = modes.factor * (modes.feedback[i] * p - modes.itself[i] * S_[i]) + modes.feedback[i] * source;
     move(g);
     move(v);
+    ++passes_;
+  }
+  return true;
+}
+
+// ---- many steps at once ---------------------------------------------------------------------------------------------
+
+namespace {
+// y += sum_k factor[k] x[k], rows of n.
+void add_rows(const double* x, const double* factor, std::size_t rows, std::size_t n, double* y) {
+  std::size_t k = 0;
+  for (; k + 4 <= rows; k += 4) {
+    const double *a = x + k * n, *b = a + n, *c = b + n, *d = c + n, *by = factor + k;
+    for (std::size_t i = 0; i < n; ++i) y[i] += (by[0] * a[i] + by[1] * b[i]) + (by[2] * c[i] + by[3] * d[i]);
+  }
+  for (; k < rows; ++k)
+    for (std::size_t i = 0; i < n; ++i) y[i] += factor[k] * x[k * n + i];
+}
+}  // namespace
+
+bool NoisyRun::make_stride(const Coupling& modes) {
+  if (stride_tried_) return stride_made_;
+  stride_tried_ = true;
+  stride_made_ = false;
+  if (repeat < 2 * stride) return false;
+  const std::size_t n = modes.weight.size(), row = q * n;
+  Stride& s = strides_;
+  s.seen.assign(stride * row, 0.0);
+  s.left.assign(stride * row, 0.0);
+  s.kernel.assign(stride, 0.0);
+  for (Stride::Power* to : {&s.full, &s.rest}) {
+    to->signal.assign(q * row, 0.0);
+    to->own.assign(q * row, 0.0);
+  }
+  std::vector<double> A(q * q), with(q * q), power(q * q), gap(q * q), next(q * q), r(q), c(q), to(q);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t a = 0; a < q; ++a) {
+      r[a] = modes.weight[i] * reads[a];
+      c[a] = modes.feedback[i] * enters[a];
+      for (std::size_t b = 0; b < q; ++b) {
+        A[a * q + b] = step[(a * q + b) * n + i];
+        with[a * q + b] = A[a * q + b] - modes.factor * modes.itself[i] * enters[a] * reads[b];
+        power[a * q + b] = a == b;
+        gap[a * q + b] = 0;
+      }
+    }
+    for (std::size_t k = 0; k < stride; ++k) {
+      for (std::size_t a = 0; a < q; ++a) {
+        s.seen[k * row + a * n + i] = r[a];
+        s.left[k * row + a * n + i] = c[a];
+        s.kernel[k] += modes.weight[i] * reads[a] * c[a];
+      }
+      // gap <- with gap + (with - A) power, power <- A power
+      multiply(with.data(), gap.data(), q, next.data());
+      for (std::size_t b = 0; b < q; ++b) {
+        double read = 0;
+        for (std::size_t a = 0; a < q; ++a) read += reads[a] * power[a * q + b];
+        for (std::size_t a = 0; a < q; ++a) next[a * q + b] -= modes.factor * modes.itself[i] * enters[a] * read;
+      }
+      gap = next;
+      multiply(A.data(), power.data(), q, next.data());
+      power = next;
+      std::ranges::fill(to, 0.0);
+      for (std::size_t a = 0; a < q; ++a)
+        for (std::size_t b = 0; b < q; ++b) to[b] += r[a] * with[a * q + b];
+      r = to;
+      std::ranges::fill(to, 0.0);
+      for (std::size_t a = 0; a < q; ++a)
+        for (std::size_t b = 0; b < q; ++b) to[a] += with[a * q + b] * c[b];
+      c = to;
+      for (Stride::Power* kept : {&s.full, &s.rest}) {
+        if (k + 1 != (kept == &s.full ? stride : repeat % stride)) continue;
+        for (std::size_t m = 0; m < q * q; ++m) {
+          kept->signal[m * n + i] = power[m];
+          kept->own[m * n + i] = gap[m];
+        }
+      }
+    }
+  }
+  // Powers that leave the range of doubles would meet zeros.
+  stride_made_ = all_finite(s.seen) && all_finite(s.left) && all_finite(s.full.signal) && all_finite(s.full.own);
+  return stride_made_;
+}
+
+bool NoisyRun::walk_by_strides(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v) {
+  const std::size_t n = modes.weight.size(), row = q * n;
+  const Stride& s = strides_;
+  std::array<double, stride> drive{}, backwards{};
+  std::vector<double> noise(row), next_g(row), next_v(row);
+  for (std::uint64_t done = 0; done < repeat;) {
+    const bool full = repeat - done >= stride;
+    const std::size_t phases = full ? stride : static_cast<std::size_t>(repeat - done);
+    const Stride::Power& power = full ? s.full : s.rest;
+    for (std::size_t k = 0; k < phases; ++k) {
+      double p = dot(s.seen.data() + k * row, g.data(), row);
+      for (std::size_t m = 0; m < k; ++m) p += s.kernel[k - 1 - m] * drive[m];
+      if (!(std::abs(p) < too_large)) return false;
+      drive[k] = modes.factor * p + source;
+      backwards[phases - 1 - k] = drive[k];
+    }
+    std::ranges::fill(noise, 0.0);
+    add_rows(s.left.data(), backwards.data(), phases, row, noise.data());
+    for (std::size_t a = 0; a < q; ++a) {
+      double *to_g = next_g.data() + a * n, *to_v = next_v.data() + a * n;
+      std::copy_n(noise.data() + a * n, n, to_v);
+      std::fill_n(to_g, n, 0.0);
+      for (std::size_t b = 0; b < q; ++b) {
+        const double *by = power.signal.data() + (a * q + b) * n, *itself = power.own.data() + (a * q + b) * n;
+        const double *from_g = g.data() + b * n, *from_v = v.data() + b * n;
+        for (std::size_t i = 0; i < n; ++i) {
+          to_v[i] += by[i] * from_v[i] + itself[i] * from_g[i];
+          to_g[i] += (by[i] + itself[i]) * from_g[i];
+        }
+      }
+      for (std::size_t i = 0; i < n; ++i) to_g[i] += noise[a * n + i];
+    }
+    g.swap(next_g);
+    v.swap(next_v);
+    ++passes_;
+    done += phases;
   }
   return true;
 }

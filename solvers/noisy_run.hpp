@@ -55,6 +55,8 @@ class NoisyRun {
   bool follow(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
   /// To be called when the coupling changes.
   void forget();
+  /// Passes over all modes since the beginning: single phases and strides.
+  std::uint64_t passes() const { return passes_; }
 
  private:
   bool worth_a_jump(std::size_t modes) const;
@@ -62,10 +64,27 @@ class NoisyRun {
   void couple(const Coupling& modes, const double* column, double* to);
   bool walk(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
   void move(std::vector<double>& moments);
+  bool make_stride(const Coupling& modes);
+  bool walk_by_strides(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
+  /// `stride` phases at once for many modes: within them p answers to the moments at their start and to its own past, and
+  /// its kernels are those of the modes' own maps. The memory that this takes does not grow with the length of the run.
+  static constexpr std::size_t stride = 32;
+  struct Stride {
+    std::vector<double> seen;    ///< [stride][q][mode]: weight reads (step - own coupling)^k
+    std::vector<double> left;    ///< [stride][q][mode]: (step - own coupling)^k enters feedback
+    std::vector<double> kernel;  ///< [stride]: of p now in p k + 1 phases later
+    struct Power {
+      std::vector<double> signal;  ///< [q * q][mode]: step^k
+      std::vector<double> own;     ///< [q * q][mode]: (step - own coupling)^k - step^k
+    } full, rest;                  ///< k = stride; k = what the run leaves over
+  };
+  Stride strides_;
+  bool stride_tried_ = false, stride_made_ = false;
   // (coupled map of the run) - (uncoupled), and its response to a source of 1; empty: the run is stepped through.
   linear_algebra::Matrix jump_;
   std::vector<double> jump_source_, S_, noise_, next_;
   bool jump_tried_ = false, jump_finite_ = false;
+  std::uint64_t passes_ = 0;
 };
 
 }  // namespace edgewise::solvers

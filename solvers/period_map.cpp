@@ -51,7 +51,7 @@ struct PeriodMap::Impl {
   std::vector<double> row, row_forced;    // readout
   mutable std::vector<double> g, v, S;
 
-  Impl(const PeriodicPhases& given, bool noise) {
+  Impl(const PeriodicPhases& given, bool noise, bool whole) {
     BalancedPhases b = balanced(given);
     system = std::move(b.system);
     shared_unit = b.shared_unit;
@@ -59,7 +59,7 @@ struct PeriodMap::Impl {
     own = system.modes.own;
     modes = {system.modes.weight, system.modes.feedback, std::vector<double>(n, 0.0)};
     for (std::size_t i = 0; i < n; ++i)
-      if (own[i] < 0) {
+      if (own[i] < 0 && !whole) {
         modes.itself[i] = std::max(0.0, own[i] + modes.feedback[i] * modes.weight[i]) - own[i];
         own[i] += modes.itself[i];
       }
@@ -393,7 +393,8 @@ struct PeriodMap::Impl {
   }
 };
 
-PeriodMap::PeriodMap(const PeriodicPhases& system, bool noise) : impl_(std::make_unique<Impl>(system, noise)) {}
+PeriodMap::PeriodMap(const PeriodicPhases& system, bool noise, bool whole)
+    : impl_(std::make_unique<Impl>(system, noise, whole)) {}
 PeriodMap::~PeriodMap() = default;
 PeriodMap::PeriodMap(PeriodMap&&) noexcept = default;
 PeriodMap& PeriodMap::operator=(PeriodMap&&) noexcept = default;
@@ -422,6 +423,14 @@ bool PeriodMap::frozen(std::size_t mode) const {
 }
 bool PeriodMap::coupled() const {
   return impl_->couples;
+}
+bool PeriodMap::splits() const {
+  return std::ranges::any_of(impl_->modes.itself, [](double f) { return f != 0; });
+}
+std::uint64_t PeriodMap::passes() const {
+  std::uint64_t sum = 0;
+  for (const NoisyRun& run : impl_->runs) sum += run.passes();
+  return sum;
 }
 void PeriodMap::set_coupling(double factor) {
   if (factor == impl_->modes.factor) return;

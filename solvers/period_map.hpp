@@ -25,8 +25,10 @@ namespace edgewise::solvers {
 class PeriodMap {
  public:
   /// \param noise false: the mean map alone acts on the moments
+  /// \param whole true: A_i holds all that a mode feeds to itself, also where it then leaves the cone, and only p couples
+  /// the modes
   /// \throws std::invalid_argument when there is no noisy phase.
-  explicit PeriodMap(const PeriodicPhases& system, bool noise = true);
+  explicit PeriodMap(const PeriodicPhases& system, bool noise = true, bool whole = false);
   ~PeriodMap();
   PeriodMap(PeriodMap&&) noexcept;
   PeriodMap& operator=(PeriodMap&&) noexcept;
@@ -45,6 +47,10 @@ class PeriodMap {
 
   /// Whether modes act on each other at all.
   bool coupled() const;
+  /// Whether some of what a mode feeds to itself is kept out of A_i.
+  bool splits() const;
+  /// Passes over all modes that responses have made, one for each phase or stride of phases (solvers/noisy_run).
+  std::uint64_t passes() const;
   /// Multiplies what couples the modes, 1 at first.
   void set_coupling(double factor);
   /// What a period that starts at y adds to its end through the coupling of the modes, and through `source` and the

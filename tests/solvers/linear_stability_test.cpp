@@ -248,6 +248,48 @@ TEST_CASE("a long run of one phase is the run step by step") {
   }
 }
 
+TEST_CASE("a long run of many modes is the run step by step, at a thirtieth of its passes") {
+  std::vector<double> many;
+  for (int i = 0; i < 60; ++i) many.push_back(std::pow(1 + i, -1.4));
+  for (const double kurtosis : {1.0, 3.0}) {
+    CAPTURE(kurtosis);
+    // 325 steps go by strides of 32; in runs of 25 they are stepped through.
+    const PeriodicPhases whole = stacked(many, 0.02, 0.5, 0.7, 0.4, 325, 3, kurtosis);
+    PeriodicPhases parts = whole;
+    parts.period.assign(13, {whole.period[0].phase, 25});
+    parts.period.push_back(whole.period[1]);
+    const PeriodMap strides(whole), steps(parts);
+    const std::vector<double> y = strides.interior(0);
+    std::vector<double> a(y.size()), b(y.size());
+    REQUIRE(strides.respond(y, 0.3, {}, a));
+    REQUIRE(steps.respond(y, 0.3, {}, b));
+    for (std::size_t k = 0; k < y.size(); ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-11));
+    CHECK(strides.passes() == 325 / 32 + 1);
+    CHECK(steps.passes() == 325);
+    const Renewal r(whole), s(parts);
+    CHECK(r.growth().growth_factor == doctest::Approx(s.growth().growth_factor).epsilon(1e-12));
+    CHECK(r.perron() == doctest::Approx(s.perron()).epsilon(1e-12));
+    const Steady t = r.steady(0.3), u = s.steady(0.3);
+    CHECK(t.drive == doctest::Approx(u.drive).epsilon(1e-12));
+    for (std::size_t i = 0; i < many.size(); ++i) {
+      CHECK(t.observed[i] == doctest::Approx(u.observed[i]).epsilon(1e-11));
+      CHECK(t.generated[i] == doctest::Approx(u.generated[i]).epsilon(1e-9));
+    }
+  }
+}
+
+TEST_CASE("inputs of small kurtosis cost a probe of stability no more than Gaussian ones") {
+  std::vector<double> many;
+  for (int i = 0; i < 60; ++i) many.push_back(std::pow(1 + i, -1.4));
+  const auto passes = [&](double kurtosis) {
+    const Renewal renewal(stacked(many, 0.02, 0.5, 0.7, 0.4, 320, 3, kurtosis));
+    CHECK(renewal.probe().stable);
+    return renewal.passes();
+  };
+  CHECK(passes(3) <= 10 * 16);
+  CHECK(passes(1) <= 10 * 20);
+}
+
 TEST_CASE("a mode that does not decay is named, and one that never moves is left out") {
   const Growth growth = Renewal(lookahead({6, 0.5}, 0.4, 0.1, 2)).growth();
   CHECK_FALSE(growth.stable);

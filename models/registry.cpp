@@ -10,7 +10,8 @@
   model(least_squares, least_squares_model) model(nonlinear, residual_sgd_model) model(nonlinear, sign_sgd_model) \
       model(muon, matrix_least_squares_model) model(finite_data, finite_data_model)                               \
           model(quadratic_map, quadratic_map_model) model(quadratic_regression, quadratic_regression_model)       \
-              model(network, network_model) model(sum_of_powers, sum_of_powers_model)
+              model(network, network_model) model(sum_of_powers, sum_of_powers_model)                             \
+                  model(equilibrium_network, equilibrium_network_model)
 
 namespace edgewise::models {
 

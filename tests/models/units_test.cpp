@@ -47,6 +47,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
   const std::string momentum = "momentum = 0.8\nmomentum_kind = 'nesterov'\n";
   static const std::map<std::string, std::map<std::string, Method>> all{
       {"sum-of-powers", {}},  // has no optimizer
+      {"equilibrium-network", {}},
       {"least-squares",
        {{"sgd", {per_curvature(0.1), {}, ""}},
         {"momentum", {per_curvature(0.02), {{"weight_decay", {0.05, 1, 0}}}, momentum}},

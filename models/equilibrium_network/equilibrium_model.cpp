@@ -1,0 +1,304 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/equilibrium_network/closed_forms.hpp"
+#include "models/equilibrium_network/linear_theory.hpp"
+#include "models/equilibrium_network/nonlinear_theory.hpp"
+#include "models/equilibrium_network/settings.hpp"
+#include "models/equilibrium_network/simulation.hpp"
+#include "models/framework/model.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+namespace {
+
+constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
+/// Residuals below this part of the length are rounding.
+constexpr double residual_floor = 1e-24;
+
+std::vector<double> as_doubles(const std::vector<std::uint64_t>& values) {
+  return {values.begin(), values.end()};
+}
+
+class EquilibriumExperiment final : public Problem {
+ public:
+  EquilibriumExperiment(std::shared_ptr<const EquilibriumProblem> problem, settings::Table table)
+      : problem_(std::move(problem)), table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    return inside([this] { return problem_->phi.linear() ? solve_linear() : solve_nonlinear(); });
+  }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_equilibria(problem_); }
+
+  std::vector<Finding> stability() const override {
+    std::vector<Finding> out{{"scale", problem_->g, "g: entries of W have variance g^2/n"}};
+    try {
+      if (problem_->phi.linear())
+        linear_findings(out);
+      else
+        nonlinear_findings(out);
+    } catch (const std::domain_error&) {
+      const double at = problem_->phi.linear() ? linear_edge(problem_->family)
+                                               : edge(problem_->family, problem_->phi, problem_->input_power);
+      out.resize(1);
+      out.push_back({"in_phase", false, "whether the limit of wide networks exists"});
+      out.push_back({"edge_scale", at, "g at which the phase ends"});
+    }
+    return out;
+  }
+
+  std::vector<Prediction> predictions() const override {
+    const EquilibriumProblem& p = *problem_;
+    std::vector<Prediction> out;
+    Prediction length;
+    length.name = "equilibrium";
+    length.source = page;
+    length.quantity = "|z|^2/n of the fixed point";
+    length.runs = "reached a fixed point";
+    length.observable = "equilibrium_length";
+    double stability = 0;
+    try {
+      if (p.phi.linear()) {
+        length.nominal = p.input_power * finite_width_m1(p.family, p.g, static_cast<double>(p.width));
+        const LinearMoments m = linear_moments(p.family, p.g);
+        stability = 1 - m.m1 / m.m2;
+      } else {
+        const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
+        length.nominal = at.length;
+        stability = at.stability;
+        if (p.family.bi_invariant()) out.push_back(decay(at.rate));
+      }
+    } catch (const std::domain_error&) {
+      return out;
+    }
+    if (p.phi.linear() && p.family.bi_invariant()) out.push_back(decay(p.g));
+    // m2/m1 of the linear network is 1/(1 - S)^3 of the iid one.
+    const double m2_by_m1 = p.phi.linear() ? 1 / (1 - stability) : std::pow(1 - stability, -3);
+    const double bias = 10 * m2_by_m1 / static_cast<double>(p.width);
+    length.statement = fmt::format("the fixed point has |z|^2/n = {:.6g} up to 10 m2/(n m1) of it", length.nominal);
+    length.low = length.nominal * (1 - bias);
+    length.high = length.nominal * (1 + bias);
+    length.centre = p.estimator == Estimator::mean ? Centre::mean : Centre::median;
+    length.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+      const auto values = run.values("equilibrium_length");
+      return values.empty() ? std::nullopt : std::optional<double>(values.back());
+    };
+    out.insert(out.begin(), std::move(length));
+    return out;
+  }
+
+ private:
+  /// What the theory refuses is named with the key that put it there.
+  template <class Work>
+  auto inside(const Work& work) const -> decltype(work()) {
+    try {
+      return work();
+    } catch (const std::domain_error& e) {
+      throw table_.table_or_empty("network").error("scale", e.what());
+    }
+  }
+
+  /// The residual of a bi-invariant family falls by rate^2 an iteration.
+  static Prediction decay(double rate) {
+    Prediction out;
+    out.name = "iteration_rate";
+    out.statement = fmt::format("the plain iteration converges at the rate sqrt S = {:.6g}", rate);
+    out.source = page;
+    out.quantity = "sqrt of the residual's fall per iteration between the last two recorded depths above rounding";
+    out.runs = "have two such depths, from 5 on";
+    out.nominal = rate;
+    out.low = 0.95 * rate;
+    out.high = 1.05 * rate;
+    out.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+      const auto residual = run.values("residual"), length = run.values("length");
+      std::vector<std::size_t> usable;
+      for (std::size_t k = 0; k < residual.size(); ++k)
+        if (run.steps[k] >= 5 && residual[k] > residual_floor * length[k]) usable.push_back(k);
+      if (usable.size() < 2) return std::nullopt;
+      const std::size_t a = usable[usable.size() - 2], b = usable.back();
+      return std::pow(residual[b] / residual[a], 0.5 / (run.steps[b] - run.steps[a]));
+    };
+    return out;
+  }
+
+  Trajectory solve_linear() const {
+    const EquilibriumProblem& p = *problem_;
+    const double q = p.input_power, n = static_cast<double>(p.width);
+    const LinearMoments m = linear_moments(p.family, p.g);
+    Trajectory out = started("linear, wide limit");
+    std::vector<double> length = iteration_lengths(p.family, p.g, p.depth.at), residual, transient;
+    for (double& l : length) l *= q;
+    for (const std::uint64_t k : p.depth.at) residual.push_back(q * iteration_residual(p.family, p.g, k));
+    add(out, "length", length);
+    add(out, "residual", residual);
+    if (p.correlation) {
+      std::vector<double> overlap(length);
+      for (double& l : overlap) l *= *p.correlation;
+      add(out, "overlap", overlap);
+    }
+    const double equilibrium_length = q * finite_width_m1(p.family, p.g, n);
+    add_constant(out, "equilibrium_length", equilibrium_length);
+    if (p.correlation) add_constant(out, "equilibrium_overlap", *p.correlation * equilibrium_length);
+    if ((p.family.bi_invariant() && p.family.kind != FamilyKind::bi_invariant) || std::abs(p.family.tau) == 1) {
+      for (const std::uint64_t k : p.depth.at) transient.push_back(worst_transient(p.family, p.g, k));
+      out.columns.push_back({{"worst_transient", "1", "|W^k|^2 in operator norm"}, std::move(transient), {}});
+    }
+    out.report.emplace_back("length_map", m.m1);
+    out.report.emplace_back("kurtosis", m.kurtosis());
+    warn_of_iteration(out, p.g * spectral_radius(p.family));
+    return out;
+  }
+
+  Trajectory solve_nonlinear() const {
+    const EquilibriumProblem& p = *problem_;
+    const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
+    Trajectory out = started("self-consistency, continued from g = 0");
+    if (p.family.bi_invariant()) {
+      add(out, "length", nonlinear_lengths(p.phi, p.input_power, p.g, p.depth.at));
+    } else {
+      // Depth by depth nothing is known with memory: where the iteration has converged, it is the fixed point.
+      add_constant(out, "length", at.length);
+      const double needed = at.rate < 1 ? std::log(1e-4) / std::log(at.rate) : infinity;
+      out.columns.back().valid_from = std::max(1.0, needed);
+      if (!(needed < 1e18)) out.columns.pop_back();
+    }
+    add_constant(out, "equilibrium_length", at.length);
+    if (p.correlation)
+      add_constant(out, "equilibrium_overlap", pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap);
+    out.report.emplace_back("stability_number", at.stability);
+    out.report.emplace_back("iteration_rate", at.rate);
+    warn_of_iteration(out, at.rate);
+    if (const double error = quadrature_error(p.phi, at); error > 1e-8)
+      out.warnings.push_back(fmt::format(
+          "averages over the nonlinearity are known to {:.1e} only; name its kinks in network.kinks", error));
+    return out;
+  }
+
+  Trajectory started(const char* method) const {
+    Trajectory out;
+    out.steps = as_doubles(problem_->depth.at);
+    out.method = method;
+    return out;
+  }
+  void add(Trajectory& out, std::string_view name, std::vector<double> values) const {
+    for (const Observable& o : equilibrium_observables(*problem_))
+      if (o.name == name) out.columns.push_back({o, std::move(values), {}});
+  }
+  void add_constant(Trajectory& out, std::string_view name, double value) const {
+    add(out, name, std::vector<double>(problem_->depth.at.size(), value));
+  }
+  static void warn_of_iteration(Trajectory& out, double rate) {
+    if (rate >= 1)
+      out.warnings.push_back(fmt::format(
+          "the fixed point exists, but the plain iteration diverges (spectral radius {:.6g}); damped ones find it",
+          rate));
+  }
+
+  void phase_findings(std::vector<Finding>& out, double edge_at, double rate) const {
+    out.push_back({"in_phase", true, "whether the limit of wide networks exists"});
+    out.push_back({"edge_scale", edge_at, "g at which the phase ends"});
+    out.push_back({"iteration_rate", rate, "spectral radius at the fixed point: the error's factor per iteration"});
+    out.push_back({"iteration_converges", rate < 1, "whether the plain iteration finds the fixed point"});
+  }
+
+  void linear_findings(std::vector<Finding>& out) const {
+    const EquilibriumProblem& p = *problem_;
+    const LinearMoments m = linear_moments(p.family, p.g);
+    const double q = p.input_power, n = static_cast<double>(p.width);
+    phase_findings(out, linear_edge(p.family), p.g * spectral_radius(p.family));
+    out.push_back({"gamma", m.gamma, "(1/n) tr (I - W)^-1"});
+    out.push_back({"length_map", m.m1, "m1 = |z|^2/|h|^2"});
+    out.push_back({"length_map_at_width", finite_width_m1(p.family, p.g, n), "to O(1/n) of haar and goe; else m1"});
+    out.push_back({"second_moment", m.m2, "m2 = (1/n) tr (GG')^2, G = (I - W)^-1"});
+    out.push_back({"kurtosis", m.kurtosis(), "m2/m1^2 of the singular values: what families differ in"});
+    if (p.family.kind != FamilyKind::bi_invariant)
+      out.push_back({"smallest_singular_value", std::sqrt(smallest_singular_value_squared(p.family, p.g)),
+                     "of I - W, n -> infinity"});
+    out.push_back({"equilibrium_std",
+                   q * std::sqrt(p.gaussian_input ? 2 * m.m2 / n : 2 * (m.m2 - m.m1 * m.m1) / (n + 2)),
+                   "of |z|^2/n from draw to draw, to leading order in 1/n"});
+    out.push_back({"tangent_kernel", p.g * p.g * m.m1 * m.m1 * q * p.correlation.value_or(1),
+                   "over standard-normalised W, readout v.z/sqrt n; of two inputs where there is a correlation"});
+  }
+
+  void nonlinear_findings(std::vector<Finding>& out) const {
+    const EquilibriumProblem& p = *problem_;
+    const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
+    phase_findings(out, edge(p.family, p.phi, p.input_power, at), at.rate);
+    out.push_back({"stability_number", at.stability, "S = g^2 E (phi'/(1 - c phi'))^2 < 1"});
+    out.push_back({"drive_variance", at.q, "q of xi in u = xi + c phi(u)"});
+    out.push_back({"response", at.chi, "chi = (1/n) tr dz/dh"});
+    out.push_back({"memory", at.c, "c = tau g^2 chi"});
+    out.push_back({"mean_square_state", at.length, "E z^2"});
+    out.push_back({"mean_square_slope", at.d1, "E phi'^2"});
+    out.push_back({"mean_fourth_slope", at.d2, "E phi'^4"});
+    if (p.family.bi_invariant()) {
+      const JacobianMoments x = jacobian_moments(p.family, at);
+      out.push_back({"jacobian_first_moment", x.m1, "(1/n) tr XX', X = (I - W diag phi')^-1"});
+      out.push_back({"jacobian_second_moment", x.m2, "(1/n) tr (XX')^2"});
+      out.push_back({"kurtosis", x.m2 / (x.m1 * x.m1), "of the singular values of X"});
+    }
+    if (!p.correlation && !p.family.bi_invariant()) return;
+    const PairEquilibrium pair = pair_equilibrium(p.phi, p.input_power, p.correlation.value_or(1), at);
+    if (p.correlation) {
+      out.push_back({"drive_correlation", pair.correlation, "rho of the two inputs' drives"});
+      out.push_back({"overlap", pair.overlap, "E z z'"});
+    }
+    if (!p.family.bi_invariant()) return;
+    const TangentKernels kernels = tangent_kernels(pair, p.g);
+    out.push_back({"tangent_kernel", kernels.of_state, "over standard-normalised W, readout v.z/sqrt n"});
+    out.push_back({"tangent_kernel_of_preactivation", kernels.of_preactivation, "the same, readout v.u/sqrt n"});
+  }
+
+  std::shared_ptr<const EquilibriumProblem> problem_;
+  settings::Table table_;
+};
+
+class EquilibriumModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = {
+        "equilibrium-network", "deep equilibrium networks at initialisation: families of weights, phases, iteration",
+        "z = phi(u), u = W z + h;  linear: z = (I - W)^-1 h\n"
+        "wide limit: u = xi + c phi(u), xi ~ N(0, q), q = q_h + g^2 E z^2, c = tau g^2 chi, chi = E phi'/(1 - c phi')\n"
+        "stable phase: S = g^2 E (phi'/(1 - c phi'))^2 < 1; linear: g (1 + tau) < 1",
+        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1", equilibrium_parameters()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all = {"network", "input", "monte_carlo"};
+    return all;
+  }
+  const Axis& axis() const override { return depth_axis(); }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> all = [] {
+      EquilibriumProblem p;
+      p.correlation = 0;
+      return equilibrium_observables(p);
+    }();
+    return all;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return equilibrium_closed_forms(); }
+  std::span<const settings::Parameter> monte_carlo_parameters() const override { return solver_parameters(); }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    return std::make_unique<EquilibriumExperiment>(read_equilibrium(experiment), settings::Table(experiment.table));
+  }
+};
+
+}  // namespace
+
+const Model& equilibrium_network_model();
+const Model& equilibrium_network_model() {
+  static const EquilibriumModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::equilibrium_network

@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// The linear equilibrium z = W z + h in the limit of wide networks (docs/theory/networks-and-kernels.md, sections 1.2
+/// to 1.4).
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/equilibrium_network/families.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+/// g at which the phase ends, 1/(1 + tau): infinite for the antisymmetric family.
+double linear_edge(const Family& family);
+
+/// Of G = (I - W)^-1.
+struct LinearMoments {
+  double gamma = 1;  ///< (1/n) tr G
+  double m1 = 1;     ///< (1/n) tr GG': the length map |z|^2/|h|^2
+  double m2 = 1;     ///< (1/n) tr (GG')^2
+  double kurtosis() const { return m2 / (m1 * m1); }
+};
+/// \throws std::domain_error outside the phase, naming the edge.
+LinearMoments linear_moments(const Family& family, double g);
+
+/// The square of the smallest singular value of I - W inside the phase: the maximum along the gap of the Hermitised
+/// spectrum. \throws std::domain_error outside the phase, and for bi-invariant families, which two moments do not fix.
+double smallest_singular_value_squared(const Family& family, double g);
+
+/// m1 at width n to O(1/n) of haar and goe, for which it is known; m1 otherwise.
+double finite_width_m1(const Family& family, double g, double n);
+
+/// L_k = |z_k|^2/|h|^2 after k iterations from 0, at increasing depths k, in or out of the phase; m1 once it has
+/// converged. \throws std::domain_error where that takes too many terms: too close to the edge for so many iterations.
+std::vector<double> iteration_lengths(const Family& family, double g, std::span<const std::uint64_t> depths);
+
+/// c_kk = (1/n) tr W^k W'^k = |z_{k+1} - z_k|^2/|h|^2: how the iteration converges. At any k in O(sqrt k).
+double iteration_residual(const Family& family, double g, std::uint64_t k);
+
+/// |W^k|^2 (operator norm): the worst transient. \throws std::domain_error but for iid, haar, goe and anti.
+double worst_transient(const Family& family, double g, std::uint64_t k);
+
+}  // namespace edgewise::models::equilibrium_network

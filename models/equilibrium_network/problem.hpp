@@ -1,0 +1,34 @@
+#pragma once
+/// \file
+/// What an experiment of model equilibrium-network asks for, after reading.
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/equilibrium_network/families.hpp"
+#include "models/equilibrium_network/state_function.hpp"
+#include "models/framework/experiment.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+/// Of draws with heavy tails the median says more than the mean.
+enum class Estimator { mean, median };
+
+struct EquilibriumProblem {
+  Family family;
+  double g = 0;
+  StateFunction phi;
+  std::size_t width = 0;              ///< n
+  double input_power = 1;             ///< q_h = |h|^2/n
+  std::optional<double> correlation;  ///< of a second input, of the same norm
+  bool gaussian_input = false;        ///< h ~ N(0, q_h I); else |h|^2 = n q_h exactly
+  Time depth;
+
+  std::optional<double> damping;  ///< a; empty: 1, smaller where that does not converge
+  double tolerance = 1e-12;       ///< of the largest change of u, in units of sqrt q_h
+  std::uint64_t max_iterations = 10000;
+  bool singular_values = true;  ///< whether the smallest one of I - W D is computed
+  Estimator estimator = Estimator::mean;
+};
+
+}  // namespace edgewise::models::equilibrium_network

@@ -1,0 +1,253 @@
+#include "models/equilibrium_network/simulation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "linear_algebra/lu.hpp"
+#include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/sums.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+namespace {
+
+using linear_algebra::Lu;
+using linear_algebra::Matrix;
+using numerics::dot_in_order;
+using numerics::squared_norm_in_order;
+
+constexpr double nearly_singular = 1e-6;
+/// An attempt is given up once the state is so many times the input, or once a window of iterations has not brought
+/// its change down.
+constexpr double blown_up = 1e8;
+constexpr std::uint64_t window = 200;
+constexpr int power_iterations = 40;
+
+void multiply_into(const Matrix& w, std::span<const double> x, std::span<double> out) {
+  linear_algebra::multiply(w.rows(), 1, w.columns(), 1, w.data(), w.rows(), linear_algebra::Transposed::no, x.data(),
+                           x.size(), linear_algebra::Transposed::no, 0, out.data(), out.size());
+}
+
+std::vector<double> states_of(const StateFunction& phi, std::span<const double> u) {
+  std::vector<double> z(u.size());
+  std::ranges::transform(u, z.begin(), phi.value);
+  return z;
+}
+
+/// I - W D, D = diag phi'(u).
+Matrix stability_matrix(const StateFunction& phi, const Matrix& w, std::span<const double> u) {
+  Matrix a = w;
+  for (std::size_t j = 0; j < a.columns(); ++j) {
+    const double slope = phi.slope(u[j]);
+    for (double& x : a.column(j)) x *= -slope;
+    a(j, j) += 1;
+  }
+  return a;
+}
+
+/// By inverse iteration on a a'.
+double smallest_singular_value(const Matrix& a, const Lu<double>& factors) {
+  Matrix transposed(a.columns(), a.rows());
+  for (std::size_t j = 0; j < a.columns(); ++j)
+    for (std::size_t i = 0; i < a.rows(); ++i) transposed(j, i) = a(i, j);
+  const Lu<double> other(a.rows(), transposed.entries());
+  std::vector<double> v(a.rows());
+  random::Stream(0, 0).normals(v);
+  double value = 0;
+  for (int k = 0; k < power_iterations; ++k) {
+    factors.solve(v);
+    other.solve(v);
+    const double norm = std::sqrt(squared_norm_in_order(v));
+    if (!std::isfinite(norm)) return 0;
+    for (double& x : v) x /= norm;
+    value = 1 / std::sqrt(norm);
+  }
+  return value;
+}
+
+class EquilibriumReplica final : public Replica {
+ public:
+  EquilibriumReplica(std::shared_ptr<const EquilibriumProblem> problem, std::uint64_t seed, std::uint64_t index)
+      : problem_(std::move(problem)),
+        w_(draw(problem_->family, problem_->width, problem_->g, seed, index)),
+        limit_(divergence_limit(problem_->input_power)) {
+    const std::size_t n = problem_->width, inputs = problem_->correlation ? 2 : 1;
+    h_.assign(inputs, std::vector<double>(n));
+    random::Stream stream(seed, index, 0, random::Purpose::data);
+    for (std::vector<double>& h : h_) stream.normals(h);
+    if (!problem_->gaussian_input) normalise();
+    if (inputs == 2) {
+      const double rho = *problem_->correlation, across = std::sqrt((1 - rho) * (1 + rho));
+      for (std::size_t i = 0; i < n; ++i) h_[1][i] = rho * h_[0][i] + across * h_[1][i];
+    }
+    for (std::vector<double>& h : h_)
+      for (double& x : h) x *= std::sqrt(problem_->input_power);
+    z_.assign(inputs, std::vector<double>(n, 0.0));
+    next_ = z_;
+    iterate();
+    find_equilibrium();
+  }
+
+  void advance(std::uint64_t depth) override {
+    for (; depth_ < depth && !diverged_ && !settled_; ++depth_) {
+      std::swap(z_, next_);
+      iterate();
+    }
+    depth_ = std::max(depth_, depth);
+  }
+
+  void observe(std::span<double> out) const override {
+    const auto n = static_cast<double>(problem_->width);
+    std::size_t o = 0;
+    out[o++] = diverged_ ? infinity : squared_norm_in_order(z_[0]) / n;
+    out[o++] = diverged_ ? infinity : change_;
+    if (z_.size() > 1) out[o++] = diverged_ ? infinity : dot_in_order(z_[0], z_[1]) / n;
+    for (const double value : equilibrium_) out[o++] = value;
+  }
+
+ private:
+  /// To |h_0|^2 = |h_1|^2 = n and h_0.h_1 = 0, so that correlations are exact too.
+  void normalise() {
+    for (std::size_t a = 0; a < h_.size(); ++a) {
+      if (a == 1) {
+        const double along = dot_in_order(h_[0], h_[1]) / squared_norm_in_order(h_[0]);
+        for (std::size_t i = 0; i < h_[1].size(); ++i) h_[1][i] -= along * h_[0][i];
+      }
+      const double square = squared_norm_in_order(h_[a]);
+      // In one dimension nothing is orthogonal to the first input.
+      const double factor = square > 0 ? std::sqrt(static_cast<double>(h_[a].size()) / square) : 0;
+      for (double& x : h_[a]) x *= factor;
+    }
+  }
+
+  /// next = phi(W z + h).
+  void iterate() {
+    double change = 0, size = 0;
+    for (std::size_t a = 0; a < z_.size(); ++a) {
+      multiply_into(w_, z_[a], next_[a]);
+      for (std::size_t i = 0; i < next_[a].size(); ++i) {
+        next_[a][i] = problem_->phi.value(next_[a][i] + h_[a][i]);
+        const double step = next_[a][i] - z_[a][i];
+        if (a == 0) change += step * step;
+        size = std::max(size, std::abs(next_[a][i]));
+      }
+    }
+    change_ = change / static_cast<double>(problem_->width);
+    diverged_ = !(size * size <= limit_);
+    settled_ = change_ == 0;
+  }
+
+  void find_equilibrium() {
+    const auto n = static_cast<double>(problem_->width);
+    std::vector<std::vector<double>> z;
+    SolvedState first;
+    bool all_solved = true;
+    double iterations = 0;
+    for (const std::vector<double>& h : h_) {
+      SolvedState found = solve_state(*problem_, w_, h);
+      all_solved = all_solved && found.solved;
+      iterations = std::max(iterations, static_cast<double>(found.iterations));
+      z.push_back(states_of(problem_->phi, found.u));
+      if (first.u.empty()) first = std::move(found);
+    }
+    Lu<double> factors;
+    Matrix a;
+    if (problem_->phi.linear() || problem_->singular_values) {
+      a = stability_matrix(problem_->phi, w_, first.u);
+      factors.factor(problem_->width, a.entries());
+    }
+    if (problem_->phi.linear()) {  // directly, whether or not the iteration finds it
+      z = h_;
+      for (std::vector<double>& x : z) factors.solve(x);
+    }
+    // A replica without a fixed point counts as diverged.
+    const auto known = [&](double value) { return all_solved || problem_->phi.linear() ? value : infinity; };
+    equilibrium_.push_back(known(squared_norm_in_order(z[0]) / n));
+    if (z.size() > 1) equilibrium_.push_back(known(dot_in_order(z[0], z[1]) / n));
+    equilibrium_.push_back(iterations);
+    if (problem_->singular_values) {
+      equilibrium_.push_back(smallest_singular_value(a, factors));
+      equilibrium_.push_back(equilibrium_.back() < nearly_singular ? 1 : 0);
+    }
+  }
+
+  std::shared_ptr<const EquilibriumProblem> problem_;
+  Matrix w_;
+  double limit_;
+  std::vector<std::vector<double>> h_, z_, next_;  ///< one per input
+  std::vector<double> equilibrium_;
+  double change_ = 0;
+  std::uint64_t depth_ = 0;
+  bool diverged_ = false, settled_ = false;
+};
+
+}  // namespace
+
+SolvedState solve_state(const EquilibriumProblem& problem, const Matrix& w, std::span<const double> h) {
+  const std::size_t n = h.size();
+  const double unit = std::sqrt(squared_norm_in_order(h) / static_cast<double>(n));
+  SolvedState out;
+  std::vector<double> next(n);
+  std::vector<double> attempts{1, 0.3, 0.1, 0.03, 0.01};
+  if (problem.damping) attempts = {*problem.damping};
+  for (const double a : attempts) {
+    out.u.assign(h.begin(), h.end());
+    out.damping = a;
+    double before = infinity;
+    for (std::uint64_t k = 0; k < problem.max_iterations; ++k) {
+      multiply_into(w, states_of(problem.phi, out.u), next);
+      double change = 0, size = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double moved = (1 - a) * out.u[i] + a * (next[i] + h[i]);
+        change = std::max(change, std::abs(moved - out.u[i]));
+        out.u[i] = moved;
+        size = std::max(size, std::abs(moved));
+      }
+      ++out.iterations;
+      if (!(size <= blown_up * unit)) break;
+      if (k % window == 0) {
+        if (change > 0.99 * before) break;
+        before = change;
+      }
+      if (change <= problem.tolerance * unit) {
+        out.solved = true;
+        return out;
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<Observable> equilibrium_observables(const EquilibriumProblem& problem) {
+  std::vector<Observable> out{{"length", "input^2", "|z_k|^2/n after k iterations from z = 0"},
+                              {"residual", "input^2", "|z_{k+1} - z_k|^2/n"}};
+  if (problem.correlation) out.push_back({"overlap", "input^2", "z_k.z'_k/n of two inputs"});
+  out.push_back({"equilibrium_length", "input^2", "|z|^2/n of the fixed point, the same at every depth"});
+  if (problem.correlation) out.push_back({"equilibrium_overlap", "input^2", "z.z'/n of the fixed points"});
+  out.push_back({"solver_iterations", "iterations", "until u changes by less than the tolerance, in all attempts"});
+  if (problem.singular_values) {
+    out.push_back({"smallest_singular_value", "1", "of I - W diag phi'(u) at the fixed point"});
+    out.push_back({"near_singular", "1", "1 where that is below 1e-6, else 0"});
+  }
+  return out;
+}
+
+std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem) {
+  const auto n = static_cast<double>(problem->width);
+  return simulation_of({equilibrium_observables(*problem),
+                        fmt::format("W and h drawn, n = {:.0f}; plain iteration, and the fixed point{}", n,
+                                    problem->phi.linear() ? " directly" : ""),
+                        n * n * (100 + static_cast<double>(std::min<std::uint64_t>(problem->depth.steps, 1000))),
+                        [problem](std::uint64_t seed, std::uint64_t index) {
+                          return std::make_unique<EquilibriumReplica>(problem, seed, index);
+                        }});
+}
+
+}  // namespace edgewise::models::equilibrium_network

@@ -1,0 +1,28 @@
+#pragma once
+/// \file
+/// Equilibria of drawn networks: every replica draws W and h, iterates, and solves for the fixed point.
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/equilibrium_network/problem.hpp"
+#include "models/framework/model.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+/// u <- (1 - a) u + a (W phi(u) + h) from u = h.
+struct SolvedState {
+  std::vector<double> u;
+  std::uint64_t iterations = 0;  ///< of all attempts
+  double damping = 1;            ///< a of the last attempt
+  bool solved = false;
+};
+SolvedState solve_state(const EquilibriumProblem& problem, const linear_algebra::Matrix& w, std::span<const double> h);
+
+/// In this order: length, residual, (overlap), equilibrium_length, (equilibrium_overlap), solver_iterations,
+/// (smallest_singular_value, near_singular).
+std::vector<Observable> equilibrium_observables(const EquilibriumProblem& problem);
+std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem);
+
+}  // namespace edgewise::models::equilibrium_network

@@ -1,0 +1,168 @@
+#include "models/equilibrium_network/linear_theory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::equilibrium_network;
+using doctest::Approx;
+using linear_algebra::Matrix;
+
+namespace {
+
+Family elliptic(double tau) {
+  return family_of(FamilyKind::elliptic, tau, 2);
+}
+Family named(FamilyKind kind) {
+  return family_of(kind, 0, 2);
+}
+
+/// c_ij, 0 <= i, j < size, from F = G(x)G(y) + xy g^2 G(x)G(y) F as power series.
+std::vector<std::vector<double>> literal_correlations(double tau, double g, std::size_t size) {
+  std::vector<double> G(size, 0.0);
+  double term = 1;
+  for (std::size_t m = 0; 2 * m < size; ++m) {
+    const auto at = static_cast<double>(m);
+    G[2 * m] = term;
+    term *= tau * g * g * 2 * (2 * at + 1) / (at + 2);
+  }
+  std::vector<std::vector<double>> c(size, std::vector<double>(size, 0.0));
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = 0; j < size; ++j) {
+      c[i][j] = G[i] * G[j];
+      for (std::size_t a = 1; a <= i; ++a)
+        for (std::size_t b = 1; b <= j; ++b) c[i][j] += g * g * G[i - a] * G[j - b] * c[a - 1][b - 1];
+    }
+  return c;
+}
+
+Matrix resolvent(const Matrix& w) {
+  Matrix a = Matrix::identity(w.rows(), w.rows());
+  for (std::size_t i = 0; i < w.size(); ++i) a.data()[i] -= w.data()[i];
+  return linear_algebra::solve(a, Matrix::identity(w.rows(), w.rows()));
+}
+
+std::vector<double> singular_values(const Matrix& a) {
+  return linear_algebra::thin_svd(a, linear_algebra::SingularVectors::left).values;
+}
+
+}  // namespace
+
+TEST_CASE("lengths and residuals of the iteration are those of the generating function") {
+  for (const auto& [tau, g] :
+       {std::pair{0.0, 0.8}, {1.0, 0.4}, {-1.0, 0.45}, {-1.0, 1.3}, {0.5, 0.6}, {-0.7, 0.9}, {1e-9, 0.5}, {0.3, 2.0}}) {
+    INFO("tau ", tau, " g ", g);
+    const std::size_t size = 24;
+    const auto c = literal_correlations(tau, g, size);
+    std::vector<std::uint64_t> depths;
+    for (std::uint64_t k = 0; k <= size; ++k) depths.push_back(k);
+    const std::vector<double> lengths = iteration_lengths(elliptic(tau), g, depths);
+    for (std::size_t k = 0; k <= size; ++k) {
+      double sum = 0;
+      for (std::size_t i = 0; i < k; ++i)
+        for (std::size_t j = 0; j < k; ++j) sum += c[i][j];
+      CHECK(lengths[k] == Approx(sum).epsilon(1e-11));
+      if (k < size) CHECK(iteration_residual(elliptic(tau), g, k) == Approx(c[k][k]).epsilon(1e-11));
+    }
+  }
+}
+
+TEST_CASE("recorded depths change nothing, and depth costs nothing once it has converged") {
+  const std::array<std::uint64_t, 5> some{3, 4, 50, 1000, 1000000000};
+  for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {
+    const double g = 0.9 / (1 + std::abs(tau));
+    const std::vector<double> together = iteration_lengths(elliptic(tau), g, some);
+    for (std::size_t i = 0; i < some.size(); ++i)
+      CHECK(together[i] == Approx(iteration_lengths(elliptic(tau), g, std::array{some[i]}).front()).epsilon(1e-14));
+    CHECK(together.back() == Approx(linear_moments(elliptic(tau), g).m1).epsilon(1e-12));
+    CHECK(std::isfinite(iteration_residual(elliptic(tau), g, 1000000000)));
+  }
+  CHECK(iteration_lengths(elliptic(0.5), 0, some) == std::vector<double>(5, 1.0));
+}
+
+// Fluctuations and deviations of finite size are O(1/n): three draws at n = 120 stay within the bounds, at fixed seeds.
+TEST_CASE("drawn matrices have the moments and the smallest singular value") {
+  struct Case {
+    Family family;
+    double g;
+  };
+  const Case cases[] = {{named(FamilyKind::iid), 0.5},
+                        {named(FamilyKind::haar), 0.6},
+                        {named(FamilyKind::goe), 0.3},
+                        {named(FamilyKind::anti), 0.9},
+                        {elliptic(0.5), 0.4},
+                        {elliptic(-0.5), 0.9},
+                        {family_of(FamilyKind::bi_invariant, 0, 1.5), 0.6}};
+  constexpr std::size_t n = 120;
+  constexpr int draws = 3;
+  for (const Case& c : cases) {
+    CAPTURE(family_names()[static_cast<std::size_t>(c.family.kind)]);
+    double square = 0, loop = 0, fourth = 0, m1 = 0, m2 = 0, smallest = 0;
+    for (int r = 0; r < draws; ++r) {
+      const Matrix w = draw(c.family, n, c.g, 5, static_cast<std::uint64_t>(r));
+      const Matrix ww = linear_algebra::product(w, w, linear_algebra::Transposed::no, linear_algebra::Transposed::yes);
+      square += linear_algebra::trace(ww) / n / draws;
+      loop += linear_algebra::trace(linear_algebra::product(w, w)) / n / draws;
+      for (const double x : ww.entries()) fourth += x * x / n / draws;
+      const std::vector<double> values = singular_values(resolvent(w));
+      smallest += 1 / values.front() / draws;
+      for (const double s : values) {
+        m1 += s * s / n / draws;
+        m2 += s * s * s * s / n / draws;
+      }
+    }
+    CHECK(square == Approx(c.g * c.g).epsilon(0.02));
+    CHECK(std::abs(loop - c.family.tau * c.g * c.g) < 0.03 * c.g * c.g);
+    if (c.family.tau == 0) CHECK(fourth == Approx(c.family.kurtosis * std::pow(c.g, 4)).epsilon(0.03));
+    const LinearMoments theory = linear_moments(c.family, c.g);
+    CHECK(m1 == Approx(theory.m1).epsilon(0.04));
+    CHECK(m2 == Approx(theory.m2).epsilon(0.12));
+    if (c.family.kind != FamilyKind::bi_invariant)
+      CHECK(smallest == Approx(std::sqrt(smallest_singular_value_squared(c.family, c.g))).epsilon(0.08));
+  }
+}
+
+TEST_CASE("symmetries are exact, and a draw is a function of its numbers") {
+  const Matrix s = draw(named(FamilyKind::goe), 7, 0.4, 1, 2), a = draw(named(FamilyKind::anti), 7, 0.4, 1, 2),
+               o = draw(named(FamilyKind::haar), 7, 0.4, 1, 2);
+  const Matrix oo = linear_algebra::product(o, o, linear_algebra::Transposed::yes);
+  for (std::size_t i = 0; i < 7; ++i)
+    for (std::size_t j = 0; j < 7; ++j) {
+      CHECK(s(i, j) == s(j, i));
+      CHECK(a(i, j) == -a(j, i));
+      CHECK(oo(i, j) == Approx(i == j ? 0.16 : 0).epsilon(1e-14));
+    }
+  CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) == draw(elliptic(0.2), 5, 1, 3, 4)(1, 2));
+  CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) != draw(elliptic(0.2), 5, 1, 3, 5)(1, 2));
+  CHECK(std::abs(draw(named(FamilyKind::haar), 1, 0.4, 1, 2)(0, 0)) == 0.4);
+}
+
+TEST_CASE("the worst transient is the norm of a power of W") {
+  const Matrix w = draw(named(FamilyKind::iid), 150, 0.8, 2, 0);
+  Matrix power = w;
+  for (std::uint64_t k = 1; k <= 2; ++k) {
+    CHECK(std::pow(singular_values(power).front(), 2) ==
+          Approx(worst_transient(named(FamilyKind::iid), 0.8, k)).epsilon(0.1));
+    power = linear_algebra::product(w, power);
+  }
+  CHECK(worst_transient(named(FamilyKind::goe), 0.4, 3) == Approx(std::pow(0.8, 6)));
+  CHECK_THROWS_AS(worst_transient(elliptic(0.3), 0.4, 3), std::domain_error);
+}
+
+TEST_CASE("outside the phase the edge is named, and nothing is continued analytically") {
+  CHECK(linear_edge(elliptic(0.25)) == 0.8);
+  CHECK(std::isinf(linear_edge(named(FamilyKind::anti))));
+  for (const double g : {0.8, 0.9, 1e60})
+    CHECK_THROWS_WITH_AS(linear_moments(elliptic(0.25), g), doctest::Contains("g = 1/(1 + tau) = 0.8"),
+                         std::domain_error);
+  CHECK_THROWS_AS(smallest_singular_value_squared(elliptic(0.25), 1), std::domain_error);
+  CHECK(linear_moments(named(FamilyKind::anti), 1e60).m1 == Approx(1e-60));
+  CHECK(linear_moments(elliptic(0.25), 1e-60).m2 == 1);
+  CHECK(smallest_singular_value_squared(named(FamilyKind::iid), 1 - 1e-7) == Approx(32.0 / 27 * 1e-21).epsilon(1e-4));
+}

@@ -1,0 +1,155 @@
+#include "models/equilibrium_network/nonlinear_theory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+#include "numerics/constants.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::equilibrium_network;
+using doctest::Approx;
+
+namespace {
+
+Family elliptic(double tau) {
+  return family_of(FamilyKind::elliptic, tau, 2);
+}
+
+double tanh_slope(double u) {
+  return 1 - std::tanh(u) * std::tanh(u);
+}
+
+/// The definition written out: damped iteration from q_h + g^2/2 and chi = 1/2, Newton for u on a grid of xi.
+struct Literal {
+  double q = 0, chi = 0, length = 0, stability = 0;
+};
+Literal literal_tanh(double tau, double q_h, double g) {
+  Literal out{q_h + g * g / 2, 0.5, 0, 0};
+  constexpr int nodes = 301;
+  for (int iteration = 0; iteration < 80; ++iteration) {
+    const double c = tau * g * g * out.chi;
+    double weight = 0, z2 = 0, response = 0, square = 0;
+    for (int i = 0; i < nodes; ++i) {
+      const double x = -9 + 18.0 * i / (nodes - 1), w = std::exp(-x * x / 2), xi = std::sqrt(out.q) * x;
+      double u = xi;
+      for (int newton = 0; newton < 8; ++newton) u -= (u - c * std::tanh(u) - xi) / (1 - c * tanh_slope(u));
+      weight += w;
+      z2 += w * std::tanh(u) * std::tanh(u);
+      const double s = tanh_slope(u) / (1 - c * tanh_slope(u));
+      response += w * s;
+      square += w * s * s;
+    }
+    out.length = z2 / weight;
+    out.stability = g * g * square / weight;
+    out.q += (q_h + g * g * out.length - out.q) / 2;
+    out.chi += (response / weight - out.chi) / 2;
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("self-consistency is that of its definition written out") {
+  for (const auto& [tau, g] : {std::pair{0.0, 0.9}, {1.0, 0.6}, {-1.0, 0.9}, {0.4, 0.7}, {-0.3, 1.2}}) {
+    CAPTURE(tau);
+    const Literal literal = literal_tanh(tau, 0.5, g);
+    const Equilibrium at = equilibrium(elliptic(tau), state_function("tanh"), 0.5, g);
+    CHECK(at.q == Approx(literal.q).epsilon(1e-9));
+    CHECK(at.chi == Approx(literal.chi).epsilon(1e-9));
+    CHECK(at.length == Approx(literal.length).epsilon(1e-9));
+    CHECK(at.stability == Approx(literal.stability).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("a formula of the user's is the named function, kinks and all") {
+  const StateFunction written = custom_state_function("tanh(u)", {});
+  const Equilibrium a = equilibrium(elliptic(0.4), written, 0.5, 0.7),
+                    b = equilibrium(elliptic(0.4), state_function("tanh"), 0.5, 0.7);
+  CHECK(a.length == Approx(b.length).epsilon(1e-9));
+  CHECK(a.stability == Approx(b.stability).epsilon(1e-8));
+  const StateFunction clipped = custom_state_function("min(max(u, -1), 1)", {1, -1});
+  CHECK(equilibrium(elliptic(0.4), clipped, 0.5, 0.6).stability ==
+        Approx(equilibrium(elliptic(0.4), state_function("hard-tanh"), 0.5, 0.6).stability).epsilon(1e-8));
+  // Without its kinks the rule is visibly wrong, and says so.
+  const StateFunction blind = custom_state_function("min(max(u, -0.9), 0.9)", {});
+  CHECK(quadrature_error(blind, equilibrium(elliptic(0), blind, 0.5, 0.6)) > 1e-8);
+  CHECK(quadrature_error(clipped, equilibrium(elliptic(0), clipped, 0.5, 0.6)) < 1e-9);
+  CHECK_THROWS_AS(custom_state_function("log10(u)", {}), std::invalid_argument);
+  CHECK_THROWS_AS(custom_state_function("v", {}), std::invalid_argument);
+}
+
+TEST_CASE("beyond S = 1 there is no equilibrium, however the scale is reached") {
+  const Family goe = family_of(FamilyKind::goe, 0, 2);
+  const StateFunction phi = state_function("tanh");
+  for (const double g : {0.97, 1.5, 2.0, 50.0})
+    CHECK_THROWS_WITH_AS(equilibrium(goe, phi, 0.5, g), doctest::Contains("the edge g = 0.9585999"), std::domain_error);
+  const Equilibrium near = equilibrium(goe, phi, 0.5, 0.9585);
+  CHECK(near.stability < 1);
+  CHECK(near.rate < 1);
+  CHECK(edge(goe, phi, 0.5, near) == Approx(0.9585999599).epsilon(1e-9));
+  // The antisymmetric family: the fixed point lives on where the plain iteration does not converge.
+  const Equilibrium anti = equilibrium(family_of(FamilyKind::anti, 0, 2), phi, 0.5, 2);
+  CHECK(anti.stability < 1);
+  CHECK(anti.rate > 1);
+}
+
+TEST_CASE("units: a piecewise linear network is the same at any size of its input") {
+  const Equilibrium unit = equilibrium(elliptic(0.5), state_function("relu"), 1, 0.7);
+  for (const double scale : {1e-60, 1e-3, 1e60}) {
+    const Equilibrium at = equilibrium(elliptic(0.5), state_function("relu"), scale, 0.7);
+    CHECK(at.q == Approx(scale * unit.q).epsilon(1e-10));
+    CHECK(at.stability == Approx(unit.stability).epsilon(1e-10));
+  }
+  // Small inputs make tanh linear, large ones a sign.
+  CHECK(equilibrium(elliptic(0.5), state_function("tanh"), 1e-12, 0.5).length ==
+        Approx(equilibrium(elliptic(0.5), state_function("linear"), 1e-12, 0.5).length).epsilon(1e-9));
+  CHECK(equilibrium(elliptic(0), state_function("tanh"), 1e30, 0.5).length == Approx(1).epsilon(1e-9));
+  CHECK(equilibrium(elliptic(0), state_function("tanh"), 0.5, 0).q == 0.5);
+}
+
+TEST_CASE("the states of two inputs: identical, opposite, and by the plane's own sum") {
+  const StateFunction phi = state_function("tanh");
+  const Equilibrium at = equilibrium(elliptic(0.4), phi, 0.5, 0.7);
+  CHECK(pair_equilibrium(phi, 0.5, 1, at).overlap == Approx(at.length).epsilon(1e-9));
+  CHECK(pair_equilibrium(phi, 0.5, -1, at).overlap == Approx(-at.length).epsilon(1e-9));
+  CHECK(std::abs(pair_equilibrium(phi, 0.5, 0, at).overlap) < 1e-9);
+  for (const char* name : {"tanh", "relu", "hard-tanh"}) {
+    const StateFunction f = state_function(name);
+    for (const double rho : {-0.7, 0.3, 0.95}) {
+      const double q = 1.3;
+      double plane = 0, slopes = 0;
+      constexpr int nodes = 301;
+      const double h = 12.0 / (nodes - 1);
+      for (int i = 0; i < nodes; ++i)
+        for (int j = 0; j < nodes; ++j) {
+          const double x = -6 + h * i, y = -6 + h * j, w = std::exp(-(x * x + y * y) / 2);
+          const double u = std::sqrt(q) * x, v = std::sqrt(q) * (rho * x + std::sqrt(1 - rho * rho) * y);
+          plane += w * f.value(u) * f.value(v);
+          slopes += w * f.slope(u) * f.slope(v);
+        }
+      CAPTURE(name);
+      CAPTURE(rho);
+      const PairMoments moments = pair_moments(f, q, 0, rho);
+      CHECK(std::abs(moments.states - plane * h * h / (2 * pi)) < 1e-4);
+      CHECK(std::abs(moments.slopes - slopes * h * h / (2 * pi)) < 8e-3);  // jumps on a grid: a guard
+    }
+  }
+  // Nearly identical inputs: the layer where kinks are crossed is thin. 1 - k1(1 - e) = e + O(e^1.5).
+  const double eps = 1e-10;
+  CHECK(pair_moments(state_function("relu"), 1, 0, 1 - eps).states == Approx(0.5 * (1 - eps)).epsilon(1e-12));
+}
+
+TEST_CASE("lengths of the iteration end in the equilibrium's") {
+  const StateFunction phi = state_function("erf");
+  const Equilibrium at = equilibrium(elliptic(0), phi, 0.7, 1.1);
+  const std::vector<double> lengths = nonlinear_lengths(phi, 0.7, 1.1, {0, 1, 2, 1000000000});
+  CHECK(lengths[0] == 0);
+  // E erf(u/sqrt 2)^2 = (2/pi) asin(q/(1 + q)).
+  const double first = 2 / pi * std::asin(0.7 / 1.7), q = 0.7 + 1.21 * first;
+  CHECK(lengths[1] == Approx(first).epsilon(1e-12));
+  CHECK(lengths[2] == Approx(2 / pi * std::asin(q / (1 + q))).epsilon(1e-12));
+  CHECK(lengths[3] == Approx(at.length).epsilon(1e-12));
+}

@@ -1,0 +1,158 @@
+#include "models/equilibrium_network/simulation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::equilibrium_network;
+using doctest::Approx;
+
+namespace {
+
+std::unique_ptr<models::Problem> prepared(const std::string& keys) {
+  const auto e = models::read_experiment(settings::read_text("model = 'equilibrium-network'\n" + keys, "e.toml"));
+  return models::find(e).prepare(e);
+}
+
+std::string refusal(const std::string& keys) {
+  try {
+    prepared(keys)->solve();
+  } catch (const settings::Error& error) {
+    return error.what();
+  }
+  return "solved";
+}
+
+std::map<std::string, double> observed(const models::Simulation& simulation, const models::Replica& replica) {
+  std::vector<double> values(simulation.observables().size());
+  replica.observe(values);
+  std::map<std::string, double> out;
+  for (std::size_t i = 0; i < values.size(); ++i) out[simulation.observables()[i].name] = values[i];
+  return out;
+}
+
+EquilibriumProblem problem_of(const Family& family, double g, const char* phi, std::size_t width) {
+  EquilibriumProblem out;
+  out.family = family;
+  out.g = g;
+  out.phi = state_function(phi);
+  out.width = width;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a replica iterates to the fixed point that it solves for") {
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::elliptic, 0.3, 2), 0.6, "tanh", 5);
+  p.input_power = 0.8;
+  p.correlation = 0.4;
+  const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+  const auto replica = simulation->replica(3, 1);
+  CHECK(observed(*simulation, *replica).at("length") == 0);
+  replica->advance(500);
+  const auto last = observed(*simulation, *replica);
+  CHECK(last.at("length") == Approx(last.at("equilibrium_length")).epsilon(1e-10));
+  CHECK(last.at("overlap") == Approx(last.at("equilibrium_overlap")).epsilon(1e-9));
+  CHECK(last.at("residual") < 1e-20);
+  CHECK(last.at("smallest_singular_value") > 0);
+  CHECK(last.at("near_singular") == 0);
+
+  // A state that is solved for satisfies u = W phi(u) + h, whatever the damping.
+  const linear_algebra::Matrix w = draw(p.family, 5, 0.6, 3, 1);
+  const std::vector<double> h{0.3, -1, 0.7, 0.2, -0.1};
+  for (const double damping : {1.0, 0.3}) {
+    p.damping = damping;
+    const SolvedState state = solve_state(p, w, h);
+    CHECK(state.solved);
+    for (std::size_t i = 0; i < 5; ++i) {
+      double u = h[i];
+      for (std::size_t j = 0; j < 5; ++j) u += w(i, j) * std::tanh(state.u[j]);
+      CHECK(state.u[i] == Approx(u).epsilon(1e-11));
+    }
+  }
+}
+
+TEST_CASE("linear replicas: norms, correlations and the smallest singular value by the matrices themselves") {
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::iid, 0, 2), 0.5, "linear", 40);
+  p.input_power = 2;
+  p.correlation = -0.5;
+  const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+  const auto replica = simulation->replica(1, 0);
+  replica->advance(1);
+  const auto one = observed(*simulation, *replica);
+  CHECK(one.at("length") == Approx(2).epsilon(1e-13));  // |h|^2/n, exactly
+  CHECK(one.at("overlap") == Approx(-1).epsilon(1e-12));
+  linear_algebra::Matrix a = draw(p.family, 40, 0.5, 1, 0);
+  for (double& x : a.entries()) x = -x;
+  for (std::size_t i = 0; i < 40; ++i) a(i, i) += 1;
+  CHECK(one.at("smallest_singular_value") ==
+        Approx(linear_algebra::thin_svd(a, linear_algebra::SingularVectors::left).values.back()).epsilon(1e-4));
+}
+
+TEST_CASE("where the plain iteration diverges or cycles, damping finds the fixed point") {
+  for (const char* phi : {"linear", "tanh", "relu"}) {
+    EquilibriumProblem p = problem_of(family_of(FamilyKind::anti, 0, 2), 1.4, phi, 30);
+    const linear_algebra::Matrix w = draw(p.family, p.width, p.g, 1, 0);
+    const std::vector<double> h(p.width, 1.0);
+    const SolvedState state = solve_state(p, w, h);
+    CAPTURE(phi);
+    CHECK(state.solved);
+    CHECK(state.damping < 1);
+    CHECK(state.iterations < 3000);
+    p.damping = 1;
+    CHECK(!solve_state(p, w, h).solved);
+  }
+}
+
+TEST_CASE("what is out of phase, or makes no sense, is refused by its key") {
+  const std::string depth = "[depth]\nmax = 10\n";
+  const auto refused = [&](const std::string& keys, const std::string& message) {
+    CAPTURE(keys);
+    CAPTURE(refusal(keys + depth));
+    CHECK(refusal(keys + depth).starts_with("e.toml: " + message));
+  };
+  CHECK(refusal(depth) == "solved");
+  CHECK(refusal("[network]\nfamily = 'goe'\nradius = 0.9\n" + depth) == "solved");
+  refused("[network]\nfamily = 'goe'\nscale = 0.5\n", "network.scale: outside the stable phase");
+  CHECK(refusal("[network]\nfamily = 'goe'\nscale = 0.6\n" + depth).find("1/(1 + tau) = 0.5") != std::string::npos);
+  CHECK(refusal("[network]\nactivation = 'relu'\nscale = 2\n" + depth).find("g = 1.41421356") != std::string::npos);
+  refused("[network]\nradius = 0.9\nscale = 0.9\n", "network.radius: give the scale or");
+  refused("[network]\ntau = 0.5\n", "network.tau: belongs to family");
+  refused("[network]\nfamily = 'elliptic'\ntau = 1.5\n", "network.tau");
+  refused("[network]\nkurtosis = 3\n", "network.kurtosis: belongs to family");
+  refused("[network]\nformula = 'u'\n", "network.formula: belongs to activation");
+  refused("[network]\nactivation = 'formula'\n", "network.formula: is required");
+  refused("[network]\nactivation = 'formula'\nformula = 'sin('\n", "network.formula");
+  refused("[network]\nwidth = 10.5\n", "network.width: must be a whole number");
+  refused("[network]\nwidth = 1\n[input]\ncorrelation = 0.5\n", "input.correlation: two inputs");
+  refused("[input]\npower = 0\n", "input.power");
+  refused("[monte_carlo]\nmax_iterations = 1.5\n", "monte_carlo.max_iterations: must be a whole");
+  CHECK(refusal("[time]\nsteps = 3\n").find("depth") != std::string::npos);
+  // Beyond the edge the findings name it, and nothing else.
+  const auto findings = prepared("[network]\nscale = 3\nactivation = 'relu'\n" + depth)->stability();
+  CHECK(findings.size() == 3);
+  CHECK(std::get<double>(findings[2].value) == Approx(std::sqrt(2.0)).epsilon(1e-8));
+}
+
+TEST_CASE("the theory's curves are whole at any depth, and claimed where they hold") {
+  const auto problem = prepared(
+      "[network]\nfamily = 'elliptic'\ntau = 0.5\nscale = 0.6\n[input]\npower = 3\ncorrelation = 0.5\n[depth]\nmax = "
+      "1000000000\n");
+  const models::Trajectory theory = problem->solve();
+  for (const models::Column& column : theory.columns)
+    for (const double value : column.value) CHECK(std::isfinite(value));
+  CHECK(theory.find("length")->value.back() == Approx(theory.find("equilibrium_length")->value.back()).epsilon(1e-12));
+  CHECK(theory.find("overlap")->value[3] == Approx(0.5 * theory.find("length")->value[3]));
+  // With memory the nonlinear iteration is claimed where it has converged.
+  const auto nonlinear = prepared("[network]\nactivation = 'tanh'\nfamily = 'goe'\nscale = 0.6\n[depth]\nmax = 100\n");
+  const models::Trajectory curves = nonlinear->solve();
+  CHECK(curves.find("length")->valid_from > 10);
+  CHECK(curves.find("length")->valid_from < 100);
+  CHECK(curves.find("residual") == nullptr);
+}

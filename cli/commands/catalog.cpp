@@ -293,24 +293,15 @@ std::string overview_text(const std::vector<Entry>& entries) {
   std::string out;
   const std::size_t models_width = name_width(entries, "models");
   for (const std::string& group : groups()) {
-    std::vector<std::string> names;
-    std::vector<std::pair<std::string, std::vector<std::string>>> by_owner;
+    std::vector<std::string> names;  // once each, whichever models have them
     for (const Entry& e : entries) {
       if (e.group != group) continue;
-      names.push_back(e.description.name);
+      if (std::ranges::find(names, e.description.name) == names.end()) names.push_back(e.description.name);
       if (group == "models") out += (names.size() == 1 ? "models\n" : "") + name_and_summary(e, models_width, "  ");
-      if (by_owner.empty() || by_owner.back().first != owners(e)) by_owner.push_back({owners(e), {}});
-      by_owner.back().second.push_back(e.description.name);
     }
     if (group == "models") continue;
-    if (group == "closed-forms") {
-      out += fmt::format("closed-forms  {} of them\n", names.size());
-    } else if (by_owner.size() > 1) {
-      out += group + "\n";
-      for (const auto& [owner, own] : by_owner) out += name_lines("  " + owner, models_width + 3, own);
-    } else {
-      out += name_lines(group, 13, names);
-    }
+    out += group == "closed-forms" ? fmt::format("closed-forms  {} of them\n", names.size())
+                                   : name_lines(group, 13, names);
   }
   return out + "`edgewise list GROUP` tells what each is, `edgewise describe NAME` (or MODEL/NAME) all about it.\n";
 }

@@ -96,18 +96,22 @@ std::span<const RateRuleKind> rate_rule_kinds() {
     std::vector<RateRuleKind> out{constant()};
     for (RateRuleKind (*kind)() :
          {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation, prodigy, momo, mechanic, cocob,
-          prodigy_adam, d_adaptation_adam, momo_adam, cdat, armijo})
+          prodigy_adam, d_adaptation_adam, momo_adam, cdat, armijo, inverse_sharpness})
       out.push_back(with_multiplier(kind()));
     return out;
   }();
   return kinds;
 }
 
-std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
-                                               bool own_loss) {
+settings::Choice read_rate_choice(const settings::Table& experiment) {
   std::vector<const settings::Description*> descriptions;
   for (const RateRuleKind& kind : rate_rule_kinds()) descriptions.push_back(&kind.description);
-  const settings::Choice choice = settings::read_choice(experiment, "rate", descriptions, "constant");
+  return settings::read_choice(experiment, "rate", descriptions, "constant");
+}
+
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
+                                               bool own_loss) {
+  const settings::Choice choice = read_rate_choice(experiment);
   const RateRuleKind& kind = rate_rule_kinds()[choice.index];
   if (!kind.build) return nullptr;
   std::shared_ptr<RateRule> rule = kind.build(choice.values, start_norm);

@@ -35,6 +35,7 @@ struct StepObservation {
   double descent = 0;                          ///< -g.u
   double curvature_along = 0;                  ///< u.Hu
   std::function<double(double)> loss_after{};  ///< L(theta + eta u) by eta
+  double sharpness = 0;                        ///< largest eigenvalue of its Hessian at theta_k
 };
 
 /// Which parts of an observation a rule reads: the others may be left at 0.
@@ -44,6 +45,7 @@ struct RateNeeds {
   bool nearness = false;  ///< excess_mse and mean_squared_gradient
   bool descent = false;   ///< slope and curvature
   bool own_loss = false;  ///< descent, curvature_along and loss_after; of models that show them
+  bool sharpness = false;  ///< sharpness, of the same models
 };
 
 /// One run of a method that moves the whole vector by more than a rate along the gradient. It keeps its own memory, of
@@ -122,6 +124,9 @@ std::span<const RateRuleKind> rate_rule_kinds();
 
 /// The rule "line-search" by itself: the greedy rate.
 const RateRule& line_search_rule();
+
+/// What the section [rate] says: an index into rate_rule_kinds() and the values of its keys. \throws settings::Error.
+settings::Choice read_rate_choice(const settings::Table& experiment);
 
 /// Reads the section [rate]; null for kind "constant" and when absent. \throws settings::Error.
 /// \param own_loss  whether the model shows what RateNeeds::own_loss asks for: else such rules are refused

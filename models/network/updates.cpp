@@ -164,6 +164,7 @@ ingredients::StepObservation observe_step(CurvedObjective& objective, std::span<
   if (!needs.descent && !needs.own_loss) return out;
   out.curvature_along = curvature_along(objective, CurvaturePart::hessian, along);
   out.curvature = std::abs(out.curvature_along);
+  if (needs.sharpness) out.sharpness = largest_curvature(objective, CurvaturePart::hessian).value;
   out.loss_after = [&objective, theta, along](double eta) {
     std::vector<double> there(theta.begin(), theta.end());
     move(along, eta, there);

@@ -21,5 +21,6 @@ RateRuleKind d_adaptation_adam();
 RateRuleKind momo_adam();
 RateRuleKind cdat();
 RateRuleKind armijo();
+RateRuleKind inverse_sharpness();
 
 }  // namespace edgewise::models::ingredients

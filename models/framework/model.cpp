@@ -16,6 +16,12 @@ namespace edgewise::models {
 
 namespace {
 
+/// A name with -isation for -ization: both spellings are taken.
+std::string one_spelling(std::string name) {
+  if (const std::size_t at = name.find("ization"); at != std::string::npos) name[at + 1] = 's';
+  return name;
+}
+
 /// Replicas that have nothing in common.
 class Separate final : public ReplicaGroup {
  public:
@@ -86,7 +92,7 @@ const Column* Trajectory::find(std::string_view name) const {
 const Model& find(const Experiment& experiment) {
   std::vector<std::string> names;
   for (const Model* model : all()) {
-    if (model->description().name == experiment.model) return *model;
+    if (one_spelling(model->description().name) == one_spelling(experiment.model)) return *model;
     names.push_back(model->description().name);
   }
   throw experiment.table.error("model", "'" + settings::shown(experiment.model) + "' is not one of " +

@@ -13,9 +13,18 @@ using namespace edgewise::models;
 TEST_CASE("every closed form of every model comes out" * doctest::test_suite("slow")) {
   // How many there are, so that none is lost.
   const std::map<std::string, std::size_t> least = {
-      {"least-squares", 300},        {"residual-sgd", 104},  {"sign-sgd", 70},    {"matrix-least-squares", 114},
-      {"quadratic-regression", 120}, {"quadratic-map", 135}, {"finite-data", 52}, {"network", 352},
-      {"sum-of-powers", 15},         {"equilibrium-network", 183},
+      {"least-squares", 300},
+      {"residual-sgd", 104},
+      {"sign-sgd", 70},
+      {"matrix-least-squares", 114},
+      {"quadratic-regression", 120},
+      {"quadratic-map", 135},
+      {"finite-data", 52},
+      {"network", 352},
+      {"sum-of-powers", 15},
+      {"equilibrium-network", 183},
+      {"self-stabilisation", 243},
+      {"mini-batch-cdat", 46},
   };
   std::set<std::string> names;
   for (const Model* model : all()) {

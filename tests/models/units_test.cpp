@@ -101,7 +101,9 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
         {"gradient-penalty", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}},
         {"weight-noise", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
         {"gauss-newton-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
-        {"hessian-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}}}}};
+        {"hessian-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}}}},
+      {"self-stabilisation", {{"gd", {per_curvature(0.5), {}, ""}}}},
+      {"mini-batch-cdat", {{"sgd", {{}, {}, "batch = 20\n"}}}}};
   return all;
 }
 
@@ -131,6 +133,13 @@ std::string experiment(const std::string& model, const std::string& kind, const 
     return text + "[data]\ncurvature = [" + number(1, 1, -1) + ", " + number(-.02, 1, -1) +
            "]\n[initial]\nresidual = " + number(-.1, 0, 1) + "\njacobian = [" + number(1, .5, 0) + ", " +
            number(1.05, .5, 0) + "]\n";
+  if (model == "self-stabilisation")
+    return text + "[landscape]\nsharpening = " + number(.01, 2, 0) + "\nstabilization = " + number(4, 3, -2) +
+           "\ngradient_variance = " + number(.0001, 1, 2) + "\n[initial]\nx = " + number(.1, -.5, 1) +
+           "\nsharpness = " + number(3.9, 1, 0) + "\n";
+  if (model == "mini-batch-cdat")  // of inputs of unit 1
+    return text + "[data]\ndimension = 20\nnoise_variance = " + number(.1, 0, 2) +
+           "\ninitial_excess = " + number(1, 0, 2) + "\n[rate]\nkind = 'cdat'\nsigma = 1.2\n";
   if (model == "network")  // linear, so that inputs of unit sqrt(c) and targets of unit a make parameters of a/sqrt(c)
     return text + "[data]\nexamples = 5\ninputs = 3\noutputs = 2\ninput_scale = " + number(1, .5, 0) +
            "\ntarget_scale = " + number(1, 0, 1) +

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Draws the figures of docs/curvature.md on reduced models with the program given (default build/release/edgewise).
+set -e
+program=$(realpath "${1:-build/release/edgewise}")
+cd "$(dirname "$0")"
+experiments=../../data/experiments
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+orbit="$experiments/self-stabilisation-descent.toml"
+steps="time.at=[$(seq -s, 2 2 600)]"
+"$program" solve "$orbit" --quiet --set "$steps" -o "$work/map.nc"
+"$program" solve "$orbit" --quiet --set "$steps" --set theory.method=flow -o "$work/flow.nc"
+"$program" plot "$work/map.nc" "$work/flow.nc" --quiet --title "Self-stabilisation: the map, and its flow" --observable eta_sharpness \
+  --observable x_squared -o self-stabilisation.svg
+late="$experiments/joint-curvature-late.toml"
+"$program" solve "$late" --quiet --set rate.delay=0 --set 'title="at once"' -o "$work/once.nc"
+"$program" solve "$late" --quiet --set 'title="one step late"' -o "$work/late.nc"
+"$program" solve "$late" --quiet --set rate.delay=4 --set 'title="four steps late"' -o "$work/later.nc"
+"$program" solve "$late" --quiet --set rate.sigma=1.9 --set 'title="one step late, sigma = 1.9"' -o "$work/below.nc"
+"$program" plot "$work/once.nc" "$work/late.nc" "$work/later.nc" "$work/below.nc" --quiet --title "Tuners on the sharpness" \
+  --observable sharpness --observable eta_sharpness -o joint-curvature.svg
+for name in self-stabilisation-noise mini-batch-cdat; do
+  "$program" sweep "../../data/sweeps/$name.toml" --quiet --store "$work/$name.db" -o "$name.svg"
+done

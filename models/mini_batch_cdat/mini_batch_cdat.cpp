@@ -1,0 +1,181 @@
+#include "models/mini_batch_cdat/mini_batch_cdat.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
+#include "models/ingredients/stepping_replica.hpp"
+#include "numerics/constants.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models::mini_batch_cdat {
+
+double Regression::m2() const {
+  return 1 + (static_cast<double>(dimension) + 1) / static_cast<double>(batch);
+}
+
+double Regression::m3() const {
+  const auto d = static_cast<double>(dimension), B = static_cast<double>(batch);
+  return 1 + 3 * (d + 1) / B + (d * d + 3 * d + 4) / (B * B);
+}
+
+ingredients::StepObservation Regression::expected(double P) const {
+  const double N = noise * static_cast<double>(dimension) / static_cast<double>(batch);
+  ingredients::StepObservation out;
+  out.descent = m2() * P + N;
+  out.curvature_along = m3() * P + m2() * N;
+  return out;
+}
+
+double Regression::next_excess(double P, double eta) const {
+  return P * (1 - 2 * eta + eta * eta * m2()) +
+         eta * eta * noise * static_cast<double>(dimension) / static_cast<double>(batch);
+}
+
+double Regression::largest_sigma() const {
+  return 2 * m3() / (m2() * m2());
+}
+
+double Regression::floor(double sigma) const {
+  const double N = noise * static_cast<double>(dimension) / static_cast<double>(batch);
+  const double a = 2 * m3() - sigma * m2() * m2(), b = m2() * (sigma - 1);
+  if (!(a > 0)) return infinity;
+  // Free of cancellation below sigma = 1.
+  const double root = std::sqrt(b * b + a * sigma);
+  return N * (b >= 0 ? (b + root) / a : sigma / (root - b));
+}
+
+const std::vector<Observable>& regression_observables() {
+  static const std::vector<Observable> all = {{"excess_mse", "label^2", "P = |v|^2"},
+                                              {"risk", "label^2", "(P + s2)/2"},
+                                              {"learning_rate", "1", "eta of the last step; 0 before the first"},
+                                              {"average_descent", "label^2", "nbar"},
+                                              {"average_curvature", "label^2", "dbar"}};
+  return all;
+}
+
+namespace {
+
+class CdatReplica : public ingredients::SteppingReplica {
+ public:
+  CdatReplica(const Regression& problem, const ingredients::RateRule& rule, std::uint64_t seed, std::uint64_t index)
+      : SteppingReplica(divergence_limit(problem.excess + problem.noise)),
+        problem_(problem),
+        stream_(seed, index),
+        run_(rule),
+        residual_(problem.batch) {}
+
+ protected:
+  void measure(std::span<double> out) const final {
+    out[0] = excess();
+    out[1] = 0.5 * (out[0] + problem_.noise);
+    run_.observe(out.subspan(2));
+  }
+  virtual double excess() const = 0;
+  double rate_at(double n, double d) {
+    ingredients::StepObservation now;
+    now.descent = n;
+    now.curvature_along = d;
+    return run_.step(now, 1);
+  }
+
+  const Regression& problem_;
+  random::Stream stream_;
+  ingredients::RateRun run_;
+  std::vector<double> residual_;
+};
+
+class RowsReplica final : public CdatReplica {
+ public:
+  RowsReplica(const Regression& problem, const ingredients::RateRule& rule, std::uint64_t seed, std::uint64_t index)
+      : CdatReplica(problem, rule, seed, index),
+        v_(problem.dimension),
+        g_(problem.dimension),
+        X_(problem.dimension * problem.batch) {
+    v_[0] = std::sqrt(problem.excess);
+  }
+
+ private:
+  double excess() const override {
+    double sum = 0;
+    for (const double x : v_) sum += x * x;
+    return sum;
+  }
+  double take_step(std::uint64_t step, bool) override {
+    const std::size_t D = problem_.dimension, B = problem_.batch;
+    stream_.seek(step);
+    for (double& x : X_) x = stream_.normal();
+    std::ranges::fill(g_, 0);
+    for (std::size_t b = 0; b < B; ++b) {
+      double r = -std::sqrt(problem_.noise) * stream_.normal();
+      for (std::size_t i = 0; i < D; ++i) r += X_[b * D + i] * v_[i];
+      for (std::size_t i = 0; i < D; ++i) g_[i] += r * X_[b * D + i] / static_cast<double>(B);
+    }
+    double n = 0, d = 0;
+    for (const double x : g_) n += x * x;
+    for (std::size_t b = 0; b < B; ++b) {
+      double along = 0;
+      for (std::size_t i = 0; i < D; ++i) along += X_[b * D + i] * g_[i];
+      d += along * along / static_cast<double>(B);
+    }
+    const double eta = rate_at(n, d);
+    for (std::size_t i = 0; i < D; ++i) v_[i] -= eta * g_[i];
+    return excess();
+  }
+
+  std::vector<double> v_, g_, X_;
+};
+
+/// With a the rows' components along v and r = |v| a - eps: g = (a.r, |r| z)/B, z ~ N(0, I_{d-1}) across v, and X g = a g_v
+/// + (r/|r|) z.g_z + |g_z| xi, xi ~ N(0, I) in the B - 1 directions across r.
+class PlaneReplica final : public CdatReplica {
+ public:
+  PlaneReplica(const Regression& problem, const ingredients::RateRule& rule, std::uint64_t seed, std::uint64_t index)
+      : CdatReplica(problem, rule, seed, index), v_(std::sqrt(problem.excess)) {}
+
+ private:
+  double excess() const override { return v_ * v_; }
+  double take_step(std::uint64_t step, bool) override {
+    const auto B = static_cast<double>(problem_.batch);
+    stream_.seek(step);
+    double aa = 0, ar = 0, rr = 0;
+    for (std::size_t b = 0; b < problem_.batch; ++b) {
+      const double a = stream_.normal(), r = v_ * a - std::sqrt(problem_.noise) * stream_.normal();
+      aa += a * a;
+      ar += a * r;
+      rr += r * r;
+    }
+    const double size = std::sqrt(rr), zz = stream_.chi_square(static_cast<double>(problem_.dimension) - 1);
+    const double along = ar / B, across = size * std::sqrt(zz) / B;
+    // X g along r, along the part of a across r, and in the other B - 2 directions.
+    const double shared = size > 0 ? ar / size : 0, rest = std::sqrt(std::max(0.0, aa - shared * shared));
+    const double first = shared * along + size * zz / B;
+    double d = first * first;
+    if (problem_.batch > 1) {
+      const double second = rest * along + across * stream_.normal();
+      d += second * second + across * across * stream_.chi_square(B - 2);
+    }
+    const double eta = rate_at(along * along + across * across, d / B);
+    v_ = std::hypot(v_ - eta * along, eta * across);
+    return excess();
+  }
+
+  double v_;
+};
+
+}  // namespace
+
+std::unique_ptr<Simulation> simulate_cdat(const Regression& problem, std::shared_ptr<const ingredients::RateRule> rule,
+                                          bool rows) {
+  const auto cost = static_cast<double>(problem.batch) * (rows ? static_cast<double>(problem.dimension) : 1);
+  return simulation_of({regression_observables(), rows ? "rows" : "plane", cost,
+                        [problem = std::make_shared<const Regression>(problem), rule = std::move(rule), rows](
+                            std::uint64_t seed, std::uint64_t index) -> std::unique_ptr<Replica> {
+                          if (rows) return std::make_unique<RowsReplica>(*problem, *rule, seed, index);
+                          return std::make_unique<PlaneReplica>(*problem, *rule, seed, index);
+                        }});
+}
+
+}  // namespace edgewise::models::mini_batch_cdat

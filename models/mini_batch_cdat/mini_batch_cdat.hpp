@@ -1,0 +1,40 @@
+#pragma once
+/// \file
+/// CDAT on the mini-batches of a streaming isotropic regression (docs/theory/curvature-dynamics.md, section 4): x ~ N(0, I_d),
+/// y = <x, theta*> + eps, Var eps = s2, v = theta - theta*. Of a fresh batch X of B rows
+///
+///     g = X'(X v - eps)/B,   n = |g|^2,   d = |X g|^2/B = g'S g,   eta = sigma nbar/dbar,   v' = v - eta g
+#include <memory>
+
+#include "models/framework/model.hpp"
+#include "models/ingredients/rate_rules.hpp"
+
+namespace edgewise::models::mini_batch_cdat {
+
+struct Regression {
+  std::size_t dimension = 200, batch = 200;
+  double noise = 0;   ///< s2
+  double excess = 1;  ///< P_0 = |v_0|^2
+
+  /// tr E S^2/d and tr E S^3/d of S = X'X/B:  1 + (d+1)/B,   1 + 3 (d+1)/B + (d^2 + 3 d + 4)/B^2
+  double m2() const;
+  double m3() const;
+  /// What a step at P shows on average; exact.
+  ingredients::StepObservation expected(double P) const;
+  /// E P' at rate eta: P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B, exact for a rate that does not depend on the batch.
+  double next_excess(double P, double eta) const;
+  /// sigma above which P grows without noise, 2 m3/m2^2.
+  double largest_sigma() const;
+  /// Where P ends, where sigma is below that: N (m2 (sigma-1) + sqrt(m2^2 (sigma-1)^2 + a sigma))/a, N = s2 d/B, a = 2 m3 -
+  /// sigma m2^2.
+  double floor(double sigma) const;
+};
+
+const std::vector<Observable>& regression_observables();
+
+/// \param rows  every row of X is drawn, and the algorithm runs in d coordinates; otherwise in the plane of v and g, with
+///              the same law: B + O(1) numbers a step
+std::unique_ptr<Simulation> simulate_cdat(const Regression& problem, std::shared_ptr<const ingredients::RateRule> rule,
+                                          bool rows);
+
+}  // namespace edgewise::models::mini_batch_cdat

@@ -1,0 +1,175 @@
+// Built at -O1: nothing here takes time.
+#include "models/self_stabilization/claims.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/self_stabilization/normal_form.hpp"
+#include "models/self_stabilization/tuners.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::self_stabilization {
+
+namespace {
+
+constexpr const char* page = "docs/theory/curvature-dynamics.md, section ";
+
+void add_normal_form(const Setup& s, std::vector<Finding>& out) {
+  const double eps = s.epsilon(), n = s.noise(), Y = s.learning_rate * s.start.sharpness - 2;
+  out.push_back({"epsilon", eps, "eta^2 alpha"});
+  out.push_back({"n", n, "eta^2 Var(g_noise) beta/(2 alpha)"});
+  out.push_back({"noise_threshold", noise_threshold(eps), "the 2-cycle is stable for n above it"});
+  if (n < 1) {
+    const FixedPoint point = fixed_point(eps, n);
+    out.push_back({"fixed_point_Y", point.Y, "eta lambda - 2 at p = 1, second moments closed"});
+    out.push_back({"multiplier_modulus", point.modulus, "of the 2-cycle, a step"});
+    out.push_back({"multiplier_angle", std::abs(std::arg(point.multiplier)), "radians a step"});
+    out.push_back({"stable", point.stable(), "multiplier_modulus < 1"});
+  }
+  if (n > 0) {
+    out.push_back({"mean_offset", mean_offset(eps, n), "E Y = -(n + 3 eps + n^2/4)/2, where sqrt(eps) <~ n"});
+    out.push_back({"sharpness_gap", n / (2 * s.learning_rate), "2/eta - E lambda to first order, n/(2 eta)"});
+  }
+  const double p = s.start.p(s.land);
+  if (!(p > 0) || !std::isfinite(p) || !(Y > -1)) return;
+  const double E = energy(eps, p, Y);
+  out.push_back({"energy", E, "2 ((1+Y) log(1+Y) - Y) + eps (p - 1 - log p), conserved by the flow"});
+  const auto orbit = closed_orbit(eps, E);
+  if (!orbit) return;
+  out.push_back({"p_min", orbit->p_min, "along the flow's orbit"});
+  out.push_back({"p_max", orbit->p_max, "the map's is larger by O(sqrt eps)"});
+  out.push_back({"Y_max", orbit->Y_max, "about sqrt(E)"});
+  out.push_back({"period", orbit->period, "steps, of the flow's orbit"});
+  out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});
+}
+
+void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& out) {
+  const double m = s.mean_delay(), alpha = s.land.sharpening;
+  out.push_back({"mean_delay", m, "delay + ema/(1 - ema), steps"});
+  if (m == 0) {
+    out.push_back({"frozen_Y", s.sigma - 2, "eta lambda - 2 for ever: nothing stabilises"});
+    if (s.sigma < 2) {
+      const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);
+      if (std::isfinite(end))
+        out.push_back({"unchecked_sharpness", end, "at the last step; ~ (2 sigma alpha t)^(1/2)"});
+    }
+    return;
+  }
+  if (s.sigma < 2)
+    out.push_back({"crossover_sharpness", s.sigma * std::sqrt(alpha / (2 - s.sigma)),
+                   "near the edge below it; above it eta lambda is sigma and the sharpness grows unchecked"});
+  if (s.sigma != 2) return;
+  if (s.delay == 0 || s.average == 0)
+    out.push_back({"epsilon_threshold", s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average),
+                   "4 alpha/lambda^2 below which the edge is held"});
+  if (const double end = restored_sharpness(s.land, s.start, m); std::isfinite(end) && end > 0) {
+    out.push_back({"restored_sharpness", end, "lambda_0 p_0^(-1/(4 m)): p/lambda^(4 m) is conserved, p -> 1"});
+    out.push_back({"epsilon", 4 * alpha / (end * end), "4 alpha/lambda^2 there"});
+  }
+}
+
+void add_ratio(const RatioPoint& point, std::vector<Finding>& out) {
+  if (point.exists()) {
+    out.push_back({"ratio", point.ratio, "lambda^2 x^2/G2 at eta lambda = 2, lambda held"});
+    out.push_back({"multiplier", point.multiplier, "of the ratio there, a step"});
+  }
+  out.push_back({"stable", point.stable(), "there is such a point, and it attracts"});
+}
+
+/// The last value of an observable of a run that went to its end.
+std::function<std::optional<double>(const RecordedReplica&)> last_of(std::string name, double unit) {
+  return [name = std::move(name), unit](const RecordedReplica& run) -> std::optional<double> {
+    if (run.diverged || run.values(name).empty()) return std::nullopt;
+    return run.values(name).back() / unit;
+  };
+}
+
+Prediction near(std::string name, std::string statement, const char* section, std::string quantity,
+                std::string observable, double nominal, double share,
+                std::function<std::optional<double>(const RecordedReplica&)> statistic) {
+  Prediction out;
+  out.name = std::move(name);
+  out.statement = std::move(statement);
+  out.source = std::string(page) + section;
+  out.quantity = std::move(quantity);
+  out.runs = "did not diverge";
+  out.observable = std::move(observable);
+  out.nominal = nominal;
+  out.low = nominal * (1 - share);
+  out.high = nominal * (1 + share);
+  out.centre = Centre::mean;
+  out.statistic = std::move(statistic);
+  return out;
+}
+
+/// E p = 1 and E Y = -(n + eps Var p + E Y^2 p)/2, exact where the run is stationary, and the mean field.
+void predict_noise(const Setup& s, std::vector<Prediction>& out) {
+  const double eps = s.epsilon(), n = s.noise();
+  if (!(n > noise_threshold(eps)) || !(n < 1) || s.land.late_sharpness) return;
+  out.push_back(
+      near("mean_square", "E p = 1 in the stationary state", "1.4", "mean_p", "mean_p", 1, 0, last_of("mean_p", 1)));
+  out.push_back(
+      near("identity", "-2 E Y = n + eps Var p + E Y^2 p in the stationary state", "1.4",
+           "(-2 mean_Y - eps (mean_p_squared - 1) - mean_Y_squared_p)/n", "", 1, 0,
+           [eps, n](const RecordedReplica& run) -> std::optional<double> {
+             if (run.diverged || run.values("mean_Y").empty()) return std::nullopt;
+             const auto at_end = [&](const char* name) { return run.values(name).back(); };
+             return (-2 * at_end("mean_Y") - eps * (at_end("mean_p_squared") - 1) - at_end("mean_Y_squared_p")) / n;
+           }));
+  if (n >= std::sqrt(eps) && n <= 0.5)
+    out.push_back(near("sharpness_gap", "E Y = -(n + 3 eps + n^2/4)/2: the stochastic sharpness gap", "1.4",
+                       "mean_Y over its prediction", "mean_Y", 1, n >= 2 * std::sqrt(eps) ? 0.01 : 0.02,
+                       last_of("mean_Y", mean_offset(eps, n))));
+}
+
+}  // namespace
+
+double Setup::noise() const {
+  if (land.noise == 0) return 0;
+  return learning_rate * learning_rate * land.noise * land.stabilization / (2 * land.sharpening);
+}
+
+std::vector<Finding> findings_of(const Setup& s, double steps) {
+  std::vector<Finding> out;
+  if (s.constant() && s.land.sharpening > 0) add_normal_form(s, out);
+  if (s.capped) return out;
+  if (s.rule == "inverse-sharpness") add_inverse_sharpness(s, steps, out);
+  if (s.rule == "cdat" && s.start.bulk > 0) {
+    add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness), out);
+    if (s.land.sharpening > 0 && s.sigma < 2)
+      out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
+                     "h = 0: the sharpness grows above it and falls below"});
+  }
+  if (s.rule == "stochastic-polyak" && s.start.bulk > 0)
+    add_ratio(polyak_point(s.sigma, s.start.sharpness * s.land.floor / s.start.bulk), out);
+  return out;
+}
+
+std::vector<Prediction> predictions_of(const Setup& s, double steps) {
+  std::vector<Prediction> out;
+  if (s.constant() && s.land.noise > 0) predict_noise(s, out);
+  if (s.rule != "inverse-sharpness" || s.capped || s.land.noise > 0 || !(s.land.sharpening > 0)) return out;
+  const double m = s.mean_delay(), eps = 4 * s.land.sharpening / (s.start.sharpness * s.start.sharpness);
+  if (m == 0 && s.sigma < 2 && 4 * steps * eps >= 1) {
+    const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);
+    if (std::isfinite(end))
+      out.push_back(near("unchecked_growth", "lambda^2 = lambda_0^2 + 2 sigma alpha t + ...: eta lambda < 2 frozen",
+                         "2.1", "sharpness at the end", "sharpness", end, 1e-3, last_of("sharpness", 1)));
+  }
+  const double p = s.start.p(s.land);
+  if (m > 0 && s.sigma == 2 && p > 0 && (s.delay == 0 || s.average == 0)) {
+    const double end = restored_sharpness(s.land, s.start, m), eps_end = 4 * s.land.sharpening / (end * end);
+    const double threshold = s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average);
+    // To O(eps); and p tends to 1 at the rate 2 m eps a step, more slowly near the threshold.
+    if (!std::isfinite(end) || std::max(eps, eps_end) > std::min(0.01, threshold / 4) || steps * 2 * m * eps_end < 20)
+      return out;
+    out.push_back(near("conserved", "p/lambda^(4 m) is conserved and p -> 1: lambda ends at lambda_0 p_0^(-1/(4 m))",
+                       "2.2", "sharpness at the end", "sharpness", end, 0.005, last_of("sharpness", 1)));
+    out.push_back(near("edge_held", "a late tuner on edge ends at eta lambda = 2", "2.2", "eta_sharpness at the end",
+                       "eta_sharpness", 2, 1e-4, last_of("eta_sharpness", 1)));
+  }
+  return out;
+}
+
+}  // namespace edgewise::models::self_stabilization

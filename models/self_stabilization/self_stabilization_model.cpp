@@ -1,0 +1,344 @@
+// Built at -O1: nothing here takes time.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/framework/closed_form_list.hpp"
+#include "models/self_stabilization/claims.hpp"
+#include "models/self_stabilization/closed_forms.hpp"
+#include "numerics/constants.hpp"
+#include "solvers/flow.hpp"
+
+namespace edgewise::models::self_stabilization {
+
+const Model& self_stabilization_model();
+
+namespace {
+
+using settings::Parameter;
+
+/// Theory and simulation are compared while a difference of a few roundings at the start stays below this, relative.
+constexpr double comparable = 2e-11;
+
+const std::vector<Parameter>& landscape_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::number("sharpening", "alpha = -grad L . grad S across the top direction")
+          .in("sharpness/time")
+          .at_least(0)
+          .otherwise(0.01),
+      settings::number("epsilon", "instead of sharpening: eta^2 alpha, at a constant rate")
+          .above(0)
+          .computed("eta^2 sharpening"),
+      settings::number("stabilization", "beta = |grad S|^2 across it").at_least(0).otherwise(4.0),
+      settings::number("gradient_variance", "of the batch gradient along the top direction, a step")
+          .at_least(0)
+          .otherwise(0.0),
+      settings::number("noise", "instead: n = eta^2 gradient_variance beta/(2 alpha), at a constant rate")
+          .at_least(0)
+          .computed("eta^2 gradient_variance stabilization/(2 sharpening)"),
+      settings::number("bulk_gradient", "squared gradient of the other directions, which tuners see")
+          .at_least(0)
+          .otherwise(0.0),
+      settings::number("bulk_curvature", "h, theirs").at_least(0).otherwise(0.0),
+      settings::boolean("bulk_moves", "the bulk's gradient falls by 1 - eta h a step; else it stays").otherwise(false),
+      settings::number("floor", "loss of the other directions, which Polyak's rate sees").at_least(0).otherwise(0.0)};
+  return keys;
+}
+
+const std::vector<Parameter>& initial_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::number("x", "displacement along the top direction").in("parameter").computed("p"),
+      settings::number("p", "instead of x: beta x^2/(2 alpha)").at_least(0).computed("0.5"),
+      settings::number("sharpness", "lambda").above(0).computed("2/eta at a constant rate, else 1"),
+      settings::number("Y", "instead of sharpness: eta lambda - 2, at a constant rate").above(-2).computed("0")};
+  return keys;
+}
+
+const std::vector<Parameter>& method_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::text("method", "map: step by step; flow: its continuous limit at a constant rate without noise")
+          .one_of({"map", "flow"})
+          .otherwise(std::string("map"))};
+  return keys;
+}
+
+const std::vector<Parameter>& run_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::integer("burn_in", "noisy runs: steps before their averages begin")
+          .in("optimizer steps")
+          .at_least(0)
+          .computed("a quarter of the steps")};
+  return keys;
+}
+
+class SelfStabilizationProblem final : public Problem {
+ public:
+  SelfStabilizationProblem(Setup setup, std::shared_ptr<const ingredients::RateRule> rule, Time time, bool flow,
+                           std::uint64_t burn_in, settings::Table table)
+      : setup_(std::move(setup)),
+        rule_(std::move(rule)),
+        time_(std::move(time)),
+        flow_(flow),
+        burn_in_(burn_in),
+        table_(std::move(table)) {}
+
+  Trajectory solve() const override { return flow_ ? solve_flow() : solve_map(setup_.start); }
+
+  Trajectory reference() const override {
+    Trajectory out = solve();
+    if (flow_ || setup_.land.noise > 0) {
+      // Approximations: shown; what is claimed are the predictions.
+      for (Column& column : out.columns) column.valid_from = infinity;
+      return out;
+    }
+    State near = setup_.start;
+    near.x *= 1 + 2e-15;
+    near.sharpness *= 1 - 2e-15;
+    const Trajectory shadow = solve_map(near);
+    const auto close = [&](std::size_t column, std::size_t row) {
+      const double a = out.columns[column].value[row], b = shadow.columns[column].value[row];
+      return std::abs(a - b) <= comparable * std::abs(a);
+    };
+    std::size_t rows = 0;
+    const std::size_t most = std::min(out.steps.size(), shadow.steps.size());
+    while (rows < most && close(1, rows) && close(2, rows)) ++rows;
+    double largest = 0;
+    bool amplitude = true;
+    for (std::size_t k = 0; k < rows; ++k) {
+      largest = std::max(largest, out.columns[0].value[k]);
+      amplitude = amplitude && close(0, k) && out.columns[0].value[k] > 1e-20 * largest;
+    }
+    if (rows < out.steps.size()) {
+      out.warnings.push_back("compared at the first " + std::to_string(rows) +
+                             " recorded steps: rounding decides the rest");
+      out.diverged_at.reset();
+      out.steps.resize(rows);
+      for (Column& column : out.columns) column.value.resize(rows);
+    }
+    if (!amplitude) out.columns.erase(out.columns.begin());  // x has fallen to the rounding of 1 - eta lambda
+    return out;
+  }
+
+  std::vector<Prediction> predictions() const override {
+    return predictions_of(setup_, static_cast<double>(time_.steps));
+  }
+  std::vector<Finding> stability() const override { return findings_of(setup_, static_cast<double>(time_.steps)); }
+  std::unique_ptr<Simulation> simulate() const override {
+    if (!(setup_.land.stabilization > 0))
+      throw table_.error(
+          "landscape.stabilization",
+          "a run is gradient descent on (S0 + b m) x^2/2 - a m with b^2 = stabilization, which must be > 0");
+    return simulate_descent(setup_.land, setup_.start, setup_.learning_rate, rule_, burn_in_);
+  }
+
+ private:
+  Trajectory with_columns(std::string method) const {
+    Trajectory out;
+    for (const Observable& observable : state_observables()) out.columns.push_back({observable, {}, {}});
+    out.method = std::move(method);
+    return out;
+  }
+  void append(Trajectory& out, double step, const State& state, double rate) const {
+    double values[4];
+    observe_state(setup_.land, state, rate, values);
+    out.steps.push_back(step);
+    for (std::size_t c = 0; c < 4; ++c) out.columns[c].value.push_back(values[c]);
+  }
+
+  Trajectory solve_map(const State& start) const {
+    const bool noisy = setup_.land.noise > 0;
+    Trajectory out = with_columns(noisy ? "map of second moments" : "map");
+    out.exact = !noisy;
+    if (noisy)
+      out.warnings.push_back("second moments are closed as if the sharpness did not fluctuate: shown, not judged");
+    Orbit orbit(setup_.land, start, setup_.learning_rate, rule_.get());
+    std::uint64_t step = 0;
+    for (const std::uint64_t at : time_.at) {
+      for (; step < at && orbit.alive(); ++step) orbit.step();
+      if (!orbit.alive()) {
+        out.diverged_at = static_cast<double>(step);
+        break;
+      }
+      append(out, static_cast<double>(at), orbit.state(), orbit.rate());
+    }
+    out.labels.emplace_back("outcome", out.diverged_at ? "diverged" : "bounded");
+    return out;
+  }
+
+  /// In (log p, Y).
+  Trajectory solve_flow() const {
+    const double eta = setup_.learning_rate, eps = setup_.epsilon(), p = setup_.start.p(setup_.land);
+    const double Y = eta * setup_.start.sharpness - 2;
+    if (!setup_.constant() || setup_.land.noise > 0 || setup_.land.late_sharpness)
+      throw table_.error("theory.method", "flow is that of the constant rate without noise; use map");
+    if (!(p > 0) || !std::isfinite(p) || !(Y > -1))
+      throw table_.error("theory.method", "flow needs p > 0 and eta lambda > 1 at the start; use map");
+    const std::vector<double> times(time_.at.begin(), time_.at.end());
+    const double start[] = {std::log(p), Y};
+    const auto flow = solvers::integrate_flow(
+        [eps](std::span<const double> x, std::span<double> rate) {
+          rate[0] = 2 * std::log1p(std::max(x[1], -1 + 1e-12));
+          rate[1] = -eps * std::expm1(x[0]);
+        },
+        start, times);
+    Trajectory out = with_columns("flow");
+    for (std::size_t k = 0; k < flow.times.size(); ++k) {
+      const double x = std::sqrt(2 * setup_.land.sharpening / setup_.land.stabilization * std::exp(flow.states[k][0]));
+      append(out, flow.times[k], {x, (2 + flow.states[k][1]) / eta, setup_.start.bulk}, eta);
+    }
+    out.diverged_at = flow.diverged_at;
+    return out;
+  }
+
+  Setup setup_;
+  std::shared_ptr<const ingredients::RateRule> rule_;
+  Time time_;
+  bool flow_;
+  std::uint64_t burn_in_;
+  settings::Table table_;
+};
+
+const settings::Description& descent() {
+  static const settings::Description all = {
+      "gd",
+      "gradient descent",
+      "x' = (1 - eta lambda) x",
+      "docs/theory/curvature-dynamics.md, section 1",
+      {settings::number("learning_rate", "eta; none beside a section [rate]").in("per step").above(0).computed("1"),
+       settings::boolean("gauss_seidel",
+                         "the sharpness moves by x' instead of x: area-preserving, not gradient descent")
+           .otherwise(false)}};
+  return all;
+}
+
+/// The rule's kind and its numbers.
+void read_rule(const settings::Table& table, Setup& setup) {
+  const settings::Choice choice = ingredients::read_rate_choice(table);
+  setup.rule = ingredients::rate_rule_kinds()[choice.index].description.name;
+  if (setup.constant()) return;
+  const settings::Values& values = choice.values;
+  if (setup.rule != "inverse-sharpness" && setup.rule != "cdat" && setup.rule != "stochastic-polyak")
+    throw values.error("kind", "this model takes constant, inverse-sharpness, cdat and stochastic-polyak");
+  setup.sigma = values.number("multiplier") *
+                (setup.rule == "stochastic-polyak" ? 1 / values.number("c") : values.number("sigma"));
+  if (setup.rule != "stochastic-polyak") setup.average = values.number("ema");
+  if (setup.rule == "inverse-sharpness") setup.delay = static_cast<std::uint64_t>(values.integer("delay"));
+  setup.capped = std::isfinite(values.number("eta_max"));
+}
+
+class SelfStabilizationModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = [] {
+      settings::Description out{
+          "self-stabilisation",
+          "the sharpness and the direction that oscillates at the edge, at a constant rate or under a tuner",
+          "x' = (1 - eta lambda) x + eta g_noise,   lambda' = lambda + eta (alpha - (beta/2) x^2)\n"
+          "p = beta x^2/(2 alpha), Y = eta lambda - 2, eps = eta^2 alpha:   p' = (1 + Y)^2 p,   Y' = Y + eps (1 - p)\n"
+          "the simulation is gradient descent on (S0 + b m) x^2/2 - a m, beta = b^2, alpha = a b",
+          "Damian, Nichani, Lee 2022; Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, sections "
+          "1 and 2",
+          {}};
+      for (const auto* keys : {&landscape_keys(), &initial_keys()})
+        out.parameters.insert(out.parameters.end(), keys->begin(), keys->end());
+      return out;
+    }();
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all = {"landscape", "initial", "optimizer", "rate", "theory", "monte_carlo"};
+    return all;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> all = {&descent()};
+    return all;
+  }
+  std::span<const Observable> observables() const override { return state_observables(); }
+  std::span<const Parameter> theory_parameters() const override { return method_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return run_keys(); }
+  std::vector<ClosedForm> closed_forms() const override {
+    std::vector<ClosedForm> out = normal_form_closed_forms();
+    for (ClosedForm& form : tuner_closed_forms()) out.push_back(std::move(form));
+    return out;
+  }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    const settings::Table& table = experiment.table;
+    Setup s;
+    read_rule(table, s);
+    const auto rule = ingredients::read_rate_rule(table, std::nullopt, true);
+    const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers(), "gd").values;
+    if (rule && optimizer.given("learning_rate"))
+      throw optimizer.error("learning_rate", "is what the section [rate] sets; leave one of them out");
+    if (optimizer.given("learning_rate")) s.learning_rate = optimizer.number("learning_rate");
+    read_landscape(settings::read(table.table_or_empty("landscape"), landscape_keys()), s);
+    s.land.late_sharpness = optimizer.flag("gauss_seidel");
+    read_start(settings::read(table.table_or_empty("initial"), initial_keys()), s);
+    const settings::Values theory = settings::read(table.table_or_empty("theory"), method_keys());
+    const settings::Values run = read_monte_carlo(table, run_keys());
+    const std::uint64_t burn_in =
+        run.given("burn_in") ? static_cast<std::uint64_t>(run.integer("burn_in")) : experiment.time.steps / 4;
+    if (s.land.noise > 0 && burn_in >= experiment.time.steps && experiment.time.steps > 0)
+      throw run.error("burn_in", "leaves no step to average over");
+    return std::make_unique<SelfStabilizationProblem>(std::move(s), rule, experiment.time,
+                                                      theory.text("method") == "flow", burn_in,
+                                                      settings::Table(table.origin(), ""));
+  }
+
+ private:
+  static void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {
+    if (!values.given(key)) return;
+    if (values.given(other))
+      throw values.error(key, std::string("and ") + other + " say the same; leave one of them out");
+    if (!s.constant()) throw values.error(key, std::string("is of a constant rate; under a rate rule give ") + other);
+  }
+
+  static void read_landscape(const settings::Values& values, Setup& s) {
+    only_constant(values, "epsilon", "sharpening", s);
+    only_constant(values, "noise", "gradient_variance", s);
+    const double square = s.learning_rate * s.learning_rate;
+    s.land.sharpening = values.given("epsilon") ? values.number("epsilon") / square : values.number("sharpening");
+    s.land.stabilization = values.number("stabilization");
+    s.land.noise = values.number("gradient_variance");
+    if ((s.land.noise > 0 || values.given("noise")) && !(s.land.sharpening > 0 && s.land.stabilization > 0))
+      throw values.error(s.land.noise > 0 ? "gradient_variance" : "noise", "needs sharpening and stabilization > 0");
+    if (values.given("noise"))
+      s.land.noise = values.number("noise") / square * 2 * s.land.sharpening / s.land.stabilization;
+    if (s.land.noise > 0 && !s.constant())
+      throw values.error("gradient_variance", "is offered at a constant rate only");
+    if (!std::isfinite(s.land.sharpening) || !std::isfinite(s.land.noise))
+      throw values.error("", "out of range at this learning rate");
+    s.start.bulk = values.number("bulk_gradient");
+    s.land.bulk_curvature = values.number("bulk_curvature");
+    s.land.bulk_moves = values.flag("bulk_moves") && s.land.bulk_curvature > 0;
+    s.land.floor = values.number("floor");
+  }
+
+  static void read_start(const settings::Values& values, Setup& s) {
+    only_constant(values, "Y", "sharpness", s);
+    s.start.sharpness = values.given("sharpness") ? values.number("sharpness")
+                        : s.constant()            ? (2 + (values.given("Y") ? values.number("Y") : 0)) / s.learning_rate
+                                                  : 1;
+    if (values.given("x") && values.given("p")) throw values.error("p", "and x say the same; leave one of them out");
+    if (values.given("x")) {
+      s.start.x = values.number("x");
+    } else {
+      if (!(s.land.sharpening > 0 && s.land.stabilization > 0))
+        throw values.error("p", "needs sharpening and stabilization > 0; give x");
+      s.start.x =
+          std::sqrt(2 * s.land.sharpening / s.land.stabilization * (values.given("p") ? values.number("p") : 0.5));
+    }
+    if (!std::isfinite(s.start.x * s.start.x) || !std::isfinite(s.start.sharpness))
+      throw values.error("", "out of range");
+  }
+};
+
+}  // namespace
+
+const Model& self_stabilization_model() {
+  static const SelfStabilizationModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::self_stabilization

@@ -1,0 +1,46 @@
+#include "models/self_stabilization/tuners.hpp"
+
+#include <cmath>
+
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::self_stabilization {
+
+double unchecked_sharpness(const Landscape& land, const State& start, double sigma, double t) {
+  const double driven = 2 * sigma * land.sharpening * t, square = start.sharpness * start.sharpness;
+  return std::sqrt(square + driven - land.stabilization * start.x * start.x / (2 - sigma) +
+                   0.5 * sigma * land.sharpening * std::log1p(driven / square));
+}
+
+double restored_sharpness(const Landscape& land, const State& start, double mean_delay) {
+  return start.sharpness * std::pow(start.p(land), -1 / (4 * mean_delay));
+}
+
+double average_threshold(double tau) {
+  return (1 - tau) / (2 * tau);
+}
+
+double delay_threshold(std::uint64_t delay) {
+  const auto D = static_cast<double>(delay);
+  const double phi = pi / (2 * D + 4);
+  return std::sin(phi) * std::sin(phi) / std::sin(D * phi);
+}
+
+RatioPoint split_point(double sigma, double kappa) {
+  if (sigma >= 2) return {};
+  const double inner = sigma - 2 * kappa;
+  return {inner / (2 - sigma), 1 - 2 * (2 - sigma) * inner / (sigma * (1 - kappa))};
+}
+
+RatioPoint polyak_point(double s, double phi) {
+  if (s >= 4) return {};
+  const double r = (s * phi - 2) / (2 - s / 2);
+  return {r, 1 + 2 * s * r * (0.5 - phi) / ((r + 1) * (r + 1))};
+}
+
+double snowball_sharpness(const Landscape& land, double bulk, double sigma) {
+  if (sigma >= 2) return infinity;
+  return std::sqrt(land.stabilization * bulk * sigma / (2 * land.sharpening * (2 - sigma)));
+}
+
+}  // namespace edgewise::models::self_stabilization

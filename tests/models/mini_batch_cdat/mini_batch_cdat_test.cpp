@@ -1,0 +1,136 @@
+// Mini-batch CDAT: the fast sampler against the rows, the moments against both, findings and errors.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "models/mini_batch_cdat/mini_batch_cdat.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::mini_batch_cdat::Regression;
+using models::testing::column;
+using models::testing::error_of;
+using models::testing::flag;
+using models::testing::holds;
+using models::testing::number;
+using models::testing::prepare;
+
+namespace {
+
+std::string text(int d, int B, double s2, const std::string& rate, const std::string& more = "") {
+  return fmt::format(
+      "model = 'mini-batch-cdat'\n[time]\nat = [1, 3]\n[data]\ndimension = {}\nnoise_variance = {}\n[optimizer]\nbatch "
+      "= "
+      "{}\n[rate]\nkind = 'cdat'\n{}\n{}",
+      d, s2, B, rate, more);
+}
+
+struct Mean {
+  double sum = 0, squares = 0, n = 0;
+  void add(double x) { sum += x, squares += x * x, ++n; }
+  double mean() const { return sum / n; }
+  double sem() const { return std::sqrt((squares / n - mean() * mean()) / n); }
+};
+
+/// Means of the observables after `steps`, by a sampler.
+std::array<Mean, 5> means(const std::string& experiment, int steps, std::uint64_t runs) {
+  const auto problem = prepare(experiment);
+  const auto simulation = problem->simulate();
+  std::array<Mean, 5> out;
+  for (std::uint64_t r = 0; r < runs; ++r) {
+    const auto replica = simulation->replica(11, r);
+    replica->advance(static_cast<std::uint64_t>(steps));
+    double values[5];
+    replica->observe(values);
+    for (std::size_t k = 0; k < 5; ++k) out[k].add(values[k]);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("mini-batch CDAT: both samplers have one law, whose first moments are the theory's") {
+  // 36 comparisons at 4.5 standard errors: a false alarm in 4000 sets of seeds.
+  for (const auto& [d, B] : {std::pair{5, 4}, {1, 3}, {4, 1}, {3, 2}}) {
+    CAPTURE(d);
+    CAPTURE(B);
+    const std::string rate = "sigma = 0.8\nema = 0.5\nepsilon = 0.1\n";
+    for (const int steps : {1, 3}) {
+      const auto plane = means(text(d, B, .3, rate), steps, 20000);
+      const auto rows = means(text(d, B, .3, rate, "[monte_carlo]\nsampler = 'rows'\n"), steps, 20000);
+      for (const std::size_t k : {0u, 2u, 3u, 4u})
+        CHECK(std::abs(plane[k].mean() - rows[k].mean()) < 4.5 * std::hypot(plane[k].sem(), rows[k].sem()));
+      if (steps > 1) continue;
+      const Regression problem{static_cast<std::size_t>(d), static_cast<std::size_t>(B), .3, 1};
+      const auto expected = problem.expected(1);
+      CHECK(std::abs(plane[3].mean() - expected.descent) < 4.5 * plane[3].sem());
+      CHECK(std::abs(plane[4].mean() - .1 - expected.curvature_along) < 4.5 * plane[4].sem());
+    }
+  }
+}
+
+TEST_CASE("mini-batch CDAT: the recursion is its formulas written out") {
+  const auto theory = prepare(text(30, 20, .2, "sigma = 1.3\nema = 0.6\n"))->solve();
+  double P = 1, n = 0, d = 0;
+  const double m2 = 1 + 31. / 20, m3 = 1 + 93. / 20 + (900 + 90 + 4) / 400., N = .2 * 30 / 20;
+  std::size_t row = 1;
+  for (int k = 0; k < 3; ++k) {
+    const double now = m2 * P + N, curvature = m3 * P + m2 * N;
+    n = k == 0 ? now : .6 * n + .4 * now;
+    d = k == 0 ? curvature : .6 * d + .4 * curvature;
+    const double eta = 1.3 * n / d;
+    P = P * (1 - 2 * eta + eta * eta * m2) + eta * eta * N;
+    if (k == 0 || k == 2) {
+      CHECK(column(theory, "excess_mse")[row] == Approx(P).epsilon(1e-13));
+      CHECK(column(theory, "risk")[row] == Approx((P + .2) / 2).epsilon(1e-13));
+      CHECK(column(theory, "learning_rate")[row] == Approx(eta).epsilon(1e-13));
+      CHECK(column(theory, "average_descent")[row] == Approx(n).epsilon(1e-13));
+      CHECK(column(theory, "average_curvature")[row++] == Approx(d).epsilon(1e-13));
+    }
+  }
+}
+
+TEST_CASE("mini-batch CDAT: a step at a rate that the batch does not set") {
+  // E P' at fixed eta, from rows: eta_max is met by every batch.
+  const auto rows =
+      means(text(4, 3, .5, "sigma = 1e9\neta_max = 0.2\n", "[monte_carlo]\nsampler = 'rows'\n"), 1, 40000);
+  CHECK(rows[2].mean() == Approx(.2));
+  CHECK(std::abs(rows[0].mean() - Regression{4, 3, .5, 1}.next_excess(1, .2)) < 4 * rows[0].sem());
+}
+
+TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is refused") {
+  const auto found = prepare(text(100, 100, .1, "sigma = 2.4\n"))->stability();
+  const double m2 = 2.01, m3 = 1 + 3.03 + 1.0304;
+  CHECK(number(found, "largest_sigma") == Approx(2 * m3 / (m2 * m2)).epsilon(1e-13));
+  CHECK(number(found, "best_sigma") == Approx(m3 / (m2 * m2)).epsilon(1e-13));
+  CHECK(flag(found, "stable"));
+  CHECK(!flag(prepare(text(100, 100, .1, "sigma = 1.3\nmultiplier = 2.0\n"))->stability(), "stable"));
+  // The floor is the recursion's fixed point, below sigma = 1 too.
+  for (const double sigma : {.01, .7, 1.0, 2.0}) {
+    const Regression problem{100, 100, .1, 1};
+    const double P = problem.floor(sigma);
+    const auto now = problem.expected(P);
+    CHECK(problem.next_excess(P, sigma * now.descent / now.curvature_along) == Approx(P).epsilon(1e-12));
+  }
+  // From rest without noise nothing moves; far beyond the edge a run ends.
+  std::string still = text(3, 2, 0, "", "");
+  still.replace(still.find("dimension"), 0, "initial_excess = 0.0\n");
+  CHECK(column(prepare(still)->solve(), "excess_mse").back() == 0);
+  CHECK(means(still, 3, 1)[0].mean() == 0);
+  std::string far = text(20, 2, .1, "sigma = 400.0\n");
+  far.replace(far.find("[1, 3]"), 6, "[1, 3, 100]");
+  CHECK(prepare(far)->solve().diverged_at);
+  CHECK(prepare(text(200, 50, .1, ""))->predictions().size() == 1);
+  CHECK(prepare(text(100, 50, .1, ""))->predictions().empty());
+  CHECK(holds(error_of(text(3, 2, 0, "sigma = 0.0")), "x.toml: rate.sigma"));
+  CHECK(holds(error_of(text(3, 0, 0, "")), "optimizer.batch"));
+  CHECK(holds(error_of(text(3, 2, -1, "")), "data.noise_variance"));
+  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n"), "rate.kind"));
+  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n[rate]\nkind = 'armijo'\n"), "rate.kind"));
+  CHECK(holds(error_of(text(20000, 20000, 0, "", "[monte_carlo]\nsampler = 'rows'\n")), "monte_carlo.sampler"));
+}

@@ -1,0 +1,330 @@
+// The reduced model against loops over its definition, its thresholds against runs on either side, its errors.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/self_stabilization/normal_form.hpp"
+#include "models/self_stabilization/tuners.hpp"
+#include "random/random.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::self_stabilization;
+using doctest::Approx;
+using models::testing::column;
+using models::testing::error_of;
+using models::testing::flag;
+using models::testing::holds;
+using models::testing::number;
+using models::testing::prepare;
+using models::testing::there;
+
+namespace {
+
+const std::string head = "model = 'self-stabilisation'\n[time]\nat = [1, 2, 7, 40]\n";
+const std::string land = "[landscape]\nsharpening = 0.02\nstabilization = 3.0\n";
+const std::string joint = head + land + "bulk_gradient = 0.05\nbulk_curvature = 0.3\nfloor = 0.2\n";
+const std::string start = "[initial]\nx = 0.1\nsharpness = 1.5\n";
+
+/// The definition, written out; the rate of a step from all sharpnesses so far.
+struct Literal {
+  double x = .1, lambda = 1.5, G2 = .05, h = .3, F = .2, alpha = .02, beta = 3;
+  bool moving = false;
+  std::vector<double> seen{}, n{}, d{};
+  void step(const std::function<double(Literal&)>& rate) {
+    seen.push_back(lambda);
+    const double eta = rate(*this);
+    const double next = x - eta * lambda * x;
+    lambda += eta * (alpha - beta / 2 * x * x);
+    x = next;
+    if (moving) G2 *= (1 - eta * h) * (1 - eta * h);
+  }
+};
+
+std::unique_ptr<models::Replica> replica(const models::Problem& problem, std::unique_ptr<models::Simulation>& keep) {
+  keep = problem.simulate();
+  return keep->replica(5, 0);
+}
+
+}  // namespace
+
+TEST_CASE("self-stabilisation: theory and descent are the definition, under every tuner") {
+  struct Case {
+    std::string text;
+    std::function<double(Literal&)> rate;
+    bool moving = false;
+  };
+  const std::vector<Case> cases = {
+      {"[optimizer]\nlearning_rate = 1.3\n", [](Literal&) { return 1.3; }},
+      {"[rate]\nkind = 'inverse-sharpness'\nsigma = 1.9\ndelay = 3\n",
+       [](Literal& l) {
+         const std::size_t t = l.seen.size() - 1;
+         return 1.9 / l.seen[t >= 3 ? t - 3 : 0];
+       }},
+      {"[rate]\nkind = 'inverse-sharpness'\nsigma = 2\nema = 0.7\nmultiplier = 0.9\n",
+       [](Literal& l) {
+         double hat = l.seen[0];
+         for (std::size_t t = 1; t < l.seen.size(); ++t) hat = .7 * hat + .3 * l.seen[t];
+         return .9 * 2 / hat;
+       }},
+      {"[rate]\nkind = 'cdat'\nsigma = 1.4\nema = 0.5\n",
+       [](Literal& l) {
+         l.n.push_back(l.lambda * l.lambda * l.x * l.x + l.G2);
+         l.d.push_back(l.lambda * l.lambda * l.lambda * l.x * l.x + l.h * l.G2);
+         double n = l.n[0], d = l.d[0];
+         for (std::size_t t = 1; t < l.n.size(); ++t) n = .5 * n + .5 * l.n[t], d = .5 * d + .5 * l.d[t];
+         return 1.4 * n / d;
+       },
+       true},
+      {"[rate]\nkind = 'stochastic-polyak'\nc = 3\n",
+       [](Literal& l) { return (l.lambda * l.x * l.x / 2 + l.F) / (3 * (l.lambda * l.lambda * l.x * l.x + l.G2)); }}};
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    const auto problem = prepare(joint + (c.moving ? "bulk_moves = true\n" : "") + start + c.text);
+    const auto theory = problem->solve();
+    std::unique_ptr<models::Simulation> keep;
+    const auto run = replica(*problem, keep);
+    Literal literal;
+    literal.moving = c.moving;
+    double before = 0, eta = 0;
+    int k = 0;
+    for (std::size_t row = 1; row < theory.steps.size(); ++row) {
+      for (; k < theory.steps[row]; ++k) {
+        before = literal.lambda;
+        const double x = literal.x;
+        literal.step(c.rate);
+        eta = (1 - literal.x / x) / before;
+      }
+      CAPTURE(k);
+      CHECK(column(theory, "x_squared")[row] == Approx(literal.x * literal.x).epsilon(1e-10));
+      CHECK(column(theory, "sharpness")[row] == Approx(literal.lambda).epsilon(1e-12));
+      CHECK(column(theory, "learning_rate")[row] == Approx(eta).epsilon(1e-9));
+      CHECK(column(theory, "eta_sharpness")[row] == Approx(eta * literal.lambda).epsilon(1e-9));
+      run->advance(static_cast<std::uint64_t>(k));
+      double values[4];
+      run->observe(values);
+      CHECK(values[0] == Approx(literal.x * literal.x).epsilon(1e-9));
+      CHECK(values[1] == Approx(literal.lambda).epsilon(1e-11));
+    }
+    CHECK(theory.steps.size() == 5);
+    CHECK(theory.exact);
+  }
+}
+
+TEST_CASE("self-stabilisation: noise, its averages, and the map that the sharpness follows late") {
+  const std::string text = head + land + "gradient_variance = 0.004\n" + start +
+                           "[optimizer]\nlearning_rate = 1.2\n[monte_carlo]\nburn_in = 10\n";
+  for (const bool late : {false, true}) {
+    std::string with = text;
+    if (late) with.replace(with.find("learning_rate"), 0, "gauss_seidel = true\n");
+    const auto problem = prepare(with);
+    std::unique_ptr<models::Simulation> keep;
+    const auto run = replica(*problem, keep);
+    run->advance(40);
+    double values[8];
+    run->observe(values);
+    double x = .1, lambda = 1.5, p1 = 0, Y1 = 0, p2 = 0, Yp = 0, q = .01, mean = 1.5;
+    for (std::uint64_t k = 0; k < 40; ++k) {
+      const double p = 3 * x * x / .04, Y = 1.2 * lambda - 2;
+      if (k >= 10) p1 += p / 30, Y1 += Y / 30, p2 += p * p / 30, Yp += Y * Y * p / 30;
+      const double next = x - 1.2 * lambda * x + 1.2 * std::sqrt(.004) * random::Stream(5, 0, k).normal();
+      const double felt = late ? next : x;
+      lambda += 1.2 * (.02 - 1.5 * felt * felt);
+      x = next;
+      const double second = (1 - 1.2 * mean) * (1 - 1.2 * mean) * q + 1.44 * .004;
+      mean += 1.2 * (.02 - 1.5 * (late ? second : q));
+      q = second;
+    }
+    CHECK(values[0] == Approx(x * x).epsilon(1e-10));
+    CHECK(values[4] == Approx(p1).epsilon(1e-10));
+    CHECK(values[5] == Approx(Y1).epsilon(1e-10));
+    CHECK(values[6] == Approx(p2).epsilon(1e-10));
+    CHECK(values[7] == Approx(Yp).epsilon(1e-10));
+    const auto theory = problem->solve();
+    CHECK(column(theory, "x_squared").back() == Approx(q).epsilon(1e-11));
+    CHECK(column(theory, "sharpness").back() == Approx(mean).epsilon(1e-12));
+    CHECK(!theory.exact);
+    CHECK(problem->reference().columns[0].valid_from == INFINITY);
+  }
+}
+
+TEST_CASE("self-stabilisation: the same step in Y = eta lambda - 2") {
+  Landscape l;
+  l.sharpening = .02;
+  l.stabilization = 3;
+  const double eta = .9, next_eta = 1.1;
+  const State s{.1, 1.5, 0}, t = stepped(l, s, eta);
+  const double Y = eta * 1.5 - 2, ratio = next_eta / eta;
+  CHECK(next_eta * t.sharpness - 2 ==
+        Approx(ratio * (Y + eta * eta * (.02 - 3 * .01 / 2)) + 2 * (ratio - 1)).epsilon(1e-13));
+}
+
+TEST_CASE("self-stabilisation: late tuners hold the edge below their thresholds, and not above") {
+  // p started near 1: does its distance from 1 grow over 60 turns?
+  const auto grows = [](std::uint64_t delay, double tau, double eps) {
+    Landscape l;
+    l.stabilization = 4;
+    l.sharpening = eps / 4;  // lambda = 1
+    std::vector<double> past(delay + 1, 1.0);
+    double x = std::sqrt(1.000001 * l.sharpening / 2), lambda = 1, hat = 1, early = 0, last = 0;
+    for (int k = 0; k < 4000; ++k) {
+      hat = delay > 0 ? past[0] : k == 0 ? lambda : tau * hat + (1 - tau) * lambda;
+      const State s = stepped(l, {x, lambda, 0}, 2 / hat);
+      x = s.x;
+      lambda = s.sharpness;
+      past.erase(past.begin());
+      past.push_back(lambda);
+      const double off = std::abs(2 * x * x / l.sharpening - 1);
+      if (k < 200) early = std::max(early, off);
+      if (k >= 1000 && k < 1200) last = std::max(last, off);
+      if (!(off < .1)) return true;
+    }
+    return last > early;
+  };
+  for (const std::uint64_t delay : {1, 2, 4}) {
+    CAPTURE(delay);
+    CHECK(!grows(delay, 0, .98 * delay_threshold(delay)));
+    CHECK(grows(delay, 0, 1.02 * delay_threshold(delay)));
+  }
+  for (const double tau : {.5, .8, .9}) {
+    CAPTURE(tau);
+    CHECK(!grows(0, tau, .98 * average_threshold(tau)));
+    CHECK(grows(0, tau, 1.02 * average_threshold(tau)));
+  }
+}
+
+TEST_CASE("self-stabilisation: the snowball, 10% below and above its sharpness") {
+  for (const double sigma : {1.3, 1.5, 1.8}) {
+    Landscape l;
+    l.sharpening = .01;
+    l.stabilization = 4;
+    const double hold = snowball_sharpness(l, .05, sigma);
+    for (const double factor : {.9, 1.1}) {
+      const double lambda = factor * hold;
+      const auto problem = prepare(fmt::format(
+          "model = 'self-stabilisation'\n[time]\nat = [3000]\n[landscape]\nbulk_gradient = 0.05\n[initial]\nsharpness "
+          "= {:.17g}\nx = {:.17g}\n[rate]\nkind = 'cdat'\nsigma = {}\n",
+          lambda, std::sqrt(.05 * sigma / (2 - sigma)) / lambda, sigma));
+      CHECK(number(problem->stability(), "snowball_sharpness") == Approx(hold).epsilon(1e-14));
+      const auto theory = problem->solve();
+      CAPTURE(sigma);
+      if (factor > 1)
+        CHECK(column(theory, "sharpness").back() > 1.1 * lambda);
+      else
+        CHECK((theory.diverged_at || column(theory, "sharpness").back() < .9 * lambda));
+    }
+  }
+}
+
+TEST_CASE("self-stabilisation: the flow against Runge and Kutta, and what is found of the start") {
+  const std::string text =
+      "model = 'self-stabilisation'\n[time]\nat = [100, 500, 1000]\n[landscape]\nepsilon = 1e-4\n"
+      "[initial]\np = 0.01\n[optimizer]\nlearning_rate = 0.5\n";
+  const auto problem = prepare(text + "[theory]\nmethod = 'flow'\n");
+  const auto theory = problem->solve();
+  double q = std::log(.01), Y = 0;
+  const auto dq = [](double y) { return 2 * std::log1p(y); };
+  const auto dY = [](double l) { return 1e-4 * (1 - std::exp(l)); };
+  int k = 0;
+  for (std::size_t row = 1; row < theory.steps.size(); ++row) {
+    for (; k < theory.steps[row]; ++k) {
+      const double a = dq(Y), A = dY(q), b = dq(Y + A / 2), B = dY(q + a / 2), c = dq(Y + B / 2), C = dY(q + b / 2),
+                   d = dq(Y + C), D = dY(q + c);
+      q += (a + 2 * b + 2 * c + d) / 6;
+      Y += (A + 2 * B + 2 * C + D) / 6;
+    }
+    // x^2 = 2 alpha p/beta, alpha = 4e-4.
+    CHECK(column(theory, "x_squared")[row] == Approx(2e-4 * std::exp(q)).epsilon(1e-7));
+    CHECK(column(theory, "eta_sharpness")[row] == Approx(2 + Y).epsilon(1e-9));
+  }
+  const auto found = problem->stability();
+  CHECK(number(found, "epsilon") == Approx(1e-4).epsilon(1e-13));
+  CHECK(number(found, "p_max") == Approx(6.4846004).epsilon(1e-7));
+  CHECK(number(found, "p_min") == Approx(.01).epsilon(1e-9));
+  CHECK(number(found, "Y_max") == Approx(closed_orbit(1e-4, energy(1e-4, .01, 0))->Y_max));
+  CHECK(number(found, "multiplier_angle") == Approx(std::atan(std::sqrt(2e-4))).epsilon(1e-12));
+  CHECK(!flag(found, "stable"));
+  CHECK(flag(prepare(head + "[landscape]\nepsilon = 0.001\nnoise = 0.01\n")->stability(), "stable"));
+  // n = eta^2 Var beta/(2 alpha).
+  CHECK(number(prepare(head + land + "gradient_variance = 0.004\n[optimizer]\nlearning_rate = 1.2\n")->stability(),
+               "n") == Approx(1.44 * .004 * 3 / .04).epsilon(1e-13));
+}
+
+TEST_CASE("self-stabilisation: claims are made where they hold") {
+  const auto claims = [](const std::string& text) {
+    std::vector<std::string> out;
+    for (const models::Prediction& p : prepare(text)->predictions()) out.push_back(p.name);
+    return out;
+  };
+  const std::string run = "model = 'self-stabilisation'\n[time]\nsteps = 30000\n[landscape]\n";
+  using Names = std::vector<std::string>;
+  CHECK(claims(run + "epsilon = 1e-3\nnoise = 0.1\n") == Names{"mean_square", "identity", "sharpness_gap"});
+  CHECK(claims(run + "epsilon = 1e-3\nnoise = 0.01\n") == Names{"mean_square", "identity"});
+  CHECK(claims(run + "epsilon = 1e-3\nnoise = 1e-3\n").empty());
+  CHECK(claims(run + "epsilon = 1e-3\n").empty());
+  const std::string late = run + "sharpening = 1e-3\n[initial]\np = 0.01\n[rate]\nkind = 'inverse-sharpness'\n";
+  CHECK(claims(late + "delay = 1\n") == Names{"conserved", "edge_held"});
+  CHECK(claims(late + "sigma = 1.9\n") == Names{"unchecked_growth"});
+  CHECK(claims(late + "sigma = 1.9\ndelay = 1\n").empty());
+  CHECK(claims(late + "delay = 1\neta_max = 5.0\n").empty());
+  CHECK(claims(late + "delay = 1\nmultiplier = 0.5\n").empty());
+}
+
+TEST_CASE("self-stabilisation: a run ends where the expansion does, in theory and simulation alike") {
+  // split, sigma = 2: stops at step 13 (the table of section 2.6).
+  const auto problem = prepare(
+      "model = 'self-stabilisation'\n[time]\nat = [5, 12, 13, 20]\n[landscape]\nsharpening = 0.004\nstabilization = "
+      "0.5\nbulk_gradient = 0.05\nbulk_curvature = 0.2\n[initial]\nx = 0.15\nsharpness = 2.0\n[rate]\nkind = "
+      "'cdat'\nsigma = 2.0\n");
+  const auto theory = problem->solve();
+  CHECK(theory.steps == std::vector<double>{0, 5, 12});
+  CHECK(theory.diverged_at == 13);
+  std::unique_ptr<models::Simulation> keep;
+  const auto run = replica(*problem, keep);
+  double values[4];
+  run->advance(12);
+  run->observe(values);
+  CHECK(std::isfinite(values[0]));
+  run->advance(13);
+  run->observe(values);
+  CHECK(values[0] == INFINITY);
+}
+
+TEST_CASE("self-stabilisation: reached by either spelling; nothing to judge where x has vanished") {
+  std::string text = head + land + start + "[rate]\nkind = 'inverse-sharpness'\nsigma = 1.0\n";
+  const auto reference = prepare(text)->reference();
+  CHECK(reference.find("x_squared") == nullptr);
+  CHECK(column(reference, "sharpness").size() == 5);
+  text.replace(text.find("isation"), 7, "ization");
+  CHECK(prepare(text)->solve().steps.size() == 5);
+}
+
+TEST_CASE("self-stabilisation: what is refused") {
+  const auto refused = [](const std::string& text, const std::string& part) {
+    return holds(error_of(text, true, true), part);
+  };
+  CHECK(refused(head + "[landscape]\nstabilization = -1.0\n", "x.toml: landscape.stabilization"));
+  CHECK(refused(head + "[landscape]\nsharpening = -1.0\n", "landscape.sharpening"));
+  CHECK(refused(head + "[optimizer]\nlearning_rate = 0.0\n", "optimizer.learning_rate"));
+  CHECK(refused(head + "[rate]\nkind = 'inverse-sharpness'\nsigma = 0.0\n", "rate.sigma"));
+  CHECK(refused(head + "[rate]\nkind = 'inverse-sharpness'\ndelay = -1\n", "rate.delay"));
+  CHECK(refused(head + "[rate]\nkind = 'inverse-sharpness'\nema = 1.0\n", "rate.ema"));
+  CHECK(refused(head + "[rate]\nkind = 'cdat'\nema = -0.1\n", "rate.ema"));
+  CHECK(refused(head + "[rate]\nkind = 'cdat'\nsigma = 0.0\n", "rate.sigma"));
+  CHECK(refused(head + "[rate]\nkind = 'dog'\n", "rate.kind: this model takes"));
+  CHECK(refused(head + "[rate]\nkind = 'cdat'\n[optimizer]\nlearning_rate = 1.0\n", "leave one of them out"));
+  CHECK(refused(head + "[rate]\nkind = 'cdat'\n[landscape]\nepsilon = 0.1\n", "landscape.epsilon"));
+  CHECK(refused(head + "[rate]\nkind = 'cdat'\n[initial]\nx = 0.0\n[landscape]\nbulk_gradient = 1.0\n", "u.Hu = 0"));
+  CHECK(refused(head + "[initial]\nx = 1.0\np = 1.0\n", "initial.p"));
+  CHECK(refused(head + "[initial]\nY = -2.0\n", "initial.Y"));
+  CHECK(refused(head + "[initial]\nsharpness = 0.0\n", "initial.sharpness"));
+  CHECK(refused(head + "[landscape]\nsharpening = 0.0\n", "initial.p: needs sharpening"));
+  CHECK(refused(head + "[landscape]\nstabilization = 0.0\n[initial]\nx = 0.1\n", "landscape.stabilization"));
+  CHECK(refused(head + "[landscape]\nsharpening = 0.0\nnoise = 0.1\n", "landscape.noise"));
+  CHECK(refused(head + "[landscape]\nnoise = 0.1\n[theory]\nmethod = 'flow'\n", "theory.method"));
+  CHECK(refused(head + "[landscape]\nnoise = 0.1\n[monte_carlo]\nburn_in = 40\n", "monte_carlo.burn_in"));
+}

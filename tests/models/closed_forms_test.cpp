@@ -25,6 +25,7 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
       {"equilibrium-network", 183},
       {"self-stabilisation", 243},
       {"mini-batch-cdat", 46},
+      {"feature-alignment", 80},
   };
   std::set<std::string> names;
   for (const Model* model : all()) {

@@ -92,6 +92,10 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
        {{"gd", {per_curvature(0.3), {}, ""}},
         {"sgd", {per_curvature(0.3), {}, "batch = 2\n"}},
         {"sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}}}},
+      {"feature-alignment",
+       {{"gd", {{0.1, -.5, -1}, {}, ""}},
+        {"sgd", {{0.1, -.5, -1}, {}, "batch = 2\n"}},
+        {"slo", {{0.1, -.25, .5}, {}, "speeds = [1, 2]\n"}}}},
       {"network",
        {{"gd", {per_curvature(0.1), {}, "momentum = 0.5\n"}},
         {"sgd", {per_curvature(0.1), {}, "batch = 2\n"}},
@@ -144,6 +148,11 @@ std::string experiment(const std::string& model, const std::string& kind, const 
     return text + "[data]\nexamples = 5\ninputs = 3\noutputs = 2\ninput_scale = " + number(1, .5, 0) +
            "\ntarget_scale = " + number(1, 0, 1) +
            "\n[network]\nhidden = []\nbias = false\nweight_variance = " + number(1, -1, 2) + "\n";
+  if (model == "feature-alignment")  // homogeneous layers, two of them: weights of sqrt(a/sqrt(c))
+    return text + "[alignment]\nkind = 'network'\n[data]\nexamples = 5\ninputs = 3\noutputs = 2\ninput_scale = " +
+           number(1, .5, 0) + "\ntarget_scale = " + number(1, 0, 1) +
+           "\n[network]\nhidden = [4]\nactivation = 'relu'\nbias = false\nweight_variance = " + number(1, -.5, 1) +
+           "\n";
   if (model == "quadratic-regression")
     return text + "[data]\noutputs = 5\nparameters = 10\ncurvature = " + number(4, 2, -2) +
            "\nresidual_variance = " + number(1, 0, 2) + "\njacobian_variance = " + number(1, 1, 0) + "\n";

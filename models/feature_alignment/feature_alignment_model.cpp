@@ -1,0 +1,485 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/feature_alignment/closed_forms.hpp"
+#include "models/feature_alignment/deep_linear.hpp"
+#include "models/feature_alignment/network_alignment.hpp"
+#include "models/feature_alignment/quadratic_net.hpp"
+#include "models/framework/model.hpp"
+#include "models/framework/simulation_of.hpp"
+#include "models/ingredients/networks/network_section.hpp"
+
+namespace edgewise::models::feature_alignment {
+
+const Model& feature_alignment_model();
+
+namespace {
+
+using ingredients::networks::whole;
+using settings::Description;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+constexpr const char* page = "docs/theory/networks-and-kernels.md, section ";
+
+enum class AlignmentKind { quadratic, deep_linear, network };
+
+Parameter correlation_key(const char* standard) {
+  return settings::text("correlation", "pearson: matrices less their mean entry; cosine: as they are")
+      .one_of({"cosine", "pearson"})
+      .otherwise(std::string(standard));
+}
+
+const std::vector<Description>& alignment_kinds() {
+  static const std::vector<Description> all{
+      {"quadratic",
+       "a quadratic net on Gaussian inputs, where it starts: limit of d, N, m -> infinity and draws",
+       "f = (1/sqrt m) sum_j a_j (w_j.x)^2/2,   rho as sums over non-crossing partitions",
+       std::string(page) + "2.3",
+       {settings::number("examples_ratio", "c_N = d/N; 0: the population").at_least(0).at_most(1e12).otherwise(0.5),
+        settings::number("width_ratio", "c_m = d/m; 0: infinite width").at_least(0).at_most(1e12).otherwise(0.5),
+        settings::text(
+            "labels",
+            "independent of x: signs +-1, gaussian, values (of label_values), moments (label_moments; theory "
+            "alone); of a teacher: goe-teacher x'Tx - tr T, rank-one (theta.x)^2 - |theta|^2")
+            .one_of({"signs", "gaussian", "values", "moments", "goe-teacher", "rank-one"})
+            .otherwise(std::string("signs")),
+        settings::numbers("label_values", "equally likely labels; repeat one to make it likelier")
+            .otherwise(std::vector<double>{}),
+        settings::numbers("label_moments", "E y, E y^2, E y^3, E y^4").otherwise(std::vector<double>{}),
+        settings::text("readout", "a: signs +-1, ones, gaussian, values (of readout_values)")
+            .one_of({"signs", "ones", "gaussian", "values"})
+            .otherwise(std::string("signs")),
+        settings::numbers("readout_values", "equally likely a").otherwise(std::vector<double>{}),
+        settings::number("dimension", "d of the simulation; whole").at_least(1).at_most(5000).otherwise(250.0),
+        correlation_key("cosine")}},
+      {"deep-linear",
+       "a balanced deep linear net on whitened inputs",
+       "w' = w + eta (sigma - w^L) w^(L-1) in every layer and component;  rho_U = sum p^(L+1)/sqrt(sum p^2 sum "
+       "p^(2L)), p = w^2",
+       std::string(page) + "2.4",
+       {settings::number("layers", "L; whole").at_least(1).at_most(50).otherwise(2.0),
+        settings::numbers("target", "sigma_i, singular values of T; >= 0").must(),
+        settings::numbers("start", "s_i(0) of W_L ... W_1, one or as many as of the target; > 0")
+            .otherwise(std::vector<double>{0.01}),
+        settings::number("width", "of all layers in the simulation; whole")
+            .at_least(1)
+            .at_most(1000)
+            .computed("as many as the target has")}},
+      {"network",
+       "a real network, of [data], [network] and [optimizer]; layer by layer",
+       "rho_U = corr(W'W, W'Kf W), rho_C of W - W_0 instead of W;  Kf = (1/N) sum g g' over examples and outputs, g = "
+       "df/dh",
+       std::string(page) + "2.1, 2.2 and 2.5",
+       {correlation_key("pearson"),
+        settings::boolean("centred_output", "train f - f(start), whose first residual is -y; else f")
+            .otherwise(true)}}};
+  return all;
+}
+
+Parameter learning_rate() {
+  return settings::number("learning_rate", "eta").in("per step").above(0).must();
+}
+
+const std::vector<Description>& alignment_optimizers() {
+  static const std::vector<Description> all{
+      {"gd",
+       "gradient descent on all examples",
+       "theta' = theta - eta g",
+       std::string(page) + "2.1",
+       {learning_rate()}},
+      {"sgd",
+       "SGD on batches drawn with replacement",
+       "theta' = theta - eta g_B",
+       std::string(page) + "2.1",
+       {learning_rate(), settings::number("batch", "B, examples per step; whole")
+                             .in("examples")
+                             .at_least(1)
+                             .at_most(1e7)
+                             .otherwise(1.0)}},
+      {"slo",
+       "speed-limited optimisation: every layer at a speed of its own",
+       "W_l' = W_l - eta C_l g_l/(eps + |g_l|)",
+       std::string(page) + "2.5",
+       {learning_rate(), settings::numbers("speeds", "C_l, the first layer's first; > 0").must(),
+        settings::number("eps", "what |g_l| is not alone divided by").at_least(0).otherwise(1e-12),
+        settings::number("batch", "B, drawn with replacement; whole")
+            .in("examples")
+            .at_least(1)
+            .at_most(1e7)
+            .computed("all examples")}}};
+  return all;
+}
+
+template <class Kind>
+Kind kind_of(const Values& values, const char* key, std::initializer_list<const char*> names) {
+  const std::string& text = values.text(key);
+  return static_cast<Kind>(std::ranges::find(names, text) - names.begin());
+}
+
+Correlation read_correlation(const Values& values) {
+  return values.text("correlation") == "pearson" ? Correlation::pearson : Correlation::cosine;
+}
+
+QuadraticNet read_quadratic(const Values& values) {
+  QuadraticNet net;
+  net.examples_ratio = values.number("examples_ratio");
+  net.width_ratio = values.number("width_ratio");
+  net.label =
+      kind_of<LabelKind>(values, "labels", {"signs", "gaussian", "values", "moments", "goe-teacher", "rank-one"});
+  net.readout = kind_of<ReadoutKind>(values, "readout", {"signs", "ones", "gaussian", "values"});
+  net.dimension = whole(values, "dimension");
+  net.label_values = values.numbers("label_values");
+  net.label_moments = values.numbers("label_moments");
+  net.readout_values = values.numbers("readout_values");
+  for (const auto& [key, belongs, to] :
+       {std::tuple{"label_values", net.label == LabelKind::values, "labels = \"values\""},
+        {"label_moments", net.label == LabelKind::moments, "labels = \"moments\""},
+        {"readout_values", net.readout == ReadoutKind::values, "readout = \"values\""}}) {
+    if (values.given(key) && !belongs) throw values.error(key, std::string("belongs to ") + to);
+    if (belongs && values.numbers(key).empty()) throw values.error(key, std::string("is required by ") + to);
+  }
+  if (net.label == LabelKind::moments && net.label_moments.size() != 4)
+    throw values.error("label_moments", "must be four: E y, E y^2, E y^3, E y^4");
+  settings::naming(values, net.label == LabelKind::moments ? "label_moments" : "label_values",
+                   [&] { return label_moments(net); });
+  settings::naming(values, "readout_values", [&] { return readout_moments(net); });
+  // Correlations do not depend on the units of y and a; powers do.
+  for (std::vector<double>* list : {&net.label_values, &net.readout_values}) {
+    double size = 0;
+    for (const double x : *list) size = std::max(size, std::abs(x));
+    for (double& x : *list) x /= size;
+  }
+  return net;
+}
+
+DeepLinear read_deep_linear(const Values& values) {
+  DeepLinear net;
+  net.layers = whole(values, "layers");
+  net.target = values.numbers("target");
+  net.start = values.numbers("start");
+  const auto in_range = [](double low) { return [low](double x) { return x >= low; }; };
+  if (net.target.empty() || !std::ranges::all_of(net.target, in_range(0)))
+    throw values.error("target", "must be singular values >= 0, at least one");
+  if (net.start.size() == 1) net.start.resize(net.target.size(), net.start[0]);
+  if (net.start.size() != net.target.size() || !std::ranges::all_of(net.start, in_range(1e-300)))
+    throw values.error("start",
+                       fmt::format("must be one number > 0, or one for each of the target's {}", net.target.size()));
+  net.width = values.given("width") ? whole(values, "width") : net.target.size();
+  if (net.width < net.target.size())
+    throw values.error("width",
+                       fmt::format("must be at least {}, the singular values of the target", net.target.size()));
+  return net;
+}
+
+/// How far the means of draws at dimension d may lie from the limit: O(1/d), more where a few readouts or labels carry the
+/// sums.
+struct FiniteSize {
+  explicit FiniteSize(const QuadraticNet& net) {
+    const std::vector<double> a = readout_moments(net), y = label_moments(net);
+    const auto d = static_cast<double>(net.dimension);
+    centred = std::max({1.0, net.width_ratio * a[8] / 20, net.examples_ratio * y[4] / 20}) / d;
+    uncentred = std::max(1.0, net.width_ratio * a[4] / 20) / d;
+  }
+  double centred = 0, uncentred = 0;
+};
+
+Prediction start_prediction(const std::string& observable, double nominal, double allowed) {
+  Prediction out;
+  out.name = observable + "_start";
+  out.observable = observable;
+  out.quantity = observable + " at step 0";
+  out.runs = "start";
+  out.nominal = nominal;
+  out.low = nominal - allowed;
+  out.high = nominal + allowed;
+  out.centre = Centre::mean;
+  out.statistic = [observable](const RecordedReplica& run) -> std::optional<double> {
+    const auto value = run.values(observable);
+    return value.empty() ? std::nullopt : std::optional(value.front());
+  };
+  return out;
+}
+
+/// What the three kinds have in common.
+class AlignmentProblem : public Problem {
+ public:
+  /// Of whole runs alone, where the kind does not say more.
+  Trajectory reference() const override {
+    Trajectory out;
+    out.method = "predictions about whole runs, no trajectory";
+    return out;
+  }
+  std::vector<Finding> stability() const override {
+    std::vector<Finding> out;
+    for (const Column& column : solve().columns)
+      out.push_back({column.observable.name, column.value.front(), "at step 0: " + column.observable.doc});
+    return out;
+  }
+};
+
+class QuadraticProblem final : public AlignmentProblem {
+ public:
+  QuadraticProblem(QuadraticNet net, Correlation kind, Values values)
+      : net_(std::make_shared<const QuadraticNet>(std::move(net))), kind_(kind), values_(std::move(values)) {}
+
+  Trajectory solve() const override {
+    const StartAlignment now = limit(*net_);
+    Trajectory out;
+    out.steps = {0};
+    out.columns = {{readings()[0], {now.centred}, {}}, {readings()[1], {now.uncentred}, {}}};
+    out.method = "sums over non-crossing partitions";
+    return out;
+  }
+  std::vector<Prediction> predictions() const override {
+    const StartAlignment now = limit(*net_);
+    const FiniteSize allowed(*net_);
+    std::vector<Prediction> out{start_prediction("rho_c_1", now.centred, allowed.centred),
+                                start_prediction("rho_u_1", now.uncentred, allowed.uncentred)};
+    for (Prediction& p : out) {
+      p.statement = fmt::format("{} at the start is that of d -> infinity, to {:.2g} at this d", p.observable,
+                                p.high - p.nominal);
+      p.source = std::string(page) + "2.3";
+    }
+    return out;
+  }
+  std::unique_ptr<Simulation> simulate() const override {
+    if (net_->label == LabelKind::moments)
+      throw values_.error("labels", "moments are no law to draw from; take values, or the theory alone");
+    const auto d = static_cast<double>(net_->dimension);
+    double entries = d * d;
+    for (const char* key : {"examples_ratio", "width_ratio"}) {
+      const double ratio = values_.number(key);
+      if (ratio > 2 * d)
+        throw values_.error("dimension",
+                            fmt::format("must be at least {:g} to draw with {} = {:g}", ratio / 2, key, ratio));
+      if (ratio > 0) entries = std::max(entries, d * d / ratio);
+    }
+    if (entries > 1e8)
+      throw values_.error("dimension",
+                          fmt::format("{} makes a matrix of {:.1e} entries, at most 1e8", net_->dimension, entries));
+    return simulation_of({readings(), "weights, data and readouts drawn at finite dimension", d * entries,
+                          [net = net_, kind = kind_](auto seed, auto index) {
+                            return std::make_unique<Draw>(draw(*net, kind, seed, index));
+                          }});
+  }
+
+ private:
+  static const std::vector<Observable>& readings() {
+    static const std::vector<Observable> all{{"rho_c_1", "1", "centred correlation of the derivative"},
+                                             {"rho_u_1", "1", "uncentred correlation"}};
+    return all;
+  }
+  class Draw final : public Replica {
+   public:
+    explicit Draw(StartAlignment start) : start_(start) {}
+    void advance(std::uint64_t) override {}
+    void observe(std::span<double> out) const override {
+      out[0] = start_.centred;
+      out[1] = start_.uncentred;
+    }
+
+   private:
+    StartAlignment start_;
+  };
+
+  std::shared_ptr<const QuadraticNet> net_;
+  Correlation kind_;
+  Values values_;
+};
+
+class DeepLinearProblem final : public AlignmentProblem {
+ public:
+  DeepLinearProblem(DeepLinear net, Time time) : net_(std::move(net)), time_(std::move(time)) {}
+  Trajectory solve() const override { return solve_deep_linear(net_, time_.at); }
+  Trajectory reference() const override {
+    Trajectory out = solve();
+    if (net_.flow)
+      out.warnings.push_back("a flow is gradient descent at eta -> 0; theory.method = \"descent\" is exact");
+    return out;
+  }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_deep_linear(net_); }
+  std::vector<Finding> stability() const override {
+    const auto layers = static_cast<double>(net_.layers);
+    const double step = net_.learning_rate * layers * std::pow(*std::ranges::max_element(net_.target), 2 - 2 / layers);
+    std::vector<Finding> out = AlignmentProblem::stability();
+    out.push_back(
+        {"eta_sharpness", step, "eta L sigma^(2 - 2/L) of the largest sigma, at the target; the edge is at 2"});
+    out.push_back({"stable", step < 2, "the target is stable"});
+    std::vector<double> end;
+    for (const double s : net_.target) end.push_back(std::pow(s, 1 / layers));
+    if (*std::ranges::max_element(end) > 0)
+      out.push_back({"rho_u_1_end", deep_uncentred(net_, 1, end), "rho_u_1 at the target"});
+    return out;
+  }
+
+ private:
+  DeepLinear net_;
+  Time time_;
+};
+
+class NetworkProblem final : public AlignmentProblem {
+ public:
+  explicit NetworkProblem(std::shared_ptr<const NetworkAlignment> problem) : problem_(std::move(problem)) {}
+  Trajectory solve() const override { return solve_network_alignment(*problem_); }
+  std::vector<Prediction> predictions() const override {
+    const auto& layers = problem_->network->architecture().layers;
+    const bool linear = std::ranges::all_of(layers, [](const auto& layer) {
+      return layer.activation.kind == ingredients::networks::ActivationKind::identity;
+    });
+    if (!linear || problem_->network->outputs() != 1) return {};
+    Prediction out = start_prediction("rho_c_1", 1, 1e-9);
+    out.statement = "the gradient of a linear net of one output has rank one: its centred correlation is 1";
+    out.source = std::string(page) + "2.3";
+    return {out};
+  }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_network_alignment(problem_); }
+
+ private:
+  std::shared_ptr<const NetworkAlignment> problem_;
+};
+
+class FeatureAlignmentModel final : public Model {
+ public:
+  const Description& description() const override {
+    static const Description all{
+        "feature-alignment", "how weights align with the average gradient outer product of their layer",
+        "rho_U = corr(W'W, W'Kf W),   rho_C = corr(Wb'Wb, Wb'Kf Wb),   Wb = W - W_0,   Kf = (1/N) sum g g',   g = "
+        "df/dh\n"
+        "t -> 0, any network:  Wdot'Wdot = X'R PTK R X,   Wdot'Kf Wdot = X'R PTK^2 R X/N,   R = diag(y)/N\n"
+        "[alignment] kind = quadratic (limits of random matrices), deep-linear (exact), network (real ones)",
+        "Beaglehole, Mitliagkas, Agarwala 2024; docs/theory/networks-and-kernels.md, section 2", all_keys()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all{"alignment", "data",   "network",    "optimizer",
+                                              "schedule",  "theory", "monte_carlo"};
+    return all;
+  }
+  std::span<const Description* const> optimizers() const override { return pointers(alignment_optimizers()); }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> all = network_alignment_observables(3);
+    return all;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return feature_alignment_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override {
+    static const std::vector<Parameter> all{
+        settings::text("method", "of deep-linear: descent, exact; flow, its limit eta -> 0")
+            .one_of({"descent", "flow"})
+            .otherwise(std::string("descent")),
+        settings::number("rtol", "of the flow of three layers or more").above(0).below(1).otherwise(1e-10)};
+    return all;
+  }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    const settings::Choice choice = settings::read_choice(table, "alignment", pointers(alignment_kinds()), "quadratic");
+    const auto kind = static_cast<AlignmentKind>(choice.index);
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_parameters());
+    for (const char* section : {"data", "network", "schedule", "optimizer"})
+      if (table.table(section) && kind != AlignmentKind::network &&
+          (kind == AlignmentKind::quadratic || section != std::string("optimizer")))
+        throw table.error(section, "alignment.kind = \"" + alignment_kinds()[choice.index].name +
+                                       "\" does not read this section; leave it out");
+    for (const char* key : {"method", "rtol"})
+      if (theory.given(key) && kind != AlignmentKind::deep_linear)
+        throw theory.error(key, "belongs to alignment.kind = \"deep-linear\"");
+    if (kind == AlignmentKind::quadratic) {
+      if (experiment.time.steps > 0)
+        throw table.error("time", "alignment of kind quadratic is that of the start: steps = 0");
+      return std::make_unique<QuadraticProblem>(read_quadratic(choice.values), read_correlation(choice.values),
+                                                choice.values);
+    }
+    const settings::Choice optimizer = settings::read_choice(table, "optimizer", optimizers(), "gd");
+    if (kind == AlignmentKind::deep_linear) {
+      if (optimizer.index != 0) throw optimizer.values.error("kind", "of deep-linear is gd");
+      DeepLinear net = read_deep_linear(choice.values);
+      net.learning_rate = optimizer.values.number("learning_rate");
+      net.flow = theory.text("method") == "flow";
+      if (theory.given("rtol") && !net.flow) throw theory.error("rtol", "belongs to method = \"flow\"");
+      net.rtol = theory.number("rtol");
+      return std::make_unique<DeepLinearProblem>(std::move(net), experiment.time);
+    }
+    return std::make_unique<NetworkProblem>(read_network_alignment(experiment, choice.values, optimizer));
+  }
+
+ private:
+  static std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment& experiment,
+                                                                        const Values& values,
+                                                                        const settings::Choice& optimizer) {
+    const Table& table = experiment.table;
+    auto out = std::make_shared<NetworkAlignment>();
+    out->data = ingredients::networks::read_training_data(table);
+    out->network = ingredients::networks::read_network(
+        settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters()), *out->data.train);
+    out->correlation = read_correlation(values);
+    out->centred_output = values.flag("centred_output");
+    out->time = experiment.time;
+    out->seed = experiment.monte_carlo.seed;
+    const std::size_t layers = out->network->layers();
+    for (std::size_t l = 0; l < layers; ++l)
+      if (out->network->fan_in(l) == 1 && out->correlation == Correlation::pearson)
+        throw values.error("correlation",
+                           fmt::format("pearson is not defined in layer {}, which has one input; take cosine", l + 1));
+    AlignmentTraining& how = out->training;
+    const Values& keys = optimizer.values;
+    how.learning_rate = keys.number("learning_rate");
+    if (keys.has("batch")) how.batch = whole(keys, "batch");
+    if (keys.has("speeds")) {
+      how.speeds = keys.numbers("speeds");
+      how.floor = keys.number("eps");
+      if (how.speeds.size() != layers || !std::ranges::all_of(how.speeds, [](double c) { return c > 0; }))
+        throw keys.error("speeds", fmt::format("must be {} numbers > 0, one for each layer", layers));
+    }
+    how.schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+    return out;
+  }
+
+  static std::span<const Description* const> pointers(const std::vector<Description>& things) {
+    static const auto list = [](const std::vector<Description>& all) {
+      std::vector<const Description*> out;
+      for (const Description& d : all) out.push_back(&d);
+      return out;
+    };
+    static const std::vector<const Description*> kinds = list(alignment_kinds()),
+                                                 optimizers = list(alignment_optimizers());
+    return &things == &alignment_kinds() ? kinds : optimizers;
+  }
+
+  static std::vector<Parameter> all_keys() {
+    std::vector<Parameter> out{settings::text("alignment.kind", "quadratic, deep-linear or network")
+                                   .one_of({"quadratic", "deep-linear", "network"})
+                                   .otherwise(std::string("quadratic"))};
+    const auto add = [&](const std::string& section, const std::string& of, const std::vector<Parameter>& keys) {
+      for (Parameter key : keys) {
+        key.name = section + key.name;
+        if (!of.empty()) key.doc = of + ": " + key.doc;
+        if (key.required) {  // of one kind only
+          key.required = false;
+          key.fallback_text = "required by " + of;
+        }
+        if (std::ranges::none_of(out, [&](const Parameter& p) { return p.name == key.name; }))
+          out.push_back(std::move(key));
+      }
+    };
+    for (const Description& kind : alignment_kinds()) add("alignment.", kind.name, kind.parameters);
+    add("data.", "network", ingredients::networks::data_parameters());
+    add("network.", "network", ingredients::networks::network_parameters());
+    return out;
+  }
+};
+
+}  // namespace
+
+const Model& feature_alignment_model() {
+  static const FeatureAlignmentModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::feature_alignment

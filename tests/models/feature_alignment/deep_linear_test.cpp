@@ -1,0 +1,99 @@
+#include "models/feature_alignment/deep_linear.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <vector>
+
+using namespace edgewise;
+using namespace edgewise::models::feature_alignment;
+
+namespace {
+
+DeepLinear net(std::size_t layers) {
+  DeepLinear out;
+  out.layers = layers;
+  out.width = 6;
+  out.target = {3, 1, 0};
+  out.start = {0.2, 0.1, 0.3};
+  out.learning_rate = 0.03;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("gradient descent on matrices is what its singular values say, at every depth") {
+  const std::vector<std::uint64_t> at{0, 1, 2, 10, 60};
+  for (const std::size_t layers : {1, 2, 3, 5}) {
+    CAPTURE(layers);
+    const DeepLinear problem = net(layers);
+    const models::Trajectory theory = solve_deep_linear(problem, at);
+    REQUIRE(theory.steps.size() == at.size());
+    const auto simulation = simulate_deep_linear(problem);
+    const auto replica = simulation->replica(4, 1);
+    std::vector<double> now(theory.columns.size());
+    for (std::size_t t = 0; t < at.size(); ++t) {
+      replica->advance(at[t]);
+      replica->observe(now);
+      for (std::size_t o = 0; o < now.size(); ++o) {
+        CAPTURE(theory.columns[o].observable.name);
+        CHECK(now[o] == doctest::Approx(theory.columns[o].value[t]).epsilon(1e-11));
+      }
+    }
+  }
+}
+
+TEST_CASE("one step of two scalar layers, by hand") {
+  DeepLinear scalar;
+  scalar.target = {2};
+  scalar.start = {0.25};
+  scalar.learning_rate = 0.1;
+  const double w = 0.5 + 0.1 * (2 - 0.25) * 0.5;
+  CHECK(layer_values(scalar, {1})[0][0] == doctest::Approx(w));
+  // Two components of two layers: rho_C of (w - w_0)^2 and (w - w_0)^2 w^2.
+  scalar.target = {2, 1};
+  scalar.start = {0.25, 0.04};
+  const double a = 0.0875, wa = 0.5 + a, b = 0.1 * (1 - 0.04) * 0.2, wb = 0.2 + b;
+  const double p[] = {a * a, b * b}, q[] = {a * a * wa * wa, b * b * wb * wb};
+  CHECK(deep_centred(scalar, 1, layer_values(scalar, {1})[0]) ==
+        doctest::Approx((p[0] * q[0] + p[1] * q[1]) /
+                        std::sqrt((p[0] * p[0] + p[1] * p[1]) * (q[0] * q[0] + q[1] * q[1]))));
+}
+
+TEST_CASE("the flow has the slope of its equation, and ends at the target") {
+  for (const std::size_t layers : {1, 2, 3}) {
+    DeepLinear problem = net(layers);
+    problem.flow = true;
+    problem.learning_rate = 1e-3;
+    problem.target = {3, 1};
+    problem.start = {0.2, 0.1};
+    const auto w = layer_values(problem, {0, 1000, 1'000'000'000});
+    for (std::size_t i = 0; i < 2; ++i)
+      CHECK(std::pow(w[2][i], static_cast<double>(layers)) == doctest::Approx(problem.target[i]));
+    // By central differences: dw/dt = (sigma - s) w^(L - 1).
+    const auto near = layer_values(problem, {0, 999, 1000, 1001});
+    const double speed = (near[3][0] - near[1][0]) / 2e-3, here = near[2][0];
+    CHECK(speed == doctest::Approx((3 - std::pow(here, static_cast<double>(layers))) *
+                                   std::pow(here, static_cast<double>(layers) - 1))
+                       .epsilon(1e-5));
+  }
+}
+
+TEST_CASE("what does not move has no correlation, what diverges ends") {
+  DeepLinear still = net(2);
+  still.target = still.start;
+  CHECK_THROWS_AS(solve_deep_linear(still, {0, 1}), std::domain_error);
+  DeepLinear fast = net(3);
+  fast.learning_rate = 5;
+  const models::Trajectory out = solve_deep_linear(fast, {0, 1, 2, 50});
+  REQUIRE(out.diverged_at);
+  CHECK(out.steps.size() < 4);
+  // What rounding would hide is not compared: little motion, and small residuals.
+  DeepLinear slow = net(2);
+  slow.learning_rate = 1e-9;
+  CHECK(solve_deep_linear(slow, {0, 1, 10'000}).find("rho_c_1")->valid_from == 10'000);
+  DeepLinear done = net(2);
+  done.target = {3, 1, 2};
+  CHECK(solve_deep_linear(done, {0, 10, 100'000}).valid_until == 10);
+}

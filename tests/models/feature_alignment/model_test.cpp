@@ -1,0 +1,95 @@
+// The sections of model feature-alignment, and what it claims of runs.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "models/framework/model.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+
+using namespace edgewise;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+
+namespace {
+
+std::string quadratic(const std::string& keys) {
+  return "model = 'feature-alignment'\n[time]\nsteps = 0\n[alignment]\nkind = 'quadratic'\n" + keys;
+}
+
+std::string deep(const std::string& keys, const std::string& more = "") {
+  return "model = 'feature-alignment'\n[time]\nsteps = 10\n[optimizer]\nlearning_rate = 0.1\n[alignment]\nkind = "
+         "'deep-linear'\n" +
+         keys + more;
+}
+
+}  // namespace
+
+TEST_CASE("alignment of the start: findings, predictions and their width") {
+  const auto problem = prepare(quadratic("width_ratio = 2.0\nreadout = 'gaussian'\n"));
+  const auto findings = problem->stability();
+  REQUIRE(findings.size() == 2);
+  CHECK(std::get<double>(findings[0].value) == doctest::Approx(0.8721).epsilon(1e-4));
+  const auto claims = problem->predictions();
+  REQUIRE(claims.size() == 2);
+  CHECK(claims[0].high - claims[0].nominal == doctest::Approx(105 * 2.0 / 20 / 250));
+  CHECK(claims[1].high - claims[1].nominal == doctest::Approx(1.0 / 250));
+  models::RecordedReplica run;
+  const std::vector<std::string> names{"rho_c_1", "rho_u_1"};
+  run.names = names;
+  run.steps = {0};
+  run.rows = {{0.3}, {0.4}};
+  CHECK(*claims[1].statistic(run) == 0.4);
+  // Of real networks only a linear net of one output has a law.
+  const auto network = [](const std::string& keys) {
+    return prepare(
+               "model = 'feature-alignment'\n[time]\nsteps = 3\n[alignment]\nkind = 'network'\n[optimizer]\n"
+               "learning_rate = 0.1\n[network]\n" +
+               keys)
+        ->predictions()
+        .size();
+  };
+  CHECK(network("activation = 'identity'\n") == 1);
+  CHECK(network("activation = 'tanh'\n") == 0);
+  CHECK(network("hidden = []\n") == 1);
+}
+
+TEST_CASE("bad alignment is refused with its key") {
+  CHECK(holds(error_of(quadratic("label_values = [1]\n")), "alignment.label_values: belongs to labels = \"values\""));
+  CHECK(holds(error_of(quadratic("labels = 'values'\n")), "alignment.label_values: is required"));
+  CHECK(
+      holds(error_of(quadratic("labels = 'values'\nlabel_values = [0, 0]\n")), "label_values: needs a positive mean"));
+  CHECK(holds(error_of(quadratic("labels = 'moments'\nlabel_moments = [0, 1]\n")), "label_moments: must be four"));
+  CHECK(
+      holds(error_of(quadratic("labels = 'moments'\nlabel_moments = [0, 1, 0, 0.5]\n")), "are the moments of no law"));
+  CHECK(
+      holds(error_of(quadratic("labels = 'moments'\nlabel_moments = [0, 1, 0, 2]\n"), false, true), "no law to draw"));
+  CHECK(holds(error_of(quadratic("readout = 'values'\nreadout_values = [inf]\n")),
+              "readout_values: must be finite, got inf"));
+  CHECK(holds(error_of(quadratic("examples_ratio = 1000.0\n"), false, true), "dimension: must be at least 500"));
+  CHECK(holds(error_of(quadratic("examples_ratio = 1e-9\n"), false, true), "dimension: 250 makes a matrix"));
+  CHECK(error_of(quadratic("examples_ratio = 1e-9\n"), true) == "no error");
+  CHECK(holds(error_of(quadratic("dimension = 2.5\n")), "dimension: must be a whole number"));
+  CHECK(holds(error_of(quadratic("") + "[network]\nhidden = [3]\n"), "does not read this section"));
+  CHECK(holds(error_of(quadratic("") + "[optimizer]\nlearning_rate = 1.0\n"), "does not read this section"));
+  CHECK(holds(error_of(quadratic("") + "[theory]\nmethod = 'flow'\n"), "theory.method: belongs to"));
+  CHECK(holds(error_of("model = 'feature-alignment'\n[time]\nsteps = 5\n"), "that of the start: steps = 0"));
+  CHECK(holds(error_of(deep("target = [1, -1]\n")), "target: must be singular values >= 0"));
+  CHECK(holds(error_of(deep("target = []\n")), "target: must be singular values >= 0"));
+  CHECK(holds(error_of(deep("target = [1, 2]\nstart = [0.0]\n")), "start: must be one number > 0"));
+  CHECK(holds(error_of(deep("target = [1, 2]\nstart = [1, 2, 3]\n")), "one for each of the target's 2"));
+  CHECK(holds(error_of(deep("target = [1, 2]\nwidth = 1\n")), "width: must be at least 2"));
+  CHECK(holds(error_of(deep("target = [1]\n", "[theory]\nrtol = 1e-3\n")), "rtol: belongs to method"));
+  CHECK(holds(error_of(deep("target = [1]\n", "[data]\nexamples = 3\n")), "does not read this section"));
+  CHECK(holds(error_of(deep("target = [0.01]\n"), true), "not defined"));
+  CHECK(error_of(deep("target = [1]\n"), true, true) == "no error");
+}
+
+TEST_CASE("deep linear nets say where their target is unstable") {
+  const auto problem = prepare(deep("target = [30, 1]\n"));
+  for (const models::Finding& f : problem->stability()) {
+    if (f.name == "eta_sharpness") CHECK(std::get<double>(f.value) == doctest::Approx(0.1 * 2 * 30));
+    if (f.name == "stable") CHECK_FALSE(std::get<bool>(f.value));
+    if (f.name == "rho_u_1_end") CHECK(std::get<double>(f.value) > 0.99);
+  }
+}

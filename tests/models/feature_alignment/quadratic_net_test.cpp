@@ -1,0 +1,183 @@
+// Limits of quadratic nets: partitions by their numbers, words by known laws, draws by loops over examples and units.
+#include "models/feature_alignment/quadratic_net.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "models/feature_alignment/free_words.hpp"
+#include "random/random.hpp"
+#include "tests/models/feature_alignment/literal_correlation.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::feature_alignment;
+using linear_algebra::Matrix;
+
+namespace {
+
+double at(const RatioPolynomial& p, double c_n, double c_m) {
+  double out = 0;
+  for (const auto& [power, x] : p) out += x * std::pow(c_n, power.first) * std::pow(c_m, power.second);
+  return out;
+}
+
+double binomial(int n, int k) {
+  return k == 0 ? 1 : binomial(n - 1, k - 1) * n / k;
+}
+
+/// The mean over draws of both correlations, at d = 120.
+StartAlignment mean_of_draws(QuadraticNet net, std::size_t draws) {
+  net.dimension = 120;
+  StartAlignment out;
+  for (std::size_t r = 0; r < draws; ++r) {
+    const StartAlignment now = draw(net, Correlation::cosine, 3, r);
+    out.centred += now.centred / static_cast<double>(draws);
+    out.uncentred += now.uncentred / static_cast<double>(draws);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("non-crossing partitions are counted by Catalan numbers, and by blocks by Narayana's") {
+  const std::size_t catalan[] = {1, 1, 2, 5, 14, 42, 132, 429, 1430};
+  for (std::size_t n = 0; n < 9; ++n) CHECK(non_crossing_partitions(n).size() == catalan[n]);
+  CHECK_THROWS_AS(non_crossing_partitions(11), std::invalid_argument);
+  // tau((W W'/m)^k) of a Wishart matrix: sum_r N(k, r) c^(k - r).
+  const auto one = [](const std::string&) { return RatioPolynomial{{{0, 0}, 1}}; };
+  for (int k = 1; k <= 6; ++k) {
+    double narayana = 0;
+    for (int r = 1; r <= k; ++r) narayana += binomial(k, r) * binomial(k, r - 1) / k * std::pow(0.3, k - r);
+    const std::vector<FreeFactor> factors(static_cast<std::size_t>(k), FreeFactor{2, ""});
+    CHECK(at(network_word(factors, std::vector<double>(13, 1.0), one), 1, 0.3) == doctest::Approx(narayana));
+    CHECK(at(label_word(std::string(static_cast<std::size_t>(k), 'B'), std::vector<double>{1}), 0.3, 1) ==
+          doctest::Approx(narayana));
+  }
+  // Between projections of trace 1/2: tau(W P W P) = s_1^2 tau(P) + c s_2 tau(P)^2.
+  const auto half = [](const std::string&) { return RatioPolynomial{{{0, 0}, 0.5}}; };
+  const std::vector<FreeFactor> pair{{2, "B"}, {2, "B"}};
+  CHECK(at(network_word(pair, std::vector<double>{1, 0, 1, 0, 3}, half), 1, 0.3) ==
+        doctest::Approx(0.5 + 0.3 * 3 * 0.25));
+}
+
+TEST_CASE("draws of quadratic nets approach their limit, of every law of labels and readouts") {
+  // Fixed seeds; the allowance is that of O(1/d) = .8%, and of the spread of 12 draws (some .3%).
+  std::vector<QuadraticNet> nets;
+  for (const double c_n : {0.0, 0.5, 2.0})
+    for (const double c_m : {0.0, 0.5}) {
+      QuadraticNet net;
+      net.examples_ratio = c_n;
+      net.width_ratio = c_m;
+      nets.push_back(net);
+      net.readout = ReadoutKind::values;
+      net.readout_values = {1, 2, -0.5};
+      net.label = LabelKind::values;
+      net.label_values = {0, 0, 1};
+      nets.push_back(net);
+      net.readout = ReadoutKind::ones;
+      net.label = LabelKind::goe_teacher;
+      nets.push_back(net);
+    }
+  for (const QuadraticNet& net : nets) {
+    CAPTURE(net.examples_ratio);
+    CAPTURE(net.width_ratio);
+    CAPTURE(static_cast<int>(net.label));
+    const StartAlignment theory = limit(net), mean = mean_of_draws(net, 12);
+    CHECK(std::abs(mean.centred - theory.centred) < 0.012);
+    CHECK(std::abs(mean.uncentred - theory.uncentred) < 0.012);
+  }
+}
+
+TEST_CASE("a draw is the network's own gradient, example by example") {
+  QuadraticNet net;
+  net.dimension = 5;
+  net.examples_ratio = 5.0 / 7;
+  net.width_ratio = 5.0 / 3;
+  net.readout = ReadoutKind::gaussian;
+  for (const LabelKind label : {LabelKind::signs, LabelKind::rank_one, LabelKind::goe_teacher}) {
+    net.label = label;
+    random::Stream stream(9, 2, 0, random::Purpose::data);
+    Matrix x(5, 7), w(5, 3);
+    stream.normals(x.entries());
+    std::vector<double> y(7), a(3);
+    if (label == LabelKind::signs)
+      for (double& v : y) v = stream.uniform() < 0.5 ? -1 : 1;
+    if (label == LabelKind::rank_one) {
+      std::vector<double> theta(5);
+      stream.normals(theta);
+      for (std::size_t i = 0; i < 7; ++i) {
+        double along = 0, square = 0;
+        for (std::size_t k = 0; k < 5; ++k) {
+          along += theta[k] * x(k, i);
+          square += theta[k] * theta[k];
+        }
+        y[i] = along * along - square;
+      }
+    }
+    if (label == LabelKind::goe_teacher) {
+      Matrix t(5, 5);
+      stream.normals(t.entries());
+      for (std::size_t i = 0; i < 7; ++i)
+        for (std::size_t j = 0; j < 5; ++j)
+          for (std::size_t k = 0; k < 5; ++k) {
+            const double entry = j == k ? std::sqrt(2.0) * t(j, j) : t(std::max(j, k), std::min(j, k));
+            y[i] += entry * (x(j, i) * x(k, i) - (j == k ? 1 : 0));
+          }
+    }
+    stream.seek(0, random::Purpose::initial);
+    stream.normals(w.entries());
+    for (double& v : a) v = stream.normal();
+    // f = sum_j a_j (w_j.x)^2/2, loss sum (f - f_0 - y)^2/2: Wdot_j = sum_i y_i a_j h_ij x_i, g_ij = a_j h_ij.
+    Matrix moved(3, 5), gradient(3, 7);
+    for (std::size_t i = 0; i < 7; ++i)
+      for (std::size_t j = 0; j < 3; ++j) {
+        double h = 0;
+        for (std::size_t k = 0; k < 5; ++k) h += w(k, j) * x(k, i);
+        gradient(j, i) = a[j] * h;
+        for (std::size_t k = 0; k < 5; ++k) moved(j, k) += y[i] * gradient(j, i) * x(k, i);
+      }
+    const auto feature = [&](auto weight, bool through_gradients) {
+      Matrix out(5, 5);
+      for (std::size_t p = 0; p < 5; ++p)
+        for (std::size_t q = 0; q < 5; ++q)
+          for (std::size_t j = 0; j < 3; ++j) {
+            if (!through_gradients) out(p, q) += weight(j, p) * weight(j, q);
+            for (std::size_t l = 0; through_gradients && l < 3; ++l)
+              for (std::size_t i = 0; i < 7; ++i)
+                out(p, q) += weight(j, p) * gradient(j, i) * gradient(l, i) * weight(l, q);
+          }
+      return out;
+    };
+    const auto change = [&](std::size_t j, std::size_t k) { return moved(j, k); };
+    const auto whole = [&](std::size_t j, std::size_t k) { return w(k, j); };
+    for (const bool pearson : {false, true}) {
+      const StartAlignment now = draw(net, pearson ? Correlation::pearson : Correlation::cosine, 9, 2);
+      CHECK(
+          now.centred ==
+          doctest::Approx(literal::correlation(feature(change, false), feature(change, true), pearson)).epsilon(1e-10));
+      CHECK(now.uncentred ==
+            doctest::Approx(literal::correlation(feature(whole, false), feature(whole, true), pearson)).epsilon(1e-10));
+    }
+  }
+}
+
+TEST_CASE("moments are those of a law, in any unit") {
+  const std::vector<double> small = unit_moments(std::vector<double>{1e-60, 1e-120, 1e-180, 1e-240});
+  for (const double m : small) CHECK(m == doctest::Approx(1));
+  CHECK_THROWS_AS(unit_moments(std::vector<double>{0, 1, 0, 0.5}), std::invalid_argument);
+  CHECK_THROWS_AS(unit_moments(std::vector<double>{0, 0, 0, 0}), std::invalid_argument);
+  QuadraticNet net;
+  net.label = LabelKind::moments;
+  net.label_moments = {0, 4, 0, 16};
+  const QuadraticNet signs;
+  CHECK(limit(net).centred == doctest::Approx(limit(signs).centred));
+  net.examples_ratio = 0.5;
+  CHECK_THROWS_AS(draw(net, Correlation::cosine, 1, 0), std::invalid_argument);
+  net.examples_ratio = net.width_ratio = 1e12;
+  CHECK(std::isfinite(limit(net).centred));
+  net.examples_ratio = net.width_ratio = 1e-60;
+  CHECK(limit(net).centred == doctest::Approx(1));
+}

@@ -12,7 +12,8 @@
           model(quadratic_map, quadratic_map_model) model(quadratic_regression, quadratic_regression_model)           \
               model(network, network_model) model(sum_of_powers, sum_of_powers_model) model(                          \
                   equilibrium_network, equilibrium_network_model) model(self_stabilization, self_stabilization_model) \
-                  model(mini_batch_cdat, mini_batch_cdat_model) model(feature_alignment, feature_alignment_model)
+                  model(mini_batch_cdat, mini_batch_cdat_model) model(feature_alignment, feature_alignment_model)     \
+                      model(kernel_regression, kernel_regression_model)
 
 namespace edgewise::models {
 

@@ -47,6 +47,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
   const std::string momentum = "momentum = 0.8\nmomentum_kind = 'nesterov'\n";
   static const std::map<std::string, std::map<std::string, Method>> all{
       {"sum-of-powers", {}},  // has no optimizer
+      {"kernel-regression", {}},
       {"equilibrium-network", {}},
       {"least-squares",
        {{"sgd", {per_curvature(0.1), {}, ""}},

@@ -1,0 +1,37 @@
+#pragma once
+/// \file
+/// Harmonic polynomials on the sphere S^(d-1), d >= 2 (docs/theory/networks-and-kernels.md, section 4.2).
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace edgewise::models::ingredients::learning_curves {
+
+/// m_0 .. m_max, dimensions of the spaces of harmonic polynomials of each degree. The list ends early, before the first
+/// that exceeds 1e280.
+std::vector<double> multiplicities(double dimension, std::size_t max_degree);
+
+/// m_k + m_{k-2} + ... = binom(k + d - 1, d - 1), for degrees of any size (inf where it overflows).
+double multiplicity_up_to(double dimension, double degree);
+
+/// P_0(t) .. of the Gegenbauer polynomials with P_k(1) = 1.
+void gegenbauer(double dimension, double t, std::span<double> out);
+
+/// E t^n P_k over a uniform point's first coordinate t, for k = 0 .. max_degree, as a recursion over n.
+double power_moment(double dimension, double n, std::size_t degree);
+
+/// Averages over the first coordinate t of a uniform point, by Gauss' rule in panels of the angle.
+class ZonalQuadrature {
+ public:
+  ZonalQuadrature(double dimension, std::size_t max_degree);
+  /// E g(t) P_k(t), k = 0 .. ; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
+  std::vector<double> coefficients(const std::function<double(double)>& g) const;
+  double mean_square(const std::function<double(double)>& g) const;
+
+ private:
+  double dimension_;
+  std::vector<double> multiplicity_, t_, weight_;
+};
+
+}  // namespace edgewise::models::ingredients::learning_curves

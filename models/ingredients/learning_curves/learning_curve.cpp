@@ -1,0 +1,125 @@
+#include "models/ingredients/learning_curves/learning_curve.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+#include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
+#include "solvers/self_consistency.hpp"
+
+namespace edgewise::models::ingredients::learning_curves {
+
+namespace {
+
+constexpr double most_samples = 1e15;
+
+}  // namespace
+
+double Levels::total_power() const {
+  return std::accumulate(power.begin(), power.end(), power_beyond);
+}
+
+double Levels::unlearnable_power() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < power.size(); ++i)
+    if (eigenvalue[i] == 0) sum += power[i];
+  return sum;
+}
+
+double Levels::rank() const {
+  if (tail > 0) return infinity;
+  double sum = 0;
+  for (std::size_t i = 0; i < eigenvalue.size(); ++i)
+    if (eigenvalue[i] > 0) sum += multiplicity[i];
+  return sum;
+}
+
+LearningCurve::LearningCurve(Levels levels, double ridge, double noise)
+    : levels_(std::move(levels)), ridge_(ridge), noise_(noise), rank_(levels_.rank()) {
+  const auto bad = [](double x) { return !(x >= 0) || !std::isfinite(x); };
+  const std::size_t n = levels_.eigenvalue.size();
+  if (n == 0 || levels_.multiplicity.size() != n || levels_.power.size() != n)
+    throw std::invalid_argument("a learning curve needs an eigenvalue, a multiplicity and a power for every level");
+  for (std::size_t i = 0; i < n; ++i)
+    if (bad(levels_.eigenvalue[i]) || bad(levels_.multiplicity[i]) || bad(levels_.power[i]))
+      throw std::invalid_argument("eigenvalues, multiplicities and powers of a learning curve must be finite and >= 0");
+  if (bad(ridge) || bad(noise) || bad(levels_.tail) || bad(levels_.power_beyond))
+    throw std::invalid_argument("ridge, noise and what is beyond the levels must be finite and >= 0");
+}
+
+double LearningCurve::kappa(double n) const {
+  const double fixed = ridge_ + levels_.tail;
+  if (fixed == 0 && n >= rank_) return 0;
+  double trace = fixed;
+  for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) trace += levels_.multiplicity[i] * levels_.eigenvalue[i];
+  if (trace == 0) return 0;
+  const auto gap = [&](double log_kappa) {
+    const double kappa = std::exp(log_kappa);
+    double sum = fixed > 0 ? fixed / kappa : 0;
+    for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
+      const double lambda = levels_.eigenvalue[i];
+      if (lambda > 0) sum += levels_.multiplicity[i] * (lambda / (lambda + kappa));
+    }
+    return std::log(sum / n);
+  };
+  // sum m L + fixed/kappa lies below trace/kappa, and above it times kappa/(lambda_max + kappa).
+  const double high = std::log(trace) - std::log(n) + 1e-12;
+  double low = high - 1;
+  for (double step = 1; gap(low) < 0; step *= 2) {
+    low -= step;
+    if (low < -740) return 0;  // below the least double
+  }
+  return std::exp(solvers::bracketed(gap, low, high).x[0]);
+}
+
+CurvePoint LearningCurve::at(double n) const {
+  if (!(n >= 0)) throw std::invalid_argument("a number of samples is >= 0");
+  CurvePoint out;
+  if (n == 0) {
+    out.kappa = infinity;
+    out.excess = levels_.total_power();
+    return out;
+  }
+  out.kappa = kappa(n);
+  const double kappa = out.kappa, fixed = ridge_ + levels_.tail;
+  // n - sum m L^2 = sum m L (1 - L) + fixed/kappa, without cancellation.
+  double left = levels_.power_beyond, free = 0;
+  for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
+    const double lambda = levels_.eigenvalue[i], share = lambda > 0 ? kappa / (lambda + kappa) : 1;
+    left += share * share * levels_.power[i];
+    if (lambda > 0) free += levels_.multiplicity[i] * share * (lambda / (lambda + kappa));
+  }
+  free = kappa > 0 ? free + fixed / kappa : n - rank_;
+  out.overfitting = free > 0 ? n / free : infinity;
+  if (noise_ > 0) out.excess += (out.overfitting - 1) * noise_;
+  if (left > 0) out.excess += out.overfitting * left;
+  if (kappa > 0) out.train = std::pow(ridge_ / (n * kappa), 2) * (out.excess + noise_);
+  if (kappa == 0 && std::isfinite(rank_)) out.train = (left + noise_) / out.overfitting;
+  return out;
+}
+
+std::vector<double> LearningCurve::remaining(double kappa) const {
+  std::vector<double> out(levels_.power);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (levels_.eigenvalue[i] > 0 && std::isfinite(kappa))
+      out[i] *= std::pow(kappa / (levels_.eigenvalue[i] + kappa), 2);
+  return out;
+}
+
+double LearningCurve::samples_for(double excess) const {
+  const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
+  double before = std::log(1e-3);
+  if (off(before) <= 0) return 0;
+  for (double next = before; next < std::log(most_samples);) {
+    next += 0.25;
+    if (off(next) <= 0)
+      return std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));
+    before = next;
+  }
+  return infinity;
+}
+
+}  // namespace edgewise::models::ingredients::learning_curves

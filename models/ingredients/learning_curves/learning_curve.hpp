@@ -1,0 +1,53 @@
+#pragma once
+/// \file
+/// Learning curves of kernel ridge regression, from what the kernel sees of the target
+/// (docs/theory/networks-and-kernels.md, section 4.3).
+#include <cstddef>
+#include <vector>
+
+namespace edgewise::models::ingredients::learning_curves {
+
+/// Eigenspaces of a kernel under the law of the inputs, and the target's power E f_i^2 in each.
+struct Levels {
+  std::vector<double> eigenvalue;    ///< lambda_i >= 0; of 0: never learned
+  std::vector<double> multiplicity;  ///< m_i > 0
+  std::vector<double> power;         ///< v_i^2, summed over the level
+  std::vector<double> degree;        ///< which level it is, for tables; may be empty
+  double tail = 0;          ///< trace of all levels that are not listed: acts as a ridge while kappa exceeds theirs
+  double power_beyond = 0;  ///< power of the target in those: not learned
+  double total_power() const;
+  /// Power in listed levels of eigenvalue 0, the error that no number of samples takes away.
+  double unlearnable_power() const;
+  /// sum of m_i over lambda_i > 0; infinite with a tail.
+  double rank() const;
+};
+
+/// The curve at one number of samples.
+struct CurvePoint {
+  double kappa = 0;        ///< effective ridge: n = sum m L + (ridge + tail)/kappa, L = lambda/(lambda + kappa)
+  double overfitting = 1;  ///< E0 = n/(n - sum m L^2), infinite where n meets the rank without a ridge
+  double excess = 0;       ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
+  double train = 0;        ///< mean square of the residuals on the noisy training set
+};
+
+class LearningCurve {
+ public:
+  /// \param ridge  delta >= 0 of (K + delta I)^-1; \param noise  variance of the labels' noise
+  /// \throws std::invalid_argument for numbers out of range.
+  LearningCurve(Levels levels, double ridge, double noise);
+
+  /// At n >= 0 samples, whole or not. \throws std::invalid_argument
+  CurvePoint at(double n) const;
+  /// (1 - L_i)^2 v_i^2 of every level: what is left of the target.
+  std::vector<double> remaining(double kappa) const;
+  /// The first n at which the excess has fallen to `excess`; infinite where it does not below 1e15.
+  double samples_for(double excess) const;
+  const Levels& levels() const { return levels_; }
+
+ private:
+  double kappa(double n) const;
+  Levels levels_;
+  double ridge_, noise_, rank_;
+};
+
+}  // namespace edgewise::models::ingredients::learning_curves

@@ -1,0 +1,385 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "models/framework/model.hpp"
+#include "models/framework/simulation_of.hpp"
+#include "models/kernel_regression/closed_forms.hpp"
+#include "models/kernel_regression/population.hpp"
+#include "models/kernel_regression/targets.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::kernel_regression {
+
+const Model& kernel_regression_model();
+
+namespace {
+
+using ingredients::learning_curves::CurvePoint;
+using ingredients::learning_curves::LearningCurve;
+using ingredients::learning_curves::Levels;
+using ingredients::learning_curves::most_regression_samples;
+using ingredients::learning_curves::ridge_errors;
+using ingredients::learning_curves::RidgeData;
+using ingredients::learning_curves::RidgeErrors;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+/// Below this share of the target's power theory and simulation part by factors (section 4.3).
+constexpr double least_judged_share = 1e-2;
+/// Degrees whose remaining power has an observable.
+constexpr std::size_t shown_degrees = 9;
+
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::numbers("errors",
+                        "excess errors, as shares of the target's power, for which `stability` tells the samples")
+          .above(0)
+          .otherwise(std::vector<double>{0.5, 0.1, 0.01})};
+  return keys;
+}
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::integer("test_samples", "fresh points on which every replica's error is measured")
+          .at_least(1)
+          .at_most(100000)
+          .otherwise(std::int64_t{1000})};
+  return keys;
+}
+const std::vector<Parameter>& noise_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::number("variance", "sigma^2 of the labels").at_least(0).otherwise(0.0)};
+  return keys;
+}
+
+const std::vector<Observable>& all_observables() {
+  static const auto all = [] {
+    std::vector<Observable> out = {
+        {"excess_mse", "label^2", "E (f - predictor)^2 on fresh inputs, without the noise of labels"},
+        {"train_mse", "label^2", "mean squared residual on the training set, with its noise; with a ridge"},
+        {"kappa", "kernel", "effective ridge: levels of eigenvalue above it are learned"},
+        {"overfitting", "1", "E0 = n/(n - sum m L^2): what is not learned acts as noise E0 - 1 times"}};
+    for (std::size_t k = 0; k < shown_degrees; ++k)
+      out.push_back(
+          {fmt::format("unlearned_{}", k), "label^2",
+           fmt::format("(1 - L_{0})^2 v_{0}^2, what is left of the target in degree {0} (inputs on a sphere)", k)});
+    return out;
+  }();
+  return all;
+}
+
+/// The part of a problem that its replicas share.
+struct Setting {
+  std::unique_ptr<Population> population;
+  double ridge = 0, noise = 0;
+  bool on_sphere = false;
+  Time time;
+  std::size_t tests = 0;
+};
+
+class RidgeReplica final : public Replica {
+ public:
+  RidgeReplica(std::shared_ptr<const Setting> setting, std::uint64_t seed, std::uint64_t index)
+      : setting_(std::move(setting)),
+        data_(setting_->population->draw(seed, index, setting_->time.steps, setting_->tests)) {
+    random::Stream stream(seed, index, 0, random::Purpose::labels);
+    for (double& y : data_.labels) y += std::sqrt(setting_->noise) * stream.normal();
+  }
+  // A regression starts anew with every number of samples: it is run where it is observed, not on the way there.
+  void advance(std::uint64_t n) override { samples_ = n; }
+  void observe(std::span<double> out) const override {
+    const RidgeErrors errors = ridge_errors(data_, samples_, setting_->ridge);
+    out[0] = errors.excess;
+    if (setting_->ridge > 0) out[1] = errors.train;
+  }
+
+ private:
+  std::shared_ptr<const Setting> setting_;
+  RidgeData data_;
+  std::size_t samples_ = 0;
+};
+
+class KernelRegression final : public Problem {
+ public:
+  KernelRegression(std::shared_ptr<const Setting> setting, std::vector<double> errors, Table table)
+      : setting_(std::move(setting)), errors_(std::move(errors)), table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    const LearningCurve& theory = curve();
+    const Levels& levels = theory.levels();
+    const double total = levels.total_power();
+    Trajectory out;
+    out.method = "self-consistent effective ridge";
+    for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
+    for (const std::uint64_t at : setting_->time.at) {
+      if (at == 0) continue;
+      const auto n = static_cast<double>(at);
+      const CurvePoint p = point(n);
+      out.steps.push_back(n);
+      const std::vector<double> left = theory.remaining(p.kappa);
+      const double row[] = {p.excess, p.train, p.kappa, p.overfitting};
+      for (std::size_t c = 0; c < 4; ++c) out.columns[c].value.push_back(row[c]);
+      for (std::size_t k = 0; k < shown_degrees; ++k) {
+        const auto level = std::ranges::find(levels.degree, static_cast<double>(k));
+        out.columns[4 + k].value.push_back(
+            level == levels.degree.end() ? 0 : left[static_cast<std::size_t>(level - levels.degree.begin())]);
+      }
+      if (p.excess < least_judged_share * total && !out.valid_until)
+        out.valid_until = out.steps.size() > 1 ? out.steps[out.steps.size() - 2] : 0;
+    }
+    if (out.valid_until)
+      out.warnings.push_back(fmt::format(
+          "beyond {:g} samples the excess is below 1% of the target's power, where theory and simulation part "
+          "by factors: shown, not judged",
+          *out.valid_until));
+    std::erase_if(out.columns, [&](const Column& c) {
+      return (c.observable.name == "train_mse" && setting_->ridge == 0) ||
+             (c.observable.name.starts_with("unlearned_") &&
+              (!setting_->on_sphere || std::ranges::all_of(c.value, [](double x) { return x == 0; })));
+    });
+    if (total == 0 && setting_->noise == 0)
+      out.warnings.push_back("the target is 0 and so is its noise: nothing is learned");
+    return out;
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    const std::size_t n = setting_->time.steps;
+    if (n > most_regression_samples)
+      throw table_.table_or_empty("samples").error(
+          "max",
+          fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
+                      most_regression_samples, n));
+    if (const std::string why = setting_->population->obstacle(n, setting_->tests); !why.empty())
+      throw table_.error("data", why);
+    std::vector<Observable> seen = {all_observables()[0]};
+    if (setting_->ridge > 0) seen.push_back(all_observables()[1]);
+    double cost = 0;
+    for (const std::uint64_t at : setting_->time.at) cost += std::pow(static_cast<double>(at), 3) / 3;
+    return simulation_of(
+        {seen, "kernel ridge regression by Cholesky factors", cost,
+         [setting = setting_](auto seed, auto index) { return std::make_unique<RidgeReplica>(setting, seed, index); }});
+  }
+
+  std::vector<Finding> stability() const override {
+    const LearningCurve& theory = curve();
+    const Levels& levels = theory.levels();
+    const auto n = static_cast<double>(setting_->time.steps);
+    double trace = levels.tail, freedom = 0;
+    const CurvePoint last = point(n);
+    for (std::size_t i = 0; i < levels.eigenvalue.size(); ++i) {
+      trace += levels.multiplicity[i] * levels.eigenvalue[i];
+      if (levels.eigenvalue[i] > 0 && n > 0)
+        freedom += levels.multiplicity[i] * (levels.eigenvalue[i] / (levels.eigenvalue[i] + last.kappa));
+    }
+    std::vector<Finding> out = {
+        {"target_power", levels.total_power(), "E f^2"},
+        {"unlearnable_power", levels.unlearnable_power(),
+         "in levels of eigenvalue 0: the floor that no number of samples takes away"},
+        {"power_beyond", levels.power_beyond, "beyond the levels that are followed: counted as not learned"},
+        {"kernel_trace", trace, "E K(x, x)"},
+        {"tail_trace", levels.tail, "of it beyond the levels: acts as a ridge"},
+        {"excess_mse", last.excess, fmt::format("at the last number of samples, {:g}", n)},
+        {"kappa", last.kappa, "effective ridge there"},
+        {"degrees_of_freedom", freedom, "sum m L there"},
+        {"overfitting", last.overfitting, "E0 there"}};
+    for (const double error : errors_) {
+      const double samples = theory.samples_for(error * levels.total_power());
+      out.push_back({"samples_for_" + settings::text_of(error), samples,
+                     std::isfinite(samples)
+                         ? "samples at which the excess first is this share of the target's power"
+                         : "never: the excess stays above this share of the target's power up to 1e15 samples"});
+    }
+    return out;
+  }
+
+  std::vector<ModeColumn> mode_table() const override {
+    const LearningCurve& theory = curve();
+    const Levels& levels = theory.levels();
+    const double kappa = point(static_cast<double>(setting_->time.steps)).kappa;
+    ModeColumn learned{"learned", "1", "L = lambda/(lambda + kappa) at the last number of samples", {}};
+    for (const double lambda : levels.eigenvalue) learned.value.push_back(lambda > 0 ? lambda / (lambda + kappa) : 0);
+    return {{"degree", "1", "of the harmonics; of other inputs the number of the level", levels.degree},
+            {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
+            {"multiplicity", "1", "m, how many share it", levels.multiplicity},
+            {"target_power", "label^2", "v^2 of the whole level", levels.power},
+            std::move(learned),
+            {"unlearned_power", "label^2", "(1 - L)^2 v^2", theory.remaining(kappa)}};
+  }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out = setting_->population->warnings();
+    const LearningCurve& theory = curve();
+    const Levels& levels = theory.levels();
+    const double total = levels.total_power(), lost = levels.unlearnable_power();
+    if (lost > 1e-12 * total)
+      out.push_back(fmt::format(
+          "{:.3g} of the target's power {:.3g} lies in levels of eigenvalue 0: it is never learned", lost, total));
+    if (levels.power_beyond > 1e-6 * total)
+      out.push_back(
+          fmt::format("{:.3g} of the target's power {:.3g} lies beyond the levels that are followed and counts as "
+                      "not learned",
+                      levels.power_beyond, total));
+    const double kappa =
+        setting_->time.steps > 0 ? theory.at(static_cast<double>(setting_->time.steps)).kappa : infinity;
+    double least = infinity;
+    for (const double lambda : levels.eigenvalue)
+      if (lambda > 0) least = std::min(least, lambda);
+    if (levels.tail > setting_->ridge && kappa < least)
+      out.push_back(fmt::format(
+          "at {} samples kappa = {:.3g} is below every eigenvalue that is followed (the least is {:.3g}): the "
+          "rest cannot stand for a ridge; raise kernel.max_degree",
+          setting_->time.steps, kappa, least));
+    return out;
+  }
+
+ private:
+  const LearningCurve& curve() const {
+    std::call_once(once_, [this] {
+      curve_ = settings::naming(table_, "kernel", [&] {
+        return std::make_unique<LearningCurve>(setting_->population->levels(), setting_->ridge, setting_->noise);
+      });
+    });
+    return *curve_;
+  }
+  CurvePoint point(double n) const {
+    const CurvePoint out = curve().at(n);
+    if (!std::isfinite(out.excess))
+      throw table_.table_or_empty("kernel").error(
+          "ridge", fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is "
+                               "infinite; give a ridge > 0 or other [samples]",
+                               n));
+    return out;
+  }
+
+  std::shared_ptr<const Setting> setting_;
+  std::vector<double> errors_;
+  Table table_;
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<LearningCurve> curve_;
+};
+
+class KernelRegressionModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = {
+        "kernel-regression", "learning curves of kernel ridge regression, level by level",
+        "predictor k(x)'(K + ridge I)^-1 y of n samples, y = f + noise\n"
+        "n = sum m L + (ridge + tail)/kappa,  L = lambda/(lambda + kappa)\n"
+        "excess_mse = E0 (sum (1 - L)^2 v^2 + sigma^2) - sigma^2,  E0 = n/(n - sum m L^2)\n"
+        "An asymptotic theory: 10% are usual while the excess is above 1% of the target's power ([verdict] allowed = "
+        "0.1)",
+        "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4", all_keys()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"data", "kernel", "target", "noise", "spectrum"};
+    return names;
+  }
+  const Axis& axis() const override { return samples_axis(); }
+  std::span<const Observable> observables() const override { return all_observables(); }
+  std::vector<ClosedForm> closed_forms() const override { return kernel_regression_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    if (experiment.time.steps == 0)
+      throw table.table_or_empty("samples").error("max",
+                                                  "must be at least 1: without samples there is nothing to learn from");
+    auto setting = std::make_shared<Setting>();
+    setting->population = read_population(table);
+    const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
+    setting->ridge = kernel.number("ridge");
+    setting->noise =
+        settings::read(table.table_or_empty("noise"), noise_keys()).number("variance") + setting->population->noise();
+    setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
+    setting->time = experiment.time;
+    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, monte_carlo_keys()).integer("test_samples"));
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"), table);
+  }
+
+ private:
+  static std::vector<Parameter> all_keys() {
+    std::vector<Parameter> out;
+    for (const auto& [section, keys] :
+         {std::pair{"data.", &data_parameters()}, std::pair{"kernel.", &kernel_section_parameters()},
+          std::pair{"target.", &target_parameters()}, std::pair{"noise.", &noise_keys()}})
+      for (const Parameter& key : *keys) {
+        out.push_back(key);
+        out.back().name = section + key.name;
+      }
+    return out;
+  }
+};
+
+}  // namespace
+
+const std::vector<Parameter>& data_parameters() {
+  static const std::vector<Parameter> keys = {
+      settings::text("kind",
+                     "sphere: uniform on S^(d-1); features: Gaussian with [spectrum], kernel <x, x'>; fashion-mnist: "
+                     "images as unit vectors, the kernel's spectrum measured")
+          .one_of({"sphere", "features", "fashion-mnist"})
+          .otherwise(std::string("sphere")),
+      settings::number("dimension", "d of the sphere in R^d; whole for a simulation")
+          .at_least(2)
+          .at_most(1e9)
+          .computed("required for a sphere"),
+      settings::text("target", "of fashion-mnist: label (class number, standardised) or class-K (+-1, centred)")
+          .otherwise(std::string("class-0")),
+      settings::integer("rows", "of fashion-mnist: images that are read")
+          .at_least(10)
+          .at_most(60000)
+          .otherwise(std::int64_t{20000}),
+      settings::integer("measured",
+                        "of fashion-mnist: the first so many give the spectrum; the others are samples and tests")
+          .at_least(2)
+          .at_most(8000)
+          .otherwise(std::int64_t{1500}),
+      settings::text("folder", "of fashion-mnist: where its files are").computed("that of Debian's package")};
+  return keys;
+}
+
+const std::vector<Parameter>& kernel_section_parameters() {
+  static const auto keys = [] {
+    auto out = ingredients::learning_curves::kernel_parameters();
+    out.push_back(settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0).otherwise(0.0));
+    return out;
+  }();
+  return keys;
+}
+
+std::unique_ptr<Population> read_population(const Table& table) {
+  const Values data = settings::read(table.table_or_empty("data"), data_parameters());
+  const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
+  const std::string& kind = data.text("kind");
+  if (kind != "sphere" && data.given("dimension")) throw data.error("dimension", "belongs to kind = \"sphere\"");
+  for (const char* key : {"target", "rows", "measured", "folder"})
+    if (kind != "fashion-mnist" && data.given(key)) throw data.error(key, "belongs to kind = \"fashion-mnist\"");
+  if (kind != "sphere" && table.has("target"))
+    throw table.error("target", "belongs to data.kind = \"sphere\"; leave it out");
+  if (kind != "features" && table.has("spectrum"))
+    throw table.error("spectrum", "belongs to data.kind = \"features\"; leave it out");
+  if (kind == "sphere") return sphere_population(table, data, kernel);
+  if (kind == "fashion-mnist") return image_population(data, kernel);
+  for (const char* key : {"kind", "bias", "s2", "layers", "coefficients", "max_degree"})
+    if (kernel.given(key)) throw kernel.error(key, "features have the kernel <x, x'>; leave it out");
+  return feature_population(table);
+}
+
+const Model& kernel_regression_model() {
+  static const KernelRegressionModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::kernel_regression

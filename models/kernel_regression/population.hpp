@@ -1,0 +1,44 @@
+#pragma once
+/// \file
+/// What kernel regression learns from: the law of the inputs, the kernel's eigenspaces under it, and draws of samples.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/ingredients/learning_curves/kernel_ridge.hpp"
+#include "models/ingredients/learning_curves/learning_curve.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models::kernel_regression {
+
+class Population {
+ public:
+  virtual ~Population() = default;
+  /// What the theory needs.
+  virtual ingredients::learning_curves::Levels levels() const = 0;
+  /// Samples and test points of one replica, labels without noise.
+  virtual ingredients::learning_curves::RidgeData draw(std::uint64_t seed, std::uint64_t replica, std::size_t samples,
+                                                       std::size_t tests) const = 0;
+  /// Why so many samples cannot be drawn; empty where they can.
+  virtual std::string obstacle(std::size_t samples, std::size_t tests) const = 0;
+  virtual std::vector<std::string> warnings() const { return {}; }
+  /// Label noise that comes with the data, e.g. the misfit of a measured spectrum.
+  virtual double noise() const { return 0; }
+};
+
+/// Keys of sections [data] and [kernel] (beside those of the kernel: the ridge).
+const std::vector<settings::Parameter>& data_parameters();
+const std::vector<settings::Parameter>& kernel_section_parameters();
+
+/// The population of an experiment. \throws settings::Error
+std::unique_ptr<Population> read_population(const settings::Table& experiment);
+
+// One each, in a file of their own.
+std::unique_ptr<Population> sphere_population(const settings::Table& experiment, const settings::Values& data,
+                                              const settings::Values& kernel);
+std::unique_ptr<Population> feature_population(const settings::Table& experiment);
+std::unique_ptr<Population> image_population(const settings::Values& data, const settings::Values& kernel);
+
+}  // namespace edgewise::models::kernel_regression

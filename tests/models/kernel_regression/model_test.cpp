@@ -1,0 +1,183 @@
+// The model from its file: theory against simulation, levels, refusals.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+
+namespace {
+
+std::unique_ptr<Problem> problem(const std::string& text) {
+  const Experiment e = read_experiment(settings::read_text("model = 'kernel-regression'\n" + text, "e.toml"));
+  return find(e).prepare(e);
+}
+std::string refusal(const std::string& text, bool simulate = false) {
+  try {
+    const auto p = problem(text);
+    p->solve();
+    if (simulate) p->simulate();
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+double number(const std::vector<Finding>& findings, const std::string& name) {
+  for (const Finding& f : findings)
+    if (f.name == name) return std::get<double>(f.value);
+  return NAN;
+}
+
+struct Mean {
+  double mean = 0, error = 0;
+};
+/// Of every observable at n samples, over replicas.
+std::vector<Mean> simulated(const Problem& p, std::uint64_t n, int replicas) {
+  const auto simulation = p.simulate();
+  const std::size_t size = simulation->observables().size();
+  std::vector<double> row(size), sum(size), squares(size);
+  for (int r = 0; r < replicas; ++r) {
+    const auto replica = simulation->replica(5, static_cast<std::uint64_t>(r));
+    replica->advance(n);
+    replica->observe(row);
+    for (std::size_t o = 0; o < size; ++o) {
+      sum[o] += row[o];
+      squares[o] += row[o] * row[o];
+    }
+  }
+  std::vector<Mean> out;
+  for (std::size_t o = 0; o < size; ++o) {
+    const double mean = sum[o] / replicas;
+    out.push_back({mean, std::sqrt((squares[o] / replicas - mean * mean) / (replicas - 1))});
+  }
+  return out;
+}
+
+const std::string sphere = "[data]\ndimension = 6\n[target]\npowers = [0.2, 0.4, 0.4]\n";
+
+}  // namespace
+
+TEST_CASE("theory and simulation agree to 10% or 4 standard errors, sphere and features, with noise and ridge") {
+  const std::string cases[] = {
+      sphere + "[kernel]\nkind = 'ntk'\nridge = 0.05\n[noise]\nvariance = 0.3\n[samples]\nat = [120]\n",
+      sphere + "[kernel]\nkind = 'gauss'\ns2 = 0.5\nbias = true\nridge = 0.02\n[samples]\nat = [120]\n",
+      sphere + "[kernel]\nkind = 'deep-ntk'\nlayers = 3\nridge = 0.1\n[noise]\nvariance = 0.1\n[samples]\nat = [120]\n",
+      "[data]\ndimension = 3\n[target]\nkind = 'newton'\nmasses = [1, -0.7]\nradii = [0.5, 0.6]\ncosines = [[1, 0.3], "
+      "[0.3, 1]]\npower = 2\n[kernel]\nkind = 'arc0'\nbias = true\nridge = 0.2\n[samples]\nat = [120]\n",
+      "[data]\nkind = 'features'\n[spectrum]\nkind = 'power-law'\ndimension = 100\nalpha = 0.7\nbeta = "
+      "0.5\n[kernel]\nridge = 0.5\n[noise]\nvariance = 0.2\n[samples]\nat = [120]\n"};
+  for (const std::string& text : cases) {
+    CAPTURE(text);
+    const auto p = problem(text + "[monte_carlo]\ntest_samples = 300\n");
+    const Trajectory theory = p->solve();
+    REQUIRE(theory.steps == std::vector<double>{120});
+    const std::vector<Mean> m = simulated(*p, 120, 16);
+    for (const std::size_t o : {0, 1}) {
+      const double expected = theory.columns[o].value[0];
+      CHECK(std::abs(m[o].mean - expected) < 0.1 * expected + 4 * m[o].error);
+    }
+  }
+}
+
+TEST_CASE("a parity that the kernel lacks is a floor, reported and never learned") {
+  const auto p =
+      problem("[data]\ndimension = 8\n[target]\npowers = [0, 0.5, 0, 0.5]\n[samples]\nat = [100, 1000000000]\n");
+  const auto findings = p->stability();
+  CHECK(number(findings, "unlearnable_power") == 0.5);
+  CHECK(std::isinf(number(findings, "samples_for_0.1")));
+  CHECK(p->warnings().size() == 1);
+  const Trajectory t = p->solve();
+  CHECK(t.find("excess_mse")->value[1] == doctest::Approx(0.5).epsilon(0.05));
+  CHECK(t.find("unlearned_3")->value[1] == 0.5);
+  CHECK(t.find("train_mse") == nullptr);  // no ridge
+  // With a bias all is learned, and the samples that are told give the error.
+  const std::string biased =
+      "[data]\ndimension = 8\n[target]\npowers = [0, 0.5, 0, 0.5]\n[kernel]\nbias = true\n[samples]\nmax = ";
+  const double n = number(problem(biased + "100\n")->stability(), "samples_for_0.1");
+  const Trajectory at = problem(biased + std::to_string(std::lround(n)) + "\npoints = 2\n")->solve();
+  CHECK(at.find("excess_mse")->value.back() == doctest::Approx(0.1).epsilon(1e-2));
+}
+
+TEST_CASE("more levels change nothing, any dimension answers, and kappa below the levels is told") {
+  const auto excess = [](const std::string& more, const std::string& d, const std::string& n) {
+    return problem("[data]\ndimension = " + d + "\n[target]\npowers = [0.1, 0.5, 0.2]\n[kernel]\nridge = 1e-3\n" +
+                   more + "[samples]\nat = [" + n + "]\n")
+        ->solve()
+        .columns[0]
+        .value[0];
+  };
+  CHECK(excess("max_degree = 200\n", "5", "300") == doctest::Approx(excess("", "5", "300")).epsilon(1e-3));
+  for (const char* d : {"2", "7.5", "1000", "1e9"})
+    for (const char* n : {"1", "1000000000"}) {
+      CAPTURE(d);
+      CAPTURE(n);
+      for (const char* bias : {"", "bias = true\n", "kind = 'gauss'\n", "kind = 'exp'\ns2 = 0.01\n", "kind = 'arc0'\n",
+                               "kind = 'deep-ntk'\n", "kind = 'taylor'\ncoefficients = [1, 0, 2, 3]\n"}) {
+        CAPTURE(bias);
+        const double value = excess(bias, d, n);
+        CHECK(std::isfinite(value));
+        CHECK(value >= 0);
+        CHECK(value < 20);
+      }
+    }
+  const auto low = problem(
+      "[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nmax_degree = 5\n[samples]\nat = "
+      "[100000]\n");
+  CHECK(low->warnings().size() == 1);
+}
+
+TEST_CASE("what is wrong is told in one line with its key") {
+  const std::string end = "[samples]\nmax = 20\n";
+  const auto has = [](const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(has(refusal("[target]\npowers = [1]\n" + end), "data.dimension: is required"));
+  CHECK(has(refusal("[data]\ndimension = 1\n[target]\npowers = [1]\n" + end), "data.dimension"));
+  CHECK(has(refusal("[data]\ndimension = 5\n" + end), "target.powers: is required"));
+  CHECK(has(refusal("[data]\ndimension = 5\n[target]\npowers = [-1]\n" + end), "target.powers"));
+  CHECK(
+      has(refusal("[data]\ndimension = 5\n[target]\npowers = [1]\nradii = [0.5]\n" + end), "target.radii: belongs to"));
+  CHECK(has(refusal("[data]\ndimension = 5\n[target]\nkind = 'newton'\nradii = [1.5]\n" + end), "target.radii"));
+  CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'newton'\nradii = [0.5, 0.6]\n" + end), "target.cosines"));
+  CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'zonal'\nformula = 'x+'\n" + end), "target.formula"));
+  CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'zonal'\nformula = '1/(t-t)'\n" + end), "target.formula"));
+  CHECK(has(refusal(sphere + "[kernel]\ns2 = 2\n" + end), "kernel.s2: belongs to"));
+  CHECK(has(refusal(sphere + "[kernel]\nkind = 'exp'\ns2 = 1e-4\n" + end), "kernel.s2"));
+  CHECK(has(refusal(sphere + "[kernel]\nkind = 'taylor'\n" + end), "kernel.coefficients: is required"));
+  CHECK(has(refusal(sphere + "[kernel]\nkind = 'taylor'\ncoefficients = [0, 0]\n" + end), "kernel.coefficients"));
+  CHECK(has(refusal(sphere + "[kernel]\nkind = 'ntkk'\n" + end), "did you mean 'ntk'"));
+  CHECK(has(refusal(sphere + "[kernel]\nridge = -1\n" + end), "kernel.ridge"));
+  CHECK(has(refusal(sphere + "[time]\nsteps = 3\n"), "samples"));
+  CHECK(has(refusal(sphere + "[samples]\nmax = 0\n"), "samples.max: must be at least 1"));
+  CHECK(has(refusal(sphere + "[spectrum]\nkind = 'isotropic'\ndimension = 3\n" + end), "spectrum: belongs to"));
+  CHECK(
+      has(refusal("[data]\nkind = 'features'\n[spectrum]\nkind = 'isotropic'\ndimension = 3\n[kernel]\nkind = 'ntk'\n" +
+                  end),
+          "kernel.kind: features have"));
+  CHECK(has(refusal(sphere + "[samples]\nmax = 30000\n", true), "samples.max: a simulation solves"));
+  CHECK(has(refusal("[data]\ndimension = 5.5\n[target]\npowers = [1]\n" + end, true),
+            "data: data.dimension must be whole"));
+  // As many samples as features, no ridge: the error has no number.
+  CHECK(has(refusal("[data]\nkind = 'features'\n[spectrum]\nkind = 'isotropic'\ndimension = 7\n[noise]\nvariance = "
+                    "1\n[samples]\nat = [7]\n"),
+            "kernel.ridge: at 7 samples"));
+}
+
+TEST_CASE("units: the target's power scales every error, the ridge with the features' variance nothing") {
+  for (const double a : {1e-60, 1e60}) {
+    const auto power = [&](double x) { return settings::text_of(x * a); };
+    const auto p = problem("[data]\ndimension = 4\n[target]\npowers = [" + power(0.3) + ", " + power(0.4) +
+                           "]\n[noise]\nvariance = " + power(0.1) + "\n[kernel]\nridge = 0.1\n[samples]\nat = [50]\n");
+    const auto q = problem(
+        "[data]\ndimension = 4\n[target]\npowers = [0.3, 0.4]\n[noise]\nvariance = 0.1\n[kernel]\nridge = "
+        "0.1\n[samples]\nat = [50]\n");
+    CHECK(p->solve().columns[0].value[0] / a == doctest::Approx(q->solve().columns[0].value[0]).epsilon(1e-12));
+    CHECK(number(p->stability(), "samples_for_0.5") == doctest::Approx(number(q->stability(), "samples_for_0.5")));
+  }
+}

@@ -13,7 +13,8 @@
               model(network, network_model) model(sum_of_powers, sum_of_powers_model) model(                          \
                   equilibrium_network, equilibrium_network_model) model(self_stabilization, self_stabilization_model) \
                   model(mini_batch_cdat, mini_batch_cdat_model) model(feature_alignment, feature_alignment_model)     \
-                      model(kernel_regression, kernel_regression_model)
+                      model(kernel_regression, kernel_regression_model)                                               \
+                          model(softmax_temperature, softmax_temperature_model)
 
 namespace edgewise::models {
 

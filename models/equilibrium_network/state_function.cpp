@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 
 #include "models/ingredients/networks/activations.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/piecewise.hpp"
 #include "numerics/roots.hpp"
 #include "settings/expression.hpp"
 
@@ -20,57 +20,6 @@ namespace {
 
 constexpr double gaussian_reach = 9;   ///< standard deviations; what is beyond is below 1e-18
 constexpr double feature_width = 0.5;  ///< on which phi may turn, near 0 and near kinks
-
-/// Edges of pieces of [low, high]: every cut inside, and from each outwards first `width`, then twice as wide, never
-/// wider than `widest`.
-std::vector<double> piece_edges(double low, double high, std::span<const double> cuts, double width, double widest) {
-  std::vector<double> starts;
-  for (const double cut : cuts)
-    if (cut > low && cut < high) starts.push_back(cut);
-  std::ranges::sort(starts);
-  starts.erase(std::ranges::unique(starts).begin(), starts.end());
-  std::vector<double> edges{low};
-  // Between neighbouring starts from both sides inwards; the ends of the range are no starts.
-  const auto fill = [&](double a, double b, bool from_a, bool from_b) {
-    std::vector<double> up, down;
-    double left = a, right = b, step_a = from_a ? width : widest, step_b = from_b ? width : widest;
-    while (right - left > 0) {
-      const bool from_left = from_a && (!from_b || step_a <= step_b);
-      const double step = from_a || from_b ? (from_left ? step_a : step_b) : widest;
-      if (!(right - left > 1.5 * step)) break;
-      if (from_left || !from_b) {
-        up.push_back(left += step);
-        step_a = std::min(2 * step_a, widest);
-      } else {
-        down.push_back(right -= step);
-        step_b = std::min(2 * step_b, widest);
-      }
-    }
-    edges.insert(edges.end(), up.begin(), up.end());
-    edges.insert(edges.end(), down.rbegin(), down.rend());
-    edges.push_back(b);
-  };
-  double last = low;
-  for (std::size_t i = 0; i <= starts.size(); ++i) {
-    const double next = i < starts.size() ? starts[i] : high;
-    fill(last, next, i > 0, i < starts.size());
-    last = next;
-  }
-  return edges;
-}
-
-template <unsigned points, class Add>
-void on_pieces(std::span<const double> edges, const Add& add) {
-  using Rule = boost::math::quadrature::gauss<double, points>;
-  for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
-    const double middle = (edges[i] + edges[i + 1]) / 2, half = (edges[i + 1] - edges[i]) / 2;
-    for (std::size_t k = 0; k < Rule::abscissa().size(); ++k) {
-      const double x = Rule::abscissa()[k], weight = half * Rule::weights()[k];
-      add(middle - half * x, weight);
-      if (x != 0) add(middle + half * x, weight);
-    }
-  }
-}
 
 /// xi(u) = u - c phi(u) rises; where it is `target`.
 double state_at(const StateFunction& phi, double c, double target) {
@@ -137,8 +86,8 @@ std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, b
   if (!(s > 0) || !std::isfinite(s) || !std::isfinite(c)) return {};
   const double low = state_at(phi, c, -gaussian_reach * s), high = state_at(phi, c, gaussian_reach * s);
   if (!(low < high)) return {};
-  const std::vector<double> edges =
-      piece_edges(low, high, turning_points(phi), std::min(feature_width, s / 2), std::max(s, (high - low) / 500));
+  const std::vector<double> edges = numerics::piece_edges(
+      low, high, turning_points(phi), std::min(feature_width, s / 2), std::max(s, (high - low) / 500));
   std::vector<StateNode> out;
   bool single = true;
   const auto add = [&](double u, double weight) {
@@ -146,10 +95,9 @@ std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, b
     single = single && 1 - c * slope > 0;
     out.push_back({u, z, slope, weight * (1 - c * slope) * std::exp(-y * y / 2) / (std::sqrt(2 * pi) * s)});
   };
-  if (finer)
-    on_pieces<30>(edges, add);
-  else
-    on_pieces<20>(edges, add);
+  using numerics::GaussPoints;
+  for (const auto& node : numerics::piecewise_gauss(edges, finer ? GaussPoints::thirty : GaussPoints::twenty))
+    add(node.x, node.weight);
   if (!single) out.clear();
   return out;
 }
@@ -176,7 +124,11 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
   for (const double y : turns)
     if (rho != 0) cuts.push_back(y / rho);
   const double finest = across > 0 ? std::min(near, std::max(across, 1e-8)) : near;
-  on_pieces<10>(piece_edges(-gaussian_reach, gaussian_reach, cuts, finest, 1.0), [&](double y, double weight) {
+  const auto pieces = [](std::span<const double> around, double width, double widest) {
+    return numerics::piecewise_gauss(numerics::piece_edges(-gaussian_reach, gaussian_reach, around, width, widest),
+                                     numerics::GaussPoints::ten);
+  };
+  for (const auto& [y, weight] : pieces(cuts, finest, 1.0)) {
     const auto first = at(y);
     double state = 0, slope = 0;
     if (across == 0) {
@@ -186,16 +138,15 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
     } else {
       std::vector<double> inner;
       for (const double turn : turns) inner.push_back((turn - rho * y) / across);
-      on_pieces<10>(piece_edges(-gaussian_reach, gaussian_reach, inner, std::min(1.0, near / across), 1.5),
-                    [&](double x, double part) {
-                      const auto second = at(rho * y + across * x);
-                      state += part * normal(x) * second.first;
-                      slope += part * normal(x) * second.second;
-                    });
+      for (const auto& [x, part] : pieces(inner, std::min(1.0, near / across), 1.5)) {
+        const auto second = at(rho * y + across * x);
+        state += part * normal(x) * second.first;
+        slope += part * normal(x) * second.second;
+      }
     }
     out.states += weight * normal(y) * first.first * state;
     out.slopes += weight * normal(y) * first.second * slope;
-  });
+  }
   return out;
 }
 

@@ -49,6 +49,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
       {"sum-of-powers", {}},  // has no optimizer
       {"kernel-regression", {}},
       {"equilibrium-network", {}},
+      {"softmax-temperature", {{"gd", {{0.1, -1, 2}, {}, ""}}}},  // a: of logits
       {"least-squares",
        {{"sgd", {per_curvature(0.1), {}, ""}},
         {"momentum", {per_curvature(0.02), {{"weight_decay", {0.05, 1, 0}}}, momentum}},
@@ -154,6 +155,9 @@ std::string experiment(const std::string& model, const std::string& kind, const 
            number(1, .5, 0) + "\ntarget_scale = " + number(1, 0, 1) +
            "\n[network]\nhidden = [4]\nactivation = 'relu'\nbias = false\nweight_variance = " + number(1, -.5, 1) +
            "\n";
+  if (model == "softmax-temperature")
+    return text + "[task]\neigenvalue = " + number(1, 1, 0) + "\n[initial]\ndeviation = " + number(2, 0, 1) +
+           "\n[loss]\ninverse_temperature = " + number(3, 0, -1) + "\n";
   if (model == "quadratic-regression")
     return text + "[data]\noutputs = 5\nparameters = 10\ncurvature = " + number(4, 2, -2) +
            "\nresidual_variance = " + number(1, 0, 2) + "\njacobian_variance = " + number(1, 1, 0) + "\n";

@@ -1,0 +1,150 @@
+#include "models/softmax_temperature/margin.hpp"
+
+#include <algorithm>
+#include <boost/math/special_functions/erf.hpp>
+#include <cmath>
+#include <numbers>
+
+#include "numerics/constants.hpp"
+#include "numerics/piecewise.hpp"
+
+namespace edgewise::models::softmax_temperature {
+
+namespace {
+
+constexpr double reach = 9;       ///< standard deviations of the population
+constexpr double steepest = 700;  ///< beyond it e^u would overflow, and u stands still
+
+/// With u = log K + v, (C-1) u + e^u = a is v + e^v = a/K - log K, K = C - 1; binary: K = 1.
+double rivals(double classes) {
+  return classes == 1 ? 1 : classes - 1;
+}
+
+double rate(double u, double classes) {
+  const double K = rivals(classes), scale = classes == 1 ? 1 : classes;
+  return scale * (u > 0 ? std::exp(-u) / (1 + K * std::exp(-u)) : 1 / (K + std::exp(u)));
+}
+
+double normal_beyond(double x) {
+  return std::erfc(x / std::numbers::sqrt2) / 2;
+}
+
+/// The x with x + g rate(x) = u, where that rises.
+double stepped_back(double u, double g, double classes) {
+  const double K = rivals(classes);
+  double x = u - g * rate(u, classes);
+  for (int newton = 0; newton < 60; ++newton) {
+    const double r = rate(x, classes);
+    // rate' = -rate (1 - K rate/scale), for rate = scale/(K + e^u).
+    const double slope = 1 - g * r * (1 - K * r / (classes == 1 ? 1 : classes)), step = (x + g * r - u) / slope;
+    x -= step;
+    if (std::abs(step) <= 4e-16 * std::max(std::abs(x), 1e-300)) break;
+  }
+  return x;
+}
+
+/// u_0 that is at u = 0 at time T.
+double turned_at(double T, double classes) {
+  const double K = rivals(classes), a = 1 - (classes == 1 ? 1 : classes) * T;
+  return std::log(K) + log_lambert(a / K - std::log(K));
+}
+
+/// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at time T: around 0 and around -T.
+std::vector<numerics::WeightedNode> population(double s, double T) {
+  if (s == 0) return {{0, 1}};
+  const double cuts[] = {0, -std::min(T, 1e300) / s};
+  auto nodes = numerics::piecewise_gauss(numerics::piece_edges(-reach, reach, cuts, std::min(0.5, 0.5 / s), 1.0),
+                                         numerics::GaussPoints::twenty);
+  for (numerics::WeightedNode& node : nodes) {
+    node.weight *= std::exp(-node.x * node.x / 2) / std::sqrt(2 * pi);
+    node.x *= s;
+  }
+  return nodes;
+}
+
+struct PopulationSum {
+  double loss = 0, square = 0, right = 0;
+  void add(double weight, double u, double classes) {
+    const double l = loss_of_margin(u, classes);
+    loss += weight * l;
+    square += weight * l * l;
+  }
+  PopulationPoint point() const { return {loss, right, std::max(0.0, square - loss * loss)}; }
+};
+
+}  // namespace
+
+double log_lambert(double c) {
+  // u + e^u - c is convex and rises: from above Newton's steps go down to the root.
+  double u = c > 1 ? std::log(c) : c;
+  for (int k = 0; k < 100; ++k) {
+    const double e = std::exp(u), step = (u + e - c) / (1 + e);
+    u -= step;
+    if (std::abs(step) <= 4e-16 * std::max(std::abs(u), 1e-300)) break;
+    if (!(step > 0) && k > 2) break;  // rounding
+  }
+  return u;
+}
+
+double margin_after(double T, double u0, double classes) {
+  const double K = rivals(classes), scale = classes == 1 ? 1 : classes;
+  if (u0 > steepest) return u0 + scale * T * std::exp(-u0);
+  const double a = K * u0 + std::exp(u0) + scale * T;
+  return std::max(u0, std::log(K) + log_lambert(a / K - std::log(K)));
+}
+
+double margin_descended(std::uint64_t steps, double g, double u0, double classes) {
+  double u = u0;
+  for (std::uint64_t k = 0; k < steps; ++k) u += g * rate(u, classes);
+  return u;
+}
+
+double loss_of_margin(double u, double classes) {
+  const double K = rivals(classes);
+  return u > 0 ? std::log1p(K * std::exp(-u)) : std::log(K + std::exp(u)) - u;
+}
+
+PopulationPoint population_at(double T, double s, double classes) {
+  PopulationSum sum;
+  for (const auto& [u0, weight] : population(s, T)) sum.add(weight, margin_after(T, u0, classes), classes);
+  const double turned = turned_at(T, classes);
+  sum.right = s > 0 ? normal_beyond(turned / s) : T > 0 ? 1 : 0;
+  return sum.point();
+}
+
+std::vector<PopulationPoint> population_descended(std::span<const std::uint64_t> steps, double g, double s,
+                                                  double classes) {
+  const double last = g * static_cast<double>(steps.empty() ? 0 : steps.back());
+  auto nodes = population(s, last);
+  std::vector<PopulationPoint> out;
+  std::uint64_t k = 0;
+  // The start that is at 0 after k steps, one step further back each time, while the step is a rising map.
+  double turned = 0;
+  const bool rising = g * (classes == 1 ? 1 : classes / (classes - 1)) < 4;
+  for (const std::uint64_t step : steps) {
+    for (; k < step; ++k) {
+      for (auto& node : nodes) node.x += g * rate(node.x, classes);
+      if (rising) turned = stepped_back(turned, g, classes);
+    }
+    PopulationSum sum;
+    for (const auto& node : nodes) {
+      sum.add(node.weight, node.x, classes);
+      if (!rising && node.x > 0) sum.right += node.weight;
+    }
+    if (rising) sum.right = s > 0 ? normal_beyond(turned / s) : turned < 0 ? 1 : 0;
+    out.push_back(sum.point());
+  }
+  return out;
+}
+
+double time_to_accuracy(double accuracy, double s, double classes) {
+  // u_* = s Phi^-1(1 - A) <= 0 turns at that time: K u_* + e^u_* + scale T = 1.
+  const double turned = -s * std::numbers::sqrt2 * boost::math::erf_inv(2 * accuracy - 1);
+  return -(rivals(classes) * turned + std::expm1(turned)) / (classes == 1 ? 1 : classes);
+}
+
+double stability_threshold(double classes) {
+  return classes == 1 ? 8 : 2 * classes;
+}
+
+}  // namespace edgewise::models::softmax_temperature

@@ -1,0 +1,202 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/framework/model.hpp"
+#include "models/softmax_temperature/closed_forms.hpp"
+#include "models/softmax_temperature/margin.hpp"
+#include "models/softmax_temperature/simulation.hpp"
+#include "models/softmax_temperature/temperature_settings.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::softmax_temperature {
+
+namespace {
+
+constexpr double reached_accuracy = 0.9;
+
+class TemperatureExperiment final : public Problem {
+ public:
+  TemperatureExperiment(std::shared_ptr<const TemperatureProblem> problem, settings::Table table)
+      : problem_(std::move(problem)), table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    const TemperatureProblem& p = *problem_;
+    Trajectory out;
+    out.steps.assign(p.time.at.begin(), p.time.at.end());
+    out.method = p.flow ? "flow" : "gd";
+    out.exact = !p.flow && p.kind != TaskKind::network;
+    for (const Observable& o : temperature_observables(p)) out.columns.push_back({o, {}, {}});
+    if (p.kind == TaskKind::population) {
+      solve_population(out);
+    } else {
+      // Of finite width nothing is known but that it tends to the wide network.
+      if (p.kind == TaskKind::network) out.columns.resize(out.columns.size() - 2);
+      const std::vector<linear_algebra::Matrix> logits = solve_logits();
+      for (const linear_algebra::Matrix& z : logits) {
+        const std::vector<double> values = observe_logits(p.logits, z);
+        for (std::size_t o = 0; o < values.size(); ++o) out.columns[o].value.push_back(values[o]);
+      }
+    }
+    if (const double g = largest_time_per_step(); g >= stability_threshold(p.classes))
+      out.warnings.push_back(fmt::format(
+          "eta beta^2 lambda_max = {:.4g} is beyond the edge {:g} of gradient descent near uniform outputs{}", g,
+          stability_threshold(p.classes), p.flow ? ", which the flow does not know" : ""));
+    return out;
+  }
+
+  std::unique_ptr<Simulation> simulate() const override { return simulate_temperature(problem_); }
+
+  std::vector<Finding> stability() const override {
+    const TemperatureProblem& p = *problem_;
+    const double g = largest_time_per_step(), edge = stability_threshold(p.classes), beta = p.inverse_temperature;
+    std::vector<Finding> out{
+        {"time_per_step", g, "eta beta^2 lambda_max(K): T = this times steps; runs of equal T and beta z_0 are one"},
+        {"edge", edge, "of eta beta^2 lambda_max(K) near uniform outputs: 2C, or 8 of one logit"},
+        {"stable", g < edge, "whether gradient descent is stable there"},
+        {"edge_learning_rate", p.learning_rate * edge / g, "eta at the edge"},
+        {"time_scale", 1 / g, "steps in which small logits learn, 1/(eta beta^2 lambda_max)"}};
+    if (p.kind == TaskKind::population) {
+      const double s = p.start_spread(), T = time_to_accuracy(reached_accuracy, s, p.classes);
+      out.push_back({"start_spread", s, "s = beta std z_0"});
+      out.push_back({"unlearning_time", p.start_deviation / (p.learning_rate * beta * p.eigenvalue),
+                     "steps in which wrong logits are unlearned, std z_0/(eta beta k) = s/g"});
+      out.push_back({"rescaled_time_to_90", T, "T at which 90% of the points are right"});
+      out.push_back({"steps_to_90", T / g, "steps until 90% of the points are right, by the flow"});
+      out.push_back({"regime",
+                     std::string(s < 0.3 ? "linear"
+                                 : s < 3 ? "crossover"
+                                         : "unlearning"),
+                     "T_90 in units of |u_*|, u_* = s Phi^-1(.1): 2 in the linear, 1 in the unlearning one"});
+    } else {
+      out.push_back({"slowest_time_scale", slowest_time_scale(), "steps, 1/(eta beta^2 lambda_min) over lambda > 0"});
+      const double start = std::sqrt(mean_square_start());
+      out.push_back({"start_spread", beta * start, "beta times the root mean square of z_0"});
+      out.push_back(
+          {"unlearning_time", start * beta / g, "steps in which wrong logits are unlearned along lambda_max"});
+    }
+    if (p.kind == TaskKind::network) {
+      const double root = std::sqrt(static_cast<double>(p.network->width(0)));
+      out.push_back({"lazy_parameter", 1 / (beta * root), "1/(beta sqrt m): small where the kernel stands still"});
+    }
+    return out;
+  }
+
+  std::vector<ModeColumn> mode_table() const override {
+    const TemperatureProblem& p = *problem_;
+    if (p.kind == TaskKind::population) return {};
+    ModeColumn values{"eigenvalue", "1", "of K", linear_algebra::symmetric_eigenvalues(p.logits.kernel)};
+    ModeColumn scales{"time_scale", "steps", "1/(eta beta^2 lambda)", {}};
+    for (const double lambda : values.value)
+      scales.value.push_back(lambda > 0 ? 1 / (p.learning_rate * p.inverse_temperature * p.inverse_temperature * lambda)
+                                        : infinity);
+    return {std::move(values), std::move(scales)};
+  }
+
+ private:
+  void solve_population(Trajectory& out) const {
+    const TemperatureProblem& p = *problem_;
+    const double g = p.time_per_step(), s = p.start_spread(), draws = static_cast<double>(p.draws);
+    std::vector<PopulationPoint> points;
+    if (p.flow)
+      for (const std::uint64_t step : p.time.at)
+        points.push_back(population_at(g * static_cast<double>(step), s, p.classes));
+    else
+      points = population_descended(p.time.at, g, s, p.classes);
+    for (const PopulationPoint& point : points) {
+      out.columns[0].value.push_back(point.loss);
+      out.columns[0].std.push_back(std::sqrt(point.loss_variance / draws));
+      out.columns[1].value.push_back(point.accuracy);
+      out.columns[1].std.push_back(std::sqrt(point.accuracy * (1 - point.accuracy) / draws));
+    }
+  }
+
+  std::vector<linear_algebra::Matrix> solve_logits() const {
+    const TemperatureProblem& p = *problem_;
+    if (!p.flow) return descended_logits(p.logits, p.time.at);
+    try {
+      return flown_logits(p.logits, p.time.at, p.rtol);
+    } catch (const std::runtime_error&) {
+      throw table_.table_or_empty("theory").error("method",
+                                                  "the flow takes too many steps here; take gd, or fewer steps");
+    }
+  }
+
+  double largest_time_per_step() const {
+    const TemperatureProblem& p = *problem_;
+    if (p.kind == TaskKind::population) return p.time_per_step();
+    return p.learning_rate * p.inverse_temperature * p.inverse_temperature *
+           linear_algebra::symmetric_eigenvalues(p.logits.kernel).back();
+  }
+  double slowest_time_scale() const {
+    const TemperatureProblem& p = *problem_;
+    const std::vector<double> values = linear_algebra::symmetric_eigenvalues(p.logits.kernel);
+    for (const double lambda : values)
+      if (lambda > 1e-12 * values.back())
+        return 1 / (p.learning_rate * p.inverse_temperature * p.inverse_temperature * lambda);
+    return infinity;
+  }
+  double mean_square_start() const {
+    double sum = 0;
+    for (const double z : problem_->logits.start.entries()) sum += z * z;
+    return sum / static_cast<double>(problem_->logits.start.size());
+  }
+
+  std::shared_ptr<const TemperatureProblem> problem_;
+  settings::Table table_;
+};
+
+class TemperatureModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = {
+        "softmax-temperature", "learning with a softmax loss at inverse temperature beta",
+        "loss = -sum_i log softmax(beta z_i)[y_i];  z' = z + eta beta K (Y - softmax(beta z))\n"
+        "v = beta z, g = eta beta^2: v' = v + g K (Y - softmax(v)): beta matters through g and beta z_0 alone\n"
+        "one point: u + e^u = u_0 + e^u_0 + T, u = beta y z;  C classes: (C-1) u + e^u = (C-1) u_0 + e^u_0 + C T",
+        "Agarwala, Pennington, Dauphin, Schoenholz 2020; docs/theory/networks-and-kernels.md, section 3",
+        temperature_parameters()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all = {"task", "initial", "loss", "optimizer", "theory", "monte_carlo"};
+    return all;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> all{&descent_description()};
+    return all;
+  }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> all = [] {
+      TemperatureProblem p;
+      p.kind = TaskKind::network;
+      p.logits.start = linear_algebra::Matrix(1, most_logits_shown + 1);
+      return temperature_observables(p);
+    }();
+    return all;
+  }
+  std::vector<ClosedForm> closed_forms() const override { return temperature_closed_forms(); }
+  std::span<const settings::Parameter> theory_parameters() const override { return temperature_theory_parameters(); }
+  std::span<const settings::Parameter> monte_carlo_parameters() const override {
+    return temperature_monte_carlo_parameters();
+  }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    return std::make_unique<TemperatureExperiment>(read_temperature(experiment), experiment.table);
+  }
+};
+
+}  // namespace
+
+const Model& softmax_temperature_model();
+const Model& softmax_temperature_model() {
+  static const TemperatureModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::softmax_temperature

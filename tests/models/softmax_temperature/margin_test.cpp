@@ -1,0 +1,95 @@
+#include "models/softmax_temperature/margin.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "random/random.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::softmax_temperature;
+using doctest::Approx;
+
+TEST_CASE("u + e^u = c is solved for any c") {
+  for (const double c : {-1e300, -1e4, -40.0, -1.0, 0.0, 0.5, 1.0, 1.5, 30.0, 1e6, 1e300}) {
+    CAPTURE(c);
+    const double u = log_lambert(c);
+    CHECK(std::isfinite(u));
+    if (c > 1)
+      CHECK(u == Approx(std::log(c - u)).epsilon(1e-14));
+    else
+      CHECK(std::abs(u + std::exp(u) - c) <= 1e-14 * std::max(1.0, std::abs(c)));
+  }
+  CHECK(std::abs(log_lambert(1)) < 1e-16);
+}
+
+TEST_CASE("the margin follows its equation, and stands still where it is confident") {
+  for (const double classes : {1.0, 2.0, 10.0})
+    for (const double u0 : {-6.0, 0.0, 2.0}) {
+      // The classical Runge-Kutta method on du/dT.
+      const auto rate = [=](double u) {
+        return classes == 1 ? 1 / (1 + std::exp(u)) : classes / (classes - 1 + std::exp(u));
+      };
+      double u = u0;
+      const double h = 1e-2;
+      for (int k = 0; k < 700; ++k) {
+        const double a = rate(u), b = rate(u + h / 2 * a), c = rate(u + h / 2 * b), d = rate(u + h * c);
+        u += h / 6 * (a + 2 * b + 2 * c + d);
+      }
+      CHECK(margin_after(7, u0, classes) == Approx(u).epsilon(1e-9));
+    }
+  CHECK(margin_after(0, -3, 1) == Approx(-3).epsilon(1e-15));
+  CHECK(margin_after(5, 800, 1) == 800);
+  CHECK(margin_after(1e9, 1e300, 7) == 1e300);
+  CHECK(margin_after(1e300, -1e300, 1) < 800);
+  CHECK(std::isfinite(loss_of_margin(-1e300, 4)));
+  CHECK(loss_of_margin(1e300, 4) == 0);
+}
+
+TEST_CASE("population curves are means over points") {
+  constexpr int points = 20000;
+  for (const double classes : {1.0, 4.0})
+    for (const double s : {0.05, 1.0, 30.0}) {
+      const double g = 0.4;
+      const std::array<std::uint64_t, 2> steps{3, 40};
+      const std::vector<PopulationPoint> theory = population_descended(steps, g, s, classes);
+      random::Stream stream(7, 0);
+      std::vector<double> u0(points);
+      stream.normals(u0);
+      for (std::size_t k = 0; k < 2; ++k) {
+        double loss = 0, square = 0, right = 0, flow = 0;
+        for (const double x : u0) {
+          const double u = margin_descended(steps[k], g, s * x, classes), l = loss_of_margin(u, classes);
+          loss += l / points;
+          square += l * l / points;
+          right += (u > 0 ? 1.0 : 0.0) / points;
+          flow += loss_of_margin(margin_after(g * static_cast<double>(steps[k]), s * x, classes), classes) / points;
+        }
+        // Twelve comparisons at 5 standard errors: a false alarm in 1e5.
+        const double sem = std::sqrt(theory[k].loss_variance / points) + 1e-12;
+        CHECK(std::abs(loss - theory[k].loss) < 5 * sem);
+        CHECK(square - loss * loss == Approx(theory[k].loss_variance).epsilon(0.05));
+        CHECK(std::abs(right - theory[k].accuracy) < 5 * std::sqrt(0.25 / points));
+        CHECK(std::abs(flow - population_at(g * static_cast<double>(steps[k]), s, classes).loss) < 5 * sem);
+      }
+    }
+}
+
+TEST_CASE("accuracy by the turning start and by counting are one, and s = 0 has no spread") {
+  const std::array<std::uint64_t, 3> steps{0, 1, 5};
+  const auto rising = population_descended(steps, 3.9, 2, 1), counted = population_descended(steps, 4.1, 2, 1);
+  CHECK(rising[0].accuracy == Approx(0.5));
+  CHECK(rising[2].accuracy == Approx(counted[2].accuracy).epsilon(0.03));
+  const auto still = population_descended(steps, 0.5, 0, 1);
+  CHECK(still[0].accuracy == 0);
+  CHECK(still[1].accuracy == 1);
+  CHECK(still[0].loss == Approx(std::log(2.0)));
+  CHECK(still[2].loss == Approx(loss_of_margin(margin_descended(5, 0.5, 0, 1), 1)).epsilon(1e-14));
+  CHECK(population_at(0, 0, 1).accuracy == 0);
+  CHECK(population_at(1e-9, 0, 1).accuracy == 1);
+  CHECK(std::isfinite(population_at(1e9, 1e60, 1).loss));
+  CHECK(std::isfinite(population_at(1e9, 1e-60, 1).loss));
+  CHECK(time_to_accuracy(0.5, 3, 1) == 0);
+}

@@ -1,0 +1,168 @@
+#include "models/softmax_temperature/simulation.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "random/random.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::softmax_temperature;
+using doctest::Approx;
+using linear_algebra::Matrix;
+
+namespace {
+
+std::unique_ptr<models::Problem> prepared(const std::string& keys) {
+  const auto e = models::read_experiment(
+      settings::read_text("model = 'softmax-temperature'\n[optimizer]\nlearning_rate = 0.1\n" + keys, "e.toml"));
+  return models::find(e).prepare(e);
+}
+
+std::string refusal(const std::string& keys) {
+  try {
+    prepared(keys)->solve();
+  } catch (const settings::Error& error) {
+    return error.what();
+  }
+  return "solved";
+}
+
+std::map<std::string, double> run(const models::Problem& problem, std::uint64_t steps, std::uint64_t index = 0) {
+  const auto simulation = problem.simulate();
+  const auto replica = simulation->replica(1, index);
+  replica->advance(steps);
+  std::vector<double> values(simulation->observables().size());
+  replica->observe(values);
+  std::map<std::string, double> out;
+  for (std::size_t i = 0; i < values.size(); ++i) out[simulation->observables()[i].name] = values[i];
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("gradient descent of three classes is that of its definition written out, and that of the features") {
+  const std::string keys =
+      "[task]\nkind = 'kernel'\nclasses = 3\nkernel = 'list'\nmatrix = [[2, 0.5], [0.5, 1]]\nlabels = [3, 1]\n"
+      "[initial]\nlogits = [0.5, 0, -1, 0.2, 0.1, 0]\n[loss]\ninverse_temperature = 1.7\n[time]\nat = [1, 30]\n";
+  const auto problem = prepared(keys);
+  double z[2][3] = {{0.5, 0, -1}, {0.2, 0.1, 0}};
+  const double K[2][2] = {{2, 0.5}, {0.5, 1}}, beta = 1.7, eta = 0.1;
+  const int label[2] = {2, 0};
+  for (int step = 0; step < 30; ++step) {
+    double force[2][3];
+    for (int i = 0; i < 2; ++i) {
+      double sum = 0;
+      for (const double x : z[i]) sum += std::exp(beta * x);
+      for (int c = 0; c < 3; ++c) force[i][c] = (c == label[i] ? 1 : 0) - std::exp(beta * z[i][c]) / sum;
+    }
+    for (int i = 0; i < 2; ++i)
+      for (int c = 0; c < 3; ++c) z[i][c] += eta * beta * (K[i][0] * force[0][c] + K[i][1] * force[1][c]);
+  }
+  const models::Trajectory theory = problem->solve();
+  const auto features = run(*problem, 30);
+  for (int i = 0; i < 2; ++i)
+    for (int c = 0; c < 3; ++c) {
+      const std::string name = "z_" + std::to_string(3 * i + c + 1);
+      CHECK(theory.find(name)->value.back() == Approx(z[i][c]).epsilon(1e-12));
+      CHECK(features.at(name) == Approx(z[i][c]).epsilon(1e-12));
+    }
+  CHECK(theory.exact);
+  // The flow of the same is close, and sums over classes are conserved.
+  const auto flow = prepared(keys + "[theory]\nmethod = 'flow'\n")->solve();
+  CHECK(flow.find("z_3")->value.back() == Approx(z[0][2]).epsilon(0.05));
+  CHECK(flow.find("z_1")->value.back() + flow.find("z_2")->value.back() + flow.find("z_3")->value.back() ==
+        Approx(-0.5).epsilon(1e-9));
+}
+
+TEST_CASE("points of a population are descended one by one") {
+  for (const int classes : {1, 3}) {
+    const auto problem = prepared("[task]\nclasses = " + std::to_string(classes) +
+                                  "\n[initial]\ndeviation = 8\n[loss]\ninverse_temperature = 3\n"
+                                  "[monte_carlo]\npoints = 2000\n[time]\nat = [1, 20]\n");
+    const models::Trajectory theory = problem->solve();
+    CHECK(theory.exact);
+    // 20 replicas, 2 comparisons per case at 5 standard errors.
+    double loss = 0, accuracy = 0;
+    for (std::uint64_t index = 0; index < 20; ++index) {
+      const auto values = run(*problem, 20, index);
+      loss += values.at("loss") / 20;
+      accuracy += values.at("accuracy") / 20;
+    }
+    CHECK(std::abs(loss - theory.find("loss")->value.back()) < 5 * theory.find("loss")->std.back() / std::sqrt(20));
+    CHECK(std::abs(accuracy - theory.find("accuracy")->value.back()) <
+          5 * theory.find("accuracy")->std.back() / std::sqrt(20));
+  }
+}
+
+TEST_CASE("temperature enters through eta beta^2 and beta z_0 alone") {
+  const auto at = [](double beta, const std::string& learning_rate, const std::string& more) {
+    return prepared("rescaled = " + learning_rate +
+                    "\n[task]\nkind = 'kernel'\nkernel = 'powers'\nlabels = [1, 1, -1, 1]\n" +
+                    "[loss]\ninverse_temperature = " + std::to_string(beta) + "\n[time]\nat = [10, 200]\n" + more)
+        ->solve();
+  };
+  const auto one = at(1, "true", ""), ten = at(10, "true", ""), plain = at(10, "false", "");
+  for (std::size_t k = 0; k < one.steps.size(); ++k) {
+    CHECK(ten.find("loss")->value[k] == Approx(one.find("loss")->value[k]).epsilon(1e-13));
+    CHECK(10 * ten.find("z_2")->value[k] == Approx(one.find("z_2")->value[k]).epsilon(1e-13).scale(1));
+  }
+  CHECK(plain.find("loss")->value.back() < 0.5 * one.find("loss")->value.back());
+}
+
+TEST_CASE("a wide network follows the wide kernel, and its kernel moves as 1/(beta m)") {
+  const auto network = [](int width, double beta, const char* activation) {
+    return prepared("rescaled = true\n[task]\nkind = 'network'\nwidth = " + std::to_string(width) + "\nactivation = '" +
+                    activation + "'\npoints = 8\n[loss]\ninverse_temperature = " + std::to_string(beta) +
+                    "\n[time]\nat = [50]\n");
+  };
+  const auto mean = [](const models::Problem& problem, const char* name, std::uint64_t runs) {
+    double sum = 0;
+    for (std::uint64_t index = 0; index < runs; ++index) sum += run(problem, 50, index).at(name);
+    return sum / static_cast<double>(runs);
+  };
+  for (const char* activation : {"tanh", "erf"}) {
+    const auto wide = network(1000, 1, activation);
+    CHECK(mean(*wide, "loss", 4) == Approx(wide->solve().find("loss")->value.back()).epsilon(0.04));
+  }
+  const double narrow = mean(*network(128, 1, "tanh"), "kernel_change", 6),
+               wide = mean(*network(512, 1, "tanh"), "kernel_change", 6),
+               cold = mean(*network(128, 10, "tanh"), "kernel_change", 6);
+  CHECK(wide * 4 == Approx(narrow).epsilon(0.35));  // a guard: second order and six draws
+  CHECK(cold * 10 < narrow);
+}
+
+TEST_CASE("what makes no sense is refused by its key") {
+  const auto refused = [&](const std::string& keys, const std::string& message) {
+    CAPTURE(keys);
+    CAPTURE(refusal(keys + "[time]\nsteps = 10\n"));
+    CHECK(refusal(keys + "[time]\nsteps = 10\n").starts_with("e.toml: " + message));
+  };
+  refused("[task]\nkind = 'kernel'\n", "task.labels: is required");
+  refused("[task]\nkind = 'kernel'\nlabels = [2]\n", "task.labels: of one logit are 1 or -1");
+  refused("[task]\nkind = 'kernel'\nclasses = 2\nlabels = [0]\n", "task.labels: are classes from 1 to 2");
+  refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1]\n", "task.matrix: is required");
+  refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1, 1]\nmatrix = [[1, 2], [2, 1]]\n",
+          "task.matrix: must have no negative eigenvalue");
+  refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1, 1]\nmatrix = [[1, 0.5], [0.4, 1]]\n",
+          "task.matrix: must be symmetric");
+  refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1, 1]\nmatrix = [[1]]\n", "task.matrix: needs a row");
+  refused("[task]\nlabels = [1]\n", "task.labels: belongs to kind = \"kernel\"");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\n[initial]\ndeviation = 1\n", "initial.deviation: belongs to");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\n[initial]\nlogits = [1, 2]\n", "initial.logits: needs 1 numbers");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\nbase = 0.1\n", "task.base: belongs to kernel");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\n[monte_carlo]\npoints = 10\n", "monte_carlo.points: belongs to");
+  refused("[task]\nclasses = 1.5\n", "task.classes: must be a whole");
+  refused("[task]\nkind = 'network'\nclasses = 3\n", "task.classes: of a network is 1");
+  refused("[loss]\ninverse_temperature = 0\n", "loss.inverse_temperature");
+  refused("[loss]\ninverse_temperature = 1e200\n", "optimizer.learning_rate: makes eta beta^2 overflow");
+  CHECK(refusal("[theory]\nmethod = 'gd'\n[time]\nsteps = 1000000000\n")
+            .starts_with("e.toml: theory.method: gd would take"));
+  CHECK(refusal("[time]\nsteps = 1000000000\n") == "solved");
+}

@@ -1,0 +1,41 @@
+#include "numerics/piecewise.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+
+using namespace edgewise::numerics;
+using doctest::Approx;
+
+TEST_CASE("pieces hold every cut, begin narrow there and double up to the widest") {
+  const std::vector<double> edges = piece_edges(-2, 10, std::array{0.0, 50.0}, 0.5, 2.0);
+  CHECK(edges.front() == -2);
+  CHECK(edges.back() == 10);
+  std::size_t cut = 0;
+  for (std::size_t i = 1; i < edges.size(); ++i) {
+    CHECK(edges[i] > edges[i - 1]);
+    CHECK(edges[i] - edges[i - 1] <= 3.0);  // the last piece takes what is left
+    if (edges[i] == 0) cut = i;
+  }
+  REQUIRE(cut > 0);
+  CHECK(edges[cut + 1] == 0.5);
+  CHECK(edges[cut + 2] == 1.5);
+  CHECK(edges[cut - 1] == -0.5);
+}
+
+TEST_CASE("kinks at cuts cost nothing") {
+  const auto integral = [](GaussPoints points) {
+    double sum = 0;
+    for (const auto& [x, weight] : piecewise_gauss(piece_edges(-3, 4, std::array{1.0, -0.3}, 0.5, 1.0), points))
+      sum += weight * (std::abs(x - 1) * std::exp(-x * x) + std::pow(std::abs(x + 0.3), 3));
+    return sum;
+  };
+  // By parts: int |x-1| e^(-x^2) = e^-1 - (e^-9 + e^-16)/2 + (sqrt pi/2)(2 erf 1 + erf 3 - erf 4), and 2.7^4/4 + 4.3^4/4.
+  const double exact = std::exp(-1) - (std::exp(-9) + std::exp(-16)) / 2 +
+                       std::sqrt(std::acos(-1)) / 2 * (2 * std::erf(1) + std::erf(3) - std::erf(4)) +
+                       (std::pow(2.7, 4) + std::pow(4.3, 4)) / 4;
+  CHECK(integral(GaussPoints::ten) == Approx(exact).epsilon(1e-13));
+  CHECK(integral(GaussPoints::twenty) == Approx(exact).epsilon(1e-14));
+  CHECK(integral(GaussPoints::thirty) == Approx(exact).epsilon(1e-14));
+}

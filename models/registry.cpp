@@ -14,7 +14,8 @@
                   equilibrium_network, equilibrium_network_model) model(self_stabilization, self_stabilization_model) \
                   model(mini_batch_cdat, mini_batch_cdat_model) model(feature_alignment, feature_alignment_model)     \
                       model(kernel_regression, kernel_regression_model)                                               \
-                          model(softmax_temperature, softmax_temperature_model)
+                          model(softmax_temperature, softmax_temperature_model)                                       \
+                              model(modular_tasks, modular_tasks_model)
 
 namespace edgewise::models {
 

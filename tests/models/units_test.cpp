@@ -47,6 +47,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
   const std::string momentum = "momentum = 0.8\nmomentum_kind = 'nesterov'\n";
   static const std::map<std::string, std::map<std::string, Method>> all{
       {"sum-of-powers", {}},  // has no optimizer
+      {"modular-tasks", {}},
       {"kernel-regression", {}},
       {"equilibrium-network", {}},
       {"softmax-temperature", {{"gd", {{0.1, -1, 2}, {}, ""}}}},  // a: of logits

@@ -147,7 +147,7 @@ std::unique_ptr<DotKernel> read_kernel(const Values& v) {
   belongs("s2", kind == "gauss" || kind == "exp", "\"gauss\" or \"exp\"");
   belongs("layers", kind == "deep-ntk", "\"deep-ntk\"");
   belongs("coefficients", kind == "taylor", "\"taylor\"");
-  const bool bias = v.flag("bias");
+  const bool bias = v.has("bias") && v.flag("bias");
   if (kind == "deep-ntk")
     return deep_tangent_kernel(v.given("layers") ? static_cast<std::size_t>(v.integer("layers")) : 2, bias);
   if (kind == "taylor") {

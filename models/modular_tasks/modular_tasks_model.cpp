@@ -1,0 +1,317 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <utility>
+
+#include "models/framework/model.hpp"
+#include "models/framework/simulation_of.hpp"
+#include "models/ingredients/learning_curves/kernel_ridge.hpp"
+#include "models/modular_tasks/closed_forms.hpp"
+#include "models/modular_tasks/simulation.hpp"
+#include "models/modular_tasks/task_levels.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/whole.hpp"
+
+namespace edgewise::models::modular_tasks {
+
+const Model& modular_tasks_model();
+
+namespace {
+
+using ingredients::learning_curves::LearningCurve;
+using ingredients::learning_curves::most_regression_samples;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+/// As in kernel regression: below this share of the power theory and simulation part by factors.
+constexpr double least_judged_share = 1e-2;
+
+const std::vector<Parameter>& data_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::number("dimension", "d of x on the sphere in R^d; whole for a simulation")
+          .at_least(2)
+          .at_most(1e9)
+          .must()};
+  return keys;
+}
+const std::vector<Parameter>& task_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::text("codes",
+                     "cluster: `count` unit vectors of one `overlap`; tree: {+-1}^depth/sqrt(depth), 2^depth leaves")
+          .one_of({"cluster", "tree"})
+          .otherwise(std::string("cluster")),
+      settings::integer("count", "T, how many clusters").at_least(1).at_most(1e9).computed("4"),
+      settings::number("overlap", "b = <c_j, c_l> of two clusters").at_least(0).below(1).computed("0"),
+      settings::integer("depth", "h of a tree").at_least(1).at_most(16).computed("2"),
+      settings::number("bias", "kernel at (bias + <c, c'> + <x, x'>)/(2 + bias)")
+          .at_least(0)
+          .computed("0 for clusters, 1 for trees"),
+      settings::text("functions",
+                     "independent: one for every task; parity: of a tree, one times the product of the signs")
+          .one_of({"independent", "parity"})
+          .otherwise(std::string("independent")),
+      settings::numbers("powers", "v_0^2, v_1^2, .. of every task's function, zonal in a direction of its own")
+          .at_least(0)
+          .otherwise(std::vector<double>{0, 0.5, 0.5})};
+  return keys;
+}
+const std::vector<Parameter>& kernel_keys() {
+  static const auto keys = [] {
+    std::vector<Parameter> out;
+    for (Parameter& key : ingredients::learning_curves::kernel_parameters())
+      if (key.name != "bias" && key.name != "max_degree") out.push_back(std::move(key));
+    out.push_back(settings::integer("max_degree", "levels up to this degree; the rest acts as a ridge")
+                      .at_least(0)
+                      .at_most(1000)
+                      .otherwise(std::int64_t{24}));
+    out.push_back(settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0).otherwise(0.01));
+    return out;
+  }();
+  return keys;
+}
+const std::vector<Parameter>& noise_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::number("variance", "sigma^2 of the labels").at_least(0).otherwise(0.0)};
+  return keys;
+}
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::numbers("errors", "excess errors, as shares of a task's power, for which `stability` tells the samples")
+          .above(0)
+          .otherwise(std::vector<double>{0.5, 0.1, 0.01})};
+  return keys;
+}
+const std::vector<Parameter>& monte_carlo_keys() {
+  static const std::vector<Parameter> keys = {
+      settings::integer("test_samples", "fresh points on which every replica's errors are measured")
+          .at_least(1)
+          .at_most(100000)
+          .otherwise(std::int64_t{1000})};
+  return keys;
+}
+
+const std::vector<Observable>& all_observables() {
+  static const std::vector<Observable> all = {
+      {"excess_mse", "label^2", "of one machine on the mixture of all tasks"},
+      {"modular_excess_mse", "label^2", "of a machine for each task, on floor(n/T) samples each, averaged"},
+      {"kappa", "kernel", "effective ridge of the one machine"}};
+  return all;
+}
+
+class ModularTasks final : public Problem {
+ public:
+  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree, std::vector<double> errors,
+               Table table)
+      : setting_(std::move(setting)),
+        errors_(std::move(errors)),
+        table_(std::move(table)),
+        mono_(monolithic_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise),
+        single_(single_task_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise) {
+  }
+
+  Trajectory solve() const override {
+    Trajectory out;
+    out.method = "self-consistent effective ridge";
+    for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
+    for (const std::uint64_t at : setting_->time.at) {
+      if (at == 0) continue;
+      const auto n = static_cast<double>(at);
+      const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
+      if (!std::isfinite(mixture.excess) || !std::isfinite(alone.excess))
+        throw table_.table_or_empty("kernel").error(
+            "ridge", fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is "
+                                 "infinite; give a ridge > 0 or other [samples]",
+                                 n));
+      out.steps.push_back(n);
+      out.columns[0].value.push_back(mixture.excess);
+      out.columns[1].value.push_back(alone.excess);
+      out.columns[2].value.push_back(mixture.kappa);
+      if (std::min(mixture.excess, alone.excess) < least_judged_share * power() && !out.valid_until)
+        out.valid_until = out.steps.size() > 1 ? out.steps[out.steps.size() - 2] : 0;
+    }
+    if (out.valid_until)
+      out.warnings.push_back(fmt::format(
+          "beyond {:g} samples an excess is below 1% of the target's power, where theory and simulation part by "
+          "factors: shown, not judged",
+          *out.valid_until));
+    return out;
+  }
+
+  std::unique_ptr<Simulation> simulate() const override {
+    const std::size_t n = setting_->time.steps;
+    if (n > most_regression_samples)
+      throw table_.table_or_empty("samples").error(
+          "max",
+          fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
+                      most_regression_samples, n));
+    if (!numerics::is_whole(setting_->family.dimension) || setting_->family.dimension > 1e4)
+      throw table_.table_or_empty("data").error("dimension", "must be whole, and at most 10000, for a simulation");
+    if (setting_->family.tasks > 65536)
+      throw table_.table_or_empty("tasks").error("count", "at most 65536 tasks can be simulated");
+    double cost = 0;
+    for (const std::uint64_t at : setting_->time.at) cost += std::pow(static_cast<double>(at), 3) / 3;
+    return simulation_of({{all_observables()[0], all_observables()[1]},
+                          "kernel ridge regression by Cholesky factors",
+                          cost,
+                          [setting = setting_](auto seed, auto index) { return task_replica(setting, seed, index); }});
+  }
+
+  std::vector<Finding> stability() const override {
+    const double T = setting_->family.tasks, lost = mono_.levels().unlearnable_power();
+    std::vector<Finding> out = {
+        {"tasks", T, "T"},
+        {"target_power", power(), "E f^2 of a task's function"},
+        {"unlearnable_power", lost,
+         "of it in levels of the one machine whose eigenvalue is 0 to rounding: the floor that no number of samples "
+         "takes "
+         "away"},
+        {"modular_unlearnable_power", single_.levels().unlearnable_power(), "the same for a machine of its own"}};
+    for (const double error : errors_) {
+      const double mixture = mono_.samples_for(error * power()), alone = T * single_.samples_for(error * power());
+      const std::string of = settings::text_of(error);
+      out.push_back({"samples_for_" + of, mixture,
+                     std::isfinite(mixture)
+                         ? "of the mixture, at which the one machine's excess is this share of the power"
+                         : "the one machine's excess never falls to this share of the power"});
+      out.push_back({"modular_samples_for_" + of, alone,
+                     std::isfinite(alone) ? "of all tasks together, for machines of their own"
+                                          : "the machines' excess never falls to this share of the power"});
+      if (std::isfinite(alone) && alone > 0)
+        out.push_back({"penalty_" + of, mixture / alone, "samples of the one machine over those of separate machines"});
+    }
+    return out;
+  }
+
+  std::vector<ModeColumn> mode_table() const override {
+    const auto& levels = mono_.levels();
+    const double kappa = mono_.at(static_cast<double>(setting_->time.steps)).kappa;
+    ModeColumn group{
+        "code_level", "1", "clusters: 0 common, 1 differential; tree: q, how many signs it depends on", {}};
+    const std::size_t degrees = single_.levels().degree.size();
+    for (std::size_t i = 0; i < levels.degree.size(); ++i) group.value.push_back(static_cast<double>(i / degrees));
+    return {std::move(group),
+            {"degree", "1", "k of the harmonics in x", levels.degree},
+            {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
+            {"multiplicity", "1", "m, how many share it", levels.multiplicity},
+            {"target_power", "label^2", "v^2 of the whole level", levels.power},
+            {"unlearned_power", "label^2", "(1 - L)^2 v^2 at the last number of samples", mono_.remaining(kappa)}};
+  }
+
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out;
+    const double lost = mono_.levels().unlearnable_power();
+    if (lost > 1e-12 * power())
+      out.push_back(
+          fmt::format("{:.3g} of the tasks' power {:.3g} lies in levels of the one machine whose eigenvalue is 0: it "
+                      "is never learned{}",
+                      lost, power(),
+                      setting_->family.codes == TaskFamily::Codes::tree && setting_->family.bias == 0
+                          ? " (without a bias a kernel lacks a parity; tasks.bias = 1 has both)"
+                          : ""));
+    if (mono_.levels().power_beyond > 1e-12 * power())
+      out.push_back(fmt::format("{:.3g} of the tasks' power lies beyond kernel.max_degree and counts as not learned",
+                                mono_.levels().power_beyond));
+    return out;
+  }
+
+ private:
+  double power() const { return std::accumulate(setting_->family.power.begin(), setting_->family.power.end(), 0.0); }
+  std::shared_ptr<const TaskSetting> setting_;
+  std::vector<double> errors_;
+  Table table_;
+  LearningCurve mono_, single_;
+};
+
+class ModularTasksModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = {
+        "modular-tasks", "one kernel machine for many tasks against a machine for each",
+        "inputs (code c_j, x), kernel kap((bias + <c, c'> + <x, x'>)/(2 + bias)), learning curve as kernel-regression\n"
+        "clusters: common (A_k + (T-1) B_k)/T, differential (A_k - B_k)/T, of kap((1+t)/2) and kap((b+t)/2)\n"
+        "trees: levels (q, k) by Krawtchouk polynomials of the codes' distances\n"
+        "An asymptotic theory: 15% are usual ([verdict] allowed = 0.15)",
+        "Agarwala, Das, Juba, Panigrahy, Sharan, Wang, Zhang 2021; docs/theory/networks-and-kernels.md, section 5",
+        all_keys()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> names = {"data", "tasks", "kernel", "noise"};
+    return names;
+  }
+  const Axis& axis() const override { return samples_axis(); }
+  std::span<const Observable> observables() const override { return all_observables(); }
+  std::vector<ClosedForm> closed_forms() const override { return modular_tasks_closed_forms(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    const Table& table = experiment.table;
+    if (experiment.time.steps == 0)
+      throw table.table_or_empty("samples").error("max",
+                                                  "must be at least 1: without samples there is nothing to learn from");
+    auto setting = std::make_shared<TaskSetting>();
+    setting->family = read_family(table);
+    const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
+    setting->kernel = ingredients::learning_curves::read_kernel(kernel);
+    setting->ridge = kernel.number("ridge");
+    setting->noise = settings::read(table.table_or_empty("noise"), noise_keys()).number("variance");
+    setting->time = experiment.time;
+    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, monte_carlo_keys()).integer("test_samples"));
+    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")),
+                                          theory.numbers("errors"), table);
+  }
+
+ private:
+  static TaskFamily read_family(const Table& table) {
+    TaskFamily family;
+    family.dimension = settings::read(table.table_or_empty("data"), data_keys()).number("dimension");
+    const Values v = settings::read(table.table_or_empty("tasks"), task_keys());
+    const bool tree = v.text("codes") == "tree";
+    for (const char* key : {"count", "overlap"})
+      if (tree && v.given(key)) throw v.error(key, "belongs to codes = \"cluster\"");
+    if (!tree && v.given("depth")) throw v.error("depth", "belongs to codes = \"tree\"");
+    family.parity = v.text("functions") == "parity";
+    if (!tree && family.parity) throw v.error("functions", "parity is of the signs of codes = \"tree\"");
+    family.codes = tree ? TaskFamily::Codes::tree : TaskFamily::Codes::cluster;
+    family.depth = tree ? (v.given("depth") ? static_cast<std::size_t>(v.integer("depth")) : 2) : 0;
+    family.tasks = tree ? std::exp2(static_cast<double>(family.depth))
+                        : (v.given("count") ? static_cast<double>(v.integer("count")) : 4);
+    family.overlap = v.given("overlap") ? v.number("overlap") : 0;
+    family.bias = v.given("bias") ? v.number("bias") : (tree ? 1 : 0);
+    family.power = v.numbers("powers");
+    if (family.power.empty() || family.power.size() > 1001) throw v.error("powers", "must list 1 to 1001 numbers");
+    for (const double x : family.power)
+      if (!std::isfinite(x)) throw v.error("powers", "must be finite");
+    if (std::ranges::all_of(family.power, [](double x) { return x == 0; }))
+      throw v.error("powers", "must not all be 0: there would be nothing to learn");
+    return family;
+  }
+
+  static std::vector<Parameter> all_keys() {
+    std::vector<Parameter> out;
+    for (const auto& [section, keys] : {std::pair{"data.", &data_keys()}, std::pair{"tasks.", &task_keys()},
+                                        std::pair{"kernel.", &kernel_keys()}, std::pair{"noise.", &noise_keys()}})
+      for (const Parameter& key : *keys) {
+        out.push_back(key);
+        out.back().name = section + key.name;
+      }
+    return out;
+  }
+};
+
+}  // namespace
+
+const Model& modular_tasks_model() {
+  static const ModularTasksModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::modular_tasks

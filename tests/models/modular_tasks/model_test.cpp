@@ -1,0 +1,162 @@
+// Many tasks: levels against the eigenvalues of a literal kernel matrix, theory against simulation, refusals.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/framework/model.hpp"
+#include "models/modular_tasks/task_levels.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models;
+using modular_tasks::TaskFamily;
+
+namespace {
+
+std::unique_ptr<Problem> problem(const std::string& text) {
+  const Experiment e = read_experiment(settings::read_text("model = 'modular-tasks'\n" + text, "e.toml"));
+  return find(e).prepare(e);
+}
+std::string refusal(const std::string& text, bool simulate = false) {
+  try {
+    const auto p = problem(text);
+    p->solve();
+    if (simulate) p->simulate();
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+double number(const std::vector<Finding>& findings, const std::string& name) {
+  for (const Finding& f : findings)
+    if (f.name == name) return std::get<double>(f.value);
+  return NAN;
+}
+
+}  // namespace
+
+TEST_CASE("levels are the eigenvalues of the kernel between all tasks and points of a circle") {
+  TaskFamily clusters;
+  clusters.tasks = 3;
+  clusters.overlap = 0.4;
+  TaskFamily tree;
+  tree.codes = TaskFamily::Codes::tree;
+  tree.depth = 2;
+  tree.tasks = 4;
+  tree.bias = 0.5;
+  for (TaskFamily family : {clusters, tree}) {
+    family.power = {1};
+    const auto kernel = ingredients::learning_curves::exponential_kernel(0.7, true, false);
+    const auto levels = modular_tasks::monolithic_levels(family, *kernel, 12);
+    std::vector<double> expected;
+    for (std::size_t i = 0; i < levels.eigenvalue.size(); ++i)
+      for (double c = 0; c < levels.multiplicity[i]; ++c) expected.push_back(levels.eigenvalue[i]);
+    std::ranges::sort(expected, std::greater<>());
+    const auto T = static_cast<std::size_t>(family.tasks);
+    const std::size_t M = 30;
+    linear_algebra::Matrix gram(T * M, T * M);
+    for (std::size_t i = 0; i < T * M; ++i)
+      for (std::size_t j = 0; j < T * M; ++j) {
+        const double angle = 2 * std::numbers::pi * (static_cast<double>(i % M) - static_cast<double>(j % M)) / M;
+        gram(i, j) =
+            kernel->at((family.bias + family.code_overlap(i / M, j / M) + std::cos(angle)) / (2 + family.bias)) /
+            static_cast<double>(T * M);
+      }
+    std::vector<double> values = linear_algebra::symmetric_eigenvalues(gram);
+    std::ranges::sort(values, std::greater<>());
+    for (std::size_t i = 0; i < 40; ++i) CHECK(values[i] == doctest::Approx(expected[i]).epsilon(1e-9).scale(1e-12));
+  }
+}
+
+TEST_CASE("Krawtchouk polynomials: values and orthogonality") {
+  using modular_tasks::krawtchouk;
+  CHECK(krawtchouk(5, 0, 3) == 1);
+  CHECK(krawtchouk(5, 1, 3) == -1);  // h - 2 s
+  CHECK(krawtchouk(4, 4, 3) == -1);
+  const double binomial[] = {1, 4, 6, 4, 1};
+  for (std::size_t p = 0; p <= 4; ++p)
+    for (std::size_t q = 0; q <= 4; ++q) {
+      double sum = 0;
+      for (std::size_t s = 0; s <= 4; ++s) sum += binomial[s] * krawtchouk(4, p, s) * krawtchouk(4, q, s);
+      CHECK(sum == (p == q ? 16 * binomial[p] : 0));
+    }
+}
+
+TEST_CASE("theory and simulation agree to 15% or 4 standard errors, one machine and separate ones") {
+  const std::string end =
+      "[data]\ndimension = 4\n[kernel]\nridge = 0.05\n[noise]\nvariance = 0.1\n[samples]\nat = [120]\n[monte_carlo]\n"
+      "test_samples = 300\n";
+  for (const std::string tasks :
+       {"[tasks]\ncount = 3\noverlap = 0.5\n", "[tasks]\ncodes = 'tree'\ndepth = 2\n",
+        "[tasks]\ncodes = 'tree'\ndepth = 1\nfunctions = 'parity'\nbias = 0\npowers = [0.3, 0, 0.7]\n"}) {
+    CAPTURE(tasks);
+    const auto p = problem(tasks + end);
+    const Trajectory theory = p->solve();
+    const auto simulation = p->simulate();
+    std::vector<double> row(2), sum(2), squares(2);
+    const int replicas = 16;
+    for (int r = 0; r < replicas; ++r) {
+      const auto replica = simulation->replica(9, static_cast<std::uint64_t>(r));
+      replica->advance(120);
+      replica->observe(row);
+      for (std::size_t o = 0; o < 2; ++o) {
+        sum[o] += row[o] / replicas;
+        squares[o] += row[o] * row[o] / replicas;
+      }
+    }
+    for (std::size_t o = 0; o < 2; ++o) {
+      const double expected = theory.columns[o].value[0],
+                   error = std::sqrt((squares[o] - sum[o] * sum[o]) / (replicas - 1));
+      CHECK(std::abs(sum[o] - expected) < 0.15 * expected + 4 * error);
+    }
+  }
+}
+
+TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and 1e9 samples") {
+  const auto findings =
+      problem(
+          "[data]\ndimension = 6\n[tasks]\ncount = 8\noverlap = 0.9\n[kernel]\nmax_degree = 14\n[samples]\nmax = 800\n")
+          ->stability();
+  CHECK(number(findings, "samples_for_0.1") == doctest::Approx(1807.752).epsilon(1e-6));
+  CHECK(number(findings, "penalty_0.1") == doctest::Approx(4.64).epsilon(2e-3));
+  const auto floor =
+      problem("[data]\ndimension = 6\n[tasks]\ncodes = 'tree'\ndepth = 2\nbias = 0\n[samples]\nmax = 400\n");
+  CHECK(number(floor->stability(), "unlearnable_power") > 0.3);
+  CHECK(std::isinf(number(floor->stability(), "penalty_0.1")));
+  REQUIRE(floor->warnings().size() == 1);
+  CHECK(floor->warnings()[0].find("tasks.bias = 1") != std::string::npos);
+  for (const char* tasks : {"count = 1\n", "count = 1000000000\noverlap = 0.999999\n", "codes = 'tree'\ndepth = 16\n"})
+    for (const char* d : {"2", "5", "1000"}) {
+      const Trajectory t =
+          problem(std::string("[data]\ndimension = ") + d + "\n[tasks]\n" + tasks + "[samples]\nat = [1, 1000000000]\n")
+              ->solve();
+      for (const Column& c : t.columns)
+        for (const double x : c.value) CHECK(std::isfinite(x));
+      CHECK(t.columns[0].value[1] <= 1.01 * t.columns[0].value[0]);
+    }
+}
+
+TEST_CASE("what is wrong is told in one line with its key") {
+  const std::string data = "[data]\ndimension = 6\n", end = "[samples]\nmax = 20\n";
+  const auto has = [](const std::string& text, const std::string& part) {
+    CAPTURE(text);
+    return text.find(part) != std::string::npos;
+  };
+  CHECK(has(refusal(end), "data.dimension"));
+  CHECK(has(refusal(data + "[tasks]\noverlap = 1\n" + end), "tasks.overlap"));
+  CHECK(has(refusal(data + "[tasks]\ndepth = 2\n" + end), "tasks.depth: belongs to"));
+  CHECK(has(refusal(data + "[tasks]\ncodes = 'tree'\ncount = 2\n" + end), "tasks.count: belongs to"));
+  CHECK(has(refusal(data + "[tasks]\ncodes = 'tree'\ndepth = 17\n" + end), "tasks.depth"));
+  CHECK(has(refusal(data + "[tasks]\nfunctions = 'parity'\n" + end), "tasks.functions"));
+  CHECK(has(refusal(data + "[tasks]\npowers = [0, 0]\n" + end), "tasks.powers"));
+  CHECK(has(refusal(data + "[tasks]\npowers = []\n" + end), "tasks.powers"));
+  CHECK(has(refusal(data + "[kernel]\nbias = true\n" + end), "kernel.bias"));
+  CHECK(has(refusal(data + "[samples]\nmax = 0\n"), "samples.max"));
+  CHECK(has(refusal("[data]\ndimension = 5.5\n" + end, true), "data.dimension: must be whole"));
+  CHECK(has(refusal(data + "[samples]\nmax = 50000\n", true), "samples.max: a simulation"));
+}

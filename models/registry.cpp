@@ -15,7 +15,8 @@
                   model(mini_batch_cdat, mini_batch_cdat_model) model(feature_alignment, feature_alignment_model)     \
                       model(kernel_regression, kernel_regression_model)                                               \
                           model(softmax_temperature, softmax_temperature_model)                                       \
-                              model(modular_tasks, modular_tasks_model)
+                              model(modular_tasks, modular_tasks_model)                                               \
+                                  model(equilibrium_network, equilibrium_training_model)
 
 namespace edgewise::models {
 

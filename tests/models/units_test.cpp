@@ -50,6 +50,7 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
       {"modular-tasks", {}},
       {"kernel-regression", {}},
       {"equilibrium-network", {}},
+      {"equilibrium-training", {{"gd", {{0.1, 0, 0}, {}, ""}}}},  // dimensionless
       {"softmax-temperature", {{"gd", {{0.1, -1, 2}, {}, ""}}}},  // a: of logits
       {"least-squares",
        {{"sgd", {per_curvature(0.1), {}, ""}},
@@ -156,6 +157,7 @@ std::string experiment(const std::string& model, const std::string& kind, const 
            number(1, .5, 0) + "\ntarget_scale = " + number(1, 0, 1) +
            "\n[network]\nhidden = [4]\nactivation = 'relu'\nbias = false\nweight_variance = " + number(1, -.5, 1) +
            "\n";
+  if (model == "equilibrium-training") return text;
   if (model == "softmax-temperature")
     return text + "[task]\neigenvalue = " + number(1, 1, 0) + "\n[initial]\ndeviation = " + number(2, 0, 1) +
            "\n[loss]\ninverse_temperature = " + number(3, 0, -1) + "\n";

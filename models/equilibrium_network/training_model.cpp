@@ -1,0 +1,167 @@
+// Built at -O1: nothing here takes time.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/equilibrium_network/linear_theory.hpp"
+#include "models/equilibrium_network/nonlinear_theory.hpp"
+#include "models/equilibrium_network/settings.hpp"
+#include "models/equilibrium_network/training.hpp"
+#include "models/framework/model.hpp"
+#include "numerics/sums.hpp"
+#include "numerics/whole.hpp"
+#include "random/random.hpp"
+
+namespace edgewise::models::equilibrium_network {
+
+namespace {
+
+using settings::Parameter;
+using settings::Values;
+
+const std::vector<Parameter>& training_keys() {
+  static const std::vector<Parameter> keys{
+      settings::number("iterations", "k, of the tied network; whole").at_least(1).at_most(1e5).otherwise(30.0),
+      settings::number("input_power", "q_h = |h|^2/n of every example").above(0).otherwise(1.0),
+      settings::number("examples", "N; whole").at_least(1).at_most(1e4).otherwise(16.0),
+      settings::number("inputs", "d; x uniform of norm sqrt d; whole").at_least(1).at_most(1e4).otherwise(8.0),
+      settings::text("targets", "linear: y = w.x/sqrt d, w ~ N(0, 1); random: y ~ N(0, 1)")
+          .one_of({"linear", "random"})
+          .otherwise(std::string("linear")),
+      settings::integer("seed", "of the examples, which all replicas share").at_least(0).otherwise(std::int64_t{1})};
+  return keys;
+}
+
+const settings::Description& tied_descent() {
+  static const settings::Description all = {"gd",
+                                            "gradient descent on all examples, through all iterations",
+                                            "What' = What - eta dL/dWhat, v' = v - eta dL/dv;  W = g What/sqrt n",
+                                            "docs/theory/networks-and-kernels.md, section 1.2",
+                                            {settings::number("learning_rate", "eta").in("per step").above(0).must()}};
+  return all;
+}
+
+std::size_t whole_key(const Values& values, const char* key) {
+  if (!numerics::is_whole(values.number(key))) throw values.error(key, "must be a whole number");
+  return static_cast<std::size_t>(values.number(key));
+}
+
+class TrainingExperiment final : public Problem {
+ public:
+  TrainingExperiment(std::shared_ptr<const TrainingProblem> problem, settings::Table table)
+      : problem_(std::move(problem)), table_(std::move(table)) {}
+
+  Trajectory solve() const override {
+    try {
+      Trajectory out;
+      out.steps.assign(problem_->network.depth.at.begin(), problem_->network.depth.at.end());
+      out.columns.push_back({training_observables().front(), lazy_losses(*problem_), {}});
+      out.method = "lazy, n and k to infinity";
+      return out;
+    } catch (const std::domain_error& e) {
+      throw table_.table_or_empty("network").error("scale", e.what());
+    }
+  }
+  std::unique_ptr<Simulation> simulate() const override { return simulate_training(problem_); }
+
+  std::vector<Finding> stability() const override {
+    const EquilibriumProblem& p = problem_->network;
+    const double at = p.phi.linear() ? linear_edge(p.family) : edge(p.family, p.phi, p.input_power);
+    std::vector<Finding> out{
+        {"scale", p.g, "g at the start"},
+        {"edge_scale", at, "g at which the phase ends, of wide networks at the start"},
+        {"in_phase", p.g < at, "whether the start is inside"},
+        {"relative_scale", p.g / at, "g in units of the edge"},
+    };
+    if (p.g < at) {
+      const double rate =
+          p.phi.linear() ? p.g * spectral_radius(p.family) : equilibrium(p.family, p.phi, p.input_power, p.g).rate;
+      out.push_back({"iteration_rate", rate, "of the plain iteration at the start"});
+    }
+    try {
+      out.push_back({"edge_learning_rate", lazy_edge(*problem_), "eta beyond which the lazy network's loss grows"});
+    } catch (const std::domain_error&) {
+      // Outside the phase, or of a family whose tangent kernel is not known.
+    }
+    return out;
+  }
+
+ private:
+  std::shared_ptr<const TrainingProblem> problem_;
+  settings::Table table_;
+};
+
+class TrainingModel final : public Model {
+ public:
+  const settings::Description& description() const override {
+    static const settings::Description all = {
+        "equilibrium-training", "tied networks trained from a family of weights: which scales can be used",
+        "z_0 = 0, z_{j+1} = phi(W z_j + h), f = v.z_k/sqrt n, loss = mean (f - y)^2/2, h = sqrt(q_h/d) U x\n"
+        "wide and deep: residuals by 1 - eta Theta/N a step, Theta = E z z' (readout) + the tangent kernel of W",
+        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1", [] {
+          std::vector<Parameter> keys = equilibrium_parameters();
+          std::erase_if(keys, [](const Parameter& key) { return key.name.starts_with("input."); });
+          for (Parameter key : training_keys()) {
+            key.name = "training." + key.name;
+            keys.push_back(std::move(key));
+          }
+          return keys;
+        }()};
+    return all;
+  }
+  std::span<const std::string> sections() const override {
+    static const std::vector<std::string> all = {"network", "training", "optimizer", "monte_carlo"};
+    return all;
+  }
+  std::span<const settings::Description* const> optimizers() const override {
+    static const std::vector<const settings::Description*> all{&tied_descent()};
+    return all;
+  }
+  std::span<const Observable> observables() const override {
+    static const std::vector<Observable> all = training_observables();
+    return all;
+  }
+
+ protected:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
+    auto problem = std::make_shared<TrainingProblem>();
+    read_network(experiment.table, problem->network);
+    const Values training = settings::read(experiment.table.table_or_empty("training"), training_keys());
+    problem->learning_rate =
+        settings::read_choice(experiment.table, "optimizer", optimizers(), "gd").values.number("learning_rate");
+    problem->network.depth = experiment.time;
+    problem->network.input_power = training.number("input_power");
+    problem->iterations = whole_key(training, "iterations");
+    const std::size_t N = whole_key(training, "examples"), d = whole_key(training, "inputs");
+    if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
+      throw training.error("iterations",
+                           "times examples times network.width is more than the 1e9 states that are kept");
+    random::Stream stream(static_cast<std::uint64_t>(training.integer("seed")), 0, 0, random::Purpose::data);
+    std::vector<double> teacher(d);
+    for (double& x : teacher) x = stream.normal();
+    problem->inputs = linear_algebra::Matrix(d, N);
+    for (std::size_t i = 0; i < N; ++i) {
+      const auto x = problem->inputs.column(i);
+      for (double& value : x) value = stream.normal();
+      const double factor = std::sqrt(static_cast<double>(d) / numerics::squared_norm_in_order(x));
+      for (double& value : x) value *= factor;
+      const double drawn = stream.normal();
+      problem->targets.push_back(training.text("targets") == "random"
+                                     ? drawn
+                                     : numerics::dot_in_order(teacher, x) / std::sqrt(static_cast<double>(d)));
+    }
+    return std::make_unique<TrainingExperiment>(std::move(problem), experiment.table);
+  }
+};
+
+}  // namespace
+
+const Model& equilibrium_training_model();
+const Model& equilibrium_training_model() {
+  static const TrainingModel model;
+  return model;
+}
+
+}  // namespace edgewise::models::equilibrium_network

@@ -1,0 +1,161 @@
+#include "models/equilibrium_network/training.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <string>
+
+#include "models/framework/model.hpp"
+
+using namespace edgewise;
+using namespace edgewise::models::equilibrium_network;
+using doctest::Approx;
+using linear_algebra::Matrix;
+
+namespace {
+
+TrainingProblem small_problem(const char* phi, double g, std::size_t width) {
+  TrainingProblem out;
+  out.network.family = family_of(FamilyKind::elliptic, 0.3, 2);
+  out.network.g = g;
+  out.network.phi = state_function(phi);
+  out.network.width = width;
+  out.network.input_power = 0.8;
+  out.iterations = 4;
+  out.inputs = Matrix(2, 3, std::vector<double>{1, 1, -std::sqrt(2), 0, std::sqrt(0.5), -std::sqrt(1.5)});
+  out.targets = {0.5, -1, 0.2};
+  out.learning_rate = 0.1;
+  return out;
+}
+
+/// The loss by plain loops.
+double literal_loss(const TrainingProblem& p, const TiedWeights& weights) {
+  const std::size_t n = p.network.width;
+  double loss = 0;
+  for (std::size_t i = 0; i < p.examples(); ++i) {
+    std::vector<double> z(n, 0.0);
+    for (std::uint64_t k = 0; k < p.iterations; ++k) {
+      std::vector<double> next(n);
+      for (std::size_t a = 0; a < n; ++a) {
+        double u = weights.h(a, i);
+        for (std::size_t b = 0; b < n; ++b) u += weights.w(a, b) * z[b];
+        next[a] = p.network.phi.value(u);
+      }
+      z = next;
+    }
+    double f = 0;
+    for (std::size_t a = 0; a < n; ++a) f += weights.readout[a] * z[a] / std::sqrt(static_cast<double>(n));
+    loss += (f - p.targets[i]) * (f - p.targets[i]) / 2 / static_cast<double>(p.examples());
+  }
+  return loss;
+}
+
+std::unique_ptr<models::Problem> prepared(const std::string& keys) {
+  const auto e = models::read_experiment(settings::read_text(
+      "model = 'equilibrium-training'\n[time]\nat = [1, 20]\n[optimizer]\nlearning_rate = 0.5\n" + keys, "e.toml"));
+  return models::find(e).prepare(e);
+}
+
+std::string refusal(const std::string& keys) {
+  try {
+    prepared(keys)->solve();
+  } catch (const settings::Error& error) {
+    return error.what();
+  }
+  return "solved";
+}
+
+}  // namespace
+
+TEST_CASE("loss and gradient through all iterations, by loops and central differences") {
+  for (const char* phi : {"linear", "tanh"}) {
+    const TrainingProblem p = small_problem(phi, 0.7, 5);
+    TiedWeights weights = draw_weights(p, 2, 1);
+    const TiedPass pass = tied_pass(p, weights);
+    CHECK(pass.loss == Approx(literal_loss(p, weights)).epsilon(1e-13));
+    const double h = 1e-5;
+    const auto derivative = [&](double& x) {
+      const double at = x;
+      x = at + h;
+      const double up = literal_loss(p, weights);
+      x = at - h;
+      const double down = literal_loss(p, weights);
+      x = at;
+      return (up - down) / (2 * h);
+    };
+    for (std::size_t k = 0; k < weights.w.size(); ++k)
+      CHECK(std::abs(derivative(weights.w.data()[k]) - pass.w.data()[k]) < 1e-9);
+    for (std::size_t k = 0; k < weights.readout.size(); ++k)
+      CHECK(std::abs(derivative(weights.readout[k]) - pass.readout[k]) < 1e-9);
+  }
+}
+
+TEST_CASE("a step moves the standard-normalised weights") {
+  const auto p = std::make_shared<const TrainingProblem>(small_problem("tanh", 0.7, 5));
+  TiedWeights weights = draw_weights(*p, 2, 1);
+  const TiedPass pass = tied_pass(*p, weights);
+  // W = g What/sqrt n: dL/dWhat = (g/sqrt n) dL/dW moves W by that factor again.
+  for (std::size_t k = 0; k < weights.w.size(); ++k) weights.w.data()[k] -= 0.1 * 0.49 / 5 * pass.w.data()[k];
+  for (std::size_t k = 0; k < weights.readout.size(); ++k) weights.readout[k] -= 0.1 * pass.readout[k];
+  const auto simulation = simulate_training(p);
+  const auto replica = simulation->replica(2, 1);
+  replica->advance(1);
+  double out[3];
+  replica->observe(out);
+  CHECK(out[0] == Approx(literal_loss(*p, weights)).epsilon(1e-12));
+}
+
+TEST_CASE("wide networks train as the lazy theory says") {
+  for (const char* network : {"family = 'goe'\nscale = 0.3\n", "family = 'haar'\nscale = 0.6\nactivation = 'tanh'\n"}) {
+    CAPTURE(network);
+    const auto problem = prepared("[network]\nwidth = 64\n" + std::string(network) +
+                                  "[training]\nexamples = 4\ninputs = 4\niterations = 10\n");
+    const auto theory = problem->solve();
+    const auto simulation = problem->simulate();
+    // f_0 is Gaussian: the mean loss of 40 runs is known to some 15% at first; the fall of each is what is told.
+    double fall = 0, start = 0, end = 0;
+    for (std::uint64_t index = 0; index < 40; ++index) {
+      const auto replica = simulation->replica(1, index);
+      double out[3];
+      replica->observe(out);
+      start += out[0] / 40;
+      replica->advance(20);
+      replica->observe(out);
+      end += out[0] / 40;
+    }
+    fall = end / start;
+    const auto& loss = theory.find("loss")->value;
+    CHECK(start == Approx(loss.front()).epsilon(0.3));  // a guard: three standard errors
+    CHECK(fall == Approx(loss.back() / loss.front()).epsilon(0.25));
+  }
+}
+
+TEST_CASE("scales outside the phase and families without a tangent kernel have no theory, and say so") {
+  CHECK(refusal("[network]\nscale = 0.5\n") == "solved");
+  CHECK(refusal("[network]\nscale = 1.5\n").starts_with("e.toml: network.scale: outside the stable phase"));
+  CHECK(refusal("[network]\nfamily = 'goe'\nactivation = 'tanh'\nscale = 0.3\n")
+            .starts_with("e.toml: network.scale: the tangent kernel"));
+  CHECK(refusal("[training]\niterations = 1.5\n").starts_with("e.toml: training.iterations: must be a whole"));
+  CHECK(refusal("[network]\nwidth = 20000\n[training]\niterations = 10000\n")
+            .starts_with("e.toml: training.iterations: times examples"));
+  const auto findings = prepared("[network]\nscale = 1.5\nfamily = 'goe'\n")->stability();
+  const auto value = [&](const char* name) {
+    return std::get<double>(std::ranges::find(findings, name, &models::Finding::name)->value);
+  };
+  CHECK(value("edge_scale") == 0.5);
+  CHECK(value("relative_scale") == 3);
+}
+
+TEST_CASE("a diverging run is counted as one, from a start that is finite") {
+  const auto problem = prepared("[network]\nscale = 1.3\nwidth = 40\n[training]\niterations = 30\n");
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
+  double out[3];
+  replica->observe(out);
+  CHECK(std::isfinite(out[0]));
+  replica->advance(20);
+  replica->observe(out);
+  CHECK(std::isinf(out[0]));
+}

@@ -29,9 +29,10 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
-  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, observable;
-  std::vector<std::string> outputs, overrides, files, observables, guides, slices;
-  bool quiet = false, restart = false, retry_failed = false;
+  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, observable,
+      kernel, dimension, s2, length, delta;
+  std::vector<std::string> outputs, overrides, files, observables, guides, slices, weights;
+  bool quiet = false, restart = false, retry_failed = false, bias = false;
 };
 
 template <class Number>
@@ -209,6 +210,42 @@ class Program {
     measuring.add_option("--folder", line_.folder, "where its files are")->type_name("PATH");
     measuring.add_option("--target", line_.target, "label (class number) or class-K")->type_name("NAME");
     measuring.add_option("--rows", line_.rows, "use the first N rows; 0 for all")->type_name("N");
+
+    CLI::App& learning = command(
+        "learnability", "bounds how many samples formulas need, up to an unknown constant; norms in a kernel's space",
+        [this](const Context& c) {
+          LearnabilityOptions options;
+          for (const std::string& text : line_.weights)
+            options.weights.push_back(read_number<double>("--weight", text, "a number").value_or(NAN));
+          options.delta = read_number<double>("--delta", line_.delta, "a number").value_or(options.delta);
+          options.kernel = line_.kernel;
+          options.bias = line_.bias;
+          options.dimension =
+              read_number<double>("--dimension", line_.dimension, "a number").value_or(options.dimension);
+          options.s2 = read_number<double>("--s2", line_.s2, "a number").value_or(options.s2);
+          options.length = read_number<double>("--length", line_.length, "a number").value_or(options.length);
+          return learnability(c, line_.files, options);
+        });
+    learning
+        .add_option(
+            "formula", line_.files,
+            "functions of unit linear forms, e.g. \"s + 0.1*e\", \"exp(x)/(3 - y)\", \"force(2, 0.2, 0.6, 4)\"; "
+            "docs/kernels.md lists what they may hold")
+        ->required();
+    repeatable(
+        learning.add_option("--weight", line_.weights, "of a stratum, one for each formula: shares of the samples"),
+        "D");
+    learning.add_option("--delta", line_.delta, "of strata: the bound may fail with this probability; default 0.05")
+        ->type_name("P");
+    learning
+        .add_option("--kernel", line_.kernel,
+                    "norms of a function of one variable in the space of arc0, arc1, ntk, ntk1, gauss or exp")
+        ->type_name("NAME");
+    learning.add_flag("--bias", line_.bias, "of the kernel: taken at (1 + rho)/2");
+    learning.add_option("--dimension", line_.dimension, "of the kernel: d of the sphere; default 3")->type_name("D");
+    learning.add_option("--s2", line_.s2, "of gauss and exp; default 1")->type_name("S2");
+    learning.add_option("--length", line_.length, "of the kernel: |w| of the variable <w, x>; default 1")
+        ->type_name("W");
   }
 
   int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
@@ -278,6 +315,7 @@ class Program {
     if (command == "plot") return {"svg", "png", "pdf"};
     if (command == "schedule") return {"csv", "json", "txt", "svg", "png", "pdf"};
     if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
+    if (command == "learnability") return {"csv", "json", "txt"};
     if (command == "collapse" || command == "compare") return {"csv", "json", "svg", "png", "pdf"};
     return {"csv", "nc", "json"};
   }

@@ -65,6 +65,16 @@ struct MeasureOptions {
 /// Measures the covariance spectrum and the target powers of a data set, as a CSV file for `kind = "file"`.
 Status measure(const Context& context, const MeasureOptions& options);
 
+struct LearnabilityOptions {
+  std::vector<double> weights;  ///< of strata, one for each formula; empty: none
+  double delta = 0.05;          ///< confidence 1 - delta, of strata
+  std::string kernel;           ///< empty: no norms
+  bool bias = false;
+  double dimension = 3, s2 = 1, length = 1;  ///< of the sphere; of gauss and exp; |w| of the variable
+};
+/// What bounds the samples that formulas need, up to an unknown constant.
+Status learnability(const Context& context, const std::vector<std::string>& formulas, const LearnabilityOptions& options);
+
 /// The worse of two: failed, then disagrees, then inconclusive, then done.
 Status worse(Status a, Status b);
 

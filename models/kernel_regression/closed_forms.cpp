@@ -161,6 +161,7 @@ std::vector<ClosedForm> kernel_regression_closed_forms() {
   add_kernels(list);
   add_curves(list);
   add_targets(list);
+  add_learnability_closed_forms(list);
   return list.take();
 }
 

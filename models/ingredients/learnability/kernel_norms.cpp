@@ -1,0 +1,197 @@
+#include "models/ingredients/learnability/kernel_norms.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <utility>
+
+#include "models/ingredients/learning_curves/harmonics.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/whole.hpp"
+
+namespace edgewise::models::ingredients::learnability {
+
+namespace {
+
+using Kind = Formula::Kind;
+using Series = std::vector<double>;
+
+/// A coefficient below this share of the sum of its absolute terms is rounding.
+constexpr double lost = 1e-14;
+constexpr double negligible = 1e-140;
+
+Series product(const Series& a, const Series& b) {
+  Series out(a.size(), 0.0);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i] != 0)
+      for (std::size_t j = 0; i + j < a.size(); ++j) out[i + j] += a[i] * b[j];
+  return out;
+}
+
+/// f^p by k f_0 g_k = sum_i (p i - k + i) f_i g_{k-i}; whole powers of a series without f_0 by products.
+Series power(const Series& f, double p) {
+  Series out(f.size(), 0.0);
+  if (p >= 0 && numerics::is_whole(p) && f[0] == 0) {
+    out[0] = 1;
+    Series square = f;
+    for (double rest = p; rest > 0; rest = std::floor(rest / 2)) {
+      if (std::fmod(rest, 2) == 1) out = product(out, square);
+      if (rest > 1) square = product(square, square);
+    }
+    return out;
+  }
+  if (f[0] == 0 || (f[0] < 0 && !numerics::is_whole(p)))
+    throw std::invalid_argument(fmt::format("the power {:g} has no series where its base is {:g}", p, f[0]));
+  out[0] = std::pow(f[0], p);
+  for (std::size_t k = 1; k < f.size(); ++k) {
+    double sum = 0;
+    for (std::size_t i = 1; i <= k; ++i)
+      if (f[i] != 0) sum += (p * static_cast<double>(i) - static_cast<double>(k - i)) * f[i] * out[k - i];
+    out[k] = sum / (static_cast<double>(k) * f[0]);
+  }
+  return out;
+}
+
+/// Two series with s' = f' c and c' = sign f' s: exp (equal starts), sine and cosine (sign -1), hyperbolic ones (sign 1).
+std::pair<Series, Series> coupled(const Series& f, double s0, double c0, double sign) {
+  Series s(f.size(), 0.0), c(f.size(), 0.0);
+  s[0] = s0;
+  c[0] = c0;
+  for (std::size_t k = 1; k < f.size(); ++k) {
+    for (std::size_t i = 1; i <= k; ++i) {
+      const double slope = static_cast<double>(i) * f[i] / static_cast<double>(k);
+      s[k] += slope * c[k - i];
+      c[k] += sign * slope * s[k - i];
+    }
+  }
+  return {std::move(s), std::move(c)};
+}
+
+Series logarithm(const Series& f) {
+  if (!(f[0] > 0)) throw std::invalid_argument("the logarithm of a function that is not above 0 at the origin");
+  Series out(f.size(), 0.0);
+  out[0] = std::log(f[0]);
+  for (std::size_t k = 1; k < f.size(); ++k) {
+    double sum = static_cast<double>(k) * f[k];
+    for (std::size_t i = 1; i < k; ++i) sum -= static_cast<double>(i) * out[i] * f[k - i];
+    out[k] = sum / (static_cast<double>(k) * f[0]);
+  }
+  return out;
+}
+
+Series expanded(const Formula& f, double scale, std::size_t size) {
+  const auto argument = [&](std::size_t i) { return expanded(f.arguments[i], scale, size); };
+  Series out(size, 0.0);
+  switch (f.kind) {
+    case Kind::number:
+      out[0] = f.value;
+      return out;
+    case Kind::variable:
+      if (size > 1) out[1] = scale;
+      return out;
+    case Kind::add:
+    case Kind::subtract: {
+      out = argument(0);
+      const Series b = argument(1);
+      for (std::size_t k = 0; k < size; ++k) out[k] += f.kind == Kind::add ? b[k] : -b[k];
+      return out;
+    }
+    case Kind::multiply:
+      return product(argument(0), argument(1));
+    case Kind::divide:
+      return product(argument(0), power(argument(1), -1));
+    case Kind::power:
+      return power(argument(0), argument(1)[0]);
+    case Kind::function:
+      break;
+  }
+  if (f.name == "exp") return coupled(argument(0), std::exp(argument(0)[0]), std::exp(argument(0)[0]), 1).first;
+  if (f.name == "log") return logarithm(argument(0));
+  if (f.name == "sqrt") return power(argument(0), 0.5);
+  const bool sine = f.name == "sin" || f.name == "sinh";
+  if (f.name == "sin" || f.name == "cos") {
+    auto both = coupled(argument(0), std::sin(argument(0)[0]), std::cos(argument(0)[0]), -1);
+    return sine ? std::move(both.first) : std::move(both.second);
+  }
+  if (f.name == "sinh" || f.name == "cosh") {
+    auto both = coupled(argument(0), std::sinh(argument(0)[0]), std::cosh(argument(0)[0]), 1);
+    return sine ? std::move(both.first) : std::move(both.second);
+  }
+  throw std::invalid_argument(
+      fmt::format("{} has no series in one variable; norms in a kernel's space are of functions of "
+                  "one direction",
+                  f.name));
+}
+
+/// The sum of terms >= 0, with what is beyond the last as a power law; infinite where that does not end.
+double summed(const Series& terms) {
+  double sum = 0;
+  for (const double x : terms) {
+    sum += x;
+    if (!std::isfinite(sum)) return infinity;
+  }
+  // Terms of either parity may be 0.
+  const std::size_t n = terms.size();
+  const auto around = [&](std::size_t k) { return std::max(terms[k - 1], terms[k - 2]); };
+  if (n < 8 || !(around(n) > 0)) return sum;
+  const double decay = std::log2(around(n / 2) / around(n));
+  if (!(decay > 1.02)) return infinity;
+  return sum + around(n) * static_cast<double>(n) / (decay - 1);
+}
+
+}  // namespace
+
+std::vector<double> taylor_series(const Formula& formula, double scale, std::size_t size) {
+  const std::vector<std::string> names = formula.variables();
+  if (names.size() > 1)
+    throw std::invalid_argument(fmt::format(
+        "norms in a kernel's space are of functions of one direction; here are {} and {}", names[0], names[1]));
+  return expanded(formula, scale, size);
+}
+
+KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::DotKernel& kernel, double dimension) {
+  // An entire function's coefficients end where a kernel's would be below what a double holds.
+  double largest = 0;
+  for (const double x : a) largest = std::max(largest, std::abs(x));
+  std::size_t size = a.size();
+  while (size > 0 && std::abs(a[size - 1]) <= negligible * largest) --size;
+  if (size == 0) return {};
+  const bool ends = size < a.size() - 2;
+  if (!ends) size = a.size();
+  const std::vector<double> b = kernel.taylor(size);
+  Series second(size, 0.0), first(size, 0.0), exact;
+  for (std::size_t k = 0; k < size; ++k) {
+    if (a[k] == 0) continue;
+    // In logarithms: both may be too small for their squares.
+    const double log_ratio = b[k] > 0 ? 2 * std::log(std::abs(a[k])) - std::log(b[k]) : infinity;
+    second[k] = std::exp(log_ratio);
+    first[k] = std::exp(log_ratio / 2);
+  }
+  const std::vector<double> lambda = kernel.eigenvalues(dimension, size - 1),
+                            m = learning_curves::multiplicities(dimension, size - 1);
+  double start = 1;  // E t^k P_k
+  for (std::size_t k = 0; k < lambda.size(); ++k) {
+    const auto degree = static_cast<double>(k);
+    double moment = start, coefficient = 0, absolute = 0;
+    for (std::size_t n = k; n < size; n += 2) {
+      const auto i = static_cast<double>(n);
+      coefficient += a[n] * moment;
+      absolute += std::abs(a[n]) * moment;
+      moment *= (i + 1) * (i + 2) / ((i + degree + dimension) * (i - degree + 2));
+    }
+    start *= (degree + 1) / (dimension + 2 * degree);
+    if (std::abs(coefficient) <= lost * absolute) coefficient = 0;
+    exact.push_back(coefficient == 0 ? 0 : lambda[k] > 0 ? m[k] * coefficient * (coefficient / lambda[k]) : infinity);
+  }
+  const auto total = [&](const Series& terms) {
+    double sum = 0;
+    for (const double x : terms) sum += x;
+    return ends ? sum : summed(terms);
+  };
+  KernelNorms out{total(exact), total(second), std::pow(total(first), 2)};
+  return out;
+}
+
+}  // namespace edgewise::models::ingredients::learnability

@@ -1,0 +1,179 @@
+// The calculator's bounds against absolute series summed term by term, and its norms against sums written out.
+#include "models/ingredients/learnability/bound.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/ingredients/learnability/kernel_norms.hpp"
+
+using namespace edgewise::models::ingredients::learnability;
+using edgewise::models::ingredients::learning_curves::kernel_named;
+
+namespace {
+
+Bound of(const std::string& text) {
+  return bound(read_formula(text));
+}
+std::string refusal(const std::string& text) {
+  try {
+    of(text);
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("functions of one variable whose series the calculus meets exactly: f~ is the sum of |a_k|") {
+  for (const std::string text :
+       {"3 - 2*x + x^3", "exp(0.5*x)", "1/(2 - x)", "log(3 - x)", "sqrt(2 - x)", "(2 - x)^1.5", "(2 + x)^-2.5",
+        "sin(x)", "cos(2*x)", "sinh(x) + cosh(x)", "(1.25 - x)^(-1/2)", "2*x*exp(x)", "sin(x + 0.7)", "cosh(x - 1)",
+        "exp(x - 3)", "(x - 2)^-3", "1/(x - 2)"}) {
+    CAPTURE(text);
+    const Formula f = read_formula(text);
+    const std::vector<double> a = taylor_series(f, 1, 400);
+    double one = 0, slope = 0;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      one += std::abs(a[k]);
+      slope += static_cast<double>(k) * std::abs(a[k]);
+    }
+    const Bound b = bound(f);
+    CHECK(b.origin == doctest::Approx(a[0]).epsilon(1e-14));
+    CHECK(b.zero == doctest::Approx(std::abs(a[0])).epsilon(1e-14));
+    CHECK(b.one == doctest::Approx(one).epsilon(1e-12));
+    CHECK(b.slope == doctest::Approx(slope).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("the calculus is never below the series of the result") {
+  for (const std::string text : {"exp(x)*exp(0 - x)", "(x + 1)*(1 - x)", "exp(sin(x) - x^2)", "1/(3 + x - x^2)",
+                                 "sqrt(4 - exp(x))", "log(2 + sin(x))", "x/(2 - x) - x/(2 + x)"}) {
+    CAPTURE(text);
+    const std::vector<double> a = taylor_series(read_formula(text), 1, 300);
+    double one = 0, slope = 0;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      one += std::abs(a[k]);
+      slope += static_cast<double>(k) * std::abs(a[k]);
+    }
+    CHECK(of(text).one >= one * (1 - 1e-12));
+    CHECK(of(text).slope >= slope * (1 - 1e-12));
+    // And the series is the function's.
+    double at = 0;
+    for (std::size_t k = a.size(); k-- > 0;) at = at * 0.3 + a[k];
+    if (text == "exp(sin(x) - x^2)") CHECK(at == doctest::Approx(std::exp(std::sin(0.3) - 0.09)).epsilon(1e-12));
+    if (text == "log(2 + sin(x))") CHECK(at == doctest::Approx(std::log(2 + std::sin(0.3))).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("infinite where a series does not converge, with the reason") {
+  for (const std::string text : {"1/(1 - x)", "1/(1 - 2*x)", "log(1 + x)", "(1 - x^2)^-1.5", "1/(2 - exp(x))"}) {
+    CAPTURE(text);
+    const Bound b = of(text);
+    CHECK(std::isinf(b.zeta()));
+    REQUIRE(b.remarks.size() == 1);
+    CHECK(b.remarks[0].find("infinite") != std::string::npos);
+  }
+  CHECK(of("0*(1/(1 - x)) + x").slope == 1);
+}
+
+TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
+  CHECK(of("clusters(7, 0, 0.01, x)").slope == doctest::Approx(14));       // 7 y y
+  CHECK(of("clusters(7, 0.5, 0.01, x)").slope == doctest::Approx(7 * 8));  // .5^7 <= .01: 7 y^7 y
+  const double root = std::sqrt(3.0);
+  CHECK(of("tree(3, x)").one == doctest::Approx(std::pow(1 + root, 3)));
+  CHECK(of("tree(3, x)").slope == doctest::Approx(std::pow(1 + root, 3) + 3 * root * std::pow(1 + root, 2)));
+  CHECK(of("parity(4)").one == doctest::Approx(16));
+  CHECK(of("parity(4)").slope == doctest::Approx(64));
+  CHECK(of("sum(10, x*y)").slope == doctest::Approx(20));
+  // (1 - (gap/range)^2)^q <= error with the least q: here .75^q <= .1, q = 9, and the tilde is (1 + y^2/4)^9.
+  CHECK(of("indicator(x, 1, 2, 0.1)").one == doctest::Approx(std::pow(1.25, 9)));
+  CHECK(of("indicator(x, 1, 2, 0.1)").slope == doctest::Approx(9 * std::pow(1.25, 8) * 0.5));
+  CHECK(of("force(3, 0.2, 0.6, 2)").slope == doctest::Approx(3 * of("force(1, 0.2, 0.6, 2)").slope));
+  CHECK(of("force(1, 0.2, 0.6, 2)").slope ==
+        doctest::Approx(of("sqrt(2)*x*inverse_power(distance2(3), 1.5, 0.2, 0.6, 2)").slope));
+  CHECK(of("inverse_power(quadratic(1), 1, 1, 1, 3)").remarks[0].find("off by at most 0 ") != std::string::npos);
+  // The truncated series is within its remainder.
+  for (const double D : {0.2, 0.33, 0.6}) {
+    double sum = 0, binomial = 1;
+    for (int l = 0; l <= 4; ++l) {
+      sum += binomial * std::pow(D / 0.4 - 1, l);
+      binomial *= (-1.5 - l) / (l + 1);
+    }
+    CHECK(std::abs(std::pow(D, -1.5) - std::pow(0.4, -1.5) * sum) <=
+          inverse_power_remainder(1.5, 0.2, 0.6, 4) * (1 + 1e-12));
+  }
+}
+
+TEST_CASE("allocation makes the bound least at a number of samples") {
+  const std::vector<double> weights{0.2, 0.5, 0.3}, zeta{1, 4, 100};
+  const std::vector<double> share = allocation(weights, zeta, 0.05);
+  const auto error = [&](const std::vector<double>& s) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 3; ++i) sum += weights[i] * std::sqrt((zeta[i] + std::log(3 / 0.05)) / s[i]);
+    return sum;
+  };
+  CHECK(share[0] + share[1] + share[2] == doctest::Approx(1));
+  for (const std::size_t i : {0, 1, 2})
+    for (const double step : {-0.01, 0.01}) {
+      std::vector<double> other = share;
+      other[i] += step;
+      other[(i + 1) % 3] -= step;
+      CHECK(error(other) > error(share));
+    }
+}
+
+TEST_CASE("norms: H <= B2 <= B1 for any kernel, infinite where the kernel lacks a power or the sums diverge") {
+  for (const std::string name : {"ntk", "arc0", "arc1", "ntk1", "gauss", "exp"})
+    for (const std::string text : {"1 + x + 0.5*x^2", "exp(x)", "sin(2*x)", "(1.5 - x)^-1"})
+      for (const double d : {3.0, 10.0}) {
+        CAPTURE(name);
+        CAPTURE(text);
+        const KernelNorms n = kernel_norms(taylor_series(read_formula(text), 0.7, 600), *kernel_named(name, true), d);
+        CHECK(n.exact <= n.second * (1 + 1e-9));
+        CHECK(n.second <= n.first * (1 + 1e-9));
+        CHECK(n.exact > 0);
+        const bool entire = text != "(1.5 - x)^-1";
+        CHECK(std::isinf(n.first) == (!entire && (name == "gauss" || name == "exp")));
+      }
+  const KernelNorms odd = kernel_norms(taylor_series(read_formula("x^3"), 1, 50), *kernel_named("ntk", false), 4);
+  CHECK(std::isinf(odd.exact));
+  CHECK(std::isinf(odd.second));
+  const KernelNorms linear = kernel_norms(taylor_series(read_formula("2*x"), 1, 50), *kernel_named("ntk", false), 4);
+  CHECK(linear.second == doctest::Approx(4));  // b_1 = 1
+  CHECK(linear.exact == doctest::Approx(4.0 / 4 / kernel_named("ntk", false)->eigenvalues(4, 1)[1]));
+  CHECK(kernel_norms(taylor_series(read_formula("0*x"), 1, 50), *kernel_named("ntk", false), 4).first == 0);
+  CHECK_THROWS_AS(taylor_series(read_formula("x*y"), 1, 9), std::invalid_argument);
+  CHECK_THROWS_AS(taylor_series(read_formula("distance2(3)"), 1, 9), std::invalid_argument);
+}
+
+TEST_CASE("formulas that cannot be read, or have no series, are refused with the place") {
+  for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{
+           {"", "ends where"},
+           {"x +", "ends where"},
+           {"x y", "at letter 3"},
+           {"(x", "closing parenthesis"},
+           {"expp(x)", "did you mean 'exp'"},
+           {"x^y", "exponent"},
+           {"1/x", "0 at the origin"},
+           {"log(x)", "not above 0"},
+           {"sqrt(x - 1)", "negative at the origin"},
+           {"exp(x, y)", "exp is written exp(f)"},
+           {"force(1, 0.2)", "force is written"},
+           {"force(1, 0.6, 0.2, 3)", "argument 3 must be at least low"},
+           {"clusters(2.5, 0, 0.1, x)", "argument 1 must be a whole number"},
+           {"tree(x, x)", "argument 1 must be"},
+           {"1e999", "number"},
+           {std::string(300, '(') + "x", "inside each other"},
+           {std::string(300, '-') + "x", "inside each other"},
+           {std::string(20000, 'x'), "longer than"}}) {
+    const std::string said = refusal(text);
+    CAPTURE(said);
+    CHECK(said.find(part) != std::string::npos);
+  }
+}

@@ -29,8 +29,8 @@ using settings::Error;
 
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
-  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, observable,
-      kernel, dimension, s2, length, delta;
+  std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, noise,
+      observable, kernel, dimension, s2, length, delta;
   std::vector<std::string> outputs, overrides, files, observables, guides, slices, weights;
   bool quiet = false, restart = false, retry_failed = false, bias = false;
 };
@@ -162,12 +162,13 @@ class Program {
     CLI::App& collapsing = command(
         "collapse", "do loss curves of several sizes fall on each other, and how does that compare with their noise",
         [this](const Context& c) {
-          return collapse(c, line_.files, {line_.floor, line_.horizon, line_.reference});
+          return collapse(c, line_.files, {line_.floor, line_.horizon, line_.reference, line_.noise});
         });
     collapsing
-        .add_option("curves", line_.files,
-                    "CSV files with columns size, step or compute, loss, and seed, schedule; or an experiment (TOML) "
-                    "with a section [collapse]")
+        .add_option(
+            "curves", line_.files,
+            "CSV files with columns size, step or compute, loss, and seed, schedule, or sweeps (.db, .nc, .csv) "
+            "with axes and measures of these names; or an experiment (TOML) with a section [collapse]")
         ->required();
     collapsing.add_option("--floor", line_.floor, "irreducible loss L0: a number, or fit to the frontier (default)")
         ->type_name("VALUE");
@@ -178,6 +179,12 @@ class Program {
             "or a formula of size for the step")
         ->type_name("FORMULA");
     collapsing.add_option("--reference", line_.reference, "schedule whose runs give floor and horizon")
+        ->type_name("LABEL");
+    collapsing
+        .add_option(
+            "--noise", line_.noise,
+            "instead of the collapse, fit the relative noise model of all schedules with one factor to the runs "
+            "of this one, of constant rate; columns rate, and noise")
         ->type_name("LABEL");
 
     CLI::App& plotting = command("plot", "draw results", [this](const Context& c) {
@@ -316,7 +323,8 @@ class Program {
     if (command == "schedule") return {"csv", "json", "txt", "svg", "png", "pdf"};
     if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
     if (command == "learnability") return {"csv", "json", "txt"};
-    if (command == "collapse" || command == "compare") return {"csv", "json", "svg", "png", "pdf"};
+    if (command == "collapse") return {"csv", "nc", "json", "svg", "png", "pdf"};
+    if (command == "compare") return {"csv", "json", "svg", "png", "pdf"};
     return {"csv", "nc", "json"};
   }
 

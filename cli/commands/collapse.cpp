@@ -10,13 +10,18 @@
 #include "cli/commands/commands.hpp"
 #include "cli/commands/replicas.hpp"
 #include "cli/commands/scaling_results.hpp"
+#include "cli/commands/sweep_input.hpp"
 #include "cli/inputs.hpp"
+#include "cli/results/csv.hpp"
 #include "cli/results/output_file.hpp"
+#include "settings/counted.hpp"
 #include "settings/delimited.hpp"
 #include "settings/expression.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
+#include "settings/text_file.hpp"
 #include "validation/collapse/curve_analysis.hpp"
+#include "validation/collapse/relative_noise.hpp"
 #include "validation/collapse/scaling_experiment.hpp"
 
 namespace edgewise::cli {
@@ -64,6 +69,80 @@ Status status_of_collapse(validation::Collapse outcome) {
   return failed;
 }
 
+/// A sweep as a table of loss curves: a row a cell, its axes and measures by their names. Cells without a loss, which
+/// have diverged or failed, are left out.
+validation::CurveTable curves_of_sweep(const std::string& path, std::vector<std::string>& notes) {
+  const validation::SweepTable sweep = read_sweep(path);
+  validation::CurveTable out{path, "", "row"};
+  std::size_t loss = sweep.measures.size(), left_out = 0, pending = 0;
+  for (const validation::SweepAxis& axis : sweep.axes) out.text += csv_quoted(axis.name) + ",";
+  for (std::size_t m = 0; m < sweep.measures.size(); ++m) {
+    if (sweep.measures[m].name == "loss") loss = m;
+    out.text += csv_quoted(sweep.measures[m].name) + (m + 1 < sweep.measures.size() ? "," : "\n");
+  }
+  if (loss == sweep.measures.size())
+    throw Error(
+        fmt::format("{}: is a sweep without a measure called loss; its axes and measures are to be called size, "
+                    "step or compute, loss, and where there are several seed and schedule",
+                    path));
+  for (std::size_t c = 0; c < sweep.cells.size(); ++c) {
+    const validation::CellResult& cell = sweep.cells[c];
+    if (cell.state == validation::CellState::pending) ++pending;
+    if (cell.state != validation::CellState::finished || !std::isfinite(cell.measures[loss])) {
+      ++left_out;
+      continue;
+    }
+    const std::vector<std::size_t> place = sweep.place(c);
+    for (std::size_t a = 0; a < sweep.axes.size(); ++a) {
+      const validation::SweepAxis& axis = sweep.axes[a];
+      out.text +=
+          (axis.words.empty() ? settings::text_of(axis.numbers[place[a]]) : csv_quoted(axis.words[place[a]])) + ",";
+    }
+    for (std::size_t m = 0; m < sweep.measures.size(); ++m)
+      out.text += settings::text_of(cell.measures[m]) + (m + 1 < sweep.measures.size() ? "," : "\n");
+  }
+  if (pending > 0)
+    throw Error(fmt::format("{}: {} of its {} cells are not there yet; let the sweep finish", path, pending,
+                            sweep.cells.size()));
+  if (left_out > 0)
+    notes.push_back(fmt::format("{}: {} without a loss left out", path, settings::counted(left_out, "cell")));
+  return out;
+}
+
+validation::LossCurves read_curves(const std::vector<std::string>& paths) {
+  std::vector<validation::CurveTable> tables;
+  std::vector<std::string> notes;
+  for (const std::string& path : paths)
+    tables.push_back(is_sweep(path) ? curves_of_sweep(path, notes)
+                                    : validation::CurveTable{path, settings::read_text_file(path)});
+  validation::LossCurves out = validation::read_loss_curves(tables);
+  out.notes.insert(out.notes.end(), notes.begin(), notes.end());
+  return out;
+}
+
+/// The relative noise model instead of the collapse.
+Status fit_noise(const Context& context, const std::vector<std::string>& paths, const CollapseArguments& arguments) {
+  const Watch watch;
+  if (!arguments.floor.empty() || !arguments.horizon.empty() || !arguments.reference.empty())
+    throw Error("--noise: takes no --floor, --horizon or --reference, which are of the collapse");
+  const Targets targets = targets_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
+  keep_inputs(targets, paths, "this command");
+  for (const std::string& path : paths) require_file(path);
+  const std::string all = settings::join(paths);
+  const validation::RelativeNoise noise = at_work(context, all, "reading and fitting", [&] {
+    return validation::fit_relative_noise(read_curves(paths), arguments.noise);
+  });
+  write_all(context, targets, [&](const Target& target) { return relative_noise_bytes(noise, all, target.form); });
+  double worst = 0;
+  for (const validation::RelativeRun& run : noise.runs) worst = std::max(worst, run.rms);
+  context.say(fmt::format("{}: a = {:.6g} for {}; the largest relative residual is {:.2g}%",
+                          fs::path(paths.front()).stem().string(), noise.factor,
+                          settings::counted(noise.runs.size(), "curve"), 100 * worst));
+  for (const std::string& note : noise.notes) context.say("  note: " + note);
+  context.say(fmt::format("  {}{}", seconds_text(watch.seconds()), written(targets)));
+  return done;
+}
+
 /// Theory and simulation of an experiment at the sizes of its section [collapse].
 Status collapse_experiment(const Context& context, const std::string& path, const Targets& targets) {
   const Watch watch;
@@ -93,12 +172,15 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
 
 Status collapse(const Context& context, const std::vector<std::string>& paths, const CollapseArguments& arguments) {
   const Watch watch;
+  const bool experiment = paths.size() == 1 && ending(paths.front()) == ".toml";
+  if (!arguments.noise.empty() && !experiment) return fit_noise(context, paths, arguments);
   const Targets targets =
-      targets_of(context, {"csv", "json", "txt", "svg", "png", "pdf"}, {"csv", "json", "txt"}, "txt");
-  if (paths.size() == 1 && ending(paths.front()) == ".toml") {
-    if (!arguments.floor.empty() || !arguments.horizon.empty() || !arguments.reference.empty())
+      targets_of(context, {"csv", "nc", "json", "txt", "svg", "png", "pdf"}, {"csv", "json", "txt"}, "txt");
+  if (experiment) {
+    if (!arguments.floor.empty() || !arguments.horizon.empty() || !arguments.reference.empty() ||
+        !arguments.noise.empty())
       throw Error(
-          fmt::format("{}: --floor, --horizon and --reference are for curves; an experiment says it in its "
+          fmt::format("{}: --floor, --horizon, --reference and --noise are for curves; an experiment says it in its "
                       "section [collapse], or by --set collapse.KEY=VALUE",
                       paths.front()));
     return collapse_experiment(context, paths.front(), targets);
@@ -108,7 +190,7 @@ Status collapse(const Context& context, const std::vector<std::string>& paths, c
   for (const std::string& path : paths) require_file(path);
   const std::string all = settings::join(paths);
   const auto results = at_work(context, all, "reading and fitting", [&] {
-    const validation::LossCurves curves = validation::read_loss_curves(paths);
+    const validation::LossCurves curves = read_curves(paths);
     std::vector<validation::CollapseAnalysis> out = validation::analyse_collapse(curves, options);
     out.front().notes.insert(out.front().notes.begin(), curves.notes.begin(), curves.notes.end());
     return out;

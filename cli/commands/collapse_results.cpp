@@ -5,17 +5,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/commands/collapse_netcdf.hpp"
 #include "cli/figures/collapse_figure.hpp"
 #include "cli/figures/gnuplot.hpp"
 #include "cli/results/csv.hpp"
 #include "cli/results/header_lines.hpp"
 #include "cli/results/json.hpp"
 #include "settings/settings.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::cli {
 
 using settings::text_of;
 using validation::CollapseAnalysis;
+using validation::RelativeNoise;
 
 namespace {
 
@@ -170,6 +173,7 @@ std::string collapse_csv(const std::vector<CollapseAnalysis>& results, const std
 std::string collapse_bytes(const std::vector<CollapseAnalysis>& results, const std::string& files,
                            const std::string& form) {
   if (form == "csv") return collapse_csv(results, files);
+  if (form == "nc") return collapse_netcdf(results, files, "the NetCDF output");
   if (form == "json") {
     Json out = {{"kind", "collapse"}, {"files", files}, {"schedules", Json::array()}};
     for (const CollapseAnalysis& r : results) out["schedules"].push_back(collapse_json(r));
@@ -183,6 +187,47 @@ std::string collapse_bytes(const std::vector<CollapseAnalysis>& results, const s
   std::vector<CollapsePanels> rows;
   for (const CollapseAnalysis& r : results) rows.push_back({r.schedule, r.curves, r.spread, r.floor, {}, {}, {}});
   return run_gnuplot(collapse_script(rows, "Scaling collapse", "." + form));
+}
+
+std::string relative_noise_bytes(const RelativeNoise& noise, const std::string& files, const std::string& form) {
+  if (form == "json") {
+    Json out = {{"kind", "relative-noise"}, {"files", files}, {"factor", json_number(noise.factor)}};
+    for (const validation::RelativeRun& run : noise.runs)
+      out["runs"].push_back({{"schedule", run.schedule},
+                             {"size", json_number(run.size)},
+                             {"points", run.loss.size()},
+                             {"factor", json_number(run.factor)},
+                             {"rms", json_number(run.rms)},
+                             {"rms_none", json_number(run.rms_none)}});
+    out["notes"] = noise.notes;
+    return json_text(out);
+  }
+  std::string out;
+  if (form == "csv") {
+    append_header_line(out, "kind", "relative-noise");
+    append_header_line(out, "version", "edgewise " EDGEWISE_VERSION);
+    append_header_line(out, "files", files);
+    append_header_line(out, "factor", text_of(noise.factor));
+    out += "schedule,size,step,tau,loss,predicted,reference,rate_difference,noise\n";
+    for (const validation::RelativeRun& run : noise.runs)
+      for (std::size_t i = 0; i < run.loss.size(); ++i) {
+        const double predicted = run.reference[i] + noise.factor * run.rate_difference[i] * run.noise[i];
+        out += csv_quoted(run.schedule);
+        for (const double x : {run.size, run.step[i], run.tau[i], run.loss[i], predicted, run.reference[i],
+                               run.rate_difference[i], run.noise[i]})
+          out += "," + text_of(x);
+        out += "\n";
+      }
+    return out;
+  }
+  out = fmt::format(
+      "L'(tau) = L_const(tau) + a (difference of the rates) S(tau),   a = {:.6g}\n  {:<24} {:>10} {:>7} {:>10} {:>9} "
+      "{:>9}\n",
+      noise.factor, "schedule", "size", "points", "own a", "rms", "rms, a=0");
+  for (const validation::RelativeRun& run : noise.runs)
+    out += fmt::format("  {:<24} {:>10.6g} {:>7} {:>10.4g} {:>8.2f}% {:>8.2f}%\n", settings::shown(run.schedule, 24),
+                       run.size, run.loss.size(), run.factor, 100 * run.rms, 100 * run.rms_none);
+  return out + "  rms: of what is left of the loss, relative, at the common a and without noise\n";
 }
 
 }  // namespace edgewise::cli

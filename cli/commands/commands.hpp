@@ -43,6 +43,7 @@ struct CollapseArguments {
   std::string floor;      ///< a number, or "fit" (also when empty)
   std::string horizon;    ///< "ends" (also when empty), "envelope", or a formula of size
   std::string reference;  ///< the schedule whose runs give floor and horizon; empty: each its own
+  std::string noise;      ///< the schedule of constant rate for the relative noise model; empty: the collapse
 };
 /// Judges whether loss curves of several sizes collapse.
 Status collapse(const Context& context, const std::vector<std::string>& files, const CollapseArguments& arguments);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/commands/collapse_netcdf.hpp"
 #include "cli/figures/collapse_figure.hpp"
 #include "cli/figures/gnuplot.hpp"
 #include "cli/results/csv.hpp"
@@ -21,14 +22,9 @@ using validation::ScalingCollapse;
 
 namespace {
 
-struct ScalingColumn {
-  std::string name;
-  std::vector<double> values;
-};
-
 /// Everything on the grid of x, in the order of the files.
-std::vector<ScalingColumn> scaling_columns(const ScalingCollapse& r) {
-  std::vector<ScalingColumn> out = {
+std::vector<CollapseColumn> scaling_columns(const ScalingCollapse& r) {
+  std::vector<CollapseColumn> out = {
       {"x", r.theory.x}, {"mean", r.theory_spread.mean}, {"deterministic", r.theory_spread.between}};
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     if (!values.empty()) out.push_back({name, values});
@@ -47,6 +43,12 @@ std::vector<ScalingColumn> scaling_columns(const ScalingCollapse& r) {
   }
   if (r.delta_check) add("simulated_delta_error", r.delta_check->error);
   if (r.floor_check) add("simulated_floor_error", r.floor_check->error);
+  return out;
+}
+
+/// The same, and the normalised curves, as far as a table of columns can hold them.
+std::vector<CollapseColumn> all_scaling_columns(const ScalingCollapse& r) {
+  std::vector<CollapseColumn> out = scaling_columns(r);
   for (std::size_t p = 0; p < r.theory.size.size(); ++p)
     out.push_back({"normalised_" + text_of(r.theory.size[p]), r.theory_spread.mean_of[p]});
   return out;
@@ -128,7 +130,7 @@ std::string scaling_json(const ScalingCollapse& r, const std::string& title, con
   }
   for (const auto& [name, check] : {std::pair("delta", &r.delta_check), std::pair("floor", &r.floor_check)})
     if (*check) out[std::string(name) + "_agrees"] = (*check)->judged ? Json((*check)->agrees) : Json(nullptr);
-  for (const ScalingColumn& column : scaling_columns(r)) {
+  for (const CollapseColumn& column : all_scaling_columns(r)) {
     Json& list = out["columns"][column.name] = Json::array();
     for (const double x : column.values) list.push_back(json_number(x));
   }
@@ -145,7 +147,7 @@ std::string scaling_csv(const ScalingCollapse& r, const std::string& title, cons
   append_header_line(out, "floor", text_of(r.floor));
   append_header_line(out, "predicted_supercollapse", text_of(r.predicted_supercollapse));
   if (r.simulated) append_header_line(out, "simulated_supercollapse", text_of(r.simulated_supercollapse));
-  const std::vector<ScalingColumn> columns = scaling_columns(r);
+  const std::vector<CollapseColumn> columns = all_scaling_columns(r);
   for (std::size_t c = 0; c < columns.size(); ++c) out += (c ? "," : "") + columns[c].name;
   out += "\n";
   for (std::size_t k = 0; k < r.theory.x.size(); ++k)
@@ -167,6 +169,7 @@ std::string scaling_bytes(const ScalingCollapse& r, const std::string& title, co
   if (form == "csv") return scaling_csv(r, title, file);
   if (form == "json") return scaling_json(r, title, file);
   if (form == "txt") return scaling_text(r, title);
+  if (form == "nc") return scaling_netcdf(r, scaling_columns(r), scaling_summary(r), title, file, "the NetCDF output");
   CollapsePanels row{"", r.theory, r.theory_spread, r.floor, {}, {}, r.limit};
   if (r.simulated) {
     row.curves = *r.simulated;

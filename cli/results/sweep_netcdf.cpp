@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/results/netcdf_file.hpp"
+#include "cli/results/netcdf_filler.hpp"
 #include "cli/results/netcdf_library.hpp"
 #include "cli/results/trial_run.hpp"
 #include "settings/settings.hpp"
@@ -31,52 +32,6 @@ const std::set<std::string> own_attributes = {"Conventions",     "kind",        
 /// Attribute that says what a variable is to the reader: "measure".
 constexpr const char* role = "role";
 
-/// Variables are defined first, then filled: what is to be filled waits here.
-class Filler {
- public:
-  explicit Filler(const NetcdfFile& file) : file_(file) {}
-  void numbers(const std::string& name, const std::vector<int>& dimensions, const std::string& doc,
-               std::vector<double> values, const std::string& unit = "1") {
-    numbers_.emplace_back(define(file_, name, dimensions, unit, doc), std::move(values));
-  }
-  int integers(const std::string& name, const std::vector<int>& dimensions, const std::string& doc,
-               std::vector<int> values) {
-    int variable = 0;
-    file_.check(
-        nc_def_var(file_.id, name.c_str(), NC_INT, static_cast<int>(dimensions.size()), dimensions.data(), &variable));
-    put_text(file_, variable, "long_name", doc);
-    integers_.emplace_back(variable, std::move(values));
-    return variable;
-  }
-  int texts(const std::string& name, const std::vector<int>& dimensions, const std::string& doc,
-            std::vector<std::string> values) {
-    int variable = 0;
-    file_.check(nc_def_var(file_.id, name.c_str(), NC_STRING, static_cast<int>(dimensions.size()), dimensions.data(),
-                           &variable));
-    put_text(file_, variable, "long_name", doc);
-    texts_.emplace_back(variable, std::move(values));
-    return variable;
-  }
-  int dimension(const std::string& name, std::size_t length) {
-    int id = 0;
-    file_.check(nc_def_dim(file_.id, name.c_str(), length, &id));
-    return id;
-  }
-  void fill() {
-    file_.check(nc_enddef(file_.id));
-    for (const auto& [variable, values] : numbers_) put(file_, variable, values);
-    for (const auto& [variable, values] : integers_)
-      if (!values.empty()) file_.check(nc_put_var_int(file_.id, variable, values.data()));
-    for (const auto& [variable, values] : texts_) put_strings(file_, variable, values);
-  }
-
- private:
-  const NetcdfFile& file_;
-  std::vector<std::pair<int, std::vector<double>>> numbers_;
-  std::vector<std::pair<int, std::vector<int>>> integers_;
-  std::vector<std::pair<int, std::vector<std::string>>> texts_;
-};
-
 std::string one_word(std::string text) {
   std::replace(text.begin(), text.end(), ' ', '_');
   return text;
@@ -94,7 +49,7 @@ void put_flags(const NetcdfFile& file, int variable, const std::vector<std::stri
   put_text(file, variable, "flag_meanings", settings::join(words, " "));
 }
 
-void add_axes(const NetcdfFile& file, Filler& filler, const SweepTable& table, std::vector<int>& dimensions) {
+void add_axes(const NetcdfFile& file, NetcdfFiller& filler, const SweepTable& table, std::vector<int>& dimensions) {
   for (const SweepAxis& axis : table.axes) dimensions.push_back(filler.dimension(axis.name, axis.size()));
   for (std::size_t a = 0; a < table.axes.size(); ++a) {
     const SweepAxis& axis = table.axes[a];
@@ -109,7 +64,7 @@ void add_axes(const NetcdfFile& file, Filler& filler, const SweepTable& table, s
   }
 }
 
-void add_cells(const NetcdfFile& file, Filler& filler, const SweepTable& table, const std::vector<int>& grid) {
+void add_cells(const NetcdfFile& file, NetcdfFiller& filler, const SweepTable& table, const std::vector<int>& grid) {
   for (std::size_t m = 0; m < table.measures.size(); ++m) {
     std::vector<double> values;
     for (const CellResult& cell : table.cells)
@@ -141,7 +96,7 @@ void add_cells(const NetcdfFile& file, Filler& filler, const SweepTable& table, 
   filler.numbers("seconds", grid, "wall time of the cell", seconds, "s");
 }
 
-void add_rules(Filler& filler, const SweepTable& table) {
+void add_rules(NetcdfFiller& filler, const SweepTable& table) {
   if (!table.labels.empty()) {
     const int dimension = filler.dimension("label_rule", table.labels.size());
     std::vector<std::string> names, whens, predicted;
@@ -168,7 +123,7 @@ void add_rules(Filler& filler, const SweepTable& table) {
   }
 }
 
-void add_boundaries(Filler& filler, const SweepTable& table, bool predicted) {
+void add_boundaries(NetcdfFiller& filler, const SweepTable& table, bool predicted) {
   const std::string prefix = predicted ? "predicted" : "measured";
   std::vector<std::vector<double>> places(table.axes.size());
   std::vector<int> curves;
@@ -200,7 +155,7 @@ void add_boundaries(Filler& filler, const SweepTable& table, bool predicted) {
                names);
 }
 
-void add_comparison(const NetcdfFile& file, Filler& filler, const SweepTable& table) {
+void add_comparison(const NetcdfFile& file, NetcdfFiller& filler, const SweepTable& table) {
   const validation::DiagramComparison comparison = validation::compare(table);
   put_text(file, NC_GLOBAL, "comparison", settings::join(comparison.lines(), "\n"));
   if (comparison.agreement) {
@@ -253,7 +208,7 @@ std::string sweep_netcdf_bytes(const SweepTable& table, const std::string& shown
   put_text(file, NC_GLOBAL, "title", table.title);
   for (const auto& [name, text] : table.provenance)
     if (!own_attributes.contains(name)) put_text(file, NC_GLOBAL, name, text);
-  Filler filler(file);
+  NetcdfFiller filler(file);
   std::vector<int> grid;
   add_axes(file, filler, table, grid);
   add_cells(file, filler, table, grid);

@@ -77,8 +77,25 @@ class RampThenShape final : public Schedule {
   std::function<double(double)> ramp_;
 };
 
+/// A shape on the last steps of a horizon alone: before them it is what it starts with.
+Shape begun_late(const ShapeBuilder& shape, const Values& values, double horizon) {
+  const double begin = (1 - values.number("last_fraction")) * horizon;
+  Shape out = shape(values, horizon - begin);
+  if (!(begin > 0)) return out;
+  for (double& t : out.breaks) t += begin;
+  if (!out.constant) out.breaks.push_back(begin);
+  out.at = [begin, at = std::move(out.at)](double t) { return at(std::max(0.0, t - begin)); };
+  return out;
+}
+
 std::vector<Parameter> warmup_parameters() {
   return {
+      settings::number("last_fraction",
+                       "f: the whole shape stands on the last f of the horizon (of what a warm-up that comes first "
+                       "leaves of it); before, it is what it starts with")
+          .above(0)
+          .at_most(1)
+          .otherwise(1.0),
       settings::number("warmup", "fraction wu of the horizon over which the multiplier rises")
           .at_least(0)
           .below(1)
@@ -118,9 +135,9 @@ ScheduleKind schedule_family(std::string name, std::string summary, std::string 
   result.build = [shape = std::move(shape)](const Values& values, double horizon) -> std::unique_ptr<Schedule> {
     const double steps = values.number("warmup") * horizon;
     if (values.text("warmup_mode") == "multiply")
-      return std::make_unique<WarmedShape>(shape(values, horizon), steps, ramp(values));
+      return std::make_unique<WarmedShape>(begun_late(shape, values, horizon), steps, ramp(values));
     const double whole = std::round(steps);
-    return std::make_unique<RampThenShape>(shape(values, horizon - whole), whole, ramp(values));
+    return std::make_unique<RampThenShape>(begun_late(shape, values, horizon - whole), whole, ramp(values));
   };
   return result;
 }

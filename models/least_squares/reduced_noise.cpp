@@ -118,15 +118,4 @@ std::vector<double> reduced_excess(const SgdModes& modes, std::span<const double
   return out;
 }
 
-double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
-                             std::span<const double> rate_difference, std::span<const double> noise) {
-  double xy = 0, xx = 0;
-  for (std::size_t i = 0; i < loss.size(); ++i) {
-    const double x = rate_difference[i] * noise[i];
-    xy += x * (loss[i] - reference[i]);
-    xx += x * x;
-  }
-  return xx > 0 ? xy / xx : nan;
-}
-
 }  // namespace edgewise::models::least_squares

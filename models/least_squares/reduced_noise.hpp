@@ -34,9 +34,4 @@ struct ReducedNoise {
 std::vector<double> reduced_excess(const SgdModes& modes, std::span<const double> power, double noise_variance,
                                    std::span<const double> rates, const ReducedNoise& how);
 
-/// The relative form, for measured runs: L'(tau) = L_const(tau) + a d_eta(tau) S(tau) at equal intrinsic times, with d_eta
-/// the difference of the rates and S the noise's size; the a of least squares.
-double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
-                             std::span<const double> rate_difference, std::span<const double> noise);
-
 }  // namespace edgewise::models::least_squares

@@ -25,8 +25,17 @@ namespace {
 using settings::DelimitedLine;
 using settings::Error;
 
-enum ColumnOfCurves { size_column, seed_column, step_column, compute_column, loss_column, schedule_column };
-const std::vector<std::string> curve_columns = {"size", "seed", "step", "compute", "loss", "schedule"};
+enum ColumnOfCurves {
+  size_column,
+  seed_column,
+  step_column,
+  compute_column,
+  loss_column,
+  schedule_column,
+  rate_column,
+  noise_column
+};
+const std::vector<std::string> curve_columns = {"size", "seed", "step", "compute", "loss", "schedule", "rate", "noise"};
 
 std::string in_small_letters(std::string text) {
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -34,7 +43,7 @@ std::string in_small_letters(std::string text) {
 }
 
 struct CurveRow {
-  double step, compute, loss;
+  double step, compute, loss, rate, noise;
   std::size_t line;
 };
 
@@ -43,8 +52,8 @@ using RunKey = std::tuple<std::string, double, std::string>;
 
 class CurveReader {
  public:
-  LossCurves read(std::span<const std::string> paths) {
-    for (const std::string& path : paths) read_file(path);
+  LossCurves read(std::span<const CurveTable> tables) {
+    for (const CurveTable& table : tables) read_table(table);
     for (auto& [key, rows] : rows_) add_run(key, rows);
     if (unsorted_ > 0)
       out_.notes.push_back(fmt::format("the rows of {} were out of order and have been sorted by step",
@@ -54,14 +63,15 @@ class CurveReader {
 
  private:
   [[noreturn]] void fail(std::size_t line, const std::string& message) const {
-    throw Error(fmt::format("{}: line {}: {}", path_, line, message));
+    throw Error(fmt::format("{}: {} {}: {}", path_, row_, line, message));
   }
 
-  void read_file(const std::string& path) {
-    path_ = path;
-    const std::string text = settings::read_text_file(path);
+  void read_table(const CurveTable& table) {
+    const std::string& path = path_ = table.origin;
+    row_ = table.row;
+    columns_of_[path] = {false, false};
     try {
-      table_ = settings::split_delimited(text);
+      table_ = settings::split_delimited(table.text);
     } catch (const Error& error) {
       throw Error(fmt::format("{}: {}", path, error.what()));
     }
@@ -103,6 +113,7 @@ class CurveReader {
     need(place_[size_column].has_value(), "size");
     need(place_[loss_column].has_value(), "loss");
     need(place_[step_column] || place_[compute_column], "step or compute");
+    columns_of_[path_] = {place_[rate_column].has_value(), place_[noise_column].has_value()};
     if (!others.empty()) {
       for (std::string& other : others) other = settings::shown(other, 30);
       out_.notes.push_back(fmt::format("{}: columns that are not read: {}", path_, settings::join(others)));
@@ -132,7 +143,9 @@ class CurveReader {
                                     settings::counted(line.cells.size(), "cell"), table_.lines.front().cells.size(),
                                     table_.separator_name()));
     const double size = number(line, size_column, false), loss = number(line, loss_column, false);
-    CurveRow row{0, 0, loss, line.number};
+    CurveRow row{0, 0, loss, 0, 0, line.number};
+    if (place_[rate_column]) row.rate = number(line, rate_column, true);
+    if (place_[noise_column]) row.noise = number(line, noise_column, true);
     if (place_[step_column]) row.step = number(line, step_column, true);
     // At the start no compute has been spent.
     row.compute = place_[compute_column] ? number(line, compute_column, true) : 6 * size * row.step;
@@ -159,7 +172,8 @@ class CurveReader {
     const auto earlier = [](const CurveRow& a, const CurveRow& b) { return a.step < b.step; };
     if (!std::is_sorted(rows.begin(), rows.end(), earlier)) ++unsorted_;
     std::stable_sort(rows.begin(), rows.end(), earlier);
-    LossCurve curve{std::get<1>(key), std::get<2>(key), {}, {}, {}, fmt::format("{}: line {}", file, rows[0].line)};
+    LossCurve curve{std::get<1>(key), std::get<2>(key), {}, {}, {}, fmt::format("{}: {} {}", file, row_, rows[0].line)};
+    const auto [has_rate, has_noise] = columns_of_[file];
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (i > 0 && rows[i].step == rows[i - 1].step)
         fail(std::max(rows[i].line, rows[i - 1].line),
@@ -170,6 +184,8 @@ class CurveReader {
       curve.step.push_back(rows[i].step);
       curve.compute.push_back(rows[i].compute);
       curve.loss.push_back(rows[i].loss);
+      if (has_rate) curve.rate.push_back(rows[i].rate);
+      if (has_noise) curve.noise.push_back(rows[i].noise);
     }
     if (curve.step.size() < 2 || !(curve.step.back() > 0))
       fail(rows[0].line,
@@ -179,7 +195,8 @@ class CurveReader {
     out_.groups.back().curves.push_back(std::move(curve));
   }
 
-  std::string path_;
+  std::string path_, row_ = "line";
+  std::map<std::string, std::pair<bool, bool>> columns_of_;  ///< whether a file has rates, and noise
   settings::DelimitedText table_;
   std::vector<std::optional<std::size_t>> place_;
   std::map<RunKey, std::pair<std::string, std::vector<CurveRow>>> rows_;  ///< with the file they come from
@@ -189,8 +206,14 @@ class CurveReader {
 
 }  // namespace
 
+LossCurves read_loss_curves(std::span<const CurveTable> tables) {
+  return CurveReader().read(tables);
+}
+
 LossCurves read_loss_curves(std::span<const std::string> paths) {
-  return CurveReader().read(paths);
+  std::vector<CurveTable> tables;
+  for (const std::string& path : paths) tables.push_back({path, settings::read_text_file(path)});
+  return read_loss_curves(tables);
 }
 
 }  // namespace edgewise::validation

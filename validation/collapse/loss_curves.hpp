@@ -14,6 +14,8 @@ struct LossCurve {
   std::vector<double> step;  ///< increasing; compute / (6 size) where only compute is given
   std::vector<double> compute, loss;
   std::string origin;  ///< file and line of its first row, for messages
+  /// Learning rate, and size of the gradient noise; empty where there is no column.
+  std::vector<double> rate = {}, noise = {};
 };
 
 /// Runs of one learning-rate schedule.
@@ -27,10 +29,19 @@ struct LossCurves {
   std::vector<std::string> notes;  ///< what was done to the rows, e.g. that they were sorted
 };
 
-/// Reads CSV files with columns size, step or compute (or both), loss, and, where there are several, seed and schedule,
-/// in any order and by whatever separator (settings/delimited.hpp). Other columns are passed over, which a note says.
-/// Rows may come in any order. \throws settings::Error naming file and line: a cell that is missing or no number, a step
-/// that occurs twice in one run, a size, compute or loss that is not positive and finite.
+/// A file, or what stands for one.
+struct CurveTable {
+  std::string origin, text;
+  std::string row = "line";  ///< what messages call a row of the text
+};
+
+/// Reads tables with columns size, step or compute (or both), loss, and, where there are several, seed and schedule, and
+/// where they are wanted rate and noise, in any order and by whatever separator (settings/delimited.hpp). Other columns
+/// are passed over, which a note says. Rows may come in any order. \throws settings::Error naming file and line: a cell
+/// that is missing or no number, a step that occurs twice in one run, a size, compute or loss that is not positive and
+/// finite.
+LossCurves read_loss_curves(std::span<const CurveTable> tables);
+/// The same of CSV files.
 LossCurves read_loss_curves(std::span<const std::string> paths);
 
 }  // namespace edgewise::validation

@@ -64,7 +64,9 @@ TEST_CASE("collapse: bad arguments are refused in one line") {
            {{"--horizon", "-size"}, "--horizon: gives -16 steps at size 16"},
            {{"--reference", "wsd"}, "--reference: there is no schedule 'wsd'"},
            {{"-o", path}, "is read by this command"},
-           {{"-o", "x.nc"}, "unknown ending '.nc'"}}) {
+           {{"--noise", "linear"}, "has no column rate"},
+           {{"--noise", "linear", "--floor", "0"}, "--noise: takes no --floor"},
+           {{"-o", "x.ncd"}, "unknown ending '.ncd'"}}) {
     std::vector<std::string> all = {"collapse", path};
     all.insert(all.end(), arguments.begin(), arguments.end());
     const Run r = run(all);
@@ -98,8 +100,62 @@ TEST_CASE("collapse: an experiment, in every form; options of curves are refused
   CHECK(read["simulation_agrees"] == true);
   const Run refused = run({"collapse", path, "--floor", "0"});
   CHECK(refused.status == failed);
-  CHECK(refused.says("--floor, --horizon and --reference are for curves"));
+  CHECK(refused.says("--floor, --horizon, --reference and --noise are for curves"));
   // The section does not keep other commands from the experiment.
   CHECK(run({"solve", path, "--quiet"}).status == done);
   CHECK(run({"describe", "collapse"}).status == done);
+}
+
+TEST_CASE("collapse: a sweep in any form is as good as its CSV, and NetCDF holds what JSON does") {
+  const Folder folder;
+  const std::string sweep = folder / "s.toml", store = folder / "s.db", nc = folder / "s.nc", csv = folder / "s.csv";
+  std::ofstream(sweep)
+      << "[sweep]\ndo = 'solve'\n[experiment]\nmodel = 'sum-of-powers'\n[experiment.powers]\nterms = "
+         "[[1, 0.5, 0], [1, 0, 0.5]]\nfloor = 0.25\n[experiment.time]\nsteps = 1\n[[axis]]\nkey = "
+         "'powers.size'\nname = 'size'\nvalues = [16, 64]\n[[axis]]\nkey = 'time.steps'\nname = "
+         "'step'\nfrom = 0\nto = 64\ncount = 65\n[[measure]]\nname = 'loss'\nkind = 'final'\nobservable = "
+         "'loss'\n";
+  REQUIRE(run({"sweep", sweep, "--quiet", "--store", store, "-o", nc, "-o", csv}).status == done);
+  const std::vector<std::string> options = {"--floor", "0.25", "--horizon", "size", "--quiet", "--format", "json"};
+  const auto json_of = [&](const std::string& path) {
+    std::vector<std::string> all = {"collapse", path};
+    all.insert(all.end(), options.begin(), options.end());
+    const Run r = run(all);
+    CHECK(r.status == done);
+    auto out = nlohmann::json::parse(r.out);
+    out.erase("files");
+    // Step 0 has no loss, which a note says.
+    CHECK(out["schedules"][0]["notes"].dump().find("2 cells without a loss left out") != std::string::npos);
+    out["schedules"][0].erase("notes");
+    return out;
+  };
+  const auto from_store = json_of(store);
+  CHECK(from_store["schedules"][0]["sizes"].size() == 2);
+  CHECK(from_store.dump() == json_of(nc).dump());
+  CHECK(from_store.dump() == json_of(csv).dump());
+  const std::string out = folder / "c.nc";
+  CHECK(run({"collapse", store, "--floor", "0.25", "--horizon", "size", "--quiet", "-o", out}).status == done);
+  CHECK(contents(out).starts_with("\x89HDF"));
+  const Run other = run({"collapse", folder.file("x.db", "SQLite format 3")});
+  CHECK(other.status == failed);
+  CHECK(other.one_line());
+}
+
+TEST_CASE("collapse: the relative noise model from the command line") {
+  const Folder folder;
+  const std::string path = folder / "n.csv", csv = folder / "out.csv";
+  {
+    std::ofstream out(path);
+    out << "schedule,size,step,loss,rate,noise\n";
+    for (int k = 0; k <= 100; ++k) out << fmt::format("constant,1,{},{},0.02,2\n", k, 3 + 0.2 * 0.02 * 2);
+    for (int k = 0; k <= 100; ++k)
+      out << fmt::format("linear,1,{},{},{},2\n", k, 3 + 0.2 * 0.02 * (1 - k / 100.0) * 2, 0.02 * (1 - k / 100.0));
+  }
+  const Run text = run({"collapse", path, "--noise", "constant", "-o", csv});
+  CHECK(text.status == done);
+  CHECK(text.says("a = 0.2 for 1 curve"));
+  CHECK(contents(csv).find("\nschedule,size,step,tau,loss,predicted,") != std::string::npos);
+  const Run json = run({"collapse", path, "--noise", "constant", "--quiet", "--format", "json"});
+  CHECK(nlohmann::json::parse(json.out)["factor"].get<double>() == doctest::Approx(0.2));
+  CHECK(run({"collapse", path, "--noise", "constant", "-o", folder / "x.svg"}).status == failed);
 }

@@ -42,6 +42,19 @@ void check_values(const std::string& section, double horizon, const std::vector<
 
 }  // namespace
 
+TEST_CASE("a shape on the last fraction is what it starts with, then itself on a shorter horizon") {
+  check_values("kind = 'linear'\nlast_fraction = 0.25", 8, {{0, 1}, {6, 1}, {7, 0.5}, {8, 0}});
+  check_values("kind = 'polynomial'\npower = 2\nlast_fraction = 0.5", 8, {{4, 1}, {6, 0.25}, {7, 0.0625}});
+  // With a warm-up of the whole horizon's fraction, or first, of what it leaves.
+  check_values("kind = 'linear'\nlast_fraction = 0.5\nwarmup = 0.25", 8, {{0, 0.5}, {1, 1}, {6, 0.5}});
+  check_values("kind = 'linear'\nlast_fraction = 0.5\nwarmup = 0.2\nwarmup_mode = 'first'", 10,
+               {{1, 0.5}, {2, 1}, {6, 1}, {8, 0.5}, {10, 0}});
+  check_values("kind = 'constant'\nlast_fraction = 0.5", 8, {{0, 1}, {7, 1}});
+  CHECK(parse("kind = 'constant'\nlast_fraction = 0.5", 8)->constant());
+  CHECK(parse("kind = 'linear'\nlast_fraction = 0.25", 8)->breaks() == std::vector<double>{6});
+  CHECK_THROWS_AS(parse("kind = 'linear'\nlast_fraction = 0", 8), settings::Error);
+}
+
 TEST_CASE("each shape has the values of its formula") {
   const double pi = std::acos(-1.0);
   check_values("kind = 'constant'", 10, {{0, 1}, {9, 1}});

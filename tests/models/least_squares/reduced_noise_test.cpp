@@ -130,11 +130,3 @@ TEST_CASE("theory.method reduced, by the experiment's keys") {
   CHECK(solve("kernel = 'gflow'\n").find("excess_mse")->value.back() < whole.find("excess_mse")->value.back());
   CHECK_THROWS_AS(solve("kernel = 'other'\n"), settings::Error);
 }
-
-TEST_CASE("the relative form's one factor by least squares") {
-  const std::vector<double> reference = {3, 2, 1.5}, difference = {0.1, -0.2, 0.05}, noise = {5, 4, 3};
-  std::vector<double> loss;
-  for (std::size_t i = 0; i < 3; ++i) loss.push_back(reference[i] + 0.21 * difference[i] * noise[i]);
-  CHECK(relative_noise_factor(loss, reference, difference, noise) == doctest::Approx(0.21).epsilon(1e-13));
-  CHECK(std::isnan(relative_noise_factor(loss, reference, std::vector<double>(3, 0.0), noise)));
-}

@@ -84,6 +84,10 @@ void add_sections(std::vector<Entry>& out) {
   static const std::map<std::string, std::string> summaries = {
       {"data", "[data]: what the inputs are beside their covariance"},
       {"initial", "[initial]: where a run starts"},
+      {"kernel",
+       "[kernel]: of a kernel regression; its keys stand with the models kernel-regression and modular-tasks"},
+      {"target", "[target]: the function that is learned; its keys stand with the model kernel-regression"},
+      {"tasks", "[tasks]: codes and functions of many tasks; its keys stand with the model modular-tasks"},
       {"tune", "[tune]: what `edgewise tune` searches, and at what cost"}};
   for (const models::Model* model : models::all())
     for (const std::string& name : model->sections()) {

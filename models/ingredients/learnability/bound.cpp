@@ -250,15 +250,12 @@ Bound bound(const Formula& formula) {
 
 double inverse_power_remainder(double p, double low, double high, double order) {
   const double middle = 0.5 * (low + high), delta = (high - low) / (high + low);
-  // The whole series is (1 - delta)^-p.
-  double term = 1, sum = 0;
-  for (double l = 0; l <= order; ++l) {
-    sum += term;
-    term *= (p + l) / (l + 1) * delta;
-  }
-  double rest = 0;
-  for (double l = order + 1; term > 1e-17 * rest && l < order + most_terms; ++l) {
-    rest += term;
+  double term = 1, rest = 0;
+  for (double l = 0; l < order + most_terms; ++l) {
+    if (l > order) {
+      rest += term;
+      if (term <= 1e-17 * rest) break;
+    }
     term *= (p + l) / (l + 1) * delta;
   }
   return std::pow(middle, -p) * rest;

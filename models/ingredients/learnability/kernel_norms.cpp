@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -185,10 +186,9 @@ KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::Do
     if (std::abs(coefficient) <= lost * absolute) coefficient = 0;
     exact.push_back(coefficient == 0 ? 0 : lambda[k] > 0 ? m[k] * coefficient * (coefficient / lambda[k]) : infinity);
   }
+  // Where the eigenvalues end before the function does, how the sum goes on tells whether it ends.
   const auto total = [&](const Series& terms) {
-    double sum = 0;
-    for (const double x : terms) sum += x;
-    return ends ? sum : summed(terms);
+    return ends && terms.size() == size ? std::accumulate(terms.begin(), terms.end(), 0.0) : summed(terms);
   };
   KernelNorms out{total(exact), total(second), std::pow(total(first), 2)};
   return out;

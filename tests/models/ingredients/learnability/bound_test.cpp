@@ -141,6 +141,9 @@ TEST_CASE("norms: H <= B2 <= B1 for any kernel, infinite where the kernel lacks 
         const bool entire = text != "(1.5 - x)^-1";
         CHECK(std::isinf(n.first) == (!entire && (name == "gauss" || name == "exp")));
       }
+  const KernelNorms newton =
+      kernel_norms(taylor_series(read_formula("(1.25 - x)^(-1/2)"), 1, 1500), *kernel_named("gauss", false), 3);
+  CHECK(std::isinf(newton.exact));
   const KernelNorms odd = kernel_norms(taylor_series(read_formula("x^3"), 1, 50), *kernel_named("ntk", false), 4);
   CHECK(std::isinf(odd.exact));
   CHECK(std::isinf(odd.second));

@@ -84,7 +84,7 @@ class EquilibriumExperiment final : public Problem {
     length.statement = fmt::format("the fixed point has |z|^2/n = {:.6g} up to 10 m2/(n m1) of it", length.nominal);
     length.low = length.nominal * (1 - bias);
     length.high = length.nominal * (1 + bias);
-    length.centre = p.estimator == Estimator::mean ? Centre::mean : Centre::median;
+    length.centre = p.estimator == Estimator::median && p.draws == 1 ? Centre::median : Centre::mean;
     length.statistic = [](const RecordedReplica& run) -> std::optional<double> {
       const auto values = run.values("equilibrium_length");
       return values.empty() ? std::nullopt : std::optional<double>(values.back());

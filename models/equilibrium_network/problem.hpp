@@ -11,8 +11,8 @@
 
 namespace edgewise::models::equilibrium_network {
 
-/// Of draws with heavy tails the median says more than the mean.
-enum class Estimator { mean, median };
+/// Of draws with heavy tails the median, or the mean of the middle 80%, says more than the mean.
+enum class Estimator { mean, median, trimmed_mean };
 
 struct EquilibriumProblem {
   Family family;
@@ -28,6 +28,7 @@ struct EquilibriumProblem {
   double tolerance = 1e-12;       ///< of the largest change of u, in units of sqrt q_h
   std::uint64_t max_iterations = 10000;
   bool singular_values = true;  ///< whether the smallest one of I - W D is computed
+  std::uint64_t draws = 1;      ///< of W and h in one replica
   Estimator estimator = Estimator::mean;
 };
 

@@ -90,8 +90,15 @@ const std::vector<Parameter>& solver_parameters() {
       settings::number("max_iterations", "of each attempt; whole").at_least(1).at_most(1e9).otherwise(1e4),
       settings::boolean("singular_values", "the smallest singular value of I - W diag phi' in every draw")
           .otherwise(true),
-      settings::text("estimator", "of the prediction `equilibrium`; draws near the edge have heavy tails")
-          .one_of({"mean", "median"})
+      settings::number("draws", "of W and h in each replica, whose fixed points are averaged; whole")
+          .at_least(1)
+          .at_most(1e6)
+          .otherwise(1.0),
+      settings::text(
+          "estimator",
+          "of a replica's draws, and with one draw of the prediction `equilibrium` (mean, median): draws near "
+          "the edge have heavy tails; trimmed-mean is that of the middle 80%")
+          .one_of({"mean", "median", "trimmed-mean"})
           .otherwise(std::string("mean"))};
   return keys;
 }
@@ -136,12 +143,17 @@ std::shared_ptr<const EquilibriumProblem> read_equilibrium(const Experiment& exp
   const Values solver = read_monte_carlo(experiment.table, solver_parameters());
   if (solver.given("damping")) problem->damping = solver.number("damping");
   problem->tolerance = solver.number("tolerance");
-  if (!numerics::is_whole(solver.number("max_iterations")))
-    throw solver.error("max_iterations", "must be a whole number");
+  for (const char* key : {"max_iterations", "draws"})
+    if (!numerics::is_whole(solver.number(key))) throw solver.error(key, "must be a whole number");
   problem->max_iterations = static_cast<std::uint64_t>(solver.number("max_iterations"));
+  problem->draws = static_cast<std::uint64_t>(solver.number("draws"));
   problem->singular_values = solver.flag("singular_values");
-  problem->estimator =
-      static_cast<Estimator>(place_in(std::vector<std::string>{"mean", "median"}, solver.text("estimator")));
+  problem->estimator = static_cast<Estimator>(
+      place_in(std::vector<std::string>{"mean", "median", "trimmed-mean"}, solver.text("estimator")));
+  if (problem->estimator == Estimator::trimmed_mean && problem->draws < 10)
+    throw solver.error(
+        "estimator",
+        "trimmed-mean leaves out a tenth of the draws on each side: monte_carlo.draws must be at least 10");
   return problem;
 }
 

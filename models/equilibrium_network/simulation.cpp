@@ -72,27 +72,35 @@ double smallest_singular_value(const Matrix& a, const Lu<double>& factors) {
   return value;
 }
 
+/// Of the draws of one replica.
+double centre(std::vector<double> values, Estimator estimator) {
+  const std::size_t n = values.size();
+  std::ranges::sort(values);
+  if (estimator == Estimator::median) return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+  const std::size_t cut = estimator == Estimator::trimmed_mean ? n / 10 : 0;
+  double sum = 0;
+  for (std::size_t i = cut; i < n - cut; ++i) sum += values[i];
+  return sum / static_cast<double>(n - 2 * cut);
+}
+
 class EquilibriumReplica final : public Replica {
  public:
   EquilibriumReplica(std::shared_ptr<const EquilibriumProblem> problem, std::uint64_t seed, std::uint64_t index)
-      : problem_(std::move(problem)),
-        w_(draw(problem_->family, problem_->width, problem_->g, seed, index)),
-        limit_(divergence_limit(problem_->input_power)) {
-    const std::size_t n = problem_->width, inputs = problem_->correlation ? 2 : 1;
-    h_.assign(inputs, std::vector<double>(n));
-    random::Stream stream(seed, index, 0, random::Purpose::data);
-    for (std::vector<double>& h : h_) stream.normals(h);
-    if (!problem_->gaussian_input) normalise();
-    if (inputs == 2) {
-      const double rho = *problem_->correlation, across = std::sqrt((1 - rho) * (1 + rho));
-      for (std::size_t i = 0; i < n; ++i) h_[1][i] = rho * h_[0][i] + across * h_[1][i];
+      : problem_(std::move(problem)), limit_(divergence_limit(problem_->input_power)) {
+    std::vector<std::vector<double>> found(problem_->draws);
+    for (std::uint64_t d = problem_->draws; d-- > 0;) {  // the first one stays
+      draw_network(seed, index, d);
+      found[d] = equilibrium_of_draw();
     }
-    for (std::vector<double>& h : h_)
-      for (double& x : h) x *= std::sqrt(problem_->input_power);
-    z_.assign(inputs, std::vector<double>(n, 0.0));
+    const std::size_t lengths = h_.size();
+    for (std::size_t o = 0; o < found[0].size(); ++o) {
+      std::vector<double> values;
+      for (const std::vector<double>& draw : found) values.push_back(draw[o]);
+      equilibrium_.push_back(centre(values, o < lengths ? problem_->estimator : Estimator::mean));
+    }
+    z_.assign(h_.size(), std::vector<double>(problem_->width, 0.0));
     next_ = z_;
     iterate();
-    find_equilibrium();
   }
 
   void advance(std::uint64_t depth) override {
@@ -113,6 +121,21 @@ class EquilibriumReplica final : public Replica {
   }
 
  private:
+  void draw_network(std::uint64_t seed, std::uint64_t index, std::uint64_t number) {
+    const std::size_t n = problem_->width, inputs = problem_->correlation ? 2 : 1;
+    w_ = draw(problem_->family, n, problem_->g, seed, index, number);
+    h_.assign(inputs, std::vector<double>(n));
+    random::Stream stream(seed, index, number, random::Purpose::data);
+    for (std::vector<double>& h : h_) stream.normals(h);
+    if (!problem_->gaussian_input) normalise();
+    if (inputs == 2) {
+      const double rho = *problem_->correlation, across = std::sqrt((1 - rho) * (1 + rho));
+      for (std::size_t i = 0; i < n; ++i) h_[1][i] = rho * h_[0][i] + across * h_[1][i];
+    }
+    for (std::vector<double>& h : h_)
+      for (double& x : h) x *= std::sqrt(problem_->input_power);
+  }
+
   /// To |h_0|^2 = |h_1|^2 = n and h_0.h_1 = 0, so that correlations are exact too.
   void normalise() {
     for (std::size_t a = 0; a < h_.size(); ++a) {
@@ -144,7 +167,9 @@ class EquilibriumReplica final : public Replica {
     settled_ = change_ == 0;
   }
 
-  void find_equilibrium() {
+  /// What is observed of it: lengths (and overlaps) first.
+  std::vector<double> equilibrium_of_draw() const {
+    std::vector<double> out;
     const auto n = static_cast<double>(problem_->width);
     std::vector<std::vector<double>> z;
     SolvedState first;
@@ -167,15 +192,16 @@ class EquilibriumReplica final : public Replica {
       z = h_;
       for (std::vector<double>& x : z) factors.solve(x);
     }
-    // A replica without a fixed point counts as diverged.
+    // A draw without a fixed point counts as diverged.
     const auto known = [&](double value) { return all_solved || problem_->phi.linear() ? value : infinity; };
-    equilibrium_.push_back(known(squared_norm_in_order(z[0]) / n));
-    if (z.size() > 1) equilibrium_.push_back(known(dot_in_order(z[0], z[1]) / n));
-    equilibrium_.push_back(iterations);
+    out.push_back(known(squared_norm_in_order(z[0]) / n));
+    if (z.size() > 1) out.push_back(known(dot_in_order(z[0], z[1]) / n));
+    out.push_back(iterations);
     if (problem_->singular_values) {
-      equilibrium_.push_back(smallest_singular_value(a, factors));
-      equilibrium_.push_back(equilibrium_.back() < nearly_singular ? 1 : 0);
+      out.push_back(smallest_singular_value(a, factors));
+      out.push_back(out.back() < nearly_singular ? 1 : 0);
     }
+    return out;
   }
 
   std::shared_ptr<const EquilibriumProblem> problem_;
@@ -229,7 +255,7 @@ std::vector<Observable> equilibrium_observables(const EquilibriumProblem& proble
   std::vector<Observable> out{{"length", "input^2", "|z_k|^2/n after k iterations from z = 0"},
                               {"residual", "input^2", "|z_{k+1} - z_k|^2/n"}};
   if (problem.correlation) out.push_back({"overlap", "input^2", "z_k.z'_k/n of two inputs"});
-  out.push_back({"equilibrium_length", "input^2", "|z|^2/n of the fixed point, the same at every depth"});
+  out.push_back({"equilibrium_length", "input^2", "|z|^2/n of the fixed point, the same at every depth; over `draws`"});
   if (problem.correlation) out.push_back({"equilibrium_overlap", "input^2", "z.z'/n of the fixed points"});
   out.push_back({"solver_iterations", "iterations", "until u changes by less than the tolerance, in all attempts"});
   if (problem.singular_values) {
@@ -244,7 +270,9 @@ std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const Equilibriu
   return simulation_of({equilibrium_observables(*problem),
                         fmt::format("W and h drawn, n = {:.0f}; plain iteration, and the fixed point{}", n,
                                     problem->phi.linear() ? " directly" : ""),
-                        n * n * (100 + static_cast<double>(std::min<std::uint64_t>(problem->depth.steps, 1000))),
+                        n * n *
+                            (100 * static_cast<double>(problem->draws) +
+                             static_cast<double>(std::min<std::uint64_t>(problem->depth.steps, 1000))),
                         [problem](std::uint64_t seed, std::uint64_t index) {
                           return std::make_unique<EquilibriumReplica>(problem, seed, index);
                         }});

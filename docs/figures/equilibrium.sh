@@ -1,0 +1,13 @@
+#!/bin/sh
+# Draws the figures of docs/equilibrium-networks.md with the program given (default build/release/edgewise).
+set -e
+program=$(realpath "${1:-build/release/edgewise}")
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$program" sweep ../../data/sweeps/equilibrium-phases.toml --quiet --store "$work/phases.db" -o equilibrium-phases.svg
+"$program" sweep ../../data/sweeps/equilibrium-training.toml --quiet --store "$work/training.db" -o equilibrium-training.svg
+"$program" validate ../../data/experiments/equilibrium-linear.toml --quiet -o "$work/linear.nc"
+"$program" plot "$work/linear.nc" --quiet --observable length --observable overlap --observable residual \
+  -o equilibrium-linear.svg

@@ -23,6 +23,10 @@ std::string error_of(const std::string& text) {
 }
 
 const char* const needed = "\n[time]\nsteps = 1\n";
+/// The same on the model's own axis.
+std::string needed_by(const Model& model) {
+  return "\n[" + model.axis().section + "]\n" + model.axis().last + " = 1\n";
+}
 
 }  // namespace
 
@@ -35,7 +39,7 @@ TEST_CASE("a section that the model does not read is an error, whatever the mode
       if (std::ranges::find(read, section) != read.end()) continue;
       ++refused;
       const std::string& name = model->description().name;
-      CHECK(error_of("model = \"" + name + "\"\n[" + section + "]\nx = 1" + needed) ==
+      CHECK(error_of("model = \"" + name + "\"\n[" + section + "]\nx = 1" + needed_by(*model)) ==
             "f.toml: " + section + ": model " + name + " does not read this section; leave it out");
     }
   }
@@ -52,7 +56,7 @@ TEST_CASE("unknown keys of [monte_carlo] and [theory] are errors, whatever the m
     for (const char* section : {"monte_carlo", "theory"}) {
       CAPTURE(model->description().name);
       const std::string error =
-          error_of("model = \"" + model->description().name + "\"\n[" + section + "]\nrplicas = 1" + needed);
+          error_of("model = \"" + model->description().name + "\"\n[" + section + "]\nrplicas = 1" + needed_by(*model));
       CHECK(error.find(std::string("f.toml: ") + section + ".rplicas: unknown key") == 0);
     }
 }
@@ -87,8 +91,8 @@ TEST_CASE("tuning is refused by a model that has none") {
   for (const Model* model : all()) {
     const auto read = model->sections();
     if (std::ranges::find(read, "tune") != read.end()) continue;
-    const Experiment experiment =
-        read_experiment(settings::read_text("model = \"" + model->description().name + "\"" + needed, "f.toml"));
+    const Experiment experiment = read_experiment(
+        settings::read_text("model = \"" + model->description().name + "\"" + needed_by(*model), "f.toml"));
     CHECK_THROWS_WITH_AS(model->tune(experiment),
                          ("f.toml: tune: tuning is not offered for model " + model->description().name).c_str(),
                          settings::Error);

@@ -23,3 +23,10 @@ late="$experiments/joint-curvature-late.toml"
 for name in self-stabilisation-noise mini-batch-cdat; do
   "$program" sweep "../../data/sweeps/$name.toml" --quiet --store "$work/$name.db" -o "$name.svg"
 done
+flow="$experiments/quadratic-central-flow.toml"
+"$program" solve "$flow" --quiet --set 'title="central flow"' -o "$work/central.nc"
+"$program" solve "$flow" --quiet --set 'title="memory, D and P to infinity"' --set theory.method=memory --set time.steps=100 \
+  --set 'time.at=[1,2,3,4,6,8,10,14,20,30,40,60,80,100]' -o "$work/memory.nc"
+"$program" simulate "$flow" --quiet --set 'title="descent"' -o "$work/descent.nc"
+"$program" plot "$work/central.nc" "$work/descent.nc" "$work/memory.nc" --quiet --title "Quadratic regression at its edge" \
+  --observable loss --observable parameter_power -o central-flow.svg

@@ -5,8 +5,12 @@
 
 #include <array>
 #include <cmath>
+#include <functional>
 
+#include "linear_algebra/dense.hpp"
 #include "models/framework/closed_form_list.hpp"
+#include "models/ingredients/central_flow.hpp"
+#include "models/ingredients/quadratic_objective.hpp"
 #include "models/quadratic_map/outcome.hpp"
 #include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
@@ -251,10 +255,39 @@ void add_cycles(ClosedFormList& table) {
             [=] { return Pair(std::log(0.98), outcome_of(one(1.98, -1e-3), {}).lyapunov_exponent); });
 }
 
+/// One parameter, m = .12: where the central flow rests, and gradient descent's 2-cycle.
+void add_central_flow(ClosedFormList& table) {
+  constexpr double m = 0.12;
+  const char* section = "docs/theory/curvature-dynamics.md, section 8";
+  const auto rest = [](const std::function<double(const ingredients::CentralFlow&)>& read) {
+    // omega = 1: z = J^2/2 - (1 + m/2); from J^2 = 1.9.
+    const double u = 1.9, z = u / 2 - 1 - m / 2;
+    linear_algebra::Matrix j0(1, 1);
+    j0(0, 0) = std::sqrt(u);
+    ingredients::QuadraticObjective objective(
+        {z}, j0, [](std::span<const double> v, linear_algebra::Matrix& w) { w(0, 0) = v[0]; });
+    ingredients::CentralFlow flow(objective, std::array{0.0}, 1);
+    for (int k = 0; k < 60; ++k) flow.step();
+    return read(flow);
+  };
+  table.add("central-flow-oscillation", "x^2 = 2 m/9 of the central flow, one parameter", section, 1e-8,
+            [=] { return Pair(2 * m / 9, rest([](const auto& flow) { return flow.mean_square(); })); });
+  table.add("central-flow-mean", "J^2 = 2 + m/3 there", section, 1e-9, [=] {
+    return Pair(2 + m / 3, rest([](const auto& flow) { return std::pow(std::sqrt(1.9) + flow.mean()[0], 2); }));
+  });
+  table.add("descent-oscillation", "x^2 = m/4 of descent's 2-cycle, to O(m)", section, 0.06, [=] {
+    const auto problem = problem_of({1}, 0.95 - 1 - m / 2, {std::sqrt(1.9)});
+    std::vector<double> x = problem.start(), next = x;
+    for (int k = 0; k < 4001; ++k) regression_map(problem).step(x, next), std::swap(x, next);
+    return Pair(m / 4, std::pow((x[1] - next[1]) / 2, 2));
+  });
+}
+
 }  // namespace
 
 std::vector<ClosedForm> quadratic_map_closed_forms() {
   ClosedFormList table("quadratic-map/", "quadratic-regression");
+  add_central_flow(table);
   add_trajectories(table);
   add_limits(table);
   add_sam(table);

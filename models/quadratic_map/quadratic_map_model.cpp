@@ -7,7 +7,11 @@
 #include <optional>
 #include <utility>
 
+#include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
+#include "models/framework/window_means.hpp"
+#include "models/ingredients/central_flow.hpp"
+#include "models/ingredients/quadratic_objective.hpp"
 #include "models/quadratic_map/closed_forms.hpp"
 #include "models/quadratic_map/outcome.hpp"
 #include "models/quadratic_map/predictions.hpp"
@@ -15,6 +19,7 @@
 #include "models/quadratic_map/simulation.hpp"
 #include "models/quadratic_map/start.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/sums.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
@@ -36,8 +41,8 @@ const std::vector<Parameter>& theory_keys() {
       settings::text("method",
                      "map: the algorithm in (z, J), exact; moments: the same in (z, T(0), T(1)), two parameters; "
                      "two-step: GD's normal form near the edge, two parameters of opposite curvature; flow: gradient "
-                     "flow, a step taken as the time eta")
-          .one_of({"map", "moments", "two-step", "flow"})
+                     "flow, a step taken as the time eta; central-flow: the mean path at the edge")
+          .one_of({"map", "moments", "two-step", "flow", "central-flow"})
           .otherwise(std::string("map")),
       settings::integer("limit_steps", "stability: steps after which an orbit is judged as it stands")
           .in("optimizer steps")
@@ -80,11 +85,17 @@ class QuadraticMapProblem final : public Problem {
   Trajectory solve() const override {
     if (options_.method == "flow") return solve_flow();
     if (options_.method == "two-step") return solve_two_step();
+    if (options_.method == "central-flow") return solve_central_flow();
     return solve_map(time_.at);
   }
 
   Trajectory reference() const override {
     if (options_.method == "flow" || options_.method == "two-step") return solve();
+    if (options_.method == "central-flow") {
+      Trajectory out = solve();
+      for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
+      return out;
+    }
     Trajectory out = solve_map(comparable_steps());
     if (out.steps.size() < time_.at.size() && !out.diverged_at)
       out.warnings.push_back(fmt::format(
@@ -97,7 +108,13 @@ class QuadraticMapProblem final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return simulate_quadratic(problem_, learning_rate_, options_.rotated);
+    auto simulation = simulate_quadratic(problem_, learning_rate_, options_.rotated);
+    if (options_.method != "central-flow") return simulation;
+    return with_window_means(std::move(simulation), {"loss", "normalized_sharpness"}, time_);
+  }
+  std::vector<Prediction> predictions() const override {
+    if (options_.method != "central-flow") return {};
+    return ingredients::central_flow_predictions(solve(), 0.75, 1.33);
   }
 
   std::vector<Finding> stability() const override {
@@ -249,6 +266,28 @@ class QuadraticMapProblem final : public Problem {
                       "not follow it there",
                       end.sharpness));
     return out;
+  }
+
+  Trajectory solve_central_flow() const {
+    if (problem_.rule != MapRule::gd) throw table_.error("theory.method", "central-flow is GD's; use map with SAM");
+    const std::size_t P = problem_.parameters();
+    linear_algebra::Matrix j0(1, P);
+    for (std::size_t i = 0; i < P; ++i) j0(0, i) = problem_.jacobian[i];
+    ingredients::QuadraticObjective objective({problem_.residual}, j0,
+                                              [this](std::span<const double> v, linear_algebra::Matrix& w) {
+                                                for (std::size_t i = 0; i < v.size(); ++i)
+                                                  w(0, i) = problem_.curvature[i] * v[i];
+                                              });
+    const double eta2 = learning_rate_ * learning_rate_;
+    return settings::naming(table_, "theory.method", [&] {
+      return ingredients::follow_central_flow(
+          objective, std::vector<double>(P), 1, time_,
+          {{{"loss", "label^2", "z^2/2"}, [&](auto theta) { return objective.move_to(theta) / eta2; }},
+           {{"normalized_sharpness", "1", "eta lambda = T(0)"}, [&](auto theta) {
+              objective.move_to(theta);
+              return numerics::squared_norm_in_order(objective.jacobian().entries());
+            }}});
+    });
   }
 
   Trajectory solve_two_step() const {

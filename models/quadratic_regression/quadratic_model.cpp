@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "models/framework/model.hpp"
+#include "models/framework/window_means.hpp"
+#include "models/ingredients/central_flow.hpp"
 #include "models/quadratic_regression/closed_forms.hpp"
 #include "models/quadratic_regression/edges.hpp"
 #include "models/quadratic_regression/predictions.hpp"
@@ -149,6 +151,8 @@ class QuadraticExperiment final : public Problem {
     return settings::naming(table_, "", [&] {
       if (problem_->rule.rho > 0 && theory_.method == "memory") return edge_alone();
       Trajectory out = solve_quadratic(*problem_, theory_);
+      if (theory_.method == "central-flow")
+        for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
       keep_comparable(out);
       if (theory_.method != "memory" || out.valid_until) return out;
       out.valid_until = stochastic_edge_validity(*problem_, out);
@@ -161,13 +165,21 @@ class QuadraticExperiment final : public Problem {
     });
   }
   std::vector<Prediction> predictions() const override {
+    if (theory_.method == "central-flow")
+      return settings::naming(table_, "", [&] {
+        return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4);
+      });
     if (theory_.method != "early-time" && theory_.method != "memory" && theory_.method != "flow") return {};
     return settings::naming(table_, "", [&] {
       return theory_.method == "early-time" ? early_time_predictions(*problem_) : quadratic_predictions(*problem_);
     });
   }
   std::unique_ptr<Simulation> simulate() const override {
-    return settings::naming(table_, "", [&] { return simulate_quadratic(problem_); });
+    return settings::naming(table_, "", [&] {
+      auto simulation = simulate_quadratic(problem_);
+      if (theory_.method != "central-flow") return simulation;
+      return with_window_means(std::move(simulation), {"loss", "parameter_power"}, problem_->time);
+    });
   }
   std::vector<Finding> stability() const override {
     return settings::naming(table_, "", [&] { return quadratic_stability(*problem_); });

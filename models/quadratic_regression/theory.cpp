@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "models/quadratic_regression/memory.hpp"
+#include "models/quadratic_regression/theory_central_flow.hpp"
 #include "models/quadratic_regression/theory_early_time.hpp"
 #include "models/quadratic_regression/theory_linear_mean.hpp"
 #include "numerics/constants.hpp"
@@ -135,19 +136,20 @@ Trajectory by_flow(const QuadraticProblem& problem) {
 }  // namespace
 
 std::vector<settings::Parameter> quadratic_theory_parameters() {
-  return {
-      settings::text("method",
-                     "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
-                     "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
-                     "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P")
-          .one_of({"memory", "flow", "early-time", "linear-mean"})
-          .otherwise(std::string("memory")),
-      settings::number("order",
-                       "of early-time: second differences up to this order in eta; 2 leaves out what slows sharpening")
-          .at_least(2)
-          .at_most(3)
-          .otherwise(3.0),
-      settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
+  return {settings::text(
+              "method",
+              "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
+              "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
+              "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P; central-flow: the "
+              "mean path of GD at its edge, of one instance")
+              .one_of({"memory", "flow", "early-time", "linear-mean", "central-flow"})
+              .otherwise(std::string("memory")),
+          settings::number(
+              "order", "of early-time: second differences up to this order in eta; 2 leaves out what slows sharpening")
+              .at_least(2)
+              .at_most(3)
+              .otherwise(3.0),
+          settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
 }
 
 QuadraticTheory read_quadratic_theory(const settings::Values& values) {
@@ -164,6 +166,7 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
     throw std::invalid_argument(
         "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
   if (theory.method == "early-time") return solve_early_time(problem, theory.order);
+  if (theory.method == "central-flow") return solve_central_flow(problem);
   if (problem.given || problem.given_j0.size() > 0)
     throw std::invalid_argument(
         "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "

@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// The central flow of gradient descent (docs/theory/curvature-dynamics.md, section 8): the mean path when descent
+/// oscillates at its edge of stability, and the mean square of the oscillation that holds it there.
+///
+///     d theta/dk = -eta (grad L + grad <X, H>/2),   X >= 0 of the eigenvectors of H at 2/eta, the least with H <= 2/eta
+///
+/// theta the time average, k in optimizer steps, grad <X, H> with X held. Below the edge X = 0: gradient flow.
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "models/ingredients/curved_objective.hpp"
+
+namespace edgewise::models::ingredients {
+
+class CentralFlow {
+ public:
+  /// \param objective  kept by reference, and moved. \throws std::runtime_error, as `step`, where nothing is a number
+  CentralFlow(CurvedObjective& objective, std::span<const double> start, double learning_rate);
+
+  /// The time of one optimizer step. \throws std::runtime_error where no oscillation can hold the edge (the sharpness
+  /// along the oscillation does not depend on the parameters, or more than `most_critical` eigenvalues are there).
+  void step();
+
+  const std::vector<double>& mean() const { return theta_; }
+  /// The largest eigenvalue of H at the mean.
+  double sharpness() const { return sharpness_; }
+  /// w_k with sum_k w_k w_k' = X; empty below the edge.
+  const std::vector<std::vector<double>>& oscillation() const { return oscillation_; }
+  /// tr X, the mean square displacement from the mean.
+  double mean_square() const;
+  /// The time average of a function of the parameters, f(mean) + sum_k ((f(mean + w_k) + f(mean - w_k))/2 - f(mean)):
+  /// exact to second order in the oscillation, and for one direction of a 2-cycle.
+  double average(const std::function<double(std::span<const double>)>& f) const;
+
+  static constexpr std::size_t most_critical = 8;
+
+ private:
+  void descend(double time);
+  void hold(double time);
+  std::vector<double> curvature_slope(std::span<const double> at, std::span<const double> along);
+
+  CurvedObjective& objective_;
+  double learning_rate_, sharpness_ = 0;
+  std::vector<double> theta_, gradient_, moved_;
+  linear_algebra::Matrix start_;  // of the next search for eigenvalues
+  std::vector<std::vector<double>> oscillation_;
+};
+
+/// A function of the parameters whose time average is recorded.
+struct AveragedReading {
+  Observable observable;
+  std::function<double(std::span<const double>)> value;
+};
+/// The central flow along `time`: for every reading its time average at the recorded steps and, as mean_NAME, the mean
+/// of that over the steps since the last recorded one; `eta_sharpness` and `oscillation` (tr X). It ends, with the
+/// reason as a warning, where the edge cannot be held. \throws std::invalid_argument where the start is beyond the edge.
+Trajectory follow_central_flow(CurvedObjective& objective, std::span<const double> start, double learning_rate,
+                               const Time& time, const std::vector<AveragedReading>& readings);
+/// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the sum of mean_`loss` over all
+/// steps, relative to its own, between `low` and `high`. None where the edge is not reached in the first three quarters.
+std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
+
+}  // namespace edgewise::models::ingredients

@@ -7,6 +7,7 @@
 #include "cli/commands/at_work.hpp"
 #include "cli/commands/commands.hpp"
 #include "cli/commands/schedule_runs.hpp"
+#include "cli/commands/schedule_scores.hpp"
 #include "cli/figures/schedule_figure.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/results/csv.hpp"
@@ -103,8 +104,8 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
   return out;
 }
 
-Json report_json(const Provenance& provenance, const ScheduleReport& report,
-                 const std::vector<SimulatedRow>& simulated) {
+Json report_json(const Provenance& provenance, const ScheduleReport& report, const std::vector<SimulatedRow>& simulated,
+                 const std::vector<ScoredShape>& scores) {
   const Optimum& best = report.optimum;
   const auto numbers = [](const std::vector<double>& values) {
     Json out = Json::array();
@@ -177,10 +178,25 @@ Json report_json(const Provenance& provenance, const ScheduleReport& report,
                                 {"z", json_number(row.z())},
                                 {"replicas", row.runs.replicas},
                                 {"diverged", row.runs.diverged}});
+  if (!scores.empty()) out["scores"] = scores_json(scores);
   for (const models::Finding& known : report.predictions)
     if (const double* value = std::get_if<double>(&known.value)) out["predictions"][known.name] = json_number(*value);
   out["warnings"] = provenance.warnings;
   for (const std::string& warning : report.warnings) out["warnings"].push_back(warning);
+  return out;
+}
+
+/// What is drawn of the scores: families in the order of their best.
+std::vector<ShapeScores> drawn_scores(const std::vector<ScoredShape>& scores) {
+  std::vector<ShapeScores> out;
+  for (const ScoredShape& one : scores) {
+    auto family = std::ranges::find(out, one.family, &ShapeScores::family);
+    if (family == out.end()) {
+      family = out.insert(out.end(), {one.family, {}, {}, one.medians});
+      for (const double base : one.bases) family->factors.push_back(base / one.member.base);
+    }
+    family->scores.push_back(one.score);
+  }
   return out;
 }
 
@@ -245,15 +261,21 @@ Status schedule(const Context& context, const std::string& path) {
   };
   simulate_row("optimum", report.optimum.loss, report.optimum.rates);
   for (const FamilyGap& one : report.families) simulate_row(one.family.name, one.family.loss, one.family.rates);
+  std::vector<ScoredShape> scores;
+  if (options.simulated_score && !report.stopped)
+    scores = score_shapes(context, path, provenance.experiment, report, options);
+  const auto table = [&](const std::string& of) {
+    return schedule_table(of, report, simulated) + (scores.empty() ? "" : scores_text(scores, options.replicas));
+  };
   const std::string title = provenance.experiment.title;
   write_all(context, targets, [&](const Target& target) {
-    if (target.form == "json") return json_text(report_json(provenance, report, simulated));
+    if (target.form == "json") return json_text(report_json(provenance, report, simulated, scores));
     if (target.form == "csv") return optimum_csv(provenance, report);
-    if (target.form == "txt") return schedule_table(title, report, simulated);
-    return schedule_figure(report, losses, title, "." + target.form);
+    if (target.form == "txt") return table(title);
+    return schedule_figure(report, losses, drawn_scores(scores), title, "." + target.form);
   });
   if (targets.front().path) {
-    if (!context.quiet) context.print(schedule_table(title, report, simulated));
+    if (!context.quiet) context.print(table(title));
     context.say(title + ": written to " + files_of(targets));
   }
   context.warn(provenance.warnings);

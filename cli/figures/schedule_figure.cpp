@@ -92,11 +92,76 @@ std::string gaps_panel(const models::ingredients::ScheduleReport& report) {
                    text_of(x.low), palette[0]);
 }
 
+/// log10 of the losses over base rates, a row a family, the best on top.
+std::string bases_panel(const std::vector<ShapeScores>& scores) {
+  std::string rows, names;
+  std::size_t count = 0;
+  double narrowest = 1, least = 0;
+  bool any = false;
+  for (const ShapeScores& one : scores) {
+    if (count == most_bars) break;
+    for (std::size_t i = 0; i < one.factors.size(); ++i) {
+      if (i > 0) narrowest = std::min(narrowest, std::log10(one.factors[i] / one.factors[i - 1]));
+      if (!std::isfinite(one.medians[i]) || !(one.medians[i] > 0)) continue;
+      const double at = std::log10(one.medians[i]);
+      least = any ? std::min(least, at) : at;
+      any = true;
+      rows += fmt::format("{} {} {}\n", text_of(std::log10(one.factors[i])), count, text_of(at));
+    }
+    names += fmt::format("{}{} {}", count ? ", " : "", tick_text(one.family), count);
+    ++count;
+  }
+  if (rows.empty()) return "";
+  std::string out = "$bases << EOD\n" + rows + "EOD\n";
+  out += "set palette defined (0 '#440154', 1 '#3B518B', 2 '#21908D', 3 '#5CC863', 4 '#FDE725')\nunset logscale\n";
+  out += fmt::format("set xrange [*:*]\nset yrange [{}:-0.7]\nset xtics auto\nset ytics ({}) noenhanced\n",
+                     static_cast<double>(count) - 0.3, names);
+  out +=
+      "set xlabel 'log_{10} base rate / best by theory'\nunset ylabel\nunset key\nset colorbox\nset cblabel 'log_{10} "
+      "median loss'\n";
+  // Of rates that are far too large no more is shown than that.
+  out += fmt::format("set cbrange [{}:{}]\n", text_of(least), text_of(least + 1));
+  return out + fmt::format(
+                   "plot $bases using 1:2:($1-{0}):($1+{0}):($2-0.45):($2+0.45):3 with boxxyerror fs solid 1 noborder "
+                   "lc palette\n",
+                   text_of(0.5 * narrowest));
+}
+
+/// The share of a family's shapes whose score is below, as steps.
+std::string ecdf_panel(const std::vector<ShapeScores>& scores, const std::string& label) {
+  std::string out, plots;
+  std::vector<double> shown;
+  std::size_t drawn = 0;
+  for (const ShapeScores& one : scores) {
+    if (drawn == palette_size || one.scores.empty() || !std::isfinite(one.scores.front())) continue;
+    out += fmt::format("$ecdf{} << EOD\n", drawn);
+    const auto n = static_cast<double>(one.scores.size());
+    double below = 0;
+    for (const double score : one.scores) {
+      if (!std::isfinite(score)) break;
+      out += fmt::format("{} {}\n{} {}\n", text_of(score), text_of(below), text_of(score), text_of(below + 1 / n));
+      below += 1 / n;
+      shown.push_back(score);
+    }
+    out += "EOD\n";
+    plots += fmt::format("{}$ecdf{} using 1:2 with linespoints lw 1.8 pt 7 ps 0.3 lc rgb '{}' title {} noenhanced",
+                         drawn ? ", \\\n     " : "plot ", drawn, palette[drawn % palette_size], plain(one.family));
+    ++drawn;
+  }
+  if (drawn == 0) return "";
+  const Axis x = axis_of(shown, shown, false, 0.06);
+  out += fmt::format("unset logscale\nset xrange [{}:{}]\nset yrange [0:1.05]\n", text_of(x.low), text_of(x.high));
+  out += std::string(x.log ? "set logscale x\n" : "") + "set xtics " + x.ticks() + " enhanced\nset ytics auto\n";
+  out += "set xlabel " + plain("score: median " + label) +
+         "\nset ylabel 'share of shapes'\nset key bottom right Left reverse samplen 1.6 spacing 1.1\n";
+  return out + plots + "\n";
+}
+
 }  // namespace
 
 std::string schedule_figure(const models::ingredients::ScheduleReport& report,
-                            const std::vector<std::vector<double>>& losses, const std::string& title,
-                            const std::string& ending) {
+                            const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
+                            const std::string& title, const std::string& ending) {
   std::vector<DrawnCurve> rates{{"optimum", report.optimum.rates}}, loss{{"optimum", report.path.loss}};
   for (std::size_t i = 0; i < losses.size() && rates.size() <= most_curves; ++i) {
     if (losses[i].empty()) continue;
@@ -104,12 +169,15 @@ std::string schedule_figure(const models::ingredients::ScheduleReport& report,
     loss.push_back({report.families[i].family.name, losses[i]});
   }
   const std::string gaps = gaps_panel(report);
-  std::string script = terminal(ending, gaps.empty() ? 1000 : 1500, 430) + "\n";
-  script += fmt::format("set multiplot layout 1,{} title {} noenhanced\nset border 3\nset tics nomirror\n",
-                        gaps.empty() ? 2 : 3, plain(title));
+  const std::string bases = bases_panel(scores), ecdf = ecdf_panel(scores, shown_name(report.observable.name));
+  const int upper = gaps.empty() ? 2 : 3, rows = bases.empty() && ecdf.empty() ? 1 : 2;
+  std::string script = terminal(ending, 500 * upper, 430 * rows) + "\n";
+  script += fmt::format("set multiplot layout {},{} title {} noenhanced\nset border 3\nset tics nomirror\n", rows,
+                        upper, plain(title));
   script += curves_panel(rates, "rates", "learning rate", false);
   script += gaps;
   script += curves_panel(loss, "loss", shown_name(report.observable.name), true);
+  script += bases + ecdf;
   return run_gnuplot(script + "unset multiplot\n");
 }
 

@@ -11,6 +11,11 @@ for name in weight-decay workers finite-data; do
   "$program" schedule "$experiments/schedule-$name.toml" --quiet -o "schedule-$name.svg"
 done
 
+"$program" schedule "$experiments/schedule-label-noise.toml" --quiet --set 'title="Shapes scored by simulation"' \
+  --set 'schedule_search.families=["linear", "cosine", "constant", "cooldown-linear", "cooldown-1-sqrt", "rex", "exponential", "stick-breaking-linear"]' \
+  --set schedule_search.starts=1 --set schedule_search.score=simulated --set schedule_search.replicas=15 \
+  --set schedule_search.scored_shapes=12 --set schedule_search.scored_bases=9 -o schedule-scores.svg
+
 # Shapes against weight decay, horizon and momentum, by the fraction of the run.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -83,6 +83,28 @@ bool rises_by_itself(const Family& family) {
   return std::string(family.kind) == "two-point" || std::string(family.kind) == "smooth";
 }
 
+using Parameters = std::vector<std::pair<std::string, double>>;
+
+settings::Table section_of(const Family& family, const ScheduleSearch& options, const Parameters& parameters,
+                           double warmup) {
+  settings::Table table("", "");
+  settings::Table& schedule = table.make_table("schedule");
+  schedule.set("kind", std::string(family.kind));
+  for (const auto& [key, value] : family.kept) schedule.set(key, value);
+  for (const auto& [key, value] : parameters) schedule.set(key, value);
+  if (warmup > 0) schedule.set("warmup", warmup);
+  if (warmup > 0 && options.warmup_mode != "multiply") schedule.set("warmup_mode", options.warmup_mode);
+  return table;
+}
+
+/// Of every step. \throws settings::Error outside of the family's domain.
+std::vector<double> multipliers(const settings::Table& section, std::size_t steps) {
+  const auto schedule = read_schedule(section, "schedule", static_cast<double>(steps));
+  std::vector<double> out;
+  for (std::size_t k = 0; k < steps; ++k) out.push_back(schedule->at(static_cast<double>(k)));
+  return out;
+}
+
 /// The best member found so far, and how members are made and tried.
 class Tuner {
  public:
@@ -92,26 +114,14 @@ class Tuner {
     best_.loss = std::numeric_limits<double>::infinity();
   }
 
-  using Parameters = std::vector<std::pair<std::string, double>>;
-
   settings::Table section(const Parameters& parameters, double warmup) const {
-    settings::Table table("", "");
-    settings::Table& schedule = table.make_table("schedule");
-    schedule.set("kind", std::string(family_.kind));
-    for (const auto& [key, value] : family_.kept) schedule.set(key, value);
-    for (const auto& [key, value] : parameters) schedule.set(key, value);
-    if (warmup > 0) schedule.set("warmup", warmup);
-    if (warmup > 0 && options_.warmup_mode != "multiply") schedule.set("warmup_mode", options_.warmup_mode);
-    return table;
+    return section_of(family_, options_, parameters, warmup);
   }
 
   /// The shape; nothing where these parameters are none (x1 beyond x2), or it is 0 all along.
   std::optional<std::vector<double>> shape(const Parameters& parameters, double warmup) const {
     try {
-      const auto T = static_cast<double>(J_.steps());
-      const auto schedule = read_schedule(section(parameters, warmup), "schedule", T);
-      std::vector<double> out;
-      for (double k = 0; k < T; ++k) out.push_back(schedule->at(k));
+      std::vector<double> out = multipliers(section(parameters, warmup), J_.steps());
       if (*std::ranges::max_element(out) > 0) return out;
     } catch (const settings::Error&) {
       // Outside of the family's domain.
@@ -268,7 +278,7 @@ class Evolution {
 
   /// The base is looked for around `base`, up and down by a factor.
   void judge(Individual& member, double base, double factor, int bits) {
-    Tuner::Parameters parameters;
+    Parameters parameters;
     for (std::size_t f = 0; f < family_.free.size(); ++f)
       parameters.emplace_back(family_.free[f].key, member.values[f]);
     // Two places of points on [0, 1] are sorted.
@@ -295,6 +305,11 @@ std::vector<std::string> schedule_family_names() {
   return out;
 }
 
+std::vector<double> shape_of(const std::string& family, const FamilyMember& member, const ScheduleSearch& options,
+                             std::size_t steps) {
+  return multipliers(section_of(family_of(family), options, member.parameters, member.warmup), steps);
+}
+
 TunedFamily tune_family(const RateObjective& J, const std::string& name, const ScheduleSearch& options,
                         std::span<const double> optimum) {
   const Family& family = family_of(name);
@@ -319,7 +334,7 @@ std::vector<OneMoved> move_one_at_a_time(const RateObjective& J, const TunedFami
   for (const Free& free : family.free)
     for (const double part : {-0.25, -0.25 / 3, 0.25 / 3, 0.25}) {
       Tuner tuner(J, family, options, {});
-      Tuner::Parameters parameters = tuned.parameters;
+      Parameters parameters = tuned.parameters;
       for (auto& [key, value] : parameters)
         if (key == free.key) {
           value = std::clamp(value + part * (free.high - free.low), free.low, free.high);

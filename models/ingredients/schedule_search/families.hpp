@@ -46,6 +46,10 @@ std::vector<std::string> schedule_family_names();
 TunedFamily tune_family(const RateObjective& J, const std::string& name, const ScheduleSearch& options,
                         std::span<const double> optimum);
 
+/// Multipliers of every step of a member that was tried, at base 1. \throws std::invalid_argument for an unknown name.
+std::vector<double> shape_of(const std::string& family, const FamilyMember& member, const ScheduleSearch& options,
+                             std::size_t steps);
+
 /// One parameter of a tuned family moved by itself, the others and the warm-up kept, the base tuned again.
 struct OneMoved {
   std::string parameter;

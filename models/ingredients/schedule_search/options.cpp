@@ -47,6 +47,21 @@ const std::vector<settings::Parameter>& schedule_search_parameters() {
           .at_least(0)
           .at_most(1e6)
           .otherwise(std::int64_t{0}),
+      settings::text(
+          "score",
+          "what shapes are ranked by: theory; simulated: the median over `replicas` seeds of the loss at the "
+          "end, at the best of `scored_bases` base rates, for the `scored_shapes` best of every family")
+          .one_of({"theory", "simulated"})
+          .otherwise(std::string("theory")),
+      settings::integer("scored_shapes", "of every family, the best by theory")
+          .at_least(1)
+          .at_most(1e4)
+          .otherwise(std::int64_t{5}),
+      settings::integer("scored_bases",
+                        "base rates from a third of the theory's best to three times it; odd has it among them")
+          .at_least(1)
+          .at_most(101)
+          .otherwise(std::int64_t{7}),
       settings::integer("seed", "of the random shapes and starts").at_least(0).otherwise(std::int64_t{1})};
   return parameters;
 }
@@ -71,6 +86,13 @@ ScheduleSearch read_schedule_search(const settings::Table& experiment) {
   out.search = values.text("search");
   out.shapes = static_cast<std::uint64_t>(values.integer("shapes"));
   out.replicas = static_cast<std::uint64_t>(values.integer("replicas"));
+  out.simulated_score = values.text("score") == "simulated";
+  if (out.simulated_score && out.replicas == 0)
+    throw values.error("replicas", "must be 1 or more for score = \"simulated\"");
+  for (const char* key : {"scored_shapes", "scored_bases"})
+    if (values.given(key) && !out.simulated_score) throw values.error(key, "belongs to score = \"simulated\"");
+  out.scored_shapes = static_cast<std::uint64_t>(values.integer("scored_shapes"));
+  out.scored_bases = static_cast<std::uint64_t>(values.integer("scored_bases"));
   out.seed = static_cast<std::uint64_t>(values.integer("seed"));
   return out;
 }

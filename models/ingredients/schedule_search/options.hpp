@@ -21,6 +21,9 @@ struct ScheduleSearch {
   std::string search = "evolution";  ///< of the families with many parameters: evolution, random, none
   std::uint64_t shapes = 200;        ///< random shapes of each
   std::uint64_t replicas = 0;        ///< of the simulation at the optimum and at the best of every family; 0: none
+  /// By simulation too: the best shapes of every family at so many base rates around the theory's, `replicas` runs each.
+  bool simulated_score = false;
+  std::uint64_t scored_shapes = 5, scored_bases = 7;
   std::uint64_t seed = 1;
 };
 

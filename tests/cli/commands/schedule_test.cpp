@@ -112,3 +112,63 @@ TEST_CASE("where there is no shape none is printed, and bad input is one line") 
   const auto map = run({"schedule", folder.file("map.toml", "model = 'quadratic-map'\n[time]\nsteps = 10\n")});
   CHECK(map.status == 2);
 }
+
+TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
+  const Folder folder;
+  const std::string search =
+      "[schedule_search]\nfamilies = ['linear', 'cooldown-linear']\nwarmups = [0.0, 0.2]\nscore = "
+      "'simulated'\nreplicas = "
+      "5\nscored_shapes = 2\nscored_bases = 3\n";
+  const std::string path = folder.file("x.toml", small_schedule(search));
+  const auto json = nlohmann::json::parse(run({"schedule", path, "--format", "json", "--quiet"}).out);
+  const auto& scores = json["scores"];
+  REQUIRE(scores.size() == 4);
+  double before = 0;
+  for (const auto& one : scores) {
+    CHECK(one["score"].get<double>() >= before);
+    before = one["score"].get<double>();
+    REQUIRE(one["bases"].size() == 3);
+    double least = 1e300;
+    for (const auto& base : one["bases"]) least = std::min(least, base["median"].get<double>());
+    CHECK(one["score"].get<double>() == least);
+    CHECK(one["bases"][1]["base"].get<double>() == one["theory_base"].get<double>());
+    CHECK(one["bases"][2]["base"].get<double>() == doctest::Approx(3 * one["theory_base"].get<double>()));
+  }
+  // One of them by hand: the schedule at its base, five seeds, their median.
+  const auto& one = scores[0]["family"] == "linear"   ? scores[0]
+                    : scores[1]["family"] == "linear" ? scores[1]
+                                                      : scores[2];
+  REQUIRE(one["family"] == "linear");
+  std::string rates = "[schedule]\nkind = 'linear'\n";
+  if (one["warmup"].get<double>() > 0) rates += "warmup = 0.2\n";
+  std::string text = small_schedule(rates + "[monte_carlo]\nreplicas = 5\n");
+  const std::string given = "learning_rate = 1.0";
+  text.replace(text.find(given), given.size(), "learning_rate = " + one["bases"][0]["base"].dump());
+  const auto simulated = run({"simulate", folder.file("y.toml", text), "--format", "csv", "--quiet"});
+  REQUIRE(simulated.status == 0);
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream lines(simulated.out);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("#")) continue;
+    std::istringstream cells(line);
+    rows.emplace_back();
+    for (std::string cell; std::getline(cells, cell, ',');) rows.back().push_back(cell);
+  }
+  const auto column = std::ranges::find(rows.front(), "excess_mse_q50") - rows.front().begin();
+  REQUIRE(column < static_cast<std::ptrdiff_t>(rows.back().size()));
+  CHECK(std::stod(rows.back()[static_cast<std::size_t>(column)]) ==
+        doctest::Approx(one["bases"][0]["median"].get<double>()).epsilon(1e-12));
+  const auto printed = run({"schedule", path, "-o", folder / "f.svg"});
+  CHECK(printed.status == 0);
+  CHECK(holds(printed.out, "scores: median of 5 seeds at the best base rate"));
+  CHECK(holds(contents(folder / "f.svg"), "share of shapes"));
+  for (const auto& [keys, said] : std::vector<std::pair<std::string, std::string>>{
+           {"score = 'simulated'\n", "schedule_search.replicas: must be 1 or more"},
+           {"scored_bases = 3\n", "schedule_search.scored_bases: belongs to score = \"simulated\""}}) {
+    const auto refused = run({"schedule", folder.file("z.toml", small_schedule("[schedule_search]\n" + keys))});
+    CHECK(refused.status == 2);
+    CHECK(refused.one_line());
+    const std::string expected = said;
+    CHECK(refused.says(expected));
+  }
+}

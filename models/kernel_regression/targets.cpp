@@ -90,7 +90,7 @@ SphereTarget zonal_function(double d, std::size_t max_degree, std::function<doub
   if (!std::isfinite(all)) throw std::invalid_argument("is not finite, or not square integrable, on [-1, 1]");
   out.power = rule.coefficients(g);
   const std::vector<double> m = multiplicities(d, max_degree);
-  for (std::size_t k = 0; k < m.size(); ++k) out.power[k] *= m[k] * out.power[k];
+  for (std::size_t k = 0; k < out.power.size(); ++k) out.power[k] *= m[k] * out.power[k];
   out.beyond = std::max(0.0, all - out.total());
   if (out.beyond < 1e-12 * all) out.beyond = 0;
   out.value = [g = std::move(g)](std::span<const double> x) { return g(x[0]); };

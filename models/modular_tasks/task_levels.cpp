@@ -29,14 +29,14 @@ class LevelList {
   /// Eigenvalues E g P_k for every degree, each `copies` times m_k, with `share` of the power v_k^2.
   void add(const std::function<double(double)>& g, double copies, double share) {
     const std::vector<double> lambda = rule_.coefficients(g);
-    for (std::size_t k = 0; k < m_.size(); ++k) {
+    for (std::size_t k = 0; k < lambda.size(); ++k) {
       levels_.degree.push_back(static_cast<double>(k));
       levels_.eigenvalue.push_back(std::max(lambda[k], 0.0));
       levels_.multiplicity.push_back(copies * m_[k]);
       levels_.power.push_back(k < family_.power.size() ? share * family_.power[k] : 0);
       trace_ += copies * m_[k] * levels_.eigenvalue.back();
     }
-    for (std::size_t k = m_.size(); k < family_.power.size(); ++k) levels_.power_beyond += share * family_.power[k];
+    for (std::size_t k = lambda.size(); k < family_.power.size(); ++k) levels_.power_beyond += share * family_.power[k];
   }
   /// \param trace  of the kernel
   Levels take(double trace) {

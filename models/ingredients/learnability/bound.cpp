@@ -250,15 +250,14 @@ Bound bound(const Formula& formula) {
 
 double inverse_power_remainder(double p, double low, double high, double order) {
   const double middle = 0.5 * (low + high), delta = (high - low) / (high + low);
-  double term = 1, rest = 0;
+  double term = 1, head = 0, rest = 0;
   for (double l = 0; l < order + most_terms; ++l) {
-    if (l > order) {
-      rest += term;
-      if (term <= 1e-17 * rest) break;
-    }
+    (l > order ? rest : head) += term;
+    if (l > order && term <= 1e-17 * rest) return std::pow(middle, -p) * rest;
     term *= (p + l) / (l + 1) * delta;
   }
-  return std::pow(middle, -p) * rest;
+  // Too slow: the whole series is (1 - delta)^-p.
+  return std::pow(low, -p) - std::pow(middle, -p) * head;
 }
 
 std::vector<double> allocation(const std::vector<double>& weights, const std::vector<double>& zeta, double delta) {

@@ -13,6 +13,7 @@ namespace {
 constexpr double largest_multiplicity = 1e280;
 /// What quadrature cannot tell from 0, of sqrt(E g^2/m_k).
 constexpr double rounding = 1e-14;
+constexpr double most_resolved = 1e18;
 constexpr std::size_t fewest_panels = 60;
 using Rule = boost::math::quadrature::gauss<double, 20>;
 
@@ -58,6 +59,8 @@ double power_moment(double d, double n, std::size_t degree) {
 
 ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree)
     : dimension_(dimension), multiplicity_(multiplicities(dimension, max_degree)) {
+  // Noise of rounding times so many harmonics would be seen.
+  while (multiplicity_.back() > most_resolved) multiplicity_.pop_back();
   // In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond `edge` it is below e^-100.
   const double edge = dimension > 2 ? std::acos(std::exp(-100 / (dimension - 2))) : pi / 2;
   const std::size_t panels = std::max(fewest_panels, max_degree / 4);

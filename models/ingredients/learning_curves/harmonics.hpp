@@ -25,7 +25,7 @@ double power_moment(double dimension, double n, std::size_t degree);
 class ZonalQuadrature {
  public:
   ZonalQuadrature(double dimension, std::size_t max_degree);
-  /// E g(t) P_k(t), k = 0 .. ; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
+  /// E g(t) P_k(t), k = 0 .. up to 1e18 harmonics; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
   std::vector<double> coefficients(const std::function<double(double)>& g) const;
   double mean_square(const std::function<double(double)>& g) const;
 

@@ -125,6 +125,9 @@ TEST_CASE("more levels change nothing, any dimension answers, and kappa below th
         CHECK(value < 20);
       }
     }
+  // At d = 1e9 a degree is learned after some d^k samples: 1e12 learn degree 1 and leave degree 2, by any kernel.
+  for (const char* kind : {"kind = 'deep-ntk'\n", "bias = true\n", "kind = 'gauss'\n"})
+    CHECK(excess(kind, "1e9", "1000000000000") == doctest::Approx(0.2).epsilon(2e-2));
   const auto low = problem(
       "[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nmax_degree = 5\n[samples]\nat = "
       "[100000]\n");

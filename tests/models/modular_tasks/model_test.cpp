@@ -130,6 +130,10 @@ TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and
   CHECK(std::isinf(number(floor->stability(), "penalty_0.1")));
   REQUIRE(floor->warnings().size() == 1);
   CHECK(floor->warnings()[0].find("tasks.bias = 1") != std::string::npos);
+  const Trajectory high =
+      problem("[data]\ndimension = 1e9\n[tasks]\ncount = 2\npowers = [0, 1]\n[samples]\nat = [100000000000000]\n")
+          ->solve();
+  CHECK(high.columns[0].value[0] < 0.01);
   for (const char* tasks : {"count = 1\n", "count = 1000000000\noverlap = 0.999999\n", "codes = 'tree'\ndepth = 16\n"})
     for (const char* d : {"2", "5", "1000"}) {
       const Trajectory t =

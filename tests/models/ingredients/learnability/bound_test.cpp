@@ -110,6 +110,11 @@ TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
   }
 }
 
+TEST_CASE("remainders of ranges so wide that the series crawls are what the lower end leaves") {
+  CHECK(inverse_power_remainder(0.5, 1e-9, 1, 3) == doctest::Approx(std::pow(1e-9, -0.5)).epsilon(1e-3));
+  CHECK(inverse_power_remainder(0.5, 1e-300, 1e300, 5) == doctest::Approx(1e150));
+}
+
 TEST_CASE("allocation makes the bound least at a number of samples") {
   const std::vector<double> weights{0.2, 0.5, 0.3}, zeta{1, 4, 100};
   const std::vector<double> share = allocation(weights, zeta, 0.05);

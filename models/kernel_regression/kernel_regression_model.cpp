@@ -11,6 +11,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/framework/simulation_of.hpp"
+#include "models/ingredients/learning_curves/regression_keys.hpp"
 #include "models/kernel_regression/closed_forms.hpp"
 #include "models/kernel_regression/population.hpp"
 #include "models/kernel_regression/targets.hpp"
@@ -22,43 +23,13 @@ const Model& kernel_regression_model();
 
 namespace {
 
-using ingredients::learning_curves::CurvePoint;
-using ingredients::learning_curves::LearningCurve;
-using ingredients::learning_curves::Levels;
-using ingredients::learning_curves::most_regression_samples;
-using ingredients::learning_curves::ridge_errors;
-using ingredients::learning_curves::RidgeData;
-using ingredients::learning_curves::RidgeErrors;
+using namespace ingredients::learning_curves;
 using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
-/// Below this share of the target's power theory and simulation part by factors (section 4.3).
-constexpr double least_judged_share = 1e-2;
 /// Degrees whose remaining power has an observable.
 constexpr std::size_t shown_degrees = 9;
-
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::numbers("errors",
-                        "excess errors, as shares of the target's power, for which `stability` tells the samples")
-          .above(0)
-          .otherwise(std::vector<double>{0.5, 0.1, 0.01})};
-  return keys;
-}
-const std::vector<Parameter>& monte_carlo_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::integer("test_samples", "fresh points on which every replica's error is measured")
-          .at_least(1)
-          .at_most(100000)
-          .otherwise(std::int64_t{1000})};
-  return keys;
-}
-const std::vector<Parameter>& noise_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::number("variance", "sigma^2 of the labels").at_least(0).otherwise(0.0)};
-  return keys;
-}
 
 const std::vector<Observable>& all_observables() {
   static const auto all = [] {
@@ -123,6 +94,7 @@ class KernelRegression final : public Problem {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const CurvePoint p = point(n);
+      limit_validity(out, p.excess, total);
       out.steps.push_back(n);
       const std::vector<double> left = theory.remaining(p.kappa);
       const double row[] = {p.excess, p.train, p.kappa, p.overfitting};
@@ -132,14 +104,7 @@ class KernelRegression final : public Problem {
         out.columns[4 + k].value.push_back(
             level == levels.degree.end() ? 0 : left[static_cast<std::size_t>(level - levels.degree.begin())]);
       }
-      if (p.excess < least_judged_share * total && !out.valid_until)
-        out.valid_until = out.steps.size() > 1 ? out.steps[out.steps.size() - 2] : 0;
     }
-    if (out.valid_until)
-      out.warnings.push_back(fmt::format(
-          "beyond {:g} samples the excess is below 1% of the target's power, where theory and simulation part "
-          "by factors: shown, not judged",
-          *out.valid_until));
     std::erase_if(out.columns, [&](const Column& c) {
       return (c.observable.name == "train_mse" && setting_->ridge == 0) ||
              (c.observable.name.starts_with("unlearned_") &&
@@ -152,19 +117,13 @@ class KernelRegression final : public Problem {
 
   std::unique_ptr<Simulation> simulate() const override {
     const std::size_t n = setting_->time.steps;
-    if (n > most_regression_samples)
-      throw table_.table_or_empty("samples").error(
-          "max",
-          fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
-                      most_regression_samples, n));
+    check_samples(table_, setting_->time, true);
     if (const std::string why = setting_->population->obstacle(n, setting_->tests); !why.empty())
       throw table_.error("data", why);
     std::vector<Observable> seen = {all_observables()[0]};
     if (setting_->ridge > 0) seen.push_back(all_observables()[1]);
-    double cost = 0;
-    for (const std::uint64_t at : setting_->time.at) cost += std::pow(static_cast<double>(at), 3) / 3;
     return simulation_of(
-        {seen, "kernel ridge regression by Cholesky factors", cost,
+        {seen, "kernel ridge regression by Cholesky factors", regression_cost(setting_->time),
          [setting = setting_](auto seed, auto index) { return std::make_unique<RidgeReplica>(setting, seed, index); }});
   }
 
@@ -251,11 +210,7 @@ class KernelRegression final : public Problem {
   }
   CurvePoint point(double n) const {
     const CurvePoint out = curve().at(n);
-    if (!std::isfinite(out.excess))
-      throw table_.table_or_empty("kernel").error(
-          "ridge", fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is "
-                               "infinite; give a ridge > 0 or other [samples]",
-                               n));
+    check_excess(table_, n, out.excess);
     return out;
   }
 
@@ -276,7 +231,11 @@ class KernelRegressionModel final : public Model {
         "excess_mse = E0 (sum (1 - L)^2 v^2 + sigma^2) - sigma^2,  E0 = n/(n - sum m L^2)\n"
         "An asymptotic theory: 10% are usual while the excess is above 1% of the target's power ([verdict] allowed = "
         "0.1)",
-        "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4", all_keys()};
+        "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4",
+        with_sections({{"data", data_parameters()},
+                       {"kernel", kernel_section_parameters()},
+                       {"target", target_parameters()},
+                       {"noise", noise_parameters()}})};
     return all;
   }
   std::span<const std::string> sections() const override {
@@ -286,39 +245,24 @@ class KernelRegressionModel final : public Model {
   const Axis& axis() const override { return samples_axis(); }
   std::span<const Observable> observables() const override { return all_observables(); }
   std::vector<ClosedForm> closed_forms() const override { return kernel_regression_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+  std::span<const Parameter> theory_parameters() const override { return error_parameters(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return test_parameters(); }
 
  protected:
   std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    if (experiment.time.steps == 0)
-      throw table.table_or_empty("samples").error("max",
-                                                  "must be at least 1: without samples there is nothing to learn from");
+    check_samples(table, experiment.time, false);
     auto setting = std::make_shared<Setting>();
     setting->population = read_population(table);
     const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
     setting->ridge = kernel.number("ridge");
-    setting->noise =
-        settings::read(table.table_or_empty("noise"), noise_keys()).number("variance") + setting->population->noise();
+    setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance") +
+                     setting->population->noise();
     setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
     setting->time = experiment.time;
-    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, monte_carlo_keys()).integer("test_samples"));
-    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+    const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
     return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"), table);
-  }
-
- private:
-  static std::vector<Parameter> all_keys() {
-    std::vector<Parameter> out;
-    for (const auto& [section, keys] :
-         {std::pair{"data.", &data_parameters()}, std::pair{"kernel.", &kernel_section_parameters()},
-          std::pair{"target.", &target_parameters()}, std::pair{"noise.", &noise_keys()}})
-      for (const Parameter& key : *keys) {
-        out.push_back(key);
-        out.back().name = section + key.name;
-      }
-    return out;
   }
 };
 
@@ -352,8 +296,8 @@ const std::vector<Parameter>& data_parameters() {
 
 const std::vector<Parameter>& kernel_section_parameters() {
   static const auto keys = [] {
-    auto out = ingredients::learning_curves::kernel_parameters();
-    out.push_back(settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0).otherwise(0.0));
+    auto out = kernel_parameters();
+    out.push_back(ridge_parameter().otherwise(0.0));
     return out;
   }();
   return keys;

@@ -9,7 +9,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/framework/simulation_of.hpp"
-#include "models/ingredients/learning_curves/kernel_ridge.hpp"
+#include "models/ingredients/learning_curves/regression_keys.hpp"
 #include "models/modular_tasks/closed_forms.hpp"
 #include "models/modular_tasks/simulation.hpp"
 #include "models/modular_tasks/task_levels.hpp"
@@ -22,14 +22,10 @@ const Model& modular_tasks_model();
 
 namespace {
 
-using ingredients::learning_curves::LearningCurve;
-using ingredients::learning_curves::most_regression_samples;
+using namespace ingredients::learning_curves;
 using settings::Parameter;
 using settings::Table;
 using settings::Values;
-
-/// As in kernel regression: below this share of the power theory and simulation part by factors.
-constexpr double least_judged_share = 1e-2;
 
 const std::vector<Parameter>& data_keys() {
   static const std::vector<Parameter> keys = {
@@ -63,35 +59,15 @@ const std::vector<Parameter>& task_keys() {
 const std::vector<Parameter>& kernel_keys() {
   static const auto keys = [] {
     std::vector<Parameter> out;
-    for (Parameter& key : ingredients::learning_curves::kernel_parameters())
+    for (Parameter& key : kernel_parameters())
       if (key.name != "bias" && key.name != "max_degree") out.push_back(std::move(key));
     out.push_back(settings::integer("max_degree", "levels up to this degree; the rest acts as a ridge")
                       .at_least(0)
                       .at_most(1000)
                       .otherwise(std::int64_t{24}));
-    out.push_back(settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0).otherwise(0.01));
+    out.push_back(ridge_parameter().otherwise(0.01));
     return out;
   }();
-  return keys;
-}
-const std::vector<Parameter>& noise_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::number("variance", "sigma^2 of the labels").at_least(0).otherwise(0.0)};
-  return keys;
-}
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::numbers("errors", "excess errors, as shares of a task's power, for which `stability` tells the samples")
-          .above(0)
-          .otherwise(std::vector<double>{0.5, 0.1, 0.01})};
-  return keys;
-}
-const std::vector<Parameter>& monte_carlo_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::integer("test_samples", "fresh points on which every replica's errors are measured")
-          .at_least(1)
-          .at_most(100000)
-          .otherwise(std::int64_t{1000})};
   return keys;
 }
 
@@ -122,42 +98,25 @@ class ModularTasks final : public Problem {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
-      if (!std::isfinite(mixture.excess) || !std::isfinite(alone.excess))
-        throw table_.table_or_empty("kernel").error(
-            "ridge", fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is "
-                                 "infinite; give a ridge > 0 or other [samples]",
-                                 n));
+      check_excess(table_, n, std::max(mixture.excess, alone.excess));
+      limit_validity(out, std::min(mixture.excess, alone.excess), power());
       out.steps.push_back(n);
       out.columns[0].value.push_back(mixture.excess);
       out.columns[1].value.push_back(alone.excess);
       out.columns[2].value.push_back(mixture.kappa);
-      if (std::min(mixture.excess, alone.excess) < least_judged_share * power() && !out.valid_until)
-        out.valid_until = out.steps.size() > 1 ? out.steps[out.steps.size() - 2] : 0;
     }
-    if (out.valid_until)
-      out.warnings.push_back(fmt::format(
-          "beyond {:g} samples an excess is below 1% of the target's power, where theory and simulation part by "
-          "factors: shown, not judged",
-          *out.valid_until));
     return out;
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    const std::size_t n = setting_->time.steps;
-    if (n > most_regression_samples)
-      throw table_.table_or_empty("samples").error(
-          "max",
-          fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
-                      most_regression_samples, n));
+    check_samples(table_, setting_->time, true);
     if (!numerics::is_whole(setting_->family.dimension) || setting_->family.dimension > 1e4)
       throw table_.table_or_empty("data").error("dimension", "must be whole, and at most 10000, for a simulation");
     if (setting_->family.tasks > 65536)
       throw table_.table_or_empty("tasks").error("count", "at most 65536 tasks can be simulated");
-    double cost = 0;
-    for (const std::uint64_t at : setting_->time.at) cost += std::pow(static_cast<double>(at), 3) / 3;
     return simulation_of({{all_observables()[0], all_observables()[1]},
                           "kernel ridge regression by Cholesky factors",
-                          cost,
+                          regression_cost(setting_->time),
                           [setting = setting_](auto seed, auto index) { return task_replica(setting, seed, index); }});
   }
 
@@ -237,7 +196,8 @@ class ModularTasksModel final : public Model {
         "trees: levels (q, k) by Krawtchouk polynomials of the codes' distances\n"
         "An asymptotic theory: 15% are usual ([verdict] allowed = 0.15)",
         "Agarwala, Das, Juba, Panigrahy, Sharan, Wang, Zhang 2021; docs/theory/networks-and-kernels.md, section 5",
-        all_keys()};
+        with_sections(
+            {{"data", data_keys()}, {"tasks", task_keys()}, {"kernel", kernel_keys()}, {"noise", noise_parameters()}})};
     return all;
   }
   std::span<const std::string> sections() const override {
@@ -247,24 +207,22 @@ class ModularTasksModel final : public Model {
   const Axis& axis() const override { return samples_axis(); }
   std::span<const Observable> observables() const override { return all_observables(); }
   std::vector<ClosedForm> closed_forms() const override { return modular_tasks_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+  std::span<const Parameter> theory_parameters() const override { return error_parameters(); }
+  std::span<const Parameter> monte_carlo_parameters() const override { return test_parameters(); }
 
  protected:
   std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    if (experiment.time.steps == 0)
-      throw table.table_or_empty("samples").error("max",
-                                                  "must be at least 1: without samples there is nothing to learn from");
+    check_samples(table, experiment.time, false);
     auto setting = std::make_shared<TaskSetting>();
     setting->family = read_family(table);
     const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
-    setting->kernel = ingredients::learning_curves::read_kernel(kernel);
+    setting->kernel = read_kernel(kernel);
     setting->ridge = kernel.number("ridge");
-    setting->noise = settings::read(table.table_or_empty("noise"), noise_keys()).number("variance");
+    setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance");
     setting->time = experiment.time;
-    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, monte_carlo_keys()).integer("test_samples"));
-    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+    const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
     return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")),
                                           theory.numbers("errors"), table);
   }
@@ -293,17 +251,6 @@ class ModularTasksModel final : public Model {
     if (std::ranges::all_of(family.power, [](double x) { return x == 0; }))
       throw v.error("powers", "must not all be 0: there would be nothing to learn");
     return family;
-  }
-
-  static std::vector<Parameter> all_keys() {
-    std::vector<Parameter> out;
-    for (const auto& [section, keys] : {std::pair{"data.", &data_keys()}, std::pair{"tasks.", &task_keys()},
-                                        std::pair{"kernel.", &kernel_keys()}, std::pair{"noise.", &noise_keys()}})
-      for (const Parameter& key : *keys) {
-        out.push_back(key);
-        out.back().name = section + key.name;
-      }
-    return out;
   }
 };
 

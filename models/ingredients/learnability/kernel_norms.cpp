@@ -4,83 +4,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
 
 #include "models/ingredients/learning_curves/harmonics.hpp"
 #include "numerics/constants.hpp"
-#include "numerics/whole.hpp"
+#include "numerics/power_series.hpp"
 
 namespace edgewise::models::ingredients::learnability {
 
 namespace {
 
 using Kind = Formula::Kind;
-using Series = std::vector<double>;
+using numerics::power;
+using numerics::product;
+using numerics::rotated;
+using Series = numerics::PowerSeries;
 
 /// A coefficient below this share of the sum of its absolute terms is rounding.
 constexpr double lost = 1e-14;
 constexpr double negligible = 1e-140;
-
-Series product(const Series& a, const Series& b) {
-  Series out(a.size(), 0.0);
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i] != 0)
-      for (std::size_t j = 0; i + j < a.size(); ++j) out[i + j] += a[i] * b[j];
-  return out;
-}
-
-/// f^p by k f_0 g_k = sum_i (p i - k + i) f_i g_{k-i}; whole powers of a series without f_0 by products.
-Series power(const Series& f, double p) {
-  Series out(f.size(), 0.0);
-  if (p >= 0 && numerics::is_whole(p) && f[0] == 0) {
-    out[0] = 1;
-    Series square = f;
-    for (double rest = p; rest > 0; rest = std::floor(rest / 2)) {
-      if (std::fmod(rest, 2) == 1) out = product(out, square);
-      if (rest > 1) square = product(square, square);
-    }
-    return out;
-  }
-  if (f[0] == 0 || (f[0] < 0 && !numerics::is_whole(p)))
-    throw std::invalid_argument(fmt::format("the power {:g} has no series where its base is {:g}", p, f[0]));
-  out[0] = std::pow(f[0], p);
-  for (std::size_t k = 1; k < f.size(); ++k) {
-    double sum = 0;
-    for (std::size_t i = 1; i <= k; ++i)
-      if (f[i] != 0) sum += (p * static_cast<double>(i) - static_cast<double>(k - i)) * f[i] * out[k - i];
-    out[k] = sum / (static_cast<double>(k) * f[0]);
-  }
-  return out;
-}
-
-/// Two series with s' = f' c and c' = sign f' s: exp (equal starts), sine and cosine (sign -1), hyperbolic ones (sign 1).
-std::pair<Series, Series> coupled(const Series& f, double s0, double c0, double sign) {
-  Series s(f.size(), 0.0), c(f.size(), 0.0);
-  s[0] = s0;
-  c[0] = c0;
-  for (std::size_t k = 1; k < f.size(); ++k) {
-    for (std::size_t i = 1; i <= k; ++i) {
-      const double slope = static_cast<double>(i) * f[i] / static_cast<double>(k);
-      s[k] += slope * c[k - i];
-      c[k] += sign * slope * s[k - i];
-    }
-  }
-  return {std::move(s), std::move(c)};
-}
-
-Series logarithm(const Series& f) {
-  if (!(f[0] > 0)) throw std::invalid_argument("the logarithm of a function that is not above 0 at the origin");
-  Series out(f.size(), 0.0);
-  out[0] = std::log(f[0]);
-  for (std::size_t k = 1; k < f.size(); ++k) {
-    double sum = static_cast<double>(k) * f[k];
-    for (std::size_t i = 1; i < k; ++i) sum -= static_cast<double>(i) * out[i] * f[k - i];
-    out[k] = sum / (static_cast<double>(k) * f[0]);
-  }
-  return out;
-}
 
 Series expanded(const Formula& f, double scale, std::size_t size) {
   const auto argument = [&](std::size_t i) { return expanded(f.arguments[i], scale, size); };
@@ -108,17 +53,16 @@ Series expanded(const Formula& f, double scale, std::size_t size) {
     case Kind::function:
       break;
   }
-  if (f.name == "exp") return coupled(argument(0), std::exp(argument(0)[0]), std::exp(argument(0)[0]), 1).first;
-  if (f.name == "log") return logarithm(argument(0));
-  if (f.name == "sqrt") return power(argument(0), 0.5);
-  const bool sine = f.name == "sin" || f.name == "sinh";
-  if (f.name == "sin" || f.name == "cos") {
-    auto both = coupled(argument(0), std::sin(argument(0)[0]), std::cos(argument(0)[0]), -1);
-    return sine ? std::move(both.first) : std::move(both.second);
-  }
-  if (f.name == "sinh" || f.name == "cosh") {
-    auto both = coupled(argument(0), std::sinh(argument(0)[0]), std::cosh(argument(0)[0]), 1);
-    return sine ? std::move(both.first) : std::move(both.second);
+  static const char* const analytic[] = {"exp", "log", "sqrt", "sin", "cos", "sinh", "cosh"};
+  if (std::ranges::find(analytic, f.name) != std::end(analytic) && f.arguments.size() == 1) {
+    const Series a = argument(0);
+    const double c = a[0];
+    if (f.name == "exp") return rotated(a, std::exp(c), std::exp(c), 1).first;
+    if (f.name == "log") return numerics::logarithm(a);
+    if (f.name == "sqrt") return power(a, 0.5);
+    const bool circular = f.name == "sin" || f.name == "cos";
+    auto both = circular ? rotated(a, std::sin(c), std::cos(c), -1) : rotated(a, std::sinh(c), std::cosh(c), 1);
+    return f.name == "sin" || f.name == "sinh" ? std::move(both.first) : std::move(both.second);
   }
   throw std::invalid_argument(
       fmt::format("{} has no series in one variable; norms in a kernel's space are of functions of "
@@ -149,13 +93,20 @@ std::vector<double> taylor_series(const Formula& formula, double scale, std::siz
   if (names.size() > 1)
     throw std::invalid_argument(fmt::format(
         "norms in a kernel's space are of functions of one direction; here are {} and {}", names[0], names[1]));
-  return expanded(formula, scale, size);
+  try {
+    return expanded(formula, scale, size);
+  } catch (const std::domain_error& e) {
+    throw std::invalid_argument(e.what());
+  }
 }
 
 KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::DotKernel& kernel, double dimension) {
   // An entire function's coefficients end where a kernel's would be below what a double holds.
   double largest = 0;
-  for (const double x : a) largest = std::max(largest, std::abs(x));
+  for (const double x : a) {
+    if (!std::isfinite(x)) return {infinity, infinity, infinity};
+    largest = std::max(largest, std::abs(x));
+  }
   std::size_t size = a.size();
   while (size > 0 && std::abs(a[size - 1]) <= negligible * largest) --size;
   if (size == 0) return {};

@@ -3,42 +3,13 @@
 
 #include "models/ingredients/learning_curves/dot_kernels.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/power_series.hpp"
 
 namespace edgewise::models::ingredients::learning_curves {
 
 namespace {
 
-using Series = std::vector<double>;
-
-Series product(const Series& a, const Series& b) {
-  Series out(a.size(), 0.0);
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i] != 0)
-      for (std::size_t j = 0; i + j < a.size(); ++j) out[i + j] += a[i] * b[j];
-  return out;
-}
-
-/// The series with this derivative and value at 0.
-Series integral(const Series& derivative, double start) {
-  Series out(derivative.size(), 0.0);
-  out[0] = start;
-  for (std::size_t k = 1; k < out.size(); ++k) out[k] = derivative[k - 1] / static_cast<double>(k);
-  return out;
-}
-
-/// (1 - s^2)^(-1/2), by f' (1 - s^2) = s s' f.
-Series inverse_root(const Series& s) {
-  const Series square = product(s, s);
-  Series out(s.size(), 0.0);
-  out[0] = 1 / std::sqrt(1 - square[0]);
-  for (std::size_t k = 1; k < s.size(); ++k) {
-    double sum = 0;
-    for (std::size_t i = 1; i <= k; ++i)
-      sum += (static_cast<double>(i) / 2 - static_cast<double>(i) + static_cast<double>(k)) * square[i] * out[k - i];
-    out[k] = sum / (static_cast<double>(k) * (1 - square[0]));
-  }
-  return out;
-}
+using Series = numerics::PowerSeries;
 
 /// Sigma_0 = Theta_0 = rho; Sigma_l = arc1(Sigma_{l-1}), Theta_l = Sigma_l + Theta_{l-1} arc0(Sigma_{l-1}).
 class DeepTangentKernel final : public DotKernel {
@@ -61,15 +32,18 @@ class DeepTangentKernel final : public DotKernel {
     if (size > 1) sigma[1] = 1;
     Series theta = sigma;
     for (std::size_t l = 0; l < layers_; ++l) {
-      Series slope(size, 0.0);
-      for (std::size_t k = 0; k + 1 < size; ++k) slope[k] = static_cast<double>(k + 1) * sigma[k + 1];
       // arc0' = 1/(pi sqrt(1 - sigma^2)) and arc1' = arc0 in sigma.
-      const double angle = std::acos(sigma[0]), arc0_start = 1 - angle / pi;
-      Series inner = product(slope, inverse_root(sigma));
+      const double start = 1 - std::acos(sigma[0]) / pi;
+      const Series slope = numerics::derivative(sigma);
+      Series rest = numerics::product(sigma, sigma);
+      for (double& x : rest) x = -x;
+      rest[0] += 1;
+      Series inner = numerics::product(slope, numerics::power(rest, -0.5));
       for (double& x : inner) x /= pi;
-      const Series arc0 = integral(inner, arc0_start);
-      sigma = integral(product(slope, arc0), std::sqrt(1 - sigma[0] * sigma[0]) / pi + sigma[0] * arc0_start);
-      theta = product(theta, arc0);
+      const Series arc0 = numerics::integral(inner, start);
+      sigma = numerics::integral(numerics::product(slope, arc0),
+                                 std::sqrt(1 - sigma[0] * sigma[0]) / pi + sigma[0] * start);
+      theta = numerics::product(theta, arc0);
       for (std::size_t k = 0; k < size; ++k) theta[k] += sigma[k];
     }
     return theta;

@@ -1,0 +1,93 @@
+// Built at -O1: nothing here takes time.
+#include "models/ingredients/learning_curves/regression_keys.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "models/ingredients/learning_curves/kernel_ridge.hpp"
+
+namespace edgewise::models::ingredients::learning_curves {
+
+using settings::Parameter;
+
+namespace {
+
+constexpr double least_judged_share = 1e-2;
+
+}  // namespace
+
+const std::vector<Parameter>& noise_parameters() {
+  static const std::vector<Parameter> keys = {
+      settings::number("variance", "sigma^2 of the labels").at_least(0).otherwise(0.0)};
+  return keys;
+}
+
+const std::vector<Parameter>& error_parameters() {
+  static const std::vector<Parameter> keys = {
+      settings::numbers("errors",
+                        "excess errors, as shares of the target's power, for which `stability` tells the samples")
+          .above(0)
+          .otherwise(std::vector<double>{0.5, 0.1, 0.01})};
+  return keys;
+}
+
+const std::vector<Parameter>& test_parameters() {
+  static const std::vector<Parameter> keys = {
+      settings::integer("test_samples", "fresh points on which every replica's error is measured")
+          .at_least(1)
+          .at_most(100000)
+          .otherwise(std::int64_t{1000})};
+  return keys;
+}
+
+Parameter ridge_parameter() {
+  return settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0);
+}
+
+std::vector<Parameter> with_sections(const std::vector<std::pair<std::string, std::vector<Parameter>>>& sections) {
+  std::vector<Parameter> out;
+  for (const auto& entry : sections)
+    for (const Parameter& key : entry.second) {
+      out.push_back(key);
+      out.back().name = entry.first + "." + key.name;
+    }
+  return out;
+}
+
+void check_samples(const settings::Table& experiment, const Time& samples, bool simulated) {
+  const settings::Table section = experiment.table_or_empty("samples");
+  if (samples.steps == 0)
+    throw section.error("max", "must be at least 1: without samples there is nothing to learn from");
+  if (simulated && samples.steps > most_regression_samples)
+    throw section.error(
+        "max", fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no "
+                           "limit",
+                           most_regression_samples, samples.steps));
+}
+
+void check_excess(const settings::Table& experiment, double n, double excess) {
+  if (!std::isfinite(excess))
+    throw experiment.table_or_empty("kernel").error(
+        "ridge",
+        fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is infinite; "
+                    "give a ridge > 0 or other [samples]",
+                    n));
+}
+
+void limit_validity(Trajectory& trajectory, double least_excess, double power) {
+  if (trajectory.valid_until || !(least_excess < least_judged_share * power)) return;
+  trajectory.valid_until = trajectory.steps.empty() ? 0 : trajectory.steps.back();
+  trajectory.warnings.push_back(fmt::format(
+      "beyond {:g} samples an excess is below 1% of the target's power, where theory and simulation part by "
+      "factors: shown, not judged",
+      *trajectory.valid_until));
+}
+
+double regression_cost(const Time& samples) {
+  double cost = 0;
+  for (const std::uint64_t at : samples.at) cost += std::pow(static_cast<double>(at), 3) / 3;
+  return cost;
+}
+
+}  // namespace edgewise::models::ingredients::learning_curves

@@ -1,0 +1,35 @@
+#pragma once
+/// \file
+/// What experiments with kernel regressions have in common, whatever is learned.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::models::ingredients::learning_curves {
+
+/// [noise] variance; [theory] errors; [monte_carlo] test_samples; [kernel] ridge.
+const std::vector<settings::Parameter>& noise_parameters();
+const std::vector<settings::Parameter>& error_parameters();
+const std::vector<settings::Parameter>& test_parameters();
+settings::Parameter ridge_parameter();
+
+/// Parameters named with their section, one list after another.
+std::vector<settings::Parameter> with_sections(
+    const std::vector<std::pair<std::string, std::vector<settings::Parameter>>>& sections);
+
+/// \throws settings::Error without samples, or, of a simulation, with more than `most_regression_samples`.
+void check_samples(const settings::Table& experiment, const Time& samples, bool simulated);
+/// \throws settings::Error where the excess at n samples is infinite: n meets the rank without a ridge.
+void check_excess(const settings::Table& experiment, double n, double excess);
+
+/// To be asked before every row: ends the claim, with a warning, before the first whose least excess is below 1% of the target's power, where theory
+/// and simulation part by factors (docs/theory/networks-and-kernels.md, section 4.3).
+void limit_validity(Trajectory& trajectory, double least_excess, double power);
+
+/// Operations of a replica's Cholesky factors.
+double regression_cost(const Time& samples);
+
+}  // namespace edgewise::models::ingredients::learning_curves

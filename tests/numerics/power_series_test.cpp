@@ -1,0 +1,48 @@
+// Power series against their values, and against series known in closed form.
+#include "numerics/power_series.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+using namespace edgewise::numerics;
+
+namespace {
+
+double at(const PowerSeries& a, double x) {
+  double sum = 0;
+  for (std::size_t k = a.size(); k-- > 0;) sum = sum * x + a[k];
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("operations on series are those on values") {
+  PowerSeries a(60, 0.0), b(60, 0.0);
+  a[0] = 1.5;
+  a[1] = 0.4;
+  a[3] = -0.2;
+  b[1] = 1;
+  b[2] = -0.5;
+  const double x = 0.3, f = at(a, x), g = at(b, x);
+  CHECK(at(product(a, b), x) == doctest::Approx(f * g).epsilon(1e-14));
+  for (const double p : {-2.5, -1.0, 0.5, 3.0, 0.0})
+    CHECK(at(power(a, p), x) == doctest::Approx(std::pow(f, p)).epsilon(1e-13));
+  CHECK(at(power(b, 5), x) == doctest::Approx(std::pow(g, 5)).epsilon(1e-13));
+  CHECK(at(power(b, 0), x) == 1);
+  CHECK(at(logarithm(a), x) == doctest::Approx(std::log(f)).epsilon(1e-13));
+  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).first, x) == doctest::Approx(std::sin(f)).epsilon(1e-13));
+  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).second, x) == doctest::Approx(std::cos(f)).epsilon(1e-13));
+  CHECK(at(rotated(b, 0, 1, 1).first, x) == doctest::Approx(std::sinh(g)).epsilon(1e-13));
+  CHECK(at(rotated(b, 1, 1, 1).first, x) == doctest::Approx(std::exp(g)).epsilon(1e-13));
+  CHECK(at(integral(derivative(a), 1.5), x) == doctest::Approx(f).epsilon(1e-14));
+  CHECK(derivative(a)[2] == doctest::Approx(-0.6));
+  PowerSeries negative = a;
+  negative[0] = -2;
+  CHECK(at(power(negative, -3), x) == doctest::Approx(std::pow(at(negative, x), -3)).epsilon(1e-13));
+  CHECK_THROWS_AS(power(b, -1), std::domain_error);
+  CHECK_THROWS_AS(power(negative, 0.5), std::domain_error);
+  CHECK_THROWS_AS(logarithm(negative), std::domain_error);
+  CHECK(power({}, 2).empty());
+}

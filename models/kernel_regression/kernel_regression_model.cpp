@@ -270,10 +270,11 @@ class KernelRegressionModel final : public Model {
 
 const std::vector<Parameter>& data_parameters() {
   static const std::vector<Parameter> keys = {
-      settings::text("kind",
-                     "sphere: uniform on S^(d-1); features: Gaussian with [spectrum], kernel <x, x'>; fashion-mnist: "
-                     "images as unit vectors, the kernel's spectrum measured")
-          .one_of({"sphere", "features", "fashion-mnist"})
+      settings::text(
+          "kind",
+          "sphere: uniform on S^(d-1); features: Gaussian with [spectrum], kernel <x, x'>; fashion-mnist and "
+          "file: rows as unit vectors, the kernel's spectrum measured")
+          .one_of({"sphere", "features", "fashion-mnist", "file"})
           .otherwise(std::string("sphere")),
       settings::number("dimension", "d of the sphere in R^d; whole for a simulation")
           .at_least(2)
@@ -286,10 +287,12 @@ const std::vector<Parameter>& data_parameters() {
           .at_most(60000)
           .otherwise(std::int64_t{20000}),
       settings::integer("measured",
-                        "of fashion-mnist: the first so many give the spectrum; the others are samples and tests")
+                        "of rows: the first so many give the spectrum; the others are samples and test points")
           .at_least(2)
           .at_most(8000)
-          .otherwise(std::int64_t{1500}),
+          .computed("half of the rows, at most 1500"),
+      settings::text("path", "of file: a table of numbers (CSV), a row an example, the label last; centred when read")
+          .computed("required for a file"),
       settings::text("folder", "of fashion-mnist: where its files are").computed("that of Debian's package")};
   return keys;
 }
@@ -308,14 +311,18 @@ std::unique_ptr<Population> read_population(const Table& table) {
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
   const std::string& kind = data.text("kind");
   if (kind != "sphere" && data.given("dimension")) throw data.error("dimension", "belongs to kind = \"sphere\"");
-  for (const char* key : {"target", "rows", "measured", "folder"})
+  for (const char* key : {"target", "rows", "folder"})
     if (kind != "fashion-mnist" && data.given(key)) throw data.error(key, "belongs to kind = \"fashion-mnist\"");
+  if (kind != "file" && data.given("path")) throw data.error("path", "belongs to kind = \"file\"");
+  if (kind == "file" && !data.given("path")) throw data.error("path", "is required for kind = \"file\"");
+  if ((kind == "sphere" || kind == "features") && data.given("measured"))
+    throw data.error("measured", "belongs to kind = \"fashion-mnist\" or \"file\"");
   if (kind != "sphere" && table.has("target"))
     throw table.error("target", "belongs to data.kind = \"sphere\"; leave it out");
   if (kind != "features" && table.has("spectrum"))
     throw table.error("spectrum", "belongs to data.kind = \"features\"; leave it out");
   if (kind == "sphere") return sphere_population(table, data, kernel);
-  if (kind == "fashion-mnist") return image_population(data, kernel);
+  if (kind == "fashion-mnist" || kind == "file") return row_population(data, kernel);
   for (const char* key : {"kind", "bias", "s2", "layers", "coefficients", "max_degree"})
     if (kernel.given(key)) throw kernel.error(key, "features have the kernel <x, x'>; leave it out");
   return feature_population(table);

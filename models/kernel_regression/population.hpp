@@ -35,10 +35,10 @@ const std::vector<settings::Parameter>& kernel_section_parameters();
 /// The population of an experiment. \throws settings::Error
 std::unique_ptr<Population> read_population(const settings::Table& experiment);
 
-// One each, in a file of their own.
+// One each, in a file of their own; rows are images or those of the user's file.
 std::unique_ptr<Population> sphere_population(const settings::Table& experiment, const settings::Values& data,
                                               const settings::Values& kernel);
 std::unique_ptr<Population> feature_population(const settings::Table& experiment);
-std::unique_ptr<Population> image_population(const settings::Values& data, const settings::Values& kernel);
+std::unique_ptr<Population> row_population(const settings::Values& data, const settings::Values& kernel);
 
 }  // namespace edgewise::models::kernel_regression

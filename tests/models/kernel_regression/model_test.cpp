@@ -2,11 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <fstream>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -170,6 +172,47 @@ TEST_CASE("what is wrong is told in one line with its key") {
   CHECK(has(refusal("[data]\nkind = 'features'\n[spectrum]\nkind = 'isotropic'\ndimension = 7\n[noise]\nvariance = "
                     "1\n[samples]\nat = [7]\n"),
             "kernel.ridge: at 7 samples"));
+}
+
+TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matrix") {
+  const temporary::Folder folder;
+  const std::string path = folder / "rows.csv";
+  const auto write = [&](const std::string& text) { std::ofstream(path) << text; };
+  const std::string ask = "[data]\nkind = 'file'\npath = '" + path + "'\n", end = "[samples]\nmax = 2\n";
+  // Along a line: two unit vectors, cosines 1 and -1. arc1 has K(1) = 1, K(-1) = 0.
+  write("x,y\n1,1\n-1,-1\n2,1\n-2,-1\n1,1\n-1,-1\n3,1\n-3,-1\n");
+  const auto p = problem(ask + "measured = 4\n[kernel]\nkind = 'arc1'\n" + end);
+  const auto modes = p->mode_table();
+  REQUIRE(modes[1].value.size() == 4);
+  CHECK(modes[1].value[0] == doctest::Approx(0.5));  // two pairs of equal rows, over 4
+  CHECK(modes[1].value[1] == doctest::Approx(0.5));
+  CHECK(std::abs(modes[1].value[2]) < 1e-12);
+  CHECK(modes[3].value[0] + modes[3].value[1] == doctest::Approx(1));  // all of the labels' power
+  const auto simulation = problem(ask +
+                                  "measured = 4\n[kernel]\nkind = 'arc1'\nridge = 1e-6\n[samples]\nmax = "
+                                  "2\n[monte_carlo]\ntest_samples = 2\n")
+                              ->simulate();
+  double row[2];
+  const auto replica = simulation->replica(1, 0);
+  replica->advance(2);
+  replica->observe(row);
+  CHECK(row[0] >= 0);
+  CHECK(row[0] <= 1 + 1e-9);
+  for (const auto& [text, part] :
+       std::vector<std::pair<std::string, std::string>>{{"1,2\n3,4\n", "holds 2 rows"},
+                                                        {"1\n2\n3\n4\n", "last column"},
+                                                        {"1,2\n3,4\n5\n6,7\n", "rows.csv:3: has 1 columns"},
+                                                        {"1,2\n3,4\n5,x\n6,7\n", "rows.csv:3: 'x' is not a number"},
+                                                        {"", "holds 0 rows"}}) {
+    write(text);
+    const std::string said = refusal(ask + end);
+    CAPTURE(said);
+    CHECK(said.find(part) != std::string::npos);
+    CHECK(said.find("data.path") != std::string::npos);
+  }
+  CHECK(refusal("[data]\nkind = 'file'\n" + end).find("data.path: is required") != std::string::npos);
+  CHECK(refusal(ask + "rows = 50\n" + end).find("data.rows: belongs to") != std::string::npos);
+  CHECK(refusal("[data]\nkind = 'file'\npath = 'none.csv'\n" + end).find("data.path") != std::string::npos);
 }
 
 TEST_CASE("units: the target's power scales every error, the ridge with the features' variance nothing") {

@@ -28,8 +28,8 @@ std::vector<double> piece_edges(double low, double high, std::span<const double>
   std::vector<double> starts;
   for (const double cut : cuts)
     if (cut > low && cut < high) starts.push_back(cut);
-  std::ranges::sort(starts);
-  starts.erase(std::ranges::unique(starts).begin(), starts.end());
+  std::sort(starts.begin(), starts.end());
+  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   std::vector<double> edges{low};
   // Between neighbouring starts from both sides inwards; the ends of the range are no starts.
   const auto fill = [&](double a, double b, bool from_a, bool from_b) {

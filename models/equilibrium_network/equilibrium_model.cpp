@@ -21,6 +21,7 @@ namespace {
 constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
 /// Residuals below this part of the length are rounding.
 constexpr double residual_floor = 1e-24;
+constexpr double largest_bias = 0.5;
 
 std::vector<double> as_doubles(const std::vector<std::uint64_t>& values) {
   return {values.begin(), values.end()};
@@ -62,26 +63,27 @@ class EquilibriumExperiment final : public Problem {
     length.quantity = "|z|^2/n of the fixed point";
     length.runs = "reached a fixed point";
     length.observable = "equilibrium_length";
-    double stability = 0;
+    double spread = 0;
     try {
       if (p.phi.linear()) {
         length.nominal = p.input_power * finite_width_m1(p.family, p.g, static_cast<double>(p.width));
         const LinearMoments m = linear_moments(p.family, p.g);
-        stability = 1 - m.m1 / m.m2;
+        spread = std::max(m.m2 / m.m1, m.kurtosis());
       } else {
         const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
         length.nominal = at.length;
-        stability = at.stability;
+        // m2/m1 of the linear network of as large a stability number.
+        spread = std::pow(1 - at.stability, -3);
         if (p.family.bi_invariant()) out.push_back(decay(at.rate));
       }
     } catch (const std::domain_error&) {
       return out;
     }
     if (p.phi.linear() && p.family.bi_invariant()) out.push_back(decay(p.g));
-    // m2/m1 of the linear network is 1/(1 - S)^3 of the iid one.
-    const double m2_by_m1 = p.phi.linear() ? 1 / (1 - stability) : std::pow(1 - stability, -3);
-    const double bias = 10 * m2_by_m1 / static_cast<double>(p.width);
-    length.statement = fmt::format("the fixed point has |z|^2/n = {:.6g} up to 10 m2/(n m1) of it", length.nominal);
+    const double bias = 10 * spread / static_cast<double>(p.width);
+    // So narrow, or so near the edge, that the limit says nothing of it.
+    if (!(bias < largest_bias)) return out;
+    length.statement = fmt::format("the fixed point has |z|^2/n = {:.6g} up to O(1/n)", length.nominal);
     length.low = length.nominal * (1 - bias);
     length.high = length.nominal * (1 + bias);
     length.centre = p.estimator == Estimator::median && p.draws == 1 ? Centre::median : Centre::mean;

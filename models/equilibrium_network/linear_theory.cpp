@@ -145,11 +145,12 @@ double smallest_singular_value_squared(const Family& family, double g) {
 }
 
 double finite_width_m1(const Family& family, double g, double n) {
-  const double m1 = linear_moments(family, g).m1;
-  if (family.kind == FamilyKind::haar) return m1 * (1 + 2 / n * g * g * m1);
-  if (family.kind != FamilyKind::goe) return m1;
-  const double square = (1 - 2 * g) * (1 + 2 * g);
-  return m1 + ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
+  const double m1 = linear_moments(family, g).m1, square = (1 - 2 * g) * (1 + 2 * g);
+  double correction = 0;
+  if (family.kind == FamilyKind::haar) correction = 2 * m1 * g * g * m1 / n;
+  if (family.kind == FamilyKind::goe)
+    correction = ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
+  return correction < m1 / 2 ? m1 + correction : m1;
 }
 
 std::vector<double> iteration_lengths(const Family& family, double g, std::span<const std::uint64_t> depths) {

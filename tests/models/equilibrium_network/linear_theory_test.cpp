@@ -55,8 +55,9 @@ std::vector<double> singular_values(const Matrix& a) {
 }  // namespace
 
 TEST_CASE("lengths and residuals of the iteration are those of the generating function") {
-  for (const auto& [tau, g] :
+  for (const auto& point :
        {std::pair{0.0, 0.8}, {1.0, 0.4}, {-1.0, 0.45}, {-1.0, 1.3}, {0.5, 0.6}, {-0.7, 0.9}, {1e-9, 0.5}, {0.3, 2.0}}) {
+    const double tau = point.first, g = point.second;
     INFO("tau ", tau, " g ", g);
     const std::size_t size = 24;
     const auto c = literal_correlations(tau, g, size);

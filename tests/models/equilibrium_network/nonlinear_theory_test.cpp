@@ -53,7 +53,8 @@ Literal literal_tanh(double tau, double q_h, double g) {
 }  // namespace
 
 TEST_CASE("self-consistency is that of its definition written out") {
-  for (const auto& [tau, g] : {std::pair{0.0, 0.9}, {1.0, 0.6}, {-1.0, 0.9}, {0.4, 0.7}, {-0.3, 1.2}}) {
+  for (const auto& point : {std::pair{0.0, 0.9}, {1.0, 0.6}, {-1.0, 0.9}, {0.4, 0.7}, {-0.3, 1.2}}) {
+    const double tau = point.first, g = point.second;
     CAPTURE(tau);
     const Literal literal = literal_tanh(tau, 0.5, g);
     const Equilibrium at = equilibrium(elliptic(tau), state_function("tanh"), 0.5, g);

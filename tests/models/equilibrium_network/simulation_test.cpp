@@ -165,6 +165,20 @@ TEST_CASE("what is out of phase, or makes no sense, is refused by its key") {
   CHECK(std::get<double>(findings[2].value) == 0.5);
 }
 
+TEST_CASE("the fixed point is claimed where the width says anything of it") {
+  const auto names = [](const std::string& keys) {
+    std::string out;
+    for (const models::Prediction& p : prepared(keys + "[depth]\nmax = 10\n")->predictions()) out += p.name + " ";
+    return out;
+  };
+  CHECK(names("[network]\nscale = 0.5\n") == "equilibrium iteration_rate ");
+  CHECK(names("[network]\nscale = 0.3\nfamily = 'goe'\n") == "equilibrium ");
+  CHECK(names("[network]\nscale = 0.499999\nfamily = 'goe'\n").empty());
+  CHECK(names("[network]\nscale = 1e60\nfamily = 'anti'\n").empty());
+  CHECK(names("[network]\nscale = 2\n").empty());
+  CHECK(names("[network]\nscale = 0.9\nactivation = 'tanh'\n") == "equilibrium iteration_rate ");
+}
+
 TEST_CASE("the theory's curves are whole at any depth, and claimed where they hold") {
   const auto problem = prepared(
       "[network]\nfamily = 'elliptic'\ntau = 0.5\nscale = 0.6\n[input]\npower = 3\ncorrelation = 0.5\n[depth]\nmax = "

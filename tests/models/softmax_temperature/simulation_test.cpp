@@ -101,6 +101,39 @@ TEST_CASE("points of a population are descended one by one") {
   }
 }
 
+TEST_CASE("a replica of a population is the softmax of all its logits, written out") {
+  const auto problem = prepared(
+      "[task]\nclasses = 4\neigenvalue = 0.7\n[initial]\ndeviation = 0.5\n[loss]\ninverse_temperature = 3\n"
+      "[monte_carlo]\npoints = 64\n[time]\nat = [1, 15]\n");
+  std::vector<double> start(64);
+  random::Stream(1, 0, 0, random::Purpose::initial).normals(start);
+  double loss = 0;
+  for (const double x : start) {
+    double z[4] = {0.5 * x, 0, 0, 0};
+    const auto probability = [&](int c) {
+      double sum = 0;
+      for (const double other : z) sum += std::exp(3 * (other - z[c]));
+      return 1 / sum;
+    };
+    for (int step = 0; step < 15; ++step) {
+      double force[4];
+      for (int c = 0; c < 4; ++c) force[c] = (c == 0 ? 1 : 0) - probability(c);
+      for (int c = 0; c < 4; ++c) z[c] += 0.1 * 3 * 0.7 * force[c];
+    }
+    loss -= std::log(probability(0)) / 64;
+  }
+  CHECK(run(*problem, 15).at("loss") == Approx(loss).epsilon(1e-12));
+}
+
+TEST_CASE("a short step of a network is that of its linearisation") {
+  const auto problem = prepared(
+      "rescaled = true\n[task]\nkind = 'network'\nwidth = 64\npoints = 5\n[loss]\ninverse_temperature = "
+      "1000\n[time]\nat = "
+      "[1]\n");
+  CHECK(run(*problem, 1).at("linearisation_error") < 1e-3);
+  CHECK(run(*problem, 1).at("kernel_change") > 0);
+}
+
 TEST_CASE("temperature enters through eta beta^2 and beta z_0 alone") {
   const auto at = [](double beta, const std::string& learning_rate, const std::string& more) {
     return prepared("rescaled = " + learning_rate +

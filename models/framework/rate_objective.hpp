@@ -40,6 +40,8 @@ class RateObjective {
   virtual double natural_rate() const = 0;
   /// What is known of the minimum before any search, and in words why.
   virtual std::pair<Uniqueness, std::string> uniqueness() const { return {Uniqueness::unknown, ""}; }
+  /// Rates that attain the minimum but for their rounding, where they are known without a search; else empty.
+  virtual std::vector<double> known_optimum() const { return {}; }
   /// J; inf where the run diverges. May be called from several threads. \param rates  T of them, each >= 0
   virtual double value(std::span<const double> rates) const = 0;
   /// J, and dJ/d eta_k for every step written to `slope`; where the run diverges inf, and `slope` is left as it is.

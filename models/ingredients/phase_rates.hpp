@@ -33,6 +33,7 @@ struct PhaseLaw {
   double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
   std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
   std::vector<Finding> predictions = {};
+  std::vector<double> optimum = {};  ///< rates that attain the minimum; empty: not known
   /// The step k, 0 .. steps - 1; called from several threads.
   std::function<RatedStep(std::uint64_t k)> step = {};
 };
@@ -47,6 +48,7 @@ class PhaseRates final : public RateObjective {
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
   std::vector<Finding> predictions() const override { return law_.predictions; }
+  std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
   std::optional<double> sweep(std::span<double> rates, double cap) const override;

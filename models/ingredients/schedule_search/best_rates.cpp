@@ -210,7 +210,10 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (J.steps() == 0) throw std::invalid_argument("time.steps: a schedule needs at least one step");
   if (J.steps() > most_steps)
     throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
-  const auto starts = starting_points(J, options);
+  auto starts = starting_points(J, options);
+  if (std::vector<double> known = J.known_optimum();
+      !known.empty() && largest_of(known) <= options.max_rate && std::isfinite(J.value(known)))
+    starts.insert(starts.begin(), {"closed form", std::move(known)});
   if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
   std::vector<double> probe = starts.front().second;
   const bool quadratic = options.method != "lbfgs" && J.sweep(probe, options.max_rate).has_value();
@@ -226,8 +229,15 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
       if (searches.empty()) throw std::runtime_error("interrupted");
       break;
     }
-    searches.push_back(quadratic ? by_sweeps(J, rates, options.max_rate, stop)
-                                 : by_lbfgs(J, rates, options.max_rate, stop));
+    Search search =
+        quadratic ? by_sweeps(J, rates, options.max_rate, stop) : by_lbfgs(J, rates, options.max_rate, stop);
+    if (quadratic && options.method == "auto" && !search.report.converged && !stop()) {
+      // Sweeps creep along narrow valleys, and end where a large rate overflows on their way.
+      Search together = by_lbfgs(J, search.rates, options.max_rate, stop);
+      together.report.passes += search.report.passes;
+      if (together.report.loss < search.report.loss) search = std::move(together);
+    }
+    searches.push_back(std::move(search));
     searches.back().report.start = name;
   }
   const auto best = std::ranges::min_element(searches, {}, [](const Search& s) { return s.report.loss; });

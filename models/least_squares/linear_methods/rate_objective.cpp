@@ -9,6 +9,7 @@
 
 #include "models/ingredients/phase_rates.hpp"
 #include "models/least_squares/additive_noise.hpp"
+#include "models/least_squares/linear_methods/full_batch_rates.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::least_squares {
@@ -92,7 +93,9 @@ std::pair<Uniqueness, std::string> known_of_optimum(const LinearProblem& problem
   if (!is_plain_sgd(problem)) return {Uniqueness::unknown, ""};
   if (data.time.steps == 1) return {Uniqueness::proved, "one step: the loss is a parabola of its rate"};
   if (std::isinf(problem.hyperparameters.base("batch")))
-    return {Uniqueness::none, "batch = inf: the loss depends on which learning rates there are, not on their order"};
+    return {Uniqueness::none,
+            "batch = inf: the loss depends on which learning rates there are, not on their order; the best ones are "
+            "the inverse roots of the conjugate gradients' polynomial"};
   double only = 0;
   for (const double lambda : data.spectrum.eigenvalue) {
     if (lambda > 0 && only > 0) return {Uniqueness::unknown, ""};
@@ -155,6 +158,12 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& proble
     law.scale += data.spectrum.eigenvalue[a] * data.initial_power[a];
   law.uniqueness = known_of_optimum(problem, law.scale);
   law.predictions = additive_noise_predictions(problem);
+  if (law.scale > 0 && is_plain_sgd(problem) && std::isinf(problem.hyperparameters.base("batch"))) {
+    std::vector<double> weight;
+    for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
+      weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
+    law.optimum = best_full_batch_rates(data.spectrum.eigenvalue, weight, data.time.steps);
+  }
   law.step = RatedSteps(problem, law.natural_rate);
   return std::make_unique<ingredients::PhaseRates>(std::move(law));
 }

@@ -98,6 +98,17 @@ std::vector<Parameter> ascent_keys() {
           batch()};
 }
 
+std::vector<Parameter> adaptive_keys(bool averaged) {
+  std::vector<Parameter> out{
+      learning_rate(), settings::number("beta2", "of the average of squares").at_least(0).below(1).otherwise(0.999),
+      settings::number("epsilon", "added to the root").in("gradient").above(0).otherwise(1e-8), batch()};
+  if (averaged)
+    out.insert(out.begin() + 1,
+               settings::number("beta1", "of the average of gradients").at_least(0).below(1).otherwise(0.9));
+  return out;
+}
+
+constexpr const char* adaptive_source = "docs/theory/curvature-dynamics.md, section 3.1";
 constexpr const char* functional_source = "docs/theory/curvature-dynamics.md, section 6";
 constexpr const char* penalty_source = "docs/theory/curvature-dynamics.md, section 5";
 
@@ -120,6 +131,14 @@ const std::vector<Kind>& kinds() {
         "docs/theory/quadratic-regression.md, section 4",
         {learning_rate(), momentum(), batch()}},
        UpdateKind::plain},
+      {{"rmsprop", "every coordinate's gradient over the root of its mean square",
+        "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
+        adaptive_source, adaptive_keys(false)},
+       UpdateKind::adaptive},
+      {{"adam", "Adam: RMSProp along an average of gradients",
+        "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
+        adaptive_source, adaptive_keys(true)},
+       UpdateKind::adaptive},
       {{"sam", "sharpness-aware minimisation",
         "g_sam = J(theta+e)'c(theta+e), e = rho u/|u|; edge at eta (lambda + (rho/|g|) lambda^2) = 2",
         functional_source, ascent_keys()},
@@ -186,7 +205,10 @@ const std::vector<Parameter>& monte_carlo_keys() {
           "observe the exact kernel norm of mini-batches (one output, squared loss): a decomposition of n x n "
           "at every recorded step")
           .one_of({"auto", "none", "exact"})
-          .otherwise(std::string("auto"))};
+          .otherwise(std::string("auto")),
+      settings::boolean("every_step",
+                        "the sharpness is found at every step, and of `edge` so far the share below 2 and the median")
+          .otherwise(false)};
   return keys;
 }
 
@@ -212,7 +234,10 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
                        "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
   if (!problem.rate && !values.given("learning_rate")) throw values.error("learning_rate", "is required (> 0)");
   problem.learning_rate = problem.rate ? 1 : values.number("learning_rate");
-  rule.momentum = values.number("momentum");
+  if (values.has("momentum")) rule.momentum = values.number("momentum");
+  if (values.has("beta1")) rule.beta1 = values.number("beta1");
+  if (values.has("beta2")) rule.beta2 = values.number("beta2");
+  if (values.has("epsilon")) rule.epsilon = values.number("epsilon");
   if (values.has("rho")) rule.rho = values.number("rho");
   if (values.has("normalised")) rule.normalised = values.flag("normalised");
   if (values.has("every")) rule.every = whole(values, "every");
@@ -255,6 +280,7 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
     throw values.error(
         "kernel_norm",
         "is of mini-batches, one output, the squared loss, no [rate], and at most 1e8 examples x parameters");
+  problem.every_step = values.flag("every_step");
   problem.kernel_norms = defined && (norm == "exact" || (norm == "auto" && problem.examples() <= usual_norms));
 }
 
@@ -315,6 +341,8 @@ class NetworkModel final : public Model {
       everything.data.test = std::make_shared<const ingredients::networks::Examples>();
       everything.traces = Traces::exact;
       everything.kernel_norms = true;
+      everything.every_step = true;
+      everything.rule.kind = UpdateKind::adaptive;
       return network_observables(everything);
     }();
     return all;
@@ -342,10 +370,11 @@ class NetworkModel final : public Model {
     }
     read_optimizer(settings::read_choice(table, "optimizer", optimizers(), "gd"), *problem);
     problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-    if (problem->rate && problem->rule.momentum > 0 && !problem->rate->needs().own_loss)
+    if (problem->rate && (problem->rule.momentum > 0 || problem->rule.kind == UpdateKind::adaptive) &&
+        !problem->rate->needs().own_loss)
       throw table.error("rate",
-                        "this rule sets the rate of steps along gradients; leave optimizer.momentum out, or take "
-                        "cdat or armijo");
+                        "this rule sets the rate of steps along gradients; leave out optimizer.momentum, rmsprop and "
+                        "adam, or take cdat, armijo or inverse-sharpness");
     read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
     return std::make_unique<NetworkExperiment>(problem, Table(table.origin(), ""));
   }

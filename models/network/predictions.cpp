@@ -47,9 +47,12 @@ Prediction plateau(const std::string& observable, double edge) {
 Prediction full_batch(const NetworkProblem& problem) {
   Prediction out = plateau("edge", 2);
   out.name = "edge_plateau";
-  switch (problem.has_ascent() ? problem.rule.kind : UpdateKind::plain) {
+  switch (problem.has_ascent() || problem.rule.kind == UpdateKind::adaptive ? problem.rule.kind : UpdateKind::plain) {
     case UpdateKind::plain:
       out.statement = "full batch: the sharpness rises to 2/eta and is held there, eta lambda = 2 (1 + momentum)";
+      break;
+    case UpdateKind::adaptive:
+      out.statement = "the largest eigenvalue of P^-1 H is held at 2 (1 + beta1)/((1 - beta1) eta)";
       break;
     case UpdateKind::functional_sam:
       out.statement = "functional SAM holds eta lambda (1 + r u'NME u) at 2";
@@ -82,10 +85,12 @@ Prediction small_batches() {
   return out;
 }
 
-Prediction on_edge() {
-  Prediction out = plateau("eta_sharpness", 2);
+Prediction on_edge(bool plain) {
+  Prediction out = plateau(plain ? "eta_sharpness" : "edge", 2);
   out.name = "on_edge";
-  out.statement = "CDAT on edge, sigma = 2: the rate it finds holds eta lambda next to 2, at no rate of the user's";
+  out.statement =
+      plain ? "CDAT on edge, sigma = 2: the rate it finds holds eta lambda next to 2, at no rate of the user's"
+            : "CDAT on edge of any base update holds eta lambda_max(P^-1 H) next to that update's own edge";
   out.source = curvature + "3.2";
   out.runs = "passed 2 before the last quarter and did not diverge";
   out.low = 1.95;
@@ -121,13 +126,16 @@ std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   std::vector<Prediction> out;
   const bool squared = problem.loss.kind == ingredients::networks::LossKind::squared;
   const bool constant = problem.schedule->constant() && !problem.rate;
-  const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
+  const bool deterministic =
+      problem.has_ascent() || problem.rule.kind == UpdateKind::plain || problem.rule.kind == UpdateKind::adaptive;
   const bool simple =
       problem.rule.every == 1 && !problem.rule.preconditioned && (problem.rule.momentum == 0 || !problem.has_ascent());
-  const bool plain_gd = problem.rule.kind == UpdateKind::plain && problem.rule.momentum == 0 && problem.full_batch();
+  const bool plain = problem.rule.kind == UpdateKind::plain && problem.rule.momentum == 0;
+  const bool base = problem.rule.kind == UpdateKind::plain || problem.rule.kind == UpdateKind::adaptive;
   if (squared && constant && deterministic && simple && problem.full_batch()) out.push_back(full_batch(problem));
-  if (squared && plain_gd && problem.cdat_sigma == 2 && problem.schedule->constant() && problem.rate->multiplier == 1)
-    out.push_back(on_edge());
+  if (squared && base && problem.full_batch() && problem.cdat_sigma == 2 && problem.schedule->constant() &&
+      problem.rate->multiplier == 1)
+    out.push_back(on_edge(plain));
   const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
   if (squared && constant && problem.kernel_norms && problem.rule.kind == UpdateKind::plain &&
       problem.rule.momentum == 0 && share <= small_batch)

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/stepping_replica.hpp"
@@ -91,6 +92,11 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
 
   double descend_once(std::uint64_t step, double rate) override {
     see(step);
+    if (problem_->every_step && loss_ <= limit_) {
+      measured_.move_to(theta_);
+      products_.push_back(rate * every_.preconditioned(measured_, updates_.preconditioner()) /
+                          problem_->rule.edge_factor());
+    }
     if (ruled() && ruled()->whole_vector() && loss_ <= limit_) {
       std::vector<double> moved(theta_.size());
       for (std::size_t k = 0; k < moved.size(); ++k) moved[k] = theta_[k] - start_[k];
@@ -120,7 +126,21 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     out[o++] = now.sharpness;
     out[o++] = now.ggn_sharpness;
     out[o++] = eta * now.sharpness;
-    out[o++] = edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along, p.rule.momentum);
+    if (p.rule.kind == UpdateKind::adaptive) {
+      const double preconditioned = read_.preconditioned(measured_, scale());
+      out[o++] = eta * preconditioned / p.rule.edge_factor();
+      out[o++] = preconditioned;
+    } else {
+      out[o++] = edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along, p.rule.momentum);
+    }
+    if (p.every_step) {
+      std::vector<double> sorted = products_;
+      std::ranges::sort(sorted);
+      const auto below = std::ranges::lower_bound(sorted, 2.0) - sorted.begin();
+      const std::size_t n = sorted.size();
+      out[o++] = n > 0 ? static_cast<double>(below) / static_cast<double>(n) : 0.0;
+      out[o++] = n > 0 ? 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]) : 0.0;
+    }
     out[o++] = now.logit_share;
     out[o++] = now.functional_share;
     out[o++] = now.delta_func;
@@ -150,13 +170,24 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     if (ruled()) ruled()->observe(out.subspan(o));
   }
 
+  /// P of the last step; before the first that of the first.
+  std::vector<double> scale() const {
+    const auto last = updates_.preconditioner();
+    if (!last.empty()) return {last.begin(), last.end()};
+    std::vector<double> g(theta_.size());
+    measured_.gradient(g);
+    for (double& x : g) x = std::abs(x) + problem_->rule.epsilon;
+    return g;
+  }
+
   std::shared_ptr<const NetworkProblem> problem_;
   double limit_;
   std::vector<double> theta_, start_;
   NetworkObjective training_;
   mutable NetworkObjective measured_;
   mutable std::optional<NetworkObjective> test_;
-  mutable CurvatureReader read_;
+  mutable CurvatureReader read_, every_;
+  std::vector<double> products_;  // `edge` of every step
   Updates updates_;
   random::Stream batches_;
   mutable random::Stream probes_;
@@ -198,6 +229,20 @@ CurvatureRecord CurvatureReader::operator()(const NetworkProblem& problem,
   return out;
 }
 
+double CurvatureReader::preconditioned(const ingredients::CurvedObjective& objective, std::span<const double> P) {
+  std::vector<double> root(objective.parameters(), 1.0), scaled(root.size());
+  for (std::size_t k = 0; k < P.size(); ++k) root[k] = 1 / std::sqrt(P[k]);
+  const auto apply = [&](std::span<const double> x, std::span<double> y) {
+    for (std::size_t k = 0; k < root.size(); ++k) scaled[k] = root[k] * x[k];
+    objective.product(CurvaturePart::hessian, scaled, y);
+    for (std::size_t k = 0; k < root.size(); ++k) y[k] *= root[k];
+  };
+  const linear_algebra::LargestEigen top =
+      linear_algebra::largest_eigenvalues(root.size(), 1, apply, scaled_start_, {.tolerance = 1e-6});
+  scaled_start_ = top.next_start;
+  return top.values[0];
+}
+
 std::vector<Observable> network_observables(const NetworkProblem& p) {
   std::vector<Observable> out{{"loss", "1", "on all training examples"}};
   if (p.data.classes) out.push_back({"accuracy", "1", "share of the training examples that are told right"});
@@ -208,7 +253,14 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
   out.push_back(
       {"edge", "1",
        "eta lambda (1 + r u'A u)/(1 + momentum), 2 at the edge: r = rho, or rho/|g| where normalised, and A = "
-       "H, GGN or NME, what the optimizer's ascent or penalty goes by; r = 0 without"});
+       "H, GGN or NME, what the optimizer's ascent or penalty goes by; r = 0 without. Of rmsprop and adam eta "
+       "lambda_max(P^-1 H)(1 - beta1)/(1 + beta1)"});
+  if (p.rule.kind == UpdateKind::adaptive)
+    out.push_back({"preconditioned_sharpness", "1", "the largest eigenvalue of P^-1 H, P of the last step"});
+  if (p.every_step) {
+    out.push_back({"share_below_edge", "1", "of the steps so far, those with `edge` below 2 (r = 0)"});
+    out.push_back({"median_edge", "1", "of `edge` over the steps so far (r = 0)"});
+  }
   out.push_back({"logit_share", "1", "g'GGN g/|g|^2"});
   out.push_back({"functional_share", "1", "g'NME g/|g|^2, NME = H - GGN"});
   out.push_back({"delta_func", "1", "(Hg).(NME g)/|Hg|^2, the functional share of the gradient of |g|^2/2"});

@@ -27,9 +27,11 @@ struct CurvatureRecord {
 class CurvatureReader {
  public:
   CurvatureRecord operator()(const NetworkProblem& problem, const ingredients::CurvedObjective& objective);
+  /// The largest eigenvalue of P^-1 H, P > 0 by parameter; of H where P is empty.
+  double preconditioned(const ingredients::CurvedObjective& objective, std::span<const double> P);
 
  private:
-  linear_algebra::Matrix hessian_start_, ggn_start_;
+  linear_algebra::Matrix hessian_start_, ggn_start_, scaled_start_;
 };
 
 std::vector<Observable> network_observables(const NetworkProblem& problem);

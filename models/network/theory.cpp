@@ -66,7 +66,8 @@ Trajectory solve_linearised(const NetworkProblem& problem) {
 std::vector<Finding> network_stability(const NetworkProblem& problem) {
   ingredients::networks::NetworkObjective objective(problem.network, problem.loss, problem.data.train);
   const double loss = objective.move_to(problem.start(problem.seed, 0));
-  const CurvatureRecord now = CurvatureReader()(problem, objective);
+  CurvatureReader read;
+  const CurvatureRecord now = read(problem, objective);
   const double eta = problem.rate ? 0 : problem.rate_at(0), momentum = problem.rule.momentum;
   const double ratio = problem.rule.ratio(now.gradient_norm);
   std::vector<Finding> out{{"parameters", static_cast<double>(objective.parameters()), "of the network"},
@@ -76,6 +77,17 @@ std::vector<Finding> network_stability(const NetworkProblem& problem) {
                            {"ggn_sharpness", now.ggn_sharpness, "the largest eigenvalue of its Gauss-Newton part"},
                            {"ggn_trace", objective.gauss_newton_trace(), "tr GGN"},
                            {"nme_trace", objective.neglected_trace(), "tr NME = tr H - tr GGN"}};
+  if (problem.rule.kind == UpdateKind::adaptive) {
+    // Of the first step.
+    std::vector<double> scale(objective.parameters());
+    objective.gradient(scale);
+    for (double& x : scale) x = std::abs(x) + problem.rule.epsilon;
+    const double sharpness = read.preconditioned(objective, scale);
+    out.push_back({"preconditioned_sharpness", sharpness, "largest eigenvalue of P^-1 H, P of the first step"});
+    if (!problem.rate)
+      out.push_back({"edge_sharpness", 2 * problem.rule.edge_factor() / eta, "2 (1 + beta1)/((1 - beta1) eta), of it"});
+    return out;
+  }
   if (problem.rate) return out;
   const double edge = edge_ratio(eta, now.sharpness, ratio, now.ascent_along, momentum);
   out.push_back(

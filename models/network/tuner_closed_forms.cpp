@@ -249,9 +249,9 @@ void add_long_runs(ClosedFormList& table) {
 }
 
 /// Over the last `tail` of `steps` steps on the toy, eta_k lambda_k.
-std::vector<double> toy_products(const std::string& rule, int steps, int tail) {
+std::vector<double> toy_products(const std::string& rule, int steps, int tail, double constant = 0) {
   SharpeningToy toy;
-  TunedRun run(toy, {1.1, 0, 0}, rule, 0);
+  TunedRun run(toy, {1.1, 0, 0}, rule, constant);
   std::vector<double> out;
   for (int k = 0; k < steps; ++k) {
     const TunedRun::Point p = run.step();
@@ -287,6 +287,31 @@ std::vector<ClosedForm> tuner_closed_forms() {
                     for (const double x : toy_products(rule, 10000, 2000)) sum += x / 2000;
                     return sum;
                   });
+  for (const Average& a : {Average{"const .8", "", 2.0},
+                           {"cdat 1.9", cdat_rule("1.9"), 2.0},
+                           {"cdat 2 ema .9", cdat_rule("2", "0.9"), 2.0},
+                           {"armijo .5", armijo_rule("0.5", "0.5"), 2.074},
+                           {"polyak", polyak_rule, 5.20}})
+    table.printed(fmt::format("toy/{}-edge", a.name), "mean of eta lambda over steps 9801 to 10000 of the toy", "3.2",
+                  a.value, a.value > 3 ? 2 : 3, [a] {
+                    double sum = 0;
+                    for (const double x : toy_products(a.rule, 10001, 200, a.rule.empty() ? .8 : 0)) sum += x / 200;
+                    return sum;
+                  });
+  table.add("toy/growth-exponent", "the edge law before z2 is spent: lambda^(3/2) = 1 + 6 kappa h y2 k, exponent 2/3",
+            "3.2", 5e-3, [] {
+              // h = 1e-5; steps of 100 by the midpoint.
+              const double h = 1e-5;
+              const auto slope = [h](double m) {
+                return 2 * h * (1 - 2 * h * m) / ((1 + m) * (1 + m) + 1 / ((1 + m) * (1 + m)));
+              };
+              double m = 0, early = 0;
+              for (int k = 0; k < 200000; ++k) {
+                if (k == 20000) early = (1 + m) * (1 + m);
+                m += 100 * slope(m + 50 * slope(m));
+              }
+              return std::pair{2.0 / 3, std::log((1 + m) * (1 + m) / early) / std::log(10.0)};
+            });
   add_long_runs(table);
   return table.take();
 }

@@ -103,6 +103,8 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
       {"network",
        {{"gd", {per_curvature(0.1), {}, "momentum = 0.5\n"}},
         {"sgd", {per_curvature(0.1), {}, "batch = 2\n"}},
+        {"rmsprop", {{1e-3, -.5, 1}, {{"epsilon", {1e-8, .5, 1}}}, ""}},
+        {"adam", {{1e-3, -.5, 1}, {{"epsilon", {1e-8, .5, 1}}}, ""}},
         {"sam", {per_curvature(0.1), {{"rho", {0.3, -.5, 1}}}, ""}},
         {"functional-sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, "normalised = false\n"}},
         {"logit-sam", {per_curvature(0.1), {{"rho", {0.3, -.5, 1}}}, ""}},

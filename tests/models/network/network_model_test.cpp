@@ -151,6 +151,33 @@ TEST_CASE("edges of one network under every optimizer") {
   }
 }
 
+TEST_CASE("shares and medians of the edge are those of every step") {
+  // eta_k lambda(theta_k) from a run read at every step; momentum 0.5 has its edge at 3.
+  const std::string text =
+      "model = 'network'\n[time]\nat = [30]\n[data]\nexamples = 30\ninputs = 8\ntargets = 'classes'\n[network]\nhidden "
+      "= "
+      "[6]\n[optimizer]\nkind = 'gd'\nmomentum = 0.5\n[rate]\nkind = 'cdat'\nsigma = 1.9\n[monte_carlo]\nseed = "
+      "3\nevery_step = true\n";
+  const auto problem = prepare(text);
+  std::vector<std::uint64_t> all;
+  for (std::uint64_t k = 0; k <= 30; ++k) all.push_back(k);
+  const auto rows = run(*problem, 0, all);
+  Vector products;
+  double below = 0;
+  for (std::size_t k = 0; k < 30; ++k) {
+    products.push_back(rows[k + 1][column(*problem, "learning_rate")] * rows[k][column(*problem, "sharpness")] / 1.5);
+    if (products.back() < 2) ++below;
+  }
+  std::sort(products.begin(), products.end());
+  CHECK(below > 0);
+  CHECK(below < 30);
+  CHECK(rows[30][column(*problem, "share_below_edge")] == doctest::Approx(below / 30).epsilon(1e-12));
+  CHECK(rows[30][column(*problem, "median_edge")] == doctest::Approx((products[14] + products[15]) / 2).epsilon(1e-5));
+  const auto alone = run(*problem, 0, {30}).back();
+  CHECK(alone[column(*problem, "share_below_edge")] == rows[30][column(*problem, "share_below_edge")]);
+  CHECK(alone[column(*problem, "median_edge")] == rows[30][column(*problem, "median_edge")]);
+}
+
 TEST_CASE("diverging runs end, degenerate ones do not") {
   const auto ends = [](const std::string& text) {
     const auto problem = prepare(text);

@@ -102,6 +102,12 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   CHECK(tuned("kind = 'cdat'\nsigma = 1.9\n").empty());
   CHECK(tuned("kind = 'cdat'\nmultiplier = 0.5\n").empty());
   CHECK(tuned("kind = 'armijo'\n").empty());
+  CHECK(names(experiment("kind = 'rmsprop'\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'adam'\nbatch = 10\n")).empty());
+  std::string base = experiment("kind = 'adam'\n", "[rate]\nkind = 'cdat'\n");
+  base.erase(base.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+  CHECK(names(base) == "on_edge ");
+  CHECK(prepare(base)->predictions()[0].observable == "edge");
   std::string relu = experiment("kind = 'gd'\n", "[monte_carlo]\ntraces = 'exact'\n");
   CHECK(names(relu) == "edge_plateau ");
   relu.replace(relu.find("[16]"), 4, "[16]\nactivation = 'relu'");

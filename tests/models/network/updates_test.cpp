@@ -10,6 +10,7 @@
 
 #include "models/network/edge.hpp"
 #include "models/network/reference_problems.hpp"
+#include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
@@ -199,6 +200,60 @@ TEST_CASE("momentum accumulates") {
     literal -= 0.1 * m;
     CHECK(t[0] == doctest::Approx(literal).epsilon(1e-14));
   }
+}
+
+TEST_CASE("RMSProp and Adam are their definitions, and tell their preconditioner") {
+  for (const double beta1 : {0.0, 0.8}) {
+    const Bench bench;
+    UpdateRule rule;
+    rule.kind = UpdateKind::adaptive;
+    rule.beta1 = beta1;
+    rule.beta2 = 0.9;
+    rule.epsilon = 0.01;
+    Updates updates(rule, bench.theta.size(), 1, 0);
+    CHECK(updates.preconditioner().empty());
+    Vector theta = bench.theta, literal = theta, m(theta.size()), v(theta.size());
+    for (int k = 0; k < 4; ++k) {
+      bench.objective->move_to(theta);
+      move(updates.direction(*bench.objective, theta, static_cast<std::uint64_t>(k)), 0.1, theta);
+      const Vector g = bench.gradient(literal);
+      Vector scale(g.size());
+      for (std::size_t i = 0; i < g.size(); ++i) {
+        m[i] = beta1 * m[i] + (1 - beta1) * g[i];
+        v[i] = 0.9 * v[i] + 0.1 * g[i] * g[i];
+        scale[i] = std::sqrt(v[i] / (1 - std::pow(0.9, k + 1))) + 0.01;
+        literal[i] -= 0.1 * m[i] / (1 - std::pow(beta1, k + 1)) / scale[i];
+      }
+      check_near(theta, literal, 1e-7);
+      check_near({updates.preconditioner().begin(), updates.preconditioner().end()}, scale, 1e-7);
+    }
+  }
+  // A slow mode with frozen P: m' = beta1 m + (1 - beta1) h x, x' = x - eta m', on the edge at eta h = 2 (1 + beta1)/(1 - beta1).
+  UpdateRule adam;
+  adam.kind = UpdateKind::adaptive;
+  adam.beta1 = 0.9;
+  for (const double factor : {0.99, 1.01}) {
+    double x = 1, m = 0;
+    for (int k = 0; k < 4000; ++k) x -= factor * 2 * adam.edge_factor() * (m = 0.9 * m + 0.1 * x);
+    CHECK((std::abs(x) < 1) == (factor < 1));
+  }
+}
+
+TEST_CASE("the sharpness that a preconditioner leaves") {
+  PortableQuadratic objective(2, 4, 6);
+  objective.move_to(Vector{.3, -.2, .5, .1, 0, -.4});
+  const Vector P{1, 4, .25, 2, .5, 3};
+  Matrix scaled(6, 6);
+  Vector unit(6), column(6);
+  for (std::size_t j = 0; j < 6; ++j) {
+    unit.assign(6, 0);
+    unit[j] = 1;
+    objective.product(CurvaturePart::hessian, unit, column);
+    for (std::size_t i = 0; i < 6; ++i) scaled(i, j) = column[i] / std::sqrt(P[i] * P[j]);
+  }
+  CurvatureReader read;
+  CHECK(read.preconditioned(objective, P) ==
+        doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
 }
 
 TEST_CASE("trace penalties and weight noise have their gradients on average") {

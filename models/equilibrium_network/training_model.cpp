@@ -10,14 +10,15 @@
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/training.hpp"
 #include "models/framework/model.hpp"
+#include "models/ingredients/networks/training_data.hpp"
 #include "numerics/sums.hpp"
-#include "numerics/whole.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::equilibrium_network {
 
 namespace {
 
+using ingredients::networks::whole;
 using settings::Parameter;
 using settings::Values;
 
@@ -41,11 +42,6 @@ const settings::Description& tied_descent() {
                                             "docs/theory/networks-and-kernels.md, section 1.2",
                                             {settings::number("learning_rate", "eta").in("per step").above(0).must()}};
   return all;
-}
-
-std::size_t whole_key(const Values& values, const char* key) {
-  if (!numerics::is_whole(values.number(key))) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(values.number(key));
 }
 
 class TrainingExperiment final : public Problem {
@@ -133,8 +129,8 @@ class TrainingModel final : public Model {
         settings::read_choice(experiment.table, "optimizer", optimizers(), "gd").values.number("learning_rate");
     problem->network.depth = experiment.time;
     problem->network.input_power = training.number("input_power");
-    problem->iterations = whole_key(training, "iterations");
-    const std::size_t N = whole_key(training, "examples"), d = whole_key(training, "inputs");
+    problem->iterations = whole(training, "iterations");
+    const std::size_t N = whole(training, "examples"), d = whole(training, "inputs");
     if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
       throw training.error("iterations",
                            "times examples times network.width is more than the 1e9 states that are kept");

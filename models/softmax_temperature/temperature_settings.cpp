@@ -7,7 +7,7 @@
 #include <cmath>
 #include <utility>
 
-#include "models/softmax_temperature/margin.hpp"
+#include "models/ingredients/networks/training_data.hpp"
 #include "numerics/sums.hpp"
 #include "numerics/whole.hpp"
 #include "random/random.hpp"
@@ -16,6 +16,7 @@ namespace edgewise::models::softmax_temperature {
 
 namespace {
 
+using ingredients::networks::whole;
 using linear_algebra::Matrix;
 using settings::Parameter;
 using settings::Values;
@@ -63,12 +64,6 @@ const std::vector<Parameter>& temperature_loss_keys() {
   static const std::vector<Parameter> keys{
       settings::number("inverse_temperature", "beta").in("1/logit").above(0).otherwise(1.0)};
   return keys;
-}
-
-std::size_t whole_number(const Values& values, const char* key) {
-  const double x = values.number(key);
-  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(x);
 }
 
 Matrix read_kernel(const Values& task, std::size_t n) {
@@ -124,7 +119,7 @@ void read_points(const Values& task, TemperatureProblem& problem) {
 
 void read_sphere(const Values& task, TemperatureProblem& problem) {
   if (problem.classes != 1) throw task.error("classes", "of a network is 1: one logit and labels +-1");
-  const std::size_t n = whole_number(task, "points"), d = whole_number(task, "inputs");
+  const std::size_t n = whole(task, "points"), d = whole(task, "inputs");
   random::Stream stream(static_cast<std::uint64_t>(task.integer("seed")), 0, 0, random::Purpose::data);
   Matrix x(d, n), y(1, n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -140,7 +135,7 @@ void read_sphere(const Values& task, TemperatureProblem& problem) {
   ingredients::networks::Architecture a;
   a.inputs = d;
   a.parametrisation = ingredients::networks::Parametrisation::ntk;
-  a.layers = {{whole_number(task, "width"), {erf ? ActivationKind::erf : ActivationKind::tanh}, false}, {1, {}, false}};
+  a.layers = {{whole(task, "width"), {erf ? ActivationKind::erf : ActivationKind::tanh}, false}, {1, {}, false}};
   problem.network = std::make_shared<const ingredients::networks::Network>(std::move(a));
   // The network divides by sqrt d.
   for (double& v : x.entries()) v *= std::sqrt(static_cast<double>(d));
@@ -233,7 +228,7 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
                   : task.text("kind") == "kernel"   ? TaskKind::kernel
                                                     : TaskKind::network;
   refuse_foreign_keys(task, initial, problem->kind);
-  problem->classes = static_cast<double>(whole_number(task, "classes"));
+  problem->classes = static_cast<double>(whole(task, "classes"));
   const double beta = loss.number("inverse_temperature");
   problem->inverse_temperature = beta;
   problem->learning_rate = optimizer.number("learning_rate") / (optimizer.flag("rescaled") ? beta * beta : 1);
@@ -241,7 +236,7 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
   problem->start_deviation = initial.number("deviation");
   problem->time = experiment.time;
   problem->rtol = theory.number("rtol");
-  problem->draws = whole_number(monte_carlo, "points");
+  problem->draws = whole(monte_carlo, "points");
   if (problem->kind != TaskKind::population && monte_carlo.given("points"))
     throw monte_carlo.error("points", "belongs to task.kind = \"population\"");
   if (problem->kind == TaskKind::kernel) read_points(task, *problem);

@@ -130,6 +130,10 @@ TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and
   CHECK(std::isinf(number(floor->stability(), "penalty_0.1")));
   REQUIRE(floor->warnings().size() == 1);
   CHECK(floor->warnings()[0].find("tasks.bias = 1") != std::string::npos);
+  // Separate machines have floor(n/T) samples each.
+  const Trajectory few = problem("[data]\ndimension = 3\n[tasks]\ncount = 4\n[samples]\nat = [8, 11, 12]\n")->solve();
+  CHECK(few.columns[1].value[0] == few.columns[1].value[1]);
+  CHECK(few.columns[1].value[0] > few.columns[1].value[2]);
   const Trajectory high =
       problem("[data]\ndimension = 1e9\n[tasks]\ncount = 2\npowers = [0, 1]\n[samples]\nat = [100000000000000]\n")
           ->solve();

@@ -30,33 +30,33 @@ TEST_CASE("the curve solves its equations") {
       squares += l.multiplicity[i] * learned * learned;
       left += (1 - learned) * (1 - learned) * l.power[i];
     }
-    CHECK(sum == doctest::Approx(n).epsilon(1e-11));
+    CHECK(sum == doctest::Approx(n).epsilon(1e-11).scale(0));
     const double overfitting = n / (n - squares);
-    CHECK(p.overfitting == doctest::Approx(overfitting).epsilon(1e-9));
-    CHECK(p.excess == doctest::Approx(overfitting * (left + noise) - noise).epsilon(1e-8));
-    CHECK(p.train == doctest::Approx(std::pow(ridge / (n * p.kappa), 2) * (p.excess + noise)).epsilon(1e-12));
+    CHECK(p.overfitting == doctest::Approx(overfitting).epsilon(1e-9).scale(0));
+    CHECK(p.excess == doctest::Approx(overfitting * (left + noise) - noise).epsilon(1e-8).scale(0));
+    CHECK(p.train == doctest::Approx(std::pow(ridge / (n * p.kappa), 2) * (p.excess + noise)).epsilon(1e-12).scale(0));
     const auto parts = curve.remaining(p.kappa);
-    CHECK(parts[0] + parts[1] + parts[2] + 0.02 == doctest::Approx(left).epsilon(1e-12));
+    CHECK(parts[0] + parts[1] + parts[2] + 0.02 == doctest::Approx(left).epsilon(1e-12).scale(0));
   }
   CHECK(curve.at(0).excess == doctest::Approx(1.02));
   // Far out the power that no level learns is left.
-  CHECK(curve.at(1e12).excess == doctest::Approx(0.12).epsilon(1e-6));
+  CHECK(curve.at(1e12).excess == doctest::Approx(0.12).epsilon(1e-6).scale(0));
   CHECK(std::isinf(curve.samples_for(0.11)));
   const double n = curve.samples_for(0.3);
-  CHECK(curve.at(n).excess == doctest::Approx(0.3).epsilon(1e-10));
+  CHECK(curve.at(n).excess == doctest::Approx(0.3).epsilon(1e-10).scale(0));
   CHECK(curve.at(0.99 * n).excess > 0.3);
 }
 
 TEST_CASE("without ridge and tail it is least squares: beyond the rank p the excess is sigma^2 p/(n - p)") {
   const LearningCurve curve({{3, 1}, {4, 6}, {1, 1}, {}}, 0, 0.5);
   for (const double n : {11.0, 40.0, 1e6}) {
-    CHECK(curve.at(n).excess == doctest::Approx(0.5 * 10 / (n - 10)).epsilon(1e-10));
-    CHECK(curve.at(n).train == doctest::Approx(0.5 * (1 - 10 / n)).epsilon(1e-10));
+    CHECK(curve.at(n).excess == doctest::Approx(0.5 * 10 / (n - 10)).epsilon(1e-10).scale(0));
+    CHECK(curve.at(n).train == doctest::Approx(0.5 * (1 - 10 / n)).epsilon(1e-10).scale(0));
   }
   CHECK(std::isinf(curve.at(10).excess));
   // Isotropic, n < p, no noise: (1 - n/p) of the power is left.
   const LearningCurve plain({{2}, {50}, {1}, {}}, 0, 0);
-  CHECK(plain.at(20).excess == doctest::Approx(0.6).epsilon(1e-10));
+  CHECK(plain.at(20).excess == doctest::Approx(0.6).epsilon(1e-10).scale(0));
   CHECK(plain.at(20).train == 0);
   CHECK(plain.at(60).excess == doctest::Approx(0));
 }
@@ -71,9 +71,9 @@ TEST_CASE("it does not depend on units, over 120 powers of ten") {
       l.tail *= c;
       l.power_beyond *= a;
       const LearningCurve other(l, 0.03 * c, 0.2 * a);
-      CHECK(other.at(17).excess / a == doctest::Approx(curve.at(17).excess).epsilon(1e-11));
-      CHECK(other.at(17).kappa / c == doctest::Approx(curve.at(17).kappa).epsilon(1e-11));
-      CHECK(other.samples_for(0.3 * a) == doctest::Approx(curve.samples_for(0.3)).epsilon(1e-10));
+      CHECK(other.at(17).excess / a == doctest::Approx(curve.at(17).excess).epsilon(1e-11).scale(0));
+      CHECK(other.at(17).kappa / c == doctest::Approx(curve.at(17).kappa).epsilon(1e-11).scale(0));
+      CHECK(other.samples_for(0.3 * a) == doctest::Approx(curve.samples_for(0.3)).epsilon(1e-10).scale(0));
     }
   CHECK_THROWS_AS(LearningCurve({{1}, {1}, {-1}, {}}, 0, 0), std::invalid_argument);
   CHECK_THROWS_AS(LearningCurve({{}, {}, {}, {}}, 0, 0), std::invalid_argument);

@@ -175,6 +175,7 @@ class KernelRegression final : public Problem {
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out = setting_->population->warnings();
+    if (setting_->population->measured()) return out;  // which are asked for before anything is computed
     const LearningCurve& theory = curve();
     const Levels& levels = theory.levels();
     const double total = levels.total_power(), lost = levels.unlearnable_power();

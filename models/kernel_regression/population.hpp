@@ -24,6 +24,8 @@ class Population {
   /// Why so many samples cannot be drawn; empty where they can.
   virtual std::string obstacle(std::size_t samples, std::size_t tests) const = 0;
   virtual std::vector<std::string> warnings() const { return {}; }
+  /// Whether `levels` takes a decomposition.
+  virtual bool measured() const { return false; }
   /// Label noise that comes with the data, e.g. the misfit of a measured spectrum.
   virtual double noise() const { return 0; }
 };

@@ -74,6 +74,7 @@ class RowPopulation final : public Population {
                          tests, set_->rows - measured_);
     return {};
   }
+  bool measured() const override { return true; }
   std::vector<std::string> warnings() const override {
     return {fmt::format("the spectrum is that of {} rows: good for numbers of samples well below that", measured_)};
   }

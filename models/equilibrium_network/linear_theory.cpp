@@ -14,7 +14,7 @@ namespace edgewise::models::equilibrium_network {
 namespace {
 
 constexpr double negligible = 1e-18;
-constexpr double most_terms = 1e9;
+constexpr double most_terms = 3e8;
 
 constexpr const char* too_close =
     "so many iterations so close to the edge take too many terms; ask for a smaller depth, or go further inside";
@@ -54,7 +54,7 @@ std::vector<double> normal_lengths(double tau, double g, std::span<const std::ui
     total_first += at * term;
     sum.push_back(total);
     first.push_back(total_first);
-    if (at > most_terms / 10) throw std::domain_error(too_close);
+    if (at > most_terms / 60) throw std::domain_error(too_close);
     term *= t * 2 * (2 * at + 1) / (at + 2);
     if (4 * std::abs(t) < 1 && std::abs(term) * (at + 1) < negligible * std::abs(total)) break;
   }

@@ -17,6 +17,7 @@ namespace {
 
 constexpr double farthest_scale = 1e6;
 constexpr double rounding = 1e-15;
+constexpr std::uint64_t longest_iteration = 2000;
 
 /// g = s/(1 - s): the branch is followed in s, whose steps are fine where g is small and coarse where it is large.
 double scale_at(double s) {
@@ -150,17 +151,19 @@ TangentKernels tangent_kernels(const PairEquilibrium& pair, double g) {
 std::vector<double> nonlinear_lengths(const StateFunction& phi, double q_h, double g,
                                       const std::vector<std::uint64_t>& depths) {
   std::vector<double> out;
-  double length = 0, last = 0;
-  bool settled = false;
+  double length = 0, change = 0, ratio = 0;
   std::uint64_t k = 0;
   for (const std::uint64_t depth : depths) {
-    for (; k < depth && !settled; ++k) {
-      const std::vector<StateNode> law = state_law(phi, q_h + g * g * length, 0);
-      last = length;
-      length = average(law, [](const StateNode& a) { return a.z * a.z; });
-      settled = std::abs(length - last) <= rounding * length;
+    for (; k < std::min(depth, longest_iteration) && !(k > 0 && std::abs(change) <= rounding * length); ++k) {
+      const double next =
+          average(state_law(phi, q_h + g * g * length, 0), [](const StateNode& a) { return a.z * a.z; });
+      ratio = change != 0 ? (next - length) / change : 0;
+      change = next - length;
+      length = next;
     }
-    out.push_back(length);
+    // From there on what is left falls by one factor an iteration: change (ratio + ratio^2 + ...).
+    const double further = k == longest_iteration ? static_cast<double>(depth - k) : 0;
+    out.push_back(length + change * ratio * (ratio == 1 ? further : (1 - std::pow(ratio, further)) / (1 - ratio)));
   }
   return out;
 }

@@ -153,4 +153,11 @@ TEST_CASE("lengths of the iteration end in the equilibrium's") {
   CHECK(lengths[1] == Approx(first).epsilon(1e-12));
   CHECK(lengths[2] == Approx(2 / pi * std::asin(q / (1 + q))).epsilon(1e-12));
   CHECK(lengths[3] == Approx(at.length).epsilon(1e-12));
+  // So near the edge that no iteration gets there: ReLU's lengths l' = (q_h + g^2 l)/2 are a geometric sum.
+  const double slow = 1.99999 / 2;
+  const std::vector<double> near =
+      nonlinear_lengths(state_function("relu"), 1, std::sqrt(2 * slow), {10, 100000, 1000000000});
+  CHECK(near[0] == Approx(0.5 * (1 - std::pow(slow, 10)) / (1 - slow)).epsilon(1e-9));
+  CHECK(near[1] == Approx(0.5 * (1 - std::pow(slow, 100000)) / (1 - slow)).epsilon(1e-6));
+  CHECK(near[2] == Approx(0.5 / (1 - slow)).epsilon(1e-6));
 }

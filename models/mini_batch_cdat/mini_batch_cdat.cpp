@@ -76,7 +76,7 @@ class CdatReplica : public ingredients::SteppingReplica {
   virtual double excess() const = 0;
   double rate_at(double n, double d) {
     ingredients::StepObservation now;
-    now.descent = n;
+    now.descent = d > 0 ? n : 0;  // where d has underflown there is nothing left to descend
     now.curvature_along = d;
     return run_.step(now, 1);
   }

@@ -133,6 +133,18 @@ TEST_CASE("at the edge: the sharpness is held, by x^2 = -2 grad S.grad L/|grad S
   CHECK(averaged == Approx(loss).epsilon(.1));
 }
 
+TEST_CASE("one parameter at rest: x^2 = 2 m/9, J^2 = 2 + m/3") {
+  const double m = .3, u = 1.8;
+  linear_algebra::Matrix j0(1, 1);
+  j0(0, 0) = std::sqrt(u);
+  models::ingredients::QuadraticObjective objective(
+      {u / 2 - 1 - m / 2}, j0, [](std::span<const double> v, linear_algebra::Matrix& w) { w(0, 0) = v[0]; });
+  CentralFlow flow(objective, std::vector<double>{0}, 1);
+  for (int k = 0; k < 60; ++k) flow.step();
+  CHECK(flow.mean_square() == Approx(2 * m / 9).epsilon(1e-8));
+  CHECK(std::pow(std::sqrt(u) + flow.mean()[0], 2) == Approx(2 + m / 3).epsilon(1e-9));
+}
+
 TEST_CASE("two directions at the edge: separate losses keep to their own flows") {
   SharpeningToy toy;
   Sum sum;

@@ -56,7 +56,8 @@ std::array<Mean, 5> means(const std::string& experiment, int steps, std::uint64_
 
 TEST_CASE("mini-batch CDAT: both samplers have one law, whose first moments are the theory's") {
   // 36 comparisons at 4.5 standard errors: a false alarm in 4000 sets of seeds.
-  for (const auto& [d, B] : {std::pair{5, 4}, {1, 3}, {4, 1}, {3, 2}}) {
+  for (const auto& shape : {std::pair{5, 4}, {1, 3}, {4, 1}, {3, 2}}) {
+    const int d = shape.first, B = shape.second;
     CAPTURE(d);
     CAPTURE(B);
     const std::string rate = "sigma = 0.8\nema = 0.5\nepsilon = 0.1\n";
@@ -122,6 +123,8 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   still.replace(still.find("dimension"), 0, "initial_excess = 0.0\n");
   CHECK(column(prepare(still)->solve(), "excess_mse").back() == 0);
   CHECK(means(still, 3, 1)[0].mean() == 0);
+  // One parameter, one row, sigma = 1: learned exactly, up to where squares underflow.
+  CHECK(means(text(1, 1, 0, "sigma = 1.0"), 60, 4)[0].mean() < 1e-200);
   std::string far = text(20, 2, .1, "sigma = 400.0\n");
   far.replace(far.find("[1, 3]"), 6, "[1, 3, 100]");
   CHECK(prepare(far)->solve().diverged_at);

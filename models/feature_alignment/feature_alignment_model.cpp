@@ -56,7 +56,7 @@ const std::vector<Description>& alignment_kinds() {
             .one_of({"signs", "ones", "gaussian", "values"})
             .otherwise(std::string("signs")),
         settings::numbers("readout_values", "equally likely a").otherwise(std::vector<double>{}),
-        settings::number("dimension", "d of the simulation; whole").at_least(1).at_most(5000).otherwise(250.0),
+        settings::number("dimension", "d of the simulation; whole").at_least(1).at_most(2000).otherwise(250.0),
         correlation_key("cosine")}},
       {"deep-linear",
        "a balanced deep linear net on whitened inputs",
@@ -260,9 +260,9 @@ class QuadraticProblem final : public AlignmentProblem {
                             fmt::format("must be at least {:g} to draw with {} = {:g}", ratio / 2, key, ratio));
       if (ratio > 0) entries = std::max(entries, d * d / ratio);
     }
-    if (entries > 1e8)
+    if (entries > 2e7)
       throw values_.error("dimension",
-                          fmt::format("{} makes a matrix of {:.1e} entries, at most 1e8", net_->dimension, entries));
+                          fmt::format("{} makes a matrix of {:.1e} entries, at most 2e7", net_->dimension, entries));
     return simulation_of({readings(), "weights, data and readouts drawn at finite dimension", d * entries,
                           [net = net_, kind = kind_](auto seed, auto index) {
                             return std::make_unique<Draw>(draw(*net, kind, seed, index));
@@ -327,6 +327,7 @@ class NetworkProblem final : public AlignmentProblem {
  public:
   explicit NetworkProblem(std::shared_ptr<const NetworkAlignment> problem) : problem_(std::move(problem)) {}
   Trajectory solve() const override { return solve_network_alignment(*problem_); }
+  Trajectory reference() const override { return solve(); }
   std::vector<Prediction> predictions() const override {
     const auto& layers = problem_->network->architecture().layers;
     const bool linear = std::ranges::all_of(layers, [](const auto& layer) {

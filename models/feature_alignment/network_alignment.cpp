@@ -24,6 +24,9 @@ using linear_algebra::Matrix;
 using linear_algebra::product;
 using linear_algebra::Transposed;
 
+/// Derivatives, over outputs and examples, whose Gram matrix is formed.
+constexpr std::size_t largest_gram = 2000;
+
 /// Derivatives of the outputs by the pre-activations, [output][layer], width x n each.
 std::vector<std::vector<Matrix>> output_gradients(const NetworkObjective& objective) {
   const Network& network = objective.network();
@@ -148,7 +151,7 @@ LayerCorrelations layer_correlations(const NetworkObjective& objective, std::spa
 
 double early_correlation(const NetworkObjective& objective, std::size_t layer, Correlation kind) {
   const std::size_t outputs = objective.network().outputs(), n = objective.pass().inputs->columns();
-  if (outputs * n > 2000)
+  if (outputs * n > largest_gram)
     throw std::invalid_argument("the identity takes a Gram matrix of examples times outputs, at most 2000");
   const std::vector<double> residual = objective.cotangent();
   const std::vector<std::vector<Matrix>> gradients = output_gradients(objective);
@@ -181,18 +184,23 @@ std::vector<Observable> network_alignment_observables(std::size_t layers) {
 Trajectory solve_network_alignment(const NetworkAlignment& problem) {
   const std::vector<double> start = problem.start(problem.seed, 0);
   NetworkObjective objective(problem.network, {}, problem.examples(start));
-  const double loss = objective.move_to(start);
+  objective.move_to(start);
   const LayerCorrelations now = layer_correlations(objective, start, problem.correlation);
   const std::size_t layers = problem.network->layers();
-  Trajectory out;
-  out.steps = {0};
+  const bool by_identity = problem.network->outputs() * problem.data.train->size() <= largest_gram;
   const std::vector<Observable> observables = network_alignment_observables(layers);
-  out.columns.push_back({observables[0], {loss}, {}});
+  Trajectory out;
+  out.steps.assign(problem.time.at.begin(), problem.time.at.end());
+  const auto held = [&](std::size_t o, double value) {
+    out.columns.push_back({observables[o], std::vector<double>(out.steps.size(), value), {}});
+  };
   for (std::size_t l = 0; l < layers; ++l)
-    out.columns.push_back({observables[1 + l], {early_correlation(objective, l, problem.correlation)}, {}});
-  for (std::size_t l = 0; l < layers; ++l) out.columns.push_back({observables[1 + layers + l], {now.uncentred[l]}, {}});
-  out.method = "early-time identity at the start of replica 0";
-  out.warnings.push_back("of a real network only its start is known: later steps are simulated");
+    held(1 + l, by_identity ? early_correlation(objective, l, problem.correlation) : now.centred[l]);
+  for (std::size_t l = 0; l < layers; ++l) held(1 + layers + l, now.uncentred[l]);
+  out.method = by_identity ? "early-time identity at the start of replica 0" : "gradient at the start of replica 0";
+  out.valid_until = 0;
+  out.warnings.push_back(
+      "of a real network the start alone is known: a lazy one would stay there, which is shown and not judged");
   return out;
 }
 

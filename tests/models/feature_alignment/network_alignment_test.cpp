@@ -160,8 +160,12 @@ TEST_CASE("the start's limit is what one small step shows, and the theory's firs
     const auto simulation = problem->simulate();
     Vector start(10);
     simulation->replica(3, 0)->observe(start);
-    for (std::size_t o = 0; o < theory.columns.size(); ++o)
-      CHECK(start[o] == doctest::Approx(theory.columns[o].value[0]).epsilon(1e-10));
+    REQUIRE(theory.columns.size() == 6);
+    CHECK(theory.valid_until == 0);
+    for (std::size_t o = 0; o < 6; ++o) {
+      CHECK(theory.columns[o].observable.name == simulation->observables()[1 + o].name);
+      CHECK(start[1 + o] == doctest::Approx(theory.columns[o].value.back()).epsilon(1e-10));
+    }
   }
 }
 

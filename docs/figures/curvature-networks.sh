@@ -23,3 +23,7 @@ for name in gelu relu; do
 done
 "$program" plot "$work/gelu.nc" "$work/relu.nc" --quiet --title "Gradient penalty" --observable nme_trace --observable ggn_trace --observable edge \
   -o network-penalty.svg
+"$program" sweep ../../data/sweeps/network-tuners.toml --quiet --store "$work/tuners.db" -o network-tuners.svg
+"$program" simulate "$experiments/network-rmsprop-edge.toml" --quiet -o "$work/rmsprop.nc"
+"$program" plot "$work/rmsprop.nc" --quiet --observable edge --observable preconditioned_sharpness --observable sharpness \
+  -o network-rmsprop-edge.svg

@@ -70,11 +70,12 @@ std::vector<ScheduleKind> decays() {
                       {settings::number("power", "exponent p").above(0).otherwise(1.0), floor_parameter()},
                       [](const Values& v, double T) { return polynomial(T, v.number("power"), v.number("floor")); }));
   all.push_back(schedule_family(
-      "cosine", "half a cosine, or a power of it", "s(x) = f + (1 - f) ((1 + cos pi x)/2)^p,  x = k/T",
-      {floor_parameter(), settings::number("power", "exponent p").above(0).otherwise(1.0)},
+      "cosine", "half a cosine, several, or a power of them", "s(x) = f + (1 - f) ((1 + cos n pi x)/2)^p,  x = k/T",
+      {floor_parameter(), settings::number("power", "exponent p").above(0).otherwise(1.0),
+       settings::number("half_waves", "n; 3 falls, rises and falls again").above(0).at_most(1e6).otherwise(1.0)},
       [](const Values& v, double T) {
-        const double floor = v.number("floor"), power = v.number("power");
-        return smooth(T, [=](double x) { return floor + (1 - floor) * std::pow(cosine_half(x), power); });
+        const double floor = v.number("floor"), power = v.number("power"), n = v.number("half_waves");
+        return smooth(T, [=](double x) { return floor + (1 - floor) * std::pow(cosine_half(n * x), power); });
       }));
   all.push_back(
       schedule_family("warmup-stable-decay", "constant, then a cooldown at the end",
@@ -117,7 +118,10 @@ std::vector<ScheduleKind> decays() {
   all.push_back(schedule_family(
       "square-root", "square root of the remaining time, or a power of it",
       "s(x) = (1 - x^2)^(a/2),  x = k/T;  with warmup_mode = first times (w - 1)/w, w steps of warm-up",
-      {settings::number("a", "1 is a quarter of a circle, 0 is constant").at_least(0).at_most(1).otherwise(1.0)},
+      {settings::number("a", "1 is a quarter of a circle, 0 is constant, 2 is 1 - x^2")
+           .at_least(0)
+           .at_most(2)
+           .otherwise(1.0)},
       [](const Values& v, double T) {
         Shape shape = smooth(T, [a = v.number("a")](double x) { return std::pow((1 - x) * (1 + x), a / 2); });
         shape.from_last_warmup = true;

@@ -64,6 +64,8 @@ TEST_CASE("each shape has the values of its formula") {
   check_values("kind = 'polynomial'\npower = 1", 4, {{1, 0.75}});
   check_values("kind = 'polynomial'\npower = 2\nfloor = 0.5", 4, {{2, 0.625}});
   check_values("kind = 'cosine'", 4, {{0, 1}, {1, 0.5 + 0.25 * std::sqrt(2.0)}, {2, 0.5}});
+  check_values("kind = 'cosine'\nhalf_waves = 3", 12, {{0, 1}, {4, 0}, {8, 1}, {2, 0.5}, {10, 0.5}});
+  check_values("kind = 'square-root'\na = 2", 10, {{0, 1}, {5, 0.75}, {9, 0.19}});
   check_values("kind = 'cosine'\nfloor = 0.1\npower = 2", 4, {{2, 0.1 + 0.9 * 0.25}});
   check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5", 8, {{0, 1}, {4, 1}, {6, 0.5}, {7, 0.25}});
   check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = '1-sqrt'", 8, {{3, 1}, {5, 0.5}});

@@ -303,6 +303,22 @@ TEST_CASE("self-stabilisation: reached by either spelling; nothing to judge wher
   CHECK(prepare(text)->solve().steps.size() == 5);
 }
 
+TEST_CASE("self-stabilisation: a chaotic run is compared up to its horizon only") {
+  // Polyak's rate, s = 1, sharpness held (multiplier -1.77 at the edge): a rounding has grown to order 1 after some 100 steps.
+  const std::string text =
+      "model = 'self-stabilisation'\n[time]\nat = [1, 5, 10, 400, 1000]\n[landscape]\nsharpening = 0.0\nbulk_gradient "
+      "= "
+      "0.1\nfloor = 1.0\nstabilization = 1e-12\n[initial]\nx = 0.3\nsharpness = 2.0\n[rate]\nkind = "
+      "'stochastic-polyak'\nc = 1\n";
+  const auto problem = prepare(text);
+  CHECK(problem->solve().steps.size() == 6);
+  const auto reference = problem->reference();
+  CHECK(reference.steps == std::vector<double>{0, 1, 5, 10});
+  CHECK(column(reference, "sharpness").size() == 4);
+  REQUIRE(reference.warnings.size() == 1);
+  CHECK(holds(reference.warnings[0], "rounding decides the rest"));
+}
+
 TEST_CASE("self-stabilisation: what is refused") {
   const auto refused = [](const std::string& text, const std::string& part) {
     return holds(error_of(text, true, true), part);

@@ -146,6 +146,7 @@ Parameter& Parameter::otherwise(Value value) {
 }
 Parameter& Parameter::computed(std::string how) {
   fallback_text = std::move(how);
+  fallback.reset();
   return *this;
 }
 Parameter& Parameter::must() {
@@ -179,6 +180,14 @@ Parameter& Parameter::one_of(std::vector<std::string> words) {
   return *this;
 }
 
+Parameter& Parameter::where(std::string key, std::vector<std::string> words) {
+  read_by = std::move(key);
+  read_at = std::move(words);
+  return *this;
+}
+std::string Parameter::where_text() const {
+  return read_by.empty() ? "" : fmt::format("{} = {}", read_by, join(read_at, " or "));
+}
 std::string Parameter::range_text() const {
   if (!accepted.empty()) return "one of " + join(accepted);
   std::vector<std::string> bounds;
@@ -351,6 +360,11 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
     check(table, p, *typed);
     values.values_[p.name] = *typed;
     values.given_[p.name] = true;
+  }
+  for (const auto& p : parameters) {
+    if (p.read_by.empty() || !values.given(p.name) || !values.has(p.read_by)) continue;
+    if (const std::string& word = values.text(p.read_by); std::ranges::find(p.read_at, word) == p.read_at.end())
+      throw table.error(p.name, fmt::format("is read where {}, and here it is {}; leave it out", p.where_text(), word));
   }
   return values;
 }

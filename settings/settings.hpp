@@ -102,6 +102,8 @@ struct Parameter {
   bool minimum_excluded = false, maximum_excluded = false;
   bool infinity_allowed = false;
   std::vector<std::string> accepted;  ///< of a text
+  std::string read_by;                ///< another text of the section; empty: it is always read
+  std::vector<std::string> read_at;   ///< at which words of that it is read
 
   Parameter& in(std::string the_unit);
   Parameter& otherwise(Value value);     ///< default
@@ -113,8 +115,12 @@ struct Parameter {
   Parameter& at_most(double bound);      ///< <= bound
   Parameter& or_infinite();              ///< inf is accepted
   Parameter& one_of(std::vector<std::string> words);
+  /// Refused where the section's text `key` is none of `words`, for nobody would read it there.
+  Parameter& where(std::string key, std::vector<std::string> words);
   /// The range or the accepted words, as a reader would say them ("> 0", "one of a, b").
   std::string range_text() const;
+  /// Where it is read ("method = ode"); empty: everywhere.
+  std::string where_text() const;
 };
 
 Parameter boolean(std::string name, std::string doc);
@@ -164,7 +170,8 @@ class Values {
 
 /// Checks `table` against `parameters` and fills in defaults.
 /// `also` lists keys (or subtables) that are legal here but read by somebody else.
-/// \throws Error for an unknown key (with the nearest known one), a wrong type, a value out of range, a missing key.
+/// \throws Error for an unknown key (with the nearest known one), a wrong type, a value out of range, a missing key, a key
+/// that is not read at the values of others.
 Values read(const Table& table, std::span<const Parameter> parameters, std::span<const std::string> also = {});
 
 /// A section `[name]` that picks one of several described things by its key `kind` (or another).

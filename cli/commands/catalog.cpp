@@ -168,6 +168,7 @@ void append_parameters(std::string& out, const std::string& title, const std::ve
         fmt::format("{}, {}", settings::name(p.type), p.required ? "required" : "default " + default_text(p));
     if (!p.range_text().empty()) facts += ", " + p.range_text();
     if (!p.unit.empty()) facts += fmt::format(", in {}", p.unit);
+    if (!p.where_text().empty()) facts += ", read where " + p.where_text();
     out += fmt::format("  {}  ({})\n", p.name, facts) + paragraph(p.doc, "      ");
   }
 }
@@ -190,6 +191,7 @@ Json parameter_json(const Parameter& p) {
   out["range"] = p.range_text();
   if (!p.accepted.empty()) out["accepted"] = p.accepted;
   out["unit"] = p.unit;
+  if (!p.where_text().empty()) out["where"] = p.where_text();
   out["doc"] = p.doc;
   return out;
 }
@@ -373,9 +375,9 @@ std::string describe_csv(const Entry& entry) {
   std::string out = "section,name,type,default,range,unit,meaning\n";
   const auto add = [&](const std::string& title, const std::vector<Parameter>& parameters) {
     for (const Parameter& p : parameters)
-      out +=
-          fmt::format("{},{},{},{},{},{},{}\n", csv_quoted(title), csv_quoted(p.name), settings::name(p.type),
-                      csv_quoted(default_text(p)), csv_quoted(p.range_text()), csv_quoted(p.unit), csv_quoted(p.doc));
+      out += fmt::format("{},{},{},{},{},{},{}\n", csv_quoted(title), csv_quoted(p.name), settings::name(p.type),
+                         csv_quoted(default_text(p)), csv_quoted(p.range_text()), csv_quoted(p.unit),
+                         csv_quoted(p.doc + (p.where_text().empty() ? "" : "; read where " + p.where_text())));
   };
   add(entry.description.name, entry.description.parameters);
   for (const auto& [title, parameters] : entry.more_parameters) add(title, parameters);

@@ -44,8 +44,8 @@ const std::vector<Parameter>& data_keys() {
           .one_of({"gaussian", "rows", "list", "kernel"})
           .otherwise(std::string("gaussian")),
       settings::integer("seed", "of the draw of the data").at_least(0).otherwise(std::int64_t{1}),
-      settings::matrix("inputs", "law list: one row per sample").in("input"),
-      settings::numbers("targets", "law list: y, one per sample").in("label")};
+      settings::matrix("inputs", "one row per sample").where("law", {"list"}).in("input"),
+      settings::numbers("targets", "y, one per sample").where("law", {"list"}).in("label")};
   return parameters;
 }
 

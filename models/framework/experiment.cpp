@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "models/framework/model.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models {
 
@@ -85,6 +86,14 @@ Time read_time(const settings::Table& table, const Axis& axis) {
   return time;
 }
 
+const settings::Section<MonteCarlo>& monte_carlo_section() {
+  static const settings::Section<MonteCarlo> keys([](settings::Section<MonteCarlo>& s) {
+    s.key("replicas", &MonteCarlo::replicas, "independent runs of the simulation").at_least(1).at_most(4294967296.0);
+    s.key("seed", &MonteCarlo::seed, "seed of the random numbers; the same seed gives the same bits").at_least(0);
+  });
+  return keys;
+}
+
 }  // namespace
 
 std::span<const std::string> common_keys() {
@@ -105,15 +114,7 @@ const std::vector<Parameter>& time_parameters() {
 }
 
 const std::vector<Parameter>& monte_carlo_parameters() {
-  static const std::vector<Parameter> parameters{
-      settings::integer("replicas", "independent runs of the simulation")
-          .at_least(1)
-          .at_most(4294967296.0)
-          .otherwise(std::int64_t{64}),
-      settings::integer("seed", "seed of the random numbers; the same seed gives the same bits")
-          .at_least(0)
-          .otherwise(std::int64_t{1})};
-  return parameters;
+  return monte_carlo_section().parameters();
 }
 
 Experiment read_experiment(settings::Table table) {
@@ -124,11 +125,9 @@ Experiment read_experiment(settings::Table table) {
   for (const auto& name : section_names()) table.table_or_empty(name);  // a value in a section's place throws
   experiment.axis = &axis_of(experiment.model);
   experiment.time = read_time(table, *experiment.axis);
-  const auto monte_carlo_section = table.table_or_empty("monte_carlo");
+  const auto monte_carlo = table.table_or_empty("monte_carlo");
   // The model's own keys (such as its sampler) are checked where the model is known.
-  const auto monte_carlo = settings::read(monte_carlo_section, monte_carlo_parameters(), monte_carlo_section.keys());
-  experiment.monte_carlo.replicas = static_cast<std::uint64_t>(monte_carlo.integer("replicas"));
-  experiment.monte_carlo.seed = static_cast<std::uint64_t>(monte_carlo.integer("seed"));
+  experiment.monte_carlo = monte_carlo_section().read(monte_carlo, monte_carlo.keys());
   experiment.table = std::move(table);
   return experiment;
 }

@@ -9,6 +9,7 @@
 #include "models/framework/recorder.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/whole.hpp"
+#include "settings/section.hpp"
 #include "solvers/integrate.hpp"
 #include "solvers/recursion.hpp"
 #include "solvers/sde_ensemble.hpp"
@@ -267,32 +268,36 @@ CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start
   return law;
 }
 
+namespace {
+
+const settings::Section<Following>& following_section() {
+  static const settings::Section<Following> keys([](settings::Section<Following>& s) {
+    s.key(
+         "method", &Following::method,
+         "recursion: step by step; ode: the flow; jump: any step at once where nothing changes along the way; sde: the "
+         "mean over paths")
+        .one_of({"recursion", "ode", "jump", "sde"});
+    s.key("integrator", &Following::integrator, "auto is explicit until its steps are held down, then sdirk4")
+        .where("method", {"ode"})
+        .one_of({"auto", "sdirk4", "etd", "explicit"});
+    s.key("rtol", &Following::rtol, "relative tolerance").above(0).below(1);
+    s.key("atol", &Following::atol, "absolute tolerance").at_least(0);
+    s.key("paths", &Following::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
+    s.key("time_step", &Following::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
+  });
+  return keys;
+}
+
+}  // namespace
+
 const std::vector<settings::Parameter>& following_parameters() {
-  static const std::vector<settings::Parameter> parameters = {
-      settings::text("method",
-                     "recursion: step by step; ode: the flow; jump: any step at once where nothing changes along the "
-                     "way; sde: the mean over paths")
-          .one_of({"recursion", "ode", "jump", "sde"})
-          .otherwise(std::string("recursion")),
-      settings::text("integrator", "of the ode; auto is explicit until its steps are held down, then sdirk4")
-          .one_of({"auto", "sdirk4", "etd", "explicit"})
-          .otherwise(std::string("auto")),
-      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
-      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
-      settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{256}),
-      settings::number("time_step", "of the sde").in("step").above(0).otherwise(1.0)};
-  return parameters;
+  return following_section().parameters();
 }
 
 Following read_following(const Experiment& experiment) {
-  const settings::Values values = settings::read(experiment.table.table_or_empty("theory"), following_parameters());
-  return {values.text("method"),
-          values.text("integrator"),
-          values.number("rtol"),
-          values.number("atol"),
-          static_cast<std::uint64_t>(values.integer("paths")),
-          values.number("time_step"),
-          experiment.monte_carlo.seed};
+  Following out = following_section().read(experiment.table.table_or_empty("theory"));
+  out.seed = experiment.monte_carlo.seed;
+  return out;
 }
 
 Trajectory follow(const CoupledLaw& law, const Time& time, const Following& how) {

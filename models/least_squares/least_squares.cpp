@@ -24,6 +24,7 @@
 #include "models/least_squares/schedule_closed_forms.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
+#include "settings/section.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models::least_squares {
@@ -68,46 +69,41 @@ const std::vector<Parameter>& initial_parameters() {
   return parameters;
 }
 
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::text("method", "how the theory is solved")
-          .one_of({"recursion", "ode", "volterra", "reduced", "sde"})
-          .otherwise(std::string("recursion")),
-      settings::text("level", "of the ode: homog (d -> inf limit), diff, log")
-          .one_of({"homog", "diff", "log"})
-          .otherwise(std::string("log")),
-      settings::text(
-          "kernel",
-          "of reduced: volterra (the whole noise kernel), exponentials (a non-negative fit), oneexp, adiabatic "
-          "(none: the noise follows the rate), gflow (no noise)")
-          .one_of({"volterra", "exponentials", "oneexp", "adiabatic", "gflow"})
-          .otherwise(std::string("volterra")),
-      settings::integer("exponentials", "of the reduced kernel of that name")
-          .at_least(1)
-          .at_most(8)
-          .otherwise(std::int64_t{4}),
-      settings::text("integrator", "of the ode; auto is contour at a constant learning rate, else sdirk4")
-          .one_of({"auto", "contour", "sdirk4", "etd", "explicit"})
-          .otherwise(std::string("auto")),
-      settings::boolean("bands", "add the predicted standard deviation of each observable (Gaussian data and labels)")
-          .otherwise(false),
-      settings::boolean("decomposition", "add the bias, kernel and label-noise parts of P").otherwise(false),
-      settings::boolean("exponents", "add the local exponent d log P / d log step").otherwise(false),
-      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
-      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
-      settings::number("scale_contraction", "factor on the decay per step, to see what a run would notice")
-          .above(0)
-          .otherwise(1.0),
-      settings::number("scale_feedback", "factor on (eta^2/B) n lambda, to see what a run would notice")
-          .at_least(0)
-          .otherwise(1.0),
-      settings::number("scale_label_noise", "factor on sigma^2, to see what a run would notice")
-          .at_least(0)
-          .otherwise(1.0),
-      settings::text("scheme", "of the sde").one_of({"euler-maruyama", "weak2"}).otherwise(std::string("weak2")),
-      settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{256}),
-      settings::number("time_step", "of the sde").in("step").above(0).otherwise(1.0)};
-  return parameters;
+const settings::Section<LeastSquaresTheory>& theory_section() {
+  using Theory = LeastSquaresTheory;
+  static const settings::Section<Theory> keys([](settings::Section<Theory>& s) {
+    s.key("method", &Theory::method, "how the theory is solved")
+        .one_of({"recursion", "ode", "volterra", "reduced", "sde"});
+    s.key("level", &Theory::level, "homog (d -> inf limit), diff, log")
+        .where("method", {"ode"})
+        .one_of({"homog", "diff", "log"});
+    s.key("kernel", &Theory::kernel,
+          "volterra (the whole noise kernel), exponentials (a non-negative fit), oneexp, adiabatic (none: the noise "
+          "follows the rate), gflow (no noise)")
+        .where("method", {"reduced"})
+        .one_of({"volterra", "exponentials", "oneexp", "adiabatic", "gflow"});
+    s.key("exponentials", &Theory::exponentials, "how many").where("kernel", {"exponentials"}).at_least(1).at_most(8);
+    s.key("integrator", &Theory::integrator, "auto is contour at a constant learning rate, else sdirk4")
+        .where("method", {"ode"})
+        .one_of({"auto", "contour", "sdirk4", "etd", "explicit"});
+    s.key("bands", &Theory::bands,
+          "add the predicted standard deviation of each observable (Gaussian data and labels)");
+    s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P");
+    s.key("exponents", &Theory::exponents, "add the local exponent d log P / d log step");
+    s.key("rtol", &Theory::rtol, "relative tolerance").above(0).below(1);
+    s.key("atol", &Theory::atol, "absolute tolerance").at_least(0);
+    s.key("scale_contraction", &Theory::scale_contraction,
+          "factor on the decay per step, to see what a run would notice")
+        .above(0);
+    s.key("scale_feedback", &Theory::scale_feedback, "factor on (eta^2/B) n lambda, to see what a run would notice")
+        .at_least(0);
+    s.key("scale_label_noise", &Theory::scale_label_noise, "factor on sigma^2, to see what a run would notice")
+        .at_least(0);
+    s.key("scheme", &Theory::scheme, "of the paths").where("method", {"sde"}).one_of({"euler-maruyama", "weak2"});
+    s.key("paths", &Theory::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
+    s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
+  });
+  return keys;
 }
 
 const std::vector<Parameter>& monte_carlo_keys() {
@@ -306,7 +302,7 @@ class LeastSquaresModel final : public Model {
     for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
     return forms;
   }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
+  std::span<const Parameter> theory_parameters() const override { return theory_section().parameters(); }
   std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
 
   std::vector<Finding> tune(const Experiment& experiment) const override {
@@ -319,26 +315,10 @@ class LeastSquaresModel final : public Model {
     LinearProblem linear;
     const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
 
-    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
-    LeastSquaresTheory options;
-    options.method = theory.text("method");
-    options.level = theory.text("level");
-    options.kernel = theory.text("kernel");
-    options.exponentials = static_cast<std::size_t>(theory.integer("exponentials"));
+    const Table theory = table.table_or_empty("theory");
+    LeastSquaresTheory options = theory_section().read(theory);
     if (options.method == "reduced" && problem->time.steps > 10'000'000)
       throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
-    options.integrator = theory.text("integrator");
-    options.bands = theory.flag("bands");
-    options.decomposition = theory.flag("decomposition");
-    options.exponents = theory.flag("exponents");
-    options.rtol = theory.number("rtol");
-    options.atol = theory.number("atol");
-    options.scale_contraction = theory.number("scale_contraction");
-    options.scale_feedback = theory.number("scale_feedback");
-    options.scale_label_noise = theory.number("scale_label_noise");
-    options.scheme = theory.text("scheme");
-    options.paths = static_cast<std::uint64_t>(theory.integer("paths"));
-    options.time_step = theory.number("time_step");
     options.seed = experiment.monte_carlo.seed;
 
     const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());

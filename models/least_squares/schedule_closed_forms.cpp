@@ -285,6 +285,13 @@ void add_exact(ClosedFormList& table) {
     std::ranges::reverse(back);
     return Pair(J->value(forward), J->value(back));
   });
+  table.printed("optimum-rate-rules",
+                "d = 400, alpha = beta = 1/4, sigma^2 = 1, B = 40, T = 500: P_T of the optimal schedule", "6.2",
+                0.0256316054, 10, [] {
+                  return optimum_of(*objective("kind = \"power-law\"\nalpha = 0.25\nbeta = 0.25\ndimension = 400", 1.0,
+                                               batch(40), 500))
+                      .loss;
+                });
   for (const auto& [steps, share] : {std::pair(300, .7567), std::pair(1200, .8375)})
     table.printed(fmt::format("capped-{}", steps),
                   "d = 200, alpha = 1, beta = -.25, sigma^2 = .1, B = 1, eta <= .3: share of the steps at the cap",

@@ -55,8 +55,9 @@ const std::vector<Parameter>& theory_keys() {
           .at_most(1e6)
           .otherwise(std::int64_t{0}),
       settings::number("resolutions",
-                       "ode: times of its own (real numbers of steps, as many as [time] points) from m/(20 B) to this "
+                       "times of its own (real numbers of steps, as many as [time] points) from m/(20 B) to this "
                        "multiple of the resolution time, in place of [time]; 0: the recorded steps")
+          .where("method", {"ode"})
           .at_least(0)
           .otherwise(0.0),
       settings::numbers("powers", "columns j whose |Delta u_j|^2 is an observable, e.g. [1, 4, 16]")

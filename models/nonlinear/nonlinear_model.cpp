@@ -19,6 +19,7 @@
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
+#include "settings/section.hpp"
 #include "spectra/dataset.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -29,30 +30,29 @@ using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::text("method", "how the theory is solved; the recursion keeps terms of order eta kappa")
-          .one_of({"recursion", "ode", "sde"})
-          .otherwise(std::string("recursion")),
-      settings::text("integrator",
-                     "of the ode; auto is explicit until the largest rate holds its steps down, then sdirk4")
-          .one_of({"auto", "sdirk4", "explicit"})
-          .otherwise(std::string("auto")),
-      settings::boolean("bands", "add the predicted standard deviation of one path").otherwise(false),
-      settings::boolean("effects", "add the effects of the nonlinearity, one by one, along the trajectory")
-          .otherwise(false),
-      settings::boolean("compare", "signs: add SGD, SGD at the sign's effective rate, and that with its preconditioner")
-          .otherwise(false),
-      settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
-      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
-      settings::boolean("norm_spread",
-                        "residual methods on rows of a data set: average over the measured norms of the examples")
-          .otherwise(false),
-      settings::number("scale_drift", "factor on a(P), to see what a run would notice").above(0).otherwise(1.0),
-      settings::number("scale_noise", "factor on b(P), to see what a run would notice").at_least(0).otherwise(1.0),
-      settings::integer("paths", "of the sde").at_least(2).at_most(1e7).otherwise(std::int64_t{64}),
-      settings::number("time_step", "of the sde").in("step").above(0).otherwise(1.0)};
-  return parameters;
+const settings::Section<NonlinearTheory>& theory_section() {
+  using Theory = NonlinearTheory;
+  static const settings::Section<Theory> keys([](settings::Section<Theory>& s) {
+    s.key("method", &Theory::method, "how the theory is solved; the recursion keeps terms of order eta kappa")
+        .one_of({"recursion", "ode", "sde"});
+    s.key("integrator", &Theory::integrator,
+          "auto is explicit until the largest rate holds its steps down, then sdirk4")
+        .where("method", {"ode"})
+        .one_of({"auto", "sdirk4", "explicit"});
+    s.key("bands", &Theory::bands, "add the predicted standard deviation of one path");
+    s.key("effects", &Theory::effects, "add the effects of the nonlinearity, one by one, along the trajectory");
+    s.key("compare", &Theory::compare,
+          "signs: add SGD, SGD at the sign's effective rate, and that with its preconditioner");
+    s.key("rtol", &Theory::rtol, "relative tolerance").above(0).below(1);
+    s.key("atol", &Theory::atol, "absolute tolerance").at_least(0);
+    s.key("norm_spread", &Theory::norm_spread,
+          "residual methods on rows of a data set: average over the measured norms of the examples");
+    s.key("scale_drift", &Theory::scale_drift, "factor on a(P), to see what a run would notice").above(0);
+    s.key("scale_noise", &Theory::scale_noise, "factor on b(P), to see what a run would notice").at_least(0);
+    s.key("paths", &Theory::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
+    s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
+  });
+  return keys;
 }
 
 const std::vector<Parameter>& monte_carlo_keys() {
@@ -291,7 +291,7 @@ std::span<const Observable> NonlinearModel::observables() const {
 }
 
 std::span<const Parameter> NonlinearModel::theory_parameters() const {
-  return theory_keys();
+  return theory_section().parameters();
 }
 
 std::span<const Parameter> NonlinearModel::monte_carlo_parameters() const {
@@ -315,24 +315,13 @@ std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) con
   read_threshold(choice.values, experiment, *problem);
   read_memory(choice.values, *problem);
 
-  const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
-  NonlinearTheory options;
-  options.method = theory.text("method");
-  options.integrator = theory.text("integrator");
-  options.bands = theory.flag("bands");
-  options.effects = theory.flag("effects");
-  options.compare = theory.flag("compare");
-  if (theory.flag("norm_spread")) {
+  const Table theory = table.table_or_empty("theory");
+  NonlinearTheory options = theory_section().read(theory);
+  if (options.norm_spread) {
     if (problem->coordinatewise() || !problem->dataset)
       throw theory.error("norm_spread", "is for residual methods on rows of a data set (data.law = \"rows\")");
     problem->norm_spread = measured_norm_spread(*problem->dataset);
   }
-  options.rtol = theory.number("rtol");
-  options.atol = theory.number("atol");
-  options.scale_drift = theory.number("scale_drift");
-  options.scale_noise = theory.number("scale_noise");
-  options.paths = static_cast<std::uint64_t>(theory.integer("paths"));
-  options.time_step = theory.number("time_step");
   options.seed = experiment.monte_carlo.seed;
 
   const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());

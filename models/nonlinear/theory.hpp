@@ -25,6 +25,7 @@ struct NonlinearTheory {
   bool effects = false;              ///< the separate effects of the nonlinearity along the trajectory
   bool compare =
       false;  ///< signs against SGD, one effect switched on at a time (docs/theory/sign-and-clip.md, section 2.3)
+  bool norm_spread = false;  ///< average over the measured norms of the examples (NonlinearProblem::norm_spread)
   double rtol = 1e-8, atol = 0;
   double scale_drift = 1, scale_noise = 1;  ///< factors on a and b, to see what a run would notice
   std::uint64_t paths = 64;                 ///< of the sde

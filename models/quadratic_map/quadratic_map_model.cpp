@@ -53,7 +53,7 @@ const std::vector<Parameter>& theory_keys() {
           .at_least(1)
           .at_most(1e5)
           .otherwise(std::int64_t{64}),
-      settings::number("rtol", "relative tolerance of the flow").above(0).below(1).otherwise(1e-10)};
+      settings::number("rtol", "relative tolerance").where("method", {"flow"}).above(0).below(1).otherwise(1e-10)};
   return parameters;
 }
 

@@ -68,6 +68,34 @@ TEST_CASE("unknown keys are errors, with the nearest known one") {
         std::string::npos);
 }
 
+TEST_CASE("a key that the chosen word does not read is refused") {
+  const std::vector<Parameter> parameters = {
+      text("method", "how").one_of({"steps", "flow", "paths"}).otherwise(std::string("steps")),
+      number("rtol", "tolerance").where("method", {"flow", "paths"}).otherwise(1e-8),
+      integer("paths", "how many").where("method", {"paths"}).otherwise(std::int64_t{64})};
+  const auto said = [&](const std::string& toml) {
+    return message([&] { read(read_text(toml, "file.toml"), parameters); });
+  };
+  CHECK(said("rtol = 1e-3") ==
+        "file.toml: rtol: is read where method = flow or paths, and here it is steps; leave it out");
+  CHECK(said("method = 'flow'\npaths = 3") ==
+        "file.toml: paths: is read where method = paths, and here it is flow; leave it out");
+  CHECK(said("method = 'paths'\npaths = 3\nrtol = 1e-3").empty());
+  CHECK(said("method = 'flow'\nrtol = 1e-3").empty());
+  CHECK(said("method = 'flow'").empty());
+  // Its default stands all the same.
+  CHECK(read(read_text("", "file.toml"), parameters).integer("paths") == 64);
+  CHECK(parameters[1].where_text() == "method = flow or paths");
+  CHECK(parameters[0].where_text().empty());
+}
+
+TEST_CASE("a key whose reader is chosen by itself is read") {
+  const std::vector<Parameter> parameters = {text("method", "how").computed("by size"),
+                                             boolean("bands", "more").where("method", {"exact"})};
+  CHECK(read(read_text("bands = true", "file.toml"), parameters).flag("bands"));
+  CHECK_THROWS_AS(read(read_text("bands = true\nmethod = 'mean'", "file.toml"), parameters), Error);
+}
+
 TEST_CASE("a section chooses one of several things") {
   const Description ball{"ball", "", "", "", {number("radius", "").must()}}, box{"box", "", "", "", {}};
   const std::array<const Description*, 2> things = {&ball, &box};

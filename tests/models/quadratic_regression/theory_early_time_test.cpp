@@ -181,5 +181,5 @@ TEST_CASE("bad input of the expansion and of its observables is named") {
   CHECK(holds(error_of(experiment(given_j + "z0 = [1, 2, 3]\n")), "data.residual_variance: is of a z0 that is drawn"));
   CHECK(holds(error_of("model = 'quadratic-regression'\n[data]\noutputs = 4\nparameters = 4\n[optimizer]\n"
                        "learning_rate = 0.1\n[time]\nsteps = 4\n[theory]\norder = 3\n"),
-              "belongs to method = \"early-time\""));
+              "theory.order: is read where method = early-time, and here it is memory; leave it out"));
 }

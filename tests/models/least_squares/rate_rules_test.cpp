@@ -15,33 +15,15 @@
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
 #include "tests/goodness_of_fit.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
-using models::Experiment;
 using models::Trajectory;
+using models::testing::error_with;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<models::Problem> prepare(const std::string& text, const std::vector<std::string>& overrides = {}) {
-  settings::Table table = settings::read_text(text, "f.toml");
-  for (const auto& o : overrides) settings::override_value(table, o);
-  const Experiment experiment = models::read_experiment(table);
-  return models::find(experiment).prepare(experiment);
-}
-
-std::string error_of(const std::string& text, const std::vector<std::string>& overrides, bool simulate = false) {
-  try {
-    const auto problem = prepare(text, overrides);
-    if (simulate)
-      problem->simulate();
-    else
-      problem->solve();
-  } catch (const settings::Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 // Four coordinates in two eigenspaces.
 constexpr double lambda[4] = {1, 0.3, 0.3, 0.3}, start[4] = {1, 0.8, 0.8, 0.8};
@@ -396,21 +378,21 @@ TEST_CASE("the theory says where it is not self-averaging") {
 
 TEST_CASE("what a rule excludes is one clear line") {
   const std::string dog = small + "[rate]\nkind = \"dog\"";
-  CHECK(error_of(dog, {"optimizer.learning_rate=0.1"}) ==
-        "f.toml: optimizer.learning_rate: the rule of [rate] sets the rate; leave this out ([rate] multiplier scales "
+  CHECK(error_with(dog, {"optimizer.learning_rate=0.1"}) ==
+        "x.toml: optimizer.learning_rate: the rule of [rate] sets the rate; leave this out ([rate] multiplier scales "
         "it)");
-  CHECK(error_of(dog, {"optimizer.gamma=0.1"}).find("f.toml: optimizer.gamma: the rule of [rate]") == 0);
+  CHECK(error_with(dog, {"optimizer.gamma=0.1"}).find("x.toml: optimizer.gamma: the rule of [rate]") == 0);
   const std::string alone =
-      "f.toml: rate.kind: a rule sets the rate of optimizer sgd alone, without weight_decay or [schedule.batch]";
-  CHECK(error_of(dog, {"optimizer.kind=momentum"}) == alone);
-  CHECK(error_of(dog, {"optimizer.weight_decay=0.1"}) == alone);
-  CHECK(error_of(dog, {"schedule.batch.kind=linear"}) == alone);
-  CHECK(error_of(dog, {"theory.method=ode"}).find("f.toml: theory.method: ") == 0);
-  CHECK(error_of(dog, {"theory.bands=true"}).find("f.toml: theory.bands: ") == 0);
-  CHECK(error_of(dog, {"theory.decomposition=true"}).find("f.toml: theory.decomposition: ") == 0);
-  CHECK(error_of(dog, {"monte_carlo.sampler=block"}, true).find("f.toml: monte_carlo.sampler: 'block'") == 0);
-  CHECK(error_of(small, {"rate.kind=constant", "optimizer.learning_rate=0.1"}).empty());
-  CHECK(error_of(small, {"rate.kind=constant"}).find("f.toml: optimizer.learning_rate: is required") == 0);
+      "x.toml: rate.kind: a rule sets the rate of optimizer sgd alone, without weight_decay or [schedule.batch]";
+  CHECK(error_with(dog, {"optimizer.kind=momentum"}) == alone);
+  CHECK(error_with(dog, {"optimizer.weight_decay=0.1"}) == alone);
+  CHECK(error_with(dog, {"schedule.batch.kind=linear"}) == alone);
+  CHECK(error_with(dog, {"theory.method=ode"}).find("x.toml: theory.method: ") == 0);
+  CHECK(error_with(dog, {"theory.bands=true"}).find("x.toml: theory.bands: ") == 0);
+  CHECK(error_with(dog, {"theory.decomposition=true"}).find("x.toml: theory.decomposition: ") == 0);
+  CHECK(error_with(dog, {"monte_carlo.sampler=block"}, true).find("x.toml: monte_carlo.sampler: 'block'") == 0);
+  CHECK(error_with(small, {"rate.kind=constant", "optimizer.learning_rate=0.1"}) == "no error");
+  CHECK(error_with(small, {"rate.kind=constant"}).find("x.toml: optimizer.learning_rate: is required") == 0);
   CHECK_THROWS_AS(prepare(dog, {})->mode_table(), settings::Error);
 }
 

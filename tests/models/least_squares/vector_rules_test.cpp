@@ -16,29 +16,15 @@
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
 #include "tests/goodness_of_fit.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
-using models::Experiment;
 using models::Trajectory;
+using models::testing::error_with;
+using models::testing::prepare;
 
 namespace {
-
-std::unique_ptr<models::Problem> prepare(const std::string& text, const std::vector<std::string>& overrides = {}) {
-  settings::Table table = settings::read_text(text, "f.toml");
-  for (const auto& o : overrides) settings::override_value(table, o);
-  const Experiment experiment = models::read_experiment(table);
-  return models::find(experiment).prepare(experiment);
-}
-
-std::string error_of(const std::string& text, const std::vector<std::string>& overrides) {
-  try {
-    prepare(text, overrides)->solve();
-  } catch (const settings::Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 using Vector = std::array<double, 3>;
 constexpr Vector lambda{1, 0.5, 0.2}, start{1, 0.8, 1.3};
@@ -474,11 +460,12 @@ TEST_CASE("whole vectors: nothing moves at the optimum, and huge or tiny units s
 
 TEST_CASE("what is known by simulation alone says so") {
   const std::string mechanic = problem_text + "[rate]\nkind = \"mechanic\"";
-  CHECK(error_of(mechanic, {}) ==
-        "f.toml: rate.kind: this rule is known by simulation alone, since its scales follow a running largest value; "
+  CHECK(error_with(mechanic, {}) ==
+        "x.toml: rate.kind: this rule is known by simulation alone, since its scales follow a running largest value; "
         "use simulate");
-  CHECK(error_of(problem_text + "[rate]\nkind = \"cocob\"", {}).find("f.toml: rate.kind: this rule is known by") == 0);
-  CHECK(error_of(mechanic, {"initial.scale=0.5"}).find("f.toml: rate.lambda: its pull is toward theta = 0") == 0);
+  CHECK(error_with(problem_text + "[rate]\nkind = \"cocob\"", {}).find("x.toml: rate.kind: this rule is known by") ==
+        0);
+  CHECK(error_with(mechanic, {"initial.scale=0.5"}).find("x.toml: rate.lambda: its pull is toward theta = 0") == 0);
   CHECK_THROWS_AS(prepare(mechanic)->stability(), settings::Error);
 }
 

@@ -96,7 +96,7 @@ std::span<const RateRuleKind> rate_rule_kinds() {
     std::vector<RateRuleKind> out{constant()};
     for (RateRuleKind (*kind)() :
          {adagrad_norm, polyak, stochastic_polyak, line_search, dog, dowg, d_adaptation, prodigy, momo, mechanic, cocob,
-          prodigy_adam, d_adaptation_adam, momo_adam, cdat, armijo, inverse_sharpness})
+          prodigy_adam, d_adaptation_adam, momo_adam, nadamw, cdat, armijo, inverse_sharpness})
       out.push_back(with_multiplier(kind()));
     return out;
   }();

@@ -19,6 +19,7 @@ RateRuleKind cocob();
 RateRuleKind prodigy_adam();
 RateRuleKind d_adaptation_adam();
 RateRuleKind momo_adam();
+RateRuleKind nadamw();
 RateRuleKind cdat();
 RateRuleKind armijo();
 RateRuleKind inverse_sharpness();

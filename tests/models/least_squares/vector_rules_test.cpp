@@ -186,6 +186,26 @@ struct MomoAdam final : Algorithm {
   }
 };
 
+/// Adam with Nesterov's step and decoupled weight decay.
+struct NadamW final : Algorithm {
+  int k = 0;
+  Vector m{}, v{};
+  Vector move(const Vector& g, double, const Vector& x, double factor) override {
+    ++k;
+    Vector out{};
+    double largest = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      m[i] = 0.8 * m[i] + 0.2 * g[i];
+      v[i] = 0.95 * v[i] + 0.05 * g[i] * g[i];
+      const double ahead = 0.8 * m[i] / (1 - std::pow(0.8, k + 1)) + 0.2 * g[i] / (1 - std::pow(0.8, k));
+      out[i] = -factor * 0.05 * (ahead / (std::sqrt(v[i] / (1 - std::pow(0.95, k))) + 1e-3) + 0.3 * x[i]);
+      largest = std::max(largest, std::abs(out[i]));
+    }
+    columns = {std::sqrt(inner(out, out) / inner(g, g)), largest};
+    return out;
+  }
+};
+
 struct Method {
   std::string lines;
   std::unique_ptr<Algorithm> (*make)();
@@ -205,7 +225,9 @@ const std::vector<Method>& methods() {
       {"kind = \"d-adaptation-adam\"\nd0 = 0.1\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
        []() -> std::unique_ptr<Algorithm> { return std::make_unique<DAdaptAdam>(); }},
       {"kind = \"momo-adam\"\neta_max = 0.3\nf_min = 0.02\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
-       []() -> std::unique_ptr<Algorithm> { return std::make_unique<MomoAdam>(); }}};
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<MomoAdam>(); }},
+      {"kind = \"nadamw\"\nlearning_rate = 0.05\nweight_decay = 0.3\nbeta1 = 0.8\nbeta2 = 0.95\nepsilon = 1e-3",
+       []() -> std::unique_ptr<Algorithm> { return std::make_unique<NadamW>(); }}};
   return all;
 }
 
@@ -465,6 +487,8 @@ TEST_CASE("what is known by simulation alone says so") {
         "use simulate");
   CHECK(error_with(problem_text + "[rate]\nkind = \"cocob\"", {}).find("x.toml: rate.kind: this rule is known by") ==
         0);
+  CHECK(error_with(problem_text + "[rate]\nkind = \"nadamw\"", {"initial.scale=0.5"})
+            .find("x.toml: rate.weight_decay: its pull is toward theta = 0") == 0);
   CHECK(error_with(mechanic, {"initial.scale=0.5"}).find("x.toml: rate.lambda: its pull is toward theta = 0") == 0);
   CHECK_THROWS_AS(prepare(mechanic)->stability(), settings::Error);
 }

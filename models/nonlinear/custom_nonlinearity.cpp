@@ -9,6 +9,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "numerics/chebyshev.hpp"
 #include "numerics/constants.hpp"
 #include "settings/expression.hpp"
 
@@ -83,16 +84,12 @@ bool CustomNonlinearity::smooth(double a, double b) const {
   std::array<double, n> sample{};
   double largest = 0;
   for (std::size_t j = 0; j < n; ++j) {
-    const double x = std::cos(pi * (static_cast<double>(j) + 0.5) / n);
-    sample[j] = value((a + b) / 2 + (b - a) / 2 * x);
+    sample[j] = value((a + b) / 2 + (b - a) / 2 * numerics::chebyshev_nodes<n>()[j]);
     largest = std::max(largest, std::abs(sample[j]));
   }
-  for (std::size_t m = n - 4; m < n; ++m) {
-    double sum = 0;
-    for (std::size_t j = 0; j < n; ++j)
-      sum += sample[j] * std::cos(pi * static_cast<double>(m) * (static_cast<double>(j) + 0.5) / n);
-    if (std::abs(2 * sum / n) > smoothness * largest) return false;
-  }
+  const auto coefficient = numerics::chebyshev_series(sample);
+  for (std::size_t m = n - 4; m < n; ++m)
+    if (std::abs(coefficient[m]) > smoothness * largest) return false;
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/ema_sign.hpp"
+#include "numerics/chebyshev.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -194,16 +195,9 @@ const ScalarLaws::Panel& ScalarLaws::panel(double log_P, double& x, double& widt
 ScalarLaws::Panel ScalarLaws::made(int level, double first, double width) const {
   constexpr int deepest = 10;
   Panel out;
-  static const auto cosine = [] {
-    std::array<std::array<double, order>, order> table{};
-    for (std::size_t n = 0; n < order; ++n)
-      for (std::size_t j = 0; j < order; ++j)
-        table[n][j] = std::cos(pi * static_cast<double>(n) * (static_cast<double>(j) + 0.5) / order);
-    return table;
-  }();
   std::array<std::array<double, order>, 3> sample{};
   for (std::size_t j = 0; j < order; ++j) {
-    const LawValues v = exact_(std::exp(first + width * (cosine[1][j] + 1) / 2));
+    const LawValues v = exact_(std::exp(first + width * (numerics::chebyshev_nodes<order>()[j] + 1) / 2));
     sample[0][j] = v.a;
     sample[1][j] = v.b;
     sample[2][j] = v.c;
@@ -217,44 +211,18 @@ ScalarLaws::Panel ScalarLaws::made(int level, double first, double width) const 
     curve.logarithmic = std::all_of(sample[k].begin(), sample[k].end(), [](double v) { return v > 0; });
     if (curve.logarithmic)
       for (double& v : sample[k]) v = std::log(v);
-    for (std::size_t n = 0; n < order; ++n) {
-      double sum = 0;
-      for (std::size_t j = 0; j < order; ++j) sum += sample[k][j] * cosine[n][j];
-      curve.coefficient[n] = (n == 0 ? 1.0 : 2.0) / order * sum;
-      if (n + 3 >= order && std::abs(curve.coefficient[n]) > error_ * (curve.logarithmic ? 1 : size))
-        out.halved = level < deepest;
-    }
+    curve.coefficient = numerics::chebyshev_series(sample[k]);
+    for (std::size_t n = order - 3; n < order; ++n)
+      if (std::abs(curve.coefficient[n]) > error_ * (curve.logarithmic ? 1 : size)) out.halved = level < deepest;
   }
   return out;
 }
-
-namespace {
-
-// Sum of Chebyshev polynomials and its derivative in x.
-template <std::size_t n>
-std::pair<double, double> chebyshev(const std::array<double, n>& c, double x) {
-  double value = c[0] + c[1] * x, slope = c[1];
-  double t0 = 1, t1 = x, u0 = 1, u1 = 2 * x;  // T_k' = k U_{k-1}
-  for (std::size_t k = 2; k < n; ++k) {
-    const double t2 = 2 * x * t1 - t0;
-    value += c[k] * t2;
-    slope += c[k] * static_cast<double>(k) * u1;
-    const double u2 = 2 * x * u1 - u0;
-    t0 = t1;
-    t1 = t2;
-    u0 = u1;
-    u1 = u2;
-  }
-  return {value, slope};
-}
-
-}  // namespace
 
 LawValues ScalarLaws::operator()(double P) const {
   double x = 0, width = 0;
   const Panel& p = panel(std::log(std::max(P, 1e-300)), x, width);
   const auto value = [x](const Curve& curve) {
-    const double v = chebyshev(curve.coefficient, x).first;
+    const double v = numerics::chebyshev_sum(curve.coefficient, x).first;
     return curve.logarithmic ? std::exp(v) : v;
   };
   return {value(p.curve[0]), value(p.curve[1]), value(p.curve[2])};
@@ -264,7 +232,7 @@ LawValues ScalarLaws::derivative(double P) const {
   double x = 0, width = 0;
   const Panel& p = panel(std::log(std::max(P, 1e-300)), x, width);
   const auto slope = [x, per_log = 2 / width](const Curve& curve) {
-    const auto [v, dv] = chebyshev(curve.coefficient, x);
+    const auto [v, dv] = numerics::chebyshev_sum(curve.coefficient, x);
     return per_log * dv * (curve.logarithmic ? std::exp(v) : 1.0);
   };
   return {slope(p.curve[0]), slope(p.curve[1]), slope(p.curve[2])};

@@ -75,7 +75,7 @@ class ScalarLaws {
   struct Table;  ///< panels that may be shared
 
  private:
-  static constexpr int order = 18;
+  static constexpr std::size_t order = 18;
   struct Curve {
     bool logarithmic = false;
     std::array<double, order> coefficient{};  ///< Chebyshev

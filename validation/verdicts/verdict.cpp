@@ -56,6 +56,7 @@ struct Cell {
 
 /// Everything that theory and sample share.
 struct Shared {
+  std::string axis;
   std::vector<std::uint64_t> steps;
   std::vector<std::string> observables;
   std::vector<Cell> cells;
@@ -104,6 +105,7 @@ Kind kind_of(const Cell& cell) {
 
 Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
   Shared shared;
+  shared.axis = sample.axis;
   std::map<double, std::size_t> theory_index;
   const double until = theory.valid_until.value_or(infinity);
   for (std::size_t i = 0; i < theory.steps.size(); ++i)
@@ -326,7 +328,7 @@ std::vector<Comparison> outside_validity(const models::Trajectory& theory, const
 }
 
 std::string place(const Shared& shared, const Cell& cell) {
-  return fmt::format("{} at step {}", shared.observables[cell.observable], shared.steps[cell.time]);
+  return fmt::format("{} at {} {}", shared.observables[cell.observable], shared.axis, shared.steps[cell.time]);
 }
 
 /// Chebyshev's bound needs no more than the variance: it rejects a gross mismatch under heavy tails, and its own false
@@ -346,13 +348,15 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   if (sample.replicas < 2 || shared.cells.empty()) {
     verdict.reason = sample.replicas < 2
                          ? settings::counted(sample.replicas, "replica") + " finished, at least 2 are needed"
-                         : "theory and simulation share no observable at a step after 0";
+                         : fmt::format("theory and simulation share no observable at a {} after 0",
+                                       sample.axis == "step" ? "step" : "value");
     verdict.detectable = infinity;
     return verdict;
   }
   if (sample.interrupted) verdict.warnings.push_back("the simulation was interrupted; judged on the finished replicas");
   if (theory.diverged_at)
-    verdict.warnings.push_back(fmt::format("the theory diverges at step {}; compared before it", *theory.diverged_at));
+    verdict.warnings.push_back(
+        fmt::format("the theory diverges at {} {}; compared before it", sample.axis, *theory.diverged_at));
 
   const auto n = static_cast<double>(sample.replicas);
   std::vector<const Cell*> light;

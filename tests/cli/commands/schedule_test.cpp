@@ -164,7 +164,7 @@ TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
   CHECK(holds(contents(folder / "f.svg"), "share of shapes"));
   for (const auto& [keys, said] : std::vector<std::pair<std::string, std::string>>{
            {"score = 'simulated'\n", "schedule_search.replicas: must be 1 or more"},
-           {"scored_bases = 3\n", "schedule_search.scored_bases: belongs to score = \"simulated\""}}) {
+           {"scored_bases = 3\n", "schedule_search.scored_bases: is read where score = simulated"}}) {
     const auto refused = run({"schedule", folder.file("z.toml", small_schedule("[schedule_search]\n" + keys))});
     CHECK(refused.status == 2);
     CHECK(refused.one_line());

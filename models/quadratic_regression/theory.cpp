@@ -136,7 +136,6 @@ Trajectory by_flow(const QuadraticProblem& problem) {
 }  // namespace
 
 std::vector<settings::Parameter> quadratic_theory_parameters() {
-<<<<<<< HEAD
   return {settings::text(
               "method",
               "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
@@ -145,31 +144,16 @@ std::vector<settings::Parameter> quadratic_theory_parameters() {
               "mean path of GD at its edge, of one instance")
               .one_of({"memory", "flow", "early-time", "linear-mean", "central-flow"})
               .otherwise(std::string("memory")),
-          settings::number(
-              "order", "of early-time: second differences up to this order in eta; 2 leaves out what slows sharpening")
+          settings::number("order", "second differences up to this order in eta; 2 leaves out what slows sharpening")
+              .where("method", {"early-time"})
               .at_least(2)
               .at_most(3)
               .otherwise(3.0),
-          settings::number("memory_limit", "what the recursion may take").in("GiB").above(0).otherwise(4.0)};
-=======
-  return {
-      settings::text("method",
-                     "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
-                     "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
-                     "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P")
-          .one_of({"memory", "flow", "early-time", "linear-mean"})
-          .otherwise(std::string("memory")),
-      settings::number("order", "second differences up to this order in eta; 2 leaves out what slows sharpening")
-          .where("method", {"early-time"})
-          .at_least(2)
-          .at_most(3)
-          .otherwise(3.0),
-      settings::number("memory_limit", "what the recursion may take")
-          .where("method", {"memory", "flow"})
-          .in("GiB")
-          .above(0)
-          .otherwise(4.0)};
->>>>>>> df651eb (Sections are bound to structs; keys nobody reads are refused)
+          settings::number("memory_limit", "what the recursion may take")
+              .where("method", {"memory", "flow"})
+              .in("GiB")
+              .above(0)
+              .otherwise(4.0)};
 }
 
 QuadraticTheory read_quadratic_theory(const settings::Values& values) {

@@ -74,7 +74,8 @@ struct LearnabilityOptions {
   double dimension = 3, s2 = 1, length = 1;  ///< of the sphere; of gauss and exp; |w| of the variable
 };
 /// What bounds the samples that formulas need, up to an unknown constant.
-Status learnability(const Context& context, const std::vector<std::string>& formulas, const LearnabilityOptions& options);
+Status learnability(const Context& context, const std::vector<std::string>& formulas,
+                    const LearnabilityOptions& options);
 
 /// The worse of two: failed, then disagrees, then inconclusive, then done.
 Status worse(Status a, Status b);

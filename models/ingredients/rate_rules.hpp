@@ -40,11 +40,11 @@ struct StepObservation {
 
 /// Which parts of an observation a rule reads: the others may be left at 0.
 struct RateNeeds {
-  bool gradient = false;  ///< squared_gradient and loss
-  bool distance = false;  ///< squared_distance and toward_start
-  bool nearness = false;  ///< excess_mse and mean_squared_gradient
-  bool descent = false;   ///< slope and curvature
-  bool own_loss = false;  ///< descent, curvature_along and loss_after; of models that show them
+  bool gradient = false;   ///< squared_gradient and loss
+  bool distance = false;   ///< squared_distance and toward_start
+  bool nearness = false;   ///< excess_mse and mean_squared_gradient
+  bool descent = false;    ///< slope and curvature
+  bool own_loss = false;   ///< descent, curvature_along and loss_after; of models that show them
   bool sharpness = false;  ///< sharpness, of the same models
 };
 

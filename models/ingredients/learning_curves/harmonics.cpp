@@ -26,7 +26,8 @@ std::vector<double> multiplicities(double d, std::size_t max_degree) {
     const auto k = static_cast<double>(i);
     const double next = out.back() * ((2 * k + d) / (2 * k + d - 2)) * ((k + d - 2) / (k + 1));
     if (!(next < largest_multiplicity)) break;
-    out.push_back(next);
+    // Of a whole d they are whole, and exact as long as doubles are.
+    out.push_back(d == std::floor(d) && next < 9e15 ? std::round(next) : next);
   }
   return out;
 }

@@ -140,4 +140,5 @@ TEST_CASE("harmonics: multiplicities add up by parity and quadrature is exact on
     CHECK(rule.mean_square([](double t) { return t; }) == doctest::Approx(1 / d).epsilon(1e-12).scale(0));
   }
   CHECK(multiplicities(2, 3) == std::vector<double>{1, 2, 2, 2});
+  CHECK(multiplicities(8, 6) == std::vector<double>{1, 8, 35, 112, 294, 672, 1386});
 }

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/framework/experiment.hpp"
@@ -100,8 +101,8 @@ TEST_CASE("a coupled law: what cannot be followed is said, and divergence is a r
     settings::Table table = settings::read_text(
         std::string("model = 'masked-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\nmultiplicities = [40]\n"
                     "[noise]\nlaw = 'none'\n[optimizer]\nlearning_rate = 0.5\n[time]\nat = [0, 100000]\n"
-                    "[theory]\npaths = 2\nmethod = '") +
-            method + "'\n",
+                    "[theory]\nmethod = '") +
+            method + (std::string_view(method) == "sde" ? "'\npaths = 2\n" : "'\n"),
         "masked.toml");
     const Trajectory theory = masked_sgd::masked_sgd_model().prepare(read_experiment(std::move(table)))->solve();
     CHECK(theory.diverged_at.has_value());

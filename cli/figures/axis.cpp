@@ -7,12 +7,12 @@
 #include <limits>
 
 #include "cli/figures/gnuplot.hpp"
+#include "numerics/constants.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr int most_labels = 7;
 
 std::string tick(const std::string& label, double position, int level) {

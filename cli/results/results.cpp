@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
-#include <limits>
 #include <map>
 
+#include "numerics/constants.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -167,8 +167,6 @@ void finish(std::vector<Attribute>& out, std::vector<std::string> warnings, cons
   if (!all.empty()) out.push_back(attribute("warnings", lines(all)));
   out.push_back(attribute("experiment", from.experiment.table.text()));
 }
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 }  // namespace
 

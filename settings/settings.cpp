@@ -339,8 +339,9 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
   for (const auto& key : table.keys())
     if (std::find(known.begin(), known.end(), key) == known.end()) {
       const std::string near = suggestion(key, known);
-      throw table.error(key, near.empty() ? fmt::format("unknown key; known here: {}", join(known))
-                                          : fmt::format("unknown key{}", near));
+      throw table.error(key, known.empty()  ? std::string("unknown key; nothing is read here")
+                             : near.empty() ? fmt::format("unknown key; known here: {}", join(known))
+                                            : fmt::format("unknown key{}", near));
     }
   Values values;
   values.where_ = Table(table.origin(), table.path());

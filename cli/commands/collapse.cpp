@@ -173,6 +173,8 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
 Status collapse(const Context& context, const std::vector<std::string>& paths, const CollapseArguments& arguments) {
   const Watch watch;
   const bool experiment = paths.size() == 1 && ending(paths.front()) == ".toml";
+  if (!experiment && !context.overrides.empty())
+    throw Error(fmt::format("{}: --set is for experiments; curves have nothing to set", paths.front()));
   if (!arguments.noise.empty() && !experiment) return fit_noise(context, paths, arguments);
   const Targets targets =
       targets_of(context, {"csv", "nc", "json", "txt", "svg", "png", "pdf"}, {"csv", "json", "txt"}, "txt");

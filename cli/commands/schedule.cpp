@@ -97,10 +97,11 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
     if (const double* value = std::get_if<double>(&known.value))
       out += fmt::format("  {} = {:.7g}: {}\n", known.name, *value, known.doc);
   for (const SimulatedRow& of : simulated)
-    out += fmt::format(
-        "  {:<{}}  simulated {:.6g} +- {:.2g} ({} replicas, {:+.1f} standard errors off), median {:.6g}{}\n", of.name,
-        width, of.runs.mean, of.runs.sem, of.runs.replicas, of.z(), of.runs.median,
-        of.runs.diverged > 0 ? fmt::format(", {} diverged", of.runs.diverged) : "");
+    out += fmt::format("  {:<{}}  simulated {:.6g}{}, median {:.6g}{}\n", of.name, width, of.runs.mean,
+                       of.runs.replicas > 1 ? fmt::format(" +- {:.2g} ({} replicas, {:+.1f} standard errors off)",
+                                                          of.runs.sem, of.runs.replicas, of.z())
+                                            : " (one replica: its error is not known)",
+                       of.runs.median, of.runs.diverged > 0 ? fmt::format(", {} diverged", of.runs.diverged) : "");
   return out;
 }
 

@@ -68,6 +68,10 @@ TEST_CASE("unknown keys are errors, with the nearest known one") {
         std::string::npos);
 }
 
+TEST_CASE("a section without keys says so") {
+  CHECK(message([] { read(read_text("a = 1", "file.toml"), {}); }) == "file.toml: a: unknown key; nothing is read here");
+}
+
 TEST_CASE("a key that the chosen word does not read is refused") {
   const std::vector<Parameter> parameters = {
       text("method", "how").one_of({"steps", "flow", "paths"}).otherwise(std::string("steps")),

@@ -18,6 +18,9 @@ namespace edgewise::validation {
 
 namespace {
 
+/// An excess below this share of the loss is the rounding of a loss that stands still.
+constexpr double least_excess = 1e-12;
+
 using settings::Error;
 using BySize = std::map<double, std::vector<const LossCurve*>>;
 
@@ -229,7 +232,7 @@ void sample_curves(CollapseAnalysis& out, const BySize& sizes, const std::map<do
       auto& values = of_size.emplace_back();
       for (const double x : out.curves.x)
         values.push_back(loss_at(*run, std::clamp(x * end, run->step.front(), run->step.back())));
-      if (!(values.back() > out.floor))
+      if (!(values.back() - out.floor > least_excess * std::abs(values.back())))
         throw Error(fmt::format("{}: its loss at the horizon, {}, is not above the floor {} ({}); give --floor VALUE",
                                 run->origin, settings::text_of(values.back()), settings::text_of(out.floor),
                                 out.floor_from));
@@ -315,9 +318,11 @@ std::vector<CollapseAnalysis> analyse_collapse(const LossCurves& curves, const C
     if (!options.reference.empty() && group.schedule == options.reference) reference = &group;
   }
   if (!options.reference.empty() && !reference)
-    throw Error(fmt::format("--reference: there is no schedule '{}'{}; there is {}", settings::shown(options.reference),
+    throw Error(fmt::format("--reference: there is no schedule '{}'{}; {}", settings::shown(options.reference),
                             settings::suggestion(options.reference, labels),
-                            settings::shown(settings::join(labels), 200)));
+                            std::ranges::all_of(labels, &std::string::empty)
+                                ? "the curves name none (column schedule)"
+                                : "there is " + settings::shown(settings::join(labels), 200)));
   std::vector<CollapseAnalysis> out;
   for (const CurveGroup& group : curves.groups)
     out.push_back(analyse_group(group, reference ? *reference : group, options));

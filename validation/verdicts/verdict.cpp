@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
@@ -19,6 +21,9 @@ namespace {
 
 /// Below this share of its largest recorded value such a quantity, the square of a difference, is rounding.
 constexpr double rounding_floor = 1e-26;
+/// A sum whose terms cancel keeps an error of this share of them: what else is recorded in its unit at that step, such as the
+/// other logits, tells their size.
+constexpr double cancelled_share = 1e-14;
 /// What is nearer to 0 has lost digits, or is 0 in one computation and not in another.
 constexpr double least_value = 1e-290;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
@@ -46,6 +51,7 @@ struct Cell {
   double skewness = 0;   // of one replica, shrunk
   double unmet = 0;      // part of the theory that noise too rare for the sample carries
   double largest = 0;    // size of the largest recorded value up to here
+  double others = 0;     // size of the largest other observable of the same unit at this step
   Kind kind = Kind::fluctuating;
 
   double gap() const { return moments.mean - theory; }
@@ -119,6 +125,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     times.emplace_back(found->second, t);
     shared.steps.push_back(sample.steps[t]);
   }
+  std::vector<std::string> units;  // of shared.observables
   for (std::size_t o = 0; o < sample.observables.size(); ++o) {
     const auto& name = sample.observables[o].name;
     const auto column = std::find_if(theory.columns.begin(), theory.columns.end(),
@@ -145,7 +152,24 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
     }
+    units.push_back(sample.observables[o].unit);
     shared.observables.push_back(name);
+  }
+  // The two largest of a unit at a step: the first, or for that one itself the second.
+  std::map<std::pair<std::string, std::size_t>, std::array<std::pair<double, std::size_t>, 2>> sizes;
+  for (const Cell& cell : shared.cells) {
+    auto& [first, second] = sizes[{units[cell.observable], cell.time}];
+    const std::pair own{std::abs(cell.values.front()), cell.observable};
+    if (own.first > first.first) {
+      second = first;
+      first = own;
+    } else if (own.first > second.first) {
+      second = own;
+    }
+  }
+  for (Cell& cell : shared.cells) {
+    const auto& [first, second] = sizes[{units[cell.observable], cell.time}];
+    cell.others = first.second == cell.observable ? second.first : first.first;
   }
   return shared;
 }
@@ -303,7 +327,7 @@ class JointTest {
 
 bool deterministic_match(const Cell& cell, double allowed) {
   const double scale = std::max(cell.scale(), std::abs(cell.moments.mean));
-  if (scale <= std::max(least_value, rounding_floor * cell.largest)) return true;
+  if (scale <= std::max({least_value, rounding_floor * cell.largest, cancelled_share * cell.others})) return true;
   return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale;
 }
 

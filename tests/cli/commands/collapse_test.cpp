@@ -64,6 +64,7 @@ TEST_CASE("collapse: bad arguments are refused in one line") {
            {{"--horizon", "-size"}, "--horizon: gives -16 steps at size 16"},
            {{"--reference", "wsd"}, "--reference: there is no schedule 'wsd'"},
            {{"-o", path}, "is read by this command"},
+           {{"--set", "a.b=3"}, "--set is for experiments; curves have nothing to set"},
            {{"--noise", "linear"}, "has no column rate"},
            {{"--noise", "linear", "--floor", "0"}, "--noise: takes no --floor"},
            {{"-o", "x.ncd"}, "unknown ending '.ncd'"}}) {

@@ -86,6 +86,15 @@ void check(const std::vector<std::string>& formulas, const LearnabilityOptions& 
     if (!(w > 0) || !std::isfinite(w)) throw Error(fmt::format("--weight: must be > 0, got {}", text_of(w)));
   if (!(options.delta > 0) || !(options.delta < 1))
     throw Error(fmt::format("--delta: must be above 0 and below 1, got {}", text_of(options.delta)));
+  const LearnabilityOptions usual;
+  const auto belongs = [](const char* option, bool changed, const char* other) {
+    if (changed) throw Error(fmt::format("{}: is read with {} only", option, other));
+  };
+  belongs("--delta", options.weights.empty() && options.delta != usual.delta, "--weight");
+  belongs("--bias", options.kernel.empty() && options.bias, "--kernel");
+  belongs("--dimension", options.kernel.empty() && options.dimension != usual.dimension, "--kernel");
+  belongs("--length", options.kernel.empty() && options.length != usual.length, "--kernel");
+  belongs("--s2", options.kernel.empty() && options.s2 != usual.s2, "--kernel gauss or exp");
 }
 
 }  // namespace
@@ -104,6 +113,8 @@ Status learnability(const Context& context, const std::vector<std::string>& form
         row.norms = models::ingredients::learnability::kernel_norms(
             models::ingredients::learnability::taylor_series(formula, options.length, norm_terms), *kernel,
             options.dimension);
+      if (row.norms && !row.norms->infinite_because.empty())
+        row.bound.remarks.push_back("infinite norm: " + row.norms->infinite_because);
       rows.push_back(std::move(row));
     } catch (const std::invalid_argument& e) {
       throw Error(fmt::format("formula '{}': {}", settings::shown(text, 200), e.what()));

@@ -94,6 +94,7 @@ class KernelRegression final : public Problem {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const CurvePoint p = point(n);
+      check_excess(table_, n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
       out.steps.push_back(n);
       const std::vector<double> left = theory.remaining(p.kappa);

@@ -24,6 +24,10 @@ using linear_algebra::Matrix;
 /// Powers below this share of the largest end a series, which has at most so many degrees.
 constexpr double negligible_power = 1e-18;
 constexpr double most_degrees = 2e6;
+/// What must be reached with so many degrees.
+constexpr double least_followed = 1e-12;
+/// Far beyond what a double holds, whatever the masses.
+constexpr double most_log_power = 1500;
 constexpr double largest_radius = 0.99999;
 constexpr std::size_t zonal_degrees = 256;
 /// Eigenvalues of a matrix of cosines that are rounding.
@@ -63,6 +67,32 @@ double radial(double r, double k, bool force) {
   return force ? (k == 0 ? 0 : k * std::pow(r, k - 1)) : std::pow(r, k);
 }
 
+/// log m_k, k = 0 .. until the powers of a source at r are negligible. \throws std::invalid_argument where their sum is
+/// no double, or takes too many degrees.
+std::vector<double> log_multiplicities(double d, double r, bool force) {
+  const double log_negligible = std::log(negligible_power);
+  const auto least = static_cast<std::size_t>(
+      std::min(most_degrees, 40 + 40 * d / 3 + log_negligible / (2 * std::log(r)) * (force ? 2 : 1)));
+  std::vector<double> out{0};
+  double largest = -infinity;
+  for (std::size_t i = 0;; ++i) {
+    const auto k = static_cast<double>(i);
+    // Of the potential, with the d - 2 of its strength left out; a force's has k^2/r^2 more.
+    const double log_power =
+        out[i] + 2 * k * std::log(r) - 2 * std::log(k + d / 2) + (force && i > 0 ? 2 * std::log(k / r) : 0);
+    largest = std::max(largest, log_power);
+    if (largest > most_log_power)
+      throw std::invalid_argument("overflows: the target's power E f^2 is no double in this dimension");
+    if (i >= least && (log_power < largest + log_negligible || k >= most_degrees)) {
+      if (log_power > largest + std::log(least_followed))
+        throw std::invalid_argument("the target's power takes more than 2e6 degrees in this dimension");
+      return out;
+    }
+    out.push_back(out[i] +
+                  (i == 0 ? std::log(d) : std::log((2 * k + d) / (2 * k + d - 2)) + std::log((k + d - 2) / (k + 1))));
+  }
+}
+
 }  // namespace
 
 double SphereTarget::total() const {
@@ -84,7 +114,7 @@ SphereTarget zonal_powers(double d, std::vector<double> powers) {
 }
 
 SphereTarget zonal_function(double d, std::size_t max_degree, std::function<double(double)> g) {
-  const ZonalQuadrature rule(d, max_degree);
+  const ZonalQuadrature rule(d, max_degree, g);
   SphereTarget out;
   const double all = rule.mean_square(g);
   if (!std::isfinite(all)) throw std::invalid_argument("is not finite, or not square integrable, on [-1, 1]");
@@ -107,25 +137,39 @@ SphereTarget point_sources(double d, const Sources& s) {
   }
   auto b = std::make_shared<Matrix>(directions(s, d));
   const double strength = d == 2 ? 1 : d - 2;
-  const auto degrees = static_cast<std::size_t>(std::min(
-      most_degrees, 40 + 40 * d / 3 + std::log(negligible_power) / (2 * std::log(largest)) * (s.force ? 2 : 1)));
-  const std::vector<double> m = multiplicities(d, degrees);
+  const std::vector<double> log_m = log_multiplicities(d, largest, s.force);
+  const std::vector<double> m = multiplicities(d, log_m.size() - 1);
+  const std::size_t listed = m.size();
   SphereTarget out;
-  out.power.assign(m.size(), 0.0);
-  std::vector<double> p(m.size(), 1.0);
+  out.power.assign(log_m.size(), 0.0);
+  std::vector<double> p(log_m.size(), 1.0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
       if (i != j) gegenbauer(d, std::clamp(s.cosines[i][j], -1.0, 1.0), p);
-      for (std::size_t k = 0; k < m.size(); ++k) {
+      for (std::size_t k = 0; k < log_m.size(); ++k) {
         if (d == 2 && k == 0) continue;  // -log(1 + r^2 - 2 r t)/2 = sum r^k cos(k theta)/k
         const auto degree = static_cast<double>(k);
         const double share = strength / (2 * degree + d - 2);
-        out.power[k] += (i == j ? 1 : 2 * p[k]) * s.mass[i] * s.mass[j] * radial(s.radius[i], degree, s.force) *
-                        radial(s.radius[j], degree, s.force) * m[k] * share * share;
+        const double signed_mass = (i == j ? 1 : 2 * p[k]) * s.mass[i] * s.mass[j];
+        if (k < listed) {
+          out.power[k] += signed_mass * radial(s.radius[i], degree, s.force) * radial(s.radius[j], degree, s.force) *
+                          m[k] * share * share;
+          continue;
+        }
+        // Neither harmonics nor powers of a radius are doubles here, their product is.
+        const double log_term = log_m[k] + (degree - (s.force ? 1 : 0)) * std::log(s.radius[i] * s.radius[j]) +
+                                2 * std::log(share * (s.force ? degree : 1));
+        out.power[k] += signed_mass * std::exp(log_term);
       }
       if (i != j) std::ranges::fill(p, 1.0);
     }
-  for (double& x : out.power) x = std::max(x, 0.0);
+  for (double& x : out.power) {
+    if (!std::isfinite(x))
+      throw std::invalid_argument("overflows: the target's power E f^2 is no double in this dimension");
+    x = std::max(x, 0.0);
+  }
+  for (std::size_t k = listed; k < out.power.size(); ++k) out.beyond += out.power[k];
+  out.power.resize(listed);
   out.value = [s, b, d, strength](std::span<const double> x) {
     double sum = 0;
     for (std::size_t i = 0; i < s.mass.size(); ++i) {

@@ -245,6 +245,9 @@ Bound bound(const Formula& formula) {
   for (double* x : {&out.zero, &out.one, &out.slope})
     if (std::isnan(*x)) *x = infinity;
   out.remarks = std::move(reader.remarks);
+  const bool told =
+      std::ranges::any_of(out.remarks, [](const std::string& remark) { return remark.starts_with("infinite: "); });
+  if (!told && !std::isfinite(out.zeta() + out.one)) out.remarks.push_back("infinite: overflows a double");
   return out;
 }
 

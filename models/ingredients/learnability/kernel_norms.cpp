@@ -12,6 +12,7 @@
 #include "models/ingredients/learning_curves/harmonics.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/power_series.hpp"
+#include "numerics/whole.hpp"
 
 namespace edgewise::models::ingredients::learnability {
 
@@ -26,6 +27,11 @@ using Series = numerics::PowerSeries;
 /// A coefficient below this share of the sum of its absolute terms is rounding.
 constexpr double lost = 1e-14;
 constexpr double negligible = 1e-140;
+/// Of polynomials.
+constexpr double most_degree = 4000;
+constexpr std::size_t spare_terms = 4;
+/// How much further a series is looked at that seems to end.
+constexpr std::size_t most_spread = 3;
 
 Series expanded(const Formula& f, double scale, std::size_t size) {
   const auto argument = [&](std::size_t i) { return expanded(f.arguments[i], scale, size); };
@@ -70,6 +76,43 @@ Series expanded(const Formula& f, double scale, std::size_t size) {
                   f.name));
 }
 
+/// The degree of a polynomial; infinite of other functions.
+double polynomial_degree(const Formula& f) {
+  const auto degree = [&](std::size_t i) { return polynomial_degree(f.arguments[i]); };
+  switch (f.kind) {
+    case Kind::number:
+      return 0;
+    case Kind::variable:
+      return 1;
+    case Kind::add:
+    case Kind::subtract:
+      return std::max(degree(0), degree(1));
+    case Kind::multiply:
+      return degree(0) + degree(1);
+    case Kind::divide:
+      return f.arguments[1].variables().empty() ? degree(0) : infinity;
+    case Kind::power: {
+      const double base = degree(0);
+      if (base == 0) return 0;
+      const double p = f.arguments[1].variables().empty() ? expanded(f.arguments[1], 1, 1)[0] : nan;
+      if (!(p >= 0) || !numerics::is_whole(p)) return infinity;
+      return p == 0 ? 0 : base * p;
+    }
+    case Kind::function:
+      break;
+  }
+  return f.variables().empty() ? 0 : infinity;
+}
+
+/// How many coefficients there are up to the last that counts.
+std::size_t size_up_to_last(const Series& a) {
+  double largest = 0;
+  for (const double x : a) largest = std::max(largest, std::abs(x));
+  std::size_t size = a.size();
+  while (size > 0 && std::abs(a[size - 1]) <= negligible * largest) --size;
+  return size;
+}
+
 /// The sum of terms >= 0, with what is beyond the last as a power law; infinite where that does not end.
 double summed(const Series& terms) {
   double sum = 0;
@@ -94,7 +137,29 @@ std::vector<double> taylor_series(const Formula& formula, double scale, std::siz
     throw std::invalid_argument(fmt::format(
         "norms in a kernel's space are of functions of one direction; here are {} and {}", names[0], names[1]));
   try {
-    return expanded(formula, scale, size);
+    const double degree = polynomial_degree(formula);
+    if (std::isfinite(degree)) {
+      if (degree > most_degree)
+        throw std::invalid_argument(
+            fmt::format("a polynomial of degree {:g}; norms in a kernel's space are followed up to degree {:g}", degree,
+                        most_degree));
+      // Zeros behind the last coefficient tell that the series ends.
+      Series out = expanded(formula, scale, std::max(size, static_cast<std::size_t>(degree) + spare_terms));
+      const bool finite = std::ranges::all_of(out, [](double x) { return std::isfinite(x); });
+      for (std::size_t k = size_up_to_last(out); finite && k < out.size(); ++k)
+        if (out[k] != 0) throw std::invalid_argument("its coefficients differ by more than a factor 1e140");
+      return out;
+    }
+    Series out = expanded(formula, scale, size);
+    const bool finite = std::ranges::all_of(out, [](double x) { return std::isfinite(x); });
+    // Where the series seems to end it may only have a gap, as that of exp(x^1000).
+    if (finite && size_up_to_last(out) + 2 < size) {
+      const Series more = expanded(formula, scale, most_spread * size);
+      if (size_up_to_last(more) > size_up_to_last(out))
+        throw std::invalid_argument(
+            fmt::format("its series has gaps and terms beyond degree {}, which are not followed", size));
+    }
+    return out;
   } catch (const std::domain_error& e) {
     throw std::invalid_argument(e.what());
   }
@@ -102,13 +167,9 @@ std::vector<double> taylor_series(const Formula& formula, double scale, std::siz
 
 KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::DotKernel& kernel, double dimension) {
   // An entire function's coefficients end where a kernel's would be below what a double holds.
-  double largest = 0;
-  for (const double x : a) {
-    if (!std::isfinite(x)) return {infinity, infinity, infinity};
-    largest = std::max(largest, std::abs(x));
-  }
-  std::size_t size = a.size();
-  while (size > 0 && std::abs(a[size - 1]) <= negligible * largest) --size;
+  for (const double x : a)
+    if (!std::isfinite(x)) return {infinity, infinity, infinity, "a coefficient of the series overflows a double"};
+  std::size_t size = size_up_to_last(a);
   if (size == 0) return {};
   const bool ends = size < a.size() - 2;
   if (!ends) size = a.size();
@@ -141,7 +202,15 @@ KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::Do
   const auto total = [&](const Series& terms) {
     return ends && terms.size() == size ? std::accumulate(terms.begin(), terms.end(), 0.0) : summed(terms);
   };
-  KernelNorms out{total(exact), total(second), std::pow(total(first), 2)};
+  KernelNorms out{total(exact), total(second), std::pow(total(first), 2), {}};
+  if (std::isfinite(out.exact) && std::isfinite(out.second) && std::isfinite(out.first)) return out;
+  for (std::size_t k = 0; k < size && kernel.exact_zeros() && out.infinite_because.empty(); ++k)
+    if (a[k] != 0 && b[k] == 0) out.infinite_because = fmt::format("the kernel lacks the power {}", k);
+  if (out.infinite_because.empty())
+    out.infinite_because =
+        ends && std::all_of(a.begin() + static_cast<std::ptrdiff_t>(size), a.end(), [](double x) { return x == 0; })
+            ? "overflows a double"
+            : "the sums diverge, or do not end within the terms";
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "models/ingredients/learning_curves/harmonics.hpp"
@@ -23,6 +24,8 @@ constexpr double most_harmonics = 1e18;
 constexpr double least_tail = 1e-13;
 /// exp(rho/s2) must be a number.
 constexpr double largest_exponent = 600;
+/// The square of a kernel must be a number.
+constexpr double largest_sum = 1e150;
 
 /// The nodes of one parity from degree `low` on, and what is beyond them as a power law.
 void add_nodes(SphereSpectrum& s, const DotKernel& kernel, double d, double low) {
@@ -156,6 +159,8 @@ std::unique_ptr<DotKernel> read_kernel(const Values& v) {
     if (b.size() > 2000 || std::ranges::all_of(b, [](double x) { return x == 0; }) ||
         !std::ranges::all_of(b, [](double x) { return std::isfinite(x); }))
       throw v.error("coefficients", "must be 1 to 2000 finite numbers >= 0, not all 0");
+    if (!(std::accumulate(b.begin(), b.end(), 0.0) <= largest_sum))
+      throw v.error("coefficients", "must add up to at most 1e150, else what is computed of the kernel overflows");
     return taylor_kernel(b, bias);
   }
   const double s2 = v.given("s2") ? v.number("s2") : 1;

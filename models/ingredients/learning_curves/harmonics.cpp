@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
+#include <stdexcept>
 
 #include "numerics/constants.hpp"
 
@@ -15,7 +16,18 @@ constexpr double largest_multiplicity = 1e280;
 constexpr double rounding = 1e-14;
 constexpr double most_resolved = 1e18;
 constexpr std::size_t fewest_panels = 60;
+constexpr const char* not_integrable = "is not finite, or not square integrable, on [-1, 1]";
+/// A panel is halved while that changes E g^2 by more than this share; so often at most, and to so many panels.
+constexpr double settled_share = 1e-9;
+constexpr double unsettled_share = 1e-6;
+constexpr int most_halvings = 400;
+constexpr std::size_t most_panels = 10000;
 using Rule = boost::math::quadrature::gauss<double, 20>;
+
+/// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
+double last_latitude(double d) {
+  return d > 2 ? std::acos(std::exp(-100 / (d - 2))) : pi / 2;
+}
 
 }  // namespace
 
@@ -62,22 +74,75 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree)
     : dimension_(dimension), multiplicity_(multiplicities(dimension, max_degree)) {
   // Noise of rounding times so many harmonics would be seen.
   while (multiplicity_.back() > most_resolved) multiplicity_.pop_back();
-  // In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond `edge` it is below e^-100.
-  const double edge = dimension > 2 ? std::acos(std::exp(-100 / (dimension - 2))) : pi / 2;
+  const double edge = last_latitude(dimension);
   const std::size_t panels = std::max(fewest_panels, max_degree / 4);
   const double half = edge / static_cast<double>(panels);
+  for (std::size_t p = 0; p < panels; ++p) add_panel(-edge + half * (2 * static_cast<double>(p) + 1), half, 1);
   double sum = 0;
-  for (std::size_t p = 0; p < panels; ++p) {
-    const double centre = -edge + half * (2 * static_cast<double>(p) + 1);
+  for (const double w : weight_) sum += w;
+  for (double& w : weight_) w /= sum;
+}
+
+ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const std::function<double(double)>& g)
+    : ZonalQuadrature(dimension, max_degree) {
+  t_.clear();
+  weight_.clear();
+  struct Panel {
+    double centre, half, square;
+    int halvings;
+  };
+  const auto panel = [&](double centre, double half, int halvings) {
+    Panel out{centre, half, 0, halvings};
     for (std::size_t i = 0; i < Rule::abscissa().size(); ++i)
       for (const double side : {-1.0, 1.0}) {
-        const double phi = centre + side * half * Rule::abscissa()[i];
-        t_.push_back(std::sin(phi));
-        weight_.push_back(Rule::weights()[i] * std::pow(std::cos(phi), dimension - 2));
-        sum += weight_.back();
+        const double phi = centre + side * half * Rule::abscissa()[i], value = g(std::sin(phi));
+        const double weight = half * Rule::weights()[i] * std::pow(std::max(0.0, std::cos(phi)), dimension_ - 2);
+        out.square += weight * value * value;
       }
+    if (!std::isfinite(out.square)) throw std::invalid_argument(not_integrable);
+    return out;
+  };
+  // The centres are such that 0 and its panels' halves are exact.
+  const std::size_t count = std::max(fewest_panels, max_degree / 4) / 2 * 2;
+  const double half = last_latitude(dimension_) / static_cast<double>(count);
+  std::vector<Panel> open;
+  double square = 0, unsettled = 0;
+  for (std::size_t p = 0; p < count; ++p) {
+    open.push_back(panel(half * (2 * static_cast<double>(p) + 1 - static_cast<double>(count)), half, 0));
+    square += open.back().square;
   }
+  std::size_t panels = open.size();
+  while (!open.empty()) {
+    const Panel whole = open.back();
+    open.pop_back();
+    const double quarter = whole.half / 2;
+    const Panel low = panel(whole.centre - quarter, quarter, whole.halvings + 1),
+                high = panel(whole.centre + quarter, quarter, whole.halvings + 1);
+    const double change = std::abs(low.square + high.square - whole.square);
+    const bool settled = change <= settled_share * square;
+    if (settled || whole.halvings >= most_halvings || panels >= most_panels) {
+      if (!settled) unsettled += change;
+      add_panel(whole.centre, whole.half, whole.half);
+      continue;
+    }
+    square += low.square + high.square - whole.square;
+    open.push_back(low);
+    open.push_back(high);
+    ++panels;
+  }
+  if (!(unsettled <= unsettled_share * square)) throw std::invalid_argument(not_integrable);
+  double sum = 0;
+  for (const double w : weight_) sum += w;
   for (double& w : weight_) w /= sum;
+}
+
+void ZonalQuadrature::add_panel(double centre, double half, double scale) {
+  for (std::size_t i = 0; i < Rule::abscissa().size(); ++i)
+    for (const double side : {-1.0, 1.0}) {
+      const double phi = centre + side * half * Rule::abscissa()[i];
+      t_.push_back(std::sin(phi));
+      weight_.push_back(scale * Rule::weights()[i] * std::pow(std::max(0.0, std::cos(phi)), dimension_ - 2));
+    }
 }
 
 std::vector<double> ZonalQuadrature::coefficients(const std::function<double(double)>& g) const {

@@ -25,11 +25,17 @@ double power_moment(double dimension, double n, std::size_t degree);
 class ZonalQuadrature {
  public:
   ZonalQuadrature(double dimension, std::size_t max_degree);
+  /// With panels halved where E g^2 does not settle otherwise: jumps, and poles that are square integrable.
+  /// \throws std::invalid_argument where g is not finite, or E g^2 does not settle within 1e-6.
+  ZonalQuadrature(double dimension, std::size_t max_degree, const std::function<double(double)>& g);
   /// E g(t) P_k(t), k = 0 .. up to 1e18 harmonics; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
   std::vector<double> coefficients(const std::function<double(double)>& g) const;
   double mean_square(const std::function<double(double)>& g) const;
 
  private:
+  /// \param scale  of its weights
+  void add_panel(double centre, double half, double scale);
+
   double dimension_;
   std::vector<double> multiplicity_, t_, weight_;
 };

@@ -15,6 +15,8 @@ namespace edgewise::models::ingredients::learning_curves {
 namespace {
 
 constexpr double most_samples = 1e15;
+/// Of a logarithm's argument.
+constexpr double least_part = 1e-300;
 
 }  // namespace
 
@@ -57,13 +59,21 @@ double LearningCurve::kappa(double n) const {
   for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) trace += levels_.multiplicity[i] * levels_.eigenvalue[i];
   if (trace == 0) return 0;
   const auto gap = [&](double log_kappa) {
+    // sum m L + fixed/kappa - n with m L = m - m (1 - L) above kappa, as one part that falls and one that grows: levels
+    // far apart cancel n.
     const double kappa = std::exp(log_kappa);
-    double sum = fixed > 0 ? fixed / kappa : 0;
+    double above = -n, falling = fixed > 0 ? fixed / kappa : 0, growing = 0;
     for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
-      const double lambda = levels_.eigenvalue[i];
-      if (lambda > 0) sum += levels_.multiplicity[i] * (lambda / (lambda + kappa));
+      const double lambda = levels_.eigenvalue[i], m = levels_.multiplicity[i];
+      if (lambda > kappa) {
+        above += m;
+        growing += m * (kappa / (lambda + kappa));
+      } else if (lambda > 0) {
+        falling += m * (lambda / (lambda + kappa));
+      }
     }
-    return std::log(sum / n);
+    (above > 0 ? falling : growing) += std::abs(above);
+    return std::log(std::max(falling, least_part)) - std::log(std::max(growing, least_part));
   };
   // sum m L + fixed/kappa lies below trace/kappa, and above it times kappa/(lambda_max + kappa).
   const double high = std::log(trace) - std::log(n) + 1e-12;

@@ -44,6 +44,12 @@ TEST_CASE("learnability: bad input is one line and status 2") {
                                              {"x", "--weight", "-1"},
                                              {"x", "--weight", "1", "--delta", "2"},
                                              {"1/(1-x)", "--weight", "1"},
+                                             {"x", "--delta", "0.1"},
+                                             {"x", "--bias"},
+                                             {"x", "--dimension", "5"},
+                                             {"x", "--length", "2"},
+                                             {"x", "--s2", "2"},
+                                             {"x^5000", "--kernel", "ntk"},
                                              {"x", "--format", "nc"}}) {
     std::vector<std::string> all = {"learnability"};
     all.insert(all.end(), arguments.begin(), arguments.end());

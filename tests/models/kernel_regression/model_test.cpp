@@ -227,3 +227,15 @@ TEST_CASE("units: the target's power scales every error, the ridge with the feat
     CHECK(number(p->stability(), "samples_for_0.5") == doctest::Approx(number(q->stability(), "samples_for_0.5")));
   }
 }
+
+TEST_CASE("as many samples as features without a ridge, and kernels that overflow, are refused by their key") {
+  const std::string features =
+      "[data]\nkind = 'features'\n[spectrum]\nkind = 'list'\neigenvalues = [1, 1, 1, 0.5]\ntarget_power = [1, 1, 0, "
+      "0]\n"
+      "[kernel]\nridge = 0\n[samples]\nat = ";
+  CHECK(refusal(features + "[2, 4, 20]\n").find("kernel.ridge: at 4 samples") != std::string::npos);
+  CHECK(refusal(features + "[2, 20]\n") == "accepted");
+  CHECK(refusal("[data]\ndimension = 5\n[target]\npowers = [0, 1]\n[kernel]\nkind = 'taylor'\ncoefficients = [1e308, "
+                "1e308]\n[samples]\nat = [10]\n")
+            .find("kernel.coefficients: must add up") != std::string::npos);
+}

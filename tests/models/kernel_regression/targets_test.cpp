@@ -66,3 +66,26 @@ TEST_CASE("a formula of the user's: powers add up, kinks keep power beyond") {
   CHECK_THROWS_AS(point_sources(3, {{1, 1}, {0.5, 0.5}, {}, false}), std::invalid_argument);
   CHECK_THROWS_AS(point_sources(3, {{1, 1}, {0.5, 0.5}, {{1, 1.5}, {1.5, 1}}, false}), std::invalid_argument);
 }
+
+TEST_CASE("formulas that are not square integrable are refused, poles that are get their power") {
+  const auto power_of = [](double d, double exponent) {
+    return zonal_function(d, 256, [exponent](double t) { return std::pow(std::abs(t), exponent); }).total();
+  };
+  CHECK(power_of(3, -0.4) == doctest::Approx(5).epsilon(1e-6));
+  CHECK(power_of(3, -0.25) == doctest::Approx(2).epsilon(1e-6));
+  for (const double exponent : {-0.5, -0.6, -1.0, -2.0}) {
+    CHECK_THROWS_AS(power_of(3, exponent), std::invalid_argument);
+    CHECK_THROWS_AS(power_of(4, exponent), std::invalid_argument);
+  }
+  for (const double exponent : {-0.7, -1.0})
+    CHECK_THROWS_AS(zonal_function(3, 256, [=](double t) { return std::pow(1 - t, exponent); }), std::invalid_argument);
+  CHECK(zonal_function(3, 256, [](double t) { return t > 0.3 ? 1 : -1; }).total() == doctest::Approx(1));
+}
+
+TEST_CASE("sources in high dimensions have all their power, or are refused where it is no double") {
+  const SphereTarget near = point_sources(300, {{1}, {0.9}, {}, false});
+  CHECK(near.total() == doctest::Approx(8.993847847e213).epsilon(1e-8));
+  CHECK(point_sources(1000, {{1}, {0.5}, {}, false}).total() == doctest::Approx(2.9328427562e124).epsilon(1e-8));
+  for (const double d : {1000.0, 1e6, 1e9})
+    CHECK_THROWS_AS(point_sources(d, {{1}, {0.9}, {}, false}), std::invalid_argument);
+}

@@ -160,6 +160,25 @@ TEST_CASE("norms: H <= B2 <= B1 for any kernel, infinite where the kernel lacks 
   CHECK_THROWS_AS(taylor_series(read_formula("distance2(3)"), 1, 9), std::invalid_argument);
 }
 
+TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason") {
+  const auto norms = [](const char* text, const char* kernel) {
+    return kernel_norms(taylor_series(read_formula(text), 1, 1500), *kernel_named(kernel, false), 3);
+  };
+  for (const std::size_t k : {1024, 1500, 2000}) {
+    const double b = kernel_named("ntk", false)->taylor(k + 1)[k];
+    CHECK(norms(("x^" + std::to_string(k)).c_str(), "ntk").second == doctest::Approx(1 / b).epsilon(1e-10));
+  }
+  CHECK(norms("x + x^2000", "ntk").second == doctest::Approx(351689.0369).epsilon(1e-9));
+  CHECK(norms("x^200", "exp").infinite_because == "overflows a double");
+  CHECK(norms("1e300*x*1e300", "ntk").infinite_because.ends_with("overflows a double"));
+  CHECK(norms("x^1499", "ntk").infinite_because == "the kernel lacks the power 1499");
+  CHECK(norms("(1.25 - x)^(-1/2)", "gauss").infinite_because.starts_with("the sums diverge"));
+  CHECK(norms("exp(x)", "gauss").infinite_because.empty());
+  for (const char* text : {"x^5000", "exp(x^1000)", "x^2000*exp(x)", "x + 1e-150*x^2000"})
+    CHECK_THROWS_AS(norms(text, "ntk"), std::invalid_argument);
+  CHECK(bound(read_formula("1e300*x*1e300")).remarks == std::vector<std::string>{"infinite: overflows a double"});
+}
+
 TEST_CASE("formulas that cannot be read, or have no series, are refused with the place") {
   for (const auto& [text, part] : std::vector<std::pair<std::string, std::string>>{
            {"", "ends where"},

@@ -79,3 +79,9 @@ TEST_CASE("it does not depend on units, over 120 powers of ten") {
   CHECK_THROWS_AS(LearningCurve({{}, {}, {}, {}}, 0, 0), std::invalid_argument);
   CHECK_THROWS_AS(LearningCurve({{1}, {1}, {1}, {}}, -1, 0), std::invalid_argument);
 }
+
+TEST_CASE("between levels far apart kappa is that of both sides' remainders") {
+  // 2 kappa/1e60 = .55/kappa, for n = 2 of two levels at 1e60.
+  const LearningCurve curve({{1e60, 1e-60, 0.45}, {2, 1, 1}, {1, 0, 0}, {}, 0, 0}, 0.1, 0);
+  CHECK(curve.at(2).kappa == doctest::Approx(std::sqrt(0.55e60 / 2)).epsilon(1e-12).scale(0));
+}

@@ -174,8 +174,13 @@ class EquilibriumExperiment final : public Problem {
     if (p.correlation)
       add_constant(out, "equilibrium_overlap", pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap);
     out.report.emplace_back("stability_number", at.stability);
-    out.report.emplace_back("iteration_rate", at.rate);
-    warn_of_iteration(out, at.rate);
+    if (!std::isnan(at.rate)) {
+      out.report.emplace_back("iteration_rate", at.rate);
+      warn_of_iteration(out, at.rate);
+    } else {
+      out.warnings.push_back(
+          "whether the plain iteration converges is not known: phi' is of both signs and the weights have memory");
+    }
     if (const double error = quadrature_error(p.phi, at); error > 1e-8)
       out.warnings.push_back(fmt::format(
           "averages over the nonlinearity are known to {:.1e} only; name its kinks in network.kinks", error));
@@ -205,6 +210,7 @@ class EquilibriumExperiment final : public Problem {
   void phase_findings(std::vector<Finding>& out, double edge_at, double rate) const {
     out.push_back({"in_phase", true, "whether the limit of wide networks exists"});
     out.push_back({"edge_scale", edge_at, "g at which the phase ends"});
+    if (std::isnan(rate)) return;  // not known
     out.push_back({"iteration_rate", rate, "spectral radius at the fixed point: the error's factor per iteration"});
     out.push_back({"iteration_converges", rate < 1, "whether the plain iteration finds the fixed point"});
   }
@@ -222,10 +228,9 @@ class EquilibriumExperiment final : public Problem {
     if (p.family.kind != FamilyKind::bi_invariant)
       out.push_back({"smallest_singular_value", std::sqrt(smallest_singular_value_squared(p.family, p.g)),
                      "of I - W, n -> infinity"});
-    out.push_back({"equilibrium_std",
-                   q * std::sqrt(p.gaussian_input ? 2 * m.m2 / n : 2 * (m.m2 - m.m1 * m.m1) / (n + 2)),
+    out.push_back({"equilibrium_std", q * std::sqrt(p.gaussian_input ? 2 * m.m2 / n : 2 * m.spread / (n + 2)),
                    "of |z|^2/n from draw to draw, to leading order in 1/n"});
-    out.push_back({"tangent_kernel", p.g * p.g * m.m1 * m.m1 * q * p.correlation.value_or(1),
+    out.push_back({"tangent_kernel", std::pow(p.g * m.m1, 2) * q * p.correlation.value_or(1),
                    "over standard-normalised W, readout v.z/sqrt n; of two inputs where there is a correlation"});
   }
 

@@ -29,8 +29,8 @@ struct Resolvent {
   double root, x, below;
 };
 Resolvent resolvent_of(double tau, double g) {
-  const double root = std::sqrt(1 - 4 * tau * g * g);
-  const double rest = tau < 0 ? (1 - 4 * g * g * (1 + tau)) / (root + 2 * g) : root - 2 * g;
+  const double root = tau < 0 ? std::hypot(1, 2 * std::sqrt(-tau) * g) : std::sqrt(1 - 4 * tau * g * g);
+  const double rest = tau < 0 ? (1 - 4 * g * ((1 + tau) * g)) / (root + 2 * g) : root - 2 * g;
   return {root, (1 + root) / 2, (1 + rest) / 2};
 }
 
@@ -121,7 +121,12 @@ LinearMoments linear_moments(const Family& family, double g) {
     out.m2 = (1 + (family.kurtosis - 2) * std::pow(g, 4)) * std::pow(out.m1, 4);
   else
     out.m2 = std::pow(out.m1 * r.x, 4) / r.root;
-  if (!std::isfinite(out.m2) || !(out.m1 > 0))
+  // m2/m1^2 - 1 in b = g^2 gamma^2 and 1 - b, no term of which is negative.
+  const double b = std::pow(g / r.x, 2), rest = r.below / r.x * ((r.x + g) / r.x), tau = family.tau;
+  const double excess = family.bi_invariant() ? b * (2 * rest + (family.kurtosis - 1) * b)
+                                              : b * (1 + tau + rest * (b + rest * (1 + tau))) / (1 - tau * b);
+  out.spread = std::pow(out.m1 / rest, 2) * excess;
+  if (!std::isfinite(out.m2) || !std::isfinite(out.spread) || !(out.m1 > 0))
     throw std::domain_error(
         fmt::format("g = {:.17g} is at the edge of the stable phase, g = {:.17g}", g, linear_edge(family)));
   return out;
@@ -130,6 +135,7 @@ LinearMoments linear_moments(const Family& family, double g) {
 double smallest_singular_value_squared(const Family& family, double g) {
   require_phase(family, g);
   if (family.kind == FamilyKind::haar) return (1 - g) * (1 - g);
+  if (family.tau == -1) return 1;  // |1 - i lambda| >= 1
   if (family.kind == FamilyKind::bi_invariant)
     throw std::domain_error("the smallest singular value of a bi-invariant family needs more than two moments");
   // E^2 = (D0 - D)(D - D1)(D - g^2)^2/(D (D + t)^2) along the gap, g^2 < D < D0, is the square of the singular value
@@ -140,7 +146,6 @@ double smallest_singular_value_squared(const Family& family, double g) {
     const double above = way * y, D = g * g + above, ratio = above / (above + (1 + family.tau) * g * g);
     return -way * (1 - y) * (D - other) * ratio * ratio / D;
   };
-  if (family.tau == -1) return -minus(0x1p-60);  // 0/0 at y = 0
   return -numerics::minimum(minus, 0, 1).value;
 }
 
@@ -173,26 +178,28 @@ double iteration_residual(const Family& family, double g, std::uint64_t k) {
   const auto steps = static_cast<double>(k);
   if (k == 0) return 1;
   if (family.tau == 0 || g == 0) return std::pow(g, 2 * steps);
+  // An upper bound; where it vanishes, logarithms of factorials would cancel to nothing.
+  if (std::pow(g * (1 + std::abs(family.tau)), 2 * steps) == 0) return 0;
   // sum_l (g^(k-2l) (k-2l+1)/(k+1) binom(k+1, l) t^l)^2, from the largest term outwards.
   const double log_g = std::log(g), log_t = std::log(std::abs(family.tau)) + 2 * log_g;
   const auto log_term = [&](double l) {
     return 2 * ((steps - 2 * l) * log_g + l * log_t + std::log((steps - 2 * l + 1) / (steps + 1)) +
                 std::lgamma(steps + 2) - std::lgamma(l + 1) - std::lgamma(steps - l + 2));
   };
+  // Ratios of neighbours, which fall with l, are exact where differences of logarithms of large numbers are not.
+  const auto ratio = [&](double l) {
+    const double r = (steps - 2 * l - 1) / (steps - 2 * l + 1) * (steps + 1 - l) / (l + 1) * std::abs(family.tau);
+    return r * r;
+  };
   double low = 0, high = std::floor(steps / 2);
   while (low < high) {
     const double middle = std::floor((low + high) / 2);
-    if (log_term(middle + 1) > log_term(middle))
+    if (ratio(middle) > 1)
       low = middle + 1;
     else
       high = middle;
   }
   const double largest = log_term(low);
-  // Ratios of neighbours are exact where differences of logarithms of large numbers are not.
-  const auto ratio = [&](double l) {
-    const double r = (steps - 2 * l - 1) / (steps - 2 * l + 1) * (steps + 1 - l) / (l + 1) * std::abs(family.tau);
-    return r * r;
-  };
   double sum = 1, term = 1;
   for (double l = low; l < std::floor(steps / 2) && term > negligible * sum; ++l) sum += term *= ratio(l);
   term = 1;

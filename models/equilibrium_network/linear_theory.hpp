@@ -15,9 +15,10 @@ double linear_edge(const Family& family);
 
 /// Of G = (I - W)^-1.
 struct LinearMoments {
-  double gamma = 1;  ///< (1/n) tr G
-  double m1 = 1;     ///< (1/n) tr GG': the length map |z|^2/|h|^2
-  double m2 = 1;     ///< (1/n) tr (GG')^2
+  double gamma = 1;   ///< (1/n) tr G
+  double m1 = 1;      ///< (1/n) tr GG': the length map |z|^2/|h|^2
+  double m2 = 1;      ///< (1/n) tr (GG')^2
+  double spread = 0;  ///< m2 - m1^2, without cancellation
   double kurtosis() const { return m2 / (m1 * m1); }
 };
 /// \throws std::domain_error outside the phase, naming the edge.

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 
+#include "models/equilibrium_network/linear_theory.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "solvers/self_consistency.hpp"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr double farthest_scale = 1e6;
 constexpr double rounding = 1e-15;
+constexpr double end_rounding = 1e-8;
 constexpr std::uint64_t longest_iteration = 2000;
 
 /// g = s/(1 - s): the branch is followed in s, whose steps are fine where g is small and coarse where it is large.
@@ -48,6 +51,41 @@ double iteration_rate(std::span<const StateNode> law, double g, double tau) {
   return g * std::sqrt(mean(w.x[0], 2));
 }
 
+/// phi'^2 = phi' and phi(u) = u phi'(u), which is 1 with this probability: the equilibrium is that of a linear network
+/// of scale g sqrt share.
+std::optional<double> linear_share(const StateFunction& phi) {
+  if (phi.linear()) return 1;
+  if (phi.name == "relu") return 0.5;
+  return std::nullopt;
+}
+
+double share_edge(const Family& family, double share) {
+  return linear_edge(family) / std::sqrt(share);
+}
+
+std::domain_error beyond_edge(const StateFunction& phi, double edge_at, double g) {
+  return std::domain_error(
+      fmt::format("outside the stable phase: followed from small scales, the equilibrium of {} ends at the edge g = "
+                  "{:.10g}, before g = {:.10g}",
+                  phi.name, edge_at, g));
+}
+
+Equilibrium share_equilibrium(const Family& family, const StateFunction& phi, double share, double q_h, double g) {
+  const double as_linear = g * std::sqrt(share), radius = as_linear * (1 + std::abs(family.tau));
+  if (!(as_linear < linear_edge(family))) throw beyond_edge(phi, share_edge(family, share), g);
+  const LinearMoments m = linear_moments(family, as_linear);
+  Equilibrium out;
+  out.g = g;
+  out.chi = share * m.gamma;
+  out.c = family.tau * as_linear * m.gamma * as_linear;
+  out.length = share * q_h * m.m1;
+  out.q = q_h * m.m1 / m.gamma / m.gamma;
+  out.d1 = out.d2 = share;
+  out.stability = std::pow(as_linear * m.gamma, 2);
+  out.rate = radius;
+  return out;
+}
+
 struct StateBranch {
   const Family& family;
   const StateFunction& phi;
@@ -65,9 +103,9 @@ struct StateBranch {
       return !law.empty() && stability_of(law, g, c) < 1;
     };
     const auto map = [this](double s, std::span<const double> x, std::span<double> next) {
+      next[0] = next[1] = nan;
       const double g = scale_at(s), c = family.tau * g * g * x[1];
       const std::vector<StateNode> law = state_law(phi, x[0], c);
-      next[0] = next[1] = nan;
       if (law.empty()) return;
       next[0] = q_h + g * g * average(law, [](const StateNode& a) { return a.z * a.z; });
       next[1] = average(law, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
@@ -85,13 +123,10 @@ struct StateBranch {
 }  // namespace
 
 Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q_h, double g) {
+  if (const auto share = linear_share(phi)) return share_equilibrium(family, phi, *share, q_h, g);
   const StateBranch branch{family, phi, q_h};
   const solvers::Branch reached = branch.follow(0, place_of(g), branch.origin());
-  if (reached.status != solvers::FixedPointStatus::converged)
-    throw std::domain_error(
-        fmt::format("outside the stable phase: followed from small scales, the equilibrium of {} ends at the edge g = "
-                    "{:.10g}, before g = {:.10g}",
-                    phi.name, scale_at(reached.parameter), g));
+  if (reached.status != solvers::FixedPointStatus::converged) throw beyond_edge(phi, scale_at(reached.parameter), g);
   Equilibrium out;
   out.g = g;
   out.q = reached.point.x[0];
@@ -107,12 +142,14 @@ Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q
 }
 
 double edge(const Family& family, const StateFunction& phi, double q_h, const Equilibrium& from) {
+  if (const auto share = linear_share(phi)) return share_edge(family, *share);
   const StateBranch branch{family, phi, q_h};
   const solvers::Branch end = branch.follow(place_of(from.g), place_of(farthest_scale), std::array{from.q, from.chi});
   return end.status == solvers::FixedPointStatus::converged ? infinity : scale_at(end.parameter);
 }
 
 double edge(const Family& family, const StateFunction& phi, double q_h) {
+  if (const auto share = linear_share(phi)) return share_edge(family, *share);
   const std::array<double, 2> origin = StateBranch{family, phi, q_h}.origin();
   Equilibrium start;
   start.q = origin[0];
@@ -130,11 +167,16 @@ PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rh
     return (q_h * rho_h + at.g * at.g * pair_moments(phi, at.q, at.c, rho).states) / at.q;
   };
   PairEquilibrium out;
-  // At rho = 1 the two states are one; rounding must not take the root away.
-  const solvers::FixedPoint found = rho_h == 1
-                                        ? solvers::FixedPoint{solvers::FixedPointStatus::converged, {1.0}, 0, 0}
-                                        : solvers::bracketed([&](double rho) { return correlation(rho) - rho; }, -1, 1);
-  if (!found.converged())
+  // The two states are one, up to the sign.
+  if (rho_h == 1 || (rho_h == -1 && phi.odd())) {
+    out.correlation = rho_h;
+    out.overlap = rho_h * at.length;
+    out.slopes = pair_moments(phi, at.q, at.c, rho_h).slopes;
+    return out;
+  }
+  const solvers::FixedPoint found = solvers::bracketed([&](double rho) { return correlation(rho) - rho; }, -1, 1);
+  // There always is a root; at an end of the bracket rounding may take the sign change away.
+  if (!found.converged() && !(found.status == solvers::FixedPointStatus::no_bracket && found.residual < end_rounding))
     throw std::domain_error(fmt::format("the kernel of two inputs was not found: {}", name(found.status)));
   out.correlation = found.x[0];
   const PairMoments moments = pair_moments(phi, at.q, at.c, out.correlation);
@@ -169,6 +211,7 @@ std::vector<double> nonlinear_lengths(const StateFunction& phi, double q_h, doub
 }
 
 double quadrature_error(const StateFunction& phi, const Equilibrium& at) {
+  if (linear_share(phi)) return 0;
   const std::vector<StateNode> fine = state_law(phi, at.q, at.c, true);
   const auto off = [&](double value, const std::function<double(const StateNode&)>& f) {
     const double finer = average(fine, f);

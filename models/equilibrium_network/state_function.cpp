@@ -84,6 +84,7 @@ StateFunction custom_state_function(const std::string& formula, std::vector<doub
 std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer) {
   const double s = std::sqrt(q);
   if (!(s > 0) || !std::isfinite(s) || !std::isfinite(c)) return {};
+  if (phi.kinks.empty() && !(1 - c * phi.slope(0) > 0)) return {};
   const double low = state_at(phi, c, -gaussian_reach * s), high = state_at(phi, c, gaussian_reach * s);
   if (!(low < high)) return {};
   const std::vector<double> edges = numerics::piece_edges(
@@ -96,9 +97,10 @@ std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, b
     out.push_back({u, z, slope, weight * (1 - c * slope) * std::exp(-y * y / 2) / (std::sqrt(2 * pi) * s)});
   };
   using numerics::GaussPoints;
-  for (const auto& node : numerics::piecewise_gauss(edges, finer ? GaussPoints::thirty : GaussPoints::twenty))
+  for (const auto& node : numerics::piecewise_gauss(edges, finer ? GaussPoints::thirty : GaussPoints::twenty)) {
     add(node.x, node.weight);
-  if (!single) out.clear();
+    if (!single) return {};
+  }
   return out;
 }
 

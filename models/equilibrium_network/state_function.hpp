@@ -14,6 +14,8 @@ struct StateFunction {
   std::function<double(double)> value, slope;  ///< phi and phi'
   std::vector<double> kinks;                   ///< where phi' jumps, increasing
   bool linear() const { return name == "linear"; }
+  /// By its name: phi(-u) = -phi(u).
+  bool odd() const { return linear() || name == "tanh" || name == "erf" || name == "hard-tanh"; }
 };
 
 /// linear, tanh, erf (erf(u/sqrt 2)), relu, hard-tanh, gelu.

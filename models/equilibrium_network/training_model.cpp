@@ -74,7 +74,7 @@ class TrainingExperiment final : public Problem {
     if (p.g < at) {
       const double rate =
           p.phi.linear() ? p.g * spectral_radius(p.family) : equilibrium(p.family, p.phi, p.input_power, p.g).rate;
-      out.push_back({"iteration_rate", rate, "of the plain iteration at the start"});
+      if (!std::isnan(rate)) out.push_back({"iteration_rate", rate, "of the plain iteration at the start"});
     }
     try {
       out.push_back({"edge_learning_rate", lazy_edge(*problem_), "eta beyond which the lazy network's loss grows"});

@@ -83,6 +83,7 @@ TEST_CASE("recorded depths change nothing, and depth costs nothing once it has c
       CHECK(together[i] == Approx(iteration_lengths(elliptic(tau), g, std::array{some[i]}).front()).epsilon(1e-14));
     CHECK(together.back() == Approx(linear_moments(elliptic(tau), g).m1).epsilon(1e-12));
     CHECK(std::isfinite(iteration_residual(elliptic(tau), g, 1000000000)));
+    CHECK(iteration_residual(elliptic(tau), g, 1000000000000) == 0);
   }
   CHECK(iteration_lengths(elliptic(0.5), 0, some) == std::vector<double>(5, 1.0));
 }
@@ -142,6 +143,24 @@ TEST_CASE("symmetries are exact, and a draw is a function of its numbers") {
   CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) == draw(elliptic(0.2), 5, 1, 3, 4)(1, 2));
   CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) != draw(elliptic(0.2), 5, 1, 3, 5)(1, 2));
   CHECK(std::abs(draw(named(FamilyKind::haar), 1, 0.4, 1, 2)(0, 0)) == 0.4);
+}
+
+TEST_CASE("the spread of the singular values does not cancel, nor do antisymmetric weights of any size") {
+  for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {
+    const LinearMoments m = linear_moments(elliptic(tau), 0.8 / (1 + std::abs(tau)));
+    CHECK(m.spread == Approx(m.m2 - m.m1 * m.m1).epsilon(1e-12));
+    // Of small matrices m2 - m1^2 = g^2 |W + W'|^2/(n g^2) + ..., of antisymmetric ones the next order.
+    const double g = 1e-5, small = linear_moments(elliptic(tau), g).spread;
+    CHECK(small == Approx(tau == -1 ? std::pow(g, 4) : 2 * (1 + tau) * g * g).epsilon(1e-6));
+  }
+  const LinearMoments haar = linear_moments(named(FamilyKind::haar), 0.5);
+  CHECK(haar.spread == Approx(haar.m2 - haar.m1 * haar.m1).epsilon(1e-12));
+  for (const double g : {1e12, 1e20, 1e60}) {
+    const LinearMoments m = linear_moments(elliptic(-1), g);
+    CHECK(m.m1 * g == Approx(1).epsilon(1e-9));
+    CHECK(m.m2 * g == Approx(0.5).epsilon(1e-9));
+    CHECK(smallest_singular_value_squared(elliptic(-1), g) == 1);
+  }
 }
 
 TEST_CASE("the worst transient is the norm of a power of W") {

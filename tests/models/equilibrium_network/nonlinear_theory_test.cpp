@@ -143,6 +143,31 @@ TEST_CASE("the states of two inputs: identical, opposite, and by the plane's own
   CHECK(pair_moments(state_function("relu"), 1, 0, 1 - eps).states == Approx(0.5 * (1 - eps)).epsilon(1e-12));
 }
 
+TEST_CASE("opposite inputs of an odd network have opposite states at any scale") {
+  for (const char* name : {"tanh", "erf", "hard-tanh"})
+    for (const double g : {0.5875, 0.6, 0.7125}) {
+      const StateFunction phi = state_function(name);
+      const Equilibrium at = equilibrium(elliptic(0), phi, 0.5, g);
+      CHECK(pair_equilibrium(phi, 0.5, -1, at).overlap == -at.length);
+      CHECK(pair_equilibrium(phi, 0.5, -1, at).correlation == -1);
+      // A formula is not known to be odd: its root is the end of the bracket.
+      if (phi.name != "tanh") continue;
+      const StateFunction formula = custom_state_function("tanh(u)", {});
+      CHECK(pair_equilibrium(formula, 0.5, -1, at).overlap == Approx(-at.length).epsilon(1e-7));
+    }
+}
+
+TEST_CASE("relu of antisymmetric weights has an equilibrium at any scale") {
+  for (const double g : {1e-5, 1.0, 1e12, 1e20}) {
+    const Equilibrium at = equilibrium(elliptic(-1), state_function("relu"), 1, g);
+    const double chi = 1 / (1 + std::sqrt(1 + 2 * g * g));
+    CHECK(at.chi == Approx(chi).epsilon(1e-12));
+    CHECK(at.q == Approx(1 / (2 * chi)).epsilon(1e-12));
+    CHECK(at.length == Approx(chi).epsilon(1e-12));
+  }
+  CHECK(std::isinf(edge(elliptic(-1), state_function("relu"), 1)));
+}
+
 TEST_CASE("lengths of the iteration end in the equilibrium's") {
   const StateFunction phi = state_function("erf");
   const Equilibrium at = equilibrium(elliptic(0), phi, 0.7, 1.1);

@@ -69,7 +69,8 @@ TEST_CASE("unknown keys are errors, with the nearest known one") {
 }
 
 TEST_CASE("a section without keys says so") {
-  CHECK(message([] { read(read_text("a = 1", "file.toml"), {}); }) == "file.toml: a: unknown key; nothing is read here");
+  CHECK(message([] { read(read_text("a = 1", "file.toml"), {}); }) ==
+        "file.toml: a: unknown key; nothing is read here");
 }
 
 TEST_CASE("a key that the chosen word does not read is refused") {

@@ -13,7 +13,6 @@
 ///       });
 ///       return section;
 ///     }
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -40,52 +39,47 @@ struct Plain<std::optional<Field>> {
   using type = Field;
 };
 
-/// The parameter of a field's type.
+/// How a field of this type is declared, and how it is read.
 template <class Field>
-Parameter parameter_of(const std::string& name, const std::string& doc) {
-  if constexpr (std::same_as<Field, bool>)
-    return boolean(name, doc);
-  else if constexpr (std::integral<Field>)
-    return integer(name, doc);
-  else if constexpr (std::floating_point<Field>)
-    return number(name, doc);
-  else if constexpr (std::same_as<Field, std::string>)
-    return text(name, doc);
-  else if constexpr (std::same_as<Field, std::vector<double>>)
-    return numbers(name, doc);
-  else if constexpr (std::same_as<Field, std::vector<std::string>>)
-    return texts(name, doc);
-  else {
-    static_assert(std::same_as<Field, Matrix>, "no key of a section has this type");
-    return matrix(name, doc);
-  }
-}
-
+struct Kind;
+template <>
+struct Kind<bool> {
+  static constexpr auto declare = &boolean;
+  static constexpr auto read = &Values::flag;
+};
+template <std::integral Field>
+struct Kind<Field> {
+  static constexpr auto declare = &integer;
+  static constexpr auto read = &Values::integer;
+};
+template <>
+struct Kind<double> {
+  static constexpr auto declare = &number;
+  static constexpr auto read = &Values::number;
+};
+template <>
+struct Kind<std::string> {
+  static constexpr auto declare = &text;
+  static constexpr auto read = &Values::text;
+};
+template <>
+struct Kind<std::vector<double>> {
+  static constexpr auto declare = &numbers;
+  static constexpr auto read = &Values::numbers;
+};
+template <>
+struct Kind<std::vector<std::string>> {
+  static constexpr auto declare = &texts;
+  static constexpr auto read = &Values::texts;
+};
+template <>
+struct Kind<Matrix> {
+  static constexpr auto declare = &matrix;
+  static constexpr auto read = &Values::matrix;
+};
+/// What a Value holds of such a field.
 template <class Field>
-Value value_of(const Field& field) {
-  if constexpr (std::integral<Field> && !std::same_as<Field, bool>)
-    return static_cast<std::int64_t>(field);
-  else
-    return field;
-}
-
-template <class Field>
-Field read_field(const Values& values, std::string_view key) {
-  if constexpr (std::same_as<Field, bool>)
-    return values.flag(key);
-  else if constexpr (std::integral<Field>)
-    return static_cast<Field>(values.integer(key));
-  else if constexpr (std::floating_point<Field>)
-    return values.number(key);
-  else if constexpr (std::same_as<Field, std::string>)
-    return values.text(key);
-  else if constexpr (std::same_as<Field, std::vector<double>>)
-    return values.numbers(key);
-  else if constexpr (std::same_as<Field, std::vector<std::string>>)
-    return values.texts(key);
-  else
-    return values.matrix(key);
-}
+using Stored = std::decay_t<decltype((std::declval<Values>().*Kind<Field>::read)(""))>;
 
 }  // namespace fields
 
@@ -101,10 +95,11 @@ class Section {
   template <class Field>
   Parameter& key(const std::string& name, Field T::*field, const std::string& doc) {
     using Plain = typename fields::Plain<Field>::type;
-    Parameter parameter = fields::parameter_of<Plain>(name, doc);
-    if constexpr (std::same_as<Field, Plain>) parameter.otherwise(fields::value_of(T{}.*field));
-    return add(std::move(parameter),
-               [name, field](const Values& values, T& to) { to.*field = fields::read_field<Plain>(values, name); });
+    Parameter parameter = fields::Kind<Plain>::declare(name, doc);
+    if constexpr (std::same_as<Field, Plain>) parameter.otherwise(static_cast<fields::Stored<Plain>>(T{}.*field));
+    return add(std::move(parameter), [name, field](const Values& values, T& to) {
+      to.*field = static_cast<Plain>((values.*fields::Kind<Plain>::read)(name));
+    });
   }
   /// The same where a word stands for each value of an enumeration.
   template <class Enum>
@@ -127,10 +122,8 @@ class Section {
   /// The struct, from values that were checked against `parameters()`, alone or among others.
   T from(const Values& values) const {
     T out;
-    for (std::size_t k = 0; k < parameters_.size(); ++k) {
-      const bool fixed = parameters_[k].fallback && parameters_[k].fallback_text.empty();
-      if (fixed || values.given(parameters_[k].name)) set_[k](values, out);
-    }
+    for (std::size_t k = 0; k < parameters_.size(); ++k)
+      if (parameters_[k].fallback || values.given(parameters_[k].name)) set_[k](values, out);
     return out;
   }
   /// \param also  keys that are legal here and read by somebody else. \throws Error as `settings::read`.

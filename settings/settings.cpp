@@ -253,6 +253,11 @@ std::int64_t Values::integer(std::string_view key) const {
 double Values::number(std::string_view key) const {
   return std::get<double>(get(key));
 }
+std::size_t Values::whole(std::string_view key) const {
+  const double x = number(key);
+  if (!std::isfinite(x) || x != std::floor(x)) throw error(key, "must be a whole number");
+  return static_cast<std::size_t>(x);
+}
 const std::string& Values::text(std::string_view key) const {
   return std::get<std::string>(get(key));
 }
@@ -331,6 +336,16 @@ void check(const Table& table, const Parameter& p, const Value& value) {
 }
 
 }  // namespace
+
+std::vector<Parameter> with_sections(const std::vector<std::pair<std::string, std::vector<Parameter>>>& sections) {
+  std::vector<Parameter> out;
+  for (const auto& entry : sections)
+    for (const Parameter& key : entry.second) {
+      out.push_back(key);
+      out.back().name = entry.first + "." + key.name;
+    }
+  return out;
+}
 
 Values read(const Table& table, std::span<const Parameter> parameters, std::span<const std::string> also) {
   std::vector<std::string> known;

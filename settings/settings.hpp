@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -151,6 +152,8 @@ class Values {
   bool flag(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;
   double number(std::string_view key) const;
+  /// A number >= 0 that must be whole, e.g. written as 1e3. \throws Error.
+  std::size_t whole(std::string_view key) const;
   const std::string& text(std::string_view key) const;
   const std::vector<double>& numbers(std::string_view key) const;
   const std::vector<std::string>& texts(std::string_view key) const;
@@ -167,6 +170,9 @@ class Values {
   std::map<std::string, Value, std::less<>> values_;
   std::map<std::string, bool, std::less<>> given_;
 };
+
+/// The keys of sections as SECTION.KEY, section after section: how the description of a model names its own.
+std::vector<Parameter> with_sections(const std::vector<std::pair<std::string, std::vector<Parameter>>>& sections);
 
 /// Checks `table` against `parameters` and fills in defaults.
 /// `also` lists keys (or subtables) that are legal here but read by somebody else.

@@ -68,6 +68,19 @@ TEST_CASE("unknown keys are errors, with the nearest known one") {
         std::string::npos);
 }
 
+TEST_CASE("whole numbers written as numbers, and keys named with their section") {
+  const std::vector<Parameter> parameters = {number("width", "how wide").at_least(0).otherwise(3.0)};
+  const auto read_width = [&](const std::string& toml) { return read(read_text(toml, "file.toml"), parameters); };
+  CHECK(read_width("width = 1e3").whole("width") == 1000);
+  CHECK(read_width("").whole("width") == 3);
+  CHECK(message([&] { read_width("width = 2.5").whole("width"); }) == "file.toml: width: must be a whole number");
+  const std::vector<Parameter> all = with_sections({{"network", parameters}, {"input", parameters}});
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].name == "network.width");
+  CHECK(all[1].name == "input.width");
+  CHECK(all[1].doc == "how wide");
+}
+
 TEST_CASE("a section without keys says so") {
   CHECK(message([] { read(read_text("a = 1", "file.toml"), {}); }) ==
         "file.toml: a: unknown key; nothing is read here");

@@ -134,17 +134,13 @@ PowerFit fit_power(std::span<const double> x, std::span<const double> y) {
   return out;
 }
 
-namespace {
-
-double interpolated(const std::vector<double>& x, const std::vector<double>& y, double at) {
+double interpolated(std::span<const double> x, std::span<const double> y, double at) {
   if (x.empty() || !(at >= x.front()) || !(at <= x.back())) return nan;
   const auto above = std::lower_bound(x.begin(), x.end(), at);
   const auto i = static_cast<std::size_t>(above - x.begin());
   if (*above == at || i == 0) return y[i];
   return y[i - 1] + (y[i] - y[i - 1]) * (at - x[i - 1]) / (x[i] - x[i - 1]);
 }
-
-}  // namespace
 
 double loss_at(const LossCurve& curve, double step) {
   return interpolated(curve.step, curve.loss, step);

@@ -42,6 +42,8 @@ struct PowerFit {
 /// \throws std::invalid_argument for fewer than two different x.
 PowerFit fit_power(std::span<const double> x, std::span<const double> y);
 
+/// y at `at` by a straight line between the neighbours of x, which does not fall; NaN outside of it.
+double interpolated(std::span<const double> x, std::span<const double> y, double at);
 /// The loss of a curve at a step by linear interpolation; NaN outside of it.
 double loss_at(const LossCurve& curve, double step);
 /// Its compute there.

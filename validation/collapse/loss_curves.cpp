@@ -63,13 +63,12 @@ class CurveReader {
 
  private:
   [[noreturn]] void fail(std::size_t line, const std::string& message) const {
-    throw Error(fmt::format("{}: {} {}: {}", path_, row_, line, message));
+    throw Error(fmt::format("{}: {} {}: {}", path_, tables_.at(path_).row, line, message));
   }
 
   void read_table(const CurveTable& table) {
     const std::string& path = path_ = table.origin;
-    row_ = table.row;
-    columns_of_[path] = {false, false};
+    tables_[path] = {table.row, false, false};
     try {
       table_ = settings::split_delimited(table.text);
     } catch (const Error& error) {
@@ -113,7 +112,8 @@ class CurveReader {
     need(place_[size_column].has_value(), "size");
     need(place_[loss_column].has_value(), "loss");
     need(place_[step_column] || place_[compute_column], "step or compute");
-    columns_of_[path_] = {place_[rate_column].has_value(), place_[noise_column].has_value()};
+    tables_[path_].has_rate = place_[rate_column].has_value();
+    tables_[path_].has_noise = place_[noise_column].has_value();
     if (!others.empty()) {
       for (std::string& other : others) other = settings::shown(other, 30);
       out_.notes.push_back(fmt::format("{}: columns that are not read: {}", path_, settings::join(others)));
@@ -172,20 +172,22 @@ class CurveReader {
     const auto earlier = [](const CurveRow& a, const CurveRow& b) { return a.step < b.step; };
     if (!std::is_sorted(rows.begin(), rows.end(), earlier)) ++unsorted_;
     std::stable_sort(rows.begin(), rows.end(), earlier);
-    LossCurve curve{std::get<1>(key), std::get<2>(key), {}, {}, {}, fmt::format("{}: {} {}", file, row_, rows[0].line)};
-    const auto [has_rate, has_noise] = columns_of_[file];
+    const TableRead& table = tables_.at(file);
+    LossCurve curve{
+        std::get<1>(key), std::get<2>(key), {}, {}, {}, fmt::format("{}: {} {}", file, table.row, rows[0].line)};
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (i > 0 && rows[i].step == rows[i - 1].step)
         fail(std::max(rows[i].line, rows[i - 1].line),
-             fmt::format("step {} of {} is there twice (also in line {}); a column seed tells runs apart",
-                         settings::text_of(rows[i].step), named(key), std::min(rows[i].line, rows[i - 1].line)));
+             fmt::format("step {} of {} is there twice (also in {} {}); a column seed tells runs apart",
+                         settings::text_of(rows[i].step), named(key), table.row,
+                         std::min(rows[i].line, rows[i - 1].line)));
       if (i > 0 && rows[i].compute < rows[i - 1].compute)
         fail(rows[i].line, fmt::format("compute falls while step grows in {}", named(key)));
       curve.step.push_back(rows[i].step);
       curve.compute.push_back(rows[i].compute);
       curve.loss.push_back(rows[i].loss);
-      if (has_rate) curve.rate.push_back(rows[i].rate);
-      if (has_noise) curve.noise.push_back(rows[i].noise);
+      if (table.has_rate) curve.rate.push_back(rows[i].rate);
+      if (table.has_noise) curve.noise.push_back(rows[i].noise);
     }
     if (curve.step.size() < 2 || !(curve.step.back() > 0))
       fail(rows[0].line,
@@ -195,8 +197,14 @@ class CurveReader {
     out_.groups.back().curves.push_back(std::move(curve));
   }
 
-  std::string path_, row_ = "line";
-  std::map<std::string, std::pair<bool, bool>> columns_of_;  ///< whether a file has rates, and noise
+  /// What is kept of a table whose rows have been read.
+  struct TableRead {
+    std::string row;  ///< what messages call one
+    bool has_rate = false, has_noise = false;
+  };
+
+  std::string path_;
+  std::map<std::string, TableRead> tables_;  ///< by origin
   settings::DelimitedText table_;
   std::vector<std::optional<std::size_t>> place_;
   std::map<RunKey, std::pair<std::string, std::vector<CurveRow>>> rows_;  ///< with the file they come from

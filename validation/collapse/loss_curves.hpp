@@ -13,7 +13,7 @@ struct LossCurve {
   std::string seed;          ///< any word
   std::vector<double> step;  ///< increasing; compute / (6 size) where only compute is given
   std::vector<double> compute, loss;
-  std::string origin;  ///< file and line of its first row, for messages
+  std::string origin;  ///< file and line (what its table calls a row) of its first row, for messages
   /// Learning rate, and size of the gradient noise; empty where there is no column.
   std::vector<double> rate = {}, noise = {};
 };

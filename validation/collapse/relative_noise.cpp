@@ -10,6 +10,7 @@
 #include "numerics/constants.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
+#include "validation/collapse/frontier.hpp"
 
 namespace edgewise::validation {
 
@@ -51,15 +52,16 @@ MeanRun mean_run(const std::vector<const LossCurve*>& runs, bool has_noise) {
   return out;
 }
 
-/// y at x by a straight line between its neighbours; NaN outside.
-double between(const std::vector<double>& x, const std::vector<double>& y, double at) {
-  const auto above = std::ranges::lower_bound(x, at);
-  if (above == x.end() || (above == x.begin() && *above != at)) return nan;
-  const auto i = static_cast<std::size_t>(above - x.begin());
-  if (i == 0 || x[i] == x[i - 1]) return y[i];
-  const double share = (at - x[i - 1]) / (x[i] - x[i - 1]);
-  return y[i - 1] + share * (y[i] - y[i - 1]);
-}
+/// The sums that a is the ratio of.
+struct LeastSquaresSums {
+  double xy = 0, xx = 0;
+  void add(double loss, double reference, double rate_difference, double noise) {
+    const double x = rate_difference * noise / loss;
+    xy += x * (1 - reference / loss);
+    xx += x * x;
+  }
+  double factor() const { return xx > 0 ? xy / xx : nan; }
+};
 
 double rms_at(const RelativeRun& run, double factor) {
   double sum = 0;
@@ -74,13 +76,9 @@ double rms_at(const RelativeRun& run, double factor) {
 
 double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
                              std::span<const double> rate_difference, std::span<const double> noise) {
-  double xy = 0, xx = 0;
-  for (std::size_t i = 0; i < loss.size(); ++i) {
-    const double x = rate_difference[i] * noise[i] / loss[i];
-    xy += x * (1 - reference[i] / loss[i]);
-    xx += x * x;
-  }
-  return xx > 0 ? xy / xx : nan;
+  LeastSquaresSums sums;
+  for (std::size_t i = 0; i < loss.size(); ++i) sums.add(loss[i], reference[i], rate_difference[i], noise[i]);
+  return sums.factor();
 }
 
 RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& reference) {
@@ -104,7 +102,7 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
   if (!has_noise)
     out.notes.push_back(
         "there is no column noise, the trace of the gradients' covariance: the loss stands for it, and a has its unit");
-  std::vector<double> loss, base, difference, noise;
+  LeastSquaresSums all;
   for (const auto& [key, runs] : groups) {
     const auto& [schedule, size] = key;
     if (schedule == reference) continue;
@@ -117,23 +115,21 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
     row.schedule = schedule;
     row.size = size;
     for (std::size_t i = 0; i < run.step.size(); ++i) {
-      const double known = between(of_reference.tau, of_reference.loss, run.tau[i]);
+      const double known = interpolated(of_reference.tau, of_reference.loss, run.tau[i]);
       if (!std::isfinite(known)) continue;
       row.step.push_back(run.step[i]);
       row.tau.push_back(run.tau[i]);
       row.loss.push_back(run.loss[i]);
       row.reference.push_back(known);
-      row.rate_difference.push_back(run.rate[i] - between(of_reference.tau, of_reference.rate, run.tau[i]));
+      row.rate_difference.push_back(run.rate[i] - interpolated(of_reference.tau, of_reference.rate, run.tau[i]));
       row.noise.push_back(run.noise[i]);
     }
     row.factor = relative_noise_factor(row.loss, row.reference, row.rate_difference, row.noise);
-    loss.insert(loss.end(), row.loss.begin(), row.loss.end());
-    base.insert(base.end(), row.reference.begin(), row.reference.end());
-    difference.insert(difference.end(), row.rate_difference.begin(), row.rate_difference.end());
-    noise.insert(noise.end(), row.noise.begin(), row.noise.end());
+    for (std::size_t i = 0; i < row.loss.size(); ++i)
+      all.add(row.loss[i], row.reference[i], row.rate_difference[i], row.noise[i]);
     out.runs.push_back(std::move(row));
   }
-  out.factor = relative_noise_factor(loss, base, difference, noise);
+  out.factor = all.factor();
   if (!std::isfinite(out.factor))
     throw Error(
         fmt::format("--noise: no run of another schedule has another rate than '{}' at a tau, the sum of the "

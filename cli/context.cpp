@@ -88,7 +88,7 @@ Json result_json(const Result& result) {
     for (const double x : values) list.push_back(json_number(x));
     return list;
   };
-  columns[result.axis] = numbers(result.steps);
+  columns[result.axis->name] = numbers(result.steps);
   for (std::size_t o = 0; o < result.observables.size(); ++o)
     for (const Field& f : result.fields)
       if (!f.values[o].empty())

@@ -8,9 +8,11 @@ namespace edgewise::numerics {
 
 using PowerSeries = std::vector<double>;
 
+/// a b, cut after as many terms.
 PowerSeries product(const PowerSeries& a, const PowerSeries& b);
 /// The series with this derivative, and its value at 0.
 PowerSeries integral(const PowerSeries& derivative, double start);
+/// a', whose last coefficient is 0: the one that is cut off.
 PowerSeries derivative(const PowerSeries& a);
 /// a^p. \throws std::domain_error where a_0 = 0, or a_0 < 0 and p is no whole number; whole p >= 0 need nothing.
 PowerSeries power(const PowerSeries& a, double p);

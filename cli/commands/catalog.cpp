@@ -84,10 +84,6 @@ void add_sections(std::vector<Entry>& out) {
   static const std::map<std::string, std::string> summaries = {
       {"data", "[data]: what the inputs are beside their covariance"},
       {"initial", "[initial]: where a run starts"},
-      {"kernel",
-       "[kernel]: of a kernel regression; its keys stand with the models kernel-regression and modular-tasks"},
-      {"target", "[target]: the function that is learned; its keys stand with the model kernel-regression"},
-      {"tasks", "[tasks]: codes and functions of many tasks; its keys stand with the model modular-tasks"},
       {"tune", "[tune]: what `edgewise tune` searches, and at what cost"}};
   for (const models::Model* model : models::all())
     for (const std::string& name : model->sections()) {
@@ -98,6 +94,14 @@ void add_sections(std::vector<Entry>& out) {
         out.push_back(section(name, summary == summaries.end() ? "[" + name + "]" : summary->second, {}));
         entry = out.end() - 1;
       }
+      // Models name the keys of their own sections SECTION.KEY.
+      std::vector<Parameter> own;
+      for (Parameter p : model->description().parameters)
+        if (p.name.starts_with(name + ".")) {
+          p.name.erase(0, name.size() + 1);
+          own.push_back(std::move(p));
+        }
+      if (!own.empty()) entry->more_parameters.emplace_back("of model " + model->description().name, std::move(own));
     }
   out.push_back(
       section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));

@@ -75,6 +75,8 @@ std::unique_ptr<learning_curves::DotKernel> kernel_of(const LearnabilityOptions&
   in("--dimension", options.dimension, 2, 1e9);
   in("--s2", options.s2, 0.01, 1e6);
   in("--length", options.length, 1e-12, 1e12);
+  if (options.kernel != "gauss" && options.kernel != "exp" && options.s2 != LearnabilityOptions{}.s2)
+    throw Error("--s2: is read with --kernel gauss or exp only");
   return learning_curves::kernel_named(options.kernel, options.bias, options.s2);
 }
 

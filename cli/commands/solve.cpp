@@ -18,9 +18,8 @@ Status solve(const Context& context, const std::string& path) {
   loaded.provenance.seconds = watch.seconds();
   write_result(context, targets, solution(trajectory, loaded.provenance));
   const models::Axis& axis = *loaded.provenance.experiment.axis;
-  const std::string_view recorded = &axis == &models::step_axis() ? "step" : "value";
   context.say(fmt::format("{}: {}, {} recorded, {}{}", loaded.provenance.experiment.title, trajectory.method,
-                          settings::counted(trajectory.steps.size(), recorded), seconds_text(loaded.provenance.seconds),
+                          settings::counted(trajectory.steps.size(), axis.one), seconds_text(loaded.provenance.seconds),
                           written(targets)));
   if (trajectory.diverged_at)
     context.say(fmt::format("  diverged at {} {}; the output ends there", axis.name,

@@ -226,11 +226,11 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
 
-  panel.along = models::find_axis(results.front().axis);
+  panel.along = results.front().axis;
   for (std::size_t r = 1; r < results.size(); ++r)
     if (results[r].axis != results.front().axis)
       throw Error(fmt::format("{}: runs along {}, and {} along {}: they have no axis in common", files[r],
-                              results[r].axis, files.front(), results.front().axis));
+                              results[r].axis->name, files.front(), results.front().axis->name));
   const std::vector<double> recorded = xs;
   xs.insert(xs.end(), panel.diverged_at.begin(), panel.diverged_at.end());
   panel.x = axis_of(recorded, xs, true, 0.02);

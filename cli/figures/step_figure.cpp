@@ -57,7 +57,7 @@ std::string step_panel(const Result& result) {
   out += fmt::format("set xrange [-0.7:{}]\nset yrange [{}:{}]\n", static_cast<double>(bars.size()) - 0.3,
                      settings::text_of(y.low), settings::text_of(y.high));
   out += "set xtics (" + settings::join(names) + ") noenhanced rotate by 45 right\nset ytics " + y.ticks() + "\n";
-  out += fmt::format("set ylabel 'simulation / theory - 1, {} {}'\n", result.axis,
+  out += fmt::format("set ylabel 'simulation / theory - 1, {} {}'\n", result.axis->name,
                      settings::text_of(result.steps.front()));
   out += "set key outside center top horizontal Left reverse samplen 2.2 spacing 1.15\n";
   out += fmt::format("plot 0 with lines lw 2 lc rgb '{}' title 'theory', \\\n", palette[0]);

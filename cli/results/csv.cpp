@@ -36,7 +36,7 @@ void write_header(std::string& out, const Result& result) {
 }
 
 void write_wide(std::string& out, const Result& result) {
-  out += result.axis;
+  out += result.axis->name;
   for (std::size_t o = 0; o < result.observables.size(); ++o)
     for (const Field& field : result.fields)
       if (!field.values[o].empty() || result.steps.empty())
@@ -52,7 +52,7 @@ void write_wide(std::string& out, const Result& result) {
 }
 
 void write_long(std::string& out, const Result& result) {
-  out += result.axis + ",observable";
+  out += result.axis->name + ",observable";
   for (const Field& field : result.fields) out += "," + field.name;
   out += "\n";
   for (std::size_t o = 0; o < result.observables.size(); ++o)
@@ -148,7 +148,7 @@ class ResultReader {
            fmt::format("the first column must be 'step' (or another axis, 'samples' or 'depth'), not '{}'; cells are "
                        "separated by {} here",
                        settings::shown(names()[0]), table_.separator_name()));
-    result_.axis = names()[0];
+    result_.axis = models::find_axis(names()[0]);
     for (Field& field : result_.fields) field.values.resize(result_.observables.size());
     std::vector<std::vector<double>*> targets(names().size(), nullptr);
     for (std::size_t c = 1; c < names().size(); ++c) {
@@ -177,7 +177,7 @@ class ResultReader {
            fmt::format("the first columns must be 'step' and 'observable'; cells are separated by "
                        "{} here",
                        table_.separator_name()));
-    result_.axis = names()[0];
+    result_.axis = models::find_axis(names()[0]);
     std::vector<std::size_t> field_of(names().size(), 0);
     for (std::size_t c = 2; c < names().size(); ++c) {
       const auto found = std::find_if(result_.fields.begin(), result_.fields.end(),

@@ -76,8 +76,7 @@ std::string netcdf_bytes(const Result& result, const std::string& shown) {
   }
   put_text(file, NC_GLOBAL, "Conventions", "CF-1.10");
 
-  const models::Axis* known = models::find_axis(result.axis);
-  const models::Axis& axis = known ? *known : models::step_axis();
+  const models::Axis& axis = *result.axis;
   int step_dimension = 0, observable_dimension = 0;
   // Length 0 would make the dimension unlimited, which reads back the same.
   file.check(nc_def_dim(file.id, axis.name.c_str(), result.steps.size(), &step_dimension));
@@ -161,11 +160,10 @@ Result read_now(const std::string& path) {
       result.provenance.push_back(attribute(label, value));
     }
   }
-  for (const models::Axis* axis : models::axes()) {
-    if (has_dimension(file, axis->name.c_str())) result.axis = axis->name;
-  }
-  const std::size_t times = length_of(file, result.axis.c_str());
-  result.steps = get(file, variable_named(file, result.axis.c_str()), {times});
+  for (const models::Axis* axis : models::axes())
+    if (has_dimension(file, axis->name.c_str())) result.axis = axis;
+  const std::size_t times = length_of(file, result.axis->name.c_str());
+  result.steps = get(file, variable_named(file, result.axis->name), {times});
   result.fields = fields_of(result.kind);
   if (result.kind == ResultKind::validation)
     read_validation(file, result, times);

@@ -173,7 +173,7 @@ void finish(std::vector<Attribute>& out, std::vector<std::string> warnings, cons
 Result solution(const models::Trajectory& trajectory, const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::solution;
-  out.axis = provenance.experiment.axis->name;
+  out.axis = provenance.experiment.axis;
   out.steps = trajectory.steps;
   out.fields = fields_of(out.kind);
   bool any_std = false;
@@ -193,7 +193,7 @@ Result solution(const models::Trajectory& trajectory, const Provenance& provenan
 Result simulation(const validation::Sample& sample, const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::simulation;
-  out.axis = provenance.experiment.axis->name;
+  out.axis = provenance.experiment.axis;
   out.steps.assign(sample.steps.begin(), sample.steps.end());
   out.observables = sample.observables;
   const std::size_t times = sample.steps.size();
@@ -215,7 +215,7 @@ Result validation_result(const models::Trajectory& theory, const validation::Sam
                          const Provenance& provenance) {
   Result out;
   out.kind = ResultKind::validation;
-  out.axis = provenance.experiment.axis->name;
+  out.axis = provenance.experiment.axis;
   std::map<double, std::size_t> place;
   const auto each_row = [&](const auto& use) {
     for (const auto* rows : {&verdict.rows, &verdict.shown})

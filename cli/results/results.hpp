@@ -54,8 +54,8 @@ struct TheoryCurve {
 struct Result {
   ResultKind kind = ResultKind::solution;
   std::vector<Attribute> provenance;
-  std::string axis = models::step_axis().name;  ///< what the rows run along
-  std::vector<double> steps;                    ///< values of the axis
+  const models::Axis* axis = &models::step_axis();  ///< what the rows run along
+  std::vector<double> steps;                        ///< values of the axis
   std::vector<models::Observable> observables;
   std::vector<Field> fields;
   std::optional<TheoryCurve> curve;  ///< for figures; not written to files

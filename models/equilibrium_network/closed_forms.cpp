@@ -25,6 +25,13 @@ Family elliptic(double tau) {
   return family_of(FamilyKind::elliptic, tau, 2);
 }
 
+/// Without its closed form: what is compared with formulas of linear and of ReLU networks.
+StateFunction solved_for(const std::string& name) {
+  StateFunction phi = state_function(name);
+  phi.linear_share.reset();
+  return phi;
+}
+
 void linear_formulas(ClosedFormList& list) {
   for (const double g : {0.2, 0.45, 0.9}) {
     const double g2 = g * g;
@@ -72,25 +79,25 @@ void linear_formulas(ClosedFormList& list) {
     return Pair(linear_moments(elliptic(0.3), 0.6).m1,
                 iteration_lengths(elliptic(0.3), 0.6, std::array<std::uint64_t, 1>{1000000000}).front());
   });
-  // Both ways of summing meet as tau tends to 1.
-  list.add("lengths-elliptic-goe", "elliptic at tau = 1 - 1e-9 is goe", "1.3", 1e-7, [] {
+  // Both ways of summing meet as tau tends to 1; d log L/d tau is .89.
+  list.add("lengths-elliptic-goe", "elliptic at tau = 1 - 1e-9 is goe", "1.3", 1e-9, [] {
     const std::array<std::uint64_t, 1> k{30};
     return Pair(iteration_lengths(goe, 0.4, k).front(), iteration_lengths(elliptic(1 - 1e-9), 0.4, k).front());
   });
-  list.add("linear-edge", "g (1 + tau) = 1, by continuation", "1.2 and 1.5", 1e-9,
-           [] { return Pair(1 / 1.3, edge(elliptic(0.3), state_function("linear"), 2.0)); });
-  list.add("linear-self-consistency", "the nonlinear theory of phi(u) = u: E z^2 = q_h m1", "1.5", 1e-11, [] {
+  list.add("linear-edge", "g (1 + tau) = 1, by continuation", "1.2 and 1.5", 1e-11,
+           [] { return Pair(1 / 1.3, edge(elliptic(0.3), solved_for("linear"), 2.0)); });
+  list.add("linear-self-consistency", "the nonlinear theory of phi(u) = u: E z^2 = q_h m1", "1.5", 1e-12, [] {
     return Pair(3 * linear_moments(elliptic(0.5), 0.5).m1,
-                equilibrium(elliptic(0.5), state_function("linear"), 3, 0.5).length);
+                equilibrium(elliptic(0.5), solved_for("linear"), 3, 0.5).length);
   });
-  list.add("linear-response", "chi = gamma", "1.5", 1e-11, [] {
+  list.add("linear-response", "chi = gamma", "1.5", 1e-12, [] {
     return Pair(linear_moments(elliptic(-0.5), 0.9).gamma,
-                equilibrium(elliptic(-0.5), state_function("linear"), 3, 0.9).chi);
+                equilibrium(elliptic(-0.5), solved_for("linear"), 3, 0.9).chi);
   });
-  list.add("linear-rate", "radius g (1 + |tau|)", "1.5", 1e-9,
-           [] { return Pair(0.9 * 1.5, equilibrium(elliptic(-0.5), state_function("linear"), 3, 0.9).rate); });
-  list.add("linear-tangent-kernel", "Theta = g^2 m1^2 q_h rho_h", "1.2 and 1.5", 1e-10, [] {
-    const StateFunction phi = state_function("linear");
+  list.add("linear-rate", "radius g (1 + |tau|)", "1.5", 1e-12,
+           [] { return Pair(0.9 * 1.5, equilibrium(elliptic(-0.5), solved_for("linear"), 3, 0.9).rate); });
+  list.add("linear-tangent-kernel", "Theta = g^2 m1^2 q_h rho_h", "1.2 and 1.5", 1e-12, [] {
+    const StateFunction phi = solved_for("linear");
     const Equilibrium at = equilibrium(iid, phi, 2, 0.7);
     return Pair(0.49 / std::pow(0.51, 2) * 2 * 0.3, tangent_kernels(pair_equilibrium(phi, 2, 0.3, at), 0.7).of_state);
   });
@@ -179,7 +186,7 @@ void nonlinear_values(ClosedFormList& list) {
     const auto value = [&](const char* what, double number, double Equilibrium::*of) {
       if (number != 0)
         list.printed(fmt::format("table-{}-{}", r.name, what), "by self-consistency", "1.6", number, 10,
-                     [r, of] { return equilibrium(r.family, state_function(r.phi), r.q_h, r.g).*of; });
+                     [r, of] { return equilibrium(r.family, solved_for(r.phi), r.q_h, r.g).*of; });
     };
     value("q", r.q, &Equilibrium::q);
     value("chi", r.chi, &Equilibrium::chi);
@@ -190,19 +197,26 @@ void nonlinear_values(ClosedFormList& list) {
   }
   list.printed("rate-tanh-goe-.6", "lambda^2 = min g^2 E[D/(1 - mD)]/m", "1.5", 0.8328821, 7,
                [] { return equilibrium(goe, state_function("tanh"), .5, .6).rate; });
-  const std::tuple<const char*, Family, double, double> edges[] = {
-      {"iid-.1", iid, .1, 1.4092809}, {"goe-.1", goe, .1, 0.7637685}, {"goe-.5", goe, .5, 0.9585999599}};
+  const std::tuple<const char*, Family, double, double> edges[] = {{"iid-.1", iid, .1, 1.4092809},
+                                                                   {"goe-.1", goe, .1, 0.7637685},
+                                                                   {"goe-.5", goe, .5, 0.9585999599},
+                                                                   // Those of docs/equilibrium-networks.md.
+                                                                   {"iid-1", iid, 1, 1.8556},
+                                                                   {"goe-1", goe, 1, 1.0790}};
   for (const auto& entry : edges) {
     const Family family = std::get<1>(entry);
     const double q_h = std::get<2>(entry), value = std::get<3>(entry);
-    list.printed(fmt::format("edge-tanh-{}", std::get<0>(entry)), "S = 1", "1.5", value, q_h == .5 ? 10 : 7,
+    list.printed(fmt::format("edge-tanh-{}", std::get<0>(entry)), "S = 1", "1.5", value,
+                 q_h == .5  ? 10
+                 : q_h == 1 ? 4
+                            : 7,
                  [=] { return edge(family, state_function("tanh"), q_h); });
   }
   const std::array<double, 3> kernels[] = {{1, 0, .2172336282}, {1, .5, .5827101283}, {.8, -.5, -.2787583857}};
   for (const auto& k : kernels)
     list.printed(fmt::format("relu-kernel-{}-{}", k[0], k[1]), "rho = (g^2/2) k1(rho) + (1 - g^2/2) rho_h", "1.6", k[2],
                  10, [k] {
-                   const StateFunction phi = state_function("relu");
+                   const StateFunction phi = solved_for("relu");
                    return pair_equilibrium(phi, 1, k[1], equilibrium(iid, phi, 1, k[0])).correlation;
                  });
 }
@@ -211,17 +225,17 @@ void nonlinear_formulas(ClosedFormList& list) {
   for (const double tau : {-0.6, 0.0, 0.7}) {
     const double g = 0.6, t = tau * g * g, q_h = 2.5;
     const double chi = 1 / (1 + std::sqrt(1 - 2 * t)), q = q_h / (1 - 2 * g * g * chi * chi);
-    const auto relu = [=] { return equilibrium(elliptic(tau), state_function("relu"), q_h, g); };
+    const auto relu = [=] { return equilibrium(elliptic(tau), solved_for("relu"), q_h, g); };
     const auto add = [&](const char* what, const char* formula, double value, double Equilibrium::*of) {
-      list.add(fmt::format("relu-{}-{}", what, tau), formula, "1.5", 1e-10, [=] { return Pair(value, relu().*of); });
+      list.add(fmt::format("relu-{}-{}", what, tau), formula, "1.5", 5e-12, [=] { return Pair(value, relu().*of); });
     };
     add("chi", "chi = (1 - sqrt(1 - 2t))/(2t)", chi, &Equilibrium::chi);
     add("q", "q = q_h/(1 - 2g^2 chi^2)", q, &Equilibrium::q);
     add("length", "E z^2 = 2 chi^2 q", 2 * chi * chi * q, &Equilibrium::length);
     add("S", "S = 2g^2 chi^2", 2 * g * g * chi * chi, &Equilibrium::stability);
     add("rate", "(1 + |tau|) g/sqrt 2, goe sqrt(2) g", (1 + std::abs(tau)) * g / std::sqrt(2.0), &Equilibrium::rate);
-    list.add(fmt::format("relu-edge-{}", tau), "g = sqrt(2)/(1 + tau)", "1.5", 1e-8,
-             [=] { return Pair(std::sqrt(2.0) / (1 + tau), edge(elliptic(tau), state_function("relu"), q_h)); });
+    list.add(fmt::format("relu-edge-{}", tau), "g = sqrt(2)/(1 + tau)", "1.5", 1e-11,
+             [=] { return Pair(std::sqrt(2.0) / (1 + tau), edge(elliptic(tau), solved_for("relu"), q_h)); });
     const auto clipped = [=] { return equilibrium(elliptic(tau), state_function("hard-tanh"), q_h, g); };
     list.add(fmt::format("hard-tanh-length-{}", tau),
              "E z^2 = (q/(1-c)^2)(P - a sqrt(2/pi) e^(-a^2/2)) + 1 - P, a = (1-c)/sqrt q, P = erf(a/sqrt 2)", "1.5",
@@ -240,9 +254,9 @@ void nonlinear_formulas(ClosedFormList& list) {
     const Equilibrium at = equilibrium(goe, state_function("hard-tanh"), .5, .5);
     return Pair(std::sqrt(std::erf((1 - at.c) / std::sqrt(2 * at.q))), at.rate);
   });
-  list.add("relu-tangent-kernel", "Sigma/(1 - Sigma_dot), Sigma = (g^2/2) q k1, Sigma_dot = (g^2/2) k0", "1.5", 1e-9,
+  list.add("relu-tangent-kernel", "Sigma/(1 - Sigma_dot), Sigma = (g^2/2) q k1, Sigma_dot = (g^2/2) k0", "1.5", 1e-11,
            [] {
-             const StateFunction phi = state_function("relu");
+             const StateFunction phi = solved_for("relu");
              const double g = 1.1;
              const Equilibrium at = equilibrium(iid, phi, 1, g);
              const PairEquilibrium pair = pair_equilibrium(phi, 1, .4, at);
@@ -253,16 +267,15 @@ void nonlinear_formulas(ClosedFormList& list) {
   list.add("erf-kernel", "E erf erf = (2/pi) asin(c/(1 + q)), q = 1.7, c = .6 q", "1.5", 1e-9, [] {
     return Pair(2 / pi * std::asin(0.6 * 1.7 / 2.7), pair_moments(state_function("erf"), 1.7, 0, 0.6).states);
   });
-  list.add("jacobian-linear", "of phi(u) = u the moments of section 1.2", "1.5", 1e-10, [] {
-    return Pair(linear_moments(haar, .7).m2,
-                jacobian_moments(haar, equilibrium(haar, state_function("linear"), 1, .7)).m2);
+  list.add("jacobian-linear", "of phi(u) = u the moments of section 1.2", "1.5", 1e-12, [] {
+    return Pair(linear_moments(haar, .7).m2, jacobian_moments(haar, equilibrium(haar, solved_for("linear"), 1, .7)).m2);
   });
 }
 
 }  // namespace
 
 std::vector<ClosedForm> equilibrium_closed_forms() {
-  ClosedFormList list("equilibrium-network/", "networks-and-kernels.md");
+  ClosedFormList list("equilibrium-network/", "networks-and-kernels");
   linear_formulas(list);
   linear_values(list);
   nonlinear_values(list);

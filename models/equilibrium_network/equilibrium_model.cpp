@@ -45,8 +45,7 @@ class EquilibriumExperiment final : public Problem {
       else
         nonlinear_findings(out);
     } catch (const std::domain_error&) {
-      const double at = problem_->phi.linear() ? linear_edge(problem_->family)
-                                               : edge(problem_->family, problem_->phi, problem_->input_power);
+      const double at = edge(problem_->family, problem_->phi, problem_->input_power);
       out.resize(1);
       out.push_back({"in_phase", false, "whether the limit of wide networks exists"});
       out.push_back({"edge_scale", at, "g at which the phase ends"});
@@ -68,6 +67,7 @@ class EquilibriumExperiment final : public Problem {
       if (p.phi.linear()) {
         length.nominal = p.input_power * finite_width_m1(p.family, p.g, static_cast<double>(p.width));
         const LinearMoments m = linear_moments(p.family, p.g);
+        // The latter where m1 < 1: of antisymmetric weights at large g a few states near eigenvalue 0 carry |z|^2.
         spread = std::max(m.m2 / m.m1, m.kurtosis());
       } else {
         const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
@@ -275,7 +275,8 @@ class EquilibriumModel final : public Model {
         "z = phi(u), u = W z + h;  linear: z = (I - W)^-1 h\n"
         "wide limit: u = xi + c phi(u), xi ~ N(0, q), q = q_h + g^2 E z^2, c = tau g^2 chi, chi = E phi'/(1 - c phi')\n"
         "stable phase: S = g^2 E (phi'/(1 - c phi'))^2 < 1; linear: g (1 + tau) < 1",
-        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1", equilibrium_parameters()};
+        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
+        settings::with_sections({{"network", network_parameters()}, {"input", input_parameters()}})};
     return all;
   }
   std::span<const std::string> sections() const override {

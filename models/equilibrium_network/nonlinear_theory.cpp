@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 #include <stdexcept>
 
 #include "models/equilibrium_network/linear_theory.hpp"
@@ -48,15 +47,8 @@ double iteration_rate(std::span<const StateNode> law, double g, double tau) {
   };
   const solvers::FixedPoint w = solvers::bracketed(
       [&](double x) { return x * mean(x, 2) - std::abs(tau) * mean(x, 1); }, 0, (1 - 1e-12) / steepest);
+  if (!w.converged()) return nan;
   return g * std::sqrt(mean(w.x[0], 2));
-}
-
-/// phi'^2 = phi' and phi(u) = u phi'(u), which is 1 with this probability: the equilibrium is that of a linear network
-/// of scale g sqrt share.
-std::optional<double> linear_share(const StateFunction& phi) {
-  if (phi.linear()) return 1;
-  if (phi.name == "relu") return 0.5;
-  return std::nullopt;
 }
 
 double share_edge(const Family& family, double share) {
@@ -123,7 +115,7 @@ struct StateBranch {
 }  // namespace
 
 Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q_h, double g) {
-  if (const auto share = linear_share(phi)) return share_equilibrium(family, phi, *share, q_h, g);
+  if (const auto share = phi.linear_share) return share_equilibrium(family, phi, *share, q_h, g);
   const StateBranch branch{family, phi, q_h};
   const solvers::Branch reached = branch.follow(0, place_of(g), branch.origin());
   if (reached.status != solvers::FixedPointStatus::converged) throw beyond_edge(phi, scale_at(reached.parameter), g);
@@ -142,14 +134,14 @@ Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q
 }
 
 double edge(const Family& family, const StateFunction& phi, double q_h, const Equilibrium& from) {
-  if (const auto share = linear_share(phi)) return share_edge(family, *share);
+  if (const auto share = phi.linear_share) return share_edge(family, *share);
   const StateBranch branch{family, phi, q_h};
   const solvers::Branch end = branch.follow(place_of(from.g), place_of(farthest_scale), std::array{from.q, from.chi});
   return end.status == solvers::FixedPointStatus::converged ? infinity : scale_at(end.parameter);
 }
 
 double edge(const Family& family, const StateFunction& phi, double q_h) {
-  if (const auto share = linear_share(phi)) return share_edge(family, *share);
+  if (const auto share = phi.linear_share) return share_edge(family, *share);
   const std::array<double, 2> origin = StateBranch{family, phi, q_h}.origin();
   Equilibrium start;
   start.q = origin[0];
@@ -168,7 +160,7 @@ PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rh
   };
   PairEquilibrium out;
   // The two states are one, up to the sign.
-  if (rho_h == 1 || (rho_h == -1 && phi.odd())) {
+  if (rho_h == 1 || (rho_h == -1 && phi.odd)) {
     out.correlation = rho_h;
     out.overlap = rho_h * at.length;
     out.slopes = pair_moments(phi, at.q, at.c, rho_h).slopes;
@@ -211,7 +203,7 @@ std::vector<double> nonlinear_lengths(const StateFunction& phi, double q_h, doub
 }
 
 double quadrature_error(const StateFunction& phi, const Equilibrium& at) {
-  if (linear_share(phi)) return 0;
+  if (phi.linear_share) return 0;
   const std::vector<StateNode> fine = state_law(phi, at.q, at.c, true);
   const auto off = [&](double value, const std::function<double(const StateNode&)>& f) {
     const double finer = average(fine, f);

@@ -41,13 +41,13 @@ JacobianMoments jacobian_moments(const Family& family, const Equilibrium& at);
 struct PairEquilibrium {
   double correlation = 0;  ///< of the drives xi, xi'
   double overlap = 0;      ///< E z z'
-  double slopes = 0;       ///< E s s', s = phi'/(1 - c phi')
+  double slopes = 0;       ///< E s(u) s(u') of the two states u, u', with s = phi'/(1 - c phi')
 };
 PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rho_h, const Equilibrium& at);
 
 /// Tangent kernels over standard-normalised weights W = g What/sqrt n of bi-invariant families: readout v.u/sqrt n,
-/// Sigma/(1 - Sigma_dot), and readout v.z/sqrt n, Sigma E phi' phi''/(1 - Sigma_dot), with Sigma = g^2 E z z', Sigma_dot =
-/// g^2 E phi'(u) phi'(u').
+/// Sigma/(1 - Sigma_dot), and readout v.z/sqrt n, Sigma E phi'(u) phi'(u')/(1 - Sigma_dot), with
+/// Sigma = g^2 E phi(u) phi(u') and Sigma_dot = g^2 E phi'(u) phi'(u'), u and u' the two inputs' states.
 struct TangentKernels {
   double of_preactivation = 0, of_state = 0;
 };

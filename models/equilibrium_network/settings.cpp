@@ -8,11 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "numerics/whole.hpp"
-
 namespace edgewise::models::equilibrium_network {
-
-namespace {
 
 using settings::Parameter;
 using settings::Values;
@@ -59,23 +55,14 @@ const std::vector<Parameter>& input_parameters() {
   return keys;
 }
 
+namespace {
+
 template <class Names>
 std::size_t place_in(const Names& names, const std::string& word) {
   return static_cast<std::size_t>(std::ranges::find(names, word) - names.begin());
 }
 
 }  // namespace
-
-std::vector<Parameter> equilibrium_parameters() {
-  std::vector<Parameter> out;
-  for (const auto& [section, keys] :
-       {std::pair{"network.", &network_parameters()}, std::pair{"input.", &input_parameters()}})
-    for (const Parameter& key : *keys) {
-      out.push_back(key);
-      out.back().name = section + key.name;
-    }
-  return out;
-}
 
 const std::vector<Parameter>& solver_parameters() {
   static const std::vector<Parameter> keys{
@@ -125,9 +112,7 @@ void read_network(const settings::Table& experiment, EquilibriumProblem& problem
                               network, "formula",
                               [&] { return custom_state_function(network.text("formula"), network.numbers("kinks")); })
                         : state_function(network.text("activation"));
-  const double width = network.number("width");
-  if (!numerics::is_whole(width)) throw network.error("width", "must be a whole number");
-  problem.width = static_cast<std::size_t>(width);
+  problem.width = network.whole("width");
 }
 
 std::shared_ptr<const EquilibriumProblem> read_equilibrium(const Experiment& experiment) {
@@ -143,10 +128,8 @@ std::shared_ptr<const EquilibriumProblem> read_equilibrium(const Experiment& exp
   const Values solver = read_monte_carlo(experiment.table, solver_parameters());
   if (solver.given("damping")) problem->damping = solver.number("damping");
   problem->tolerance = solver.number("tolerance");
-  for (const char* key : {"max_iterations", "draws"})
-    if (!numerics::is_whole(solver.number(key))) throw solver.error(key, "must be a whole number");
-  problem->max_iterations = static_cast<std::uint64_t>(solver.number("max_iterations"));
-  problem->draws = static_cast<std::uint64_t>(solver.number("draws"));
+  problem->max_iterations = solver.whole("max_iterations");
+  problem->draws = solver.whole("draws");
   problem->singular_values = solver.flag("singular_values");
   problem->estimator = static_cast<Estimator>(
       place_in(std::vector<std::string>{"mean", "median", "trimmed-mean"}, solver.text("estimator")));

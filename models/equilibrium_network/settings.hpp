@@ -9,8 +9,10 @@
 
 namespace edgewise::models::equilibrium_network {
 
-/// Sections [network] and [input], named with their section.
-std::vector<settings::Parameter> equilibrium_parameters();
+/// Section [network].
+const std::vector<settings::Parameter>& network_parameters();
+/// Section [input].
+const std::vector<settings::Parameter>& input_parameters();
 /// Section [monte_carlo].
 const std::vector<settings::Parameter>& solver_parameters();
 

@@ -23,6 +23,8 @@ SolvedState solve_state(const EquilibriumProblem& problem, const linear_algebra:
 /// In this order: length, residual, (overlap), equilibrium_length, (equilibrium_overlap), solver_iterations,
 /// (smallest_singular_value, near_singular).
 std::vector<Observable> equilibrium_observables(const EquilibriumProblem& problem);
+/// Draws of W and h, their iteration from z = 0 at the recorded depths, and the fixed point, averaged over the draws of
+/// a replica; a draw without a fixed point counts as diverged.
 std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem);
 
 }  // namespace edgewise::models::equilibrium_network

@@ -54,13 +54,20 @@ StateFunction state_function(const std::string& name) {
     return {name,
             [](double u) { return std::clamp(u, -1.0, 1.0); },
             [](double u) { return std::abs(u) < 1 ? 1.0 : 0.0; },
-            {-1, 1}};
+            {-1, 1},
+            true,
+            {}};
   const auto& names = ingredients::networks::activation_names();
   const auto place = std::ranges::find(names, name == "linear" ? "identity" : name) - names.begin();
   const Activation phi{static_cast<ingredients::networks::ActivationKind>(place)};
   StateFunction out{
-      name, [phi](double u) { return evaluate(phi, u).value; }, [phi](double u) { return evaluate(phi, u).first; }, {}};
-  if (name == "relu") out.kinks = {0};
+      name, [phi](double u) { return evaluate(phi, u).value; },  [phi](double u) { return evaluate(phi, u).first; },
+      {},   name == "linear" || name == "tanh" || name == "erf", {}};
+  if (name == "linear") out.linear_share = 1;
+  if (name == "relu") {
+    out.kinks = {0};
+    out.linear_share = 0.5;
+  }
   return out;
 }
 
@@ -78,7 +85,7 @@ StateFunction custom_state_function(const std::string& formula, std::vector<doub
       if (std::abs(u - kink) < 2.5 * h) h = std::max(std::abs(u - kink) / 2.5, 1e-7);
     return (8 * (value(u + h) - value(u - h)) - (value(u + 2 * h) - value(u - 2 * h))) / (12 * h);
   };
-  return {"formula", value, slope, std::move(kinks)};
+  return {"formula", value, slope, std::move(kinks), false, {}};
 }
 
 std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer) {

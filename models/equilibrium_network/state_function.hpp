@@ -3,6 +3,7 @@
 /// The nonlinearity phi of an equilibrium z = phi(u), u = W z + h, and averages over the law of its state
 /// (docs/theory/networks-and-kernels.md, section 1.5).
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,9 +14,11 @@ struct StateFunction {
   std::string name;
   std::function<double(double)> value, slope;  ///< phi and phi'
   std::vector<double> kinks;                   ///< where phi' jumps, increasing
-  bool linear() const { return name == "linear"; }
-  /// By its name: phi(-u) = -phi(u).
-  bool odd() const { return linear() || name == "tanh" || name == "erf" || name == "hard-tanh"; }
+  bool odd = false;                            ///< whether phi(-u) = -phi(u) is known
+  /// Given where phi(u) = u phi'(u) with phi' 1 with this probability and else 0: the equilibrium is that of a linear
+  /// network of scale g sqrt share, in closed form. Without it the same phi goes through the solver.
+  std::optional<double> linear_share;
+  bool linear() const { return linear_share == 1.0; }
 };
 
 /// linear, tanh, erf (erf(u/sqrt 2)), relu, hard-tanh, gelu.

@@ -42,7 +42,9 @@ struct TiedPass {
 /// Loss and exact gradient through all iterations.
 TiedPass tied_pass(const TrainingProblem& problem, const TiedWeights& weights);
 
+/// What is recorded at every step of training, in the order of the simulation's readings.
 std::vector<Observable> training_observables();
+/// Gradient descent on What and v, from weights drawn anew for every replica, on the problem's examples.
 std::unique_ptr<Simulation> simulate_training(std::shared_ptr<const TrainingProblem> problem);
 
 /// The mean loss at the recorded steps as n and k tend to infinity: lazy, with the tangent kernel of the fixed point. Of

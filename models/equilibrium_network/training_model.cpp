@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/training.hpp"
@@ -18,7 +17,6 @@ namespace edgewise::models::equilibrium_network {
 
 namespace {
 
-using ingredients::networks::whole;
 using settings::Parameter;
 using settings::Values;
 
@@ -64,7 +62,7 @@ class TrainingExperiment final : public Problem {
 
   std::vector<Finding> stability() const override {
     const EquilibriumProblem& p = problem_->network;
-    const double at = p.phi.linear() ? linear_edge(p.family) : edge(p.family, p.phi, p.input_power);
+    const double at = edge(p.family, p.phi, p.input_power);
     std::vector<Finding> out{
         {"scale", p.g, "g at the start"},
         {"edge_scale", at, "g at which the phase ends, of wide networks at the start"},
@@ -72,8 +70,7 @@ class TrainingExperiment final : public Problem {
         {"relative_scale", p.g / at, "g in units of the edge"},
     };
     if (p.g < at) {
-      const double rate =
-          p.phi.linear() ? p.g * spectral_radius(p.family) : equilibrium(p.family, p.phi, p.input_power, p.g).rate;
+      const double rate = equilibrium(p.family, p.phi, p.input_power, p.g).rate;
       if (!std::isnan(rate)) out.push_back({"iteration_rate", rate, "of the plain iteration at the start"});
     }
     try {
@@ -96,15 +93,8 @@ class TrainingModel final : public Model {
         "equilibrium-training", "tied networks trained from a family of weights: which scales can be used",
         "z_0 = 0, z_{j+1} = phi(W z_j + h), f = v.z_k/sqrt n, loss = mean (f - y)^2/2, h = sqrt(q_h/d) U x\n"
         "wide and deep: residuals by 1 - eta Theta/N a step, Theta = E z z' (readout) + the tangent kernel of W",
-        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1", [] {
-          std::vector<Parameter> keys = equilibrium_parameters();
-          std::erase_if(keys, [](const Parameter& key) { return key.name.starts_with("input."); });
-          for (Parameter key : training_keys()) {
-            key.name = "training." + key.name;
-            keys.push_back(std::move(key));
-          }
-          return keys;
-        }()};
+        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
+        settings::with_sections({{"network", network_parameters()}, {"training", training_keys()}})};
     return all;
   }
   std::span<const std::string> sections() const override {
@@ -129,8 +119,8 @@ class TrainingModel final : public Model {
         settings::read_choice(experiment.table, "optimizer", optimizers(), "gd").values.number("learning_rate");
     problem->network.depth = experiment.time;
     problem->network.input_power = training.number("input_power");
-    problem->iterations = whole(training, "iterations");
-    const std::size_t N = whole(training, "examples"), d = whole(training, "inputs");
+    problem->iterations = training.whole("iterations");
+    const std::size_t N = training.whole("examples"), d = training.whole("inputs");
     if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
       throw training.error("iterations",
                            "times examples times network.width is more than the 1e9 states that are kept");

@@ -14,7 +14,6 @@ namespace edgewise::models::feature_alignment {
 
 namespace {
 
-using ingredients::networks::whole;
 using settings::Description;
 using settings::Parameter;
 using settings::Values;
@@ -127,7 +126,7 @@ QuadraticNet read_quadratic(const Values& values) {
   net.label =
       kind_of<LabelKind>(values, "labels", {"signs", "gaussian", "values", "moments", "goe-teacher", "rank-one"});
   net.readout = kind_of<ReadoutKind>(values, "readout", {"signs", "ones", "gaussian", "values"});
-  net.dimension = whole(values, "dimension");
+  net.dimension = values.whole("dimension");
   net.label_values = values.numbers("label_values");
   net.label_moments = values.numbers("label_moments");
   net.readout_values = values.numbers("readout_values");
@@ -154,7 +153,7 @@ QuadraticNet read_quadratic(const Values& values) {
 
 DeepLinear read_deep_linear(const Values& values) {
   DeepLinear net;
-  net.layers = whole(values, "layers");
+  net.layers = values.whole("layers");
   net.target = values.numbers("target");
   net.start = values.numbers("start");
   const auto in_range = [](double low) { return [low](double x) { return x >= low; }; };
@@ -164,7 +163,7 @@ DeepLinear read_deep_linear(const Values& values) {
   if (net.start.size() != net.target.size() || !std::ranges::all_of(net.start, in_range(1e-300)))
     throw values.error("start",
                        fmt::format("must be one number > 0, or one for each of the target's {}", net.target.size()));
-  net.width = values.given("width") ? whole(values, "width") : net.target.size();
+  net.width = values.given("width") ? values.whole("width") : net.target.size();
   if (net.width < net.target.size())
     throw values.error("width",
                        fmt::format("must be at least {}, the singular values of the target", net.target.size()));

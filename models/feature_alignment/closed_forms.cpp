@@ -224,7 +224,7 @@ void add_identities(ClosedFormList& list) {
 }  // namespace
 
 std::vector<ClosedForm> feature_alignment_closed_forms() {
-  ClosedFormList list("feature-alignment/", "networks-and-kernels.md");
+  ClosedFormList list("feature-alignment/", "networks-and-kernels");
   add_quadratic(list);
   add_deep_linear(list);
   add_identities(list);

@@ -24,7 +24,7 @@ struct DeepLinear {
 
 /// loss, rho_c_1 .. rho_c_L, rho_u_1 .. rho_u_L, s_1, s_2, ...
 std::vector<Observable> deep_linear_observables(const DeepLinear& net);
-/// w_i at increasing times, by gradient descent or the flow; shorter where it diverges.
+/// w_i at increasing times, by gradient descent or the flow (of which the first must be 0); shorter where it diverges.
 std::vector<std::vector<double>> layer_values(const DeepLinear& net, const std::vector<std::uint64_t>& at);
 /// The correlations of layer l (from 1) where its singular values are w: with k = w^(2 (L - l)), the gradients' covariance,
 /// uncentred that of w^2 and w^2 k, (2.5), and centred that of (w - w_0)^2 and (w - w_0)^2 k; where nothing has moved yet,
@@ -32,6 +32,7 @@ std::vector<std::vector<double>> layer_values(const DeepLinear& net, const std::
 double deep_uncentred(const DeepLinear& net, std::size_t l, const std::vector<double>& w);
 double deep_centred(const DeepLinear& net, std::size_t l, const std::vector<double>& w);
 
+/// The observables at the recorded steps, the first of which is 0 for a flow; shorter where it diverges.
 Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint64_t>& at);
 /// Gradient descent on the matrices themselves, in random bases. It must not outlive `net`.
 std::unique_ptr<Simulation> simulate_deep_linear(const DeepLinear& net);

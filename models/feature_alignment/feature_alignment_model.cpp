@@ -20,7 +20,6 @@ const Model& feature_alignment_model();
 
 namespace {
 
-using ingredients::networks::whole;
 using settings::Description;
 using settings::Parameter;
 using settings::Table;
@@ -60,12 +59,6 @@ Prediction start_prediction(const std::string& observable, double nominal, doubl
 /// What the three kinds have in common.
 class AlignmentProblem : public Problem {
  public:
-  /// Of whole runs alone, where the kind does not say more.
-  Trajectory reference() const override {
-    Trajectory out;
-    out.method = "predictions about whole runs, no trajectory";
-    return out;
-  }
   std::vector<Finding> stability() const override {
     std::vector<Finding> out;
     for (const Column& column : solve().columns)
@@ -85,6 +78,12 @@ class QuadraticProblem final : public AlignmentProblem {
     out.steps = {0};
     out.columns = {{readings()[0], {now.centred}, {}}, {readings()[1], {now.uncentred}, {}}};
     out.method = "sums over non-crossing partitions";
+    return out;
+  }
+  /// Means of draws are judged by the predictions, to O(1/d), and not as a trajectory.
+  Trajectory reference() const override {
+    Trajectory out;
+    out.method = "predictions about whole runs, no trajectory";
     return out;
   }
   std::vector<Prediction> predictions() const override {
@@ -178,7 +177,6 @@ class NetworkProblem final : public AlignmentProblem {
  public:
   explicit NetworkProblem(std::shared_ptr<const NetworkAlignment> problem) : problem_(std::move(problem)) {}
   Trajectory solve() const override { return solve_network_alignment(*problem_); }
-  Trajectory reference() const override { return solve(); }
   std::vector<Prediction> predictions() const override {
     const auto& layers = problem_->network->architecture().layers;
     const bool linear = std::ranges::all_of(layers, [](const auto& layer) {
@@ -213,7 +211,10 @@ class FeatureAlignmentModel final : public Model {
                                               "schedule",  "theory", "monte_carlo"};
     return all;
   }
-  std::span<const Description* const> optimizers() const override { return pointers(alignment_optimizers()); }
+  std::span<const Description* const> optimizers() const override {
+    static const std::vector<const Description*> all = pointers(alignment_optimizers());
+    return all;
+  }
   std::span<const Observable> observables() const override {
     static const std::vector<Observable> all = network_alignment_observables(3);
     return all;
@@ -231,7 +232,7 @@ class FeatureAlignmentModel final : public Model {
  protected:
   std::unique_ptr<Problem> build(const Experiment& experiment) const override {
     const Table& table = experiment.table;
-    const settings::Choice choice = settings::read_choice(table, "alignment", pointers(alignment_kinds()), "quadratic");
+    const settings::Choice choice = settings::read_choice(table, "alignment", kinds(), "quadratic");
     const auto kind = static_cast<AlignmentKind>(choice.index);
     const Values theory = settings::read(table.table_or_empty("theory"), theory_parameters());
     for (const char* section : {"data", "network", "schedule", "optimizer"})
@@ -282,7 +283,7 @@ class FeatureAlignmentModel final : public Model {
     AlignmentTraining& how = out->training;
     const Values& keys = optimizer.values;
     how.learning_rate = keys.number("learning_rate");
-    if (keys.has("batch")) how.batch = whole(keys, "batch");
+    if (keys.has("batch")) how.batch = keys.whole("batch");
     if (keys.has("speeds")) {
       how.speeds = keys.numbers("speeds");
       how.floor = keys.number("eps");
@@ -293,15 +294,14 @@ class FeatureAlignmentModel final : public Model {
     return out;
   }
 
-  static std::span<const Description* const> pointers(const std::vector<Description>& things) {
-    static const auto list = [](const std::vector<Description>& all) {
-      std::vector<const Description*> out;
-      for (const Description& d : all) out.push_back(&d);
-      return out;
-    };
-    static const std::vector<const Description*> kinds = list(alignment_kinds()),
-                                                 optimizers = list(alignment_optimizers());
-    return &things == &alignment_kinds() ? kinds : optimizers;
+  static std::vector<const Description*> pointers(const std::vector<Description>& things) {
+    std::vector<const Description*> out;
+    for (const Description& d : things) out.push_back(&d);
+    return out;
+  }
+  static std::span<const Description* const> kinds() {
+    static const std::vector<const Description*> all = pointers(alignment_kinds());
+    return all;
   }
 
   static std::vector<Parameter> all_keys() {

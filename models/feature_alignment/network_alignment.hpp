@@ -59,6 +59,7 @@ std::vector<Observable> network_alignment_observables(std::size_t layers);
 /// What is known before a run: the correlations at the start of replica 0, centred ones by the identity (of more than 2000
 /// outputs and examples by the gradient itself), held along the recorded steps as of a lazy network; valid at step 0.
 Trajectory solve_network_alignment(const NetworkAlignment& problem);
+/// Training from weights drawn anew for every replica, on the same examples.
 std::unique_ptr<Simulation> simulate_network_alignment(std::shared_ptr<const NetworkAlignment> problem);
 
 }  // namespace edgewise::models::feature_alignment

@@ -15,6 +15,7 @@ namespace edgewise::models::feature_alignment {
 /// (theta.x)^2 - |theta|^2. In both the teacher is seen in the population only (c_N = 0): from N ~ d examples its labels
 /// are as any that are independent of x.
 enum class LabelKind { signs, gaussian, values, moments, goe_teacher, rank_one };
+/// The law of a_j: fair signs, all 1, N(0, 1), or one of some values, equally likely.
 enum class ReadoutKind { signs, ones, gaussian, values };
 
 struct QuadraticNet {

@@ -11,42 +11,50 @@ namespace {
 constexpr double largest = 9007199254740992.0;
 
 std::vector<settings::Parameter> keys_of(const Axis& axis) {
-  const bool steps = &axis == &step_axis();
-  return {
-      settings::integer(axis.last, steps ? "the last step, also the horizon T of schedules" : "the last " + axis.unit)
-          .in(axis.unit)
-          .at_least(0)
-          .at_most(largest)
-          .computed("the last of `at`"),
-      settings::integer("points", steps ? "how many steps are recorded, logarithmically spaced; step 0 and the last "
-                                          "among them"
-                                        : "how many values are recorded, logarithmically spaced; 0 and the last "
-                                          "among them")
-          .at_least(2)
-          .at_most(1e6)
-          .otherwise(std::int64_t{200}),
-      settings::numbers("at", steps ? "the recorded steps; step 0 and the last are added; overrides `points`"
-                                    : "the recorded values; 0 and the last are added; overrides `points`")
-          .in(axis.unit)
-          .at_least(0)
-          .at_most(largest)
-          .computed("from `" + axis.last + "` and `points`")};
+  return {settings::integer(axis.last, axis.last_doc)
+              .in(axis.unit)
+              .at_least(0)
+              .at_most(largest)
+              .computed("the last of `at`"),
+          settings::integer(
+              "points", "how many " + axis.one + "s are recorded, logarithmically spaced; 0 and the last among them")
+              .at_least(2)
+              .at_most(1e6)
+              .otherwise(std::int64_t{200}),
+          settings::numbers("at", "the recorded " + axis.one + "s; 0 and the last are added; overrides `points`")
+              .in(axis.unit)
+              .at_least(0)
+              .at_most(largest)
+              .computed("from `" + axis.last + "` and `points`")};
 }
 
 }  // namespace
 
 const Axis& step_axis() {
-  static const Axis axis{"step", "time", "steps", "optimizer steps", "optimizer steps taken", "optimizer step"};
+  static const Axis axis{"step",
+                         "time",
+                         "steps",
+                         "step",
+                         "optimizer steps",
+                         "optimizer steps taken",
+                         "optimizer step",
+                         "the last step, also the horizon T of schedules"};
   return axis;
 }
 
 const Axis& samples_axis() {
-  static const Axis axis{"samples", "samples", "max", "samples", "samples in the training set", "samples"};
+  static const Axis axis{"samples", "samples",
+                         "max",     "sample count",
+                         "samples", "samples in the training set",
+                         "samples", "the largest training set"};
   return axis;
 }
 
 const Axis& depth_axis() {
-  static const Axis axis{"depth", "depth", "max", "iterations", "iterations, or layers of the tied network", "depth"};
+  static const Axis axis{"depth",      "depth",
+                         "max",        "depth",
+                         "iterations", "iterations, or layers of the tied network",
+                         "depth",      "the greatest depth"};
   return axis;
 }
 

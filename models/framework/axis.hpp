@@ -13,12 +13,14 @@ namespace edgewise::models {
 /// Whole numbers from 0 on, along which observables are recorded. A section of the experiment says up to where, and which
 /// of them are recorded.
 struct Axis {
-  std::string name;     ///< of the column and the dimension in results, e.g. "step"
-  std::string section;  ///< of the experiment, e.g. "time"
-  std::string last;     ///< the key of that section that gives the last one, e.g. "steps"
-  std::string unit;     ///< what is counted, e.g. "optimizer steps"
-  std::string doc;      ///< e.g. "optimizer steps taken"
-  std::string label;    ///< of figures, e.g. "optimizer step"
+  std::string name;      ///< of the column and the dimension in results, e.g. "step"
+  std::string section;   ///< of the experiment, e.g. "time"
+  std::string last;      ///< the key of that section that gives the last one, e.g. "steps"
+  std::string one;       ///< one of its numbers, of which an s makes several, e.g. "step"
+  std::string unit;      ///< what is counted, e.g. "optimizer steps"
+  std::string doc;       ///< e.g. "optimizer steps taken"
+  std::string label;     ///< of figures, e.g. "optimizer step"
+  std::string last_doc;  ///< what the last one is
 };
 
 /// Steps of an optimizer; section [time], keys steps, points, at.

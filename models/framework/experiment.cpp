@@ -32,22 +32,11 @@ const std::vector<std::string>& section_names() {
   return names;
 }
 
-/// Of the model of that name; of an unknown one the steps.
-const Axis& axis_of(const std::string& model) {
-  for (const Model* m : all())
-    if (m->description().name == model) return m->axis();
-  return step_axis();
-}
-
-std::string counted(const Axis& axis) {
-  return &axis == &step_axis() ? "steps" : axis.unit;
-}
-
 std::vector<std::uint64_t> listed_steps(const settings::Values& values, const Axis& axis) {
   std::vector<std::uint64_t> at;
   for (const double step : values.numbers("at")) {
     if (step != std::floor(step))
-      throw values.error("at", fmt::format("{} are whole numbers, got {}", counted(axis), settings::text_of(step)));
+      throw values.error("at", fmt::format("{}s are whole numbers, got {}", axis.one, settings::text_of(step)));
     at.push_back(static_cast<std::uint64_t>(step));
   }
   std::sort(at.begin(), at.end());
@@ -62,7 +51,7 @@ Time read_time(const settings::Table& table, const Axis& axis) {
   if (!values.given("at")) {
     if (!values.given(last))
       throw values.error(
-          last, fmt::format("is required (a whole number, >= 0), unless `at` lists the recorded {}", counted(axis)));
+          last, fmt::format("is required (a whole number, >= 0), unless `at` lists the recorded {}s", axis.one));
     time.steps = static_cast<std::uint64_t>(values.integer(last));
     time.at = recorded_steps(time.steps, static_cast<std::uint64_t>(values.integer("points")));
     return time;
@@ -72,8 +61,7 @@ Time read_time(const settings::Table& table, const Axis& axis) {
     time.steps = static_cast<std::uint64_t>(values.integer(last));
   } else {
     if (time.at.empty())
-      throw values.error("at", fmt::format("must list at least one {} when `{}` is not given",
-                                           &axis == &step_axis() ? "step" : "value", last));
+      throw values.error("at", fmt::format("must list at least one {} when `{}` is not given", axis.one, last));
     time.steps = time.at.back();
   }
   if (!time.at.empty() && time.at.back() > time.steps)
@@ -123,7 +111,7 @@ Experiment read_experiment(settings::Table table) {
   experiment.title = root.text("title");
   experiment.model = root.text("model");
   for (const auto& name : section_names()) table.table_or_empty(name);  // a value in a section's place throws
-  experiment.axis = &axis_of(experiment.model);
+  if (const Model* model = find_model(experiment.model)) experiment.axis = &model->axis();
   experiment.time = read_time(table, *experiment.axis);
   const auto monte_carlo = table.table_or_empty("monte_carlo");
   // The model's own keys (such as its sampler) are checked where the model is known.

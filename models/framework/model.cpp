@@ -16,12 +16,6 @@ namespace edgewise::models {
 
 namespace {
 
-/// A name with -isation for -ization: both spellings are taken.
-std::string one_spelling(std::string name) {
-  if (const std::size_t at = name.find("ization"); at != std::string::npos) name[at + 1] = 's';
-  return name;
-}
-
 /// Replicas that have nothing in common.
 class Separate final : public ReplicaGroup {
  public:
@@ -89,12 +83,16 @@ const Column* Trajectory::find(std::string_view name) const {
   return nullptr;
 }
 
+const Model* find_model(std::string_view name) {
+  for (const Model* model : all())
+    if (model->description().name == name) return model;
+  return nullptr;
+}
+
 const Model& find(const Experiment& experiment) {
+  if (const Model* model = find_model(experiment.model)) return *model;
   std::vector<std::string> names;
-  for (const Model* model : all()) {
-    if (one_spelling(model->description().name) == one_spelling(experiment.model)) return *model;
-    names.push_back(model->description().name);
-  }
+  for (const Model* model : all()) names.push_back(model->description().name);
   throw experiment.table.error("model", "'" + settings::shown(experiment.model) + "' is not one of " +
                                             settings::join(names) + settings::suggestion(experiment.model, names));
 }

@@ -41,6 +41,8 @@ struct Column {
   /// expected to meet it; empty: none.
   std::vector<double> unmet = {};
   double valid_from = 0;  ///< first step at which it is claimed; what is before is shown, not judged
+  /// Absolute size of its own rounding, of a value whose terms cancel: where nothing fluctuates, no smaller difference is one.
+  double rounding = 0;
 };
 
 /// A solved trajectory: what `edgewise solve` writes.
@@ -179,7 +181,9 @@ class Model {
 
 /// Every model, in the order `edgewise list models` prints them (models/registry.cpp).
 std::span<const Model* const> all();
-/// The model of that name. \throws settings::Error with a suggestion.
+/// The model of that name, or null.
+const Model* find_model(std::string_view name);
+/// The same of the experiment. \throws settings::Error with a suggestion.
 const Model& find(const Experiment& experiment);
 
 }  // namespace edgewise::models

@@ -56,9 +56,7 @@ class MeansSimulation final : public Simulation {
       if (found == observables_.end()) throw std::invalid_argument("no observable " + name);
       chosen_.push_back(static_cast<std::size_t>(found - observables_.begin()));
     }
-    for (const std::size_t k : chosen_)
-      observables_.push_back({"mean_" + observables_[k].name, observables_[k].unit,
-                              observables_[k].doc + "; mean over the steps since the last recorded one"});
+    for (const std::size_t k : chosen_) observables_.push_back(window_mean_of(observables_[k]));
   }
   const std::vector<Observable>& observables() const override { return observables_; }
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
@@ -78,6 +76,11 @@ class MeansSimulation final : public Simulation {
 };
 
 }  // namespace
+
+Observable window_mean_of(const Observable& observable) {
+  return {"mean_" + observable.name, observable.unit,
+          observable.doc + "; mean over the steps since the last recorded one"};
+}
 
 std::unique_ptr<Simulation> with_window_means(std::unique_ptr<Simulation> simulation,
                                               const std::vector<std::string>& names, const Time& time) {

@@ -234,10 +234,10 @@ class KernelRegressionModel final : public Model {
         "An asymptotic theory: 10% are usual while the excess is above 1% of the target's power ([verdict] allowed = "
         "0.1)",
         "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4",
-        with_sections({{"data", data_parameters()},
-                       {"kernel", kernel_section_parameters()},
-                       {"target", target_parameters()},
-                       {"noise", noise_parameters()}})};
+        settings::with_sections({{"data", data_parameters()},
+                                 {"kernel", kernel_section_parameters()},
+                                 {"target", target_parameters()},
+                                 {"noise", noise_parameters()}})};
     return all;
   }
   std::span<const std::string> sections() const override {

@@ -88,8 +88,8 @@ std::vector<double> log_multiplicities(double d, double r, bool force) {
         throw std::invalid_argument("the target's power takes more than 2e6 degrees in this dimension");
       return out;
     }
-    out.push_back(out[i] +
-                  (i == 0 ? std::log(d) : std::log((2 * k + d) / (2 * k + d - 2)) + std::log((k + d - 2) / (k + 1))));
+    const auto [first, second] = ingredients::learning_curves::multiplicity_ratio(d, k);
+    out.push_back(out[i] + (std::log(first) + std::log(second)));
   }
 }
 

@@ -173,7 +173,7 @@ const std::vector<double> shares = {0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9};
 }  // namespace
 
 std::vector<ClosedForm> collapse_closed_forms() {
-  ClosedFormList list("least-squares/collapse-", "schedules-and-collapse.md");
+  ClosedFormList list("least-squares/collapse-", "schedules-and-collapse");
   const struct {
     double alpha, beta, z;
   } roots[] = {

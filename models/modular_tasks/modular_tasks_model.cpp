@@ -196,7 +196,7 @@ class ModularTasksModel final : public Model {
         "trees: levels (q, k) by Krawtchouk polynomials of the codes' distances\n"
         "An asymptotic theory: 15% are usual ([verdict] allowed = 0.15)",
         "Agarwala, Das, Juba, Panigrahy, Sharan, Wang, Zhang 2021; docs/theory/networks-and-kernels.md, section 5",
-        with_sections(
+        settings::with_sections(
             {{"data", data_keys()}, {"tasks", task_keys()}, {"kernel", kernel_keys()}, {"noise", noise_parameters()}})};
     return all;
   }

@@ -26,7 +26,6 @@ using ingredients::networks::LossKind;
 using ingredients::networks::network_parameters;
 using ingredients::networks::read_network;
 using ingredients::networks::TrainingData;
-using ingredients::networks::whole;
 using settings::Description;
 using settings::Parameter;
 using settings::Table;
@@ -48,14 +47,9 @@ const std::vector<Parameter>& loss_keys() {
 
 /// Of all sections that are the model's own, named with their section.
 std::vector<Parameter> all_keys() {
-  std::vector<Parameter> out;
-  for (const auto& [section, keys] : {std::pair{"data.", &ingredients::networks::data_parameters()},
-                                      std::pair{"network.", &network_parameters()}, std::pair{"loss.", &loss_keys()}})
-    for (const Parameter& key : *keys) {
-      out.push_back(key);
-      out.back().name = section + key.name;
-    }
-  return out;
+  return settings::with_sections({{"data", ingredients::networks::data_parameters()},
+                                  {"network", ingredients::networks::network_parameters()},
+                                  {"loss", loss_keys()}});
 }
 
 Parameter learning_rate() {
@@ -240,7 +234,7 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
   if (values.has("epsilon")) rule.epsilon = values.number("epsilon");
   if (values.has("rho")) rule.rho = values.number("rho");
   if (values.has("normalised")) rule.normalised = values.flag("normalised");
-  if (values.has("every")) rule.every = whole(values, "every");
+  if (values.has("every")) rule.every = values.whole("every");
   if (values.has("preconditioned")) {
     rule.preconditioned = values.flag("preconditioned");
     rule.norm_of_preconditioner = values.text("norm") == "preconditioner";
@@ -263,7 +257,7 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
   const double asked = values.number("batch");
   if (asked > static_cast<double>(problem.examples()))
     throw values.error("batch", fmt::format("must be at most the number of examples, {}", problem.examples()));
-  problem.batch = whole(values, "batch");
+  problem.batch = values.whole("batch");
 }
 
 void read_simulation(const Values& values, NetworkProblem& problem) {
@@ -271,7 +265,7 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
   problem.traces = traces == "exact" ? Traces::exact : traces == "none" ? Traces::none : Traces::hutchinson;
   if (values.given("probes") && problem.traces != Traces::hutchinson)
     throw values.error("probes", "belongs to traces = \"hutchinson\"");
-  problem.probes = whole(values, "probes");
+  problem.probes = values.whole("probes");
   const std::string& norm = values.text("kernel_norm");
   const double gradients = static_cast<double>(problem.examples()) * static_cast<double>(problem.network->parameters());
   const bool defined = problem.loss.kind == LossKind::squared && problem.network->outputs() == 1 &&

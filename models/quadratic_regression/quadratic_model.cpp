@@ -133,12 +133,6 @@ const std::vector<Parameter>& monte_carlo_keys() {
   return parameters;
 }
 
-std::size_t whole(const Values& values, const char* key) {
-  const double x = values.number(key);
-  if (x != std::floor(x)) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(x);
-}
-
 class QuadraticExperiment final : public Problem {
  public:
   QuadraticExperiment(std::shared_ptr<const QuadraticProblem> problem, QuadraticTheory theory, Table table)
@@ -236,7 +230,7 @@ void read_given(const Values& data, QuadraticProblem& problem) {
   for (const double z : z0)
     if (!std::isfinite(z)) throw data.error("z0", "its numbers must be finite");
   for (const auto& [key, size] : {std::pair{"outputs", j0.rows()}, std::pair{"parameters", j0.columns()}})
-    if (data.given(key) && whole(data, key) != size)
+    if (data.given(key) && data.whole(key) != size)
       throw data.error(key, fmt::format("J0 has {} of them; leave it out", size));
   if (!q_given) {
     problem.given_z0 = z0;
@@ -266,8 +260,8 @@ void read_data(const Values& data, QuadraticProblem& problem) {
     if (data.given(key)) throw data.error(key, "belongs to ensemble = \"given\"");
   for (const char* key : {"outputs", "parameters"})
     if (!data.given(key)) throw data.error(key, "is required (a whole number, >= 1)");
-  problem.law.outputs = whole(data, "outputs");
-  problem.law.parameters = whole(data, "parameters");
+  problem.law.outputs = data.whole("outputs");
+  problem.law.parameters = data.whole("parameters");
 }
 
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
@@ -280,7 +274,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   if (!values.has("batch")) return;
   if (values.number("batch") > static_cast<double>(problem.law.outputs))
     throw values.error("batch", fmt::format("must be at most the number of outputs, {}", problem.law.outputs));
-  problem.batch = whole(values, "batch");
+  problem.batch = values.whole("batch");
 }
 
 void read_simulation(const Values& values, QuadraticProblem& problem) {
@@ -297,8 +291,8 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
                            : d <= usual_annealed ? KernelNorms::annealed
                                                  : KernelNorms::none;
   }
-  problem.eigenvalues = whole(values, "eigenvalues");
-  problem.sharpening_modes = whole(values, "sharpening_modes");
+  problem.eigenvalues = values.whole("eigenvalues");
+  problem.sharpening_modes = values.whole("sharpening_modes");
   for (const auto& [key, count] :
        {std::pair{"eigenvalues", problem.eigenvalues}, std::pair{"sharpening_modes", problem.sharpening_modes}})
     if (count > problem.law.outputs)

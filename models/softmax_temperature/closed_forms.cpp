@@ -73,7 +73,7 @@ void margins_of_one_point(ClosedFormList& list) {
            [] { return Pair(-1e6 + 4e5, margin_after(4e5, -1e6, 1)); });
   list.add("unlearning-classes", "u = -m + C T/(C-1)", "3.3", 1e-12,
            [] { return Pair(-1e6 + 4e5 * 10 / 9, margin_after(4e5, -1e6, 10)); });
-  list.add("late", "u ~ log T", "3.3", 1e-3, [] { return Pair(std::log(1e200), margin_after(1e200, 0, 1)); });
+  list.add("late", "u ~ log T", "3.3", 1e-14, [] { return Pair(std::log(1e200), margin_after(1e200, 0, 1)); });
 }
 
 void population_values(ClosedFormList& list) {
@@ -90,17 +90,23 @@ void population_values(ClosedFormList& list) {
                  [row] { return population_at(row[1], row[0], 1).loss; });
   list.printed("loss-3-10", "the flow's value beside the Monte Carlo one", "3.7", .1116936, 7,
                [] { return population_at(10, 3, 1).loss; });
-  list.add("time-to-90-small", "s -> 0: T_A ~ 2 |u_*|", "3.4", 1e-5,
+  list.add("time-to-90-small", "s -> 0: T_A ~ 2 |u_*|", "3.4", 1e-6,
            [] { return Pair(2e-6 * 1.2815515655446004, time_to_accuracy(.9, 1e-6, 1)); });
   list.add("time-to-90-large", "s -> inf: T_A ~ 1 + |u_*|", "3.4", 1e-12,
            [] { return Pair(1 + 1e6 * 1.2815515655446004, time_to_accuracy(.9, 1e6, 1)); });
   for (const double classes : {1.0, 5.0})
     list.add(fmt::format("accuracy-at-its-time-{}", classes), "A(T_A) = A", "3.4", 1e-12,
              [classes] { return Pair(.8, population_at(time_to_accuracy(.8, 2.5, classes), 2.5, classes).accuracy); });
-  list.add("loss-large-spread", "s -> inf: E max(-u_0 - T, 0) at T = s", "3.4", 1e-6, [] {
-    const double s = 1e7, beyond = std::erfc(1 / std::sqrt(2.0)) / 2, density = std::exp(-0.5) / std::sqrt(2 * pi);
-    return Pair(s * (density - beyond), population_at(s, s, 1).loss);
-  });
+  // Unlearning by C/(C-1) a unit of time; wrong by -u a point's loss is log(C-1) - u.
+  for (const double classes : {1.0, 2.0, 3.0, 10.0})
+    list.add(fmt::format("loss-large-spread-{}", classes),
+             "s -> inf: E max(-u_0 - C T/(C-1), 0) + log(C-1) P(u < 0) at T = s (C-1)/C; binary T = s", "3.4", 1e-11,
+             [classes] {
+               const double s = 1e7, rivals = classes == 1 ? 1 : classes - 1;
+               const double beyond = std::erfc(1 / std::sqrt(2.0)) / 2, density = std::exp(-0.5) / std::sqrt(2 * pi);
+               return Pair(s * (density - beyond) + std::log(rivals) * beyond,
+                           population_at(classes == 1 ? s : s * rivals / classes, s, classes).loss);
+             });
 }
 
 void coupled_points(ClosedFormList& list) {
@@ -151,7 +157,7 @@ void coupled_points(ClosedFormList& list) {
 }  // namespace
 
 std::vector<ClosedForm> temperature_closed_forms() {
-  ClosedFormList list("softmax-temperature/", "networks-and-kernels.md");
+  ClosedFormList list("softmax-temperature/", "networks-and-kernels");
   margins_of_one_point(list);
   population_values(list);
   coupled_points(list);

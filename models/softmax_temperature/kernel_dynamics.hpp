@@ -34,12 +34,12 @@ std::vector<double> margins(const LogitProblem& problem, const linear_algebra::M
 
 /// Logits at the recorded steps, by gradient descent as it is run.
 std::vector<linear_algebra::Matrix> descended_logits(const LogitProblem& problem, std::span<const std::uint64_t> steps);
-/// The same by the flow in continuous steps. \throws std::runtime_error where the integrator gives up.
+/// The same by the flow in continuous steps; the first is 0, the start. \throws std::runtime_error where the integrator gives up.
 std::vector<linear_algebra::Matrix> flown_logits(const LogitProblem& problem, std::span<const std::uint64_t> steps,
                                                  double rtol);
 
-/// The tangent kernel of f = a.phi(W x)/sqrt m as m -> infinity at inputs of norm 1, a, W ~ N(0, 1), by its two parts E
-/// phi phi' + x.x' E phi' phi'. `erf` (of s/sqrt 2) in closed form, else tanh by the trapezoidal rule in the plane.
+/// The tangent kernel of f = a.phi(W x)/sqrt m as m -> infinity at inputs of norm 1, a, W ~ N(0, 1), by its two parts
+/// E phi(u) phi(u') + x.x' E phi'(u) phi'(u') over u = w.x, u' = w.x'. `erf` (of s/sqrt 2) in closed form, else tanh by the trapezoidal rule in the plane.
 linear_algebra::Matrix wide_kernel(const linear_algebra::Matrix& inputs, bool erf);
 
 }  // namespace edgewise::models::softmax_temperature

@@ -12,7 +12,9 @@ namespace edgewise::models::softmax_temperature {
 
 namespace {
 
-constexpr double reach = 9;       ///< standard deviations of the population
+constexpr double reach = 9;  ///< standard deviations of the population
+/// Recorded steps around which starts are dense, times steps taken: some hundred starts each.
+constexpr std::uint64_t most_turns = 200000;
 constexpr double steepest = 700;  ///< beyond it e^u would overflow, and u stands still
 
 /// With u = log K + v, (C-1) u + e^u = a is v + e^v = a/K - log K, K = C - 1; binary: K = 1.
@@ -20,8 +22,13 @@ double rivals(double classes) {
   return classes == 1 ? 1 : classes - 1;
 }
 
+/// du/dT = speed/(K + e^u).
+double speed(double classes) {
+  return classes == 1 ? 1 : classes;
+}
+
 double rate(double u, double classes) {
-  const double K = rivals(classes), scale = classes == 1 ? 1 : classes;
+  const double K = rivals(classes), scale = speed(classes);
   return scale * (u > 0 ? std::exp(-u) / (1 + K * std::exp(-u)) : 1 / (K + std::exp(u)));
 }
 
@@ -36,7 +43,7 @@ double stepped_back(double u, double g, double classes) {
   for (int newton = 0; newton < 60; ++newton) {
     const double r = rate(x, classes);
     // rate' = -rate (1 - K rate/scale), for rate = scale/(K + e^u).
-    const double slope = 1 - g * r * (1 - K * r / (classes == 1 ? 1 : classes)), step = (x + g * r - u) / slope;
+    const double slope = 1 - g * r * (1 - K * r / speed(classes)), step = (x + g * r - u) / slope;
     x -= step;
     if (std::abs(step) <= 4e-16 * std::max(std::abs(x), 1e-300)) break;
   }
@@ -45,14 +52,16 @@ double stepped_back(double u, double g, double classes) {
 
 /// u_0 that is at u = 0 at time T.
 double turned_at(double T, double classes) {
-  const double K = rivals(classes), a = 1 - (classes == 1 ? 1 : classes) * T;
+  const double K = rivals(classes), a = 1 - speed(classes) * T;
   return std::log(K) + log_lambert(a / K - std::log(K));
 }
 
-/// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at time T: around 0 and around -T.
-std::vector<numerics::WeightedNode> population(double s, double T) {
+/// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at these times T: around 0 and where unlearning, at
+/// the rate speed/K, ends at T.
+std::vector<numerics::WeightedNode> population(double s, std::span<const double> times, double classes) {
   if (s == 0) return {{0, 1}};
-  const double cuts[] = {0, -std::min(T, 1e300) / s};
+  std::vector<double> cuts{0};
+  for (const double T : times) cuts.push_back(-std::min(speed(classes) * T / rivals(classes), 1e300) / s);
   auto nodes = numerics::piecewise_gauss(numerics::piece_edges(-reach, reach, cuts, std::min(0.5, 0.5 / s), 1.0),
                                          numerics::GaussPoints::twenty);
   for (numerics::WeightedNode& node : nodes) {
@@ -87,7 +96,7 @@ double log_lambert(double c) {
 }
 
 double margin_after(double T, double u0, double classes) {
-  const double K = rivals(classes), scale = classes == 1 ? 1 : classes;
+  const double K = rivals(classes), scale = speed(classes);
   if (u0 > steepest) return u0 + scale * T * std::exp(-u0);
   const double a = K * u0 + std::exp(u0) + scale * T;
   return std::max(u0, std::log(K) + log_lambert(a / K - std::log(K)));
@@ -106,7 +115,8 @@ double loss_of_margin(double u, double classes) {
 
 PopulationPoint population_at(double T, double s, double classes) {
   PopulationSum sum;
-  for (const auto& [u0, weight] : population(s, T)) sum.add(weight, margin_after(T, u0, classes), classes);
+  for (const auto& [u0, weight] : population(s, {&T, 1}, classes))
+    sum.add(weight, margin_after(T, u0, classes), classes);
   const double turned = turned_at(T, classes);
   sum.right = s > 0 ? normal_beyond(turned / s) : T > 0 ? 1 : 0;
   return sum.point();
@@ -114,8 +124,14 @@ PopulationPoint population_at(double T, double s, double classes) {
 
 std::vector<PopulationPoint> population_descended(std::span<const std::uint64_t> steps, double g, double s,
                                                   double classes) {
-  const double last = g * static_cast<double>(steps.empty() ? 0 : steps.back());
-  auto nodes = population(s, last);
+  if (steps.empty()) return {};
+  // The last recorded step, and as many others as the work allows.
+  const std::uint64_t most = most_turns / std::max<std::uint64_t>(1, steps.back());
+  const std::size_t turns = std::clamp<std::uint64_t>(most, 1, steps.size());
+  std::vector<double> times;
+  for (std::size_t i = 0; i < turns; ++i)
+    times.push_back(g * static_cast<double>(steps[steps.size() - 1 - i * steps.size() / turns]));
+  auto nodes = population(s, times, classes);
   std::vector<PopulationPoint> out;
   std::uint64_t k = 0;
   // The start that is at 0 after k steps, one step further back each time, while the step is a rising map.
@@ -140,7 +156,7 @@ std::vector<PopulationPoint> population_descended(std::span<const std::uint64_t>
 double time_to_accuracy(double accuracy, double s, double classes) {
   // u_* = s Phi^-1(1 - A) <= 0 turns at that time: K u_* + e^u_* + scale T = 1.
   const double turned = -s * std::numbers::sqrt2 * boost::math::erf_inv(2 * accuracy - 1);
-  return -(rivals(classes) * turned + std::expm1(turned)) / (classes == 1 ? 1 : classes);
+  return -(rivals(classes) * turned + std::expm1(turned)) / speed(classes);
 }
 
 double stability_threshold(double classes) {

@@ -152,7 +152,7 @@ std::vector<Observable> temperature_observables(const TemperatureProblem& proble
   std::vector<Observable> out{{"loss", "nat", "-log softmax(beta z)[y], mean over points"},
                               {"accuracy", "1", "share of points with a positive margin"}};
   if (problem.kind == TaskKind::population) return out;
-  out.push_back({"least_margin", "1", "beta (z_y - largest other), the least over points"});
+  out.push_back({"min_margin", "1", "beta (z_y - largest other), the least over points"});
   const std::size_t logits = problem.logits.start.size();
   if (logits <= most_logits_shown)
     for (std::size_t k = 1; k <= logits; ++k)

@@ -18,6 +18,10 @@ namespace edgewise::models::softmax_temperature {
 namespace {
 
 constexpr double reached_accuracy = 0.9;
+/// Rounding of a sum whose terms cancel, as a share of them: some 45 units in the last place, which hundreds of steps reach.
+constexpr double cancelled_share = 1e-14;
+/// Where margins and logits begin among the observables.
+constexpr std::size_t margin_column = 2;
 
 class TemperatureExperiment final : public Problem {
  public:
@@ -40,6 +44,12 @@ class TemperatureExperiment final : public Problem {
       for (const linear_algebra::Matrix& z : logits) {
         const std::vector<double> values = observe_logits(p.logits, z);
         for (std::size_t o = 0; o < values.size(); ++o) out.columns[o].value.push_back(values[o]);
+        // Logits that are 0 by symmetry, and margins that are, hold the rounding of the others.
+        double largest = 0;
+        for (const double entry : z.entries()) largest = std::max(largest, std::abs(entry));
+        for (std::size_t o = margin_column; o < values.size(); ++o)
+          out.columns[o].rounding = std::max(
+              out.columns[o].rounding, cancelled_share * largest * (o == margin_column ? p.inverse_temperature : 1));
       }
     }
     if (const double g = largest_time_per_step(); g >= stability_threshold(p.classes))
@@ -92,8 +102,7 @@ class TemperatureExperiment final : public Problem {
     ModeColumn values{"eigenvalue", "1", "of K", linear_algebra::symmetric_eigenvalues(p.logits.kernel)};
     ModeColumn scales{"time_scale", "steps", "1/(eta beta^2 lambda)", {}};
     for (const double lambda : values.value)
-      scales.value.push_back(lambda > 0 ? 1 / (p.learning_rate * p.inverse_temperature * p.inverse_temperature * lambda)
-                                        : infinity);
+      scales.value.push_back(lambda > 0 ? 1 / (p.time_per_step() * lambda) : infinity);
     return {std::move(values), std::move(scales)};
   }
 
@@ -129,15 +138,13 @@ class TemperatureExperiment final : public Problem {
   double largest_time_per_step() const {
     const TemperatureProblem& p = *problem_;
     if (p.kind == TaskKind::population) return p.time_per_step();
-    return p.learning_rate * p.inverse_temperature * p.inverse_temperature *
-           linear_algebra::symmetric_eigenvalues(p.logits.kernel).back();
+    return p.time_per_step() * linear_algebra::symmetric_eigenvalues(p.logits.kernel).back();
   }
   double slowest_time_scale() const {
     const TemperatureProblem& p = *problem_;
     const std::vector<double> values = linear_algebra::symmetric_eigenvalues(p.logits.kernel);
     for (const double lambda : values)
-      if (lambda > 1e-12 * values.back())
-        return 1 / (p.learning_rate * p.inverse_temperature * p.inverse_temperature * lambda);
+      if (lambda > 1e-12 * values.back()) return 1 / (p.time_per_step() * lambda);
     return infinity;
   }
   double mean_square_start() const {

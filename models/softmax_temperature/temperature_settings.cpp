@@ -16,7 +16,6 @@ namespace edgewise::models::softmax_temperature {
 
 namespace {
 
-using ingredients::networks::whole;
 using linear_algebra::Matrix;
 using settings::Parameter;
 using settings::Values;
@@ -119,7 +118,7 @@ void read_points(const Values& task, TemperatureProblem& problem) {
 
 void read_sphere(const Values& task, TemperatureProblem& problem) {
   if (problem.classes != 1) throw task.error("classes", "of a network is 1: one logit and labels +-1");
-  const std::size_t n = whole(task, "points"), d = whole(task, "inputs");
+  const std::size_t n = task.whole("points"), d = task.whole("inputs");
   random::Stream stream(static_cast<std::uint64_t>(task.integer("seed")), 0, 0, random::Purpose::data);
   Matrix x(d, n), y(1, n);
   for (std::size_t i = 0; i < n; ++i) {
@@ -135,7 +134,7 @@ void read_sphere(const Values& task, TemperatureProblem& problem) {
   ingredients::networks::Architecture a;
   a.inputs = d;
   a.parametrisation = ingredients::networks::Parametrisation::ntk;
-  a.layers = {{whole(task, "width"), {erf ? ActivationKind::erf : ActivationKind::tanh}, false}, {1, {}, false}};
+  a.layers = {{task.whole("width"), {erf ? ActivationKind::erf : ActivationKind::tanh}, false}, {1, {}, false}};
   problem.network = std::make_shared<const ingredients::networks::Network>(std::move(a));
   // The network divides by sqrt d.
   for (double& v : x.entries()) v *= std::sqrt(static_cast<double>(d));
@@ -176,14 +175,8 @@ void read_start(const Values& initial, TemperatureProblem& problem) {
 }  // namespace
 
 std::vector<Parameter> temperature_parameters() {
-  std::vector<Parameter> out;
-  for (const auto& [section, keys] : {std::pair{"task.", &task_keys()}, std::pair{"initial.", &initial_keys()},
-                                      std::pair{"loss.", &temperature_loss_keys()}})
-    for (const Parameter& key : *keys) {
-      out.push_back(key);
-      out.back().name = section + key.name;
-    }
-  return out;
+  return settings::with_sections(
+      {{"task", task_keys()}, {"initial", initial_keys()}, {"loss", temperature_loss_keys()}});
 }
 
 const std::vector<Parameter>& temperature_theory_parameters() {
@@ -228,7 +221,7 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
                   : task.text("kind") == "kernel"   ? TaskKind::kernel
                                                     : TaskKind::network;
   refuse_foreign_keys(task, initial, problem->kind);
-  problem->classes = static_cast<double>(whole(task, "classes"));
+  problem->classes = static_cast<double>(task.whole("classes"));
   const double beta = loss.number("inverse_temperature");
   problem->inverse_temperature = beta;
   problem->learning_rate = optimizer.number("learning_rate") / (optimizer.flag("rescaled") ? beta * beta : 1);
@@ -236,7 +229,7 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
   problem->start_deviation = initial.number("deviation");
   problem->time = experiment.time;
   problem->rtol = theory.number("rtol");
-  problem->draws = whole(monte_carlo, "points");
+  problem->draws = monte_carlo.whole("points");
   if (problem->kind != TaskKind::population && monte_carlo.given("points"))
     throw monte_carlo.error("points", "belongs to task.kind = \"population\"");
   if (problem->kind == TaskKind::kernel) read_points(task, *problem);

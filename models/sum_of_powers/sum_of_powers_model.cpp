@@ -148,7 +148,7 @@ double spread_of_powers(const SumOfPowers& sum, double g, double x) {
 }
 
 std::vector<ClosedForm> PowersModel::closed_forms() const {
-  ClosedFormList list("sum-of-powers/", "schedules-and-collapse.md");
+  ClosedFormList list("sum-of-powers/", "schedules-and-collapse");
   const SumOfPowers halves{0.3, {{1, 0.5, 0}, {1, 0, 0.5}}};
   const std::pair<double, double> l[] = {{0.1, 2.081139}, {0.3, 1.412871}, {0.5, 1.207107}, {0.9, 1.027046}};
   const std::pair<double, double> spread[] = {{0.1, 0.081927}, {0.3, 0.043602}, {0.5, 0.024889}, {0.9, 0.003696}};

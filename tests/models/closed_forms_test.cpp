@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -31,6 +32,7 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
       {"modular-tasks", 53},
       {"equilibrium-training", 0},
   };
+  const std::filesystem::path root = std::filesystem::path(EDGEWISE_TEST_DATA).parent_path();
   std::set<std::string> names;
   for (const Model* model : all()) {
     const std::vector<ClosedForm> forms = model->closed_forms();
@@ -39,6 +41,10 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
     for (const ClosedForm& form : forms) {
       CAPTURE(form.name);
       CHECK(names.insert(form.name).second);
+      const std::string page = form.source.substr(0, form.source.find(','));
+      CAPTURE(page);
+      CHECK(page.starts_with("docs/"));
+      CHECK(std::filesystem::is_regular_file(root / page));
       const auto result = form.evaluate();
       const double value = result.first, computed = result.second;
       CAPTURE(value);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 
+#include "settings/counted.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 #if defined(__has_feature)
@@ -247,10 +248,11 @@ void summarise(Sample& sample, tbb::task_arena& arena) {
   for (std::size_t o = 0; o < sample.observables.size(); ++o)
     for (std::size_t t = 0; t < times; ++t)
       if (share[o * times + t] > 0.5) {
-        sample.warnings.push_back(fmt::format(
-            "heavy tails: at {} {} one replica of {} carries {:.0f}% of the variance of {}; prefer the "
-            "quantiles to means and standard errors",
-            sample.axis, sample.steps[t], sample.replicas, 100 * share[o * times + t], sample.observables[o].name));
+        sample.warnings.push_back(
+            fmt::format("heavy tails: at {} {} one replica of {} carries {:.0f}% of the variance of {}; prefer the "
+                        "quantiles to means and standard errors",
+                        sample.axis->name, sample.steps[t], sample.replicas, 100 * share[o * times + t],
+                        sample.observables[o].name));
         return;
       }
 }
@@ -278,7 +280,7 @@ models::RecordedReplica record_of(const Sample& sample, std::span<const std::str
 Sample run(const models::Simulation& simulation, const models::Experiment& experiment, const RunOptions& options) {
   const auto start = Clock::now();
   Sample sample;
-  sample.axis = experiment.axis->name;
+  sample.axis = experiment.axis;
   sample.steps = experiment.time.at;
   sample.observables = simulation.observables();
   sample.sampler = simulation.sampler();
@@ -289,11 +291,10 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   if (bytes > largest_bytes)
     throw experiment.table.error(
         "monte_carlo.replicas",
-        fmt::format("{} replicas of {} observables at {} {} need {:.1f} GiB, more than the {:.0f} GiB allowed; ask "
+        fmt::format("{} replicas of {} observables at {} need {:.1f} GiB, more than the {:.0f} GiB allowed; ask "
                     "for fewer replicas, or fewer points in [{}]",
-                    replicas, sample.observables.size(), sample.steps.size(),
-                    experiment.axis == &models::step_axis() ? "steps" : "values", bytes / 1073741824.0,
-                    largest_bytes / 1073741824.0, experiment.axis->section));
+                    replicas, sample.observables.size(), settings::counted(sample.steps.size(), experiment.axis->one),
+                    bytes / 1073741824.0, largest_bytes / 1073741824.0, experiment.axis->section));
   if (sample.steps.empty() || replicas == 0) return sample;
   sample.values.assign(cells, std::vector<double>(replicas));
 

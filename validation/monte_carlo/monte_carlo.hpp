@@ -15,7 +15,7 @@ namespace edgewise::validation {
 /// Statistics of every observable at every recorded step, over the replicas.
 /// Arrays are indexed [observable * times + time].
 struct Sample {
-  std::string axis = models::step_axis().name;  ///< what `steps` counts
+  const models::Axis* axis = &models::step_axis();  ///< what `steps` counts
   std::vector<std::uint64_t> steps;
   std::vector<models::Observable> observables;
   std::uint64_t replicas = 0;  ///< replicas that finished

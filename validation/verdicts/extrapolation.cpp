@@ -283,24 +283,24 @@ void set_size(settings::Table& experiment, const Size& size, double d) {
 
 std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& experiment) {
   const settings::Table section = experiment.table_or_empty("verdict");
-  const auto values = settings::read(section, verdict_parameters(), std::vector<std::string>{"scaling"});
-  if (!values.given("dimensions")) {
+  const VerdictOptions verdict = read_verdict_options(experiment);
+  if (!section.has("dimensions")) {
     for (const char* key : {"gap_exponent", "scaling"})
       if (section.has(key)) throw section.error(key, "belongs to an extrapolation; give `dimensions` too");
     return std::nullopt;
   }
   ExtrapolationOptions options;
-  options.dimensions = values.numbers("dimensions");
+  options.dimensions = verdict.dimensions;
   std::ranges::sort(options.dimensions);
   const auto& d = options.dimensions;
-  if (std::ranges::adjacent_find(d) != d.end()) throw values.error("dimensions", "a dimension is given twice");
+  if (std::ranges::adjacent_find(d) != d.end()) throw section.error("dimensions", "a dimension is given twice");
   if (d.size() < fewest_levels)
-    throw values.error("dimensions",
-                       fmt::format("at least {} are needed to see the decay, got {}", fewest_levels, d.size()));
+    throw section.error("dimensions",
+                        fmt::format("at least {} are needed to see the decay, got {}", fewest_levels, d.size()));
   for (const double x : d)
     if (x != std::floor(x))
-      throw values.error("dimensions", fmt::format("are whole numbers, got {}", settings::text_of(x)));
-  if (values.given("gap_exponent")) options.exponents = {values.number("gap_exponent")};
+      throw section.error("dimensions", fmt::format("are whole numbers, got {}", settings::text_of(x)));
+  if (verdict.gap_exponent) options.exponents = {*verdict.gap_exponent};
   const settings::Table scaling = section.table_or_empty("scaling");
   for (const auto& name : scaling.keys()) {
     const settings::Table* keys = scaling.table(name);

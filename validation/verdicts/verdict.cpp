@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <map>
-#include <utility>
 
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
@@ -21,9 +19,6 @@ namespace {
 
 /// Below this share of its largest recorded value such a quantity, the square of a difference, is rounding.
 constexpr double rounding_floor = 1e-26;
-/// A sum whose terms cancel keeps an error of this share of them: what else is recorded in its unit at that step, such as the
-/// other logits, tells their size.
-constexpr double cancelled_share = 1e-14;
 /// What is nearer to 0 has lost digits, or is 0 in one computation and not in another.
 constexpr double least_value = 1e-290;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
@@ -51,7 +46,7 @@ struct Cell {
   double skewness = 0;   // of one replica, shrunk
   double unmet = 0;      // part of the theory that noise too rare for the sample carries
   double largest = 0;    // size of the largest recorded value up to here
-  double others = 0;     // size of the largest other observable of the same unit at this step
+  double rounding = 0;   // absolute, by the theory
   Kind kind = Kind::fluctuating;
 
   double gap() const { return moments.mean - theory; }
@@ -62,7 +57,7 @@ struct Cell {
 
 /// Everything that theory and sample share.
 struct Shared {
-  std::string axis;
+  const models::Axis* axis = nullptr;
   std::vector<std::uint64_t> steps;
   std::vector<std::string> observables;
   std::vector<Cell> cells;
@@ -125,7 +120,6 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     times.emplace_back(found->second, t);
     shared.steps.push_back(sample.steps[t]);
   }
-  std::vector<std::string> units;  // of shared.observables
   for (std::size_t o = 0; o < sample.observables.size(); ++o) {
     const auto& name = sample.observables[o].name;
     const auto column = std::find_if(theory.columns.begin(), theory.columns.end(),
@@ -148,28 +142,12 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
       for (; seen <= at_sample; ++seen)
         largest = std::max(largest, std::abs(sample.values[o * sample.steps.size() + seen].front()));
       cell.largest = largest;
+      cell.rounding = column->rounding;
       cell.kind = kind_of(cell);
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
     }
-    units.push_back(sample.observables[o].unit);
     shared.observables.push_back(name);
-  }
-  // The two largest of a unit at a step: the first, or for that one itself the second.
-  std::map<std::pair<std::string, std::size_t>, std::array<std::pair<double, std::size_t>, 2>> sizes;
-  for (const Cell& cell : shared.cells) {
-    auto& [first, second] = sizes[{units[cell.observable], cell.time}];
-    const std::pair own{std::abs(cell.values.front()), cell.observable};
-    if (own.first > first.first) {
-      second = first;
-      first = own;
-    } else if (own.first > second.first) {
-      second = own;
-    }
-  }
-  for (Cell& cell : shared.cells) {
-    const auto& [first, second] = sizes[{units[cell.observable], cell.time}];
-    cell.others = first.second == cell.observable ? second.first : first.first;
   }
   return shared;
 }
@@ -327,8 +305,8 @@ class JointTest {
 
 bool deterministic_match(const Cell& cell, double allowed) {
   const double scale = std::max(cell.scale(), std::abs(cell.moments.mean));
-  if (scale <= std::max({least_value, rounding_floor * cell.largest, cancelled_share * cell.others})) return true;
-  return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale;
+  if (scale <= std::max(least_value, rounding_floor * cell.largest)) return true;
+  return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale + cell.rounding;
 }
 
 /// Theory outside its validity, beside the sample.
@@ -352,7 +330,7 @@ std::vector<Comparison> outside_validity(const models::Trajectory& theory, const
 }
 
 std::string place(const Shared& shared, const Cell& cell) {
-  return fmt::format("{} at {} {}", shared.observables[cell.observable], shared.axis, shared.steps[cell.time]);
+  return fmt::format("{} at {} {}", shared.observables[cell.observable], shared.axis->name, shared.steps[cell.time]);
 }
 
 /// Chebyshev's bound needs no more than the variance: it rejects a gross mismatch under heavy tails, and its own false
@@ -372,15 +350,14 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   if (sample.replicas < 2 || shared.cells.empty()) {
     verdict.reason = sample.replicas < 2
                          ? settings::counted(sample.replicas, "replica") + " finished, at least 2 are needed"
-                         : fmt::format("theory and simulation share no observable at a {} after 0",
-                                       sample.axis == "step" ? "step" : "value");
+                         : fmt::format("theory and simulation share no observable at a {} after 0", sample.axis->one);
     verdict.detectable = infinity;
     return verdict;
   }
   if (sample.interrupted) verdict.warnings.push_back("the simulation was interrupted; judged on the finished replicas");
   if (theory.diverged_at)
     verdict.warnings.push_back(
-        fmt::format("the theory diverges at {} {}; compared before it", sample.axis, *theory.diverged_at));
+        fmt::format("the theory diverges at {} {}; compared before it", sample.axis->name, *theory.diverged_at));
 
   const auto n = static_cast<double>(sample.replicas);
   std::vector<const Cell*> light;

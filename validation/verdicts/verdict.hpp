@@ -2,6 +2,7 @@
 /// \file
 /// The comparison of theory and simulation: agree, disagree or inconclusive, with the statistics behind it.
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct VerdictOptions {
   double power = 0.99;                   ///< ... with this probability
   double allowed = 0;                    ///< relative model error that is accepted (0 where the theory is exact)
   std::vector<std::string> predictions;  ///< about whole runs, that must be judged
+  std::vector<double> dimensions;        ///< of an extrapolation (extrapolation.hpp); empty: none
+  std::optional<double> gap_exponent;    ///< of one, where it is known
 };
 const std::vector<settings::Parameter>& verdict_parameters();
 VerdictOptions read_verdict_options(const settings::Table& experiment);

@@ -1,6 +1,4 @@
 // Built at -O1: nothing here takes time.
-#include <optional>
-
 #include "settings/section.hpp"
 #include "validation/verdicts/verdict.hpp"
 
@@ -20,26 +18,18 @@ std::string_view name(Outcome outcome) {
 
 namespace {
 
-/// What [verdict] says of an extrapolation is read there (extrapolation.cpp).
-struct VerdictSection : VerdictOptions {
-  std::vector<double> dimensions;
-  std::optional<double> gap_exponent;
-};
-
-const settings::Section<VerdictSection>& verdict_section() {
-  using Options = VerdictSection;
+const settings::Section<VerdictOptions>& verdict_section() {
+  using Options = VerdictOptions;
   static const settings::Section<Options> keys([](settings::Section<Options>& s) {
-    s.key<double>("false_alarm", &Options::false_alarm, "probability of `disagree` when the theory is right")
+    s.key("false_alarm", &Options::false_alarm, "probability of `disagree` when the theory is right")
         .at_least(1e-9)
         .at_most(0.5);
-    s.key<double>("resolution", &Options::resolution,
-                  "relative discrepancies of this size must be detectable, else inconclusive")
+    s.key("resolution", &Options::resolution,
+          "relative discrepancies of this size must be detectable, else inconclusive")
         .above(0)
         .at_most(1);
-    s.key<double>("power", &Options::power, "probability with which they must be detected")
-        .at_least(0.5)
-        .at_most(0.999);
-    s.key<double>("allowed", &Options::allowed, "relative model error that is accepted; 0 where the theory is exact")
+    s.key("power", &Options::power, "probability with which they must be detected").at_least(0.5).at_most(0.999);
+    s.key("allowed", &Options::allowed, "relative model error that is accepted; 0 where the theory is exact")
         .at_least(0)
         .below(1);
     s.key("dimensions", &Options::dimensions,
@@ -52,10 +42,9 @@ const settings::Section<VerdictSection>& verdict_section() {
         .at_least(0.1)
         .at_most(4)
         .computed("0.5 to 2, whatever the dimensions do not contradict");
-    s.key<std::vector<std::string>>(
-         "predictions", &Options::predictions,
-         "predictions about whole runs that must be judged: without enough runs of their kind the verdict is "
-         "inconclusive; `edgewise describe MODEL` tells what is predicted")
+    s.key("predictions", &Options::predictions,
+          "predictions about whole runs that must be judged: without enough runs of their kind the verdict is "
+          "inconclusive; `edgewise describe MODEL` tells what is predicted")
         .computed("judged where there are enough runs");
   });
   return keys;

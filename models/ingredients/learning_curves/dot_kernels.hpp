@@ -32,6 +32,7 @@ class DotKernel {
   virtual std::optional<std::size_t> last_degree(double dimension) const;
   /// Whether an eigenvalue that comes out as 0 is; else it is only too small to be told from 0.
   virtual bool exact_zeros() const { return false; }
+  /// Whether it is taken at (1 + rho)/2.
   bool bias() const { return bias_; }
 
  private:
@@ -58,9 +59,11 @@ std::vector<settings::Parameter> kernel_parameters();
 /// \throws settings::Error
 std::unique_ptr<DotKernel> read_kernel(const settings::Values& values);
 /// By name (arc0, arc1, ntk, ntk1, gauss, exp), for tables of known values. \param s2  of gauss and exp
+/// \throws std::invalid_argument for other names.
 std::unique_ptr<DotKernel> kernel_named(const std::string& name, bool bias, double s2 = 1);
 
 // Each in its own file.
+/// arc0, arc1, ntk or ntk1. \throws std::invalid_argument for other names.
 std::unique_ptr<DotKernel> relu_kernel(const std::string& name, bool bias);
 std::unique_ptr<DotKernel> deep_tangent_kernel(std::size_t layers, bool bias);
 /// exp((rho - 1)/s2), times e^(1/s2) where it is not `normalised`.

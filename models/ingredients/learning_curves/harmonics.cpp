@@ -31,12 +31,17 @@ double last_latitude(double d) {
 
 }  // namespace
 
+std::array<double, 2> multiplicity_ratio(double d, double k) {
+  if (k == 0) return {d, 1};
+  return {(2 * k + d) / (2 * k + d - 2), (k + d - 2) / (k + 1)};
+}
+
 std::vector<double> multiplicities(double d, std::size_t max_degree) {
   std::vector<double> out{1};
   if (max_degree > 0) out.push_back(d);
   for (std::size_t i = 1; i < max_degree; ++i) {
-    const auto k = static_cast<double>(i);
-    const double next = out.back() * ((2 * k + d) / (2 * k + d - 2)) * ((k + d - 2) / (k + 1));
+    const auto [first, second] = multiplicity_ratio(d, static_cast<double>(i));
+    const double next = out.back() * first * second;
     if (!(next < largest_multiplicity)) break;
     // Of a whole d they are whole, and exact as long as doubles are.
     out.push_back(d == std::floor(d) && next < 9e15 ? std::round(next) : next);
@@ -78,9 +83,7 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree)
   const std::size_t panels = std::max(fewest_panels, max_degree / 4);
   const double half = edge / static_cast<double>(panels);
   for (std::size_t p = 0; p < panels; ++p) add_panel(-edge + half * (2 * static_cast<double>(p) + 1), half, 1);
-  double sum = 0;
-  for (const double w : weight_) sum += w;
-  for (double& w : weight_) w /= sum;
+  normalise();
 }
 
 ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const std::function<double(double)>& g)
@@ -131,6 +134,10 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
     ++panels;
   }
   if (!(unsettled <= unsettled_share * square)) throw std::invalid_argument(not_integrable);
+  normalise();
+}
+
+void ZonalQuadrature::normalise() {
   double sum = 0;
   for (const double w : weight_) sum += w;
   for (double& w : weight_) w /= sum;

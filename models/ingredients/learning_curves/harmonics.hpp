@@ -1,6 +1,7 @@
 #pragma once
 /// \file
 /// Harmonic polynomials on the sphere S^(d-1), d >= 2 (docs/theory/networks-and-kernels.md, section 4.2).
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <span>
@@ -12,13 +13,16 @@ namespace edgewise::models::ingredients::learning_curves {
 /// that exceeds 1e280.
 std::vector<double> multiplicities(double dimension, std::size_t max_degree);
 
+/// m_{k+1}/m_k for degrees k of any size, as two factors whose logarithms are exact too.
+std::array<double, 2> multiplicity_ratio(double dimension, double degree);
+
 /// m_k + m_{k-2} + ... = binom(k + d - 1, d - 1), for degrees of any size (inf where it overflows).
 double multiplicity_up_to(double dimension, double degree);
 
 /// P_0(t) .. of the Gegenbauer polynomials with P_k(1) = 1.
 void gegenbauer(double dimension, double t, std::span<double> out);
 
-/// E t^n P_k over a uniform point's first coordinate t, for k = 0 .. max_degree, as a recursion over n.
+/// E t^n P_k of degree k over a uniform point's first coordinate t, as a product over degrees and powers.
 double power_moment(double dimension, double n, std::size_t degree);
 
 /// Averages over the first coordinate t of a uniform point, by Gauss' rule in panels of the angle.
@@ -35,6 +39,8 @@ class ZonalQuadrature {
  private:
   /// \param scale  of its weights
   void add_panel(double centre, double half, double scale);
+  /// The sum of the weights to 1.
+  void normalise();
 
   double dimension_;
   std::vector<double> multiplicity_, t_, weight_;

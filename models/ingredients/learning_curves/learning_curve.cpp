@@ -1,5 +1,7 @@
 #include "models/ingredients/learning_curves/learning_curve.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -82,7 +84,10 @@ double LearningCurve::kappa(double n) const {
     low -= step;
     if (low < -740) return 0;  // below the least double
   }
-  return std::exp(solvers::bracketed(gap, low, high).x[0]);
+  const solvers::FixedPoint found = solvers::bracketed(gap, low, high);
+  if (!found.converged())
+    throw std::runtime_error(fmt::format("no effective ridge at n = {:g}: {}", n, name(found.status)));
+  return std::exp(found.x[0]);
 }
 
 CurvePoint LearningCurve::at(double n) const {

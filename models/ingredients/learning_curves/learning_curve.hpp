@@ -15,6 +15,7 @@ struct Levels {
   std::vector<double> degree;        ///< which level it is, for tables; may be empty
   double tail = 0;          ///< trace of all levels that are not listed: acts as a ridge while kappa exceeds theirs
   double power_beyond = 0;  ///< power of the target in those: not learned
+  /// E f^2: the power in all levels, those that are not listed too.
   double total_power() const;
   /// Power in listed levels of eigenvalue 0, the error that no number of samples takes away.
   double unlearnable_power() const;
@@ -36,7 +37,7 @@ class LearningCurve {
   /// \throws std::invalid_argument for numbers out of range.
   LearningCurve(Levels levels, double ridge, double noise);
 
-  /// At n >= 0 samples, whole or not. \throws std::invalid_argument
+  /// At n >= 0 samples, whole or not. \throws std::invalid_argument for others
   CurvePoint at(double n) const;
   /// (1 - L_i)^2 v_i^2 of every level: what is left of the target.
   std::vector<double> remaining(double kappa) const;

@@ -45,16 +45,6 @@ Parameter ridge_parameter() {
   return settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0);
 }
 
-std::vector<Parameter> with_sections(const std::vector<std::pair<std::string, std::vector<Parameter>>>& sections) {
-  std::vector<Parameter> out;
-  for (const auto& entry : sections)
-    for (const Parameter& key : entry.second) {
-      out.push_back(key);
-      out.back().name = entry.first + "." + key.name;
-    }
-  return out;
-}
-
 void check_samples(const settings::Table& experiment, const Time& samples, bool simulated) {
   const settings::Table section = experiment.table_or_empty("samples");
   if (samples.steps == 0)

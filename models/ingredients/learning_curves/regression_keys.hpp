@@ -16,10 +16,6 @@ const std::vector<settings::Parameter>& error_parameters();
 const std::vector<settings::Parameter>& test_parameters();
 settings::Parameter ridge_parameter();
 
-/// Parameters named with their section, one list after another.
-std::vector<settings::Parameter> with_sections(
-    const std::vector<std::pair<std::string, std::vector<settings::Parameter>>>& sections);
-
 /// \throws settings::Error without samples, or, of a simulation, with more than `most_regression_samples`.
 void check_samples(const settings::Table& experiment, const Time& samples, bool simulated);
 /// \throws settings::Error where the excess at n samples is infinite: n meets the rank without a ridge.

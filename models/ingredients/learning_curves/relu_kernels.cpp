@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <stdexcept>
 
 #include "models/ingredients/learning_curves/dot_kernels.hpp"
 #include "models/ingredients/learning_curves/harmonics.hpp"
@@ -141,6 +142,8 @@ class ReluKernel final : public DotKernel {
 
 std::unique_ptr<DotKernel> relu_kernel(const std::string& name, bool bias) {
   const bool tangent = name == "ntk" || name == "ntk1";
+  if (!tangent && name != "arc0" && name != "arc1")
+    throw std::invalid_argument(name + " is no kernel of one hidden ReLU layer: arc0, arc1, ntk or ntk1");
   return std::make_unique<ReluKernel>(name == "arc0" ? 1 : 0, name == "arc1" || name == "ntk" ? 1 : 0, tangent ? 1 : 0,
                                       bias);
 }

@@ -27,10 +27,9 @@ class ExponentialKernel final : public DotKernel {
     const std::vector<double> m = multiplicities(d, last);
     std::vector<double> log_lambda{0}, log_share{0};
     for (std::size_t k = 0; k < far; ++k) {
-      const auto i = static_cast<double>(k);
-      const double more = k == 0 ? d : (2 * i + d) / (2 * i + d - 2) * ((i + d - 2) / (i + 1));
+      const auto [first, second] = multiplicity_ratio(d, static_cast<double>(k));
       log_lambda.push_back(log_lambda.back() + std::log(ratio[k]));
-      log_share.push_back(log_share.back() + std::log(ratio[k] * more));
+      log_share.push_back(log_share.back() + std::log(ratio[k] * (first * second)));
     }
     const double largest = *std::max_element(log_share.begin(), log_share.end());
     double trace = 0;

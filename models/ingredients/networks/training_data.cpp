@@ -42,7 +42,7 @@ Matrix as_targets(const std::vector<std::size_t>& label, std::size_t outputs) {
 
 /// Inputs and targets of train and test examples together.
 Examples gaussian(const Values& data, std::size_t n) {
-  const std::size_t d = whole(data, "inputs"), outputs = whole(data, "outputs");
+  const std::size_t d = data.whole("inputs"), outputs = data.whole("outputs");
   random::Stream stream(static_cast<std::uint64_t>(data.integer("seed")), 0, 0, random::Purpose::data);
   const auto normals = [&](std::size_t rows, std::size_t columns) {
     Matrix m(rows, columns);
@@ -50,8 +50,8 @@ Examples gaussian(const Values& data, std::size_t n) {
     return m;
   };
   const std::string& targets = data.text("targets");
-  const auto hidden = static_cast<double>(whole(data, "teacher_width"));
-  const Matrix first = normals(targets == "teacher" ? whole(data, "teacher_width") : outputs, d);
+  const auto hidden = static_cast<double>(data.whole("teacher_width"));
+  const Matrix first = normals(targets == "teacher" ? data.whole("teacher_width") : outputs, d);
   const Matrix second = targets == "teacher" ? normals(outputs, first.rows()) : Matrix();
   Matrix x = normals(d, n);
   const double alpha = data.number("decay");
@@ -93,7 +93,7 @@ Examples gaussian(const Values& data, std::size_t n) {
 
 /// Inputs on their leading principal components, by the first `train` examples; whitened, or as they are.
 Matrix on_components(const Values& data, const Matrix& pixels, std::size_t train, bool whitened) {
-  const std::size_t k = whole(data, "components");
+  const std::size_t k = data.whole("components");
   const linear_algebra::Svd svd =
       linear_algebra::thin_svd(columns_of(pixels, 0, train), linear_algebra::SingularVectors::left);
   std::size_t rank = 0;
@@ -135,12 +135,6 @@ Examples images(const Values& data, std::size_t train, std::size_t n) {
 }
 
 }  // namespace
-
-std::size_t whole(const settings::Values& values, const char* key) {
-  const double x = values.number(key);
-  if (!numerics::is_whole(x)) throw values.error(key, "must be a whole number");
-  return static_cast<std::size_t>(x);
-}
 
 const std::vector<settings::Parameter>& data_parameters() {
   static const std::vector<settings::Parameter> keys{
@@ -190,7 +184,7 @@ TrainingData read_training_data(const settings::Table& experiment) {
     if (from_images && data.given(key)) throw data.error(key, "belongs to kind = \"gaussian\"");
   for (const char* key : {"target", "scaling", "components"})
     if (!from_images && data.given(key)) throw data.error(key, "belongs to kind = \"fashion-mnist\"");
-  const std::size_t train = whole(data, "examples"), test = whole(data, "test_examples");
+  const std::size_t train = data.whole("examples"), test = data.whole("test_examples");
   Examples all = from_images ? images(data, train, train + test) : gaussian(data, train + test);
   for (double& x : all.inputs.entries()) x *= data.number("input_scale");
   TrainingData out;

@@ -16,9 +16,6 @@ struct TrainingData {
   bool classes = false;                         ///< targets are labels: one-hot columns, or +-1 of one output
 };
 
-/// The number of `key`, where it is whole. \throws settings::Error.
-std::size_t whole(const settings::Values& values, const char* key);
-
 /// The keys of section [data].
 const std::vector<settings::Parameter>& data_parameters();
 /// \throws settings::Error for bad input.

@@ -49,6 +49,7 @@ TEST_CASE("learnability: bad input is one line and status 2") {
                                              {"x", "--dimension", "5"},
                                              {"x", "--length", "2"},
                                              {"x", "--s2", "2"},
+                                             {"x", "--kernel", "ntk", "--s2", "2"},
                                              {"x^5000", "--kernel", "ntk"},
                                              {"x", "--format", "nc"}}) {
     std::vector<std::string> all = {"learnability"};

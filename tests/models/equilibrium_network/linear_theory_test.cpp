@@ -88,7 +88,9 @@ TEST_CASE("recorded depths change nothing, and depth costs nothing once it has c
   CHECK(iteration_lengths(elliptic(0.5), 0, some) == std::vector<double>(5, 1.0));
 }
 
-// Fluctuations and deviations of finite size are O(1/n): three draws at n = 120 stay within the bounds, at fixed seeds.
+// Eight draws at n = 200, fixed seeds: means of m1 lie within .012 of the limit and those of m2 within .037, of which
+// standard errors are up to .006 and .018 and the rest is O(1/n). The smallest singular value is that of a spectral edge,
+// .034 above by O(n^(-2/3)), where it is not the end of the law itself.
 TEST_CASE("drawn matrices have the moments and the smallest singular value") {
   struct Case {
     Family family;
@@ -101,8 +103,8 @@ TEST_CASE("drawn matrices have the moments and the smallest singular value") {
                         {elliptic(0.5), 0.4},
                         {elliptic(-0.5), 0.9},
                         {family_of(FamilyKind::bi_invariant, 0, 1.5), 0.6}};
-  constexpr std::size_t n = 120;
-  constexpr int draws = 3;
+  constexpr std::size_t n = 200;
+  constexpr int draws = 8;
   for (const Case& c : cases) {
     CAPTURE(family_names()[static_cast<std::size_t>(c.family.kind)]);
     double square = 0, loop = 0, fourth = 0, m1 = 0, m2 = 0, smallest = 0;
@@ -119,14 +121,16 @@ TEST_CASE("drawn matrices have the moments and the smallest singular value") {
         m2 += s * s * s * s / n / draws;
       }
     }
-    CHECK(square == Approx(c.g * c.g).epsilon(0.02));
-    CHECK(std::abs(loop - c.family.tau * c.g * c.g) < 0.03 * c.g * c.g);
-    if (c.family.tau == 0) CHECK(fourth == Approx(c.family.kurtosis * std::pow(c.g, 4)).epsilon(0.03));
+    const auto off = [](double value, double expected) { return std::abs(value / expected - 1); };
+    CHECK(off(square, c.g * c.g) < 0.01);
+    CHECK(std::abs(loop - c.family.tau * c.g * c.g) < 0.01 * c.g * c.g);
+    if (c.family.tau == 0) CHECK(off(fourth, c.family.kurtosis * std::pow(c.g, 4)) < 0.005);
     const LinearMoments theory = linear_moments(c.family, c.g);
-    CHECK(m1 == Approx(theory.m1).epsilon(0.04));
-    CHECK(m2 == Approx(theory.m2).epsilon(0.12));
+    CHECK(off(m1, theory.m1) < 0.015);
+    CHECK(off(m2, theory.m2) < 0.05);
+    const bool of_the_law = c.family.kind == FamilyKind::haar || c.family.kind == FamilyKind::anti;
     if (c.family.kind != FamilyKind::bi_invariant)
-      CHECK(smallest == Approx(std::sqrt(smallest_singular_value_squared(c.family, c.g))).epsilon(0.08));
+      CHECK(off(smallest, std::sqrt(smallest_singular_value_squared(c.family, c.g))) < (of_the_law ? 2e-4 : 0.045));
   }
 }
 

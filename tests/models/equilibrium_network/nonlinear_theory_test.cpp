@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "numerics/constants.hpp"
@@ -16,6 +17,13 @@ namespace {
 
 Family elliptic(double tau) {
   return family_of(FamilyKind::elliptic, tau, 2);
+}
+
+/// The same phi without its closed form: by the solver.
+StateFunction solved(const std::string& name) {
+  StateFunction phi = state_function(name);
+  phi.linear_share.reset();
+  return phi;
 }
 
 double tanh_slope(double u) {
@@ -99,16 +107,38 @@ TEST_CASE("beyond S = 1 there is no equilibrium, however the scale is reached") 
 
 TEST_CASE("units: a piecewise linear network is the same at any size of its input") {
   const Equilibrium unit = equilibrium(elliptic(0.5), state_function("relu"), 1, 0.7);
+  const StateFunction relu = solved("relu");
   for (const double scale : {1e-60, 1e-3, 1e60}) {
-    const Equilibrium at = equilibrium(elliptic(0.5), state_function("relu"), scale, 0.7);
-    CHECK(at.q == Approx(scale * unit.q).epsilon(1e-10));
-    CHECK(at.stability == Approx(unit.stability).epsilon(1e-10));
+    const Equilibrium at = equilibrium(elliptic(0.5), relu, scale, 0.7);
+    CHECK(std::abs(at.q / (scale * unit.q) - 1) < 1e-11);
+    CHECK(std::abs(at.stability / unit.stability - 1) < 1e-11);
   }
   // Small inputs make tanh linear, large ones a sign.
   CHECK(equilibrium(elliptic(0.5), state_function("tanh"), 1e-12, 0.5).length ==
         Approx(equilibrium(elliptic(0.5), state_function("linear"), 1e-12, 0.5).length).epsilon(1e-9));
   CHECK(equilibrium(elliptic(0), state_function("tanh"), 1e30, 0.5).length == Approx(1).epsilon(1e-9));
   CHECK(equilibrium(elliptic(0), state_function("tanh"), 0.5, 0).q == 0.5);
+}
+
+TEST_CASE("the closed forms of linear and ReLU networks are what the solver finds") {
+  for (const char* name : {"linear", "relu"})
+    for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {
+      CAPTURE(name);
+      CAPTURE(tau);
+      const StateFunction phi = state_function(name), by_solver = solved(name);
+      CHECK_FALSE(by_solver.linear());
+      const double g = 0.8 / (1 + std::abs(tau)), q_h = 0.3;
+      const Equilibrium a = equilibrium(elliptic(tau), phi, q_h, g), b = equilibrium(elliptic(tau), by_solver, q_h, g);
+      for (const auto of : {&Equilibrium::q, &Equilibrium::chi, &Equilibrium::length, &Equilibrium::d1,
+                            &Equilibrium::d2, &Equilibrium::stability, &Equilibrium::rate})
+        CHECK(std::abs(b.*of / (a.*of) - 1) < 1e-11);
+      CHECK(std::abs(b.c - a.c) < 1e-11);
+      const double end = edge(elliptic(tau), phi, q_h);
+      if (tau > -1)
+        CHECK(std::abs(edge(elliptic(tau), by_solver, q_h) / end - 1) < 1e-10);
+      else
+        CHECK(std::isinf(end));
+    }
 }
 
 TEST_CASE("the states of two inputs: identical, opposite, and by the plane's own sum") {

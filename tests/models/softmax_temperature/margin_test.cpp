@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "numerics/constants.hpp"
 #include "random/random.hpp"
 
 using namespace edgewise;
@@ -75,6 +76,34 @@ TEST_CASE("population curves are means over points") {
         CHECK(std::abs(flow - population_at(g * static_cast<double>(steps[k]), s, classes).loss) < 5 * sem);
       }
     }
+}
+
+TEST_CASE("averages over the population are resolved where margins turn, of any number of classes") {
+  // The trapezoidal rule in u_0, with steps well below the width 1 of the turn.
+  const auto literal = [](double s, const auto& loss) {
+    const double h = std::min(0.2, s / 50);
+    double sum = 0;
+    for (double u0 = -9 * s; u0 <= 9 * s; u0 += h) sum += loss(u0) * std::exp(-u0 * u0 / (2 * s * s));
+    return sum * h / (s * std::sqrt(2 * pi));
+  };
+  for (const double classes : {1.0, 2.0, 3.0, 10.0}) {
+    CAPTURE(classes);
+    for (const double s : {0.3, 3.0, 1e3})
+      for (const double T : {0.5 * s, 1.7 * s}) {
+        CAPTURE(T);
+        const double direct =
+            literal(s, [=](double u0) { return loss_of_margin(margin_after(T, u0, classes), classes); });
+        CHECK(std::abs(population_at(T, s, classes).loss / direct - 1) < 1e-12);
+      }
+    // By gradient descent at every recorded step, not at the last one alone.
+    const std::array<std::uint64_t, 3> steps{10, 50, 100};
+    const std::vector<PopulationPoint> descended = population_descended(steps, 1, 100, classes);
+    for (std::size_t k = 0; k < steps.size(); ++k) {
+      const double direct =
+          literal(100, [&](double u0) { return loss_of_margin(margin_descended(steps[k], 1, u0, classes), classes); });
+      CHECK(std::abs(descended[k].loss / direct - 1) < 1e-8);
+    }
+  }
 }
 
 TEST_CASE("accuracy by the turning start and by counting are one, and s = 0 has no spread") {

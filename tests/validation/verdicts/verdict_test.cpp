@@ -333,20 +333,23 @@ TEST_CASE("without fluctuation: 0 and the rounding of what has vanished are equa
   CHECK(judge(theory(1e-16), falling(4.8e-47), {}, 1).outcome == Outcome::disagree);
 }
 
-TEST_CASE("without fluctuation: what cancels to nothing is judged beside the others of its unit") {
-  Sample sample = made(3, 3, [](std::size_t, std::size_t) { return -2.1e-17; });
-  sample.observables = {{"z_1", "logit", ""}, {"z_2", "logit", ""}};
+TEST_CASE("without fluctuation: a value whose terms cancel is judged to the rounding that the theory states") {
+  const Sample sample = made(3, 3, [](std::size_t, std::size_t) { return -2.1e-17; });
   auto theory = flat(3, 8.3e-18);
-  theory.columns[0].observable = sample.observables[0];
-  theory.columns.push_back({sample.observables[1], std::vector<double>(3, 0.4), {}});
-  for (std::size_t t = 0; t < 3; ++t) sample.values.emplace_back(3, 0.4);
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
+  theory.columns[0].rounding = 4e-16;
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::agree);
-  // More than rounding is a difference, and so is the same where nothing else has the unit.
-  for (double& v : theory.columns[0].value) v = 1e-12;
+  // More than that is a difference.
+  for (double& v : theory.columns[0].value) v = 1e-15;
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
-  for (double& v : theory.columns[0].value) v = 8.3e-18;
-  sample.observables[1].unit = "bit";
-  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
+  // It forgives nothing that fluctuates.
+  const Sample noisy = made(400, 3, [](std::size_t r, std::size_t t) {
+    random::Stream stream(1, r, t);
+    return 1e-3 * (1 + stream.normal());
+  });
+  theory.columns[0].rounding = 1;
+  for (double& v : theory.columns[0].value) v = 2e-3;
+  CHECK(judge(theory, noisy, {}, 1).outcome == Outcome::disagree);
 }
 
 TEST_CASE("label noise too rare to be met is named, and its steps are not judged") {

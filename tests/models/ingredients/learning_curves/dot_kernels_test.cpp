@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <numbers>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,11 @@ bool alike(double value, double expected, double tolerance) {
 }
 
 }  // namespace
+
+TEST_CASE("a kernel of another name is none") {
+  for (const char* name : {"anything", "gauss", ""}) CHECK_THROWS_AS(relu_kernel(name, false), std::invalid_argument);
+  CHECK_THROWS_AS(kernel_named("deep-ntk", false), std::invalid_argument);
+}
 
 TEST_CASE("eigenvalues in closed form are the quadrature's") {
   for (const std::string name : {"arc0", "arc1", "ntk", "ntk1", "gauss", "exp"})

@@ -1,12 +1,14 @@
 #include "models/ingredients/central_flow.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "linear_algebra/largest_eigenvalues.hpp"
+#include "models/framework/window_means.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::ingredients {
@@ -23,8 +25,12 @@ constexpr double margin = 0.002;
 constexpr double far_below = 1.6;
 /// Parameters up to which the Hessian is written out.
 constexpr std::size_t small = 128;
-/// Of the second difference of the gradient, relative to the parameters; exact where the loss is of fourth order.
+/// Of the second difference of the gradient, relative to the parameters and a step of descent; exact where the loss is of
+/// fourth order.
 constexpr double difference = 1e-3;
+
+/// Of a path that has not diverged.
+constexpr double largest_reading = 1e100;
 
 double norm_of(std::span<const double> x) {
   return std::sqrt(numerics::squared_norm_in_order(x));
@@ -106,13 +112,18 @@ void CentralFlow::descend(double time) {
 
 /// grad (v'H v), the second derivative of the gradient along v.
 std::vector<double> CentralFlow::curvature_slope(std::span<const double> at, std::span<const double> along) {
-  const double length = norm_of(at), h = difference * (length > 0 ? length : 1) / norm_of(along);
+  objective_.move_to(at);
+  objective_.gradient(gradient_);
+  // The origin of the parameters is nowhere special: near it a step is the scale.
+  const double length = norm_of(at) + learning_rate_ * norm_of(gradient_);
+  const double h = difference * (length > 0 ? length : 1) / norm_of(along);
   std::vector<double> out(theta_.size());
-  for (const double place : {1.0, -1.0, 0.0}) {
-    for (std::size_t i = 0; i < theta_.size(); ++i) moved_[i] = at[i] + place * h * along[i];
+  for (std::size_t i = 0; i < theta_.size(); ++i) out[i] = -2 * gradient_[i] / (h * h);
+  for (const double side : {1.0, -1.0}) {
+    for (std::size_t i = 0; i < theta_.size(); ++i) moved_[i] = at[i] + side * h * along[i];
     objective_.move_to(moved_);
     objective_.gradient(gradient_);
-    for (std::size_t i = 0; i < theta_.size(); ++i) out[i] += (place == 0 ? -2 : 1) * gradient_[i] / (h * h);
+    for (std::size_t i = 0; i < theta_.size(); ++i) out[i] += gradient_[i] / (h * h);
   }
   return out;
 }
@@ -218,11 +229,7 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
   Trajectory out;
   out.method = "central flow";
   for (const AveragedReading& r : readings) out.columns.push_back({r.observable, {}, {}});
-  for (const AveragedReading& r : readings)
-    out.columns.push_back({{"mean_" + r.observable.name, r.observable.unit,
-                            r.observable.doc + "; mean over the steps since the last recorded one"},
-                           {},
-                           {}});
+  for (const AveragedReading& r : readings) out.columns.push_back({window_mean_of(r.observable), {}, {}});
   out.columns.push_back({{"eta_sharpness", "1", "eta times the largest eigenvalue of H at the mean path"}, {}, {}});
   out.columns.push_back({{"oscillation", "parameter^2", "tr X, mean square displacement from the mean path"}, {}, {}});
   const std::size_t n = readings.size();
@@ -240,7 +247,7 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
         flow.step();
         read();
         for (std::size_t k = 0; k < n; ++k) sum[k] += now[k] / static_cast<double>(at - last);
-        if (!std::isfinite(now[0]) || now[0] > 1e100) throw std::runtime_error("it has diverged");
+        if (!std::isfinite(now[0]) || now[0] > largest_reading) throw std::runtime_error("it has diverged");
       }
       last = at;
       out.steps.push_back(static_cast<double>(at));
@@ -252,41 +259,47 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
       out.columns[2 * n + 1].value.push_back(flow.mean_square());
     }
   } catch (const std::runtime_error& error) {
-    out.diverged_at = static_cast<double>(step + 1);
-    out.warnings.push_back(std::string("the central flow ends: ") + error.what());
+    // Where the path itself is finite, what ends is the method.
+    const auto number = [](double x) { return std::isfinite(x); };
+    if (number(now[0]) && now[0] <= largest_reading && std::ranges::all_of(flow.mean(), number))
+      out.valid_until = static_cast<double>(step);
+    else
+      out.diverged_at = static_cast<double>(step + 1);
+    out.warnings.push_back(fmt::format("the central flow ends after step {}: {}", step, error.what()));
   }
-  const auto& held = out.columns.back().value;
+  const auto& held = out.find("oscillation")->value;
   const auto first = std::ranges::find_if(held, [](double x) { return x > 0; });
   out.labels.emplace_back("edge", first == held.end() ? "not reached" : "held");
   return out;
 }
 
 std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high) {
-  const auto& held = flow.columns.back().value;
+  const auto& held = flow.find("oscillation")->value;
   const auto first =
       static_cast<std::size_t>(std::ranges::find_if(held, [](double x) { return x > 0; }) - held.begin());
-  if (flow.diverged_at || first == held.size() || !(flow.steps[first] <= 0.75 * flow.steps.back())) return {};
-  // Of windows after the first at the edge.
-  const auto summed = [first](std::span<const double> steps, std::span<const double> means) {
+  if (flow.diverged_at || flow.valid_until || first == held.size() || !(flow.steps[first] <= 0.75 * flow.steps.back()))
+    return {};
+  // Over windows after the first at the edge.
+  const auto mean_of = [first](std::span<const double> steps, std::span<const double> means) {
     double sum = 0;
     for (std::size_t k = first + 1; k < steps.size(); ++k) sum += (steps[k] - steps[k - 1]) * means[k];
-    return sum;
+    return sum / (steps.back() - steps[first]);
   };
-  const double own = summed(flow.steps, flow.find("mean_loss")->value);
+  const double own = mean_of(flow.steps, flow.find("mean_loss")->value);
   if (!(own > 0)) return {};
   Prediction out;
   out.name = "central_loss";
   out.statement = "averaged over its oscillation at the edge, descent follows the central flow";
   out.source = "docs/theory/curvature-dynamics.md, section 8";
-  out.quantity = "sum of the loss after the flow has reached the edge, over the flow's";
+  out.quantity = "mean loss of the steps after the flow has reached the edge";
   out.runs = "did not diverge";
   out.observable = "mean_loss";
-  out.nominal = 1;
-  out.low = low;
-  out.high = high;
-  out.statistic = [summed, own](const RecordedReplica& run) -> std::optional<double> {
+  out.nominal = own;
+  out.low = low * own;
+  out.high = high * own;
+  out.statistic = [mean_of](const RecordedReplica& run) -> std::optional<double> {
     if (run.diverged) return std::nullopt;
-    return summed(run.steps, run.values("mean_loss")) / own;
+    return mean_of(run.steps, run.values("mean_loss"));
   };
   return {std::move(out)};
 }

@@ -55,12 +55,13 @@ struct AveragedReading {
   std::function<double(std::span<const double>)> value;
 };
 /// The central flow along `time`: for every reading its time average at the recorded steps and, as mean_NAME, the mean
-/// of that over the steps since the last recorded one; `eta_sharpness` and `oscillation` (tr X). It ends, with the
-/// reason as a warning, where the edge cannot be held. \throws std::invalid_argument where the start is beyond the edge.
+/// of that over the steps since the last recorded one; `eta_sharpness` and `oscillation` (tr X). Where the edge
+/// cannot be held the method ends: `valid_until` is the last step, a warning says why; `diverged_at` is where the path leaves
+/// the numbers. \throws std::invalid_argument where the start is beyond the edge.
 Trajectory follow_central_flow(CurvedObjective& objective, std::span<const double> start, double learning_rate,
                                const Time& time, const std::vector<AveragedReading>& readings);
-/// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the sum of mean_`loss` over all
-/// steps, relative to its own, between `low` and `high`. None where the edge is not reached in the first three quarters.
+/// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the mean of `loss` over all
+/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters.
 std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
 
 }  // namespace edgewise::models::ingredients

@@ -22,7 +22,7 @@ double Regression::m3() const {
 }
 
 ingredients::StepObservation Regression::expected(double P) const {
-  const double N = noise * static_cast<double>(dimension) / static_cast<double>(batch);
+  const double N = noise_power();
   ingredients::StepObservation out;
   out.descent = m2() * P + N;
   out.curvature_along = m3() * P + m2() * N;
@@ -30,8 +30,7 @@ ingredients::StepObservation Regression::expected(double P) const {
 }
 
 double Regression::next_excess(double P, double eta) const {
-  return P * (1 - 2 * eta + eta * eta * m2()) +
-         eta * eta * noise * static_cast<double>(dimension) / static_cast<double>(batch);
+  return P * (1 - 2 * eta + eta * eta * m2()) + eta * eta * noise_power();
 }
 
 double Regression::largest_sigma() const {
@@ -39,12 +38,11 @@ double Regression::largest_sigma() const {
 }
 
 double Regression::floor(double sigma) const {
-  const double N = noise * static_cast<double>(dimension) / static_cast<double>(batch);
   const double a = 2 * m3() - sigma * m2() * m2(), b = m2() * (sigma - 1);
   if (!(a > 0)) return infinity;
   // Free of cancellation below sigma = 1.
   const double root = std::sqrt(b * b + a * sigma);
-  return N * (b >= 0 ? (b + root) / a : sigma / (root - b));
+  return noise_power() * (b >= 0 ? (b + root) / a : sigma / (root - b));
 }
 
 const std::vector<Observable>& regression_observables() {

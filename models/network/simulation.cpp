@@ -93,6 +93,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
   double descend_once(std::uint64_t step, double rate) override {
     see(step);
     if (problem_->every_step && loss_ <= limit_) {
+      // P is this step's: `see` has made it, at the first step too.
       measured_.move_to(theta_);
       products_.push_back(rate * every_.preconditioned(measured_, updates_.preconditioner()) /
                           problem_->rule.edge_factor());
@@ -173,11 +174,8 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
   /// P of the last step; before the first that of the first.
   std::vector<double> scale() const {
     const auto last = updates_.preconditioner();
-    if (!last.empty()) return {last.begin(), last.end()};
-    std::vector<double> g(theta_.size());
-    measured_.gradient(g);
-    for (double& x : g) x = std::abs(x) + problem_->rule.epsilon;
-    return g;
+    if (last.empty()) return first_preconditioner(measured_, problem_->rule.epsilon);
+    return {last.begin(), last.end()};
   }
 
   std::shared_ptr<const NetworkProblem> problem_;
@@ -254,12 +252,13 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
       {"edge", "1",
        "eta lambda (1 + r u'A u)/(1 + momentum), 2 at the edge: r = rho, or rho/|g| where normalised, and A = "
        "H, GGN or NME, what the optimizer's ascent or penalty goes by; r = 0 without. Of rmsprop and adam eta "
-       "lambda_max(P^-1 H)(1 - beta1)/(1 + beta1)"});
+       "lambda_max(P^-1 H)(1 - beta1)/(1 + beta1), P of the last step, at step 0 of the first"});
   if (p.rule.kind == UpdateKind::adaptive)
     out.push_back({"preconditioned_sharpness", "1", "the largest eigenvalue of P^-1 H, P of the last step"});
   if (p.every_step) {
-    out.push_back({"share_below_edge", "1", "of the steps so far, those with `edge` below 2 (r = 0)"});
-    out.push_back({"median_edge", "1", "of `edge` over the steps so far (r = 0)"});
+    out.push_back(
+        {"share_below_edge", "1", "of the steps so far, those with `edge` below 2 (r = 0, P of the step itself)"});
+    out.push_back({"median_edge", "1", "of `edge` over the steps so far (r = 0, P of the step itself)"});
   }
   out.push_back({"logit_share", "1", "g'GGN g/|g|^2"});
   out.push_back({"functional_share", "1", "g'NME g/|g|^2, NME = H - GGN"});

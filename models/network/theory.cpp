@@ -78,11 +78,7 @@ std::vector<Finding> network_stability(const NetworkProblem& problem) {
                            {"ggn_trace", objective.gauss_newton_trace(), "tr GGN"},
                            {"nme_trace", objective.neglected_trace(), "tr NME = tr H - tr GGN"}};
   if (problem.rule.kind == UpdateKind::adaptive) {
-    // Of the first step.
-    std::vector<double> scale(objective.parameters());
-    objective.gradient(scale);
-    for (double& x : scale) x = std::abs(x) + problem.rule.epsilon;
-    const double sharpness = read.preconditioned(objective, scale);
+    const double sharpness = read.preconditioned(objective, first_preconditioner(objective, problem.rule.epsilon));
     out.push_back({"preconditioned_sharpness", sharpness, "largest eigenvalue of P^-1 H, P of the first step"});
     if (!problem.rate)
       out.push_back({"edge_sharpness", 2 * problem.rule.edge_factor() / eta, "2 (1 + beta1)/((1 - beta1) eta), of it"});

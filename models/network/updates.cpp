@@ -167,6 +167,13 @@ const std::vector<double>& Updates::direction(CurvedObjective& objective, std::s
   return momentum_;
 }
 
+std::vector<double> first_preconditioner(const CurvedObjective& objective, double epsilon) {
+  std::vector<double> out(objective.parameters());
+  objective.gradient(out);
+  for (double& x : out) x = std::abs(x) + epsilon;
+  return out;
+}
+
 ingredients::StepObservation observe_step(CurvedObjective& objective, std::span<const double> theta, double loss,
                                           std::span<const double> along, ingredients::RateNeeds needs) {
   objective.move_to(theta);

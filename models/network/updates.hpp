@@ -81,6 +81,9 @@ class Updates {
   double mean_weight_ = 1;    ///< beta1^k
 };
 
+/// P of the first step of an adaptive rule, from the gradient g that the step sees: |g| + epsilon, whatever beta2 is.
+std::vector<double> first_preconditioner(const ingredients::CurvedObjective& objective, double epsilon);
+
 /// What a rate rule that asks for `needs` may see of the step along -`along` from theta, where the objective, of loss
 /// `loss` there, is left; distances and averages are the caller's. All must outlive the observation, whose `loss_after`
 /// moves the objective.

@@ -275,7 +275,8 @@ void add_central_flow(ClosedFormList& table) {
   table.add("central-flow-mean", "J^2 = 2 + m/3 there", section, 1e-9, [=] {
     return Pair(2 + m / 3, rest([](const auto& flow) { return std::pow(std::sqrt(1.9) + flow.mean()[0], 2); }));
   });
-  table.add("descent-oscillation", "x^2 = m/4 of descent's 2-cycle, to O(m)", section, 0.06, [=] {
+  // J' = J (1 - z) on J and K, J != K: J^2 + JK + K^2 = 2 (2 + c) by the difference, J^2 - JK + K^2 = 2c by the sum, c = 1 + m/2.
+  table.add("descent-oscillation", "x^2 = m/4 of descent's 2-cycle: JK = 2, (J - K)^2 = m", section, 1e-10, [=] {
     const auto problem = problem_of({1}, 0.95 - 1 - m / 2, {std::sqrt(1.9)});
     std::vector<double> x = problem.start(), next = x;
     for (int k = 0; k < 4001; ++k) regression_map(problem).step(x, next), std::swap(x, next);

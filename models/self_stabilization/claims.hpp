@@ -8,6 +8,7 @@
 
 namespace edgewise::models::self_stabilization {
 
+/// The reduced model as an experiment asks for it.
 struct Setup {
   Landscape land;
   State start;
@@ -25,7 +26,11 @@ struct Setup {
   double mean_delay() const { return static_cast<double>(delay) + average / (1 - average); }
 };
 
+/// What is found without a run: the normal form's fixed point and orbit at a constant rate, a tuner's fixed points and
+/// thresholds. \param steps  at which a sharpness that grows unchecked is given
 std::vector<Finding> findings_of(const Setup& setup, double steps);
-std::vector<Prediction> predictions_of(const Setup& setup, double steps);
+/// What is claimed of runs of so many steps. Claims about the stationary state under noise are made where the averages over
+/// the steps from `burn_in` on are those of it (docs/theory/curvature-dynamics.md, 1.4).
+std::vector<Prediction> predictions_of(const Setup& setup, double steps, double burn_in);
 
 }  // namespace edgewise::models::self_stabilization

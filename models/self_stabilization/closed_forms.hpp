@@ -7,7 +7,9 @@
 
 namespace edgewise::models::self_stabilization {
 
+/// Of section 1: the map, its orbits, and noise.
 std::vector<ClosedForm> normal_form_closed_forms();
+/// Of section 2: tuners on the reduced model and on plain quadratics.
 std::vector<ClosedForm> tuner_closed_forms();
 
 }  // namespace edgewise::models::self_stabilization

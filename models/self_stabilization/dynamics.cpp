@@ -15,8 +15,8 @@ State stepped(const Landscape& land, State state, double eta) {
   const double before = state.x;
   state.x *= 1 - eta * state.sharpness;
   if (land.noise > 0) state.x = std::copysign(std::hypot(state.x, eta * std::sqrt(land.noise)), state.x);
-  const double felt = land.late_sharpness ? state.x : before;
-  state.sharpness += eta * (land.sharpening - 0.5 * land.stabilization * felt * felt);
+  const double x = land.x_first ? state.x : before;
+  state.sharpness += eta * (land.sharpening - 0.5 * land.stabilization * x * x);
   if (land.bulk_moves) state.bulk *= (1 - eta * land.bulk_curvature) * (1 - eta * land.bulk_curvature);
   return state;
 }
@@ -57,7 +57,7 @@ const std::vector<Observable>& state_observables() {
   return all;
 }
 
-void observe_state(const Landscape&, const State& state, double rate, std::span<double> out) {
+void observe_state(const State& state, double rate, std::span<double> out) {
   out[0] = state.x * state.x;
   out[1] = state.sharpness;
   out[2] = rate;
@@ -106,8 +106,8 @@ class DescentReplica final : public ingredients::SteppingReplica {
     }
     const double before = x_;
     x_ -= rate_ * along_x;
-    const double felt = land.late_sharpness ? x_ : before;
-    m_ -= rate_ * (0.5 * b_ * felt * felt - a_);
+    const double x = land.x_first ? x_ : before;
+    m_ -= rate_ * (0.5 * b_ * x * x - a_);
     if (land.bulk_moves) w_ -= rate_ * land.bulk_curvature * w_;
     return broken(land, parts_.start, state()) ? std::numeric_limits<double>::infinity() : 0;
   }
@@ -120,7 +120,7 @@ class DescentReplica final : public ingredients::SteppingReplica {
   }
 
   void measure(std::span<double> out) const override {
-    observe_state(parts_.land, state(), rate_, out);
+    observe_state(state(), rate_, out);
     if (out.size() > 4) std::copy_n(means_, 4, out.begin() + 4);
   }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// One oscillating direction and the sharpness that feels it (docs/theory/curvature-dynamics.md, sections 1 and 2): the
+/// One oscillating direction and the sharpness that it lowers (docs/theory/curvature-dynamics.md, sections 1 and 2): the
 /// loss near a point with top eigenvector u, x along u, expanded to third order. At the rate eta of the step
 ///
 ///     x' = (1 - eta lambda) x + eta g_noise,   lambda' = lambda + eta (alpha - (beta/2) x^2)
@@ -21,8 +21,8 @@ struct Landscape {
   double bulk_curvature = 0;  ///< h
   bool bulk_moves = false;    ///< G2' = (1 - eta h)^2 G2; otherwise it stays
   double floor = 0;           ///< F, their loss
-  bool late_sharpness =
-      false;  ///< lambda moves by x' instead of x ("gauss_seidel"): conservative, not gradient descent
+  /// lambda moves by x' instead of x ("gauss_seidel"): area-preserving, not gradient descent.
+  bool x_first = false;
 };
 
 struct State {
@@ -55,8 +55,10 @@ class Orbit {
   std::optional<ingredients::RateRun> run_;
 };
 
+/// x_squared, sharpness, learning_rate and eta_sharpness: of theory and simulation alike.
 const std::vector<Observable>& state_observables();
-void observe_state(const Landscape& land, const State& state, double rate, std::span<double> out);
+/// Their values. \param rate  of the last step
+void observe_state(const State& state, double rate, std::span<double> out);
 
 /// Gradient descent itself on L(x, m, w) = (S0 + b m) x^2/2 - a m + h w^2/2, with b^2 = beta and a b = alpha: lambda = S0
 /// + b m, G2 = (h w)^2 where the bulk moves. Noisy runs also average over their steps from `burn_in` on (Y = eta lambda -

@@ -76,6 +76,15 @@ FixedPoint fixed_point(double eps, double n) {
   return out;
 }
 
+double left_of_deviation(double eps, double n, double steps) {
+  const FixedPoint point = fixed_point(eps, n);
+  const std::complex<double> other = 2 - n - point.multiplier;
+  const double m = point.modulus, apart = std::abs(point.multiplier - other);
+  const double frobenius = (1 - n) * (1 - n) + 1 + 2 * eps * (1 - n) + 2 * eps;
+  const double departure = std::sqrt(std::max(0.0, frobenius - m * m - std::norm(other)));
+  return std::pow(m, steps) * (1 + departure * std::min(steps / m, 2 / apart));
+}
+
 double noise_threshold(double eps) {
   return 2 * eps / (std::sqrt(1 + eps * eps) + eps);
 }

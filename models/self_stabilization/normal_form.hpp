@@ -29,6 +29,9 @@ struct FixedPoint {
   bool stable() const { return modulus < 1; }
 };
 FixedPoint fixed_point(double eps, double n);
+/// What is left of a deviation from it after so many steps, at most, in the norm (eps dp^2/2 + dY^2)^(1/2) and of the linearised
+/// map: |J^k| <= m1^k + nu |m1^k - m2^k|/|m1 - m2|, m the multipliers and nu^2 = |J|_F^2 - |m1|^2 - |m2|^2.
+double left_of_deviation(double eps, double n, double steps);
 /// The noise above which it is stable, 2 eps (sqrt(1 + eps^2) - eps).
 double noise_threshold(double eps);
 /// E Y = -(n + 3 eps + n^2/4)/2 where x is Gaussian and Y slow, sqrt(eps) <~ n.

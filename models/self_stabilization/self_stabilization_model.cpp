@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/framework/recorder.hpp"
 #include "models/self_stabilization/claims.hpp"
 #include "models/self_stabilization/closed_forms.hpp"
 #include "numerics/constants.hpp"
@@ -120,7 +121,7 @@ class SelfStabilizationProblem final : public Problem {
   }
 
   std::vector<Prediction> predictions() const override {
-    return predictions_of(setup_, static_cast<double>(time_.steps));
+    return predictions_of(setup_, static_cast<double>(time_.steps), static_cast<double>(burn_in_));
   }
   std::vector<Finding> stability() const override { return findings_of(setup_, static_cast<double>(time_.steps)); }
   std::unique_ptr<Simulation> simulate() const override {
@@ -132,22 +133,31 @@ class SelfStabilizationProblem final : public Problem {
   }
 
  private:
-  Trajectory with_columns(std::string method) const {
-    Trajectory out;
-    for (const Observable& observable : state_observables()) out.columns.push_back({observable, {}, {}});
-    out.method = std::move(method);
-    return out;
-  }
-  void append(Trajectory& out, double step, const State& state, double rate) const {
-    double values[4];
-    observe_state(setup_.land, state, rate, values);
-    out.steps.push_back(step);
-    for (std::size_t c = 0; c < 4; ++c) out.columns[c].value.push_back(values[c]);
-  }
+  /// `state_observables`, a row at a time.
+  class StateRecorder {
+   public:
+    StateRecorder() : recorder_(1) {
+      for (const Observable& observable : state_observables()) handles_.push_back(recorder_.add(observable));
+    }
+    void row(double step, const State& state, double rate) {
+      std::vector<double> values(handles_.size());
+      observe_state(state, rate, values);
+      recorder_.row(step);
+      for (std::size_t k = 0; k < values.size(); ++k) recorder_.set(handles_[k], values[k]);
+    }
+    Trajectory& trajectory() { return recorder_.trajectory(); }
+    Trajectory take() { return recorder_.take(); }
+
+   private:
+    Recorder recorder_;
+    std::vector<Recorder::Handle> handles_;
+  };
 
   Trajectory solve_map(const State& start) const {
     const bool noisy = setup_.land.noise > 0;
-    Trajectory out = with_columns(noisy ? "map of second moments" : "map");
+    StateRecorder recorder;
+    Trajectory& out = recorder.trajectory();
+    out.method = noisy ? "map of second moments" : "map";
     out.exact = !noisy;
     if (noisy)
       out.warnings.push_back("second moments are closed as if the sharpness did not fluctuate: shown, not judged");
@@ -159,17 +169,17 @@ class SelfStabilizationProblem final : public Problem {
         out.diverged_at = static_cast<double>(step);
         break;
       }
-      append(out, static_cast<double>(at), orbit.state(), orbit.rate());
+      recorder.row(static_cast<double>(at), orbit.state(), orbit.rate());
     }
     out.labels.emplace_back("outcome", out.diverged_at ? "diverged" : "bounded");
-    return out;
+    return recorder.take();
   }
 
   /// In (log p, Y).
   Trajectory solve_flow() const {
     const double eta = setup_.learning_rate, eps = setup_.epsilon(), p = setup_.start.p(setup_.land);
     const double Y = eta * setup_.start.sharpness - 2;
-    if (!setup_.constant() || setup_.land.noise > 0 || setup_.land.late_sharpness)
+    if (!setup_.constant() || setup_.land.noise > 0 || setup_.land.x_first)
       throw table_.error("theory.method", "flow is that of the constant rate without noise; use map");
     if (!(p > 0) || !std::isfinite(p) || !(Y > -1))
       throw table_.error("theory.method", "flow needs p > 0 and eta lambda > 1 at the start; use map");
@@ -181,11 +191,13 @@ class SelfStabilizationProblem final : public Problem {
           rate[1] = -eps * std::expm1(x[0]);
         },
         start, times);
-    Trajectory out = with_columns("flow");
+    StateRecorder recorder;
     for (std::size_t k = 0; k < flow.times.size(); ++k) {
       const double x = std::sqrt(2 * setup_.land.sharpening / setup_.land.stabilization * std::exp(flow.states[k][0]));
-      append(out, flow.times[k], {x, (2 + flow.states[k][1]) / eta, setup_.start.bulk}, eta);
+      recorder.row(flow.times[k], {x, (2 + flow.states[k][1]) / eta, setup_.start.bulk}, eta);
     }
+    Trajectory out = recorder.take();
+    out.method = "flow";
     out.diverged_at = flow.diverged_at;
     return out;
   }
@@ -273,7 +285,7 @@ class SelfStabilizationModel final : public Model {
       throw optimizer.error("learning_rate", "is what the section [rate] sets; leave one of them out");
     if (optimizer.given("learning_rate")) s.learning_rate = optimizer.number("learning_rate");
     read_landscape(settings::read(table.table_or_empty("landscape"), landscape_keys()), s);
-    s.land.late_sharpness = optimizer.flag("gauss_seidel");
+    s.land.x_first = optimizer.flag("gauss_seidel");
     read_start(settings::read(table.table_or_empty("initial"), initial_keys()), s);
     const settings::Values theory = settings::read(table.table_or_empty("theory"), method_keys());
     const settings::Values run = read_monte_carlo(table, run_keys());

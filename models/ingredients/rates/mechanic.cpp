@@ -72,10 +72,7 @@ RateRuleKind mechanic() {
                 .otherwise(std::string("kept"))}},
           sum_of_scales(),
           [](const settings::Values& values, std::optional<double> start_norm) {
-            if (values.number("lambda") > 0 && start_norm != 0.0)
-              throw values.error("lambda",
-                                 "its pull is toward theta = 0, and theta_0 is not known to be 0 here; give "
-                                 "lambda = 0, or leave [initial] out");
+            check_pull(values, "lambda", start_norm);
             const Mechanic first(values.number("s0"), values.number("lambda"), values.text("displacement") == "kept");
             return vector_rule(sum_of_scales(), "its scales follow a running largest value",
                                [first] { return std::make_unique<Mechanic>(first); });

@@ -62,10 +62,7 @@ RateRuleKind nadamw() {
             settings::number("epsilon", "added to the root of the square").above(0).otherwise(1e-8)}},
           longest_move(),
           [](const settings::Values& values, std::optional<double> start_norm) {
-            if (values.number("weight_decay") > 0 && start_norm != 0.0)
-              throw values.error("weight_decay",
-                                 "its pull is toward theta = 0, and theta_0 is not known to be 0 here; give "
-                                 "weight_decay = 0, or leave [initial] out");
+            check_pull(values, "weight_decay", start_norm);
             const NadamW first(values);
             return vector_rule(longest_move(), "Adam's denominators follow every coordinate's own gradients",
                                [first] { return std::make_unique<NadamW>(first); });

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -20,27 +22,21 @@ JacobiMatrix jacobi_matrix(std::span<const double> lambda, std::span<const doubl
   const double largest = *std::ranges::max_element(lambda);
   std::vector<std::vector<double>> basis;
   std::vector<double> next(n);
-  double square = 0;
-  for (std::size_t i = 0; i < n; ++i) square += measure[i];
-  for (std::size_t i = 0; i < n; ++i) next[i] = std::sqrt(measure[i] / square);
+  const double mass = std::accumulate(measure.begin(), measure.end(), 0.0);
+  for (std::size_t i = 0; i < n; ++i) next[i] = std::sqrt(measure[i] / mass);
   JacobiMatrix out;
   while (true) {
     basis.push_back(next);
     const std::vector<double>& q = basis.back();
     for (std::size_t i = 0; i < n; ++i) next[i] = lambda[i] * q[i];
-    double along = 0;
-    for (std::size_t i = 0; i < n; ++i) along += next[i] * q[i];
-    out.diagonal.push_back(along);
+    out.diagonal.push_back(numerics::dot_in_order(next, q));
     if (out.diagonal.size() == std::min(steps, n)) return out;
     for (int twice = 0; twice < 2; ++twice)
       for (const std::vector<double>& b : basis) {
-        double part = 0;
-        for (std::size_t i = 0; i < n; ++i) part += next[i] * b[i];
+        const double part = numerics::dot_in_order(next, b);
         for (std::size_t i = 0; i < n; ++i) next[i] -= part * b[i];
       }
-    double length = 0;
-    for (const double x : next) length += x * x;
-    length = std::sqrt(length);
+    const double length = std::sqrt(numerics::squared_norm_in_order(next));
     if (!(length > negligible * largest)) return out;
     out.off_diagonal.push_back(length);
     for (double& x : next) x /= length;

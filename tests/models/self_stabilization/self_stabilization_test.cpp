@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "models/self_stabilization/normal_form.hpp"
@@ -254,17 +255,84 @@ TEST_CASE("self-stabilisation: the flow against Runge and Kutta, and what is fou
                "n") == Approx(1.44 * .004 * 3 / .04).epsilon(1e-13));
 }
 
+TEST_CASE("self-stabilisation: what is left of a deviation is at least that of the linearised map") {
+  for (const auto& [eps, n] :
+       {std::pair{1e-4, .1}, {1e-3, .1}, {1e-3, .01}, {1e-2, .3}, {2e-3, .1265}, {1e-3, .0025}}) {
+    CAPTURE(eps);
+    CAPTURE(n);
+    const double root = std::sqrt(1 - n), scale = std::sqrt(eps / 2);
+    double p = 1, Y = 0, q = 0, Z = 1;  // two deviations of size 1, p in units of 1/scale
+    for (int k = 1; k <= 3000; ++k) {
+      const auto step = [&](double& a, double& b) {
+        const double next = (1 - n) * a + 2 * root * scale * b;
+        b -= eps / scale * a;
+        a = next;
+      };
+      step(p, Y);
+      step(q, Z);
+      // The larger singular value of the power, whose columns these are.
+      const double sum = p * p + Y * Y + q * q + Z * Z, det = p * Z - q * Y;
+      const double largest = std::sqrt((sum + std::sqrt(std::max(0.0, sum * sum - 4 * det * det))) / 2);
+      const double bound = left_of_deviation(eps, n, k);
+      REQUIRE(largest <= bound * (1 + 1e-9));
+      if (k == 500) CHECK(bound < 4 * largest + 1e-300);
+    }
+  }
+}
+
+TEST_CASE("self-stabilisation: averages that are claimed are stationary, from a start far off as from one nearby") {
+  // 400 runs from where they are first claimed; z of the mean of p, and of the identity.
+  for (const auto& [eps, n, p, burn_in, steps] :
+       {std::tuple{1e-3, .1, 1., 350, 850}, {1e-3, .1, 100., 420, 1420}, {1e-2, .3, 1e-3, 125, 425}}) {
+    CAPTURE(p);
+    const auto problem = prepare(fmt::format(
+        "model = 'self-stabilisation'\n[time]\nsteps = {}\n[landscape]\nepsilon = {}\nnoise = {}\n[initial]\np = {}\n"
+        "[monte_carlo]\nburn_in = {}\n",
+        steps, eps, n, p, burn_in));
+    REQUIRE(problem->predictions().size() >= 2);
+    const auto simulation = problem->simulate();
+    double sum[2] = {0, 0}, squares[2] = {0, 0};
+    for (std::uint64_t r = 0; r < 400; ++r) {
+      const auto run = simulation->replica(5, r);
+      run->advance(static_cast<std::uint64_t>(steps));
+      double out[8];
+      run->observe(out);
+      const double off[2] = {out[4] - 1, (-2 * out[5] - eps * (out[6] - 1) - out[7]) / n - 1};
+      for (int k = 0; k < 2; ++k) sum[k] += off[k], squares[k] += off[k] * off[k];
+    }
+    for (int k = 0; k < 2; ++k) CHECK(std::abs(sum[k]) < 3.5 * std::sqrt(squares[k]));
+  }
+}
+
 TEST_CASE("self-stabilisation: claims are made where they hold") {
+  using Names = std::vector<std::string>;
   const auto claims = [](const std::string& text) {
     std::vector<std::string> out;
     for (const models::Prediction& p : prepare(text)->predictions()) out.push_back(p.name);
     return out;
   };
   const std::string run = "model = 'self-stabilisation'\n[time]\nsteps = 30000\n[landscape]\n";
-  using Names = std::vector<std::string>;
+  const auto noisy = [&](double eps, double n, int steps, int burn_in) {
+    return claims(fmt::format(
+        "model = 'self-stabilisation'\n[time]\nsteps = {}\n[landscape]\nepsilon = {}\nnoise = {}\n[initial]\np = "
+        "1.0\n[monte_carlo]\nburn_in = {}\n",
+        steps, eps, n, burn_in));
+  };
   CHECK(claims(run + "epsilon = 1e-3\nnoise = 0.1\n") == Names{"mean_square", "identity", "sharpness_gap"});
   CHECK(claims(run + "epsilon = 1e-3\nnoise = 0.01\n") == Names{"mean_square", "identity"});
   CHECK(claims(run + "epsilon = 1e-3\nnoise = 1e-3\n").empty());
+  // The mean of 1 - p over 1000 steps is (Y_1000 - Y_0)/.1, about -.5 from Y_0 = 0.
+  CHECK(noisy(1e-4, .1, 1000, 0).empty());
+  CHECK(noisy(1e-4, .1, 7000, 4000).empty());
+  CHECK(noisy(1e-4, .1, 8000, 5000).size() == 3);
+  CHECK(noisy(1e-4, .1, 6300, 5000).empty());  // mean_p would spread by more than a tenth
+  // Just above the threshold, 2e-3, the start is forgotten slowly.
+  CHECK(noisy(1e-3, .0025, 30000, 7500).empty());
+  CHECK(noisy(1e-3, .0025, 60000, 30000) == Names{"mean_square", "identity"});
+  // The mean field is 1% off at n = .25, and more at a larger eps.
+  CHECK(noisy(1e-3, .2, 30000, 7500).size() == 3);
+  CHECK(noisy(1e-3, .25, 30000, 7500) == Names{"mean_square", "identity"});
+  CHECK(noisy(3e-3, .2, 30000, 7500) == Names{"mean_square", "identity"});
   CHECK(claims(run + "epsilon = 1e-3\n").empty());
   const std::string late = run + "sharpening = 1e-3\n[initial]\np = 0.01\n[rate]\nkind = 'inverse-sharpness'\n";
   CHECK(claims(late + "delay = 1\n") == Names{"conserved", "edge_held"});
@@ -272,6 +340,12 @@ TEST_CASE("self-stabilisation: claims are made where they hold") {
   CHECK(claims(late + "sigma = 1.9\ndelay = 1\n").empty());
   CHECK(claims(late + "delay = 1\neta_max = 5.0\n").empty());
   CHECK(claims(late + "delay = 1\nmultiplier = 0.5\n").empty());
+  // From afar the step is too long for what is conserved, or x moves the sharpness too far before it has died out.
+  std::string far = late;
+  far.replace(far.find("0.01"), 4, "10.0");
+  CHECK(claims(far + "delay = 1\n").empty());
+  CHECK(claims(far + "sigma = 1.9\n").empty());
+  CHECK(claims(far + "sigma = 1.0\n") == Names{"unchecked_growth"});
 }
 
 TEST_CASE("self-stabilisation: a run ends where the expansion does, in theory and simulation alike") {

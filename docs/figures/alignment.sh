@@ -1,12 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/alignment.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-sweeps=../../data/sweeps
-experiments=../../data/experiments
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" sweep "$sweeps/alignment-ratios.toml" --quiet --store "$work/ratios.db" -o alignment-ratios.svg
 "$program" sweep "$sweeps/alignment-initial-scale.toml" --quiet --store "$work/scale.db" -o "$work/scale.nc"

@@ -1,9 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/collapse.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
+. "$(dirname "$0")/begin.sh"
 "$program" collapse "$experiments/collapse-linear.toml" --quiet -o collapse-linear.svg
 "$program" collapse "$experiments/collapse-constant.toml" --quiet -o collapse-constant.svg
 # Label noise that does not fall with the size: broken, status 1.

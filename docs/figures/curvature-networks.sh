@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/curvature.md on networks with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" validate "$experiments/network-edge.toml" --quiet -o "$work/edge.nc"
 "$program" plot "$work/edge.nc" --quiet -o network-edge.svg

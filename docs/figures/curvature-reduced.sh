@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/curvature.md on reduced models with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 orbit="$experiments/self-stabilisation-descent.toml"
 steps="time.at=[$(seq -s, 2 2 600)]"

@@ -1,10 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/equilibrium-networks.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" sweep ../../data/sweeps/equilibrium-phases.toml --quiet --store "$work/phases.db" -o equilibrium-phases.svg
 "$program" sweep ../../data/sweeps/equilibrium-training.toml --quiet --store "$work/training.db" -o equilibrium-training.svg

@@ -1,12 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/kernels.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
-sweeps=../../data/sweeps
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" validate "$experiments/kernel-ntk.toml" --quiet -o "$work/ntk.csv"
 "$program" plot "$work/ntk.csv" --observable excess_mse --observable train_mse -o kernel-ntk.svg

@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/linear-family.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 for name in sgd-label-noise lookahead-label-noise stacked-momentum; do
   "$program" solve "$experiments/$name.toml" --quiet -o "$work/$name.csv"

@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/quadratic-map.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-sweeps=../../data/sweeps
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" sweep "$sweeps/quadratic-map-basin.toml" --quiet --store "$work/basin.db" -o quadratic-map-basin.svg
 "$program" sweep "$sweeps/quadratic-map-bifurcation.toml" --quiet --store "$work/bifurcation.db" -o "$work/bifurcation.nc"

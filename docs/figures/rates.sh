@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/rates.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-data=../../data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" compare "$data/comparisons/learning-rate-free.toml" --quiet -o learning-rate-free.svg
 

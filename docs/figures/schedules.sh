@@ -1,10 +1,7 @@
 #!/bin/sh
 # Draws the figures of docs/schedules.md, and the table that data/experiments/schedule-optimum.toml runs, with the program
 # given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
+. "$(dirname "$0")/begin.sh"
 "$program" schedule "$experiments/schedule-label-noise.toml" --quiet -o schedule-label-noise.svg \
   -o ../../data/schedules/label-noise.csv
 for name in weight-decay workers finite-data; do

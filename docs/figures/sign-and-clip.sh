@@ -1,11 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/sign-and-clip.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-experiments=../../data/experiments
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 "$program" solve "$experiments/sign-effects.toml" --quiet -o "$work/effects.csv"
 grep -E '^[0-9]' "$work/effects.csv" > "$work/effects"

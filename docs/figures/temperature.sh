@@ -1,10 +1,6 @@
 #!/bin/sh
 # Draws the figures of docs/temperature.md with the program given (default build/release/edgewise).
-set -e
-program=$(realpath "${1:-build/release/edgewise}")
-cd "$(dirname "$0")"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/begin.sh"
 
 curves=
 for s in 0.1 1 3 10 30; do

@@ -16,6 +16,13 @@ namespace edgewise::models {
 
 namespace {
 
+/// A name with -isation for -ization: both spellings are taken.
+std::string one_spelling(std::string_view name) {
+  std::string out(name);
+  if (const std::size_t at = out.find("ization"); at != std::string::npos) out[at + 1] = 's';
+  return out;
+}
+
 /// Replicas that have nothing in common.
 class Separate final : public ReplicaGroup {
  public:
@@ -85,7 +92,7 @@ const Column* Trajectory::find(std::string_view name) const {
 
 const Model* find_model(std::string_view name) {
   for (const Model* model : all())
-    if (model->description().name == name) return model;
+    if (one_spelling(model->description().name) == one_spelling(name)) return model;
   return nullptr;
 }
 

@@ -41,7 +41,7 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
     for (const ClosedForm& form : forms) {
       CAPTURE(form.name);
       CHECK(names.insert(form.name).second);
-      const std::string page = form.source.substr(0, form.source.find(','));
+      const std::string page = form.source.substr(0, form.source.find_first_of(", "));
       CAPTURE(page);
       CHECK(page.starts_with("docs/"));
       CHECK(std::filesystem::is_regular_file(root / page));

@@ -283,7 +283,7 @@ TEST_CASE("self-stabilisation: what is left of a deviation is at least that of t
 TEST_CASE("self-stabilisation: averages that are claimed are stationary, from a start far off as from one nearby") {
   // 400 runs from where they are first claimed; z of the mean of p, and of the identity.
   for (const auto& [eps, n, p, burn_in, steps] :
-       {std::tuple{1e-3, .1, 1., 350, 850}, {1e-3, .1, 100., 420, 1420}, {1e-2, .3, 1e-3, 125, 425}}) {
+       {std::tuple{1e-3, .1, 1., 385, 885}, {1e-3, .1, 100., 800, 1800}, {1e-2, .3, 1e-3, 133, 433}}) {
     CAPTURE(p);
     const auto problem = prepare(fmt::format(
         "model = 'self-stabilisation'\n[time]\nsteps = {}\n[landscape]\nepsilon = {}\nnoise = {}\n[initial]\np = {}\n"

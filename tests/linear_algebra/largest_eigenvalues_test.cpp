@@ -65,6 +65,21 @@ TEST_CASE("a large operator, known by its products") {
   CHECK(distance(again.vectors, found.vectors) == 0);
 }
 
+TEST_CASE("hundreds of restarts take nothing from the orthonormality") {
+  // Evenly spaced eigenvalues and three new vectors a restart.
+  const std::size_t n = 1500;
+  std::vector<double> d;
+  for (std::size_t i = 0; i < n; ++i) d.push_back(static_cast<double>(i + 1) / static_cast<double>(n));
+  const LargestEigen found = largest_eigenvalues(n, 2, diagonal(d), {}, {.subspace = 8});
+  CHECK(found.products > 300);
+  CHECK(loss_of_orthonormality(found.vectors) <= 1e-13);
+  CHECK(loss_of_orthonormality(found.next_start) <= 1e-13);
+  for (std::size_t j = 0; j < 2; ++j) {
+    CHECK(std::abs(found.values[j] - d[n - 1 - j]) <= 1e-13);
+    CHECK(std::abs(std::abs(found.vectors(n - 1 - j, j)) - 1) <= 1e-12);
+  }
+}
+
 TEST_CASE("a warm start saves products") {
   const std::size_t n = 300;
   Matrix a(n, n);

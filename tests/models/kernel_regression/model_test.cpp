@@ -239,3 +239,59 @@ TEST_CASE("as many samples as features without a ridge, and kernels that overflo
                 "1e308]\n[samples]\nat = [10]\n")
             .find("kernel.coefficients: must add up") != std::string::npos);
 }
+
+TEST_CASE("findings, columns and modes of 1 + 2 t^2 on the sphere, by its Legendre polynomials") {
+  // 1 + 2 t^2 = 5/3 P_0 + 4/3 P_2: eigenvalue 5/3 of multiplicity 1, 4/15 of 5; degree 1 is never learned.
+  const auto p = problem(
+      "[data]\ndimension = 3\n[target]\npowers = [0.2, 0.3, 0.5]\n[kernel]\nkind = 'taylor'\ncoefficients = [1, 0, "
+      "2]\nridge = 0.4\n[noise]\nvariance = 0.1\n[samples]\nat = [6, 20]\n");
+  const auto found = p->stability();
+  double low = 0, high = 100;
+  for (int k = 0; k < 200; ++k) {
+    const double kappa = (low + high) / 2;
+    (5 / 3. / (5 / 3. + kappa) + 5 * (4 / 15. / (4 / 15. + kappa)) + .4 / kappa > 20 ? low : high) = kappa;
+  }
+  const double kappa = low, L0 = 5 / 3. / (5 / 3. + kappa), L2 = 4 / 15. / (4 / 15. + kappa);
+  const double E0 = 20 / (20 - L0 * L0 - 5 * L2 * L2), left0 = .2 * (1 - L0) * (1 - L0),
+               left2 = .5 * (1 - L2) * (1 - L2);
+  CHECK(number(found, "kernel_trace") == doctest::Approx(3).epsilon(1e-9));
+  CHECK(number(found, "tail_trace") == doctest::Approx(0).epsilon(1e-9));
+  CHECK(number(found, "target_power") == doctest::Approx(1).epsilon(1e-12));
+  CHECK(number(found, "unlearnable_power") == doctest::Approx(.3).epsilon(1e-12));
+  CHECK(number(found, "power_beyond") == 0);
+  CHECK(number(found, "kappa") == doctest::Approx(kappa).epsilon(1e-8));
+  CHECK(number(found, "degrees_of_freedom") == doctest::Approx(L0 + 5 * L2).epsilon(1e-8));
+  CHECK(number(found, "overfitting") == doctest::Approx(E0).epsilon(1e-8));
+  const double excess = E0 * (left0 + .3 + left2 + .1) - .1;
+  CHECK(number(found, "excess_mse") == doctest::Approx(excess).epsilon(1e-8));
+  const auto theory = p->solve();
+  CHECK(theory.find("excess_mse")->value[1] == doctest::Approx(excess).epsilon(1e-8));
+  CHECK(theory.find("kappa")->value[1] == doctest::Approx(kappa).epsilon(1e-8));
+  CHECK(theory.find("overfitting")->value[1] == doctest::Approx(E0).epsilon(1e-8));
+  // The residuals on the training set are ridge/(n kappa) times those of the population, squared.
+  CHECK(theory.find("train_mse")->value[1] ==
+        doctest::Approx(std::pow(.4 / (20 * kappa), 2) * (excess + .1)).epsilon(1e-8));
+  CHECK(theory.find("unlearned_0")->value[1] == doctest::Approx(left0).epsilon(1e-7));
+  CHECK(theory.find("unlearned_1")->value[1] == doctest::Approx(.3).epsilon(1e-12));
+  CHECK(theory.find("unlearned_2")->value[1] == doctest::Approx(left2).epsilon(1e-8));
+  CHECK(theory.find("unlearned_3") == nullptr);
+  double learned = 0, unlearned = 0, all = 0;
+  const auto modes = p->mode_table();
+  const auto column = [&](const std::string& name) {
+    for (const ModeColumn& c : modes)
+      if (c.name == name) return c.value;
+    FAIL("no column " << name);
+    return std::vector<double>();
+  };
+  const auto degree = column("degree"), many = column("multiplicity");
+  for (std::size_t k = 0; k < degree.size(); ++k) {
+    CHECK(many[k] == doctest::Approx(2 * degree[k] + 1));
+    learned += many[k] * column("learned")[k];
+    unlearned += column("unlearned_power")[k];
+    all += many[k] * column("eigenvalue")[k];
+    if (degree[k] == 2) CHECK(column("target_power")[k] == doctest::Approx(.5));
+  }
+  CHECK(learned == doctest::Approx(L0 + 5 * L2).epsilon(1e-8));
+  CHECK(unlearned == doctest::Approx(left0 + .3 + left2).epsilon(1e-8));
+  CHECK(all == doctest::Approx(3).epsilon(1e-9));
+}

@@ -19,6 +19,7 @@ using models::testing::flag;
 using models::testing::holds;
 using models::testing::number;
 using models::testing::prepare;
+using models::testing::there;
 
 namespace {
 
@@ -109,6 +110,13 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   const double m2 = 2.01, m3 = 1 + 3.03 + 1.0304;
   CHECK(number(found, "largest_sigma") == Approx(2 * m3 / (m2 * m2)).epsilon(1e-13));
   CHECK(number(found, "best_sigma") == Approx(m3 / (m2 * m2)).epsilon(1e-13));
+  CHECK(number(found, "m2") == Approx(m2).epsilon(1e-13));
+  CHECK(number(found, "m3") == Approx(m3).epsilon(1e-13));
+  const double floor = number(found, "excess_floor");
+  const auto at_floor = Regression{100, 100, .1, 1}.expected(floor);
+  CHECK(Regression{100, 100, .1, 1}.next_excess(floor, 2.4 * at_floor.descent / at_floor.curvature_along) ==
+        Approx(floor).epsilon(1e-12));
+  CHECK(!there(prepare(text(100, 100, 0, "sigma = 2.4\n"))->stability(), "excess_floor"));
   CHECK(flag(found, "stable"));
   CHECK(!flag(prepare(text(100, 100, .1, "sigma = 1.3\nmultiplier = 2.0\n"))->stability(), "stable"));
   // The floor is the recursion's fixed point, below sigma = 1 too.

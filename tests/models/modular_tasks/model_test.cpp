@@ -168,3 +168,40 @@ TEST_CASE("what is wrong is told in one line with its key") {
   CHECK(has(refusal("[data]\ndimension = 5.5\n" + end, true), "data.dimension: must be whole"));
   CHECK(has(refusal(data + "[samples]\nmax = 50000\n", true), "samples.max: a simulation"));
 }
+
+TEST_CASE("a machine of its own is kernel regression on its share of the samples") {
+  // (1 + t)/2 of tasks without overlap: .5 + .5 t of each one, which never learns degree 2.
+  const std::string same = "\n[kernel]\nridge = 0.1\nkind = 'taylor'\ncoefficients = ";
+  const auto tasks = problem("[data]\ndimension = 6\n[tasks]\ncount = 4\npowers = [0.1, 0.5, 0.4]" + same +
+                             "[0, 1]\n[samples]\nat = [41, 400]\n");
+  const Experiment e = read_experiment(
+      settings::read_text("model = 'kernel-regression'\n[data]\ndimension = 6\n[target]\npowers = [0.1, 0.5, 0.4]" +
+                              same + "[0.5, 0.5]\n[samples]\nat = [10, 100]\n",
+                          "e.toml"));
+  const auto one = find(e).prepare(e);
+  const auto theory = tasks->solve(), own = one->solve();
+  for (std::size_t k = 0; k < 2; ++k)
+    CHECK(theory.find("modular_excess_mse")->value[k] ==
+          doctest::Approx(own.find("excess_mse")->value[k]).epsilon(1e-10));
+  const auto found = tasks->stability();
+  CHECK(number(found, "tasks") == 4);
+  CHECK(number(found, "target_power") == doctest::Approx(1).epsilon(1e-12));
+  CHECK(number(found, "modular_unlearnable_power") == doctest::Approx(.4).epsilon(1e-12));
+  // The one machine has t/2 in common between all tasks: what differs between them in degree 1, 3/4 of it, is lost too.
+  CHECK(number(found, "unlearnable_power") == doctest::Approx(.4 + .375).epsilon(1e-12));
+  CHECK(number(found, "modular_samples_for_0.5") ==
+        doctest::Approx(4 * number(one->stability(), "samples_for_0.5")).epsilon(1e-8));
+  // Common and differential levels, of each degree: 1 and 3 times the harmonics.
+  const auto modes = tasks->mode_table();
+  double common = 0, differential = 0;
+  for (std::size_t k = 0; k < modes[0].value.size(); ++k) {
+    CHECK(modes[0].name == "code_level");
+    if (modes[1].value[k] == 1) (modes[0].value[k] == 0 ? common : differential) += modes[3].value[k];
+  }
+  CHECK(common == doctest::Approx(6));
+  CHECK(differential == doctest::Approx(18));
+  double left = 0;
+  for (const double x : modes.back().value) left += x;
+  CHECK(left >= .4);
+  CHECK(left < 1);
+}

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::sum_of_powers;
@@ -66,4 +67,31 @@ TEST_CASE("sums without a horizon, and bad rows, are refused by their key") {
   CHECK(message("[[-1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are [a, mu, nu]"));
   CHECK(message("[[1, 0, 0], [1, 0, 0.5], [1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are"));
   CHECK(message("[[1, 0.5]]").starts_with("e.toml: powers.terms: rows are"));
+}
+
+TEST_CASE("findings and columns of a sum of powers are its formulas") {
+  const auto e = models::read_experiment(settings::read_text(
+      "model = 'sum-of-powers'\n[powers]\nfloor = 0.4\nsize = 1e4\nterms = [[2, 0.4, 0], [3, 0, 0.2], [1, 0.3, 0.3]]\n"
+      "[time]\nat = [10, 1000]\n",
+      "e.toml"));
+  const auto problem = models::find(e).prepare(e);
+  const auto found = problem->stability();
+  using models::testing::number;
+  // The first two terms tie at g = 1/2, of exponent .2 in p: frontier .2/1.5; the third is late by .15 + .3 - .2.
+  CHECK(number(found, "horizon_exponent") == doctest::Approx(.5).epsilon(1e-12));
+  CHECK(number(found, "horizon_prefactor") == doctest::Approx(std::pow(2 * .4 / (3 * .2), 1 / .4)).epsilon(1e-12));
+  CHECK(number(found, "frontier_exponent") == doctest::Approx(.2 / 1.5).epsilon(1e-12));
+  CHECK(number(found, "correction_exponent") == doctest::Approx(.25).epsilon(1e-12));
+  CHECK(number(found, "tied_terms") == 2);
+  // Its mu - nu is 0: it does not move t*.
+  CHECK(number(found, "compute_optimal_steps") ==
+        doctest::Approx(std::pow(2 * .4 / (3 * .2), 2.5) * 100).epsilon(1e-10));
+  const auto theory = problem->solve();
+  REQUIRE(theory.steps == std::vector<double>{10, 1000});
+  for (std::size_t k = 0; k < 2; ++k) {
+    const double t = theory.steps[k];
+    CHECK(theory.columns[0].value[k] ==
+          doctest::Approx(.4 + 2 * std::pow(t, -.4) + 3 * std::pow(1e4, -.2) + std::pow(t * 1e4, -.3)).epsilon(1e-13));
+  }
+  CHECK(theory.exact);
 }

@@ -1,0 +1,192 @@
+// What `edgewise stability` says of equilibrium networks, by formulas worked out by hand.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::column;
+using models::testing::flag;
+using models::testing::number;
+using models::testing::prepare;
+using models::testing::report;
+using models::testing::there;
+
+namespace {
+
+const double pi = std::acos(-1);
+
+std::string network(const std::string& family, const std::string& activation, const std::string& scale) {
+  return "model = 'equilibrium-network'\n[depth]\nat = [1, 2, 5]\n[network]\nfamily = '" + family +
+         "'\nactivation = '" + activation + "'\nscale = " + scale + "\nwidth = 50\n";
+}
+
+/// E relu(u) relu(u')/q of two Gaussian variables of variance q and correlation rho, twice.
+double relu_overlap(double rho) {
+  return (std::sqrt(1 - rho * rho) + rho * (pi - std::acos(rho))) / pi;
+}
+
+}  // namespace
+
+TEST_CASE("equilibrium network: findings of linear networks are the moments of the resolvent") {
+  // Of the semicircle of radius 2g = .6: gamma = (1 - .8)/.18, m1 = -gamma'(1) = (1/.8 - 1)/.18, m2 = .64^(-5/2).
+  const double gamma = .2 / .18, m1 = .25 / .18, m2 = std::pow(.64, -2.5);
+  const std::string text = network("goe", "linear", "0.3") + "[input]\npower = 0.5\ncorrelation = 0.7\n";
+  const auto problem = prepare(text);
+  const auto found = problem->stability();
+  CHECK(flag(found, "in_phase"));
+  CHECK(number(found, "edge_scale") == Approx(.5).epsilon(1e-13));
+  CHECK(number(found, "iteration_rate") == Approx(.6).epsilon(1e-13));
+  CHECK(flag(found, "iteration_converges"));
+  CHECK(number(found, "gamma") == Approx(gamma).epsilon(1e-12));
+  CHECK(number(found, "length_map") == Approx(m1).epsilon(1e-12));
+  CHECK(number(found, "second_moment") == Approx(m2).epsilon(1e-12));
+  CHECK(number(found, "kurtosis") == Approx(m2 / (m1 * m1)).epsilon(1e-12));
+  CHECK(number(found, "smallest_singular_value") == Approx(.4).epsilon(1e-12));
+  CHECK(number(found, "equilibrium_std") == Approx(.5 * std::sqrt(2 * (m2 - m1 * m1) / 52)).epsilon(1e-11));
+  CHECK(number(found, "tangent_kernel") == Approx(.09 * m1 * m1 * .5 * .7).epsilon(1e-12));
+  const auto one = prepare(network("goe", "linear", "0.3") + "[input]\npower = 0.5\n");
+  CHECK(number(one->stability(), "tangent_kernel") == Approx(.09 * m1 * m1 * .5).epsilon(1e-12));
+  CHECK(number(prepare(text, {"input.law='gaussian'"})->stability(), "equilibrium_std") ==
+        Approx(.5 * std::sqrt(2 * m2 / 50)).epsilon(1e-12));
+
+  const auto theory = problem->solve();
+  CHECK(report(theory, "length_map") == Approx(m1).epsilon(1e-12));
+  CHECK(report(theory, "kurtosis") == Approx(m2 / (m1 * m1)).epsilon(1e-12));
+  CHECK(theory.warnings.empty());
+  // |W^k|^2 of symmetric weights is the radius to the 2k. z_1 = h, z_2 = h + W h, and |W^2 h|^2 = 2 g^4 |h|^2.
+  for (std::size_t k = 0; k < theory.steps.size(); ++k) {
+    CHECK(column(theory, "worst_transient")[k] == Approx(std::pow(.36, theory.steps[k])).epsilon(1e-12));
+    CHECK(column(theory, "overlap")[k] == Approx(.7 * column(theory, "length")[k]).epsilon(1e-13));
+    CHECK(column(theory, "equilibrium_overlap")[k] ==
+          Approx(.7 * column(theory, "equilibrium_length")[k]).epsilon(1e-13));
+    CHECK(column(theory, "equilibrium_length")[k] == Approx(.5 * number(found, "length_map_at_width")).epsilon(1e-13));
+  }
+  const std::size_t first = theory.steps[0] == 0 ? 1 : 0;
+  CHECK(column(theory, "length")[first] == Approx(.5).epsilon(1e-13));
+  CHECK(column(theory, "length")[first + 1] == Approx(.5 * 1.09).epsilon(1e-13));
+  CHECK(column(theory, "residual")[first] == Approx(.5 * .09).epsilon(1e-13));
+  CHECK(column(theory, "residual")[first + 1] == Approx(.5 * 2 * .0081).epsilon(1e-12));
+
+  // Antisymmetric weights have an equilibrium at any scale, and an iteration that converges below 1/2 only.
+  CHECK(flag(prepare(network("anti", "linear", "0.49"))->stability(), "iteration_converges"));
+  const auto spun = prepare(network("anti", "linear", "0.51"));
+  CHECK(!flag(spun->stability(), "iteration_converges"));
+  CHECK(std::isinf(number(spun->stability(), "edge_scale")));
+  CHECK(spun->solve().warnings.size() == 1);
+}
+
+TEST_CASE("equilibrium network: findings of a ReLU network") {
+  // c = 0, q = q_h/(1 - g^2/2) = 3, E z^2 = q/2, S = g^2/2.
+  const std::string text = network("iid", "relu", "1.0") + "[input]\npower = 1.5\n";
+  const auto problem = prepare(text);
+  const auto found = problem->stability();
+  CHECK(flag(found, "in_phase"));
+  CHECK(number(found, "edge_scale") == Approx(std::sqrt(2)).epsilon(1e-9));
+  CHECK(number(found, "iteration_rate") == Approx(std::sqrt(.5)).epsilon(1e-10));
+  CHECK(flag(found, "iteration_converges"));
+  CHECK(number(found, "stability_number") == Approx(.5).epsilon(1e-10));
+  CHECK(number(found, "drive_variance") == Approx(3).epsilon(1e-10));
+  CHECK(number(found, "response") == Approx(.5).epsilon(1e-10));
+  CHECK(number(found, "memory") == 0);
+  CHECK(number(found, "mean_square_state") == Approx(1.5).epsilon(1e-10));
+  CHECK(number(found, "mean_square_slope") == Approx(.5).epsilon(1e-10));
+  CHECK(number(found, "mean_fourth_slope") == Approx(.5).epsilon(1e-10));
+  // (1/n) tr XX' = 1/(1 - S). With B = W D of bi-invariant W, D^2 = D, (1/n) tr (XX')^2 by its first terms is below.
+  CHECK(number(found, "jacobian_first_moment") == Approx(2).epsilon(1e-9));
+  const double m2 = number(found, "jacobian_second_moment");
+  CHECK(number(found, "kurtosis") == Approx(m2 / 4).epsilon(1e-9));
+  CHECK(!there(found, "overlap"));
+  // Sigma = E z^2, Sigma_dot = 1/2.
+  CHECK(number(found, "tangent_kernel_of_preactivation") == Approx(1.5 / .5).epsilon(1e-9));
+  CHECK(number(found, "tangent_kernel") == Approx(1.5 * .5 / .5).epsilon(1e-9));
+
+  // rho q = rho_h q_h + g^2 q k(rho)/2.
+  const auto two = prepare(text + "correlation = 0.5\n");
+  double low = -1, high = 1;
+  for (int k = 0; k < 100; ++k) {
+    const double rho = (low + high) / 2;
+    (3 * rho < .75 + 1.5 * relu_overlap(rho) ? low : high) = rho;
+  }
+  const auto pair = two->stability();
+  CHECK(number(pair, "drive_correlation") == Approx(low).epsilon(1e-8));
+  const double overlap = 1.5 * relu_overlap(low), slopes = (pi - std::acos(low)) / (2 * pi);
+  CHECK(number(pair, "overlap") == Approx(overlap).epsilon(1e-8));
+  CHECK(number(pair, "tangent_kernel_of_preactivation") == Approx(overlap / (1 - slopes)).epsilon(1e-8));
+  CHECK(number(pair, "tangent_kernel") == Approx(overlap * slopes / (1 - slopes)).epsilon(1e-8));
+  CHECK(column(two->solve(), "equilibrium_overlap").back() == Approx(overlap).epsilon(1e-8));
+  CHECK(report(two->solve(), "stability_number") == Approx(.5).epsilon(1e-10));
+  CHECK(report(two->solve(), "iteration_rate") == Approx(std::sqrt(.5)).epsilon(1e-10));
+}
+
+TEST_CASE("equilibrium network: second moments of the Jacobian are those of drawn matrices") {
+  // Draws of W D, D a half of ones.
+  const auto found = prepare(network("iid", "relu", "0.7"))->stability();
+  const std::size_t n = 80;
+  double first = 0, second = 0;
+  std::uint64_t state = 12345;
+  const auto uniform = [&] {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (static_cast<double>(state >> 11) + .5) / 9007199254740992.0;
+  };
+  const auto normal = [&] { return std::sqrt(-2 * std::log(uniform())) * std::cos(2 * pi * uniform()); };
+  const int draws = 12;
+  for (int r = 0; r < draws; ++r) {
+    // X = sum_k (W D)^k.
+    std::vector<double> b(n * n), x(n * n, 0.0), power(n * n, 0.0);
+    for (std::size_t j = 0; j < n; ++j) {
+      const bool on = uniform() < .5;
+      for (std::size_t i = 0; i < n; ++i) {
+        const double w = .7 * normal() / std::sqrt(static_cast<double>(n));
+        b[i * n + j] = on ? w : 0;
+      }
+      power[j * n + j] = 1;
+    }
+    for (int k = 0; k < 30; ++k) {
+      std::vector<double> next(n * n, 0.0);
+      for (std::size_t i = 0; i < n * n; ++i) x[i] += power[i];
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t l = 0; l < n; ++l)
+          for (std::size_t j = 0; j < n; ++j) next[i * n + j] += b[i * n + l] * power[l * n + j];
+      power = next;
+    }
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) {
+        double entry = 0;
+        for (std::size_t l = 0; l < n; ++l) entry += x[i * n + l] * x[j * n + l];
+        second += entry * entry / static_cast<double>(n * draws);
+        if (i == j) first += entry / static_cast<double>(n * draws);
+      }
+  }
+  CHECK(number(found, "jacobian_first_moment") == Approx(first).epsilon(.02));
+  CHECK(number(found, "jacobian_second_moment") == Approx(second).epsilon(.05));
+}
+
+TEST_CASE("equilibrium training: findings at the start") {
+  // One example: Theta = E z^2 + tangent kernel = 1.5 + 1.5, eta < 2/Theta.
+  const std::string text =
+      "model = 'equilibrium-training'\n[time]\nat = [1, 4]\n[network]\nfamily = 'iid'\nactivation = 'relu'\nscale = "
+      "1.0\nwidth = 40\n[training]\ninput_power = 1.5\nexamples = 1\niterations = 20\n[optimizer]\nlearning_rate = "
+      "0.1\n";
+  const auto problem = prepare(text);
+  const auto found = problem->stability();
+  CHECK(number(found, "scale") == 1);
+  CHECK(number(found, "edge_scale") == Approx(std::sqrt(2)).epsilon(1e-9));
+  CHECK(flag(found, "in_phase"));
+  CHECK(number(found, "relative_scale") == Approx(std::sqrt(.5)).epsilon(1e-9));
+  CHECK(number(found, "iteration_rate") == Approx(std::sqrt(.5)).epsilon(1e-9));
+  CHECK(number(found, "edge_learning_rate") == Approx(2. / 3).epsilon(1e-8));
+  const auto theory = problem->solve();
+  // Its residual falls by 1 - .3 a step.
+  CHECK(column(theory, "loss").back() / column(theory, "loss").front() ==
+        Approx(std::pow(.7, 2 * (theory.steps.back() - theory.steps.front()))).epsilon(1e-8));
+  const auto outside = prepare(text, {"network.scale=1.5"})->stability();
+  CHECK(!flag(outside, "in_phase"));
+  CHECK(!there(outside, "iteration_rate"));
+  CHECK(!there(outside, "edge_learning_rate"));
+}

@@ -1,0 +1,205 @@
+// What `edgewise stability` says of the reduced model, and which bands its claims have, by formulas worked out by hand.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <complex>
+#include <string>
+#include <vector>
+
+#include "models/self_stabilization/tuners.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::flag;
+using models::testing::number;
+using models::testing::prepare;
+using models::testing::there;
+
+namespace {
+
+const std::string steps_only = "model = 'self-stabilisation'\n[time]\nsteps = 30\n";
+const std::string valley = "[landscape]\nsharpening = 0.02\nstabilization = 3.0\n";
+const std::string off_edge = "[initial]\nx = 0.1\nsharpness = 1.5\n";
+
+const models::Prediction& claim(const std::vector<models::Prediction>& claims, const std::string& name) {
+  for (const models::Prediction& p : claims)
+    if (p.name == name) return p;
+  FAIL("no claim " << name);
+  return claims.front();
+}
+
+}  // namespace
+
+TEST_CASE("self-stabilisation: findings at a constant rate are the map of second moments, written out") {
+  // q' = (1 + Y)^2 q + n, Y' = Y + eps (1 - q): trace 2 - n and determinant 1 - n + 2 eps sqrt(1 - n) at its fixed point.
+  const double eps = 1e-3;
+  for (const double n : {.01, .1, .3}) {
+    CAPTURE(n);
+    const auto found = prepare(steps_only + fmt::format("[landscape]\nepsilon = {}\nnoise = {}\n[optimizer]\n"
+                                                        "learning_rate = 0.8\n",
+                                                        eps, n))
+                           ->stability();
+    const double root = std::sqrt(1 - n), det = 1 - n + 2 * eps * root;
+    const std::complex<double> apart = std::sqrt(std::complex<double>(std::pow(1 - n / 2, 2) - det));
+    const std::complex<double> larger = 1 - n / 2 + apart;
+    CHECK(number(found, "epsilon") == Approx(eps).epsilon(1e-13));
+    CHECK(number(found, "n") == Approx(n).epsilon(1e-13));
+    CHECK(number(found, "fixed_point_Y") == Approx(root - 1).epsilon(1e-13));
+    CHECK(number(found, "multiplier_modulus") == Approx(std::abs(larger)).epsilon(1e-13));
+    CHECK(number(found, "multiplier_angle") == Approx(std::arg(larger)).epsilon(1e-10));
+    CHECK(number(found, "mean_offset") == Approx(-(n + .003 + n * n / 4) / 2).epsilon(1e-13));
+    CHECK(number(found, "sharpness_gap") == Approx(n / 1.6).epsilon(1e-13));
+    // Where the determinant is 1 the 2-cycle turns stable.
+    const double edge = number(found, "noise_threshold");
+    CHECK(edge == Approx(2 * eps * std::sqrt(1 - edge)).epsilon(1e-13));
+    CHECK(flag(found, "stable"));
+  }
+  const auto at = [&](double n) {
+    return prepare(steps_only + fmt::format("[landscape]\nepsilon = 1e-3\nnoise = {}\n", n))->stability();
+  };
+  CHECK(!flag(at(.0019), "stable"));
+  CHECK(flag(at(.0021), "stable"));
+  // No fixed point from n = 1 on, no offset without noise.
+  CHECK(!there(at(1.0), "fixed_point_Y"));
+  CHECK(there(at(1.0), "mean_offset"));
+  CHECK(there(at(0.999), "fixed_point_Y"));
+  const auto silent = prepare(steps_only + "[landscape]\nepsilon = 1e-3\n")->stability();
+  CHECK(!there(silent, "mean_offset"));
+  CHECK(number(silent, "fixed_point_Y") == 0);
+}
+
+TEST_CASE("self-stabilisation: the flow's orbit, its period and what the map gains along it") {
+  const double eps = 1e-4, p0 = .2, Y0 = .003;
+  const auto found = prepare(steps_only + fmt::format("[landscape]\nepsilon = {}\n[initial]\np = {}\nY = {}\n"
+                                                      "[optimizer]\nlearning_rate = 0.5\n",
+                                                      eps, p0, Y0))
+                         ->stability();
+  CHECK(number(found, "energy") ==
+        Approx(2 * ((1 + Y0) * std::log(1 + Y0) - Y0) + eps * (p0 - 1 - std::log(p0))).epsilon(1e-10));
+  // Once around by small steps of the midpoint rule, from q = log p at its smallest, where Y = 0.
+  const double low = std::log(number(found, "p_min"));
+  double q = low, Y = 0, t = 0, highest = q, most = 0, squares = 0;
+  const double h = .02;
+  const auto rate = [&](double a, double b) { return std::pair(2 * std::log1p(b), eps * (1 - std::exp(a))); };
+  for (int turn = 0; turn < 2;) {
+    const auto [a, b] = rate(q, Y);
+    const auto [c, d] = rate(q + h * a / 2, Y + h * b / 2);
+    const double before = Y;
+    // What a step of the map adds to the energy, to second order: (dY)^2 + eps p (d log p)^2/2.
+    squares += h * (eps * eps * std::pow(1 - std::exp(q), 2) + 2 * eps * std::exp(q) * Y * Y);
+    q += h * c;
+    Y += h * d;
+    t += h;
+    highest = std::max(highest, q);
+    most = std::max(most, Y);
+    if ((before > 0) != (Y > 0) && t > 1) ++turn;
+  }
+  CHECK(number(found, "p_max") == Approx(std::exp(highest)).epsilon(1e-5));
+  CHECK(number(found, "Y_max") == Approx(most).epsilon(1e-5));
+  CHECK(number(found, "period") == Approx(t).epsilon(1e-4));
+  CHECK(number(found, "energy_gain") == Approx(squares).epsilon(1e-3));
+}
+
+TEST_CASE("self-stabilisation: findings of tuners") {
+  const auto with = [&](const std::string& rate) {
+    return prepare(steps_only + valley + off_edge + rate)->stability();
+  };
+  const std::string late = "[rate]\nkind = 'inverse-sharpness'\n";
+
+  const auto frozen = with(late + "sigma = 1.9\n");
+  CHECK(number(frozen, "mean_delay") == 0);
+  CHECK(number(frozen, "frozen_Y") == Approx(-.1).epsilon(1e-13));
+  // lambda^2 = 2.25 + 2 1.9 .02 30 - 3 .01/.1 + .95 .02 log(1 + 2.28/2.25).
+  CHECK(number(frozen, "unchecked_sharpness") ==
+        Approx(std::sqrt(2.25 + 2.28 - .3 + .019 * std::log(1 + 2.28 / 2.25))).epsilon(1e-13));
+  CHECK(!there(frozen, "crossover_sharpness"));
+  CHECK(!there(with(late + "sigma = 2.0\n"), "unchecked_sharpness"));
+  CHECK(number(with(late + "sigma = 2.0\n"), "frozen_Y") == 0);
+
+  const auto below = with(late + "sigma = 1.9\nema = 0.75\n");
+  CHECK(number(below, "mean_delay") == Approx(3).epsilon(1e-13));
+  CHECK(number(below, "crossover_sharpness") == Approx(1.9 * std::sqrt(.2)).epsilon(1e-13));
+  CHECK(!there(below, "restored_sharpness"));
+  CHECK(!there(below, "frozen_Y"));
+
+  // p_0 = 3 .01/.04 = .75.
+  const auto delayed = with(late + "sigma = 2.0\ndelay = 2\n");
+  CHECK(number(delayed, "mean_delay") == 2);
+  const double phi = std::acos(-1) / 8;
+  CHECK(number(delayed, "epsilon_threshold") == Approx(std::pow(std::sin(phi), 2) / std::sin(2 * phi)).epsilon(1e-13));
+  const double end = 1.5 * std::pow(.75, -1. / 8);
+  CHECK(number(delayed, "restored_sharpness") == Approx(end).epsilon(1e-13));
+  CHECK(number(delayed, "epsilon") == Approx(.08 / (end * end)).epsilon(1e-13));
+  CHECK(!there(delayed, "crossover_sharpness"));
+  const auto averaged = with(late + "sigma = 2.0\nema = 0.8\n");
+  CHECK(number(averaged, "mean_delay") == Approx(4).epsilon(1e-13));
+  CHECK(number(averaged, "epsilon_threshold") == Approx(.125).epsilon(1e-13));
+  CHECK(number(averaged, "restored_sharpness") == Approx(1.5 * std::pow(.75, -1. / 16)).epsilon(1e-13));
+  // Both at once: no threshold is known.
+  const auto both = with(late + "sigma = 2.0\ndelay = 1\nema = 0.5\n");
+  CHECK(!there(both, "epsilon_threshold"));
+  CHECK(number(both, "mean_delay") == Approx(2).epsilon(1e-13));
+  CHECK(with(late + "sigma = 2.0\ndelay = 2\neta_max = 1.0\n").empty());
+}
+
+TEST_CASE("self-stabilisation: the ratio of tuners that see a bulk, from the maps of it") {
+  // r = lambda^2 x^2/G2 with lambda held: its fixed point and slope by central differences of the map itself.
+  const double lambda = 1.5, h = .3, F = .2, G2 = .05;
+  const std::string bulk = valley + "bulk_gradient = 0.05\nbulk_curvature = 0.3\nfloor = 0.2\n";
+  const auto found = [&](const std::string& rate) { return prepare(steps_only + bulk + off_edge + rate)->stability(); };
+  const auto held_to = [&](const std::vector<models::Finding>& f, const auto& rate_of) {
+    const auto map = [&](double r) { return r * std::pow(1 - lambda * rate_of(r), 2); };
+    const double r = number(f, "ratio");
+    CHECK(lambda * rate_of(r) == Approx(2).epsilon(1e-12));
+    CHECK(number(f, "multiplier") == Approx((map(r + 1e-5) - map(r - 1e-5)) / 2e-5).epsilon(1e-8));
+    CHECK(flag(f, "stable") == (std::abs(number(f, "multiplier")) < 1));
+  };
+  for (const double sigma : {1.4, 1.8, 1.2}) {
+    CAPTURE(sigma);
+    held_to(found(fmt::format("[rate]\nkind = 'cdat'\nsigma = {}\n", sigma)),
+            [&](double r) { return sigma * (r + 1) / (lambda * r + h); });
+  }
+  for (const double c : {.3, .4, .6}) {  // Polyak's f/(c |g|^2)
+    CAPTURE(c);
+    held_to(found(fmt::format("[rate]\nkind = 'stochastic-polyak'\nc = {}\n", c)),
+            [&](double r) { return (r * G2 / (2 * lambda) + F) / (c * (r + 1) * G2); });
+  }
+  CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "ratio"));
+  CHECK(!flag(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "stable"));
+  CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "snowball_sharpness"));
+}
+
+TEST_CASE("self-stabilisation: bands of claims") {
+  const std::string run = "model = 'self-stabilisation'\n[time]\nsteps = 30000\n[landscape]\n";
+  // n >= 2 sqrt(eps) has 1%, from sqrt(eps) on 2%.
+  for (const auto& [n, share] : {std::pair{.1, .01}, {.05, .02}}) {
+    const auto claims = prepare(run + fmt::format("epsilon = 1e-3\nnoise = {}\n", n))->predictions();
+    const models::Prediction& gap = claim(claims, "sharpness_gap");
+    const double offset = -(n + .003 + n * n / 4) / 2;
+    CHECK(gap.nominal == Approx(offset).epsilon(1e-13));
+    CHECK(gap.low == Approx(offset * (1 + share)).epsilon(1e-13));
+    CHECK(gap.high == Approx(offset * (1 - share)).epsilon(1e-13));
+    for (const char* name : {"mean_square", "identity"}) {
+      CHECK(claim(claims, name).nominal == 1);
+      CHECK(claim(claims, name).low == 1);
+      CHECK(claim(claims, name).high == 1);
+    }
+  }
+  // p_0 = .01 and lambda_0 = 1.
+  const std::string late = run + "sharpening = 1e-3\n[initial]\np = 0.01\n[rate]\nkind = 'inverse-sharpness'\n";
+  const auto held = prepare(late + "delay = 1\n")->predictions();
+  const double end = std::pow(.01, -.25);
+  CHECK(claim(held, "conserved").nominal == Approx(end).epsilon(1e-13));
+  CHECK(claim(held, "conserved").low == Approx(.996 * end).epsilon(1e-13));
+  CHECK(claim(held, "conserved").high == Approx(1.004 * end).epsilon(1e-13));
+  CHECK(claim(held, "edge_held").nominal == 2);
+  CHECK(claim(held, "edge_held").high == Approx(2 + 2e-8).epsilon(1e-13));
+  const auto grown = prepare(late + "sigma = 1.9\n")->predictions();
+  // beta = 4, x_0^2 = 2 alpha .01/beta = 5e-6.
+  const double square = 1 + 3.8e-3 * 30000 - 4 * 5e-6 / .1 + .95e-3 * std::log(1 + 3.8e-3 * 30000);
+  CHECK(claim(grown, "unchecked_growth").nominal == Approx(std::sqrt(square)).epsilon(1e-13));
+  CHECK(claim(grown, "unchecked_growth").high == Approx(1.0005 * std::sqrt(square)).epsilon(1e-13));
+}

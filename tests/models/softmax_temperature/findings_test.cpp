@@ -1,0 +1,141 @@
+// What `edgewise stability` says of the softmax loss at a temperature, by formulas worked out by hand.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::testing::column;
+using models::testing::flag;
+using models::testing::number;
+using models::testing::prepare;
+using models::testing::there;
+using models::testing::words;
+
+namespace {
+
+const std::string population = "model = 'softmax-temperature'\n[time]\nat = [1, 40]\n";
+
+/// Phi^-1(.9).
+constexpr double ninth_decile = 1.2815515655446004;
+
+}  // namespace
+
+TEST_CASE("softmax temperature: findings of a population") {
+  // g = .3 16 .5 = 2.4, s = 4 .2 = .8.
+  const std::string text = population +
+                           "[task]\neigenvalue = 0.5\n[initial]\ndeviation = 0.2\n[loss]\ninverse_temperature = 4\n"
+                           "[optimizer]\nlearning_rate = 0.3\n";
+  const auto found = prepare(text)->stability();
+  CHECK(number(found, "time_per_step") == Approx(2.4).epsilon(1e-13));
+  CHECK(number(found, "edge") == 8);
+  CHECK(flag(found, "stable"));
+  CHECK(number(found, "edge_learning_rate") == Approx(1).epsilon(1e-13));
+  CHECK(number(found, "time_scale") == Approx(1 / 2.4).epsilon(1e-13));
+  CHECK(number(found, "start_spread") == Approx(.8).epsilon(1e-13));
+  CHECK(number(found, "unlearning_time") == Approx(.2 / (.3 * 4 * .5)).epsilon(1e-13));
+  // The start at -s Phi^-1(.9) is at 0 then: u + e^u = u_0 + e^u_0 + T.
+  const double u = .8 * ninth_decile, T = 1 + u - std::exp(-u);
+  CHECK(number(found, "rescaled_time_to_90") == Approx(T).epsilon(1e-12));
+  CHECK(number(found, "steps_to_90") == Approx(T / 2.4).epsilon(1e-12));
+  CHECK(words(found, "regime") == "crossover");
+  CHECK(!there(found, "slowest_time_scale"));
+  CHECK(!there(found, "lazy_parameter"));
+  CHECK(prepare(text)->mode_table().empty());
+
+  // Of C classes 2C, and (C - 1) u + e^u moves by C T.
+  const auto classes = prepare(text, {"task.classes=5", "optimizer.rescaled=true"})->stability();
+  CHECK(number(classes, "time_per_step") == Approx(.15).epsilon(1e-13));
+  CHECK(number(classes, "edge") == 10);
+  CHECK(number(classes, "edge_learning_rate") == Approx(.3 / 16 * 10 / .15).epsilon(1e-13));
+  CHECK(number(classes, "rescaled_time_to_90") == Approx((4 * u + 1 - std::exp(-u)) / 5).epsilon(1e-12));
+
+  // The flow's own accuracy is .9 then.
+  const auto regime = [&](const char* deviation) {
+    return words(prepare(text, {std::string("initial.deviation=") + deviation})->stability(), "regime");
+  };
+  CHECK(regime("0.0749") == "linear");
+  CHECK(regime("0.0751") == "crossover");
+  CHECK(regime("0.749") == "crossover");
+  CHECK(regime("0.751") == "unlearning");
+  CHECK(!flag(prepare(text, {"optimizer.learning_rate=1.001"})->stability(), "stable"));
+  CHECK(prepare(text, {"optimizer.learning_rate=1.001"})->solve().warnings.size() == 1);
+  CHECK(prepare(text, {"optimizer.learning_rate=0.999"})->solve().warnings.empty());
+}
+
+TEST_CASE("softmax temperature: the spread of a population's losses is that of its draws") {
+  // Steps of beta k eta sigma(-u) on 4e5 points.
+  const std::string text = population +
+                           "[initial]\ndeviation = 0.5\n[loss]\ninverse_temperature = 2\n[optimizer]\nlearning_rate = "
+                           "0.2\n[monte_carlo]\npoints = 100\n";
+  for (const char* method : {"gd", "flow"}) {
+    const auto theory = prepare(text, {std::string("theory.method=") + method})->solve();
+    for (std::size_t row = 0; row < theory.steps.size(); ++row) {
+      // Quadrature in steps of s/100 over u_0 ~ N(0, 1): beta std z_0 = 1.
+      double mean = 0, square = 0, right = 0, total = 0;
+      for (int i = -900; i <= 900; ++i) {
+        const double start = (i + .5) * .01, weight = std::exp(-start * start / 2);
+        double u = start;
+        const int parts = method[0] == 'g' ? 1 : 200;
+        for (int k = 0; k < theory.steps[row] * parts; ++k) {
+          const double half = u + .4 / parts / (1 + std::exp(u));  // of g = .8, midpoint rule of the flow
+          u += .8 / parts / (1 + std::exp(parts == 1 ? u : half));
+        }
+        const double loss = std::log1p(std::exp(-u));
+        mean += weight * loss;
+        square += weight * loss * loss;
+        right += u > 0 ? weight : 0;
+        total += weight;
+      }
+      mean /= total;
+      right /= total;
+      CAPTURE(method);
+      CAPTURE(row);
+      CHECK(column(theory, "loss")[row] == Approx(mean).epsilon(1e-5));
+      CHECK(theory.find("loss")->std[row] == Approx(std::sqrt((square / total - mean * mean) / 100)).epsilon(1e-4));
+      CHECK(column(theory, "accuracy")[row] == Approx(right).epsilon(4e-3));
+      const double accuracy = column(theory, "accuracy")[row];
+      CHECK(theory.find("accuracy")->std[row] == Approx(std::sqrt(accuracy * (1 - accuracy) / 100)).epsilon(1e-13));
+    }
+  }
+}
+
+TEST_CASE("softmax temperature: findings and modes of a kernel and of a network") {
+  // K = [[2, 1], [1, 2]] has eigenvalues 1 and 3.
+  const std::string text = population +
+                           "[task]\nkind = 'kernel'\nkernel = 'list'\nmatrix = [[2, 1], [1, 2]]\nlabels = [1, -1]\n"
+                           "[initial]\nlogits = [0.3, -0.4]\n[loss]\ninverse_temperature = 2\n[optimizer]\n"
+                           "learning_rate = 0.1\n";
+  const auto problem = prepare(text);
+  const auto found = problem->stability();
+  CHECK(number(found, "time_per_step") == Approx(1.2).epsilon(1e-13));
+  CHECK(number(found, "edge_learning_rate") == Approx(.8 / 1.2).epsilon(1e-13));
+  CHECK(number(found, "time_scale") == Approx(1 / 1.2).epsilon(1e-13));
+  CHECK(number(found, "slowest_time_scale") == Approx(2.5).epsilon(1e-13));
+  const double root = std::sqrt(.125);
+  CHECK(number(found, "start_spread") == Approx(2 * root).epsilon(1e-13));
+  CHECK(number(found, "unlearning_time") == Approx(2 * root / 1.2).epsilon(1e-13));
+  CHECK(!there(found, "steps_to_90"));
+  const auto modes = problem->mode_table();
+  CHECK(column(modes, "eigenvalue")[0] == Approx(1).epsilon(1e-13));
+  CHECK(column(modes, "eigenvalue")[1] == Approx(3).epsilon(1e-13));
+  CHECK(column(modes, "time_scale")[0] == Approx(2.5).epsilon(1e-13));
+  CHECK(column(modes, "time_scale")[1] == Approx(2.5 / 3).epsilon(1e-13));
+  // min_margin: beta y z, .6 and .8 at the start.
+  CHECK(column(problem->solve(), "min_margin")[0] == Approx(.6).epsilon(1e-13));
+  CHECK(column(problem->solve(), "accuracy")[0] == 1);
+  // Of a kernel of rank one the slowest time is that of the rank.
+  const auto flat = prepare(text, {"task.matrix=[[1, 1], [1, 1]]"});
+  CHECK(number(flat->stability(), "slowest_time_scale") == Approx(1 / .8).epsilon(1e-12));
+
+  const auto network = prepare(population +
+                               "[task]\nkind = 'network'\nwidth = 64\npoints = 3\ninputs = 4\n[loss]\n"
+                               "inverse_temperature = 10\n[optimizer]\nlearning_rate = 0.001\n");
+  CHECK(number(network->stability(), "lazy_parameter") == Approx(1. / 80).epsilon(1e-13));
+  CHECK(number(network->stability(), "start_spread") == 0);
+}

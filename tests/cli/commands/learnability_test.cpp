@@ -1,6 +1,7 @@
 // `edgewise learnability` from the command line.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -29,6 +30,42 @@ TEST_CASE("learnability: text, CSV and JSON, several formulas, strata, norms") {
   const Run norms = run({"learnability", "(1.25 - x)^(-1/2)", "--kernel", "ntk", "--bias", "--format", "json"});
   CHECK(nlohmann::json::parse(norms.out)["formulas"][0]["norm_squared"].get<double>() ==
         doctest::Approx(2.85844).epsilon(1e-5));
+}
+
+TEST_CASE("learnability: every item under its name, by hand") {
+  // f~ = 2 + 3 x + x^2: 2, 6, slope 5. In exp(t - 1), sum e^-1 t^k/k!: H of a series a_k of x along one direction.
+  const auto json_of = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "learnability");
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const Run r = run(arguments);
+    REQUIRE(r.status == done);
+    return nlohmann::json::parse(r.out)["formulas"];
+  };
+  const auto plain = json_of({"2 - 3*x + x^2", "x"});
+  const auto value = [](const nlohmann::json& of, const char* name) { return of.at(name).get<double>(); };
+  CHECK(value(plain[0], "at_0") == doctest::Approx(2));
+  CHECK(value(plain[0], "at_1") == doctest::Approx(6));
+  CHECK(value(plain[0], "slope_at_1") == doctest::Approx(5));
+  CHECK(value(plain[0], "sqrt_zeta") == doctest::Approx(7));
+  CHECK(value(plain[0], "zeta") == doctest::Approx(49));
+  CHECK(!plain[0].contains("zeta_ratio"));
+  CHECK(value(plain[1], "zeta_ratio") == doctest::Approx(1. / 49));
+  CHECK(!plain[0].contains("norm_bound_1"));
+  // Shares minimise the sum of weights times sqrt((zeta + log(strata/delta))/share): in proportion to (w sqrt(..))^(2/3).
+  const auto shares = json_of({"x", "2*x", "--weight", "0.3", "--weight", "0.6", "--delta", "0.1"});
+  const double a = std::pow(.3 * std::sqrt(1 + std::log(20.)), 2. / 3),
+               b = std::pow(.6 * std::sqrt(4 + std::log(20.)), 2. / 3);
+  CHECK(value(shares[0], "share") == doctest::Approx(a / (a + b)).epsilon(1e-12));
+  CHECK(value(shares[1], "share") == doctest::Approx(b / (a + b)).epsilon(1e-12));
+  // The kernel exp has power series b_k > 0: B2 = sum a_k^2/b_k, B1 = (sum |a_k|/sqrt b_k)^2 of two terms.
+  const auto norms = json_of({"x", "x^2", "3*x + 4*x^2", "--kernel", "exp"});
+  const double one = value(norms[0], "norm_bound_2"), two = value(norms[1], "norm_bound_2");
+  CHECK(value(norms[0], "norm_bound_1") == doctest::Approx(one).epsilon(1e-12));
+  CHECK(value(norms[2], "norm_bound_2") == doctest::Approx(9 * one + 16 * two).epsilon(1e-12));
+  CHECK(value(norms[2], "norm_bound_1") ==
+        doctest::Approx(std::pow(3 * std::sqrt(one) + 4 * std::sqrt(two), 2)).epsilon(1e-12));
+  CHECK(value(norms[2], "norm_squared") <= value(norms[2], "norm_bound_2") * (1 + 1e-12));
+  CHECK(value(norms[0], "norm_squared") > 0);
 }
 
 TEST_CASE("learnability: bad input is one line and status 2") {

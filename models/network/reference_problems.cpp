@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/ingredients/portable_normals.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::network {
@@ -17,23 +18,6 @@ using ingredients::networks::LossKind;
 using ingredients::networks::Network;
 using ingredients::networks::NetworkObjective;
 using linear_algebra::Matrix;
-
-/// The generator of section 3.3: a normal as twelve uniforms of a linear congruential generator.
-class Portable {
- public:
-  explicit Portable(std::uint64_t seed) : state_(seed) {}
-  double normal() {
-    double sum = 0;
-    for (int k = 0; k < 12; ++k) {
-      state_ = 6364136223846793005ULL * state_ + 1442695040888963407ULL;
-      sum += static_cast<double>(state_ >> 11) * 0x1p-53;
-    }
-    return sum - 6;
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 void symmetric_product(const Matrix& a, std::span<const double> v, double factor, std::span<double> out) {
   for (std::size_t i = 0; i < out.size(); ++i) out[i] += factor * numerics::dot_in_order(a.column(i), v);
@@ -56,14 +40,14 @@ NetworkObjective toy(bool deep) {
 
 PortableQuadratic::PortableQuadratic(std::uint64_t seed, std::size_t outputs, std::size_t parameters)
     : z0_(outputs), j0_(outputs, parameters), q_(outputs, Matrix(parameters, parameters)) {
-  Portable draw(seed);
+  ingredients::PortableNormals draw(seed);
   const auto p = static_cast<double>(parameters);
-  for (double& z : z0_) z = draw.normal();
+  for (double& z : z0_) z = draw();
   for (std::size_t a = 0; a < outputs; ++a)
-    for (std::size_t i = 0; i < parameters; ++i) j0_(a, i) = draw.normal() / std::sqrt(p);
+    for (std::size_t i = 0; i < parameters; ++i) j0_(a, i) = draw() / std::sqrt(p);
   for (Matrix& q : q_)
     for (std::size_t i = 0; i < parameters; ++i)
-      for (std::size_t j = i; j < parameters; ++j) q(i, j) = q(j, i) = draw.normal() / p;
+      for (std::size_t j = i; j < parameters; ++j) q(i, j) = q(j, i) = draw() / p;
 }
 
 double PortableQuadratic::move_to(std::span<const double> theta) {

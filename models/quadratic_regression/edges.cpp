@@ -1,6 +1,7 @@
 // Built at -O1: nothing here takes time.
 #include "models/quadratic_regression/edges.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -11,6 +12,7 @@
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/phase_boundaries.hpp"
+#include "models/quadratic_regression/predictions.hpp"
 #include "models/quadratic_regression/sam_mean_square.hpp"
 #include "models/quadratic_regression/tensor_memory.hpp"
 
@@ -69,6 +71,15 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
   const std::size_t batch = problem.batch;
   std::vector<Finding> out;
   out.push_back({"ntk_max", lambda, "largest eigenvalue of the initial kernel (of replica 0)"});
+  if (problem.rate) {
+    const double floor = eigen.values[kernel.rows() - std::min(kernel.rows(), problem.law.parameters)];
+    out.push_back({"ntk_min", floor, "its smallest eigenvalue, of those that its rank leaves"});
+    if (problem.rate_kind == "cdat" && problem.rate_parameter >= 1 && problem.rate_parameter < 2 &&
+        problem.full_batch())
+      out.push_back({"late_eta_lambda", late_product(problem.rate_parameter, floor / lambda),
+                     "where CDAT holds eta lambda_1 late, on harmonic average, should the kernel keep its shape"});
+    return out;
+  }
   out.push_back({"eta_lambda_max", eta * lambda, "the full-batch edge of stability is at 2"});
   if (rho > 0 && problem.rule.normalised) {
     out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"), "normalised SAM"});
@@ -112,6 +123,9 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
 
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
   if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, but Q is given");
+  if (problem.rate || problem.law.portable)
+    throw std::invalid_argument(
+        "the early-time expansion is of a learning rate that is given, and of the ensemble goe");
   if (problem.rule.rho > 0) throw std::invalid_argument("the early-time expansion is of GD and SGD, not of SAM");
   const auto p = static_cast<double>(problem.law.parameters);
   const double curvature = problem.law.curvature / (p * p);

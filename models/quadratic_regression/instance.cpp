@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "models/ingredients/portable_normals.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -39,9 +40,15 @@ CurvatureTensor::CurvatureTensor(const QuadraticLaw& ensemble, std::uint64_t see
       replica_(replica),
       storage_(storage) {
   lay_out();
+  if (ensemble.portable && storage_ == Storage::streamed)
+    throw std::invalid_argument("a tensor of the portable generator is drawn once and stored");
   // kappa = 0 contracts to zero: nothing to hold.
   if (storage_ == Storage::streamed || off_diagonal_std_ == 0) return;
   data_.resize(blocks_.back().offset + outputs_ * blocks_.back().end * (blocks_.back().end - blocks_.back().begin));
+  if (ensemble.portable) {
+    draw_portable();
+    return;
+  }
   for (const Block& block : blocks_) draw(block, data_.data() + block.offset);
 }
 
@@ -109,6 +116,41 @@ void CurvatureTensor::draw(const Block& block, double* out) const {
       std::copy_n(block_entry(out, block, j, i), outputs_, block_entry(out, block, i, j));
 }
 
+void CurvatureTensor::draw_portable() {
+  ingredients::PortableNormals next(seed_ + replica_);
+  for (std::size_t k = 0; k < outputs_ * (1 + parameters_); ++k) next();  // z0 and J0
+  for (std::size_t a = 0; a < outputs_; ++a)
+    for (std::size_t i = 0; i < parameters_; ++i)
+      for (std::size_t j = i; j < parameters_; ++j) {
+        const Block& block = blocks_[j / block_columns];
+        const double q = off_diagonal_std_ * next();
+        block_entry(data_.data() + block.offset, block, i, j)[a] = q;
+        if (i >= block.begin) block_entry(data_.data() + block.offset, block, j, i)[a] = q;
+      }
+}
+
+const double* CurvatureTensor::numbers(const Block& block, std::vector<double>& scratch) const {
+  if (storage_ == Storage::stored) return data_.data() + block.offset;
+  scratch.resize(outputs_ * parameters_ * std::min(block_columns, parameters_));
+  draw(block, scratch.data());
+  return scratch.data();
+}
+
+void CurvatureTensor::weigh(std::span<const double> z, Matrix& h, std::vector<double>& scratch) const {
+  if (z.size() != outputs_) throw std::invalid_argument("the weights of the curvature have the wrong length");
+  h = Matrix(parameters_, parameters_);
+  if (off_diagonal_std_ == 0) return;
+  std::vector<double> sums;
+  for (const Block& block : blocks_) {
+    const double* q = numbers(block, scratch);
+    sums.resize(block.end * (block.end - block.begin));
+    linear_algebra::multiply(sums.size(), 1, outputs_, 1, q, outputs_, Transposed::yes, z.data(), outputs_,
+                             Transposed::no, 0, sums.data(), sums.size());
+    for (std::size_t j = block.begin; j < block.end; ++j)
+      for (std::size_t i = 0; i < block.end; ++i) h(i, j) = h(j, i) = sums[i + block.end * (j - block.begin)];
+  }
+}
+
 void CurvatureTensor::contract(std::span<const double> v, Matrix& w, std::vector<double>& scratch) const {
   if (v.size() != parameters_) throw std::invalid_argument("the vector to contract has the wrong length");
   if (w.rows() != outputs_ || w.columns() != parameters_) w = Matrix(outputs_, parameters_);
@@ -124,12 +166,7 @@ void CurvatureTensor::contract(std::span<const double* const> v, std::span<doubl
   if (off_diagonal_std_ == 0) return;
   for (const Block& block : blocks_) {
     const std::size_t width = block.end - block.begin;
-    const double* q = data_.data() + block.offset;
-    if (storage_ == Storage::streamed) {
-      scratch.resize(outputs_ * parameters_ * std::min(block_columns, parameters_));
-      draw(block, scratch.data());
-      q = scratch.data();
-    }
+    const double* q = numbers(block, scratch);
     const std::size_t stride = outputs_ * block.end;
     const std::size_t tile = std::max<std::size_t>(1, tile_numbers / (outputs_ * width));
     for (std::size_t first = 0; first < block.end; first += tile) {
@@ -158,6 +195,14 @@ double CurvatureTensor::at(std::size_t a, std::size_t i, std::size_t j) const {
 
 QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica) {
   QuadraticStart out{std::vector<double>(ensemble.outputs), Matrix(ensemble.outputs, ensemble.parameters)};
+  const double entry = std::sqrt(ensemble.jacobian_variance / static_cast<double>(ensemble.parameters));
+  if (ensemble.portable) {
+    ingredients::PortableNormals next(seed + replica);
+    for (double& z : out.z0) z = std::sqrt(ensemble.residual_variance) * next();
+    for (std::size_t a = 0; a < ensemble.outputs; ++a)
+      for (std::size_t i = 0; i < ensemble.parameters; ++i) out.j0(a, i) = entry * next();
+    return out;
+  }
   random::Stream stream(seed, replica, 0, random::Purpose::initial);
   stream.normals(out.z0);
   double scale = std::sqrt(ensemble.residual_variance);
@@ -170,8 +215,7 @@ QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std:
   stream.seek(1);
   const std::span<double> j0(out.j0.data(), out.j0.size());
   stream.normals(j0);
-  const double spread = std::sqrt(ensemble.jacobian_variance / static_cast<double>(ensemble.parameters));
-  for (double& j : j0) j *= spread;
+  for (double& j : j0) j *= entry;
   return out;
 }
 

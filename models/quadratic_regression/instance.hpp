@@ -20,6 +20,9 @@ struct QuadraticLaw {
   double residual_variance = 1;   ///< sz2
   double jacobian_variance = 1;   ///< sJ2
   bool fix_residual_norm = true;  ///< z0 is rescaled to |z0|^2 = D sz2
+  /// Drawn by ingredients::PortableNormals of seed + replica: z0, J0 row by row, then Q_aij for a, i, j >= i. All entries
+  /// of Q then have variance kappa/P^2, those on the diagonal too, and z0 is not rescaled.
+  bool portable = false;
 };
 
 /// D symmetric P x P matrices Q_a, kept in memory or drawn anew from the counter-based generator at every use, to the
@@ -32,7 +35,8 @@ class CurvatureTensor {
  public:
   enum class Storage { stored, streamed };
 
-  /// The GOE tensor of (seed, replica).
+  /// The GOE tensor of (seed, replica), or the portable one. \throws std::invalid_argument for a portable one that is
+  /// streamed.
   CurvatureTensor(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica, Storage storage);
   /// A given tensor: row a P + i and column j of `rows` is Q_aij. \throws std::invalid_argument when the shape is not
   /// D P x P, an entry is not finite, or some Q_a is not symmetric to 1e-12 of its largest entry.
@@ -44,6 +48,8 @@ class CurvatureTensor {
   /// The same for several vectors of P numbers, into as many D x P matrices (by columns), to the same bits as one by
   /// one: each part of the tensor is fetched, or drawn, once for all of them.
   void contract(std::span<const double* const> v, std::span<double* const> w, std::vector<double>& scratch) const;
+  /// h_ij = sum_a z_a Q_aij, a P x P matrix, from one reading of the tensor; z has D numbers.
+  void weigh(std::span<const double> z, linear_algebra::Matrix& h, std::vector<double>& scratch) const;
   /// Q_aij. \throws std::logic_error when the tensor is streamed.
   double at(std::size_t a, std::size_t i, std::size_t j) const;
   Storage storage() const { return storage_; }
@@ -57,6 +63,9 @@ class CurvatureTensor {
   };
   void lay_out();
   void draw(const Block& block, double* out) const;
+  void draw_portable();
+  /// The numbers of a block, drawn into `scratch` where they are streamed.
+  const double* numbers(const Block& block, std::vector<double>& scratch) const;
   double* block_entry(double* data, const Block& block, std::size_t i, std::size_t j) const;
 
   std::size_t outputs_, parameters_;

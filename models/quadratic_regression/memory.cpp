@@ -19,6 +19,10 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
+/// Trials of a step that chooses its rate: how far the loss may rise on them, relative, and how short they may become.
+constexpr double largest_trial = 100, shortest_trial = 1e-12;
+/// Log of the growth of the bulk edge's modes from which on few of them carry a run whose rate goes above and below the edge.
+const double lasting = std::log(10.0);
 constexpr double most_negative_square = -1e-12;  // S(t, t) below it, in units of sz2, is not rounding
 
 void check(const QuadraticEnsemble& e) {
@@ -37,10 +41,12 @@ void check(const QuadraticMemoryProblem& p) {
   check(p.ensemble);
   if (!(p.batch_fraction > 0) || p.batch_fraction > 1)
     throw std::invalid_argument(fmt::format("the batch fraction must lie in (0, 1], not {}", p.batch_fraction));
-  if (p.learning_rate.size() != 1 && (p.learning_rate.empty() || p.learning_rate.size() < p.steps))
+  if (p.choose_rate) {
+    if (p.batch_fraction != 1) throw std::invalid_argument("a rate is chosen with all outputs a step only");
+  } else if (p.learning_rate.size() != 1 && (p.learning_rate.empty() || p.learning_rate.size() < p.steps))
     throw std::invalid_argument(
         fmt::format("one learning rate, or one for each of the {} steps, not {}", p.steps, p.learning_rate.size()));
-  for (const double eta : p.learning_rate)
+  for (const double eta : p.choose_rate ? std::vector<double>{1} : p.learning_rate)
     if (!(eta > 0) || !std::isfinite(eta))
       throw std::invalid_argument(
           fmt::format("optimizer.learning_rate: must be positive and finite at every step, not {}", eta));
@@ -73,15 +79,50 @@ class Recursion {
  public:
   explicit Recursion(const QuadraticMemoryProblem& problem)
       : problem_(problem),
+        rates_(problem.learning_rate),
         field_(problem.ensemble),
         C_(problem.steps + 1),
         R_(problem.steps + 1),
         H_(problem.steps + 1),
         M_(problem.steps + 1) {
+    if (problem.choose_rate) rates_.assign(problem.steps + 1, 0.0);
     for (auto* v : {&L_, &cc_, &c1_, &down_, &across_, &Y_, &a_, &N_}) v->resize(problem.steps + 1);
   }
 
-  double rate(std::size_t t) const { return problem_.learning_rate[std::min(t, problem_.learning_rate.size() - 1)]; }
+  double rate(std::size_t t) const { return rates_[std::min(t, rates_.size() - 1)]; }
+  void set_rate(std::size_t t, double eta) { rates_[t] = eta; }
+
+  /// What step t shows, of loss `loss`: the loss after it is a polynomial of fourth degree in its rate, read off four
+  /// trials about 1/`bulk_edge`, or shorter ones where those overshoot. Empty where rounding hides its slope.
+  std::optional<QuadraticDescent> descent(std::size_t t, double loss, double bulk_edge) {
+    const std::vector<double> slopes = c1_;  // of time t; trials overwrite them
+    const auto after = [&](double eta) {
+      set_rate(t, eta);
+      c1_ = slopes;
+      parameters(t);
+      return residuals(t + 1) / 2 - loss;
+    };
+    double h = 2 / bulk_edge, far_up = 0, far_down = 0;
+    do {
+      h /= 2;
+      far_up = after(2 * h);
+      far_down = after(-2 * h);
+    } while (!(std::max(far_up, far_down) <= largest_trial * loss) && h * bulk_edge > shortest_trial);
+    QuadraticDescent out;
+    out.loss = loss;
+    out.q = overlap(t);
+    out.along = (C_.row(t + 1)[t] - out.q) / (2 * h);  // of the last trial, -2h
+    const double up = after(h), down = after(-h);
+    c1_ = slopes;
+    const double odd = (up - down) / 2, far_odd = (far_up - far_down) / 2, even = (up + down) / 2,
+                 far_even = (far_up + far_down) / 2;
+    out.slope = -(8 * odd - far_odd) / (6 * h);
+    out.third = (far_odd - 2 * odd) / (6 * h * h * h);
+    out.curvature = (16 * even - far_even) / (6 * h * h);
+    out.fourth = (far_even - 4 * even) / (12 * h * h * h * h);
+    if (!(out.slope * h > smallest_descent * loss)) return std::nullopt;
+    return out;
+  }
   double overlap(std::size_t t) const { return C_.row(t)[t]; }
 
   /// Steps 1 to 6 of (3.4) at time t: returns S(t, t).
@@ -159,6 +200,7 @@ class Recursion {
 
  private:
   const QuadraticMemoryProblem& problem_;
+  std::vector<double> rates_;  // one for all steps, or one each
   Field field_;
   PackedTriangle C_, R_, H_, M_;
   std::vector<double> L_, cc_, c1_, down_, across_, Y_, a_, N_;
@@ -184,6 +226,7 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
   check(problem);
   QuadraticMemorySolution solution;
   Recursion recursion(problem);
+  double growth = 0;  // of the bulk edge's modes since they were least, its logarithm
   for (std::size_t t = 0; t <= problem.steps; ++t) {
     const double square = recursion.residuals(t), loss = square / 2, q = recursion.overlap(t);
     if (!(square >= most_negative_square * problem.ensemble.residual_variance) || !(loss <= problem.largest_loss) ||
@@ -195,7 +238,25 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
     solution.q.push_back(q);
     solution.kernel_mean.push_back(quadratic_kernel_mean(problem.ensemble, q));
     solution.bulk_edge.push_back(quadratic_bulk_edge(problem.ensemble, q));
-    if (!solution.post_eos && problem.batch_fraction == 1 && recursion.rate(t) * solution.bulk_edge.back() > 2)
+    if (problem.choose_rate && t < problem.steps) {
+      // Once it is not asked it is not asked again.
+      std::optional<QuadraticDescent> now;
+      if (solution.chosen.size() == t && loss > smallest_descent * solution.loss.front())
+        now = recursion.descent(t, loss, solution.bulk_edge.back());
+      if (!now && t == 0)
+        throw std::invalid_argument(
+            "the loss falls too little along its first step for a rate to be chosen: Jacobian and curvature are too "
+            "far "
+            "apart");
+      const double eta = now ? problem.choose_rate(t, *now) : recursion.rate(t - 1);
+      if (!(eta >= 0) || !std::isfinite(eta))
+        throw std::invalid_argument(fmt::format("the rate chosen at step {} is {}, no number >= 0", t, eta));
+      if (now) solution.chosen.push_back(eta);
+      recursion.set_rate(t, eta);
+    }
+    const double edge = recursion.rate(t) * solution.bulk_edge.back();
+    if (problem.choose_rate) growth = std::max(growth, 0.0) + std::log(std::abs(1 - edge));
+    if (!solution.post_eos && problem.batch_fraction == 1 && (problem.choose_rate ? growth > lasting : edge > 2))
       solution.post_eos = t;
     if (t < problem.steps) recursion.parameters(t);
   }
@@ -206,7 +267,8 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem) {
   check(problem);
   const QuadraticEnsemble& e = problem.ensemble;
-  if (e.kappa != 0) throw std::invalid_argument("the closed form of the linear model needs kappa = 0");
+  if (e.kappa != 0 || problem.choose_rate)
+    throw std::invalid_argument("the closed form of the linear model needs kappa = 0, and rates that are given");
   const double b = problem.batch_fraction;
   // lambda = 1 + delta + 2 sqrt(delta) cos(phi) turns the law into 2 sin^2(phi) / (pi lambda) dphi, for which equal
   // steps of phi are a Gauss rule of degree 2 n - 1 for polynomials divided by lambda.

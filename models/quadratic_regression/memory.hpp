@@ -7,6 +7,7 @@
 /// The residuals are a Gaussian random field over the parameters, of covariance
 /// c(q) = sz2 + sJ2 q + kappa q^2 / 2, q = theta . theta' / P. Losses are per output, |z|^2 / (2 D).
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -29,12 +30,27 @@ double quadratic_kernel_mean(const QuadraticEnsemble& ensemble, double q);
 /// conjecture that simulations bear out (docs/theory/quadratic-regression.md (3.5)).
 double quadratic_bulk_edge(const QuadraticEnsemble& ensemble, double q);
 
+/// The loss along a step of gradient descent as the limit knows it before the step's rate is chosen, per output and exact:
+/// L(theta - eta g)/D = loss - slope eta + curvature eta^2/2 + third eta^3 + fourth eta^4.
+struct QuadraticDescent {
+  double loss = 0;
+  double slope = 0;      ///< |g|^2/D
+  double curvature = 0;  ///< g'H g/D
+  double third = 0, fourth = 0;
+  double q = 0;      ///< |theta|^2/P
+  double along = 0;  ///< g.theta/P
+};
+
 /// One run of (stochastic) gradient descent in the limit.
 struct QuadraticMemoryProblem {
   QuadraticEnsemble ensemble;
   double batch_fraction = 1;  ///< b = B / D, the share of outputs in a step; 0 < b <= 1
   /// eta: one value for all steps, or one for each step (the recursion remains exact).
   std::vector<double> learning_rate = {0.1};
+  /// Not empty: the rate of step t, >= 0, from what the step shows (in place of learning_rate; all outputs a step). It is not
+  /// asked once the loss is below `smallest_descent` of its first, or falls by less than this along a step, where ratios are lost
+  /// in rounding; the last rate then goes on.
+  std::function<double(std::size_t t, const QuadraticDescent& now)> choose_rate = {};
   std::size_t steps = 100;
   bool two_time = false;                                    ///< keep the two-time functions
   std::size_t memory_limit = std::size_t{4} * 1073741824u;  ///< bytes that the recursion may allocate
@@ -51,14 +67,19 @@ struct QuadraticTwoTime {
   linear_algebra::Matrix masked_residual;    ///< M(t, s) = E m_t z_t m_s z_s
 };
 
+/// See QuadraticMemoryProblem::choose_rate.
+constexpr double smallest_descent = 1e-7;
+
 /// What became of the run. The vectors hold steps 0, 1, ..., shorter than asked when it diverged.
 struct QuadraticMemorySolution {
   std::vector<double> loss;         ///< per output, S(t, t) / 2
   std::vector<double> q;            ///< |theta_t|^2 / P
   std::vector<double> kernel_mean;  ///< tr K / D
   std::vector<double> bulk_edge;    ///< lambda_+, see quadratic_bulk_edge
+  std::vector<double> chosen;       ///< the rates of choose_rate, by step, as far as it was asked
   /// First step at which eta lambda_+ > 2 at full batch: from here on few modes carry the dynamics, and a finite system
-  /// departs from this limit by O(1). With mini-batches that line is crossed harmlessly, and this stays empty.
+  /// departs from this limit by O(1). Of rates that are chosen, which may jump above and below: the step at which the edge's
+  /// modes have grown tenfold since they were least, prod |1 - eta lambda_+|. With mini-batches that line is crossed harmlessly, and this stays empty.
   std::optional<std::size_t> post_eos;
   std::optional<std::size_t> diverged_at;  ///< step whose loss was not finite, negative or beyond `largest_loss`
   std::optional<QuadraticTwoTime> two_time;
@@ -68,7 +89,8 @@ struct QuadraticMemorySolution {
 /// matrices when the two-time functions are asked for.
 std::size_t quadratic_memory_bytes(std::size_t steps, bool two_time);
 
-/// Solves the recursion. Time O(steps^3) in passes over packed triangles, memory O(steps^2).
+/// Solves the recursion. Time O(steps^3) in passes over packed triangles, five times as many where the rate is chosen;
+/// memory O(steps^2).
 /// \throws std::invalid_argument for parameters out of range and when the memory it needs exceeds the limit, before it is
 /// allocated.
 QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& problem);

@@ -117,9 +117,69 @@ Prediction sam(const QuadraticRule& rule) {
   return out;
 }
 
+/// Of a whole run's last value of an observable.
+Prediction at_the_end(const char* name, const char* statement, const char* observable, double low, double high) {
+  Prediction out;
+  out.name = name;
+  out.statement = statement;
+  out.source = "docs/theory/curvature-dynamics.md, section 3.4";
+  out.quantity = std::string("the last ") + observable;
+  out.runs = "did not diverge";
+  out.observable = observable;
+  out.nominal = 2;
+  out.low = low;
+  out.high = high;
+  out.statistic = [observable](const RecordedReplica& run) -> std::optional<double> {
+    if (run.diverged) return std::nullopt;
+    return run.values(observable).back();
+  };
+  return out;
+}
+
+/// Of CDAT and Armijo's rule on all outputs.
+std::vector<Prediction> tuned(const QuadraticProblem& problem) {
+  const double parameter = problem.rate_parameter;
+  const bool cdat = problem.rate_kind == "cdat";
+  std::vector<Prediction> out;
+  if (cdat && parameter >= 1 && parameter < 2 && problem.law.outputs <= problem.law.parameters) {
+    Prediction balanced =
+        at_the_end("extremes_balanced",
+                   "CDAT, 1 <= sigma < 2, ends where both ends of the spectrum fall alike: on harmonic "
+                   "average eta (lambda_1 + lambda_min) = 2, or eta lambda_1 = sigma where that is more",
+                   "mean_rate", 0.99, 1.01);
+    balanced.quantity = "the last mean_rate over that of the last kernel";
+    balanced.runs = "did not diverge, and whose loss fell below 1e-12 of the first";
+    balanced.nominal = 1;
+    balanced.statistic = [parameter](const RecordedReplica& run) -> std::optional<double> {
+      const auto loss = run.values("loss");
+      if (run.diverged || !(loss.back() < 1e-12 * loss.front())) return std::nullopt;
+      const double largest = run.values("ntk_max").back(), smallest = run.values("ntk_min").back();
+      return run.values("mean_rate").back() * largest / late_product(parameter, smallest / largest);
+    };
+    out.push_back(std::move(balanced));
+  }
+  if (!problem.every_step) return out;
+  if ((cdat && parameter > 1 && parameter < 2) || (problem.rate_kind == "armijo" && parameter <= 0.5))
+    out.push_back(at_the_end("below_edge",
+                             "tuners short of the edge undershoot it: the median of eta lambda is below 2",
+                             "median_eta_lambda", -infinity, 2));
+  if (cdat && parameter == 2)
+    out.push_back(at_the_end("on_edge", "CDAT on edge, sigma = 2, holds eta lambda next to 2, whatever the problem is",
+                             "median_eta_lambda", 1.95, 2.15));
+  return out;
+}
+
 }  // namespace
 
+double late_product(double sigma, double ratio) {
+  return std::max(sigma, 2 / (1 + ratio));
+}
+
 std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
+  if (problem.rate) {
+    if (problem.schedule || problem.antithetic || !problem.full_batch() || problem.rate->multiplier != 1) return {};
+    return tuned(problem);
+  }
   if (problem.schedule || problem.antithetic || (!problem.given && problem.law.curvature == 0)) return {};
   const bool full = problem.batch == problem.law.outputs;
   if (problem.rule.rho > 0)

@@ -23,8 +23,17 @@ namespace edgewise::models::quadratic_regression {
 /// - SAM at full batch, not normalised: `sam_plateau`, the last ntk_max, between 2% below and 1% above lambda_SAM, of
 ///   runs that exceeded lambda_SAM and whose last loss is below 1e-3 of the first.
 ///
+/// - a rule of [rate], full batch, multiplier 1 (docs/theory/curvature-dynamics.md, section 3.4): CDAT without average with 1
+///   <= sigma < 2, D <= P: `extremes_balanced`, mean_rate times the last ntk_max over late_product, at 1 within 1%, of runs
+///   whose loss fell below 1e-12 of the first; with every_step: `below_edge`, median_eta_lambda below 2, of CDAT with 1 <
+///   sigma < 2 and Armijo's rule with c <= 1/2; `on_edge`, the same in [1.95, 2.15], of CDAT with sigma = 2.
+///
 /// Diverged runs are of no kind. Nothing is predicted with a schedule, a curvature of 0 or antithetic pairs.
 std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem);
+
+/// Where CDAT with 1 <= sigma < 2 holds eta lambda_1 late, on harmonic average: max(sigma, 2/(1 + ratio)) with the ratio of
+/// the smallest to the largest curvature (docs/theory/curvature-dynamics.md (3.3)).
+double late_product(double sigma, double ratio);
 
 /// The last recorded step before SGD's memory recursion brings the exact kernel norm to 0.93, where the stochastic edge
 /// begins to hold few slow runs back, which the limit does not know of. Found from ntk_mean and the initial kernels of

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/experiment.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "models/quadratic_regression/instance.hpp"
 #include "models/quadratic_regression/steps.hpp"
@@ -26,7 +27,11 @@ struct QuadraticProblem {
   std::string optimizer = "gd";
   QuadraticRule rule;
   std::shared_ptr<const ingredients::Schedule> schedule;  ///< of the learning rate; null: constant
-  std::size_t batch = 1;                                  ///< B of D rows per step
+  std::shared_ptr<const ingredients::RateRule> rate;  ///< sets the rate, times the schedule; null: the optimizer's own
+  std::string rate_kind;                              ///< of that rule
+  /// sigma of a plain cdat (no average, no epsilon), c of armijo; else 0.
+  double rate_parameter = 0;
+  std::size_t batch = 1;  ///< B of D rows per step
   Time time;
   std::uint64_t replicas = 1;
   std::uint64_t seed = 1;
@@ -35,6 +40,8 @@ struct QuadraticProblem {
   double memory_limit = 0;      ///< bytes for the tensors of replicas that run at a time; 0: 80% of what is available
   unsigned threads = 0;         ///< that run replicas at a time; 0: all cores
   KernelNorms kernel_norms = KernelNorms::none;
+  bool every_step = false;           ///< the Hessian's largest eigenvalue is found at every step
+  std::uint64_t burn_in = 0;         ///< steps that what is said of those leaves out
   std::size_t eigenvalues = 1;       ///< of K, observed from the largest down
   bool antithetic = false;           ///< a replica is the mean of the runs on Q and on -Q, with the same batches
   std::size_t sharpening_modes = 0;  ///< eigenvectors along which the first differences of K are observed
@@ -45,7 +52,9 @@ struct QuadraticProblem {
   bool fixed_curvature() const { return shared_instance || given; }
   /// SAM's, 2/eta at rho = 0. Normalised, its ascent grows as the gradient vanishes, and leaves no edge.
   bool has_sam_edge() const { return (rule.rho > 0 && !rule.normalised) || (rule.rho == 0 && optimizer == "sam"); }
+  bool full_batch() const { return batch == law.outputs; }
   double batch_fraction() const { return static_cast<double>(batch) / static_cast<double>(law.outputs); }
+  /// Of a rule the factor on its rate.
   double learning_rate(double step) const { return rule.learning_rate * (schedule ? schedule->at(step) : 1.0); }
 };
 

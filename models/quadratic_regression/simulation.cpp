@@ -13,8 +13,10 @@
 #include <utility>
 
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/quadratic_regression/hessian_edge.hpp"
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
+#include "models/quadratic_regression/tuned_steps.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -42,13 +44,22 @@ class QuadraticRun {
         largest_loss_(quadratic_divergence * state_.loss()),
         largest_(problem.eigenvalues) {
     if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
+    if (problem.every_step) edge_.emplace(problem.burn_in);
+    if (problem.rate) tuned_.emplace(*problem.rate, problem.full_batch(), problem.law.parameters);
   }
 
-  /// What steps.
-  QuadraticState& state() { return state_; }
+  /// Adds the run's next step to those that are taken together, unless it has come to its end.
+  void leave(JointSteps& steps, std::uint64_t step, std::span<const std::size_t> batch) {
+    if (tuned_ && tuned_->ended()) return;
+    if (edge_) edge_->leaves(state_);
+    if (tuned_) tuned_->prepare(problem_.learning_rate(static_cast<double>(step)));
+    steps.add(state_, batch, tuned_ ? &*tuned_ : nullptr);
+  }
 
   /// To be called after each step with their number. Whether the run goes on.
   bool arrived(std::uint64_t step) {
+    if (tuned_ && tuned_->ended()) return true;
+    if (edge_) edge_->took(step - 1, tuned_ ? tuned_->last() : problem_.learning_rate(static_cast<double>(step - 1)));
     if (sharpening_ && step <= SharpeningRecord::last_step) sharpening_->note(step, state_.jacobian());
     return state_.loss() <= largest_loss_;  // false for what is not a number, too
   }
@@ -57,7 +68,7 @@ class QuadraticRun {
   void observe(std::uint64_t step, std::span<double> out) const {
     const Matrix& j = state_.jacobian();
     const auto d = static_cast<double>(j.rows());
-    const double eta = problem_.learning_rate(static_cast<double>(step));
+    const double eta = tuned_ ? tuned_->last() : problem_.learning_rate(static_cast<double>(step));
     std::size_t o = 0;
     out[o++] = state_.loss() / d;
     out[o++] = numerics::squared_norm_in_order(state_.theta()) / static_cast<double>(j.columns());
@@ -81,7 +92,15 @@ class QuadraticRun {
       out[o++] = decompose ? std::min(largest_norm, exact_kernel_norm(kernel, eta, problem_.batch)) : 0.0;
     out[o++] = overlap();
     for (std::size_t k = 1; k < lambda.size(); ++k) out[o++] = lambda[k];
-    if (sharpening_) sharpening_->write(out.subspan(o));
+    if (sharpening_) {
+      sharpening_->write(out.subspan(o));
+      o += sharpening_observables(problem_.sharpening_modes).size();
+    }
+    if (edge_) {
+      edge_->write(state_, out.subspan(o));
+      o += edge_observables().size();
+    }
+    if (tuned_) tuned_->write(state_, out.subspan(o));
   }
 
  private:
@@ -98,6 +117,8 @@ class QuadraticRun {
   double largest_loss_;
   mutable LargestNtkEigenvalues largest_;
   std::optional<SharpeningRecord> sharpening_;
+  std::optional<EdgeRecord> edge_;
+  std::optional<TunedSteps> tuned_;
 };
 
 /// A replica: one run, or the pair on Q and -Q, of which the observables are the means.
@@ -145,7 +166,7 @@ class QuadraticGroup final : public ReplicaGroup {
       for (QuadraticReplica& replica : replicas_) {
         if (replica.diverged) continue;
         const std::span<const std::size_t> batch = replica.masks.rows(step_);
-        for (QuadraticRun& run : replica.runs) steps_.add(run.state(), batch);
+        for (QuadraticRun& run : replica.runs) run.leave(steps_, step_, batch);
       }
       steps_.take(rule);
       for (QuadraticReplica& replica : replicas_) {
@@ -219,7 +240,8 @@ class QuadraticSimulation final : public Simulation {
 
   double cost() const override {
     const auto d = static_cast<double>(problem_->law.outputs), p = static_cast<double>(problem_->law.parameters);
-    return (problem_->antithetic ? 2 : 1) * d * p * p * static_cast<double>(problem_->time.steps);
+    return (problem_->antithetic ? 2 : 1) * (problem_->every_step ? 2 : 1) * d * p * p *
+           static_cast<double>(problem_->time.steps);
   }
 
  private:
@@ -265,7 +287,9 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
                                  {"parameter_power", "1", "|theta|^2/P"},
                                  {"ntk_mean", "1", "tr K/D, K = J J'"},
                                  {"ntk_max", "1", "largest eigenvalue of K"},
-                                 {"eta_lambda_max", "1", "eta times the largest eigenvalue of K"}};
+                                 {"eta_lambda_max", "1",
+                                  problem.rate ? "eta of the last step times the largest eigenvalue of K"
+                                               : "eta times the largest eigenvalue of K"}};
   if (problem.has_sam_edge())
     out.push_back({"sam_edge", "1", "eta lambda (1 + rho lambda) of the largest eigenvalue; SAM's edge is at 2"});
   if (problem.kernel_norms != KernelNorms::none)
@@ -279,6 +303,8 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
     out.push_back({fmt::format("ntk_{}", k), "1", fmt::format("eigenvalue {} of K, from the largest down", k)});
   if (problem.sharpening_modes > 0)
     std::ranges::copy(sharpening_observables(problem.sharpening_modes), std::back_inserter(out));
+  if (problem.every_step) std::ranges::copy(edge_observables(), std::back_inserter(out));
+  if (problem.rate) std::ranges::copy(tuned_observables(*problem.rate), std::back_inserter(out));
   return out;
 }
 

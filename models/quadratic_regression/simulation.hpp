@@ -36,7 +36,8 @@ class RowMasks {
 std::vector<Observable> quadratic_observables(const QuadraticProblem& problem);
 
 /// Observables: loss, parameter_power, ntk_mean, ntk_max, eta_lambda_max; sam_edge for unnormalised SAM; kernel_norm
-/// and kernel_norm_exact as asked; residual_overlap; ntk_2, ... and sharpening_observables as asked. All at recorded
+/// and kernel_norm_exact as asked; residual_overlap; ntk_2, ..., sharpening_observables and edge_observables as asked;
+/// tuned_observables under a rule. All at recorded
 /// steps only, and infinite from divergence on, of antithetic pairs that of either run.
 /// \throws std::invalid_argument when the tensors do not fit (plan_tensors).
 std::unique_ptr<Simulation> simulate_quadratic(std::shared_ptr<const QuadraticProblem> problem);

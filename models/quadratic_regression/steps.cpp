@@ -50,6 +50,12 @@ void QuadraticState::gradient(const Matrix& j, std::span<const double> z, std::s
                            masked_.size(), Transposed::no, 0, g_.data(), g_.size());
 }
 
+void QuadraticState::begin(std::span<const std::size_t> batch, StepRule* own) {
+  batch_ = batch;
+  gradient(j_, z_, batch);
+  if (own) own->direct(*this, g_);
+}
+
 void QuadraticState::step(const QuadraticRule& rule, std::span<const std::size_t> batch) {
   JointSteps alone;
   alone.add(*this, batch);
@@ -71,17 +77,18 @@ void QuadraticState::ascend(const QuadraticRule& rule, std::span<const std::size
   gradient(ascent_j_, ascent_z_, batch);
 }
 
-void QuadraticState::descend(const QuadraticRule& rule) {
-  const double eta = rule.learning_rate;
+void QuadraticState::descend(double learning_rate, StepRule* own) {
   apply(j_, g_, jg_);
   apply(w_, g_, wg_);
+  const double eta = own ? own->rate(*this) : learning_rate;
   for (std::size_t a = 0; a < z_.size(); ++a) z_[a] += -eta * jg_[a] + 0.5 * eta * eta * wg_[a];
   for (std::size_t i = 0; i < j_.size(); ++i) j_.data()[i] -= eta * w_.data()[i];
   for (std::size_t i = 0; i < theta_.size(); ++i) theta_[i] -= eta * g_[i];
 }
 
-void JointSteps::add(QuadraticState& state, std::span<const std::size_t> batch) {
+void JointSteps::add(QuadraticState& state, std::span<const std::size_t> batch, StepRule* own) {
   states_.push_back(&state);
+  rules_.push_back(own);
   batches_.push_back(batch);
 }
 
@@ -100,14 +107,15 @@ void JointSteps::take(const QuadraticRule& rule) {
   for (const QuadraticState* state : states_)
     if (&state->instance_ != &states_.front()->instance_)
       throw std::invalid_argument("runs that step together must be on one instance");
-  for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->begin(batches_[r]);
+  for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->begin(batches_[r], rules_[r]);
   if (rule.rho > 0) {
     contract();
     for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->ascend(rule, batches_[r]);
   }
   contract();
-  for (QuadraticState* state : states_) state->descend(rule);
+  for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->descend(rule.learning_rate, rules_[r]);
   states_.clear();
+  rules_.clear();
   batches_.clear();
 }
 

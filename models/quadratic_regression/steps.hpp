@@ -19,6 +19,18 @@ struct QuadraticRule {
   bool normalised = false;
 };
 
+class QuadraticState;
+
+/// What a run makes of its steps itself, in place of one along the batch's gradient at the rate of all.
+class StepRule {
+ public:
+  virtual ~StepRule() = default;
+  /// Before the contraction: `along` holds the batch's gradient, and what it is changed into is moved along.
+  virtual void direct(const QuadraticState& state, std::span<double> along) = 0;
+  /// After it, with what the state knows of the step: its rate.
+  virtual double rate(const QuadraticState& state) = 0;
+};
+
 /// A run on one instance.
 class QuadraticState {
  public:
@@ -34,18 +46,26 @@ class QuadraticState {
   const std::vector<double>& residual() const { return z_; }
   const linear_algebra::Matrix& jacobian() const { return j_; }
   const std::vector<double>& theta() const { return theta_; }
+  const QuadraticInstance& instance() const { return instance_; }
   /// |z|^2 / 2.
   double loss() const;
+  // Of the step that is being taken, from theta - eta u: the rows of its batch (empty: all), P z, u, J u and Q(u, u).
+  std::span<const std::size_t> batch() const { return batch_; }
+  const std::vector<double>& masked_residual() const { return masked_; }
+  const std::vector<double>& along() const { return g_; }
+  const std::vector<double>& pushed() const { return jg_; }
+  const std::vector<double>& bent() const { return wg_; }
 
  private:
   friend class JointSteps;
   void gradient(const linear_algebra::Matrix& j, std::span<const double> z, std::span<const std::size_t> batch);
   /// The step in parts; between them w_ must become the contraction of the tensor with g_.
-  void begin(std::span<const std::size_t> batch) { gradient(j_, z_, batch); }
+  void begin(std::span<const std::size_t> batch, StepRule* own);
   void ascend(const QuadraticRule& rule, std::span<const std::size_t> batch);
-  void descend(const QuadraticRule& rule);
+  void descend(double learning_rate, StepRule* own);
 
   const QuadraticInstance& instance_;
+  std::span<const std::size_t> batch_;
   std::vector<double> z_, theta_;
   linear_algebra::Matrix j_;
   // Working space: masked residual, gradient, Q g and D-vectors.
@@ -56,9 +76,9 @@ class QuadraticState {
 /// Steps of several runs on one instance, to the same bits as each alone; the tensor is read once for all of them.
 class JointSteps {
  public:
-  /// Adds a run to the step that is being prepared; rows as in QuadraticState::step. `state` and `batch` must live
-  /// until it is taken.
-  void add(QuadraticState& state, std::span<const std::size_t> batch);
+  /// Adds a run to the step that is being prepared; rows as in QuadraticState::step. All must live until it is taken.
+  /// \param own  not null: what sets direction and rate of this run's step (not for SAM)
+  void add(QuadraticState& state, std::span<const std::size_t> batch, StepRule* own = nullptr);
   /// Takes the step with the runs added since the last one. \throws std::invalid_argument when they are not all on one
   /// instance.
   void take(const QuadraticRule& rule);
@@ -68,6 +88,7 @@ class JointSteps {
 
   std::vector<QuadraticState*> states_;
   std::vector<std::span<const std::size_t>> batches_;
+  std::vector<StepRule*> rules_;
   std::vector<const double*> from_;
   std::vector<double*> to_;
   std::vector<double> scratch_;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -31,8 +33,11 @@ class Columns {
     for (const Observable& o : quadratic_observables_of_theory()) out_.columns.push_back({o, {}, {}});
   }
   void add(double step, double loss, double q, double kernel_mean, double bulk_edge) {
+    add(step, loss, q, kernel_mean, bulk_edge, problem_.learning_rate(step));
+  }
+  /// At a rate of the run's own.
+  void add(double step, double loss, double q, double kernel_mean, double bulk_edge, double eta) {
     out_.steps.push_back(step);
-    const double eta = problem_.learning_rate(step);
     const double values[] = {loss, q, kernel_mean, bulk_edge, eta * bulk_edge};
     for (std::size_t c = 0; c < std::size(values); ++c) out_.columns[c].value.push_back(values[c]);
   }
@@ -60,13 +65,44 @@ void note_edge(std::optional<std::size_t> post_eos, Trajectory& out) {
       *post_eos));
 }
 
+/// The rate of a rule that is shown what the limit knows of a step; sums over outputs, as a run shows them.
+std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const QuadraticProblem& problem) {
+  const ingredients::RateRule& rule = *problem.rate;
+  if (!problem.full_batch())
+    throw std::invalid_argument(
+        "[rate]: the theory is of all outputs a step; mini-batches have a simulation only (theory.method = \"none\")");
+  if (rule.averaging() > 0 || rule.vector_run() || rule.needs().sharpness)
+    throw std::invalid_argument(
+        "[rate]: the theory is of rules that go by loss, gradient and curvature along the gradient (cdat, armijo, "
+        "stochastic-polyak, polyak, line-search, adagrad-norm, dog, ...); " +
+        problem.rate_kind + " has a simulation only (theory.method = \"none\")");
+  return [&problem, run = std::make_shared<ingredients::RateRun>(rule)](std::size_t t, const QuadraticDescent& now) {
+    const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
+    ingredients::StepObservation seen;
+    seen.loss = d * now.loss;
+    seen.excess_mse = 2 * seen.loss;
+    seen.squared_gradient = seen.mean_squared_gradient = seen.squared_direction = seen.slope = seen.descent =
+        d * now.slope;
+    seen.curvature_along = d * now.curvature;
+    seen.curvature = std::abs(seen.curvature_along);
+    seen.loss_after = [now, d](double eta) {
+      return d * (now.loss + eta * (-now.slope + eta * (0.5 * now.curvature + eta * (now.third + eta * now.fourth))));
+    };
+    seen.squared_distance = p * now.q;
+    seen.toward_start = seen.direction_toward_start = -p * now.along;
+    return run->step(seen, problem.learning_rate(static_cast<double>(t)));
+  };
+}
+
 Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& theory) {
   QuadraticMemoryProblem limit;
   limit.ensemble = ensemble_of(problem);
   limit.batch_fraction = problem.batch_fraction();
   limit.steps = problem.time.steps;
   limit.learning_rate = {problem.rule.learning_rate};
-  if (problem.schedule) {
+  if (problem.rate) {
+    limit.choose_rate = chosen_by(problem);
+  } else if (problem.schedule) {
     limit.learning_rate.clear();
     for (std::size_t t = 0; t < limit.steps; ++t) {
       limit.learning_rate.push_back(problem.learning_rate(static_cast<double>(t)));
@@ -82,10 +118,18 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
   Trajectory out;
   out.method = "memory recursion, D and P to infinity";
   Columns columns(problem, out);
-  for (const std::uint64_t t : problem.time.at)
-    if (t < solution.loss.size())
-      columns.add(static_cast<double>(t), solution.loss[t], solution.q[t], solution.kernel_mean[t],
-                  solution.bulk_edge[t]);
+  std::vector<double> rates;
+  for (const std::uint64_t t : problem.time.at) {
+    if (t >= solution.loss.size()) continue;
+    const auto step = static_cast<double>(t);
+    if (problem.rate)
+      rates.push_back(t == 0 ? 0 : solution.chosen[std::min<std::size_t>(t, solution.chosen.size()) - 1]);
+    columns.add(step, solution.loss[t], solution.q[t], solution.kernel_mean[t], solution.bulk_edge[t],
+                problem.rate ? rates.back() : problem.learning_rate(step));
+  }
+  if (problem.rate)
+    out.columns.push_back(
+        {{"learning_rate", "1/eigenvalue", "rate of the last step taken; 0 before the first"}, rates, {}});
   if (solution.diverged_at) {
     out.diverged_at = static_cast<double>(*solution.diverged_at);
     out.labels.emplace_back("outcome", "diverged");
@@ -94,6 +138,14 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
     out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
   }
   note_edge(solution.post_eos, out);
+  const auto chosen = static_cast<double>(solution.chosen.size());
+  if (problem.rate && !out.diverged_at && chosen < static_cast<double>(problem.time.steps)) {
+    out.valid_until = std::min(out.valid_until.value_or(chosen), chosen);
+    out.warnings.push_back(fmt::format(
+        "from step {:.0f} on the loss is below {} of its first, or falls by less along a step, and the rate stays: its "
+        "ratios are lost in the recursion's rounding",
+        chosen, smallest_descent));
+  }
   return out;
 }
 
@@ -141,8 +193,8 @@ std::vector<settings::Parameter> quadratic_theory_parameters() {
               "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
               "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
               "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P; central-flow: the "
-              "mean path of GD at its edge, of one instance")
-              .one_of({"memory", "flow", "early-time", "linear-mean", "central-flow"})
+              "mean path of GD at its edge, of one instance; none: no curve, predictions about whole runs alone")
+              .one_of({"memory", "flow", "early-time", "linear-mean", "central-flow", "none"})
               .otherwise(std::string("memory")),
           settings::number("order", "second differences up to this order in eta; 2 leaves out what slows sharpening")
               .where("method", {"early-time"})
@@ -163,16 +215,26 @@ QuadraticTheory read_quadratic_theory(const settings::Values& values) {
 }
 
 Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {
+  if (theory.method == "none")
+    throw std::invalid_argument(
+        "theory.method = \"none\" has no curve and here no prediction about whole runs either; simulate it, or "
+        "validate it "
+        "where there is one");
+  if (problem.rate && theory.method != "memory")
+    throw std::invalid_argument("[rate]: of the theories memory alone follows a rule; " + theory.method +
+                                " is of a learning rate that is given");
   if (theory.method == "linear-mean") return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
         "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
+  if (theory.method == "early-time" && problem.law.portable)
+    throw std::invalid_argument("early-time is of data.ensemble = \"goe\": the portable diagonal is smaller");
   if (theory.method == "early-time") return solve_early_time(problem, theory.order);
   if (theory.method == "central-flow") return solve_central_flow(problem);
   if (problem.given || problem.given_j0.size() > 0)
     throw std::invalid_argument(
         "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
-        "has a simulation only");
+        "has a simulation only (theory.method = \"none\" judges predictions about whole runs)");
   Trajectory out = theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
   if (problem.fixed_residual())
     out.warnings.push_back(

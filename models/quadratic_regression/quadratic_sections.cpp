@@ -1,0 +1,303 @@
+// Built at -O1: nothing here takes time.
+#include "models/quadratic_regression/quadratic_sections.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "models/quadratic_regression/sharpening_record.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::quadratic_regression {
+
+using settings::Description;
+using settings::Parameter;
+using settings::Table;
+using settings::Values;
+
+namespace {
+
+/// Largest D at which Kx, of cost D^4 at every recorded step, and Kn, of cost D^3, are observed without being asked
+/// for.
+constexpr std::size_t usual_exact = 100, usual_annealed = 1000;
+
+Parameter learning_rate() {
+  return settings::number("learning_rate", "eta; the loss is a sum over outputs, |z|^2/2, without 1/B")
+      .in("per step")
+      .above(0)
+      .computed("required, but where [rate] sets it");
+}
+
+const std::array<Description, 3>& optimizers_of_model() {
+  static const std::array<Description, 3> all{
+      Description{"gd",
+                  "gradient descent on all outputs",
+                  "theta' = theta - eta J'z;  exactly z' = z - eta J g + (eta^2/2) Q(g,g), J' = J - eta Q g, g = J'z",
+                  "docs/theory/quadratic-regression.md, section 0",
+                  {learning_rate()}},
+      Description{"sgd",
+                  "SGD on B of the D outputs, drawn without replacement at every step",
+                  "theta' = theta - eta J' P_t z, P_t a diagonal 0/1 mask of B ones. Mean-batch convention: B eta",
+                  "docs/theory/quadratic-regression.md, section 0",
+                  {learning_rate(),
+                   settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
+      Description{"sam",
+                  "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
+                  "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
+                  "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
+                  "docs/theory/quadratic-regression.md, sections 0 and 5",
+                  {learning_rate(),
+                   settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
+                   settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
+                   settings::number("batch", "B, outputs per step; whole, 1..D")
+                       .in("outputs")
+                       .at_least(1)
+                       .computed("D: all outputs")}}};
+  return all;
+}
+
+linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
+  const settings::Matrix& rows = values.matrix(key);
+  const std::size_t columns = rows.empty() ? 0 : rows.front().size();
+  linear_algebra::Matrix out(rows.size(), columns);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].size() != columns) throw values.error(key, "its rows must be of one length");
+    for (std::size_t j = 0; j < columns; ++j) {
+      if (!std::isfinite(rows[i][j])) throw values.error(key, "its entries must be finite");
+      out(i, j) = rows[i][j];
+    }
+  }
+  return out;
+}
+
+void read_given(const Values& data, QuadraticProblem& problem) {
+  if (!data.given("J0")) throw data.error("J0", "is required when ensemble = \"given\"");
+  const bool z_given = data.given("z0"), q_given = data.given("Q");
+  if (q_given && !z_given) throw data.error("z0", "is required where Q is given");
+  for (const char* key : {"jacobian_variance", "shared_instance"})
+    if (data.given(key)) throw data.error(key, "belongs to ensemble = \"goe\"");
+  for (const char* key : {"residual_variance", "fix_residual_norm", "shared_initial"})
+    if (z_given && data.given(key)) throw data.error(key, "is of a z0 that is drawn; it is given here");
+  if (q_given && data.given("curvature")) throw data.error("curvature", "is of a Q that is drawn; it is given here");
+  const linear_algebra::Matrix j0 = read_matrix(data, "J0");
+  problem.law.outputs = j0.rows();
+  problem.law.parameters = j0.columns();
+  if (j0.size() == 0) throw data.error("J0", "needs at least one row and one column");
+  std::vector<double> z0;
+  if (z_given) z0 = data.numbers("z0");
+  if (z_given && z0.size() != j0.rows())
+    throw data.error("z0", fmt::format("needs one number per row of J0: {}, got {}", j0.rows(), z0.size()));
+  for (const double z : z0)
+    if (!std::isfinite(z)) throw data.error("z0", "its numbers must be finite");
+  for (const auto& [key, size] : {std::pair{"outputs", j0.rows()}, std::pair{"parameters", j0.columns()}})
+    if (data.given(key) && data.whole(key) != size)
+      throw data.error(key, fmt::format("J0 has {} of them; leave it out", size));
+  if (!q_given) {
+    problem.given_z0 = z0;
+    problem.given_j0 = j0;
+    return;
+  }
+  problem.given = settings::naming(data, "Q", [&] {
+    return std::make_shared<const QuadraticInstance>(
+        QuadraticInstance{z0, j0, CurvatureTensor(j0.rows(), j0.columns(), read_matrix(data, "Q"))});
+  });
+}
+
+void read_data(const Values& data, QuadraticProblem& problem) {
+  problem.law.curvature = data.number("curvature");
+  problem.law.residual_variance = data.number("residual_variance");
+  problem.law.jacobian_variance = data.number("jacobian_variance");
+  problem.law.fix_residual_norm = data.flag("fix_residual_norm");
+  problem.shared_instance = data.flag("shared_instance");
+  problem.shared_initial = data.flag("shared_initial");
+  if (problem.shared_instance && problem.shared_initial)
+    throw data.error("shared_initial", "a shared instance has one start already; leave one of the two out");
+  if (data.text("ensemble") == "given") {
+    read_given(data, problem);
+    return;
+  }
+  for (const char* key : {"z0", "J0", "Q"})
+    if (data.given(key)) throw data.error(key, "belongs to ensemble = \"given\"");
+  problem.law.portable = data.text("ensemble") == "portable";
+  if (problem.law.portable && data.given("fix_residual_norm"))
+    throw data.error("fix_residual_norm", "belongs to ensemble = \"goe\"; the portable z0 is as it is drawn");
+  for (const char* key : {"outputs", "parameters"})
+    if (!data.given(key)) throw data.error(key, "is required (a whole number, >= 1)");
+  problem.law.outputs = data.whole("outputs");
+  problem.law.parameters = data.whole("parameters");
+}
+
+void read_rate(const Table& table, QuadraticProblem& problem) {
+  problem.rate = ingredients::read_rate_rule(table, 0.0, true);
+  if (!problem.rate) return;
+  const settings::Choice choice = ingredients::read_rate_choice(table);
+  problem.rate_kind = ingredients::rate_rule_kinds()[choice.index].description.name;
+  const Values& values = choice.values;
+  if (problem.rate_kind == "cdat" && values.number("ema") == 0 && values.number("epsilon") == 0)
+    problem.rate_parameter = values.number("sigma");
+  if (problem.rate_kind == "armijo") problem.rate_parameter = values.number("c");
+}
+
+void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
+  const Values& values = choice.values;
+  problem.optimizer = optimizers_of_model()[choice.index].name;
+  if (problem.rate) {
+    if (values.has("rho"))
+      throw values.error("kind",
+                         "the rule of [rate] sets the rate of gd and sgd; sam takes learning_rate and no [rate]");
+    if (values.given("learning_rate"))
+      throw values.error("learning_rate",
+                         "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
+  } else if (!values.given("learning_rate")) {
+    throw values.error("learning_rate", "is required (> 0)");
+  }
+  problem.rule.learning_rate = problem.rate ? 1 : values.number("learning_rate");
+  if (values.has("rho")) problem.rule.rho = values.number("rho");
+  if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
+  problem.batch = problem.law.outputs;
+  if (!values.has("batch")) return;
+  if (values.number("batch") > static_cast<double>(problem.law.outputs))
+    throw values.error("batch", fmt::format("must be at most the number of outputs, {}", problem.law.outputs));
+  problem.batch = values.whole("batch");
+}
+
+void read_simulation(const Values& values, QuadraticProblem& problem) {
+  problem.tensor = values.text("tensor");
+  if (problem.law.portable && problem.tensor == "streamed")
+    throw values.error("tensor", "the portable tensor is drawn once and stored: auto or stored");
+  problem.every_step = values.given("every_step") ? values.flag("every_step") : problem.rate != nullptr;
+  problem.burn_in = static_cast<std::uint64_t>(values.integer("burn_in"));
+  if (values.given("burn_in") && !problem.every_step) throw values.error("burn_in", "belongs to every_step = true");
+  if (values.given("memory_limit")) problem.memory_limit = gibibyte * values.number("memory_limit");
+  const std::string& norms = values.text("kernel_norms");
+  const bool frozen = problem.rule.rho == 0 && !problem.rate;  // the norms are of z' = (I - eta K P) z
+  if (norms == "annealed" || norms == "exact") {
+    if (!frozen) throw values.error("kernel_norms", "are those of SGD's frozen kernel; SAM has none, nor has [rate]");
+    problem.kernel_norms = norms == "exact" ? KernelNorms::exact : KernelNorms::annealed;
+  } else if (norms == "auto" && frozen) {
+    const std::size_t d = problem.law.outputs;
+    problem.kernel_norms = d <= usual_exact      ? KernelNorms::exact
+                           : d <= usual_annealed ? KernelNorms::annealed
+                                                 : KernelNorms::none;
+  }
+  problem.eigenvalues = values.whole("eigenvalues");
+  problem.sharpening_modes = values.whole("sharpening_modes");
+  for (const auto& [key, count] :
+       {std::pair{"eigenvalues", problem.eigenvalues}, std::pair{"sharpening_modes", problem.sharpening_modes}})
+    if (count > problem.law.outputs)
+      throw values.error(key, fmt::format("K has {} eigenvalues, one per output", problem.law.outputs));
+  const auto early = [](std::uint64_t step) { return step == 1; };
+  if (problem.sharpening_modes > 0 && std::ranges::any_of(problem.time.at, early))
+    throw values.error("sharpening_modes", "second differences are known from step 2 on: record no step 1 ([time] at)");
+  if (problem.sharpening_modes > 0 && problem.time.steps < SharpeningRecord::last_step)
+    throw values.error("sharpening_modes", "second differences need two steps ([time])");
+  problem.antithetic = values.flag("antithetic");
+  if (!problem.antithetic) return;
+  if (problem.fixed_curvature()) throw values.error("antithetic", "is of a Q that every replica draws");
+}
+
+}  // namespace
+
+const std::vector<Parameter>& data_parameters() {
+  static const std::vector<Parameter> parameters{
+      settings::text(
+          "ensemble",
+          "goe: random, as in the equations; portable: of a generator that a few lines write anywhere, with "
+          "the diagonal of Q no larger than the rest; given: J0 stands in the file, and z0 and Q unless they "
+          "are to be drawn")
+          .one_of({"goe", "portable", "given"})
+          .otherwise(std::string("goe")),
+      settings::number("outputs", "D, data points; whole").at_least(1).at_most(1e6).computed("rows of J0 when given"),
+      settings::number("parameters", "P; whole").at_least(1).at_most(1e6).computed("columns of J0 when given"),
+      settings::number("curvature", "kappa: Q_aij has variance kappa/P^2, twice that for i = j; 0: linear model")
+          .at_least(0)
+          .otherwise(1.0),
+      settings::number("residual_variance", "sz2, of the entries of z0").above(0).otherwise(1.0),
+      settings::number("jacobian_variance", "sJ2, P times that of the entries of J0").above(0).otherwise(1.0),
+      settings::boolean("fix_residual_norm", "z0 is rescaled to |z0|^2 = D sz2").otherwise(true),
+      settings::boolean("shared_instance",
+                        "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor")
+          .otherwise(false),
+      settings::boolean("shared_initial",
+                        "all replicas start from the z0 and J0 of replica 0; each has its own Q and batches")
+          .otherwise(false),
+      settings::numbers("z0", "residuals at theta = 0, D numbers, for a given ensemble").computed("drawn"),
+      settings::matrix("J0", "Jacobian at theta = 0, D rows of P, for a given ensemble").computed("drawn"),
+      settings::matrix("Q", "curvature of a given ensemble: D symmetric P x P matrices below each other, D P rows of P")
+          .computed("drawn")};
+  return parameters;
+}
+
+const std::vector<Parameter>& simulation_parameters() {
+  static const std::vector<Parameter> parameters{
+      settings::text("tensor",
+                     "the curvature tensor: stored, or streamed (drawn anew at every step, to the same bits); auto "
+                     "stores it when it fits in memory")
+          .one_of({"auto", "stored", "streamed"})
+          .otherwise(std::string("auto")),
+      settings::number("memory_limit", "what the tensors of all replicas that run at a time may take")
+          .in("GiB")
+          .above(0)
+          .computed("80% of the memory available"),
+      settings::text("kernel_norms",
+                     "observe the kernel norms of the frozen kernel: annealed costs D^3, exact D^4 per recorded step")
+          .one_of({"auto", "none", "annealed", "exact"})
+          .otherwise(std::string("auto")),
+      settings::boolean(
+          "every_step",
+          "the Hessian's largest eigenvalue is found at every step (a second reading of the tensor): of eta "
+          "lambda the median and the share of steps below 2")
+          .computed("true with [rate]"),
+      settings::integer("burn_in", "steps that this median and share leave out")
+          .in("optimizer steps")
+          .at_least(0)
+          .otherwise(std::int64_t{0}),
+      settings::number("eigenvalues", "m: the m largest eigenvalues of K are observed, ntk_max and ntk_2 ... ntk_m")
+          .at_least(1)
+          .otherwise(1.0),
+      settings::boolean("antithetic",
+                        "a replica is the mean of two runs, on Q and on -Q, with the same batches: noise odd in Q "
+                        "drops out")
+          .otherwise(false),
+      settings::number("sharpening_modes",
+                       "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
+                       "of the initial K, from step 2 on; 0: not")
+          .at_least(0)
+          .otherwise(0.0)};
+  return parameters;
+}
+
+std::span<const Description* const> quadratic_optimizers() {
+  static const std::vector<const Description*> all = [] {
+    std::vector<const Description*> out;
+    for (const Description& d : optimizers_of_model()) out.push_back(&d);
+    return out;
+  }();
+  return all;
+}
+
+std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment& experiment) {
+  const Table& table = experiment.table;
+  auto problem = std::make_shared<QuadraticProblem>();
+  problem->time = experiment.time;
+  problem->replicas = experiment.monte_carlo.replicas;
+  problem->seed = experiment.monte_carlo.seed;
+  read_data(settings::read(table.table_or_empty("data"), data_parameters()), *problem);
+  read_rate(table, *problem);
+  read_optimizer(settings::read_choice(table, "optimizer", quadratic_optimizers(), "gd"), *problem);
+  if (problem->rate && !problem->full_batch() && (problem->rate->needs().nearness || problem->rate->needs().descent))
+    throw table.error("rate",
+                      problem->rate_kind +
+                          " is an oracle's mean over the batch, which is known here with all outputs a step only "
+                          "(optimizer.batch)");
+  std::unique_ptr<ingredients::Schedule> schedule =
+      ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+  if (!schedule->constant()) problem->schedule = std::move(schedule);
+  read_simulation(read_monte_carlo(table, simulation_parameters()), *problem);
+  return problem;
+}
+
+}  // namespace edgewise::models::quadratic_regression

@@ -1,0 +1,452 @@
+// Rate rules on second-order regression: the tables of docs/theory/curvature-dynamics.md, section 3.3, the same rules in
+// parameter space from their definition, the theory that is stepped by them, ends, and bad input.
+#include "models/quadratic_regression/tuned_steps.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/quadratic_regression/memory.hpp"
+#include "models/quadratic_regression/simulation.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using linear_algebra::Matrix;
+using models::quadratic_regression::QuadraticInstance;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+
+namespace {
+
+/// Recorded rows of a replica, by observable.
+std::map<std::string, std::vector<double>> recorded(const models::Problem& problem, const std::vector<int>& at,
+                                                    std::uint64_t seed = 1, std::uint64_t index = 0) {
+  const auto simulation = problem.simulate();
+  const auto replica = simulation->replica(seed, index);
+  std::map<std::string, std::vector<double>> out;
+  std::vector<double> row(simulation->observables().size());
+  for (const int step : at) {
+    replica->advance(static_cast<std::uint64_t>(step));
+    replica->observe(row);
+    for (std::size_t k = 0; k < row.size(); ++k) out[simulation->observables()[k].name].push_back(row[k]);
+  }
+  return out;
+}
+
+const std::string head = "model = 'quadratic-regression'\n[time]\nat = [1, 2, 5, 6, 20, 21]\n";
+const std::string portable = "[data]\nensemble = 'portable'\noutputs = 8\nparameters = 16\n";
+
+/// z, J, L, g and H of the definition, entry by entry, of the rows that count.
+struct Definition {
+  const QuadraticInstance& x;
+  Matrix jacobian(const std::vector<double>& theta) const {
+    Matrix j = x.j0;
+    for (std::size_t a = 0; a < j.rows(); ++a)
+      for (std::size_t i = 0; i < j.columns(); ++i)
+        for (std::size_t k = 0; k < j.columns(); ++k) j(a, i) += x.curvature.at(a, i, k) * theta[k];
+    return j;
+  }
+  std::vector<double> residual(const std::vector<double>& theta, const std::vector<double>& counts) const {
+    const Matrix j = jacobian(theta);
+    std::vector<double> z = x.z0;
+    for (std::size_t a = 0; a < z.size(); ++a) {
+      for (std::size_t i = 0; i < theta.size(); ++i) z[a] += 0.5 * (x.j0(a, i) + j(a, i)) * theta[i];
+      z[a] *= counts[a];
+    }
+    return z;
+  }
+  double loss(const std::vector<double>& theta, const std::vector<double>& counts) const {
+    double sum = 0;
+    for (const double z : residual(theta, counts)) sum += z * z / 2;
+    return sum;
+  }
+  std::vector<double> gradient(const std::vector<double>& theta, const std::vector<double>& counts) const {
+    const Matrix j = jacobian(theta);
+    const std::vector<double> z = residual(theta, counts);
+    std::vector<double> g(theta.size());
+    for (std::size_t i = 0; i < g.size(); ++i)
+      for (std::size_t a = 0; a < z.size(); ++a) g[i] += j(a, i) * z[a];
+    return g;
+  }
+  Matrix hessian(const std::vector<double>& theta, const std::vector<double>& counts) const {
+    const Matrix j = jacobian(theta);
+    const std::vector<double> z = residual(theta, counts);
+    const std::size_t p = theta.size();
+    Matrix h(p, p);
+    for (std::size_t a = 0; a < z.size(); ++a)
+      for (std::size_t i = 0; i < p; ++i)
+        for (std::size_t k = 0; k < p; ++k) h(i, k) += counts[a] * j(a, i) * j(a, k) + z[a] * x.curvature.at(a, i, k);
+    return h;
+  }
+};
+
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+double along(const Matrix& h, const std::vector<double>& u) {
+  double sum = 0;
+  for (std::size_t i = 0; i < u.size(); ++i)
+    for (std::size_t k = 0; k < u.size(); ++k) sum += u[i] * h(i, k) * u[k];
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("the portable instance is the page's, section 3.3") {
+  models::quadratic_regression::QuadraticLaw law;
+  law.outputs = 8;
+  law.parameters = 16;
+  law.portable = true;
+  using Storage = models::quadratic_regression::CurvatureTensor::Storage;
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(law, 2, 0, Storage::stored);
+  CHECK(x.z0[0] == Approx(0.903796279765866).epsilon(1e-14));
+  CHECK(x.z0[7] == Approx(-0.731055177157876).epsilon(1e-14));
+  CHECK(x.j0(0, 0) == Approx(0.312294505414977).epsilon(1e-14));
+  CHECK(x.curvature.at(0, 0, 0) == Approx(-0.0224419409491462).epsilon(1e-14));
+  CHECK(x.curvature.at(0, 0, 1) == Approx(0.002099755655111).epsilon(1e-12));
+  CHECK(x.curvature.at(7, 15, 15) == Approx(-0.0105742755699088).epsilon(1e-14));
+  // Of seed + replica; its variances scale every part.
+  const QuadraticInstance next = models::quadratic_regression::draw_instance(law, 1, 1, Storage::stored);
+  CHECK(next.z0 == x.z0);
+  law.residual_variance = 4;
+  law.jacobian_variance = 9;
+  law.curvature = 16;
+  const QuadraticInstance larger = models::quadratic_regression::draw_instance(law, 2, 0, Storage::stored);
+  CHECK(larger.z0[7] == Approx(2 * x.z0[7]).epsilon(1e-14));
+  CHECK(larger.j0(5, 3) == Approx(3 * x.j0(5, 3)).epsilon(1e-14));
+  CHECK(larger.curvature.at(3, 9, 4) == Approx(4 * x.curvature.at(3, 9, 4)).epsilon(1e-14));
+  CHECK_THROWS_AS(models::quadratic_regression::draw_instance(law, 2, 0, Storage::streamed), std::invalid_argument);
+  const auto findings =
+      prepare(head + portable + "[rate]\nkind = 'cdat'\nsigma = 1.5\n[monte_carlo]\nseed = 2\n")->stability();
+  CHECK(models::testing::number(findings, "late_eta_lambda") ==
+        Approx(2 / (1 + models::testing::number(findings, "ntk_min") / models::testing::number(findings, "ntk_max")))
+            .epsilon(1e-14));
+}
+
+TEST_CASE("tuners on the portable instance: L, eta and lambda of section 3.3") {
+  struct Row {
+    const char* rule;
+    double at[9];  // L_k, eta_k, lambda_k at k = 1, 5, 20
+  };
+  for (const Row& row :
+       {Row{"[optimizer]\nlearning_rate = 0.25\n[monte_carlo]\nevery_step = true\n",
+            {3.08628075204, .25, 2.73795219953, .979830425728, .25, 3.92934936745, .0220214991807, .25, 5.72566253424}},
+        {"[rate]\nkind = 'cdat'\nsigma = 1\n[monte_carlo]\n",
+         {1.98103472569, .75611512001, 3.62424365271, .257795260545, .409599823309, 4.99209806345, .00223124679176,
+          .271463107399, 6.06480359155}},
+        {"[rate]\nkind = 'cdat'\nsigma = 2\n[monte_carlo]\n",
+         {9.21807647624, .465985050322, 6.40380176772, 2.12116808781, .519347341176, 5.15863540046, 1.57842819353,
+          .389450748751, 5.43329549803}},
+        {"[rate]\nkind = 'cdat'\nsigma = 2\nema = 0.9\n[monte_carlo]\n",
+         {9.21807647624, .78471753354, 6.40380176772, 1.41395956365, .515295194887, 3.92972912791, .108546813949,
+          .43909824476, 4.68167591304}},
+        {"[rate]\nkind = 'armijo'\nc = 1e-4\nshrink = 0.8\ngrow = 1.5\neta_init = 0.25\neta_max = "
+         "1000\n[monte_carlo]\n",
+         {3.08628075204, .375, 2.73795219953, .318065640185, .3981312, 5.72676300386, .00425725036226, .337221095184,
+          6.0135970938}},
+        {"[rate]\nkind = 'stochastic-polyak'\nc = 1\neta_max = 1\n[monte_carlo]\n",
+         {2.13525131029, .981242750682, 3.09057110017, .243682561416, .282497129136, 5.13537562843, .000257352773905,
+          .21753394246, 6.12652948072}}}) {
+    CAPTURE(row.rule);
+    const auto problem = prepare(head + portable + row.rule + "seed = 2\n");
+    const auto run = recorded(*problem, {1, 2, 5, 6, 20, 21}, 2);
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(8 * run.at("loss")[2 * k] == Approx(row.at[3 * k]).epsilon(1e-9));
+      CHECK(run.at("sharpness")[2 * k] == Approx(row.at[3 * k + 2]).epsilon(1e-9));
+      CHECK(run.at("eta_lambda")[2 * k + 1] == Approx(row.at[3 * k + 1] * row.at[3 * k + 2]).epsilon(2e-9));
+      if (run.count("learning_rate"))
+        CHECK(run.at("learning_rate")[2 * k + 1] == Approx(row.at[3 * k + 1]).epsilon(1e-9));
+    }
+  }
+}
+
+TEST_CASE("rules on batches are those of parameter space, from their definition") {
+  constexpr std::size_t d = 6, p = 9, steps = 12;
+  models::quadratic_regression::QuadraticLaw law;
+  law.outputs = d;
+  law.parameters = p;
+  law.curvature = 3;
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const Definition definition{x};
+  struct Seen {
+    std::vector<double> theta, counts, g;
+    Matrix h;
+  };
+  struct Case {
+    const char* rule;
+    std::function<double(const Seen&)> rate;  // of the next step
+  };
+  double n = 0, c = 0, accepted = 0, average = 0;
+  bool first = true;
+  const auto cdat = [&](const Seen& s) {
+    n = first ? dot(s.g, s.g) : .6 * n + .4 * dot(s.g, s.g);
+    c = first ? std::abs(along(s.h, s.g)) : .6 * c + .4 * std::abs(along(s.h, s.g));
+    return 1.4 * n / c;
+  };
+  const auto armijo = [&](const Seen& s) {
+    double eta = first ? .9 : std::min(1.3 * accepted, 1.0);
+    const double here = definition.loss(s.theta, s.counts);
+    for (;; eta *= .7) {
+      std::vector<double> there = s.theta;
+      for (std::size_t i = 0; i < p; ++i) there[i] -= eta * s.g[i];
+      if (definition.loss(there, s.counts) <= here - .3 * eta * dot(s.g, s.g)) break;
+    }
+    accepted = eta;
+    return eta;
+  };
+  const auto inverse = [&](const Seen& s) {
+    const double lambda = linear_algebra::symmetric_eigenvalues(s.h).back();
+    average = first ? lambda : .5 * average + .5 * lambda;
+    return 1.2 / average;
+  };
+  const auto polyak = [&](const Seen& s) { return definition.loss(s.theta, s.counts) / (.5 * dot(s.g, s.g)); };
+  for (const std::size_t batch : {d, std::size_t{4}})
+    for (const Case& one : {Case{"kind = 'cdat'\nsigma = 1.4\nema = 0.6\n", cdat},
+                            Case{"kind = 'armijo'\nc = 0.3\nshrink = 0.7\ngrow = 1.3\neta_init = 0.9\n", armijo},
+                            Case{"kind = 'inverse-sharpness'\nsigma = 1.2\nema = 0.5\n", inverse},
+                            Case{"kind = 'stochastic-polyak'\n", polyak}}) {
+      CAPTURE(one.rule);
+      CAPTURE(batch);
+      first = true;
+      const auto problem = prepare(
+          "model = 'quadratic-regression'\n[data]\noutputs = 6\nparameters = 9\ncurvature = 3\n[optimizer]\nkind = "
+          "'sgd'\nbatch = " +
+          std::to_string(batch) + "\n[time]\nsteps = 12\n[schedule]\nkind = 'linear'\n[rate]\n" + one.rule);
+      models::quadratic_regression::RowMasks masks(d, batch, 4, 0);
+      const auto simulation = problem->simulate();
+      const auto replica = simulation->replica(4, 0);
+      std::vector<double> row(simulation->observables().size()), theta(p);
+      const auto place = [&](const std::string& name) {
+        for (std::size_t k = 0; k < row.size(); ++k)
+          if (simulation->observables()[k].name == name) return k;
+        FAIL(name);
+        return row.size();
+      };
+      const std::vector<double> all(d, 1.0);
+      std::vector<double> products;
+      for (std::size_t k = 0; k < steps; ++k) {
+        Seen seen{theta, std::vector<double>(d, batch == d ? 1.0 : 0.0), {}, {}};
+        for (const std::size_t a : masks.rows(k)) seen.counts[a] = 1;
+        seen.g = definition.gradient(theta, seen.counts);
+        seen.h = definition.hessian(theta, seen.counts);
+        const double eta = one.rate(seen) * (1 - static_cast<double>(k) / steps);
+        accepted = eta;
+        first = false;
+        products.push_back(eta * linear_algebra::symmetric_eigenvalues(definition.hessian(theta, all)).back());
+        for (std::size_t i = 0; i < p; ++i) theta[i] -= eta * seen.g[i];
+        replica->advance(k + 1);
+        replica->observe(row);
+        CHECK(row[place("learning_rate")] == Approx(eta).epsilon(1e-9));
+        CHECK(row[place("loss")] == Approx(definition.loss(theta, all) / d).epsilon(1e-9));
+        CHECK(row[place("eta_lambda")] == Approx(products.back()).epsilon(1e-9));
+        CHECK(row[place("sharpness")] ==
+              Approx(linear_algebra::symmetric_eigenvalues(definition.hessian(theta, all)).back()).epsilon(1e-9));
+      }
+      const auto below = std::ranges::count_if(products, [](double v) { return v < 2; });
+      CHECK(row[place("share_below_edge")] == Approx(static_cast<double>(below) / steps).epsilon(1e-14));
+      std::ranges::sort(products);
+      CHECK(row[place("median_eta_lambda")] == Approx((products[5] + products[6]) / 2).epsilon(1e-9));
+    }
+}
+
+TEST_CASE("whole vectors, averages and distances: rules that know more than a rate descend too") {
+  for (const std::string kind : {"dog", "dowg", "adagrad-norm", "momo", "mechanic", "cocob", "prodigy", "d-adaptation",
+                                 "prodigy-adam", "polyak", "line-search"}) {
+    CAPTURE(kind);
+    const auto problem = prepare(
+        "model = 'quadratic-regression'\n[data]\noutputs = 4\nparameters = 8\n[time]\nsteps = 60\n[rate]\nkind = '" +
+        kind + "'\n");
+    const auto run = recorded(*problem, {0, 30, 60});
+    CHECK(run.at("loss")[2] < run.at("loss")[0]);
+    CHECK(run.at("learning_rate")[2] > 0);
+    // z is that of theta: |theta|^2/P and z0'z/|z0|^2 stay finite and bounded.
+    CHECK(run.at("parameter_power")[2] < 100);
+  }
+}
+
+TEST_CASE("on a linear model CDAT on edge keeps the loss, the greedy rate takes (g'g)^2/(2 g'Hg) from it") {
+  const std::string linear = "[data]\noutputs = 8\nparameters = 16\ncurvature = 0\n";
+  const auto edge = recorded(*prepare(head + linear + "[rate]\nkind = 'cdat'\nsigma = 2\n"), {0, 1, 5, 20});
+  for (const double loss : edge.at("loss")) CHECK(loss == Approx(edge.at("loss")[0]).epsilon(1e-13));
+  const auto greedy = recorded(*prepare(head + linear + "[rate]\nkind = 'cdat'\nsigma = 1\n"), {0, 1, 2, 5});
+  const auto search = recorded(*prepare(head + linear + "[rate]\nkind = 'line-search'\n"), {0, 1, 2, 5});
+  for (std::size_t k = 0; k < 4; ++k) CHECK(greedy.at("loss")[k] == Approx(search.at("loss")[k]).epsilon(1e-12));
+  CHECK(greedy.at("loss")[1] < greedy.at("loss")[0]);
+}
+
+TEST_CASE("a run that has learned stands still, from 1e-24 of its loss on; nothing to learn is no error") {
+  for (const std::string rule : {"kind = 'cdat'\nsigma = 1.5\n", "kind = 'armijo'\n", "kind = 'stochastic-polyak'\n",
+                                 "kind = 'inverse-sharpness'\nsigma = 1\n"}) {
+    CAPTURE(rule);
+    const auto run = recorded(
+        *prepare(
+            "model = 'quadratic-regression'\n[data]\noutputs = 4\nparameters = 40\n[time]\nsteps = 4000\n[rate]\n" +
+            rule),
+        {0, 1000, 4000});
+    CHECK(run.at("loss")[1] < 1e-24 * run.at("loss")[0]);
+    CHECK(run.at("loss")[1] > 1e-33 * run.at("loss")[0]);
+    CHECK(run.at("loss")[2] == run.at("loss")[1]);
+    CHECK(run.at("learning_rate")[2] == run.at("learning_rate")[1]);
+    const auto still =
+        recorded(*prepare("model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [0, 0]\nJ0 = "
+                          "[[1, 0], [0, 2]]\n[time]\nsteps = 10\n[rate]\n" +
+                          rule),
+                 {0, 10});
+    CHECK(still.at("loss")[1] == 0);
+    CHECK(still.at("learning_rate")[1] == 0);
+  }
+}
+
+TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigma where that is more") {
+  // D = 20, P = 40: 2/(1 + ratio) is 1.9; D = 20, P = 200: 1.5.
+  for (const auto& [parameters, sigma] : {std::pair{40, 1.0}, {40, 1.5}, {200, 1.8}}) {
+    const auto problem = prepare("model = 'quadratic-regression'\n[data]\noutputs = 20\ncurvature = 4\nparameters = " +
+                                 std::to_string(parameters) + "\n[time]\nsteps = 400\n[rate]\nkind = 'cdat'\nsigma = " +
+                                 std::to_string(sigma) + "\n[theory]\nmethod = 'none'\n");
+    const auto run = recorded(*problem, {0, 400});
+    const double largest = run.at("ntk_max")[1], ratio = run.at("ntk_min")[1] / largest;
+    CHECK(run.at("mean_rate")[1] * largest == Approx(std::max(sigma, 2 / (1 + ratio))).epsilon(2e-3));
+    const auto predictions = problem->predictions();
+    REQUIRE(predictions.size() == (sigma > 1 ? 2 : 1));
+    CHECK(predictions[0].name == "extremes_balanced");
+  }
+  const auto names = [](const std::string& rate) {
+    std::string out;
+    for (const auto& q : prepare(head + "[data]\noutputs = 4\nparameters = 8\n[rate]\n" + rate)->predictions())
+      out += q.name + " ";
+    return out;
+  };
+  CHECK(names("kind = 'cdat'\nsigma = 2\n") == "on_edge ");
+  CHECK(names("kind = 'cdat'\nsigma = 1.5\n") == "extremes_balanced below_edge ");
+  CHECK(names("kind = 'cdat'\nsigma = 1.5\nema = 0.5\n").empty());
+  CHECK(names("kind = 'cdat'\nsigma = 1.5\nmultiplier = 2\n").empty());
+  CHECK(names("kind = 'armijo'\n") == "below_edge ");
+  CHECK(names("kind = 'dog'\n").empty());
+}
+
+TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is chosen is a rate that is given") {
+  using namespace models::quadratic_regression;
+  QuadraticMemoryProblem problem;
+  problem.ensemble = {0.5, 4, 1, 1};
+  problem.steps = 25;
+  std::vector<QuadraticDescent> seen;
+  problem.choose_rate = [&](std::size_t t, const QuadraticDescent& now) {
+    seen.push_back(now);
+    return t % 3 == 0 ? .3 : now.slope / now.curvature;
+  };
+  const QuadraticMemorySolution chosen = solve_quadratic_memory(problem);
+  REQUIRE(chosen.chosen.size() == 25);
+  for (std::size_t t = 0; t < 25; ++t) {
+    const QuadraticDescent& s = seen[t];
+    const double eta = chosen.chosen[t];
+    const double after =
+        s.loss - s.slope * eta + s.curvature * eta * eta / 2 + s.third * eta * eta * eta + s.fourth * std::pow(eta, 4);
+    CHECK(after == Approx(chosen.loss[t + 1]).epsilon(1e-9));
+    // |theta' - theta|^2/P = q' - 2 C + q with C = q - eta g.theta/P, and |g|^2/D = delta^-1 |g|^2/P.
+    CHECK(eta * eta * s.slope * .5 == Approx(chosen.q[t + 1] - s.q + 2 * eta * s.along).epsilon(1e-9));
+  }
+  QuadraticMemoryProblem given = problem;
+  given.choose_rate = {};
+  given.learning_rate = chosen.chosen;
+  const QuadraticMemorySolution same = solve_quadratic_memory(given);
+  for (std::size_t t = 0; t <= 25; ++t) CHECK(same.loss[t] == Approx(chosen.loss[t]).epsilon(1e-12));
+  // At the start: E|g|^2/D = tr K/D = 1 and E g'Hg/D = tr K^2/D = 1 + delta, of Marchenko and Pastur.
+  CHECK(seen[0].slope == Approx(1).epsilon(1e-12));
+  CHECK(seen[0].curvature == Approx(1.5).epsilon(1e-12));
+  problem.batch_fraction = .5;
+  CHECK_THROWS_AS(solve_quadratic_memory(problem), std::invalid_argument);
+}
+
+TEST_CASE("a linear model under CDAT in the limit: by the Marchenko-Pastur law") {
+  // K's law by a Gauss rule, z's power mode by mode under eta = sigma n/d.
+  const std::string text =
+      "model = 'quadratic-regression'\n[data]\noutputs = 40\nparameters = 80\ncurvature = 0\n[time]\nsteps = "
+      "20\n[rate]\n"
+      "kind = 'cdat'\nsigma = 1.3\nema = 0.5\n";
+  const auto theory = prepare(text)->solve();
+  constexpr std::size_t n = 400;
+  constexpr double delta = .5, pi = 3.14159265358979323846;
+  std::vector<double> lambda(n), weight(n), power(n, 1.0);
+  for (std::size_t k = 0; k < n; ++k) {
+    const double phi = pi * static_cast<double>(k + 1) / (n + 1.0), sine = std::sin(phi);
+    lambda[k] = 1 + delta + 2 * std::sqrt(delta) * std::cos(phi);
+    weight[k] = 2 / (n + 1.0) * sine * sine / lambda[k];
+  }
+  double mean_n = 0, mean_d = 0;
+  for (std::size_t t = 0; t < theory.steps.size(); ++t) {
+    double loss = 0, slope = 0, curvature = 0;
+    for (std::size_t k = 0; k < n; ++k) {
+      loss += weight[k] * power[k] / 2;
+      slope += weight[k] * power[k] * lambda[k];
+      curvature += weight[k] * power[k] * lambda[k] * lambda[k];
+    }
+    CHECK(models::testing::column(theory, "loss")[t] == Approx(loss).epsilon(1e-9));
+    mean_n = t == 0 ? slope : .5 * (mean_n + slope);
+    mean_d = t == 0 ? curvature : .5 * (mean_d + curvature);
+    const double eta = 1.3 * mean_n / mean_d;
+    if (t + 1 < theory.steps.size())
+      CHECK(models::testing::column(theory, "learning_rate")[t + 1] == Approx(eta).epsilon(1e-8));
+    for (std::size_t k = 0; k < n; ++k) power[k] *= (1 - eta * lambda[k]) * (1 - eta * lambda[k]);
+  }
+}
+
+TEST_CASE("what the sections refuse under a rule") {
+  const std::string data = "[data]\noutputs = 4\nparameters = 8\n";
+  const auto refused = [&](const std::string& text, bool solve = false) { return error_of(head + text, solve, solve); };
+  CHECK(holds(refused(data + "[optimizer]\nkind = 'gd'\n"), "optimizer.learning_rate: is required (> 0)"));
+  CHECK(holds(refused(data + "[optimizer]\nlearning_rate = 0.1\n[rate]\nkind = 'cdat'\n"), "the rule of [rate]"));
+  CHECK(holds(refused(data + "[optimizer]\nkind = 'sam'\nrho = 0.1\n[rate]\nkind = 'cdat'\n"), "gd and sgd"));
+  for (const std::string kind : {"polyak", "line-search"})
+    CHECK(
+        holds(refused(data + "[optimizer]\nkind = 'sgd'\nbatch = 2\n[rate]\nkind = '" + kind + "'\n"), "all outputs"));
+  CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[monte_carlo]\nkernel_norms = 'exact'\n"), "kernel_norms"));
+  CHECK(holds(refused(data + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\nburn_in = 3\n"), "every_step = true"));
+  CHECK(holds(refused(portable + "fix_residual_norm = false\n[optimizer]\nlearning_rate = 0.1\n"), "as it is drawn"));
+  CHECK(holds(refused(portable + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\ntensor = 'streamed'\n"), "stored"));
+  for (const std::string method : {"flow", "early-time", "linear-mean", "central-flow"})
+    CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[theory]\nmethod = '" + method + "'\n", true), "memory alone"));
+  CHECK(
+      holds(refused(data + "[optimizer]\nkind = 'sgd'\nbatch = 2\n[rate]\nkind = 'cdat'\n", true), "simulation only"));
+  for (const std::string kind : {"inverse-sharpness", "momo", "cocob"})
+    CHECK(holds(refused(data + "[rate]\nkind = '" + kind + "'\n", true), kind + " has a simulation only"));
+  CHECK(holds(refused(data + "[rate]\nkind = 'dog'\n[theory]\nmethod = 'none'\n", true), "no prediction"));
+  CHECK(holds(refused(portable + "[optimizer]\nlearning_rate = 0.1\n[theory]\nmethod = 'early-time'\n", true), "goe"));
+  CHECK(holds(error_of(head + "[data]\nensemble = 'given'\nz0 = [1e120]\nJ0 = [[1e120]]\n[rate]\nkind = 'cdat'\n"),
+              "no error"));
+  const auto huge = prepare(head + "[data]\nensemble = 'given'\nz0 = [1e60]\nJ0 = [[1e60]]\n[rate]\nkind = 'cdat'\n");
+  CHECK_THROWS_AS(huge->simulate()->replica(1, 0)->advance(3), std::runtime_error);
+}
+
+TEST_CASE("where the limit cannot tell the slope of a step it says so, or keeps its rate") {
+  const auto text = [](const std::string& data) {
+    return "model = 'quadratic-regression'\n[data]\noutputs = 40\n" + data +
+           "[time]\nsteps = 60\n[rate]\nkind = 'cdat'\nsigma = 1.5\n";
+  };
+  CHECK(holds(error_of(text("parameters = 80\njacobian_variance = 1e-60\n"), true), "too far apart"));
+  // More outputs than parameters: the loss has a floor, (1 - 1/delta)/2, and nothing falls there.
+  const auto floor = prepare(text("parameters = 10\ncurvature = 0\n"))->solve();
+  REQUIRE(floor.valid_until);
+  CHECK(*floor.valid_until < 60);
+  CHECK(holds(floor.warnings.back(), "the rate stays"));
+  CHECK(models::testing::column(floor, "loss").back() == Approx(.375).epsilon(1e-9));
+  // In other units of the outputs and of the parameters: the same loss, relative.
+  const auto one = prepare(text("parameters = 80\n"))->solve();
+  const auto other =
+      prepare(text("parameters = 80\nresidual_variance = 1e-12\njacobian_variance = 1e8\ncurvature = 1e28\n"))->solve();
+  for (std::size_t k = 0; k < one.steps.size(); k += 5)
+    CHECK(models::testing::column(other, "loss")[k] ==
+          Approx(1e-12 * models::testing::column(one, "loss")[k]).epsilon(1e-6));
+}

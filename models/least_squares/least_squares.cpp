@@ -13,6 +13,7 @@
 #include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/collapse_closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_forms.hpp"
+#include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/rate_objective.hpp"
 #include "models/least_squares/linear_methods/simulation.hpp"
@@ -136,8 +137,11 @@ class LeastSquaresProblem final : public Problem {
                        problem_->data.gaussian() && problem_->noise->gaussian();
     const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
                        (problem_->schedule->constant() && problem_->time.at.size() <= 60);
-    theory.bands = known && (theory.bands || cheap);
+    const bool asked = theory.bands;
+    theory.bands = known && (asked || cheap);
     Trajectory out = solve(theory);
+    if (!is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion")
+      settings::naming(table_, "", [&] { return add_linear_bands(out, linear_, asked ? most_bands : cheap_bands); });
     mark_unmet_noise(out);
     return out;
   }
@@ -202,7 +206,7 @@ class LeastSquaresProblem final : public Problem {
   std::unique_ptr<ScalingLaw> scaling_law() const override {
     std::optional<ScalingForm> form;
     if (power_law_) form = ScalingForm{power_law_->first, power_law_->second};
-    return scaling_law_of(*problem_, form ? &*form : nullptr, is_plain_sgd(linear_));
+    return scaling_law_of(linear_, form ? &*form : nullptr);
   }
 
   std::vector<std::string> warnings() const override {

@@ -146,10 +146,6 @@ double VarianceRecursion::excess_mse_variance() const {
   return clipped((state_->lambda * (state_->C * state_->lambda.matrix()).array()).sum());
 }
 
-std::vector<double> VarianceRecursion::excess_mse_covariances() const {
-  return vector((state_->C * state_->lambda.matrix()).array());
-}
-
 double VarianceRecursion::parameter_error_variance() const {
   return clipped(state_->C.sum());
 }

@@ -28,8 +28,6 @@ class VarianceRecursion {
   double excess_mse() const;                ///< P = E v'Kv
   double excess_mse_variance() const;       ///< Var v'Kv, clipped at 0
   double parameter_error_variance() const;  ///< Var |v|^2
-  /// Cov(v'Kv, rho_a) of every mode.
-  std::vector<double> excess_mse_covariances() const;
 
  private:
   struct State;

@@ -5,8 +5,7 @@
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
 
-#include "models/least_squares/risk_variance.hpp"
-#include "models/least_squares/sgd_modes.hpp"
+#include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 
@@ -32,10 +31,12 @@ namespace {
 
 class LeastSquaresScaling final : public ScalingLaw {
  public:
-  LeastSquaresScaling(const LeastSquares& problem, const ScalingForm* form, bool plain_sgd)
-      : problem_(problem), plain_(plain_sgd) {
+  LeastSquaresScaling(const LinearProblem& linear, const ScalingForm* form) : linear_(linear), problem_(*linear.data) {
+    const LeastSquares& problem = problem_;
     const spectra::Spectrum& s = problem.spectrum;
-    if (!form || !plain_ || problem.rate_rule || !(s.unexplained_variance > 0) || problem.alignment != -1.0) return;
+    if (!form || !is_plain_sgd(linear) || problem.rate_rule || !(s.unexplained_variance > 0) ||
+        problem.alignment != -1.0)
+      return;
     form_ = *form;
     size_ = 0;
     for (const double n : s.multiplicity) size_ += n;
@@ -70,7 +71,10 @@ class LeastSquaresScaling final : public ScalingLaw {
     return form_->normalised(z, tau / share_.back(), rho(std::min(static_cast<double>(k), last)), rho(last));
   }
 
-  std::optional<Fluctuations> fluctuations(std::span<const std::uint64_t> steps) const override;
+  std::optional<Fluctuations> fluctuations(std::span<const std::uint64_t> steps) const override {
+    if (problem_.rate_rule) return std::nullopt;
+    return linear_fluctuations(linear_, steps);
+  }
 
  private:
   static constexpr double most_steps = 1e8;
@@ -80,53 +84,17 @@ class LeastSquaresScaling final : public ScalingLaw {
     return problem_.rate_at(step) * boost::math::zeta(2 * form_->alpha) / (2 * problem_.batch);
   }
 
+  const LinearProblem& linear_;
   const LeastSquares& problem_;
-  bool plain_;
   std::optional<ScalingForm> form_;
   double size_ = 0;
   std::vector<double> share_;  ///< sums of the schedule before every step
 };
 
-std::optional<ScalingLaw::Fluctuations> LeastSquaresScaling::fluctuations(std::span<const std::uint64_t> steps) const {
-  const auto n = static_cast<double>(problem_.spectrum.modes());
-  const double cost = static_cast<double>(steps.back()) * n * n * (problem_.schedule->constant() ? 1 : 3);
-  if (!plain_ || problem_.rate_rule || !problem_.data.gaussian() || !problem_.noise->gaussian() ||
-      std::isinf(problem_.batch) || problem_.spectrum.compressed || cost > 1e10)
-    return std::nullopt;
-  const SgdModes modes(problem_);
-  VarianceRecursion recursion({modes.eigenvalue, modes.multiplicity, modes.power, modes.batch, modes.noise_variance});
-  // Forward: the covariances of P with the powers of all modes.
-  Fluctuations out;
-  std::vector<std::vector<double>> with_modes;
-  std::uint64_t step = 0;
-  for (const std::uint64_t at : steps) {
-    for (; step < at; ++step) recursion.step(problem_.rate_at(static_cast<double>(step)));
-    out.std.push_back(std::sqrt(recursion.excess_mse_variance()) / 2);
-    with_modes.push_back(recursion.excess_mse_covariances());
-  }
-  // Backward: given the powers at a step, the mean of P at the end is affine in them; its slope is the adjoint of (1.1).
-  std::vector<double> adjoint = modes.eigenvalue;
-  out.correlation.assign(steps.size(), nan);
-  for (std::size_t i = steps.size(); i-- > 0;) {
-    for (; step > steps[i]; --step) {
-      const double eta = problem_.rate_at(static_cast<double>(step - 1));
-      double fed = 0;
-      for (std::size_t j = 0; j < adjoint.size(); ++j) fed += modes.feedback(j, eta) * adjoint[j];
-      for (std::size_t j = 0; j < adjoint.size(); ++j)
-        adjoint[j] += modes.eigenvalue[j] * fed - modes.contraction(j, eta) * adjoint[j];
-    }
-    double covariance = 0;
-    for (std::size_t j = 0; j < adjoint.size(); ++j) covariance += with_modes[i][j] * adjoint[j];
-    const double scale = 4 * out.std[i] * out.std.back();
-    out.correlation[i] = scale > 0 ? std::clamp(covariance / scale, -1.0, 1.0) : nan;
-  }
-  return out;
-}
-
 }  // namespace
 
-std::unique_ptr<ScalingLaw> scaling_law_of(const LeastSquares& problem, const ScalingForm* power_law, bool plain_sgd) {
-  return std::make_unique<LeastSquaresScaling>(problem, power_law, plain_sgd);
+std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const ScalingForm* power_law) {
+  return std::make_unique<LeastSquaresScaling>(problem, power_law);
 }
 
 }  // namespace edgewise::models::least_squares

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "models/framework/scaling_law.hpp"
-#include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/linear_methods/linear_theory.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -28,8 +28,8 @@ struct ScalingForm {
   }
 };
 
-/// Of plain SGD: L0 = sigma^2/2 of the label noise alone; horizon and limit where `power_law` gives alpha and beta and
-/// the spectrum's tail is noise; the exact fluctuations for Gaussian data and labels.
-std::unique_ptr<ScalingLaw> scaling_law_of(const LeastSquares& problem, const ScalingForm* power_law, bool plain_sgd);
+/// L0 = sigma^2/2 of the label noise alone; horizon and limit of plain SGD where `power_law` gives alpha and beta and the
+/// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data and labels.
+std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const ScalingForm* power_law);
 
 }  // namespace edgewise::models::least_squares

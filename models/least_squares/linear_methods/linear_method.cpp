@@ -73,6 +73,8 @@ Layout layout_of(const Rule& rule) {
     if (rule.has_momentum) deviation.push_back({"deviation of its momentum", 0, 0, false});
     no_deviation.assign(deviation.size(), 0.0);
     out.blocks.push_back(std::move(deviation));
+    out.of_worker = {at.v};
+    if (rule.has_momentum) out.of_worker.push_back(at.u);
   }
   const auto readout = [&](std::string name, std::string doc, std::size_t place, bool deviation, bool before_sync) {
     Readout one{std::move(name), std::move(doc), {unit(at.size, place)}, before_sync};

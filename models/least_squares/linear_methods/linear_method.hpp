@@ -85,6 +85,9 @@ struct Readout {
 struct Layout {
   std::vector<std::vector<Coordinate>> blocks;
   std::vector<Readout> readouts;
+  /// Of several workers: places in the first block, which is their mean, of the coordinates that each has of its own, in
+  /// the order of the second, which is the deviation from the mean.
+  std::vector<std::size_t> of_worker;
   std::vector<std::size_t> sizes() const;
 };
 

@@ -1,5 +1,6 @@
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/framework/divergence.hpp"
+#include "models/least_squares/linear_methods/linear_bands.hpp"
 
 #include <fmt/format.h>
 
@@ -280,12 +281,13 @@ std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem,
 Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
   const LeastSquares& data = *problem.data;
   const std::string& name = problem.method->description.name;
+  if (theory.bands && theory.method != "recursion")
+    throw std::invalid_argument("theory.bands: of this optimizer they are known for method = \"recursion\" only");
   if (theory.method == "ode" && (name == "lookahead" || name == "la-diloco")) return solve_flow(problem);
   if (theory.method != "recursion")
     throw std::invalid_argument(
         fmt::format("theory.method: {} is not offered for optimizer {}; use recursion{}", theory.method, name,
                     theory.method == "ode" ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
-  if (theory.bands) throw std::invalid_argument("theory.bands: the variance of the risk is known for plain sgd only");
   if (theory.scale_contraction != 1 || theory.scale_feedback != 1)
     throw std::invalid_argument("theory.scale_contraction, theory.scale_feedback: for plain sgd only");
 
@@ -338,6 +340,9 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
   }
   out.report.emplace_back("iterated_steps", static_cast<double>(run.step()));
   if (theory.exponents) add_local_exponent(out);
+  if (theory.bands)
+    if (const auto why = add_linear_bands(out, problem, most_bands))
+      throw std::invalid_argument("theory.bands: " + *why);
   return out;
 }
 

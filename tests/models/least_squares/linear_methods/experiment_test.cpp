@@ -1,10 +1,12 @@
 // Experiments with the optimizers of the linear family, as a user writes them.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
 
@@ -93,9 +95,54 @@ TEST_CASE("bad optimizers are refused by name") {
   CHECK(holds(message(head + "[optimizer]\nkind = 'lookahed'\nlearning_rate = 0.1\n"), "did you mean 'lookahead'?"));
   CHECK(holds(message(head + "[optimizer]\nkind = 'momentum'\nlearning_rate = 0.1\n[theory]\nmethod = 'volterra'\n"),
               "theory.method: volterra is not offered"));
-  CHECK(holds(message(lookahead + "[theory]\nbands = true\n"), "theory.bands"));
+  CHECK(holds(message(lookahead + "[theory]\nbands = true\nmethod = 'ode'\n"), "theory.bands: "));
   CHECK(holds(message(lookahead + "[monte_carlo]\nsampler = 'block'\n"), "monte_carlo.sampler"));
   CHECK(holds(message(lookahead + "[[optimizer.phase]]\nT0 = [[1]]\n"), "belongs to kind = \"custom\" only"));
+}
+
+TEST_CASE("bands of every optimizer, asked for or where they cost little") {
+  for (const models::least_squares::LinearMethod& method : models::least_squares::linear_methods()) {
+    const std::string& name = method.description.name;
+    CAPTURE(name);
+    if (name == "custom") continue;
+    const std::string text =
+        head + "[optimizer]\nkind = '" + name + "'\nlearning_rate = 0.01\n" + (name == "diloco" ? "workers = 2\n" : "");
+    const auto problem = prepare(text);
+    for (const models::Column& column : problem->solve().columns) CHECK(column.std.empty());
+    const models::Trajectory asked = prepare(text + "[theory]\nbands = true\n")->solve();
+    const models::Trajectory judged = problem->reference();
+    for (std::size_t c = 0; c < asked.columns.size(); ++c) {
+      CHECK(asked.columns[c].std == judged.columns[c].std);
+      REQUIRE(asked.columns[c].std.size() == 3);
+      CHECK(asked.columns[c].std.front() == 0);
+      CHECK(asked.columns[c].std.back() > 0);
+    }
+  }
+  // Too much where nobody asked, or at all; not known for what is not Gaussian.
+  const std::string many = head + "[optimizer]\nkind = 'diloco'\nlearning_rate = 0.01\nworkers = 64\n";
+  CHECK(prepare(many)->reference().columns[1].std.empty());
+  CHECK(holds(message(many + "[theory]\nbands = true\n"), "e.toml: theory.bands: the covariances of 20 modes"));
+  const std::string rademacher = lookahead + "[data]\nlaw = 'rademacher'\n";
+  CHECK(prepare(rademacher)->reference().columns[1].std.empty());
+  CHECK(holds(message(rademacher + "[theory]\nbands = true\n"), "Gaussian data and Gaussian labels only"));
+  // Gradient descent does not fluctuate.
+  const auto still = prepare(lookahead + "batch = inf\n[theory]\nbands = true\n")->solve();
+  CHECK(still.columns[1].std == std::vector<double>(3, 0.0));
+}
+
+TEST_CASE("bands over nodes that stand for many modes") {
+  const std::string text =
+      "model = 'least-squares'\n[time]\nat = [40, 80]\n[spectrum]\nkind = 'power-law'\ndimension = 200\nalpha = "
+      "0.7\nbeta = 0.4\n[noise]\nlaw = 'gaussian'\nvariance = 0.05\n[optimizer]\nkind = 'momentum'\nlearning_rate = "
+      "0.01\n[theory]\nbands = true\n";
+  const auto linear = models::least_squares::read_linear_problem(experiment_of(text));
+  models::Trajectory all = prepare(text)->solve(), nodes = all;
+  const double half = models::least_squares::LinearVariance::work(linear, 80, 200) / 2;
+  REQUIRE_FALSE(models::least_squares::add_linear_bands(nodes, linear, half));
+  for (std::size_t i = 1; i < 3; ++i) {
+    CHECK(nodes.columns[1].std[i] != all.columns[1].std[i]);
+    CHECK(nodes.columns[1].std[i] == doctest::Approx(all.columns[1].std[i]).epsilon(1e-5));
+  }
 }
 
 TEST_CASE("a custom method's matrices are checked") {

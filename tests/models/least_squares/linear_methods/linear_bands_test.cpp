@@ -1,0 +1,509 @@
+// The spread of single runs: against the moments of the algorithm written out, against simulation, against plain SGD.
+#include "models/least_squares/linear_methods/linear_bands.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <functional>
+
+#include "models/least_squares/linear_methods/simulation.hpp"
+#include "models/least_squares/risk_variance.hpp"
+#include "numerics/constants.hpp"
+#include "tests/models/least_squares/linear_methods/support.hpp"
+
+using namespace edgewise;
+using namespace edgewise::tests;
+
+namespace {
+
+/// The algorithm of docs/theory/two-phase.md, section 1, as it stands there, on d coordinates with standard normal data
+/// `draws` (per step and worker: batch examples of d inputs and a label's noise).
+struct LiteralRun {
+  std::vector<double> lambda, target;
+  double sigma = 0;
+  std::size_t workers = 1, batch = 1, inner_steps = 1;
+  double eta = 0.1, q0 = 1, q1 = 0, bi = 0, xi = 1, p0 = 1, p1 = 0, bo = 0;
+  double coupled = 0, decoupled = 0;
+  bool rounds = false, persistent = false;
+  std::function<double(std::size_t)> rate = [](std::size_t) { return 1.0; };
+  std::function<double(std::size_t)> average;  ///< weight of the newest iterate, where there is an average
+
+  std::size_t dim() const { return lambda.size(); }
+  // v and u of every worker, then the outer parameters and their momentum or the average, of d numbers each.
+  std::size_t size() const { return dim() * (2 * workers + (rounds ? 2 : average ? 1 : 0)); }
+  std::size_t outer() const { return rounds ? 2 * workers : 0; }
+  std::size_t draws() const { return workers * batch * (dim() + 1); }
+
+  std::vector<double> start(const std::vector<double>& v0) const {
+    std::vector<double> z(size(), 0.0);
+    for (std::size_t i = 0; i < dim(); ++i) {
+      for (std::size_t w = 0; w < workers; ++w) z[2 * w * dim() + i] = v0[i];
+      if (rounds || average) z[2 * workers * dim() + i] = v0[i];
+    }
+    return z;
+  }
+
+  void inner(std::vector<double>& z, std::size_t step, const double* draw) const {
+    const std::size_t d = dim();
+    const double eta_now = eta * rate(step);
+    for (std::size_t w = 0; w < workers; ++w) {
+      double *v = z.data() + 2 * w * d, *u = v + d;
+      std::vector<double> g(d, 0.0);
+      for (std::size_t b = 0; b < batch; ++b, draw += d + 1) {
+        double residual = -sigma * draw[d];
+        for (std::size_t i = 0; i < d; ++i) residual += std::sqrt(lambda[i]) * draw[i] * v[i];
+        for (std::size_t i = 0; i < d; ++i)
+          g[i] += residual * std::sqrt(lambda[i]) * draw[i] / static_cast<double>(batch);
+      }
+      for (std::size_t i = 0; i < d; ++i) {
+        const double theta = v[i] + target[i];
+        g[i] += coupled * theta;
+        u[i] = bi * u[i] + g[i];
+        v[i] -= eta_now * (q0 * g[i] + q1 * u[i] + decoupled * theta);
+      }
+    }
+    for (std::size_t i = 0; average && i < d; ++i) z[2 * d + i] += average(step) * (z[i] - z[2 * d + i]);
+  }
+
+  void sync(std::vector<double>& z) const {
+    const std::size_t d = dim();
+    for (std::size_t i = 0; i < d; ++i) {
+      double mean = 0, &V = z[2 * workers * d + i], &m = z[(2 * workers + 1) * d + i];
+      for (std::size_t w = 0; w < workers; ++w) mean += z[2 * w * d + i] / static_cast<double>(workers);
+      const double delta = mean - V;
+      m = bo * m + delta;
+      V += xi * (p0 * delta + p1 * m);
+      for (std::size_t w = 0; w < workers; ++w) {
+        z[2 * w * d + i] = V;
+        if (!persistent) z[(2 * w + 1) * d + i] = 0;
+      }
+    }
+  }
+};
+
+/// E[Z Z Z Z] of Z = (state, 1), moved by integrating over all normals of a step: exact with five nodes each, for a step
+/// is a polynomial of degree 2 in every draw.
+class FourthMoments {
+ public:
+  FourthMoments(const LiteralRun& run, std::vector<double> start) : run_(run), D_(start.size() + 1) {
+    start.push_back(1);
+    E_.resize(D_ * D_ * D_ * D_);
+    std::size_t at = 0;
+    for (const double i : start)
+      for (const double j : start)
+        for (const double k : start)
+          for (const double l : start) E_[at++] = i * j * k * l;
+  }
+
+  void step(std::size_t k) {
+    const double inner = std::sqrt(5 - std::sqrt(10.0)), outer = std::sqrt(5 + std::sqrt(10.0));
+    const std::array<double, 5> node{-outer, -inner, 0, inner, outer};
+    const double heavy = (7 + 2 * std::sqrt(10.0)) / 60, light = (7 - 2 * std::sqrt(10.0)) / 60;
+    const std::array<double, 5> weight{light, heavy, 8.0 / 15, heavy, light};
+    std::vector<std::size_t> index(run_.draws(), 0);
+    std::vector<double> draw(index.size()), total(E_.size(), 0.0);
+    for (;;) {
+      double share = 1;
+      for (std::size_t i = 0; i < index.size(); ++i) {
+        draw[i] = node[index[i]];
+        share *= weight[index[i]];
+      }
+      add_moved([&](std::vector<double>& z) { run_.inner(z, k, draw.data()); }, share, total);
+      std::size_t i = 0;
+      while (i < index.size() && ++index[i] == 5) index[i++] = 0;
+      if (i == index.size()) break;
+    }
+    E_ = std::move(total);
+    if (run_.rounds && (k + 1) % run_.inner_steps == 0) {
+      std::vector<double> synced(E_.size(), 0.0);
+      add_moved([&](std::vector<double>& z) { run_.sync(z); }, 1, synced);
+      E_ = std::move(synced);
+    }
+  }
+
+  /// Standard deviation of sum over coordinates i and the states `at` (in units of d numbers) of weight_i z^2, times
+  /// `share`.
+  double std(const std::vector<std::size_t>& at, const std::vector<double>& weight, double share) const {
+    std::vector<std::pair<std::size_t, double>> terms;
+    for (const std::size_t s : at)
+      for (std::size_t i = 0; i < run_.dim(); ++i) terms.emplace_back(s * run_.dim() + i, share * weight[i]);
+    double mean = 0, square = 0;
+    for (const auto& [i, a] : terms) {
+      mean += a * E_[((i * D_ + i) * D_ + D_ - 1) * D_ + D_ - 1];
+      for (const auto& [j, b] : terms) square += a * b * E_[((i * D_ + i) * D_ + j) * D_ + j];
+    }
+    return std::sqrt(std::max(0.0, square - mean * mean));
+  }
+
+ private:
+  /// Adds `share` times E[AZ AZ AZ AZ] for the affine map that `move` is.
+  template <class Move>
+  void add_moved(Move move, double share, std::vector<double>& total) const {
+    std::vector<double> A(D_ * D_, 0.0), base(D_ - 1, 0.0);
+    move(base);
+    A[D_ * D_ - 1] = 1;
+    for (std::size_t j = 0; j + 1 < D_; ++j) {
+      std::vector<double> z(D_ - 1, 0.0);
+      z[j] = 1;
+      move(z);
+      for (std::size_t i = 0; i + 1 < D_; ++i) A[i * D_ + j] = z[i] - base[i];
+    }
+    for (std::size_t i = 0; i + 1 < D_; ++i) A[i * D_ + D_ - 1] = base[i];
+    // One index after the other: each pass moves the first and turns it to the back.
+    std::vector<double> now = E_, next(E_.size());
+    const std::size_t rest = D_ * D_ * D_;
+    for (int pass = 0; pass < 4; ++pass) {
+      std::fill(next.begin(), next.end(), 0.0);
+      for (std::size_t i = 0; i < D_; ++i)
+        for (std::size_t j = 0; j < D_; ++j) {
+          const double a = A[i * D_ + j];
+          if (a == 0) continue;
+          for (std::size_t k = 0; k < rest; ++k) next[k * D_ + i] += a * now[j * rest + k];
+        }
+      now.swap(next);
+    }
+    for (std::size_t i = 0; i < total.size(); ++i) total[i] += share * now[i];
+  }
+
+  const LiteralRun& run_;
+  std::size_t D_;
+  std::vector<double> E_;
+};
+
+/// The theory's standard deviations after every step against those of the literal run.
+void compare(const LinearProblem& problem, const LiteralRun& run, std::size_t steps) {
+  std::vector<double> v0;
+  for (std::size_t i = 0; i < run.dim(); ++i) v0.push_back(-run.target[i]);
+  FourthMoments moments(run, run.start(v0));
+  LinearVariance theory(problem);
+  LinearRecursion mean(problem);
+  const std::vector<double> ones(run.dim(), 1.0);
+  std::vector<double> means(linear_observables(problem).size());
+  for (std::size_t k = 0; k < steps; ++k) {
+    CAPTURE(k);
+    moments.step(k);
+    theory.advance(k + 1);
+    mean.advance(k + 1);
+    mean.observe(means);
+    const std::vector<double> std = theory.std();
+    CHECK(theory.excess_mse() == doctest::Approx(means[1]).epsilon(1e-12));
+    const bool moved = !run.rounds || k + 1 >= run.inner_steps;
+    if (moved) {
+      CHECK(std[1] == doctest::Approx(moments.std({run.outer()}, run.lambda, 1)).epsilon(1e-8));
+      CHECK(std[2] == doctest::Approx(moments.std({run.outer()}, ones, 1)).epsilon(1e-8));
+    } else {
+      CHECK(std[1] == 0);  // the outer parameters before the first sync
+      CHECK(std[2] == 0);
+    }
+    CHECK(std[0] == doctest::Approx(std[1] / 2).epsilon(1e-14));
+    if (!run.rounds && std.size() > 3) CHECK(std[3] == doctest::Approx(moments.std({2}, run.lambda, 1)).epsilon(1e-8));
+    if (run.rounds && (k + 1) % run.inner_steps != 0) {
+      std::vector<std::size_t> at;
+      for (std::size_t w = 0; w < run.workers; ++w) at.push_back(2 * w);
+      CHECK(std[3] ==
+            doctest::Approx(moments.std(at, run.lambda, 1.0 / static_cast<double>(run.workers))).epsilon(1e-8));
+    }
+  }
+}
+
+std::shared_ptr<LeastSquares> two_modes(std::uint64_t steps = 8) {
+  spectra::Spectrum s;
+  s.eigenvalue = {0.9, 0.35};
+  s.target_power = {1.2, 0.7};
+  s.multiplicity = {1, 1};
+  return data_of(s, 0.3, {0, steps});
+}
+
+std::shared_ptr<LeastSquares> one_mode(std::uint64_t steps = 8) {
+  spectra::Spectrum s;
+  s.eigenvalue = {0.8};
+  s.target_power = {1.3};
+  s.multiplicity = {1};
+  return data_of(s, 0.25, {0, steps});
+}
+
+LiteralRun literal(const LeastSquares& data) {
+  LiteralRun run;
+  run.lambda = data.spectrum.eigenvalue;
+  for (const double p : data.spectrum.target_power) run.target.push_back(std::sqrt(p));
+  run.sigma = std::sqrt(data.noise_variance());
+  return run;
+}
+
+struct Case {
+  const char* method;
+  const char* optimizer;
+};
+
+const std::vector<Case> banded{
+    {"sgd", "learning_rate = 0.1\nweight_decay = 0.05"},
+    {"momentum", "learning_rate = 0.02\nmomentum = 0.8\nweight_decay = 0.03\nbatch = 2"},
+    {"momentum", "learning_rate = 0.02\nmomentum = 0.8\nmomentum_kind = 'nesterov'"},
+    {"ema", "learning_rate = 0.1\naverage_decay = 0.9\nmomentum_kind = 'nesterov'\nmomentum = 0.5"},
+    {"tail-average", "learning_rate = 0.1\naverage_from = 5"},
+    {"lookahead", "learning_rate = 0.12\ninner_steps = 4\nouter_learning_rate = 0.6\nweight_decay = 0.05"},
+    {"la-diloco", "learning_rate = 0.12\ninner_steps = 4\nouter_learning_rate = 0.9\nworkers = 3"},
+    {"sla",
+     "learning_rate = 0.04\ninner_steps = 4\nouter_learning_rate = 0.4\nworkers = 2\nmomentum = 0.7\nmomentum_kind = "
+     "'nesterov'\nouter_momentum = 0.5\nouter_momentum_kind = 'heavy-ball'"},
+    {"diloco", "learning_rate = 0.02\ninner_steps = 3\nworkers = 2\nmomentum = 0.7\nouter_momentum = 0.6\nbatch = 2"},
+};
+
+}  // namespace
+
+TEST_CASE("bands of one worker are the literal algorithm's, by its fourth moments") {
+  const auto data = two_modes();
+  LiteralRun run = literal(*data);
+  SUBCASE("sgd with weight decay") {
+    run.coupled = 0.2;
+    compare(problem_of(data, "sgd", "learning_rate = 0.1\nweight_decay = 0.2"), run, 5);
+  }
+  SUBCASE("nesterov, decoupled decay") {
+    run.eta = 0.3, run.q1 = run.bi = 0.7, run.decoupled = 0.1;
+    compare(problem_of(data, "momentum",
+                       "learning_rate = 0.3\nmomentum = 0.7\nmomentum_kind = 'nesterov'\nweight_decay = 0.1\n"
+                       "decoupled = true"),
+            run, 5);
+  }
+  SUBCASE("heavy ball, coupled decay") {
+    run.eta = 0.2, run.q0 = 0, run.q1 = 1, run.bi = 0.8, run.coupled = 0.1;
+    compare(problem_of(data, "momentum", "learning_rate = 0.2\nmomentum = 0.8\nweight_decay = 0.1"), run, 5);
+  }
+  SUBCASE("an exponential average of heavy ball") {
+    run.q0 = 0, run.q1 = 1, run.bi = 0.8, run.average = [](std::size_t) { return 0.3; };
+    compare(problem_of(data, "ema",
+                       "learning_rate = 0.1\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\naverage_decay = 0.7"),
+            run, 5);
+  }
+  SUBCASE("a tail average") {
+    run.average = [](std::size_t k) { return k < 2 ? 1.0 : 1 / (static_cast<double>(k) - 2 + 2); };
+    compare(problem_of(data, "tail-average", "learning_rate = 0.1\naverage_from = 2"), run, 6);
+  }
+  SUBCASE("lookahead") {
+    run.rounds = true, run.inner_steps = 2, run.xi = 0.6;
+    compare(problem_of(data, "lookahead", "learning_rate = 0.1\ninner_steps = 2\nouter_learning_rate = 0.6"), run, 6);
+  }
+}
+
+TEST_CASE("bands of a batch, of schedules and of several workers are the literal algorithm's") {
+  const auto data = one_mode();
+  LiteralRun run = literal(*data);
+  SUBCASE("batch") {
+    run.batch = 2, run.eta = 0.3, run.q1 = run.bi = 0.7;
+    compare(problem_of(data, "momentum", "learning_rate = 0.3\nmomentum = 0.7\nmomentum_kind = 'nesterov'\nbatch = 2"),
+            run, 5);
+  }
+  SUBCASE("schedule") {
+    run.q0 = 0, run.q1 = 1, run.bi = 0.5, run.rate = [](std::size_t k) { return 1 - static_cast<double>(k) / 8; };
+    LinearProblem problem = problem_of(data, "momentum", "learning_rate = 0.1\nmomentum = 0.5");
+    settings::Table table = settings::read_text("[schedule]\nkind = 'linear'\n", "test");
+    problem.hyperparameters.schedule("learning_rate", read_schedule(table, "schedule", 8));
+    compare(problem, run, 8);
+  }
+  SUBCASE("workers that are reset") {
+    run.rounds = true, run.workers = 2, run.inner_steps = 2, run.xi = 0.6, run.eta = 0.3;
+    compare(
+        problem_of(data, "la-diloco", "learning_rate = 0.3\ninner_steps = 2\nouter_learning_rate = 0.6\nworkers = 2"),
+        run, 6);
+  }
+  SUBCASE("workers whose momentum persists") {
+    run.rounds = run.persistent = true, run.workers = 2, run.inner_steps = 2, run.xi = 0.6, run.eta = 0.2;
+    run.q1 = run.bi = 0.5, run.p1 = run.bo = 0.4;
+    compare(problem_of(data, "diloco",
+                       "learning_rate = 0.2\ninner_steps = 2\nouter_learning_rate = 0.6\nworkers = 2\nmomentum = 0.5\n"
+                       "outer_momentum = 0.4"),
+            run, 4);
+  }
+}
+
+TEST_CASE("bands: plain SGD as a row of the family has the variance of its own recursion") {
+  for (const double batch : {1.0, 4.0, 1e6, 1e12})
+    for (const double sigma2 : {0.0, 0.3}) {
+      CAPTURE(batch);
+      spectra::Spectrum s = power_law(12, 0.6, 0.4);
+      s.multiplicity[3] = 5;
+      s.multiplicity[11] = 1e3;
+      const auto data = data_of(s, sigma2, {0, 60});
+      LinearProblem problem = problem_of(data, "sgd", "learning_rate = 0.002");
+      problem.hyperparameters.set("batch", batch);
+      LinearVariance general(problem);
+      VarianceRecursion own({s.eigenvalue, s.multiplicity, s.target_power, batch, sigma2});
+      std::uint64_t done = 0;
+      for (const std::uint64_t k : {1u, 2u, 10u, 60u}) {
+        for (; done < k; ++done) own.step(0.002);
+        general.advance(k);
+        const auto std = general.std();
+        CHECK(std[1] == doctest::Approx(std::sqrt(own.excess_mse_variance())).epsilon(1e-12));
+        CHECK(std[2] == doctest::Approx(std::sqrt(own.parameter_error_variance())).epsilon(1e-12));
+      }
+    }
+}
+
+TEST_CASE("bands: methods that are the same have the same") {
+  spectra::Spectrum s = power_law(6, 0.6, 0.4);
+  s.multiplicity[1] = 4;
+  const auto data = data_of(s, 0.2, {0, 12});
+  const auto at = [&](const std::shared_ptr<LeastSquares>& of, const char* method, const char* optimizer) {
+    LinearVariance run(problem_of(of, method, optimizer));
+    run.advance(12);
+    return run.std();
+  };
+  const auto same = [&](const std::vector<double>& a, const std::vector<double>& b) {
+    for (std::size_t i = 0; i < 3; ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-11));
+  };
+  // Workers that meet after every step are one worker with all their samples.
+  same(at(data, "la-diloco", "learning_rate = 0.1\ninner_steps = 1\nouter_learning_rate = 1.0\nworkers = 3\nbatch = 2"),
+       at(data, "sgd", "learning_rate = 0.1\nbatch = 6"));
+  same(at(data, "momentum", "learning_rate = 0.1\nmomentum = 0.0"), at(data, "sgd", "learning_rate = 0.1"));
+  same(at(data, "la-diloco", "learning_rate = 0.1\ninner_steps = 3\nworkers = 1"),
+       at(data, "lookahead", "learning_rate = 0.1\ninner_steps = 3"));
+  same(at(data, "momentum", "learning_rate = 0.03\nmomentum = 0.8"),
+       at(data, "custom",
+          "start = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\nT0 = [[1, -0.024], [0, 0.8]]\n"
+          "T1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\ne = [1, 0]\n"));
+  // Equal eigenvalues, as one eigenspace and apart.
+  spectra::Spectrum apart = s;
+  apart.multiplicity[1] = 1;
+  apart.target_power[1] = s.target_power[1] / 2;
+  for (const double power : {s.target_power[1] / 2, 0.0, 0.0}) {
+    apart.eigenvalue.push_back(s.eigenvalue[1]);
+    apart.multiplicity.push_back(1);
+    apart.target_power.push_back(power);
+  }
+  const auto of_apart = data_of(apart, 0.2, {0, 12});
+  for (const Case& c : banded) {
+    CAPTURE(c.method);
+    same(at(data, c.method, c.optimizer), at(of_apart, c.method, c.optimizer));
+  }
+}
+
+TEST_CASE("bands in any units, and where nothing fluctuates") {
+  const auto at = [](spectra::Spectrum s, double sigma2, const std::string& rate, double batch) {
+    const auto data = data_of(std::move(s), sigma2, {0, 30});
+    LinearProblem problem =
+        problem_of(data, "momentum", "momentum = 0.8\nmomentum_kind = 'nesterov'\nlearning_rate = " + rate);
+    problem.hyperparameters.set("batch", batch);
+    LinearVariance run(problem);
+    run.advance(30);
+    return run.std();
+  };
+  const spectra::Spectrum s = power_law(5, 0.6, 0.4);
+  const double plain = at(s, 0.2, "0.05", 2)[1];
+  for (const double unit : {1e-60, 1e60}) {
+    spectra::Spectrum inputs = s, labels = s;
+    for (double& lambda : inputs.eigenvalue) lambda *= unit;
+    for (double& power : inputs.target_power) power /= unit;
+    CHECK(at(inputs, 0.2, unit > 1 ? "0.05e-60" : "0.05e60", 2)[1] == doctest::Approx(plain).epsilon(1e-10));
+    for (double& power : labels.target_power) power *= unit;
+    CHECK(at(labels, 0.2 * unit, "0.05", 2)[1] == doctest::Approx(unit * plain).epsilon(1e-10));
+  }
+  CHECK(at(s, 0.2, "0.05", infinity) == std::vector<double>(3, 0.0));
+  spectra::Spectrum still = s;
+  std::ranges::fill(still.target_power, 0.0);
+  CHECK(at(still, 0.0, "0.05", 1) == std::vector<double>(3, 0.0));
+  CHECK(at(still, 0.2, "0.05", 1)[1] > 0);
+  CHECK(at(s, 0.2, "0.0", 1) == std::vector<double>(3, 0.0));
+  // One coordinate among null ones is one coordinate.
+  spectra::Spectrum one = power_law(1, 0.6, 0.4), rank_one = one;
+  rank_one.eigenvalue.push_back(0);
+  rank_one.target_power.push_back(3);
+  rank_one.multiplicity.push_back(4);
+  CHECK(at(rank_one, 0.2, "0.05", 1)[1] == at(one, 0.2, "0.05", 1)[1]);
+}
+
+// 9 methods, some 4 numbers each: |z| > 5 has probability 6e-7 each for a normal estimate.
+TEST_CASE("the variance over replicas is the bands'") {
+  const auto data = data_of(power_law(6, 0.6, 0.4), 0.2, {0, 12});
+  for (const Case& c : banded) {
+    CAPTURE(c.method);
+    CAPTURE(c.optimizer);
+    const LinearProblem problem = problem_of(data, c.method, c.optimizer);
+    const auto simulation = simulate_linear(problem, "naive");
+    const std::size_t count = simulation->observables().size();
+    constexpr int replicas = 3000;
+    std::vector<std::vector<double>> seen(count);
+    std::vector<double> values(count);
+    for (int r = 0; r < replicas; ++r) {
+      auto replica = simulation->replica(11, static_cast<std::uint64_t>(r));
+      replica->advance(12);
+      replica->observe(values);
+      for (std::size_t i = 0; i < count; ++i) seen[i].push_back(values[i]);
+    }
+    LinearRecursion mean(problem);
+    mean.advance(12);
+    std::vector<double> means(count);
+    mean.observe(means);
+    LinearVariance theory(problem);
+    theory.advance(12);
+    const std::vector<double> std = theory.std();
+    for (std::size_t i = 0; i < count; ++i) {
+      CAPTURE(i);
+      double m2 = 0, m4 = 0;
+      for (const double x : seen[i]) {
+        const double square = (x - means[i]) * (x - means[i]);
+        m2 += square / replicas;
+        m4 += square * square / replicas;
+      }
+      CHECK(std::abs(m2 - std[i] * std[i]) < 5 * std::sqrt((m4 - m2 * m2) / replicas));
+    }
+  }
+}
+
+// 4 methods at 3 steps, spread and correlation: |z| > 5 has probability 6e-7 each for a normal estimate.
+TEST_CASE("the loss's correlation with its own end is that of the replicas") {
+  const auto data = data_of(power_law(6, 0.6, 0.4), 0.05, {0, 24});
+  const std::vector<std::uint64_t> steps{4, 12, 20, 24};
+  for (const Case& c : {banded[0], banded[1], banded[5], banded[6]}) {
+    CAPTURE(c.method);
+    const LinearProblem problem = problem_of(data, c.method, c.optimizer);
+    const auto theory = linear_fluctuations(problem, steps);
+    REQUIRE(theory);
+    CHECK(theory->correlation.back() == doctest::Approx(1).epsilon(1e-12));
+    const auto simulation = simulate_linear(problem, "auto");
+    constexpr int replicas = 3000;
+    std::vector<std::vector<double>> loss(steps.size());
+    std::vector<double> values(simulation->observables().size());
+    for (int r = 0; r < replicas; ++r) {
+      auto replica = simulation->replica(5, static_cast<std::uint64_t>(r));
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        replica->advance(steps[i]);
+        replica->observe(values);
+        loss[i].push_back(values[0]);
+      }
+    }
+    const auto standardised = [&](std::size_t i) {
+      double mean = 0, variance = 0;
+      for (const double x : loss[i]) mean += x / replicas;
+      for (const double x : loss[i]) variance += (x - mean) * (x - mean) / replicas;
+      std::vector<double> out;
+      for (const double x : loss[i]) out.push_back((x - mean) / std::sqrt(variance));
+      return out;
+    };
+    const std::vector<double> end = standardised(3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CAPTURE(i);
+      const std::vector<double> now = standardised(i);
+      double correlation = 0, spread = 0;
+      for (std::size_t r = 0; r < replicas; ++r) correlation += now[r] * end[r] / replicas;
+      for (std::size_t r = 0; r < replicas; ++r) {
+        const double moved = now[r] * end[r] - correlation * (now[r] * now[r] + end[r] * end[r]) / 2;
+        spread += moved * moved / replicas;
+      }
+      CHECK(std::abs(correlation - theory->correlation[i]) < 5 * std::sqrt(spread / replicas));
+    }
+  }
+}
+
+TEST_CASE("what has no bands says why") {
+  auto data = data_of(power_law(5, 0.6, 0.4), 0.1, {0, 8});
+  CHECK(LinearVariance::unknown(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5")).find("whole") !=
+        std::string::npos);
+  CHECK(LinearVariance::unknown(problem_of(data, "custom",
+                                           "start = [1]\nreadout = [1]\n[[optimizer.phase]]\nT0 = [[1]]\nT1 = [[-0.1]]"
+                                           "\nn = [-0.1]\ne = [1]\nomega = [2]\n"))
+            .find("omega") != std::string::npos);
+  const auto uniform = std::make_shared<LeastSquares>(*data);
+  uniform->data = {"uniform", -1.2};
+  CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")).find("Gaussian") !=
+        std::string::npos);
+}

@@ -58,3 +58,7 @@ set yrange [0:*]
 plot "$work/H2" with lines lw 2 title "H = 2", "$work/H8" with lines lw 2 title "H = 8", \
      "$work/H64" with lines lw 2 title "H = 64", 0.5040572394 with lines dt 2 lc "black" title "SGD"
 PLOT
+
+# How far single runs of DiLoCo stray.
+"$program" solve "$experiments/diloco-bands.toml" --quiet --set "time.at=[$(seq -s, 8 8 256)]" -o "$work/bands.csv"
+"$program" plot "$work/bands.csv" --observable excess_mse -o diloco-bands.svg

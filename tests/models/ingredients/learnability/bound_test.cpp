@@ -80,6 +80,7 @@ TEST_CASE("infinite where a series does not converge, with the reason") {
     CHECK(b.remarks[0].find("infinite") != std::string::npos);
   }
   CHECK(of("0*(1/(1 - x)) + x").slope == 1);
+  CHECK(of("(1/(1 - x))*0 + x").slope == 1);
 }
 
 TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {

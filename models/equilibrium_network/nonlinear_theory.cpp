@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "numerics/constants.hpp"
@@ -16,18 +17,9 @@ namespace edgewise::models::equilibrium_network {
 
 namespace {
 
-constexpr double farthest_scale = 1e6;
+constexpr double farthest_scale = 1e6;  ///< in units of g where the branch begins to bend
 constexpr double rounding = 1e-15;
 constexpr double end_rounding = 1e-8;
-constexpr std::uint64_t longest_iteration = 2000;
-
-/// g = s/(1 - s): the branch is followed in s, whose steps are fine where g is small and coarse where it is large.
-double scale_at(double s) {
-  return s / (1 - s);
-}
-double place_of(double g) {
-  return g / (1 + g);
-}
 
 double stability_of(std::span<const StateNode> law, double g, double c) {
   return g * g * average(law, [c](const StateNode& a) { return std::pow(a.slope / (1 - c * a.slope), 2); });
@@ -78,53 +70,193 @@ Equilibrium share_equilibrium(const Family& family, const StateFunction& phi, do
   return out;
 }
 
-struct StateBranch {
-  const Family& family;
-  const StateFunction& phi;
-  double q_h;
+/// A point of the branch, told by how far the drive's variance q = (1 + gain) q_h exceeds the input's: then
+/// g^2 = gain q_h/E phi^2 is explicit, and c = tau g^2 chi one equation.
+struct BranchPoint {
+  double gain = 0, q = 0, c = 0, g = 0, chi = 0, stability = 0;
+  std::vector<StateNode> law;
+};
 
-  solvers::Branch follow(double from, double to, std::span<const double> start) const {
-    solvers::ContinuationOptions options;
-    options.steps = 64;
-    options.solver.max_iterations = 50;
-    options.solver.rtol = 1e-12;
-    options.solver.inside = [this](std::span<const double> x) { return x[0] >= q_h * (1 - 1e-9); };
-    options.holds = [this](double s, std::span<const double> x) {
-      const double g = scale_at(s), c = family.tau * g * g * x[1];
-      const std::vector<StateNode> law = state_law(phi, x[0], c);
-      return !law.empty() && stability_of(law, g, c) < 1;
-    };
-    const auto map = [this](double s, std::span<const double> x, std::span<double> next) {
-      next[0] = next[1] = nan;
-      const double g = scale_at(s), c = family.tau * g * g * x[1];
-      const std::vector<StateNode> law = state_law(phi, x[0], c);
-      if (law.empty()) return;
-      next[0] = q_h + g * g * average(law, [](const StateNode& a) { return a.z * a.z; });
-      next[1] = average(law, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
-    };
-    return solvers::follow_branch(map, from, to, start, options);
+/// From g = 0 on, at any size of the input: neither a small nor a large one, nor the end of the phase, is a special case.
+class StateBranch {
+ public:
+  StateBranch(const Family& family, const StateFunction& phi, double q_h) : tau_(family.tau), phi_(phi), q_h_(q_h) {}
+
+  struct Reached {
+    bool at_target = false;
+    BranchPoint point;    ///< there, or where the branch ends before
+    double farthest = 0;  ///< g beyond which rounding would end the branch
+  };
+
+  /// Follows the branch until g (infinite: as far as can be told), or its end: S = 1, or g grows no more with q, or
+  /// u = xi + c phi(u) is no function of xi.
+  Reached follow(double g) const {
+    BranchPoint low = start(infinity);
+    const double farthest = farthest_scale * low.g;
+    if (g < low.g) low = start(g);
+    if (low.g == 0) return {true, std::move(low), farthest};
+    if (std::isinf(g)) g = farthest;
+    BranchPoint before = low;  // the last point but one: a fold may lie on either side of the last
+    while (true) {
+      const double factor = low.stability < small_stability ? 16 : 2;
+      std::optional<BranchPoint> high = at(low.gain * factor, low.c);
+      if (!high || high->stability >= 1 || !(high->g > low.g)) {
+        BranchPoint end = end_within(before, low, low.gain * factor);
+        if (end.g < g) return {false, std::move(end), farthest};
+        high = std::move(end);
+        low = before;
+      }
+      if (high->g >= g)
+        return {true, within(low, *high, [g](const BranchPoint& p) { return std::log(p.g / g); }), farthest};
+      before = std::exchange(low, *std::move(high));
+      if (!(low.gain < largest)) return {false, std::move(low), farthest};
+    }
   }
 
-  std::array<double, 2> origin() const {
-    const std::vector<StateNode> law = state_law(phi, q_h, 0);
-    if (law.empty()) throw std::domain_error("no number: the input or the nonlinearity is out of range");
-    return {q_h, average(law, [](const StateNode& a) { return a.slope; })};
+ private:
+  static constexpr double small_stability = 0.05, smallest = 1e-150, largest = 1e280;
+
+  /// On the first, contracting part of the branch, below g; g = 0 where phi vanishes or g does.
+  BranchPoint start(double g) const {
+    const std::optional<BranchPoint> first = at(smallest, 0), origin = at(0, 0);
+    if (first && origin) {
+      if (first->g == 0 || g == 0) return *origin;
+      // S and g^2 grow as the gain does.
+      double factor = std::min(small_stability / first->stability, std::pow(g / first->g, 2)) / 2;
+      for (int tries = 0; tries < 300; ++tries, factor /= 16)
+        if (std::optional<BranchPoint> p = at(smallest * factor, 0); p && p->stability <= small_stability && p->g <= g)
+          return *std::move(p);
+    }
+    throw std::domain_error("no number: the input or the nonlinearity is out of range");
   }
+
+  /// \param near  a guess of c
+  std::optional<BranchPoint> at(double gain, double near) const {
+    BranchPoint out;
+    out.gain = gain;
+    out.q = q_h_ * (1 + gain);
+    if (tau_ != 0 && gain > 0) {
+      const std::optional<double> c = memory(out.q, gain, near);
+      if (!c) return {};
+      out.c = *c;
+    }
+    out.law = state_law(phi_, out.q, out.c);
+    if (out.law.empty()) return {};
+    const double square = mean_square(out.law);
+    out.chi = response(out.law, out.c);
+    if (!std::isfinite(square) || !std::isfinite(out.chi)) return {};
+    if (gain == 0 || square == 0) return out;  // without a state any g is there
+    out.g = std::sqrt(q_h_) * std::sqrt(gain) / std::sqrt(square);
+    out.stability = stability_of(out.law, out.g, out.c);
+    return out;
+  }
+
+  static double mean_square(std::span<const StateNode> law) {
+    return average(law, [](const StateNode& a) { return a.z * a.z; });
+  }
+  static double response(std::span<const StateNode> law, double c) {
+    return average(law, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
+  }
+
+  /// c = tau g^2 chi at a given q: the root nearest to the guess on the side to which the equation points.
+  std::optional<double> memory(double q, double gain, double near) const {
+    const auto excess = [&](double c) {
+      const std::vector<StateNode> law = state_law(phi_, q, c);
+      const double square = law.empty() ? nan : mean_square(law);
+      return square == 0 ? -c : tau_ * (q_h_ * gain / square) * response(law, c) - c;
+    };
+    double from = near, there = excess(from);
+    if (!std::isfinite(there)) there = excess(from = 0);
+    if (!std::isfinite(there)) return {};
+    if (there == 0) return from;
+    double step = there;
+    for (int tries = 0; tries < 200; ++tries) {
+      const double to = from + step, value = excess(to);
+      if (to == from) return {};
+      if (!std::isfinite(value)) {
+        step /= 2;  // beyond the end of the domain
+        continue;
+      }
+      if (value == 0) return to;
+      if (std::signbit(value) != std::signbit(there)) {
+        const bool up = to > from;
+        return numerics::root(excess, up ? from : to, up ? to : from, up ? there : value, up ? value : there);
+      }
+      from = to;
+      there = value;
+      step = 2 * (std::abs(step) > std::abs(there) ? step : there);
+    }
+    return {};
+  }
+
+  /// The root of a rising function of the points between two.
+  template <class Of>
+  BranchPoint within(const BranchPoint& low, const BranchPoint& high, const Of& of) const {
+    const double below = of(low), above = of(high);
+    if (below >= 0) return low;
+    if (above <= 0) return high;
+    const double place = numerics::root(
+        [&](double log_gain) {
+          const std::optional<BranchPoint> p = at(std::exp(log_gain), low.c);
+          return p ? of(*p) : above;
+        },
+        std::log(low.gain), std::log(high.gain), below, above);
+    return at(std::exp(place), low.c).value_or(low);
+  }
+
+  /// The end of the branch between two points on it, or the second and a larger gain.
+  BranchPoint end_within(const BranchPoint& before, const BranchPoint& low, double gain) const {
+    BranchPoint last = low;
+    std::optional<BranchPoint> end = at(gain, low.c);
+    // Where it is lost, by bisection; a point beyond S = 1 will do.
+    for (double above = gain; !end && above > last.gain * (1 + rounding);) {
+      const double middle = std::sqrt(last.gain) * std::sqrt(above);
+      std::optional<BranchPoint> p = at(middle, last.c);
+      if (!(middle > last.gain && middle < above)) break;
+      if (!p)
+        above = middle;
+      else if (p->stability >= 1)
+        end = std::move(p);
+      else
+        last = std::move(*p);
+    }
+    if (!end) end = last;
+    if (end->stability >= 1) end = within(last, *end, [](const BranchPoint& p) { return p.stability - 1; });
+    if (!(end->gain > before.gain)) return *end;
+    // A fold lies before.
+    const numerics::Minimum fold = numerics::minimum(
+        [&](double log_gain) {
+          const std::optional<BranchPoint> p = at(std::exp(log_gain), low.c);
+          return p ? -std::log(p->g) : infinity;
+        },
+        std::log(before.gain), std::log(end->gain));
+    if (-fold.value > std::log(end->g) + fold_resolution)
+      if (std::optional<BranchPoint> p = at(std::exp(fold.at), low.c)) return *p;
+    return *end;
+  }
+
+  static constexpr double fold_resolution = 1e-13;
+
+  double tau_;
+  const StateFunction& phi_;
+  double q_h_;
 };
 
 }  // namespace
 
 Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q_h, double g) {
   if (const auto share = phi.linear_share) return share_equilibrium(family, phi, *share, q_h, g);
-  const StateBranch branch{family, phi, q_h};
-  const solvers::Branch reached = branch.follow(0, place_of(g), branch.origin());
-  if (reached.status != solvers::FixedPointStatus::converged) throw beyond_edge(phi, scale_at(reached.parameter), g);
+  const StateBranch::Reached reached = StateBranch(family, phi, q_h).follow(g);
+  if (!reached.at_target && reached.point.g > reached.farthest)
+    throw std::domain_error(fmt::format("so large a scale, g = {:g}, is beyond what a double can tell", g));
+  if (!reached.at_target || reached.point.stability >= 1) throw beyond_edge(phi, reached.point.g, g);
+  const BranchPoint& at = reached.point;
+  const std::span<const StateNode> law = at.law;
   Equilibrium out;
   out.g = g;
-  out.q = reached.point.x[0];
-  out.chi = reached.point.x[1];
-  out.c = family.tau * g * g * out.chi;
-  const std::vector<StateNode> law = state_law(phi, out.q, out.c);
+  out.q = at.q;
+  out.chi = at.chi;
+  out.c = at.c;
   out.length = average(law, [](const StateNode& a) { return a.z * a.z; });
   out.d1 = average(law, [](const StateNode& a) { return a.slope * a.slope; });
   out.d2 = average(law, [](const StateNode& a) { return std::pow(a.slope, 4); });
@@ -133,20 +265,10 @@ Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q
   return out;
 }
 
-double edge(const Family& family, const StateFunction& phi, double q_h, const Equilibrium& from) {
-  if (const auto share = phi.linear_share) return share_edge(family, *share);
-  const StateBranch branch{family, phi, q_h};
-  const solvers::Branch end = branch.follow(place_of(from.g), place_of(farthest_scale), std::array{from.q, from.chi});
-  return end.status == solvers::FixedPointStatus::converged ? infinity : scale_at(end.parameter);
-}
-
 double edge(const Family& family, const StateFunction& phi, double q_h) {
   if (const auto share = phi.linear_share) return share_edge(family, *share);
-  const std::array<double, 2> origin = StateBranch{family, phi, q_h}.origin();
-  Equilibrium start;
-  start.q = origin[0];
-  start.chi = origin[1];
-  return edge(family, phi, q_h, start);
+  const StateBranch::Reached end = StateBranch(family, phi, q_h).follow(infinity);
+  return end.at_target ? infinity : end.point.g;
 }
 
 JacobianMoments jacobian_moments(const Family& family, const Equilibrium& at) {
@@ -180,26 +302,6 @@ PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rh
 TangentKernels tangent_kernels(const PairEquilibrium& pair, double g) {
   const double sigma = g * g * pair.overlap, back = 1 - g * g * pair.slopes;
   return {sigma / back, sigma * pair.slopes / back};
-}
-
-std::vector<double> nonlinear_lengths(const StateFunction& phi, double q_h, double g,
-                                      const std::vector<std::uint64_t>& depths) {
-  std::vector<double> out;
-  double length = 0, change = 0, ratio = 0;
-  std::uint64_t k = 0;
-  for (const std::uint64_t depth : depths) {
-    for (; k < std::min(depth, longest_iteration) && !(k > 0 && std::abs(change) <= rounding * length); ++k) {
-      const double next =
-          average(state_law(phi, q_h + g * g * length, 0), [](const StateNode& a) { return a.z * a.z; });
-      ratio = change != 0 ? (next - length) / change : 0;
-      change = next - length;
-      length = next;
-    }
-    // From there on what is left falls by one factor an iteration: change (ratio + ratio^2 + ...).
-    const double further = k == longest_iteration ? static_cast<double>(depth - k) : 0;
-    out.push_back(length + change * ratio * (ratio == 1 ? further : (1 - std::pow(ratio, further)) / (1 - ratio)));
-  }
-  return out;
 }
 
 double quadrature_error(const StateFunction& phi, const Equilibrium& at) {

@@ -5,7 +5,6 @@
 ///
 ///     u = xi + c phi(u),  xi ~ N(0, q),  q = q_h + g^2 E phi(u)^2,  c = tau g^2 chi,  chi = E phi'(u)/(1 - c phi'(u))
 #include <limits>
-#include <vector>
 
 #include "models/equilibrium_network/families.hpp"
 #include "models/equilibrium_network/state_function.hpp"
@@ -26,9 +25,8 @@ struct Equilibrium {
 /// The branch that begins at g = 0, followed to g. \throws std::domain_error where it ends before, naming the edge.
 Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q_h, double g);
 
-/// Where that branch ends (S = 1, or it is lost), from an equilibrium on it on; infinite where that is beyond 1e6.
-double edge(const Family& family, const StateFunction& phi, double q_h, const Equilibrium& from);
-/// The same from g = 0 on.
+/// Where that branch ends (S = 1, or it is lost); infinite where that is beyond 1e6 times
+/// the g at which S is a twentieth.
 double edge(const Family& family, const StateFunction& phi, double q_h);
 
 /// X = (I - W D)^-1 of bi-invariant families: (1/n) tr XX' and (1/n) tr (XX')^2.
@@ -52,11 +50,6 @@ struct TangentKernels {
   double of_preactivation = 0, of_state = 0;
 };
 TangentKernels tangent_kernels(const PairEquilibrium& pair, double g);
-
-/// |z_k|^2/n after k iterations from z_0 = 0 of bi-invariant families (that of the untied network), at increasing
-/// depths.
-std::vector<double> nonlinear_lengths(const StateFunction& phi, double q_h, double g,
-                                      const std::vector<std::uint64_t>& depths);
 
 /// The largest relative deviation of E z^2 and E phi'^2 from a finer rule.
 double quadrature_error(const StateFunction& phi, const Equilibrium& at);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/equilibrium_network/closed_forms.hpp"
+#include "models/equilibrium_network/depth_theory.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
@@ -22,6 +23,8 @@ constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
 /// Residuals below this part of the length are rounding.
 constexpr double residual_floor = 1e-24;
 constexpr double largest_bias = 0.5;
+/// Of an iteration that has come to its fixed point, relative to the length.
+constexpr double settled_residual = 1e-7;
 
 std::vector<double> as_doubles(const std::vector<std::uint64_t>& values) {
   return {values.begin(), values.end()};
@@ -161,18 +164,14 @@ class EquilibriumExperiment final : public Problem {
     const EquilibriumProblem& p = *problem_;
     const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
     Trajectory out = started("self-consistency, continued from g = 0");
-    if (p.family.bi_invariant()) {
-      add(out, "length", nonlinear_lengths(p.phi, p.input_power, p.g, p.depth.at));
-    } else {
-      // Depth by depth nothing is known with memory: where the iteration has converged, it is the fixed point.
-      add_constant(out, "length", at.length);
-      const double needed = at.rate < 1 ? std::log(1e-4) / std::log(at.rate) : infinity;
-      out.columns.back().valid_from = std::max(1.0, needed);
-      if (!(needed < 1e18)) out.columns.pop_back();
-    }
+    const double equilibrium_overlap =
+        p.correlation ? pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap : 0;
+    if (p.family.bi_invariant())
+      add_memoryless_curves(out, {at.length, equilibrium_overlap});
+    else
+      add_curves_with_memory(out, at, equilibrium_overlap);
     add_constant(out, "equilibrium_length", at.length);
-    if (p.correlation)
-      add_constant(out, "equilibrium_overlap", pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap);
+    if (p.correlation) add_constant(out, "equilibrium_overlap", equilibrium_overlap);
     out.report.emplace_back("stability_number", at.stability);
     if (!std::isnan(at.rate)) {
       out.report.emplace_back("iteration_rate", at.rate);
@@ -185,6 +184,59 @@ class EquilibriumExperiment final : public Problem {
       out.warnings.push_back(fmt::format(
           "averages over the nonlinearity are known to {:.1e} only; name its kinks in network.kinks", error));
     return out;
+  }
+
+  void add_curves(Trajectory& out, DepthCurves curves) const {
+    add(out, "length", std::move(curves.length));
+    add(out, "residual", std::move(curves.residual));
+    if (problem_->correlation) add(out, "overlap", std::move(curves.overlap));
+  }
+
+  void add_memoryless_curves(Trajectory& out, const DepthLimit& limit) const {
+    const EquilibriumProblem& p = *problem_;
+    DepthCurves curves = depth_curves(p.phi, p.input_power, p.g, p.correlation, limit, p.depth.at);
+    if (curves.extrapolated) {
+      out.valid_until = static_cast<double>(longest_walk);
+      out.warnings.push_back(fmt::format(
+          "so near the edge, curves beyond depth {} are geometric on their way to the fixed point", longest_walk));
+    }
+    add_curves(out, std::move(curves));
+  }
+
+  /// Depth by depth as far as that is followed; beyond, where the iteration has converged, the fixed point.
+  void add_curves_with_memory(Trajectory& out, const Equilibrium& at, double equilibrium_overlap) const {
+    const EquilibriumProblem& p = *problem_;
+    std::vector<std::uint64_t> followed;
+    for (const std::uint64_t k : p.depth.at)
+      if (k <= longest_memory) followed.push_back(k);
+    const std::size_t inside = followed.size();
+    const bool beyond = inside < p.depth.at.size();
+    if (beyond) followed.push_back(longest_memory);
+    DepthCurves curves = depth_curves_with_memory(p.family.tau, p.phi, p.input_power, p.g, p.correlation, followed);
+    const bool settled = curves.residual.back() <= settled_residual * curves.length.back();
+    if (beyond && !settled)
+      out.warnings.push_back(
+          fmt::format("with memory, the iteration is followed to depth {0} and has not settled by then; ask for depths "
+                      "up to {0}",
+                      longest_memory));
+    if (beyond && !settled && !(at.rate < 1)) return;  // where it goes is not known
+    out.report.emplace_back("sampling_error", curves.sampling_error);
+    out.method += "; along depth averages over sampled paths";
+    if (!beyond) {
+      out.report.emplace_back("sampling_error_of_residual", curves.residual_error);
+      return add_curves(out, std::move(curves));
+    }
+    curves.length.resize(inside);
+    curves.length.resize(p.depth.at.size(), at.length);
+    add(out, "length", std::move(curves.length));
+    if (!settled) {
+      out.columns.back().valid_from = std::log(1e-4) / std::log(at.rate);
+      return;
+    }
+    if (!p.correlation) return;
+    curves.overlap.resize(inside);
+    curves.overlap.resize(p.depth.at.size(), equilibrium_overlap);
+    add(out, "overlap", std::move(curves.overlap));
   }
 
   Trajectory started(const char* method) const {
@@ -237,7 +289,7 @@ class EquilibriumExperiment final : public Problem {
   void nonlinear_findings(std::vector<Finding>& out) const {
     const EquilibriumProblem& p = *problem_;
     const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
-    phase_findings(out, edge(p.family, p.phi, p.input_power, at), at.rate);
+    phase_findings(out, edge(p.family, p.phi, p.input_power), at.rate);
     out.push_back({"stability_number", at.stability, "S = g^2 E (phi'/(1 - c phi'))^2 < 1"});
     out.push_back({"drive_variance", at.q, "q of xi in u = xi + c phi(u)"});
     out.push_back({"response", at.chi, "chi = (1/n) tr dz/dh"});

@@ -18,8 +18,9 @@ namespace edgewise::models::equilibrium_network {
 
 namespace {
 
-constexpr double gaussian_reach = 9;   ///< standard deviations; what is beyond is below 1e-18
-constexpr double feature_width = 0.5;  ///< on which phi may turn, near 0 and near kinks
+constexpr double gaussian_reach = 9;      ///< standard deviations; what is beyond is below 1e-18
+constexpr double finest_feature = 1e-10;  ///< of a standard normal
+constexpr double feature_width = 0.5;     ///< on which phi may turn, near 0 and near kinks
 
 /// xi(u) = u - c phi(u) rises; where it is `target`.
 double state_at(const StateFunction& phi, double c, double target) {
@@ -33,6 +34,16 @@ double state_at(const StateFunction& phi, double c, double target) {
     if (low <= 0 && high >= 0) return numerics::root(excess, target - reach, target + reach, low, high);
   }
   return nan;
+}
+
+double normal_density(double y) {
+  return std::exp(-y * y / 2) / std::sqrt(2 * pi);
+}
+
+/// Nodes for integrals over a standard normal.
+std::vector<numerics::WeightedNode> normal_pieces(std::span<const double> around, double width, double widest) {
+  return numerics::piecewise_gauss(numerics::piece_edges(-gaussian_reach, gaussian_reach, around, width, widest),
+                                   numerics::GaussPoints::ten);
 }
 
 std::vector<double> turning_points(const StateFunction& phi) {
@@ -123,8 +134,8 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
     const double u = state_at(phi, c, s * y), slope = phi.slope(u);
     return std::pair(phi.value(u), slope / (1 - c * slope));
   };
-  const auto normal = [](double y) { return std::exp(-y * y / 2) / std::sqrt(2 * pi); };
-  const double near = std::min({feature_width, feature_width / s});
+  // Below the finest, what is between the ends of phi has no weight.
+  const double near = std::min(feature_width, std::max(feature_width / s, finest_feature));
   std::vector<double> turns;
   for (const double u : turning_points(phi)) turns.push_back((u - c * phi.value(u)) / s);
   PairMoments out;
@@ -133,11 +144,7 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
   for (const double y : turns)
     if (rho != 0) cuts.push_back(y / rho);
   const double finest = across > 0 ? std::min(near, std::max(across, 1e-8)) : near;
-  const auto pieces = [](std::span<const double> around, double width, double widest) {
-    return numerics::piecewise_gauss(numerics::piece_edges(-gaussian_reach, gaussian_reach, around, width, widest),
-                                     numerics::GaussPoints::ten);
-  };
-  for (const auto& [y, weight] : pieces(cuts, finest, 1.0)) {
+  for (const auto& [y, weight] : normal_pieces(cuts, finest, 1.0)) {
     const auto first = at(y);
     double state = 0, slope = 0;
     if (across == 0) {
@@ -147,14 +154,39 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
     } else {
       std::vector<double> inner;
       for (const double turn : turns) inner.push_back((turn - rho * y) / across);
-      for (const auto& [x, part] : pieces(inner, std::min(1.0, near / across), 1.5)) {
+      for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near / across), 1.5)) {
         const auto second = at(rho * y + across * x);
-        state += part * normal(x) * second.first;
-        slope += part * normal(x) * second.second;
+        state += part * normal_density(x) * second.first;
+        slope += part * normal_density(x) * second.second;
       }
     }
-    out.states += weight * normal(y) * first.first * state;
-    out.slopes += weight * normal(y) * first.second * slope;
+    out.states += weight * normal_density(y) * first.first * state;
+    out.slopes += weight * normal_density(y) * first.second * slope;
+  }
+  return out;
+}
+
+double mean_square_change(const StateFunction& phi, double q, double drift, double spread) {
+  const double s = std::sqrt(q), near = std::min(feature_width, feature_width / s);
+  std::vector<double> turns;
+  for (const double u : turning_points(phi)) turns.push_back(u / s);
+  std::vector<double> cuts(turns);
+  for (const double y : turns)
+    if (drift != -1) cuts.push_back(y / (1 + drift));
+  const double finest = spread > 0 ? std::min(near, std::max(spread / s, 1e-14)) : near;
+  double out = 0;
+  for (const auto& [y, weight] : normal_pieces(cuts, finest, 1.0)) {
+    const double u = s * y, from = phi.value(u), mean = u + drift * u;
+    double square = 0;
+    if (spread == 0) {
+      square = std::pow(phi.value(mean) - from, 2);
+    } else {
+      std::vector<double> inner;
+      for (const double turn : turns) inner.push_back((s * turn - mean) / spread);
+      for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near * s / spread), 1.5))
+        square += part * normal_density(x) * std::pow(phi.value(mean + spread * x) - from, 2);
+    }
+    out += weight * normal_density(y) * square;
   }
   return out;
 }

@@ -46,4 +46,7 @@ struct PairMoments {
 };
 PairMoments pair_moments(const StateFunction& phi, double q, double c, double rho);
 
+/// E (phi(u + drift u + spread x) - phi(u))^2 of u ~ N(0, q) and x ~ N(0, 1), without cancellation.
+double mean_square_change(const StateFunction& phi, double q, double drift, double spread);
+
 }  // namespace edgewise::models::equilibrium_network

@@ -98,7 +98,7 @@ TEST_CASE("beyond S = 1 there is no equilibrium, however the scale is reached") 
   const Equilibrium near = equilibrium(goe, phi, 0.5, 0.9585);
   CHECK(near.stability < 1);
   CHECK(near.rate < 1);
-  CHECK(edge(goe, phi, 0.5, near) == Approx(0.9585999599).epsilon(1e-9));
+  CHECK(edge(goe, phi, 0.5) == Approx(0.9585999599).epsilon(1e-9));
   // The antisymmetric family: the fixed point lives on where the plain iteration does not converge.
   const Equilibrium anti = equilibrium(family_of(FamilyKind::anti, 0, 2), phi, 0.5, 2);
   CHECK(anti.stability < 1);
@@ -198,21 +198,38 @@ TEST_CASE("relu of antisymmetric weights has an equilibrium at any scale") {
   CHECK(std::isinf(edge(elliptic(-1), state_function("relu"), 1)));
 }
 
-TEST_CASE("lengths of the iteration end in the equilibrium's") {
-  const StateFunction phi = state_function("erf");
-  const Equilibrium at = equilibrium(elliptic(0), phi, 0.7, 1.1);
-  const std::vector<double> lengths = nonlinear_lengths(phi, 0.7, 1.1, {0, 1, 2, 1000000000});
-  CHECK(lengths[0] == 0);
-  // E erf(u/sqrt 2)^2 = (2/pi) asin(q/(1 + q)).
-  const double first = 2 / pi * std::asin(0.7 / 1.7), q = 0.7 + 1.21 * first;
-  CHECK(lengths[1] == Approx(first).epsilon(1e-12));
-  CHECK(lengths[2] == Approx(2 / pi * std::asin(q / (1 + q))).epsilon(1e-12));
-  CHECK(lengths[3] == Approx(at.length).epsilon(1e-12));
-  // So near the edge that no iteration gets there: ReLU's lengths l' = (q_h + g^2 l)/2 are a geometric sum.
-  const double slow = 1.99999 / 2;
-  const std::vector<double> near =
-      nonlinear_lengths(state_function("relu"), 1, std::sqrt(2 * slow), {10, 100000, 1000000000});
-  CHECK(near[0] == Approx(0.5 * (1 - std::pow(slow, 10)) / (1 - slow)).epsilon(1e-9));
-  CHECK(near[1] == Approx(0.5 * (1 - std::pow(slow, 100000)) / (1 - slow)).epsilon(1e-6));
-  CHECK(near[2] == Approx(0.5 / (1 - slow)).epsilon(1e-6));
+TEST_CASE("edges at inputs of any size: the linear one at small, that of the function's ends at large") {
+  for (const double tau : {1.0, 0.5, 0.0, -0.5}) {
+    CAPTURE(tau);
+    const Family family = elliptic(tau);
+    const StateFunction tanh = state_function("tanh"), gelu = state_function("gelu");
+    CHECK(std::abs(edge(family, tanh, 1e-60) * (1 + tau) - 1) < 1e-14);
+    CHECK(std::abs(edge(family, gelu, 1e-60) * (1 + tau) / 2 - 1) < 1e-14);
+    CHECK(std::abs(edge(family, gelu, 1e60) * (1 + tau) / std::sqrt(2.0) - 1) < 1e-14);
+    // A sign of the input: only a share 1/sqrt q of the states feels its neighbours, S depends on g/q^(1/4).
+    CHECK(std::abs(edge(family, tanh, 1e60) / edge(family, tanh, 1e40) / 1e5 - 1) < 1e-6);
+    CHECK(equilibrium(family, tanh, 1e60, 0.4).length == Approx(1).epsilon(1e-12));
+    CHECK(std::abs(equilibrium(family, tanh, 1e-60, 0.4).length /
+                       equilibrium(family, state_function("linear"), 1e-60, 0.4).length -
+                   1) < 1e-12);
+  }
+  // tanh iid: S = 1 at q^3 = 3 q_h/4, where g^2 = 1/(1 - 2q), to leading order in a small q_h.
+  const double q = std::cbrt(0.75e-12);
+  CHECK(std::abs((edge(elliptic(0), state_function("tanh"), 1e-12) - 1) / q - 1) < 1e-3);
+  CHECK(std::isinf(edge(elliptic(-1), state_function("tanh"), 1e60)));
+  CHECK(std::isinf(edge(elliptic(-1), solved("linear"), 1e-60)));
+  // Where the length map folds before S = 1 the branch ends there.
+  const StateFunction convex = custom_state_function("0.1 * u * u", {});
+  const double end = edge(elliptic(0), convex, 1);
+  const Equilibrium near = equilibrium(elliptic(0), convex, 1, end * (1 - 1e-9));
+  CHECK(near.stability < 0.8);
+  // E phi^2 = 3 q^2/100: q = 1 + g^2 3 q^2/100 has a double root at g^2 = 100/12, q = 2.
+  CHECK(end == Approx(std::sqrt(100.0 / 12)).epsilon(1e-9));
+  CHECK(near.q == Approx(2).epsilon(1e-3));
+  CHECK_THROWS_WITH_AS(equilibrium(elliptic(0), convex, 1, 3), doctest::Contains("the edge g = 2.886751"),
+                       std::domain_error);
+  // Nothing comes back.
+  const StateFunction nothing = custom_state_function("0 * u", {});
+  CHECK(equilibrium(elliptic(0.5), nothing, 2, 1e3).q == 2);
+  CHECK(std::isinf(edge(elliptic(0.5), nothing, 2)));
 }

@@ -188,10 +188,27 @@ TEST_CASE("the theory's curves are whole at any depth, and claimed where they ho
     for (const double value : column.value) CHECK(std::isfinite(value));
   CHECK(theory.find("length")->value.back() == Approx(theory.find("equilibrium_length")->value.back()).epsilon(1e-12));
   CHECK(theory.find("overlap")->value[3] == Approx(0.5 * theory.find("length")->value[3]));
-  // With memory the nonlinear iteration is claimed where it has converged.
-  const auto nonlinear = prepared("[network]\nactivation = 'tanh'\nfamily = 'goe'\nscale = 0.6\n[depth]\nmax = 100\n");
-  const models::Trajectory curves = nonlinear->solve();
-  CHECK(curves.find("length")->valid_from > 10);
-  CHECK(curves.find("length")->valid_from < 100);
-  CHECK(curves.find("residual") == nullptr);
+  // With memory the nonlinear iteration is followed some way; beyond, it is the fixed point.
+  const auto nonlinear = [](const std::string& scale, const std::string& most) {
+    return prepared("[network]\nactivation = 'tanh'\nfamily = 'goe'\nscale = " + scale +
+                    "\n[input]\ncorrelation = 0.5\n[depth]\nmax = " + most + "\n")
+        ->solve();
+  };
+  const models::Trajectory shallow = nonlinear("0.6", "8"), deep = nonlinear("0.6", "100"),
+                           slow = nonlinear("1.06", "60");
+  CHECK(shallow.find("residual")->value.front() == shallow.find("length")->value[1]);
+  CHECK(shallow.find("overlap")->value.back() > 0);
+  CHECK(shallow.warnings.empty());
+  CHECK(deep.find("length")->value.front() == 0);
+  CHECK(deep.find("length")->value.back() == deep.find("equilibrium_length")->value.back());
+  CHECK(deep.find("overlap")->value.back() == deep.find("equilibrium_overlap")->value.back());
+  CHECK(deep.find("length")->valid_from == 0);
+  CHECK(deep.find("residual") == nullptr);
+  CHECK(slow.find("length")->valid_from > 60);
+  CHECK(slow.find("overlap") == nullptr);
+  CHECK(slow.warnings[0].starts_with("with memory, the iteration is followed to depth 48"));
+  // Where the plain iteration diverges it is followed all the same.
+  const auto diverging =
+      prepared("[network]\nactivation = 'tanh'\nfamily = 'anti'\nscale = 1.5\n[depth]\nmax = 4\n")->solve();
+  CHECK(diverging.find("residual")->value.back() > diverging.find("residual")->value[1] / 2);
 }

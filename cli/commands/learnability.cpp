@@ -115,6 +115,8 @@ Status learnability(const Context& context, const std::vector<std::string>& form
         row.norms = models::ingredients::learnability::kernel_norms(
             models::ingredients::learnability::taylor_series(formula, options.length, norm_terms), *kernel,
             options.dimension);
+      if (row.norms && row.norms->bounded_only)
+        row.bound.remarks.push_back("norm_squared: its sum does not end within the terms; the bound B2 stands for it");
       if (row.norms && !row.norms->infinite_because.empty())
         row.bound.remarks.push_back("infinite norm: " + row.norms->infinite_because);
       rows.push_back(std::move(row));

@@ -49,10 +49,11 @@ class BoundReader {
       case Kind::multiply:
         return product(of(f.arguments[0]), of(f.arguments[1]));
       case Kind::divide:
-        return product(of(f.arguments[0]), power(of(f.arguments[1]), -1));
+        return product(of(f.arguments[0]), reciprocal(f.arguments[1]));
       case Kind::power: {
         if (!f.arguments[1].variables().empty()) throw std::invalid_argument("an exponent must be a number");
-        return power(of(f.arguments[0]), of(f.arguments[1]).origin);
+        const double p = of(f.arguments[1]).origin;
+        return p < 0 && numerics::is_whole(p) ? power(reciprocal(f.arguments[0]), -p) : power(of(f.arguments[0]), p);
       }
       case Kind::function:
         return function(f);
@@ -62,6 +63,30 @@ class BoundReader {
   std::vector<std::string> remarks;
 
  private:
+  /// 1/f, factor by factor: the series of 1/(a - x)^2 reaches as far as that of 1/(a - x), while (a - x)~^2 as a whole is
+  /// soon larger than what 1/v can take.
+  Bound reciprocal(const Formula& f) {
+    switch (f.kind) {
+      case Kind::multiply:
+        return product(reciprocal(f.arguments[0]), reciprocal(f.arguments[1]));
+      case Kind::divide:
+        return product(reciprocal(f.arguments[0]), of(f.arguments[1]));
+      case Kind::power:
+        if (f.arguments[1].variables().empty()) {
+          const double p = of(f.arguments[1]).origin;
+          return p >= 0 && numerics::is_whole(p) ? power(reciprocal(f.arguments[0]), p) : power(of(f.arguments[0]), -p);
+        }
+        break;
+      case Kind::function:
+        if (f.arguments.size() == 1 && f.name == "exp") return elementary("exp", scaled(-1, of(f.arguments[0])));
+        if (f.arguments.size() == 1 && f.name == "sqrt") return power(of(f.arguments[0]), -0.5);
+        break;
+      default:
+        break;
+    }
+    return power(of(f), -1);
+  }
+
   /// c y^n
   static Bound monomial(double c, double n) { return {n == 0 ? c : 0, n == 0 ? c : 0, c, c * n, {}}; }
 
@@ -78,11 +103,13 @@ class BoundReader {
   Bound composed(const Bound& f, double origin, double radius, const char* name, const Value& value,
                  const Slope& slope) {
     const double u = f.one - std::abs(f.origin), start = std::max(0.0, f.zero - std::abs(f.origin));
-    if (!(u < radius)) {
+    if (u > radius || std::isnan(u)) {
       remarks.push_back(
           fmt::format("infinite: {} is taken up to {:.6g}, its series converges below {:.6g}", name, u, radius));
       return {origin, start < radius ? value(start) : infinity, infinity, infinity, {}};
     }
+    if (u == radius && std::isfinite(u) && !std::isfinite(value(u) + slope(u)))
+      remarks.push_back(fmt::format("infinite: {} is taken up to {:.6g}, where its series ends", name, u));
     return {origin, value(start), value(u), times(slope(u), f.slope), {}};
   }
 
@@ -149,7 +176,8 @@ class BoundReader {
   }
 
   static Bound scaled(double c, const Bound& f) {
-    return {c * f.origin, times(c, f.zero), times(c, f.one), times(c, f.slope), {}};
+    const double size = std::abs(c);
+    return {c * f.origin, times(size, f.zero), times(size, f.one), times(size, f.slope), {}};
   }
 
   Bound inverse_power(const Bound& d, double p, double low, double high, double order) {

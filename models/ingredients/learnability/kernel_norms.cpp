@@ -30,6 +30,10 @@ constexpr double negligible = 1e-140;
 /// Of polynomials.
 constexpr double most_degree = 4000;
 constexpr std::size_t spare_terms = 4;
+/// Of a coefficient: what may lie beyond the terms of the series.
+constexpr double beyond_share = 0.01;
+/// That tell how the sum over degrees goes on.
+constexpr std::size_t fewest_degrees = 16;
 /// How much further a series is looked at that seems to end.
 constexpr std::size_t most_spread = 3;
 
@@ -168,7 +172,8 @@ std::vector<double> taylor_series(const Formula& formula, double scale, std::siz
 KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::DotKernel& kernel, double dimension) {
   // An entire function's coefficients end where a kernel's would be below what a double holds.
   for (const double x : a)
-    if (!std::isfinite(x)) return {infinity, infinity, infinity, "a coefficient of the series overflows a double"};
+    if (!std::isfinite(x))
+      return {infinity, infinity, infinity, false, "a coefficient of the series overflows a double"};
   std::size_t size = size_up_to_last(a);
   if (size == 0) return {};
   const bool ends = size < a.size() - 2;
@@ -185,16 +190,29 @@ KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::Do
   const std::vector<double> lambda = kernel.eigenvalues(dimension, size - 1),
                             m = learning_curves::multiplicities(dimension, size - 1);
   double start = 1;  // E t^k P_k
+  bool cut = false;  // where what is beyond the terms counts
   for (std::size_t k = 0; k < lambda.size(); ++k) {
     const auto degree = static_cast<double>(k);
-    double moment = start, coefficient = 0, absolute = 0;
+    double moment = start, coefficient = 0, absolute = 0, half = 0, before = 0, last = 0;
     for (std::size_t n = k; n < size; n += 2) {
       const auto i = static_cast<double>(n);
-      coefficient += a[n] * moment;
-      absolute += std::abs(a[n]) * moment;
+      before = std::exchange(last, a[n] * moment);
+      coefficient += last;
+      absolute += std::abs(last);
+      if (n <= size / 2) half = std::abs(last);
       moment *= (i + 1) * (i + 2) / ((i + degree + dimension) * (i - degree + 2));
     }
     start *= (degree + 1) / (dimension + 2 * degree);
+    // Beyond, half the last of alternating terms, or as a power law, which is seen while the degree is below the root of
+    // their number.
+    if (!ends && last != 0) {
+      const double decay = std::log2(half / std::abs(last)),
+                   one_signed = decay > 1 ? static_cast<double>(size) / 2 / (decay - 1) : infinity,
+                   beyond = last * (std::signbit(before) == std::signbit(last) ? one_signed : -0.5);
+      cut = !(std::abs(beyond) <= beyond_share * std::abs(coefficient));
+      if (cut) break;
+      coefficient += beyond;
+    }
     if (std::abs(coefficient) <= lost * absolute) coefficient = 0;
     exact.push_back(coefficient == 0 ? 0 : lambda[k] > 0 ? m[k] * coefficient * (coefficient / lambda[k]) : infinity);
   }
@@ -202,7 +220,12 @@ KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::Do
   const auto total = [&](const Series& terms) {
     return ends && terms.size() == size ? std::accumulate(terms.begin(), terms.end(), 0.0) : summed(terms);
   };
-  KernelNorms out{total(exact), total(second), std::pow(total(first), 2), {}};
+  KernelNorms out;
+  out.exact = cut && exact.size() < fewest_degrees ? infinity : total(exact);
+  out.second = total(second);
+  out.first = std::pow(total(first), 2);
+  out.bounded_only = cut && std::isfinite(out.second) && !(out.exact <= out.second);
+  if (out.bounded_only) out.exact = out.second;
   if (std::isfinite(out.exact) && std::isfinite(out.second) && std::isfinite(out.first)) return out;
   for (std::size_t k = 0; k < size && kernel.exact_zeros() && out.infinite_because.empty(); ++k)
     if (a[k] != 0 && b[k] == 0) out.infinite_because = fmt::format("the kernel lacks the power {}", k);

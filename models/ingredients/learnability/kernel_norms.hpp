@@ -21,6 +21,7 @@ struct KernelNorms {
   double exact = 0;              ///< H = sum v_k^2/lambda_k, the squared norm
   double second = 0;             ///< B2 = sum a_k^2/b_k >= H
   double first = 0;              ///< B1 = (sum |a_k|/sqrt b_k)^2 >= B2
+  bool bounded_only = false;     ///< H does not end within the terms, and B2 stands for it
   std::string infinite_because;  ///< where one of them is
 };
 KernelNorms kernel_norms(const std::vector<double>& series, const learning_curves::DotKernel& kernel, double dimension);

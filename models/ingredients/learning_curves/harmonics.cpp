@@ -1,5 +1,7 @@
 #include "models/ingredients/learning_curves/harmonics.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
@@ -16,13 +18,18 @@ constexpr double largest_multiplicity = 1e280;
 constexpr double rounding = 1e-14;
 constexpr double most_resolved = 1e18;
 constexpr std::size_t fewest_panels = 60;
-constexpr const char* not_integrable = "is not finite, or not square integrable, on [-1, 1]";
 /// A panel is halved while that changes E g^2 by more than this share; so often at most, and to so many panels.
 constexpr double settled_share = 1e-9;
 constexpr double unsettled_share = 1e-6;
 constexpr int most_halvings = 400;
 constexpr std::size_t most_panels = 10000;
 using Rule = boost::math::quadrature::gauss<double, 20>;
+
+std::invalid_argument not_integrable(double latitude) {
+  return std::invalid_argument(
+      fmt::format("is not finite, or not square integrable, on [-1, 1], or too steep for a double near t = {:.6g}",
+                  std::sin(latitude)));
+}
 
 /// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
 double last_latitude(double d) {
@@ -102,14 +109,14 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
         const double weight = half * Rule::weights()[i] * std::pow(std::max(0.0, std::cos(phi)), dimension_ - 2);
         out.square += weight * value * value;
       }
-    if (!std::isfinite(out.square)) throw std::invalid_argument(not_integrable);
+    if (!std::isfinite(out.square)) throw not_integrable(centre);
     return out;
   };
   // The centres are such that 0 and its panels' halves are exact.
   const std::size_t count = std::max(fewest_panels, max_degree / 4) / 2 * 2;
   const double half = last_latitude(dimension_) / static_cast<double>(count);
   std::vector<Panel> open;
-  double square = 0, unsettled = 0;
+  double square = 0, unsettled = 0, largest = 0, where = 0;
   for (std::size_t p = 0; p < count; ++p) {
     open.push_back(panel(half * (2 * static_cast<double>(p) + 1 - static_cast<double>(count)), half, 0));
     square += open.back().square;
@@ -125,6 +132,10 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
     const bool settled = change <= settled_share * square;
     if (settled || whole.halvings >= most_halvings || panels >= most_panels) {
       if (!settled) unsettled += change;
+      if (!settled && change > largest) {
+        largest = change;
+        where = whole.centre;
+      }
       add_panel(whole.centre, whole.half, whole.half);
       continue;
     }
@@ -133,7 +144,7 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
     open.push_back(high);
     ++panels;
   }
-  if (!(unsettled <= unsettled_share * square)) throw std::invalid_argument(not_integrable);
+  if (!(unsettled <= unsettled_share * square)) throw not_integrable(where);
   normalise();
 }
 

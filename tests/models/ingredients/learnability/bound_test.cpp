@@ -32,9 +32,11 @@ std::string refusal(const std::string& text) {
 
 TEST_CASE("functions of one variable whose series the calculus meets exactly: f~ is the sum of |a_k|") {
   for (const std::string text :
-       {"3 - 2*x + x^3", "exp(0.5*x)", "1/(2 - x)", "log(3 - x)", "sqrt(2 - x)", "(2 - x)^1.5", "(2 + x)^-2.5",
-        "sin(x)", "cos(2*x)", "sinh(x) + cosh(x)", "(1.25 - x)^(-1/2)", "2*x*exp(x)", "sin(x + 0.7)", "cosh(x - 1)",
-        "exp(x - 3)", "(x - 2)^-3", "1/(x - 2)"}) {
+       {"3 - 2*x + x^3",       "exp(0.5*x)",      "1/(2 - x)",    "log(3 - x)",     "sqrt(2 - x)",
+        "(2 - x)^1.5",         "(2 + x)^-2.5",    "sin(x)",       "cos(2*x)",       "sinh(x) + cosh(x)",
+        "(1.25 - x)^(-1/2)",   "2*x*exp(x)",      "sin(x + 0.7)", "cosh(x - 1)",    "exp(x - 3)",
+        "(x - 2)^-3",          "1/(x - 2)",       "1/(2 - x)^3",  "1/(2 - x)^0.5",  "1/sqrt(2 - x)",
+        "1/((2 - x)*(3 - x))", "1/(1/(2 + x)^2)", "x/exp(0.5*x)", "1/(0 - 2 - x)^2"}) {
     CAPTURE(text);
     const Formula f = read_formula(text);
     const std::vector<double> a = taylor_series(f, 1, 400);
@@ -80,7 +82,14 @@ TEST_CASE("infinite where a series does not converge, with the reason") {
     CHECK(b.remarks[0].find("infinite") != std::string::npos);
   }
   CHECK(of("0*(1/(1 - x)) + x").slope == 1);
-  CHECK(of("(1/(1 - x))*0 + x").slope == 1);
+  // At the end of its convergence a series may still have a value, and a slope: sum |binom(1/2, l)| = 2, sum |binom(3/2, l)|
+  // = 3 and sum l |binom(3/2, l)| = 3.
+  CHECK(of("sqrt(1 + x)").one == doctest::Approx(2));
+  CHECK(std::isinf(of("sqrt(1 + x)").slope));
+  CHECK(of("sqrt(1 + x)").remarks[0].ends_with("where its series ends"));
+  CHECK(of("(1 - x)^1.5").one == doctest::Approx(3));
+  CHECK(of("(1 - x)^1.5").slope == doctest::Approx(3));
+  CHECK(of("(1 - x)^1.5").remarks.empty());
 }
 
 TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
@@ -178,6 +187,28 @@ TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason")
   for (const char* text : {"x^5000", "exp(x^1000)", "x^2000*exp(x)", "x + 1e-150*x^2000"})
     CHECK_THROWS_AS(norms(text, "ntk"), std::invalid_argument);
   CHECK(bound(read_formula("1e300*x*1e300")).remarks == std::vector<std::string>{"infinite: overflows a double"});
+}
+
+TEST_CASE("norms of functions that end at a pole or a branch point of the sphere") {
+  const auto norms = [](const char* text) {
+    return kernel_norms(taylor_series(read_formula(text), 1, 1500), *kernel_named("ntk", true), 5);
+  };
+  // v_k^2/lambda_k falls as k^(-4a) here: by quadrature over 200 degrees 27.7893987366 and 3.2256888.
+  CHECK(norms("(1 - x)^2.5").exact == doctest::Approx(27.7893987366).epsilon(1e-8));
+  CHECK(norms("(1 - x)^1.25").exact == doctest::Approx(3.2256888).epsilon(1e-6));
+  // Where few degrees are seen the bound stands for a norm that is finite: by quadrature 2.11 in three dimensions.
+  const KernelNorms few =
+      kernel_norms(taylor_series(read_formula("sqrt(1 + x)"), 1, 1500), *kernel_named("ntk", true), 3);
+  CHECK(few.bounded_only);
+  CHECK(few.exact == few.second);
+  CHECK(few.second == doctest::Approx(2.482070063));
+  CHECK_FALSE(norms("(1 - x)^2.5").bounded_only);
+  // However many terms there are, they never end: no sum of those at hand is the norm.
+  for (const char* text : {"(1 - x)^0.25", "(1 - x)^(-0.25)", "1/(1 - x)^2", "log(1 - x)", "1/(1.0001 - x)"}) {
+    CAPTURE(text);
+    CHECK(std::isinf(norms(text).exact));
+    CHECK(norms(text).infinite_because.starts_with("the sums diverge, or do not end"));
+  }
 }
 
 TEST_CASE("formulas that cannot be read, or have no series, are refused with the place") {

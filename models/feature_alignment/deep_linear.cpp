@@ -24,6 +24,9 @@ using linear_algebra::Matrix;
 using linear_algebra::product;
 using linear_algebra::Transposed;
 
+/// Of a relative rounding of 1e-16.
+constexpr double most_growth = 1e6;
+
 double power(double w, std::size_t p) {
   return std::pow(w, static_cast<double>(p));
 }
@@ -232,6 +235,35 @@ double deep_centred(const DeepLinear& net, std::size_t l, const std::vector<doub
   return diagonal_cosine(change, covariance_root(net, l, w));
 }
 
+namespace {
+
+/// The first step of gradient descent at which a relative rounding of the start has grown to what is seen; infinite where
+/// it does not, as on the way to any attractor.
+double forgets_rounding_at(const DeepLinear& net, std::uint64_t steps) {
+  const auto layers = static_cast<double>(net.layers);
+  std::vector<double> w = start_values(net), growth(w.size(), 1.0);
+  bool moves = true;
+  for (std::uint64_t step = 1; step <= steps && moves; ++step) {
+    moves = false;
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const double s = power(w[i], net.layers), moved = net.learning_rate * speed(net, i, w[i]);
+      if (w[i] + moved == w[i]) continue;
+      moves = true;
+      // d log w'/d log w.
+      const double slope =
+          net.learning_rate * ((layers - 1) * (net.target[i] - s) * s - layers * s * s) / (w[i] * w[i]);
+      const double next = w[i] + moved;
+      growth[i] *= std::abs((1 + slope) * w[i] / next);
+      w[i] = next;
+      if (!std::isfinite(w[i])) return infinity;
+      if (growth[i] * layers > most_growth) return static_cast<double>(step);
+    }
+  }
+  return infinity;
+}
+
+}  // namespace
+
 Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint64_t>& at) {
   const std::vector<std::vector<double>> values = layer_values(net, at);
   Recorder recorder(std::max(loss_at(net, values.front()), 1e-300));
@@ -256,9 +288,17 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
   const std::vector<double> w0 = start_values(net);
   const double target = *std::ranges::max_element(net.target), start = *std::ranges::max_element(w0);
   out.valid_until = 0;
+  const double chaotic_from =
+      net.flow || out.steps.empty() ? infinity : forgets_rounding_at(net, static_cast<std::uint64_t>(out.steps.back()));
+  if (std::isfinite(chaotic_from))
+    out.warnings.push_back(
+        fmt::format("chaotic: by step {:g} rounding has grown to what two computations of one run differ by; nothing "
+                    "is claimed beyond",
+                    chaotic_from));
   double moves_from = infinity;
   for (std::size_t t = 0; t < out.steps.size(); ++t) {
-    if (out.columns[0].value[t] > 1e-12 * target * target) out.valid_until = out.steps[t];
+    if (out.columns[0].value[t] > 1e-12 * target * target && out.steps[t] < chaotic_from)
+      out.valid_until = out.steps[t];
     for (std::size_t i = 0; i < net.start.size(); ++i)
       if (std::abs(values[t][i] - w0[i]) > 1e-6 * std::max(start, values[t][i]))
         moves_from = std::min(moves_from, out.steps[t]);

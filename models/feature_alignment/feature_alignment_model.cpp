@@ -27,6 +27,9 @@ using settings::Values;
 
 constexpr const char* page = "docs/theory/networks-and-kernels.md, section ";
 
+/// Of a correlation: where more must be allowed, nothing is claimed.
+constexpr double largest_allowance = 0.2;
+
 /// How far the means of draws at dimension d may lie from the limit: O(1/d), more where a few readouts or labels carry the
 /// sums.
 struct FiniteSize {
@@ -84,13 +87,20 @@ class QuadraticProblem final : public AlignmentProblem {
   Trajectory reference() const override {
     Trajectory out;
     out.method = "predictions about whole runs, no trajectory";
+    if (!(FiniteSize(*net_).centred < largest_allowance))
+      out.warnings.push_back(fmt::format(
+          "at dimension {} draws may lie so far from the limit that nothing is claimed of their centred correlation",
+          net_->dimension));
     return out;
   }
   std::vector<Prediction> predictions() const override {
     const StartAlignment now = limit(*net_);
     const FiniteSize allowed(*net_);
-    std::vector<Prediction> out{start_prediction("rho_c_1", now.centred, allowed.centred),
-                                start_prediction("rho_u_1", now.uncentred, allowed.uncentred)};
+    std::vector<Prediction> out;
+    // At a dimension so small that O(1/d) allows nearly everything the limit says nothing.
+    if (allowed.centred < largest_allowance) out.push_back(start_prediction("rho_c_1", now.centred, allowed.centred));
+    if (allowed.uncentred < largest_allowance)
+      out.push_back(start_prediction("rho_u_1", now.uncentred, allowed.uncentred));
     for (Prediction& p : out) {
       p.statement = fmt::format("{} at the start is that of d -> infinity, to {:.2g} at this d", p.observable,
                                 p.high - p.nominal);

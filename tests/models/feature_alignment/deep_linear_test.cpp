@@ -97,3 +97,30 @@ TEST_CASE("what does not move has no correlation, what diverges ends") {
   done.target = {3, 1, 2};
   CHECK(solve_deep_linear(done, {0, 10, 100'000}).valid_until == 10);
 }
+
+TEST_CASE("chaotic descent is claimed while rounding has not grown to what is seen") {
+  DeepLinear problem;
+  problem.layers = 3;
+  problem.width = 2;
+  problem.target = {1};
+  problem.start = {0.5};
+  const std::vector<std::uint64_t> at{0, 10, 20, 25, 30, 50, 200};
+  problem.learning_rate = 2.9 / 3;
+  const models::Trajectory theory = solve_deep_linear(problem, at);
+  CHECK(*theory.valid_until == 30);  // its exponent is .43, the start's growth passes 1e6/3 at step 31
+  REQUIRE(theory.warnings.size() == 1);
+  CHECK(theory.warnings[0].starts_with("chaotic: by step 31"));
+  const auto simulation = simulate_deep_linear(problem);
+  const auto replica = simulation->replica(4, 1);
+  std::vector<double> now(theory.columns.size());
+  for (std::size_t t = 0; t < at.size(); ++t) {
+    replica->advance(at[t]);
+    replica->observe(now);
+    if (at[t] <= 30) CHECK(now.back() == doctest::Approx(theory.columns.back().value[t]).epsilon(1e-8));
+    if (at[t] == 200) CHECK(now.back() != doctest::Approx(theory.columns.back().value[t]).epsilon(1e-3));
+  }
+  // Cycles, and what settles, forget their start.
+  problem.learning_rate = 2.2 / 3;
+  CHECK(*solve_deep_linear(problem, at).valid_until == 200);
+  CHECK(solve_deep_linear(problem, at).warnings.empty());
+}

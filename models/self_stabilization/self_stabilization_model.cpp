@@ -309,6 +309,9 @@ class SelfStabilizationModel final : public Model {
   static void read_landscape(const settings::Values& values, Setup& s) {
     only_constant(values, "epsilon", "sharpening", s);
     only_constant(values, "noise", "gradient_variance", s);
+    for (const char* key : {"bulk_gradient", "bulk_curvature", "bulk_moves", "floor"})
+      if (values.given(key) && s.constant())
+        throw values.error(key, "is what a rate rule sees of the other directions; at a constant rate nobody reads it");
     const double square = s.learning_rate * s.learning_rate;
     s.land.sharpening = values.given("epsilon") ? values.number("epsilon") / square : values.number("sharpening");
     s.land.stabilization = values.number("stabilization");

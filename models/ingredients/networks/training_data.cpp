@@ -146,24 +146,48 @@ const std::vector<settings::Parameter>& data_parameters() {
           .at_least(0)
           .at_most(1e5)
           .otherwise(0.0),
-      settings::number("inputs", "d, of gaussian; whole").at_least(1).at_most(1e5).otherwise(10.0),
+      settings::number("inputs", "d, of gaussian; whole")
+          .where("kind", {"gaussian"})
+          .at_least(1)
+          .at_most(1e5)
+          .otherwise(10.0),
       settings::number("decay", "alpha: coordinate j of gaussian inputs has variance j^(-2 alpha)")
+          .where("kind", {"gaussian"})
           .at_least(0)
           .otherwise(0.0),
       settings::text("targets",
                      "of gaussian inputs: linear y = W x/sqrt(tr K), W ~ N(0, 1); teacher: A tanh(that)/sqrt(width); "
                      "classes: the largest of the linear y (one output: its sign, +-1); random-classes: any; product: "
                      "x_1 x_2 + x_3/2")
+          .where("kind", {"gaussian"})
           .one_of({"linear", "teacher", "classes", "random-classes", "product"})
           .otherwise(std::string("linear")),
-      settings::number("outputs", "C, of gaussian targets; whole").at_least(1).at_most(1000).otherwise(1.0),
-      settings::number("teacher_width", "hidden units of the teacher; whole").at_least(1).at_most(1e4).otherwise(10.0),
-      settings::number("noise", "variance of what is added to the y of gaussian inputs").at_least(0).otherwise(0.0),
-      settings::number("target_scale", "factor on gaussian targets that are no classes").above(0).otherwise(1.0),
+      settings::number("outputs", "C, of gaussian targets; whole")
+          .where("kind", {"gaussian"})
+          .at_least(1)
+          .at_most(1000)
+          .otherwise(1.0),
+      settings::number("teacher_width", "hidden units of the teacher; whole")
+          .where("targets", {"teacher"})
+          .at_least(1)
+          .at_most(1e4)
+          .otherwise(10.0),
+      settings::number("noise", "variance of what is added to the y of gaussian inputs")
+          .where("kind", {"gaussian"})
+          .at_least(0)
+          .otherwise(0.0),
+      settings::number("target_scale", "factor on gaussian targets that are no classes")
+          .where("kind", {"gaussian"})
+          .above(0)
+          .otherwise(1.0),
       settings::number("input_scale", "factor on all inputs").above(0).otherwise(1.0),
-      settings::integer("seed", "of gaussian data, which all replicas share").at_least(0).otherwise(std::int64_t{1}),
+      settings::integer("seed", "of gaussian data, which all replicas share")
+          .where("kind", {"gaussian"})
+          .at_least(0)
+          .otherwise(std::int64_t{1}),
       settings::text("target",
                      "of images: classes, ten one-hot outputs; class-K, one output, +1 for class K and -1 for others")
+          .where("kind", {"fashion-mnist"})
           .one_of({"classes", "class-0", "class-1", "class-2", "class-3", "class-4", "class-5", "class-6", "class-7",
                    "class-8", "class-9"})
           .otherwise(std::string("classes")),
@@ -171,19 +195,20 @@ const std::vector<settings::Parameter>& data_parameters() {
           "scaling",
           "of images: pixels/255, centred; standardised: times one factor, mean square 1 a pixel; pca: on the "
           "leading principal components, times one factor; whitened: each component of variance 1")
+          .where("kind", {"fashion-mnist"})
           .one_of({"pixels", "standardised", "pca", "whitened"})
           .otherwise(std::string("standardised")),
-      settings::number("components", "of pca and whitened; whole").at_least(1).at_most(784).otherwise(50.0)};
+      settings::number("components", "of pca and whitened; whole")
+          .where("scaling", {"pca", "whitened"})
+          .at_least(1)
+          .at_most(784)
+          .otherwise(50.0)};
   return keys;
 }
 
 TrainingData read_training_data(const settings::Table& experiment) {
   const Values data = settings::read(experiment.table_or_empty("data"), data_parameters());
   const bool from_images = data.text("kind") == "fashion-mnist";
-  for (const char* key : {"inputs", "decay", "targets", "outputs", "teacher_width", "noise", "target_scale", "seed"})
-    if (from_images && data.given(key)) throw data.error(key, "belongs to kind = \"gaussian\"");
-  for (const char* key : {"target", "scaling", "components"})
-    if (!from_images && data.given(key)) throw data.error(key, "belongs to kind = \"fashion-mnist\"");
   const std::size_t train = data.whole("examples"), test = data.whole("test_examples");
   Examples all = from_images ? images(data, train, train + test) : gaussian(data, train + test);
   for (double& x : all.inputs.entries()) x *= data.number("input_scale");

@@ -226,9 +226,10 @@ TEST_CASE("bad experiments on networks are refused with the key") {
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [2.5]\n"), "network.hidden"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [100000, 100000]\n"), "small network"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nbeta = 2\n"), "beta-gelu"));
-  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nscaling = 'pca'\n"), "belongs to kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nscaling = 'pca'\n"), "read where kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nteacher_width = 3\n"), "read where targets"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\nkind = 'fashion-mnist'\ninputs = 3\n"),
-              "belongs to kind"));
+              "read where kind"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nkernel_norm = 'exact'\n"), "kernel_norm"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nprobes = 3\n"), "hutchinson"));
   CHECK(names(

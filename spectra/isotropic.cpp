@@ -1,8 +1,18 @@
 #include <fmt/format.h>
 
+#include "spectra/formulas.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::spectra {
+
+Spectrum isotropic(double dimension, double target_power, double eigenvalue) {
+  Spectrum s;
+  s.eigenvalue = {eigenvalue};
+  s.multiplicity = {dimension};
+  s.target_power = {target_power};
+  s.provenance = fmt::format("isotropic, d = {}, eigenvalue {}, target power {}", dimension, eigenvalue, target_power);
+  return s;
+}
 
 Kind isotropic_kind() {
   settings::Description d;
@@ -16,13 +26,8 @@ Kind isotropic_kind() {
       settings::number("target_power", "squared norm of the target, |theta*|^2").otherwise(1.0).at_least(0),
   };
   return {d, [](const settings::Values& values) {
-            Spectrum s;
-            s.eigenvalue = {values.number("eigenvalue")};
-            s.multiplicity = {static_cast<double>(values.integer("dimension"))};
-            s.target_power = {values.number("target_power")};
-            s.provenance = fmt::format("isotropic, d = {}, eigenvalue {}, target power {}", s.multiplicity[0],
-                                       s.eigenvalue[0], s.target_power[0]);
-            return s;
+            return isotropic(static_cast<double>(values.integer("dimension")), values.number("target_power"),
+                             values.number("eigenvalue"));
           }};
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "spectra/compression.hpp"
+#include "spectra/formulas.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::spectra {
@@ -12,21 +13,6 @@ namespace {
 constexpr std::int64_t largest_kept_by_default = 200'000;
 constexpr std::int64_t largest_exact = 100'000'000;
 constexpr double default_tolerance = 1e-8;
-
-Spectrum every_eigenvalue(std::int64_t dimension, double alpha, double beta) {
-  Spectrum s;
-  const auto d = static_cast<std::size_t>(dimension);
-  s.eigenvalue.resize(d);
-  s.multiplicity.assign(d, 1.0);
-  s.target_power.resize(d);
-  for (std::size_t i = 0; i < d; ++i) {
-    const auto j = static_cast<double>(i + 1);
-    s.eigenvalue[i] = std::pow(j, -2 * alpha);
-    s.target_power[i] = std::pow(j, -2 * beta);
-  }
-  s.provenance = fmt::format("power law j^(-2 alpha), alpha = {}, beta = {}, d = {}", alpha, beta, dimension);
-  return s;
-}
 
 /// sum_{j > d} j^-s, s > 1, by Euler and Maclaurin from some terms on; relative error below 1e-15.
 double power_tail(double d, double s) {
@@ -58,7 +44,7 @@ Spectrum unscaled(const settings::Values& values) {
     throw values.error("nodes", fmt::format("\"exact\" keeps every eigenvalue and is limited to dimension <= {}, got "
                                             "{}; use \"compressed\"",
                                             largest_exact, dimension));
-  return every_eigenvalue(dimension, alpha, beta);
+  return power_law(dimension, alpha, beta);
 }
 
 Spectrum build_power_law(const settings::Values& values) {
@@ -83,6 +69,21 @@ Spectrum build_power_law(const settings::Values& values) {
 }
 
 }  // namespace
+
+Spectrum power_law(std::int64_t dimension, double alpha, double beta) {
+  Spectrum s;
+  const auto d = static_cast<std::size_t>(dimension);
+  s.eigenvalue.resize(d);
+  s.multiplicity.assign(d, 1.0);
+  s.target_power.resize(d);
+  for (std::size_t i = 0; i < d; ++i) {
+    const auto j = static_cast<double>(i + 1);
+    s.eigenvalue[i] = std::pow(j, -2 * alpha);
+    s.target_power[i] = std::pow(j, -2 * beta);
+  }
+  s.provenance = fmt::format("power law j^(-2 alpha), alpha = {}, beta = {}, d = {}", alpha, beta, dimension);
+  return s;
+}
 
 Kind power_law_kind() {
   settings::Description d;

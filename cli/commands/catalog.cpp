@@ -46,15 +46,17 @@ Entry section(const std::string& name, const std::string& summary, std::vector<P
 }
 
 void add_sections(std::vector<Entry>& out) {
-  const std::vector<Entry> known = out;
-  out.push_back(section("experiment", "the keys above all sections of an experiment file", models::root_parameters()));
-  out.back().details.push_back(kinds_of("model = ...", known, "models"));
+  // All that was listed before has a group of its own, which the sections do not change.
+  const auto add_kinds = [&out](Entry entry, const std::string& title, const std::string& group) {
+    entry.details.push_back(kinds_of(title, out, group));
+    out.push_back(std::move(entry));
+  };
+  add_kinds(section("experiment", "the keys above all sections of an experiment file", models::root_parameters()),
+            "model = ...", "models");
 
   const auto choice = [&](const std::string& name, const std::string& summary, const std::string& key,
                           const std::string& group) {
-    out.push_back(section(name, summary, {}));
-    out.back().details.push_back(
-        kinds_of(key + " = ... (edgewise describe NAME tells the keys of each)", known, group));
+    add_kinds(section(name, summary, {}), key + " = ... (edgewise describe NAME tells the keys of each)", group);
   };
   choice("spectrum", "[spectrum]: eigenvalues of the data covariance and the target's power", "kind", "spectra");
   choice("noise", "[noise]: the law of the label noise", "law", "noise");
@@ -208,7 +210,7 @@ const std::vector<std::string>& groups() {
   return all;
 }
 
-std::vector<Entry> catalog() {
+std::vector<Entry> catalog(bool closed_forms) {
   std::vector<Entry> out;
   const auto add = [&](const std::string& group, const Description& description) {
     out.push_back({group, description, {}, {}, {}, nullptr});
@@ -253,7 +255,7 @@ std::vector<Entry> catalog() {
   for (const models::ingredients::NoiseKind& kind : models::ingredients::noise_kinds()) add("noise", kind.description);
   for (const models::ingredients::ScheduleKind& kind : models::ingredients::schedule_kinds())
     add("schedules", kind.description);
-  for (const models::Model* model : models::all())
+  for (const models::Model* model : closed_forms ? models::all() : std::span<const models::Model* const>())
     for (const models::ClosedForm& form : model->closed_forms())
       add("closed-forms", {form.name, form.formula, "", form.source, {}});
   add_sections(out);

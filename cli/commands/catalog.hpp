@@ -31,7 +31,8 @@ struct Entry {
 const std::vector<std::string>& groups();
 
 /// All entries, group by group in the order of `groups()`, then sections and what stands in them.
-std::vector<Entry> catalog();
+/// \param closed_forms  whether they are among them: thousands, all with a / in their names, that take most of the time
+std::vector<Entry> catalog(bool closed_forms = true);
 
 /// Every group on one screen: models with their summaries, the names of all others, optimizers model by model, how many
 /// closed forms there are.

@@ -19,7 +19,7 @@ Status list(const Context& context, const std::string& group) {
                             settings::suggestion(group, groups()), settings::join(groups())));
   const Targets targets = targets_of(context, {"csv", "json", "txt"}, {"csv", "json", "txt"}, "txt");
   std::vector<Entry> entries;
-  for (Entry& e : catalog())
+  for (Entry& e : catalog(group.empty() || group == "closed-forms"))
     if (group.empty() ? std::find(groups().begin(), groups().end(), e.group) != groups().end() : e.group == group)
       entries.push_back(std::move(e));
   write_all(context, targets, [&](const Target& target) {
@@ -36,15 +36,20 @@ Status describe(const Context& context, const std::string& name) {
   if (wanted.size() > 2 && wanted.front() == '[' && wanted.back() == ']') wanted = wanted.substr(1, wanted.size() - 2);
   std::vector<Entry> found;
   std::vector<std::string> names;
-  for (Entry& e : catalog()) {
-    bool here = e.description.name == wanted;
-    names.push_back(e.description.name);
-    for (const std::string& model : e.models) {
-      names.push_back(model + "/" + e.description.name);
-      here = here || names.back() == wanted;
+  const auto look = [&](bool closed_forms) {
+    names.clear();
+    for (Entry& e : catalog(closed_forms)) {
+      bool here = e.description.name == wanted;
+      names.push_back(e.description.name);
+      for (const std::string& model : e.models) {
+        names.push_back(model + "/" + e.description.name);
+        here = here || names.back() == wanted;
+      }
+      if (here) found.push_back(std::move(e));
     }
-    if (here) found.push_back(std::move(e));
-  }
+  };
+  look(wanted.find('/') != std::string::npos);
+  if (found.empty()) look(true);
   if (found.empty())
     throw Error(fmt::format("describe: there is no '{}'{}; `edgewise list` shows every name", settings::shown(name),
                             settings::suggestion(wanted, names)));

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "tests/temporary_folder.hpp"
 
@@ -32,6 +33,8 @@ TEST_CASE("every source that is printed names a page of docs/theory that exists,
     if (entry.group != "closed-forms") continue;
     ++forms;
     CAPTURE(entry.description.name);
+    // By which `edgewise describe` knows that a name may be one's.
+    CHECK(entry.description.name.find('/') != source.npos);
     CHECK(source.starts_with("docs/theory/"));
     CHECK((source.find(".md, section") != source.npos || source.find(".md (") != source.npos));
   }
@@ -40,4 +43,12 @@ TEST_CASE("every source that is printed names a page of docs/theory that exists,
   // Put together here, so that the check does not find them in this file.
   CHECK(!resolve(sources + "docs/theory/" + "sign-and-clip.md, section 99\n"));
   CHECK(!resolve(sources + "theory" + " note sign-and-clip, 2\n"));
+}
+
+TEST_CASE("without closed forms the catalog is what is left of it") {
+  std::vector<std::string> all, without;
+  for (const Entry& entry : catalog())
+    if (entry.group != "closed-forms") all.push_back(describe_text(entry));
+  for (const Entry& entry : catalog(false)) without.push_back(describe_text(entry));
+  CHECK(without == all);
 }

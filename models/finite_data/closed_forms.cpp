@@ -42,8 +42,8 @@ FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std
   return data;
 }
 
-double loss_after(const FiniteData& data, const std::string& method = "exact") {
-  return solve_finite_data(data, kernel_of(data), {method}).columns[0].value.back();
+double loss_after(const FiniteData& data, Level level = Level::exact) {
+  return solve_finite_data(data, kernel_of(data), {level}).columns[0].value.back();
 }
 
 /// Five orthogonal samples, eta/B = .35: every z_i moves alone, by 1 - .35 n_i, n_i the times that i is drawn.
@@ -183,7 +183,7 @@ void add_formulas(ClosedFormList& table) {
                                         (squares * squares - fourths) * std::pow(pair, 10) -
                                         std::pow(squares * std::pow(orthogonal_square(sampling), 10), 2);
                 return Pair(std::sqrt(variance) / 10,
-                            solve_finite_data(data, kernel_of(data), {"exact", true}).columns[0].std.back());
+                            solve_finite_data(data, kernel_of(data), {Level::exact, true}).columns[0].std.back());
               });
   table.add("full-batch-excess", "B = N: P along theta' = theta - (eta/N) X' (X theta - y)", "9", 1e-12, [] {
     FiniteData data = reference(Sampling::without_replacement, {50}, 12);
@@ -205,10 +205,10 @@ void add_formulas(ClosedFormList& table) {
     return Pair(population_excess(*data.population, theta),
                 solve_finite_data(data, kernel_of(data), {}).columns[2].value.back());
   });
-  for (const char* method : {"exact", "closure"})
-    table.add(fmt::format("full-batch-schedule-{}", method),
+  for (const Level level : {Level::exact, Level::closure})
+    table.add(level == Level::exact ? "full-batch-schedule-exact" : "full-batch-schedule-closure",
               "B = N under a schedule: L_T = |prod_k (1 - eta_k Theta) z_0|^2/(2N), eta_k = eta (1 - k/T)", "9", 1e-12,
-              [method] {
+              [level] {
                 FiniteData data = reference(Sampling::without_replacement, {50}, 12);
                 data.schedule = schedule("linear", 50);
                 const Kernel kernel = kernel_of(data);
@@ -219,7 +219,7 @@ void add_formulas(ClosedFormList& table) {
                   for (int k = 0; k < 50; ++k) left *= 1 - 0.03 * (1 - k / 50.0) * kernel.eigenvalue[a];
                   sum += left * left;
                 }
-                return Pair(sum / 24, loss_after(data, method));
+                return Pair(sum / 24, loss_after(data, level));
               });
   table.add("mean-field-norm", "with replacement: (eta/B) sum_a mu_a/(2 - eta mu_a (1 - 1/B))", "9", 1e-13, [] {
     const FiniteData data = reference(Sampling::with_replacement, {0}, 3);
@@ -235,7 +235,7 @@ void add_formulas(ClosedFormList& table) {
       if (f.name == "loss_floor") found = std::get<double>(f.value);
     FiniteData late = data;
     late.time.at = {200000};
-    return Pair(found, loss_after(late, "closure"));
+    return Pair(found, loss_after(late, Level::closure));
   });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement})
     table.add(fmt::format("steady-loss-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
@@ -262,7 +262,7 @@ void add_formulas(ClosedFormList& table) {
     double null_power = 0;
     for (std::size_t a = kernel.rank; a < along.size(); ++a) null_power += along[a] * along[a];
     return Pair(null_power / 24 / (1 - kernel_norm(data, kernel, NormLevel::mean_field, data.learning_rate)),
-                loss_after(data, "mean-field"));
+                loss_after(data, Level::mean_field));
   });
   table.add("trace-norm", "with replacement, eta mu -> 0: mean field -> eta tr Theta/(2B)", "9", 1e-5, [] {
     const FiniteData data = reference(Sampling::with_replacement);

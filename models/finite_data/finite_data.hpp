@@ -76,16 +76,18 @@ const std::vector<Observable>& finite_data_observables();
 /// Those of this data set: the loss alone where no population is known, no risk where labels have an infinite variance.
 const std::vector<Observable>& finite_data_observables(const FiniteData& data);
 
+/// exact (the N x N second moments of z), closure (their diagonal in Theta's basis), mean-field (the same with
+/// delocalised eigenvectors, V_ia^2 = 1/N).
+enum class Level { exact, closure, mean_field };
+
 /// How the theory is solved.
 struct FiniteDataMethod {
-  /// exact (the N x N second moments of z), closure (their diagonal in Theta's basis), mean-field (the same with
-  /// delocalised eigenvectors, V_ia^2 = 1/N).
-  std::string name = "exact";
-  /// Add the standard deviation of the loss of one run, exact; N^5 a step.
+  Level level = Level::exact;
+  /// Add the standard deviation of the loss of one run, exact; N^5 a step; of level exact alone.
   bool bands = false;
 };
 
-/// Solves the theory. \throws std::invalid_argument for an unknown method, or bands that cost too much.
+/// Solves the theory. \throws std::invalid_argument for bands that cost too much.
 Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const FiniteDataMethod& method);
 
 /// The loss after the last step, the learning rate of each being free. \throws std::invalid_argument where the theory is
@@ -96,8 +98,11 @@ std::unique_ptr<RateObjective> finite_data_rate_objective(const FiniteData& data
 /// Kernel norms, thresholds, growth factor and floor, at the learning rate before its schedule.
 std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel& kernel);
 
-/// Runs the algorithm. `sampler`: parameters (theta, O(B p) a step), kernel (z and Theta, O(B N) a step), or auto.
-std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler);
+/// In parameters (theta, O(B p) a step), or in the kernel's space (z and Theta, O(B N) a step).
+enum class Sampler { automatic, parameters, kernel };
+
+/// Runs the algorithm.
+std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, Sampler sampler);
 
 /// Closed forms, and the reference instance of docs/theory/least-squares-sgd.md, section 13 (fin).
 std::vector<ClosedForm> finite_data_closed_forms();

@@ -1,7 +1,6 @@
 #include "models/finite_data/kernel_norms.hpp"
 
 #include <algorithm>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -9,6 +8,7 @@
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::finite_data {
@@ -18,13 +18,7 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
-/// A root of f between a and b, f(a) < 0 < f(b).
-double root(const std::function<double(double)>& f, double a, double b) {
-  std::uintmax_t most = 200;
-  const auto bracket =
-      boost::math::tools::toms748_solve(f, a, b, f(a), f(b), boost::math::tools::eps_tolerance<double>(48), most);
-  return 0.5 * (bracket.first + bracket.second);
-}
+constexpr int root_bits = 48;
 
 BatchMoments moments_of(const FiniteData& data) {
   return batch_moments(data.sampling, data.samples(), data.batch);
@@ -145,7 +139,7 @@ double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) 
   if (excess(high) < 0) return high * most;
   double low = 0.5 * high;
   while (low > 1e-14 && excess(low) > 0) low *= 0.5;
-  return root(excess, low, high) * most;
+  return numerics::root(excess, low, high, root_bits) * most;
 }
 
 double growth_factor(const FiniteData& data, const Kernel& kernel) {
@@ -168,7 +162,8 @@ double growth_factor(const FiniteData& data, const Kernel& kernel) {
   // 1/norm grows with the distance from the largest decay, from 0. No norm exceeds the largest weight.
   const double least = 1e-12 * std::max(1.0, std::abs(floor)), most = 2 * c.c1 * square(top, top);
   if (most <= least || excess(least) > 0) return floor;
-  return floor + std::exp(root([&](double s) { return excess(std::exp(s)); }, std::log(least), std::log(most)));
+  const auto excess_at_log = [&](double s) { return excess(std::exp(s)); };
+  return floor + std::exp(numerics::root(excess_at_log, std::log(least), std::log(most), root_bits));
 }
 
 }  // namespace edgewise::models::finite_data

@@ -86,7 +86,7 @@ double FourthMoments::power_squared() const {
 }
 
 void FourthMoments::step(double learning_rate) {
-  const std::size_t n = n_, n2 = n * n, n3 = n2 * n;
+  const std::size_t n = n_;
   for (std::size_t m = 1; m <= 4; ++m) {
     std::vector<double>& out = moved_[m];
     out = moments_;
@@ -104,23 +104,14 @@ void FourthMoments::step(double learning_rate) {
     work_.resize(out.size());
     const double* theta = theta_.data();
     // One axis after the other; Theta is symmetric.
-    linear_algebra::multiply(n, n3, n, 1, theta, n, Transposed::no, out.data(), n, Transposed::no, 0, work_.data(), n);
+    linear_algebra::multiply(n, n * n * n, n, 1, theta, n, Transposed::no, out.data(), n, Transposed::no, 0,
+                             work_.data(), n);
     out.swap(work_);
-    if (m >= 2) {
-      for (std::size_t slab = 0; slab < n2; ++slab)
-        linear_algebra::multiply(n, n, n, 1, out.data() + slab * n2, n, Transposed::no, theta, n, Transposed::no, 0,
-                                 work_.data() + slab * n2, n);
-      out.swap(work_);
-    }
-    if (m >= 3) {
-      for (std::size_t slab = 0; slab < n; ++slab)
-        linear_algebra::multiply(n2, n, n, 1, out.data() + slab * n3, n2, Transposed::no, theta, n, Transposed::no, 0,
-                                 work_.data() + slab * n3, n2);
-      out.swap(work_);
-    }
-    if (m == 4) {
-      linear_algebra::multiply(n3, n, n, 1, out.data(), n3, Transposed::no, theta, n, Transposed::no, 0, work_.data(),
-                               n3);
+    // Of the others, each slab of the axes before and of this one is a matrix.
+    for (std::size_t axis = 1, rows = n; axis < m; ++axis, rows *= n) {
+      for (std::size_t at = 0; at < out.size(); at += rows * n)
+        linear_algebra::multiply(rows, n, n, 1, out.data() + at, rows, Transposed::no, theta, n, Transposed::no, 0,
+                                 work_.data() + at, rows);
       out.swap(work_);
     }
   }

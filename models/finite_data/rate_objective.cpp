@@ -12,7 +12,7 @@ namespace edgewise::models::finite_data {
 // (9.2) with C = 1/N is a linear phase of one coordinate a mode: p <- (1 - eta mu)^2 p + eta^2 mu^2 ((c2 - 1) p + (c1/N) sum p).
 std::unique_ptr<RateObjective> finite_data_rate_objective(const FiniteData& data, const Kernel& kernel,
                                                           const FiniteDataMethod& method) {
-  if (method.name != "mean-field")
+  if (method.level != Level::mean_field)
     throw std::invalid_argument(
         "theory.method: the best learning rates are known for mean-field, whose modes meet in one number");
   if (kernel.rank == 0) throw std::invalid_argument("data: the inputs are all 0, so that no learning rate matters");

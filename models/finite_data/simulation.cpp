@@ -149,11 +149,9 @@ class DataReplica final : public ingredients::ScheduledReplica {
 
 }  // namespace
 
-std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, const std::string& sampler) {
-  if (sampler != "auto" && sampler != "parameters" && sampler != "kernel")
-    throw std::invalid_argument("monte_carlo.sampler: '" + sampler + "' is not one of auto, parameters, kernel");
+std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteData> data, Sampler sampler) {
   auto shared = std::make_shared<Shared>();
-  if (sampler == "kernel" || (sampler == "auto" && data->samples() < 2 * data->parameters()))
+  if (sampler == Sampler::kernel || (sampler == Sampler::automatic && data->samples() < 2 * data->parameters()))
     shared->gram = linear_algebra::product(data->inputs, data->inputs, linear_algebra::Transposed::yes);
   shared->data = std::move(data);
   const bool by_parameters = shared->gram.size() == 0;

@@ -11,7 +11,8 @@
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
 #include "models/finite_data/population.hpp"
-#include "models/framework/divergence.hpp"
+#include "models/framework/recorder.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -20,7 +21,6 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
-/// Beyond this multiple of the first loss the solution has diverged.
 /// Eigenvalues, relative to the largest, down to which a jump resolves the variance of a mode.
 constexpr double least_jumped = 1e-12;
 /// Operations that the fourth moments may cost.
@@ -33,47 +33,42 @@ struct Recorded {
 };
 
 /// Records at the asked steps until the loss diverges.
-class Recorder {
+class LossRecorder {
  public:
-  Recorder(const FiniteData& data, std::string method, bool exact) : data_(data) {
-    double start = 0;
-    for (const double z : data.residual) start += z * z;
-    limit_ = divergence_limit(start / (2 * static_cast<double>(data.samples())));
-    out_.method = std::move(method);
+  LossRecorder(const FiniteData& data, std::string method, bool exact)
+      : data_(data), out_(loss_of(numerics::squared_norm_in_order(data.residual))) {
     // A shuffled full batch is the full batch.
     const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();
-    out_.exact = exact && !shuffled;
-    for (const Observable& observable : finite_data_observables(data)) out_.columns.push_back({observable, {}, {}});
+    out_.trajectory().method = std::move(method);
+    out_.trajectory().exact = exact && !shuffled;
+    for (const Observable& observable : finite_data_observables(data)) columns_.push_back(out_.add(observable));
     if (shuffled)
-      out_.warnings.push_back("the theory takes fresh batches; shuffled passes make them depend on each other");
+      out_.trajectory().warnings.push_back(
+          "the theory takes fresh batches; shuffled passes make them depend on each other");
   }
   /// `power` is E |z|^2; `rest` is asked at recorded steps only. False when there is nothing more to do.
   bool operator()(std::uint64_t step, double power, const std::function<Recorded()>& rest) {
-    const double loss = power / (2 * static_cast<double>(data_.samples()));
-    if (!(loss <= limit_)) {
-      out_.diverged_at = static_cast<double>(step);
-      return false;
-    }
+    const double loss = loss_of(power), at = static_cast<double>(step);
+    if (!out_.alive(at, loss)) return false;
     if (next_ < data_.time.at.size() && data_.time.at[next_] == step) {
       const Recorded more = rest();
-      out_.steps.push_back(static_cast<double>(step));
-      out_.columns[0].value.push_back(loss);
-      if (more.std) out_.columns[0].std.push_back(*more.std);
-      if (data_.population) {
-        if (data_.has_risk()) out_.columns[1].value.push_back(0.5 * (more.excess + data_.population->noise_variance));
-        out_.columns.back().value.push_back(more.excess);
-      }
+      out_.row(at);
+      out_.set(columns_[0], loss);
+      if (more.std) out_.set_std(columns_[0], *more.std);
+      if (data_.has_risk()) out_.set(columns_[1], 0.5 * (more.excess + data_.population->noise_variance));
+      if (data_.population) out_.set(columns_.back(), more.excess);
       ++next_;
     }
     return next_ < data_.time.at.size();
   }
-  Trajectory take() { return std::move(out_); }
+  Trajectory take() { return out_.take(); }
 
  private:
+  double loss_of(double power) const { return power / (2 * static_cast<double>(data_.samples())); }
   const FiniteData& data_;
-  Trajectory out_;
+  Recorder out_;
+  std::vector<Recorder::Handle> columns_;
   std::size_t next_ = 0;
-  double limit_ = 0;
 };
 
 std::optional<PopulationRisk> population_of(const FiniteData& data, const Kernel& kernel) {
@@ -186,7 +181,7 @@ Trajectory solve_exact(const FiniteData& data, const Kernel& kernel, bool bands)
   ExactMoments moments(data, kernel);
   Bands variance(data, kernel, bands);
   const std::optional<PopulationRisk> population = population_of(data, kernel);
-  Recorder record(data, "exact", true);
+  LossRecorder record(data, "exact", true);
   for (std::uint64_t k = 0;; ++k) {
     const double power = moments.power();
     if (!record(k, power, [&] {
@@ -230,7 +225,7 @@ bool better_step_by_step(const FiniteData& data, const Kernel& kernel) {
 
 // Its part on the modes that are not null is similar to a symmetric matrix: powers of its eigenvalues reach any step at
 // once. Null modes stay and drive the others.
-void jump_closure(const FiniteData& data, const Closure& closure, Recorder& record) {
+void jump_closure(const FiniteData& data, const Closure& closure, LossRecorder& record) {
   const Kernel& kernel = closure.kernel;
   const std::size_t N = data.samples(), rank = kernel.rank;
   const BatchMoments c = closure.moments;
@@ -290,7 +285,7 @@ void jump_closure(const FiniteData& data, const Closure& closure, Recorder& reco
 }
 
 // Step by step, under a schedule. The variance of z_a is mu_a^2 that of y_a.
-void iterate_closure(const FiniteData& data, const Closure& closure, Recorder& record) {
+void iterate_closure(const FiniteData& data, const Closure& closure, LossRecorder& record) {
   const std::size_t N = data.samples(), rank = closure.kernel.rank;
   const std::vector<double>& mu = closure.kernel.eigenvalue;
   const BatchMoments c = closure.moments;
@@ -317,12 +312,10 @@ void iterate_closure(const FiniteData& data, const Closure& closure, Recorder& r
 }  // namespace
 
 Trajectory solve_finite_data(const FiniteData& data, const Kernel& kernel, const FiniteDataMethod& method) {
-  if (method.name == "exact") return solve_exact(data, kernel, method.bands);
-  if (method.name != "closure" && method.name != "mean-field")
-    throw std::invalid_argument("theory.method: '" + method.name + "' is not one of exact, closure, mean-field");
-  if (method.bands) throw std::invalid_argument("theory.bands: only method = \"exact\" has them");
-  const Closure closure(data, kernel, method.name == "mean-field");
-  Recorder record(data, method.name, false);
+  if (method.level == Level::exact) return solve_exact(data, kernel, method.bands);
+  const bool mean_field = method.level == Level::mean_field;
+  const Closure closure(data, kernel, mean_field);
+  LossRecorder record(data, mean_field ? "mean-field" : "closure", false);
   if (data.schedule->constant() && !better_step_by_step(data, kernel))
     jump_closure(data, closure, record);
   else

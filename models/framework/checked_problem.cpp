@@ -46,7 +46,9 @@ class Checked final : public Problem {
   std::unique_ptr<ScalingLaw> scaling_law() const override {
     return named([&] { return problem_->scaling_law(); });
   }
-  std::vector<std::string> warnings() const override { return problem_->warnings(); }
+  std::vector<std::string> warnings() const override {
+    return named([&] { return problem_->warnings(); });
+  }
 
  private:
   Trajectory warned(Trajectory trajectory) const {

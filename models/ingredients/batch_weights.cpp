@@ -56,35 +56,18 @@ BatchWeights::BatchWeights(double batch, double noise_variance, const LabelNoise
 }
 
 void BatchWeights::draw(std::uint64_t step, double excess) {
-  stream_.seek(step);
-  if (collapsed_) {
-    const double total = std::sqrt(excess + sigma_ * sigma_);
-    const double chi_square = stream_.chi_square(batch_);
-    const double root = std::sqrt(chi_square);
-    action_.along = chi_square;
-    // P = sigma = 0: every residual is 0 and so is the gradient.
-    action_.across = total > 0 ? root / (total + sigma_) : 0;
-    action_.norm = root * total;
+  if (!collapsed_) {
+    draw_through([](double weight) { return weight; }, step, excess);
     return;
   }
-  labels_.seek(step);
-  // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
-  constexpr double chunk = 16 * random::Stream::normal_granularity;
-  const double scale = std::sqrt(excess);
-  double products = 0, squares = 0;
-  for (double left = batch_; left > 0; left -= chunk) {
-    const auto count = static_cast<std::size_t>(std::min(left, chunk));
-    residual_.resize(count);
-    eps_.resize(count);
-    stream_.normals(residual_);
-    labels_.fill(eps_);
-    for (std::size_t b = 0; b < count; ++b) {
-      const double weight = scale * residual_[b] - eps_[b];
-      products += weight * residual_[b];
-      squares += weight * weight;
-    }
-  }
-  action_ = BatchAction::of(products, squares, scale);
+  stream_.seek(step);
+  const double total = std::sqrt(excess + sigma_ * sigma_);
+  const double chi_square = stream_.chi_square(batch_);
+  const double root = std::sqrt(chi_square);
+  action_.along = chi_square;
+  // P = sigma = 0: every residual is 0 and so is the gradient.
+  action_.across = total > 0 ? root / (total + sigma_) : 0;
+  action_.norm = root * total;
 }
 
 }  // namespace edgewise::models::ingredients

@@ -2,6 +2,8 @@
 /// \file
 /// The few scalars through which a mini-batch of Gaussian data acts on the parameters
 /// (docs/theory/least-squares-sgd.md, section 2), whatever the dimension.
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -55,6 +57,9 @@ class BatchWeights {
 
   /// Draws the batch of a step, given P = sum u^2.
   void draw(std::uint64_t step, double excess);
+  /// The same with the weights c_b = chi(w_b), each drawn.
+  template <class Chi>
+  void draw_through(const Chi& chi, std::uint64_t step, double excess);
   /// The step's scalars at the learning rate `rate`, given y = <v, h> = sum u_i z_i of the z that the step uses.
   StepScalars scalars(double rate, double y) const { return action_.scalars(rate / batch_, y); }
   /// (1/2B) sum_b w_b^2, the loss of the batch.
@@ -68,5 +73,28 @@ class BatchWeights {
   std::vector<double> residual_, eps_;
   BatchAction action_;
 };
+
+template <class Chi>
+void BatchWeights::draw_through(const Chi& chi, std::uint64_t step, double excess) {
+  stream_.seek(step);
+  labels_.seek(step);
+  // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
+  constexpr double chunk = 16 * random::Stream::normal_granularity;
+  const double scale = std::sqrt(excess);
+  double products = 0, squares = 0;
+  for (double left = batch_; left > 0; left -= chunk) {
+    const auto count = static_cast<std::size_t>(std::min(left, chunk));
+    residual_.resize(count);
+    eps_.resize(count);
+    stream_.normals(residual_);
+    labels_.fill(eps_);
+    for (std::size_t b = 0; b < count; ++b) {
+      const double weight = chi(scale * residual_[b] - eps_[b]);
+      products += weight * residual_[b];
+      squares += weight * weight;
+    }
+  }
+  action_ = BatchAction::of(products, squares, scale);
+}
 
 }  // namespace edgewise::models::ingredients

@@ -362,8 +362,8 @@ constexpr const char* page_of_laws = "docs/theory/sign-and-clip.md, section 0.2"
 Parameter variance_parameter() {
   return settings::number("variance", "E eps^2").in("label^2").at_least(0).at_most(largest_variance).must();
 }
-Parameter scale_parameter(const std::string& doc) {
-  return settings::number("scale", doc).in("label").at_least(0).at_most(largest_scale).must();
+Parameter scale_parameter(const std::string& name, const std::string& doc) {
+  return settings::number(name, doc).in("label").at_least(0).at_most(largest_scale).must();
 }
 Parameter probability_parameter(const std::string& doc) {
   return settings::number("probability", doc).at_least(0).at_most(1).must();
@@ -371,92 +371,74 @@ Parameter probability_parameter(const std::string& doc) {
 
 NoiseKind simple(std::string name, std::string summary, std::string density,
                  std::unique_ptr<Noise> (*of_variance)(double)) {
-  NoiseKind kind;
-  kind.description =
-      Description{std::move(name), std::move(summary), std::move(density), page_of_laws, {variance_parameter()}};
-  kind.build = [of_variance](const Values& values) { return of_variance(values.number("variance")); };
-  return kind;
+  return {{std::move(name), std::move(summary), std::move(density), page_of_laws, {variance_parameter()}},
+          [of_variance](const Values& values) { return of_variance(values.number("variance")); }};
 }
 
 NoiseKind none_kind() {
-  NoiseKind kind;
-  kind.description = Description{"none", "no label noise", "eps = 0", "", {}};
-  kind.build = [](const Values&) { return no_noise(); };
-  return kind;
+  return {{"none", "no label noise", "eps = 0", "", {}}, [](const Values&) { return no_noise(); }};
+}
+
+std::unique_ptr<Noise> read_student(const Values& values) {
+  const double dof = values.number("dof");
+  if (values.given("scale") && values.given("variance"))
+    throw values.error("scale", "give either scale or variance, not both");
+  if (values.given("scale")) return student_noise(dof, values.number("scale"));
+  if (dof <= 2)
+    throw values.error(values.given("variance") ? "variance" : "scale",
+                       "the variance is infinite for dof <= 2: give `scale` instead of `variance`");
+  if (!values.given("variance"))
+    throw values.error("variance", "is required (a number, >= 0), unless `scale` is given");
+  const double variance = values.number("variance"), scale = std::sqrt(variance * ((dof - 2) / dof));
+  if (scale < smallest_scale) return student_noise(dof, 0);
+  return std::make_unique<Student>("student-t", dof, scale, variance);
 }
 
 NoiseKind student_kind() {
-  NoiseKind kind;
-  kind.description =
-      Description{"student-t",
-                  "Student's t, heavy-tailed",
-                  "eps = s T_dof,  s = scale, or s^2 = variance (dof - 2)/dof;  E eps^2 is infinite for dof <= 2, "
-                  "E eps^4 = 3 variance^2 (dof - 2)/(dof - 4), infinite for dof <= 4",
-                  page_of_laws,
-                  {settings::number("variance", "E eps^2, for dof > 2; or instead `scale`")
-                       .in("label^2")
-                       .at_least(0)
-                       .at_most(largest_variance),
-                   settings::number("scale", "s; or instead `variance`").in("label").at_least(0).at_most(largest_scale),
-                   settings::number("dof", "degrees of freedom").above(0).otherwise(5.0)}};
-  kind.build = [](const Values& values) {
-    const double dof = values.number("dof");
-    if (values.given("scale") && values.given("variance"))
-      throw values.error("scale", "give either scale or variance, not both");
-    if (values.given("scale")) return student_noise(dof, values.number("scale"));
-    if (dof <= 2)
-      throw values.error(values.given("variance") ? "variance" : "scale",
-                         "the variance is infinite for dof <= 2: give `scale` instead of `variance`");
-    if (!values.given("variance"))
-      throw values.error("variance", "is required (a number, >= 0), unless `scale` is given");
-    const double variance = values.number("variance"), scale = std::sqrt(variance * ((dof - 2) / dof));
-    if (scale < smallest_scale) return student_noise(dof, 0);
-    return std::unique_ptr<Noise>(std::make_unique<Student>("student-t", dof, scale, variance));
-  };
-  return kind;
+  return {{"student-t",
+           "Student's t, heavy-tailed",
+           "eps = s T_dof,  s = scale, or s^2 = variance (dof - 2)/dof;  E eps^2 is infinite for dof <= 2, "
+           "E eps^4 = 3 variance^2 (dof - 2)/(dof - 4), infinite for dof <= 4",
+           page_of_laws,
+           {settings::number("variance", "E eps^2, for dof > 2; or instead `scale`")
+                .in("label^2")
+                .at_least(0)
+                .at_most(largest_variance),
+            settings::number("scale", "s; or instead `variance`").in("label").at_least(0).at_most(largest_scale),
+            settings::number("dof", "degrees of freedom").above(0).otherwise(5.0)}},
+          read_student};
 }
 
 NoiseKind cauchy_kind() {
-  NoiseKind kind;
-  kind.description = Description{"cauchy",
-                                 "Cauchy: neither mean nor variance exists",
-                                 "density 1/(pi s (1 + (eps/s)^2)), s = scale",
-                                 page_of_laws,
-                                 {scale_parameter("half width at half maximum")}};
-  kind.build = [](const Values& values) { return cauchy_noise(values.number("scale")); };
-  return kind;
+  return {{"cauchy",
+           "Cauchy: neither mean nor variance exists",
+           "density 1/(pi s (1 + (eps/s)^2)), s = scale",
+           page_of_laws,
+           {scale_parameter("scale", "half width at half maximum")}},
+          [](const Values& values) { return cauchy_noise(values.number("scale")); }};
 }
 
 NoiseKind contaminated_kind() {
-  NoiseKind kind;
-  kind.description = Description{"contaminated",
-                                 "normal, with rare outliers of another scale",
-                                 "N(0, scale^2), or with `probability` N(0, outlier_scale^2)",
-                                 page_of_laws,
-                                 {scale_parameter("standard deviation of the bulk"),
-                                  settings::number("outlier_scale", "standard deviation of the outliers")
-                                      .in("label")
-                                      .at_least(0)
-                                      .at_most(largest_scale)
-                                      .must(),
-                                  probability_parameter("share of outliers")}};
-  kind.build = [](const Values& values) {
-    return contaminated_noise(values.number("scale"), values.number("outlier_scale"), values.number("probability"));
-  };
-  return kind;
+  return {{"contaminated",
+           "normal, with rare outliers of another scale",
+           "N(0, scale^2), or with `probability` N(0, outlier_scale^2)",
+           page_of_laws,
+           {scale_parameter("scale", "standard deviation of the bulk"),
+            scale_parameter("outlier_scale", "standard deviation of the outliers"),
+            probability_parameter("share of outliers")}},
+          [](const Values& values) {
+            return contaminated_noise(values.number("scale"), values.number("outlier_scale"),
+                                      values.number("probability"));
+          }};
 }
 
 NoiseKind three_point_kind() {
-  NoiseKind kind;
-  kind.description = Description{"three-point",
-                                 "often none at all, sometimes a large error",
-                                 "eps = 0, or with `probability` +scale or -scale, equally likely",
-                                 page_of_laws,
-                                 {scale_parameter("size of an error"), probability_parameter("how often one comes")}};
-  kind.build = [](const Values& values) {
-    return three_point_noise(values.number("scale"), values.number("probability"));
-  };
-  return kind;
+  return {{"three-point",
+           "often none at all, sometimes a large error",
+           "eps = 0, or with `probability` +scale or -scale, equally likely",
+           page_of_laws,
+           {scale_parameter("scale", "size of an error"), probability_parameter("how often one comes")}},
+          [](const Values& values) { return three_point_noise(values.number("scale"), values.number("probability")); }};
 }
 
 const std::array<NoiseKind, 9>& noise_kind_list() {

@@ -18,6 +18,7 @@
 #include "numerics/constants.hpp"
 #include "settings/theory_source.hpp"
 #include "spectra/compression.hpp"
+#include "spectra/formulas.hpp"
 
 namespace edgewise::models::muon {
 
@@ -30,30 +31,13 @@ constexpr double reference_tolerance = 1e-8;
 // Half a unit of the eighth decimal of numbers from 0.06 on.
 constexpr double printed_digits = 8.5e-8;
 
-spectra::Spectrum power_law(double alpha, double beta, std::size_t n) {
-  spectra::Spectrum s;
-  for (std::size_t j = 1; j <= n; ++j) {
-    s.eigenvalue.push_back(std::pow(static_cast<double>(j), -2 * alpha));
-    s.multiplicity.push_back(1);
-    s.target_power.push_back(std::pow(static_cast<double>(j), -2 * beta));
-  }
-  return s;
-}
-
-spectra::Spectrum isotropic(double n, double power) {
-  spectra::Spectrum s;
-  s.eigenvalue = {1};
-  s.multiplicity = {n};
-  s.target_power = {power};
-  return s;
-}
-
 MatrixLeastSquares problem_of(spectra::Spectrum spectrum, double m, double B, UpdateMap map) {
   MatrixLeastSquares p;
   p.spectrum = std::move(spectrum);
   p.outputs = m;
   p.output_spectrum.eigenvalue = {1};
   p.output_spectrum.multiplicity = {m};
+  p.output_spectrum.target_power = {0};
   p.batch = B;
   p.map = map;
   p.schedule = ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 0);
@@ -86,18 +70,18 @@ void add_drift_limits(ClosedFormList& table) {
   table.add_reference("isotropic-bilinear", "K = I, m = n = B", "3.2", reference_tolerance,
                       [=] { return Pair(.6475731787, isotropic_drift(WeightLaw::bilinear, 64, 64)); });
   table.add("drift-scaling", "hhat(c lambda) = sqrt(c) hhat(lambda)", "3", 1e-12, [] {
-    spectra::Spectrum s = power_law(0.6, 0, 50);
+    spectra::Spectrum s = spectra::power_law(50, 0.6, 0);
     const auto h = signsvd_drift({s.eigenvalue, s.multiplicity}, 40, 30, WeightLaw::bilinear);
     for (double& lambda : s.eigenvalue) lambda *= 9;
     return Pair(3 * h[7], signsvd_drift({s.eigenvalue, s.multiplicity}, 40, 30, WeightLaw::bilinear)[7]);
   });
   table.add("rank", "sum_j Q_j = min(m, n, B)", "3.2", 1e-12, [] {
-    const spectra::Spectrum s = power_law(0.9, 0, 300);
+    const spectra::Spectrum s = spectra::power_law(300, 0.9, 0);
     const auto q = signsvd_noise({s.eigenvalue, s.multiplicity}, 37);
     return Pair(37, std::accumulate(q.begin(), q.end(), 0.0));
   });
   table.add("outputs-of-one-eigenvalue", "hhat_kj = hhat_j where Sigma = I", "3.4", 1e-10, [] {
-    const spectra::Spectrum s = power_law(0.5, 0, 100);
+    const spectra::Spectrum s = spectra::power_law(100, 0.5, 0);
     const std::vector<double> one{1}, m{50};
     const WeightedEigenvalues e{s.eigenvalue, s.multiplicity};
     return Pair(signsvd_drift(e, 50, 25, WeightLaw::bilinear)[9],
@@ -105,7 +89,7 @@ void add_drift_limits(ClosedFormList& table) {
   });
   // Square-root preconditioning at a large batch, and its loss at a small one.
   const auto of = [](double m, double B) {
-    const spectra::Spectrum s = power_law(0.8, 0, 1000);
+    const spectra::Spectrum s = spectra::power_law(1000, 0.8, 0);
     return std::pair(s.eigenvalue, signsvd_drift({s.eigenvalue, s.multiplicity}, m, B, WeightLaw::bilinear));
   };
   const std::array<std::array<double, 3>, 4> large{
@@ -131,7 +115,7 @@ void add_drift_limits(ClosedFormList& table) {
                 return Pair(value, local_slopes(lambda, h)[i]);
               });
   table.add("crossover-index", "j_c = kappa^(-1/(2 alpha)), alpha = 0.8, n = 1000, B = 100", "3.2", 1e-3, [] {
-    const spectra::Spectrum s = power_law(0.8, 0, 1000);
+    const spectra::Spectrum s = spectra::power_law(1000, 0.8, 0);
     return Pair(54.8, std::pow(effective_ridge({s.eigenvalue, s.multiplicity}, 100), -1 / 1.6));
   });
   table.add("crossover-index-limit", "j_c -> r sin(pi/(2 alpha)) 2 alpha/pi, alpha = 0.8, r = 50, n = 10^9", "3.2",
@@ -144,44 +128,55 @@ void add_drift_limits(ClosedFormList& table) {
 
 void add_drift_values(ClosedFormList& table) {
   struct Row {
-    double m, B, alpha, h1, h10, h100, total, kappa, q1, q10, q100;
+    double m, B, alpha, total, ridge;
   };
-  const std::array<Row, 5> rows{{{100, 25, .5, .4327152114, .0864761772, .0107434386, 4.0304821640, .09082165483,
-                                  .9167401432, .5240495377, .0991850413},
-                                 {100, 100, .5, .9509449697, .2514645251, .0490464394, 12.8103483354, 0, 1, 1, 1},
-                                 {100, 400, .5, 1.9531389221, .5634383744, .1359111987, 30.4194646602, 0, 1, 1, 1},
-                                 {200, 100, .75, .6940319808, .1070492935, .0104738309, 5.0139564868, 0, 1, 1, 1},
-                                 {50, 400, .5, 2.7201287186, .7243577400, .1264197815, 35.7874238252, .02471895625,
-                                  .9758773310, .8018027332, .2880270919}}};
-  for (const Row& row : rows) {
+  constexpr std::array<Row, 5> rows{{{100, 25, .5, 4.0304821640, .09082165483},
+                                     {100, 100, .5, 12.8103483354, 0},
+                                     {100, 400, .5, 30.4194646602, 0},
+                                     {200, 100, .75, 5.0139564868, 0},
+                                     {50, 400, .5, 35.7874238252, .02471895625}}};
+  // Of each row at j = 1, 10, 100.
+  constexpr std::array<std::size_t, 3> places{1, 10, 100};
+  constexpr double drifts[][3] = {{.4327152114, .0864761772, .0107434386},
+                                  {.9509449697, .2514645251, .0490464394},
+                                  {1.9531389221, .5634383744, .1359111987},
+                                  {.6940319808, .1070492935, .0104738309},
+                                  {2.7201287186, .7243577400, .1264197815}};
+  constexpr double noises[][3] = {{.9167401432, .5240495377, .0991850413},
+                                  {1, 1, 1},
+                                  {1, 1, 1},
+                                  {1, 1, 1},
+                                  {.9758773310, .8018027332, .2880270919}};
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const Row& row = rows[k];
     const std::string name = fmt::format("m{}-B{}-alpha{}", row.m, row.B, row.alpha);
-    const auto drift = [row] {
-      const spectra::Spectrum s = power_law(row.alpha, 0, 100);
-      return signsvd_drift({s.eigenvalue, s.multiplicity}, row.m, row.B, WeightLaw::bilinear);
-    };
-    const auto noise = [row](std::size_t j) {
-      const spectra::Spectrum s = power_law(row.alpha, 0, 100);
-      return signsvd_noise({s.eigenvalue, s.multiplicity}, std::min({row.m, row.B, 100.0}))[j - 1];
+    const double rank = std::min({row.m, row.B, 100.0});
+    const auto spectrum = [alpha = row.alpha] { return spectra::power_law(100, alpha, 0); };
+    const auto drift = [=, m = row.m, B = row.B] {
+      const spectra::Spectrum s = spectrum();
+      return signsvd_drift({s.eigenvalue, s.multiplicity}, m, B, WeightLaw::bilinear);
     };
     const std::string where = "bilinear, n = 100, lambda_j = j^(-2 alpha)";
-    table.add_reference("drift-1-" + name, "hhat_1, " + where, "9", reference_tolerance,
-                        [=] { return Pair(row.h1, drift()[0]); });
-    table.add_reference("drift-10-" + name, "hhat_10, " + where, "9", reference_tolerance,
-                        [=] { return Pair(row.h10, drift()[9]); });
-    table.add_reference("drift-100-" + name, "hhat_100, " + where, "9", reference_tolerance,
-                        [=] { return Pair(row.h100, drift()[99]); });
-    table.add_reference("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance, [=] {
-      const auto h = drift();
-      return Pair(row.total, std::accumulate(h.begin(), h.end(), 0.0));
+    for (std::size_t i = 0; i < 3; ++i)
+      table.add_reference(fmt::format("drift-{}-{}", places[i], name), fmt::format("hhat_{}, {}", places[i], where),
+                          "9", reference_tolerance,
+                          [=, value = drifts[k][i]] { return Pair(value, drift()[places[i] - 1]); });
+    table.add_reference("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance,
+                        [=, total = row.total] {
+                          const auto h = drift();
+                          return Pair(total, std::accumulate(h.begin(), h.end(), 0.0));
+                        });
+    table.add_reference("ridge-" + name, "kappa, " + where, "9", reference_tolerance, [=, ridge = row.ridge] {
+      const spectra::Spectrum s = spectrum();
+      return Pair(ridge, effective_ridge({s.eigenvalue, s.multiplicity}, rank));
     });
-    table.add_reference("ridge-" + name, "kappa, " + where, "9", reference_tolerance, [=] {
-      const spectra::Spectrum s = power_law(row.alpha, 0, 100);
-      return Pair(row.kappa, effective_ridge({s.eigenvalue, s.multiplicity}, std::min({row.m, row.B, 100.0})));
-    });
-    const std::array<std::pair<std::size_t, double>, 3> q{{{1, row.q1}, {10, row.q10}, {100, row.q100}}};
-    for (const auto& [j, value] : q)
-      table.add_reference(fmt::format("noise-{}-{}", j, name), fmt::format("Q_{}, {}", j, where), "9",
-                          reference_tolerance, [=, i = j, v = value] { return Pair(v, noise(i)); });
+    for (std::size_t i = 0; i < 3; ++i)
+      table.add_reference(fmt::format("noise-{}-{}", places[i], name), fmt::format("Q_{}, {}", places[i], where), "9",
+                          reference_tolerance, [=, value = noises[k][i]] {
+                            const spectra::Spectrum s = spectrum();
+                            const auto q = signsvd_noise({s.eigenvalue, s.multiplicity}, rank);
+                            return Pair(value, q[places[i] - 1]);
+                          });
   }
 }
 
@@ -202,7 +197,7 @@ void add_recursions(ClosedFormList& table) {
         table.add_reference(
             fmt::format("recursion-{}-alpha{}-B{}-k{}", svd ? "signsvd" : "signsgd", row.alpha, row.B, at[i]),
             "P_k/P_0 of the bare recursion, n = m = 128, sigma^2 = P_0/4", "8", printed_digits, [=] {
-              MatrixLeastSquares p = problem_of(power_law(row.alpha, row.beta, 128), 128, row.B,
+              MatrixLeastSquares p = problem_of(spectra::power_law(128, row.alpha, row.beta), 128, row.B,
                                                 svd ? UpdateMap::signsvd : UpdateMap::signsgd);
               p.noise_variance = p.spectrum.signal() / 4;
               const double eta = svd ? row.eta_svd : row.eta_sign / std::sqrt(128.0);
@@ -219,7 +214,7 @@ double isotropic_drift_of(const MatrixLeastSquares& p) {
 
 void add_consequences(ClosedFormList& table) {
   const auto case_of = [](UpdateMap map) {
-    MatrixLeastSquares p = problem_of(isotropic(64, 64), 64, 256, map);
+    MatrixLeastSquares p = problem_of(spectra::isotropic(64, 64), 64, 256, map);
     p.learning_rate = 0.02;
     return p;
   };
@@ -251,7 +246,7 @@ void add_consequences(ClosedFormList& table) {
     table.add(map == UpdateMap::signsvd ? "floor-signsvd" : "floor-signsgd",
               "P_inf = (eta/2) N sqrt(P_inf + sigma^2), N = sum lambda Q/hhat: the fixed point of the recursion", "6",
               1e-9, [=] {
-                MatrixLeastSquares p = problem_of(power_law(0.4, 0.3, 32), 32, 32, map);
+                MatrixLeastSquares p = problem_of(spectra::power_law(32, 0.4, 0.3), 32, 32, map);
                 p.noise_variance = 0.1;
                 const double eta = map == UpdateMap::signsvd ? 0.02 : 0.004;
                 const MatrixDynamics dynamics(p, {});
@@ -260,7 +255,7 @@ void add_consequences(ClosedFormList& table) {
                 return Pair(noise_floor(eta, dynamics.noise_to_drift(), p), recursion.excess());
               });
   table.add("gamma-max", "the slowest mode neither grows nor decays at gamma = 2/N", "6", 1e-9, [] {
-    const MatrixLeastSquares p = problem_of(power_law(0.6, 0.3, 64), 48, 32, UpdateMap::signsvd);
+    const MatrixLeastSquares p = problem_of(spectra::power_law(64, 0.6, 0.3), 48, 32, UpdateMap::signsvd);
     const MatrixDynamics d(p, {});
     const double gamma = largest_gamma(d);
     double mass = 0;  // of the Volterra kernel gamma^2 sum lambda Q exp(-2 gamma hhat t)
@@ -277,8 +272,8 @@ void add_consequences(ClosedFormList& table) {
     return Pair(h * h / (64.0 * 64), best_gamma(MatrixDynamics(p, {})).rate);
   });
   const auto rate_ratio = [](double n, double m) {
-    const MatrixLeastSquares svd = problem_of(isotropic(n, n), m, 1e9 * m, UpdateMap::signsvd);
-    const MatrixLeastSquares sign = problem_of(isotropic(n, n), m, 1e9 * m, UpdateMap::signsgd);
+    const MatrixLeastSquares svd = problem_of(spectra::isotropic(n, n), m, 1e9 * m, UpdateMap::signsvd);
+    const MatrixLeastSquares sign = problem_of(spectra::isotropic(n, n), m, 1e9 * m, UpdateMap::signsgd);
     const double h = isotropic_drift_of(svd), k = isotropic_drift_of(sign);
     return (h * h / std::min(n, m)) / (k * k / (n * m));
   };

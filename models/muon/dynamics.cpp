@@ -11,6 +11,7 @@
 
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
+#include "spectra/coordinates.hpp"
 
 namespace edgewise::models::muon {
 
@@ -154,10 +155,7 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
     throw std::invalid_argument(
         "theory.sign_noise: arcsine needs a Hadamard basis: a power of two inputs, not compressed");
   if (exact) {
-    std::vector<double> value;
-    for (std::size_t a = 0; a < s.modes(); ++a)
-      value.insert(value.end(), static_cast<std::size_t>(s.multiplicity[a]), s.eigenvalue[a]);
-    const std::vector<double> q = hadamard_sign_noise(value);
+    const std::vector<double> q = hadamard_sign_noise(spectra::coordinates_of(s).eigenvalue);
     std::size_t j = 0;
     for (const double c : count) {
       double sum = 0;

@@ -90,8 +90,7 @@ std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const Ma
   if (dynamics.inputs)
     out.push_back({"snr_max", dynamics.signal_to_noise(dynamics.initial, V0),
                    "max_j (2 + B/m) lambda_j D_j/V at the start: bare theory needs < 0.1, dressed < 5"});
-  const double smallest = law ? std::pow(law->n, -2 * law->alpha) : problem.spectrum.smallest_positive();
-  const ResolutionTimes times = resolution_times(problem, smallest);
+  const ResolutionTimes times = resolution_times(problem, law);
   out.push_back({"time_unit", problem.time_unit(), "m/B steps, common to both maps"});
   out.push_back({"resolution_time_signsvd", times.signsvd, "(m/B) tr sqrt(K)/sqrt(lambda_n): all modes resolved"});
   out.push_back({"resolution_time_signsgd", times.signsgd, "(m/B) tr K/lambda_n"});

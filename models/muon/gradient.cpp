@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "models/muon/sign_coefficients.hpp"
+#include "spectra/coordinates.hpp"
 
 namespace edgewise::models::muon {
 
@@ -19,16 +20,6 @@ using linear_algebra::Transposed;
 // Samples are drawn this many at a time; part of what a seed means.
 constexpr std::size_t chunk = 256;
 constexpr double largest_size = 1e8;  // of m n
-
-void expand(const spectra::Spectrum& s, std::vector<double>& value, std::vector<double>* power,
-            std::vector<std::size_t>& space) {
-  for (std::size_t a = 0; a < s.modes(); ++a)
-    for (double i = 0; i < s.multiplicity[a]; ++i) {
-      value.push_back(s.eigenvalue[a]);
-      if (power) power->push_back(s.target_power[a] / s.multiplicity[a]);
-      space.push_back(a);
-    }
-}
 
 std::vector<double> roots(const std::vector<double>& values) {
   std::vector<double> out;
@@ -46,8 +37,13 @@ MatrixCoordinates::MatrixCoordinates(const MatrixLeastSquares& problem) {
   if (problem.outputs * problem.inputs() > largest_size)
     throw std::invalid_argument(fmt::format("data.outputs: {} x {} is too large to be simulated (at most {} entries)",
                                             problem.outputs, problem.inputs(), largest_size));
-  expand(problem.spectrum, column_value, &column_power, column_space);
-  expand(problem.output_spectrum, row_value, nullptr, row_space);
+  spectra::Coordinates inputs = spectra::coordinates_of(problem.spectrum);
+  spectra::Coordinates outputs = spectra::coordinates_of(problem.output_spectrum);
+  column_value = std::move(inputs.eigenvalue);
+  column_power = std::move(inputs.power);
+  column_space = std::move(inputs.mode);
+  row_value = std::move(outputs.eigenvalue);
+  row_space = std::move(outputs.mode);
   rows = row_value.size();
   columns = column_value.size();
 }
@@ -207,11 +203,7 @@ void MatrixUpdate::signs(Matrix& g, Matrix& s) const {
 }
 
 void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
-  const bool thin = g.factored;
-  if (thin && !takes_factors()) {
-    linear_algebra::multiply(1, g.left, Transposed::no, g.right, Transposed::yes, 0, g.matrix);
-    g.factored = false;
-  }
+  if (!takes_factors()) g.multiply_out();
   switch (problem_.map) {
     case UpdateMap::signsvd:
       through_core(g, polar_factor, s);
@@ -235,10 +227,8 @@ void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
           s);
       break;
     case UpdateMap::sgd:
-      if (g.factored)
-        linear_algebra::multiply(1, g.left, Transposed::no, g.right, Transposed::yes, 0, s);
-      else
-        std::swap(g.matrix, s);
+      g.multiply_out();
+      std::swap(g.matrix, s);
       break;
   }
 }

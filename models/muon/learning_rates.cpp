@@ -4,12 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/tools/minima.hpp>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
+#include "numerics/roots.hpp"
 #include "solvers/contour.hpp"
 
 namespace edgewise::models::muon {
@@ -34,8 +33,8 @@ BestGamma best_gamma(const MatrixDynamics& dynamics) {
     return slowest - solvers::leading_shift(decay, input, dynamics.weight);
   };
   const double largest = largest_gamma(dynamics);
-  const auto best = boost::math::tools::brent_find_minima([&](double x) { return -rate(x * largest); }, 1e-3, 1.0, 40);
-  return {best.first * largest, -best.second};
+  const numerics::Minimum best = numerics::minimum([&](double x) { return -rate(x * largest); }, 1e-3, 1.0, 40);
+  return {best.at * largest, -best.value};
 }
 
 LocalEquilibrium::LocalEquilibrium(const MatrixDynamics& dynamics, double fraction)
@@ -51,10 +50,7 @@ LocalEquilibrium::LocalEquilibrium(const MatrixDynamics& dynamics, double fracti
     capped_until_ = std::numeric_limits<double>::infinity();
     return;
   }
-  std::uintmax_t iterations = 200;
-  const auto root = boost::math::tools::toms748_solve(excess, high - 2, high,
-                                                      boost::math::tools::eps_tolerance<double>(50), iterations);
-  capped_until_ = std::exp((root.first + root.second) / 2);
+  capped_until_ = std::exp(numerics::root(excess, high - 2, high, 50));
 }
 
 double LocalEquilibrium::resolved(double u) const {
@@ -93,10 +89,7 @@ double LocalEquilibrium::progress(double t) const {
     low = high;
     high += 2;
   }
-  std::uintmax_t iterations = 200;
-  const auto root =
-      boost::math::tools::toms748_solve(excess, low, high, boost::math::tools::eps_tolerance<double>(50), iterations);
-  return std::exp((root.first + root.second) / 2);
+  return std::exp(numerics::root(excess, low, high, 50));
 }
 
 bool follows_coefficients(const MatrixLeastSquares& problem) {
@@ -143,9 +136,10 @@ std::string protocol_text(const MatrixLeastSquares& problem, double gamma) {
                      settings::text_of(problem.gamma_fraction));
 }
 
-ResolutionTimes resolution_times(const MatrixLeastSquares& problem, double smallest) {
-  double root_trace = 0;
+ResolutionTimes resolution_times(const MatrixLeastSquares& problem, const std::optional<PowerLaw>& law) {
   const spectra::Spectrum& s = problem.spectrum;
+  const double smallest = law ? std::pow(law->n, -2 * law->alpha) : s.smallest_positive();
+  double root_trace = 0;
   for (std::size_t a = 0; a < s.modes(); ++a) root_trace += s.multiplicity[a] * std::sqrt(s.eigenvalue[a]);
   return {problem.time_unit() * root_trace / std::sqrt(smallest), problem.time_unit() * s.trace() / smallest};
 }

@@ -3,9 +3,11 @@
 /// Learning-rate protocols of matrix least squares (docs/theory/muon-phases.md, sections 6, 7) and the time scales they
 /// go with.
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "models/muon/dynamics.hpp"
+#include "models/muon/phases.hpp"
 #include "models/muon/problem.hpp"
 
 namespace edgewise::models::muon {
@@ -59,10 +61,11 @@ bool follows_coefficients(const MatrixLeastSquares& problem);
 std::string protocol_text(const MatrixLeastSquares& problem, double gamma);
 
 /// Steps after which the last modes are resolved by the adaptive protocol: (m/B) tr sqrt(K)/sqrt(lambda_n) (SignSVD),
-/// (m/B) tr K/lambda_n (SignSGD). \param smallest  lambda_n, which the nodes of a compressed spectrum may not hold
+/// (m/B) tr K/lambda_n (SignSGD). \param law  behind the spectrum; it has lambda_n, which the nodes of a compressed one
+/// may not hold
 struct ResolutionTimes {
   double signsvd = 0, signsgd = 0;
 };
-ResolutionTimes resolution_times(const MatrixLeastSquares& problem, double smallest);
+ResolutionTimes resolution_times(const MatrixLeastSquares& problem, const std::optional<PowerLaw>& law);
 
 }  // namespace edgewise::models::muon

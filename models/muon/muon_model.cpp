@@ -7,7 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/muon/closed_forms.hpp"
 #include "models/muon/findings.hpp"
 #include "models/muon/learning_rates.hpp"
@@ -127,46 +127,28 @@ std::vector<Parameter> rate_keys(bool scale_free) {
   return out;
 }
 
-struct MapKind {
-  UpdateMap map;
-  Description description;
-};
-
-const std::vector<MapKind>& map_kinds() {
-  static const std::vector<MapKind> kinds = [] {
-    const auto source = [](const char* where) { return settings::theory_source("muon-phases", where); };
-    std::vector<MapKind> out;
-    out.push_back({UpdateMap::signsvd,
-                   {"signsvd", "stochastic SignSVD, Muon's idealisation: the orthogonal polar factor of the gradient",
-                    "G = U diag(s) V', S = U V' over s > 1e-10 s_max\n"
-                    "hhat_j = (1/m) E[((Ghat'Ghat)^(1/2))_jj], Q_j = lambda_j/(lambda_j + kappa): fixed points",
-                    source("3"), rate_keys(true)}});
-    out.push_back(
-        {UpdateMap::signsgd,
-         {"signsgd", "stochastic SignSGD: the sign of every entry of the gradient in the coordinate basis",
-          "S = sign(G H') H, K = H diag(lambda) H' in coordinates\n"
-          "flat diagonal: hhat_j = sqrt(B) phi_B lambda_j/sqrt(tr K/n), Q_j = m u_j' (2/pi) arcsin(corr K) u_j",
-          source("4"), rate_keys(true)}});
-    out.push_back({UpdateMap::newton_schulz,
-                   {"newton-schulz", "Muon as it is run: five quintic Newton-Schulz iterations of the gradient (ns5)",
-                    "X = G/|G|_F; five times A = X X', X <- 3.4445 X + (-4.7750 A + 2.0315 A^2) X",
-                    source("1, 3.3") + "; coefficients from null draws", rate_keys(true)}});
-    MapKind general{
-        UpdateMap::general,
-        {"general", "any odd map of the singular values: S = U diag(s(sigma)) V'",
-         "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
-         source("2, 3.3"), rate_keys(true)}};
-    general.description.parameters.push_back(
-        settings::text("map", "s(sigma) for sigma > 0, a formula in sigma, e.g. \"sigma/(0.1 + sigma)\"").must());
-    general.description.parameters.push_back(
-        settings::boolean("normalise", "sigma of G/|G|_F: the map has no scale then").otherwise(false));
-    out.push_back(std::move(general));
-    out.push_back(
-        {UpdateMap::sgd,
-         {"sgd", "plain SGD, for reference; theory to leading order in 1/m and 1/n", "S = G", "", rate_keys(false)}});
-    return out;
-  }();
-  return kinds;
+/// In the order of UpdateMap.
+std::vector<Description> maps() {
+  const auto source = [](const char* where) { return settings::theory_source("muon-phases", where); };
+  std::vector<Parameter> general = rate_keys(true);
+  general.push_back(
+      settings::text("map", "s(sigma) for sigma > 0, a formula in sigma, e.g. \"sigma/(0.1 + sigma)\"").must());
+  general.push_back(settings::boolean("normalise", "sigma of G/|G|_F: the map has no scale then").otherwise(false));
+  return {{"signsvd", "stochastic SignSVD, Muon's idealisation: the orthogonal polar factor of the gradient",
+           "G = U diag(s) V', S = U V' over s > 1e-10 s_max\n"
+           "hhat_j = (1/m) E[((Ghat'Ghat)^(1/2))_jj], Q_j = lambda_j/(lambda_j + kappa): fixed points",
+           source("3"), rate_keys(true)},
+          {"signsgd", "stochastic SignSGD: the sign of every entry of the gradient in the coordinate basis",
+           "S = sign(G H') H, K = H diag(lambda) H' in coordinates\n"
+           "flat diagonal: hhat_j = sqrt(B) phi_B lambda_j/sqrt(tr K/n), Q_j = m u_j' (2/pi) arcsin(corr K) u_j",
+           source("4"), rate_keys(true)},
+          {"newton-schulz", "Muon as it is run: five quintic Newton-Schulz iterations of the gradient (ns5)",
+           "X = G/|G|_F; five times A = X X', X <- 3.4445 X + (-4.7750 A + 2.0315 A^2) X",
+           source("1, 3.3") + "; coefficients from null draws", rate_keys(true)},
+          {"general", "any odd map of the singular values: S = U diag(s(sigma)) V'",
+           "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
+           source("2, 3.3"), std::move(general)},
+          {"sgd", "plain SGD, for reference; theory to leading order in 1/m and 1/n", "S = G", "", rate_keys(false)}};
 }
 
 Protocol protocol_of(const std::string& word) {
@@ -182,46 +164,37 @@ enum class Dressed { automatic, on, off };
 class MatrixProblem final : public Problem {
  public:
   MatrixProblem(std::shared_ptr<const MatrixLeastSquares> problem, MatrixTheory theory, Dressed dressed,
-                std::uint64_t null_draws, std::uint64_t regression_draws, Table table)
+                std::uint64_t null_draws, std::uint64_t regression_draws)
       : problem_(std::move(problem)),
         theory_(std::move(theory)),
         dressed_(dressed),
         null_draws_(null_draws),
-        regression_draws_(regression_draws),
-        table_(std::move(table)) {}
+        regression_draws_(regression_draws) {}
 
   Trajectory solve() const override {
     MatrixTheory theory = theory_;
     theory.dressed = dressed_ == Dressed::on;
-    return settings::naming(table_, "", [&] { return solve_matrix(*problem_, *dynamics(), theory); });
+    return solve_matrix(*problem_, *dynamics(), theory);
   }
 
   Trajectory reference() const override {
     MatrixTheory theory = theory_;
-    return settings::naming(table_, "", [&] {
-      theory.dressed = dressed_ == Dressed::on ||
-                       (dressed_ == Dressed::automatic && theory.method == "recursion" && !dynamics()->no_dressing() &&
-                        theory.coefficients.source != CoefficientSource::idealised);
-      if (theory.resolutions > 0)
-        throw std::invalid_argument("theory.resolutions: a simulation runs whole steps; leave it out");
-      return solve_matrix(*problem_, *dynamics(), theory);
-    });
+    theory.dressed = dressed_ == Dressed::on ||
+                     (dressed_ == Dressed::automatic && theory.method == "recursion" && !dynamics()->no_dressing() &&
+                      theory.coefficients.source != CoefficientSource::idealised);
+    if (theory.resolutions > 0)
+      throw std::invalid_argument("theory.resolutions: a simulation runs whole steps; leave it out");
+    return solve_matrix(*problem_, *dynamics(), theory);
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return settings::naming(table_, "", [&] {
-      return simulate_matrix(problem_, follows_coefficients(*problem_) ? dynamics() : nullptr, theory_.powers);
-    });
+    return simulate_matrix(problem_, follows_coefficients(*problem_) ? dynamics() : nullptr, theory_.powers);
   }
 
-  std::vector<Finding> stability() const override {
-    return settings::naming(table_, "", [&] { return matrix_findings(*problem_, *dynamics(), theory_); });
-  }
+  std::vector<Finding> stability() const override { return matrix_findings(*problem_, *dynamics(), theory_); }
 
   std::vector<ModeColumn> mode_table() const override {
-    return settings::naming(table_, "", [&] {
-      return matrix_modes(*problem_, *dynamics(), null_draws_, regression_draws_, theory_.coefficients.seed);
-    });
+    return matrix_modes(*problem_, *dynamics(), null_draws_, regression_draws_, theory_.coefficients.seed);
   }
 
   std::vector<std::string> warnings() const override {
@@ -253,28 +226,27 @@ class MatrixProblem final : public Problem {
   MatrixTheory theory_;
   Dressed dressed_;
   std::uint64_t null_draws_, regression_draws_;
-  Table table_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const MatrixDynamics> dynamics_;
 };
 
+bool is_power_law(const Table& spectrum) {
+  const settings::Value* kind = spectrum.find("kind");
+  return kind && *kind == settings::Value(std::string("power-law"));
+}
+
 /// The power law behind a spectrum, if it is one.
 std::optional<PowerLaw> power_law_of(const Table& section, double n) {
-  const settings::Value* kind = section.find("kind");
-  if (!kind || *kind != settings::Value(std::string("power-law"))) return std::nullopt;
-  for (const auto& k : spectra::kinds())
-    if (k.description.name == "power-law") {
-      const Values values = settings::read(section, k.description.parameters, section.keys());
-      return PowerLaw{values.number("alpha"), values.number("beta"), n};
-    }
-  return std::nullopt;
+  if (!is_power_law(section)) return std::nullopt;
+  const auto kind = std::ranges::find(spectra::kinds(), "power-law", [](const auto& k) { return k.description.name; });
+  const Values values = settings::read(section, kind->description.parameters, section.keys());
+  return PowerLaw{values.number("alpha"), values.number("beta"), n};
 }
 
 /// The spectrum. Nodes of a power law take longer to find than to use, and the variants of a sweep's cell share them.
 spectra::Spectrum read_spectrum(const Table& table) {
   const Table section = table.table_or_empty("spectrum");
-  const settings::Value* kind = section.find("kind");
-  if (!kind || *kind != settings::Value(std::string("power-law"))) return spectra::merged(spectra::build(table));
+  if (!is_power_law(section)) return spectra::merged(spectra::build(table));
   thread_local std::string last_text;
   thread_local spectra::Spectrum last;
   std::string text = section.text();
@@ -352,106 +324,85 @@ void read_noise_variance(const Table& table, MatrixLeastSquares& problem) {
   problem.noise_variance += problem.spectrum.unexplained_variance;
 }
 
-class MatrixModel final : public Model {
- public:
-  MatrixModel() {
-    for (const MapKind& kind : map_kinds()) optimizers_.push_back(&kind.description);
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
+  const Table& table = experiment.table;
+  auto problem = std::make_shared<MatrixLeastSquares>();
+  problem->time = experiment.time;
+  problem->spectrum = read_spectrum(table);
+  read_outputs(settings::read(table.table_or_empty("data"), data_keys()), *problem);
+  read_noise_variance(table, *problem);
+  const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers, "signsvd");
+  problem->map = static_cast<UpdateMap>(choice.index);
+  read_rates(choice.values, *problem);
+  if (problem->map == UpdateMap::general) {
+    problem->normalise = choice.values.flag("normalise");
+    problem->spectral_map = settings::naming(choice.values, "map", [&] {
+      return std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
+    });
   }
+  problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+  if (!problem->schedule->constant() && problem->protocol != Protocol::constant &&
+      problem->protocol != Protocol::adaptive)
+    throw table.table_or_empty("schedule").error("kind", "this protocol sets the learning rate itself");
 
-  const Description& description() const override {
-    static const Description description = {
-        "matrix-least-squares",
-        "Muon and signSGD: matrix-valued least squares with a spectral or a sign update",
-        "Delta = W - W*, m x n;  r_i = a_i' Delta c_i - eps_i, a ~ N(0, Sigma), c ~ N(0, K);  G = (1/B) sum r_i a_i "
-        "c_i'\n"
-        "Delta' = Delta - eta_k S(G),  P = tr(Sigma Delta K Delta'),  V = P + sigma^2\n"
-        "D_j(k+1) = D_j(k) - 2 eta_k hhat_j D_j(k)/sqrt(V_k) + eta_k^2 Q_j,   P = sum_j lambda_j D_j\n"
-        "E[S u_j] = (hhat_j/sqrt V) Delta u_j, Q_j = E|S u_j|^2 under the null law (r_i -> sqrt(V) g_i)\n"
-        "start: |Delta u_j|^2 = the target power of the spectrum, in random directions",
-        "Paquette, Marshall, Benigni, Wang, Agarwala, Paquette 2026 (setting and phases); coefficients and lines: "
-        "docs/theory/muon-phases.md",
-        {}};
-    return description;
+  const Values values = settings::read(table.table_or_empty("theory"), theory_keys());
+  const Values time = settings::read(table.table_or_empty("time"), time_parameters());
+  MatrixTheory theory;
+  theory.method = values.text("method");
+  const bool by_draws = problem->map == UpdateMap::newton_schulz || problem->map == UpdateMap::general;
+  const std::string source =
+      values.given("coefficients") ? values.text("coefficients") : (by_draws ? "null" : "fixed-point");
+  theory.coefficients.source = source == "null"        ? CoefficientSource::null
+                               : source == "idealised" ? CoefficientSource::idealised
+                                                       : CoefficientSource::fixed_point;
+  const bool given = values.given("null_draws");
+  const auto draws = given ? static_cast<std::uint64_t>(values.integer("null_draws")) : 0;
+  theory.coefficients.draws = given ? draws : 64;
+  theory.coefficients.seed = experiment.monte_carlo.seed;
+  theory.coefficients.sign_noise = values.text("sign_noise");
+  theory.rtol = values.number("rtol");
+  theory.atol = values.number("atol");
+  theory.scale_drift = values.number("scale_drift");
+  theory.scale_noise = values.number("scale_noise");
+  theory.resolutions = values.number("resolutions");
+  theory.points = static_cast<std::size_t>(std::max<std::int64_t>(time.integer("points"), 3));
+  for (const double j : values.numbers("powers")) {
+    if (j != std::floor(j)) throw values.error("powers", "columns are whole numbers");
+    theory.powers.push_back(static_cast<std::size_t>(j));
+    if (j > problem->inputs())
+      throw values.error("powers", fmt::format("there is no column {} of {}", j, problem->inputs()));
   }
-
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"spectrum", "noise",  "data",       "optimizer",
-                                                   "schedule", "theory", "monte_carlo"};
-    return names;
-  }
-  std::span<const Description* const> optimizers() const override { return optimizers_; }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> observables = matrix_observables({});
-    return observables;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return matrix_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
-
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    auto problem = std::make_shared<MatrixLeastSquares>();
-    problem->time = experiment.time;
-    problem->spectrum = read_spectrum(table);
-    read_outputs(settings::read(table.table_or_empty("data"), data_keys()), *problem);
-    read_noise_variance(table, *problem);
-    const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers_, "signsvd");
-    problem->map = map_kinds()[choice.index].map;
-    read_rates(choice.values, *problem);
-    if (problem->map == UpdateMap::general) {
-      problem->normalise = choice.values.flag("normalise");
-      problem->spectral_map = settings::naming(choice.values, "map", [&] {
-        return std::make_shared<settings::Expression>(choice.values.text("map"), std::vector<std::string>{"sigma"});
-      });
-    }
-    problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-    if (!problem->schedule->constant() && problem->protocol != Protocol::constant &&
-        problem->protocol != Protocol::adaptive)
-      throw table.table_or_empty("schedule").error("kind", "this protocol sets the learning rate itself");
-
-    const Values values = settings::read(table.table_or_empty("theory"), theory_keys());
-    const Values time = settings::read(table.table_or_empty("time"), time_parameters());
-    MatrixTheory theory;
-    theory.method = values.text("method");
-    const bool by_draws = problem->map == UpdateMap::newton_schulz || problem->map == UpdateMap::general;
-    const std::string source =
-        values.given("coefficients") ? values.text("coefficients") : (by_draws ? "null" : "fixed-point");
-    theory.coefficients.source = source == "null"        ? CoefficientSource::null
-                                 : source == "idealised" ? CoefficientSource::idealised
-                                                         : CoefficientSource::fixed_point;
-    const bool given = values.given("null_draws");
-    const auto draws = given ? static_cast<std::uint64_t>(values.integer("null_draws")) : 0;
-    theory.coefficients.draws = given ? draws : 64;
-    theory.coefficients.seed = experiment.monte_carlo.seed;
-    theory.coefficients.sign_noise = values.text("sign_noise");
-    theory.rtol = values.number("rtol");
-    theory.atol = values.number("atol");
-    theory.scale_drift = values.number("scale_drift");
-    theory.scale_noise = values.number("scale_noise");
-    theory.resolutions = values.number("resolutions");
-    theory.points = static_cast<std::size_t>(std::max<std::int64_t>(time.integer("points"), 3));
-    for (const double j : values.numbers("powers")) {
-      if (j != std::floor(j)) throw values.error("powers", "columns are whole numbers");
-      theory.powers.push_back(static_cast<std::size_t>(j));
-      if (j > problem->inputs())
-        throw values.error("powers", fmt::format("there is no column {} of {}", j, problem->inputs()));
-    }
-    theory.power_law = power_law_of(table.table_or_empty("spectrum"), problem->inputs());
-    const Dressed dressed = !values.given("dressed") ? Dressed::automatic
-                            : values.flag("dressed") ? Dressed::on
-                                                     : Dressed::off;
-    return std::make_unique<MatrixProblem>(problem, std::move(theory), dressed, draws,
-                                           static_cast<std::uint64_t>(values.integer("regression_draws")),
-                                           Table(table.origin(), ""));
-  }
-
- private:
-  std::vector<const Description*> optimizers_;
-};
+  theory.power_law = power_law_of(table.table_or_empty("spectrum"), problem->inputs());
+  const Dressed dressed = !values.given("dressed") ? Dressed::automatic
+                          : values.flag("dressed") ? Dressed::on
+                                                   : Dressed::off;
+  return std::make_unique<MatrixProblem>(problem, std::move(theory), dressed, draws,
+                                         static_cast<std::uint64_t>(values.integer("regression_draws")));
+}
 
 }  // namespace
 
 const Model& matrix_least_squares_model() {
-  static const MatrixModel model;
+  static const DeclaredModel model({
+      .description =
+          {"matrix-least-squares",
+           "Muon and signSGD: matrix-valued least squares with a spectral or a sign update",
+           "Delta = W - W*, m x n;  r_i = a_i' Delta c_i - eps_i, a ~ N(0, Sigma), c ~ N(0, K);  G = (1/B) sum r_i a_i "
+           "c_i'\n"
+           "Delta' = Delta - eta_k S(G),  P = tr(Sigma Delta K Delta'),  V = P + sigma^2\n"
+           "D_j(k+1) = D_j(k) - 2 eta_k hhat_j D_j(k)/sqrt(V_k) + eta_k^2 Q_j,   P = sum_j lambda_j D_j\n"
+           "E[S u_j] = (hhat_j/sqrt V) Delta u_j, Q_j = E|S u_j|^2 under the null law (r_i -> sqrt(V) g_i)\n"
+           "start: |Delta u_j|^2 = the target power of the spectrum, in random directions",
+           "Paquette, Marshall, Benigni, Wang, Agarwala, Paquette 2026 (setting and phases); coefficients and lines: "
+           "docs/theory/muon-phases.md",
+           {}},
+      .sections = {"spectrum", "noise", "data", "optimizer", "schedule", "theory", "monte_carlo"},
+      .optimizers = maps(),
+      .observables = matrix_observables({}),
+      .closed_forms = matrix_closed_forms,
+      .theory = theory_keys(),
+      .build = build,
+  });
   return model;
 }
 

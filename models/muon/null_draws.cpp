@@ -111,15 +111,12 @@ MeasuredCoefficients null_coefficients(const MatrixLeastSquares& problem, std::u
   Matrix ghat, s;
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
     sampler.draw_null(draw, g);
-    if (g.factored)
-      linear_algebra::multiply(1, g.left, linear_algebra::Transposed::no, g.right, linear_algebra::Transposed::yes, 0,
-                               ghat);
-    else
-      ghat = g.matrix;
+    MaybeFactored whole = g;
+    whole.multiply_out();
+    ghat = whole.matrix;
     if (!problem.scale_free()) {
-      g.matrix = ghat;
-      g.factored = false;
-      for (std::size_t i = 0; i < ghat.size(); ++i) g.matrix.data()[i] *= std::sqrt(V) / problem.batch;
+      g = std::move(whole);
+      for (double& entry : g.matrix.entries()) entry *= std::sqrt(V) / problem.batch;
     }
     update.apply(g, s);
     out.add(s, ghat, factor);
@@ -137,11 +134,8 @@ std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& pr
   MaybeFactored g;
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
     sampler.draw_null(draw, g);
-    Matrix product;
-    if (g.factored)
-      product =
-          linear_algebra::product(g.left, g.right, linear_algebra::Transposed::no, linear_algebra::Transposed::yes);
-    const SingularTriples t = singular_triples(g.factored ? product : g.matrix);
+    g.multiply_out();
+    const SingularTriples t = singular_triples(g.matrix);
     double square = 0;
     for (const double sigma : t.values) square += sigma * sigma;
     for (std::size_t v = 0; v < V.size(); ++v) {

@@ -120,6 +120,11 @@ void polar_by_svd(const Matrix& g, Matrix& s) {
 
 }  // namespace
 
+void MaybeFactored::multiply_out() {
+  if (factored) linear_algebra::multiply(1, left, plain, right, transposed, 0, matrix);
+  factored = false;
+}
+
 SingularTriples singular_triples(const Matrix& g) {
   if (largest_entry(g) == 0) return {Matrix(g.rows(), 0), Matrix(g.columns(), 0), {}};
   Turned t = turned(g);

@@ -13,6 +13,9 @@ namespace edgewise::models::muon {
 struct MaybeFactored {
   linear_algebra::Matrix matrix, left, right;
   bool factored = false;
+
+  /// From now on one matrix.
+  void multiply_out();
 };
 
 /// Singular values below this multiple of the largest are taken as zero.

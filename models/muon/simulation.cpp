@@ -46,11 +46,7 @@ class MatrixReplica final : public ingredients::SteppingReplica {
     const double eta = rate_.next(static_cast<double>(step), shared_.problem->residual_variance(excess_));
     sampler_.draw(step, delta_, gradient_);
     if (const double mu = shared_.problem->momentum; mu != 0) {
-      if (gradient_.factored) {
-        linear_algebra::multiply(1, gradient_.left, linear_algebra::Transposed::no, gradient_.right,
-                                 linear_algebra::Transposed::yes, 0, gradient_.matrix);
-        gradient_.factored = false;
-      }
+      gradient_.multiply_out();
       if (velocity_.size() == 0) velocity_ = Matrix(delta_.rows(), delta_.columns());
       for (std::size_t i = 0; i < velocity_.size(); ++i)
         velocity_.data()[i] = mu * velocity_.data()[i] + gradient_.matrix.data()[i];

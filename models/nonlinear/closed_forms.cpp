@@ -9,13 +9,14 @@
 #include <string>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/nonlinear/closed_form_problems.hpp"
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/ema_sign.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
-#include "settings/theory_source.hpp"
+#include "spectra/formulas.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -26,50 +27,12 @@ using SharedNoise = std::shared_ptr<const ingredients::Noise>;
 
 constexpr double reference_tolerance = 2e-9;  // docs/theory/sign-and-clip.md, section 8: nine digits are to be trusted
 
-spectra::Spectrum isotropic(std::size_t d) {
-  spectra::Spectrum s;
-  s.eigenvalue = {1};
-  s.multiplicity = {static_cast<double>(d)};
-  s.target_power = {1};
-  return s;
-}
-
-spectra::Spectrum power_law(std::size_t d, double alpha, double beta) {
-  spectra::Spectrum s;
-  for (std::size_t j = 1; j <= d; ++j) {
-    s.eigenvalue.push_back(std::pow(static_cast<double>(j), -2 * alpha));
-    s.multiplicity.push_back(1);
-    s.target_power.push_back(std::pow(static_cast<double>(j), -2 * beta));
-  }
-  return s;
-}
-
-std::shared_ptr<const ingredients::Schedule> constant_schedule() {
-  return ingredients::read_schedule(settings::Table("closed form", ""), "schedule", 1);
-}
-
-NonlinearProblem problem_of(Covariance covariance, const std::string& method, SharedNoise noise, double eta,
-                            double batch = 1, double threshold = infinity) {
-  NonlinearProblem problem;
-  problem.covariance = std::move(covariance);
-  problem.noise = std::move(noise);
-  problem.method = method;
-  problem.learning_rate = eta;
-  problem.batch = batch;
-  problem.threshold = threshold;
-  problem.schedule = constant_schedule();
-  return problem;
-}
-
 // P after `steps` steps.
-double P_at(NonlinearProblem problem, std::uint64_t steps, const std::string& method = "ode", double rtol = 1e-10) {
-  problem.time.steps = steps;
-  problem.time.at = {0, steps};
+double P_at(const NonlinearProblem& problem, std::uint64_t steps, const std::string& method = "ode") {
   NonlinearTheory theory;
   theory.method = method;
-  theory.rtol = rtol;
-  const Trajectory out = solve_nonlinear(problem, modes_of(problem), theory);
-  return out.find("excess_mse")->value.at(1);
+  theory.rtol = 1e-10;
+  return excess_after(problem, steps, theory).mean;
 }
 
 double steady(const NonlinearProblem& problem) {
@@ -84,11 +47,11 @@ double lambert_of_log(double log_argument) {
   return w;
 }
 
-Covariance iso(std::size_t d) {
-  return diagonal_covariance(isotropic(d));
+Covariance iso(int d) {
+  return diagonal_covariance(spectra::isotropic(d, 1));
 }
-Covariance pl(std::size_t d, double alpha, double beta) {
-  return diagonal_covariance(power_law(d, alpha, beta));
+Covariance pl(int d, double alpha, double beta) {
+  return diagonal_covariance(spectra::power_law(d, alpha, beta));
 }
 
 /// A law of docs/theory/sign-and-clip.md, section 8 (R8), with its values at P = 0.3, clip threshold 0.6, late batch 8.
@@ -172,8 +135,7 @@ void add_residual_trajectories(ClosedFormList& table) {
                       [=] { return Pair(0.135629512612, steady(clip_iso())); });
   table.add_reference("clip-power-law-threshold", "h = c/sqrt(tr K)", "8 (R11)", reference_tolerance, [=] {
     const NonlinearProblem p = clip_pl();
-    return Pair(0.455995714683,
-                threshold_at_risk("clip", "constant", p.threshold, p.covariance.trace(), *p.noise, 1.0));
+    return Pair(0.455995714683, threshold_at_risk(p, *p.noise, 1.0));
   });
   for (const Point p : {Point{500, 0.819895887192}, Point{2000, 0.162323424185}})
     table.add_reference(fmt::format("clip-power-law-ode-{}", p.step), "Cauchy noise 0.5, c = 3, eta = 0.01, d = 500",
@@ -369,8 +331,8 @@ void add_sign_trajectories(ClosedFormList& table) {
   table.add_reference("autoregressive-steady-state", "sqrt(P) phi(P) = eta T/2, any covariance", "8 (R6)",
                       reference_tolerance, [=] { return Pair(0.0493845703329, steady(ar())); });
   const auto dct = [](double alpha) {
-    return problem_of(cosine_covariance(power_law(300, alpha, 0.5)), "sign-late", ingredients::gaussian_noise(0.25),
-                      0.002);
+    return problem_of(cosine_covariance(spectra::power_law(300, alpha, 0.5)), "sign-late",
+                      ingredients::gaussian_noise(0.25), 0.002);
   };
   for (const Point p : {Point{500, 0.566737869321}, Point{2000, 0.120863574394}})
     table.add_reference(fmt::format("cosine-ode-{}", p.step),
@@ -431,7 +393,7 @@ void add_sign_identities(ClosedFormList& table) {
               [] {
                 return autoregressive_covariance({60, 0.3, 0.6});
               }},
-        Named{"cosine", [] { return cosine_covariance(power_law(60, 0.25, 0.5)); }}})
+        Named{"cosine", [] { return cosine_covariance(spectra::power_law(60, 0.25, 0.5)); }}})
     table.add(fmt::format("steady-state-is-the-limit-{}", c.name), "the root of sqrt(P) phi = eta T/2 is P(inf)", "9.8",
               1e-7, [c] {
                 const auto p = problem_of(c.covariance(), "sign-late", ingredients::laplace_noise(0.3), 0.01);

@@ -79,11 +79,11 @@ double exact_sign_drift(double batch, double rho) {
 
 std::optional<double> exact_drift(const NonlinearProblem& problem, const ingredients::Noise& noise, double P,
                                   double k) {
-  const std::string& method = problem.method;
+  const Method method = problem.method;
   const double B = problem.batch;
-  if (method == "sign-early") return one_sign_drift(noise, P, k);
-  if (method == "sign-majority") return majority_of(one_sign_drift(noise, P, k), B);
-  if (method != "sign-late" && method != "ema-sign") return std::nullopt;
+  if (method == Method::sign_early) return one_sign_drift(noise, P, k);
+  if (method == Method::sign_majority) return majority_of(one_sign_drift(noise, P, k), B);
+  if (method != Method::sign_late && method != Method::ema_sign) return std::nullopt;
   if (B == 1) return one_sign_drift(noise, P, k);
   if (!noise.gaussian()) return std::nullopt;
   const double rho = k / std::sqrt(P + noise.variance());
@@ -106,7 +106,7 @@ std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
   const double P = p.covariance.signal(), width = P > 0 ? residual_width(*noise, P) : nan;
-  const bool moments = p.method == "per-example-adam";
+  const bool moments = p.method == Method::per_example_adam;
   const double a = P > 0 && !moments ? scalar_laws(p).exact(P).a : nan, total = P + noise->variance();
   std::vector<ModeColumn> out = {
       {"variance", "input^2", "K_ii", {}},

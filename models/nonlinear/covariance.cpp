@@ -11,6 +11,7 @@
 #include <string>
 
 #include "linear_algebra/dense.hpp"
+#include "spectra/coordinates.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -53,12 +54,9 @@ void expand(const spectra::Spectrum& spectrum, std::vector<double>& eigenvalue, 
   if (spectrum.dimension() > most_coordinates)
     throw std::invalid_argument(
         fmt::format("spectrum.dimension: at most {} coordinates, got {}", most_coordinates, spectrum.dimension()));
-  for (std::size_t a = 0; a < spectrum.modes(); ++a) {
-    const double copies = spectrum.multiplicity[a];
-    const auto count = static_cast<std::size_t>(copies);
-    eigenvalue.insert(eigenvalue.end(), count, spectrum.eigenvalue[a]);
-    target.insert(target.end(), count, std::sqrt(spectrum.target_power[a] / copies));
-  }
+  spectra::Coordinates of = spectra::coordinates_of(spectrum);
+  eigenvalue = std::move(of.eigenvalue);
+  for (const double power : of.power) target.push_back(std::sqrt(power));
 }
 
 /// \throws std::invalid_argument below -rounding of the largest; else the computed eigenvalues of a matrix, those of

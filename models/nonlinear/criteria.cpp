@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <boost/math/quadrature/gauss_kronrod.hpp>
-#include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -70,18 +69,20 @@ double residual_quantile(const ingredients::Noise& noise, double P, double proba
   while (excess(low) > 0) low -= 1;
   while (excess(high) < 0) high += 1;
   if (low == high) return std::exp(low);
-  std::uintmax_t iterations = 100;
-  const auto bracket =
-      boost::math::tools::toms748_solve(excess, low, high, boost::math::tools::eps_tolerance<double>(48), iterations);
-  return std::exp((bracket.first + bracket.second) / 2);
+  return std::exp(numerics::root(excess, low, high, 48));
 }
 
-double threshold_at_risk(const std::string& method, const std::string& rule, double threshold, double trace,
+double threshold_at_risk(Method method, const std::string& rule, double threshold, double trace,
                          const ingredients::Noise& noise, double P) {
   if (rule == "sqrt-risk") return threshold * std::sqrt(P);
   if (rule == "quantile") return residual_quantile(noise, P, threshold);
   if (rule == "optimal") return optimal_threshold(noise, P).threshold;
-  return method == "clip" ? threshold / std::sqrt(trace) : threshold;
+  return method == Method::clip ? threshold / std::sqrt(trace) : threshold;
+}
+
+double threshold_at_risk(const NonlinearProblem& problem, const ingredients::Noise& noise, double P) {
+  return threshold_at_risk(problem.method, problem.threshold_rule, problem.threshold, problem.covariance.trace(), noise,
+                           P);
 }
 
 double residual_information(const ingredients::Noise& noise, double P) {

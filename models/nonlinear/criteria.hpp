@@ -5,6 +5,7 @@
 #include <string>
 
 #include "models/ingredients/noise.hpp"
+#include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -25,8 +26,10 @@ double learning_rate_gain(const ingredients::Noise& noise, double P, double h);
 double residual_quantile(const ingredients::Noise& noise, double P, double probability);
 /// The threshold h on |r| at excess mse P under a rule: constant (clip: threshold/sqrt(tr K), others: threshold),
 /// sqrt-risk (threshold * sqrt P), quantile (of |r|, at probability threshold), optimal (h*).
-double threshold_at_risk(const std::string& method, const std::string& rule, double threshold, double trace,
+double threshold_at_risk(Method method, const std::string& rule, double threshold, double trace,
                          const ingredients::Noise& noise, double P);
+/// The same by the problem's own method and rule.
+double threshold_at_risk(const NonlinearProblem& problem, const ingredients::Noise& noise, double P);
 
 /// J(P) = int p_r'^2/p_r dr, Fisher information of the residual's location: no chi has a larger mu^2/q.
 double residual_information(const ingredients::Noise& noise, double P);

@@ -66,15 +66,15 @@ void add_sign_findings(const NonlinearProblem& p, const ModeSystem& m, const ing
   out.push_back({"largest_linear_drift", law.a * k, "max_i a |(K v)_i|/sqrt(K_ii) at the start: linear response"});
   if (const auto exact = exact_drift(p, noise, P, k))
     out.push_back({"largest_exact_drift", *exact, "E u_i of that coordinate at finite dimension"});
-  if (p.method == "sign-majority") {
+  if (p.method == Method::sign_majority) {
     out.push_back({"majority_gain", majority_gain(p.batch), "E|sum of B signs|"});
     out.push_back({"majority_tie", majority_tie(p.batch), "probability of a tie"});
   }
-  if (p.method == "adam" && noise.gaussian()) {
+  if (p.method == Method::adam && noise.gaussian()) {
     out.push_back({"c1", law.a * std::sqrt((P + noise.variance()) / p.batch), "a = c1 sqrt(B/(P + sigma^2))"});
     out.push_back({"c2", law.b, "b at nhat = P + sigma^2"});
   }
-  if (p.method == "sign-ema" && noise.gaussian()) {
+  if (p.method == Method::sign_ema && noise.gaussian()) {
     out.push_back({"ema_gain", law.a * std::sqrt(P + noise.variance()), "a sqrt(P + sigma^2)"});
     out.push_back({"ema_noise", law.b, "integrated autocovariance of the signs"});
   }
@@ -85,12 +85,9 @@ void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const
   const double B = p.batch;
   out.push_back({"mu", law.a, "E chi'(r) at the start"});
   out.push_back({"q", law.b * B, "E chi(r)^2 at the start"});
-  if (p.method != "mean-clip")
+  if (p.method != Method::mean_clip)
     out.push_back({"c2", B * (law.c - (1 - 1 / B) * law.a * law.a), "E (chi^2)''(r) at the start"});
-  if (p.method == "clip" || p.method == "huber" || p.method == "reject")
-    out.push_back({"threshold",
-                   threshold_at_risk(p.method, p.threshold_rule, p.threshold, p.covariance.trace(), noise, P),
-                   "h on |r| at the start"});
+  if (p.cuts_residuals()) out.push_back({"threshold", threshold_at_risk(p, noise, P), "h on |r| at the start"});
   const OptimalThreshold h = optimal_threshold(noise, P);
   const double gain = h.progress * (P + noise.variance());
   out.push_back({"optimal_threshold", h.threshold, "h* on |r| at the start, inf for no clipping"});
@@ -130,7 +127,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   std::vector<Finding> out;
   const double P = m.excess_mse();
-  if (p.method == "per-example-adam") {
+  if (p.method == Method::per_example_adam) {
     SecondMomentRecursion check(p);  // refuses what the closure does not cover
     if (P > 0) add_second_moment_findings(p, out);
     return out;
@@ -173,7 +170,7 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
                                             const std::function<const ModeSystem&()>& modes) {
   std::vector<std::string> out;
   if (p.dataset) out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
-  if (p.method == "per-example-adam") {
+  if (p.method == Method::per_example_adam) {
     if (p.noise && !p.noise->gaussian())
       out.push_back("the closure of per-example-adam was measured under Gaussian noise only");
     return out;
@@ -186,7 +183,7 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
                       "linear-response drift overestimates",
                       local, localised));
     // Off the diagonal the modes of adam take seconds to find.
-    const bool cheap = p.covariance.diagonal || p.method != "adam";
+    const bool cheap = p.covariance.diagonal || p.method != Method::adam;
     const double P = p.covariance.signal();
     const double drift = P > 0 ? sign_phi(*effective_noise(p), P) / std::sqrt(P) : 0;
     if (p.ema > 0 && !p.greedy && cheap && 2 * p.learning_rate * drift * modes().largest() > 0.1 * (1 - p.ema))
@@ -195,7 +192,7 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
   }
   if (p.nonlinearity && !p.nonlinearity->odd())
     out.push_back("chi is not odd: under symmetric noise its even part pulls nowhere and adds noise");
-  if (p.method != "clip" && p.method != "mean-clip") return out;
+  if (p.method != Method::clip && p.method != Method::mean_clip) return out;
   const double trace = p.covariance.trace(), dimension = trace / modes().largest();
   if (dimension < 5)
     out.push_back(
@@ -203,7 +200,7 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
                     "clipping by norm is not clipping of residuals",
                     dimension));
   const double most = 0.1 * trace * trace / p.covariance.trace_of_square();
-  if (p.method == "mean-clip" && p.batch > most)
+  if (p.method == Method::mean_clip && p.batch > most)
     out.push_back(
         fmt::format("batch {} exceeds a tenth of (tr K)^2/tr K^2, {:.3g}: the theory of mean-clip "
                     "assumes far smaller batches",

@@ -240,7 +240,7 @@ LawValues ScalarLaws::derivative(double P) const {
 
 namespace {
 
-ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::string& method, double h,
+ResidualCoefficients bent_residual(const CustomNonlinearity* custom, Method method, double h,
                                    const ingredients::Noise& noise, double P) {
   if (custom) return residual_coefficients(*custom, noise, P);
   return residual_coefficients(*method_nonlinearity(method, h), noise, P);
@@ -250,14 +250,14 @@ ResidualCoefficients bent_residual(const CustomNonlinearity* custom, const std::
 /// equally likely. Norm clipping sees the residual at h/sqrt(k).
 ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
                                  const std::shared_ptr<const ingredients::Noise>& noise) {
-  const std::string method = problem.method;
+  const Method method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
   return [=, custom = problem.nonlinearity, spread = problem.norm_spread, rule = problem.threshold_rule,
           threshold = problem.threshold](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
     ResidualCoefficients sum;
     for (const double k : spread) {
-      const double bound = method == "clip" ? h / std::sqrt(k) : h;
+      const double bound = method == Method::clip ? h / std::sqrt(k) : h;
       const ResidualCoefficients r = bent_residual(custom.get(), method, bound, *noise, k * P);
       sum.mu += k * r.mu;
       sum.q += k * r.q;
@@ -269,18 +269,19 @@ ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
 }
 
 ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
-  const std::string method = problem.method;
+  const Method method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   if (problem.nonlinearity) problem.nonlinearity->require_finite(*noise);
-  const bool bounded = problem.nonlinearity || method == "lad" || method == "quantile" ||
-                       (method != "sgd" && (std::isfinite(problem.threshold) || problem.threshold_rule != "constant"));
+  const bool bounded =
+      problem.nonlinearity || method == Method::lad || method == Method::quantile ||
+      (method != Method::sgd && (std::isfinite(problem.threshold) || problem.threshold_rule != "constant"));
   if (!bounded && !std::isfinite(noise->variance()))
     throw std::invalid_argument(
         fmt::format("noise.law: the variance of {} is infinite, so that SGD without clipping has no theory; choose a "
                     "bounded nonlinearity",
                     noise->name()));
-  if (method == "mean-clip") {
+  if (method == Method::mean_clip) {
     if (!noise->gaussian())
       throw std::invalid_argument(
           "optimizer.kind: the theory of mean-clip is known for Gaussian noise only; it can be simulated");
@@ -319,29 +320,29 @@ ScalarLaws::Function adam_laws(const NonlinearProblem& problem, std::shared_ptr<
 }
 
 ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
-  const std::string& method = problem.method;
+  const Method method = problem.method;
   const double batch = problem.batch, beta = problem.ema;
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
-  if (method == "sign-late" || method == "ema-sign")
+  if (method == Method::sign_late || method == Method::ema_sign)
     return [=](double P) { return LawValues{late_drift(*noise, P, batch), 1, 0}; };
-  if (method == "sign-early")
+  if (method == Method::sign_early)
     return [=](double P) {
       const double a = sign_phi(*noise, P) / std::sqrt(P);
       return LawValues{a, 1 / batch, (1 - 1 / batch) * a * a};
     };
-  if (method == "sign-majority") {
+  if (method == Method::sign_majority) {
     const double gain = majority_gain(batch), b = 1 - majority_tie(batch);
     return [=](double P) { return LawValues{gain * sign_phi(*noise, P) / std::sqrt(P), b, 0}; };
   }
-  if (method == "sign-ema") {
+  if (method == Method::sign_ema) {
     if (!noise->gaussian())
       throw std::invalid_argument(
           "optimizer.kind: the theory of sign-ema is known for Gaussian noise only; it can be simulated");
     const double gain = ema_sign_gain(beta, batch), N = ema_sign_noise(beta, batch);
     return [=](double P) { return LawValues{gain / std::sqrt(P + noise->variance()), N, 0}; };
   }
-  if (method == "adam") return adam_laws(problem, noise);
-  throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method));
+  if (method == Method::adam) return adam_laws(problem, noise);
+  throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method.word()));
 }
 
 }  // namespace
@@ -352,21 +353,21 @@ namespace {
 std::string key_of(const NonlinearProblem& p) {
   if (p.nonlinearity || !p.norm_spread.empty()) return {};
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
-  const bool norms = p.method == "clip" || p.method == "mean-clip";
-  std::string key = fmt::format("{} {} {:a} {:a} {:a} {:a} {:a}; {} {:a} {:a}", p.method, p.threshold_rule, p.threshold,
-                                norms ? p.covariance.trace() : 0.0, p.batch, p.ema, p.ema_square, noise->name(),
-                                noise->variance(), noise->tail_index());
+  const bool norms = p.method == Method::clip || p.method == Method::mean_clip;
+  std::string key = fmt::format("{} {} {:a} {:a} {:a} {:a} {:a}; {} {:a} {:a}", p.method.word(), p.threshold_rule,
+                                p.threshold, norms ? p.covariance.trace() : 0.0, p.batch, p.ema, p.ema_square,
+                                noise->name(), noise->variance(), noise->tail_index());
   for (const double size : noise->sizes()) key += fmt::format(" {:a}", size);
   return key;
 }
 
 }  // namespace
 
-std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& method, double threshold) {
-  if (method == "sgd") return identity_nonlinearity();
-  if (method == "lad") return sign_nonlinearity();
-  if (method == "quantile") return quantile_nonlinearity(threshold);
-  if (method == "reject") return rejection_nonlinearity(threshold);
+std::unique_ptr<ResidualNonlinearity> method_nonlinearity(Method method, double threshold) {
+  if (method == Method::sgd) return identity_nonlinearity();
+  if (method == Method::lad) return sign_nonlinearity();
+  if (method == Method::quantile) return quantile_nonlinearity(threshold);
+  if (method == Method::reject) return rejection_nonlinearity(threshold);
   return huber_nonlinearity(threshold);
 }
 
@@ -377,8 +378,8 @@ std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem
 
 NoiseKernel noise_kernel(const NonlinearProblem& problem) {
   const double batch = problem.batch, beta = problem.ema;
-  if (problem.covariance.diagonal || (batch == 1 && problem.method == "sign-majority")) return arcsine_kernel;
-  if (problem.method == "sign-majority") {
+  if (problem.covariance.diagonal || (batch == 1 && problem.method == Method::sign_majority)) return arcsine_kernel;
+  if (problem.method == Method::sign_majority) {
     if (batch > most_majority)
       throw std::invalid_argument(fmt::format(
           "optimizer.batch: the theory of sign-majority beyond a diagonal covariance sums over all splits of "
@@ -391,19 +392,19 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem) {
       return sum / total;
     };
   }
-  if (problem.method == "sign-ema")
+  if (problem.method == Method::sign_ema)
     return [beta, total = ema_sign_noise(beta)](double c) {
       double sum = arcsine_kernel(c);
       for (double power = beta; power > 1e-17; power *= beta) sum += 2 * arcsine_kernel(c * power);
       return sum / total;
     };
-  if (problem.method == "adam") return adam_noise_kernel(beta, problem.ema_square, batch);
+  if (problem.method == Method::adam) return adam_noise_kernel(beta, problem.ema_square, batch);
   return arcsine_kernel;
 }
 
 ScalarLaws scalar_laws(const NonlinearProblem& problem) {
   // Those of adam are costly; they and the place of a maximum are known to fewer digits.
-  const bool adam = problem.method == "adam", rough = adam || problem.threshold_rule == "optimal";
+  const bool adam = problem.method == Method::adam, rough = adam || problem.threshold_rule == "optimal";
   return ScalarLaws(problem.coordinatewise() ? sign_laws(problem) : residual_laws(problem), adam ? 3 : 1,
                     rough ? 1e-6 : 1e-9, key_of(problem));
 }

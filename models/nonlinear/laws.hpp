@@ -95,7 +95,7 @@ class ScalarLaws {
 };
 
 /// chi of a method of class I other than custom and mean-clip, at a threshold h (or tau) on |r|.
-std::unique_ptr<ResidualNonlinearity> method_nonlinearity(const std::string& method, double threshold);
+std::unique_ptr<ResidualNonlinearity> method_nonlinearity(Method method, double threshold);
 
 /// The label noise of a problem with what no linear function of the data explains, taken as Gaussian.
 std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem& problem);

@@ -77,12 +77,8 @@ const std::vector<Parameter>& data_keys() {
 class NonlinearExperiment final : public Problem {
  public:
   NonlinearExperiment(std::shared_ptr<const NonlinearProblem> problem, NonlinearTheory theory, std::string sampler,
-                      std::uint64_t replicas, Table table)
-      : problem_(std::move(problem)),
-        theory_(std::move(theory)),
-        sampler_(std::move(sampler)),
-        replicas_(replicas),
-        table_(std::move(table)) {}
+                      std::uint64_t replicas)
+      : problem_(std::move(problem)), theory_(std::move(theory)), sampler_(std::move(sampler)), replicas_(replicas) {}
 
   Trajectory solve() const override { return solve(theory_); }
 
@@ -90,34 +86,26 @@ class NonlinearExperiment final : public Problem {
     NonlinearTheory theory = theory_;
     theory.effects = theory.compare = false;
     Trajectory out = solve(theory);
-    if (problem_->method == "sgd" && ingredients::has_rare_values(*problem_->noise)) mark_unmet_noise(theory, out);
+    if (problem_->method == Method::sgd && ingredients::has_rare_values(*problem_->noise))
+      mark_unmet_noise(theory, out);
     return out;
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return settings::naming(table_, "", [&] {
-      const bool follows = problem_->threshold_rule != "constant";
-      return simulate_nonlinear(follows ? replayable(problem_, modes()) : problem_, sampler_);
-    });
+    const bool follows = problem_->threshold_rule != "constant";
+    return simulate_nonlinear(follows ? replayable(problem_, modes()) : problem_, sampler_);
   }
 
   std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
     if (!observable.empty() && observable != "excess_mse")
-      throw Table(table_.origin(), "schedule_search").error("observable", "must be excess_mse for this model");
-    return settings::naming(table_, "", [&] { return nonlinear_rate_objective(*problem_, modes()); });
+      throw std::invalid_argument("schedule_search.observable: must be excess_mse for this model");
+    return nonlinear_rate_objective(*problem_, modes());
   }
 
-  std::vector<Finding> stability() const override {
-    return settings::naming(table_, "", [&] { return nonlinear_findings(*problem_, modes()); });
-  }
-
-  std::vector<ModeColumn> mode_table() const override {
-    return settings::naming(table_, "", [&] { return nonlinear_mode_table(*problem_); });
-  }
-
+  std::vector<Finding> stability() const override { return nonlinear_findings(*problem_, modes()); }
+  std::vector<ModeColumn> mode_table() const override { return nonlinear_mode_table(*problem_); }
   std::vector<std::string> warnings() const override {
-    return settings::naming(
-        table_, "", [&] { return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); }); });
+    return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); });
   }
 
  private:
@@ -145,9 +133,7 @@ class NonlinearExperiment final : public Problem {
     }
   }
 
-  Trajectory solve(const NonlinearTheory& theory) const {
-    return settings::naming(table_, "", [&] { return solve_nonlinear(*problem_, modes(), theory); });
-  }
+  Trajectory solve(const NonlinearTheory& theory) const { return solve_nonlinear(*problem_, modes(), theory); }
 
   const ModeSystem& modes() const {
     std::call_once(once_, [this] { modes_ = modes_of(*problem_); });
@@ -158,7 +144,6 @@ class NonlinearExperiment final : public Problem {
   NonlinearTheory theory_;
   std::string sampler_;
   std::uint64_t replicas_;
-  Table table_;
   mutable std::once_flag once_;
   mutable ModeSystem modes_;
 };
@@ -173,7 +158,7 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
     for (const char* key : {"learning_rate", "gamma", "learning_rate_rule"})
       if (values.given(key))
         throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
-    if (problem.method == "per-example-adam") throw section.error("kind", "this method has no greedy rate");
+    if (problem.method == Method::per_example_adam) throw section.error("kind", "this method has no greedy rate");
     problem.greedy = true;
     problem.learning_rate = rule->multiplier;
   } else if (problem.greedy) {
@@ -190,20 +175,18 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
 }
 
 void read_threshold(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
-  if (problem.method == "quantile") {
+  if (problem.method == Method::quantile) {
     problem.threshold = values.number("tau");
     return;
   }
-  if (problem.method == "custom") {
+  if (problem.method == Method::custom) {
     // What is wrong with chi may show only later, in its averages: the message itself names the key.
     problem.nonlinearity =
         settings::naming(experiment.table, "", [&] { return custom_nonlinearity(values.text("chi")); });
     return;
   }
-  if (problem.method != "clip" && problem.method != "huber" && problem.method != "reject" &&
-      problem.method != "mean-clip")
-    return;
-  if (problem.method != "mean-clip") problem.threshold_rule = values.text("threshold_rule");
+  if (!problem.cuts_residuals() && problem.method != Method::mean_clip) return;
+  if (problem.method != Method::mean_clip) problem.threshold_rule = values.text("threshold_rule");
   if (problem.threshold_rule == "optimal") {
     if (values.given("threshold")) throw values.error("threshold", "the rule optimal finds it; leave it out");
     return;
@@ -218,11 +201,11 @@ void read_threshold(const Values& values, const Experiment& experiment, Nonlinea
 
 void read_memory(const Values& values, NonlinearProblem& problem) {
   if (values.has("ema")) problem.ema = values.number("ema");
-  if (!problem.averages_squares()) return;
+  if (!problem.method.averages_squares()) return;
   if (values.has("beta1")) problem.ema = values.number("beta1");
   problem.ema_square = values.number("beta2");
   problem.floor = values.number("floor");
-  if (problem.method != "per-example-adam") return;
+  if (problem.method != Method::per_example_adam) return;
   if (problem.batch < 2) throw values.error("batch", "a variance over examples needs at least 2");
   if (problem.greedy) throw values.error("learning_rate_rule", "this method has no greedy rate");
   if (values.given("zeta") && values.given("second_moment"))
@@ -257,48 +240,7 @@ std::vector<double> measured_norm_spread(const spectra::DatasetOptions& options)
   return out;
 }
 
-}  // namespace
-
-std::vector<Parameter> rate_parameters() {
-  return {settings::number("learning_rate", "eta, per step; give this or gamma. With a greedy rule its multiple")
-              .in("per step")
-              .above(0)
-              .computed("gamma / tr K"),
-          settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").above(0).computed("eta tr K"),
-          settings::text("learning_rate_rule",
-                         "constant, or greedy: eta = a Q/(b S), the fastest decrease of P at every instant (the best "
-                         "overall on an isotropic covariance only). The same as [rate] kind = line-search")
-              .one_of({"constant", "greedy"})
-              .otherwise(std::string("constant")),
-          settings::number("batch", "B, examples per step, whole").in("samples").at_least(1).otherwise(1.0)};
-}
-
-NonlinearModel::NonlinearModel(NonlinearClass the_class) : class_(std::move(the_class)) {
-  for (const settings::Description& method : class_.methods) methods_.push_back(&method);
-}
-
-std::span<const std::string> NonlinearModel::sections() const {
-  static const std::vector<std::string> names = {"spectrum", "noise",    "data",   "optimizer",
-                                                 "rate",     "schedule", "theory", "monte_carlo"};
-  return names;
-}
-
-std::span<const Observable> NonlinearModel::observables() const {
-  static const std::vector<Observable> observables = {
-      {"excess_mse", "label^2", "P = v'Kv"},
-      {"risk", "label^2", "population loss with noise, (P + sigma^2)/2, where sigma^2 is finite"}};
-  return observables;
-}
-
-std::span<const Parameter> NonlinearModel::theory_parameters() const {
-  return theory_section().parameters();
-}
-
-std::span<const Parameter> NonlinearModel::monte_carlo_parameters() const {
-  return monte_carlo_keys();
-}
-
-std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) const {
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> methods) {
   const Table& table = experiment.table;
   auto problem = std::make_shared<NonlinearProblem>();
   problem->time = experiment.time;
@@ -309,8 +251,8 @@ std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) con
     problem->dataset = spectra::dataset_of(table);
     if (!problem->dataset) throw data.error("law", "rows needs [spectrum] kind = \"dataset\"");
   }
-  const settings::Choice choice = settings::read_choice(table, "optimizer", methods_, methods_.front()->name);
-  problem->method = methods_[choice.index]->name;
+  const settings::Choice choice = settings::read_choice(table, "optimizer", methods, methods.front()->name);
+  problem->method = methods[choice.index]->name;
   read_rate(choice.values, experiment, *problem);
   read_threshold(choice.values, experiment, *problem);
   read_memory(choice.values, *problem);
@@ -326,7 +268,39 @@ std::unique_ptr<Problem> NonlinearModel::build(const Experiment& experiment) con
 
   const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
   return std::make_unique<NonlinearExperiment>(problem, options, monte_carlo.text("sampler"),
-                                               experiment.monte_carlo.replicas, Table(table.origin(), ""));
+                                               experiment.monte_carlo.replicas);
+}
+
+}  // namespace
+
+std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
+  std::vector<Parameter> out = {
+      settings::number("learning_rate", "eta, per step; give this or gamma. With a greedy rule its multiple")
+          .in("per step")
+          .above(0)
+          .computed("gamma / tr K"),
+      settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").above(0).computed("eta tr K"),
+      settings::text("learning_rate_rule",
+                     "constant, or greedy: eta = a Q/(b S), the fastest decrease of P at every instant (the best "
+                     "overall on an isotropic covariance only). The same as [rate] kind = line-search")
+          .one_of({"constant", "greedy"})
+          .otherwise(std::string("constant")),
+      settings::number("batch", "B, examples per step, whole").in("samples").at_least(1).otherwise(1.0)};
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
+ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,
+                                       std::function<std::vector<ClosedForm>()> closed_forms) {
+  return {.description = std::move(description),
+          .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
+          .optimizers = std::move(methods),
+          .observables = {{"excess_mse", "label^2", "P = v'Kv"},
+                          {"risk", "label^2", "population loss with noise, (P + sigma^2)/2, where sigma^2 is finite"}},
+          .closed_forms = std::move(closed_forms),
+          .theory = theory_section().parameters(),
+          .monte_carlo = monte_carlo_keys(),
+          .build = build};
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -44,7 +44,7 @@ ScalarLaws high_moments(const NonlinearProblem& problem, double width, double si
 /// pair at P.
 ScalarLaws pairs(const NonlinearProblem& problem, const ScalarLaws& laws) {
   const double batch = problem.batch;
-  if (problem.method != "sign-late")
+  if (problem.method != Method::sign_late)
     return ScalarLaws([batch, &laws](double P) {
       const double a = laws.exact(P).a;
       return LawValues{(1 - 1 / batch) * a * a, 0, 0};
@@ -74,10 +74,11 @@ PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, cons
       unit_(size_of_risk(problem, modes.excess_mse())),
       chi_(std::sqrt(laws.exact(unit_).b * problem.batch)),
       covariance_(modes.kappa.size(), modes.kappa.size()) {
-  const std::string& method = problem.method;
-  if (method == "sign-ema" || method == "ema-sign" || problem.averages_squares())
-    throw std::invalid_argument("theory.bands: not known for '" + method + "', whose steps remember earlier ones");
-  if (method == "mean-clip") throw std::invalid_argument("theory.bands: not known for 'mean-clip'");
+  const Method method = problem.method;
+  if (method == Method::sign_ema || method == Method::ema_sign || problem.method.averages_squares())
+    throw std::invalid_argument("theory.bands: not known for '" + method.word() +
+                                "', whose steps remember earlier ones");
+  if (method == Method::mean_clip) throw std::invalid_argument("theory.bands: not known for 'mean-clip'");
   if (problem.threshold_rule != "constant") throw std::invalid_argument("theory.bands: needs a constant threshold");
   if (!problem.norm_spread.empty()) throw std::invalid_argument("theory.bands: not known with norm_spread");
   moments_ = std::make_unique<ScalarLaws>(problem.coordinatewise() ? pairs(problem, laws)

@@ -6,7 +6,6 @@
 #include "models/framework/closed_form_list.hpp"
 #include "models/nonlinear/closed_form_problems.hpp"
 #include "models/nonlinear/closed_forms.hpp"
-#include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -15,11 +14,9 @@ namespace {
 
 /// Standard deviation of P of one run on K = 1 after `steps` steps, from P_0 = 1, Gaussian noise of variance 1/4.
 double band(const std::string& method, double d, double eta, std::uint64_t steps) {
-  const NonlinearProblem problem = isotropic_problem(method, d, eta, steps);
   NonlinearTheory theory;
-  theory.method = "recursion";
   theory.bands = true;
-  return solve_nonlinear(problem, modes_of(problem), theory).find("excess_mse")->std.at(1);
+  return excess_after(isotropic_problem(method, d, eta), steps, theory).std;
 }
 
 /// The exact one of SGD with one example a step (docs/theory/least-squares-sgd.md (4.1) with one block), c a chi-square

@@ -16,6 +16,7 @@
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "models/nonlinear/covariance.hpp"
+#include "models/nonlinear/method.hpp"
 #include "spectra/dataset.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -23,20 +24,11 @@ namespace edgewise::models::nonlinear {
 class CustomNonlinearity;
 
 /// One experiment with a residual nonlinearity or a coordinate-wise sign. theta_0 = 0.
-///
-/// Methods of class I: sgd; clip (per example, by the norm ||g_b|| at `threshold`); huber (|r| at `threshold`);
-/// lad (chi = sign r); quantile (chi = 1{r > 0} - threshold); reject (chi = r 1{|r| < threshold}); custom (chi of
-/// `nonlinearity`); mean-clip (the mini-batch mean clipped at norm `threshold`).
-/// Methods of class II: sign-late (sign of the mean gradient), sign-early (mean of the signs), sign-majority (sign of
-/// the sum of the signs), sign-ema (sign of an exponential average of the mean gradient), ema-sign (exponential average
-/// of the signs of the mean gradient), adam (m and n exponential averages of the mean gradient and of its square, with
-/// bias correction; step m/(sqrt(n) + floor)), per-example-adam (n the average of gbar^2 + (zeta - 1/B) Vhat, or of
-/// Vhat alone for infinite zeta, Vhat the variance of the gradient over the examples; step gbar/(sqrt(n) + floor)).
 struct NonlinearProblem {
   Covariance covariance;
   std::shared_ptr<const ingredients::Noise> noise;
-  std::string method = "sgd";
-  double threshold = 0;  ///< of the method: c, h or tau, see above; infinite for no clipping
+  Method method = Method::sgd;
+  double threshold = 0;  ///< of the method: c, h or tau, see Method; infinite for no clipping
   /// How the threshold h on |r| of clip, huber, reject follows the risk: constant; sqrt-risk, h = threshold * sqrt P;
   /// quantile, Pr(|r| < h) = threshold; optimal, the best h at P (clip then cuts at h sqrt(tr K)).
   std::string threshold_rule = "constant";
@@ -60,8 +52,9 @@ struct NonlinearProblem {
   Time time;
 
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
-  bool coordinatewise() const { return method.find("sign") != std::string::npos || averages_squares(); }
-  bool averages_squares() const { return method == "adam" || method == "per-example-adam"; }
+  bool coordinatewise() const { return method.coordinatewise(); }
+  /// Whether the threshold is one on |r|.
+  bool cuts_residuals() const { return method == Method::clip || method == Method::huber || method == Method::reject; }
 };
 
 }  // namespace edgewise::models::nonlinear

@@ -73,7 +73,7 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   if (problem.greedy)
     throw std::invalid_argument(
         "optimizer.learning_rate_rule: greedy sets the rates; leave it out to look for the best");
-  if (problem.averages_squares() || problem.ema > 0)
+  if (problem.method.averages_squares() || problem.ema > 0)
     throw std::invalid_argument("optimizer: no gradient by the learning rates is known where gradients are averaged");
   const double P = modes.excess_mse();
   if (!(modes.largest() > 0))

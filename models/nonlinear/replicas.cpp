@@ -11,6 +11,7 @@
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "random/random.hpp"
 
@@ -32,11 +33,9 @@ class Residuals {
     if (h == threshold_) return;
     threshold_ = h;
     norm_ = scheduled ? h * root_trace_ : h;
-    if (problem_.method == "huber") chi_ = huber_nonlinearity(h);
-    if (problem_.method == "lad") chi_ = sign_nonlinearity();
-    if (problem_.method == "quantile") chi_ = quantile_nonlinearity(h);
-    if (problem_.method == "reject") chi_ = rejection_nonlinearity(h);
-    if (problem_.method == "custom") chi_ = problem_.nonlinearity;
+    if (problem_.method >= Method::huber && problem_.method <= Method::reject)
+      chi_ = method_nonlinearity(problem_.method, h);
+    if (problem_.method == Method::custom) chi_ = problem_.nonlinearity;
   }
 
   double chi(double r) const { return chi_ ? (*chi_)(r) : r; }
@@ -102,45 +101,25 @@ class NonlinearReplica : public ingredients::ScheduledReplica {
 class BatchGradient {
  public:
   BatchGradient(const NonlinearProblem& problem, std::size_t d, std::uint64_t seed, std::uint64_t replica)
-      : batch_(problem.batch),
-        stream_(seed, replica),
-        weights_(seed, replica, 0, random::Purpose::batch),
-        labels_(problem.noise.get(), problem.covariance.unexplained_variance, seed, replica),
+      : stream_(seed, replica),
+        weights_(problem.batch, 0, {problem.noise.get(), problem.covariance.unexplained_variance, seed, replica}, false,
+                 seed, replica),
         z_(d) {}
 
   ingredients::StepScalars draw(std::uint64_t step, const Residuals& residuals, std::span<const double> u,
                                 double excess) {
-    const double deviation = std::sqrt(excess);
-    weights_.seek(step);
-    labels_.seek(step);
-    // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
-    constexpr double chunk = 16 * random::Stream::normal_granularity;
-    double products = 0, squares = 0;
-    for (double left = batch_; left > 0; left -= chunk) {
-      const auto count = static_cast<std::size_t>(std::min(left, chunk));
-      normal_.resize(count);
-      eps_.resize(count);
-      weights_.normals(normal_);
-      labels_.fill(eps_);
-      for (std::size_t b = 0; b < count; ++b) {
-        const double weight = residuals.chi(deviation * normal_[b] - eps_[b]);
-        products += weight * normal_[b];
-        squares += weight * weight;
-      }
-    }
+    weights_.draw_through([&](double r) { return residuals.chi(r); }, step, excess);
     stream_.seek(step);
     stream_.normals(z_);
-    const double y = ingredients::dot(u, z_);
-    return ingredients::BatchAction::of(products, squares, deviation).scalars(1 / batch_, y);
+    return weights_.scalars(1, ingredients::dot(u, z_));
   }
 
   std::span<const double> z() const { return z_; }
 
  private:
-  double batch_;
-  random::Stream stream_, weights_;
-  ingredients::LabelNoise labels_;
-  std::vector<double> normal_, eps_, z_;
+  random::Stream stream_;
+  ingredients::BatchWeights weights_;
+  std::vector<double> z_;
 };
 
 /// Residual methods and the sign of the mean gradient on a diagonal covariance, in one pass over u.
@@ -181,9 +160,9 @@ class DiagonalReplica final : public NonlinearReplica {
 /// State v = theta - theta* in the coordinates of the data.
 class GradientReplica : public NonlinearReplica {
  public:
-  GradientReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method)
+  GradientReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates)
       : NonlinearReplica(problem, coordinates),
-        rule_(problem, method),
+        rule_(problem),
         v_(coordinates.start()),
         gradient_(coordinates.size()),
         whitened_(coordinates.size()) {}
@@ -202,9 +181,9 @@ class GradientReplica : public NonlinearReplica {
 /// The mean gradient in one N(0, I_d).
 class ReducedReplica final : public GradientReplica {
  public:
-  ReducedReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method, std::uint64_t seed,
+  ReducedReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, std::uint64_t seed,
                  std::uint64_t index)
-      : GradientReplica(problem, coordinates, method),
+      : GradientReplica(problem, coordinates),
         batch_(problem, coordinates.size(), seed, index),
         u_(coordinates.size()),
         force_(coordinates.size()) {
@@ -230,9 +209,9 @@ class ReducedReplica final : public GradientReplica {
 
 class ExampleReplica final : public GradientReplica {
  public:
-  ExampleReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, Method method,
-                 const DataRows* rows, std::uint64_t seed, std::uint64_t index)
-      : GradientReplica(problem, coordinates, method),
+  ExampleReplica(const NonlinearProblem& problem, const DataCoordinates& coordinates, const DataRows* rows,
+                 std::uint64_t seed, std::uint64_t index)
+      : GradientReplica(problem, coordinates),
         rows_(rows),
         stream_(seed, index, 0, rows ? random::Purpose::batch : random::Purpose::data),
         labels_(problem.noise.get(), rows ? 0.0 : problem.covariance.unexplained_variance, seed, index),
@@ -240,7 +219,7 @@ class ExampleReplica final : public GradientReplica {
         // Whole blocks, so that one example after the other takes up where the last stopped.
         z_(rows ? 0 : (coordinates.size() + block - 1) / block * block),
         x_(rows ? 0 : coordinates.size()),
-        square_(rule_.needs_squares() ? coordinates.size() : 0) {}
+        square_(problem.method == Method::per_example_adam ? coordinates.size() : 0) {}
 
  private:
   static constexpr std::size_t block = random::Stream::normal_granularity;
@@ -273,7 +252,7 @@ class ExampleReplica final : public GradientReplica {
   template <class T>
   double add_example(std::span<const T> x, double eps) {
     const double product = ingredients::dot(x, v_), r = product - eps;
-    switch (rule_.method()) {
+    switch (problem_.method) {
       case Method::sign_early:
       case Method::sign_majority:
         ingredients::add_signs(static_cast<double>((r > 0) - (r < 0)), x, gradient_);
@@ -310,15 +289,17 @@ double label_variance(const NonlinearProblem& problem) {
 }
 
 std::unique_ptr<Replica> batch_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
-                                       Method method, std::uint64_t seed, std::uint64_t index) {
-  if (coordinates.diagonal() && (method == Method::residual || method == Method::sign_late))
+                                       std::uint64_t seed, std::uint64_t index) {
+  const Method method = problem.method;
+  if (coordinates.diagonal() &&
+      (method == Method::sign_late || !(method.coordinatewise() || method == Method::mean_clip)))
     return std::make_unique<DiagonalReplica>(problem, coordinates, seed, index);
-  return std::make_unique<ReducedReplica>(problem, coordinates, method, seed, index);
+  return std::make_unique<ReducedReplica>(problem, coordinates, seed, index);
 }
 
 std::unique_ptr<Replica> example_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
-                                         Method method, const DataRows* rows, std::uint64_t seed, std::uint64_t index) {
-  return std::make_unique<ExampleReplica>(problem, coordinates, method, rows, seed, index);
+                                         const DataRows* rows, std::uint64_t seed, std::uint64_t index) {
+  return std::make_unique<ExampleReplica>(problem, coordinates, rows, seed, index);
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -14,11 +14,11 @@ namespace edgewise::models::nonlinear {
 /// The mini-batch gradient in its B weights and one N(0, I_d), for methods that need nothing else of an example. All
 /// references must outlive the replica.
 std::unique_ptr<Replica> batch_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
-                                       Method method, std::uint64_t seed, std::uint64_t index);
+                                       std::uint64_t seed, std::uint64_t index);
 
 /// B explicit examples a step: Gaussian data, or rows where `rows` is not null.
 std::unique_ptr<Replica> example_replica(const NonlinearProblem& problem, const DataCoordinates& coordinates,
-                                         Method method, const DataRows* rows, std::uint64_t seed, std::uint64_t index);
+                                         const DataRows* rows, std::uint64_t seed, std::uint64_t index);
 
 /// Variance of what no linear function of the data explains of a label, noise included; may be infinite.
 double label_variance(const NonlinearProblem& problem);

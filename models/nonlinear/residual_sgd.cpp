@@ -15,14 +15,8 @@ namespace {
 using settings::Description;
 using settings::Parameter;
 
-std::vector<Parameter> with(std::vector<Parameter> more) {
-  std::vector<Parameter> out = rate_parameters();
-  for (Parameter& p : more) out.push_back(std::move(p));
-  return out;
-}
-
 std::vector<Parameter> thresholds(const std::string& meaning) {
-  return with(
+  return rate_parameters(
       {settings::number("threshold", meaning + "; under a threshold_rule its k or its probability; inf for none")
            .above(0)
            .or_infinite(),
@@ -39,19 +33,8 @@ Description method(const std::string& name, const std::string& summary, const st
   return {name, summary, equations, settings::theory_source("sign-and-clip", section), std::move(parameters)};
 }
 
-NonlinearClass residual_class() {
-  NonlinearClass c;
-  c.description = {
-      "residual-sgd",
-      "SGD through a nonlinearity of the residual: clipping, Huber, least absolute deviations, ...",
-      "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, r = <x, v> - eps, P = v'Kv\n"
-      "v' = v - (eta/B) sum_b chi(r_b) x_b\n"
-      "mu = E chi'(r), q = E chi^2, c2 = E (chi^2)''(r):  E[chi x] = mu K v,  E[chi^2 x x'] = q K + c2 Kv (Kv)'\n"
-      "ode:       dD_i/dt = -2 eta mu lambda_i D_i + eta^2 (q/B) lambda_i,   P = sum lambda_i D_i\n"
-      "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
-      "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
-      {}};
-  c.methods = {
+std::vector<Description> residual_methods() {
+  return {
       method("sgd", "mini-batch SGD on Gaussian data, as the linear member of the class", "chi(r) = r", "1",
              rate_parameters()),
       method("clip", "per-example gradients clipped by norm",
@@ -61,27 +44,37 @@ NonlinearClass residual_class() {
       method("huber", "residuals clipped", "chi(r) = clip(r, -h, h)", "1", thresholds("h, largest |residual|")),
       method("lad", "least absolute deviations (normalised SGD)", "chi(r) = sign(r)", "1", rate_parameters()),
       method("quantile", "quantile regression", "chi(r) = 1{r > 0} - tau", "1",
-             with({settings::number("tau", "the quantile").above(0).below(1).otherwise(0.5)})),
+             rate_parameters({settings::number("tau", "the quantile").above(0).below(1).otherwise(0.5)})),
       method("reject", "examples with large residuals are left out", "chi(r) = r 1{|r| < h}", "1",
              thresholds("h, largest |residual| that counts")),
       method("custom", "a nonlinearity of one's own",
              "chi(r) as given, e.g. chi = \"r / (1 + abs(r))\"; averages by quadrature", "1, 10",
-             with({settings::text("chi",
-                                  "formula in r: + - * / ^, comparisons, c ? a : b, abs, min, max, sqrt, exp, ln, "
-                                  "tanh, erf, sign, ...; finite everywhere, growing no faster than a power")
-                       .must()})),
+             rate_parameters(
+                 {settings::text("chi",
+                                 "formula in r: + - * / ^, comparisons, c ? a : b, abs, min, max, sqrt, exp, ln, "
+                                 "tanh, erf, sign, ...; finite everywhere, growing no faster than a power")
+                      .must()})),
       method(
           "mean-clip", "the mini-batch gradient clipped by norm",
           "v' = v - eta g min(1, c/|g|), g the mean of B gradients; Gaussian noise, B << intrinsic dimension", "5.2",
-          with({settings::number("threshold", "c, largest norm of the mean gradient").above(0).or_infinite().must()}))};
-  c.closed_forms = residual_closed_forms;
-  return c;
+          rate_parameters(
+              {settings::number("threshold", "c, largest norm of the mean gradient").above(0).or_infinite().must()}))};
 }
 
 }  // namespace
 
 const Model& residual_sgd_model() {
-  static const NonlinearModel model(residual_class());
+  static const DeclaredModel model(nonlinear_declaration(
+      {"residual-sgd",
+       "SGD through a nonlinearity of the residual: clipping, Huber, least absolute deviations, ...",
+       "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, r = <x, v> - eps, P = v'Kv\n"
+       "v' = v - (eta/B) sum_b chi(r_b) x_b\n"
+       "mu = E chi'(r), q = E chi^2, c2 = E (chi^2)''(r):  E[chi x] = mu K v,  E[chi^2 x x'] = q K + c2 Kv (Kv)'\n"
+       "ode:       dD_i/dt = -2 eta mu lambda_i D_i + eta^2 (q/B) lambda_i,   P = sum lambda_i D_i\n"
+       "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
+       "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
+       {}},
+      residual_methods(), residual_closed_forms));
   return model;
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 enum class Sampler { batch, naive, rows };
 
-Sampler chosen(const NonlinearProblem& problem, Method method, const std::string& name) {
+Sampler chosen(const NonlinearProblem& problem, const std::string& name) {
   const std::vector<std::string> names{"auto", "batch", "naive", "rows"};
   if (std::ranges::find(names, name) == names.end())
     throw std::invalid_argument("monte_carlo.sampler: unknown sampler '" + name + "'" +
@@ -32,13 +32,13 @@ Sampler chosen(const NonlinearProblem& problem, Method method, const std::string
       throw std::invalid_argument("data.basis: rows come in their own coordinates; use \"natural\"");
     return Sampler::rows;
   }
-  if (name == "batch" && needs_examples(method))
-    throw std::invalid_argument("monte_carlo.sampler: 'batch' cannot sample '" + problem.method +
+  if (name == "batch" && problem.method.needs_examples())
+    throw std::invalid_argument("monte_carlo.sampler: 'batch' cannot sample '" + problem.method.word() +
                                 "', which acts on every example; use naive or auto");
-  return name == "naive" || needs_examples(method) ? Sampler::naive : Sampler::batch;
+  return name == "naive" || problem.method.needs_examples() ? Sampler::naive : Sampler::batch;
 }
 
-void check(const NonlinearProblem& problem, Method method) {
+void check(const NonlinearProblem& problem) {
   const double batch = problem.batch;
   if (!(batch >= 1) || !std::isfinite(batch) || batch != std::floor(batch))
     throw std::invalid_argument(
@@ -58,12 +58,11 @@ void check(const NonlinearProblem& problem, Method method) {
   if (problem.threshold_rule != "constant" && !problem.threshold_schedule)
     throw std::invalid_argument("optimizer.threshold_rule: '" + problem.threshold_rule +
                                 "' follows the theory, which has not been solved");
-  const bool cuts =
-      method == Method::clip || method == Method::mean_clip || problem.method == "huber" || problem.method == "reject";
+  const bool cuts = problem.cuts_residuals() || problem.method == Method::mean_clip;
   if (cuts && problem.threshold_rule == "constant" && !(problem.threshold > 0))
     throw std::invalid_argument(
         fmt::format("optimizer.threshold: must be > 0, got {}", settings::text_of(problem.threshold)));
-  if (method == Method::per_example_adam) {
+  if (problem.method == Method::per_example_adam) {
     if (!(batch >= 2)) throw std::invalid_argument("optimizer.batch: a variance over examples needs at least 2, got 1");
     if (!(problem.zeta >= 0))
       throw std::invalid_argument(fmt::format("optimizer.zeta: must be >= 0, got {}", settings::text_of(problem.zeta)));
@@ -73,17 +72,17 @@ void check(const NonlinearProblem& problem, Method method) {
     if (problem.zeta < 1 / batch && !(problem.floor > 0))
       throw std::invalid_argument("optimizer.floor: must be > 0 where zeta < 1/B, for n may vanish");
   }
-  if (problem.method == "custom" && !problem.nonlinearity) throw std::invalid_argument("optimizer.chi: is required");
-  if (problem.method == "quantile" && !(problem.threshold > 0 && problem.threshold < 1))
+  if (problem.method == Method::custom && !problem.nonlinearity)
+    throw std::invalid_argument("optimizer.chi: is required");
+  if (problem.method == Method::quantile && !(problem.threshold > 0 && problem.threshold < 1))
     throw std::invalid_argument(fmt::format("optimizer.threshold: a quantile is between 0 and 1, got {}",
                                             settings::text_of(problem.threshold)));
 }
 
 class NonlinearSimulation final : public Simulation {
  public:
-  NonlinearSimulation(std::shared_ptr<const NonlinearProblem> problem, Method method, Sampler sampler)
+  NonlinearSimulation(std::shared_ptr<const NonlinearProblem> problem, Sampler sampler)
       : problem_(std::move(problem)),
-        method_(method),
         sampler_(sampler),
         coordinates_(*problem_, sampler == Sampler::rows),
         observables_{{"excess_mse", "label^2", "P = v'Kv"}} {
@@ -99,8 +98,8 @@ class NonlinearSimulation final : public Simulation {
 
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
     if (sampler_ != Sampler::batch)
-      return example_replica(*problem_, coordinates_, method_, rows_ ? &*rows_ : nullptr, seed, index);
-    return batch_replica(*problem_, coordinates_, method_, seed, index);
+      return example_replica(*problem_, coordinates_, rows_ ? &*rows_ : nullptr, seed, index);
+    return batch_replica(*problem_, coordinates_, seed, index);
   }
 
   std::string sampler() const override {
@@ -115,7 +114,6 @@ class NonlinearSimulation final : public Simulation {
 
  private:
   std::shared_ptr<const NonlinearProblem> problem_;
-  Method method_;
   Sampler sampler_;
   DataCoordinates coordinates_;
   std::optional<DataRows> rows_;
@@ -126,9 +124,8 @@ class NonlinearSimulation final : public Simulation {
 
 std::unique_ptr<Simulation> simulate_nonlinear(std::shared_ptr<const NonlinearProblem> problem,
                                                const std::string& sampler) {
-  const Method method = method_of(problem->method);
-  check(*problem, method);
-  return std::make_unique<NonlinearSimulation>(problem, method, chosen(*problem, method, sampler));
+  check(*problem);
+  return std::make_unique<NonlinearSimulation>(problem, chosen(*problem, sampler));
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -244,8 +244,7 @@ class Solver {
     Column threshold{{"threshold", "label", "h on |r|"}, {}, {}};
     Column best{{"greedy_learning_rate", "per step", "a Q/(b S): the fastest decrease of P"}, {}, {}};
     const bool finite = std::isfinite(noise_->variance());
-    const bool cuts = problem_.method == "clip" || problem_.method == "huber" || problem_.method == "reject";
-    const bool example_wise = !problem_.coordinatewise() && problem_.method != "mean-clip";
+    const bool example_wise = !problem_.coordinatewise() && problem_.method != Method::mean_clip;
     for (std::size_t i = 0; i < P_.size(); ++i) {
       const double P = std::max(P_[i], 1e-300), total = P + noise_->variance();
       const LawValues law = laws_(P);
@@ -253,9 +252,7 @@ class Solver {
       second.value.push_back(law.b);
       if (i < drift_power_.size()) best.value.push_back(law.a / law.b * (drift_power_[i] / modes_.noise_trace()));
       if (problem_.coordinatewise()) phi.value.push_back(sign_phi(*noise_, P));
-      if (cuts)
-        threshold.value.push_back(threshold_at_risk(problem_.method, problem_.threshold_rule, problem_.threshold,
-                                                    problem_.covariance.trace(), *noise_, P));
+      if (problem_.cuts_residuals()) threshold.value.push_back(threshold_at_risk(problem_, *noise_, P));
       if (!finite) continue;
       efficiency.value.push_back(law.a * law.a * total / (law.b * problem_.batch));
       if (problem_.coordinatewise()) compression.value.push_back(noise_compression(*noise_, P));
@@ -339,7 +336,7 @@ class Solver {
 }  // namespace
 
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory) {
-  if (problem.method == "per-example-adam") return solve_second_moment(problem, theory);
+  if (problem.method == Method::per_example_adam) return solve_second_moment(problem, theory);
   return Solver(problem, modes, theory).run();
 }
 

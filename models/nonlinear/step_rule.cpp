@@ -1,9 +1,7 @@
 #include "models/nonlinear/step_rule.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <stdexcept>
 
 #include "models/ingredients/gradient_kernels.hpp"
 
@@ -11,68 +9,27 @@ namespace edgewise::models::nonlinear {
 
 namespace {
 
-struct Word {
-  const char* name;
-  Method method;
-};
-constexpr std::array<Word, 15> words{{{"sgd", Method::residual},
-                                      {"huber", Method::residual},
-                                      {"lad", Method::residual},
-                                      {"quantile", Method::residual},
-                                      {"reject", Method::residual},
-                                      {"custom", Method::residual},
-                                      {"clip", Method::clip},
-                                      {"mean-clip", Method::mean_clip},
-                                      {"sign-late", Method::sign_late},
-                                      {"sign-early", Method::sign_early},
-                                      {"sign-majority", Method::sign_majority},
-                                      {"sign-ema", Method::sign_ema},
-                                      {"ema-sign", Method::ema_sign},
-                                      {"adam", Method::adam},
-                                      {"per-example-adam", Method::per_example_adam}}};
-
 bool remembers_gradients(Method method) {
   return method == Method::sign_ema || method == Method::ema_sign || method == Method::adam;
 }
 
 }  // namespace
 
-Method method_of(const std::string& name) {
-  std::vector<std::string> names;
-  for (const Word& word : words) {
-    if (name == word.name) return word.method;
-    names.emplace_back(word.name);
-  }
-  throw std::invalid_argument("optimizer.method: unknown method '" + name + "'" + settings::suggestion(name, names) +
-                              "; accepted: " + settings::join(names));
-}
-
-bool needs_examples(Method method) {
-  return method == Method::clip || method == Method::sign_early || method == Method::sign_majority ||
-         method == Method::per_example_adam;
-}
-
 double clip_factor(double norm, double c) {
   return norm > c ? c / norm : 1.0;
 }
 
-StepRule::StepRule(const NonlinearProblem& problem, Method method)
+StepRule::StepRule(const NonlinearProblem& problem)
     : problem_(problem),
-      method_(method),
-      average_(remembers_gradients(method) ? problem.covariance.d : 0),
-      second_(method == Method::adam || method == Method::per_example_adam ? problem.covariance.d : 0) {}
+      average_(remembers_gradients(problem.method) ? problem.covariance.d : 0),
+      second_(problem.method.averages_squares() ? problem.covariance.d : 0) {}
 
 void StepRule::descend(double rate, double largest_norm, const BatchMoments& batch, std::span<double> v) {
   const std::span<const double> gradient = batch.mean;
   const auto decay_average = [&] {
     for (double& m : average_) m *= problem_.ema;
   };
-  switch (method_) {
-    case Method::residual:
-    case Method::clip:
-    case Method::sign_early:
-      ingredients::add_scaled(-rate, gradient, v);
-      return;
+  switch (problem_.method) {
     case Method::mean_clip:
       ingredients::add_scaled(-rate * clip_factor(std::sqrt(ingredients::dot(gradient, gradient)), largest_norm),
                               gradient, v);
@@ -97,6 +54,8 @@ void StepRule::descend(double rate, double largest_norm, const BatchMoments& bat
     case Method::per_example_adam:
       per_example_adam(rate, batch, v);
       return;
+    default:  // what was done with residuals or examples is in the gradient
+      ingredients::add_scaled(-rate, gradient, v);
   }
 }
 

@@ -1,33 +1,12 @@
 #pragma once
 /// \file
-/// The methods of nonlinear gradients by name, and what each makes of a mini-batch gradient
-/// (docs/theory/sign-and-clip.md, sections 1, 3, 4, 5).
+/// What each method makes of a mini-batch gradient (docs/theory/sign-and-clip.md, sections 1, 3, 4, 5).
 #include <span>
-#include <string>
 #include <vector>
 
 #include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models::nonlinear {
-
-enum class Method {
-  residual,  ///< a nonlinearity of the residual, or none
-  clip,
-  mean_clip,
-  sign_late,
-  sign_early,
-  sign_majority,
-  sign_ema,
-  ema_sign,
-  adam,
-  per_example_adam
-};
-
-/// \throws std::invalid_argument with a suggestion.
-Method method_of(const std::string& name);
-
-/// Whether a step needs more of an example than its weight in the mini-batch gradient.
-bool needs_examples(Method method);
 
 /// A mini-batch as a step sees it.
 struct BatchMoments {
@@ -38,9 +17,7 @@ struct BatchMoments {
 /// Moves v along a mini-batch, with what the method remembers of those before.
 class StepRule {
  public:
-  StepRule(const NonlinearProblem& problem, Method method);
-  Method method() const { return method_; }
-  bool needs_squares() const { return method_ == Method::per_example_adam; }
+  explicit StepRule(const NonlinearProblem& problem);
   /// One step at learning rate `rate`; `largest_norm` is where mean-clip cuts.
   void descend(double rate, double largest_norm, const BatchMoments& batch, std::span<double> v);
 
@@ -49,7 +26,6 @@ class StepRule {
   void per_example_adam(double rate, const BatchMoments& batch, std::span<double> v);
 
   const NonlinearProblem& problem_;
-  Method method_;
   std::vector<double> average_, second_;
   double left1_ = 1, left2_ = 1;  ///< beta1 and beta2 to the power of the steps taken
 };

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/tools/roots.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -42,11 +42,13 @@ double greedy_rate(const LawValues& law, double Q, double S) {
 }
 
 RunningLaw::RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem)
-    : laws_(laws), problem_(problem), sigma2_(problem.method == "adam" ? effective_noise(problem)->variance() : 0) {}
+    : laws_(laws),
+      problem_(problem),
+      sigma2_(problem.method == Method::adam ? effective_noise(problem)->variance() : 0) {}
 
 LawValues RunningLaw::at(double P) const {
   LawValues law = laws_(P);
-  if (problem_.method != "adam" || !std::isfinite(sigma2_)) return law;
+  if (problem_.method != Method::adam || !std::isfinite(sigma2_)) return law;
   const double beta = problem_.ema_square, total = P + sigma2_;
   const double second = (beta * second_ + (1 - beta) * total) / (1 - std::pow(beta, static_cast<double>(steps_ + 1)));
   law.a *= std::sqrt(total / second);
@@ -152,10 +154,7 @@ std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSys
     return std::log(2 * law.a) + log_P - std::log(law.b) - level;
   };
   const auto root = [&](double left, double right, double at_left, double at_right) {
-    std::uintmax_t iterations = 100;
-    const auto found = boost::math::tools::toms748_solve(excess, left, right, at_left, at_right,
-                                                         boost::math::tools::eps_tolerance<double>(50), iterations);
-    return std::exp((found.first + found.second) / 2);
+    return std::exp(numerics::root(excess, left, right, at_left, at_right, 50));
   };
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   // Sizes of P that mean something, as logarithms.
@@ -251,12 +250,8 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
         "time.steps: a threshold that follows the risk is replayed from a table of at most 5e6 steps");
   const ScalarLaws laws = scalar_laws(*problem);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(*problem);
-  const double trace = problem->covariance.trace();
   // One law of P, tabulated like the others.
-  const ScalarLaws threshold([&](double P) {
-    return LawValues{threshold_at_risk(problem->method, problem->threshold_rule, problem->threshold, trace, *noise, P),
-                     1, 0};
-  });
+  const ScalarLaws threshold([&](double P) { return LawValues{threshold_at_risk(*problem, *noise, P), 1, 0}; });
   NonlinearRecursion recursion(modes, laws, *problem);
   std::vector<double> thresholds;
   for (std::uint64_t k = 0; k <= problem->time.steps; ++k) {

@@ -200,16 +200,13 @@ void add_sam(ClosedFormList& table) {
         });
 }
 
-double flow_by_integration(const QuadraticRegression& problem, double time) {
-  const auto rate = [&](std::span<const double> x, std::span<double> dxdt) {
-    dxdt[0] = -x[0] * curvature_moment(problem, x, 0);
-    for (std::size_t i = 0; i < problem.parameters(); ++i) dxdt[i + 1] = -x[0] * problem.curvature[i] * x[i + 1];
-  };
+/// (z, J) at the time, by integration.
+std::vector<double> flow_at(const QuadraticRegression& problem, double time) {
   const std::array<double, 2> times{0, time};
   solvers::FlowOptions options;
   options.rtol = 1e-12;
   options.atol = 1e-15;
-  return curvature_moment(problem, solvers::integrate_flow(rate, problem.start(), times, options).states.back(), 0);
+  return solvers::integrate_flow(regression_flow(problem), problem.start(), times, options).states.back();
 }
 
 void add_flow(ClosedFormList& table) {
@@ -222,22 +219,14 @@ void add_flow(ClosedFormList& table) {
     table.printed(fmt::format("flow-end-{}-note", name), "log((W - 2E)/u_0) + log(W/W_0)/eps = 0", "1", value, 10,
                   [p = problem] { return flow_end_sharpness(*canonical_pair(p)); });
     table.printed(fmt::format("flow-end-{}-integrated", name), "the same by integration to t = 200", "1", value, 10,
-                  [p = problem] { return flow_by_integration(p, 200); });
+                  [p = problem] { return curvature_moment(p, flow_at(p, 200), 0); });
   }
   table.add("flow-symmetric", "T(0)_inf = 2 sqrt(E^2 + u_0 w_0)", "1", 1e-14,
             [symmetric] { return Pair(2 * std::sqrt(0.525 * 0.525 + 0.36 * 0.81), flow_end(symmetric).sharpness); });
   table.add("flow-on-the-way", "T(0) = 2 sqrt((z-E)^2 + u_0 w_0) at t = 1", "1", 1e-11, [symmetric] {
-    const auto rate = [&](std::span<const double> x, std::span<double> dxdt) {
-      dxdt[0] = -x[0] * curvature_moment(symmetric, x, 0);
-      for (std::size_t i = 0; i < 2; ++i) dxdt[i + 1] = -x[0] * symmetric.curvature[i] * x[i + 1];
-    };
-    solvers::FlowOptions options;
-    options.rtol = 1e-12;
-    options.atol = 1e-15;
-    const auto flow = solvers::integrate_flow(rate, symmetric.start(), std::array{0.0, 1.0}, options);
-    const double z = flow.states.back()[0];
-    return Pair(2 * std::sqrt((z - 0.525) * (z - 0.525) + 0.36 * 0.81),
-                curvature_moment(symmetric, flow.states.back(), 0));
+    const std::vector<double> x = flow_at(symmetric, 1);
+    const double z = x[0];
+    return Pair(2 * std::sqrt((z - 0.525) * (z - 0.525) + 0.36 * 0.81), curvature_moment(symmetric, x, 0));
   });
 }
 

@@ -11,8 +11,6 @@
 
 namespace edgewise::models::quadratic_map {
 
-namespace {}  // namespace
-
 std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) {
   const std::vector<double>& omega = problem.curvature;
   if (omega.empty() || omega.size() > 2) return std::nullopt;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "linear_algebra/dense.hpp"
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/window_means.hpp"
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/quadratic_objective.hpp"
@@ -20,6 +20,7 @@
 #include "models/quadratic_map/start.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
+#include "settings/section.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
 
@@ -31,30 +32,41 @@ namespace {
 
 using settings::Parameter;
 using settings::Table;
-using settings::Values;
 
 /// Theory and simulation are compared while a difference of one rounding stays below this, relative.
 constexpr double predictable = 1e-10;
 
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::text("method",
-                     "map: the algorithm in (z, J), exact; moments: the same in (z, T(0), T(1)), two parameters; "
-                     "two-step: GD's normal form near the edge, two parameters of opposite curvature; flow: gradient "
-                     "flow, a step taken as the time eta; central-flow: the mean path at the edge")
-          .one_of({"map", "moments", "two-step", "flow", "central-flow"})
-          .otherwise(std::string("map")),
-      settings::integer("limit_steps", "stability: steps after which an orbit is judged as it stands")
-          .in("optimizer steps")
-          .at_least(1)
-          .otherwise(std::int64_t{1'000'000}),
-      settings::integer("max_period", "stability: longest cycle that is looked for")
-          .in("optimizer steps")
-          .at_least(1)
-          .at_most(1e5)
-          .otherwise(std::int64_t{64}),
-      settings::number("rtol", "relative tolerance").where("method", {"flow"}).above(0).below(1).otherwise(1e-10)};
-  return parameters;
+enum class Method { map, moments, two_step, flow, central_flow };
+
+/// Section [theory].
+struct Settings {
+  Method method = Method::map;
+  std::uint64_t limit_steps = 1'000'000;
+  std::size_t max_period = 64;
+  double rtol = 1e-10;
+};
+
+const settings::Section<Settings>& theory_section() {
+  static const settings::Section<Settings> section([](settings::Section<Settings>& s) {
+    s.words("method", &Settings::method,
+            "map: the algorithm in (z, J), exact; moments: the same in (z, T(0), T(1)), two parameters; "
+            "two-step: GD's normal form near the edge, two parameters of opposite curvature; flow: gradient "
+            "flow, a step taken as the time eta; central-flow: the mean path at the edge",
+            {{"map", Method::map},
+             {"moments", Method::moments},
+             {"two-step", Method::two_step},
+             {"flow", Method::flow},
+             {"central-flow", Method::central_flow}});
+    s.key("limit_steps", &Settings::limit_steps, "stability: steps after which an orbit is judged as it stands")
+        .in("optimizer steps")
+        .at_least(1);
+    s.key("max_period", &Settings::max_period, "stability: longest cycle that is looked for")
+        .in("optimizer steps")
+        .at_least(1)
+        .at_most(1e5);
+    s.key("rtol", &Settings::rtol, "relative tolerance").where("method", {"flow"}).above(0).below(1);
+  });
+  return section;
 }
 
 const std::vector<Parameter>& monte_carlo_keys() {
@@ -66,32 +78,27 @@ const std::vector<Parameter>& monte_carlo_keys() {
   return parameters;
 }
 
-struct Settings {
-  std::string method;
-  OutcomeOptions outcome;
-  double rtol = 1e-10;
-  bool rotated = true;
-};
-
 class QuadraticMapProblem final : public Problem {
  public:
-  QuadraticMapProblem(QuadraticRegression problem, double learning_rate, Time time, Settings options, Table table)
+  QuadraticMapProblem(QuadraticRegression problem, double learning_rate, Time time, Settings options, bool rotated,
+                      Table table)
       : problem_(std::move(problem)),
         learning_rate_(learning_rate),
         time_(std::move(time)),
-        options_(std::move(options)),
+        options_(options),
+        rotated_(rotated),
         table_(std::move(table)) {}
 
   Trajectory solve() const override {
-    if (options_.method == "flow") return solve_flow();
-    if (options_.method == "two-step") return solve_two_step();
-    if (options_.method == "central-flow") return solve_central_flow();
+    if (options_.method == Method::flow) return solve_flow();
+    if (options_.method == Method::two_step) return solve_two_step();
+    if (options_.method == Method::central_flow) return solve_central_flow();
     return solve_map(time_.at);
   }
 
   Trajectory reference() const override {
-    if (options_.method == "flow" || options_.method == "two-step") return solve();
-    if (options_.method == "central-flow") {
+    if (options_.method == Method::flow || options_.method == Method::two_step) return solve();
+    if (options_.method == Method::central_flow) {
       Trajectory out = solve();
       for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
       return out;
@@ -108,17 +115,17 @@ class QuadraticMapProblem final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    auto simulation = simulate_quadratic(problem_, learning_rate_, options_.rotated);
-    if (options_.method != "central-flow") return simulation;
+    auto simulation = simulate_quadratic(problem_, learning_rate_, rotated_);
+    if (options_.method != Method::central_flow) return simulation;
     return with_window_means(std::move(simulation), {"loss", "normalized_sharpness"}, time_);
   }
   std::vector<Prediction> predictions() const override {
-    if (options_.method != "central-flow") return {};
+    if (options_.method != Method::central_flow) return {};
     return ingredients::central_flow_predictions(solve(), 0.75, 1.33);
   }
 
   std::vector<Finding> stability() const override {
-    const Outcome found = outcome_of(problem_, options_.outcome);
+    const Outcome found = outcome_of(problem_, {options_.limit_steps, options_.max_period});
     const std::vector<double> start = problem_.start();
     const double eta = learning_rate_;
     std::vector<Finding> out = {
@@ -196,7 +203,7 @@ class QuadraticMapProblem final : public Problem {
   }
 
   Trajectory solve_map(const std::vector<std::uint64_t>& at) const {
-    const bool moments = options_.method == "moments";
+    const bool moments = options_.method == Method::moments;
     if (moments && problem_.parameters() != 2)
       throw table_.error("theory.method", "moments close for two parameters only; use map");
     Trajectory out = with_columns();
@@ -240,11 +247,8 @@ class QuadraticMapProblem final : public Problem {
     flow_options.rtol = options_.rtol;
     flow_options.atol = 1e-3 * options_.rtol;
     flow_options.divergence_limit = divergence_limit(problem_);
-    const auto rate = [this](std::span<const double> x, std::span<double> dxdt) {
-      dxdt[0] = -x[0] * curvature_moment(problem_, x, 0);
-      for (std::size_t i = 0; i < problem_.parameters(); ++i) dxdt[i + 1] = -x[0] * problem_.curvature[i] * x[i + 1];
-    };
-    const solvers::FlowSolution flow = solvers::integrate_flow(rate, problem_.start(), times, flow_options);
+    const solvers::FlowSolution flow =
+        solvers::integrate_flow(regression_flow(problem_), problem_.start(), times, flow_options);
     const double E0 = invariant(problem_, problem_.start());
     double drift = 0;
     for (std::size_t k = 0; k < flow.times.size(); ++k) {
@@ -361,125 +365,87 @@ class QuadraticMapProblem final : public Problem {
   double learning_rate_;
   Time time_;
   Settings options_;
+  bool rotated_;
   Table table_;
 };
 
-class QuadraticMapModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description description = {
-        "quadratic-map", "one-sample quadratic regression: sharpening and the edge of stability as a map",
-        "z = z_0 + J_0 theta + theta'Q theta/2,  J = J_0 + Q theta,  loss z^2/2,  sharpness lambda = |J|^2\n"
-        "map:      z' = z (1 - T(0)) + z^2 T(1)/2,  J_i' = (1 - z omega_i) J_i,  T(k) = sum omega_i^k J_i^2   "
-        "(units of eta = 1)\n"
-        "flow:     dz/dt = -z T(0),  dJ_i/dt = -z omega_i J_i\n"
-        "E = z - T(-1)/2 is conserved by all of them, by SAM too; [data] holds Q's eigenvalues, [initial] z_0 and J_0",
-        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Dauphin 2023; docs/theory/quadratic-regression.md, sections "
-        "1, 5",
-        all_keys()};
-    return description;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"data", "initial", "optimizer", "theory", "monte_carlo"};
-    return names;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> list = [] {
-      std::vector<const settings::Description*> out;
-      for (const settings::Description& d : rules()) out.push_back(&d);
-      return out;
-    }();
-    return list;
-  }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> list = quadratic_map_observables({{1.0}, 0, {1.0}, MapRule::gd, 0});
-    return list;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return quadratic_map_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
-
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers(), "gd");
-
-    QuadraticRegression problem = read_regression(table);
-    const double eta = choice.values.number("learning_rate");
-    problem.rule = static_cast<MapRule>(choice.index);
-    if (problem.rule != MapRule::gd) {
-      const double rho = choice.values.number("rho");
-      problem.radius = problem.rule == MapRule::sam ? rho / eta : rho * std::sqrt(eta);
-      if (rho == 0) problem.rule = MapRule::gd;
-    }
-    problem.residual *= eta;
-    double sharpness = 0;
-    for (double& J : problem.jacobian) {
-      J *= std::sqrt(eta);
-      sharpness += J * J;
-    }
-    if (!std::isfinite(problem.residual * problem.residual) || !std::isfinite(sharpness * sharpness))
-      throw choice.values.error("learning_rate",
-                                fmt::format("{:g} makes the step overflow: eta z_0 = {:g}, eta lambda_0 = {:g}", eta,
-                                            problem.residual, sharpness));
-
-    Settings options;
-    const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
-    options.method = theory.text("method");
-    options.outcome.max_steps = static_cast<std::uint64_t>(theory.integer("limit_steps"));
-    options.outcome.max_period = static_cast<std::size_t>(theory.integer("max_period"));
-    options.rtol = theory.number("rtol");
-    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
-    options.rotated = monte_carlo.text("sampler") == "rotated";
-    return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options,
-                                                 Table(table.origin(), ""));
-  }
-
- private:
-  static std::vector<Parameter> all_keys() {
-    std::vector<Parameter> out;
-    for (const auto& [section, keys] :
-         {std::pair("data.", &quadratic_data_parameters()), std::pair("initial.", &quadratic_initial_parameters())})
-      for (Parameter p : *keys) {
-        p.name = section + p.name;
-        out.push_back(std::move(p));
-      }
-    return out;
-  }
-
-  // In the order of MapRule.
-  static const std::vector<settings::Description>& rules() {
-    static const std::vector<settings::Description> list = [] {
-      const Parameter rate = settings::number("learning_rate", "eta; 1 makes the variables the normalised ones")
-                                 .in("per step")
-                                 .above(0)
-                                 .otherwise(1.0);
-      const Parameter rho = settings::number("rho",
-                                             "distance of the look-ahead, in units of the gradient for sam, of "
-                                             "the parameters for normalized-sam")
-                                .at_least(0)
-                                .must();
-      const char* source = "docs/theory/quadratic-regression.md, ";
-      return std::vector<settings::Description>{
-          {"gd", "gradient descent", "theta' = theta - eta grad L(theta)", std::string(source) + "section 0", {rate}},
+/// In the order of MapRule.
+std::vector<settings::Description> rules() {
+  const Parameter rate = settings::number("learning_rate", "eta; 1 makes the variables the normalised ones")
+                             .in("per step")
+                             .above(0)
+                             .otherwise(1.0);
+  const Parameter rho = settings::number("rho",
+                                         "distance of the look-ahead, in units of the gradient for sam, of "
+                                         "the parameters for normalized-sam")
+                            .at_least(0)
+                            .must();
+  const std::string source = "docs/theory/quadratic-regression.md, ";
+  return {{"gd", "gradient descent", "theta' = theta - eta grad L(theta)", source + "section 0", {rate}},
           {"sam",
            "sharpness-aware minimisation, unnormalised",
            "theta' = theta - eta grad L(theta + rho grad L(theta));  edge: eta lambda (1 + rho lambda) = 2",
-           std::string(source) + "sections 0 and 5",
+           source + "sections 0 and 5",
            {rate, rho}},
           {"normalized-sam",
            "sharpness-aware minimisation with a look-ahead of fixed length",
            "theta' = theta - eta grad L(theta + rho g/|g|), g = grad L(theta)",
-           std::string(source) + "sections 0 and 5",
+           source + "sections 0 and 5",
            {rate, rho}}};
-    }();
-    return list;
+}
+
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
+  const Table& table = experiment.table;
+  const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers, "gd");
+
+  QuadraticRegression problem = read_regression(table);
+  const double eta = choice.values.number("learning_rate");
+  problem.rule = static_cast<MapRule>(choice.index);
+  if (problem.rule != MapRule::gd) {
+    const double rho = choice.values.number("rho");
+    problem.radius = problem.rule == MapRule::sam ? rho / eta : rho * std::sqrt(eta);
+    if (rho == 0) problem.rule = MapRule::gd;
   }
-};
+  problem.residual *= eta;
+  double sharpness = 0;
+  for (double& J : problem.jacobian) {
+    J *= std::sqrt(eta);
+    sharpness += J * J;
+  }
+  if (!std::isfinite(problem.residual * problem.residual) || !std::isfinite(sharpness * sharpness))
+    throw choice.values.error("learning_rate",
+                              fmt::format("{:g} makes the step overflow: eta z_0 = {:g}, eta lambda_0 = {:g}", eta,
+                                          problem.residual, sharpness));
+  const Settings options = theory_section().read(table.table_or_empty("theory"));
+  const bool rotated = read_monte_carlo(table, monte_carlo_keys()).text("sampler") == "rotated";
+  return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options, rotated,
+                                               Table(table.origin(), ""));
+}
 
 }  // namespace
 
 const Model& quadratic_map_model() {
-  static const QuadraticMapModel model;
+  static const DeclaredModel model({
+      .description =
+          {"quadratic-map", "one-sample quadratic regression: sharpening and the edge of stability as a map",
+           "z = z_0 + J_0 theta + theta'Q theta/2,  J = J_0 + Q theta,  loss z^2/2,  sharpness lambda = |J|^2\n"
+           "map:      z' = z (1 - T(0)) + z^2 T(1)/2,  J_i' = (1 - z omega_i) J_i,  T(k) = sum omega_i^k J_i^2   "
+           "(units of eta = 1)\n"
+           "flow:     dz/dt = -z T(0),  dJ_i/dt = -z omega_i J_i\n"
+           "E = z - T(-1)/2 is conserved by all of them, by SAM too; [data] holds Q's eigenvalues, [initial] z_0 and "
+           "J_0",
+           "Agarwala, Pedregosa, Pennington 2022; Agarwala, Dauphin 2023; docs/theory/quadratic-regression.md, "
+           "sections 1, 5",
+           settings::with_sections(
+               {{"data", quadratic_data_parameters()}, {"initial", quadratic_initial_parameters()}})},
+      .sections = {"data", "initial", "optimizer", "theory", "monte_carlo"},
+      .optimizers = rules(),
+      .observables = quadratic_map_observables({{1.0}, 0, {1.0}, MapRule::gd, 0}),
+      .closed_forms = quadratic_map_closed_forms,
+      .theory = theory_section().parameters(),
+      .monte_carlo = monte_carlo_keys(),
+      .build = build,
+  });
   return model;
 }
 

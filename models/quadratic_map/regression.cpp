@@ -110,6 +110,13 @@ solvers::Map regression_map(const QuadraticRegression& problem) {
   return map;
 }
 
+std::function<void(std::span<const double>, std::span<double>)> regression_flow(const QuadraticRegression& problem) {
+  return [&problem](std::span<const double> x, std::span<double> dxdt) {
+    dxdt[0] = -x[0] * curvature_moment(problem, x, 0);
+    for (std::size_t i = 0; i < problem.parameters(); ++i) dxdt[i + 1] = -x[0] * problem.curvature[i] * x[i + 1];
+  };
+}
+
 solvers::Map moment_map(const QuadraticRegression& problem) {
   if (problem.parameters() != 2) throw std::invalid_argument("the moments close for two parameters only");
   const double s = problem.curvature[0] + problem.curvature[1], p = problem.curvature[0] * problem.curvature[1];

@@ -5,6 +5,7 @@
 ///
 ///     T(k) = sum_i omega_i^k J_i^2,    T(0) = eta lambda is the normalised sharpness
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,10 @@ double curvature_moment(const QuadraticRegression& problem, std::span<const doub
 ///     z' = z - s J.A + (s^2/2) sum_i omega_i A_i^2,   J_i' = J_i - s omega_i A_i
 /// with c = 0 (GD), r z (SAM), r sign(z)/sqrt(T(0)) (normalised SAM).
 solvers::Map regression_map(const QuadraticRegression& problem);
+
+/// Gradient flow of (z, J), in units of eta: dz/dt = -z T(0), dJ_i/dt = -z omega_i J_i. The problem must outlive it.
+std::function<void(std::span<const double> x, std::span<double> rate)> regression_flow(
+    const QuadraticRegression& problem);
 
 /// The same as a closed map of (z, T(0), T(1)) for P = 2, where
 ///

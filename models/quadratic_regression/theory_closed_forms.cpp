@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "models/framework/closed_form_list.hpp"
 #include "models/ingredients/kernel_stability.hpp"
@@ -25,12 +26,6 @@ namespace {
 using linear_algebra::Matrix;
 using Pair = ClosedFormList::Pair;
 
-/// A value of docs/theory/quadratic-regression.md, with the number of decimals that are printed.
-struct Reference {
-  double value;
-  int digits = 10;
-};
-
 QuadraticMemoryProblem memory_problem(double eta, double delta, double kappa, double b, std::size_t steps) {
   QuadraticMemoryProblem p;
   p.ensemble.delta = delta;
@@ -41,69 +36,35 @@ QuadraticMemoryProblem memory_problem(double eta, double delta, double kappa, do
   return p;
 }
 
-struct Point {
+/// Along curves of the causal recursion.
+struct MemoryPoint {
+  double eta, delta, kappa, b;
   std::size_t step;
   double loss, q;
 };
-
-struct Curve {
-  double eta, delta, kappa, b;
-  std::vector<Point> points;
-};
-
-const std::vector<Curve>& memory_curves() {
-  static const std::vector<Curve> curves = {
-      {.2,
-       .5,
-       4,
-       1,
-       {{1, .3304000000, .0200000000},
-        {2, .2299097605, .0587305600},
-        {5, .0793079012, .1877631575},
-        {10, .0186941296, .3017573792},
-        {20, .0022639679, .3723918805},
-        {40, .0001028881, .3994394608}}},
-      {.3,
-       .5,
-       4,
-       1,
-       {{1, .2695250000, .0450000000},
-        {10, .0060089266, .3550719959},
-        {30, .0000764183, .4069954752},
-        {60, .0150695247, .3796045640},
-        {100, .0277554451, .3650659547}}},
-      {.3,
-       .5,
-       2,
-       .2,
-       {{1, .4535405000, .0090000000},
-        {5, .3168214254, .0544382471},
-        {25, .0747710422, .2698522743},
-        {50, .0184710194, .3930937072},
-        {100, .0021191752, .4726141088}}},
-      {.2,
-       2,
-       1,
-       .5,
-       {{5, .3253379299, .2172772761},
-        {15, .2611202482, .5047915324},
-        {30, .2342037165, .7330155807},
-        {60, .2174729421, .9523759215}}},
-      {.4, .25, 2, .5, {{5, .0976863868, .1129889078}, {15, .0061600798, .2152207271}, {30, .0001994252, .2401058287}}},
-  };
-  return curves;
-}
+constexpr MemoryPoint memory_points[] = {
+    {.2, .5, 4, 1, 1, .3304000000, .0200000000},   {.2, .5, 4, 1, 2, .2299097605, .0587305600},
+    {.2, .5, 4, 1, 5, .0793079012, .1877631575},   {.2, .5, 4, 1, 10, .0186941296, .3017573792},
+    {.2, .5, 4, 1, 20, .0022639679, .3723918805},  {.2, .5, 4, 1, 40, .0001028881, .3994394608},
+    {.3, .5, 4, 1, 1, .2695250000, .0450000000},   {.3, .5, 4, 1, 10, .0060089266, .3550719959},
+    {.3, .5, 4, 1, 30, .0000764183, .4069954752},  {.3, .5, 4, 1, 60, .0150695247, .3796045640},
+    {.3, .5, 4, 1, 100, .0277554451, .3650659547}, {.3, .5, 2, .2, 1, .4535405000, .0090000000},
+    {.3, .5, 2, .2, 5, .3168214254, .0544382471},  {.3, .5, 2, .2, 25, .0747710422, .2698522743},
+    {.3, .5, 2, .2, 50, .0184710194, .3930937072}, {.3, .5, 2, .2, 100, .0021191752, .4726141088},
+    {.2, 2, 1, .5, 5, .3253379299, .2172772761},   {.2, 2, 1, .5, 15, .2611202482, .5047915324},
+    {.2, 2, 1, .5, 30, .2342037165, .7330155807},  {.2, 2, 1, .5, 60, .2174729421, .9523759215},
+    {.4, .25, 2, .5, 5, .0976863868, .1129889078}, {.4, .25, 2, .5, 15, .0061600798, .2152207271},
+    {.4, .25, 2, .5, 30, .0001994252, .2401058287}};
 
 void add_memory_values(ClosedFormList& table) {
-  for (const Curve& c : memory_curves())
-    for (const Point& p : c.points) {
-      const std::string at = fmt::format("eta-{}-delta-{}-kappa-{}-b-{}-step-{}", c.eta, c.delta, c.kappa, c.b, p.step);
-      const QuadraticMemoryProblem problem = memory_problem(c.eta, c.delta, c.kappa, c.b, p.step);
-      table.printed("memory-loss-" + at, "S(t, t) / 2 of the causal recursion", "3", p.loss, 10,
-                    [=] { return solve_quadratic_memory(problem).loss.back(); });
-      table.printed("memory-q-" + at, "C(t, t) of the causal recursion", "3", p.q, 10,
-                    [=] { return solve_quadratic_memory(problem).q.back(); });
-    }
+  for (const MemoryPoint& p : memory_points) {
+    const std::string at = fmt::format("eta-{}-delta-{}-kappa-{}-b-{}-step-{}", p.eta, p.delta, p.kappa, p.b, p.step);
+    const QuadraticMemoryProblem problem = memory_problem(p.eta, p.delta, p.kappa, p.b, p.step);
+    table.printed("memory-loss-" + at, "S(t, t) / 2 of the causal recursion", "3", p.loss, 10,
+                  [=] { return solve_quadratic_memory(problem).loss.back(); });
+    table.printed("memory-q-" + at, "C(t, t) of the causal recursion", "3", p.q, 10,
+                  [=] { return solve_quadratic_memory(problem).q.back(); });
+  }
   // Four digits of a bisection that was stopped early: three are not rounded from the sharp value,
   // .6463 (.646474), .4578 (.457882) and .2594 (.259566).
   const double thresholds[2][3] = {{.8937, .6463, .4303}, {.6820, .4578, .2594}};
@@ -139,16 +100,16 @@ void add_memory_limits(ClosedFormList& table) {
                 return Pair{quadratic_linear_loss(linear).back(), solve_quadratic_memory(linear).loss.back()};
               });
   }
-  for (const auto& [step, loss] : {std::pair<std::size_t, Reference>{10, {.0617880894}}, {20, {.0233532505}}}) {
+  using Losses = std::vector<std::pair<std::size_t, double>>;
+  for (const auto& [step, loss] : Losses{{10, .0617880894}, {20, .0233532505}}) {
     const QuadraticMemoryProblem problem = memory_problem(.2, .5, 0, 1, step);
-    table.printed(fmt::format("linear-loss-eta-0.2-b-1-step-{}", step), "1/2 int MP(dl) (1 - eta l)^(2 t)", "3",
-                  loss.value, loss.digits, [=] { return solve_quadratic_memory(problem).loss.back(); });
+    table.printed(fmt::format("linear-loss-eta-0.2-b-1-step-{}", step), "1/2 int MP(dl) (1 - eta l)^(2 t)", "3", loss,
+                  10, [=] { return solve_quadratic_memory(problem).loss.back(); });
   }
-  for (const auto& [step, loss] :
-       {std::pair<std::size_t, Reference>{1, {.4535}}, {10, {.2266119818}}, {40, {.0613715324}}}) {
+  for (const auto& [step, loss] : Losses{{1, .4535}, {10, .2266119818}, {40, .0613715324}}) {
     const QuadraticMemoryProblem problem = memory_problem(.3, .5, 0, .2, step);
-    table.printed(fmt::format("linear-loss-eta-0.3-b-0.2-step-{}", step), "kappa = 0, mini-batches", "3", loss.value,
-                  loss.digits, [=] { return solve_quadratic_memory(problem).loss.back(); });
+    table.printed(fmt::format("linear-loss-eta-0.3-b-0.2-step-{}", step), "kappa = 0, mini-batches", "3", loss, 10,
+                  [=] { return solve_quadratic_memory(problem).loss.back(); });
   }
   table.add("flow-early-kernel", "tr K / D = sJ2 (1 + kappa delta sz2 tau^2) + O(tau^3), tau = 1e-4", "3", 1e-3, [] {
     QuadraticEnsemble e;

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "models/framework/declared_model.hpp"
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/coupled_law.hpp"
@@ -16,6 +17,7 @@
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "numerics/constants.hpp"
+#include "spectra/coordinates.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models::masked_sgd {
@@ -44,11 +46,9 @@ class MaskedReplica final : public ingredients::ScheduledReplica {
                          *problem.schedule),
         problem_(problem),
         stream_(seed, index) {
-    for (std::size_t i = 0; i < problem.spectrum.modes(); ++i) {
-      const auto n = static_cast<std::size_t>(problem.spectrum.multiplicity[i]);
-      lambda_.insert(lambda_.end(), n, problem.spectrum.eigenvalue[i]);
-      v_.insert(v_.end(), n, std::sqrt(problem.spectrum.target_power[i] / problem.spectrum.multiplicity[i]));
-    }
+    const spectra::Coordinates at = spectra::coordinates_of(problem.spectrum);
+    lambda_ = at.eigenvalue;
+    for (const double power : at.power) v_.push_back(std::sqrt(power));
     x_.resize(v_.size());
   }
 
@@ -120,41 +120,28 @@ class MaskedProblem final : public Problem {
   Masked problem_;
 };
 
-class MaskedModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "masked-sgd", "SGD that moves a random part of the coordinates", "", "", {}};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"spectrum", "noise", "optimizer", "schedule", "theory", "monte_carlo"};
-    return all;
-  }
-  std::span<const Observable> observables() const override { return readings(); }
-  std::span<const settings::Parameter> theory_parameters() const override {
-    return ingredients::following_parameters();
-  }
-
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    static const std::vector<settings::Parameter> keys = {
-        settings::number("learning_rate", "eta").above(0),
-        settings::number("kept", "q").above(0).at_most(1).otherwise(1.0)};
-    const settings::Table& table = experiment.table;
-    const settings::Values values = settings::read(table.table_or_empty("optimizer"), keys);
-    return std::make_unique<MaskedProblem>(
-        Masked{spectra::merged(spectra::build(table)), values.number("learning_rate"), values.number("kept"),
-               ingredients::read_noise(table)->variance(),
-               ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps)),
-               experiment.time, ingredients::read_following(experiment)});
-  }
-};
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
+  static const std::vector<settings::Parameter> keys = {
+      settings::number("learning_rate", "eta").above(0),
+      settings::number("kept", "q").above(0).at_most(1).otherwise(1.0)};
+  const settings::Table& table = experiment.table;
+  const settings::Values values = settings::read(table.table_or_empty("optimizer"), keys);
+  return std::make_unique<MaskedProblem>(
+      Masked{spectra::merged(spectra::build(table)), values.number("learning_rate"), values.number("kept"),
+             ingredients::read_noise(table)->variance(),
+             ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps)), experiment.time,
+             ingredients::read_following(experiment)});
+}
 
 }  // namespace
 
 const Model& masked_sgd_model() {
-  static const MaskedModel model;
+  static const DeclaredModel model(
+      {.description = {"masked-sgd", "SGD that moves a random part of the coordinates", "", "", {}},
+       .sections = {"spectrum", "noise", "optimizer", "schedule", "theory", "monte_carlo"},
+       .observables = readings(),
+       .theory = ingredients::following_parameters(),
+       .build = build});
   return model;
 }
 

@@ -188,7 +188,7 @@ TEST_CASE("what has no theory is refused") {
   CHECK(error_of(dense) == "no error");
   dense.batch = 51;
   CHECK_THROWS_AS(noise_kernel(dense), std::invalid_argument);
-  CHECK(holds(error_of(problem("sign-twice", gaussian_noise(1))), "no laws for 'sign-twice'"));
+  CHECK(holds(error_of(problem("per-example-adam", gaussian_noise(1))), "no laws for 'per-example-adam'"));
   CHECK_THROWS_AS(residual_coefficients(*sign_nonlinearity(), *gaussian_noise(1), 0), std::invalid_argument);
 }
 

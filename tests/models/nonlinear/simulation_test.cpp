@@ -129,11 +129,11 @@ std::vector<double> defined(const NonlinearProblem& p, std::size_t steps, std::u
       }
       r -= p.noise->draw(stream);
       double chi = r;
-      if (p.method == "huber") chi = std::clamp(r, -h, h);
-      if (p.method == "lad") chi = sign(r);
-      if (p.method == "quantile") chi = (r > 0 ? 1 : 0) - h;
-      if (p.method == "reject" && std::abs(r) >= h) chi = 0;
-      if (p.method == "clip")
+      if (p.method == Method::huber) chi = std::clamp(r, -h, h);
+      if (p.method == Method::lad) chi = sign(r);
+      if (p.method == Method::quantile) chi = (r > 0 ? 1 : 0) - h;
+      if (p.method == Method::reject && std::abs(r) >= h) chi = 0;
+      if (p.method == Method::clip)
         chi *= std::min(1.0, (scheduled ? h * std::sqrt(trace) : h) / (std::abs(r) * std::sqrt(square)));
       for (std::size_t i = 0; i < d; ++i) {
         g[i] += chi * x[i] / p.batch;
@@ -146,12 +146,12 @@ std::vector<double> defined(const NonlinearProblem& p, std::size_t steps, std::u
     const double rate = p.rate_at(static_cast<double>(step));
     for (std::size_t i = 0; i < d; ++i) {
       double direction = g[i];
-      if (p.method == "mean-clip") direction *= std::min(1.0, h / norm);
-      if (p.method == "sign-late") direction = sign(g[i]);
-      if (p.method == "sign-early") direction = signs[i] / p.batch;
-      if (p.method == "sign-majority") direction = sign(signs[i]);
-      if (p.method == "sign-ema") direction = sign(average[i] = p.ema * average[i] + (1 - p.ema) * g[i]);
-      if (p.method == "ema-sign") direction = average[i] = p.ema * average[i] + (1 - p.ema) * sign(g[i]);
+      if (p.method == Method::mean_clip) direction *= std::min(1.0, h / norm);
+      if (p.method == Method::sign_late) direction = sign(g[i]);
+      if (p.method == Method::sign_early) direction = signs[i] / p.batch;
+      if (p.method == Method::sign_majority) direction = sign(signs[i]);
+      if (p.method == Method::sign_ema) direction = sign(average[i] = p.ema * average[i] + (1 - p.ema) * g[i]);
+      if (p.method == Method::ema_sign) direction = average[i] = p.ema * average[i] + (1 - p.ema) * sign(g[i]);
       v[i] -= rate * direction;
     }
     double excess = 0;
@@ -477,8 +477,7 @@ TEST_CASE("a diverged run ends at infinity") {
 }
 
 TEST_CASE("bad input is refused with the key") {
-  CHECK(edgewise::models::testing::refusal(problem("sign-lat", 1)).find("did you mean 'sign-late'") !=
-        std::string::npos);
+  CHECK_THROWS_WITH_AS(problem("sign-lat", 1), doctest::Contains("did you mean 'sign-late'"), std::invalid_argument);
   CHECK(edgewise::models::testing::refusal(problem("sgd", 1.5)).find("optimizer.batch") != std::string::npos);
   CHECK(edgewise::models::testing::refusal(problem("sgd", std::numeric_limits<double>::infinity()))
             .find("optimizer.batch") != std::string::npos);

@@ -117,7 +117,7 @@ TEST_CASE("trajectories and bands do not depend on units" * doctest::test_suite(
       if (one.method == "per-example-adam" && !steps) continue;
       theory.effects = one.method != "per-example-adam";
       theory.bands =
-          steps && one.rule == "constant" && one.method != "mean-clip" && !memory && !plain.averages_squares();
+          steps && one.rule == "constant" && one.method != "mean-clip" && !memory && !plain.method.averages_squares();
       const Trajectory reference = solve_nonlinear(plain, modes_of(plain), theory);
       REQUIRE(reference.steps.size() == 3);
       for (const auto& unit : units()) {

@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// A model that is what it declares: all but how its problem is built is data.
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+
+namespace edgewise::models {
+
+/// What a model says of itself; see Model for each.
+struct ModelDeclaration {
+  settings::Description description;
+  std::vector<std::string> sections;
+  std::vector<settings::Description> optimizers = {};
+  std::vector<Observable> observables = {};
+  std::function<std::vector<ClosedForm>()> closed_forms = [] { return std::vector<ClosedForm>(); };
+  std::vector<settings::Parameter> theory = {}, monte_carlo = {};
+  /// Model::build; `optimizers` are those above, for settings::read_choice.
+  std::function<std::unique_ptr<Problem>(const Experiment& experiment,
+                                         std::span<const settings::Description* const> optimizers)>
+      build;
+};
+
+class DeclaredModel final : public Model {
+ public:
+  explicit DeclaredModel(ModelDeclaration declaration);
+
+  const settings::Description& description() const override { return said_.description; }
+  std::span<const std::string> sections() const override { return said_.sections; }
+  std::span<const settings::Description* const> optimizers() const override { return optimizers_; }
+  std::span<const Observable> observables() const override { return said_.observables; }
+  std::vector<ClosedForm> closed_forms() const override { return said_.closed_forms(); }
+  std::span<const settings::Parameter> theory_parameters() const override { return said_.theory; }
+  std::span<const settings::Parameter> monte_carlo_parameters() const override { return said_.monte_carlo; }
+
+ private:
+  std::unique_ptr<Problem> build(const Experiment& experiment) const override;
+
+  ModelDeclaration said_;
+  std::vector<const settings::Description*> optimizers_;
+};
+
+}  // namespace edgewise::models

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 #include "numerics/constants.hpp"
@@ -20,7 +21,10 @@ constexpr double most_resolved = 1e18;
 constexpr std::size_t fewest_panels = 60;
 /// A panel is halved while that changes E g^2 by more than this share; so often at most, and to so many panels.
 constexpr double settled_share = 1e-9;
-constexpr double unsettled_share = 1e-6;
+/// Of E g^2, what may be told from how it grew only, and is then known to a third or so.
+constexpr double unresolved_share = 3e-3;
+constexpr double narrowest = 1e-13;
+constexpr int early_halvings = 8;
 constexpr int most_halvings = 400;
 constexpr std::size_t most_panels = 10000;
 using Rule = boost::math::quadrature::gauss<double, 20>;
@@ -29,6 +33,14 @@ std::invalid_argument not_integrable(double latitude) {
   return std::invalid_argument(
       fmt::format("is not finite, or not square integrable, on [-1, 1], or too steep for a double near t = {:.6g}",
                   std::sin(latitude)));
+}
+
+/// What further parts come to that fall by one factor each, as the sum of the last third to that of the third before.
+double remainder(const std::vector<double>& parts) {
+  const std::ptrdiff_t third = static_cast<std::ptrdiff_t>(parts.size()) / 3;
+  const double last = std::accumulate(parts.end() - third, parts.end(), 0.0),
+               before = std::accumulate(parts.end() - 2 * third, parts.end() - third, 0.0);
+  return last < before ? last * last / (before - last) : infinity;
 }
 
 /// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
@@ -98,19 +110,26 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
   t_.clear();
   weight_.clear();
   struct Panel {
-    double centre, half, square;
+    double centre, half;
     int halvings;
+    double square;
+    std::vector<double> others;  ///< E g^2 in the other half, of every halving that led to it
   };
   const auto panel = [&](double centre, double half, int halvings) {
-    Panel out{centre, half, 0, halvings};
+    Panel out{centre, half, halvings, 0, {}};
     for (std::size_t i = 0; i < Rule::abscissa().size(); ++i)
       for (const double side : {-1.0, 1.0}) {
         const double phi = centre + side * half * Rule::abscissa()[i], value = g(std::sin(phi));
         const double weight = half * Rule::weights()[i] * std::pow(std::max(0.0, std::cos(phi)), dimension_ - 2);
         out.square += weight * value * value;
       }
-    if (!std::isfinite(out.square)) throw not_integrable(centre);
+    if (!std::isfinite(out.square) && halvings <= early_halvings) throw not_integrable(centre);
     return out;
+  };
+  // Where the doubles t of a panel are few: a pole is further halved near 0 only.
+  const auto narrow = [](const Panel& p) {
+    const double low = std::sin(p.centre - p.half), high = std::sin(p.centre + p.half);
+    return high - low <= narrowest * std::max(std::abs(low), std::abs(high));
   };
   // The centres are such that 0 and its panels' halves are exact.
   const std::size_t count = std::max(fewest_panels, max_degree / 4) / 2 * 2;
@@ -126,25 +145,36 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
     const Panel whole = open.back();
     open.pop_back();
     const double quarter = whole.half / 2;
-    const Panel low = panel(whole.centre - quarter, quarter, whole.halvings + 1),
-                high = panel(whole.centre + quarter, quarter, whole.halvings + 1);
-    const double change = std::abs(low.square + high.square - whole.square);
-    const bool settled = change <= settled_share * square;
-    if (settled || whole.halvings >= most_halvings || panels >= most_panels) {
-      if (!settled) unsettled += change;
-      if (!settled && change > largest) {
-        largest = change;
-        where = whole.centre;
+    Panel low = panel(whole.centre - quarter, quarter, whole.halvings + 1),
+          high = panel(whole.centre + quarter, quarter, whole.halvings + 1);
+    const double both = low.square + high.square;
+    const double change = std::abs(both - whole.square);
+    const bool settled = std::isfinite(both) && change <= settled_share * square;
+    if (settled || !std::isfinite(both) || whole.halvings >= most_halvings || panels >= most_panels || narrow(whole)) {
+      // Beside the panel that holds the pole no more is missing.
+      const bool beside = narrow(whole) && !whole.others.empty() && whole.others.back() > whole.square;
+      if (!settled && !beside) {
+        const double inside = remainder(whole.others);
+        unresolved_ += inside - whole.square;
+        unsettled += inside;
+        if (inside > largest) {
+          largest = inside;
+          where = whole.centre;
+        }
       }
       add_panel(whole.centre, whole.half, whole.half);
       continue;
     }
-    square += low.square + high.square - whole.square;
+    square += both - whole.square;
+    for (Panel* part : {&low, &high}) {
+      part->others = whole.others;
+      part->others.push_back((part == &low ? high : low).square);
+    }
     open.push_back(low);
     open.push_back(high);
     ++panels;
   }
-  if (!(unsettled <= unsettled_share * square)) throw not_integrable(where);
+  if (!(unsettled <= unresolved_share * square)) throw not_integrable(where);
   normalise();
 }
 
@@ -152,6 +182,7 @@ void ZonalQuadrature::normalise() {
   double sum = 0;
   for (const double w : weight_) sum += w;
   for (double& w : weight_) w /= sum;
+  unresolved_ /= sum;
 }
 
 void ZonalQuadrature::add_panel(double centre, double half, double scale) {
@@ -178,7 +209,7 @@ std::vector<double> ZonalQuadrature::coefficients(const std::function<double(dou
 }
 
 double ZonalQuadrature::mean_square(const std::function<double(double)>& g) const {
-  double square = 0;
+  double square = unresolved_;
   for (std::size_t i = 0; i < t_.size(); ++i) square += weight_[i] * g(t_[i]) * g(t_[i]);
   return square;
 }

@@ -80,6 +80,26 @@ TEST_CASE("formulas that are not square integrable are refused, poles that are g
   for (const double exponent : {-0.7, -1.0})
     CHECK_THROWS_AS(zonal_function(3, 256, [=](double t) { return std::pow(1 - t, exponent); }), std::invalid_argument);
   CHECK(zonal_function(3, 256, [](double t) { return t > 0.3 ? 1 : -1; }).total() == doctest::Approx(1));
+  // Poles anywhere: in three dimensions t is uniform, in five of density 3 (1 - t^2)/4.
+  for (const double a : {0.3, 1.0 / 3, -0.7123, 0.5, 0.9999})
+    for (const double p : {0.1, 0.25, 0.3, 0.35}) {
+      CAPTURE(a);
+      CAPTURE(p);
+      const double q = 1 - 2 * p, tolerance = p < 0.3 ? 1e-6 : 2e-4;
+      const SphereTarget pole = zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - a), -p); });
+      CHECK(pole.total() == doctest::Approx((std::pow(1 - a, q) + std::pow(1 + a, q)) / (2 * q)).epsilon(tolerance));
+    }
+  for (const double a : {1.0, -1.0})
+    for (const double p : {0.25, 0.35}) {
+      const SphereTarget end = zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - a), -p); });
+      CHECK(end.total() == doctest::Approx(std::pow(2, -2 * p) / (1 - 2 * p)).epsilon(2e-3));
+    }
+  // The integral of (1 - t)^-.6 (1 + t) is 2^1.4 (1/.4 - 1/1.4).
+  CHECK(zonal_function(5, 64, [](double t) { return std::pow(1 - t, -0.8); }).total() ==
+        doctest::Approx(0.75 * std::pow(2, 1.4) * (1 / 0.4 - 1 / 1.4)).epsilon(1e-4));
+  for (const double p : {0.5, 0.6, 1.0})
+    CHECK_THROWS_WITH_AS(zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - 0.3), -p); }),
+                         doctest::Contains("near t = 0.3"), std::invalid_argument);
 }
 
 TEST_CASE("sources in high dimensions have all their power, or are refused where it is no double") {

@@ -118,6 +118,41 @@ TEST_CASE("growth and threshold are those of the parameters' second moments, for
   }));
 }
 
+TEST_CASE("the closure, the mean field and the trace on orthogonal samples, by hand") {
+  // Rows e_j sqrt(mu_j N): Theta is diagonal, eigenvectors are the samples' axes, and the closure is exact: of each alone
+  // eta c1 mu/(2 - eta c2 mu), the mean field their mean.
+  const std::size_t N = 4;
+  const double mu[] = {1.5, .9, .4, .2}, eta = .7;
+  Matrix inputs(N, N);
+  for (std::size_t j = 0; j < N; ++j) inputs(j, j) = std::sqrt(mu[j] * static_cast<double>(N));
+  for (const std::size_t batch : {1, 2, 3}) {
+    const FiniteData data = data_of(inputs, Sampling::without_replacement, batch, eta);
+    const std::vector<Finding> found = finite_data_stability(data, kernel_of(data));
+    // E w_i^2 and E w_i w_j of w = N/B times who is in the batch.
+    const double n = 4, B = static_cast<double>(batch);
+    const double second = n / B, pair = n * (B - 1) / (B * (n - 1));
+    double closure = 0, mean = 0, trace = 0, most = 0;
+    for (const double m : mu) {
+      const double gain = eta * (second - pair) * m / (2 - eta * pair * m);
+      closure = std::max(closure, gain);
+      mean += gain / n;
+      trace += eta * m / (2 * B);
+      most = std::max(most, 1 - 2 * eta * m + eta * eta * m * m * second);
+    }
+    CAPTURE(batch);
+    CHECK(finding<double>(found, "kernel_norm_closure") == Approx(closure).epsilon(1e-12));
+    CHECK(finding<double>(found, "kernel_norm") == Approx(closure).epsilon(1e-12));
+    CHECK(finding<double>(found, "kernel_norm_mean_field") == Approx(mean).epsilon(1e-12));
+    CHECK(finding<double>(found, "kernel_norm_trace") == Approx(trace).epsilon(1e-12));
+    CHECK(finding<double>(found, "normalized_sharpness") == Approx(1.05).epsilon(1e-12));
+    CHECK(finding<double>(found, "eta_max_mean") == Approx(2 / 1.5).epsilon(1e-12));
+    // Each coordinate alone: E (1 - eta mu w)^2.
+    CHECK(finding<double>(found, "growth_factor") == Approx(most).epsilon(1e-12));
+    CHECK(finding<double>(found, "eta_max") == Approx(2 / (1.5 * second)).epsilon(1e-10));
+    CHECK(finding<double>(found, "eta_max_closure") == Approx(2 / (1.5 * second)).epsilon(1e-10));
+  }
+}
+
 TEST_CASE("one parameter: growth and threshold in closed form") {
   const std::string text =
       "model = 'finite-data'\n[spectrum]\nkind = 'isotropic'\ndimension = 1\n[data]\nsamples = 20\n[optimizer]\n"

@@ -57,6 +57,35 @@ TEST_CASE("findings of SGD on two modes by hand") {
   CHECK(at(number(findings, "eta_max")) == doctest::Approx(1).epsilon(1e-11));
 }
 
+TEST_CASE("the variance of the risk of one Gaussian coordinate diverges where its fourth moment does") {
+  // v' = v (1 - eta lambda m), m a mean of B squares: E (1 - x m)^4 = 1, E m^k = prod_j (B + 2j)/B over j < k.
+  for (const double B : {1.0, 3.0, 20.0}) {
+    const auto growth = [&](double x) {
+      const double binomial[] = {1, -4, 6, -4, 1};
+      double moment = 1, sum = 0;
+      for (int k = 0; k <= 4; ++k) {
+        sum += binomial[k] * std::pow(x, k) * moment;
+        moment *= (B + 2 * k) / B;
+      }
+      return sum;
+    };
+    double low = 1e-3, high = 2;
+    for (int k = 0; k < 200; ++k) (growth((low + high) / 2) < 1 ? low : high) = (low + high) / 2;
+    const auto at = [&](double eta) {
+      return prepare(fmt::format("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0]\n"
+                                 "target_power = [1.0]\n[time]\nsteps = 5\n[optimizer]\nlearning_rate = {:.17g}\n"
+                                 "batch = {}\n",
+                                 eta, B))
+          ->stability();
+    };
+    CAPTURE(B);
+    CHECK(number(at(.01), "eta_variance") == doctest::Approx(low / 2).epsilon(1e-7));
+    CHECK(!flag(at(.999 * low / 2), "heavy_tailed"));
+    CHECK(flag(at(1.001 * low / 2), "heavy_tailed"));
+    CHECK(flag(at(1.001 * low / 2), "stable"));
+  }
+}
+
 TEST_CASE("power laws: both terms of the late risk by their integrals over the modes") {
   // P ~ int dj j^(-2 alpha - 2 beta) e^(-2 eta lambda t), and the kernel (eta^2/B) int dj lambda^2 e^(-2 eta lambda t)
   // times int F dt = sum_j j^(-2 beta)/(2 eta); the whole kernel's mass kappa multiplies where 2 alpha > 1.

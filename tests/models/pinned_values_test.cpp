@@ -119,6 +119,10 @@ Rows values_of(const Case& c) {
           rows.emplace_back("finding " + f.name, std::get<std::string>(f.value));
       }
     });
+    section(rows, "claims", [&] {
+      for (const Prediction& p : problem->predictions())
+        add(rows, "claim " + p.name, std::vector{p.nominal, p.low, p.high});
+    });
     section(rows, "modes", [&] {
       for (const ModeColumn& column : problem->mode_table()) add(rows, "modes " + column.name, column.value);
     });

@@ -300,6 +300,15 @@ TEST_CASE("bands of a batch, of schedules and of several workers are the literal
     problem.hyperparameters.schedule("learning_rate", read_schedule(table, "schedule", 8));
     compare(problem, run, 8);
   }
+  SUBCASE("a schedule within rounds") {
+    run.rounds = true, run.inner_steps = 3, run.xi = 0.6,
+    run.rate = [](std::size_t k) { return 1 - static_cast<double>(k) / 8; };
+    LinearProblem problem =
+        problem_of(data, "lookahead", "learning_rate = 0.1\ninner_steps = 3\nouter_learning_rate = 0.6");
+    settings::Table table = settings::read_text("[schedule]\nkind = 'linear'\n", "test");
+    problem.hyperparameters.schedule("learning_rate", read_schedule(table, "schedule", 8));
+    compare(problem, run, 8);
+  }
   SUBCASE("workers that are reset") {
     run.rounds = true, run.workers = 2, run.inner_steps = 2, run.xi = 0.6, run.eta = 0.3;
     compare(
@@ -490,6 +499,34 @@ TEST_CASE("the loss's correlation with its own end is that of the replicas") {
         spread += moved * moved / replicas;
       }
       CHECK(std::abs(correlation - theory->correlation[i]) < 5 * std::sqrt(spread / replicas));
+    }
+  }
+}
+
+TEST_CASE("the derivatives that correlations rest on are those of the mean by its start") {
+  // P_T is affine in the start's powers. The moments that start at 1: all, or the first alone with momentum.
+  struct Started {
+    const char *method, *optimizer;
+    bool all;
+  };
+  for (const Started& c : {Started{"sgd", "learning_rate = 0.1\nbatch = 2", true},
+                           Started{"momentum", "learning_rate = 0.05\nmomentum = 0.7", false},
+                           Started{"lookahead", "learning_rate = 0.2\ninner_steps = 4", true},
+                           Started{"la-diloco", "learning_rate = 0.2\ninner_steps = 3\nworkers = 3", true}}) {
+    CAPTURE(c.method);
+    const spectra::Spectrum s = power_law(5, 0.6, 0.4);
+    LinearVariance run(problem_of(data_of(s, 0.3, {0, 11}), c.method, c.optimizer));
+    run.advance(11);
+    std::vector<double> slope = run.sensitivity();
+    run.trace_back(11, 0, slope);
+    for (std::size_t a = 0; a < 5; ++a) {
+      double expected = 0;
+      for (std::size_t k = 0; k < (c.all ? slope.size() / 5 : 1); ++k) expected += slope[k * 5 + a];
+      spectra::Spectrum more = s;
+      more.target_power[a] += 1;
+      LinearVariance moved(problem_of(data_of(more, 0.3, {0, 11}), c.method, c.optimizer));
+      moved.advance(11);
+      CHECK(moved.excess_mse() - run.excess_mse() == doctest::Approx(expected).epsilon(1e-11));
     }
   }
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <utility>
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/sums.hpp"
@@ -43,37 +45,68 @@ JacobiMatrix jacobi_matrix(std::span<const double> lambda, std::span<const doubl
   }
 }
 
+/// The points that have any weight, in units of the largest; weights in units of the largest.
+struct Measure {
+  std::vector<double> points, weight;
+  double largest = 0, scale = 0;
+  double still = 0;  ///< weight at 0
+
+  Measure(std::span<const double> lambda, std::span<const double> weights) {
+    for (std::size_t i = 0; i < lambda.size(); ++i) scale = std::max(scale, weights[i]);
+    for (std::size_t i = 0; i < lambda.size(); ++i) {
+      if (lambda[i] == 0) still += weights[i];
+      if (!(lambda[i] > 0 && weights[i] > 0)) continue;
+      points.push_back(lambda[i]);
+      weight.push_back(weights[i] / scale);
+      largest = std::max(largest, lambda[i]);
+    }
+    for (double& x : points) x /= largest;
+  }
+  /// As many steps as make a difference; 0 where that would be too much work.
+  std::size_t rank(std::uint64_t steps) const {
+    constexpr double most_operations = 2e9;
+    const auto out = static_cast<double>(std::min<std::uint64_t>(steps, points.size()));
+    return 4 * out * out * static_cast<double>(points.size()) > most_operations ? 0 : static_cast<std::size_t>(out);
+  }
+};
+
 }  // namespace
 
 std::vector<double> best_full_batch_rates(std::span<const double> lambda, std::span<const double> weight,
                                           std::uint64_t steps) {
-  constexpr double most_operations = 2e9;
-  std::vector<double> points, measure;
-  double scale = 0;
-  for (std::size_t i = 0; i < lambda.size(); ++i) scale = std::max(scale, weight[i]);
-  for (std::size_t i = 0; i < lambda.size(); ++i)
-    if (lambda[i] > 0 && weight[i] > 0) {
-      points.push_back(lambda[i]);
-      measure.push_back(weight[i] / scale);
-    }
-  if (points.empty() || steps == 0) return {};
-  const double largest = *std::ranges::max_element(points);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    points[i] /= largest;
-    measure[i] *= points[i];
-  }
-  const double rank = static_cast<double>(std::min<std::uint64_t>(steps, points.size()));
-  if (4 * rank * rank * static_cast<double>(points.size()) > most_operations) return {};
-  const JacobiMatrix jacobi = jacobi_matrix(points, measure, static_cast<std::size_t>(rank));
+  Measure measure(lambda, weight);
+  const std::size_t rank = measure.rank(steps);
+  if (rank == 0) return {};
+  for (std::size_t i = 0; i < measure.points.size(); ++i) measure.weight[i] *= measure.points[i];
+  const JacobiMatrix jacobi = jacobi_matrix(measure.points, measure.weight, rank);
   const std::vector<double> roots =
       linear_algebra::tridiagonal_eigen(jacobi.diagonal, jacobi.off_diagonal).values;  // ascending
   std::vector<double> rates(steps, 0.0);
   for (std::size_t k = 0; k < roots.size(); ++k) {
     const double root = roots[roots.size() - 1 - k];
     if (!(root > 0)) return {};
-    rates[k] = 1 / (root * largest);
+    rates[k] = 1 / (root * measure.largest);
   }
   return rates;
+}
+
+double least_full_batch_loss(std::span<const double> lambda, std::span<const double> weight, std::uint64_t steps) {
+  const Measure measure(lambda, weight);
+  if (steps >= measure.points.size()) return measure.still;
+  const std::size_t rank = measure.rank(steps + 1);
+  if (rank == 0) return std::numeric_limits<double>::quiet_NaN();
+  const JacobiMatrix jacobi = jacobi_matrix(measure.points, measure.weight, rank);
+  if (jacobi.off_diagonal.size() < steps) return measure.still;  // some eigenvalues are equal
+  // 1 over the sum of squares at 0 of the orthonormal polynomials, whose signs alternate there.
+  double before = 0, now = 1 / std::sqrt(std::accumulate(measure.weight.begin(), measure.weight.end(), 0.0));
+  double total = now * now;
+  for (std::size_t k = 0; k < steps; ++k) {
+    const double next =
+        (jacobi.diagonal[k] * now - (k > 0 ? jacobi.off_diagonal[k - 1] * before : 0)) / jacobi.off_diagonal[k];
+    before = std::exchange(now, next);
+    total += now * now;
+  }
+  return measure.scale / total + measure.still;
 }
 
 }  // namespace edgewise::models::least_squares

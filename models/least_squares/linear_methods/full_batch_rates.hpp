@@ -16,4 +16,9 @@ namespace edgewise::models::least_squares {
 std::vector<double> best_full_batch_rates(std::span<const double> lambda, std::span<const double> weight,
                                           std::uint64_t steps);
 
+/// The least of sum_i weight_i p(lambda_i)^2 over all polynomials of degree `steps` with p(0) = 1, which is what the conjugate
+/// gradients leave: no method that moves by combinations of its full gradients gets below, whatever its rates. NaN where
+/// it would take more than 2e9 operations.
+double least_full_batch_loss(std::span<const double> lambda, std::span<const double> weight, std::uint64_t steps);
+
 }  // namespace edgewise::models::least_squares

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/ingredients/noiseless_rates.hpp"
 #include "models/ingredients/phase_rates.hpp"
 #include "models/least_squares/additive_noise.hpp"
 #include "models/least_squares/linear_methods/full_batch_rates.hpp"
@@ -165,7 +166,29 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& proble
     law.optimum = best_full_batch_rates(data.spectrum.eigenvalue, weight, data.time.steps);
   }
   law.step = RatedSteps(problem, law.natural_rate);
-  return std::make_unique<ingredients::PhaseRates>(std::move(law));
+  const Hyperparameters& h = problem.hyperparameters;
+  if (!std::isinf(h.base("batch")) || h.scheduled("batch") || is_plain_sgd(problem))
+    return std::make_unique<ingredients::PhaseRates>(std::move(law));
+  // Without gradient noise.
+  if (problem.method->rule && !(h.base("weight_decay") > 0)) {
+    std::vector<double> weight;
+    for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
+      weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
+    if (const double least = least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps); least >= 0)
+      law.predictions.push_back(
+          {"conjugate_gradients_loss", least, "what no learning rates get below: the conjugate gradients' loss"});
+  }
+  std::vector<std::vector<double>> coordinates;
+  double numbers = 0;
+  for (const BlockStart& block : blocks) {
+    coordinates.emplace_back();
+    for (const double factor : block.factor)
+      for (const double power : block.power) coordinates.back().push_back(factor * std::sqrt(power));
+    numbers += static_cast<double>(coordinates.back().size()) * static_cast<double>(law.steps);
+  }
+  if (numbers > ingredients::NoiselessRates::most_numbers)
+    return std::make_unique<ingredients::PhaseRates>(std::move(law));
+  return std::make_unique<ingredients::NoiselessRates>(std::move(law), std::move(coordinates));
 }
 
 }  // namespace edgewise::models::least_squares

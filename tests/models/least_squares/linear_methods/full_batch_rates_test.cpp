@@ -64,6 +64,8 @@ TEST_CASE("the best rates of full batches make what conjugate gradients make") {
   for (const int steps : {1, 2, 5, 9}) {
     const Vector rates = best_full_batch_rates(lambda, weight, static_cast<std::uint64_t>(steps));
     CHECK(loss_at(lambda, weight, rates) == doctest::Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-8));
+    CHECK(least_full_batch_loss(lambda, weight, static_cast<std::uint64_t>(steps)) ==
+          doctest::Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-10));
     for (const double rate : rates) {
       CHECK(rate >= (1 - 1e-12) / lambda.front());
       CHECK(rate <= 1 / lambda.back());
@@ -113,5 +115,106 @@ TEST_CASE("schedules of full batches: the minimum is exact, and only what has no
     CAPTURE(found.statement);
     CHECK_FALSE(holds(found.statement, "not identifiable"));
     for (const auto& one : found.searches) CHECK(one.converged);
+  }
+}
+
+TEST_CASE("the least loss of full batches: no steps, equal and null eigenvalues, units") {
+  CHECK(least_full_batch_loss(Vector{2, 1}, Vector{3, 1}, 0) == doctest::Approx(4).epsilon(1e-15));
+  CHECK(least_full_batch_loss(Vector{2, 1}, Vector{3, 1}, 2) == 0);
+  CHECK(least_full_batch_loss(Vector{2, 2, 2}, Vector{3, 1, 1}, 1) == 0);
+  CHECK(least_full_batch_loss(Vector{1, 0}, Vector{3, 0.5}, 1) == doctest::Approx(0.5).epsilon(1e-14));
+  // One step: sum w - (sum w lambda)^2 / sum w lambda^2.
+  CHECK(least_full_batch_loss(Vector{2e-60, 1e-60}, Vector{3e80, 1e80}, 1) ==
+        doctest::Approx((4 - 49.0 / 13) * 1e80).epsilon(1e-13));
+}
+
+namespace {
+
+std::unique_ptr<models::Problem> full_batches(const std::string& spectrum, const std::string& optimizer, int steps) {
+  return prepare(fmt::format(
+      "model = 'least-squares'\n[spectrum]\n{}[optimizer]\nlearning_rate = 1.0\nbatch = inf\n{}[time]\nsteps = {}\n",
+      spectrum, optimizer, steps));
+}
+
+}  // namespace
+
+TEST_CASE("full batches with momentum: two steps end at the target where two real rates can") {
+  // v_2 = v_0 (1 - (eta_0 + (1 + b) eta_1) l + eta_0 eta_1 l^2), which is (1 - l)(1 - l/8) v_0 for
+  // eta_0 + (1 + b) eta_1 = 9, eta_0 eta_1 = 8.
+  const auto problem = full_batches("kind = 'list'\neigenvalues = [1, 0.125]\ntarget_power = [1, 8]\n",
+                                    "kind = 'momentum'\nmomentum = 0.5\n", 2);
+  const auto J = problem->rate_objective("");
+  const double root = std::sqrt(81 - 4 * 1.5 * 8);
+  for (const double sign : {-1.0, 1.0}) {
+    const Vector exact{(9 + sign * root) / 2, (9 - sign * root) / 3};
+    CHECK(J->value(exact) < 1e-28);  // far below the squares' rounding
+  }
+  CHECK(J->value(Vector{0, 0}) == doctest::Approx(2).epsilon(1e-15));
+  REQUIRE(J->predictions().size() == 1);
+  CHECK(J->predictions().front().name == "conjugate_gradients_loss");
+  CHECK(std::get<double>(J->predictions().front().value) == 0);
+  const auto found = models::ingredients::best_rates(*J, {}, [] { return false; });
+  CHECK(found.loss < 1e-15);
+}
+
+TEST_CASE("full batches: the loss of momentum and lookahead, its gradient, sweeps and greedy rates") {
+  const Vector lambda{1, std::pow(2, -1.4), std::pow(3, -1.4), std::pow(4, -1.4)};
+  const std::string spectrum = "kind = 'power-law'\nalpha = 0.7\nbeta = 0.4\ndimension = 4\n";
+  struct Method {
+    const char* text;
+    double q0, q1, b, xi;
+    int H;
+    double decay;
+  };
+  const Vector rates{0.8, 1.7, 0.3, 1.1, 0.6, 0.9};
+  for (const Method& m :
+       {Method{"kind = 'momentum'\nmomentum = 0.7\n", 0, 1, 0.7, 0, 0, 0},
+        Method{"kind = 'momentum'\nmomentum = 0.6\nmomentum_kind = 'nesterov'\nweight_decay = 0.1\ndecoupled = true\n",
+               1, 0.6, 0.6, 0, 0, 0.1},
+        Method{"kind = 'lookahead'\ninner_steps = 2\nouter_learning_rate = 0.6\n", 1, 0, 0, 0.6, 2, 0},
+        Method{"kind = 'la-diloco'\nworkers = 3\ninner_steps = 3\nouter_learning_rate = 1.2\n", 1, 0, 0, 1.2, 3, 0}}) {
+    CAPTURE(m.text);
+    const auto problem = full_batches(spectrum, m.text, 6);
+    const auto J = problem->rate_objective("");
+    const auto literal = [&](const Vector& eta) {
+      double out = 0;
+      for (std::size_t i = 0; i < 4; ++i) {
+        const double target = std::pow(static_cast<double>(i + 1), -0.4);
+        double v = -target, V = v, u = 0;
+        for (std::size_t k = 0; k < 6; ++k) {
+          const double g = lambda[i] * v;
+          u = m.b * u + g;
+          v -= eta[k] * (m.q0 * g + m.q1 * u + m.decay * (v + target));
+          if (m.H > 0 && (k + 1) % static_cast<std::size_t>(m.H) == 0) v = V += m.xi * (v - V);
+        }
+        out += lambda[i] * (m.H > 0 ? V * V : v * v);
+      }
+      return out;
+    };
+    CHECK(J->value(rates) == doctest::Approx(literal(rates)).epsilon(1e-12));
+    Vector slope(6);
+    CHECK(J->gradient(rates, slope) == J->value(rates));
+    for (std::size_t k = 0; k < 6; ++k) {
+      Vector more = rates, less = rates;
+      more[k] += 1e-5;
+      less[k] -= 1e-5;
+      CHECK(slope[k] == doctest::Approx((literal(more) - literal(less)) / 2e-5).epsilon(1e-6).scale(1e-4));
+    }
+    Vector swept = rates;
+    const double after = *J->sweep(swept, 10);
+    CHECK(after < J->value(rates));
+    CHECK(after == doctest::Approx(literal(swept)).epsilon(1e-10));
+    // The first rate was set last: it is at its minimum.
+    for (const double factor : {0.99, 1.01}) {
+      Vector moved = swept;
+      moved[0] *= factor;
+      CHECK(literal(moved) >= after);
+    }
+    const models::RatePath path = J->path(rates);
+    CHECK(path.loss.back() == J->value(rates));
+    CHECK(path.loss.size() == 7);
+    Vector greedy(6);
+    if (const auto loss = J->greedy(greedy, 10)) CHECK(*loss == doctest::Approx(literal(greedy)).epsilon(1e-10));
+    CHECK(std::isinf(J->value(Vector(6, 1e5))));
   }
 }

@@ -78,11 +78,13 @@ class Paths {
   /// Of depths 0 to `depth`.
   std::vector<Depth> walk(std::uint64_t depth) {
     std::vector<Depth> out(depth + 1);
+    bool stopped = false;
     for (std::size_t k = 1; k <= depth; ++k) {
-      const double left = k > 2 ? out[k - 2].residual : infinity;
-      if (left <= followed_residual * lengths_.back()) {  // what is left goes on falling as it did
+      stopped = stopped || (k > 2 && out[k - 2].residual <= followed_residual * lengths_.back());
+      if (stopped) {  // what is left goes on falling as it did
+        const double last = out[k - 2].residual;
         out[k] = out[k - 1];
-        out[k - 1].residual = left * left / out[k - 3].residual;
+        out[k - 1].residual = last > 0 ? last * (last / out[k - 3].residual) : 0;
         continue;
       }
       for (std::size_t a = 0; a < inputs_; ++a) add(k, a);

@@ -48,7 +48,7 @@ class EquilibriumExperiment final : public Problem {
       else
         nonlinear_findings(out);
     } catch (const std::domain_error&) {
-      const double at = edge(problem_->family, problem_->phi, problem_->input_power);
+      const double at = inside([this] { return edge(problem_->family, problem_->phi, problem_->input_power); });
       out.resize(1);
       out.push_back({"in_phase", false, "whether the limit of wide networks exists"});
       out.push_back({"edge_scale", at, "g at which the phase ends"});

@@ -27,15 +27,18 @@ double stability_of(std::span<const StateNode> law, double g, double c) {
 
 /// lambda^2 = g^2 E (D/(1 - wD))^2, D = phi', with w E (D/(1-wD))^2 = |tau| E D/(1-wD).
 double iteration_rate(std::span<const StateNode> law, double g, double tau) {
-  double steepest = 0, least = infinity;
+  double steepest = 0, least = 0;
   for (const StateNode& a : law) {
     steepest = std::max(steepest, a.slope);
     least = std::min(least, a.slope);
   }
-  if (tau == 0 || steepest == 0) return std::sqrt(stability_of(law, g, 0));
-  if (least < 0) return nan;
+  if (tau == 0 || steepest == least) return std::sqrt(stability_of(law, g, 0));
+  if (least < 0 && steepest > 0) return nan;
+  // -W has the law of W: a phi that falls is as one that rises.
+  const double sign = least < 0 ? -1 : 1;
+  steepest -= least;
   const auto mean = [&](double w, int power) {
-    return average(law, [=](const StateNode& a) { return std::pow(a.slope / (1 - w * a.slope), power); });
+    return average(law, [=](const StateNode& a) { return std::pow(sign * a.slope / (1 - w * sign * a.slope), power); });
   };
   const solvers::FixedPoint w = solvers::bracketed(
       [&](double x) { return x * mean(x, 2) - std::abs(tau) * mean(x, 1); }, 0, (1 - 1e-12) / steepest);
@@ -122,7 +125,9 @@ class StateBranch {
     if (first && origin) {
       if (first->g == 0 || g == 0) return *origin;
       // S and g^2 grow as the gain does.
-      double factor = std::min(small_stability / first->stability, std::pow(g / first->g, 2)) / 2;
+      double factor =
+          std::min(first->stability > 0 ? small_stability / first->stability : infinity, std::pow(g / first->g, 2)) / 2;
+      if (std::isinf(factor)) return *first;  // a constant phi, which has no edge
       for (int tries = 0; tries < 300; ++tries, factor /= 16)
         if (std::optional<BranchPoint> p = at(smallest * factor, 0); p && p->stability <= small_stability && p->g <= g)
           return *std::move(p);

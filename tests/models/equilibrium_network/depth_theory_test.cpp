@@ -129,6 +129,16 @@ TEST_CASE("with memory: tanh at depth 3 by a double integral, in the end the fix
   CHECK(std::pow(curves.residual[4] / curves.residual[3], 1.0 / 40) == Approx(at.rate).epsilon(0.05));
   CHECK(curves.sampling_error < 2e-3);
 
+  // What does not move, or at once no more.
+  for (const auto& [scale, power] : {std::pair{0.0, 0.5}, {1e-60, 0.5}, {0.6, 1e60}, {0.3, 1e-60}}) {
+    const DepthCurves still = depth_curves_with_memory(1, phi, power, scale, 0.4, {0, 1, 2, 20, 48});
+    for (const auto* values : {&still.length, &still.residual, &still.overlap})
+      for (const double value : *values) CHECK(std::isfinite(value));
+    const Equilibrium end = equilibrium(elliptic(1), phi, power, scale);
+    CHECK(std::abs(still.length[4] / end.length - 1) < 1e-3);
+    CHECK(still.residual[4] <= 1e-10 * still.length[4]);
+  }
+
   const DepthCurves none = depth_curves_with_memory(0, phi, q_h, g, 0.4, {1, 2, 5, 9}),
                     exact = depth_curves(phi, q_h, g, 0.4, limit_of(phi, q_h, g, 0.4), {1, 2, 5, 9});
   for (std::size_t i = 0; i < 4; ++i) {

@@ -187,6 +187,16 @@ TEST_CASE("opposite inputs of an odd network have opposite states at any scale")
     }
 }
 
+TEST_CASE("-phi is phi: the weights' sign is not seen") {
+  for (const double tau : {1.0, 0.5, -0.7}) {
+    const Equilibrium rising = equilibrium(elliptic(tau), custom_state_function("tanh(u)", {}), 0.5, 0.6),
+                      falling = equilibrium(elliptic(tau), custom_state_function("0 - tanh(u)", {}), 0.5, 0.6);
+    for (const auto of : {&Equilibrium::q, &Equilibrium::length, &Equilibrium::stability, &Equilibrium::rate})
+      CHECK(falling.*of == Approx(rising.*of).epsilon(1e-10));
+    CHECK(falling.c == Approx(-rising.c).epsilon(1e-10));
+  }
+}
+
 TEST_CASE("relu of antisymmetric weights has an equilibrium at any scale") {
   for (const double g : {1e-5, 1.0, 1e12, 1e20}) {
     const Equilibrium at = equilibrium(elliptic(-1), state_function("relu"), 1, g);
@@ -228,7 +238,10 @@ TEST_CASE("edges at inputs of any size: the linear one at small, that of the fun
   CHECK(near.q == Approx(2).epsilon(1e-3));
   CHECK_THROWS_WITH_AS(equilibrium(elliptic(0), convex, 1, 3), doctest::Contains("the edge g = 2.886751"),
                        std::domain_error);
-  // Nothing comes back.
+  // Nothing comes back, or always the same.
+  const StateFunction constant = custom_state_function("0.5 + 0 * u", {});
+  CHECK(equilibrium(elliptic(0.5), constant, 2, 3).q == Approx(2 + 9 * 0.25));
+  CHECK(std::isinf(edge(elliptic(0.5), constant, 2)));
   const StateFunction nothing = custom_state_function("0 * u", {});
   CHECK(equilibrium(elliptic(0.5), nothing, 2, 1e3).q == 2);
   CHECK(std::isinf(edge(elliptic(0.5), nothing, 2)));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -84,11 +85,60 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
   CHECK(a.sensitivity.size() == 6);
   CHECK(a.sensitivity[0].spread == a.verdict.spread);
   CHECK(a.supercollapse == 1);  // noise that lasts along a run cancels
+  CHECK(a.supercollapse_late == 1);
+  // Every row is the verdict of another floor.
+  double least = INFINITY;
+  for (const auto& of_size : a.curves.loss)
+    for (const auto& run : of_size) least = std::min(least, run.back());
+  const double floors[] = {a.floor, a.floor_low, a.floor_high, a.floor - .1 * (least - a.floor),
+                           a.floor + .1 * (least - a.floor)};
+  for (std::size_t k = 0; k < 5; ++k) {
+    CAPTURE(a.sensitivity[k].what);
+    CHECK(a.sensitivity[k].floor == doctest::Approx(floors[k]).epsilon(1e-13));
+    CHECK(a.sensitivity[k].spread == judge_collapse(a.curves, a.sensitivity[k].floor).spread);
+    CHECK(a.sensitivity[k].outcome == judge_collapse(a.curves, a.sensitivity[k].floor).outcome);
+    CHECK(a.sensitivity[k].supercollapse == supercollapse_fraction(spread_of(a.curves, a.sensitivity[k].floor)));
+  }
+  // Without noise the floor of the best collapse is the floor, next to a grid of steps of 7% of the least excess.
+  CollapseOptions given;
+  given.floor = floor_of_all - .02;
+  const CollapseAnalysis off = analyse_collapse(sums_of_powers(0.5, 1, 0), given).front();
+  double lowest = INFINITY;
+  for (const auto& of_size : off.curves.loss) lowest = std::min(lowest, of_size[0].back());
+  CHECK(off.sensitivity.size() == 4);
+  CHECK(std::abs(off.sensitivity.back().floor - floor_of_all) < .04 * (lowest - floor_of_all));
   // The same bits from the same seed, others from another.
   CollapseOptions other;
   CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low == a.floor_low);
   other.seed = 2;
   CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low != a.floor_low);
+}
+
+TEST_CASE("losses that are recorded far apart are said to be") {
+  // Every run at `rows` steps up to its horizon.
+  const auto notes = [](std::size_t rows) {
+    LossCurves runs = sums_of_powers(0.5, 1, 0);
+    for (LossCurve& curve : runs.groups[0].curves) {
+      const double end = curve.step.back(), p = curve.size;
+      curve.step.clear(), curve.compute.clear(), curve.loss.clear();
+      for (std::size_t k = 1; k <= rows; ++k) {
+        curve.step.push_back(end * static_cast<double>(k) / static_cast<double>(rows));
+        curve.compute.push_back(6 * p * curve.step.back());
+        curve.loss.push_back(floor_of_all + std::pow(curve.step.back(), -mu) + std::pow(p, -nu));
+      }
+    }
+    CollapseOptions options;
+    options.floor = floor_of_all;
+    const CollapseAnalysis a = analyse_collapse(runs, options).front();
+    std::string out;
+    for (const std::string& note : a.notes) out += note + "\n";
+    return out;
+  };
+  CHECK(notes(5).find("as far apart as 0.2 of the horizon") != std::string::npos);
+  CHECK(notes(5).find("from x = 0.2 on") != std::string::npos);
+  CHECK(notes(20).find("as far apart") == std::string::npos);
+  CHECK(notes(20).find("from x = 0.05 on") != std::string::npos);
+  CHECK(notes(100).find("from x") == std::string::npos);
 }
 
 TEST_CASE("files: order, separators, several files, columns by any case, compute alone") {

@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "models/equilibrium_network/depth_theory.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/framework/closed_form_list.hpp"
@@ -221,6 +222,36 @@ void nonlinear_values(ClosedFormList& list) {
                  });
 }
 
+void depth_formulas(ClosedFormList& list) {
+  const double q_h = .7, g = .9, g2 = g * g;
+  const auto curves = [=](const char* phi) {
+    const StateFunction f = state_function(phi);
+    return depth_curves(f, q_h, g, {}, {equilibrium(iid, f, q_h, g).length, 0}, {1, 2});
+  };
+  list.add("erf-depth-2", "L_2 = (2/pi) asin(q/(1 + q)), q = q_h + g^2 (2/pi) asin(q_h/(1 + q_h))", "1.5", 1e-12, [=] {
+    const double q = q_h + g2 * 2 / pi * std::asin(q_h / (1 + q_h));
+    return Pair(2 / pi * std::asin(q / (1 + q)), curves("erf").length[1]);
+  });
+  list.add("relu-residual-1", "|z_2 - z_1|^2/n = (q_h + q)/2 - sqrt(q_h q) k1(sqrt(q_h/q)), q = q_h (1 + g^2/2)", "1.5",
+           1e-9, [=] {
+             const double q = q_h * (1 + g2 / 2), r = std::sqrt(q_h / q);
+             const double k1 = (std::sqrt(1 - r * r) + r * (pi - std::acos(r))) / pi;
+             return Pair((q_h + q) / 2 - std::sqrt(q_h * q) * k1, curves("relu").residual[0]);
+           });
+  for (const auto& [family, name, scale] : {std::tuple(goe, "goe", .4), std::tuple(anti, "anti", .45)})
+    list.add(fmt::format("memory-linear-{}", name), "(1.5) of phi(u) = u, L_12, by sampled paths", "1.5", 1e-11,
+             [tau = family.tau, at = scale] {
+               return Pair(iteration_lengths(elliptic(tau), at, std::array<std::uint64_t, 1>{12})[0],
+                           depth_curves_with_memory(tau, state_function("linear"), 1, at, {}, {12}).length[0]);
+             });
+  for (const double power : {1e-60, 1e60})
+    list.add(fmt::format("gelu-edge-{}", power > 1 ? "large" : "small"),
+             "of gelu: sqrt(2)/(1 + tau) at a large input, as ReLU, 2/(1 + tau) at a small one, tau = .5", "1.5", 1e-13,
+             [power] {
+               return Pair((power > 1 ? std::sqrt(2.0) : 2) / 1.5, edge(elliptic(.5), state_function("gelu"), power));
+             });
+}
+
 void nonlinear_formulas(ClosedFormList& list) {
   for (const double tau : {-0.6, 0.0, 0.7}) {
     const double g = 0.6, t = tau * g * g, q_h = 2.5;
@@ -279,6 +310,7 @@ std::vector<ClosedForm> equilibrium_closed_forms() {
   linear_formulas(list);
   linear_values(list);
   nonlinear_values(list);
+  depth_formulas(list);
   nonlinear_formulas(list);
   return list.take();
 }

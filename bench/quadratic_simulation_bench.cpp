@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <functional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -34,6 +35,10 @@ models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size
 
 /// Runs `work` in that many threads at once, each with its own index.
 void in_threads(unsigned threads, const std::function<void(unsigned)>& work) {
+  if (threads == 1) {
+    work(0);
+    return;
+  }
   std::vector<std::thread> running;
   for (unsigned t = 0; t < threads; ++t) running.emplace_back(work, t);
   for (std::thread& thread : running) thread.join();
@@ -100,7 +105,7 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
               });
             },
             [&] { in_threads(threads, steps_of_group); }},
-           15);
+           15, threads == 1 ? &bench::processor_seconds : &bench::seconds);
   const double gemm = products * product / time[0] * 1e-9;
   const auto rate = [&](double seconds, double runs) { return repeats * runs * one / seconds * 1e-9; };
   const double alone = rate(time[2], 1), together = rate(time[3], group);
@@ -111,6 +116,55 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
       d, p, threads, CurvatureTensor::bytes(d, p, CurvatureTensor::Storage::stored) / 1048576, gemm, rate(time[1], 1),
       alone, 100 * alone / gemm, group, together, 100 * together / gemm, 1e6 * time[4] / repeats,
       1e6 * time[5] / repeats / group);
+}
+
+/// The sum of the numbers, read as `streams` equal parts side by side: nothing but their way from memory.
+double read_all(const std::vector<double>& x, std::size_t streams) {
+  const std::size_t part = x.size() / streams / 8 * 8;
+  double sum[8] = {};
+  for (std::size_t i = 0; i < part; i += 8)
+    for (std::size_t s = 0; s < streams; ++s) {
+      const double* from = x.data() + s * part + i;
+      if (streams > 1) __builtin_prefetch(from + 64);
+      for (std::size_t k = 0; k < 8; ++k) sum[k] += from[k];
+    }
+  return sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+}
+
+/// A single replica of D = P against its two bounds: Eigen's square product, and reading as many bytes as its tensor has,
+/// in one stream and, as the contraction does, in eight. All in turns in one run, by processor time.
+void single(std::size_t d, int rounds) {
+  constexpr std::size_t n = 384;
+  constexpr int products = 8;  // what the tensor has driven from the caches counts little
+  const Matrix a(n, n, 0.5);
+  Matrix c(n, n), w;
+  const models::quadratic_regression::QuadraticInstance x =
+      models::quadratic_regression::draw_instance(law_of(d, d), 1, 0, CurvatureTensor::Storage::stored);
+  const double bytes = CurvatureTensor::bytes(d, d, CurvatureTensor::Storage::stored);
+  const std::vector<double> plain(static_cast<std::size_t>(bytes / 8), 0.5);
+  const std::vector<double> v(d, 0.1);
+  std::vector<double> scratch;
+  models::quadratic_regression::QuadraticState state(x);
+  double kept = 0;
+  const std::vector<double> time = best({[&] {
+                                           for (int k = 0; k < products; ++k)
+                                             linear_algebra::multiply(1, a, Transposed::no, a, Transposed::no, 0, c);
+                                         },
+                                         [&] { kept += read_all(plain, 1); }, [&] { kept += read_all(plain, 8); },
+                                         [&] { x.curvature.contract(v, w, scratch); }, [&] { state.step({0.05}); }},
+                                        rounds, &bench::processor_seconds);
+  const double gemm = 2.0 * products * n * n * n / time[0] * 1e-9, one = 2.0 * static_cast<double>(d * d * d) * 1e-9;
+  const double moved =
+      1.25 * bytes;  // a block of eight columns reads and writes the rows above it: 2/8 of its own numbers
+  std::printf(
+      "D = P = %zu, one replica (tensor %.0f MiB): Eigen's square product %.1f GF/s; contraction %.2f ms, %.1f GF/s = "
+      "%.0f%%; step %.2f ms, %.1f GF/s = %.0f%%; reading as many bytes %.2f ms in one stream, %.2f in eight (%.1f "
+      "GB/s): the "
+      "step takes %.2f of the shorter; with its results, read and written once a block, it moves %.0f MiB at %.1f "
+      "GB/s%s\n",
+      d, bytes / 1048576, gemm, 1e3 * time[3], one / time[3], 100 * one / time[3] / gemm, 1e3 * time[4], one / time[4],
+      100 * one / time[4] / gemm, 1e3 * time[1], 1e3 * time[2], bytes / std::min(time[1], time[2]) * 1e-9,
+      time[4] / std::min(time[1], time[2]), moved / 1048576, moved / time[4] * 1e-9, kept == 0 ? "" : ".");
 }
 
 void streamed(std::size_t d, std::size_t p) {
@@ -125,7 +179,11 @@ void streamed(std::size_t d, std::size_t p) {
 
 }  // namespace
 
-int main() {
+/// `single` as the only argument: the first two lines alone.
+int main(int argc, char** argv) {
+  single(200, 40);
+  single(400, 15);
+  if (argc > 1 && std::string_view(argv[1]) == "single") return 0;
   for (const unsigned threads : {1u, 2u})
     for (const auto& [d, p] :
          {std::pair<std::size_t, std::size_t>{20, 40}, {40, 80}, {60, 120}, {100, 200}, {200, 400}})

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/ingredients/portable_normals.hpp"
+#include "models/quadratic_regression/contraction_kernel.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -17,12 +18,15 @@ namespace {
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
-/// Columns of a block: enough for Eigen's kernels, little enough that the whole diagonal blocks cost no memory to speak
+/// Columns of a block: enough to read many at a time, little enough that the whole diagonal blocks cost no memory to speak
 /// of.
 constexpr std::size_t block_columns = 8;
 
 /// Numbers of a block that are used a second time before the cache gives them up.
 constexpr std::size_t tile_numbers = 16384;
+
+/// A tensor below it is taken to lie in the core's own cache from step to step.
+constexpr double cached_bytes = 2e6;
 
 /// y += a x, a (m x n) with leading dimension `stride`.
 void add_product(std::size_t m, std::size_t n, const double* a, std::size_t stride, const double* x, double* y) {
@@ -164,24 +168,23 @@ void CurvatureTensor::contract(std::span<const double* const> v, std::span<doubl
   if (v.size() != w.size()) throw std::invalid_argument("as many results as vectors are needed");
   for (double* out : w) std::fill_n(out, outputs_ * parameters_, 0.0);
   if (off_diagonal_std_ == 0) return;
+  const bool distant = 8.0 * static_cast<double>(data_.size()) > cached_bytes;
   for (const Block& block : blocks_) {
     const std::size_t width = block.end - block.begin;
     const double* q = numbers(block, scratch);
     const std::size_t stride = outputs_ * block.end;
-    const std::size_t tile = std::max<std::size_t>(1, tile_numbers / (outputs_ * width));
-    for (std::size_t first = 0; first < block.end; first += tile) {
-      const std::size_t last = std::min(block.end, first + tile);
-      // Above the diagonal block: Q_aji = Q_aij.
-      const std::size_t above = std::min(last, block.begin);
-      for (std::size_t r = 0; r < v.size(); ++r) {
-        add_product(outputs_ * (last - first), width, q + outputs_ * first, stride, v[r] + block.begin,
-                    w[r] + outputs_ * first);
-        if (above <= first) continue;
-        for (std::size_t j = block.begin; j < block.end; ++j)
-          add_product(outputs_, above - first, q + outputs_ * first + stride * (j - block.begin), outputs_,
-                      v[r] + first, w[r] + outputs_ * j);
-      }
+    // Above the diagonal block Q_aji = Q_aij: a number serves both.
+    const std::size_t tile =
+        v.size() == 1 ? block.begin : 2 * std::max<std::size_t>(1, tile_numbers / (2 * outputs_ * width));
+    for (std::size_t first = 0; first < block.begin; first += tile) {
+      const std::size_t rows = std::min(block.begin - first, tile);
+      for (std::size_t r = 0; r < v.size(); ++r)
+        contract_twice(outputs_, rows, width, q + outputs_ * first, stride, v[r] + block.begin, v[r] + first,
+                       w[r] + outputs_ * first, w[r] + outputs_ * block.begin, distant && r == 0);
     }
+    for (std::size_t r = 0; r < v.size(); ++r)
+      add_product(outputs_ * width, width, q + outputs_ * block.begin, stride, v[r] + block.begin,
+                  w[r] + outputs_ * block.begin);
   }
 }
 

@@ -30,7 +30,7 @@ struct QuadraticLaw {
 ///
 /// Only j >= i is held, in blocks of a few columns j whose rows (a, i) run up to the end of the block: the contraction
 /// reads half of what a D P x P matrix would hold and uses every number twice, which is what a product limited by
-/// memory gains from symmetry; each block is a matrix for Eigen's kernels.
+/// memory gains from symmetry.
 class CurvatureTensor {
  public:
   enum class Storage { stored, streamed };

@@ -63,6 +63,43 @@ TEST_CASE("the contraction is that of the entries, stored and streamed to the sa
   }
 }
 
+TEST_CASE("a tensor larger than the cache, and outputs that fill vectors and leave some over: the same bits") {
+  const std::size_t d = 19, p = 170;  // 2.3 MB, of which a streamed one draws a block at a time
+  const models::quadratic_regression::QuadraticLaw law = law_of(d, p, 2.5);
+  const CurvatureTensor stored(law, 3, 11, Storage::stored), streamed(law, 3, 11, Storage::streamed);
+  CHECK(CurvatureTensor::bytes(d, p, Storage::stored) > 2e6);
+  std::vector<double> v(p), u(p), z(d), scratch;
+  for (std::size_t i = 0; i < p; ++i) {
+    v[i] = std::sin(1.0 + static_cast<double>(i));
+    u[i] = std::cos(2.0 * static_cast<double>(i));
+  }
+  for (std::size_t a = 0; a < d; ++a) z[a] = std::cos(1.0 + static_cast<double>(a));
+  Matrix w(d, p), again(d, p), first(d, p), second(d, p), h, other;
+  stored.contract(v, w, scratch);
+  streamed.contract(v, again, scratch);
+  const double* both[] = {u.data(), v.data()};
+  double* to[] = {first.data(), second.data()};
+  stored.contract(both, to, scratch);
+  stored.weigh(z, h, scratch);
+  streamed.weigh(z, other, scratch);
+  for (std::size_t i = 0; i < p; ++i) {
+    for (std::size_t a = 0; a < d; ++a) {
+      double sum = 0;
+      for (std::size_t j = 0; j < p; ++j) sum += stored.at(a, i, j) * v[j];
+      CHECK(std::abs(w(a, i) - sum) < 1e-14);
+      CHECK(w(a, i) == again(a, i));
+      CHECK(w(a, i) == second(a, i));
+    }
+    for (const std::size_t j : {std::size_t{0}, i, p - 1 - i}) {
+      double sum = 0;
+      for (std::size_t a = 0; a < d; ++a) sum += z[a] * stored.at(a, i, j);
+      CHECK(std::abs(h(i, j) - sum) < 1e-14);
+      CHECK(h(i, j) == other(i, j));
+    }
+  }
+  CHECK_THROWS_AS(stored.weigh(v, h, scratch), std::invalid_argument);
+}
+
 TEST_CASE("entries have the variances of the law (each score a chi-square, thresholds at p < 1e-6)") {
   const std::size_t d = 30, p = 40;
   models::quadratic_regression::QuadraticLaw law = law_of(d, p, 3.0);

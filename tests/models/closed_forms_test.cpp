@@ -23,7 +23,7 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
       {"finite-data", 52},
       {"network", 352},
       {"sum-of-powers", 15},
-      {"equilibrium-network", 183},
+      {"equilibrium-network", 189},
       {"self-stabilisation", 243},
       {"mini-batch-cdat", 46},
       {"feature-alignment", 80},

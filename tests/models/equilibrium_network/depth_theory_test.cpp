@@ -83,7 +83,8 @@ TEST_CASE("without memory: any depth, near the edge too") {
 TEST_CASE("with memory: a linear network's iteration in closed form") {
   const std::vector<std::uint64_t> depths{0, 1, 2, 3, 4, 7, 12};
   StateFunction phi = state_function("linear");
-  for (const auto& [tau, g] : {std::pair{1.0, 0.4}, {-1.0, 0.45}, {0.5, 0.6}}) {
+  for (const auto& point : {std::pair{1.0, 0.4}, {-1.0, 0.45}, {0.5, 0.6}}) {
+    const double tau = point.first, g = point.second;
     CAPTURE(tau);
     const DepthCurves curves = depth_curves_with_memory(tau, phi, 2, g, 0.3, depths);
     const std::vector<double> exact = iteration_lengths(elliptic(tau), g, depths);
@@ -154,7 +155,8 @@ TEST_CASE("with memory: drawn matrices iterate as their law says") {
   const double q_h = 0.5;
   const StateFunction phi = state_function("tanh");
   const std::vector<std::uint64_t> depths{1, 2, 3, 4, 5};
-  for (const auto& [tau, g] : {std::pair{1.0, 0.6}, {-1.0, 0.9}}) {
+  for (const auto& point : {std::pair{1.0, 0.6}, {-1.0, 0.9}}) {
+    const double tau = point.first, g = point.second;
     CAPTURE(tau);
     std::vector<double> length(depths.size(), 0.0);
     for (std::uint64_t r = 0; r < draws; ++r) {

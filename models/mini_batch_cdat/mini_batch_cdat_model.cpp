@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/recorder.hpp"
 #include "models/mini_batch_cdat/mini_batch_cdat.hpp"
 #include "numerics/constants.hpp"
@@ -124,14 +125,12 @@ const std::vector<settings::Parameter>& data_keys() {
   return keys;
 }
 
-const settings::Description& mini_batches() {
-  static const settings::Description all = {
-      "sgd",
-      "a fresh batch a step, at the rate of the section [rate]",
-      "v' = v - eta X'(X v - eps)/B",
-      section,
-      {settings::integer("batch", "B").at_least(1).at_most(1e7).otherwise(std::int64_t{200})}};
-  return all;
+settings::Description mini_batches() {
+  return {"sgd",
+          "a fresh batch a step, at the rate of the section [rate]",
+          "v' = v - eta X'(X v - eps)/B",
+          section,
+          {settings::integer("batch", "B").at_least(1).at_most(1e7).otherwise(std::int64_t{200})}};
 }
 
 const std::vector<settings::Parameter>& sampler_keys() {
@@ -142,46 +141,22 @@ const std::vector<settings::Parameter>& sampler_keys() {
   return keys;
 }
 
-class CdatModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "mini-batch-cdat", "the curvature-aware tuner on mini-batches of a streaming isotropic regression",
-        "E n = m2 P + s2 d/B,  E d = m3 P + m2 s2 d/B,  m2 = 1 + (d+1)/B,  m3 = 1 + 3(d+1)/B + (d^2+3d+4)/B^2\n"
-        "eta = sigma nbar/dbar,   P' = P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B,   stable where sigma < 2 m3/m2^2",
-        "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4", data_keys()};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"data", "optimizer", "rate", "monte_carlo"};
-    return all;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> all = {&mini_batches()};
-    return all;
-  }
-  std::span<const Observable> observables() const override { return regression_observables(); }
-  std::span<const settings::Parameter> monte_carlo_parameters() const override { return sampler_keys(); }
-  std::vector<ClosedForm> closed_forms() const override;
-
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const settings::Table& table = experiment.table;
-    const settings::Values data = settings::read(table.table_or_empty("data"), data_keys());
-    const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers(), "sgd").values;
-    Regression problem;
-    problem.dimension = static_cast<std::size_t>(data.integer("dimension"));
-    problem.batch = static_cast<std::size_t>(optimizer.integer("batch"));
-    problem.noise = data.number("noise_variance");
-    problem.excess = data.number("initial_excess");
-    const bool rows = read_monte_carlo(table, sampler_keys()).text("sampler") == "rows";
-    if (rows && problem.dimension * problem.batch > 100'000'000)
-      throw read_monte_carlo(table, sampler_keys())
-          .error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
-    return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows,
-                                         table.table_or_empty("verdict").has("dimensions"));
-  }
-};
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
+  const settings::Table& table = experiment.table;
+  const settings::Values data = settings::read(table.table_or_empty("data"), data_keys());
+  const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers, "sgd").values;
+  Regression problem;
+  problem.dimension = static_cast<std::size_t>(data.integer("dimension"));
+  problem.batch = static_cast<std::size_t>(optimizer.integer("batch"));
+  problem.noise = data.number("noise_variance");
+  problem.excess = data.number("initial_excess");
+  const bool rows = read_monte_carlo(table, sampler_keys()).text("sampler") == "rows";
+  if (rows && problem.dimension * problem.batch > 100'000'000)
+    throw read_monte_carlo(table, sampler_keys())
+        .error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
+  return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows,
+                                       table.table_or_empty("verdict").has("dimensions"));
+}
 
 /// P after `steps` steps: the theory, or the mean over `replicas` runs.
 double excess_after(const Regression& problem, double sigma, double ema, std::uint64_t steps, std::uint64_t replicas,
@@ -202,7 +177,7 @@ double excess_after(const Regression& problem, double sigma, double ema, std::ui
   return sum;
 }
 
-std::vector<ClosedForm> CdatModel::closed_forms() const {
+std::vector<ClosedForm> closed_forms() {
   ClosedFormList table("mini-batch-cdat/", "curvature-dynamics");
   struct Row {
     std::size_t B;
@@ -274,7 +249,19 @@ std::vector<ClosedForm> CdatModel::closed_forms() const {
 }  // namespace
 
 const Model& mini_batch_cdat_model() {
-  static const CdatModel model;
+  static const DeclaredModel model({
+      .description =
+          {"mini-batch-cdat", "the curvature-aware tuner on mini-batches of a streaming isotropic regression",
+           "E n = m2 P + s2 d/B,  E d = m3 P + m2 s2 d/B,  m2 = 1 + (d+1)/B,  m3 = 1 + 3(d+1)/B + (d^2+3d+4)/B^2\n"
+           "eta = sigma nbar/dbar,   P' = P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B,   stable where sigma < 2 m3/m2^2",
+           "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4", data_keys()},
+      .sections = {"data", "optimizer", "rate", "monte_carlo"},
+      .optimizers = {mini_batches()},
+      .observables = regression_observables(),
+      .closed_forms = closed_forms,
+      .monte_carlo = sampler_keys(),
+      .build = build,
+  });
   return model;
 }
 

@@ -1,9 +1,10 @@
 // Built at -O1: nothing here takes time.
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
-#include "models/framework/closed_form_list.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/recorder.hpp"
 #include "models/self_stabilization/claims.hpp"
 #include "models/self_stabilization/closed_forms.hpp"
@@ -75,13 +76,8 @@ const std::vector<Parameter>& run_keys() {
 class SelfStabilizationProblem final : public Problem {
  public:
   SelfStabilizationProblem(Setup setup, std::shared_ptr<const ingredients::RateRule> rule, Time time, bool flow,
-                           std::uint64_t burn_in, settings::Table table)
-      : setup_(std::move(setup)),
-        rule_(std::move(rule)),
-        time_(std::move(time)),
-        flow_(flow),
-        burn_in_(burn_in),
-        table_(std::move(table)) {}
+                           std::uint64_t burn_in)
+      : setup_(std::move(setup)), rule_(std::move(rule)), time_(std::move(time)), flow_(flow), burn_in_(burn_in) {}
 
   Trajectory solve() const override { return flow_ ? solve_flow() : solve_map(setup_.start); }
 
@@ -126,9 +122,9 @@ class SelfStabilizationProblem final : public Problem {
   std::vector<Finding> stability() const override { return findings_of(setup_, static_cast<double>(time_.steps)); }
   std::unique_ptr<Simulation> simulate() const override {
     if (!(setup_.land.stabilization > 0))
-      throw table_.error(
-          "landscape.stabilization",
-          "a run is gradient descent on (S0 + b m) x^2/2 - a m with b^2 = stabilization, which must be > 0");
+      throw std::invalid_argument(
+          "landscape.stabilization: a run is gradient descent on (S0 + b m) x^2/2 - a m with b^2 = stabilization, "
+          "which must be > 0");
     return simulate_descent(setup_.land, setup_.start, setup_.learning_rate, rule_, burn_in_);
   }
 
@@ -180,9 +176,9 @@ class SelfStabilizationProblem final : public Problem {
     const double eta = setup_.learning_rate, eps = setup_.epsilon(), p = setup_.start.p(setup_.land);
     const double Y = eta * setup_.start.sharpness - 2;
     if (!setup_.constant() || setup_.land.noise > 0 || setup_.land.x_first)
-      throw table_.error("theory.method", "flow is that of the constant rate without noise; use map");
+      throw std::invalid_argument("theory.method: flow is that of the constant rate without noise; use map");
     if (!(p > 0) || !std::isfinite(p) || !(Y > -1))
-      throw table_.error("theory.method", "flow needs p > 0 and eta lambda > 1 at the start; use map");
+      throw std::invalid_argument("theory.method: flow needs p > 0 and eta lambda > 1 at the start; use map");
     const std::vector<double> times(time_.at.begin(), time_.at.end());
     const double start[] = {std::log(p), Y};
     const auto flow = solvers::integrate_flow(
@@ -207,20 +203,17 @@ class SelfStabilizationProblem final : public Problem {
   Time time_;
   bool flow_;
   std::uint64_t burn_in_;
-  settings::Table table_;
 };
 
-const settings::Description& descent() {
-  static const settings::Description all = {
-      "gd",
-      "gradient descent",
-      "x' = (1 - eta lambda) x",
-      "docs/theory/curvature-dynamics.md, section 1",
-      {settings::number("learning_rate", "eta; none beside a section [rate]").in("per step").above(0).computed("1"),
-       settings::boolean("gauss_seidel",
-                         "the sharpness moves by x' instead of x: area-preserving, not gradient descent")
-           .otherwise(false)}};
-  return all;
+settings::Description descent() {
+  return {"gd",
+          "gradient descent",
+          "x' = (1 - eta lambda) x",
+          "docs/theory/curvature-dynamics.md, section 1",
+          {settings::number("learning_rate", "eta; none beside a section [rate]").in("per step").above(0).computed("1"),
+           settings::boolean("gauss_seidel",
+                             "the sharpness moves by x' instead of x: area-preserving, not gradient descent")
+               .otherwise(false)}};
 }
 
 /// The rule's kind and its numbers.
@@ -238,121 +231,110 @@ void read_rule(const settings::Table& table, Setup& setup) {
   setup.capped = std::isfinite(values.number("eta_max"));
 }
 
-class SelfStabilizationModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = [] {
-      settings::Description out{
-          "self-stabilisation",
-          "the sharpness and the direction that oscillates at the edge, at a constant rate or under a tuner",
-          "x' = (1 - eta lambda) x + eta g_noise,   lambda' = lambda + eta (alpha - (beta/2) x^2)\n"
-          "p = beta x^2/(2 alpha), Y = eta lambda - 2, eps = eta^2 alpha:   p' = (1 + Y)^2 p,   Y' = Y + eps (1 - p)\n"
-          "the simulation is gradient descent on (S0 + b m) x^2/2 - a m, beta = b^2, alpha = a b",
-          "Damian, Nichani, Lee 2022; Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, sections "
-          "1 and 2",
-          {}};
-      for (const auto* keys : {&landscape_keys(), &initial_keys()})
-        out.parameters.insert(out.parameters.end(), keys->begin(), keys->end());
-      return out;
-    }();
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"landscape", "initial", "optimizer", "rate", "theory", "monte_carlo"};
-    return all;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> all = {&descent()};
-    return all;
-  }
-  std::span<const Observable> observables() const override { return state_observables(); }
-  std::span<const Parameter> theory_parameters() const override { return method_keys(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return run_keys(); }
-  std::vector<ClosedForm> closed_forms() const override {
-    std::vector<ClosedForm> out = normal_form_closed_forms();
-    for (ClosedForm& form : tuner_closed_forms()) out.push_back(std::move(form));
-    return out;
-  }
+void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {
+  if (!values.given(key)) return;
+  if (values.given(other))
+    throw values.error(key, std::string("and ") + other + " say the same; leave one of them out");
+  if (!s.constant()) throw values.error(key, std::string("is of a constant rate; under a rate rule give ") + other);
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const settings::Table& table = experiment.table;
-    Setup s;
-    read_rule(table, s);
-    const auto rule = ingredients::read_rate_rule(table, std::nullopt, true);
-    const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers(), "gd").values;
-    if (rule && optimizer.given("learning_rate"))
-      throw optimizer.error("learning_rate", "is what the section [rate] sets; leave one of them out");
-    if (optimizer.given("learning_rate")) s.learning_rate = optimizer.number("learning_rate");
-    read_landscape(settings::read(table.table_or_empty("landscape"), landscape_keys()), s);
-    s.land.x_first = optimizer.flag("gauss_seidel");
-    read_start(settings::read(table.table_or_empty("initial"), initial_keys()), s);
-    const settings::Values theory = settings::read(table.table_or_empty("theory"), method_keys());
-    const settings::Values run = read_monte_carlo(table, run_keys());
-    const std::uint64_t burn_in =
-        run.given("burn_in") ? static_cast<std::uint64_t>(run.integer("burn_in")) : experiment.time.steps / 4;
-    if (s.land.noise > 0 && burn_in >= experiment.time.steps && experiment.time.steps > 0)
-      throw run.error("burn_in", "leaves no step to average over");
-    return std::make_unique<SelfStabilizationProblem>(std::move(s), rule, experiment.time,
-                                                      theory.text("method") == "flow", burn_in,
-                                                      settings::Table(table.origin(), ""));
-  }
+void read_landscape(const settings::Values& values, Setup& s) {
+  only_constant(values, "epsilon", "sharpening", s);
+  only_constant(values, "noise", "gradient_variance", s);
+  for (const char* key : {"bulk_gradient", "bulk_curvature", "bulk_moves", "floor"})
+    if (values.given(key) && s.constant())
+      throw values.error(key, "is what a rate rule sees of the other directions; at a constant rate nobody reads it");
+  const double square = s.learning_rate * s.learning_rate;
+  s.land.sharpening = values.given("epsilon") ? values.number("epsilon") / square : values.number("sharpening");
+  s.land.stabilization = values.number("stabilization");
+  s.land.noise = values.number("gradient_variance");
+  if ((s.land.noise > 0 || values.given("noise")) && !(s.land.sharpening > 0 && s.land.stabilization > 0))
+    throw values.error(s.land.noise > 0 ? "gradient_variance" : "noise", "needs sharpening and stabilization > 0");
+  if (values.given("noise"))
+    s.land.noise = values.number("noise") / square * 2 * s.land.sharpening / s.land.stabilization;
+  if (s.land.noise > 0 && !s.constant()) throw values.error("gradient_variance", "is offered at a constant rate only");
+  if (!std::isfinite(s.land.sharpening) || !std::isfinite(s.land.noise))
+    throw values.error("", "out of range at this learning rate");
+  s.start.bulk = values.number("bulk_gradient");
+  s.land.bulk_curvature = values.number("bulk_curvature");
+  s.land.bulk_moves = values.flag("bulk_moves") && s.land.bulk_curvature > 0;
+  s.land.floor = values.number("floor");
+}
 
- private:
-  static void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {
-    if (!values.given(key)) return;
-    if (values.given(other))
-      throw values.error(key, std::string("and ") + other + " say the same; leave one of them out");
-    if (!s.constant()) throw values.error(key, std::string("is of a constant rate; under a rate rule give ") + other);
+void read_start(const settings::Values& values, Setup& s) {
+  only_constant(values, "Y", "sharpness", s);
+  s.start.sharpness = values.given("sharpness") ? values.number("sharpness")
+                      : s.constant()            ? (2 + (values.given("Y") ? values.number("Y") : 0)) / s.learning_rate
+                                                : 1;
+  if (values.given("x") && values.given("p")) throw values.error("p", "and x say the same; leave one of them out");
+  if (values.given("x")) {
+    s.start.x = values.number("x");
+  } else {
+    if (!(s.land.sharpening > 0 && s.land.stabilization > 0))
+      throw values.error("p", "needs sharpening and stabilization > 0; give x");
+    s.start.x =
+        std::sqrt(2 * s.land.sharpening / s.land.stabilization * (values.given("p") ? values.number("p") : 0.5));
   }
+  if (!std::isfinite(s.start.x * s.start.x) || !std::isfinite(s.start.sharpness))
+    throw values.error("", "out of range");
+}
 
-  static void read_landscape(const settings::Values& values, Setup& s) {
-    only_constant(values, "epsilon", "sharpening", s);
-    only_constant(values, "noise", "gradient_variance", s);
-    for (const char* key : {"bulk_gradient", "bulk_curvature", "bulk_moves", "floor"})
-      if (values.given(key) && s.constant())
-        throw values.error(key, "is what a rate rule sees of the other directions; at a constant rate nobody reads it");
-    const double square = s.learning_rate * s.learning_rate;
-    s.land.sharpening = values.given("epsilon") ? values.number("epsilon") / square : values.number("sharpening");
-    s.land.stabilization = values.number("stabilization");
-    s.land.noise = values.number("gradient_variance");
-    if ((s.land.noise > 0 || values.given("noise")) && !(s.land.sharpening > 0 && s.land.stabilization > 0))
-      throw values.error(s.land.noise > 0 ? "gradient_variance" : "noise", "needs sharpening and stabilization > 0");
-    if (values.given("noise"))
-      s.land.noise = values.number("noise") / square * 2 * s.land.sharpening / s.land.stabilization;
-    if (s.land.noise > 0 && !s.constant())
-      throw values.error("gradient_variance", "is offered at a constant rate only");
-    if (!std::isfinite(s.land.sharpening) || !std::isfinite(s.land.noise))
-      throw values.error("", "out of range at this learning rate");
-    s.start.bulk = values.number("bulk_gradient");
-    s.land.bulk_curvature = values.number("bulk_curvature");
-    s.land.bulk_moves = values.flag("bulk_moves") && s.land.bulk_curvature > 0;
-    s.land.floor = values.number("floor");
-  }
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
+  const settings::Table& table = experiment.table;
+  Setup s;
+  read_rule(table, s);
+  const auto rule = ingredients::read_rate_rule(table, std::nullopt, true);
+  const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers, "gd").values;
+  if (rule && optimizer.given("learning_rate"))
+    throw optimizer.error("learning_rate", "is what the section [rate] sets; leave one of them out");
+  if (optimizer.given("learning_rate")) s.learning_rate = optimizer.number("learning_rate");
+  read_landscape(settings::read(table.table_or_empty("landscape"), landscape_keys()), s);
+  s.land.x_first = optimizer.flag("gauss_seidel");
+  read_start(settings::read(table.table_or_empty("initial"), initial_keys()), s);
+  const settings::Values theory = settings::read(table.table_or_empty("theory"), method_keys());
+  const settings::Values run = read_monte_carlo(table, run_keys());
+  const std::uint64_t burn_in =
+      run.given("burn_in") ? static_cast<std::uint64_t>(run.integer("burn_in")) : experiment.time.steps / 4;
+  if (s.land.noise > 0 && burn_in >= experiment.time.steps && experiment.time.steps > 0)
+    throw run.error("burn_in", "leaves no step to average over");
+  return std::make_unique<SelfStabilizationProblem>(std::move(s), rule, experiment.time,
+                                                    theory.text("method") == "flow", burn_in);
+}
 
-  static void read_start(const settings::Values& values, Setup& s) {
-    only_constant(values, "Y", "sharpness", s);
-    s.start.sharpness = values.given("sharpness") ? values.number("sharpness")
-                        : s.constant()            ? (2 + (values.given("Y") ? values.number("Y") : 0)) / s.learning_rate
-                                                  : 1;
-    if (values.given("x") && values.given("p")) throw values.error("p", "and x say the same; leave one of them out");
-    if (values.given("x")) {
-      s.start.x = values.number("x");
-    } else {
-      if (!(s.land.sharpening > 0 && s.land.stabilization > 0))
-        throw values.error("p", "needs sharpening and stabilization > 0; give x");
-      s.start.x =
-          std::sqrt(2 * s.land.sharpening / s.land.stabilization * (values.given("p") ? values.number("p") : 0.5));
-    }
-    if (!std::isfinite(s.start.x * s.start.x) || !std::isfinite(s.start.sharpness))
-      throw values.error("", "out of range");
-  }
-};
+std::vector<Parameter> landscape_and_initial_keys() {
+  std::vector<Parameter> out = landscape_keys();
+  out.insert(out.end(), initial_keys().begin(), initial_keys().end());
+  return out;
+}
+
+std::vector<ClosedForm> closed_forms() {
+  std::vector<ClosedForm> out = normal_form_closed_forms();
+  for (ClosedForm& form : tuner_closed_forms()) out.push_back(std::move(form));
+  return out;
+}
 
 }  // namespace
 
 const Model& self_stabilization_model() {
-  static const SelfStabilizationModel model;
+  static const DeclaredModel model({
+      .description =
+          {"self-stabilisation",
+           "the sharpness and the direction that oscillates at the edge, at a constant rate or under a tuner",
+           "x' = (1 - eta lambda) x + eta g_noise,   lambda' = lambda + eta (alpha - (beta/2) x^2)\n"
+           "p = beta x^2/(2 alpha), Y = eta lambda - 2, eps = eta^2 alpha:   p' = (1 + Y)^2 p,   Y' = Y + eps (1 - p)\n"
+           "the simulation is gradient descent on (S0 + b m) x^2/2 - a m, beta = b^2, alpha = a b",
+           "Damian, Nichani, Lee 2022; Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, "
+           "sections "
+           "1 and 2",
+           landscape_and_initial_keys()},
+      .sections = {"landscape", "initial", "optimizer", "rate", "theory", "monte_carlo"},
+      .optimizers = {descent()},
+      .observables = state_observables(),
+      .closed_forms = closed_forms,
+      .theory = method_keys(),
+      .monte_carlo = run_keys(),
+      .build = build,
+  });
   return model;
 }
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/scaling_law.hpp"
 #include "models/sum_of_powers/sum_of_powers.hpp"
 #include "numerics/constants.hpp"
@@ -47,14 +47,17 @@ class PowersScaling final : public ScalingLaw {
   double horizon_, steps_, size_;
 };
 
+Observable observable() {
+  return {"loss", "loss", "L0 + sum a t^-mu p^-nu"};
+}
+
 class PowersProblem final : public Problem {
  public:
-  PowersProblem(SumOfPowers sum, double size, Time time, settings::Table table)
-      : sum_(std::move(sum)), size_(size), time_(std::move(time)), table_(std::move(table)) {}
+  PowersProblem(SumOfPowers sum, double size, Time time) : sum_(std::move(sum)), size_(size), time_(std::move(time)) {}
 
   Trajectory solve() const override {
     Trajectory out;
-    Column loss{{"loss", "loss", "L0 + sum a t^-mu p^-nu"}, {}, {}};
+    Column loss{observable(), {}, {}};
     for (const std::uint64_t step : time_.at) {
       // No power of 0 steps is finite.
       if (step == 0) continue;
@@ -67,7 +70,7 @@ class PowersProblem final : public Problem {
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override {
-    throw table_.error("model", "a sum of powers is a formula: there is nothing to simulate");
+    throw std::invalid_argument("model: a sum of powers is a formula: there is nothing to simulate");
   }
   std::vector<Finding> stability() const override {
     const HorizonLaw law = sum_.law();
@@ -87,52 +90,25 @@ class PowersProblem final : public Problem {
   SumOfPowers sum_;
   double size_;
   Time time_;
-  settings::Table table_;
 };
 
-class PowersModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "sum-of-powers",
-        "losses that are sums of powers of steps and size",
-        "L(t, p) = L0 + sum_i a_i t^-mu_i p^-nu_i\n"
-        "compute-optimal: sum_i a_i (mu_i - nu_i) t^-mu_i p^-nu_i = 0; t* ~ kappa p^g with the two smallest mu_i g + "
-        "nu_i tied\n"
-        "l(x) -> sum_tied w_i x^-mu_i / sum_tied w_i,   w_i = a_i kappa^-mu_i",
-        "Qiu, Xiao, Wilson, Pennington, Agarwala 2025; docs/theory/schedules-and-collapse.md",
-        {}};
-    return all;
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
+  const settings::Values values = settings::read(experiment.table.table_or_empty("powers"), power_keys());
+  SumOfPowers sum{values.number("floor"), {}};
+  for (const std::vector<double>& row : values.matrix("terms")) {
+    if (row.size() != 3 || !(row[0] > 0) || !(row[1] >= 0) || !(row[2] >= 0) || !(row[1] + row[2] > 0) ||
+        !std::isfinite(row[0] + row[1] + row[2]))
+      throw values.error("terms", "rows are [a, mu, nu] with a > 0, mu and nu >= 0 and not both 0");
+    sum.terms.push_back({row[0], row[1], row[2]});
   }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"powers"};
-    return all;
+  if (sum.terms.empty()) throw values.error("terms", "needs at least one row [a, mu, nu]");
+  try {
+    sum.law();
+  } catch (const std::domain_error& e) {
+    throw values.error("terms", e.what());
   }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = {{"loss", "loss", "L0 + sum a t^-mu p^-nu"}};
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override;
-
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const settings::Values values = settings::read(experiment.table.table_or_empty("powers"), power_keys());
-    SumOfPowers sum{values.number("floor"), {}};
-    for (const std::vector<double>& row : values.matrix("terms")) {
-      if (row.size() != 3 || !(row[0] > 0) || !(row[1] >= 0) || !(row[2] >= 0) || !(row[1] + row[2] > 0) ||
-          !std::isfinite(row[0] + row[1] + row[2]))
-        throw values.error("terms", "rows are [a, mu, nu] with a > 0, mu and nu >= 0 and not both 0");
-      sum.terms.push_back({row[0], row[1], row[2]});
-    }
-    if (sum.terms.empty()) throw values.error("terms", "needs at least one row [a, mu, nu]");
-    try {
-      sum.law();
-    } catch (const std::domain_error& e) {
-      throw values.error("terms", e.what());
-    }
-    return std::make_unique<PowersProblem>(std::move(sum), values.number("size"), experiment.time, experiment.table);
-  }
-};
+  return std::make_unique<PowersProblem>(std::move(sum), values.number("size"), experiment.time);
+}
 
 /// Delta at x over p = 10 .. 1e9 in decades at t ~ p^g, optimal at p = 10.
 double spread_of_powers(const SumOfPowers& sum, double g, double x) {
@@ -147,7 +123,7 @@ double spread_of_powers(const SumOfPowers& sum, double g, double x) {
   return std::sqrt(squares) / mean;
 }
 
-std::vector<ClosedForm> PowersModel::closed_forms() const {
+std::vector<ClosedForm> closed_forms() {
   ClosedFormList list("sum-of-powers/", "schedules-and-collapse");
   const SumOfPowers halves{0.3, {{1, 0.5, 0}, {1, 0, 0.5}}};
   const std::pair<double, double> l[] = {{0.1, 2.081139}, {0.3, 1.412871}, {0.5, 1.207107}, {0.9, 1.027046}};
@@ -193,7 +169,21 @@ std::vector<ClosedForm> PowersModel::closed_forms() const {
 }  // namespace
 
 const Model& sum_of_powers_model() {
-  static const PowersModel model;
+  static const DeclaredModel model({
+      .description = {"sum-of-powers",
+                      "losses that are sums of powers of steps and size",
+                      "L(t, p) = L0 + sum_i a_i t^-mu_i p^-nu_i\n"
+                      "compute-optimal: sum_i a_i (mu_i - nu_i) t^-mu_i p^-nu_i = 0; t* ~ kappa p^g with the two "
+                      "smallest mu_i g + "
+                      "nu_i tied\n"
+                      "l(x) -> sum_tied w_i x^-mu_i / sum_tied w_i,   w_i = a_i kappa^-mu_i",
+                      "Qiu, Xiao, Wilson, Pennington, Agarwala 2025; docs/theory/schedules-and-collapse.md",
+                      {}},
+      .sections = {"powers"},
+      .observables = {observable()},
+      .closed_forms = closed_forms,
+      .build = build,
+  });
   return model;
 }
 

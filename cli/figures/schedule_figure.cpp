@@ -159,7 +159,7 @@ std::string ecdf_panel(const std::vector<ShapeScores>& scores, const std::string
 
 }  // namespace
 
-std::string schedule_figure(const models::ingredients::ScheduleReport& report,
+std::string schedule_script(const models::ingredients::ScheduleReport& report,
                             const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
                             const std::string& title, const std::string& ending) {
   std::vector<DrawnCurve> rates{{"optimum", report.optimum.rates}}, loss{{"optimum", report.path.loss}};
@@ -178,7 +178,13 @@ std::string schedule_figure(const models::ingredients::ScheduleReport& report,
   script += gaps;
   script += curves_panel(loss, "loss", shown_name(report.observable.name), true);
   script += bases + ecdf;
-  return run_gnuplot(script + "unset multiplot\n");
+  return script + "unset multiplot\n";
+}
+
+std::string schedule_figure(const models::ingredients::ScheduleReport& report,
+                            const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
+                            const std::string& title, const std::string& ending) {
+  return run_gnuplot(schedule_script(report, losses, scores, title, ending));
 }
 
 }  // namespace edgewise::cli

@@ -19,7 +19,11 @@ struct ShapeScores {
 /// \param losses  of the families that are drawn, in the order of the report: as RatePath::loss; empty: not drawn
 /// \param scores  with them two panels more: a heat map of losses over base rates, a row a family, and the share of a
 /// family's shapes whose score is below each value
-/// \throws settings::Error for an ending other than .svg, .png and .pdf, or when gnuplot fails.
+/// \throws settings::Error for an ending other than .svg, .png and .pdf.
+std::string schedule_script(const models::ingredients::ScheduleReport& report,
+                            const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
+                            const std::string& title, const std::string& ending);
+/// The same, drawn. \throws settings::Error also when gnuplot fails.
 std::string schedule_figure(const models::ingredients::ScheduleReport& report,
                             const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
                             const std::string& title, const std::string& ending);

@@ -14,6 +14,8 @@
 #include "cli/figures/collapse_figure.hpp"
 #include "cli/figures/diagram.hpp"
 #include "cli/figures/figures.hpp"
+#include "cli/figures/profile_figure.hpp"
+#include "cli/figures/schedule_figure.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/validation/sweeps/sample_sweep.hpp"
 
@@ -154,4 +156,45 @@ TEST_CASE("pinned scripts of sweeps") {
   three.cells = cells;
   pinned("three-axes", script(three));
   pinned("three-axes-curves", script(three, {{"slope"}, {"b=0.7"}, ""}));
+}
+
+TEST_CASE("pinned scripts of searches for schedules") {
+  models::ingredients::ScheduleReport report;
+  report.observable = {"excess_mse", "label^2", "P"};
+  std::vector<std::vector<double>> losses;
+  for (int k = 0; k < 30; ++k) {
+    report.optimum.rates.push_back(.5 - .015 * k);
+    report.path.loss.push_back(std::exp(-.2 * k) + .01);
+  }
+  for (const auto& [family, gap] : {std::pair{"linear", .01}, {"cosine", .2}, {"constant", 3.}}) {
+    models::ingredients::FamilyGap one;
+    one.family.name = family;
+    one.gap = gap;
+    losses.emplace_back();
+    for (int k = 0; k < 30; ++k) {
+      one.family.rates.push_back(.4 - .01 * k * gap);
+      losses.back().push_back((1 + gap) * report.path.loss[static_cast<std::size_t>(k)]);
+    }
+    report.families.push_back(one);
+  }
+  const std::vector<ShapeScores> scores = {{"linear", {.01, .02, .04}, {.5, 1, 2}, {.03, .01, .2}},
+                                           {"constant", {.05, .3, INFINITY}, {.5, 1, 2}, {.3, .05, INFINITY}}};
+  pinned("schedule", schedule_script(report, losses, {}, "search", ".svg"));
+  pinned("schedule-scores", schedule_script(report, losses, scores, "search", ".png"));
+  report.families.clear();
+  pinned("schedule-alone", schedule_script(report, {}, {}, "search", ".svg"));
+}
+
+TEST_CASE("pinned scripts of comparisons") {
+  validation::MethodComparison m;
+  m.plan.title = "methods";
+  m.plan.observable = "excess_mse";
+  m.plan.workloads = {"one", "two", "three"};
+  m.plan.methods.resize(2);
+  m.plan.methods[0].name = "fixed";
+  m.plan.methods[1].name = "polyak";
+  m.baselines = {{{.value = 2}, {.value = 1}, {.value = 1}}, {{.value = 1}, {.value = 3}, {.value = 2}}};
+  m.runs = {{{{.value = 1}, {.value = 4}, {.value = 2}}, {{.value = 2.5}, {.value = 1.75}, {.value = INFINITY}}},
+            {{{.value = .9}, {.value = 1.2}, {.value = 1.1}}}};
+  pinned("profiles", profile_script(m, ".svg"));
 }

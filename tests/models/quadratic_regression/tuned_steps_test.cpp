@@ -262,6 +262,55 @@ TEST_CASE("rules on batches are those of parameter space, from their definition"
     }
 }
 
+TEST_CASE("what a rule is shown of a step is the batch's own loss along it, for every rate") {
+  constexpr std::size_t d = 6, p = 9;
+  models::quadratic_regression::QuadraticLaw law;
+  law.outputs = d;
+  law.parameters = p;
+  law.curvature = 3;
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const Definition definition{x};
+  struct Probe final : models::ingredients::RateRule {
+    models::ingredients::RateNeeds needs() const override { return {.own_loss = true, .sharpness = true}; }
+    double rate(std::span<const double>, const models::ingredients::StepObservation& now) const override {
+      seen = now;
+      for (const double eta : {0.0, .2, 1.7, -.4}) after.push_back(now.loss_after(eta));
+      return .3;
+    }
+    mutable models::ingredients::StepObservation seen;
+    mutable std::vector<double> after;
+  } probe;
+  models::quadratic_regression::QuadraticState state(x);
+  models::quadratic_regression::TunedSteps tuned(probe, false, p);
+  std::vector<double> theta(p);
+  for (const std::vector<std::size_t>& batch :
+       {std::vector<std::size_t>{1, 4, 5}, {0, 2}, {}, {3}, std::vector<std::size_t>{0, 1, 2, 3}}) {
+    std::vector<double> counts(d, batch.empty() ? 1.0 : 0.0);
+    for (const std::size_t a : batch) counts[a] = 1;
+    const std::vector<double> g = definition.gradient(theta, counts);
+    const Matrix h = definition.hessian(theta, counts);
+    probe.after.clear();
+    models::quadratic_regression::JointSteps steps;
+    steps.add(state, batch, &tuned);
+    steps.take({});
+    CHECK(probe.seen.loss == Approx(definition.loss(theta, counts)).epsilon(1e-12));
+    CHECK(probe.seen.descent == Approx(dot(g, g)).epsilon(1e-12));
+    CHECK(probe.seen.curvature_along == Approx(along(h, g)).epsilon(1e-11));
+    CHECK(probe.seen.sharpness == Approx(linear_algebra::symmetric_eigenvalues(h).back()).epsilon(1e-10));
+    CHECK(probe.seen.squared_distance == Approx(dot(theta, theta)).epsilon(1e-12));
+    CHECK(probe.seen.toward_start == Approx(-dot(g, theta)).epsilon(1e-11));
+    std::size_t k = 0;
+    for (const double eta : {0.0, .2, 1.7, -.4}) {
+      std::vector<double> there = theta;
+      for (std::size_t i = 0; i < p; ++i) there[i] -= eta * g[i];
+      CHECK(probe.after[k++] == Approx(definition.loss(there, counts)).epsilon(1e-11));
+    }
+    for (std::size_t i = 0; i < p; ++i) theta[i] -= .3 * g[i];
+    CHECK(tuned.last() == .3);
+  }
+}
+
 TEST_CASE("whole vectors, averages and distances: rules that know more than a rate descend too") {
   for (const std::string kind : {"dog", "dowg", "adagrad-norm", "momo", "mechanic", "cocob", "prodigy", "d-adaptation",
                                  "prodigy-adam", "polyak", "line-search"}) {

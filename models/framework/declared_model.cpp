@@ -9,6 +9,10 @@ DeclaredModel::DeclaredModel(ModelDeclaration declaration) : said_(std::move(dec
   for (const settings::Description& optimizer : said_.optimizers) optimizers_.push_back(&optimizer);
 }
 
+std::vector<Finding> DeclaredModel::tune(const Experiment& experiment) const {
+  return said_.tune ? said_.tune(experiment) : Model::tune(experiment);
+}
+
 std::unique_ptr<Problem> DeclaredModel::build(const Experiment& experiment) const {
   return said_.build(experiment, optimizers_);
 }

@@ -15,6 +15,7 @@ namespace edgewise::models {
 struct ModelDeclaration {
   settings::Description description;
   std::vector<std::string> sections;
+  const Axis* axis = &step_axis();
   std::vector<settings::Description> optimizers = {};
   std::vector<Observable> observables = {};
   std::function<std::vector<ClosedForm>()> closed_forms = [] { return std::vector<ClosedForm>(); };
@@ -23,6 +24,8 @@ struct ModelDeclaration {
   std::function<std::unique_ptr<Problem>(const Experiment& experiment,
                                          std::span<const settings::Description* const> optimizers)>
       build;
+  /// Model::tune; empty: not offered.
+  std::function<std::vector<Finding>(const Experiment& experiment)> tune = {};
 };
 
 class DeclaredModel final : public Model {
@@ -32,10 +35,12 @@ class DeclaredModel final : public Model {
   const settings::Description& description() const override { return said_.description; }
   std::span<const std::string> sections() const override { return said_.sections; }
   std::span<const settings::Description* const> optimizers() const override { return optimizers_; }
+  const Axis& axis() const override { return *said_.axis; }
   std::span<const Observable> observables() const override { return said_.observables; }
   std::vector<ClosedForm> closed_forms() const override { return said_.closed_forms(); }
   std::span<const settings::Parameter> theory_parameters() const override { return said_.theory; }
   std::span<const settings::Parameter> monte_carlo_parameters() const override { return said_.monte_carlo; }
+  std::vector<Finding> tune(const Experiment& experiment) const override;
 
  private:
   std::unique_ptr<Problem> build(const Experiment& experiment) const override;

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <stdexcept>
 
+#include "models/framework/declared_model.hpp"
 #include "models/framework/scaling_law.hpp"
 #include "models/ingredients/learning_rate.hpp"
 #include "models/ingredients/rare_noise.hpp"
@@ -118,15 +120,13 @@ const std::vector<Parameter>& monte_carlo_keys() {
 class LeastSquaresProblem final : public Problem {
  public:
   LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
-                      std::string sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law,
-                      const Table& table)
+                      std::string sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law)
       : problem_(std::move(problem)),
         linear_(std::move(linear)),
         theory_(std::move(theory)),
         sampler_(std::move(sampler)),
         replicas_(replicas),
-        power_law_(power_law),
-        table_(table) {}
+        power_law_(power_law) {}
 
   Trajectory solve() const override { return solve(theory_); }
 
@@ -141,19 +141,17 @@ class LeastSquaresProblem final : public Problem {
     theory.bands = known && (asked || cheap);
     Trajectory out = solve(theory);
     if (!is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion")
-      settings::naming(table_, "", [&] { return add_linear_bands(out, linear_, asked ? most_bands : cheap_bands); });
+      add_linear_bands(out, linear_, asked ? most_bands : cheap_bands);
     mark_unmet_noise(out);
     return out;
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return settings::naming(table_, "", [&] {
-      return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
-    });
+    return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
   }
 
   std::vector<Finding> stability() const override {
-    if (problem_->rate_rule) return settings::naming(table_, "", [&] { return rate_rule_findings(*problem_); });
+    if (problem_->rate_rule) return rate_rule_findings(*problem_);
     if (!is_plain_sgd(linear_)) return linear_stability(linear_);
     std::vector<Finding> findings = sgd_stability(*problem_);
     if (power_law_) {
@@ -173,7 +171,7 @@ class LeastSquaresProblem final : public Problem {
 
   std::vector<ModeColumn> mode_table() const override {
     if (problem_->rate_rule)
-      throw table_.error("rate", "the table of modes needs a constant learning rate; leave [rate] out");
+      throw std::invalid_argument("rate: the table of modes needs a constant learning rate; leave [rate] out");
     std::vector<ModeColumn> out = {
         {"eigenvalue", "input^2", "lambda", {}},
         {"multiplicity", "1", "dimension of the eigenspace", {}},
@@ -192,15 +190,15 @@ class LeastSquaresProblem final : public Problem {
         for (std::size_t i = 0; i < out.size(); ++i) out[i].value.push_back(values[i]);
       }
     } catch (const std::domain_error& e) {
-      throw table_.error("", std::string(e.what()) + "; `edgewise stability` says why");
+      throw std::domain_error(std::string(e.what()) + "; `edgewise stability` says why");
     }
     return out;
   }
 
   std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
     if (problem_->rate_rule)
-      throw table_.error("rate", "a rule sets the learning rates; leave [rate] out to look for the best ones");
-    return settings::naming(table_, "", [&] { return linear_rate_objective(linear_, observable); });
+      throw std::invalid_argument("rate: a rule sets the learning rates; leave [rate] out to look for the best ones");
+    return linear_rate_objective(linear_, observable);
   }
 
   std::unique_ptr<ScalingLaw> scaling_law() const override {
@@ -242,10 +240,8 @@ class LeastSquaresProblem final : public Problem {
   }
 
   Trajectory solve(const LeastSquaresTheory& theory) const {
-    return settings::naming(table_, "", [&] {
-      if (problem_->rate_rule) return solve_rate_rule(*problem_, theory);
-      return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
-    });
+    if (problem_->rate_rule) return solve_rate_rule(*problem_, theory);
+    return is_plain_sgd(linear_) ? solve_sgd(*problem_, theory) : solve_linear(linear_, theory);
   }
 
   std::shared_ptr<LeastSquares> problem_;
@@ -254,7 +250,6 @@ class LeastSquaresProblem final : public Problem {
   std::string sampler_;
   std::uint64_t replicas_;
   std::optional<std::pair<double, double>> power_law_;
-  Table table_;
 };
 
 // alpha and beta of a power-law spectrum, for the predicted exponents.
@@ -272,186 +267,162 @@ std::optional<std::pair<double, double>> power_law_of(const Table& experiment) {
   return std::nullopt;
 }
 
-class LeastSquaresModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description description = {
-        "least-squares",
-        "streaming SGD on high-dimensional linear regression",
-        "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, P = v'Kv, sigma^2 = E eps^2\n"
-        "D_a' = a_a D_a + (eta^2/B) n_a lambda_a (P + sigma^2),   P = sum_a lambda_a D_a      (exact at finite d)\n"
-        "a_a = (1 - eta lambda_a)^2 + eta^2 lambda_a^2 / B\n"
-        "ode:      dq_a/dt = -A_a q_a + b_a (P + sigma^2),  q_a = lambda_a D_a\n"
-        "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
-        "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
-        "Paquette 2023; docs/theory/least-squares-sgd.md",
-        {}};
-    return description;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"spectrum", "noise",   "data",   "optimizer",   "rate",
-                                                   "schedule", "initial", "theory", "monte_carlo", "tune"};
-    return names;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> list = linear_method_descriptions();
-    return list;
-  }
-  std::span<const Observable> observables() const override { return least_squares_observables(); }
-  std::vector<ClosedForm> closed_forms() const override {
-    std::vector<ClosedForm> forms = least_squares_closed_forms();
-    for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
-    for (auto& form : collapse_closed_forms()) forms.push_back(std::move(form));
-    for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
-    for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
-    return forms;
-  }
-  std::span<const Parameter> theory_parameters() const override { return theory_section().parameters(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+/// |theta_0|, where the start is a multiple of the target.
+std::optional<double> start_norm(const LeastSquares& problem) {
+  if (!problem.alignment) return std::nullopt;
+  double target = 0;
+  for (const double rho : problem.spectrum.target_power) target += rho;
+  return std::abs(1 + *problem.alignment) * std::sqrt(target);
+}
 
-  std::vector<Finding> tune(const Experiment& experiment) const override {
-    if (ingredients::read_rate_rule(experiment.table, 0.0))
-      throw experiment.table.error("rate", "there is nothing to tune under a rule; leave [rate] or `tune` out");
-    return tune_experiment(experiment);
-  }
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    LinearProblem linear;
-    const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
-
-    const Table theory = table.table_or_empty("theory");
-    LeastSquaresTheory options = theory_section().read(theory);
-    if (options.method == "reduced" && problem->time.steps > 10'000'000)
-      throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
-    options.seed = experiment.monte_carlo.seed;
-
-    const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
-    return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
-                                                 experiment.monte_carlo.replicas, power_law_of(table),
-                                                 Table(table.origin(), ""));
-  }
-
-  /// The problem of an experiment, and its optimizer in `linear`.
-  static std::shared_ptr<LeastSquares> read_problem(const Experiment& experiment, LinearProblem& linear) {
-    const Table& table = experiment.table;
-    auto problem = std::make_shared<LeastSquares>();
-    problem->time = experiment.time;
-    problem->spectrum = spectra::merged(spectra::build(table));
-    problem->noise = ingredients::read_noise(table);
-    problem->label_noise_variance = problem->noise->variance();
-    if (!std::isfinite(problem->label_noise_variance))
-      throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
-    problem->data = read_data(table);
-    problem->dataset = spectra::dataset_of(table);
-    if (problem->data.name == "rows" && !problem->dataset)
-      throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
-    read_initial(table, *problem);
-    problem->rate_rule = ingredients::read_rate_rule(table, start_norm(*problem));
-    linear.method =
-        read_optimizer(table, problem->spectrum.trace(), problem->rate_rule != nullptr, linear.hyperparameters);
-    read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
-    linear.data = problem;
-    if (problem->rate_rule && !is_plain_sgd(linear))
-      throw table.table_or_empty("rate").error(
-          "kind", "a rule sets the rate of optimizer sgd alone, without weight_decay or [schedule.batch]");
-    settings::naming(table, "", [&] { return linear.method->layout(linear.hyperparameters); });
-    return problem;
-  }
-
- private:
-  /// |theta_0|, where the start is a multiple of the target.
-  static std::optional<double> start_norm(const LeastSquares& problem) {
-    if (!problem.alignment) return std::nullopt;
-    double target = 0;
-    for (const double rho : problem.spectrum.target_power) target += rho;
-    return std::abs(1 + *problem.alignment) * std::sqrt(target);
-  }
-
-  /// \param ruled a rule sets the rate
-  static const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled, Hyperparameters& h) {
-    const std::vector<std::string> also{"phase"};
-    const auto kinds = linear_method_descriptions();
-    const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
-    const LinearMethod& method = linear_methods()[choice.index];
-    if (!table.table_or_empty("optimizer").tables("phase").empty() && method.description.name != "custom")
-      throw choice.values.error("phase", "belongs to kind = \"custom\" only");
-    h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
-    const Values& values = choice.values;
-    if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
-    if (ruled) {
-      for (const char* key : {"learning_rate", "gamma"})
-        if (values.given(key))
-          throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
-      h.set("learning_rate", 1);
-      return &method;
-    }
-    h.set("learning_rate", ingredients::read_learning_rate(values, trace));
+/// \param ruled a rule sets the rate
+const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled, Hyperparameters& h) {
+  const std::vector<std::string> also{"phase"};
+  const auto kinds = linear_method_descriptions();
+  const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
+  const LinearMethod& method = linear_methods()[choice.index];
+  if (!table.table_or_empty("optimizer").tables("phase").empty() && method.description.name != "custom")
+    throw choice.values.error("phase", "belongs to kind = \"custom\" only");
+  h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
+  const Values& values = choice.values;
+  if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
+  if (ruled) {
+    for (const char* key : {"learning_rate", "gamma"})
+      if (values.given(key))
+        throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
+    h.set("learning_rate", 1);
     return &method;
   }
+  h.set("learning_rate", ingredients::read_learning_rate(values, trace));
+  return &method;
+}
 
-  // [schedule] moves the learning rate, [schedule.NAME] any other number of the optimizer.
-  static void read_schedules(const Table& table, double horizon, LeastSquares& problem, LinearProblem& linear) {
-    std::vector<std::string> others;
-    for (const Parameter& p : linear.method->description.parameters)
-      if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
-          p.name != "gamma" && p.name != "average_from")
-        others.push_back(p.name);
-    problem.schedule = ingredients::read_schedule(table, "schedule", horizon, others);
-    Hyperparameters& h = linear.hyperparameters;
-    if (h.has("learning_rate"))
-      h.schedule("learning_rate", problem.schedule);
-    else if (!problem.schedule->constant())
-      throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
-    const Table schedules = table.table_or_empty("schedule");
-    for (const std::string& name : others)
-      if (schedules.table(name)) h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
-    h.seek(0);
-    if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
-    problem.batch = h.base("batch");
-  }
+// [schedule] moves the learning rate, [schedule.NAME] any other number of the optimizer.
+void read_schedules(const Table& table, double horizon, LeastSquares& problem, LinearProblem& linear) {
+  std::vector<std::string> others;
+  for (const Parameter& p : linear.method->description.parameters)
+    if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
+        p.name != "gamma" && p.name != "average_from")
+      others.push_back(p.name);
+  problem.schedule = ingredients::read_schedule(table, "schedule", horizon, others);
+  Hyperparameters& h = linear.hyperparameters;
+  if (h.has("learning_rate"))
+    h.schedule("learning_rate", problem.schedule);
+  else if (!problem.schedule->constant())
+    throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
+  const Table schedules = table.table_or_empty("schedule");
+  for (const std::string& name : others)
+    if (schedules.table(name)) h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
+  h.seek(0);
+  if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
+  problem.batch = h.base("batch");
+}
 
-  /// Sums over the modes of numbers in the order of the eigenvalues as they were given: one each, or one per distinct
-  /// eigenvalue in the order of first appearance. Empty when there are neither so many.
-  static std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spectrum, std::vector<double> given,
-                                                           const std::vector<double>& powers) {
-    std::vector<double> distinct;
-    for (const double lambda : given)
-      if (std::ranges::find(distinct, lambda) == distinct.end()) distinct.push_back(lambda);
-    if (powers.size() != given.size()) given = std::move(distinct);
-    // The nodes of a compressed spectrum are nobody's list.
-    if (powers.size() != given.size() || spectrum.compressed) given = spectrum.eigenvalue;
-    if (powers.size() != given.size()) return std::nullopt;
-    std::vector<double> out(spectrum.modes(), 0.0);
-    for (std::size_t g = 0; g < given.size(); ++g) {
-      const auto mode = std::ranges::find(spectrum.eigenvalue, given[g]) - spectrum.eigenvalue.begin();
-      if (static_cast<std::size_t>(mode) == spectrum.modes()) return std::nullopt;
-      out[static_cast<std::size_t>(mode)] += powers[g];
-    }
-    return out;
+/// Sums over the modes of numbers in the order of the eigenvalues as they were given: one each, or one per distinct
+/// eigenvalue in the order of first appearance. Empty when there are neither so many.
+std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spectrum, std::vector<double> given,
+                                                  const std::vector<double>& powers) {
+  std::vector<double> distinct;
+  for (const double lambda : given)
+    if (std::ranges::find(distinct, lambda) == distinct.end()) distinct.push_back(lambda);
+  if (powers.size() != given.size()) given = std::move(distinct);
+  // The nodes of a compressed spectrum are nobody's list.
+  if (powers.size() != given.size() || spectrum.compressed) given = spectrum.eigenvalue;
+  if (powers.size() != given.size()) return std::nullopt;
+  std::vector<double> out(spectrum.modes(), 0.0);
+  for (std::size_t g = 0; g < given.size(); ++g) {
+    const auto mode = std::ranges::find(spectrum.eigenvalue, given[g]) - spectrum.eigenvalue.begin();
+    if (static_cast<std::size_t>(mode) == spectrum.modes()) return std::nullopt;
+    out[static_cast<std::size_t>(mode)] += powers[g];
   }
+  return out;
+}
 
-  static void read_initial(const Table& table, LeastSquares& problem) {
-    const Values values = settings::read(table.table_or_empty("initial"), initial_parameters());
-    const auto& target = problem.spectrum.target_power;
-    if (values.given("error_power")) {
-      if (values.given("scale")) throw values.error("error_power", "give either scale or error_power, not both");
-      const std::vector<double>& powers = values.numbers("error_power");
-      const auto by_mode = powers_by_mode(problem.spectrum, spectra::eigenvalues_as_given(table), powers);
-      if (!by_mode)
-        throw values.error(
-            "error_power",
-            fmt::format(
-                "needs one number per distinct eigenvalue: {}, or one per eigenvalue as [spectrum] gives them; got {}",
-                target.size(), powers.size()));
-      problem.initial_power = *by_mode;
-      problem.alignment.reset();
-      return;
-    }
-    const double alignment = values.number("scale") - 1;
-    problem.alignment = alignment;
-    for (const double rho : target) problem.initial_power.push_back(alignment * alignment * rho);
+void read_initial(const Table& table, LeastSquares& problem) {
+  const Values values = settings::read(table.table_or_empty("initial"), initial_parameters());
+  const auto& target = problem.spectrum.target_power;
+  if (values.given("error_power")) {
+    if (values.given("scale")) throw values.error("error_power", "give either scale or error_power, not both");
+    const std::vector<double>& powers = values.numbers("error_power");
+    const auto by_mode = powers_by_mode(problem.spectrum, spectra::eigenvalues_as_given(table), powers);
+    if (!by_mode)
+      throw values.error(
+          "error_power",
+          fmt::format(
+              "needs one number per distinct eigenvalue: {}, or one per eigenvalue as [spectrum] gives them; got {}",
+              target.size(), powers.size()));
+    problem.initial_power = *by_mode;
+    problem.alignment.reset();
+    return;
   }
-};
+  const double alignment = values.number("scale") - 1;
+  problem.alignment = alignment;
+  for (const double rho : target) problem.initial_power.push_back(alignment * alignment * rho);
+}
+
+/// The problem of an experiment, and its optimizer in `linear`.
+std::shared_ptr<LeastSquares> read_problem(const Experiment& experiment, LinearProblem& linear) {
+  const Table& table = experiment.table;
+  auto problem = std::make_shared<LeastSquares>();
+  problem->time = experiment.time;
+  problem->spectrum = spectra::merged(spectra::build(table));
+  problem->noise = ingredients::read_noise(table);
+  problem->label_noise_variance = problem->noise->variance();
+  if (!std::isfinite(problem->label_noise_variance))
+    throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
+  problem->data = read_data(table);
+  problem->dataset = spectra::dataset_of(table);
+  if (problem->data.name == "rows" && !problem->dataset)
+    throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
+  read_initial(table, *problem);
+  problem->rate_rule = ingredients::read_rate_rule(table, start_norm(*problem));
+  linear.method =
+      read_optimizer(table, problem->spectrum.trace(), problem->rate_rule != nullptr, linear.hyperparameters);
+  read_schedules(table, static_cast<double>(experiment.time.steps), *problem, linear);
+  linear.data = problem;
+  if (problem->rate_rule && !is_plain_sgd(linear))
+    throw table.table_or_empty("rate").error(
+        "kind", "a rule sets the rate of optimizer sgd alone, without weight_decay or [schedule.batch]");
+  settings::naming(table, "", [&] { return linear.method->layout(linear.hyperparameters); });
+  return problem;
+}
+
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
+  const Table& table = experiment.table;
+  LinearProblem linear;
+  const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
+
+  const Table theory = table.table_or_empty("theory");
+  LeastSquaresTheory options = theory_section().read(theory);
+  if (options.method == "reduced" && problem->time.steps > 10'000'000)
+    throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
+  options.seed = experiment.monte_carlo.seed;
+
+  const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
+  return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
+                                               experiment.monte_carlo.replicas, power_law_of(table));
+}
+
+std::vector<Finding> tune_least_squares(const Experiment& experiment) {
+  if (ingredients::read_rate_rule(experiment.table, 0.0))
+    throw experiment.table.error("rate", "there is nothing to tune under a rule; leave [rate] or `tune` out");
+  return tune_experiment(experiment);
+}
+
+std::vector<settings::Description> optimizers() {
+  std::vector<settings::Description> out;
+  for (const LinearMethod& method : linear_methods()) out.push_back(method.description);
+  return out;
+}
+
+std::vector<ClosedForm> closed_forms() {
+  std::vector<ClosedForm> forms = least_squares_closed_forms();
+  for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
+  for (auto& form : collapse_closed_forms()) forms.push_back(std::move(form));
+  for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
+  for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
+  return forms;
+}
 
 }  // namespace
 
@@ -472,12 +443,33 @@ std::vector<Observable> observables(const LeastSquares& problem) {
 
 LinearProblem read_linear_problem(const Experiment& experiment) {
   LinearProblem linear;
-  LeastSquaresModel::read_problem(experiment, linear);
+  read_problem(experiment, linear);
   return linear;
 }
 
 const Model& least_squares_model() {
-  static const LeastSquaresModel model;
+  static const DeclaredModel model({
+      .description =
+          {"least-squares",
+           "streaming SGD on high-dimensional linear regression",
+           "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, P = v'Kv, sigma^2 = E eps^2\n"
+           "D_a' = a_a D_a + (eta^2/B) n_a lambda_a (P + sigma^2),   P = sum_a lambda_a D_a      (exact at finite d)\n"
+           "a_a = (1 - eta lambda_a)^2 + eta^2 lambda_a^2 / B\n"
+           "ode:      dq_a/dt = -A_a q_a + b_a (P + sigma^2),  q_a = lambda_a D_a\n"
+           "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
+           "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
+           "Paquette 2023; docs/theory/least-squares-sgd.md",
+           {}},
+      .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "initial", "theory", "monte_carlo",
+                   "tune"},
+      .optimizers = optimizers(),
+      .observables = least_squares_observables(),
+      .closed_forms = closed_forms,
+      .theory = theory_section().parameters(),
+      .monte_carlo = monte_carlo_keys(),
+      .build = build,
+      .tune = tune_least_squares,
+  });
   return model;
 }
 

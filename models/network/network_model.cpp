@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 #include "models/network/closed_forms.hpp"
 #include "models/network/predictions.hpp"
@@ -177,13 +177,10 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
-std::span<const Description* const> optimizers_of_model() {
-  static const std::vector<const Description*> all = [] {
-    std::vector<const Description*> out;
-    for (const Kind& kind : kinds()) out.push_back(&kind.description);
-    return out;
-  }();
-  return all;
+std::vector<Description> optimizers_of_model() {
+  std::vector<Description> out;
+  for (const Kind& kind : kinds()) out.push_back(kind.description);
+  return out;
 }
 
 const std::vector<Parameter>& monte_carlo_keys() {
@@ -280,12 +277,9 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
 
 class NetworkExperiment final : public Problem {
  public:
-  NetworkExperiment(std::shared_ptr<const NetworkProblem> problem, Table table)
-      : problem_(std::move(problem)), table_(std::move(table)) {}
+  explicit NetworkExperiment(std::shared_ptr<const NetworkProblem> problem) : problem_(std::move(problem)) {}
 
-  Trajectory solve() const override {
-    return settings::naming(table_, "", [&] { return solve_linearised(*problem_); });
-  }
+  Trajectory solve() const override { return solve_linearised(*problem_); }
   /// Nothing is claimed of the trajectory.
   Trajectory reference() const override {
     Trajectory out;
@@ -294,90 +288,77 @@ class NetworkExperiment final : public Problem {
   }
   std::vector<Prediction> predictions() const override { return network_predictions(*problem_); }
   std::unique_ptr<Simulation> simulate() const override { return simulate_network(problem_); }
-  std::vector<Finding> stability() const override {
-    return settings::naming(table_, "", [&] { return network_stability(*problem_); });
-  }
+  std::vector<Finding> stability() const override { return network_stability(*problem_); }
 
  private:
   std::shared_ptr<const NetworkProblem> problem_;
-  Table table_;
 };
 
-class NetworkModel final : public Model {
- public:
-  const Description& description() const override {
-    static const Description all{
-        "network", "training of a small dense network: sharpness, both parts of its Hessian, edges of stability",
-        "f = W_L phi(... phi(W_1 x + b_1) ...) + b_L,   L = mean loss(f, y),   H = GGN + NME\n"
-        "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a\n"
-        "edge of an optimizer that knows the part A of H: eta lambda (1 + r u'A u)/(1 + momentum) = 2, r = rho or "
-        "rho/|g|\n"
-        "theory: the loss linearised at the start, shown and not judged\n"
-        "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands them):\n"
-        "squared loss, all examples, constant rate: edge_plateau (edge ends at 2); one output, B <= n/4: norm_plateau\n"
-        "(the kernel norm ends near 1); piecewise linear activations, exact traces: nme_vanishes (tr NME = 0);\n"
-        "[rate] cdat with sigma = 2, all examples: on_edge (eta lambda ends at 2)",
-        "Dauphin, Agarwala, Mobahi 2024; Singh, Mobahi, Agarwala et al. 2025; docs/theory/curvature-dynamics.md,\n"
-        "sections 1, 5 and 6",
-        all_keys()};
-    return all;
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
+  const Table& table = experiment.table;
+  auto problem = std::make_shared<NetworkProblem>();
+  problem->time = experiment.time;
+  problem->seed = experiment.monte_carlo.seed;
+  problem->data = ingredients::networks::read_training_data(table);
+  problem->network =
+      read_network(settings::read(table.table_or_empty("network"), network_parameters()), *problem->data.train);
+  problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
+  problem->rate = ingredients::read_rate_rule(
+      table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
+  if (const Table* rate = table.table("rate"); problem->rate && std::get<std::string>(*rate->find("kind")) == "cdat") {
+    const settings::Value* sigma = rate->find("sigma");
+    const auto* whole_sigma = sigma ? std::get_if<std::int64_t>(sigma) : nullptr;
+    problem->cdat_sigma = whole_sigma ? static_cast<double>(*whole_sigma) : sigma ? std::get<double>(*sigma) : 2.0;
   }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all{"data",     "network", "loss",   "optimizer",
-                                              "schedule", "rate",    "theory", "monte_carlo"};
-    return all;
-  }
-  std::span<const Description* const> optimizers() const override { return optimizers_of_model(); }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = [] {
-      NetworkProblem everything;
-      everything.data.classes = true;
-      everything.data.test = std::make_shared<const ingredients::networks::Examples>();
-      everything.traces = Traces::exact;
-      everything.kernel_norms = true;
-      everything.every_step = true;
-      everything.rule.kind = UpdateKind::adaptive;
-      return network_observables(everything);
-    }();
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return network_closed_forms(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return monte_carlo_keys(); }
+  read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
+  problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+  if (problem->rate && (problem->rule.momentum > 0 || problem->rule.kind == UpdateKind::adaptive) &&
+      !problem->rate->needs().own_loss)
+    throw table.error("rate",
+                      "this rule sets the rate of steps along gradients; leave out optimizer.momentum, rmsprop and "
+                      "adam, or take cdat, armijo or inverse-sharpness");
+  read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
+  return std::make_unique<NetworkExperiment>(std::move(problem));
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    auto problem = std::make_shared<NetworkProblem>();
-    problem->time = experiment.time;
-    problem->seed = experiment.monte_carlo.seed;
-    problem->data = ingredients::networks::read_training_data(table);
-    problem->network =
-        read_network(settings::read(table.table_or_empty("network"), network_parameters()), *problem->data.train);
-    problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
-    problem->rate = ingredients::read_rate_rule(
-        table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
-    if (const Table* rate = table.table("rate");
-        problem->rate && std::get<std::string>(*rate->find("kind")) == "cdat") {
-      const settings::Value* sigma = rate->find("sigma");
-      const auto* whole_sigma = sigma ? std::get_if<std::int64_t>(sigma) : nullptr;
-      problem->cdat_sigma = whole_sigma ? static_cast<double>(*whole_sigma) : sigma ? std::get<double>(*sigma) : 2.0;
-    }
-    read_optimizer(settings::read_choice(table, "optimizer", optimizers(), "gd"), *problem);
-    problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-    if (problem->rate && (problem->rule.momentum > 0 || problem->rule.kind == UpdateKind::adaptive) &&
-        !problem->rate->needs().own_loss)
-      throw table.error("rate",
-                        "this rule sets the rate of steps along gradients; leave out optimizer.momentum, rmsprop and "
-                        "adam, or take cdat, armijo or inverse-sharpness");
-    read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
-    return std::make_unique<NetworkExperiment>(problem, Table(table.origin(), ""));
-  }
-};
+std::vector<Observable> observables_of_model() {
+  NetworkProblem everything;
+  everything.data.classes = true;
+  everything.data.test = std::make_shared<const ingredients::networks::Examples>();
+  everything.traces = Traces::exact;
+  everything.kernel_norms = true;
+  everything.every_step = true;
+  everything.rule.kind = UpdateKind::adaptive;
+  return network_observables(everything);
+}
 
 }  // namespace
 
 const Model& network_model() {
-  static const NetworkModel model;
+  static const DeclaredModel model({
+      .description =
+          {"network", "training of a small dense network: sharpness, both parts of its Hessian, edges of stability",
+           "f = W_L phi(... phi(W_1 x + b_1) ...) + b_L,   L = mean loss(f, y),   H = GGN + NME\n"
+           "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a\n"
+           "edge of an optimizer that knows the part A of H: eta lambda (1 + r u'A u)/(1 + momentum) = 2, r = rho or "
+           "rho/|g|\n"
+           "theory: the loss linearised at the start, shown and not judged\n"
+           "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands "
+           "them):\n"
+           "squared loss, all examples, constant rate: edge_plateau (edge ends at 2); one output, B <= n/4: "
+           "norm_plateau\n"
+           "(the kernel norm ends near 1); piecewise linear activations, exact traces: nme_vanishes (tr NME = 0);\n"
+           "[rate] cdat with sigma = 2, all examples: on_edge (eta lambda ends at 2)",
+           "Dauphin, Agarwala, Mobahi 2024; Singh, Mobahi, Agarwala et al. 2025; docs/theory/curvature-dynamics.md,\n"
+           "sections 1, 5 and 6",
+           all_keys()},
+      .sections = {"data", "network", "loss", "optimizer", "schedule", "rate", "theory", "monte_carlo"},
+      .optimizers = optimizers_of_model(),
+      .observables = observables_of_model(),
+      .closed_forms = network_closed_forms,
+      .monte_carlo = monte_carlo_keys(),
+      .build = build,
+  });
   return model;
 }
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/learning_curves/regression_keys.hpp"
 #include "models/kernel_regression/closed_forms.hpp"
@@ -80,8 +80,8 @@ class RidgeReplica final : public Replica {
 
 class KernelRegression final : public Problem {
  public:
-  KernelRegression(std::shared_ptr<const Setting> setting, std::vector<double> errors, Table table)
-      : setting_(std::move(setting)), errors_(std::move(errors)), table_(std::move(table)) {}
+  KernelRegression(std::shared_ptr<const Setting> setting, std::vector<double> errors)
+      : setting_(std::move(setting)), errors_(std::move(errors)) {}
 
   Trajectory solve() const override {
     const LearningCurve& theory = curve();
@@ -94,7 +94,7 @@ class KernelRegression final : public Problem {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const CurvePoint p = point(n);
-      check_excess(table_, n, p.overfitting);  // infinite there too where nothing is left to learn
+      check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
       out.steps.push_back(n);
       const std::vector<double> left = theory.remaining(p.kappa);
@@ -118,9 +118,9 @@ class KernelRegression final : public Problem {
 
   std::unique_ptr<Simulation> simulate() const override {
     const std::size_t n = setting_->time.steps;
-    check_samples(table_, setting_->time, true);
+    check_samples(setting_->time, true);
     if (const std::string why = setting_->population->obstacle(n, setting_->tests); !why.empty())
-      throw table_.error("data", why);
+      throw std::invalid_argument("data: " + why);
     std::vector<Observable> seen = {all_observables()[0]};
     if (setting_->ridge > 0) seen.push_back(all_observables()[1]);
     return simulation_of(
@@ -204,69 +204,41 @@ class KernelRegression final : public Problem {
  private:
   const LearningCurve& curve() const {
     std::call_once(once_, [this] {
-      curve_ = settings::naming(table_, "kernel", [&] {
-        return std::make_unique<LearningCurve>(setting_->population->levels(), setting_->ridge, setting_->noise);
-      });
+      try {
+        curve_ = std::make_unique<LearningCurve>(setting_->population->levels(), setting_->ridge, setting_->noise);
+      } catch (const std::invalid_argument& e) {
+        throw std::invalid_argument(std::string("kernel: ") + e.what());
+      }
     });
     return *curve_;
   }
   CurvePoint point(double n) const {
     const CurvePoint out = curve().at(n);
-    check_excess(table_, n, out.excess);
+    check_excess(n, out.excess);
     return out;
   }
 
   std::shared_ptr<const Setting> setting_;
   std::vector<double> errors_;
-  Table table_;
   mutable std::once_flag once_;
   mutable std::unique_ptr<LearningCurve> curve_;
 };
 
-class KernelRegressionModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "kernel-regression", "learning curves of kernel ridge regression, level by level",
-        "predictor k(x)'(K + ridge I)^-1 y of n samples, y = f + noise\n"
-        "n = sum m L + (ridge + tail)/kappa,  L = lambda/(lambda + kappa)\n"
-        "excess_mse = E0 (sum (1 - L)^2 v^2 + sigma^2) - sigma^2,  E0 = n/(n - sum m L^2)\n"
-        "An asymptotic theory: 10% are usual while the excess is above 1% of the target's power ([verdict] allowed = "
-        "0.1)",
-        "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4",
-        settings::with_sections({{"data", data_parameters()},
-                                 {"kernel", kernel_section_parameters()},
-                                 {"target", target_parameters()},
-                                 {"noise", noise_parameters()}})};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"data", "kernel", "target", "noise", "spectrum"};
-    return names;
-  }
-  const Axis& axis() const override { return samples_axis(); }
-  std::span<const Observable> observables() const override { return all_observables(); }
-  std::vector<ClosedForm> closed_forms() const override { return kernel_regression_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return error_parameters(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return test_parameters(); }
-
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    check_samples(table, experiment.time, false);
-    auto setting = std::make_shared<Setting>();
-    setting->population = read_population(table);
-    const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
-    setting->ridge = kernel.number("ridge");
-    setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance") +
-                     setting->population->noise();
-    setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
-    setting->time = experiment.time;
-    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
-    const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
-    return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"), table);
-  }
-};
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
+  const Table& table = experiment.table;
+  check_samples(experiment.time, false);
+  auto setting = std::make_shared<Setting>();
+  setting->population = read_population(table);
+  const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
+  setting->ridge = kernel.number("ridge");
+  setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance") +
+                   setting->population->noise();
+  setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
+  setting->time = experiment.time;
+  setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+  const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
+  return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"));
+}
 
 }  // namespace
 
@@ -331,7 +303,27 @@ std::unique_ptr<Population> read_population(const Table& table) {
 }
 
 const Model& kernel_regression_model() {
-  static const KernelRegressionModel model;
+  static const DeclaredModel model({
+      .description = {"kernel-regression", "learning curves of kernel ridge regression, level by level",
+                      "predictor k(x)'(K + ridge I)^-1 y of n samples, y = f + noise\n"
+                      "n = sum m L + (ridge + tail)/kappa,  L = lambda/(lambda + kappa)\n"
+                      "excess_mse = E0 (sum (1 - L)^2 v^2 + sigma^2) - sigma^2,  E0 = n/(n - sum m L^2)\n"
+                      "An asymptotic theory: 10% are usual while the excess is above 1% of the target's power "
+                      "([verdict] allowed = "
+                      "0.1)",
+                      "Agarwala, Das, Panigrahy, Zhang 2020; docs/theory/networks-and-kernels.md, section 4",
+                      settings::with_sections({{"data", data_parameters()},
+                                               {"kernel", kernel_section_parameters()},
+                                               {"target", target_parameters()},
+                                               {"noise", noise_parameters()}})},
+      .sections = {"data", "kernel", "target", "noise", "spectrum"},
+      .axis = &samples_axis(),
+      .observables = all_observables(),
+      .closed_forms = kernel_regression_closed_forms,
+      .theory = error_parameters(),
+      .monte_carlo = test_parameters(),
+      .build = build,
+  });
   return model;
 }
 

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/learning_curves/regression_keys.hpp"
 #include "models/modular_tasks/closed_forms.hpp"
@@ -81,11 +82,9 @@ const std::vector<Observable>& all_observables() {
 
 class ModularTasks final : public Problem {
  public:
-  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree, std::vector<double> errors,
-               Table table)
+  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree, std::vector<double> errors)
       : setting_(std::move(setting)),
         errors_(std::move(errors)),
-        table_(std::move(table)),
         mono_(monolithic_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise),
         single_(single_task_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise) {
   }
@@ -98,7 +97,7 @@ class ModularTasks final : public Problem {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
-      check_excess(table_, n, std::max(mixture.excess, alone.excess));
+      check_excess(n, std::max(mixture.excess, alone.excess));
       limit_validity(out, std::min(mixture.excess, alone.excess), power());
       out.steps.push_back(n);
       out.columns[0].value.push_back(mixture.excess);
@@ -109,11 +108,11 @@ class ModularTasks final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    check_samples(table_, setting_->time, true);
+    check_samples(setting_->time, true);
     if (!numerics::is_whole(setting_->family.dimension) || setting_->family.dimension > 1e4)
-      throw table_.table_or_empty("data").error("dimension", "must be whole, and at most 10000, for a simulation");
+      throw std::invalid_argument("data.dimension: must be whole, and at most 10000, for a simulation");
     if (setting_->family.tasks > 65536)
-      throw table_.table_or_empty("tasks").error("count", "at most 65536 tasks can be simulated");
+      throw std::invalid_argument("tasks.count: at most 65536 tasks can be simulated");
     return simulation_of({{all_observables()[0], all_observables()[1]},
                           "kernel ridge regression by Cholesky factors",
                           regression_cost(setting_->time),
@@ -182,82 +181,74 @@ class ModularTasks final : public Problem {
   double power() const { return std::accumulate(setting_->family.power.begin(), setting_->family.power.end(), 0.0); }
   std::shared_ptr<const TaskSetting> setting_;
   std::vector<double> errors_;
-  Table table_;
   LearningCurve mono_, single_;
 };
 
-class ModularTasksModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "modular-tasks", "one kernel machine for many tasks against a machine for each",
-        "inputs (code c_j, x), kernel kap((bias + <c, c'> + <x, x'>)/(2 + bias)), learning curve as kernel-regression\n"
-        "clusters: common (A_k + (T-1) B_k)/T, differential (A_k - B_k)/T, of kap((1+t)/2) and kap((b+t)/2)\n"
-        "trees: levels (q, k) by Krawtchouk polynomials of the codes' distances\n"
-        "An asymptotic theory: 15% are usual ([verdict] allowed = 0.15)",
-        "Agarwala, Das, Juba, Panigrahy, Sharan, Wang, Zhang 2021; docs/theory/networks-and-kernels.md, section 5",
-        settings::with_sections(
-            {{"data", data_keys()}, {"tasks", task_keys()}, {"kernel", kernel_keys()}, {"noise", noise_parameters()}})};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names = {"data", "tasks", "kernel", "noise"};
-    return names;
-  }
-  const Axis& axis() const override { return samples_axis(); }
-  std::span<const Observable> observables() const override { return all_observables(); }
-  std::vector<ClosedForm> closed_forms() const override { return modular_tasks_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override { return error_parameters(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return test_parameters(); }
+TaskFamily read_family(const Table& table) {
+  TaskFamily family;
+  family.dimension = settings::read(table.table_or_empty("data"), data_keys()).number("dimension");
+  const Values v = settings::read(table.table_or_empty("tasks"), task_keys());
+  const bool tree = v.text("codes") == "tree";
+  for (const char* key : {"count", "overlap"})
+    if (tree && v.given(key)) throw v.error(key, "belongs to codes = \"cluster\"");
+  if (!tree && v.given("depth")) throw v.error("depth", "belongs to codes = \"tree\"");
+  family.parity = v.text("functions") == "parity";
+  if (!tree && family.parity) throw v.error("functions", "parity is of the signs of codes = \"tree\"");
+  family.codes = tree ? TaskFamily::Codes::tree : TaskFamily::Codes::cluster;
+  family.depth = tree ? (v.given("depth") ? static_cast<std::size_t>(v.integer("depth")) : 2) : 0;
+  family.tasks = tree ? std::exp2(static_cast<double>(family.depth))
+                      : (v.given("count") ? static_cast<double>(v.integer("count")) : 4);
+  family.overlap = v.given("overlap") ? v.number("overlap") : 0;
+  family.bias = v.given("bias") ? v.number("bias") : (tree ? 1 : 0);
+  family.power = v.numbers("powers");
+  if (family.power.empty() || family.power.size() > 1001) throw v.error("powers", "must list 1 to 1001 numbers");
+  for (const double x : family.power)
+    if (!std::isfinite(x)) throw v.error("powers", "must be finite");
+  if (std::ranges::all_of(family.power, [](double x) { return x == 0; }))
+    throw v.error("powers", "must not all be 0: there would be nothing to learn");
+  return family;
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    check_samples(table, experiment.time, false);
-    auto setting = std::make_shared<TaskSetting>();
-    setting->family = read_family(table);
-    const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
-    setting->kernel = read_kernel(kernel);
-    setting->ridge = kernel.number("ridge");
-    setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance");
-    setting->time = experiment.time;
-    setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
-    const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
-    return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")),
-                                          theory.numbers("errors"), table);
-  }
-
- private:
-  static TaskFamily read_family(const Table& table) {
-    TaskFamily family;
-    family.dimension = settings::read(table.table_or_empty("data"), data_keys()).number("dimension");
-    const Values v = settings::read(table.table_or_empty("tasks"), task_keys());
-    const bool tree = v.text("codes") == "tree";
-    for (const char* key : {"count", "overlap"})
-      if (tree && v.given(key)) throw v.error(key, "belongs to codes = \"cluster\"");
-    if (!tree && v.given("depth")) throw v.error("depth", "belongs to codes = \"tree\"");
-    family.parity = v.text("functions") == "parity";
-    if (!tree && family.parity) throw v.error("functions", "parity is of the signs of codes = \"tree\"");
-    family.codes = tree ? TaskFamily::Codes::tree : TaskFamily::Codes::cluster;
-    family.depth = tree ? (v.given("depth") ? static_cast<std::size_t>(v.integer("depth")) : 2) : 0;
-    family.tasks = tree ? std::exp2(static_cast<double>(family.depth))
-                        : (v.given("count") ? static_cast<double>(v.integer("count")) : 4);
-    family.overlap = v.given("overlap") ? v.number("overlap") : 0;
-    family.bias = v.given("bias") ? v.number("bias") : (tree ? 1 : 0);
-    family.power = v.numbers("powers");
-    if (family.power.empty() || family.power.size() > 1001) throw v.error("powers", "must list 1 to 1001 numbers");
-    for (const double x : family.power)
-      if (!std::isfinite(x)) throw v.error("powers", "must be finite");
-    if (std::ranges::all_of(family.power, [](double x) { return x == 0; }))
-      throw v.error("powers", "must not all be 0: there would be nothing to learn");
-    return family;
-  }
-};
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
+  const Table& table = experiment.table;
+  check_samples(experiment.time, false);
+  auto setting = std::make_shared<TaskSetting>();
+  setting->family = read_family(table);
+  const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
+  setting->kernel = read_kernel(kernel);
+  setting->ridge = kernel.number("ridge");
+  setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance");
+  setting->time = experiment.time;
+  setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+  const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
+  return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")),
+                                        theory.numbers("errors"));
+}
 
 }  // namespace
 
 const Model& modular_tasks_model() {
-  static const ModularTasksModel model;
+  static const DeclaredModel model({
+      .description =
+          {"modular-tasks", "one kernel machine for many tasks against a machine for each",
+           "inputs (code c_j, x), kernel kap((bias + <c, c'> + <x, x'>)/(2 + bias)), learning curve as "
+           "kernel-regression\n"
+           "clusters: common (A_k + (T-1) B_k)/T, differential (A_k - B_k)/T, of kap((1+t)/2) and kap((b+t)/2)\n"
+           "trees: levels (q, k) by Krawtchouk polynomials of the codes' distances\n"
+           "An asymptotic theory: 15% are usual ([verdict] allowed = 0.15)",
+           "Agarwala, Das, Juba, Panigrahy, Sharan, Wang, Zhang 2021; docs/theory/networks-and-kernels.md, section 5",
+           settings::with_sections({{"data", data_keys()},
+                                    {"tasks", task_keys()},
+                                    {"kernel", kernel_keys()},
+                                    {"noise", noise_parameters()}})},
+      .sections = {"data", "tasks", "kernel", "noise"},
+      .axis = &samples_axis(),
+      .observables = all_observables(),
+      .closed_forms = modular_tasks_closed_forms,
+      .theory = error_parameters(),
+      .monte_carlo = test_parameters(),
+      .build = build,
+  });
   return model;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <stdexcept>
 
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
 
@@ -45,24 +46,21 @@ Parameter ridge_parameter() {
   return settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0);
 }
 
-void check_samples(const settings::Table& experiment, const Time& samples, bool simulated) {
-  const settings::Table section = experiment.table_or_empty("samples");
+void check_samples(const Time& samples, bool simulated) {
   if (samples.steps == 0)
-    throw section.error("max", "must be at least 1: without samples there is nothing to learn from");
+    throw std::invalid_argument("samples.max: must be at least 1: without samples there is nothing to learn from");
   if (simulated && samples.steps > most_regression_samples)
-    throw section.error(
-        "max", fmt::format("a simulation solves n equations for n samples: at most {}, got {}; the theory has no "
-                           "limit",
-                           most_regression_samples, samples.steps));
+    throw std::invalid_argument(fmt::format(
+        "samples.max: a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
+        most_regression_samples, samples.steps));
 }
 
-void check_excess(const settings::Table& experiment, double n, double excess) {
+void check_excess(double n, double excess) {
   if (!std::isfinite(excess))
-    throw experiment.table_or_empty("kernel").error(
-        "ridge",
-        fmt::format("at {:g} samples, as many as the kernel has features, the error without a ridge is infinite; "
-                    "give a ridge > 0 or other [samples]",
-                    n));
+    throw std::invalid_argument(fmt::format(
+        "kernel.ridge: at {:g} samples, as many as the kernel has features, the error without a ridge is infinite; "
+        "give a ridge > 0 or other [samples]",
+        n));
 }
 
 void limit_validity(Trajectory& trajectory, double least_excess, double power) {

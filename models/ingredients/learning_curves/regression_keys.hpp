@@ -16,10 +16,10 @@ const std::vector<settings::Parameter>& error_parameters();
 const std::vector<settings::Parameter>& test_parameters();
 settings::Parameter ridge_parameter();
 
-/// \throws settings::Error without samples, or, of a simulation, with more than `most_regression_samples`.
-void check_samples(const settings::Table& experiment, const Time& samples, bool simulated);
-/// \throws settings::Error where the excess at n samples is infinite: n meets the rank without a ridge.
-void check_excess(const settings::Table& experiment, double n, double excess);
+/// \throws std::invalid_argument without samples, or, of a simulation, with more than `most_regression_samples`.
+void check_samples(const Time& samples, bool simulated);
+/// \throws std::invalid_argument where the excess at n samples is infinite: n meets the rank without a ridge.
+void check_excess(double n, double excess);
 
 /// To be asked before every row: ends the claim, with a warning, before the first whose least excess is below 1% of the target's power, where theory
 /// and simulation part by factors (docs/theory/networks-and-kernels.md, section 4.3).

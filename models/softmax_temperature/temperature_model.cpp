@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/softmax_temperature/closed_forms.hpp"
 #include "models/softmax_temperature/margin.hpp"
 #include "models/softmax_temperature/simulation.hpp"
@@ -25,8 +25,7 @@ constexpr std::size_t margin_column = 2;
 
 class TemperatureExperiment final : public Problem {
  public:
-  TemperatureExperiment(std::shared_ptr<const TemperatureProblem> problem, settings::Table table)
-      : problem_(std::move(problem)), table_(std::move(table)) {}
+  explicit TemperatureExperiment(std::shared_ptr<const TemperatureProblem> problem) : problem_(std::move(problem)) {}
 
   Trajectory solve() const override {
     const TemperatureProblem& p = *problem_;
@@ -130,8 +129,7 @@ class TemperatureExperiment final : public Problem {
     try {
       return flown_logits(p.logits, p.time.at, p.rtol);
     } catch (const std::runtime_error&) {
-      throw table_.table_or_empty("theory").error("method",
-                                                  "the flow takes too many steps here; take gd, or fewer steps");
+      throw std::invalid_argument("theory.method: the flow takes too many steps here; take gd, or fewer steps");
     }
   }
 
@@ -154,55 +152,39 @@ class TemperatureExperiment final : public Problem {
   }
 
   std::shared_ptr<const TemperatureProblem> problem_;
-  settings::Table table_;
 };
 
-class TemperatureModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "softmax-temperature", "learning with a softmax loss at inverse temperature beta",
-        "loss = -sum_i log softmax(beta z_i)[y_i];  z' = z + eta beta K (Y - softmax(beta z))\n"
-        "v = beta z, g = eta beta^2: v' = v + g K (Y - softmax(v)): beta matters through g and beta z_0 alone\n"
-        "one point: u + e^u = u_0 + e^u_0 + T, u = beta y z;  C classes: (C-1) u + e^u = (C-1) u_0 + e^u_0 + C T",
-        "Agarwala, Pennington, Dauphin, Schoenholz 2020; docs/theory/networks-and-kernels.md, section 3",
-        temperature_parameters()};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"task", "initial", "loss", "optimizer", "theory", "monte_carlo"};
-    return all;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> all{&descent_description()};
-    return all;
-  }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = [] {
-      TemperatureProblem p;
-      p.kind = TaskKind::network;
-      p.logits.start = linear_algebra::Matrix(1, most_logits_shown + 1);
-      return temperature_observables(p);
-    }();
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return temperature_closed_forms(); }
-  std::span<const settings::Parameter> theory_parameters() const override { return temperature_theory_parameters(); }
-  std::span<const settings::Parameter> monte_carlo_parameters() const override {
-    return temperature_monte_carlo_parameters();
-  }
+std::vector<Observable> observables_of_model() {
+  TemperatureProblem p;
+  p.kind = TaskKind::network;
+  p.logits.start = linear_algebra::Matrix(1, most_logits_shown + 1);
+  return temperature_observables(p);
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    return std::make_unique<TemperatureExperiment>(read_temperature(experiment), experiment.table);
-  }
-};
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
+  return std::make_unique<TemperatureExperiment>(read_temperature(experiment, optimizers));
+}
 
 }  // namespace
 
 const Model& softmax_temperature_model();
 const Model& softmax_temperature_model() {
-  static const TemperatureModel model;
+  static const DeclaredModel model({
+      .description =
+          {"softmax-temperature", "learning with a softmax loss at inverse temperature beta",
+           "loss = -sum_i log softmax(beta z_i)[y_i];  z' = z + eta beta K (Y - softmax(beta z))\n"
+           "v = beta z, g = eta beta^2: v' = v + g K (Y - softmax(v)): beta matters through g and beta z_0 alone\n"
+           "one point: u + e^u = u_0 + e^u_0 + T, u = beta y z;  C classes: (C-1) u + e^u = (C-1) u_0 + e^u_0 + C T",
+           "Agarwala, Pennington, Dauphin, Schoenholz 2020; docs/theory/networks-and-kernels.md, section 3",
+           temperature_parameters()},
+      .sections = {"task", "initial", "loss", "optimizer", "theory", "monte_carlo"},
+      .optimizers = {descent_description()},
+      .observables = observables_of_model(),
+      .closed_forms = temperature_closed_forms,
+      .theory = temperature_theory_parameters(),
+      .monte_carlo = temperature_monte_carlo_parameters(),
+      .build = build,
+  });
   return model;
 }
 

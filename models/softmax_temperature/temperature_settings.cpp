@@ -194,25 +194,23 @@ const std::vector<Parameter>& temperature_monte_carlo_parameters() {
   return keys;
 }
 
-const settings::Description& descent_description() {
-  static const settings::Description all = {
-      "gd",
-      "gradient descent on the softmax loss summed over points",
-      "z' = z + eta beta K (Y - softmax(beta z))",
-      "docs/theory/networks-and-kernels.md, section 3.1",
-      {settings::number("learning_rate", "eta, of the loss summed over points").in("per step").above(0).must(),
-       settings::boolean("rescaled", "divide it by beta^2, so that temperatures are compared at equal g")
-           .otherwise(false)}};
-  return all;
+settings::Description descent_description() {
+  return {"gd",
+          "gradient descent on the softmax loss summed over points",
+          "z' = z + eta beta K (Y - softmax(beta z))",
+          "docs/theory/networks-and-kernels.md, section 3.1",
+          {settings::number("learning_rate", "eta, of the loss summed over points").in("per step").above(0).must(),
+           settings::boolean("rescaled", "divide it by beta^2, so that temperatures are compared at equal g")
+               .otherwise(false)}};
 }
 
-std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& experiment) {
+std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& experiment,
+                                                           std::span<const settings::Description* const> optimizers) {
   const settings::Table& table = experiment.table;
   auto problem = std::make_shared<TemperatureProblem>();
   const Values task = settings::read(table.table_or_empty("task"), task_keys());
   const Values initial = settings::read(table.table_or_empty("initial"), initial_keys());
   const Values loss = settings::read(table.table_or_empty("loss"), temperature_loss_keys());
-  static const std::vector<const settings::Description*> optimizers{&descent_description()};
   const Values optimizer = settings::read_choice(table, "optimizer", optimizers, "gd").values;
   const Values theory = settings::read(table.table_or_empty("theory"), temperature_theory_parameters());
   const Values monte_carlo = read_monte_carlo(table, temperature_monte_carlo_parameters());

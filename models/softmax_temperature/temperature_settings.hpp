@@ -2,6 +2,7 @@
 /// \file
 /// The keys of model softmax-temperature, and how they are read.
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/softmax_temperature/problem.hpp"
@@ -14,9 +15,10 @@ std::vector<settings::Parameter> temperature_parameters();
 const std::vector<settings::Parameter>& temperature_theory_parameters();
 const std::vector<settings::Parameter>& temperature_monte_carlo_parameters();
 /// The one optimizer, gradient descent.
-const settings::Description& descent_description();
+settings::Description descent_description();
 
-/// \throws settings::Error.
-std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& experiment);
+/// \param optimizers  that one. \throws settings::Error.
+std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& experiment,
+                                                           std::span<const settings::Description* const> optimizers);
 
 }  // namespace edgewise::models::softmax_temperature

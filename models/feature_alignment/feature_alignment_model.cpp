@@ -10,7 +10,7 @@
 #include "models/feature_alignment/deep_linear.hpp"
 #include "models/feature_alignment/network_alignment.hpp"
 #include "models/feature_alignment/quadratic_net.hpp"
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 
@@ -204,143 +204,119 @@ class NetworkProblem final : public AlignmentProblem {
   std::shared_ptr<const NetworkAlignment> problem_;
 };
 
-class FeatureAlignmentModel final : public Model {
- public:
-  const Description& description() const override {
-    static const Description all{
-        "feature-alignment", "how weights align with the average gradient outer product of their layer",
-        "rho_U = corr(W'W, W'Kf W),   rho_C = corr(Wb'Wb, Wb'Kf Wb),   Wb = W - W_0,   Kf = (1/N) sum g g',   g = "
-        "df/dh\n"
-        "t -> 0, any network:  Wdot'Wdot = X'R PTK R X,   Wdot'Kf Wdot = X'R PTK^2 R X/N,   R = diag(y)/N\n"
-        "[alignment] kind = quadratic (limits of random matrices), deep-linear (exact), network (real ones)",
-        "Beaglehole, Mitliagkas, Agarwala 2024; docs/theory/networks-and-kernels.md, section 2", all_keys()};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all{"alignment", "data",   "network",    "optimizer",
-                                              "schedule",  "theory", "monte_carlo"};
-    return all;
-  }
-  std::span<const Description* const> optimizers() const override {
-    static const std::vector<const Description*> all = pointers(alignment_optimizers());
-    return all;
-  }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = network_alignment_observables(3);
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return feature_alignment_closed_forms(); }
-  std::span<const Parameter> theory_parameters() const override {
-    static const std::vector<Parameter> all{
-        settings::text("method", "of deep-linear: descent, exact; flow, its limit eta -> 0")
-            .one_of({"descent", "flow"})
-            .otherwise(std::string("descent")),
-        settings::number("rtol", "of the flow of three layers or more").above(0).below(1).otherwise(1e-10)};
-    return all;
-  }
+const std::vector<Parameter>& theory_keys() {
+  static const std::vector<Parameter> all{
+      settings::text("method", "of deep-linear: descent, exact; flow, its limit eta -> 0")
+          .one_of({"descent", "flow"})
+          .otherwise(std::string("descent")),
+      settings::number("rtol", "of the flow of three layers or more").above(0).below(1).otherwise(1e-10)};
+  return all;
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    const settings::Choice choice = settings::read_choice(table, "alignment", kinds(), "quadratic");
-    const auto kind = static_cast<AlignmentKind>(choice.index);
-    const Values theory = settings::read(table.table_or_empty("theory"), theory_parameters());
-    for (const char* section : {"data", "network", "schedule", "optimizer"})
-      if (table.table(section) && kind != AlignmentKind::network &&
-          (kind == AlignmentKind::quadratic || section != std::string("optimizer")))
-        throw table.error(section, "alignment.kind = \"" + alignment_kinds()[choice.index].name +
-                                       "\" does not read this section; leave it out");
-    for (const char* key : {"method", "rtol"})
-      if (theory.given(key) && kind != AlignmentKind::deep_linear)
-        throw theory.error(key, "belongs to alignment.kind = \"deep-linear\"");
-    if (kind == AlignmentKind::quadratic) {
-      if (experiment.time.steps > 0)
-        throw table.error("time", "alignment of kind quadratic is that of the start: steps = 0");
-      return std::make_unique<QuadraticProblem>(read_quadratic(choice.values), read_correlation(choice.values),
-                                                choice.values);
-    }
-    const settings::Choice optimizer = settings::read_choice(table, "optimizer", optimizers(), "gd");
-    if (kind == AlignmentKind::deep_linear) {
-      if (optimizer.index != 0) throw optimizer.values.error("kind", "of deep-linear is gd");
-      DeepLinear net = read_deep_linear(choice.values);
-      net.learning_rate = optimizer.values.number("learning_rate");
-      net.flow = theory.text("method") == "flow";
-      if (theory.given("rtol") && !net.flow) throw theory.error("rtol", "belongs to method = \"flow\"");
-      net.rtol = theory.number("rtol");
-      return std::make_unique<DeepLinearProblem>(std::move(net), experiment.time);
-    }
-    return std::make_unique<NetworkProblem>(read_network_alignment(experiment, choice.values, optimizer));
+std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment& experiment, const Values& values,
+                                                               const settings::Choice& optimizer) {
+  const Table& table = experiment.table;
+  auto out = std::make_shared<NetworkAlignment>();
+  out->data = ingredients::networks::read_training_data(table);
+  out->network = ingredients::networks::read_network(
+      settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters()), *out->data.train);
+  out->correlation = read_correlation(values);
+  out->centred_output = values.flag("centred_output");
+  out->time = experiment.time;
+  out->seed = experiment.monte_carlo.seed;
+  const std::size_t layers = out->network->layers();
+  for (std::size_t l = 0; l < layers; ++l)
+    if (out->network->fan_in(l) == 1 && out->correlation == Correlation::pearson)
+      throw values.error("correlation",
+                         fmt::format("pearson is not defined in layer {}, which has one input; take cosine", l + 1));
+  AlignmentTraining& how = out->training;
+  const Values& keys = optimizer.values;
+  how.learning_rate = keys.number("learning_rate");
+  if (keys.has("batch")) how.batch = keys.whole("batch");
+  if (keys.has("speeds")) {
+    how.speeds = keys.numbers("speeds");
+    how.floor = keys.number("eps");
+    if (how.speeds.size() != layers || !std::ranges::all_of(how.speeds, [](double c) { return c > 0; }))
+      throw keys.error("speeds", fmt::format("must be {} numbers > 0, one for each layer", layers));
   }
+  how.schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
+  return out;
+}
 
- private:
-  static std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment& experiment,
-                                                                        const Values& values,
-                                                                        const settings::Choice& optimizer) {
-    const Table& table = experiment.table;
-    auto out = std::make_shared<NetworkAlignment>();
-    out->data = ingredients::networks::read_training_data(table);
-    out->network = ingredients::networks::read_network(
-        settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters()), *out->data.train);
-    out->correlation = read_correlation(values);
-    out->centred_output = values.flag("centred_output");
-    out->time = experiment.time;
-    out->seed = experiment.monte_carlo.seed;
-    const std::size_t layers = out->network->layers();
-    for (std::size_t l = 0; l < layers; ++l)
-      if (out->network->fan_in(l) == 1 && out->correlation == Correlation::pearson)
-        throw values.error("correlation",
-                           fmt::format("pearson is not defined in layer {}, which has one input; take cosine", l + 1));
-    AlignmentTraining& how = out->training;
-    const Values& keys = optimizer.values;
-    how.learning_rate = keys.number("learning_rate");
-    if (keys.has("batch")) how.batch = keys.whole("batch");
-    if (keys.has("speeds")) {
-      how.speeds = keys.numbers("speeds");
-      how.floor = keys.number("eps");
-      if (how.speeds.size() != layers || !std::ranges::all_of(how.speeds, [](double c) { return c > 0; }))
-        throw keys.error("speeds", fmt::format("must be {} numbers > 0, one for each layer", layers));
-    }
-    how.schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-    return out;
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
+  const Table& table = experiment.table;
+  std::vector<const Description*> kinds;
+  for (const Description& kind : alignment_kinds()) kinds.push_back(&kind);
+  const settings::Choice choice = settings::read_choice(table, "alignment", kinds, "quadratic");
+  const auto kind = static_cast<AlignmentKind>(choice.index);
+  const Values theory = settings::read(table.table_or_empty("theory"), theory_keys());
+  for (const char* section : {"data", "network", "schedule", "optimizer"})
+    if (table.table(section) && kind != AlignmentKind::network &&
+        (kind == AlignmentKind::quadratic || section != std::string("optimizer")))
+      throw table.error(section, "alignment.kind = \"" + alignment_kinds()[choice.index].name +
+                                     "\" does not read this section; leave it out");
+  for (const char* key : {"method", "rtol"})
+    if (theory.given(key) && kind != AlignmentKind::deep_linear)
+      throw theory.error(key, "belongs to alignment.kind = \"deep-linear\"");
+  if (kind == AlignmentKind::quadratic) {
+    if (experiment.time.steps > 0)
+      throw table.error("time", "alignment of kind quadratic is that of the start: steps = 0");
+    return std::make_unique<QuadraticProblem>(read_quadratic(choice.values), read_correlation(choice.values),
+                                              choice.values);
   }
+  const settings::Choice optimizer = settings::read_choice(table, "optimizer", optimizers, "gd");
+  if (kind == AlignmentKind::deep_linear) {
+    if (optimizer.index != 0) throw optimizer.values.error("kind", "of deep-linear is gd");
+    DeepLinear net = read_deep_linear(choice.values);
+    net.learning_rate = optimizer.values.number("learning_rate");
+    net.flow = theory.text("method") == "flow";
+    if (theory.given("rtol") && !net.flow) throw theory.error("rtol", "belongs to method = \"flow\"");
+    net.rtol = theory.number("rtol");
+    return std::make_unique<DeepLinearProblem>(std::move(net), experiment.time);
+  }
+  return std::make_unique<NetworkProblem>(read_network_alignment(experiment, choice.values, optimizer));
+}
 
-  static std::vector<const Description*> pointers(const std::vector<Description>& things) {
-    std::vector<const Description*> out;
-    for (const Description& d : things) out.push_back(&d);
-    return out;
-  }
-  static std::span<const Description* const> kinds() {
-    static const std::vector<const Description*> all = pointers(alignment_kinds());
-    return all;
-  }
-
-  static std::vector<Parameter> all_keys() {
-    std::vector<Parameter> out{settings::text("alignment.kind", "quadratic, deep-linear or network")
-                                   .one_of({"quadratic", "deep-linear", "network"})
-                                   .otherwise(std::string("quadratic"))};
-    const auto add = [&](const std::string& section, const std::string& of, const std::vector<Parameter>& keys) {
-      for (Parameter key : keys) {
-        key.name = section + key.name;
-        if (!of.empty()) key.doc = of + ": " + key.doc;
-        if (key.required) {  // of one kind only
-          key.required = false;
-          key.fallback_text = "required by " + of;
-        }
-        if (std::ranges::none_of(out, [&](const Parameter& p) { return p.name == key.name; }))
-          out.push_back(std::move(key));
+std::vector<Parameter> all_keys() {
+  std::vector<Parameter> out{settings::text("alignment.kind", "quadratic, deep-linear or network")
+                                 .one_of({"quadratic", "deep-linear", "network"})
+                                 .otherwise(std::string("quadratic"))};
+  const auto add = [&](const std::string& section, const std::string& of, const std::vector<Parameter>& keys) {
+    for (Parameter key : keys) {
+      key.name = section + key.name;
+      if (!of.empty()) key.doc = of + ": " + key.doc;
+      if (key.required) {  // of one kind only
+        key.required = false;
+        key.fallback_text = "required by " + of;
       }
-    };
-    for (const Description& kind : alignment_kinds()) add("alignment.", kind.name, kind.parameters);
-    add("data.", "network", ingredients::networks::data_parameters());
-    add("network.", "network", ingredients::networks::network_parameters());
-    return out;
-  }
-};
+      if (std::ranges::none_of(out, [&](const Parameter& p) { return p.name == key.name; }))
+        out.push_back(std::move(key));
+    }
+  };
+  for (const Description& kind : alignment_kinds()) add("alignment.", kind.name, kind.parameters);
+  add("data.", "network", ingredients::networks::data_parameters());
+  add("network.", "network", ingredients::networks::network_parameters());
+  return out;
+}
 
 }  // namespace
 
 const Model& feature_alignment_model() {
-  static const FeatureAlignmentModel model;
+  static const DeclaredModel model({
+      .description =
+          {"feature-alignment", "how weights align with the average gradient outer product of their layer",
+           "rho_U = corr(W'W, W'Kf W),   rho_C = corr(Wb'Wb, Wb'Kf Wb),   Wb = W - W_0,   Kf = (1/N) sum g g',   g = "
+           "df/dh\n"
+           "t -> 0, any network:  Wdot'Wdot = X'R PTK R X,   Wdot'Kf Wdot = X'R PTK^2 R X/N,   R = diag(y)/N\n"
+           "[alignment] kind = quadratic (limits of random matrices), deep-linear (exact), network (real ones)",
+           "Beaglehole, Mitliagkas, Agarwala 2024; docs/theory/networks-and-kernels.md, section 2", all_keys()},
+      .sections = {"alignment", "data", "network", "optimizer", "schedule", "theory", "monte_carlo"},
+      .optimizers = alignment_optimizers(),
+      .observables = network_alignment_observables(3),
+      .closed_forms = feature_alignment_closed_forms,
+      .theory = theory_keys(),
+      .build = build,
+  });
   return model;
 }
 

@@ -12,7 +12,7 @@
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/simulation.hpp"
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::equilibrium_network {
@@ -32,8 +32,7 @@ std::vector<double> as_doubles(const std::vector<std::uint64_t>& values) {
 
 class EquilibriumExperiment final : public Problem {
  public:
-  EquilibriumExperiment(std::shared_ptr<const EquilibriumProblem> problem, settings::Table table)
-      : problem_(std::move(problem)), table_(std::move(table)) {}
+  explicit EquilibriumExperiment(std::shared_ptr<const EquilibriumProblem> problem) : problem_(std::move(problem)) {}
 
   Trajectory solve() const override {
     return inside([this] { return problem_->phi.linear() ? solve_linear() : solve_nonlinear(); });
@@ -105,7 +104,7 @@ class EquilibriumExperiment final : public Problem {
     try {
       return work();
     } catch (const std::domain_error& e) {
-      throw table_.table_or_empty("network").error("scale", e.what());
+      throw std::domain_error(std::string("network.scale: ") + e.what());
     }
   }
 
@@ -316,48 +315,39 @@ class EquilibriumExperiment final : public Problem {
   }
 
   std::shared_ptr<const EquilibriumProblem> problem_;
-  settings::Table table_;
 };
 
-class EquilibriumModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "equilibrium-network", "deep equilibrium networks at initialisation: families of weights, phases, iteration",
-        "z = phi(u), u = W z + h;  linear: z = (I - W)^-1 h\n"
-        "wide limit: u = xi + c phi(u), xi ~ N(0, q), q = q_h + g^2 E z^2, c = tau g^2 chi, chi = E phi'/(1 - c phi')\n"
-        "stable phase: S = g^2 E (phi'/(1 - c phi'))^2 < 1; linear: g (1 + tau) < 1",
-        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
-        settings::with_sections({{"network", network_parameters()}, {"input", input_parameters()}})};
-    return all;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"network", "input", "monte_carlo"};
-    return all;
-  }
-  const Axis& axis() const override { return depth_axis(); }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = [] {
-      EquilibriumProblem p;
-      p.correlation = 0;
-      return equilibrium_observables(p);
-    }();
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override { return equilibrium_closed_forms(); }
-  std::span<const settings::Parameter> monte_carlo_parameters() const override { return solver_parameters(); }
+std::vector<Observable> observables_of_model() {
+  EquilibriumProblem p;
+  p.correlation = 0;
+  return equilibrium_observables(p);
+}
 
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    return std::make_unique<EquilibriumExperiment>(read_equilibrium(experiment), settings::Table(experiment.table));
-  }
-};
+std::unique_ptr<Problem> build_equilibrium(const Experiment& experiment,
+                                           std::span<const settings::Description* const>) {
+  return std::make_unique<EquilibriumExperiment>(read_equilibrium(experiment));
+}
 
 }  // namespace
 
 const Model& equilibrium_network_model();
 const Model& equilibrium_network_model() {
-  static const EquilibriumModel model;
+  static const DeclaredModel model({
+      .description = {"equilibrium-network",
+                      "deep equilibrium networks at initialisation: families of weights, phases, iteration",
+                      "z = phi(u), u = W z + h;  linear: z = (I - W)^-1 h\n"
+                      "wide limit: u = xi + c phi(u), xi ~ N(0, q), q = q_h + g^2 E z^2, c = tau g^2 chi, chi = E "
+                      "phi'/(1 - c phi')\n"
+                      "stable phase: S = g^2 E (phi'/(1 - c phi'))^2 < 1; linear: g (1 + tau) < 1",
+                      "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
+                      settings::with_sections({{"network", network_parameters()}, {"input", input_parameters()}})},
+      .sections = {"network", "input", "monte_carlo"},
+      .axis = &depth_axis(),
+      .observables = observables_of_model(),
+      .closed_forms = equilibrium_closed_forms,
+      .monte_carlo = solver_parameters(),
+      .build = build_equilibrium,
+  });
   return model;
 }
 

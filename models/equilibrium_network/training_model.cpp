@@ -8,7 +8,7 @@
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/training.hpp"
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/ingredients/networks/training_data.hpp"
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
@@ -33,19 +33,17 @@ const std::vector<Parameter>& training_keys() {
   return keys;
 }
 
-const settings::Description& tied_descent() {
-  static const settings::Description all = {"gd",
-                                            "gradient descent on all examples, through all iterations",
-                                            "What' = What - eta dL/dWhat, v' = v - eta dL/dv;  W = g What/sqrt n",
-                                            "docs/theory/networks-and-kernels.md, section 1.2",
-                                            {settings::number("learning_rate", "eta").in("per step").above(0).must()}};
-  return all;
+settings::Description tied_descent() {
+  return {"gd",
+          "gradient descent on all examples, through all iterations",
+          "What' = What - eta dL/dWhat, v' = v - eta dL/dv;  W = g What/sqrt n",
+          "docs/theory/networks-and-kernels.md, section 1.2",
+          {settings::number("learning_rate", "eta").in("per step").above(0).must()}};
 }
 
 class TrainingExperiment final : public Problem {
  public:
-  TrainingExperiment(std::shared_ptr<const TrainingProblem> problem, settings::Table table)
-      : problem_(std::move(problem)), table_(std::move(table)) {}
+  explicit TrainingExperiment(std::shared_ptr<const TrainingProblem> problem) : problem_(std::move(problem)) {}
 
   Trajectory solve() const override {
     try {
@@ -55,7 +53,7 @@ class TrainingExperiment final : public Problem {
       out.method = "lazy, n and k to infinity";
       return out;
     } catch (const std::domain_error& e) {
-      throw table_.table_or_empty("network").error("scale", e.what());
+      throw std::domain_error(std::string("network.scale: ") + e.what());
     }
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_training(problem_); }
@@ -83,70 +81,54 @@ class TrainingExperiment final : public Problem {
 
  private:
   std::shared_ptr<const TrainingProblem> problem_;
-  settings::Table table_;
 };
 
-class TrainingModel final : public Model {
- public:
-  const settings::Description& description() const override {
-    static const settings::Description all = {
-        "equilibrium-training", "tied networks trained from a family of weights: which scales can be used",
-        "z_0 = 0, z_{j+1} = phi(W z_j + h), f = v.z_k/sqrt n, loss = mean (f - y)^2/2, h = sqrt(q_h/d) U x\n"
-        "wide and deep: residuals by 1 - eta Theta/N a step, Theta = E z z' (readout) + the tangent kernel of W",
-        "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
-        settings::with_sections({{"network", network_parameters()}, {"training", training_keys()}})};
-    return all;
+std::unique_ptr<Problem> build_training(const Experiment& experiment,
+                                        std::span<const settings::Description* const> optimizers) {
+  auto problem = std::make_shared<TrainingProblem>();
+  read_network(experiment.table, problem->network);
+  const Values training = settings::read(experiment.table.table_or_empty("training"), training_keys());
+  problem->learning_rate =
+      settings::read_choice(experiment.table, "optimizer", optimizers, "gd").values.number("learning_rate");
+  problem->network.depth = experiment.time;
+  problem->network.input_power = training.number("input_power");
+  problem->iterations = training.whole("iterations");
+  const std::size_t N = training.whole("examples"), d = training.whole("inputs");
+  if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
+    throw training.error("iterations", "times examples times network.width is more than the 1e9 states that are kept");
+  random::Stream stream(static_cast<std::uint64_t>(training.integer("seed")), 0, 0, random::Purpose::data);
+  std::vector<double> teacher(d);
+  for (double& x : teacher) x = stream.normal();
+  problem->inputs = linear_algebra::Matrix(d, N);
+  for (std::size_t i = 0; i < N; ++i) {
+    const auto x = problem->inputs.column(i);
+    for (double& value : x) value = stream.normal();
+    const double factor = std::sqrt(static_cast<double>(d) / numerics::squared_norm_in_order(x));
+    for (double& value : x) value *= factor;
+    const double drawn = stream.normal();
+    problem->targets.push_back(training.text("targets") == "random"
+                                   ? drawn
+                                   : numerics::dot_in_order(teacher, x) / std::sqrt(static_cast<double>(d)));
   }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> all = {"network", "training", "optimizer", "monte_carlo"};
-    return all;
-  }
-  std::span<const settings::Description* const> optimizers() const override {
-    static const std::vector<const settings::Description*> all{&tied_descent()};
-    return all;
-  }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = training_observables();
-    return all;
-  }
-
- protected:
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    auto problem = std::make_shared<TrainingProblem>();
-    read_network(experiment.table, problem->network);
-    const Values training = settings::read(experiment.table.table_or_empty("training"), training_keys());
-    problem->learning_rate =
-        settings::read_choice(experiment.table, "optimizer", optimizers(), "gd").values.number("learning_rate");
-    problem->network.depth = experiment.time;
-    problem->network.input_power = training.number("input_power");
-    problem->iterations = training.whole("iterations");
-    const std::size_t N = training.whole("examples"), d = training.whole("inputs");
-    if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
-      throw training.error("iterations",
-                           "times examples times network.width is more than the 1e9 states that are kept");
-    random::Stream stream(static_cast<std::uint64_t>(training.integer("seed")), 0, 0, random::Purpose::data);
-    std::vector<double> teacher(d);
-    for (double& x : teacher) x = stream.normal();
-    problem->inputs = linear_algebra::Matrix(d, N);
-    for (std::size_t i = 0; i < N; ++i) {
-      const auto x = problem->inputs.column(i);
-      for (double& value : x) value = stream.normal();
-      const double factor = std::sqrt(static_cast<double>(d) / numerics::squared_norm_in_order(x));
-      for (double& value : x) value *= factor;
-      const double drawn = stream.normal();
-      problem->targets.push_back(training.text("targets") == "random"
-                                     ? drawn
-                                     : numerics::dot_in_order(teacher, x) / std::sqrt(static_cast<double>(d)));
-    }
-    return std::make_unique<TrainingExperiment>(std::move(problem), experiment.table);
-  }
-};
+  return std::make_unique<TrainingExperiment>(std::move(problem));
+}
 
 }  // namespace
 
 const Model& equilibrium_training_model();
 const Model& equilibrium_training_model() {
-  static const TrainingModel model;
+  static const DeclaredModel model({
+      .description =
+          {"equilibrium-training", "tied networks trained from a family of weights: which scales can be used",
+           "z_0 = 0, z_{j+1} = phi(W z_j + h), f = v.z_k/sqrt n, loss = mean (f - y)^2/2, h = sqrt(q_h/d) U x\n"
+           "wide and deep: residuals by 1 - eta Theta/N a step, Theta = E z z' (readout) + the tangent kernel of W",
+           "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
+           settings::with_sections({{"network", network_parameters()}, {"training", training_keys()}})},
+      .sections = {"network", "training", "optimizer", "monte_carlo"},
+      .optimizers = {tied_descent()},
+      .observables = training_observables(),
+      .build = build_training,
+  });
   return model;
 }
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <utility>
 
-#include "models/framework/model.hpp"
+#include "models/framework/declared_model.hpp"
 #include "models/framework/window_means.hpp"
 #include "models/ingredients/central_flow.hpp"
 #include "models/quadratic_regression/closed_forms.hpp"
@@ -26,7 +26,6 @@ namespace {
 
 using settings::Description;
 using settings::Parameter;
-using settings::Table;
 
 const std::vector<Parameter>& theory_keys() {
   static const std::vector<Parameter> parameters = quadratic_theory_parameters();
@@ -35,52 +34,38 @@ const std::vector<Parameter>& theory_keys() {
 
 class QuadraticExperiment final : public Problem {
  public:
-  QuadraticExperiment(std::shared_ptr<const QuadraticProblem> problem, QuadraticTheory theory, Table table)
-      : problem_(std::move(problem)), theory_(std::move(theory)), table_(std::move(table)) {}
+  QuadraticExperiment(std::shared_ptr<const QuadraticProblem> problem, QuadraticTheory theory)
+      : problem_(std::move(problem)), theory_(std::move(theory)) {}
 
-  Trajectory solve() const override {
-    return settings::naming(table_, "", [&] { return solve_quadratic(*problem_, theory_); });
-  }
+  Trajectory solve() const override { return solve_quadratic(*problem_, theory_); }
   Trajectory reference() const override {
-    return settings::naming(table_, "", [&] {
-      if ((problem_->rule.rho > 0 && theory_.method == "memory") || theory_.method == "none") return edge_alone();
-      Trajectory out = solve_quadratic(*problem_, theory_);
-      if (theory_.method == "central-flow")
-        for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
-      keep_comparable(out);
-      if (theory_.method != "memory" || out.valid_until) return out;
-      out.valid_until = stochastic_edge_validity(*problem_, out);
-      if (out.valid_until && *out.valid_until < out.steps.back())
-        out.warnings.push_back(fmt::format(
-            "judged up to step {} only: there the limit's kernel norm reaches the stochastic edge, which few "
-            "slow runs of a finite system carry",
-            *out.valid_until));
-      return out;
-    });
+    if ((problem_->rule.rho > 0 && theory_.method == "memory") || theory_.method == "none") return edge_alone();
+    Trajectory out = solve_quadratic(*problem_, theory_);
+    if (theory_.method == "central-flow")
+      for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
+    keep_comparable(out);
+    if (theory_.method != "memory" || out.valid_until) return out;
+    out.valid_until = stochastic_edge_validity(*problem_, out);
+    if (out.valid_until && *out.valid_until < out.steps.back())
+      out.warnings.push_back(
+          fmt::format("judged up to step {} only: there the limit's kernel norm reaches the stochastic edge, which few "
+                      "slow runs of a finite system carry",
+                      *out.valid_until));
+    return out;
   }
   std::vector<Prediction> predictions() const override {
     if (theory_.method == "central-flow")
-      return settings::naming(table_, "", [&] {
-        return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4);
-      });
+      return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4);
     if (theory_.method == "linear-mean") return {};
-    return settings::naming(table_, "", [&] {
-      return theory_.method == "early-time" ? early_time_predictions(*problem_) : quadratic_predictions(*problem_);
-    });
+    return theory_.method == "early-time" ? early_time_predictions(*problem_) : quadratic_predictions(*problem_);
   }
   std::unique_ptr<Simulation> simulate() const override {
-    return settings::naming(table_, "", [&] {
-      auto simulation = simulate_quadratic(problem_);
-      if (theory_.method != "central-flow") return simulation;
-      return with_window_means(std::move(simulation), {"loss", "parameter_power"}, problem_->time);
-    });
+    auto simulation = simulate_quadratic(problem_);
+    if (theory_.method != "central-flow") return simulation;
+    return with_window_means(std::move(simulation), {"loss", "parameter_power"}, problem_->time);
   }
-  std::vector<Finding> stability() const override {
-    return settings::naming(table_, "", [&] { return quadratic_stability(*problem_); });
-  }
-  std::vector<ModeColumn> mode_table() const override {
-    return settings::naming(table_, "", [&] { return quadratic_modes(*problem_); });
-  }
+  std::vector<Finding> stability() const override { return quadratic_stability(*problem_); }
+  std::vector<ModeColumn> mode_table() const override { return quadratic_modes(*problem_); }
 
  private:
   /// Where there is no theory of the trajectory what can be judged are predictions about whole runs.
@@ -93,68 +78,63 @@ class QuadraticExperiment final : public Problem {
 
   std::shared_ptr<const QuadraticProblem> problem_;
   QuadraticTheory theory_;
-  Table table_;
 };
 
-class QuadraticModel final : public Model {
- public:
-  const Description& description() const override {
-    static const Description description{
-        "quadratic-regression",
-        "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM",
-        "z(theta) = z0 + J0 theta + Q(theta,theta)/2,  D outputs, P parameters, theta = 0 at the start,  L = |z|^2/2\n"
-        "z0_a ~ N(0, sz2),  J0_ai ~ N(0, sJ2/P),  Q_aij ~ N(0, kappa/P^2), symmetric, twice the variance for i = j\n"
-        "GD:   g = J'z,  z' = z - eta J g + (eta^2/2) Q(g,g),  J' = J - eta Q g   (exact)\n"
-        "SGD:  g = J' P_t z, B of D rows without replacement;  SAM: the gradient at theta + rho grad\n"
-        "K = J J' (NTK): EOS at eta lambda_1 = 2 (B = D), stochastic EOS where its kernel norm is 1 (B < D)\n"
-        "theory: D, P to infinity at delta = D/P, an exact causal recursion with memory for theta.theta'/P\n"
-        "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands them):\n"
-        "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
-        "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
-        "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above 0);\n"
-        "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2),\n"
-        "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2)",
-        "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
-        data_parameters()};
-    return description;
-  }
-  std::span<const std::string> sections() const override {
-    static const std::vector<std::string> names{"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"};
-    return names;
-  }
-  std::span<const Description* const> optimizers() const override { return quadratic_optimizers(); }
-  std::span<const Observable> observables() const override {
-    static const std::vector<Observable> all = [] {
-      QuadraticProblem everything;
-      everything.rule.rho = 1;
-      everything.kernel_norms = KernelNorms::exact;
-      everything.eigenvalues = 2;
-      everything.sharpening_modes = 1;
-      everything.every_step = true;
-      return quadratic_observables(everything);
-    }();
-    return all;
-  }
-  std::vector<ClosedForm> closed_forms() const override {
-    std::vector<ClosedForm> out = quadratic_simulation_closed_forms();
-    std::ranges::move(quadratic_closed_forms(), std::back_inserter(out));
-    return out;
-  }
-  std::span<const Parameter> theory_parameters() const override { return theory_keys(); }
-  std::span<const Parameter> monte_carlo_parameters() const override { return simulation_parameters(); }
+std::vector<Observable> observables_of_model() {
+  QuadraticProblem everything;
+  everything.rule.rho = 1;
+  everything.kernel_norms = KernelNorms::exact;
+  everything.eigenvalues = 2;
+  everything.sharpening_modes = 1;
+  everything.every_step = true;
+  return quadratic_observables(everything);
+}
 
-  std::unique_ptr<Problem> build(const Experiment& experiment) const override {
-    const Table& table = experiment.table;
-    std::shared_ptr<const QuadraticProblem> problem = read_quadratic_problem(experiment);
-    const QuadraticTheory theory = read_quadratic_theory(settings::read(table.table_or_empty("theory"), theory_keys()));
-    return std::make_unique<QuadraticExperiment>(std::move(problem), theory, Table(table.origin(), ""));
-  }
-};
+std::vector<ClosedForm> closed_forms() {
+  std::vector<ClosedForm> out = quadratic_simulation_closed_forms();
+  std::ranges::move(quadratic_closed_forms(), std::back_inserter(out));
+  return out;
+}
+
+std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
+  std::shared_ptr<const QuadraticProblem> problem = read_quadratic_problem(experiment, optimizers);
+  const QuadraticTheory theory =
+      read_quadratic_theory(settings::read(experiment.table.table_or_empty("theory"), theory_keys()));
+  return std::make_unique<QuadraticExperiment>(std::move(problem), theory);
+}
 
 }  // namespace
 
 const Model& quadratic_regression_model() {
-  static const QuadraticModel model;
+  static const DeclaredModel model({
+      .description =
+          {"quadratic-regression",
+           "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM",
+           "z(theta) = z0 + J0 theta + Q(theta,theta)/2,  D outputs, P parameters, theta = 0 at the start,  L = "
+           "|z|^2/2\n"
+           "z0_a ~ N(0, sz2),  J0_ai ~ N(0, sJ2/P),  Q_aij ~ N(0, kappa/P^2), symmetric, twice the variance for i = j\n"
+           "GD:   g = J'z,  z' = z - eta J g + (eta^2/2) Q(g,g),  J' = J - eta Q g   (exact)\n"
+           "SGD:  g = J' P_t z, B of D rows without replacement;  SAM: the gradient at theta + rho grad\n"
+           "K = J J' (NTK): EOS at eta lambda_1 = 2 (B = D), stochastic EOS where its kernel norm is 1 (B < D)\n"
+           "theory: D, P to infinity at delta = D/P, an exact causal recursion with memory for theta.theta'/P\n"
+           "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands "
+           "them):\n"
+           "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
+           "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
+           "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above "
+           "0);\n"
+           "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2),\n"
+           "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2)",
+           "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
+           data_parameters()},
+      .sections = {"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
+      .optimizers = quadratic_optimizers(),
+      .observables = observables_of_model(),
+      .closed_forms = closed_forms,
+      .theory = theory_keys(),
+      .monte_carlo = simulation_parameters(),
+      .build = build,
+  });
   return model;
 }
 

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <utility>
 
@@ -29,34 +28,6 @@ Parameter learning_rate() {
       .in("per step")
       .above(0)
       .computed("required, but where [rate] sets it");
-}
-
-const std::array<Description, 3>& optimizers_of_model() {
-  static const std::array<Description, 3> all{
-      Description{"gd",
-                  "gradient descent on all outputs",
-                  "theta' = theta - eta J'z;  exactly z' = z - eta J g + (eta^2/2) Q(g,g), J' = J - eta Q g, g = J'z",
-                  "docs/theory/quadratic-regression.md, section 0",
-                  {learning_rate()}},
-      Description{"sgd",
-                  "SGD on B of the D outputs, drawn without replacement at every step",
-                  "theta' = theta - eta J' P_t z, P_t a diagonal 0/1 mask of B ones. Mean-batch convention: B eta",
-                  "docs/theory/quadratic-regression.md, section 0",
-                  {learning_rate(),
-                   settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
-      Description{"sam",
-                  "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
-                  "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
-                  "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
-                  "docs/theory/quadratic-regression.md, sections 0 and 5",
-                  {learning_rate(),
-                   settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
-                   settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
-                   settings::number("batch", "B, outputs per step; whole, 1..D")
-                       .in("outputs")
-                       .at_least(1)
-                       .computed("D: all outputs")}}};
-  return all;
 }
 
 linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
@@ -143,7 +114,7 @@ void read_rate(const Table& table, QuadraticProblem& problem) {
 
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   const Values& values = choice.values;
-  problem.optimizer = optimizers_of_model()[choice.index].name;
+  problem.optimizer = quadratic_optimizers()[choice.index].name;
   if (problem.rate) {
     if (values.has("rho"))
       throw values.error("kind",
@@ -270,16 +241,36 @@ const std::vector<Parameter>& simulation_parameters() {
   return parameters;
 }
 
-std::span<const Description* const> quadratic_optimizers() {
-  static const std::vector<const Description*> all = [] {
-    std::vector<const Description*> out;
-    for (const Description& d : optimizers_of_model()) out.push_back(&d);
-    return out;
-  }();
+const std::vector<Description>& quadratic_optimizers() {
+  static const std::vector<Description> all{
+      Description{"gd",
+                  "gradient descent on all outputs",
+                  "theta' = theta - eta J'z;  exactly z' = z - eta J g + (eta^2/2) Q(g,g), J' = J - eta Q g, g = J'z",
+                  "docs/theory/quadratic-regression.md, section 0",
+                  {learning_rate()}},
+      Description{"sgd",
+                  "SGD on B of the D outputs, drawn without replacement at every step",
+                  "theta' = theta - eta J' P_t z, P_t a diagonal 0/1 mask of B ones. Mean-batch convention: B eta",
+                  "docs/theory/quadratic-regression.md, section 0",
+                  {learning_rate(),
+                   settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
+      Description{"sam",
+                  "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
+                  "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
+                  "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
+                  "docs/theory/quadratic-regression.md, sections 0 and 5",
+                  {learning_rate(),
+                   settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
+                   settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
+                   settings::number("batch", "B, outputs per step; whole, 1..D")
+                       .in("outputs")
+                       .at_least(1)
+                       .computed("D: all outputs")}}};
   return all;
 }
 
-std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment& experiment) {
+std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment& experiment,
+                                                               std::span<const Description* const> optimizers) {
   const Table& table = experiment.table;
   auto problem = std::make_shared<QuadraticProblem>();
   problem->time = experiment.time;
@@ -287,7 +278,7 @@ std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment&
   problem->seed = experiment.monte_carlo.seed;
   read_data(settings::read(table.table_or_empty("data"), data_parameters()), *problem);
   read_rate(table, *problem);
-  read_optimizer(settings::read_choice(table, "optimizer", quadratic_optimizers(), "gd"), *problem);
+  read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
   if (problem->rate && !problem->full_batch() && (problem->rate->needs().nearness || problem->rate->needs().descent))
     throw table.error("rate",
                       problem->rate_kind +

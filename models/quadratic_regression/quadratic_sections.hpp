@@ -16,9 +16,10 @@ const std::vector<settings::Parameter>& data_parameters();
 /// Of section [monte_carlo], beside those that every model reads.
 const std::vector<settings::Parameter>& simulation_parameters();
 /// gd, sgd, sam.
-std::span<const settings::Description* const> quadratic_optimizers();
+const std::vector<settings::Description>& quadratic_optimizers();
 
-/// All sections but [theory]. \throws settings::Error for bad input.
-std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment& experiment);
+/// All sections but [theory]. \param optimizers  those above. \throws settings::Error for bad input.
+std::shared_ptr<const QuadraticProblem> read_quadratic_problem(
+    const Experiment& experiment, std::span<const settings::Description* const> optimizers);
 
 }  // namespace edgewise::models::quadratic_regression

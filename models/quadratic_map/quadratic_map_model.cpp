@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "linear_algebra/dense.hpp"
@@ -80,14 +81,12 @@ const std::vector<Parameter>& monte_carlo_keys() {
 
 class QuadraticMapProblem final : public Problem {
  public:
-  QuadraticMapProblem(QuadraticRegression problem, double learning_rate, Time time, Settings options, bool rotated,
-                      Table table)
+  QuadraticMapProblem(QuadraticRegression problem, double learning_rate, Time time, Settings options, bool rotated)
       : problem_(std::move(problem)),
         learning_rate_(learning_rate),
         time_(std::move(time)),
         options_(options),
-        rotated_(rotated),
-        table_(std::move(table)) {}
+        rotated_(rotated) {}
 
   Trajectory solve() const override {
     if (options_.method == Method::flow) return solve_flow();
@@ -205,7 +204,7 @@ class QuadraticMapProblem final : public Problem {
   Trajectory solve_map(const std::vector<std::uint64_t>& at) const {
     const bool moments = options_.method == Method::moments;
     if (moments && problem_.parameters() != 2)
-      throw table_.error("theory.method", "moments close for two parameters only; use map");
+      throw std::invalid_argument("theory.method: moments close for two parameters only; use map");
     Trajectory out = with_columns();
     const double E0 = invariant(problem_, problem_.start());
     double drift = 0, last_sharpness = 0;
@@ -240,7 +239,8 @@ class QuadraticMapProblem final : public Problem {
   }
 
   Trajectory solve_flow() const {
-    if (problem_.rule != MapRule::gd) throw table_.error("theory.method", "flow is the flow of GD; use map with SAM");
+    if (problem_.rule != MapRule::gd)
+      throw std::invalid_argument("theory.method: flow is the flow of GD; use map with SAM");
     Trajectory out = with_columns();
     std::vector<double> times(time_.at.begin(), time_.at.end());
     solvers::FlowOptions flow_options;
@@ -273,7 +273,8 @@ class QuadraticMapProblem final : public Problem {
   }
 
   Trajectory solve_central_flow() const {
-    if (problem_.rule != MapRule::gd) throw table_.error("theory.method", "central-flow is GD's; use map with SAM");
+    if (problem_.rule != MapRule::gd)
+      throw std::invalid_argument("theory.method: central-flow is GD's; use map with SAM");
     const std::size_t P = problem_.parameters();
     linear_algebra::Matrix j0(1, P);
     for (std::size_t i = 0; i < P; ++i) j0(0, i) = problem_.jacobian[i];
@@ -283,7 +284,7 @@ class QuadraticMapProblem final : public Problem {
                                                   w(0, i) = problem_.curvature[i] * v[i];
                                               });
     const double eta2 = learning_rate_ * learning_rate_;
-    return settings::naming(table_, "theory.method", [&] {
+    try {
       return ingredients::follow_central_flow(
           objective, std::vector<double>(P), 1, time_,
           {{{"loss", "label^2", "z^2/2"}, [&](auto theta) { return objective.move_to(theta) / eta2; }},
@@ -291,13 +292,15 @@ class QuadraticMapProblem final : public Problem {
               objective.move_to(theta);
               return numerics::squared_norm_in_order(objective.jacobian().entries());
             }}});
-    });
+    } catch (const std::invalid_argument& e) {
+      throw std::invalid_argument(std::string("theory.method: ") + e.what());
+    }
   }
 
   Trajectory solve_two_step() const {
     const auto pair = canonical_pair(problem_);
     if (problem_.rule != MapRule::gd || !pair || !(pair->epsilon > 0))
-      throw table_.error("theory.method", "two-step needs GD and two parameters of opposite curvature; use map");
+      throw std::invalid_argument("theory.method: two-step needs GD and two parameters of opposite curvature; use map");
     Trajectory out;
     out.columns = {{{"loss", "label^2", "z^2/2, every other step"}, {}, {}},
                    {{"minimum_sharpness", "1", "eta lambda at z = 0, the slow variable held"}, {}, {}}};
@@ -366,7 +369,6 @@ class QuadraticMapProblem final : public Problem {
   Time time_;
   Settings options_;
   bool rotated_;
-  Table table_;
 };
 
 /// In the order of MapRule.
@@ -418,8 +420,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
                                           problem.residual, sharpness));
   const Settings options = theory_section().read(table.table_or_empty("theory"));
   const bool rotated = read_monte_carlo(table, monte_carlo_keys()).text("sampler") == "rotated";
-  return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options, rotated,
-                                               Table(table.origin(), ""));
+  return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options, rotated);
 }
 
 }  // namespace

@@ -328,3 +328,32 @@ at = [1, 10, 60]
       CHECK(parts[o][i] == doctest::Approx(expected).epsilon(1e-10));
     }
 }
+
+TEST_CASE("the inner-flow ode of lookahead and la-diloco is the recursion's limit at small rates") {
+  for (const std::string method : {"kind = 'lookahead'\nouter_learning_rate = 0.6\n",
+                                   "kind = 'la-diloco'\nworkers = 2\nouter_learning_rate = 0.6\n"}) {
+    CAPTURE(method);
+    const auto solved = [&](double rate, const std::string& theory) {
+      const int H = static_cast<int>(std::lround(0.5 / rate));
+      return prepare(
+                 "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\ntarget_power = "
+                 "[1.0, 2.0]\n[noise]\nvariance = 0.1\n[optimizer]\n" +
+                 method + "batch = 2\nlearning_rate = " + std::to_string(rate) +
+                 "\ninner_steps = " + std::to_string(H) + "\n[time]\nat = [" + std::to_string(H) + ", " +
+                 std::to_string(6 * H) + "]\n[theory]\nmethod = '" + theory + "'\n")
+          ->solve();
+    };
+    // The difference is of the first order in the rate.
+    double before = 0;
+    for (const double rate : {.02, .005}) {
+      const auto flow = solved(rate, "ode"), steps = solved(rate, "recursion");
+      const std::vector<double>&a = flow.find("excess_mse")->value, &b = steps.find("excess_mse")->value;
+      REQUIRE(a.size() == b.size());
+      const double off = std::abs(a.back() / b.back() - 1);
+      CHECK(off < rate);
+      if (before > 0) CHECK(off < .4 * before);
+      before = off;
+      CHECK(flow.find("risk")->value.back() == doctest::Approx((a.back() + .1) / 2).epsilon(1e-13));
+    }
+  }
+}

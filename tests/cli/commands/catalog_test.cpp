@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "tests/cli/program_run.hpp"
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise::cli;
@@ -51,4 +53,36 @@ TEST_CASE("without closed forms the catalog is what is left of it") {
     if (entry.group != "closed-forms") all.push_back(describe_text(entry));
   for (const Entry& entry : catalog(false)) without.push_back(describe_text(entry));
   CHECK(without == all);
+}
+
+TEST_CASE("describe keeps every word, in order, and wraps what is long") {
+  // Spaces and line ends are one space.
+  const auto squeezed = [](const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+      const bool space = c == ' ' || c == '\n';
+      if (!space || (!out.empty() && out.back() != ' ')) out += space ? ' ' : c;
+    }
+    while (!out.empty() && out.back() == ' ') out.pop_back();
+    return out;
+  };
+  std::size_t wrapped = 0;
+  for (const Entry& entry : catalog()) {
+    if (entry.group == "closed-forms") continue;
+    const auto run = testing::run({"describe", entry.description.name});
+    CAPTURE(entry.description.name);
+    REQUIRE(run.status == 0);
+    const std::string out = squeezed(run.out);
+    // A name may stand in two groups.
+    CHECK(out.find(squeezed(entry.description.summary)) != std::string::npos);
+    CHECK(out.find(squeezed(entry.description.equations)) != std::string::npos);
+    CHECK(out.find(squeezed(entry.description.source)) != std::string::npos);
+    for (const auto& p : entry.description.parameters) CHECK(out.find(squeezed(p.doc)) != std::string::npos);
+    for (std::size_t at = 0; at < entry.description.equations.size();) {
+      const std::size_t end = std::min(entry.description.equations.find('\n', at), entry.description.equations.size());
+      wrapped += end - at > 110;
+      at = end + 1;
+    }
+  }
+  CHECK(wrapped > 0);
 }

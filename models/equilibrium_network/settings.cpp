@@ -113,6 +113,9 @@ void read_network(const settings::Table& experiment, EquilibriumProblem& problem
                               [&] { return custom_state_function(network.text("formula"), network.numbers("kinks")); })
                         : state_function(network.text("activation"));
   problem.width = network.whole("width");
+  if (network.number("kurtosis") > static_cast<double>(problem.width))
+    throw network.error(
+        "kurtosis", fmt::format("must be at most the width, {}: n singular values have no larger one", problem.width));
 }
 
 std::shared_ptr<const EquilibriumProblem> read_equilibrium(const Experiment& experiment) {

@@ -107,7 +107,8 @@ void read_rate(const Table& table, QuadraticProblem& problem) {
   const settings::Choice choice = ingredients::read_rate_choice(table);
   problem.rate_kind = ingredients::rate_rule_kinds()[choice.index].description.name;
   const Values& values = choice.values;
-  if (problem.rate_kind == "cdat" && values.number("ema") == 0 && values.number("epsilon") == 0)
+  if (problem.rate_kind == "cdat" && values.number("ema") == 0 && values.number("epsilon") == 0 &&
+      std::isinf(values.number("eta_max")))
     problem.rate_parameter = values.number("sigma");
   if (problem.rate_kind == "armijo") problem.rate_parameter = values.number("c");
 }
@@ -142,6 +143,8 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
   problem.every_step = values.given("every_step") ? values.flag("every_step") : problem.rate != nullptr;
   problem.burn_in = static_cast<std::uint64_t>(values.integer("burn_in"));
   if (values.given("burn_in") && !problem.every_step) throw values.error("burn_in", "belongs to every_step = true");
+  if (problem.burn_in > 0 && problem.burn_in >= problem.time.steps)
+    throw values.error("burn_in", fmt::format("leaves no step of {} to average over", problem.time.steps));
   if (values.given("memory_limit")) problem.memory_limit = gibibyte * values.number("memory_limit");
   const std::string& norms = values.text("kernel_norms");
   const bool frozen = problem.rule.rho == 0 && !problem.rate;  // the norms are of z' = (I - eta K P) z

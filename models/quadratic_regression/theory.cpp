@@ -71,9 +71,15 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
   if (!problem.full_batch())
     throw std::invalid_argument(
         "[rate]: the theory is of all outputs a step; mini-batches have a simulation only (theory.method = \"none\")");
+  // Where a trial lies near its threshold runs take different branches, at any D.
+  if (problem.rate_kind == "armijo")
+    throw std::invalid_argument(
+        "[rate]: armijo's rate jumps from trial to trial, and runs part there: it has a simulation only (theory.method "
+        "= "
+        "\"none\")");
   if (rule.averaging() > 0 || rule.vector_run() || rule.needs().sharpness)
     throw std::invalid_argument(
-        "[rate]: the theory is of rules that go by loss, gradient and curvature along the gradient (cdat, armijo, "
+        "[rate]: the theory is of rules that go by loss, gradient and curvature along the gradient (cdat, "
         "stochastic-polyak, polyak, line-search, adagrad-norm, dog, ...); " +
         problem.rate_kind + " has a simulation only (theory.method = \"none\")");
   return [&problem, run = std::make_shared<ingredients::RateRun>(rule)](std::size_t t, const QuadraticDescent& now) {

@@ -310,7 +310,7 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   cut_at_divergence(sample);
   if (sample.replicas > 0 && sample.steps.empty())
     throw experiment.table.error("", fmt::format("{} of {} replicas are not finite at the first step recorded, {}: the "
-                                                 "parameters are out of range",
+                                                 "parameters are out of range, or these runs have no such value",
                                                  sample.diverged, sample.replicas, sample.later_steps.front()));
   summarise(sample, arena);
   if (options.progress && !sample.interrupted) options.progress(1.0);

@@ -43,6 +43,10 @@ double remainder(const std::vector<double>& parts) {
   return last < before ? last * last / (before - last) : infinity;
 }
 
+/// Panels beyond the latitude that holds the weight are this much wider one after another, and count where they have more than this
+/// share of E g^2.
+constexpr double wider = 1.1, counting_share = 1e-18;
+
 /// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
 double last_latitude(double d) {
   return d > 2 ? std::acos(std::exp(-100 / (d - 2))) : pi / 2;
@@ -139,6 +143,25 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
   for (std::size_t p = 0; p < count; ++p) {
     open.push_back(panel(half * (2 * static_cast<double>(p) + 1 - static_cast<double>(count)), half, 0));
     square += open.back().square;
+  }
+  // Where g is steep most of E g^2 may lie where the weight is next to nothing.
+  for (const double side : {-1.0, 1.0}) {
+    double at = last_latitude(dimension_), width = 2 * half, inner = infinity;
+    while (at < pi / 2) {
+      width = std::min(wider * width, pi / 2 - at);
+      const double centre = side * (at + width / 2);
+      Panel outer = panel(centre, width / 2, early_halvings + 1);
+      if (!std::isfinite(outer.square)) {
+        if (inner <= counting_share * square) break;
+        throw not_integrable(centre);
+      }
+      inner = outer.square;
+      if (inner > counting_share * square) {
+        square += inner;
+        open.push_back(std::move(outer));
+      }
+      at += width;
+    }
   }
   std::size_t panels = open.size();
   while (!open.empty()) {

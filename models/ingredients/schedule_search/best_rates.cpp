@@ -206,7 +206,8 @@ BestBase best_base(const RateObjective& J, std::span<const double> shape, double
   return out;
 }
 
-Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop) {
+Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,
+                   const std::vector<std::pair<std::string, std::vector<double>>>& also) {
   if (J.steps() == 0) throw std::invalid_argument("time.steps: a schedule needs at least one step");
   if (J.steps() > most_steps)
     throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
@@ -214,6 +215,7 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (std::vector<double> known = J.known_optimum();
       !known.empty() && largest_of(known) <= options.max_rate && std::isfinite(J.value(known)))
     starts.insert(starts.begin(), {"closed form", std::move(known)});
+  starts.insert(starts.end(), also.begin(), also.end());
   if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
   std::vector<double> probe = starts.front().second;
   const bool quadratic = options.method != "lbfgs" && J.sweep(probe, options.max_rate).has_value();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/framework/rate_objective.hpp"
@@ -44,8 +45,9 @@ struct Optimum {
 };
 
 /// The minimum of J over all rates in [0, max_rate]: from tuned linear decay, a tuned constant rate, the greedy rates and
-/// disturbed constant rates, `starts` of them. \param stop  asked between passes
+/// disturbed constant rates, `starts` of them. \param stop  asked between passes \param also  further starts, named
 /// \throws std::invalid_argument where J has no steps, or diverges at every rate.
-Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop);
+Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,
+                   const std::vector<std::pair<std::string, std::vector<double>>>& also = {});
 
 }  // namespace edgewise::models::ingredients

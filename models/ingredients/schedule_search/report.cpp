@@ -6,14 +6,27 @@
 #include <cmath>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace edgewise::models::ingredients {
 
-ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& options,
-                                const std::function<bool(double)>& progress) {
+namespace {
+
+using NamedStarts = std::vector<std::pair<std::string, std::vector<double>>>;
+
+/// Of losses that are the same but for rounding.
+constexpr double same = 1e-9;
+/// Searches that begin at a family which is better than the optimum found before.
+constexpr std::size_t max_restarts = 3;
+
+ScheduleReport search_once(const RateObjective& J, const ScheduleSearch& options,
+                           const std::function<bool(double)>& progress, const NamedStarts& also) {
   ScheduleReport out;
   out.observable = J.observable();
-  out.optimum = best_rates(J, options, [&] { return !progress(0); });
+  out.optimum = best_rates(
+      J, options, [&] { return !progress(0); }, also);
   out.warnings = out.optimum.warnings;
   out.predictions = J.predictions();
   out.path = J.path(out.optimum.rates);
@@ -35,7 +48,7 @@ ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& op
     one.gap = loss == least ? 0 : loss / least - 1;
     if (std::isfinite(loss)) one.certificate = move_one_at_a_time(J, one.family, options);
     if (one.family.base_at_edge && std::isfinite(loss)) at_edge.push_back(names[i]);
-    if (loss < least * (1 - 1e-9))
+    if (loss < least * (1 - same))
       out.warnings.push_back(
           fmt::format("{} is better than what the search for the optimum ended with, by {:.3g}%: there "
                       "are local minima; ask for more schedule_search.starts",
@@ -47,6 +60,20 @@ ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& op
                            settings::join(at_edge));
   std::ranges::stable_sort(out.families, {}, [](const FamilyGap& f) { return f.family.loss; });
   return out;
+}
+
+}  // namespace
+
+ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& options,
+                                const std::function<bool(double)>& progress) {
+  NamedStarts also;
+  while (true) {
+    ScheduleReport out = search_once(J, options, progress, also);
+    const bool beaten = !out.families.empty() && out.families.front().family.loss < out.optimum.loss * (1 - same);
+    if (!beaten || out.stopped || also.size() == max_restarts) return out;
+    const TunedFamily& best = out.families.front().family;
+    also.emplace_back("best of " + best.name, best.rates);
+  }
 }
 
 }  // namespace edgewise::models::ingredients

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -178,7 +179,9 @@ LinearVariance::LinearVariance(const LinearProblem& problem, const spectra::Spec
 }
 
 double LinearVariance::deviation(std::size_t form) const {
-  return scale_ * std::sqrt(state_.variance(forms_[form]));
+  // Of numbers that have lost digits, and then stand still, nothing is left.
+  const double variance = state_.variance(forms_[form]);
+  return std::abs(variance) < std::numeric_limits<double>::min() ? 0 : scale_ * std::sqrt(variance);
 }
 
 double LinearVariance::excess_mse() const {
@@ -323,6 +326,8 @@ std::optional<ScalingLaw::Fluctuations> linear_fluctuations(const LinearProblem&
     }
     if (i + 1 == steps.size()) end = variance;
     const double scale = std::sqrt(std::max(0.0, variance)) * std::sqrt(std::max(0.0, end));
+    // What does not fluctuate yet, before a first sync, goes with nothing.
+    if (scale == 0) out.correlation[i] = 0;
     if (scale > 0) out.correlation[i] = std::clamp(covariance / scale, -1.0, 1.0);
   }
   return out;

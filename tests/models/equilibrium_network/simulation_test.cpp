@@ -150,6 +150,8 @@ TEST_CASE("what is out of phase, or makes no sense, is refused by its key") {
   refused("[network]\ntau = 0.5\n", "network.tau: belongs to family");
   refused("[network]\nfamily = 'elliptic'\ntau = 1.5\n", "network.tau");
   refused("[network]\nkurtosis = 3\n", "network.kurtosis: belongs to family");
+  refused("[network]\nfamily = 'bi-invariant'\nkurtosis = 100\nwidth = 40\n",
+          "network.kurtosis: must be at most the width, 40");
   refused("[network]\nformula = 'u'\n", "network.formula: belongs to activation");
   refused("[network]\nactivation = 'formula'\n", "network.formula: is required");
   refused("[network]\nactivation = 'formula'\nformula = 'sin('\n", "network.formula");

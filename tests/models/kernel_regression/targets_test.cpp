@@ -109,3 +109,36 @@ TEST_CASE("sources in high dimensions have all their power, or are refused where
   for (const double d : {1000.0, 1e6, 1e9})
     CHECK_THROWS_AS(point_sources(d, {{1}, {0.9}, {}, false}), std::invalid_argument);
 }
+
+TEST_CASE("steep formulas in high dimension have their power where the sphere has next to no weight") {
+  // E t^(2n) = prod_(k <= n) (2k - 1)/(d + 2k - 2); E (1 - t)^(-2p) = 2^(-2p) B(a, a - 2p)/B(a, a), a = (d - 1)/2.
+  const auto of_power = [](double d, int n) {
+    double out = 1;
+    for (int k = 1; k <= n; ++k) out *= (2 * k - 1) / (d + 2 * k - 2);
+    return out;
+  };
+  for (const auto& [d, n] : {std::pair{1000.0, 80}, {1000.0, 200}, {50.0, 40}, {1e6, 60}}) {
+    CAPTURE(n);
+    const int exponent = n;
+    CHECK(zonal_function(d, 64, [=](double t) { return std::pow(t, exponent); }).total() ==
+          doctest::Approx(of_power(d, n)).epsilon(1e-9));
+  }
+  const auto of_pole = [](double d, double p) {
+    const double a = (d - 1) / 2;
+    return std::exp(-2 * p * std::log(2.0) + std::lgamma(a - 2 * p) + std::lgamma(2 * a) - std::lgamma(a) -
+                    std::lgamma(2 * a - 2 * p));
+  };
+  for (const auto& [d, p] : {std::pair{10.0, 1.8}, {20.0, 4.2}, {50.0, 11.5}, {200.0, 49.0}, {1000.0, 200.0}})
+    for (const double end : {1.0, -1.0}) {
+      CAPTURE(d);
+      const double power = p;
+      CHECK(zonal_function(d, 64, [=](double t) { return std::pow(std::abs(end - t), -power); }).total() ==
+            doctest::Approx(of_pole(d, p)).epsilon(2e-3));
+    }
+  CHECK_THROWS_AS(zonal_function(10, 64, [](double t) { return std::pow(1 - t, -2.2); }), std::invalid_argument);
+  // E e^(2ct) in d dimensions, by its series.
+  double series = 1, term = 1;
+  for (int k = 1; k <= 2000; ++k) series += term *= 700.0 * 700.0 / (2.0 * k * (998.0 + 2 * k));
+  CHECK(zonal_function(1000, 64, [](double t) { return std::exp(350 * t); }).total() ==
+        doctest::Approx(series).epsilon(1e-9));
+}

@@ -382,6 +382,7 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
   CHECK(names("kind = 'cdat'\nsigma = 1.5\n") == "extremes_balanced below_edge ");
   CHECK(names("kind = 'cdat'\nsigma = 1.5\nema = 0.5\n").empty());
   CHECK(names("kind = 'cdat'\nsigma = 1.5\nmultiplier = 2\n").empty());
+  CHECK(names("kind = 'cdat'\nsigma = 1.5\neta_max = 0.1\n").empty());
   CHECK(names("kind = 'armijo'\n") == "below_edge ");
   CHECK(names("kind = 'dog'\n").empty());
 }
@@ -463,6 +464,8 @@ TEST_CASE("what the sections refuse under a rule") {
         holds(refused(data + "[optimizer]\nkind = 'sgd'\nbatch = 2\n[rate]\nkind = '" + kind + "'\n"), "all outputs"));
   CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[monte_carlo]\nkernel_norms = 'exact'\n"), "kernel_norms"));
   CHECK(holds(refused(data + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\nburn_in = 3\n"), "every_step = true"));
+  CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[monte_carlo]\nburn_in = 1000000\n"), "leaves no step of"));
+  CHECK(holds(refused(data + "[rate]\nkind = 'armijo'\n", true), "runs part there: it has a simulation only"));
   CHECK(holds(refused(portable + "fix_residual_norm = false\n[optimizer]\nlearning_rate = 0.1\n"), "as it is drawn"));
   CHECK(holds(refused(portable + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\ntensor = 'streamed'\n"), "stored"));
   for (const std::string method : {"flow", "early-time", "linear-mean", "central-flow"})

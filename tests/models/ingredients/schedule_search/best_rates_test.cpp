@@ -164,6 +164,24 @@ TEST_CASE("units of the inputs move the rates and nothing else") {
   }
 }
 
+TEST_CASE("a family that is better than what was found is where the search begins anew") {
+  // Two steps of full-batch heavy ball have many minima; a constant rate lies in the valley of a better one.
+  const auto J = prepare(
+                     "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.2]\n[optimizer]\n"
+                     "kind = 'momentum'\nmomentum = 0.5\nlearning_rate = 0.1\nbatch = inf\n[time]\nsteps = 2\n")
+                     ->rate_objective("");
+  ScheduleSearch search;
+  search.families = {"constant"};
+  search.starts = 3;
+  const Optimum alone = found(*J, search);
+  const ScheduleReport report = search_schedules(*J, search, [](double) { return true; });
+  REQUIRE(report.families.size() == 1);
+  CHECK(alone.loss > report.families[0].family.loss);
+  CHECK(report.optimum.loss < report.families[0].family.loss);
+  CHECK(report.optimum.searches.back().start == "best of constant");
+  CHECK(report.families[0].gap > 0);
+}
+
 TEST_CASE("families: the report ranks them, the search comes near, the certificate finds nothing left") {
   const auto J = prepare(r1(60, "batch = 1"))->rate_objective("");
   ScheduleSearch search;

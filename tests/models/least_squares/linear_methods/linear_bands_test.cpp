@@ -307,6 +307,18 @@ TEST_CASE("the variance over replicas is the bands'") {
   }
 }
 
+TEST_CASE("before a first sync nothing fluctuates, and what has lost its digits has no spread") {
+  const auto data = data_of(power_law(6, 0.6, 0.4), 0.05, {0, 24});
+  for (const Case& c : banded) {
+    if (std::string(c.method) != "la-diloco") continue;
+    const auto theory = linear_fluctuations(problem_of(data, c.method, c.optimizer), std::vector<std::uint64_t>{0, 24});
+    REQUIRE(theory);
+    CHECK(theory->std[0] == 0);
+    CHECK(theory->correlation[0] == 0);
+    CHECK(theory->correlation[1] == doctest::Approx(1).epsilon(1e-12));
+  }
+}
+
 // 4 methods at 3 steps, spread and correlation: |z| > 5 has probability 6e-7 each for a normal estimate.
 TEST_CASE("the loss's correlation with its own end is that of the replicas") {
   const auto data = data_of(power_law(6, 0.6, 0.4), 0.05, {0, 24});

@@ -2,7 +2,7 @@
 /// \file
 /// What a model is: a learning problem with an optimizer, which has a theory, a simulation and named observables.
 ///
-/// To add a model: a folder beside this one that implements `Model` and `Problem`, and one line in
+/// To add a model: a folder beside this one that declares a `DeclaredModel` and implements `Problem`, and one line in
 /// `models/registry.cpp`.
 #include <cstdint>
 #include <functional>

@@ -113,7 +113,7 @@ void read_network(const settings::Table& experiment, EquilibriumProblem& problem
                               [&] { return custom_state_function(network.text("formula"), network.numbers("kinks")); })
                         : state_function(network.text("activation"));
   problem.width = network.whole("width");
-  if (network.number("kurtosis") > static_cast<double>(problem.width))
+  if (network.given("kurtosis") && network.number("kurtosis") > static_cast<double>(problem.width))
     throw network.error(
         "kurtosis", fmt::format("must be at most the width, {}: n singular values have no larger one", problem.width));
 }

@@ -46,6 +46,8 @@ double remainder(const std::vector<double>& parts) {
 /// Panels beyond the latitude that holds the weight are this much wider one after another, and count where they have more than this
 /// share of E g^2.
 constexpr double wider = 1.1, counting_share = 1e-18;
+/// Nearer to +-pi/2 sin phi is no double of its own.
+constexpr double nearest_end = 1e-7;
 
 /// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
 double last_latitude(double d) {
@@ -144,23 +146,29 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
     open.push_back(panel(half * (2 * static_cast<double>(p) + 1 - static_cast<double>(count)), half, 0));
     square += open.back().square;
   }
-  // Where g is steep most of E g^2 may lie where the weight is next to nothing.
+  // Where g is steep most of E g^2 may lie where the weight is next to nothing, up to the end, near which panels halve.
   for (const double side : {-1.0, 1.0}) {
-    double at = last_latitude(dimension_), width = 2 * half, inner = infinity;
-    while (at < pi / 2) {
-      width = std::min(wider * width, pi / 2 - at);
-      const double centre = side * (at + width / 2);
-      Panel outer = panel(centre, width / 2, early_halvings + 1);
-      if (!std::isfinite(outer.square)) {
-        if (inner <= counting_share * square) break;
-        throw not_integrable(centre);
-      }
-      inner = outer.square;
-      if (inner > counting_share * square) {
-        square += inner;
+    double at = last_latitude(dimension_), width = 2 * half;
+    std::vector<double> parts;
+    while (pi / 2 - at > nearest_end) {
+      width = std::min(wider * width, (pi / 2 - at) / 2);
+      Panel outer = panel(side * (at + width / 2), width / 2, early_halvings + 1);
+      if (!std::isfinite(outer.square)) break;
+      parts.push_back(outer.square);
+      if (outer.square > counting_share * square) {
+        square += outer.square;
         open.push_back(std::move(outer));
       }
       at += width;
+    }
+    if (parts.empty() || parts.back() <= counting_share * square) continue;
+    const std::size_t last = std::min<std::size_t>(9, parts.size());
+    const double beyond = remainder({parts.end() - static_cast<std::ptrdiff_t>(last), parts.end()});
+    unresolved_ += beyond;
+    unsettled += beyond;
+    if (beyond > largest) {
+      largest = beyond;
+      where = side * at;
     }
   }
   std::size_t panels = open.size();
@@ -177,7 +185,8 @@ ZonalQuadrature::ZonalQuadrature(double dimension, std::size_t max_degree, const
       // Beside the panel that holds the pole no more is missing.
       const bool beside = narrow(whole) && !whole.others.empty() && whole.others.back() > whole.square;
       if (!settled && !beside) {
-        const double inside = remainder(whole.others);
+        // A panel that doubles t cannot halve even once is what it seems to a third or so.
+        const double inside = whole.others.size() < 3 && std::isfinite(both) ? whole.square : remainder(whole.others);
         unresolved_ += inside - whole.square;
         unsettled += inside;
         if (inside > largest) {

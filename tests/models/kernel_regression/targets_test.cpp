@@ -128,14 +128,17 @@ TEST_CASE("steep formulas in high dimension have their power where the sphere ha
     return std::exp(-2 * p * std::log(2.0) + std::lgamma(a - 2 * p) + std::lgamma(2 * a) - std::lgamma(a) -
                     std::lgamma(2 * a - 2 * p));
   };
-  for (const auto& [d, p] : {std::pair{10.0, 1.8}, {20.0, 4.2}, {50.0, 11.5}, {200.0, 49.0}, {1000.0, 200.0}})
+  for (const auto& [d, p] : {std::pair{10.0, 1.8}, {20.0, 4.5}, {50.0, 12.0}, {200.0, 49.0}, {1000.0, 200.0}})
     for (const double end : {1.0, -1.0}) {
       CAPTURE(d);
       const double power = p;
       CHECK(zonal_function(d, 64, [=](double t) { return std::pow(std::abs(end - t), -power); }).total() ==
             doctest::Approx(of_pole(d, p)).epsilon(2e-3));
     }
-  CHECK_THROWS_AS(zonal_function(10, 64, [](double t) { return std::pow(1 - t, -2.2); }), std::invalid_argument);
+  for (const auto& [d, p] : {std::pair{10.0, 2.2}, {20.0, 4.7}, {50.0, 12.2}}) {
+    const double power = p;
+    CHECK_THROWS_AS(zonal_function(d, 64, [=](double t) { return std::pow(1 - t, -power); }), std::invalid_argument);
+  }
   // E e^(2ct) in d dimensions, by its series.
   double series = 1, term = 1;
   for (int k = 1; k <= 2000; ++k) series += term *= 700.0 * 700.0 / (2.0 * k * (998.0 + 2 * k));

@@ -118,8 +118,8 @@ TEST_CASE("steep formulas in high dimension have their power where the sphere ha
     return out;
   };
   for (const auto& [d, n] : {std::pair{1000.0, 80}, {1000.0, 200}, {50.0, 40}, {1e6, 60}}) {
-    CAPTURE(n);
     const int exponent = n;
+    CAPTURE(exponent);
     CHECK(zonal_function(d, 64, [=](double t) { return std::pow(t, exponent); }).total() ==
           doctest::Approx(of_power(d, n)).epsilon(1e-9));
   }
@@ -130,8 +130,8 @@ TEST_CASE("steep formulas in high dimension have their power where the sphere ha
   };
   for (const auto& [d, p] : {std::pair{10.0, 1.8}, {20.0, 4.5}, {50.0, 12.0}, {200.0, 49.0}, {1000.0, 200.0}})
     for (const double end : {1.0, -1.0}) {
-      CAPTURE(d);
       const double power = p;
+      CAPTURE(power);
       CHECK(zonal_function(d, 64, [=](double t) { return std::pow(std::abs(end - t), -power); }).total() ==
             doctest::Approx(of_pole(d, p)).epsilon(2e-3));
     }

@@ -124,6 +124,39 @@ TEST_CASE("equilibrium network: findings of a ReLU network") {
   CHECK(report(two->solve(), "iteration_rate") == Approx(std::sqrt(.5)).epsilon(1e-10));
 }
 
+TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio over the width") {
+  // iid, linear: m1 = 1/(1 - g^2), m2/m1 = (1 - g^2)^-3 = 64/27 at g = 1/2; tanh: S in place of g^2.
+  const auto linear = prepare(network("iid", "linear", "0.5"), {"network.width=500"});
+  const auto claims = linear->predictions();
+  REQUIRE(claims.size() == 2);
+  CHECK(claims[0].nominal == Approx(4. / 3).epsilon(1e-12));
+  CHECK(claims[0].low == Approx(4. / 3 * (1 - 640. / 27 / 500)).epsilon(1e-12));
+  CHECK(claims[0].high == Approx(4. / 3 * (1 + 640. / 27 / 500)).epsilon(1e-12));
+  CHECK(claims[1].nominal == .5);
+  CHECK(claims[1].low == Approx(.475).epsilon(1e-12));
+  CHECK(claims[1].high == Approx(.525).epsilon(1e-12));
+  const auto curved = prepare(network("iid", "tanh", "0.9"), {"network.width=500"});
+  const double S = number(curved->stability(), "stability_number");
+  const auto of_curved = curved->predictions();
+  REQUIRE(of_curved.size() == 2);
+  CHECK(of_curved[0].nominal == Approx(number(curved->stability(), "mean_square_state")).epsilon(1e-12));
+  CHECK(of_curved[0].high == Approx(of_curved[0].nominal * (1 + 10 * std::pow(1 - S, -3) / 500)).epsilon(1e-12));
+  CHECK(of_curved[1].nominal == Approx(std::sqrt(S)).epsilon(1e-9));
+
+  // Of a run: the last length, and the fall of the residual between its last two depths, from 5 on, above rounding.
+  const std::vector<std::string> names{"length", "residual", "equilibrium_length"};
+  models::RecordedReplica run;
+  run.names = names;
+  run.steps = {1, 5, 9, 12};
+  run.rows = {{2, 2, 2, 2}, {7, 3, 3 * std::pow(.6, 8), 1e-40}, {5, 5, 5, 1.5}};
+  CHECK(*claims[0].statistic(run) == 1.5);
+  CHECK(*claims[1].statistic(run) == Approx(.6).epsilon(1e-12));
+  run.rows[1][3] = 3 * std::pow(.6, 8) * std::pow(.7, 6);
+  CHECK(*claims[1].statistic(run) == Approx(.7).epsilon(1e-12));
+  run.rows[1] = {7, 3, 1e-40, 1e-40};
+  CHECK(!claims[1].statistic(run));
+}
+
 TEST_CASE("equilibrium network: second moments of the Jacobian are those of drawn matrices") {
   // Draws of W D, D a half of ones.
   const auto found = prepare(network("iid", "relu", "0.7"))->stability();

@@ -1,10 +1,12 @@
 // The sections of model feature-alignment, and what it claims of runs.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <string>
 
 #include "models/framework/model.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using models::testing::error_of;
@@ -55,6 +57,21 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   CHECK(network("activation = 'identity'\n") == 1);
   CHECK(network("activation = 'tanh'\n") == 0);
   CHECK(network("hidden = []\n") == 1);
+}
+
+TEST_CASE("alignment of deep linear nets: findings at the target") {
+  // The edge of sigma = 4 in 3 layers: eta 3 4^(4/3); all weights end at sigma^(1/3).
+  const auto problem = prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"));
+  const auto found = problem->stability();
+  using models::testing::flag;
+  using models::testing::number;
+  CHECK(number(found, "eta_sharpness") == doctest::Approx(.3 * std::pow(4, 4. / 3)).epsilon(1e-13));
+  CHECK(flag(found, "stable"));
+  CHECK(!flag(prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"), {"optimizer.learning_rate=0.106"})->stability(),
+              "stable"));
+  CHECK(flag(prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"), {"optimizer.learning_rate=0.104"})->stability(),
+             "stable"));
+  CHECK(number(found, "rho_u_1_end") > 0);
 }
 
 TEST_CASE("bad alignment is refused with its key") {

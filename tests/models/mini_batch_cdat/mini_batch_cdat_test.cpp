@@ -126,6 +126,22 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
     const auto now = problem.expected(P);
     CHECK(problem.next_excess(P, sigma * now.descent / now.curvature_along) == Approx(P).epsilon(1e-12));
   }
+  // What is claimed: the recursion's end, 5% to either side, of large dimensions.
+  const auto wide = prepare(text(1000, 100, .1, "sigma = 1.5\n"));
+  const auto claims = wide->predictions();
+  REQUIRE(claims.size() == 1);
+  const double end = column(wide->solve(), "excess_mse").back();
+  CHECK(claims[0].nominal == Approx(end).epsilon(1e-13));
+  CHECK((claims[0].high - end) / end == Approx((end - claims[0].low) / end).epsilon(1e-9));
+  CHECK((claims[0].high - end) / end == Approx(.05).epsilon(1e-9));
+  models::RecordedReplica recorded;
+  const std::vector<std::string> names{"excess_mse"};
+  recorded.names = names;
+  recorded.steps = {0, 3};
+  recorded.rows = {{1, .5}};
+  CHECK(*claims[0].statistic(recorded) == .5);
+  recorded.diverged = true;
+  CHECK(!claims[0].statistic(recorded));
   // From rest without noise nothing moves; far beyond the edge a run ends.
   std::string still = text(3, 2, 0, "", "");
   still.replace(still.find("dimension"), 0, "initial_excess = 0.0\n");

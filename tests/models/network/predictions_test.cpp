@@ -113,3 +113,45 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   relu.replace(relu.find("[16]"), 4, "[16]\nactivation = 'relu'");
   CHECK(names(relu) == "edge_plateau nme_vanishes ");
 }
+
+TEST_CASE("networks: bands, and what is read off a run") {
+  using doctest::Approx;
+  const auto first = [](const std::string& text) { return prepare(text)->predictions().at(0); };
+  const models::Prediction edge = first(experiment("kind = 'gd'\n"));
+  CHECK(edge.nominal == 2);
+  CHECK(edge.low == 1.9);
+  CHECK(edge.high == 2.15);
+  const std::vector<std::string> names{"edge", "kernel_norm", "nme_trace", "ggn_trace"};
+  models::RecordedReplica run;
+  run.names = names;
+  run.steps = {0, 40, 70, 75, 80, 90, 100};
+  // The median of the last quarter, from 75 on, of runs that have passed 2 before it.
+  run.rows = {
+      {1, 2.5, 1.5, 1.7, 1.8, 2.2, 1.6}, {.1, .2, 1.3, .7, 1.2, .8, .9}, {0, 0, -3, 1, 0, 0, 0}, {1, 2, 6, 0, 1, 1, 1}};
+  CHECK(*edge.statistic(run) == Approx((1.7 + 1.8) / 2));
+  run.rows[0][1] = 1.9;
+  CHECK(!edge.statistic(run));
+  run.rows[0][3] = 2.5;  // too late
+  CHECK(!edge.statistic(run));
+  run.rows[0][2] = 2.1;
+  run.diverged = true;
+  CHECK(!edge.statistic(run));
+  run.diverged = false;
+  const models::Prediction norm = first(experiment("kind = 'sgd'\nbatch = 10\n"));
+  CHECK(norm.nominal == 1);
+  CHECK(norm.low == .9);
+  CHECK(norm.high == 1.1);
+  CHECK(*norm.statistic(run) == Approx(.85));
+  std::string relu = experiment("kind = 'gd'\n", "[monte_carlo]\ntraces = 'exact'\n");
+  relu.replace(relu.find("[16]"), 4, "[16]\nactivation = 'relu'");
+  const models::Prediction vanishing = prepare(relu)->predictions().at(1);
+  CHECK(*vanishing.statistic(run) == Approx(.5));  // of 3/6, where tr GGN is not 0
+  CHECK(vanishing.low == 0);
+  CHECK(vanishing.high == 1e-12);
+  std::string tuned = experiment("kind = 'gd'\n", "[rate]\nkind = 'cdat'\n");
+  tuned.erase(tuned.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+  const models::Prediction on_edge = first(tuned);
+  CHECK(on_edge.observable == "eta_sharpness");
+  CHECK(on_edge.low == 1.95);
+  CHECK(on_edge.high == 2.15);
+}

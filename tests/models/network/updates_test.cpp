@@ -126,6 +126,22 @@ TEST_CASE("SAM, functional SAM and SAM along the logits are their definitions") 
   }
 }
 
+TEST_CASE("where the gradient is exactly 0 no rule that follows it moves, whatever it divides by") {
+  Bench b(LossKind::squared);
+  for (double& y : b.examples->targets.entries()) y = 0;
+  b.theta.assign(b.theta.size(), 0);
+  for (const UpdateKind kind : {UpdateKind::plain, UpdateKind::sam, UpdateKind::functional_sam, UpdateKind::logit_sam,
+                                UpdateKind::penalty, UpdateKind::adaptive})
+    for (const bool preconditioned : {false, true}) {
+      UpdateRule rule = rule_of(kind, 0.3);
+      rule.preconditioned = preconditioned;
+      CHECK(b.direction(rule) == Vector(b.theta.size(), 0));
+      CHECK(rule.ratio(0) == 0);
+    }
+  CHECK(rule_of(UpdateKind::sam, 0.3).ratio(2) == doctest::Approx(0.15));
+  CHECK(rule_of(UpdateKind::sam, 0.3, false).ratio(2) == 0.3);
+}
+
 TEST_CASE("preconditioned ascents, in either norm") {
   const Bench b;
   const Vector g = b.gradient(b.theta);

@@ -1,6 +1,7 @@
 // What `edgewise stability` says of the softmax loss at a temperature, by formulas worked out by hand.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -129,6 +130,13 @@ TEST_CASE("softmax temperature: findings and modes of a kernel and of a network"
   // min_margin: beta y z, .6 and .8 at the start.
   CHECK(column(problem->solve(), "min_margin")[0] == Approx(.6).epsilon(1e-13));
   CHECK(column(problem->solve(), "accuracy")[0] == 1);
+  // Roundings: a share of the largest logit, of margins beta times as much.
+  const auto theory = problem->solve();
+  double largest = 0;
+  for (const char* z : {"z_1", "z_2"})
+    for (const double x : column(theory, z)) largest = std::max(largest, std::abs(x));
+  CHECK(theory.find("z_1")->rounding == Approx(1e-14 * largest).epsilon(1e-12));
+  CHECK(theory.find("min_margin")->rounding == Approx(2e-14 * largest).epsilon(1e-12));
   // Of a kernel of rank one the slowest time is that of the rank.
   const auto flat = prepare(text, {"task.matrix=[[1, 1], [1, 1]]"});
   CHECK(number(flat->stability(), "slowest_time_scale") == Approx(1 / .8).epsilon(1e-12));

@@ -82,6 +82,7 @@ TEST_CASE("infinite where a series does not converge, with the reason") {
     CHECK(b.remarks[0].find("infinite") != std::string::npos);
   }
   CHECK(of("0*(1/(1 - x)) + x").slope == 1);
+  CHECK(of("(1/(1 - x))*0 + x").slope == 1);
   // At the end of its convergence a series may still have a value, and a slope: sum |binom(1/2, l)| = 2, sum |binom(3/2, l)|
   // = 3 and sum l |binom(3/2, l)| = 3.
   CHECK(of("sqrt(1 + x)").one == doctest::Approx(2));

@@ -211,6 +211,30 @@ TEST_CASE("traces: exact, by columns, and Hutchinson's estimate") {
     CHECK(std::abs(estimate.hessian - exact.hessian) <= 4.4 * estimate.hessian_sem + 1e-12);
   }
   Bench b(cases()[0]);
+  // Few probes, one by one: v'Av of signs v, and the standard error of their mean.
+  for (const std::size_t probes : {1, 2, 3}) {
+    random::Stream stream(11, 0), same(11, 0);
+    const EstimatedTraces estimate = hutchinson_traces(b.objective, probes, stream);
+    std::vector<double> ggn, nme;
+    for (std::size_t k = 0; k < probes; ++k) {
+      std::vector<double> v(b.theta.size());
+      for (double& x : v) x = same.uniform() < 0.5 ? -1 : 1;
+      ggn.push_back(models::ingredients::curvature_along(b.objective, CurvaturePart::gauss_newton, v));
+      nme.push_back(models::ingredients::curvature_along(b.objective, CurvaturePart::neglected, v));
+    }
+    const auto check = [probes](const std::vector<double>& x, double mean, double sem) {
+      double sum = 0, squares = 0;
+      for (const double one : x) sum += one;
+      const auto n = static_cast<double>(probes);
+      for (const double one : x) squares += (one - sum / n) * (one - sum / n);
+      CHECK(mean == doctest::Approx(sum / n).epsilon(1e-12));
+      CHECK(sem == doctest::Approx(probes > 1 ? std::sqrt(squares / (n - 1) / n) : 0).epsilon(1e-9));
+    };
+    check(ggn, estimate.gauss_newton, estimate.gauss_newton_sem);
+    check(nme, estimate.neglected, estimate.neglected_sem);
+    for (std::size_t k = 0; k < probes; ++k) ggn[k] += nme[k];
+    check(ggn, estimate.hessian, estimate.hessian_sem);
+  }
   random::Stream stream(11, 0);
   CHECK_THROWS_AS(hutchinson_traces(b.objective, 0, stream), std::invalid_argument);
 }

@@ -258,8 +258,8 @@ TEST_CASE("self-stabilisation: the flow against Runge and Kutta, and what is fou
 }
 
 TEST_CASE("self-stabilisation: what is left of a deviation is at least that of the linearised map") {
-  for (const auto& [eps, n] :
-       {std::pair{1e-4, .1}, {1e-3, .1}, {1e-3, .01}, {1e-2, .3}, {2e-3, .1265}, {1e-3, .0025}}) {
+  for (const auto& place : {std::pair{1e-4, .1}, {1e-3, .1}, {1e-3, .01}, {1e-2, .3}, {2e-3, .1265}, {1e-3, .0025}}) {
+    const double eps = place.first, n = place.second;
     CAPTURE(eps);
     CAPTURE(n);
     const double root = std::sqrt(1 - n), scale = std::sqrt(eps / 2);
@@ -284,9 +284,10 @@ TEST_CASE("self-stabilisation: what is left of a deviation is at least that of t
 
 TEST_CASE("self-stabilisation: averages that are claimed are stationary, from a start far off as from one nearby") {
   // 400 runs from where they are first claimed; z of the mean of p, and of the identity.
-  for (const auto& [eps, n, p, burn_in, steps] :
+  for (const auto& place :
        {std::tuple{1e-3, .1, 1., 385, 885}, {1e-3, .1, 100., 800, 1800}, {1e-2, .3, 1e-3, 133, 433}}) {
-    CAPTURE(p);
+    const auto [eps, n, p, burn_in, steps] = place;
+    CAPTURE(std::get<2>(place));
     const auto problem = prepare(fmt::format(
         "model = 'self-stabilisation'\n[time]\nsteps = {}\n[landscape]\nepsilon = {}\nnoise = {}\n[initial]\np = {}\n"
         "[monte_carlo]\nburn_in = {}\n",

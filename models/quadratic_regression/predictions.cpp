@@ -149,6 +149,7 @@ std::vector<Prediction> tuned(const QuadraticProblem& problem) {
                    "mean_rate", 0.99, 1.01);
     balanced.quantity = "the last mean_rate over that of the last kernel";
     balanced.runs = "did not diverge, and whose loss fell below 1e-12 of the first";
+    balanced.observable.clear();  // a ratio, on no observable's axis
     balanced.nominal = 1;
     balanced.statistic = [parameter](const RecordedReplica& run) -> std::optional<double> {
       const auto loss = run.values("loss");

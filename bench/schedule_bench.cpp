@@ -3,7 +3,7 @@
 ///
 ///     schedule_bench EXPERIMENT.toml...
 ///
-/// Prints the least time of each in milliseconds, taken in turns, and their ratio.
+/// Prints the least processor time of each in milliseconds, taken in turns, and their ratio.
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
     };
     double kept = 0;
     const std::vector<double> times =
-        bench::best({many([&] { kept += J->value(rates); }), many([&] { kept += J->gradient(rates, slope); })}, 9);
+        bench::best({many([&] { kept += J->value(rates); }), many([&] { kept += J->gradient(rates, slope); })}, 50,
+                    &bench::processor_seconds);
     const std::string path = argv[i];
     std::printf("%-52s %8zu %10.3f %10.3f %7.2f%s\n", path.substr(path.rfind('/') + 1).c_str(), rates.size(),
                 times[0] / 20 * 1e3, times[1] / 20 * 1e3, times[1] / times[0], kept == 0 ? " (no loss)" : "");

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
+#include <utility>
+
+#include "solvers/mode_sums.hpp"
 
 namespace edgewise::solvers {
 
@@ -17,7 +21,6 @@ class WayBack {
         n_(system.size()),
         m_(system.shared()),
         adjoint_(n_, 0.0),
-        p_(m_),
         slope_(m_),
         rate_(n_),
         source_(n_),
@@ -28,26 +31,20 @@ class WayBack {
   }
 
   /// Adds phi_k and its part of the adjoint state at M(k), k = T first.
-  void last(std::uint64_t k, std::span<const double> M) {
-    shared_scalars(system_, M, p_);
-    add_functional(k);
+  void last(std::uint64_t k, std::span<const double> p, std::span<const double> M) {
+    add_functional(k, p);
     spread(M);
   }
 
-  /// From a(k+1) to a(k), M = M(k).
-  void step(std::uint64_t k, std::span<const double> M) {
+  /// From a(k+1) to a(k), M = M(k), p = p(k).
+  void step(std::uint64_t k, std::span<const double> p, std::span<const double> M) {
     const auto t = static_cast<double>(k);
-    shared_scalars(system_, M, p_);
-    system_.coefficients(t, p_, rate_, source_);
-    system_.sensitivity(t, p_, M, response_);
+    system_.coefficients(t, p, rate_, source_);
+    system_.sensitivity(t, p, M, response_);
     const std::size_t c = system_.controls();
-    system_.pull_back(t, p_, M, adjoint_, std::span(out_.by_control).subspan(k * c, c), out_.by_parameter);
-    add_functional(k);
-    for (std::size_t l = 0; l < m_; ++l) {
-      double sum = 0;
-      for (std::size_t j = 0; j < n_; ++j) sum += adjoint_[j] * response_[l * n_ + j];
-      slope_[l] += sum;
-    }
+    system_.pull_back(t, p, M, adjoint_, std::span(out_.by_control).subspan(k * c, c), out_.by_parameter);
+    add_functional(k, p);
+    for (std::size_t l = 0; l < m_; ++l) slope_[l] += dot(adjoint_.data(), response_.data() + l * n_, n_);
     for (std::size_t i = 0; i < n_; ++i) adjoint_[i] *= 1 - rate_[i];
     spread(M);
   }
@@ -58,9 +55,9 @@ class WayBack {
   }
 
  private:
-  void add_functional(std::uint64_t k) {
+  void add_functional(std::uint64_t k, std::span<const double> p) {
     std::ranges::fill(slope_, 0.0);
-    out_.value += functional_(k, p_, slope_);
+    out_.value += functional_(k, p, slope_);
   }
   /// What changes p changes M and W alike: p_l = sum W_li M_i.
   void spread(std::span<const double> M) {
@@ -77,7 +74,7 @@ class WayBack {
   const ControlledModes& system_;
   const Functional& functional_;
   std::size_t n_, m_;
-  std::vector<double> adjoint_, p_, slope_, rate_, source_, response_;
+  std::vector<double> adjoint_, slope_, rate_, source_, response_;
   Gradient out_;
 };
 
@@ -91,35 +88,64 @@ Functional final_scalar(std::uint64_t last, std::size_t l) {
   };
 }
 
+namespace {
+/// Numbers that are held without a second thought, and whose memory a thread keeps.
+constexpr std::size_t few = 1 << 21;
+thread_local std::vector<double> last_states;
+}  // namespace
+
+Checkpoints::Checkpoints(std::uint64_t steps, std::size_t size)
+    : stride_(static_cast<double>(steps) * static_cast<double>(size) <= static_cast<double>(few)
+                  ? 1
+                  : std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::sqrt(static_cast<double>(steps))))),
+      size_(size),
+      states_(std::move(last_states)) {
+  states_.clear();
+  states_.reserve((steps / stride_ + 1) * size);
+}
+
+Checkpoints::~Checkpoints() {
+  if (states_.capacity() <= 2 * few) last_states = std::move(states_);
+}
+
+void Checkpoints::keep(std::uint64_t k, std::span<const double> state) {
+  if (k % stride_ == 0) states_.insert(states_.end(), state.begin(), state.end());
+}
+
 Gradient gradient(const ControlledModes& system, std::span<const double> M0, std::uint64_t steps,
-                  const Functional& functional) {
-  const std::size_t n = system.size();
+                  const Functional& functional, const Accept& accept) {
+  const std::size_t n = system.size(), m = system.shared();
   if (M0.size() != n) throw std::invalid_argument("the gradient needs one initial value per mode");
-  const auto stride = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::sqrt(static_cast<double>(steps))));
-  std::vector<double> p(system.shared()), rate(n), source(n), M(M0.begin(), M0.end());
-  const auto forward = [&](std::uint64_t k) {
-    shared_scalars(system, M, p);
-    advance(system, k, p, M, rate, source);
-  };
-  std::vector<std::vector<double>> checkpoints;  // M(0), M(stride), ...
-  for (std::uint64_t k = 0; k < steps; ++k) {
-    if (k % stride == 0) checkpoints.push_back(M);
-    forward(k);
-  }
-  if (std::ranges::any_of(M, [](double x) { return !std::isfinite(x); }))
-    throw std::runtime_error("the trajectory diverges: it has no gradient");
-  WayBack back(system, steps, functional);
-  back.last(steps, M);
-  std::vector<std::vector<double>> segment;  // the states of one stretch between checkpoints
-  for (std::size_t c = checkpoints.size(); c-- > 0;) {
-    const std::uint64_t first = c * stride, end = std::min(first + stride, steps);
-    M = checkpoints[c];
-    segment.assign(1, M);
-    for (std::uint64_t k = first; k + 1 < end; ++k) {
-      forward(k);
-      segment.push_back(M);
+  std::vector<double> shared((steps + 1) * m), rate(n), source(n), M(M0.begin(), M0.end());
+  const auto p = [&](std::uint64_t k) { return std::span(shared).subspan(k * m, m); };
+  Checkpoints checkpoints(steps, n);
+  for (std::uint64_t k = 0;; ++k) {
+    shared_scalars(system, M, p(k));
+    if (accept && !accept(k, p(k))) {
+      Gradient refused;
+      refused.value = std::numeric_limits<double>::infinity();
+      return refused;
     }
-    for (std::uint64_t k = end; k-- > first;) back.step(k, segment[k - first]);
+    if (k == steps) break;
+    checkpoints.keep(k, M);
+    advance(system, k, p(k), M, rate, source);
+  }
+  if (!all_finite(M)) throw std::runtime_error("the trajectory diverges: it has no gradient");
+  WayBack back(system, steps, functional);
+  back.last(steps, p(steps), M);
+  std::vector<double> stretch;  // the states after the steps from a checkpoint on
+  for (std::uint64_t end = steps; end > 0;) {
+    const std::uint64_t first = checkpoints.held_before(end - 1);
+    const std::span<const double> held = checkpoints.at(first);
+    M.assign(held.begin(), held.end());
+    stretch.clear();
+    for (std::uint64_t k = first; k + 1 < end; ++k) {
+      advance(system, k, p(k), M, rate, source);
+      stretch.insert(stretch.end(), M.begin(), M.end());
+    }
+    for (std::uint64_t k = end; k-- > first;)
+      back.step(k, p(k), k == first ? held : std::span<const double>(stretch).subspan((k - first - 1) * n, n));
+    end = first;
   }
   return back.take();
 }

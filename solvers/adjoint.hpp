@@ -7,8 +7,8 @@
 ///     a_i(k) = (1 - rate_i) a_i(k+1) + sum_l W_li [sum_j a_j(k+1) u_lj + dphi_k/dp_l],      u_lj = d(rhs_j)/dp_l
 ///     dJ/dc_k = sum_j a_j(k+1) d(rhs_j)/dc_k
 ///
-/// with `rhs` of recursion.hpp. The states that the way back needs are computed again from checkpoints every sqrt(T) steps:
-/// 2 sqrt(T) states are held, and every step is taken twice.
+/// with `rhs` of recursion.hpp. The way back needs all states: short runs hold them, of long ones the states at checkpoints
+/// are held, between which every step is taken twice (Checkpoints).
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -33,8 +33,30 @@ class ControlledModes : public CoupledModes {
 /// phi_k(p), whose derivatives by p are written to `slope` (zero on entry).
 using Functional = std::function<double(std::uint64_t step, std::span<const double> p, std::span<double> slope)>;
 
+/// The states of a run that its way back starts from: every one while they take 16 MiB or less, else those of every
+/// sqrt(steps)th step. A thread's next run uses the memory of its last short one again.
+class Checkpoints {
+ public:
+  /// \param size  numbers of one state
+  Checkpoints(std::uint64_t steps, std::size_t size);
+  ~Checkpoints();
+  Checkpoints(const Checkpoints&) = delete;
+  Checkpoints& operator=(const Checkpoints&) = delete;
+  std::uint64_t stride() const { return stride_; }
+  /// The state before step k, for k = 0, stride, 2 stride, ..., in this order; other steps are passed over.
+  void keep(std::uint64_t k, std::span<const double> state);
+  /// The last step at or before k whose state is held.
+  std::uint64_t held_before(std::uint64_t k) const { return k / stride_ * stride_; }
+  std::span<const double> at(std::uint64_t held) const { return {states_.data() + held / stride_ * size_, size_}; }
+
+ private:
+  std::uint64_t stride_;
+  std::size_t size_;
+  std::vector<double> states_;
+};
+
 struct Gradient {
-  double value = 0;                ///< J
+  double value = 0;                ///< J; inf where the run was refused, and then nothing else is set
   std::vector<double> by_control;  ///< dJ/dc_k, [step * controls + c], steps 0..T-1
   std::vector<double> by_parameter;
   std::vector<double> by_start;   ///< dJ/dM_i(0)
@@ -44,9 +66,12 @@ struct Gradient {
 /// phi_T(p) alone: the shared scalar `l` at the last step.
 Functional final_scalar(std::uint64_t last, std::size_t l = 0);
 
-/// \param steps T; phi is asked at 0..T.
+/// Asked at every step from the first on; where it says no, the run is of no use and ends.
+using Accept = std::function<bool(std::uint64_t step, std::span<const double> p)>;
+
+/// \param steps T; phi is asked at T..0. \param accept  may be empty
 /// \throws std::invalid_argument for sizes that do not fit, std::runtime_error where the trajectory diverges.
 Gradient gradient(const ControlledModes& system, std::span<const double> M0, std::uint64_t steps,
-                  const Functional& functional);
+                  const Functional& functional, const Accept& accept = {});
 
 }  // namespace edgewise::solvers

@@ -23,14 +23,14 @@ inline double sum_of_eight(const double* partial) {
 
 HWY_NOINLINE double dot_padded(const double* a, const double* b, std::size_t count) {
   const Tag d;
-  const std::size_t lanes = hn::Lanes(d);
+  constexpr std::size_t lanes = hn::MaxLanes(Tag()), parts = 8 / lanes;
   HWY_ALIGN double partial[8] = {};
-  for (std::size_t lane = 0; lane < 8; lane += lanes) {
-    Vec total = hn::Zero(d);
-    for (std::size_t i = lane; i < count; i += 8)
-      total = hn::Add(total, hn::Mul(hn::LoadU(d, a + i), hn::LoadU(d, b + i)));
-    hn::Store(total, d, partial + lane);
-  }
+  Vec total[parts];
+  for (Vec& part : total) part = hn::Zero(d);
+  for (std::size_t i = 0; i < count; i += 8)
+    for (std::size_t k = 0; k < parts; ++k)
+      total[k] = hn::Add(total[k], hn::Mul(hn::LoadU(d, a + i + k * lanes), hn::LoadU(d, b + i + k * lanes)));
+  for (std::size_t k = 0; k < parts; ++k) hn::Store(total[k], d, partial + k * lanes);
   return sum_of_eight(partial);
 }
 
@@ -195,18 +195,22 @@ double LinearPhases::sum(std::size_t block, std::size_t row, std::size_t col, st
   return dot(moment(block, row, col), weights);
 }
 
-void LinearPhases::read_sources(const Phase& phase, std::span<double> S) const {
+const double* LinearPhases::sources(const Phase& phase, std::span<const double> moments,
+                                    std::vector<double>& room) const {
+  if (sizes_.size() == 1 && sizes_[0] == 1 && phase.blocks[0].e[0] == 1)
+    return moments.data();  // one coordinate that is its own source: no copy
+  room.assign(padded_, 0.0);
   for (std::size_t b = 0; b < sizes_.size(); ++b) {
     const double* at[max_block * (max_block + 1) / 2];
-    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) at[m] = state_.data() + (offset_[b] + m) * padded_;
-    HWY_DYNAMIC_DISPATCH(read_source)(sizes_[b], at, phase.blocks[b].e.data(), S.data(), padded_);
+    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) at[m] = moments.data() + (offset_[b] + m) * padded_;
+    HWY_DYNAMIC_DISPATCH(read_source)(sizes_[b], at, phase.blocks[b].e.data(), room.data(), padded_);
   }
+  return room.data();
 }
 
 double LinearPhases::shared(const Phase& phase) const {
-  std::vector<double> S(padded_, 0.0);
-  read_sources(phase, S);
-  return HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S.data(), padded_);
+  std::vector<double> room;
+  return HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), sources(phase, state_, room), padded_);
 }
 
 double LinearPhases::apply(const Phase& phase) {
@@ -220,21 +224,15 @@ double LinearPhases::apply_driven(const Phase& phase, double drive) {
 double LinearPhases::move_all(const Phase& phase, const double* drive) {
   double p = 0;
   const double* S = source_of_noise_.data();
+  if (phase.noise_scale != 0) {
+    S = sources(phase, state_, source_of_noise_);
+    p = HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S, padded_);
+  }
   const auto pointers = [&](std::size_t b) {
     Pointers result;
     for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) result.at[m] = state_.data() + (offset_[b] + m) * padded_;
     return result;
   };
-  if (phase.noise_scale != 0) {
-    if (sizes_.size() == 1 && sizes_[0] == 1 && phase.blocks[0].e[0] == 1) {
-      S = state_.data();  // one coordinate that is its own source: no copy
-    } else {
-      std::fill(source_of_noise_.begin(), source_of_noise_.end(), 0.0);
-      for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(read_source)
-      (sizes_[b], pointers(b).at, phase.blocks[b].e.data(), source_of_noise_.data(), padded_);
-    }
-    p = HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S, padded_);
-  }
   for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(move)
   (pointers(b).at, phase.blocks[b], modes_.x.data(), S, modes_.own.data(), modes_.feedback.data(), phase.noise_scale,
    drive ? *drive : p + modes_.source, padded_);

@@ -70,8 +70,9 @@ class LinearPhases {
   double apply_driven(const Phase& phase, double drive);
   /// p read by the selectors of `phase`, without moving the state.
   double shared(const Phase& phase) const;
-  /// Adds S_i, read by the selectors of `phase`, to `S`, which is filled up like linear_modes().
-  void read_sources(const Phase& phase, std::span<double> S) const;
+  /// S_i of `moments`, the contents() of a state of this kind, read by the selectors of `phase` and filled up like
+  /// linear_modes(): in `room`, or where they are among the moments.
+  const double* sources(const Phase& phase, std::span<const double> moments, std::vector<double>& room) const;
   /// sum_i weights_i E[z_row z_col]_i of one block.
   double sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const;
 

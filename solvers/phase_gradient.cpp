@@ -36,7 +36,7 @@ template <std::size_t r>
 void depend_r(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& slope, double noise, double drive,
               double* linear, double* quadratic) {
   const GradientTag d;
-  const std::size_t lanes = hn::Lanes(d);
+  constexpr std::size_t lanes = hn::MaxLanes(GradientTag()), parts = 8 / lanes;
   bool row_moves[r] = {}, used[r][r], fixed[r][r];
   for (std::size_t i = 0; i < r; ++i)
     for (std::size_t j = 0; j < r; ++j) {
@@ -44,9 +44,12 @@ void depend_r(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& 
       fixed[i][j] = rest.T0[i * r + j] != 0 || rest.T1[i * r + j] != 0;
       row_moves[i] = row_moves[i] || used[i][j];
     }
-  for (std::size_t lane = 0; lane < 8; lane += lanes) {
-    GradientVec first = hn::Zero(d), second = hn::Zero(d);
-    for (std::size_t m = lane; m < at.count; m += 8) {
+  GradientVec first_of[parts], second_of[parts];
+  for (std::size_t part = 0; part < parts; ++part) first_of[part] = second_of[part] = hn::Zero(d);
+  for (std::size_t start = 0; start < at.count; start += 8) {
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t m = start + part * lanes;
+      GradientVec &first = first_of[part], &second = second_of[part];
       const GradientVec x = hn::LoadU(d, at.x + m);
       GradientVec sigma[r][r], A[r][r];
       std::size_t packed = 0;
@@ -87,8 +90,10 @@ void depend_r(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& 
       first = hn::Add(first, hn::Mul(hn::Mul(hn::Set(d, 2.0), C), once));
       second = hn::Add(second, hn::Mul(C, twice));
     }
-    hn::StoreU(first, d, linear + lane);
-    hn::StoreU(second, d, quadratic + lane);
+  }
+  for (std::size_t part = 0; part < parts; ++part) {
+    hn::StoreU(first_of[part], d, linear + part * lanes);
+    hn::StoreU(second_of[part], d, quadratic + part * lanes);
   }
 }
 
@@ -188,11 +193,12 @@ void adjoint_phase(const Phase& phase, Phase& out) {
     const PhaseBlock& block = phase.blocks[b];
     PhaseBlock& back = out.blocks[b];
     const std::size_t r = back.r = block.r;
-    const double root = std::sqrt(block.omega);
-    back.omega = 1;
+    // One coordinate alone is read as it stands, which costs the phase nothing; its factor is in omega then.
+    const bool alone = r == 1 && phase.blocks.size() == 1;
+    back.omega = alone ? block.omega * block.n[0] * block.n[0] : 1;
     for (std::size_t i = 0; i < r; ++i) {
       back.n[i] = block.e[i];
-      back.e[i] = root * block.n[i];
+      back.e[i] = alone ? 1 : std::sqrt(block.omega) * block.n[i];
       for (std::size_t j = 0; j < r; ++j) {
         back.T0[i * r + j] = block.T0[j * r + i];
         back.T1[i * r + j] = block.T1[j * r + i];
@@ -202,19 +208,15 @@ void adjoint_phase(const Phase& phase, Phase& out) {
 }
 
 ControlDependence control_dependence(const LinearPhases& adjoint, const LinearPhases& state,
-                                     const ControlledPhase& phase) {
+                                     std::span<const double> moments, const ControlledPhase& phase, double p) {
   const LinearModes& modes = state.linear_modes();
   const std::size_t padded = modes.x.size();
   const bool noisy = phase.rest.noise_scale != 0;
-  thread_local std::vector<double> S;
-  double drive = 0;
-  if (noisy) {
-    S.assign(padded, 0.0);
-    state.read_sources(phase.rest, S);
-    drive = dot(modes.weight, S) + modes.source;
-  }
+  thread_local std::vector<double> room;
+  const double* S = noisy ? state.sources(phase.rest, moments, room) : nullptr;
+  const double drive = p + modes.source;
   ControlDependence out;
-  const double *sigma = state.contents().data(), *A = adjoint.contents().data();
+  const double *sigma = moments.data(), *A = adjoint.contents().data();
   for (std::size_t b = 0; b < state.blocks(); ++b) {
     const std::size_t r = state.sizes()[b];
     const double *sigma_at[max_block * (max_block + 1) / 2], *A_at[max_block * (max_block + 1) / 2];
@@ -225,7 +227,7 @@ ControlDependence control_dependence(const LinearPhases& adjoint, const LinearPh
     double linear[8] = {}, quadratic[8] = {};
     const double noise = noisy ? phase.rest.noise_scale * phase.rest.blocks[b].omega : 0;
     HWY_DYNAMIC_DISPATCH(depend)
-    ({modes.x.data(), S.data(), modes.own.data(), modes.feedback.data(), sigma_at, A_at, padded}, phase.rest.blocks[b],
+    ({modes.x.data(), S, modes.own.data(), modes.feedback.data(), sigma_at, A_at, padded}, phase.rest.blocks[b],
      phase.slope.blocks[b], noise, drive, linear, quadratic);
     out.linear += sum_of_lanes(linear);
     out.quadratic += sum_of_lanes(quadratic);

@@ -10,6 +10,7 @@
 ///
 /// which is a phase again, with T transposed, n and e exchanged, and weights and feedbacks of the modes.
 #include <cstddef>
+#include <span>
 
 #include "solvers/linear_phases.hpp"
 
@@ -28,15 +29,17 @@ ControlledPhase controlled_phase(const Phase& at_zero, const Phase& at_step, con
 
 /// The modes on the way back: weights and feedbacks exchanged, no source.
 LinearModes adjoint_modes(LinearModes modes);
-/// The phase on the way back, in `out`.
+/// The phase on the way back, in `out`. What LinearPhases::apply returns for it, times the omega of its first block, is
+/// sum_j feedback_j N_j.
 void adjoint_phase(const Phase& phase, Phase& out);
 
 /// <A, Phi_c(Sigma)> = constant + linear c + quadratic c^2.
 struct ControlDependence {
   double linear = 0, quadratic = 0;
 };
-/// \param adjoint  A after the phase, \param state  Sigma before it
+/// \param adjoint  A after the phase, \param state  a state of the forward modes, \param moments  the contents() of one
+/// before the phase, \param p  what apply returns for it
 ControlDependence control_dependence(const LinearPhases& adjoint, const LinearPhases& state,
-                                     const ControlledPhase& phase);
+                                     std::span<const double> moments, const ControlledPhase& phase, double p);
 
 }  // namespace edgewise::solvers

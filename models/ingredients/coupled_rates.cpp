@@ -31,12 +31,11 @@ double CoupledRates::value(std::span<const double> rates) const {
 }
 
 double CoupledRates::gradient(std::span<const double> rates, std::span<double> slope) const {
-  const double loss = value(rates);
-  if (!std::isfinite(loss)) return loss;
-  const solvers::Gradient found =
-      solvers::gradient(*law_.at(rates), law_.start, law_.steps, solvers::final_scalar(law_.steps, law_.scalar));
-  std::ranges::copy(found.by_control, slope.begin());
-  return loss;
+  const auto accept = [&](std::uint64_t, std::span<const double> p) { return p[law_.scalar] <= hopeless * law_.scale; };
+  const solvers::Gradient found = solvers::gradient(*law_.at(rates), law_.start, law_.steps,
+                                                    solvers::final_scalar(law_.steps, law_.scalar), accept);
+  if (std::isfinite(found.value)) std::ranges::copy(found.by_control, slope.begin());
+  return std::max(found.value, 0.0);
 }
 
 RatePath CoupledRates::path(std::span<const double> rates) const {

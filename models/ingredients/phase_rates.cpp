@@ -6,6 +6,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "solvers/adjoint.hpp"
+
 namespace edgewise::models::ingredients {
 
 namespace {
@@ -17,6 +19,7 @@ using solvers::Phase;
 /// A run whose loss exceeds this many times what it started from is of no use to a search
 /// (docs/theory/schedules-and-collapse.md, section 1).
 constexpr double useless = 1e12;
+constexpr double diverged = std::numeric_limits<double>::infinity();
 
 /// The rate within [0, cap] at which the quadratic is least, `now` where it is flat.
 double best_rate(const ControlDependence& by_rate, double now, double cap) {
@@ -55,59 +58,61 @@ LinearPhases PhaseRates::adjoint_at_end() const {
   return out;
 }
 
-bool PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Phase& scratch) const {
+double PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Phase& scratch) const {
   const RatedStep step = law_.step(k);
   solvers::phase_at(*step.noisy, rate, scratch);
   const double p = state.apply(scratch);
   if (step.after) state.apply(*step.after);
-  return std::abs(p) <= useless * law_.scale;
+  return std::abs(p) <= useless * law_.scale ? p : diverged;
 }
 
 double PhaseRates::value(std::span<const double> rates) const {
   LinearPhases state = law_.start;
   Phase scratch;
   for (std::uint64_t k = 0; k < law_.steps; ++k)
-    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+    if (advance(state, k, rates[k], scratch) == diverged) return diverged;
   const double J = read(state);
-  return J <= useless * law_.scale ? J : std::numeric_limits<double>::infinity();
+  return J <= useless * law_.scale ? J : diverged;
 }
 
 double PhaseRates::there_and_back(std::span<const double> rates, const Visit& visit,
                                   std::vector<double>* injected) const {
   const std::uint64_t T = law_.steps;
-  const auto stride = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::sqrt(static_cast<double>(T))));
   LinearPhases state = law_.start;
   const std::size_t size = state.contents().size();
+  solvers::Checkpoints checkpoints(T, size);
   Phase scratch, back;
-  std::vector<double> kept;  // the moments before steps 0, stride, ...
+  std::vector<double> shared(T);  // p before every step
   for (std::uint64_t k = 0; k < T; ++k) {
-    if (k % stride == 0) kept.insert(kept.end(), state.contents().begin(), state.contents().end());
-    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+    checkpoints.keep(k, state.contents());
+    shared[k] = advance(state, k, rates[k], scratch);
+    if (shared[k] == diverged) return diverged;
   }
   const double J = read(state);
-  if (!(J <= useless * law_.scale)) return std::numeric_limits<double>::infinity();
+  if (!(J <= useless * law_.scale)) return diverged;
   LinearPhases adjoint = adjoint_at_end();
-  std::vector<double> stretch(size * std::min(stride, std::max<std::uint64_t>(T, 1)));
+  std::vector<double> stretch;  // the moments after the steps from a checkpoint on
   for (std::uint64_t end = T; end > 0;) {
-    const std::uint64_t first = (end - 1) / stride * stride;
-    std::copy_n(kept.begin() + static_cast<std::ptrdiff_t>(first / stride * size), size, state.contents().begin());
-    for (std::uint64_t k = first; k < end; ++k) {
-      std::ranges::copy(state.contents(), stretch.begin() + static_cast<std::ptrdiff_t>((k - first) * size));
-      if (k + 1 < end) advance(state, k, rates[k], scratch);
+    const std::uint64_t first = checkpoints.held_before(end - 1);
+    if (first + 1 < end) std::ranges::copy(checkpoints.at(first), state.contents().begin());
+    stretch.clear();
+    for (std::uint64_t k = first; k + 1 < end; ++k) {
+      advance(state, k, rates[k], scratch);
+      stretch.insert(stretch.end(), state.contents().begin(), state.contents().end());
     }
     for (std::uint64_t k = end; k-- > first;) {
-      std::copy_n(stretch.begin() + static_cast<std::ptrdiff_t>((k - first) * size), size, state.contents().begin());
+      const std::span<const double> moments =
+          k == first ? checkpoints.at(first) : std::span<const double>(stretch).subspan((k - first - 1) * size, size);
       const RatedStep step = law_.step(k);
       if (step.after) {
         solvers::adjoint_phase(*step.after, back);
         adjoint.apply(back);
       }
-      const double rate = visit(k, solvers::control_dependence(adjoint, state, *step.noisy));
+      const double rate = visit(k, solvers::control_dependence(adjoint, state, moments, *step.noisy, shared[k]));
       solvers::phase_at(*step.noisy, rate, scratch);
       solvers::adjoint_phase(scratch, back);
-      const double sensitivity = adjoint.apply(back);
-      if (injected)
-        (*injected)[k] = scratch.noise_scale * sensitivity * (state.shared(scratch) + law_.start.linear_modes().source);
+      const double sensitivity = adjoint.apply(back) * back.blocks[0].omega;
+      if (injected) (*injected)[k] = scratch.noise_scale * sensitivity * (shared[k] + law_.start.linear_modes().source);
     }
     end = first;
   }
@@ -148,17 +153,18 @@ std::optional<double> PhaseRates::greedy(std::span<double> rates, double cap) co
   for (std::uint64_t k = 0; k < law_.steps; ++k) {
     const RatedStep step = law_.step(k);
     ControlDependence by_rate;
+    const double p = state.shared(step.noisy->rest);
     if (step.after) {
       LinearPhases adjoint = end;
       solvers::adjoint_phase(*step.after, back);
       adjoint.apply(back);
-      by_rate = solvers::control_dependence(adjoint, state, *step.noisy);
+      by_rate = solvers::control_dependence(adjoint, state, state.contents(), *step.noisy, p);
     } else {
-      by_rate = solvers::control_dependence(end, state, *step.noisy);
+      by_rate = solvers::control_dependence(end, state, state.contents(), *step.noisy, p);
     }
     if (!(by_rate.quadratic > 0) && read(state) > 0) return std::nullopt;  // the step's own rate does not show at once
     rates[k] = best_rate(by_rate, 0, cap);
-    if (!advance(state, k, rates[k], scratch)) return std::numeric_limits<double>::infinity();
+    if (advance(state, k, rates[k], scratch) == diverged) return diverged;
   }
   return read(state);
 }
@@ -169,7 +175,8 @@ RatePath PhaseRates::path(std::span<const double> rates) const {
   Phase scratch;
   for (std::uint64_t k = 0; k < law_.steps; ++k) {
     out.loss.push_back(read(state));
-    if (!advance(state, k, rates[k], scratch)) throw std::runtime_error("the run at these learning rates diverges");
+    if (advance(state, k, rates[k], scratch) == diverged)
+      throw std::runtime_error("the run at these learning rates diverges");
   }
   out.loss.push_back(read(state));
   out.injected.assign(law_.steps, 0.0);

@@ -39,7 +39,6 @@ struct PhaseLaw {
 };
 
 /// J is a quadratic of every single rate, for T and n are affine in it: gradient, coordinate sweep and greedy rates.
-/// States are kept at every sqrt(T)th step and computed again on the way back.
 class PhaseRates final : public RateObjective {
  public:
   explicit PhaseRates(PhaseLaw law) : law_(std::move(law)) {}
@@ -61,8 +60,8 @@ class PhaseRates final : public RateObjective {
   double read(const solvers::LinearPhases& state) const;
   /// The adjoint state at the end: J is its product with the moments.
   solvers::LinearPhases adjoint_at_end() const;
-  /// One step of `state`; false where the run diverges.
-  bool advance(solvers::LinearPhases& state, std::uint64_t k, double rate, solvers::Phase& scratch) const;
+  /// One step of `state`. Returns the shared scalar before it, inf where the run diverges.
+  double advance(solvers::LinearPhases& state, std::uint64_t k, double rate, solvers::Phase& scratch) const;
   /// Forward and back. `visit` is told how J depends on the rate of step k, from the last on, and answers the rate that
   /// the way back is to take. Returns J of `rates`; inf where they diverge, and then nothing is visited.
   double there_and_back(std::span<const double> rates, const Visit& visit, std::vector<double>* injected) const;

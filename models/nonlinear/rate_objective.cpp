@@ -10,6 +10,7 @@
 #include "models/ingredients/coupled_rates.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "solvers/mode_sums.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -54,10 +55,12 @@ class RatedModes final : public solvers::ControlledModes {
                  std::span<double> by_control, std::span<double>) const override {
     const LawValues law = (*laws_)(p[0]);
     const double eta = at(t);
+    by_rate_.resize(M.size());
     for (std::size_t i = 0; i < M.size(); ++i) {
       const double k = modes_->kappa[i];
-      by_control[0] += a[i] * (-(2 * law.a * k - 2 * eta * law.c * k * k) * M[i] + 2 * eta * law.b * modes_->s[i]);
+      by_rate_[i] = -(2 * law.a * k - 2 * eta * law.c * k * k) * M[i] + 2 * eta * law.b * modes_->s[i];
     }
+    by_control[0] += solvers::dot(a.data(), by_rate_.data(), M.size());
   }
 
  private:
@@ -65,6 +68,7 @@ class RatedModes final : public solvers::ControlledModes {
   std::shared_ptr<const ModeSystem> modes_;
   std::shared_ptr<const ScalarLaws> laws_;
   std::vector<double> rates_;
+  mutable std::vector<double> by_rate_;  // of one step; an object belongs to one thread
 };
 
 }  // namespace

@@ -157,6 +157,64 @@ TEST_CASE("a nonlinear law of two shared scalars with two controls a step") {
   }
 }
 
+TEST_CASE("a run whose states are too many to be held has the same gradient") {
+  constexpr std::uint64_t steps = 800000;  // 3 numbers a state: more than 16 MiB
+  Sgd system;
+  system.lambda = {1.0, 0.4, 0.01};
+  system.eta.assign(steps, 1e-6);
+  const std::vector<double> start{1.0, 0.5, 2.0};
+  CHECK(Checkpoints(steps, 3).stride() == 894);
+  const Gradient found = gradient(system, start, steps, final_scalar(steps));
+  const auto J = [&] {
+    const std::vector<std::uint64_t> last{steps};
+    return follow(system, start, last).shared[0][0];
+  };
+  CHECK(found.value == doctest::Approx(J()).epsilon(1e-13));
+  // A rate of 1e-6 moves J by little: steps as large as rates may be.
+  const double moves = -2 * (std::exp(-1.6) + 0.16 * 0.5 * std::exp(-0.64) + 1e-4 * 2 * std::exp(-0.016));
+  for (const std::uint64_t k : {std::uint64_t{0}, std::uint64_t{893}, std::uint64_t{894}, steps / 2, steps - 1}) {
+    CAPTURE(k);
+    const double at = system.eta[k], h = 0.01;
+    const auto of = [&](double shift) {
+      system.eta[k] = at + shift;
+      const double out = J();
+      system.eta[k] = at;
+      return out;
+    };
+    CHECK(found.by_control[k] == doctest::Approx((of(h) - of(-h)) / (2 * h)).epsilon(1e-9));  // J is a parabola of it
+    CHECK(found.by_control[k] == doctest::Approx(moves).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("states are held where the way back starts from") {
+  Checkpoints all(4, 2), some(10, std::size_t{1} << 20);
+  CHECK(all.stride() == 1);
+  CHECK(some.stride() == 3);
+  const std::vector<double> state{1.5, -2.0}, large(std::size_t{1} << 20, 7.0);
+  for (std::uint64_t k = 0; k < 4; ++k) all.keep(k, k == 2 ? state : std::vector<double>(2, 0.0));
+  CHECK(all.at(2)[1] == -2.0);
+  CHECK(all.held_before(3) == 3);
+  for (std::uint64_t k = 0; k < 5; ++k) some.keep(k, k == 3 ? large : std::vector<double>(large.size(), 0.0));
+  CHECK(some.held_before(5) == 3);
+  CHECK(some.at(3)[large.size() - 1] == 7.0);
+  CHECK(some.at(0)[0] == 0.0);
+}
+
+TEST_CASE("a run that is refused has no gradient") {
+  Sgd system;
+  system.lambda = {1.0};
+  system.eta.assign(9, 5.0);
+  const std::vector<double> start{1.0};
+  std::uint64_t asked = 0;
+  const Gradient found = gradient(system, start, 9, final_scalar(9), [&](std::uint64_t k, std::span<const double> p) {
+    asked = k;
+    return p[0] < 1e3;
+  });
+  CHECK(std::isinf(found.value));
+  CHECK(found.by_control.empty());
+  CHECK(asked < 9);
+}
+
 TEST_CASE("no step, no gradient by a control") {
   Sgd system;
   system.lambda = {2.0};

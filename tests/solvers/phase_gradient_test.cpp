@@ -95,13 +95,15 @@ TEST_CASE("the dependence on the control is the phase's own") {
     moved.apply(phase);
     return test.product(A, moved);
   };
-  const ControlDependence found = control_dependence(A, sigma, test.phase);
+  const ControlDependence found =
+      control_dependence(A, sigma, sigma.contents(), test.phase, sigma.shared(test.phase.rest));
   const double one = J(1) - J(0), minus = J(-1) - J(0);
   CHECK(found.linear == doctest::Approx((one - minus) / 2).epsilon(1e-10));
   CHECK(found.quadratic == doctest::Approx((one + minus) / 2).epsilon(1e-10));
   // Without noise.
   test.phase.rest.noise_scale = test.phase.slope.noise_scale = 0;
-  const ControlDependence silent = control_dependence(A, sigma, test.phase);
+  const ControlDependence silent =
+      control_dependence(A, sigma, sigma.contents(), test.phase, sigma.shared(test.phase.rest));
   CHECK(silent.linear == doctest::Approx((J(1) - J(-1)) / 2).epsilon(1e-10));
   CHECK(silent.quadratic == doctest::Approx((J(1) + J(-1)) / 2 - J(0)).epsilon(1e-10));
 }

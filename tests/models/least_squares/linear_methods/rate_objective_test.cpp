@@ -2,6 +2,7 @@
 // docs/theory/schedules-and-collapse.md, section 3 written out.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -92,6 +93,18 @@ double difference(const RateObjective& J, std::vector<double> rates, std::size_t
 }
 
 }  // namespace
+
+TEST_CASE("a run whose states are too many to be held has the same gradient") {
+  constexpr std::size_t T = 300000;  // 8 numbers a state: more than 16 MiB
+  const Literal literal(7, T, 3);
+  const auto J = prepare(problem("batch = 3", 7, T))->rate_objective("");
+  std::vector<double> eta = linear_decay(T, 1e-3), slope(T);
+  CHECK(J->gradient(eta, slope) == doctest::Approx(J->value(eta)).epsilon(1e-15));
+  const std::vector<double> expected = literal.back(eta, false);
+  double worst = 0;
+  for (std::size_t k = 0; k < T; ++k) worst = std::max(worst, std::abs(slope[k] / expected[k] - 1));
+  CHECK(worst < 1e-8);
+}
 
 TEST_CASE("plain SGD: value, gradient, sweep, h and greedy rates are the equations written out") {
   const Literal literal(7, 23, 3);

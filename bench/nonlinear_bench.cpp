@@ -4,13 +4,12 @@
 ///
 /// Power law (0.25, 0.5), d = 500, 3000 steps: P at the end of the ODE at rtol 1e-8 with its time, and the time of a
 /// simulated step.
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <memory>
 #include <string>
 
+#include "bench/timing.hpp"
 #include "models/nonlinear/simulation.hpp"
 #include "models/nonlinear/theory.hpp"
 
@@ -18,6 +17,11 @@ namespace {
 
 using namespace edgewise;
 using namespace edgewise::models;
+using namespace edgewise::models::nonlinear;
+using models::ingredients::cauchy_noise;
+using models::ingredients::gaussian_noise;
+using models::ingredients::Noise;
+using models::ingredients::read_schedule;
 
 constexpr std::size_t d = 500;
 constexpr std::uint64_t steps = 3000;
@@ -39,30 +43,18 @@ NonlinearProblem problem(const char* method, std::shared_ptr<const Noise> noise,
   return p;
 }
 
-template <class F>
-double best_seconds(F f, int times) {
-  double best = 1e300;
-  for (int i = 0; i < times; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    f();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
-
 void run(const char* name, const NonlinearProblem& p) {
-  // The problem is not stiff: explicit is the integrator to choose; sdirk4 is the default.
-  for (const char* method : {"explicit", "sdirk4", "recursion"}) {
+  for (const char* method : {"auto", "explicit", "sdirk4", "recursion"}) {
     NonlinearTheory theory;
     theory.method = std::string(method) == "recursion" ? "recursion" : "ode";
     if (theory.method == "ode") theory.integrator = method;
     double P = 0;
-    const double seconds =
-        best_seconds([&] { P = solve_nonlinear(p, modes_of(p), theory).find("excess_mse")->value.back(); }, 5);
+    const auto solve = [&] { P = solve_nonlinear(p, modes_of(p), theory).find("excess_mse")->value.back(); };
+    const double seconds = bench::best({solve}, 5)[0];
     std::printf("%-5s theory, %-10s %10.3f ms   P = %.12f\n", name, method, 1e3 * seconds, P);
   }
   const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(p));
-  const double seconds = best_seconds([&] { simulation->replica(1, 0)->advance(steps); }, 5);
+  const double seconds = bench::best({[&] { simulation->replica(1, 0)->advance(steps); }}, 5)[0];
   std::printf("%-5s simulation        %10.3f us per step\n", name, 1e6 * seconds / steps);
 }
 

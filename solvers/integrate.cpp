@@ -3,14 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/numeric/odeint/stepper/controlled_runge_kutta.hpp>
-#include <boost/numeric/odeint/stepper/dense_output_runge_kutta.hpp>
-#include <boost/numeric/odeint/stepper/generation.hpp>
-#include <boost/numeric/odeint/stepper/runge_kutta_dopri5.hpp>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 
+#include "solvers/dop853.hpp"
 #include "solvers/etd.hpp"
 #include "solvers/mode_sums.hpp"
 #include "solvers/recursion.hpp"
@@ -18,106 +15,6 @@
 
 namespace edgewise::solvers {
 namespace {
-
-/// Odeint's Dormand-Prince with the interface of the steppers of this folder.
-class ExplicitDenseOutput {
- public:
-  using State = std::vector<double>;
-
-  /// Odeint's error norm is the largest error over a tolerance per mode; a mode's own size is its scale, so that a P
-  /// which falls by many decades stays accurate.
-  explicit ExplicitDenseOutput(Tolerances tolerances)
-      : tolerances_(tolerances),
-        stepper_(boost::numeric::odeint::make_dense_output(tolerances.atol, tolerances.rtol,
-                                                           boost::numeric::odeint::runge_kutta_dopri5<State>())) {}
-
-  void initialize(const State& M, double t, double dt) {
-    initial_ = M;
-    time_ = previous_time_ = t;
-    next_step_ = dt;
-    started_ = false;
-  }
-
-  std::pair<double, double> do_step(const CoupledModes& system) {
-    auto rhs = [&](const State& M, State& dMdt, double t) {
-      ++statistics_.evaluations;
-      rate_.resize(M.size());
-      p_.resize(system.shared());
-      shared_scalars(system, M, p_);
-      // Below stop_ only: coefficients may jump there.
-      system.coefficients(std::min(t, std::nextafter(stop_, time_)), p_, rate_, dMdt);
-      for (std::size_t i = 0; i < M.size(); ++i) dMdt[i] -= rate_[i] * M[i];
-    };
-    if (!started_) {
-      system_ = &system;
-      if (!(next_step_ > 0)) {
-        State dMdt(initial_.size());
-        rhs(initial_, dMdt, time_);
-        double largest = 0;
-        for (const double r : rate_) largest = std::max(largest, std::abs(r));
-        next_step_ = largest > 0 ? 0.05 / largest : 1e-3;
-      }
-      if (time_ + next_step_ >= stop_) next_step_ = stop_ - time_;
-      stepper_.initialize(initial_, time_, next_step_);
-      started_ = true;
-    } else if (time_ + 1.0001 * stepper_.current_time_step() >= stop_) {
-      State now = stepper_.current_state();
-      stepper_.initialize(now, time_, stop_ - time_);
-    }
-    std::pair<double, double> step;
-    try {
-      step = stepper_.do_step(rhs);
-    } catch (const boost::numeric::odeint::odeint_error&) {
-      throw std::runtime_error(
-          fmt::format("explicit: no step meets the tolerance at t = {}: the solution has a singularity there or the "
-                      "tolerance is too small",
-                      time_));
-    }
-    previous_time_ = step.first;
-    // Odeint adds the step to the time; a step meant to end at stop_ may miss it by a rounding.
-    time_ = step.second;
-    if (std::isfinite(stop_) && std::abs(time_ - stop_) <= 1e-12 * std::abs(stop_)) time_ = stop_;
-    statistics_.add_step(time_ - previous_time_);
-    current_shared_.resize(system.shared());
-    shared_scalars(system, stepper_.current_state(), current_shared_);
-    return {previous_time_, time_};
-  }
-  void stop_at(double t) { stop_ = t; }
-  void calc_state(double t, State& M) const {
-    M.resize(initial_.size());
-    stepper_.calc_state(std::min(t, stepper_.current_time()), M);
-  }
-  void calc_shared(double t, std::span<double> p) const {
-    calc_state(t, scratch_);
-    shared_scalars(*system_, scratch_, p);
-  }
-  const State& current_state() const { return started_ ? stepper_.current_state() : initial_; }
-  std::span<const double> current_shared() const { return current_shared_; }
-  double current_time() const { return time_; }
-  double current_time_step() const { return stepper_.current_time_step(); }
-  void reset() {}
-  const Statistics& statistics() const { return statistics_; }
-  /// Whether stability, not accuracy, holds the steps down, and too many are left to `end`.
-  bool stiff(double end) const {
-    constexpr double bound = 1.5, most = 300;
-    const double step = stepper_.current_time_step();
-    double largest = 0;
-    for (const double rate : rate_) largest = std::max(largest, std::abs(rate));
-    return step * largest > bound && end - time_ > most * step;
-  }
-
- private:
-  Tolerances tolerances_;
-  decltype(boost::numeric::odeint::make_dense_output(0.0, 0.0,
-                                                     boost::numeric::odeint::runge_kutta_dopri5<State>())) stepper_;
-  Statistics statistics_;
-  const CoupledModes* system_ = nullptr;
-  State initial_, rate_;
-  mutable State scratch_;
-  std::vector<double> p_, current_shared_;
-  double time_ = 0, previous_time_ = 0, next_step_ = 0, stop_ = std::numeric_limits<double>::infinity();
-  bool started_ = false;
-};
 
 /// How far a solution has come.
 struct Progress {
@@ -276,8 +173,8 @@ Solution integrate(const CoupledModes& system, std::span<const double> M0, std::
   const auto never = [](const auto&, bool) { return false; };
   switch (options.integrator) {
     case Integrator::automatic:
-      if (run(ExplicitDenseOutput(tolerances), system, times, options, progress,
-              [&](const ExplicitDenseOutput& stepper, bool failed) { return failed || stepper.stiff(times.back()); }))
+      if (run(Dop853DenseOutput(tolerances), system, times, options, progress,
+              [&](const Dop853DenseOutput& stepper, bool failed) { return failed || stepper.stiff(times.back()); }))
         break;
       [[fallthrough]];
     case Integrator::sdirk4:
@@ -287,7 +184,7 @@ Solution integrate(const CoupledModes& system, std::span<const double> M0, std::
       run(EtdDenseOutput(tolerances, options.etd_stages), system, times, options, progress, never);
       break;
     case Integrator::explicit_:
-      run(ExplicitDenseOutput(tolerances), system, times, options, progress, never);
+      run(Dop853DenseOutput(tolerances), system, times, options, progress, never);
       break;
   }
   return std::move(progress.solution);

@@ -13,8 +13,8 @@
 namespace edgewise::solvers {
 
 /// sdirk4: general and stiff (sdirk4.hpp). etd: constant rates, best for smooth p(t) and high accuracy (etd.hpp).
-/// explicit_: Odeint's Dormand-Prince 5(4) with dense output; only for rates that vary little, its step is limited by
-/// about 3 / max rate. automatic: explicit_ for as long as its steps are as large as accuracy allows, sdirk4 from where they
+/// explicit_: of order 8 with dense output (dop853.hpp); only for rates that vary little, its step is at most 4 / max
+/// rate. automatic: explicit_ for as long as its steps are as large as accuracy allows, sdirk4 from where they
 /// turn out to be held down by the largest rate.
 enum class Integrator { sdirk4, etd, explicit_, automatic };
 

@@ -1,5 +1,7 @@
 #include "solvers/mode_kernels.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -239,6 +241,46 @@ void EtdUpdate(std::size_t n, std::size_t stages, const double* w, const double*
   advance<4>(n, w, u, q, q_new, decay, moments, c, sums, sum_new);
 }
 
+void Combination(std::size_t n, std::size_t terms, const double* coefficient, const double* const* x, double* out) {
+  constexpr std::size_t width = padding / lanes;
+  std::size_t i = 0;
+  for (; i + padding <= n; i += padding) {
+    Lanes y[width];
+    for (std::size_t b = 0; b < width; ++b) y[b] = coefficient[0] * Reader{x[0]}[i + b * lanes];
+    for (std::size_t k = 1; k < terms; ++k)
+      for (std::size_t b = 0; b < width; ++b) y[b] += coefficient[k] * Reader{x[k]}[i + b * lanes];
+    for (std::size_t b = 0; b < width; ++b) put(out + i + b * lanes, y[b]);
+  }
+  for (; i < n; ++i) {
+    double y = coefficient[0] * x[0][i];
+    for (std::size_t k = 1; k < terms; ++k) y += coefficient[k] * x[k][i];
+    out[i] = y;
+  }
+}
+
+double LargestErrorRatio(std::size_t n, const double* error, const double* x, const double* slope, double h,
+                         double atol, double rtol) {
+  // A mode that rests at zero has the ratio 0/0, which no comparison finds larger.
+  Lanes largest = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Lanes size = EDGEWISE_ABSOLUTE(Reader{x}[i]) + h * EDGEWISE_ABSOLUTE(Reader{slope}[i]);
+    const Lanes ratio = EDGEWISE_ABSOLUTE(Reader{error}[i]) / (atol + rtol * size);
+    const Words larger = ratio > largest;
+    largest = (Lanes)(((Words)ratio & larger) | ((Words)largest & ~larger));
+  }
+  double out = std::max(std::max(largest[0], largest[1]), std::max(largest[2], largest[3]));
+  for (; i < n; ++i)
+    out = std::max(out, std::abs(error[i]) / (atol + rtol * (std::abs(x[i]) + h * std::abs(slope[i]))));
+  return out;
+}
+
+void Relax(std::size_t n, const double* rate, const double* x, double* slope) {
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) put(slope + i, Reader{slope}[i] - Reader{rate}[i] * Reader{x}[i]);
+  for (; i < n; ++i) slope[i] -= rate[i] * x[i];
+}
+
 #undef EDGEWISE_ABSOLUTE
 #undef EDGEWISE_QUARTIC
 }  // namespace HWY_NAMESPACE
@@ -255,6 +297,9 @@ HWY_EXPORT(ExponentialMoments);
 HWY_EXPORT(WeightedMoments);
 HWY_EXPORT(DecayedSums);
 HWY_EXPORT(EtdUpdate);
+HWY_EXPORT(Combination);
+HWY_EXPORT(LargestErrorRatio);
+HWY_EXPORT(Relax);
 
 void sdirk_tabulate(std::size_t n, double hg, const double* A, const double* u, const double* g, const double* w,
                     const double* q, double* E, double* V, double* G, StepMoments& moments) {
@@ -289,6 +334,19 @@ void decayed_sums(std::size_t n, std::size_t stages, const double* w, const doub
 void etd_update(std::size_t n, std::size_t stages, const double* w, const double* u, const double* q, double* q_new,
                 const double* decay, const double* moments, const double* c, double* sums, double& total) {
   HWY_DYNAMIC_DISPATCH(EtdUpdate)(n, stages, w, u, q, q_new, decay, moments, c, sums, total);
+}
+
+void combination(std::size_t n, std::size_t terms, const double* coefficient, const double* const* x, double* out) {
+  HWY_DYNAMIC_DISPATCH(Combination)(n, terms, coefficient, x, out);
+}
+
+double largest_error_ratio(std::size_t n, const double* error, const double* x, const double* slope, double h,
+                           double atol, double rtol) {
+  return HWY_DYNAMIC_DISPATCH(LargestErrorRatio)(n, error, x, slope, h, atol, rtol);
+}
+
+void relax(std::size_t n, const double* rate, const double* x, double* slope) {
+  HWY_DYNAMIC_DISPATCH(Relax)(n, rate, x, slope);
 }
 
 }  // namespace edgewise::solvers::kernels

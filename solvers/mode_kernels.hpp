@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// The innermost loops over modes of sdirk4 and etd, dispatched to the widest instruction set at run time.
+/// The innermost loops over modes of sdirk4, etd and the explicit stepper, dispatched to the widest instruction set at run time.
 ///
-/// All arrays have a length that is a multiple of `padding`, filled up with modes of zero weight. Sums run over `lanes`
+/// The arrays of sdirk4 and etd have a length that is a multiple of `padding`, filled up with modes of zero weight. Sums run over `lanes`
 /// fixed accumulators, so that every instruction set gives the same bits.
 #include <cstddef>
 
@@ -46,5 +46,13 @@ void decayed_sums(std::size_t n, std::size_t stages, const double* w, const doub
 /// q_new = decay_last q + u sum_m c_m moments_m (m = 0..degree) and, of q_new, decayed_sums and sum w q_new.
 void etd_update(std::size_t n, std::size_t stages, const double* w, const double* u, const double* q, double* q_new,
                 const double* decay, const double* moments, const double* c, double* sums, double& total);
+
+/// out = sum_k coefficient_k x_k, summed in order; at least one term.
+void combination(std::size_t n, std::size_t terms, const double* coefficient, const double* const* x, double* out);
+/// max_i |error_i| / (atol + rtol (|x_i| + h |slope_i|)); a mode with 0/0 counts as 0.
+double largest_error_ratio(std::size_t n, const double* error, const double* x, const double* slope, double h,
+                           double atol, double rtol);
+/// slope_i -= rate_i x_i.
+void relax(std::size_t n, const double* rate, const double* x, double* slope);
 
 }  // namespace edgewise::solvers::kernels

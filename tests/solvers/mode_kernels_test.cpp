@@ -182,3 +182,30 @@ TEST_CASE("weighted moments, decayed sums and the update of an exponential step"
     }
   }
 }
+
+TEST_CASE("sums of states, errors over sizes and the decay of slopes, at any length") {
+  for (const std::size_t count : {1U, 3U, 15U, 16U, 37U}) {
+    CAPTURE(count);
+    const auto a = numbers(-1, 1, 1, count), b = numbers(-1, 1, 2, count), c = numbers(-1, 1, 3, count);
+    const double factor[] = {0.5, -2, 3};
+    const double* const from[] = {a.data(), b.data(), c.data()};
+    std::vector<double> out(count), slope = c;
+    combination(count, 3, factor, from, out.data());
+    double ratio = 0;
+    relax(count, a.data(), b.data(), slope.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      CHECK(out[i] == 0.5 * a[i] + -2 * b[i] + 3 * c[i]);
+      CHECK(slope[i] == c[i] - a[i] * b[i]);
+      ratio = std::max(ratio, std::abs(a[i]) / (0.1 + 0.01 * (std::abs(b[i]) + 0.3 * std::abs(c[i]))));
+    }
+    CHECK(largest_error_ratio(count, a.data(), b.data(), c.data(), 0.3, 0.1, 0.01) == Approx(ratio).epsilon(1e-15));
+    combination(count, 1, factor, from, out.data());
+    CHECK(out.back() == 0.5 * a.back());
+  }
+  // 0/0 counts as nothing wherever it stands.
+  for (const std::size_t rests : {0U, 6U, 16U}) {
+    std::vector<double> error(17, 2.0), x(17, 1.0), slope(17, 0.0);
+    error[rests] = x[rests] = 0;
+    CHECK(largest_error_ratio(17, error.data(), x.data(), slope.data(), 1, 0, 1) == 2);
+  }
+}

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/math/constants/constants.hpp>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "models/quadratic_regression/memory_kernels.hpp"
@@ -23,7 +24,15 @@ using linear_algebra::Transposed;
 constexpr double largest_trial = 100, shortest_trial = 1e-12;
 /// Log of the growth of the bulk edge's modes from which on few of them carry a run whose rate goes above and below the edge.
 const double lasting = std::log(10.0);
-constexpr double most_negative_square = -1e-12;  // S(t, t) below it, in units of sz2, is not rounding
+/// S(t, t) below -S(t - 1, t - 1) times this is not rounding.
+constexpr double rounding = 1e-12;
+
+/// What a step along a mode takes its size by, late: the larger root of r^2 - (1 + momentum - x) r + momentum = 0, x = eta
+/// lambda; |1 - x| without momentum.
+double step_factor(double x, double momentum) {
+  const double half = 0.5 * (1 + momentum - x), square = half * half - momentum;
+  return square > 0 ? std::abs(half) + std::sqrt(square) : std::sqrt(momentum);
+}
 
 void check(const QuadraticEnsemble& e) {
   const auto positive = [](const char* name, double value) {
@@ -39,6 +48,8 @@ void check(const QuadraticEnsemble& e) {
 
 void check(const QuadraticMemoryProblem& p) {
   check(p.ensemble);
+  if (!(p.momentum >= 0) || !(p.momentum < 1))
+    throw std::invalid_argument(fmt::format("the momentum must lie in [0, 1), not {}", p.momentum));
   if (!(p.batch_fraction > 0) || p.batch_fraction > 1)
     throw std::invalid_argument(fmt::format("the batch fraction must lie in (0, 1], not {}", p.batch_fraction));
   if (p.choose_rate) {
@@ -74,104 +85,147 @@ double dot(const double* a, const double* b, std::size_t n) {
   return sum;
 }
 
-/// The recursion's state, in the letters of docs/theory/quadratic-regression.md (3.4).
+/// The recursion's state, in the letters of docs/theory/quadratic-regression.md (3.7): (3.4) in increments, v_t = theta_(t+1)
+/// - theta_t, e_t = xi_t - xi_(t-1), y_t = z_t - z_(t-1), all of which vanish as training ends. What is computed is a sum of
+/// terms no larger than itself, where (3.4) takes the late loss for the difference of numbers of the size of the first.
 class Recursion {
  public:
   explicit Recursion(const QuadraticMemoryProblem& problem)
       : problem_(problem),
-        rates_(problem.learning_rate),
         field_(problem.ensemble),
-        C_(problem.steps + 1),
+        D_(problem.steps + 1),
         R_(problem.steps + 1),
         H_(problem.steps + 1),
         M_(problem.steps + 1) {
-    if (problem.choose_rate) rates_.assign(problem.steps + 1, 0.0);
-    for (auto* v : {&L_, &cc_, &c1_, &down_, &across_, &Y_, &a_, &N_}) v->resize(problem.steps + 1);
+    for (auto* v : {&theta_, &next_theta_, &pull_, &response_, &shift_, &u_, &last_u_, &u_response_, &last_response_,
+                    &L_, &field_steps_, &down_, &across_, &Y_, &A_, &N_})
+      v->resize(problem.steps + 2);
   }
 
-  double rate(std::size_t t) const { return rates_[std::min(t, rates_.size() - 1)]; }
-  void set_rate(std::size_t t, double eta) { rates_[t] = eta; }
+  /// S(t, t), the row of C at t being known; step t - 1 must have been taken.
+  double residuals(std::size_t t) {
+    const double b = problem_.batch_fraction;
+    double *H = H_.row(t), *M = M_.row(t);
+    H[t] = 1;
+    if (t == 0) {
+      M[0] = b * field_.c0;
+      change_ = 0;
+      return square_ = field_.c0;
+    }
+    const double *D = D_.row(t - 1), *R = R_.row(t - 1), *last = M_.row(t - 1);
+    // L(t, u) - L(t - 1, u), and E e_t e_s from the second difference of the covariance; xi_0 is at theta = 0.
+    field_steps_[0] = 0;
+    for (std::size_t s = 0; s < t; ++s) {
+      L_[s] = R[s] * field_.derivative(next_theta_[s]) + response_[s] * field_.curvature * shift_[s];
+      const double pulled = s + 1 < t ? pull_[s] : shift_[s];
+      field_steps_[s + 1] =
+          D[s] * field_.slope + field_.curvature * (shift_[s] * pulled + D[s] * (next_theta_[s + 1] - 0.5 * D[s]));
+    }
+    triangle_products(H_, t, L_.data(), field_steps_.data(), down_.data(), across_.data());
+    const double* before = H_.row(t - 1);
+    for (std::size_t s = 0; s < t; ++s) H[s] = before[s] - b * down_[s];
+    const double e_z = across_[t - 1];
+    symmetric_product(M_, t, L_.data(), down_.data(), Y_.data());
+    // E z_(t-1) m_s z_s, then E z_t m_s z_s; and y_t on both.
+    double on_last = e_z, on_now = dot(H, field_steps_.data(), t + 1);
+    for (std::size_t s = 0; s < t; ++s) {
+      Y_[s] = s + 1 < t ? last[s] / b : last[s];
+      on_last -= L_[s] * Y_[s];
+      Y_[s] += b * across_[s] - down_[s];
+      on_now -= L_[s] * Y_[s];
+      M[s] = b * Y_[s];
+    }
+    change_ = on_last + on_now;
+    const double square = square_of_last_ + change_;
+    M[t] = b * square;
+    return square_ = square;
+  }
+  /// S(t, t) - S(t - 1, t - 1) of the last call.
+  double change() const { return change_; }
+  /// What S(t, t) is taken for.
+  void set_square(std::size_t t, double square) {
+    square_of_last_ = square;
+    M_.row(t)[t] = problem_.batch_fraction * square;
+  }
+  /// C(t, t) of the last call.
+  double overlap(std::size_t t) const { return next_theta_[t]; }
+
+  /// What step t moves along, u_t = momentum u_(t-1) - g_t.
+  void direct(std::size_t t) {
+    const auto& e = problem_.ensemble;
+    const double b = problem_.batch_fraction, momentum = problem_.momentum;
+    if (t > 0) arrive(t);
+    const double *H = H_.row(t), *M = M_.row(t);
+    // A(t, r) = sum_(s > r) a(t, s), where -g_t = sum_s a(t, s) theta_s + noise = sum_r A(t, r) v_r + noise.
+    double carried = 0, damped = 0;
+    for (std::size_t r = t; r-- > 0;) {
+      const std::size_t s = r + 1;
+      damped += M[s] * field_.curvature * (s < t ? response_[s] : 0);
+      A_[r] = -e.delta * (b * (H[s] * field_.derivative(theta_[s]) + carried) - damped);
+      carried += H[s] * field_.curvature * pull_[r];
+    }
+    for (std::size_t s = 0; s <= t; ++s) N_[s] = e.delta * M[s] * field_.derivative(theta_[s]);
+    triangle_products(R_, t, A_.data(), N_.data(), down_.data(), across_.data());
+    u_.swap(last_u_);
+    u_response_.swap(last_response_);
+    if (t > 0) last_u_[t - 1] = rates_.back() * u_square_;
+    for (std::size_t s = 0; s < t; ++s) {
+      u_response_[s] = momentum * last_response_[s] + down_[s];
+      u_[s] = momentum * last_u_[s] + across_[s];
+    }
+    u_response_[t] = 1;
+    symmetric_product(D_, t, A_.data(), down_.data(), across_.data());
+    for (std::size_t s = 0; s < t; ++s) u_[s] += down_[s];
+    const double on_last = t > 0 ? dot(A_.data(), last_u_.data(), t) + dot(N_.data(), last_response_.data(), t) : 0;
+    along_ = dot(A_.data(), u_.data(), t) + dot(N_.data(), u_response_.data(), t + 1);
+    gradient_square_ = along_ - momentum * on_last;
+    u_square_ = along_ + momentum * (on_last + momentum * u_square_);
+  }
+
+  /// theta_(t+1) = theta_t + eta u_t; may be taken back by another.
+  void step(std::size_t t, double eta) {
+    double *D = D_.row(t), *R = R_.row(t);
+    double sum = 0;
+    for (std::size_t s = 0; s <= t; ++s) {
+      shift_[s] = sum;  // v_t.theta_s/P
+      D[s] = s < t ? eta * u_[s] : eta * eta * u_square_;
+      R[s] = eta * u_response_[s];
+      next_theta_[s] = theta_[s] + sum;
+      if (s < t) sum += D[s];
+    }
+    next_theta_[t + 1] = next_theta_[t] + (sum + D[t]);
+    rates_.resize(t + 1);
+    rates_[t] = eta;
+  }
 
   /// What step t shows, of loss `loss`: the loss after it is a polynomial of fourth degree in its rate, read off four
   /// trials about 1/`bulk_edge`, or shorter ones where those overshoot. Empty where rounding hides its slope.
   std::optional<QuadraticDescent> descent(std::size_t t, double loss, double bulk_edge) {
-    const std::vector<double> slopes = c1_;  // of time t; trials overwrite them
     const auto after = [&](double eta) {
-      set_rate(t, eta);
-      c1_ = slopes;
-      parameters(t);
-      return residuals(t + 1) / 2 - loss;
+      step(t, eta);
+      residuals(t + 1);
+      return change_ / 2;
     };
+    QuadraticDescent out;
+    out.loss = loss;
+    out.q = theta_[t];
+    for (std::size_t s = 0; s < t; ++s) out.along -= u_[s];
+    out.squared_gradient = gradient_square_ / problem_.ensemble.delta;
+    out.slope = along_ / problem_.ensemble.delta;
     double h = 2 / bulk_edge, far_up = 0, far_down = 0;
     do {
       h /= 2;
       far_up = after(2 * h);
       far_down = after(-2 * h);
     } while (!(std::max(far_up, far_down) <= largest_trial * loss) && h * bulk_edge > shortest_trial);
-    QuadraticDescent out;
-    out.loss = loss;
-    out.q = overlap(t);
-    out.along = (C_.row(t + 1)[t] - out.q) / (2 * h);  // of the last trial, -2h
     const double up = after(h), down = after(-h);
-    c1_ = slopes;
     const double odd = (up - down) / 2, far_odd = (far_up - far_down) / 2, even = (up + down) / 2,
                  far_even = (far_up + far_down) / 2;
-    out.slope = -(8 * odd - far_odd) / (6 * h);
     out.third = (far_odd - 2 * odd) / (6 * h * h * h);
     out.curvature = (16 * even - far_even) / (6 * h * h);
     out.fourth = (far_even - 4 * even) / (12 * h * h * h * h);
-    if (!(out.slope * h > smallest_descent * loss)) return std::nullopt;
+    if (!(out.squared_gradient * h > smallest_descent * loss)) return std::nullopt;
     return out;
-  }
-  double overlap(std::size_t t) const { return C_.row(t)[t]; }
-
-  /// Steps 1 to 6 of (3.4) at time t: returns S(t, t).
-  double residuals(std::size_t t) {
-    const double b = problem_.batch_fraction;
-    const double *C = C_.row(t), *R = R_.row(t);
-    double* H = H_.row(t);
-    for (std::size_t s = 0; s <= t; ++s) {
-      cc_[s] = field_(C[s]);
-      c1_[s] = field_.derivative(C[s]);
-      L_[s] = rate(s) * R[s] * c1_[s];
-    }
-    // One pass over H gives both L H, hence the new row of H, and X(s, t), s < t.
-    triangle_products(H_, t, L_.data(), cc_.data(), down_.data(), across_.data());
-    for (std::size_t s = 0; s < t; ++s) {
-      H[s] = -b * down_[s];
-      Y_[s] = b * across_[s];
-    }
-    H[t] = 1;
-    symmetric_product(M_, t, L_.data(), down_.data(), across_.data());
-    double* M = M_.row(t);
-    for (std::size_t s = 0; s < t; ++s) {
-      Y_[s] -= down_[s];
-      M[s] = b * Y_[s];
-    }
-    const double square = dot(H, cc_.data(), t + 1) - dot(L_.data(), Y_.data(), t);
-    M[t] = b * square;
-    return square;
-  }
-
-  /// Steps 7 and 8: rows t + 1 of R and C.
-  void parameters(std::size_t t) {
-    const auto& e = problem_.ensemble;
-    const double b = problem_.batch_fraction, eta = rate(t);
-    const double *H = H_.row(t), *M = M_.row(t), *C = C_.row(t), *R = R_.row(t);
-    double *next_R = R_.row(t + 1), *next_C = C_.row(t + 1);
-    for (std::size_t s = 0; s <= t; ++s) {
-      N_[s] = rate(s) * e.delta * M[s] * c1_[s];  // carries one of the two rates of the noise
-      a_[s] = -eta * e.delta * (b * H[s] * c1_[s] - rate(s) * M[s] * e.kappa * R[s]);
-    }
-    triangle_products(R_, t + 1, a_.data(), N_.data(), down_.data(), across_.data());
-    for (std::size_t s = 0; s <= t; ++s) {
-      next_R[s] = R[s] + down_[s];
-      next_C[s] = C[s] + eta * across_[s];
-    }
-    next_R[t] += 1;
-    symmetric_product(C_, t + 1, a_.data(), down_.data(), across_.data());
-    for (std::size_t s = 0; s <= t; ++s) next_C[s] += down_[s];
-    next_C[t + 1] = next_C[t] + dot(a_.data(), next_C, t + 1) + eta * dot(N_.data(), next_R, t + 1);
   }
 
   /// Two-time functions of the first n steps.
@@ -179,17 +233,26 @@ class Recursion {
     QuadraticTwoTime f;
     for (Matrix* m : {&f.overlap, &f.response, &f.residual_response, &f.masked_residual}) *m = Matrix(n, n);
     Matrix cc(n, n), L(n, n), Y(n, n);
-    for (std::size_t t = 0; t < n; ++t)
+    for (std::size_t t = 0; t < n; ++t) {
+      double shift = 0;  // v_(t-1).theta_s/P
       for (std::size_t s = 0; s <= t; ++s) {
-        const double C = C_.row(t)[s], R = R_.row(t)[s], M = M_.row(t)[s];
-        f.overlap(t, s) = f.overlap(s, t) = C;
-        f.response(t, s) = R;
-        f.residual_response(t, s) = H_.row(t)[s];
+        double kicked = 0;
+        if (s < t) {
+          f.overlap(t, s) = f.overlap(t - 1, s) + shift;
+          shift += D_.row(t - 1)[s];
+          kicked = (s + 1 < t ? f.response(t - 1, s) * rates_[s] : 0) + R_.row(t - 1)[s];
+          f.response(t, s) = kicked / rates_[s];
+        } else if (t > 0) {
+          f.overlap(t, t) = f.overlap(t, t - 1) + shift;
+        }
+        const double C = f.overlap(s, t) = f.overlap(t, s), M = M_.row(t)[s];
+        f.residual_response(t, s) = H_.row(t)[s] - (s < t ? H_.row(t)[s + 1] : 0);
         f.masked_residual(t, s) = f.masked_residual(s, t) = M;
         cc(t, s) = cc(s, t) = field_(C);
-        L(t, s) = rate(s) * R * field_.derivative(C);
+        L(t, s) = kicked * field_.derivative(C);
         if (s < t) Y(t, s) = M / problem_.batch_fraction;
       }
+    }
     // S = H cc - Y L' below and on the diagonal (steps 3 and 5).
     linear_algebra::multiply(1, f.residual_response, Transposed::no, cc, Transposed::no, 0, f.residual);
     linear_algebra::multiply(-1, Y, Transposed::no, L, Transposed::yes, 1, f.residual);
@@ -199,11 +262,26 @@ class Recursion {
   }
 
  private:
+  /// theta_t and what is kept of it, once its step is final.
+  void arrive(std::size_t t) {
+    const double *D = D_.row(t - 1), *R = R_.row(t - 1);
+    for (std::size_t s = 0; s < t; ++s) {
+      pull_[s] = (s + 1 < t ? pull_[s] : shift_[s]) + D[s];
+      response_[s] = (s + 1 < t ? response_[s] : 0) + R[s];
+    }
+    std::copy_n(next_theta_.begin(), t + 1, theta_.begin());
+  }
+
   const QuadraticMemoryProblem& problem_;
-  std::vector<double> rates_;  // one for all steps, or one each
+  std::vector<double> rates_;
   Field field_;
-  PackedTriangle C_, R_, H_, M_;
-  std::vector<double> L_, cc_, c1_, down_, across_, Y_, a_, N_;
+  PackedTriangle D_, R_, H_, M_;
+  std::vector<double> theta_, next_theta_;  // C(t, s), C(t + 1, s)
+  std::vector<double> pull_, response_;     // theta_t.v_s/P, and the response of theta_t to the noise of step s
+  std::vector<double> shift_;               // v_t.theta_s/P
+  std::vector<double> u_, last_u_, u_response_, last_response_;  // u_t.v_s/P, u_(t-1).v_s/P, and the responses of both
+  std::vector<double> L_, field_steps_, down_, across_, Y_, A_, N_;
+  double square_ = 0, square_of_last_ = 0, change_ = 0, u_square_ = 0, along_ = 0, gradient_square_ = 0;
 };
 
 }  // namespace
@@ -227,38 +305,46 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
   QuadraticMemorySolution solution;
   Recursion recursion(problem);
   double growth = 0;  // of the bulk edge's modes since they were least, its logarithm
+  const double edge_of_momentum = 2 * (1 + problem.momentum);
+  double last = problem.ensemble.residual_variance, eta = 0;
   for (std::size_t t = 0; t <= problem.steps; ++t) {
-    const double square = recursion.residuals(t), loss = square / 2, q = recursion.overlap(t);
-    if (!(square >= most_negative_square * problem.ensemble.residual_variance) || !(loss <= problem.largest_loss) ||
-        !std::isfinite(q)) {
+    double square = recursion.residuals(t);
+    const double q = recursion.overlap(t);
+    // All of S(t - 1, t - 1) may go in one step, but for the rounding of that.
+    if (square < 0 && square >= -rounding * last) square = 0;
+    const double loss = square / 2;
+    if (!(square >= 0) || !(loss <= problem.largest_loss) || !std::isfinite(q)) {
       solution.diverged_at = t;
       break;
     }
+    recursion.set_square(t, last = square);
     solution.loss.push_back(loss);
     solution.q.push_back(q);
     solution.kernel_mean.push_back(quadratic_kernel_mean(problem.ensemble, q));
     solution.bulk_edge.push_back(quadratic_bulk_edge(problem.ensemble, q));
-    if (problem.choose_rate && t < problem.steps) {
-      // Once it is not asked it is not asked again.
-      std::optional<QuadraticDescent> now;
-      if (solution.chosen.size() == t && loss > smallest_descent * solution.loss.front())
-        now = recursion.descent(t, loss, solution.bulk_edge.back());
+    if (t < problem.steps) recursion.direct(t);
+    if (!problem.choose_rate) {
+      eta = problem.learning_rate[std::min(t, problem.learning_rate.size() - 1)];
+    } else if (t < problem.steps && solution.chosen.size() == t) {  // once it is not asked it is not asked again
+      const std::optional<QuadraticDescent> now = recursion.descent(t, loss, solution.bulk_edge.back());
       if (!now && t == 0)
         throw std::invalid_argument(
             "the loss falls too little along its first step for a rate to be chosen: Jacobian and curvature are too "
             "far "
             "apart");
-      const double eta = now ? problem.choose_rate(t, *now) : recursion.rate(t - 1);
-      if (!(eta >= 0) || !std::isfinite(eta))
-        throw std::invalid_argument(fmt::format("the rate chosen at step {} is {}, no number >= 0", t, eta));
-      if (now) solution.chosen.push_back(eta);
-      recursion.set_rate(t, eta);
+      if (now) {
+        eta = problem.choose_rate(t, *now);
+        if (!(eta >= 0) || !std::isfinite(eta))
+          throw std::invalid_argument(fmt::format("the rate chosen at step {} is {}, no number >= 0", t, eta));
+        solution.chosen.push_back(eta);
+      }
     }
-    const double edge = recursion.rate(t) * solution.bulk_edge.back();
-    if (problem.choose_rate) growth = std::max(growth, 0.0) + std::log(std::abs(1 - edge));
-    if (!solution.post_eos && problem.batch_fraction == 1 && (problem.choose_rate ? growth > lasting : edge > 2))
+    const double edge = eta * solution.bulk_edge.back();
+    if (problem.choose_rate) growth = std::max(growth, 0.0) + std::log(step_factor(edge, problem.momentum));
+    if (!solution.post_eos && problem.batch_fraction == 1 &&
+        (problem.choose_rate ? growth > lasting : edge > edge_of_momentum))
       solution.post_eos = t;
-    if (t < problem.steps) recursion.parameters(t);
+    if (t < problem.steps) recursion.step(t, eta);
   }
   if (problem.two_time) solution.two_time = recursion.two_time(solution.loss.size());
   return solution;
@@ -267,8 +353,9 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
 std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem) {
   check(problem);
   const QuadraticEnsemble& e = problem.ensemble;
-  if (e.kappa != 0 || problem.choose_rate)
-    throw std::invalid_argument("the closed form of the linear model needs kappa = 0, and rates that are given");
+  if (e.kappa != 0 || problem.choose_rate || problem.momentum != 0)
+    throw std::invalid_argument(
+        "the closed form of the linear model needs kappa = 0, no momentum, and rates that are given");
   const double b = problem.batch_fraction;
   // lambda = 1 + delta + 2 sqrt(delta) cos(phi) turns the law into 2 sin^2(phi) / (pi lambda) dphi, for which equal
   // steps of phi are a Gauss rule of degree 2 n - 1 for polynomials divided by lambda.
@@ -280,11 +367,17 @@ std::vector<double> quadratic_linear_loss(const QuadraticMemoryProblem& problem)
     lambda[k] = e.jacobian_variance * unit;
     weight[k] = 2 / static_cast<double>(n + 1) * sine * sine / unit;
   }
+  // The total mass is 1, and the rule's rest of it stands at lambda = 0, where nothing is learned: the law's own atom, and
+  // what the rule misses of 1 itself, r^n/(1 + r + ... + r^n), r = min(delta, 1/delta).
+  const double r = std::min(e.delta, 1 / e.delta);
+  double geometric = 0;
+  for (std::size_t k = 0; k <= n; ++k) geometric = geometric * r + 1;
+  const double missed = std::pow(r, static_cast<double>(n)) / geometric;
+  const double rest = e.delta <= 1 ? missed : (e.delta - 1 + missed) / e.delta;
   std::vector<double> loss;
   for (std::size_t t = 0; t <= problem.steps; ++t) {
-    // The total mass is 1, the rest of it at lambda = 0, where nothing is learned.
-    double square = e.residual_variance;
-    for (std::size_t k = 0; k < n; ++k) square += weight[k] * (p[k] - e.residual_variance);
+    double square = rest * e.residual_variance;
+    for (std::size_t k = 0; k < n; ++k) square += weight[k] * p[k];
     loss.push_back(square / 2);
     const double eta = problem.learning_rate[std::min(t, problem.learning_rate.size() - 1)];
     for (std::size_t k = 0; k < n; ++k) {
@@ -362,11 +455,12 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
                     last, 4 * base, options.most_steps));
   QuadraticFlow flow;
   flow.time.assign(time.begin(), time.end());
-  // Neville's scheme for the value at eta = 0 from runs of eta / n, the error of which is a series in eta. Row j holds
-  // the extrapolants that end at run j, order rising.
+  // Neville's scheme for the value at eta = 0 from runs of eta / n, the error of which is a series in eta: of q, and of the
+  // loss' logarithm, of which (1 - eta lambda)^(t/eta) makes a series however late it is. Row j holds the extrapolants that
+  // end at run j, order rising.
   std::vector<std::size_t> refinements;
   std::vector<std::vector<double>> loss_row, q_row;
-  const auto extend = [&](std::vector<std::vector<double>>& row, const std::vector<double>& value) {
+  const auto extend = [&](std::vector<std::vector<double>>& row, const std::vector<double>& value, const auto& shown) {
     std::vector<std::vector<double>> next = {value};
     for (std::size_t k = 1; k <= row.size(); ++k) {
       const double ratio =
@@ -379,7 +473,7 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
     if (!row.empty()) {
       error = 0;
       for (std::size_t i = 0; i < value.size(); ++i)
-        error = std::max(error, std::abs(next.back()[i] - next[next.size() - 2][i]));
+        error = std::max(error, std::abs(shown(next.back()[i]) - shown(next[next.size() - 2][i])));
     }
     row = std::move(next);
     return error;
@@ -390,8 +484,10 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
     const FlowRun run = run_flow(e, time, grid, n);
     if (!run.finished) continue;  // steps too coarse to be stable
     refinements.push_back(n);
-    flow.loss_error = extend(loss_row, run.loss);
-    flow.q_error = extend(q_row, run.q);
+    std::vector<double> logs;
+    for (const double loss : run.loss) logs.push_back(std::log(std::max(loss, std::numeric_limits<double>::min())));
+    flow.loss_error = extend(loss_row, logs, [](double log) { return std::exp(log); });
+    flow.q_error = extend(q_row, run.q, [](double q) { return q; });
     flow.steps = run.steps;
     if (base == 0 || (flow.loss_error <= options.tolerance * scale && flow.q_error <= options.tolerance)) break;
   }
@@ -399,7 +495,7 @@ QuadraticFlow solve_quadratic_flow(const QuadraticEnsemble& e, std::span<const d
     throw std::invalid_argument(fmt::format(
         "time.steps: a flow to time {} needs recursions of more than the {} steps allowed", last, options.most_steps));
   if (base == 0) flow.loss_error = flow.q_error = 0;
-  flow.loss = loss_row.back();
+  for (const double log : loss_row.back()) flow.loss.push_back(std::exp(log));
   flow.q = q_row.back();
   for (const double q : flow.q) {
     flow.kernel_mean.push_back(quadratic_kernel_mean(e, q));

@@ -30,15 +30,16 @@ double quadratic_kernel_mean(const QuadraticEnsemble& ensemble, double q);
 /// conjecture that simulations bear out (docs/theory/quadratic-regression.md (3.5)).
 double quadratic_bulk_edge(const QuadraticEnsemble& ensemble, double q);
 
-/// The loss along a step of gradient descent as the limit knows it before the step's rate is chosen, per output and exact:
-/// L(theta - eta g)/D = loss - slope eta + curvature eta^2/2 + third eta^3 + fourth eta^4.
+/// The loss along the step u = g + momentum u_before as the limit knows it before the step's rate is chosen, per output and exact:
+/// L(theta - eta u)/D = loss - slope eta + curvature eta^2/2 + third eta^3 + fourth eta^4.
 struct QuadraticDescent {
   double loss = 0;
-  double slope = 0;      ///< |g|^2/D
-  double curvature = 0;  ///< g'H g/D
+  double slope = 0;      ///< g.u/D
+  double curvature = 0;  ///< u'H u/D
   double third = 0, fourth = 0;
-  double q = 0;      ///< |theta|^2/P
-  double along = 0;  ///< g.theta/P
+  double q = 0;                 ///< |theta|^2/P
+  double along = 0;             ///< u.theta/P
+  double squared_gradient = 0;  ///< |g|^2/D
 };
 
 /// One run of (stochastic) gradient descent in the limit.
@@ -48,9 +49,10 @@ struct QuadraticMemoryProblem {
   /// eta: one value for all steps, or one for each step (the recursion remains exact).
   std::vector<double> learning_rate = {0.1};
   /// Not empty: the rate of step t, >= 0, from what the step shows (in place of learning_rate; all outputs a step). It is not
-  /// asked once the loss is below `smallest_descent` of its first, or falls by less than this along a step, where ratios are lost
-  /// in rounding; the last rate then goes on.
+  /// asked once |g|^2 times the rate of the edge is below `smallest_descent` of the loss, as near a floor of it, where ratios are
+  /// lost in rounding; the last rate then goes on.
   std::function<double(std::size_t t, const QuadraticDescent& now)> choose_rate = {};
+  double momentum = 0;  ///< of the heavy ball, u <- momentum u + g, theta' = theta - eta u; 0 <= momentum < 1
   std::size_t steps = 100;
   bool two_time = false;                                    ///< keep the two-time functions
   std::size_t memory_limit = std::size_t{4} * 1073741824u;  ///< bytes that the recursion may allocate
@@ -77,11 +79,11 @@ struct QuadraticMemorySolution {
   std::vector<double> kernel_mean;  ///< tr K / D
   std::vector<double> bulk_edge;    ///< lambda_+, see quadratic_bulk_edge
   std::vector<double> chosen;       ///< the rates of choose_rate, by step, as far as it was asked
-  /// First step at which eta lambda_+ > 2 at full batch: from here on few modes carry the dynamics, and a finite system
+  /// First step at which eta lambda_+ > 2 (1 + momentum) at full batch: from here on few modes carry the dynamics, and a finite system
   /// departs from this limit by O(1). Of rates that are chosen, which may jump above and below: the step at which the edge's
-  /// modes have grown tenfold since they were least, prod |1 - eta lambda_+|. With mini-batches that line is crossed harmlessly, and this stays empty.
+  /// modes have grown tenfold since they were least, prod |1 - eta lambda_+| (with momentum, the heavy ball's factor). With mini-batches that line is crossed harmlessly, and this stays empty.
   std::optional<std::size_t> post_eos;
-  std::optional<std::size_t> diverged_at;  ///< step whose loss was not finite, negative or beyond `largest_loss`
+  std::optional<std::size_t> diverged_at;  ///< step whose loss was not finite or beyond `largest_loss`
   std::optional<QuadraticTwoTime> two_time;
 };
 
@@ -89,7 +91,7 @@ struct QuadraticMemorySolution {
 /// matrices when the two-time functions are asked for.
 std::size_t quadratic_memory_bytes(std::size_t steps, bool two_time);
 
-/// Solves the recursion. Time O(steps^3) in passes over packed triangles, five times as many where the rate is chosen;
+/// Solves the recursion. Time O(steps^3) in passes over packed triangles, three times as many where the rate is chosen;
 /// memory O(steps^2).
 /// \throws std::invalid_argument for parameters out of range and when the memory it needs exceeds the limit, before it is
 /// allocated.

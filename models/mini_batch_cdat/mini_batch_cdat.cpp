@@ -33,6 +33,21 @@ double Regression::next_excess(double P, double eta) const {
   return P * (1 - 2 * eta + eta * eta * m2()) + eta * eta * noise_power();
 }
 
+double Regression::mean_inverse_curvature() const {
+  // The eigenvalue is chi^2 of k over B.
+  const auto k = static_cast<double>(std::max(dimension, batch));
+  return k > 2 ? static_cast<double>(batch) / (k - 2) : infinity;
+}
+
+double Regression::next_excess_normalised(double P, double sigma) const {
+  const double pushed = noise > 0 ? noise * sigma * sigma * mean_inverse_curvature() / static_cast<double>(batch) : 0;
+  return P * (1 - sigma * (2 - sigma) / static_cast<double>(dimension)) + pushed;
+}
+
+double Regression::floor_normalised(double sigma) const {
+  return sigma / (2 - sigma) * noise_power() * mean_inverse_curvature();
+}
+
 double Regression::largest_sigma() const {
   return 2 * m3() / (m2() * m2());
 }

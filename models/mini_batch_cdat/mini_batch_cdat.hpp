@@ -25,6 +25,15 @@ struct Regression {
   ingredients::StepObservation expected(double P) const;
   /// E P' at rate eta: P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B, exact for a rate that does not depend on the batch.
   double next_excess(double P, double eta) const;
+  /// Whether the batch's Hessian has one eigenvalue, B = 1 or d = 1: then sigma n/d is sigma over it, and
+  ///     E P' = P (1 - (2 sigma - sigma^2)/d) + sigma^2 s2/(k - 2),   k = max(d, B),
+  /// is exact (normalised least mean squares), infinite with noise where k <= 2.
+  bool one_curvature() const { return batch == 1 || dimension == 1; }
+  double next_excess_normalised(double P, double sigma) const;
+  /// Where that ends, for sigma < 2.
+  double floor_normalised(double sigma) const;
+  /// E 1/eigenvalue then; infinite for k <= 2.
+  double mean_inverse_curvature() const;
   /// sigma above which P grows without noise, 2 m3/m2^2.
   double largest_sigma() const;
   /// Where P ends, where sigma is below that: N (m2 (sigma-1) + sqrt(m2^2 (sigma-1)^2 + a sigma))/a, N = s2 d/B, a = 2 m3 -

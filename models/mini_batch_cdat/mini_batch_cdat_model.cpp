@@ -55,17 +55,22 @@ class CdatProblem final : public Problem {
     for (const std::uint64_t at : time_.at) {
       bool alive = true;
       for (; step < at && alive; ++step) {
-        P = problem_.next_excess(P, run.step(problem_.expected(P), 1));
+        const double eta = run.step(problem_.expected(P), 1);
+        P = normalised() ? problem_.next_excess_normalised(P, tuner_.sigma) : problem_.next_excess(P, eta);
         alive = recorder.alive(static_cast<double>(step + 1), P);
       }
       if (!alive) break;
       recorder.row(static_cast<double>(at));
       double values[5] = {P, 0.5 * (P + problem_.noise)};
       run.observe(std::span(values).subspan(2));
+      if (normalised() && values[2] > 0) values[2] = tuner_.sigma * problem_.mean_inverse_curvature();
       for (std::size_t k = 0; k < 5; ++k) recorder.set(handles[k], values[k]);
     }
     Trajectory out = recorder.take();
-    out.method = "recursion of means";
+    out.method = normalised() ? "normalised least mean squares" : "recursion of means";
+    out.exact = normalised();
+    // Beyond: a mean that is infinite has nothing to be compared with.
+    if (normalised() && !std::isfinite(problem_.mean_inverse_curvature())) out.columns.erase(out.columns.begin() + 2);
     return out;
   }
   /// What is claimed is the end, to what a random rate costs at large dimension; [verdict] dimensions judges the rest.
@@ -99,18 +104,28 @@ class CdatProblem final : public Problem {
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_cdat(problem_, tuner_.rule, rows_); }
   std::vector<Finding> stability() const override {
-    const double largest = problem_.largest_sigma();
-    std::vector<Finding> out = {{"m2", problem_.m2(), "E|g|^2 = m2 P + s2 d/B"},
-                                {"m3", problem_.m3(), "E g'Sg = m3 P + m2 s2 d/B"},
-                                {"largest_sigma", largest, "2 m3/m2^2: above it P grows"},
-                                {"best_sigma", largest / 2, "m3/m2^2: the largest fall of P in a step without noise"},
-                                {"stable", tuner_.sigma < largest, "sigma < largest_sigma"}};
+    const double largest = normalised() ? 2 : problem_.largest_sigma();
+    std::vector<Finding> out = {
+        {"m2", problem_.m2(), "E|g|^2 = m2 P + s2 d/B"},
+        {"m3", problem_.m3(), "E g'Sg = m3 P + m2 s2 d/B"},
+        {"largest_sigma", largest,
+         normalised() ? "one eigenvalue a batch: above it P grows" : "2 m3/m2^2: above it P grows"},
+        {"best_sigma", largest / 2, "half of it: the largest fall of P in a step without noise"},
+        {"stable", tuner_.sigma < largest, "sigma < largest_sigma"}};
     if (tuner_.sigma < largest && problem_.noise > 0)
-      out.push_back({"excess_floor", problem_.floor(tuner_.sigma), "P at the end"});
+      out.push_back({"excess_floor",
+                     normalised() ? problem_.floor_normalised(tuner_.sigma) : problem_.floor(tuner_.sigma),
+                     "P at the end"});
     return out;
   }
 
  private:
+  /// Whether every rate is sigma over the one eigenvalue of its batch.
+  bool normalised() const {
+    const ingredients::GreedyMultiple multiple = tuner_.rule->greedy_multiple();
+    return problem_.one_curvature() && multiple.low == multiple.high && !multiple.averaged;
+  }
+
   Regression problem_;
   Tuner tuner_;
   Time time_;

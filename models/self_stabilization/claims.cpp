@@ -71,8 +71,10 @@ void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& o
 
 void add_ratio(const RatioPoint& point, std::vector<Finding>& out) {
   if (point.exists()) {
-    out.push_back({"ratio", point.ratio, "lambda^2 x^2/G2 at eta lambda = 2, lambda held"});
-    out.push_back({"multiplier", point.multiplier, "of the ratio there, a step"});
+    out.push_back({"ratio", point.ratio, "lambda^2 x^2/G2 where top and bulk fall alike, lambda held"});
+    out.push_back({"ratio_eta_lambda", point.product, "eta lambda there: 2, or 2/(1 + h/lambda) where the bulk moves"});
+    if (point.memory == 0) out.push_back({"multiplier", point.multiplier, "of the ratio there, a step"});
+    out.push_back({"multiplier_modulus", point.modulus(), "of the ratio and the averages there, a step"});
   }
   out.push_back({"stable", point.stable(), "there is such a point, and it attracts"});
 }
@@ -183,13 +185,17 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
   if (s.capped) return out;
   if (s.rule == "inverse-sharpness") add_inverse_sharpness(s, steps, out);
   if (s.rule == "cdat" && s.start.bulk > 0) {
-    add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness), out);
-    if (s.land.sharpening > 0 && s.sigma < 2)
+    add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves), out);
+    if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves)
       out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
                      "h = 0: the sharpness grows above it and falls below"});
   }
+  // A bulk that moves leaves its loss behind: no ratio stays, or (F = f_min) none attracts.
   if (s.rule == "stochastic-polyak" && s.start.bulk > 0)
-    add_ratio(polyak_point(s.sigma, s.start.sharpness * s.land.floor / s.start.bulk), out);
+    add_ratio(s.land.bulk_moves
+                  ? RatioPoint{}
+                  : polyak_point(s.sigma, s.start.sharpness * (s.land.floor - s.least_loss) / s.start.bulk),
+              out);
   return out;
 }
 

@@ -18,7 +18,8 @@ struct Setup {
   double sigma = 0;         ///< of the rule, multiplier included; s of Polyak's
   double average = 0;       ///< its ema
   std::uint64_t delay = 0;  ///< of inverse-sharpness
-  bool capped = false;      ///< a largest rate is set
+  double least_loss = 0;    ///< f_min of Polyak's
+  bool capped = false;      ///< a largest rate, or an epsilon of cdat, is set
 
   bool constant() const { return rule == "constant"; }
   double epsilon() const { return learning_rate * learning_rate * land.sharpening; }

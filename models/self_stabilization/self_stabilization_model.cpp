@@ -228,7 +228,8 @@ void read_rule(const settings::Table& table, Setup& setup) {
                 (setup.rule == "stochastic-polyak" ? 1 / values.number("c") : values.number("sigma"));
   if (setup.rule != "stochastic-polyak") setup.average = values.number("ema");
   if (setup.rule == "inverse-sharpness") setup.delay = static_cast<std::uint64_t>(values.integer("delay"));
-  setup.capped = std::isfinite(values.number("eta_max"));
+  if (setup.rule == "stochastic-polyak") setup.least_loss = values.number("f_min");
+  setup.capped = std::isfinite(values.number("eta_max")) || (setup.rule == "cdat" && values.number("epsilon") > 0);
 }
 
 void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {

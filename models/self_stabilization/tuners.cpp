@@ -26,16 +26,25 @@ double delay_threshold(std::uint64_t delay) {
   return std::sin(phi) * std::sin(phi) / std::sin(D * phi);
 }
 
-RatioPoint split_point(double sigma, double kappa) {
-  if (sigma >= 2) return {};
-  const double inner = sigma - 2 * kappa;
-  return {inner / (2 - sigma), 1 - 2 * (2 - sigma) * inner / (sigma * (1 - kappa))};
+double RatioPoint::modulus() const {
+  if (memory == 0) return std::abs(multiplier);
+  const double half = memory + 0.5 * (1 - memory) * multiplier, square = half * half - memory;
+  return square > 0 ? std::abs(half) + std::sqrt(square) : std::sqrt(memory);
+}
+
+RatioPoint split_point(double sigma, double kappa, double ema, bool bulk_moves) {
+  // What the bulk's squared gradient keeps a step, and with it what averages of before are worth today.
+  const double spread = bulk_moves ? 1 + kappa : 1, kept = bulk_moves ? std::pow((1 - kappa) / (1 + kappa), 2) : 1;
+  const double above = sigma * spread - 2 * kappa, below = 2 - sigma * spread;
+  if (below == 0 || !(ema < kept)) return {};
+  const double slope = bulk_moves ? sigma * (1 - kappa) * (1 - kappa) : sigma * (1 - kappa);
+  return {2 / spread, above / below, 1 - 2 * above * below / slope, ema / kept};
 }
 
 RatioPoint polyak_point(double s, double phi) {
-  if (s >= 4) return {};
+  if (s == 4) return {};
   const double r = (s * phi - 2) / (2 - s / 2);
-  return {r, 1 + 2 * s * r * (0.5 - phi) / ((r + 1) * (r + 1))};
+  return {2, r, 1 + 2 * s * r * (0.5 - phi) / ((r + 1) * (r + 1))};
 }
 
 double snowball_sharpness(const Landscape& land, double bulk, double sigma) {

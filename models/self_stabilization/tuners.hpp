@@ -17,15 +17,21 @@ double restored_sharpness(const Landscape& land, const State& start, double mean
 double average_threshold(double tau);
 double delay_threshold(std::uint64_t delay);
 
-/// A fixed point eta lambda = 2 of the ratio r of squared gradients, top over bulk, lambda held.
+/// A fixed point of the ratio r of squared gradients, top over bulk, lambda held, where both fall alike: eta lambda = 2, or
+/// 2/(1 + kappa) where the bulk moves, kappa = h/lambda.
 struct RatioPoint {
-  double ratio = 0, multiplier = 0;
+  double product = 2;     ///< eta lambda
+  double ratio = 0;       ///< r
+  double multiplier = 0;  ///< of r, without a memory
+  double memory = 0;  ///< tau of averages that remember the bulk as it is now: z^2 - (2 tau + (1 - tau) mu) z + tau = 0
   bool exists() const { return ratio > 0; }
-  bool stable() const { return exists() && -1 < multiplier && multiplier < 1; }
+  /// Of the largest root, |mu| without a memory.
+  double modulus() const;
+  bool stable() const { return exists() && modulus() < 1; }
 };
-/// Of eta = sigma g.g/g.Hg, kappa = h/lambda (2.3).
-RatioPoint split_point(double sigma, double kappa);
-/// Of eta = s L/|g|^2, phi = lambda F/G2 (2.4).
+/// Of eta = sigma nbar/dbar, n = g.g and d = g.Hg averaged over `ema` (2.5).
+RatioPoint split_point(double sigma, double kappa, double ema = 0, bool bulk_moves = false);
+/// Of eta = s (L - f_min)/|g|^2, phi = lambda (F - f_min)/G2, of a bulk that stays (2.7).
 RatioPoint polyak_point(double s, double phi);
 /// The sharpness at which split_point's x holds it, at h = 0: it grows above, falls below. Infinite at sigma = 2.
 double snowball_sharpness(const Landscape& land, double bulk, double sigma);

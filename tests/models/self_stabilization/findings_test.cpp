@@ -5,6 +5,7 @@
 #include <cmath>
 #include <complex>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "models/self_stabilization/tuners.hpp"
@@ -13,6 +14,7 @@
 
 using namespace edgewise;
 using doctest::Approx;
+using models::testing::column;
 using models::testing::flag;
 using models::testing::number;
 using models::testing::prepare;
@@ -170,6 +172,70 @@ TEST_CASE("self-stabilisation: the ratio of tuners that see a bulk, from the map
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "ratio"));
   CHECK(!flag(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "stable"));
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "snowball_sharpness"));
+}
+
+TEST_CASE("self-stabilisation: the ratio's stability under averages and a bulk that moves is that of the run") {
+  // alpha = beta = 0 holds lambda, so that the map is that of the ratio and the averages. From 1e-6 off the point a run comes
+  // nearer by the modulus a step, or leaves; where it comes, it ends there.
+  const double lambda = 2.1;
+  for (const auto& [sigma, h, ema, moves] : {std::tuple{.6, .01, .5, false},
+                                             {1.4, .3, .9, false},
+                                             {.6, .01, 0., false},
+                                             {.9, .01, .05, false},
+                                             {1.4, .3, 0., true},
+                                             {1.4, .3, .4, true},
+                                             {.9, .02, .3, true},
+                                             {1.2, .3, .8, true}}) {
+    CAPTURE(sigma);
+    CAPTURE(ema);
+    CAPTURE(moves);
+    const std::string land = fmt::format(
+        "[landscape]\nsharpening = 0\nstabilization = 0\nbulk_gradient = 0.02\nbulk_curvature = {}\nbulk_moves = {}\n"
+        "[rate]\nkind = 'cdat'\nsigma = {}\nema = {}\n",
+        h, moves, sigma, ema);
+    const auto at = [&](double x, const std::string& steps) {
+      return prepare("model = 'self-stabilisation'\n[time]\n" + steps + land +
+                     fmt::format("[initial]\nx = {}\nsharpness = {}\n", x, lambda));
+    };
+    const auto found = at(.1, "steps = 30\n")->stability();
+    CHECK(!there(found, "snowball_sharpness"));
+    if (!there(found, "ratio")) {
+      // The bulk shrinks faster than the averages forget: by ((1 - kappa)/(1 + kappa))^2, kappa = 1/7.
+      CHECK(moves);
+      CHECK(ema > std::pow(.75, 2));
+      CHECK(!flag(found, "stable"));
+      continue;
+    }
+    CHECK(there(found, "multiplier") == (ema == 0));
+    const double r = number(found, "ratio"), product = number(found, "ratio_eta_lambda");
+    CHECK(product == Approx(moves ? 2 / (1 + h / lambda) : 2).epsilon(1e-13));
+    CHECK(sigma * (r + 1) / (r + h / lambda) == Approx(product).epsilon(1e-12));
+    const auto run = at(std::sqrt(r * .02) / lambda * (1 + 1e-6), "steps = 60\n")->solve();
+    const auto away = [&](std::size_t k) { return std::abs(column(run, "eta_sharpness")[k] - product); };
+    const auto largest = [&](std::size_t first, std::size_t last) {
+      double out = 0;
+      for (std::size_t k = first; k < last; ++k) out = std::max(out, away(k));
+      return out;
+    };
+    const double growth = std::pow(largest(30, 40) / largest(10, 20), 1. / 20);
+    CHECK(flag(found, "stable") == (growth < 1));
+    if (growth < 1 && largest(30, 40) > 1e-13)
+      CHECK(growth == Approx(number(found, "multiplier_modulus")).epsilon(.03));
+  }
+  // Polyak's rate counts its losses from f_min: at the floor it has no such point, 2.1 .05/.02 above it one.
+  const auto polyak = [&](const std::string& more, const std::string& moves = "") {
+    return prepare(
+               steps_only +
+               "[landscape]\nsharpening = 0\nstabilization = 0\nbulk_gradient = 0.02\nbulk_curvature = 0.3\nfloor = "
+               "0.05\n" +
+               moves + "[initial]\nx = 0.1\nsharpness = 2.1\n[rate]\nkind = 'stochastic-polyak'\nc = 0.4\n" + more)
+        ->stability();
+  };
+  CHECK(number(polyak(""), "ratio") == Approx((2.5 * 5.25 - 2) / .75).epsilon(1e-12));
+  CHECK(flag(polyak(""), "stable"));
+  CHECK(!there(polyak("f_min = 0.05\n"), "ratio"));
+  CHECK(!flag(polyak("f_min = 0.05\n"), "stable"));
+  CHECK(!flag(polyak("", "bulk_moves = true\n"), "stable"));
 }
 
 TEST_CASE("self-stabilisation: bands of claims") {

@@ -34,8 +34,15 @@ std::vector<double> CurvedObjective::root_probe(random::Stream&) const {
 }
 
 LargestCurvature largest_curvature(const CurvedObjective& objective, CurvaturePart part,
-                                   const linear_algebra::Matrix& start, double tolerance) {
-  const auto apply = [&](std::span<const double> x, std::span<double> y) { objective.product(part, x, y); };
+                                   const linear_algebra::Matrix& start, double tolerance,
+                                   std::span<const double> P) {
+  std::vector<double> scaled(P.size());
+  const auto apply = [&](std::span<const double> x, std::span<double> y) {
+    if (P.empty()) return objective.product(part, x, y);
+    for (std::size_t k = 0; k < P.size(); ++k) scaled[k] = x[k] / std::sqrt(P[k]);
+    objective.product(part, scaled, y);
+    for (std::size_t k = 0; k < P.size(); ++k) y[k] /= std::sqrt(P[k]);
+  };
   const linear_algebra::LargestEigen top =
       linear_algebra::largest_eigenvalues(objective.parameters(), 1, apply, start, {.tolerance = tolerance});
   const auto vector = top.vectors.column(0);

@@ -35,7 +35,8 @@ class CurvedObjective {
   virtual std::vector<double> root_probe(random::Stream& stream) const;
 };
 
-/// The largest eigenvalue of a part of the Hessian, where it is algebraically largest.
+/// The largest eigenvalue of a part A of the Hessian, where it is algebraically largest; of P^-1 A where a preconditioner
+/// P > 0 is given, by parameter (its vector then that of P^-1/2 A P^-1/2).
 struct LargestCurvature {
   double value = 0;
   std::vector<double> vector;         ///< of norm 1
@@ -43,7 +44,8 @@ struct LargestCurvature {
 };
 /// \param start  empty, or `next_start` of a point nearby. \throws std::runtime_error where it is no number.
 LargestCurvature largest_curvature(const CurvedObjective& objective, CurvaturePart part,
-                                   const linear_algebra::Matrix& start = {}, double tolerance = 1e-6);
+                                   const linear_algebra::Matrix& start = {}, double tolerance = 1e-6,
+                                   std::span<const double> P = {});
 
 /// Hutchinson's estimate of traces: the mean of v'A v over signs v = +-1, and its standard error (0 of one probe).
 struct EstimatedTraces {

@@ -4,6 +4,7 @@
 /// section 6). A rule is one object for theory and simulation: a theory feeds it with expected observations, a replica
 /// with those of its own mini-batches.
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -48,6 +49,18 @@ struct RateNeeds {
   bool sharpness = false;  ///< sharpness, of the same models
 };
 
+/// Between which multiples of the greedy rate, the one of least quadratic expansion of the batch's loss along the step
+/// (or of its averages), every rate of a rule lies, whatever it meets; 0 and infinity where nothing is known. On plain
+/// quadratics a multiple of 2 is the edge (docs/theory/curvature-dynamics.md, section 2.5).
+struct GreedyMultiple {
+  double low = 0, high = std::numeric_limits<double>::infinity();
+  bool averaged = false;  ///< of averages
+  bool searched = false;  ///< by trials that shrink, the first of which to pass stands just below `high`
+  bool on_edge() const { return low == 2 && high == 2; }
+  /// Short of the edge; the greedy rate itself, whose steps go above and below it by turns, is not.
+  bool below_edge() const { return high < 2 && (searched ? high >= 1 : low == high && low > 1); }
+};
+
 /// One run of a method that moves the whole vector by more than a rate along the gradient. It keeps its own memory, of
 /// vectors too.
 class VectorRun {
@@ -71,6 +84,10 @@ class RateRule {
   virtual std::unique_ptr<VectorRun> vector_run() const { return nullptr; }
   /// Why such a method has none, e.g. "its scale is a running largest value".
   virtual std::string_view without_closure() const { return {}; }
+  virtual GreedyMultiple greedy_multiple() const { return {}; }
+  /// Whether the rate jumps where what it sees crosses a threshold: then runs part there, however large their models are,
+  /// and no limit of them is of one rate.
+  virtual bool jumps() const { return false; }
   /// What each scalar of the memory is; recorded with every run.
   virtual const std::vector<Observable>& memory() const;
   /// The memory before the first step.

@@ -64,12 +64,6 @@ Parameter batch() {
       .at_least(1)
       .computed("n: all examples");
 }
-Parameter momentum() {
-  return settings::number("momentum", "m <- momentum m + gradient, theta' = theta - eta m")
-      .at_least(0)
-      .below(1)
-      .otherwise(0.0);
-}
 Parameter every() {
   return settings::number("every", "k: at every k-th step only, k times as strong; whole").at_least(1).otherwise(1.0);
 }
@@ -88,17 +82,14 @@ std::vector<Parameter> ascent_keys() {
           settings::text("norm", "|u| of a preconditioned ascent: euclidean, or preconditioner, sqrt(u'M u)")
               .one_of({"euclidean", "preconditioner"})
               .otherwise(std::string("euclidean")),
-          momentum(),
+          ingredients::momentum_parameter(),
           batch()};
 }
 
 std::vector<Parameter> adaptive_keys(bool averaged) {
-  std::vector<Parameter> out{
-      learning_rate(), settings::number("beta2", "of the average of squares").at_least(0).below(1).otherwise(0.999),
-      settings::number("epsilon", "added to the root").in("gradient").above(0).otherwise(1e-8), batch()};
-  if (averaged)
-    out.insert(out.begin() + 1,
-               settings::number("beta1", "of the average of gradients").at_least(0).below(1).otherwise(0.9));
+  std::vector<Parameter> out = ingredients::adaptive_parameters(averaged);
+  out.insert(out.begin(), learning_rate());
+  out.push_back(batch());
   return out;
 }
 
@@ -117,22 +108,22 @@ const std::vector<Kind>& kinds() {
         "gradient descent on all examples",
         "theta' = theta - eta g; the sharpness rises to 2/eta and is held there",
         "docs/theory/curvature-dynamics.md, section 1",
-        {learning_rate(), momentum()}},
+        {learning_rate(), ingredients::momentum_parameter()}},
        UpdateKind::plain},
       {{"sgd",
         "SGD on batches drawn without replacement",
         "theta' = theta - eta g_B",
         "docs/theory/quadratic-regression.md, section 4",
-        {learning_rate(), momentum(), batch()}},
+        {learning_rate(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::plain},
       {{"rmsprop", "every coordinate's gradient over the root of its mean square",
         "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
         adaptive_source, adaptive_keys(false)},
-       UpdateKind::adaptive},
+       UpdateKind::plain},
       {{"adam", "Adam: RMSProp along an average of gradients",
         "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
         adaptive_source, adaptive_keys(true)},
-       UpdateKind::adaptive},
+       UpdateKind::plain},
       {{"sam", "sharpness-aware minimisation",
         "g_sam = J(theta+e)'c(theta+e), e = rho u/|u|; edge at eta (lambda + (rho/|g|) lambda^2) = 2",
         functional_source, ascent_keys()},
@@ -151,28 +142,28 @@ const std::vector<Kind>& kinds() {
          settings::text("part", "A: full H, its gauss-newton part, or what that neglects")
              .one_of({"full", "gauss-newton", "neglected"})
              .otherwise(std::string("full")),
-         settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(), momentum(),
-         batch()}},
+         settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(),
+         ingredients::momentum_parameter(), batch()}},
        UpdateKind::penalty},
       {{"weight-noise",
         "the gradient at noisy parameters",
         "theta' = theta - eta grad L(theta + s xi), xi ~ N(0, I): on average L + (s^2/2) tr H + O(s^4)",
         penalty_source,
         {learning_rate(), deviation(),
-         settings::boolean("antithetic", "the mean of the gradients at xi and at -xi").otherwise(false), momentum(),
-         batch()}},
+         settings::boolean("antithetic", "the mean of the gradients at xi and at -xi").otherwise(false),
+         ingredients::momentum_parameter(), batch()}},
        UpdateKind::weight_noise},
       {{"gauss-newton-trace",
         "gradient descent on L + (s^2/2) tr GGN, by one probe a step; squared loss",
         "E |J'xi|^2/n = tr GGN, xi signs: its gradient is (2/n) sum_a xi_a grad^2 f_a (J'xi)",
         penalty_source,
-        {learning_rate(), deviation(), every(), momentum(), batch()}},
+        {learning_rate(), deviation(), every(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::gauss_newton_trace},
       {{"hessian-trace",
         "gradient descent on L + (s^2/2) tr H, by one probe a step",
         "E xi'H xi = tr H, xi signs: its gradient by a second difference of g along xi",
         penalty_source,
-        {learning_rate(), deviation(), every(), momentum(), batch()}},
+        {learning_rate(), deviation(), every(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::hessian_trace}};
   return all;
 }
@@ -225,10 +216,7 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
                        "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
   if (!problem.rate && !values.given("learning_rate")) throw values.error("learning_rate", "is required (> 0)");
   problem.learning_rate = problem.rate ? 1 : values.number("learning_rate");
-  if (values.has("momentum")) rule.momentum = values.number("momentum");
-  if (values.has("beta1")) rule.beta1 = values.number("beta1");
-  if (values.has("beta2")) rule.beta2 = values.number("beta2");
-  if (values.has("epsilon")) rule.epsilon = values.number("epsilon");
+  rule.base = ingredients::read_base_update(values);
   if (values.has("rho")) rule.rho = values.number("rho");
   if (values.has("normalised")) rule.normalised = values.flag("normalised");
   if (values.has("every")) rule.every = values.whole("every");
@@ -305,18 +293,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
   problem->rate = ingredients::read_rate_rule(
       table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
-  if (const Table* rate = table.table("rate"); problem->rate && std::get<std::string>(*rate->find("kind")) == "cdat") {
-    const settings::Value* sigma = rate->find("sigma");
-    const auto* whole_sigma = sigma ? std::get_if<std::int64_t>(sigma) : nullptr;
-    problem->cdat_sigma = whole_sigma ? static_cast<double>(*whole_sigma) : sigma ? std::get<double>(*sigma) : 2.0;
-  }
   read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
   problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
-  if (problem->rate && (problem->rule.momentum > 0 || problem->rule.kind == UpdateKind::adaptive) &&
-      !problem->rate->needs().own_loss)
-    throw table.error("rate",
-                      "this rule sets the rate of steps along gradients; leave out optimizer.momentum, rmsprop and "
-                      "adam, or take cdat, armijo or inverse-sharpness");
+  ingredients::check_base_of_rate(table, problem->rate.get(), problem->rule.base);
   read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
   return std::make_unique<NetworkExperiment>(std::move(problem));
 }
@@ -328,7 +307,7 @@ std::vector<Observable> observables_of_model() {
   everything.traces = Traces::exact;
   everything.kernel_norms = true;
   everything.every_step = true;
-  everything.rule.kind = UpdateKind::adaptive;
+  everything.rule.base.adaptive = true;
   return network_observables(everything);
 }
 

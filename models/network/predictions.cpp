@@ -5,31 +5,15 @@
 #include <cmath>
 #include <string>
 
+#include "models/ingredients/plateau.hpp"
+
 namespace edgewise::models::network {
 
 namespace {
 
 const std::string curvature = "docs/theory/curvature-dynamics.md, section ";
-/// The tail of a record, from which its end is read, begins at this share of the last step.
-constexpr double tail_begins = 0.75;
 /// The largest share of the examples a step at which the kernel norm is held.
 constexpr double small_batch = 0.25;
-
-/// What happens before the tail picks the runs, what happens in it is predicted.
-bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
-  for (std::size_t t = 0; t < value.size(); ++t)
-    if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
-  return false;
-}
-
-double tail_median(const RecordedReplica& run, std::span<const double> value) {
-  std::vector<double> tail;
-  for (std::size_t t = 0; t < value.size(); ++t)
-    if (run.steps[t] >= tail_begins * run.steps.back()) tail.push_back(value[t]);
-  std::ranges::sort(tail);
-  const std::size_t n = tail.size();
-  return 0.5 * (tail[(n - 1) / 2] + tail[n / 2]);
-}
 
 Prediction plateau(const std::string& observable, double edge) {
   Prediction out;
@@ -38,8 +22,8 @@ Prediction plateau(const std::string& observable, double edge) {
   out.nominal = edge;
   out.statistic = [observable, edge](const RecordedReplica& run) -> std::optional<double> {
     const auto value = run.values(observable);
-    if (run.diverged || !reached(run, value, edge)) return std::nullopt;
-    return tail_median(run, value);
+    if (run.diverged || !ingredients::reached(run, value, edge)) return std::nullopt;
+    return ingredients::tail_median(run.steps, value);
   };
   return out;
 }
@@ -47,12 +31,11 @@ Prediction plateau(const std::string& observable, double edge) {
 Prediction full_batch(const NetworkProblem& problem) {
   Prediction out = plateau("edge", 2);
   out.name = "edge_plateau";
-  switch (problem.has_ascent() || problem.rule.kind == UpdateKind::adaptive ? problem.rule.kind : UpdateKind::plain) {
+  switch (problem.has_ascent() ? problem.rule.kind : UpdateKind::plain) {
     case UpdateKind::plain:
-      out.statement = "full batch: the sharpness rises to 2/eta and is held there, eta lambda = 2 (1 + momentum)";
-      break;
-    case UpdateKind::adaptive:
-      out.statement = "the largest eigenvalue of P^-1 H is held at 2 (1 + beta1)/((1 - beta1) eta)";
+      out.statement = problem.rule.base.adaptive
+                          ? "the largest eigenvalue of P^-1 H is held at 2 (1 + beta1)/((1 - beta1) eta)"
+                          : "full batch: the sharpness rises to 2/eta and is held there, eta lambda = 2 (1 + momentum)";
       break;
     case UpdateKind::functional_sam:
       out.statement = "functional SAM holds eta lambda (1 + r u'NME u) at 2";
@@ -126,20 +109,16 @@ std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   std::vector<Prediction> out;
   const bool squared = problem.loss.kind == ingredients::networks::LossKind::squared;
   const bool constant = problem.schedule->constant() && !problem.rate;
-  const bool deterministic =
-      problem.has_ascent() || problem.rule.kind == UpdateKind::plain || problem.rule.kind == UpdateKind::adaptive;
-  const bool simple =
-      problem.rule.every == 1 && !problem.rule.preconditioned && (problem.rule.momentum == 0 || !problem.has_ascent());
-  const bool plain = problem.rule.kind == UpdateKind::plain && problem.rule.momentum == 0;
-  const bool base = problem.rule.kind == UpdateKind::plain || problem.rule.kind == UpdateKind::adaptive;
+  const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
+  const bool simple = problem.rule.every == 1 && !problem.rule.preconditioned &&
+                      (problem.rule.base.momentum == 0 || !problem.has_ascent());
+  const bool base = problem.rule.kind == UpdateKind::plain, plain = base && problem.rule.base.plain();
   if (squared && constant && deterministic && simple && problem.full_batch()) out.push_back(full_batch(problem));
-  if (squared && base && problem.full_batch() && problem.cdat_sigma == 2 && problem.schedule->constant() &&
-      problem.rate->multiplier == 1)
+  if (squared && base && problem.full_batch() && problem.rate && problem.rate->greedy_multiple().on_edge() &&
+      problem.schedule->constant() && problem.rate->multiplier == 1)
     out.push_back(on_edge(plain));
   const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
-  if (squared && constant && problem.kernel_norms && problem.rule.kind == UpdateKind::plain &&
-      problem.rule.momentum == 0 && share <= small_batch)
-    out.push_back(small_batches());
+  if (squared && constant && problem.kernel_norms && plain && share <= small_batch) out.push_back(small_batches());
   const auto& layers = problem.network->architecture().layers;
   const bool bent = std::ranges::any_of(layers, [](const auto& l) { return !l.activation.piecewise_linear(); });
   if (!bent && problem.traces == Traces::exact) out.push_back(no_neglected_trace());

@@ -25,7 +25,6 @@ struct NetworkProblem {
   std::size_t batch = 1;  ///< of n examples, without replacement
   std::shared_ptr<const ingredients::Schedule> schedule;
   std::shared_ptr<const ingredients::RateRule> rate;  ///< null: the schedule's
-  double cdat_sigma = 0;                              ///< of that rule; 0: it is another
   Time time;
   std::uint64_t seed = 1;
   Traces traces = Traces::none;

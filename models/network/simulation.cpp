@@ -5,9 +5,9 @@
 #include <numeric>
 #include <utility>
 
-#include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/ingredients/plateau.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/network/edge.hpp"
 #include "numerics/constants.hpp"
@@ -71,7 +71,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     ingredients::StepObservation out;
     if (!(loss_ <= limit_)) return out;  // the run ends, whatever the rate is
     const double beta = problem_->rate->averaging();
-    out = observe_step(training_, theta_, loss_, along_, problem_->rate->needs());
+    out = observe_step(training_, theta_, loss_, along_, problem_->rate->needs(), updates_.preconditioner());
     if (problem_->rate->needs().own_loss) return out;
     std::vector<double> g = along_;
     if (beta > 0) {
@@ -96,7 +96,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
       // P is this step's: `see` has made it, at the first step too.
       measured_.move_to(theta_);
       products_.push_back(rate * every_.preconditioned(measured_, updates_.preconditioner()) /
-                          problem_->rule.edge_factor());
+                          problem_->rule.base.edge_factor());
     }
     if (ruled() && ruled()->whole_vector() && loss_ <= limit_) {
       std::vector<double> moved(theta_.size());
@@ -127,20 +127,18 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     out[o++] = now.sharpness;
     out[o++] = now.ggn_sharpness;
     out[o++] = eta * now.sharpness;
-    if (p.rule.kind == UpdateKind::adaptive) {
+    if (p.rule.base.adaptive) {
       const double preconditioned = read_.preconditioned(measured_, scale());
-      out[o++] = eta * preconditioned / p.rule.edge_factor();
+      out[o++] = eta * preconditioned / p.rule.base.edge_factor();
       out[o++] = preconditioned;
     } else {
-      out[o++] = edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along, p.rule.momentum);
+      out[o++] =
+          edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along, p.rule.base.momentum);
     }
     if (p.every_step) {
-      std::vector<double> sorted = products_;
-      std::ranges::sort(sorted);
-      const auto below = std::ranges::lower_bound(sorted, 2.0) - sorted.begin();
-      const std::size_t n = sorted.size();
-      out[o++] = n > 0 ? static_cast<double>(below) / static_cast<double>(n) : 0.0;
-      out[o++] = n > 0 ? 0.5 * (sorted[(n - 1) / 2] + sorted[n / 2]) : 0.0;
+      const ingredients::EdgeShare share = ingredients::edge_share(products_);
+      out[o++] = share.below;
+      out[o++] = share.median;
     }
     out[o++] = now.logit_share;
     out[o++] = now.functional_share;
@@ -174,7 +172,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
   /// P of the last step; before the first that of the first.
   std::vector<double> scale() const {
     const auto last = updates_.preconditioner();
-    if (last.empty()) return first_preconditioner(measured_, problem_->rule.epsilon);
+    if (last.empty()) return first_preconditioner(measured_, problem_->rule.base.epsilon);
     return {last.begin(), last.end()};
   }
 
@@ -228,17 +226,9 @@ CurvatureRecord CurvatureReader::operator()(const NetworkProblem& problem,
 }
 
 double CurvatureReader::preconditioned(const ingredients::CurvedObjective& objective, std::span<const double> P) {
-  std::vector<double> root(objective.parameters(), 1.0), scaled(root.size());
-  for (std::size_t k = 0; k < P.size(); ++k) root[k] = 1 / std::sqrt(P[k]);
-  const auto apply = [&](std::span<const double> x, std::span<double> y) {
-    for (std::size_t k = 0; k < root.size(); ++k) scaled[k] = root[k] * x[k];
-    objective.product(CurvaturePart::hessian, scaled, y);
-    for (std::size_t k = 0; k < root.size(); ++k) y[k] *= root[k];
-  };
-  const linear_algebra::LargestEigen top =
-      linear_algebra::largest_eigenvalues(root.size(), 1, apply, scaled_start_, {.tolerance = 1e-6});
-  scaled_start_ = top.next_start;
-  return top.values[0];
+  ingredients::LargestCurvature top = largest_curvature(objective, CurvaturePart::hessian, scaled_start_, 1e-6, P);
+  scaled_start_ = std::move(top.next_start);
+  return top.value;
 }
 
 std::vector<Observable> network_observables(const NetworkProblem& p) {
@@ -253,7 +243,7 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
        "eta lambda (1 + r u'A u)/(1 + momentum), 2 at the edge: r = rho, or rho/|g| where normalised, and A = "
        "H, GGN or NME, what the optimizer's ascent or penalty goes by; r = 0 without. Of rmsprop and adam eta "
        "lambda_max(P^-1 H)(1 - beta1)/(1 + beta1), P of the last step, at step 0 of the first"});
-  if (p.rule.kind == UpdateKind::adaptive)
+  if (p.rule.base.adaptive)
     out.push_back({"preconditioned_sharpness", "1", "the largest eigenvalue of P^-1 H, P of the last step"});
   if (p.every_step) {
     out.push_back(

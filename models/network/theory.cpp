@@ -24,7 +24,7 @@ constexpr std::size_t largest_kernel = 2000;
 Trajectory solve_linearised(const NetworkProblem& problem) {
   const std::size_t n = problem.examples(), size = n * problem.network->outputs();
   if (problem.loss.kind != ingredients::networks::LossKind::squared || problem.rule.kind != UpdateKind::plain ||
-      problem.rule.momentum > 0 || !problem.full_batch() || problem.rate)
+      !problem.rule.base.plain() || !problem.full_batch() || problem.rate)
     throw std::invalid_argument(
         "the linearised theory is of gradient descent with the squared loss on all examples, without momentum and "
         "[rate]; what is judged of other runs are predictions (edgewise validate)");
@@ -68,7 +68,7 @@ std::vector<Finding> network_stability(const NetworkProblem& problem) {
   const double loss = objective.move_to(problem.start(problem.seed, 0));
   CurvatureReader read;
   const CurvatureRecord now = read(problem, objective);
-  const double eta = problem.rate ? 0 : problem.rate_at(0), momentum = problem.rule.momentum;
+  const double eta = problem.rate ? 0 : problem.rate_at(0), momentum = problem.rule.base.momentum;
   const double ratio = problem.rule.ratio(now.gradient_norm);
   std::vector<Finding> out{{"parameters", static_cast<double>(objective.parameters()), "of the network"},
                            {"loss", loss, "at the start of replica 0, as all below"},
@@ -77,11 +77,12 @@ std::vector<Finding> network_stability(const NetworkProblem& problem) {
                            {"ggn_sharpness", now.ggn_sharpness, "the largest eigenvalue of its Gauss-Newton part"},
                            {"ggn_trace", objective.gauss_newton_trace(), "tr GGN"},
                            {"nme_trace", objective.neglected_trace(), "tr NME = tr H - tr GGN"}};
-  if (problem.rule.kind == UpdateKind::adaptive) {
-    const double sharpness = read.preconditioned(objective, first_preconditioner(objective, problem.rule.epsilon));
+  if (problem.rule.base.adaptive) {
+    const double sharpness = read.preconditioned(objective, first_preconditioner(objective, problem.rule.base.epsilon));
     out.push_back({"preconditioned_sharpness", sharpness, "largest eigenvalue of P^-1 H, P of the first step"});
     if (!problem.rate)
-      out.push_back({"edge_sharpness", 2 * problem.rule.edge_factor() / eta, "2 (1 + beta1)/((1 - beta1) eta), of it"});
+      out.push_back(
+          {"edge_sharpness", 2 * problem.rule.base.edge_factor() / eta, "2 (1 + beta1)/((1 - beta1) eta), of it"});
     return out;
   }
   if (problem.rate) return out;

@@ -39,8 +39,8 @@ Updates::Updates(const UpdateRule& rule, std::size_t parameters, std::uint64_t s
       stream_(seed, replica, 0, random::Purpose::other),
       gradient_(parameters),
       direction_(parameters),
-      momentum_(rule.momentum > 0 || rule.kind == UpdateKind::adaptive ? parameters : 0),
-      squares_(rule.preconditioned || rule.kind == UpdateKind::adaptive ? parameters : 0) {}
+      squares_(rule.preconditioned ? parameters : 0),
+      base_(rule.base, parameters) {}
 
 void Updates::precondition() {
   square_weight_ *= averaging;
@@ -48,19 +48,6 @@ void Updates::precondition() {
     const double g = gradient_[k];
     squares_[k] = averaging * squares_[k] + (1 - averaging) * g * g;
     ascent_[k] = g / (std::sqrt(squares_[k] / (1 - square_weight_)) + floor_of_scale);
-  }
-}
-
-void Updates::adapt() {
-  mean_weight_ *= rule_.beta1;
-  square_weight_ *= rule_.beta2;
-  scale_.resize(gradient_.size());
-  for (std::size_t k = 0; k < gradient_.size(); ++k) {
-    const double g = gradient_[k];
-    momentum_[k] = rule_.beta1 * momentum_[k] + (1 - rule_.beta1) * g;
-    squares_[k] = rule_.beta2 * squares_[k] + (1 - rule_.beta2) * g * g;
-    scale_[k] = std::sqrt(squares_[k] / (1 - square_weight_)) + rule_.epsilon;
-    direction_[k] = momentum_[k] == 0 ? 0 : momentum_[k] / (1 - mean_weight_) / scale_[k];
   }
 }
 
@@ -118,9 +105,6 @@ void Updates::along_gradients(CurvedObjective& objective, std::span<const double
   switch (rule_.kind) {
     case UpdateKind::plain:
       break;
-    case UpdateKind::adaptive:
-      adapt();
-      break;
     case UpdateKind::sam:
     case UpdateKind::functional_sam:
     case UpdateKind::logit_sam:
@@ -162,9 +146,8 @@ void Updates::along_gradients(CurvedObjective& objective, std::span<const double
 const std::vector<double>& Updates::direction(CurvedObjective& objective, std::span<const double> theta,
                                               std::uint64_t step) {
   along_gradients(objective, theta, step);
-  if (momentum_.empty() || rule_.kind == UpdateKind::adaptive) return direction_;
-  for (std::size_t k = 0; k < momentum_.size(); ++k) momentum_[k] = rule_.momentum * momentum_[k] + direction_[k];
-  return momentum_;
+  base_.turn(direction_);
+  return direction_;
 }
 
 std::vector<double> first_preconditioner(const CurvedObjective& objective, double epsilon) {
@@ -175,7 +158,8 @@ std::vector<double> first_preconditioner(const CurvedObjective& objective, doubl
 }
 
 ingredients::StepObservation observe_step(CurvedObjective& objective, std::span<const double> theta, double loss,
-                                          std::span<const double> along, ingredients::RateNeeds needs) {
+                                          std::span<const double> along, ingredients::RateNeeds needs,
+                                          std::span<const double> P) {
   objective.move_to(theta);
   std::vector<double> g(theta.size());
   objective.gradient(g);
@@ -187,7 +171,7 @@ ingredients::StepObservation observe_step(CurvedObjective& objective, std::span<
   if (!needs.descent && !needs.own_loss) return out;
   out.curvature_along = curvature_along(objective, CurvaturePart::hessian, along);
   out.curvature = std::abs(out.curvature_along);
-  if (needs.sharpness) out.sharpness = largest_curvature(objective, CurvaturePart::hessian).value;
+  if (needs.sharpness) out.sharpness = largest_curvature(objective, CurvaturePart::hessian, {}, 1e-6, P).value;
   out.loss_after = [&objective, theta, along](double eta) {
     std::vector<double> there(theta.begin(), theta.end());
     move(along, eta, there);

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "models/ingredients/base_update.hpp"
 #include "models/ingredients/curved_objective.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "random/random.hpp"
@@ -18,8 +19,6 @@ namespace edgewise::models::network {
 ///     functional_sam       J(theta+e)'c(theta)            logit_sam   J(theta)'c(theta+e)
 ///     penalty              g + rho A g, or g + rho A g/|g|
 ///     weight_noise         grad L(theta + s xi), xi ~ N(0, I); antithetic: the mean of that at xi and -xi
-///     adaptive             P^-1 m, P = sqrt(v) + epsilon; m, v averages of g and g^2 with 1 - beta1, 1 - beta2 of the
-///                          newest, over 1 - beta^(k+1)
 ///     gauss_newton_trace   g + (s^2/2) grad tr GGN,  hessian_trace  g + (s^2/2) grad tr H: one probe of signs a step
 enum class UpdateKind {
   plain,
@@ -28,7 +27,6 @@ enum class UpdateKind {
   logit_sam,
   penalty,
   weight_noise,
-  adaptive,
   gauss_newton_trace,
   hessian_trace
 };
@@ -44,11 +42,7 @@ struct UpdateRule {
   ingredients::CurvaturePart part = ingredients::CurvaturePart::hessian;  ///< of penalty
   double deviation = 0;                                                   ///< s
   bool antithetic = false;
-  double momentum = 0;                       ///< m <- momentum m + what is above is moved along
-  double beta1 = 0, beta2 = 0, epsilon = 0;  ///< of adaptive
-
-  /// What (eta times the largest eigenvalue of P^-1 H) may be at the edge, over 2.
-  double edge_factor() const { return kind == UpdateKind::adaptive ? (1 + beta1) / (1 - beta1) : 1 + momentum; }
+  ingredients::BaseUpdate base;  ///< turns what is above; adaptive: of plain
 
   /// rho, or rho/|g| where it is divided by the gradient's norm: what multiplies H g to first order.
   double ratio(double gradient_norm) const;
@@ -64,31 +58,32 @@ class Updates {
   /// called once a step. The objective is left elsewhere.
   const std::vector<double>& direction(ingredients::CurvedObjective& objective, std::span<const double> theta,
                                        std::uint64_t step);
-  /// P of the last step of an adaptive rule, by parameter; empty before the first and of other rules.
-  std::span<const double> preconditioner() const { return scale_; }
+  /// P of the last step of an adaptive base, by parameter; empty before the first and of others.
+  std::span<const double> preconditioner() const { return base_.preconditioner(); }
 
  private:
   void along_gradients(ingredients::CurvedObjective& objective, std::span<const double> theta, std::uint64_t step);
   void ascend(ingredients::CurvedObjective& objective, std::span<const double> theta, double rho);
   void add_trace_gradient(ingredients::CurvedObjective& objective, std::span<const double> theta);
   void precondition();
-  void adapt();
 
   UpdateRule rule_;
   random::Stream stream_;
-  std::vector<double> gradient_, direction_, ascent_, moved_, probe_, momentum_, squares_, scale_;
+  std::vector<double> gradient_, direction_, ascent_, moved_, probe_, squares_;
   double square_weight_ = 1;  ///< .9^k
-  double mean_weight_ = 1;    ///< beta1^k
+  ingredients::BaseRun base_;
 };
 
-/// P of the first step of an adaptive rule, from the gradient g that the step sees: |g| + epsilon, whatever beta2 is.
+/// P of the first step of an adaptive base, from the gradient g that the step sees: |g| + epsilon, whatever beta2 is.
 std::vector<double> first_preconditioner(const ingredients::CurvedObjective& objective, double epsilon);
 
 /// What a rate rule that asks for `needs` may see of the step along -`along` from theta, where the objective, of loss
 /// `loss` there, is left; distances and averages are the caller's. All must outlive the observation, whose `loss_after`
 /// moves the objective.
+/// \param P  a preconditioner, by parameter, whose P^-1 H the sharpness is of; empty: of H
 ingredients::StepObservation observe_step(ingredients::CurvedObjective& objective, std::span<const double> theta,
-                                          double loss, std::span<const double> along, ingredients::RateNeeds needs);
+                                          double loss, std::span<const double> along, ingredients::RateNeeds needs,
+                                          std::span<const double> P = {});
 
 /// theta' = theta - rate direction.
 void move(std::span<const double> direction, double rate, std::span<double> theta);

@@ -74,13 +74,23 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
   if (problem.rate) {
     const double floor = eigen.values[kernel.rows() - std::min(kernel.rows(), problem.law.parameters)];
     out.push_back({"ntk_min", floor, "its smallest eigenvalue, of those that its rank leaves"});
-    if (problem.rate_kind == "cdat" && problem.rate_parameter >= 1 && problem.rate_parameter < 2 &&
-        problem.full_batch())
-      out.push_back({"late_eta_lambda", late_product(problem.rate_parameter, floor / lambda),
+    if (const auto multiple = problem.rate->greedy_multiple();
+        problem.base.plain() && undershoots(multiple) && problem.full_batch())
+      out.push_back({"late_eta_lambda", late_product(multiple.low, floor / lambda),
                      "where CDAT holds eta lambda_1 late, on harmonic average, should the kernel keep its shape"});
     return out;
   }
+  if (!problem.base.plain())
+    out.push_back({"edge", 2 * problem.base.edge_factor(),
+                   problem.base.adaptive ? "of eta lambda_max(P^-1 H), 2 (1 + beta1)/(1 - beta1)"
+                                         : "of eta lambda at full batch, 2 (1 + momentum)"});
+  if (problem.base.adaptive) return out;
   out.push_back({"eta_lambda_max", eta * lambda, "the full-batch edge of stability is at 2"});
+  if (!problem.base.plain()) {
+    if (problem.full_batch())
+      out.push_back({"stable", eta * lambda < 2 * problem.base.edge_factor(), "linearised, on the initial kernel"});
+    return out;
+  }
   if (rho > 0 && problem.rule.normalised) {
     out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"), "normalised SAM"});
   } else if (rho > 0) {
@@ -123,9 +133,9 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
 
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
   if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, but Q is given");
-  if (problem.rate || problem.law.portable)
+  if (problem.turned() || problem.law.portable)
     throw std::invalid_argument(
-        "the early-time expansion is of a learning rate that is given, and of the ensemble goe");
+        "the early-time expansion is of gradients at a learning rate that is given, and of the ensemble goe");
   if (problem.rule.rho > 0) throw std::invalid_argument("the early-time expansion is of GD and SGD, not of SAM");
   const auto p = static_cast<double>(problem.law.parameters);
   const double curvature = problem.law.curvature / (p * p);

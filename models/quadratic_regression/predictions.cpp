@@ -9,6 +9,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/ingredients/plateau.hpp"
 #include "models/quadratic_regression/runs.hpp"
 #include "numerics/constants.hpp"
 
@@ -16,7 +17,9 @@ namespace edgewise::models::quadratic_regression {
 
 using ingredients::exact_critical_rate;
 using ingredients::exact_kernel_norm;
+using ingredients::reached;
 using ingredients::sam_edge;
+using ingredients::tail_median;
 
 namespace {
 
@@ -25,13 +28,6 @@ constexpr const char* source = "docs/theory/quadratic-regression.md, section ";
 constexpr double norm_edge = 1, norm_spread = 0.04;
 /// The largest batch fraction at which that has been measured to hold.
 constexpr double small_batch = 0.25;
-
-/// What happens before the tail picks the runs, what happens in it is predicted.
-bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
-  for (std::size_t t = 0; t < value.size(); ++t)
-    if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
-  return false;
-}
 
 bool oscillates(const RecordedReplica& run) {
   const auto loss = run.values("loss");
@@ -138,10 +134,12 @@ Prediction at_the_end(const char* name, const char* statement, const char* obser
 
 /// Of CDAT and Armijo's rule on all outputs.
 std::vector<Prediction> tuned(const QuadraticProblem& problem) {
-  const double parameter = problem.rate_parameter;
-  const bool cdat = problem.rate_kind == "cdat";
+  const ingredients::GreedyMultiple multiple = problem.rate->greedy_multiple();
   std::vector<Prediction> out;
-  if (cdat && parameter >= 1 && parameter < 2 && problem.law.outputs <= problem.law.parameters) {
+  if (multiple.averaged) return out;
+  const double parameter = multiple.low;
+  const bool plain = problem.base.plain();
+  if (plain && undershoots(multiple) && problem.law.outputs <= problem.law.parameters) {
     Prediction balanced =
         at_the_end("extremes_balanced",
                    "CDAT, 1 <= sigma < 2, ends where both ends of the spectrum fall alike: on harmonic "
@@ -160,17 +158,21 @@ std::vector<Prediction> tuned(const QuadraticProblem& problem) {
     out.push_back(std::move(balanced));
   }
   if (!problem.every_step) return out;
-  if ((cdat && parameter > 1 && parameter < 2) || (problem.rate_kind == "armijo" && parameter <= 0.5))
+  if (plain && multiple.below_edge())
     out.push_back(at_the_end("below_edge",
                              "tuners short of the edge undershoot it: the median of eta lambda is below 2",
                              "median_eta_lambda", -infinity, 2));
-  if (cdat && parameter == 2)
+  if (multiple.on_edge())
     out.push_back(at_the_end("on_edge", "CDAT on edge, sigma = 2, holds eta lambda next to 2, whatever the problem is",
                              "median_eta_lambda", 1.95, 2.15));
   return out;
 }
 
 }  // namespace
+
+bool undershoots(const ingredients::GreedyMultiple& multiple) {
+  return multiple.low == multiple.high && multiple.low >= 1 && multiple.low < 2 && !multiple.averaged;
+}
 
 double late_product(double sigma, double ratio) {
   return std::max(sigma, 2 / (1 + ratio));
@@ -181,7 +183,8 @@ std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
     if (problem.schedule || problem.antithetic || !problem.full_batch() || problem.rate->multiplier != 1) return {};
     return tuned(problem);
   }
-  if (problem.schedule || problem.antithetic || (!problem.given && problem.law.curvature == 0)) return {};
+  if (problem.schedule || problem.antithetic || !problem.base.plain() || (!problem.given && problem.law.curvature == 0))
+    return {};
   const bool full = problem.batch == problem.law.outputs;
   if (problem.rule.rho > 0)
     return full && !problem.rule.normalised ? std::vector<Prediction>{sam(problem.rule)} : std::vector<Prediction>{};

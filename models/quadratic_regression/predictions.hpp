@@ -26,10 +26,14 @@ namespace edgewise::models::quadratic_regression {
 /// - a rule of [rate], full batch, multiplier 1 (docs/theory/curvature-dynamics.md, section 3.4): CDAT without average with 1
 ///   <= sigma < 2, D <= P: `extremes_balanced`, mean_rate times the last ntk_max over late_product, at 1 within 1%, of runs
 ///   whose loss fell below 1e-12 of the first; with every_step: `below_edge`, median_eta_lambda below 2, of CDAT with 1 <
-///   sigma < 2 and Armijo's rule with c <= 1/2; `on_edge`, the same in [1.95, 2.15], of CDAT with sigma = 2.
+///   sigma < 2 and Armijo's rule with c <= 1/2; `on_edge`, the same in [1.95, 2.15], of CDAT with sigma = 2. All but the
+///   last of steps along gradients: `on_edge` is of momentum, RMSProp and Adam as well.
 ///
-/// Diverged runs are of no kind. Nothing is predicted with a schedule, a curvature of 0 or antithetic pairs.
+/// Diverged runs are of no kind. Nothing is predicted with other base updates at a given rate, a schedule, a curvature of 0 or antithetic pairs.
 std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem);
+
+/// Whether every rate is one multiple of the greedy one, 1 or more and short of the edge: CDAT with 1 <= sigma < 2.
+bool undershoots(const ingredients::GreedyMultiple& multiple);
 
 /// Where CDAT with 1 <= sigma < 2 holds eta lambda_1 late, on harmonic average: max(sigma, 2/(1 + ratio)) with the ratio of
 /// the smallest to the largest curvature (docs/theory/curvature-dynamics.md (3.3)).

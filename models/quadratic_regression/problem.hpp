@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/experiment.hpp"
+#include "models/ingredients/base_update.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "models/quadratic_regression/instance.hpp"
@@ -29,9 +30,8 @@ struct QuadraticProblem {
   std::shared_ptr<const ingredients::Schedule> schedule;  ///< of the learning rate; null: constant
   std::shared_ptr<const ingredients::RateRule> rate;  ///< sets the rate, times the schedule; null: the optimizer's own
   std::string rate_kind;                              ///< of that rule
-  /// sigma of a plain cdat (no average, no epsilon), c of armijo; else 0.
-  double rate_parameter = 0;
-  std::size_t batch = 1;  ///< B of D rows per step
+  ingredients::BaseUpdate base;                       ///< what the rate multiplies, of gd and sgd
+  std::size_t batch = 1;                              ///< B of D rows per step
   Time time;
   std::uint64_t replicas = 1;
   std::uint64_t seed = 1;
@@ -52,6 +52,8 @@ struct QuadraticProblem {
   bool fixed_curvature() const { return shared_instance || given; }
   /// SAM's, 2/eta at rho = 0. Normalised, its ascent grows as the gradient vanishes, and leaves no edge.
   bool has_sam_edge() const { return (rule.rho > 0 && !rule.normalised) || (rule.rho == 0 && optimizer == "sam"); }
+  /// Whether a step is more than the optimizer's rate along the batch's gradient.
+  bool turned() const { return rate || !base.plain(); }
   bool full_batch() const { return batch == law.outputs; }
   double batch_fraction() const { return static_cast<double>(batch) / static_cast<double>(law.outputs); }
   /// Of a rule the factor on its rate.

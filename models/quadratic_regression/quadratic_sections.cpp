@@ -30,6 +30,22 @@ Parameter learning_rate() {
       .computed("required, but where [rate] sets it");
 }
 
+Parameter any_batch() {
+  return settings::number("batch", "B, outputs per step; whole, 1..D")
+      .in("outputs")
+      .at_least(1)
+      .computed("D: all outputs");
+}
+
+constexpr const char* adaptive_source = "docs/theory/curvature-dynamics.md, section 3.1";
+
+std::vector<Parameter> adaptive_keys(bool averaged) {
+  std::vector<Parameter> out = ingredients::adaptive_parameters(averaged);
+  out.insert(out.begin(), learning_rate());
+  out.push_back(any_batch());
+  return out;
+}
+
 linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
   const settings::Matrix& rows = values.matrix(key);
   const std::size_t columns = rows.empty() ? 0 : rows.front().size();
@@ -104,13 +120,7 @@ void read_data(const Values& data, QuadraticProblem& problem) {
 void read_rate(const Table& table, QuadraticProblem& problem) {
   problem.rate = ingredients::read_rate_rule(table, 0.0, true);
   if (!problem.rate) return;
-  const settings::Choice choice = ingredients::read_rate_choice(table);
-  problem.rate_kind = ingredients::rate_rule_kinds()[choice.index].description.name;
-  const Values& values = choice.values;
-  if (problem.rate_kind == "cdat" && values.number("ema") == 0 && values.number("epsilon") == 0 &&
-      std::isinf(values.number("eta_max")))
-    problem.rate_parameter = values.number("sigma");
-  if (problem.rate_kind == "armijo") problem.rate_parameter = values.number("c");
+  problem.rate_kind = ingredients::rate_rule_kinds()[ingredients::read_rate_choice(table).index].description.name;
 }
 
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
@@ -119,7 +129,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   if (problem.rate) {
     if (values.has("rho"))
       throw values.error("kind",
-                         "the rule of [rate] sets the rate of gd and sgd; sam takes learning_rate and no [rate]");
+                         "the rule of [rate] sets the rate of the others; sam takes learning_rate and no [rate]");
     if (values.given("learning_rate"))
       throw values.error("learning_rate",
                          "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
@@ -127,6 +137,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
     throw values.error("learning_rate", "is required (> 0)");
   }
   problem.rule.learning_rate = problem.rate ? 1 : values.number("learning_rate");
+  problem.base = ingredients::read_base_update(values);
   if (values.has("rho")) problem.rule.rho = values.number("rho");
   if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
   problem.batch = problem.law.outputs;
@@ -140,16 +151,18 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
   problem.tensor = values.text("tensor");
   if (problem.law.portable && problem.tensor == "streamed")
     throw values.error("tensor", "the portable tensor is drawn once and stored: auto or stored");
-  problem.every_step = values.given("every_step") ? values.flag("every_step") : problem.rate != nullptr;
+  problem.every_step = values.given("every_step") ? values.flag("every_step") : problem.turned();
   problem.burn_in = static_cast<std::uint64_t>(values.integer("burn_in"));
   if (values.given("burn_in") && !problem.every_step) throw values.error("burn_in", "belongs to every_step = true");
   if (problem.burn_in > 0 && problem.burn_in >= problem.time.steps)
     throw values.error("burn_in", fmt::format("leaves no step of {} to average over", problem.time.steps));
   if (values.given("memory_limit")) problem.memory_limit = gibibyte * values.number("memory_limit");
   const std::string& norms = values.text("kernel_norms");
-  const bool frozen = problem.rule.rho == 0 && !problem.rate;  // the norms are of z' = (I - eta K P) z
+  const bool frozen = problem.rule.rho == 0 && !problem.turned();  // the norms are of z' = (I - eta K P) z
   if (norms == "annealed" || norms == "exact") {
-    if (!frozen) throw values.error("kernel_norms", "are those of SGD's frozen kernel; SAM has none, nor has [rate]");
+    if (!frozen)
+      throw values.error("kernel_norms",
+                         "are those of SGD's frozen kernel; SAM has none, nor have [rate] and other base updates");
     problem.kernel_norms = norms == "exact" ? KernelNorms::exact : KernelNorms::annealed;
   } else if (norms == "auto" && frozen) {
     const std::size_t d = problem.law.outputs;
@@ -224,7 +237,7 @@ const std::vector<Parameter>& simulation_parameters() {
           "every_step",
           "the Hessian's largest eigenvalue is found at every step (a second reading of the tensor): of eta "
           "lambda the median and the share of steps below 2")
-          .computed("true with [rate]"),
+          .computed("true with [rate], momentum, rmsprop and adam"),
       settings::integer("burn_in", "steps that this median and share leave out")
           .in("optimizer steps")
           .at_least(0)
@@ -250,13 +263,21 @@ const std::vector<Description>& quadratic_optimizers() {
                   "gradient descent on all outputs",
                   "theta' = theta - eta J'z;  exactly z' = z - eta J g + (eta^2/2) Q(g,g), J' = J - eta Q g, g = J'z",
                   "docs/theory/quadratic-regression.md, section 0",
-                  {learning_rate()}},
+                  {learning_rate(), ingredients::momentum_parameter()}},
       Description{"sgd",
                   "SGD on B of the D outputs, drawn without replacement at every step",
                   "theta' = theta - eta J' P_t z, P_t a diagonal 0/1 mask of B ones. Mean-batch convention: B eta",
                   "docs/theory/quadratic-regression.md, section 0",
-                  {learning_rate(),
+                  {learning_rate(), ingredients::momentum_parameter(),
                    settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
+      Description{
+          "rmsprop", "every coordinate's gradient over the root of its mean square",
+          "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
+          adaptive_source, adaptive_keys(false)},
+      Description{
+          "adam", "Adam: RMSProp along an average of gradients",
+          "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
+          adaptive_source, adaptive_keys(true)},
       Description{"sam",
                   "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
                   "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
@@ -265,10 +286,7 @@ const std::vector<Description>& quadratic_optimizers() {
                   {learning_rate(),
                    settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
                    settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
-                   settings::number("batch", "B, outputs per step; whole, 1..D")
-                       .in("outputs")
-                       .at_least(1)
-                       .computed("D: all outputs")}}};
+                   any_batch()}}};
   return all;
 }
 
@@ -287,6 +305,7 @@ std::shared_ptr<const QuadraticProblem> read_quadratic_problem(const Experiment&
                       problem->rate_kind +
                           " is an oracle's mean over the batch, which is known here with all outputs a step only "
                           "(optimizer.batch)");
+  ingredients::check_base_of_rate(table, problem->rate.get(), problem->base);
   std::unique_ptr<ingredients::Schedule> schedule =
       ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
   if (!schedule->constant()) problem->schedule = std::move(schedule);

@@ -7,21 +7,13 @@
 #include <stdexcept>
 #include <vector>
 
+#include "models/ingredients/plateau.hpp"
 #include "models/ingredients/row_moments.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
 using ingredients::RowMoments;
-
-double tail_median(std::span<const double> step, std::span<const double> value) {
-  const double from = tail_begins * step.back();
-  std::vector<double> tail;
-  for (std::size_t t = 0; t < step.size(); ++t)
-    if (step[t] >= from) tail.push_back(value[t]);
-  std::ranges::sort(tail);
-  const std::size_t n = tail.size();
-  return n % 2 == 1 ? tail[n / 2] : 0.5 * (tail[n / 2 - 1] + tail[n / 2]);
-}
+using ingredients::tail_median;
 
 std::string_view name(RunOutcome outcome) {
   switch (outcome) {

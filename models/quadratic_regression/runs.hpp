@@ -8,16 +8,10 @@
 
 namespace edgewise::models::quadratic_regression {
 
-/// The tail of a record, from which its end is read, begins at this share of the last step.
-inline constexpr double tail_begins = 0.75;
 /// A last loss above this multiple of the first has not decayed.
 inline constexpr double decayed_loss = 1e-3;
 /// Where the exact kernel norm lies at the stochastic edge.
 inline constexpr double edge_norm_low = 0.93, edge_norm_high = 1.1;
-
-/// Median of the values at steps in the last quarter, from tail_begins of the last step on. Both of one length, at
-/// least 1.
-double tail_median(std::span<const double> step, std::span<const double> value);
 
 enum class RunOutcome { diverged, converged, persistent_oscillation, slow };
 enum class RunEdge { none, eos, stochastic_eos };

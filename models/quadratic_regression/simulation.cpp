@@ -44,15 +44,19 @@ class QuadraticRun {
         largest_loss_(quadratic_divergence * state_.loss()),
         largest_(problem.eigenvalues) {
     if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
-    if (problem.every_step) edge_.emplace(problem.burn_in);
-    if (problem.rate) tuned_.emplace(*problem.rate, problem.full_batch(), problem.law.parameters);
+    if (problem.every_step) edge_.emplace(problem.burn_in, problem.base.edge_factor());
+    if (problem.turned())
+      tuned_.emplace(problem.rate.get(), problem.base, problem.full_batch(), problem.law.parameters);
   }
 
   /// Adds the run's next step to those that are taken together, unless it has come to its end.
   void leave(JointSteps& steps, std::uint64_t step, std::span<const std::size_t> batch) {
     if (tuned_ && tuned_->ended()) return;
-    if (edge_) edge_->leaves(state_);
-    if (tuned_) tuned_->prepare(problem_.learning_rate(static_cast<double>(step)));
+    EdgeRecord* edge = edge_ ? &*edge_ : nullptr;
+    if (tuned_)
+      tuned_->prepare(problem_.learning_rate(static_cast<double>(step)), edge);
+    else if (edge)
+      edge->leaves(state_);
     steps.add(state_, batch, tuned_ ? &*tuned_ : nullptr);
   }
 
@@ -68,7 +72,7 @@ class QuadraticRun {
   void observe(std::uint64_t step, std::span<double> out) const {
     const Matrix& j = state_.jacobian();
     const auto d = static_cast<double>(j.rows());
-    const double eta = tuned_ ? tuned_->last() : problem_.learning_rate(static_cast<double>(step));
+    const double eta = problem_.rate ? tuned_->last() : problem_.learning_rate(static_cast<double>(step));
     std::size_t o = 0;
     out[o++] = state_.loss() / d;
     out[o++] = numerics::squared_norm_in_order(state_.theta()) / static_cast<double>(j.columns());
@@ -98,9 +102,9 @@ class QuadraticRun {
     }
     if (edge_) {
       edge_->write(state_, out.subspan(o));
-      o += edge_observables().size();
+      o += edge_observables(problem_.base).size();
     }
-    if (tuned_) tuned_->write(state_, out.subspan(o));
+    if (problem_.rate) tuned_->write(state_, out.subspan(o));
   }
 
  private:
@@ -303,7 +307,7 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
     out.push_back({fmt::format("ntk_{}", k), "1", fmt::format("eigenvalue {} of K, from the largest down", k)});
   if (problem.sharpening_modes > 0)
     std::ranges::copy(sharpening_observables(problem.sharpening_modes), std::back_inserter(out));
-  if (problem.every_step) std::ranges::copy(edge_observables(), std::back_inserter(out));
+  if (problem.every_step) std::ranges::copy(edge_observables(problem.base), std::back_inserter(out));
   if (problem.rate) std::ranges::copy(tuned_observables(*problem.rate), std::back_inserter(out));
   return out;
 }

@@ -55,14 +55,14 @@ class Columns {
 };
 
 /// The first step, if any, from which on at full batch few modes carry the dynamics of a finite system.
-void note_edge(std::optional<std::size_t> post_eos, Trajectory& out) {
+void note_edge(const QuadraticProblem& problem, std::optional<std::size_t> post_eos, Trajectory& out) {
   out.labels.emplace_back("post_eos", post_eos ? std::to_string(*post_eos) : "never");
   if (!post_eos) return;
   out.valid_until = static_cast<double>(*post_eos) - 1;
   out.warnings.push_back(fmt::format(
-      "post_eos: eta lambda_+ exceeds 2 from step {} on; beyond it few modes carry the dynamics and a finite system "
+      "post_eos: eta lambda_+ exceeds {} from step {} on; beyond it few modes carry the dynamics and a finite system "
       "departs from this limit by O(1)",
-      *post_eos));
+      2 * problem.base.edge_factor(), *post_eos));
 }
 
 /// The rate of a rule that is shown what the limit knows of a step; sums over outputs, as a run shows them.
@@ -72,11 +72,10 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
     throw std::invalid_argument(
         "[rate]: the theory is of all outputs a step; mini-batches have a simulation only (theory.method = \"none\")");
   // Where a trial lies near its threshold runs take different branches, at any D.
-  if (problem.rate_kind == "armijo")
-    throw std::invalid_argument(
-        "[rate]: armijo's rate jumps from trial to trial, and runs part there: it has a simulation only (theory.method "
-        "= "
-        "\"none\")");
+  if (rule.jumps())
+    throw std::invalid_argument("[rate]: the rate of " + problem.rate_kind +
+                                " jumps from trial to trial, and runs part there: it has a simulation only "
+                                "(theory.method = \"none\")");
   if (rule.averaging() > 0 || rule.vector_run() || rule.needs().sharpness)
     throw std::invalid_argument(
         "[rate]: the theory is of rules that go by loss, gradient and curvature along the gradient (cdat, "
@@ -87,8 +86,8 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
     ingredients::StepObservation seen;
     seen.loss = d * now.loss;
     seen.excess_mse = 2 * seen.loss;
-    seen.squared_gradient = seen.mean_squared_gradient = seen.squared_direction = seen.slope = seen.descent =
-        d * now.slope;
+    seen.squared_gradient = seen.mean_squared_gradient = seen.squared_direction = d * now.squared_gradient;
+    seen.slope = seen.descent = d * now.slope;
     seen.curvature_along = d * now.curvature;
     seen.curvature = std::abs(seen.curvature_along);
     seen.loss_after = [now, d](double eta) {
@@ -106,6 +105,7 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
   limit.batch_fraction = problem.batch_fraction();
   limit.steps = problem.time.steps;
   limit.learning_rate = {problem.rule.learning_rate};
+  limit.momentum = problem.base.momentum;
   if (problem.rate) {
     limit.choose_rate = chosen_by(problem);
   } else if (problem.schedule) {
@@ -143,14 +143,15 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
     const bool converged = !solution.loss.empty() && solution.loss.back() < 1e-6 * solution.loss.front();
     out.labels.emplace_back("outcome", converged ? "converged" : "not converged");
   }
-  note_edge(solution.post_eos, out);
+  note_edge(problem, solution.post_eos, out);
   const auto chosen = static_cast<double>(solution.chosen.size());
   if (problem.rate && !out.diverged_at && chosen < static_cast<double>(problem.time.steps)) {
     out.valid_until = std::min(out.valid_until.value_or(chosen), chosen);
-    out.warnings.push_back(fmt::format(
-        "from step {:.0f} on the loss is below {} of its first, or falls by less along a step, and the rate stays: its "
-        "ratios are lost in the recursion's rounding",
-        chosen, smallest_descent));
+    out.warnings.push_back(
+        fmt::format("from step {:.0f} on the loss falls by less than {} of itself along a step, as near a floor, and "
+                    "the rate stays: "
+                    "its ratios are lost in the recursion's rounding",
+                    chosen, smallest_descent));
   }
   return out;
 }
@@ -187,7 +188,7 @@ Trajectory by_flow(const QuadraticProblem& problem) {
     for (std::size_t i = 0; i < time.size() && !post_eos; ++i)
       if (problem.learning_rate(static_cast<double>(problem.time.at[i])) * flow.bulk_edge[i] > 2)
         post_eos = problem.time.at[i];
-  note_edge(post_eos, out);
+  note_edge(problem, post_eos, out);
   return out;
 }
 
@@ -226,6 +227,11 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
         "theory.method = \"none\" has no curve and here no prediction about whole runs either; simulate it, or "
         "validate it "
         "where there is one");
+  // A preconditioner is of the coordinates, which the ensemble and its limit know nothing of.
+  if (problem.base.adaptive || (!problem.base.plain() && theory.method != "memory"))
+    throw std::invalid_argument(
+        "optimizer: the theories are of steps along gradients, memory of momentum too; rmsprop and adam, whose "
+        "preconditioner goes by coordinates, have a simulation only (theory.method = \"none\")");
   if (problem.rate && theory.method != "memory")
     throw std::invalid_argument("[rate]: of the theories memory alone follows a rule; " + theory.method +
                                 " is of a learning rate that is given");

@@ -16,8 +16,14 @@ constexpr double learned = 1e-24, at_rest = 1e-28;
 
 }  // namespace
 
-TunedSteps::TunedSteps(const ingredients::RateRule& rule, bool full_batch, std::size_t parameters)
-    : rule_(rule), run_(rule), full_batch_(full_batch), average_(rule.averaging() > 0 ? parameters : 0) {}
+TunedSteps::TunedSteps(const ingredients::RateRule* rule, const ingredients::BaseUpdate& base, bool full_batch,
+                       std::size_t parameters)
+    : rule_(rule),
+      base_(base, parameters),
+      full_batch_(full_batch),
+      average_(rule && rule->averaging() > 0 ? parameters : 0) {
+  if (rule) run_.emplace(*rule);
+}
 
 double TunedSteps::batch_loss(const QuadraticState& state, double eta) const {
   const auto& z = state.residual();
@@ -33,6 +39,7 @@ double TunedSteps::batch_loss(const QuadraticState& state, double eta) const {
 }
 
 void TunedSteps::direct(const QuadraticState& state, std::span<double> along) {
+  if (!rule_) return base_.turn(along);
   const double loss = state.loss(), square = numerics::squared_norm_in_order(along);
   if (first_loss_ < 0) {
     first_loss_ = loss;
@@ -44,12 +51,13 @@ void TunedSteps::direct(const QuadraticState& state, std::span<double> along) {
     return;
   }
   gradient_.assign(along.begin(), along.end());
-  if (run_.whole_vector()) {
+  base_.turn(along);
+  if (run_->whole_vector()) {
     std::vector<double> moved = state.theta();
     const double batch = 0.5 * numerics::squared_norm_in_order(state.masked_residual());
-    run_.step(gradient_, batch, factor_, moved);
+    run_->step(gradient_, batch, factor_, moved);
     for (std::size_t i = 0; i < moved.size(); ++i) along[i] = state.theta()[i] - moved[i];
-  } else if (const double beta = rule_.averaging(); beta > 0) {
+  } else if (const double beta = rule_->averaging(); beta > 0) {
     const double weight = rates_.empty() ? 1 : 1 - beta;
     for (std::size_t i = 0; i < average_.size(); ++i) average_[i] += weight * (gradient_[i] - average_[i]);
     std::ranges::copy(average_, along.begin());
@@ -58,9 +66,14 @@ void TunedSteps::direct(const QuadraticState& state, std::span<double> along) {
 
 double TunedSteps::rate(const QuadraticState& state) {
   if (ended_) return 0;
-  if (run_.whole_vector()) {
-    std::vector<double> observed(1 + rule_.memory().size());
-    run_.observe(observed);
+  if (edge_) edge_->leaves(state, base_.preconditioner());
+  if (!rule_) {
+    rates_.assign(1, factor_);
+    return factor_;
+  }
+  if (run_->whole_vector()) {
+    std::vector<double> observed(1 + rule_->memory().size());
+    run_->observe(observed);
     rates_.push_back(observed[0]);
     return 1;
   }
@@ -77,13 +90,13 @@ double TunedSteps::rate(const QuadraticState& state) {
   now.loss_after = [this, &state](double eta) { return batch_loss(state, eta); };
   if (!std::isfinite(now.curvature_along) || !std::isfinite(now.squared_gradient))
     throw std::runtime_error("rate: |g|^2 or u.Hu is too large for a number; give residuals and Jacobian other units");
-  if (rule_.needs().sharpness) now.sharpness = largest_(state, state.batch());
+  if (rule_->needs().sharpness) now.sharpness = largest_(state, state.batch(), base_.preconditioner());
   now.squared_distance = numerics::squared_norm_in_order(state.theta());
   now.toward_start = -numerics::dot_in_order(gradient_, state.theta());
-  now.weight = rates_.empty() ? 1 : 1 - rule_.averaging();
+  now.weight = rates_.empty() ? 1 : 1 - rule_->averaging();
   now.squared_direction = numerics::squared_norm_in_order(u);
   now.direction_toward_start = -numerics::dot_in_order(u, state.theta());
-  rates_.push_back(run_.step(now, factor_));
+  rates_.push_back(run_->step(now, factor_));
   return rates_.back();
 }
 
@@ -97,7 +110,7 @@ void TunedSteps::write(const QuadraticState& state, std::span<double> out) const
   double inverse = 0;
   for (std::size_t k = n - count; k < n; ++k) inverse += 1 / rates_[k];
   out[1] = count > 0 ? static_cast<double>(count) / inverse : 0;
-  run_.observe(out.subspan(2));
+  run_->observe(out.subspan(2));
 }
 
 std::vector<Observable> tuned_observables(const ingredients::RateRule& rule) {

@@ -29,6 +29,9 @@ class Cdat final : public RateRule {
   Cdat(double sigma, double ema, double epsilon, double largest)
       : sigma_(sigma), ema_(ema), epsilon_(epsilon), largest_(largest) {}
   RateNeeds needs() const override { return {.own_loss = true}; }
+  GreedyMultiple greedy_multiple() const override {
+    return {epsilon_ == 0 && std::isinf(largest_) ? sigma_ : 0, sigma_, ema_ > 0};
+  }
   const std::vector<Observable>& memory() const override { return cdat_averages(); }
   double rate(std::span<const double> memory, const StepObservation& now) const override {
     const Averages a = averaged(memory, now);
@@ -61,6 +64,8 @@ class Armijo final : public RateRule {
   Armijo(double c, double shrink, double grow, double first, double largest)
       : c_(c), shrink_(shrink), grow_(grow), first_(first), largest_(largest) {}
   RateNeeds needs() const override { return {.own_loss = true}; }
+  GreedyMultiple greedy_multiple() const override { return {.high = 2 * (1 - c_), .searched = true}; }
+  bool jumps() const override { return true; }
   const std::vector<Observable>& memory() const override { return last_rate(); }
   double rate(std::span<const double> memory, const StepObservation& now) const override {
     double eta = std::min(memory[0] > 0 ? grow_ * memory[0] : first_, largest_);

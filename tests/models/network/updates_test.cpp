@@ -130,8 +130,8 @@ TEST_CASE("where the gradient is exactly 0 no rule that follows it moves, whatev
   Bench b(LossKind::squared);
   for (double& y : b.examples->targets.entries()) y = 0;
   b.theta.assign(b.theta.size(), 0);
-  for (const UpdateKind kind : {UpdateKind::plain, UpdateKind::sam, UpdateKind::functional_sam, UpdateKind::logit_sam,
-                                UpdateKind::penalty, UpdateKind::adaptive})
+  for (const UpdateKind kind :
+       {UpdateKind::plain, UpdateKind::sam, UpdateKind::functional_sam, UpdateKind::logit_sam, UpdateKind::penalty})
     for (const bool preconditioned : {false, true}) {
       UpdateRule rule = rule_of(kind, 0.3);
       rule.preconditioned = preconditioned;
@@ -204,7 +204,7 @@ TEST_CASE("where there is no gradient SAM stays, without a division") {
 TEST_CASE("momentum accumulates") {
   ScalarSaddle saddle;
   UpdateRule rule;
-  rule.momentum = 0.5;
+  rule.base.momentum = 0.5;
   Updates updates(rule, 1, 1, 0);
   Vector t{1.2};
   double m = 0, literal = 1.2;
@@ -222,10 +222,10 @@ TEST_CASE("RMSProp and Adam are their definitions, and tell their preconditioner
   for (const double beta1 : {0.0, 0.8}) {
     const Bench bench;
     UpdateRule rule;
-    rule.kind = UpdateKind::adaptive;
-    rule.beta1 = beta1;
-    rule.beta2 = 0.9;
-    rule.epsilon = 0.01;
+    rule.base.adaptive = true;
+    rule.base.beta1 = beta1;
+    rule.base.beta2 = 0.9;
+    rule.base.epsilon = 0.01;
     Updates updates(rule, bench.theta.size(), 1, 0);
     CHECK(updates.preconditioner().empty());
     Vector theta = bench.theta, literal = theta, m(theta.size()), v(theta.size());
@@ -245,8 +245,8 @@ TEST_CASE("RMSProp and Adam are their definitions, and tell their preconditioner
     }
   }
   // A slow mode with frozen P: m' = beta1 m + (1 - beta1) h x, x' = x - eta m', on the edge at eta h = 2 (1 + beta1)/(1 - beta1).
-  UpdateRule adam;
-  adam.kind = UpdateKind::adaptive;
+  models::ingredients::BaseUpdate adam;
+  adam.adaptive = true;
   adam.beta1 = 0.9;
   for (const double factor : {0.99, 1.01}) {
     double x = 1, m = 0;

@@ -262,6 +262,111 @@ TEST_CASE("rules on batches are those of parameter space, from their definition"
     }
 }
 
+TEST_CASE("base updates, tuned and at a given rate, are those of parameter space, from their definition") {
+  constexpr std::size_t d = 6, p = 9, steps = 10;
+  models::quadratic_regression::QuadraticLaw law;
+  law.outputs = d;
+  law.parameters = p;
+  law.curvature = 3;
+  const QuadraticInstance x = models::quadratic_regression::draw_instance(
+      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const Definition definition{x};
+  struct Base {
+    std::string kind, keys;
+    double momentum, beta1, beta2, edge;  // beta2 = 0: not adaptive
+  };
+  for (const std::size_t batch : {d, std::size_t{4}})
+    for (const Base& base : {Base{batch == d ? "gd" : "sgd", "momentum = 0.6\n", .6, 0, 0, 1.6},
+                             Base{"rmsprop", "beta2 = 0.9\nepsilon = 0.01\n", 0, 0, .9, 1},
+                             Base{"adam", "beta1 = 0.8\nbeta2 = 0.9\nepsilon = 0.01\n", 0, .8, .9, 9}})
+      for (const std::string rate : {"", "cdat", "inverse-sharpness"}) {
+        CAPTURE(batch);
+        CAPTURE(base.kind);
+        CAPTURE(rate);
+        const std::string tuned = rate.empty()     ? "learning_rate = 0.03\n[monte_carlo]\nburn_in = 2\n"
+                                  : rate == "cdat" ? "[rate]\nkind = 'cdat'\nsigma = 1.4\n"
+                                                   : "[rate]\nkind = 'inverse-sharpness'\nsigma = 1.2\n";
+        const auto problem = prepare(
+            "model = 'quadratic-regression'\n[data]\noutputs = 6\nparameters = 9\ncurvature = 3\n[time]\nsteps = "
+            "10\n[schedule]\nkind = 'linear'\n[optimizer]\nkind = '" +
+            base.kind + "'\n" + base.keys + (batch == d ? "" : "batch = 4\n") + tuned);
+        models::quadratic_regression::RowMasks masks(d, batch, 4, 0);
+        const auto simulation = problem->simulate();
+        const auto replica = simulation->replica(4, 0);
+        std::vector<double> row(simulation->observables().size());
+        const auto seen = [&](const std::string& name) {
+          for (std::size_t k = 0; k < row.size(); ++k)
+            if (simulation->observables()[k].name == name) return row[k];
+          FAIL(name);
+          return 0.0;
+        };
+        std::vector<double> theta(p), m(p), v(p), u(p), P(p, 1.0), products;
+        const auto scaled = [&](Matrix h) {
+          for (std::size_t i = 0; i < p; ++i)
+            for (std::size_t k = 0; k < p; ++k) h(i, k) /= std::sqrt(P[i] * P[k]);
+          return linear_algebra::symmetric_eigenvalues(h).back();
+        };
+        const std::vector<double> all(d, 1.0);
+        for (std::size_t k = 0; k < steps; ++k) {
+          std::vector<double> counts(d, batch == d ? 1.0 : 0.0);
+          for (const std::size_t a : masks.rows(k)) counts[a] = 1;
+          const std::vector<double> g = definition.gradient(theta, counts);
+          const double age = static_cast<double>(k) + 1;
+          for (std::size_t i = 0; i < p; ++i) {
+            m[i] = base.beta2 > 0 ? base.beta1 * m[i] + (1 - base.beta1) * g[i] : base.momentum * m[i] + g[i];
+            v[i] = base.beta2 * v[i] + (1 - base.beta2) * g[i] * g[i];
+            if (base.beta2 > 0) P[i] = std::sqrt(v[i] / (1 - std::pow(base.beta2, age))) + .01;
+            u[i] = m[i] / P[i] / (base.beta1 > 0 ? 1 - std::pow(base.beta1, age) : 1);
+          }
+          const Matrix h = definition.hessian(theta, counts);
+          const double own = rate.empty()     ? .03
+                             : rate == "cdat" ? 1.4 * std::max(dot(g, u), 0.0) / std::abs(along(h, u))
+                                              : 1.2 / scaled(h);
+          const double eta = own * (1 - static_cast<double>(k) / steps);
+          products.push_back(eta * scaled(definition.hessian(theta, all)) / base.edge);
+          for (std::size_t i = 0; i < p; ++i) theta[i] -= eta * u[i];
+          replica->advance(k + 1);
+          replica->observe(row);
+          CHECK(seen("loss") == Approx(definition.loss(theta, all) / d).epsilon(1e-8));
+          CHECK(seen("parameter_power") == Approx(dot(theta, theta) / p).epsilon(1e-8));
+          CHECK(seen("eta_lambda") == Approx(products.back()).epsilon(1e-8));
+          if (!rate.empty()) CHECK(seen("learning_rate") == Approx(eta).epsilon(1e-8));
+        }
+        if (rate.empty()) products.erase(products.begin(), products.begin() + 2);
+        const auto below = std::ranges::count_if(products, [](double value) { return value < 2; });
+        CHECK(seen("share_below_edge") ==
+              Approx(static_cast<double>(below) / static_cast<double>(products.size())).epsilon(1e-14));
+      }
+}
+
+TEST_CASE("the sharpening toy is a given instance: L, eta and lambda of section 3.2") {
+  // theta = (1.1, 0, 0) + what is moved: z = (x (1 + m1) - 1, .03 (m1 + m2) - 1).
+  const std::string toy =
+      "model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [0.1, -1]\nJ0 = [[1, 1.1, 0], [0, 0.03, "
+      "0.03]]\n"
+      "Q = [[0, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]\n[time]\nsteps = 60\n";
+  struct Row {
+    const char* rule;
+    double at[9];
+  };
+  for (const Row& row : {Row{"[optimizer]\nlearning_rate = 0.8\n[monte_carlo]\nevery_step = true\n",
+                             {.5022258592, .8, 1.87188179, .4906621656, .8, 2.062726651, .4431242709, .8, 3.510383619}},
+                         {"[rate]\nkind = 'cdat'\nsigma = 1\n",
+                          {.5007967851, 134.8184561, 2.049820619, .3358044556, .3723376944, 8.5913258, .3242281549,
+                           .2934847819, 10.00117388}},
+                         {"[rate]\nkind = 'cdat'\nsigma = 2\nema = 0.9\n",
+                          {.5037893345, .9556393709, 1.800224558, .4921405861, 1.010565991, 2.338864947, .4784349161,
+                           .8581776789, 2.991152531}}}) {
+    CAPTURE(row.rule);
+    const auto run = recorded(*prepare(toy + row.rule), {1, 2, 10, 11, 50, 51});
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(2 * run.at("loss")[2 * k] == Approx(row.at[3 * k]).epsilon(1e-9));
+      CHECK(run.at("sharpness")[2 * k] == Approx(row.at[3 * k + 2]).epsilon(1e-9));
+      CHECK(run.at("eta_lambda")[2 * k + 1] == Approx(row.at[3 * k + 1] * row.at[3 * k + 2]).epsilon(2e-9));
+    }
+  }
+}
+
 TEST_CASE("what a rule is shown of a step is the batch's own loss along it, for every rate") {
   constexpr std::size_t d = 6, p = 9;
   models::quadratic_regression::QuadraticLaw law;
@@ -282,7 +387,7 @@ TEST_CASE("what a rule is shown of a step is the batch's own loss along it, for 
     mutable std::vector<double> after;
   } probe;
   models::quadratic_regression::QuadraticState state(x);
-  models::quadratic_regression::TunedSteps tuned(probe, false, p);
+  models::quadratic_regression::TunedSteps tuned(&probe, {}, false, p);
   std::vector<double> theta(p);
   for (const std::vector<std::size_t>& batch :
        {std::vector<std::size_t>{1, 4, 5}, {0, 2}, {}, {3}, std::vector<std::size_t>{0, 1, 2, 3}}) {
@@ -385,6 +490,10 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
   CHECK(names("kind = 'cdat'\nsigma = 1.5\neta_max = 0.1\n").empty());
   CHECK(names("kind = 'armijo'\n") == "below_edge ");
   CHECK(names("kind = 'dog'\n").empty());
+  CHECK(names("kind = 'cdat'\nsigma = 2\n[optimizer]\nmomentum = 0.9\n") == "on_edge ");
+  CHECK(names("kind = 'cdat'\nsigma = 2\n[optimizer]\nkind = 'adam'\n") == "on_edge ");
+  CHECK(names("kind = 'cdat'\nsigma = 1.5\n[optimizer]\nmomentum = 0.9\n").empty());
+  CHECK(names("kind = 'constant'\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\n").empty());
 }
 
 TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is chosen is a rate that is given") {
@@ -453,18 +562,62 @@ TEST_CASE("a linear model under CDAT in the limit: by the Marchenko-Pastur law")
   }
 }
 
+TEST_CASE("a linear model with momentum in the limit, tuned and at a schedule: by the Marchenko-Pastur law") {
+  // A mode's residual a z_0, and b z_0 of J u: b' = momentum b + lambda a, a' = a - eta b'; g.u = sum a b', u.Hu = sum b'^2.
+  constexpr std::size_t n = 400;
+  constexpr double delta = .5, momentum = .6, pi = 3.14159265358979323846;
+  for (const bool tuned : {true, false}) {
+    CAPTURE(tuned);
+    const auto theory =
+        prepare(
+            "model = 'quadratic-regression'\n[data]\noutputs = 40\nparameters = 80\ncurvature = 0\n[time]\nsteps = "
+            "60\n[optimizer]\nmomentum = 0.6\n" +
+            std::string(tuned ? "[rate]\nkind = 'cdat'\nsigma = 1.3\n"
+                              : "learning_rate = 0.6\n[schedule]\nkind = 'linear'\n"))
+            ->solve();
+    std::vector<double> lambda(n), weight(n), a(n, 1.0), b(n);
+    for (std::size_t k = 0; k < n; ++k) {
+      const double phi = pi * static_cast<double>(k + 1) / (n + 1.0), sine = std::sin(phi);
+      lambda[k] = 1 + delta + 2 * std::sqrt(delta) * std::cos(phi);
+      weight[k] = 2 / (n + 1.0) * sine * sine / lambda[k];
+    }
+    for (std::size_t t = 0; t < theory.steps.size(); ++t) {
+      double loss = 0, slope = 0, curvature = 0;
+      for (std::size_t k = 0; k < n; ++k) {
+        loss += weight[k] * a[k] * a[k] / 2;
+        b[k] = momentum * b[k] + lambda[k] * a[k];
+        slope += weight[k] * a[k] * b[k];
+        curvature += weight[k] * b[k] * b[k];
+      }
+      CHECK(models::testing::column(theory, "loss")[t] == Approx(loss).epsilon(1e-8));
+      const double eta = tuned ? 1.3 * std::max(slope, 0.0) / curvature : .6 * (1 - static_cast<double>(t) / 60);
+      if (tuned && t + 1 < theory.steps.size())
+        CHECK(models::testing::column(theory, "learning_rate")[t + 1] == Approx(eta).epsilon(1e-8));
+      for (std::size_t k = 0; k < n; ++k) a[k] -= eta * b[k];
+    }
+  }
+}
+
 TEST_CASE("what the sections refuse under a rule") {
   const std::string data = "[data]\noutputs = 4\nparameters = 8\n";
   const auto refused = [&](const std::string& text, bool solve = false) { return error_of(head + text, solve, solve); };
   CHECK(holds(refused(data + "[optimizer]\nkind = 'gd'\n"), "optimizer.learning_rate: is required (> 0)"));
   CHECK(holds(refused(data + "[optimizer]\nlearning_rate = 0.1\n[rate]\nkind = 'cdat'\n"), "the rule of [rate]"));
-  CHECK(holds(refused(data + "[optimizer]\nkind = 'sam'\nrho = 0.1\n[rate]\nkind = 'cdat'\n"), "gd and sgd"));
+  CHECK(
+      holds(refused(data + "[optimizer]\nkind = 'sam'\nrho = 0.1\n[rate]\nkind = 'cdat'\n"), "the rate of the others"));
   for (const std::string kind : {"polyak", "line-search"})
     CHECK(
         holds(refused(data + "[optimizer]\nkind = 'sgd'\nbatch = 2\n[rate]\nkind = '" + kind + "'\n"), "all outputs"));
   CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[monte_carlo]\nkernel_norms = 'exact'\n"), "kernel_norms"));
   CHECK(holds(refused(data + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\nburn_in = 3\n"), "every_step = true"));
   CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[monte_carlo]\nburn_in = 1000000\n"), "leaves no step of"));
+  CHECK(holds(refused(data + "[optimizer]\nmomentum = 0.5\n[rate]\nkind = 'dog'\n"), "optimizer.momentum"));
+  CHECK(holds(refused(data + "[optimizer]\nkind = 'adam'\nlearning_rate = 0.1\n", true), "goes by coordinates"));
+  CHECK(holds(refused(data + "[optimizer]\nmomentum = 0.5\nlearning_rate = 0.1\n[theory]\nmethod = 'flow'\n", true),
+              "memory of momentum too"));
+  CHECK(holds(refused(data + "[optimizer]\nkind = 'adam'\nlearning_rate = 0.1\nbatch = 5\n"), "optimizer.batch"));
+  CHECK(
+      holds(refused(data + "[optimizer]\nkind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nmomentum = 0.5\n"), "momentum"));
   CHECK(holds(refused(data + "[rate]\nkind = 'armijo'\n", true), "runs part there: it has a simulation only"));
   CHECK(holds(refused(portable + "fix_residual_norm = false\n[optimizer]\nlearning_rate = 0.1\n"), "as it is drawn"));
   CHECK(holds(refused(portable + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\ntensor = 'streamed'\n"), "stored"));

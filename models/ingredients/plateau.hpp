@@ -1,0 +1,49 @@
+#pragma once
+/// \file
+/// What is read off whole runs that come to an edge of stability and are held there.
+#include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "models/framework/prediction.hpp"
+
+namespace edgewise::models::ingredients {
+
+/// The tail of a record, from which its end is read, begins at this share of the last step.
+inline constexpr double tail_begins = 0.75;
+
+/// Of values that are not none.
+inline double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+/// Median of the values at steps in the last quarter, from tail_begins of the last step on. Both of one length, at
+/// least 1.
+inline double tail_median(std::span<const double> step, std::span<const double> value) {
+  std::vector<double> tail;
+  for (std::size_t t = 0; t < step.size(); ++t)
+    if (step[t] >= tail_begins * step.back()) tail.push_back(value[t]);
+  return median(std::move(tail));
+}
+
+/// Whether a value exceeded the edge before the tail. What happens before it picks the runs, what happens in it is predicted.
+inline bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
+  for (std::size_t t = 0; t < value.size(); ++t)
+    if (run.steps[t] < tail_begins * run.steps.back() && value[t] > edge) return true;
+  return false;
+}
+
+/// Of eta lambda over steps: its median, and the share of them below 2; both 0 of none.
+struct EdgeShare {
+  double median = 0, below = 0;
+};
+inline EdgeShare edge_share(const std::vector<double>& products) {
+  if (products.empty()) return {};
+  const auto below = std::ranges::count_if(products, [](double product) { return product < 2; });
+  return {median(products), static_cast<double>(below) / static_cast<double>(products.size())};
+}
+
+}  // namespace edgewise::models::ingredients

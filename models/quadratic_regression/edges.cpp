@@ -85,7 +85,8 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
                    problem.base.adaptive ? "of eta lambda_max(P^-1 H), 2 (1 + beta1)/(1 - beta1)"
                                          : "of eta lambda at full batch, 2 (1 + momentum)"});
   if (problem.base.adaptive) return out;
-  out.push_back({"eta_lambda_max", eta * lambda, "the full-batch edge of stability is at 2"});
+  out.push_back({"eta_lambda_max", eta * lambda,
+                 problem.base.plain() ? "the full-batch edge of stability is at 2" : "the full-batch edge is `edge`"});
   if (!problem.base.plain()) {
     if (problem.full_batch())
       out.push_back({"stable", eta * lambda < 2 * problem.base.edge_factor(), "linearised, on the initial kernel"});

@@ -15,6 +15,7 @@
 #include "models/quadratic_regression/theory_central_flow.hpp"
 #include "models/quadratic_regression/theory_early_time.hpp"
 #include "models/quadratic_regression/theory_linear_mean.hpp"
+#include "models/quadratic_regression/tuned_steps.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -90,6 +91,7 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
     seen.slope = seen.descent = d * now.slope;
     seen.curvature_along = d * now.curvature;
     seen.curvature = std::abs(seen.curvature_along);
+    check_scale(seen);
     seen.loss_after = [now, d](double eta) {
       return d * (now.loss + eta * (-now.slope + eta * (0.5 * now.curvature + eta * (now.third + eta * now.fourth))));
     };

@@ -25,6 +25,14 @@ TunedSteps::TunedSteps(const ingredients::RateRule* rule, const ingredients::Bas
   if (rule) run_.emplace(*rule);
 }
 
+void check_scale(const ingredients::StepObservation& now) {
+  if (std::isfinite(now.curvature_along) && std::isfinite(now.squared_gradient)) return;
+  throw std::runtime_error(
+      "rate: |g|^2 or u.Hu is too large for a number; give data.residual_variance and data.jacobian_variance, or z0 "
+      "and "
+      "J0, other units");
+}
+
 double TunedSteps::batch_loss(const QuadraticState& state, double eta) const {
   const auto& z = state.residual();
   const auto after = [&](std::size_t a) {
@@ -88,8 +96,7 @@ double TunedSteps::rate(const QuadraticState& state) {
   for (const std::size_t a : state.batch()) now.curvature_along += state.pushed()[a] * state.pushed()[a];
   now.curvature = std::abs(now.curvature_along);
   now.loss_after = [this, &state](double eta) { return batch_loss(state, eta); };
-  if (!std::isfinite(now.curvature_along) || !std::isfinite(now.squared_gradient))
-    throw std::runtime_error("rate: |g|^2 or u.Hu is too large for a number; give residuals and Jacobian other units");
+  check_scale(now);
   if (rule_->needs().sharpness) now.sharpness = largest_(state, state.batch(), base_.preconditioner());
   now.squared_distance = numerics::squared_norm_in_order(state.theta());
   now.toward_start = -numerics::dot_in_order(gradient_, state.theta());

@@ -54,6 +54,9 @@ class TunedSteps final : public StepRule {
   LargestHessianEigenvalue largest_;
 };
 
+/// \throws std::runtime_error where |g|^2 or u.Hu of a step is no number that a rate could be made of.
+void check_scale(const ingredients::StepObservation& now);
+
 /// ntk_min and mean_rate, which docs/theory/curvature-dynamics.md, section 3.4, is about, then rate_observables.
 std::vector<Observable> tuned_observables(const ingredients::RateRule& rule);
 

@@ -39,6 +39,8 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
   if (!orbit) return;
   out.push_back({"p_min", orbit->p_min, "along the flow's orbit"});
   out.push_back({"p_max", orbit->p_max, "the map's is larger by O(sqrt eps)"});
+  out.push_back({"x_max", std::sqrt(2 * s.land.sharpening * orbit->p_max / s.land.stabilization),
+                 "the amplitude along it, sqrt(2 alpha p_max/beta)"});
   out.push_back({"Y_max", orbit->Y_max, "about sqrt(E)"});
   out.push_back({"period", orbit->period, "steps, of the flow's orbit"});
   out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});

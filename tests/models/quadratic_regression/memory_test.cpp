@@ -178,7 +178,8 @@ TEST_CASE("the fast recursion is the literal one, step by step, with a schedule 
 
 TEST_CASE("the loss keeps its digits as it vanishes") {
   // At the ends 1e-25, 5e-11, 5e-20: 1e-9 of them is far below the rounding of a number of the size of the first.
-  for (const auto& [b, momentum] : {std::pair{1.0, 0.0}, {.5, 0.0}, {1.0, .3}}) {
+  for (const auto& run : {std::pair{1.0, 0.0}, {.5, 0.0}, {1.0, .3}}) {
+    const double b = run.first, momentum = run.second;
     CAPTURE(b);
     CAPTURE(momentum);
     QuadraticMemoryProblem problem = problem_of(.6, .1, 1, b, 60);

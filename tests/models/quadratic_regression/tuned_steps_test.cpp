@@ -633,6 +633,7 @@ TEST_CASE("what the sections refuse under a rule") {
               "no error"));
   const auto huge = prepare(head + "[data]\nensemble = 'given'\nz0 = [1e60]\nJ0 = [[1e60]]\n[rate]\nkind = 'cdat'\n");
   CHECK_THROWS_AS(huge->simulate()->replica(1, 0)->advance(3), std::runtime_error);
+  CHECK(holds(refused(data + "jacobian_variance = 1e200\n[rate]\nkind = 'cdat'\n", true), "data.jacobian_variance"));
 }
 
 TEST_CASE("where the limit cannot tell the slope of a step it says so, or keeps its rate") {

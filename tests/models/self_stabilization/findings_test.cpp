@@ -5,7 +5,6 @@
 #include <cmath>
 #include <complex>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "models/self_stabilization/tuners.hpp"
@@ -100,6 +99,8 @@ TEST_CASE("self-stabilisation: the flow's orbit, its period and what the map gai
     if ((before > 0) != (Y > 0) && t > 1) ++turn;
   }
   CHECK(number(found, "p_max") == Approx(std::exp(highest)).epsilon(1e-5));
+  // alpha = eps/eta^2, and beta = 4 where nothing else is asked for.
+  CHECK(number(found, "x_max") == Approx(std::sqrt(2 * 4e-4 * std::exp(highest) / 4)).epsilon(1e-5));
   CHECK(number(found, "Y_max") == Approx(most).epsilon(1e-5));
   CHECK(number(found, "period") == Approx(t).epsilon(1e-4));
   CHECK(number(found, "energy_gain") == Approx(squares).epsilon(1e-3));
@@ -178,14 +179,20 @@ TEST_CASE("self-stabilisation: the ratio's stability under averages and a bulk t
   // alpha = beta = 0 holds lambda, so that the map is that of the ratio and the averages. From 1e-6 off the point a run comes
   // nearer by the modulus a step, or leaves; where it comes, it ends there.
   const double lambda = 2.1;
-  for (const auto& [sigma, h, ema, moves] : {std::tuple{.6, .01, .5, false},
-                                             {1.4, .3, .9, false},
-                                             {.6, .01, 0., false},
-                                             {.9, .01, .05, false},
-                                             {1.4, .3, 0., true},
-                                             {1.4, .3, .4, true},
-                                             {.9, .02, .3, true},
-                                             {1.2, .3, .8, true}}) {
+  struct Case {
+    double sigma, h, ema;
+    bool moves;
+  };
+  for (const Case& one : {Case{.6, .01, .5, false},
+                          {1.4, .3, .9, false},
+                          {.6, .01, 0, false},
+                          {.9, .01, .05, false},
+                          {1.4, .3, 0, true},
+                          {1.4, .3, .4, true},
+                          {.9, .02, .3, true},
+                          {1.2, .3, .8, true}}) {
+    const double sigma = one.sigma, h = one.h, ema = one.ema;
+    const bool moves = one.moves;
     CAPTURE(sigma);
     CAPTURE(ema);
     CAPTURE(moves);
@@ -218,9 +225,9 @@ TEST_CASE("self-stabilisation: the ratio's stability under averages and a bulk t
       return out;
     };
     const double growth = std::pow(largest(30, 40) / largest(10, 20), 1. / 20);
-    CHECK(flag(found, "stable") == (growth < 1));
-    if (growth < 1 && largest(30, 40) > 1e-13)
-      CHECK(growth == Approx(number(found, "multiplier_modulus")).epsilon(.03));
+    const bool leaves = largest(30, 40) > 1e-9 && growth > 1;
+    CHECK(flag(found, "stable") == !leaves);
+    if (!leaves && largest(30, 40) > 1e-13) CHECK(growth == Approx(number(found, "multiplier_modulus")).epsilon(.03));
   }
   // Polyak's rate counts its losses from f_min: at the floor it has no such point, 2.1 .05/.02 above it one.
   const auto polyak = [&](const std::string& more, const std::string& moves = "") {

@@ -34,8 +34,7 @@ std::vector<double> CurvedObjective::root_probe(random::Stream&) const {
 }
 
 LargestCurvature largest_curvature(const CurvedObjective& objective, CurvaturePart part,
-                                   const linear_algebra::Matrix& start, double tolerance,
-                                   std::span<const double> P) {
+                                   const linear_algebra::Matrix& start, double tolerance, std::span<const double> P) {
   std::vector<double> scaled(P.size());
   const auto apply = [&](std::span<const double> x, std::span<double> y) {
     if (P.empty()) return objective.product(part, x, y);

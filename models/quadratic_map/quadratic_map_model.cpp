@@ -136,10 +136,11 @@ class QuadraticMapProblem final : public Problem {
         {"edge", found.edge, "gradient flow from the start, or a step 1, 2, 4, ..., would end beyond the edge"},
         {"steps", static_cast<double>(found.steps), "until that was known"},
         {"period", static_cast<double>(found.period), "of the cycle; 1 at a fixed point, 0 when there is none"},
-        {"residual", found.residual / eta, "z at the end"},
+        {"residual", found.word == "diverged" ? nan : found.residual / eta, "z at the end"},
         {"residual_low", found.residual_low / eta, "smallest z of the 512 steps after it"},
         {"residual_high", found.residual_high / eta, "largest"},
-        {"sharpness_limit", found.sharpness, "eta lambda at the end; its mean over 512 steps where z oscillates"},
+        {"sharpness_limit", found.word == "diverged" ? nan : found.sharpness,
+         "eta lambda at the end; its mean over 512 steps where z oscillates"},
         {"lyapunov_exponent", found.lyapunov_exponent,
          "per step, of a perturbation of the parameters; 0 along a line of minima, above 0 in chaos"},
         {"sharpness_edge", edge_of(problem_), "eta lambda at the edge: 2 of GD, T* of SAM"}};
@@ -156,6 +157,10 @@ class QuadraticMapProblem final : public Problem {
     out.push_back({"sharpening_rate", sharpening_rate(problem_, start),
                    "d(eta lambda)/dt of gradient flow at the start, per step"});
     out.push_back({"sharpening_acceleration", sharpening_acceleration(problem_, start), "its rate of change"});
+    std::erase_if(out, [](const Finding& f) {  // what there is not
+      const auto* value = std::get_if<double>(&f.value);
+      return value && std::isnan(*value);
+    });
     return out;
   }
 

@@ -1,6 +1,7 @@
 // Built at -O1: nothing here takes time.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "models/framework/recorder.hpp"
 #include "models/self_stabilization/claims.hpp"
 #include "models/self_stabilization/closed_forms.hpp"
+#include "models/self_stabilization/normal_form.hpp"
 #include "numerics/constants.hpp"
 #include "solvers/flow.hpp"
 
@@ -181,9 +183,11 @@ class SelfStabilizationProblem final : public Problem {
       throw std::invalid_argument("theory.method: flow needs p > 0 and eta lambda > 1 at the start; use map");
     const std::vector<double> times(time_.at.begin(), time_.at.end());
     const double start[] = {std::log(p), Y};
+    // Where the energy allows 1 + Y = 0 the orbit comes to it, and the flow, whose log p has no rate beyond, ends there.
+    const double beyond = energy(eps, p, Y) >= 2 ? std::numeric_limits<double>::quiet_NaN() : 2 * std::log(1e-12);
     const auto flow = solvers::integrate_flow(
-        [eps](std::span<const double> x, std::span<double> rate) {
-          rate[0] = 2 * std::log1p(std::max(x[1], -1 + 1e-12));
+        [eps, beyond](std::span<const double> x, std::span<double> rate) {
+          rate[0] = x[1] > -1 ? 2 * std::log1p(x[1]) : beyond;
           rate[1] = -eps * std::expm1(x[0]);
         },
         start, times);
@@ -195,6 +199,8 @@ class SelfStabilizationProblem final : public Problem {
     Trajectory out = recorder.take();
     out.method = "flow";
     out.diverged_at = flow.diverged_at;
+    if (flow.diverged_at)
+      out.warnings.push_back("the flow ends where eta lambda = 1: it is that of orbits that turn about 2");
     return out;
   }
 

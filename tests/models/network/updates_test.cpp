@@ -257,7 +257,8 @@ TEST_CASE("RMSProp and Adam are their definitions, and tell their preconditioner
 
 TEST_CASE("the sharpness that a preconditioner leaves") {
   PortableQuadratic objective(2, 4, 6);
-  objective.move_to(Vector{.3, -.2, .5, .1, 0, -.4});
+  const Vector theta{.3, -.2, .5, .1, 0, -.4};
+  const double loss = objective.move_to(theta);
   const Vector P{1, 4, .25, 2, .5, 3};
   Matrix scaled(6, 6);
   Vector unit(6), column(6);
@@ -270,6 +271,10 @@ TEST_CASE("the sharpness that a preconditioner leaves") {
   CurvatureReader read;
   CHECK(read.preconditioned(objective, P) ==
         doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
+  // It is what rules are shown of a step that P made.
+  const auto seen =
+      observe_step(objective, theta, loss, Vector{1, 0, 2, 0, -1, 0}, {.own_loss = true, .sharpness = true}, P);
+  CHECK(seen.sharpness == doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
 }
 
 TEST_CASE("trace penalties and weight noise have their gradients on average") {

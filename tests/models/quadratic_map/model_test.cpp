@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "tests/models/framework/experiment_text.hpp"
@@ -16,6 +17,7 @@ using models::testing::column;
 using models::testing::flag;
 using models::testing::number;
 using models::testing::report;
+using models::testing::there;
 using models::testing::words;
 
 namespace {
@@ -132,6 +134,27 @@ TEST_CASE("gradient flow by Runge and Kutta, where it ends, and its rates at the
   CHECK(number(findings, "mu") == Approx(u - 2 * z).epsilon(1e-12));
   CHECK(number(findings, "minimum_sharpness") == Approx(u - 2 * z + eta * 0.25).epsilon(1e-12));
   CHECK(number(findings, "sharpness_edge") == 2);
+}
+
+TEST_CASE("what there is not is no finding") {
+  const auto found = [](const std::string& text) {
+    return models::testing::prepare("model = 'quadratic-map'\n[time]\nsteps = 10\n" + text)->stability();
+  };
+  const std::string diverges = "[data]\ncurvature = [-0.382]\n[initial]\nresidual = -0.029\njacobian = [-2.17]\n";
+  const std::string settles =
+      "[data]\ncurvature = [0.627, -0.715]\n[initial]\nresidual = 0.182\njacobian = [-0.456, 0.734]\n[optimizer]\nkind "
+      "= 'sam'\nlearning_rate = 1.0\nrho = 0.2\n";
+  const auto diverged = found(diverges + "[optimizer]\nlearning_rate = 1.0\n"), settled = found(settles);
+  CHECK(!flag(diverged, "bounded"));
+  for (const char* name : {"residual", "residual_low", "residual_high", "sharpness_limit", "lyapunov_exponent"}) {
+    CHECK(!there(diverged, name));
+    CHECK(there(settled, name));
+  }
+  CHECK(flag(settled, "converged"));
+  CHECK(!there(settled, "predicted_sharpness_limit"));
+  for (const auto& list : {diverged, settled})
+    for (const auto& f : list)
+      if (const auto* value = std::get_if<double>(&f.value)) CHECK(!std::isnan(*value));
 }
 
 TEST_CASE("a cycle of two: its ends, its sharpness, its exponent, and the longest cycle looked for") {

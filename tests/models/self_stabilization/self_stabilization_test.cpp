@@ -223,6 +223,30 @@ TEST_CASE("self-stabilisation: the snowball, 10% below and above its sharpness")
   }
 }
 
+TEST_CASE("self-stabilisation: the flow ends where 1 + Y comes to 0, which its energy allows from 2 on") {
+  // E = eps (p - 1 - log p) at Y = 0, eps = .0128, p = 75 x^2.
+  const auto from = [](double x) {
+    return prepare(fmt::format(
+                       "model = 'self-stabilisation'\n[time]\nat = [1, 2, 3, 5, 10, 200]\n[landscape]\nsharpening = "
+                       "0.02\nstabilization = 3\n[initial]\nx = {}\nsharpness = 2.5\n[optimizer]\nlearning_rate = "
+                       "0.8\n[theory]\nmethod = 'flow'\n",
+                       x))
+        ->solve();
+  };
+  for (const double x : {1.6, 3.0, 10.0, 1e3}) {
+    CAPTURE(x);
+    const auto flow = from(x);
+    REQUIRE(flow.diverged_at);
+    CHECK(*flow.diverged_at < 200);
+    for (const double product : column(flow, "eta_sharpness")) CHECK(product > 1);
+    // It falls to 1 no sooner than at the rate eps p of the largest p.
+    if (x == 10) CHECK(*flow.diverged_at == Approx(1 / (.0128 * 7500)).epsilon(.2));
+  }
+  const auto whole = from(1.2);
+  CHECK(!whole.diverged_at);
+  for (const double product : column(whole, "eta_sharpness")) CHECK(product > 1);
+}
+
 TEST_CASE("self-stabilisation: the flow against Runge and Kutta, and what is found of the start") {
   const std::string text =
       "model = 'self-stabilisation'\n[time]\nat = [100, 500, 1000]\n[landscape]\nepsilon = 1e-4\n"

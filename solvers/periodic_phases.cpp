@@ -8,18 +8,16 @@
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/power_of_two.hpp"
 #include "solvers/mode_sums.hpp"
 
 namespace edgewise::solvers {
 
 namespace {
 
-constexpr double epsilon = std::numeric_limits<double>::epsilon();
+using numerics::power_of_two;
 
-/// The power of two next to x on the logarithmic scale.
-double power_of_two(double x) {
-  return std::exp2(std::round(std::log2(x)));
-}
+constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
 using Square = std::array<double, max_block * max_block>;
 

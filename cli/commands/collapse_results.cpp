@@ -43,8 +43,8 @@ std::string collapse_text(const CollapseAnalysis& r) {
   line("sizes", sizes + "   (seeds, horizon in steps)");
   line("floor L0", fmt::format("{:.6g}{}   {}", r.floor, interval_text(r.floor_low, r.floor_high), r.floor_from));
   if (r.fit)
-    line("frontier",
-         fmt::format("L0 + {:.5g} c^-{:.5g}   log residuals {:.2g}", r.fit->prefactor, r.fit->exponent, r.fit->rms));
+    line("frontier", fmt::format("L0 + {:.5g} c^{:.5g}   log residuals {:.2g}", r.fit->prefactor, 0.0 - r.fit->exponent,
+                                 r.fit->rms));
   if (r.horizon)
     line("horizon",
          fmt::format("t* = {:.5g} size^{:.5g}{}", r.horizon->prefactor, r.horizon->exponent,

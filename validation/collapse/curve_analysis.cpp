@@ -207,6 +207,8 @@ void sample_curves(CollapseAnalysis& out, const BySize& sizes, const std::map<do
   for (const auto& [size, end] : horizon)
     for (const LossCurve* run : sizes.at(size)) {
       first = std::max(first, run->step.front() / end);
+      out.curves.unrecorded |= std::ranges::none_of(
+          run->step, [&, end = end](double step) { return step / end > options.rule.from - 1e-9 && step < end; });
       for (std::size_t i = 1; i < run->step.size() && run->step[i - 1] < end; ++i)
         if (run->step[i] / end > options.rule.from) widest = std::max(widest, (run->step[i] - run->step[i - 1]) / end);
     }
@@ -274,7 +276,8 @@ void find_sensitivity(CollapseAnalysis& out, const CollapseOptions& options) {
       at = floor;
     }
   }
-  add(at, "the floor of the best collapse");
+  add(at,
+      fmt::format("least Delta of sizes over mean l - 1, x in [{:.2g}, 0.8]: the best collapse", options.rule.from));
 }
 
 CollapseAnalysis analyse_group(const CurveGroup& group, const CurveGroup& reference, const CollapseOptions& options) {

@@ -212,10 +212,20 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     out.outcome = Collapse::well_scaled;
   else if (low > rule.broken)
     out.outcome = Collapse::broken;
-  if (out.outcome != Collapse::broken && all.x.front() > rule.from + 0.011) {
+  double moved = 0;
+  for (const std::vector<double>& of_size : all.mean_of)
+    for (std::size_t k = 0; k < all.x.size(); ++k)
+      if (all.x[k] >= rule.from - 1e-9) moved = std::max(moved, std::abs(of_size[k] - 1));
+  std::string untested;
+  if (all.x.front() > rule.from + 0.011)
+    untested = fmt::format("the runs have nothing in common before x = {}", settings::text_of(all.x.front()));
+  else if (curves.unrecorded)
+    untested = fmt::format("a run has no loss recorded at {} <= x < 1", settings::text_of(rule.from));
+  else if (!(moved > rule.broken))
+    untested = fmt::format("no curve is further than {:.2g} from 1 there, so that no scaling would show", moved);
+  if (out.outcome != Collapse::broken && !untested.empty()) {
     out.outcome = Collapse::inconclusive;
-    out.reason =
-        fmt::format("{}, but the runs have nothing in common before x = {}", what, settings::text_of(all.x.front()));
+    out.reason = what + ", but " + untested;
     return out;
   }
   const bool between = low >= rule.well && high <= rule.broken;

@@ -14,6 +14,8 @@ struct SampledCurves {
   std::vector<double> x;                               ///< increasing, the last is 1
   std::vector<double> size, horizon;                   ///< of each size; the horizon in steps
   std::vector<std::vector<std::vector<double>>> loss;  ///< [size][seed][x]
+  /// Some run has no loss of its own where the collapse is judged: there it is the straight line between two others.
+  bool unrecorded = false;
 };
 
 /// l(x, p, w) = (L(x t*) - L0)/(L(t*) - L0), every seed w by its own end, and its spread, as functions of x. Every size
@@ -59,7 +61,8 @@ struct CollapseVerdict {
   std::string reason;
 };
 /// Well scaled where the upper bound is below one threshold, broken where the lower bound is above the other. Bounds by
-/// the jackknife over seeds; for one seed a size from the roughness of its curve, which slow noise does not show.
+/// the jackknife over seeds; for one seed a size from the roughness of its curve, which slow noise does not show. What no
+/// scaling could have broken, curves that stay near 1 or hold no loss of their own, is inconclusive.
 CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const CollapseRule& rule = {});
 
 }  // namespace edgewise::validation

@@ -114,6 +114,39 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
   CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low != a.floor_low);
 }
 
+TEST_CASE("curves that no scaling could have broken are not well scaled") {
+  // Losses of two runs at the given steps; the larger run is twice as long.
+  const auto verdict = [](std::vector<double> steps, std::vector<double> losses, double factor) {
+    LossCurves runs;
+    runs.groups.push_back({"", {}});
+    for (const double p : {10.0, 20.0}) {
+      LossCurve curve{p, "0", {}, {}, {}, "run"};
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        curve.step.push_back(steps[i] * p);
+        curve.compute.push_back(6 * p * curve.step.back());
+        curve.loss.push_back(losses[i] * (p > 10 && i == 1 ? factor : 1));
+      }
+      runs.groups[0].curves.push_back(std::move(curve));
+    }
+    CollapseOptions options;
+    options.floor = 0;
+    return analyse_collapse(runs, options).front().verdict;
+  };
+  CHECK(verdict({0, .5, 1}, {3, 2, 1}, 1).outcome == Collapse::well_scaled);
+  CHECK(verdict({0, .5, 1}, {3, 2, 1}, 1.5).outcome == Collapse::broken);
+  // They never move, or by less than the thresholds.
+  const CollapseVerdict still = verdict({0, .5, 1}, {2, 2, 2}, 1);
+  CHECK(still.outcome == Collapse::inconclusive);
+  CHECK(still.reason.find("no scaling would show") != std::string::npos);
+  CHECK(verdict({0, .5, 1}, {1.05, 1.03, 1}, 1).outcome == Collapse::inconclusive);
+  // A straight line of the interpolation, or records before the range that is judged alone.
+  const CollapseVerdict line = verdict({0, 1}, {2, 1}, 1);
+  CHECK(line.outcome == Collapse::inconclusive);
+  CHECK(line.reason.find("no loss recorded at 0.3 <= x < 1") != std::string::npos);
+  CHECK(verdict({0, .2, 1}, {3, 2, 1}, 1).outcome == Collapse::inconclusive);
+  CHECK(verdict({0, .2, 1}, {3, 2, 1}, 2).outcome == Collapse::broken);
+}
+
 TEST_CASE("losses that are recorded far apart are said to be") {
   // Every run at `rows` steps up to its horizon.
   const auto notes = [](std::size_t rows) {

@@ -40,6 +40,10 @@ class RateObjective {
   virtual double natural_rate() const = 0;
   /// What is known of the minimum before any search, and in words why.
   virtual std::pair<Uniqueness, std::string> uniqueness() const { return {Uniqueness::unknown, ""}; }
+  /// Where the theory behind J is not to be believed at rates that a search may end with, a sentence; else empty.
+  virtual std::string caution() const { return ""; }
+  /// What no rates get below, where it is known.
+  virtual std::optional<double> least_loss() const { return std::nullopt; }
   /// Rates that attain the minimum but for their rounding, where they are known without a search; else empty.
   virtual std::vector<double> known_optimum() const { return {}; }
   /// J; inf where the run diverges. May be called from several threads. \param rates  T of them, each >= 0

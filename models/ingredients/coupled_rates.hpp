@@ -28,6 +28,7 @@ struct CoupledRatesLaw {
   double natural_rate = 1;
   double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
   std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
+  std::string caution = {};  ///< RateObjective::caution
 };
 
 class CoupledRates final : public RateObjective {
@@ -37,6 +38,7 @@ class CoupledRates final : public RateObjective {
   const Observable& observable() const override { return law_.observable; }
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
+  std::string caution() const override { return law_.caution; }
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
   RatePath path(std::span<const double> rates) const override;

@@ -21,6 +21,7 @@ class NoiselessRates final : public RateObjective {
   const Observable& observable() const override { return law_.observable; }
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
+  std::optional<double> least_loss() const override { return law_.least; }
   std::vector<Finding> predictions() const override { return law_.predictions; }
   std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;

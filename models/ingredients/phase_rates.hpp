@@ -5,6 +5,7 @@
 /// section 2).
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,6 +34,7 @@ struct PhaseLaw {
   double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
   std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
   std::vector<Finding> predictions = {};
+  std::optional<double> least = {};  ///< what no rates get below; empty: not known
   std::vector<double> optimum = {};  ///< rates that attain the minimum; empty: not known
   /// The step k, 0 .. steps - 1; called from several threads.
   std::function<RatedStep(std::uint64_t k)> step = {};
@@ -46,6 +48,7 @@ class PhaseRates final : public RateObjective {
   const Observable& observable() const override { return law_.observable; }
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
+  std::optional<double> least_loss() const override { return law_.least; }
   std::vector<Finding> predictions() const override { return law_.predictions; }
   std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;

@@ -141,7 +141,7 @@ class LeastSquaresProblem final : public Problem {
     theory.bands = known && (asked || cheap);
     Trajectory out = solve(theory);
     if (!is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion")
-      add_linear_bands(out, linear_, asked ? most_bands : cheap_bands);
+      add_linear_bands(out, with_scaled_noise(linear_, theory.scale_label_noise), asked ? most_bands : cheap_bands);
     mark_unmet_noise(out);
     return out;
   }

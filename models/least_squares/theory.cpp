@@ -15,6 +15,7 @@
 #include "models/least_squares/sgd_flow.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/sgd_sde.hpp"
+#include "numerics/power_of_two.hpp"
 #include "solvers/contour.hpp"
 #include "solvers/linear_phases.hpp"
 #include "spectra/compression.hpp"
@@ -419,9 +420,13 @@ void Solver::bands(Trajectory& out) const {
     for (auto& column : out.columns) column.std.assign(count, 0.0);
     return;
   }
-  // Quadratic cost in the number of modes: use nodes where that would be slow (error 1e-7 of the means).
+  // Eigenvalues and errors of size 1: fourth powers of others may be no numbers.
+  const double unit = numerics::power_of_two(problem_.spectrum.largest());
+  const double scale = numerics::power_of_two(scale_of(modes_, {modes_.power, scaled_noise_, 1}));
   spectra::Spectrum joint = problem_.spectrum;
-  joint.target_power = problem_.initial_power;
+  for (double& lambda : joint.eigenvalue) lambda /= unit;
+  for (std::size_t a = 0; a < joint.modes(); ++a) joint.target_power[a] = problem_.initial_power[a] / scale * unit;
+  // Quadratic cost in the number of modes: use nodes where that would be slow (error 1e-7 of the means).
   const double last = out.steps.back();
   double n = static_cast<double>(joint.modes());
   if (last * n * n > 4e8) {
@@ -436,19 +441,19 @@ void Solver::bands(Trajectory& out) const {
     variance_problem.initial_power.push_back(joint.target_power[a]);
   }
   variance_problem.batch = problem_.batch;
-  variance_problem.noise_variance = modes_.noise_variance;
+  variance_problem.noise_variance = scaled_noise_ / scale;
 
   if (theory_.method != "recursion") {
     if (!constant())
       throw std::invalid_argument(
           "theory.bands: in continuous time they need a constant schedule; use method = \"recursion\"");
-    variance = linear_noise_variance(variance_problem, problem_.learning_rate, out.steps);
+    variance = linear_noise_variance(variance_problem, problem_.learning_rate * unit, out.steps);
     parameter_variance.clear();
   } else {
     std::optional<VarianceContour> contour;
     double direct_until = std::numeric_limits<double>::infinity();
     if (constant() && last * n * n > 4e8) {
-      contour.emplace(variance_problem, problem_.learning_rate, 1e-12);
+      contour.emplace(variance_problem, problem_.learning_rate * unit, 1e-12);
       if (contour->converges())
         direct_until = std::max(contour->earliest(), 256.0);
       else if (last * n * n > 1e11)
@@ -464,7 +469,7 @@ void Solver::bands(Trajectory& out) const {
     double k = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (out.steps[i] <= direct_until) {
-        for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k));
+        for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k) * unit);
         variance[i] = recursion.excess_mse_variance();
         parameter_variance[i] = recursion.parameter_error_variance();
       } else {
@@ -479,11 +484,11 @@ void Solver::bands(Trajectory& out) const {
   risk.clear();
   excess.clear();
   for (std::size_t i = 0; i < count; ++i) {
-    excess.push_back(std::sqrt(variance[i]));
+    excess.push_back(scale * std::sqrt(variance[i]));
     risk.push_back(excess.back() / 2);
   }
   if (!parameter_variance.empty() && out.columns.size() > 2)
-    for (const double v : parameter_variance) out.columns[2].std.push_back(std::sqrt(v));
+    for (const double v : parameter_variance) out.columns[2].std.push_back(scale / unit * std::sqrt(v));
 }
 
 void Solver::decompose(Trajectory& out) {

@@ -33,6 +33,8 @@ constexpr double least_fall = 1e-13;
 constexpr int most_passes = 1000;
 /// Losses that agree to this are the same, and rates that differ by less than that of the peak.
 constexpr double same_loss = 1e-8, same_rate = 0.01;
+/// Shares of the loss at rates 0 that are but rounding.
+constexpr double rounding = 1e-28;
 /// Of the log rates, relative to 1/lambda_max: what stands for 0.
 constexpr double floor_rate = 1e-9;
 
@@ -47,8 +49,8 @@ std::vector<double> times(std::span<const double> shape, double base) {
 }
 
 /// log J, within what a parabola can be laid through.
-double log_loss(const RateObjective& J, std::span<const double> shape, double log_base) {
-  const double loss = J.value(times(shape, std::exp(log_base)));
+double log_loss(const RateObjective& J, std::span<const double> shape, double base) {
+  const double loss = J.value(times(shape, base));
   return std::isfinite(loss) ? std::log(std::max(loss, std::numeric_limits<double>::min())) : 1000;
 }
 
@@ -101,10 +103,9 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
 }
 
 /// Where the searches begin.
-std::vector<std::pair<std::string, std::vector<double>>> starting_points(const RateObjective& J,
-                                                                         const ScheduleSearch& options) {
+NamedRates starting_points(const RateObjective& J, const ScheduleSearch& options) {
   const std::size_t T = J.steps();
-  std::vector<std::pair<std::string, std::vector<double>>> out;
+  NamedRates out;
   const auto tuned = [&](const std::string& name, const std::vector<double>& shape) {
     const BestBase best = best_base(J, shape, options.max_rate);
     if (std::isfinite(best.loss)) out.emplace_back(name, times(shape, best.base));
@@ -143,6 +144,13 @@ std::string stated(const RateObjective& J, Optimum& found) {
     return "the schedule is not identifiable: " + known.second;
   }
   if (known.first == Uniqueness::proved) return "the optimum is proved unique: " + known.second;
+  if (found.least) {
+    found.identifiable = std::ranges::none_of(found.searches, [&](const SearchFrom& search) {
+      return search.loss <= found.loss * (1 + same_loss) && search.apart > same_rate;
+    });
+    return std::string("a global optimum: no rates get below its loss") +
+           (found.identifiable ? "" : ", and not these alone attain it: the schedule is not identifiable");
+  }
   const std::string starts = settings::counted(found.searches.size(), "start");
   if (!all) found.warnings.push_back("a search was ended before it had converged");
   if (found.spread > same_loss)
@@ -168,9 +176,11 @@ std::string stated(const RateObjective& J, Optimum& found) {
 
 BestBase best_base_between(const RateObjective& J, std::span<const double> shape, double low, double high, int bits) {
   if (!(low < high)) return {high, J.value(times(shape, high)), false};
-  const numerics::Minimum found =
-      numerics::minimum([&](double u) { return log_loss(J, shape, u); }, std::log(low), std::log(high), bits);
-  const double base = std::exp(found.at);
+  // In the problem's own unit: the bits are of the logarithm itself.
+  const double unit = J.natural_rate();
+  const numerics::Minimum found = numerics::minimum([&](double u) { return log_loss(J, shape, unit * std::exp(u)); },
+                                                    std::log(low / unit), std::log(high / unit), bits);
+  const double base = unit * std::exp(found.at);
   return {base, J.value(times(shape, base)), false};
 }
 
@@ -181,7 +191,7 @@ BestBase best_base(const RateObjective& J, std::span<const double> shape, double
   const double last = std::log(cap / unit);
   const auto point = [&](int i) {
     const double u = std::min(first + i * step, last);
-    return std::pair(u, log_loss(J, shape, u + std::log(unit)));
+    return std::pair(u, log_loss(J, shape, unit * std::exp(u)));
   };
   for (int i = 0; i < grid_points; ++i) {
     at.push_back(point(i));
@@ -207,7 +217,7 @@ BestBase best_base(const RateObjective& J, std::span<const double> shape, double
 }
 
 Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,
-                   const std::vector<std::pair<std::string, std::vector<double>>>& also) {
+                   const NamedRates& also) {
   if (J.steps() == 0) throw std::invalid_argument("time.steps: a schedule needs at least one step");
   if (J.steps() > most_steps)
     throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
@@ -252,9 +262,12 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
     if (out.loss > 0) out.spread = std::max(out.spread, search.report.loss / out.loss - 1);
     out.searches.push_back(search.report);
   }
+  out.least = out.loss == 0;
+  if (const std::optional<double> least = J.least_loss(); least && !out.least)
+    out.least = out.loss <= *least * (1 + same_loss) + rounding * J.value(std::vector<double>(J.steps()));
   out.statement = stated(J, out);
   const double size = peak / J.natural_rate();
-  if (size > 2 && out.identifiable) {
+  if (size > 2 && out.identifiable && !out.least) {
     const auto at = std::ranges::max_element(out.rates) - out.rates.begin();
     out.warnings.push_back(fmt::format(
         "the rate of step {} is {:.3g} over the largest eigenvalue: above 2 a step throws the stiffest mode further "

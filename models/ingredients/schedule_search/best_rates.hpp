@@ -39,15 +39,19 @@ struct Optimum {
   std::string method;  ///< "coordinate sweep" or "L-BFGS"
   std::vector<SearchFrom> searches;
   double spread = 0;         ///< of their losses: largest over least, less 1
+  bool least = false;        ///< it is proved that no rates get below the loss, but for rounding
   bool identifiable = true;  ///< false: many schedules attain the loss, these rates are one of them
   std::string statement;     ///< what is known of uniqueness, a sentence
   std::vector<std::string> warnings;
 };
 
+/// Rates that a search begins at, each with a name.
+using NamedRates = std::vector<std::pair<std::string, std::vector<double>>>;
+
 /// The minimum of J over all rates in [0, max_rate]: from tuned linear decay, a tuned constant rate, the greedy rates and
 /// disturbed constant rates, `starts` of them. \param stop  asked between passes \param also  further starts, named
 /// \throws std::invalid_argument where J has no steps, or diverges at every rate.
 Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,
-                   const std::vector<std::pair<std::string, std::vector<double>>>& also = {});
+                   const NamedRates& also = {});
 
 }  // namespace edgewise::models::ingredients

@@ -14,20 +14,19 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-using NamedStarts = std::vector<std::pair<std::string, std::vector<double>>>;
-
 /// Of losses that are the same but for rounding.
 constexpr double same = 1e-9;
 /// Searches that begin at a family which is better than the optimum found before.
 constexpr std::size_t max_restarts = 3;
 
 ScheduleReport search_once(const RateObjective& J, const ScheduleSearch& options,
-                           const std::function<bool(double)>& progress, const NamedStarts& also) {
+                           const std::function<bool(double)>& progress, const NamedRates& also) {
   ScheduleReport out;
   out.observable = J.observable();
   out.optimum = best_rates(
       J, options, [&] { return !progress(0); }, also);
   out.warnings = out.optimum.warnings;
+  if (const std::string caution = J.caution(); !caution.empty()) out.warnings.push_back(caution);
   out.predictions = J.predictions();
   out.path = J.path(out.optimum.rates);
   std::vector<double> greedy(J.steps());
@@ -66,7 +65,7 @@ ScheduleReport search_once(const RateObjective& J, const ScheduleSearch& options
 
 ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& options,
                                 const std::function<bool(double)>& progress) {
-  NamedStarts also;
+  NamedRates also;
   while (true) {
     ScheduleReport out = search_once(J, options, progress, also);
     const bool beaten = !out.families.empty() && out.families.front().family.loss < out.optimum.loss * (1 - same);

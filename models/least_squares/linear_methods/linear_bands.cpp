@@ -124,6 +124,12 @@ spectra::Spectrum with_start(const LinearProblem& problem) {
   return out;
 }
 
+spectra::Spectrum in_units(spectra::Spectrum spectrum, double unit) {
+  for (double& lambda : spectrum.eigenvalue) lambda /= unit;
+  for (double& power : spectrum.target_power) power *= unit;
+  return spectrum;
+}
+
 GramProblem gram_problem(const LinearProblem& problem, const spectra::Spectrum& spectrum) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
   GramProblem out;
@@ -164,14 +170,17 @@ std::string LinearVariance::unknown(const LinearProblem& problem) {
 }
 
 LinearVariance::LinearVariance(const LinearProblem& problem, const spectra::Spectrum* nodes)
-    : problem_(problem),
-      layout_(problem.method->layout(problem.hyperparameters)),
-      workers_(workers_of(problem)),
-      state_(gram_problem(problem, nodes ? *nodes : with_start(problem))) {
-  if (const std::string why = unknown(problem); !why.empty()) throw std::invalid_argument(why);
-  const spectra::Spectrum whole = with_start(problem);
-  const spectra::Spectrum& spectrum = nodes ? *nodes : whole;
-  scale_ = scale_of_errors(problem, spectrum.eigenvalue, spectrum.target_power);
+    : LinearVariance(balanced(problem), nodes) {}
+
+LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum* nodes)
+    : problem_(std::move(problem.problem)),
+      unit_(problem.unit),
+      layout_(problem_.method->layout(problem_.hyperparameters)),
+      workers_(workers_of(problem_)),
+      state_(gram_problem(problem_, nodes ? in_units(*nodes, unit_) : with_start(problem_))) {
+  if (const std::string why = unknown(problem_); !why.empty()) throw std::invalid_argument(why);
+  const spectra::Spectrum spectrum = nodes ? in_units(*nodes, unit_) : with_start(problem_);
+  scale_ = scale_of_errors(problem_, spectrum.eigenvalue, spectrum.target_power);
   const WorkerCoordinates coordinates(layout_, workers_);
   for (const Readout& readout : layout_.readouts) forms_.push_back(coordinates.form(readout, true));
   forms_.push_back(coordinates.form(layout_.readouts.front(), false));
@@ -223,7 +232,7 @@ void LinearVariance::trace_back(std::uint64_t from, std::uint64_t to, std::vecto
 
 std::vector<double> LinearVariance::std() const {
   const double excess = deviation(0);
-  std::vector<double> out{excess / 2, excess, deviation(layout_.readouts.size())};
+  std::vector<double> out{excess / 2, excess, deviation(layout_.readouts.size()) / unit_};
   for (std::size_t i = 1; i < layout_.readouts.size(); ++i)
     out.push_back(layout_.readouts[i].before_sync ? before_sync_[i] : deviation(i));
   return out;

@@ -46,7 +46,10 @@ class LinearVariance {
   /// The phases of a step of the period that begins at `begin`; a second one is its sync.
   std::vector<WorkerPhase> phases(std::uint64_t step, std::uint64_t begin);
 
-  LinearProblem problem_;
+  LinearVariance(BalancedProblem problem, const spectra::Spectrum* nodes);
+
+  LinearProblem problem_;  // balanced, by unit_
+  double unit_ = 1;
   Layout layout_;
   std::size_t workers_ = 1;
   double scale_ = 1;  // of squared errors, so that their squares stay representable

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "numerics/power_of_two.hpp"
+
 namespace edgewise::models::least_squares {
 
 namespace {
@@ -28,6 +30,40 @@ double initial_scale(const LeastSquares& data) {
 bool is_plain_sgd(const LinearProblem& problem) {
   const Hyperparameters& h = problem.hyperparameters;
   return problem.method->description.name == "sgd" && !(h.base("weight_decay") > 0) && !h.scheduled("batch");
+}
+
+BalancedProblem balanced(const LinearProblem& problem) {
+  BalancedProblem out{problem, 1};
+  const double largest = problem.data->spectrum.largest();
+  if (!problem.method->rule || !(largest > 0)) return out;
+  const double root = numerics::power_of_two(std::sqrt(largest)), unit = out.unit = root * root;
+  auto data = std::make_shared<LeastSquares>(*problem.data);
+  for (double& lambda : data->spectrum.eigenvalue) lambda /= unit;
+  for (double& power : data->spectrum.target_power) power *= unit;
+  for (double& power : data->initial_power) power *= unit;
+  out.problem.data = std::move(data);
+  out.problem.own_method = std::make_shared<const LinearMethod>(method_of_rule(
+      problem.method->description,
+      [rule = problem.method->rule, unit](const Hyperparameters& h, std::uint64_t step) {
+        Rule out = rule(h, step);
+        out.learning_rate *= unit;
+        out.coupled_decay /= unit;
+        out.decoupled_decay /= unit;
+        return out;
+      },
+      problem.method->time_invariant));
+  out.problem.method = out.problem.own_method.get();
+  return out;
+}
+
+LinearProblem with_scaled_noise(const LinearProblem& problem, double factor) {
+  LinearProblem out = problem;
+  if (factor == 1) return out;
+  auto data = std::make_shared<LeastSquares>(*problem.data);
+  data->label_noise_variance *= factor;
+  data->spectrum.unexplained_variance *= factor;
+  out.data = std::move(data);
+  return out;
 }
 
 std::vector<std::string> linear_warnings(const LinearProblem& problem) {
@@ -83,8 +119,13 @@ std::vector<Observable> linear_observables(const LinearProblem& problem) {
 }
 
 LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
-    : problem_(problem), layout_(problem.method->layout(problem.hyperparameters)) {
-  const LeastSquares& data = *problem.data;
+    : LinearRecursion(balanced(problem), parts) {}
+
+LinearRecursion::LinearRecursion(BalancedProblem problem, Parts parts)
+    : problem_(std::move(problem.problem)),
+      unit_(problem.unit),
+      layout_(problem_.method->layout(problem_.hyperparameters)) {
+  const LeastSquares& data = *problem_.data;
   const auto& s = data.spectrum;
   sigma2_ = parts.label_noise && parts.gradient_noise ? data.noise_variance() : 0;
   signal_only_ = !parts.gradient_noise;
@@ -232,7 +273,7 @@ void LinearRecursion::observe(std::span<double> out) const {
   const double P = read(0, false);
   out[0] = (P + problem_.data->noise_variance()) / 2;
   out[1] = P;
-  out[2] = read(0, true);
+  out[2] = read(0, true) / unit_;
   for (std::size_t i = 1; i < layout_.readouts.size(); ++i)
     out[2 + i] = layout_.readouts[i].before_sync ? before_sync_[i] : read(i, false);
 }
@@ -294,14 +335,9 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
   Trajectory out;
   out.method = "recursion";
   out.exact = data.data.name != "rows" && theory.scale_label_noise == 1;
-  LinearProblem scaled = problem;
-  if (theory.scale_label_noise != 1) {
-    auto copy = std::make_shared<LeastSquares>(data);
-    copy->label_noise_variance *= theory.scale_label_noise;
-    copy->spectrum.unexplained_variance *= theory.scale_label_noise;
-    scaled.data = copy;
+  const LinearProblem scaled = with_scaled_noise(problem, theory.scale_label_noise);
+  if (theory.scale_label_noise != 1)
     out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
-  }
   const double limit = divergence_limit(initial_scale(data));
   LinearRecursion run(scaled);
   run.set_limit(limit);
@@ -341,7 +377,7 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
   out.report.emplace_back("iterated_steps", static_cast<double>(run.step()));
   if (theory.exponents) add_local_exponent(out);
   if (theory.bands)
-    if (const auto why = add_linear_bands(out, problem, most_bands))
+    if (const auto why = add_linear_bands(out, scaled, most_bands))
       throw std::invalid_argument("theory.bands: " + *why);
   return out;
 }

@@ -20,7 +20,20 @@ struct LinearProblem {
   std::shared_ptr<const LeastSquares> data;
   const LinearMethod* method = nullptr;
   Hyperparameters hyperparameters;
+  std::shared_ptr<const LinearMethod> own_method = nullptr;  ///< keeps `method` where it is of this problem alone
 };
+
+/// The problem with eigenvalues over `unit`, a power of four that brings the largest near 1, learning rates times it,
+/// errors times its root and weight decays over it: every risk is the same, and squares and fourth powers of eigenvalues
+/// stay numbers. Hyperparameters are given as before. Of custom methods, whose numbers may have any unit, unit = 1.
+struct BalancedProblem {
+  LinearProblem problem;
+  double unit = 1;
+};
+BalancedProblem balanced(const LinearProblem& problem);
+
+/// The problem with label noise (and what no linear function explains) of so many times the variance.
+LinearProblem with_scaled_noise(const LinearProblem& problem, double factor);
 
 /// The linear problem of an experiment whose model is least-squares. \throws settings::Error.
 LinearProblem read_linear_problem(const Experiment& experiment);
@@ -70,14 +83,15 @@ class LinearRecursion {
   /// In the order of linear_observables().
   void observe(std::span<double> out) const;
   double excess_mse() const { return read(0, false); }
-  const solvers::LinearPhases& state() const { return *state_; }
 
  private:
+  LinearRecursion(BalancedProblem problem, Parts parts);
   double read(std::size_t readout, bool parameters) const;
   void start(const Parts& parts);
   /// Moves the moments, or the coordinates where there is no noise; P as it was before.
   double apply(const solvers::Phase& phase);
-  LinearProblem problem_;
+  LinearProblem problem_;  // balanced, by unit_
+  double unit_ = 1;
   Layout layout_;
   std::unique_ptr<solvers::LinearPhases> state_;
   std::vector<std::vector<double>> mean_;  // coordinates [block][coordinate * modes + mode], where there is no noise

@@ -7,10 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "models/ingredients/full_batch_rates.hpp"
 #include "models/ingredients/noiseless_rates.hpp"
 #include "models/ingredients/phase_rates.hpp"
+#include "models/ingredients/rescaled_rates.hpp"
 #include "models/least_squares/additive_noise.hpp"
-#include "models/least_squares/linear_methods/full_batch_rates.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::least_squares {
@@ -23,7 +24,10 @@ constexpr std::uint64_t most_kept = 200000;
 /// The steps of a method, each a function of its learning rate.
 class RatedSteps {
  public:
-  RatedSteps(const LinearProblem& problem, double unit) : method_(problem.method), unit_(unit) {
+  /// \param unit  a learning rate of the problem's own size, in its units
+  RatedSteps(const BalancedProblem& of, double unit) : method_(of.problem.own_method), units_(of.unit), unit_(unit) {
+    const LinearProblem& problem = of.problem;
+    if (!method_) method_ = {std::shared_ptr<void>(), problem.method};
     Hyperparameters h = problem.hyperparameters;
     h.schedule("learning_rate", nullptr);
     for (const char* name : {"inner_steps", "workers"})
@@ -56,7 +60,7 @@ class RatedSteps {
   Step at(Hyperparameters h, std::uint64_t k, std::uint64_t position, std::uint64_t period) const {
     const auto phase = [&](double rate) {
       solvers::Phase out;
-      h.set("learning_rate", rate);
+      h.set("learning_rate", rate / units_);
       method_->step(h, k, position, out);
       return out;
     };
@@ -66,8 +70,8 @@ class RatedSteps {
     return out;
   }
 
-  const LinearMethod* method_;
-  double unit_;
+  std::shared_ptr<const LinearMethod> method_;
+  double units_, unit_;
   std::uint64_t count_ = 1;
   std::vector<Step> kept_;
 };
@@ -106,7 +110,8 @@ std::pair<Uniqueness, std::string> known_of_optimum(const LinearProblem& problem
 }
 
 /// Small steps and label noise alone; nothing where that is no theory of this problem.
-std::vector<Finding> additive_noise_predictions(const LinearProblem& problem) {
+std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced) {
+  const LinearProblem& problem = balanced.problem;
   const LeastSquares& data = *problem.data;
   const double noise = data.noise_variance() / problem.hyperparameters.base("batch");
   if (!is_plain_sgd(problem) || !(noise > 0)) return {};
@@ -122,8 +127,8 @@ std::vector<Finding> additive_noise_predictions(const LinearProblem& problem) {
     const auto T = static_cast<double>(data.time.steps);
     const AdditiveNoise::Optimum best = theory.optimum(T);
     return {{"additive_noise_loss", best.loss, "loss of the best schedule for small steps and label noise alone (3.7)"},
-            {"additive_noise_first_rate", theory.rate(best, T, 0), "its first rate"},
-            {"additive_noise_last_rate", theory.rate(best, T, T), "its last rate"}};
+            {"additive_noise_first_rate", theory.rate(best, T, 0) / balanced.unit, "its first rate"},
+            {"additive_noise_last_rate", theory.rate(best, T, T) / balanced.unit, "its last rate"}};
   } catch (const std::domain_error&) {
     return {};
   }
@@ -131,7 +136,9 @@ std::vector<Finding> additive_noise_predictions(const LinearProblem& problem) {
 
 }  // namespace
 
-std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& problem, const std::string& observable) {
+std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given, const std::string& observable) {
+  const BalancedProblem own = balanced(given);
+  const LinearProblem& problem = own.problem;
   const LeastSquares& data = *problem.data;
   if (!problem.hyperparameters.has("learning_rate"))
     throw std::invalid_argument("optimizer: it has no learning_rate whose schedule could be looked for");
@@ -158,25 +165,27 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& proble
   for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
     law.scale += data.spectrum.eigenvalue[a] * data.initial_power[a];
   law.uniqueness = known_of_optimum(problem, law.scale);
-  law.predictions = additive_noise_predictions(problem);
+  law.predictions = additive_noise_predictions(own);
   if (law.scale > 0 && is_plain_sgd(problem) && std::isinf(problem.hyperparameters.base("batch"))) {
     std::vector<double> weight;
     for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
       weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
-    law.optimum = best_full_batch_rates(data.spectrum.eigenvalue, weight, data.time.steps);
+    law.optimum = ingredients::best_full_batch_rates(data.spectrum.eigenvalue, weight, data.time.steps);
   }
-  law.step = RatedSteps(problem, law.natural_rate);
+  law.step = RatedSteps(own, law.natural_rate);
   const Hyperparameters& h = problem.hyperparameters;
   if (!std::isinf(h.base("batch")) || h.scheduled("batch") || is_plain_sgd(problem))
-    return std::make_unique<ingredients::PhaseRates>(std::move(law));
+    return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
   // Without gradient noise.
   if (problem.method->rule && !(h.base("weight_decay") > 0)) {
     std::vector<double> weight;
     for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
       weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
-    if (const double least = least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps); least >= 0)
+    if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps); least >= 0) {
+      law.least = least;
       law.predictions.push_back(
           {"conjugate_gradients_loss", least, "what no learning rates get below: the conjugate gradients' loss"});
+    }
   }
   std::vector<std::vector<double>> coordinates;
   double numbers = 0;
@@ -187,8 +196,9 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& proble
     numbers += static_cast<double>(coordinates.back().size()) * static_cast<double>(law.steps);
   }
   if (numbers > ingredients::NoiselessRates::most_numbers)
-    return std::make_unique<ingredients::PhaseRates>(std::move(law));
-  return std::make_unique<ingredients::NoiselessRates>(std::move(law), std::move(coordinates));
+    return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
+  return ingredients::in_units(std::make_unique<ingredients::NoiselessRates>(std::move(law), std::move(coordinates)),
+                               own.unit);
 }
 
 }  // namespace edgewise::models::least_squares

@@ -92,6 +92,22 @@ TEST_CASE("large batches: the minimum depends on the start; full batches have no
   };
   CHECK(said(90).statement.find("the same minimum") == std::string::npos);
   CHECK(holds(said(100).statement, "not identifiable: full batches"));
+  // Few steps: the inverse roots of the conjugate gradients' polynomial, which no search gets below. Two eigenvalues and two
+  // steps leave nothing.
+  const auto J = prepare(workload(100, 4))->rate_objective("");
+  search.starts = 6;
+  const ingredients::Optimum few = ingredients::best_rates(*J, search, [] { return false; });
+  REQUIRE(few.searches.front().start == "closed form");
+  for (const ingredients::SearchFrom& other : few.searches)
+    CHECK(other.loss >= few.searches.front().loss * (1 - 1e-12));
+  const ingredients::Optimum none = ingredients::best_rates(
+      *prepare(
+           "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[3, 0], [0, 0.2]]\ntargets = [1, 2]\n[optimizer]\n"
+           "learning_rate = 1\nbatch = 2\n[theory]\nmethod = 'mean-field'\n[time]\nsteps = 2\n")
+           ->rate_objective(""),
+      search, [] { return false; });
+  CHECK(none.loss < 1e-28);
+  CHECK(none.rates[0] * none.rates[1] == doctest::Approx(1 / (4.5 * 0.02)).epsilon(1e-12));
 }
 
 TEST_CASE("a kernel with eigenvectors in random directions, and what has no objective") {

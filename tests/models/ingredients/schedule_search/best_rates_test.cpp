@@ -127,6 +127,15 @@ TEST_CASE("what is said of uniqueness") {
   CHECK(nothing.loss == 0);
   // A noiseless large batch is next to none: many orders do nearly as well.
   CHECK(said(r1(40, "batch = 1000000", "")).statement.find("the same minimum") == std::string::npos);
+  // Nesterov momentum attains what conjugate gradients leave (docs/schedules.md), and heavy ball does not.
+  const std::string nesterov = "kind = 'momentum'\nmomentum_kind = 'nesterov'\nmomentum = 0.5\nbatch = inf";
+  const Optimum global = said(r1(2, nesterov, ""));
+  CHECK(global.least);
+  CHECK(holds(global.statement, "a global optimum"));
+  CHECK(global.warnings.empty());
+  const Optimum heavy = said(r1(2, "kind = 'momentum'\nmomentum = 0.5\nbatch = inf", ""));
+  CHECK_FALSE(heavy.least);
+  CHECK(heavy.statement.find("global") == std::string::npos);
   // From w = .3 on the optimum begins with one giant step.
   const Optimum giant = said(r1(300, "weight_decay = 0.3\ndecoupled = true"));
   REQUIRE(giant.warnings.size() == 1);
@@ -141,26 +150,62 @@ TEST_CASE("a start at the target with noise: not to move at all") {
     search.method = method;
     const Optimum best = found(*J, search);
     CHECK(best.loss <= 1e-15);
+    CHECK(best.least == (best.loss == 0));
+    if (method == "sweep") CHECK(holds(best.statement, "a global optimum"));
     for (const double rate : best.rates) CHECK(rate <= 1e-8);
   }
 }
 
 TEST_CASE("units of the inputs move the rates and nothing else") {
-  const auto of = [](double unit) {
-    const std::string spectrum =
-        "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [" + std::to_string(1) + "e" +
-        std::to_string(static_cast<int>(std::lround(std::log10(unit)))) + ", 0.25e" +
-        std::to_string(static_cast<int>(std::lround(std::log10(unit)))) + "]\n[initial]\nerror_power = [1e" +
-        std::to_string(-static_cast<int>(std::lround(std::log10(unit)))) + ", 2e" +
-        std::to_string(-static_cast<int>(std::lround(std::log10(unit)))) +
-        "]\n[noise]\nlaw='gaussian'\nvariance=0.1\n[optimizer]\nlearning_rate=1\nbatch=2\n[time]\nsteps=12\n";
-    return found(*prepare(spectrum)->rate_objective(""));
+  const auto number = [](double x) { return edgewise::settings::text_of(x); };
+  // Eigenvalues in `unit`, errors and label noise in `label`^2.
+  const auto problem = [&](const std::string& optimizer, double unit, double label, const std::string& decay) {
+    return prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [" + number(unit) + ", " +
+                   number(0.25 * unit) + "]\ntarget_power = [" + number(label / unit * label) + ", " +
+                   number(2 * label / unit * label) + "]\n[noise]\nlaw='gaussian'\nvariance=" +
+                   number(0.1 * label * label) + "\n[optimizer]\nlearning_rate=" + number(1 / unit) + "\n" + optimizer +
+                   (decay.empty() ? "" : "\nweight_decay = " + number(0.1 * unit) + decay) + "\n[time]\nsteps=12\n");
   };
-  const Optimum plain = of(1);
-  for (const double unit : {1e-60, 1e60}) {
-    const Optimum scaled = of(unit);
-    CHECK(scaled.loss == doctest::Approx(plain.loss).epsilon(1e-12));
-    for (std::size_t k = 0; k < 12; ++k) CHECK(scaled.rates[k] * unit == doctest::Approx(plain.rates[k]).epsilon(1e-6));
+  struct Case {
+    const char *optimizer, *decay;
+  };
+  for (const Case& c : {Case{"batch = 2", ""}, Case{"batch = 2", "\ndecoupled = true"}, Case{"batch = 2", "\n"},
+                        Case{"kind = 'momentum'\nmomentum = 0.5\nbatch = 4", "\n"},
+                        Case{"kind = 'la-diloco'\ninner_steps = 3\nworkers = 2\nbatch = 2", ""},
+                        Case{"kind = 'momentum'\nmomentum = 0.5\nbatch = inf", "\n"}, Case{"batch = inf", ""}}) {
+    CAPTURE(c.optimizer);
+    const auto plain = problem(c.optimizer, 1, 1, c.decay)->rate_objective("");
+    std::vector<double> eta(12), slope(12), scaled_slope(12);
+    for (std::size_t k = 0; k < 12; ++k) eta[k] = 0.4 / (1 + 0.1 * static_cast<double>(k));
+    const double loss = plain->gradient(eta, slope);
+    const Optimum best = found(*plain);
+    const std::vector<double> path = plain->path(eta).loss;
+    for (const double label : {1e-60, 1.0, 1e60})
+      for (const double unit : {1e-140, 1e-103, 1e-60, 1.0, 1e60, 1e77, 1e103, 1e150}) {
+        if (label / unit * label > 1e290 || label / unit * label < 1e-290) continue;
+        CAPTURE(unit);
+        CAPTURE(label);
+        const double square = label * label;
+        const auto J = problem(c.optimizer, unit, label, c.decay)->rate_objective("");
+        std::vector<double> rates = eta;
+        for (double& rate : rates) rate /= unit;
+        CHECK(J->natural_rate() * unit == doctest::Approx(plain->natural_rate()).epsilon(1e-12));
+        CHECK(J->value(rates) / square == doctest::Approx(loss).epsilon(1e-11));
+        CHECK(J->gradient(rates, scaled_slope) / square == doctest::Approx(loss).epsilon(1e-11));
+        CHECK(J->path(rates).loss[5] / square == doctest::Approx(path[5]).epsilon(1e-11));
+        for (std::size_t k = 0; k < 12; ++k)
+          CHECK(scaled_slope[k] / square / unit == doctest::Approx(slope[k]).epsilon(1e-9).scale(1e-6));
+        const std::vector<double> shape{1, 2, 3, 3, 3, 3, 2, 2, 2, 1, 1, 1};
+        const BestBase base = best_base(*J, shape, infinity), plain_base = best_base(*plain, shape, infinity);
+        CHECK(base.base * unit == doctest::Approx(plain_base.base).epsilon(1e-4));
+        CHECK(base.loss / square == doctest::Approx(plain_base.loss).epsilon(1e-9));
+        const Optimum scaled = found(*J);
+        CHECK(scaled.identifiable == best.identifiable);
+        if (std::isinf(best.loss) || best.loss < 1e-20) continue;  // of full batches only rounding is left
+        CHECK(scaled.loss / square == doctest::Approx(best.loss).epsilon(1e-9));
+        for (std::size_t k = 0; k < 12 && best.identifiable; ++k)
+          CHECK(scaled.rates[k] * unit == doctest::Approx(best.rates[k]).epsilon(1e-4).scale(1e-2));
+      }
   }
 }
 

@@ -11,6 +11,7 @@
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "numerics/constants.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/literal_moments.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
@@ -236,37 +237,64 @@ TEST_CASE("bands: methods that are the same have the same") {
 }
 
 TEST_CASE("bands in any units, and where nothing fluctuates") {
-  const auto at = [](spectra::Spectrum s, double sigma2, const std::string& rate, double batch) {
+  const auto at = [](spectra::Spectrum s, double sigma2, double rate, double batch) {
     const auto data = data_of(std::move(s), sigma2, {0, 30});
-    LinearProblem problem =
-        problem_of(data, "momentum", "momentum = 0.8\nmomentum_kind = 'nesterov'\nlearning_rate = " + rate);
+    LinearProblem problem = problem_of(
+        data, "momentum", "momentum = 0.8\nmomentum_kind = 'nesterov'\nlearning_rate = " + settings::text_of(rate));
     problem.hyperparameters.set("batch", batch);
     LinearVariance run(problem);
     run.advance(30);
     return run.std();
   };
   const spectra::Spectrum s = power_law(5, 0.6, 0.4);
-  const double plain = at(s, 0.2, "0.05", 2)[1];
-  for (const double unit : {1e-60, 1e60}) {
+  const std::vector<double> plain = at(s, 0.2, 0.05, 2);
+  for (const double unit : {1e-250, 1e-103, 1e-60, 1e60, 1e77, 1e103, 1e250}) {
+    CAPTURE(unit);
     spectra::Spectrum inputs = s, labels = s;
     for (double& lambda : inputs.eigenvalue) lambda *= unit;
     for (double& power : inputs.target_power) power /= unit;
-    CHECK(at(inputs, 0.2, unit > 1 ? "0.05e-60" : "0.05e60", 2)[1] == doctest::Approx(plain).epsilon(1e-10));
+    const std::vector<double> of_inputs = at(inputs, 0.2, 0.05 / unit, 2);
+    CHECK(of_inputs[0] == doctest::Approx(plain[0]).epsilon(1e-10));
+    CHECK(of_inputs[1] == doctest::Approx(plain[1]).epsilon(1e-10));
+    CHECK(of_inputs[2] * unit == doctest::Approx(plain[2]).epsilon(1e-10));
     for (double& power : labels.target_power) power *= unit;
-    CHECK(at(labels, 0.2 * unit, "0.05", 2)[1] == doctest::Approx(unit * plain).epsilon(1e-10));
+    const std::vector<double> of_labels = at(labels, 0.2 * unit, 0.05, 2);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(of_labels[i] == doctest::Approx(unit * plain[i]).epsilon(1e-10));
   }
-  CHECK(at(s, 0.2, "0.05", infinity) == std::vector<double>(3, 0.0));
+  CHECK(at(s, 0.2, 0.05, infinity) == std::vector<double>(3, 0.0));
   spectra::Spectrum still = s;
   std::ranges::fill(still.target_power, 0.0);
-  CHECK(at(still, 0.0, "0.05", 1) == std::vector<double>(3, 0.0));
-  CHECK(at(still, 0.2, "0.05", 1)[1] > 0);
-  CHECK(at(s, 0.2, "0.0", 1) == std::vector<double>(3, 0.0));
+  CHECK(at(still, 0.0, 0.05, 1) == std::vector<double>(3, 0.0));
+  CHECK(at(still, 0.2, 0.05, 1)[1] > 0);
+  CHECK(at(s, 0.2, 0.0, 1) == std::vector<double>(3, 0.0));
   // One coordinate among null ones is one coordinate.
   spectra::Spectrum one = power_law(1, 0.6, 0.4), rank_one = one;
   rank_one.eigenvalue.push_back(0);
   rank_one.target_power.push_back(3);
   rank_one.multiplicity.push_back(4);
-  CHECK(at(rank_one, 0.2, "0.05", 1)[1] == at(one, 0.2, "0.05", 1)[1]);
+  CHECK(at(rank_one, 0.2, 0.05, 1)[1] == at(one, 0.2, 0.05, 1)[1]);
+}
+
+TEST_CASE("bands: label noise that the theory is given more of moves the band as it moves the mean") {
+  const auto solved = [](const std::string& optimizer, const std::string& scale, const std::string& variance) {
+    return models::testing::prepare(
+               "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\n[noise]\nlaw = "
+               "'gaussian'\nvariance = " +
+               variance + "\n[optimizer]\nlearning_rate = 0.1\n" + optimizer +
+               "\n[time]\nat = [0, 3, 20]\n[theory]\nbands = true\nscale_label_noise = " + scale + "\n")
+        ->solve();
+  };
+  for (const std::string optimizer : {"kind = 'sgd'", "kind = 'momentum'", "kind = 'ema'", "kind = 'la-diloco'"}) {
+    CAPTURE(optimizer);
+    const models::Trajectory more = solved(optimizer, "2.25", "0.4"), given = solved(optimizer, "1", "0.9"),
+                             less = solved(optimizer, "1", "0.4");
+    for (std::size_t c = 1; c < given.columns.size(); ++c)
+      for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(more.columns[c].value[i] == doctest::Approx(given.columns[c].value[i]).epsilon(1e-12));
+        CHECK(more.columns[c].std[i] == doctest::Approx(given.columns[c].std[i]).epsilon(1e-12));
+      }
+    CHECK(less.columns[1].std[2] < 0.9 * more.columns[1].std[2]);
+  }
 }
 
 // 9 methods, some 4 numbers each: |z| > 5 has probability 6e-7 each for a normal estimate.

@@ -357,3 +357,36 @@ TEST_CASE("the inner-flow ode of lookahead and la-diloco is the recursion's limi
     }
   }
 }
+
+TEST_CASE("every linear method is the same in any units of the inputs") {
+  const auto observed = [](const std::string& method, const std::string& more, double unit) {
+    edgewise::spectra::Spectrum s = power_law(5, 0.6, 0.4);
+    for (double& lambda : s.eigenvalue) lambda *= unit;
+    for (double& power : s.target_power) power /= unit;
+    LinearProblem problem = problem_of(data_of(std::move(s), 0.2, {0, 30}), method, more);
+    problem.hyperparameters.set("learning_rate", 0.05 / unit);
+    if (problem.hyperparameters.has("weight_decay")) problem.hyperparameters.set("weight_decay", 0.1 * unit);
+    LinearRecursion run(problem);
+    run.advance(30);
+    std::vector<double> out(linear_observables(problem).size());
+    run.observe(out);
+    out[2] *= unit;  // |v|^2
+    return out;
+  };
+  for (const auto& [method, more] : std::vector<std::pair<std::string, std::string>>{
+           {"sgd", "batch = 2"},
+           {"sgd", "batch = 2\ndecoupled = true"},
+           {"momentum", "momentum = 0.8\nmomentum_kind = 'nesterov'\nbatch = 4"},
+           {"momentum", "momentum = 0.8\nbatch = inf"},
+           {"ema", "batch = 2"},
+           {"diloco", "inner_steps = 4\nworkers = 2"}}) {
+    const std::string name = method + ", " + more;
+    CAPTURE(name);
+    const std::vector<double> plain = observed(method, more, 1);
+    for (const double unit : {1e-250, 1e-103, 1e-60, 1e60, 1e103, 1e250}) {
+      CAPTURE(unit);
+      const std::vector<double> scaled = observed(method, more, unit);
+      for (std::size_t i = 0; i < plain.size(); ++i) CHECK(scaled[i] == doctest::Approx(plain[i]).epsilon(1e-11));
+    }
+  }
+}

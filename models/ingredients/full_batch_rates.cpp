@@ -1,4 +1,4 @@
-#include "models/least_squares/linear_methods/full_batch_rates.hpp"
+#include "models/ingredients/full_batch_rates.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "linear_algebra/dense.hpp"
 #include "numerics/sums.hpp"
 
-namespace edgewise::models::least_squares {
+namespace edgewise::models::ingredients {
 
 namespace {
 
@@ -109,4 +109,4 @@ double least_full_batch_loss(std::span<const double> lambda, std::span<const dou
   return measure.scale / total + measure.still;
 }
 
-}  // namespace edgewise::models::least_squares
+}  // namespace edgewise::models::ingredients

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-namespace edgewise::models::least_squares {
+namespace edgewise::models::ingredients {
 
 /// The rates that make sum_i weight_i prod_k (1 - eta_k lambda_i)^2 least: the product is the residual polynomial of the
 /// conjugate gradients after so many steps, orthogonal to all lower ones under the measure weight_i lambda_i, and the rates
@@ -21,4 +21,4 @@ std::vector<double> best_full_batch_rates(std::span<const double> lambda, std::s
 /// it would take more than 2e9 operations.
 double least_full_batch_loss(std::span<const double> lambda, std::span<const double> weight, std::uint64_t steps);
 
-}  // namespace edgewise::models::least_squares
+}  // namespace edgewise::models::ingredients

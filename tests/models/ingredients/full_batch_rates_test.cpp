@@ -1,5 +1,5 @@
 // The best rates of gradient descent against conjugate gradients, step by step, and against a search.
-#include "models/least_squares/linear_methods/full_batch_rates.hpp"
+#include "models/ingredients/full_batch_rates.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
-using namespace edgewise::models::least_squares;
+using namespace edgewise::models::ingredients;
 using models::testing::holds;
 using models::testing::prepare;
 using Vector = std::vector<double>;

@@ -1,0 +1,67 @@
+#include "models/ingredients/rescaled_rates.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace edgewise::models::ingredients {
+
+namespace {
+
+class RescaledRates final : public RateObjective {
+ public:
+  RescaledRates(std::unique_ptr<RateObjective> inner, double unit) : inner_(std::move(inner)), unit_(unit) {}
+  std::uint64_t steps() const override { return inner_->steps(); }
+  const Observable& observable() const override { return inner_->observable(); }
+  double natural_rate() const override { return inner_->natural_rate() / unit_; }
+  std::pair<Uniqueness, std::string> uniqueness() const override { return inner_->uniqueness(); }
+  std::string caution() const override { return inner_->caution(); }
+  std::optional<double> least_loss() const override { return inner_->least_loss(); }
+  std::vector<Finding> predictions() const override { return inner_->predictions(); }
+  std::vector<double> known_optimum() const override { return given(inner_->known_optimum()); }
+  double value(std::span<const double> rates) const override { return inner_->value(own(rates)); }
+  double gradient(std::span<const double> rates, std::span<double> slope) const override {
+    const double loss = inner_->gradient(own(rates), slope);
+    for (double& s : slope) s *= unit_;
+    return loss;
+  }
+  std::optional<double> sweep(std::span<double> rates, double cap) const override {
+    return moved(rates, [&](std::span<double> mine) { return inner_->sweep(mine, cap * unit_); });
+  }
+  std::optional<double> greedy(std::span<double> rates, double cap) const override {
+    return moved(rates, [&](std::span<double> mine) { return inner_->greedy(mine, cap * unit_); });
+  }
+  RatePath path(std::span<const double> rates) const override { return inner_->path(own(rates)); }
+
+ private:
+  std::vector<double> own(std::span<const double> rates) const {
+    std::vector<double> out(rates.begin(), rates.end());
+    for (double& rate : out) rate *= unit_;
+    return out;
+  }
+  std::vector<double> given(std::vector<double> rates) const {
+    for (double& rate : rates) rate /= unit_;
+    return rates;
+  }
+  template <class Move>
+  std::optional<double> moved(std::span<double> rates, Move move) const {
+    std::vector<double> mine = own(rates);
+    const std::optional<double> loss = move(mine);
+    std::ranges::copy(given(std::move(mine)), rates.begin());
+    return loss;
+  }
+
+  std::unique_ptr<RateObjective> inner_;
+  double unit_;
+};
+
+}  // namespace
+
+std::unique_ptr<RateObjective> in_units(std::unique_ptr<RateObjective> inner, double unit) {
+  if (unit == 1) return inner;
+  return std::make_unique<RescaledRates>(std::move(inner), unit);
+}
+
+}  // namespace edgewise::models::ingredients

@@ -10,8 +10,8 @@
 
 namespace edgewise::models::nonlinear {
 
-/// P after the last step, by the unit-step recursion.
-/// \throws std::invalid_argument for a greedy rate, and for methods that remember gradients (averages, Adam).
+/// P after the last step, by the unit-step recursion; of adam with the memory of its denominators as a further mode.
+/// \throws std::invalid_argument for a greedy rate, per-example-adam, and a run that starts at its target.
 std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& problem, ModeSystem modes);
 
 }  // namespace edgewise::models::nonlinear

@@ -33,7 +33,10 @@ TEST_CASE("value and gradient, signs and clipping") {
        {Case{"sign-sgd", "kind = 'sign-late'\nbatch = 3", 0.02}, Case{"sign-sgd", "kind = 'sign-early'", 0.02},
         Case{"residual-sgd", "kind = 'clip'\nthreshold = 1.5", 0.2},
         Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nbatch = 2", 0.2},
-        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nthreshold_rule = 'sqrt-risk'", 0.2}}) {
+        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nthreshold_rule = 'sqrt-risk'", 0.2},
+        Case{"sign-sgd", "kind = 'ema-sign'\nema = 0.7\nbatch = 2", 0.02},
+        Case{"sign-sgd", "kind = 'adam'\nbeta1 = 0.6\nbeta2 = 0.8\nbatch = 2", 0.02},
+        Case{"sign-sgd", "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.99", 0.02}}) {
     CAPTURE(c.optimizer);
     const auto J = prepare(problem(c.model, c.optimizer, c.rate))->rate_objective("");
     REQUIRE(J);
@@ -59,6 +62,9 @@ TEST_CASE("value and gradient, signs and clipping") {
     const ingredients::Optimum best = ingredients::best_rates(*J, search, [] { return false; });
     CHECK(best.method == "L-BFGS");
     CHECK(best.loss < J->value(rates));
+    const bool remembers = std::string(c.optimizer).find("ema") != std::string::npos ||
+                           std::string(c.optimizer).find("beta1 = 0.6") != std::string::npos;
+    CHECK(J->caution().empty() == !remembers);
     J->gradient(best.rates, slope);
     for (std::size_t k = 0; k < 12; ++k) CHECK(std::abs(slope[k] * best.rates[k]) < 1e-5 * best.loss);
   }
@@ -75,4 +81,5 @@ TEST_CASE("what has none says why") {
   };
   CHECK(holds(said(problem("residual-sgd", "kind = 'huber'\nthreshold = 1\nlearning_rate_rule = 'greedy'", 1)),
               "greedy sets the rates"));
+  CHECK(holds(said(problem("sign-sgd", "kind = 'per-example-adam'\nbatch = 4", 1)), "its own second moment"));
 }

@@ -23,9 +23,8 @@ struct StepObservation {
   double squared_distance = 0;  ///< |theta_k - theta_0|^2
   double toward_start = 0;      ///< <g_k, theta_0 - theta_k>
   // Of the direction d_k that a rule with averaging() steps along.
-  double weight = 1;                  ///< of g_k in d_k: 1 at the first step, then 1 - beta
-  double squared_direction = 0;       ///< |d_k|^2
-  double direction_toward_start = 0;  ///< <d_k, theta_0 - theta_k>
+  double weight = 1;             ///< of g_k in d_k: 1 at the first step, then 1 - beta
+  double squared_direction = 0;  ///< |d_k|^2
   // Expectations over the batch at theta_k, for oracles. A step of rate eta leads to E P_{k+1} = P - 2 eta slope + eta^2
   // curvature and, where g is the gradient of a quadratic, E |v_{k+1}|^2 = |v|^2 - 2 eta P + eta^2 E |g_k|^2.
   double excess_mse = 0;             ///< P

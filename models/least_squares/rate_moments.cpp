@@ -38,7 +38,6 @@ ingredients::StepObservation BatchLaw::observation(const StepSums& sums) const {
   out.toward_start = -sums.product;
   out.weight = sums.direction ? sums.direction->weight : 1;
   out.squared_direction = sums.direction ? sums.direction->square : out.squared_gradient;
-  out.direction_toward_start = sums.direction ? -sums.direction->product : out.toward_start;
   return out;
 }
 

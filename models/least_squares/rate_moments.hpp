@@ -27,7 +27,7 @@ struct StepSums {
   /// Of the average d of gradients that a rule with averaging() steps along.
   struct Direction {
     double weight = 1;                             ///< of this step's gradient
-    double square = 0, product = 0;                ///< E |d|^2, E <d, delta>
+    double square = 0;                             ///< E |d|^2
     double descent = 0, excess = 0;                ///< E <K v, d>, E d'K d
     double descent_before = 0, excess_before = 0;  ///< the same of the average before this step's gradient
   };

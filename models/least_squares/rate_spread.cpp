@@ -15,7 +15,6 @@ enum State : std::size_t {
   intrinsic_time,
   random_distance,
   direction_square,
-  direction_toward_start,
   first_of_memory
 };
 enum Noise : std::size_t {
@@ -166,11 +165,8 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
         std::max(mean.squared_direction + kept * kept * state[direction_square] + 2 * kept * d->weight * along +
                      d->weight * d->weight * (now.squared_gradient - mean.squared_gradient),
                  0.0);
-    now.direction_toward_start = mean.direction_toward_start + kept * state[direction_toward_start] +
-                                 d->weight * (now.toward_start - mean.toward_start);
   } else {
     now.squared_direction = now.squared_gradient;
-    now.direction_toward_start = now.toward_start;
   }
 
   Point out;
@@ -194,10 +190,7 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
                                2 * (sums.product - product_of_mean) * more + rate * rate * now.squared_gradient -
                                eta * eta * law_.observation(sums).squared_gradient;
   if (sums.direction) {
-    const double mean_square = sums.direction->square;
-    out.state[direction_square] = now.squared_direction - mean_square;
-    out.state[direction_toward_start] =
-        now.direction_toward_start + sums.direction->product + rate * now.squared_direction - eta * mean_square;
+    out.state[direction_square] = now.squared_direction - sums.direction->square;
   }
   std::ranges::copy(remembered, out.state.begin() + first_of_memory);
   return out;

@@ -12,9 +12,9 @@ namespace edgewise::models::least_squares {
 
 /// Small fluctuations about the closure's path, in a few scalars: the parts of P and of (theta - theta_0)'K v that the
 /// gradient noise makes and forgets, the intrinsic time sum eta, the random part of |theta - theta_0|^2, and the rule's
-/// memory, and |d|^2 and <d, theta_0 - theta> of the average that a rule steps along; and, without a memory of their own, the parts of v'K^2 v and v'K^3 v that do not go with P. Their noise is that of
-/// the batch: the scale of its residuals, the norm of its inputs, and the components of the
-/// gradient noise along the mean gradient and the way from the start. O(1) a step.
+/// memory, and |d|^2 of the average that a rule steps along; and, without a memory of their own, the parts of v'K^2 v and
+/// v'K^3 v that do not go with P. Their noise is that of the batch: the scale of its residuals, the norm of its inputs, and
+/// the components of the gradient noise along the mean gradient and the way from the start. O(1) a step.
 class RateSpread {
  public:
   RateSpread(const ingredients::RateRule& rule, const BatchLaw& law);
@@ -24,7 +24,7 @@ class RateSpread {
   double step(const StepSums& sums, std::span<const double> memory, double factor, double eta);
 
  private:
-  static constexpr std::size_t scalars = 6, noises = 8;
+  static constexpr std::size_t scalars = 5, noises = 8;
   using Direction = std::vector<double>;  // of the state, or of the state and the noise
   struct Point;
   Point moved(const StepSums& sums, std::span<const double> memory, double factor, double eta,

@@ -19,22 +19,19 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
-double square(double x) {
-  return x * x;
-}
-
-/// D_a = E v^2 (whole eigenspace), the mean m_a = 1 + e_a of v over v_0, and where a rule needs distances A_a = E (v -
-/// v_0)^2: these two from 0, so that a tiny distance keeps its digits.
+/// The moments of every mode: the means m = E v and m - 1 over v_0, and n = E d of a rule's average of gradients over v_0, each
+/// with its own digits; and the covariances, of v with itself (which is that of v - v_0) and with d, summed over the
+/// eigenspace. Exact gradients have none, and nothing cancels.
 class Moments {
  public:
   Moments(const LeastSquares& problem, const LeastSquaresTheory& theory, bool distances)
-      : modes_(problem), theory_(theory), D_(modes_.power), e_(D_.size()), A_(distances ? D_.size() : 0) {}
+      : modes_(problem), theory_(theory), distances_(distances), of_(modes_.power.size()) {}
 
   StepSums sums() const {
     StepSums out;
-    for (std::size_t a = 0; a < D_.size(); ++a) {
-      const double lambda = modes_.eigenvalue[a], once = lambda * D_[a], twice = lambda * once;
-      const double mean = lambda * (1 + e_[a]) * (1 + e_[a]) * modes_.power[a];
+    for (std::size_t a = 0; a < of_.size(); ++a) {
+      const double lambda = modes_.eigenvalue[a], once = lambda * square(a), twice = lambda * once;
+      const double mean = lambda * of_[a].mean * of_[a].mean * modes_.power[a];
       out.excess += once;
       out.slope += twice;
       out.curvature += lambda * twice;
@@ -42,13 +39,14 @@ class Moments {
       out.slope_of_mean += lambda * mean;
     }
     if (std::isfinite(modes_.batch)) add_shape(out);
-    for (std::size_t a = 0; a < A_.size(); ++a) {
-      const double lambda = modes_.eigenvalue[a], way = lambda * A_[a],
-                   product = way + lambda * modes_.power[a] * e_[a];
-      out.distance += A_[a];
-      out.distance_excess += way;
-      out.distance_slope += lambda * way;
-      out.distance_curvature += lambda * lambda * way;
+    for (std::size_t a = 0; distances_ && a < of_.size(); ++a) {
+      const auto& [v, way, n, vv, vd, dd] = of_[a];
+      const double lambda = modes_.eigenvalue[a], start = modes_.power[a];
+      const double distance = start * way * way + vv, product = lambda * (start * way * v + vv);
+      out.distance += distance;
+      out.distance_excess += lambda * distance;
+      out.distance_slope += lambda * lambda * distance;
+      out.distance_curvature += lambda * lambda * lambda * distance;
       out.product += product;
       out.slope_product += lambda * product;
       out.curvature_product += lambda * lambda * product;
@@ -59,70 +57,69 @@ class Moments {
   /// Takes the gradient at v into the average that the steps follow. \param drive P + sigma^2
   StepSums::Direction average(double weight, double drive) {
     StepSums::Direction out{.weight = weight};
-    if (of_direction_.empty()) of_direction_.resize(D_.size());
     const double kept = 1 - weight, own = modes_.own_noise / modes_.batch;
-    for (std::size_t a = 0; a < D_.size(); ++a) {
-      const double lambda = modes_.eigenvalue[a], way = A_[a] + modes_.power[a] * e_[a];
-      auto& [square, product, descent, mean] = of_direction_[a];
-      out.descent_before += lambda * descent;
-      out.excess_before += lambda * square;
-      const double gradient =
-          (1 + own) * lambda * lambda * D_[a] + theory_.scale_feedback * modes_.feedback(a, 1) * drive;
-      square = kept * kept * square + 2 * kept * weight * lambda * descent + weight * weight * gradient;
-      product = kept * product + weight * lambda * way;
-      descent = kept * descent + weight * lambda * D_[a];
-      mean = kept * mean + weight * lambda * (1 + e_[a]);
-      out.square += square;
-      out.product += product;
-      out.descent += lambda * descent;
-      out.excess += lambda * square;
+    for (std::size_t a = 0; a < of_.size(); ++a) {
+      auto& [v, way, n, vv, vd, dd] = of_[a];
+      const double lambda = modes_.eigenvalue[a], start = modes_.power[a];
+      out.descent_before += lambda * (start * n * v + vd);
+      out.excess_before += lambda * (start * n * n + dd);
+      dd = kept * kept * dd + 2 * kept * weight * lambda * vd +
+           weight * weight *
+               (lambda * lambda * (vv + own * square(a)) + theory_.scale_feedback * modes_.feedback(a, 1) * drive);
+      vd = kept * vd + weight * lambda * vv;
+      n = kept * n + weight * lambda * v;
+      const double squared = start * n * n + dd;
+      out.square += squared;
+      out.descent += lambda * (start * n * v + vd);
+      out.excess += lambda * squared;
     }
     return out;
   }
 
   /// The step along that average.
   void follow(double eta) {
-    for (std::size_t a = 0; a < D_.size(); ++a) {
-      auto& [square, product, descent, mean] = of_direction_[a];
-      D_[a] += eta * (eta * square - theory_.scale_contraction * 2 * descent);
-      A_[a] += eta * (eta * square - 2 * product);
-      e_[a] -= eta * mean;
-      product -= eta * square;
-      descent -= eta * square;
+    for (std::size_t a = 0; a < of_.size(); ++a) {
+      auto& [v, way, n, vv, vd, dd] = of_[a];
+      vv += eta * (eta * dd - 2 * vd) - (theory_.scale_contraction - 1) * 2 * eta * (modes_.power[a] * n * v + vd);
+      v -= eta * n;
+      way -= eta * n;
+      vd -= eta * dd;
     }
   }
 
   /// \param drive P + sigma^2
   void step(double eta, double drive) {
     const double own = modes_.own_noise / modes_.batch;
-    for (std::size_t a = 0; a < D_.size(); ++a) {
-      const double x = eta * modes_.eigenvalue[a], kept = 1 - x;
-      const double fed = theory_.scale_feedback * modes_.feedback(a, eta) * drive;
-      if (!A_.empty()) {
-        const double start = modes_.power[a];
-        A_[a] = kept * kept * A_[a] - 2 * kept * x * start * e_[a] + x * x * start + own * x * x * D_[a] + fed;
-      }
-      e_[a] = kept * e_[a] - x;
-      D_[a] += fed - theory_.scale_contraction * modes_.contraction(a, eta) * D_[a];
+    for (std::size_t a = 0; a < of_.size(); ++a) {
+      auto& [v, way, n, vv, vd, dd] = of_[a];
+      const double x = eta * modes_.eigenvalue[a], D = square(a);
+      vv = (1 - x) * (1 - x) * vv + own * x * x * D + theory_.scale_feedback * modes_.feedback(a, eta) * drive -
+           (theory_.scale_contraction - 1) * modes_.contraction(a, eta) * D;
+      way -= x * v;
+      v *= 1 - x;
     }
   }
 
   double squared_error() const {
     double sum = modes_.null_power;
-    for (const double d : D_) sum += d;
+    for (std::size_t a = 0; a < of_.size(); ++a) sum += square(a);
     return sum;
   }
 
  private:
+  /// E v^2 of the eigenspace.
+  double square(std::size_t a) const { return modes_.power[a] * of_[a].mean * of_[a].mean + of_[a].vv; }
+
   // Cov(v'K^p v, v'K^q v) = sum lambda^(p+q) (2 V^2 + 4 M V)/n, V + M = D the random part and that of the mean; here as
   // shares of P, in units of the largest eigenvalue, and less what goes with P.
   void add_shape(StepSums& out) const {
     if (!(out.excess > 0)) return;
     const double top = largest_eigenvalue(modes_);
     std::array<double, 5> c{};  // by p + q - 2
-    for (std::size_t a = 0; a < D_.size(); ++a) {
-      const double share = modes_.eigenvalue[a] / out.excess, mean = share * square(1 + e_[a]) * modes_.power[a];
-      const double random = std::max(share * D_[a] - mean, 0.0), x = modes_.eigenvalue[a] / top;
+    for (std::size_t a = 0; a < of_.size(); ++a) {
+      const double share = modes_.eigenvalue[a] / out.excess;
+      const double mean = share * of_[a].mean * of_[a].mean * modes_.power[a];
+      const double random = std::max(share * of_[a].vv, 0.0), x = modes_.eigenvalue[a] / top;
       double term = (2 * random + 4 * mean) * random / modes_.multiplicity[a];
       for (double& sum : c) {
         sum += term;
@@ -138,15 +135,15 @@ class Moments {
     out.curvature_spread = top * top * std::sqrt(std::max(curvature - with * with, 0.0)) * out.excess;
   }
 
-  /// E d^2, E d (v - v_0) and E d v of a mode, and E d over v_0.
-  struct OfDirection {
-    double square = 0, product = 0, descent = 0, mean = 0;
+  struct Mode {
+    double mean = 1, way = 0, direction = 0;  // E v, E v - v_0 and E d, over v_0
+    double vv = 0, vd = 0, dd = 0;            // covariances of the eigenspace
   };
 
   SgdModes modes_;
   const LeastSquaresTheory& theory_;
-  std::vector<double> D_, e_, A_;
-  std::vector<OfDirection> of_direction_;  // of rules that average gradients
+  bool distances_;
+  std::vector<Mode> of_;
 };
 
 /// How far the closure holds, told step by step.
@@ -214,10 +211,8 @@ void say(Trajectory& out, const LeastSquares& problem, const Trust& trust, const
                             std::isfinite(claimed) ? fmt::format("from step {:.0f}", claimed) : "never");
 }
 
-}  // namespace
-
-Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory& theory) {
-  check(theory);
+/// The closure along the recorded steps.
+Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   const ingredients::RateRule& rule = *problem.rate_rule;
   if (!rule.without_closure().empty())
     throw std::invalid_argument(fmt::format("rate.kind: this rule is known by simulation alone, since {}; use simulate",
@@ -269,6 +264,41 @@ Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory
     if (noisy) trust.add(static_cast<double>(k), last_spread, eta, law, before, sums);
   }
   say(out, problem, trust, spread_at);
+  return out;
+}
+
+/// Where a run that is exact but for its rounding has lost its digits to it: a second one, from a start that differs in the
+/// last of them, tells.
+void check_rounding(Trajectory& out, const LeastSquares& problem, const LeastSquaresTheory& theory) {
+  constexpr double nudge = 64 * std::numeric_limits<double>::epsilon(), same = 1e-9;
+  LeastSquares nudged = problem;
+  for (std::size_t a = 0; a < nudged.initial_power.size(); ++a)
+    nudged.initial_power[a] *= a % 2 == 0 ? 1 + nudge : 1 - nudge;
+  const Trajectory other = followed(nudged, theory);
+  std::size_t agreed = 0;
+  const auto agree = [&](std::size_t i) {
+    return i < other.steps.size() && std::ranges::all_of(out.columns, [&](const Column& column) {
+             const double here = column.value[i], there = other.find(column.observable.name)->value[i];
+             return std::abs(here - there) <= same * std::abs(here);
+           });
+  };
+  while (agreed < out.steps.size() && agree(agreed)) ++agreed;
+  if (agreed == out.steps.size()) return;
+  out.valid_until = agreed > 0 ? out.steps[agreed - 1] : 0;
+  out.labels.emplace_back("rounding", fmt::format("amplified, from step {:.0f}", out.steps[agreed]));
+  out.warnings.push_back(
+      fmt::format("from step {:.0f} on the rule has amplified rounding: a start that differs in its last digits leads "
+                  "to another run, "
+                  "and this one is judged up to step {:.0f}",
+                  out.steps[agreed], *out.valid_until));
+}
+
+}  // namespace
+
+Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory& theory) {
+  check(theory);
+  Trajectory out = followed(problem, theory);
+  if (out.exact) check_rounding(out, problem, theory);
   if (theory.exponents) add_local_exponent(out);
   if (theory.scaled())
     out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
@@ -288,7 +318,7 @@ std::vector<Finding> rate_rule_findings(const LeastSquares& problem) {
   out.push_back({"kernel_norm", kernel_norm(modes, rate), "kappa of the last rate, if it stayed"});
   out.push_back({"eta_max", eta_max, "learning rate at which kappa reaches 1"});
   out.push_back({"stable", !run.diverged_at && rate < eta_max, "did not diverge, and ends below eta_max"});
-  const bool trusted = !run.valid_until.has_value();
+  const bool trusted = run.exact || !run.valid_until.has_value();
   out.push_back({"self_averaging", trusted, "the closure of means holds over the whole run"});
   for (const auto& [name, value] : run.report)
     if (name == "closure_spread")

@@ -86,7 +86,6 @@ class RowsReplica final : public SgdReplica {
         double& d = direction_[i];
         d += out.weight * (scale * gradient_[i] - d);
         out.squared_direction += d * d;
-        out.direction_toward_start += d * (rows_.start[i] - theta_[i]);
       }
     }
     out.loss = 0.5 * squares_ * scale;
@@ -96,10 +95,7 @@ class RowsReplica final : public SgdReplica {
       out.squared_distance += back * back;
       out.toward_start += g * back;
     }
-    if (!(beta > 0)) {
-      out.squared_direction = out.squared_gradient;
-      out.direction_toward_start = out.toward_start;
-    }
+    if (!(beta > 0)) out.squared_direction = out.squared_gradient;
     return out;
   }
 

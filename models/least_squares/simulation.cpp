@@ -109,12 +109,11 @@ class CoordinateReplica : public SgdReplica {
         const double back = coordinates_.start[i] - u_[i];
         out.squared_distance += back * back * coordinates_.inverse_eigenvalue[i];
         out.toward_start += along * back;
-        if (beta > 0) {
-          double& d = direction_[i];
-          d += out.weight * (along - d);
-          out.squared_direction += lambda[i] * d * d;
-          out.direction_toward_start += d * back;
-        }
+      }
+      if (beta > 0) {
+        double& d = direction_[i];
+        d += out.weight * (along - d);
+        out.squared_direction += lambda[i] * d * d;
       }
       if (coordinates_.law) {
         const double once = lambda[i] * u_[i] * u_[i];
@@ -122,10 +121,7 @@ class CoordinateReplica : public SgdReplica {
         curvature += lambda[i] * once;
       }
     }
-    if (!(beta > 0)) {
-      out.squared_direction = out.squared_gradient;
-      out.direction_toward_start = out.toward_start;
-    }
+    if (!(beta > 0)) out.squared_direction = out.squared_gradient;
     if (coordinates_.law) {
       out.excess_mse = excess_;
       out.mean_squared_gradient = coordinates_.law->mean_squared_gradient(excess_, slope);
@@ -366,15 +362,16 @@ Sampler chosen(const LeastSquares& problem, const std::string& name) {
     throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise (noise.law is \"" +
                                 problem.noise->name() + "\"); use batch, block, naive or auto");
   const ingredients::RateNeeds needs = problem.rate_rule ? problem.rate_rule->needs() : ingredients::RateNeeds{};
+  const bool each = needs.distance || (problem.rate_rule && problem.rate_rule->averaging() > 0);  // coordinate
   if (std::isinf(problem.batch)) return Sampler::descent;
   if (rows && (needs.nearness || needs.descent))
     throw std::invalid_argument(
         "rate.kind: this rule knows expectations that are not computed for data.law = \"rows\"; use another rule, or "
         "data.law = \"gaussian\"");
-  if (name == "block" && needs.distance)
+  if (name == "block" && each)
     throw std::invalid_argument(
-        "monte_carlo.sampler: 'block' does not know the distance from the start, which [rate] needs; use exact, batch, "
-        "naive or auto");
+        "monte_carlo.sampler: 'block' does not know the distance from the start, nor averages of gradients, which "
+        "[rate] needs; use exact, batch, naive or auto");
   if (rows) return Sampler::rows;
   if (!gaussian_data || name == "naive") return Sampler::naive;
   if (name == "block") return Sampler::block;
@@ -382,7 +379,7 @@ Sampler chosen(const LeastSquares& problem, const std::string& name) {
   if (name == "batch") return Sampler::batch;
   const auto& n = problem.spectrum.multiplicity;
   const auto repeated = static_cast<double>(std::ranges::count_if(n, [](double m) { return m > 1; }));
-  if (!needs.distance && static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension())
+  if (!each && static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension())
     return Sampler::block;
   return gaussian_noise ? Sampler::exact : Sampler::batch;
 }

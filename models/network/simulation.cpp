@@ -84,7 +84,6 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
       const double away = start_[k] - theta_[k];
       out.squared_distance += away * away;
       out.toward_start += g[k] * away;
-      out.direction_toward_start += along_[k] * away;
     }
     out.squared_direction = numerics::squared_norm_in_order(along_);
     return out;

@@ -96,7 +96,7 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
       return d * (now.loss + eta * (-now.slope + eta * (0.5 * now.curvature + eta * (now.third + eta * now.fourth))));
     };
     seen.squared_distance = p * now.q;
-    seen.toward_start = seen.direction_toward_start = -p * now.along;
+    seen.toward_start = -p * now.along;
     return run->step(seen, problem.learning_rate(static_cast<double>(t)));
   };
 }

@@ -102,7 +102,6 @@ double TunedSteps::rate(const QuadraticState& state) {
   now.toward_start = -numerics::dot_in_order(gradient_, state.theta());
   now.weight = rates_.empty() ? 1 : 1 - rule_->averaging();
   now.squared_direction = numerics::squared_norm_in_order(u);
-  now.direction_toward_start = -numerics::dot_in_order(u, state.theta());
   rates_.push_back(run_->step(now, factor_));
   return rates_.back();
 }

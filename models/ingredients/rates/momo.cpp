@@ -7,35 +7,37 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-enum Average : std::size_t { average_loss, average_toward_start };
+enum Memory : std::size_t { average_tangent, tangent_fall };
 
 const std::vector<Observable>& averages() {
   static const std::vector<Observable> memory{
-      {"average_loss", "label^2", "of the batches, weighted as the direction"},
-      {"average_toward_start", "label^2", "of <g, theta_0 - theta>, weighted as the direction"}};
+      {"average_tangent", "label^2", "m_k(theta_k): the batches' losses continued to theta, weighted as the direction"},
+      {"tangent_fall", "label^2", "by how much the step has lowered it"}};
   return memory;
 }
 
-/// Polyak's rate from a model of the loss that is the average of the tangents of all batches so far.
+/// Polyak's rate from a model of the loss that is the average of the tangents of all batches so far. The average's slope is
+/// the direction, so that a step along it moves the average's value by -eta |d|^2: no point that it is taken from is needed.
 class Momo final : public RateRule {
  public:
   Momo(double beta, double largest, double least_loss) : beta_(beta), largest_(largest), least_loss_(least_loss) {}
-  RateNeeds needs() const override { return {.gradient = true, .distance = true}; }
+  RateNeeds needs() const override { return {.gradient = true}; }
   double averaging() const override { return beta_; }
   const std::vector<Observable>& memory() const override { return averages(); }
   double rate(std::span<const double> memory, const StepObservation& now) const override {
     if (!(now.squared_direction > 0)) return 0;
-    double next[2] = {memory[average_loss], memory[average_toward_start]};
-    update(next, now, 0);
-    const double model = next[average_loss] + next[average_toward_start] - now.direction_toward_start;
-    return std::clamp((model - least_loss_) / now.squared_direction, 0.0, largest_);
+    return std::clamp((here(memory, now) - least_loss_) / now.squared_direction, 0.0, largest_);
   }
-  void update(std::span<double> memory, const StepObservation& now, double) const override {
-    memory[average_loss] += now.weight * (now.loss - memory[average_loss]);
-    memory[average_toward_start] += now.weight * (now.toward_start - memory[average_toward_start]);
+  void update(std::span<double> memory, const StepObservation& now, double step) const override {
+    memory[average_tangent] = here(memory, now);
+    memory[tangent_fall] = step * now.squared_direction;
   }
 
  private:
+  /// m_k(theta_k).
+  static double here(std::span<const double> memory, const StepObservation& now) {
+    return (1 - now.weight) * (memory[average_tangent] - memory[tangent_fall]) + now.weight * now.loss;
+  }
   double beta_, largest_, least_loss_;
 };
 

@@ -64,7 +64,7 @@ struct Momo final : Algorithm {
     f = (1 - w) * f + w * loss;
     gamma = (1 - w) * gamma + w * inner(g, x);
     const double tau = factor * std::min(1.5, std::max(f + inner(d, x) - gamma - 0.02, 0.0) / inner(d, d));
-    columns = {tau, f, -gamma};
+    columns = {tau, f + inner(d, x) - gamma, tau * inner(d, d)};
     return {-tau * d[0], -tau * d[1], -tau * d[2]};
   }
 };
@@ -392,9 +392,94 @@ TEST_CASE("momo: the theory is the closure of means") {
     if (k + 1 != 1 && k + 1 != 7 && k + 1 != 60) continue;
     CHECK(theory.find("excess_mse")->value[row] == doctest::Approx(inner(lambda, D)).epsilon(1e-11));
     CHECK(theory.find("learning_rate")->value[row] == doctest::Approx(tau).epsilon(1e-11));
-    CHECK(theory.find("average_loss")->value[row] == doctest::Approx(f).epsilon(1e-11));
-    CHECK(theory.find("average_toward_start")->value[row] == doctest::Approx(-gamma).epsilon(1e-10));
+    CHECK(theory.find("average_tangent")->value[row] == doctest::Approx(f + along - gamma).epsilon(1e-10));
+    CHECK(theory.find("tangent_fall")->value[row] == doctest::Approx(tau * square).epsilon(1e-10));
     ++row;
+  }
+}
+
+TEST_CASE("momo: exact gradients keep their digits far below the start, in theory and simulation") {
+  // The paper's two averages in long double, whose digits they cost.
+  struct Case {
+    std::vector<double> lambda;
+    long double beta, largest, noise;
+    std::uint64_t steps;
+  };
+  const Case cases[] = {{{2, 0.7, 0.05}, 0.9L, 1, 0, 720},
+                        {{1}, 0.9L, 1, 0, 600},
+                        {{1, 0.25}, 0.5L, 1, 0, 120},
+                        {{1, 0.5, 0.2}, 0, 1e9L, 0.3L, 25},
+                        {{1, 0.5, 0.2}, 0.9L, 1e9L, 0.3L, 25}};
+  for (const Case& c : cases) {
+    const std::size_t n = c.lambda.size();
+    std::string list;
+    for (const double l : c.lambda) list += (list.empty() ? "" : ", ") + settings::text_of(l);
+    const auto problem =
+        prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [" + list +
+                "]\n[noise]\nlaw = 'gaussian'\n" + "variance = " + settings::text_of(static_cast<double>(c.noise)) +
+                "\n[optimizer]\nbatch = inf\n[rate]\nkind = " + "'momo'\nbeta = " +
+                settings::text_of(static_cast<double>(c.beta)) +
+                "\neta_max = " + settings::text_of(static_cast<double>(c.largest)) + "\n[time]\nat = [" +
+                settings::text_of(static_cast<double>(c.steps)) + "]\n");
+    const Trajectory theory = problem->solve();
+    CHECK(theory.exact);
+    std::vector<long double> v(n, -1), d(n), x(n);
+    long double f = 0, gamma = 0, tau = 0, P = 0;
+    for (std::uint64_t k = 0; k <= c.steps; ++k) {
+      P = 0;
+      for (std::size_t i = 0; i < n; ++i) P += static_cast<long double>(c.lambda[i]) * v[i] * v[i];
+      if (k == c.steps) break;
+      const long double w = k == 0 ? 1 : 1 - c.beta;
+      long double pull = 0, along = 0, square = 0;
+      for (std::size_t i = 0; i < n; ++i) {
+        const long double g = static_cast<long double>(c.lambda[i]) * v[i];
+        d[i] = (1 - w) * d[i] + w * g;
+        pull += g * x[i];
+        along += d[i] * x[i];
+        square += d[i] * d[i];
+      }
+      f = (1 - w) * f + w * (P + c.noise) / 2;
+      gamma = (1 - w) * gamma + w * pull;
+      tau = std::min(c.largest, std::max(f + along - gamma, 0.0L) / square);
+      for (std::size_t i = 0; i < n; ++i) {
+        v[i] -= tau * d[i];
+        x[i] -= tau * d[i];
+      }
+    }
+    CAPTURE(list);
+    const double expected = static_cast<double>(P), rate = static_cast<double>(tau);
+    CHECK(theory.find("excess_mse")->value.back() == doctest::Approx(expected).epsilon(1e-7));
+    CHECK(theory.find("learning_rate")->value.back() == doctest::Approx(rate).epsilon(1e-7));
+    const auto simulation = problem->simulate();
+    const auto replica = simulation->replica(1, 0);
+    std::vector<double> out(simulation->observables().size());
+    replica->advance(c.steps);
+    replica->observe(out);
+    CHECK(out[1] == doctest::Approx(expected).epsilon(1e-7));
+  }
+}
+
+TEST_CASE("a rule that amplifies rounding says where, and others do not") {
+  const auto solved = [](const std::string& rate, const std::string& variance) {
+    return prepare(
+               "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.2]\n[noise]\nlaw = "
+               "'gaussian'\nvariance = " +
+               variance + "\n[optimizer]\nbatch = inf\n[rate]\n" + rate +
+               "\n[time]\nat = [0, 10, 50, 100, 300, 1000]\n")
+        ->solve();
+  };
+  // Polyak's rates grow without end where the loss they ask for is below the noise: whatever they do is chaotic.
+  const Trajectory chaotic = solved("kind = 'momo'\nbeta = 0\neta_max = inf", "0.3");
+  REQUIRE(chaotic.valid_until);
+  CHECK(*chaotic.valid_until >= 10);
+  CHECK(*chaotic.valid_until < 300);
+  CHECK(chaotic.labels.back().first == "rounding");
+  for (const std::string rate : {"kind = 'momo'", "kind = 'dog'", "kind = 'adagrad-norm'", "kind = 'prodigy'\nd0 = 0.1",
+                                 "kind = 'd-adaptation'\nd0 = 0.1"}) {
+    CAPTURE(rate);
+    const Trajectory calm = solved(rate, "0.0");
+    CHECK_FALSE(calm.valid_until);
+    CHECK(calm.exact);
   }
 }
 
@@ -420,6 +505,77 @@ TEST_CASE("momo: where single runs differ the theory says so, and by how much th
       prepare(problem_text + "[rate]\nkind = \"stochastic-polyak\"\nc = 1.0", {"optimizer.batch=4000", "time.at=[1]"})
           ->solve();
   CHECK(first.report.front().second == doctest::Approx(polyak.report.front().second).epsilon(1e-6));
+}
+
+// 300 runs: the estimate of a standard deviation has a standard error of 4% for a normal law, of 8% for tails as heavy as
+// those of the exponential's, so that the bounds, 5 of these away from what was measured with others, are missed at < 1e-5.
+TEST_CASE(
+    "inside Adam: the estimate of the distance keeps its spread as the dimension grows, and loses it as the batch "
+    "does") {
+  // Relative standard deviation over runs of the estimate, once its ramp is over.
+  const auto spread = [](const std::string& kind, int dimension, int batch, int steps) {
+    const auto problem = prepare(
+        "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\nalpha = 0.25\nbeta = 0.25\ndimension = "
+        "1\n[noise]\nlaw "
+        "= 'gaussian'\nvariance = 1.0\n[time]\nat = [1]\n",
+        {"rate.kind=" + kind, "spectrum.dimension=" + std::to_string(dimension),
+         "optimizer.batch=" + std::to_string(batch), "time.at=[" + std::to_string(steps) + "]"});
+    const auto simulation = problem->simulate();
+    const auto& names = simulation->observables();
+    const auto column = static_cast<std::size_t>(
+        std::ranges::find(names, "distance_estimate", &models::Observable::name) - names.begin());
+    std::vector<double> out(names.size());
+    double sum = 0, squares = 0;
+    constexpr int runs = 300;
+    for (int w = 0; w < runs; ++w) {
+      const auto replica = simulation->replica(11, static_cast<std::uint64_t>(w));
+      replica->advance(static_cast<std::uint64_t>(steps));
+      replica->observe(out);
+      sum += out[column] / runs;
+      squares += out[column] * out[column] / runs;
+    }
+    return std::sqrt(squares / (sum * sum) - 1);
+  };
+  for (const std::string kind : {"prodigy-adam", "d-adaptation-adam"}) {
+    CAPTURE(kind);
+    // Sixteen times the coordinates would leave a quarter of what averages out. Measured .19 and .21, .22 and .17.
+    const double small = spread(kind, 50, 40, 60), large = spread(kind, 800, 40, 120);
+    CHECK(large > 0.5 * small);
+    CHECK(large > 0.1);
+    // A hundred times the batch leaves a tenth. Measured .04 and .02.
+    CHECK(spread(kind, 800, 4000, 120) < 0.4 * large);
+  }
+}
+
+// 200 runs: the mean of P has a relative standard error below 1%; the closure of Adam is 3% off here.
+TEST_CASE("momo inside Adam: while its cap binds it is Adam at that rate, whose theory another model has") {
+  const std::string common =
+      "[spectrum]\nkind = 'power-law'\nalpha = 0.25\nbeta = 0.25\ndimension = 200\n[noise]\nlaw = 'gaussian'\nvariance "
+      "= "
+      "1.0\n[time]\nat = [100, 400]\n";
+  const auto adam = [&](const std::string& rate) {
+    return prepare("model = 'sign-sgd'\n" + common +
+                   "[optimizer]\nkind = 'adam'\nbeta2 = 0.999\nlearning_rate = " + rate)
+        ->solve()
+        .find("excess_mse")
+        ->value;
+  };
+  const auto simulation =
+      prepare("model = 'least-squares'\n" + common + "[optimizer]\nbatch = 1\n[rate]\nkind = 'momo-adam'")->simulate();
+  std::vector<double> out(simulation->observables().size()), mean(2);
+  for (std::uint64_t w = 0; w < 200; ++w) {
+    const auto replica = simulation->replica(5, w);
+    for (std::size_t i = 0; i < 2; ++i) {
+      replica->advance(i == 0 ? 100 : 400);
+      replica->observe(out);
+      mean[i] += out[1] / 200;
+    }
+  }
+  const std::vector<double> theory = adam("0.01"), faster = adam("0.0125");
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(mean[i] == doctest::Approx(theory[i + 1]).epsilon(0.07));
+    CHECK(mean[i] > 1.07 * faster[i + 1]);
+  }
 }
 
 TEST_CASE("momo: without averaging it is Polyak's stochastic rate with c = 1") {

@@ -14,6 +14,7 @@
 #include "cli/inputs.hpp"
 #include "cli/results/csv.hpp"
 #include "cli/results/output_file.hpp"
+#include "models/framework/scaling_law.hpp"
 #include "settings/counted.hpp"
 #include "settings/delimited.hpp"
 #include "settings/expression.hpp"
@@ -165,6 +166,8 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
   context.say(fmt::format("{}: {}", base.title, scaling_summary(result)));
   context.say(fmt::format("  {}{}", seconds_text(watch.seconds()), written(targets)));
   context.warn(loaded.provenance.warnings);
+  if (const auto law = sizes.front().problem->scaling_law(); law && !law->caution().empty())
+    context.warn({law->caution()});
   return worse(status_of_collapse(result.verdict.outcome), result.agrees() ? done : disagrees);
 }
 

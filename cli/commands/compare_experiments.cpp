@@ -196,6 +196,26 @@ std::string figure(const std::vector<Contender>& all, const std::string& ending)
   return drawn(results, labels, how, ending);
 }
 
+/// What the contenders differ in beside their optimizers: of different problems ratios say nothing.
+std::vector<std::string> other_problems(const std::vector<Contender>& all) {
+  std::vector<std::string> out;
+  const auto text = [](const Contender& c, const char* section) {
+    return c.provenance.experiment.table.table_or_empty(section).text();
+  };
+  for (const Contender& c : all) {
+    std::vector<std::string> differ;
+    for (const char* section : {"spectrum", "noise", "data", "initial"})
+      if (text(c, section) != text(all.front(), section)) differ.push_back(fmt::format("[{}]", section));
+    if (c.provenance.experiment.time.steps != all.front().provenance.experiment.time.steps) differ.push_back("[time]");
+    if (!differ.empty())
+      out.push_back(
+          fmt::format("{} and {} differ in {}: these are different problems, and the ratios are not of the "
+                      "optimizers alone",
+                      all.front().path, c.path, settings::join(differ)));
+  }
+  return out;
+}
+
 }  // namespace
 
 Status compare_experiments(const Context& context, const std::vector<std::string>& paths, const CompareOptions& options,
@@ -219,6 +239,7 @@ Status compare_experiments(const Context& context, const std::vector<std::string
   context.say(fmt::format("compared {}, {}{}",
                           paths.size() == 1 ? "one experiment" : fmt::format("{} experiments", paths.size()),
                           seconds_text(watch.seconds()), written(targets)));
+  context.warn(other_problems(all));
   for (const Contender& c : all) {
     std::vector<std::string> said;
     for (const auto* list : {&c.provenance.warnings, &c.trajectory.warnings})

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -17,6 +18,8 @@ class ScalingLaw {
   virtual ~ScalingLaw() = default;
   /// L0, the loss that no size gets below.
   virtual double floor() const = 0;
+  /// Why what is said of the horizon and the limit does not hold here, a sentence; empty where it does.
+  virtual std::string caution() const { return ""; }
   /// The compute-optimal number of steps of this size at a constant rate; NaN where it is not known.
   virtual double horizon() const = 0;
   /// (L(x T) - L0)/(L(T) - L0) in the limit of large sizes, T the last step of the experiment and its schedule as it

@@ -163,8 +163,12 @@ class LeastSquaresProblem final : public Problem {
       findings.push_back({"bias_constant", law.bias_constant, "its constant, t in steps"});
       findings.push_back({"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent"});
       findings.push_back({"kernel_constant", law.kernel_constant, "its constant, t in steps"});
-      if (const double horizon = scaling_law()->horizon(); std::isfinite(horizon))
-        findings.push_back({"compute_optimal_steps", horizon, "of this size at a constant rate, z* d^(2 alpha)/eta"});
+      const auto law_of_sizes = scaling_law();
+      const std::string caution = law_of_sizes->caution();
+      if (const double horizon = law_of_sizes->horizon(); std::isfinite(horizon))
+        findings.push_back({"compute_optimal_steps", horizon,
+                            "of this size at a constant rate, z* d^(2 alpha)/eta" +
+                                (caution.empty() ? "" : "; not to be believed, " + caution)});
     }
     return findings;
   }

@@ -55,6 +55,13 @@ class LeastSquaresScaling final : public ScalingLaw {
 
   double floor() const override { return problem_.label_noise_variance / 2; }
 
+  std::string caution() const override {
+    if (!form_ || form_->alpha > 0.5) return "";
+    return "alpha <= 1/2: tr K, and with it eta tr K/(2 B), grows with the size, so that the compute-optimal steps are "
+           "not "
+           "those of this law and no curve of large sizes is known";
+  }
+
   double horizon() const override {
     return form_ ? form_->horizon() * std::pow(size_, 2 * form_->alpha) / problem_.learning_rate : nan;
   }

@@ -10,6 +10,7 @@
 #include <limits>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "models/framework/model.hpp"
 #include "numerics/constants.hpp"
@@ -168,9 +169,16 @@ double MethodComparison::score(const std::vector<double>& ratios) const {
 }
 
 std::size_t MethodComparison::calibrated(std::size_t method) const {
+  // Where scores are the same, all of them 0 perhaps, fewer infinite ratios, then the smaller product of the others.
+  const auto standing = [&](std::size_t s) {
+    const std::vector<double> all = ratios(method, s);
+    double diverged = 0, logarithm = 0;
+    for (const double r : all) std::isfinite(r) ? logarithm += std::log(r) : ++diverged;
+    return std::tuple(score(all), -diverged, -logarithm);
+  };
   std::size_t best = 0;
   for (std::size_t s = 1; s < runs[method].size(); ++s)
-    if (score(ratios(method, s)) >= score(ratios(method, best))) best = s;
+    if (standing(s) >= standing(best)) best = s;
   return best;
 }
 

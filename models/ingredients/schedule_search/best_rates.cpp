@@ -22,8 +22,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // The grid of bases, in multiples of 1/lambda_max.
 constexpr double lowest_base = 1e-4, highest_base = 10;
-constexpr int grid_points = 33, points_per_decade = 6;
-constexpr int most_decades = 6;  // beyond the grid, either way
+constexpr int grid_points = 33;
+constexpr double farthest = 300 * 6;      // beyond the grid, either way, in its steps: 300 decades and more
+constexpr double longest_stride = 6 * 6;  // of the extension, whose strides grow
 constexpr int base_bits = 18;
 
 constexpr std::uint64_t most_steps = 10'000'000;
@@ -189,7 +190,7 @@ BestBase best_base(const RateObjective& J, std::span<const double> shape, double
   const double first = std::log(lowest_base), step = (std::log(highest_base) - first) / (grid_points - 1);
   std::vector<std::pair<double, double>> at;  // log of base/unit, log J
   const double last = std::log(cap / unit);
-  const auto point = [&](int i) {
+  const auto point = [&](double i) {
     const double u = std::min(first + i * step, last);
     return std::pair(u, log_loss(J, shape, unit * std::exp(u)));
   };
@@ -199,11 +200,19 @@ BestBase best_base(const RateObjective& J, std::span<const double> shape, double
   }
   const auto least = [&] { return std::ranges::min_element(at, {}, &std::pair<double, double>::second); };
   bool extended = false;
-  for (int more = 1; more <= most_decades * points_per_decade && least() == at.begin(); ++more, extended = true)
-    at.insert(at.begin(), point(-more));
-  for (int more = 0; more < most_decades * points_per_decade && least() == at.end() - 1 && at.back().first < last;
-       ++more, extended = true)
-    at.push_back(point(grid_points + more));
+  // On while the loss still falls: where it stands still the base no longer matters.
+  const auto falls = [&](auto end, auto next) { return at.size() < 2 || end->second < next->second; };
+  double stride = 1;
+  const auto further = [&] { return stride = std::min(stride * 1.25, longest_stride); };
+  for (double i = -1; i >= -farthest && least() == at.begin() && falls(at.begin(), at.begin() + 1); i -= further()) {
+    at.insert(at.begin(), point(i));
+    extended = true;
+  }
+  stride = 1;
+  for (double i = grid_points; i <= farthest && least() == at.end() - 1 && at.back().first < last; i += further()) {
+    at.push_back(point(i));
+    extended = true;
+  }
   const auto best = least();
   if (best->second >= 1000) return {0, infinity, extended};
   const double low = best == at.begin() ? best->first : (best - 1)->first;

@@ -181,7 +181,8 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
     std::vector<double> weight;
     for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
       weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
-    if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps); least >= 0) {
+    if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps);
+        least >= 0) {
       law.least = least;
       law.predictions.push_back(
           {"conjugate_gradients_loss", least, "what no learning rates get below: the conjugate gradients' loss"});

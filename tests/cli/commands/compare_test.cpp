@@ -93,6 +93,12 @@ TEST_CASE("compare: experiments, each at its optimum") {
   CHECK(end(rate) == doctest::Approx(value).epsilon(1e-6));
   CHECK(end(1.1 * rate) > value);
   CHECK(end(0.9 * rate) > value);
+  // Other problems are said to be that; other points in time are none.
+  std::string other = small_experiment;
+  folder.file("other.toml", other + "[initial]\nscale = 0.5\n");
+  CHECK(run({"compare", folder / "sgd.toml", folder / "other.toml"})
+            .err.find("differ in [initial]: these are different") != std::string::npos);
+  CHECK(run({"compare", folder / "sgd.toml", folder / "dog.toml"}).err.find("differ in") == std::string::npos);
   CHECK(run({"compare", folder / "sgd.toml", folder / "dog.toml", "-o", folder / "c.svg", "-o", folder / "c.csv"})
             .status == 0);
   CHECK(contents(folder / "c.svg").find("<svg") != std::string::npos);

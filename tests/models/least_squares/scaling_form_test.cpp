@@ -8,6 +8,7 @@
 
 #include "models/framework/scaling_law.hpp"
 #include "numerics/constants.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -76,6 +77,14 @@ TEST_CASE("what a problem says of its scaling") {
   const double rho = 0.2 * pi * pi / 12;
   CHECK(law->limit(0.5) ==
         doctest::Approx(form.normalised(tau / 2500, half / tau, rho * 0.5, rho * 0.001)).epsilon(1e-10));
+  CHECK(law->caution().empty());
+  // From alpha = 1/2 on tr K grows with the size.
+  const auto flat = testing::prepare(
+      "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 50\nalpha = 0.3\nbeta = 0.4\ntail = "
+      "'noise'\n[optimizer]\nlearning_rate = 0.02\n[time]\nsteps = 10\n");
+  CHECK(flat->scaling_law()->caution().starts_with("alpha <= 1/2"));
+  for (const Finding& f : flat->stability())
+    if (f.name == "compute_optimal_steps") CHECK(f.doc.find("not to be believed") != std::string::npos);
   // Label noise breaks the limit, momentum and rules have none; the floor is theirs too.
   const auto noisy = sized(50, "linear", 1000, "[noise]\nvariance = 0.1\n");
   CHECK(noisy.problem->scaling_law()->floor() == doctest::Approx(0.05));

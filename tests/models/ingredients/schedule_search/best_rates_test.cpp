@@ -100,6 +100,22 @@ TEST_CASE("the base of a shape: inside the grid, beyond it, at the cap, nowhere"
   CHECK_THROWS_WITH_AS(found(J), doctest::Contains("diverges at every learning rate"), std::invalid_argument);
 }
 
+TEST_CASE("label noise of any size: the best constant rate is found however small it is") {
+  // One step, one eigenvalue 1 of d = 1, B = 2: P = (1 - eta)^2 + eta^2 (1 + 1 + s)/2, least at eta = 1/(2 + s/2).
+  for (const double s : {1e3, 1e11, 1e15, 1e30, 1e100, 1e200}) {
+    CAPTURE(s);
+    const auto J =
+        prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\n[noise]\nvariance = " +
+                edgewise::settings::text_of(s) + "\n[optimizer]\nlearning_rate = 1\nbatch = 2\n[time]\nsteps = 1\n")
+            ->rate_objective("");
+    const BestBase base = best_base(*J, std::vector<double>{1.0}, infinity);
+    CHECK(base.at_edge == (s > 1e4));
+    // So near the loss of rate 0 the base is known to the rounding of the loss alone.
+    if (s < 1e10) CHECK(base.base == doctest::Approx(1 / (2 + s / 2)).epsilon(1e-4));
+    CHECK(base.loss <= 1 + 1e-12);
+  }
+}
+
 TEST_CASE("R1: sweep and L-BFGS agree, from different starts") {
   const auto J = prepare(r1(300, "batch = 1"))->rate_objective("");
   const Optimum swept = found(*J);

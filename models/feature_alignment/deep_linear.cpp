@@ -24,8 +24,9 @@ using linear_algebra::Matrix;
 using linear_algebra::product;
 using linear_algebra::Transposed;
 
-/// Of a relative rounding of 1e-16.
-constexpr double most_growth = 1e6;
+/// Of a double, relative; and what it may grow to in singular values, relative to the largest, and in the loss, so that two
+/// computations of one run differ by less than what a verdict sees.
+constexpr double rounding = 1e-16, max_rounding = 3e-12, max_rounding_of_loss = 3e-11;
 
 double power(double w, std::size_t p) {
   return std::pow(w, static_cast<double>(p));
@@ -237,29 +238,120 @@ double deep_centred(const DeepLinear& net, std::size_t l, const std::vector<doub
 
 namespace {
 
-/// The first step of gradient descent at which a relative rounding of the start has grown to what is seen; infinite where
-/// it does not, as on the way to any attractor.
-double forgets_rounding_at(const DeepLinear& net, std::uint64_t steps) {
-  const auto layers = static_cast<double>(net.layers);
-  std::vector<double> w = start_values(net), growth(w.size(), 1.0);
-  bool moves = true;
-  for (std::uint64_t step = 1; step <= steps && moves; ++step) {
-    moves = false;
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const double s = power(w[i], net.layers), moved = net.learning_rate * speed(net, i, w[i]);
-      if (w[i] + moved == w[i]) continue;
-      moves = true;
-      // d log w'/d log w.
-      const double slope =
-          net.learning_rate * ((layers - 1) * (net.target[i] - s) * s - layers * s * s) / (w[i] * w[i]);
-      const double next = w[i] + moved;
-      growth[i] *= std::abs((1 + slope) * w[i] / next);
-      w[i] = next;
-      if (!std::isfinite(w[i])) return infinity;
-      if (growth[i] * layers > most_growth) return static_cast<double>(step);
-    }
+/// What rounding adds to the layers grows by the linearised step, in the bases in which they are diagonal: E_l are its
+/// matrices, and also say what happens between singular values and, in one more row and column of value 0, beyond them.
+class RoundingGrowth {
+ public:
+  explicit RoundingGrowth(const DeepLinear& net)
+      : net_(net),
+        values_(net.target.size() + (net.width > net.target.size() ? 1 : 0)),
+        errors_(net.layers, Matrix(values_, values_)),
+        fresh_(errors_) {
+    random::Stream stream(0, 0);
+    for (Matrix& e : fresh_) stream.normals(e.entries());
   }
-  return infinity;
+
+  /// The step from w; what it adds of its own is of size |w|, in a fixed direction and of random sign.
+  void step(const std::vector<double>& w) {
+    const std::size_t layers = net_.layers;
+    Matrix powers(layers + 1, values_);
+    std::vector<double> residual(values_, 0.0);
+    for (std::size_t i = 0; i < values_; ++i) {
+      const double x = i < w.size() ? w[i] : 0;
+      for (std::size_t k = 0; k <= layers; ++k) powers(k, i) = k == 0 ? 1 : powers(k - 1, i) * x;
+      residual[i] = powers(layers, i) - (i < w.size() ? net_.target[i] : 0);
+    }
+    // a_l = d(W_L .. W_(l+1)), b_l = d(W_(l-1) .. W_1); a_0 is that of the whole.
+    std::vector<Matrix> a(layers + 1, Matrix(values_, values_)), b(a);
+    for (std::size_t l = layers; l >= 1; --l)
+      for_pairs([&](std::size_t i, std::size_t j) {
+        a[l - 1](i, j) = a[l](i, j) * powers(1, j) + powers(layers - l, i) * errors_[l - 1](i, j);
+      });
+    for (std::size_t l = 1; l < layers; ++l)
+      for_pairs([&](std::size_t i, std::size_t j) {
+        b[l + 1](i, j) = powers(1, i) * b[l](i, j) + errors_[l - 1](i, j) * powers(l - 1, j);
+      });
+    // Terms that a step adds up, and entries of the layers.
+    double rounded = 0, largest = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const double x = std::abs(w[i]);
+      largest = std::max(largest, x);
+      rounded = std::max(rounded, net_.learning_rate * (power(x, layers) + net_.target[i]) * power(x, layers - 1));
+    }
+    const double sign = (signs_.uniform() < 0.5 ? -1 : 1) * std::max(largest, rounded);
+    double square = 0;
+    for (std::size_t l = 1; l <= layers; ++l)
+      for_pairs([&](std::size_t i, std::size_t j) {
+        const double above = powers(layers - l, i), below = powers(l - 1, j);
+        double& error = errors_[l - 1](i, j);
+        error += sign * fresh_[l - 1](i, j) -
+                 net_.learning_rate *
+                     (a[l](j, i) * residual[j] * below + above * a[0](i, j) * below + above * residual[i] * b[l](j, i));
+        square = std::max(square, std::pow(error / largest, 2));
+      });
+    size_ = std::sqrt(square);
+  }
+  /// The largest entry, in roundings of the largest singular value.
+  double size() const { return size_; }
+
+ private:
+  template <class Work>
+  void for_pairs(const Work& work) const {
+    for (std::size_t i = 0; i < values_; ++i)
+      for (std::size_t j = 0; j < values_; ++j) work(i, j);
+  }
+
+  const DeepLinear& net_;
+  std::size_t values_;
+  std::vector<Matrix> errors_, fresh_;
+  random::Stream signs_{0, 1};
+  double size_ = 0;
+};
+
+/// Of singular values of W_L ... W_1 relative to the largest, as the recorded steps of gradient descent are come to; it
+/// ends beyond what is followed. `beyond` is the step then, else infinite.
+struct SingularRounding {
+  std::vector<double> at;
+  double beyond = infinity;
+};
+SingularRounding singular_rounding(const DeepLinear& net, const std::vector<std::uint64_t>& at) {
+  const double unit = static_cast<double>(net.layers) * rounding;
+  SingularRounding out;
+  std::vector<double> w = start_values(net);
+  RoundingGrowth growth(net);
+  bool moves = true;
+  std::uint64_t step = 0;
+  for (const std::uint64_t target : at) {
+    for (; step < target && moves; ++step) {
+      growth.step(w);
+      if (!std::isfinite(growth.size())) return out;
+      if (growth.size() * unit > max_rounding) {
+        out.beyond = static_cast<double>(step + 1);
+        return out;
+      }
+      moves = false;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        const double next = w[i] + net.learning_rate * speed(net, i, w[i]);
+        moves = moves || next != w[i];
+        w[i] = next;
+      }
+    }
+    double size = std::max(1.0, growth.size()) * unit;
+    if (step < target) {  // at rest: what is of the largest curvature grows, or nothing does
+      double factor = 1;
+      for (const double x : w)
+        factor = std::max(
+            factor, std::abs(1 - net.learning_rate * static_cast<double>(net.layers) * power(x * x, net.layers - 1)));
+      const double further = std::ceil(std::log(max_rounding / size) / std::log(factor));
+      if (factor > 1 && static_cast<double>(step) + further <= static_cast<double>(target)) {
+        out.beyond = static_cast<double>(step) + further;
+        return out;
+      }
+      size *= std::pow(factor, static_cast<double>(target - step));
+    }
+    out.at.push_back(size);
+  }
+  return out;
 }
 
 }  // namespace
@@ -288,16 +380,16 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
   const std::vector<double> w0 = start_values(net);
   const double target = *std::ranges::max_element(net.target), start = *std::ranges::max_element(w0);
   out.valid_until = 0;
-  const double chaotic_from =
-      net.flow || out.steps.empty() ? infinity : forgets_rounding_at(net, static_cast<std::uint64_t>(out.steps.back()));
-  if (std::isfinite(chaotic_from))
+  const SingularRounding rounded =
+      net.flow ? SingularRounding{std::vector<double>(at.size(), rounding), infinity} : singular_rounding(net, at);
+  if (std::isfinite(rounded.beyond))
     out.warnings.push_back(
         fmt::format("chaotic: by step {:g} rounding has grown to what two computations of one run differ by; nothing "
                     "is claimed beyond",
-                    chaotic_from));
+                    rounded.beyond));
   double moves_from = infinity;
   for (std::size_t t = 0; t < out.steps.size(); ++t) {
-    if (out.columns[0].value[t] > 1e-12 * target * target && out.steps[t] < chaotic_from)
+    if (t < rounded.at.size() && target * rounded.at[t] < max_rounding_of_loss * std::sqrt(out.columns[0].value[t]))
       out.valid_until = out.steps[t];
     for (std::size_t i = 0; i < net.start.size(); ++i)
       if (std::abs(values[t][i] - w0[i]) > 1e-6 * std::max(start, values[t][i]))

@@ -31,6 +31,9 @@ using settings::Values;
 /// Degrees whose remaining power has an observable.
 constexpr std::size_t shown_degrees = 9;
 
+/// Of the target's power, what a simulation may miss and still be judged.
+constexpr double max_rare_share = 0.01;
+
 const std::vector<Observable>& all_observables() {
   static const auto all = [] {
     std::vector<Observable> out = {
@@ -54,6 +57,7 @@ struct Setting {
   bool on_sphere = false;
   Time time;
   std::size_t tests = 0;
+  double draws = 0;  ///< of inputs by all replicas
 };
 
 class RidgeReplica final : public Replica {
@@ -111,6 +115,13 @@ class KernelRegression final : public Problem {
              (c.observable.name.starts_with("unlearned_") &&
               (!setting_->on_sphere || std::ranges::all_of(c.value, [](double x) { return x == 0; })));
     });
+    if (const double rare = setting_->population->rare_share(setting_->draws); rare > max_rare_share) {
+      out.valid_until = 0;
+      out.warnings.push_back(fmt::format(
+          "{:.2g}% of the target's power lies where so few inputs are that {:g} draws are not expected to meet one: "
+          "shown, not judged",
+          100 * rare, setting_->draws));
+    }
     if (total == 0 && setting_->noise == 0)
       out.warnings.push_back("the target is 0 and so is its noise: nothing is learned");
     return out;
@@ -236,6 +247,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
   setting->time = experiment.time;
   setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+  setting->draws =
+      static_cast<double>(experiment.monte_carlo.replicas) * static_cast<double>(setting->time.steps + setting->tests);
   const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
   return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"));
 }

@@ -26,6 +26,11 @@ class Population {
   virtual std::vector<std::string> warnings() const { return {}; }
   /// Whether `levels` takes a decomposition.
   virtual bool measured() const { return false; }
+  /// Share of the target's power that inputs carry which so many draws are not expected to meet once.
+  virtual double rare_share(double draws) const {
+    static_cast<void>(draws);
+    return 0;
+  }
   /// Label noise that comes with the data, e.g. the misfit of a measured spectrum.
   virtual double noise() const { return 0; }
 };

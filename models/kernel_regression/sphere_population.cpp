@@ -60,6 +60,10 @@ class SpherePopulation final : public Population {
     return out;
   }
 
+  double rare_share(double draws) const override {
+    return target_.rare_share && target_.total() > 0 ? target_.rare_share(1 / draws) : 0;
+  }
+
   std::string obstacle(std::size_t samples, std::size_t tests) const override {
     if (!numerics::is_whole(dimension_)) return "data.dimension must be whole for a simulation";
     if (dimension_ * static_cast<double>(samples + tests) > most_entries)

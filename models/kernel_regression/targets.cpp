@@ -9,6 +9,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/ingredients/learning_curves/harmonics.hpp"
+#include "models/ingredients/learning_curves/zonal_projection.hpp"
 #include "numerics/constants.hpp"
 #include "settings/expression.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 
 using ingredients::learning_curves::gegenbauer;
 using ingredients::learning_curves::multiplicities;
-using ingredients::learning_curves::ZonalQuadrature;
+using ingredients::learning_curves::ZonalProjection;
 using linear_algebra::Matrix;
 
 /// Powers below this share of the largest end a series, which has at most so many degrees.
@@ -114,15 +115,15 @@ SphereTarget zonal_powers(double d, std::vector<double> powers) {
 }
 
 SphereTarget zonal_function(double d, std::size_t max_degree, std::function<double(double)> g) {
-  const ZonalQuadrature rule(d, max_degree, g);
+  ZonalProjection found = ingredients::learning_curves::zonal_projection(d, max_degree, g);
   SphereTarget out;
-  const double all = rule.mean_square(g);
-  if (!std::isfinite(all)) throw std::invalid_argument("is not finite, or not square integrable, on [-1, 1]");
-  out.power = rule.coefficients(g);
+  const double all = found.mean_square;
+  out.power = found.coefficient;
   const std::vector<double> m = multiplicities(d, max_degree);
   for (std::size_t k = 0; k < out.power.size(); ++k) out.power[k] *= m[k] * out.power[k];
   out.beyond = std::max(0.0, all - out.total());
   if (out.beyond < 1e-12 * all) out.beyond = 0;
+  out.rare_share = [found = std::move(found)](double probability) { return found.rare_share(probability); };
   out.value = [g = std::move(g)](std::span<const double> x) { return g(x[0]); };
   return out;
 }
@@ -170,6 +171,29 @@ SphereTarget point_sources(double d, const Sources& s) {
   }
   for (std::size_t k = listed; k < out.power.size(); ++k) out.beyond += out.power[k];
   out.power.resize(listed);
+  // Each source by itself, as if they did not share their places.
+  out.rare_share = [s, d, strength, largest](double probability) {
+    double rare = 0, all = 0;
+    for (std::size_t i = 0; i < s.mass.size(); ++i) {
+      const double r = s.radius[i], q = s.mass[i];
+      // In units of its largest value, which alone may be no double.
+      const auto field = [=](double t) {
+        const double square = 1 + r * r - 2 * r * t, log_size = std::log(square) - 2 * std::log1p(-r);
+        if (s.force) return strength * (t - r) * std::exp(-d / 2 * log_size);
+        return d == 2 ? -0.5 * std::log(square) : std::exp(-strength / 2 * log_size);
+      };
+      try {
+        const ZonalProjection found = ingredients::learning_curves::zonal_projection(d, 0, field);
+        const double units = s.force ? d : d == 2 ? 0 : strength;
+        const double power = q * q * found.mean_square * std::exp(-2 * units * (std::log1p(-r) - std::log1p(-largest)));
+        rare += power * found.rare_share(probability);
+        all += power;
+      } catch (const std::invalid_argument&) {  // too steep to be told
+        return 1.0;
+      }
+    }
+    return all > 0 ? rare / all : 0;
+  };
   out.value = [s, b, d, strength](std::span<const double> x) {
     double sum = 0;
     for (std::size_t i = 0; i < s.mass.size(); ++i) {

@@ -13,6 +13,8 @@ struct SphereTarget {
   std::vector<double> power;  ///< v_k^2 by degree
   double beyond = 0;          ///< in degrees that are not listed
   std::function<double(std::span<const double>)> value;
+  /// Of the power, what the inputs of largest f^2 carry that together have this probability; empty: not known.
+  std::function<double(double)> rare_share = {};
   double total() const;
 };
 

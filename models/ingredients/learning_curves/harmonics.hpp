@@ -13,6 +13,15 @@ namespace edgewise::models::ingredients::learning_curves {
 /// that exceeds 1e280.
 std::vector<double> multiplicities(double dimension, std::size_t max_degree);
 
+/// The same up to 1e18: noise of rounding times more of them would be seen.
+std::vector<double> resolved_multiplicities(double dimension, std::size_t max_degree);
+
+/// E g P_k below 1e-14 sqrt(E g^2/m_k) is rounding, and becomes 0.
+void drop_rounding(std::span<double> coefficients, double mean_square, std::span<const double> multiplicities);
+
+/// In the latitude phi, t = sin phi, the weight is cos^(d-2) phi; beyond this it is below e^-100.
+double last_latitude(double dimension);
+
 /// m_{k+1}/m_k for degrees k of any size, as two factors whose logarithms are exact too.
 std::array<double, 2> multiplicity_ratio(double dimension, double degree);
 
@@ -29,23 +38,17 @@ double power_moment(double dimension, double n, std::size_t degree);
 class ZonalQuadrature {
  public:
   ZonalQuadrature(double dimension, std::size_t max_degree);
-  /// With panels halved where E g^2 does not settle otherwise: jumps, and poles that are square integrable. What lies
-  /// too near a pole for doubles counts in `mean_square`. \throws std::invalid_argument, with the place, where g is not
-  /// finite, or more than 0.3% of E g^2 would be so.
-  ZonalQuadrature(double dimension, std::size_t max_degree, const std::function<double(double)>& g);
   /// E g(t) P_k(t), k = 0 .. up to 1e18 harmonics; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
   std::vector<double> coefficients(const std::function<double(double)>& g) const;
   double mean_square(const std::function<double(double)>& g) const;
 
  private:
-  /// \param scale  of its weights
-  void add_panel(double centre, double half, double scale);
+  void add_panel(double centre, double half);
   /// The sum of the weights to 1.
   void normalise();
 
   double dimension_;
   std::vector<double> multiplicity_, t_, weight_;
-  double unresolved_ = 0;  ///< of E g^2
 };
 
 }  // namespace edgewise::models::ingredients::learning_curves

@@ -80,26 +80,6 @@ TEST_CASE("formulas that are not square integrable are refused, poles that are g
   for (const double exponent : {-0.7, -1.0})
     CHECK_THROWS_AS(zonal_function(3, 256, [=](double t) { return std::pow(1 - t, exponent); }), std::invalid_argument);
   CHECK(zonal_function(3, 256, [](double t) { return t > 0.3 ? 1 : -1; }).total() == doctest::Approx(1));
-  // Poles anywhere: in three dimensions t is uniform, in five of density 3 (1 - t^2)/4.
-  for (const double a : {0.3, 1.0 / 3, -0.7123, 0.5, 0.9999})
-    for (const double p : {0.1, 0.25, 0.3, 0.35}) {
-      CAPTURE(a);
-      CAPTURE(p);
-      const double q = 1 - 2 * p, tolerance = p < 0.3 ? 1e-6 : 2e-4;
-      const SphereTarget pole = zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - a), -p); });
-      CHECK(pole.total() == doctest::Approx((std::pow(1 - a, q) + std::pow(1 + a, q)) / (2 * q)).epsilon(tolerance));
-    }
-  for (const double a : {1.0, -1.0})
-    for (const double p : {0.25, 0.35}) {
-      const SphereTarget end = zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - a), -p); });
-      CHECK(end.total() == doctest::Approx(std::pow(2, -2 * p) / (1 - 2 * p)).epsilon(2e-3));
-    }
-  // The integral of (1 - t)^-.6 (1 + t) is 2^1.4 (1/.4 - 1/1.4).
-  CHECK(zonal_function(5, 64, [](double t) { return std::pow(1 - t, -0.8); }).total() ==
-        doctest::Approx(0.75 * std::pow(2, 1.4) * (1 / 0.4 - 1 / 1.4)).epsilon(1e-4));
-  for (const double p : {0.5, 0.6, 1.0})
-    CHECK_THROWS_WITH_AS(zonal_function(3, 64, [=](double t) { return std::pow(std::abs(t - 0.3), -p); }),
-                         doctest::Contains("near t = 0.3"), std::invalid_argument);
 }
 
 TEST_CASE("sources in high dimensions have all their power, or are refused where it is no double") {
@@ -111,7 +91,7 @@ TEST_CASE("sources in high dimensions have all their power, or are refused where
 }
 
 TEST_CASE("steep formulas in high dimension have their power where the sphere has next to no weight") {
-  // E t^(2n) = prod_(k <= n) (2k - 1)/(d + 2k - 2); E (1 - t)^(-2p) = 2^(-2p) B(a, a - 2p)/B(a, a), a = (d - 1)/2.
+  // E t^(2n) = prod_(k <= n) (2k - 1)/(d + 2k - 2).
   const auto of_power = [](double d, int n) {
     double out = 1;
     for (int k = 1; k <= n; ++k) out *= (2 * k - 1) / (d + 2 * k - 2);
@@ -122,22 +102,6 @@ TEST_CASE("steep formulas in high dimension have their power where the sphere ha
     CAPTURE(exponent);
     CHECK(zonal_function(d, 64, [=](double t) { return std::pow(t, exponent); }).total() ==
           doctest::Approx(of_power(d, n)).epsilon(1e-9));
-  }
-  const auto of_pole = [](double d, double p) {
-    const double a = (d - 1) / 2;
-    return std::exp(-2 * p * std::log(2.0) + std::lgamma(a - 2 * p) + std::lgamma(2 * a) - std::lgamma(a) -
-                    std::lgamma(2 * a - 2 * p));
-  };
-  for (const auto& [d, p] : {std::pair{10.0, 1.8}, {20.0, 4.5}, {50.0, 12.0}, {200.0, 49.0}, {1000.0, 200.0}})
-    for (const double end : {1.0, -1.0}) {
-      const double power = p;
-      CAPTURE(power);
-      CHECK(zonal_function(d, 64, [=](double t) { return std::pow(std::abs(end - t), -power); }).total() ==
-            doctest::Approx(of_pole(d, p)).epsilon(2e-3));
-    }
-  for (const auto& [d, p] : {std::pair{10.0, 2.2}, {20.0, 4.7}, {50.0, 12.2}}) {
-    const double power = p;
-    CHECK_THROWS_AS(zonal_function(d, 64, [=](double t) { return std::pow(1 - t, -power); }), std::invalid_argument);
   }
   // E e^(2ct) in d dimensions, by its series.
   double series = 1, term = 1;

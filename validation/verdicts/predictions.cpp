@@ -256,7 +256,10 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
     verdict.reason = fmt::format("no run of the kind: that {}", prediction.runs);
     return verdict;
   }
-  if (sample.replicas > 1 && !fluctuates(sample)) {
+  // Numbers that are the same to the last bit may be those of a law that seldom has another.
+  const Moments m = moments(values);
+  const bool one_number = m.std > 0 && m.std <= rounding_spread * std::abs(m.mean);
+  if ((sample.replicas > 1 && !fluctuates(sample)) || one_number) {
     verdict.judged = true;
     compare_as_it_is(verdict, values);
     return verdict;
@@ -280,8 +283,11 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
                                  number(verdict.error), verdict.runs, interval_text(prediction), verdict.p_value);
   } else if (!std::isfinite(verdict.detectable)) {
     verdict.reason =
-        fmt::format("{} of the kind {} too few to detect anything: those that {}",
-                    settings::counted(verdict.runs, "run"), verdict.runs == 1 ? "is" : "are", prediction.runs);
+        m.std == 0
+            ? fmt::format("{} of the kind have the same number, which tells nothing of its spread: those that {}",
+                          settings::counted(verdict.runs, "run"), prediction.runs)
+            : fmt::format("{} of the kind {} too few to detect anything: those that {}",
+                          settings::counted(verdict.runs, "run"), verdict.runs == 1 ? "is" : "are", prediction.runs);
   } else if (verdict.detectable > options.resolution) {
     verdict.reason = fmt::format(
         "{} of the kind could have missed a distance from the interval of {}, more than "
@@ -361,7 +367,9 @@ std::string summary(const PredictionVerdict& verdict) {
   std::string out = fmt::format("{}: {} of {} {}{} of {} run{}, predicted {} ({}): ", p.name, models::name(p.centre),
                                 p.quantity, number(verdict.estimate), error, verdict.runs, verdict.runs == 1 ? "" : "s",
                                 number(p.nominal), interval_text(p));
-  if (!verdict.judged) return out + "not judged, too few runs";
+  if (!verdict.judged)
+    return out + (verdict.runs > 1 && verdict.error == 0 ? "not judged, every run has the same number"
+                                                         : "not judged, too few runs");
   switch (verdict.outcome) {
     case Outcome::agree:
       return out + "agrees";

@@ -51,8 +51,8 @@ struct Cell {
 
   double gap() const { return moments.mean - theory; }
   double std() const { return exact_std > 0 ? exact_std : moments.std; }
-  /// Discrepancies are relative to this.
-  double scale() const { return std::abs(theory); }
+  /// Discrepancies are relative to this: what vanishes, as by a symmetry, has no size but that of its fluctuations.
+  double scale() const { return std::abs(theory) <= rounding ? std() : std::abs(theory); }
 };
 
 /// Everything that theory and sample share.

@@ -209,6 +209,26 @@ TEST_CASE("the score of a mean knows of the skewness") {
   CHECK(holds(judge(no_curve(), s, predictions, {}, 1).warnings.at(0), "with fewer than 200 runs"));
 }
 
+TEST_CASE("runs that all give one number are not too few") {
+  // Other things fluctuate; x ends at 2 to rounding, or exactly.
+  const auto one = [](double spread) {
+    return made(50, {0, 10}, [spread](std::size_t r, std::size_t t) {
+      return t == 0 ? static_cast<double>(r) : 2 + spread * static_cast<double>(r);
+    });
+  };
+  for (const Centre centre : {Centre::mean, Centre::median}) {
+    const auto inside = judge_prediction(last_x(1, 3, centre), one(1e-14), {}, 0.01);
+    CHECK(inside.judged);
+    CHECK(inside.outcome == Outcome::agree);
+    CHECK(judge_prediction(last_x(3, 4, centre), one(1e-14), {}, 0.01).outcome == Outcome::disagree);
+  }
+  // To the last bit it may be a number that seldom is another.
+  const auto exact = judge_prediction(last_x(1, 3, Centre::mean), one(0), {}, 0.01);
+  CHECK(!exact.judged);
+  CHECK(holds(exact.reason, "have the same number"));
+  CHECK(holds(summary(exact), "not judged, every run has the same number"));
+}
+
 TEST_CASE("too few runs of the kind are not judged, unless they are asked for") {
   const auto some = [](std::size_t count) {
     Prediction p = last_x(0, 100);

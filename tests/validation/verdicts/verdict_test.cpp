@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "random/random.hpp"
 #include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -377,4 +378,22 @@ TEST_CASE("label noise too rare to be met is named, and its steps are not judged
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::inconclusive);
   theory.columns[0].value[3] = 0.2;
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
+}
+
+TEST_CASE("what is 0 in theory is compared in units of one replica's deviation, whatever the units") {
+  for (const double unit : {1.0, 1e-60, 1e60}) {
+    const auto sample = [unit](double shift) {
+      random::Stream stream(3, 0);
+      return made(4000, 3, [&](std::size_t, std::size_t t) { return t == 0 ? 0 : unit * (stream.normal() + shift); });
+    };
+    // The mean of 4000 is known to .016 deviations.
+    const Verdict none = judge(flat(3, 0), sample(0), {}, 1);
+    CHECK(none.outcome == Outcome::agree);
+    CHECK(none.detectable == doctest::Approx(0.06).epsilon(0.5));
+    CHECK(judge(flat(3, 0), sample(0.15), {}, 1).outcome == Outcome::disagree);
+    // By the theory's own rounding it is 0 as well.
+    models::Trajectory rounded = flat(3, 1e-17 * unit);
+    rounded.columns[0].rounding = 1e-14 * unit;
+    CHECK(judge(rounded, sample(0), {}, 1).outcome == Outcome::agree);
+  }
 }

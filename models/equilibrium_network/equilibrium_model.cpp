@@ -23,6 +23,10 @@ constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
 /// Residuals below this part of the length are rounding.
 constexpr double residual_floor = 1e-24;
 constexpr double largest_bias = 0.5;
+/// Below, 10/n is more than that.
+constexpr std::size_t narrowest = 20;
+/// Of integrals over two states, relative to the length.
+constexpr double overlap_rounding = 1e-14;
 /// Of an iteration that has come to its fixed point, relative to the length.
 constexpr double settled_residual = 1e-7;
 
@@ -35,7 +39,12 @@ class EquilibriumExperiment final : public Problem {
   explicit EquilibriumExperiment(std::shared_ptr<const EquilibriumProblem> problem) : problem_(std::move(problem)) {}
 
   Trajectory solve() const override {
-    return inside([this] { return problem_->phi.linear() ? solve_linear() : solve_nonlinear(); });
+    return inside([this] {
+      Trajectory out = problem_->phi.linear() ? solve_linear() : solve_nonlinear();
+      vanish_by_symmetry(out);
+      limit_claims(out);
+      return out;
+    });
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_equilibria(problem_); }
 
@@ -250,6 +259,32 @@ class EquilibriumExperiment final : public Problem {
   }
   void add_constant(Trajectory& out, std::string_view name, double value) const {
     add(out, name, std::vector<double>(problem_->depth.at.size(), value));
+  }
+  /// Draws have rates of their own, whose spread, n^(-1/2), the mean residual feels from depth n^(1/2) on.
+  void limit_claims(Trajectory& out) const {
+    const std::size_t n = problem_->width;
+    const double deepest = std::floor(std::sqrt(static_cast<double>(n)));
+    const bool one_rate = problem_->phi.linear() && problem_->family.kind == FamilyKind::haar;
+    if (n < narrowest) {
+      out.valid_until = 0;
+      out.warnings.push_back(fmt::format(
+          "the limit of wide networks claims nothing of curves at widths below {}: shown, not judged", narrowest));
+    } else if (!one_rate && !out.steps.empty() && out.steps.back() > deepest) {
+      out.valid_until = std::min(deepest, out.valid_until.value_or(infinity));
+      out.warnings.push_back(fmt::format(
+          "draws of width {} have rates of their own: beyond depth {:g} their mean residual is not the limit's, and "
+          "curves are shown, not judged",
+          n, deepest));
+    }
+  }
+  /// Overlaps that are 0, of which averages leave rounding, or the error of sampled paths.
+  void vanish_by_symmetry(Trajectory& out) const {
+    const Column* length = out.find("equilibrium_length");
+    for (Column& column : out.columns) {
+      if (!column.observable.name.ends_with("overlap")) continue;
+      if (problem_->phi.odd && *problem_->correlation == 0) std::ranges::fill(column.value, 0.0);
+      column.rounding = overlap_rounding * length->value.front();
+    }
   }
   static void warn_of_iteration(Trajectory& out, double rate) {
     if (rate >= 1)

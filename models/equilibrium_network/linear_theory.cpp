@@ -151,8 +151,9 @@ double smallest_singular_value_squared(const Family& family, double g) {
 
 double finite_width_m1(const Family& family, double g, double n) {
   const double m1 = linear_moments(family, g).m1, square = (1 - 2 * g) * (1 + 2 * g);
+  // E tr O^m = 1 of uniform orthogonal matrices of any size, m even: exact.
+  if (family.kind == FamilyKind::haar) return m1 * (1 + 2 * g * g * m1 / n);
   double correction = 0;
-  if (family.kind == FamilyKind::haar) correction = 2 * m1 * g * g * m1 / n;
   if (family.kind == FamilyKind::goe)
     correction = ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
   return correction < m1 / 2 ? m1 + correction : m1;

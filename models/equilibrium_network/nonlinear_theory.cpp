@@ -298,7 +298,7 @@ PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rh
   if (!found.converged() && !(found.status == solvers::FixedPointStatus::no_bracket && found.residual < end_rounding))
     throw std::domain_error(fmt::format("the kernel of two inputs was not found: {}", name(found.status)));
   out.correlation = found.x[0];
-  const PairMoments moments = pair_moments(phi, at.q, at.c, out.correlation);
+  const PairMoments moments = pair_moments(phi, at.q, at.c, out.correlation, true);
   out.overlap = moments.states;
   out.slopes = moments.slopes;
   return out;

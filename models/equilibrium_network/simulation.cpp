@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "linear_algebra/lu.hpp"
@@ -29,6 +30,10 @@ constexpr double nearly_singular = 1e-6;
 constexpr double blown_up = 1e8;
 constexpr std::uint64_t window = 200;
 constexpr int power_iterations = 40;
+/// Where no draw of a replica has a fixed point.
+constexpr std::uint64_t max_redraws = 100;
+/// Of an iteration's change, relative to its length: rounding.
+constexpr double settled_change = 1e-31;
 
 void multiply_into(const Matrix& w, std::span<const double> x, std::span<double> out) {
   linear_algebra::multiply(w.rows(), 1, w.columns(), 1, w.data(), w.rows(), linear_algebra::Transposed::no, x.data(),
@@ -87,17 +92,21 @@ class EquilibriumReplica final : public Replica {
  public:
   EquilibriumReplica(std::shared_ptr<const EquilibriumProblem> problem, std::uint64_t seed, std::uint64_t index)
       : problem_(std::move(problem)), limit_(divergence_limit(problem_->input_power)) {
-    std::vector<std::vector<double>> found(problem_->draws);
-    for (std::uint64_t d = problem_->draws; d-- > 0;) {  // the first one stays
-      draw_network(seed, index, d);
-      found[d] = equilibrium_of_draw();
-    }
-    const std::size_t lengths = h_.size();
-    for (std::size_t o = 0; o < found[0].size(); ++o) {
+    std::vector<std::vector<double>> found;
+    std::uint64_t drawn = 0;
+    for (; drawn < problem_->draws; ++drawn) add_draw(seed, index, drawn, found);
+    const double failed = static_cast<double>(drawn - found.size()) / static_cast<double>(drawn);
+    // Others take the place of none at all.
+    for (std::uint64_t more = 0; more < max_redraws && found.empty(); ++more) add_draw(seed, index, drawn++, found);
+    const std::size_t lengths = h_.size(), observed = equilibrium_observables(*problem_).size() - 2 - (lengths - 1);
+    for (std::size_t o = 0; o + 1 < observed; ++o) {
       std::vector<double> values;
       for (const std::vector<double>& draw : found) values.push_back(draw[o]);
-      equilibrium_.push_back(centre(values, o < lengths ? problem_->estimator : Estimator::mean));
+      equilibrium_.push_back(values.empty() ? infinity
+                                            : centre(values, o < lengths ? problem_->estimator : Estimator::mean));
     }
+    equilibrium_.push_back(failed);
+    if (drawn > 1) draw_network(seed, index, 0);  // the one that is iterated
     z_.assign(h_.size(), std::vector<double>(problem_->width, 0.0));
     next_ = z_;
     iterate();
@@ -107,6 +116,15 @@ class EquilibriumReplica final : public Replica {
     for (; depth_ < depth && !diverged_ && !settled_; ++depth_) {
       std::swap(z_, next_);
       iterate();
+      // A state that has come back goes on as it did: only the place in the cycle matters.
+      if (next_ == mark_) {
+        const std::uint64_t period = depth_ + 1 - marked_at_;
+        depth_ = depth - 1 - (depth - 1 - depth_) % period;
+        marked_at_ = depth_ + 1;
+      } else if (depth_ + 1 >= 2 * marked_at_) {
+        mark_ = next_;
+        marked_at_ = depth_ + 1;
+      }
     }
     depth_ = std::max(depth_, depth);
   }
@@ -121,6 +139,12 @@ class EquilibriumReplica final : public Replica {
   }
 
  private:
+  void add_draw(std::uint64_t seed, std::uint64_t index, std::uint64_t number,
+                std::vector<std::vector<double>>& found) {
+    draw_network(seed, index, number);
+    if (auto values = equilibrium_of_draw()) found.push_back(*std::move(values));
+  }
+
   void draw_network(std::uint64_t seed, std::uint64_t index, std::uint64_t number) {
     const std::size_t n = problem_->width, inputs = problem_->correlation ? 2 : 1;
     w_ = draw(problem_->family, n, problem_->g, seed, index, number);
@@ -153,22 +177,25 @@ class EquilibriumReplica final : public Replica {
   /// next = phi(W z + h).
   void iterate() {
     double change = 0, size = 0;
+    settled_ = true;
     for (std::size_t a = 0; a < z_.size(); ++a) {
+      double moved = 0;
       multiply_into(w_, z_[a], next_[a]);
       for (std::size_t i = 0; i < next_[a].size(); ++i) {
         next_[a][i] = problem_->phi.value(next_[a][i] + h_[a][i]);
         const double step = next_[a][i] - z_[a][i];
-        if (a == 0) change += step * step;
+        moved += step * step;
         size = std::max(size, std::abs(next_[a][i]));
       }
+      if (a == 0) change = moved;
+      settled_ = settled_ && moved <= settled_change * squared_norm_in_order(next_[a]);
     }
     change_ = change / static_cast<double>(problem_->width);
     diverged_ = !(size * size <= limit_);
-    settled_ = change_ == 0;
   }
 
-  /// What is observed of it: lengths (and overlaps) first.
-  std::vector<double> equilibrium_of_draw() const {
+  /// What is observed of it, lengths (and overlaps) first; empty without a fixed point.
+  std::optional<std::vector<double>> equilibrium_of_draw() const {
     std::vector<double> out;
     const auto n = static_cast<double>(problem_->width);
     std::vector<std::vector<double>> z;
@@ -182,6 +209,7 @@ class EquilibriumReplica final : public Replica {
       z.push_back(states_of(problem_->phi, found.u));
       if (first.u.empty()) first = std::move(found);
     }
+    if (!all_solved && !problem_->phi.linear()) return {};
     Lu<double> factors;
     Matrix a;
     if (problem_->phi.linear() || problem_->singular_values) {
@@ -192,10 +220,8 @@ class EquilibriumReplica final : public Replica {
       z = h_;
       for (std::vector<double>& x : z) factors.solve(x);
     }
-    // A draw without a fixed point counts as diverged.
-    const auto known = [&](double value) { return all_solved || problem_->phi.linear() ? value : infinity; };
-    out.push_back(known(squared_norm_in_order(z[0]) / n));
-    if (z.size() > 1) out.push_back(known(dot_in_order(z[0], z[1]) / n));
+    out.push_back(squared_norm_in_order(z[0]) / n);
+    if (z.size() > 1) out.push_back(dot_in_order(z[0], z[1]) / n);
     out.push_back(iterations);
     if (problem_->singular_values) {
       out.push_back(smallest_singular_value(a, factors));
@@ -211,6 +237,8 @@ class EquilibriumReplica final : public Replica {
   std::vector<double> equilibrium_;
   double change_ = 0;
   std::uint64_t depth_ = 0;
+  std::vector<std::vector<double>> mark_;  ///< `next_` at depth marked_at_, the last power of two
+  std::uint64_t marked_at_ = 1;
   bool diverged_ = false, settled_ = false;
 };
 
@@ -262,6 +290,8 @@ std::vector<Observable> equilibrium_observables(const EquilibriumProblem& proble
     out.push_back({"smallest_singular_value", "1", "of I - W diag phi'(u) at the fixed point"});
     out.push_back({"near_singular", "1", "1 where that is below 1e-6, else 0"});
   }
+  out.push_back(
+      {"failed_draws", "1", "share of the draws whose fixed point was not found; the others make up the rest"});
   return out;
 }
 

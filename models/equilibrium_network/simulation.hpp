@@ -21,10 +21,10 @@ struct SolvedState {
 SolvedState solve_state(const EquilibriumProblem& problem, const linear_algebra::Matrix& w, std::span<const double> h);
 
 /// In this order: length, residual, (overlap), equilibrium_length, (equilibrium_overlap), solver_iterations,
-/// (smallest_singular_value, near_singular).
+/// (smallest_singular_value, near_singular), failed_draws.
 std::vector<Observable> equilibrium_observables(const EquilibriumProblem& problem);
 /// Draws of W and h, their iteration from z = 0 at the recorded depths, and the fixed point, averaged over the draws of
-/// a replica; a draw without a fixed point counts as diverged.
+/// a replica; one without a fixed point is left out and counted, and where all are, further ones are drawn.
 std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem);
 
 }  // namespace edgewise::models::equilibrium_network

@@ -46,6 +46,11 @@ std::vector<numerics::WeightedNode> normal_pieces(std::span<const double> around
                                    numerics::GaussPoints::ten);
 }
 
+/// Where phi turns, in standard deviations s; below the finest, what is between the ends of phi has no weight.
+double nearest_piece(double s) {
+  return std::min(feature_width, std::max(feature_width / s, finest_feature));
+}
+
 std::vector<double> turning_points(const StateFunction& phi) {
   std::vector<double> cuts(phi.kinks);
   cuts.push_back(0);
@@ -128,37 +133,38 @@ double average(std::span<const StateNode> law, const std::function<double(const 
   return sum;
 }
 
-PairMoments pair_moments(const StateFunction& phi, double q, double c, double rho) {
+PairMoments pair_moments(const StateFunction& phi, double q, double c, double rho, bool fine) {
+  PairMoments out;
+  if (std::abs(rho) == 1) {  // one drive, up to the sign
+    for (const StateNode& a : state_law(phi, q, c)) {
+      const double other = rho > 0 ? a.u : state_at(phi, c, c * a.z - a.u), slope = phi.slope(other);
+      out.states += a.weight * a.z * phi.value(other);
+      out.slopes += a.weight * a.slope / (1 - c * a.slope) * (slope / (1 - c * slope));
+    }
+    return out;
+  }
   const double s = std::sqrt(q), across = std::sqrt((1 - rho) * (1 + rho));
   const auto at = [&](double y) {
     const double u = state_at(phi, c, s * y), slope = phi.slope(u);
     return std::pair(phi.value(u), slope / (1 - c * slope));
   };
-  // Below the finest, what is between the ends of phi has no weight.
-  const double near = std::min(feature_width, std::max(feature_width / s, finest_feature));
+  const double near = fine ? std::min(feature_width, feature_width / s) : nearest_piece(s);
   std::vector<double> turns;
   for (const double u : turning_points(phi)) turns.push_back((u - c * phi.value(u)) / s);
-  PairMoments out;
   // The mean of the second given the first turns within `across` of where the second's own mean crosses a kink.
   std::vector<double> cuts(turns);
   for (const double y : turns)
     if (rho != 0) cuts.push_back(y / rho);
-  const double finest = across > 0 ? std::min(near, std::max(across, 1e-8)) : near;
+  const double finest = std::min(near, std::max(across, 1e-8));
   for (const auto& [y, weight] : normal_pieces(cuts, finest, 1.0)) {
     const auto first = at(y);
     double state = 0, slope = 0;
-    if (across == 0) {
-      const auto second = at(rho * y);
-      state = second.first;
-      slope = second.second;
-    } else {
-      std::vector<double> inner;
-      for (const double turn : turns) inner.push_back((turn - rho * y) / across);
-      for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near / across), 1.5)) {
-        const auto second = at(rho * y + across * x);
-        state += part * normal_density(x) * second.first;
-        slope += part * normal_density(x) * second.second;
-      }
+    std::vector<double> inner;
+    for (const double turn : turns) inner.push_back((turn - rho * y) / across);
+    for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near / across), 1.5)) {
+      const auto second = at(rho * y + across * x);
+      state += part * normal_density(x) * second.first;
+      slope += part * normal_density(x) * second.second;
     }
     out.states += weight * normal_density(y) * first.first * state;
     out.slopes += weight * normal_density(y) * first.second * slope;
@@ -167,7 +173,7 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
 }
 
 double mean_square_change(const StateFunction& phi, double q, double drift, double spread) {
-  const double s = std::sqrt(q), near = std::min(feature_width, feature_width / s);
+  const double s = std::sqrt(q), near = nearest_piece(s);
   std::vector<double> turns;
   for (const double u : turning_points(phi)) turns.push_back(u / s);
   std::vector<double> cuts(turns);

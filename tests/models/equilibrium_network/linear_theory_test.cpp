@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "numerics/constants.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
@@ -177,6 +178,38 @@ TEST_CASE("the worst transient is the norm of a power of W") {
   }
   CHECK(worst_transient(named(FamilyKind::goe), 0.4, 3) == Approx(std::pow(0.8, 6)));
   CHECK_THROWS_AS(worst_transient(elliptic(0.3), 0.4, 3), std::domain_error);
+}
+
+TEST_CASE(
+    "finite width: orthogonal matrices of one to three rows by their angles, symmetric ones by the law's own "
+    "correction") {
+  // tr (I - gO)^-1 (I - gO)^-T = sum over eigenvalues of 1/|1 - g lambda|^2.
+  const auto at = [](double g, double angle) { return 1 / (1 + g * g - 2 * g * std::cos(angle)); };
+  constexpr int points = 4000;
+  for (const double g : {0.1, 0.5, 0.9, 0.99}) {
+    CAPTURE(g);
+    const double plus = at(g, 0), minus = at(g, pi);
+    double rotation = 0, space = 0;  // a turn of the plane; one in space, whose angle has density 1 - cos
+    for (int k = 0; k < points; ++k) {
+      const double angle = 2 * pi * (k + 0.5) / points;
+      rotation += at(g, angle) / points;
+      // Of a rotation, and of minus one.
+      space += (1 - std::cos(angle)) / points * (2 * at(g, angle) + plus + 2 * at(g, angle + pi) + minus) / 2;
+    }
+    const Family haar = named(FamilyKind::haar);
+    CHECK(finite_width_m1(haar, g, 1) == Approx((plus + minus) / 2).epsilon(1e-12));
+    CHECK(finite_width_m1(haar, g, 2) == Approx((rotation + (plus + minus) / 2) / 2).epsilon(1e-9));
+    CHECK(finite_width_m1(haar, g, 3) == Approx(space / 3).epsilon(1e-9));
+  }
+  // To 1/n the density of symmetric Gaussian matrices is that of the semicircle, plus a quarter of a point at either end,
+  // less half of an arcsine law.
+  for (const double g : {0.1, 0.3, 0.45}) {
+    double ends = 0.25 / std::pow(1 - 2 * g, 2) + 0.25 / std::pow(1 + 2 * g, 2), arcsine = 0;
+    for (int k = 0; k < points; ++k) arcsine += std::pow(1 - 2 * g * std::cos(pi * (k + 0.5) / points), -2) / points;
+    const Family goe = named(FamilyKind::goe);
+    CHECK(1000 * (finite_width_m1(goe, g, 1000) - linear_moments(goe, g).m1) ==
+          Approx(ends - arcsine / 2).epsilon(1e-9));
+  }
 }
 
 TEST_CASE("outside the phase the edge is named, and nothing is continued analytically") {

@@ -173,6 +173,19 @@ TEST_CASE("the states of two inputs: identical, opposite, and by the plane's own
   CHECK(pair_moments(state_function("relu"), 1, 0, 1 - eps).states == Approx(0.5 * (1 - eps)).epsilon(1e-12));
 }
 
+TEST_CASE("slopes of far saturated states: the few inputs where the function is not flat") {
+  // E phi'(u) phi'(u') -> density at 0 times (integral of phi')^2 of two inputs, of phi'^2 of one: 4 and 4/3 of tanh.
+  for (const double q : {1e8, 1e24, 1e40}) {
+    CAPTURE(q);
+    const StateFunction phi = state_function("tanh");
+    const double rho = 0.6;
+    CHECK(pair_moments(phi, q, 0, 1).slopes == Approx(4.0 / 3 / std::sqrt(2 * pi * q)).epsilon(1e-7));
+    CHECK(pair_moments(phi, q, 0, -1).slopes == Approx(4.0 / 3 / std::sqrt(2 * pi * q)).epsilon(1e-7));
+    CHECK(pair_moments(phi, q, 0, rho, true).slopes ==
+          Approx(4 / (2 * pi * q * std::sqrt(1 - rho * rho))).epsilon(1e-6));
+  }
+}
+
 TEST_CASE("opposite inputs of an odd network have opposite states at any scale") {
   for (const char* name : {"tanh", "erf", "hard-tanh"})
     for (const double g : {0.5875, 0.6, 0.7125}) {

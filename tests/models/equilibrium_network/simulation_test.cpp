@@ -9,6 +9,7 @@
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "random/random.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
@@ -213,4 +214,92 @@ TEST_CASE("the theory's curves are whole at any depth, and claimed where they ho
   const auto diverging =
       prepared("[network]\nactivation = 'tanh'\nfamily = 'anti'\nscale = 1.5\n[depth]\nmax = 4\n")->solve();
   CHECK(diverging.find("residual")->value.back() > diverging.find("residual")->value[1] / 2);
+}
+
+TEST_CASE("draws without a fixed point are counted and left out, the others go on") {
+  // Beyond the antisymmetric iteration's edge, undamped: some draws of width 6 come to rest in 400 iterations, some do not.
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::anti, 0, 2), 0.75, "tanh", 6);
+  p.damping = 1;
+  p.max_iterations = 400;
+  p.draws = 20;
+  const auto values = [](const EquilibriumProblem& problem, std::uint64_t index) {
+    const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(problem));
+    return observed(*simulation, *simulation->replica(9, index));
+  };
+  const auto many = values(p, 2);
+  // Draw by draw, by the solver itself.
+  double sum = 0, solved = 0;
+  for (std::uint64_t d = 0; d < p.draws; ++d) {
+    const linear_algebra::Matrix w = draw(p.family, p.width, p.g, 9, 2, d);
+    std::vector<double> h(p.width);
+    random::Stream stream(9, 2, d, random::Purpose::data);
+    stream.normals(h);
+    double square = 0;
+    for (const double x : h) square += x * x;
+    for (double& x : h) x *= std::sqrt(6 / square);
+    const SolvedState state = solve_state(p, w, h);
+    if (!state.solved) continue;
+    ++solved;
+    for (const double u : state.u) sum += std::pow(std::tanh(u), 2) / 6;
+  }
+  REQUIRE(solved > 0);
+  REQUIRE(solved < 20);
+  CHECK(many.at("failed_draws") == Approx(1 - solved / 20));
+  CHECK(many.at("equilibrium_length") == Approx(sum / solved).epsilon(1e-9));
+  // With one draw a replica, every replica has a number, and the share of failures is the same to 4 standard errors
+  // (false alarm 1e-4).
+  p.draws = 1;
+  double failed = 0;
+  for (std::uint64_t r = 0; r < 100; ++r) {
+    const auto one = values(p, r);
+    CHECK(std::isfinite(one.at("equilibrium_length")));
+    failed += one.at("failed_draws") / 100;
+  }
+  CHECK(std::abs(failed - many.at("failed_draws")) < 4 * std::sqrt(0.25 / 100 + 0.25 / 20));
+  // Where nothing ever comes to rest there is none.
+  p.max_iterations = 1;
+  CHECK(std::isinf(values(p, 0).at("equilibrium_length")));
+  CHECK(values(p, 0).at("failed_draws") == 1);
+}
+
+TEST_CASE("depth beyond rest, or in a cycle, costs nothing and changes nothing") {
+  // Symmetric weights beyond their edge come to a cycle of two, or to rest.
+  for (const double g : {0.3, 3.0}) {
+    EquilibriumProblem p = problem_of(family_of(FamilyKind::goe, 0, 2), g, "tanh", 4);
+    p.correlation = 0.3;
+    const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+    for (std::uint64_t r = 0; r < 4; ++r)
+      for (const std::uint64_t odd : {0, 1}) {
+        const auto far = simulation->replica(2, r), step_by_step = simulation->replica(2, r);
+        far->advance(4'000'000'000 + odd);
+        for (std::uint64_t k = 0; k <= 60'000 + odd; ++k) step_by_step->advance(k);
+        const auto a = observed(*simulation, *far), b = observed(*simulation, *step_by_step);
+        CHECK(a.at("length") == Approx(b.at("length")).epsilon(1e-12));
+        CHECK(a.at("overlap") == Approx(b.at("overlap")).epsilon(1e-12));
+        CHECK(std::abs(a.at("residual") - b.at("residual")) <= 1e-12 * b.at("length"));
+      }
+  }
+}
+
+TEST_CASE("overlaps that vanish by symmetry are 0 in theory, with memory and without") {
+  for (const char* family : {"iid", "goe"}) {
+    const auto theory = prepared(std::string("[network]\nactivation = 'tanh'\nscale = 0.5\nfamily = '") + family +
+                                 "'\n[input]\ncorrelation = 0\n[depth]\nmax = 6\n")
+                            ->solve();
+    for (const char* name : {"overlap", "equilibrium_overlap"})
+      for (const double x : theory.find(name)->value) CHECK(x == 0);
+  }
+}
+
+TEST_CASE("curves are claimed where the width allows, and no deeper") {
+  const auto until = [](const char* network) {
+    return prepared(std::string("[network]\n") + network + "\n[depth]\nat = [1, 5, 9, 30]\n")->solve().valid_until;
+  };
+  CHECK(until("width = 80\nactivation = 'tanh'") == 8);
+  CHECK(until("width = 80") == 8);
+  CHECK(until("width = 900") == std::nullopt);
+  CHECK(until("width = 19") == 0);
+  CHECK(until("width = 19\nfamily = 'haar'") == 0);
+  // |W^k h|^2 = g^2k |h|^2 in every draw.
+  CHECK(until("width = 80\nfamily = 'haar'") == std::nullopt);
 }

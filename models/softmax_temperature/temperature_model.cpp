@@ -72,15 +72,22 @@ class TemperatureExperiment final : public Problem {
     if (p.kind == TaskKind::population) {
       const double s = p.start_spread(), T = time_to_accuracy(reached_accuracy, s, p.classes);
       out.push_back({"start_spread", s, "s = beta std z_0"});
-      out.push_back({"unlearning_time", p.start_deviation / (p.learning_rate * beta * p.eigenvalue),
-                     "steps in which wrong logits are unlearned, std z_0/(eta beta k) = s/g"});
+      // du/dT at u = -infinity and at 0: 1 and 1/2 of one logit, C/(C - 1) and 1 of classes.
+      const double wrong = p.classes > 1 ? static_cast<double>(p.classes) / static_cast<double>(p.classes - 1) : 1,
+                   near = p.classes > 1 ? 1 : 0.5;
+      out.push_back({"unlearning_time", p.start_deviation / (p.learning_rate * beta * p.eigenvalue) / wrong,
+                     p.classes > 1
+                         ? "steps in which wrong logits are unlearned, (C-1)/C std z_0/(eta beta k) = (C-1)/C s/g"
+                         : "steps in which wrong logits are unlearned, std z_0/(eta beta k) = s/g"});
       out.push_back({"rescaled_time_to_90", T, "T at which 90% of the points are right"});
       out.push_back({"steps_to_90", T / g, "steps until 90% of the points are right, by the flow"});
       out.push_back({"regime",
                      std::string(s < 0.3 ? "linear"
                                  : s < 3 ? "crossover"
                                          : "unlearning"),
-                     "T_90 in units of |u_*|, u_* = s Phi^-1(.1): 2 in the linear, 1 in the unlearning one"});
+                     fmt::format("T_90 in units of |u_*|, u_* = s Phi^-1(.1): {:.4g} in the linear, {:.4g} in the "
+                                 "unlearning one",
+                                 1 / near, 1 / wrong)});
     } else {
       out.push_back({"slowest_time_scale", slowest_time_scale(), "steps, 1/(eta beta^2 lambda_min) over lambda > 0"});
       const double start = std::sqrt(mean_square_start());

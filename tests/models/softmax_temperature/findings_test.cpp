@@ -1,5 +1,6 @@
 // What `edgewise stability` says of the softmax loss at a temperature, by formulas worked out by hand.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -55,6 +56,24 @@ TEST_CASE("softmax temperature: findings of a population") {
   CHECK(number(classes, "edge") == 10);
   CHECK(number(classes, "edge_learning_rate") == Approx(.3 / 16 * 10 / .15).epsilon(1e-13));
   CHECK(number(classes, "rescaled_time_to_90") == Approx((4 * u + 1 - std::exp(-u)) / 5).epsilon(1e-12));
+
+  CHECK(number(classes, "unlearning_time") == Approx(.8 * (.8 / .15)).epsilon(1e-13));
+
+  // T_90 over |u_*| is what the regime's two ends are said to have, and the unlearning time is that of wrong logits.
+  for (const int count : {1, 2, 5}) {
+    CAPTURE(count);
+    const std::string number_of = "task.classes=" + std::to_string(count);
+    const auto small = prepare(text, {number_of, "initial.deviation=1e-6"})->stability(),
+               large = prepare(text, {number_of, "initial.deviation=1e6"})->stability();
+    const auto ratio = [](const auto& of) {
+      return number(of, "rescaled_time_to_90") / number(of, "start_spread") / ninth_decile;
+    };
+    const auto said = std::ranges::find(small, "regime", &models::Finding::name);
+    CHECK(said->doc.ends_with(
+        fmt::format(": {:.4g} in the linear, {:.4g} in the unlearning one", ratio(small), ratio(large))));
+    CHECK(number(large, "unlearning_time") * number(large, "time_per_step") ==
+          Approx(number(large, "rescaled_time_to_90") / ninth_decile).epsilon(1e-5));
+  }
 
   // The flow's own accuracy is .9 then.
   const auto regime = [&](const char* deviation) {

@@ -35,7 +35,13 @@ std::string checked_kind(const Context& context, const std::string& path) {
   validation::read_extrapolation(experiment.table);
   models::ingredients::read_schedule_search(experiment.table);
   context.warn(loaded.provenance.warnings);
-  return "experiment of model " + experiment.model;
+  const std::string kind = "experiment of model " + experiment.model;
+  try {
+    loaded.problem->simulate();
+  } catch (const std::exception& e) {  // its theory may be all that is wanted
+    return fmt::format("{}; it cannot be simulated: {}", kind, settings::shown(settings::said_by(e), longest_message));
+  }
+  return kind;
 }
 
 }  // namespace

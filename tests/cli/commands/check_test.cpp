@@ -43,6 +43,28 @@ TEST_CASE("check names what is wrong, in every file") {
   CHECK(run({"check", good, "-o", folder / "x.csv"}).says("--output: check writes no file"));
 }
 
+TEST_CASE("check says what has a theory only") {
+  const Folder folder;
+  const std::string half = folder.file("half.toml", R"(model = "kernel-regression"
+[data]
+kind = "sphere"
+dimension = 5.5
+[kernel]
+kind = "ntk"
+[target]
+powers = [0, 1]
+[samples]
+at = [10]
+)");
+  const Run checked = run({"check", half});
+  CHECK(checked.status == 0);
+  CHECK(checked.out == half +
+                           ": good, experiment of model kernel-regression; it cannot be simulated: data: "
+                           "data.dimension must be whole for a simulation\n");
+  CHECK(run({"solve", half}).status == 0);
+  CHECK(run({"simulate", half}).status == 2);
+}
+
 TEST_CASE("analyze is stability") {
   const Folder folder;
   const std::string good = folder.file("good.toml", small_experiment);

@@ -123,7 +123,7 @@ std::shared_ptr<const Examples> NetworkAlignment::examples(std::span<const doubl
   auto out = std::make_shared<Examples>(*data.train);
   ingredients::networks::Pass pass;
   network->forward(theta, out->inputs, pass);
-  for (std::size_t k = 0; k < out->targets.size(); ++k) out->targets.data()[k] += pass.outputs().data()[k];
+  out->reference = pass.outputs();
   return out;
 }
 

@@ -166,7 +166,7 @@ class KernelRegression final : public Problem {
       out.push_back({"samples_for_" + settings::text_of(error), samples,
                      std::isfinite(samples)
                          ? "samples at which the excess first is this share of the target's power"
-                         : "never: the excess stays above this share of the target's power up to 1e15 samples"});
+                         : "never: the excess stays above this share of the target's power up to 1e260 samples"});
     }
     return out;
   }

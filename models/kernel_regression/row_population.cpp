@@ -126,7 +126,16 @@ std::shared_ptr<const spectra::Dataset> read_rows(const std::string& path) {
   for (std::size_t c = 0; c < width; ++c) {
     double mean = 0;
     for (std::size_t i = 0; i < rows; ++i) mean += values(c, i) / static_cast<double>(rows);
-    for (std::size_t i = 0; i < rows; ++i) values(c, i) -= mean;
+    double size = 0, left = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      size = std::max(size, std::abs(values(c, i)));
+      left = std::max(left, std::abs(values(c, i) -= mean));
+    }
+    if (c + 1 < width) continue;
+    // What rounding leaves of equal labels is nothing to learn.
+    if (left <= 1e-12 * size)
+      throw std::runtime_error(
+          fmt::format("'{}' has equal labels: centred, they are 0 and nothing can be learned", path));
   }
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t c = 0; c + 1 < width; ++c) set->inputs.push_back(static_cast<float>(values(c, i)));

@@ -135,10 +135,11 @@ class ModularTasks final : public Problem {
       out.push_back({"samples_for_" + of, mixture,
                      std::isfinite(mixture)
                          ? "of the mixture, at which the one machine's excess is this share of the power"
-                         : "the one machine's excess never falls to this share of the power"});
+                         : "never: the one machine's excess stays above this share of the power up to 1e260 samples"});
       out.push_back({"modular_samples_for_" + of, alone,
-                     std::isfinite(alone) ? "of all tasks together, for machines of their own"
-                                          : "the machines' excess never falls to this share of the power"});
+                     std::isfinite(alone)
+                         ? "of all tasks together, for machines of their own"
+                         : "never: the machines' excess stays above this share of the power up to 1e260 samples"});
       if (std::isfinite(alone) && alone > 0)
         out.push_back({"penalty_" + of, mixture / alone, "samples of the one machine over those of separate machines"});
     }

@@ -16,7 +16,8 @@ namespace edgewise::models::ingredients::learning_curves {
 
 namespace {
 
-constexpr double most_samples = 1e15;
+/// Of samples, in logarithms: what is asked for where the excess falls in the end, and where it does not.
+constexpr double most_log_samples = 600, usual_log_samples = 35;
 /// Of a logarithm's argument.
 constexpr double least_part = 1e-300;
 
@@ -128,7 +129,8 @@ double LearningCurve::samples_for(double excess) const {
   const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
   double before = std::log(1e-3);
   if (off(before) <= 0) return 0;
-  for (double next = before; next < std::log(most_samples);) {
+  const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;
+  for (double next = before; next < most;) {
     next += 0.25;
     if (off(next) <= 0)
       return std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));

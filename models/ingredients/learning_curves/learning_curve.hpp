@@ -41,7 +41,7 @@ class LearningCurve {
   CurvePoint at(double n) const;
   /// (1 - L_i)^2 v_i^2 of every level: what is left of the target.
   std::vector<double> remaining(double kappa) const;
-  /// The first n at which the excess has fallen to `excess`; infinite where it does not below 1e15.
+  /// The first n at which the excess has fallen to `excess`; infinite where it does not below e^600.
   double samples_for(double excess) const;
   const Levels& levels() const { return levels_; }
 

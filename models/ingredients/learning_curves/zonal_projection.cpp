@@ -19,7 +19,7 @@ namespace edgewise::models::ingredients::learning_curves {
 
 namespace {
 
-constexpr std::size_t fewest_panels = 60;
+constexpr std::size_t min_panels = 60;
 /// A panel is halved while that changes E g^2 by more than this share; so often at most, and to so many panels.
 constexpr double settled_share = 1e-9;
 constexpr double narrowest = 1e-13, beside = 4;
@@ -44,7 +44,7 @@ constexpr double fit_error = 3e-9;
 constexpr double nearest_fit = 1e-9;
 /// 1 - q below this is 0.
 constexpr double divergent = 1e-6;
-using Rule = boost::math::quadrature::gauss<double, 20>;
+using Gauss = boost::math::quadrature::gauss<double, 20>;
 using Function = std::function<double(double)>;
 
 struct Node {
@@ -53,8 +53,8 @@ struct Node {
 
 template <class Work>
 void for_nodes(double centre, double half, const Work& work) {
-  for (std::size_t i = 0; i < Rule::abscissa().size(); ++i)
-    for (const double side : {-1.0, 1.0}) work(centre + side * half * Rule::abscissa()[i], half * Rule::weights()[i]);
+  for (std::size_t i = 0; i < Gauss::abscissa().size(); ++i)
+    for (const double side : {-1.0, 1.0}) work(centre + side * half * Gauss::abscissa()[i], half * Gauss::weights()[i]);
 }
 
 /// What further parts come to that fall by one factor each, as the sum of the last third to that of the third before.
@@ -86,7 +86,7 @@ struct Pole {
 class Projector {
  public:
   Projector(double d, std::size_t max_degree, const Function& g)
-      : d_(d), g_(g), panels_(std::max(fewest_panels, max_degree / 4) / 2 * 2) {}
+      : d_(d), g_(g), panels_(std::max(min_panels, max_degree / 4) / 2 * 2) {}
 
   std::vector<Node> nodes() {
     for (int poles = 0;; ++poles) {

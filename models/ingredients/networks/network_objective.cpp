@@ -15,7 +15,8 @@ NetworkObjective::NetworkObjective(std::shared_ptr<const Network> network, Loss 
     : network_(std::move(network)), loss_(loss), all_(std::move(examples)), now_(all_.get()) {
   if (all_->size() == 0) throw std::invalid_argument("a loss needs at least one example");
   if (all_->inputs.rows() != network_->architecture().inputs || all_->targets.rows() != network_->outputs() ||
-      all_->targets.columns() != all_->size())
+      all_->targets.columns() != all_->size() ||
+      (all_->reference.size() > 0 && all_->reference.size() != all_->targets.size()))
     throw std::invalid_argument("the examples do not fit the network");
   if (!(loss_.inverse_temperature > 0)) throw std::invalid_argument("the inverse temperature must be positive");
 }
@@ -28,10 +29,13 @@ void NetworkObjective::use(std::span<const std::size_t> batch) {
     return;
   }
   if (batch_.size() != batch.size())
-    batch_ = {Matrix(all_->inputs.rows(), batch.size()), Matrix(all_->targets.rows(), batch.size())};
+    batch_ = {Matrix(all_->inputs.rows(), batch.size()), Matrix(all_->targets.rows(), batch.size()),
+              all_->reference.size() > 0 ? Matrix(all_->targets.rows(), batch.size()) : Matrix()};
   for (std::size_t k = 0; k < batch.size(); ++k) {
     std::ranges::copy(all_->inputs.column(batch[k]), batch_.inputs.column(k).begin());
     std::ranges::copy(all_->targets.column(batch[k]), batch_.targets.column(k).begin());
+    if (all_->reference.size() > 0)
+      std::ranges::copy(all_->reference.column(batch[k]), batch_.reference.column(k).begin());
   }
   now_ = &batch_;
 }
@@ -40,7 +44,11 @@ double NetworkObjective::move_to(std::span<const double> theta) {
   theta_.assign(theta.begin(), theta.end());
   backward_.reset();
   network_->forward(theta_, now_->inputs, pass_);
-  return loss_.value(pass_.outputs(), now_->targets);
+  if (now_->reference.size() > 0) {
+    less_ = pass_.outputs();
+    for (std::size_t k = 0; k < less_.size(); ++k) less_.data()[k] -= now_->reference.data()[k];
+  }
+  return loss_.value(outputs(), now_->targets);
 }
 
 const Backward& NetworkObjective::backward() const {
@@ -55,7 +63,7 @@ void NetworkObjective::gradient(std::span<double> out) const {
 void NetworkObjective::product(CurvaturePart part, std::span<const double> v, std::span<double> out) const {
   const Tangents tangents = network_->tangents(theta_, pass_, v);
   Matrix r(network_->outputs(), now_->size());
-  if (part != CurvaturePart::neglected) r = loss_.curvature(pass_.outputs(), now_->targets, tangents.h.back());
+  if (part != CurvaturePart::neglected) r = loss_.curvature(outputs(), now_->targets, tangents.h.back());
   if (part == CurvaturePart::gauss_newton)
     network_->pull_back(theta_, pass_, r, out);
   else
@@ -89,7 +97,7 @@ std::vector<double> NetworkObjective::root_probe(random::Stream& stream) const {
 double NetworkObjective::gauss_newton_trace() const {
   double trace = 0;
   for (std::size_t c = 0; c < network_->outputs(); ++c) {
-    const Matrix root = loss_.curvature_root(pass_.outputs(), now_->targets, c);
+    const Matrix root = loss_.curvature_root(outputs(), now_->targets, c);
     const std::vector<double> squares = network_->per_example_squares(pass_, network_->backward(theta_, pass_, root));
     trace = std::accumulate(squares.begin(), squares.end(), trace);
   }

@@ -15,6 +15,8 @@ namespace edgewise::models::ingredients::networks {
 /// Inputs and targets, a column per example.
 struct Examples {
   linear_algebra::Matrix inputs, targets;
+  linear_algebra::Matrix reference =
+      {};  ///< outputs that are taken off the network's, as those at its start; empty: none
   std::size_t size() const { return inputs.columns(); }
 };
 
@@ -39,7 +41,7 @@ class NetworkObjective final : public CurvedObjective {
   /// Signs over sqrt n. \throws std::logic_error but for squared losses.
   std::vector<double> root_probe(random::Stream& stream) const override;
 
-  double accuracy() const { return Loss::accuracy(pass_.outputs(), now_->targets); }
+  double accuracy() const { return Loss::accuracy(outputs(), now_->targets); }
   /// tr GGN and tr NME, exactly.
   double gauss_newton_trace() const;
   double neglected_trace() const;
@@ -52,7 +54,8 @@ class NetworkObjective final : public CurvedObjective {
   const std::vector<double>& theta() const { return theta_; }
 
  private:
-  linear_algebra::Matrix cotangents() const { return loss_.cotangent(pass_.outputs(), now_->targets); }
+  const linear_algebra::Matrix& outputs() const { return now_->reference.size() > 0 ? less_ : pass_.outputs(); }
+  linear_algebra::Matrix cotangents() const { return loss_.cotangent(outputs(), now_->targets); }
   const Backward& backward() const;
 
   std::shared_ptr<const Network> network_;
@@ -62,6 +65,7 @@ class NetworkObjective final : public CurvedObjective {
   const Examples* now_;
   std::vector<double> theta_;
   Pass pass_;
+  linear_algebra::Matrix less_;  ///< outputs less the reference, where there is one
   mutable std::optional<Backward> backward_;
 };
 

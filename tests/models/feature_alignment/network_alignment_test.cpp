@@ -227,3 +227,23 @@ TEST_CASE("speed-limited layers align in the order of their speeds" * doctest::t
   CHECK(fast > gd + 0.03);
   CHECK(gd > slow + 0.03);
 }
+
+TEST_CASE("the correlation at the start has no unit, of targets or of inputs") {
+  const auto at_start = [](const std::string& key) {
+    // ReLU without biases at the start is homogeneous in its inputs.
+    return prepare(experiment("kind = 'gd'\nlearning_rate = 0.1\n", "", "hidden = [6, 5]\nactivation = 'relu'\n"),
+                   {key})
+        ->solve()
+        .find("rho_c_1")
+        ->value[0];
+  };
+  const double usual = at_start("data.target_scale=1");
+  for (const char* unit : {"1e-100", "1e-60", "1e-15", "1e15", "1e60", "1e100"}) {
+    CAPTURE(unit);
+    CHECK(at_start(std::string("data.target_scale=") + unit) == doctest::Approx(usual).epsilon(1e-9));
+  }
+  for (const char* unit : {"1e-60", "1e15", "1e60"}) {
+    CAPTURE(unit);
+    CHECK(at_start(std::string("data.input_scale=") + unit) == doctest::Approx(usual).epsilon(1e-9));
+  }
+}

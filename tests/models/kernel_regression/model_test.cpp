@@ -202,6 +202,7 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
        std::vector<std::pair<std::string, std::string>>{{"1,2\n3,4\n", "holds 2 rows"},
                                                         {"1\n2\n3\n4\n", "last column"},
                                                         {"1,2\n3,4\n5\n6,7\n", "rows.csv:3: has 1 columns"},
+                                                        {"1,0.1\n3,0.1\n5,0.1\n6,0.1\n7,0.1\n", "has equal labels"},
                                                         {"1,2\n3,4\n5,x\n6,7\n", "rows.csv:3: 'x' is not a number"},
                                                         {"", "holds 0 rows"}}) {
     write(text);

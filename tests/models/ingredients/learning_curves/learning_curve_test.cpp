@@ -47,6 +47,15 @@ TEST_CASE("the curve solves its equations") {
   CHECK(curve.at(0.99 * n).excess > 0.3);
 }
 
+TEST_CASE("samples for an error, however many") {
+  // One level of multiplicity m and eigenvalue lambda, ridge delta >> m lambda: kappa = delta/n, E0 = 1.
+  for (const double lambda : {1e-3, 1e-20, 1e-80}) {
+    const LearningCurve rare({{lambda}, {2}, {1}, {0}}, 1e6, 0);
+    CHECK(rare.samples_for(0.25) == doctest::Approx(1e6 / lambda).epsilon(1e-5));
+    CHECK(rare.at(rare.samples_for(1e-3)).excess == doctest::Approx(1e-3).epsilon(1e-9));
+  }
+}
+
 TEST_CASE("without ridge and tail it is least squares: beyond the rank p the excess is sigma^2 p/(n - p)") {
   const LearningCurve curve({{3, 1}, {4, 6}, {1, 1}, {}}, 0, 0.5);
   for (const double n : {11.0, 40.0, 1e6}) {

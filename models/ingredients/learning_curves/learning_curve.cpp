@@ -127,6 +127,8 @@ std::vector<double> LearningCurve::remaining(double kappa) const {
 
 double LearningCurve::samples_for(double excess) const {
   const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
+  // Close to what is never learned a number of samples is rounding.
+  if (!(levels_.unlearnable_power() + levels_.power_beyond < excess * (1 - 1e-12))) return infinity;
   double before = std::log(1e-3);
   if (off(before) <= 0) return 0;
   const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;

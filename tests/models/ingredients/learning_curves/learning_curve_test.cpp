@@ -54,6 +54,11 @@ TEST_CASE("samples for an error, however many") {
     CHECK(rare.samples_for(0.25) == doctest::Approx(1e6 / lambda).epsilon(1e-5));
     CHECK(rare.at(rare.samples_for(1e-3)).excess == doctest::Approx(1e-3).epsilon(1e-9));
   }
+  // What is never learned is asked for exactly, to rounding: there is no such number.
+  const LearningCurve floor({{1, 0}, {2, 3}, {0.7, 0.1}, {}}, 1e-3, 0);
+  CHECK(std::isinf(floor.samples_for(0.1)));
+  CHECK(std::isinf(floor.samples_for(0.1 + 1e-15)));
+  CHECK(std::isfinite(floor.samples_for(0.1001)));
 }
 
 TEST_CASE("without ridge and tail it is least squares: beyond the rank p the excess is sigma^2 p/(n - p)") {

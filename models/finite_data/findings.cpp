@@ -7,6 +7,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
+#include "models/ingredients/noise_kernel.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::finite_data {
@@ -29,16 +30,13 @@ double null_power(const FiniteData& data, const Kernel& kernel) {
 double steady_power(const FiniteData& data, const Kernel& kernel) {
   if (null_power(data, kernel) == 0) return 0;
   const BatchMoments c = batch_moments(data.sampling, data.samples(), data.batch);
-  const double eta = data.learning_rate;
   const std::vector<double> start = kernel.along(data.residual);
   std::vector<double> still(data.samples(), 0.0);
   for (std::size_t a = kernel.rank; a < start.size(); ++a)
     for (std::size_t i = 0; i < still.size(); ++i) still[i] += start[a] * kernel.vectors(i, a);
   for (double& x : still) x *= x;
   if (c.c1 > 0 && kernel.rank > 0)
-    still = NoiseKernel(kernel, [&](double x, double y) {
-              return c.c1 * (eta * x) * y / (x + y - c.c2 * (eta * x) * y);
-            }).renewed(still);
+    still = ingredients::noise_kernel_at(kernel.vectors, kernel.modes(), data.learning_rate, c.c1, c.c2).renewed(still);
   return std::accumulate(still.begin(), still.end(), 0.0);
 }
 

@@ -66,6 +66,8 @@ struct Kernel {
   linear_algebra::Matrix vectors;  ///< V
   std::size_t rank = 0;            ///< how many are not null: the first ones
 
+  /// Eigenvalues of the modes that are not null.
+  std::span<const double> modes() const { return std::span(eigenvalue).first(rank); }
   /// V'z.
   std::vector<double> along(std::span<const double> z) const;
 };

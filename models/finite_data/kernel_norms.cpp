@@ -6,10 +6,9 @@
 #include <stdexcept>
 #include <utility>
 
-#include "linear_algebra/largest_eigenvalues.hpp"
+#include "models/ingredients/noise_kernel.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
-#include "numerics/sums.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -25,63 +24,6 @@ BatchMoments moments_of(const FiniteData& data) {
 }
 
 }  // namespace
-
-NoiseKernel::NoiseKernel(const Kernel& kernel, const std::function<double(double, double)>& weight)
-    : vectors_(kernel.vectors.rows(), kernel.rank), weights_(kernel.rank, kernel.rank) {
-  std::copy_n(kernel.vectors.data(), vectors_.size(), vectors_.data());
-  for (std::size_t b = 0; b < kernel.rank; ++b)
-    for (std::size_t a = 0; a < kernel.rank; ++a) weights_(a, b) = weight(kernel.eigenvalue[a], kernel.eigenvalue[b]);
-}
-
-std::vector<double> NoiseKernel::operator()(std::span<const double> d) const {
-  const std::size_t N = vectors_.rows(), rank = vectors_.columns();
-  Matrix scaled(N, rank);
-  for (std::size_t a = 0; a < rank; ++a)
-    for (std::size_t i = 0; i < N; ++i) scaled(i, a) = d[i] * vectors_(i, a);
-  Matrix inner = linear_algebra::product(vectors_, scaled, Transposed::yes);
-  for (std::size_t k = 0; k < inner.size(); ++k) inner.data()[k] *= weights_.data()[k];
-  const Matrix outer = linear_algebra::product(vectors_, inner);
-  std::vector<double> out(N, 0.0);
-  for (std::size_t a = 0; a < rank; ++a)
-    for (std::size_t i = 0; i < N; ++i) out[i] += outer(i, a) * vectors_(i, a);
-  return out;
-}
-
-double NoiseKernel::perron() const {
-  const std::size_t N = vectors_.rows();
-  const auto apply = [this](std::span<const double> d, std::span<double> out) {
-    std::ranges::copy((*this)(d), out.begin());
-  };
-  // Entries are positive: so is the leading eigenvector. The error of the value is the square of the vector's.
-  const Matrix start(N, 1, 1.0);
-  return linear_algebra::largest_eigenvalues(N, 1, apply, start, {.tolerance = 1e-8}).values[0];
-}
-
-std::vector<double> NoiseKernel::renewed(std::span<const double> d) const {
-  std::vector<double> x(d.size(), 0.0), rest(d.begin(), d.end());
-  // In units of its largest entry: squares of squares of residuals leave the range of doubles.
-  double unit = 0;
-  for (const double entry : rest) unit = std::max(unit, std::abs(entry));
-  if (unit == 0) return x;
-  for (double& entry : rest) entry /= unit;
-  std::vector<double> direction = rest;
-  double power = numerics::dot_in_order(rest, rest);
-  const double enough = 1e-30 * power;
-  for (int k = 0; k < 1000 && power > enough; ++k) {
-    std::vector<double> moved = (*this)(direction);
-    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = direction[i] - moved[i];
-    const double length = power / numerics::dot_in_order(direction, moved);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      x[i] += length * direction[i];
-      rest[i] -= length * moved[i];
-    }
-    const double next = numerics::dot_in_order(rest, rest);
-    for (std::size_t i = 0; i < x.size(); ++i) direction[i] = rest[i] + next / power * direction[i];
-    power = next;
-  }
-  for (double& entry : x) entry *= unit;
-  return x;
-}
 
 Matrix overlaps(const Kernel& kernel) {
   Matrix squares = kernel.vectors;
@@ -100,28 +42,16 @@ double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level
   if (!(eta * c.c2 * top < 2)) return infinity;
   if (c.c1 == 0) return 0;
   if (c.c2 == 0 && eta != 1) return eta * kernel_norm(data, kernel, level, 1);  // linear
+  if (level == NormLevel::mean_field) return ingredients::mean_field_kernel_norm(kernel.modes(), N, eta, c.c1, c.c2);
+  if (level == NormLevel::exact) return ingredients::exact_kernel_norm(kernel.vectors, kernel.modes(), eta, c.c1, c.c2);
   const auto gain = [&](std::size_t a) {
     return eta * c.c1 * kernel.eigenvalue[a] / (2 - eta * c.c2 * kernel.eigenvalue[a]);
   };
-  switch (level) {
-    case NormLevel::mean_field: {
-      double sum = 0;
-      for (std::size_t a = 0; a < kernel.rank; ++a) sum += gain(a);
-      return sum / N;
-    }
-    case NormLevel::closure: {
-      const Matrix C = overlaps(kernel);
-      Matrix symmetric(kernel.rank, kernel.rank);
-      for (std::size_t b = 0; b < kernel.rank; ++b)
-        for (std::size_t a = 0; a < kernel.rank; ++a)
-          symmetric(a, b) = std::sqrt(gain(a)) * std::sqrt(gain(b)) * C(a, b);
-      return linear_algebra::symmetric_eigenvalues(symmetric).back();
-    }
-    default:
-      return NoiseKernel(kernel,
-                         [&](double x, double y) { return c.c1 * (eta * x) * y / (x + y - c.c2 * (eta * x) * y); })
-          .perron();
-  }
+  const Matrix C = overlaps(kernel);
+  Matrix symmetric(kernel.rank, kernel.rank);
+  for (std::size_t b = 0; b < kernel.rank; ++b)
+    for (std::size_t a = 0; a < kernel.rank; ++a) symmetric(a, b) = std::sqrt(gain(a)) * std::sqrt(gain(b)) * C(a, b);
+  return linear_algebra::symmetric_eigenvalues(symmetric).back();
 }
 
 double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) {
@@ -154,10 +84,8 @@ double growth_factor(const FiniteData& data, const Kernel& kernel) {
   const double floor = std::max({decay(top, top), decay(top, bottom), decay(bottom, bottom)});
   if (c.c1 == 0) return std::max(decay(top, top), decay(bottom, bottom));
   const auto excess = [&](double distance) {
-    return 1 / NoiseKernel(kernel,
-                           [&](double x, double y) { return c.c1 * square(x, y) / (distance + (floor - decay(x, y))); })
-                   .perron() -
-           1;
+    const auto weight = [&](double x, double y) { return c.c1 * square(x, y) / (distance + (floor - decay(x, y))); };
+    return 1 / ingredients::NoiseKernel(kernel.vectors, kernel.modes(), weight).perron() - 1;
   };
   // 1/norm grows with the distance from the largest decay, from 0. No norm exceeds the largest weight.
   const double least = 1e-12 * std::max(1.0, std::abs(floor)), most = 2 * c.c1 * square(top, top);

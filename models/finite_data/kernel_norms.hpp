@@ -2,34 +2,12 @@
 /// \file
 /// Mean-square stability of SGD on a fixed data set (docs/theory/least-squares-sgd.md, section 9): how the noise of the
 /// batches feeds on itself, at three levels of the theory.
-#include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "models/finite_data/finite_data.hpp"
 
 namespace edgewise::models::finite_data {
-
-/// The noise kernel of (9.1), an N x N symmetric matrix with entries >= 0, applied without being formed:
-///
-///     M d = diag( V ( w o (V' diag(d) V) ) V' )
-///
-/// with the eigenvectors of Theta in the columns of V, entrywise products o, and weights w_ab given for the modes that
-/// are not null.
-class NoiseKernel {
- public:
-  NoiseKernel(const Kernel& kernel, const std::function<double(double, double)>& weight);
-  std::vector<double> operator()(std::span<const double> d) const;
-  /// Its largest eigenvalue, to 1e-13.
-  double perron() const;
-  /// (1 - M)^{-1} d by conjugate gradients, for a kernel of norm below 1.
-  std::vector<double> renewed(std::span<const double> d) const;
-
- private:
-  linear_algebra::Matrix vectors_;  // N x rank
-  linear_algebra::Matrix weights_;  // rank x rank
-};
 
 /// Levels of the kernel norm: exact; closure (doubly stochastic C_ab = sum_i V_ia^2 V_ib^2); mean-field (C = 1/N);
 /// trace (eta tr Theta/(2B)).

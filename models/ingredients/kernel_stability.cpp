@@ -6,7 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "linear_algebra/largest_eigenvalues.hpp"
+#include "models/ingredients/noise_kernel.hpp"
 #include "models/ingredients/row_moments.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
@@ -26,9 +26,6 @@ using linear_algebra::Matrix;
 using linear_algebra::SymmetricEigen;
 using linear_algebra::Transposed;
 
-/// Outputs up to which the exact norm's matrix is written out.
-constexpr std::size_t largest_written_out = 32;
-
 /// \throws settings::Error for a batch outside 1..outputs.
 RowMoments moments_of(std::size_t outputs, std::size_t batch) {
   if (outputs == 0) throw std::invalid_argument("the kernel is empty");
@@ -40,6 +37,12 @@ RowMoments moments_of(std::size_t outputs, std::size_t batch) {
 /// Rounding makes some of the zero eigenvalues negative.
 double not_negative(double eigenvalue) {
   return std::max(0.0, eigenvalue);
+}
+
+std::vector<double> not_negative(std::span<const double> eigenvalues) {
+  std::vector<double> out;
+  for (const double x : eigenvalues) out.push_back(not_negative(x));
+  return out;
 }
 
 double largest(std::span<const double> values) {
@@ -58,49 +61,6 @@ double critical(Norm norm, double low, double high) {
   return numerics::root(excess, low, high, at_low, at_high, 42);
 }
 
-/// The largest eigenvalue of G_ac = sum_xy V_ax V_ay V_cx V_cy f_xy, written out: G = W W' with a column of W for each
-/// pair x <= y. O(D^4).
-double largest_eigenvalue_by_pairs(const Matrix& v, const Matrix& f) {
-  const std::size_t d = v.rows(), slab = 512;  // columns at a time, which keeps the memory small
-  Matrix w(d, slab), g(d, d);
-  std::size_t filled = 0;
-  const auto flush = [&] {
-    linear_algebra::multiply(d, d, filled, 1, w.data(), d, Transposed::no, w.data(), d, Transposed::yes, 1, g.data(),
-                             d);
-    filled = 0;
-  };
-  for (std::size_t x = 0; x < d; ++x)
-    for (std::size_t y = x; y < d; ++y) {
-      const double root = std::sqrt((x == y ? 1 : 2) * f(x, y));
-      const double *first = v.column(x).data(), *second = v.column(y).data();
-      double* column = w.column(filled).data();
-      for (std::size_t a = 0; a < d; ++a) column[a] = root * first[a] * second[a];
-      if (++filled == slab) flush();
-    }
-  if (filled > 0) flush();
-  return linear_algebra::symmetric_eigenvalues(g).back();
-}
-
-/// The same without G: G u is the diagonal of V [f o (V' diag(u) V)] V', two products of D x D matrices. O(D^3) for
-/// each of some twenty steps of Lanczos' method. It starts from equal entries, which the leading eigenvector of the
-/// nonnegative G is not far from; the error of the eigenvalue is quadratic in that of the eigenvector.
-double largest_eigenvalue_by_products(const Matrix& v, const Matrix& f) {
-  const std::size_t d = v.rows();
-  Matrix scaled(d, d), middle, back;
-  const auto apply = [&](std::span<const double> u, std::span<double> out) {
-    for (std::size_t x = 0; x < d; ++x)
-      for (std::size_t a = 0; a < d; ++a) scaled(a, x) = u[a] * v(a, x);
-    linear_algebra::multiply(1, v, Transposed::yes, scaled, Transposed::no, 0, middle);
-    for (std::size_t i = 0; i < middle.size(); ++i) middle.data()[i] *= f.data()[i];
-    linear_algebra::multiply(1, v, Transposed::no, middle, Transposed::no, 0, back);
-    std::ranges::fill(out, 0.0);
-    for (std::size_t y = 0; y < d; ++y)
-      for (std::size_t a = 0; a < d; ++a) out[a] += back(a, y) * v(a, y);
-  };
-  const Matrix start(d, 1, 1.0);
-  return linear_algebra::largest_eigenvalues(d, 1, apply, start, {.tolerance = 1e-7}).values[0];
-}
-
 /// A learning rate beyond which the denominators, hence the mean square, have failed.
 double pole(std::span<const double> eigenvalues, const RowMoments& masks) {
   return masks.beta > 0 ? 2 / (masks.beta * largest(eigenvalues)) : infinity;
@@ -116,13 +76,8 @@ double mean_critical_rate(std::span<const double> eigenvalues, std::size_t batch
 double annealed_kernel_norm(std::span<const double> eigenvalues, double learning_rate, std::size_t batch) {
   const RowMoments masks = moments_of(eigenvalues.size(), batch);
   check_learning_rate(learning_rate);
-  double sum = 0;
-  for (const double eigenvalue : eigenvalues) {
-    const double lambda = not_negative(eigenvalue), denominator = 2 - learning_rate * masks.beta * lambda;
-    if (!(denominator > 0)) return infinity;
-    sum += learning_rate * (1 - masks.beta) * lambda / denominator;
-  }
-  return sum / static_cast<double>(eigenvalues.size());
+  return mean_field_kernel_norm(not_negative(eigenvalues), static_cast<double>(eigenvalues.size()), learning_rate,
+                                1 - masks.beta, masks.beta);
 }
 
 double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t batch) {
@@ -157,19 +112,7 @@ double exact_kernel_norm(const SymmetricEigen& kernel, double learning_rate, std
   const RowMoments masks = moments_of(d, batch);
   check_learning_rate(learning_rate);
   if (batch == d) return learning_rate * masks.beta * largest(kernel.values) < 2 ? 0 : infinity;
-  std::vector<double> lambda;
-  for (const double x : kernel.values) lambda.push_back(not_negative(x));
-  Matrix f(d, d);
-  for (std::size_t y = 0; y < d; ++y)
-    for (std::size_t x = 0; x < d; ++x) {
-      const double product = lambda[x] * lambda[y];
-      if (product == 0) continue;  // null modes make no noise
-      const double denominator = lambda[x] + lambda[y] - learning_rate * masks.beta * product;
-      if (!(denominator > 0)) return infinity;
-      f(x, y) = learning_rate * (1 - masks.beta) * product / denominator;
-    }
-  return d <= largest_written_out ? largest_eigenvalue_by_pairs(kernel.vectors, f)
-                                  : largest_eigenvalue_by_products(kernel.vectors, f);
+  return exact_kernel_norm(kernel.vectors, not_negative(kernel.values), learning_rate, 1 - masks.beta, masks.beta);
 }
 
 double exact_critical_rate(const SymmetricEigen& kernel, std::size_t batch) {

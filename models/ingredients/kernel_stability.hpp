@@ -29,9 +29,8 @@ double annealed_critical_rate(std::span<const double> eigenvalues, std::size_t b
 ///     G_ac = sum_xy V_ax V_ay V_cx V_cy g_xy
 ///     g_xy = eta (1 - beta) lambda_x lambda_y/(lambda_x + lambda_y - eta beta lambda_x lambda_y)
 ///
-/// Up to 32 outputs G is written out as one product of D x D^2 / 2 matrices, beyond it acts by products of D x D
-/// matrices in Lanczos' method: O(D^3), 0.04 s at D = 200. Eigenvalues that rounding made negative
-/// count as 0.
+/// which acts by products of D x D matrices in Lanczos' method (noise_kernel.hpp): O(D^3), 0.04 s at D = 200. Eigenvalues
+/// that rounding made negative count as 0.
 double exact_kernel_norm(const linear_algebra::SymmetricEigen& kernel, double learning_rate, std::size_t batch);
 /// Learning rate at which that is 1 (2 / lambda_1 at full batch), between the bound by row sums and the annealed one.
 double exact_critical_rate(const linear_algebra::SymmetricEigen& kernel, std::size_t batch);

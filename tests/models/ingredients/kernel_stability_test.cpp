@@ -110,7 +110,6 @@ TEST_CASE("the annealed norm bounds the exact one from below and row sums from a
 }
 
 TEST_CASE("the exact norm is the spectral radius of G as it is written, small and large") {
-  // Up to 32 outputs, 528 pairs in slabs of 512, G is written out; beyond, it acts by products.
   for (const std::size_t D : {7, 32, 33, 50}) {
     const std::size_t B = 4;
     const double eta = .5, beta = 3 / static_cast<double>(D - 1);

@@ -59,6 +59,26 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   CHECK(network("hidden = []\n") == 1);
 }
 
+TEST_CASE("what may be drawn: matrices of 2e7 entries, and ratios that a dimension has") {
+  // d^2, and d times d over either ratio where that is more.
+  struct Case {
+    const char* keys;
+    int most;
+  };
+  for (const Case& c :
+       {Case{"width_ratio = 0.19\n", 1949}, Case{"width_ratio = 0.19\nexamples_ratio = 0.1\n", 1414},
+        Case{"width_ratio = 0.1\nexamples_ratio = 0.19\n", 1414}, Case{"examples_ratio = 0.19\n", 1949}}) {
+    const std::string keys = c.keys;
+    CAPTURE(keys);
+    CHECK(error_of(quadratic(keys + "dimension = " + std::to_string(c.most) + "\n"), false, true) == "no error");
+    CHECK(holds(error_of(quadratic(keys + "dimension = " + std::to_string(c.most + 1) + "\n"), false, true),
+                "alignment.dimension"));
+  }
+  CHECK(error_of(quadratic("width_ratio = 20.0\ndimension = 10\n"), false, true) == "no error");
+  CHECK(holds(error_of(quadratic("width_ratio = 21.0\ndimension = 10\n"), false, true), "must be at least 10.5"));
+  CHECK(holds(error_of(quadratic("examples_ratio = 21.0\ndimension = 10\n"), false, true), "examples_ratio = 21"));
+}
+
 TEST_CASE("alignment of deep linear nets: findings at the target") {
   // The edge of sigma = 4 in 3 layers: eta 3 4^(4/3); all weights end at sigma^(1/3).
   const auto problem = prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"));

@@ -13,12 +13,14 @@
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::finite_data;
 using namespace edgewise::models::ingredients;
 using doctest::Approx;
+using models::testing::column;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
@@ -339,6 +341,39 @@ TEST_CASE("data may be given row by row") {
   REQUIRE(modes.size() == 3);
   CHECK(modes[0].value[0] == Approx(2));
   CHECK(modes[2].value[0] == Approx(2));
+}
+
+TEST_CASE("the table of modes: moments of the residual's powers, and eigenvectors that are known") {
+  // sum_a mu_a^k (V'z)_a^2 = z' Theta^k z for every k, Theta = X X'/N of rank 2 here: N moments fix N powers.
+  const std::vector<std::array<double, 2>> x{{1, 2}, {-1, 0.5}, {3, 1}};
+  const std::array<double, 3> y{0.7, -1.1, 0.4};
+  const auto modes = prepare(
+                         "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1, 2], [-1, 0.5], [3, 1]]\n"
+                         "targets = [0.7, -1.1, 0.4]\n[optimizer]\nlearning_rate = 0.1\n[time]\nat = [1]\n")
+                         ->mode_table();
+  const std::vector<double>&mu = column(modes, "eigenvalue"), &power = column(modes, "residual_power");
+  REQUIRE(power.size() == 3);
+  std::array<double, 3> image = y;
+  for (int k = 0; k < 3; ++k) {
+    double expected = 0, found = 0;
+    for (std::size_t i = 0; i < 3; ++i) expected += y[i] * image[i];
+    for (std::size_t a = 0; a < 3; ++a) found += std::pow(mu[a], k) * power[a];
+    CAPTURE(k);
+    CHECK(found == Approx(expected).epsilon(1e-12));
+    std::array<double, 3> next{};
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::size_t j = 0; j < 3; ++j) next[i] += (x[i][0] * x[j][0] + x[i][1] * x[j][1]) / 3 * image[j];
+    image = next;
+  }
+  // Theta = [[.5, .3], [.3, .5]]: (1, 1)/sqrt 2 and (1, -1)/sqrt 2, flat; mu = .8 and .2.
+  const auto flat = prepare(
+                        "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1, 0], [0.6, 0.8]]\n"
+                        "targets = [1, 3]\n[optimizer]\nlearning_rate = 0.1\n[time]\nat = [1]\n")
+                        ->mode_table();
+  CHECK(column(flat, "eigenvalue")[0] == Approx(0.8).epsilon(1e-14));
+  CHECK(column(flat, "residual_power")[0] == Approx(8).epsilon(1e-13));
+  CHECK(column(flat, "residual_power")[1] == Approx(2).epsilon(1e-13));
+  for (const double flatness : column(flat, "localisation")) CHECK(flatness == Approx(1).epsilon(1e-13));
 }
 
 TEST_CASE("bad data sets are refused, and the message says how") {

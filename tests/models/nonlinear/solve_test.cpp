@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ using models::Trajectory;
 using models::testing::column;
 using models::testing::flag;
 using models::testing::number;
+using models::testing::report;
 
 namespace {
 
@@ -105,17 +107,28 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
 }
 
 TEST_CASE("the sign of a mean step by hand, and the table of its coordinates") {
-  const auto of = problem("sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02");
+  const auto of = problem("sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02", "[theory]\neffects = true\n");
   const Trajectory t = of->solve();
   // kappa = sqrt lambda, M = sqrt lambda D, a = E chi_3 sqrt(2/pi)/sqrt(P + sigma^2), E chi_3 = 2 sqrt(2/pi).
   std::vector<double> M{std::sqrt(2) * 0.25, std::sqrt(0.5)};
   std::size_t at = 0;
+  double most = 0;
   for (int k = 0; k <= 5; ++k) {
     const double P = std::sqrt(2) * M[0] + std::sqrt(0.5) * M[1], a = 4 / pi / std::sqrt(P + sigma2);
-    if (static_cast<double>(k) == t.steps[at]) CHECK(column(t, "excess_mse")[at++] == Approx(P).epsilon(1e-8));
+    if (static_cast<double>(k) == t.steps[at]) {
+      CHECK(column(t, "excess_mse")[at] == Approx(P).epsilon(1e-8));
+      // rho_i^2 = (Kv)_i^2/K_ii/(P + sigma^2), and (Kv)_i^2/K_ii = lambda v_i^2 of one of the mode's coordinates.
+      double local = 0;
+      for (std::size_t i = 0; i < 2; ++i) local = std::max(local, std::sqrt(lambda[i]) * M[i] / many[i]);
+      local = std::sqrt(B * local / (P + sigma2));
+      CHECK(column(t, "localisation")[at] == Approx(local).epsilon(1e-8));
+      most = std::max(most, local);
+      ++at;
+    }
     for (std::size_t i = 0; i < 2; ++i)
       M[i] += -2 * 0.02 * a * std::sqrt(lambda[i]) * M[i] + 4e-4 * many[i] * std::sqrt(lambda[i]);
   }
+  CHECK(report(t, "largest_localisation") == Approx(most).epsilon(1e-8));
   const auto table = of->mode_table();
   REQUIRE(column(table, "variance").size() == 3);
   const double P = 1, a = 4 / pi / std::sqrt(P + sigma2);

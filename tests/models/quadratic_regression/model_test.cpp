@@ -8,13 +8,16 @@
 
 #include "models/framework/model.hpp"
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/quadratic_regression/memory.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using doctest::Approx;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
+using models::testing::report;
 
 namespace {
 
@@ -96,6 +99,17 @@ TEST_CASE("gradient flow is the limit of small rates; early time its beginning")
   const auto memory = prepare(experiment("learning_rate = 0.01"))->solve();
   CHECK(flow.find("loss")->value[6] == Approx(memory.find("loss")->value[6]).epsilon(0.02));
   CHECK(flow.find("loss")->value[6] != memory.find("loss")->value[6]);
+  // What it states of its own error is the solver's, which memory_test.cpp holds against finer recursions.
+  models::quadratic_regression::QuadraticEnsemble ensemble;
+  ensemble.delta = 0.5;
+  ensemble.kappa = 4;
+  std::vector<double> time;
+  for (const double t : flow.steps) time.push_back(0.01 * t);
+  const auto solver = models::quadratic_regression::solve_quadratic_flow(ensemble, time);
+  CHECK(report(flow, "loss_error") == Approx(solver.loss_error));
+  CHECK(report(flow, "parameter_power_error") == Approx(solver.q_error));
+  CHECK(report(flow, "parameter_power_error") < 1e-8);
+  CHECK(report(flow, "recursion_steps") == static_cast<double>(solver.steps));
   const auto early = prepare(experiment("learning_rate = 0.01", sizes, "[theory]\nmethod = 'early-time'"))->solve();
   const double grown = memory.find("ntk_mean")->value[4] - 1;
   // A guard: the expansion leaves out the next power of time; its coefficients are met exactly elsewhere.

@@ -186,3 +186,31 @@ TEST_CASE("every linear method: the value is the solver's, the gradient is that 
     }
   }
 }
+
+TEST_CASE("under additive noise the best schedule of one eigenvalue is in closed form; where it says nothing") {
+  const auto said = [](const std::string& optimizer, const std::string& spectrum, double variance = 0.5) {
+    return prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\n" + spectrum +
+                   "[noise]\nlaw = 'gaussian'\nvariance = " + std::to_string(variance) +
+                   "\n[optimizer]\nlearning_rate = 1.0\n" + optimizer + "\n[time]\nsteps = 40\n")
+        ->rate_objective("")
+        ->predictions();
+  };
+  const std::string spectrum = "eigenvalues = [0.3, 0]\nmultiplicities = [3, 2]\ntarget_power = [2.0, 7.0]\n";
+  // Of n modes l the last rate is (1 - x)/(T l), the first 1/x of it, and J = l rho x^2 + n sigma^2/(B T) (1 - x)^2. Modes
+  // of 0 have no part.
+  const double l = 0.3, n = 3, rho = 2, T = 40;
+  for (const double batch : {1.0, 2.0}) {
+    CAPTURE(batch);
+    const auto found = said(batch == 1 ? "batch = 1" : "batch = 2", spectrum);
+    const double a = l * rho, b = n * 0.5 / batch / T, x = b / (a + b);
+    CHECK(testing::number(found, "additive_noise_loss") == doctest::Approx(a * b / (a + b)).epsilon(1e-9));
+    CHECK(testing::number(found, "additive_noise_last_rate") == doctest::Approx((1 - x) / (T * l)).epsilon(1e-8));
+    CHECK(testing::number(found, "additive_noise_first_rate") == doctest::Approx((1 - x) / (T * l) / x).epsilon(1e-8));
+  }
+  for (const char* other : {"batch = inf", "kind = 'momentum'\nmomentum = 0.5", "weight_decay = 0.1"}) {
+    CAPTURE(other);
+    CHECK(said(other, spectrum).empty());
+  }
+  CHECK(said("batch = 2", spectrum, 0).empty());
+  CHECK(said("batch = 2", "eigenvalues = [0.3]\ntarget_power = [0]\n").empty());
+}

@@ -89,16 +89,22 @@ const settings::Section<LeastSquaresTheory>& theory_section() {
     s.key("integrator", &Theory::integrator, "auto is contour at a constant learning rate, else sdirk4")
         .where("method", {"ode"})
         .one_of({"auto", "contour", "sdirk4", "etd", "explicit"});
-    s.key("bands", &Theory::bands,
-          "add the predicted standard deviation of each observable (Gaussian data and labels)");
-    s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P");
+    s.key("bands", &Theory::bands, "add the predicted standard deviation of each observable (Gaussian data and labels)")
+        .where("method", {"recursion", "ode", "volterra", "reduced"});
+    s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
+        .where("method", {"recursion", "ode", "volterra", "reduced"});
     s.key("exponents", &Theory::exponents, "add the local exponent d log P / d log step");
-    s.key("rtol", &Theory::rtol, "relative tolerance").above(0).below(1);
-    s.key("atol", &Theory::atol, "absolute tolerance").at_least(0);
+    s.key("rtol", &Theory::rtol, "relative tolerance")
+        .where("method", {"recursion", "ode", "volterra"})
+        .above(0)
+        .below(1);
+    s.key("atol", &Theory::atol, "absolute tolerance").where("method", {"ode"}).at_least(0);
     s.key("scale_contraction", &Theory::scale_contraction,
           "factor on the decay per step, to see what a run would notice")
+        .where("method", {"recursion", "ode", "volterra"})
         .above(0);
     s.key("scale_feedback", &Theory::scale_feedback, "factor on (eta^2/B) n lambda, to see what a run would notice")
+        .where("method", {"recursion", "ode", "volterra", "reduced"})
         .at_least(0);
     s.key("scale_label_noise", &Theory::scale_label_noise, "factor on sigma^2, to see what a run would notice")
         .at_least(0);
@@ -107,6 +113,17 @@ const settings::Section<LeastSquaresTheory>& theory_section() {
     s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
   });
   return keys;
+}
+
+/// Of the family beyond plain SGD: keys that its recursion, or the ode of its rounds, would pass over.
+void refuse_unread_theory(const Table& theory, const LeastSquaresTheory& options, const std::string& optimizer) {
+  const bool ode = options.method == "ode";
+  for (const char* key : {"scale_contraction", "scale_feedback"})
+    if (theory.has(key))
+      throw theory.error(key, "is read for sgd without weight decay or [schedule.batch] only; leave it out");
+  if (!ode) return;
+  for (const char* key : {"level", "integrator", "decomposition", "exponents", "rtol", "atol", "scale_label_noise"})
+    if (theory.has(key)) throw theory.error(key, "is not read by the ode of optimizer " + optimizer + "; leave it out");
 }
 
 const std::vector<Parameter>& monte_carlo_keys() {
@@ -315,6 +332,7 @@ void read_schedules(const Table& table, double horizon, LeastSquares& problem, L
   else if (!problem.schedule->constant())
     throw table.table_or_empty("schedule").error("kind", "this optimizer has no learning_rate to schedule");
   const Table schedules = table.table_or_empty("schedule");
+  refuse_unread(schedules, linear.method->description, h);
   for (const std::string& name : others)
     if (schedules.table(name)) h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
   h.seek(0);
@@ -398,6 +416,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
 
   const Table theory = table.table_or_empty("theory");
   LeastSquaresTheory options = theory_section().read(theory);
+  if (!is_plain_sgd(linear)) refuse_unread_theory(theory, options, linear.method->description.name);
   if (options.method == "reduced" && problem->time.steps > 10'000'000)
     throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
   options.seed = experiment.monte_carlo.seed;

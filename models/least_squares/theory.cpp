@@ -86,7 +86,7 @@ class Solver {
     }
     fill(out, curve);
     if (!sde_std_.empty()) show_sde_fluctuations(out);
-    if (theory_.bands && theory_.method != "sde") bands(out);
+    if (theory_.bands) bands(out);
     if (theory_.decomposition) decompose(out);
     if (theory_.exponents) add_local_exponent(out);
     if (theory_.scaled())
@@ -500,7 +500,6 @@ void Solver::decompose(Trajectory& out) {
     if (theory_.method == "reduced") return reduced(setting);
     return recursion(setting, unused);
   };
-  if (theory_.method == "sde") throw std::invalid_argument("theory.decomposition: not for method sde");
   const Curve bare = solve({modes_.power, 0.0, 0});
   const Curve noiseless = solve({modes_.power, 0.0, 1});
   const Curve labels = solve({std::vector<double>(modes_.power.size(), 0.0), scaled_noise_, 1});

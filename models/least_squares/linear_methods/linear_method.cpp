@@ -157,6 +157,11 @@ bool is_count(std::string_view name) {
   return name == "batch" || name == "workers" || name == "inner_steps";
 }
 
+bool is_read(const settings::Parameter& p, const settings::Values& values) {
+  return p.read_by.empty() || !values.has(p.read_by) ||
+         std::ranges::find(p.read_at, values.text(p.read_by)) != p.read_at.end();
+}
+
 }  // namespace
 
 Hyperparameters::Hyperparameters(const settings::Description& description, settings::Values values,
@@ -164,7 +169,7 @@ Hyperparameters::Hyperparameters(const settings::Description& description, setti
     : values_(std::move(values)), section_(std::move(section)) {
   for (const settings::Parameter& p : description.parameters) {
     if (p.type != settings::Type::number && p.type != settings::Type::integer) continue;
-    if (!values_.has(p.name)) continue;
+    if (!values_.has(p.name) || !is_read(p, values_)) continue;
     const double value =
         p.type == settings::Type::integer ? static_cast<double>(values_.integer(p.name)) : values_.number(p.name);
     entries_.push_back({p.name, value, value, is_count(p.name), nullptr});
@@ -232,6 +237,13 @@ std::string Hyperparameters::text_or(std::string_view name, const std::string& f
 
 bool Hyperparameters::flag_or(std::string_view name, bool fallback) const {
   return values_.has(name) ? values_.flag(name) : fallback;
+}
+
+void refuse_unread(const settings::Table& section, const settings::Description& optimizer, const Hyperparameters& h) {
+  for (const settings::Parameter& p : optimizer.parameters)
+    if (section.has(p.name) && !is_read(p, h.values()))
+      throw section.error(p.name, "is read where optimizer." + p.where_text() + ", and here it is " +
+                                      h.values().text(p.read_by) + "; leave it out");
 }
 
 std::vector<std::size_t> Layout::sizes() const {

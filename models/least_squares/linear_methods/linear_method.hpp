@@ -27,7 +27,8 @@ namespace edgewise::models::least_squares {
 class Hyperparameters {
  public:
   Hyperparameters() = default;
-  /// Numbers of `values` that `description` declares. `section` holds what is not a number (custom phases).
+  /// Numbers of `values` that `description` declares and that are read beside the other values (no `momentum` without a
+  /// kind of it). `section` holds what is not a number (custom phases).
   Hyperparameters(const settings::Description& description, settings::Values values, settings::Table section = {});
 
   void schedule(const std::string& name, std::shared_ptr<const ingredients::Schedule> schedule);
@@ -66,6 +67,10 @@ class Hyperparameters {
   settings::Table section_;
   mutable std::shared_ptr<const void> compiled_;
 };
+
+/// Numbers of the optimizer in a section that schedules or tunes them. \throws settings::Error for one that nobody reads
+/// beside the optimizer's other keys.
+void refuse_unread(const settings::Table& section, const settings::Description& optimizer, const Hyperparameters& h);
 
 /// A coordinate of a block and where it starts.
 struct Coordinate {

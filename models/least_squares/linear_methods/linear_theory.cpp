@@ -329,8 +329,6 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
     throw std::invalid_argument(
         fmt::format("theory.method: {} is not offered for optimizer {}; use recursion{}", theory.method, name,
                     theory.method == "ode" ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
-  if (theory.scale_contraction != 1 || theory.scale_feedback != 1)
-    throw std::invalid_argument("theory.scale_contraction, theory.scale_feedback: for plain sgd only");
 
   Trajectory out;
   out.method = "recursion";

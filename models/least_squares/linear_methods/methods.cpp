@@ -58,10 +58,14 @@ std::vector<Parameter> momentum(const std::string& prefix, const std::string& sy
           settings::number(prefix + "momentum", symbol + ", what the buffer keeps per step")
               .at_least(0)
               .below(1)
+              .where(prefix + "momentum_kind", {"heavy-ball", "nesterov", "custom"})
               .otherwise(parameter),
-          settings::number(prefix + "gradient_weight", "of kind custom: weight of the newest gradient (or sync's move)")
+          settings::number(prefix + "gradient_weight", "weight of the newest gradient (or sync's move)")
+              .where(prefix + "momentum_kind", {"custom"})
               .otherwise(1.0),
-          settings::number(prefix + "buffer_weight", "of kind custom: weight of the new buffer").otherwise(0.0)};
+          settings::number(prefix + "buffer_weight", "weight of the new buffer")
+              .where(prefix + "momentum_kind", {"custom"})
+              .otherwise(0.0)};
 }
 
 std::vector<Parameter> outer(double xi, double workers, std::int64_t inner_steps) {

@@ -139,6 +139,7 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
 std::vector<Finding> tune_experiment(const Experiment& experiment) {
   const settings::Table section = experiment.table.table_or_empty("tune");
   const LinearProblem problem = read_linear_problem(experiment);
+  refuse_unread(section, problem.method->description, problem.hyperparameters);
   std::vector<settings::Parameter> parameters{
       settings::integer("evaluations", "solves spent, the same for every method that is compared")
           .at_least(2)

@@ -2,31 +2,37 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
+using models::testing::there;
 
 namespace {
 
-models::Experiment experiment_of(const std::string& text) {
-  return models::read_experiment(settings::read_text(text, "e.toml"));
+models::Experiment experiment_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  settings::Table table = settings::read_text(text, "e.toml");
+  for (const std::string& assignment : overrides) settings::override_value(table, assignment);
+  return models::read_experiment(std::move(table));
 }
 
-std::unique_ptr<models::Problem> prepare(const std::string& text) {
-  const models::Experiment experiment = experiment_of(text);
+std::unique_ptr<models::Problem> prepare(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  const models::Experiment experiment = experiment_of(text, overrides);
   return models::find(experiment).prepare(experiment);
 }
 
 /// The error of preparing, solving and simulating.
-std::string message(const std::string& text) {
+std::string message(const std::string& text, const std::vector<std::string>& overrides = {}) {
   try {
-    const auto problem = prepare(text);
+    const auto problem = prepare(text, overrides);
     problem->solve();
     problem->simulate();
   } catch (const settings::Error& e) {
@@ -98,6 +104,80 @@ TEST_CASE("bad optimizers are refused by name") {
   CHECK(holds(message(lookahead + "[theory]\nbands = true\nmethod = 'ode'\n"), "theory.bands: "));
   CHECK(holds(message(lookahead + "[monte_carlo]\nsampler = 'block'\n"), "monte_carlo.sampler"));
   CHECK(holds(message(lookahead + "[[optimizer.phase]]\nT0 = [[1]]\n"), "belongs to kind = \"custom\" only"));
+}
+
+TEST_CASE("what is read in no equation is refused: momentum without a kind of it, keys that a theory passes over") {
+  const auto optimizer = [](const std::string& keys) {
+    return head + "[optimizer]\nlearning_rate = 0.1\n" + keys + "\n";
+  };
+  const std::string unread = "is read where ";
+  for (const std::string kind : {"ema", "tail-average", "sla"}) {
+    const std::string plain = optimizer("kind = '" + kind + "'");
+    CAPTURE(kind);
+    CHECK(message(plain) == "no error");
+    CHECK(holds(message(plain, {"optimizer.momentum=0.9"}), "optimizer.momentum: " + unread));
+    CHECK(message(plain, {"optimizer.momentum=0.9", "optimizer.momentum_kind=nesterov"}) == "no error");
+    CHECK(holds(message(plain, {"schedule.momentum.kind=linear"}), "schedule.momentum: " + unread));
+    CHECK(message(plain, {"schedule.momentum.kind=linear", "optimizer.momentum_kind=nesterov"}) == "no error");
+    CHECK_FALSE(there(prepare(plain)->stability(), "momentum"));
+    CHECK(there(prepare(plain, {"optimizer.momentum_kind=nesterov"})->stability(), "momentum"));
+  }
+  for (const std::string key : {"gradient_weight", "buffer_weight"}) {
+    const std::string heavy = optimizer("kind = 'momentum'");
+    CAPTURE(key);
+    CHECK(holds(message(heavy, {"optimizer." + key + "=0.3"}), "optimizer." + key + ": " + unread));
+    CHECK(message(heavy, {"optimizer." + key + "=0.3", "optimizer.momentum_kind=custom"}) == "no error");
+    const std::string outer = optimizer("kind = 'diloco'\nouter_" + key + " = 0.3");
+    CHECK(holds(message(outer), "optimizer.outer_" + key + ": " + unread));
+    CHECK(message(outer, {"optimizer.outer_momentum_kind=custom"}) == "no error");
+  }
+  const auto tuned = [&](const std::string& kind) {
+    const auto experiment = experiment_of(optimizer("kind = 'ema'\nmomentum_kind = '" + kind + "'") +
+                                          "[tune]\nevaluations = 2\nmomentum = [0.1, 0.2]\n");
+    return models::find(experiment).tune(experiment);
+  };
+  CHECK_THROWS_WITH_AS(tuned("none"), doctest::Contains("e.toml: tune.momentum: is read where"), settings::Error);
+  CHECK(there(tuned("nesterov"), "momentum"));
+
+  struct Reads {
+    std::string optimizer, method;
+    std::vector<std::string> keys;
+  };
+  const std::vector<std::string> all{
+      "bands=true",          "decomposition=true", "exponents=true", "level=homog",           "integrator=etd",
+      "rtol=1e-3",           "atol=1e-9",          "paths=3",        "kernel=oneexp",         "scale_contraction=1.01",
+      "scale_feedback=1.01", "time_step=0.5",      "scheme=weak2",   "scale_label_noise=1.01"};
+  const Reads table[] = {
+      {"sgd",
+       "recursion",
+       {"bands", "decomposition", "exponents", "rtol", "scale_contraction", "scale_feedback", "scale_label_noise"}},
+      {"sgd",
+       "ode",
+       {"bands", "decomposition", "exponents", "level", "integrator", "rtol", "atol", "scale_contraction",
+        "scale_feedback", "scale_label_noise"}},
+      {"sgd",
+       "volterra",
+       {"bands", "decomposition", "exponents", "rtol", "scale_contraction", "scale_feedback", "scale_label_noise"}},
+      {"sgd", "reduced", {"bands", "decomposition", "exponents", "kernel", "scale_feedback", "scale_label_noise"}},
+      {"sgd", "sde", {"exponents", "scale_label_noise", "paths", "time_step", "scheme"}},
+      {"lookahead", "recursion", {"bands", "decomposition", "exponents", "rtol", "scale_label_noise"}},
+      {"diloco", "recursion", {"bands", "decomposition", "exponents", "rtol", "scale_label_noise"}},
+      {"lookahead", "ode", {}},
+      {"la-diloco", "ode", {}}};
+  for (const Reads& row : table)
+    for (const std::string& setting : all) {
+      const std::string key = setting.substr(0, setting.find('='));
+      CAPTURE(row.optimizer);
+      CAPTURE(row.method);
+      CAPTURE(setting);
+      const std::string said =
+          message(optimizer("kind = '" + row.optimizer + "'\nbatch = 2"),
+                  {"theory.method=" + row.method, "noise.law=gaussian", "noise.variance=0.1", "theory." + setting});
+      if (std::ranges::find(row.keys, key) != row.keys.end())
+        CHECK(said == "no error");
+      else
+        CHECK(holds(said, "e.toml: theory." + key + ": "));
+    }
 }
 
 TEST_CASE("bands of every optimizer, asked for or where they cost little") {

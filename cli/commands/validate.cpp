@@ -138,7 +138,8 @@ Status validate_one(const Context& context, const std::string& path, const Targe
   if (sample.interrupted) throw interruption(sample, experiment, targets);
   context.say(fmt::format("{}: {}: {}", experiment.title, validation::name(verdict.outcome), verdict.reason));
   context.say(fmt::format("  max |z| {:.3g} (critical {:.3g}), p {:.2g}, detectable {}, largest gap {}, {}, {}{}",
-                          verdict.max_z, verdict.critical_z, verdict.p_value, percent(verdict.detectable),
+                          verdict.max_z, verdict.critical_z, verdict.p_value,
+                          std::isfinite(verdict.detectable) ? percent(verdict.detectable) : "nothing",
                           percent(verdict.largest_gap), settings::counted(verdict.replicas, "replica"),
                           seconds_text(loaded.provenance.seconds), written(targets)));
   for (const std::string& line : lines) context.say(line);

@@ -100,6 +100,8 @@ Estimate of_mean(std::span<const double> values, const Prediction& prediction, d
   out.miss_below = out.miss_above = infinity;
   // One number, or the same from all although runs fluctuate: nothing is known of the spread.
   if (!(m.std > rounding_spread * std::abs(m.mean))) return out;
+  // So few know neither their spread nor their skewness.
+  if (values.size() < least_replicas) return out;
   // A small sample's skewness is noise: shrunk towards 0 with a spread of 1/2.
   const double skewness = m.skewness * 0.25 / (0.25 + 6 / n);
   const auto score = [&](double gap) { return normal_score_studentized(gap / m.sem, skewness, n); };

@@ -24,16 +24,18 @@ constexpr double least_value = 1e-290;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
 /// (docs/theory/least-squares-sgd.md, section 4).
 constexpr double least_exact_std = 1e-6;
-/// Below this, Student's t of a skewed law is not yet well corrected (measured: 2.3% at 64 for 1% stated, 1.2% at 256).
-constexpr double few_replicas = 200;
+/// Below this, Student's t of a skewed law is not yet well corrected (measured: 2.3% at 64 for 1% stated, 1.2% at 256), and
+/// below `fewer`, where 3% to 5% were, neither is the normal law of a standard deviation that is known (2.0% and 2.7% at 8,
+/// 1.0% at 16; docs/guide.md, Calibration).
+constexpr double few_replicas = 200, fewer_replicas = 16;
 
 /// Label noise that the replicas may not have met counts where it would move a mean by so many standard errors.
 /// (Measured over noise laws and methods: docs/guide.md, Calibration.)
 constexpr double unmet_errors = 0.5;
 
 /// frozen: the simulation does not fluctuate where theory says that it must. heavy, unmet: the mean is carried by
-/// replicas, or by label noise, too rare to be in the sample.
-enum class Kind { fluctuating, heavy, unmet, deterministic, frozen };
+/// replicas, or by label noise, too rare to be in the sample. few: the replicas are.
+enum class Kind { fluctuating, few, heavy, unmet, deterministic, frozen };
 
 /// One comparison: an observable at a step.
 struct Cell {
@@ -99,6 +101,7 @@ Kind kind_of(const Cell& cell) {
     if (std::isinf(cell.exact_std)) return Kind::heavy;
     return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
   }
+  if (cell.values.size() < least_replicas) return Kind::few;
   if (heavy(cell)) return Kind::heavy;
   const double error = cell.moments.std / std::sqrt(static_cast<double>(cell.values.size()));
   return cell.unmet > unmet_errors * error ? Kind::unmet : Kind::fluctuating;
@@ -333,10 +336,10 @@ std::string place(const Shared& shared, const Cell& cell) {
   return fmt::format("{} at {} {}", shared.observables[cell.observable], shared.axis->name, shared.steps[cell.time]);
 }
 
-/// Chebyshev's bound needs no more than the variance: it rejects a gross mismatch under heavy tails, and its own false
-/// alarms are a tenth of what is allowed.
-double heavy_limit(std::size_t heavy_cells, double false_alarm) {
-  return std::sqrt(10 * static_cast<double>(heavy_cells) / false_alarm);
+/// Chebyshev's bound needs no more than the variance: it rejects a gross mismatch under heavy tails or of few replicas, and
+/// its own false alarms are a tenth of what is allowed.
+double chebyshev_limit(std::size_t cells, double false_alarm) {
+  return std::sqrt(10 * static_cast<double>(cells) / false_alarm);
 }
 
 }  // namespace
@@ -360,8 +363,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
         fmt::format("the theory diverges at {} {}; compared before it", sample.axis->name, *theory.diverged_at));
 
   const auto n = static_cast<double>(sample.replicas);
-  std::vector<const Cell*> light;
-  std::vector<const Cell*> heavy_cells, unmet_cells;
+  std::vector<const Cell*> light, few_cells, heavy_cells, unmet_cells;
   const Cell* mismatch = nullptr;  // without fluctuation
   const Cell* not_finite = nullptr;
   const Cell* frozen = nullptr;
@@ -374,7 +376,11 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     } else if (cell.kind == Kind::frozen) {
       if (!frozen) frozen = &cell;
     } else {
-      (cell.kind == Kind::fluctuating ? light : cell.kind == Kind::unmet ? unmet_cells : heavy_cells).push_back(&cell);
+      (cell.kind == Kind::fluctuating ? light
+       : cell.kind == Kind::few       ? few_cells
+       : cell.kind == Kind::unmet     ? unmet_cells
+                                      : heavy_cells)
+          .push_back(&cell);
     }
   }
 
@@ -400,19 +406,22 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
           percent(std::abs(worst.gap()) / worst.scale()), percent(worst.std() / std::sqrt(n) / worst.scale()));
     }
   }
-  if (!heavy_cells.empty()) {
-    verdict.heavy_tailed = true;
-    const double limit = heavy_limit(heavy_cells.size(), options.false_alarm);
-    const Cell* first = heavy_cells.front();
-    for (const Cell* cell : heavy_cells) {
-      if (cell->time < first->time) first = cell;
+  if (light.empty() && few_cells.size() + heavy_cells.size() + unmet_cells.size() > 0) verdict.detectable = infinity;
+  const double limit = chebyshev_limit(few_cells.size() + heavy_cells.size(), options.false_alarm);
+  for (const auto* cells : {&few_cells, &heavy_cells, &unmet_cells})
+    for (const Cell* cell : *cells) {
       const double z = forgiven(cell->gap(), options.allowed * cell->scale()) / cell->std() * std::sqrt(n);
       scores[cell] = z;
-      if (rejected || cell->exact_std == 0 || !(std::abs(z) > limit)) continue;
+      if (rejected || cells == &unmet_cells || cell->exact_std == 0 || !(std::abs(z) > limit)) continue;
       rejected = true;
-      rejection = fmt::format("{} is {:.1f} exact standard errors off, more than any heavy tail allows",
+      rejection = fmt::format("{} is {:.1f} exact standard errors off, more than any law of that variance allows",
                               place(shared, *cell), std::abs(z));
     }
+  if (!heavy_cells.empty()) {
+    verdict.heavy_tailed = true;
+    const Cell* first = heavy_cells.front();
+    for (const Cell* cell : heavy_cells)
+      if (cell->time < first->time) first = cell;
     const std::string exactly = first->exact_std > 0 ? fmt::format("{:.3g} exactly, ", first->exact_std) : "";
     verdict.warnings.push_back(
         fmt::format("heavy-tailed: the mean is carried by replicas too rare to be sampled, first for {} (standard "
@@ -424,21 +433,20 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   if (!unmet_cells.empty()) {
     verdict.heavy_tailed = true;
     const Cell* worst = unmet_cells.front();
-    for (const Cell* cell : unmet_cells) {
+    for (const Cell* cell : unmet_cells)
       if (cell->unmet / cell->scale() > worst->unmet / worst->scale()) worst = cell;
-      scores[cell] = forgiven(cell->gap(), options.allowed * cell->scale()) / cell->std() * std::sqrt(n);
-    }
     verdict.warnings.push_back(fmt::format(
         "rare label noise: values so large that the replicas are not expected to have met them carry {} of "
         "{}; {} of {} comparisons are not judged for that; more replicas, or quantiles, would tell",
         percent(worst->unmet / worst->scale()), place(shared, *worst), unmet_cells.size(), shared.cells.size()));
   }
-  if (light.empty() && !verdict.heavy_tailed) verdict.exact_std = true;
-  if (!verdict.exact_std && n < few_replicas)
+  if (light.empty() && !verdict.heavy_tailed && few_cells.empty()) verdict.exact_std = true;
+  if (!light.empty() && n < (verdict.exact_std ? fewer_replicas : few_replicas))
     verdict.warnings.push_back(fmt::format(
-        "z-scores use the sample's standard deviation; with fewer than {:.0f} replicas of a skewed observable the "
-        "false-alarm rate can be twice the stated one",
-        few_replicas));
+        "{}with fewer than {:.0f} replicas of a skewed observable the false-alarm rate can be {} times the stated one",
+        verdict.exact_std ? "" : "z-scores use the sample's standard deviation; ",
+        n < fewer_replicas ? fewer_replicas : few_replicas,
+        n < fewer_replicas && !verdict.exact_std ? "five" : "three"));
 
   for (const Cell& cell : shared.cells) {
     Comparison row;
@@ -474,6 +482,9 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   } else if (rejected) {
     verdict.outcome = Outcome::disagree;
     verdict.reason = rejection + approximate;
+  } else if (!few_cells.empty()) {
+    verdict.reason = fmt::format("{} are too few to judge what fluctuates; at least {} are needed, better hundreds",
+                                 settings::counted(sample.replicas, "replica"), least_replicas);
   } else if (verdict.heavy_tailed) {
     verdict.reason =
         heavy_cells.empty()

@@ -15,6 +15,10 @@ namespace edgewise::validation {
 enum class Outcome { agree, disagree, inconclusive };
 std::string_view name(Outcome outcome);
 
+/// Fewer replicas say too little of a mean that fluctuates: neither does the skewness of so few correct a score, nor do they
+/// know their spread. (Measured: docs/guide.md, Calibration.)
+inline constexpr std::size_t least_replicas = 8;
+
 /// One row of the comparison: the mean of an observable at a step.
 struct Comparison {
   std::uint64_t step = 0;
@@ -65,7 +69,8 @@ struct Verdict {
   double max_z = 0, critical_z = 0;  ///< over all steps and observables together
   double p_value = 1;
   /// Smallest relative discrepancy of an observable, common to the first or to the second half of the recorded steps,
-  /// that would be detected with the asked power (worst over observables and halves).
+  /// that would be detected with the asked power (worst over observables and halves); infinite where what fluctuates is
+  /// not judged.
   double detectable = 0;
   double largest_gap = 0;            ///< largest |mean - theory| / theory
   double effective_comparisons = 0;  ///< number of independent comparisons with the same critical value

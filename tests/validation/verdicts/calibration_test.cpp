@@ -79,3 +79,26 @@ TEST_CASE("calibration over noise laws and methods" * doctest::skip()) {
       CHECK(binomial_interval(count[1], seeds, 0.999).first <= 0.02);
     }
 }
+
+TEST_CASE("calibration of the fewest replicas" * doctest::skip()) {
+  // The smallest number that is judged, and what is just above it; a row of the table in docs/guide.md.
+  constexpr std::uint64_t seeds = 600;
+  std::cout << "| noise | method | replicas | agree | disagree | inconclusive |\n|---|---|---|---|---|---|\n";
+  for (const std::size_t law : {0u, 1u})
+    for (const std::size_t method : {0u, 1u})
+      for (const std::uint64_t replicas : {std::uint64_t{least_replicas}, std::uint64_t{2 * least_replicas}}) {
+        models::Experiment e = experiment(laws[law], methods[method], replicas);
+        const auto problem = models::find(e).prepare(e);
+        const auto theory = problem->reference();
+        const auto simulation = problem->simulate();
+        VerdictOptions options;
+        options.resolution = 1;
+        std::uint64_t count[3] = {0, 0, 0};
+        for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+          e.monte_carlo.seed = seed;
+          ++count[static_cast<std::size_t>(judge(theory, run(*simulation, e, {}), options, seed).outcome)];
+        }
+        std::cout << "| " << laws[law].name << " | " << methods[method].name << " | " << replicas << " | " << count[0]
+                  << " | " << count[1] << " | " << count[2] << " |" << std::endl;
+      }
+}

@@ -136,6 +136,34 @@ TEST_CASE("a run with too few replicas is inconclusive, never agree" * doctest::
   CHECK(holds(verdict.reason, "replicas would do"));
 }
 
+TEST_CASE("replicas too few to know a spread or a skewness judge nothing that fluctuates, but what no law allows") {
+  const auto p = small();
+  const auto theory = isotropic_theory(p), unknown = isotropic_theory(p, false);
+  for (const std::uint64_t replicas : {std::uint64_t{2}, std::uint64_t{3}, std::uint64_t{least_replicas - 1}})
+    for (const auto* of : {&theory, &unknown})
+      for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        CAPTURE(replicas);
+        VerdictOptions lenient;
+        lenient.resolution = 1;
+        const auto verdict = judged(p, *of, replicas, seed, lenient);
+        CHECK(verdict.outcome == Outcome::inconclusive);
+        CHECK(verdict.detectable == std::numeric_limits<double>::infinity());
+        CHECK(holds(verdict.reason, std::to_string(replicas) + " replicas are too few"));
+        CHECK(std::isfinite(verdict.rows[0].z));
+      }
+  // One more is judged.
+  CHECK_FALSE(holds(judged(p, theory, least_replicas, 1).reason, "too few"));
+  // A hundred exact standard errors: 1/z^2 = 1e-4 whatever the law, and ten times that is allowed of each of 14 rows.
+  auto wrong = theory;
+  for (models::Column& column : wrong.columns)
+    for (std::size_t i = 0; i < column.value.size(); ++i)
+      column.value[i] += 200 / std::sqrt(3.0) * (column.std[i] + 1e-300);
+  CHECK(judged(p, wrong, 3, 1).outcome == Outcome::disagree);
+  // Two values that happen to lie together are no standard error.
+  const auto together = made(2, 3, [](std::size_t r, std::size_t) { return 1 + 1e-6 * static_cast<double>(r); });
+  CHECK(judge(flat(3, 2), together, {}, 1).outcome == Outcome::inconclusive);
+}
+
 TEST_CASE("detectable: a discrepancy of that size is detected with the stated power, and less is not") {
   const auto p = small();
   auto theory = isotropic_theory(p);
@@ -188,6 +216,7 @@ TEST_CASE("heavy tails are recognised, named, and never lead to agree") {
   const auto verdict = judge(flat(4, std::exp(4.5), std::sqrt(std::exp(18.0) - std::exp(9.0))), sample, {}, 1);
   CHECK(verdict.heavy_tailed);
   CHECK(verdict.outcome == Outcome::inconclusive);
+  CHECK(verdict.detectable == std::numeric_limits<double>::infinity());  // nothing is judged
   REQUIRE_FALSE(verdict.warnings.empty());
   CAPTURE(verdict.warnings[0]);
   CHECK(holds(verdict.warnings[0], "first for excess_mse at step 1 (standard"));

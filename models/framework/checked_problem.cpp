@@ -93,7 +93,10 @@ Trajectory up_to_overflow(Trajectory trajectory) {
     bool number = false;
     for (std::size_t k = 0; k < std::min(end, column.value.size()); ++k) {
       const double value = column.value[k];
-      if (number && !std::isfinite(value)) end = k;
+      // What is not claimed yet may have no value; an infinite one has overflowed all the same.
+      const bool undefined =
+          std::isnan(value) && &column != &trajectory.columns.front() && trajectory.steps[k] < column.valid_from;
+      if (number && !std::isfinite(value) && !undefined) end = k;
       number = number || std::isfinite(value);
     }
   }

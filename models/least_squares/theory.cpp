@@ -535,8 +535,11 @@ void add_local_exponent(Trajectory& out) {
         slope = (y(i) - y(j)) / (x(i) - x(j));
       }
     }
-    column.value.push_back(slope);
+    // P = 0 has no logarithm.
+    column.value.push_back(std::isfinite(slope) ? slope : std::numeric_limits<double>::quiet_NaN());
   }
+  // Not defined everywhere, and nowhere a claim about runs.
+  column.valid_from = std::numeric_limits<double>::infinity();
   out.columns.push_back(std::move(column));
 }
 

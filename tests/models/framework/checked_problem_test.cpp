@@ -76,6 +76,20 @@ TEST_CASE("a start that is no number is an error") {
   // What is defined from a later step on, as an exponent is, begins there.
   CHECK(up_to_overflow(trajectory({1, 2, 3}, {none, 1, 2})).steps.size() == 3);
   CHECK(up_to_overflow(trajectory({1, 2, 3}, {none, 1, inf})).diverged_at == 20);
+  // What is claimed from a later step on, or never, may be undefined before; overflow is none of that, nor is it of what
+  // is solved for.
+  Trajectory partly = trajectory({1, 2, 3, 4}, {4, none, 6, none});
+  partly.columns[1].valid_from = inf;
+  CHECK(up_to_overflow(partly).steps.size() == 4);
+  CHECK_FALSE(up_to_overflow(partly).diverged_at);
+  partly.columns[1].valid_from = 20;
+  CHECK(up_to_overflow(partly).diverged_at == 30);
+  partly.columns[1] = {{"two", "", ""}, {4, 5, -inf, 7}, {}};
+  partly.columns[1].valid_from = inf;
+  CHECK(up_to_overflow(partly).diverged_at == 20);
+  partly = trajectory({1, 2, none, 4}, {4, 5, 6, 7});
+  partly.columns[0].valid_from = inf;
+  CHECK(up_to_overflow(partly).diverged_at == 20);
   Trajectory at_once = trajectory({}, {});
   at_once.diverged_at = 0;
   CHECK_THROWS_WITH_AS(up_to_overflow(at_once), "the theory diverges at its start: the parameters are out of range",

@@ -125,6 +125,26 @@ TEST_CASE("the parts of the risk add up") {
   }
 }
 
+TEST_CASE("a run that converges to 0 has no exponent there, and no divergence") {
+  // Noiseless gradient descent of one eigenvalue: P = .25^t, which is 0 in doubles from about step 540 on.
+  for (const char* optimizer : {"kind = 'sgd'\nbatch = inf", "kind = 'momentum'\nmomentum = 0.0\nbatch = inf"}) {
+    CAPTURE(optimizer);
+    const std::string text = "model = 'least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 5\n[optimizer]\n" +
+                             std::string(optimizer) +
+                             "\nlearning_rate = 0.5\n[time]\nat = [0, 1, 10, 100, 3000, 10000]\n[theory]\n";
+    const auto with = prepare(text + "exponents = true\n")->solve(), without = prepare(text)->solve();
+    CHECK_FALSE(with.diverged_at);
+    CHECK(with.steps == without.steps);
+    CHECK(with.steps.size() == 6);
+    const auto &P = with.find("excess_mse")->value, &exponent = with.find("excess_mse_exponent")->value;
+    CHECK(P == without.find("excess_mse")->value);
+    CHECK(P.back() == 0);
+    // At step 10 from both neighbours: the slopes (10 - 1) log(1/4)/log 10 and (100 - 10) log(1/4)/log 10, averaged.
+    CHECK(exponent[2] == doctest::Approx(-(9 + 90) / 2.0 * std::log(4.0) / std::log(10.0)).epsilon(1e-9));
+    for (const std::size_t lost : {0u, 3u, 4u, 5u}) CHECK(std::isnan(exponent[lost]));
+  }
+}
+
 TEST_CASE("local exponents approach the predicted one") {
   const auto t = prepare(power_law, {"spectrum.dimension=1e12", "spectrum.alpha=1", "spectrum.beta=0.75",
                                      "noise.variance=0", "optimizer.learning_rate=0.3", "optimizer.batch=1",

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "random/random.hpp"
+#include "settings/shown.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -38,6 +39,11 @@ class Scale {
     high_ = to_scale(range_.to);
   }
   const std::string& name() const { return range_.name; }
+  /// Whether the value is an end of the range: one of the whole numbers, or as good as that of the others.
+  bool on_bound(double x) const {
+    if (!is_count(range_.name)) return x < bound_margin || x > 1 - bound_margin;
+    return value(x) == value(0) || value(x) == value(1);
+  }
   double value(double x) const {
     const double y = low_ + (high_ - low_) * x;
     const double v = is_memory(range_.name) ? -std::expm1(-y) : std::exp(y);
@@ -69,7 +75,13 @@ double value_at_budget(const LinearProblem& problem, const TuneOptions& options,
   LinearRecursion run(problem);
   const auto observables = linear_observables(problem);
   const auto found = std::ranges::find(observables, options.observable, &Observable::name);
-  if (found == observables.end()) throw std::invalid_argument("tune.observable: there is no " + options.observable);
+  if (found == observables.end()) {
+    std::vector<std::string> names;
+    for (const Observable& o : observables) names.push_back(o.name);
+    throw std::invalid_argument("tune.observable: there is no " + settings::shown(options.observable) +
+                                settings::suggestion(options.observable, names) +
+                                "; accepted: " + settings::join(names));
+  }
   run.set_limit(lost * std::max(run.excess_mse(), problem.data->noise_variance()));
   run.advance(last);
   if (run.diverged()) return std::numeric_limits<double>::infinity();
@@ -131,7 +143,7 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
         "tune.samples: not one period of the method fits into the budget, so nothing was compared");
   for (std::size_t d = 0; d < dimensions; ++d) {
     out.best.emplace_back(scales[d].name(), scales[d].value(best[d]));
-    if (best[d] < bound_margin || best[d] > 1 - bound_margin) out.on_bound.push_back(scales[d].name());
+    if (scales[d].on_bound(best[d])) out.on_bound.push_back(scales[d].name());
   }
   return out;
 }

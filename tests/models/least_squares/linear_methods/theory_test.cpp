@@ -220,6 +220,28 @@ TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
   }
   const Tuned low = tune(problem, {{"learning_rate", 1e-3, 0.5 * eta}}, options);
   CHECK(low.on_bound == std::vector<std::string>{"learning_rate"});
+  // Whole numbers too: more samples a step are better at a given number of steps, fewer at a given number of samples where the
+  // rate is small; where it is large neither end of a range around it is best.
+  CHECK(tune(problem, {{"batch", 2, 8}}, options).on_bound == std::vector<std::string>{"batch"});
+  CHECK(tune(problem, {{"batch", 2, 8}}, options).best.front().second == 8);
+  TuneOptions budget = options;
+  budget.samples = 256;
+  LinearProblem slow = problem;
+  slow.hyperparameters.set("learning_rate", 0.02 * eta);
+  CHECK(tune(slow, {{"batch", 1, 8}}, budget).on_bound == std::vector<std::string>{"batch"});
+  CHECK(tune(slow, {{"batch", 1, 8}}, budget).best.front().second == 1);
+  LinearProblem fast = problem;
+  fast.hyperparameters.set("learning_rate", 4 * eta);
+  const Tuned within = tune(fast, {{"batch", 1, 256}}, budget);
+  CHECK(within.on_bound.empty());
+  CHECK(within.best.front().second > 1);
+  CHECK(within.best.front().second < 256);
+  options.observable = "exces_mse";
+  CHECK_THROWS_WITH_AS(
+      tune(problem, {{"learning_rate", 1e-3, 1}}, options),
+      doctest::Contains("tune.observable: there is no exces_mse, did you mean 'excess_mse'?; accepted"),
+      std::invalid_argument);
+  options.observable = "excess_mse";
   CHECK_THROWS_AS(tune(problem, {{"momentum", 0.1, 0.9}}, options), std::invalid_argument);
   CHECK_THROWS_AS(tune(problem, {{"learning_rate", 0.0, 1}}, options), std::invalid_argument);
 }

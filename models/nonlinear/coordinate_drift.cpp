@@ -113,7 +113,7 @@ std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p) {
       {"error", "parameter", "v_i at the start", {}},
       {"correlation",
        "1",
-       "rho_i of x_i with the residual (under tails without a variance with one of its width)",
+       "(K v)_i/sqrt(K_ii) over the residual's width as signs feel it, 2 sqrt(P)/(pi phi): of Gaussian noise rho_i",
        {}}};
   if (moments) {
     out.push_back({"second_moment", "gradient^2", "mu_i^2 + zeta s_i^2, what n_i aims at, at the start", {}});

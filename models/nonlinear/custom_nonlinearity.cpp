@@ -23,6 +23,11 @@ constexpr double smoothness = 1e-12;
 constexpr int nearest = -60, farthest = 100;
 constexpr int deepest = 12;  ///< bisections before a kink is searched for
 constexpr std::size_t most_pieces = 4000;
+/// Places in an octave of r, on either side, where chi is looked at: a band narrower than a two hundredth of its place is
+/// not seen.
+constexpr int looks = 256;
+/// How well a piece's polynomial must meet chi there, relative to the largest |chi| on the piece.
+constexpr double followed = 1e-9;
 constexpr double steepest_growth = 20;
 constexpr double gaussian_reach = 12;  ///< standard deviations of a Gaussian that are integrated over
 
@@ -44,7 +49,8 @@ CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_
   double largest = 0;
   odd_ = true;
   for (int k = nearest; k < 20; ++k)
-    for (const double r : {std::exp2(k), 1.37 * std::exp2(k)}) {
+    for (int look = 0; look < looks; ++look) {
+      const double r = std::exp2(k) * (1 + static_cast<double>(look) / looks);
       const double right = value(r), left = value(-r);
       largest = std::max({largest, std::abs(right), std::abs(left)});
       if (std::abs(right + left) > 1e-12 * (std::abs(right) + std::abs(left))) odd_ = false;
@@ -54,8 +60,9 @@ CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_
   if (growth_ < 0.05) growth_ = 0;
 
   int k = nearest;
-  const auto whole = [&](int e) { return smooth(-std::exp2(e), std::exp2(e)); };
-  const auto halves = [&](int e) { return smooth(-std::exp2(e), 0) && smooth(0, std::exp2(e)); };
+  // The outer halves of these are the octaves that have not been looked at.
+  const auto whole = [&](int e) { return smooth(-std::exp2(e), std::exp2(e), 4 * looks); };
+  const auto halves = [&](int e) { return smooth(-std::exp2(e), 0, 2 * looks) && smooth(0, std::exp2(e), 2 * looks); };
   // Outwards, so that nothing small is stepped over.
   while (k < 10 && (whole(k + 1) || halves(k + 1))) ++k;
   std::vector<double> base;
@@ -78,8 +85,8 @@ double CustomNonlinearity::value(double r) const {
   return chi;
 }
 
-// Whether the Chebyshev series on [a, b] has ended before its last terms.
-bool CustomNonlinearity::smooth(double a, double b) const {
+// Whether the Chebyshev series on [a, b] has ended before its last terms, and is chi at so many further places.
+bool CustomNonlinearity::smooth(double a, double b, int further) const {
   constexpr std::size_t n = 18;
   std::array<double, n> sample{};
   double largest = 0;
@@ -90,13 +97,17 @@ bool CustomNonlinearity::smooth(double a, double b) const {
   const auto coefficient = numerics::chebyshev_series(sample);
   for (std::size_t m = n - 4; m < n; ++m)
     if (std::abs(coefficient[m]) > smoothness * largest) return false;
+  for (int i = 0; i < further; ++i) {
+    const double x = (2 * i + 1.0) / further - 1, chi = value((a + b) / 2 + (b - a) / 2 * x);
+    if (!(std::abs(numerics::chebyshev_sum(coefficient, x).first - chi) <= followed * largest)) return false;
+  }
   return true;
 }
 
 void CustomNonlinearity::cut(double a, double b, int depth) {
   if (edges_.size() > most_pieces)
     throw std::invalid_argument("optimizer.chi: has too many kinks or turns to be integrated");
-  if (!smooth(a, b)) {
+  if (!smooth(a, b, looks)) {
     if (depth < deepest) {
       const double middle = (a + b) / 2;
       cut(a, middle, depth + 1);

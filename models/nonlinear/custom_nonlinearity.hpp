@@ -35,7 +35,7 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   template <unsigned points>
   ResidualCoefficients average(double mean, double variance) const;
   double value(double r) const;
-  bool smooth(double a, double b) const;
+  bool smooth(double a, double b, int further = 0) const;
   void cut(double a, double b, int depth);
   double locate(double a, double b) const;
   void coarsen();

@@ -192,6 +192,9 @@ class Solver {
     for (const double P : {P_.front(), P_.back()})
       if (P > 0) error = std::max(error, problem_.nonlinearity->quadrature_error(*noise_, P));
     out_.report.emplace_back("quadrature_error", error);
+    constexpr double accurate = 1e-6;
+    if (!(error <= accurate))
+      out_.warnings.push_back(fmt::format("the averages of optimizer.chi are known to {:.1g} only, relative", error));
   }
 
   void columns() {

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/nonlinear/laws.hpp"
 
@@ -55,6 +58,58 @@ TEST_CASE("kinks and jumps anywhere: the closed forms come out") {
   check_same("sign(r)", *sign_nonlinearity());
   check_same("abs(r) < 1.3 ? r : 0", *rejection_nonlinearity(1.3));
   check_same("(r > 0) - 0.3", *quantile_nonlinearity(0.3));
+}
+
+TEST_CASE("bands of a hundredth of their place are found, on one side or on both") {
+  // Midpoints between the jumps: E chi w and E chi^2 for r ~ N(0, 1.25) and E[w|r] = r P/1.25, P = 1.
+  const auto averages = [](const auto& chi, std::vector<double> jumps) {
+    jumps.insert(jumps.begin(), -15);
+    jumps.push_back(15);
+    double mu = 0, q = 0;
+    for (std::size_t i = 0; i + 1 < jumps.size(); ++i) {
+      constexpr int n = 20000;
+      const double h = (jumps[i + 1] - jumps[i]) / n;
+      for (int k = 0; k < n; ++k) {
+        const double r = jumps[i] + (k + 0.5) * h, mass = h * std::exp(-r * r / 2.5) / std::sqrt(2.5 * std::acos(-1.0));
+        mu += mass * chi(r) * r / 1.25;
+        q += mass * chi(r) * chi(r);
+      }
+    }
+    return std::pair(mu, q);
+  };
+  struct Band {
+    const char* formula;
+    std::function<double(double)> chi;
+    std::vector<double> jumps;
+  };
+  const auto in = [](double r, double at, double half) { return std::abs(r - at) < half; };
+  const Band bands[] = {{"abs(abs(r) - 1.7321) < 0.03 ? 20 * sign(r) : r",
+                         [&](double r) { return in(std::abs(r), 1.7321, 0.03) ? std::copysign(20, r) : r; },
+                         {-1.7621, -1.7021, 1.7021, 1.7621}},
+                        {"abs(abs(r) - 1.7321) < 0.03 ? 0 : r",
+                         [&](double r) { return in(std::abs(r), 1.7321, 0.03) ? 0 : r; },
+                         {-1.7621, -1.7021, 1.7021, 1.7621}},
+                        {"r + (abs(abs(r) - 0.3) < 0.01 ? 100 * sign(r) : 0)",
+                         [&](double r) { return r + (in(std::abs(r), 0.3, 0.01) ? std::copysign(100, r) : 0); },
+                         {-0.31, -0.29, 0.29, 0.31}},
+                        {"abs(abs(r) - 0.3) < 0.03 ? 30 * sign(r) : 0",
+                         [&](double r) { return in(std::abs(r), 0.3, 0.03) ? std::copysign(30, r) : 0; },
+                         {-0.33, -0.27, 0.27, 0.33}},
+                        {"r + (abs(r - 0.7) < 0.005 ? 50 : 0)",
+                         [&](double r) { return r + (in(r, 0.7, 0.005) ? 50 : 0); },
+                         {0.695, 0.705}}};
+  for (const Band& band : bands) {
+    const std::string formula = band.formula;
+    CAPTURE(formula);
+    const auto custom = custom_nonlinearity(formula);
+    const auto noise = gaussian_noise(0.25);
+    const auto found = residual_coefficients(*custom, *noise, 1);
+    const auto expected = averages(band.chi, band.jumps);
+    CHECK(found.mu == Approx(expected.first).epsilon(1e-6));
+    CHECK(found.q == Approx(expected.second).epsilon(1e-6));
+    CHECK(custom->quadrature_error(*noise, 1) < 1e-8);
+  }
+  CHECK_FALSE(custom_nonlinearity("r + (abs(r - 0.7) < 0.005 ? 50 : 0)")->odd());
 }
 
 TEST_CASE("few pieces, odd or not, and growth") {

@@ -169,6 +169,12 @@ class Reader {
     const std::vector<std::string>& names = line.cells;
     const bool alone = names.size() == 1 && column_named(names[0]) == not_read && separation(names[0]).empty() &&
                        settings::suggestion(names[0], column_names).empty();
+    // A number that is not understood would be lost as the name of its column.
+    if (alone && !numbered(names) &&
+        ((!names[0].empty() && std::string_view("0123456789+-.").find(names[0].front()) != std::string_view::npos) ||
+         names[0] == "NA"))
+      fail(line.number, fmt::format("'{}' is not a number, and not the name of a column either; name it eigenvalue",
+                                    settings::shown(names[0])));
     if (alone || numbered(names)) {
       // Whatever a single column is called, it holds the eigenvalues.
       if (names.size() > column_names.size())

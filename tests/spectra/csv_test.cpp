@@ -180,6 +180,20 @@ TEST_CASE("what would be read wrongly is refused, with the column or the separat
   CHECK(complaint("eigenvalue\n" + std::string(100000, 'x')).size() < 200);
 }
 
+TEST_CASE("a first line that was meant as a number is no name") {
+  for (const char* first : {"1D0", "1..5", "1\xc2\xa0", "+-1", ".5.", "-1e", "NA", "3 %"}) {
+    const std::string line = first;
+    CAPTURE(line);
+    CHECK(complaint(line + "\n0.5\n").starts_with("s.csv:1: "));
+    CHECK(complaint("0.5\n" + line + "\n").starts_with("s.csv:2: "));
+  }
+  const Folder folder;
+  // Any other name is one, and pandas's and R's are numbers or end in them.
+  for (const char* name : {"lambda", "eigenwert", "V1", "_x", "\"0\""})
+    CHECK(read_csv(folder.write("s.csv", std::string(name) + "\n2.5\n0.5\n")).eigenvalue ==
+          std::vector<double>{2.5, 0.5});
+}
+
 TEST_CASE("eigenvalues below 0 by rounding count as 0") {
   const Folder folder;
   const Spectrum s =

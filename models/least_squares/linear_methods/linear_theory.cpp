@@ -146,7 +146,6 @@ LinearRecursion::LinearRecursion(BalancedProblem problem, Parts parts)
       for (std::uint64_t i = 0; i < period; ++i) {
         problem_.method->step(problem_.hyperparameters, i, i, noisy_[i]);
         has_sync_[i] = problem_.method->sync(problem_.hyperparameters, i, i, i + 1 == period, sync_[i]);
-        if (signal_only_) noisy_[i].noise_scale = 0;
       }
     }
   }
@@ -247,7 +246,6 @@ void LinearRecursion::advance(std::uint64_t target) {
     const std::size_t slot = cached_ ? position_ : 0;
     if (!cached_) {
       method.step(h, step_, position_, noisy_[0]);
-      if (signal_only_) noisy_[0].noise_scale = 0;
       has_sync_[0] = method.sync(h, step_, position_, last, sync_[0]);
     }
     const double p = apply(noisy_[slot]);

@@ -270,6 +270,13 @@ TEST_CASE("self-stabilisation: bands of claims") {
   CHECK(claim(held, "conserved").high == Approx(1.004 * end).epsilon(1e-13));
   CHECK(claim(held, "edge_held").nominal == 2);
   CHECK(claim(held, "edge_held").high == Approx(2 + 2e-8).epsilon(1e-13));
+  // What x may have moved lambda^2 by, beta x^2/(2 - sigma), is held against lambda_0^2: 4 against a tenth of 100 (and
+  // what is left out, 4^2/100 and more, against lambda^2 = 100 + 2 sigma alpha t at the end).
+  const std::string far = run +
+                          "sharpening = 0.1\nstabilization = 2.0\n[initial]\nsharpness = 10.0\nx = 1.0\n[rate]\n"
+                          "kind = 'inverse-sharpness'\nsigma = 1.5\n";
+  CHECK(claim(prepare(far)->predictions(), "unchecked_growth").nominal > 0);
+  CHECK(prepare(far, {"initial.x=1.7"})->predictions().empty());
   const auto grown = prepare(late + "sigma = 1.9\n")->predictions();
   // beta = 4, x_0^2 = 2 alpha .01/beta = 5e-6.
   const double square = 1 + 3.8e-3 * 30000 - 4 * 5e-6 / .1 + .95e-3 * std::log(1 + 3.8e-3 * 30000);

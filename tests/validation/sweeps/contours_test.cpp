@@ -97,6 +97,22 @@ TEST_CASE("three labels meet in the middle of a square") {
   }
 }
 
+TEST_CASE("places where three labels meet are told apart") {
+  // Two of them, in squares (1, 0) and (0, 1). 0 and 1 touch in two pieces, from a side to a place each.
+  const auto x = spaced(0, 2, 3);
+  const auto borders = trace_labels(std::vector<int>{0, 0, 1, 0, 2, 1, 1, 1, 1}, x, x);
+  REQUIRE(borders.size() == 3);
+  for (const LabelBorder& border : borders) {
+    CAPTURE(border.low);
+    CAPTURE(border.high);
+    double total = 0;
+    for (const PlaneCurve& curve : border.curves) total += length(curve);
+    const bool apart = border.low == 0 && border.high == 1;
+    CHECK(border.curves.size() == (apart ? 2 : 1));
+    CHECK(total == doctest::Approx(apart ? 1 : 1 + std::sqrt(0.5)));
+  }
+}
+
 TEST_CASE("an island is a closed border, a saddle two separate ones, the unknown has none") {
   const auto x = spaced(0, 2, 3);
   const std::vector<int> island = {0, 0, 0, 0, 1, 0, 0, 0, 0};

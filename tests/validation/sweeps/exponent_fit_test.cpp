@@ -121,6 +121,37 @@ TEST_CASE("points weigh by their errors") {
   CHECK(fit_exponent(x, y, {}, errors).points == 20);
 }
 
+TEST_CASE("how many points the residuals are worth: their weighted correlation with the neighbour, written out") {
+  const std::vector<double> x = {1, 2, 5, 9, 20, 44, 70}, error = {0.1, 0.3, 0.2, 0.1, 0.25, 0.15, 0.2};
+  const std::vector<double> y = {1.3, 1.2, 0.9, 0.5, 0.3, 0.22, 0.2};
+  double w = 0, u = 0, v = 0, uu = 0, uv = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double weight = 1 / error[i] / error[i], a = std::log(x[i]), b = std::log(y[i]);
+    w += weight;
+    u += weight * a;
+    v += weight * b;
+    uu += weight * a * a;
+    uv += weight * a * b;
+  }
+  const double slope = (w * uv - u * v) / (w * uu - u * u), height = (v - slope * u) / w;
+  double neighbours = 0, squares = 0, before = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double r = (std::log(y[i]) - height - slope * std::log(x[i])) / error[i];
+    squares += r * r;
+    neighbours += r * before;
+    before = r;
+  }
+  const double c = neighbours / squares, effective = 7 * (1 - c) / (1 + c);
+  REQUIRE(effective > 3);
+  REQUIRE(effective < 7);
+  const ExponentFit fit = fit_exponent(x, y, {}, error);
+  CHECK(fit.exponent == doctest::Approx(slope).epsilon(1e-12));
+  CHECK(fit.prefactor == doctest::Approx(std::exp(height)).epsilon(1e-12));
+  CHECK(fit.effective_points == doctest::Approx(effective).epsilon(1e-11));
+  CHECK(fit.standard_error ==
+        doctest::Approx(std::sqrt(squares / 5 / (uu - u * u / w) * 7 / effective)).epsilon(1e-11));
+}
+
 TEST_CASE("too few points, and points that have no logarithm") {
   const std::vector<double> x = {1, 10, 100, 1000}, y = {1, 0.1, 0.01, 0.001};
   CHECK(std::isnan(fit_exponent({}, {}).exponent));

@@ -3,10 +3,14 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
+#include "models/least_squares/linear_methods/linear_method.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -292,4 +296,50 @@ TEST_CASE("every method's steady state and noise amplification, by iterating its
     }
     CHECK(total == doctest::Approx(P).epsilon(1e-9));
   }
+}
+
+TEST_CASE("what an optimizer is where nothing is said: plain SGD's parts, and each method's own") {
+  // Name, key, default. A kind of momentum that is none still has a value, for whoever only names the kind.
+  struct Default {
+    const char *method, *key;
+    double value;
+  };
+  for (const Default& d : {Default{"momentum", "momentum", 0.9},
+                           {"ema", "momentum", 0.9},
+                           {"ema", "average_decay", 0.99},
+                           {"tail-average", "momentum", 0.9},
+                           {"tail-average", "average_from", 0},
+                           {"lookahead", "outer_learning_rate", 0.5},
+                           {"lookahead", "inner_steps", 8},
+                           {"la-diloco", "outer_learning_rate", 0.5},
+                           {"la-diloco", "inner_steps", 8},
+                           {"la-diloco", "workers", 4},
+                           {"sla", "momentum", 0.9},
+                           {"sla", "outer_momentum", 0.9},
+                           {"sla", "outer_learning_rate", 0.5},
+                           {"sla", "inner_steps", 8},
+                           {"sla", "workers", 1},
+                           {"diloco", "momentum", 0.9},
+                           {"diloco", "outer_momentum", 0.9},
+                           {"diloco", "outer_learning_rate", 0.7},
+                           {"diloco", "inner_steps", 16},
+                           {"diloco", "workers", 4}}) {
+    CAPTURE(d.method);
+    CAPTURE(d.key);
+    const auto& parameters = models::least_squares::linear_method(d.method).description.parameters;
+    const auto found = std::ranges::find(parameters, d.key, &settings::Parameter::name);
+    REQUIRE(found != parameters.end());
+    REQUIRE(found->fallback);
+    const auto* whole = std::get_if<std::int64_t>(&*found->fallback);
+    CHECK((whole ? static_cast<double>(*whole) : std::get<double>(*found->fallback)) == d.value);
+  }
+  for (const models::least_squares::LinearMethod& method : models::least_squares::linear_methods())
+    for (const auto& [key, value] : {std::pair{"batch", 1.0},
+                                     {"weight_decay", 0.0},
+                                     {"gradient_weight", 1.0},
+                                     {"buffer_weight", 0.0},
+                                     {"outer_gradient_weight", 1.0},
+                                     {"outer_buffer_weight", 0.0}})
+      for (const settings::Parameter& p : method.description.parameters)
+        if (p.name == key) CHECK(std::get<double>(p.fallback.value()) == value);
 }

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <stdexcept>
 
 using namespace edgewise::numerics;
@@ -45,4 +46,20 @@ TEST_CASE("operations on series are those on values") {
   CHECK_THROWS_AS(power(negative, 0.5), std::domain_error);
   CHECK_THROWS_AS(logarithm(negative), std::domain_error);
   CHECK(power({}, 2).empty());
+}
+
+TEST_CASE("whole powers of what begins with 0, by squaring") {
+  PowerSeries b(60, 0.0);
+  b[1] = 1;
+  b[2] = -0.5;
+  // x^p (1 - x/2)^p.
+  for (int p = 1; p < 58; ++p) {
+    CAPTURE(p);
+    const PowerSeries found = power(b, p);
+    const auto first = static_cast<std::size_t>(p);
+    CHECK(found[first - 1] == 0);
+    CHECK(found[first] == 1);
+    CHECK(found[first + 1] == doctest::Approx(-0.5 * p).epsilon(1e-14));
+    CHECK(found[first + 2] == doctest::Approx(p * (p - 1) / 8.0).epsilon(1e-14));
+  }
 }

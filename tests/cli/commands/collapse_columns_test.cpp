@@ -4,11 +4,13 @@
 #include <netcdf.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/context.hpp"
@@ -191,6 +193,30 @@ TEST_CASE("collapse: every number of the analysis of curves, in JSON, CSV and Ne
       CHECK(json["sensitivity"][k]["outcome"] == validation::name(r.sensitivity[k].outcome));
     }
     CHECK(json["sensitivity"].size() == r.sensitivity.size());
+  }
+}
+
+TEST_CASE("collapse: of many points the text has about twenty rows, the last of them at the end") {
+  const Folder folder;
+  const std::string path = folder / "e.toml";
+  std::ofstream(path)
+      << "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\nbeta = 0.5\n"
+         "tail = 'noise'\n[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 100\n"
+         "[monte_carlo]\nreplicas = 1\n[collapse]\nsizes = [8, 16]\n";
+  for (const auto& [points, every] : {std::pair{30, 1}, {60, 3}, {100, 5}}) {
+    CAPTURE(points);
+    std::istringstream text(run({"collapse", path, "--set", fmt::format("collapse.points={}", points)}).out);
+    std::vector<double> shown;
+    bool rows = false;
+    for (std::string line; std::getline(text, line);) {
+      if (rows && line.find("sizes: ") != std::string::npos) break;
+      if (rows) shown.push_back(std::strtod(line.c_str(), nullptr));
+      rows = rows || line.find("mean l") != std::string::npos;
+    }
+    REQUIRE(shown.size() == static_cast<std::size_t>(points / every));
+    for (std::size_t i = 0; i < shown.size(); ++i)
+      CHECK(shown[i] ==
+            doctest::Approx(static_cast<double>(i + 1) * every / points).epsilon(0.005));  // to three digits
   }
 }
 

@@ -139,6 +139,14 @@ TEST_CASE("three axes: maps side by side; words besides one axis: curves in colo
   CHECK(has(script(with_third(3, true), {{"time"}, {"third=word1"}, ""}), "set colorbox"));
 }
 
+TEST_CASE("an axis that ends at infinity can be held there, and only such a one") {
+  SweepTable table = with_third(3, false);
+  table.axes.back().numbers.back() = INFINITY;
+  CHECK(has(script(table, {{"time"}, {"third=inf"}, ""}), "third = inf"));
+  CHECK(has(script(table, {{"time"}, {"third=2"}, ""}), "third = 2"));
+  refuses(with_third(3, false), {{"time"}, {"third=inf"}, ""}, "--slice third=inf: third runs from 1 to 3");
+}
+
 TEST_CASE("names as figures write them") {
   CHECK(shown_name("excess_mse") == "excess MSE");
   CHECK(shown_name("alpha") == "α");

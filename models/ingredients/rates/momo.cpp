@@ -7,7 +7,7 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-enum Memory : std::size_t { average_tangent, tangent_fall };
+enum MomoMemory : std::size_t { average_tangent, tangent_fall };
 
 const std::vector<Observable>& averages() {
   static const std::vector<Observable> memory{

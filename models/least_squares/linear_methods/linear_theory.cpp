@@ -45,11 +45,11 @@ BalancedProblem balanced(const LinearProblem& problem) {
   out.problem.own_method = std::make_shared<const LinearMethod>(method_of_rule(
       problem.method->description,
       [rule = problem.method->rule, unit](const Hyperparameters& h, std::uint64_t step) {
-        Rule out = rule(h, step);
-        out.learning_rate *= unit;
-        out.coupled_decay /= unit;
-        out.decoupled_decay /= unit;
-        return out;
+        Rule scaled = rule(h, step);
+        scaled.learning_rate *= unit;
+        scaled.coupled_decay /= unit;
+        scaled.decoupled_decay /= unit;
+        return scaled;
       },
       problem.method->time_invariant));
   out.problem.method = out.problem.own_method.get();

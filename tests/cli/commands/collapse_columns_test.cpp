@@ -203,7 +203,11 @@ TEST_CASE("collapse: of many points the text has about twenty rows, the last of 
       << "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\nbeta = 0.5\n"
          "tail = 'noise'\n[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 100\n"
          "[monte_carlo]\nreplicas = 1\n[collapse]\nsizes = [8, 16]\n";
-  for (const auto& [points, every] : {std::pair{30, 1}, {60, 3}, {100, 5}}) {
+  struct Case {
+    int points, every;
+  };
+  for (const auto& test : {Case{30, 1}, {60, 3}, {100, 5}}) {
+    const int points = test.points, every = test.every;
     CAPTURE(points);
     std::istringstream text(run({"collapse", path, "--set", fmt::format("collapse.points={}", points)}).out);
     std::vector<double> shown;

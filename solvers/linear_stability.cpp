@@ -113,6 +113,7 @@ struct Renewal::Impl {
   std::vector<bool> kept;
   std::vector<double> unit;  // of every moment in the norm of GMRES: the weight of its mode
   std::size_t n, D, dropped = 0, frozen = 0;
+  double furthest;  // largest position
   bool overflow = false;
   mutable std::vector<double> radius;
   mutable std::vector<bool> active;  // at the present excess
@@ -124,6 +125,7 @@ struct Renewal::Impl {
   enum class Split { cone, whole };
 
   explicit Impl(const PeriodicPhases& given) : system(given), map(given), n(map.modes()), D(map.moments()) {
+    furthest = n == 0 ? 0 : *std::ranges::max_element(map.position());
     kept.assign(n, true);
     for (std::size_t i = 0; i < n; ++i) {
       const bool seen = system.modes.weight[i] != 0;
@@ -154,9 +156,7 @@ struct Renewal::Impl {
       }
     return radius;
   }
-  bool counts(std::size_t i) const {
-    return kept[i] && !is_null(map.position()[i], *std::ranges::max_element(map.position()));
-  }
+  bool counts(std::size_t i) const { return kept[i] && !is_null(map.position()[i], furthest); }
 
   // Null modes stand still at any z below 1, and are left out there.
   void factor(double excess) const {

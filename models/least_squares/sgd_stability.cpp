@@ -21,8 +21,9 @@ namespace {
 double growth_factor(const SgdModes& modes, double eta) {
   std::vector<double> decay, input, weight;
   double lowest = std::numeric_limits<double>::infinity();
+  const double largest = largest_eigenvalue(modes);
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
-    if (solvers::is_null(modes.eigenvalue[a], largest_eigenvalue(modes))) continue;
+    if (solvers::is_null(modes.eigenvalue[a], largest)) continue;
     decay.push_back(modes.contraction(a, eta));
     input.push_back(std::isinf(modes.batch) ? 0 : modes.feedback(a, eta));
     weight.push_back(modes.eigenvalue[a]);

@@ -1,7 +1,9 @@
 #include "models/nonlinear/ema_sign.hpp"
 
 #include <algorithm>
+#include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
 #include <vector>
 
@@ -22,6 +24,38 @@ std::vector<double> weights(double beta, double batch) {
   for (double w = std::sqrt((1 - beta * beta) / batch), first = w; w > 1e-18 * first; w *= beta) out.push_back(w);
   return out;
 }
+
+/// Above it sums over the past are taken by Euler and Maclaurin's formula: a few terms in place of 40/(1 - beta).
+constexpr double long_memory = 0.97;
+
+/// -Li_2(-y) = int_0^y log(1 + x)/x dx, y >= 0: Landen's form, in powers of log(1 + y), and the inversion beyond 1.
+double negative_dilogarithm(double y) {
+  if (y > 1) {
+    const double log = std::log(y);
+    return pi * pi / 6 + log * log / 2 - negative_dilogarithm(1 / y);
+  }
+  // Bernoulli numbers B_2k over (2k + 1)!.
+  constexpr double terms[] = {
+      1. / 36, -1. / 3600, 1. / 211680, -1. / 10886400, 1. / 526901760, -691. / 16999766784000, 1. / 1120863744000};
+  const double z = std::log1p(y), z2 = z * z;
+  double sum = 0;
+  for (std::size_t k = std::size(terms); k-- > 0;) sum = z2 * (terms[k] + sum);
+  return z * (1 + z / 4 + sum);
+}
+
+/// sum_k log(1 + y_k) and sum_k e^(-rate k)/(1 + y_k), y_k = y e^(-2 rate k), k >= 0: Euler and Maclaurin, error of
+/// order rate^5. With s = y/(1 + y), d/dk s = -2 rate s (1 - s).
+struct PastSums {
+  double logarithm, weighted;
+  PastSums(double y, double rate) {
+    const double s = y / (1 + y), r = 1 / (1 + y), p = s * r, root = std::sqrt(y), d = rate, d3 = d * d * d;
+    const double atan = root > 0 ? std::atan(root) / root : 1;
+    logarithm = negative_dilogarithm(y) / (2 * d) + std::log1p(y) / 2 + d * s / 6 - d3 * p * (r - s) / 90 +
+                d3 * d * d * p * (r - s) * (1 - 12 * p) / 945;
+    const double third = r * (1 + s * (-26 + s * (72 - 48 * s)));
+    weighted = atan / d + r / 2 + d * r * (r - s) / 12 - d3 * third / 720;
+  }
+};
 
 /// Logarithms of the characteristic function of sum_k w_k y_k, y_k the sum of B products of two standard Gaussians, at
 /// many squared frequencies, term by term.
@@ -108,12 +142,19 @@ double summed_noise(double beta, double batch) {
 double ema_sign_gain(double beta, double batch) {
   expect(beta, batch);
   // E[N D^(-1/2)] = pi^(-1/2) int_0^inf t^(-1/2) E[N exp(-t D)] dt, t = exp(2 x), by a trapezoidal sum.
-  const std::vector<double> w = weights(beta, batch);
+  const bool slow = beta > long_memory;
+  const double first = std::sqrt((1 - beta) * (1 + beta) / batch), rate = -std::log(beta);
+  const std::vector<double> w = slow ? std::vector<double>() : weights(beta, batch);
   constexpr double step = 0.125;
   double sum = 0;
   for (double x = -40; x < 40; x += step) {
     const double t = 2 * std::exp(2 * x);
     double exponent = x, mean = 0;
+    if (slow) {
+      const PastSums past(t * first * first, rate);
+      exponent -= 0.5 * batch * past.logarithm;
+      mean = first * past.weighted;
+    }
     for (const double weight : w) {
       const double term = t * weight * weight;
       exponent -= 0.5 * batch * std::log1p(term);
@@ -135,7 +176,7 @@ double ema_sign_noise(double beta, double batch) {
   if (beta == 0) return 1;
   // The sum takes some 7/(1 - beta) terms. Beyond the last of these the excess over the limit, which goes to zero like
   // 1 - beta times a function of sqrt(1 - beta), is continued by a cubic through it: 4e-7 at 0.99 and 0.995.
-  constexpr double known[] = {0.84, 0.9, 0.94, 0.97};
+  constexpr double known[] = {0.84, 0.9, 0.94, long_memory};
   if (beta <= known[3]) return summed_noise(beta, batch);
   double excess = 0;
   for (const double b : known) {
@@ -149,9 +190,32 @@ double ema_sign_noise(double beta, double batch) {
 }
 
 double ema_sign_noise(double beta) {
-  double sum = 0;
-  for (double power = beta; power > 1e-17; power *= beta) sum += std::asin(power);
-  return 1 + 4 / pi * sum;
+  return 1 + 4 / pi * arcsine_sum(1, beta);
+}
+
+double arcsine_sum(double c, double beta) {
+  expect(beta, 1);
+  const double rate = -std::log(beta), size = std::min(std::abs(c), 1.0);
+  double sum = 0, power = size;
+  if (beta <= long_memory) {
+    while ((power *= beta) > 1e-17 * size) sum += std::asin(power);
+    return std::copysign(sum, c);
+  }
+  // Near c = 1 the terms leave pi/2 like a square root: the first ones as they are, the rest by Euler and Maclaurin.
+  constexpr int plain = 16;
+  for (int l = 1; l < plain; ++l) sum += std::asin(size * std::exp(-rate * l));
+  power = size * std::exp(-rate * plain);
+  if (!(power > 0)) return std::copysign(sum, c);
+  // f = arcsin(u), u' = -rate u: int f dl = (1/rate) int_0^(arcsin u) x cot x dx, and with v = u^2/(1 - u^2),
+  // d/dl sqrt(v) p(v) = -rate sqrt(v) (1 + v) (p + 2 v p').
+  const double angle = std::asin(power);
+  const double integral =
+      boost::math::quadrature::gauss<double, 15>::integrate([](double x) { return x / std::tan(x); }, 0.0, angle);
+  const double one = -std::expm1(2 * (std::log(size) - rate * plain)), v = power * power / one, d2 = rate * rate;
+  const double third = 1 + v * (4 + 3 * v), fifth = (1 + v) * (1 + v * (39 + v * (135 + v * 105)));
+  const double slopes = 1. / 12 - d2 * (third / 720 - d2 * fifth / 30240);
+  sum += integral / rate + angle / 2 + rate * power / std::sqrt(one) * slopes;
+  return std::copysign(sum, c);
 }
 
 }  // namespace edgewise::models::nonlinear

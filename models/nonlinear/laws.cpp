@@ -394,9 +394,7 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem) {
   }
   if (problem.method == Method::sign_ema)
     return [beta, total = ema_sign_noise(beta)](double c) {
-      double sum = arcsine_kernel(c);
-      for (double power = beta; power > 1e-17; power *= beta) sum += 2 * arcsine_kernel(c * power);
-      return sum / total;
+      return (arcsine_kernel(c) + 4 / pi * arcsine_sum(c, beta)) / total;
     };
   if (problem.method == Method::adam) return adam_noise_kernel(beta, problem.ema_square, batch);
   return arcsine_kernel;

@@ -120,9 +120,10 @@ std::vector<ModeRow> mode_table(const LinearProblem& problem) {
   const auto mean = solvers::mean_radius(system);
   std::vector<ModeRow> out;
   const auto& s = problem.data->spectrum;
+  const double largest = s.largest();
   for (std::size_t a = 0, i = 0; a < s.modes(); ++a) {
     if (s.eigenvalue[a] == 0) continue;
-    if (!solvers::is_null(s.eigenvalue[a], s.largest())) {
+    if (!solvers::is_null(s.eigenvalue[a], largest)) {
       ModeRow row;
       row.eigenvalue = s.eigenvalue[a];
       row.multiplicity = s.multiplicity[a];

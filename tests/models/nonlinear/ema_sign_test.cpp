@@ -106,7 +106,59 @@ TEST_CASE("the extrapolation beyond beta = 0.97 joins the sum") {
   CHECK(models::nonlinear::ema_sign_noise(0.995, 1) == doctest::Approx(277.5320878).epsilon(5e-7));
 }
 
+TEST_CASE("sums over a long memory are the plain sums, term by term") {
+  for (const double beta : {0.5, 0.97, 0.9701, 0.99, 0.998}) {
+    CAPTURE(beta);
+    for (const double c : {1.0, -1.0, 0.99999, 0.97, 0.3, -1e-6, 1e-300, 0.0}) {
+      CAPTURE(c);
+      long double sum = 0;
+      for (long double power = beta; power > 1e-22L; power *= beta) sum += std::asin(c * power);
+      CHECK(std::abs(models::nonlinear::arcsine_sum(c, beta) - static_cast<double>(sum)) <=
+            1e-13 * std::abs(static_cast<double>(sum)));
+    }
+    // E N D^(-1/2) = (2/sqrt(pi)) int_0^inf E N e^(-D t^2) dt, the ratio being free of the scale of the weights.
+    for (const double batch : {1.0, 3.0, 1e6}) {
+      CAPTURE(batch);
+      std::vector<double> w;
+      for (double power = 1 / std::sqrt(batch / (1 - beta * beta)); power > 1e-18; power *= beta) w.push_back(power);
+      double total = 0;
+      constexpr double step = 0.1;
+      for (double x = -34; x < 12; x += step) {
+        const double twice = 2 * std::exp(2 * x);
+        double log = 0, mean = 0;
+        for (const double weight : w) {
+          log += std::log1p(twice * weight * weight);
+          mean += batch * weight / (1 + twice * weight * weight);
+        }
+        total += step * std::exp(x - batch / 2 * log) * mean;
+      }
+      const double gain = std::sqrt(2 / std::numbers::pi) * 2 / std::sqrt(std::numbers::pi) * total;
+      CHECK(models::nonlinear::ema_sign_gain(beta, batch) == doctest::Approx(gain).epsilon(2e-12));
+    }
+  }
+}
+
+TEST_CASE("an average that hardly forgets has the constants of the limit") {
+  double before = 1;
+  for (const double left : {1e-4, 1e-8, 1e-12}) {
+    CAPTURE(left);
+    const double beta = 1 - left, forgotten = 1 - beta;
+    const double noise = models::nonlinear::ema_sign_noise(beta, 1) * forgotten / (2 * std::numbers::ln2) - 1;
+    const double gain = models::nonlinear::ema_sign_gain(beta, 1) * std::sqrt(forgotten * std::numbers::pi) / 2 - 1;
+    CHECK(std::abs(noise) < forgotten + 1e-13);
+    CHECK(std::abs(gain) < forgotten + 1e-13);
+    CHECK(std::abs(noise) < before);
+    before = std::max(std::abs(noise), 1e-13);
+    // sum_l f(l rate), f = arcsin(e^-x) = pi/2 - sqrt(2 x) + ...: ln 2 pi/2 / rate - pi/4 - sqrt(2 rate) zeta(-1/2).
+    const double rate = -std::log1p(-forgotten), half = std::numbers::pi / 2;
+    CHECK(std::abs(models::nonlinear::arcsine_sum(1, beta) * rate -
+                   (half * std::numbers::ln2 - half / 2 * rate + std::sqrt(2 * rate) * rate * 0.2078862249773546)) <
+          0.02 * rate * rate * std::sqrt(rate) + 1e-14);
+  }
+}
+
 TEST_CASE("bad arguments") {
+  CHECK_THROWS_AS(models::nonlinear::arcsine_sum(0.5, 1), std::invalid_argument);
   CHECK_THROWS_AS(models::nonlinear::ema_sign_gain(1, 1), std::invalid_argument);
   CHECK_THROWS_AS(models::nonlinear::ema_sign_gain(-0.1, 1), std::invalid_argument);
   CHECK_THROWS_AS(models::nonlinear::ema_sign_noise(0.5, 0), std::invalid_argument);

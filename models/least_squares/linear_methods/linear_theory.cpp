@@ -18,6 +18,9 @@ namespace {
 
 /// Periods up to this many steps keep their phases when nothing depends on time.
 constexpr std::uint64_t longest_cached_period = 256;
+/// Shorter runs are stepped. Larger maps of moments take memory.
+constexpr std::uint64_t shortest_leap = 1 << 14;
+constexpr std::size_t largest_leap = 256;
 
 double initial_scale(const LeastSquares& data) {
   double P0 = data.noise_variance();
@@ -212,6 +215,64 @@ double LinearRecursion::apply(const solvers::Phase& phase) {
   return p;
 }
 
+void LinearRecursion::leap_mean(std::uint64_t periods) {
+  const std::size_t modes = weight_.size();
+  for (std::size_t b = 0; b < mean_.size(); ++b) {
+    const std::size_t r = layout_.blocks[b].size();
+    for (std::size_t a = 0; a < modes; ++a) {
+      std::vector<long double> map = solvers::matrix_power({}, r, 0);
+      const auto add = [&](const solvers::PhaseBlock& block) {
+        std::vector<long double> moved(r * r, 0.0L);
+        for (std::size_t i = 0; i < r; ++i)
+          for (std::size_t j = 0; j < r; ++j) {
+            const long double T = block.T0[i * r + j] + static_cast<long double>(weight_[a]) * block.T1[i * r + j];
+            for (std::size_t k = 0; k < r; ++k) moved[i * r + k] += T * map[j * r + k];
+          }
+        map.swap(moved);
+      };
+      for (std::size_t k = 0; k < noisy_.size(); ++k) {
+        add(noisy_[k].blocks[b]);
+        if (has_sync_[k]) add(sync_[k].blocks[b]);
+      }
+      map = solvers::matrix_power(std::move(map), r, periods);
+      std::vector<long double> moved(r, 0.0L);
+      for (std::size_t i = 0; i < r; ++i)
+        for (std::size_t j = 0; j < r; ++j) moved[i] += map[i * r + j] * mean_[b][j * modes + a];
+      for (std::size_t i = 0; i < r; ++i) mean_[b][i * modes + a] = static_cast<double>(moved[i]);
+    }
+  }
+}
+
+bool LinearRecursion::leap(std::uint64_t periods) {
+  const std::size_t size = solvers::PhasePowers::size(*state_), period = noisy_.size();
+  const double steps = static_cast<double>(periods) * static_cast<double>(period);
+  if (!leaps_ || steps < static_cast<double>(shortest_leap)) return false;
+  const auto mean = mean_;
+  const std::vector<double> moments(state_->contents().begin(), state_->contents().end());
+  if (!mean_.empty()) {
+    leap_mean(periods);
+  } else {
+    // A step takes as long as some 50 multiplications and half a one for every moment; a column of the map far more.
+    double cost = solvers::PhasePowers::cost(powers_.get(), size, periods);
+    if (!powers_) cost += 150.0 * static_cast<double>(size * period * weight_.size());
+    if (size > largest_leap || 4 * cost > steps * static_cast<double>(100 + size)) return false;
+    if (!powers_) {
+      std::vector<solvers::Phase> phases;
+      for (std::size_t k = 0; k < period; ++k) {
+        phases.push_back(noisy_[k]);
+        if (has_sync_[k]) phases.push_back(sync_[k]);
+      }
+      powers_ = std::make_unique<solvers::PhasePowers>(*state_, std::move(phases));
+    }
+    leaps_ = powers_->advance(*state_, periods);
+  }
+  // What diverges is stepped, to tell where.
+  if (leaps_ && read(0, false) <= limit_) return true;
+  mean_ = mean;
+  std::ranges::copy(moments, state_->contents().begin());
+  return leaps_ = false;
+}
+
 double LinearRecursion::read(std::size_t readout, bool parameters) const {
   const Readout& r = layout_.readouts[readout];
   const std::vector<double>& weight = parameters ? ones_ : weight_;
@@ -242,6 +303,14 @@ void LinearRecursion::advance(std::uint64_t target) {
   while (step_ < target && !diverged_) {
     if (!cached_) h.seek(static_cast<double>(step_), position_ == 0);
     if (position_ == 0) period_ = method.period(h);
+    // The last period is stepped, for what is read within it.
+    if (cached_ && position_ == 0) {
+      const std::uint64_t periods = (target - 1 - step_) / period_;
+      if (periods > 0 && leap(periods)) {
+        step_ += periods * period_;
+        continue;
+      }
+    }
     const bool last = position_ + 1 >= period_;
     const std::size_t slot = cached_ ? position_ : 0;
     if (!cached_) {

@@ -11,6 +11,7 @@
 #include "models/least_squares/linear_methods/linear_method.hpp"
 #include "models/least_squares/theory.hpp"
 #include "solvers/linear_stability.hpp"
+#include "solvers/phase_powers.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -62,7 +63,8 @@ struct BlockStart {
 /// multiple of it.
 std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout);
 
-/// The exact second moments (at finite dimension), step after step; O(n) a step. Without gradient noise (batch = inf, or
+/// The exact second moments (at finite dimension), step after step; O(n) a step. Of constant hyperparameters, whole periods
+/// are taken by powers of their map where that is cheaper: long horizons of few modes, any of coordinates. Without gradient noise (batch = inf, or
 /// the signal alone) they are squares of the coordinates, which are moved instead: nothing then cancels to below 0.
 class LinearRecursion {
  public:
@@ -90,6 +92,9 @@ class LinearRecursion {
   void start(const Parts& parts);
   /// Moves the moments, or the coordinates where there is no noise; P as it was before.
   double apply(const solvers::Phase& phase);
+  /// The same for that many whole periods at once; false, with nothing moved, where that is not cheaper or diverges.
+  bool leap(std::uint64_t periods);
+  void leap_mean(std::uint64_t periods);
   LinearProblem problem_;  // balanced, by unit_
   double unit_ = 1;
   Layout layout_;
@@ -99,7 +104,8 @@ class LinearRecursion {
   std::vector<double> before_sync_;  // last values of the readouts that are taken before a sync
   std::vector<solvers::Phase> noisy_, sync_;
   std::vector<bool> has_sync_;
-  bool cached_ = false, signal_only_ = false, diverged_ = false;
+  std::unique_ptr<solvers::PhasePowers> powers_;  // of a period, when first needed
+  bool cached_ = false, leaps_ = true, signal_only_ = false, diverged_ = false;
   std::uint64_t step_ = 0, position_ = 0, period_ = 0;
   double sigma2_ = 0, limit_ = 1e100;
 };

@@ -63,6 +63,61 @@ TEST_CASE("the risk is its signal, multiplicative and label-noise parts") {
   CHECK(out.find("excess_mse_exponent") != nullptr);
 }
 
+TEST_CASE("long horizons at once are the steps, one after another") {
+  // Runs of less than 16384 steps are stepped.
+  struct Row {
+    std::string name, text;
+  };
+  for (const Row& row :
+       {Row{"momentum", "learning_rate = 0.02\nbatch = 2\nmomentum = 0.9"},
+        Row{"momentum", "learning_rate = 0.02\nbatch = inf\nmomentum = 0.9\nmomentum_kind = 'nesterov'"},
+        Row{"sgd", "learning_rate = 0.1\nbatch = 3\nweight_decay = 0.01"},
+        Row{"ema", "learning_rate = 0.1\naverage_decay = 0.99\nbatch = 2"},
+        Row{"lookahead", "learning_rate = 0.1\nbatch = 2\ninner_steps = 5\nouter_learning_rate = 0.5"},
+        Row{"lookahead", "learning_rate = 0.1\nbatch = inf\ninner_steps = 5\nouter_learning_rate = 0.5"},
+        Row{"la-diloco", "learning_rate = 0.1\nbatch = 4\nworkers = 4\ninner_steps = 8\nouter_learning_rate = 0.8"},
+        Row{"sla", stacked}}) {
+    CAPTURE(row.name);
+    CAPTURE(row.text);
+    for (const double slowest : {0.1, 1e-4, 1e-9})
+      for (const double sigma2 : {0.0, 0.1})
+        for (const double unit : {1.0, 1e-20}) {
+          edgewise::spectra::Spectrum s;
+          s.eigenvalue = {1 * unit, 0.3 * unit, slowest * unit, 0};
+          s.multiplicity = {1, 2, 1, 1};
+          s.target_power = {1 / unit, 0.5 / unit, 2 / unit, 1 / unit};
+          LinearProblem problem = problem_of(data_of(s, sigma2), row.name, row.text);
+          problem.hyperparameters.set("learning_rate", problem.hyperparameters("learning_rate") / unit);
+          if (problem.hyperparameters.has("weight_decay"))
+            problem.hyperparameters.set("weight_decay", problem.hyperparameters("weight_decay") * unit);
+          CAPTURE(slowest);
+          CAPTURE(sigma2);
+          CAPTURE(unit);
+          LinearRecursion at_once(problem), stepped(problem);
+          std::vector<double> a(linear_observables(problem).size()), b(a.size());
+          for (const std::uint64_t target : {20003u, 60000u}) {
+            at_once.advance(target);
+            while (stepped.step() < target) stepped.advance(std::min(stepped.step() + 10000, target));
+            at_once.observe(a);
+            stepped.observe(b);
+            for (std::size_t i = 0; i < a.size(); ++i)
+              CHECK(std::abs(a[i] - b[i]) <= 3e-11 * std::abs(b[i]) + 1e-290);  // steps stick at the last denormal
+          }
+        }
+  }
+}
+
+TEST_CASE("what diverges on a long horizon is told at the step at which stepping tells it") {
+  for (const char* batch : {"1", "inf"}) {
+    const auto data = data_of(power_law(3, 0.7, 0.4), 0.1);
+    LinearRecursion run(
+        problem_of(data, "momentum", std::string("learning_rate = 3.9\nmomentum = 0.9\nbatch = ") + batch));
+    run.advance(1'000'000'000);
+    CHECK(run.diverged());
+    CHECK(run.step() < 100'000);
+  }
+}
+
 TEST_CASE("schedules act on every hyperparameter, and counts change only between rounds") {
   const auto data = data_of(power_law(20, 0.7, 0.4), 0.05, {0, 64});
   for (const char* name : {"learning_rate", "batch", "workers", "outer_learning_rate", "inner_steps"}) {

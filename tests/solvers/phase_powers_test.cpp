@@ -1,0 +1,85 @@
+#include "solvers/phase_powers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+using namespace edgewise::solvers;
+
+TEST_CASE("powers of random phases are the phases, one after another") {
+  std::mt19937 generator(3);
+  const auto uniform = [&](double low, double high) {
+    return std::uniform_real_distribution<double>(low, high)(generator);
+  };
+  for (const std::size_t n : {1u, 3u, 9u})
+    for (const std::size_t second : {1u, 3u}) {
+      LinearModes modes;
+      for (std::size_t i = 0; i < n; ++i) {
+        modes.x.push_back(uniform(0, 1));
+        modes.weight.push_back(uniform(0, 1));
+        modes.feedback.push_back(uniform(0, 0.05));
+        modes.own.push_back(uniform(-0.05, 0.05));
+      }
+      modes.source = 0.3;
+      const std::vector<std::size_t> sizes{2, second};
+      std::vector<Phase> period(3);
+      for (std::size_t k = 0; k < period.size(); ++k) {
+        period[k].noise_scale = k == 2 ? 0 : 0.4 + 0.1 * static_cast<double>(k);
+        for (const std::size_t r : sizes) {
+          PhaseBlock block;
+          block.r = r;
+          block.omega = uniform(0.2, 1);
+          for (std::size_t i = 0; i < r; ++i) {
+            block.n[i] = uniform(-1, 1);
+            block.e[i] = uniform(-1, 1);
+            for (std::size_t j = 0; j < r; ++j) {
+              block.T0[i * r + j] = (i == j ? 0.8 : 0) + uniform(-0.1, 0.1);
+              block.T1[i * r + j] = uniform(-0.1, 0.1);
+            }
+          }
+          period[k].blocks.push_back(block);
+        }
+      }
+      LinearPhases stepped(modes, sizes);
+      for (std::size_t b = 0; b < 2; ++b)
+        for (std::size_t i = 0; i < sizes[b]; ++i)
+          for (double& moment : stepped.moment(b, i, i)) moment = uniform(0.5, 1);
+      LinearPhases jumped = stepped;
+      PhasePowers powers(stepped, period);
+      for (const std::uint64_t periods : {0u, 1u, 2u, 5u, 22u, 6u}) {
+        for (std::uint64_t k = 0; k < periods; ++k)
+          for (const Phase& phase : period) stepped.apply(phase);
+        REQUIRE(powers.advance(jumped, periods));
+        for (std::size_t b = 0; b < 2; ++b)
+          for (std::size_t i = 0; i < sizes[b]; ++i)
+            for (std::size_t j = 0; j < sizes[b]; ++j)
+              for (std::size_t a = 0; a < n; ++a) {
+                const double expected = stepped.moment(b, i, j)[a];
+                CHECK(std::abs(jumped.moment(b, i, j)[a] - expected) <= 1e-13 * (1 + std::abs(expected)));
+              }
+      }
+    }
+}
+
+TEST_CASE("powers beyond the range of numbers are refused, and nothing is moved") {
+  LinearModes modes{{1}, {1}, {0.1}, {0.1}, 0};
+  Phase phase{{PhaseBlock{}}, 1};
+  phase.blocks[0].T0[0] = 2;
+  LinearPhases state(modes, {1});
+  state.moment(0, 0, 0)[0] = 1;
+  PhasePowers powers(state, {phase});
+  CHECK_FALSE(powers.advance(state, 1'000'000'000));
+  CHECK(state.moment(0, 0, 0)[0] == 1);
+  REQUIRE(powers.advance(state, 3));
+  CHECK(state.moment(0, 0, 0)[0] == 64);
+}
+
+TEST_CASE("powers of a matrix") {
+  const auto rotated = matrix_power({0.6L, -0.8L, 0.8L, 0.6L}, 2, 1001);
+  const double angle = 1001 * std::atan2(0.8, 0.6);
+  CHECK(static_cast<double>(rotated[0]) == doctest::Approx(std::cos(angle)).epsilon(1e-12));
+  CHECK(static_cast<double>(rotated[2]) == doctest::Approx(std::sin(angle)).epsilon(1e-12));
+  CHECK(matrix_power({5.0L}, 1, 0)[0] == 1);
+}

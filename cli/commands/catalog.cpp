@@ -45,6 +45,15 @@ Entry section(const std::string& name, const std::string& summary, std::vector<P
   return entry;
 }
 
+/// The models that read the section.
+std::vector<std::string> readers(const std::string& section) {
+  std::vector<std::string> out;
+  for (const models::Model* model : models::all())
+    if (std::ranges::find(model->sections(), section) != model->sections().end())
+      out.push_back(model->description().name);
+  return out;
+}
+
 void add_sections(std::vector<Entry>& out) {
   // All that was listed before has a group of its own, which the sections do not change.
   const auto add_kinds = [&out](Entry entry, const std::string& title, const std::string& group) {
@@ -62,7 +71,9 @@ void add_sections(std::vector<Entry>& out) {
   choice("noise", "[noise]: the law of the label noise", "law", "noise");
   choice("optimizer", "[optimizer]: the algorithm and its hyperparameters", "kind", "optimizers");
   choice("rate", "[rate]: a rule that sets the learning rate from what the run has seen", "kind", "rates");
-  choice("schedule", "[schedule]: how the learning rate changes with the step", "kind", "schedules");
+  choice("schedule",
+         "[schedule]: how the learning rate changes with the step; [schedule.NAME]: another number of the optimizer",
+         "kind", "schedules");
   for (const models::Axis* axis : models::axes())
     out.push_back(section(axis->section,
                           fmt::format("[{}]: how many {}, and which are recorded", axis->section, axis->unit),
@@ -84,16 +95,18 @@ void add_sections(std::vector<Entry>& out) {
   out.push_back(std::move(monte_carlo));
   // All others, whatever models have.
   static const std::map<std::string, std::string> summaries = {
-      {"data", "[data]: what the inputs are beside their covariance"},
-      {"initial", "[initial]: where a run starts"},
-      {"tune", "[tune]: what `edgewise tune` searches, and at what cost"}};
+      {"data", "what the inputs are beside their covariance"},
+      {"initial", "where a run starts"},
+      {"tune", "what `edgewise tune` searches, and at what cost"}};
   for (const models::Model* model : models::all())
     for (const std::string& name : model->sections()) {
       const auto same = [&](const Entry& e) { return e.group == "sections" && e.description.name == name; };
       auto entry = std::find_if(out.begin(), out.end(), same);
       if (entry == out.end()) {
         const auto summary = summaries.find(name);
-        out.push_back(section(name, summary == summaries.end() ? "[" + name + "]" : summary->second, {}));
+        const std::string what =
+            summary == summaries.end() ? "read by " + settings::join(readers(name)) : summary->second;
+        out.push_back(section(name, fmt::format("[{}]: {}", name, what), {}));
         entry = out.end() - 1;
       }
       // Models name the keys of their own sections SECTION.KEY.

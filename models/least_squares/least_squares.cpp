@@ -38,27 +38,30 @@ using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
-const settings::Description& data_description(std::size_t i) {
-  static const std::array<settings::Description, 5> laws = {{
-      {"gaussian", "z standard normal", "x = K^(1/2) z", "docs/theory/least-squares-sgd.md, section 1", {}},
-      {"rademacher", "z = +-1", "excess kurtosis -2", "docs/theory/least-squares-sgd.md, section 1", {}},
-      {"uniform", "z uniform on +-sqrt 3", "excess kurtosis -1.2", "docs/theory/least-squares-sgd.md, section 1", {}},
-      {"laplace", "z Laplace of unit variance", "excess kurtosis 3", "docs/theory/least-squares-sgd.md, section 1", {}},
-      {"rows",
-       "real rows of the data set, drawn with replacement",
-       "the theory takes them as Gaussian",
-       "docs/theory/least-squares-sgd.md, section 1",
-       {}},
-  }};
-  return laws[i];
+/// Laws of the data and their excess kurtosis.
+constexpr std::array<std::pair<const char*, double>, 5> data_laws = {
+    {{"gaussian", 0}, {"rademacher", -2}, {"uniform", -1.2}, {"laplace", 3}, {"rows", 0}}};
+
+const std::vector<Parameter>& data_parameters() {
+  static const std::vector<Parameter> parameters = [] {
+    std::vector<std::string> words;
+    for (const auto& law : data_laws) words.emplace_back(law.first);
+    return std::vector<Parameter>{
+        settings::text(
+            "law",
+            "of the independent z in x = K^(1/2) z, each of unit variance: gaussian; rademacher (+-1, excess "
+            "kurtosis -2); uniform (-1.2); laplace (3); rows: real rows of the data set, drawn with "
+            "replacement, which the theory takes as Gaussian")
+            .one_of(words)
+            .otherwise(words.front())};
+  }();
+  return parameters;
 }
-constexpr std::array<double, 5> excess_kurtosis = {0, -2, -1.2, 3, 0};
 
 DataLaw read_data(const Table& experiment) {
-  std::vector<const settings::Description*> laws;
-  for (std::size_t i = 0; i < excess_kurtosis.size(); ++i) laws.push_back(&data_description(i));
-  const settings::Choice choice = settings::read_choice(experiment, "data", laws, "gaussian", {}, "law");
-  return {laws[choice.index]->name, excess_kurtosis[choice.index]};
+  const Values data = settings::read(experiment.table_or_empty("data"), data_parameters());
+  const auto law = std::ranges::find(data_laws, data.text("law"), [](const auto& l) { return std::string(l.first); });
+  return {law->first, law->second};
 }
 
 const std::vector<Parameter>& initial_parameters() {
@@ -473,8 +476,7 @@ LinearProblem read_linear_problem(const Experiment& experiment) {
 const Model& least_squares_model() {
   static const DeclaredModel model({
       .description =
-          {"least-squares",
-           "streaming SGD on high-dimensional linear regression",
+          {"least-squares", "streaming SGD on high-dimensional linear regression",
            "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, P = v'Kv, sigma^2 = E eps^2\n"
            "D_a' = a_a D_a + (eta^2/B) n_a lambda_a (P + sigma^2),   P = sum_a lambda_a D_a      (exact at finite d)\n"
            "a_a = (1 - eta lambda_a)^2 + eta^2 lambda_a^2 / B\n"
@@ -482,7 +484,10 @@ const Model& least_squares_model() {
            "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
            "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
            "Paquette 2023; docs/theory/least-squares-sgd.md",
-           {}},
+           settings::with_sections({{"data", data_parameters()},
+                                    {"initial", initial_parameters()},
+                                    {"optimizer.phase", phase_parameters()},
+                                    {"tune", tune_parameters()}})},
       .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "initial", "theory", "monte_carlo",
                    "tune"},
       .optimizers = optimizers(),

@@ -269,7 +269,8 @@ const Model& mini_batch_cdat_model() {
           {"mini-batch-cdat", "the curvature-aware tuner on mini-batches of a streaming isotropic regression",
            "E n = m2 P + s2 d/B,  E d = m3 P + m2 s2 d/B,  m2 = 1 + (d+1)/B,  m3 = 1 + 3(d+1)/B + (d^2+3d+4)/B^2\n"
            "eta = sigma nbar/dbar,   P' = P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B,   stable where sigma < 2 m3/m2^2",
-           "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4", data_keys()},
+           "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4",
+           settings::with_sections({{"data", data_keys()}})},
       .sections = {"data", "optimizer", "rate", "monte_carlo"},
       .optimizers = {mini_batches()},
       .observables = regression_observables(),

@@ -385,8 +385,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
 const Model& matrix_least_squares_model() {
   static const DeclaredModel model({
       .description =
-          {"matrix-least-squares",
-           "Muon and signSGD: matrix-valued least squares with a spectral or a sign update",
+          {"matrix-least-squares", "Muon and signSGD: matrix-valued least squares with a spectral or a sign update",
            "Delta = W - W*, m x n;  r_i = a_i' Delta c_i - eps_i, a ~ N(0, Sigma), c ~ N(0, K);  G = (1/B) sum r_i a_i "
            "c_i'\n"
            "Delta' = Delta - eta_k S(G),  P = tr(Sigma Delta K Delta'),  V = P + sigma^2\n"
@@ -395,7 +394,7 @@ const Model& matrix_least_squares_model() {
            "start: |Delta u_j|^2 = the target power of the spectrum, in random directions",
            "Paquette, Marshall, Benigni, Wang, Agarwala, Paquette 2026 (setting and phases); coefficients and lines: "
            "docs/theory/muon-phases.md",
-           {}},
+           settings::with_sections({{"data", data_keys()}, {"noise", noise_keys()}})},
       .sections = {"spectrum", "noise", "data", "optimizer", "schedule", "theory", "monte_carlo"},
       .optimizers = maps(),
       .observables = matrix_observables({}),

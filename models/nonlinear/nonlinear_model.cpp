@@ -292,6 +292,7 @@ std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
 
 ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,
                                        std::function<std::vector<ClosedForm>()> closed_forms) {
+  description.parameters = settings::with_sections({{"data", data_keys()}});
   return {.description = std::move(description),
           .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
           .optimizers = std::move(methods),

@@ -126,7 +126,7 @@ const Model& quadratic_regression_model() {
            "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2),\n"
            "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2)",
            "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
-           data_parameters()},
+           settings::with_sections({{"data", data_parameters()}})},
       .sections = {"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
       .optimizers = quadratic_optimizers(),
       .observables = observables_of_model(),

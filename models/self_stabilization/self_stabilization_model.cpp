@@ -308,12 +308,6 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
                                                     theory.text("method") == "flow", burn_in);
 }
 
-std::vector<Parameter> landscape_and_initial_keys() {
-  std::vector<Parameter> out = landscape_keys();
-  out.insert(out.end(), initial_keys().begin(), initial_keys().end());
-  return out;
-}
-
 std::vector<ClosedForm> closed_forms() {
   std::vector<ClosedForm> out = normal_form_closed_forms();
   for (ClosedForm& form : tuner_closed_forms()) out.push_back(std::move(form));
@@ -333,7 +327,7 @@ const Model& self_stabilization_model() {
            "Damian, Nichani, Lee 2022; Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, "
            "sections "
            "1 and 2",
-           landscape_and_initial_keys()},
+           settings::with_sections({{"landscape", landscape_keys()}, {"initial", initial_keys()}})},
       .sections = {"landscape", "initial", "optimizer", "rate", "theory", "monte_carlo"},
       .optimizers = {descent()},
       .observables = state_observables(),

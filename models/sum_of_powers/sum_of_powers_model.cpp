@@ -170,15 +170,14 @@ std::vector<ClosedForm> closed_forms() {
 
 const Model& sum_of_powers_model() {
   static const DeclaredModel model({
-      .description = {"sum-of-powers",
-                      "losses that are sums of powers of steps and size",
+      .description = {"sum-of-powers", "losses that are sums of powers of steps and size",
                       "L(t, p) = L0 + sum_i a_i t^-mu_i p^-nu_i\n"
                       "compute-optimal: sum_i a_i (mu_i - nu_i) t^-mu_i p^-nu_i = 0; t* ~ kappa p^g with the two "
                       "smallest mu_i g + "
                       "nu_i tied\n"
                       "l(x) -> sum_tied w_i x^-mu_i / sum_tied w_i,   w_i = a_i kappa^-mu_i",
                       "Qiu, Xiao, Wilson, Pennington, Agarwala 2025; docs/theory/schedules-and-collapse.md",
-                      {}},
+                      settings::with_sections({{"powers", power_keys()}})},
       .sections = {"powers"},
       .observables = {observable()},
       .closed_forms = closed_forms,

@@ -11,8 +11,6 @@
 
 namespace edgewise::models::least_squares {
 
-namespace {
-
 using settings::Parameter;
 using settings::Values;
 
@@ -29,6 +27,8 @@ const std::vector<Parameter>& phase_parameters() {
           .otherwise(std::int64_t{1})};
   return parameters;
 }
+
+namespace {
 
 // The phases of a custom method, cut into blocks. Noise is scaled by 1/B later.
 struct Program {

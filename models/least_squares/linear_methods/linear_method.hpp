@@ -142,6 +142,8 @@ LinearMethod method_of_rule(settings::Description description,
                             bool time_invariant = true);
 /// The method given by its matrices in the experiment file.
 LinearMethod custom_method();
+/// Keys of a table [[optimizer.phase]] of it.
+const std::vector<settings::Parameter>& phase_parameters();
 
 /// Every linear method; the first is `sgd`.
 std::span<const LinearMethod> linear_methods();

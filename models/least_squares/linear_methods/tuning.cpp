@@ -148,20 +148,29 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
   return out;
 }
 
-std::vector<Finding> tune_experiment(const Experiment& experiment) {
-  const settings::Table section = experiment.table.table_or_empty("tune");
-  const LinearProblem problem = read_linear_problem(experiment);
-  refuse_unread(section, problem.method->description, problem.hyperparameters);
-  std::vector<settings::Parameter> parameters{
+std::vector<settings::Parameter> tune_parameters(const Hyperparameters* has) {
+  std::vector<settings::Parameter> out{
       settings::integer("evaluations", "solves spent, the same for every method that is compared")
           .at_least(2)
           .at_most(1e7)
           .otherwise(std::int64_t{600}),
       settings::number("samples", "steps * workers * batch of one run").above(0).computed("from time.steps"),
       settings::text("observable", "what is made small").otherwise(std::string("excess_mse"))};
-  for (const settings::Parameter& p : problem.method->description.parameters)
-    if (problem.hyperparameters.has(p.name) && p.name != "gamma")
-      parameters.push_back(settings::numbers(p.name, "[from, to]: the range that is searched"));
+  for (const LinearMethod& method : linear_methods())
+    for (const settings::Parameter& p : method.description.parameters)
+      if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "gamma" &&
+          (!has || has->has(p.name)) && std::ranges::find(out, p.name, &settings::Parameter::name) == out.end())
+        out.push_back(
+            settings::numbers(p.name, "[from, to]: the range of the optimizer's " + p.name + " that is searched")
+                .computed("not searched"));
+  return out;
+}
+
+std::vector<Finding> tune_experiment(const Experiment& experiment) {
+  const settings::Table section = experiment.table.table_or_empty("tune");
+  const LinearProblem problem = read_linear_problem(experiment);
+  refuse_unread(section, problem.method->description, problem.hyperparameters);
+  const std::vector<settings::Parameter> parameters = tune_parameters(&problem.hyperparameters);
   const settings::Values values = settings::read(section, parameters);
   TuneOptions options;
   options.evaluations = static_cast<std::uint64_t>(values.integer("evaluations"));

@@ -40,6 +40,10 @@ struct Tuned {
 /// for a single period.
 Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, const TuneOptions& options);
 
+/// Keys of the section [tune]: what a search is told, then a range for each number that an optimizer may have.
+/// \param has  only of the numbers that these hyperparameters have
+std::vector<settings::Parameter> tune_parameters(const Hyperparameters* has = nullptr);
+
 /// `edgewise tune`: the search that the section [tune] of an experiment asks for. Keys evaluations, samples,
 /// observable, and NAME = [from, to] for every hyperparameter to tune. \throws settings::Error.
 std::vector<Finding> tune_experiment(const Experiment& experiment);

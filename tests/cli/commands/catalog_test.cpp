@@ -5,9 +5,17 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <map>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
+#include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -85,4 +93,139 @@ TEST_CASE("describe keeps every word, in order, and wraps what is long") {
     }
   }
   CHECK(wrapped > 0);
+}
+
+namespace {
+
+using edgewise::settings::Table;
+namespace models = edgewise::models;
+
+constexpr const char* nobodys = "zzzzzzzzzzzzzzzz";
+
+/// What is said against the experiment where this section of it is read; empty where it is good.
+std::string complaint(const models::Model& model, const Table& table, const std::string& section) {
+  try {
+    const models::Experiment experiment = models::read_experiment(table);
+    if (section == "tune")
+      model.tune(experiment);
+    else
+      model.prepare(experiment);
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  return "";
+}
+
+/// The words of "...KEY: INTRODUCTION a, b, c"; empty where it says something else.
+std::vector<std::string> listed(const std::string& said, const std::string& key, const std::string& introduction) {
+  std::vector<std::string> out;
+  if (said.find(": " + key + ": ") == said.npos) return out;
+  std::size_t at = said.find(introduction);
+  if (at == said.npos) return out;
+  for (at += introduction.size(); at < said.size();) {
+    const std::size_t end = std::min(said.find(", ", at), said.size());
+    out.push_back(said.substr(at, end - at));
+    at = end + 2;
+  }
+  return out;
+}
+
+/// The experiment with this in the place of a section.
+Table with_section(const Table& experiment, const std::string& name, const Table& section) {
+  Table out(experiment.origin(), "");
+  for (const std::string& key : experiment.keys())
+    if (const auto* value = experiment.find(key))
+      out.set(key, *value);
+    else if (key != name)
+      out.make_table(key) = experiment.table_or_empty(key);
+  out.make_table(name) = section;
+  return out;
+}
+
+/// Whether `edgewise describe SECTION`, or that of a kind of it, tells the key.
+bool is_described(const std::vector<Entry>& entries, const std::string& model, const std::string& section,
+                  const std::string& kind, const std::string& key) {
+  const auto has = [&](const std::vector<edgewise::settings::Parameter>& all, const std::string& name) {
+    return std::ranges::find(all, name, &edgewise::settings::Parameter::name) != all.end();
+  };
+  for (const Entry& e : entries) {
+    if (e.group == "sections" && e.description.name == section) {
+      if (has(e.description.parameters, key)) return true;
+      for (const auto& [title, parameters] : e.more_parameters)
+        if (title == "of model " + model && (has(parameters, key) || has(parameters, section + "." + key))) return true;
+      // [[optimizer.phase]]: a table, of which every key is told.
+      for (const auto& [title, parameters] : e.more_parameters)
+        if (title == "of model " + model &&
+            std::ranges::any_of(parameters, [&](const auto& p) { return p.name.starts_with(key + "."); }))
+          return true;
+      // Which of its kinds: "kind = ..." stands above them.
+      for (const Entry::Detail& detail : e.details)
+        if (detail.title.starts_with(key + " = ")) return true;
+    }
+    const bool own = e.models.empty() || std::ranges::find(e.models, model) != e.models.end();
+    // [schedule.NAME] is that of a number of the optimizer.
+    if (own && has(e.description.parameters, key) &&
+        (e.description.name == kind || (section == "schedule" && e.group == "optimizers")))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("every key that an experiment may hold is described: what each section of each model says that it knows") {
+  const std::vector<Entry> entries = catalog(false);
+  std::map<std::string, Table> bases;
+  for (const auto& file : std::filesystem::directory_iterator(EDGEWISE_TEST_DATA "/experiments"))
+    if (file.path().extension() == ".toml")
+      bases.emplace(file.path().stem(), edgewise::settings::read_file(file.path()));
+  std::size_t keys = 0;
+  for (const models::Model* model : models::all()) {
+    const std::string& name = model->description().name;
+    std::vector<std::string> sections(model->sections().begin(), model->sections().end());
+    for (const char* common : {"theory", "monte_carlo"})
+      if (std::ranges::find(sections, common) == sections.end()) sections.emplace_back(common);
+    sections.push_back(model->axis().section);
+    for (const std::string& section : sections) {
+      std::set<std::string> probed;
+      for (const auto& [stem, base] : bases) {
+        if (models::find_model(std::get<std::string>(*base.find("model"))) != model) continue;
+        const auto probe = [&](const std::string& kind, const Table& with) {
+          if (probed.contains(kind)) return;
+          Table table = with;
+          table.make_table(section).set(nobodys, 1.0);
+          const std::string said = complaint(*model, table, section), key = section + "." + nobodys;
+          const std::vector<std::string> known = listed(said, key, "unknown key; known here: ");
+          if (known.empty() && said.find("nothing is read here") == said.npos) return;
+          probed.insert(kind);
+          for (const std::string& one : known) {
+            CAPTURE(name);
+            CAPTURE(section);
+            CAPTURE(kind);
+            CAPTURE(one);
+            CHECK(is_described(entries, name, section, kind, one));
+            ++keys;
+          }
+        };
+        bool of_kinds = false;
+        for (const char* which : {"kind", "law"}) {
+          Table wrong(base.origin(), section);
+          wrong.set(which, std::string(nobodys));
+          std::vector<std::string> kinds = listed(complaint(*model, with_section(base, section, wrong), section),
+                                                  section + "." + which, " is not one of ");
+          of_kinds = of_kinds || !kinds.empty();
+          for (const std::string& kind : kinds) {
+            Table right(base.origin(), section);
+            right.set(which, kind);
+            probe(kind, with_section(base, section, right));
+          }
+        }
+        if (!of_kinds) probe("", base);
+      }
+      CAPTURE(name);
+      CAPTURE(section);
+      CHECK(!probed.empty());
+    }
+  }
+  CHECK(keys > 1000);
 }

@@ -72,8 +72,8 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
                             settings::suggestion(first, names), settings::join(names)));
 }
 
-/// Words that CLI11 could not place.
-void check_extras(const CLI::App& command) {
+/// Words that CLI11 could not place. \param app  with all commands
+void check_extras(const CLI::App& app, const CLI::App& command) {
   const std::vector<std::string> extras = command.remaining();
   if (extras.empty()) return;
   const std::string& word = extras.front();
@@ -86,7 +86,12 @@ void check_extras(const CLI::App& command) {
     for (const std::string& name : option->get_snames()) options.push_back("-" + name);
   }
   std::sort(options.begin(), options.end());
-  const std::string name = word.substr(0, word.find('='));
+  // As CLI11 takes them, --output=FILE and -oFILE.
+  const std::string name = word.starts_with("--") ? word.substr(0, word.find('=')) : word.substr(0, 2);
+  for (const CLI::App* other : app.get_subcommands([](const CLI::App*) { return true; }))
+    if (other->get_option_no_throw(name))
+      throw Error(fmt::format("{}: {} is an option of other commands, nothing here would use it; options: {}",
+                              command.get_name(), name, settings::join(options)));
   throw Error(fmt::format("{}: unknown option '{}'{}; options: {}", command.get_name(), settings::shown(name),
                           settings::suggestion(name, options), settings::join(options)));
 }
@@ -274,12 +279,12 @@ class Program {
       return done;
     } catch (const CLI::ParseError& e) {
       // Complain of an unknown option first: it is often why something else is missing.
-      for (const CLI::App* command : app_.get_subcommands()) check_extras(*command);
+      for (const CLI::App* command : app_.get_subcommands()) check_extras(app_, *command);
       throw Error(
           fmt::format("{}: {}; see `edgewise {} --help`", arguments.front(), missing(e.what()), arguments.front()));
     }
     const CLI::App* command = app_.get_subcommands().front();
-    check_extras(*command);
+    check_extras(app_, *command);
     Context context{out, err};
     context.outputs = line_.outputs;
     context.overrides = line_.overrides;
@@ -290,8 +295,9 @@ class Program {
       context.seed = static_cast<std::uint64_t>(*seed);
     }
     context.quiet = line_.quiet;
-    const std::vector<std::string> formats = formats_of(command->get_name());
-    if (command->count("--format") > 0 && std::find(formats.begin(), formats.end(), line_.format) == formats.end())
+    const std::vector<std::string> formats = reach_of(command->get_name()).formats;
+    const CLI::Option* format = command->get_option_no_throw("--format");
+    if (format && format->count() > 0 && std::find(formats.begin(), formats.end(), line_.format) == formats.end())
       throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats),
                               settings::shown(line_.format), settings::suggestion(line_.format, formats)));
     context.format = line_.format;
@@ -304,28 +310,49 @@ class Program {
     CLI::App& sub = *app_.add_subcommand(name, help);
     actions_[name] = std::move(action);
     sub.allow_extras();
-    repeatable(
-        sub.add_option("-o,--output", line_.outputs, "write to this file; its ending chooses the format; repeatable"),
-        "PATH");
-    repeatable(sub.add_option("--set", line_.overrides, "override a value of the experiment; repeatable"),
-               "SECTION.KEY=VALUE");
-    sub.add_option("--threads", line_.threads, "threads to use; 0 for all cores")->type_name("N");
-    sub.add_option("--seed", line_.seed, "seed of the simulation")->type_name("N");
+    const Reach reach = reach_of(name);
+    if (!reach.formats.empty()) {
+      repeatable(
+          sub.add_option("-o,--output", line_.outputs, "write to this file; its ending chooses the format; repeatable"),
+          "PATH");
+      sub.add_option("--format", line_.format, "of what is written: " + settings::join(reach.formats))
+          ->type_name("NAME");
+    }
+    if (reach.experiment) {
+      repeatable(sub.add_option("--set", line_.overrides, "override a value of the experiment; repeatable"),
+                 "SECTION.KEY=VALUE");
+      sub.add_option("--threads", line_.threads, "threads that share replicas or cells; 0 for all cores")
+          ->type_name("N");
+      sub.add_option("--seed", line_.seed, "seed of the random numbers")->type_name("N");
+    }
     sub.add_flag("--quiet", line_.quiet, "print results and errors only");
-    sub.add_option("--format", line_.format, "of what is written: " + settings::join(formats_of(name)))
-        ->type_name("NAME");
     return sub;
   }
 
-  /// What --format may be: those of tables, of figures, or both.
-  static std::vector<std::string> formats_of(const std::string& command) {
-    if (command == "plot") return {"svg", "png", "pdf"};
-    if (command == "schedule") return {"csv", "json", "txt", "svg", "png", "pdf"};
-    if (command == "sweep") return {"csv", "nc", "svg", "png", "pdf"};
-    if (command == "learnability") return {"csv", "json", "txt"};
-    if (command == "collapse") return {"csv", "nc", "json", "svg", "png", "pdf"};
-    if (command == "compare") return {"csv", "json", "svg", "png", "pdf"};
-    return {"csv", "nc", "json"};
+  /// What of the common options a command can use.
+  struct Reach {
+    bool experiment = true;  ///< it reads experiments, whose values, seed and threads can be given
+    /// What --format may be: of tables, of figures, or both; empty: it writes nothing.
+    std::vector<std::string> formats;
+  };
+  static Reach reach_of(const std::string& command) {
+    static const std::map<std::string, Reach> all = {
+        {"list", {false, {"csv", "json", "txt"}}},
+        {"describe", {false, {"csv", "json", "txt"}}},
+        {"closed-forms", {false, {"csv", "json", "txt"}}},
+        {"learnability", {false, {"csv", "json", "txt"}}},
+        {"measure", {false, {"csv"}}},
+        {"plot", {false, {"svg", "png", "pdf"}}},
+        {"check", {true, {}}},
+        {"stability", {true, {"csv", "json", "txt"}}},
+        {"tune", {true, {"csv", "json", "txt"}}},
+        {"modes", {true, {"csv"}}},
+        {"schedule", {true, {"csv", "json", "txt", "svg", "png", "pdf"}}},
+        {"sweep", {true, {"csv", "nc", "svg", "png", "pdf"}}},
+        {"collapse", {true, {"csv", "nc", "json", "txt", "svg", "png", "pdf"}}},
+        {"compare", {true, {"csv", "json", "txt", "svg", "png", "pdf"}}}};
+    const auto found = all.find(command);
+    return found == all.end() ? Reach{true, {"csv", "nc", "json"}} : found->second;
   }
 
   /// What the command lacks, in our own words. \param said  by the parser, which begins with the option's name

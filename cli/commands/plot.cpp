@@ -31,6 +31,7 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
     context.say("figure written to " + files_of(targets));
     return done;
   };
+  for (const std::string& path : paths) require_file(path);
   if (std::any_of(paths.begin(), paths.end(), is_sweep)) {
     if (paths.size() > 1) throw Error("plot: a sweep is drawn alone, and here are several files");
     if (!options.guides.empty()) throw Error("--guide: a sweep has no curves along the step to guide");

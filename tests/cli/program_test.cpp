@@ -46,8 +46,56 @@ TEST_CASE("help and version") {
     CHECK(help.out.find(command) != std::string::npos);
     const auto own = run({command, "--help"});
     CHECK(own.status == 0);
-    for (const char* option : {"--output", "--set", "--threads", "--seed", "--quiet", "--format"})
-      CHECK(own.out.find(option) != std::string::npos);
+    CHECK(own.out.find("--quiet") != std::string::npos);
+  }
+}
+
+TEST_CASE("help offers only the common options that a command can use, and others are refused") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  struct Row {
+    std::string command, word, formats;  // formats: as help lists them; empty: it writes nothing
+    bool experiment;
+  };
+  for (const Row& row :
+       {Row{"list", "models", "csv, json, txt", false}, Row{"describe", "sgd", "csv, json, txt", false},
+        Row{"closed-forms", "isotropic", "csv, json, txt", false}, Row{"learnability", "x", "csv, json, txt", false},
+        Row{"measure", "fashion-mnist", "csv", false}, Row{"plot", file, "svg, png, pdf", false},
+        Row{"check", file, "", true}, Row{"solve", file, "csv, nc, json", true},
+        Row{"simulate", file, "csv, nc, json", true}, Row{"validate", file, "csv, nc, json", true},
+        Row{"stability", file, "csv, json, txt", true}, Row{"tune", file, "csv, json, txt", true},
+        Row{"modes", file, "csv", true}, Row{"schedule", file, "csv, json, txt, svg, png, pdf", true},
+        Row{"sweep", file, "csv, nc, svg, png, pdf", true},
+        Row{"collapse", file, "csv, nc, json, txt, svg, png, pdf", true},
+        Row{"compare", file, "csv, json, txt, svg, png, pdf", true}}) {
+    const auto& [command, word, formats, experiment] = row;
+    CAPTURE(row.command);
+    const std::string help = run({command, "--help"}).out;
+    const auto offers = [&](const std::string& option) { return help.find("  " + option) != std::string::npos; };
+    for (const std::string option : {"--set", "--threads", "--seed"}) {
+      CHECK(offers(option) == experiment);
+      if (!experiment)
+        check_refused({command, word, option, option == "--set" ? "foo.bar=1" : "4"},
+                      {command + ": " + option + " is an option of other commands", "--quiet"});
+    }
+    CHECK(offers("-o,") == !formats.empty());
+    CHECK(offers("--format") == !formats.empty());
+    if (!formats.empty()) {
+      CHECK(help.find("of what is written: " + formats + "\n") != std::string::npos);
+      check_refused({command, word, "--format", "xml"}, {"--format: must be one of " + formats + ", got 'xml'"});
+    }
+  }
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"check", file, "--format", "json"},
+                                                    {"check", file, "--format=json"},
+                                                    {"check", file, "-o", "x.csv"},
+                                                    {"check", file, "-ox.csv"},
+                                                    {"measure", "fashion-mnist", "--set", "a.b=1"}})
+    check_refused(arguments, {" is an option of other commands, nothing here would use it; options: "});
+  // Every form that is offered for standard output works there.
+  for (const char* form : {"csv", "json", "txt"}) {
+    CHECK(run({"stability", file, "--format", form}).status == 0);
+    CHECK(run({"list", "spectra", "--format", form}).status == 0);
+    CHECK(run({"closed-forms", "least-squares/isotropic-eta-max", "--format", form}).status == 0);
   }
 }
 
@@ -64,6 +112,7 @@ TEST_CASE("errors of the command line are one line with a suggestion") {
   check_refused({"solve", "a.toml", "--format", "xml"}, {"--format: must be one of csv, nc, json"});
   check_refused({"solve", "a.toml", "-o"}, {"solve: --output needs a value"});
   check_refused({"plot", "a.csv", "--guide", "inf"}, {"--guide: must be a number, got 'inf'"});
+  check_refused({"plot", "nonexist.db", "--slice", "B=4"}, {"nonexist.db: no such file"});
   check_refused({"list", "modles"}, {"did you mean 'models'", "optimizers"});
   check_refused({"describe", "sdg"}, {"there is no 'sdg'", "did you mean 'sgd'"});
   check_refused({"measure", "fashion-mnits"}, {"did you mean 'fashion-mnist'"});

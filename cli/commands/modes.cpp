@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "cli/commands/at_work.hpp"
+#include "cli/results/header_lines.hpp"
+#include "cli/results/results.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::cli {
@@ -17,7 +19,10 @@ Status modes(const Context& context, const std::string& path) {
         fmt::format("{}: modes: model {} has no table of modes", path, loaded.provenance.experiment.model));
   write_all(context, targets, [&](const Target&) {
     std::string text;
-    for (const models::ModeColumn& column : columns) text += (text.empty() ? "" : ",") + column.name;
+    for (const Attribute& a : mode_provenance(loaded.provenance)) append_header_line(text, a.name, a.text);
+    for (const models::ModeColumn& column : columns)
+      append_header_line(text, fmt::format("column {} [{}]", column.name, column.unit), column.doc);
+    for (const models::ModeColumn& column : columns) text += (&column == &columns.front() ? "" : ",") + column.name;
     text += '\n';
     for (std::size_t row = 0; row < columns.front().value.size(); ++row)
       for (std::size_t c = 0; c < columns.size(); ++c)

@@ -99,9 +99,9 @@ std::string lines(const std::vector<std::string>& list) {
 }
 
 /// The lines that every result has.
-std::vector<Attribute> common(ResultKind kind, const Provenance& from) {
+std::vector<Attribute> source(std::string_view kind, const Provenance& from) {
   std::vector<Attribute> out;
-  out.push_back(attribute("kind", name(kind)));
+  out.push_back(attribute("kind", kind));
   out.push_back(attribute("version", std::string_view("edgewise " EDGEWISE_VERSION)));
   out.push_back(attribute("title", from.experiment.title));
   out.push_back(attribute("model", from.experiment.model));
@@ -109,6 +109,11 @@ std::vector<Attribute> common(ResultKind kind, const Provenance& from) {
   if (!from.overrides.empty()) out.push_back(attribute("overrides", lines(from.overrides)));
   // Seeds above 2^53 have no exact double; text keeps them all.
   out.push_back(attribute("seed", std::string_view(std::to_string(from.experiment.monte_carlo.seed))));
+  return out;
+}
+
+std::vector<Attribute> common(ResultKind kind, const Provenance& from) {
+  std::vector<Attribute> out = source(name(kind), from);
   out.push_back(attribute("wall_time_s", from.seconds));
   return out;
 }
@@ -169,6 +174,12 @@ void finish(std::vector<Attribute>& out, std::vector<std::string> warnings, cons
 }
 
 }  // namespace
+
+std::vector<Attribute> mode_provenance(const Provenance& provenance) {
+  std::vector<Attribute> out = source("modes", provenance);
+  finish(out, {}, provenance);
+  return out;
+}
 
 Result solution(const models::Trajectory& trajectory, const Provenance& provenance) {
   Result out;

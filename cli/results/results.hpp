@@ -83,6 +83,9 @@ std::vector<std::string> prediction_names(const Result& result);
 /// The fields of a kind of result, in order, without values.
 std::vector<Field> fields_of(ResultKind kind);
 
+/// What a table of modes says of where it comes from; no time, for the same experiment gives the same file.
+std::vector<Attribute> mode_provenance(const Provenance& provenance);
+
 Result solution(const models::Trajectory& trajectory, const Provenance& provenance);
 Result simulation(const validation::Sample& sample, const Provenance& provenance);
 Result validation_result(const models::Trajectory& theory, const validation::Sample& sample,

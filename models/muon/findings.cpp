@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <optional>
 #include <string>
 
 #include "models/muon/learning_rates.hpp"
@@ -127,6 +128,24 @@ std::vector<double> local_slopes(std::span<const double> x, std::span<const doub
   return out;
 }
 
+namespace {
+
+/// eta sqrt(V) in the steady state at the full learning rate: times Q/(2 hhat) the power that a mode keeps. Nothing where
+/// the learning rate has no such state.
+std::optional<double> steady_scale(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics) {
+  if (!dynamics.constant()) return std::nullopt;
+  const double N = dynamics.noise_to_drift();
+  if (problem.protocol == Protocol::constant)
+    return problem.learning_rate * std::sqrt(problem.residual_variance(noise_floor(problem.learning_rate, N, problem)));
+  if (problem.protocol != Protocol::adaptive) return std::nullopt;
+  // eta sqrt(V) = gamma V, and V = sigma^2 + gamma V N/2 (bilinear labels).
+  const double gamma = adaptive_gamma(problem, dynamics);
+  const double grown = problem.labels == Labels::vector ? 0 : gamma * N / 2;
+  return grown < 1 ? gamma * problem.noise_variance / (1 - grown) : std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
 std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
                                      std::uint64_t null_draws, std::uint64_t regression_draws, std::uint64_t seed) {
   std::vector<double> noise(dynamics.noise);
@@ -137,12 +156,17 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
       {"eigenvalue", "x^2", "of the mode; weight of its power in P", dynamics.weight},
       {"multiplicity", "1", "coordinates", dynamics.count},
       {"power", "parameter^2", "at the start, whole mode", dynamics.initial},
-      {"drift", "1", "hhat: E[S u] = hhat Delta u/sqrt(V)", dynamics.drift},
+      {"drift", "x", "hhat: E[S u] = hhat Delta u/sqrt(V)", dynamics.drift},
       {"slope", "1", "dln hhat/dln lambda between neighbours: 1/2 preconditioned, 1 as SGD",
        local_slopes(dynamics.weight, dynamics.drift)},
       {"noise", "1", "Q = E|S u|^2, per coordinate", std::move(noise)},
-      {"floor", "parameter^2", "power at the floor over eta sqrt(V), whole mode: Q/(2 hhat)", std::move(floor)}};
+      {"floor", "1/x", "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V)", floor}};
   if (!dynamics.inputs) out[4].value.assign(dynamics.size(), std::numeric_limits<double>::quiet_NaN());
+  if (const auto scale = steady_scale(problem, dynamics)) {
+    for (double& value : floor) value *= *scale;
+    out.push_back({"steady_power", "parameter^2",
+                   "eta sqrt(V) floor: the power that it keeps at the full learning rate", std::move(floor)});
+  }
   const auto measured = [&out](const std::string& how, const std::string& what, const MeasuredCoefficients& c) {
     out.push_back({"drift_" + how, "1", "hhat, " + what, c.drift});
     out.push_back({"drift_" + how + "_se", "1", "its standard error", c.drift_error});

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
+#include "cli/results/header_lines.hpp"
+#include "settings/delimited.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli::testing;
@@ -25,12 +29,33 @@ at = [40]
 )";
 }
 
-TEST_CASE("modes prints one row per eigenvalue") {
+TEST_CASE("modes prints one row per eigenvalue, under lines that tell its columns and where it comes from") {
   const Folder folder;
-  const Run run_ = run({"modes", folder.file("e.toml", experiment)});
+  const std::string file = folder.file("e.toml", experiment);
+  const Run run_ = run({"modes", file, "--set", "optimizer.learning_rate=0.04"});
   CHECK(run_.status == 0);
-  CHECK(run_.out.starts_with("eigenvalue,multiplicity,gain,contraction"));
-  CHECK(std::count(run_.out.begin(), run_.out.end(), '\n') == 3);
+  const edgewise::settings::DelimitedText table = edgewise::settings::split_delimited(run_.out);
+  REQUIRE(table.lines.size() == 3);
+  CHECK(run_.out.find("\neigenvalue,multiplicity,gain,contraction") != std::string::npos);
+  std::map<std::string, std::string> told;
+  for (const edgewise::cli::HeaderLine& line : edgewise::cli::header_lines(table)) told[line.name] = line.text;
+  for (const std::string& name : table.lines.front().cells) {
+    CAPTURE(name);
+    const auto line =
+        std::ranges::find_if(told, [&](const auto& l) { return l.first.starts_with("column " + name + " ["); });
+    REQUIRE(line != told.end());
+    CHECK(!line->second.empty());
+  }
+  CHECK(told.at("kind") == "modes");
+  CHECK(told.at("title") == "Lookahead");
+  CHECK(told.at("model") == "least-squares");
+  CHECK(told.at("overrides") == "--set optimizer.learning_rate=0.04");
+  // A file says the same, and its experiment gives the same table again.
+  const std::string csv = folder / "m.csv";
+  CHECK(run({"modes", file, "--set", "optimizer.learning_rate=0.04", "-o", csv}).status == 0);
+  CHECK(contents(csv) == run_.out);
+  const Run again = run({"modes", folder.file("again.toml", told.at("experiment"))});
+  CHECK(again.out.substr(again.out.find("\neigenvalue,")) == run_.out.substr(run_.out.find("\neigenvalue,")));
 }
 
 TEST_CASE("modes of an unstable method is one clear line") {

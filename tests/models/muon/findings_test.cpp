@@ -254,6 +254,39 @@ TEST_CASE("the table of modes") {
   }
 }
 
+TEST_CASE("the power that every mode keeps is where its recursion settles") {
+  const Idealised of;
+  // As in MatrixDynamics: |Delta u_j|^2 of a single coordinate; m = 3, B = 5, sigma^2 = 0.3.
+  const double variance = 0.3;
+  const auto settled = [&](double eta, double gamma) {
+    std::vector<double> D = of.power;
+    for (int k = 0; k < 200000; ++k) {
+      double V = variance;
+      for (std::size_t a = 0; a < 3; ++a) V += of.lambda[a] * D[a];
+      const double rate = eta > 0 ? eta : gamma * std::sqrt(V);
+      for (std::size_t a = 0; a < 3; ++a)
+        D[a] += -2 * rate * of.drift[a] / std::sqrt(V) * D[a] + rate * rate * of.count[a] * of.noise[a];
+    }
+    return D;
+  };
+  const auto constant = signs("learning_rate = 0.02")->mode_table();
+  const auto at_constant = settled(0.02, 0);
+  const auto adaptive = signs("protocol = 'adaptive'\ngamma = 0.05")->mode_table();
+  const auto at_adaptive = settled(0, 0.05);
+  double P = 0;
+  for (std::size_t a = 0; a < 3; ++a) {
+    CHECK(column(constant, "steady_power")[a] == doctest::Approx(at_constant[a]).epsilon(1e-9));
+    CHECK(column(adaptive, "steady_power")[a] == doctest::Approx(at_adaptive[a]).epsilon(1e-9));
+    P += of.lambda[a] * column(constant, "steady_power")[a];
+  }
+  CHECK(P == doctest::Approx(number(signs("learning_rate = 0.02")->stability(), "steady_excess_mse")).epsilon(1e-12));
+  // From gamma_max = 2/N on nothing settles; other protocols have no rate that it would be of.
+  const auto beyond = signs(fmt::format("protocol = 'adaptive'\ngamma = {}", 2.01 / of.N))->mode_table();
+  CHECK(std::isinf(column(beyond, "steady_power")[0]));
+  const auto other = signs("protocol = 'local-equilibrium'", "method = 'ode'")->mode_table();
+  CHECK(std::ranges::none_of(other, [](const ModeColumn& c) { return c.name == "steady_power"; }));
+}
+
 TEST_CASE("local slopes of unequal spacing: the derivative of a parabola in the logarithms") {
   std::vector<double> x, y;
   for (const double u : {0.0, 0.3, 1.0, 2.5}) {

@@ -320,7 +320,9 @@ void check_range(const Table& table, const Parameter& p, double x) {
   if (std::isinf(x) && x > 0 && p.infinity_allowed) return;
   if (low || high || !std::isfinite(x)) {
     const std::string range = p.range_text();
-    throw table.error(p.name, fmt::format("must be {}, got {}", range.empty() ? "finite" : range, text_of(x)));
+    // An infinity may well lie in the range.
+    const std::string wanted = low || high ? range : range.empty() ? "finite" : "finite and " + range;
+    throw table.error(p.name, fmt::format("must be {}, got {}", wanted, text_of(x)));
   }
 }
 

@@ -193,10 +193,11 @@ void override_value(Table& table, std::string_view assignment) {
   const std::string origin = fmt::format("--set {}", shown(assignment, 200));
   if (equals == std::string_view::npos || equals == 0) throw Error(origin + ": must have the form section.key=value");
   const std::string path(trimmed(assignment.substr(0, equals))), raw(trimmed(assignment.substr(equals + 1)));
+  if (raw.empty()) throw Error(fmt::format("{}: the value is missing; an empty text is written \"\"", origin));
   std::optional<Value> value = assigned(raw, origin);
   if (!value) {
     // A bare word: --set schedule.kind=cosine needs no quotes.
-    if (raw.empty() || raw.find_first_of("[]{}\"'") != std::string::npos)
+    if (raw.find_first_of("[]{}\"'") != std::string::npos)
       throw Error(fmt::format("{}: the value is not valid TOML: {}", origin, complaint("x = " + raw, "")));
     value = raw;
   }

@@ -35,11 +35,11 @@ struct Recorded {
 /// Records at the asked steps until the loss diverges.
 class LossRecorder {
  public:
-  LossRecorder(const FiniteData& data, std::string method, bool exact)
+  LossRecorder(const FiniteData& data, const std::string& method, bool exact)
       : data_(data), out_(loss_of(numerics::squared_norm_in_order(data.residual))) {
     // A shuffled full batch is the full batch.
     const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();
-    out_.trajectory().method = std::move(method);
+    out_.trajectory().method = !shuffled ? method : method == "exact" ? "fresh batches" : method + ", fresh batches";
     out_.trajectory().exact = exact && !shuffled;
     for (const Observable& observable : finite_data_observables(data)) columns_.push_back(out_.add(observable));
     if (shuffled)

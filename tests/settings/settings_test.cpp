@@ -51,6 +51,9 @@ TEST_CASE("bad values are refused with the file, the key and what is accepted") 
   CHECK(message([] { parse("count = 1\nrate = 0"); }) == "file.toml: rate: must be > 0, or inf, got 0");
   CHECK(message([] { parse("count = 1\nrate = nan"); }).find("must be > 0") != std::string::npos);
   CHECK(message([] { parse("count = 1\nrate = -inf"); }).find("must be > 0") != std::string::npos);
+  // An infinity that lies in the range says what it lacks.
+  CHECK(message([] { parse("count = 1\nweights = [inf]"); }) == "file.toml: weights: must be finite and >= 0, got inf");
+  CHECK(message([] { parse("count = 1\nweights = [-inf]"); }) == "file.toml: weights: must be >= 0, got -inf");
   CHECK(message([] { parse("count = 1.5"); }) == "file.toml: count: must be a whole number, got 1.5");
   CHECK(message([] { parse("count = 0"); }) == "file.toml: count: must be >= 1, got 0");
   CHECK(message([] { parse("count = true"); }) == "file.toml: count: must be a whole number, got true");

@@ -72,6 +72,10 @@ TEST_CASE("overrides set values of any type, and words need no quotes") {
         std::string::npos);
   CHECK(message([&] { override_value(t, "=3"); }).find("must have the form") != std::string::npos);
   CHECK(message([&] { override_value(t, "a.=3"); }).find("must have the form") != std::string::npos);
+  for (const char* empty : {"a.y=", "a.y= "})
+    CHECK(message([&] { override_value(t, empty); }) ==
+          std::string("--set ") + empty + ": the value is missing; an empty text is written \"\"");
+  override_value(t, "a.y=\"\"");
   CHECK(message([&] { override_value(t, "a.y=[1, "); }).find("not valid TOML") != std::string::npos);
   CHECK(message([&] { override_value(t, "a.y=[1, \"b\"]"); }).find("not valid TOML") == std::string::npos);
   CHECK(message([&] { override_value(t, "a.x.y=1"); }).find("is a value, not a section") != std::string::npos);

@@ -291,17 +291,19 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
             : fmt::format("{} of the kind {} too few to detect anything: those that {}",
                           settings::counted(verdict.runs, "run"), verdict.runs == 1 ? "is" : "are", prediction.runs);
   } else if (verdict.detectable > options.resolution) {
+    const auto [detectable, resolution] = distinct_percent(verdict.detectable, options.resolution);
     verdict.reason = fmt::format(
         "{} of the kind could have missed a distance from the interval of {}, more than "
         "the resolution of {} asked",
-        settings::counted(verdict.runs, "run"), percent(verdict.detectable), percent(options.resolution));
+        settings::counted(verdict.runs, "run"), detectable, resolution);
   } else {
     verdict.outcome = Outcome::agree;
+    const auto [z, critical] = distinct(std::abs(verdict.z), verdict.critical_z);
     verdict.reason = fmt::format("{}; a distance of {} from the interval would have been detected",
                                  verdict.z == 0 ? "it lies in the interval"
-                                                : fmt::format("it lies {:.2f} standard errors outside the interval, "
-                                                              "below {:.2f}",
-                                                              std::abs(verdict.z), verdict.critical_z),
+                                                : fmt::format("it lies {} standard errors outside the interval, "
+                                                              "below {}",
+                                                              z, critical),
                                  percent(verdict.detectable));
   }
   return verdict;

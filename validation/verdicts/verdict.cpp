@@ -399,11 +399,12 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     rejected = verdict.max_z > verdict.critical_z;
     if (rejected) {
       const Cell& worst = test.worst_cell();
+      const auto [z, critical] = distinct(verdict.max_z, verdict.critical_z);
       rejection = fmt::format(
-          "the largest z-score, {:.2f}, exceeds {:.2f} (p = {:.2g}); {} is {} off, with a standard "
+          "the largest z-score, {}, exceeds {} (p = {:.2g}); {} is {} off, with a standard "
           "error of {}",
-          verdict.max_z, verdict.critical_z, verdict.p_value, place(shared, worst),
-          percent(std::abs(worst.gap()) / worst.scale()), percent(worst.std() / std::sqrt(n) / worst.scale()));
+          z, critical, verdict.p_value, place(shared, worst), percent(std::abs(worst.gap()) / worst.scale()),
+          percent(worst.std() / std::sqrt(n) / worst.scale()));
     }
   }
   if (light.empty() && few_cells.size() + heavy_cells.size() + unmet_cells.size() > 0) verdict.detectable = infinity;
@@ -494,19 +495,19 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
     verdict.reason =
         fmt::format("{} of {} replicas diverged, and no step before it disagrees", sample.diverged, sample.replicas);
   } else if (verdict.detectable > options.resolution) {
+    const auto [detectable, resolution] = distinct_percent(verdict.detectable, options.resolution);
     verdict.reason = fmt::format(
         "the run could have missed a discrepancy of {}, more than the resolution of {} asked; "
         "about {:.0f} replicas would do",
-        percent(verdict.detectable), percent(options.resolution),
-        std::ceil(n * std::pow(verdict.detectable / options.resolution, 2)));
+        detectable, resolution, std::ceil(n * std::pow(verdict.detectable / options.resolution, 2)));
   } else {
     verdict.outcome = Outcome::agree;
-    verdict.reason = light.empty()
-                         ? "nothing fluctuates, and theory and simulation are equal to rounding"
-                         : fmt::format(
-                               "the largest z-score, {:.2f}, is below {:.2f} (p = {:.2g}); a discrepancy of {} "
-                               "would have been detected",
-                               verdict.max_z, verdict.critical_z, verdict.p_value, percent(verdict.detectable));
+    const auto [z, critical] = distinct(verdict.max_z, verdict.critical_z);
+    verdict.reason = light.empty() ? "nothing fluctuates, and theory and simulation are equal to rounding"
+                                   : fmt::format(
+                                         "the largest z-score, {}, is below {} (p = {:.2g}); a discrepancy of {} "
+                                         "would have been detected",
+                                         z, critical, verdict.p_value, percent(verdict.detectable));
     if (!theory.exact) verdict.reason += "; the theory is approximate (" + theory.method + ")";
   }
   return verdict;

@@ -275,6 +275,15 @@ TEST_CASE("shuffled passes are not what the theory says, and it warns") {
   const Trajectory theory = problem->solve();
   CHECK_FALSE(theory.exact);
   CHECK(theory.warnings.size() == 1);
+  // What it says of itself: the method is exact for batches that these runs do not take.
+  const auto method = [&](const std::string& section) {
+    const Trajectory t =
+        prepare(experiment("learning_rate = 0.2\nbatch = 3\nsampling = 'shuffle'", "samples = 12", section))->solve();
+    CHECK(!t.exact);
+    return t.method;
+  };
+  CHECK(method("[theory]\nmethod = 'exact'") == "fresh batches");
+  CHECK(method("[theory]\nmethod = 'closure'") == "closure, fresh batches");
   // But a shuffled full batch is the full batch.
   const Trajectory full = prepare(experiment("learning_rate = 0.2\nbatch = 12\nsampling = 'shuffle'"))->solve();
   CHECK(full.exact);

@@ -136,6 +136,20 @@ TEST_CASE("a run with too few replicas is inconclusive, never agree" * doctest::
   CHECK(holds(verdict.reason, "replicas would do"));
 }
 
+TEST_CASE("a resolution that is missed by little is told with the digits that show it") {
+  const auto p = small();
+  const auto theory = isotropic_theory(p);
+  const double detectable = judged(p, theory, 64, 1).detectable;
+  VerdictOptions options;
+  options.resolution = detectable * 0.9999;
+  const std::string reason = judged(p, theory, 64, 1, options).reason;
+  CAPTURE(reason);
+  const std::size_t first = reason.find("discrepancy of ") + 15, second = reason.find("resolution of ") + 14;
+  const double missed = std::stod(reason.substr(first)), asked = std::stod(reason.substr(second));
+  CHECK(missed > asked);
+  CHECK(missed == doctest::Approx(100 * detectable).epsilon(1e-2));
+}
+
 TEST_CASE("replicas too few to know a spread or a skewness judge nothing that fluctuates, but what no law allows") {
   const auto p = small();
   const auto theory = isotropic_theory(p), unknown = isotropic_theory(p, false);

@@ -102,6 +102,16 @@ double along(const Matrix& h, const std::vector<double>& u) {
   return sum;
 }
 
+/// A random instance of curvature 3 whose tensor is held.
+QuadraticInstance stored_instance(std::size_t outputs, std::size_t parameters) {
+  models::quadratic_regression::QuadraticLaw law;
+  law.outputs = outputs;
+  law.parameters = parameters;
+  law.curvature = 3;
+  return models::quadratic_regression::draw_instance(law, 4, 0,
+                                                     models::quadratic_regression::CurvatureTensor::Storage::stored);
+}
+
 }  // namespace
 
 TEST_CASE("the portable instance is the page's, section 3.3") {
@@ -174,12 +184,7 @@ TEST_CASE("tuners on the portable instance: L, eta and lambda of section 3.3") {
 
 TEST_CASE("rules on batches are those of parameter space, from their definition") {
   constexpr std::size_t d = 6, p = 9, steps = 12;
-  models::quadratic_regression::QuadraticLaw law;
-  law.outputs = d;
-  law.parameters = p;
-  law.curvature = 3;
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = stored_instance(d, p);
   const Definition definition{x};
   struct Seen {
     std::vector<double> theta, counts, g;
@@ -264,12 +269,7 @@ TEST_CASE("rules on batches are those of parameter space, from their definition"
 
 TEST_CASE("base updates, tuned and at a given rate, are those of parameter space, from their definition") {
   constexpr std::size_t d = 6, p = 9, steps = 10;
-  models::quadratic_regression::QuadraticLaw law;
-  law.outputs = d;
-  law.parameters = p;
-  law.curvature = 3;
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = stored_instance(d, p);
   const Definition definition{x};
   struct Base {
     std::string kind, keys;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -53,6 +54,23 @@ models::Experiment experiment(const Named& law, const Named& method, std::uint64
       "calibration.toml"));
 }
 
+/// How many of so many seeds agree, disagree, are inconclusive.
+using Outcomes = std::array<std::uint64_t, 3>;
+Outcomes outcomes(const Named& law, const Named& method, std::uint64_t replicas, std::uint64_t seeds) {
+  models::Experiment e = experiment(law, method, replicas);
+  const auto problem = models::find(e).prepare(e);
+  const auto theory = problem->reference();
+  const auto simulation = problem->simulate();
+  VerdictOptions options;
+  options.resolution = 1;
+  Outcomes count{};
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    e.monte_carlo.seed = seed;
+    ++count[static_cast<std::size_t>(judge(theory, run(*simulation, e, {}), options, seed).outcome)];
+  }
+  return count;
+}
+
 }  // namespace
 
 TEST_CASE("calibration over noise laws and methods" * doctest::skip()) {
@@ -60,17 +78,7 @@ TEST_CASE("calibration over noise laws and methods" * doctest::skip()) {
   std::cout << "| noise | method | agree | disagree | inconclusive |\n|---|---|---|---|---|\n";
   for (const Named& law : laws)
     for (const Named& method : methods) {
-      models::Experiment e = experiment(law, method, replicas);
-      const auto problem = models::find(e).prepare(e);
-      const auto theory = problem->reference();
-      const auto simulation = problem->simulate();
-      VerdictOptions options;
-      options.resolution = 1;
-      std::uint64_t count[3] = {0, 0, 0};
-      for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-        e.monte_carlo.seed = seed;
-        ++count[static_cast<std::size_t>(judge(theory, run(*simulation, e, {}), options, seed).outcome)];
-      }
+      const Outcomes count = outcomes(law, method, replicas, seeds);
       std::cout << "| " << law.name << " | " << method.name << " | " << count[0] << " | " << count[1] << " | "
                 << count[2] << " |" << std::endl;
       CAPTURE(law.name);
@@ -87,17 +95,7 @@ TEST_CASE("calibration of the fewest replicas" * doctest::skip()) {
   for (const std::size_t law : {0u, 1u})
     for (const std::size_t method : {0u, 1u})
       for (const std::uint64_t replicas : {std::uint64_t{least_replicas}, std::uint64_t{2 * least_replicas}}) {
-        models::Experiment e = experiment(laws[law], methods[method], replicas);
-        const auto problem = models::find(e).prepare(e);
-        const auto theory = problem->reference();
-        const auto simulation = problem->simulate();
-        VerdictOptions options;
-        options.resolution = 1;
-        std::uint64_t count[3] = {0, 0, 0};
-        for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-          e.monte_carlo.seed = seed;
-          ++count[static_cast<std::size_t>(judge(theory, run(*simulation, e, {}), options, seed).outcome)];
-        }
+        const Outcomes count = outcomes(laws[law], methods[method], replicas, seeds);
         std::cout << "| " << laws[law].name << " | " << methods[method].name << " | " << replicas << " | " << count[0]
                   << " | " << count[1] << " | " << count[2] << " |" << std::endl;
       }

@@ -218,9 +218,12 @@ TEST_CASE("units of the inputs move the rates and nothing else") {
         const Optimum scaled = found(*J);
         CHECK(scaled.identifiable == best.identifiable);
         if (std::isinf(best.loss) || best.loss < 1e-20) continue;  // of full batches only rounding is left
-        CHECK(scaled.loss / square == doctest::Approx(best.loss).epsilon(1e-9));
+        // Of plain SGD the minimum is unique and found to the end; searches for others end near theirs.
+        const bool unique = c.optimizer == std::string("batch = 2") && *c.decay == 0;
+        CHECK(scaled.loss / square == doctest::Approx(best.loss).epsilon(unique ? 1e-12 : 1e-9));
         for (std::size_t k = 0; k < 12 && best.identifiable; ++k)
-          CHECK(scaled.rates[k] * unit == doctest::Approx(best.rates[k]).epsilon(1e-4).scale(1e-2));
+          CHECK(scaled.rates[k] * unit ==
+                doctest::Approx(best.rates[k]).epsilon(unique ? 1e-6 : 1e-4).scale(unique ? 1.0 : 1e-2));
       }
   }
 }

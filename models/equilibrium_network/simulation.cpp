@@ -300,9 +300,6 @@ std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const Equilibriu
   return simulation_of({equilibrium_observables(*problem),
                         fmt::format("W and h drawn, n = {:.0f}; plain iteration, and the fixed point{}", n,
                                     problem->phi.linear() ? " directly" : ""),
-                        n * n *
-                            (100 * static_cast<double>(problem->draws) +
-                             static_cast<double>(std::min<std::uint64_t>(problem->depth.steps, 1000))),
                         [problem](std::uint64_t seed, std::uint64_t index) {
                           return std::make_unique<EquilibriumReplica>(problem, seed, index);
                         }});

@@ -158,13 +158,10 @@ std::vector<Observable> training_observables() {
 }
 
 std::unique_ptr<Simulation> simulate_training(std::shared_ptr<const TrainingProblem> problem) {
-  const auto n = static_cast<double>(problem->network.width);
-  return simulation_of(
-      {training_observables(), "gradient descent through all iterations",
-       n * n * static_cast<double>(problem->examples() * problem->iterations * problem->network.depth.steps),
-       [problem](std::uint64_t seed, std::uint64_t index) {
-         return std::make_unique<TrainingReplica>(problem, seed, index);
-       }});
+  return simulation_of({training_observables(), "gradient descent through all iterations",
+                        [problem](std::uint64_t seed, std::uint64_t index) {
+                          return std::make_unique<TrainingReplica>(problem, seed, index);
+                        }});
 }
 
 std::vector<double> lazy_losses(const TrainingProblem& problem) {

@@ -400,9 +400,8 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
 }
 
 std::unique_ptr<Simulation> simulate_deep_linear(const DeepLinear& net) {
-  const auto n = static_cast<double>(net.width), layers = static_cast<double>(net.layers);
   return simulation_of(
-      {deep_linear_observables(net), "gradient descent on the matrices, in random bases", layers * layers * n * n * n,
+      {deep_linear_observables(net), "gradient descent on the matrices, in random bases",
        [&net](auto seed, auto index) { return std::make_unique<DeepLinearReplica>(net, seed, index); }});
 }
 

@@ -123,7 +123,7 @@ class QuadraticProblem final : public AlignmentProblem {
     if (entries > 2e7)
       throw values_.error("dimension",
                           fmt::format("{} makes a matrix of {:.1e} entries, at most 2e7", net_->dimension, entries));
-    return simulation_of({readings(), "weights, data and readouts drawn at finite dimension", d * entries,
+    return simulation_of({readings(), "weights, data and readouts drawn at finite dimension",
                           [net = net_, kind = kind_](auto seed, auto index) {
                             return std::make_unique<Draw>(draw(*net, kind, seed, index));
                           }});

@@ -205,11 +205,8 @@ Trajectory solve_network_alignment(const NetworkAlignment& problem) {
 }
 
 std::unique_ptr<Simulation> simulate_network_alignment(std::shared_ptr<const NetworkAlignment> problem) {
-  const std::size_t batch = problem->training.batch > 0 ? problem->training.batch : problem->data.train->size();
-  const double cost = static_cast<double>(batch) * static_cast<double>(problem->network->parameters()) *
-                      static_cast<double>(problem->time.steps);
   return simulation_of(
-      {network_alignment_observables(problem->network->layers()), "training of the network itself", cost,
+      {network_alignment_observables(problem->network->layers()), "training of the network itself",
        [problem](auto seed, auto index) { return std::make_unique<AlignmentReplica>(problem, seed, index); }});
 }
 

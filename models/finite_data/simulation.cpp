@@ -155,13 +155,10 @@ std::unique_ptr<Simulation> simulate_finite_data(std::shared_ptr<const FiniteDat
     shared->gram = linear_algebra::product(data->inputs, data->inputs, linear_algebra::Transposed::yes);
   shared->data = std::move(data);
   const bool by_parameters = shared->gram.size() == 0;
-  return simulation_of(
-      {finite_data_observables(*shared->data), by_parameters ? "parameters" : "kernel",
-       static_cast<double>(shared->data->batch) *
-           static_cast<double>(by_parameters ? 2 * shared->data->parameters() : shared->data->samples()),
-       [shared = std::shared_ptr<const Shared>(std::move(shared))](auto seed, auto index) {
-         return std::make_unique<DataReplica>(shared, seed, index);
-       }});
+  return simulation_of({finite_data_observables(*shared->data), by_parameters ? "parameters" : "kernel",
+                        [shared = std::shared_ptr<const Shared>(std::move(shared))](auto seed, auto index) {
+                          return std::make_unique<DataReplica>(shared, seed, index);
+                        }});
 }
 
 }  // namespace edgewise::models::finite_data

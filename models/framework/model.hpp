@@ -111,8 +111,6 @@ class Simulation {
   /// What is said before it starts, e.g. the memory it will take; may be empty.
   virtual std::string announcement() const { return {}; }
   virtual std::vector<std::string> warnings() const { return {}; }
-  /// Rough cost of one replica, in mode-steps; for progress estimates.
-  virtual double cost() const { return 1; }
 };
 
 /// A model with all its parameters: one experiment.

@@ -15,7 +15,6 @@ class SimulationOfParts final : public Simulation {
     return parts_.replica(seed, index);
   }
   std::string sampler() const override { return parts_.sampler; }
-  double cost() const override { return parts_.cost; }
 
  private:
   SimulationParts parts_;

@@ -14,7 +14,6 @@ namespace edgewise::models {
 struct SimulationParts {
   std::vector<Observable> observables;
   std::string sampler;  ///< how a step is drawn, in words
-  double cost = 1;      ///< of a replica, roughly, in mode-steps
   /// Replica `index` of `seed`. It keeps alive what the replicas share.
   std::function<std::unique_ptr<Replica>(std::uint64_t seed, std::uint64_t index)> replica;
 };

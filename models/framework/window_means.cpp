@@ -65,7 +65,6 @@ class MeansSimulation final : public Simulation {
   std::string sampler() const override { return simulation_->sampler(); }
   std::string announcement() const override { return simulation_->announcement(); }
   std::vector<std::string> warnings() const override { return simulation_->warnings(); }
-  double cost() const override { return simulation_->cost(); }
 
  private:
   std::unique_ptr<Simulation> simulation_;

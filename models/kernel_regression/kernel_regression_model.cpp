@@ -135,7 +135,7 @@ class KernelRegression final : public Problem {
     std::vector<Observable> seen = {all_observables()[0]};
     if (setting_->ridge > 0) seen.push_back(all_observables()[1]);
     return simulation_of(
-        {seen, "kernel ridge regression by Cholesky factors", regression_cost(setting_->time),
+        {seen, "kernel ridge regression by Cholesky factors",
          [setting = setting_](auto seed, auto index) { return std::make_unique<RidgeReplica>(setting, seed, index); }});
   }
 

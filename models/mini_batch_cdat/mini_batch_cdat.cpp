@@ -182,8 +182,7 @@ class PlaneReplica final : public CdatReplica {
 
 std::unique_ptr<Simulation> simulate_cdat(const Regression& problem, std::shared_ptr<const ingredients::RateRule> rule,
                                           bool rows) {
-  const auto cost = static_cast<double>(problem.batch) * (rows ? static_cast<double>(problem.dimension) : 1);
-  return simulation_of({regression_observables(), rows ? "rows" : "plane", cost,
+  return simulation_of({regression_observables(), rows ? "rows" : "plane",
                         [problem = std::make_shared<const Regression>(problem), rule = std::move(rule), rows](
                             std::uint64_t seed, std::uint64_t index) -> std::unique_ptr<Replica> {
                           if (rows) return std::make_unique<RowsReplica>(*problem, *rule, seed, index);

@@ -115,7 +115,6 @@ class ModularTasks final : public Problem {
       throw std::invalid_argument("tasks.count: at most 65536 tasks can be simulated");
     return simulation_of({{all_observables()[0], all_observables()[1]},
                           "kernel ridge regression by Cholesky factors",
-                          regression_cost(setting_->time),
                           [setting = setting_](auto seed, auto index) { return task_replica(setting, seed, index); }});
   }
 

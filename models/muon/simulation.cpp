@@ -101,11 +101,6 @@ class MatrixSimulation final : public Simulation {
   std::string sampler() const override {
     return "batches of examples; the map on the whole gradient, or on its core where the batch is small";
   }
-  double cost() const override {
-    const double m = shared_.problem->outputs, n = shared_.problem->inputs(), least = std::min(m, n);
-    return static_cast<double>(shared_.problem->time.steps) *
-           (4 * m * n * shared_.problem->batch + 20 * least * least * std::max(m, n)) / 100;
-  }
 
  private:
   Shared shared_;

@@ -268,10 +268,8 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
 }
 
 std::unique_ptr<Simulation> simulate_network(std::shared_ptr<const NetworkProblem> problem) {
-  const double cost = static_cast<double>(problem->batch) * static_cast<double>(problem->network->parameters()) *
-                      static_cast<double>(problem->time.steps);
   return simulation_of(
-      {network_observables(*problem), "training of the network itself", cost,
+      {network_observables(*problem), "training of the network itself",
        [problem](auto seed, auto index) { return std::make_unique<NetworkReplica>(problem, seed, index); }});
 }
 

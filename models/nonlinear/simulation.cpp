@@ -106,12 +106,6 @@ class NonlinearSimulation final : public Simulation {
     return sampler_ == Sampler::batch ? "batch" : (sampler_ == Sampler::naive ? "naive" : "rows");
   }
 
-  double cost() const override {
-    const auto d = static_cast<double>(coordinates_.size());
-    const double pass = coordinates_.diagonal() || sampler_ == Sampler::rows ? d : d * d;
-    return static_cast<double>(problem_->time.steps) * pass * (sampler_ == Sampler::batch ? 1 : problem_->batch);
-  }
-
  private:
   std::shared_ptr<const NonlinearProblem> problem_;
   Sampler sampler_;

@@ -140,12 +140,10 @@ void observe_quadratic(double residual, double sharpness, double curvature, doub
 }
 
 std::unique_ptr<Simulation> simulate_quadratic(const QuadraticRegression& problem, double learning_rate, bool rotated) {
-  const auto P = static_cast<double>(problem.parameters());
-  return simulation_of({quadratic_map_observables(problem), rotated ? "rotated" : "eigenbasis", P * P,
-                        [=](std::uint64_t seed, std::uint64_t) {
-                          return std::make_unique<QuadraticReplica>(
-                              parameter_space(problem, learning_rate, rotated, seed));
-                        }});
+  return simulation_of(
+      {quadratic_map_observables(problem), rotated ? "rotated" : "eigenbasis", [=](std::uint64_t seed, std::uint64_t) {
+         return std::make_unique<QuadraticReplica>(parameter_space(problem, learning_rate, rotated, seed));
+       }});
 }
 
 }  // namespace edgewise::models::quadratic_map

@@ -242,12 +242,6 @@ class QuadraticSimulation final : public Simulation {
     return out;
   }
 
-  double cost() const override {
-    const auto d = static_cast<double>(problem_->law.outputs), p = static_cast<double>(problem_->law.parameters);
-    return (problem_->antithetic ? 2 : 1) * (problem_->every_step ? 2 : 1) * d * p * p *
-           static_cast<double>(problem_->time.steps);
-  }
-
  private:
   std::shared_ptr<const QuadraticInstance> instance(std::uint64_t seed, std::uint64_t index) const {
     if (problem_->given) return problem_->given;

@@ -143,7 +143,7 @@ std::unique_ptr<Simulation> simulate_descent(const Landscape& land, const State&
                                     {"mean_Y_squared_p", "of Y^2 p"}})
       observables.push_back({name, "1", doc});
   auto parts = std::make_shared<const DescentParts>(DescentParts{land, start, learning_rate, std::move(rule), burn_in});
-  return simulation_of({std::move(observables), "gradient descent on (S0 + b m) x^2/2 - a m", 1,
+  return simulation_of({std::move(observables), "gradient descent on (S0 + b m) x^2/2 - a m",
                         [parts](std::uint64_t seed, std::uint64_t index) {
                           return std::make_unique<DescentReplica>(*parts, seed, index);
                         }});

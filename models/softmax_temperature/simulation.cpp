@@ -175,24 +175,21 @@ std::vector<double> observe_logits(const LogitProblem& problem, const Matrix& lo
 }
 
 std::unique_ptr<Simulation> simulate_temperature(std::shared_ptr<const TemperatureProblem> problem) {
-  const auto steps = static_cast<double>(problem->time.steps);
   const std::vector<Observable> observables = temperature_observables(*problem);
   switch (problem->kind) {
     case TaskKind::population:
       return simulation_of(
-          {observables, "points of their own, gradient descent on each", steps * static_cast<double>(problem->draws),
+          {observables, "points of their own, gradient descent on each",
            [problem](auto seed, auto index) { return std::make_unique<PopulationReplica>(problem, seed, index); }});
     case TaskKind::kernel:
       return simulation_of({observables, "features of the kernel, their weights trained: every replica is one run",
-                            steps * static_cast<double>(problem->logits.kernel.size()),
                             [problem](auto, auto) { return std::make_unique<FeatureReplica>(problem); }});
     case TaskKind::network:
       break;
   }
-  return simulation_of(
-      {observables, "networks drawn anew, on the same inputs",
-       steps * static_cast<double>(problem->network->parameters() * problem->logits.points()),
-       [problem](auto seed, auto index) { return std::make_unique<NetworkReplica>(problem, seed, index); }});
+  return simulation_of({observables, "networks drawn anew, on the same inputs", [problem](auto seed, auto index) {
+                          return std::make_unique<NetworkReplica>(problem, seed, index);
+                        }});
 }
 
 }  // namespace edgewise::models::softmax_temperature

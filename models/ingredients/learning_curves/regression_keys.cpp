@@ -72,10 +72,4 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power) {
       *trajectory.valid_until));
 }
 
-double regression_cost(const Time& samples) {
-  double cost = 0;
-  for (const std::uint64_t at : samples.at) cost += std::pow(static_cast<double>(at), 3) / 3;
-  return cost;
-}
-
 }  // namespace edgewise::models::ingredients::learning_curves

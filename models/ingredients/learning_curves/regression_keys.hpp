@@ -25,7 +25,4 @@ void check_excess(double n, double excess);
 /// and simulation part by factors (docs/theory/networks-and-kernels.md, section 4.3).
 void limit_validity(Trajectory& trajectory, double least_excess, double power);
 
-/// Operations of a replica's Cholesky factors.
-double regression_cost(const Time& samples);
-
 }  // namespace edgewise::models::ingredients::learning_curves

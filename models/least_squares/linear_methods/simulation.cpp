@@ -402,10 +402,6 @@ class LinearSimulation final : public Simulation {
     static constexpr const char* names[] = {"gradient descent", "exact", "batch", "naive"};
     return names[static_cast<std::size_t>(setup_.sampler)];
   }
-  double cost() const override {
-    return static_cast<double>(setup_.coordinates.start.size()) * static_cast<double>(setup_.most_workers) *
-           static_cast<double>(setup_.problem.data->time.steps);
-  }
 
  private:
   Setup setup_;

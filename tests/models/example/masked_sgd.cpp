@@ -84,7 +84,7 @@ class MaskedProblem final : public Problem {
   explicit MaskedProblem(Masked problem) : problem_(std::move(problem)) {}
   Trajectory solve() const override { return ingredients::follow(law(), problem_.time, problem_.how); }
   std::unique_ptr<Simulation> simulate() const override {
-    return simulation_of({readings(), "one example a step, coordinate by coordinate", 1, [this](auto seed, auto index) {
+    return simulation_of({readings(), "one example a step, coordinate by coordinate", [this](auto seed, auto index) {
                             return std::make_unique<MaskedReplica>(problem_, seed, index);
                           }});
   }

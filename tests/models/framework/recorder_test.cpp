@@ -40,12 +40,11 @@ TEST_CASE("a simulation is its parts") {
     void observe(std::span<double> out) const override { out[0] = x_; }
     double x_;
   };
-  const auto simulation = simulation_of({{{"x", "", "a number"}}, "by hand", 7, [](auto seed, auto index) {
+  const auto simulation = simulation_of({{{"x", "", "a number"}}, "by hand", [](auto seed, auto index) {
                                            return std::make_unique<Counted>(static_cast<double>(10 * seed + index));
                                          }});
   CHECK(simulation->observables()[0].name == "x");
   CHECK(simulation->sampler() == "by hand");
-  CHECK(simulation->cost() == 7);
   const auto replica = simulation->replica(4, 2);
   replica->advance(100);
   double out[1];

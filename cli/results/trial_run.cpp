@@ -62,7 +62,7 @@ void tell(int pipe, std::string_view words) {
   // A file of this program is read in milliseconds; a loop in a damaged one has no end.
   constexpr double patience = sanitized ? 20 : 2, bytes_per_second = 1e6;
   limit(RLIMIT_CPU, patience + bytes / bytes_per_second);
-  if (!sanitized) limit(RLIMIT_AS, 4e9 + 20 * bytes);  // sanitizers map most of the address space
+  if (trial_memory_is_limited) limit(RLIMIT_AS, 4e9 + 20 * bytes);
   try {
     work();
   } catch (const std::bad_alloc&) {
@@ -91,6 +91,8 @@ std::string heard(int pipe) {
 }
 
 }  // namespace
+
+const bool trial_memory_is_limited = !sanitized;
 
 void try_first(const std::string& path, const std::function<void()>& work) {
   std::error_code ignored;

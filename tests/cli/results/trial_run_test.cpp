@@ -44,11 +44,9 @@ TEST_CASE("what the work throws is told in its words, and nothing of what it doe
   CHECK(refusal([&] { throw std::runtime_error(longer_than_a_pipe); }) == "x.nc: " + longer_than_a_pipe);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-TEST_CASE("memory beyond what a small file can need is not to be had") {
+TEST_CASE("memory beyond what a small file can need is not to be had" * doctest::skip(!cli::trial_memory_is_limited)) {
   CHECK(refusal([] {
           volatile std::size_t size = std::size_t{8} << 30U;
           ::operator delete(::operator new(size));
         }) == "x.nc: there is not enough memory for it, or it is damaged");
 }
-#endif

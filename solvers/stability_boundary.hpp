@@ -24,7 +24,8 @@ struct StabilityBoundary {
 /// (solvers::Renewal), and looks at the bottom of each of their dips.
 /// \param system the system at a value, which decides
 /// \param few one of fewer modes that is close to it and guides the search; may be the same
-/// \param start a value thought to be stable; lower ones are tried when it is not
+/// \param start a value below the first crossing (from one in a later window, the first would be missed); a sixteenth is
+/// tried, and so on, when it is not stable
 StabilityBoundary stability_boundary(const std::function<PeriodicPhases(double)>& system,
                                      const std::function<PeriodicPhases(double)>& few, double start);
 

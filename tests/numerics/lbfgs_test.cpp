@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 using namespace edgewise::numerics;
 
@@ -51,4 +52,52 @@ TEST_CASE("steps out of the function's range are taken back") {
   };
   CHECK(lbfgs(f, {-40}, -100, 100, 1e-14).at[0] == doctest::Approx(1).epsilon(1e-7));
   CHECK_THROWS_AS(lbfgs(f, {2}, -100, 100, 1e-14), std::domain_error);
+}
+
+TEST_CASE("the first step goes down the gradient by its length, or by 1 where that is less") {
+  for (const double curvature : {0.25, 100.0}) {
+    CAPTURE(curvature);
+    std::vector<double> tried;
+    const auto f = [&](std::span<const double> x, std::span<double> g) {
+      tried.push_back(x[0]);
+      g[0] = curvature * x[0];
+      return curvature * x[0] * x[0] / 2;
+    };
+    CHECK(std::abs(lbfgs(f, {3}, -10, 10, 1e-14).at[0]) < 1e-7);
+    REQUIRE(tried.size() > 1);
+    CHECK(tried[0] == 3);
+    CHECK(tried[1] == doctest::Approx(curvature == 0.25 ? 3 - 0.75 : 2).epsilon(1e-15));
+  }
+}
+
+TEST_CASE("a step must go down by a ten thousandth of what its slope promises") {
+  // Slope 1 at 0; the first trial is -1, the next one half as far.
+  for (const double fall : {0.7e-4, 1.3e-4}) {
+    CAPTURE(fall);
+    std::vector<double> tried;
+    const auto f = [&](std::span<const double> x, std::span<double> g) {
+      tried.push_back(x[0]);
+      g[0] = x[0] == 0 ? 1 : 0;
+      return x[0] == 0 ? 0 : x[0] == -1 ? -fall : -0.4;
+    };
+    const MinimumOfMany found = lbfgs(f, {0}, -10, 10, 1e-12);
+    REQUIRE(tried.size() > 1);
+    CHECK(tried[1] == -1);
+    CHECK(found.converged);
+    CHECK(found.at[0] == (fall < 1e-4 ? -0.5 : -1));
+  }
+}
+
+TEST_CASE("the number of steps is bounded, and a start outside of the bounds is brought in") {
+  const MinimumOfMany few = lbfgs(rosenbrock, std::vector<double>(10, -0.5), -10, 10, 1e-15, 3);
+  CHECK(few.iterations == 3);
+  CHECK_FALSE(few.converged);
+  const auto f = [](std::span<const double> x, std::span<double> g) {
+    CHECK(std::abs(x[0]) <= 2);
+    g[0] = 1;
+    return x[0];
+  };
+  const MinimumOfMany low = lbfgs(f, {7}, -2, 2, 1e-12);
+  CHECK(low.at[0] == -2);
+  CHECK(low.value == -2);
 }

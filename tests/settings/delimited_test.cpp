@@ -79,6 +79,9 @@ TEST_CASE("decimal commas where the separator allows them") {
   CHECK(*commas.number("2") == 2);
   CHECK(!commas.number("1,2,3"));
   CHECK_FALSE(split_delimited("x;y\n1.5;2\n").decimal_comma);
+  // Whole numbers, and commas that are none of a number, say nothing.
+  CHECK_FALSE(split_delimited("x;y\n1;2\n").decimal_comma);
+  CHECK_FALSE(split_delimited("x;y\na,b;2\n").decimal_comma);
   // Both in one table: neither is guessed.
   const DelimitedText both = split_delimited("x;y\n1,5;2.5\n");
   CHECK_FALSE(both.decimal_comma);

@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <vector>
 
 using namespace edgewise::numerics;
 using doctest::Approx;
@@ -22,6 +25,22 @@ TEST_CASE("pieces hold every cut, begin narrow there and double up to the widest
   CHECK(edges[cut + 1] == 0.5);
   CHECK(edges[cut + 2] == 1.5);
   CHECK(edges[cut - 1] == -0.5);
+}
+
+TEST_CASE("between two cuts pieces widen from both inwards; without cuts they are the widest") {
+  const std::vector<double> edges = piece_edges(-1, 11, std::array{10.0, 0.0}, 0.5, 2.0);
+  const auto at = [&](double cut) { return std::ranges::find(edges, cut) - edges.begin(); };
+  const auto first = static_cast<std::size_t>(at(0)), second = static_cast<std::size_t>(at(10));
+  REQUIRE(second < edges.size());
+  CHECK(edges[first + 1] == 0.5);
+  CHECK(edges[first + 2] == 1.5);
+  CHECK(edges[first + 3] == 3.5);
+  CHECK(edges[second - 1] == 9.5);
+  CHECK(edges[second - 2] == 8.5);
+  CHECK(std::ranges::is_sorted(edges, std::less_equal<>()));
+  CHECK(std::ranges::adjacent_find(edges, [](double a, double b) { return b - a > 3; }) == edges.end());
+  CHECK(piece_edges(0, 5, {}, 0.5, 2.0) == std::vector<double>{0, 2, 5});
+  CHECK(piece_edges(0, 1, {}, 0.5, 2.0) == std::vector<double>{0, 1});
 }
 
 TEST_CASE("kinks at cuts cost nothing") {

@@ -109,7 +109,8 @@ std::optional<std::uint64_t> added_step(const models::Experiment& experiment) {
 
 }  // namespace
 
-Loaded load(const Context& context, const std::string& path, const Targets& targets) {
+Loaded load(const Context& context, const std::string& path, const Targets& targets,
+            std::optional<std::int64_t> steps) {
   require_file(path);
   settings::Table table = settings::read_file(path);
   Loaded out;
@@ -121,6 +122,8 @@ Loaded load(const Context& context, const std::string& path, const Targets& targ
     table.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*context.seed));
     out.provenance.overrides.push_back(fmt::format("--seed {}", *context.seed));
   }
+  if (const settings::Table time = table.table_or_empty("time"); steps && !time.has("steps") && !time.has("at"))
+    table.make_table("time").set("steps", *steps);
   keep_inputs(targets, inputs_of(table), "this experiment");
   out.provenance.file = path;
   out.provenance.experiment = models::read_experiment(std::move(table));

@@ -54,8 +54,10 @@ struct Target {
 using Targets = std::vector<Target>;
 
 /// \param targets  what will be written
+/// \param steps    of an experiment that names none, for a command that does not run along them; else they are required
 /// \throws settings::Error for anything wrong with the file or its values, or where a target is a file that is read.
-Loaded load(const Context& context, const std::string& path, const Targets& targets);
+Loaded load(const Context& context, const std::string& path, const Targets& targets,
+            std::optional<std::int64_t> steps = std::nullopt);
 
 /// Decides the form: of a file by its ending, else by --format; of standard output by --format, else `usual`.
 /// Checks that the files can be written, so that nothing is computed in vain.

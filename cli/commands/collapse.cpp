@@ -147,7 +147,8 @@ Status fit_noise(const Context& context, const std::vector<std::string>& paths, 
 /// Theory and simulation of an experiment at the sizes of its section [collapse].
 Status collapse_experiment(const Context& context, const std::string& path, const Targets& targets) {
   const Watch watch;
-  const Loaded loaded = load(context, path, targets);
+  // The sizes' horizons take the place of whatever steps the file asks for.
+  const Loaded loaded = load(context, path, targets, 1);
   const models::Experiment& base = loaded.provenance.experiment;
   const validation::ScalingOptions options = validation::read_scaling(base.table);
   const auto sizes = at_work(context, path, "sizes", [&] { return validation::at_sizes(base, options); });

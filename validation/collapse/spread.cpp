@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "numerics/constants.hpp"
+#include "numerics/power_of_two.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::validation {
@@ -59,6 +60,9 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
         normalised.push_back(l[p][w][k]);
         raw.push_back(curves.loss[p][w][k] - floor);
       }
+      // Squares in the loss's own unit could leave the range of numbers.
+      const double unit = numerics::power_of_two(raw.front());
+      for (double& loss : raw) loss /= unit;
       const auto [mean, variance] = mean_and_variance(normalised, 0);
       const auto [raw_mean, raw_variance] = mean_and_variance(raw, 1);
       means.push_back(mean);

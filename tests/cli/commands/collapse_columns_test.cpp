@@ -196,6 +196,23 @@ TEST_CASE("collapse: every number of the analysis of curves, in JSON, CSV and Ne
   }
 }
 
+TEST_CASE("collapse: an experiment needs no steps, since the sizes' horizons take their place") {
+  const Folder folder;
+  const std::string path = folder / "e.toml";
+  std::ofstream(path)
+      << "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\nbeta = 0.5\n"
+         "tail = 'noise'\n[optimizer]\nlearning_rate = 0.1\n"
+         "[collapse]\nsizes = [8, 16]\nsimulate = false\n";
+  const auto without = run({"collapse", path, "--format", "csv"});
+  CHECK(without.err.find("time.steps") == std::string::npos);
+  for (const char* given : {"time.steps=10", "time.steps=1000000"}) {
+    const auto with = run({"collapse", path, "--format", "csv", "--set", given});
+    CHECK(with.status == without.status);
+    CHECK(with.out == without.out);
+  }
+  CHECK(without.out.find("x,") != std::string::npos);
+}
+
 TEST_CASE("collapse: of many points the text has about twenty rows, the last of them at the end") {
   const Folder folder;
   const std::string path = folder / "e.toml";

@@ -87,6 +87,24 @@ TEST_CASE("every measure as its definition says") {
   CHECK_THROWS_AS(spread_of(c, 2.45), std::invalid_argument);
 }
 
+TEST_CASE("every measure is the same in any unit of the loss") {
+  // Powers of two change no digit; squares of these leave the range of numbers.
+  const CollapseSpread usual = spread_of(small_case(), 1);
+  for (const int exponent : {-700, 700}) {
+    CAPTURE(exponent);
+    SampledCurves c = small_case();
+    for (auto& of_size : c.loss)
+      for (auto& run : of_size)
+        for (double& loss : run) loss = std::ldexp(loss, exponent);
+    const CollapseSpread s = spread_of(c, std::ldexp(1.0, exponent));
+    CHECK(s.floor_of == usual.floor_of);
+    CHECK(s.floor == usual.floor);
+    CHECK(s.mean_of == usual.mean_of);
+    CHECK(s.delta == usual.delta);
+    CHECK(s.tuples == usual.tuples);
+  }
+}
+
 TEST_CASE("the seeds' share is taken off the spread of the sizes without bias") {
   // No gap between sizes: the square of `deterministic` before it is cut at 0 has mean 0. 400 cases of 3 seeds; the mean
   // of between^2 - share is within 4 standard errors of 0 (false alarm 6e-5).

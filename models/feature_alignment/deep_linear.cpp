@@ -395,6 +395,17 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
       if (std::abs(values[t][i] - w0[i]) > 1e-6 * std::max(start, values[t][i]))
         moves_from = std::min(moves_from, out.steps[t]);
   }
+  // A product of matrices is rounded as its largest entries are, and what the layers were rounded by is of the largest w.
+  for (std::size_t t = 0; t < std::min(out.steps.size(), rounded.at.size()) && out.steps[t] <= out.valid_until; ++t) {
+    double largest = 0;
+    for (const double w : values[t]) largest = std::max(largest, std::abs(w));
+    const double of_product = static_cast<double>(net.layers) * rounding * power(largest, net.layers);
+    for (std::size_t i = 0; i < net.start.size(); ++i) {
+      double& all = out.columns[1 + 2 * net.layers + i].rounding;
+      const double of_layers = rounded.at[t] * largest * power(std::abs(values[t][i]), net.layers - 1);
+      all = std::max(all, of_product + of_layers);
+    }
+  }
   for (std::size_t l = 1; l <= net.layers; ++l) out.columns[l].valid_from = moves_from;
   return out;
 }

@@ -96,7 +96,7 @@ bool heavy(const Cell& cell) {
 }
 
 Kind kind_of(const Cell& cell) {
-  if (!(cell.moments.std > rounding_spread * std::abs(cell.moments.mean))) {
+  if (!(cell.moments.std > std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean)))) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return Kind::heavy;
     return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;

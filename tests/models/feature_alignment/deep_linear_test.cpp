@@ -170,3 +170,35 @@ TEST_CASE("rounding grows between singular values, where each of them by itself 
     CHECK(solve_deep_linear(single, at).warnings.empty());
   }
 }
+
+TEST_CASE("small singular values are rounded as the large ones beside them are") {
+  DeepLinear problem;
+  problem.layers = 5;
+  problem.width = 3;
+  problem.target = {3, 2, 1};
+  problem.start = {0.1, 0.1, 0.1};
+  problem.learning_rate = 0.3;
+  const std::vector<std::uint64_t> at{0, 1, 2, 3, 4};
+  const models::Trajectory theory = solve_deep_linear(problem, at);
+  REQUIRE(theory.valid_until.value() == 4);
+  const auto simulation = simulate_deep_linear(problem);
+  double largest = 0;
+  for (std::uint64_t index = 0; index < 8; ++index) {
+    const auto replica = simulation->replica(1, index);
+    std::vector<double> seen(theory.columns.size());
+    for (std::size_t t = 0; t < at.size(); ++t) {
+      replica->advance(at[t]);
+      replica->observe(seen);
+      for (std::size_t o = seen.size() - 3; o < seen.size(); ++o) {
+        const models::Column& column = theory.columns[o];
+        CAPTURE(column.observable.name);
+        const double off = std::abs(seen[o] - column.value[t]);
+        CHECK(off <= column.rounding);
+        CHECK(column.rounding < 1e-13 * 7656895.4);
+        largest = std::max(largest, off / std::abs(column.value[t]));
+      }
+    }
+  }
+  // s_1 = -8e6 beside s_2 = 2.7 and s_3 = .5 at step 4: more than what alone would be taken for rounding.
+  CHECK(largest > 1e-10);
+}

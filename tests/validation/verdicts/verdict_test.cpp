@@ -386,14 +386,18 @@ TEST_CASE("without fluctuation: a value whose terms cancel is judged to the roun
   // More than that is a difference.
   for (double& v : theory.columns[0].value) v = 1e-15;
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
-  // It forgives nothing that fluctuates.
+  // It forgives nothing that fluctuates by more than that; a smaller spread is rounding too.
   const Sample noisy = made(400, 3, [](std::size_t r, std::size_t t) {
     random::Stream stream(1, r, t);
     return 1e-3 * (1 + stream.normal());
   });
-  theory.columns[0].rounding = 1;
+  theory.columns[0].rounding = 5e-4;
   for (double& v : theory.columns[0].value) v = 2e-3;
   CHECK(judge(theory, noisy, {}, 1).outcome == Outcome::disagree);
+  for (double& v : theory.columns[0].value) v = 1.2e-3;  // four standard errors off
+  CHECK(judge(theory, noisy, {}, 1).outcome == Outcome::disagree);
+  theory.columns[0].rounding = 2e-3;
+  CHECK(judge(theory, noisy, {}, 1).outcome == Outcome::agree);
 }
 
 TEST_CASE("label noise too rare to be met is named, and its steps are not judged") {

@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t max_terms = 1000;
 /// Of exponents, as a third of a third of nine.
 constexpr double exponent_rounding = 1e-13;
+/// Of a bound: less is rounding.
+constexpr double least_cancelled = 1e-12;
 
 /// 0 times infinity is 0: what is not there bounds nothing.
 double times(double a, double b) {
@@ -289,10 +291,91 @@ double Algebra::origin(const Sum& a) const {
 }
 
 Jet Algebra::jet(const Sum& a) {
-  return jet_of_sum(multiplied_out(a));
+  const Sum terms = multiplied_out(a);
+  std::set<std::size_t> forms;
+  collect(terms, forms);
+  variables_.clear();
+  for (const std::size_t at : forms) variables_.try_emplace(at, variables_.size());
+  series_.clear();
+  monomials_.reset();
+  if (!forms.empty() && forms.size() <= Monomials::most_variables) monomials_.emplace(forms.size());
+  return jet_of_sum(terms);
 }
 
 Jet Algebra::jet_of_sum(const Sum& a) {
+  const Jet terms = jet_of_terms(a);
+  return monomials_ && form_size_ == 1 ? without_cancelled(a, terms) : terms;
+}
+
+void Algebra::collect(const Sum& a, std::set<std::size_t>& variables) const {
+  for (const auto& [product, coefficient] : a)
+    for (const auto& [at, exponent] : product) {
+      if (factors_[at].kind == Factor::Kind::variable) variables.insert(at);
+      collect(factors_[at].argument, variables);
+    }
+}
+
+const Algebra::Series& Algebra::series(std::size_t factor, double p) {
+  const std::pair<std::size_t, double> key{factor, p};
+  if (const auto known = series_.find(key); known != series_.end()) return known->second;
+  const Factor f = factors_[factor];
+  Series out;
+  if (f.kind == Factor::Kind::variable) {
+    out = monomials_->constant(0);
+    out[monomials_->variable(variables_.at(factor))] = 1;
+    out = monomials_->power(out, p);
+  } else if (f.kind != Factor::Kind::opaque) {
+    out = series(f.argument);
+    if (out.empty()) return series_[key] = {};
+    if (f.kind == Factor::Kind::exponential) {
+      for (double& x : out) x *= p;
+      out = monomials_->exponential(out);
+    } else {
+      if (f.kind == Factor::Kind::function) out = monomials_->function(f.name, std::move(out));
+      out = monomials_->power(out, p);
+    }
+  }
+  return series_[key] = std::move(out);
+}
+
+Algebra::Series Algebra::series(const Sum& a) {
+  Series out = monomials_->constant(0);
+  for (const auto& [product, coefficient] : a) {
+    Series term = monomials_->constant(coefficient);
+    for (const auto& [at, exponent] : product) {
+      const Series& factor = series(at, exponent);
+      if (factor.empty()) return {};
+      term = monomials_->product(term, factor);
+    }
+    for (std::size_t k = 0; k < out.size(); ++k) out[k] += term[k];
+  }
+  return out;
+}
+
+Jet Algebra::without_cancelled(const Sum& a, const Jet& terms) {
+  const Series known = series(a);
+  double rise = 0, slope = 0;
+  for (std::size_t k = 1; k < known.size(); ++k) {
+    rise += std::abs(known[k]);
+    slope += static_cast<double>(monomials_->degree(k)) * std::abs(known[k]);
+  }
+  const double enough = 1 - least_cancelled;
+  if (known.empty() || (!(rise < enough * terms.rise) && !(slope < enough * terms.slope))) return terms;
+  double rest = infinity, rest_of_slope = infinity;
+  const std::vector<std::string> remarks = remarks_;
+  for (const double size : {1.01, 1.02, 1.04, 1.07, 1.1, 1.15, 1.2, 1.3, 1.4, 1.6, 2.0, 3.0, 4.0, 6.0, 10.0}) {
+    form_size_ = size;
+    const Jet all = jet_of_terms(a);
+    const double share = std::pow(size, -1 - static_cast<double>(monomials_->last_degree()));
+    if (std::isfinite(all.rise)) rest = std::min(rest, share * all.rise);
+    if (std::isfinite(all.slope)) rest_of_slope = std::min(rest_of_slope, share * all.slope);
+  }
+  form_size_ = 1;
+  remarks_ = remarks;
+  return {terms.origin, std::min(terms.rise, rise + rest), std::min(terms.slope, slope + rest_of_slope)};
+}
+
+Jet Algebra::jet_of_terms(const Sum& a) {
   Jet out;
   for (const auto& [product, coefficient] : a) {
     const Jet term = scaled(coefficient, jet(product));
@@ -304,7 +387,7 @@ Jet Algebra::jet_of_sum(const Sum& a) {
 Jet Algebra::jet(const Product& p) {
   Jet out{1, 0, 0};
   for (const auto& [at, exponent] : p) {
-    const std::pair<std::size_t, double> key{at, exponent};
+    const std::tuple key{at, exponent, form_size_};
     if (!jets_.contains(key)) {
       const Factor f = factors_[at];
       const Jet jet = factor_power(f, exponent);
@@ -333,7 +416,7 @@ Jet Algebra::composed(const Jet& f, double at_origin, double radius, const std::
 }
 
 Jet Algebra::factor_power(const Factor& f, double p) {
-  if (f.kind == Factor::Kind::variable) return {0, 1, p};
+  if (f.kind == Factor::Kind::variable) return {0, std::pow(form_size_, p), p * std::pow(form_size_, p)};
   if (f.kind == Factor::Kind::exponential) {
     const Jet inner = scaled(p, jet(f.argument.begin()->first));
     return composed(

@@ -6,11 +6,20 @@
 /// A factor is a unit linear form, an exponential of a product, another function, or a sum that has been raised to a
 /// power, scaled to be 1 at the origin. Whatever is not zero at the origin is a product of those in one way, so that the
 /// series of 1/(a - x)^2, or of sqrt((a - x)^4), reaches as far as that of 1/(a - x) or (a - x)^2.
+///
+/// Terms of a sum may have powers of the variables in common, as exp(x) - x, where absolute values of each term are more
+/// than those of the sum. Where the sum's own coefficients a_k show that, f~(1) is sum_{k <= D} |a_k| and a rest: terms that
+/// are M(y) in absolute values leave at most M(r) r^-(D + 1) beyond degree D, for any r > 1.
 #include <cstddef>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
+
+#include "models/ingredients/learnability/graded_series.hpp"
 
 namespace edgewise::models::ingredients::learnability {
 
@@ -77,6 +86,16 @@ class Algebra {
   double origin(const Product& p) const;
   Jet jet(const Product& p);
   Jet jet_of_sum(const Sum& a);
+  /// Of every term by itself, at the forms' present size.
+  Jet jet_of_terms(const Sum& a);
+  /// With what cancels between terms taken off.
+  Jet without_cancelled(const Sum& a, const Jet& terms);
+  /// Adds the variables of a sum.
+  void collect(const Sum& a, std::set<std::size_t>& variables) const;
+  /// Of the sum, or of a factor's power; empty where a function is in it of which a jet is all that is known.
+  using Series = Monomials::Series<double>;
+  Series series(const Sum& a);
+  const Series& series(std::size_t factor, double p);
   Jet factor_power(const Factor& f, double p);
   template <class Rise, class Slope>
   Jet composed(const Jet& f, double origin, double radius, const std::string& name, const Rise& rise,
@@ -84,7 +103,11 @@ class Algebra {
 
   std::vector<Factor> factors_;
   std::map<std::string, std::size_t> places_;
-  std::map<std::pair<std::size_t, double>, Jet> jets_;  ///< of powers of factors
+  double form_size_ = 1;                                         ///< at which jets are taken: y of f~(y)
+  std::map<std::tuple<std::size_t, double, double>, Jet> jets_;  ///< of powers of factors, at that size
+  std::optional<Monomials> monomials_;                       ///< of the formula, where its variables are not too many
+  std::map<std::size_t, std::size_t> variables_;             ///< numbers of factors that are variables there
+  std::map<std::pair<std::size_t, double>, Series> series_;  ///< of powers of factors
   std::vector<std::string> remarks_;
 };
 

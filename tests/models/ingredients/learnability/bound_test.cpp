@@ -288,3 +288,39 @@ TEST_CASE("formulas that cannot be read, or have no series, are refused with the
     CHECK(said.find(part) != std::string::npos);
   }
 }
+
+TEST_CASE("what cancels inside a series is not in the bound: absolute coefficients of the sum, not of its terms") {
+  const double e = std::exp(1.0);
+  const auto near = [](double x) { return doctest::Approx(x).epsilon(1e-12); };
+  CHECK(of("exp(x) - x").one == near(e - 1));
+  CHECK(of("exp(x) - x").slope == near(e - 1));
+  CHECK(of("exp(x) - 1 - x - x^2/2").one == near(e - 2.5));
+  CHECK(of("exp(x) - 1 - x - x^2/2").slope == near(e - 2));
+  CHECK(of("exp(x)*(1 - x)").one == near(1 + 1));  // 1 - sum (k - 1) x^k/k!
+  CHECK(of("exp(x)*(1 - x)").slope == near(e));    // sum k (k - 1)/k!
+  CHECK(of("sin(x)^2 + cos(x)^2").zeta() == near(1));
+  CHECK(of("cosh(x + y) - cosh(x)*cosh(y)").one == near(std::pow(std::sinh(1.0), 2)));
+  CHECK(of("sin(x + y) - sin(x)*cos(y) - cos(x)*sin(y) + y").slope == near(1));
+  CHECK(of("exp(x*y) - x*y").one == near(e - 1));
+  CHECK(of("exp(x*y) - x*y").slope == near(2 * (e - 1)));
+  CHECK(of("log(2 + x) - x/2").one == near(std::log(2.0) + (std::log(2.0) - 0.5)));
+  CHECK(of("(2 - x)^(-1/2) - exp(x) + exp(x)").one == near(1.0));
+  // Inside another function, too: 1/(3 - exp(x) + x) = 1/(2 - sum x^k/k! from k = 2 on).
+  CHECK(of("1/(3 - exp(x) + x)").one == near(1 / (4 - e)));
+  CHECK(of("1/(3 - exp(x) + x)").slope == near((e - 1) / std::pow(4 - e, 2)));
+  CHECK(of("exp(exp(x) - x)").one == near(std::exp(e - 1)));
+  // Beyond the degrees that are followed terms are bounded each by itself; at a circle of convergence all of them.
+  CHECK(of("1.2*(1.21 - x)^-1 - 1.2*(1.2 - x)^-1").one >= (1 - 1e-12) * (1.2 / 0.2 - 1.2 / 0.21));
+  CHECK(of("1.2*(1.21 - x)^-1 - 1.2*(1.2 - x)^-1").one <= (1 + 1e-9) * (1.2 / 0.2 - 1.2 / 0.21));
+  const Bound slow = of("(1.001 - x)^-1 - (1.002 - x)^-1");
+  CHECK(slow.one >= 500);
+  CHECK(slow.one <= 1500);
+  const Bound ends = of("sqrt(1 + x) - x/2");  // 1 + .5 - .5 + .5
+  CHECK(ends.one >= 1.5);
+  CHECK(ends.one <= 2.5 * (1 + 1e-12));
+  // By the recursion of the reciprocal, 400 terms; of absolute values inside it is 1/(2 - sinh 1) = 1.21.
+  CHECK(of("1/(2 + sin(x))").one == near(0.9309166909444921));
+  // As often as x has a value of its own, by terms: a part that is known by its bound alone is not looked into.
+  CHECK(of("exp(linear(1)) - linear(1)").one == near(e + 1));
+  CHECK(of("a*b*c*d*exp(f*g*h*i*j) - a*b*c*d").one == near(e + 1));
+}

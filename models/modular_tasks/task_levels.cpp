@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
+#include <numeric>
+#include <span>
+#include <vector>
 
 #include "models/ingredients/learning_curves/harmonics.hpp"
 
@@ -20,42 +22,82 @@ double choose(std::size_t n, std::size_t k) {
   return std::round(out);
 }
 
-/// Collects the levels of functions of t, and what they leave of the trace and of the power.
-class LevelList {
- public:
-  LevelList(const TaskFamily& family, std::size_t max_degree)
-      : family_(family), rule_(family.dimension, max_degree), m_(multiplicities(family.dimension, max_degree)) {}
+/// To here |u| goes by the series of what is left of the kernel, beyond by what is left of its value, unless the series is
+/// all of the kernel there too, but for this share.
+constexpr double series_reach = 0.9, negligible = 1e-14;
+/// At that |u| so many terms are below 1e-18 of the first.
+constexpr std::size_t series_terms = 400;
+/// Rounding of an average, relative to that of absolute values, with some room; and of a kernel's value, in that unit.
+constexpr double rounding = 1e-14, rounding_of_value = 0.01;
 
-  /// Eigenvalues E g P_k for every degree, each `copies` times m_k, with `share` of the power v_k^2.
-  void add(const std::function<double(double)>& g, double copies, double share) {
-    const std::vector<double> lambda = rule_.coefficients(g);
-    for (std::size_t k = 0; k < lambda.size(); ++k) {
-      levels_.degree.push_back(static_cast<double>(k));
-      levels_.eigenvalue.push_back(std::max(lambda[k], 0.0));
-      levels_.multiplicity.push_back(copies * m_[k]);
-      levels_.power.push_back(k < family_.power.size() ? share * family_.power[k] : 0);
-      trace_ += copies * m_[k] * levels_.eigenvalue.back();
-    }
-    for (std::size_t k = lambda.size(); k < family_.power.size(); ++k) levels_.power_beyond += share * family_.power[k];
-  }
-  /// \param trace  of the kernel
-  Levels take(double trace) {
-    levels_.tail = std::max(0.0, trace - trace_);
-    if (levels_.tail < 1e-13 * trace) levels_.tail = 0;
-    return std::move(levels_);
-  }
-
- private:
-  const TaskFamily& family_;
-  ZonalQuadrature rule_;
-  std::vector<double> m_;
-  Levels levels_;
-  double trace_ = 0;
+/// One level of codes: a function of the code that is `weight` times the kernel between codes of each overlap.
+struct CodeLevel {
+  std::size_t signs;           ///< powers of the overlap below this average to 0
+  std::vector<double> weight;  ///< by overlap
+  double copies, share;        ///< how many there are; of the power v_k^2
 };
 
-/// kap at an overlap of the codes, as a function of <x, x'>.
-double shifted(const TaskFamily& family, const DotKernel& kernel, double overlap, double t) {
-  return kernel.at(std::clamp((family.bias + overlap + t) / (2 + family.bias), -1.0, 1.0));
+/// Eigenvalues sum_s weight_s E_t kap((bias + overlap_s + t)/(2 + bias)) P_k. Powers of the argument below signs + k
+/// cancel from them, so that what is left of the kernel's series from there on is averaged instead: of many signs an
+/// eigenvalue is far smaller than the kernel.
+Levels levels_of(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree,
+                 const std::vector<double>& overlaps, const std::vector<CodeLevel>& codes) {
+  const ZonalQuadrature rule(family.dimension, max_degree);
+  const std::vector<double>& m = rule.multiplicity();
+  std::size_t most = m.size();
+  for (const CodeLevel& code : codes) most = std::max(most, m.size() + code.signs);
+  const std::vector<double> b = kernel.taylor(most + series_terms);
+  const double end = kernel.at(1);
+  const bool entire = std::accumulate(b.begin(), b.end(), 0.0) >= (1 - negligible) * end;
+  // left[s][n]: sum b_i u^i over i >= n, and what it is rounded by.
+  std::vector<std::vector<double>> left(overlaps.size(), std::vector<double>(most));
+  std::vector<double> error(overlaps.size()), power(b.size());
+  std::vector<std::vector<double>> lambda(codes.size(), std::vector<double>(m.size(), 0.0)), size(lambda);
+  rule.for_nodes([&](double t, double weight, std::span<const double> p) {
+    for (std::size_t s = 0; s < overlaps.size(); ++s) {
+      const double u = std::clamp((family.bias + overlaps[s] + t) / (2 + family.bias), -1.0, 1.0);
+      power[0] = 1;
+      for (std::size_t n = 1; n < b.size(); ++n) power[n] = power[n - 1] * u;
+      if (entire || std::abs(u) <= series_reach) {
+        double sum = 0;
+        for (std::size_t n = b.size(); n-- > 0;) {
+          sum += b[n] * power[n];
+          if (n < most) left[s][n] = sum;
+        }
+        error[s] = 0;
+      } else {
+        double value = kernel.at(u);
+        error[s] = rounding_of_value * std::abs(value);
+        for (std::size_t n = 0; n < most; value -= b[n] * power[n], ++n) left[s][n] = value;
+      }
+    }
+    for (std::size_t q = 0; q < codes.size(); ++q)
+      for (std::size_t k = 0; k < m.size(); ++k) {
+        double sum = 0, absolute = 0;
+        for (std::size_t s = 0; s < overlaps.size(); ++s) {
+          const double w = codes[q].weight[s], value = left[s][codes[q].signs + k];
+          sum += w * value;
+          absolute += std::abs(w) * (std::abs(value) + error[s]);
+        }
+        lambda[q][k] += weight * p[k] * sum;
+        size[q][k] += weight * std::abs(p[k]) * absolute;
+      }
+  });
+  Levels out;
+  double trace = 0;
+  for (std::size_t q = 0; q < codes.size(); ++q) {
+    const auto& [signs, weights, copies, share] = codes[q];
+    for (std::size_t k = 0; k < m.size(); ++k) {
+      out.degree.push_back(static_cast<double>(k));
+      out.eigenvalue.push_back(lambda[q][k] > rounding * size[q][k] ? lambda[q][k] : 0);
+      out.multiplicity.push_back(copies * m[k]);
+      out.power.push_back(k < family.power.size() ? share * family.power[k] : 0);
+      trace += out.multiplicity.back() * out.eigenvalue.back();
+    }
+    for (std::size_t k = m.size(); k < family.power.size(); ++k) out.power_beyond += share * family.power[k];
+  }
+  out.tail = end - trace < 1e-13 * end ? 0 : end - trace;
+  return out;
 }
 
 }  // namespace
@@ -72,35 +114,28 @@ double TaskFamily::code_overlap(std::size_t j, std::size_t l) const {
 }
 
 Levels monolithic_levels(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree) {
-  LevelList list(family, max_degree);
-  const auto kap = [&](double overlap, double t) { return shifted(family, kernel, overlap, t); };
   if (family.codes == TaskFamily::Codes::cluster) {
-    const double T = family.tasks, b = family.overlap;
-    list.add([&](double t) { return (kap(1, t) + (T - 1) * kap(b, t)) / T; }, 1, 1 / T);
-    if (T > 1) list.add([&](double t) { return (kap(1, t) - kap(b, t)) / T; }, T - 1, (T - 1) / T);
-    return list.take(kernel.at(1));
+    const double T = family.tasks;
+    std::vector<CodeLevel> codes{{0, {1 / T, (T - 1) / T}, 1, 1 / T}};
+    if (T > 1) codes.push_back({1, {1 / T, -1 / T}, T - 1, (T - 1) / T});
+    return levels_of(family, kernel, max_degree, {1, family.overlap}, codes);
   }
   const std::size_t h = family.depth;
   const double leaves = std::exp2(static_cast<double>(h));
+  std::vector<double> overlaps;
+  for (std::size_t s = 0; s <= h; ++s) overlaps.push_back(1 - 2 * static_cast<double>(s) / static_cast<double>(h));
+  std::vector<CodeLevel> codes;
   for (std::size_t q = 0; q <= h; ++q) {
-    std::vector<double> weight(h + 1);
-    for (std::size_t s = 0; s <= h; ++s) weight[s] = choose(h, s) / leaves * krawtchouk(h, q, s) / choose(h, q);
-    list.add(
-        [&](double t) {
-          double sum = 0;
-          for (std::size_t s = 0; s <= h; ++s)
-            sum += weight[s] * kap(1 - 2 * static_cast<double>(s) / static_cast<double>(h), t);
-          return sum;
-        },
-        choose(h, q), family.parity ? (q == h ? 1 : 0) : choose(h, q) / leaves);
+    const double copies = choose(h, q);
+    codes.push_back({q, {}, copies, family.parity ? (q == h ? 1.0 : 0.0) : copies / leaves});
+    for (std::size_t s = 0; s <= h; ++s)
+      codes.back().weight.push_back(choose(h, s) / leaves * krawtchouk(h, q, s) / copies);
   }
-  return list.take(kernel.at(1));
+  return levels_of(family, kernel, max_degree, overlaps, codes);
 }
 
 Levels single_task_levels(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree) {
-  LevelList list(family, max_degree);
-  list.add([&](double t) { return shifted(family, kernel, 1, t); }, 1, 1);
-  return list.take(kernel.at(1));
+  return levels_of(family, kernel, max_degree, {1}, {{0, {1}, 1, 1}});
 }
 
 }  // namespace edgewise::models::modular_tasks

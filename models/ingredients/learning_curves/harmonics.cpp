@@ -103,16 +103,23 @@ void ZonalQuadrature::add_panel(double centre, double half) {
 }
 
 std::vector<double> ZonalQuadrature::coefficients(const std::function<double(double)>& g) const {
-  std::vector<double> out(multiplicity_.size(), 0.0), p(multiplicity_.size());
+  std::vector<double> out(multiplicity_.size(), 0.0);
   double square = 0;
-  for (std::size_t i = 0; i < t_.size(); ++i) {
-    const double value = g(t_[i]);
-    square += weight_[i] * value * value;
-    gegenbauer(dimension_, t_[i], p);
-    for (std::size_t k = 0; k < p.size(); ++k) out[k] += weight_[i] * value * p[k];
-  }
+  for_nodes([&](double t, double weight, std::span<const double> p) {
+    const double value = g(t);
+    square += weight * value * value;
+    for (std::size_t k = 0; k < p.size(); ++k) out[k] += weight * value * p[k];
+  });
   drop_rounding(out, square, multiplicity_);
   return out;
+}
+
+void ZonalQuadrature::for_nodes(const std::function<void(double, double, std::span<const double>)>& visit) const {
+  std::vector<double> p(multiplicity_.size());
+  for (std::size_t i = 0; i < t_.size(); ++i) {
+    gegenbauer(dimension_, t_[i], p);
+    visit(t_[i], weight_[i], p);
+  }
 }
 
 double ZonalQuadrature::mean_square(const std::function<double(double)>& g) const {

@@ -41,6 +41,9 @@ class ZonalQuadrature {
   /// E g(t) P_k(t), k = 0 .. up to 1e18 harmonics; what is rounding, below 1e-14 sqrt(E g^2 / m_k), is 0.
   std::vector<double> coefficients(const std::function<double(double)>& g) const;
   double mean_square(const std::function<double(double)>& g) const;
+  /// Calls visit(t, weight, (P_0(t), P_1(t), ..)) for every node; the weights add up to 1.
+  void for_nodes(const std::function<void(double, double, std::span<const double>)>& visit) const;
+  const std::vector<double>& multiplicity() const { return multiplicity_; }  ///< m_0, m_1, .. as far as coefficients go
 
  private:
   void add_panel(double centre, double half);

@@ -73,6 +73,50 @@ TEST_CASE("levels are the eigenvalues of the kernel between all tasks and points
   }
 }
 
+TEST_CASE("levels of many signs and of close codes keep their digits: products of an exponential kernel's factors") {
+  // exp((u - 1) z) at u = (bias + mean sign + t)/(2 + bias) is a product over signs and t.
+  TaskFamily family;
+  family.dimension = 6;
+  family.power = {1};
+  const auto factor = [](double z, double bias, std::size_t k) {
+    const auto nu = static_cast<double>(k) + 2;
+    return std::exp((bias / (2 + bias) - 1) * z) * 2 * std::pow(2 * (2 + bias) / z, 2) *
+           std::cyl_bessel_i(nu, z / (2 + bias));  // Gamma(d/2) (2/y)^(d/2 - 1) I, y = z/(2 + bias)
+  };
+  family.codes = TaskFamily::Codes::tree;
+  for (const double z : {1.0, 8.0})
+    for (const double bias : {0.0, 1.0})
+      for (const std::size_t h : {1, 5, 16}) {
+        CAPTURE(z);
+        CAPTURE(bias);
+        CAPTURE(h);
+        family.bias = bias;
+        family.depth = h;
+        const auto kernel = ingredients::learning_curves::exponential_kernel(1 / z, true, false);
+        const auto levels = modular_tasks::monolithic_levels(family, *kernel, 5);
+        const double y = z / (2 + bias) / static_cast<double>(h);
+        for (std::size_t q = 0; q <= h; ++q)
+          for (std::size_t k = 0; k <= 5; ++k) {
+            const double expected = factor(z, bias, k) * std::pow(std::cosh(y), static_cast<double>(h - q)) *
+                                    std::pow(std::sinh(y), static_cast<double>(q));
+            CHECK(levels.eigenvalue[6 * q + k] / expected == doctest::Approx(1).epsilon(1e-6));
+          }
+      }
+  family.codes = TaskFamily::Codes::cluster;
+  family.tasks = 3;
+  for (const double overlap : {0.0, 0.9, 1 - 1e-6}) {
+    family.overlap = overlap;
+    const auto kernel = ingredients::learning_curves::exponential_kernel(1, true, false);
+    const auto levels = modular_tasks::monolithic_levels(family, *kernel, 5);
+    const double y = 1 / (2 + family.bias);
+    for (std::size_t k = 0; k <= 5; ++k) {
+      const double common = factor(1, family.bias, k) * std::exp(overlap * y), rest = std::expm1((1 - overlap) * y) / 3;
+      CHECK(levels.eigenvalue[k] / (common * (1 + rest)) == doctest::Approx(1).epsilon(1e-10));
+      CHECK(levels.eigenvalue[6 + k] / (common * rest) == doctest::Approx(1).epsilon(1e-8));
+    }
+  }
+}
+
 TEST_CASE("Krawtchouk polynomials: values and orthogonality") {
   using modular_tasks::krawtchouk;
   CHECK(krawtchouk(5, 0, 3) == 1);

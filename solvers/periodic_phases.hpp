@@ -44,7 +44,7 @@ double contraction(const PeriodicPhases& system, double x);
 double oscillation_phase(const PeriodicPhases& system, double x);
 
 /// Without the coordinates that neither the noise nor the readout ever sees, and rescaled by powers of two: the largest
-/// x and weight lie in (1/2, 1], and coordinates are in units in which the matrices are balanced. Thus no result depends
+/// x and weight lie in [1/sqrt 2, sqrt 2], and coordinates are in units in which the matrices are balanced. Thus no result depends
 /// on the units of the data, and no product of moments leaves the range of doubles.
 struct BalancedPhases {
   PeriodicPhases system;

@@ -80,17 +80,18 @@ class EquilibriumExperiment final : public Problem {
         const LinearMoments m = linear_moments(p.family, p.g);
         // The latter where m1 < 1: of antisymmetric weights at large g a few states near eigenvalue 0 carry |z|^2.
         spread = std::max(m.m2 / m.m1, m.kurtosis());
+        if (p.family.kind == FamilyKind::haar || (p.family.bi_invariant() && claims_curves()))
+          out.push_back(decay(p.g));
       } else {
         const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
         length.nominal = at.length;
         // m2/m1 of the linear network of as large a stability number.
         spread = std::pow(1 - at.stability, -3);
-        if (p.family.bi_invariant()) out.push_back(decay(at.rate));
+        if (p.family.bi_invariant() && claims_curves()) out.push_back(decay(at.rate));
       }
     } catch (const std::domain_error&) {
       return out;
     }
-    if (p.phi.linear() && p.family.bi_invariant()) out.push_back(decay(p.g));
     const double bias = 10 * spread / static_cast<double>(p.width);
     // So narrow, or so near the edge, that the limit says nothing of it.
     if (!(bias < largest_bias)) return out;
@@ -260,15 +261,22 @@ class EquilibriumExperiment final : public Problem {
   void add_constant(Trajectory& out, std::string_view name, double value) const {
     add(out, name, std::vector<double>(problem_->depth.at.size(), value));
   }
+  /// Dimensions that weights mix: of a bi-invariant family those of its singular values that are not 0.
+  double mixed_dimensions() const {
+    const double share = problem_->family.kind == FamilyKind::bi_invariant ? problem_->family.kurtosis : 1;
+    return static_cast<double>(problem_->width) / share;
+  }
+  bool claims_curves() const { return !(mixed_dimensions() < narrowest); }
   /// Draws have rates of their own, whose spread, n^(-1/2), the mean residual feels from depth n^(1/2) on.
   void limit_claims(Trajectory& out) const {
     const std::size_t n = problem_->width;
-    const double deepest = std::floor(std::sqrt(static_cast<double>(n)));
+    const double deepest = std::floor(std::sqrt(mixed_dimensions()));
     const bool one_rate = problem_->phi.linear() && problem_->family.kind == FamilyKind::haar;
-    if (n < narrowest) {
+    if (!claims_curves()) {
       out.valid_until = 0;
-      out.warnings.push_back(fmt::format(
-          "the limit of wide networks claims nothing of curves at widths below {}: shown, not judged", narrowest));
+      out.warnings.push_back(
+          fmt::format("the limit of wide networks claims nothing of curves at {} below {}: shown, not judged",
+                      n < narrowest ? "widths" : "a width/kurtosis", narrowest));
     } else if (!one_rate && !out.steps.empty() && out.steps.back() > deepest) {
       out.valid_until = std::min(deepest, out.valid_until.value_or(infinity));
       out.warnings.push_back(fmt::format(
@@ -308,7 +316,8 @@ class EquilibriumExperiment final : public Problem {
     phase_findings(out, linear_edge(p.family), p.g * spectral_radius(p.family));
     out.push_back({"gamma", m.gamma, "(1/n) tr (I - W)^-1"});
     out.push_back({"length_map", m.m1, "m1 = |z|^2/|h|^2"});
-    out.push_back({"length_map_at_width", finite_width_m1(p.family, p.g, n), "to O(1/n) of haar and goe; else m1"});
+    out.push_back(
+        {"length_map_at_width", finite_width_m1(p.family, p.g, n), "to O(1/n) of haar, goe and anti; else m1"});
     out.push_back({"second_moment", m.m2, "m2 = (1/n) tr (GG')^2, G = (I - W)^-1"});
     out.push_back({"kurtosis", m.kurtosis(), "m2/m1^2 of the singular values: what families differ in"});
     if (p.family.kind != FamilyKind::bi_invariant)

@@ -153,9 +153,10 @@ double finite_width_m1(const Family& family, double g, double n) {
   const double m1 = linear_moments(family, g).m1, square = (1 - 2 * g) * (1 + 2 * g);
   // E tr O^m = 1 of uniform orthogonal matrices of any size, m even: exact.
   if (family.kind == FamilyKind::haar) return m1 * (1 + 2 * g * g * m1 / n);
+  // Of the spectrum's law, (1/n)((delta(2g) + delta(-2g))/4 - arcsine/2) and (1/n)(delta(0) - arcsine)/2.
   double correction = 0;
-  if (family.kind == FamilyKind::goe)
-    correction = ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
+  if (family.tau == 1) correction = ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
+  if (family.tau == -1) correction = (1 - 1 / std::hypot(1, 2 * g)) / (2 * n);
   return correction < m1 / 2 ? m1 + correction : m1;
 }
 

@@ -28,8 +28,8 @@ LinearMoments linear_moments(const Family& family, double g);
 /// spectrum. \throws std::domain_error outside the phase, and for bi-invariant families, which two moments do not fix.
 double smallest_singular_value_squared(const Family& family, double g);
 
-/// m1 at width n to O(1/n) of haar and goe, for which it is known; m1 otherwise, and where the
-/// correction is no small one (over half of it).
+/// m1 at width n to O(1/n) of haar and of symmetric and antisymmetric weights, for which it is known; m1 otherwise, and where
+/// the correction is no small one (over half of it).
 double finite_width_m1(const Family& family, double g, double n);
 
 /// L_k = |z_k|^2/|h|^2 after k iterations from 0, at increasing depths k, in or out of the phase; m1 once it has

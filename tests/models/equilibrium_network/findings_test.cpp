@@ -223,3 +223,19 @@ TEST_CASE("equilibrium training: findings at the start") {
   CHECK(!there(outside, "iteration_rate"));
   CHECK(!there(outside, "edge_learning_rate"));
 }
+
+TEST_CASE("equilibrium network: singular values so few that they mix few dimensions claim no curves and no rate") {
+  const std::string text =
+      "model = 'equilibrium-network'\n[depth]\nat = [1, 2, 5, 7]\n[network]\nscale = 0.4\nwidth = 60\n";
+  const auto problem = [&](const std::string& family) { return prepare(text + "family = " + family + "\n"); };
+  // W = g sqrt(60) u v', whose powers grow with v'u: its mean residuals are not g^2k.
+  const auto one = problem("'bi-invariant'\nkurtosis = 60");
+  CHECK(one->solve().valid_until == 0);
+  CHECK(one->solve().warnings[0].find("a width/kurtosis below 20") != std::string::npos);
+  CHECK(one->predictions().empty());
+  const auto third = problem("'bi-invariant'\nkurtosis = 3");
+  CHECK(third->solve().valid_until == 4);  // sqrt(60/3)
+  CHECK(third->predictions().size() == 2);
+  CHECK_FALSE(problem("'iid'")->solve().valid_until);
+  CHECK_FALSE(problem("'haar'")->solve().valid_until);
+}

@@ -53,7 +53,10 @@ double stepped_back(double u, double g, double classes) {
 /// u_0 that is at u = 0 at time T.
 double turned_at(double T, double classes) {
   const double K = rivals(classes), a = 1 - speed(classes) * T;
-  return std::log(K) + log_lambert(a / K - std::log(K));
+  double u = std::log(K) + log_lambert(a / K - std::log(K));
+  // K u + e^u - 1 = -scale T: near 0 relative to u.
+  for (int newton = 0; newton < 2; ++newton) u -= (K * u + std::expm1(u) + speed(classes) * T) / (K + std::exp(u));
+  return u;
 }
 
 /// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at these times T: around 0 and where unlearning, at
@@ -71,14 +74,23 @@ std::vector<numerics::WeightedNode> population(double s, std::span<const double>
   return nodes;
 }
 
-struct PopulationSum {
-  double loss = 0, square = 0, right = 0;
-  void add(double weight, double u, double classes) {
-    const double l = loss_of_margin(u, classes);
-    loss += weight * l;
-    square += weight * l * l;
+/// Squares are taken about the loss at the margin `centre`, and in units of the population's spread.
+class PopulationSum {
+ public:
+  PopulationSum(double s, double centre, double classes)
+      : classes_(classes), unit_(std::max(s, 1.0)), centre_(loss_of_margin(centre, classes)) {}
+  void add(double weight, double u) {
+    const double l = loss_of_margin(u, classes_), off = (l - centre_) / unit_;
+    loss_ += weight * l;
+    first_ += weight * off;
+    square_ += weight * off * off;
   }
-  PopulationPoint point() const { return {loss, right, std::max(0.0, square - loss * loss)}; }
+  PopulationPoint point(double right) const {
+    return {loss_, right, unit_ * std::sqrt(std::max(0.0, square_ - first_ * first_))};
+  }
+
+ private:
+  double classes_, unit_, centre_, loss_ = 0, first_ = 0, square_ = 0;
 };
 
 }  // namespace
@@ -114,12 +126,9 @@ double loss_of_margin(double u, double classes) {
 }
 
 PopulationPoint population_at(double T, double s, double classes) {
-  PopulationSum sum;
-  for (const auto& [u0, weight] : population(s, {&T, 1}, classes))
-    sum.add(weight, margin_after(T, u0, classes), classes);
-  const double turned = turned_at(T, classes);
-  sum.right = s > 0 ? normal_beyond(turned / s) : T > 0 ? 1 : 0;
-  return sum.point();
+  PopulationSum sum(s, margin_after(T, 0, classes), classes);
+  for (const auto& [u0, weight] : population(s, {&T, 1}, classes)) sum.add(weight, margin_after(T, u0, classes));
+  return sum.point(s > 0 ? normal_beyond(turned_at(T, classes) / s) : T > 0 ? 1 : 0);
 }
 
 std::vector<PopulationPoint> population_descended(std::span<const std::uint64_t> steps, double g, double s,
@@ -134,21 +143,23 @@ std::vector<PopulationPoint> population_descended(std::span<const std::uint64_t>
   auto nodes = population(s, times, classes);
   std::vector<PopulationPoint> out;
   std::uint64_t k = 0;
-  // The start that is at 0 after k steps, one step further back each time, while the step is a rising map.
-  double turned = 0;
+  // The start that is at 0 after k steps, one step further back each time, while the step is a rising map; where 0 is.
+  double turned = 0, middle = 0;
   const bool rising = g * (classes == 1 ? 1 : classes / (classes - 1)) < 4;
   for (const std::uint64_t step : steps) {
     for (; k < step; ++k) {
       for (auto& node : nodes) node.x += g * rate(node.x, classes);
       if (rising) turned = stepped_back(turned, g, classes);
+      middle += g * rate(middle, classes);
     }
-    PopulationSum sum;
+    PopulationSum sum(s, middle, classes);
+    double right = 0;
     for (const auto& node : nodes) {
-      sum.add(node.weight, node.x, classes);
-      if (!rising && node.x > 0) sum.right += node.weight;
+      sum.add(node.weight, node.x);
+      if (node.x > 0) right += node.weight;
     }
-    if (rising) sum.right = s > 0 ? normal_beyond(turned / s) : turned < 0 ? 1 : 0;
-    out.push_back(sum.point());
+    if (rising) right = s > 0 ? normal_beyond(turned / s) : turned < 0 ? 1 : 0;
+    out.push_back(sum.point(right));
   }
   return out;
 }

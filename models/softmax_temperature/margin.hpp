@@ -24,9 +24,9 @@ double loss_of_margin(double u, double classes);
 
 /// What is averaged over points with u_0 ~ N(0, s^2).
 struct PopulationPoint {
-  double loss = 0;           ///< mean over points
-  double accuracy = 0;       ///< P(u > 0)
-  double loss_variance = 0;  ///< of one point's loss
+  double loss = 0;            ///< mean over points
+  double accuracy = 0;        ///< P(u > 0)
+  double loss_deviation = 0;  ///< standard, of one point's loss
 };
 /// At rescaled time T by the flow. s = 0: all points at u_0 = 0, which counts as wrong.
 PopulationPoint population_at(double T, double s, double classes);

@@ -124,7 +124,7 @@ class TemperatureExperiment final : public Problem {
       points = population_descended(p.time.at, g, s, p.classes);
     for (const PopulationPoint& point : points) {
       out.columns[0].value.push_back(point.loss);
-      out.columns[0].std.push_back(std::sqrt(point.loss_variance / draws));
+      out.columns[0].std.push_back(point.loss_deviation / std::sqrt(draws));
       out.columns[1].value.push_back(point.accuracy);
       out.columns[1].std.push_back(std::sqrt(point.accuracy * (1 - point.accuracy) / draws));
     }

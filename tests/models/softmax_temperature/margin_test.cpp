@@ -69,9 +69,9 @@ TEST_CASE("population curves are means over points") {
           flow += loss_of_margin(margin_after(g * static_cast<double>(steps[k]), s * x, classes), classes) / points;
         }
         // Twelve comparisons at 5 standard errors: a false alarm in 1e5.
-        const double sem = std::sqrt(theory[k].loss_variance / points) + 1e-12;
+        const double sem = theory[k].loss_deviation / std::sqrt(points) + 1e-12;
         CHECK(std::abs(loss - theory[k].loss) < 5 * sem);
-        CHECK(square - loss * loss == Approx(theory[k].loss_variance).epsilon(0.05));
+        CHECK(square - loss * loss == Approx(std::pow(theory[k].loss_deviation, 2)).epsilon(0.05));
         CHECK(std::abs(right - theory[k].accuracy) < 5 * std::sqrt(0.25 / points));
         CHECK(std::abs(flow - population_at(g * static_cast<double>(steps[k]), s, classes).loss) < 5 * sem);
       }
@@ -121,4 +121,36 @@ TEST_CASE("accuracy by the turning start and by counting are one, and s = 0 has 
   CHECK(std::isfinite(population_at(1e9, 1e60, 1).loss));
   CHECK(std::isfinite(population_at(1e9, 1e-60, 1).loss));
   CHECK(time_to_accuracy(0.5, 3, 1) == 0);
+}
+
+TEST_CASE("narrow and wide populations keep their deviation, and their accuracy") {
+  const auto ratio = [](double x) { return Approx(x).epsilon(1e-5); };
+  for (const double classes : {1.0, 4.0}) {
+    CAPTURE(classes);
+    const double K = classes == 1 ? 1 : classes - 1;
+    for (const double s : {1e-6, 1e-9}) {
+      CAPTURE(s);
+      for (const double T : {0.0, 1.0, 50.0}) {
+        // du/du_0 is that of K u + e^u at either end, dl/du = -K/(K + e^u).
+        const double u = margin_after(T, 0, classes), slope = K / (K + std::exp(u)) * (K + 1) / (K + std::exp(u));
+        CHECK(population_at(T, s, classes).loss_deviation / s == ratio(slope));
+      }
+      const std::uint64_t steps[] = {0, 1};
+      // One step of g = .1: dl/du_0 at u_0 = 0 by hand.
+      const double speed = classes == 1 ? 1 : classes, u = 0.1 * speed / (K + 1),
+                   slope = K / (K + std::exp(u)) * (1 - 0.1 * speed / std::pow(K + 1, 2));
+      const auto descended = population_descended(steps, 0.1, s, classes);
+      CHECK(descended[0].loss_deviation / s == ratio(K / (K + 1)));
+      CHECK(descended[1].loss_deviation / s == ratio(slope));
+    }
+    for (const double s : {1e-200, 1e-9, 1e-3}) {
+      CHECK(population_at(0, s, classes).accuracy == Approx(0.5).epsilon(1e-14));
+      // (K + 1) u_0 = -scale T turns at T, of small numbers: a tenth of a deviation.
+      const double T = 0.1 * s * (K + 1) / (classes == 1 ? 1 : classes);
+      CHECK(population_at(T, s, classes).accuracy == Approx(0.539827837277029).epsilon(1e-4));
+    }
+    // Of the very wrong and the very right the loss is -u or 0.
+    for (const double s : {1e10, 1e155, 1e250})
+      CHECK(population_at(1, s, classes).loss_deviation / s == ratio(std::sqrt(0.5 - 0.5 / pi)));
+  }
 }

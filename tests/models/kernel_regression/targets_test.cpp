@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <vector>
 
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
 
@@ -65,6 +66,30 @@ TEST_CASE("a formula of the user's: powers add up, kinks keep power beyond") {
   CHECK_THROWS_AS(point_sources(3, {{1}, {1.2}, {}, false}), std::invalid_argument);
   CHECK_THROWS_AS(point_sources(3, {{1, 1}, {0.5, 0.5}, {}, false}), std::invalid_argument);
   CHECK_THROWS_AS(point_sources(3, {{1, 1}, {0.5, 0.5}, {{1, 1.5}, {1.5, 1}}, false}), std::invalid_argument);
+}
+
+TEST_CASE("cosines must be a square, symmetric, with ones on the diagonal, and of directions that fit the dimension") {
+  using Cosines = std::vector<std::vector<double>>;
+  const auto with = [](const Cosines& cosines, double d = 3) {
+    const std::size_t n = cosines.size();
+    return point_sources(d, {std::vector<double>(n, 1.0), std::vector<double>(n, 0.5), cosines, false});
+  };
+  CHECK_NOTHROW(with({{1, 0.3}, {0.3, 1}}));
+  for (const Cosines& wrong : {Cosines{{1, 0.3}, {0.3, 0.9}},
+                               {{0.9, 0.3}, {0.3, 1}},
+                               {{1, 0.3}, {0.2, 1}},
+                               {{1, 0.3}, {1}},
+                               {{1}, {0.3, 1}},
+                               {{1, 0.3, 0}, {0.3, 1, 0}}})
+    CHECK_THROWS_AS(with(wrong), std::invalid_argument);
+  // 120 degrees apart, three fit a plane; at right angles they do not.
+  const Cosines thirds{{1, -0.5, -0.5}, {-0.5, 1, -0.5}, {-0.5, -0.5, 1}}, right{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+  CHECK_NOTHROW(with(thirds, 2));
+  CHECK_THROWS_AS(with(right, 2), std::invalid_argument);
+  CHECK_NOTHROW(with(right, 3));
+  // Equal sources at one place are one of the whole mass.
+  CHECK(with({{1, 1}, {1, 1}}).total() ==
+        doctest::Approx(point_sources(3, {{2}, {0.5}, {}, false}).total()).epsilon(1e-13));
 }
 
 TEST_CASE("formulas that are not square integrable are refused, poles that are get their power") {

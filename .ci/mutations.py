@@ -59,7 +59,7 @@ UNTOUCHED = re.compile(r"^(throw|static_assert|using|namespace|typedef|friend|en
                        r"|refuse|reserve|shrink_to_fit|prefetch|HWY_\w+|memory_order\w*|sleep_for|say|warn|warnings)$")
 # Lines that only choose how fast, how often or how finely something is done.
 PERFORMANCE = re.compile(r"(?<![a-z])(?:reserve|prefetch|grain|block|chunk|unroll|align\w*|threads?|cache\w*|cost|lanes?|capacity|bytes|pieces"
-                         r"|patience|milliseconds|attempts|(?:max|most)_(?:iterations|steps|tries|rounds|nodes|restarts))(?![a-z])")
+                         r"|patience|milliseconds|attempts|subspace|(?:max|most)_(?:iterations|steps|tries|rounds|nodes|restarts))(?![a-z])")
 # Lines on which 4% more or less is nobody's business.
 TOLERANCE = re.compile(r"(?<![a-z])(?:\w*tol\w*|eps\w*|tiny|huge|small|negligible|enough|precision|accuracy|guard|guess|first_step"
                        r"|initial_step|safety|rounding|slack|margin)(?![a-z])", re.I)

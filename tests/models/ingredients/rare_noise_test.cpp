@@ -73,3 +73,16 @@ TEST_CASE("the unmet part: draws that are remembered count, others do not") {
   unmet = unmet_part(*noise, rounds, std::vector<double>{0, 16, 16, 32, 64}, 8, 20000.0 / 32);
   CHECK(unmet.back() == doctest::Approx(64.0 / 20));
 }
+
+TEST_CASE("the unmet part: what came in late came in at its own pace, not at that since the start") {
+  const auto noise = three_point_noise(1, 1e-3);
+  // 16 come in over two steps and stay: two steps are remembered, 2000 draws, half of the large values.
+  const std::vector<std::uint64_t> steps{0, 8, 10, 20};
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 0, 16, 16}, 1, 1000).back() == doctest::Approx(16 * 0.5));
+  // The fastest increase counts, wherever it is: 1 a step at first, a quarter later, of which 5 remain: 5 steps.
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8.5, 5}, 1, 400).back() == doctest::Approx(5 * 0.5));
+  // Never more steps than there were, never fewer than one.
+  CHECK(unmet_part(*noise, std::vector<std::uint64_t>{0, 2}, std::vector<double>{0, 1e-3}, 1, 1000).back() ==
+        doctest::Approx(1e-3 * 0.5));
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8, 1e-9}, 1, 2000).back() == doctest::Approx(1e-9 * 0.5));
+}

@@ -27,16 +27,20 @@ const std::vector<Parameter>& network_parameters() {
         settings::number("radius", "R, the spectral radius of W: g = R/(1 + |tau|), of goe and anti R/2")
             .at_least(0)
             .computed("instead of scale"),
-        settings::number("tau", "of elliptic").at_least(-1).at_most(1).otherwise(0.0),
+        settings::number("tau", "of elliptic").at_least(-1).at_most(1).otherwise(0.0).where("family", {"elliptic"}),
         settings::number("kurtosis", "of bi-invariant: (1/n) tr (WW')^2/g^4; haar has 1, iid 2")
             .at_least(1)
-            .otherwise(2.0),
+            .otherwise(2.0)
+            .where("family", {"bi-invariant"}),
         settings::text("activation", "phi; erf erf(u/sqrt 2), hard-tanh u clipped to [-1, 1], formula the user's")
             .one_of(functions)
             .otherwise(std::string("linear")),
         settings::text("formula", "phi(u) of activation = \"formula\", e.g. \"u / (1 + abs(u))\"")
-            .otherwise(std::string()),
-        settings::numbers("kinks", "where phi' of a formula jumps").otherwise(std::vector<double>{}),
+            .otherwise(std::string())
+            .where("activation", {"formula"}),
+        settings::numbers("kinks", "where phi' of a formula jumps")
+            .otherwise(std::vector<double>{})
+            .where("activation", {"formula"}),
         settings::number("width", "n; whole").at_least(1).at_most(20000).otherwise(1000.0)};
   }();
   return keys;
@@ -93,10 +97,6 @@ const std::vector<Parameter>& solver_parameters() {
 void read_network(const settings::Table& experiment, EquilibriumProblem& problem) {
   const Values network = settings::read(experiment.table_or_empty("network"), network_parameters());
   const auto kind = static_cast<FamilyKind>(place_in(family_names(), network.text("family")));
-  if (network.given("tau") && kind != FamilyKind::elliptic)
-    throw network.error("tau", "belongs to family = \"elliptic\"");
-  if (network.given("kurtosis") && kind != FamilyKind::bi_invariant)
-    throw network.error("kurtosis", "belongs to family = \"bi-invariant\"");
   problem.family = family_of(kind, network.number("tau"), network.number("kurtosis"));
   if (network.given("scale") && network.given("radius"))
     throw network.error("radius", "give the scale or the radius, not both");
@@ -104,9 +104,6 @@ void read_network(const settings::Table& experiment, EquilibriumProblem& problem
               : network.given("scale") ? network.number("scale")
                                        : 0.5;
   const bool formula = network.text("activation") == "formula";
-  if (!formula)
-    for (const char* key : {"formula", "kinks"})
-      if (network.given(key)) throw network.error(key, "belongs to activation = \"formula\"");
   if (formula && network.text("formula").empty()) throw network.error("formula", "is required with this activation");
   problem.phi = formula ? settings::naming(
                               network, "formula",

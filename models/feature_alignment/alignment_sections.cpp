@@ -53,12 +53,17 @@ const std::vector<Description>& alignment_kinds() {
             .one_of({"signs", "gaussian", "values", "moments", "goe-teacher", "rank-one"})
             .otherwise(std::string("signs")),
         settings::numbers("label_values", "equally likely labels; repeat one to make it likelier")
-            .otherwise(std::vector<double>{}),
-        settings::numbers("label_moments", "E y, E y^2, E y^3, E y^4").otherwise(std::vector<double>{}),
+            .otherwise(std::vector<double>{})
+            .where("labels", {"values"}),
+        settings::numbers("label_moments", "E y, E y^2, E y^3, E y^4")
+            .otherwise(std::vector<double>{})
+            .where("labels", {"moments"}),
         settings::text("readout", "a: signs +-1, ones, gaussian, values (of readout_values)")
             .one_of({"signs", "ones", "gaussian", "values"})
             .otherwise(std::string("signs")),
-        settings::numbers("readout_values", "equally likely a").otherwise(std::vector<double>{}),
+        settings::numbers("readout_values", "equally likely a")
+            .otherwise(std::vector<double>{})
+            .where("readout", {"values"}),
         settings::number("dimension", "d of the simulation; whole").at_least(1).at_most(2000).otherwise(250.0),
         correlation_key("cosine")}},
       {"deep-linear",
@@ -134,7 +139,6 @@ QuadraticNet read_quadratic(const Values& values) {
        {std::tuple{"label_values", net.label == LabelKind::values, "labels = \"values\""},
         {"label_moments", net.label == LabelKind::moments, "labels = \"moments\""},
         {"readout_values", net.readout == ReadoutKind::values, "readout = \"values\""}}) {
-    if (values.given(key) && !belongs) throw values.error(key, std::string("belongs to ") + to);
     if (belongs && values.numbers(key).empty()) throw values.error(key, std::string("is required by ") + to);
   }
   if (net.label == LabelKind::moments && net.label_moments.size() != 4)

@@ -16,6 +16,7 @@
 #include "models/kernel_regression/population.hpp"
 #include "models/kernel_regression/targets.hpp"
 #include "numerics/constants.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::kernel_regression {
 
@@ -51,14 +52,28 @@ const std::vector<Observable>& all_observables() {
 }
 
 /// The part of a problem that its replicas share.
-struct Setting {
+struct Setting : RegressionSetting {
   std::unique_ptr<Population> population;
-  double ridge = 0, noise = 0;
   bool on_sphere = false;
-  Time time;
-  std::size_t tests = 0;
   double draws = 0;  ///< of inputs by all replicas
 };
+
+enum class DataKind { sphere, features, images, file };
+struct DataWords {
+  DataKind kind = DataKind::sphere;
+};
+const settings::Section<DataWords>& data_words() {
+  static const settings::Section<DataWords> words([](settings::Section<DataWords>& s) {
+    s.words("kind", &DataWords::kind,
+            "sphere: uniform on S^(d-1); features: Gaussian with [spectrum], kernel <x, x'>; fashion-mnist and "
+            "file: rows as unit vectors, the kernel's spectrum measured",
+            {{"sphere", DataKind::sphere},
+             {"features", DataKind::features},
+             {"fashion-mnist", DataKind::images},
+             {"file", DataKind::file}});
+  });
+  return words;
+}
 
 class RidgeReplica final : public Replica {
  public:
@@ -84,8 +99,7 @@ class RidgeReplica final : public Replica {
 
 class KernelRegression final : public Problem {
  public:
-  KernelRegression(std::shared_ptr<const Setting> setting, std::vector<double> errors)
-      : setting_(std::move(setting)), errors_(std::move(errors)) {}
+  explicit KernelRegression(std::shared_ptr<const Setting> setting) : setting_(std::move(setting)) {}
 
   Trajectory solve() const override {
     const LearningCurve& theory = curve();
@@ -161,7 +175,7 @@ class KernelRegression final : public Problem {
         {"kappa", last.kappa, "effective ridge there"},
         {"degrees_of_freedom", freedom, "sum m L there"},
         {"overfitting", last.overfitting, "E0 there"}};
-    for (const double error : errors_) {
+    for (const double error : setting_->errors) {
       const double samples = theory.samples_for(error * levels.total_power());
       out.push_back({"samples_for_" + settings::text_of(error), samples,
                      std::isfinite(samples)
@@ -230,7 +244,6 @@ class KernelRegression final : public Problem {
   }
 
   std::shared_ptr<const Setting> setting_;
-  std::vector<double> errors_;
   mutable std::once_flag once_;
   mutable std::unique_ptr<LearningCurve> curve_;
 };
@@ -241,46 +254,46 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   auto setting = std::make_shared<Setting>();
   setting->population = read_population(table);
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
-  setting->ridge = kernel.number("ridge");
-  setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance") +
-                   setting->population->noise();
-  setting->on_sphere = settings::read(table.table_or_empty("data"), data_parameters()).text("kind") == "sphere";
-  setting->time = experiment.time;
-  setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
+  static_cast<RegressionSetting&>(*setting) = read_regression(experiment, kernel);
+  setting->noise += setting->population->noise();
+  const Values data = settings::read(table.table_or_empty("data"), data_parameters());
+  setting->on_sphere = data_words().from(data).kind == DataKind::sphere;
   setting->draws =
       static_cast<double>(experiment.monte_carlo.replicas) * static_cast<double>(setting->time.steps + setting->tests);
-  const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
-  return std::make_unique<KernelRegression>(std::move(setting), theory.numbers("errors"));
+  return std::make_unique<KernelRegression>(std::move(setting));
 }
 
 }  // namespace
 
 const std::vector<Parameter>& data_parameters() {
+  static const std::vector<std::string> rows{"fashion-mnist", "file"};
   static const std::vector<Parameter> keys = {
-      settings::text(
-          "kind",
-          "sphere: uniform on S^(d-1); features: Gaussian with [spectrum], kernel <x, x'>; fashion-mnist and "
-          "file: rows as unit vectors, the kernel's spectrum measured")
-          .one_of({"sphere", "features", "fashion-mnist", "file"})
-          .otherwise(std::string("sphere")),
+      data_words().parameters().front(),
       settings::number("dimension", "d of the sphere in R^d; whole for a simulation")
           .at_least(2)
           .at_most(1e9)
-          .computed("required for a sphere"),
+          .computed("required for a sphere")
+          .where("kind", {"sphere"}),
       settings::text("target", "of fashion-mnist: label (class number, standardised) or class-K (+-1, centred)")
-          .otherwise(std::string("class-0")),
+          .otherwise(std::string("class-0"))
+          .where("kind", {"fashion-mnist"}),
       settings::integer("rows", "of fashion-mnist: images that are read")
           .at_least(10)
           .at_most(60000)
-          .otherwise(std::int64_t{20000}),
+          .otherwise(std::int64_t{20000})
+          .where("kind", {"fashion-mnist"}),
       settings::integer("measured",
                         "of rows: the first so many give the spectrum; the others are samples and test points")
           .at_least(2)
           .at_most(8000)
-          .computed("half of the rows, at most 1500"),
+          .computed("half of the rows, at most 1500")
+          .where("kind", rows),
       settings::text("path", "of file: a table of numbers (CSV), a row an example, the label last; centred when read")
-          .computed("required for a file"),
-      settings::text("folder", "of fashion-mnist: where its files are").computed("that of Debian's package")};
+          .computed("required for a file")
+          .where("kind", {"file"}),
+      settings::text("folder", "of fashion-mnist: where its files are")
+          .computed("that of Debian's package")
+          .where("kind", {"fashion-mnist"})};
   return keys;
 }
 
@@ -296,20 +309,14 @@ const std::vector<Parameter>& kernel_section_parameters() {
 std::unique_ptr<Population> read_population(const Table& table) {
   const Values data = settings::read(table.table_or_empty("data"), data_parameters());
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());
-  const std::string& kind = data.text("kind");
-  if (kind != "sphere" && data.given("dimension")) throw data.error("dimension", "belongs to kind = \"sphere\"");
-  for (const char* key : {"target", "rows", "folder"})
-    if (kind != "fashion-mnist" && data.given(key)) throw data.error(key, "belongs to kind = \"fashion-mnist\"");
-  if (kind != "file" && data.given("path")) throw data.error("path", "belongs to kind = \"file\"");
-  if (kind == "file" && !data.given("path")) throw data.error("path", "is required for kind = \"file\"");
-  if ((kind == "sphere" || kind == "features") && data.given("measured"))
-    throw data.error("measured", "belongs to kind = \"fashion-mnist\" or \"file\"");
-  if (kind != "sphere" && table.has("target"))
+  const DataKind kind = data_words().from(data).kind;
+  if (kind == DataKind::file && !data.given("path")) throw data.error("path", "is required for kind = \"file\"");
+  if (kind != DataKind::sphere && table.has("target"))
     throw table.error("target", "belongs to data.kind = \"sphere\"; leave it out");
-  if (kind != "features" && table.has("spectrum"))
+  if (kind != DataKind::features && table.has("spectrum"))
     throw table.error("spectrum", "belongs to data.kind = \"features\"; leave it out");
-  if (kind == "sphere") return sphere_population(table, data, kernel);
-  if (kind == "fashion-mnist" || kind == "file") return row_population(data, kernel);
+  if (kind == DataKind::sphere) return sphere_population(table, data, kernel);
+  if (kind != DataKind::features) return row_population(data, kernel, kind == DataKind::images);
   for (const char* key : {"kind", "bias", "s2", "layers", "coefficients", "max_degree"})
     if (kernel.given(key)) throw kernel.error(key, "features have the kernel <x, x'>; leave it out");
   return feature_population(table);

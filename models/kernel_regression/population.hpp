@@ -46,6 +46,6 @@ std::unique_ptr<Population> read_population(const settings::Table& experiment);
 std::unique_ptr<Population> sphere_population(const settings::Table& experiment, const settings::Values& data,
                                               const settings::Values& kernel);
 std::unique_ptr<Population> feature_population(const settings::Table& experiment);
-std::unique_ptr<Population> row_population(const settings::Values& data, const settings::Values& kernel);
+std::unique_ptr<Population> row_population(const settings::Values& data, const settings::Values& kernel, bool images);
 
 }  // namespace edgewise::models::kernel_regression

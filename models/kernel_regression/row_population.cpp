@@ -146,10 +146,9 @@ std::shared_ptr<const spectra::Dataset> read_rows(const std::string& path) {
 
 }  // namespace
 
-std::unique_ptr<Population> row_population(const settings::Values& data, const settings::Values& kernel) {
+std::unique_ptr<Population> row_population(const settings::Values& data, const settings::Values& kernel, bool images) {
   if (kernel.given("max_degree")) throw kernel.error("max_degree", "belongs to data.kind = \"sphere\"");
   std::shared_ptr<const spectra::Dataset> set;
-  const bool images = data.text("kind") == "fashion-mnist";
   try {
     if (images) {
       spectra::DatasetOptions options;

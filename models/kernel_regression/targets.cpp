@@ -12,6 +12,7 @@
 #include "models/ingredients/learning_curves/zonal_projection.hpp"
 #include "numerics/constants.hpp"
 #include "settings/expression.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::kernel_regression {
 
@@ -208,41 +209,64 @@ SphereTarget point_sources(double d, const Sources& s) {
   return out;
 }
 
+namespace {
+
+enum class TargetKind { powers, zonal, newton, radial_force };
+struct TargetWords {
+  TargetKind kind = TargetKind::powers;
+};
+const settings::Section<TargetWords>& target_words() {
+  static const settings::Section<TargetWords> words([](settings::Section<TargetWords>& s) {
+    s.words("kind", &TargetWords::kind,
+            "powers: zonal, of `powers` by degree; zonal: `formula`; newton: the potential sum q (1 + r^2 - 2 r "
+            "<b, x>)^(-(d-2)/2) of point sources; radial-force: its derivative by r",
+            {{"powers", TargetKind::powers},
+             {"zonal", TargetKind::zonal},
+             {"newton", TargetKind::newton},
+             {"radial-force", TargetKind::radial_force}});
+  });
+  return words;
+}
+
+}  // namespace
+
 const std::vector<settings::Parameter>& target_parameters() {
+  static const std::vector<std::string> sources{"newton", "radial-force"};
   static const std::vector<settings::Parameter> keys = {
-      settings::text(
-          "kind",
-          "powers: zonal, of `powers` by degree; zonal: `formula`; newton: the potential sum q (1 + r^2 - 2 r "
-          "<b, x>)^(-(d-2)/2) of point sources; radial-force: its derivative by r")
-          .one_of({"powers", "zonal", "newton", "radial-force"})
-          .otherwise(std::string("powers")),
-      settings::numbers("powers", "v_0^2, v_1^2, .. of one direction").at_least(0).computed("required for powers"),
-      settings::text("formula", "g(t) of zonal, t = <b, x>, e.g. \"exp(t) - 1\"").computed("required for zonal"),
-      settings::numbers("masses", "q of newton and radial-force, one a source").computed("1, one source"),
-      settings::numbers("radii", "r of newton and radial-force, one a source").above(0).below(1).computed("0.5"),
-      settings::matrix("cosines", "<b_i, b_j> of the sources' directions").computed("needed for several sources"),
+      target_words().parameters().front(),
+      settings::numbers("powers", "v_0^2, v_1^2, .. of one direction")
+          .at_least(0)
+          .computed("required for powers")
+          .where("kind", {"powers"}),
+      settings::text("formula", "g(t) of zonal, t = <b, x>, e.g. \"exp(t) - 1\"")
+          .computed("required for zonal")
+          .where("kind", {"zonal"}),
+      settings::numbers("masses", "q of newton and radial-force, one a source")
+          .computed("1, one source")
+          .where("kind", sources),
+      settings::numbers("radii", "r of newton and radial-force, one a source")
+          .above(0)
+          .below(1)
+          .computed("0.5")
+          .where("kind", sources),
+      settings::matrix("cosines", "<b_i, b_j> of the sources' directions")
+          .computed("needed for several sources")
+          .where("kind", sources),
       settings::number("power", "rescale the target so that E f^2 is this").above(0).computed("as it is")};
   return keys;
 }
 
 SphereTarget read_target(const settings::Values& v, double d) {
-  const std::string& kind = v.text("kind");
-  const bool sources = kind == "newton" || kind == "radial-force";
-  const auto belongs = [&](const char* key, bool here, const char* kinds) {
-    if (v.given(key) && !here) throw v.error(key, std::string("belongs to kind = ") + kinds);
-  };
-  belongs("powers", kind == "powers", "\"powers\"");
-  belongs("formula", kind == "zonal", "\"zonal\"");
-  for (const char* key : {"masses", "radii", "cosines"}) belongs(key, sources, "\"newton\" or \"radial-force\"");
+  const TargetKind kind = target_words().from(v).kind;
   SphereTarget out;
-  if (kind == "powers") {
+  if (kind == TargetKind::powers) {
     if (!v.given("powers")) throw v.error("powers", "is required for kind = \"powers\"");
     if (v.numbers("powers").empty() || v.numbers("powers").size() > 10001)
       throw v.error("powers", "must list 1 to 10001 numbers");
     for (const double x : v.numbers("powers"))
       if (!std::isfinite(x)) throw v.error("powers", "must be finite");
     out = settings::naming(v, "powers", [&] { return zonal_powers(d, v.numbers("powers")); });
-  } else if (kind == "zonal") {
+  } else if (kind == TargetKind::zonal) {
     if (!v.given("formula")) throw v.error("formula", "is required for kind = \"zonal\"");
     out = settings::naming(v, "formula", [&] {
       auto g = std::make_shared<settings::Expression>(v.text("formula"), std::vector<std::string>{"t"});
@@ -250,7 +274,7 @@ SphereTarget read_target(const settings::Values& v, double d) {
     });
   } else {
     Sources s;
-    s.force = kind == "radial-force";
+    s.force = kind == TargetKind::radial_force;
     s.mass = v.given("masses") ? v.numbers("masses")
                                : std::vector<double>(v.given("radii") ? v.numbers("radii").size() : 1, 1.0);
     s.radius = v.given("radii") ? v.numbers("radii") : std::vector<double>(s.mass.size(), 0.5);

@@ -16,6 +16,7 @@
 #include "models/modular_tasks/task_levels.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/whole.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::modular_tasks {
 
@@ -36,22 +37,43 @@ const std::vector<Parameter>& data_keys() {
           .must()};
   return keys;
 }
+struct TaskWords {
+  TaskFamily::Codes codes = TaskFamily::Codes::cluster;
+  bool parity = false;
+};
+const settings::Section<TaskWords>& task_words() {
+  static const settings::Section<TaskWords> words([](settings::Section<TaskWords>& s) {
+    s.words("codes", &TaskWords::codes,
+            "cluster: `count` unit vectors of one `overlap`; tree: {+-1}^depth/sqrt(depth), 2^depth leaves",
+            {{"cluster", TaskFamily::Codes::cluster}, {"tree", TaskFamily::Codes::tree}});
+    s.words("functions", &TaskWords::parity,
+            "independent: one for every task; parity: of a tree, one times the product of the signs",
+            {{"independent", false}, {"parity", true}});
+  });
+  return words;
+}
 const std::vector<Parameter>& task_keys() {
   static const std::vector<Parameter> keys = {
-      settings::text("codes",
-                     "cluster: `count` unit vectors of one `overlap`; tree: {+-1}^depth/sqrt(depth), 2^depth leaves")
-          .one_of({"cluster", "tree"})
-          .otherwise(std::string("cluster")),
-      settings::integer("count", "T, how many clusters").at_least(1).at_most(1e9).computed("4"),
-      settings::number("overlap", "b = <c_j, c_l> of two clusters").at_least(0).below(1).computed("0"),
-      settings::integer("depth", "h of a tree").at_least(1).at_most(16).computed("2"),
+      task_words().parameters()[0],
+      settings::integer("count", "T, how many clusters")
+          .at_least(1)
+          .at_most(1e9)
+          .otherwise(std::int64_t{4})
+          .where("codes", {"cluster"}),
+      settings::number("overlap", "b = <c_j, c_l> of two clusters")
+          .at_least(0)
+          .below(1)
+          .otherwise(0.0)
+          .where("codes", {"cluster"}),
+      settings::integer("depth", "h of a tree")
+          .at_least(1)
+          .at_most(16)
+          .otherwise(std::int64_t{2})
+          .where("codes", {"tree"}),
       settings::number("bias", "kernel at (bias + <c, c'> + <x, x'>)/(2 + bias)")
           .at_least(0)
           .computed("0 for clusters, 1 for trees"),
-      settings::text("functions",
-                     "independent: one for every task; parity: of a tree, one times the product of the signs")
-          .one_of({"independent", "parity"})
-          .otherwise(std::string("independent")),
+      task_words().parameters()[1],
       settings::numbers("powers", "v_0^2, v_1^2, .. of every task's function, zonal in a direction of its own")
           .at_least(0)
           .otherwise(std::vector<double>{0, 0.5, 0.5})};
@@ -82,9 +104,8 @@ const std::vector<Observable>& all_observables() {
 
 class ModularTasks final : public Problem {
  public:
-  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree, std::vector<double> errors)
+  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree)
       : setting_(std::move(setting)),
-        errors_(std::move(errors)),
         mono_(monolithic_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise),
         single_(single_task_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise) {
   }
@@ -128,7 +149,7 @@ class ModularTasks final : public Problem {
          "takes "
          "away"},
         {"modular_unlearnable_power", single_.levels().unlearnable_power(), "the same for a machine of its own"}};
-    for (const double error : errors_) {
+    for (const double error : setting_->errors) {
       const double mixture = mono_.samples_for(error * power()), alone = T * single_.samples_for(error * power());
       const std::string of = settings::text_of(error);
       out.push_back({"samples_for_" + of, mixture,
@@ -180,7 +201,6 @@ class ModularTasks final : public Problem {
  private:
   double power() const { return std::accumulate(setting_->family.power.begin(), setting_->family.power.end(), 0.0); }
   std::shared_ptr<const TaskSetting> setting_;
-  std::vector<double> errors_;
   LearningCurve mono_, single_;
 };
 
@@ -188,17 +208,14 @@ TaskFamily read_family(const Table& table) {
   TaskFamily family;
   family.dimension = settings::read(table.table_or_empty("data"), data_keys()).number("dimension");
   const Values v = settings::read(table.table_or_empty("tasks"), task_keys());
-  const bool tree = v.text("codes") == "tree";
-  for (const char* key : {"count", "overlap"})
-    if (tree && v.given(key)) throw v.error(key, "belongs to codes = \"cluster\"");
-  if (!tree && v.given("depth")) throw v.error("depth", "belongs to codes = \"tree\"");
-  family.parity = v.text("functions") == "parity";
+  const TaskWords words = task_words().from(v);
+  const bool tree = words.codes == TaskFamily::Codes::tree;
+  family.parity = words.parity;
   if (!tree && family.parity) throw v.error("functions", "parity is of the signs of codes = \"tree\"");
-  family.codes = tree ? TaskFamily::Codes::tree : TaskFamily::Codes::cluster;
-  family.depth = tree ? (v.given("depth") ? static_cast<std::size_t>(v.integer("depth")) : 2) : 0;
-  family.tasks = tree ? std::exp2(static_cast<double>(family.depth))
-                      : (v.given("count") ? static_cast<double>(v.integer("count")) : 4);
-  family.overlap = v.given("overlap") ? v.number("overlap") : 0;
+  family.codes = words.codes;
+  family.depth = tree ? static_cast<std::size_t>(v.integer("depth")) : 0;
+  family.tasks = tree ? std::exp2(static_cast<double>(family.depth)) : static_cast<double>(v.integer("count"));
+  family.overlap = v.number("overlap");
   family.bias = v.given("bias") ? v.number("bias") : (tree ? 1 : 0);
   family.power = v.numbers("powers");
   if (family.power.empty() || family.power.size() > 1001) throw v.error("powers", "must list 1 to 1001 numbers");
@@ -216,13 +233,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   setting->family = read_family(table);
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
   setting->kernel = read_kernel(kernel);
-  setting->ridge = kernel.number("ridge");
-  setting->noise = settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance");
-  setting->time = experiment.time;
-  setting->tests = static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples"));
-  const Values theory = settings::read(table.table_or_empty("theory"), error_parameters());
-  return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")),
-                                        theory.numbers("errors"));
+  static_cast<RegressionSetting&>(*setting) = read_regression(experiment, kernel);
+  return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")));
 }
 
 }  // namespace

@@ -5,17 +5,15 @@
 #include <memory>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/learning_curves/regression_keys.hpp"
 #include "models/modular_tasks/task_levels.hpp"
 
 namespace edgewise::models::modular_tasks {
 
 /// What the replicas of a problem share.
-struct TaskSetting {
+struct TaskSetting : ingredients::learning_curves::RegressionSetting {
   TaskFamily family;
   std::unique_ptr<ingredients::learning_curves::DotKernel> kernel;
-  double ridge = 0, noise = 0;
-  Time time;
-  std::size_t tests = 0;
 };
 
 /// Directions of the functions, samples and test points afresh; observes the errors of the one machine and, averaged

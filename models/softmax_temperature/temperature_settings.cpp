@@ -11,6 +11,7 @@
 #include "numerics/sums.hpp"
 #include "numerics/whole.hpp"
 #include "random/random.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::softmax_temperature {
 
@@ -23,30 +24,63 @@ using settings::Values;
 /// Multiplications of the theory's gradient descent, beyond which the flow is asked for.
 constexpr double most_work = 1e11;
 
+enum class Coupling { identity, powers, list };
+struct TaskWords {
+  TaskKind kind = TaskKind::population;
+  Coupling kernel = Coupling::identity;
+  bool erf = false;
+};
+const settings::Section<TaskWords>& task_words() {
+  static const settings::Section<TaskWords> words([](settings::Section<TaskWords>& s) {
+    s.words("kind", &TaskWords::kind,
+            "population: independent points; kernel: N points coupled by K; network: a two-layer network "
+            "a.phi(W x)/sqrt m on N points of the unit sphere, its theory that of m -> infinity",
+            {{"population", TaskKind::population}, {"kernel", TaskKind::kernel}, {"network", TaskKind::network}});
+    s.words("kernel", &TaskWords::kernel, "identity; powers: base^|i-j|; list: matrix",
+            {{"identity", Coupling::identity}, {"powers", Coupling::powers}, {"list", Coupling::list}})
+        .where("kind", {"kernel"});
+    s.words("activation", &TaskWords::erf, "of a network; erf erf(s/sqrt 2)", {{"tanh", false}, {"erf", true}})
+        .where("kind", {"network"});
+  });
+  return words;
+}
+
 const std::vector<Parameter>& task_keys() {
   static const std::vector<Parameter> keys{
-      settings::text("kind",
-                     "population: independent points; kernel: N points coupled by K; network: a two-layer network "
-                     "a.phi(W x)/sqrt m on N points of the unit sphere, its theory that of m -> infinity")
-          .one_of({"population", "kernel", "network"})
-          .otherwise(std::string("population")),
+      task_words().parameters()[0],
       settings::number("classes", "C; 1: one logit and labels +-1; whole").at_least(1).at_most(1000).otherwise(1.0),
-      settings::number("eigenvalue", "k, of each point of a population").above(0).otherwise(1.0),
-      settings::text("kernel", "identity; powers: base^|i-j|; list: matrix")
-          .one_of({"identity", "powers", "list"})
-          .otherwise(std::string("identity")),
-      settings::number("base", "of powers").above(-1).below(1).otherwise(0.5),
-      settings::matrix("matrix", "K of list: rows, symmetric, no negative eigenvalue").computed("none"),
-      settings::numbers("labels", "of a kernel's points: +-1, or classes 1..C").computed("required by kernel"),
-      settings::number("points", "N, of a network; whole").at_least(1).at_most(2000).otherwise(20.0),
-      settings::number("inputs", "d, of a network; whole").at_least(1).at_most(1e5).otherwise(10.0),
-      settings::number("width", "m, of a network; whole").at_least(1).at_most(1e6).otherwise(1024.0),
-      settings::text("activation", "of a network; erf erf(s/sqrt 2)")
-          .one_of({"tanh", "erf"})
-          .otherwise(std::string("tanh")),
+      settings::number("eigenvalue", "k, of each point of a population")
+          .above(0)
+          .otherwise(1.0)
+          .where("kind", {"population"}),
+      task_words().parameters()[1],
+      settings::number("base", "of powers").above(-1).below(1).otherwise(0.5).where("kernel", {"powers"}),
+      settings::matrix("matrix", "K of list: rows, symmetric, no negative eigenvalue")
+          .computed("none")
+          .where("kernel", {"list"}),
+      settings::numbers("labels", "of a kernel's points: +-1, or classes 1..C")
+          .computed("required by kernel")
+          .where("kind", {"kernel"}),
+      settings::number("points", "N, of a network; whole")
+          .at_least(1)
+          .at_most(2000)
+          .otherwise(20.0)
+          .where("kind", {"network"}),
+      settings::number("inputs", "d, of a network; whole")
+          .at_least(1)
+          .at_most(1e5)
+          .otherwise(10.0)
+          .where("kind", {"network"}),
+      settings::number("width", "m, of a network; whole")
+          .at_least(1)
+          .at_most(1e6)
+          .otherwise(1024.0)
+          .where("kind", {"network"}),
+      task_words().parameters()[2],
       settings::integer("seed", "of a network's inputs and labels, which all replicas share")
           .at_least(0)
-          .otherwise(std::int64_t{1})};
+          .otherwise(std::int64_t{1})
+          .where("kind", {"network"})};
   return keys;
 }
 
@@ -67,8 +101,8 @@ const std::vector<Parameter>& temperature_loss_keys() {
 
 Matrix read_kernel(const Values& task, std::size_t n) {
   Matrix k(n, n);
-  const std::string& kind = task.text("kernel");
-  if (kind == "list") {
+  const Coupling kind = task_words().from(task).kernel;
+  if (kind == Coupling::list) {
     if (!task.given("matrix")) throw task.error("matrix", "is required with kernel = \"list\"");
     const auto& rows = task.matrix("matrix");
     if (rows.size() != n) throw task.error("matrix", fmt::format("needs a row for each of the {} labels", n));
@@ -90,7 +124,7 @@ Matrix read_kernel(const Values& task, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t j = 0; j < n; ++j)
       k(i, j) = i == j ? 1
-                : kind == "identity"
+                : kind == Coupling::identity
                     ? 0
                     : std::pow(task.number("base"), std::abs(static_cast<double>(i) - static_cast<double>(j)));
   return k;
@@ -127,7 +161,7 @@ void read_sphere(const Values& task, TemperatureProblem& problem) {
     for (double& v : x.column(i)) v /= norm;
     y(0, i) = stream.uniform() < 0.5 ? -1 : 1;
   }
-  const bool erf = task.text("activation") == "erf";
+  const bool erf = task_words().from(task).erf;
   problem.logits.targets = std::move(y);
   problem.logits.kernel = wide_kernel(x, erf);
   using ingredients::networks::ActivationKind;
@@ -141,22 +175,11 @@ void read_sphere(const Values& task, TemperatureProblem& problem) {
   problem.inputs = std::move(x);
 }
 
-void refuse_foreign_keys(const Values& task, const Values& initial, TaskKind kind) {
-  const std::pair<TaskKind, std::vector<const char*>> own[] = {
-      {TaskKind::population, {"eigenvalue"}},
-      {TaskKind::kernel, {"kernel", "base", "matrix", "labels"}},
-      {TaskKind::network, {"points", "inputs", "width", "activation", "seed"}}};
-  const char* names[] = {"population", "kernel", "network"};
-  for (const auto& [of, keys] : own)
-    for (const char* key : keys)
-      if (of != kind && task.given(key))
-        throw task.error(key, fmt::format("belongs to kind = \"{}\"", names[static_cast<int>(of)]));
+void refuse_foreign_keys(const Values& initial, TaskKind kind) {
   if (kind != TaskKind::population && initial.given("deviation"))
     throw initial.error("deviation", "belongs to task.kind = \"population\"");
   if (kind != TaskKind::kernel && initial.given("logits"))
     throw initial.error("logits", "belongs to task.kind = \"kernel\"");
-  if (task.given("base") && task.text("kernel") != "powers") throw task.error("base", "belongs to kernel = \"powers\"");
-  if (task.given("matrix") && task.text("kernel") != "list") throw task.error("matrix", "belongs to kernel = \"list\"");
 }
 
 void read_start(const Values& initial, TemperatureProblem& problem) {
@@ -215,10 +238,8 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
   const Values theory = settings::read(table.table_or_empty("theory"), temperature_theory_parameters());
   const Values monte_carlo = read_monte_carlo(table, temperature_monte_carlo_parameters());
 
-  problem->kind = task.text("kind") == "population" ? TaskKind::population
-                  : task.text("kind") == "kernel"   ? TaskKind::kernel
-                                                    : TaskKind::network;
-  refuse_foreign_keys(task, initial, problem->kind);
+  problem->kind = task_words().from(task).kind;
+  refuse_foreign_keys(initial, problem->kind);
   problem->classes = static_cast<double>(task.whole("classes"));
   const double beta = loss.number("inverse_temperature");
   problem->inverse_temperature = beta;

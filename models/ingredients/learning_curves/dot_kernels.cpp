@@ -131,9 +131,20 @@ std::vector<settings::Parameter> kernel_parameters() {
           .one_of({"arc0", "arc1", "ntk", "ntk1", "deep-ntk", "gauss", "exp", "taylor"})
           .otherwise(std::string("ntk")),
       settings::boolean("bias", "take the kernel at (1 + rho)/2").otherwise(false),
-      settings::number("s2", "of gauss and exp").at_least(1e-6).at_most(1e6).computed("1"),
-      settings::integer("layers", "hidden layers of deep-ntk").at_least(1).at_most(100).computed("2"),
-      settings::numbers("coefficients", "of taylor: b_0, b_1, ..").at_least(0).computed("required for taylor"),
+      settings::number("s2", "of gauss and exp")
+          .at_least(1e-6)
+          .at_most(1e6)
+          .otherwise(1.0)
+          .where("kind", {"gauss", "exp"}),
+      settings::integer("layers", "hidden layers of deep-ntk")
+          .at_least(1)
+          .at_most(100)
+          .otherwise(std::int64_t{2})
+          .where("kind", {"deep-ntk"}),
+      settings::numbers("coefficients", "of taylor: b_0, b_1, ..")
+          .at_least(0)
+          .computed("required for taylor")
+          .where("kind", {"taylor"}),
       settings::integer("max_degree",
                         "levels up to this degree; the trace beyond acts as a ridge, which holds while kappa exceeds "
                         "the eigenvalues there")
@@ -144,15 +155,8 @@ std::vector<settings::Parameter> kernel_parameters() {
 
 std::unique_ptr<DotKernel> read_kernel(const Values& v) {
   const std::string& kind = v.text("kind");
-  const auto belongs = [&](const char* key, bool here, const char* kinds) {
-    if (v.given(key) && !here) throw v.error(key, std::string("belongs to kind = ") + kinds);
-  };
-  belongs("s2", kind == "gauss" || kind == "exp", "\"gauss\" or \"exp\"");
-  belongs("layers", kind == "deep-ntk", "\"deep-ntk\"");
-  belongs("coefficients", kind == "taylor", "\"taylor\"");
   const bool bias = v.has("bias") && v.flag("bias");
-  if (kind == "deep-ntk")
-    return deep_tangent_kernel(v.given("layers") ? static_cast<std::size_t>(v.integer("layers")) : 2, bias);
+  if (kind == "deep-ntk") return deep_tangent_kernel(static_cast<std::size_t>(v.integer("layers")), bias);
   if (kind == "taylor") {
     if (!v.given("coefficients")) throw v.error("coefficients", "is required for kind = \"taylor\"");
     const std::vector<double>& b = v.numbers("coefficients");
@@ -163,7 +167,7 @@ std::unique_ptr<DotKernel> read_kernel(const Values& v) {
       throw v.error("coefficients", "must add up to at most 1e150, else what is computed of the kernel overflows");
     return taylor_kernel(b, bias);
   }
-  const double s2 = v.given("s2") ? v.number("s2") : 1;
+  const double s2 = v.number("s2");
   if (kind == "exp" && 1 / s2 > largest_exponent)
     throw v.error("s2",
                   "of kind = \"exp\" must be at least 1/600, else exp(1/s2) is no number; gauss is the same kernel "

@@ -46,6 +46,13 @@ Parameter ridge_parameter() {
   return settings::number("ridge", "delta of (K + delta I)^-1").in("kernel").at_least(0);
 }
 
+RegressionSetting read_regression(const Experiment& experiment, const settings::Values& kernel) {
+  const settings::Table& table = experiment.table;
+  return {kernel.number("ridge"), settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance"),
+          experiment.time, static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples")),
+          settings::read(table.table_or_empty("theory"), error_parameters()).numbers("errors")};
+}
+
 void check_samples(const Time& samples, bool simulated) {
   if (samples.steps == 0)
     throw std::invalid_argument("samples.max: must be at least 1: without samples there is nothing to learn from");

@@ -1,10 +1,12 @@
 #pragma once
 /// \file
 /// What experiments with kernel regressions have in common, whatever is learned.
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "settings/settings.hpp"
 
@@ -15,6 +17,16 @@ const std::vector<settings::Parameter>& noise_parameters();
 const std::vector<settings::Parameter>& error_parameters();
 const std::vector<settings::Parameter>& test_parameters();
 settings::Parameter ridge_parameter();
+
+/// What those keys say, and [samples]; replicas share it.
+struct RegressionSetting {
+  double ridge = 0, noise = 0;
+  Time time;
+  std::size_t tests = 0;
+  std::vector<double> errors;
+};
+/// \param kernel  values of section [kernel]
+RegressionSetting read_regression(const Experiment& experiment, const settings::Values& kernel);
 
 /// \throws std::invalid_argument without samples, or, of a simulation, with more than `most_regression_samples`.
 void check_samples(const Time& samples, bool simulated);

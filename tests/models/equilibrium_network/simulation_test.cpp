@@ -148,12 +148,12 @@ TEST_CASE("what is out of phase, or makes no sense, is refused by its key") {
   CHECK(refusal("[network]\nfamily = 'goe'\nscale = 0.6\n" + depth).find("1/(1 + tau) = 0.5") != std::string::npos);
   CHECK(refusal("[network]\nactivation = 'relu'\nscale = 2\n" + depth).find("g = 1.41421356") != std::string::npos);
   refused("[network]\nradius = 0.9\nscale = 0.9\n", "network.radius: give the scale or");
-  refused("[network]\ntau = 0.5\n", "network.tau: belongs to family");
+  refused("[network]\ntau = 0.5\n", "network.tau: is read where family = elliptic");
   refused("[network]\nfamily = 'elliptic'\ntau = 1.5\n", "network.tau");
-  refused("[network]\nkurtosis = 3\n", "network.kurtosis: belongs to family");
+  refused("[network]\nkurtosis = 3\n", "network.kurtosis: is read where family = bi-invariant");
   refused("[network]\nfamily = 'bi-invariant'\nkurtosis = 100\nwidth = 40\n",
           "network.kurtosis: must be at most the width, 40");
-  refused("[network]\nformula = 'u'\n", "network.formula: belongs to activation");
+  refused("[network]\nformula = 'u'\n", "network.formula: is read where activation = formula");
   refused("[network]\nactivation = 'formula'\n", "network.formula: is required");
   refused("[network]\nactivation = 'formula'\nformula = 'sin('\n", "network.formula");
   refused("[network]\nwidth = 10.5\n", "network.width: must be a whole number");

@@ -95,7 +95,7 @@ TEST_CASE("alignment of deep linear nets: findings at the target") {
 }
 
 TEST_CASE("bad alignment is refused with its key") {
-  CHECK(holds(error_of(quadratic("label_values = [1]\n")), "alignment.label_values: belongs to labels = \"values\""));
+  CHECK(holds(error_of(quadratic("label_values = [1]\n")), "alignment.label_values: is read where labels = values"));
   CHECK(holds(error_of(quadratic("labels = 'values'\n")), "alignment.label_values: is required"));
   CHECK(
       holds(error_of(quadratic("labels = 'values'\nlabel_values = [0, 0]\n")), "label_values: needs a positive mean"));

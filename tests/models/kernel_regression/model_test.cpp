@@ -146,13 +146,13 @@ TEST_CASE("what is wrong is told in one line with its key") {
   CHECK(has(refusal("[data]\ndimension = 1\n[target]\npowers = [1]\n" + end), "data.dimension"));
   CHECK(has(refusal("[data]\ndimension = 5\n" + end), "target.powers: is required"));
   CHECK(has(refusal("[data]\ndimension = 5\n[target]\npowers = [-1]\n" + end), "target.powers"));
-  CHECK(
-      has(refusal("[data]\ndimension = 5\n[target]\npowers = [1]\nradii = [0.5]\n" + end), "target.radii: belongs to"));
+  CHECK(has(refusal("[data]\ndimension = 5\n[target]\npowers = [1]\nradii = [0.5]\n" + end),
+            "target.radii: is read where kind = newton or radial-force"));
   CHECK(has(refusal("[data]\ndimension = 5\n[target]\nkind = 'newton'\nradii = [1.5]\n" + end), "target.radii"));
   CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'newton'\nradii = [0.5, 0.6]\n" + end), "target.cosines"));
   CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'zonal'\nformula = 'x+'\n" + end), "target.formula"));
   CHECK(has(refusal("[data]\ndimension = 3\n[target]\nkind = 'zonal'\nformula = '1/(t-t)'\n" + end), "target.formula"));
-  CHECK(has(refusal(sphere + "[kernel]\ns2 = 2\n" + end), "kernel.s2: belongs to"));
+  CHECK(has(refusal(sphere + "[kernel]\ns2 = 2\n" + end), "kernel.s2: is read where kind = gauss or exp"));
   CHECK(has(refusal(sphere + "[kernel]\nkind = 'exp'\ns2 = 1e-4\n" + end), "kernel.s2"));
   CHECK(has(refusal(sphere + "[kernel]\nkind = 'taylor'\n" + end), "kernel.coefficients: is required"));
   CHECK(has(refusal(sphere + "[kernel]\nkind = 'taylor'\ncoefficients = [0, 0]\n" + end), "kernel.coefficients"));
@@ -212,7 +212,7 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
     CHECK(said.find("data.path") != std::string::npos);
   }
   CHECK(refusal("[data]\nkind = 'file'\n" + end).find("data.path: is required") != std::string::npos);
-  CHECK(refusal(ask + "rows = 50\n" + end).find("data.rows: belongs to") != std::string::npos);
+  CHECK(refusal(ask + "rows = 50\n" + end).find("data.rows: is read where kind = fashion-mnist") != std::string::npos);
   CHECK(refusal("[data]\nkind = 'file'\npath = 'none.csv'\n" + end).find("data.path") != std::string::npos);
 }
 

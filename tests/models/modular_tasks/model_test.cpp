@@ -201,8 +201,9 @@ TEST_CASE("what is wrong is told in one line with its key") {
   };
   CHECK(has(refusal(end), "data.dimension"));
   CHECK(has(refusal(data + "[tasks]\noverlap = 1\n" + end), "tasks.overlap"));
-  CHECK(has(refusal(data + "[tasks]\ndepth = 2\n" + end), "tasks.depth: belongs to"));
-  CHECK(has(refusal(data + "[tasks]\ncodes = 'tree'\ncount = 2\n" + end), "tasks.count: belongs to"));
+  CHECK(has(refusal(data + "[tasks]\ndepth = 2\n" + end), "tasks.depth: is read where codes = tree"));
+  CHECK(
+      has(refusal(data + "[tasks]\ncodes = 'tree'\ncount = 2\n" + end), "tasks.count: is read where codes = cluster"));
   CHECK(has(refusal(data + "[tasks]\ncodes = 'tree'\ndepth = 17\n" + end), "tasks.depth"));
   CHECK(has(refusal(data + "[tasks]\nfunctions = 'parity'\n" + end), "tasks.functions"));
   CHECK(has(refusal(data + "[tasks]\npowers = [0, 0]\n" + end), "tasks.powers"));

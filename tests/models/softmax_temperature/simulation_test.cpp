@@ -186,10 +186,10 @@ TEST_CASE("what makes no sense is refused by its key") {
   refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1, 1]\nmatrix = [[1, 0.5], [0.4, 1]]\n",
           "task.matrix: must be symmetric");
   refused("[task]\nkind = 'kernel'\nkernel = 'list'\nlabels = [1, 1]\nmatrix = [[1]]\n", "task.matrix: needs a row");
-  refused("[task]\nlabels = [1]\n", "task.labels: belongs to kind = \"kernel\"");
+  refused("[task]\nlabels = [1]\n", "task.labels: is read where kind = kernel");
   refused("[task]\nkind = 'kernel'\nlabels = [1]\n[initial]\ndeviation = 1\n", "initial.deviation: belongs to");
   refused("[task]\nkind = 'kernel'\nlabels = [1]\n[initial]\nlogits = [1, 2]\n", "initial.logits: needs 1 numbers");
-  refused("[task]\nkind = 'kernel'\nlabels = [1]\nbase = 0.1\n", "task.base: belongs to kernel");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\nbase = 0.1\n", "task.base: is read where kernel = powers");
   refused("[task]\nkind = 'kernel'\nlabels = [1]\n[monte_carlo]\npoints = 10\n", "monte_carlo.points: belongs to");
   refused("[theory]\nrtol = 1e-3\n", "theory.rtol: is read where method = flow");
   refused("[theory]\nmethod = 'flow'\nrtol = 1e-3\n", "theory.rtol: is of points coupled");

@@ -57,6 +57,26 @@ TEST_CASE("the theory's columns are the limit's, at the recorded steps") {
   CHECK(problem->reference().find("loss") != nullptr);
 }
 
+TEST_CASE("the outcome is that the loss has fallen to a millionth of its start, or has not") {
+  // Few outputs for many parameters: the kernel's least eigenvalue is far from 0, and the loss falls exponentially.
+  std::vector<std::string> seen;
+  for (const int steps : {5, 20, 80}) {
+    CAPTURE(steps);
+    const models::Trajectory t =
+        prepare(
+            "model = 'quadratic-regression'\n[data]\noutputs = 10\nparameters = 160\ncurvature = 0.1\n"
+            "[optimizer]\nlearning_rate = 0.4\n[time]\nsteps = " +
+            std::to_string(steps))
+            ->solve();
+    const std::vector<double>& loss = t.find("loss")->value;
+    REQUIRE(t.labels.at(0).first == "outcome");
+    CHECK(t.labels[0].second == (loss.back() < 1e-6 * loss.front() ? "converged" : "not converged"));
+    seen.push_back(t.labels[0].second);
+  }
+  CHECK(seen.front() == "not converged");
+  CHECK(seen.back() == "converged");
+}
+
 TEST_CASE("beyond the edge the theory says so, and its claim ends before it") {
   const auto problem = prepare(experiment("learning_rate = 0.3"));
   const models::Trajectory t = problem->solve();

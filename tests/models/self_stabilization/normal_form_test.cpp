@@ -70,7 +70,8 @@ TEST_CASE("the energy is 0 at the fixed point, is kept by the flow, and grows li
 }
 
 TEST_CASE("closed orbits: their ends have their energy, their period and extremes are those of the flow") {
-  for (const auto& [eps, E] : {std::pair{0.01, 0.02}, {0.1, 0.3}, {0.02, 1.2}}) {
+  for (const auto& given : {std::pair{0.01, 0.02}, {0.1, 0.3}, {0.02, 1.2}}) {
+    const double eps = given.first, E = given.second;
     CAPTURE(eps);
     CAPTURE(E);
     const auto orbit = closed_orbit(eps, E);
@@ -111,7 +112,8 @@ TEST_CASE("the map gains energy as foretold, an orbit of small steps") {
 }
 
 TEST_CASE("the fixed point with noise, and the multipliers of the map there") {
-  for (const auto& [eps, n] : {std::pair{0.05, 0.0}, {0.05, 0.02}, {0.01, 0.6}, {0.3, 0.9}}) {
+  for (const auto& given : {std::pair{0.05, 0.0}, {0.05, 0.02}, {0.01, 0.6}, {0.3, 0.9}}) {
+    const double eps = given.first, n = given.second;
     CAPTURE(eps);
     CAPTURE(n);
     const FixedPoint found = fixed_point(eps, n);

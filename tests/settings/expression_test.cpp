@@ -174,6 +174,7 @@ TEST_CASE("what cannot be read says why, and unknown names suggest near ones") {
   CHECK(message("") == "the formula is empty");
   CHECK(message(" \n\t") == "the formula is empty");
   CHECK(message("a = 1") == "\"a = 1\" cannot be read: a single = at position 2; write == to compare");
+  CHECK(message("= 1") == "\"= 1\" cannot be read: a single = at position 0; write == to compare");
   CHECK(message("a == 1 && b=2") == "\"a == 1 && b=2\" cannot be read: a single = at position 11; write == to compare");
   CHECK(message("1, 2") == "\"1, 2\" cannot be read: it has 2 values, separated by commas");
   CHECK(message("a b").starts_with("\"a b\" cannot be read: "));

@@ -40,9 +40,14 @@ MeanRun mean_run(const std::vector<const LossCurve*>& runs, bool has_noise) {
     if (there < runs.size()) continue;
     const auto count = static_cast<double>(there);
     rate /= count;
-    // Rates are straight between recorded steps, and what they are at the first before it.
-    const double tau =
-        out.step.empty() ? rate * step : out.tau.back() + 0.5 * (rate + out.rate.back()) * (step - out.step.back());
+    // The sum over the steps before this one, each by the rate it began with: rates are straight between recorded steps,
+    // and what they are at the first before it. Of neighbours that is the earlier rate, not the trapezoid: half a
+    // difference of rates moves L_const by as much as what is fitted.
+    double tau = rate * step;
+    if (!out.step.empty()) {
+      const double steps = step - out.step.back(), before = out.rate.back();
+      tau = out.tau.back() + steps * 0.5 * (before + rate) - std::min(steps, 1.0) * 0.5 * (rate - before);
+    }
     out.step.push_back(step);
     out.tau.push_back(tau);
     out.loss.push_back(loss / count);
@@ -102,6 +107,16 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
   if (!has_noise)
     out.notes.push_back(
         "there is no column noise, the trace of the gradients' covariance: the loss stands for it, and a has its unit");
+  for (const auto& [key, runs] : groups) {
+    if (key.first != reference) continue;
+    const MeanRun run = mean_run(runs, has_noise);
+    const auto [least, most] = std::ranges::minmax(run.rate);
+    if (most - least > 1e-6 * most)
+      out.notes.push_back(
+          fmt::format("the rate of schedule '{}' at size {} is not constant ({:g} to {:g}): differences are to its "
+                      "rate at equal tau",
+                      settings::shown(reference), settings::text_of(key.second), least, most));
+  }
   LeastSquaresSums all;
   for (const auto& [key, runs] : groups) {
     const auto& [schedule, size] = key;

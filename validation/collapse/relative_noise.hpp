@@ -3,9 +3,9 @@
 /// The noise model of loss curves across schedules in its relative form, on measured runs
 /// (docs/theory/schedules-and-collapse.md, section 5 and "What the papers themselves do"):
 ///
-///     L'(tau) = L_const(tau) + a d_eta(tau) S(tau),   tau = sum of the rates,
+///     L'(tau_k) = L_const(tau_k) + a d_eta S,   tau_k = sum_{l<k} eta_l,
 ///
-/// d_eta the difference of the rates at equal tau, S the size of the run's gradient noise; one a for all.
+/// eta_k the rate of the step after row k, d_eta the difference of the rates at equal tau, S the size of the run's gradient noise; one a for all.
 #include <span>
 #include <string>
 #include <vector>

@@ -18,15 +18,17 @@ using models::testing::holds;
 
 namespace {
 
-/// Runs of the model itself, L = g(tau) + .21 rate S(tau), S = 3/(1 + tau), as rows of a table.
-std::string made_of_it(const std::string& schedule, int steps, double (*rate)(double), double size = 1) {
+/// Runs of the model itself, L = g(tau) + .21 rate S(tau), S = 3/(1 + tau), tau the sum of the rates of the steps before,
+/// as rows of a table, every so many steps.
+std::string made_of_it(const std::string& schedule, int steps, double (*rate)(double), double size = 1, int every = 1) {
   std::string out;
   double tau = 0;
   for (int k = 0; k <= steps; ++k) {
     const double eta = rate(static_cast<double>(k) / steps), noise = 3 / (1 + tau);
-    out += fmt::format("{},{},{},{:.17g},{:.17g},{:.17g}\n", schedule, size, k,
-                       1 + 2 * std::exp(-tau) + 0.21 * eta * noise, eta, noise);
-    if (k < steps) tau += 0.5 * (eta + rate(static_cast<double>(k + 1) / steps));
+    if (k % every == 0)
+      out += fmt::format("{},{},{},{:.17g},{:.17g},{:.17g}\n", schedule, size, k,
+                         1 + 2 * std::exp(-tau) + 0.21 * eta * noise, eta, noise);
+    tau += eta;
   }
   return out;
 }
@@ -75,6 +77,26 @@ TEST_CASE("runs made of the relative model give back its factor, at several size
     CHECK(run.tau.back() <= 4.0 + 1e-9);
   }
   CHECK(noise.notes.empty());
+}
+
+TEST_CASE("tau is the sum of the rates before a row, of rows that are apart too") {
+  // Rates of .1: half a difference of rates in tau would move the factor by |L'|/(2 S), up to a third of it.
+  const auto constant = [](double) { return 0.1; };
+  const auto linear = [](double x) { return 0.1 * (1 - x); };
+  for (const int every : {1, 3, 4}) {
+    CAPTURE(every);
+    const RelativeNoise noise =
+        fit(head + made_of_it("constant", 1200, constant) + made_of_it("linear", 240, linear, 1, every), "constant");
+    CHECK(noise.factor == doctest::Approx(0.21).epsilon(2e-2));  // losses interpolated in tau, .1 apart
+    CHECK(noise.runs.at(0).tau.at(1) == doctest::Approx(0.1 * every - 0.1 * every * (every - 1) / 480).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a reference whose rate is not constant is told") {
+  const RelativeNoise noise =
+      fit(head + made_of_it("constant", 400, constant_rate) + made_of_it("linear", 400, falling_rate), "linear");
+  REQUIRE(noise.notes.size() == 1);
+  CHECK(holds(noise.notes[0], "the rate of schedule 'linear' at size 1 is not constant (0 to 0.01)"));
 }
 
 TEST_CASE("SGD on least squares has a factor near 1/4 of the gradients' covariance") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -88,6 +89,27 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   CHECK(right.delta_check->judged);
   CHECK(right.delta_check->agrees);
   CHECK(right.floor_check->agrees);
+  // What the checks say follows from what they list, over x in [.2, .95] where no more than .3 is predicted.
+  for (const SpreadCheck* check : {&*right.delta_check, &*right.floor_check}) {
+    double largest = 0;
+    bool agrees = true;
+    std::size_t left_out = 0;
+    for (std::size_t k = 0; k < right.simulated->x.size(); ++k) {
+      const double x = right.simulated->x[k], gap = std::abs(check->measured[k] - check->predicted[k]);
+      if (x < 0.2 - 1e-9 || x > 0.95 + 1e-9 || check->predicted[k] > 0.3) {
+        ++left_out;
+        continue;
+      }
+      largest = std::max(largest, gap / check->predicted[k]);
+      agrees = agrees && gap <= std::max(4 * check->error[k], 0.1 * check->predicted[k]);
+      CHECK(check->error[k] > 0);
+    }
+    CHECK(check->largest == largest);
+    CHECK(check->agrees == agrees);
+    CHECK(largest > 0);
+    CHECK(left_out > 0);
+    CHECK(left_out < right.simulated->x.size());
+  }
   // The same bits for any number of threads.
   const ScalingCollapse threaded = collapsed(quiet + more, 3);
   CHECK(threaded.simulated_spread->delta == right.simulated_spread->delta);

@@ -158,6 +158,8 @@ TEST_CASE("no size of the residual or the learning rate is taken for convergence
                           ->stability();
     CHECK(finding<std::string>(slow, "outcome") == "slow");
     CHECK(finding<double>(slow, "residual") == Approx(-0.4).epsilon(1e-4));
+    // eta |J|^2 over a tail in which J stands nearly still.
+    CHECK(finding<double>(slow, "sharpness_limit") == Approx(std::stod(rate) * (1.44 + 0.25)).epsilon(1e-4).scale(0));
   }
   CHECK(holds(error_of(experiment("[1.0, -0.1]", "-0.4", "[1.2, 0.5]", "learning_rate = 1e308")),
               "optimizer.learning_rate: 1e+308 makes the step overflow"));

@@ -80,14 +80,13 @@ class EquilibriumExperiment final : public Problem {
         const LinearMoments m = linear_moments(p.family, p.g);
         // The latter where m1 < 1: of antisymmetric weights at large g a few states near eigenvalue 0 carry |z|^2.
         spread = std::max(m.m2 / m.m1, m.kurtosis());
-        if (p.family.kind == FamilyKind::haar || (p.family.bi_invariant() && claims_curves()))
-          out.push_back(decay(p.g));
+        if (p.family.kind == FamilyKind::haar || (p.family.bi_invariant() && claims_curves())) add_decay(p.g, out);
       } else {
         const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
         length.nominal = at.length;
         // m2/m1 of the linear network of as large a stability number.
         spread = std::pow(1 - at.stability, -3);
-        if (p.family.bi_invariant() && claims_curves()) out.push_back(decay(at.rate));
+        if (p.family.bi_invariant() && claims_curves()) add_decay(at.rate, out);
       }
     } catch (const std::domain_error&) {
       return out;
@@ -118,27 +117,36 @@ class EquilibriumExperiment final : public Problem {
     }
   }
 
-  /// The residual of a bi-invariant family falls by rate^2 an iteration.
-  static Prediction decay(double rate) {
+  /// The residual of a bi-invariant family falls by rate^2 an iteration. It is read at the last two recorded depths at which
+  /// rounding hides it in no draw: to ask each run for its own would choose the slow ones.
+  void add_decay(double rate, std::vector<Prediction>& to) const {
+    const double fastest = std::max(0.5, 1 - 3 / std::sqrt(static_cast<double>(problem_->width)));  // of draws
+    std::vector<double> usable;
+    for (const std::uint64_t k : problem_->depth.at)
+      if (const auto depth = static_cast<double>(k); k >= 5 && std::pow(fastest * rate, 2 * depth) > residual_floor)
+        usable.push_back(depth);
+    if (usable.size() < 2) return;
+    const double from = usable[usable.size() - 2], until = usable.back();
     Prediction out;
     out.name = "iteration_rate";
     out.statement = fmt::format("the plain iteration converges at the rate sqrt S = {:.6g}", rate);
     out.source = page;
-    out.quantity = "sqrt of the residual's fall per iteration between the last two recorded depths above rounding";
-    out.runs = "have two such depths, from 5 on";
+    out.quantity = fmt::format("sqrt of the residual's fall per iteration from depth {:g} to {:g}", from, until);
+    out.runs = "have a residual there";
     out.nominal = rate;
     out.low = 0.95 * rate;
     out.high = 1.05 * rate;
-    out.statistic = [](const RecordedReplica& run) -> std::optional<double> {
-      const auto residual = run.values("residual"), length = run.values("length");
-      std::vector<std::size_t> usable;
-      for (std::size_t k = 0; k < residual.size(); ++k)
-        if (run.steps[k] >= 5 && residual[k] > residual_floor * length[k]) usable.push_back(k);
-      if (usable.size() < 2) return std::nullopt;
-      const std::size_t a = usable[usable.size() - 2], b = usable.back();
-      return std::pow(residual[b] / residual[a], 0.5 / (run.steps[b] - run.steps[a]));
+    out.statistic = [from, until](const RecordedReplica& run) -> std::optional<double> {
+      const auto residual = run.values("residual");
+      double first = 0, last = nan;
+      for (std::size_t k = 0; k < residual.size(); ++k) {
+        if (run.steps[k] == from) first = residual[k];
+        if (run.steps[k] == until) last = residual[k];
+      }
+      if (!(first > 0) || !(last >= 0)) return std::nullopt;
+      return std::pow(last / first, 0.5 / (until - from));
     };
-    return out;
+    to.push_back(std::move(out));
   }
 
   Trajectory solve_linear() const {

@@ -1,10 +1,12 @@
 // What `edgewise stability` says of equilibrium networks, by formulas worked out by hand.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include "models/framework/prediction.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -126,7 +128,7 @@ TEST_CASE("equilibrium network: findings of a ReLU network") {
 
 TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio over the width") {
   // iid, linear: m1 = 1/(1 - g^2), m2/m1 = (1 - g^2)^-3 = 64/27 at g = 1/2; tanh: S in place of g^2.
-  const auto linear = prepare(network("iid", "linear", "0.5"), {"network.width=500"});
+  const auto linear = prepare(network("iid", "linear", "0.5"), {"network.width=500", "depth.at=[1, 5, 9, 12]"});
   const auto claims = linear->predictions();
   REQUIRE(claims.size() == 2);
   CHECK(claims[0].nominal == Approx(4. / 3).epsilon(1e-12));
@@ -135,7 +137,7 @@ TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio
   CHECK(claims[1].nominal == .5);
   CHECK(claims[1].low == Approx(.475).epsilon(1e-12));
   CHECK(claims[1].high == Approx(.525).epsilon(1e-12));
-  const auto curved = prepare(network("iid", "tanh", "0.9"), {"network.width=500"});
+  const auto curved = prepare(network("iid", "tanh", "0.9"), {"network.width=500", "depth.at=[1, 5, 9, 12]"});
   const double S = number(curved->stability(), "stability_number");
   const auto of_curved = curved->predictions();
   REQUIRE(of_curved.size() == 2);
@@ -143,17 +145,17 @@ TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio
   CHECK(of_curved[0].high == Approx(of_curved[0].nominal * (1 + 10 * std::pow(1 - S, -3) / 500)).epsilon(1e-12));
   CHECK(of_curved[1].nominal == Approx(std::sqrt(S)).epsilon(1e-9));
 
-  // Of a run: the last length, and the fall of the residual between its last two depths, from 5 on, above rounding.
+  // Of a run: the last length, and the fall of the residual between the last two depths, from 5 on, above rounding.
   const std::vector<std::string> names{"length", "residual", "equilibrium_length"};
   models::RecordedReplica run;
   run.names = names;
   run.steps = {1, 5, 9, 12};
-  run.rows = {{2, 2, 2, 2}, {7, 3, 3 * std::pow(.6, 8), 1e-40}, {5, 5, 5, 1.5}};
+  run.rows = {{2, 2, 2, 2}, {7, 8, 3, 3 * std::pow(.6, 6)}, {5, 5, 5, 1.5}};
   CHECK(*claims[0].statistic(run) == 1.5);
   CHECK(*claims[1].statistic(run) == Approx(.6).epsilon(1e-12));
-  run.rows[1][3] = 3 * std::pow(.6, 8) * std::pow(.7, 6);
+  run.rows[1][3] = 3 * std::pow(.7, 6);
   CHECK(*claims[1].statistic(run) == Approx(.7).epsilon(1e-12));
-  run.rows[1] = {7, 3, 1e-40, 1e-40};
+  run.rows[1] = {7, 3, 0, 0};
   CHECK(!claims[1].statistic(run));
 }
 
@@ -238,4 +240,36 @@ TEST_CASE("equilibrium network: singular values so few that they mix few dimensi
   CHECK(third->predictions().size() == 2);
   CHECK_FALSE(problem("'iid'")->solve().valid_until);
   CHECK_FALSE(problem("'haar'")->solve().valid_until);
+}
+
+TEST_CASE("equilibrium network: the rate of the iteration is read where no run has come to rounding") {
+  const auto predicted = [](const std::string& at) {
+    const auto all =
+        prepare(
+            "model = 'equilibrium-network'\n[network]\nactivation = 'relu'\nscale = 0.5\nwidth = 400\n[depth]\nat = " +
+            at + "\n")
+            ->predictions();
+    std::string out;
+    for (const auto& p : all)
+      if (p.name == "iteration_rate") out = p.quantity;
+    return out;
+  };
+  // sqrt S = .3536, of draws .85 times that: its 44th power is 1e-23, its 46th below 1e-24. Some runs are there at depth 30, slow ones.
+  CHECK(predicted("[1, 5, 7, 30]").ends_with("from depth 5 to 7"));
+  CHECK(predicted("[5, 22, 23]").ends_with("from depth 5 to 22"));
+  CHECK(predicted("[1, 4, 7, 30]").empty());
+  // A run is judged by what is left there, if it is nothing.
+  const auto all =
+      prepare("model = 'equilibrium-network'\n[network]\nfamily = 'haar'\nscale = 0.4\n[depth]\nat = [1, 5, 7]\n")
+          ->predictions();
+  const auto rate = std::ranges::find(all, std::string("iteration_rate"), &models::Prediction::name);
+  REQUIRE(rate != all.end());
+  const std::vector<std::string> names{"residual"};
+  models::RecordedReplica run{{1, 5, 7}, names, {{1, std::pow(.4, 10), std::pow(.4, 14)}}};
+  CHECK(rate->statistic(run).value() == Approx(.4));
+  run.rows[0][2] = 0;
+  CHECK(rate->statistic(run).value() == 0);
+  run.steps = {1, 5};
+  run.rows[0].resize(2);
+  CHECK_FALSE(rate->statistic(run));
 }

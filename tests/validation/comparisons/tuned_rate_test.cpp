@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 using namespace edgewise;
 
@@ -38,4 +39,29 @@ TEST_CASE("tuned rate: divergence, monotone losses, and losses that are no numbe
   const auto holes = validation::tune_rate(
       [](double rate) { return rate > 0.3 ? std::nan("") : std::pow(std::log(rate / 0.1), 2); }, 1e-4, 10);
   CHECK(holes.rate == doctest::Approx(0.1).epsilon(1e-6));
+}
+
+TEST_CASE("tuned rate: the grid has 33 points, both ends among them, and grows by its own spacing") {
+  std::vector<double> tried;
+  const auto loss = [&](double best) {
+    return [&tried, best](double rate) {
+      tried.push_back(rate);
+      return std::abs(std::log(rate / best));
+    };
+  };
+  validation::tune_rate(loss(0.01), 1e-4, 1);
+  REQUIRE(tried.size() > 33);
+  for (std::size_t k = 0; k < 33; ++k)
+    CHECK(tried[k] == doctest::Approx(std::pow(10, -4 + static_cast<double>(k) / 8)).epsilon(1e-13));
+  // Between the neighbours of the best point from then on.
+  for (std::size_t k = 33; k < tried.size(); ++k) CHECK(std::abs(std::log10(tried[k] / 0.01)) <= 1.0 / 8 + 1e-12);
+
+  tried.clear();
+  const auto above = validation::tune_rate(loss(3), 1e-4, 1);
+  CHECK(tried[33] == doctest::Approx(std::pow(10, 1.0 / 8)).epsilon(1e-13));
+  CHECK(tried[40] == doctest::Approx(10).epsilon(1e-13));
+  CHECK(above.rate == doctest::Approx(3).epsilon(1e-6));
+  tried.clear();
+  validation::tune_rate(loss(3e-5), 1e-4, 1);
+  CHECK(tried[33] == doctest::Approx(std::pow(10, -4 - 1.0 / 8)).epsilon(1e-13));
 }

@@ -40,7 +40,7 @@ const std::vector<Parameter>& theory_keys() {
           .one_of({"fixed-point", "idealised", "null"})
           .computed("fixed-point; null for newton-schulz and general"),
       settings::text("sign_noise",
-                     "signs in the Hadamard basis: exact arcsine law of their correlations, or linearised")
+                     "signsgd in the Hadamard basis: exact arcsine law of their correlations, or linearised")
           .one_of({"auto", "arcsine", "linear"})
           .otherwise(std::string("auto")),
       settings::boolean("dressed",
@@ -79,11 +79,11 @@ const std::vector<Parameter>& data_keys() {
           .one_of({"bilinear", "vector"})
           .otherwise(std::string("bilinear")),
       settings::text("rotation",
-                     "basis in which signs are taken: hadamard (flat diagonal, n a power of two), haar, none (the "
+                     "basis in which signsgd takes signs: hadamard (flat diagonal, n a power of two), haar, none (the "
                      "eigenbasis, where signs do precondition)")
           .one_of({"hadamard", "haar", "none"})
           .otherwise(std::string("hadamard")),
-      settings::integer("rotation_seed", "of haar").at_least(0).otherwise(std::int64_t{1}),
+      settings::integer("rotation_seed", "of haar").where("rotation", {"haar"}).at_least(0).otherwise(std::int64_t{1}),
       settings::number("output_alpha", "Sigma has eigenvalues k^(-2 output_alpha), k = 1..m (bilinear)")
           .at_least(0)
           .otherwise(0.0),
@@ -118,7 +118,10 @@ std::vector<Parameter> rate_keys(bool scale_free) {
                       .in("1")
                       .above(0)
                       .computed("gamma_fraction gamma_max"));
-    out.push_back(settings::number("gamma_fraction", "gamma/gamma_max, gamma_max = 2/N").above(0).otherwise(0.5));
+    out.push_back(settings::number("gamma_fraction", "gamma/gamma_max, gamma_max = 2/N")
+                      .where("protocol", {"adaptive", "local-equilibrium"})
+                      .above(0)
+                      .otherwise(0.5));
   }
   out.push_back(
       settings::integer("batch", "B, examples per step").in("samples").at_least(1).at_most(1e15).computed("n"));
@@ -329,10 +332,14 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   auto problem = std::make_shared<MatrixLeastSquares>();
   problem->time = experiment.time;
   problem->spectrum = read_spectrum(table);
-  read_outputs(settings::read(table.table_or_empty("data"), data_keys()), *problem);
+  const Values data = settings::read(table.table_or_empty("data"), data_keys());
+  read_outputs(data, *problem);
   read_noise_variance(table, *problem);
   const settings::Choice choice = settings::read_choice(table, "optimizer", optimizers, "signsvd");
   problem->map = static_cast<UpdateMap>(choice.index);
+  const bool signs = problem->map == UpdateMap::signsgd;
+  if (!signs && data.given("rotation"))
+    throw data.error("rotation", "is the basis of signsgd; no other map knows one: leave it out");
   read_rates(choice.values, *problem);
   if (problem->map == UpdateMap::general) {
     problem->normalise = choice.values.flag("normalise");
@@ -349,6 +356,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   const Values time = settings::read(table.table_or_empty("time"), time_parameters());
   MatrixTheory theory;
   theory.method = values.text("method");
+  if (!signs && values.given("sign_noise")) throw values.error("sign_noise", "belongs to signsgd; leave it out");
   const bool by_draws = problem->map == UpdateMap::newton_schulz || problem->map == UpdateMap::general;
   const std::string source =
       values.given("coefficients") ? values.text("coefficients") : (by_draws ? "null" : "fixed-point");

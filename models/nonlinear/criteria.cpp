@@ -21,6 +21,14 @@ ResidualCoefficients clipped(const ingredients::Noise& noise, double P, double h
 
 }  // namespace
 
+double floor_share(const NonlinearProblem& problem, const ingredients::Noise& noise, double P) {
+  if (problem.method != Method::adam || !(problem.floor > 0)) return 0;
+  double least = infinity;
+  for (const double variance : problem.covariance.diagonal_entries())
+    if (variance > 0) least = std::min(least, variance);
+  return problem.floor / std::sqrt(least * (P + noise.variance()) / problem.batch);
+}
+
 OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
   // By log h over the width of w.
   const double center = std::log(P) / 2;

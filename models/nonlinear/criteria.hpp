@@ -36,6 +36,10 @@ double residual_information(const ingredients::Noise& noise, double P);
 /// The nonlinearity that attains it, chi(r) = E[w | r] = -P p_r'(r)/p_r(r).
 double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r);
 
+/// optimizer.floor over sqrt(n) = sqrt(K_ii (P + sigma^2)/B) of the coordinate that varies least: what the theory of adam,
+/// which takes the floor as 0, is off by there. 0 for other methods, and where that has no second moment.
+double floor_share(const NonlinearProblem& problem, const ingredients::Noise& noise, double P);
+
 /// kappa_nc(P) = (pi^2/4) phi^2 (P + sigma^2)/P: 1 for Gaussian noise, > 1 where the sign compresses the noise.
 double noise_compression(const ingredients::Noise& noise, double P);
 /// Whether the mean of `batch` signs makes more of a sample than the sign of the mean: batch a_1^2 > a_batch^2.

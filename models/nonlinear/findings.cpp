@@ -182,6 +182,11 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
           fmt::format("not delocalised: sqrt(B) max |rho_i| = {:.2g} at the start (above {}), where the "
                       "linear-response drift overestimates",
                       local, localised));
+    if (const double share = floor_share(p, *effective_noise(p), p.covariance.signal()); share > felt_floor)
+      out.push_back(
+          fmt::format("optimizer.floor is {:.2g} of sqrt(n) of the coordinate that varies least, at the start: the "
+                      "theory takes it as 0, the simulation does not",
+                      share));
     // Off the diagonal the modes of adam take seconds to find.
     const bool cheap = p.covariance.diagonal || p.method != Method::adam;
     const double P = p.covariance.signal();

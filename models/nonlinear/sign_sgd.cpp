@@ -43,7 +43,9 @@ Description adam_method() {
       rate_parameters(
           {settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9),
            beta2("memory of its square; the theory needs it above 0", 0.99),
-           settings::number("floor", "added to sqrt(n); the theory takes it as 0").at_least(0).otherwise(1e-8)})};
+           settings::number("floor", "added to sqrt(n); the theory takes it as 0, and warns where it is not small")
+               .at_least(0)
+               .otherwise(1e-8)})};
 }
 
 Description per_example_method() {

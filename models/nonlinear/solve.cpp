@@ -63,11 +63,23 @@ class Solver {
   void record(double step, double P) {
     out_.steps.push_back(step);
     P_.push_back(P);
+    feel_floor(step, P);
     if (P < smallest && modes_.excess_mse() > 0 && !clamped_) {
       clamped_ = true;
       out_.warnings.push_back(
           fmt::format("P fell below {:g} by step {:g}: from there its laws are read at that value", smallest, step));
     }
+  }
+
+  void feel_floor(double step, double P) {
+    const double share = floor_share(problem_, *noise_, P);
+    if (step == 0) floor_felt_ = share > felt_floor;  // which the problem's own warnings say
+    if (floor_felt_ || !(share > felt_floor)) return;
+    floor_felt_ = true;
+    out_.warnings.push_back(fmt::format(
+        "optimizer.floor is {:.2g} of sqrt(n) of the coordinate that varies least, by step {:g}: the theory "
+        "takes it as 0, the simulation does not",
+        share, step));
   }
 
   // How much single coordinates feel the residual; of signs only.
@@ -332,7 +344,7 @@ class Solver {
   Trajectory out_;
   std::vector<double> P_;
   std::vector<double> localisation_, drift_power_, last_rates_;
-  bool clamped_ = false, localised_ = false;
+  bool clamped_ = false, localised_ = false, floor_felt_ = false;
   std::vector<Column> extra_;
 };
 

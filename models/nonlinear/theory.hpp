@@ -108,6 +108,8 @@ double divergence_scale(const ingredients::Noise& noise, double excess);
 /// sqrt(B) max |rho_i| beyond which coordinates feel the residual too much for linear response
 /// (docs/theory/sign-and-clip.md, section 7).
 constexpr double localised = 0.5;
+/// Share of sqrt(n) above which Adam's floor is felt.
+constexpr double felt_floor = 0.05;
 
 /// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);

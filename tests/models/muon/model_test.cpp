@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <string>
 
 #include "models/framework/model.hpp"
 #include "models/muon/phases.hpp"
@@ -228,4 +230,31 @@ TEST_CASE("the flow is warned of where the recursion is, under every protocol") 
   CHECK(said("learning_rate = 1.0", "method = \"ode\"\n").too_large);
   CHECK_FALSE(said("learning_rate = 0.001", "method = \"ode\"\n").too_large);
   CHECK(said("protocol = \"constant-optimal\"", "method = \"ode\"\n").signal_large);
+}
+
+TEST_CASE("keys of signs and of a protocol are refused where nobody reads them") {
+  const auto refusal = [](const std::string& kind, const std::string& optimizer, const std::string& more) {
+    try {
+      problem_of("[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.3, 0.1]\n[noise]\nvariance = 0.2\n" +
+                 ("[optimizer]\nkind = '" + kind + "'\nbatch = 3\n") + optimizer + "\n[time]\nat = [0, 3]\n" + more);
+    } catch (const std::exception& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  const auto holds = [](const std::string& text, const std::string& words) {
+    return text.find(words) != std::string::npos;
+  };
+  const std::string rate = "learning_rate = 0.02";
+  for (const char* kind : {"signsvd", "newton-schulz", "sgd"}) {
+    CAPTURE(kind);
+    CHECK(holds(refusal(kind, rate, "[data]\nrotation = 'none'"), "data.rotation: is the basis of signsgd"));
+    CHECK(holds(refusal(kind, rate, "[theory]\nsign_noise = 'linear'"), "theory.sign_noise: belongs to signsgd"));
+  }
+  CHECK(holds(refusal("signsgd", rate, "[data]\nrotation_seed = 4"), "data.rotation_seed"));
+  CHECK(refusal("signsgd", rate, "[data]\nrotation = 'haar'\nrotation_seed = 4").empty());
+  CHECK(refusal("signsgd", rate, "[data]\nrotation = 'none'\n[theory]\nsign_noise = 'linear'").empty());
+  CHECK(holds(refusal("signsvd", rate + "\ngamma_fraction = 0.3", ""), "optimizer.gamma_fraction"));
+  for (const char* protocol : {"adaptive", "local-equilibrium"})
+    CHECK(refusal("signsvd", std::string("protocol = '") + protocol + "'\ngamma_fraction = 0.3", "").empty());
 }

@@ -216,3 +216,28 @@ TEST_CASE("a nonlinearity of one's own: progress, growth and the error of its av
   CHECK(number(findings, "quadrature_error") < 1e-10);
   CHECK(models::testing::report(of->solve(), "quadrature_error") < 1e-10);
 }
+
+TEST_CASE("a floor that Adam feels is told, at the start or when it comes to be felt") {
+  const auto adam = [](const std::string& more, const std::string& noise) {
+    return problem("sign-sgd", "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.5\n" + more, "", noise);
+  };
+  const std::string noisy = "law = 'gaussian'\nvariance = 0.6", none = "law = 'none'";
+  const auto said = [](const std::vector<std::string>& warnings, const std::string& words) {
+    return std::ranges::count_if(warnings, [&](const std::string& w) { return w.find(words) != std::string::npos; });
+  };
+  const double P0 = column(adam("learning_rate = 0.01", noisy)->solve(), "excess_mse").at(0);
+  const double deviation = std::sqrt(0.5 * (P0 + sigma2) / B);  // of the coordinate of least variance
+  const std::string words = "of sqrt(n) of the coordinate that varies least";
+  const auto with_floor = [&](double share) {
+    return adam(fmt::format("learning_rate = 0.01\nfloor = {:.17g}", share * deviation), noisy);
+  };
+  const auto felt = with_floor(0.25);
+  CHECK(said(felt->warnings(), "optimizer.floor is 0.25 " + words + ", at the start") == 1);
+  CHECK(said(felt->solve().warnings, words) == 0);  // once is enough
+  CHECK(said(with_floor(0.049)->warnings(), words) == 0);
+  CHECK(said(adam("learning_rate = 0.01", noisy)->warnings(), words) == 0);
+  // Without noise n falls with P, until the floor is felt.
+  const auto later = adam(fmt::format("learning_rate = 0.2\nfloor = {:.17g}", 0.049 * std::sqrt(0.5 * P0 / B)), none);
+  CHECK(said(later->warnings(), words) == 0);
+  CHECK(said(later->solve().warnings, words + ", by step") == 1);
+}

@@ -70,6 +70,8 @@ EQUIVALENT = {
     ("settings/expression.cpp",
      'const bool second = i >= 0 && std::string_view("=!<>").find(formula[i - 1]) != std::string_view::npos;'):
         "reads before the text: for the sanitizers",
+    ("settings/delimited.cpp", "if (line[i] == '\"' && ( 1 == line.size() || line[i + 1] != '\"')) break;"):
+        "reads behind the line, where its end or the text's stands: for the sanitizers",
     ("random/stream.cpp", "if (static_cast<std::uint64_t>(product) <= n) {"): "equality passes the test behind it",
     ("random/stream.cpp", "if (rest >= 0) {"): "draws a block and copies nothing of it",
     ("linear_algebra/largest_eigenvalues.cpp", "basis -= 1.04 * ((basis * half).eval());"):
@@ -83,6 +85,7 @@ EQUIVALENT = {
         "chooses between two ways to the same numbers",
     ("models/nonlinear/laws.cpp", "return std::sqrt(x) * (1 - y * (1 - y * (0.5 + y * (2.5 + y * 2.625))));"):
         "the term is below 1e-15 where the series is used",
+    ("validation/sweeps/contours.cpp", "if ( ny < 2) return {};"): "a grid of one column has no square to trace either way",
 }
 # Functions whose arguments may be swapped without a difference.
 SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "gcd", "lcm", "if", "while", "for", "switch", "catch", "return",

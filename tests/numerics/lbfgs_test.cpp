@@ -101,3 +101,17 @@ TEST_CASE("the number of steps is bounded, and a start outside of the bounds is 
   CHECK(low.at[0] == -2);
   CHECK(low.value == -2);
 }
+
+TEST_CASE("a step is halved 40 times at most, to no less than a trillionth of its length") {
+  std::vector<double> tried;
+  const auto f = [&](std::span<const double> x, std::span<double> g) {
+    tried.push_back(x[0]);
+    g[0] = 1;
+    return x[0] == 0 ? 0.0 : 1.0;  // rises whatever its slope says
+  };
+  const MinimumOfMany found = lbfgs(f, {0}, -10, 10, 1e-12);
+  CHECK(found.converged);
+  CHECK(found.at[0] == 0);
+  REQUIRE(tried.size() == 41);
+  CHECK(tried.back() == -0x1p-39);
+}

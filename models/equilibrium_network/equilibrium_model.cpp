@@ -64,6 +64,19 @@ class EquilibriumExperiment final : public Problem {
     return out;
   }
 
+  std::vector<std::string> warnings() const override {
+    const EquilibriumProblem& p = *problem_;
+    if (p.phi.linear()) return {};
+    try {
+      const double error = quadrature_error(p.phi, equilibrium(p.family, p.phi, p.input_power, p.g));
+      if (error > 1e-8)
+        return {fmt::format("averages over the nonlinearity are known to {:.1e} only; name its kinks in network.kinks",
+                            error)};
+    } catch (const std::domain_error&) {  // told by what is asked for
+    }
+    return {};
+  }
+
   std::vector<Prediction> predictions() const override {
     const EquilibriumProblem& p = *problem_;
     std::vector<Prediction> out;
@@ -197,9 +210,6 @@ class EquilibriumExperiment final : public Problem {
       out.warnings.push_back(
           "whether the plain iteration converges is not known: phi' is of both signs and the weights have memory");
     }
-    if (const double error = quadrature_error(p.phi, at); error > 1e-8)
-      out.warnings.push_back(fmt::format(
-          "averages over the nonlinearity are known to {:.1e} only; name its kinks in network.kinks", error));
     return out;
   }
 

@@ -57,6 +57,40 @@ std::vector<double> turning_points(const StateFunction& phi) {
   return cuts;
 }
 
+/// \throws std::invalid_argument where a jump is found: phi' is not square integrable there.
+void refuse_jumps(const std::function<double(double)>& phi, const std::vector<double>& kinks) {
+  constexpr double rounding = 1e-13, least_jump = 1e-6;
+  const auto look = [&](double low, double high) {
+    double from = phi(low), to = phi(high);
+    const double least = least_jump * std::max({1.0, std::abs(from), std::abs(to)});
+    // The half of the larger change: a continuous one ends below any jump.
+    while (std::abs(to - from) > least && high - low > rounding * std::max(std::abs(low), std::abs(high))) {
+      const double middle = low + (high - low) / 2, at = phi(middle);
+      if (middle <= low || middle >= high) break;
+      if (std::abs(at - from) > std::abs(to - at)) {
+        high = middle;
+        to = at;
+      } else {
+        low = middle;
+        from = at;
+      }
+    }
+    if (std::abs(to - from) > least)
+      throw std::invalid_argument(
+          fmt::format("jumps at u = {:.6g}: phi' is not square integrable, and at no scale is there a phase",
+                      std::abs(high) < 1e-12 ? 0 : high));
+  };
+  std::vector<double> at{0};
+  for (double u = 1e-3; u < 1e3; u *= 1.02) {
+    at.push_back(u);
+    at.push_back(-u);
+  }
+  for (const double kink : kinks)
+    for (const double side : {-1e-3, 1e-3}) at.push_back(kink + side * std::max(1.0, std::abs(kink)));
+  std::ranges::sort(at);
+  for (std::size_t k = 0; k + 1 < at.size(); ++k) look(at[k], at[k + 1]);
+}
+
 }  // namespace
 
 const std::vector<std::string>& state_function_names() {
@@ -95,6 +129,7 @@ StateFunction custom_state_function(const std::string& formula, std::vector<doub
     for (const double at : {-u, 0.0, u})
       if (!std::isfinite(value(at)))
         throw std::invalid_argument(fmt::format("is {} at u = {}; it must be finite everywhere", value(at), at));
+  refuse_jumps(value, kinks);
   const auto slope = [value, kinks](double u) {
     double h = 1e-3 * std::max(1.0, std::abs(u));
     for (const double kink : kinks)

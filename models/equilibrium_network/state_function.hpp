@@ -26,7 +26,7 @@ const std::vector<std::string>& state_function_names();
 /// One of those.
 StateFunction state_function(const std::string& name);
 /// phi from a formula in u, with kinks where the user says; phi' by differences of fourth order, on one side of a kink.
-/// \throws std::invalid_argument for a formula that cannot be read, or that is not finite where it is looked at.
+/// \throws std::invalid_argument for a formula that cannot be read, is not finite where it is looked at, or jumps.
 StateFunction custom_state_function(const std::string& formula, std::vector<double> kinks);
 
 /// A node of the law of u = xi + c phi(u), xi ~ N(0, q): E f = sum weight f.

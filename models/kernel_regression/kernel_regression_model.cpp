@@ -114,6 +114,13 @@ class KernelRegression final : public Problem {
       const CurvePoint p = point(n);
       check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
+      if (n > setting_->population->most_judged() && !out.valid_until) {
+        out.valid_until = out.steps.empty() ? 0 : out.steps.back();
+        out.warnings.push_back(
+            fmt::format("beyond {:g} samples, a tenth of the rows whose spectrum was measured, it is "
+                        "not that of the inputs: shown, not judged",
+                        setting_->population->most_judged()));
+      }
       out.steps.push_back(n);
       const std::vector<double> left = theory.remaining(p.kappa);
       const double row[] = {p.excess, p.train, p.kappa, p.overfitting};

@@ -3,6 +3,7 @@
 /// What kernel regression learns from: the law of the inputs, the kernel's eigenspaces under it, and draws of samples.
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class Population {
   virtual std::vector<std::string> warnings() const { return {}; }
   /// Whether `levels` takes a decomposition.
   virtual bool measured() const { return false; }
+  /// Samples beyond which the levels are not those of the inputs.
+  virtual double most_judged() const { return std::numeric_limits<double>::infinity(); }
   /// Share of the target's power that inputs carry which so many draws are not expected to meet once.
   virtual double rare_share(double draws) const {
     static_cast<void>(draws);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "random/random.hpp"
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
@@ -211,6 +212,11 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
     CHECK(said.find(part) != std::string::npos);
     CHECK(said.find("data.path") != std::string::npos);
   }
+  // All rows alike, whatever rounding leaves of them, or one that is their mean.
+  write("0.1,1\n0.1,2\n0.1,4\n0.1,3\n0.1,7\n");
+  CHECK(refusal(ask + end).find("rows.csv:1: is the mean of all rows") != std::string::npos);
+  write("1,5,1\n3,5,2\n2,5,4\n1,5,3\n3,5,3\n2,5,5\n");
+  CHECK(refusal(ask + end).find("rows.csv:3: is the mean of all rows") != std::string::npos);
   CHECK(refusal("[data]\nkind = 'file'\n" + end).find("data.path: is required") != std::string::npos);
   CHECK(refusal(ask + "rows = 50\n" + end).find("data.rows: is read where kind = fashion-mnist") != std::string::npos);
   CHECK(refusal("[data]\nkind = 'file'\npath = 'none.csv'\n" + end).find("data.path") != std::string::npos);
@@ -295,4 +301,34 @@ TEST_CASE("findings, columns and modes of 1 + 2 t^2 on the sphere, by its Legend
   CHECK(learned == doctest::Approx(L0 + 5 * L2).epsilon(1e-8));
   CHECK(unlearned == doctest::Approx(left0 + .3 + left2).epsilon(1e-8));
   CHECK(all == doctest::Approx(3).epsilon(1e-9));
+}
+
+TEST_CASE("rows of a file have directions, in any unit, and a spectrum for few samples") {
+  const temporary::Folder folder;
+  const std::string path = folder / "rows.csv";
+  std::vector<double> excess;
+  for (const double unit : {1.0, 1e-60, 1e-200, 1e200}) {
+    std::ofstream file(path);
+    random::Stream stream(7, 0);
+    for (int i = 0; i < 60; ++i) {
+      double label = 0;
+      for (int c = 0; c < 3; ++c) {
+        const double x = stream.normal();
+        label += x / (c + 1);
+        file << settings::text_of(unit * x) << ',';
+      }
+      file << settings::text_of(label) << '\n';
+    }
+    file.close();
+    const auto p = problem("[data]\nkind = 'file'\npath = '" + path +
+                           "'\nmeasured = 40\n[kernel]\nkind = 'gauss'\nridge = 0.01\n[samples]\nat = [2, 4, 5, 30]\n");
+    const Trajectory theory = p->solve();
+    excess.push_back(theory.columns[0].value[1]);
+    CHECK(theory.valid_until == 4);  // a tenth of the measured rows
+    CHECK(theory.warnings.back().find("not that of the inputs") != std::string::npos);
+    CHECK(number(p->stability(), "unlearnable_power") < 1e-6);
+  }
+  for (const double x : excess) CHECK(x == doctest::Approx(excess[0]).epsilon(1e-5));
+  const auto many = "[data]\nkind = 'file'\npath = '" + path + "'\nmeasured = 40\n[samples]\nat = [5]\n";
+  CHECK(refusal(many, true).find("1000 test points (monte_carlo.test_samples)") != std::string::npos);
 }

@@ -16,13 +16,15 @@ namespace edgewise::models::nonlinear {
 
 namespace {
 
-std::vector<ModeColumn> residual_table(const NonlinearProblem& p) {
+std::vector<ModeColumn> residual_table(const NonlinearProblem& p, Steps steps) {
   const ModeSystem modes = modes_of(p);
   const double P = modes.excess_mse();
-  const LawValues law = P > 0 ? scalar_laws(p).exact(P) : LawValues{nan, nan, nan};
+  const ScalarLaws laws = scalar_laws(p);
+  const LawValues law = P > 0 ? laws.exact(P) : LawValues{nan, nan, nan};
   const std::vector<double> steady =
-      p.greedy || p.threshold_rule == "optimal" ? std::vector<double>{} : steady_states(p, modes, scalar_laws(p));
-  const double settled = steady.empty() ? nan : steady.front();
+      p.greedy || p.threshold_rule == "optimal" ? std::vector<double>{} : steady_states(p, modes, laws, steps);
+  std::vector<double> settled(modes.kappa.size(), steady.empty() ? nan : 0);
+  if (!steady.empty() && steady.front() > 0) settled = steady_parts(p, modes, laws.exact(steady.front()), steps);
   std::vector<ModeColumn> out = {{"kappa", "input^2", "eigenvalue of K", {}},
                                  {"multiplicity", "1", "dimension of its eigenspace", {}},
                                  {"start", "parameter^2", "M(0), power of the error in it", {}},
@@ -32,18 +34,15 @@ std::vector<ModeColumn> residual_table(const NonlinearProblem& p) {
                                  {"steady_excess_mse", "label^2", "its part of P where P settles", {}}};
   const double eta =
       p.greedy ? p.learning_rate * law.a / law.b * (modes.drift_power() / modes.noise_trace()) : p.learning_rate;
-  double all = 0;
-  for (const double s : modes.s) all += s;
   for (std::size_t i = 0; i < modes.kappa.size(); ++i) {
     const double k = modes.kappa[i];
-    // 2 a kappa M = eta b s of every mode.
     const double row[] = {k,
                           modes.count[i],
                           modes.initial[i],
                           k * modes.initial[i],
                           eta * k * (2 * law.a - eta * law.c * k),
                           eta * eta * law.b * modes.s[i],
-                          settled * (modes.s[i] / all)};
+                          settled[i]};
     for (std::size_t c = 0; c < out.size(); ++c) out[c].value.push_back(row[c]);
   }
   return out;
@@ -101,8 +100,8 @@ std::vector<double> initial_pull(const Covariance& K) {
   return out;
 }
 
-std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p) {
-  if (!p.coordinatewise()) return residual_table(p);
+std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p, Steps steps) {
+  if (!p.coordinatewise()) return residual_table(p, steps);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
   const double P = p.covariance.signal(), width = P > 0 ? residual_width(*noise, P) : nan;

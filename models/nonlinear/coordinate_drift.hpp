@@ -7,6 +7,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/ingredients/noise.hpp"
+#include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -31,6 +32,6 @@ std::vector<double> initial_pull(const Covariance& covariance);
 
 /// Rows of `edgewise modes`: for residual methods the modes with their rates; for signs the coordinates on which they
 /// act, with the drift of every one at the start.
-std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& problem);
+std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& problem, Steps steps);
 
 }  // namespace edgewise::models::nonlinear

@@ -123,7 +123,7 @@ void add_second_moment_findings(const NonlinearProblem& p, std::vector<Finding>&
 
 }  // namespace
 
-std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSystem& m) {
+std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSystem& m, Steps steps) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   std::vector<Finding> out;
   const double P = m.excess_mse();
@@ -134,10 +134,12 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   }
   const ScalarLaws laws = scalar_laws(p);
   if (!p.greedy && p.threshold_rule != "optimal") {
-    const std::vector<double> steady = steady_states(p, m, laws);
+    const std::vector<double> steady = steady_states(p, m, laws, steps);
     out.push_back({"stable", !steady.empty(), "a fixed point exists at the full learning rate"});
     if (!steady.empty()) {
-      out.push_back({"steady_excess_mse", steady.front(), "2 a(P) P = eta b(P) sum s: where P settles"});
+      out.push_back({"steady_excess_mse", steady.front(),
+                     steps == Steps::small ? "2 a(P) P = eta b(P) sum s: where P settles"
+                                           : "P = sum eta b(P) s_i/(2 a(P) - eta c(P) kappa_i): where P settles"});
       if (steady.size() > 1)
         out.push_back({"largest_steady_excess_mse", steady.back(), "there are several fixed points"});
     }

@@ -14,7 +14,7 @@ namespace edgewise::models::nonlinear {
 
 /// Steady states, criteria and ceilings, read at the start. \throws std::invalid_argument where the theory does not
 /// cover the problem.
-std::vector<Finding> nonlinear_findings(const NonlinearProblem& problem, const ModeSystem& modes);
+std::vector<Finding> nonlinear_findings(const NonlinearProblem& problem, const ModeSystem& modes, Steps steps);
 
 /// Where the theory's limits of validity are left at the start. Needs no theory of the method itself: `modes` are asked
 /// for only where they are cheap and known.

@@ -38,6 +38,9 @@ struct ModeSystem {
   double largest() const;      ///< max kappa
 };
 
+/// Whether steps are taken as small, as in the flow, which drops c, or as they are, as in the recursion.
+enum class Steps { small, finite };
+
 /// Joins modes of equal kappa, on which only their sums of s and M matter; drops those with kappa = 0, which P does not
 /// see. Sorted, largest kappa first. `apart`: joins only modes of equal kappa and equal M(0), so that M/count is that
 /// of every one of them. A system with `coordinates` is taken to be sorted and only loses its null modes.

@@ -102,8 +102,10 @@ class NonlinearExperiment final : public Problem {
     return nonlinear_rate_objective(*problem_, modes());
   }
 
-  std::vector<Finding> stability() const override { return nonlinear_findings(*problem_, modes()); }
-  std::vector<ModeColumn> mode_table() const override { return nonlinear_mode_table(*problem_); }
+  /// Findings are of the equation that `solve` follows.
+  Steps steps() const { return theory_.method == "recursion" ? Steps::finite : Steps::small; }
+  std::vector<Finding> stability() const override { return nonlinear_findings(*problem_, modes(), steps()); }
+  std::vector<ModeColumn> mode_table() const override { return nonlinear_mode_table(*problem_, steps()); }
   std::vector<std::string> warnings() const override {
     return nonlinear_warnings(*problem_, [this]() -> const ModeSystem& { return modes(); });
   }

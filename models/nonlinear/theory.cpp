@@ -146,12 +146,29 @@ ModeSystem modes_of(const NonlinearProblem& problem) {
   return merged(class_two_modes(problem.covariance, noise_kernel(problem)), true);
 }
 
-std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws) {
+std::vector<double> steady_parts(const NonlinearProblem& problem, const ModeSystem& modes, const LawValues& law,
+                                 Steps steps) {
+  const double eta = problem.learning_rate;
+  std::vector<double> out;
+  for (std::size_t i = 0; i < modes.kappa.size(); ++i) {
+    const double decay = 2 * law.a - (steps == Steps::finite ? eta * law.c * modes.kappa[i] : 0);
+    out.push_back(decay > 0 ? eta * law.b * modes.s[i] / decay : infinity);
+  }
+  return out;
+}
+
+std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws,
+                                  Steps steps) {
   const double eta = problem.learning_rate, level = std::log(eta) + std::log(modes.noise_power());
-  // log(2 a P / b) - log(eta sum s): positive where the drift wins.
+  // log P less that of sum_i eta b s_i/(2 a - eta c kappa_i): positive where the drift wins. Where some mode grows at any
+  // noise it loses by more than any number that the logarithms of P can make.
+  constexpr double lost = -1e4;
   const auto excess = [&](double log_P) {
     const LawValues law = laws.exact(std::exp(log_P));
-    return std::log(2 * law.a) + log_P - std::log(law.b) - level;
+    if (steps == Steps::small || law.c == 0) return std::log(2 * law.a) + log_P - std::log(law.b) - level;
+    double sum = 0;
+    for (const double part : steady_parts(problem, modes, law, steps)) sum += part;
+    return std::isinf(sum) ? lost : log_P - std::log(sum);
   };
   const auto root = [&](double left, double right, double at_left, double at_right) {
     return std::exp(numerics::root(excess, left, right, at_left, at_right, 50));

@@ -114,10 +114,16 @@ constexpr double felt_floor = 0.05;
 /// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);
 
-/// Roots P of 2 a(P) P = eta b(P) sum_i s_i at the problem's learning rate, the fixed points (any covariance),
-/// increasing; more than one is possible for residual methods, none means divergence. 0 where nothing makes noise at P = 0
+/// eta b s_i/(2 a - eta c kappa_i), the part kappa_i M_i of the excess that every mode has where the laws stay at `law`;
+/// infinite where it grows. Small steps: without c.
+std::vector<double> steady_parts(const NonlinearProblem& problem, const ModeSystem& modes, const LawValues& law,
+                                 Steps steps);
+
+/// Roots P of P = sum_i steady_parts at the problem's learning rate, of small steps 2 a(P) P = eta b(P) sum_i s_i: the
+/// fixed points (any covariance), increasing; more than one is possible for residual methods, none means divergence. 0 where nothing makes noise at P = 0
 /// and the drift wins near it. A pair closer than a factor exp(1/2) can be missed.
-std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws);
+std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws,
+                                  Steps steps = Steps::small);
 
 /// The problem as a simulation can run it: a threshold that follows the risk becomes a table over the steps, computed along
 /// the theory's own trajectory. Unchanged where none does.

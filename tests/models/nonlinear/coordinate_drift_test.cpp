@@ -151,13 +151,14 @@ batch = 4
 steps = 1
 )");
   const auto modes = plain->mode_table();
-  // P = 4, b = (P + 0.25)/4, c = 2/4 + 3/4, steady P = eta tr K sigma^2/(2B - eta tr K).
-  const double steady = 0.01 * 3.5 * 0.25 / (8 - 0.01 * 3.5);
+  // P = 4, b = (P + 0.25)/4, c = 2/4 + 3/4; P settles at the sum of eta b s/(2 - eta c kappa).
+  const double large = 0.01 / 4 * 2 / (2 - 0.01 * 1.25 * 2), small = 0.01 / 4 * 1.5 / (2 - 0.01 * 1.25 * 0.5);
+  const double steady = 0.25 * (large + small) / (1 - large - small);
   CHECK(column(modes, "kappa")[1] == 0.5);
   CHECK(column(modes, "multiplicity")[1] == 3);
   CHECK(column(modes, "start")[1] == Approx(6));
   CHECK(column(modes, "excess_mse")[0] == Approx(1));
   CHECK(column(modes, "decay")[0] == Approx(2 * 0.01 * 2 - 1e-4 * 1.25 * 4).epsilon(1e-12));
   CHECK(column(modes, "noise")[1] == Approx(1e-4 * 4.25 / 4 * 1.5).epsilon(1e-12));
-  CHECK(column(modes, "steady_excess_mse")[0] == Approx(steady * 2 / 3.5).epsilon(1e-9));
+  CHECK(column(modes, "steady_excess_mse")[0] == Approx((steady + 0.25) * large).epsilon(1e-9));
 }

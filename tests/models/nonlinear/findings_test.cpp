@@ -37,7 +37,7 @@ NonlinearProblem problem(Covariance covariance, const std::string& method, std::
 
 std::map<std::string, Finding> found(const NonlinearProblem& p) {
   std::map<std::string, Finding> out;
-  for (const Finding& f : nonlinear_findings(p, modes_of(p))) out.emplace(f.name, f);
+  for (const Finding& f : nonlinear_findings(p, modes_of(p), Steps::small)) out.emplace(f.name, f);
   return out;
 }
 

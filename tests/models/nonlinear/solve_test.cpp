@@ -91,9 +91,14 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
                 Approx(2 * eta * a * lambda[i] -
                        eta * eta * (law.c2 / B + (1 - 1 / B) * law.mu * law.mu) * lambda[i] * lambda[i])
                     .epsilon(1e-10));
-          if (!o.greedy)
-            CHECK(column(table, "steady_excess_mse")[i] ==
-                  Approx(settled * many[i] * lambda[i] / trace).epsilon(1e-12));
+          if (!o.greedy) {
+            // (2 a - eta c lambda) lambda M = eta b s where P has settled.
+            const Law late = huber(0.9, settled + sigma2);
+            const double c = late.c2 / B + (1 - 1 / B) * late.mu * late.mu;
+            CHECK(column(table, "steady_excess_mse")[i] * (2 * late.mu - eta * c * lambda[i]) ==
+                  Approx(eta * late.q / B * many[i] * lambda[i]).epsilon(1e-10));
+            CHECK(settled == Approx(column(table, "steady_excess_mse")[0] + column(table, "steady_excess_mse")[1]));
+          }
         }
       }
       for (std::size_t i = 0; i < 2; ++i) {

@@ -356,6 +356,42 @@ TEST_CASE("steady states: none where SGD diverges, one for every rate of a sign 
   }
 }
 
+TEST_CASE("steady states of finite steps are where the recursion settles, and none where it diverges") {
+  // At these rates eta kappa is not small: the flow's fixed point is up to four times off.
+  spectra::Spectrum s;
+  s.eigenvalue = {1, 0.4, 0.1};
+  s.multiplicity = {1, 1, 1};
+  s.target_power = {0.5, 1, 2};
+  const Covariance K = diagonal_covariance(s);
+  NonlinearTheory recursion;
+  for (const auto& [method, eta] :
+       {std::pair{"sgd", 0.2}, {"sgd", 0.5}, {"sgd", 0.95}, {"huber", 0.5}, {"huber", 0.8}, {"sign-early", 0.05}}) {
+    CAPTURE(method);
+    CAPTURE(eta);
+    auto p = problem(K, method, gaussian_noise(0.3), eta, 60000);
+    p.batch = 2;
+    const auto states = steady_states(p, modes_of(p), scalar_laws(p), Steps::finite);
+    REQUIRE(!states.empty());
+    CHECK(P_of(solve(p, recursion)).back() == Approx(states.front()).epsilon(1e-6));
+  }
+  // SGD is exact: stable below the root of eta/B sum lambda/(2 - eta (1 + 1/B) lambda) = 1, which is .954749.
+  const auto of = [&](double eta) {
+    auto p = problem(K, "sgd", gaussian_noise(0.3), eta, 10);
+    p.batch = 2;
+    return steady_states(p, modes_of(p), scalar_laws(p), Steps::finite).size();
+  };
+  double low = 0.5, high = 1.2;
+  const auto growth = [](double eta) {
+    double sum = 0;
+    for (const double l : {1.0, 0.4, 0.1}) sum += eta / 2 * l / (2 - eta * 1.5 * l);
+    return sum;
+  };
+  for (int i = 0; i < 60; ++i) (growth((low + high) / 2) < 1 ? low : high) = (low + high) / 2;
+  CHECK(of(low * (1 - 1e-6)) == 1);
+  CHECK(of(low * (1 + 1e-6)) == 0);
+  CHECK(of(1.5) == 0);
+}
+
 TEST_CASE("localisation is sqrt(B) max |rho|") {
   auto p = problem(power_law(30, 0.5, 0.5), "sign-late", gaussian_noise(0.25), 0.1, 4);
   p.batch = 9;

@@ -179,7 +179,7 @@ TEST_CASE("findings and tables do not depend on units" * doctest::test_suite("sl
                                                   {"threshold", label},
                                                   {"optimal_threshold", label},
                                                   {"optimal_learning_rate", 1 / c}};
-      for (const Finding& f : nonlinear_findings(p, modes_of(p))) {
+      for (const Finding& f : nonlinear_findings(p, modes_of(p), Steps::small)) {
         const auto it = unit.find(f.name);
         if (const double* number = std::get_if<double>(&f.value))
           out[f.name] = {it == unit.end() ? *number : *number / it->second, ""};
@@ -239,7 +239,7 @@ TEST_CASE("simulated signs and clips do not depend on units") {
 TEST_CASE("coordinates and directions of rounding size read as none") {
   const auto findings = [](const NonlinearProblem& p) {
     std::map<std::string, double> out;
-    for (const Finding& f : nonlinear_findings(p, modes_of(p)))
+    for (const Finding& f : nonlinear_findings(p, modes_of(p), Steps::small))
       if (const double* number = std::get_if<double>(&f.value)) out[f.name] = *number;
     return out;
   };

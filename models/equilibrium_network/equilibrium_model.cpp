@@ -23,8 +23,6 @@ constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
 /// Residuals below this part of the length are rounding.
 constexpr double residual_floor = 1e-24;
 constexpr double largest_bias = 0.5;
-/// Below, 10/n is more than that.
-constexpr std::size_t narrowest = 20;
 /// Of integrals over two states, relative to the length.
 constexpr double overlap_rounding = 1e-14;
 /// Of an iteration that has come to its fixed point, relative to the length.

@@ -11,6 +11,9 @@
 
 namespace edgewise::models::equilibrium_network {
 
+/// Widths below this are not judged by the limit of wide networks: predictions allow for 10/n, curves for nothing.
+inline constexpr std::size_t narrowest = 20;
+
 /// Of draws with heavy tails the median, or the mean of the middle 80%, says more than the mean.
 enum class Estimator { mean, median, trimmed_mean };
 

@@ -20,9 +20,15 @@ namespace {
 using settings::Parameter;
 using settings::Values;
 
+/// Of squared lengths after k iterations: the residual's share.
+constexpr double most_left = 0.01;
+
 const std::vector<Parameter>& training_keys() {
   static const std::vector<Parameter> keys{
-      settings::number("iterations", "k, of the tied network; whole").at_least(1).at_most(1e5).otherwise(30.0),
+      settings::number("iterations", "k, of the tied network; whole; the theory is that of k to infinity")
+          .at_least(1)
+          .at_most(1e5)
+          .otherwise(30.0),
       settings::number("input_power", "q_h = |h|^2/n of every example").above(0).otherwise(1.0),
       settings::number("examples", "N; whole").at_least(1).at_most(1e4).otherwise(16.0),
       settings::number("inputs", "d; x uniform of norm sqrt d; whole").at_least(1).at_most(1e4).otherwise(8.0),
@@ -51,6 +57,7 @@ class TrainingExperiment final : public Problem {
       out.steps.assign(problem_->network.depth.at.begin(), problem_->network.depth.at.end());
       out.columns.push_back({training_observables().front(), lazy_losses(*problem_), {}});
       out.method = "lazy, n and k to infinity";
+      limit_claims(out);
       return out;
     } catch (const std::domain_error& e) {
       throw std::domain_error(std::string("network.scale: ") + e.what());
@@ -80,6 +87,22 @@ class TrainingExperiment final : public Problem {
   }
 
  private:
+  void limit_claims(Trajectory& out) const {
+    const EquilibriumProblem& p = problem_->network;
+    const double rate = equilibrium(p.family, p.phi, p.input_power, p.g).rate;
+    const double left = std::pow(rate, 2 * static_cast<double>(problem_->iterations));
+    if (!(left <= most_left))
+      out.warnings.push_back(
+          fmt::format("{} iterations leave {:.2g} of a squared length on the way to the fixed point, of which the "
+                      "theory is: shown, "
+                      "not judged; take more training.iterations",
+                      problem_->iterations, left));
+    if (p.width < narrowest)
+      out.warnings.push_back(
+          fmt::format("the limit of wide networks claims nothing at widths below {}: shown, not judged", narrowest));
+    if (!out.warnings.empty()) out.valid_until = 0;
+  }
+
   std::shared_ptr<const TrainingProblem> problem_;
 };
 

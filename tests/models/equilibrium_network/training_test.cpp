@@ -8,6 +8,7 @@
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "numerics/constants.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
@@ -158,4 +159,17 @@ TEST_CASE("a diverging run is counted as one, from a start that is finite") {
   replica->advance(20);
   replica->observe(out);
   CHECK(std::isinf(out[0]));
+}
+
+TEST_CASE("the theory of infinitely many iterations claims nothing of few, or of narrow networks") {
+  const auto until = [](const std::string& keys) { return prepared(keys)->solve().valid_until.value_or(infinity); };
+  // Linear, iid: the residual falls by g^2 an iteration; .9^(2 k) is 1% at k = 21.85.
+  CHECK(until("[network]\nscale = 0.9\n[training]\niterations = 1\n") == 0);
+  CHECK(until("[network]\nscale = 0.9\n[training]\niterations = 21\n") == 0);
+  CHECK(until("[network]\nscale = 0.9\n[training]\niterations = 22\n") == infinity);
+  CHECK(until("[network]\nscale = 0.6\nactivation = 'relu'\n[training]\niterations = 10\n") == infinity);
+  CHECK(until("[network]\nscale = 0.6\nwidth = 19\n") == 0);
+  const auto told = prepared("[network]\nscale = 0.9\n[training]\niterations = 1\n")->solve().warnings;
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].starts_with("1 iterations leave 0.81 of a squared length"));
 }

@@ -67,7 +67,8 @@ WideKernels wide_kernels(const TrainingProblem& problem) {
   const auto d = static_cast<double>(problem.inputs.rows());
   WideKernels out{Matrix(N, N), Matrix(N, N)};
   if (!p.phi.linear() && !p.family.bi_invariant())
-    throw std::domain_error("the tangent kernel of nonlinear networks is known for bi-invariant families");
+    throw std::invalid_argument(
+        "network.family: the tangent kernel of nonlinear networks is known for bi-invariant families");
   const LinearMoments m = p.phi.linear() ? linear_moments(p.family, p.g) : LinearMoments{};
   const Equilibrium at = p.phi.linear() ? Equilibrium{} : equilibrium(p.family, p.phi, p.input_power, p.g);
   for (std::size_t i = 0; i < N; ++i)

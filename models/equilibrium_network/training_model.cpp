@@ -80,7 +80,7 @@ class TrainingExperiment final : public Problem {
     }
     try {
       out.push_back({"edge_learning_rate", lazy_edge(*problem_), "eta beyond which the lazy network's loss grows"});
-    } catch (const std::domain_error&) {
+    } catch (const std::logic_error&) {
       // Outside the phase, or of a family whose tangent kernel is not known.
     }
     return out;

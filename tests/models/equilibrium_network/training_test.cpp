@@ -137,7 +137,7 @@ TEST_CASE("scales outside the phase and families without a tangent kernel have n
   CHECK(refusal("[network]\nscale = 0.5\n") == "solved");
   CHECK(refusal("[network]\nscale = 1.5\n").starts_with("e.toml: network.scale: outside the stable phase"));
   CHECK(refusal("[network]\nfamily = 'goe'\nactivation = 'tanh'\nscale = 0.3\n")
-            .starts_with("e.toml: network.scale: the tangent kernel"));
+            .starts_with("e.toml: network.family: the tangent kernel"));
   CHECK(refusal("[training]\niterations = 1.5\n").starts_with("e.toml: training.iterations: must be a whole"));
   CHECK(refusal("[network]\nwidth = 20000\n[training]\niterations = 10000\n")
             .starts_with("e.toml: training.iterations: times examples"));

@@ -27,13 +27,30 @@ double logistic(double s) {
   return s >= 0 ? 1 / (1 + e) : e / (1 + e);
 }
 
-/// log sum_c exp(beta f_c), and softmax(beta f) in `p`.
-double softmax(std::span<const double> f, double beta, std::span<double> p) {
+/// softmax(beta f) in `p`.
+void softmax(std::span<const double> f, double beta, std::span<double> p) {
   const double largest = *std::ranges::max_element(f);
   double sum = 0;
   for (std::size_t c = 0; c < f.size(); ++c) sum += p[c] = std::exp(beta * (f[c] - largest));
   for (double& x : p) x /= sum;
-  return beta * largest + std::log(sum);
+}
+
+/// -log softmax(beta f)_c; as small as it is where c is the largest output.
+double surprise(std::span<const double> f, double beta, std::size_t c) {
+  const double largest = *std::ranges::max_element(f);
+  double others = 0;
+  for (std::size_t k = 0; k < f.size(); ++k)
+    if (k != c) others += std::exp(beta * (f[k] - largest));
+  if (f[c] == largest) return std::log1p(others);
+  return beta * (largest - f[c]) + std::log(others + std::exp(beta * (f[c] - largest)));
+}
+
+/// 1 - p_c as the sum of the others: where an output is sure of itself the difference would be rounding.
+double rest(std::span<const double> p, std::size_t c) {
+  double sum = 0;
+  for (std::size_t k = 0; k < p.size(); ++k)
+    if (k != c) sum += p[k];
+  return sum;
 }
 
 /// softmax(beta f) of every example.
@@ -57,12 +74,9 @@ double Loss::value(const Matrix& f, const Matrix& y) const {
   } else if (f.rows() == 1) {
     for (std::size_t i = 0; i < f.columns(); ++i) sum += softplus(-inverse_temperature * y(0, i) * f(0, i));
   } else {
-    std::vector<double> p(f.rows());
-    for (std::size_t i = 0; i < f.columns(); ++i) {
-      const double all = softmax(f.column(i), inverse_temperature, p);
+    for (std::size_t i = 0; i < f.columns(); ++i)
       for (std::size_t c = 0; c < f.rows(); ++c)
-        if (y(c, i) != 0) sum += y(c, i) * (all - inverse_temperature * f(c, i));
-    }
+        if (y(c, i) != 0) sum += y(c, i) * surprise(f.column(i), inverse_temperature, c);
   }
   return sum / n;
 }
@@ -77,8 +91,10 @@ Matrix Loss::cotangent(const Matrix& f, const Matrix& y) const {
   } else if (f.rows() == 1) {
     for (std::size_t i = 0; i < f.columns(); ++i) out(0, i) = -beta * y(0, i) * logistic(-beta * y(0, i) * f(0, i)) / n;
   } else {
-    out = probabilities(f, beta);
-    for (std::size_t k = 0; k < f.size(); ++k) out.data()[k] = beta * (out.data()[k] - y.data()[k]) / n;
+    const Matrix p = probabilities(f, beta);
+    for (std::size_t i = 0; i < f.columns(); ++i)
+      for (std::size_t c = 0; c < f.rows(); ++c)
+        out(c, i) = beta * (y(c, i) == 1 ? -rest(p.column(i), c) : p(c, i) - y(c, i)) / n;
   }
   return out;
 }
@@ -93,15 +109,18 @@ Matrix Loss::curvature(const Matrix& f, const Matrix& y, const Matrix& v) const 
     for (double& x : out.entries()) x /= n;
   } else if (f.rows() == 1) {
     for (std::size_t i = 0; i < f.columns(); ++i) {
-      const double p = logistic(beta * f(0, i));
-      out(0, i) *= beta * beta * p * (1 - p) / n;
+      const double s = beta * f(0, i);
+      out(0, i) *= beta * beta * logistic(s) * logistic(-s) / n;
     }
   } else {
     const Matrix p = probabilities(f, beta);
     for (std::size_t i = 0; i < f.columns(); ++i) {
-      double mean = 0;
-      for (std::size_t c = 0; c < f.rows(); ++c) mean += p(c, i) * v(c, i);
-      for (std::size_t c = 0; c < f.rows(); ++c) out(c, i) = beta * beta * p(c, i) * (v(c, i) - mean) / n;
+      // v_c - sum_k p_k v_k, whose own terms cancel where p_c is next to 1.
+      for (std::size_t c = 0; c < f.rows(); ++c) {
+        double away = 0;
+        for (std::size_t k = 0; k < f.rows(); ++k) away += p(k, i) * (v(c, i) - v(k, i));
+        out(c, i) = beta * beta * p(c, i) * away / n;
+      }
     }
   }
   return out;
@@ -115,15 +134,15 @@ Matrix Loss::curvature_root(const Matrix& f, const Matrix& y, std::size_t c) con
     for (std::size_t i = 0; i < f.columns(); ++i) out(c, i) = root;
   } else if (f.rows() == 1) {
     for (std::size_t i = 0; i < f.columns(); ++i) {
-      const double p = logistic(beta * f(0, i));
-      out(0, i) = beta * root * std::sqrt(p * (1 - p));
+      const double s = beta * f(0, i);
+      out(0, i) = beta * root * std::sqrt(logistic(s) * logistic(-s));
     }
   } else {
     // diag p - p p' = sum_c p_c (e_c - p)(e_c - p)'.
     const Matrix p = probabilities(f, beta);
     for (std::size_t i = 0; i < f.columns(); ++i)
       for (std::size_t k = 0; k < f.rows(); ++k)
-        out(k, i) = beta * root * std::sqrt(p(c, i)) * ((k == c ? 1.0 : 0.0) - p(k, i));
+        out(k, i) = beta * root * std::sqrt(p(c, i)) * (k == c ? rest(p.column(i), c) : -p(k, i));
   }
   return out;
 }

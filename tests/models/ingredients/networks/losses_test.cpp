@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <initializer_list>
 #include <stdexcept>
 #include <vector>
 
@@ -45,6 +46,13 @@ double literal(const Case& c) {
     }
   }
   return sum / static_cast<double>(c.outputs.columns());
+}
+
+Matrix column(std::initializer_list<double> values) {
+  Matrix out(values.size(), 1);
+  std::size_t c = 0;
+  for (const double x : values) out(c++, 0) = x;
+  return out;
 }
 
 }  // namespace
@@ -97,4 +105,67 @@ TEST_CASE("shapes must be alike") {
   CHECK_THROWS_AS(loss.cotangent(Matrix(2, 3), Matrix(2, 2)), std::invalid_argument);
   CHECK_THROWS_AS(loss.curvature(Matrix(2, 3), Matrix(2, 3), Matrix(2, 2)), std::invalid_argument);
   CHECK_THROWS_AS(Loss::accuracy(Matrix(1, 3), Matrix(2, 3)), std::invalid_argument);
+}
+
+TEST_CASE("cross-entropy of outputs that are sure of themselves keeps its digits") {
+  // p_2 = e^-60, p_3 = e^-80 of the sum: far below the rounding of p_1 = 1 - p_2 - p_3.
+  const Loss loss{LossKind::cross_entropy, 2};
+  const Matrix f = column({40, 10, 0}), right = column({1, 0, 0}), wrong = column({0, 0, 1});
+  const double e2 = std::exp(-60.0), e3 = std::exp(-80.0), others = e2 + e3;
+  CHECK(loss.value(f, right) == Approx(others).epsilon(1e-13));
+  CHECK(loss.value(f, wrong) == Approx(80).epsilon(1e-14));
+  const Matrix c = loss.cotangent(f, right);
+  CHECK(c(0, 0) == Approx(-2 * others).epsilon(1e-13));
+  CHECK(c(1, 0) == Approx(2 * e2).epsilon(1e-13));
+  CHECK(c(2, 0) == Approx(2 * e3).epsilon(1e-13));
+  CHECK(c(0, 0) + c(1, 0) + c(2, 0) == Approx(0).scale(1e-26));
+  // beta^2 (diag p - p p') is symmetric to its own size, its columns sum to 0, and it is the sum over its roots.
+  Matrix H(3, 3), sum(3, 3);
+  for (std::size_t k = 0; k < 3; ++k) {
+    Matrix v(3, 1);
+    v(k, 0) = 1;
+    const Matrix out = loss.curvature(f, right, v), root = loss.curvature_root(f, right, k);
+    for (std::size_t r = 0; r < 3; ++r) {
+      H(r, k) = out(r, 0);
+      for (std::size_t s = 0; s < 3; ++s) sum(r, s) += root(r, 0) * root(s, 0);
+    }
+  }
+  CHECK(H(0, 0) == Approx(4 * others).epsilon(1e-13));
+  CHECK(H(1, 1) == Approx(4 * e2).epsilon(1e-13));
+  CHECK(H(0, 1) == Approx(-4 * e2).epsilon(1e-13));
+  CHECK(H(0, 2) == Approx(-4 * e3).epsilon(1e-13));
+  CHECK(H(1, 2) == Approx(-4 * e2 * e3).epsilon(1e-13));
+  for (std::size_t r = 0; r < 3; ++r)
+    for (std::size_t s = 0; s < 3; ++s) {
+      CHECK(H(r, s) == Approx(H(s, r)).epsilon(1e-14));
+      CHECK(sum(r, s) == Approx(H(r, s)).epsilon(1e-13));
+    }
+}
+
+TEST_CASE("a single output keeps its digits on either side") {
+  const Loss loss{LossKind::cross_entropy, 3};
+  for (const double sign : {1.0, -1.0}) {
+    const Matrix f = column({30 * sign}), y = column({sign}), v = column({1});
+    const double p = std::exp(-90.0);
+    CHECK(loss.value(f, y) == Approx(p).epsilon(1e-13));
+    CHECK(loss.cotangent(f, y)(0, 0) == Approx(-3 * sign * p).epsilon(1e-13));
+    CHECK(loss.curvature(f, y, v)(0, 0) == Approx(9 * p).epsilon(1e-13));
+    CHECK(loss.curvature_root(f, y, 0)(0, 0) == Approx(3 * std::sqrt(p)).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("cross-entropy of even outputs, soft targets, and two outputs that are one") {
+  const Loss loss{LossKind::cross_entropy, 0.5};
+  const Matrix even = column({2, 2, 2, 2}), soft = column({0.4, 0.3, 0.2, 0.1});
+  CHECK(loss.value(even, soft) == Approx(std::log(4.0)).epsilon(1e-14));
+  CHECK(loss.cotangent(even, soft)(0, 0) == Approx(0.5 * (0.25 - 0.4)).epsilon(1e-14));
+  // Two outputs f, 0 of the class: the single output f.
+  const Matrix two = column({1.3, 0}), one = column({1.3});
+  for (const bool first : {true, false}) {
+    const Matrix y2 = first ? column({1, 0}) : column({0, 1}), y1 = column({first ? 1.0 : -1.0});
+    CHECK(loss.value(two, y2) == Approx(loss.value(one, y1)).epsilon(1e-14));
+    CHECK(loss.cotangent(two, y2)(0, 0) == Approx(loss.cotangent(one, y1)(0, 0)).epsilon(1e-14));
+    CHECK(loss.curvature(two, y2, column({1, 0}))(0, 0) ==
+          Approx(loss.curvature(one, y1, column({1}))(0, 0)).epsilon(1e-14));
+  }
 }

@@ -48,7 +48,40 @@ double Regression::floor_normalised(double sigma) const {
   return sigma / (2 - sigma) * noise_power() * mean_inverse_curvature();
 }
 
+std::pair<double, double> Regression::step_moments() const {
+  // The series in powers of U T, whose moments are ratios of Gamma functions; T = 0 where B = 1.
+  if (dimension == 1) return {1, 1};
+  const auto d = static_cast<double>(dimension), B = static_cast<double>(batch);
+  const double u = B / 2, v = (d - 1) / 2, p = (B - 1) / 2, q = (B + d - 1) / 2;
+  double uk = u / (u + v);                                              // E U^(k+1)
+  double t1 = q / (p + q), t2 = q * (q + 1) / ((p + q) * (p + q + 1));  // E T^k (1 - T)^j
+  double a = 0, b = 0;
+  constexpr std::uint64_t most_terms = 10'000'000;
+  for (std::uint64_t n = 0; n < most_terms; ++n) {
+    const auto k = static_cast<double>(n);
+    const double da = uk * t1, db = (k + 1) * uk * t2;
+    a += da;
+    b += db;
+    // Terms fall like k^-3 or faster: what is left is less than k of them.
+    if ((k + 1) * db <= 1e-12 * b && (k + 1) * da <= 1e-12 * a) break;
+    uk *= (u + 1 + k) / (u + v + 1 + k);
+    t1 *= (p + k) / (p + q + 1 + k);
+    t2 *= (p + k) / (p + q + 2 + k);
+  }
+  return {a, b};
+}
+
 double Regression::largest_sigma() const {
+  const auto [a, b] = step_moments();
+  return 2 * a / b;
+}
+
+double Regression::factor(double sigma) const {
+  const auto [a, b] = step_moments();
+  return 1 - sigma * (2 * a - sigma * b);
+}
+
+double Regression::mean_field_edge() const {
   return 2 * m3() / (m2() * m2());
 }
 

@@ -5,6 +5,7 @@
 ///
 ///     g = X'(X v - eps)/B,   n = |g|^2,   d = |X g|^2/B = g'S g,   eta = sigma nbar/dbar,   v' = v - eta g
 #include <memory>
+#include <utility>
 
 #include "models/framework/model.hpp"
 #include "models/ingredients/rate_rules.hpp"
@@ -34,11 +35,21 @@ struct Regression {
   double floor_normalised(double sigma) const;
   /// E 1/eigenvalue then; infinite for k <= 2.
   double mean_inverse_curvature() const;
-  /// sigma above which P grows without noise, 2 m3/m2^2.
+  /// sigma above which P grows without noise and without averages, exactly: 2 a/b of
+  ///     E P' = P (1 - 2 sigma a + sigma^2 b),   a = E (n/d) g.v/P = E U (1 - T)/(1 - U T),   b = E (n/d)^2 n/P = E U ((1 - T)/(1 - U T))^2
+  /// with independent U ~ Beta(B/2, (d-1)/2), T ~ Beta((B-1)/2, (B+d-1)/2), as |X v|^2, what of |X'X v|^2 is across v, and |X g|^2 across X v are
+  /// independent chi^2. 2 m3/m2^2 up to O(1/d).
   double largest_sigma() const;
+  /// That factor of P.
+  double factor(double sigma) const;
+  /// The edge of the recursion of means, (4.1): 2 m3/m2^2.
+  double mean_field_edge() const;
   /// Where P ends, where sigma is below that: N (m2 (sigma-1) + sqrt(m2^2 (sigma-1)^2 + a sigma))/a, N = s2 d/B, a = 2 m3 -
   /// sigma m2^2.
   double floor(double sigma) const;
+
+ private:
+  std::pair<double, double> step_moments() const;  ///< a, b
 };
 
 /// excess_mse, risk and learning_rate, and the rule's memory: of theory and simulation alike.

@@ -10,6 +10,7 @@
 #include "models/framework/recorder.hpp"
 #include "models/mini_batch_cdat/mini_batch_cdat.hpp"
 #include "numerics/constants.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::mini_batch_cdat {
 
@@ -78,6 +79,7 @@ class CdatProblem final : public Problem {
     const Trajectory theory = solve();
     std::vector<Prediction> out;
     if (problem_.dimension < large_dimension || theory.diverged_at || !(theory.columns[0].value.back() > 0)) return out;
+    if (!normalised() && !(mean_field_error(theory.columns[0].value.back()) <= claimed / 2)) return out;
     Prediction end;
     end.name = "excess_at_end";
     end.statement = "P follows the recursion of means, to O(1/d)";
@@ -104,26 +106,41 @@ class CdatProblem final : public Problem {
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_cdat(problem_, tuner_.rule, rows_); }
   std::vector<Finding> stability() const override {
-    const double largest = normalised() ? 2 : problem_.largest_sigma();
+    const double largest = averaged() ? problem_.mean_field_edge() : problem_.largest_sigma();
     std::vector<Finding> out = {
         {"m2", problem_.m2(), "E|g|^2 = m2 P + s2 d/B"},
         {"m3", problem_.m3(), "E g'Sg = m3 P + m2 s2 d/B"},
         {"largest_sigma", largest,
-         normalised() ? "one eigenvalue a batch: above it P grows" : "2 m3/m2^2: above it P grows"},
+         averaged() ? "2 m3/m2^2, of means, to O(1/d): above it P grows" : "without noise P grows above it; exact"},
         {"best_sigma", largest / 2, "half of it: the largest fall of P in a step without noise"},
         {"stable", tuner_.sigma < largest, "sigma < largest_sigma"}};
-    if (tuner_.sigma < largest && problem_.noise > 0)
-      out.push_back({"excess_floor",
-                     normalised() ? problem_.floor_normalised(tuner_.sigma) : problem_.floor(tuner_.sigma),
-                     "P at the end"});
+    if (tuner_.sigma >= largest || !(problem_.noise > 0)) return out;
+    if (normalised())
+      out.push_back({"excess_floor", problem_.floor_normalised(tuner_.sigma), "P at the end"});
+    else if (floor_error() <= claimed)
+      out.push_back({"excess_floor", problem_.floor(tuner_.sigma), "P at the end, to O(1/d)/(largest_sigma - sigma)"});
     return out;
   }
 
  private:
-  /// Whether every rate is sigma over the one eigenvalue of its batch.
-  bool normalised() const {
+  /// Whether a rate is of more batches than its own, or has a bound.
+  bool averaged() const {
     const ingredients::GreedyMultiple multiple = tuner_.rule->greedy_multiple();
-    return problem_.one_curvature() && multiple.low == multiple.high && !multiple.averaged;
+    return multiple.low != multiple.high || multiple.averaged;
+  }
+  /// Whether every rate is sigma over the one eigenvalue of its batch.
+  bool normalised() const { return problem_.one_curvature() && !averaged(); }
+  /// Relative error of the floor that taking the rate for its mean costs: it moves the edge, at which the floor has its pole.
+  double floor_error() const {
+    const double exact = problem_.largest_sigma(), moved = std::abs(problem_.mean_field_edge() - exact);
+    return tuner_.sigma < exact ? moved / (exact - tuner_.sigma) : infinity;
+  }
+  /// The same of P = `end` after all steps. Far above the floor the error of every step's factor is in it.
+  double mean_field_error(double end) const {
+    if (problem_.noise > 0 && floor_error() < infinity && end <= 2 * problem_.floor(tuner_.sigma)) return floor_error();
+    const double eta = tuner_.sigma * problem_.m2() / problem_.m3();
+    const double mean_field = 1 - 2 * eta + eta * eta * problem_.m2();
+    return static_cast<double>(time_.steps) * std::abs(std::log(problem_.factor(tuner_.sigma) / mean_field));
   }
 
   Regression problem_;
@@ -148,12 +165,17 @@ settings::Description mini_batches() {
           {settings::integer("batch", "B").at_least(1).at_most(1e7).otherwise(std::int64_t{200})}};
 }
 
-const std::vector<settings::Parameter>& sampler_keys() {
-  static const std::vector<settings::Parameter> keys = {
-      settings::text("sampler", "plane: exact in law, B numbers a step; rows: every row is drawn")
-          .one_of({"plane", "rows"})
-          .otherwise(std::string("plane"))};
-  return keys;
+/// Section [monte_carlo].
+struct Run {
+  bool rows = false;
+};
+
+const settings::Section<Run>& run_section() {
+  static const settings::Section<Run> section([](settings::Section<Run>& s) {
+    s.words("sampler", &Run::rows, "plane: exact in law, B numbers a step; rows: every row is drawn",
+            {{"plane", false}, {"rows", true}});
+  });
+  return section;
 }
 
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
@@ -165,10 +187,10 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   problem.batch = static_cast<std::size_t>(optimizer.integer("batch"));
   problem.noise = data.number("noise_variance");
   problem.excess = data.number("initial_excess");
-  const bool rows = read_monte_carlo(table, sampler_keys()).text("sampler") == "rows";
+  const settings::Values run = read_monte_carlo(table, run_section().parameters());
+  const bool rows = run_section().from(run).rows;
   if (rows && problem.dimension * problem.batch > 100'000'000)
-    throw read_monte_carlo(table, sampler_keys())
-        .error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
+    throw run.error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
   return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows,
                                        table.table_or_empty("verdict").has("dimensions"));
 }
@@ -275,7 +297,7 @@ const Model& mini_batch_cdat_model() {
       .optimizers = {mini_batches()},
       .observables = regression_observables(),
       .closed_forms = closed_forms,
-      .monte_carlo = sampler_keys(),
+      .monte_carlo = run_section().parameters(),
       .build = build,
   });
   return model;

@@ -14,7 +14,7 @@
 
 #include "bench/timing.hpp"
 #include "linear_algebra/dense.hpp"
-#include "models/quadratic_regression/instance.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 #include "models/quadratic_regression/steps.hpp"
 
 namespace {
@@ -23,10 +23,10 @@ using namespace edgewise;
 using bench::best;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-using models::quadratic_regression::CurvatureTensor;
+using models::ingredients::CurvatureTensor;
 
-models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
-  models::quadratic_regression::QuadraticLaw law;
+models::ingredients::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters) {
+  models::ingredients::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = 4;
@@ -56,10 +56,10 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
   const int repeats = std::max(4, static_cast<int>(1e7 / one));  // a run meets its tensor where the last step left it
   std::vector<Matrix> a(threads, Matrix(n, n, 0.5)), c(threads, Matrix(n, n));
   std::vector<Matrix> whole(threads, Matrix(d * p, p, 0.5));
-  std::vector<models::quadratic_regression::QuadraticInstance> instances;
+  std::vector<models::ingredients::QuadraticInstance> instances;
   for (unsigned t = 0; t < threads; ++t)
     instances.push_back(
-        models::quadratic_regression::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
+        models::ingredients::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
   std::vector<std::vector<Matrix>> w(threads, std::vector<Matrix>(group, Matrix(d, p)));
   std::vector<std::vector<double>> v(threads, std::vector<double>(p, 0.1)), scratch(threads);
   const auto contract_group = [&](unsigned t) {
@@ -138,8 +138,8 @@ void single(std::size_t d, int rounds) {
   constexpr int products = 8;  // what the tensor has driven from the caches counts little
   const Matrix a(n, n, 0.5);
   Matrix c(n, n), w;
-  const models::quadratic_regression::QuadraticInstance x =
-      models::quadratic_regression::draw_instance(law_of(d, d), 1, 0, CurvatureTensor::Storage::stored);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(law_of(d, d), 1, 0, CurvatureTensor::Storage::stored);
   const double bytes = CurvatureTensor::bytes(d, d, CurvatureTensor::Storage::stored);
   const std::vector<double> plain(static_cast<std::size_t>(bytes / 8), 0.5);
   const std::vector<double> v(d, 0.1);
@@ -168,8 +168,8 @@ void single(std::size_t d, int rounds) {
 }
 
 void streamed(std::size_t d, std::size_t p) {
-  const models::quadratic_regression::QuadraticInstance x =
-      models::quadratic_regression::draw_instance(law_of(d, p), 1, 0, CurvatureTensor::Storage::streamed);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(law_of(d, p), 1, 0, CurvatureTensor::Storage::streamed);
   models::quadratic_regression::QuadraticState state(x);
   const std::vector<double> time = best({[&] { state.step({0.05}); }}, 15);
   const double normals = 0.5 * static_cast<double>(d * p * p);

@@ -13,7 +13,7 @@ namespace edgewise::models {
 
 /// What was recorded of one replica, to its own end.
 struct RecordedReplica {
-  std::vector<double> steps;              ///< recorded steps up to the last at which every observable was finite
+  std::vector<double> steps;  ///< recorded steps up to the last at which every observable was finite, or absent
   std::span<const std::string> names;     ///< of the observables
   std::vector<std::vector<double>> rows;  ///< [observable][step]
   bool diverged = false;                  ///< it left the finite numbers after the last of `steps`

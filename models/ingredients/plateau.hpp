@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/prediction.hpp"
 
 namespace edgewise::models::ingredients {
@@ -29,6 +30,17 @@ inline double tail_median(std::span<const double> step, std::span<const double> 
   return median(std::move(tail));
 }
 
+/// Whether a value rose through the edge before the tail: it was below at a recorded step and above at a later one. A run
+/// that starts above, and rests or is thrown there, did not come to the edge.
+inline bool rose_through(const RecordedReplica& run, std::span<const double> value, double edge) {
+  bool below = false;
+  for (std::size_t t = 0; t < value.size() && run.steps[t] < tail_begins * run.steps.back(); ++t) {
+    if (below && value[t] > edge) return true;
+    below = below || value[t] < edge;
+  }
+  return false;
+}
+
 /// Whether a value exceeded the edge before the tail. What happens before it picks the runs, what happens in it is predicted.
 inline bool reached(const RecordedReplica& run, std::span<const double> value, double edge) {
   for (std::size_t t = 0; t < value.size(); ++t)
@@ -36,9 +48,9 @@ inline bool reached(const RecordedReplica& run, std::span<const double> value, d
   return false;
 }
 
-/// Of eta lambda over steps: its median, and the share of them below 2; both 0 of none.
+/// Of eta lambda over steps: its median, and the share of them below 2; both absent of none.
 struct EdgeShare {
-  double median = 0, below = 0;
+  double median = absent, below = absent;
 };
 inline EdgeShare edge_share(const std::vector<double>& products) {
   if (products.empty()) return {};

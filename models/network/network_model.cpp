@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "models/network/theory.hpp"
 #include "numerics/sums.hpp"
 #include "numerics/whole.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::network {
 
@@ -36,20 +38,22 @@ constexpr std::size_t usual_norms = 200;
 /// Entries of a tangent kernel's matrix of gradients.
 constexpr double most_gradients = 1e8;
 
-const std::vector<Parameter>& loss_keys() {
-  static const std::vector<Parameter> keys{
-      settings::text("kind", "squared: mean of |f - y|^2/2 over examples; cross-entropy: mean of -log softmax(beta f)")
-          .one_of({"squared", "cross-entropy"})
-          .otherwise(std::string("squared")),
-      settings::number("inverse_temperature", "beta of cross-entropy").above(0).otherwise(1.0)};
-  return keys;
+/// Section [loss].
+const settings::Section<Loss>& loss_section() {
+  static const settings::Section<Loss> section([](settings::Section<Loss>& s) {
+    s.words("kind", &Loss::kind,
+            "squared: mean of |f - y|^2/2 over examples; cross-entropy: mean of -log softmax(beta f)",
+            {{"squared", LossKind::squared}, {"cross-entropy", LossKind::cross_entropy}});
+    s.key("inverse_temperature", &Loss::inverse_temperature, "beta of cross-entropy").above(0);
+  });
+  return section;
 }
 
 /// Of all sections that are the model's own, named with their section.
 std::vector<Parameter> all_keys() {
   return settings::with_sections({{"data", ingredients::networks::data_parameters()},
                                   {"network", ingredients::networks::network_parameters()},
-                                  {"loss", loss_keys()}});
+                                  {"loss", loss_section().parameters()}});
 }
 
 Parameter learning_rate() {
@@ -71,6 +75,33 @@ Parameter deviation() {
   return settings::number("deviation", "s").at_least(0).must();
 }
 
+/// Key of an ascent's length.
+struct AscentNorm {
+  bool preconditioner = false;
+};
+const settings::Section<AscentNorm>& norm_section() {
+  static const settings::Section<AscentNorm> section([](settings::Section<AscentNorm>& s) {
+    s.words("norm", &AscentNorm::preconditioner,
+            "|u| of a preconditioned ascent: euclidean, or preconditioner, sqrt(u'M u)",
+            {{"euclidean", false}, {"preconditioner", true}});
+  });
+  return section;
+}
+
+/// Key of a penalty's part of the Hessian.
+struct PenaltyPart {
+  CurvaturePart part = CurvaturePart::hessian;
+};
+const settings::Section<PenaltyPart>& part_section() {
+  static const settings::Section<PenaltyPart> section([](settings::Section<PenaltyPart>& s) {
+    s.words("part", &PenaltyPart::part, "A: full H, its gauss-newton part, or what that neglects",
+            {{"full", CurvaturePart::hessian},
+             {"gauss-newton", CurvaturePart::gauss_newton},
+             {"neglected", CurvaturePart::neglected}});
+  });
+  return section;
+}
+
 std::vector<Parameter> ascent_keys() {
   return {learning_rate(),
           settings::number("rho", "length of the ascent e").at_least(0).must(),
@@ -79,9 +110,7 @@ std::vector<Parameter> ascent_keys() {
           settings::boolean("preconditioned",
                             "u = M^-1 g, M = sqrt(v/(1 - .9^(k+1))) + 1e-3, v = .9 v + .1 g^2; else u = g")
               .otherwise(false),
-          settings::text("norm", "|u| of a preconditioned ascent: euclidean, or preconditioner, sqrt(u'M u)")
-              .one_of({"euclidean", "preconditioner"})
-              .otherwise(std::string("euclidean")),
+          norm_section().parameters()[0],
           ingredients::momentum_parameter(),
           batch()};
 }
@@ -138,10 +167,7 @@ const std::vector<Kind>& kinds() {
         "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
         "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2",
         penalty_source,
-        {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
-         settings::text("part", "A: full H, its gauss-newton part, or what that neglects")
-             .one_of({"full", "gauss-newton", "neglected"})
-             .otherwise(std::string("full")),
+        {learning_rate(), settings::number("rho", "strength").at_least(0).must(), part_section().parameters()[0],
          settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(),
          ingredients::momentum_parameter(), batch()}},
        UpdateKind::penalty},
@@ -174,36 +200,37 @@ std::vector<Description> optimizers_of_model() {
   return out;
 }
 
-const std::vector<Parameter>& monte_carlo_keys() {
-  static const std::vector<Parameter> keys{
-      settings::text(
-          "traces",
-          "of H, GGN and NME: exact (a pass per unit below a curved layer), hutchinson (with `probes`), or none")
-          .one_of({"none", "exact", "hutchinson"})
-          .otherwise(std::string("none")),
-      settings::number("probes", "of hutchinson; whole").at_least(1).at_most(1e6).otherwise(10.0),
-      settings::text(
-          "kernel_norm",
-          "observe the exact kernel norm of mini-batches (one output, squared loss): a decomposition of n x n "
-          "at every recorded step")
-          .one_of({"auto", "none", "exact"})
-          .otherwise(std::string("auto")),
-      settings::boolean("every_step",
-                        "the sharpness is found at every step, and of `edge` so far the share below 2 and the median")
-          .otherwise(false)};
-  return keys;
+/// Section [monte_carlo].
+struct Run {
+  Traces traces = Traces::none;
+  double probes = 10;
+  std::optional<bool> kernel_norm = {};  ///< empty: where it is cheap
+  bool every_step = false;
+};
+
+const settings::Section<Run>& run_section() {
+  static const settings::Section<Run> section([](settings::Section<Run>& s) {
+    s.words("traces", &Run::traces,
+            "of H, GGN and NME: exact (a pass per unit below a curved layer), hutchinson (with `probes`), or none",
+            {{"none", Traces::none}, {"exact", Traces::exact}, {"hutchinson", Traces::hutchinson}});
+    s.key("probes", &Run::probes, "of hutchinson; whole").at_least(1).at_most(1e6);
+    s.words("kernel_norm", &Run::kernel_norm,
+            "observe the exact kernel norm of mini-batches (one output, squared loss): a decomposition of n x n "
+            "at every recorded step",
+            {{"auto", std::optional<bool>()}, {"none", false}, {"exact", true}});
+    s.key("every_step", &Run::every_step,
+          "the sharpness is found at every step, and of `edge` so far the share below 2 and the median");
+  });
+  return section;
 }
 
 Loss read_loss(const Values& values, const TrainingData& data) {
-  Loss loss;
-  loss.inverse_temperature = values.number("inverse_temperature");
-  if (values.text("kind") == "squared") {
-    if (values.given("inverse_temperature"))
-      throw values.error("inverse_temperature", "belongs to kind = \"cross-entropy\"");
-    return loss;
-  }
-  if (!data.classes) throw values.error("kind", "cross-entropy is of classes: data.targets must be classes, or images");
-  loss.kind = LossKind::cross_entropy;
+  const Loss loss = loss_section().from(values);
+  const bool classes = loss.kind == LossKind::cross_entropy;
+  if (!classes && values.given("inverse_temperature"))
+    throw values.error("inverse_temperature", "belongs to kind = \"cross-entropy\"");
+  if (classes && !data.classes)
+    throw values.error("kind", "cross-entropy is of classes: data.targets must be classes, or images");
   return loss;
 }
 
@@ -222,16 +249,13 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
   if (values.has("every")) rule.every = values.whole("every");
   if (values.has("preconditioned")) {
     rule.preconditioned = values.flag("preconditioned");
-    rule.norm_of_preconditioner = values.text("norm") == "preconditioner";
+    rule.norm_of_preconditioner = norm_section().from(values).preconditioner;
     if (rule.norm_of_preconditioner && !rule.preconditioned)
       throw values.error("norm", "belongs to preconditioned = true");
     if (rule.norm_of_preconditioner && !rule.normalised) throw values.error("norm", "belongs to normalised = true");
   }
   if (values.has("part")) {
-    const std::string& part = values.text("part");
-    rule.part = part == "full"           ? CurvaturePart::hessian
-                : part == "gauss-newton" ? CurvaturePart::gauss_newton
-                                         : CurvaturePart::neglected;
+    rule.part = part_section().from(values).part;
   }
   if (values.has("deviation")) rule.deviation = values.number("deviation");
   if (values.has("antithetic")) rule.antithetic = values.flag("antithetic");
@@ -246,21 +270,20 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
 }
 
 void read_simulation(const Values& values, NetworkProblem& problem) {
-  const std::string& traces = values.text("traces");
-  problem.traces = traces == "exact" ? Traces::exact : traces == "none" ? Traces::none : Traces::hutchinson;
+  const Run run = run_section().from(values);
+  problem.traces = run.traces;
   if (values.given("probes") && problem.traces != Traces::hutchinson)
     throw values.error("probes", "belongs to traces = \"hutchinson\"");
   problem.probes = values.whole("probes");
-  const std::string& norm = values.text("kernel_norm");
   const double gradients = static_cast<double>(problem.examples()) * static_cast<double>(problem.network->parameters());
   const bool defined = problem.loss.kind == LossKind::squared && problem.network->outputs() == 1 &&
                        !problem.full_batch() && !problem.rate && gradients <= most_gradients;
-  if (norm == "exact" && !defined)
+  if (run.kernel_norm.value_or(false) && !defined)
     throw values.error(
         "kernel_norm",
         "is of mini-batches, one output, the squared loss, no [rate], and at most 1e8 examples x parameters");
-  problem.every_step = values.flag("every_step");
-  problem.kernel_norms = defined && (norm == "exact" || (norm == "auto" && problem.examples() <= usual_norms));
+  problem.every_step = run.every_step;
+  problem.kernel_norms = defined && run.kernel_norm.value_or(problem.examples() <= usual_norms);
 }
 
 class NetworkExperiment final : public Problem {
@@ -290,13 +313,13 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   problem->data = ingredients::networks::read_training_data(table);
   problem->network =
       read_network(settings::read(table.table_or_empty("network"), network_parameters()), *problem->data.train);
-  problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_keys()), problem->data);
+  problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_section().parameters()), problem->data);
   problem->rate = ingredients::read_rate_rule(
       table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
   read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
   problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
   ingredients::check_base_of_rate(table, problem->rate.get(), problem->rule.base);
-  read_simulation(read_monte_carlo(table, monte_carlo_keys()), *problem);
+  read_simulation(read_monte_carlo(table, run_section().parameters()), *problem);
   return std::make_unique<NetworkExperiment>(std::move(problem));
 }
 
@@ -335,7 +358,7 @@ const Model& network_model() {
       .optimizers = optimizers_of_model(),
       .observables = observables_of_model(),
       .closed_forms = network_closed_forms,
-      .monte_carlo = monte_carlo_keys(),
+      .monte_carlo = run_section().parameters(),
       .build = build,
   });
   return model;

@@ -245,9 +245,10 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
   if (p.rule.base.adaptive)
     out.push_back({"preconditioned_sharpness", "1", "the largest eigenvalue of P^-1 H, P of the last step"});
   if (p.every_step) {
+    out.push_back({"share_below_edge", "1",
+                   "of the steps so far, those with `edge` below 2 (r = 0, P of the step itself); absent of none"});
     out.push_back(
-        {"share_below_edge", "1", "of the steps so far, those with `edge` below 2 (r = 0, P of the step itself)"});
-    out.push_back({"median_edge", "1", "of `edge` over the steps so far (r = 0, P of the step itself)"});
+        {"median_edge", "1", "of `edge` over the steps so far (r = 0, P of the step itself); absent of none"});
   }
   out.push_back({"logit_share", "1", "g'GGN g/|g|^2"});
   out.push_back({"functional_share", "1", "g'NME g/|g|^2, NME = H - GGN"});

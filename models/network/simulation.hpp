@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 #include "models/network/problem.hpp"
 
@@ -18,9 +19,9 @@ struct CurvatureRecord {
   double ggn_sharpness = 0;     ///< of GGN
   double ascent_along = 0;      ///< u'A u of the sharpness' eigenvector u and the ascent's part A; 0 without an ascent
   double gradient_norm = 0;     ///< |g|
-  double logit_share = 0;       ///< g'GGN g/|g|^2; 0 where g = 0, as below
-  double functional_share = 0;  ///< g'NME g/|g|^2
-  double delta_func = 0;        ///< (Hg).(NME g)/|Hg|^2: the functional share of the penalty's gradient Hg
+  double logit_share = absent;  ///< g'GGN g/|g|^2; absent where g = 0, as below
+  double functional_share = absent;  ///< g'NME g/|g|^2
+  double delta_func = absent;        ///< (Hg).(NME g)/|Hg|^2: the functional share of the penalty's gradient Hg
 };
 
 /// Remembers where the last eigenvectors lay.

@@ -154,7 +154,7 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
   out.sharpness = curvature_moment(problem, settled.state, 0);
   const std::uint64_t followed = std::min(lyapunov_steps, std::max<std::uint64_t>(1, settled.steps));
   if (settled.fate == solvers::Fate::diverged) {
-    out.word = "diverged";
+    out.fate = Fate::diverged;
     out.residual_low = out.residual_high = out.lyapunov_exponent = std::numeric_limits<double>::quiet_NaN();
     return out;
   }
@@ -167,7 +167,7 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
     out.lyapunov_exponent = solvers::lyapunov_exponent(within_invariant(exact), exact.start(), direction, followed);
   if (settled.fate == solvers::Fate::fixed_point) {
     const bool zero = rest.kind() == Rest::Kind::zero;
-    out.word = !zero ? "stationary" : out.edge && problem.residual != 0 ? "EOS" : "converged";
+    out.fate = !zero ? Fate::stationary : out.edge && problem.residual != 0 ? Fate::after_edge : Fate::converged;
     return out;
   }
   double sum = 0, before = settled.state[0], rise = 0;
@@ -189,7 +189,7 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
   const double amplitude = 0.5 * (out.residual_high - out.residual_low);
   const bool oscillates = settled.fate == solvers::Fate::cycle ||
                           (turns >= many_turns && amplitude > oscillating * std::abs(given.residual));
-  out.word = oscillates ? "persistent_oscillation" : "slow";
+  out.fate = oscillates ? Fate::persistent_oscillation : Fate::slow;
   return out;
 }
 

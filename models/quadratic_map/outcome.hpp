@@ -2,8 +2,8 @@
 /// \file
 /// What becomes of one-sample quadratic regression: its outcome by iteration, with the sharpness where it ends.
 #include <cstdint>
-#include <string>
 
+#include "models/quadratic_map/predictions.hpp"
 #include "models/quadratic_map/regression.hpp"
 
 namespace edgewise::models::quadratic_map {
@@ -14,10 +14,7 @@ struct OutcomeOptions {
 };
 
 struct Outcome {
-  /// "converged": z -> 0 without the edge; "EOS": z -> 0 after the edge; "stationary": at rest where z is not 0, because
-  /// J -> 0 or because the gradient vanishes where SAM looks; "persistent_oscillation": a cycle, or z turns to and fro
-  /// by much of its first value at the end; "diverged"; "slow": none of these within max_steps.
-  std::string word;
+  Fate fate = Fate::slow;
   std::uint64_t steps = 0;  ///< until it was judged
   std::size_t period = 0;   ///< of the cycle; 1 of a fixed point; 0: none found
   /// gradient flow from the start, or from step 1, 2, 4, 8, ... would end at a minimum beyond the edge

@@ -127,21 +127,26 @@ FlowEnd end_of_flow(const CanonicalPair& pair) {
 
 }  // namespace
 
-std::string predicted_outcome(const CanonicalPair& pair) {
-  if (pair.residual == 0) return "converged";
-  if (pair.u == 0 && pair.w == 0) return "stationary";
+std::string_view name(Fate fate) {
+  constexpr std::string_view names[] = {"converged", "EOS", "stationary", "persistent_oscillation", "diverged", "slow"};
+  return names[static_cast<std::size_t>(fate)];
+}
+
+Fate predicted_fate(const CanonicalPair& pair) {
+  if (pair.residual == 0) return Fate::converged;
+  if (pair.u == 0 && pair.w == 0) return Fate::stationary;
   // J falls by the factor 1 - omega z a step.
-  if (!end_of_flow(pair).reaches_minimum) return pair.residual < 2 ? "stationary" : "diverged";
-  if (!(pair.residual < 2 && pair.mu() < 4)) return "diverged";
-  if (!(pair.minimum_sharpness() > 2)) return "converged";
-  return pair.epsilon == 0 || pair.invariant < -1 ? "persistent_oscillation" : "EOS";
+  if (!end_of_flow(pair).reaches_minimum) return pair.residual < 2 ? Fate::stationary : Fate::diverged;
+  if (!(pair.residual < 2 && pair.mu() < 4)) return Fate::diverged;
+  if (!(pair.minimum_sharpness() > 2)) return Fate::converged;
+  return pair.epsilon == 0 || pair.invariant < -1 ? Fate::persistent_oscillation : Fate::after_edge;
 }
 
 double predicted_sharpness(const CanonicalPair& pair) {
-  const std::string outcome = predicted_outcome(pair);
-  if (outcome == "EOS") return gd_limit(pair.epsilon, pair.invariant);
-  if (outcome == "stationary") return 0;
-  if (outcome != "converged") return nan;
+  const Fate fate = predicted_fate(pair);
+  if (fate == Fate::after_edge) return gd_limit(pair.epsilon, pair.invariant);
+  if (fate == Fate::stationary) return 0;
+  if (fate != Fate::converged) return nan;
   return pair.minimum_sharpness() >= 0 ? pair.minimum_sharpness() : end_of_flow(pair).sharpness;
 }
 

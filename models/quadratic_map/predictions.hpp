@@ -4,7 +4,7 @@
 /// GD's and SAM's sharpness at the edge of stability, and the basins (docs/theory/quadratic-regression.md, sections 1
 /// and 5).
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "models/quadratic_map/regression.hpp"
 #include "solvers/map.hpp"
@@ -63,13 +63,25 @@ double sam_edge(double r);
 /// NaN where the correction exceeds half of T*.
 double sam_limit(double r, double epsilon, double E);
 
+/// What becomes of an orbit.
+enum class Fate {
+  converged,   ///< z -> 0 without the edge
+  after_edge,  ///< z -> 0 after it
+  stationary,  ///< at rest where z is not 0, because J -> 0 or because the gradient vanishes where SAM looks
+  persistent_oscillation,  ///< a cycle, or z turns to and fro by much of its first value at the end
+  diverged,
+  slow  ///< none of these in the steps that were given
+};
+/// "converged", "EOS", ...
+std::string_view name(Fate fate);
+
 /// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only), or z_0 = 0, where nothing
-/// moves ("converged", on either side of the edge). Outcome: "diverged";
-/// "stationary" where gradient flow has no minimum to go to; "persistent_oscillation" where no minimum is stable (E < -1,
-/// or epsilon = 0 and mu > 2); "EOS" where the minimum's sharpness starts above 2; "converged" otherwise.
-std::string predicted_outcome(const CanonicalPair& pair);
-/// T(0) at the end of GD where that is predicted: of "EOS" by the series, of "converged" the minimum's sharpness (where
-/// the slow variable cannot be held, that at the end of gradient flow), of "stationary" 0. NaN otherwise.
+/// moves (converged, on either side of the edge). Otherwise diverged;
+/// stationary where gradient flow has no minimum to go to; persistent_oscillation where no minimum is stable (E < -1,
+/// or epsilon = 0 and mu > 2); after_edge where the minimum's sharpness starts above 2; else converged.
+Fate predicted_fate(const CanonicalPair& pair);
+/// T(0) at the end of GD where that is predicted: after the edge by the series, of convergence the minimum's sharpness (where
+/// the slow variable cannot be held, that at the end of gradient flow), of stationary 0. NaN otherwise.
 double predicted_sharpness(const CanonicalPair& pair);
 
 /// GD's two-step normal form near the edge, omega = (1, -epsilon), in (y, m): y = z^2 and m = T(0) - 2 at the minimum

@@ -70,13 +70,18 @@ const settings::Section<Settings>& theory_section() {
   return section;
 }
 
-const std::vector<Parameter>& monte_carlo_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::text("sampler",
-                     "basis of the parameters in which the algorithm runs: a random rotation, or Q's eigenbasis")
-          .one_of({"rotated", "eigenbasis"})
-          .otherwise(std::string("rotated"))};
-  return parameters;
+/// Section [monte_carlo].
+struct Run {
+  bool rotated = true;
+};
+
+const settings::Section<Run>& run_section() {
+  static const settings::Section<Run> section([](settings::Section<Run>& s) {
+    s.words("sampler", &Run::rotated,
+            "basis of the parameters in which the algorithm runs: a random rotation, or Q's eigenbasis",
+            {{"rotated", true}, {"eigenbasis", false}});
+  });
+  return section;
 }
 
 class QuadraticMapProblem final : public Problem {
@@ -127,19 +132,20 @@ class QuadraticMapProblem final : public Problem {
     const Outcome found = outcome_of(problem_, {options_.limit_steps, options_.max_period});
     const std::vector<double> start = problem_.start();
     const double eta = learning_rate_;
+    const bool diverged = found.fate == Fate::diverged;
     std::vector<Finding> out = {
-        {"outcome", found.word,
+        {"outcome", std::string(name(found.fate)),
          "converged, EOS (after the edge), stationary (at rest where z is not 0), persistent_oscillation, diverged or "
          "slow"},
-        {"bounded", found.word != "diverged", "the residual stays finite"},
-        {"converged", found.word == "converged" || found.word == "EOS", "the residual falls to 0"},
+        {"bounded", !diverged, "the residual stays finite"},
+        {"converged", found.fate == Fate::converged || found.fate == Fate::after_edge, "the residual falls to 0"},
         {"edge", found.edge, "gradient flow from the start, or a step 1, 2, 4, ..., would end beyond the edge"},
         {"steps", static_cast<double>(found.steps), "until that was known"},
         {"period", static_cast<double>(found.period), "of the cycle; 1 at a fixed point, 0 when there is none"},
-        {"residual", found.word == "diverged" ? nan : found.residual / eta, "z at the end"},
+        {"residual", diverged ? nan : found.residual / eta, "z at the end"},
         {"residual_low", found.residual_low / eta, "smallest z of the 512 steps after it"},
         {"residual_high", found.residual_high / eta, "largest"},
-        {"sharpness_limit", found.word == "diverged" ? nan : found.sharpness,
+        {"sharpness_limit", diverged ? nan : found.sharpness,
          "eta lambda at the end; its mean over 512 steps where z oscillates"},
         {"lyapunov_exponent", found.lyapunov_exponent,
          "per step, of a perturbation of the parameters; 0 along a line of minima, above 0 in chaos"},
@@ -171,7 +177,8 @@ class QuadraticMapProblem final : public Problem {
     out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
     out.push_back({"normalized_invariant", pair.invariant, "E in units where omega = (1, -epsilon)"});
     if (problem_.rule == MapRule::gd) {
-      out.push_back({"predicted_outcome", predicted_outcome(pair), "of small epsilon: bounded iff z < 2 and mu < 4"});
+      out.push_back({"predicted_outcome", std::string(name(predicted_fate(pair))),
+                     "of small epsilon: bounded iff z < 2 and mu < 4"});
       out.push_back({"predicted_sharpness_limit", predicted_sharpness(pair),
                      "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
     } else if (problem_.rule == MapRule::sam) {
@@ -424,7 +431,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
                               fmt::format("{:g} makes the step overflow: eta z_0 = {:g}, eta lambda_0 = {:g}", eta,
                                           problem.residual, sharpness));
   const Settings options = theory_section().read(table.table_or_empty("theory"));
-  const bool rotated = read_monte_carlo(table, monte_carlo_keys()).text("sampler") == "rotated";
+  const bool rotated = run_section().from(read_monte_carlo(table, run_section().parameters())).rotated;
   return std::make_unique<QuadraticMapProblem>(std::move(problem), eta, experiment.time, options, rotated);
 }
 
@@ -449,7 +456,7 @@ const Model& quadratic_map_model() {
       .observables = quadratic_map_observables({{1.0}, 0, {1.0}, MapRule::gd, 0}),
       .closed_forms = quadratic_map_closed_forms,
       .theory = theory_section().parameters(),
-      .monte_carlo = monte_carlo_keys(),
+      .monte_carlo = run_section().parameters(),
       .build = build,
   });
   return model;

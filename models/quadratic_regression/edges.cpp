@@ -9,11 +9,11 @@
 #include "linear_algebra/dense.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/row_moments.hpp"
+#include "models/ingredients/sam_mean_square.hpp"
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/phase_boundaries.hpp"
 #include "models/quadratic_regression/predictions.hpp"
-#include "models/quadratic_regression/sam_mean_square.hpp"
 #include "models/quadratic_regression/tensor_memory.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -26,6 +26,7 @@ using ingredients::mean_critical_rate;
 using ingredients::RowMoments;
 using ingredients::sam_edge;
 using ingredients::sam_mean_rate;
+using ingredients::sam_mean_square_rate;
 
 namespace {
 

@@ -60,11 +60,11 @@ std::vector<Observable> edge_observables(const ingredients::BaseUpdate& base) {
   const std::string over = base.plain()    ? ""
                            : base.adaptive ? " of P^-1 H (1 - beta1)/(1 + beta1), P of that step,"
                                            : "/(1 + momentum)";
-  return {
-      {"sharpness", "1", "lambda, the largest eigenvalue of the loss' Hessian J'J + sum_a z_a Q_a"},
-      {"eta_lambda", "1", "rate of the last step times lambda" + over + " where it was taken from; 0 before the first"},
-      {"median_eta_lambda", "1", "of eta_lambda over the steps taken after burn_in; 0 before the first"},
-      {"share_below_edge", "1", "of those steps, the ones with eta_lambda below 2; 0 before the first"}};
+  return {{"sharpness", "1", "lambda, the largest eigenvalue of the loss' Hessian J'J + sum_a z_a Q_a"},
+          {"eta_lambda", "1",
+           "rate of the last step times lambda" + over + " where it was taken from; absent before the first"},
+          {"median_eta_lambda", "1", "of eta_lambda over the steps taken after burn_in; absent before the first"},
+          {"share_below_edge", "1", "of those steps, the ones with eta_lambda below 2; absent before the first"}};
 }
 
 }  // namespace edgewise::models::quadratic_regression

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/base_update.hpp"
 #include "models/quadratic_regression/steps.hpp"
@@ -43,7 +44,7 @@ class EdgeRecord {
   double edge_factor_;
   LargestHessianEigenvalue largest_;
   mutable LargestHessianEigenvalue recorded_;
-  double sharpness_ = 0, last_ = 0;
+  double sharpness_ = 0, last_ = absent;
   std::vector<double> products_;
 };
 

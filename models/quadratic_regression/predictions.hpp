@@ -10,6 +10,11 @@
 
 namespace edgewise::models::quadratic_regression {
 
+/// A last loss above this multiple of the first has not decayed.
+inline constexpr double decayed_loss = 1e-3;
+/// The exact kernel norm at the stochastic edge is above it.
+inline constexpr double edge_norm_low = 0.93;
+
 /// Of runs that reached the edge in the first three quarters of the record; what is predicted is read off the last
 /// quarter, or the last step. Where runs are chosen by a loss that decayed, which it does only where training is
 /// linearly stable, that choice nearly implies the upper end of the interval: the lower end is what is tested.

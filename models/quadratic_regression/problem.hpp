@@ -9,14 +9,16 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/ingredients/base_update.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
-#include "models/quadratic_regression/instance.hpp"
 #include "models/quadratic_regression/steps.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
 enum class KernelNorms { none, annealed, exact };
+/// Of curvature tensors; automatic: stored when they fit in memory.
+enum class TensorStorage { automatic, stored, streamed };
 
 struct QuadraticProblem {
   QuadraticLaw law;                                ///< of a given instance: its D and P
@@ -25,8 +27,8 @@ struct QuadraticProblem {
   linear_algebra::Matrix given_j0;                 ///< the file's own Jacobian there, or empty: drawn
   bool shared_instance = false;                    ///< all replicas run on the instance of replica 0
   bool shared_initial = false;                     ///< all replicas start from z0 and J0 of replica 0, Q is their own
-  std::string optimizer = "gd";
   QuadraticRule rule;
+  bool sam = false;                                       ///< the optimizer is SAM, at rho = 0 too
   std::shared_ptr<const ingredients::Schedule> schedule;  ///< of the learning rate; null: constant
   std::shared_ptr<const ingredients::RateRule> rate;  ///< sets the rate, times the schedule; null: the optimizer's own
   std::string rate_kind;                              ///< of that rule
@@ -36,9 +38,9 @@ struct QuadraticProblem {
   std::uint64_t replicas = 1;
   std::uint64_t seed = 1;
 
-  std::string tensor = "auto";  ///< auto, stored, streamed
-  double memory_limit = 0;      ///< bytes for the tensors of replicas that run at a time; 0: 80% of what is available
-  unsigned threads = 0;         ///< that run replicas at a time; 0: all cores
+  TensorStorage tensor = TensorStorage::automatic;
+  double memory_limit = 0;  ///< bytes for the tensors of replicas that run at a time; 0: 80% of what is available
+  unsigned threads = 0;     ///< that run replicas at a time; 0: all cores
   KernelNorms kernel_norms = KernelNorms::none;
   bool every_step = false;           ///< the Hessian's largest eigenvalue is found at every step
   std::uint64_t burn_in = 0;         ///< steps that what is said of those leaves out
@@ -51,7 +53,7 @@ struct QuadraticProblem {
   bool fixed_residual() const { return shared_instance || shared_initial || given || !given_z0.empty(); }
   bool fixed_curvature() const { return shared_instance || given; }
   /// SAM's, 2/eta at rho = 0. Normalised, its ascent grows as the gradient vanishes, and leaves no edge.
-  bool has_sam_edge() const { return (rule.rho > 0 && !rule.normalised) || (rule.rho == 0 && optimizer == "sam"); }
+  bool has_sam_edge() const { return rule.rho > 0 ? !rule.normalised : sam; }
   /// Whether a step is more than the optimizer's rate along the batch's gradient.
   bool turned() const { return rate || !base.plain(); }
   bool full_batch() const { return batch == law.outputs; }

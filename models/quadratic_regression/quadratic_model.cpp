@@ -1,8 +1,6 @@
 // Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -16,8 +14,6 @@
 #include "models/quadratic_regression/quadratic_sections.hpp"
 #include "models/quadratic_regression/simulation.hpp"
 #include "models/quadratic_regression/theory.hpp"
-#include "models/quadratic_regression/theory_closed_forms.hpp"
-#include "models/quadratic_regression/theory_early_time.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -25,26 +21,21 @@ namespace edgewise::models::quadratic_regression {
 namespace {
 
 using settings::Description;
-using settings::Parameter;
-
-const std::vector<Parameter>& theory_keys() {
-  static const std::vector<Parameter> parameters = quadratic_theory_parameters();
-  return parameters;
-}
 
 class QuadraticExperiment final : public Problem {
  public:
   QuadraticExperiment(std::shared_ptr<const QuadraticProblem> problem, QuadraticTheory theory)
-      : problem_(std::move(problem)), theory_(std::move(theory)) {}
+      : problem_(std::move(problem)), theory_(theory) {}
 
   Trajectory solve() const override { return solve_quadratic(*problem_, theory_); }
   Trajectory reference() const override {
-    if ((problem_->rule.rho > 0 && theory_.method == "memory") || theory_.method == "none") return edge_alone();
+    if ((problem_->rule.rho > 0 && theory_.method == TheoryMethod::memory) || theory_.method == TheoryMethod::none)
+      return edge_alone();
     Trajectory out = solve_quadratic(*problem_, theory_);
-    if (theory_.method == "central-flow")
+    if (theory_.method == TheoryMethod::central_flow)
       for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
     keep_comparable(out);
-    if (theory_.method != "memory" || out.valid_until) return out;
+    if (theory_.method != TheoryMethod::memory || out.valid_until) return out;
     out.valid_until = stochastic_edge_validity(*problem_, out);
     if (out.valid_until && *out.valid_until < out.steps.back())
       out.warnings.push_back(
@@ -54,14 +45,15 @@ class QuadraticExperiment final : public Problem {
     return out;
   }
   std::vector<Prediction> predictions() const override {
-    if (theory_.method == "central-flow")
+    if (theory_.method == TheoryMethod::central_flow)
       return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4);
-    if (theory_.method == "linear-mean") return {};
-    return theory_.method == "early-time" ? early_time_predictions(*problem_) : quadratic_predictions(*problem_);
+    if (theory_.method == TheoryMethod::linear_mean) return {};
+    return theory_.method == TheoryMethod::early_time ? early_time_predictions(*problem_)
+                                                      : quadratic_predictions(*problem_);
   }
   std::unique_ptr<Simulation> simulate() const override {
     auto simulation = simulate_quadratic(problem_);
-    if (theory_.method != "central-flow") return simulation;
+    if (theory_.method != TheoryMethod::central_flow) return simulation;
     return with_window_means(std::move(simulation), {"loss", "parameter_power"}, problem_->time);
   }
   std::vector<Finding> stability() const override { return quadratic_stability(*problem_); }
@@ -90,17 +82,9 @@ std::vector<Observable> observables_of_model() {
   return quadratic_observables(everything);
 }
 
-std::vector<ClosedForm> closed_forms() {
-  std::vector<ClosedForm> out = quadratic_simulation_closed_forms();
-  std::ranges::move(quadratic_closed_forms(), std::back_inserter(out));
-  return out;
-}
-
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
   std::shared_ptr<const QuadraticProblem> problem = read_quadratic_problem(experiment, optimizers);
-  const QuadraticTheory theory =
-      read_quadratic_theory(settings::read(experiment.table.table_or_empty("theory"), theory_keys()));
-  return std::make_unique<QuadraticExperiment>(std::move(problem), theory);
+  return std::make_unique<QuadraticExperiment>(std::move(problem), read_theory(experiment.table));
 }
 
 }  // namespace
@@ -130,8 +114,8 @@ const Model& quadratic_regression_model() {
       .sections = {"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
       .optimizers = quadratic_optimizers(),
       .observables = observables_of_model(),
-      .closed_forms = closed_forms,
-      .theory = theory_keys(),
+      .closed_forms = quadratic_closed_forms,
+      .theory = theory_section().parameters(),
       .monte_carlo = simulation_parameters(),
       .build = build,
   });

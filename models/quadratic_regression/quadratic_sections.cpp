@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "models/quadratic_regression/sharpening_record.hpp"
 #include "numerics/constants.hpp"
+#include "settings/section.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -93,28 +95,69 @@ void read_given(const Values& data, QuadraticProblem& problem) {
   });
 }
 
-void read_data(const Values& data, QuadraticProblem& problem) {
-  problem.law.curvature = data.number("curvature");
-  problem.law.residual_variance = data.number("residual_variance");
-  problem.law.jacobian_variance = data.number("jacobian_variance");
-  problem.law.fix_residual_norm = data.flag("fix_residual_norm");
-  problem.shared_instance = data.flag("shared_instance");
-  problem.shared_initial = data.flag("shared_initial");
+/// Section [data]; what of it is asked whether it was given is read by its name.
+enum class Ensemble { goe, portable, given };
+struct Data {
+  Ensemble ensemble = Ensemble::goe;
+  double outputs = 0, parameters = 0;
+  double curvature = 1, residual_variance = 1, jacobian_variance = 1;
+  bool fix_residual_norm = true, shared_instance = false, shared_initial = false;
+  std::vector<double> z0;
+  settings::Matrix J0, Q;
+};
+
+const settings::Section<Data>& data_section() {
+  static const settings::Section<Data> section([](settings::Section<Data>& s) {
+    s.words("ensemble", &Data::ensemble,
+            "goe: random, as in the equations; portable: of a generator that a few lines write anywhere, with "
+            "the diagonal of Q no larger than the rest; given: J0 stands in the file, and z0 and Q unless they "
+            "are to be drawn",
+            {{"goe", Ensemble::goe}, {"portable", Ensemble::portable}, {"given", Ensemble::given}});
+    s.key("outputs", &Data::outputs, "D, data points; whole")
+        .at_least(1)
+        .at_most(1e6)
+        .computed("rows of J0 when given");
+    s.key("parameters", &Data::parameters, "P; whole").at_least(1).at_most(1e6).computed("columns of J0 when given");
+    s.key("curvature", &Data::curvature, "kappa: Q_aij has variance kappa/P^2, twice that for i = j; 0: linear model")
+        .at_least(0);
+    s.key("residual_variance", &Data::residual_variance, "sz2, of the entries of z0").above(0);
+    s.key("jacobian_variance", &Data::jacobian_variance, "sJ2, P times that of the entries of J0").above(0);
+    s.key("fix_residual_norm", &Data::fix_residual_norm, "z0 is rescaled to |z0|^2 = D sz2");
+    s.key("shared_instance", &Data::shared_instance,
+          "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor");
+    s.key("shared_initial", &Data::shared_initial,
+          "all replicas start from the z0 and J0 of replica 0; each has its own Q and batches");
+    s.key("z0", &Data::z0, "residuals at theta = 0, D numbers, for a given ensemble").computed("drawn");
+    s.key("J0", &Data::J0, "Jacobian at theta = 0, D rows of P, for a given ensemble").computed("drawn");
+    s.key("Q", &Data::Q, "curvature of a given ensemble: D symmetric P x P matrices below each other, D P rows of P")
+        .computed("drawn");
+  });
+  return section;
+}
+
+void read_data(const Values& values, QuadraticProblem& problem) {
+  const Data data = data_section().from(values);
+  problem.law.curvature = data.curvature;
+  problem.law.residual_variance = data.residual_variance;
+  problem.law.jacobian_variance = data.jacobian_variance;
+  problem.law.fix_residual_norm = data.fix_residual_norm;
+  problem.shared_instance = data.shared_instance;
+  problem.shared_initial = data.shared_initial;
   if (problem.shared_instance && problem.shared_initial)
-    throw data.error("shared_initial", "a shared instance has one start already; leave one of the two out");
-  if (data.text("ensemble") == "given") {
-    read_given(data, problem);
+    throw values.error("shared_initial", "a shared instance has one start already; leave one of the two out");
+  if (data.ensemble == Ensemble::given) {
+    read_given(values, problem);
     return;
   }
   for (const char* key : {"z0", "J0", "Q"})
-    if (data.given(key)) throw data.error(key, "belongs to ensemble = \"given\"");
-  problem.law.portable = data.text("ensemble") == "portable";
-  if (problem.law.portable && data.given("fix_residual_norm"))
-    throw data.error("fix_residual_norm", "belongs to ensemble = \"goe\"; the portable z0 is as it is drawn");
+    if (values.given(key)) throw values.error(key, "belongs to ensemble = \"given\"");
+  problem.law.portable = data.ensemble == Ensemble::portable;
+  if (problem.law.portable && values.given("fix_residual_norm"))
+    throw values.error("fix_residual_norm", "belongs to ensemble = \"goe\"; the portable z0 is as it is drawn");
   for (const char* key : {"outputs", "parameters"})
-    if (!data.given(key)) throw data.error(key, "is required (a whole number, >= 1)");
-  problem.law.outputs = data.whole("outputs");
-  problem.law.parameters = data.whole("parameters");
+    if (!values.given(key)) throw values.error(key, "is required (a whole number, >= 1)");
+  problem.law.outputs = values.whole("outputs");
+  problem.law.parameters = values.whole("parameters");
 }
 
 void read_rate(const Table& table, QuadraticProblem& problem) {
@@ -125,9 +168,9 @@ void read_rate(const Table& table, QuadraticProblem& problem) {
 
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   const Values& values = choice.values;
-  problem.optimizer = quadratic_optimizers()[choice.index].name;
+  problem.sam = values.has("rho");
   if (problem.rate) {
-    if (values.has("rho"))
+    if (problem.sam)
       throw values.error("kind",
                          "the rule of [rate] sets the rate of the others; sam takes learning_rate and no [rate]");
     if (values.given("learning_rate"))
@@ -138,7 +181,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   }
   problem.rule.learning_rate = problem.rate ? 1 : values.number("learning_rate");
   problem.base = ingredients::read_base_update(values);
-  if (values.has("rho")) problem.rule.rho = values.number("rho");
+  if (problem.sam) problem.rule.rho = values.number("rho");
   if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
   problem.batch = problem.law.outputs;
   if (!values.has("batch")) return;
@@ -147,24 +190,71 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   problem.batch = values.whole("batch");
 }
 
+/// Section [monte_carlo], as [data].
+struct Run {
+  TensorStorage tensor = TensorStorage::automatic;
+  double memory_limit = 0;                       ///< GiB
+  std::optional<KernelNorms> kernel_norms = {};  ///< empty: as the problem's size suggests
+  bool every_step = false;
+  std::uint64_t burn_in = 0;
+  double eigenvalues = 1;
+  bool antithetic = false;
+  double sharpening_modes = 0;
+};
+
+const settings::Section<Run>& run_section() {
+  static const settings::Section<Run> section([](settings::Section<Run>& s) {
+    s.words(
+        "tensor", &Run::tensor,
+        "the curvature tensor: stored, or streamed (drawn anew at every step, to the same bits); auto "
+        "stores it when it fits in memory",
+        {{"auto", TensorStorage::automatic}, {"stored", TensorStorage::stored}, {"streamed", TensorStorage::streamed}});
+    s.key("memory_limit", &Run::memory_limit, "what the tensors of all replicas that run at a time may take")
+        .in("GiB")
+        .above(0)
+        .computed("80% of the memory available");
+    s.words("kernel_norms", &Run::kernel_norms,
+            "observe the kernel norms of the frozen kernel: annealed costs D^3, exact D^4 per recorded step",
+            {{"auto", std::optional<KernelNorms>()},
+             {"none", KernelNorms::none},
+             {"annealed", KernelNorms::annealed},
+             {"exact", KernelNorms::exact}});
+    s.key("every_step", &Run::every_step,
+          "the Hessian's largest eigenvalue is found at every step (a second reading of the tensor): of eta "
+          "lambda the median and the share of steps below 2")
+        .computed("true with [rate], momentum, rmsprop and adam");
+    s.key("burn_in", &Run::burn_in, "steps that this median and share leave out").in("optimizer steps").at_least(0);
+    s.key("eigenvalues", &Run::eigenvalues,
+          "m: the m largest eigenvalues of K are observed, ntk_max and ntk_2 ... ntk_m")
+        .at_least(1);
+    s.key("antithetic", &Run::antithetic,
+          "a replica is the mean of two runs, on Q and on -Q, with the same batches: noise odd in Q drops out");
+    s.key("sharpening_modes", &Run::sharpening_modes,
+          "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
+          "of the initial K, from step 2 on; 0: not")
+        .at_least(0);
+  });
+  return section;
+}
+
 void read_simulation(const Values& values, QuadraticProblem& problem) {
-  problem.tensor = values.text("tensor");
-  if (problem.law.portable && problem.tensor == "streamed")
+  const Run run = run_section().from(values);
+  problem.tensor = run.tensor;
+  if (problem.law.portable && run.tensor == TensorStorage::streamed)
     throw values.error("tensor", "the portable tensor is drawn once and stored: auto or stored");
-  problem.every_step = values.given("every_step") ? values.flag("every_step") : problem.turned();
-  problem.burn_in = static_cast<std::uint64_t>(values.integer("burn_in"));
+  problem.every_step = values.given("every_step") ? run.every_step : problem.turned();
+  problem.burn_in = run.burn_in;
   if (values.given("burn_in") && !problem.every_step) throw values.error("burn_in", "belongs to every_step = true");
   if (problem.burn_in > 0 && problem.burn_in >= problem.time.steps)
     throw values.error("burn_in", fmt::format("leaves no step of {} to average over", problem.time.steps));
-  if (values.given("memory_limit")) problem.memory_limit = gibibyte * values.number("memory_limit");
-  const std::string& norms = values.text("kernel_norms");
+  problem.memory_limit = gibibyte * run.memory_limit;
   const bool frozen = problem.rule.rho == 0 && !problem.turned();  // the norms are of z' = (I - eta K P) z
-  if (norms == "annealed" || norms == "exact") {
-    if (!frozen)
+  if (run.kernel_norms) {
+    if (!frozen && run.kernel_norms != KernelNorms::none)
       throw values.error("kernel_norms",
                          "are those of SGD's frozen kernel; SAM has none, nor have [rate] and other base updates");
-    problem.kernel_norms = norms == "exact" ? KernelNorms::exact : KernelNorms::annealed;
-  } else if (norms == "auto" && frozen) {
+    problem.kernel_norms = *run.kernel_norms;
+  } else if (frozen) {
     const std::size_t d = problem.law.outputs;
     problem.kernel_norms = d <= usual_exact      ? KernelNorms::exact
                            : d <= usual_annealed ? KernelNorms::annealed
@@ -181,80 +271,19 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
     throw values.error("sharpening_modes", "second differences are known from step 2 on: record no step 1 ([time] at)");
   if (problem.sharpening_modes > 0 && problem.time.steps < SharpeningRecord::last_step)
     throw values.error("sharpening_modes", "second differences need two steps ([time])");
-  problem.antithetic = values.flag("antithetic");
-  if (!problem.antithetic) return;
-  if (problem.fixed_curvature()) throw values.error("antithetic", "is of a Q that every replica draws");
+  problem.antithetic = run.antithetic;
+  if (run.antithetic && problem.fixed_curvature())
+    throw values.error("antithetic", "is of a Q that every replica draws");
 }
 
 }  // namespace
 
 const std::vector<Parameter>& data_parameters() {
-  static const std::vector<Parameter> parameters{
-      settings::text(
-          "ensemble",
-          "goe: random, as in the equations; portable: of a generator that a few lines write anywhere, with "
-          "the diagonal of Q no larger than the rest; given: J0 stands in the file, and z0 and Q unless they "
-          "are to be drawn")
-          .one_of({"goe", "portable", "given"})
-          .otherwise(std::string("goe")),
-      settings::number("outputs", "D, data points; whole").at_least(1).at_most(1e6).computed("rows of J0 when given"),
-      settings::number("parameters", "P; whole").at_least(1).at_most(1e6).computed("columns of J0 when given"),
-      settings::number("curvature", "kappa: Q_aij has variance kappa/P^2, twice that for i = j; 0: linear model")
-          .at_least(0)
-          .otherwise(1.0),
-      settings::number("residual_variance", "sz2, of the entries of z0").above(0).otherwise(1.0),
-      settings::number("jacobian_variance", "sJ2, P times that of the entries of J0").above(0).otherwise(1.0),
-      settings::boolean("fix_residual_norm", "z0 is rescaled to |z0|^2 = D sz2").otherwise(true),
-      settings::boolean("shared_instance",
-                        "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor")
-          .otherwise(false),
-      settings::boolean("shared_initial",
-                        "all replicas start from the z0 and J0 of replica 0; each has its own Q and batches")
-          .otherwise(false),
-      settings::numbers("z0", "residuals at theta = 0, D numbers, for a given ensemble").computed("drawn"),
-      settings::matrix("J0", "Jacobian at theta = 0, D rows of P, for a given ensemble").computed("drawn"),
-      settings::matrix("Q", "curvature of a given ensemble: D symmetric P x P matrices below each other, D P rows of P")
-          .computed("drawn")};
-  return parameters;
+  return data_section().parameters();
 }
 
 const std::vector<Parameter>& simulation_parameters() {
-  static const std::vector<Parameter> parameters{
-      settings::text("tensor",
-                     "the curvature tensor: stored, or streamed (drawn anew at every step, to the same bits); auto "
-                     "stores it when it fits in memory")
-          .one_of({"auto", "stored", "streamed"})
-          .otherwise(std::string("auto")),
-      settings::number("memory_limit", "what the tensors of all replicas that run at a time may take")
-          .in("GiB")
-          .above(0)
-          .computed("80% of the memory available"),
-      settings::text("kernel_norms",
-                     "observe the kernel norms of the frozen kernel: annealed costs D^3, exact D^4 per recorded step")
-          .one_of({"auto", "none", "annealed", "exact"})
-          .otherwise(std::string("auto")),
-      settings::boolean(
-          "every_step",
-          "the Hessian's largest eigenvalue is found at every step (a second reading of the tensor): of eta "
-          "lambda the median and the share of steps below 2")
-          .computed("true with [rate], momentum, rmsprop and adam"),
-      settings::integer("burn_in", "steps that this median and share leave out")
-          .in("optimizer steps")
-          .at_least(0)
-          .otherwise(std::int64_t{0}),
-      settings::number("eigenvalues", "m: the m largest eigenvalues of K are observed, ntk_max and ntk_2 ... ntk_m")
-          .at_least(1)
-          .otherwise(1.0),
-      settings::boolean("antithetic",
-                        "a replica is the mean of two runs, on Q and on -Q, with the same batches: noise odd in Q "
-                        "drops out")
-          .otherwise(false),
-      settings::number("sharpening_modes",
-                       "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
-                       "of the initial K, from step 2 on; 0: not")
-          .at_least(0)
-          .otherwise(0.0)};
-  return parameters;
+  return run_section().parameters();
 }
 
 const std::vector<Description>& quadratic_optimizers() {

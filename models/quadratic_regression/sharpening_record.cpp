@@ -41,7 +41,7 @@ void SharpeningRecord::note(std::uint64_t step, const Matrix& jacobian) {
 
 void SharpeningRecord::write(std::span<double> out) const {
   if (steps_[2].empty()) {
-    std::ranges::fill(out, 0.0);
+    std::ranges::fill(out, absent);
     return;
   }
   const auto first = [&](std::size_t k) { return steps_[1][k] - steps_[0][k]; };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -25,7 +26,7 @@ class SharpeningRecord {
   static constexpr std::uint64_t last_step = 2;
   /// \param step  1 or 2, in this order
   void note(std::uint64_t step, const linear_algebra::Matrix& jacobian);
-  /// Writes what sharpening_observables(modes) names; zeros before step 2.
+  /// Writes what sharpening_observables(modes) names; absent before step 2.
   void write(std::span<double> out) const;
 
  private:

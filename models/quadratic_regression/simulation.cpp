@@ -110,7 +110,7 @@ class QuadraticRun {
  private:
   double overlap() const {
     const double square = numerics::squared_norm_in_order(z0_);
-    if (square == 0) return 0;
+    if (square == 0) return absent;
     return sign_ * numerics::dot_in_order(z0_, state_.residual()) / square;
   }
 
@@ -236,7 +236,7 @@ class QuadraticSimulation final : public Simulation {
     if (one_curvature && problem_->fixed_residual() && problem_->fixed_jacobian() &&
         problem_->batch == problem_->law.outputs && problem_->replicas > 1)
       out.push_back("every replica is the same run: one instance, and nothing random in the steps");
-    if (plan_.storage == CurvatureTensor::Storage::streamed && problem_->tensor == "auto")
+    if (plan_.storage == CurvatureTensor::Storage::streamed && problem_->tensor == TensorStorage::automatic)
       out.push_back(fmt::format("the curvature tensors do not fit in memory and are drawn anew at every step ({})",
                                 plan_.text()));
     return out;

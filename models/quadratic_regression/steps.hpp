@@ -7,9 +7,14 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
-#include "models/quadratic_regression/instance.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 
 namespace edgewise::models::quadratic_regression {
+
+using ingredients::CurvatureTensor;
+using ingredients::QuadraticInstance;
+using ingredients::QuadraticLaw;
+using ingredients::QuadraticStart;
 
 /// theta' = theta - eta grad, with the gradient at theta (rho = 0) or at theta + rho grad (SAM; rho/|grad| when
 /// normalised). The loss is a sum over outputs, |z|^2/2, or over the batch's rows of it; no 1/B.

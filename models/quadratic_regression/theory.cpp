@@ -11,12 +11,12 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/ingredients/central_flow.hpp"
+#include "models/ingredients/quadratic_objective.hpp"
 #include "models/quadratic_regression/memory.hpp"
-#include "models/quadratic_regression/theory_central_flow.hpp"
-#include "models/quadratic_regression/theory_early_time.hpp"
-#include "models/quadratic_regression/theory_linear_mean.hpp"
 #include "models/quadratic_regression/tuned_steps.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -27,11 +27,23 @@ QuadraticEnsemble ensemble_of(const QuadraticProblem& problem) {
   return {d / p, problem.law.curvature, problem.law.residual_variance, problem.law.jacobian_variance};
 }
 
+/// Of the limit; from the fourth on conjectured.
+const std::vector<Observable>& observables_of_limit() {
+  static const std::vector<Observable> all = {
+      {"loss", "label^2", "|z|^2/(2D), per output"},
+      {"parameter_power", "1", "|theta|^2/P"},
+      {"ntk_mean", "1", "tr K/D, K = J J'"},
+      {"ntk_max", "1", "edge of the bulk of K; that it is the largest eigenvalue is a conjecture"},
+      {"eta_lambda_max", "1", "eta times the edge of the bulk of K; conjecture, as ntk_max"}};
+  return all;
+}
+constexpr std::size_t conjectured = 3;
+
 /// The observables of a solution at chosen places.
 class Columns {
  public:
   Columns(const QuadraticProblem& problem, Trajectory& out) : problem_(problem), out_(out) {
-    for (const Observable& o : quadratic_observables_of_theory()) out_.columns.push_back({o, {}, {}});
+    for (const Observable& o : observables_of_limit()) out_.columns.push_back({o, {}, {}});
   }
   void add(double step, double loss, double q, double kernel_mean, double bulk_edge) {
     add(step, loss, q, kernel_mean, bulk_edge, problem_.learning_rate(step));
@@ -44,13 +56,6 @@ class Columns {
   }
 
  private:
-  static std::vector<Observable> quadratic_observables_of_theory() {
-    return {{"loss", "label^2", "|z|^2/(2D), per output"},
-            {"parameter_power", "1", "|theta|^2/P"},
-            {"ntk_mean", "1", "tr K/D, K = J J'"},
-            {"ntk_max", "1", "edge of the bulk of K; that it is the largest eigenvalue is a conjecture"},
-            {"eta_lambda_max", "1", "eta times the edge of the bulk of K; conjecture, as ntk_max"}};
-  }
   const QuadraticProblem& problem_;
   Trajectory& out_;
 };
@@ -120,7 +125,7 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
                         limit.learning_rate.back(), t));
     }
   }
-  if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(theory.memory_limit);
+  if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(gibibyte * theory.memory_limit);
   const QuadraticMemorySolution solution = solve_quadratic_memory(limit);
 
   Trajectory out;
@@ -196,60 +201,66 @@ Trajectory by_flow(const QuadraticProblem& problem) {
 
 }  // namespace
 
-std::vector<settings::Parameter> quadratic_theory_parameters() {
-  return {settings::text(
-              "method",
-              "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
-              "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
-              "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P; central-flow: the "
-              "mean path of GD at its edge, of one instance; none: no curve, predictions about whole runs alone")
-              .one_of({"memory", "flow", "early-time", "linear-mean", "central-flow", "none"})
-              .otherwise(std::string("memory")),
-          settings::number("order", "second differences up to this order in eta; 2 leaves out what slows sharpening")
-              .where("method", {"early-time"})
-              .at_least(2)
-              .at_most(3)
-              .otherwise(3.0),
-          settings::number("memory_limit", "what the recursion may take")
-              .where("method", {"memory", "flow"})
-              .in("GiB")
-              .above(0)
-              .otherwise(4.0)};
+const settings::Section<QuadraticTheory>& theory_section() {
+  static const settings::Section<QuadraticTheory> section([](settings::Section<QuadraticTheory>& s) {
+    s.words("method", &QuadraticTheory::method,
+            "memory: exact recursion of GD and SGD as D, P -> infinity, time steps^3; flow: eta -> 0 of it "
+            "at time eta b t; early-time: expansion of K's first two differences at finite D, P; "
+            "linear-mean: curvature 0, one J0: means of z and of the loss, exact at finite D, P; central-flow: the "
+            "mean path of GD at its edge, of one instance; none: no curve, predictions about whole runs alone",
+            {{"memory", TheoryMethod::memory},
+             {"flow", TheoryMethod::flow},
+             {"early-time", TheoryMethod::early_time},
+             {"linear-mean", TheoryMethod::linear_mean},
+             {"central-flow", TheoryMethod::central_flow},
+             {"none", TheoryMethod::none}});
+    s.key("order", &QuadraticTheory::order,
+          "second differences up to this order in eta; 2 leaves out what slows sharpening")
+        .where("method", {"early-time"})
+        .at_least(2)
+        .at_most(3);
+    s.key("memory_limit", &QuadraticTheory::memory_limit, "what the recursion may take")
+        .where("method", {"memory", "flow"})
+        .in("GiB")
+        .above(0);
+  });
+  return section;
 }
 
-QuadraticTheory read_quadratic_theory(const settings::Values& values) {
-  const double order = values.number("order");
-  if (order != 2 && order != 3) throw values.error("order", "must be 2 or 3");
-  return {values.text("method"), gibibyte * values.number("memory_limit"), order == 3 ? 3u : 2u};
+QuadraticTheory read_theory(const settings::Table& table) {
+  const settings::Values values = settings::read(table.table_or_empty("theory"), theory_section().parameters());
+  const QuadraticTheory theory = theory_section().from(values);
+  if (theory.order != 2 && theory.order != 3) throw values.error("order", "must be 2 or 3");
+  return theory;
 }
 
 Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheory& theory) {
-  if (theory.method == "none")
+  if (theory.method == TheoryMethod::none)
     throw std::invalid_argument(
         "theory.method = \"none\" has no curve and here no prediction about whole runs either; simulate it, or "
         "validate it "
         "where there is one");
   // A preconditioner is of the coordinates, which the ensemble and its limit know nothing of.
-  if (problem.base.adaptive || (!problem.base.plain() && theory.method != "memory"))
+  if (problem.base.adaptive || (!problem.base.plain() && theory.method != TheoryMethod::memory))
     throw std::invalid_argument(
         "optimizer: the theories are of steps along gradients, memory of momentum too; rmsprop and adam, whose "
         "preconditioner goes by coordinates, have a simulation only (theory.method = \"none\")");
-  if (problem.rate && theory.method != "memory")
-    throw std::invalid_argument("[rate]: of the theories memory alone follows a rule; " + theory.method +
-                                " is of a learning rate that is given");
-  if (theory.method == "linear-mean") return solve_linear_mean(problem);
+  if (problem.rate && theory.method != TheoryMethod::memory)
+    throw std::invalid_argument(
+        "[rate]: of the theories memory alone follows a rule; theory.method = \"memory\" or \"none\"");
+  if (theory.method == TheoryMethod::linear_mean) return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
         "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
-  if (theory.method == "early-time" && problem.law.portable)
+  if (theory.method == TheoryMethod::early_time && problem.law.portable)
     throw std::invalid_argument("early-time is of data.ensemble = \"goe\": the portable diagonal is smaller");
-  if (theory.method == "early-time") return solve_early_time(problem, theory.order);
-  if (theory.method == "central-flow") return solve_central_flow(problem);
+  if (theory.method == TheoryMethod::early_time) return solve_early_time(problem, theory.order == 3 ? 3 : 2);
+  if (theory.method == TheoryMethod::central_flow) return solve_central_flow(problem);
   if (problem.given || problem.given_j0.size() > 0)
     throw std::invalid_argument(
         "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
         "has a simulation only (theory.method = \"none\" judges predictions about whole runs)");
-  Trajectory out = theory.method == "flow" ? by_flow(problem) : by_memory(problem, theory);
+  Trajectory out = theory.method == TheoryMethod::flow ? by_flow(problem) : by_memory(problem, theory);
   if (problem.fixed_residual())
     out.warnings.push_back(
         "all replicas have one start: its own departure from the limit does not average out over them");
@@ -257,9 +268,34 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
 }
 
 void keep_comparable(Trajectory& trajectory) {
-  std::erase_if(trajectory.columns, [](const Column& c) {
-    return c.observable.name == "ntk_max" || c.observable.name == "eta_lambda_max";
+  const auto conjectures = std::span(observables_of_limit()).subspan(conjectured);
+  std::erase_if(trajectory.columns, [&](const Column& c) {
+    return std::ranges::find(conjectures, c.observable.name, &Observable::name) != conjectures.end();
   });
+}
+
+Trajectory solve_central_flow(const QuadraticProblem& problem) {
+  if (!problem.fixed_curvature())
+    throw std::invalid_argument("central-flow is of one instance: data.shared_instance = true, or a given Q");
+  if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.rho > 0)
+    throw std::invalid_argument("central-flow is of gradient descent on all outputs at a constant learning rate");
+  std::shared_ptr<const QuadraticInstance> instance = problem.given;
+  if (!instance) {
+    QuadraticStart start = quadratic_start(problem, problem.seed, 0);
+    instance = std::make_shared<const QuadraticInstance>(
+        QuadraticInstance{std::move(start.z0), std::move(start.j0),
+                          CurvatureTensor(problem.law, problem.seed, 0, CurvatureTensor::Storage::stored)});
+  }
+  std::vector<double> scratch;
+  ingredients::QuadraticObjective objective(
+      instance->z0, instance->j0,
+      [&](std::span<const double> v, linear_algebra::Matrix& w) { instance->curvature.contract(v, w, scratch); });
+  const auto D = static_cast<double>(problem.law.outputs), P = static_cast<double>(problem.law.parameters);
+  return ingredients::follow_central_flow(
+      objective, std::vector<double>(problem.law.parameters), problem.rule.learning_rate, problem.time,
+      {{{"loss", "label^2", "|z|^2/(2D), per output"}, [&](auto theta) { return objective.move_to(theta) / D; }},
+       {{"parameter_power", "1", "|theta|^2/P"},
+        [&](auto theta) { return numerics::squared_norm_in_order(theta) / P; }}});
 }
 
 }  // namespace edgewise::models::quadratic_regression

@@ -1,5 +1,5 @@
 // Built at -O1: nothing here takes time.
-#include "models/quadratic_regression/theory_early_time.hpp"
+#include "models/quadratic_regression/theory.hpp"
 
 #include <fmt/format.h>
 
@@ -14,6 +14,7 @@
 #include "models/ingredients/row_moments.hpp"
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -118,18 +119,16 @@ bool clearly_positive(const Orders& second) {
   return second.order2 > 0 && second.upto(3) > 0.5 * second.order2;
 }
 
-/// What Differences say of an observable of SharpeningRecord; nullopt where they say nothing.
-std::optional<double> sharpening_of(const Differences& x, const std::string& name, unsigned order) {
-  const std::string first = "sharpening_first_", second = "sharpening_second_";
-  if (name.starts_with(first)) return x.first;
-  const std::string of = name.substr(second.size());
-  if (of == "ntk_mean") return x.second_mean.upto(order);
-  if (of == "ntk_max") {
-    if (!x.second_top || !std::isfinite(x.second_top->upto(order))) return std::nullopt;
-    return x.second_top->upto(order);
-  }
-  if (x.second_along.empty()) return std::nullopt;
-  return x.second_along[std::stoul(of) - 1].upto(order);
+/// What Differences say of the observables of SharpeningRecord, in their order; nullopt where they say nothing.
+std::vector<std::optional<double>> sharpening_of(const Differences& x, std::size_t modes, unsigned order) {
+  std::vector<std::optional<double>> out(modes, x.first);
+  for (std::size_t k = 0; k < modes; ++k)
+    out.push_back(x.second_along.empty() ? std::nullopt : std::optional(x.second_along[k].upto(order)));
+  out.emplace_back(x.first);
+  out.emplace_back(x.second_mean.upto(order));
+  const double top = x.second_top ? x.second_top->upto(order) : infinity;
+  out.push_back(std::isfinite(top) ? std::optional(top) : std::nullopt);
+  return out;
 }
 
 bool all_positive(const Differences& x) {
@@ -154,14 +153,17 @@ Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order) {
     out.steps.push_back(t);
     out.columns[0].value.push_back(x.kernel_mean + x.first * t + 0.5 * second * t * (t - 1));
   }
-  if (problem.sharpening_modes > 0)
-    for (const Observable& observable : sharpening_observables(problem.sharpening_modes)) {
-      const std::optional<double> value = sharpening_of(x, observable.name, order);
-      if (!value) continue;
-      Column column{observable, {}, {}};
-      for (const double t : out.steps) column.value.push_back(t == 0 ? 0.0 : *value);
+  if (problem.sharpening_modes > 0) {
+    const std::vector<Observable> observables = sharpening_observables(problem.sharpening_modes);
+    const auto values = sharpening_of(x, problem.sharpening_modes, order);
+    for (std::size_t o = 0; o < observables.size(); ++o) {
+      if (!values[o]) continue;
+      Column column{observables[o], {}, {}};
+      column.valid_from = SharpeningRecord::last_step;
+      for (const double t : out.steps) column.value.push_back(t < SharpeningRecord::last_step ? absent : *values[o]);
       out.columns.push_back(std::move(column));
     }
+  }
   out.report = {{"first_difference", x.first}, {"second_difference", second}};
   for (std::size_t k = 0; k < std::min(problem.sharpening_modes, x.second_along.size()); ++k)
     out.report.emplace_back(fmt::format("ratio_{}", k + 1), 1 + x.second_along[k].order3 / x.second_along[k].order2);

@@ -1,18 +1,20 @@
 // Built at -O1: nothing here takes time.
-#include "models/quadratic_regression/theory_linear_mean.hpp"
+#include "models/quadratic_regression/theory.hpp"
 
 #include <cmath>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/absent.hpp"
 #include "models/ingredients/kernel_stability.hpp"
-#include "models/quadratic_regression/sam_mean_square.hpp"
+#include "models/ingredients/sam_mean_square.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
 using ingredients::sam_mean_descent;
+using ingredients::sam_second_moment_step;
 
 namespace {
 
@@ -85,7 +87,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
       break;
     }
     out.steps.push_back(static_cast<double>(step));
-    overlap.push_back(scale > 0 ? inner(initial, mean) / scale : 0.0);
+    overlap.push_back(scale > 0 ? inner(initial, mean) / scale : absent);
     loss.push_back(total / (2 * static_cast<double>(d)));
   }
   const std::vector<double> kernel_mean(out.steps.size(), linear_algebra::trace(kernel) / static_cast<double>(d));

@@ -115,14 +115,15 @@ void TunedSteps::write(const QuadraticState& state, std::span<double> out) const
   const std::size_t n = rates_.size(), count = n >= 8 ? n / 8 * 2 : n;
   double inverse = 0;
   for (std::size_t k = n - count; k < n; ++k) inverse += 1 / rates_[k];
-  out[1] = count > 0 ? static_cast<double>(count) / inverse : 0;
+  out[1] = count > 0 ? static_cast<double>(count) / inverse : absent;
   run_->observe(out.subspan(2));
 }
 
 std::vector<Observable> tuned_observables(const ingredients::RateRule& rule) {
   std::vector<Observable> out{
       {"ntk_min", "1", "smallest eigenvalue of K, of those that its rank min(D, P) leaves"},
-      {"mean_rate", "1/eigenvalue", "harmonic mean of the rates over the last quarter of the steps taken"}};
+      {"mean_rate", "1/eigenvalue",
+       "harmonic mean of the rates over the last quarter of the steps taken; absent before the first"}};
   std::ranges::copy(ingredients::rate_observables(rule), std::back_inserter(out));
   return out;
 }

@@ -15,6 +15,10 @@ namespace {
 
 constexpr const char* page = "docs/theory/curvature-dynamics.md, section ";
 
+/// What the mean field was held against (1.4), and rounding: it is 1% off at n = .25, 1.3% at eps = .003, n = 2 sqrt(eps), and
+/// 4.5% at eps = .01.
+constexpr double largest_epsilon = 1e-3 * (1 + 1e-9), largest_noise = 0.2 * (1 + 1e-9);
+
 void add_normal_form(const Setup& s, std::vector<Finding>& out) {
   const double eps = s.epsilon(), n = s.noise(), Y = s.learning_rate * s.start.sharpness - 2;
   out.push_back({"epsilon", eps, "eta^2 alpha"});
@@ -26,10 +30,16 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
     out.push_back({"multiplier_modulus", point.modulus, "of the 2-cycle, a step"});
     out.push_back({"multiplier_angle", std::abs(std::arg(point.multiplier)), "radians a step"});
     out.push_back({"stable", point.stable(), "multiplier_modulus < 1"});
-  }
-  if (n > 0) {
-    out.push_back({"mean_offset", mean_offset(eps, n), "E Y = -(n + 3 eps + n^2/4)/2, where sqrt(eps) <~ n"});
-    out.push_back({"sharpness_gap", n / (2 * s.learning_rate), "2/eta - E lambda to first order, n/(2 eta)"});
+    if (n > 0 && n <= largest_noise) {
+      out.push_back({"mean_offset", mean_offset(eps, n), "E Y = -(n + 3 eps + n^2/4)/2, where sqrt(eps) <~ n"});
+      out.push_back({"sharpness_gap", n / (2 * s.learning_rate), "2/eta - E lambda to first order, n/(2 eta)"});
+    } else if (n > 0) {
+      const double offset = point.Y - 1.5 * eps;
+      out.push_back({"mean_offset", offset, "E Y = (1 - n)^(1/2) - 1 - 3 eps/2: at the fixed point, large noise"});
+      out.push_back({"sharpness_gap", -offset / s.learning_rate, "2/eta - E lambda, of that"});
+    }
+  } else {
+    out.push_back({"stable", false, "n >= 1: p' = (1 + Y)^2 p + n has no fixed point at p = 1, and no run stays"});
   }
   const double p = s.start.p(s.land);
   if (!(p > 0) || !std::isfinite(p) || !(Y > -1)) return;
@@ -113,10 +123,6 @@ constexpr double negligible = 1e-3;
 /// The largest spread of mean_p from run to run.
 constexpr double largest_spread = 0.1;
 
-/// What the mean field was held against (1.4), and rounding: it is 1% off at n = .25, 1.3% at eps = .003, n = 2 sqrt(eps), and
-/// 4.5% at eps = .01.
-constexpr double largest_epsilon = 1e-3 * (1 + 1e-9), largest_noise = 0.2 * (1 + 1e-9);
-
 /// Whether averages over the steps from `burn_in` on are those of the stationary state. Over T steps, exactly,
 ///
 ///     mean_p - 1 = -[Y]/(eps T),     n (identity - 1) = (2 [Y] - [p] - [Y^2]/eps)/T + a martingale,    [f] = f_end - f_begin.
@@ -185,15 +191,15 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
   std::vector<Finding> out;
   if (s.constant() && s.land.sharpening > 0) add_normal_form(s, out);
   if (s.capped) return out;
-  if (s.rule == "inverse-sharpness") add_inverse_sharpness(s, steps, out);
-  if (s.rule == "cdat" && s.start.bulk > 0) {
+  if (s.tuner == Tuner::inverse_sharpness) add_inverse_sharpness(s, steps, out);
+  if (s.tuner == Tuner::cdat && s.start.bulk > 0) {
     add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves), out);
     if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves)
       out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
                      "h = 0: the sharpness grows above it and falls below"});
   }
   // A bulk that moves leaves its loss behind: no ratio stays, or (F = f_min) none attracts.
-  if (s.rule == "stochastic-polyak" && s.start.bulk > 0)
+  if (s.tuner == Tuner::stochastic_polyak && s.start.bulk > 0)
     add_ratio(s.land.bulk_moves
                   ? RatioPoint{}
                   : polyak_point(s.sigma, s.start.sharpness * (s.land.floor - s.least_loss) / s.start.bulk),
@@ -204,7 +210,7 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
 std::vector<Prediction> predictions_of(const Setup& s, double steps, double burn_in) {
   std::vector<Prediction> out;
   if (s.constant() && s.land.noise > 0) predict_noise(s, steps, burn_in, out);
-  if (s.rule != "inverse-sharpness" || s.capped || s.land.noise > 0 || !(s.land.sharpening > 0)) return out;
+  if (s.tuner != Tuner::inverse_sharpness || s.capped || s.land.noise > 0 || !(s.land.sharpening > 0)) return out;
   const double m = s.mean_delay(), eps = 4 * s.land.sharpening / (s.start.sharpness * s.start.sharpness);
   if (m == 0 && s.sigma < 2 && 4 * steps * eps >= 1) {
     const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);

@@ -1,27 +1,28 @@
 #pragma once
 /// \file
 /// What `edgewise stability` and `edgewise validate` say of the reduced model (docs/theory/curvature-dynamics.md, 1 and 2).
-#include <string>
 #include <vector>
 
 #include "models/self_stabilization/dynamics.hpp"
 
 namespace edgewise::models::self_stabilization {
 
+/// What sets the rate; all but `constant` are rules of [rate].
+enum class Tuner { constant, inverse_sharpness, cdat, stochastic_polyak };
+
 /// The reduced model as an experiment asks for it.
 struct Setup {
   Landscape land;
   State start;
   double learning_rate = 1;  ///< of the constant rate
-  /// "constant" or a rate rule's: inverse-sharpness, cdat, stochastic-polyak.
-  std::string rule = "constant";
+  Tuner tuner = Tuner::constant;
   double sigma = 0;         ///< of the rule, multiplier included; s of Polyak's
   double average = 0;       ///< its ema
   std::uint64_t delay = 0;  ///< of inverse-sharpness
   double least_loss = 0;    ///< f_min of Polyak's
   bool capped = false;      ///< a largest rate, or an epsilon of cdat, is set
 
-  bool constant() const { return rule == "constant"; }
+  bool constant() const { return tuner == Tuner::constant; }
   double epsilon() const { return learning_rate * learning_rate * land.sharpening; }
   double noise() const;  ///< n of the constant rate
   double mean_delay() const { return static_cast<double>(delay) + average / (1 - average); }

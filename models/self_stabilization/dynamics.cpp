@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "random/random.hpp"
@@ -121,7 +122,7 @@ class DescentReplica final : public ingredients::SteppingReplica {
 
   void measure(std::span<double> out) const override {
     observe_state(state(), rate_, out);
-    if (out.size() > 4) std::copy_n(means_, 4, out.begin() + 4);
+    for (std::size_t k = 4; k < out.size(); ++k) out[k] = averaged_ > 0 ? means_[k - 4] : absent;
   }
 
   const DescentParts& parts_;
@@ -137,10 +138,11 @@ std::unique_ptr<Simulation> simulate_descent(const Landscape& land, const State&
                                              std::shared_ptr<const ingredients::RateRule> rule, std::uint64_t burn_in) {
   std::vector<Observable> observables = state_observables();
   if (land.noise > 0)
-    for (const auto& [name, doc] : {std::pair{"mean_p", "of p = beta x^2/(2 alpha), over all steps after burn_in"},
-                                    {"mean_Y", "of Y = eta lambda - 2, likewise"},
-                                    {"mean_p_squared", "of p^2"},
-                                    {"mean_Y_squared_p", "of Y^2 p"}})
+    for (const auto& [name, doc] :
+         {std::pair{"mean_p", "of p = beta x^2/(2 alpha), over all steps after burn_in; absent before"},
+          {"mean_Y", "of Y = eta lambda - 2, likewise"},
+          {"mean_p_squared", "of p^2"},
+          {"mean_Y_squared_p", "of Y^2 p"}})
       observables.push_back({name, "1", doc});
   auto parts = std::make_shared<const DescentParts>(DescentParts{land, start, learning_rate, std::move(rule), burn_in});
   return simulation_of({std::move(observables), "gradient descent on (S0 + b m) x^2/2 - a m",

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "models/framework/declared_model.hpp"
@@ -11,6 +13,7 @@
 #include "models/self_stabilization/closed_forms.hpp"
 #include "models/self_stabilization/normal_form.hpp"
 #include "numerics/constants.hpp"
+#include "settings/section.hpp"
 #include "solvers/flow.hpp"
 
 namespace edgewise::models::self_stabilization {
@@ -58,12 +61,17 @@ const std::vector<Parameter>& initial_keys() {
   return keys;
 }
 
-const std::vector<Parameter>& method_keys() {
-  static const std::vector<Parameter> keys = {
-      settings::text("method", "map: step by step; flow: its continuous limit at a constant rate without noise")
-          .one_of({"map", "flow"})
-          .otherwise(std::string("map"))};
-  return keys;
+/// Section [theory].
+struct Theory {
+  bool flow = false;
+};
+
+const settings::Section<Theory>& theory_section() {
+  static const settings::Section<Theory> section([](settings::Section<Theory>& s) {
+    s.words("method", &Theory::flow, "map: step by step; flow: its continuous limit at a constant rate without noise",
+            {{"map", false}, {"flow", true}});
+  });
+  return section;
 }
 
 const std::vector<Parameter>& run_keys() {
@@ -223,19 +231,24 @@ settings::Description descent() {
 }
 
 /// The rule's kind and its numbers.
-void read_rule(const settings::Table& table, Setup& setup) {
+void read_tuner(const settings::Table& table, Setup& setup) {
+  static const std::map<std::string, Tuner> tuners = {{"constant", Tuner::constant},
+                                                      {"inverse-sharpness", Tuner::inverse_sharpness},
+                                                      {"cdat", Tuner::cdat},
+                                                      {"stochastic-polyak", Tuner::stochastic_polyak}};
   const settings::Choice choice = ingredients::read_rate_choice(table);
-  setup.rule = ingredients::rate_rule_kinds()[choice.index].description.name;
-  if (setup.constant()) return;
   const settings::Values& values = choice.values;
-  if (setup.rule != "inverse-sharpness" && setup.rule != "cdat" && setup.rule != "stochastic-polyak")
+  const auto found = tuners.find(ingredients::rate_rule_kinds()[choice.index].description.name);
+  if (found == tuners.end())
     throw values.error("kind", "this model takes constant, inverse-sharpness, cdat and stochastic-polyak");
-  setup.sigma = values.number("multiplier") *
-                (setup.rule == "stochastic-polyak" ? 1 / values.number("c") : values.number("sigma"));
-  if (setup.rule != "stochastic-polyak") setup.average = values.number("ema");
-  if (setup.rule == "inverse-sharpness") setup.delay = static_cast<std::uint64_t>(values.integer("delay"));
-  if (setup.rule == "stochastic-polyak") setup.least_loss = values.number("f_min");
-  setup.capped = std::isfinite(values.number("eta_max")) || (setup.rule == "cdat" && values.number("epsilon") > 0);
+  setup.tuner = found->second;
+  if (setup.constant()) return;
+  // Polyak's rate is (L - f_min)/(c |g|^2), which has a 1/c where the others have a sigma.
+  setup.sigma = values.number("multiplier") * (values.has("c") ? 1 / values.number("c") : values.number("sigma"));
+  if (values.has("ema")) setup.average = values.number("ema");
+  if (values.has("delay")) setup.delay = static_cast<std::uint64_t>(values.integer("delay"));
+  if (values.has("f_min")) setup.least_loss = values.number("f_min");
+  setup.capped = std::isfinite(values.number("eta_max")) || (values.has("epsilon") && values.number("epsilon") > 0);
 }
 
 void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {
@@ -289,7 +302,7 @@ void read_start(const settings::Values& values, Setup& s) {
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {
   const settings::Table& table = experiment.table;
   Setup s;
-  read_rule(table, s);
+  read_tuner(table, s);
   const auto rule = ingredients::read_rate_rule(table, std::nullopt, true);
   const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers, "gd").values;
   if (rule && optimizer.given("learning_rate"))
@@ -298,14 +311,13 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   read_landscape(settings::read(table.table_or_empty("landscape"), landscape_keys()), s);
   s.land.x_first = optimizer.flag("gauss_seidel");
   read_start(settings::read(table.table_or_empty("initial"), initial_keys()), s);
-  const settings::Values theory = settings::read(table.table_or_empty("theory"), method_keys());
   const settings::Values run = read_monte_carlo(table, run_keys());
   const std::uint64_t burn_in =
       run.given("burn_in") ? static_cast<std::uint64_t>(run.integer("burn_in")) : experiment.time.steps / 4;
   if (s.land.noise > 0 && burn_in >= experiment.time.steps && experiment.time.steps > 0)
     throw run.error("burn_in", "leaves no step to average over");
-  return std::make_unique<SelfStabilizationProblem>(std::move(s), rule, experiment.time,
-                                                    theory.text("method") == "flow", burn_in);
+  return std::make_unique<SelfStabilizationProblem>(
+      std::move(s), rule, experiment.time, theory_section().read(table.table_or_empty("theory")).flow, burn_in);
 }
 
 std::vector<ClosedForm> closed_forms() {
@@ -332,7 +344,7 @@ const Model& self_stabilization_model() {
       .optimizers = {descent()},
       .observables = state_observables(),
       .closed_forms = closed_forms,
-      .theory = method_keys(),
+      .theory = theory_section().parameters(),
       .monte_carlo = run_keys(),
       .build = build,
   });

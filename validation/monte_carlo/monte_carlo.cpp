@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 
+#include "models/framework/absent.hpp"
 #include "settings/counted.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -104,6 +105,11 @@ class Progress {
 
 enum class State : char { dropped, finished };
 
+/// Of an observation of a run that has not diverged.
+bool goes_on(double x) {
+  return std::isfinite(x) || models::is_absent(x);
+}
+
 class Engine {
  public:
   Engine(const models::Simulation& simulation, const models::Experiment& experiment, const RunOptions& options,
@@ -149,7 +155,7 @@ class Engine {
       for (std::size_t r = 0; r < count; ++r) {
         if (finite[r]) {
           group->observe(r, now);
-          finite[r] = std::all_of(now.begin(), now.end(), [](double x) { return std::isfinite(x); });
+          finite[r] = std::all_of(now.begin(), now.end(), goes_on);
           if (!finite[r]) --running;
         } else {
           std::fill(now.begin(), now.end(), std::numeric_limits<double>::quiet_NaN());
@@ -194,7 +200,7 @@ void cut_at_divergence(Sample& sample) {
     std::size_t t = 0;
     const auto finite_at = [&](std::size_t time) {
       for (std::size_t o = 0; o < observables; ++o)
-        if (!std::isfinite(sample.values[o * times + time][r])) return false;
+        if (!goes_on(sample.values[o * times + time][r])) return false;
       return true;
     };
     while (t < times && finite_at(t)) ++t;
@@ -232,6 +238,7 @@ void summarise(Sample& sample, tbb::task_arena& arena) {
   // Each cell is reduced by one thread in the order of the replicas, so that the bits do not depend on the threads.
   in_parallel(arena, cells, [&](std::size_t cell) {
     std::vector<double> sorted = sample.values[cell];
+    std::erase_if(sorted, models::is_absent);
     const Moments m = moments(sorted);
     sample.mean[cell] = m.mean;
     sample.sem[cell] = m.sem;
@@ -266,7 +273,7 @@ models::RecordedReplica record_of(const Sample& sample, std::span<const std::str
   const auto append = [&](const std::vector<std::uint64_t>& steps, const std::vector<std::vector<double>>& values) {
     for (std::size_t t = 0; t < steps.size() && !out.diverged; ++t) {
       for (std::size_t o = 0; o < out.rows.size(); ++o)
-        out.diverged = out.diverged || !std::isfinite(values[o * steps.size() + t][replica]);
+        out.diverged = out.diverged || !goes_on(values[o * steps.size() + t][replica]);
       if (out.diverged) return;
       out.steps.push_back(static_cast<double>(steps[t]));
       for (std::size_t o = 0; o < out.rows.size(); ++o) out.rows[o].push_back(values[o * steps.size() + t][replica]);

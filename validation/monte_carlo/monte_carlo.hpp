@@ -19,6 +19,7 @@ struct Sample {
   std::vector<std::uint64_t> steps;
   std::vector<models::Observable> observables;
   std::uint64_t replicas = 0;  ///< replicas that finished
+  /// Of the replicas that have a value there (models::absent); NaN where none has.
   std::vector<double> mean, sem, std, skewness, q05, q50, q95;
   /// All observations, [observable * times + time][replica]; float64, kept for quantiles and the verdict.
   std::vector<std::vector<double>> values;

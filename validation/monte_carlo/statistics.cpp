@@ -9,6 +9,7 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "models/framework/absent.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::validation {
@@ -39,6 +40,11 @@ double ks_tail(double distance, double n) {
 
 Moments moments(std::span<const double> values) {
   Moments result;
+  if (std::ranges::any_of(values, models::is_absent)) {
+    std::vector<double> present(values.begin(), values.end());
+    std::erase_if(present, models::is_absent);
+    return moments(present);
+  }
   const auto n = static_cast<double>(values.size());
   if (values.empty()) return {nan, nan, nan, nan};
   // In units of a power of two near the largest, which changes no digit, so that squares and cubes stay within range.

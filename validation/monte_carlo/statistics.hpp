@@ -16,7 +16,7 @@ struct Moments {
   double sem = 0;       ///< std / sqrt n
 };
 
-/// Moments by two passes, summed in order. Empty input gives NaN.
+/// Moments by two passes, summed in order, of the values that are not absent (models::absent); NaN of none.
 Moments moments(std::span<const double> values);
 
 /// Quantile at `level` in [0, 1] of increasing values, linear between order statistics (R's type 7, NumPy's default).

@@ -247,7 +247,7 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
   for (std::size_t r = 0; r < sample.replicas; ++r) {
     const models::RecordedReplica record = record_of(sample, names, r);
     if (record.steps.empty()) continue;
-    if (const auto value = prediction.statistic(record)) values.push_back(*value);
+    if (const auto value = prediction.statistic(record); value && !std::isnan(*value)) values.push_back(*value);
   }
   verdict.runs = values.size();
   const double sides = (std::isfinite(prediction.low) ? 1 : 0) + (std::isfinite(prediction.high) ? 1 : 0);

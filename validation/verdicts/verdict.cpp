@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "models/framework/absent.hpp"
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
 #include "validation/monte_carlo/statistics.hpp"
@@ -133,6 +134,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     for (std::size_t i = 0; i < times.size(); ++i) {
       const auto [at_theory, at_sample] = times[i];
       if (theory.steps[at_theory] < column->valid_from) continue;
+      if (std::ranges::any_of(sample.values[o * sample.steps.size() + at_sample], models::is_absent)) continue;
       Cell cell;
       cell.observable = shared.observables.size();
       cell.time = i;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "linear_algebra/dense.hpp"
+#include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/networks/training_data.hpp"
 #include "models/network/simulation.hpp"
@@ -171,6 +172,10 @@ TEST_CASE("shares and medians of the edge are those of every step") {
   std::sort(products.begin(), products.end());
   CHECK(below > 0);
   CHECK(below < 30);
+  for (const char* name : {"share_below_edge", "median_edge"}) {
+    CHECK(models::is_absent(rows[0][column(*problem, name)]));
+    CHECK(std::isfinite(rows[1][column(*problem, name)]));
+  }
   CHECK(rows[30][column(*problem, "share_below_edge")] == doctest::Approx(below / 30).epsilon(1e-12));
   CHECK(rows[30][column(*problem, "median_edge")] == doctest::Approx((products[14] + products[15]) / 2).epsilon(1e-5));
   const auto alone = run(*problem, 0, {30}).back();

@@ -49,11 +49,11 @@ double descended(const QuadraticRegression& p, double eta, int steps) {
   return z;
 }
 
-std::string word(std::vector<double> curvature, double residual, std::vector<double> jacobian,
-                 std::uint64_t max_steps = 20000) {
+Fate fate(std::vector<double> curvature, double residual, std::vector<double> jacobian,
+          std::uint64_t max_steps = 20000) {
   OutcomeOptions options;
   options.max_steps = max_steps;
-  return outcome_of({std::move(curvature), residual, std::move(jacobian), MapRule::gd, 0}, options).word;
+  return outcome_of({std::move(curvature), residual, std::move(jacobian), MapRule::gd, 0}, options).fate;
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ TEST_CASE("where no parameters fit, the orbit ends at J = 0, which is no converg
   for (const double sign : {1.0, -1.0}) {
     const QuadraticRegression two{{sign, 2 * sign}, 0.3 * sign, {0.2, 0.3}, MapRule::gd, 0};
     const Outcome out = outcome_of(two, {});
-    CHECK(out.word == "stationary");
+    CHECK(out.fate == Fate::stationary);
     CHECK(out.residual == Approx(sign * (0.3 - 0.04 / 2 - 0.09 / 4)).epsilon(1e-13));
     CHECK(out.residual == Approx(descended(two, 1, 2000)));
     const FlowEnd flow = flow_end(two);
@@ -88,9 +88,9 @@ TEST_CASE("where no parameters fit, the orbit ends at J = 0, which is no converg
   const auto pair = canonical_pair({{1, -0.02}, 0.5, {0.1, 0.05}, MapRule::gd, 0});
   REQUIRE(pair);
   CHECK(pair->minimum_sharpness() < 0);
-  CHECK(predicted_outcome(*pair) == "converged");
+  CHECK(predicted_fate(*pair) == Fate::converged);
   CHECK(predicted_sharpness(*pair) == Approx(flow_end_sharpness(*pair)).epsilon(1e-10));
-  CHECK(word({1, -0.02}, 0.5, {0.1, 0.05}) == "converged");
+  CHECK(fate({1, -0.02}, 0.5, {0.1, 0.05}) == Fate::converged);
 }
 
 TEST_CASE("orbits that start at rest") {
@@ -105,22 +105,22 @@ TEST_CASE("orbits that start at rest") {
   // 1 + .1 along the first curvature: it would be left.
   CHECK(finding<double>(saddle, "lyapunov_exponent") == Approx(std::log(1.1)).epsilon(0.01));
   // ... and is, from any J.
-  CHECK(word({1, -0.05}, -0.1, {1e-9, 0}) == "converged");
+  CHECK(fate({1, -0.05}, -0.1, {1e-9, 0}) == Fate::converged);
 
   // A zero of z is one, on either side of the edge.
   for (const double J : {1.0, 1.7}) {
     const QuadraticRegression zero{{1, -0.1}, 0, {J, 0}, MapRule::gd, 0};
     const Outcome out = outcome_of(zero, {});
-    CHECK(predicted_outcome(*canonical_pair(zero)) == "converged");
+    CHECK(predicted_fate(*canonical_pair(zero)) == Fate::converged);
     CHECK(predicted_sharpness(*canonical_pair(zero)) == Approx(J * J));
     CHECK_FALSE(std::signbit(sharpening_rate(zero, zero.start())));
-    CHECK(out.word == "converged");
+    CHECK(out.fate == Fate::converged);
     CHECK(out.steps == 0);
     CHECK(out.residual == 0);
     CHECK(out.sharpness == Approx(J * J));
     CHECK(out.edge == (J * J > 2));
   }
-  CHECK(word({1}, 0, {0}) == "converged");
+  CHECK(fate({1}, 0, {0}) == Fate::converged);
   // J = 0 by its sharpness.
   const auto flat =
       prepare(
@@ -130,15 +130,15 @@ TEST_CASE("orbits that start at rest") {
   CHECK(finding<std::string>(flat, "outcome") == "stationary");
   // Nothing moves, whatever the parameters.
   const Outcome still = outcome_of({{0}, 1, {0}, MapRule::gd, 0}, {});
-  CHECK(still.word == "stationary");
+  CHECK(still.fate == Fate::stationary);
   CHECK(still.lyapunov_exponent == 0);
 }
 
 TEST_CASE("no curvature: gradient descent with the factor 1 - eta lambda") {
   for (const double size : {1e-30, 1.0, 1e30}) {
-    CHECK(word({0}, size, {1.2}) == "converged");
-    CHECK(word({0, 0}, size, {1, 0.5}) == "converged");
-    CHECK(word({0}, size, {std::sqrt(2.1)}) == "diverged");
+    CHECK(fate({0}, size, {1.2}) == Fate::converged);
+    CHECK(fate({0, 0}, size, {1, 0.5}) == Fate::converged);
+    CHECK(fate({0}, size, {std::sqrt(2.1)}) == Fate::diverged);
     CHECK(outcome_of({{0}, size, {std::sqrt(1.9)}, MapRule::gd, 0}, {}).lyapunov_exponent ==
           Approx(std::log(0.9)).epsilon(1e-3));
   }
@@ -147,7 +147,7 @@ TEST_CASE("no curvature: gradient descent with the factor 1 - eta lambda") {
 TEST_CASE("no size of the residual or the learning rate is taken for convergence") {
   // Small residuals beyond the edge grow first.
   const Outcome grown = outcome_of({{1, -0.02}, 1e-18, {std::sqrt(2.1), 0.1}, MapRule::gd, 0}, {});
-  CHECK(grown.word == "EOS");
+  CHECK(grown.fate == Fate::after_edge);
   CHECK(grown.steps > 100);
   CHECK(grown.sharpness < 2);
   CHECK(grown.sharpness > 1.9);
@@ -188,7 +188,7 @@ TEST_CASE("units: (z, omega) -> (c z, omega/c) changes no outcome and no sharpne
       for (double& omega : curvature) omega /= unit;
       const double radius = c.rule == MapRule::normalized_sam ? unit * c.radius : c.radius;
       const Outcome other = outcome_of({curvature, unit * c.residual, c.jacobian, c.rule, radius}, options);
-      CHECK(other.word == one.word);
+      CHECK(other.fate == one.fate);
       CHECK(other.steps == one.steps);
       CHECK(other.period == one.period);
       CHECK(other.sharpness == one.sharpness);
@@ -227,7 +227,7 @@ TEST_CASE("a flow that ends beyond the edge says that gradient descent does not 
 TEST_CASE("SAM rests where it sees no residual ahead") {
   // omega = -1, r = 2: s = z (1 + r T) - r^2 z^2 T/2 vanishes at z = 2 (1 + r T)/(r^2 T).
   const Outcome out = outcome_of({{-1}, 2, {0.05}, MapRule::sam, 2}, {});
-  CHECK(out.word == "stationary");
+  CHECK(out.fate == Fate::stationary);
   CHECK(out.residual == Approx((1 + 2 * out.sharpness) / (2 * out.sharpness)).epsilon(1e-13));
   CHECK(out.residual == Approx(1.4756171887203253).epsilon(1e-12));
   CHECK(out.sharpness > 0.1);

@@ -87,10 +87,10 @@ TEST_CASE("basins at small epsilon are as predicted, but for their edges") {
     for (double u = 0.07; u < 8; u += 0.37) {
       const double w = 0.02;  // W = 1
       const QuadraticRegression problem{{1, -0.02}, z, {std::sqrt(u), std::sqrt(w)}, MapRule::gd, 0};
-      const std::string predicted = predicted_outcome(*canonical_pair(problem));
-      const std::string found = outcome_of(problem, options).word;
+      const Fate predicted = predicted_fate(*canonical_pair(problem));
+      const Fate found = outcome_of(problem, options).fate;
       ++cells;
-      bounded_right += (predicted == "diverged") == (found == "diverged");
+      bounded_right += (predicted == Fate::diverged) == (found == Fate::diverged);
       outcome_right += predicted == found;
     }
   CHECK(cells > 400);
@@ -105,8 +105,8 @@ TEST_CASE("no minimum is stable below E = -1") {
     OutcomeOptions options;
     options.max_steps = 100000;
     const Outcome found = outcome_of(problem, options);
-    CHECK(found.word == "persistent_oscillation");
-    CHECK(predicted_outcome(*canonical_pair(problem)) == "persistent_oscillation");
+    CHECK(found.fate == Fate::persistent_oscillation);
+    CHECK(predicted_fate(*canonical_pair(problem)) == Fate::persistent_oscillation);
   }
 }
 
@@ -120,9 +120,9 @@ TEST_CASE("chaos has a positive exponent, a cycle a negative one") {
   CHECK(one(2.3).lyapunov_exponent < -0.1);
   CHECK(one(2.3).period == 2);
   CHECK(one(3.9).lyapunov_exponent > 0.1);
-  CHECK(one(3.9).word == "persistent_oscillation");
+  CHECK(one(3.9).fate == Fate::persistent_oscillation);
   CHECK(one(3.9).residual_low < one(3.9).residual_high);
-  CHECK(one(4.1).word == "diverged");
+  CHECK(one(4.1).fate == Fate::diverged);
 }
 
 TEST_CASE("gradient flow that cannot reach a minimum says so") {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/ingredients/sam_mean_square.hpp"
 #include "models/quadratic_regression/early_time.hpp"
-#include "models/quadratic_regression/sam_mean_square.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 

@@ -15,12 +15,12 @@ using linear_algebra::Transposed;
 
 TEST_CASE("tracked eigenvalues are those of a full decomposition, for small and large kernels") {
   for (const std::size_t d : {5u, 40u}) {
-    models::quadratic_regression::QuadraticLaw law;
+    models::ingredients::QuadraticLaw law;
     law.outputs = d;
     law.parameters = 60;
     law.curvature = 3;
-    const auto instance = models::quadratic_regression::draw_instance(
-        law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+    const auto instance =
+        models::ingredients::draw_instance(law, 4, 0, models::ingredients::CurvatureTensor::Storage::stored);
     models::quadratic_regression::QuadraticState state(instance);
     models::quadratic_regression::LargestNtkEigenvalues one, four(4);
     for (int t = 0; t < 12; ++t) {
@@ -44,8 +44,8 @@ TEST_CASE("a simulation observes the eigenvalues asked for, tracked or from the 
   p.rule.learning_rate = 0.2;
   p.batch = 6;
   p.eigenvalues = 3;
-  const models::quadratic_regression::QuadraticInstance instance = models::quadratic_regression::draw_instance(
-      p.law, 2, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const models::ingredients::QuadraticInstance instance =
+      models::ingredients::draw_instance(p.law, 2, 1, models::ingredients::CurvatureTensor::Storage::stored);
   for (const auto norms :
        {models::quadratic_regression::KernelNorms::none, models::quadratic_regression::KernelNorms::annealed}) {
     p.kernel_norms = norms;

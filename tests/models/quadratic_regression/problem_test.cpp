@@ -6,8 +6,8 @@
 #include <algorithm>
 
 using namespace edgewise;
+using models::ingredients::QuadraticStart;
 using models::quadratic_regression::QuadraticProblem;
-using models::quadratic_regression::QuadraticStart;
 
 namespace {
 
@@ -21,15 +21,15 @@ TEST_CASE("starts are drawn, shared or given") {
   QuadraticProblem p;
   p.law.outputs = 3;
   p.law.parameters = 4;
-  const QuadraticStart zero = models::quadratic_regression::draw_start(p.law, 7, 0),
-                       two = models::quadratic_regression::draw_start(p.law, 7, 2);
+  const QuadraticStart zero = models::ingredients::draw_start(p.law, 7, 0),
+                       two = models::ingredients::draw_start(p.law, 7, 2);
   CHECK_FALSE(same(zero, two));
   CHECK(same(models::quadratic_regression::quadratic_start(p, 7, 2), two));
   CHECK_FALSE(p.fixed_residual());
   CHECK_FALSE(p.fixed_jacobian());
   CHECK_FALSE(p.fixed_curvature());
-  const auto instance = models::quadratic_regression::draw_instance(
-      p.law, 7, 2, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const auto instance =
+      models::ingredients::draw_instance(p.law, 7, 2, models::ingredients::CurvatureTensor::Storage::stored);
   CHECK(same({instance.z0, instance.j0}, two));
 
   QuadraticProblem shared = p;
@@ -52,7 +52,7 @@ TEST_CASE("starts are drawn, shared or given") {
   CHECK(same(models::quadratic_regression::quadratic_start(given, 7, 2), {{1, 2, 3}, zero.j0}));
   CHECK(given.fixed_residual());
   given = p;
-  given.given = std::make_shared<const models::quadratic_regression::QuadraticInstance>(instance);
+  given.given = std::make_shared<const models::ingredients::QuadraticInstance>(instance);
   CHECK(same(models::quadratic_regression::quadratic_start(given, 7, 5), two));
   CHECK(given.fixed_residual());
   CHECK(given.fixed_jacobian());

@@ -10,8 +10,8 @@
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/memory.hpp"
-#include "models/quadratic_regression/runs.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/models/quadratic_regression/run_classes.hpp"
 
 using namespace edgewise;
 using linear_algebra::Matrix;
@@ -62,12 +62,11 @@ Record record(const QuadraticProblem& p, std::uint64_t seed, std::uint64_t index
   return out;
 }
 
-models::quadratic_regression::RunClass classify(const Record& r, const QuadraticProblem& p) {
+tests::RunClass classify(const Record& r, const QuadraticProblem& p) {
   const bool norms = p.kernel_norms == models::quadratic_regression::KernelNorms::exact;
-  return models::quadratic_regression::classify_run(
-      {r.step, r.value[0], r.value[4], norms ? std::span<const double>(r.value[6]) : std::span<const double>(),
-       r.diverged},
-      p.law.outputs, p.batch);
+  return tests::classify_run({r.step, r.value[0], r.value[4],
+                              norms ? std::span<const double>(r.value[6]) : std::span<const double>(), r.diverged},
+                             p.law.outputs, p.batch);
 }
 
 struct Mean {
@@ -89,12 +88,12 @@ Mean mean_of(const std::vector<double>& x) {
 class Differences {
  public:
   Differences(std::size_t d, std::size_t p) : d_(d), p_(p) {
-    models::quadratic_regression::QuadraticLaw law;
+    models::ingredients::QuadraticLaw law;
     law.outputs = d;
     law.parameters = p;
     law.curvature = 0;
-    const models::quadratic_regression::QuadraticInstance start = models::quadratic_regression::draw_instance(
-        law, 21, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+    const models::ingredients::QuadraticInstance start =
+        models::ingredients::draw_instance(law, 21, 0, models::ingredients::CurvatureTensor::Storage::stored);
     z0_ = start.z0;
     j0_ = start.j0;
     kernel_ = linear_algebra::product(j0_, j0_, Transposed::no, Transposed::yes);
@@ -107,21 +106,19 @@ class Differences {
   /// One sample per draw of Q: [draw][mode], divided by eta^2 when `second`.
   std::vector<std::vector<double>> sample(double variance, double eta, std::size_t batch, std::size_t draws) const {
     std::vector<std::vector<double>> out;
-    models::quadratic_regression::QuadraticLaw law;
+    models::ingredients::QuadraticLaw law;
     law.outputs = d_;
     law.parameters = p_;
     law.curvature = variance * static_cast<double>(p_ * p_);
     for (std::size_t n = 0; n < draws; ++n) {
-      const models::quadratic_regression::CurvatureTensor q(
-          law, 22, n, models::quadratic_regression::CurvatureTensor::Storage::stored);
+      const models::ingredients::CurvatureTensor q(law, 22, n, models::ingredients::CurvatureTensor::Storage::stored);
       std::vector<double> sum(d_, 0.0);
       for (const double sign : {1.0, -1.0}) {
         Matrix rows(d_ * p_, p_);
         for (std::size_t a = 0; a < d_; ++a)
           for (std::size_t i = 0; i < p_; ++i)
             for (std::size_t j = 0; j < p_; ++j) rows(a * p_ + i, j) = sign * q.at(a, i, j);
-        const models::quadratic_regression::QuadraticInstance x{
-            z0_, j0_, models::quadratic_regression::CurvatureTensor(d_, p_, rows)};
+        const models::ingredients::QuadraticInstance x{z0_, j0_, models::ingredients::CurvatureTensor(d_, p_, rows)};
         const std::size_t pairs = batch == d_ ? 1 : d_ * d_;
         for (std::size_t k = 0; k < pairs; ++k) {
           const std::vector<std::size_t> one{k / d_}, two{k % d_};
@@ -271,12 +268,10 @@ TEST_CASE("full batch: runs that cross 2/eta come back to it and stop slightly b
   for (std::uint64_t r = 0; r < 6; ++r) {
     const Record x = record(p, 1, r, every(25, 2000));
     REQUIRE_FALSE(x.diverged);
-    const models::quadratic_regression::RunClass found = classify(x, p);
-    if (*std::ranges::max_element(x.value[4]) < 2 ||
-        found.outcome != models::quadratic_regression::RunOutcome::converged)
-      continue;
+    const tests::RunClass found = classify(x, p);
+    if (*std::ranges::max_element(x.value[4]) < 2 || found.outcome != tests::RunOutcome::converged) continue;
     ++crossed;
-    CHECK(found.edge == models::quadratic_regression::RunEdge::eos);
+    CHECK(found.edge == tests::RunEdge::eos);
     CHECK(found.tail_eta_lambda_max > 1.88);
     CHECK(found.tail_eta_lambda_max < 2.0);
   }
@@ -289,9 +284,9 @@ TEST_CASE("small batches: the exact kernel norm stays at 1 while eta lambda_max 
   std::size_t at_edge = 0;
   for (std::uint64_t r = 0; r < 4; ++r) {
     const Record x = record(p, 1, r, every(100, 1600));
-    const models::quadratic_regression::RunClass found = classify(x, p);
-    if (found.outcome == models::quadratic_regression::RunOutcome::diverged) continue;
-    CHECK(found.edge == models::quadratic_regression::RunEdge::stochastic_eos);
+    const tests::RunClass found = classify(x, p);
+    if (found.outcome == tests::RunOutcome::diverged) continue;
+    CHECK(found.edge == tests::RunEdge::stochastic_eos);
     CHECK(std::abs(found.tail_kernel_norm - 1) < 0.06);
     CHECK(found.tail_eta_lambda_max > 4);
     ++at_edge;

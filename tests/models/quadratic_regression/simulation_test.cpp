@@ -15,6 +15,7 @@
 using namespace edgewise;
 using linear_algebra::Transposed;
 using models::quadratic_regression::QuadraticProblem;
+using models::quadratic_regression::TensorStorage;
 
 namespace {
 
@@ -69,8 +70,8 @@ TEST_CASE("observables are what they are called") {
   p.kernel_norms = models::quadratic_regression::KernelNorms::exact;
   const auto simulation = simulate(p);
   const auto replica = simulation->replica(3, 1);
-  const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
-      p.law, 3, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(p.law, 3, 1, models::ingredients::CurvatureTensor::Storage::stored);
   models::quadratic_regression::QuadraticState state(x);
   models::quadratic_regression::RowMasks masks(30, 6, 3, 1);
   std::uint64_t step = 0;
@@ -100,8 +101,8 @@ TEST_CASE("the tracked eigenvalue is that of a full decomposition, at full batch
     p.rule.rho = rho;
     const auto simulation = simulate(p);
     const auto replica = simulation->replica(1, 2);
-    const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
-        p.law, 1, 2, models::quadratic_regression::CurvatureTensor::Storage::stored);
+    const models::ingredients::QuadraticInstance x =
+        models::ingredients::draw_instance(p.law, 1, 2, models::ingredients::CurvatureTensor::Storage::stored);
     models::quadratic_regression::QuadraticState state(x);
     for (std::uint64_t t = 0; t <= 200; t += 10) {
       replica->advance(t);
@@ -148,7 +149,7 @@ TEST_CASE("a replica's bits do not depend on how it is advanced or how the tenso
   const auto replica = simulation->replica(1, 0);
   for (std::uint64_t t = 0; t <= 50; ++t) replica->advance(t);
   CHECK(observed(*simulation, *replica) == whole);
-  p.tensor = "streamed";
+  p.tensor = TensorStorage::streamed;
   CHECK(run(p, 50) == whole);
   CHECK(run(p, 50, 2) != whole);
   CHECK(run(p, 50, 1, 1) != whole);
@@ -179,7 +180,7 @@ TEST_CASE("replicas of a group have the bits that they have alone, also where ot
     for (const bool streamed : {false, true})
       for (const double rho : {0.0, 0.02}) {
         p.antithetic = antithetic;
-        p.tensor = streamed ? "streamed" : "stored";
+        p.tensor = streamed ? TensorStorage::streamed : TensorStorage::stored;
         p.rule.rho = rho;
         const auto simulation = simulate(p);
         const std::size_t size = simulation->group_size();
@@ -227,8 +228,8 @@ TEST_CASE("the schedule of the learning rate") {
   };
   QuadraticProblem p = problem_of(10, 20, 2, 0.2, 10);
   p.schedule = std::make_shared<Halves>();
-  const models::quadratic_regression::QuadraticInstance x = models::quadratic_regression::draw_instance(
-      p.law, 1, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(p.law, 1, 0, models::ingredients::CurvatureTensor::Storage::stored);
   models::quadratic_regression::QuadraticState state(x);
   for (int t = 0; t < 3; ++t) state.step({0.2});
   for (int t = 0; t < 3; ++t) state.step({0.1});
@@ -241,20 +242,20 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   QuadraticProblem p = problem_of(100, 200, 2, 0.2, 10);
   p.threads = 3;
   p.replicas = 8;
-  const double one = models::quadratic_regression::CurvatureTensor::bytes(
-      100, 200, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const double one =
+      models::ingredients::CurvatureTensor::bytes(100, 200, models::ingredients::CurvatureTensor::Storage::stored);
   models::quadratic_regression::TensorPlan plan = models::quadratic_regression::plan_tensors(p, 1e12);
   CHECK(plan.at_a_time == 3);
   CHECK(plan.bytes == one);
   CHECK(plan.text() == "tensor stored: 15.9 MiB for each of 3 replicas at a time");
   plan = models::quadratic_regression::plan_tensors(p, 3.5 * one);  // 80% of it is too little for three
-  CHECK(plan.storage == models::quadratic_regression::CurvatureTensor::Storage::streamed);
+  CHECK(plan.storage == models::ingredients::CurvatureTensor::Storage::streamed);
   CHECK(plan.text() == "tensor streamed: 1.22 MiB for each of 3 replicas at a time");
   p.memory_limit = 3.1 * one;
   CHECK(models::quadratic_regression::plan_tensors(p, 0).storage ==
-        models::quadratic_regression::CurvatureTensor::Storage::stored);
+        models::ingredients::CurvatureTensor::Storage::stored);
   p.memory_limit = 2.9 * one;
-  p.tensor = "stored";
+  p.tensor = TensorStorage::stored;
   CHECK(holds(refusal(p, 1e12),
               "needs 15.9 MiB for each of 3 replicas at a time, more than the 46 MiB allowed "
               "(memory_limit)"));
@@ -267,9 +268,9 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   CHECK(models::quadratic_regression::plan_tensors(p, 2 * one).text() == "tensor stored: 15.9 MiB in all");
   p.law.outputs = p.law.parameters = 1000000;
   CHECK(holds(refusal(p, 1e12), "GiB in all"));
-  p.tensor = "auto";
+  p.tensor = TensorStorage::automatic;
   CHECK(models::quadratic_regression::plan_tensors(p, 1e12).storage ==
-        models::quadratic_regression::CurvatureTensor::Storage::streamed);
+        models::ingredients::CurvatureTensor::Storage::streamed);
   QuadraticProblem small = problem_of(10, 20, 2, 0.2, 10);
   small.memory_limit = 10;
   CHECK(holds(simulate(small)->warnings().at(0), "do not fit in memory"));

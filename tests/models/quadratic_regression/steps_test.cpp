@@ -11,15 +11,15 @@
 
 using namespace edgewise;
 using linear_algebra::Matrix;
-using models::quadratic_regression::QuadraticInstance;
+using models::ingredients::QuadraticInstance;
 using models::quadratic_regression::QuadraticRule;
 using models::quadratic_regression::QuadraticState;
 using Rows = std::vector<std::size_t>;
 
 namespace {
 
-models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
-  models::quadratic_regression::QuadraticLaw law;
+models::ingredients::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
+  models::ingredients::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = curvature;
@@ -69,8 +69,8 @@ struct Definition {
 }  // namespace
 
 TEST_CASE("residual space and parameter space agree to rounding") {
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law_of(7, 13, 3), 9, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x =
+      models::ingredients::draw_instance(law_of(7, 13, 3), 9, 0, models::ingredients::CurvatureTensor::Storage::stored);
   const Definition definition{x};
   const Rows all{0, 1, 2, 3, 4, 5, 6};
   const std::array<Rows, 3> batches{Rows{1, 4}, Rows{0, 6}, Rows{5, 2}};
@@ -96,8 +96,8 @@ TEST_CASE("residual space and parameter space agree to rounding") {
 }
 
 TEST_CASE("after many steps z is still that of theta: z = z0 + (J0 + J) theta / 2") {
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law_of(20, 40, 4), 2, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x = models::ingredients::draw_instance(law_of(20, 40, 4), 2, 0,
+                                                                 models::ingredients::CurvatureTensor::Storage::stored);
   QuadraticState state(x);
   for (int t = 0; t < 300; ++t) state.step({0.3});
   const Matrix& j = state.jacobian();
@@ -109,8 +109,8 @@ TEST_CASE("after many steps z is still that of theta: z = z0 + (J0 + J) theta / 
 }
 
 TEST_CASE("without curvature the residual shrinks by I - eta K") {
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law_of(5, 9, 0), 2, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x =
+      models::ingredients::draw_instance(law_of(5, 9, 0), 2, 0, models::ingredients::CurvatureTensor::Storage::stored);
   QuadraticState state(x);
   std::vector<double> z = x.z0;
   for (int t = 0; t < 20; ++t) {
@@ -126,10 +126,10 @@ TEST_CASE("without curvature the residual shrinks by I - eta K") {
 }
 
 TEST_CASE("runs that step together must be on one instance") {
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law_of(4, 6, 1), 9, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
-  const QuadraticInstance y = models::quadratic_regression::draw_instance(
-      law_of(4, 6, 1), 9, 1, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x =
+      models::ingredients::draw_instance(law_of(4, 6, 1), 9, 0, models::ingredients::CurvatureTensor::Storage::stored);
+  const QuadraticInstance y =
+      models::ingredients::draw_instance(law_of(4, 6, 1), 9, 1, models::ingredients::CurvatureTensor::Storage::stored);
   QuadraticState a(x), b(y);
   models::quadratic_regression::JointSteps steps;
   steps.add(a, {});

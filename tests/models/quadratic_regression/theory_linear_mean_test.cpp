@@ -1,5 +1,5 @@
 // The linear model's exact means: against the simulation's own steps averaged over all batches.
-#include "models/quadratic_regression/theory_linear_mean.hpp"
+#include "models/quadratic_regression/theory.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,7 +27,7 @@ QuadraticProblem linear_problem(std::size_t batch, double rho) {
   p.law.parameters = 5;
   p.law.curvature = 0;
   p.shared_initial = true;
-  p.optimizer = rho > 0 ? "sam" : "sgd";
+  p.sam = rho > 0;
   p.rule.learning_rate = 0.3;
   p.rule.rho = rho;
   p.batch = batch;
@@ -69,18 +69,17 @@ void follow(const QuadraticProblem& p, const models::quadratic_regression::Quadr
   }
 }
 
-Means enumerated(const QuadraticProblem& p, const models::quadratic_regression::QuadraticInstance& instance) {
+Means enumerated(const QuadraticProblem& p, const models::ingredients::QuadraticInstance& instance) {
   Means out{std::vector<double>(4, 0.0), std::vector<double>(4, 0.0)};
   follow(p, models::quadratic_regression::QuadraticState(instance), instance.z0, 0, 1, out);
   return out;
 }
 
-models::quadratic_regression::QuadraticInstance instance_of(const QuadraticProblem& p) {
-  const models::quadratic_regression::QuadraticStart start =
-      models::quadratic_regression::quadratic_start(p, p.seed, 0);
-  return {start.z0, start.j0,
-          models::quadratic_regression::CurvatureTensor(
-              p.law, p.seed, 0, models::quadratic_regression::CurvatureTensor::Storage::stored)};
+models::ingredients::QuadraticInstance instance_of(const QuadraticProblem& p) {
+  const models::ingredients::QuadraticStart start = models::quadratic_regression::quadratic_start(p, p.seed, 0);
+  return {
+      start.z0, start.j0,
+      models::ingredients::CurvatureTensor(p.law, p.seed, 0, models::ingredients::CurvatureTensor::Storage::stored)};
 }
 
 const std::string text =
@@ -112,14 +111,14 @@ TEST_CASE("means are those over all sequences of batches") {
 
 TEST_CASE("residuals that are drawn: the average over an orthogonal frame of them") {
   QuadraticProblem p = linear_problem(2, 0.3);
-  const models::quadratic_regression::QuadraticInstance instance = instance_of(p);
+  const models::ingredients::QuadraticInstance instance = instance_of(p);
   p.shared_initial = false;
   p.given_j0 = instance.j0;
   p.law.residual_variance = 1.7;
   const models::Trajectory theory = models::quadratic_regression::solve_linear_mean(p);
   std::vector<double> overlap(4, 0.0), loss(4, 0.0);
   for (std::size_t a = 0; a < 4; ++a) {
-    models::quadratic_regression::QuadraticInstance unit = instance;
+    models::ingredients::QuadraticInstance unit = instance;
     std::ranges::fill(unit.z0, 0.0);
     unit.z0[a] = 1;
     const Means means = enumerated(p, unit);

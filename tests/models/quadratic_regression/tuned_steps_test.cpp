@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/framework/absent.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/simulation.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -20,7 +21,7 @@
 using namespace edgewise;
 using doctest::Approx;
 using linear_algebra::Matrix;
-using models::quadratic_regression::QuadraticInstance;
+using models::ingredients::QuadraticInstance;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
@@ -104,23 +105,22 @@ double along(const Matrix& h, const std::vector<double>& u) {
 
 /// A random instance of curvature 3 whose tensor is held.
 QuadraticInstance stored_instance(std::size_t outputs, std::size_t parameters) {
-  models::quadratic_regression::QuadraticLaw law;
+  models::ingredients::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = 3;
-  return models::quadratic_regression::draw_instance(law, 4, 0,
-                                                     models::quadratic_regression::CurvatureTensor::Storage::stored);
+  return models::ingredients::draw_instance(law, 4, 0, models::ingredients::CurvatureTensor::Storage::stored);
 }
 
 }  // namespace
 
 TEST_CASE("the portable instance is the page's, section 3.3") {
-  models::quadratic_regression::QuadraticLaw law;
+  models::ingredients::QuadraticLaw law;
   law.outputs = 8;
   law.parameters = 16;
   law.portable = true;
-  using Storage = models::quadratic_regression::CurvatureTensor::Storage;
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(law, 2, 0, Storage::stored);
+  using Storage = models::ingredients::CurvatureTensor::Storage;
+  const QuadraticInstance x = models::ingredients::draw_instance(law, 2, 0, Storage::stored);
   CHECK(x.z0[0] == Approx(0.903796279765866).epsilon(1e-14));
   CHECK(x.z0[7] == Approx(-0.731055177157876).epsilon(1e-14));
   CHECK(x.j0(0, 0) == Approx(0.312294505414977).epsilon(1e-14));
@@ -128,16 +128,16 @@ TEST_CASE("the portable instance is the page's, section 3.3") {
   CHECK(x.curvature.at(0, 0, 1) == Approx(0.002099755655111).epsilon(1e-12));
   CHECK(x.curvature.at(7, 15, 15) == Approx(-0.0105742755699088).epsilon(1e-14));
   // Of seed + replica; its variances scale every part.
-  const QuadraticInstance next = models::quadratic_regression::draw_instance(law, 1, 1, Storage::stored);
+  const QuadraticInstance next = models::ingredients::draw_instance(law, 1, 1, Storage::stored);
   CHECK(next.z0 == x.z0);
   law.residual_variance = 4;
   law.jacobian_variance = 9;
   law.curvature = 16;
-  const QuadraticInstance larger = models::quadratic_regression::draw_instance(law, 2, 0, Storage::stored);
+  const QuadraticInstance larger = models::ingredients::draw_instance(law, 2, 0, Storage::stored);
   CHECK(larger.z0[7] == Approx(2 * x.z0[7]).epsilon(1e-14));
   CHECK(larger.j0(5, 3) == Approx(3 * x.j0(5, 3)).epsilon(1e-14));
   CHECK(larger.curvature.at(3, 9, 4) == Approx(4 * x.curvature.at(3, 9, 4)).epsilon(1e-14));
-  CHECK_THROWS_AS(models::quadratic_regression::draw_instance(law, 2, 0, Storage::streamed), std::invalid_argument);
+  CHECK_THROWS_AS(models::ingredients::draw_instance(law, 2, 0, Storage::streamed), std::invalid_argument);
   const auto findings =
       prepare(head + portable + "[rate]\nkind = 'cdat'\nsigma = 1.5\n[monte_carlo]\nseed = 2\n")->stability();
   CHECK(models::testing::number(findings, "late_eta_lambda") ==
@@ -327,6 +327,8 @@ TEST_CASE("base updates, tuned and at a given rate, are those of parameter space
           for (std::size_t i = 0; i < p; ++i) theta[i] -= eta * u[i];
           replica->advance(k + 1);
           replica->observe(row);
+          CHECK(models::is_absent(seen("median_eta_lambda")) == (rate.empty() && k < 2));  // burn_in
+          CHECK(models::is_absent(seen("share_below_edge")) == (rate.empty() && k < 2));
           CHECK(seen("loss") == Approx(definition.loss(theta, all) / d).epsilon(1e-8));
           CHECK(seen("parameter_power") == Approx(dot(theta, theta) / p).epsilon(1e-8));
           CHECK(seen("eta_lambda") == Approx(products.back()).epsilon(1e-8));
@@ -369,12 +371,12 @@ TEST_CASE("the sharpening toy is a given instance: L, eta and lambda of section 
 
 TEST_CASE("what a rule is shown of a step is the batch's own loss along it, for every rate") {
   constexpr std::size_t d = 6, p = 9;
-  models::quadratic_regression::QuadraticLaw law;
+  models::ingredients::QuadraticLaw law;
   law.outputs = d;
   law.parameters = p;
   law.curvature = 3;
-  const QuadraticInstance x = models::quadratic_regression::draw_instance(
-      law, 4, 0, models::quadratic_regression::CurvatureTensor::Storage::stored);
+  const QuadraticInstance x =
+      models::ingredients::draw_instance(law, 4, 0, models::ingredients::CurvatureTensor::Storage::stored);
   const Definition definition{x};
   struct Probe final : models::ingredients::RateRule {
     models::ingredients::RateNeeds needs() const override { return {.own_loss = true, .sharpness = true}; }

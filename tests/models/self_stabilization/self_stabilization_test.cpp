@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "models/framework/absent.hpp"
 #include "models/self_stabilization/normal_form.hpp"
 #include "models/self_stabilization/tuners.hpp"
 #include "random/random.hpp"
@@ -127,9 +128,12 @@ TEST_CASE("self-stabilisation: noise, its averages, and the map that the sharpne
     const auto problem = prepare(with);
     std::unique_ptr<models::Simulation> keep;
     const auto run = replica(*problem, keep);
-    run->advance(40);
     double values[8];
-    run->observe(values);
+    for (const auto& [step, there] : {std::pair{10, false}, {11, true}, {40, true}}) {
+      run->advance(static_cast<std::uint64_t>(step));
+      run->observe(values);
+      for (int k = 4; k < 8; ++k) CHECK(models::is_absent(values[k]) == !there);
+    }
     double x = .1, lambda = 1.5, p1 = 0, Y1 = 0, p2 = 0, Yp = 0, q = .01, mean = 1.5;
     for (std::uint64_t k = 0; k < 40; ++k) {
       const double p = 3 * x * x / .04, Y = 1.2 * lambda - 2;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "models/framework/absent.hpp"
 #include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -65,6 +66,29 @@ class CountingInGroups final : public Counting {
 
  private:
   std::uint64_t size_;
+};
+
+/// The mean of what replica r saw after step 10, r itself; replica 2 never sees anything, and replica 5 leaves the numbers at
+/// step 30 by a NaN of its own.
+class Late final : public Counting {
+ public:
+  Late() : Counting(false) {}
+  std::unique_ptr<models::Replica> replica(std::uint64_t, std::uint64_t index) const override {
+    class One final : public models::Replica {
+     public:
+      explicit One(std::uint64_t index) : index_(index) {}
+      void advance(std::uint64_t step) override { step_ = step; }
+      void observe(std::span<double> out) const override {
+        const bool gone = index_ == 5 && step_ >= 30;
+        out[0] = gone ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(step_);
+        out[1] = step_ > 10 && index_ != 2 ? static_cast<double>(index_) : models::absent;
+      }
+
+     private:
+      std::uint64_t index_, step_ = 0;
+    };
+    return std::make_unique<One>(index);
+  }
 };
 
 models::Experiment experiment(std::vector<std::uint64_t> at, std::uint64_t replicas) {
@@ -234,4 +258,31 @@ TEST_CASE("heavy tails are named") {
   REQUIRE(sample.warnings.size() == 1);
   CHECK(sample.warnings[0].find("heavy tails: at step 1") == 0);
   CHECK(run(IsotropicSimulation(Isotropic{}), Isotropic{}.experiment(200, 1), {}).warnings.empty());
+}
+
+TEST_CASE("a value that is absent ends no run, and statistics are of the replicas that have one" *
+          doctest::test_suite("threads")) {
+  const Sample sample = run(Late(), experiment({0, 10, 20}, 5), {});
+  CHECK(sample.diverged == 0);
+  CHECK(sample.warnings == std::vector<std::string>{"mind the gap"});
+  CHECK(sample.mean[2] == 20);
+  for (const std::size_t t : {0u, 1u})
+    for (const auto* column :
+         {&sample.mean, &sample.sem, &sample.std, &sample.skewness, &sample.q05, &sample.q50, &sample.q95})
+      CHECK(std::isnan((*column)[3 + t]));
+  // Of 0, 1, 3, 4.
+  CHECK(sample.mean[5] == 2);
+  CHECK(sample.std[5] == doctest::Approx(std::sqrt(10.0 / 3)));
+  CHECK(sample.sem[5] == doctest::Approx(std::sqrt(10.0 / 12)));
+  CHECK(sample.q50[5] == 2);
+  const std::vector<std::string> names{"count", "index"};
+  const models::RecordedReplica never = record_of(sample, names, 2);
+  CHECK_FALSE(never.diverged);
+  CHECK(never.steps.size() == 3);
+  CHECK(models::is_absent(never.values("index").back()));
+
+  const Sample broken = run(Late(), experiment({20, 40}, 6), {});
+  CHECK(broken.diverged == 1);
+  CHECK(record_of(broken, names, 5).diverged);
+  CHECK_FALSE(record_of(broken, names, 2).diverged);
 }

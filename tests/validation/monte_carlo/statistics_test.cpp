@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "models/framework/absent.hpp"
 #include "random/random.hpp"
 
 using namespace edgewise;
@@ -186,4 +187,15 @@ TEST_CASE("the score of a skewed Student's t: the law of t is off centre by g/6"
   const double half = trials / 2, error = std::sqrt(trials) / 2;
   CHECK(std::abs(static_cast<double>(scores) - half) < 5 * error);
   CHECK(static_cast<double>(plain) - half > 5 * error);
+}
+
+TEST_CASE("moments are of the values that are there") {
+  const double values[] = {models::absent, 1, 2, models::absent, 6};
+  const Moments m = moments(values);
+  CHECK(m.mean == 3);
+  CHECK(m.std == doctest::Approx(std::sqrt(7.0)));
+  CHECK(m.sem == doctest::Approx(std::sqrt(7.0 / 3)));
+  const double none[] = {models::absent, models::absent};
+  CHECK(std::isnan(moments(none).mean));
+  CHECK(std::isnan(moments(none).std));
 }

@@ -8,6 +8,7 @@
 #include <limits>
 #include <string>
 
+#include "models/framework/absent.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "validation/monte_carlo/statistics.hpp"
@@ -503,4 +504,19 @@ TEST_CASE("a number that does not fluctuate may lie a billionth outside; means o
     const std::vector<Prediction> one = {last_x(0, 10, Centre::mean)};
     CHECK(judge(no_curve(), s, one, {}, 1).warnings.empty() == (n == 200));
   }
+}
+
+TEST_CASE("a run without the value is no run of the kind") {
+  const models::Trajectory none;
+  const auto sample = made(12, {0, 10}, [](std::size_t r, std::size_t t) {
+    return t == 0 || r < 4 ? models::absent : 2 + 0.001 * static_cast<double>(r);
+  });
+  const Verdict verdict = judge(none, sample, std::vector<Prediction>{last_x(1.9, 2.1)}, {}, 1);
+  REQUIRE(verdict.predictions.size() == 1);
+  CHECK(verdict.predictions[0].runs == 8);
+  CHECK(verdict.predictions[0].estimate == doctest::Approx(2.0075));
+  const auto empty = made(12, {0, 10}, [](std::size_t, std::size_t) { return models::absent; });
+  const Verdict nothing = judge(none, empty, std::vector<Prediction>{last_x(1.9, 2.1)}, {}, 1);
+  CHECK(nothing.predictions[0].runs == 0);
+  CHECK(nothing.outcome == Outcome::inconclusive);
 }

@@ -109,10 +109,10 @@ TEST_CASE("SAM on single examples: the kernel's diagonal regularises, not the ke
   const Verdict verdict = judged.by(theory);
   CHECK_MESSAGE(verdict.outcome == Outcome::agree, verdict.reason);
   // As if every batch saw the whole kernel: (I - eta b K (I + rho K))^t.
-  models::quadratic_regression::QuadraticLaw law;
+  models::ingredients::QuadraticLaw law;
   law.outputs = 12;
   law.parameters = 24;
-  const models::quadratic_regression::QuadraticStart start = models::quadratic_regression::draw_start(law, 1, 0);
+  const models::ingredients::QuadraticStart start = models::ingredients::draw_start(law, 1, 0);
   const Matrix kernel = linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes);
   const auto overlaps = [&](const Matrix& descent) {
     models::Trajectory out = theory;

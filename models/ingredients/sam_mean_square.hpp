@@ -7,7 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 /// Z = E z z' one step later: exact, O(D^3). \throws std::invalid_argument for eta <= 0, rho < 0, a batch outside 1..D,
 /// shapes that do not fit.
@@ -27,4 +27,4 @@ double sam_mean_square_growth(const linear_algebra::Matrix& kernel, double learn
 /// the exact kernel norm is 1, or the denominators of it fail.
 double sam_mean_square_rate(const linear_algebra::Matrix& kernel, double rho, std::size_t batch);
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -1,5 +1,5 @@
 // SGD with SAM in the mean square: against averages over all batches, and against SGD's kernel norm.
-#include "models/quadratic_regression/sam_mean_square.hpp"
+#include "models/ingredients/sam_mean_square.hpp"
 
 #include <doctest/doctest.h>
 
@@ -13,7 +13,6 @@
 #include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models;
-using namespace edgewise::models::quadratic_regression;
 using namespace edgewise::models::ingredients;
 using doctest::Approx;
 using edgewise::linear_algebra::Matrix;

@@ -5,11 +5,11 @@
 #include <stdexcept>
 #include <vector>
 
-#include "models/quadratic_regression/runs.hpp"
+#include "tests/models/quadratic_regression/run_classes.hpp"
 
 using namespace edgewise;
-using models::quadratic_regression::RunEdge;
-using models::quadratic_regression::RunOutcome;
+using tests::RunEdge;
+using tests::RunOutcome;
 
 namespace {
 
@@ -27,8 +27,8 @@ struct Record {
       norm[t] = tail_norm;
     }
   }
-  models::quadratic_regression::RunClass classify(std::size_t batch) const {
-    return models::quadratic_regression::classify_run({step, loss, lambda, norm, diverged}, 40, batch);
+  tests::RunClass classify(std::size_t batch) const {
+    return tests::classify_run({step, loss, lambda, norm, diverged}, 40, batch);
   }
 };
 
@@ -56,22 +56,17 @@ TEST_CASE("at which edge it sits") {
   CHECK(Record(1e-5, 5.0, 4.9, 1.0).classify(40).edge == RunEdge::none);
   // B = 20 of 40: what counts is eta beta lambda with beta = 19/39.
   CHECK(Record(1e-5, 4.2, 4.1, 0.5).classify(20).edge == RunEdge::eos);
-  const models::quadratic_regression::RunClass found = Record(1e-5, 5.0, 4.9, 1.0).classify(4);
+  const tests::RunClass found = Record(1e-5, 5.0, 4.9, 1.0).classify(4);
   CHECK(found.tail_eta_lambda_max == 4.9);
   CHECK(found.tail_kernel_norm == 1.0);
 }
 
 TEST_CASE("records that are none, and names") {
   const Record r(1, 1, 1, 1);
-  CHECK_THROWS_AS(models::quadratic_regression::classify_run({}, 40, 4), std::invalid_argument);
-  CHECK_THROWS_AS(
-      models::quadratic_regression::classify_run({r.step, r.loss, std::span(r.lambda).first(3), r.norm}, 40, 4),
-      std::invalid_argument);
-  const models::quadratic_regression::RunClass found =
-      models::quadratic_regression::classify_run({r.step, r.loss, r.lambda, {}}, 40, 4);
+  CHECK_THROWS_AS(tests::classify_run({}, 40, 4), std::invalid_argument);
+  CHECK_THROWS_AS(tests::classify_run({r.step, r.loss, std::span(r.lambda).first(3), r.norm}, 40, 4),
+                  std::invalid_argument);
+  const tests::RunClass found = tests::classify_run({r.step, r.loss, r.lambda, {}}, 40, 4);
   CHECK(found.edge == RunEdge::none);
   CHECK(std::isnan(found.tail_kernel_norm));
-  CHECK(models::quadratic_regression::name(RunOutcome::persistent_oscillation) == "persistent_oscillation");
-  CHECK(models::quadratic_regression::name(RunEdge::stochastic_eos) == "S-EOS");
-  CHECK(models::quadratic_regression::name(RunEdge::eos) == "EOS");
 }

@@ -1,9 +1,9 @@
-#include "models/quadratic_regression/contraction_kernel.hpp"
+#include "models/ingredients/curvature_tensor/contraction_kernel.hpp"
 
 // The kernel keeps vectors in arrays, which vectors of unknown length do not allow; NEON serves those machines.
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "models/quadratic_regression/contraction_kernel.cpp"
+#define HWY_TARGET_INCLUDE "models/ingredients/curvature_tensor/contraction_kernel.cpp"
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -75,7 +75,7 @@ void twice(std::size_t d, std::size_t rows, std::size_t width, const double* x, 
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 HWY_EXPORT(twice);
 
@@ -84,5 +84,5 @@ void contract_twice(std::size_t d, std::size_t rows, std::size_t width, const do
   HWY_DYNAMIC_DISPATCH(twice)(d, rows, width, x, stride, column, row, w, across, distant);
 }
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients
 #endif

@@ -3,7 +3,7 @@
 /// The loop that a stored tensor's contraction spends its time in, vectorised: each number is read once and used twice.
 #include <cstddef>
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 /// Of `rows` rows i of the tensor above a block of `width` columns j (see CurvatureTensor), x_aij = Q_aij:
 ///
@@ -16,4 +16,4 @@ namespace edgewise::models::quadratic_regression {
 void contract_twice(std::size_t d, std::size_t rows, std::size_t width, const double* x, std::size_t stride,
                     const double* column, const double* row, double* w, double* across, bool distant);
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

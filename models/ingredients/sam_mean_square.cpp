@@ -1,4 +1,4 @@
-#include "models/quadratic_regression/sam_mean_square.hpp"
+#include "models/ingredients/sam_mean_square.hpp"
 
 #include <fmt/format.h>
 
@@ -12,12 +12,7 @@
 #include "models/ingredients/kernel_stability.hpp"
 #include "settings/settings.hpp"
 
-namespace edgewise::models::quadratic_regression {
-
-using ingredients::check_learning_rate;
-using ingredients::sam_mean_ascent;
-using ingredients::sam_mean_descent;
-using ingredients::sam_mean_rate;
+namespace edgewise::models::ingredients {
 
 namespace {
 
@@ -165,4 +160,4 @@ double sam_mean_square_rate(const Matrix& kernel, double rho, std::size_t batch)
   return 0.5 * (low + high);
 }
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -9,7 +9,7 @@
 
 #include "linear_algebra/dense.hpp"
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 /// The law of an instance: z0_a ~ N(0, sz2), J0_ai ~ N(0, sJ2/P), every Q_a a GOE matrix with entries of variance
 /// kappa/P^2 off the diagonal and 2 kappa/P^2 on it.
@@ -94,4 +94,4 @@ QuadraticStart draw_start(const QuadraticLaw& ensemble, std::uint64_t seed, std:
 QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed, std::uint64_t replica,
                                 CurvatureTensor::Storage storage);
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -6,17 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "models/quadratic_regression/instance.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 
 using namespace edgewise;
 using linear_algebra::Matrix;
-using models::quadratic_regression::CurvatureTensor;
-using Storage = models::quadratic_regression::CurvatureTensor::Storage;
+using models::ingredients::CurvatureTensor;
+using Storage = models::ingredients::CurvatureTensor::Storage;
 
 namespace {
 
-models::quadratic_regression::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
-  models::quadratic_regression::QuadraticLaw law;
+models::ingredients::QuadraticLaw law_of(std::size_t outputs, std::size_t parameters, double curvature) {
+  models::ingredients::QuadraticLaw law;
   law.outputs = outputs;
   law.parameters = parameters;
   law.curvature = curvature;
@@ -42,7 +42,7 @@ double score(double sum_of_squares, double n) {
 TEST_CASE("the contraction is that of the entries, stored and streamed to the same bits") {
   for (const std::size_t p : {1u, 3u, 7u, 8u, 9u, 16u, 29u}) {
     const std::size_t d = 5;
-    const models::quadratic_regression::QuadraticLaw law = law_of(d, p, 2.5);
+    const models::ingredients::QuadraticLaw law = law_of(d, p, 2.5);
     const CurvatureTensor stored(law, 3, 11, Storage::stored), streamed(law, 3, 11, Storage::streamed);
     std::vector<double> v(p), scratch;
     for (std::size_t i = 0; i < p; ++i) v[i] = std::sin(1.0 + static_cast<double>(i));
@@ -65,7 +65,7 @@ TEST_CASE("the contraction is that of the entries, stored and streamed to the sa
 
 TEST_CASE("a tensor larger than the cache, and outputs that fill vectors and leave some over: the same bits") {
   const std::size_t d = 19, p = 170;  // 2.3 MB, of which a streamed one draws a block at a time
-  const models::quadratic_regression::QuadraticLaw law = law_of(d, p, 2.5);
+  const models::ingredients::QuadraticLaw law = law_of(d, p, 2.5);
   const CurvatureTensor stored(law, 3, 11, Storage::stored), streamed(law, 3, 11, Storage::streamed);
   CHECK(CurvatureTensor::bytes(d, p, Storage::stored) > 2e6);
   std::vector<double> v(p), u(p), z(d), scratch;
@@ -102,12 +102,11 @@ TEST_CASE("a tensor larger than the cache, and outputs that fill vectors and lea
 
 TEST_CASE("entries have the variances of the law (each score a chi-square, thresholds at p < 1e-6)") {
   const std::size_t d = 30, p = 40;
-  models::quadratic_regression::QuadraticLaw law = law_of(d, p, 3.0);
+  models::ingredients::QuadraticLaw law = law_of(d, p, 3.0);
   law.residual_variance = 4;
   law.jacobian_variance = 0.5;
   law.fix_residual_norm = false;
-  const models::quadratic_regression::QuadraticInstance x =
-      models::quadratic_regression::draw_instance(law, 7, 2, Storage::stored);
+  const models::ingredients::QuadraticInstance x = models::ingredients::draw_instance(law, 7, 2, Storage::stored);
   const auto size = static_cast<double>(p);
   double off = 0, diagonal = 0, neighbours = 0;
   for (std::size_t a = 0; a < d; ++a)
@@ -131,16 +130,13 @@ TEST_CASE("entries have the variances of the law (each score a chi-square, thres
 }
 
 TEST_CASE("a fixed residual norm, other replicas, the same replica") {
-  const models::quadratic_regression::QuadraticLaw law = law_of(20, 10, 1);
-  const models::quadratic_regression::QuadraticInstance x =
-      models::quadratic_regression::draw_instance(law, 5, 0, Storage::stored);
+  const models::ingredients::QuadraticLaw law = law_of(20, 10, 1);
+  const models::ingredients::QuadraticInstance x = models::ingredients::draw_instance(law, 5, 0, Storage::stored);
   double square = 0;
   for (const double z : x.z0) square += z * z;
   CHECK(square == doctest::Approx(20).epsilon(1e-14));
-  const models::quadratic_regression::QuadraticInstance same =
-      models::quadratic_regression::draw_instance(law, 5, 0, Storage::stored);
-  const models::quadratic_regression::QuadraticInstance other =
-      models::quadratic_regression::draw_instance(law, 5, 1, Storage::stored);
+  const models::ingredients::QuadraticInstance same = models::ingredients::draw_instance(law, 5, 0, Storage::stored);
+  const models::ingredients::QuadraticInstance other = models::ingredients::draw_instance(law, 5, 1, Storage::stored);
   CHECK(x.z0 == same.z0);
   CHECK(x.z0 != other.z0);
   CHECK(x.curvature.at(1, 2, 3) == same.curvature.at(1, 2, 3));

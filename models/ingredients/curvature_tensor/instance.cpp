@@ -1,4 +1,4 @@
-#include "models/quadratic_regression/instance.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,11 +7,11 @@
 #include <string>
 #include <utility>
 
+#include "models/ingredients/curvature_tensor/contraction_kernel.hpp"
 #include "models/ingredients/portable_normals.hpp"
-#include "models/quadratic_regression/contraction_kernel.hpp"
 #include "random/random.hpp"
 
-namespace edgewise::models::quadratic_regression {
+namespace edgewise::models::ingredients {
 
 namespace {
 
@@ -228,4 +228,4 @@ QuadraticInstance draw_instance(const QuadraticLaw& ensemble, std::uint64_t seed
   return {std::move(start.z0), std::move(start.j0), CurvatureTensor(ensemble, seed, replica, storage)};
 }
 
-}  // namespace edgewise::models::quadratic_regression
+}  // namespace edgewise::models::ingredients

@@ -1,11 +1,11 @@
-#include "models/quadratic_regression/contraction_kernel.hpp"
+#include "models/ingredients/curvature_tensor/contraction_kernel.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <vector>
 
-using edgewise::models::quadratic_regression::contract_twice;
+using edgewise::models::ingredients::contract_twice;
 
 TEST_CASE("both sums of a block, in order, at any shape and stride, near and distant") {
   const auto number = [](std::size_t k) { return std::sin(0.7 * static_cast<double>(k) + 0.3); };

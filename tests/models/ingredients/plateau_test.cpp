@@ -1,0 +1,48 @@
+#include "models/ingredients/plateau.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace edgewise::models;
+using namespace edgewise::models::ingredients;
+
+namespace {
+
+/// Recorded at steps 0, 10, ..., 100: the tail begins at 75.
+RecordedReplica run() {
+  RecordedReplica out;
+  for (int k = 0; k <= 10; ++k) out.steps.push_back(10.0 * k);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a run comes to its edge from below, before the tail") {
+  const RecordedReplica r = run();
+  const auto rose = [&](std::vector<double> value) { return rose_through(r, value, 2); };
+  const auto exceeded = [&](std::vector<double> value) { return reached(r, value, 2); };
+  const std::vector<double> sharpened{1, 1.5, 2.1, 2, 2, 2, 2, 2, 2, 2, 2};
+  CHECK(rose(sharpened));
+  CHECK(exceeded(sharpened));
+  const std::vector<double> at_rest(11, 2.7);
+  CHECK_FALSE(rose(at_rest));
+  CHECK(exceeded(at_rest));
+  const std::vector<double> thrown{3, 5, 1.2, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3};
+  CHECK_FALSE(rose(thrown));
+  std::vector<double> back = thrown;
+  back[6] = 2.2;
+  CHECK(rose(back));
+  std::vector<double> late(11, 1);
+  late[8] = 2.5;
+  CHECK_FALSE(rose(late));
+  CHECK_FALSE(exceeded(late));
+  CHECK_FALSE(rose(std::vector<double>(11, 2)));
+}
+
+TEST_CASE("shares and medians of no steps are absent") {
+  CHECK(is_absent(edge_share({}).median));
+  CHECK(is_absent(edge_share({}).below));
+  CHECK(edge_share({1, 3, 5}).median == 3);
+  CHECK(edge_share({1, 3, 5, 1}).below == 0.5);
+}

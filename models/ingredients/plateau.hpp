@@ -30,13 +30,16 @@ inline double tail_median(std::span<const double> step, std::span<const double> 
   return median(std::move(tail));
 }
 
-/// Whether a value rose through the edge before the tail: it was below at a recorded step and above at a later one. A run
-/// that starts above, and rests or is thrown there, did not come to the edge.
-inline bool rose_through(const RecordedReplica& run, std::span<const double> value, double edge) {
-  bool below = false;
+/// Whether a value came to the edge before the tail: it rose through it, below at a recorded step and above at a later one,
+/// or it fell to it and stayed within 5% for two records. A run that starts above and rests there, or is thrown far below,
+/// did not.
+inline bool came_to(const RecordedReplica& run, std::span<const double> value, double edge) {
+  bool below = false, near = false;
   for (std::size_t t = 0; t < value.size() && run.steps[t] < tail_begins * run.steps.back(); ++t) {
-    if (below && value[t] > edge) return true;
+    const bool above = value[t] > edge, still_near = value[t] >= 0.95 * edge && value[t] <= 1.05 * edge;
+    if ((below && above) || (near && still_near)) return true;
     below = below || value[t] < edge;
+    near = still_near && t > 0;
   }
   return false;
 }

@@ -23,7 +23,7 @@ Prediction plateau(const std::string& observable, double edge, bool tuned = fals
   out.nominal = edge;
   out.statistic = [observable, edge, tuned](const RecordedReplica& run) -> std::optional<double> {
     const auto value = run.values(observable);
-    const auto came = tuned ? ingredients::reached : ingredients::rose_through;
+    const auto came = tuned ? ingredients::reached : ingredients::came_to;
     if (run.diverged || !came(run, value, edge)) return std::nullopt;
     return ingredients::tail_median(run.steps, value);
   };
@@ -53,7 +53,7 @@ Prediction full_batch(const NetworkProblem& problem) {
       out.statement = "SAM holds eta (lambda + r lambda^2) at 2, below the edge of gradient descent";
   }
   out.source = curvature + (problem.has_ascent() ? "5.2" : "1.1");
-  out.runs = "rose through 2 before the last quarter and did not diverge";
+  out.runs = "came to 2 before the last quarter and did not diverge";
   out.low = 1.9;
   out.high = 2.15;
   return out;
@@ -64,7 +64,7 @@ Prediction small_batches() {
   out.name = "norm_plateau";
   out.statement = "small batches: the exact kernel norm is held at the stochastic edge of stability, near 1";
   out.source = "docs/theory/quadratic-regression.md, section 4";
-  out.runs = "rose through a kernel norm of 1 before the last quarter and did not diverge";
+  out.runs = "came to a kernel norm of 1 before the last quarter and did not diverge";
   out.low = 0.9;
   out.high = 1.1;
   return out;

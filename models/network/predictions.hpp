@@ -8,10 +8,10 @@
 
 namespace edgewise::models::network {
 
-/// - `edge_plateau`, squared loss, all examples a step, constant rate: runs whose `edge` rose through 2 before the last
+/// - `edge_plateau`, squared loss, all examples a step, constant rate: runs whose `edge` came to 2 before the last
 ///   quarter stay there.
 /// - `norm_plateau`, one output, squared loss, at most a quarter of the examples a step: runs whose kernel norm
-///   rose through 1 stay there.
+///   came to 1 stay there.
 /// - `on_edge`, squared loss, all examples a step, CDAT with sigma = 2: eta lambda ends at 2.
 /// - `nme_vanishes`, layers of identity or ReLU, one hidden layer at most: tr NME = 0 along the whole run.
 std::vector<Prediction> network_predictions(const NetworkProblem& problem);

@@ -14,9 +14,9 @@
 
 namespace edgewise::models::quadratic_regression {
 
+using ingredients::came_to;
 using ingredients::exact_critical_rate;
 using ingredients::exact_kernel_norm;
-using ingredients::rose_through;
 using ingredients::sam_edge;
 using ingredients::tail_median;
 
@@ -37,7 +37,7 @@ std::vector<Prediction> full_batch(bool one_instance) {
   const auto plateau = [](bool oscillating) {
     return [oscillating](const RecordedReplica& run) -> std::optional<double> {
       const auto value = run.values("eta_lambda_max");
-      if (run.diverged || !rose_through(run, value, 2) || oscillates(run) != oscillating) return std::nullopt;
+      if (run.diverged || !came_to(run, value, 2) || oscillates(run) != oscillating) return std::nullopt;
       return tail_median(run.steps, value);
     };
   };
@@ -47,7 +47,7 @@ std::vector<Prediction> full_batch(bool one_instance) {
       "full batch: the largest eigenvalue is held at the edge of stability, eta lambda_1 = 2, within 5%";
   settled.source = std::string(source) + "4";
   settled.quantity = "eta_lambda_max over the last quarter";
-  settled.runs = "rose through 2 before the last quarter, and whose loss decayed";
+  settled.runs = "came to 2 before the last quarter, and whose loss decayed";
   settled.observable = "eta_lambda_max";
   settled.nominal = 2;
   settled.low = one_instance ? 1.88 : 1.9;
@@ -56,7 +56,7 @@ std::vector<Prediction> full_batch(bool one_instance) {
   Prediction oscillating = settled;
   oscillating.name = "plateau_oscillating";
   oscillating.statement = "full batch, persistent oscillation: eta lambda_1 stays at 2 within 25%";
-  oscillating.runs = "rose through 2 before the last quarter, and whose loss did not decay";
+  oscillating.runs = "came to 2 before the last quarter, and whose loss did not decay";
   oscillating.low = 1.5;
   oscillating.high = 2.5;
   oscillating.statistic = plateau(true);
@@ -66,7 +66,7 @@ std::vector<Prediction> full_batch(bool one_instance) {
 std::vector<Prediction> mini_batch() {
   const auto tail = [](std::string observable) {
     return [observable = std::move(observable)](const RecordedReplica& run) -> std::optional<double> {
-      if (run.diverged || !rose_through(run, run.values("kernel_norm_exact"), norm_edge)) return std::nullopt;
+      if (run.diverged || !came_to(run, run.values("kernel_norm_exact"), norm_edge)) return std::nullopt;
       return tail_median(run.steps, run.values(observable));
     };
   };
@@ -75,7 +75,7 @@ std::vector<Prediction> mini_batch() {
   norm.statement = "small batches: the exact kernel norm is held at the stochastic edge of stability, near 1";
   norm.source = std::string(source) + "4";
   norm.quantity = "kernel_norm_exact over the last quarter";
-  norm.runs = "rose through a kernel norm of 1 before the last quarter and did not diverge";
+  norm.runs = "came to a kernel norm of 1 before the last quarter and did not diverge";
   norm.observable = "kernel_norm_exact";
   norm.nominal = norm_edge;
   norm.low = norm_edge - norm_spread;
@@ -99,14 +99,14 @@ Prediction sam(const QuadraticRule& rule) {
   out.statement = fmt::format("SAM: the largest eigenvalue comes back to lambda_SAM = {:.6g}, never far above", edge);
   out.source = std::string(source) + "5";
   out.quantity = "the last ntk_max";
-  out.runs = "rose through lambda_SAM before the last quarter, and whose loss decayed";
+  out.runs = "came to lambda_SAM before the last quarter, and whose loss decayed";
   out.observable = "ntk_max";
   out.nominal = edge;
   out.low = 0.98 * edge;
   out.high = 1.01 * edge;
   out.statistic = [edge](const RecordedReplica& run) -> std::optional<double> {
     const auto value = run.values("ntk_max");
-    if (run.diverged || !rose_through(run, value, edge) || oscillates(run)) return std::nullopt;
+    if (run.diverged || !came_to(run, value, edge) || oscillates(run)) return std::nullopt;
     return value.back();
   };
   return out;

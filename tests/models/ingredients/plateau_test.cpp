@@ -18,26 +18,29 @@ RecordedReplica run() {
 
 }  // namespace
 
-TEST_CASE("a run comes to its edge from below, before the tail") {
+TEST_CASE("a run comes to its edge before the tail, from below or to stay") {
   const RecordedReplica r = run();
-  const auto rose = [&](std::vector<double> value) { return rose_through(r, value, 2); };
+  const auto came = [&](std::vector<double> value) { return came_to(r, value, 2); };
   const auto exceeded = [&](std::vector<double> value) { return reached(r, value, 2); };
   const std::vector<double> sharpened{1, 1.5, 2.1, 2, 2, 2, 2, 2, 2, 2, 2};
-  CHECK(rose(sharpened));
+  CHECK(came(sharpened));
   CHECK(exceeded(sharpened));
   const std::vector<double> at_rest(11, 2.7);
-  CHECK_FALSE(rose(at_rest));
+  CHECK_FALSE(came(at_rest));
   CHECK(exceeded(at_rest));
   const std::vector<double> thrown{3, 5, 1.2, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3};
-  CHECK_FALSE(rose(thrown));
+  CHECK_FALSE(came(thrown));
   std::vector<double> back = thrown;
   back[6] = 2.2;
-  CHECK(rose(back));
+  CHECK(came(back));
   std::vector<double> late(11, 1);
   late[8] = 2.5;
-  CHECK_FALSE(rose(late));
+  CHECK_FALSE(came(late));
   CHECK_FALSE(exceeded(late));
-  CHECK_FALSE(rose(std::vector<double>(11, 2)));
+  const std::vector<double> fallen{3, 2.5, 2.05, 2.02, 2.01, 2.01, 2.01, 2.01, 2.01, 2.01, 2.01};
+  CHECK(came(fallen));
+  const std::vector<double> passing{3, 2.5, 2.05, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8, 1.8};
+  CHECK_FALSE(came(passing));
 }
 
 TEST_CASE("shares and medians of no steps are absent") {

@@ -192,7 +192,7 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   std::string far = text(20, 2, .1, "sigma = 400.0\n");
   far.replace(far.find("[1, 3]"), 6, "[1, 3, 100]");
   CHECK(prepare(far)->solve().diverged_at);
-  CHECK(prepare(text(200, 50, .1, ""))->predictions().size() == 1);
+  CHECK(prepare(text(200, 50, .1, "sigma = 1.0\n"))->predictions().size() == 1);
   CHECK(prepare(text(100, 50, .1, ""))->predictions().empty());
   CHECK(holds(error_of(text(3, 2, 0, "sigma = 0.0")), "x.toml: rate.sigma"));
   CHECK(holds(error_of(text(3, 0, 0, "")), "optimizer.batch"));

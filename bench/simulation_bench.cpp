@@ -40,7 +40,7 @@ std::shared_ptr<const models::least_squares::LeastSquares> power_law(std::size_t
 }
 
 /// Steps of one replica; `per_mode` is the time of one mode in one step.
-void steps(benchmark::State& state, const std::string& sampler, double multiplicity) {
+void steps(benchmark::State& state, models::least_squares::Sampler sampler, double multiplicity) {
   const auto modes = static_cast<std::size_t>(state.range(0));
   const auto simulation =
       models::least_squares::simulate_sgd(power_law(modes, multiplicity, static_cast<double>(state.range(1))), sampler);
@@ -67,10 +67,11 @@ void normals(benchmark::State& state) {
 }
 
 BENCHMARK(normals)->Arg(1000)->Arg(10'000);
-BENCHMARK_CAPTURE(steps, exact, "exact", 1.0)->ArgsProduct({{1000, 10'000}, {1, 16, 256, 65'536}});
-BENCHMARK_CAPTURE(steps, batch, "batch", 1.0)->ArgsProduct({{1000}, {1, 16, 256}});
-BENCHMARK_CAPTURE(steps, naive, "naive", 1.0)->ArgsProduct({{1000}, {1, 16, 256}});
-BENCHMARK_CAPTURE(steps, block, "block", 1e6)->ArgsProduct({{2, 1000}, {1, 256}});
+BENCHMARK_CAPTURE(steps, exact, models::least_squares::Sampler::exact, 1.0)
+    ->ArgsProduct({{1000, 10'000}, {1, 16, 256, 65'536}});
+BENCHMARK_CAPTURE(steps, batch, models::least_squares::Sampler::batch, 1.0)->ArgsProduct({{1000}, {1, 16, 256}});
+BENCHMARK_CAPTURE(steps, naive, models::least_squares::Sampler::naive, 1.0)->ArgsProduct({{1000}, {1, 16, 256}});
+BENCHMARK_CAPTURE(steps, block, models::least_squares::Sampler::block, 1e6)->ArgsProduct({{2, 1000}, {1, 256}});
 
 }  // namespace
 

@@ -20,6 +20,14 @@ struct BlockOfModes {
   const double *const *sigma, *const *adjoint;
   std::size_t count;
 };
+/// A noisy phase of one coordinate that is its own source, and the modes it moves.
+struct SingleRun {
+  const double *x, *own, *feedback, *weight;
+  double* sigma;
+  std::size_t count;
+  double source, noise_scale, omega, limit;
+  double T0, T0_by_c, T1, T1_by_c, n, n_by_c;
+};
 }  // namespace edgewise::solvers
 #endif
 
@@ -97,6 +105,46 @@ void depend_r(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& 
   }
 }
 
+// As LinearPhases::apply, step after step: p of the next step is summed while this one moves.
+HWY_NOINLINE std::size_t run_single(const SingleRun& at, const double* c, std::size_t steps) {
+  const GradientTag d;
+  constexpr std::size_t lanes = hn::MaxLanes(GradientTag()), parts = 8 / lanes;
+  HWY_ALIGN double partial[8];
+  GradientVec total[parts];
+  const auto sum = [&] {
+    for (std::size_t k = 0; k < parts; ++k) hn::Store(total[k], d, partial + k * lanes);
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+           ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+  };
+  for (GradientVec& part : total) part = hn::Zero(d);
+  for (std::size_t i = 0; i < at.count; i += 8)
+    for (std::size_t k = 0; k < parts; ++k)
+      total[k] =
+          hn::Add(total[k], hn::Mul(hn::LoadU(d, at.weight + i + k * lanes), hn::LoadU(d, at.sigma + i + k * lanes)));
+  double p = sum();
+  for (std::size_t step = 0; step < steps; ++step) {
+    const double n = at.n + c[step] * at.n_by_c;
+    const GradientVec T0 = hn::Set(d, at.T0 + c[step] * at.T0_by_c), T1 = hn::Set(d, at.T1 + c[step] * at.T1_by_c);
+    const GradientVec level = hn::Set(d, at.noise_scale * at.omega), drive = hn::Set(d, p + at.source),
+                      entering = hn::Set(d, n * n);
+    for (GradientVec& part : total) part = hn::Zero(d);
+    for (std::size_t start = 0; start < at.count; start += 8)
+      for (std::size_t k = 0; k < parts; ++k) {
+        const std::size_t i = start + k * lanes;
+        const GradientVec old = hn::LoadU(d, at.sigma + i);
+        const GradientVec T = hn::Add(T0, hn::Mul(hn::LoadU(d, at.x + i), T1));
+        const GradientVec noise = hn::Mul(
+            level, hn::Add(hn::Mul(hn::LoadU(d, at.own + i), old), hn::Mul(hn::LoadU(d, at.feedback + i), drive)));
+        const GradientVec moved = hn::Add(hn::Mul(hn::Mul(T, old), T), hn::Mul(noise, entering));
+        hn::StoreU(moved, d, at.sigma + i);
+        total[k] = hn::Add(total[k], hn::Mul(hn::LoadU(d, at.weight + i), moved));
+      }
+    if (!(std::abs(p) <= at.limit)) return step;
+    p = sum();
+  }
+  return steps;
+}
+
 HWY_NOINLINE void depend(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& slope, double noise,
                          double drive, double* linear, double* quadratic) {
   switch (rest.r) {
@@ -147,6 +195,26 @@ void move_numbers(const PhaseBlock& rest, const PhaseBlock& slope, double c, Pha
 }  // namespace
 
 HWY_EXPORT(depend);
+HWY_EXPORT(run_single);
+
+std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::span<const double> controls,
+                      double limit) {
+  const PhaseBlock &rest = phase.rest.blocks[0], &slope = phase.slope.blocks[0];
+  if (phase.rest.noise_scale == 0 || state.blocks() != 1 || rest.r != 1 || rest.e[0] != 1) {
+    Phase now;
+    for (std::size_t k = 0; k < controls.size(); ++k) {
+      phase_at(phase, controls[k], now);
+      if (!(std::abs(state.apply(now)) <= limit)) return k;
+    }
+    return controls.size();
+  }
+  const LinearModes& modes = state.linear_modes();
+  return HWY_DYNAMIC_DISPATCH(run_single)(
+      {modes.x.data(), modes.own.data(), modes.feedback.data(), modes.weight.data(), state.contents().data(),
+       modes.x.size(), modes.source, phase.rest.noise_scale, rest.omega, limit, rest.T0[0], slope.T0[0], rest.T1[0],
+       slope.T1[0], rest.n[0], slope.n[0]},
+      controls.data(), controls.size());
+}
 
 void phase_at(const ControlledPhase& phase, double c, Phase& out) {
   out.noise_scale = phase.rest.noise_scale;

@@ -23,6 +23,11 @@ struct ControlledPhase {
 
 /// The phase at c, in `out`, whose memory is used again.
 void phase_at(const ControlledPhase& phase, double c, Phase& out);
+/// Applies the phase at one control after another, until what `apply` returns exceeds `limit` in size or is no number.
+/// Returns how many were applied without. The bits are those of one step after another; of a single coordinate whole runs
+/// take a fraction of their time.
+std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::span<const double> controls,
+                      double limit);
 /// The controlled phase that passes through phases at c = 0 and c = step. \throws std::invalid_argument where that at
 /// 2 step does not lie on it.
 ControlledPhase controlled_phase(const Phase& at_zero, const Phase& at_step, const Phase& at_twice, double step);

@@ -22,6 +22,13 @@ Matrix product(const Matrix& a, const Matrix& b, std::size_t n) {
   return out;
 }
 
+/// T(x) of a block, row-major.
+Matrix transfer_of(const PhaseBlock& block, double x) {
+  Matrix T(block.r * block.r);
+  for (std::size_t i = 0; i < T.size(); ++i) T[i] = block.T0[i] + static_cast<long double>(x) * block.T1[i];
+  return T;
+}
+
 /// One phase on moments [block][row <= col][mode], whose last entry multiplies the source.
 void apply(const Phase& phase, const LinearModes& modes, std::size_t count, std::vector<long double>& y) {
   std::vector<long double> S(count, 0.0L);
@@ -42,13 +49,11 @@ void apply(const Phase& phase, const LinearModes& modes, std::size_t count, std:
   for (const PhaseBlock& block : phase.blocks) {
     const std::size_t r = block.r;
     for (std::size_t a = 0; a < count; ++a) {
-      Matrix T(r * r), sigma(r * r), half(r * r, 0.0L);
+      const Matrix T = transfer_of(block, modes.x[a]);
+      Matrix sigma(r * r);
       for (std::size_t i = 0; i < r; ++i)
-        for (std::size_t j = 0; j < r; ++j) {
-          T[i * r + j] = block.T0[i * r + j] + static_cast<long double>(modes.x[a]) * block.T1[i * r + j];
-          sigma[i * r + j] = at(r, i, j, a);
-        }
-      half = product(T, sigma, r);
+        for (std::size_t j = 0; j < r; ++j) sigma[i * r + j] = at(r, i, j, a);
+      const Matrix half = product(T, sigma, r);
       const long double C = phase.noise_scale * (modes.own[a] * S[a] + modes.feedback[a] * p) * block.omega;
       for (std::size_t i = 0; i < r; ++i)
         for (std::size_t j = i; j < r; ++j) {
@@ -114,6 +119,20 @@ bool PhasePowers::advance(LinearPhases& state, std::uint64_t periods) {
     for (std::size_t a = 0; a < moment.size(); ++a) moment[a] = static_cast<double>(y[offset + a]);
   });
   return true;
+}
+
+void advance_means(const std::vector<Phase>& period, std::size_t block, std::span<const double> x,
+                   std::uint64_t periods, std::span<double> z) {
+  const std::size_t modes = x.size(), r = z.size() / modes;
+  for (std::size_t a = 0; a < modes; ++a) {
+    Matrix map = matrix_power({}, r, 0);
+    for (const Phase& phase : period) map = product(transfer_of(phase.blocks[block], x[a]), map, r);
+    map = matrix_power(std::move(map), r, periods);
+    Matrix moved(r, 0.0L);
+    for (std::size_t i = 0; i < r; ++i)
+      for (std::size_t j = 0; j < r; ++j) moved[i] += map[i * r + j] * z[j * modes + a];
+    for (std::size_t i = 0; i < r; ++i) z[i * modes + a] = static_cast<double>(moved[i]);
+  }
 }
 
 std::vector<long double> matrix_power(std::vector<long double> matrix, std::size_t r, std::uint64_t power) {

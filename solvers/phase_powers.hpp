@@ -2,6 +2,7 @@
 /// \file
 /// Powers of one period of linear phases: many periods of few modes at the cost of the logarithm of their number.
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "solvers/linear_phases.hpp"
@@ -29,6 +30,11 @@ class PhasePowers {
   std::size_t size_ = 0;
   std::vector<Matrix> squares_;  // of 2^k periods
 };
+
+/// Moves the coordinates z [coordinate * modes + mode] of one block by so many periods of these phases, without noise; each
+/// mode by a power of its own map, in extended precision. \param x  of every mode, as in T(x)
+void advance_means(const std::vector<Phase>& period, std::size_t block, std::span<const double> x,
+                   std::uint64_t periods, std::span<double> z);
 
 /// M^power, M row-major r x r, by repeated squaring.
 std::vector<long double> matrix_power(std::vector<long double> matrix, std::size_t r, std::uint64_t power);

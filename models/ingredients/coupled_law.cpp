@@ -7,16 +7,27 @@
 #include <stdexcept>
 
 #include "models/framework/recorder.hpp"
+#include "models/ingredients/jumps.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/whole.hpp"
 #include "settings/section.hpp"
 #include "solvers/integrate.hpp"
+#include "solvers/linear_phases.hpp"
 #include "solvers/recursion.hpp"
 #include "solvers/sde_ensemble.hpp"
 
 namespace edgewise::models::ingredients {
 
 namespace {
+
+const settings::Words<Following::Method> following_methods = {{"recursion", Following::Method::recursion},
+                                                              {"ode", Following::Method::ode},
+                                                              {"jump", Following::Method::jump},
+                                                              {"sde", Following::Method::sde}};
+const settings::Words<solvers::Integrator> following_integrators = {{"auto", solvers::Integrator::automatic},
+                                                                    {"sdirk4", solvers::Integrator::sdirk4},
+                                                                    {"etd", solvers::Integrator::etd},
+                                                                    {"explicit", solvers::Integrator::explicit_}};
 
 /// Coordinates of an sde.
 constexpr double max_coordinates = 1e6;
@@ -27,18 +38,24 @@ class Follower {
   Follower(const CoupledLaw& law, const Time& time, const Following& how)
       : law_(law), time_(time), how_(how), recorder_(law.scale) {
     for (const auto& reading : law.readings) handles_.push_back(recorder_.add(reading.observable));
-    out().method = how.method;
+    out().method = settings::word_of(following_methods, how.method);
   }
 
   Trajectory run() {
-    if (how_.method == "ode")
-      flow();
-    else if (how_.method == "jump")
-      jump();
-    else if (how_.method == "sde")
-      sde();
-    else
-      recursion();
+    switch (how_.method) {
+      case Following::Method::recursion:
+        recursion();
+        break;
+      case Following::Method::ode:
+        flow();
+        break;
+      case Following::Method::jump:
+        jump();
+        break;
+      case Following::Method::sde:
+        sde();
+        break;
+    }
     return recorder_.take();
   }
 
@@ -48,7 +65,12 @@ class Follower {
   void record(double step, std::span<const double> p, std::span<const double> M) {
     if (out().diverged_at || !recorder_.alive(step, p[0])) return;
     recorder_.row(step);
-    for (std::size_t o = 0; o < handles_.size(); ++o) recorder_.set(handles_[o], law_.readings[o].value(p, M));
+    for (std::size_t o = 0; o < handles_.size(); ++o) recorder_.set(handles_[o], reading_of(law_.readings[o], p, M));
+  }
+
+  static double reading_of(const CoupledLaw::Reading& reading, std::span<const double> p, std::span<const double> M) {
+    if (reading.value) return reading.value(p, M);
+    return reading.weights.empty() ? p[0] : solvers::dot(reading.weights, M);
   }
 
   /// The solvers measure divergence by the largest p_l(0), or by 1 where that is 0.
@@ -73,7 +95,7 @@ class Follower {
 
   void flow() {
     solvers::Options options;
-    options.integrator = solvers::integrator_from_name(how_.integrator);
+    options.integrator = how_.integrator;
     options.rtol = how_.rtol;
     options.atol = how_.atol;
     options.breaks = law_.breaks;
@@ -86,11 +108,13 @@ class Follower {
     };
     const solvers::Solution solution = solvers::integrate(*law_.modes, law_.start, times, options);
     if (solution.diverged_at && !out().diverged_at) out().diverged_at = solution.diverged_at;
-    out().method = "ode, " + how_.integrator;
+    out().method = "ode, " + settings::word_of(following_integrators, how_.integrator);
     const solvers::Statistics& s = solution.statistics;
     out().report = {{"solver_steps", static_cast<double>(s.steps)},
                     {"solver_rejected", static_cast<double>(s.rejected)},
-                    {"solver_evaluations", static_cast<double>(s.evaluations)}};
+                    {"solver_evaluations", static_cast<double>(s.evaluations)},
+                    {"solver_solves", static_cast<double>(s.solves)},
+                    {"solver_last_step", s.last_step}};
   }
 
   void jump() {
@@ -98,28 +122,42 @@ class Follower {
     if (!solvers::invertible(*law_.rank_one))
       throw std::invalid_argument(
           "theory.method: no jump, for a mode oscillates at this learning rate; use recursion or ode");
-    const solvers::Contour contour(*law_.rank_one, std::min(how_.rtol, 1e-11));
-    out().exact = law_.exact;
-    // The first steps are iterated: the contour cannot reach them.
+    const bool map = law_.rank_one->kind == solvers::RankOneSystem::Kind::map;
+    Jumps jumps(*law_.rank_one, how_.rtol);
+    // A map's first steps are iterated: the contour cannot reach them.
     Time early = time_;
-    std::erase_if(early.at, [&](std::uint64_t step) { return static_cast<double>(step) > contour.earliest(); });
-    Following iterate = how_;
-    iterate.method = "recursion";
+    std::erase_if(early.at, [&](std::uint64_t step) { return static_cast<double>(step) > jumps.earliest(); });
+    if (!map) early.at.clear();
     if (!early.at.empty()) {
+      Following iterate = how_;
+      iterate.method = Following::Method::recursion;
       out() = Follower(law_, early, iterate).run();
-      out().method = "jump";
       if (out().diverged_at) return;
     }
-    std::vector<double> M(law_.start.size()), p(1);
+    out().method = settings::word_of(following_methods, Following::Method::jump);
+    out().exact = law_.exact && map;
+    // All at once where sums over the modes are all that is read.
+    const bool whole = std::ranges::any_of(law_.readings, [](const auto& reading) { return bool(reading.value); });
+    std::vector<std::vector<double>> rows;
+    for (const auto& reading : law_.readings)
+      if (!whole) rows.push_back(reading.weights.empty() ? law_.rank_one->weight : reading.weights);
+    std::vector<double> M(whole ? law_.start.size() : 0), sums(1 + rows.size());
     for (std::size_t i = early.at.size(); i < time_.at.size(); ++i) {
-      const double step = static_cast<double>(time_.at[i]);
-      contour.state(step, M);
-      for (double& value : M) value = std::max(0.0, value);
-      p[0] = std::max(0.0, contour.shared(step));
-      record(step, p, M);
-      if (out().diverged_at) return;
+      const auto step = static_cast<double>(time_.at[i]);
+      jumps.read(step, rows, sums);
+      if (!recorder_.alive(step, sums[0])) {
+        out().diverged_at = jumps.crossing(i == 0 ? 0 : static_cast<double>(time_.at[i - 1]), step, recorder_.limit());
+        break;
+      }
+      if (whole) {
+        jumps.state(step, M);
+        record(step, sums, M);
+        continue;
+      }
+      recorder_.row(step);
+      for (std::size_t o = 0; o < handles_.size(); ++o) recorder_.set(handles_[o], sums[o + 1]);
     }
-    out().report = {{"contour_error_estimate", contour.error_estimate()}, {"growth_rate", contour.growth_rate()}};
+    jumps.report(out());
   }
 
   void sde() {
@@ -167,7 +205,7 @@ class Follower {
     const std::vector<double> times(time_.at.begin(), time_.at.end());
     const auto read = [&](double t, std::span<const double> z, std::span<double> out) {
       coefficients(t, z);
-      for (std::size_t o = 0; o < readings; ++o) out[o] = law_.readings[o].value(p, M);
+      for (std::size_t o = 0; o < readings; ++o) out[o] = reading_of(law_.readings[o], p, M);
       return std::abs(p[0]) <= recorder_.limit();
     };
     const solvers::Ensemble paths =
@@ -199,7 +237,7 @@ class RiskDrivenModes final : public solvers::CoupledModes {
  public:
   RiskDrivenModes(std::vector<double> weight, double source, double learning_rate,
                   std::shared_ptr<const Schedule> schedule,
-                  std::function<ModeCoefficients(std::size_t, double)> coefficients)
+                  std::function<void(double, std::span<ModeCoefficients>)> coefficients)
       : weight_(std::move(weight)),
         source_(source),
         learning_rate_(learning_rate),
@@ -228,14 +266,14 @@ class RiskDrivenModes final : public solvers::CoupledModes {
   void refresh(double t) const {
     const double eta = learning_rate_ * schedule_->at(t);
     if (eta == eta_) return;
-    for (std::size_t i = 0; i < at_.size(); ++i) at_[i] = coefficients_(i, eta);
+    coefficients_(eta, at_);
     eta_ = eta;
   }
 
   std::vector<double> weight_;
   double source_, learning_rate_;
   std::shared_ptr<const Schedule> schedule_;
-  std::function<ModeCoefficients(std::size_t, double)> coefficients_;
+  std::function<void(double, std::span<ModeCoefficients>)> coefficients_;
   mutable std::vector<ModeCoefficients> at_;
   mutable double eta_ = nan;
 };
@@ -245,6 +283,17 @@ class RiskDrivenModes final : public solvers::CoupledModes {
 CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start, double source, double learning_rate,
                            std::shared_ptr<const Schedule> schedule,
                            std::function<ModeCoefficients(std::size_t, double)> coefficients) {
+  std::function<void(double, std::span<ModeCoefficients>)> all = [one = std::move(coefficients)](
+                                                                     double eta, std::span<ModeCoefficients> out) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = one(i, eta);
+  };
+  return risk_driven_law(std::move(weight), std::move(start), source, learning_rate, std::move(schedule),
+                         std::move(all));
+}
+
+CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start, double source, double learning_rate,
+                           std::shared_ptr<const Schedule> schedule,
+                           std::function<void(double, std::span<ModeCoefficients>)> coefficients) {
   CoupledLaw law;
   law.breaks = schedule->breaks();
   if (schedule->constant()) {
@@ -253,8 +302,9 @@ CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start
     system.weight = weight;
     system.initial = start;
     system.source = source;
-    for (std::size_t i = 0; i < weight.size(); ++i) {
-      const ModeCoefficients c = coefficients(i, learning_rate * schedule->at(0));
+    std::vector<ModeCoefficients> at(weight.size());
+    coefficients(learning_rate * schedule->at(0), at);
+    for (const ModeCoefficients& c : at) {
       system.decay.push_back(c.rate);
       system.input.push_back(c.input);
     }
@@ -272,14 +322,14 @@ namespace {
 
 const settings::Section<Following>& following_section() {
   static const settings::Section<Following> keys([](settings::Section<Following>& s) {
-    s.key(
-         "method", &Following::method,
-         "recursion: step by step; ode: the flow; jump: any step at once where nothing changes along the way; sde: the "
-         "mean over paths")
-        .one_of({"recursion", "ode", "jump", "sde"});
-    s.key("integrator", &Following::integrator, "auto is explicit until its steps are held down, then sdirk4")
-        .where("method", {"ode"})
-        .one_of({"auto", "sdirk4", "etd", "explicit"});
+    s.words(
+        "method", &Following::method,
+        "recursion: step by step; ode: the flow; jump: any step at once where nothing changes along the way; sde: the "
+        "mean over paths",
+        following_methods);
+    s.words("integrator", &Following::integrator, "auto is explicit until its steps are held down, then sdirk4",
+            following_integrators)
+        .where("method", {"ode"});
     s.key("rtol", &Following::rtol, "relative tolerance").above(0).below(1);
     s.key("atol", &Following::atol, "absolute tolerance").at_least(0);
     s.key("paths", &Following::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);

@@ -14,17 +14,20 @@
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/schedules.hpp"
-#include "settings/settings.hpp"
+#include "settings/words.hpp"
 #include "solvers/contour.hpp"
 #include "solvers/coupled_modes.hpp"
+#include "solvers/integrate.hpp"
 
 namespace edgewise::models::ingredients {
 
 /// M_i' = M_i - rate_i(k, p) M_i + source_i(k, p), p = W M, and what is read from p and M.
 struct CoupledLaw {
+  /// What is read: a function of p and M, or sum weights_i M_i, or where neither is given p_0.
   struct Reading {
     Observable observable;
-    std::function<double(std::span<const double> p, std::span<const double> M)> value;
+    std::function<double(std::span<const double> p, std::span<const double> M)> value = {};
+    std::vector<double> weights = {};
   };
 
   std::shared_ptr<const solvers::CoupledModes> modes;
@@ -35,7 +38,7 @@ struct CoupledLaw {
   std::vector<Reading> readings;
   bool exact = false;  ///< the recursion holds at finite dimension
   /// The system with constant coefficients, one shared scalar and source_i proportional to it, as the contour jumps
-  /// through it; empty where the law is not of that kind.
+  /// through it, by steps (a map) or in continuous time (a flow); empty where the law is not of that kind.
   std::optional<solvers::RankOneSystem> rank_one;
   std::string why_no_jump = "the coefficients change along the way";  ///< where `rank_one` is empty
 };
@@ -50,15 +53,19 @@ struct ModeCoefficients {
 ///     M_i' = (1 - rate_i(eta_k)) M_i + input_i(eta_k) (p + source),      eta_k = learning_rate * schedule.at(k).
 ///
 /// It jumps where the schedule is constant. Readings, scale and the rest are the caller's to fill in.
-/// \param coefficients  of a mode at a learning rate
+/// \param coefficients  of a mode, or of all of them, at a learning rate
 CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start, double source, double learning_rate,
                            std::shared_ptr<const Schedule> schedule,
                            std::function<ModeCoefficients(std::size_t mode, double eta)> coefficients);
+CoupledLaw risk_driven_law(std::vector<double> weight, std::vector<double> start, double source, double learning_rate,
+                           std::shared_ptr<const Schedule> schedule,
+                           std::function<void(double eta, std::span<ModeCoefficients> out)> coefficients);
 
 /// How a law is followed: the keys of section [theory] that such a model reads.
 struct Following {
-  std::string method = "recursion";  ///< recursion, ode, jump, sde
-  std::string integrator = "auto";   ///< of the ode
+  enum class Method { recursion, ode, jump, sde };
+  Method method = Method::recursion;
+  solvers::Integrator integrator = solvers::Integrator::automatic;  ///< of the ode
   double rtol = 1e-8, atol = 0;
   std::uint64_t paths = 256;  ///< of the sde
   double time_step = 1;       ///< of the sde

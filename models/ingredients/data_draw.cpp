@@ -6,20 +6,42 @@
 
 namespace edgewise::models::ingredients {
 
-DataDraw::DataDraw(const std::string& law, std::size_t size) {
-  if (law == "gaussian") {
+const settings::Words<InputLaw>& input_laws() {
+  static const settings::Words<InputLaw> words = {{"gaussian", InputLaw::gaussian},
+                                                  {"rademacher", InputLaw::rademacher},
+                                                  {"uniform", InputLaw::uniform},
+                                                  {"laplace", InputLaw::laplace},
+                                                  {"rows", InputLaw::rows}};
+  return words;
+}
+
+double excess_kurtosis(InputLaw law) {
+  switch (law) {
+    case InputLaw::rademacher:
+      return -2;
+    case InputLaw::uniform:
+      return -1.2;
+    case InputLaw::laplace:
+      return 3;
+    default:
+      return 0;
+  }
+}
+
+DataDraw::DataDraw(InputLaw law, std::size_t size) {
+  if (law == InputLaw::gaussian) {
     draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) { s.normals(z); };
-  } else if (law == "rademacher") {
+  } else if (law == InputLaw::rademacher) {
     draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) {
       for (std::size_t i = 0; i < z.size(); i += 64)
         for (std::uint64_t bits = s.bits(), j = 0; j < 64; ++j, bits >>= 1) z[i + j] = bits & 1 ? 1 : -1;
     };
-  } else if (law == "uniform") {
+  } else if (law == InputLaw::uniform) {
     draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) {
       s.uniforms(z);
       for (double& x : z) x = 2 * std::numbers::sqrt3 * (x - 0.5);
     };
-  } else if (law == "laplace") {
+  } else if (law == InputLaw::laplace) {
     // z1 z2 + z3 z4 of four normals has the Laplace law of variance 2.
     scratch_.resize(3 * size);
     draw_ = [](random::Stream& s, std::span<double> z, std::span<double> more) {
@@ -30,8 +52,7 @@ DataDraw::DataDraw(const std::string& law, std::size_t size) {
         z[i] = (z[i] * more[i] + more[n + i] * more[2 * n + i]) * (1 / std::numbers::sqrt2);
     };
   } else {
-    throw std::invalid_argument("data.law: '" + law +
-                                "' has no sampler; accepted: gaussian, rademacher, uniform, laplace, rows");
+    throw std::invalid_argument("data.law: rows are drawn from their data set, not one by one");
   }
 }
 

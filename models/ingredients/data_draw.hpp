@@ -3,19 +3,25 @@
 /// Draws of the whitened data z of x = K^(1/2) z.
 #include <cstddef>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "random/random.hpp"
+#include "settings/words.hpp"
 
 namespace edgewise::models::ingredients {
+
+/// Law of the independent z, each of mean 0 and variance 1; or real rows of a data set, which no DataDraw draws.
+enum class InputLaw { gaussian, rademacher, uniform, laplace, rows };
+const settings::Words<InputLaw>& input_laws();
+/// E z^4 - 3; 0 for rows.
+double excess_kurtosis(InputLaw law);
 
 /// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
 class DataDraw {
  public:
   /// \param size of every z that will be filled, a multiple of random::Stream::normal_granularity.
-  /// \throws std::invalid_argument for a law without a sampler.
-  DataDraw(const std::string& law, std::size_t size);
+  /// \throws std::invalid_argument for rows.
+  DataDraw(InputLaw law, std::size_t size);
   void operator()(random::Stream& stream, std::span<double> z) { draw_(stream, z, scratch_); }
 
  private:

@@ -68,9 +68,16 @@ double PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Ph
 
 double PhaseRates::value(std::span<const double> rates) const {
   LinearPhases state = law_.start;
-  Phase scratch;
-  for (std::uint64_t k = 0; k < law_.steps; ++k)
-    if (advance(state, k, rates[k], scratch) == diverged) return diverged;
+  for (std::uint64_t k = 0; k < law_.steps;) {
+    // As many steps as are alike.
+    const RatedStep step = law_.step(k);
+    std::uint64_t end = k + 1;
+    while (!step.after && end < law_.steps && law_.step(end).noisy == step.noisy && !law_.step(end).after) ++end;
+    if (solvers::apply_run(state, *step.noisy, rates.subspan(k, end - k), useless * law_.scale) < end - k)
+      return diverged;
+    if (step.after) state.apply(*step.after);
+    k = end;
+  }
   const double J = read(state);
   return J <= useless * law_.scale ? J : diverged;
 }

@@ -60,9 +60,9 @@ LeastSquares problem_of(spectra::Spectrum spectrum, double eta, double batch, do
   return problem;
 }
 
-LeastSquaresTheory ode(const std::string& level, const std::string& integrator, double rtol) {
+LeastSquaresTheory ode(FlowLevel level, FlowIntegrator integrator, double rtol) {
   LeastSquaresTheory theory;
-  theory.method = "ode";
+  theory.method = TheoryMethod::ode;
   theory.level = level;
   theory.integrator = integrator;
   theory.rtol = rtol;
@@ -118,22 +118,24 @@ void add_formulas(ClosedFormList& table) {
     iso.eta = iso.B / (iso.B + iso.d + 1);
     return Pair(1 - iso.B / (iso.B + iso.d + 1), finding(iso.problem({1}), "growth_factor"));
   });
-  for (const char* integrator : {"contour", "sdirk4", "etd", "explicit"})
-    table.add(fmt::format("isotropic-homog-{}", integrator),
+  for (const auto& [word, integrator] :
+       {std::pair("contour", FlowIntegrator::contour), std::pair("sdirk4", FlowIntegrator::sdirk4),
+        std::pair("etd", FlowIntegrator::etd), std::pair("explicit", FlowIntegrator::explicit_)})
+    table.add(fmt::format("isotropic-homog-{}", word),
               "P(t) = P_inf + e^{-(2 eta - eta^2 d/B) t} (P_0 - P_inf), P_inf = eta d sigma^2/(2B - eta d)", "1.4",
-              1e-8, [integrator] {
+              1e-8, [integrator = integrator] {
                 const Isotropic iso;
                 const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
                 const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
                 return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
-                            last_P(iso.problem({90}), ode("homog", integrator, 1e-10)));
+                            last_P(iso.problem({90}), ode(FlowLevel::homog, integrator, 1e-10)));
               });
   table.add("isotropic-volterra", "the same P(t) from P = F + H * (P + sigma^2)", "1.3", 1e-7, [] {
     const Isotropic iso;
     const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
     const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
     LeastSquaresTheory theory;
-    theory.method = "volterra";
+    theory.method = TheoryMethod::volterra;
     return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf), last_P(iso.problem({90}), theory));
   });
   table.add("isotropic-variance", "E P_k^2 = M^k P_0^2, M = E A^4 + 2(d-1)(eta^2/B^2) E c A^2 + (d^2-1) S2 (sigma = 0)",
@@ -165,7 +167,7 @@ void add_formulas(ClosedFormList& table) {
         const double c = std::exp(half * t) * std::cosh(root * t), s = std::exp(half * t) * std::sinh(root * t) / root;
         const double P = q1 + q2 + c * (y1 + y2) + s * ((m11 - half + m21) * y1 + (m12 + m22 - half) * y2);
         return Pair(P, last_P(problem_of(spectrum_of({l1, l2}, {n1, n2}, {r1, r2}), eta, B, sigma2, {33}),
-                              ode("homog", "contour", 1e-11)));
+                              ode(FlowLevel::homog, FlowIntegrator::contour, 1e-11)));
       });
   table.add("gradient-descent", "B -> inf: P_k = sum lambda (1 - eta lambda)^{2k} rho", "1.4", 1e-12, [] {
     const auto s = power_law(50, 0.6, 0.3);
@@ -190,19 +192,19 @@ void add_formulas(ClosedFormList& table) {
     const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
     return Pair(0.4 * kappa / (1 - kappa), last_P(problem));
   });
-  for (const char* level : {"diff", "log"})
-    table.add(fmt::format("steady-state-{}", level), "levels diff and log keep the exact fixed point", "1.2", 1e-9,
-              [level] {
+  for (const auto& [word, level] : {std::pair("diff", FlowLevel::diff), std::pair("log", FlowLevel::log)})
+    table.add(fmt::format("steady-state-{}", word), "levels diff and log keep the exact fixed point", "1.2", 1e-9,
+              [level = level] {
                 const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
                 const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
-                return Pair(0.4 * kappa / (1 - kappa), last_P(problem, ode(level, "contour", 1e-10)));
+                return Pair(0.4 * kappa / (1 - kappa), last_P(problem, ode(level, FlowIntegrator::contour, 1e-10)));
               });
   table.add("kernel-integral", "int_0^inf H = eta tr K/(2B)", "1.3", 1e-12, [] {
     // sum over modes of b_a / A_a of the homog level, as the flow supplies them through its fixed point:
     // P_inf = sigma^2 I/(1 - I).
     const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.1, 2, 1.0, {100000000});
     const double integral = 0.1 * problem.spectrum.trace() / 4;
-    const double P = last_P(problem, ode("homog", "contour", 1e-12));
+    const double P = last_P(problem, ode(FlowLevel::homog, FlowIntegrator::contour, 1e-12));
     return Pair(integral, P / (1 + P));
   });
   table.add("growth-at-threshold", "the growth factor is 1 at eta_max", "1.1", 1e-11, [] {
@@ -221,7 +223,7 @@ void add_formulas(ClosedFormList& table) {
             1e-12, [] {
               // d = 1: x^2 = lambda exactly, so v' = (1 - eta lambda) v without label noise.
               auto problem = problem_of(spectrum_of({1}, {1}, {2}), 0.3, 1, 0.0, {12});
-              problem.data = {"rademacher", -2};
+              problem.data = {ingredients::InputLaw::rademacher, -2};
               return Pair(2 * std::pow(0.7, 24), last_P(problem));
             });
 }
@@ -238,18 +240,21 @@ void add_power_laws(ClosedFormList& table) {
       const double eta = 2 * 0.5 / nodes.trace();
       return std::pair(problem_of(nodes, eta, 1, 0, {1000000000000ull / 100, 1000000000000ull / 50}), eta);
     };
-    table.add(fmt::format("power-law-slope-{}-{}", c.alpha, c.beta),
-              "P ~ t^{-min(p, q)}, p = (2 alpha + 2 beta - 1)/(2 alpha), q = 2 - 1/(2 alpha), d = 1e12", "7", 2e-3,
-              [c, solve] {
-                const auto P = solve_sgd(solve().first, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
-                return Pair(c.exponent, std::log(P[0] / P[1]) / std::log(2.0));
-              });
+    table.add(
+        fmt::format("power-law-slope-{}-{}", c.alpha, c.beta),
+        "P ~ t^{-min(p, q)}, p = (2 alpha + 2 beta - 1)/(2 alpha), q = 2 - 1/(2 alpha), d = 1e12", "7", 2e-3,
+        [c, solve] {
+          const auto P =
+              solve_sgd(solve().first, ode(FlowLevel::homog, FlowIntegrator::contour, 1e-10)).find("excess_mse")->value;
+          return Pair(c.exponent, std::log(P[0] / P[1]) / std::log(2.0));
+        });
     table.add(fmt::format("power-law-constant-{}-{}", c.alpha, c.beta),
               "P(t) -> F(t)/(1-kappa) + [beta > 1/2] H(t) zeta(2 beta)/(2 eta (1-kappa)^2), t = 1e10", "7", 3e-3,
               [c, solve] {
                 const auto [problem, eta] = solve();
                 const auto law = power_law_prediction(c.alpha, c.beta, eta, 1, 0.5);
-                const auto P = solve_sgd(problem, ode("homog", "contour", 1e-10)).find("excess_mse")->value;
+                const auto P =
+                    solve_sgd(problem, ode(FlowLevel::homog, FlowIntegrator::contour, 1e-10)).find("excess_mse")->value;
                 return Pair(law.excess_mse(1e10), P[0]);
               });
   }
@@ -283,14 +288,15 @@ void add_references(ClosedFormList& table) {
                           double tolerance = 2e-11) {
     add(fmt::format("{}-{}", name, key), value, tolerance, [problem, key] { return finding(problem, key); });
   };
-  const auto flow = [&](const std::string& name, LeastSquares problem, const std::string& level, std::uint64_t t,
-                        double value) {
+  const auto flow = [&](const std::string& name, LeastSquares problem, std::pair<const char*, FlowLevel> at,
+                        std::uint64_t t, double value) {
     problem.time.at = {t};
     problem.time.steps = t;
-    add(fmt::format("{}-{}-{}", name, level, t), value, 2e-10,
-        [problem, level] { return last_P(problem, ode(level, "contour", 1e-11)); });
+    add(fmt::format("{}-{}-{}", name, at.first, t), value, 2e-10,
+        [problem, level = at.second] { return last_P(problem, ode(level, FlowIntegrator::contour, 1e-11)); });
   };
 
+  const std::pair homog("homog", FlowLevel::homog);
   const LeastSquares iso = problem_of(spectrum_of({1}, {100}, {1}), 0.01, 1, 0.25, {1});
   curves("iso-A", iso,
          {{1, 0.9927, 0.0142012323409},
@@ -302,17 +308,17 @@ void add_references(ClosedFormList& table) {
   scalar("iso-A", iso, "steady_excess_mse", 0.255102040816);
   scalar("iso-A", iso, "eta_max", 0.0196078431373);
   scalar("iso-A", iso, "eta_variance", 0.0195844765711);
-  flow("iso-A", iso, "homog", 1, 0.992537375312);
-  flow("iso-A", iso, "homog", 50, 0.704897994804);
-  flow("iso-A", iso, "homog", 100, 0.525909580902);
-  flow("iso-A", iso, "homog", 300, 0.287340301285);
+  flow("iso-A", iso, homog, 1, 0.992537375312);
+  flow("iso-A", iso, homog, 50, 0.704897994804);
+  flow("iso-A", iso, homog, 100, 0.525909580902);
+  flow("iso-A", iso, homog, 300, 0.287340301285);
   for (const auto& [t, value] :
        {std::pair(1ull, 0.0144536), {50ull, 0.0681862}, {100ull, 0.0659351}, {300ull, 0.0410533}})
     add(fmt::format("iso-A-linear-noise-std-{}", t), value, 5e-6, [iso, t = t] {
       LeastSquares problem = iso;
       problem.time.at = {t};
       problem.time.steps = t;
-      return last_std(problem, ode("homog", "contour", 1e-10));
+      return last_std(problem, ode(FlowLevel::homog, FlowIntegrator::contour, 1e-10));
     });
   add("variance-threshold-10-1", 0.153561526, 5e-9,
       [] { return finding(problem_of(spectrum_of({1}, {10}, {1}), 0.01, 1, 0, {1}), "eta_variance"); });
@@ -331,11 +337,11 @@ void add_references(ClosedFormList& table) {
   scalar("pl-A", pl, "growth_factor", 0.998614482767);
   scalar("pl-A", pl, "trace", 3.85958589792);
   const struct {
-    const char* level;
+    std::pair<const char*, FlowLevel> level;
     double values[4];
-  } levels[] = {{"homog", {.890092548288, .133243823951, .0203400283743, .00982872285}},
-                {"diff", {1.00374913643, .152575767169, .0222714447082, .0112182922596}},
-                {"log", {.850914249683, .133248403618, .0218915007177, .0112116360907}}};
+  } levels[] = {{homog, {.890092548288, .133243823951, .0203400283743, .00982872285}},
+                {{"diff", FlowLevel::diff}, {1.00374913643, .152575767169, .0222714447082, .0112182922596}},
+                {{"log", FlowLevel::log}, {.850914249683, .133248403618, .0218915007177, .0112116360907}}};
   const std::uint64_t at[] = {1, 10, 100, 1000};
   for (const auto& l : levels)
     for (int i = 0; i < 4; ++i) flow("pl-A", pl, l.level, at[i], l.values[i]);
@@ -371,7 +377,7 @@ void add_references(ClosedFormList& table) {
       const auto t = static_cast<std::uint64_t>(std::llround(std::pow(10.0, 2 + 2 * i)));
       add(fmt::format("{}-{}", c.name, t), c.values[i], c.tolerance, [c, t] {
         const auto nodes = spectra::power_law_nodes(1e9, c.alpha, c.beta, 1e-10).spectrum;
-        return last_P(problem_of(nodes, c.eta, 1, 0, {t}), ode("homog", "contour", 1e-10));
+        return last_P(problem_of(nodes, c.eta, 1, 0, {t}), ode(FlowLevel::homog, FlowIntegrator::contour, 1e-10));
       });
     }
 }

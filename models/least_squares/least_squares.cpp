@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -38,30 +37,24 @@ using settings::Parameter;
 using settings::Table;
 using settings::Values;
 
-/// Laws of the data and their excess kurtosis.
-constexpr std::array<std::pair<const char*, double>, 5> data_laws = {
-    {{"gaussian", 0}, {"rademacher", -2}, {"uniform", -1.2}, {"laplace", 3}, {"rows", 0}}};
+struct DataKeys {
+  ingredients::InputLaw law = ingredients::InputLaw::gaussian;
+};
 
-const std::vector<Parameter>& data_parameters() {
-  static const std::vector<Parameter> parameters = [] {
-    std::vector<std::string> words;
-    for (const auto& law : data_laws) words.emplace_back(law.first);
-    return std::vector<Parameter>{
-        settings::text(
-            "law",
+const settings::Section<DataKeys>& data_section() {
+  static const settings::Section<DataKeys> keys([](settings::Section<DataKeys>& s) {
+    s.words("law", &DataKeys::law,
             "of the independent z in x = K^(1/2) z, each of unit variance: gaussian; rademacher (+-1, excess "
             "kurtosis -2); uniform (-1.2); laplace (3); rows: real rows of the data set, drawn with "
-            "replacement, which the theory takes as Gaussian")
-            .one_of(words)
-            .otherwise(words.front())};
-  }();
-  return parameters;
+            "replacement, which the theory takes as Gaussian",
+            ingredients::input_laws());
+  });
+  return keys;
 }
 
 DataLaw read_data(const Table& experiment) {
-  const Values data = settings::read(experiment.table_or_empty("data"), data_parameters());
-  const auto law = std::ranges::find(data_laws, data.text("law"), [](const auto& l) { return std::string(l.first); });
-  return {law->first, law->second};
+  const ingredients::InputLaw law = data_section().read(experiment.table_or_empty("data")).law;
+  return {law, ingredients::excess_kurtosis(law)};
 }
 
 const std::vector<Parameter>& initial_parameters() {
@@ -75,76 +68,28 @@ const std::vector<Parameter>& initial_parameters() {
   return parameters;
 }
 
-const settings::Section<LeastSquaresTheory>& theory_section() {
-  using Theory = LeastSquaresTheory;
-  static const settings::Section<Theory> keys([](settings::Section<Theory>& s) {
-    s.key("method", &Theory::method, "how the theory is solved")
-        .one_of({"recursion", "ode", "volterra", "reduced", "sde"});
-    s.key("level", &Theory::level, "homog (d -> inf limit), diff, log")
-        .where("method", {"ode"})
-        .one_of({"homog", "diff", "log"});
-    s.key("kernel", &Theory::kernel,
-          "volterra (the whole noise kernel), exponentials (a non-negative fit), oneexp, adiabatic (none: the noise "
-          "follows the rate), gflow (no noise)")
-        .where("method", {"reduced"})
-        .one_of({"volterra", "exponentials", "oneexp", "adiabatic", "gflow"});
-    s.key("exponentials", &Theory::exponentials, "how many").where("kernel", {"exponentials"}).at_least(1).at_most(8);
-    s.key("integrator", &Theory::integrator, "auto is contour at a constant learning rate, else sdirk4")
-        .where("method", {"ode"})
-        .one_of({"auto", "contour", "sdirk4", "etd", "explicit"});
-    s.key("bands", &Theory::bands, "add the predicted standard deviation of each observable (Gaussian data and labels)")
-        .where("method", {"recursion", "ode", "volterra", "reduced"});
-    s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
-        .where("method", {"recursion", "ode", "volterra", "reduced"});
-    s.key("exponents", &Theory::exponents, "add the local exponent d log P / d log step");
-    s.key("rtol", &Theory::rtol, "relative tolerance")
-        .where("method", {"recursion", "ode", "volterra"})
-        .above(0)
-        .below(1);
-    s.key("atol", &Theory::atol, "absolute tolerance").where("method", {"ode"}).at_least(0);
-    s.key("scale_contraction", &Theory::scale_contraction,
-          "factor on the decay per step, to see what a run would notice")
-        .where("method", {"recursion", "ode", "volterra"})
-        .above(0);
-    s.key("scale_feedback", &Theory::scale_feedback, "factor on (eta^2/B) n lambda, to see what a run would notice")
-        .where("method", {"recursion", "ode", "volterra", "reduced"})
-        .at_least(0);
-    s.key("scale_label_noise", &Theory::scale_label_noise, "factor on sigma^2, to see what a run would notice")
-        .at_least(0);
-    s.key("scheme", &Theory::scheme, "of the paths").where("method", {"sde"}).one_of({"euler-maruyama", "weak2"});
-    s.key("paths", &Theory::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
-    s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
+struct MonteCarloKeys {
+  Sampler sampler = Sampler::automatic;
+};
+
+const settings::Section<MonteCarloKeys>& monte_carlo_section() {
+  static const settings::Section<MonteCarloKeys> keys([](settings::Section<MonteCarloKeys>& s) {
+    settings::Words<Sampler> words = samplers();
+    std::erase_if(words, [](const auto& word) { return word.second == Sampler::descent; });
+    s.words("sampler", &MonteCarloKeys::sampler, "how a step is sampled; auto picks the cheapest that is exact in law",
+            words);
   });
   return keys;
-}
-
-/// Of the family beyond plain SGD: keys that its recursion, or the ode of its rounds, would pass over.
-void refuse_unread_theory(const Table& theory, const LeastSquaresTheory& options, const std::string& optimizer) {
-  const bool ode = options.method == "ode";
-  for (const char* key : {"scale_contraction", "scale_feedback"})
-    if (theory.has(key))
-      throw theory.error(key, "is read for sgd without weight decay or [schedule.batch] only; leave it out");
-  if (!ode) return;
-  for (const char* key : {"level", "integrator", "decomposition", "exponents", "rtol", "atol", "scale_label_noise"})
-    if (theory.has(key)) throw theory.error(key, "is not read by the ode of optimizer " + optimizer + "; leave it out");
-}
-
-const std::vector<Parameter>& monte_carlo_keys() {
-  static const std::vector<Parameter> parameters = {
-      settings::text("sampler", "how a step is sampled; auto picks the cheapest that is exact in law")
-          .one_of({"auto", "exact", "block", "batch", "naive", "rows"})
-          .otherwise(std::string("auto"))};
-  return parameters;
 }
 
 class LeastSquaresProblem final : public Problem {
  public:
   LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
-                      std::string sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law)
+                      Sampler sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law)
       : problem_(std::move(problem)),
         linear_(std::move(linear)),
         theory_(std::move(theory)),
-        sampler_(std::move(sampler)),
+        sampler_(sampler),
         replicas_(replicas),
         power_law_(power_law) {}
 
@@ -153,14 +98,14 @@ class LeastSquaresProblem final : public Problem {
   Trajectory reference() const override {
     LeastSquaresTheory theory = theory_;
     const double modes = static_cast<double>(problem_->spectrum.modes());
-    const bool known = is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion" &&
+    const bool known = is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == TheoryMethod::recursion &&
                        problem_->data.gaussian() && problem_->noise->gaussian();
     const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
                        (problem_->schedule->constant() && problem_->time.at.size() <= 60);
     const bool asked = theory.bands;
     theory.bands = known && (asked || cheap);
     Trajectory out = solve(theory);
-    if (!is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == "recursion")
+    if (!is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == TheoryMethod::recursion)
       add_linear_bands(out, with_scaled_noise(linear_, theory.scale_label_noise), asked ? most_bands : cheap_bands);
     mark_unmet_noise(out);
     return out;
@@ -233,7 +178,7 @@ class LeastSquaresProblem final : public Problem {
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
-    if (problem_->data.name == "rows")
+    if (problem_->data.rows())
       out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
     for (auto& warning : linear_warnings(linear_)) out.push_back(std::move(warning));
     return out;
@@ -271,7 +216,7 @@ class LeastSquaresProblem final : public Problem {
   std::shared_ptr<LeastSquares> problem_;
   LinearProblem linear_;
   LeastSquaresTheory theory_;
-  std::string sampler_;
+  Sampler sampler_;
   std::uint64_t replicas_;
   std::optional<std::pair<double, double>> power_law_;
 };
@@ -305,11 +250,11 @@ const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled,
   const auto kinds = linear_method_descriptions();
   const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
   const LinearMethod& method = linear_methods()[choice.index];
-  if (!table.table_or_empty("optimizer").tables("phase").empty() && method.description.name != "custom")
+  if (!table.table_or_empty("optimizer").tables("phase").empty() && method.rule)
     throw choice.values.error("phase", "belongs to kind = \"custom\" only");
   h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
   const Values& values = choice.values;
-  if (!h.has("gamma") && !h.has("learning_rate") && method.description.name == "custom") return &method;
+  if (!h.has("gamma") && !h.has("learning_rate") && !method.rule) return &method;
   if (ruled) {
     for (const char* key : {"learning_rate", "gamma"})
       if (values.given(key))
@@ -324,10 +269,8 @@ const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled,
 // [schedule] moves the learning rate, [schedule.NAME] any other number of the optimizer.
 void read_schedules(const Table& table, double horizon, LeastSquares& problem, LinearProblem& linear) {
   std::vector<std::string> others;
-  for (const Parameter& p : linear.method->description.parameters)
-    if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "learning_rate" &&
-        p.name != "gamma" && p.name != "average_from")
-      others.push_back(p.name);
+  for (const Parameter& p : numbers_of(linear.method->description))
+    if (p.name != "learning_rate" && (p.type == settings::Type::number || is_count(p.name))) others.push_back(p.name);
   problem.schedule = ingredients::read_schedule(table, "schedule", horizon, others);
   Hyperparameters& h = linear.hyperparameters;
   if (h.has("learning_rate"))
@@ -355,10 +298,24 @@ std::optional<std::vector<double>> powers_by_mode(const spectra::Spectrum& spect
   if (powers.size() != given.size() || spectrum.compressed) given = spectrum.eigenvalue;
   if (powers.size() != given.size()) return std::nullopt;
   std::vector<double> out(spectrum.modes(), 0.0);
+  std::vector<bool> taken(spectrum.modes());
   for (std::size_t g = 0; g < given.size(); ++g) {
-    const auto mode = std::ranges::find(spectrum.eigenvalue, given[g]) - spectrum.eigenvalue.begin();
-    if (static_cast<std::size_t>(mode) == spectrum.modes()) return std::nullopt;
-    out[static_cast<std::size_t>(mode)] += powers[g];
+    // One after another where the modes of this eigenvalue are as many as its powers; else spread over them.
+    std::vector<std::size_t> same;
+    double dimension = 0;
+    for (std::size_t a = 0; a < spectrum.modes(); ++a)
+      if (spectrum.eigenvalue[a] == given[g]) {
+        same.push_back(a);
+        dimension += spectrum.multiplicity[a];
+      }
+    if (same.empty()) return std::nullopt;
+    if (std::ranges::count(given, given[g]) == static_cast<std::ptrdiff_t>(same.size())) {
+      const auto mode = *std::ranges::find_if(same, [&](std::size_t a) { return !taken[a]; });
+      out[mode] = powers[g];
+      taken[mode] = true;
+    } else {
+      for (const std::size_t a : same) out[a] += powers[g] * (spectrum.multiplicity[a] / dimension);
+    }
   }
   return out;
 }
@@ -390,14 +347,16 @@ std::shared_ptr<LeastSquares> read_problem(const Experiment& experiment, LinearP
   const Table& table = experiment.table;
   auto problem = std::make_shared<LeastSquares>();
   problem->time = experiment.time;
-  problem->spectrum = spectra::merged(spectra::build(table));
+  const auto rule = ingredients::read_rate_rule(table, 0.0);
+  problem->spectrum =
+      rule && rule->vector_run() ? spectra::checked(spectra::build(table)) : spectra::merged(spectra::build(table));
   problem->noise = ingredients::read_noise(table);
   problem->label_noise_variance = problem->noise->variance();
   if (!std::isfinite(problem->label_noise_variance))
     throw table.table_or_empty("noise").error("variance", "must be finite for least squares");
   problem->data = read_data(table);
   problem->dataset = spectra::dataset_of(table);
-  if (problem->data.name == "rows" && !problem->dataset)
+  if (problem->data.rows() && !problem->dataset)
     throw table.table_or_empty("data").error("law", "rows needs [spectrum] kind = \"dataset\"");
   read_initial(table, *problem);
   problem->rate_rule = ingredients::read_rate_rule(table, start_norm(*problem));
@@ -418,14 +377,14 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
 
   const Table theory = table.table_or_empty("theory");
-  LeastSquaresTheory options = theory_section().read(theory);
-  if (!is_plain_sgd(linear)) refuse_unread_theory(theory, options, linear.method->description.name);
-  if (options.method == "reduced" && problem->time.steps > 10'000'000)
+  LeastSquaresTheory options = read_theory(theory, is_plain_sgd(linear));
+  if (options.method == TheoryMethod::reduced && problem->time.steps > 10'000'000)
     throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
   options.seed = experiment.monte_carlo.seed;
 
-  const Values monte_carlo = read_monte_carlo(table, monte_carlo_keys());
-  return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, monte_carlo.text("sampler"),
+  const Sampler sampler =
+      monte_carlo_section().from(read_monte_carlo(table, monte_carlo_section().parameters())).sampler;
+  return std::make_unique<LeastSquaresProblem>(problem, std::move(linear), options, sampler,
                                                experiment.monte_carlo.replicas, power_law_of(table));
 }
 
@@ -484,7 +443,7 @@ const Model& least_squares_model() {
            "volterra: P(t) = F(t) + int_0^t H(t-s) (P(s) + sigma^2) ds",
            "Paquette, Lee, Pedregosa, Paquette 2021; Paquette, Paquette, Adlam, Pennington 2022; Collins-Woodfin, "
            "Paquette 2023; docs/theory/least-squares-sgd.md",
-           settings::with_sections({{"data", data_parameters()},
+           settings::with_sections({{"data", data_section().parameters()},
                                     {"initial", initial_parameters()},
                                     {"optimizer.phase", phase_parameters()},
                                     {"tune", tune_parameters()}})},
@@ -493,8 +452,8 @@ const Model& least_squares_model() {
       .optimizers = optimizers(),
       .observables = least_squares_observables(),
       .closed_forms = closed_forms,
-      .theory = theory_section().parameters(),
-      .monte_carlo = monte_carlo_keys(),
+      .theory = theory_parameters(),
+      .monte_carlo = monte_carlo_section().parameters(),
       .build = build,
       .tune = tune_least_squares,
   });

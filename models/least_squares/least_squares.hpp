@@ -12,9 +12,11 @@
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/batch_weights.hpp"
+#include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedules.hpp"
+#include "models/least_squares/sampler.hpp"
 #include "spectra/dataset.hpp"
 #include "spectra/spectrum.hpp"
 
@@ -22,14 +24,17 @@ namespace edgewise::models::least_squares {
 
 /// Law of the data x = K^(1/2) z: z iid in the eigenbasis, or real rows.
 struct DataLaw {
-  std::string name = "gaussian";  ///< gaussian, rademacher, uniform, laplace (iid z of unit variance), or rows
-  double excess_kurtosis = 0;     ///< c4 = E z^4 - 3
-  bool gaussian() const { return name == "gaussian"; }
+  ingredients::InputLaw law = ingredients::InputLaw::gaussian;
+  double excess_kurtosis = 0;  ///< c4 = E z^4 - 3
+  bool gaussian() const { return law == ingredients::InputLaw::gaussian; }
+  bool rows() const { return law == ingredients::InputLaw::rows; }
+  const std::string& name() const { return settings::word_of(ingredients::input_laws(), law); }
 };
 
 /// Everything the theory and the simulation of SGD on least squares need.
 struct LeastSquares {
-  spectra::Spectrum spectrum;         ///< merged: one mode per distinct eigenvalue
+  /// One mode per distinct eigenvalue; of a rate rule that moves coordinate by coordinate, as it was given.
+  spectra::Spectrum spectrum;
   std::vector<double> initial_power;  ///< rho_a(0) = sum of v_0^2 over eigenspace a
   /// v_0 = alignment * theta* where that holds (-1 for theta_0 = 0); empty when the start is not a multiple of theta*
   std::optional<double> alignment = -1.0;
@@ -48,6 +53,11 @@ struct LeastSquares {
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
 };
 
+/// Whether a rate rule moves every coordinate by itself, so that those of one eigenspace are not alike.
+inline bool by_coordinates(const LeastSquares& problem) {
+  return problem.rate_rule && problem.rate_rule->vector_run() != nullptr;
+}
+
 /// Label noise of one replica. \param unexplained false to leave the unexplained part out (real rows bring their own).
 ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
                                     bool unexplained = true);
@@ -62,10 +72,6 @@ const std::vector<Observable>& least_squares_observables();
 /// Those, and what a rate rule adds to them.
 std::vector<Observable> observables(const LeastSquares& problem);
 
-/// How a mini-batch step is sampled (docs/theory/least-squares-sgd.md, section 2).
-/// exact: O(d) for Gaussian data and noise (2.1); block: O(modes) in the powers rho_a; batch: O(B + d), any noise;
-/// naive: B x d explicit samples, any data law; rows: rows of the data set, drawn with replacement; auto picks the
-/// cheapest that is exact in law.
-std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, const std::string& sampler);
+std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, Sampler sampler);
 
 }  // namespace edgewise::models::least_squares

@@ -171,9 +171,9 @@ class Trust {
 };
 
 void check(const LeastSquaresTheory& theory) {
-  if (theory.method != "recursion")
+  if (theory.method != TheoryMethod::recursion)
     throw std::invalid_argument("theory.method: under a [rate] rule only the recursion is known, here " +
-                                theory.method);
+                                settings::word_of(theory_methods(), theory.method));
   if (theory.bands) throw std::invalid_argument("theory.bands: they are not known under a [rate] rule");
   if (theory.decomposition)
     throw std::invalid_argument("theory.decomposition: under a [rate] rule P is not the sum of its parts");
@@ -227,7 +227,7 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
 
   Trajectory out;
   out.method = "recursion, rate by closure";
-  out.exact = !noisy && !theory.scaled() && problem.data.name != "rows";
+  out.exact = !noisy && !theory.scaled() && !problem.data.rows();
   for (const Observable& o : observables(problem)) out.columns.push_back({o, {}, {}});
   std::vector<double> rates(rule.memory().size() + 1), spread_at;
   double last_spread = 0;

@@ -85,15 +85,15 @@ std::vector<double> reduced_excess(const SgdModes& modes, std::span<const double
   for (const double eta : rates) tau_end += eta;
   // The noise's memory: every mode, or few exponentials.
   ExponentialKernel memory;
-  const bool whole = how.kernel == "volterra";
+  const bool whole = how.kernel == NoiseKernel::volterra;
   if (whole)
     for (std::size_t a = 0; a < n; ++a) {
       memory.rate.push_back(2 * modes.eigenvalue[a]);
       memory.weight.push_back(modes.multiplicity[a] * modes.eigenvalue[a] * modes.eigenvalue[a]);
     }
-  if (how.kernel == "oneexp") memory = {{square}, {2 * square / trace}};
-  if (how.kernel == "exponentials") memory = fitted_kernel(modes, tau_end, how.exponentials);
-  const bool adiabatic = how.kernel == "adiabatic";
+  if (how.kernel == NoiseKernel::oneexp) memory = {{square}, {2 * square / trace}};
+  if (how.kernel == NoiseKernel::exponentials) memory = fitted_kernel(modes, tau_end, how.exponentials);
+  const bool adiabatic = how.kernel == NoiseKernel::adiabatic;
   std::vector<double> noise(memory.rate.size(), 0.0), bias(power.begin(), power.end()), out;
   for (std::size_t a = 0; a < n; ++a) bias[a] *= modes.eigenvalue[a];
   for (std::size_t k = 0; k <= rates.size(); ++k) {

@@ -3,10 +3,8 @@
 /// Reduced models of SGD's noise across schedules (docs/theory/schedules-and-collapse.md, section 5): gradient flow F in
 /// the intrinsic time tau_k = sum_{l<k} eta_l, and a kernel K(s) = sum n lambda^2 e^(-2 lambda s) that is kept whole or
 /// replaced by something simpler.
-#include <cstdint>
-#include <functional>
+#include <cstddef>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "models/least_squares/sgd_modes.hpp"
@@ -22,10 +20,12 @@ struct ExponentialKernel {
 /// weights of the least relative squares on a grid of s there. 1 <= count <= 8.
 ExponentialKernel fitted_kernel(const SgdModes& modes, double horizon, std::size_t count);
 
-/// The models of (5.1): "volterra" (A, the whole kernel), "oneexp" (B), "adiabatic" (C), "gflow" (D), and
-/// "exponentials", of B's form with the fitted kernel.
+/// The models of (5.1): volterra (A, the whole kernel), oneexp (B), adiabatic (C), gflow (D), and exponentials, of B's
+/// form with the fitted kernel.
+enum class NoiseKernel { volterra, exponentials, oneexp, adiabatic, gflow };
+
 struct ReducedNoise {
-  std::string kernel = "volterra";
+  NoiseKernel kernel = NoiseKernel::volterra;
   std::size_t exponentials = 4;
   double feedback = 1;  ///< factor on the noise
 };

@@ -70,9 +70,8 @@ SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory&
     out[1] = numerics::squared_norm_in_order(v);
     return std::isfinite(out[0]);
   };
-  const auto scheme = theory.scheme == "weak2" ? solvers::SdeScheme::weak_two : solvers::SdeScheme::euler_maruyama;
-  const solvers::Ensemble paths =
-      solvers::average_paths(sde, x.start, times, 2, read, {scheme, theory.time_step, theory.paths, theory.seed});
+  const solvers::Ensemble paths = solvers::average_paths(sde, x.start, times, 2, read,
+                                                         {theory.scheme, theory.time_step, theory.paths, theory.seed});
   SdeResult result;
   for (std::size_t i = 0; i < paths.mean.size(); ++i) {
     result.excess_mse.push_back(paths.mean[i][0]);

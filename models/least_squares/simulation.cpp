@@ -2,17 +2,14 @@
 #include <array>
 #include <cmath>
 #include <optional>
-#include <stdexcept>
 
 #include "models/framework/divergence.hpp"
 #include "models/ingredients/batch_weights.hpp"
-#include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/least_squares/least_squares.hpp"
 #include "models/least_squares/rate_moments.hpp"
 #include "models/least_squares/rows_replica.hpp"
 #include "models/least_squares/sgd_replica.hpp"
-#include "numerics/whole.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::least_squares {
@@ -297,7 +294,7 @@ class NaiveReplica final : public CoordinateReplica {
  public:
   NaiveReplica(const LeastSquares& problem, const Coordinates& coordinates, std::uint64_t seed, std::uint64_t index)
       : CoordinateReplica(problem, coordinates),
-        draw_(problem.data.name, u_.size()),
+        draw_(problem.data.law, u_.size()),
         stream_(seed, index, 0, random::Purpose::data),
         labels_(label_noise(problem, seed, index)),
         eps_(static_cast<std::size_t>(problem.batch)),
@@ -334,80 +331,6 @@ class NaiveReplica final : public CoordinateReplica {
   double squares_ = 0;
 };
 
-enum class Sampler { descent, exact, block, batch, naive, rows };
-
-/// Cost of a perpendicular chi-square in the block simulator, in units of one coordinate of the expanded one
-/// (measured).
-constexpr double block_cost = 8;
-
-/// The sampler that `name` asks for. \throws std::invalid_argument when it is not exact in law for the problem.
-Sampler chosen(const LeastSquares& problem, const std::string& name) {
-  const std::vector<std::string> names{"auto", "exact", "block", "batch", "naive", "rows"};
-  if (std::ranges::find(names, name) == names.end())
-    throw std::invalid_argument("monte_carlo.sampler: unknown sampler '" + name + "'" +
-                                settings::suggestion(name, names) + "; accepted: " + settings::join(names));
-  const bool rows = problem.data.name == "rows", gaussian_data = problem.data.gaussian();
-  const bool gaussian_noise = !problem.noise || problem.noise->gaussian();
-  if (name == "rows" && !rows)
-    throw std::invalid_argument("monte_carlo.sampler: 'rows' needs data.law = \"rows\" (here \"" + problem.data.name +
-                                "\")");
-  if (rows && name != "rows" && name != "auto")
-    throw std::invalid_argument("monte_carlo.sampler: '" + name +
-                                "' cannot draw data.law = \"rows\"; use rows or auto, or data.law = \"gaussian\"");
-  if (rows && !problem.dataset) throw std::invalid_argument("data.law: \"rows\" needs spectrum.kind = \"dataset\"");
-  if (!gaussian_data && name != "naive" && name != "rows" && name != "auto")
-    throw std::invalid_argument("monte_carlo.sampler: '" + name + "' needs data.law = \"gaussian\" (here \"" +
-                                problem.data.name + "\"); use naive or auto");
-  if (!gaussian_noise && name == "exact")
-    throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise (noise.law is \"" +
-                                problem.noise->name() + "\"); use batch, block, naive or auto");
-  const ingredients::RateNeeds needs = problem.rate_rule ? problem.rate_rule->needs() : ingredients::RateNeeds{};
-  const bool each = needs.distance || (problem.rate_rule && problem.rate_rule->averaging() > 0);  // coordinate
-  if (std::isinf(problem.batch)) return Sampler::descent;
-  if (rows && (needs.nearness || needs.descent))
-    throw std::invalid_argument(
-        "rate.kind: this rule knows expectations that are not computed for data.law = \"rows\"; use another rule, or "
-        "data.law = \"gaussian\"");
-  if (name == "block" && each)
-    throw std::invalid_argument(
-        "monte_carlo.sampler: 'block' does not know the distance from the start, nor averages of gradients, which "
-        "[rate] needs; use exact, batch, naive or auto");
-  if (rows) return Sampler::rows;
-  if (!gaussian_data || name == "naive") return Sampler::naive;
-  if (name == "block") return Sampler::block;
-  if (name == "exact") return Sampler::exact;
-  if (name == "batch") return Sampler::batch;
-  const auto& n = problem.spectrum.multiplicity;
-  const auto repeated = static_cast<double>(std::ranges::count_if(n, [](double m) { return m > 1; }));
-  if (!each && static_cast<double>(n.size()) + block_cost * repeated < problem.spectrum.dimension())
-    return Sampler::block;
-  return gaussian_noise ? Sampler::exact : Sampler::batch;
-}
-
-void check(const LeastSquares& problem, Sampler sampler) {
-  const auto& spectrum = problem.spectrum;
-  if (problem.initial_power.size() != spectrum.modes())
-    throw std::invalid_argument("initial: one power per mode of the spectrum is needed");
-  if (sampler == Sampler::descent) return;
-  if (spectrum.compressed)
-    throw std::invalid_argument(
-        "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
-  if (!(problem.batch >= 1) || !numerics::is_whole(problem.batch))
-    throw std::invalid_argument("optimizer.batch: must be a whole number >= 1, or inf (here " +
-                                settings::text_of(problem.batch) + ")");
-  for (std::size_t a = 0; a < spectrum.modes(); ++a)
-    if (!(spectrum.multiplicity[a] >= 1) || !numerics::is_whole(spectrum.multiplicity[a]))
-      throw std::invalid_argument("spectrum.multiplicities: must be whole numbers >= 1 to be simulated (mode " +
-                                  std::to_string(a + 1) + " has " + settings::text_of(spectrum.multiplicity[a]) + ")");
-  // Beyond this the coordinates of one replica would fill gigabytes.
-  constexpr double most = 1e8;
-  const bool expanded = sampler != Sampler::block && sampler != Sampler::rows;
-  if (expanded && spectrum.dimension() > most)
-    throw std::invalid_argument("spectrum.dimension: " + settings::text_of(spectrum.dimension()) +
-                                " coordinates are too many for this sampler (most: 1e8); equal eigenvalues allow " +
-                                "monte_carlo.sampler = \"block\"");
-}
-
 class SgdSimulation final : public Simulation {
  public:
   SgdSimulation(std::shared_ptr<const LeastSquares> problem, Sampler sampler)
@@ -418,8 +341,9 @@ class SgdSimulation final : public Simulation {
     if (sampler == Sampler::rows)
       rows_.emplace(*problem_);
     else
-      coordinates_.emplace(*problem_, sampler != Sampler::block && sampler != Sampler::descent);
-    if (sampler == Sampler::naive) ingredients::DataDraw(problem_->data.name, 0);  // throws now if the law is unknown
+      // Without noise an eigenspace moves as one coordinate, but by rules that see each of them.
+      coordinates_.emplace(*problem_,
+                           sampler != Sampler::block && (sampler != Sampler::descent || by_coordinates(*problem_)));
   }
 
   const std::vector<Observable>& observables() const override { return observables_; }
@@ -438,27 +362,13 @@ class SgdSimulation final : public Simulation {
         return std::make_unique<NaiveReplica>(*problem_, *coordinates_, seed, index);
       case Sampler::rows:
         return rows_replica(*problem_, *rows_, seed, index);
+      case Sampler::automatic:
+        break;
     }
     return nullptr;
   }
 
-  std::string sampler() const override {
-    switch (sampler_) {
-      case Sampler::descent:
-        return "gradient descent";
-      case Sampler::exact:
-        return "exact";
-      case Sampler::block:
-        return "block";
-      case Sampler::batch:
-        return "batch";
-      case Sampler::naive:
-        return "naive";
-      case Sampler::rows:
-        return "rows";
-    }
-    return "";
-  }
+  std::string sampler() const override { return settings::word_of(samplers(), sampler_); }
 
  private:
   std::shared_ptr<const LeastSquares> problem_;
@@ -471,9 +381,8 @@ class SgdSimulation final : public Simulation {
 
 }  // namespace
 
-std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, const std::string& sampler) {
-  const Sampler choice = chosen(*problem, sampler);
-  check(*problem, choice);
+std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, Sampler sampler) {
+  const Sampler choice = chosen_sampler(*problem, problem->batch, sampler, false);
   return std::make_unique<SgdSimulation>(std::move(problem), choice);
 }
 

@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <stdexcept>
 
-#include "models/framework/divergence.hpp"
+#include "models/framework/recorder.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/reduced_noise.hpp"
 #include "models/least_squares/risk_variance.hpp"
@@ -16,45 +15,118 @@
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/sgd_sde.hpp"
 #include "numerics/power_of_two.hpp"
-#include "solvers/contour.hpp"
-#include "solvers/linear_phases.hpp"
+#include "settings/section.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::models::least_squares {
 
-// ---- trajectories -----------------------------------------------------------------------------------------------
-
 namespace {
 
-// What every method produces at a recorded step.
-struct Point {
-  double P = 0, parameter_error = 0;
-};
-
-// The values of one method along the recorded steps; stops at divergence.
-struct Curve {
-  std::vector<Point> points;
-  std::optional<double> diverged_at;
-  std::optional<double> valid_until;  // last step before P is lost in rounding
-  bool knows_parameter_error = true;
-};
-
-bool diverged(double P, double scale) {
-  return !std::isfinite(P) || P > divergence_limit(scale);
+const settings::Words<FlowLevel>& flow_levels() {
+  static const settings::Words<FlowLevel> words = {
+      {"homog", FlowLevel::homog}, {"diff", FlowLevel::diff}, {"log", FlowLevel::log}};
+  return words;
+}
+const settings::Words<FlowIntegrator>& flow_integrators() {
+  static const settings::Words<FlowIntegrator> words = {{"auto", FlowIntegrator::automatic},
+                                                        {"contour", FlowIntegrator::contour},
+                                                        {"sdirk4", FlowIntegrator::sdirk4},
+                                                        {"etd", FlowIntegrator::etd},
+                                                        {"explicit", FlowIntegrator::explicit_}};
+  return words;
+}
+const settings::Words<NoiseKernel>& noise_kernels() {
+  static const settings::Words<NoiseKernel> words = {{"volterra", NoiseKernel::volterra},
+                                                     {"exponentials", NoiseKernel::exponentials},
+                                                     {"oneexp", NoiseKernel::oneexp},
+                                                     {"adiabatic", NoiseKernel::adiabatic},
+                                                     {"gflow", NoiseKernel::gflow}};
+  return words;
+}
+const settings::Words<solvers::SdeScheme>& sde_schemes() {
+  static const settings::Words<solvers::SdeScheme> words = {{"euler-maruyama", solvers::SdeScheme::euler_maruyama},
+                                                            {"weak2", solvers::SdeScheme::weak_two}};
+  return words;
 }
 
-// One solve of the family: which start, which label noise.
-struct Setting {
-  std::vector<double> power;  // rho_a(0)
-  double noise_variance = 0;
-  double feedback = 1;  // factor on the noise kernel; 0 leaves the bias alone
-};
-
-double scale_of(const SgdModes& modes, const Setting& setting) {
-  double P0 = setting.noise_variance;
-  for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) P0 += modes.eigenvalue[a] * setting.power[a];
-  return P0;
+/// \param plain  false: what the optimizers beyond plain SGD read of them
+void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
+  using Theory = LeastSquaresTheory;
+  using Methods = std::vector<std::string>;
+  // Of rounds the ode gives P alone.
+  const Methods moments = plain ? Methods{"recursion", "ode", "volterra", "reduced"} : Methods{"recursion"};
+  const Methods tolerant = plain ? Methods{"recursion", "ode", "volterra"} : Methods{"recursion"};
+  const auto of_rounds = [&](settings::Parameter& parameter) {
+    if (!plain) parameter.where("method", moments);
+  };
+  s.words("method", &Theory::method, "how the theory is solved", theory_methods());
+  if (plain) {
+    s.words("level", &Theory::level, "homog (d -> inf limit), diff, log", flow_levels()).where("method", {"ode"});
+    s.words("kernel", &Theory::kernel,
+            "volterra (the whole noise kernel), exponentials (a non-negative fit), oneexp, adiabatic (none: the noise "
+            "follows the rate), gflow (no noise)",
+            noise_kernels())
+        .where("method", {"reduced"});
+    s.key("exponentials", &Theory::exponentials, "how many").where("kernel", {"exponentials"}).at_least(1).at_most(8);
+    s.words("integrator", &Theory::integrator, "auto is contour at a constant learning rate, else sdirk4",
+            flow_integrators())
+        .where("method", {"ode"});
+  }
+  s.key("bands", &Theory::bands, "add the predicted standard deviation of each observable (Gaussian data and labels)")
+      .where("method", moments);
+  s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
+      .where("method", moments);
+  of_rounds(s.key("exponents", &Theory::exponents, "add the local exponent d log P / d log step"));
+  s.key("rtol", &Theory::rtol, "relative tolerance").where("method", tolerant).above(0).below(1);
+  if (plain) {
+    s.key("atol", &Theory::atol, "absolute tolerance").where("method", {"ode"}).at_least(0);
+    s.key("scale_contraction", &Theory::scale_contraction,
+          "factor on the decay per step, to see what a run would notice")
+        .where("method", tolerant)
+        .above(0);
+    s.key("scale_feedback", &Theory::scale_feedback, "factor on (eta^2/B) n lambda, to see what a run would notice")
+        .where("method", moments)
+        .at_least(0);
+  }
+  of_rounds(s.key("scale_label_noise", &Theory::scale_label_noise, "factor on sigma^2, to see what a run would notice")
+                .at_least(0));
+  if (!plain) return;
+  s.words("scheme", &Theory::scheme, "of the paths", sde_schemes()).where("method", {"sde"});
+  s.key("paths", &Theory::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
+  s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
 }
+
+const settings::Section<LeastSquaresTheory>& theory_section(bool plain) {
+  static const settings::Section<LeastSquaresTheory> of_sgd([](auto& s) { declare(s, true); });
+  static const settings::Section<LeastSquaresTheory> beyond([](auto& s) { declare(s, false); });
+  return plain ? of_sgd : beyond;
+}
+
+}  // namespace
+
+const settings::Words<TheoryMethod>& theory_methods() {
+  static const settings::Words<TheoryMethod> words = {{"recursion", TheoryMethod::recursion},
+                                                      {"ode", TheoryMethod::ode},
+                                                      {"volterra", TheoryMethod::volterra},
+                                                      {"reduced", TheoryMethod::reduced},
+                                                      {"sde", TheoryMethod::sde}};
+  return words;
+}
+
+const std::vector<settings::Parameter>& theory_parameters() {
+  return theory_section(true).parameters();
+}
+
+LeastSquaresTheory read_theory(const settings::Table& theory, bool plain) {
+  const settings::Section<LeastSquaresTheory>& section = theory_section(plain);
+  for (const settings::Parameter& p : theory_section(true).parameters())
+    if (theory.has(p.name) &&
+        std::ranges::find(section.parameters(), p.name, &settings::Parameter::name) == section.parameters().end())
+      throw theory.error(p.name, "is read for sgd without weight decay or [schedule.batch] only; leave it out");
+  return section.read(theory);
+}
+
+namespace {
 
 class Solver {
  public:
@@ -65,29 +137,20 @@ class Solver {
         scaled_noise_(modes_.noise_variance * theory.scale_label_noise) {}
 
   Trajectory run() {
-    Trajectory out;
-    const Setting whole{modes_.power, scaled_noise_, 1};
-    Curve curve;
-    if (theory_.method == "recursion") {
-      curve = recursion(whole, out);
-      out.method = "recursion";
-      out.exact = !theory_.scaled() && problem_.data.name != "rows";
-    } else if (theory_.method == "ode") {
-      curve = ode(whole, out);
-    } else if (theory_.method == "volterra") {
-      curve = volterra(whole, out);
-      out.method = "volterra";
-    } else if (theory_.method == "reduced") {
-      curve = reduced(whole);
-      out.method = "reduced, " + theory_.kernel;
-    } else {
-      curve = sde(out);
-      out.method = "sde, " + theory_.scheme;
-    }
-    fill(out, curve);
+    Trajectory out = solved(all());
     if (!sde_std_.empty()) show_sde_fluctuations(out);
     if (theory_.bands) bands(out);
-    if (theory_.decomposition) decompose(out);
+    if (theory_.decomposition) {
+      // By linearity: P = F (no noise at all) + what F excites through the kernel + what label noise excites.
+      Parts bare = all(), noiseless = all(), labels = all();
+      bare.label_noise = noiseless.label_noise = labels.start = false;
+      bare.feedback = 0;
+      add_parts(out,
+                {{{"excess_mse_bias", "label^2", "F: the part of P without any noise"},
+                  {"excess_mse_kernel", "label^2", "the part of P that the bias excites through the noise kernel"},
+                  {"excess_mse_label_noise", "label^2", "the part of P that label noise excites"}}},
+                solved(bare), solved(noiseless), solved(labels));
+    }
     if (theory_.exponents) add_local_exponent(out);
     if (theory_.scaled())
       out.warnings.push_back(
@@ -96,252 +159,152 @@ class Solver {
   }
 
  private:
+  Parts all() const { return {.feedback = theory_.scale_feedback, .contraction = theory_.scale_contraction}; }
   bool constant() const { return problem_.schedule->constant(); }
-  double feedback(const Setting& setting) const { return setting.feedback * theory_.scale_feedback; }
-  double step_of(std::size_t i) const { return static_cast<double>(problem_.time.at[i]); }
-  std::size_t times() const { return problem_.time.at.size(); }
 
-  solvers::RankOneSystem map_system(const Setting& setting) const {
-    solvers::RankOneSystem s;
-    s.kind = solvers::RankOneSystem::Kind::map;
-    for (std::size_t a = 0; a < modes_.eigenvalue.size(); ++a) {
-      s.decay.push_back(theory_.scale_contraction * modes_.contraction(a, problem_.learning_rate));
-      s.input.push_back(feedback(setting) * modes_.feedback(a, problem_.learning_rate));
-      s.weight.push_back(modes_.eigenvalue[a]);
-      s.initial.push_back(setting.power[a]);
-    }
-    s.source = setting.noise_variance;
-    return s;
-  }
-
-  // The exact recursion (1.1): step by step, or at any step at once when nothing depends on time.
-  Curve recursion(const Setting& setting, Trajectory& out) {
-    Curve curve;
-    const double scale = scale_of(modes_, setting);
-    const std::size_t n = modes_.eigenvalue.size();
-    // The first method of the linear family.
-    const LinearMethod& method = linear_method("sgd");
-    Hyperparameters h = sgd_hyperparameters(problem_);
-    const double scale_contraction = theory_.scale_contraction;
-    solvers::LinearPhases state(linear_modes(problem_, setting.noise_variance, feedback(setting), false),
-                                method.layout(h).sizes());
-    std::copy(setting.power.begin(), setting.power.end(), state.moment(0, 0, 0).begin());
-    solvers::Phase phase;
-    method.step(h, 0, 0, phase);
-
-    std::optional<solvers::Contour> contour;
-    double direct_until = std::numeric_limits<double>::infinity();
-    if (constant()) {
-      solvers::RankOneSystem system = map_system(setting);
-      if (solvers::invertible(system)) {
-        contour.emplace(std::move(system), std::min(theory_.rtol, 1e-11));
-        // Iterate while that is cheaper than one inversion per recorded step, and as far as the contour cannot go.
-        direct_until = std::max(contour->earliest(), 16.0 * static_cast<double>(contour->nodes()));
+  /// risk, excess_mse and, where it is known, parameter_error.
+  Trajectory solved(const Parts& parts) {
+    switch (theory_.method) {
+      case TheoryMethod::recursion: {
+        Trajectory out =
+            follow_recursion(with_scaled_noise(sgd_problem(problem_), theory_.scale_label_noise), parts, theory_.rtol);
+        out.exact = !theory_.scaled() && !problem_.data.rows();
+        return out;
       }
+      case TheoryMethod::ode:
+        return with_still(completed(ode(parts)));
+      case TheoryMethod::volterra:
+        return completed(solve_volterra(flow(parts, FlowLevel::homog), problem_.time, theory_.rtol));
+      case TheoryMethod::reduced:
+        return completed(reduced(parts));
+      case TheoryMethod::sde:
+        return completed(sde());
     }
-    std::uint64_t k = 0;
-    std::size_t iterated = 0;
-    std::vector<double> previous;
-    for (std::size_t i = 0; i < times(); ++i) {
-      const std::uint64_t target = problem_.time.at[i];
-      Point point;
-      if (static_cast<double>(target) <= direct_until) {
-        double P = 0;
-        while (k < target) {
-          if (scale_contraction != 1) {
-            previous.assign(state.moment(0, 0, 0).begin(), state.moment(0, 0, 0).end());
-          }
-          if (!constant()) {
-            h.seek(static_cast<double>(k));
-            method.step(h, k, 0, phase);
-          }
-          P = state.apply(phase);
-          if (scale_contraction != 1) {
-            const auto D = state.moment(0, 0, 0);
-            const double eta = problem_.rate_at(static_cast<double>(k));
-            for (std::size_t a = 0; a < n; ++a)
-              D[a] -= (scale_contraction - 1) * modes_.contraction(a, eta) * previous[a];
-          }
-          ++iterated;
-          if (diverged(P, scale)) {
-            curve.diverged_at = static_cast<double>(k);
-            break;
-          }
-          ++k;
-        }
-        if (curve.diverged_at) break;
-        point = {state.shared(phase), sum_of(state)};
-      } else {
-        double values[2];
-        const double error = contour->functionals(static_cast<double>(target), ones(), values);
-        if (error > lost_accuracy && !curve.valid_until) curve.valid_until = i == 0 ? 0.0 : step_of(i - 1);
-        for (double& value : values)
-          if (value < 0) value = 0;
-        point = {values[0], values[1]};
-      }
-      if (diverged(point.P, scale)) {
-        curve.diverged_at = first_divergence(contour, i == 0 ? 0 : problem_.time.at[i - 1], target, scale);
-        break;
-      }
-      point.parameter_error += modes_.null_power;
-      curve.points.push_back(point);
-    }
-    out.report.emplace_back("iterated_steps", static_cast<double>(iterated));
-    if (contour && contour->evaluations() > 0) {
-      out.report.emplace_back("transform_evaluations", static_cast<double>(contour->evaluations()));
-      out.report.emplace_back("growth_rate", contour->growth_rate());
-      accuracy(out, contour->error_estimate());
-    }
-    return curve;
+    throw std::logic_error("there is no such method");
   }
 
-  void accuracy(Trajectory& out, double estimate) const {
-    out.report.emplace_back("contour_error_estimate", estimate);
-    if (estimate > lost_accuracy)
-      out.warnings.push_back(
-          "at the latest steps P is so far below its early values that rounding hides it; they are shown, not judged");
-    else if (estimate > theory_.rtol)
-      out.warnings.push_back(
-          fmt::format("at the latest steps P is so far below its early values that only a relative accuracy of "
-                      "about {:.1g} is left",
-                      estimate));
+  /// The risk before P and |v|^2.
+  Trajectory completed(Trajectory path) const {
+    Column risk{least_squares_observables()[0], {}, {}};
+    for (const double P : path.columns[0].value) risk.value.push_back((P + scaled_noise_) / 2);
+    path.columns.insert(path.columns.begin(), std::move(risk));
+    return path;
+  }
+  /// With what never moves.
+  Trajectory with_still(Trajectory path) const {
+    for (double& value : path.columns[2].value) value += modes_.null_power;
+    return path;
   }
 
-  double sum_of(const solvers::LinearPhases& state) const {
-    const auto D = state.moment(0, 0, 0);
-    return solvers::dot(D, ones()[0]);
+  std::vector<double> power(const Parts& parts) const {
+    return parts.start ? modes_.power : std::vector<double>(modes_.power.size(), 0.0);
+  }
+  double noise(const Parts& parts) const { return parts.label_noise ? scaled_noise_ : 0; }
+
+  FlowProblem flow(const Parts& parts, FlowLevel level) const {
+    return {modes_,         power(parts),           noise(parts),     level, parts.contraction,
+            parts.feedback, problem_.learning_rate, problem_.schedule};
   }
 
-  const std::vector<std::vector<double>>& ones() const {
-    if (ones_.empty()) ones_.emplace_back(modes_.eigenvalue.size(), 1.0);
-    return ones_;
-  }
-
-  static double first_divergence(const std::optional<solvers::Contour>& contour, std::uint64_t good, std::uint64_t bad,
-                                 double scale) {
-    if (!contour) return static_cast<double>(bad);
-    const auto earliest = static_cast<std::uint64_t>(contour->earliest());
-    good = std::max(good, earliest);
-    while (bad > good + 1) {
-      const std::uint64_t middle = good + (bad - good) / 2;
-      (diverged(contour->shared(static_cast<double>(middle)), scale) ? bad : good) = middle;
-    }
-    return static_cast<double>(bad);
-  }
-
-  FlowLevel level() const {
-    return theory_.level == "homog" ? FlowLevel::homog : theory_.level == "diff" ? FlowLevel::diff : FlowLevel::log;
-  }
-
-  Curve ode(const Setting& setting, Trajectory& out) {
-    Curve curve;
-    const FlowProblem flow{modes_,
-                           setting.power,
-                           setting.noise_variance,
-                           level(),
-                           theory_.scale_contraction,
-                           feedback(setting),
-                           problem_.learning_rate,
-                           problem_.schedule};
-    std::string integrator = theory_.integrator;
-    if (integrator == "auto") integrator = constant() ? "contour" : "sdirk4";
-    if (integrator == "contour" && !constant())
+  Trajectory ode(const Parts& parts) const {
+    FlowIntegrator integrator = theory_.integrator;
+    if (integrator == FlowIntegrator::automatic)
+      integrator = constant() ? FlowIntegrator::contour : FlowIntegrator::sdirk4;
+    if (integrator == FlowIntegrator::contour && !constant())
       throw std::invalid_argument("theory.integrator: contour needs a constant schedule; use sdirk4");
-    std::vector<double> at;
-    for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
-    const FlowResult result =
-        integrate_flow(flow, at, integrator, theory_.rtol, theory_.atol, divergence_limit(scale_of(modes_, setting)));
-    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
-      curve.points.push_back({result.excess_mse[i], result.parameter_error[i] + modes_.null_power});
-    curve.diverged_at = result.diverged_at;
-    curve.valid_until = result.valid_until;
-    out.report.insert(out.report.end(), result.report.begin(), result.report.end());
-    out.method = fmt::format("ode, level {}, {}", theory_.level, integrator);
-    if (result.error_estimate > 0) accuracy(out, result.error_estimate);
-    if (theory_.level == "homog" && problem_.learning_rate * largest_eigenvalue(modes_) > 0.3)
-      out.warnings.push_back(
-          fmt::format("level homog assumes eta lambda_max << 1, here it is {:.3g}; level log or the recursion is safer",
-                      problem_.learning_rate * largest_eigenvalue(modes_)));
-    return curve;
+    Trajectory out = followed(flow(parts, theory_.level), integrator, theory_.rtol, theory_.atol);
+    out.method = fmt::format("ode, level {}, {}", settings::word_of(flow_levels(), theory_.level),
+                             settings::word_of(flow_integrators(), integrator));
+    const double fastest = problem_.learning_rate * largest_eigenvalue(modes_);
+    if (theory_.level == FlowLevel::homog && fastest > 0.3)
+      out.warnings.push_back(fmt::format(
+          "level homog assumes eta lambda_max << 1, here it is {:.3g}; level log or the recursion is safer", fastest));
+    return out;
   }
 
-  Curve volterra(const Setting& setting, Trajectory& out) {
-    Curve curve;
-    const FlowProblem flow{modes_,
-                           setting.power,
-                           setting.noise_variance,
-                           FlowLevel::homog,
-                           theory_.scale_contraction,
-                           feedback(setting),
-                           problem_.learning_rate,
-                           problem_.schedule};
-    std::vector<double> at;
-    for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
-    const FlowResult result = integrate_volterra(flow, at, theory_.rtol, divergence_limit(scale_of(modes_, setting)));
-    for (const double P : result.excess_mse) curve.points.push_back({P, 0});
-    curve.knows_parameter_error = false;
-    curve.diverged_at = result.diverged_at;
-    out.report.insert(out.report.end(), result.report.begin(), result.report.end());
-    return curve;
+  Trajectory followed(const FlowProblem& flow, FlowIntegrator integrator, double rtol, double atol) const {
+    using ingredients::Following;
+    Following how{.method = Following::Method::ode, .rtol = rtol, .atol = atol};
+    switch (integrator) {
+      case FlowIntegrator::contour:
+        how.method = Following::Method::jump;
+        break;
+      case FlowIntegrator::etd:
+        how.integrator = solvers::Integrator::etd;
+        break;
+      case FlowIntegrator::explicit_:
+        how.integrator = solvers::Integrator::explicit_;
+        break;
+      default:
+        how.integrator = solvers::Integrator::sdirk4;
+    }
+    return ingredients::follow(flow_law(flow), problem_.time, how);
   }
 
-  /// Few scalars in place of the modes' noise, (5.1) of docs/theory/schedules-and-collapse.md.
-  Curve reduced(const Setting& setting) const {
-    Curve curve;
-    curve.knows_parameter_error = false;
+  /// P alone, by few scalars in place of the modes' noise, (5.1) of docs/theory/schedules-and-collapse.md.
+  Trajectory reduced(const Parts& parts) const {
     std::vector<double> rates(problem_.time.steps);
     for (std::size_t k = 0; k < rates.size(); ++k) rates[k] = problem_.rate_at(static_cast<double>(k));
-    const std::vector<double> P = reduced_excess(modes_, setting.power, setting.noise_variance, rates,
-                                                 {theory_.kernel, theory_.exponentials, feedback(setting)});
+    const std::vector<double> P = reduced_excess(modes_, power(parts), noise(parts), rates,
+                                                 {theory_.kernel, theory_.exponentials, parts.feedback});
+    Recorder recorder(scale());
+    const Recorder::Handle excess = recorder.add(least_squares_observables()[1]);
     for (const std::uint64_t step : problem_.time.at) {
-      if (diverged(P[step], scale_of(modes_, setting))) {
-        curve.diverged_at = static_cast<double>(step);
-        break;
-      }
-      curve.points.push_back({P[step], 0});
+      if (!recorder.alive(static_cast<double>(step), P[step])) break;
+      recorder.row(static_cast<double>(step));
+      recorder.set(excess, P[step]);
     }
-    return curve;
+    Trajectory out = recorder.take();
+    out.method = "reduced, " + settings::word_of(noise_kernels(), theory_.kernel);
+    return out;
   }
 
-  Curve sde(Trajectory& out) {
-    Curve curve;
+  /// Of the start and the noise together.
+  double scale() const {
+    double sum = scaled_noise_;
+    for (std::size_t a = 0; a < modes_.eigenvalue.size(); ++a) sum += modes_.eigenvalue[a] * modes_.power[a];
+    return sum;
+  }
+
+  Trajectory sde() {
     const SdeResult result = homogenized_sde(problem_, theory_);
-    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
-      curve.points.push_back({result.excess_mse[i], result.parameter_error[i]});
-    curve.diverged_at = result.diverged_at;
-    sde_std_ = result.excess_mse_std;
+    Trajectory out;
+    out.method = "sde, " + settings::word_of(sde_schemes(), theory_.scheme);
     out.report = result.report;
+    out.diverged_at = result.diverged_at;
+    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
+      out.steps.push_back(static_cast<double>(problem_.time.at[i]));
+    out.columns = {{least_squares_observables()[1], result.excess_mse, {}},
+                   {least_squares_observables()[2], result.parameter_error, {}}};
+    sde_std_ = result.excess_mse_std;
     check_time_step(result, out);
-    return curve;
+    return out;
   }
 
   // The equation's own mean is known: paths that miss it by more than chance have too large a step.
   void check_time_step(const SdeResult& result, Trajectory& out) const {
     // Beyond this share of the fastest mode's own time the scheme's mean square is off by some 10% a step, or grows.
     const double share = theory_.time_step * problem_.learning_rate * largest_eigenvalue(modes_);
-    if (const double most = theory_.scheme == "euler-maruyama" ? 0.5 : 1.0; share > most)
+    if (const double most = theory_.scheme == solvers::SdeScheme::euler_maruyama ? 0.5 : 1.0; share > most)
       out.warnings.push_back(fmt::format(
           "theory.time_step: the step {} is too large: times eta and the largest eigenvalue it is {:.3g}, and "
           "{} needs at most {}",
-          theory_.time_step, share, theory_.scheme, most));
-    const FlowProblem flow{modes_, modes_.power,           scaled_noise_,    FlowLevel::sde, 1,
-                           1,      problem_.learning_rate, problem_.schedule};
-    std::vector<double> at;
-    for (std::size_t i = 0; i < times(); ++i) at.push_back(step_of(i));
-    const FlowResult exact = integrate_flow(flow, at, constant() ? "contour" : "sdirk4", 1e-6, 0,
-                                            divergence_limit(scale_of(modes_, {modes_.power, scaled_noise_, 1})));
-    if (result.diverged_at && exact.excess_mse.size() > result.excess_mse.size()) {
+          theory_.time_step, share, settings::word_of(sde_schemes(), theory_.scheme), most));
+    const Trajectory exact =
+        followed(flow({}, FlowLevel::sde), constant() ? FlowIntegrator::contour : FlowIntegrator::sdirk4, 1e-6, 0);
+    const std::vector<double>& known_mean = exact.columns[0].value;
+    if (result.diverged_at && known_mean.size() > result.excess_mse.size()) {
       out.warnings.push_back(fmt::format(
           "theory.time_step: the paths diverge by step {} where the mean of the equation is {:.3g}; the step "
           "{} is too large",
-          *result.diverged_at, exact.excess_mse[result.excess_mse.size()], theory_.time_step));
+          *result.diverged_at, known_mean[result.excess_mse.size()], theory_.time_step));
       return;
     }
     constexpr double most_errors = 5, least_share = 0.05;
     double worst = 0;
     std::size_t where = 0;
-    for (std::size_t i = 0; i < std::min(result.excess_mse.size(), exact.excess_mse.size()); ++i) {
-      const double mean = result.excess_mse[i], known = exact.excess_mse[i];
+    for (std::size_t i = 0; i < std::min(result.excess_mse.size(), known_mean.size()); ++i) {
+      const double mean = result.excess_mse[i], known = known_mean[i];
       const double error = result.excess_mse_std[i] / std::sqrt(static_cast<double>(theory_.paths));
       const double off = std::abs(std::log(mean / known));
       if (!(std::abs(mean - known) > most_errors * error + least_share * known) || !(off > worst)) continue;
@@ -352,7 +315,7 @@ class Solver {
       out.warnings.push_back(fmt::format(
           "theory.time_step: the mean of the paths is {:.3g} times that of the equation at step {}; the step {} "
           "is too large, or the paths are too few",
-          result.excess_mse[where] / exact.excess_mse[where], at[where], theory_.time_step));
+          result.excess_mse[where] / known_mean[where], exact.steps[where], theory_.time_step));
   }
 
   // The SDE's own spread beside that of SGD: the warning of docs/theory/least-squares-sgd.md, section 3, made visible.
@@ -384,30 +347,12 @@ class Solver {
                                          smallest, largest));
   }
 
-  void fill(Trajectory& out, const Curve& curve) const {
-    const auto& observables = least_squares_observables();
-    out.columns.clear();
-    for (const auto& observable : observables) out.columns.push_back({observable, {}, {}});
-    for (std::size_t i = 0; i < curve.points.size(); ++i) {
-      out.steps.push_back(step_of(i));
-      const Point& p = curve.points[i];
-      out.columns[0].value.push_back((p.P + scaled_noise_) / 2);
-      out.columns[1].value.push_back(p.P);
-      out.columns[2].value.push_back(p.parameter_error);
-    }
-    if (!curve.knows_parameter_error) out.columns.pop_back();
-    out.diverged_at = curve.diverged_at;
-    out.valid_until = curve.valid_until;
-  }
-
   void bands(Trajectory& out) const;
-  void decompose(Trajectory& out);
 
   const LeastSquares& problem_;
   const LeastSquaresTheory& theory_;
   SgdModes modes_;
   double scaled_noise_;
-  mutable std::vector<std::vector<double>> ones_;
   std::vector<double> sde_std_;
 };
 
@@ -422,7 +367,7 @@ void Solver::bands(Trajectory& out) const {
   }
   // Eigenvalues and errors of size 1: fourth powers of others may be no numbers.
   const double unit = numerics::power_of_two(problem_.spectrum.largest());
-  const double scale = numerics::power_of_two(scale_of(modes_, {modes_.power, scaled_noise_, 1}));
+  const double scale = numerics::power_of_two(this->scale());
   spectra::Spectrum joint = problem_.spectrum;
   for (double& lambda : joint.eigenvalue) lambda /= unit;
   for (std::size_t a = 0; a < joint.modes(); ++a) joint.target_power[a] = problem_.initial_power[a] / scale * unit;
@@ -443,7 +388,7 @@ void Solver::bands(Trajectory& out) const {
   variance_problem.batch = problem_.batch;
   variance_problem.noise_variance = scaled_noise_ / scale;
 
-  if (theory_.method != "recursion") {
+  if (theory_.method != TheoryMethod::recursion) {
     if (!constant())
       throw std::invalid_argument(
           "theory.bands: in continuous time they need a constant schedule; use method = \"recursion\"");
@@ -489,30 +434,6 @@ void Solver::bands(Trajectory& out) const {
   }
   if (!parameter_variance.empty() && out.columns.size() > 2)
     for (const double v : parameter_variance) out.columns[2].std.push_back(scale / unit * std::sqrt(v));
-}
-
-void Solver::decompose(Trajectory& out) {
-  // By linearity: P = F (no noise at all) + what F excites through the kernel + what label noise excites.
-  Trajectory unused;
-  const auto solve = [&](const Setting& setting) {
-    if (theory_.method == "ode") return ode(setting, unused);
-    if (theory_.method == "volterra") return volterra(setting, unused);
-    if (theory_.method == "reduced") return reduced(setting);
-    return recursion(setting, unused);
-  };
-  const Curve bare = solve({modes_.power, 0.0, 0});
-  const Curve noiseless = solve({modes_.power, 0.0, 1});
-  const Curve labels = solve({std::vector<double>(modes_.power.size(), 0.0), scaled_noise_, 1});
-  Column bias{{"excess_mse_bias", "label^2", "F: the part of P without any noise"}, {}, {}};
-  Column kernel{
-      {"excess_mse_kernel", "label^2", "the part of P that the bias excites through the noise kernel"}, {}, {}};
-  Column label{{"excess_mse_label_noise", "label^2", "the part of P that label noise excites"}, {}, {}};
-  for (std::size_t i = 0; i < out.steps.size(); ++i) {
-    bias.value.push_back(bare.points.at(i).P);
-    kernel.value.push_back(std::max(0.0, noiseless.points.at(i).P - bare.points.at(i).P));
-    label.value.push_back(labels.points.at(i).P);
-  }
-  for (auto* column : {&bias, &kernel, &label}) out.columns.push_back(std::move(*column));
 }
 
 }  // namespace

@@ -1,21 +1,32 @@
 #pragma once
 /// \file
 /// The theory of streaming SGD on least squares: exact recursion, limiting equations, Volterra form, homogenized SDE.
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/reduced_noise.hpp"
+#include "models/least_squares/sgd_flow.hpp"
+#include "settings/words.hpp"
+#include "solvers/sde.hpp"
 
 namespace edgewise::models::least_squares {
 
+enum class TheoryMethod { recursion, ode, volterra, reduced, sde };
+const settings::Words<TheoryMethod>& theory_methods();
+
+/// Of the ode; automatic: contour at a constant learning rate, else sdirk4.
+enum class FlowIntegrator { automatic, contour, sdirk4, etd, explicit_ };
+
 /// Section [theory] of a least-squares experiment.
 struct LeastSquaresTheory {
-  std::string method = "recursion";  ///< recursion, ode, volterra, reduced, sde
-  std::string level = "log";         ///< of the ode: homog, diff, log (docs/theory/least-squares-sgd.md, section 1.2)
-  std::string integrator = "auto";   ///< of the ode: auto, contour, sdirk4, etd, explicit
-  std::string kernel = "volterra";   ///< of reduced (docs/theory/schedules-and-collapse.md, section 5)
-  std::size_t exponentials = 4;      ///< of the reduced kernel of that name
+  TheoryMethod method = TheoryMethod::recursion;
+  FlowLevel level = FlowLevel::log;  ///< of the ode (docs/theory/least-squares-sgd.md, section 1.2)
+  FlowIntegrator integrator = FlowIntegrator::automatic;
+  NoiseKernel kernel = NoiseKernel::volterra;  ///< of reduced
+  std::size_t exponentials = 4;                ///< of the reduced kernel of that name
   bool bands = false;
   bool decomposition = false;  ///< add the bias, multiplicative-noise and label-noise parts of P
   bool exponents = false;      ///< add the local exponent d log P / d log step
@@ -24,13 +35,18 @@ struct LeastSquaresTheory {
   double scale_contraction = 1;  ///< on m_a, the decay of a mode per step
   double scale_feedback = 1;     ///< on (eta^2/B) n_a lambda_a
   double scale_label_noise = 1;  ///< on sigma^2
-  std::string scheme = "weak2";  ///< of the sde: euler-maruyama, weak2
-  std::uint64_t paths = 256;     ///< of the sde
-  double time_step = 1;          ///< of the sde, in optimizer steps
-  std::uint64_t seed = 1;        ///< of the sde
+  solvers::SdeScheme scheme = solvers::SdeScheme::weak_two;
+  std::uint64_t paths = 256;  ///< of the sde
+  double time_step = 1;       ///< of the sde, in optimizer steps
+  std::uint64_t seed = 1;     ///< of the sde
 
   bool scaled() const { return scale_contraction != 1 || scale_feedback != 1 || scale_label_noise != 1; }
 };
+
+/// The keys of section [theory].
+const std::vector<settings::Parameter>& theory_parameters();
+/// \param plain  of SGD; false: of the optimizers beyond it, which read fewer. \throws settings::Error, also for those.
+LeastSquaresTheory read_theory(const settings::Table& theory, bool plain);
 
 /// Solves at the recorded steps of the problem. \throws settings::Error-compatible std::invalid_argument when a method
 /// does not cover the problem (e.g. bands for non-Gaussian data).

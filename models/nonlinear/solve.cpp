@@ -157,8 +157,10 @@ class Solver {
     if (local)
       law.readings.push_back({{"localisation", "1", "sqrt(B) max |rho_i|"},
                               [this](auto p, auto M) { return localisation(problem_, modes_, M, 0, p[0]); }});
-    const Trajectory path =
-        followed(law, {.method = "ode", .integrator = theory_.integrator, .rtol = theory_.rtol, .atol = theory_.atol});
+    const Trajectory path = followed(law, {.method = ingredients::Following::Method::ode,
+                                           .integrator = solvers::integrator_from_name(theory_.integrator),
+                                           .rtol = theory_.rtol,
+                                           .atol = theory_.atol});
     drift_power_ = path.columns[1].value;
     for (std::size_t i = 0; local && i < path.steps.size(); ++i) localise(path.steps[i], path.columns[2].value[i]);
   }
@@ -175,8 +177,10 @@ class Solver {
                                                         : class_one_modes(problem_.covariance);
     ingredients::CoupledLaw law = flow_of(single);
     law.multiplicity.assign(single.kappa.size(), 1.0);
-    Trajectory path =
-        followed(law, {.method = "sde", .paths = theory_.paths, .time_step = theory_.time_step, .seed = theory_.seed});
+    Trajectory path = followed(law, {.method = ingredients::Following::Method::sde,
+                                     .paths = theory_.paths,
+                                     .time_step = theory_.time_step,
+                                     .seed = theory_.seed});
     extra_.push_back(std::move(path.columns[1]));
     check_time_step(single, path.steps);
   }

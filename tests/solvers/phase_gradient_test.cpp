@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -123,4 +124,47 @@ TEST_CASE("a phase through three values of its control, or none") {
   bent = two;
   bent.blocks[1].omega *= 2;
   CHECK_THROWS_AS(controlled_phase(zero, one, bent, 0.5), std::invalid_argument);
+}
+
+TEST_CASE("a run of one phase at many controls is its steps, bit by bit") {
+  edgewise::random::Stream stream(9, 0);
+  for (const std::size_t r : {1u, 2u}) {
+    CAPTURE(r);
+    LinearModes modes{numbers(stream, count), numbers(stream, count), numbers(stream, count), numbers(stream, count),
+                      0.3};
+    for (std::vector<double>* list : {&modes.x, &modes.weight, &modes.feedback, &modes.own})
+      for (double& value : *list) value = std::abs(value);
+    ControlledPhase phase;
+    for (Phase* part : {&phase.rest, &phase.slope}) {
+      part->noise_scale = 0.7;
+      part->blocks.resize(1);
+      PhaseBlock& block = part->blocks[0];
+      block.r = r;
+      block.omega = 0.4;
+      for (std::size_t i = 0; i < r * r; ++i) {
+        block.T0[i] = 0.3 * stream.normal();
+        block.T1[i] = 0.3 * stream.normal();
+      }
+      for (std::size_t i = 0; i < r; ++i) block.n[i] = 0.3 * stream.normal();
+      block.e[0] = 1;
+    }
+    LinearPhases whole(modes, {r});
+    for (double& x : whole.moment(0, 0, 0)) x = 1;
+    LinearPhases stepped = whole;
+    const std::vector<double> controls = numbers(stream, 40);
+    Phase now;
+    std::vector<double> p;
+    for (const double c : controls) {
+      phase_at(phase, c, now);
+      p.push_back(std::abs(stepped.apply(now)));
+    }
+    CHECK(apply_run(whole, phase, controls, INFINITY) == controls.size());
+    CHECK(std::equal(whole.contents().begin(), whole.contents().end(), stepped.contents().begin()));
+    // It ends at the first step that starts beyond the limit.
+    LinearPhases again(modes, {r});
+    for (double& x : again.moment(0, 0, 0)) x = 1;
+    const double limit = *std::max_element(p.begin(), p.begin() + 20);
+    const auto first = std::find_if(p.begin(), p.end(), [&](double value) { return !(value <= limit); });
+    CHECK(apply_run(again, phase, controls, limit) == static_cast<std::size_t>(first - p.begin()));
+  }
 }

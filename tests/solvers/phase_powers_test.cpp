@@ -83,3 +83,27 @@ TEST_CASE("powers of a matrix") {
   CHECK(static_cast<double>(rotated[2]) == doctest::Approx(std::sin(angle)).epsilon(1e-12));
   CHECK(matrix_power({5.0L}, 1, 0)[0] == 1);
 }
+
+TEST_CASE("coordinates without noise, moved by many periods at once") {
+  // A rotation by 0.5 x and a shrinking by 1 - 0.01 x in turn; of two modes, against their closed form.
+  Phase turn, shrink;
+  for (Phase* phase : {&turn, &shrink}) {
+    phase->blocks.resize(1);
+    phase->blocks[0].r = 2;
+  }
+  turn.blocks[0].T0 = {0.6, -0.8, 0.8, 0.6};
+  shrink.blocks[0].T0 = {1, 0, 0, 1};
+  shrink.blocks[0].T1 = {-0.01, 0, 0, -0.01};
+  const std::vector<double> x{1, 3};
+  std::vector<double> z{2, -1, 0.5, 4};  // [coordinate][mode]
+  advance_means({turn, shrink}, 0, x, 100, z);
+  const double angle = 100 * std::atan2(0.8, 0.6);
+  const double start[2][2] = {{2, 0.5}, {-1, 4}};
+  for (std::size_t a = 0; a < 2; ++a) {
+    const double left = std::pow(1 - 0.01 * x[a], 100);
+    CHECK(z[a] ==
+          doctest::Approx(left * (std::cos(angle) * start[a][0] - std::sin(angle) * start[a][1])).epsilon(1e-12));
+    CHECK(z[2 + a] ==
+          doctest::Approx(left * (std::sin(angle) * start[a][0] + std::cos(angle) * start[a][1])).epsilon(1e-12));
+  }
+}

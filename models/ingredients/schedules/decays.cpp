@@ -42,11 +42,7 @@ Shape inverse_power(double start, double exponent) {
 Shape stages(double horizon, double factor, std::int64_t count) {
   const auto n = static_cast<double>(count);
   Shape shape;
-  // n t is exact at whole t, so that its quotient by T is not rounded below a whole number.
-  shape.at = [=](double t) {
-    const double stage = horizon > 0 ? std::floor(n * t / horizon) : 0.0;
-    return std::pow(factor, std::clamp(stage, 0.0, n - 1));
-  };
+  shape.at = [=](double t) { return std::pow(factor, static_cast<double>(stage_at(t, n, horizon))); };
   for (std::int64_t i = 1; i < count; ++i) shape.breaks.push_back(static_cast<double>(i) * horizon / n);
   return shape;
 }

@@ -2,6 +2,8 @@
 /// \file
 /// A schedule before its warm-up, and how a family of them is declared: its parameters and its formula, nothing else.
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -24,6 +26,14 @@ using ShapeBuilder = std::function<Shape(const settings::Values&, double horizon
 /// x = t/T in [0, 1]; a horizon of 0 has step 0 only.
 inline double fraction(double t, double horizon) {
   return horizon > 0 ? std::clamp(t / horizon, 0.0, 1.0) : 0.0;
+}
+
+/// Which of n equal stages of the horizon holds time t, from 0 on; their borders are known to rounding only where the
+/// horizon is not whole.
+inline std::size_t stage_at(double t, double n, double horizon) {
+  if (!(horizon > 0)) return 0;
+  constexpr double rounding = 1e-12;
+  return static_cast<std::size_t>(std::clamp(std::floor(n * t / horizon + rounding * n), 0.0, n - 1));
 }
 
 /// s(x), smooth.

@@ -24,10 +24,7 @@ Shape piecewise_constant(std::vector<double> entries, double horizon) {
   for (std::size_t i = 1; i < entries.size(); ++i)
     if (entries[i] != entries[i - 1]) shape.breaks.push_back(static_cast<double>(i) * horizon / n);
   shape.constant = shape.breaks.empty() && entries.front() == 1;
-  shape.at = [=, entries = std::move(entries)](double t) {
-    const double i = horizon > 0 ? std::floor(n * t / horizon) : 0.0;
-    return entries[static_cast<std::size_t>(std::clamp(i, 0.0, n - 1))];
-  };
+  shape.at = [=, entries = std::move(entries)](double t) { return entries[stage_at(t, n, horizon)]; };
   return shape;
 }
 

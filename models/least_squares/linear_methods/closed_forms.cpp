@@ -320,7 +320,7 @@ void add_identities(ClosedFormList& table) {
                     s.target_power.push_back(1);
                   }
                   auto data = std::make_shared<LeastSquares>(*data_of(s, .1));
-                  data->data = {"rademacher", -2};
+                  data->data = {ingredients::InputLaw::rademacher, -2};
                   return observed(problem_of(data, "la-diloco",
                                              "learning_rate = 0.25\ninner_steps = 4\nworkers = 2\n"
                                              "outer_learning_rate = 0.7"),

@@ -1,6 +1,7 @@
 #include "models/least_squares/linear_methods/linear_method.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -153,8 +154,19 @@ void sync_of(const Rule& rule, solvers::Phase& out) {
   }
 }
 
-bool is_count(std::string_view name) {
-  return name == "batch" || name == "workers" || name == "inner_steps";
+struct Count {
+  std::string_view name;
+  bool of_round;
+};
+constexpr std::array counts{Count{"batch", false}, Count{"workers", true}, Count{"inner_steps", true}};
+
+const Count* count_of(std::string_view name) {
+  const auto* found = std::ranges::find(counts, name, &Count::name);
+  return found == counts.end() ? nullptr : found;
+}
+
+bool is_number(const settings::Parameter& p) {
+  return p.type == settings::Type::number || p.type == settings::Type::integer;
 }
 
 bool is_read(const settings::Parameter& p, const settings::Values& values) {
@@ -164,15 +176,25 @@ bool is_read(const settings::Parameter& p, const settings::Values& values) {
 
 }  // namespace
 
+bool is_count(std::string_view name) {
+  return count_of(name) != nullptr;
+}
+
+std::vector<settings::Parameter> numbers_of(const settings::Description& method) {
+  std::vector<settings::Parameter> out;
+  for (const settings::Parameter& p : method.parameters)
+    if (is_number(p) && p.name != "gamma") out.push_back(p);
+  return out;
+}
+
 Hyperparameters::Hyperparameters(const settings::Description& description, settings::Values values,
                                  settings::Table section)
     : values_(std::move(values)), section_(std::move(section)) {
   for (const settings::Parameter& p : description.parameters) {
-    if (p.type != settings::Type::number && p.type != settings::Type::integer) continue;
-    if (!values_.has(p.name) || !is_read(p, values_)) continue;
+    if (!is_number(p) || !values_.has(p.name) || !is_read(p, values_)) continue;
     const double value =
         p.type == settings::Type::integer ? static_cast<double>(values_.integer(p.name)) : values_.number(p.name);
-    entries_.push_back({p.name, value, value, is_count(p.name), nullptr});
+    entries_.push_back({p.name, value, value, nullptr});
   }
 }
 
@@ -193,7 +215,7 @@ void Hyperparameters::schedule(const std::string& name, std::shared_ptr<const in
 }
 
 void Hyperparameters::set(std::string_view name, double value) {
-  if (!has(name)) entries_.push_back({std::string(name), 0, 0, is_count(name), nullptr});
+  if (!has(name)) entries_.push_back({std::string(name), 0, 0, nullptr});
   Entry* entry = find(name);
   entry->base = entry->now = value;
 }
@@ -201,9 +223,10 @@ void Hyperparameters::set(std::string_view name, double value) {
 void Hyperparameters::seek(double step, bool period_begins) {
   for (Entry& entry : entries_) {
     if (!entry.schedule) continue;
-    if (!period_begins && (entry.name == "workers" || entry.name == "inner_steps")) continue;
+    const Count* count = count_of(entry.name);
+    if (!period_begins && count && count->of_round) continue;
     entry.now = entry.base * entry.schedule->at(step);
-    if (entry.count && std::isfinite(entry.now)) entry.now = std::max(1.0, std::round(entry.now));
+    if (count && std::isfinite(entry.now)) entry.now = std::max(1.0, std::round(entry.now));
   }
 }
 
@@ -229,10 +252,6 @@ bool Hyperparameters::scheduled(std::string_view name) const {
 
 bool Hyperparameters::constant() const {
   return std::none_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.schedule != nullptr; });
-}
-
-std::string Hyperparameters::text_or(std::string_view name, const std::string& fallback) const {
-  return values_.has(name) ? values_.text(name) : fallback;
 }
 
 bool Hyperparameters::flag_or(std::string_view name, bool fallback) const {

@@ -50,14 +50,12 @@ class Hyperparameters {
   const settings::Table& section() const { return section_; }
   /// What a method has made of `values` and `section`, kept by the copies too. Written by the first layout() only.
   std::shared_ptr<const void>& compiled() const { return compiled_; }
-  std::string text_or(std::string_view name, const std::string& fallback) const;
   bool flag_or(std::string_view name, bool fallback) const;
 
  private:
   struct Entry {
     std::string name;
     double base = 0, now = 0;
-    bool count = false;
     std::shared_ptr<const ingredients::Schedule> schedule;
   };
   const Entry* find(std::string_view name) const;
@@ -67,6 +65,11 @@ class Hyperparameters {
   settings::Table section_;
   mutable std::shared_ptr<const void> compiled_;
 };
+
+/// What counts something: it is rounded where a schedule moves it; of a round, it stays what it is at its first step.
+bool is_count(std::string_view name);
+/// The numbers of a method that can be searched: all but gamma, which is learning_rate in other words.
+std::vector<settings::Parameter> numbers_of(const settings::Description& method);
 
 /// Numbers of the optimizer in a section that schedules or tunes them. \throws settings::Error for one that nobody reads
 /// beside the optimizer's other keys.
@@ -132,6 +135,8 @@ struct LinearMethod {
   std::function<bool(const Hyperparameters& h, std::uint64_t step, std::uint64_t position, bool last,
                      solvers::Phase& out)>
       sync;
+  /// Plain gradients move the parameters, with no momentum and no average: SGD, or rounds of it.
+  bool plain = false;
   /// False when a step's number matters even without schedules (tail averaging): there is no steady state.
   bool time_invariant = true;
 };

@@ -1,16 +1,19 @@
 #include "models/least_squares/linear_methods/linear_theory.hpp"
-#include "models/framework/divergence.hpp"
-#include "models/least_squares/linear_methods/linear_bands.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/numeric/odeint/stepper/runge_kutta4.hpp>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/divergence.hpp"
+#include "models/least_squares/linear_methods/linear_bands.hpp"
+#include "models/least_squares/sgd_flow.hpp"
+#include "models/least_squares/sgd_modes.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/power_of_two.hpp"
+#include "solvers/contour.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -32,7 +35,7 @@ double initial_scale(const LeastSquares& data) {
 
 bool is_plain_sgd(const LinearProblem& problem) {
   const Hyperparameters& h = problem.hyperparameters;
-  return problem.method->description.name == "sgd" && !(h.base("weight_decay") > 0) && !h.scheduled("batch");
+  return problem.method->plain && !h.has("inner_steps") && !(h.base("weight_decay") > 0) && !h.scheduled("batch");
 }
 
 BalancedProblem balanced(const LinearProblem& problem) {
@@ -45,7 +48,7 @@ BalancedProblem balanced(const LinearProblem& problem) {
   for (double& power : data->spectrum.target_power) power *= unit;
   for (double& power : data->initial_power) power *= unit;
   out.problem.data = std::move(data);
-  out.problem.own_method = std::make_shared<const LinearMethod>(method_of_rule(
+  auto method = std::make_shared<LinearMethod>(method_of_rule(
       problem.method->description,
       [rule = problem.method->rule, unit](const Hyperparameters& h, std::uint64_t step) {
         Rule scaled = rule(h, step);
@@ -55,6 +58,8 @@ BalancedProblem balanced(const LinearProblem& problem) {
         return scaled;
       },
       problem.method->time_invariant));
+  method->plain = problem.method->plain;
+  out.problem.own_method = std::move(method);
   out.problem.method = out.problem.own_method.get();
   return out;
 }
@@ -90,12 +95,14 @@ std::vector<std::string> linear_warnings(const LinearProblem& problem) {
   return out;
 }
 
-Hyperparameters sgd_hyperparameters(const LeastSquares& problem) {
-  Hyperparameters h;
-  h.set("learning_rate", problem.learning_rate);
-  h.set("batch", problem.batch);
-  h.schedule("learning_rate", problem.schedule);
-  return h;
+LinearProblem sgd_problem(const LeastSquares& problem) {
+  LinearProblem out;
+  out.data = {std::shared_ptr<const void>(), &problem};
+  out.method = &linear_methods().front();
+  out.hyperparameters.set("learning_rate", problem.learning_rate);
+  out.hyperparameters.set("batch", problem.batch);
+  out.hyperparameters.schedule("learning_rate", problem.schedule);
+  return out;
 }
 
 solvers::LinearModes linear_modes(const LeastSquares& problem, double noise_variance, double feedback, bool null) {
@@ -121,18 +128,18 @@ std::vector<Observable> linear_observables(const LinearProblem& problem) {
   return out;
 }
 
-LinearRecursion::LinearRecursion(const LinearProblem& problem, Parts parts)
+LinearRecursion::LinearRecursion(const LinearProblem& problem, const Parts& parts)
     : LinearRecursion(balanced(problem), parts) {}
 
-LinearRecursion::LinearRecursion(BalancedProblem problem, Parts parts)
+LinearRecursion::LinearRecursion(BalancedProblem problem, const Parts& parts)
     : problem_(std::move(problem.problem)),
       unit_(problem.unit),
-      layout_(problem_.method->layout(problem_.hyperparameters)) {
+      layout_(problem_.method->layout(problem_.hyperparameters)),
+      parts_(parts) {
   const LeastSquares& data = *problem_.data;
   const auto& s = data.spectrum;
-  sigma2_ = parts.label_noise && parts.gradient_noise ? data.noise_variance() : 0;
-  signal_only_ = !parts.gradient_noise;
-  state_ = std::make_unique<solvers::LinearPhases>(linear_modes(data, sigma2_), layout_.sizes());
+  const double sigma2 = parts.label_noise && parts.gradient_noise ? data.noise_variance() : 0;
+  state_ = std::make_unique<solvers::LinearPhases>(linear_modes(data, sigma2, parts.feedback), layout_.sizes());
   weight_ = s.eigenvalue;
   ones_.assign(s.modes(), 1.0);
   start(parts);
@@ -178,7 +185,8 @@ std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layou
 
 void LinearRecursion::start(const Parts& parts) {
   const Hyperparameters& h = problem_.hyperparameters;
-  const bool noiseless = signal_only_ || (std::isinf(h.value_or("batch", 1)) && !h.scheduled("batch"));
+  const bool noiseless = parts.contraction == 1 &&
+                         (!parts.gradient_noise || (std::isinf(h.value_or("batch", 1)) && !h.scheduled("batch")));
   const std::size_t modes = weight_.size();
   if (noiseless)
     for (const auto& block : layout_.blocks) mean_.emplace_back(block.size() * modes, 0.0);
@@ -215,55 +223,77 @@ double LinearRecursion::apply(const solvers::Phase& phase) {
   return p;
 }
 
-void LinearRecursion::leap_mean(std::uint64_t periods) {
-  const std::size_t modes = weight_.size();
-  for (std::size_t b = 0; b < mean_.size(); ++b) {
-    const std::size_t r = layout_.blocks[b].size();
-    for (std::size_t a = 0; a < modes; ++a) {
-      std::vector<long double> map = solvers::matrix_power({}, r, 0);
-      const auto add = [&](const solvers::PhaseBlock& block) {
-        std::vector<long double> moved(r * r, 0.0L);
-        for (std::size_t i = 0; i < r; ++i)
-          for (std::size_t j = 0; j < r; ++j) {
-            const long double T = block.T0[i * r + j] + static_cast<long double>(weight_[a]) * block.T1[i * r + j];
-            for (std::size_t k = 0; k < r; ++k) moved[i * r + k] += T * map[j * r + k];
-          }
-        map.swap(moved);
-      };
-      for (std::size_t k = 0; k < noisy_.size(); ++k) {
-        add(noisy_[k].blocks[b]);
-        if (has_sync_[k]) add(sync_[k].blocks[b]);
-      }
-      map = solvers::matrix_power(std::move(map), r, periods);
-      std::vector<long double> moved(r, 0.0L);
-      for (std::size_t i = 0; i < r; ++i)
-        for (std::size_t j = 0; j < r; ++j) moved[i] += map[i * r + j] * mean_[b][j * modes + a];
-      for (std::size_t i = 0; i < r; ++i) mean_[b][i * modes + a] = static_cast<double>(moved[i]);
-    }
+std::vector<solvers::Phase> LinearRecursion::phases_of_period() const {
+  std::vector<solvers::Phase> out;
+  for (std::size_t k = 0; k < noisy_.size(); ++k) {
+    out.push_back(noisy_[k]);
+    if (has_sync_[k]) out.push_back(sync_[k]);
   }
+  return out;
+}
+
+std::vector<double> LinearRecursion::contractions() const {
+  const Hyperparameters& h = problem_.hyperparameters;
+  const double eta = h("learning_rate") * unit_, own = (1 + problem_.data->data.excess_kurtosis) / h("batch");
+  std::vector<double> out;
+  for (const double lambda : weight_) out.push_back(eta * lambda * (2 - eta * lambda * (1 + own)));
+  return out;
+}
+
+void LinearRecursion::allow_jumps(double rtol) {
+  if (!is_plain_sgd(problem_) || !cached_ || !mean_.empty()) return;
+  const Hyperparameters& h = problem_.hyperparameters;
+  const solvers::LinearModes& modes = state_->linear_modes();
+  const std::vector<double> decay = contractions();
+  const double eta = h("learning_rate") * unit_;
+  solvers::RankOneSystem system;
+  system.kind = solvers::RankOneSystem::Kind::map;
+  system.source = modes.source;
+  for (std::size_t a = 0; a < weight_.size(); ++a) {
+    if (weight_[a] == 0) continue;
+    system.decay.push_back(parts_.contraction * decay[a]);
+    system.input.push_back(eta * eta / h("batch") * modes.feedback[a]);
+    system.weight.push_back(weight_[a]);
+    system.initial.push_back(state_->moment(0, 0, 0)[a]);
+  }
+  if (solvers::invertible(system)) jumps_.emplace(std::move(system), rtol);
+}
+
+void LinearRecursion::jump(std::uint64_t target) {
+  // What is not of the system never moves.
+  double still = 0;
+  std::size_t moving = 0;
+  for (std::size_t a = 0; a < weight_.size(); ++a) {
+    if (weight_[a] == 0)
+      still += state_->moment(0, 0, 0)[a];
+    else
+      ++moving;
+  }
+  const std::vector<std::vector<double>> ones{std::vector<double>(moving, 1.0)};
+  jumped_.emplace();
+  jumps_->read(static_cast<double>(target), ones, *jumped_);
+  (*jumped_)[1] += still;
+  diverged_ = !((*jumped_)[0] <= limit_);
+  step_ = diverged_ ? static_cast<std::uint64_t>(
+                          jumps_->crossing(static_cast<double>(step_), static_cast<double>(target), limit_))
+                    : target;
 }
 
 bool LinearRecursion::leap(std::uint64_t periods) {
   const std::size_t size = solvers::PhasePowers::size(*state_), period = noisy_.size();
   const double steps = static_cast<double>(periods) * static_cast<double>(period);
-  if (!leaps_ || steps < static_cast<double>(shortest_leap)) return false;
+  if (!leaps_ || parts_.contraction != 1 || steps < static_cast<double>(shortest_leap)) return false;
   const auto mean = mean_;
   const std::vector<double> moments(state_->contents().begin(), state_->contents().end());
   if (!mean_.empty()) {
-    leap_mean(periods);
+    for (std::size_t b = 0; b < mean_.size(); ++b)
+      solvers::advance_means(phases_of_period(), b, weight_, periods, mean_[b]);
   } else {
     // A step takes as long as some 50 multiplications and half a one for every moment; a column of the map far more.
     double cost = solvers::PhasePowers::cost(powers_.get(), size, periods);
     if (!powers_) cost += 150.0 * static_cast<double>(size * period * weight_.size());
     if (size > largest_leap || 4 * cost > steps * static_cast<double>(100 + size)) return false;
-    if (!powers_) {
-      std::vector<solvers::Phase> phases;
-      for (std::size_t k = 0; k < period; ++k) {
-        phases.push_back(noisy_[k]);
-        if (has_sync_[k]) phases.push_back(sync_[k]);
-      }
-      powers_ = std::make_unique<solvers::PhasePowers>(*state_, std::move(phases));
-    }
+    if (!powers_) powers_ = std::make_unique<solvers::PhasePowers>(*state_, phases_of_period());
     leaps_ = powers_->advance(*state_, periods);
   }
   // What diverges is stepped, to tell where.
@@ -274,6 +304,7 @@ bool LinearRecursion::leap(std::uint64_t periods) {
 }
 
 double LinearRecursion::read(std::size_t readout, bool parameters) const {
+  if (jumped_) return (*jumped_)[parameters ? 1 : 0];
   const Readout& r = layout_.readouts[readout];
   const std::vector<double>& weight = parameters ? ones_ : weight_;
   double total = 0;
@@ -300,6 +331,8 @@ double LinearRecursion::read(std::size_t readout, bool parameters) const {
 void LinearRecursion::advance(std::uint64_t target) {
   const LinearMethod& method = *problem_.method;
   Hyperparameters& h = problem_.hyperparameters;
+  if (jumps_ && step_ < target && !diverged_ && static_cast<double>(target) > jumps_->worthwhile()) return jump(target);
+  std::vector<double> before;
   while (step_ < target && !diverged_) {
     if (!cached_) h.seek(static_cast<double>(step_), position_ == 0);
     if (position_ == 0) period_ = method.period(h);
@@ -317,7 +350,14 @@ void LinearRecursion::advance(std::uint64_t target) {
       method.step(h, step_, position_, noisy_[0]);
       has_sync_[0] = method.sync(h, step_, position_, last, sync_[0]);
     }
+    if (parts_.contraction != 1) before.assign(state_->moment(0, 0, 0).begin(), state_->moment(0, 0, 0).end());
     const double p = apply(noisy_[slot]);
+    if (parts_.contraction != 1) {
+      const std::vector<double> m = contractions();
+      for (std::size_t a = 0; a < m.size(); ++a)
+        state_->moment(0, 0, 0)[a] -= (parts_.contraction - 1) * m[a] * before[a];
+    }
+    ++iterated_;
     if (!(std::abs(p) <= limit_)) {
       diverged_ = true;
       return;
@@ -343,6 +383,11 @@ void LinearRecursion::observe(std::span<double> out) const {
   out[2] = read(0, true) / unit_;
   for (std::size_t i = 1; i < layout_.readouts.size(); ++i)
     out[2 + i] = layout_.readouts[i].before_sync ? before_sync_[i] : read(i, false);
+}
+
+void LinearRecursion::report(Trajectory& out) const {
+  out.report.emplace_back("iterated_steps", static_cast<double>(iterated_));
+  if (jumps_) jumps_->report(out);
 }
 
 namespace {
@@ -373,7 +418,7 @@ Trajectory solve_flow(const LinearProblem& problem) {
 }  // namespace
 
 std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps) {
-  LinearRecursion run(problem, LinearRecursion::Parts{false, true, true});
+  LinearRecursion run(problem, {.start = false});
   run.set_limit(divergence_limit(initial_scale(*problem.data)));
   std::vector<double> values(linear_observables(problem).size());
   std::vector<std::vector<double>> out(values.size());
@@ -386,60 +431,65 @@ std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem,
   return out;
 }
 
-Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
-  const LeastSquares& data = *problem.data;
-  const std::string& name = problem.method->description.name;
-  if (theory.bands && theory.method != "recursion")
-    throw std::invalid_argument("theory.bands: of this optimizer they are known for method = \"recursion\" only");
-  if (theory.method == "ode" && (name == "lookahead" || name == "la-diloco")) return solve_flow(problem);
-  if (theory.method != "recursion")
-    throw std::invalid_argument(
-        fmt::format("theory.method: {} is not offered for optimizer {}; use recursion{}", theory.method, name,
-                    theory.method == "ode" ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
-
+Trajectory follow_recursion(const LinearProblem& problem, const Parts& parts, double rtol) {
+  LinearRecursion run(problem, parts);
+  run.set_limit(divergence_limit(initial_scale(*problem.data)));
+  run.allow_jumps(rtol);
   Trajectory out;
   out.method = "recursion";
-  out.exact = data.data.name != "rows" && theory.scale_label_noise == 1;
-  const LinearProblem scaled = with_scaled_noise(problem, theory.scale_label_noise);
-  if (theory.scale_label_noise != 1)
-    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
-  const double limit = divergence_limit(initial_scale(data));
-  LinearRecursion run(scaled);
-  run.set_limit(limit);
-  std::vector<LinearRecursion> parts;
-  if (theory.decomposition) {
-    parts.emplace_back(scaled, LinearRecursion::Parts{true, false, false});
-    parts.emplace_back(scaled, LinearRecursion::Parts{true, true, false});
-    parts.emplace_back(scaled, LinearRecursion::Parts{false, true, true});
-  }
-  for (auto& part : parts) part.set_limit(limit);
   for (const auto& observable : linear_observables(problem)) out.columns.push_back({observable, {}, {}});
-  const std::size_t plain = out.columns.size();
-  if (theory.decomposition) {
-    out.columns.push_back({{"excess_mse_signal", "label^2", "the part of P without any gradient noise"}, {}, {}});
-    out.columns.push_back(
-        {{"excess_mse_multiplicative", "label^2", "the part that the sampling of x adds to the signal"}, {}, {}});
-    out.columns.push_back({{"excess_mse_label_noise", "label^2", "the part that label noise excites"}, {}, {}});
-  }
-  std::vector<double> values(plain);
-  for (const std::uint64_t step : data.time.at) {
+  std::vector<double> values(out.columns.size());
+  for (const std::uint64_t step : problem.data->time.at) {
     run.advance(step);
-    for (auto& part : parts) part.advance(step);
     if (run.diverged()) {
       out.diverged_at = static_cast<double>(run.step());
       break;
     }
     run.observe(values);
     out.steps.push_back(static_cast<double>(step));
-    for (std::size_t i = 0; i < plain; ++i) out.columns[i].value.push_back(values[i]);
-    if (theory.decomposition) {
-      const double signal = parts[0].excess_mse();
-      out.columns[plain].value.push_back(signal);
-      out.columns[plain + 1].value.push_back(std::max(0.0, parts[1].excess_mse() - signal));
-      out.columns[plain + 2].value.push_back(parts[2].excess_mse());
-    }
+    for (std::size_t i = 0; i < values.size(); ++i) out.columns[i].value.push_back(values[i]);
   }
-  out.report.emplace_back("iterated_steps", static_cast<double>(run.step()));
+  run.report(out);
+  return out;
+}
+
+void add_parts(Trajectory& out, const std::array<Observable, 3>& names, const Trajectory& first,
+               const Trajectory& noiseless, const Trajectory& labels) {
+  std::array<Column, 3> columns;
+  const std::string& excess = least_squares_observables()[1].name;
+  const auto P = [&](const Trajectory& of, std::size_t i) { return of.find(excess)->value.at(i); };
+  for (std::size_t i = 0; i < out.steps.size(); ++i) {
+    columns[0].value.push_back(P(first, i));
+    columns[1].value.push_back(std::max(0.0, P(noiseless, i) - P(first, i)));
+    columns[2].value.push_back(P(labels, i));
+  }
+  for (std::size_t c = 0; c < columns.size(); ++c) {
+    columns[c].observable = names[c];
+    out.columns.push_back(std::move(columns[c]));
+  }
+}
+
+Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
+  const bool rounds = problem.method->plain && problem.hyperparameters.has("inner_steps");
+  if (theory.method == TheoryMethod::ode && rounds) return solve_flow(problem);
+  if (theory.method != TheoryMethod::recursion)
+    throw std::invalid_argument(fmt::format(
+        "theory.method: {} is not offered for optimizer {}; use recursion{}",
+        settings::word_of(theory_methods(), theory.method), problem.method->description.name,
+        theory.method == TheoryMethod::ode ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
+  const LinearProblem scaled = with_scaled_noise(problem, theory.scale_label_noise);
+  Trajectory out = follow_recursion(scaled, {}, theory.rtol);
+  out.exact = !problem.data->data.rows() && !theory.scaled();
+  if (theory.scaled())
+    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
+  if (theory.decomposition)
+    add_parts(out,
+              {{{"excess_mse_signal", "label^2", "the part of P without any gradient noise"},
+                {"excess_mse_multiplicative", "label^2", "the part that the sampling of x adds to the signal"},
+                {"excess_mse_label_noise", "label^2", "the part that label noise excites"}}},
+              follow_recursion(scaled, {.gradient_noise = false, .label_noise = false}, theory.rtol),
+              follow_recursion(scaled, {.label_noise = false}, theory.rtol),
+              follow_recursion(scaled, {.start = false}, theory.rtol));
   if (theory.exponents) add_local_exponent(out);
   if (theory.bands)
     if (const auto why = add_linear_bands(out, scaled, most_bands))
@@ -447,39 +497,39 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
   return out;
 }
 
-std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds, int substeps) {
-  const LeastSquares& data = *problem.data;
+std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds) {
   const Hyperparameters& h = problem.hyperparameters;
   if (h.base("weight_decay") > 0)
     throw std::invalid_argument("theory.method: the inner-flow limit is without weight decay; use recursion");
-  const double eta = h("learning_rate"), B = h("batch"), H = h("inner_steps"), xi = h("outer_learning_rate");
-  const double M = h.value_or("workers", 1), sigma2 = data.noise_variance();
-  const auto& s = data.spectrum;
-  const std::size_t n = s.modes();
-  // Stability of the explicit substeps at the largest eigenvalue.
-  const int count = std::max(substeps, static_cast<int>(std::ceil(2 * eta * s.largest() * H)));
-  using State = std::vector<double>;
-  const auto flow = [&](const State& a, State& rate, double) {
-    double P = 0;
-    for (std::size_t i = 0; i < n; ++i) P += s.eigenvalue[i] * a[i];
-    for (std::size_t i = 0; i < n; ++i) {
-      const double lambda = s.eigenvalue[i];
-      rate[i] = -2 * eta * lambda * a[i] + eta * eta * s.multiplicity[i] * lambda / B * (P + sigma2);
-    }
-  };
-  State b = data.initial_power;
-  std::vector<double> out;
+  const double eta = h("learning_rate"), H = h("inner_steps"), xi = h("outer_learning_rate");
+  const double M = h.value_or("workers", 1);
+  SgdModes modes(*problem.data);
+  modes.batch = h("batch");
+  const std::size_t n = modes.eigenvalue.size();
+  std::vector<ingredients::ModeCoefficients> at(n);
+  flow_coefficients({modes, {}, modes.noise_variance, FlowLevel::homog, 1, 1, eta, nullptr}, eta, at);
+  solvers::RankOneSystem round;
+  round.source = modes.noise_variance;
+  round.weight.assign(n, 1.0);
+  for (std::size_t a = 0; a < n; ++a) {
+    round.decay.push_back(at[a].rate);
+    round.input.push_back(at[a].input);
+    round.initial.push_back(modes.eigenvalue[a] * modes.power[a]);
+  }
+  std::vector<double> out, end(n);
   for (std::uint64_t k = 0;; ++k) {
     double P = 0;
-    for (std::size_t i = 0; i < n; ++i) P += s.eigenvalue[i] * b[i];
+    for (const double q : round.initial) P += q;
     out.push_back(P);
     if (k == rounds) return out;
-    State a = b;
-    boost::numeric::odeint::runge_kutta4<State> stepper;
-    for (int i = 0; i < count; ++i) stepper.do_step(flow, a, H * i / count, H / count);
-    for (std::size_t i = 0; i < n; ++i) {
-      const double gone = -std::expm1(-eta * H * s.eigenvalue[i]), kept = std::exp(-2 * eta * H * s.eigenvalue[i]);
-      b[i] = (1 - xi * gone) * (1 - xi * gone) * b[i] + xi * xi / M * (a[i] - kept * b[i]);
+    if (!std::isfinite(P)) {
+      out.resize(rounds + 1, infinity);
+      return out;
+    }
+    solvers::Contour(round).state(H, end);
+    for (std::size_t a = 0; a < n; ++a) {
+      const double x = eta * H * modes.eigenvalue[a], kept = 1 + xi * std::expm1(-x);
+      round.initial[a] = kept * kept * round.initial[a] + xi * xi / M * (end[a] - std::exp(-2 * x) * round.initial[a]);
     }
   }
 }

@@ -1,12 +1,15 @@
 #pragma once
 /// \file
 /// The theory of a linear method on least squares: its exact recursion, the split of the risk, the inner-flow limit.
+#include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/jumps.hpp"
 #include "models/least_squares/least_squares.hpp"
 #include "models/least_squares/linear_methods/linear_method.hpp"
 #include "models/least_squares/theory.hpp"
@@ -44,8 +47,8 @@ bool is_plain_sgd(const LinearProblem& problem);
 /// What the user should know of the method's parameters (docs/theory/two-phase.md, section 12).
 std::vector<std::string> linear_warnings(const LinearProblem& problem);
 
-/// The hyperparameters of plain SGD with the learning rate, batch and schedule of `problem`.
-Hyperparameters sgd_hyperparameters(const LeastSquares& problem);
+/// Plain SGD with the learning rate, batch and schedule of `problem`, which must outlive it.
+LinearProblem sgd_problem(const LeastSquares& problem);
 /// The modes of a problem as linear phases see them: x = weight = lambda, feedback n lambda, own (E z^4 - 2) lambda^2.
 /// \param feedback factor on the response to the shared scalar
 /// \param null keeps modes with lambda = 0
@@ -63,20 +66,26 @@ struct BlockStart {
 /// multiple of it.
 std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout);
 
-/// The exact second moments (at finite dimension), step after step; O(n) a step. Of constant hyperparameters, whole periods
-/// are taken by powers of their map where that is cheaper: long horizons of few modes, any of coordinates. Without gradient noise (batch = inf, or
-/// the signal alone) they are squares of the coordinates, which are moved instead: nothing then cancels to below 0.
+/// What drives the risk; all together are the theory, and each alone is a part of it, for the risk is linear in (second
+/// moments of the start, sigma^2).
+struct Parts {
+  bool start = true, gradient_noise = true, label_noise = true;
+  double feedback = 1;     ///< factor on what a mode's noise answers to the shared P + sigma^2
+  double contraction = 1;  ///< of plain SGD: factor on the decay of a mode per step (SgdModes::contraction)
+};
+
+/// The exact second moments (at finite dimension), step after step; O(n) a step. Of constant hyperparameters, whole
+/// periods are taken by powers of their map where that is cheaper: long horizons of few modes, any of coordinates; and
+/// plain SGD may jump. Without gradient noise (batch = inf, or the signal alone) they are squares of the coordinates,
+/// which are moved instead: nothing then cancels to below 0.
 class LinearRecursion {
  public:
-  /// What drives the risk; all three together are the theory, and each alone is a part of it, for the risk is linear
-  /// in (second moments of the start, sigma^2).
-  struct Parts {
-    bool start = true, gradient_noise = true, label_noise = true;
-  };
   /// \throws std::invalid_argument when the method needs theta* and the start is not a multiple of it.
   explicit LinearRecursion(const LinearProblem& problem) : LinearRecursion(problem, Parts()) {}
-  LinearRecursion(const LinearProblem& problem, Parts parts);
+  LinearRecursion(const LinearProblem& problem, const Parts& parts);
 
+  /// Lets plain SGD at a constant rate jump to late steps, P to a relative `rtol` there. To be called at step 0.
+  void allow_jumps(double rtol);
   /// Runs to `step` (which never falls); stops early when the risk is not finite or above `limit`.
   void advance(std::uint64_t step);
   void set_limit(double limit) { limit_ = limit; }
@@ -85,16 +94,21 @@ class LinearRecursion {
   /// In the order of linear_observables().
   void observe(std::span<double> out) const;
   double excess_mse() const { return read(0, false); }
+  /// Adds how it went.
+  void report(Trajectory& out) const;
 
  private:
-  LinearRecursion(BalancedProblem problem, Parts parts);
+  LinearRecursion(BalancedProblem problem, const Parts& parts);
   double read(std::size_t readout, bool parameters) const;
   void start(const Parts& parts);
+  void jump(std::uint64_t target);
+  std::vector<solvers::Phase> phases_of_period() const;
+  /// m_a of every mode at the present hyperparameters.
+  std::vector<double> contractions() const;
   /// Moves the moments, or the coordinates where there is no noise; P as it was before.
   double apply(const solvers::Phase& phase);
   /// The same for that many whole periods at once; false, with nothing moved, where that is not cheaper or diverges.
   bool leap(std::uint64_t periods);
-  void leap_mean(std::uint64_t periods);
   LinearProblem problem_;  // balanced, by unit_
   double unit_ = 1;
   Layout layout_;
@@ -105,10 +119,19 @@ class LinearRecursion {
   std::vector<solvers::Phase> noisy_, sync_;
   std::vector<bool> has_sync_;
   std::unique_ptr<solvers::PhasePowers> powers_;  // of a period, when first needed
-  bool cached_ = false, leaps_ = true, signal_only_ = false, diverged_ = false;
-  std::uint64_t step_ = 0, position_ = 0, period_ = 0;
-  double sigma2_ = 0, limit_ = 1e100;
+  std::optional<ingredients::Jumps> jumps_;
+  std::optional<std::array<double, 2>> jumped_;  // P and |v|^2 after a jump, which leaves the moments where they were
+  bool cached_ = false, leaps_ = true, diverged_ = false;
+  std::uint64_t step_ = 0, position_ = 0, period_ = 0, iterated_ = 0;
+  double limit_ = 1e100;
+  Parts parts_;
 };
+
+/// Every observable of the problem along its recorded steps; jumps where it can.
+Trajectory follow_recursion(const LinearProblem& problem, const Parts& parts, double rtol);
+/// Adds three parts of P: that of `first`, what `noiseless` has more, and that of `labels`, as those trajectories have them.
+void add_parts(Trajectory& out, const std::array<Observable, 3>& names, const Trajectory& first,
+               const Trajectory& noiseless, const Trajectory& labels);
 
 /// The part of every observable, in the order of linear_observables(), that label noise carries: [observable][step].
 std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps);
@@ -120,7 +143,7 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
 
 /// Excess risk at sync points 0..rounds in the limit eta -> 0 at fixed eta H and eta tr K / B
 /// (docs/theory/two-phase.md, section 3.2).
-std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds, int substeps = 200);
+std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds);
 
 /// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out.
 solvers::PeriodicPhases periodic(const LinearProblem& problem);

@@ -7,6 +7,7 @@
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
 #include "settings/theory_source.hpp"
+#include "settings/words.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -48,13 +49,24 @@ std::vector<Parameter> decay() {
           .otherwise(false)};
 }
 
+enum class MomentumKind { none, heavy_ball, nesterov, custom };
+
+const settings::Words<MomentumKind>& momentum_kinds() {
+  static const settings::Words<MomentumKind> words = {{"none", MomentumKind::none},
+                                                      {"heavy-ball", MomentumKind::heavy_ball},
+                                                      {"nesterov", MomentumKind::nesterov},
+                                                      {"custom", MomentumKind::custom}};
+  return words;
+}
+
 // A momentum kind: gradient weight, buffer weight.
-std::vector<Parameter> momentum(const std::string& prefix, const std::string& symbol, const std::string& kind,
+std::vector<Parameter> momentum(const std::string& prefix, const std::string& symbol, MomentumKind kind,
                                 double parameter) {
+  const auto& kinds = momentum_kinds();
   return {settings::text(prefix + "momentum_kind", "heavy-ball: (0, 1); nesterov: (1, " + symbol +
                                                        "); custom: weights of gradient and buffer given")
-              .one_of({"none", "heavy-ball", "nesterov", "custom"})
-              .otherwise(kind),
+              .one_of(settings::words_of(kinds))
+              .otherwise(settings::word_of(kinds, kind)),
           settings::number(prefix + "momentum", symbol + ", what the buffer keeps per step")
               .at_least(0)
               .below(1)
@@ -94,12 +106,23 @@ std::vector<Parameter> joined(std::vector<std::vector<Parameter>> lists) {
 
 // ---- rules ------------------------------------------------------------------------------------------------------
 
+MomentumKind momentum_kind(const Hyperparameters& h, const std::string& prefix) {
+  const std::string key = prefix + "momentum_kind";
+  return h.values().has(key) ? settings::value_of(momentum_kinds(), h.values().text(key)) : MomentumKind::none;
+}
+
 // (gradient weight, buffer weight) of a momentum kind.
-std::pair<double, double> weights(const Hyperparameters& h, const std::string& prefix, const std::string& kind,
-                                  double b) {
-  if (kind == "heavy-ball") return {0, 1};
-  if (kind == "nesterov") return {1, b};
-  if (kind == "custom") return {h(prefix + "gradient_weight"), h(prefix + "buffer_weight")};
+std::pair<double, double> weights(const Hyperparameters& h, const std::string& prefix, MomentumKind kind, double b) {
+  switch (kind) {
+    case MomentumKind::heavy_ball:
+      return {0, 1};
+    case MomentumKind::nesterov:
+      return {1, b};
+    case MomentumKind::custom:
+      return {h(prefix + "gradient_weight"), h(prefix + "buffer_weight")};
+    case MomentumKind::none:
+      break;
+  }
   return {1, 0};
 }
 
@@ -107,8 +130,7 @@ Rule descent_rule(const Hyperparameters& h) {
   Rule rule;
   rule.learning_rate = h("learning_rate");
   rule.batch = h("batch");
-  const std::string kind = h.text_or("momentum_kind", "none");
-  if (kind != "none") {
+  if (const MomentumKind kind = momentum_kind(h, ""); kind != MomentumKind::none) {
     rule.has_momentum = true;
     rule.bi = h("momentum");
     std::tie(rule.q0, rule.q1) = weights(h, "", kind, rule.bi);
@@ -134,8 +156,7 @@ Rule two_phase_rule(const Hyperparameters& h) {
   rule.xi = h("outer_learning_rate");
   rule.inner_steps = static_cast<std::uint64_t>(h("inner_steps"));
   rule.persistent = h.flag_or("persistent", false);
-  const std::string kind = h.text_or("outer_momentum_kind", "none");
-  if (kind != "none") {
+  if (const MomentumKind kind = momentum_kind(h, "outer_"); kind != MomentumKind::none) {
     rule.has_outer_momentum = true;
     rule.bo = h("outer_momentum");
     std::tie(rule.p0, rule.p1) = weights(h, "outer_", kind, rule.bo);
@@ -180,13 +201,14 @@ std::vector<LinearMethod> make_methods() {
 
   row("sgd", "mini-batch stochastic gradient descent, fresh samples every step", descent_equations, spine("1 and 6"),
       joined({descent(), decay()}), plain);
+  all.back().plain = true;
   row("momentum", "SGD with heavy-ball, Nesterov or custom momentum", momentum_equations, spine("5"),
-      joined({descent(), momentum("", "b", "heavy-ball", 0.9), decay()}), plain);
+      joined({descent(), momentum("", "b", MomentumKind::heavy_ball, 0.9), decay()}), plain);
   row("ema", "SGD (with momentum) whose iterates are averaged with exponential weights",
       std::string(momentum_equations) + "\na_{k+1} = d a_k + (1 - d) v_{k+1},   a_0 = v_0",
       spine("6") + "; " + two_phase("2"),
       joined({descent(),
-              momentum("", "b", "none", 0.9),
+              momentum("", "b", MomentumKind::none, 0.9),
               decay(),
               {settings::number("average_decay", "d, what the average keeps per step")
                    .at_least(0)
@@ -203,7 +225,7 @@ std::vector<LinearMethod> make_methods() {
       std::string(momentum_equations) + "\na_k = mean of v_j over j = k0..k;   a_k = v_k before k0",
       spine("6") + "; " + two_phase("2"),
       joined({descent(),
-              momentum("", "b", "none", 0.9),
+              momentum("", "b", MomentumKind::none, 0.9),
               decay(),
               {settings::integer("average_from", "k0, the first step that is averaged")
                    .in("steps")
@@ -219,15 +241,17 @@ std::vector<LinearMethod> make_methods() {
       false);
   row("lookahead", "SGD in rounds of H steps, of which the slow parameters take a fraction", two_phase_equations,
       two_phase("3"), joined({descent(), decay(), outer(0.5, 0, 8)}), rounds);
+  all.back().plain = true;
   row("la-diloco", "lookahead with M workers on their own samples (local SGD when xi = 1)", two_phase_equations,
       two_phase("3 and 6"), joined({descent(), decay(), outer(0.5, 4, 8)}), rounds);
+  all.back().plain = true;
   row("sla", "lookahead with momentum inside, outside or both", two_phase_equations, two_phase("1 and 4"),
-      joined({descent(), momentum("", "bi", "none", 0.9), decay(), outer(0.5, 1, 8),
-              momentum("outer_", "bo", "none", 0.9), persistent(false)}),
+      joined({descent(), momentum("", "bi", MomentumKind::none, 0.9), decay(), outer(0.5, 1, 8),
+              momentum("outer_", "bo", MomentumKind::none, 0.9), persistent(false)}),
       rounds);
   row("diloco", "DiLoCo as practised: outer Nesterov, inner buffers that persist", two_phase_equations, two_phase("1"),
-      joined({descent(), momentum("", "bi", "nesterov", 0.9), decay(), outer(0.7, 4, 16),
-              momentum("outer_", "bo", "nesterov", 0.9), persistent(true)}),
+      joined({descent(), momentum("", "bi", MomentumKind::nesterov, 0.9), decay(), outer(0.7, 4, 16),
+              momentum("outer_", "bo", MomentumKind::nesterov, 0.9), persistent(true)}),
       rounds);
   all.push_back(custom_method());
   return all;

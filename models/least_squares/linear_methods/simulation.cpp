@@ -114,7 +114,7 @@ class NaiveGradients final : public Gradients {
  public:
   NaiveGradients(const LeastSquares& data, const ScaledCoordinates& at, std::uint64_t seed, std::uint64_t index)
       : at_(at),
-        draw_(data.data.name, at.start.size()),
+        draw_(data.data.law, at.start.size()),
         stream_(seed, index, 0, random::Purpose::data),
         labels_(label_noise(data, seed, index)),
         z_(at.start.size()) {}
@@ -142,25 +142,22 @@ class NaiveGradients final : public Gradients {
   std::vector<double> eps_, z_;
 };
 
-enum class GradientSampler { descent, exact, batch, naive };
-
 /// What one replica needs of the simulation.
 struct Setup {
   LinearProblem problem;
   ScaledCoordinates coordinates;
-  GradientSampler sampler;
+  Sampler sampler;
   std::uint64_t most_workers = 1;
   std::size_t observables = 3;
   double limit = 0;
 
   std::unique_ptr<Gradients> gradients(std::uint64_t seed, std::uint64_t index) const {
     switch (sampler) {
-      case GradientSampler::descent:
+      case Sampler::descent:
         return std::make_unique<ExactGradients>(coordinates);
-      case GradientSampler::exact:
-      case GradientSampler::batch:
-        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == GradientSampler::exact, seed,
-                                                   index);
+      case Sampler::exact:
+      case Sampler::batch:
+        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == Sampler::exact, seed, index);
       default:
         return std::make_unique<NaiveGradients>(*problem.data, coordinates, seed, index);
     }
@@ -373,23 +370,6 @@ class MatrixReplica final : public LinearReplica {
   solvers::Phase phase_;
 };
 
-GradientSampler chosen(const LeastSquares& data, double batch, const std::string& name) {
-  const bool gaussian_data = data.data.gaussian(), gaussian_noise = !data.noise || data.noise->gaussian();
-  if (data.data.name == "rows")
-    throw std::invalid_argument(
-        "data.law: real rows are simulated for optimizer sgd only; use gaussian, rademacher, uniform or laplace");
-  if (name != "auto" && name != "exact" && name != "batch" && name != "naive")
-    throw std::invalid_argument("monte_carlo.sampler: '" + name +
-                                "' is for optimizer sgd only; accepted here: auto, exact, batch, naive");
-  if (!gaussian_data && (name == "exact" || name == "batch"))
-    throw std::invalid_argument("monte_carlo.sampler: '" + name + "' needs data.law = \"gaussian\"; use naive or auto");
-  if (!gaussian_noise && name == "exact")
-    throw std::invalid_argument("monte_carlo.sampler: 'exact' needs Gaussian label noise; use batch, naive or auto");
-  if (std::isinf(batch)) return GradientSampler::descent;
-  if (!gaussian_data || name == "naive") return GradientSampler::naive;
-  return gaussian_noise && name != "batch" ? GradientSampler::exact : GradientSampler::batch;
-}
-
 class LinearSimulation final : public Simulation {
  public:
   explicit LinearSimulation(Setup setup) : setup_(std::move(setup)), observables_(linear_observables(setup_.problem)) {}
@@ -398,10 +378,7 @@ class LinearSimulation final : public Simulation {
     if (setup_.problem.method->rule) return std::make_unique<WorkersReplica>(setup_, seed, index);
     return std::make_unique<MatrixReplica>(setup_, seed, index);
   }
-  std::string sampler() const override {
-    static constexpr const char* names[] = {"gradient descent", "exact", "batch", "naive"};
-    return names[static_cast<std::size_t>(setup_.sampler)];
-  }
+  std::string sampler() const override { return settings::word_of(samplers(), setup_.sampler); }
 
  private:
   Setup setup_;
@@ -410,21 +387,10 @@ class LinearSimulation final : public Simulation {
 
 }  // namespace
 
-std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const std::string& sampler) {
+std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sampler asked) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
-  const double batch = h.base("batch");
-  const bool noisy = std::isfinite(batch);
-  if (noisy && data.spectrum.compressed)
-    throw std::invalid_argument(
-        "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
-  if (noisy && !data.spectrum.whole_multiplicities())
-    throw std::invalid_argument("spectrum.multiplicities: must be whole numbers to be simulated");
-  if (noisy && data.spectrum.dimension() > 1e8)
-    throw std::invalid_argument("spectrum.dimension: more than 1e8 coordinates cannot be simulated");
-  if (!std::isinf(batch) && !numerics::is_whole(batch))
-    throw std::invalid_argument("optimizer.batch: must be whole to be simulated (here " + settings::text_of(batch) +
-                                ")");
+  const Sampler sampler = chosen_sampler(data, h.base("batch"), asked, true);
   if (h.base("weight_decay") > 0 && !data.alignment)
     throw std::invalid_argument("initial.error_power: weight decay needs initial.scale instead");
   std::uint64_t most_workers = 1;
@@ -450,7 +416,7 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, const 
       if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
-  Setup setup{problem, ScaledCoordinates(data, noisy), chosen(data, batch, sampler), most_workers, 3, 0};
+  Setup setup{problem, ScaledCoordinates(data, sampler != Sampler::descent), sampler, most_workers, 3, 0};
   setup.limit = divergence_limit(setup.coordinates.excess(setup.coordinates.start) + data.noise_variance());
   return std::make_unique<LinearSimulation>(std::move(setup));
 }

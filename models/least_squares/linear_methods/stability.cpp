@@ -216,9 +216,8 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
         std::string("stable windows of the ") + name + " above it" + (found.complete ? "" : ", of those looked for"));
     add(std::string(finding) + "_last", found.last, "end of the last of them");
   }
-  const std::string& method = problem.method->description.name;
-  if ((method == "lookahead" || method == "la-diloco") && data.spectrum.modes() == 1 &&
-      data.data.excess_kurtosis == 0 && h.value_or("weight_decay", 0) == 0) {
+  if (problem.method->plain && h.has("inner_steps") && data.spectrum.modes() == 1 && data.data.excess_kurtosis == 0 &&
+      h.value_or("weight_decay", 0) == 0) {
     // On K = lambda I a round is a quadratic in xi.
     const auto round = [&](double xi) {
       return isotropic_round(data.spectrum.dimension(), h("learning_rate") * data.spectrum.eigenvalue[0], h("batch"),

@@ -19,40 +19,36 @@ namespace {
 constexpr double lost = 1e3;
 constexpr double bound_margin = 0.01;
 
-bool is_memory(const std::string& name) {
-  return name == "momentum" || name == "outer_momentum" || name == "average_decay";
-}
-
-bool is_count(const std::string& name) {
-  return name == "batch" || name == "workers" || name == "inner_steps" || name == "average_from";
-}
-
 // One hyperparameter on its search scale, 0..1.
 class Scale {
  public:
-  explicit Scale(TuneRange range) : range_(std::move(range)) {
-    const bool memory = is_memory(range_.name);
-    if (!(range_.to >= range_.from) || (memory ? range_.from < 0 || range_.to >= 1 : !(range_.from > 0)))
+  /// A memory, from 0 to below 1, is searched by its length 1/(1 - value); what counts takes whole numbers.
+  Scale(TuneRange range, const settings::Parameter& parameter)
+      : range_(std::move(range)),
+        memory_(parameter.minimum == 0 && parameter.maximum == 1 && parameter.maximum_excluded),
+        whole_(parameter.type == settings::Type::integer || is_count(parameter.name)) {
+    if (!(range_.to >= range_.from) || (memory_ ? range_.from < 0 || range_.to >= 1 : !(range_.from > 0)))
       throw std::invalid_argument("tune." + range_.name + ": needs " +
-                                  (memory ? "0 <= from <= to < 1" : "0 < from <= to"));
+                                  (memory_ ? "0 <= from <= to < 1" : "0 < from <= to"));
     low_ = to_scale(range_.from);
     high_ = to_scale(range_.to);
   }
   const std::string& name() const { return range_.name; }
   /// Whether the value is an end of the range: one of the whole numbers, or as good as that of the others.
   bool on_bound(double x) const {
-    if (!is_count(range_.name)) return x < bound_margin || x > 1 - bound_margin;
+    if (!whole_) return x < bound_margin || x > 1 - bound_margin;
     return value(x) == value(0) || value(x) == value(1);
   }
   double value(double x) const {
     const double y = low_ + (high_ - low_) * x;
-    const double v = is_memory(range_.name) ? -std::expm1(-y) : std::exp(y);
-    return is_count(range_.name) ? std::round(v) : std::clamp(v, range_.from, range_.to);
+    const double v = memory_ ? -std::expm1(-y) : std::exp(y);
+    return whole_ ? std::round(v) : std::clamp(v, range_.from, range_.to);
   }
 
  private:
-  double to_scale(double v) const { return is_memory(range_.name) ? -std::log1p(-v) : std::log(v); }
+  double to_scale(double v) const { return memory_ ? -std::log1p(-v) : std::log(v); }
   TuneRange range_;
+  bool memory_, whole_;
   double low_ = 0, high_ = 0;
 };
 
@@ -93,11 +89,13 @@ double value_at_budget(const LinearProblem& problem, const TuneOptions& options,
 Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, const TuneOptions& options) {
   if (ranges.empty()) throw std::invalid_argument("tune: there is nothing to tune");
   std::vector<Scale> scales;
+  const std::vector<settings::Parameter> numbers = numbers_of(problem.method->description);
   for (const TuneRange& range : ranges) {
-    if (!problem.hyperparameters.has(range.name))
+    const auto parameter = std::ranges::find(numbers, range.name, &settings::Parameter::name);
+    if (!problem.hyperparameters.has(range.name) || parameter == numbers.end())
       throw std::invalid_argument("tune." + range.name + ": optimizer " + problem.method->description.name +
                                   " has no such number");
-    scales.emplace_back(range);
+    scales.emplace_back(range, *parameter);
   }
   const std::size_t dimensions = scales.size();
   LinearProblem trial = problem;
@@ -157,9 +155,8 @@ std::vector<settings::Parameter> tune_parameters(const Hyperparameters* has) {
       settings::number("samples", "steps * workers * batch of one run").above(0).computed("from time.steps"),
       settings::text("observable", "what is made small").otherwise(std::string("excess_mse"))};
   for (const LinearMethod& method : linear_methods())
-    for (const settings::Parameter& p : method.description.parameters)
-      if ((p.type == settings::Type::number || p.type == settings::Type::integer) && p.name != "gamma" &&
-          (!has || has->has(p.name)) && std::ranges::find(out, p.name, &settings::Parameter::name) == out.end())
+    for (const settings::Parameter& p : numbers_of(method.description))
+      if ((!has || has->has(p.name)) && std::ranges::find(out, p.name, &settings::Parameter::name) == out.end())
         out.push_back(
             settings::numbers(p.name, "[from, to]: the range of the optimizer's " + p.name + " that is searched")
                 .computed("not searched"));

@@ -52,6 +52,12 @@ TEST_CASE("a shape on the last fraction is what it starts with, then itself on a
   check_values("kind = 'constant'\nlast_fraction = 0.5", 8, {{0, 1}, {7, 1}});
   CHECK(parse("kind = 'constant'\nlast_fraction = 0.5", 8)->constant());
   CHECK(parse("kind = 'linear'\nlast_fraction = 0.25", 8)->breaks() == std::vector<double>{6});
+  // Stages whose borders are whole but for the rounding of (1 - f) T: floor(n (t - (1 - f) T)/(f T)) by hand.
+  const std::string stepped = "kind = 'step'\nfactor = 0.5\nstages = 7\nlast_fraction = 0.7";
+  check_values(stepped, 10, {{3, 1}, {4, 0.5}, {5, 0.25}, {6, 0.125}, {7, 0.0625}, {8, 0.03125}, {9, 0.015625}});
+  check_values(stepped, 2, {{0, 1}, {1, 0.25}, {2, 0.015625}});
+  check_values("kind = 'table'\nvalues = [1, 0.7, 0.4, 0.2, 0.1, 0.05, 0.02]\nlast_fraction = 0.7", 10,
+               {{3, 1}, {4, 0.7}, {5, 0.4}, {6, 0.2}, {7, 0.1}, {8, 0.05}, {9, 0.02}});
   CHECK_THROWS_AS(parse("kind = 'linear'\nlast_fraction = 0", 8), settings::Error);
 }
 

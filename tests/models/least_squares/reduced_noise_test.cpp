@@ -53,7 +53,7 @@ TEST_CASE("the reduced models as (5.1) writes them, term by term") {
   };
   std::vector<double> tau = {0};
   for (const double e : eta) tau.push_back(tau.back() + e);
-  const auto A = reduced_excess(m, m.power, sigma2, eta, {"volterra", 4, 1});
+  const auto A = reduced_excess(m, m.power, sigma2, eta, {NoiseKernel::volterra, 4, 1});
   REQUIRE(A.size() == 41);
   for (std::size_t k = 0; k <= 40; ++k) {
     double P = F(tau[k]);
@@ -62,9 +62,9 @@ TEST_CASE("the reduced models as (5.1) writes them, term by term") {
   }
   double trace = 0;
   for (std::size_t a = 0; a < 7; ++a) trace += m.multiplicity[a] * m.eigenvalue[a];
-  const auto B = reduced_excess(m, m.power, sigma2, eta, {"oneexp", 4, 1});
-  const auto C = reduced_excess(m, m.power, sigma2, eta, {"adiabatic", 4, 1});
-  const auto D = reduced_excess(m, m.power, sigma2, eta, {"gflow", 4, 1});
+  const auto B = reduced_excess(m, m.power, sigma2, eta, {NoiseKernel::oneexp, 4, 1});
+  const auto C = reduced_excess(m, m.power, sigma2, eta, {NoiseKernel::adiabatic, 4, 1});
+  const auto D = reduced_excess(m, m.power, sigma2, eta, {NoiseKernel::gflow, 4, 1});
   double N = 0;
   const double kap = 2 * K(0) / trace;
   for (std::size_t k = 0; k <= 40; ++k) {
@@ -100,9 +100,9 @@ TEST_CASE("few exponentials with weights >= 0 carry a power law's kernel, in eve
     }
     CHECK(last < 0.05);
     const double sigma2 = 0.25 * unit;
-    const auto whole = reduced_excess(m, m.power, sigma2, rates, {"volterra", 4, 1});
-    const auto five = reduced_excess(m, m.power, sigma2, rates, {"exponentials", 5, 1});
-    const auto one = reduced_excess(m, m.power, sigma2, rates, {"oneexp", 4, 1});
+    const auto whole = reduced_excess(m, m.power, sigma2, rates, {NoiseKernel::volterra, 4, 1});
+    const auto five = reduced_excess(m, m.power, sigma2, rates, {NoiseKernel::exponentials, 5, 1});
+    const auto one = reduced_excess(m, m.power, sigma2, rates, {NoiseKernel::oneexp, 4, 1});
     CHECK(std::abs(five.back() / whole.back() - 1) < 0.02);
     CHECK(std::abs(five.back() / whole.back() - 1) < 0.3 * std::abs(one.back() / whole.back() - 1));
   }

@@ -41,9 +41,9 @@ TEST_CASE("rates of every level by their definitions, with factors") {
   for (const FlowLevel level : {FlowLevel::homog, FlowLevel::diff, FlowLevel::log, FlowLevel::sde}) {
     CAPTURE(static_cast<int>(level));
     const Setting of(level);
-    const SgdFlow flow(of.flow);
-    std::vector<double> A(2), b(2);
-    flow.rates(0.3, A, b);
+    const models::ingredients::CoupledLaw law = flow_law(of.flow);
+    std::vector<models::ingredients::ModeCoefficients> at(2);
+    flow_coefficients(of.flow, 0.3, at);
     const double lambda[] = {1, 0.4}, many[] = {2, 3};
     for (std::size_t a = 0; a < 2; ++a) {
       const double x = 0.3 * lambda[a], kept = (1 - x) * (1 - x) + x * x / 2, feedback = x * x / 2 * many[a];
@@ -51,13 +51,13 @@ TEST_CASE("rates of every level by their definitions, with factors") {
                           : level == FlowLevel::diff ? 1 - kept
                           : level == FlowLevel::log  ? -std::log(kept)
                                                      : x * (2 - x / 2);
-      CHECK(A[a] == Approx(1.1 * rate).epsilon(1e-13));
+      CHECK(at[a].rate == Approx(1.1 * rate).epsilon(1e-13));
       // The logarithm's flow puts in so much that a step of constant P gives what the recursion gives.
-      CHECK(b[a] ==
+      CHECK(at[a].input ==
             Approx(0.9 * feedback * (level == FlowLevel::log ? -std::log(kept) / (1 - kept) : 1)).epsilon(1e-12));
-      CHECK(flow.initial()[a] == Approx(lambda[a] * of.flow.power[a]).epsilon(1e-14));
+      CHECK(law.start[a] == Approx(lambda[a] * of.flow.power[a]).epsilon(1e-14));
     }
-    models::testing::check_sensitivity(flow, 0, {0.7}, {0.5, 0.1}, 1e-9);
+    models::testing::check_sensitivity(*law.modes, 0, {0.7}, {0.5, 0.1}, 1e-9);
   }
 }
 
@@ -65,8 +65,8 @@ TEST_CASE("the flow by Runge and Kutta, under a schedule and by every integrator
   for (const std::string schedule : {"", "[schedule]\nkind = 'linear'\n"}) {
     CAPTURE(schedule);
     const Setting of(FlowLevel::diff, schedule);
-    const SgdFlow flow(of.flow);
-    models::testing::check_sensitivity(flow, 4, {0.7}, {0.5, 0.1}, 1e-9);
+    const models::ingredients::CoupledLaw law = flow_law(of.flow);
+    models::testing::check_sensitivity(*law.modes, 4, {0.7}, {0.5, 0.1}, 1e-9);
     double q[2] = {1, 0.2};
     const auto slope = [&](double t, const double* at, double* out) {
       const double eta = 0.3 * (schedule.empty() ? 1 : 1 - t / 10), P = at[0] + at[1];
@@ -87,27 +87,42 @@ TEST_CASE("the flow by Runge and Kutta, under a schedule and by every integrator
       }
       for (int a = 0; a < 2; ++a) q[a] += dt / 6 * (k[0][a] + 2 * k[1][a] + 2 * k[2][a] + k[3][a]);
     }
-    for (const std::string integrator : {"contour", "sdirk4", "etd", "explicit"}) {
-      if ((integrator == "contour" || integrator == "etd") && !schedule.empty()) continue;
-      CAPTURE(integrator);
-      const std::vector<double> times{0, 10};
-      const FlowResult result = integrate_flow(of.flow, times, integrator, 1e-9, 1e-14, 1e6);
-      REQUIRE(result.excess_mse.size() == 2);
-      CHECK(result.excess_mse[0] == Approx(1.2).epsilon(1e-12));
-      CHECK(result.parameter_error[0] == Approx(1.5).epsilon(1e-12));
-      CHECK(result.excess_mse[1] == Approx(q[0] + q[1]).epsilon(1e-7));
-      CHECK(result.parameter_error[1] == Approx(q[0] + q[1] / 0.4).epsilon(1e-7));
+    using models::ingredients::Following;
+    using solvers::Integrator;
+    std::vector<Following> ways{{.method = Following::Method::ode, .integrator = Integrator::sdirk4},
+                                {.method = Following::Method::ode, .integrator = Integrator::explicit_}};
+    if (schedule.empty()) {
+      ways.push_back({.method = Following::Method::ode, .integrator = Integrator::etd});
+      ways.push_back({.method = Following::Method::jump});
+    }
+    for (Following& how : ways) {
+      CAPTURE(static_cast<int>(how.integrator));
+      how.rtol = 1e-9;
+      how.atol = 1e-14;
+      const models::Trajectory result = models::ingredients::follow(law, {10, {0, 10}}, how);
+      REQUIRE(result.steps.size() == 2);
+      const auto &P = result.find("excess_mse")->value, &error = result.find("parameter_error")->value;
+      CHECK(P[0] == Approx(1.2).epsilon(1e-12));
+      CHECK(error[0] == Approx(1.5).epsilon(1e-12));
+      CHECK(P[1] == Approx(q[0] + q[1]).epsilon(1e-7));
+      CHECK(error[1] == Approx(q[0] + q[1] / 0.4).epsilon(1e-7));
     }
   }
 }
 
 TEST_CASE("the Volterra equation is the homogenised flow") {
   const Setting of(FlowLevel::homog);
-  const std::vector<double> times{0, 1, 5, 10};
-  const FlowResult volterra = integrate_volterra(of.flow, times, 1e-9, 1e6),
-                   flow = integrate_flow(of.flow, times, "sdirk4", 1e-10, 1e-14, 1e6);
-  REQUIRE(volterra.excess_mse.size() == 4);
-  for (std::size_t k = 0; k < 4; ++k) CHECK(volterra.excess_mse[k] == Approx(flow.excess_mse[k]).epsilon(1e-7));
-  CHECK_THROWS_AS(integrate_volterra(Setting(FlowLevel::homog, "[schedule]\nkind = 'linear'\n").flow, times, 1e-9, 1e6),
+  const models::Time time{10, {0, 1, 5, 10}};
+  const models::Trajectory volterra = solve_volterra(of.flow, time, 1e-9),
+                           flow = models::ingredients::follow(flow_law(of.flow), time,
+                                                              {.method = models::ingredients::Following::Method::ode,
+                                                               .integrator = solvers::Integrator::sdirk4,
+                                                               .rtol = 1e-10,
+                                                               .atol = 1e-14});
+  REQUIRE(volterra.steps.size() == 4);
+  CHECK(volterra.columns.size() == 1);
+  for (std::size_t k = 0; k < 4; ++k)
+    CHECK(volterra.columns[0].value[k] == Approx(flow.columns[0].value[k]).epsilon(1e-7));
+  CHECK_THROWS_AS(solve_volterra(Setting(FlowLevel::homog, "[schedule]\nkind = 'linear'\n").flow, time, 1e-9),
                   std::invalid_argument);
 }

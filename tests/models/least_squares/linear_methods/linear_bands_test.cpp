@@ -304,7 +304,7 @@ TEST_CASE("the variance over replicas is the bands'") {
     CAPTURE(c.method);
     CAPTURE(c.optimizer);
     const LinearProblem problem = problem_of(data, c.method, c.optimizer);
-    const auto simulation = simulate_linear(problem, "naive");
+    const auto simulation = simulate_linear(problem, Sampler::naive);
     const std::size_t count = simulation->observables().size();
     constexpr int replicas = 3000;
     std::vector<std::vector<double>> seen(count);
@@ -360,7 +360,7 @@ TEST_CASE("the loss's correlation with its own end is that of the replicas") {
     const auto theory = linear_fluctuations(problem, steps);
     REQUIRE(theory);
     CHECK(theory->correlation.back() == doctest::Approx(1).epsilon(1e-12));
-    const auto simulation = simulate_linear(problem, "auto");
+    const auto simulation = simulate_linear(problem, Sampler::automatic);
     constexpr int replicas = 3000;
     std::vector<std::vector<double>> loss(steps.size());
     std::vector<double> values(simulation->observables().size());
@@ -432,7 +432,7 @@ TEST_CASE("what has no bands says why") {
                                            "\nn = [-0.1]\ne = [1]\nomega = [2]\n"))
             .find("omega") != std::string::npos);
   const auto uniform = std::make_shared<LeastSquares>(*data);
-  uniform->data = {"uniform", -1.2};
+  uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
   CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")).find("Gaussian") !=
         std::string::npos);
 }

@@ -44,7 +44,7 @@ TEST_CASE("without sampling the algorithm and the squared mean of the theory agr
     CAPTURE(c.optimizer);
     LinearProblem problem = problem_of(data, c.method, c.optimizer);
     problem.hyperparameters.set("batch", std::numeric_limits<double>::infinity());
-    const auto simulation = simulate_linear(problem, "auto");
+    const auto simulation = simulate_linear(problem, Sampler::automatic);
     auto replica = simulation->replica(1, 0);
     LinearRecursion theory(problem);
     std::vector<double> seen(simulation->observables().size()), expected(seen.size());
@@ -61,15 +61,16 @@ TEST_CASE("without sampling the algorithm and the squared mean of the theory agr
 
 // 10 methods x 2 data laws x some 8 numbers: |z| > 5 has probability 6e-7 each under the right law.
 TEST_CASE("the mean over replicas is the theory's, Gaussian and Rademacher data") {
-  for (const std::string law : {"gaussian", "rademacher"}) {
+  using edgewise::models::ingredients::InputLaw;
+  for (const InputLaw law : {InputLaw::gaussian, InputLaw::rademacher}) {
     auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 12});
-    data->data = {law, law == "gaussian" ? 0.0 : -2.0};
+    data->data = {law, law == InputLaw::gaussian ? 0.0 : -2.0};
     for (const Case& c : cases) {
-      CAPTURE(law);
+      CAPTURE(static_cast<int>(law));
       CAPTURE(c.method);
       CAPTURE(c.optimizer);
       const LinearProblem problem = problem_of(data, c.method, c.optimizer);
-      const auto simulation = simulate_linear(problem, "auto");
+      const auto simulation = simulate_linear(problem, Sampler::automatic);
       const std::size_t count = simulation->observables().size();
       constexpr int replicas = 3000;
       std::vector<double> sum(count), squares(count), values(count), expected(count);
@@ -99,13 +100,13 @@ TEST_CASE("the exact and the naive sampler of several workers share one law") {
   const auto data = data_of(power_law(5, 0.6, 0.4), 0.1, {0, 8});
   const LinearProblem problem =
       problem_of(data, "la-diloco", "learning_rate = 0.15\ninner_steps = 4\nworkers = 2\nbatch = 3");
-  const auto moments = [&](const char* sampler) {
+  const auto moments = [&](Sampler sampler) {
     const auto simulation = simulate_linear(problem, sampler);
     std::vector<double> values(simulation->observables().size());
     double sum = 0, squares = 0;
     constexpr int replicas = 4000;
     for (int r = 0; r < replicas; ++r) {
-      auto replica = simulation->replica(sampler[0] == 'e' ? 1 : 2, static_cast<std::uint64_t>(r));
+      auto replica = simulation->replica(sampler == Sampler::exact ? 1 : 2, static_cast<std::uint64_t>(r));
       replica->advance(8);
       replica->observe(values);
       sum += std::log(values[1]);
@@ -114,8 +115,8 @@ TEST_CASE("the exact and the naive sampler of several workers share one law") {
     const double mean = sum / replicas;
     return std::pair(mean, squares / replicas - mean * mean);
   };
-  const auto [mean_exact, variance_exact] = moments("exact");
-  const auto [mean_naive, variance_naive] = moments("naive");
+  const auto [mean_exact, variance_exact] = moments(Sampler::exact);
+  const auto [mean_naive, variance_naive] = moments(Sampler::naive);
   CHECK(std::abs(mean_exact - mean_naive) < 5 * std::sqrt((variance_exact + variance_naive) / 4000));
   // A guard: two variances of 4000 draws each, known to 2% to 4%.
   CHECK(variance_exact == doctest::Approx(variance_naive).epsilon(0.15));
@@ -128,7 +129,8 @@ TEST_CASE("a method given by its matrices runs by them") {
                                           "start = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\n"
                                           "T0 = [[1, -0.024], [0, 0.8]]\nT1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\n"
                                           "e = [1, 0]\n");
-  const auto by_rule = simulate_linear(momentum, "auto"), by_matrices = simulate_linear(custom, "auto");
+  const auto by_rule = simulate_linear(momentum, Sampler::automatic),
+             by_matrices = simulate_linear(custom, Sampler::automatic);
   auto a = by_rule->replica(3, 5), b = by_matrices->replica(3, 5);
   std::vector<double> x(3), y(3);
   for (const std::uint64_t step : {1u, 7u, 20u}) {
@@ -142,7 +144,7 @@ TEST_CASE("a method given by its matrices runs by them") {
 
 TEST_CASE("what cannot be simulated is refused with a reason") {
   const auto data = data_of(power_law(5, 0.6, 0.4), 0.1);
-  const auto refused = [&](const LinearProblem& problem, const char* sampler, const char* word) {
+  const auto refused = [&](const LinearProblem& problem, Sampler sampler, const char* word) {
     try {
       simulate_linear(problem, sampler);
       FAIL("no error");
@@ -150,12 +152,12 @@ TEST_CASE("what cannot be simulated is refused with a reason") {
       CHECK(std::string(e.what()).find(word) != std::string::npos);
     }
   };
-  refused(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5"), "auto", "optimizer.workers");
-  refused(problem_of(data, "lookahead", "learning_rate = 0.1\nbatch = 1.5"), "auto", "optimizer.batch");
-  refused(problem_of(data, "lookahead", "learning_rate = 0.1"), "block", "accepted here");
+  refused(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5"), Sampler::automatic, "optimizer.workers");
+  refused(problem_of(data, "lookahead", "learning_rate = 0.1\nbatch = 1.5"), Sampler::automatic, "optimizer.batch");
+  refused(problem_of(data, "lookahead", "learning_rate = 0.1"), Sampler::block, "accepted here");
   auto powers = std::make_shared<LeastSquares>(*data);
   powers->alignment.reset();
-  refused(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1"), "auto", "initial");
+  refused(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1"), Sampler::automatic, "initial");
   CHECK_THROWS_AS(LinearRecursion(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1")),
                   std::invalid_argument);
 }

@@ -13,7 +13,7 @@ using models::ingredients::DataDraw;
 namespace {
 
 std::vector<double> drawn(const std::string& law, std::size_t times, std::size_t size = 4096) {
-  DataDraw draw(law, size);
+  DataDraw draw(settings::value_of(models::ingredients::input_laws(), law), size);
   std::vector<double> z(size), all;
   for (std::size_t k = 0; k < times; ++k) {
     random::Stream stream(7, 3, k);
@@ -69,5 +69,16 @@ TEST_CASE("the range and the distribution of each law") {
 }
 
 TEST_CASE("a law without a sampler is refused") {
-  CHECK_THROWS_WITH_AS(DataDraw("rows", 64), doctest::Contains("'rows' has no sampler"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(DataDraw(models::ingredients::InputLaw::rows, 64),
+                       doctest::Contains("rows are drawn from their data set"), std::invalid_argument);
+}
+
+TEST_CASE("the excess kurtosis of each law is its fourth moment less 3") {
+  for (const auto& [word, law] : models::ingredients::input_laws()) {
+    CAPTURE(word);
+    if (law == models::ingredients::InputLaw::rows) continue;
+    // z^4 has a variance of at most 2520 - 36: five standard deviations of the mean of 262144.
+    CHECK(std::abs(moment(drawn(word, 64), 4) - 3 - models::ingredients::excess_kurtosis(law)) <
+          5 * std::sqrt(2484.0 / 262144));
+  }
 }

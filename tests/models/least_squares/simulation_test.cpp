@@ -511,8 +511,8 @@ TEST_CASE("rules that move coordinate by coordinate see every one of an eigenspa
       {"eigenvalues = [1, 1, 0.3]", "eigenvalues = [1.0000000001, 1, 0.3]", "[initial]\nerror_power = [1.21, 0.16, 1]"},
       {"eigenvalues = [0.3, 1, 1]", "eigenvalues = [0.3, 1.0000000001, 1]",
        "[initial]\nerror_power = [1, 1.21, 0.16]"}};
-  for (const char* rule : {"kind = 'cocob'", "kind = 'nadamw'\nlearning_rate = 0.05\nweight_decay = 0", "kind = 'prodigy-adam'",
-                           "kind = 'd-adaptation-adam'", "kind = 'momo-adam'"})
+  for (const char* rule : {"kind = 'cocob'", "kind = 'nadamw'\nlearning_rate = 0.05\nweight_decay = 0",
+                           "kind = 'prodigy-adam'", "kind = 'd-adaptation-adam'", "kind = 'momo-adam'"})
     for (const Row& row : rows) {
       CAPTURE(rule);
       CAPTURE(row.together);

@@ -238,6 +238,22 @@ TEST_CASE("the central flow of the map is in the units of its parameters") {
         ->solve();
   };
   const auto one = of(1), half = of(.25);
-  for (std::size_t k = 0; k < one.steps.size(); ++k)
+  for (std::size_t k = 0; k < one.steps.size(); ++k) {
     CHECK(column(half, "loss")[k] == Approx(16 * column(one, "loss")[k]).epsilon(1e-4));
+    CHECK(column(half, "oscillation")[k] == Approx(4 * column(one, "oscillation")[k]).epsilon(1e-4));
+  }
+  CHECK(column(one, "oscillation").back() > 0);
+  // The same instance as quadratic regression; at rest x^2 = 2 m/(9 eta).
+  const std::string rest =
+      "[time]\nat = [0, 400]\n[optimizer]\nlearning_rate = 0.5\n[theory]\nmethod = 'central-flow'\n";
+  const auto map =
+      prepare("model = 'quadratic-map'\n[data]\ncurvature = [1.0]\n[initial]\nresidual = -0.4\njacobian = [1.95]\n" +
+              rest)
+          ->solve();
+  const auto regression =
+      prepare("model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [-0.4]\nJ0 = [[1.95]]\nQ = [[1.0]]\n" +
+              rest)
+          ->solve();
+  CHECK(column(map, "oscillation").back() == Approx(column(regression, "oscillation").back()).epsilon(1e-9));
+  CHECK(column(map, "oscillation").back() == Approx(2 * (.5 * 1.95 * 1.95 + .4 - 2) / (9 * .5)).epsilon(1e-3));
 }

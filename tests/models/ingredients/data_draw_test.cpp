@@ -74,7 +74,9 @@ TEST_CASE("a law without a sampler is refused") {
 }
 
 TEST_CASE("the excess kurtosis of each law is its fourth moment less 3") {
-  for (const auto& [word, law] : models::ingredients::input_laws()) {
+  for (const auto& entry : models::ingredients::input_laws()) {
+    const std::string& word = entry.first;
+    const models::ingredients::InputLaw law = entry.second;
     CAPTURE(word);
     if (law == models::ingredients::InputLaw::rows) continue;
     // z^4 has a variance of at most 2520 - 36: five standard deviations of the mean of 262144.

@@ -25,6 +25,7 @@ class Replay final : public ingredients::Schedule {
     const double x = std::clamp(t, 0.0, last), left = std::floor(x);
     const auto i = static_cast<std::size_t>(left);
     if (i + 1 >= values_.size()) return values_.back();
+    if (x == left) return values_[i];  // it may be infinite
     return values_[i] + (x - left) * (values_[i + 1] - values_[i]);
   }
 
@@ -267,12 +268,13 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
         "time.steps: a threshold that follows the risk is replayed from a table of at most 5e6 steps");
   const ScalarLaws laws = scalar_laws(*problem);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(*problem);
-  // One law of P, tabulated like the others.
-  const ScalarLaws threshold([&](double P) { return LawValues{threshold_at_risk(*problem, *noise, P), 1, 0}; });
+  // One law of P, tabulated like the others; by its inverse, which is 0 where it is best not to cut at all.
+  const ScalarLaws inverse([&](double P) { return LawValues{1 / threshold_at_risk(*problem, *noise, P), 1, 0}; });
   NonlinearRecursion recursion(modes, laws, *problem);
   std::vector<double> thresholds;
   for (std::uint64_t k = 0; k <= problem->time.steps; ++k) {
-    thresholds.push_back(threshold(recursion.excess_mse()).a);
+    const double cut = inverse(recursion.excess_mse()).a;
+    thresholds.push_back(cut > 0 ? 1 / cut : infinity);
     if (!recursion.step()) break;
   }
   auto out = std::make_shared<NonlinearProblem>(*problem);

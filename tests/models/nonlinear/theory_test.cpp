@@ -356,6 +356,35 @@ TEST_CASE("steady states: none where SGD diverges, one for every rate of a sign 
   }
 }
 
+TEST_CASE("a best threshold that is infinite, all along or at first, is replayed as it is") {
+  // Gaussian noise is best not rejected at all; rare outliers are once the residual is small beside them.
+  using Case = std::pair<std::shared_ptr<const Noise>, double>;
+  for (const auto& [noise, eta] : {Case{gaussian_noise(0.3), 0.02}, Case{three_point_noise(5, 0.2), 0.003}}) {
+    auto p = std::make_shared<NonlinearProblem>(problem(isotropic(100), "reject", noise, eta, 1500));
+    for (double& target : p->covariance.target) target *= 10;  // P = 100 at the start
+    p->threshold_rule = "optimal";
+    const ModeSystem modes = modes_of(*p);
+    const auto replayed = replayable(p, modes);
+    const ScalarLaws laws = scalar_laws(*p);
+    NonlinearRecursion recursion(modes, laws, *p);
+    int infinite = 0, finite = 0, off = 0;
+    for (std::uint64_t k = 0; k <= 1500; ++k) {
+      const double right = threshold_at_risk(*p, *effective_noise(*p), recursion.excess_mse());
+      const double h = replayed->threshold_schedule->at(static_cast<double>(k));
+      CAPTURE(k);
+      REQUIRE(h > 0);
+      const double error = std::isinf(right) ? 1e-1 / h : std::abs(h / right - 1);
+      CHECK(error < 1e-2);
+      off += error > 1e-6 ? 1 : 0;
+      (std::isinf(right) ? infinite : finite) += 1;
+      recursion.step();
+    }
+    CHECK(infinite > 0);
+    CHECK(off <= 5);  // next to its jump the table is off by the width of its smallest panel
+    CHECK((finite > 0) == !noise->gaussian());
+  }
+}
+
 TEST_CASE("steady states of finite steps are where the recursion settles, and none where it diverges") {
   // At these rates eta kappa is not small: the flow's fixed point is up to four times off.
   spectra::Spectrum s;

@@ -37,7 +37,9 @@ class Solver {
 
   Trajectory run() {
     out_.exact = false;
-    if (theory_.method == "ode")
+    if (at_rest())
+      rest();
+    else if (theory_.method == "ode")
       ode();
     else if (theory_.method == "sde")
       sde();
@@ -92,6 +94,21 @@ class Solver {
                       "linear-response drift "
                       "overestimates",
                       localisation_.back(), step, localised));
+    }
+  }
+
+  /// Signs and Adam at the optimum without noise: every gradient is 0, and so is every step. Their laws have no value there.
+  bool at_rest() const {
+    return problem_.coordinatewise() && modes_.excess_mse() == 0 && noise_->gaussian() && noise_->variance() == 0;
+  }
+
+  void rest() {
+    out_.method = theory_.method;
+    for (const std::uint64_t target : problem_.time.at) {
+      record(static_cast<double>(target), 0);
+      drift_power_.push_back(0);
+      localise(static_cast<double>(target), 0);
+      if (problem_.greedy) last_rates_.push_back(0);
     }
   }
 
@@ -237,7 +254,8 @@ class Solver {
     PathVariance variance(modes_, laws_, problem_);
     NonlinearRecursion recursion(modes_, laws_, problem_);
     std::vector<double> std;
-    for (const double target : out_.steps) {
+    if (at_rest()) std.assign(out_.steps.size(), 0.0);
+    for (const double target : at_rest() ? std::vector<double>{} : out_.steps) {
       while (static_cast<double>(recursion.steps()) < target) {
         variance.step(recursion.rate(), recursion.excess_mse(), recursion.state());
         recursion.step();

@@ -246,3 +246,20 @@ TEST_CASE("a floor that Adam feels is told, at the start or when it comes to be 
   CHECK(said(later->warnings(), words) == 0);
   CHECK(said(later->solve().warnings, words + ", by step") == 1);
 }
+
+TEST_CASE("signs and Adam stay at the optimum where nothing makes noise") {
+  for (const char* kind : {"sign-late", "sign-early", "sign-majority", "sign-ema", "ema-sign", "adam"})
+    for (const char* method : {"recursion", "ode"}) {
+      CAPTURE(kind);
+      CAPTURE(method);
+      const auto of = models::testing::prepare(fmt::format(
+          "model = 'sign-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\ntarget_power = [0, 0]\n[time]\n"
+          "at = [0, 5, 200]\n[optimizer]\nkind = '{}'\nbatch = 3\nlearning_rate = 0.01\n[theory]\nmethod = '{}'\n{}",
+          kind, method,
+          std::string(method) == "recursion" && std::string(kind).starts_with("sign-late") ? "bands = true\n" : ""));
+      const Trajectory t = of->solve();
+      CHECK(!t.diverged_at);
+      CHECK(column(t, "excess_mse") == std::vector<double>(3, 0.0));
+      CHECK(of->reference().warnings.empty());
+    }
+}

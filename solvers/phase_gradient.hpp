@@ -24,8 +24,8 @@ struct ControlledPhase {
 /// The phase at c, in `out`, whose memory is used again.
 void phase_at(const ControlledPhase& phase, double c, Phase& out);
 /// Applies the phase at one control after another, until what `apply` returns exceeds `limit` in size or is no number.
-/// Returns how many were applied without. The bits are those of one step after another; of a single coordinate whole runs
-/// take a fraction of their time.
+/// Returns how many were applied without. The bits are those of one step after another; of a single coordinate in one pass
+/// over the modes a step.
 std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::span<const double> controls,
                       double limit);
 /// The controlled phase that passes through phases at c = 0 and c = step. \throws std::invalid_argument where that at

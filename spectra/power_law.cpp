@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "spectra/compression.hpp"
@@ -14,10 +15,10 @@ constexpr std::int64_t largest_kept_by_default = 200'000;
 constexpr std::int64_t largest_exact = 100'000'000;
 constexpr double default_tolerance = 1e-8;
 
-/// sum_{j > d} j^-s, s > 1, by Euler and Maclaurin from some terms on; relative error below 1e-15.
+/// sum_{j > d} j^-s, s > 1, by Euler and Maclaurin from some terms on, the later the steeper; relative error below 1e-14.
 double power_tail(double d, double s) {
   double sum = 0, from = d + 1;
-  for (; from < 30; ++from) sum += std::pow(from, -s);
+  for (const double first = std::min(30 + 4 * s, 1000.0); from < first; ++from) sum += std::pow(from, -s);
   const double last = std::pow(from, -s), ratio = s / from, square = 1 / (from * from);
   return sum + last * (from / (s - 1) + 0.5 +
                        ratio / 12 *

@@ -97,6 +97,15 @@ TEST_CASE("power law: the target beyond the dimension as noise") {
   CHECK(built(law + "beta = 2\ndimension = 29").unexplained_variance + std::pow(29.0, -6) -
             built(law + "beta = 2\ndimension = 28").unexplained_variance ==
         doctest::Approx(0).epsilon(1e-22).scale(1));
+  // Steep laws, where the series' later terms count: term by term.
+  for (const double beta : {2.0, 5.0, 9.0}) {
+    CAPTURE(beta);
+    long double terms = 0;
+    for (int j = 20000; j >= 30; --j)
+      terms += std::pow(static_cast<long double>(j), -2 - 2 * static_cast<long double>(beta));
+    CHECK(built(law + "dimension = 29\nbeta = " + std::to_string(beta)).unexplained_variance ==
+          doctest::Approx(static_cast<double>(terms)).epsilon(1e-14).scale(0));
+  }
   CHECK(built("kind = \"power-law\"\nalpha = 1\nbeta = 1\ndimension = 3").unexplained_variance == 0);
   CHECK(complaint(law + "beta = -0.5\ndimension = 3").starts_with(".tail: \"noise\" needs alpha + beta > 1/2"));
 }

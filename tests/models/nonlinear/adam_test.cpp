@@ -265,3 +265,18 @@ learning_rate = 5e-4
 )",
                          0.04);
 }
+
+TEST_CASE("the noise kernel is an odd polynomial of degree 5, 1 at 1") {
+  const NoiseKernel kernel = adam_noise_kernel(0.9, 0.99, 2);
+  CHECK(kernel(1) == Approx(1).epsilon(1e-14));
+  CHECK(kernel(0) == 0);
+  for (const double c : {0.1, 0.4, 0.77, 1.0}) CHECK(kernel(-c) == Approx(-kernel(c)).epsilon(1e-14));
+  // kernel(c)/c is a parabola in c^2: third differences vanish.
+  const auto ratio = [&](double square) { return kernel(std::sqrt(square)) / std::sqrt(square); };
+  CHECK(ratio(0.8) - 3 * ratio(0.6) + 3 * ratio(0.4) - ratio(0.2) == Approx(0).epsilon(1e-13).scale(1));
+  // Between a sign and an identity.
+  for (const double c : {0.2, 0.5, 0.8}) {
+    CHECK(kernel(c) < c);
+    CHECK(kernel(c) > 2 / 3.14159265358979 * std::asin(c));
+  }
+}

@@ -30,13 +30,14 @@ const std::vector<settings::Parameter>& power_keys() {
 class PowersScaling final : public ScalingLaw {
  public:
   PowersScaling(const SumOfPowers& sum, double size, double steps)
-      : sum_(sum), law_(sum.law()), horizon_(sum.horizon(size)), steps_(steps), size_(size) {}
+      : sum_(sum), law_(sum.law()), horizon_(sum.horizon(size)), steps_(steps) {}
   double floor() const override { return sum_.floor; }
   double horizon() const override { return horizon_; }
   /// Where the run ends at another multiple of the horizon, as at that multiple of every size's.
   double limit(double x) const override {
     HorizonLaw law = law_;
-    law.prefactor = steps_ * std::pow(size_, -law.exponent);
+    // Not steps/size^g, which of a late third term is far from kappa at any size that can be written down.
+    law.prefactor *= steps_ / horizon_;
     return normalised_limit(law, x);
   }
   std::optional<Fluctuations> fluctuations(std::span<const std::uint64_t>) const override { return std::nullopt; }
@@ -44,7 +45,7 @@ class PowersScaling final : public ScalingLaw {
  private:
   SumOfPowers sum_;
   HorizonLaw law_;
-  double horizon_, steps_, size_;
+  double horizon_, steps_;
 };
 
 Observable observable() {

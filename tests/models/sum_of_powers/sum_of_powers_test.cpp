@@ -7,6 +7,8 @@
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "models/framework/scaling_law.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
@@ -94,4 +96,21 @@ TEST_CASE("findings and columns of a sum of powers are its formulas") {
           doctest::Approx(.4 + 2 * std::pow(t, -.4) + 3 * std::pow(1e4, -.2) + std::pow(t * 1e4, -.3)).epsilon(1e-13));
   }
   CHECK(theory.exact);
+}
+
+TEST_CASE("the limit of the normalised curve is that of the tie, however slowly sizes come to it") {
+  // A third term that fades as p^-.0143: at no size that can be written down is t*/p^g near kappa.
+  const auto limit = [](double x, double times) {
+    std::string text =
+        "model = 'sum-of-powers'\n[powers]\nterms = [[2.0, 0.7, 0.0], [0.3, 0.0, 0.4], [5.0, 0.2, 0.3]]\nfloor = 1.0\n"
+        "size = 1e9\n[time]\nsteps = ";
+    const double optimal = models::testing::prepare(text + "10")->scaling_law()->horizon();
+    return models::testing::prepare(text + std::to_string(std::llround(times * optimal)))->scaling_law()->limit(x);
+  };
+  // w = 2 kappa^-.7 and .3, kappa from 1.4 kappa^-.7 = .12, and of twice the horizon 2 kappa.
+  for (const double times : {1.0, 2.0}) {
+    const double w = 0.12 / 0.7 * std::pow(times, -0.7);
+    for (const double x : {0.1, 0.5})
+      CHECK(limit(x, times) == doctest::Approx((w * std::pow(x, -0.7) + 0.3) / (w + 0.3)).epsilon(1e-5));
+  }
 }

@@ -7,6 +7,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/sgd_modes.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 
@@ -420,4 +421,29 @@ TEST_CASE("P that falls far faster than 1/t: by its eigenvalues, and of too many
   bool warned = false;
   for (const auto& warning : many.warnings) warned = warned || warning.find("shown, not judged") != std::string::npos;
   CHECK(warned);
+}
+
+TEST_CASE("a scaled contraction acts on every mode, step by step") {
+  // D_a' = (1 - s m_a) D_a + (eta^2/B) n_a lambda_a (P + sigma^2), m_a = eta lambda_a (2 - eta lambda_a (1 + 1/B)).
+  const auto problem = edgewise::models::testing::prepare(
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4, 0.2]\nmultiplicities = [2, 3, 5]\n"
+      "target_power = [1.0, 0.5, 2.0]\n[noise]\nlaw = 'gaussian'\nvariance = 0.2\n[time]\nat = [1, 2, 7]\n[optimizer]\n"
+      "learning_rate = 0.15\nbatch = 2\n[theory]\nmethod = 'recursion'\nscale_contraction = 1.1\n");
+  const edgewise::models::Trajectory found = problem->solve();
+  const double lambda[] = {1, 0.4, 0.2}, n[] = {2, 3, 5};
+  double D[] = {1, 0.5, 2};
+  std::size_t next = 0;
+  for (int k = 0; k <= 7; ++k) {
+    double P = 0;
+    for (int a = 0; a < 3; ++a) P += lambda[a] * D[a];
+    if (found.steps[next] == k) {
+      CHECK(found.find("excess_mse")->value[next] == doctest::Approx(P).epsilon(1e-13));
+      ++next;
+    }
+    for (int a = 0; a < 3; ++a) {
+      const double x = 0.15 * lambda[a];
+      D[a] += -1.1 * x * (2 - x * 1.5) * D[a] + 0.15 * 0.15 / 2 * n[a] * lambda[a] * (P + 0.2);
+    }
+  }
+  CHECK(next == 4);
 }

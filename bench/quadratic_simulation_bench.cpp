@@ -58,8 +58,7 @@ void compare(std::size_t d, std::size_t p, unsigned threads) {
   std::vector<Matrix> whole(threads, Matrix(d * p, p, 0.5));
   std::vector<models::ingredients::QuadraticInstance> instances;
   for (unsigned t = 0; t < threads; ++t)
-    instances.push_back(
-        models::ingredients::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
+    instances.push_back(models::ingredients::draw_instance(law_of(d, p), 1, t, CurvatureTensor::Storage::stored));
   std::vector<std::vector<Matrix>> w(threads, std::vector<Matrix>(group, Matrix(d, p)));
   std::vector<std::vector<double>> v(threads, std::vector<double>(p, 0.1)), scratch(threads);
   const auto contract_group = [&](unsigned t) {

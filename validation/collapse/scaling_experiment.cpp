@@ -84,6 +84,10 @@ ScalingOptions read_scaling(const Table& experiment) {
   const settings::Values values = settings::read(*section, collapse_parameters());
   ScalingOptions out;
   out.key = values.text("key");
+  if (!values.given("key") && !experiment.table(key_parts(out.key).front()))
+    throw values.error("key", fmt::format("is required where there is no section [{}]: the key that the size is, as "
+                                          "section.key",
+                                          key_parts(out.key).front()));
   if (key_parts(out.key).size() != 2)
     throw values.error("key", fmt::format("must have the form section.key, got '{}'", settings::shown(out.key)));
   out.sizes = values.numbers("sizes");

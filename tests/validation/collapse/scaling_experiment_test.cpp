@@ -152,6 +152,10 @@ TEST_CASE("bad sections are refused with their key") {
   CHECK(message("[collapse]\nsizes = [8, 9]\nhorizon = '99'\nset = ['optimizer.learning_rate = 50']\n")
             .find("diverges") != std::string::npos);
   CHECK(message("[collapse]\nsizes = [8, 9]\nkey = 'dimension'\n").starts_with("e.toml: collapse.key: must have"));
+  CHECK_THROWS_WITH_AS(
+      collapsed("model = 'sum-of-powers'\n[powers]\nterms = [[1, 0.5, 0], [1, 0, 0.5]]\n[time]\nsteps = 9\n"
+                "[collapse]\nsizes = [1e4, 1e6]\n"),
+      doctest::Contains("e.toml: collapse.key: is required where there is no section [spectrum]"), settings::Error);
   CHECK(message("[collapse]\nsizes = [8.5, 9]\n").find("spectrum.dimension: must be a whole number") !=
         std::string::npos);
   std::string momentum = small + "[collapse]\nsizes = [8, 9]\n";

@@ -275,10 +275,10 @@ std::vector<ClosedForm> closed_forms() {
   }
   table.add("growth", "P grows by 1 a step at sigma = 2 m3/m2^2, s2 = 0", "4", 1e-12, [] {
     const Regression problem{100, 60, 0, 1};
-    return std::pair(1.0, excess_after(problem, problem.largest_sigma(), 0, 1, 0));
+    return std::pair(1.0, excess_after(problem, problem.mean_field_edge(), 0, 1, 0));
   });
   table.add("limit", "2 m3/m2^2 -> 2 (1 + 3c + c^2)/(1 + c)^2, 2.5 at c = d/B = 1", "4", 1e-5, [] {
-    return std::pair(2.5, Regression{1000000, 1000000, 0, 1}.largest_sigma());
+    return std::pair(2.5, Regression{1000000, 1000000, 0, 1}.mean_field_edge());
   });
   return table.take();
 }

@@ -59,12 +59,12 @@ std::vector<double> turning_points(const StateFunction& phi) {
 
 /// \throws std::invalid_argument where a jump is found: phi' is not square integrable there.
 void refuse_jumps(const std::function<double(double)>& phi, const std::vector<double>& kinks) {
-  constexpr double rounding = 1e-13, least_jump = 1e-6;
+  constexpr double relative_rounding = 1e-13, least_jump = 1e-6;
   const auto look = [&](double low, double high) {
     double from = phi(low), to = phi(high);
     const double least = least_jump * std::max({1.0, std::abs(from), std::abs(to)});
     // The half of the larger change: a continuous one ends below any jump.
-    while (std::abs(to - from) > least && high - low > rounding * std::max(std::abs(low), std::abs(high))) {
+    while (std::abs(to - from) > least && high - low > relative_rounding * std::max(std::abs(low), std::abs(high))) {
       const double middle = low + (high - low) / 2, at = phi(middle);
       if (middle <= low || middle >= high) break;
       if (std::abs(at - from) > std::abs(to - at)) {

@@ -261,13 +261,17 @@ TEST_CASE("edges at inputs of any size: the linear one at small, that of the fun
 }
 
 TEST_CASE("a formula that jumps is refused, with the place, whether or not it is named a kink") {
-  for (const auto& [formula, place] : {std::pair{"u > 0 ? 1 : 0 - 1", "jumps at u = 0:"},
-                                       {"u > 0.3 ? u : 0", "jumps at u = 0.3"},
-                                       {"u > 40 ? u + 0.001 : u", "jumps at u = 40"},
-                                       {"u < -2.5 ? -1 : tanh(u)", "jumps at u = -2.5"}})
+  struct Case {
+    const char *formula, *place;
+  };
+  for (const Case& jump : {Case{"u > 0 ? 1 : 0 - 1", "jumps at u = 0:"},
+                           {"u > 0.3 ? u : 0", "jumps at u = 0.3"},
+                           {"u > 40 ? u + 0.001 : u", "jumps at u = 40"},
+                           {"u < -2.5 ? -1 : tanh(u)", "jumps at u = -2.5"}})
     for (const std::vector<double>& kinks : {std::vector<double>{}, {0.0, 0.3}}) {
-      CAPTURE(formula);
-      CHECK_THROWS_WITH_AS(custom_state_function(formula, kinks), doctest::Contains(place), std::invalid_argument);
+      CAPTURE(jump.formula);
+      CHECK_THROWS_WITH_AS(custom_state_function(jump.formula, kinks), doctest::Contains(jump.place),
+                           std::invalid_argument);
     }
   for (const char* formula :
        {"abs(u)", "max(u, 0)", "tanh(1000*u)", "u/(1 + abs(u))", "u^3/(1 + u^2)", "min(1, max(-1, 50*u))"})

@@ -393,11 +393,15 @@ TEST_CASE("steady states of finite steps are where the recursion settles, and no
   s.target_power = {0.5, 1, 2};
   const Covariance K = diagonal_covariance(s);
   NonlinearTheory recursion;
-  for (const auto& [method, eta] :
-       {std::pair{"sgd", 0.2}, {"sgd", 0.5}, {"sgd", 0.95}, {"huber", 0.5}, {"huber", 0.8}, {"sign-early", 0.05}}) {
-    CAPTURE(method);
-    CAPTURE(eta);
-    auto p = problem(K, method, gaussian_noise(0.3), eta, 60000);
+  struct Case {
+    const char* method;
+    double eta;
+  };
+  for (const Case& c :
+       {Case{"sgd", 0.2}, {"sgd", 0.5}, {"sgd", 0.95}, {"huber", 0.5}, {"huber", 0.8}, {"sign-early", 0.05}}) {
+    CAPTURE(c.method);
+    CAPTURE(c.eta);
+    auto p = problem(K, c.method, gaussian_noise(0.3), c.eta, 60000);
     p.batch = 2;
     const auto states = steady_states(p, modes_of(p), scalar_laws(p), Steps::finite);
     REQUIRE(!states.empty());

@@ -18,7 +18,7 @@ const Model& mini_batch_cdat_model();
 
 namespace {
 
-constexpr const char* section = "docs/theory/curvature-dynamics.md, section 4";
+constexpr const char* page = "docs/theory/curvature-dynamics.md, section 4";
 /// Below it, treating the rate as its mean's costs more than what is claimed.
 constexpr std::size_t large_dimension = 200;
 constexpr double claimed = 0.05;
@@ -83,7 +83,7 @@ class CdatProblem final : public Problem {
     Prediction end;
     end.name = "excess_at_end";
     end.statement = "P follows the recursion of means, to O(1/d)";
-    end.source = section;
+    end.source = page;
     end.quantity = "excess_mse at the end";
     end.runs = "did not diverge";
     end.observable = "excess_mse";
@@ -161,7 +161,7 @@ settings::Description mini_batches() {
   return {"sgd",
           "a fresh batch a step, at the rate of the section [rate]",
           "v' = v - eta X'(X v - eps)/B",
-          section,
+          page,
           {settings::integer("batch", "B").at_least(1).at_most(1e7).otherwise(std::int64_t{200})}};
 }
 

@@ -16,12 +16,15 @@ std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) 
   if (omega.empty() || omega.size() > 2) return std::nullopt;
   std::size_t first = 0;
   if (omega.size() == 2 && std::abs(omega[1]) > std::abs(omega[0])) first = 1;
+  // Where J is 0 it stays 0.
+  const bool other_alone = omega.size() == 2 && problem.jacobian[first] == 0 && problem.jacobian[1 - first] != 0;
+  if (other_alone) first = 1 - first;
   if (omega[first] == 0) return std::nullopt;
   CanonicalPair pair;
   pair.scale = omega[first];
   pair.residual = pair.scale * problem.residual;
   pair.u = problem.jacobian[first] * problem.jacobian[first];
-  if (omega.size() == 2) {
+  if (omega.size() == 2 && !other_alone) {
     pair.epsilon = -omega[1 - first] / omega[first];
     if (pair.epsilon < 0) return std::nullopt;
     if (pair.epsilon == 0) pair.epsilon = 0;  // not -0
@@ -132,21 +135,41 @@ std::string_view name(Fate fate) {
   return names[static_cast<std::size_t>(fate)];
 }
 
-Fate predicted_fate(const CanonicalPair& pair) {
-  if (pair.residual == 0) return Fate::converged;
-  if (pair.u == 0 && pair.w == 0) return Fate::stationary;
-  // J falls by the factor 1 - omega z a step.
-  if (!end_of_flow(pair).reaches_minimum) return pair.residual < 2 ? Fate::stationary : Fate::diverged;
-  if (!(pair.residual < 2 && pair.mu() < 4)) return Fate::diverged;
-  if (!(pair.minimum_sharpness() > 2)) return Fate::converged;
-  return pair.epsilon == 0 || pair.invariant < -1 ? Fate::persistent_oscillation : Fate::after_edge;
+HeldOrbit held_orbit(const CanonicalPair& pair, double r) {
+  if (r == 0) return {pair.residual < 2 && pair.mu() < 4, false};
+  constexpr int steps = 3000;
+  const double mu = pair.mu(), limit = 100 * (1 + pair.u + std::abs(mu));
+  HeldOrbit out;
+  double u = pair.u;
+  for (int k = 0; k < steps && u < limit; ++k) {
+    const double z = 0.5 * (u - mu);
+    if (1 + r * z < 0) out.blind = true;
+    const double fall = 1 - z * (1 + r * u + 0.5 * r * r * z * u) * (1 + r * z);
+    u *= fall * fall;
+  }
+  out.bounded = u < limit;
+  return out;
 }
 
-double predicted_sharpness(const CanonicalPair& pair) {
-  const Fate fate = predicted_fate(pair);
-  if (fate == Fate::after_edge) return gd_limit(pair.epsilon, pair.invariant);
+std::optional<Fate> predicted_fate(const CanonicalPair& pair, double r) {
+  if (pair.residual == 0) return Fate::converged;
+  if (pair.u == 0 && pair.w == 0) return Fate::stationary;
+  const HeldOrbit held = held_orbit(pair, r);
+  if (!held.bounded) return Fate::diverged;
+  // J falls by the factor 1 - omega z a step.
+  if (!end_of_flow(pair).reaches_minimum) return Fate::stationary;
+  if (held.blind && (pair.invariant * r < -1 || pair.mu() * r > 8)) return std::nullopt;
+  const double edge = sam_edge(r);
+  if (!(pair.minimum_sharpness() > edge)) return Fate::converged;
+  return pair.epsilon == 0 || pair.invariant < -edge / 2 ? Fate::persistent_oscillation : Fate::after_edge;
+}
+
+double predicted_sharpness(const CanonicalPair& pair, double r) {
+  const std::optional<Fate> fate = predicted_fate(pair, r);
+  if (fate == Fate::after_edge && r == 0) return gd_limit(pair.epsilon, pair.invariant);
+  if (fate == Fate::after_edge && !held_orbit(pair, r).blind) return sam_limit(r, pair.epsilon, pair.invariant);
   if (fate == Fate::stationary) return 0;
-  if (fate != Fate::converged) return nan;
+  if (fate != Fate::converged || held_orbit(pair, r).blind) return nan;
   return pair.minimum_sharpness() >= 0 ? pair.minimum_sharpness() : end_of_flow(pair).sharpness;
 }
 

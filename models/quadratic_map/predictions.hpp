@@ -24,7 +24,8 @@ struct CanonicalPair {
   /// T(0) at z = 0 of the same W: W - 2 E + epsilon W. It exceeds 2 where the minimum is unstable.
   double minimum_sharpness() const { return mu() + w; }
 };
-/// None when the curvatures are of one sign, all zero, or more than two.
+/// None when the curvatures are of one sign, all zero, or more than two. Where J is 0 along the larger curvature alone,
+/// the other is the one parameter.
 std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem);
 
 /// Where gradient flow ends.
@@ -75,14 +76,27 @@ enum class Fate {
 /// "converged", "EOS", ...
 std::string_view name(Fate fate);
 
-/// Basins of GD at small epsilon: bounded iff z_0 < 2 and mu < 4 (exact at epsilon = 0 only), or z_0 = 0, where nothing
-/// moves (converged, on either side of the edge). Otherwise diverged;
-/// stationary where gradient flow has no minimum to go to; persistent_oscillation where no minimum is stable (E < -1,
-/// or epsilon = 0 and mu > 2); after_edge where the minimum's sharpness starts above 2; else converged.
-Fate predicted_fate(const CanonicalPair& pair);
-/// T(0) at the end of GD where that is predicted: after the edge by the series, of convergence the minimum's sharpness (where
-/// the slow variable cannot be held, that at the end of gradient flow), of stationary 0. NaN otherwise.
-double predicted_sharpness(const CanonicalPair& pair);
+/// The orbit as epsilon -> 0, with the slow variable W held: that of u alone, z = (u - mu)/2,
+///
+///     u' = u (1 - h)^2,   h = z (1 + r u + r^2 z u/2)(1 + r z)
+struct HeldOrbit {
+  bool bounded = true;  ///< of GD iff z_0 < 2 and mu < 4, of SAM as followed over 3000 steps
+  /// It comes to z < -1/r, beyond the point where SAM's look-ahead has J = 0. From there u falls until W has taken mu
+  /// below 2/r, which no series in epsilon sees. Never so of GD.
+  bool blind = false;
+};
+HeldOrbit held_orbit(const CanonicalPair& pair, double r);
+
+/// Basins at small epsilon of GD (r = 0) and SAM, of edge T*: converged where z_0 = 0 (nothing moves, on either side of
+/// the edge); diverged where the held orbit does; stationary where gradient flow has no minimum to go to;
+/// persistent_oscillation where no minimum is stable (E < -T*/2, or epsilon = 0 and mu > T*); after_edge where the minimum's
+/// sharpness starts above T*; else converged. None where SAM passes its blind point and may stay behind it: for E < -1/r
+/// at J = 0, for mu > 8/r where it sees no residual.
+std::optional<Fate> predicted_fate(const CanonicalPair& pair, double r = 0);
+/// T(0) at the end where that is predicted: after the edge by the series, of convergence the minimum's sharpness (where the
+/// slow variable cannot be held, that at the end of gradient flow), of stationary 0. NaN otherwise, and where SAM passes
+/// its blind point.
+double predicted_sharpness(const CanonicalPair& pair, double r = 0);
 
 /// GD's two-step normal form near the edge, omega = (1, -epsilon), in (y, m): y = z^2 and m = T(0) - 2 at the minimum
 /// that the present W has, corrected by epsilon W z. One step of this map is two of GD:

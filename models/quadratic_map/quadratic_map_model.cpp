@@ -176,17 +176,16 @@ class QuadraticMapProblem final : public Problem {
     out.push_back({"mu", pair.mu(), "u - 2 z: the sharpness at the minimum as epsilon -> 0"});
     out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
     out.push_back({"normalized_invariant", pair.invariant, "E in units where omega = (1, -epsilon)"});
-    if (problem_.rule == MapRule::gd) {
-      out.push_back({"predicted_outcome", std::string(name(predicted_fate(pair))),
-                     "of small epsilon: bounded iff z < 2 and mu < 4"});
-      out.push_back({"predicted_sharpness_limit", predicted_sharpness(pair),
-                     "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
-    } else if (problem_.rule == MapRule::sam) {
-      const bool edge = pair.minimum_sharpness() > edge_of(problem_);
-      out.push_back({"predicted_sharpness_limit",
-                     edge && pair.epsilon > 0 ? sam_limit(problem_.radius, pair.epsilon, pair.invariant) : nan,
-                     "T* and its first order in epsilon, after the edge"});
-    }
+    if (problem_.rule == MapRule::normalized_sam) return;
+    const bool sam = problem_.rule == MapRule::sam;
+    const double r = sam ? problem_.radius : 0;
+    if (const auto fate = predicted_fate(pair, r))
+      out.push_back({"predicted_outcome", std::string(name(*fate)),
+                     sam ? "of small epsilon: bounded iff the orbit with the slow variable held is"
+                         : "of small epsilon: bounded iff z < 2 and mu < 4"});
+    out.push_back({"predicted_sharpness_limit", predicted_sharpness(pair, r),
+                   sam ? "T* and its first order in epsilon, after the edge"
+                       : "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
   }
 
   /// A trajectory without steps, with the model's observables as columns.

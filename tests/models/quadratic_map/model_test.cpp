@@ -151,7 +151,15 @@ TEST_CASE("what there is not is no finding") {
     CHECK(there(settled, name));
   }
   CHECK(flag(settled, "converged"));
-  CHECK(!there(settled, "predicted_sharpness_limit"));
+  CHECK(words(settled, "predicted_outcome") == "converged");
+  // Below E = -T*/2 no minimum is stable under SAM: an outcome, no limit.
+  const auto unstable = found(
+      "[data]\nepsilon = 0.02\n[initial]\nresidual = 0.05\njacobian = [1.5, 0.1]\n[optimizer]\nkind = 'sam'\n"
+      "learning_rate = 1.0\nrho = 0.2\n[theory]\nlimit_steps = 5000\n");
+  CHECK(number(unstable, "normalized_invariant") < -0.5 * number(unstable, "sharpness_edge"));
+  CHECK(words(unstable, "predicted_outcome") == "persistent_oscillation");
+  CHECK(words(unstable, "outcome") == "persistent_oscillation");
+  CHECK(!there(unstable, "predicted_sharpness_limit"));
   for (const auto& list : {diverged, settled})
     for (const auto& f : list)
       if (const auto* value = std::get_if<double>(&f.value)) CHECK(!std::isnan(*value));

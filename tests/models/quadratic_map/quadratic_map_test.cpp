@@ -87,7 +87,7 @@ TEST_CASE("basins at small epsilon are as predicted, but for their edges") {
     for (double u = 0.07; u < 8; u += 0.37) {
       const double w = 0.02;  // W = 1
       const QuadraticRegression problem{{1, -0.02}, z, {std::sqrt(u), std::sqrt(w)}, MapRule::gd, 0};
-      const Fate predicted = predicted_fate(*canonical_pair(problem));
+      const auto predicted = predicted_fate(*canonical_pair(problem));
       const Fate found = outcome_of(problem, options).fate;
       ++cells;
       bounded_right += (predicted == Fate::diverged) == (found == Fate::diverged);
@@ -108,6 +108,96 @@ TEST_CASE("no minimum is stable below E = -1") {
     CHECK(found.fate == Fate::persistent_oscillation);
     CHECK(predicted_fate(*canonical_pair(problem)) == Fate::persistent_oscillation);
   }
+}
+
+TEST_CASE("SAM's basins and limits at small epsilon, but for their edges") {
+  OutcomeOptions options;
+  options.max_steps = 20000;
+  int decided = 0, bounded_right = 0, outcome_right = 0, limits = 0, unstable = 0;
+  for (const double r : {0.03, 0.3, 1.0, 2.4, 5.0, 12.0}) {
+    const double edge = sam_edge(r), eps = 0.01;
+    for (const double E : {-0.81 * edge, -0.58 * edge, -0.2, 0.2, 0.7, 1.3, 1.9})
+      for (const double relative : {0.43, 0.81, 1.07, 1.37, 2.3})
+        for (const double z : {-0.31, -0.02, 0.17, 0.53}) {
+          const double mu = relative * edge, W = mu + 2 * E, u = mu + 2 * z;
+          if (W <= 0 || u <= 0) continue;
+          CAPTURE(r);
+          CAPTURE(E);
+          CAPTURE(mu);
+          CAPTURE(z);
+          const QuadraticRegression problem{{1, -eps}, z, {std::sqrt(u), std::sqrt(eps * W)}, MapRule::sam, r};
+          const CanonicalPair pair = *canonical_pair(problem);
+          const double limit = predicted_sharpness(pair, r);
+          if (E < -edge / 2) {  // T(0) at z = 0 is W - 2 E + eps W: no minimum is stable
+            ++unstable;
+            CHECK(std::isnan(limit));
+          }
+          const auto predicted = predicted_fate(pair, r);
+          if (!predicted) continue;
+          const Outcome found = outcome_of(problem, options);
+          ++decided;
+          bounded_right += (*predicted == Fate::diverged) == (found.fate == Fate::diverged);
+          outcome_right += *predicted == found.fate;
+          // Small oscillations about the edge: the series is theirs.
+          if (*predicted != Fate::after_edge || relative > 1.1 || std::abs(z) > 0.1) continue;
+          ++limits;
+          CHECK(found.sharpness - edge == Approx(limit - edge).epsilon(0.12).scale(0));
+        }
+  }
+  CHECK(decided > 350);
+  CHECK(unstable > 20);
+  CHECK(limits > 15);
+  CHECK(bounded_right >= 0.97 * decided);
+  CHECK(outcome_right >= 0.95 * decided);
+}
+
+TEST_CASE("SAM beyond its blind point: no limit is claimed where u falls until W has let go") {
+  // r = 4, z_0 = -.297 < -1/r: J falls a thousandfold and more before W lets it grow again.
+  const double r = 4.166, eps = 0.005, mu = 1.036, W = 1.193, z = -0.297;
+  const QuadraticRegression problem{{1, -eps}, z, {std::sqrt(mu + 2 * z), std::sqrt(eps * W)}, MapRule::sam, r};
+  const CanonicalPair pair = *canonical_pair(problem);
+  CHECK(held_orbit(pair, r).blind);
+  CHECK(predicted_fate(pair, r) == Fate::after_edge);
+  CHECK(std::isnan(predicted_sharpness(pair, r)));
+  const Outcome found = outcome_of(problem, {});
+  CHECK(found.fate == Fate::after_edge);
+  CHECK(found.sharpness < 0.5 * sam_edge(r));
+  // At E < -1/r it may stay there, which is not said.
+  const QuadraticRegression captured{
+      {1, -0.02}, -0.78, {std::sqrt(2.561 - 1.56), std::sqrt(0.02 * 0.111)}, MapRule::sam, 1.752};
+  CHECK_FALSE(predicted_fate(*canonical_pair(captured), 1.752));
+  CHECK(outcome_of(captured, {}).fate == Fate::stationary);
+}
+
+TEST_CASE("the held orbit of SAM is the map at epsilon = 0") {
+  for (const double r : {0.2, 1.3, 6.0})
+    for (const double u : {0.1, 0.6, 1.1})
+      for (const double z : {-0.4, 0.1, 0.7}) {
+        const QuadraticRegression problem{{1}, z, {std::sqrt(u)}, MapRule::sam, r};
+        const auto map = regression_map(problem);
+        std::vector<double> x = problem.start(), next(2);
+        bool blind = 1 + r * z < 0;
+        for (int k = 0; k < 2000 && std::abs(x[0]) < 1e3; ++k) {
+          map.step(x, next);
+          x = next;
+          blind = blind || (1 + r * x[0] < 0 && std::abs(x[0]) < 1e3);
+        }
+        const HeldOrbit held = held_orbit(*canonical_pair(problem), r);
+        CHECK(held.bounded == (std::abs(x[0]) < 1e3));
+        if (held.bounded) CHECK(held.blind == blind);
+      }
+}
+
+TEST_CASE("without J along the larger curvature the other is all there is") {
+  const QuadraticRegression slow{{1, -0.1}, 3, {0, 0.5}, MapRule::gd, 0};
+  const auto pair = canonical_pair(slow);
+  REQUIRE(pair);
+  CHECK(pair->epsilon == 0);
+  CHECK(pair->scale == -0.1);
+  CHECK(predicted_fate(*pair) == Fate::converged);
+  const Outcome found = outcome_of(slow, {});
+  CHECK(found.fate == Fate::converged);
+  CHECK(predicted_sharpness(*pair) == Approx(found.sharpness).epsilon(1e-9));
 }
 
 TEST_CASE("chaos has a positive exponent, a cycle a negative one") {

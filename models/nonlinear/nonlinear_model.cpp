@@ -43,8 +43,8 @@ const settings::Section<NonlinearTheory>& theory_section() {
     s.key("effects", &Theory::effects, "add the effects of the nonlinearity, one by one, along the trajectory");
     s.key("compare", &Theory::compare,
           "signs: add SGD, SGD at the sign's effective rate, and that with its preconditioner");
-    s.key("rtol", &Theory::rtol, "relative tolerance").above(0).below(1);
-    s.key("atol", &Theory::atol, "absolute tolerance").at_least(0);
+    s.key("rtol", &Theory::rtol, "relative tolerance").where("method", {"ode"}).above(0).below(1);
+    s.key("atol", &Theory::atol, "absolute tolerance").where("method", {"ode"}).at_least(0);
     s.key("norm_spread", &Theory::norm_spread,
           "residual methods on rows of a data set: average over the measured norms of the examples");
     s.key("scale_drift", &Theory::scale_drift, "factor on a(P), to see what a run would notice").above(0);
@@ -208,7 +208,6 @@ void read_memory(const Values& values, NonlinearProblem& problem) {
   problem.ema_square = values.number("beta2");
   problem.floor = values.number("floor");
   if (problem.method != Method::per_example_adam) return;
-  if (problem.batch < 2) throw values.error("batch", "a variance over examples needs at least 2");
   if (problem.greedy) throw values.error("learning_rate_rule", "this method has no greedy rate");
   if (values.given("zeta") && values.given("second_moment"))
     throw values.error("zeta", "give either zeta or second_moment, not both");
@@ -217,6 +216,8 @@ void read_memory(const Values& values, NonlinearProblem& problem) {
     problem.zeta = values.number("zeta");
   else
     problem.zeta = word == "mean" ? 0 : word == "adam" ? 1 / problem.batch : word == "variance" ? infinity : 1;
+  if (problem.lacks_examples())
+    throw values.error("batch", "a variance over examples needs at least 2; of one example zeta must be 1");
   if (problem.zeta < 1 / problem.batch && problem.floor == 0)
     throw values.error("floor", "must be > 0 where zeta < 1/batch, for the estimate n may vanish");
 }

@@ -52,6 +52,8 @@ struct NonlinearProblem {
   Time time;
 
   double rate_at(double step) const { return learning_rate * schedule->at(step); }
+  /// Whether per-example-adam needs the variance over the batch's examples and has but one: its n is gbar^2 at zeta = 1/B.
+  bool lacks_examples() const { return batch < 2 && zeta != 1 / batch; }
   bool coordinatewise() const { return method.coordinatewise(); }
   /// Whether the threshold is one on |r|.
   bool cuts_residuals() const { return method == Method::clip || method == Method::huber || method == Method::reject; }

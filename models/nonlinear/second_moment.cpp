@@ -24,7 +24,7 @@ SecondMomentRecursion::SecondMomentRecursion(const NonlinearProblem& problem)
         "noise.law: the theory of per-example-adam needs a finite variance, for it closes on second moments "
         "of the gradient; that of {} is infinite. It can be simulated",
         problem.noise->name()));
-  if (!(problem.batch >= 2))
+  if (problem.lacks_examples())
     throw std::invalid_argument("optimizer.batch: a variance over examples needs at least 2, got 1");
   const auto& lambda = problem.covariance.eigenvalue;
   const auto& target = problem.covariance.target;

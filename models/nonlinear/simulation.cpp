@@ -63,9 +63,10 @@ void check(const NonlinearProblem& problem) {
     throw std::invalid_argument(
         fmt::format("optimizer.threshold: must be > 0, got {}", settings::text_of(problem.threshold)));
   if (problem.method == Method::per_example_adam) {
-    if (!(batch >= 2)) throw std::invalid_argument("optimizer.batch: a variance over examples needs at least 2, got 1");
     if (!(problem.zeta >= 0))
       throw std::invalid_argument(fmt::format("optimizer.zeta: must be >= 0, got {}", settings::text_of(problem.zeta)));
+    if (problem.lacks_examples())
+      throw std::invalid_argument("optimizer.batch: a variance over examples needs at least 2, got 1");
     if (!(problem.ema_square >= 0 && problem.ema_square < 1))
       throw std::invalid_argument(
           fmt::format("optimizer.beta2: must be >= 0 and < 1, got {}", settings::text_of(problem.ema_square)));

@@ -75,7 +75,7 @@ void StepRule::adam(double rate, std::span<const double> gradient, std::span<dou
 void StepRule::per_example_adam(double rate, const BatchMoments& batch, std::span<double> v) {
   const double beta = problem_.ema_square, B = problem_.batch;
   left2_ *= beta;
-  const double correction = 1 / (1 - left2_), unbiased = B / (B - 1);
+  const double correction = 1 / (1 - left2_), unbiased = B > 1 ? B / (B - 1) : 0;  // one example: zeta = 1/B
   // n averages mean^2 + (zeta - 1/B) variance, or the variance alone for infinite zeta.
   const bool alone = std::isinf(problem_.zeta);
   const double of_mean = alone ? 0 : 1, of_variance = alone ? 1 : problem_.zeta - 1 / B;

@@ -261,6 +261,16 @@ TEST_CASE("best final P of the family at B = 512: the same order, at a high rati
   CHECK(lead(less, mean) > 5);
 }
 
+TEST_CASE("one example a step, zeta = 1: no variance over examples is asked for, and it is Adam without momentum") {
+  auto one = problem(1, 0.3, 60, 1, 0.01, 20), adam = one;
+  adam.method = "adam";
+  adam.ema = 0;
+  const auto found = final_values(one, 4, "naive"), expected = final_values(adam, 4, "naive");
+  for (std::size_t r = 0; r < found.size(); ++r) CHECK(found[r] == Approx(expected[r]).epsilon(1e-12));
+  const Mean runs = mean_of(final_values(one, 200));
+  CHECK(solve_second_moment(one, {}).columns[0].value.back() == Approx(runs.value).epsilon(0.1));
+}
+
 TEST_CASE("what the closure does not cover is refused, and simulated") {
   const auto message = [](const NonlinearProblem& p, const NonlinearTheory& theory = {}) -> std::string {
     try {
@@ -279,7 +289,7 @@ TEST_CASE("what the closure does not cover is refused, and simulated") {
   heavy.noise = cauchy_noise(0.3);
   CHECK(holds(message(heavy), "needs a finite variance"));
   CHECK(std::isfinite(simulated(heavy, 2)));
-  CHECK(holds(message(problem(1, 0.3, 20, 1, 0.01)), "needs at least 2"));
+  CHECK(holds(message(problem(1, 0.3, 20, 0.5, 0.01)), "needs at least 2"));
   NonlinearTheory ode;
   ode.method = "ode";
   CHECK(holds(message(problem(4, 0.3, 20, 1, 0.01), ode), "theory.method"));
@@ -291,7 +301,8 @@ TEST_CASE("what the closure does not cover is refused, and simulated") {
     }
     return "nothing thrown";
   };
-  CHECK(holds(refusal(problem(1, 0.3, 20, 1, 0.01)), "optimizer.batch"));
+  CHECK(holds(refusal(problem(1, 0.3, 20, 2, 0.01)), "optimizer.batch"));
+  CHECK(holds(refusal(problem(1, 0.3, 20, infinity, 0.01)), "optimizer.batch"));
   CHECK(holds(refusal(problem(4, 0.3, 20, -1, 0.01)), "optimizer.zeta"));
   auto bare = problem(4, 0.3, 20, 0, 0.01);
   bare.floor = 0;

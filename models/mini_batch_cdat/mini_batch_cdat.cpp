@@ -13,11 +13,11 @@
 namespace edgewise::models::mini_batch_cdat {
 
 double Regression::m2() const {
-  return 1 + (static_cast<double>(dimension) + 1) / static_cast<double>(batch);
+  return 1 + (static_cast<double>(dimension) + 1) / batch;
 }
 
 double Regression::m3() const {
-  const auto d = static_cast<double>(dimension), B = static_cast<double>(batch);
+  const auto d = static_cast<double>(dimension), B = batch;
   return 1 + 3 * (d + 1) / B + (d * d + 3 * d + 4) / (B * B);
 }
 
@@ -35,12 +35,13 @@ double Regression::next_excess(double P, double eta) const {
 
 double Regression::mean_inverse_curvature() const {
   // The eigenvalue is chi^2 of k over B.
-  const auto k = static_cast<double>(std::max(dimension, batch));
-  return k > 2 ? static_cast<double>(batch) / (k - 2) : infinity;
+  if (std::isinf(batch)) return 1;
+  const double k = std::max(static_cast<double>(dimension), batch);
+  return k > 2 ? batch / (k - 2) : infinity;
 }
 
 double Regression::next_excess_normalised(double P, double sigma) const {
-  const double pushed = noise > 0 ? noise * sigma * sigma * mean_inverse_curvature() / static_cast<double>(batch) : 0;
+  const double pushed = noise > 0 ? noise * sigma * sigma * mean_inverse_curvature() / batch : 0;
   return P * (1 - sigma * (2 - sigma) / static_cast<double>(dimension)) + pushed;
 }
 
@@ -50,8 +51,8 @@ double Regression::floor_normalised(double sigma) const {
 
 std::pair<double, double> Regression::step_moments() const {
   // The series in powers of U T, whose moments are ratios of Gamma functions; T = 0 where B = 1.
-  if (dimension == 1) return {1, 1};
-  const auto d = static_cast<double>(dimension), B = static_cast<double>(batch);
+  if (dimension == 1 || std::isinf(batch)) return {1, 1};
+  const auto d = static_cast<double>(dimension), B = batch;
   const double u = B / 2, v = (d - 1) / 2, p = (B - 1) / 2, q = (B + d - 1) / 2;
   double uk = u / (u + v);                                              // E U^(k+1)
   double t1 = q / (p + q), t2 = q * (q + 1) / ((p + q) * (p + q + 1));  // E T^k (1 - T)^j
@@ -110,8 +111,7 @@ class CdatReplica : public ingredients::SteppingReplica {
       : SteppingReplica(divergence_limit(problem.excess + problem.noise)),
         problem_(problem),
         stream_(seed, index),
-        run_(rule),
-        residual_(problem.batch) {}
+        run_(rule) {}
 
  protected:
   void measure(std::span<double> out) const final {
@@ -130,7 +130,6 @@ class CdatReplica : public ingredients::SteppingReplica {
   const Regression& problem_;
   random::Stream stream_;
   ingredients::RateRun run_;
-  std::vector<double> residual_;
 };
 
 class RowsReplica final : public CdatReplica {
@@ -139,7 +138,7 @@ class RowsReplica final : public CdatReplica {
       : CdatReplica(problem, rule, seed, index),
         v_(problem.dimension),
         g_(problem.dimension),
-        X_(problem.dimension * problem.batch) {
+        X_(problem.dimension * static_cast<std::size_t>(problem.batch)) {
     v_[0] = std::sqrt(problem.excess);
   }
 
@@ -150,7 +149,7 @@ class RowsReplica final : public CdatReplica {
     return sum;
   }
   double take_step(std::uint64_t step, bool) override {
-    const std::size_t D = problem_.dimension, B = problem_.batch;
+    const std::size_t D = problem_.dimension, B = X_.size() / D;
     stream_.seek(step);
     for (double& x : X_) x = stream_.normal();
     std::ranges::fill(g_, 0);
@@ -175,7 +174,8 @@ class RowsReplica final : public CdatReplica {
 };
 
 /// With a the rows' components along v and r = |v| a - eps: g = (a.r, |r| z)/B, z ~ N(0, I_{d-1}) across v, and X g = a g_v
-/// + (r/|r|) z.g_z + |g_z| xi, xi ~ N(0, I) in the B - 1 directions across r.
+/// + (r/|r|) z.g_z + |g_z| xi, xi ~ N(0, I) in the B - 1 directions across r. Of a and eps their products matter alone:
+/// |a|^2 is chi^2 of B, eps.a/|a| normal, and what of |eps|^2 is across a chi^2 of B - 1, independent.
 class PlaneReplica final : public CdatReplica {
  public:
   PlaneReplica(const Regression& problem, const ingredients::RateRule& rule, std::uint64_t seed, std::uint64_t index)
@@ -184,22 +184,24 @@ class PlaneReplica final : public CdatReplica {
  private:
   double excess() const override { return v_ * v_; }
   double take_step(std::uint64_t step, bool) override {
-    const auto B = static_cast<double>(problem_.batch);
-    stream_.seek(step);
-    double aa = 0, ar = 0, rr = 0;
-    for (std::size_t b = 0; b < problem_.batch; ++b) {
-      const double a = stream_.normal(), r = v_ * a - std::sqrt(problem_.noise) * stream_.normal();
-      aa += a * a;
-      ar += a * r;
-      rr += r * r;
+    const double B = problem_.batch;
+    if (std::isinf(B)) {
+      v_ = std::abs(v_ - rate_at(v_ * v_, v_ * v_) * v_);
+      return excess();
     }
-    const double size = std::sqrt(rr), zz = stream_.chi_square(static_cast<double>(problem_.dimension) - 1);
-    const double along = ar / B, across = size * std::sqrt(zz) / B;
+    stream_.seek(step);
+    const double deviation = std::sqrt(problem_.noise), root = std::sqrt(stream_.chi_square(B));  // |a|
+    // r along a and across it.
+    const double straight = v_ * root - deviation * stream_.normal();
+    const double aside = deviation * std::sqrt(stream_.chi_square(B - 1));
+    const double size = std::hypot(straight, aside),
+                 zz = stream_.chi_square(static_cast<double>(problem_.dimension) - 1);
+    const double along = root * straight / B, across = size * std::sqrt(zz) / B;
     // X g along r, along the part of a across r, and in the other B - 2 directions.
-    const double shared = size > 0 ? ar / size : 0, rest = std::sqrt(std::max(0.0, aa - shared * shared));
+    const double shared = size > 0 ? root * straight / size : 0, rest = size > 0 ? root * aside / size : 0;
     const double first = shared * along + size * zz / B;
     double d = first * first;
-    if (problem_.batch > 1) {
+    if (B > 1) {
       const double second = rest * along + across * stream_.normal();
       d += second * second + across * across * stream_.chi_square(B - 2);
     }

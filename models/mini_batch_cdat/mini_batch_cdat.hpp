@@ -13,15 +13,16 @@
 namespace edgewise::models::mini_batch_cdat {
 
 struct Regression {
-  std::size_t dimension = 200, batch = 200;
-  double noise = 0;   ///< s2
-  double excess = 1;  ///< P_0 = |v_0|^2
+  std::size_t dimension = 200;
+  double batch = 200;  ///< whole, or inf: the population, of Hessian I, where v' = (1 - sigma) v
+  double noise = 0;    ///< s2
+  double excess = 1;   ///< P_0 = |v_0|^2
 
   /// tr E S^2/d and tr E S^3/d of S = X'X/B:  1 + (d+1)/B,   1 + 3 (d+1)/B + (d^2 + 3 d + 4)/B^2
   double m2() const;
   double m3() const;
   /// N = s2 d/B, the part of E|g|^2 that the labels' noise makes.
-  double noise_power() const { return noise * static_cast<double>(dimension) / static_cast<double>(batch); }
+  double noise_power() const { return noise * static_cast<double>(dimension) / batch; }
   /// What a step at P shows on average; exact.
   ingredients::StepObservation expected(double P) const;
   /// E P' at rate eta: P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B, exact for a rate that does not depend on the batch.
@@ -55,8 +56,8 @@ struct Regression {
 /// excess_mse, risk and learning_rate, and the rule's memory: of theory and simulation alike.
 const std::vector<Observable>& regression_observables();
 
-/// \param rows  every row of X is drawn, and the algorithm runs in d coordinates; otherwise in the plane of v and g, with
-///              the same law: B + O(1) numbers a step
+/// \param rows  every row of X is drawn (of a finite batch), and the algorithm runs in d coordinates; otherwise in the
+///              plane of v and g, with the same law: six numbers a step
 std::unique_ptr<Simulation> simulate_cdat(const Regression& problem, std::shared_ptr<const ingredients::RateRule> rule,
                                           bool rows);
 

@@ -10,6 +10,7 @@
 #include "models/framework/recorder.hpp"
 #include "models/mini_batch_cdat/mini_batch_cdat.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/whole.hpp"
 #include "settings/section.hpp"
 
 namespace edgewise::models::mini_batch_cdat {
@@ -29,6 +30,8 @@ struct Tuner {
 };
 
 Tuner tuner_of(const settings::Table& table) {
+  if (!table.has("rate"))
+    throw table.error("rate.kind", "is required: this model takes the rule [rate] kind = \"cdat\", and no other");
   const settings::Choice choice = ingredients::read_rate_choice(table);
   if (ingredients::rate_rule_kinds()[choice.index].description.name != "cdat")
     throw choice.values.error("kind", "this model is about kind = \"cdat\" and takes no other");
@@ -69,7 +72,7 @@ class CdatProblem final : public Problem {
     }
     Trajectory out = recorder.take();
     out.method = normalised() ? "normalised least mean squares" : "recursion of means";
-    out.exact = normalised();
+    out.exact = normalised() || std::isinf(problem_.batch);
     // Beyond: a mean that is infinite has nothing to be compared with.
     if (normalised() && !std::isfinite(problem_.mean_inverse_curvature())) out.columns.erase(out.columns.begin() + 2);
     return out;
@@ -78,6 +81,7 @@ class CdatProblem final : public Problem {
   std::vector<Prediction> predictions() const override {
     const Trajectory theory = solve();
     std::vector<Prediction> out;
+    if (std::isinf(problem_.batch)) return out;  // nothing fluctuates: the curves are judged
     if (problem_.dimension < large_dimension || theory.diverged_at || !(theory.columns[0].value.back() > 0)) return out;
     if (!normalised() && !(mean_field_error(theory.columns[0].value.back()) <= claimed / 2)) return out;
     Prediction end;
@@ -162,7 +166,11 @@ settings::Description mini_batches() {
           "a fresh batch a step, at the rate of the section [rate]",
           "v' = v - eta X'(X v - eps)/B",
           page,
-          {settings::integer("batch", "B").at_least(1).at_most(1e7).otherwise(std::int64_t{200})}};
+          {settings::number("batch", "B, whole, or inf: the population")
+               .in("samples")
+               .at_least(1)
+               .or_infinite()
+               .otherwise(200.0)}};
 }
 
 /// Section [monte_carlo].
@@ -172,7 +180,7 @@ struct Run {
 
 const settings::Section<Run>& run_section() {
   static const settings::Section<Run> section([](settings::Section<Run>& s) {
-    s.words("sampler", &Run::rows, "plane: exact in law, B numbers a step; rows: every row is drawn",
+    s.words("sampler", &Run::rows, "plane: exact in law, six numbers a step; rows: every row is drawn",
             {{"plane", false}, {"rows", true}});
   });
   return section;
@@ -184,12 +192,14 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers, "sgd").values;
   Regression problem;
   problem.dimension = static_cast<std::size_t>(data.integer("dimension"));
-  problem.batch = static_cast<std::size_t>(optimizer.integer("batch"));
+  problem.batch = optimizer.number("batch");
+  if (!std::isinf(problem.batch) && !numerics::is_whole(problem.batch))
+    throw optimizer.error("batch", fmt::format("must be a whole number >= 1, or inf (here {})", problem.batch));
   problem.noise = data.number("noise_variance");
   problem.excess = data.number("initial_excess");
   const settings::Values run = read_monte_carlo(table, run_section().parameters());
   const bool rows = run_section().from(run).rows;
-  if (rows && problem.dimension * problem.batch > 100'000'000)
+  if (rows && static_cast<double>(problem.dimension) * problem.batch > 1e8)
     throw run.error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
   return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows,
                                        table.table_or_empty("verdict").has("dimensions"));
@@ -217,8 +227,7 @@ double excess_after(const Regression& problem, double sigma, double ema, std::ui
 std::vector<ClosedForm> closed_forms() {
   ClosedFormList table("mini-batch-cdat/", "curvature-dynamics");
   struct Row {
-    std::size_t B;
-    double sigma, ema;
+    double B, sigma, ema;
     double theory[3], monte_carlo[3], error[3], floor;
   };
   constexpr std::uint64_t steps[] = {1, 20, 40};
@@ -227,7 +236,7 @@ std::vector<ClosedForm> closed_forms() {
                        {50, 1.8, .9, {.96863, .78427, .77936}, {.986, .812, .787}, {.013, .028, .024}, .780652},
                        {800, 2.0, .9, {.75212, .34388, .35335}, {.781, .362, .358}, {.012, .023, .014}, .354647}}) {
     const Regression problem{200, r.B, .25, 1};
-    const std::string name = fmt::format("{}-{:g}", r.B, r.sigma);
+    const std::string name = fmt::format("{:g}-{:g}", r.B, r.sigma);
     table.printed(name + "-floor", "P_inf, d = 200, s2 = .25", "4", r.floor, 6, [=] { return problem.floor(r.sigma); });
     table.add(name + "-recursion-floor", "the recursion ends at P_inf", "4", 1e-10,
               [=] { return std::pair(problem.floor(r.sigma), excess_after(problem, r.sigma, r.ema, 2000, 0)); });
@@ -249,7 +258,7 @@ std::vector<ClosedForm> closed_forms() {
   for (const Trend& t : {Trend{50, .22401, .2368, .0035, .0033},
                          {100, .22594, .2277, .0033, .0024},
                          {200, .22690, .2277, .0033, .0017}}) {
-    const Regression problem{t.d, t.d, .25, 1};
+    const Regression problem{t.d, static_cast<double>(t.d), .25, 1};
     table.printed(fmt::format("trend-{}", t.d), "P_20 at B = d, s2 = .25, sigma = 1.5", "4", t.theory, 5,
                   [=] { return excess_after(problem, 1.5, 0, 20, 0); });
     const std::string runs = fmt::format("trend-{}-runs", t.d);

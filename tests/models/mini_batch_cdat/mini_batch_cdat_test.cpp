@@ -68,7 +68,7 @@ TEST_CASE("mini-batch CDAT: both samplers have one law, whose first moments are 
       for (const std::size_t k : {0u, 2u, 3u, 4u})
         CHECK(std::abs(plane[k].mean() - rows[k].mean()) < 4.5 * std::hypot(plane[k].sem(), rows[k].sem()));
       if (steps > 1) continue;
-      const Regression problem{static_cast<std::size_t>(d), static_cast<std::size_t>(B), .3, 1};
+      const Regression problem{static_cast<std::size_t>(d), static_cast<double>(B), .3, 1};
       const auto expected = problem.expected(1);
       CHECK(std::abs(plane[3].mean() - expected.descent) < 4.5 * plane[3].sem());
       CHECK(std::abs(plane[4].mean() - .1 - expected.curvature_along) < 4.5 * plane[4].sem());
@@ -197,16 +197,54 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   CHECK(holds(error_of(text(3, 2, 0, "sigma = 0.0")), "x.toml: rate.sigma"));
   CHECK(holds(error_of(text(3, 0, 0, "")), "optimizer.batch"));
   CHECK(holds(error_of(text(3, 2, -1, "")), "data.noise_variance"));
-  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n"), "rate.kind"));
+  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n"),
+              "rate.kind: is required: this model takes the rule [rate] kind = \"cdat\""));
+  CHECK(holds(error_of(text(3, 2, 0, "").replace(text(3, 2, 0, "").find("batch = 2"), 9, "batch = 2.5")),
+              "optimizer.batch: must be a whole number >= 1, or inf (here 2.5)"));
   CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n[rate]\nkind = 'armijo'\n"), "rate.kind"));
   CHECK(holds(error_of(text(20000, 20000, 0, "", "[monte_carlo]\nsampler = 'rows'\n")), "monte_carlo.sampler"));
+}
+
+TEST_CASE("mini-batch CDAT: the population, batch = inf, is the limit of large batches") {
+  const auto at = [](const std::string& batch, const std::string& rate) {
+    std::string experiment = text(300, 7, .2, rate);
+    return experiment.replace(experiment.find("batch = 7"), 9, "batch = " + batch);
+  };
+  for (const std::string rate : {"sigma = 1.7\n", "sigma = 1.7\nema = 0.6\n", "sigma = 1.7\neta_max = 0.3\n"}) {
+    CAPTURE(rate);
+    const auto population = prepare(at("inf", rate)), large = prepare(at("1000000000000", rate));
+    const auto theory = population->solve();
+    CHECK(theory.exact);
+    CHECK(population->predictions().empty());
+    const double eta = rate.find("max") == std::string::npos ? 1.7 : .3;
+    const auto run = population->simulate()->replica(5, 0);
+    for (const std::size_t row : {1u, 2u}) {  // v' = (1 - eta) v
+      const double P = std::pow(1 - eta, row == 1 ? 2 : 6);
+      CHECK(column(theory, "excess_mse")[row] == Approx(P).epsilon(1e-13));
+      CHECK(column(large->solve(), "excess_mse")[row] == Approx(P).epsilon(1e-8));
+      double values[5];
+      run->advance(row == 1 ? 1 : 3);
+      run->observe(values);
+      for (std::size_t k = 0; k < 5; ++k) CHECK(values[k] == Approx(theory.columns[k].value[row]).epsilon(1e-13));
+    }
+    // A million million rows a step, drawn by their sums.
+    const auto drawn = means(at("1000000000000", rate), 3, 1);
+    CHECK(drawn[0].mean() == Approx(column(theory, "excess_mse").back()).epsilon(1e-4));
+  }
+  const auto found = prepare(at("inf", "sigma = 2.1\n"))->stability();
+  CHECK(number(found, "m2") == 1);
+  CHECK(number(found, "m3") == 1);
+  CHECK(number(found, "largest_sigma") == 2);
+  CHECK(!flag(found, "stable"));
+  CHECK(number(prepare(at("inf", "sigma = 1.9\n"))->stability(), "excess_floor") == 0);
+  CHECK(holds(error_of(at("inf", "") + "[monte_carlo]\nsampler = 'rows'\n"), "monte_carlo.sampler"));
 }
 
 TEST_CASE("mini-batch CDAT: without noise a step multiplies P by a known factor, and the edge is where that is 1") {
   // Edges from 2e5 batches drawn row by row in NumPy, to their error of some .003.
   struct Row {
-    std::size_t d, B;
-    double edge;
+    std::size_t d;
+    double B, edge;
   };
   for (const Row& row :
        {Row{2, 2, 2.119}, {3, 3, 2.204}, {7, 3, 2.220}, {10, 10, 2.386}, {20, 20, 2.438}, {40, 40, 2.467}}) {
@@ -216,7 +254,7 @@ TEST_CASE("mini-batch CDAT: without noise a step multiplies P by a known factor,
   }
   for (const std::size_t d : {1u, 2u, 9u, 1000u}) {  // normalised least mean squares
     CHECK(Regression{d, 1, 0, 1}.largest_sigma() == Approx(2).epsilon(1e-13));
-    CHECK(Regression{1, d, 0, 1}.largest_sigma() == Approx(2).epsilon(1e-13));
+    CHECK(Regression{1, static_cast<double>(d), 0, 1}.largest_sigma() == Approx(2).epsilon(1e-13));
     CHECK(Regression{d, 1, 0, 1}.factor(.6) == Approx(1 - .6 * 1.4 / static_cast<double>(d)).epsilon(1e-13));
   }
   // 2 (1 + 3 c + c^2)/(1 + c)^2 of c = d/B as both grow.
@@ -228,7 +266,7 @@ TEST_CASE("mini-batch CDAT: without noise a step multiplies P by a known factor,
       const auto runs = means(
           text(shape.first, shape.second, 0, fmt::format("sigma = {}\n", sigma), "[monte_carlo]\nsampler = 'rows'\n"),
           1, 20000);
-      const Regression problem{static_cast<std::size_t>(shape.first), static_cast<std::size_t>(shape.second), 0, 1};
+      const Regression problem{static_cast<std::size_t>(shape.first), static_cast<double>(shape.second), 0, 1};
       CHECK(std::abs(runs[0].mean() - problem.factor(sigma)) < 4.5 * runs[0].sem());
     }
   CHECK(!flag(prepare(text(7, 3, 0, "sigma = 2.4\n"))->stability(), "stable"));

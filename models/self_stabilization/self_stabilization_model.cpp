@@ -258,12 +258,26 @@ void only_constant(const settings::Values& values, const char* key, const char* 
   if (!s.constant()) throw values.error(key, std::string("is of a constant rate; under a rate rule give ") + other);
 }
 
+/// What the rule does not see of the other directions, and so changes nothing.
+void refuse_unread(const settings::Values& values, const Setup& s) {
+  const bool cdat = s.tuner == Tuner::cdat, polyak = s.tuner == Tuner::stochastic_polyak;
+  const bool moves = values.flag("bulk_moves");
+  const auto refuse = [&](const char* key, bool read, const char* by) {
+    if (values.given(key) && !read)
+      throw values.error(key,
+                         std::string("is read by ") + by + " alone, and changes nothing under this rate; leave it out");
+  };
+  refuse("bulk_gradient", cdat || polyak, "[rate] kind = cdat and stochastic-polyak");
+  refuse("bulk_moves", cdat || polyak, "[rate] kind = cdat and stochastic-polyak");
+  refuse("bulk_curvature", cdat || (polyak && moves),
+         "[rate] kind = cdat, and stochastic-polyak where bulk_moves = true");
+  refuse("floor", polyak, "[rate] kind = stochastic-polyak");
+}
+
 void read_landscape(const settings::Values& values, Setup& s) {
   only_constant(values, "epsilon", "sharpening", s);
   only_constant(values, "noise", "gradient_variance", s);
-  for (const char* key : {"bulk_gradient", "bulk_curvature", "bulk_moves", "floor"})
-    if (values.given(key) && s.constant())
-      throw values.error(key, "is what a rate rule sees of the other directions; at a constant rate nobody reads it");
+  refuse_unread(values, s);
   const double square = s.learning_rate * s.learning_rate;
   s.land.sharpening = values.given("epsilon") ? values.number("epsilon") / square : values.number("sharpening");
   s.land.stabilization = values.number("stabilization");
@@ -314,6 +328,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const settings::Values run = read_monte_carlo(table, run_keys());
   const std::uint64_t burn_in =
       run.given("burn_in") ? static_cast<std::uint64_t>(run.integer("burn_in")) : experiment.time.steps / 4;
+  if (run.given("burn_in") && !(s.land.noise > 0))
+    throw run.error("burn_in", "is of the averages of noisy runs, and there is no landscape.noise here; leave it out");
   if (s.land.noise > 0 && burn_in >= experiment.time.steps && experiment.time.steps > 0)
     throw run.error("burn_in", "leaves no step to average over");
   return std::make_unique<SelfStabilizationProblem>(

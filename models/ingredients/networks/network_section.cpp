@@ -42,6 +42,11 @@ std::shared_ptr<const Network> read_network(const settings::Values& values, cons
                  values.number("beta")};
   if (values.given("beta") && phi.kind != ActivationKind::beta_gelu)
     throw values.error("beta", "belongs to activation = \"beta-gelu\"");
+  for (const char* key : {"activation", "beta"})
+    if (values.given(key) && values.numbers("hidden").empty())
+      throw values.error(key, "is of hidden layers, and hidden = [] has none; leave it out");
+  if (values.given("bias_variance") && !values.flag("bias"))
+    throw values.error("bias_variance", "is of biases, and bias = false has none; leave it out");
   Architecture a;
   a.inputs = examples.inputs.rows();
   a.parametrisation = static_cast<Parametrisation>(place(parametrisation_names(), values.text("parametrisation")));

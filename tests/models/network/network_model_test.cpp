@@ -218,6 +218,9 @@ TEST_CASE("bad experiments on networks are refused with the key") {
     return message.find(part) != std::string::npos;
   };
   CHECK(names(refused("[optimizer]\nkind = 'gd'\n"), "optimizer.learning_rate: is required"));
+  for (const char* text : {"activation = 'relu'\nhidden = []\n", "bias_variance = 0.3\nbias = false\n"})
+    CHECK(names(refused(std::string("[optimizer]\nlearning_rate = 0.1\n[network]\n") + text),
+                ("network." + std::string(text).substr(0, std::string(text).find(' ')) + ": is of ").c_str()));
   CHECK(names(refused("[optimizer]\nlearning_rate = 0\n"), "optimizer.learning_rate"));
   CHECK(names(refused("[optimizer]\nkind = 'sam'\nlearning_rate = 1\nrho = -1\n"), "optimizer.rho"));
   CHECK(names(refused("[optimizer]\nkind = 'sgd'\nlearning_rate = 1\nbatch = 101\n"), "number of examples, 100"));

@@ -29,7 +29,6 @@ namespace {
 
 const std::string head = "model = 'self-stabilisation'\n[time]\nat = [1, 2, 7, 40]\n";
 const std::string land = "[landscape]\nsharpening = 0.02\nstabilization = 3.0\n";
-const std::string joint = head + land + "bulk_gradient = 0.05\nbulk_curvature = 0.3\nfloor = 0.2\n";
 const std::string start = "[initial]\nx = 0.1\nsharpness = 1.5\n";
 
 /// The definition, written out; the rate of a step from all sharpnesses so far.
@@ -58,7 +57,7 @@ TEST_CASE("self-stabilisation: theory and descent are the definition, under ever
   struct Case {
     std::string text;
     std::function<double(Literal&)> rate;
-    bool moving = false;
+    std::string bulk = "";  // what the rule sees of the other directions
   };
   const std::vector<Case> cases = {
       {"[optimizer]\nlearning_rate = 1.3\n", [](Literal&) { return 1.3; }},
@@ -81,19 +80,18 @@ TEST_CASE("self-stabilisation: theory and descent are the definition, under ever
          for (std::size_t t = 1; t < l.n.size(); ++t) n = .5 * n + .5 * l.n[t], d = .5 * d + .5 * l.d[t];
          return 1.4 * n / d;
        },
-       true},
+       "bulk_gradient = 0.05\nbulk_curvature = 0.3\nbulk_moves = true\n"},
       {"[rate]\nkind = 'stochastic-polyak'\nc = 3\n",
-       [](Literal& l) { return (l.lambda * l.x * l.x / 2 + l.F) / (3 * (l.lambda * l.lambda * l.x * l.x + l.G2)); }}};
+       [](Literal& l) { return (l.lambda * l.x * l.x / 2 + l.F) / (3 * (l.lambda * l.lambda * l.x * l.x + l.G2)); },
+       "bulk_gradient = 0.05\nfloor = 0.2\n"}};
   for (const Case& c : cases) {
     CAPTURE(c.text);
-    // At a constant rate nobody sees the other directions.
-    const std::string parts = c.text.starts_with("[rate]") ? joint : head + land;
-    const auto problem = prepare(parts + (c.moving ? "bulk_moves = true\n" : "") + start + c.text);
+    const auto problem = prepare(head + land + c.bulk + start + c.text);
     const auto theory = problem->solve();
     std::unique_ptr<models::Simulation> keep;
     const auto run = replica(*problem, keep);
     Literal literal;
-    literal.moving = c.moving;
+    literal.moving = c.bulk.find("bulk_moves") != std::string::npos;
     double before = 0, eta = 0;
     int k = 0;
     for (std::size_t row = 1; row < theory.steps.size(); ++row) {
@@ -440,8 +438,21 @@ TEST_CASE("self-stabilisation: what is refused") {
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[optimizer]\nlearning_rate = 1.0\n", "leave one of them out"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[landscape]\nepsilon = 0.1\n", "landscape.epsilon"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[initial]\nx = 0.0\n[landscape]\nbulk_gradient = 1.0\n", "u.Hu = 0"));
-  CHECK(refused(head + "[landscape]\nbulk_gradient = 1.0\n", "landscape.bulk_gradient: is what a rate rule sees"));
-  CHECK(refused(head + "[landscape]\nfloor = 1.0\n", "landscape.floor"));
+  CHECK(refused(head + "[landscape]\nbulk_gradient = 1.0\n", "landscape.bulk_gradient: is read by [rate] kind = cdat"));
+  // Keys that the rule does not read.
+  for (const char* key : {"bulk_gradient = 1.0", "bulk_curvature = 1.0", "bulk_moves = true", "floor = 1.0"}) {
+    const std::string landscape = std::string("[landscape]\n") + key + "\n";
+    const std::string name = "landscape." + std::string(key).substr(0, std::string(key).find(' ')) + ": is read by";
+    CHECK(refused(head + landscape, name));
+    CHECK(refused(head + landscape + "[rate]\nkind = 'inverse-sharpness'\n", name));
+    CHECK(refused(head + landscape + "[rate]\nkind = 'cdat'\n", name) == (std::string(key) == "floor = 1.0"));
+    CHECK(refused(head + landscape + "[rate]\nkind = 'stochastic-polyak'\n", name) ==
+          (std::string(key) == "bulk_curvature = 1.0"));
+  }
+  CHECK(!refused(head + "[landscape]\nbulk_gradient = 1.0\nbulk_curvature = 1.0\nbulk_moves = true\n[rate]\nkind = "
+                        "'stochastic-polyak'\n",
+                 "is read by"));
+  CHECK(refused(head + "[monte_carlo]\nburn_in = 10\n", "monte_carlo.burn_in: is of the averages of noisy runs"));
   CHECK(refused(head + "[initial]\nx = 1.0\np = 1.0\n", "initial.p"));
   CHECK(refused(head + "[initial]\nY = -2.0\n", "initial.Y"));
   CHECK(refused(head + "[initial]\nsharpness = 0.0\n", "initial.sharpness"));

@@ -65,6 +65,7 @@ BestConstantRates best_constant_rates(const MatrixLeastSquares& problem, const M
   // The floor of the first is at the start's excess. Downwards until that of the longest horizon rises: its best rate
   // is the smallest.
   const double P0 = dynamics.excess(dynamics.initial), N = dynamics.noise_to_drift();
+  if (P0 == 0) return {std::vector<BestConstantRate>(last), 0, 0};  // at its best without a step
   double log_rate = std::log(4 * P0 / (N * std::sqrt(problem.residual_variance(P0))));
   double before = std::numeric_limits<double>::infinity();
   for (int rising = 0; rising < 8 && trials.rates() < most_rates; log_rate -= grid) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -43,9 +42,8 @@ MatrixDynamics::MatrixDynamics(const MatrixLeastSquares& problem, const Coeffici
     throw std::invalid_argument(
         "data.labels: without label noise the gradient of vector labels, Delta times the sample covariance, is all "
         "signal, out of the theory's scope; give [noise] a variance well above P/m, use bilinear labels, or simulate");
-  if (!(problem.rank() >= 2)) throw std::invalid_argument("the theory needs min(m, n, B) >= 2");
-  if (!(problem.spectrum.eigenvalue.back() > 0))
-    throw std::invalid_argument("spectrum: the theory needs positive eigenvalues");
+  if (!(problem.rank() >= 2))
+    throw std::invalid_argument("the theory needs min(m, n, B) >= 2, n the inputs of positive variance");
   const bool measured = options.source == CoefficientSource::null;
   if (options.source == CoefficientSource::idealised && problem.map != UpdateMap::signsvd &&
       problem.map != UpdateMap::signsgd)
@@ -87,7 +85,7 @@ void MatrixDynamics::build_spectral(const CoefficientOptions& options) {
   const WeightedEigenvalues e = eigenvalues(problem_.spectrum);
   if (options.source == CoefficientSource::idealised) {
     for (const double lambda : weight) drift.push_back(std::sqrt(problem_.batch * lambda / problem_.outputs));
-    noise = count;
+    for (std::size_t a = 0; a < size(); ++a) noise.push_back(weight[a] > 0 ? count[a] : 0);
     description = "idealised: hhat = sqrt(B lambda/m), Q = 1 (large batch, m >= n)";
     return;
   }
@@ -123,7 +121,7 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
     // Dg = K: modes sqrt(lambda) of Delta K^(1/4).
     by_inputs();
     for (const double lambda : weight) drift.push_back(factor * std::sqrt(lambda));
-    for (const double c : count) noise.push_back(m * c);
+    for (std::size_t a = 0; a < size(); ++a) noise.push_back(weight[a] > 0 ? m * count[a] : 0);  // sign(0) = 0
     description = "signs on a diagonal covariance";
     return;
   }
@@ -148,8 +146,7 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
   }
   by_inputs();
   for (const double lambda : weight) drift.push_back(factor * lambda / std::sqrt(mean));
-  const bool possible =
-      !s.compressed && s.whole_multiplicities() && n <= 1 << 24 && std::has_single_bit(static_cast<std::size_t>(n));
+  const bool possible = problem_.has_hadamard_basis() && n <= 1 << 24;
   const bool exact = !idealised && options.sign_noise != "linear" && possible;
   if (options.sign_noise == "arcsine" && !exact)
     throw std::invalid_argument(
@@ -203,7 +200,8 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
     drift = c.drift;
     noise = of_modes(c.noise);
   } else {
-    const double P = excess(initial), top = 4 * problem_.residual_variance(P);
+    // At V = 0 there is no gradient, and any grid will do.
+    const double P = excess(initial), first = problem_.residual_variance(P), top = 4 * (first > 0 ? first : 1);
     const double bottom = std::max(problem_.noise_variance, least_share_of_V * top) / 1.01;
     const auto points =
         static_cast<std::size_t>(std::max(4.0, std::ceil(grid_per_decade * std::log10(top / bottom)) + 1));
@@ -217,7 +215,7 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
     for (MeasuredCoefficients& c : table_) c.noise = of_modes(c.noise);
     drift.resize(size());
     noise.resize(size());
-    at(problem_.residual_variance(P), drift, noise);
+    at(first > 0 ? first : 1, drift, noise);
   }
   if (problem_.map != UpdateMap::signsgd && problem_.labels == Labels::bilinear)
     bare_polar_ = signsvd_drift(eigenvalues(s), problem_.outputs, problem_.batch, weight_law(problem_));
@@ -260,7 +258,8 @@ void MatrixDynamics::at(double V, std::span<double> h, std::span<double> q) cons
 
 double MatrixDynamics::noise_to_drift() const {
   double N = 0;
-  for (std::size_t i = 0; i < size(); ++i) N += weight[i] * noise[i] / drift[i];
+  for (std::size_t i = 0; i < size(); ++i)
+    if (weight[i] > 0) N += weight[i] * noise[i] / drift[i];
   return N;
 }
 
@@ -273,6 +272,10 @@ std::optional<std::string> MatrixDynamics::no_dressing() const {
 }
 
 void MatrixDynamics::inflation(std::span<const double> M, double V, std::span<double> f) const {
+  if (V == 0) {
+    std::ranges::fill(f, 0.0);
+    return;
+  }
   const double strength = 2 + problem_.batch / problem_.outputs;
   const bool shared = problem_.map == UpdateMap::signsgd && problem_.rotation == Rotation::hadamard;
   double psi = 0;
@@ -294,10 +297,11 @@ void MatrixDynamics::dress(std::span<const double> f, std::span<double> h) const
   const std::vector<double> polar =
       signsvd_drift({inflated, count}, problem_.outputs, problem_.batch, weight_law(problem_), 0.5);
   for (std::size_t i = 0; i < size(); ++i)
-    h[i] *= polar[i] / (1 + f[i]) / (bare_polar_.empty() ? drift[i] : bare_polar_[i]);
+    if (weight[i] > 0) h[i] *= polar[i] / (1 + f[i]) / (bare_polar_.empty() ? drift[i] : bare_polar_[i]);
 }
 
 double MatrixDynamics::signal_to_noise(std::span<const double> M, double V) const {
+  if (V == 0) return 0;
   const double strength = 2 + problem_.batch / problem_.outputs;
   double largest = 0;
   for (std::size_t i = 0; i < size(); ++i) largest = std::max(largest, weight[i] * M[i] / (count[i] * V));

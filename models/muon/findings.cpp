@@ -64,11 +64,12 @@ std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const Ma
     const double N = dynamics.noise_to_drift();
     out.push_back({"noise_to_drift", N, "N = sum lambda Q/hhat"});
     if (problem.protocol == Protocol::constant) {
-      const double floor = noise_floor(problem.learning_rate, N, problem);
+      const double floor = V0 > 0 ? noise_floor(problem.learning_rate, N, problem) : 0;
       out.push_back({"stable", true, "a constant rate of a bounded update never diverges"});
       out.push_back({"steady_excess_mse", floor, "P = (eta/2) N sqrt(V) at the full learning rate"});
       // Where the floor is all noise of the steps, sqrt(V) = eta N/2.
-      const double at_floor = std::isfinite(floor)
+      const double at_floor = V0 == 0 ? 0
+                              : std::isfinite(floor)
                                   ? 2 * problem.learning_rate * largest / std::sqrt(problem.residual_variance(floor))
                                   : 4 * largest / N;
       out.push_back({"overshoot", at_floor, "2 eta max(hhat)/sqrt(V) at the floor; the recursion needs < 1"});
@@ -114,8 +115,10 @@ std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const Ma
 std::vector<double> local_slopes(std::span<const double> x, std::span<const double> y) {
   std::vector<double> out(x.size(), std::numeric_limits<double>::quiet_NaN());
   const auto between = [&](std::size_t a, std::size_t b) { return std::log(y[b] / y[a]) / std::log(x[b] / x[a]); };
-  if (x.size() < 2) return out;
-  const std::size_t last = x.size() - 1;
+  std::size_t size = x.size();
+  while (size > 0 && !(x[size - 1] > 0 && y[size - 1] > 0)) --size;  // null modes have none
+  if (size < 2) return out;
+  const std::size_t last = size - 1;
   for (std::size_t i = 0; i <= last; ++i) {
     if (i == 0 || i == last) {
       out[i] = i == 0 ? between(0, 1) : between(last - 1, last);
@@ -134,6 +137,7 @@ namespace {
 /// the learning rate has no such state.
 std::optional<double> steady_scale(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics) {
   if (!dynamics.constant()) return std::nullopt;
+  if (problem.residual_variance(dynamics.excess(dynamics.initial)) == 0) return std::nullopt;  // nothing moves
   const double N = dynamics.noise_to_drift();
   if (problem.protocol == Protocol::constant)
     return problem.learning_rate * std::sqrt(problem.residual_variance(noise_floor(problem.learning_rate, N, problem)));
@@ -151,7 +155,9 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
   std::vector<double> noise(dynamics.noise);
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] /= dynamics.count[i];
   std::vector<double> floor;
-  for (std::size_t i = 0; i < noise.size(); ++i) floor.push_back(dynamics.noise[i] / (2 * dynamics.drift[i]));
+  for (std::size_t i = 0; i < noise.size(); ++i)
+    floor.push_back(dynamics.drift[i] > 0 ? dynamics.noise[i] / (2 * dynamics.drift[i])
+                                          : std::numeric_limits<double>::quiet_NaN());
   std::vector<ModeColumn> out = {
       {"eigenvalue", "x^2", "of the mode; weight of its power in P", dynamics.weight},
       {"multiplicity", "1", "coordinates", dynamics.count},
@@ -160,7 +166,8 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
       {"slope", "1", "dln hhat/dln lambda between neighbours: 1/2 preconditioned, 1 as SGD",
        local_slopes(dynamics.weight, dynamics.drift)},
       {"noise", "1", "Q = E|S u|^2, per coordinate", std::move(noise)},
-      {"floor", "1/x", "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V)", floor}};
+      {"floor", "1/x", "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V); a null mode has none",
+       floor}};
   if (!dynamics.inputs) out[4].value.assign(dynamics.size(), std::numeric_limits<double>::quiet_NaN());
   if (const auto scale = steady_scale(problem, dynamics)) {
     for (double& value : floor) value *= *scale;

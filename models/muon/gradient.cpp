@@ -161,7 +161,13 @@ double spectral_value(const MatrixLeastSquares& problem, double sigma, double no
   if (problem.map == UpdateMap::signsvd) return 1;
   if (problem.map == UpdateMap::sgd) return sigma;
   const double at[] = {problem.normalise ? sigma / norm : sigma};
-  return (*problem.spectral_map)(at);
+  const double value = (*problem.spectral_map)(at);
+  if (!std::isfinite(value)) {
+    const std::string argument = settings::text_of(at[0]), what = std::isnan(value) ? "nan" : "infinite";
+    throw std::invalid_argument("optimizer.map: '" + problem.spectral_map->formula() + "' is " + what +
+                                " at sigma = " + argument + "; it must be finite at every singular value that is met");
+  }
+  return value;
 }
 
 MatrixUpdate::MatrixUpdate(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates)

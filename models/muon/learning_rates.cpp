@@ -22,15 +22,21 @@ double adaptive_gamma(const MatrixLeastSquares& problem, const MatrixDynamics& d
 }
 
 BestGamma best_gamma(const MatrixDynamics& dynamics) {
-  const std::size_t n = dynamics.size();
-  std::vector<double> decay(n), input(n);
+  std::vector<double> drift, noise, weight;  // without null modes, of which P knows nothing
+  for (std::size_t i = 0; i < dynamics.size(); ++i)
+    if (dynamics.weight[i] > 0) {
+      drift.push_back(dynamics.drift[i]);
+      noise.push_back(dynamics.noise[i]);
+      weight.push_back(dynamics.weight[i]);
+    }
+  std::vector<double> decay(weight.size()), input(weight.size());
   const auto rate = [&](double gamma) {
-    for (std::size_t i = 0; i < n; ++i) {
-      decay[i] = 2 * gamma * dynamics.drift[i];
-      input[i] = gamma * gamma * dynamics.noise[i];
+    for (std::size_t i = 0; i < weight.size(); ++i) {
+      decay[i] = 2 * gamma * drift[i];
+      input[i] = gamma * gamma * noise[i];
     }
     const double slowest = *std::min_element(decay.begin(), decay.end());
-    return slowest - solvers::leading_shift(decay, input, dynamics.weight);
+    return slowest - solvers::leading_shift(decay, input, weight);
   };
   const double largest = largest_gamma(dynamics);
   const numerics::Minimum best = numerics::minimum([&](double x) { return -rate(x * largest); }, 1e-3, 1.0, 40);
@@ -56,7 +62,8 @@ LocalEquilibrium::LocalEquilibrium(const MatrixDynamics& dynamics, double fracti
 double LocalEquilibrium::resolved(double u) const {
   double N = 0;
   for (std::size_t i = 0; i < dynamics_.size(); ++i)
-    N += dynamics_.weight[i] * dynamics_.noise[i] * -std::expm1(-2 * dynamics_.drift[i] * u) / dynamics_.drift[i];
+    if (dynamics_.weight[i] > 0)
+      N += dynamics_.weight[i] * dynamics_.noise[i] * -std::expm1(-2 * dynamics_.drift[i] * u) / dynamics_.drift[i];
   return N;
 }
 
@@ -67,6 +74,7 @@ double LocalEquilibrium::gamma(double u) const {
 double LocalEquilibrium::uncapped_time(double u) const {
   double t = 0;
   for (std::size_t i = 0; i < dynamics_.size(); ++i) {
+    if (!(dynamics_.weight[i] > 0)) continue;
     const double h = dynamics_.drift[i], x = 2 * h * u;
     // u - (1 - e^-x)/(2h) without cancellation at small x.
     const double gap = x < 1e-3 ? x * x * (0.5 - x * (1.0 / 6 - x / 24)) : x + std::expm1(-x);

@@ -64,7 +64,7 @@ const std::vector<Parameter>& theory_keys() {
           .at_least(1)
           .otherwise(std::vector<double>{}),
       settings::number("rtol", "relative tolerance").above(0).below(1).otherwise(1e-8),
-      settings::number("atol", "absolute tolerance").at_least(0).otherwise(0.0),
+      settings::number("atol", "absolute tolerance").where("method", {"ode"}).at_least(0).otherwise(0.0),
       settings::number("scale_drift", "factor on hhat, to see what a run would notice").above(0).otherwise(1.0),
       settings::number("scale_noise", "factor on Q, to see what a run would notice").at_least(0).otherwise(1.0)};
   return parameters;
@@ -215,6 +215,12 @@ class MatrixProblem final : public Problem {
       out.push_back("this map's coefficients are measured; its dressed correction is SignSVD's");
     if (p.map == UpdateMap::signsgd && p.rotation == Rotation::haar)
       out.push_back("a random rotation does not make the diagonal flat where single modes dominate the trace");
+    if (p.map == UpdateMap::signsgd && p.rotation == Rotation::hadamard && !p.spectrum.compressed &&
+        !p.has_hadamard_basis())
+      out.push_back(
+          fmt::format("there is no Hadamard basis of {} inputs (a power of two): the theory is that of a "
+                      "basis with a flat diagonal and small correlations, linearised",
+                      p.inputs()));
     return out;
   }
 
@@ -356,8 +362,12 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   const Values time = settings::read(table.table_or_empty("time"), time_parameters());
   MatrixTheory theory;
   theory.method = values.text("method");
-  if (!signs && values.given("sign_noise")) throw values.error("sign_noise", "belongs to signsgd; leave it out");
+  if (values.given("sign_noise") && !(signs && problem->rotation == Rotation::hadamard))
+    throw values.error("sign_noise", "belongs to signsgd with rotation = hadamard; leave it out");
   const bool by_draws = problem->map == UpdateMap::newton_schulz || problem->map == UpdateMap::general;
+  if (values.given("coefficients") && values.text("coefficients") == "idealised" && problem->rotation == Rotation::none)
+    throw values.error("coefficients",
+                       "idealised signs are those of a flat basis; use fixed-point with rotation = none");
   const std::string source =
       values.given("coefficients") ? values.text("coefficients") : (by_draws ? "null" : "fixed-point");
   theory.coefficients.source = source == "null"        ? CoefficientSource::null

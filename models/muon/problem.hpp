@@ -10,6 +10,7 @@
 /// with a ~ N(0, Sigma), c ~ N(0, K), P = tr(Sigma Delta K Delta') (vector: Sigma = I). Matrices are written in the
 /// eigenbases of Sigma and K; columns of Delta at the start are random with |Delta u_j|^2 = D_j(0).
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -53,7 +54,19 @@ struct MatrixLeastSquares {
   Time time;
 
   double inputs() const { return spectrum.dimension(); }  ///< n
-  double rank() const { return std::min({outputs, inputs(), batch}); }
+  /// Of a gradient: no input reaches a null mode.
+  double rank() const {
+    double positive = 0;
+    for (std::size_t a = 0; a < spectrum.modes(); ++a)
+      positive += spectrum.eigenvalue[a] > 0 ? spectrum.multiplicity[a] : 0;
+    return std::min({outputs, positive, batch});
+  }
+  /// Whether the inputs have a Hadamard basis (Sylvester's): a power of two of them.
+  bool has_hadamard_basis() const {
+    const double n = inputs();
+    return !spectrum.compressed && spectrum.whole_multiplicities() && n < 0x1p53 &&
+           std::has_single_bit(static_cast<std::uint64_t>(n));
+  }
   /// m/B, the time unit in which the two maps compare.
   double time_unit() const { return outputs / batch; }
   bool scale_free() const { return map != UpdateMap::sgd && (map != UpdateMap::general || normalise); }

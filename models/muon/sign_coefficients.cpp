@@ -123,6 +123,9 @@ SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::
   linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(k);
   SignModes out;
   out.kappa = eigen.values;
+  // Ascending; the null ones are as many as K's, by the law of inertia.
+  const auto null = std::ranges::count(eigenvalues, 0.0);
+  std::fill_n(out.kappa.begin(), null, 0.0);
   for (double& value : out.kappa) value = std::max(value, 0.0);
   const Matrix image = linear_algebra::product(a, eigen.vectors);
   out.noise.resize(n);

@@ -40,6 +40,7 @@ class Guards {
   }
   /// The same from a rate, with the bare drift.
   void step(double step, double eta, double V) {
+    if (V == 0) return;
     dynamics_.at(V, h_, q_);
     this->step(step, 2 * eta * theory_.scale_drift * *std::ranges::max_element(h_) / std::sqrt(std::max(V, 1e-290)));
   }
@@ -116,6 +117,8 @@ class Solver {
   Trajectory run() {
     if (problem_.protocol == Protocol::constant_optimal)
       constant_optimal();
+    else if (problem_.residual_variance(dynamics_.excess(dynamics_.initial)) == 0)
+      rest();
     else if (theory_.method == "recursion")
       recursion();
     else
@@ -193,6 +196,12 @@ class Solver {
     out_.report.emplace_back("solver_evaluations", static_cast<double>(contour.evaluations()));
     out_.report.emplace_back("solver_error", contour.error_estimate());
     return true;
+  }
+
+  /// Without residuals there is no gradient, and S(0) = 0.
+  void rest() {
+    LearningRate rate(problem_, &dynamics_);
+    for (const double t : times_) record_state(t, dynamics_.initial, rate.next(t, 0));
   }
 
   void recursion() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <stdexcept>
 
@@ -21,10 +22,22 @@ constexpr RightEnd end_of_drift{1e10, 30};   // falls like e^(-3x/2)
 constexpr RightEnd end_of_matrix{1e30, 70};  // like e^(-x/2)
 constexpr double small_rho = 0.01;           // below this the divergent series of Phi is accurate to rounding
 
+/// How many coordinates have a positive eigenvalue: the others are null, no gradient reaches them.
 double total(const WeightedEigenvalues& e) {
   double sum = 0;
-  for (const double n : e.count) sum += n;
+  for (std::size_t j = 0; j < e.count.size(); ++j) sum += e.value[j] > 0 ? e.count[j] : 0;
   return sum;
+}
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+};
+/// Of the positive eigenvalues.
+Range range_of(const WeightedEigenvalues& e) {
+  Range out;
+  for (const double lambda : e.value)
+    if (lambda > 0) out = {std::min(out.low, lambda), std::max(out.high, lambda)};
+  return out;
 }
 
 /// A function between 0 and 1 of the logarithm of its argument, with its complement and its slope.
@@ -71,7 +84,7 @@ void check(const WeightedEigenvalues& inputs, double outputs, double batch) {
   if (inputs.value.empty() || inputs.value.size() != inputs.count.size())
     throw std::invalid_argument("spectral coefficients need one count per eigenvalue");
   for (const double lambda : inputs.value)
-    if (!(lambda > 0)) throw std::invalid_argument("spectral coefficients need positive eigenvalues");
+    if (!(lambda >= 0)) throw std::invalid_argument("spectral coefficients need eigenvalues >= 0");
   if (!(std::min({outputs, batch, total(inputs)}) >= 2))
     throw std::invalid_argument("the theory of spectral maps needs min(m, n, B) >= 2");
 }
@@ -87,15 +100,15 @@ struct Point {
 template <class Visit>
 void integrate(const WeightedEigenvalues& inputs, double rank, double spacing, RightEnd right, const Visit& visit) {
   const double n = total(inputs);
-  const auto [low, high] = std::minmax_element(inputs.value.begin(), inputs.value.end());
+  const auto [low, high] = range_of(inputs);
   double trace = 0;
   for (std::size_t j = 0; j < inputs.value.size(); ++j) trace += inputs.count[j] * inputs.value[j];
-  const double first = left_end * std::min(1 / *high, rank / trace);
+  const double first = left_end * std::min(1 / high, rank / trace);
   const bool full = rank >= n;
   const double kappa = effective_ridge(inputs, rank);
   // full: tau = e^x; else tau = 1/(kappa (1 + e^-x)).
   const double begin = full ? std::log(first) : std::log(first * kappa) - std::log1p(-first * kappa);
-  const double end = full ? std::log(right.inverse_smallest / *low) : right.logit;
+  const double end = full ? std::log(right.inverse_smallest / low) : right.logit;
   std::vector<double> part(full ? 0 : inputs.value.size());
   for (std::size_t j = 0; j < part.size(); ++j)
     part[j] = inputs.count[j] * inputs.value[j] * kappa / (inputs.value[j] + kappa);
@@ -110,7 +123,7 @@ void integrate(const WeightedEigenvalues& inputs, double rank, double spacing, R
       const double q = 1 / (1 + p.tau * inputs.value[j]), share = inputs.count[j] * q;
       p.F += share * (p.tau * inputs.value[j]);
       p.slope += share * q * (p.tau * inputs.value[j]);
-      if (full) p.rest += share;
+      if (full && inputs.value[j] > 0) p.rest += share;
     }
     if (!full) {
       for (std::size_t j = 0; j < part.size(); ++j) p.rest += part[j] / (inputs.value[j] + 1 / p.tau);
@@ -163,7 +176,7 @@ double inverse_weight_transform(WeightLaw law, double phi, double complement, do
 double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
   const double n = total(inputs);
   if (rank >= n) return 0;
-  const auto [low, high] = std::minmax_element(inputs.value.begin(), inputs.value.end());
+  const auto [low, high] = range_of(inputs);
   const auto excess = [&](double log_kappa) {
     const double kappa = std::exp(log_kappa);
     double sum = 0;
@@ -173,7 +186,7 @@ double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
   };
   // All eigenvalues equal to the smallest, or to the largest one.
   const double odds = std::log(n / rank - 1);
-  const double from = std::log(*low) + odds - 1e-6, to = std::log(*high) + odds + 1e-6;
+  const double from = std::log(low) + odds - 1e-6, to = std::log(high) + odds + 1e-6;
   return std::exp(numerics::root(excess, from, to));
 }
 
@@ -237,7 +250,8 @@ std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, cons
 std::vector<double> signsvd_noise(const WeightedEigenvalues& inputs, double rank) {
   const double kappa = effective_ridge(inputs, rank);
   std::vector<double> noise(inputs.value.size());
-  for (std::size_t j = 0; j < noise.size(); ++j) noise[j] = inputs.value[j] / (inputs.value[j] + kappa);
+  for (std::size_t j = 0; j < noise.size(); ++j)
+    noise[j] = inputs.value[j] > 0 ? inputs.value[j] / (inputs.value[j] + kappa) : 0;
   return noise;
 }
 

@@ -10,6 +10,8 @@
 ///     s      = F^2/(rho nu tau)
 ///     hhat_j = (2/(pi m)) int_0^tau_max sqrt(s) lambda_j/(1 + tau lambda_j)^2 dtau
 ///     Q_j    = lambda_j/(lambda_j + kappa),   kappa = 1/tau_max
+///
+/// Null eigenvalues, lambda_j = 0, have hhat_j = Q_j = 0 and count for no rank.
 #include <cstddef>
 #include <span>
 #include <vector>
@@ -33,7 +35,7 @@ struct WeightedEigenvalues {
   std::span<const double> value, count;
 };
 
-/// The root of sum_j n_j lambda_j/(lambda_j + kappa) = rank; 0 when rank >= sum_j n_j.
+/// The root of sum_j n_j lambda_j/(lambda_j + kappa) = rank; 0 when rank >= sum_j n_j over lambda_j > 0.
 double effective_ridge(const WeightedEigenvalues& inputs, double rank);
 
 /// hhat_j of SignSVD, isotropic outputs, one number per distinct eigenvalue (per coordinate, not summed over it).

@@ -227,3 +227,48 @@ TEST_CASE("dressing: signal shares, inflations and where none is known") {
   problem.labels = Labels::vector;
   CHECK(MatrixDynamics(problem, {}).no_dressing() == "vector labels");
 }
+
+TEST_CASE("null modes: no gradient reaches them, and every number is that of the others alone") {
+  MatrixLeastSquares with = literal::four_inputs(3, 4), without = with;
+  with.spectrum.eigenvalue.push_back(0);
+  with.spectrum.multiplicity.push_back(4);  // eight inputs: a Hadamard basis
+  with.spectrum.target_power.push_back(0.7);
+  CHECK(with.rank() == without.rank());
+  for (const UpdateMap map : {UpdateMap::signsvd, UpdateMap::signsgd, UpdateMap::newton_schulz, UpdateMap::sgd}) {
+    CAPTURE(static_cast<int>(map));
+    with.map = without.map = map;
+    with.rotation = without.rotation = map == UpdateMap::signsgd ? Rotation::none : Rotation::hadamard;
+    CoefficientOptions options;
+    if (map == UpdateMap::newton_schulz) options.source = CoefficientSource::null;
+    options.draws = 2000;
+    const MatrixDynamics a(with, options), b(without, options);
+    REQUIRE(a.size() == 4);
+    CHECK(a.drift[3] == 0);
+    CHECK(a.noise[3] == 0);
+    CHECK(a.initial[3] == 0.7);
+    const double tolerance = map == UpdateMap::newton_schulz ? 0.1 : 1e-12;  // two sets of draws
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(a.drift[i] == doctest::Approx(b.drift[i]).epsilon(tolerance));
+      CHECK(a.noise[i] == doctest::Approx(b.noise[i]).epsilon(tolerance));
+    }
+    CHECK(a.noise_to_drift() == doctest::Approx(b.noise_to_drift()).epsilon(tolerance));
+    CHECK(a.excess(a.initial) == doctest::Approx(b.excess(b.initial)).epsilon(1e-14));
+  }
+  // Signs in a basis that mixes the modes push null ones about, which P does not see.
+  with.map = UpdateMap::signsgd;
+  with.rotation = Rotation::haar;
+  const MatrixDynamics d(with, {});
+  int null = 0;
+  double seen = 0;
+  for (std::size_t i = 0; i < d.size(); ++i) {
+    if (d.weight[i] > 0) {
+      seen += d.weight[i] * d.noise[i] / d.drift[i];
+      continue;
+    }
+    ++null;
+    CHECK(d.drift[i] == 0);
+    CHECK(d.noise[i] > 0);
+  }
+  CHECK(null == 4);
+  CHECK(d.noise_to_drift() == doctest::Approx(seen).epsilon(1e-13));
+}

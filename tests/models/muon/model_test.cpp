@@ -253,8 +253,113 @@ TEST_CASE("keys of signs and of a protocol are refused where nobody reads them")
   }
   CHECK(holds(refusal("signsgd", rate, "[data]\nrotation_seed = 4"), "data.rotation_seed"));
   CHECK(refusal("signsgd", rate, "[data]\nrotation = 'haar'\nrotation_seed = 4").empty());
-  CHECK(refusal("signsgd", rate, "[data]\nrotation = 'none'\n[theory]\nsign_noise = 'linear'").empty());
+  CHECK(holds(refusal("signsgd", rate, "[data]\nrotation = 'none'\n[theory]\nsign_noise = 'linear'"),
+              "theory.sign_noise: belongs to signsgd with rotation = hadamard"));
+  CHECK(holds(refusal("signsgd", rate, "[data]\nrotation = 'none'\n[theory]\ncoefficients = 'idealised'"),
+              "theory.coefficients: idealised signs are those of a flat basis"));
+  CHECK(refusal("signsgd", rate, "[theory]\nsign_noise = 'linear'").empty());
   CHECK(holds(refusal("signsvd", rate + "\ngamma_fraction = 0.3", ""), "optimizer.gamma_fraction"));
   for (const char* protocol : {"adaptive", "local-equilibrium"})
     CHECK(refusal("signsvd", std::string("protocol = '") + protocol + "'\ngamma_fraction = 0.3", "").empty());
+}
+
+TEST_CASE("a map that is no number at a singular value is named with it, by theory and simulation") {
+  const auto said = [](const std::string& map, bool simulated) {
+    try {
+      const auto problem = problem_of(
+          "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.3, 0.1]\n[noise]\nvariance = 0.2\n[optimizer]\nkind = "
+          "'general'\nbatch = 5\nlearning_rate = 0.02\nmap = '" +
+          map + "'\n[time]\nsteps = 3\n");
+      if (!simulated) return static_cast<void>(problem->solve()), std::string();
+      const auto simulation = problem->simulate();
+      simulation->replica(1, 0)->advance(3);
+    } catch (const std::exception& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  for (const bool simulated : {false, true}) {
+    const std::string message = said("sqrt(sigma - 1000)", simulated);
+    CHECK(message.find("optimizer.map: 'sqrt(sigma - 1000)' is nan at sigma = ") != std::string::npos);
+    CHECK(message.find("finite at every singular value") != std::string::npos);
+    CHECK(said("1/(sigma - sigma)", simulated).find("is infinite at sigma") != std::string::npos);
+    CHECK(said("sigma/(1 + sigma)", simulated).empty());
+  }
+}
+
+TEST_CASE("no gradient, no step: at P = 0 without noise theory and algorithm stay, whatever the map and the protocol") {
+  for (const std::string map : {"signsvd", "signsgd", "newton-schulz", "sgd", "general"})
+    for (const std::string rate : {"learning_rate = 0.02", "protocol = 'adaptive'", "protocol = 'constant-optimal'"})
+      for (const std::string method : {"recursion", "ode"}) {
+        if (map == "sgd" && rate.front() == 'p') continue;
+        if (map == "general" && rate.front() == 'p') continue;
+        if (rate.find("optimal") != std::string::npos && method == "recursion") continue;
+        CAPTURE(map);
+        CAPTURE(rate);
+        CAPTURE(method);
+        const auto problem = problem_of(
+            "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.3, 0.0]\ntarget_power = [0.0, 0.0, 0.0, 2.0]\n"
+            "[optimizer]\nkind = '" +
+            map + "'\nbatch = 5\n" + rate + (map == "general" ? "\nmap = 'tanh(sigma)'" : "") +
+            "\n[time]\nat = [1, 2, 10]\n[theory]\nmethod = '" + method + "'\n");
+        const Trajectory theory = problem->solve();
+        REQUIRE(theory.steps.size() == 4);
+        CHECK_FALSE(theory.diverged_at);
+        for (const double P : theory.columns[0].value) CHECK(P == 0);
+        for (const std::string& warning : theory.warnings) CHECK(warning.find("step_too_large") == std::string::npos);
+        for (const Finding& f : problem->stability()) {
+          if (const auto* value = std::get_if<double>(&f.value)) CHECK_FALSE(std::isnan(*value));
+          if (f.name == "steady_excess_mse") CHECK(std::get<double>(f.value) == 0);
+        }
+        if (rate.find("optimal") != std::string::npos) continue;
+        const auto simulation = problem->simulate();
+        const auto replica = simulation->replica(1, 0);
+        replica->advance(10);
+        std::vector<double> out(simulation->observables().size());
+        replica->observe(out);
+        CHECK(out[0] == 0);
+      }
+}
+
+TEST_CASE("null modes in theory and simulation: their power stays, and the rest is as without them") {
+  for (const std::string map : {"signsvd", "signsgd"}) {
+    const std::string rest = "[noise]\nvariance = 0.3\n[data]\noutputs = 6\n" +
+                             std::string(map == "signsgd" ? "rotation = 'none'\n" : "") + "[optimizer]\nkind = '" +
+                             map +
+                             "'\nbatch = 8\nlearning_rate = 0.03\n[time]\nat = [5, 20]\n[theory]\npowers = [1, 5]\n";
+    const auto with = problem_of(
+        "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.6, 0.4, 0.2, 0.0]\ntarget_power = [1.0, 0.6, 0.4, 0.2, "
+        "0.5]\n" +
+        rest);
+    std::string fewer = rest;
+    fewer.replace(fewer.find(", 5]\n"), 5, "]\n");
+    const auto without = problem_of(
+        "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.6, 0.4, 0.2]\ntarget_power = [1.0, 0.6, 0.4, 0.2]\n" + fewer);
+    const Trajectory a = with->reference(), b = without->reference();
+    for (std::size_t k = 0; k < 3; ++k) {
+      CHECK(a.columns[0].value[k] == doctest::Approx(b.columns[0].value[k]).epsilon(1e-9));
+      CHECK(a.find("power_5")->value[k] == 0.5);
+    }
+    const auto simulation = with->simulate();
+    const auto replica = simulation->replica(1, 0);
+    replica->advance(20);
+    double out[4];
+    replica->observe(out);
+    CHECK(out[3] == doctest::Approx(0.5).epsilon(1e-14));
+    for (const ModeColumn& column : with->mode_table())
+      for (std::size_t i = 0; i < 4; ++i) CHECK(std::isfinite(column.value[i]));
+    for (const Finding& f : with->stability())
+      if (const auto* value = std::get_if<double>(&f.value)) CHECK(std::isfinite(*value));
+  }
+}
+
+TEST_CASE("inputs without a Hadamard basis: the theory says which basis it is of") {
+  const auto problem = problem_of(
+      "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5, 0.3]\n[noise]\nvariance = 0.2\n[optimizer]\nkind = "
+      "'signsgd'\nbatch = 5\nlearning_rate = 0.02\n[time]\nsteps = 3\n");
+  const auto warnings = problem->warnings();
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("there is no Hadamard basis of 3 inputs") == 0);
+  CHECK_THROWS_WITH_AS(problem->simulate(),
+                       doctest::Contains("hadamard needs a power of two inputs, the spectrum has 3"), settings::Error);
 }

@@ -122,6 +122,28 @@ TEST_CASE("etd: nonlinear source and constant rates, against sdirk4") {
   }
 }
 
+TEST_CASE("etd: a guess that leaves the domain of the source comes back half way") {
+  // q' = -q - log q, whose Newton step from 5 over a long time lands below 0, where there is no logarithm.
+  struct Logarithm : LeastSquares {
+    Logarithm() : LeastSquares({1.0}, {1.0}) {}
+    void coefficients(double, std::span<const double> p, std::span<double> rate,
+                      std::span<double> source) const override {
+      rate[0] = 1;
+      source[0] = -std::log(p[0]);
+    }
+    void sensitivity(double, std::span<const double> p, std::span<const double>, std::span<double> u) const override {
+      u[0] = -1 / p[0];
+    }
+    bool affine() const override { return false; }
+  } system;
+  EtdDenseOutput stepper({0.1}, 4);
+  stepper.initialize({5}, 0, 8);
+  stepper.do_step(system);
+  CHECK(stepper.statistics().rejected == 0);
+  CHECK(stepper.current_time() == 8);
+  CHECK(stepper.current_shared()[0] == doctest::Approx(0.5671432904097838).epsilon(0.02));
+}
+
 TEST_CASE("etd: a general constant source beside the coupling") {
   struct Forced : LeastSquares {
     Forced() : LeastSquares({1, 0.1, 0.01}, {0.2, 0.02, 0.001}) {}

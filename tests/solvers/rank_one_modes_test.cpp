@@ -62,6 +62,33 @@ TEST_CASE("rank one modes: equal decays, modes that are not driven and modes tha
   CHECK(s[3] == doctest::Approx(0.36).epsilon(1e-14));
 }
 
+TEST_CASE("rank one modes: many modes, driven from next to nothing to as much as they decay, near and far") {
+  // Eigenvalues next to one decay, next to the other and between, with and without neighbours.
+  std::vector<double> decay, input, weight, initial;
+  for (int i = 0; i < 12; ++i) {
+    decay.push_back(0.7 * std::pow(0.55, i) * (i % 4 == 3 ? 1.7 : 1));
+    input.push_back(decay.back() * (i % 3 == 0 ? 1e-9 : i % 3 == 1 ? 0.15 : 0.01));
+    weight.push_back(0.3 + 0.1 * (i % 5));
+    initial.push_back(1.0 / (1 + i));
+  }
+  const RankOneSystem system{RankOneSystem::Kind::map, decay, input, weight, initial, 0};
+  const RankOneModes modes(system);
+  const std::vector<std::vector<double>> rows = {std::vector<double>(decay.size(), 1.0)};
+  std::vector<double> values(2), s(decay.size());
+  for (const int t : {0, 1, 2, 10, 300}) {
+    CAPTURE(t);
+    const auto [p, total] = stepped(system, t);
+    const double error = modes.functionals(t, rows, values);
+    CHECK(error < 1e-13 * (1 + t));
+    CHECK(std::abs(values[0] / p - 1) < 1e-14 * (1 + t) + error);
+    CHECK(values[1] == doctest::Approx(total).epsilon(1e-12));
+    modes.state(t, s);
+    double sum = 0;
+    for (std::size_t i = 0; i < s.size(); ++i) sum += system.weight[i] * s[i];
+    CHECK(sum == doctest::Approx(p).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("rank one modes: more of a row than is kept, and powers of either kind") {
   const RankOneSystem system{RankOneSystem::Kind::flow, {0.3, 0.1}, {0.02, 0.01}, {1, 2}, {1, 0}, 0};
   const RankOneModes modes(system);

@@ -89,6 +89,20 @@ TEST_CASE("rank one modes: many modes, driven from next to nothing to as much as
   }
 }
 
+TEST_CASE("rank one modes: an eigenvalue next to the middle of two decays") {
+  // .15/(.3 - .2) - .05/(.2 - .1) = 1: the eigenvalue is .2 where `off` is 0.
+  for (const double off : {-0.03, -0.01, -1e-3, -1e-9, 0.0, 1e-9, 1e-3, 0.01, 0.03}) {
+    CAPTURE(off);
+    const RankOneSystem system{RankOneSystem::Kind::map, {0.3, 0.1}, {0.15, 0.05 * (1 + off)}, {1, 1}, {2, -1.9}, 0};
+    const RankOneModes modes(system);
+    double p = 0;
+    for (const int t : {0, 1, 5}) {
+      modes.functionals(t, {}, std::span(&p, 1));
+      CHECK(p == doctest::Approx(stepped(system, t).first).epsilon(1e-12));
+    }
+  }
+}
+
 TEST_CASE("rank one modes: more of a row than is kept, and powers of either kind") {
   const RankOneSystem system{RankOneSystem::Kind::flow, {0.3, 0.1}, {0.02, 0.01}, {1, 2}, {1, 0}, 0};
   const RankOneModes modes(system);

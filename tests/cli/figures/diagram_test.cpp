@@ -1,6 +1,7 @@
 #include "cli/figures/diagram.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -68,6 +69,32 @@ TEST_CASE("labels are areas with their names, boundaries measured and predicted 
   CHECK(has(s, "set xrange ["));
 }
 
+TEST_CASE(
+    "a name stands in the middle of its area, upright where that is narrow, and in the legend where it has no room") {
+  for (const std::size_t cells : {1U, 2U, 3U, 6U, 9U, 10U, 15U})
+    for (const bool columns : {true, false})
+      for (const std::string name : {"low", "rather low"}) {
+        CAPTURE(cells);
+        CAPTURE(columns);
+        CAPTURE(name);
+        SweepTable table = sample_sweep(20);
+        table.labels[0].name = name;
+        for (std::size_t cell = 0; cell < table.cells.size(); ++cell)
+          table.cells[cell].label = (columns ? cell / 20 : cell % 20) < cells ? name : "high";
+        const std::string s = script(table);
+        const double share = static_cast<double>(cells) / 20;
+        const auto stands = [&](double at, const std::string& what) {
+          return has(s, columns ? fmt::format("set label \"{}\" at graph {:.4f}, graph 0.5000 center", what, at)
+                                : fmt::format("set label \"{}\" at graph 0.5000, graph {:.4f} center", what, at));
+        };
+        CHECK(stands((1 + share) / 2, "high"));
+        // Two cells have none in their middle, which a name could stand on.
+        CHECK(stands(share / 2, name) == (cells > 2));
+        CHECK(has(s, "title \"" + name + "\"") == (cells <= 2));
+        CHECK(has(s, " rotate by 90") == (columns && cells == 3 && name.size() > 3));
+      }
+}
+
 TEST_CASE("failed cells are crossed, pending ones white, those without a label told") {
   SweepTable table = sample_sweep();
   CHECK_FALSE(has(script(table), "\"failed\""));
@@ -108,6 +135,23 @@ TEST_CASE("a slice: curves along the axis that is left, on the ground of the lab
   CHECK(has(s, "set multiplot layout 1,2"));
   CHECK(has(s, "set xlabel \"b\\n"));
   CHECK(has(s, "title \"predicted: b = a\""));
+}
+
+TEST_CASE("a slice names its ground in the middle of it, or in the legend where it is too narrow") {
+  for (const std::size_t cells : {1U, 2U, 4U, 10U}) {
+    CAPTURE(cells);
+    SweepTable table = sample_sweep(20);
+    for (std::size_t cell = 0; cell < table.cells.size(); ++cell)
+      table.cells[cell].label = cell % 20 < cells ? "low" : "high";
+    const std::string s = script(table, {{"slope"}, {"a=1"}, ""});
+    const double share = static_cast<double>(cells) / 20;
+    CHECK(has(s, fmt::format("set object rectangle from graph 0.00000, graph 0 to graph {:.5f}, graph 1", share)));
+    CHECK(has(s, fmt::format("set object rectangle from graph {:.5f}, graph 0 to graph 1.00000, graph 1", share)));
+    CHECK(has(s, fmt::format("set label \"high\" at graph {:.5f}, graph 0.95", (1 + share) / 2)));
+    // A letter takes 0.018 of the width, the margins 0.02.
+    CHECK(has(s, fmt::format("set label \"low\" at graph {:.5f}, graph 0.95", share / 2)) == (cells > 1));
+    CHECK(has(s, "title \"low\"") == (cells == 1));
+  }
 }
 
 TEST_CASE("a sweep's own panels are drawn of the whole grid, unless others are asked for") {

@@ -78,6 +78,8 @@ EQUIVALENT = {
         "takes off 104% of what rounding left: the rest is 4% of rounding",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 + 0.5;"):
         "a start that is orthogonal to no eigenvector, as the other",
+    ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5 * 0.5;"):
+        "a start that is orthogonal to no eigenvector, as the other",
     ("solvers/period_map.cpp", "y[i * s.D + m] = m == s.rest_column ? std::clamp(decay, 1e-280, 0.96) : 1;"):
         "any positive definite moments tell stability",
     ("solvers/noisy_run.cpp",

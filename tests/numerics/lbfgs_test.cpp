@@ -44,6 +44,32 @@ TEST_CASE("bounds hold, and what they hold is solved among the rest") {
   CHECK(found.at[1] == 0);
 }
 
+TEST_CASE("where bounds hold some coordinates and the others are at their minimum nothing is tried") {
+  for (const double target : {-3.0, 3.0})
+    for (const std::size_t held : {0U, 1U, 2U}) {
+      CAPTURE(target);
+      CAPTURE(held);
+      int calls = 0;
+      const auto f = [&](std::span<const double> x, std::span<double> g) {
+        ++calls;
+        double sum = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const double gap = x[i] - (i == held ? target : 0.5);
+          g[i] = 2 * gap;
+          sum += gap * gap;
+        }
+        return sum;
+      };
+      std::vector<double> start(3, 0.5);
+      start[held] = target;
+      const MinimumOfMany found = lbfgs(f, start, -2, 2, 1e-12);
+      CHECK(found.converged);
+      CHECK(found.iterations == 0);
+      CHECK(calls == 1);
+      CHECK(found.at[held] == (target < 0 ? -2 : 2));
+    }
+}
+
 TEST_CASE("steps out of the function's range are taken back") {
   const auto f = [](std::span<const double> x, std::span<double> g) {
     if (x[0] > 1.5) return std::numeric_limits<double>::infinity();

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -68,6 +70,58 @@ TEST_CASE("where bounds hold some coordinates and the others are at their minimu
       CHECK(calls == 1);
       CHECK(found.at[held] == (target < 0 ? -2 : 2));
     }
+}
+
+TEST_CASE("a step is the gradient by the inverse Hessian that the last twelve moves tell, updated as BFGS does") {
+  constexpr std::size_t n = 20;
+  const auto curvature = [](std::size_t i) { return 1 + 0.1 * static_cast<double>(i); };
+  std::vector<std::vector<double>> points, slopes;
+  const auto f = [&](std::span<const double> x, std::span<double> g) {
+    double sum = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      g[i] = curvature(i) * x[i] + 0.1 * std::sin(x[i]);
+      sum += curvature(i) * x[i] * x[i] / 2 + 0.1 * (1 - std::cos(x[i]));
+    }
+    points.emplace_back(x.begin(), x.end());
+    slopes.emplace_back(g.begin(), g.end());
+    return sum;
+  };
+  std::vector<double> start;
+  for (std::size_t i = 0; i < n; ++i) start.push_back(1 + 0.3 * static_cast<double>(i % 3));
+  const MinimumOfMany found = lbfgs(f, start, -10, 10, 1e-16, 16);
+  REQUIRE(points.size() == static_cast<std::size_t>(found.iterations) + 1);  // every first trial was good
+  REQUIRE(found.iterations > 14);
+  const auto inner = [](const std::vector<double>& a, const std::vector<double>& b) {
+    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+  };
+  for (std::size_t k = 1; k + 1 < points.size(); ++k) {
+    CAPTURE(k);
+    // H <- (1 - s y'/sy) H (1 - y s'/sy) + s s'/sy, from the oldest of the moves on, beginning at sy/yy of the last one.
+    std::vector<std::vector<double>> H(n, std::vector<double>(n, 0.0));
+    for (std::size_t m = k > 12 ? k - 12 : 0; m < k; ++m) {
+      std::vector<double> s(n), y(n), Hy(n, 0.0);
+      const auto move = [&](std::size_t of) {
+        for (std::size_t i = 0; i < n; ++i) {
+          s[i] = points[of + 1][i] - points[of][i];
+          y[i] = slopes[of + 1][i] - slopes[of][i];
+        }
+      };
+      if (m == (k > 12 ? k - 12 : 0)) {
+        move(k - 1);
+        for (std::size_t i = 0; i < n; ++i) H[i][i] = inner(s, y) / inner(y, y);
+      }
+      move(m);
+      for (std::size_t i = 0; i < n; ++i) Hy[i] = inner(H[i], y);
+      const double sy = inner(s, y), yHy = inner(y, Hy);
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j < n; ++j)
+          H[i][j] += -(s[i] * Hy[j] + Hy[i] * s[j]) / sy + (yHy / sy + 1) * s[i] * s[j] / sy;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const double step = points[k + 1][i] - points[k][i];
+      CHECK(std::abs(step + inner(H[i], slopes[k])) < 1e-9 * std::sqrt(inner(slopes[k], slopes[k])));
+    }
+  }
 }
 
 TEST_CASE("steps out of the function's range are taken back") {

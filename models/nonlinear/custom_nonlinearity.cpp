@@ -85,8 +85,8 @@ double CustomNonlinearity::value(double r) const {
   return chi;
 }
 
-// Whether the Chebyshev series on [a, b] has ended before its last terms, and is chi at so many further places.
-bool CustomNonlinearity::smooth(double a, double b, int further) const {
+// Whether the Chebyshev series on [a, b] has ended before its last terms, and is chi at so many further places of [from, to].
+bool CustomNonlinearity::smooth(double a, double b, int further, double from, double to) const {
   constexpr std::size_t n = 18;
   std::array<double, n> sample{};
   double largest = 0;
@@ -97,10 +97,20 @@ bool CustomNonlinearity::smooth(double a, double b, int further) const {
   const auto coefficient = numerics::chebyshev_series(sample);
   for (std::size_t m = n - 4; m < n; ++m)
     if (std::abs(coefficient[m]) > smoothness * largest) return false;
+  double size = 0, worst = 0;  // of chi there, and of what the series misses
   for (int i = 0; i < further; ++i) {
-    const double x = (2 * i + 1.0) / further - 1, chi = value((a + b) / 2 + (b - a) / 2 * x);
-    if (!(std::abs(numerics::chebyshev_sum(coefficient, x).first - chi) <= followed * largest)) return false;
+    const double r = from + (to - from) * (i + 0.5) / further, chi = value(r);
+    const double x = std::clamp((2 * r - a - b) / (b - a), -1.0, 1.0);
+    size = std::max(size, std::abs(chi));
+    worst = std::max(worst, std::abs(numerics::chebyshev_sum(coefficient, x).first - chi));
   }
+  return worst <= followed * size;
+}
+
+// Whether pieces that meet at an edge, smooth to this distance from it, are two functions: no neighbourhood of it is smooth.
+bool CustomNonlinearity::breaks(double edge, double near) const {
+  for (const double share : {1.0, 0.1, 0.01})
+    if (smooth(edge - share * near, edge + share * near)) return false;
   return true;
 }
 
@@ -128,28 +138,39 @@ void CustomNonlinearity::cut(double a, double b, int depth) {
 
 double CustomNonlinearity::locate(double a, double b) const {
   while (true) {
-    const double middle = (a + b) / 2;
-    if (!(middle > a && middle < b) || b - a < 1e-15 * std::max(std::abs(a), std::abs(b))) return middle;
-    if (!smooth(a, middle))
+    const double middle = (a + b) / 2, width = b - a;
+    if (!(middle > a && middle < b) || width < 1e-15 * std::max(std::abs(a), std::abs(b))) return middle;
+    if (!smooth(a, middle)) {
       b = middle;
-    else if (!smooth(middle, b))
+    } else if (!smooth(middle, b)) {
       a = middle;
-    else
-      return middle;
+    } else {
+      // At the middle, or nearer to it than the nodes of either half.
+      a = middle - width / 100;
+      b = middle + width / 100;
+      if (smooth(a, b)) return middle;
+    }
   }
 }
 
-// Joins neighbours that are one polynomial, never across a kink.
+// Joins neighbours that are one polynomial, never across a kink. Kinks that fell on an edge of the cutting are found here.
 void CustomNonlinearity::coarsen() {
   std::vector<double> kept{edges_.front()};
-  for (std::size_t i = 1; i < edges_.size(); ++i) {
-    const bool last = i + 1 == edges_.size();
-    // A piece far wider than its neighbour would hide it between sampled points.
-    if (!last && edges_[i + 1] - edges_[i] <= 4 * (edges_[i] - kept.back()) &&
-        std::ranges::find(kinks_, edges_[i]) == kinks_.end() && smooth(kept.back(), edges_[i + 1]))
+  for (std::size_t i = 1; i + 1 < edges_.size(); ++i) {
+    const double edge = edges_[i], before = edge - edges_[i - 1], after = edges_[i + 1] - edge;
+    const double near = std::min(before, after);
+    const bool known = std::ranges::any_of(kinks_, [&](double at) { return std::abs(at - edge) < 1e-5 * near; });
+    if (!known && breaks(edge, near)) {
+      kinks_.push_back(locate(edge - near, edge + near));
+      kept.push_back(kinks_.back());
       continue;
-    kept.push_back(edges_[i]);
+    }
+    // A far wider piece would hide its neighbour between sampled points: the polynomial must be chi on the narrower one.
+    const bool left = edge - kept.back() < after;
+    if (known || !smooth(kept.back(), edges_[i + 1], looks, left ? kept.back() : edge, left ? edge : edges_[i + 1]))
+      kept.push_back(edge);
   }
+  kept.push_back(edges_.back());
   edges_ = std::move(kept);
 }
 

@@ -10,6 +10,9 @@
 
 namespace edgewise::models::nonlinear {
 
+/// Relative error of averages that nobody needs to be told.
+constexpr double well_averaged = 1e-6;
+
 /// chi(r) as given, kinks and jumps anywhere. On construction the line is cut into pieces on which chi is a polynomial
 /// to rounding, kinks found by bisection; Gaussian averages are then Gauss-Legendre sums over pieces no wider than two
 /// standard deviations.
@@ -35,7 +38,9 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   template <unsigned points>
   ResidualCoefficients average(double mean, double variance) const;
   double value(double r) const;
-  bool smooth(double a, double b, int further = 0) const;
+  bool smooth(double a, double b, int further = 0) const { return smooth(a, b, further, a, b); }
+  bool smooth(double a, double b, int further, double from, double to) const;
+  bool breaks(double edge, double near) const;
   void cut(double a, double b, int depth);
   double locate(double a, double b) const;
   void coarsen();

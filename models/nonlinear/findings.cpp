@@ -58,7 +58,7 @@ void add_sign_findings(const NonlinearProblem& p, const ModeSystem& m, const ing
                  "batch 1: for many examples)"});
   out.push_back({"best_placement", std::string(advantage > 1 ? "early" : "late"),
                  "sign of every example, or of their mean, at the start"});
-  out.push_back({"localisation", localisation(p), "sqrt(B) max |rho_i| at the start: small for linear response"});
+  out.push_back({"localisation", localisation(p), localisation_name(p) + " at the start: small for linear response"});
   const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
   double k = 0;
   for (std::size_t i = 0; i < pull.size(); ++i)
@@ -181,9 +181,9 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
     const double local = localisation(p);
     if (local > localised)
       out.push_back(
-          fmt::format("not delocalised: sqrt(B) max |rho_i| = {:.2g} at the start (above {}), where the "
+          fmt::format("not delocalised: {} = {:.2g} at the start (above {}), where the "
                       "linear-response drift overestimates",
-                      local, localised));
+                      localisation_name(p), local, localised));
     if (const double share = floor_share(p, *effective_noise(p), p.covariance.signal()); share > felt_floor)
       out.push_back(
           fmt::format("optimizer.floor is {:.2g} of sqrt(n) of the coordinate that varies least, at the start: the "
@@ -197,6 +197,11 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
       out.push_back("the exponential average is slow: its theory needs eta << 1 - its beta");
     return out;
   }
+  if (p.nonlinearity && p.covariance.signal() > 0)
+    if (const double error = p.nonlinearity->quadrature_error(*effective_noise(p), p.covariance.signal());
+        !(error <= well_averaged))
+      out.push_back(
+          fmt::format("the averages of optimizer.chi are known to {:.1g} only, relative, at the start", error));
   if (p.nonlinearity && !p.nonlinearity->odd())
     out.push_back("chi is not odd: under symmetric noise its even part pulls nowhere and adds noise");
   if (p.method != Method::clip && p.method != Method::mean_clip) return out;

@@ -223,6 +223,15 @@ double divergence_scale(const ingredients::Noise& noise, double excess) {
   return excess > 0 ? std::pow(residual_width(noise, excess), 2) : 0;
 }
 
+double averaged_examples(const NonlinearProblem& problem) {
+  const double beta = problem.method == Method::sign_ema ? problem.ema : 0;
+  return problem.batch * (1 + beta) / (1 - beta);
+}
+
+std::string localisation_name(const NonlinearProblem& problem) {
+  return problem.method == Method::sign_ema ? "sqrt(B (1+ema)/(1-ema)) max |rho_i|" : "sqrt(B) max |rho_i|";
+}
+
 double localisation(const NonlinearProblem& problem) {
   const Covariance& K = problem.covariance;
   const std::vector<double> diagonal = K.diagonal_entries(), pull = initial_pull(K);
@@ -231,7 +240,7 @@ double localisation(const NonlinearProblem& problem) {
   double most = 0;
   for (std::size_t i = 0; i < K.d; ++i)
     if (diagonal[i] > 0) most = std::max(most, std::abs(pull[i]) / std::sqrt(diagonal[i]));
-  return most / residual_width(*effective_noise(problem), P) * std::sqrt(problem.batch);
+  return most / residual_width(*effective_noise(problem), P) * std::sqrt(averaged_examples(problem));
 }
 
 double localisation(const NonlinearProblem& problem, const ModeSystem& modes, std::span<const double> M, double pull,
@@ -257,7 +266,7 @@ double localisation(const NonlinearProblem& problem, const ModeSystem& modes, st
     for (std::size_t i = 0; i < d; ++i)
       most = std::max(most, (mean[i] * mean[i] + spread[i]) / (at.scale[i] * at.scale[i]));
   }
-  return std::sqrt(problem.batch * most) / residual_width(*effective_noise(problem), P);
+  return std::sqrt(averaged_examples(problem) * most) / residual_width(*effective_noise(problem), P);
 }
 
 std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const NonlinearProblem> problem,

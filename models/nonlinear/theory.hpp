@@ -133,8 +133,13 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
 /// The modes of the problem's class, merged. One eigendecomposition.
 ModeSystem modes_of(const NonlinearProblem& problem);
 
-/// max_i |rho_i| sqrt(B) at the start, rho_i the correlation of x_i with the residual: signs respond linearly where
-/// this is small (docs/theory/sign-and-clip.md, section 3).
+/// Examples whose gradients the argument of a sign averages, B: of sign-ema, whose average over (1 + beta)/(1 - beta) steps
+/// has as much less noise, B (1 + beta)/(1 - beta).
+double averaged_examples(const NonlinearProblem& problem);
+/// The name of localisation's value, "sqrt(B) max |rho_i|" with these examples for B.
+std::string localisation_name(const NonlinearProblem& problem);
+/// max_i |rho_i| sqrt(averaged_examples) at the start, rho_i the correlation of x_i with the residual: signs respond
+/// linearly where this is small (docs/theory/sign-and-clip.md, section 3).
 double localisation(const NonlinearProblem& problem);
 /// The same along a trajectory, the root of the largest mean square over runs, from the modes M at excess mse P. Off
 /// the diagonal, of a start whose mean decayed by exp(-kappa pull), the modes' fluctuations taken without correlations.

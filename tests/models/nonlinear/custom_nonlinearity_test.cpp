@@ -2,6 +2,7 @@
 #include "models/nonlinear/custom_nonlinearity.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -58,6 +59,36 @@ TEST_CASE("kinks and jumps anywhere: the closed forms come out") {
   check_same("sign(r)", *sign_nonlinearity());
   check_same("abs(r) < 1.3 ? r : 0", *rejection_nonlinearity(1.3));
   check_same("(r > 0) - 0.3", *quantile_nonlinearity(0.3));
+  // On the edges that the line is cut at, and next to them.
+  for (const double h : {0.25, 0.5, 1.0, 1.0000001, 1.5, 3.0, 64.0}) {
+    check_same(fmt::format("max(-{0:.17g}, min({0:.17g}, r))", h), *huber_nonlinearity(h));
+    check_same(fmt::format("abs(r) < {:.17g} ? r : 0", h), *rejection_nonlinearity(h));
+  }
+  const auto unit = custom_nonlinearity("max(-1, min(1, r))");
+  const auto kinks = unit->kinks();
+  REQUIRE(kinks.size() == 2);
+  CHECK(kinks[0] == -1);
+  CHECK(kinks[1] == 1);
+}
+
+TEST_CASE("what is narrow beside a wide constant is not hidden by it") {
+  // Of residuals far wider than chi: E chi^2 by midpoints.
+  for (const auto& [formula, chi] : {std::pair<std::string, std::function<double(double)>>{
+                                         "r * exp(-r^2)", [](double r) { return r * std::exp(-r * r); }},
+                                     {"r * exp(-abs(r))", [](double r) { return r * std::exp(-std::abs(r)); }}}) {
+    CAPTURE(formula);
+    const auto custom = custom_nonlinearity(formula);
+    for (const double deviation : {1.0, 30.0, 1000.0}) {
+      double q = 0;
+      constexpr int n = 400000;
+      for (int k = 0; k < n; ++k) {
+        const double r = -40 + 80 * (k + 0.5) / n, z = r / deviation;
+        q += chi(r) * chi(r) * std::exp(-z * z / 2) * 80 / n / (deviation * std::sqrt(2 * std::acos(-1.0)));
+      }
+      CHECK(residual_coefficients(*custom, *gaussian_noise(0.75 * deviation * deviation), 0.25 * deviation * deviation)
+                .q == Approx(q).epsilon(1e-7));
+    }
+  }
 }
 
 TEST_CASE("bands of a hundredth of their place are found, on one side or on both") {

@@ -435,6 +435,13 @@ TEST_CASE("localisation is sqrt(B) max |rho|") {
   turned.covariance.matrix.assign(900, 0);
   for (std::size_t i = 0; i < 30; ++i) turned.covariance.matrix[31 * i] = p.covariance.eigenvalue[i];
   CHECK(localisation(turned) == Approx(localisation(p)).epsilon(1e-12));
+  // The argument of sign-ema averages gradients of (1 + beta)/(1 - beta) steps.
+  auto average = p;
+  average.method = "sign-ema";
+  average.ema = 0.95;
+  CHECK(localisation(average) == Approx(std::sqrt(39.0) * localisation(p)).epsilon(1e-12));
+  const ModeSystem modes = modes_of(average);
+  CHECK(localisation(average, modes, modes.initial, 0, P) == Approx(localisation(average)).epsilon(1e-12));
 }
 
 TEST_CASE("the flow knows its derivatives by P and, at a greedy rate, by Q") {

@@ -23,6 +23,10 @@ struct Family {
 
   /// Law unchanged by orthogonal matrices on either side: no memory of one's own past (Onsager's term).
   bool bi_invariant() const { return tau == 0; }
+  /// g times a uniform orthogonal matrix.
+  bool orthogonal() const { return tau == 0 && kurtosis == 1; }
+  /// Gaussian entries.
+  bool gaussian() const { return kind != FamilyKind::haar && kind != FamilyKind::bi_invariant; }
 };
 /// `tau` and `kurtosis` are those of elliptic and of bi-invariant.
 Family family_of(FamilyKind kind, double tau, double kurtosis);

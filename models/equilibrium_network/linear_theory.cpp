@@ -150,14 +150,14 @@ double smallest_singular_value_squared(const Family& family, double g) {
 }
 
 double finite_width_m1(const Family& family, double g, double n) {
-  const double m1 = linear_moments(family, g).m1, square = (1 - 2 * g) * (1 + 2 * g);
-  // E tr O^m = 1 of uniform orthogonal matrices of any size, m even: exact.
-  if (family.kind == FamilyKind::haar) return m1 * (1 + 2 * g * g * m1 / n);
-  // Of the spectrum's law, (1/n)((delta(2g) + delta(-2g))/4 - arcsine/2) and (1/n)(delta(0) - arcsine)/2.
-  double correction = 0;
-  if (family.tau == 1) correction = ((1 + 4 * g * g) / (2 * square * square) - 1 / (2 * std::pow(square, 1.5))) / n;
-  if (family.tau == -1) correction = (1 - 1 / std::hypot(1, 2 * g)) / (2 * n);
-  return correction < m1 / 2 ? m1 + correction : m1;
+  const Resolvent r = resolvent_of(family.tau, g);
+  const LinearMoments m = linear_moments(family, g);
+  // alpha = g^2 gamma^2 and 1 - alpha = gamma^2/m1.
+  const double alpha = std::pow(g / r.x, 2), rest = m.gamma * m.gamma / m.m1, tau = family.tau;
+  const double correction =
+      std::pow(g * m.m1, 2) / n *
+      (tau == 0 ? 2 * (1 + (family.kurtosis - 2) * g * g) / rest : (2 * (1 + tau) / rest - tau) / (1 - tau * alpha));
+  return family.orthogonal() || correction < m.m1 / 2 ? m.m1 + correction : m.m1;
 }
 
 std::vector<double> iteration_lengths(const Family& family, double g, std::span<const std::uint64_t> depths) {
@@ -207,6 +207,29 @@ double iteration_residual(const Family& family, double g, std::uint64_t k) {
   term = 1;
   for (double l = low; l > 0 && term > negligible * sum; --l) sum += term /= ratio(l - 1);
   return sum * std::exp(largest);
+}
+
+double iteration_kernel(const Family& family, double g, std::uint64_t k) {
+  const std::size_t size = static_cast<std::size_t>(k);
+  // c_ij = sum_p a_ip a_jp, a_ip = g^p [x^(i-p)] G(x)^(p+1); then their sums over a < i, b < j.
+  linear_algebra::Matrix a(size, size), c(size, size), sums(size + 1, size + 1);
+  for (std::size_t p = 0; p < size; ++p) {
+    const double m = static_cast<double>(p) + 1;
+    double term = std::pow(g, m - 1);
+    for (std::size_t i = p; i < size; i += 2) {
+      a(i, p) = term;
+      const auto l = static_cast<double>((i - p) / 2);
+      term *= family.tau * g * g * (2 * l + m) * (2 * l + m + 1) / ((l + 1) * (l + m + 1));
+    }
+  }
+  linear_algebra::multiply(1, a, linear_algebra::Transposed::no, a, linear_algebra::Transposed::yes, 0, c);
+  double sum = 0;
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = 0; j < size; ++j) {
+      if (i > 0 && j > 0) sum += c(size - 1 - i, size - 1 - j) * sums(i, j);
+      sums(i + 1, j + 1) = c(i, j) + sums(i, j + 1) + sums(i + 1, j) - sums(i, j);
+    }
+  return g * g * sum;
 }
 
 double worst_transient(const Family& family, double g, std::uint64_t k) {

@@ -28,8 +28,7 @@ LinearMoments linear_moments(const Family& family, double g);
 /// spectrum. \throws std::domain_error outside the phase, and for bi-invariant families, which two moments do not fix.
 double smallest_singular_value_squared(const Family& family, double g);
 
-/// m1 at width n to O(1/n) of haar and of symmetric and antisymmetric weights, for which it is known; m1 otherwise, and where
-/// the correction is no small one (over half of it).
+/// m1 at width n to O(1/n) (haar: exactly); m1 where the correction is no small one (over half of it).
 double finite_width_m1(const Family& family, double g, double n);
 
 /// L_k = |z_k|^2/|h|^2 after k iterations from 0, at increasing depths k, in or out of the phase; m1 once it has
@@ -38,6 +37,11 @@ std::vector<double> iteration_lengths(const Family& family, double g, std::span<
 
 /// c_kk = (1/n) tr W^k W'^k = |z_{k+1} - z_k|^2/|h|^2: how the iteration converges. At any k in O(sqrt k).
 double iteration_residual(const Family& family, double g, std::uint64_t k);
+
+/// The tangent kernel, per |h|^2/n, of v.z_k/sqrt n over standard-normalised W:
+/// g^2 sum_{0<i,j<k} c_(k-1-i)(k-1-j) sum_{a<i,b<j} c_ab -> g^2 m1^2. \param k  to longest_kernel at most
+double iteration_kernel(const Family& family, double g, std::uint64_t k);
+inline constexpr std::uint64_t longest_kernel = 300;
 
 /// |W^k|^2 (operator norm): the worst transient. \throws std::domain_error but for iid, haar, goe and anti.
 double worst_transient(const Family& family, double g, std::uint64_t k);

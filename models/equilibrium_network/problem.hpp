@@ -11,7 +11,7 @@
 
 namespace edgewise::models::equilibrium_network {
 
-/// Widths below this are not judged by the limit of wide networks: predictions allow for 10/n, curves for nothing.
+/// Nonlinear networks below this width are not judged by the limit of wide ones.
 inline constexpr std::size_t narrowest = 20;
 
 /// Of draws with heavy tails the median, or the mean of the middle 80%, says more than the mean.
@@ -26,6 +26,7 @@ struct EquilibriumProblem {
   std::optional<double> correlation;  ///< of a second input, of the same norm
   bool gaussian_input = false;        ///< h ~ N(0, q_h I); else |h|^2 = n q_h exactly
   Time depth;
+  bool error_allowed = false;  ///< whether the verdict is told what error of the wide limit is accepted
 
   std::optional<double> damping;  ///< a; empty: 1, smaller where that does not converge
   double tolerance = 1e-12;       ///< of the largest change of u, in units of sqrt q_h

@@ -125,6 +125,7 @@ std::shared_ptr<const EquilibriumProblem> read_equilibrium(const Experiment& exp
   if (problem->correlation && problem->width < 2)
     throw input.error("correlation", "two inputs need network.width of at least 2");
   problem->depth = experiment.time;
+  problem->error_allowed = experiment.table.table_or_empty("verdict").has("allowed");
   const Values solver = read_monte_carlo(experiment.table, solver_parameters());
   if (solver.given("damping")) problem->damping = solver.number("damping");
   problem->tolerance = solver.number("tolerance");

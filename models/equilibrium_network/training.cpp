@@ -1,6 +1,7 @@
 #include "models/equilibrium_network/training.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <utility>
@@ -22,6 +23,8 @@ using linear_algebra::Transposed;
 
 /// A run has diverged when its loss exceeds so many times that of f = 0, or of 1.
 constexpr double training_divergence = 1e6;
+/// Kernels that change by less from one iteration to the next, relative, have come to rest.
+constexpr double settled_kernel = 1e-14;
 
 double divergence_of(const TrainingProblem& problem) {
   const double still = numerics::squared_norm_in_order(problem.targets) / 2 / static_cast<double>(problem.examples());
@@ -57,7 +60,35 @@ class TrainingReplica final : public ingredients::SteppingReplica {
   TiedPass pass_;
 };
 
-/// Covariance of f at the start, and tangent kernel, of all pairs of examples.
+/// Of a pair of examples: E z_k z'_k, and the tangent kernel of W.
+struct PairKernels {
+  double states = 0, weights = 0;
+};
+
+/// Nonlinear bi-invariant networks, layer by layer: T_(s+1) = g^2 (E z_s z'_s + E phi'(u_s) phi'(u'_s) T_s) is the kernel of u_(s+1).
+/// \param lengths  E z_s^2, s = 1, 2, ..., as far as they change; grown by the first pair, which must be of equal inputs
+PairKernels layered_kernels(const TrainingProblem& problem, double rho, std::vector<double>& lengths) {
+  const EquilibriumProblem& p = problem.network;
+  const bool first = lengths.empty();
+  double q = p.input_power, covariance = rho * q, tangent = 0;
+  PairKernels out;
+  for (std::uint64_t s = 1; s <= problem.iterations; ++s) {
+    const PairMoments pair = pair_moments(p.phi, q, 0, std::clamp(covariance / q, -1.0, 1.0));
+    const double settled = settled_kernel * (std::abs(out.weights) + std::abs(pair.states));
+    const bool still =
+        std::abs(pair.states - out.states) < settled && std::abs(pair.slopes * tangent - out.weights) < settled;
+    out = {pair.states, pair.slopes * tangent};
+    if (first) lengths.push_back(pair.states);
+    if (still) break;
+    tangent = p.g * p.g * (pair.states + out.weights);
+    covariance = p.input_power * rho + p.g * p.g * pair.states;
+    q = p.input_power + p.g * p.g * lengths[std::min<std::size_t>(s, lengths.size()) - 1];
+  }
+  return out;
+}
+
+/// Covariance of f at the start, and tangent kernel, of all pairs of examples: after the iterations asked, of more than
+/// longest_kernel of the fixed point.
 struct WideKernels {
   Matrix start, tangent;
 };
@@ -69,25 +100,29 @@ WideKernels wide_kernels(const TrainingProblem& problem) {
   if (!p.phi.linear() && !p.family.bi_invariant())
     throw std::invalid_argument(
         "network.family: the tangent kernel of nonlinear networks is known for bi-invariant families");
+  const bool at_rest = problem.iterations > longest_kernel;
   const LinearMoments m = p.phi.linear() ? linear_moments(p.family, p.g) : LinearMoments{};
   const Equilibrium at = p.phi.linear() ? Equilibrium{} : equilibrium(p.family, p.phi, p.input_power, p.g);
+  PairKernels linear{m.m1, std::pow(p.g * m.m1, 2)};
+  if (p.phi.linear() && !at_rest)
+    linear = {iteration_lengths(p.family, p.g, std::array{problem.iterations}).front(),
+              iteration_kernel(p.family, p.g, problem.iterations)};
+  std::vector<double> lengths;
   for (std::size_t i = 0; i < N; ++i)
-    for (std::size_t j = 0; j <= i; ++j) {
+    for (std::size_t j = i + 1; j-- > 0;) {  // equal inputs first
       const double rho =
           i == j
               ? 1
               : std::clamp(numerics::dot_in_order(problem.inputs.column(i), problem.inputs.column(j)) / d, -1.0, 1.0);
-      double states = 0, weights = 0;
-      if (p.phi.linear()) {
-        states = p.input_power * rho * m.m1;
-        weights = p.g * p.g * m.m1 * states;
-      } else {
-        const PairEquilibrium pair = pair_equilibrium(p.phi, p.input_power, rho, at);
-        states = pair.overlap;
-        weights = tangent_kernels(pair, p.g).of_state;
+      PairKernels pair{p.input_power * rho * linear.states, p.input_power * rho * linear.weights};
+      if (!p.phi.linear() && at_rest) {
+        const PairEquilibrium rest = pair_equilibrium(p.phi, p.input_power, rho, at);
+        pair = {rest.overlap, tangent_kernels(rest, p.g).of_state};
+      } else if (!p.phi.linear()) {
+        pair = layered_kernels(problem, rho, lengths);
       }
-      out.start(i, j) = out.start(j, i) = states;
-      out.tangent(i, j) = out.tangent(j, i) = states + weights;
+      out.start(i, j) = out.start(j, i) = pair.states;
+      out.tangent(i, j) = out.tangent(j, i) = pair.states + pair.weights;
     }
   return out;
 }

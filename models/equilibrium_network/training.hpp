@@ -47,8 +47,8 @@ std::vector<Observable> training_observables();
 /// Gradient descent on What and v, from weights drawn anew for every replica, on the problem's examples.
 std::unique_ptr<Simulation> simulate_training(std::shared_ptr<const TrainingProblem> problem);
 
-/// The mean loss at the recorded steps as n and k tend to infinity: lazy, with the tangent kernel of the fixed point. Of
-/// linear networks of any family, else of bi-invariant ones. \throws std::domain_error outside the phase,
+/// The mean loss at the recorded steps as n tends to infinity: lazy, with the tangent kernel after the iterations asked (of more
+/// than longest_kernel: of the fixed point). Of linear networks of any family, else of bi-invariant ones. \throws std::domain_error outside the phase,
 /// std::invalid_argument for others.
 std::vector<double> lazy_losses(const TrainingProblem& problem);
 /// Learning rate beyond which the lazy network's loss grows. \throws as lazy_losses.

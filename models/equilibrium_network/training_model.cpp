@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/training.hpp"
@@ -25,7 +26,7 @@ constexpr double most_left = 0.01;
 
 const std::vector<Parameter>& training_keys() {
   static const std::vector<Parameter> keys{
-      settings::number("iterations", "k, of the tied network; whole; the theory is that of k to infinity")
+      settings::number("iterations", "k, of the tied network; whole; beyond 300 the theory is that of the fixed point")
           .at_least(1)
           .at_most(1e5)
           .otherwise(30.0),
@@ -56,7 +57,7 @@ class TrainingExperiment final : public Problem {
       Trajectory out;
       out.steps.assign(problem_->network.depth.at.begin(), problem_->network.depth.at.end());
       out.columns.push_back({training_observables().front(), lazy_losses(*problem_), {}});
-      out.method = "lazy, n and k to infinity";
+      out.method = problem_->iterations > longest_kernel ? "lazy, n and k to infinity" : "lazy, n to infinity";
       limit_claims(out);
       return out;
     } catch (const std::domain_error& e) {
@@ -79,7 +80,8 @@ class TrainingExperiment final : public Problem {
       if (!std::isnan(rate)) out.push_back({"iteration_rate", rate, "of the plain iteration at the start"});
     }
     try {
-      out.push_back({"edge_learning_rate", lazy_edge(*problem_), "eta beyond which the lazy network's loss grows"});
+      out.push_back({"edge_learning_rate", lazy_edge(*problem_),
+                     "eta beyond which the lazy network's loss grows, of so many iterations"});
     } catch (const std::logic_error&) {
       // Outside the phase, or of a family whose tangent kernel is not known.
     }
@@ -91,12 +93,11 @@ class TrainingExperiment final : public Problem {
     const EquilibriumProblem& p = problem_->network;
     const double rate = equilibrium(p.family, p.phi, p.input_power, p.g).rate;
     const double left = std::pow(rate, 2 * static_cast<double>(problem_->iterations));
-    if (!(left <= most_left))
+    if (problem_->iterations > longest_kernel && !(left <= most_left))
       out.warnings.push_back(
           fmt::format("{} iterations leave {:.2g} of a squared length on the way to the fixed point, of which the "
-                      "theory is: shown, "
-                      "not judged; take more training.iterations",
-                      problem_->iterations, left));
+                      "theory is: shown, not judged; take more training.iterations, or at most {}",
+                      problem_->iterations, left, longest_kernel));
     if (p.width < narrowest)
       out.warnings.push_back(
           fmt::format("the limit of wide networks claims nothing at widths below {}: shown, not judged", narrowest));
@@ -144,7 +145,7 @@ const Model& equilibrium_training_model() {
       .description =
           {"equilibrium-training", "tied networks trained from a family of weights: which scales can be used",
            "z_0 = 0, z_{j+1} = phi(W z_j + h), f = v.z_k/sqrt n, loss = mean (f - y)^2/2, h = sqrt(q_h/d) U x\n"
-           "wide and deep: residuals by 1 - eta Theta/N a step, Theta = E z z' (readout) + the tangent kernel of W",
+           "wide: residuals by 1 - eta Theta/N a step, Theta = E z_k z'_k (readout) + the tangent kernel of W",
            "Agarwala, Schoenholz 2022; docs/theory/networks-and-kernels.md, section 1",
            settings::with_sections({{"network", network_parameters()}, {"training", training_keys()}})},
       .sections = {"network", "training", "optimizer", "monte_carlo"},

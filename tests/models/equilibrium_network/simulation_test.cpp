@@ -298,8 +298,15 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
   CHECK(until("width = 80\nactivation = 'tanh'") == 8);
   CHECK(until("width = 80") == 8);
   CHECK(until("width = 900") == std::nullopt);
-  CHECK(until("width = 19") == 0);
-  CHECK(until("width = 19\nfamily = 'haar'") == 0);
+  CHECK(until("width = 19\nactivation = 'tanh'") == 0);
+  CHECK(until("width = 19") == 4);
+  // Of nonlinear ones where the verdict is told what error of the limit is accepted.
+  const auto judged_until = [](const std::string& keys) {
+    return prepared("[depth]\nat = [1, 5]\n" + keys)->reference().valid_until;
+  };
+  CHECK(judged_until("[network]\nactivation = 'tanh'") == 0);
+  CHECK(judged_until("[network]\nactivation = 'tanh'\n[verdict]\nallowed = 0.02") == std::nullopt);
+  CHECK(judged_until("[network]\nactivation = 'linear'") == std::nullopt);
   // |W^k h|^2 = g^2k |h|^2 in every draw.
-  CHECK(until("width = 80\nfamily = 'haar'") == std::nullopt);
+  CHECK(until("width = 5\nfamily = 'haar'") == std::nullopt);
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <limits>
 #include <string>
-#include <tuple>
 #include <vector>
 
 using namespace edgewise;
@@ -117,15 +116,20 @@ TEST_CASE("what a collapse prints, number by number") {
 }
 
 TEST_CASE("of a fine grid a collapse prints some twenty rows, the last among them, with its slope") {
-  for (const auto& [points, rows, first] :
-       {std::tuple{20, 20, "   0.05 "}, {30, 30, "  0.0333 "}, {40, 20, "   0.05 "}, {100, 20, "   0.05 "}}) {
-    CAPTURE(points);
-    const std::string text = of(sample(static_cast<std::size_t>(points)), "txt");
+  struct Case {
+    std::size_t points;
+    std::ptrdiff_t rows;
+    std::string first;
+  };
+  for (const Case& c :
+       std::vector<Case>{{20, 20, "   0.05 "}, {30, 30, "  0.0333 "}, {40, 20, "   0.05 "}, {100, 20, "   0.05 "}}) {
+    CAPTURE(c.points);
+    const std::string text = of(sample(c.points), "txt");
     CHECK(has(text, "d log l/d log x = -2\n"));
     const std::size_t from = text.find("sizes\n") + 6, to = text.find("  sizes: spread");
     CHECK(std::count(text.begin() + static_cast<std::ptrdiff_t>(from), text.begin() + static_cast<std::ptrdiff_t>(to),
-                     '\n') == rows);
-    CHECK(text.substr(from).starts_with(first));
+                     '\n') == c.rows);
+    CHECK(text.substr(from).starts_with(c.first));
     CHECK(has(text, "\n      1          1 "));
   }
 }

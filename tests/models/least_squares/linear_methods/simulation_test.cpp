@@ -125,20 +125,22 @@ TEST_CASE("the exact and the naive sampler of several workers share one law") {
 TEST_CASE("a method given by its matrices runs by them") {
   const auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 20});
   const LinearProblem momentum = problem_of(data, "momentum", "learning_rate = 0.03\nmomentum = 0.8");
-  const LinearProblem custom = problem_of(data, "custom",
-                                          "start = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\n"
-                                          "T0 = [[1, -0.024], [0, 0.8]]\nT1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\n"
-                                          "e = [1, 0]\n");
-  const auto by_rule = simulate_linear(momentum, Sampler::automatic),
-             by_matrices = simulate_linear(custom, Sampler::automatic);
-  auto a = by_rule->replica(3, 5), b = by_matrices->replica(3, 5);
-  std::vector<double> x(3), y(3);
-  for (const std::uint64_t step : {1u, 7u, 20u}) {
-    a->advance(step);
-    b->advance(step);
-    a->observe(x);
-    b->observe(y);
-    for (std::size_t i = 0; i < 3; ++i) CHECK(x[i] == doctest::Approx(y[i]).epsilon(1e-10));
+  // In whatever order it holds its coordinates.
+  for (const char* matrices : {"start = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\nT0 = [[1, -0.024], [0, 0.8]]\n"
+                               "T1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\ne = [1, 0]\n",
+                               "start = [0, 1]\nreadout = [0, 1]\n[[optimizer.phase]]\nT0 = [[0.8, 0], [-0.024, 1]]\n"
+                               "T1 = [[0, 1], [0, -0.03]]\nn = [1, -0.03]\ne = [0, 1]\n"}) {
+    const auto by_rule = simulate_linear(momentum, Sampler::automatic),
+               by_matrices = simulate_linear(problem_of(data, "custom", matrices), Sampler::automatic);
+    auto a = by_rule->replica(3, 5), b = by_matrices->replica(3, 5);
+    std::vector<double> x(3), y(3);
+    for (const std::uint64_t step : {1u, 7u, 20u}) {
+      a->advance(step);
+      b->advance(step);
+      a->observe(x);
+      b->observe(y);
+      for (std::size_t i = 0; i < 3; ++i) CHECK(x[i] == doctest::Approx(y[i]).epsilon(1e-10));
+    }
   }
 }
 

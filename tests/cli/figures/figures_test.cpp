@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 
 #include "settings/settings.hpp"
 
@@ -70,6 +71,42 @@ TEST_CASE("guides, panels, several results") {
   const std::string script = figure_script({solution, other}, {"first", "second"}, {}, ".svg");
   CHECK(has(script, "\"first\""));
   CHECK(has(script, "\"second\""));
+}
+
+TEST_CASE("the legend stands in the first corner, or middle of a side, that no curve goes through, else below") {
+  // Shapes in shares of the plane, logarithmic upwards; two short entries take a box of 0.15 by 0.16.
+  const auto place = [](const std::vector<std::function<double(double)>>& shapes) {
+    std::vector<Result> results;
+    std::vector<std::string> labels;
+    for (const auto& shape : shapes) {
+      Result r = power_law(ResultKind::solution);
+      r.provenance[1] = attribute("title", std::to_string(results.size()));
+      r.steps.clear();
+      for (Field& f : r.fields) f.values[0].assign(101, NAN);
+      for (int i = 0; i <= 100; ++i) {
+        r.steps.push_back(1000 + i);
+        r.fields[0].values[0][static_cast<std::size_t>(i)] = std::pow(10, 2 * shape(0.01 * i));
+      }
+      results.push_back(r);
+      labels.emplace_back(1, static_cast<char>('a' + labels.size()));
+    }
+    const std::string s = figure_script(results, labels, {}, ".svg");
+    const std::size_t at = s.find("set key ");
+    REQUIRE(at != std::string::npos);
+    return s.substr(at + 8, s.find('\n', at) - at - 8);
+  };
+  const auto up = [](double x) { return x; };
+  const auto down = [](double x) { return 1 - x; };
+  const auto arch = [](double x) { return 4 * x * (1 - x); };
+  const auto valley = [](double x) { return 1 - 4 * x * (1 - x); };
+  const auto waves = [](double x) { return 0.5 + 0.5 * std::cos(314.159265358979 * x); };
+  CHECK(place({down, down}).starts_with("inside top right "));
+  CHECK(place({up, up}).starts_with("inside top left "));
+  CHECK(place({arch, arch}).starts_with("inside top right "));
+  CHECK(place({valley, valley}).starts_with("inside bottom left "));
+  CHECK(place({up, down}).starts_with("at graph 0.98, graph 0.5 right center "));
+  CHECK(place({up, [](double x) { return x < 0.5 ? 1 - x : 0.5; }}).starts_with("inside bottom right "));
+  CHECK(place({waves, waves}).starts_with("outside center bottom "));
 }
 
 TEST_CASE("divergence is marked; nothing to draw is an error") {

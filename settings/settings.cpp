@@ -321,7 +321,9 @@ void check_range(const Table& table, const Parameter& p, double x) {
   if (low || high || !std::isfinite(x)) {
     const std::string range = p.range_text();
     // An infinity may well lie in the range.
-    const std::string wanted = low || high ? range : range.empty() ? "finite" : "finite and " + range;
+    const std::string wanted = range.empty() ? (std::isnan(x) ? "a number" : "finite")
+                               : low || high ? range
+                                             : "finite and " + range;
     throw table.error(p.name, fmt::format("must be {}, got {}", wanted, text_of(x)));
   }
 }

@@ -53,6 +53,7 @@ Status print_findings(const Context& context, const Targets& targets, const Load
       values = std::max(values, text_of_value(f).size());
     }
     std::string text = settings::shown(loaded.provenance.experiment.title, 200) + "\n";
+    if (findings.empty()) text += "  nothing is known of it at these parameters\n";
     for (const models::Finding& f : findings)
       text += fmt::format("  {:<{}}  {:<{}}  {}\n", f.name, names, text_of_value(f), values, f.doc);
     return text;

@@ -233,6 +233,9 @@ double deep_centred(const DeepLinear& net, std::size_t l, const std::vector<doub
   const std::vector<double> w0 = start_values(net);
   std::vector<double> change;
   for (std::size_t i = 0; i < w.size(); ++i) change.push_back(w == w0 ? speed(net, i, w[i]) : w[i] - w0[i]);
+  if (w == w0 && (net.start == net.target || std::ranges::all_of(change, [](double x) { return x == 0; })))
+    throw std::invalid_argument(
+        "alignment.start: is the target, where nothing moves and no layer has a correlation; give another");
   return diagonal_cosine(change, covariance_root(net, l, w));
 }
 

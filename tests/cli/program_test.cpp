@@ -238,6 +238,11 @@ TEST_CASE("stability and closed forms") {
   for (const char* key : {"kernel_norm", "eta_max", "stable"}) CHECK(findings.contains(key));
   CHECK(run({"stability", file}).out.find("kernel_norm") != std::string::npos);
   CHECK(run({"stability", file, "--format", "csv"}).out.starts_with("name,value,meaning\n"));
+  // A capped rate is none that the theory of tuners knows.
+  const std::string nothing = folder.file("nothing.toml",
+                                          "model = 'self-stabilisation'\n[time]\nsteps = 3\n[rate]\nkind = "
+                                          "'inverse-sharpness'\ndelay = 2\neta_max = 1.0\n");
+  CHECK(run({"stability", nothing}).out == "nothing\n  nothing is known of it at these parameters\n");
 
   const auto names = json::parse(run({"list", "closed-forms", "--format", "json"}).out).at("closed-forms");
   const std::string first = names.at(0).at("name");

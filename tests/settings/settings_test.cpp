@@ -54,6 +54,14 @@ TEST_CASE("bad values are refused with the file, the key and what is accepted") 
   // An infinity that lies in the range says what it lacks.
   CHECK(message([] { parse("count = 1\nweights = [inf]"); }) == "file.toml: weights: must be finite and >= 0, got inf");
   CHECK(message([] { parse("count = 1\nweights = [-inf]"); }) == "file.toml: weights: must be >= 0, got -inf");
+  const auto unbounded = [](const char* value) {
+    return message([value] {
+      const Parameter any = number("any", "a number");
+      read(read_text(std::string("any = ") + value, "file.toml"), {&any, 1});
+    });
+  };
+  CHECK(unbounded("-nan") == "file.toml: any: must be a number, got nan");
+  CHECK(unbounded("-inf") == "file.toml: any: must be finite, got -inf");
   CHECK(message([] { parse("count = 1.5"); }) == "file.toml: count: must be a whole number, got 1.5");
   CHECK(message([] { parse("count = 0"); }) == "file.toml: count: must be >= 1, got 0");
   CHECK(message([] { parse("count = true"); }) == "file.toml: count: must be a whole number, got true");

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "numerics/constants.hpp"
+#include "numerics/pchip.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 #include "validation/collapse/frontier.hpp"
@@ -37,7 +39,7 @@ MeanRun mean_run(const std::vector<const LossCurve*>& runs, bool has_noise) {
       noise += has_noise ? run->noise[i] : run->loss[i];
       ++there;
     }
-    if (there < runs.size()) continue;
+    if (there < runs.size()) continue;  // see note_shared_steps
     const auto count = static_cast<double>(there);
     rate /= count;
     // The sum over the steps before this one, each by the rate it began with: rates are straight between recorded steps,
@@ -56,6 +58,49 @@ MeanRun mean_run(const std::vector<const LossCurve*>& runs, bool has_noise) {
   }
   return out;
 }
+
+/// Runs are averaged at the steps that all of them have. \throws settings::Error where there is none.
+void note_shared_steps(const MeanRun& mean, const std::vector<const LossCurve*>& runs, const std::string& schedule,
+                       std::vector<std::string>& notes) {
+  std::size_t fewest = SIZE_MAX;
+  for (const LossCurve* run : runs) fewest = std::min(fewest, run->step.size());
+  const std::string which =
+      fmt::format("the runs of schedule '{}' at size {}", settings::shown(schedule), settings::text_of(runs[0]->size));
+  if (mean.step.empty()) throw Error(fmt::format("--noise: {} have no recorded step in common", which));
+  if (mean.step.size() < fewest)
+    notes.push_back(fmt::format("{} have {} of {} recorded steps in common; the others are left out", which,
+                                mean.step.size(), fewest));
+}
+
+/// Losses of the reference at any tau that it reaches, by a monotone cubic in log(1 + tau/(its first tau)): records are
+/// often logarithmic, and a straight line above a convex curve would pass for noise. NaN elsewhere.
+class ReferenceLoss {
+ public:
+  /// \param every  uses each such record, and the last
+  ReferenceLoss(const MeanRun& run, std::size_t every) : first_(nan), last_(nan) {
+    std::vector<double> x, y;
+    for (std::size_t i = 0; i < run.tau.size(); ++i) {
+      if (unit_ == 0 && run.tau[i] > 0) unit_ = run.tau[i];
+      if (i % every != 0 && i + 1 < run.tau.size()) continue;
+      const double at = run.tau[i] > 0 ? std::log1p(run.tau[i] / unit_) : 0;
+      if (!x.empty() && !(at > x.back())) continue;  // steps at rate 0
+      x.push_back(at);
+      y.push_back(run.loss[i]);
+    }
+    if (x.empty()) return;
+    first_ = run.tau.front();
+    last_ = run.tau.back();
+    curve_.emplace(std::move(x), std::move(y));
+  }
+  double operator()(double tau) const {
+    if (!(tau >= first_ && tau <= last_)) return nan;
+    return (*curve_)(tau > 0 ? std::log1p(tau / unit_) : 0);
+  }
+
+ private:
+  double unit_ = 0, first_, last_;
+  std::optional<numerics::Pchip> curve_;
+};
 
 /// The sums that a is the ratio of.
 struct LeastSquaresSums {
@@ -107,9 +152,11 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
   if (!has_noise)
     out.notes.push_back(
         "there is no column noise, the trace of the gradients' covariance: the loss stands for it, and a has its unit");
+  std::map<std::pair<std::string, double>, MeanRun> means;
   for (const auto& [key, runs] : groups) {
+    const MeanRun& run = means[key] = mean_run(runs, has_noise);
+    note_shared_steps(run, runs, key.first, out.notes);
     if (key.first != reference) continue;
-    const MeanRun run = mean_run(runs, has_noise);
     const auto [least, most] = std::ranges::minmax(run.rate);
     if (most - least > 1e-6 * most)
       out.notes.push_back(
@@ -117,20 +164,21 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
                       "rate at equal tau",
                       settings::shown(reference), settings::text_of(key.second), least, most));
   }
-  LeastSquaresSums all;
-  for (const auto& [key, runs] : groups) {
+  LeastSquaresSums all, halved;
+  for (const auto& [key, run] : means) {
     const auto& [schedule, size] = key;
     if (schedule == reference) continue;
-    const auto constant = groups.find({reference, size});
-    if (constant == groups.end())
+    const auto constant = means.find({reference, size});
+    if (constant == means.end())
       throw Error(fmt::format("--noise: schedule '{}' has no run of size {}", settings::shown(reference),
                               settings::text_of(size)));
-    const MeanRun run = mean_run(runs, has_noise), of_reference = mean_run(constant->second, has_noise);
+    const MeanRun& of_reference = constant->second;
+    const ReferenceLoss at(of_reference, 1), at_half(of_reference, 2);
     RelativeRun row;
     row.schedule = schedule;
     row.size = size;
     for (std::size_t i = 0; i < run.step.size(); ++i) {
-      const double known = interpolated(of_reference.tau, of_reference.loss, run.tau[i]);
+      const double known = at(run.tau[i]);
       if (!std::isfinite(known)) continue;
       row.step.push_back(run.step[i]);
       row.tau.push_back(run.tau[i]);
@@ -138,10 +186,16 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
       row.reference.push_back(known);
       row.rate_difference.push_back(run.rate[i] - interpolated(of_reference.tau, of_reference.rate, run.tau[i]));
       row.noise.push_back(run.noise[i]);
+      all.add(run.loss[i], known, row.rate_difference.back(), run.noise[i]);
+      halved.add(run.loss[i], at_half(run.tau[i]), row.rate_difference.back(), run.noise[i]);
+    }
+    if (row.loss.empty()) {
+      out.notes.push_back(
+          fmt::format("schedule '{}' at size {} is left out: it has no record at a tau that '{}' reaches",
+                      settings::shown(schedule), settings::text_of(size), settings::shown(reference)));
+      continue;
     }
     row.factor = relative_noise_factor(row.loss, row.reference, row.rate_difference, row.noise);
-    for (std::size_t i = 0; i < row.loss.size(); ++i)
-      all.add(row.loss[i], row.reference[i], row.rate_difference[i], row.noise[i]);
     out.runs.push_back(std::move(row));
   }
   out.factor = all.factor();
@@ -150,6 +204,13 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
         fmt::format("--noise: no run of another schedule has another rate than '{}' at a tau, the sum of the "
                     "rates, that it reaches",
                     settings::shown(reference)));
+  out.factor_halved = halved.factor();
+  // Of second order at least: the error is below a third of what halving moves.
+  if (!(std::abs(out.factor_halved - out.factor) <= 3 * 0.05 * std::abs(out.factor)))
+    out.notes.push_back(
+        fmt::format("with every other record of '{}' a is {:.4g}, not {:.4g}: its records are too far apart, or too "
+                    "noisy, for this a",
+                    settings::shown(reference), out.factor_halved, out.factor));
   for (RelativeRun& run : out.runs) {
     run.rms = rms_at(run, out.factor);
     run.rms_none = rms_at(run, 0);

@@ -29,14 +29,17 @@ struct RelativeRun {
 };
 
 struct RelativeNoise {
-  double factor = 0;  ///< a
+  double factor = 0;         ///< a
+  double factor_halved = 0;  ///< from every other record of the reference: how far a hangs on them
   std::vector<RelativeRun> runs;
   std::vector<std::string> notes;
 };
 
-/// \param reference  the schedule of constant rate. Where a column noise is missing the loss stands for it, as for least
-/// squares up to a factor; a note says so. \throws settings::Error without rates, without the reference at a size, or
-/// where no run has a tau in common with it.
+/// Losses of the reference at the runs' tau are a monotone cubic's in log(1 + tau/(first tau)) between its records.
+/// \param reference  the schedule of constant rate. Notes say where halving its records shows an error of a over 5%, which seeds
+/// share part of their records alone, and which runs it never meets. Where a column noise is missing the loss stands for it, as for least
+/// squares up to a factor; a note says so. \throws settings::Error without rates, without the reference at a size,
+/// where the seeds of a run share no step, or where no run has a tau in common with the reference.
 RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& reference);
 
 }  // namespace edgewise::validation

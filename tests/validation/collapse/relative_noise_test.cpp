@@ -141,3 +141,57 @@ TEST_CASE("what the relative model lacks is named") {
   REQUIRE(noise.notes.size() == 1);
   CHECK(holds(noise.notes[0], "the loss stands for it"));
 }
+
+TEST_CASE("a reference at logarithmic steps gives the factor of the data, or a note that it cannot") {
+  // L = (1 + tau)^-1/2 + .2 + a rate S, S = 2 (1 + tau)^-1/2 + .4, a = .3: an effect of .3% of the loss.
+  const auto table = [](int last, const std::vector<int>& constant) {
+    std::string out = head;
+    double tau = 0;
+    const auto add = [&](const char* schedule, int k, double eta) {
+      const double power = 1 / std::sqrt(1 + tau), noise = 2 * power + 0.4;
+      out +=
+          fmt::format("{},100,{},{:.17g},{:.17g},{:.17g}\n", schedule, k, power + 0.2 + 0.3 * eta * noise, eta, noise);
+    };
+    for (const int k : constant) {
+      tau = 0.01 * k;
+      add("constant", k, 0.01);
+    }
+    tau = 0;
+    for (int k = 0; k <= last; ++k) {
+      const double eta = falling_rate(static_cast<double>(k) / last);
+      if (k % 10 == 0) add("linear", k, eta);
+      tau += eta;
+    }
+    return out;
+  };
+  std::vector<int> logarithmic = {0};
+  for (double k = 1; k <= 2000; k *= std::pow(10, 0.125))
+    if (static_cast<int>(k) > logarithmic.back()) logarithmic.push_back(static_cast<int>(k));
+  logarithmic.push_back(2000);
+  const RelativeNoise fine = fit(table(2000, logarithmic), "constant");
+  CHECK(fine.factor == doctest::Approx(0.3).epsilon(0.01));
+  CHECK(fine.notes.empty());
+  const RelativeNoise coarse = fit(table(2000, {0, 1, 3, 10, 30, 100, 300, 1000, 2000}), "constant");
+  CHECK(coarse.factor == doctest::Approx(0.3).epsilon(0.2));  // straight lines between its records made it 2.2
+  REQUIRE(coarse.notes.size() == 1);
+  CHECK(holds(coarse.notes[0], "with every other record of 'constant' a is"));
+}
+
+TEST_CASE("seeds that share few records, none, or no tau with the reference are told") {
+  const std::string csv = "schedule,size,seed,step,loss,rate,noise\n";
+  const auto rows = [](const std::string& of, double rate, const std::vector<int>& steps) {
+    std::string out;
+    for (const int k : steps) out += fmt::format("{},{},{},{},{}\n", of, k, 1 + 1.0 / (1 + k), rate, 1);
+    return out;
+  };
+  const std::string reference = rows("a,1,0", 0.1, {0, 1, 2, 3, 4});
+  CHECK(holds(said(csv + reference + rows("b,1,0", 0.05, {0, 2}) + rows("b,1,1", 0.05, {1, 3}), "a"),
+              "the runs of schedule 'b' at size 1 have no recorded step in common"));
+  const RelativeNoise noise = fit(csv + reference + rows("b,1,0", 0.05, {0, 2, 4}) + rows("b,1,1", 0.05, {0, 1, 2, 3}) +
+                                      rows("far,1,0", 0.05, {50, 60}),
+                                  "a");
+  REQUIRE(noise.notes.size() >= 2);
+  CHECK(holds(noise.notes[0], "'b' at size 1 have 2 of 3 recorded steps in common"));
+  CHECK(holds(noise.notes[1], "schedule 'far' at size 1 is left out"));
+  CHECK(noise.runs.size() == 1);
+}

@@ -259,6 +259,21 @@ TEST_CASE("families: the report ranks them, the search comes near, the certifica
   REQUIRE(report.families[0].certificate.size() == 24);
   for (const OneMoved& moved : report.families[0].certificate)
     CHECK(moved.loss > report.families[0].family.loss * (1 - 2e-3));
+  // Every parameter by a quarter and a twelfth of its range, down and up.
+  const std::vector<std::pair<std::string, std::pair<double, double>>> ranges = {
+      {"y0", {0, 1}}, {"x1", {0, 1}}, {"y1", {0.2, 1}}, {"x2", {0, 1}}, {"y2", {0, 1}}, {"y3", {0, 0.09}}};
+  for (std::size_t m = 0; m < 24; ++m) {
+    CAPTURE(m);
+    const auto& [key, range] = ranges[m / 4];
+    const OneMoved& moved = report.families[0].certificate[m];
+    REQUIRE(moved.parameter == key);
+    double tuned = NAN;
+    for (const auto& [name, value] : report.families[0].family.parameters)
+      if (name == key) tuned = value;
+    const double part = std::vector<double>{-0.25, -0.25 / 3, 0.25 / 3, 0.25}[m % 4];
+    CHECK(moved.value ==
+          doctest::Approx(std::clamp(tuned + part * (range.second - range.first), range.first, range.second)));
+  }
   for (const FamilyGap& one : report.families)
     CHECK(J->value(one.family.rates) == doctest::Approx(one.family.loss).epsilon(1e-12));
   for (const FamilyGap& one : report.families) {

@@ -25,6 +25,8 @@ TEST_CASE("pieces hold every cut, begin narrow there and double up to the widest
   CHECK(edges[cut + 1] == 0.5);
   CHECK(edges[cut + 2] == 1.5);
   CHECK(edges[cut - 1] == -0.5);
+  // What lies outside or at the ends is no cut.
+  CHECK(piece_edges(-2, 10, std::array{-7.0, -2.0, 0.0, 10.0, 50.0}, 0.5, 2.0) == edges);
 }
 
 TEST_CASE("between two cuts pieces widen from both inwards; without cuts they are the widest") {

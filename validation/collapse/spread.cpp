@@ -201,11 +201,14 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     for (std::size_t k = 0; k < error.size(); ++k)
       error[k] = std::sqrt(rough) * (2 * all.deterministic[k] + std::sqrt(rough));
   }
-  double low = 0, high = 0;
+  double low = 0, high = 0, apart = 0, progress = 0;
   for (std::size_t k = 0; k < all.x.size(); ++k) {
     if (all.x[k] < rule.from - 1e-9) continue;
     const double square = all.deterministic[k] * all.deterministic[k];
-    low = std::max(low, std::sqrt(std::max(0.0, square - 2 * error[k])));
+    const double least = std::sqrt(std::max(0.0, square - 2 * error[k]));
+    low = std::max(low, least);
+    apart = std::max(apart, least * all.mean[k]);
+    progress = std::max(progress, std::abs(all.mean[k] - 1));
     high = std::max(high, std::sqrt(square + 2 * error[k]));
   }
   out.low = low;
@@ -227,6 +230,10 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     untested = fmt::format("a run has no loss recorded at {} <= x < 1", settings::text_of(rule.from));
   else if (!(moved > rule.broken))
     untested = fmt::format("no curve is further than {:.2g} from 1 there, so that no scaling would show", moved);
+  else if (apart > rule.progress * progress)
+    // l itself becomes 1 everywhere as the floor falls.
+    untested = fmt::format("what the sizes have yet to fall, l - 1, is {:.0f}% apart: the verdict hangs on the floor",
+                           100 * apart / progress);
   if (out.outcome != Collapse::broken && !untested.empty()) {
     out.outcome = Collapse::inconclusive;
     out.reason = what + ", but " + untested;

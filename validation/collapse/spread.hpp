@@ -54,6 +54,8 @@ const char* name(Collapse verdict);
 /// Thresholds of section 4.5 on the largest deterministic spread over x >= from.
 struct CollapseRule {
   double from = 0.3, well = 0.03, broken = 0.06;
+  double progress =
+      0.2;  ///< of the spread of l over |mean l - 1|, the largest of both: above it nothing is well scaled
 };
 struct CollapseVerdict {
   Collapse outcome = Collapse::inconclusive;
@@ -62,7 +64,8 @@ struct CollapseVerdict {
 };
 /// Well scaled where the upper bound is below one threshold, broken where the lower bound is above the other. Bounds by
 /// the jackknife over seeds; for one seed a size from the roughness of its curve, which slow noise does not show. What no
-/// scaling could have broken, curves that stay near 1 or hold no loss of their own, is inconclusive.
+/// scaling could have broken, curves that stay near 1 or hold no loss of their own, is inconclusive; so are sizes that
+/// differ in what they have yet to fall and look alike since the floor is low.
 CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const CollapseRule& rule = {});
 
 }  // namespace edgewise::validation

@@ -146,6 +146,24 @@ TEST_CASE("verdicts: well scaled, broken, and inconclusive where seeds are too f
   CHECK(judge_collapse(late, 0).outcome == Collapse::inconclusive);
 }
 
+TEST_CASE("a floor far too low does not make sizes well scaled whose progress differs by two") {
+  // L = .3 + t^-1/2 + p^-1/2 to t = p: a perfect collapse above .3. Above 0 what is left of the sizes' fall at x = .3 is
+  // .165, .132, .103, .079, of relative spread .27, while that of l is .029.
+  SampledCurves c;
+  for (int k = 1; k <= 100; ++k) c.x.push_back(0.01 * k);
+  for (const double p : {100, 200, 400, 800}) {
+    c.size.push_back(p);
+    c.horizon.push_back(p);
+    auto& run = c.loss.emplace_back().emplace_back();
+    for (const double x : c.x) run.push_back(0.3 + 1 / std::sqrt(x * p) + 1 / std::sqrt(p));
+  }
+  CHECK(judge_collapse(c, 0.3).outcome == Collapse::well_scaled);
+  const CollapseVerdict low = judge_collapse(c, 0);
+  CHECK(low.spread == doctest::Approx(0.0288).epsilon(2e-3));
+  CHECK(low.outcome == Collapse::inconclusive);
+  CHECK(low.reason.find("l - 1, is 27% apart: the verdict hangs on the floor") != std::string::npos);
+}
+
 TEST_CASE("noise that lasts along a run gives a supercollapse, noise that is forgotten does not") {
   CHECK(supercollapse_fraction(spread_of(noisy(0, 0.1, 0.01, 20, 1), 0)) == 1);
   CHECK(supercollapse_fraction(spread_of(noisy(0, 0, 0.1, 20, 1), 0)) == 0);

@@ -4,16 +4,19 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "models/framework/declared_model.hpp"
+#include "models/framework/window_means.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 #include "models/network/closed_forms.hpp"
 #include "models/network/predictions.hpp"
 #include "models/network/simulation.hpp"
 #include "models/network/theory.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 #include "numerics/whole.hpp"
 #include "settings/section.hpp"
@@ -200,12 +203,28 @@ std::vector<Description> optimizers_of_model() {
   return out;
 }
 
+/// Section [theory].
+struct Theory {
+  bool central_flow = false;
+};
+
+const settings::Section<Theory>& theory_section() {
+  static const settings::Section<Theory> section([](settings::Section<Theory>& s) {
+    s.words("method", &Theory::central_flow,
+            "linearised: the network linearised at its start; central-flow: the mean path of gradient descent at its "
+            "edge, of "
+            "one start (monte_carlo.shared_start)",
+            {{"linearised", false}, {"central-flow", true}});
+  });
+  return section;
+}
+
 /// Section [monte_carlo].
 struct Run {
   Traces traces = Traces::none;
   double probes = 10;
   std::optional<bool> kernel_norm = {};  ///< empty: where it is cheap
-  bool every_step = false;
+  bool every_step = false, shared_start = false;
 };
 
 const settings::Section<Run>& run_section() {
@@ -220,6 +239,8 @@ const settings::Section<Run>& run_section() {
             {{"auto", std::optional<bool>()}, {"none", false}, {"exact", true}});
     s.key("every_step", &Run::every_step,
           "the sharpness is found at every step, and of `edge` so far the share below 2 and the median");
+    s.key("shared_start", &Run::shared_start,
+          "all replicas start from the weights of replica 0, and differ in their batches and noise alone");
   });
   return section;
 }
@@ -283,26 +304,50 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
         "kernel_norm",
         "is of mini-batches, one output, the squared loss, no [rate], and at most 1e8 examples x parameters");
   problem.every_step = run.every_step;
+  problem.shared_start = run.shared_start;
   problem.kernel_norms = defined && run.kernel_norm.value_or(problem.examples() <= usual_norms);
 }
 
 class NetworkExperiment final : public Problem {
  public:
-  explicit NetworkExperiment(std::shared_ptr<const NetworkProblem> problem) : problem_(std::move(problem)) {}
+  NetworkExperiment(std::shared_ptr<const NetworkProblem> problem, bool central_flow)
+      : problem_(std::move(problem)), central_flow_(central_flow) {}
 
-  Trajectory solve() const override { return solve_linearised(*problem_); }
+  Trajectory solve() const override { return central_flow_ ? flow() : solve_linearised(*problem_); }
   /// Nothing is claimed of the trajectory.
   Trajectory reference() const override {
     Trajectory out;
     out.method = "predictions about whole runs, no trajectory";
+    if (!central_flow_) return out;
+    if (!problem_->shared_start)
+      throw std::invalid_argument(
+          "monte_carlo.shared_start: the central flow is of the start of replica 0; set it to true, for all runs to "
+          "have it");
+    out = flow();
+    for (Column& column : out.columns) column.valid_from = infinity;
     return out;
   }
-  std::vector<Prediction> predictions() const override { return network_predictions(*problem_); }
-  std::unique_ptr<Simulation> simulate() const override { return simulate_network(problem_); }
+  std::vector<Prediction> predictions() const override {
+    if (!central_flow_) return network_predictions(*problem_);
+    return problem_->shared_start ? central_flow_claims(flow()) : std::vector<Prediction>{};
+  }
+  std::unique_ptr<Simulation> simulate() const override {
+    auto simulation = simulate_network(problem_);
+    return central_flow_ ? with_window_means(std::move(simulation), {"loss"}, problem_->time) : std::move(simulation);
+  }
   std::vector<Finding> stability() const override { return network_stability(*problem_); }
 
  private:
+  /// Followed once: it takes as long as many runs.
+  const Trajectory& flow() const {
+    std::call_once(once_, [this] { flow_ = solve_central_flow(*problem_); });
+    return flow_;
+  }
+
   std::shared_ptr<const NetworkProblem> problem_;
+  bool central_flow_;
+  mutable std::once_flag once_;
+  mutable Trajectory flow_;
 };
 
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
@@ -320,7 +365,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
   ingredients::check_base_of_rate(table, problem->rate.get(), problem->rule.base);
   read_simulation(read_monte_carlo(table, run_section().parameters()), *problem);
-  return std::make_unique<NetworkExperiment>(std::move(problem));
+  return std::make_unique<NetworkExperiment>(std::move(problem),
+                                             theory_section().read(table.table_or_empty("theory")).central_flow);
 }
 
 std::vector<Observable> observables_of_model() {
@@ -344,20 +390,23 @@ const Model& network_model() {
            "GGN = J'(d2loss/df2)J,   NME = sum_a (dloss/df_a) grad^2 f_a\n"
            "edge of an optimizer that knows the part A of H: eta lambda (1 + r u'A u)/(1 + momentum) = 2, r = rho or "
            "rho/|g|\n"
-           "theory: the loss linearised at the start, shown and not judged\n"
+           "theory: the loss linearised at the start, shown and not judged; or the central flow, the mean path at the "
+           "edge\n"
            "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands "
            "them):\n"
            "squared loss, all examples, constant rate: edge_plateau (edge ends at 2); one output, B <= n/4: "
            "norm_plateau\n"
            "(the kernel norm ends near 1); piecewise linear activations, exact traces: nme_vanishes (tr NME = 0);\n"
-           "[rate] cdat with sigma = 2, all examples: on_edge (eta lambda ends at 2)",
+           "[rate] cdat with sigma = 2, all examples: on_edge (eta lambda ends at 2);\n"
+           "central flow: central_loss (the mean loss after the edge)",
            "Dauphin, Agarwala, Mobahi 2024; Singh, Mobahi, Agarwala et al. 2025; docs/theory/curvature-dynamics.md,\n"
-           "sections 1, 5 and 6",
+           "sections 1, 5, 6 and 8",
            all_keys()},
       .sections = {"data", "network", "loss", "optimizer", "schedule", "rate", "theory", "monte_carlo"},
       .optimizers = optimizers_of_model(),
       .observables = observables_of_model(),
       .closed_forms = network_closed_forms,
+      .theory = theory_section().parameters(),
       .monte_carlo = run_section().parameters(),
       .build = build,
   });

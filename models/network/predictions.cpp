@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string>
 
+#include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/plateau.hpp"
 
 namespace edgewise::models::network {
@@ -105,7 +106,29 @@ Prediction no_neglected_trace() {
   return out;
 }
 
+/// Whether eta lambda has passed 2 and come back below it before the last quarter.
+bool has_turned(const RecordedReplica& run) {
+  const auto product = run.values("eta_sharpness");
+  bool beyond = false;
+  for (std::size_t t = 0; t < product.size() && run.steps[t] <= 0.75 * run.steps.back(); ++t) {
+    if (beyond && product[t] < 2) return true;
+    beyond = beyond || product[t] > 2;
+  }
+  return false;
+}
+
 }  // namespace
+
+std::vector<Prediction> central_flow_claims(const Trajectory& flow) {
+  std::vector<Prediction> out = ingredients::central_flow_predictions(flow, 0.75, 1.33);
+  for (Prediction& claim : out) {
+    claim.runs = "passed the edge and came back below it before the last quarter, and did not diverge";
+    claim.statistic = [of_any = std::move(claim.statistic)](const RecordedReplica& run) -> std::optional<double> {
+      return has_turned(run) ? of_any(run) : std::nullopt;
+    };
+  }
+  return out;
+}
 
 std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   std::vector<Prediction> out;

@@ -15,5 +15,8 @@ namespace edgewise::models::network {
 /// - `on_edge`, squared loss, all examples a step, CDAT with sigma = 2: eta lambda ends at 2.
 /// - `nme_vanishes`, layers of identity or ReLU, one hidden layer at most: tr NME = 0 along the whole run.
 std::vector<Prediction> network_predictions(const NetworkProblem& problem);
+/// Those of the central flow, of runs whose oscillation has grown: eta lambda has passed 2 and come back below it before the
+/// last quarter. Until then descent runs beyond the edge with a loss below the flow's, which the burst that follows makes up.
+std::vector<Prediction> central_flow_claims(const Trajectory& flow);
 
 }  // namespace edgewise::models::network

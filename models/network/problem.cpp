@@ -31,7 +31,7 @@ CurvaturePart NetworkProblem::ascent_part() const {
 }
 
 std::vector<double> NetworkProblem::start(std::uint64_t of_seed, std::uint64_t replica) const {
-  random::Stream stream(of_seed, replica, 0, random::Purpose::initial);
+  random::Stream stream(of_seed, shared_start ? 0 : replica, 0, random::Purpose::initial);
   return network->draw(stream);
 }
 

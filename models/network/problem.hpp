@@ -30,7 +30,8 @@ struct NetworkProblem {
   Traces traces = Traces::none;
   std::size_t probes = 10;
   bool kernel_norms = false;
-  bool every_step = false;  ///< `edge` is found at every step
+  bool every_step = false;    ///< `edge` is found at every step
+  bool shared_start = false;  ///< every replica has the start of replica 0
 
   std::size_t examples() const { return data.train->size(); }
   bool full_batch() const { return batch == examples(); }

@@ -6,6 +6,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/framework/divergence.hpp"
 #include "models/framework/recorder.hpp"
+#include "models/ingredients/central_flow.hpp"
 #include "models/network/edge.hpp"
 #include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
@@ -60,6 +61,20 @@ Trajectory solve_linearised(const NetworkProblem& problem) {
   out.method = "linearised at the start of replica 0";
   out.report.emplace_back("eta_kernel_max", problem.rate_at(0) * kernel.values.back() / count);
   out.warnings.push_back("a network leaves its linearisation: early times and large widths only, shown and not judged");
+  return out;
+}
+
+Trajectory solve_central_flow(const NetworkProblem& problem) {
+  if (problem.rule.kind != UpdateKind::plain || !problem.rule.base.plain() || !problem.full_batch() || problem.rate ||
+      !problem.schedule->constant())
+    throw std::invalid_argument(
+        "theory.method: central-flow is of gradient descent on all examples at a constant rate, without momentum, "
+        "[schedule] and [rate]");
+  ingredients::networks::NetworkObjective objective(problem.network, problem.loss, problem.data.train);
+  Trajectory out = ingredients::follow_central_flow(
+      objective, problem.start(problem.seed, 0), problem.rate_at(0), problem.time,
+      {{{"loss", "1", "on all training examples"}, [&](auto theta) { return objective.move_to(theta); }}});
+  out.method += ", from the start of replica 0";
   return out;
 }
 

@@ -107,7 +107,9 @@ const Model& quadratic_regression_model() {
            "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
            "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above "
            "0);\n"
-           "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2),\n"
+           "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2, or "
+           "eta\n"
+           "lambda_1 at sigma where that is more),\n"
            "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2)",
            "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
            settings::with_sections({{"data", data_parameters()}})},

@@ -55,6 +55,23 @@ TEST_CASE("networks agree with the edge of what their optimizer knows, and rejec
   CHECK(outcome(sam, "eta_sharpness") == Outcome::disagree);  // gradient descent's edge
 }
 
+TEST_CASE("a network beyond its edge agrees with its central flow, averaged over bursts") {
+  const settings::Table table = settings::read_file(EDGEWISE_TEST_DATA "/experiments/network-central-flow.toml");
+  const models::Experiment experiment = models::read_experiment(table);
+  const auto problem = models::find(experiment).prepare(experiment);
+  std::vector<models::Prediction> claims = problem->predictions();
+  REQUIRE(claims.size() == 1);
+  const Sample sample = run(*problem->simulate(), experiment, {});
+  const auto judged = [&] {
+    return judge(problem->reference(), sample, claims, read_verdict_options(table), 1).outcome;
+  };
+  CHECK(judged() == Outcome::agree);
+  // A flow of half the loss would not do.
+  claims[0].low *= 0.5;
+  claims[0].high *= 0.5;
+  CHECK(judged() == Outcome::disagree);
+}
+
 TEST_CASE("CDAT on edge agrees, a little below it nothing is claimed" * doctest::test_suite("slow")) {
   CHECK(outcome(smaller("network-cdat")) == Outcome::agree);
   settings::Table below = smaller("network-cdat");

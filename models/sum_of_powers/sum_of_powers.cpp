@@ -50,34 +50,43 @@ double SumOfPowers::horizon(double p) const {
 HorizonLaw SumOfPowers::law() const {
   balanced(terms, 0);
   // d(g) = min_i (mu_i g + nu_i)/(1 + g) rises with g where its term has mu > nu and falls where mu < nu: it is largest
-  // where two of different kind cross.
-  HorizonLaw out;
-  out.frontier_exponent = -infinity;
-  const auto exponent = [](const PowerTerm& i, double g) { return i.step_exponent * g + i.size_exponent; };
+  // where two of different kind cross. A term with mu = nu is the same at any g: it has no say in g and kappa.
+  std::vector<PowerTerm> sloped;
   for (const PowerTerm& i : terms)
-    for (const PowerTerm& j : terms) {
+    if (i.step_exponent != i.size_exponent) sloped.push_back(i);
+  const auto exponent = [](const PowerTerm& i, double g) { return i.step_exponent * g + i.size_exponent; };
+  const auto least_of = [&](const std::vector<PowerTerm>& some, double g) {
+    double least = infinity;
+    for (const PowerTerm& k : some) least = std::min(least, exponent(k, g));
+    return least;
+  };
+  HorizonLaw out;
+  double largest = -infinity;
+  for (const PowerTerm& i : sloped)
+    for (const PowerTerm& j : sloped) {
       if (!(i.step_exponent > i.size_exponent) || !(j.step_exponent < j.size_exponent)) continue;
       const double g = (j.size_exponent - i.size_exponent) / (i.step_exponent - j.step_exponent);
-      if (!(g > 0)) continue;
-      double least = infinity;
-      for (const PowerTerm& k : terms) least = std::min(least, exponent(k, g));
-      if (least / (1 + g) > out.frontier_exponent) {
-        out.frontier_exponent = least / (1 + g);
-        out.exponent = g;
-        out.loss_exponent = least;
-      }
+      if (!(g > 0) || !(least_of(sloped, g) / (1 + g) > largest)) continue;
+      largest = least_of(sloped, g) / (1 + g);
+      out.exponent = g;
     }
-  if (!std::isfinite(out.frontier_exponent) || !(out.frontier_exponent > 0))
+  if (!std::isfinite(largest) || !(largest > 0))
     throw std::domain_error("no compute-optimal horizon as size grows: the loss does not fall with compute");
+  const auto tied_of = [&](const std::vector<PowerTerm>& some) {
+    const double least = least_of(some, out.exponent);
+    std::vector<PowerTerm> tied;
+    for (const PowerTerm& k : some)
+      if (exponent(k, out.exponent) - least <= 1e-9 * least) tied.push_back(k);
+    return tied;
+  };
+  out.prefactor = std::exp(balanced(tied_of(sloped), 0));
+  out.loss_exponent = least_of(terms, out.exponent);
+  out.frontier_exponent = out.loss_exponent / (1 + out.exponent);
+  out.tied = tied_of(terms);
   out.correction_exponent = infinity;
-  for (const PowerTerm& k : terms) {
-    const double gap = exponent(k, out.exponent) - out.loss_exponent;
-    if (gap <= 1e-9 * out.loss_exponent)
-      out.tied.push_back(k);
-    else
+  for (const PowerTerm& k : terms)
+    if (const double gap = exponent(k, out.exponent) - out.loss_exponent; gap > 1e-9 * out.loss_exponent)
       out.correction_exponent = std::min(out.correction_exponent, gap);
-  }
-  out.prefactor = std::exp(balanced(out.tied, 0));
   return out;
 }
 

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
 #include <stdexcept>
 
 #include "numerics/constants.hpp"
 #include "numerics/power_of_two.hpp"
+#include "random/random.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::validation {
@@ -24,34 +26,72 @@ std::pair<double, double> mean_and_variance(const std::vector<double>& values, d
   return {mean, n > less ? squares / (n - less) : nan};
 }
 
-/// Seeds' variance of a size's mean, over the squared mean of all, at x; NaN where there is one seed.
-double seeds_share(const CollapseSpread& s, const SampledCurves& curves, std::size_t x) {
-  // within^2 is the mean of the population variances: n/(n - 1) makes each unbiased, 1/n is that of a mean.
-  double share = 0;
-  for (const auto& of_size : curves.loss) share += 1 / (static_cast<double>(of_size.size()) - 1);
-  const auto sizes = static_cast<double>(curves.loss.size());
-  return s.within[x] * s.within[x] * (share / sizes) * (sizes - 1) / sizes;
+/// Variance over sizes (divisor n - 1) of one seed of each over the squared mean, averaged over tuples of seeds: all of them
+/// where they are few, else as many drawn ones. \param l  [size][seed][x]
+std::vector<double> over_tuples(const std::vector<std::vector<std::vector<double>>>& l, std::size_t points) {
+  constexpr double most = 4096;
+  double all = 1;
+  for (const auto& of_size : l) all = std::min(2 * most, all * static_cast<double>(of_size.size()));
+  const auto count = static_cast<std::size_t>(std::min(all, most));
+  std::vector<double> out(points);
+  std::vector<std::size_t> seed(l.size());
+  for (std::size_t t = 0; t < count; ++t) {
+    random::Stream stream(1, t);
+    std::size_t left = t;
+    for (std::size_t p = 0; p < l.size(); ++p) {
+      const std::size_t n = l[p].size();
+      seed[p] =
+          all <= most ? left % n : std::min(n - 1, static_cast<std::size_t>(stream.uniform() * static_cast<double>(n)));
+      left /= n;
+    }
+    for (std::size_t k = 0; k < points; ++k) {
+      std::vector<double> one;
+      for (std::size_t p = 0; p < l.size(); ++p) one.push_back(l[p][seed[p]][k]);
+      const auto [m, v] = mean_and_variance(one, 1);
+      out[k] += v / (m * m) / static_cast<double>(count);
+    }
+  }
+  for (double& square : out) square = std::sqrt(square);
+  return out;
+}
+
+/// What the seeds contribute to the population variance of the sizes' means at x, and how it is distributed: it and its
+/// estimate are sums of squares with about so many degrees of freedom (Satterthwaite).
+struct SeedsShare {
+  double variance = 0, freedom = 0, estimate_freedom = 0;
+};
+SeedsShare seeds_share(const CollapseSpread& s, std::size_t x, const std::vector<double>& freedom = {}) {
+  const auto sizes = static_cast<double>(s.error_of.size());
+  double sum = 0, squares = 0, uncertain = 0;
+  for (std::size_t p = 0; p < s.error_of.size(); ++p) {
+    const double v = s.error_of[p][x] * s.error_of[p][x];
+    sum += v;
+    squares += v * v;
+    if (!freedom.empty() && v > 0) uncertain += v * v / freedom[p];
+  }
+  // Means less their mean: the trace of their covariance and of its square.
+  const double trace = sum * (1 - 1 / sizes), trace_of_square = squares * (1 - 2 / sizes) + sum * sum / (sizes * sizes);
+  return {trace / sizes, trace * trace / trace_of_square, sum * sum / uncertain};
 }
 
 }  // namespace
 
 CollapseSpread spread_of(const SampledCurves& curves, double floor) {
   const std::size_t sizes = curves.loss.size(), points = curves.x.size();
-  std::size_t tuples = SIZE_MAX;
   std::vector<std::vector<std::vector<double>>> l = curves.loss;
-  for (auto& of_size : l) {
-    tuples = std::min(tuples, of_size.size());
+  for (auto& of_size : l)
     for (auto& run : of_size) {
       const double end = run.back() - floor;
       if (!(end > 0)) throw std::invalid_argument("a run ends at or below the floor, it cannot be normalised");
       for (double& loss : run) loss = (loss - floor) / end;
       run.back() = 1;
     }
-  }
   CollapseSpread out;
   out.x = curves.x;
   out.floor_of.assign(sizes, std::vector<double>(points));
   out.mean_of.assign(sizes, std::vector<double>(points));
+  out.error_of.assign(sizes, std::vector<double>(points));
+  out.tuples = over_tuples(l, points);
   for (std::size_t k = 0; k < points; ++k) {
     std::vector<double> means, variances, floors;
     for (std::size_t p = 0; p < sizes; ++p) {
@@ -70,6 +110,9 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
       floors.push_back(std::sqrt(raw_variance) / raw_mean);
       out.mean_of[p][k] = mean;
       out.floor_of[p][k] = floors.back();
+      // Of one seed it is not known, and nothing is taken off for it.
+      const auto seeds = static_cast<double>(normalised.size());
+      if (seeds > 1) out.error_of[p][k] = std::sqrt(variance / (seeds - 1));
     }
     const auto [mean, between] = mean_and_variance(means, 0);
     const double within = mean_and_variance(variances, 0).first;
@@ -78,16 +121,7 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
     out.within.push_back(std::sqrt(within) / mean);
     out.delta.push_back(std::sqrt(between + within) / mean);
     out.floor.push_back(mean_and_variance(floors, 0).first);
-    double square = 0;
-    for (std::size_t w = 0; w < tuples; ++w) {
-      std::vector<double> one;
-      for (std::size_t p = 0; p < sizes; ++p) one.push_back(l[p][w][k]);
-      const auto [m, v] = mean_and_variance(one, 1);
-      square += v / (m * m) / static_cast<double>(tuples);
-    }
-    out.tuples.push_back(std::sqrt(square));
-    const double seeds = seeds_share(out, curves, k);
-    out.deterministic.push_back(std::sqrt(std::max(0.0, between / (mean * mean) - (std::isfinite(seeds) ? seeds : 0))));
+    out.deterministic.push_back(std::sqrt(std::max(0.0, between - seeds_share(out, k).variance)) / mean);
   }
   return out;
 }
@@ -158,6 +192,14 @@ double roughness(const CollapseSpread& spread, double from) {
   return count > 0 ? sum / count : 0;
 }
 
+/// How much the seeds may move the relative spread of the sizes' means, more with probability `error`: their share of its square
+/// over its estimate is of an F distribution, and a length moves by no more than what is added.
+double moved_by_seeds(const SeedsShare& seeds, double mean, double error) {
+  if (!(seeds.variance > 0)) return 0;
+  const boost::math::fisher_f ratio(seeds.freedom, seeds.estimate_freedom);
+  return std::sqrt(seeds.variance * quantile(complement(ratio, error))) / mean;
+}
+
 }  // namespace
 
 CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const CollapseRule& rule) {
@@ -170,46 +212,35 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     out.reason = fmt::format("no point at x >= {} that all runs have", settings::text_of(rule.from));
     return out;
   }
-  std::size_t seeds = SIZE_MAX;
-  for (const auto& of_size : curves.loss) seeds = std::min(seeds, of_size.size());
-  std::vector<double> error(all.x.size(), 0.0);  // of deterministic^2
-  if (seeds >= 2) {
-    // Jackknife: seed w left out of every size at once.
-    const auto square = [&](const SampledCurves& some) {
-      const CollapseSpread s = spread_of(some, floor);
-      std::vector<double> out_of(s.x.size());
-      for (std::size_t k = 0; k < s.x.size(); ++k) {
-        const double share = seeds_share(s, some, k);
-        out_of[k] = s.between[k] * s.between[k] - (std::isfinite(share) ? share : 0);
-      }
-      return out_of;
-    };
-    std::vector<std::vector<double>> left;
-    for (std::size_t w = 0; w < seeds; ++w) {
-      SampledCurves some = curves;
-      for (auto& of_size : some.loss) of_size.erase(of_size.begin() + static_cast<std::ptrdiff_t>(w));
-      left.push_back(square(some));
-    }
-    const auto n = static_cast<double>(seeds);
-    for (std::size_t k = 0; k < error.size(); ++k) {
-      std::vector<double> values;
-      for (const auto& one : left) values.push_back(one[k]);
-      error[k] = std::sqrt((n - 1) * mean_and_variance(values, 0).second);
-    }
-  } else {
-    const double rough = roughness(all, rule.from);
-    for (std::size_t k = 0; k < error.size(); ++k)
-      error[k] = std::sqrt(rough) * (2 * all.deterministic[k] + std::sqrt(rough));
+  // Of one seed a size the curve's roughness stands for what the seeds would have shown.
+  std::vector<double> freedom;
+  bool single = false;
+  for (const auto& of_size : curves.loss) {
+    freedom.push_back(static_cast<double>(of_size.size()) - 1);
+    single = single || of_size.size() < 2;
   }
+  const double rough = single ? roughness(all, rule.from) : 0;
+  const auto judged = [&](std::size_t k) { return all.x[k] >= rule.from - 1e-9; };
+  double points = 0;
+  for (std::size_t k = 0; k < all.x.size(); ++k) points += judged(k) && all.x[k] < 1 ? 1 : 0;
   double low = 0, high = 0, apart = 0, progress = 0;
   for (std::size_t k = 0; k < all.x.size(); ++k) {
-    if (all.x[k] < rule.from - 1e-9) continue;
-    const double square = all.deterministic[k] * all.deterministic[k];
-    const double least = std::sqrt(std::max(0.0, square - 2 * error[k]));
+    if (!judged(k)) continue;
+    double least = 0;
+    if (single) {
+      const double square = all.deterministic[k] * all.deterministic[k];
+      const double error = std::sqrt(rough) * (2 * all.deterministic[k] + std::sqrt(rough));
+      least = std::sqrt(std::max(0.0, square - 2 * error));
+      high = std::max(high, std::sqrt(square + 2 * error));
+    } else {
+      // The largest is above `low` if any point is, and below `high` if all are: the first is asked of many points.
+      const SeedsShare seeds = seeds_share(all, k, freedom);
+      least = std::max(0.0, all.between[k] - moved_by_seeds(seeds, all.mean[k], 0.025 / std::max(1.0, points)));
+      high = std::max(high, all.between[k] + moved_by_seeds(seeds, all.mean[k], 0.025));
+    }
     low = std::max(low, least);
     apart = std::max(apart, least * all.mean[k]);
     progress = std::max(progress, std::abs(all.mean[k] - 1));
-    high = std::max(high, std::sqrt(square + 2 * error[k]));
   }
   out.low = low;
   out.high = high;

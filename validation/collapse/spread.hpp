@@ -27,13 +27,14 @@ struct CollapseSpread {
   std::vector<double> delta, between, within;
   /// What is left of `between` when the seeds' share of it is taken off: the spread of infinitely many seeds.
   std::vector<double> deterministic;
-  /// The other definition: variance over sizes (divisor n - 1) of one seed of each, over the squared mean, averaged over
-  /// tuples of seeds.
+  /// The other definition: variance over sizes (divisor n - 1) of one seed of each, over the squared mean, averaged over all
+  /// tuples of seeds (over 4096 drawn ones where there are more).
   std::vector<double> tuples;
   /// Relative standard deviation (divisor n - 1) of L(x t*) - L0 over seeds, averaged over sizes; NaN for one seed.
   std::vector<double> floor;
   std::vector<std::vector<double>> floor_of;  ///< the same of each size, [size][x]
   std::vector<std::vector<double>> mean_of;   ///< E_w l, [size][x]
+  std::vector<std::vector<double>> error_of;  ///< standard error of E_w l, [size][x]; 0 of one seed
 };
 
 /// \throws std::invalid_argument where a loss at the horizon is not above `floor`.
@@ -62,8 +63,10 @@ struct CollapseVerdict {
   double spread = 0, low = 0, high = 0;  ///< largest deterministic spread, with its 95% bounds
   std::string reason;
 };
-/// Well scaled where the upper bound is below one threshold, broken where the lower bound is above the other. Bounds by
-/// the jackknife over seeds; for one seed a size from the roughness of its curve, which slow noise does not show. What no
+/// Well scaled where the upper bound is below one threshold, broken where the lower bound is above the other. Both are the
+/// measured spread of the means less or more what the seeds may have moved it by, an F quantile of their share with each size's
+/// own variance; the lower bound allows for the number of points it is the largest of. Where a size has one seed the bounds
+/// are from the roughness of the curves, which slow noise does not show. What no
 /// scaling could have broken, curves that stay near 1 or hold no loss of their own, is inconclusive; so are sizes that
 /// differ in what they have yet to fall and look alike since the floor is low.
 CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const CollapseRule& rule = {});

@@ -12,8 +12,9 @@ struct TunedRate {
   bool on_edge = false;  ///< the least loss lies on the end of what was searched, though that was widened
 };
 
-/// The least loss(rate) by a logarithmic grid of 33 points in [from, to], widened where its best point is on an end, and
-/// Brent's method between its neighbours. \param loss  infinite or not-a-number where a run diverges
+/// The least loss(rate) by a logarithmic grid of 33 points in [from, to], widened where the loss is still low at an end and
+/// refined between its points (numerics::scanned_minimum), and Brent's method around every local minimum.
+/// \param loss  infinite or not-a-number where a run diverges
 TunedRate tune_rate(const std::function<double(double)>& loss, double from, double to);
 
 }  // namespace edgewise::validation

@@ -11,6 +11,7 @@
 
 #include "numerics/lbfgs.hpp"
 #include "numerics/roots.hpp"
+#include "numerics/scan.hpp"
 #include "random/random.hpp"
 #include "settings/counted.hpp"
 
@@ -23,9 +24,12 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 // The grid of bases, in multiples of 1/lambda_max.
 constexpr double lowest_base = 1e-4, highest_base = 10;
 constexpr int grid_points = 33;
-constexpr double farthest = 300 * 6;      // beyond the grid, either way, in its steps: 300 decades and more
-constexpr double longest_stride = 6 * 6;  // of the extension, whose strides grow
-constexpr int base_bits = 18;
+constexpr double farthest = 300 * 6;  // beyond the grid, either way, in its steps: 300 decades and more
+constexpr double narrowest = 1e-4, minima_apart = 16;  // of its refinement: in log base, and over the number of steps
+constexpr std::size_t dense_steps = 128;               // up to so many, points lie as close as minima may
+constexpr double useless_loss = 1e12;                  // times the loss of the lowest base
+constexpr double lost_log = 1000;                      // what stands for the logarithm of an infinite loss
+constexpr int base_bits = 24;
 
 constexpr std::uint64_t most_steps = 10'000'000;
 
@@ -52,7 +56,7 @@ std::vector<double> times(std::span<const double> shape, double base) {
 /// log J, within what a parabola can be laid through.
 double log_loss(const RateObjective& J, std::span<const double> shape, double base) {
   const double loss = J.value(times(shape, base));
-  return std::isfinite(loss) ? std::log(std::max(loss, std::numeric_limits<double>::min())) : 1000;
+  return std::isfinite(loss) ? std::log(std::max(loss, std::numeric_limits<double>::min())) : lost_log;
 }
 
 struct Search {
@@ -186,43 +190,32 @@ BestBase best_base_between(const RateObjective& J, std::span<const double> shape
 }
 
 BestBase best_base(const RateObjective& J, std::span<const double> shape, double max_rate) {
-  const double unit = J.natural_rate(), cap = max_rate / largest_of(shape);
-  const double first = std::log(lowest_base), step = (std::log(highest_base) - first) / (grid_points - 1);
-  std::vector<std::pair<double, double>> at;  // log of base/unit, log J
-  const double last = std::log(cap / unit);
-  const auto point = [&](double i) {
-    const double u = std::min(first + i * step, last);
-    return std::pair(u, log_loss(J, shape, unit * std::exp(u)));
-  };
-  for (int i = 0; i < grid_points; ++i) {
-    at.push_back(point(i));
-    if (at.back().first >= last) break;
+  const double unit = J.natural_rate(), cap = std::log(max_rate / largest_of(shape) / unit);
+  const double start = J.value(std::vector<double>(shape.size()));
+  numerics::Scan scan{std::log(lowest_base), std::log(highest_base), grid_points};
+  const double step = (scan.high - scan.low) / (grid_points - 1);
+  scan.lowest = scan.low - farthest * step;
+  scan.highest = std::min(scan.high + farthest * step, cap);
+  // J is a polynomial of degree 2T in the base where the method is linear: it has at most T minima.
+  scan.finest = std::clamp(1 / (minima_apart * static_cast<double>(shape.size())), narrowest, 1.0 / 256);
+  if (shape.size() <= dense_steps) {
+    scan.dense_from = std::log(0.1 / largest_of(shape));
+    scan.dense = 1.0 / 64;
   }
-  const auto least = [&] { return std::ranges::min_element(at, {}, &std::pair<double, double>::second); };
-  bool extended = false;
-  // On while the loss still falls: where it stands still the base no longer matters.
-  const auto falls = [&](auto end, auto next) { return at.size() < 2 || end->second < next->second; };
-  double stride = 1;
-  const auto further = [&] { return stride = std::min(stride * 1.25, longest_stride); };
-  for (double i = -1; i >= -farthest && least() == at.begin() && falls(at.begin(), at.begin() + 1); i -= further()) {
-    at.insert(at.begin(), point(i));
-    extended = true;
-  }
-  stride = 1;
-  for (double i = grid_points; i <= farthest && least() == at.end() - 1 && at.back().first < last; i += further()) {
-    at.push_back(point(i));
-    extended = true;
-  }
-  const auto best = least();
-  if (best->second >= 1000) return {0, infinity, extended};
-  const double low = best == at.begin() ? best->first : (best - 1)->first;
-  const double high = best + 1 == at.end() ? best->first : (best + 1)->first;
-  BestBase out{unit * std::exp(best->first), J.value(times(shape, unit * std::exp(best->first))), extended};
-  if (low < high) {
-    const BestBase finer = best_base_between(J, shape, unit * std::exp(low), unit * std::exp(high), base_bits);
-    if (finer.loss < out.loss) out = {finer.base, finer.loss, extended};
-  }
-  return out;
+  // Where the fastest mode is gone after one step, full batches may leave next to nothing.
+  if (shape.size() <= dense_steps)
+    for (const double s : shape)
+      if (s > 0) scan.also.push_back(-std::log(s));
+  scan.lost = lost_log;
+  scan.rise = std::log(useless_loss);
+  scan.enough = std::log(std::max(rounding * start, std::numeric_limits<double>::min()));
+  scan.bits = base_bits;
+  const numerics::ScannedMinimum found =
+      numerics::scanned_minimum([&](double u) { return log_loss(J, shape, unit * std::exp(u)); }, scan);
+  const bool beyond = found.at < scan.low - step / 2 || found.at > scan.high + step / 2;
+  if (found.value >= lost_log) return {0, infinity, beyond, 0};
+  const double base = unit * std::exp(found.at);
+  return {base, J.value(times(shape, base)), beyond, found.minima};
 }
 
 Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,

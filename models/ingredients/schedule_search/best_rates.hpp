@@ -16,10 +16,12 @@ namespace edgewise::models::ingredients {
 /// The best factor on a shape: Phi(s) = min over base of J(base s).
 struct BestBase {
   double base = 0, loss = 0;  ///< loss inf: every base of the grid diverges
-  bool at_edge = false;       ///< the grid, [1e-4, 10] over lambda_max, had to be extended
+  bool at_edge = false;       ///< it lies beyond the grid, [1e-4, 10] over lambda_max
+  std::size_t minima = 1;     ///< local ones that were told apart
 };
-/// 33 points on a logarithmic grid, extended by decades while the least one is at its edge, then Brent's method between its
-/// neighbours. \param shape  of any scale, >= 0, not all 0. \param max_rate  no base * shape_k is above
+/// 33 points on a logarithmic grid, extended below while the loss falls there and above until the run diverges, and refined
+/// until its points tell what lies between them (numerics::scanned_minimum); then Brent's method around every local minimum.
+/// \param shape  of any scale, >= 0, not all 0. \param max_rate  no base * shape_k is above
 BestBase best_base(const RateObjective& J, std::span<const double> shape, double max_rate);
 /// The same where the base is known to lie within [low, high]: to `bits` bits.
 BestBase best_base_between(const RateObjective& J, std::span<const double> shape, double low, double high, int bits);

@@ -105,6 +105,10 @@ std::vector<double> multipliers(const settings::Table& section, std::size_t step
   return out;
 }
 
+/// Of few steps the loss has many minima along the base, above all with large batches, and a member's neighbour says little
+/// of its own: members are then looked for on the whole grid, those of searches and those of grids.
+constexpr std::uint64_t few_steps = 16, some_steps = 128;
+
 /// The best member found so far, and how members are made and tried.
 class Tuner {
  public:
@@ -134,8 +138,9 @@ class Tuner {
     const auto s = shape(parameters, warmup);
     if (!s) return {0, std::numeric_limits<double>::infinity(), false};
     high = std::min(high, options_.max_rate / *std::ranges::max_element(*s));
-    const BestBase base =
-        high > 0 && low < high ? best_base_between(J_, *s, low, high, bits) : best_base(J_, *s, options_.max_rate);
+    const bool near = high > 0 && low < high && J_.steps() > few_steps;
+    const BestBase base = near ? best_base_between(J_, *s, low, high, bits) : best_base(J_, *s, options_.max_rate);
+    if (!near) several_ = base.minima > 1;
     ++best_.shapes;
     best_.tried.push_back({parameters, warmup, base.base, base.loss});
     fit(parameters, warmup, *s);
@@ -152,7 +157,7 @@ class Tuner {
   /// The same for one of many alike: first near the base of the one before, on the whole grid where that is not enough.
   void score_next(const Parameters& parameters, double warmup) {
     constexpr double around = 3, end = 1.05;
-    if (last_base_ > 0) {
+    if (last_base_ > 0 && !several_ && J_.steps() > some_steps) {
       const BestBase near = score(parameters, warmup, last_base_ / around, last_base_ * around, 12);
       if (near.base > last_base_ / around * end && near.base < last_base_ * around / end) {
         last_base_ = near.base;
@@ -204,6 +209,7 @@ class Tuner {
   std::span<const double> optimum_;
   TunedFamily best_;
   double last_base_ = 0;
+  bool several_ = false;  ///< the last whole grid had several minima
 };
 
 /// Seeded random shapes, of which the best eight have children, round after round, ever nearer.

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -49,6 +50,23 @@ TEST_CASE("the tie theorem: exponent, prefactor, limit and correction by brute f
   const double p = 1e60, t = sum.horizon(p);
   CHECK(t == doctest::Approx(law.prefactor * std::pow(p, law.exponent)).epsilon(1e-4));
   CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) == doctest::Approx(normalised_limit(law, 0.2)).epsilon(1e-4));
+}
+
+TEST_CASE("a term of equal exponents has no say in the horizon, however slowly it falls") {
+  for (const double even : {0.1, 0.2, 0.25, 0.3}) {
+    CAPTURE(even);
+    // Beside t^-.5 + p^-.5, whose horizon is t = p, and two terms that cross elsewhere under the even one.
+    const SumOfPowers sum{0, {{1, 0.9, 0.1}, {1, 0.1, 0.9}, {1, 0.5, 0}, {1, 0, 0.5}, {1, even, even}}};
+    const HorizonLaw law = sum.law();
+    CHECK(law.exponent == doctest::Approx(1).epsilon(1e-12));
+    CHECK(law.frontier_exponent == doctest::Approx(std::min(even, 0.25)).epsilon(1e-12));
+    CHECK(law.prefactor == doctest::Approx(1).epsilon(1e-12));
+    CHECK(law.correction_exponent == doctest::Approx(even == 0.25 ? 0.5 : std::abs(0.5 - 2 * even)).epsilon(1e-12));
+    const double p = 1e200, t = sum.horizon(p), b = law.correction_exponent;
+    CHECK(t / p == doctest::Approx(law.prefactor).epsilon(1e-6));
+    CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) ==
+          doctest::Approx(normalised_limit(law, 0.2)).epsilon(1e-9 + 3 * std::pow(p, -b)));
+  }
 }
 
 TEST_CASE("sums without a horizon, and bad rows, are refused by their key") {

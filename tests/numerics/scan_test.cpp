@@ -1,0 +1,95 @@
+// The least of many minima: against dense grids, and at the ends of what is searched.
+#include "numerics/scan.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+using namespace edgewise::numerics;
+
+namespace {
+
+Scan wide() {
+  Scan scan;
+  scan.low = std::log(1e-4);
+  scan.high = std::log(10.0);
+  scan.lowest = -700;
+  scan.highest = 700;
+  scan.finest = 1e-3;
+  scan.lost = 1000;
+  scan.rise = 27;
+  scan.enough = -700;
+  return scan;
+}
+
+}  // namespace
+
+TEST_CASE("the least of many minima: polynomials with roots near the axis, against a dense grid") {
+  // log of prod_k ((1 - b s_k)^2 + width) + level: a minimum near every 1/s_k.
+  for (const int T : {1, 2, 5, 9, 20})
+    for (const double width : {1e-6, 1e-3, 0.1, 1.0})
+      for (const double level : {0.0, 1e-6, 0.1}) {
+        const auto f = [&](double u) {
+          const double b = std::exp(u);
+          double product = 1;
+          for (int k = 0; k < T; ++k) {
+            const double s = 0.5 * (1 + std::cos(std::acos(-1.0) * k / T)), x = b * s;
+            product *= (1 - x) * (1 - x) + width * x * x;
+          }
+          const double slow = std::pow(1 - 0.03 * b, 2);
+          return std::min(1000.0, std::log(product + 0.02 * slow + level));
+        };
+        CAPTURE(T);
+        CAPTURE(width);
+        CAPTURE(level);
+        const ScannedMinimum found = scanned_minimum(f, wide());
+        double least = 1e300;
+        for (double u = -12; u < 12; u += 2e-4) least = std::min(least, f(u));
+        CHECK(found.value <= least + 1e-9);
+        CHECK(f(found.at) == found.value);
+        CHECK(found.minima >= 1);
+      }
+}
+
+TEST_CASE("a narrow well beside a wide one is found where the grid alone steps over it") {
+  const auto f = [](double u) {
+    return std::log(1 + std::pow(u + 2, 2)) - 3 * std::exp(-std::pow((u - 0.8) / 0.15, 2));
+  };
+  const ScannedMinimum found = scanned_minimum(f, wide());
+  CHECK(found.at == doctest::Approx(0.8).epsilon(0.01));
+  CHECK(found.minima == 2);
+}
+
+TEST_CASE("beyond the grid, at its cap, on a cliff, nowhere") {
+  const auto parabola = [](double at) { return [at](double u) { return 1e-3 * std::pow(u - at, 2); }; };
+  for (const double at : {-300.0, -20.0, 1.0, 5.0}) {
+    Scan scan = wide();
+    scan.rise = 1e9;
+    CHECK(scanned_minimum(parabola(at), scan).at == doctest::Approx(at).epsilon(1e-6));
+  }
+  Scan scan = wide();
+  scan.highest = 1;
+  CHECK(scanned_minimum(parabola(2), scan).at == doctest::Approx(1).epsilon(1e-12));
+  scan.highest = scan.low - 5;  // the cap lies below the grid
+  CHECK(scanned_minimum(parabola(2), scan).at == doctest::Approx(scan.highest).epsilon(1e-12));
+  const auto cliff = [](double u) { return u < 0.3 ? -u : 1000.0; };
+  CHECK(scanned_minimum(cliff, wide()).at == doctest::Approx(0.3).epsilon(2e-3));
+  const ScannedMinimum lost = scanned_minimum([](double) { return 1000.0; }, wide());
+  CHECK(lost.value >= 1000);
+  CHECK(lost.minima == 0);
+}
+
+TEST_CASE("a smooth function costs little more than its grid") {
+  int calls = 0;
+  const ScannedMinimum found = scanned_minimum(
+      [&](double u) {
+        ++calls;
+        const double b = std::exp(u);
+        return b > 20 ? 1000 : -300 * b / (1 + b) + 3 * b * b;
+      },
+      wide());
+  CHECK(found.minima == 1);
+  CHECK(calls < 120);
+}

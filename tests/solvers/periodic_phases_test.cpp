@@ -254,6 +254,32 @@ TEST_CASE("balanced phases are the same system in other units") {
   CHECK(b.rest[0][1] == s.rest[0][1] / d[1]);
 }
 
+TEST_CASE("balanced phases do not know in which units the coordinates were") {
+  const PeriodicPhases s = momentum();
+  const std::vector<double> plain = balanced(s).unit[0];
+  for (const double parameters : {1e30, 1e-25})
+    for (const double memory : {1e-20, 1.0, 1e35}) {
+      CAPTURE(parameters);
+      CAPTURE(memory);
+      PeriodicPhases other = s;
+      const std::vector<double> u = {parameters, parameters, memory};  // the outer parameters repeat the inner ones
+      for (PhaseRun& run : other.period) {
+        PhaseBlock& block = run.phase.blocks[0];
+        for (std::size_t i = 0; i < 3; ++i) {
+          for (std::size_t j = 0; j < 3; ++j) {
+            block.T0[i * 3 + j] *= u[i] / u[j];
+            block.T1[i * 3 + j] *= u[i] / u[j];
+          }
+          block.n[i] *= u[i];
+          block.e[i] /= u[i];
+        }
+      }
+      const std::vector<double> unit = balanced(other).unit[0];
+      // Powers of two.
+      for (std::size_t i = 0; i < 3; ++i) CHECK(std::abs(std::log2(unit[i] / plain[i] / u[i])) < 2);
+    }
+}
+
 TEST_CASE("coordinates that neither the noise nor the readout sees are left out") {
   PeriodicPhases s = momentum();
   // A fourth coordinate, a running mean of the parameters that nothing reads; a fifth is constant and drives the memory.

@@ -74,21 +74,23 @@ TEST_CASE("guides, panels, several results") {
 }
 
 TEST_CASE("the legend stands in the first corner, or middle of a side, that no curve goes through, else below") {
-  // Shapes in shares of the plane, logarithmic upwards; two short entries take a box of 0.15 by 0.16.
-  const auto place = [](const std::vector<std::function<double(double)>>& shapes) {
+  // Shapes in shares of the plane, logarithmic upwards; two entries of a letter take a box of 0.15 by 0.16.
+  const auto place = [](const std::vector<std::function<double(double)>>& shapes, int pieces = 100,
+                        std::size_t letters = 1) {
     std::vector<Result> results;
     std::vector<std::string> labels;
     for (const auto& shape : shapes) {
       Result r = power_law(ResultKind::solution);
       r.provenance[1] = attribute("title", std::to_string(results.size()));
       r.steps.clear();
-      for (Field& f : r.fields) f.values[0].assign(101, NAN);
-      for (int i = 0; i <= 100; ++i) {
-        r.steps.push_back(1000 + i);
-        r.fields[0].values[0][static_cast<std::size_t>(i)] = std::pow(10, 2 * shape(0.01 * i));
+      for (Field& f : r.fields) f.values[0].assign(static_cast<std::size_t>(pieces) + 1, NAN);
+      for (int i = 0; i <= pieces; ++i) {
+        const double share = static_cast<double>(i) / pieces;
+        r.steps.push_back(1000 + 100 * share);
+        r.fields[0].values[0][static_cast<std::size_t>(i)] = std::pow(10, 2 * shape(share));
       }
       results.push_back(r);
-      labels.emplace_back(1, static_cast<char>('a' + labels.size()));
+      labels.emplace_back(letters, static_cast<char>('a' + labels.size()));
     }
     const std::string s = figure_script(results, labels, {}, ".svg");
     const std::size_t at = s.find("set key ");
@@ -107,6 +109,9 @@ TEST_CASE("the legend stands in the first corner, or middle of a side, that no c
   CHECK(place({up, down}).starts_with("at graph 0.98, graph 0.5 right center "));
   CHECK(place({up, [](double x) { return x < 0.5 ? 1 - x : 0.5; }}).starts_with("inside bottom right "));
   CHECK(place({waves, waves}).starts_with("outside center bottom "));
+  // Lines between points that are far from each other: through the corner that none of the points is in.
+  const auto peak = [](double x) { return x < 0.75 ? 2 * x : 0.8; };
+  CHECK(place({peak, peak}, 2, 14).starts_with("inside top left "));
 }
 
 TEST_CASE("divergence is marked; nothing to draw is an error") {

@@ -112,6 +112,8 @@ TEST_CASE("the legend stands in the first corner, or middle of a side, that no c
   // Lines between points that are far from each other: through the corner that none of the points is in.
   const auto peak = [](double x) { return x < 0.75 ? 2 * x : 0.8; };
   CHECK(place({peak, peak}, 2, 14).starts_with("inside top left "));
+  const auto tent = [](double x) { return x < 0.75 ? 2 * x : 0; };
+  CHECK(place({tent, tent, tent}, 2).starts_with("inside top right "));
 }
 
 TEST_CASE("divergence is marked; nothing to draw is an error") {

@@ -34,7 +34,7 @@ constexpr double rounding = 1e-14, rounding_of_value = 0.01;
 struct CodeLevel {
   std::size_t signs;           ///< powers of the overlap below this average to 0
   std::vector<double> weight;  ///< by overlap
-  double copies, share;        ///< how many there are; of the power v_k^2
+  double copies, share;        ///< how many there are; of the power v_k^2, k > 0 or parity
 };
 
 /// Eigenvalues sum_s weight_s E_t kap((bias + overlap_s + t)/(2 + bias)) P_k. Powers of the argument below signs + k
@@ -91,7 +91,9 @@ Levels levels_of(const TaskFamily& family, const DotKernel& kernel, std::size_t 
       out.degree.push_back(static_cast<double>(k));
       out.eigenvalue.push_back(lambda[q][k] > rounding * size[q][k] ? lambda[q][k] : 0);
       out.multiplicity.push_back(copies * m[k]);
-      out.power.push_back(k < family.power.size() ? share * family.power[k] : 0);
+      // Independent functions share their constant, which knows no direction: degree 0 is common to all codes.
+      const double part = k > 0 || family.parity ? share : (q == 0 ? 1 : 0);
+      out.power.push_back(k < family.power.size() ? part * family.power[k] : 0);
       trace += out.multiplicity.back() * out.eigenvalue.back();
     }
     for (std::size_t k = m.size(); k < family.power.size(); ++k) out.power_beyond += share * family.power[k];

@@ -129,9 +129,12 @@ class BoundReader {
       const double T = number(f, 0, 1, 1e300, true, "a whole number >= 1"),
                    b = number(f, 1, 0, 1 - 1e-12, false, "from 0 to below 1"),
                    error = number(f, 2, 1e-300, 1, false, "a number > 0, at most 1");
-      const double q = b == 0 ? 1 : std::max(1.0, std::ceil(std::log(error) / std::log(b)));
+      // T - 1 others leak b^q each.
+      const double q =
+          b == 0 || T == 1 ? 1 : std::max(1.0, std::ceil((std::log(error) - std::log(T - 1)) / std::log(b)));
       remarks_.push_back(
-          fmt::format("clusters: a task is picked by <c_j, c>^{:g}, others leak by {:.3g} at most", q, std::pow(b, q)));
+          fmt::format("clusters: a task is picked by <c_j, c>^{:g}, the others leak by {:.3g} of it at most in all", q,
+                      (T - 1) * std::pow(b, q)));
       return algebra_.opaque(scaled(T, product({0, 1, q}, jet(f.arguments[3]))));
     }
     if (name == "tree") {

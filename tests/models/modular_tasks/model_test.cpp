@@ -136,7 +136,8 @@ TEST_CASE("theory and simulation agree to 15% or 4 standard errors, one machine 
       "[data]\ndimension = 4\n[kernel]\nridge = 0.05\n[noise]\nvariance = 0.1\n[samples]\nat = [120]\n[monte_carlo]\n"
       "test_samples = 300\n";
   for (const std::string tasks :
-       {"[tasks]\ncount = 3\noverlap = 0.5\n", "[tasks]\ncodes = 'tree'\ndepth = 2\n",
+       {"[tasks]\ncount = 3\noverlap = 0.5\n", "[tasks]\ncount = 3\noverlap = 0.5\npowers = [0.6, 0.4]\n",
+        "[tasks]\ncodes = 'tree'\ndepth = 2\npowers = [0.6, 0.4]\n", "[tasks]\ncodes = 'tree'\ndepth = 2\n",
         "[tasks]\ncodes = 'tree'\ndepth = 1\nfunctions = 'parity'\nbias = 0\npowers = [0.3, 0, 0.7]\n"}) {
     CAPTURE(tasks);
     const auto p = problem(tasks + end);

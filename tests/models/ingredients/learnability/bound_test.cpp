@@ -142,8 +142,10 @@ TEST_CASE("infinite where a series does not converge, with the reason") {
 }
 
 TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
-  CHECK(of("clusters(7, 0, 0.01, x)").slope == doctest::Approx(14));       // 7 y y
-  CHECK(of("clusters(7, 0.5, 0.01, x)").slope == doctest::Approx(7 * 8));  // .5^7 <= .01: 7 y^7 y
+  CHECK(of("clusters(7, 0, 0.01, x)").slope == doctest::Approx(14));           // 7 y y
+  CHECK(of("clusters(7, 0.5, 0.01, x)").slope == doctest::Approx(7 * 11));     // 6 x .5^10 <= .01: 7 y^10 y
+  CHECK(of("clusters(100, 0.5, 0.01, x)").zeta() == doctest::Approx(2.25e6));  // 99 x .5^14 <= .01
+  CHECK(of("clusters(1, 0.5, 0.01, x)").slope == doctest::Approx(2));          // nothing leaks
   const double root = std::sqrt(3.0);
   CHECK(of("tree(3, x)").one == doctest::Approx(std::pow(1 + root, 3)));
   CHECK(of("tree(3, x)").slope == doctest::Approx(std::pow(1 + root, 3) + 3 * root * std::pow(1 + root, 2)));

@@ -301,6 +301,9 @@ class Program {
       throw Error(fmt::format("--format: must be one of {}, got '{}'{}", settings::join(formats),
                               settings::shown(line_.format), settings::suggestion(line_.format, formats)));
     context.format = line_.format;
+    for (const char* serial : {"check", "modes", "solve", "stability", "tune"})
+      if (command->get_name() == serial && !line_.threads.empty())
+        context.say(fmt::format("  warning: --threads changes nothing: `{}` runs no replicas", serial));
     if (command->get_name() != "sweep" && !works_alone(context, command->get_name())) return done;
     return actions_.at(command->get_name())(context);
   }
@@ -346,7 +349,7 @@ class Program {
         {"check", {true, {}}},
         {"stability", {true, {"csv", "json", "txt"}}},
         {"tune", {true, {"csv", "json", "txt"}}},
-        {"modes", {true, {"csv"}}},
+        {"modes", {true, {"csv", "json"}}},
         {"schedule", {true, {"csv", "json", "txt", "svg", "png", "pdf"}}},
         {"sweep", {true, {"csv", "nc", "svg", "png", "pdf"}}},
         {"collapse", {true, {"csv", "nc", "json", "txt", "svg", "png", "pdf"}}},

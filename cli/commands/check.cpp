@@ -38,8 +38,10 @@ std::string checked_kind(const Context& context, const std::string& path) {
   const std::string kind = "experiment of model " + experiment.model;
   try {
     loaded.problem->simulate();
-  } catch (const std::exception& e) {  // its theory may be all that is wanted
-    return fmt::format("{}; it cannot be simulated: {}", kind, settings::shown(settings::said_by(e), longest_message));
+  } catch (const std::exception& e) {         // its theory may be all that is wanted
+    std::string said = settings::said_by(e);  // the line begins with the file already
+    if (said.starts_with(path + ": ")) said.erase(0, path.size() + 2);
+    return fmt::format("{}; it cannot be simulated: {}", kind, settings::shown(said, longest_message));
   }
   return kind;
 }

@@ -64,7 +64,7 @@ TEST_CASE("help offers only the common options that a command can use, and other
         Row{"check", file, "", true}, Row{"solve", file, "csv, nc, json", true},
         Row{"simulate", file, "csv, nc, json", true}, Row{"validate", file, "csv, nc, json", true},
         Row{"stability", file, "csv, json, txt", true}, Row{"tune", file, "csv, json, txt", true},
-        Row{"modes", file, "csv", true}, Row{"schedule", file, "csv, json, txt, svg, png, pdf", true},
+        Row{"modes", file, "csv, json", true}, Row{"schedule", file, "csv, json, txt, svg, png, pdf", true},
         Row{"sweep", file, "csv, nc, svg, png, pdf", true},
         Row{"collapse", file, "csv, nc, json, txt, svg, png, pdf", true},
         Row{"compare", file, "csv, json, txt, svg, png, pdf", true}}) {

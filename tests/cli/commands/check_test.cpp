@@ -58,8 +58,9 @@ at = [10]
 )");
   const Run checked = run({"check", half});
   CHECK(checked.status == 0);
-  CHECK(checked.out == half + ": good, experiment of model kernel-regression; it cannot be simulated: " + half +
-                           ": data: data.dimension must be whole for a simulation\n");
+  CHECK(checked.out == half +
+                           ": good, experiment of model kernel-regression; it cannot be simulated: "
+                           "data: data.dimension must be whole for a simulation\n");
   CHECK(run({"solve", half}).status == 0);
   CHECK(run({"simulate", half}).status == 2);
 }

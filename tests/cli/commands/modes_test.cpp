@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "cli/results/header_lines.hpp"
 #include "settings/delimited.hpp"
+#include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli::testing;
@@ -56,6 +58,31 @@ TEST_CASE("modes prints one row per eigenvalue, under lines that tell its column
   CHECK(contents(csv) == run_.out);
   const Run again = run({"modes", folder.file("again.toml", told.at("experiment"))});
   CHECK(again.out.substr(again.out.find("\neigenvalue,")) == run_.out.substr(run_.out.find("\neigenvalue,")));
+}
+
+TEST_CASE("modes as JSON is the same table, with its units") {
+  const Folder folder;
+  const std::string file = folder.file("e.toml", experiment);
+  const auto table = nlohmann::json::parse(run({"modes", file, "--format", "json"}).out);
+  CHECK(table.at("kind") == "modes");
+  CHECK(table.at("columns").at("eigenvalue").size() == 2);
+  CHECK(table.at("units").size() == table.at("columns").size());
+  const std::string csv = run({"modes", file}).out;
+  for (const auto& [name, values] : table.at("columns").items())
+    for (const auto& value : values)
+      CHECK(csv.find(edgewise::settings::text_of(value.get<double>())) != std::string::npos);
+  CHECK(run({"modes", file, "-o", folder / "m.json"}).status == 0);
+  CHECK(nlohmann::json::parse(contents(folder / "m.json")) == table);
+}
+
+TEST_CASE("commands that run no replicas say that threads change nothing") {
+  const Folder folder;
+  const std::string file = folder.file("e.toml", experiment);
+  for (const char* command : {"modes", "solve", "stability", "check"}) {
+    CHECK(run({command, file, "--threads", "2"}).says(std::string("--threads changes nothing: `") + command));
+    CHECK(run({command, file, "--threads", "2", "--quiet"}).err.empty());
+    CHECK(run({command, file}).err.find("--threads") == std::string::npos);
+  }
 }
 
 TEST_CASE("modes of an unstable method is one clear line") {

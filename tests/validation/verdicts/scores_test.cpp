@@ -335,6 +335,22 @@ TEST_CASE("what does not fluctuate, to the digits in which it must agree") {
   CHECK(holds(one_cell(still, 0.7, 0.7 * 1.01e-6).reason, "theory says a standard deviation of"));
 }
 
+TEST_CASE("the critical value of few replicas is wider, and with it what is detectable") {
+  // One comparison: 2.5758 at 1%, to the draws of the joint law.
+  const auto critical = [](std::size_t n, double std) {
+    return one_cell(with_outlier(n, 0), 1, std).critical_z / 2.5758;
+  };
+  for (const std::size_t n : {8u, 12u, 16u, 100u, 250u}) {
+    const auto replicas = static_cast<double>(n);
+    CHECK(critical(n, 0.1) == doctest::Approx(1 + 1.6 * std::max(0.0, 1 / replicas - 1. / 16)).epsilon(0.02));
+    CHECK(critical(n, 0) == doctest::Approx(1 + 1.2 * std::max(0.0, 1 / replicas - 1. / 200)).epsilon(0.02));
+  }
+  // The score that is just at it has the p-value that is allowed.
+  std::vector<double> values = with_outlier(8, 0);
+  const auto at = one_cell(values, 1, 0.1);
+  CHECK((at.p_value < 0.01) == (at.max_z > at.critical_z));
+}
+
 TEST_CASE("few replicas are warned of, and how many more would do is said") {
   for (const std::size_t n : {198u, 200u}) {
     const auto v = one_cell(with_outlier(n, 0), 1);

@@ -76,7 +76,8 @@ TEST_CASE("what is narrow beside a wide constant is not hidden by it") {
   for (const auto& [formula, chi] : {std::pair<std::string, std::function<double(double)>>{
                                          "r * exp(-r^2)", [](double r) { return r * std::exp(-r * r); }},
                                      {"r * exp(-abs(r))", [](double r) { return r * std::exp(-std::abs(r)); }}}) {
-    CAPTURE(formula);
+    const std::string text = formula;
+    CAPTURE(text);
     const auto custom = custom_nonlinearity(formula);
     for (const double deviation : {1.0, 30.0, 1000.0}) {
       double q = 0;

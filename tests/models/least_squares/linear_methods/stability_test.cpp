@@ -314,3 +314,72 @@ TEST_CASE("the best outer rate on an isotropic spectrum is where a round contrac
     CHECK(number(findings, "xi_max") == doctest::Approx(2 * best).epsilon(1e-10));
   }
 }
+
+TEST_CASE("nothing that is found depends on the order or the units of a method's coordinates") {
+  // Heavy ball with a running mean of its parameters, which are read together; every fourth step half way back to it.
+  const std::vector<std::vector<double>> T0 = {{1, -0.06, 0}, {0, 0.6, 0}, {0.2, 0, 0.8}},
+                                         T1 = {{-0.1, 0, 0}, {1, 0, 0}, {0, 0, 0}},
+                                         sync = {{0.5, 0, 0.5}, {0, 0.7, 0}, {0, 0, 1}};
+  const std::vector<double> n{-0.1, 1, 0}, e{1, 0, 0}, start{1, 0, 1}, readout{0.4, 0, 0.6};
+  const auto data = data_of(power_law(6, 0.6, 0.4), 0.1, {0, 1, 4, 7, 40});
+  const auto in = [&](const std::vector<std::size_t>& order, const std::vector<double>& unit) {
+    const auto number_at = [](double x) { return edgewise::settings::text_of(x); };
+    const auto vector = [&](const std::vector<double>& v, bool reads) {
+      std::string out;
+      for (const std::size_t i : order)
+        out += (out.empty() ? "[" : ", ") + number_at(reads ? v[i] / unit[i] : v[i] * unit[i]);
+      return out + "]";
+    };
+    const auto matrix = [&](const std::vector<std::vector<double>>& m) {
+      std::string out;
+      for (const std::size_t i : order) {
+        std::string row;
+        for (const std::size_t j : order) row += (row.empty() ? "[" : ", ") + number_at(m[i][j] * unit[i] / unit[j]);
+        out += (out.empty() ? "[" : ", ") + row + "]";
+      }
+      return out + "]";
+    };
+    return problem_of(data, "custom",
+                      "batch = 2\nstart = " + vector(start, false) + "\nreadout = " + vector(readout, true) +
+                          "\n[[optimizer.phase]]\nrepeat = 4\nT0 = " + matrix(T0) + "\nT1 = " + matrix(T1) +
+                          "\nn = " + vector(n, false) + "\ne = " + vector(e, true) +
+                          "\n[[optimizer.phase]]\nT0 = " + matrix(sync) + "\n");
+  };
+  const LinearProblem plain = in({0, 1, 2}, {1, 1, 1});
+  const auto expected = linear_stability(plain);
+  const auto table = mode_table(plain);
+  const Trajectory path = solve_linear(plain, {});
+  for (const std::vector<std::size_t>& order :
+       std::vector<std::vector<std::size_t>>{{0, 1, 2}, {1, 0, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}})
+    for (const std::vector<double>& unit :
+         std::vector<std::vector<double>>{{1, 1, 1}, {1e20, 1e-15, 1e20}, {1e-3, 1e30, 8}}) {
+      CAPTURE(order);
+      CAPTURE(unit);
+      const LinearProblem problem = in(order, unit);
+      const auto findings = linear_stability(problem);
+      REQUIRE(findings.size() == expected.size());
+      for (std::size_t f = 0; f < findings.size(); ++f) {
+        CAPTURE(findings[f].name);
+        CHECK(findings[f].name == expected[f].name);
+        if (const double* value = std::get_if<double>(&findings[f].value)) {
+          const double other = std::get<double>(expected[f].value);
+          CHECK((std::isnan(*value) ? std::isnan(other) : *value == doctest::Approx(other).epsilon(1e-9)));
+        } else {
+          CHECK(findings[f].value == expected[f].value);
+        }
+      }
+      const auto rows = mode_table(problem);
+      REQUIRE(rows.size() == table.size());
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        CHECK(rows[i].radius == doctest::Approx(table[i].radius).epsilon(1e-9));
+        CHECK(rows[i].mean_radius == doctest::Approx(table[i].mean_radius).epsilon(1e-9));
+        CHECK(rows[i].generated_noise == doctest::Approx(table[i].generated_noise).epsilon(1e-9));
+        CHECK(rows[i].stationary == doctest::Approx(table[i].stationary).epsilon(1e-9));
+      }
+      const Trajectory now = solve_linear(problem, {});
+      REQUIRE(now.columns.size() == path.columns.size());
+      for (std::size_t c = 0; c < now.columns.size(); ++c)
+        for (std::size_t k = 0; k < now.columns[c].value.size(); ++k)
+          CHECK(now.columns[c].value[k] == doctest::Approx(path.columns[c].value[k]).epsilon(1e-10));
+    }
+}

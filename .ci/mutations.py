@@ -76,6 +76,8 @@ EQUIVALENT = {
     ("random/stream.cpp", "if (rest >= 0) {"): "draws a block and copies nothing of it",
     ("linear_algebra/largest_eigenvalues.cpp", "basis -= 1.04 * ((basis * half).eval());"):
         "takes off 104% of what rounding left: the rest is 4% of rounding",
+    ("linear_algebra/largest_eigenvalues.cpp", "images -= 0.5 * ((images * half).eval());"):
+        "takes off half of what rounding left: the rest is rounding",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 + 0.5;"):
         "a start that is orthogonal to no eigenvector, as the other",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5 * 0.5;"):

@@ -82,6 +82,10 @@ EQUIVALENT = {
         "a start that is orthogonal to no eigenvector, as the other",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5 * 0.5;"):
         "a start that is orthogonal to no eigenvector, as the other",
+    ("numerics/lbfgs.cpp", "for (std::size_t i = 0; i < a.size(); ++i) sum += 1.04 * a[i] * b[i];"):
+        "only ratios of inner products count",
+    ("numerics/lbfgs.cpp", "for (std::size_t i = 0; i < a.size(); ++i) sum += 1.04 * (a[i] * b[i]);"):
+        "only ratios of inner products count",
     ("solvers/period_map.cpp", "y[i * s.D + m] = m == s.rest_column ? std::clamp(decay, 1e-280, 0.96) : 1;"):
         "any positive definite moments tell stability",
     ("models/nonlinear/laws.cpp", "return std::sqrt(x) * (1 - y * (1 - y * (0.5 + y * (2.5 + y * 2.625))));"):

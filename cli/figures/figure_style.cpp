@@ -72,7 +72,19 @@ std::string with_greek(const std::string& text) {
 
 std::string shown_name(const std::string& name) {
   std::string out, word;
+  bool greek = false, subscript = false;  // of the word before
   const auto flush = [&] {
+    const std::string letter = with_greek(word);
+    const bool index = greek && word.size() == 1 && std::isalpha(static_cast<unsigned char>(word[0]));
+    const bool argument =
+        subscript && !word.empty() && std::ranges::all_of(word, [](unsigned char c) { return std::isdigit(c); });
+    greek = letter != word;
+    subscript = index;
+    if (index || argument) {  // rho_c_1 is rho_c of the first layer
+      out += index ? "_" + word : "(" + word + ")";
+      word.clear();
+      return;
+    }
     if (word == "mse" || word == "ntk" || word == "sgd" || word == "svd")
       std::transform(word.begin(), word.end(), word.begin(), [](char c) { return static_cast<char>(c - 'a' + 'A'); });
     out += (out.empty() || word.empty() ? "" : " ") + with_greek(word);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "cli/figures/axis.hpp"
@@ -191,6 +192,21 @@ bool one_experiment(const std::vector<Result>& results) {
   return true;
 }
 
+/// The first one that is compared with a theory, if any, else the first; rows of predictions are no observables.
+std::string telling_observable(const Result& result) {
+  const std::vector<std::string> predictions = prediction_names(result);
+  std::optional<std::string> first;
+  for (std::size_t o = 0; o < result.observables.size(); ++o) {
+    const std::string& name = result.observables[o].name;
+    if (std::ranges::find(predictions, name) != predictions.end()) continue;
+    if (!first) first = name;
+    if (result.kind != ResultKind::validation) break;
+    const auto* theory = values_of(result, "theory", o);
+    if (theory && std::ranges::any_of(*theory, finite)) return name;
+  }
+  return first.value_or(result.observables.front().name);
+}
+
 std::string runs_of(const Result& result) {
   const std::string_view replicas = result.get("replicas");
   return replicas.empty() ? "" : fmt::format(" ({} {})", replicas, replicas == "1" ? "run" : "runs");
@@ -256,6 +272,12 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   shown.insert(shown.end(), central.begin(), central.end());
   panel.y = axis_of(central, shown, true, 0.06);
 
+  // What has no place on logarithmic axes is not drawn, and neither is a line or a band of one point: no legend speaks of it.
+  const auto drawn_line = [&](const Curve& c, bool band) {
+    std::size_t points = 0;
+    for (std::size_t i = 0; i < c.x.size(); ++i) points += visible(c.x[i]) && (band || !panel.y.log || c.y[i] > 0);
+    return points > 1;
+  };
   bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false, any_beyond = false;
   std::vector<Series> bands, lines, points, beyond;
   for (std::size_t r = 0; r < results.size(); ++r) {
@@ -264,22 +286,24 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     // One experiment: theory blue, simulation vermilion. Several: a colour each.
     const std::string of_theory = single ? palette[0] : palette[r % palette_size];
     const std::string of_simulation = single ? palette[1] : palette[r % palette_size];
-    const bool with_line = !p.theory.x.empty(), with_points = !p.points.x.empty();
+    const bool with_line = drawn_line(p.theory, false), with_points = !p.points.x.empty();
+    const bool with_beyond = drawn_line(p.beyond, false);
     any_line = any_line || with_line;
-    any_beyond = any_beyond || !p.beyond.x.empty();
+    any_beyond = any_beyond || with_beyond;
     any_points = any_points || with_points;
-    if (!p.quantiles.x.empty()) {
+    if (drawn_line(p.quantiles, true)) {
       any_quantiles = true;
       bands.push_back({Style::band, p.quantiles, of_simulation, single ? legend_quantiles : ""});
     }
-    if (!p.predicted.x.empty()) {
+    if (drawn_line(p.predicted, true)) {
       any_predicted = true;
       bands.push_back({Style::band, p.predicted, of_theory,
                        single ? (p.log_normal ? "theory, 95% of runs" : "theory, ± 2 s.d. of one run") : ""});
     }
     if (with_line) lines.push_back({Style::line, p.theory, of_theory, single ? "theory" : labels[r]});
-    if (!p.beyond.x.empty())
-      beyond.push_back({Style::guide, p.beyond, of_theory, single ? legend_beyond : "", true, 2});
+    if (with_beyond)
+      beyond.push_back({Style::guide, p.beyond, of_theory,
+                        single ? legend_beyond : (with_line || with_points ? "" : labels[r]), true, 2});
     if (with_points)
       points.push_back({Style::points, p.points, of_simulation,
                         single ? legend_points + runs_of(results[r]) : (with_line ? "" : labels[r])});
@@ -475,7 +499,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
   if (observables.empty()) {
     if (results.front().observables.empty())
       throw Error((options.files.empty() ? labels : options.files).front() + ": has no observables to draw");
-    observables.push_back(results.front().observables.front().name);
+    observables.push_back(telling_observable(results.front()));
     for (const Level& level : results.size() == 1 ? levels_of(results.front()) : std::vector<Level>{})
       if (std::find(observables.begin(), observables.end(), level.observable) == observables.end())
         observables.push_back(level.observable);

@@ -19,5 +19,8 @@ TEST_CASE("text between markup stands as it is") {
 TEST_CASE("names as figures write them") {
   CHECK(shown_name("excess_mse") == "excess MSE");
   CHECK(shown_name("eta_max") == "η max");
+  CHECK(shown_name("rho_c_1") == "ρ_c(1)");
+  CHECK(shown_name("rho_c") == "ρ_c");
+  CHECK(shown_name("width_2") == "width 2");
   CHECK(with_greek("alpha = 1/2, alphas") == "α = 1/2, alphas");
 }

@@ -52,6 +52,34 @@ TEST_CASE("theory is a line, simulation points with error bars and a band, axes 
   CHECK(has(script, "\"excess MSE\""));
 }
 
+TEST_CASE("no legend speaks of what is not drawn") {
+  // Judged at step 0 alone, which has no place on a logarithmic axis: all that is seen of the theory is beyond its validity.
+  Result result = power_law(ResultKind::validation);
+  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "title \"theory\""));
+  result.provenance.push_back(attribute("theory_valid_until", "0"));
+  const std::string script = figure_script({result}, {"a"}, {}, ".svg");
+  CHECK_FALSE(has(script, "title \"theory\""));
+  CHECK(has(script, "title \"theory, beyond its validity\""));
+  // Of one step there is neither a line nor a band.
+  Result one = power_law(ResultKind::simulation);
+  one.steps.resize(1);
+  for (Field& f : one.fields) f.values[0].resize(1);
+  CHECK_FALSE(has(figure_script({one}, {"a"}, {}, ".svg"), "with filledcurves"));
+}
+
+TEST_CASE("the first panel is of an observable that has a theory") {
+  Result result = power_law(ResultKind::validation);
+  result.observables.insert(result.observables.begin(), {"loss", "", ""});
+  for (Field& f : result.fields) {
+    f.values.insert(f.values.begin(), f.values[0]);
+    if (f.name == "theory") f.values[0].assign(result.steps.size(), std::nan(""));
+  }
+  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"excess MSE\""));
+  for (Field& f : result.fields)
+    if (f.name == "theory") f.values[1] = f.values[0];
+  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"loss\""));
+}
+
 TEST_CASE("bands of the theory: normal, or log-normal") {
   CHECK(predicted_band(1, 0.1, false) == std::pair{0.8, 1.2});
   const auto [low, high] = predicted_band(2, 1, true);

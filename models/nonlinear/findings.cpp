@@ -11,6 +11,7 @@
 #include "models/nonlinear/custom_nonlinearity.hpp"
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -21,6 +22,16 @@ double early_advantage(const ingredients::Noise& noise, double P, double batch) 
   if (batch == 1) return noise_compression(noise, P) / (std::numbers::pi / 2);
   const double one = late_drift(noise, P, 1), late = late_drift(noise, P, batch);
   return batch * one * one / (late * late);
+}
+
+/// Memories 1/(1 - beta) after which an average is stationary.
+constexpr double grown = 10;
+
+/// The first recorded step after the start.
+double first_record(const NonlinearProblem& p) {
+  for (const std::uint64_t step : p.time.at)
+    if (step > 0) return static_cast<double>(step);
+  return infinity;
 }
 
 /// tr(K C), C the correlations.
@@ -184,17 +195,31 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
           fmt::format("not delocalised: {} = {:.2g} at the start (above {}), where the "
                       "linear-response drift overestimates",
                       localisation_name(p), local, localised));
-    if (const double share = floor_share(p, *effective_noise(p), p.covariance.signal()); share > felt_floor)
+    if (const double felt = floor_share(p, *effective_noise(p), p.covariance.signal()); felt > felt_floor)
       out.push_back(
           fmt::format("optimizer.floor is {:.2g} of sqrt(n) of the coordinate that varies least, at the start: the "
                       "theory takes it as 0, the simulation does not",
-                      share));
+                      felt));
     // Off the diagonal the modes of adam take seconds to find.
     const bool cheap = p.covariance.diagonal || p.method != Method::adam;
     const double P = p.covariance.signal();
     const double drift = P > 0 ? sign_phi(*effective_noise(p), P) / std::sqrt(P) : 0;
-    if (p.ema > 0 && !p.greedy && cheap && 2 * p.learning_rate * drift * modes().largest() > 0.1 * (1 - p.ema))
+    // What is averaged lags by beta/(1 - beta) steps, which the theory does not know.
+    const double share = p.method == Method::adam ? 0.1 : 0.01;
+    if (p.ema > 0 && !p.greedy && cheap && 2 * p.learning_rate * drift * modes().largest() > share * (1 - p.ema))
       out.push_back("the exponential average is slow: its theory needs eta << 1 - its beta");
+    if (p.method == Method::sign_ema && static_cast<double>(p.time.steps) * (1 - p.ema) < grown)
+      out.push_back(fmt::format(
+          "the exponential average is young: the theory charges the noise of averages over {:.3g} steps from "
+          "the start, where they have it after some ten times that many",
+          1 / (1 - p.ema)));
+    if (p.method == Method::adam && !std::isfinite(effective_noise(p)->variance()) &&
+        first_record(p) * (1 - p.ema_square) < grown)
+      out.push_back(
+          fmt::format("under noise of infinite variance n grows to what the theory takes it for, the largest square of "
+                      "{:.3g} steps, "
+                      "over ten times that many; before, steps are larger and P falls faster than it says",
+                      1 / (1 - p.ema_square)));
     return out;
   }
   if (p.nonlinearity && p.covariance.signal() > 0)

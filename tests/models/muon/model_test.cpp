@@ -363,3 +363,21 @@ TEST_CASE("inputs without a Hadamard basis: the theory says which basis it is of
   CHECK_THROWS_WITH_AS(problem->simulate(),
                        doctest::Contains("hadamard needs a power of two inputs, the spectrum has 3"), settings::Error);
 }
+
+TEST_CASE("small ranks on steep spectra are warned of") {
+  const auto warned = [](const std::string& spectrum, int batch, const std::string& theory = "") {
+    for (const std::string& warning :
+         problem_of(
+             fmt::format("[spectrum]\nkind = 'power-law'\n{}\n[noise]\nrelative_variance = 20.0\n[optimizer]\nkind = "
+                         "'signsvd'\nbatch = {}\nlearning_rate = 0.01\n[time]\nsteps = 3\n{}",
+                         spectrum, batch, theory))
+             ->warnings())
+      if (warning.find("off by some 10%") != std::string::npos) return true;
+    return false;
+  };
+  const std::string steep = "dimension = 16\nalpha = 1.2\nbeta = 0.5", flat = "dimension = 16\nalpha = 0.2\nbeta = 0.5";
+  CHECK(warned(steep, 2));
+  CHECK_FALSE(warned(steep, 8));
+  CHECK_FALSE(warned(flat, 2));
+  CHECK_FALSE(warned(steep, 2, "[theory]\ncoefficients = 'null'\n"));
+}

@@ -1,5 +1,6 @@
 // Experiments of models residual-sgd and sign-sgd from text to results, warnings, findings, and every bad input.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <string>
@@ -212,4 +213,31 @@ TEST_CASE(
   CHECK(t.columns[0].value[1] == Approx(q1 + q2).epsilon(2e-4));  // terms of order (eta lambda)^2 aside
   CHECK(holds(error_of(text("residual-sgd", "kind = 'sgd'", "[2.5, 7]") + "[theory]\nmethod = 'sde'\n", true),
               "theory.method: sde needs every coordinate"));
+}
+
+TEST_CASE("averages that are young or lag are warned of") {
+  const auto warned = [](const std::string& method, const std::string& noise, int first, const std::string& part) {
+    const auto problem = prepare(fmt::format(
+        "model = 'sign-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 400\n[noise]\n{}\n[optimizer]\nbatch = 4\n{}\n"
+        "[time]\nat = [{}, 600]\n",
+        noise, method, first));
+    for (const std::string& warning : problem->warnings())
+      if (holds(warning, part)) return true;
+    return false;
+  };
+  const std::string gaussian = "law = 'gaussian'\nvariance = 0.1", cauchy = "law = 'cauchy'\nscale = 0.3";
+  const std::string slow = "is slow", young = "is young", infinite = "of infinite variance";
+  // 2 eta a(P) kappa of some 6e-4 against a hundredth of 1 - ema.
+  for (const char* kind : {"ema-sign", "sign-ema"}) {
+    const std::string method = std::string("kind = '") + kind + "'\nlearning_rate = 0.0005\nema = ";
+    CHECK(warned(method + "0.99", gaussian, 20, slow));
+    CHECK_FALSE(warned(method + "0.9", gaussian, 20, slow));
+  }
+  CHECK(warned("kind = 'sign-ema'\nlearning_rate = 1e-6\nema = 0.999", gaussian, 20, young));
+  CHECK_FALSE(warned("kind = 'sign-ema'\nlearning_rate = 1e-6\nema = 0.9", gaussian, 20, young));
+  const std::string adam = "kind = 'adam'\nlearning_rate = 1e-5\nbeta1 = 0.5\nbeta2 = ";
+  CHECK(warned(adam + "0.999", cauchy, 20, infinite));
+  CHECK(warned(adam + "0.99", cauchy, 599, infinite));
+  CHECK_FALSE(warned(adam + "0.9", cauchy, 599, infinite));
+  CHECK_FALSE(warned(adam + "0.999", gaussian, 20, infinite));
 }

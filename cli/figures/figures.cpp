@@ -24,6 +24,8 @@ namespace {
 
 /// Points closer than this share of the axis are thinned out, so that markers stay apart.
 constexpr double marker_spacing = 1.0 / 36;
+/// Bands of runs that are all the same have a width of rounding, relative.
+constexpr double least_width = 1e-9;
 /// Largest value gnuplot's logarithmic axes take without overflow.
 constexpr double drawable = 1e300;
 
@@ -168,7 +170,7 @@ std::vector<Level> levels_of(const Result& result) {
     const auto value = [&](const char* key) { return std::strtod(std::string(result.get(of + key)).c_str(), nullptr); };
     const char* sign = std::isinf(value("high")) ? "≥ " : std::isinf(value("low")) ? "≤ " : "";
     Level level{std::string(result.get(of + "observable")), value("nominal"), {}};
-    level.words = fmt::format("predicted: {}{:.4g}", sign, level.value);
+    level.words = fmt::format("predicted: {}{}{:.4g}", sign, level.value < 0 ? "−" : "", std::abs(level.value));
     const auto same = [&](const Level& l) { return l.observable == level.observable && l.words == level.words; };
     if (finite(level.value) && result.index(level.observable) >= 0 && std::none_of(out.begin(), out.end(), same))
       out.push_back(std::move(level));
@@ -272,11 +274,22 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   shown.insert(shown.end(), central.begin(), central.end());
   panel.y = axis_of(central, shown, true, 0.06);
 
-  // What has no place on logarithmic axes is not drawn, and neither is a line or a band of one point: no legend speaks of it.
-  const auto drawn_line = [&](const Curve& c, bool band) {
+  // What has no place on logarithmic axes is not drawn, and neither is a line of one point or a band without width: no legend
+  // speaks of it.
+  const auto drawn_line = [&](const Curve& c) {
     std::size_t points = 0;
-    for (std::size_t i = 0; i < c.x.size(); ++i) points += visible(c.x[i]) && (band || !panel.y.log || c.y[i] > 0);
+    for (std::size_t i = 0; i < c.x.size(); ++i) points += visible(c.x[i]) && (!panel.y.log || c.y[i] > 0);
     return points > 1;
+  };
+  const auto drawn_band = [&](const Curve& c) {
+    std::size_t points = 0;
+    double width = 0;
+    for (std::size_t i = 0; i < c.x.size(); ++i) {
+      if (!visible(c.x[i])) continue;
+      ++points;
+      width = std::max(width, (c.high[i] - c.low[i]) / std::max(std::abs(c.high[i]), std::abs(c.low[i])));
+    }
+    return points > 1 && width > least_width;
   };
   bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false, any_beyond = false;
   std::vector<Series> bands, lines, points, beyond;
@@ -286,16 +299,16 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     // One experiment: theory blue, simulation vermilion. Several: a colour each.
     const std::string of_theory = single ? palette[0] : palette[r % palette_size];
     const std::string of_simulation = single ? palette[1] : palette[r % palette_size];
-    const bool with_line = drawn_line(p.theory, false), with_points = !p.points.x.empty();
-    const bool with_beyond = drawn_line(p.beyond, false);
+    const bool with_line = drawn_line(p.theory), with_points = !p.points.x.empty();
+    const bool with_beyond = drawn_line(p.beyond);
     any_line = any_line || with_line;
     any_beyond = any_beyond || with_beyond;
     any_points = any_points || with_points;
-    if (drawn_line(p.quantiles, true)) {
+    if (drawn_band(p.quantiles)) {
       any_quantiles = true;
       bands.push_back({Style::band, p.quantiles, of_simulation, single ? legend_quantiles : ""});
     }
-    if (drawn_line(p.predicted, true)) {
+    if (drawn_band(p.predicted)) {
       any_predicted = true;
       bands.push_back({Style::band, p.predicted, of_theory,
                        single ? (p.log_normal ? "theory, 95% of runs" : "theory, ± 2 s.d. of one run") : ""});

@@ -60,6 +60,10 @@ TEST_CASE("no legend speaks of what is not drawn") {
   const std::string script = figure_script({result}, {"a"}, {}, ".svg");
   CHECK_FALSE(has(script, "title \"theory\""));
   CHECK(has(script, "title \"theory, beyond its validity\""));
+  // Runs that are all the same have no band.
+  Result same = power_law(ResultKind::simulation);
+  for (Field& f : same.fields) f.values[0] = same.fields.front().values[0];
+  CHECK_FALSE(has(figure_script({same}, {"a"}, {}, ".svg"), "with filledcurves"));
   // Of one step there is neither a line nor a band.
   Result one = power_law(ResultKind::simulation);
   one.steps.resize(1);

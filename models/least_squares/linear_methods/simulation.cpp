@@ -57,7 +57,7 @@ struct ScaledCoordinates {
 class Gradients {
  public:
   virtual ~Gradients() = default;
-  /// sqrt(lambda) times the gradient of step `step` at w, into g.
+  /// sqrt(lambda) times the gradient of step `step` at w, into g; 0 on null modes.
   virtual void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) = 0;
 };
 
@@ -66,6 +66,7 @@ class ExactGradients final : public Gradients {
   explicit ExactGradients(const ScaledCoordinates& at) : at_(at) {}
   void draw(std::uint64_t, double, std::span<const double> w, std::span<double> g) override {
     for (std::size_t i = 0; i < at_.active; ++i) g[i] = at_.eigenvalue[i] * w[i];
+    std::ranges::fill(g.subspan(at_.active), 0.0);
   }
 
  private:
@@ -97,6 +98,7 @@ class GaussianGradients final : public Gradients {
     const auto [shrink, noise] =
         weights_->scalars(1, ingredients::dot(w.first(n), std::span<const double>(z_).first(n)));
     for (std::size_t i = 0; i < n; ++i) g[i] = at_.eigenvalue[i] * (shrink * w[i] + noise * z_[i]);
+    std::ranges::fill(g.subspan(n), 0.0);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "tests/models/least_squares/linear_methods/support.hpp"
@@ -37,12 +38,26 @@ const std::vector<Case> cases{
 
 }  // namespace
 
+/// Two null modes, on which decay alone moves what does not start at 0.
+std::shared_ptr<LeastSquares> beside_null_modes() {
+  edgewise::spectra::Spectrum spectrum;
+  spectrum.eigenvalue = {1, 0.4, 0};
+  spectrum.multiplicity = {1, 2, 2};
+  spectrum.target_power = {1, 0.5, 2};
+  auto data = data_of(std::move(spectrum), 0.1, {0, 30});
+  data->alignment = -0.5;
+  for (double& power : data->initial_power) power *= 0.25;
+  return data;
+}
+
 TEST_CASE("without sampling the algorithm and the squared mean of the theory agree to rounding") {
-  const auto data = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 30});
-  for (const Case& c : cases) {
+  const auto all = data_of(power_law(7, 0.6, 0.4), 0.1, {0, 30}), some = beside_null_modes();
+  for (std::size_t run = 0; run < 2 * cases.size(); ++run) {
+    const Case& c = cases[run / 2];
+    CAPTURE(run);
     CAPTURE(c.method);
     CAPTURE(c.optimizer);
-    LinearProblem problem = problem_of(data, c.method, c.optimizer);
+    LinearProblem problem = problem_of(run % 2 == 0 ? all : some, c.method, c.optimizer);
     problem.hyperparameters.set("batch", std::numeric_limits<double>::infinity());
     const auto simulation = simulate_linear(problem, Sampler::automatic);
     auto replica = simulation->replica(1, 0);
@@ -92,6 +107,36 @@ TEST_CASE("the mean over replicas is the theory's, Gaussian and Rademacher data"
         const double error = std::sqrt((squares[i] / replicas - mean * mean) / replicas);
         CHECK(std::abs(mean - expected[i]) < 5 * error);
       }
+    }
+  }
+}
+
+// 11 methods x some 4 numbers at |z| > 5, 6e-7 each.
+TEST_CASE("nothing of the gradients stays on null modes") {
+  const auto data = beside_null_modes();
+  for (const Case& c : cases) {
+    CAPTURE(c.method);
+    CAPTURE(c.optimizer);
+    const LinearProblem problem = problem_of(data, c.method, std::string(c.optimizer) + "\nbatch = 5");
+    const auto simulation = simulate_linear(problem, Sampler::exact);
+    std::vector<std::vector<double>> seen(simulation->observables().size());
+    std::vector<double> values(seen.size()), expected(seen.size());
+    constexpr int replicas = 500;
+    for (int r = 0; r < replicas; ++r) {
+      auto replica = simulation->replica(3, static_cast<std::uint64_t>(r));
+      replica->advance(30);
+      replica->observe(values);
+      for (std::size_t i = 0; i < values.size(); ++i) seen[i].push_back(values[i]);
+    }
+    LinearRecursion theory(problem);
+    theory.advance(30);
+    theory.observe(expected);
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      CAPTURE(i);
+      const double mean = std::accumulate(seen[i].begin(), seen[i].end(), 0.0) / replicas;
+      double squares = 0;
+      for (const double x : seen[i]) squares += (x - mean) * (x - mean);
+      CHECK(std::abs(mean - expected[i]) < 5 * std::sqrt(squares) / replicas);
     }
   }
 }

@@ -196,7 +196,7 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
       "factor per step of the mean risk at long times (label noise aside)");
   add("growth_factor_period", growth.growth_factor, "the same per period");
   double steady = undefined, amplification = undefined;
-  if (growth.stable && problem.method->time_invariant) {
+  if (growth.stable) {
     const solvers::Steady state = renewal.steady(sigma2, constant_power(problem, system));
     amplification = state.amplification;
     steady = 0;

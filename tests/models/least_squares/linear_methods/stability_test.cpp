@@ -383,3 +383,14 @@ TEST_CASE("nothing that is found depends on the order or the units of a method's
           CHECK(now.columns[c].value[k] == doctest::Approx(path.columns[c].value[k]).epsilon(1e-10));
     }
 }
+
+TEST_CASE("averaging the tail changes no steady state of the iterates") {
+  const auto data = data_of(power_law(4, 0.6, 0.4), 0.5);
+  const auto plain = linear_stability(problem_of(data, "sgd", "learning_rate = 0.1\nbatch = 2"));
+  for (const char* from : {"0", "50"}) {
+    const auto averaged = linear_stability(
+        problem_of(data, "tail-average", std::string("learning_rate = 0.1\nbatch = 2\naverage_from = ") + from));
+    for (const char* name : {"steady_excess_mse", "steady_risk", "noise_amplification"})
+      CHECK(number(averaged, name) == doctest::Approx(number(plain, name)).epsilon(1e-12));
+  }
+}

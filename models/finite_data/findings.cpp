@@ -14,18 +14,6 @@ namespace edgewise::models::finite_data {
 
 namespace {
 
-double null_power(const FiniteData& data, const Kernel& kernel) {
-  const std::vector<double> start = kernel.along(data.residual);
-  double sum = 0, all = 0;
-  for (std::size_t a = 0; a < start.size(); ++a) {
-    all += start[a] * start[a];
-    if (a >= kernel.rank) sum += start[a] * start[a];
-  }
-  // What parameters fit exactly leaves rounding there.
-  const double rounding = static_cast<double>(start.size()) * std::numeric_limits<double>::epsilon();
-  return sum > rounding * rounding * all ? sum : 0;
-}
-
 /// E|z|^2 in the steady state of (9.1): the null part of z stays and makes noise in the rest.
 double steady_power(const FiniteData& data, const Kernel& kernel) {
   if (null_power(data, kernel) == 0) return 0;

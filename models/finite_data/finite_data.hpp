@@ -72,6 +72,8 @@ struct Kernel {
   std::vector<double> along(std::span<const double> z) const;
 };
 Kernel kernel_of(const FiniteData& data);
+/// |z|^2 at the start on null modes, where it stays; 0 where parameters fit the data but for rounding.
+double null_power(const FiniteData& data, const Kernel& kernel);
 
 /// Training loss |z|^2/(2N), and the risk and excess risk of fresh data of the population.
 const std::vector<Observable>& finite_data_observables();

@@ -71,4 +71,16 @@ Kernel kernel_of(const FiniteData& data) {
   return out;
 }
 
+double null_power(const FiniteData& data, const Kernel& kernel) {
+  const std::vector<double> start = kernel.along(data.residual);
+  double sum = 0, all = 0;
+  for (std::size_t a = 0; a < start.size(); ++a) {
+    all += start[a] * start[a];
+    if (a >= kernel.rank) sum += start[a] * start[a];
+  }
+  // What parameters fit exactly leaves rounding there.
+  const double rounding = static_cast<double>(start.size()) * std::numeric_limits<double>::epsilon();
+  return sum > rounding * rounding * all ? sum : 0;
+}
+
 }  // namespace edgewise::models::finite_data

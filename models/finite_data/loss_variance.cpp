@@ -66,6 +66,12 @@ FourthMoments::FourthMoments(const FiniteData& data, const Kernel& kernel)
   for (std::size_t a = 0; a < n_; ++a)
     for (double& v : scaled.column(a)) v *= kernel.eigenvalue[a];
   theta_ = linear_algebra::product(scaled, kernel.vectors, Transposed::no, Transposed::yes);
+  if (kernel.rank < n_ && null_power(data, kernel) == 0) {
+    const std::span<const double> seen(kernel.vectors.data(), n_ * kernel.rank);
+    projector_.emplace(n_, n_);
+    linear_algebra::multiply(n_, n_, kernel.rank, 1, seen.data(), n_, Transposed::no, seen.data(), n_, Transposed::yes,
+                             0, projector_->data(), n_);
+  }
   const std::vector<double>& z = data.residual;
   moments_.reserve(n_ * n_ * n_ * n_);
   for (std::size_t l = 0; l < n_; ++l)
@@ -85,6 +91,22 @@ double FourthMoments::power_squared() const {
   return sum;
 }
 
+void FourthMoments::along_axes(const linear_algebra::Matrix& symmetric, std::size_t axes, std::vector<double>& tensor) {
+  const std::size_t n = n_;
+  work_.resize(tensor.size());
+  const double* matrix = symmetric.data();
+  linear_algebra::multiply(n, n * n * n, n, 1, matrix, n, Transposed::no, tensor.data(), n, Transposed::no, 0,
+                           work_.data(), n);
+  tensor.swap(work_);
+  // Of the others, each slab of the axes before and of this one is a matrix.
+  for (std::size_t axis = 1, rows = n; axis < axes; ++axis, rows *= n) {
+    for (std::size_t at = 0; at < tensor.size(); at += rows * n)
+      linear_algebra::multiply(rows, n, n, 1, tensor.data() + at, rows, Transposed::no, matrix, n, Transposed::no, 0,
+                               work_.data() + at, rows);
+    tensor.swap(work_);
+  }
+}
+
 void FourthMoments::step(double learning_rate) {
   const std::size_t n = n_;
   for (std::size_t m = 1; m <= 4; ++m) {
@@ -101,19 +123,7 @@ void FourthMoments::step(double learning_rate) {
               for (std::size_t b = 0; b < a; ++b) pairs += index[a] == index[b];
             out[place] *= counts_[m][pairs];
           }
-    work_.resize(out.size());
-    const double* theta = theta_.data();
-    // One axis after the other; Theta is symmetric.
-    linear_algebra::multiply(n, n * n * n, n, 1, theta, n, Transposed::no, out.data(), n, Transposed::no, 0,
-                             work_.data(), n);
-    out.swap(work_);
-    // Of the others, each slab of the axes before and of this one is a matrix.
-    for (std::size_t axis = 1, rows = n; axis < m; ++axis, rows *= n) {
-      for (std::size_t at = 0; at < out.size(); at += rows * n)
-        linear_algebra::multiply(rows, n, n, 1, out.data() + at, rows, Transposed::no, theta, n, Transposed::no, 0,
-                                 work_.data() + at, rows);
-      out.swap(work_);
-    }
+    along_axes(theta_, m, out);
   }
   const double c = -learning_rate * scale_;
   const auto& one = moved_[1];
@@ -135,6 +145,7 @@ void FourthMoments::step(double learning_rate) {
             moments_[index[0] + n * (index[1] + n * (index[2] + n * index[3]))] = value;
           } while (std::next_permutation(index.begin(), index.end()));
         }
+  if (projector_) along_axes(*projector_, 4, moments_);
 }
 
 }  // namespace edgewise::models::finite_data

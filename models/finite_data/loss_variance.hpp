@@ -6,6 +6,7 @@
 ///     T' = sum over sets U of axes of (-c)^|U| (Theta on the axes U) (E prod_{u in U} Pi_{i_u}) T.
 /// They are N^4 numbers, N^5 operations a step: for small N.
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "models/finite_data/finite_data.hpp"
@@ -31,10 +32,15 @@ class FourthMoments {
     return tensor[i + n_ * (j + n_ * (k + n_ * l))];
   }
 
+  /// The symmetric matrix on each of the first axes.
+  void along_axes(const linear_algebra::Matrix& symmetric, std::size_t axes, std::vector<double>& tensor);
+
   std::size_t n_;
   double scale_;  // N/B
   CountMoments counts_;
   linear_algebra::Matrix theta_;
+  /// Where z is in the range of Theta. Rounding leaves it at the size of the start, where it would stay while the rest decays.
+  std::optional<linear_algebra::Matrix> projector_;
   std::vector<double> moments_;               // T
   std::array<std::vector<double>, 5> moved_;  // entry m: Theta on the first m axes of the weighted T
   std::vector<double> work_;

@@ -36,10 +36,10 @@ double PopulationRisk::excess_of(std::span<const double> mean) const {
   return population_excess(population_, theta);
 }
 
-double PopulationRisk::excess(std::span<const double> mean, const Matrix& second) const {
+double PopulationRisk::excess(std::span<const double> mean, const Matrix& covariance) const {
   double spread = 0;
   for (std::size_t b = 0; b < mean.size(); ++b)
-    for (std::size_t a = 0; a < mean.size(); ++a) spread += curvature_(a, b) * (second(a, b) - mean[a] * mean[b]);
+    for (std::size_t a = 0; a < mean.size(); ++a) spread += curvature_(a, b) * covariance(a, b);
   return excess_of(mean) + spread;
 }
 

@@ -4,7 +4,7 @@
 ///
 /// The parameters move in the span of the samples: theta = Phi y, Phi = X'V/N, and y' = y - eta V' Pi N/B z, so that
 /// V'(z - z_0) = diag(mu) y. The excess risk P = (theta - theta*)' K (theta - theta*) is a quadratic function of y; its
-/// mean follows from E y and E y y', which stay well conditioned for the smallest eigenvalues.
+/// mean follows from E y and the covariance of y, which stay well conditioned for the smallest eigenvalues.
 #include <span>
 #include <vector>
 
@@ -17,8 +17,8 @@ class PopulationRisk {
   /// `data` must have a population.
   PopulationRisk(const FiniteData& data, const Kernel& kernel);
 
-  /// E P from E y and E y y'.
-  double excess(std::span<const double> mean, const linear_algebra::Matrix& second) const;
+  /// E P from E y and the covariance of y.
+  double excess(std::span<const double> mean, const linear_algebra::Matrix& covariance) const;
   /// E P from E y and the variances of the y_a, their covariances left out.
   double excess(std::span<const double> mean, std::span<const double> variance) const;
   /// (P + sigma^2)/2.

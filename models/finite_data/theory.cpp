@@ -61,7 +61,14 @@ class LossRecorder {
     }
     return next_ < data_.time.at.size();
   }
-  Trajectory take() { return out_.take(); }
+  Trajectory take() {
+    Trajectory out = out_.take();
+    // Of squares of differences, of targets of size 1 and what is learned of them.
+    constexpr double rounding = 1e-13;
+    const double start = numerics::squared_norm_in_order(data_.residual) / static_cast<double>(data_.samples());
+    for (Column& column : out.columns) column.rounding = rounding * rounding * start;
+    return out;
+  }
 
  private:
   double loss_of(double power) const { return power / (2 * static_cast<double>(data_.samples())); }
@@ -94,7 +101,10 @@ class Bands {
   std::optional<double> at(double power) const {
     if (!asked_) return std::nullopt;
     if (!moments_) return 0.0;
-    const double variance = std::max(0.0, moments_->power_squared() - power * power);
+    const double variance = moments_->power_squared() - power * power;
+    // A smaller one is lost in the difference.
+    constexpr double least_variance = 1e-11;
+    if (variance < least_variance * power * power) return 0.0;
     return std::sqrt(variance) / (2 * static_cast<double>(samples_));
   }
 
@@ -104,60 +114,55 @@ class Bands {
   std::optional<FourthMoments> moments_;
 };
 
-/// (9.1) in Theta's eigenbasis, where Theta's part is a product entry by entry and diag(S) the only matrix product;
-/// beside it the moments of y, theta = Phi y: Q = E (V'Pi z)(V'Pi z)' (N/B)^2 moves all of them.
+/// (9.1) in Theta's eigenbasis, where Theta's part is a product entry by entry and diag(S) the only matrix product. Moved are the
+/// mean residual r = E V'z and the covariance C of y, theta = Phi y, of which all else follows: S = r r' + diag(mu) C diag(mu).
+/// From second moments it would be a difference, lost in rounding once the loss has fallen by sixteen decades.
 class ExactMoments {
  public:
   ExactMoments(const FiniteData& data, const Kernel& kernel)
       : kernel_(kernel),
         moments_(batch_moments(data.sampling, data.samples(), data.batch)),
-        mean_residual_(kernel.along(data.residual)),
+        residual_(kernel.along(data.residual)),
+        mean_(data.samples(), 0.0),
+        C_(data.samples(), data.samples()),
         S_(data.samples(), data.samples()),
-        Q_(data.samples(), data.samples()) {
-    const std::size_t N = data.samples();
-    for (std::size_t b = 0; b < N; ++b)
-      for (std::size_t a = 0; a < N; ++a) S_(a, b) = mean_residual_[a] * mean_residual_[b];
-    if (!data.population) return;
-    mean_.assign(N, 0.0);
-    Y_ = Matrix(N, N);
-    W_ = Matrix(N, N);
-  }
+        Q_(data.samples(), data.samples()) {}
 
+  /// E |z|^2.
   double power() const {
     double sum = 0;
-    for (std::size_t a = 0; a < S_.rows(); ++a) sum += S_(a, a);
+    for (std::size_t a = 0; a < residual_.size(); ++a) {
+      const double mu = kernel_.eigenvalue[a];
+      sum += residual_[a] * residual_[a] + mu * mu * C_(a, a);
+    }
     return sum;
   }
   const std::vector<double>& mean() const { return mean_; }  ///< E y
-  const Matrix& second() const { return Y_; }                ///< E y y'
+  const Matrix& covariance() const { return C_; }            ///< of y
 
   void step(double eta) {
-    const std::size_t N = S_.rows();
+    const std::size_t N = residual_.size();
     const std::vector<double>& mu = kernel_.eigenvalue;
     batch_noise();
-    if (!mean_.empty()) {
-      // W = E y (V'z)' before S, which it takes from the step's start.
-      for (std::size_t b = 0; b < N; ++b)
-        for (std::size_t a = 0; a < N; ++a) Y_(a, b) += eta * (eta * Q_(a, b) - W_(a, b) - W_(b, a));
-      for (std::size_t b = 0; b < N; ++b)
-        for (std::size_t a = 0; a < N; ++a) W_(a, b) += eta * (eta * mu[b] * Q_(a, b) - mu[b] * W_(a, b) - S_(a, b));
-      for (std::size_t a = 0; a < N; ++a) {
-        mean_[a] -= eta * mean_residual_[a];
-        mean_residual_[a] *= 1 - eta * mu[a];
-      }
-    }
     // Rounding's antisymmetric part would grow: the upper triangle is copied from the lower.
     for (std::size_t b = 0; b < N; ++b)
       for (std::size_t a = b; a < N; ++a)
-        S_(b, a) = S_(a, b) = (1 - eta * (mu[a] + mu[b])) * S_(a, b) + eta * eta * mu[a] * mu[b] * Q_(a, b);
+        C_(b, a) = C_(a, b) = (1 - eta * (mu[a] + mu[b])) * C_(a, b) + eta * eta * Q_(a, b);
+    for (std::size_t a = 0; a < N; ++a) {
+      mean_[a] -= eta * residual_[a];
+      residual_[a] *= 1 - eta * mu[a];
+    }
   }
 
  private:
-  /// Q = c2 S + c1 V' diag(V S V') V.
+  /// Q = c2 diag(mu) C diag(mu) + (c2 - 1) r r' + c1 V' diag(V S V') V: what a step adds, r r' of the mean taken out.
   void batch_noise() {
-    const std::size_t N = S_.rows();
+    const std::size_t N = residual_.size();
     const Matrix& V = kernel_.vectors;
+    const std::vector<double>& mu = kernel_.eigenvalue;
     if (moments_.c1 > 0) {
+      for (std::size_t b = 0; b < N; ++b)
+        for (std::size_t a = 0; a < N; ++a) S_(a, b) = residual_[a] * residual_[b] + mu[a] * C_(a, b) * mu[b];
       linear_algebra::multiply(1, V, Transposed::no, S_, Transposed::no, 0, turned_);
       diagonal_.assign(N, 0.0);
       for (std::size_t a = 0; a < N; ++a)
@@ -167,14 +172,16 @@ class ExactMoments {
         for (std::size_t i = 0; i < N; ++i) scaled_(i, a) *= moments_.c1 * diagonal_[i];
       linear_algebra::multiply(1, V, Transposed::yes, scaled_, Transposed::no, 0, Q_);
     }
-    for (std::size_t k = 0; k < Q_.size(); ++k)
-      Q_.data()[k] = moments_.c2 * S_.data()[k] + (moments_.c1 > 0 ? Q_.data()[k] : 0.0);
+    for (std::size_t b = 0; b < N; ++b)
+      for (std::size_t a = 0; a < N; ++a)
+        Q_(a, b) = moments_.c2 * mu[a] * C_(a, b) * mu[b] + (moments_.c2 - 1) * residual_[a] * residual_[b] +
+                   (moments_.c1 > 0 ? Q_(a, b) : 0.0);
   }
 
   const Kernel& kernel_;
   BatchMoments moments_;
-  std::vector<double> mean_residual_, mean_, diagonal_;
-  Matrix S_, Q_, Y_, W_, turned_, scaled_;
+  std::vector<double> residual_, mean_, diagonal_;
+  Matrix C_, S_, Q_, turned_, scaled_;
 };
 
 Trajectory solve_exact(const FiniteData& data, const Kernel& kernel, bool bands) {
@@ -185,7 +192,8 @@ Trajectory solve_exact(const FiniteData& data, const Kernel& kernel, bool bands)
   for (std::uint64_t k = 0;; ++k) {
     const double power = moments.power();
     if (!record(k, power, [&] {
-          return Recorded{population ? population->excess(moments.mean(), moments.second()) : 0, variance.at(power)};
+          return Recorded{population ? population->excess(moments.mean(), moments.covariance()) : 0,
+                          variance.at(power)};
         }))
       return record.take();
     moments.step(data.rate(k));

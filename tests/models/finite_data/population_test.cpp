@@ -77,16 +77,18 @@ TEST_CASE("the excess risk is that of the parameters, averaged over what y may b
   const std::vector<std::vector<double>> y{{3, -2, 5, 0}, {-1, 4, 2, 7}, {0.5, 0.5, -6, 1}};
   const std::vector<double> probability{0.2, 0.5, 0.3};
   std::vector<double> mean(samples), variance(samples);
-  Matrix second(samples, samples);
+  Matrix covariance(samples, samples);
   double expected = 0;
   for (std::size_t v = 0; v < y.size(); ++v) {
     expected += probability[v] * excess(y[v]);
     for (std::size_t a = 0; a < samples; ++a) {
       mean[a] += probability[v] * y[v][a];
-      for (std::size_t b = 0; b < samples; ++b) second(a, b) += probability[v] * y[v][a] * y[v][b];
+      for (std::size_t b = 0; b < samples; ++b) covariance(a, b) += probability[v] * y[v][a] * y[v][b];
     }
   }
-  CHECK(risk.excess(mean, second) == Approx(expected).epsilon(1e-13));
+  for (std::size_t a = 0; a < samples; ++a)
+    for (std::size_t b = 0; b < samples; ++b) covariance(a, b) -= mean[a] * mean[b];
+  CHECK(risk.excess(mean, covariance) == Approx(expected).epsilon(1e-13));
   CHECK(risk.risk(expected) == Approx((expected + 0.36) / 2).epsilon(1e-15));
   // Without covariances: every sign of every deviation alike.
   double independent = 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "models/framework/absent.hpp"
 #include "numerics/constants.hpp"
@@ -85,6 +86,20 @@ double shrunk_skewness(const Cell& cell) {
   return weight * cell.moments.skewness + (1 - weight) * usual;
 }
 
+/// Whether the values lie so far apart above their median that a log-normal mean would need more replicas than there are,
+/// exp(sigma^2) of them, with a factor of two in sigma^2 to spare: chi^2 of one degree of freedom has 1.7.
+bool spread_over_decades(const Cell& cell) {
+  std::vector<double> sorted(cell.values.begin(), cell.values.end());
+  std::ranges::sort(sorted);
+  const auto at = [&](double share) {
+    return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
+  };
+  const double middle = at(0.5), high = at(0.95);
+  if (sorted.front() < 0 || !(high > 0)) return false;
+  const double sigma = std::log(high / middle) / 1.645;  // infinite where most are 0
+  return sigma * sigma > std::max(3.0, 0.5 * std::log(static_cast<double>(sorted.size())));
+}
+
 /// Near divergence the mean is carried by replicas too rare to be in the sample (docs/theory/least-squares-sgd.md,
 /// section 11): the exact standard deviation then exceeds the sample's, and what is there of the tail shows in the
 /// sample's skewness.
@@ -95,14 +110,34 @@ bool heavy(const Cell& cell) {
   // The exact standard deviation knows of tails that the sample has not met: as those of a log-normal of that spread.
   const double variation = cell.theory > 0 ? cell.exact_std / cell.theory : 0.0;
   if (!std::isfinite(variation) || 3 * variation + variation * variation * variation > 0.75 * std::sqrt(n)) return true;
-  return std::abs(skewness) > 0.75 * std::sqrt(n);  // at most sqrt n, when one replica is the whole variance
+  if (std::abs(skewness) > 0.75 * std::sqrt(n)) return true;  // at most sqrt n, when one replica is the whole variance
+  return cell.exact_std == 0 && spread_over_decades(cell);
 }
 
-Kind kind_of(const Cell& cell) {
-  if (!(cell.moments.std > std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean)))) {
+/// Whether the sample is one value, or within its rounding of 0, because what the mean needs is rare: runs as large as one
+/// that was met earlier, and so few that all replicas may well have missed them.
+bool unmet_runs(const Cell& cell, bool random) {
+  const auto n = static_cast<double>(cell.values.size());
+  const double mean = std::abs(cell.theory);
+  if (std::abs(cell.moments.mean) > std::max(cell.rounding, least_value) || !(mean > 0)) return false;
+  constexpr double missed = 0.01;  // least probability of having missed all
+  const double met = -std::log(missed) / n;
+  // E x^2 >= (E x)^2/P(x != 0): with the exact deviation the probability of such a run is at least this.
+  if (cell.exact_std > 0) return mean * mean / (mean * mean + cell.exact_std * cell.exact_std) < met;
+  return random && mean < met * cell.largest;
+}
+
+bool fluctuates(const Cell& cell) {
+  return cell.moments.std > std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean));
+}
+
+/// \param random  whether anything in the sample fluctuates
+Kind kind_of(const Cell& cell, bool random) {
+  if (!fluctuates(cell)) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return Kind::heavy;
-    return cell.exact_std == 0 ? Kind::deterministic : Kind::frozen;
+    if (unmet_runs(cell, random)) return std::abs(cell.theory) <= cell.rounding ? Kind::deterministic : Kind::heavy;
+    return cell.exact_std <= cell.rounding ? Kind::deterministic : Kind::frozen;
   }
   if (cell.values.size() < least_replicas) return Kind::few;
   if (heavy(cell)) return Kind::heavy;
@@ -150,12 +185,19 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
         largest = std::max(largest, std::abs(sample.values[o * sample.steps.size() + seen].front()));
       cell.largest = largest;
       cell.rounding = column->rounding;
-      cell.kind = kind_of(cell);
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
     }
     shared.observables.push_back(name);
   }
+  const bool random = std::ranges::any_of(shared.cells, fluctuates);
+  for (Cell& cell : shared.cells) cell.kind = kind_of(cell, random);
+  // What rare runs do to one observable they do to those of whose tail less is known.
+  std::set<std::size_t> rare;
+  for (const Cell& cell : shared.cells)
+    if (cell.kind == Kind::heavy && cell.exact_std > 0) rare.insert(cell.time);
+  for (Cell& cell : shared.cells)
+    if (cell.kind == Kind::fluctuating && cell.exact_std == 0 && rare.contains(cell.time)) cell.kind = Kind::heavy;
   return shared;
 }
 
@@ -319,8 +361,12 @@ class JointTest {
 
 bool deterministic_match(const Cell& cell, double allowed) {
   const double scale = std::max(cell.scale(), std::abs(cell.moments.mean));
-  if (scale <= std::max(least_value, rounding_floor * cell.largest)) return true;
-  return std::abs(cell.gap()) <= allowed * cell.scale() + deterministic_tolerance * scale + cell.rounding;
+  const double floor = rounding_floor * cell.largest;
+  if (scale <= std::max(least_value, floor)) return true;
+  // What remains of a difference has the rounding of what it is a difference of.
+  const double of_difference = 2 * std::sqrt(scale) * std::sqrt(floor);
+  return std::abs(cell.gap()) <=
+         allowed * cell.scale() + deterministic_tolerance * scale + of_difference + cell.rounding;
 }
 
 /// Theory outside its validity, beside the sample.

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <boost/math/special_functions/erf.hpp>
+
 #include <cmath>
 #include <limits>
 #include <string>
@@ -443,4 +445,63 @@ TEST_CASE("what is 0 in theory is compared in units of one replica's deviation, 
     rounded.columns[0].rounding = 1e-14 * unit;
     CHECK(judge(rounded, sample(0), {}, 1).outcome == Outcome::agree);
   }
+}
+
+TEST_CASE("runs so rare that no replica met one are no disagreement; runs that must have been met are") {
+  // All replicas fluctuate around 1 at step 1 and are 0 at step 2.
+  const auto sample = [](std::size_t replicas) {
+    return made(replicas, 3, [](std::size_t r, std::size_t t) { return t == 2 ? 0.0 : r % 2 ? 0.5 : 1.5; });
+  };
+  const auto theory = [](double mean, double std) {
+    models::Trajectory t = flat(3, 1, std > 0 ? 0.5 : 0);
+    t.columns[0].value[2] = mean;
+    if (std > 0) t.columns[0].std[2] = std;
+    return t;
+  };
+  const auto outcome = [&](double mean, double std, std::size_t replicas = 200) {
+    return judge(theory(mean, std), sample(replicas), {}, 1).outcome;
+  };
+  // Where P(x != 0) = p and x = 1 there: mean p, variance p (1 - p). All of 200 miss it with probability .99^200 = .13,
+  // and .9^200 = 7e-10.
+  CHECK(outcome(0.01, std::sqrt(0.01 * 0.99)) == Outcome::inconclusive);
+  CHECK(outcome(0.1, std::sqrt(0.1 * 0.9)) == Outcome::disagree);
+  CHECK(outcome(0.01, std::sqrt(0.01 * 0.99), 2000) == Outcome::disagree);
+  // Without the deviation: by the largest that was met, 1.5 at most.
+  CHECK(outcome(0.01, 0) == Outcome::inconclusive);
+  CHECK(outcome(0.2, 0) == Outcome::disagree);
+  // Where nothing fluctuates at all, 0 is 0.
+  models::Trajectory t = theory(0.01, 0);
+  CHECK(judge(t, made(200, 3, [](std::size_t, std::size_t k) { return k == 2 ? 0.0 : 1.0; }), {}, 1).outcome ==
+        Outcome::disagree);
+}
+
+TEST_CASE("a mean that a log-normal law of the sample's spread would hide is not judged; that of a square is") {
+  // exp(sigma z) at the quantiles of z: at sigma = 4 its mean is carried by one run of exp(16).
+  const auto sample = [](double sigma) {
+    return made(200, 2, [=](std::size_t r, std::size_t) {
+      return std::exp(sigma * std::sqrt(2) * boost::math::erf_inv(2 * (static_cast<double>(r) + 0.5) / 200 - 1));
+    });
+  };
+  CHECK(judge(flat(2, std::exp(8.0)), sample(4), {}, 1).heavy_tailed);
+  CHECK(judge(flat(2, std::exp(8.0)), sample(4), {}, 1).outcome == Outcome::inconclusive);
+  CHECK(judge(flat(2, 3 * std::exp(0.125)), sample(0.5), {}, 1).outcome == Outcome::disagree);
+  // z^2, of which the logarithm reaches down to -infinity but not far up.
+  const auto squares = made(200, 2, [](std::size_t r, std::size_t) {
+    const double z = std::sqrt(2) * boost::math::erf_inv(2 * (static_cast<double>(r) + 0.5) / 200 - 1);
+    return z * z;
+  });
+  CHECK(!judge(flat(2, 1), squares, {}, 1).heavy_tailed);
+  CHECK(judge(flat(2, 2), squares, {}, 1).outcome == Outcome::disagree);
+}
+
+TEST_CASE("what remains of a difference has the rounding of what it is a difference of") {
+  // The difference is off by 1e-14 of its start: its square, 1e-20 of the start's, by 2e-4 of itself.
+  const auto sample = made(16, 3, [](std::size_t, std::size_t t) {
+    return t == 0 ? 1.0 : t == 1 ? 1e-20 * (1 + 2e-4) : 1e-3;
+  });
+  models::Trajectory theory = flat(3, 1);
+  theory.columns[0].value = {1, 1e-20, 1e-3};
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::agree);
+  theory.columns[0].value[2] *= 1 + 1e-7;
+  CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
 }

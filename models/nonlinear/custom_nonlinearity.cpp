@@ -33,7 +33,8 @@ constexpr double gaussian_reach = 12;  ///< standard deviations of a Gaussian th
 
 }  // namespace
 
-CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi) : chi_(std::move(chi)) {
+CustomNonlinearity::CustomNonlinearity(std::function<double(double)> chi, std::string name)
+    : chi_(std::move(chi)), name_(std::move(name)) {
   if (!std::isfinite(chi_(0)))
     throw std::invalid_argument(fmt::format("optimizer.chi: is {} at r = 0; it must be finite everywhere", chi_(0)));
   for (const double side : {-1.0, 1.0}) {
@@ -248,7 +249,7 @@ std::shared_ptr<const CustomNonlinearity> custom_nonlinearity(const std::string&
     throw std::invalid_argument(std::string("optimizer.chi: ") + e.what());
   }
   return std::make_shared<const CustomNonlinearity>(
-      [expression](double r) { return (*expression)(std::span<const double>(&r, 1)); });
+      [expression](double r) { return (*expression)(std::span<const double>(&r, 1)); }, formula);
 }
 
 }  // namespace edgewise::models::nonlinear

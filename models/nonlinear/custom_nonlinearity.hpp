@@ -20,11 +20,13 @@ class CustomNonlinearity final : public ResidualNonlinearity {
  public:
   /// \throws std::invalid_argument where chi is no number at 0 or at a place that was looked at, is unbounded, vanishes
   /// everywhere, grows faster than any power, or is too rough to be cut into pieces.
-  explicit CustomNonlinearity(std::function<double(double)> chi);
+  /// \param name  which says everything about chi, for tables of its laws to be shared; empty: none
+  explicit CustomNonlinearity(std::function<double(double)> chi, std::string name = {});
 
   double operator()(double r) const override { return chi_(r); }
   ResidualCoefficients gaussian(double mean, double variance) const override { return average<20>(mean, variance); }
 
+  const std::string& name() const { return name_; }
   bool odd() const { return odd_; }
   double growth() const override { return growth_; }  ///< 0 for bounded ones
   std::span<const double> kinks() const override { return kinks_; }
@@ -46,6 +48,7 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   void coarsen();
 
   std::function<double(double)> chi_;
+  std::string name_;
   std::vector<double> edges_;  ///< of the pieces, increasing
   std::vector<double> kinks_;
   bool odd_ = false;

@@ -351,13 +351,14 @@ namespace {
 
 /// All that the laws depend on; empty where that has no name.
 std::string key_of(const NonlinearProblem& p) {
-  if (p.nonlinearity || !p.norm_spread.empty()) return {};
+  if ((p.nonlinearity && p.nonlinearity->name().empty()) || !p.norm_spread.empty()) return {};
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   const bool norms = p.method == Method::clip || p.method == Method::mean_clip;
   std::string key = fmt::format("{} {} {:a} {:a} {:a} {:a} {:a}; {} {:a} {:a}", p.method.word(), p.threshold_rule,
                                 p.threshold, norms ? p.covariance.trace() : 0.0, p.batch, p.ema, p.ema_square,
                                 noise->name(), noise->variance(), noise->tail_index());
   for (const double size : noise->sizes()) key += fmt::format(" {:a}", size);
+  if (p.nonlinearity) key += "; " + p.nonlinearity->name();
   return key;
 }
 

@@ -164,3 +164,30 @@ TEST_CASE("what has no averages is refused by name") {
   custom_nonlinearity("r")->require_finite(*student_noise(2.5, 1));
   custom_nonlinearity("sign(r) * abs(r)^0.4")->require_finite(*cauchy_noise(1));
 }
+
+TEST_CASE("laws of one formula are averaged once") {
+  int calls = 0;
+  const auto laws = [&](const std::string& name) {
+    NonlinearProblem p;
+    p.covariance.d = 1;
+    p.covariance.eigenvalue = {1};
+    p.covariance.target = {1};
+    p.noise = student_noise(4, 0.4);
+    p.method = "custom";
+    p.nonlinearity = std::make_shared<const CustomNonlinearity>(
+        [&](double r) {
+          ++calls;
+          return std::tanh(2 * r);
+        },
+        name);
+    const ScalarLaws found = scalar_laws(p);
+    calls = 0;
+    return found(0.37).a;
+  };
+  const double first = laws("tanh(2*r), counted");
+  CHECK(calls > 1000);
+  CHECK(laws("tanh(2*r), counted") == first);
+  CHECK(calls == 0);
+  CHECK(laws("") == first);  // without a name there is nothing to share it by
+  CHECK(calls > 1000);
+}

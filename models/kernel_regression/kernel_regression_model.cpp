@@ -114,6 +114,7 @@ class KernelRegression final : public Problem {
       const CurvePoint p = point(n);
       check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
+      limit_truncation(out, p.truncation);
       if (n > setting_->population->most_judged() && !out.valid_until) {
         out.valid_until = out.steps.empty() ? 0 : out.steps.back();
         out.warnings.push_back(
@@ -185,9 +186,7 @@ class KernelRegression final : public Problem {
     for (const double error : setting_->errors) {
       const double samples = theory.samples_for(error * levels.total_power());
       out.push_back({"samples_for_" + settings::text_of(error), samples,
-                     std::isfinite(samples)
-                         ? "samples at which the excess first is this share of the target's power"
-                         : "never: the excess stays above this share of the target's power up to 1e260 samples"});
+                     samples_text(samples, "samples at which the excess first is this share of the target's power")});
     }
     return out;
   }
@@ -220,16 +219,8 @@ class KernelRegression final : public Problem {
           fmt::format("{:.3g} of the target's power {:.3g} lies beyond the levels that are followed and counts as "
                       "not learned",
                       levels.power_beyond, total));
-    const double kappa =
-        setting_->time.steps > 0 ? theory.at(static_cast<double>(setting_->time.steps)).kappa : infinity;
-    double least = infinity;
-    for (const double lambda : levels.eigenvalue)
-      if (lambda > 0) least = std::min(least, lambda);
-    if (levels.tail > setting_->ridge && kappa < least)
-      out.push_back(fmt::format(
-          "at {} samples kappa = {:.3g} is below every eigenvalue that is followed (the least is {:.3g}): the "
-          "rest cannot stand for a ridge; raise kernel.max_degree",
-          setting_->time.steps, kappa, least));
+    const auto n = static_cast<double>(setting_->time.steps);
+    warn_of_truncation(out, n, theory.at(n).truncation);
     return out;
   }
 

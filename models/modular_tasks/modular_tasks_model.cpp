@@ -120,6 +120,7 @@ class ModularTasks final : public Problem {
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
       check_excess(n, std::max(mixture.excess, alone.excess));
       limit_validity(out, std::min(mixture.excess, alone.excess), power());
+      limit_truncation(out, std::max(mixture.truncation, alone.truncation));
       out.steps.push_back(n);
       out.columns[0].value.push_back(mixture.excess);
       out.columns[1].value.push_back(alone.excess);
@@ -152,16 +153,14 @@ class ModularTasks final : public Problem {
     for (const double error : setting_->errors) {
       const double mixture = mono_.samples_for(error * power()), alone = T * single_.samples_for(error * power());
       const std::string of = settings::text_of(error);
-      out.push_back({"samples_for_" + of, mixture,
-                     std::isfinite(mixture)
-                         ? "of the mixture, at which the one machine's excess is this share of the power"
-                         : "never: the one machine's excess stays above this share of the power up to 1e260 samples"});
+      out.push_back(
+          {"samples_for_" + of, mixture,
+           samples_text(mixture, "of the mixture, at which the one machine's excess is this share of the power")});
       out.push_back({"modular_samples_for_" + of, alone,
-                     std::isfinite(alone)
-                         ? "of all tasks together, for machines of their own"
-                         : "never: the machines' excess stays above this share of the power up to 1e260 samples"});
-      if (std::isfinite(alone) && alone > 0)
-        out.push_back({"penalty_" + of, mixture / alone, "samples of the one machine over those of separate machines"});
+                     samples_text(alone, "of all tasks together, for machines of their own")});
+      if (!std::isinf(alone) && alone != 0)
+        out.push_back({"penalty_" + of, mixture / alone,
+                       samples_text(mixture / alone, "samples of the one machine over those of separate machines")});
     }
     return out;
   }
@@ -195,6 +194,9 @@ class ModularTasks final : public Problem {
     if (mono_.levels().power_beyond > 1e-12 * power())
       out.push_back(fmt::format("{:.3g} of the tasks' power lies beyond kernel.max_degree and counts as not learned",
                                 mono_.levels().power_beyond));
+    const auto n = static_cast<double>(setting_->time.steps);
+    warn_of_truncation(out, n,
+                       std::max(mono_.at(n).truncation, single_.at(std::floor(n / setting_->family.tasks)).truncation));
     return out;
   }
 

@@ -53,6 +53,15 @@ LearningCurve::LearningCurve(Levels levels, double ridge, double noise)
       throw std::invalid_argument("eigenvalues, multiplicities and powers of a learning curve must be finite and >= 0");
   if (bad(ridge) || bad(noise) || bad(levels_.tail) || bad(levels_.power_beyond))
     throw std::invalid_argument("ridge, noise and what is beyond the levels must be finite and >= 0");
+  // Several families of levels may end at the last degree, of either parity.
+  const double last = levels_.degree.empty() ? 0 : std::ranges::max(levels_.degree);
+  double least = infinity;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (levels_.eigenvalue[i] > 0) least = std::min(least, levels_.eigenvalue[i]);
+    if (!levels_.degree.empty() && levels_.degree[i] >= last - 1)
+      tail_largest_ = std::max(tail_largest_, levels_.eigenvalue[i]);
+  }
+  if (tail_largest_ == 0) tail_largest_ = least;
 }
 
 double LearningCurve::kappa(double n) const {
@@ -102,16 +111,26 @@ CurvePoint LearningCurve::at(double n) const {
   out.kappa = kappa(n);
   const double kappa = out.kappa, fixed = ridge_ + levels_.tail;
   // n - sum m L^2 = sum m L (1 - L) + fixed/kappa, without cancellation.
-  double left = levels_.power_beyond, free = 0;
+  double left = levels_.power_beyond, free = 0, squares = 0;
   for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
     const double lambda = levels_.eigenvalue[i], share = lambda > 0 ? kappa / (lambda + kappa) : 1;
     left += share * share * levels_.power[i];
-    if (lambda > 0) free += levels_.multiplicity[i] * share * (lambda / (lambda + kappa));
+    const double learned = lambda > 0 ? lambda / (lambda + kappa) : 0;
+    free += levels_.multiplicity[i] * share * learned;
+    squares += levels_.multiplicity[i] * learned * learned;
   }
   free = kappa > 0 ? free + fixed / kappa : n - rank_;
   out.overfitting = free > 0 ? n / free : infinity;
   if (noise_ > 0) out.excess += (out.overfitting - 1) * noise_;
   if (left > 0) out.excess += out.overfitting * left;
+  if (levels_.tail > 0 && kappa > 0 && out.excess > 0) {
+    // Of the tail: sum m L^2, and sum m (lambda/kappa - L), by which kappa falls; at most.
+    const double mu = tail_largest_, both = mu + kappa;
+    const double tail_squares = levels_.tail * (mu < kappa ? mu / both / both : 0.25 / kappa);
+    const double fall = levels_.tail / kappa * (mu / both) / free;
+    const double more = tail_squares + 2 * std::min(squares, free) * fall;
+    out.truncation = out.overfitting * (2 * left * fall + (left + noise_) * out.overfitting * more / n) / out.excess;
+  }
   if (kappa > 0) out.train = std::pow(ridge_ / (n * kappa), 2) * (out.excess + noise_);
   if (kappa == 0 && std::isfinite(rank_)) out.train = (left + noise_) / out.overfitting;
   return out;
@@ -134,8 +153,10 @@ double LearningCurve::samples_for(double excess) const {
   const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;
   for (double next = before; next < most;) {
     next += 0.25;
-    if (off(next) <= 0)
-      return std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));
+    if (off(next) <= 0) {
+      const double n = std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));
+      return at(n).truncation > most_truncation ? nan : n;
+    }
     before = next;
   }
   return infinity;

@@ -12,7 +12,7 @@ struct Levels {
   std::vector<double> eigenvalue;    ///< lambda_i >= 0; of 0: never learned
   std::vector<double> multiplicity;  ///< m_i > 0
   std::vector<double> power;         ///< v_i^2, summed over the level
-  std::vector<double> degree;        ///< which level it is, for tables; may be empty
+  std::vector<double> degree;        ///< which level it is, for tables and the tail's size; may be empty
   double tail = 0;          ///< trace of all levels that are not listed: acts as a ridge while kappa exceeds theirs
   double power_beyond = 0;  ///< power of the target in those: not learned
   /// E f^2: the power in all levels, those that are not listed too.
@@ -29,7 +29,13 @@ struct CurvePoint {
   double overfitting = 1;  ///< E0 = n/(n - sum m L^2), infinite where n meets the rank without a ridge
   double excess = 0;       ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
   double train = 0;        ///< mean square of the residuals on the noisy training set
+  /// Bound, to first order, on the relative change of the excess by what is learned beyond the listed levels, which the
+  /// tail as a ridge leaves out; their eigenvalues are taken to be at most those of the last two degrees.
+  double truncation = 0;
 };
+
+/// From this bound on a curve is one of the truncation, not of the kernel: the bound is several times the change.
+constexpr double most_truncation = 0.3;
 
 class LearningCurve {
  public:
@@ -41,7 +47,8 @@ class LearningCurve {
   CurvePoint at(double n) const;
   /// (1 - L_i)^2 v_i^2 of every level: what is left of the target.
   std::vector<double> remaining(double kappa) const;
-  /// The first n at which the excess has fallen to `excess`; infinite where it does not below e^600.
+  /// The first n at which the excess has fallen to `excess`; infinite where it does not below e^600. NaN where it does
+  /// by the truncation alone: whether and where the kernel's own excess falls there the listed levels do not tell.
   double samples_for(double excess) const;
   const Levels& levels() const { return levels_; }
 
@@ -49,6 +56,7 @@ class LearningCurve {
   double kappa(double n) const;
   Levels levels_;
   double ridge_, noise_, rank_;
+  double tail_largest_ = 0;  ///< at most the eigenvalues of the tail
 };
 
 }  // namespace edgewise::models::ingredients::learning_curves

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
+#include "models/ingredients/learning_curves/learning_curve.hpp"
 
 namespace edgewise::models::ingredients::learning_curves {
 
@@ -77,6 +78,26 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power) {
       "beyond {:g} samples an excess is below 1% of the target's power, where theory and simulation part by "
       "factors: shown, not judged",
       *trajectory.valid_until));
+}
+
+void limit_truncation(Trajectory& trajectory, double truncation) {
+  if (!trajectory.valid_until && truncation > most_truncation)
+    trajectory.valid_until = trajectory.steps.empty() ? 0 : trajectory.steps.back();
+}
+
+void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation) {
+  if (truncation > most_truncation)
+    warnings.push_back(
+        fmt::format("at {:g} samples levels beyond those that are followed would be learned, by which the excess could "
+                    "change by up to {:.2g}%: shown, not judged; raise kernel.max_degree",
+                    n, 100 * truncation));
+}
+
+std::string samples_text(double samples, const std::string& when_known) {
+  if (std::isnan(samples))
+    return "not known: above this share as far as the levels that are followed tell (kernel.max_degree follows more)";
+  return std::isfinite(samples) ? when_known
+                                : "never: the excess stays above this share of the power up to 1e260 samples";
 }
 
 }  // namespace edgewise::models::ingredients::learning_curves

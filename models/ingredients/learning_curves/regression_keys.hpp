@@ -37,4 +37,10 @@ void check_excess(double n, double excess);
 /// and simulation part by factors (docs/theory/networks-and-kernels.md, section 4.3).
 void limit_validity(Trajectory& trajectory, double least_excess, double power);
 
+/// The same before the first whose `truncation` (CurvePoint) is above `most_truncation`; `warn_of_truncation` says why.
+void limit_truncation(Trajectory& trajectory, double truncation);
+void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation);
+/// `when_known`, or why `samples_for` has no number.
+std::string samples_text(double samples, const std::string& when_known);
+
 }  // namespace edgewise::models::ingredients::learning_curves

@@ -251,3 +251,24 @@ TEST_CASE("a machine of its own is kernel regression on its share of the samples
   CHECK(left >= .4);
   CHECK(left < 1);
 }
+
+TEST_CASE("what max_degree leaves out is not taken for learning") {
+  // Orthogonal ntk tasks without a ridge, labels with noise: lambda ~ k^-6, of k^4 harmonics each, so that the excess
+  // tends to (6/5 - 1) of the noise and never falls to .1. 400 levels give .2017 at 1e7 samples, 24 give .066.
+  const std::string text =
+      "[data]\ndimension = 6\n[kernel]\nridge = 0\n[noise]\nvariance = 1\n[theory]\nerrors = [0.5, 0.1]\n[samples]\nat "
+      "= ";
+  const auto few = problem(text + "[1000, 100000, 10000000]\n");
+  const auto theory = few->solve();
+  CHECK(theory.columns[0].value[1] == doctest::Approx(0.21148).epsilon(0.01));
+  CHECK(theory.columns[0].value[2] < 0.1);
+  REQUIRE(theory.valid_until);
+  CHECK(*theory.valid_until == 100000);
+  REQUIRE(few->warnings().size() == 1);
+  CHECK(few->warnings()[0].find("levels beyond those that are followed would be learned") != std::string::npos);
+  CHECK(problem(text + "[1000, 100000]\n")->warnings().empty());
+  const auto findings = few->stability();
+  CHECK(std::isfinite(number(findings, "samples_for_0.5")));
+  CHECK(std::isnan(number(findings, "samples_for_0.1")));
+  CHECK(std::isnan(number(findings, "penalty_0.1")));
+}

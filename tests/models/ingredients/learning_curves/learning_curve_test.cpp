@@ -42,9 +42,9 @@ TEST_CASE("the curve solves its equations") {
   // Far out the power that no level learns is left.
   CHECK(curve.at(1e12).excess == doctest::Approx(0.12).epsilon(1e-6).scale(0));
   CHECK(std::isinf(curve.samples_for(0.11)));
-  const double n = curve.samples_for(0.3);
-  CHECK(curve.at(n).excess == doctest::Approx(0.3).epsilon(1e-10).scale(0));
-  CHECK(curve.at(0.99 * n).excess > 0.3);
+  const double n = curve.samples_for(0.9);  // where the tail is a ridge: at .3 it would be learned
+  CHECK(curve.at(n).excess == doctest::Approx(0.9).epsilon(1e-10).scale(0));
+  CHECK(curve.at(0.99 * n).excess > 0.9);
 }
 
 TEST_CASE("samples for an error, however many") {
@@ -75,6 +75,44 @@ TEST_CASE("without ridge and tail it is least squares: beyond the rank p the exc
   CHECK(plain.at(60).excess == doctest::Approx(0));
 }
 
+TEST_CASE("below the listed levels a curve is one of the truncation, and says so") {
+  // lambda_i = i^-5/4 without a ridge: the excess of noise alone tends to 1/4 of it, (E0 - 1) = a - 1, and never falls.
+  const auto power_law = [](std::size_t listed) {
+    Levels out;
+    const std::size_t all = 400000;
+    for (std::size_t i = 1; i <= all; ++i) {
+      const double lambda = std::pow(static_cast<double>(i), -1.25);
+      if (i > listed) {
+        out.tail += lambda;
+        continue;
+      }
+      out.eigenvalue.push_back(lambda);
+      out.multiplicity.push_back(1);
+      out.power.push_back(i == 1 ? 1 : 0);
+      out.degree.push_back(static_cast<double>(i));
+    }
+    if (listed == all)
+      out.tail = 4 * std::pow(static_cast<double>(all) + 0.5, -0.25);  // of the integral
+    else
+      out.tail += 4 * std::pow(static_cast<double>(all) + 0.5, -0.25);
+    return out;
+  };
+  const LearningCurve few(power_law(300), 0, 1), many(power_law(400000), 0, 1);
+  for (const double n : {10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0}) {
+    CAPTURE(n);
+    const CurvePoint p = few.at(n);
+    const double change = std::abs(many.at(n).excess / p.excess - 1);
+    CHECK(many.at(n).truncation < 0.02);
+    CHECK(p.truncation > change);  // a bound,
+    CHECK(p.truncation < 100 * change + 0.01);
+    CHECK((change > 0.2 ? p.truncation > most_truncation : true));  // and one that tells
+  }
+  CHECK(few.at(3000).excess < 0.15);  // of the true .25
+  CHECK(many.at(3000).excess == doctest::Approx(0.25).epsilon(0.01));
+  CHECK(std::isnan(few.samples_for(0.2)));
+  CHECK(few.samples_for(0.5) == doctest::Approx(many.samples_for(0.5)).epsilon(0.02));
+}
+
 TEST_CASE("it does not depend on units, over 120 powers of ten") {
   const LearningCurve curve(three(), 0.03, 0.2);
   for (const double c : {1e-60, 1e60})
@@ -87,7 +125,7 @@ TEST_CASE("it does not depend on units, over 120 powers of ten") {
       const LearningCurve other(l, 0.03 * c, 0.2 * a);
       CHECK(other.at(17).excess / a == doctest::Approx(curve.at(17).excess).epsilon(1e-11).scale(0));
       CHECK(other.at(17).kappa / c == doctest::Approx(curve.at(17).kappa).epsilon(1e-11).scale(0));
-      CHECK(other.samples_for(0.3 * a) == doctest::Approx(curve.samples_for(0.3)).epsilon(1e-10).scale(0));
+      CHECK(other.samples_for(0.9 * a) == doctest::Approx(curve.samples_for(0.9)).epsilon(1e-10).scale(0));
     }
   CHECK_THROWS_AS(LearningCurve({{1}, {1}, {-1}, {}}, 0, 0), std::invalid_argument);
   CHECK_THROWS_AS(LearningCurve({{}, {}, {}, {}}, 0, 0), std::invalid_argument);

@@ -39,7 +39,7 @@ std::vector<double> iteration_lengths(const Family& family, double g, std::span<
 double iteration_residual(const Family& family, double g, std::uint64_t k);
 
 /// The tangent kernel, per |h|^2/n, of v.z_k/sqrt n over standard-normalised W:
-/// g^2 sum_{0<i,j<k} c_(k-1-i)(k-1-j) sum_{a<i,b<j} c_ab -> g^2 m1^2. \param k  to longest_kernel at most
+/// g^2 sum_ij c_(k-1-i)(k-1-j) sum_ab c_ab over 0 < i, j < k, a < i, b < j, which tends to g^2 m1^2. \param k  to longest_kernel at most
 double iteration_kernel(const Family& family, double g, std::uint64_t k);
 inline constexpr std::uint64_t longest_kernel = 300;
 

@@ -74,9 +74,9 @@ PairKernels layered_kernels(const TrainingProblem& problem, double rho, std::vec
   PairKernels out;
   for (std::uint64_t s = 1; s <= problem.iterations; ++s) {
     const PairMoments pair = pair_moments(p.phi, q, 0, std::clamp(covariance / q, -1.0, 1.0));
-    const double rounding = settled_kernel * (std::abs(out.weights) + std::abs(pair.states));
+    const double unmoved = settled_kernel * (std::abs(out.weights) + std::abs(pair.states));
     const bool still =
-        std::abs(pair.states - out.states) < rounding && std::abs(pair.slopes * tangent - out.weights) < rounding;
+        std::abs(pair.states - out.states) < unmoved && std::abs(pair.slopes * tangent - out.weights) < unmoved;
     out = {pair.states, pair.slopes * tangent};
     if (first) lengths.push_back(pair.states);
     if (still) break;

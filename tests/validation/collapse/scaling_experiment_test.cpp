@@ -46,6 +46,18 @@ ScalingCollapse collapsed(const std::string& text, unsigned threads = 1) {
 
 }  // namespace
 
+TEST_CASE("what [collapse] is where nothing is said") {
+  const ScalingOptions options = read_scaling(read(small + "[collapse]\nsizes = [8, 32]\n").table);
+  CHECK(options.key == "spectrum.dimension");
+  CHECK(!options.floor);
+  CHECK(options.set.empty());
+  CHECK(options.points == 20);
+  CHECK(options.simulate);
+  CHECK(options.rule.from == 0.3);
+  CHECK(options.rule.well == 0.03);
+  CHECK(options.rule.broken == 0.06);
+}
+
 TEST_CASE("each size has its horizon, its keys and random numbers of its own") {
   const models::Experiment base =
       read(small + "[collapse]\nsizes = [32, 8]\nhorizon = '2 * optimal + size'\nset = ['optimizer.batch = size/8']\n");

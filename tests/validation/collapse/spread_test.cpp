@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -202,6 +203,35 @@ TEST_CASE("few seeds: curves that collapse are hardly ever called broken, nor cu
       }
   // What is far above is seen with two seeds.
   CHECK(judge_collapse(noisy(0.3, 0.1, 0.002, 2, 1), 0).outcome == Collapse::broken);
+}
+
+TEST_CASE("of one seed a size the bounds are those of the curves' roughness, on a grid of any spacing") {
+  SampledCurves curves;
+  curves.x = {0.3, 0.45, 0.5, 0.7, 0.85, 0.9, 1};
+  curves.size = {1, 2};
+  curves.horizon = {10, 20};
+  curves.loss = {{{9, 6.3, 5.6, 3.4, 2.5, 2.42, 2}}, {{8.8, 6.1, 5.8, 3.3, 2.6, 2.35, 2}}};
+  const CollapseSpread all = spread_of(curves, 0);
+  // Second differences of l over its mean, each with its share of three errors of the same size; the end has none.
+  double sum = 0, count = 0;
+  for (const auto& of_size : curves.loss)
+    for (std::size_t k = 1; k + 2 < curves.x.size(); ++k) {
+      const auto l = [&](std::size_t at) { return of_size[0][at] / of_size[0].back() / all.mean[at]; };
+      const double right = (curves.x[k] - curves.x[k - 1]) / (curves.x[k + 1] - curves.x[k - 1]), left = 1 - right;
+      sum += std::pow(l(k) - left * l(k - 1) - right * l(k + 1), 2) / (1 + left * left + right * right);
+      ++count;
+    }
+  const double noise = std::sqrt(sum / count);
+  double low = 0, high = 0;
+  for (const double spread : all.deterministic) {
+    const double error = noise * (2 * spread + noise);
+    low = std::max(low, std::sqrt(std::max(0.0, spread * spread - 2 * error)));
+    high = std::max(high, std::sqrt(spread * spread + 2 * error));
+  }
+  const CollapseVerdict verdict = judge_collapse(curves, 0);
+  CHECK(verdict.low == doctest::Approx(low).epsilon(1e-12));
+  CHECK(verdict.high == doctest::Approx(high).epsilon(1e-12));
+  CHECK(noise > 0.001);
 }
 
 TEST_CASE("tuples are all of them: no order of the seeds counts, and sizes with one seed take no other's away") {

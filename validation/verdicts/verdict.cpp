@@ -127,13 +127,13 @@ bool unmet_runs(const Cell& cell, bool random) {
   return random && mean < met * cell.largest;
 }
 
-bool fluctuates(const Cell& cell) {
+bool cell_fluctuates(const Cell& cell) {
   return cell.moments.std > std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean));
 }
 
 /// \param random  whether anything in the sample fluctuates
 Kind kind_of(const Cell& cell, bool random) {
-  if (!fluctuates(cell)) {
+  if (!cell_fluctuates(cell)) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return Kind::heavy;
     if (unmet_runs(cell, random)) return std::abs(cell.theory) <= cell.rounding ? Kind::deterministic : Kind::heavy;
@@ -190,7 +190,7 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     }
     shared.observables.push_back(name);
   }
-  const bool random = std::ranges::any_of(shared.cells, fluctuates);
+  const bool random = std::ranges::any_of(shared.cells, cell_fluctuates);
   for (Cell& cell : shared.cells) cell.kind = kind_of(cell, random);
   // What rare runs do to one observable they do to those of whose tail less is known.
   std::set<std::size_t> rare;

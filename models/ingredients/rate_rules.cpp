@@ -17,16 +17,13 @@ RateRuleKind constant() {
 
 class VectorRule final : public RateRule {
  public:
-  VectorRule(const std::vector<Observable>& memory, std::string_view why,
-             std::function<std::unique_ptr<VectorRun>()> start)
-      : memory_(memory), why_(why), start_(std::move(start)) {}
+  VectorRule(std::string_view why, std::function<std::unique_ptr<VectorRun>()> start)
+      : why_(why), start_(std::move(start)) {}
   RateNeeds needs() const override { return {.gradient = true, .distance = true}; }
-  const std::vector<Observable>& memory() const override { return memory_; }
   std::unique_ptr<VectorRun> vector_run() const override { return start_(); }
   std::string_view without_closure() const override { return why_; }
 
  private:
-  const std::vector<Observable>& memory_;
   std::string_view why_;
   std::function<std::unique_ptr<VectorRun>()> start_;
 };
@@ -39,14 +36,8 @@ RateRuleKind with_multiplier(RateRuleKind kind) {
 
 }  // namespace
 
-const std::vector<Observable>& RateRule::memory() const {
-  static const std::vector<Observable> none;
-  return none;
-}
-
-std::unique_ptr<RateRule> vector_rule(const std::vector<Observable>& memory, std::string_view why,
-                                      std::function<std::unique_ptr<VectorRun>()> start) {
-  return std::make_unique<VectorRule>(memory, why, std::move(start));
+std::unique_ptr<RateRule> vector_rule(std::string_view why, std::function<std::unique_ptr<VectorRun>()> start) {
+  return std::make_unique<VectorRule>(why, std::move(start));
 }
 
 RateRun::RateRun(const RateRule& rule)
@@ -55,9 +46,13 @@ RateRun::RateRun(const RateRule& rule)
 }
 
 double RateRun::step(const StepObservation& now, double factor) {
-  last_ = factor * rule_.multiplier * rule_.rate(memory_, now);
-  rule_.update(memory_, now, last_);
+  take(now, factor * rule_.multiplier * rule_.held(rule_.rate(memory_, now)));
   return last_;
+}
+
+void RateRun::take(const StepObservation& now, double rate) {
+  last_ = rate;
+  rule_.update(memory_, now, rate);
 }
 
 void RateRun::step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start) {
@@ -119,6 +114,9 @@ std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment
     throw choice.values.error("kind", kind.description.name +
                                           " reads the batch's own loss along its step, which this model does not show; "
                                           "all other kinds are offered");
+  rule->columns.insert(rule->columns.begin(), kind.memory.begin(), kind.memory.end());
+  for (const settings::Parameter& key : kind.description.parameters)
+    if (key.name == "eta_max") rule->largest = choice.values.number("eta_max");
   rule->multiplier = choice.values.number("multiplier");
   return rule;
 }

@@ -3,6 +3,7 @@
 /// Rate rules: what sets the learning rate of a step from what the run has seen (docs/theory/schedules-and-collapse.md,
 /// section 6). A rule is one object for theory and simulation: a theory feeds it with expected observations, a replica
 /// with those of its own mini-batches.
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -88,15 +89,21 @@ class RateRule {
   /// and no limit of them is of one rate.
   virtual bool jumps() const { return false; }
   /// What each scalar of the memory is; recorded with every run.
-  virtual const std::vector<Observable>& memory() const;
+  const std::vector<Observable>& memory() const { return columns; }
   /// The memory before the first step.
   virtual void start(std::span<double> /*memory*/) const {}
-  /// The rate of the step that shows `now`. 0 where there is nothing to step along.
+  /// The rate of the step that shows `now`, before it is held() within its limits. 0 where there is nothing to step along.
   virtual double rate(std::span<const double> /*memory*/, const StepObservation& /*now*/) const { return 0; }
   /// What is remembered of it. \param step the whole rate that the step takes, factors and schedule included
   virtual void update(std::span<double> /*memory*/, const StepObservation& /*now*/, double /*step*/) const {}
+  /// Whether the rate is a function of the loss and |g|^2 of the step's own batch alone: then a theory can take its mean
+  /// over their law.
+  virtual bool by_batch_alone() const { return false; }
 
-  double multiplier = 1;  ///< on every rate
+  double multiplier = 1;            ///< on every rate
+  std::vector<Observable> columns;  ///< of its kind, and what it adds to them
+  std::optional<double> largest;    ///< of kinds with a key eta_max, whose rates are held between 0 and it
+  double held(double rate) const { return largest ? std::clamp(rate, 0.0, *largest) : rate; }
 };
 
 /// A rule and its memory along one run.
@@ -105,6 +112,8 @@ class RateRun {
   explicit RateRun(const RateRule& rule);
   /// The whole rate of the step that shows `now`. \param factor of a schedule
   double step(const StepObservation& now, double factor);
+  /// A step of a rate that is given, the whole.
+  void take(const StepObservation& now, double rate);
   /// Whether the rule moves the whole vector.
   bool whole_vector() const { return vector_ != nullptr; }
   /// Then this is its step; see VectorRun.
@@ -125,8 +134,7 @@ class RateRun {
 std::vector<Observable> rate_observables(const RateRule& rule);
 
 /// The rule of a method that moves the whole vector. \param why  it has no closure, see RateRule::without_closure
-std::unique_ptr<RateRule> vector_rule(const std::vector<Observable>& memory, std::string_view why,
-                                      std::function<std::unique_ptr<VectorRun>()> start);
+std::unique_ptr<RateRule> vector_rule(std::string_view why, std::function<std::unique_ptr<VectorRun>()> start);
 
 struct RateRuleKind {
   settings::Description description;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
+#include <numbers>
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -25,8 +27,13 @@ enum Noise : std::size_t {
   along_pull,
   along_direction,
   shape_slope,
-  shape_curvature
+  shape_curvature,
+  own_batch
 };
+
+/// Of the variance that the norm of the inputs gives to a rate that is averaged over it: what that average leaves, P has as a
+/// square (measured, docs/rates.md).
+constexpr double norm_share = 1.0 / 3;
 
 /// Of central differences, in standard deviations.
 constexpr double increment = 1e-4;
@@ -37,36 +44,94 @@ double squared(double x) {
 
 }  // namespace
 
-/// The state after a step, less that of the closure where it is not the memory; and the logarithm of the step's rate.
+/// The state after a step, less that of the closure where it is not the memory; and the step's rate, without its limits.
 struct RateSpread::Point {
   std::vector<double> state;
-  double log_rate = 0;
+  double rate = 0;
 };
+
+/// A step of the closure.
+struct RateSpread::Step {
+  const StepSums& sums;
+  std::span<const double> memory;
+  double factor, eta;
+  std::optional<Response> by_state;  // of a rate that is a mean over batches
+  double unlimited = 0, share = 1;   // the rate without its limits, and for which part of the runs it is within them
+};
+
+namespace {
+
+/// Of U ~ N(mean, sigma^2) held between 0 and `most`: mean, variance, and Pr(0 < U < most).
+struct Held {
+  double mean, variance, share;
+  Held(double at, double sigma, double most) {
+    // E (U - t)_+ and E (U - t)_+^2.
+    const auto above = [&](double t) {
+      struct {
+        double probability, first, second;
+      } out{};
+      if (!std::isfinite(t)) return out;
+      const double a = (at - t) / sigma, density = std::exp(-a * a / 2) / std::sqrt(2 * pi);
+      out.probability = std::erfc(-a / std::numbers::sqrt2) / 2;
+      out.first = sigma * (density + a * out.probability);
+      out.second = sigma * sigma * ((1 + a * a) * out.probability + a * density);
+      return out;
+    };
+    const auto low = above(0), high = above(most);
+    mean = low.first - high.first;
+    const double beyond = high.first > 0 ? 2 * most * high.first : 0;
+    variance = std::max(low.second - high.second - beyond - mean * mean, 0.0);
+    share = low.probability - high.probability;
+  }
+};
+
+}  // namespace
 
 RateSpread::RateSpread(const ingredients::RateRule& rule, const BatchLaw& law)
     : rule_(rule), law_(law), size_(scalars + rule.memory().size()) {}
 
-double RateSpread::step(const StepSums& sums, std::span<const double> memory, double factor, double eta) {
-  if (lost_) return std::numeric_limits<double>::infinity();
-  if (!(eta > 0) || !(sums.excess + law_.noise_variance > 0)) return 0;
-  std::vector<Direction> moved_directions;
-  double variance = 0;
-  for (Direction& direction : directions(sums)) {
-    for (double& x : direction) x *= increment;
-    const auto at = std::span<const double>(direction);
-    const Point above = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
-    for (double& x : direction) x = -x;
-    const Point below = moved(sums, memory, factor, eta, at.first(size_), at.subspan(size_));
-    variance += squared((above.log_rate - below.log_rate) / (2 * increment));
-    Direction& out = moved_directions.emplace_back(size_);
-    for (std::size_t i = 0; i < size_; ++i) out[i] = (above.state[i] - below.state[i]) / (2 * increment);
+double RateSpread::step(const StepSums& sums, std::span<const double> memory, double factor, double eta,
+                        const RateAverage* average) {
+  if (lost_) return infinity;
+  if (!(sums.excess + law_.noise_variance > 0)) return 0;
+  Step at{sums, memory, factor, eta, {}, eta};
+  const bool limited = rule_.largest && !average;
+  if (limited) at.unlimited = factor * rule_.multiplier * rule_.rate(memory, law_.observation(sums));
+  if (!(eta > 0) && !(limited && at.unlimited < 0)) return 0;
+  if (average) at.by_state = response(at, *average);
+  std::vector<Direction> next;
+  double variance = derivatives(at, next);
+  if (limited && variance > 0) {
+    const Held held(at.unlimited, std::sqrt(variance), factor * rule_.multiplier * *rule_.largest);
+    // A mean that is not the closure's rate moves P at once; where the closure stands still and runs do not, it is lost.
+    const double still = held.mean > 1e-3 * std::sqrt(variance) ? infinity : 0;
+    variance = eta > 0 ? held.variance / (eta * eta) + std::abs(held.mean / eta - 1) : still;
+    at.share = held.share;
+    next.clear();
+    derivatives(at, next);
+  } else {
+    variance = variance / (eta * eta) + (average ? norm_share * average->norm_variance : 0);
   }
   lost_ = !std::isfinite(variance);
-  for (const Direction& d : moved_directions)
-    lost_ |= !std::ranges::all_of(d, [](double x) { return std::isfinite(x); });
-  if (lost_) return std::numeric_limits<double>::infinity();
-  state_ = independent(moved_directions);
+  for (const Direction& d : next) lost_ |= !std::ranges::all_of(d, [](double x) { return std::isfinite(x); });
+  if (lost_) return infinity;
+  state_ = independent(next);
   return std::sqrt(variance);
+}
+
+double RateSpread::derivatives(const Step& at, std::vector<Direction>& next) const {
+  double variance = 0;
+  for (Direction& direction : directions(at.sums)) {
+    for (double& x : direction) x *= increment;
+    const auto by = std::span<const double>(direction);
+    const Point above = moved(at, by.first(size_), by.subspan(size_));
+    for (double& x : direction) x = -x;
+    const Point below = moved(at, by.first(size_), by.subspan(size_));
+    variance += squared((above.rate - below.rate) / (2 * increment));
+    Direction& out = next.emplace_back(size_);
+    for (std::size_t i = 0; i < size_; ++i) out[i] = (above.state[i] - below.state[i]) / (2 * increment);
+  }
+  return variance;
 }
 
 std::vector<RateSpread::Direction> RateSpread::independent(const std::vector<Direction>& directions) const {
@@ -104,6 +169,7 @@ std::vector<RateSpread::Direction> RateSpread::directions(const StepSums& sums) 
   };
   noise(residual_scale, std::sqrt(std::max(kurtosis - 1, 0.0) / B));
   noise(input_norm, std::sqrt((1 + law_.own_noise) * law_.trace2) / law_.trace);
+  noise(own_batch, 1);
   noise(shape_curvature, sums.curvature_spread);
   noise(shape_slope, sums.slope_spread)[size_ + shape_curvature] = sums.curvature_with_slope;
   if (sums.direction)
@@ -132,8 +198,26 @@ std::vector<RateSpread::Direction> RateSpread::directions(const StepSums& sums) 
   return out;
 }
 
-RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double> memory, double factor, double eta,
-                                    std::span<const double> state, std::span<const double> noise) const {
+RateSpread::Response RateSpread::response(const Step& at, const RateAverage& average) const {
+  // Means over wide laws hardly see the nodes.
+  constexpr double spacing = 0.6, change = 1e-3;
+  const auto derivative = [&](double StepSums::*part) {
+    double rate[2];
+    for (const int side : {0, 1}) {
+      StepSums there = at.sums;
+      there.*part *= 1 + (side == 0 ? -change : change);
+      rate[side] = rate_average(rule_, law_, there, at.memory, at.factor, spacing)
+                       .move.rate_at(at.sums.curvature / at.sums.slope);
+    }
+    return rate[0] + rate[1] > 0 ? (rate[1] - rate[0]) / (change * (rate[0] + rate[1])) : 0;
+  };
+  return {std::sqrt(average.variance), derivative(&StepSums::excess), derivative(&StepSums::slope)};
+}
+
+RateSpread::Point RateSpread::moved(const Step& at, std::span<const double> state,
+                                    std::span<const double> noise) const {
+  const StepSums& sums = at.sums;
+  const double eta = at.eta;
   // The part of P that is left of the start follows the intrinsic time; the rest forgets.
   const double B = law_.batch, slope = -2 * sums.slope_of_mean;
   const double excess = std::max(sums.excess + state[noisy_excess] + slope * state[intrinsic_time], 0.0);
@@ -170,11 +254,18 @@ RateSpread::Point RateSpread::moved(const StepSums& sums, std::span<const double
   }
 
   Point out;
-  std::vector<double> remembered(memory.size());
-  for (std::size_t i = 0; i < memory.size(); ++i) remembered[i] = memory[i] + state[first_of_memory + i];
-  const double rate = factor * rule_.multiplier * rule_.rate(remembered, now);
+  std::vector<double> remembered(at.memory.begin(), at.memory.end());
+  for (std::size_t i = 0; i < remembered.size(); ++i) remembered[i] += state[first_of_memory + i];
+  double own = 0;  // what is the batch's own of it
+  if (at.by_state) {
+    const double slope_change = sums.slope > 0 ? here.slope / sums.slope - 1 : 0;
+    out.rate = eta * (1 + at.by_state->by_excess * (relative - 1) + at.by_state->by_slope * slope_change);
+    own = eta * at.by_state->scatter * noise[own_batch];
+  } else {
+    out.rate = at.factor * rule_.multiplier * rule_.rate(remembered, now);
+  }
+  const double rate = eta + at.share * (out.rate - at.unlimited) + own;
   rule_.update(remembered, now, rate);
-  out.log_rate = std::log(rate);
   out.state.resize(size_);
   // What the noise of a step makes is forgotten at the rate of the modes that made it.
   const double feedback = eta * eta * law_.trace2 / B * (sums.excess + law_.noise_variance) * noise[residual_scale];

@@ -3,9 +3,11 @@
 /// How much the rates of single runs differ where a rule sets them from what a run has seen: the closure of means holds
 /// where that is little (docs/rates.md).
 #include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "models/least_squares/rate_average.hpp"
 #include "models/least_squares/rate_moments.hpp"
 
 namespace edgewise::models::least_squares {
@@ -21,14 +23,25 @@ class RateSpread {
 
   /// Relative standard deviation over runs of the rate at this step; then moves on by the step. Infinite once it was.
   /// \param memory of the rule before the step;  \param factor of the schedule;  \param eta the step's whole rate
-  double step(const StepSums& sums, std::span<const double> memory, double factor, double eta);
+  /// \param average where eta is the mean over what a batch may show: then only what moves that mean counts, and what is
+  ///   left of the norm's share
+  double step(const StepSums& sums, std::span<const double> memory, double factor, double eta,
+              const RateAverage* average = nullptr);
 
  private:
-  static constexpr std::size_t scalars = 5, noises = 8;
+  static constexpr std::size_t scalars = 5, noises = 9;
   using Direction = std::vector<double>;  // of the state, or of the state and the noise
   struct Point;
-  Point moved(const StepSums& sums, std::span<const double> memory, double factor, double eta,
-              std::span<const double> state, std::span<const double> noise) const;
+  struct Step;
+  /// How the mean of a rate over batches hangs on P and on v'K^2 v.
+  struct Response {
+    double scatter = 0, by_excess = 0,
+           by_slope = 0;  // relative standard deviation of the rate; logarithmic derivatives
+  };
+  Response response(const Step& at, const RateAverage& average) const;
+  Point moved(const Step& at, std::span<const double> state, std::span<const double> noise) const;
+  /// The variance of the rate without its limits; and what the directions become.
+  double derivatives(const Step& at, std::vector<Direction>& next) const;
   /// Independent directions in which state and noise of the step fluctuate.
   std::vector<Direction> directions(const StepSums& sums) const;
   /// At most size_ directions of the same covariance.

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "models/framework/divergence.hpp"
+#include "models/least_squares/rate_average.hpp"
 #include "models/least_squares/rate_moments.hpp"
 #include "models/least_squares/rate_spread.hpp"
 #include "models/least_squares/sgd_modes.hpp"
@@ -88,13 +89,14 @@ class Moments {
   }
 
   /// \param drive P + sigma^2
-  void step(double eta, double drive) {
-    const double own = modes_.own_noise / modes_.batch;
+  void step(const MeanMove& move, double drive) {
     for (std::size_t a = 0; a < of_.size(); ++a) {
       auto& [v, way, n, vv, vd, dd] = of_[a];
-      const double x = eta * modes_.eigenvalue[a], D = square(a);
-      vv = (1 - x) * (1 - x) * vv + own * x * x * D + theory_.scale_feedback * modes_.feedback(a, eta) * drive -
-           (theory_.scale_contraction - 1) * modes_.contraction(a, eta) * D;
+      const double lambda = modes_.eigenvalue[a], x = lambda * move.rate_at(lambda), D = square(a);
+      const double own = lambda * lambda * move.scatter_at(lambda);
+      vv = (1 - x) * (1 - x) * vv + own * D +
+           theory_.scale_feedback * modes_.multiplicity[a] * lambda * move.feedback_at(lambda) * drive -
+           (theory_.scale_contraction - 1) * (x * (2 - x) - own) * D;
       way -= x * v;
       v *= 1 - x;
     }
@@ -235,7 +237,8 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
   const double scale = std::max(sums.excess + law.noise_variance, std::numeric_limits<double>::min());
   auto recorded = problem.time.at.begin();
   for (std::uint64_t k = 0;; ++k) {
-    if (!(sums.excess <= divergence_limit(scale))) {
+    // Below 0 only where a mean over batches has none.
+    if (!(sums.excess >= 0 && sums.excess <= divergence_limit(scale))) {
       out.diverged_at = static_cast<double>(k);
       break;
     }
@@ -253,13 +256,24 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
     if (rule.averaging() > 0)
       sums.direction = moments.average(k == 0 ? 1 : 1 - rule.averaging(), sums.excess + law.noise_variance);
     const std::vector<double> memory(run.memory().begin(), run.memory().end());
-    const double eta = run.step(law.observation(sums), factor);
-    if (noisy) last_spread = spreads.step(sums, memory, factor, eta);
+    double eta = 0;
+    MeanMove move;
+    if (noisy && rule.by_batch_alone()) {
+      const RateAverage average = rate_average(rule, law, sums, memory, factor);
+      move = average.move;
+      run.take(law.observation(sums), average.rate);
+      eta = move.rate_at(sums.curvature / sums.slope);
+      last_spread = spreads.step(sums, memory, factor, eta, &average);
+    } else {
+      eta = run.step(law.observation(sums), factor);
+      move = move_at(eta, law);
+      if (noisy) last_spread = spreads.step(sums, memory, factor, eta);
+    }
     const StepSums before = sums;
     if (sums.direction)
       moments.follow(eta);
     else
-      moments.step(eta, sums.excess + law.noise_variance);
+      moments.step(move, sums.excess + law.noise_variance);
     sums = moments.sums();
     if (noisy) trust.add(static_cast<double>(k), last_spread, eta, law, before, sums);
   }

@@ -19,51 +19,49 @@ const char* const slack_unknown =
     "sign-sgd "
     "has a theory";
 
-const std::vector<Observable>& estimate_column() {
-  static const std::vector<Observable> memory{{"distance_estimate", "parameter", "d, of the next step"}};
-  return memory;
-}
-
 struct AdamMemory {
   double beta1, beta2, epsilon;
 };
 
+AdamMemory adam_memory(const settings::Values& values) {
+  return {values.number("beta1"), values.number("beta2"), values.number("epsilon")};
+}
+
 /// Prodigy and D-Adaptation in the place of Adam's learning rate.
+template <bool prodigy>
 class DistanceAdam final : public VectorRun {
  public:
-  DistanceAdam(AdamMemory adam, double d0, bool prodigy) : adam_(adam), d_(d0), prodigy_(prodigy) {}
+  explicit DistanceAdam(const settings::Values& values) : adam_(adam_memory(values)), d_(values.number("d0")) {}
   void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
     if (m_.empty()) m_ = v_ = s_ = std::vector<double>(gradient.size());
-    const double root = std::sqrt(adam_.beta2), weight = factor * (prodigy_ ? d_ * d_ : d_);
+    const double root = std::sqrt(adam_.beta2), weight = factor * (prodigy ? d_ * d_ : d_);
     double pull = 0, size = 0;
     for (std::size_t i = 0; i < m_.size(); ++i) {
-      const double g = gradient[i], seen = prodigy_ ? d_ * g : g;
-      m_[i] = adam_.beta1 * m_[i] + (1 - adam_.beta1) * (prodigy_ ? seen : d_ * factor * g);
+      const double g = gradient[i], seen = prodigy ? d_ * g : g;
+      m_[i] = adam_.beta1 * m_[i] + (1 - adam_.beta1) * (prodigy ? seen : d_ * factor * g);
       v_[i] = adam_.beta2 * v_[i] + (1 - adam_.beta2) * seen * seen;
-      const double denominator = std::sqrt(v_[i]) + (prodigy_ ? d_ : 1) * adam_.epsilon;
-      pull += prodigy_ ? -g * from_start[i] : g * s_[i] / denominator;
+      const double denominator = std::sqrt(v_[i]) + (prodigy ? d_ : 1) * adam_.epsilon;
+      pull += prodigy ? -g * from_start[i] : g * s_[i] / denominator;
       s_[i] = root * s_[i] + (1 - root) * weight * g;
       size += std::abs(s_[i]);
-      from_start[i] -= (prodigy_ ? factor * d_ : 1) * m_[i] / denominator;
+      from_start[i] -= (prodigy ? factor * d_ : 1) * m_[i] / denominator;
     }
     r_ = root * r_ + (1 - root) * weight * pull;
-    if (size > 0) d_ = std::max(d_, r_ / size / (prodigy_ ? 1 : 1 - root));
+    if (size > 0) d_ = std::max(d_, r_ / size / (prodigy ? 1 : 1 - root));
   }
   void observe(std::span<double> out) const override { out[0] = d_; }
 
  private:
   AdamMemory adam_;
-  double d_;
-  bool prodigy_;
-  double r_ = 0;
+  double d_, r_ = 0;
   std::vector<double> m_, v_, s_;
 };
 
 /// MoMo in Adam's norm.
 class MomoAdam final : public VectorRun {
  public:
-  MomoAdam(AdamMemory adam, double largest, double least_loss)
-      : adam_(adam), largest_(largest), least_loss_(least_loss) {}
+  explicit MomoAdam(const settings::Values& values)
+      : adam_(adam_memory(values)), largest_(values.number("eta_max")), least_loss_(values.number("f_min")) {}
   void step(std::span<const double> gradient, double loss, double factor, std::span<double> from_start) override {
     if (m_.empty()) m_ = v_ = std::vector<double>(gradient.size());
     forgotten1_ *= adam_.beta1;
@@ -90,65 +88,43 @@ class MomoAdam final : public VectorRun {
   std::vector<double> m_, v_;
 };
 
-std::vector<settings::Parameter> with_adam(std::vector<settings::Parameter> own) {
-  own.push_back(settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9));
-  own.push_back(settings::number("beta2", "memory of its square").above(0).below(1).otherwise(0.999));
-  own.push_back(settings::number("epsilon", "added to the root of the square").above(0).otherwise(1e-8));
-  return own;
-}
-
-AdamMemory adam_memory(const settings::Values& values) {
-  return {values.number("beta1"), values.number("beta2"), values.number("epsilon")};
-}
-
-RateRuleKind distance_adam(std::string name, std::string equations, std::string source, bool prodigy) {
-  return {
+template <bool prodigy>
+RateRuleKind distance_adam(std::string name, std::string equations, const std::string& source) {
+  return vector_kind<DistanceAdam<prodigy>>(
       {std::move(name), "the estimate of the distance in the place of Adam's learning rate; simulation alone",
-       std::move(equations), std::move(source) + "; docs/theory/schedules-and-collapse.md, section 6",
+       std::move(equations), source + "; docs/theory/schedules-and-collapse.md, section 6",
        with_adam({settings::number("d0", "first estimate of the distance").in("parameter").above(0).otherwise(1e-6)})},
-      estimate_column(),
-      [prodigy](const settings::Values& values, std::optional<double>) {
-        const DistanceAdam first(adam_memory(values), values.number("d0"), prodigy);
-        return vector_rule(estimate_column(), distance_varies,
-                           [first] { return std::make_unique<DistanceAdam>(first); });
-      }};
+      {{"distance_estimate", "parameter", "d, of the next step"}}, distance_varies);
 }
 
 }  // namespace
 
 RateRuleKind prodigy_adam() {
-  return distance_adam("prodigy-adam",
-                       "m = b1 m + (1-b1) d g,   v = b2 v + (1-b2) d^2 g^2,   e = c s_k,   b = sqrt(b2)\n"
-                       "r = b r + (1-b) e d^2 <g, theta_0 - theta>,   s = b s + (1-b) e d^2 g\n"
-                       "theta <- theta - e d m/(sqrt(v) + d epsilon),   then d = max(d, r/|s|_1)",
-                       "Mishchenko, Defazio 2024, algorithm 4", true);
+  return distance_adam<true>("prodigy-adam",
+                             "m = b1 m + (1-b1) d g,   v = b2 v + (1-b2) d^2 g^2,   e = c s_k,   b = sqrt(b2)\n"
+                             "r = b r + (1-b) e d^2 <g, theta_0 - theta>,   s = b s + (1-b) e d^2 g\n"
+                             "theta <- theta - e d m/(sqrt(v) + d epsilon),   then d = max(d, r/|s|_1)",
+                             "Mishchenko, Defazio 2024, algorithm 4");
 }
 
 RateRuleKind d_adaptation_adam() {
-  return distance_adam(
+  return distance_adam<false>(
       "d-adaptation-adam",
       "m = b1 m + (1-b1) d e g,   v = b2 v + (1-b2) g^2,   A = sqrt(v) + epsilon,   e = c s_k,   b = sqrt(b2)\n"
       "r = b r + (1-b) d e <g, s/A>, s of before,   s = b s + (1-b) d e g\n"
       "theta <- theta - m/A,   then d = max(d, r/((1-b) |s|_1))",
-      "Defazio, Mishchenko 2023, algorithm 5", false);
+      "Defazio, Mishchenko 2023, algorithm 5");
 }
 
 RateRuleKind momo_adam() {
-  static const std::vector<Observable> memory{{"step_size", "1", "of the last step, before c s_k"}};
-  return {
+  return vector_kind<MomoAdam>(
       {"momo-adam", "MoMo in Adam's norm; simulation alone",
        "d, f, gamma: averages of g_k, f_k, <g_k, theta_k> from 0 by beta1,   D = epsilon + sqrt(v/(1 - beta2^k))\n"
        "tau = min(eta_max/(1 - beta1^k), (f + <d, theta> - gamma - (1 - beta1^k) f_min)_+ / d'D^-1 d)\n"
        "theta <- theta - c s_k tau D^-1 d",
        "Schaipp, Ohana, Eickenberg, Defazio, Gower 2024, algorithm 3; docs/theory/schedules-and-collapse.md, section 6",
-       with_adam(
-           {settings::number("eta_max", "largest rate").above(0).or_infinite().otherwise(1e-2),
-            settings::number("f_min", "the least loss that a batch is taken to reach").at_least(0).otherwise(0.0)})},
-      memory,
-      [](const settings::Values& values, std::optional<double>) {
-        const MomoAdam first(adam_memory(values), values.number("eta_max"), values.number("f_min"));
-        return vector_rule(memory, slack_unknown, [first] { return std::make_unique<MomoAdam>(first); });
-      }};
+       with_adam({largest_rate(1e-2), least_loss()})},
+      {{"step_size", "1", "of the last step, before c s_k"}}, slack_unknown);
 }
 
 }  // namespace edgewise::models::ingredients

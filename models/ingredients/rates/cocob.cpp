@@ -8,15 +8,11 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-const std::vector<Observable>& wealth_column() {
-  static const std::vector<Observable> memory{{"wealth", "label^2", "sum over the coordinates of scale + reward"}};
-  return memory;
-}
-
 /// A gambler per coordinate, who bets a fraction of what he won on the sign of the next gradient.
 class CoinBetting final : public VectorRun {
  public:
-  CoinBetting(double alpha, double epsilon) : alpha_(alpha), epsilon_(epsilon) {}
+  explicit CoinBetting(const settings::Values& values)
+      : alpha_(values.number("alpha")), epsilon_(values.number("epsilon")) {}
   void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
     if (scale_.empty()) {
       scale_.assign(gradient.size(), epsilon_);
@@ -47,20 +43,16 @@ class CoinBetting final : public VectorRun {
 }  // namespace
 
 RateRuleKind cocob() {
-  return {{"cocob",
-           "coin betting in every coordinate (of the eigenbasis; of real rows, of the inputs); simulation alone",
-           "L = max(L, |g|),   G += |g|,   R = max(R - g (theta - theta_0), 0),   s -= g,   L starts at epsilon\n"
-           "theta <- theta + c s_k (theta_0 + s (L + R) / (L max(G + L, alpha L)) - theta), in every coordinate",
-           "Orabona, Tommasi 2017; docs/theory/schedules-and-collapse.md, section 6",
-           {settings::number("alpha", "bets grow over the first alpha gradients").at_least(1).otherwise(100.0),
-            settings::number("epsilon", "the largest gradient before the first").at_least(0).otherwise(1e-8)}},
-          wealth_column(),
-          [](const settings::Values& values, std::optional<double>) {
-            return vector_rule(wealth_column(), "every coordinate bets by its own largest gradient so far",
-                               [alpha = values.number("alpha"), epsilon = values.number("epsilon")] {
-                                 return std::make_unique<CoinBetting>(alpha, epsilon);
-                               });
-          }};
+  return vector_kind<CoinBetting>(
+      {"cocob",
+       "coin betting in every coordinate (of the eigenbasis; of real rows, of the inputs); simulation alone",
+       "L = max(L, |g|),   G += |g|,   R = max(R - g (theta - theta_0), 0),   s -= g,   L starts at epsilon\n"
+       "theta <- theta + c s_k (theta_0 + s (L + R) / (L max(G + L, alpha L)) - theta), in every coordinate",
+       "Orabona, Tommasi 2017; docs/theory/schedules-and-collapse.md, section 6",
+       {settings::number("alpha", "bets grow over the first alpha gradients").at_least(1).otherwise(100.0),
+        settings::number("epsilon", "the largest gradient before the first").at_least(0).otherwise(1e-8)}},
+      {{"wealth", "label^2", "sum over the coordinates of scale + reward"}},
+      "every coordinate bets by its own largest gradient so far");
 }
 
 }  // namespace edgewise::models::ingredients

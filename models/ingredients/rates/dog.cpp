@@ -7,11 +7,9 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-const std::vector<Observable>& sum_and_distance() {
-  static const std::vector<Observable> memory{
-      {"accumulator", "gradient^2", "S = sum |g|^2 over the steps taken; of dowg sum r^2 |g|^2"},
-      {"max_distance", "parameter", "largest of r_eps and |theta - theta_0| where the steps were taken"}};
-  return memory;
+std::vector<Observable> sum_and_distance() {
+  return {{"accumulator", "gradient^2", "S = sum |g|^2 over the steps taken; of dowg sum r^2 |g|^2"},
+          {"max_distance", "parameter", "largest of r_eps and |theta - theta_0| where the steps were taken"}};
 }
 
 /// Distance over gradients, and over weighted gradients.
@@ -21,7 +19,6 @@ class Dog final : public RateRule {
   Dog(double r_eps, double epsilon, double beside_root, bool weighted)
       : r_eps_(r_eps), epsilon_(epsilon), beside_root_(beside_root), weighted_(weighted) {}
   RateNeeds needs() const override { return {.gradient = true, .distance = true}; }
-  const std::vector<Observable>& memory() const override { return sum_and_distance(); }
   void start(std::span<double> memory) const override {
     memory[0] = 0;
     memory[1] = r_eps_;

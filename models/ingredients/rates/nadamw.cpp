@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <vector>
 
 #include "models/ingredients/rates/kinds.hpp"
@@ -8,11 +7,6 @@
 namespace edgewise::models::ingredients {
 
 namespace {
-
-const std::vector<Observable>& longest_move() {
-  static const std::vector<Observable> memory{{"largest_move", "parameter", "of a coordinate in the last step"}};
-  return memory;
-}
 
 /// Adam with Nesterov's step and decoupled weight decay: what learning-rate-free methods are to replace.
 class NadamW final : public VectorRun {
@@ -49,24 +43,17 @@ class NadamW final : public VectorRun {
 }  // namespace
 
 RateRuleKind nadamw() {
-  return {{"nadamw",
-           "Adam with Nesterov's step and decoupled weight decay, the usual baseline; simulation alone",
-           "m = b1 m + (1-b1) g,   v = b2 v + (1-b2) g^2,   k from 1\n"
-           "u = (b1 m/(1 - b1^(k+1)) + (1-b1) g/(1 - b1^k)) / (sqrt(v/(1 - b2^k)) + epsilon)\n"
-           "theta <- theta - c s_k learning_rate (u + weight_decay theta)",
-           "Dozat 2016; Loshchilov, Hutter 2019; docs/theory/schedules-and-collapse.md, section 6",
+  return vector_kind<NadamW>(
+      {"nadamw", "Adam with Nesterov's step and decoupled weight decay, the usual baseline; simulation alone",
+       "m = b1 m + (1-b1) g,   v = b2 v + (1-b2) g^2,   k from 1\n"
+       "u = (b1 m/(1 - b1^(k+1)) + (1-b1) g/(1 - b1^k)) / (sqrt(v/(1 - b2^k)) + epsilon)\n"
+       "theta <- theta - c s_k learning_rate (u + weight_decay theta)",
+       "Dozat 2016; Loshchilov, Hutter 2019; docs/theory/schedules-and-collapse.md, section 6",
+       with_adam(
            {settings::number("learning_rate", "its largest, which a schedule multiplies").above(0).otherwise(1e-3),
-            settings::number("weight_decay", "pull toward theta = 0; needs theta_0 = 0").at_least(0).otherwise(1e-4),
-            settings::number("beta1", "memory of the gradient").at_least(0).below(1).otherwise(0.9),
-            settings::number("beta2", "memory of its square").above(0).below(1).otherwise(0.999),
-            settings::number("epsilon", "added to the root of the square").above(0).otherwise(1e-8)}},
-          longest_move(),
-          [](const settings::Values& values, std::optional<double> start_norm) {
-            check_pull(values, "weight_decay", start_norm);
-            const NadamW first(values);
-            return vector_rule(longest_move(), "Adam's denominators follow every coordinate's own gradients",
-                               [first] { return std::make_unique<NadamW>(first); });
-          }};
+            settings::number("weight_decay", "pull toward theta = 0; needs theta_0 = 0").at_least(0).otherwise(1e-4)})},
+      {{"largest_move", "parameter", "of a coordinate in the last step"}},
+      "Adam's denominators follow every coordinate's own gradients", "weight_decay");
 }
 
 }  // namespace edgewise::models::ingredients

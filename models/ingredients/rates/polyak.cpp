@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <limits>
 
 #include "models/ingredients/rates/kinds.hpp"
 
@@ -17,15 +15,16 @@ class Polyak final : public RateRule {
 
 class StochasticPolyak final : public RateRule {
  public:
-  StochasticPolyak(double c, double largest, double least_loss) : c_(c), largest_(largest), least_loss_(least_loss) {}
+  explicit StochasticPolyak(const settings::Values& values)
+      : c_(values.number("c")), least_loss_(values.number("f_min")) {}
   RateNeeds needs() const override { return {.gradient = true}; }
+  bool by_batch_alone() const override { return true; }
   double rate(std::span<const double>, const StepObservation& now) const override {
-    if (!(now.squared_gradient > 0)) return 0;
-    return std::clamp((now.loss - least_loss_) / (c_ * now.squared_gradient), 0.0, largest_);
+    return now.squared_gradient > 0 ? (now.loss - least_loss_) / (c_ * now.squared_gradient) : 0;
   }
 
  private:
-  double c_, largest_, least_loss_;
+  double c_, least_loss_;
 };
 
 }  // namespace
@@ -41,21 +40,13 @@ RateRuleKind polyak() {
 }
 
 RateRuleKind stochastic_polyak() {
-  return {{"stochastic-polyak",
-           "Polyak's rate from the mini-batch's own loss and gradient (SPS)",
-           "eta_k = min(eta_max, (f_k - f_min) / (c |g_k|^2)),   f_k = (1/2B) sum_b r_b^2",
-           "Loizou, Vaswani, Laradji, Lacoste-Julien 2021; docs/theory/schedules-and-collapse.md, section 6",
-           {settings::number("c", "of the denominator").above(0).otherwise(0.5),
-            settings::number("eta_max", "largest rate")
-                .above(0)
-                .or_infinite()
-                .otherwise(std::numeric_limits<double>::infinity()),
-            settings::number("f_min", "the least loss that a batch is taken to reach").at_least(0).otherwise(0.0)}},
-          {},
-          [](const settings::Values& values, std::optional<double>) {
-            return std::make_unique<StochasticPolyak>(values.number("c"), values.number("eta_max"),
-                                                      values.number("f_min"));
-          }};
+  return rule_kind<StochasticPolyak>(
+      {"stochastic-polyak",
+       "Polyak's rate from the mini-batch's own loss and gradient (SPS)",
+       "eta_k = min(eta_max, (f_k - f_min)_+ / (c |g_k|^2)),   f_k = (1/2B) sum_b r_b^2",
+       "Loizou, Vaswani, Laradji, Lacoste-Julien 2021; docs/theory/schedules-and-collapse.md, section 6",
+       {settings::number("c", "of the denominator").above(0).otherwise(0.5), largest_rate(), least_loss()}},
+      {});
 }
 
 }  // namespace edgewise::models::ingredients

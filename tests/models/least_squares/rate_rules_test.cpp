@@ -292,7 +292,8 @@ TEST_CASE("by exact gradients theory, simulation and textbook are the same numbe
 }
 
 TEST_CASE("the theory is the closure of means, under a schedule too") {
-  for (std::size_t r = 0; r < rules().size(); ++r)
+  for (std::size_t r = 0; r < rules().size(); ++r) {
+    if (r == 2) continue;  // which is taken over the law of the batch
     for (const bool cosine : {false, true}) {
       CAPTURE(rules()[r].lines);
       const Trajectory theory = prepare(small + "[rate]\n" + rules()[r].lines,
@@ -314,6 +315,54 @@ TEST_CASE("the theory is the closure of means, under a schedule too") {
         ++row;
       }
     }
+  }
+}
+
+// Relative gaps of the mean of P: some .01 from 1000 runs; what is left of the gamma law goes as closure_spread^2.
+TEST_CASE("a cap or a floor that binds for a part of the batches") {
+  struct Capped {
+    int d, batch;
+    std::string cap, floor;
+  };
+  for (const Capped& c : {Capped{8, 1, "0.15", "0"},
+                          {2, 1, "0.3", "0"},
+                          {40, 4, "0.1", "0.05"},
+                          {1, 1, "0.3", "0"},
+                          {8, 1, "0.2", "0.2"},
+                          {2, 4, "0.5", "0.1"}}) {
+    CAPTURE(c.d);
+    CAPTURE(c.batch);
+    const auto problem = prepare(
+        "model = \"least-squares\"\n[spectrum]\nkind = \"power-law\"\nalpha = 0.3\nbeta = 0.3\n"
+        "dimension = " +
+            std::to_string(c.d) +
+            "\n[noise]\nlaw = \"gaussian\"\nvariance = 0.5\n[rate]\nkind = \"stochastic-polyak\"\n"
+            "eta_max = " +
+            c.cap + "\nf_min = " + c.floor,
+        {"optimizer.batch=" + std::to_string(c.batch), "time.at=[5, 30, 60]"});
+    const Trajectory theory = problem->solve();
+    CHECK(theory.labels.front().second == "yes");
+    const double spread = theory.report.front().second;
+    CHECK(spread < 0.35);
+    const auto simulation = problem->simulate();
+    constexpr std::size_t runs = 3000;
+    std::vector<double> out(simulation->observables().size()), sum(3), squares(3);
+    for (std::size_t i = 0; i < runs; ++i) {
+      const auto replica = simulation->replica(11, i);
+      for (std::size_t t = 0; t < 3; ++t) {
+        replica->advance(std::vector<std::uint64_t>{5, 30, 60}[t]);
+        replica->observe(out);
+        sum[t] += out[1] / runs;
+        squares[t] += out[1] * out[1] / runs;
+      }
+    }
+    for (std::size_t t = 0; t < 3; ++t) {
+      const double error = std::sqrt((squares[t] - sum[t] * sum[t]) / runs);
+      const double P = theory.find("excess_mse")->value[t + 1];
+      CAPTURE(P / sum[t] - 1);
+      CHECK(std::abs(P - sum[t]) < 4.5 * error + (0.005 + spread * spread) * P);
+    }
+  }
 }
 
 TEST_CASE("a distance of 1e-6 keeps its digits") {

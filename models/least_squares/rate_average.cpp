@@ -1,0 +1,121 @@
+#include "models/least_squares/rate_average.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace edgewise::models::least_squares {
+
+namespace {
+
+/// A gamma law of mean 1 on nodes: the trapezoidal rule in the logarithm, where its density falls off doubly fast.
+struct GammaNodes {
+  std::vector<double> at, weight;
+  /// \param shape 1/variance
+  void set(double shape, double spacing) {
+    constexpr double least = -25;  // of the logarithm of the density, from its largest value
+    at.clear();
+    weight.clear();
+    const double step = spacing / std::sqrt(shape);
+    double total = 0, mean = 0;
+    for (const int side : {-1, 1})
+      for (int j = side > 0 ? 1 : 0;; ++j) {
+        const double y = side * j * step, height = shape * (y - std::expm1(y));
+        if (height < least) break;
+        at.push_back(std::exp(y));
+        weight.push_back(std::exp(height));
+        total += weight.back();
+        mean += weight.back() * at.back();
+      }
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      at[i] *= total / mean;
+      weight[i] /= total;
+    }
+  }
+};
+
+/// Means of x over w, of mean 1, for a part of it that is in proportion to w but for an excess in its covariance.
+struct Shared {
+  double share = 0, excess = 0;  // E x w, and E x w (w - a)/E w (w - a)^2 where E w (w - a) = 0
+};
+
+}  // namespace
+
+MeanMove move_at(double eta, const BatchLaw& law) {
+  return {.rate = eta, .scatter = eta * eta * law.own_noise / law.batch, .feedback = eta * eta / law.batch};
+}
+
+RateAverage rate_average(const ingredients::RateRule& rule, const BatchLaw& law, const StepSums& sums,
+                         std::span<const double> memory, double factor, double spacing) {
+  RateAverage out;
+  const double B = law.batch, Q = sums.excess + law.noise_variance, p = sums.excess / Q;
+  if (!(Q > 0)) return out;
+  // Of r^2, over Q^2; 2 of Gaussian residuals.
+  const double scatter = 2 + (std::isfinite(law.label_kurtosis) ? law.label_kurtosis - 3 : 0) * (1 - p) * (1 - p);
+  if (!(scatter > 0)) return out;
+  // The part of sum_b r_b <x_b, v> that goes with s^2 is `along`; for Gaussian residuals it is s^2 itself.
+  const double tie = 2 / scatter, rest = law.own_noise - tie * tie * scatter;
+  const double s2 = sums.slope / Q, s3 = sums.curvature / Q, own = 1 + law.own_noise;
+  ingredients::StepObservation now = law.observation(sums);
+  GammaNodes residuals, norms;
+  // Weighted with s^2, by which every move is: a gamma law of one more in its shape.
+  const double shape = B / scatter;
+  residuals.set(shape + 1, spacing);
+  double total = 0, square = 0, mean_square = 0, within = 0, whole = 0, whole_slope = 0;
+  for (std::size_t i = 0; i < residuals.at.size(); ++i) {
+    const double u = B * (1 + 1 / shape) * residuals.at[i], weight = residuals.weight[i] * B / u;
+    total += weight;
+    const double along = tie * u + (1 - tie) * B, both = along * (along + rest), mean_part = along * along / u;
+    const double M = law.trace + s2 * std::max(both / u, -1.0);
+    const double central = own * law.trace2 - 4 * s3 + 2 * s2 * s2, of_mean = 4 * mean_part * (s3 - s2 * s2);
+    // Of one dimension without noise nothing is left of W but rounding.
+    const bool varies = central + of_mean > 1e-12 * (own * law.trace2 + 4 * s3 * (1 + mean_part));
+    const double V = varies ? central + of_mean : 0;
+    if (!(M > 0)) continue;
+    const double relative = std::max(V / (M * M), 1e-12);
+    norms.set(1 / relative, spacing);
+    double second = 0, third = 0;
+    for (std::size_t j = 0; j < norms.at.size(); ++j) second += norms.weight[j] * norms.at[j] * norms.at[j];
+    Shared first_power, second_power;
+    now.loss = 0.5 * Q * (u / B);
+    for (std::size_t j = 0; j < norms.at.size(); ++j) {
+      const double w = norms.at[j], share = norms.weight[j] * w, excess = share * (w - second);
+      now.squared_gradient = now.squared_direction = Q * (u / B) * (M * w / B);
+      const double eta = factor * rule.multiplier * rule.held(rule.rate(memory, now));
+      third += excess * (w - second);
+      first_power.share += share * eta;
+      first_power.excess += excess * eta;
+      second_power.share += share * eta * eta;
+      second_power.excess += excess * eta * eta;
+      out.rate += weight * norms.weight[j] * eta;
+      square += weight * norms.weight[j] * eta * eta;
+    }
+    first_power.excess /= third;
+    second_power.excess /= third;
+    // A mode's part of W has the mean n lambda + a both/u, a = lambda^2 D/Q, and the covariance with W
+    // own n lambda^2 + a (2 s2 - 4 lambda + 4 mean_part (lambda - s2)); that of <x, v> in it 2 (lambda - s2).
+    const double bias = varies ? relative : 0, p1 = first_power.excess / M, q1 = second_power.excess / M;
+    const double p0 = first_power.share - bias * first_power.excess;
+    const double q0 = second_power.share - bias * second_power.excess;
+    const double here = weight * along / B, of_noise = weight * u / (B * B);
+    out.move.rate += here * (p0 - 2 * s2 * p1);
+    out.move.rate_slope += here * 2 * p1;
+    out.move.feedback += of_noise * q0;
+    out.move.feedback_slope += of_noise * own * q1;
+    whole += weight / (B * B) * (both * q0 + (2 * u - 4 * along * along) * s2 * q1);
+    whole_slope += weight / (B * B) * 4 * (along * along - u) * q1;
+    within += weight * u * M * (second_power.share - first_power.share * first_power.share);
+    mean_square += weight * u * M * first_power.share * first_power.share;
+  }
+  out.rate /= total;
+  square /= total;
+  MeanMove& m = out.move;
+  m.scatter = whole - m.rate * m.rate;
+  m.scatter_slope = whole_slope - 2 * m.rate * m.rate_slope;
+  m.scatter_square = -m.rate_slope * m.rate_slope;
+  if (out.rate > 0) out.variance = std::max(square / (out.rate * out.rate) - 1, 0.0);
+  if (mean_square > 0) out.norm_variance = within / mean_square;
+  return out;
+}
+
+}  // namespace edgewise::models::least_squares

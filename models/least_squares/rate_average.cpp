@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "numerics/constants.hpp"
+
 namespace edgewise::models::least_squares {
 
 namespace {
@@ -56,6 +58,8 @@ RateAverage rate_average(const ingredients::RateRule& rule, const BatchLaw& law,
   // The part of sum_b r_b <x_b, v> that goes with s^2 is `along`; for Gaussian residuals it is s^2 itself.
   const double tie = 2 / scatter, rest = law.own_noise - tie * tie * scatter;
   const double s2 = sums.slope / Q, s3 = sums.curvature / Q, own = 1 + law.own_noise;
+  // Least v'K^4 v that goes with the other powers.
+  const double s4 = s2 > 0 ? s3 / s2 * s3 : 0;
   ingredients::StepObservation now = law.observation(sums);
   GammaNodes residuals, norms;
   // Weighted with s^2, by which every move is: a gamma law of one more in its shape.
@@ -73,9 +77,17 @@ RateAverage rate_average(const ingredients::RateRule& rule, const BatchLaw& law,
     const double V = varies ? central + of_mean : 0;
     if (!(M > 0)) continue;
     const double relative = std::max(V / (M * M), 1e-12);
-    norms.set(1 / relative, spacing);
+    // A gamma law shifted to W's skewness, where that leaves it above 0. Third cumulant over 8:
+    const double skew =
+        law.trace3 - 3 * s4 + 3 * s3 * s2 - s2 * s2 * s2 + 3 * mean_part * (s4 - 2 * s3 * s2 + s2 * s2 * s2);
+    const double skew_shape = varies && skew > 0 ? std::max(V / skew * V / skew * V / 16, 0.5) : infinity;
+    const double norm_shape = std::min(skew_shape, 1 / relative), stretch = std::sqrt(relative * norm_shape);
+    norms.set(norm_shape, spacing);
     double second = 0, third = 0;
-    for (std::size_t j = 0; j < norms.at.size(); ++j) second += norms.weight[j] * norms.at[j] * norms.at[j];
+    for (std::size_t j = 0; j < norms.at.size(); ++j) {
+      norms.at[j] += (1 - stretch) * (1 - norms.at[j]);
+      second += norms.weight[j] * norms.at[j] * norms.at[j];
+    }
     Shared first_power, second_power;
     now.loss = 0.5 * Q * (u / B);
     for (std::size_t j = 0; j < norms.at.size(); ++j) {

@@ -27,7 +27,7 @@ struct MeanMove {
 MeanMove move_at(double eta, const BatchLaw& law);
 
 /// Of the rate of a rule that sees nothing but its batch, over the law of what it sees: s^2 = sum_b r_b^2/Q by its chi-square,
-/// and |g|^2 = Q s^2 W/B^2 by a gamma law of W with the mean and variance that it has at s; a mode's part of |g|^2 goes with W.
+/// and |g|^2 = Q s^2 W/B^2 by a gamma law of W with the mean, variance and skewness that it has at s; a mode's part of |g|^2 goes with W.
 struct RateAverage {
   MeanMove move;
   double rate = 0;           ///< E eta

@@ -498,13 +498,15 @@ TEST_CASE("momo: where single runs differ the theory says so, and by how much th
   CHECK(large.report.front().second == doctest::Approx(10 * larger.report.front().second).epsilon(0.02));
   CHECK(larger.report.front().second > 0);
 
-  // At the first step there is nothing to average: the spread is that of Polyak's stochastic rate.
+  // At the first step it is Polyak's stochastic rate, but that one is averaged over its batch, whose spread does not count.
   const std::string free = problem_text + "[rate]\nkind = \"momo\"\neta_max = inf";
   const auto first = prepare(free, {"optimizer.batch=4000", "time.at=[1]"})->solve();
   const auto polyak =
       prepare(problem_text + "[rate]\nkind = \"stochastic-polyak\"\nc = 1.0", {"optimizer.batch=4000", "time.at=[1]"})
           ->solve();
-  CHECK(first.report.front().second == doctest::Approx(polyak.report.front().second).epsilon(1e-6));
+  CHECK(first.find("learning_rate")->value.back() ==
+        doctest::Approx(polyak.find("learning_rate")->value.back()).epsilon(1e-2));
+  CHECK(polyak.report.front().second < 0.3 * first.report.front().second);
 }
 
 // 300 runs: the estimate of a standard deviation has a standard error of 4% for a normal law, of 8% for tails as heavy as

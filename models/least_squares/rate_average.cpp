@@ -55,8 +55,13 @@ RateAverage rate_average(const ingredients::RateRule& rule, const BatchLaw& law,
   // Of r^2, over Q^2; 2 of Gaussian residuals.
   const double scatter = 2 + (std::isfinite(law.label_kurtosis) ? law.label_kurtosis - 3 : 0) * (1 - p) * (1 - p);
   if (!(scatter > 0)) return out;
-  // The part of sum_b r_b <x_b, v> that goes with s^2 is `along`; for Gaussian residuals it is s^2 itself.
-  const double tie = 2 / scatter, rest = law.own_noise - tie * tie * scatter;
+  // The part of sum_b r_b <x_b, v> that goes with s^2 = u is u (slope + bend u), of its mean and covariance with u; for Gaussian
+  // residuals u itself. `rest` gives its mean square with what does not.
+  const double slope = 2 - 2 / scatter, bend = (2 / scatter - 1) / (B + scatter);
+  const double square_of_u = B * (B + scatter), cube = square_of_u * (B + 2 * scatter);
+  const double fourth = cube * (B + 3 * scatter);
+  const double rest =
+      B + law.own_noise - (slope * slope * square_of_u + 2 * slope * bend * cube + bend * bend * fourth) / B;
   const double s2 = sums.slope / Q, s3 = sums.curvature / Q, own = 1 + law.own_noise;
   // Least v'K^4 v that goes with the other powers.
   const double s4 = s2 > 0 ? s3 / s2 * s3 : 0;
@@ -69,7 +74,7 @@ RateAverage rate_average(const ingredients::RateRule& rule, const BatchLaw& law,
   for (std::size_t i = 0; i < residuals.at.size(); ++i) {
     const double u = B * (1 + 1 / shape) * residuals.at[i], weight = residuals.weight[i] * B / u;
     total += weight;
-    const double along = tie * u + (1 - tie) * B, both = along * (along + rest), mean_part = along * along / u;
+    const double along = u * (slope + bend * u), both = along * (along + rest), mean_part = along * along / u;
     const double M = law.trace + s2 * std::max(both / u, -1.0);
     const double central = own * law.trace2 - 4 * s3 + 2 * s2 * s2, of_mean = 4 * mean_part * (s3 - s2 * s2);
     // Of one dimension without noise nothing is left of W but rounding.

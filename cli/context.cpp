@@ -109,8 +109,24 @@ std::optional<std::uint64_t> added_step(const models::Experiment& experiment) {
 
 }  // namespace
 
-Loaded load(const Context& context, const std::string& path, const Targets& targets,
-            std::optional<std::int64_t> steps) {
+namespace {
+
+/// Of a model whose optimizers have a learning rate, and no rule for it.
+bool lacks_rate(const settings::Table& experiment) {
+  const settings::Table optimizer = experiment.table_or_empty("optimizer");
+  const settings::Value* name = experiment.find("model");
+  const auto* word = name ? std::get_if<std::string>(name) : nullptr;
+  const models::Model* model = word ? models::find_model(*word) : nullptr;
+  if (!model || experiment.has("rate") || optimizer.has("learning_rate") || optimizer.has("gamma")) return false;
+  return std::ranges::any_of(model->optimizers(), [](const settings::Description* one) {
+    return std::ranges::count(one->parameters, "learning_rate", &settings::Parameter::name) > 0;
+  });
+}
+
+}  // namespace
+
+Loaded load(const Context& context, const std::string& path, const Targets& targets, std::optional<std::int64_t> steps,
+            bool any_rate) {
   require_file(path);
   settings::Table table = settings::read_file(path);
   Loaded out;
@@ -124,6 +140,7 @@ Loaded load(const Context& context, const std::string& path, const Targets& targ
   }
   if (const settings::Table time = table.table_or_empty("time"); steps && !time.has("steps") && !time.has("at"))
     table.make_table("time").set("steps", *steps);
+  if (any_rate && lacks_rate(table)) table.make_table("optimizer").set("learning_rate", 1e-9);
   keep_inputs(targets, inputs_of(table), "this experiment");
   out.provenance.file = path;
   out.provenance.experiment = models::read_experiment(std::move(table));

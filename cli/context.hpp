@@ -55,9 +55,10 @@ using Targets = std::vector<Target>;
 
 /// \param targets  what will be written
 /// \param steps    of an experiment that names none, for a command that does not run along them; else they are required
+/// \param any_rate  the command looks for learning rates: where the file gives none, one is put in its place
 /// \throws settings::Error for anything wrong with the file or its values, or where a target is a file that is read.
 Loaded load(const Context& context, const std::string& path, const Targets& targets,
-            std::optional<std::int64_t> steps = std::nullopt);
+            std::optional<std::int64_t> steps = std::nullopt, bool any_rate = false);
 
 /// Decides the form: of a file by its ending, else by --format; of standard output by --format, else `usual`.
 /// Checks that the files can be written, so that nothing is computed in vain.

@@ -169,7 +169,11 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
   context.warn(loaded.provenance.warnings);
   if (const auto law = sizes.front().problem->scaling_law(); law && !law->caution().empty())
     context.warn({law->caution()});
-  return worse(status_of_collapse(result.verdict.outcome), result.agrees() ? done : disagrees);
+  const validation::Outcome simulation = result.simulation();
+  return worse(status_of_collapse(result.verdict.outcome), simulation == validation::Outcome::agree ? done
+                                                           : simulation == validation::Outcome::disagree
+                                                               ? disagrees
+                                                               : inconclusive);
 }
 
 }  // namespace

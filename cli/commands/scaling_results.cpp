@@ -125,7 +125,8 @@ std::string scaling_json(const ScalingCollapse& r, const std::string& title, con
     }
   }
   if (r.simulated) {
-    out["simulation_agrees"] = r.agrees();
+    const bool known = r.simulation() != validation::Outcome::inconclusive;
+    out["simulation_agrees"] = known ? Json(r.simulation() == validation::Outcome::agree) : Json(nullptr);
     out["simulated_supercollapse"] = json_number(r.simulated_supercollapse);
   }
   for (const auto& [name, check] : {std::pair("delta", &r.delta_check), std::pair("floor", &r.floor_check)})
@@ -160,8 +161,16 @@ std::string scaling_csv(const ScalingCollapse& r, const std::string& title, cons
 
 std::string scaling_summary(const ScalingCollapse& r) {
   std::string out = fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason);
-  if (r.simulated) out += r.agrees() ? "; the simulation agrees" : "; the simulation disagrees with the theory";
-  return out;
+  if (!r.simulated) return out;
+  switch (r.simulation()) {
+    case validation::Outcome::agree:
+      return out + "; the simulation agrees";
+    case validation::Outcome::disagree:
+      return out + "; the simulation disagrees with the theory";
+    case validation::Outcome::inconclusive:
+      break;
+  }
+  return out + "; the simulation is inconclusive";
 }
 
 std::string scaling_bytes(const ScalingCollapse& r, const std::string& title, const std::string& file,

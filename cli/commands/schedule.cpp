@@ -62,8 +62,15 @@ double left_in_one(const FamilyGap& one) {
   return 1 - least / one.family.loss;
 }
 
+/// Share of the optimum's steps at the cap.
+double share_at(const Optimum& best, double max_rate) {
+  return static_cast<double>(
+             std::ranges::count_if(best.rates, [&](double rate) { return rate >= max_rate * (1 - 1e-12); })) /
+         static_cast<double>(best.rates.size());
+}
+
 std::string schedule_table(const std::string& title, const ScheduleReport& report,
-                           const std::vector<SimulatedRow>& simulated) {
+                           const std::vector<SimulatedRow>& simulated, double at_cap) {
   const Optimum& best = report.optimum;
   const std::string name = report.observable.name;
   std::string out = fmt::format("{}\n  {} after {} steps, optimum by {}\n  {}\n", settings::shown(title, 200), name,
@@ -93,6 +100,7 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
           parameters_text(one));
     else
       out += fmt::format("  {:<{}}  diverges at every base rate of the grid\n", one.family.name, width);
+  if (best.identifiable && at_cap > 0) out += fmt::format("  at max_rate: {:.4g} of the optimum's steps\n", at_cap);
   for (const models::Finding& known : report.predictions)
     if (const double* value = std::get_if<double>(&known.value))
       out += fmt::format("  {} = {:.7g}: {}\n", known.name, *value, known.doc);
@@ -106,7 +114,7 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
 }
 
 Json report_json(const Provenance& provenance, const ScheduleReport& report, const std::vector<SimulatedRow>& simulated,
-                 const std::vector<ScoredShape>& scores) {
+                 const std::vector<ScoredShape>& scores, double at_cap) {
   const Optimum& best = report.optimum;
   const auto numbers = [](const std::vector<double>& values) {
     Json out = Json::array();
@@ -142,6 +150,7 @@ Json report_json(const Provenance& provenance, const ScheduleReport& report, con
                                    {"converged", search.converged},
                                    {"apart", json_number(search.apart)}});
   if (best.identifiable) shape(optimum, best.rates);
+  if (best.identifiable) optimum["at_max_rate"] = at_cap;
   out["optimum"] = std::move(optimum);
   if (!std::isnan(report.greedy)) out["greedy"] = json_number(report.greedy);
   out["families"] = Json::array();
@@ -222,7 +231,7 @@ std::string optimum_csv(const Provenance& provenance, const ScheduleReport& repo
 Status schedule(const Context& context, const std::string& path) {
   const Targets targets =
       targets_of(context, {"csv", "json", "txt", "svg", "png", "pdf"}, {"csv", "json", "txt"}, "txt");
-  const Loaded loaded = load(context, path, targets);
+  const Loaded loaded = load(context, path, targets, std::nullopt, true);
   const Provenance& provenance = loaded.provenance;
   auto options = models::ingredients::read_schedule_search(provenance.experiment.table);
   if (context.seed) options.seed = *context.seed;
@@ -265,12 +274,14 @@ Status schedule(const Context& context, const std::string& path) {
   std::vector<ScoredShape> scores;
   if (options.simulated_score && !report.stopped)
     scores = score_shapes(context, path, provenance.experiment, report, options);
+  const double at_cap = share_at(report.optimum, options.max_rate);
   const auto table = [&](const std::string& of) {
-    return schedule_table(of, report, simulated) + (scores.empty() ? "" : scores_text(scores, options.replicas));
+    return schedule_table(of, report, simulated, at_cap) +
+           (scores.empty() ? "" : scores_text(scores, options.replicas));
   };
   const std::string title = provenance.experiment.title;
   write_all(context, targets, [&](const Target& target) {
-    if (target.form == "json") return json_text(report_json(provenance, report, simulated, scores));
+    if (target.form == "json") return json_text(report_json(provenance, report, simulated, scores, at_cap));
     if (target.form == "csv") return optimum_csv(provenance, report);
     if (target.form == "txt") return table(title);
     return schedule_figure(report, losses, drawn_scores(scores), title, "." + target.form);

@@ -58,8 +58,8 @@ class RateObjective {
   /// Sets every rate within [0, cap] to what is best for the loss after its own step alone, from the first step on, and
   /// returns J; nullopt where that is not known.
   virtual std::optional<double> greedy(std::span<double> /*rates*/, double /*cap*/) const { return std::nullopt; }
-  /// What is known of the optimum without a search; may be empty.
-  virtual std::vector<Finding> predictions() const { return {}; }
+  /// What is known of the optimum of rates up to `max_rate` without a search; may be empty.
+  virtual std::vector<Finding> predictions(double /*max_rate*/) const { return {}; }
   /// The run at these rates. \throws std::runtime_error where it diverges.
   virtual RatePath path(std::span<const double> rates) const = 0;
 };

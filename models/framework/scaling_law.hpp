@@ -18,6 +18,8 @@ class ScalingLaw {
   virtual ~ScalingLaw() = default;
   /// L0, the loss that no size gets below.
   virtual double floor() const = 0;
+  /// Whether there are runs to simulate.
+  virtual bool simulated() const { return true; }
   /// Why what is said of the horizon and the limit does not hold here, a sentence; empty where it does.
   virtual std::string caution() const { return ""; }
   /// The compute-optimal number of steps of this size at a constant rate; NaN where it is not known.

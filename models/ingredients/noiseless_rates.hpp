@@ -22,7 +22,7 @@ class NoiselessRates final : public RateObjective {
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
   std::optional<double> least_loss() const override { return law_.least; }
-  std::vector<Finding> predictions() const override { return law_.predictions; }
+  std::vector<Finding> predictions(double max_rate) const override { return law_.predictions_below(max_rate); }
   std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;

@@ -33,11 +33,18 @@ struct PhaseLaw {
   double natural_rate = 1;
   double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
   std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
-  std::vector<Finding> predictions = {};
-  std::optional<double> least = {};  ///< what no rates get below; empty: not known
+  std::vector<Finding> predictions = {};                             ///< whatever the cap on the rates is
+  std::function<std::vector<Finding>(double max_rate)> capped = {};  ///< further ones, by the cap; empty: none
+  std::optional<double> least = {};                                  ///< what no rates get below; empty: not known
   std::vector<double> optimum = {};  ///< rates that attain the minimum; empty: not known
   /// The step k, 0 .. steps - 1; called from several threads.
   std::function<RatedStep(std::uint64_t k)> step = {};
+
+  std::vector<Finding> predictions_below(double max_rate) const {
+    std::vector<Finding> out = capped ? capped(max_rate) : std::vector<Finding>{};
+    out.insert(out.end(), predictions.begin(), predictions.end());
+    return out;
+  }
 };
 
 /// J is a quadratic of every single rate, for T and n are affine in it: gradient, coordinate sweep and greedy rates.
@@ -49,7 +56,7 @@ class PhaseRates final : public RateObjective {
   double natural_rate() const override { return law_.natural_rate; }
   std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
   std::optional<double> least_loss() const override { return law_.least; }
-  std::vector<Finding> predictions() const override { return law_.predictions; }
+  std::vector<Finding> predictions(double max_rate) const override { return law_.predictions_below(max_rate); }
   std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;

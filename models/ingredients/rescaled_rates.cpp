@@ -19,7 +19,7 @@ class RescaledRates final : public RateObjective {
   std::pair<Uniqueness, std::string> uniqueness() const override { return inner_->uniqueness(); }
   std::string caution() const override { return inner_->caution(); }
   std::optional<double> least_loss() const override { return inner_->least_loss(); }
-  std::vector<Finding> predictions() const override { return inner_->predictions(); }
+  std::vector<Finding> predictions(double max_rate) const override { return inner_->predictions(max_rate * unit_); }
   std::vector<double> known_optimum() const override { return given(inner_->known_optimum()); }
   double value(std::span<const double> rates) const override { return inner_->value(own(rates)); }
   double gradient(std::span<const double> rates, std::span<double> slope) const override {

@@ -60,7 +60,7 @@ class RampThenShape final : public Schedule {
       : shape_(std::move(shape)), warmup_(warmup_steps), ramp_(std::move(ramp)) {}
   double at(double t) const override {
     if (t < warmup_) return ramp_(t / warmup_);
-    return shape_.at(t - warmup_) * (shape_.from_last_warmup && warmup_ > 0 ? (warmup_ - 1) / warmup_ : 1);
+    return shape_.at(t - warmup_) * (shape_.from_last_warmup && warmup_ > 1 ? ramp_((warmup_ - 1) / warmup_) : 1);
   }
   bool constant() const override { return shape_.constant && warmup_ == 0; }
   std::vector<double> breaks() const override {
@@ -133,6 +133,9 @@ ScheduleKind schedule_family(std::string name, std::string summary, std::string 
   result.description = Description{std::move(name), std::move(summary), std::move(equations),
                                    "docs/theory/schedules-and-collapse.md, section 2", std::move(parameters)};
   result.build = [shape = std::move(shape)](const Values& values, double horizon) -> std::unique_ptr<Schedule> {
+    for (const char* key : {"warmup_mode", "warmup_shape", "warmup_rate", "warmup_power"})
+      if (values.given(key) && !values.given("warmup"))
+        throw values.error(key, "is read where `warmup` is given, and here it is not; leave it out");
     const double steps = values.number("warmup") * horizon;
     if (values.text("warmup_mode") == "multiply")
       return std::make_unique<WarmedShape>(begun_late(shape, values, horizon), steps, ramp(values));

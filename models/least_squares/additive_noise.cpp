@@ -115,6 +115,40 @@ AdditiveNoise::Optimum AdditiveNoise::optimum(double T) const {
       [&](double tau) { return slope_of_F(tau) + 2 * noise_ / T * std::sqrt(K(tau)) * integral(root, ends, tau); });
   out.integral = integral(root, ends, out.tau);
   out.loss = F(out.tau) + noise_ / T * out.integral * out.integral;
+  out.first = out.integral / T / std::sqrt(K(out.tau));
+  out.last = out.integral / T / std::sqrt(K(0));
+  out.exponent = noise_ / T * out.integral * out.integral / out.loss;
+  return out;
+}
+
+AdditiveNoise::Optimum AdditiveNoise::optimum(double T, double cap) const {
+  const Optimum free = optimum(T);
+  if (!(free.first > cap)) return free;
+  // The cap holds while more than c of the intrinsic time is left: cap = sqrt(nu/K(c)), and T is I(c)/(cap sqrt K(c)) at the
+  // end and (tau - c)/cap before. Stationary where F'(tau) + noise cap (K(tau) + K(c)) = 0, nu being dP/dT over -noise.
+  const Weight root = [](double, double k) { return std::sqrt(k); }, kernel = [](double, double k) { return k; };
+  const double s0 = std::exp(first_);
+  const std::vector<double> roots = at_panel_ends(root, std::sqrt(K(0)) * s0),
+                            kernels = at_panel_ends(kernel, K(0) * s0);
+  const auto tau_of = [&](double c) { return c + cap * T - integral(root, roots, c) / std::sqrt(K(c)); };
+  const auto slope = [&](double c) { return slope_of_F(tau_of(c)) + noise_ * cap * (K(tau_of(c)) + K(c)); };
+  // Up to the c at which no time is left for the cap.
+  const double end =
+      std::exp(numerics::root([&](double y) { return tau_of(std::exp(y)) - std::exp(y); }, first_, std::log(free.tau)));
+  double c = 0;
+  if (slope(s0) > 0)
+    c = slope(end) < 0 ? std::exp(numerics::root([&](double y) { return slope(std::exp(y)); }, first_, std::log(end)))
+                       : end;
+  Optimum out;
+  out.tau = c > 0 ? tau_of(c) : cap * T;
+  out.integral = c > 0 ? integral(root, roots, c) : 0;
+  const double nu = cap * cap * K(c), after = c > 0 ? integral(kernel, kernels, c) : 0;
+  out.loss = F(out.tau) + noise_ * (std::sqrt(nu) * out.integral + cap * (integral(kernel, kernels, out.tau) - after));
+  out.first = cap;
+  out.last = std::sqrt(nu / K(0));
+  out.capped = (out.tau - c) / (cap * T);
+  // With all of the time at the cap more of it is more of that: dP/dT = cap (F'(tau) + noise cap K(tau)).
+  out.exponent = T / out.loss * (c > 0 ? noise_ * nu : -cap * (slope_of_F(out.tau) + noise_ * cap * K(out.tau)));
   return out;
 }
 

@@ -15,12 +15,17 @@ class AdditiveNoise {
                 double noise);
 
   struct Optimum {
-    double tau = 0;       ///< int_0^T eta
-    double loss = 0;      ///< P_T = F(tau) + noise I(tau)^2/T
-    double integral = 0;  ///< I(tau) = int_0^tau sqrt K
+    double tau = 0;              ///< int_0^T eta
+    double loss = 0;             ///< P_T = F(tau) + noise I(tau)^2/T
+    double integral = 0;         ///< I(tau) = int_0^tau sqrt K
+    double first = 0, last = 0;  ///< eta at times 0 and T
+    double capped = 0;           ///< share of the time at the cap
+    double exponent = 0;         ///< -d log P_T/d log T
   };
   /// \param T  steps, any number > 0. \throws std::domain_error where no tau is best (nothing to learn).
   Optimum optimum(double T) const;
+  /// The same among rates up to `cap` > 0: eta = min(cap, sqrt(nu/K(s))). `integral` is that up to where the cap begins.
+  Optimum optimum(double T, double cap) const;
   /// eta at time t of the optimum: sqrt(nu/K(s)), sqrt nu = I(tau)/T, with T - t = T I(s)/I(tau).
   double rate(const Optimum& optimum, double T, double t) const;
   /// P_T of the best base of (1 - t/T)^p, p >= 0.

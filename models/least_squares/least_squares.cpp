@@ -167,7 +167,7 @@ class LeastSquaresProblem final : public Problem {
   std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
     if (problem_->rate_rule)
       throw std::invalid_argument("rate: a rule sets the learning rates; leave [rate] out to look for the best ones");
-    return linear_rate_objective(linear_, observable);
+    return linear_rate_objective(linear_, observable, power_law_);
   }
 
   std::unique_ptr<ScalingLaw> scaling_law() const override {
@@ -280,7 +280,11 @@ void read_schedules(const Table& table, double horizon, LeastSquares& problem, L
   const Table schedules = table.table_or_empty("schedule");
   refuse_unread(schedules, linear.method->description, h);
   for (const std::string& name : others)
-    if (schedules.table(name)) h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
+    if (schedules.table(name)) {
+      h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
+      if (h.scheduled(name) && std::isinf(h.base(name)))
+        throw schedules.error(name, "optimizer." + name + " is inf, and no part of that is finite; leave it out");
+    }
   h.seek(0);
   if (h.has("learning_rate")) problem.learning_rate = h.base("learning_rate");
   problem.batch = h.base("batch");

@@ -32,6 +32,7 @@ class PowersScaling final : public ScalingLaw {
   PowersScaling(const SumOfPowers& sum, double size, double steps)
       : sum_(sum), law_(sum.law()), horizon_(sum.horizon(size)), steps_(steps) {}
   double floor() const override { return sum_.floor; }
+  bool simulated() const override { return false; }
   double horizon() const override { return horizon_; }
   /// Where the run ends at another multiple of the horizon, as at that multiple of every size's.
   double limit(double x) const override {

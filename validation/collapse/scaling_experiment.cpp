@@ -38,7 +38,8 @@ const std::vector<settings::Parameter>& collapse_parameters() {
           .at_least(4)
           .at_most(1000)
           .otherwise(std::int64_t{20}),
-      settings::boolean("simulate", "run the sizes too, monte_carlo.replicas seeds each").otherwise(true),
+      settings::boolean("simulate", "run the sizes too, monte_carlo.replicas seeds each")
+          .computed("true where the model has runs to simulate"),
       settings::number("from", "the verdict is about x >= this").above(0).below(1).otherwise(0.3),
       settings::number("well", "well scaled: the largest spread of the theory is below this").above(0).otherwise(0.03),
       settings::number("broken", "broken: it is above this").above(0).otherwise(0.06)};
@@ -109,7 +110,7 @@ ScalingOptions read_scaling(const Table& experiment) {
                          formula_of(values, "set", without_blanks_around(assignment.substr(equals + 1)), {"size"}));
   }
   out.points = static_cast<std::size_t>(values.integer("points"));
-  out.simulate = values.flag("simulate");
+  if (values.has("simulate")) out.simulate = values.flag("simulate");
   out.rule = {values.number("from"), values.number("well"), values.number("broken")};
   if (!(out.rule.well <= out.rule.broken)) throw values.error("broken", "must not be below `well`");
   return out;
@@ -301,10 +302,13 @@ double fraction_below(const std::vector<double>& x, const std::vector<double>& d
 
 }  // namespace
 
-bool ScalingCollapse::agrees() const {
-  return std::none_of(of_size.begin(), of_size.end(),
-                      [](const Verdict& v) { return v.outcome == Outcome::disagree; }) &&
-         (!delta_check || !delta_check->judged || delta_check->agrees) && (!floor_check || floor_check->agrees);
+Outcome ScalingCollapse::simulation() const {
+  const auto any = [&](Outcome outcome) { return std::ranges::count(of_size, outcome, &Verdict::outcome) > 0; };
+  if (any(Outcome::disagree) || (delta_check && delta_check->judged && !delta_check->agrees) ||
+      (floor_check && !floor_check->agrees))
+    return Outcome::disagree;
+  const bool spreads_agree = delta_check && delta_check->judged && floor_check;
+  return any(Outcome::inconclusive) && !spreads_agree ? Outcome::inconclusive : Outcome::agree;
 }
 
 ScalingCollapse collapse_of(const std::vector<ScaledProblem>& sizes, const ScalingOptions& options,
@@ -340,7 +344,11 @@ ScalingCollapse collapse_of(const std::vector<ScaledProblem>& sizes, const Scali
   predict(out, sizes, infinity, nullptr);
   out.predicted_supercollapse =
       out.predicted_delta.empty() ? nan : fraction_below(out.theory.x, out.predicted_delta, out.predicted_floor);
-  if (!options.simulate) return out;
+  const bool has_runs = !law || law->simulated();
+  if (options.simulate.value_or(false) && !has_runs)
+    throw table.error("collapse.simulate",
+                      "must be false: this model is a formula, of which there is nothing to simulate");
+  if (!options.simulate.value_or(has_runs)) return out;
 
   out.simulated = grid_of(sizes, options);
   double seeds = 0;

@@ -27,7 +27,7 @@ struct ScalingOptions {
   /// Keys that change with the size, and their formulas of it.
   std::vector<std::pair<std::string, std::shared_ptr<const settings::Expression>>> set;
   std::size_t points = 20;
-  bool simulate = true;
+  std::optional<bool> simulate;  ///< empty: where the model has runs to simulate
   CollapseRule rule;
 };
 const std::vector<settings::Parameter>& collapse_parameters();
@@ -68,7 +68,8 @@ struct ScalingCollapse {
   double simulated_supercollapse = 0;
   std::vector<Verdict> of_size;  ///< mean curves against theory
   std::optional<SpreadCheck> delta_check, floor_check;
-  bool agrees() const;  ///< nothing simulated disagrees
+  /// Of what was simulated: disagree where anything does, agree where every size does or Delta and floor do.
+  Outcome simulation() const;
 };
 
 /// \param simulate  runs the replicas of one size

@@ -76,6 +76,11 @@ ScheduleSearch read_schedule_search(const settings::Table& experiment) {
           "families", "'" + family + "' is not one of " + settings::join(known) + settings::suggestion(family, known));
   if (out.simulated_score && out.replicas == 0)
     throw table.error("replicas", "must be 1 or more for score = \"simulated\"");
+  if (table.has("families") && out.families.empty())
+    throw table.error("families", "must name at least one; leave it out for all");
+  if (table.has("warmup_mode") && table.has("warmups") &&
+      std::ranges::count(out.warmups, 0.0) == std::ssize(out.warmups))
+    throw table.error("warmup_mode", "is read where some warmup is above 0; leave it out");
   if (out.warmups.empty()) throw table.error("warmups", "must hold at least one fraction; 0 is none");
   return out;
 }

@@ -27,7 +27,7 @@ ScheduleReport search_once(const RateObjective& J, const ScheduleSearch& options
       J, options, [&] { return !progress(0); }, also);
   out.warnings = out.optimum.warnings;
   if (const std::string caution = J.caution(); !caution.empty()) out.warnings.push_back(caution);
-  out.predictions = J.predictions();
+  out.predictions = J.predictions(options.max_rate);
   out.path = J.path(out.optimum.rates);
   std::vector<double> greedy(J.steps());
   if (const std::optional<double> loss = J.greedy(greedy, options.max_rate)) out.greedy = *loss;

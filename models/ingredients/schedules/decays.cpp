@@ -111,18 +111,19 @@ std::vector<ScheduleKind> decays() {
         const double b = v.given("beta") ? 1 - v.number("beta") : v.number("b");
         return smooth(T, [b](double x) { return (1 - x) / (1 - b * x); });
       }));
-  all.push_back(schedule_family(
-      "square-root", "square root of the remaining time, or a power of it",
-      "s(x) = (1 - x^2)^(a/2),  x = k/T;  with warmup_mode = first times (w - 1)/w, w steps of warm-up",
-      {settings::number("a", "1 is a quarter of a circle, 0 is constant, 2 is 1 - x^2")
-           .at_least(0)
-           .at_most(2)
-           .otherwise(1.0)},
-      [](const Values& v, double T) {
-        Shape shape = smooth(T, [a = v.number("a")](double x) { return std::pow((1 - x) * (1 + x), a / 2); });
-        shape.from_last_warmup = true;
-        return shape;
-      }));
+  all.push_back(schedule_family("square-root", "square root of the remaining time, or a power of it",
+                                "s(x) = (1 - x^2)^(a/2),  x = k/T;  with warmup_mode = first times the last of w > 1 "
+                                "steps of warm-up, (w - 1)/w of a linear one",
+                                {settings::number("a", "1 is a quarter of a circle, 0 is constant, 2 is 1 - x^2")
+                                     .at_least(0)
+                                     .at_most(2)
+                                     .otherwise(1.0)},
+                                [](const Values& v, double T) {
+                                  Shape shape = smooth(
+                                      T, [a = v.number("a")](double x) { return std::pow((1 - x) * (1 + x), a / 2); });
+                                  shape.from_last_warmup = true;
+                                  return shape;
+                                }));
   return all;
 }
 

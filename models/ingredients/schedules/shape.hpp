@@ -17,7 +17,7 @@ struct Shape {
   std::function<double(double)> at;
   std::vector<double> breaks = {};
   bool constant = false;
-  bool from_last_warmup = false;  ///< after a warm-up of w steps that comes first it is multiplied by (w - 1)/w
+  bool from_last_warmup = false;  ///< after a warm-up of w > 1 steps that comes first it goes on from the last of them
 };
 
 /// Of the checked values and the horizon in steps.

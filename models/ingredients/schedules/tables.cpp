@@ -54,8 +54,8 @@ std::string without_comments(const std::string& text) {
 }
 
 /// Takes the line of names off, and the row numbers of pandas and R with it; of several columns the one called `rate`, or
-/// `column`, is kept. \throws Error where none of them is.
-void take_names_off(settings::DelimitedText& table, const std::string& column) {
+/// `column`, is kept. Returns whether there were several. \throws Error where none of them is.
+bool take_names_off(settings::DelimitedText& table, const std::string& column) {
   const auto& first = table.lines.front().cells;
   const bool names = std::none_of(first.begin(), first.end(), [&](const auto& cell) { return table.number(cell); });
   if (names || first.front().empty()) {
@@ -66,24 +66,26 @@ void take_names_off(settings::DelimitedText& table, const std::string& column) {
       throw settings::Error(fmt::format("holds the columns {}; keep the one of the multipliers, or name it by `column`",
                                         settings::shown(settings::join(called))));
     table.lines.erase(table.lines.begin());
-    if (called.size() == 1) return;
+    if (called.size() == 1) return false;
     for (settings::DelimitedLine& line : table.lines) {
       const auto cell = static_cast<std::size_t>(at - called.begin());
       if (cell >= line.cells.size()) throw settings::Error(fmt::format("line {}: has no {}", line.number, column));
       line.cells = {line.cells[cell]};
     }
-    return;
+    return true;
   }
-  if (table.lines.size() < 2) return;
+  if (table.lines.size() < 2) return false;
   for (std::size_t i = 0; i < table.lines.size(); ++i)
-    if (table.lines[i].cells.size() != 2 || table.lines[i].cells.front() != std::to_string(i)) return;
+    if (table.lines[i].cells.size() != 2 || table.lines[i].cells.front() != std::to_string(i)) return false;
   throw settings::Error("holds a first column that counts 0, 1, 2, ...; keep the one of the multipliers");
 }
 
 /// Numbers separated by commas, semicolons, white space or line ends; from # to the end of a line is a comment.
-std::vector<double> read_numbers(const std::string& path, const std::string& column) {
+/// \param asked  `column` was given
+std::vector<double> read_numbers(const std::string& path, const std::string& column, bool asked) {
   settings::DelimitedText table = settings::split_delimited(without_comments(settings::read_text_file(path)));
-  if (!table.lines.empty()) take_names_off(table, column);
+  if (!table.lines.empty() && !take_names_off(table, column) && asked)
+    throw settings::Error("holds no columns with names, of which `column` could choose; leave it out");
   std::vector<double> entries;
   double largest = 0;
   for (const settings::DelimitedLine& line : table.lines)
@@ -109,7 +111,7 @@ std::vector<double> read_numbers(const std::string& path, const std::string& col
 std::vector<double> read_table(const Values& values) {
   const std::string path = values.resolve(values.text("path"));
   try {
-    return read_numbers(path, values.text("column"));
+    return read_numbers(path, values.text("column"), values.given("column"));
   } catch (const settings::Error& error) {
     const std::string said = error.what();
     throw values.error("path", said.find("cannot be read: ") != std::string::npos
@@ -121,6 +123,8 @@ std::vector<double> read_table(const Values& values) {
 Shape table(const Values& values, double horizon) {
   if (values.given("path") == values.given("values"))
     throw values.error("values", "give either `values` or `path`, one of the two");
+  if (values.given("column") && values.given("values"))
+    throw values.error("column", "is read where `path` names a file; leave it out");
   std::vector<double> entries = values.given("path") ? read_table(values) : values.numbers("values");
   if (entries.empty()) throw values.error("values", "must hold at least one number");
   const auto n = static_cast<double>(entries.size());
@@ -161,7 +165,11 @@ std::vector<ScheduleKind> schedules_by_list() {
            .otherwise(std::vector<double>{8, 6, 4, 2, 1}),
        settings::integer("bins", "values of the grid").at_least(2).at_most(1e6).otherwise(std::int64_t{9}),
        settings::text("spacing", "of the grid").one_of({"linear", "log"}).otherwise(std::string("linear")),
-       settings::number("minimum", "lowest value of a logarithmic grid").above(0).below(1).otherwise(1e-3)},
+       settings::number("minimum", "lowest value of a logarithmic grid")
+           .where("spacing", {"log"})
+           .above(0)
+           .below(1)
+           .otherwise(1e-3)},
       [](const Values& v, double T) {
         std::vector<double> entries = v.numbers("stages");
         const double top = static_cast<double>(v.integer("bins") - 1);

@@ -109,8 +109,8 @@ std::pair<Uniqueness, std::string> known_of_optimum(const LinearProblem& problem
   return {Uniqueness::proved, "one eigenvalue: every step has one best rate, whatever the others are"};
 }
 
-/// Small steps and label noise alone; nothing where that is no theory of this problem.
-std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced) {
+/// Small steps and label noise alone, rates up to `cap` (of the balanced problem); nothing where that is no theory of this one.
+std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced, double cap) {
   const LinearProblem& problem = balanced.problem;
   const LeastSquares& data = *problem.data;
   const double noise = data.noise_variance() / problem.hyperparameters.base("batch");
@@ -125,10 +125,14 @@ std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced)
   try {
     const AdditiveNoise theory(std::move(eigenvalue), std::move(multiplicity), std::move(power), noise);
     const auto T = static_cast<double>(data.time.steps);
-    const AdditiveNoise::Optimum best = theory.optimum(T);
-    return {{"additive_noise_loss", best.loss, "loss of the best schedule for small steps and label noise alone (3.7)"},
-            {"additive_noise_first_rate", theory.rate(best, T, 0) / balanced.unit, "its first rate"},
-            {"additive_noise_last_rate", theory.rate(best, T, T) / balanced.unit, "its last rate"}};
+    const AdditiveNoise::Optimum best = theory.optimum(T, cap);
+    std::vector<Finding> out{
+        {"additive_noise_loss", best.loss, "loss of the best schedule for small steps and label noise alone (3.7)"},
+        {"additive_noise_first_rate", best.first / balanced.unit, "its first rate"},
+        {"additive_noise_last_rate", best.last / balanced.unit, "its last rate"},
+        {"additive_noise_exponent", best.exponent, "x of its loss ~ T^-x, from its slope at this number of steps"}};
+    if (std::isfinite(cap)) out.push_back({"additive_noise_capped", best.capped, "share of its time at max_rate"});
+    return out;
   } catch (const std::domain_error&) {
     return {};
   }
@@ -136,7 +140,8 @@ std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced)
 
 }  // namespace
 
-std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given, const std::string& observable) {
+std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given, const std::string& observable,
+                                                     const std::optional<std::pair<double, double>>& power_law) {
   const BalancedProblem own = balanced(given);
   const LinearProblem& problem = own.problem;
   const LeastSquares& data = *problem.data;
@@ -165,7 +170,15 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
   for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
     law.scale += data.spectrum.eigenvalue[a] * data.initial_power[a];
   law.uniqueness = known_of_optimum(problem, law.scale);
-  law.predictions = additive_noise_predictions(own);
+  if (power_law && power_law->first > 0.25 && power_law->second > 0 && is_plain_sgd(problem) &&
+      data.noise_variance() > 0 && std::isfinite(problem.hyperparameters.base("batch"))) {
+    const auto [alpha, beta] = *power_law;
+    law.predictions = {{"optimum_exponent", (2 * alpha + 2 * beta - 1) / (2 * alpha + 2 * beta),
+                        "x of the best loss ~ T^-x for many steps and dimensions (3.8)"},
+                       {"cooldown_exponent", 4 * alpha - 1, "y of its rates ~ (1 - t/T)^y towards the end"},
+                       {"peak_exponent", beta / (alpha + beta), "z of its largest rate ~ T^-z"}};
+  }
+  law.capped = [own](double max_rate) { return additive_noise_predictions(own, max_rate); };
   if (law.scale > 0 && is_plain_sgd(problem) && std::isinf(problem.hyperparameters.base("batch"))) {
     std::vector<double> weight;
     for (std::size_t a = 0; a < data.spectrum.modes(); ++a)

@@ -2,7 +2,9 @@
 /// \file
 /// The loss of a linear method as a function of its learning rates (docs/theory/schedules-and-collapse.md, section 3).
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "models/framework/rate_objective.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
@@ -11,7 +13,9 @@ namespace edgewise::models::least_squares {
 
 /// The excess risk after the last step, the learning rate of each step being free; whatever else has a schedule keeps it.
 /// \param observable  an excess_mse of the method's (linear_observables) that no sync changes; empty: excess_mse
+/// \param power_law  alpha and beta of the spectrum, where it is one: its exponents are among the predictions
 /// \throws std::invalid_argument where the method has no learning rate, or its steps are not linear in it.
-std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& problem, const std::string& observable);
+std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& problem, const std::string& observable,
+                                                     const std::optional<std::pair<double, double>>& power_law = {});
 
 }  // namespace edgewise::models::least_squares

@@ -36,8 +36,8 @@ class Scale {
   const std::string& name() const { return range_.name; }
   /// Whether the value is an end of the range: one of the whole numbers, or as good as that of the others.
   bool on_bound(double x) const {
-    if (!whole_) return x < bound_margin || x > 1 - bound_margin;
-    return value(x) == value(0) || value(x) == value(1);
+    if (range_.from == range_.to) return false;  // there was nothing to choose
+    return x < bound_margin || x > 1 - bound_margin || (whole_ && (value(x) == value(0) || value(x) == value(1)));
   }
   double value(double x) const {
     const double y = low_ + (high_ - low_) * x;
@@ -99,13 +99,25 @@ Tuned tune(const LinearProblem& problem, const std::vector<TuneRange>& ranges, c
   }
   const std::size_t dimensions = scales.size();
   LinearProblem trial = problem;
+  // Larger batches and more workers would win for nothing: the samples of the run as it is written, if no others.
+  TuneOptions how = options;
+  const Hyperparameters& written = problem.hyperparameters;
+  const bool samples_move =
+      std::ranges::any_of(ranges, [](const TuneRange& r) { return r.name == "batch" || r.name == "workers"; });
+  if (samples_move && !(how.samples > 0)) {
+    const double workers = written.has("workers") ? written.base("workers") : 1;
+    how.samples = static_cast<double>(problem.data->time.steps) * workers * written.base("batch");
+    if (std::isinf(how.samples))
+      throw std::invalid_argument(
+          "tune.samples: is needed where batch or workers is searched and optimizer.batch is inf");
+  }
   Tuned out;
   out.value = std::numeric_limits<double>::infinity();
   std::vector<double> best(dimensions, 0.5), at(dimensions);
   const auto evaluate = [&] {
     for (std::size_t d = 0; d < dimensions; ++d) trial.hyperparameters.set(scales[d].name(), scales[d].value(at[d]));
     std::uint64_t steps = 0;
-    const double value = value_at_budget(trial, options, &steps);
+    const double value = value_at_budget(trial, how, &steps);
     ++out.evaluations;
     out.diverged += !std::isfinite(value);
     if (value < out.value) {

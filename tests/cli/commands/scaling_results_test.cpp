@@ -178,9 +178,13 @@ TEST_CASE("one line about a collapse") {
   CHECK(cli::scaling_summary(r) == "broken: they part; the simulation disagrees with the theory");
   r.of_size[1].outcome = Outcome::agree;
   r.delta_check->agrees = false;
-  CHECK_FALSE(r.agrees());
+  CHECK(r.simulation() == Outcome::disagree);
   r.delta_check->judged = false;
-  CHECK(r.agrees());
+  CHECK(r.simulation() == Outcome::agree);
   r.floor_check->agrees = false;
-  CHECK_FALSE(r.agrees());
+  CHECK(r.simulation() == Outcome::disagree);
+  r.floor_check->agrees = true;
+  r.of_size[1].outcome = Outcome::inconclusive;
+  CHECK(r.simulation() == Outcome::inconclusive);
+  CHECK(cli::scaling_summary(r) == "broken: they part; the simulation is inconclusive");
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "tests/cli/program_run.hpp"
 
@@ -80,6 +81,29 @@ TEST_CASE("replicas: the simulation at the optimum and at the best of every fami
     CHECK(std::abs(row["z"].get<double>()) < 4);
     CHECK(row["sem"].get<double>() > 0);
   }
+}
+
+TEST_CASE("a cap: its share of the optimum's steps and of the theory's time; no learning rate is asked for") {
+  const Folder folder;
+  std::string text = small_schedule(few + "max_rate = 0.1\n");
+  text.erase(text.find("learning_rate = 1.0"), 19);
+  const auto json = nlohmann::json::parse(run({"schedule", folder.file("x.toml", text), "--format", "json"}).out);
+  const auto rates = json["optimum"]["rates"].get<std::vector<double>>();
+  const double share = static_cast<double>(std::ranges::count(rates, 0.1)) / static_cast<double>(rates.size());
+  CHECK(share > 0);
+  CHECK(json["optimum"]["at_max_rate"].get<double>() == share);
+  CHECK(json["predictions"]["additive_noise_first_rate"].get<double>() == 0.1);
+  CHECK(json["predictions"]["additive_noise_capped"].get<double>() > 0.5);
+  CHECK(json["predictions"]["optimum_exponent"].get<double>() == doctest::Approx(2.0 / 3));
+  CHECK(json["predictions"]["cooldown_exponent"].get<double>() == 3);
+  CHECK(json["predictions"]["peak_exponent"].get<double>() == doctest::Approx(1.0 / 3));
+  const auto refused = run({"schedule", folder.file("y.toml", small_schedule("[schedule_search]\nfamilies = []\n"))});
+  CHECK(refused.status == 2);
+  CHECK(holds(refused.err, "schedule_search.families: must name at least one"));
+  const auto batch = run({"schedule", folder.file("z.toml", small_schedule("[schedule.batch]\nkind = 'linear'\n")),
+                          "--set", "optimizer.batch=inf"});
+  CHECK(batch.status == 2);
+  CHECK(holds(batch.err, "schedule.batch: optimizer.batch is inf"));
 }
 
 TEST_CASE("the figure") {

@@ -144,7 +144,18 @@ TEST_CASE("warm-ups of every shape, in both modes") {
   check_values(constant + "'exponential'\nwarmup_rate = 3" + first, 100, {{4, 1 - std::exp(-1.2)}, {10, 1}});
   check_values(constant + "'polynomial'\nwarmup_power = 3" + first, 100, {{5, 0.125}, {10, 1}});
   check_values(constant + "'polynomial'", 100, {{4, 0.25}, {9, 1}, {10, 1}});
-  CHECK(holds(error_of("kind = 'linear'\nwarmup_rate = 2"), "x.toml: schedule.warmup_rate: belongs to"));
+  CHECK(holds(error_of("kind = 'linear'\nwarmup = 0.1\nwarmup_rate = 2"), "x.toml: schedule.warmup_rate: belongs to"));
+  for (const char* key :
+       {"warmup_mode = 'first'", "warmup_shape = 'cosine'", "warmup_rate = 2.0", "warmup_power = 2.0"})
+    CHECK(
+        holds(error_of(std::string("kind = 'linear'\n") + key), "is read where `warmup` is given, and here it is not"));
+  // A sweep over warm-ups may come to 0.
+  check_values("kind = 'constant'\nwarmup = 0.0\nwarmup_mode = 'first'\nwarmup_shape = 'cosine'", 10, {{0, 1}, {9, 1}});
+  // The square root goes on from the last step of the ramp, of any shape; one step of warm-up is its rate 0 alone.
+  const std::string root = "kind = 'square-root'\nwarmup_mode = 'first'\nwarmup = ";
+  check_values(root + "0.3\nwarmup_shape = 'cosine'", 10, {{2, 0.75}, {3, 0.75}});
+  check_values(root + "0.3\nwarmup_shape = 'polynomial'", 10, {{2, 4.0 / 9}, {3, 4.0 / 9}});
+  check_values(root + "0.1", 10, {{0, 0}, {1, 1}});
   CHECK(holds(error_of("kind = 'linear'\nwarmup_mode = 'after'"), "schedule.warmup_mode"));
 }
 
@@ -157,6 +168,7 @@ TEST_CASE("curves through points") {
   CHECK(holds(error_of("kind = 'two-point'\nx1 = 0.7\nx2 = 0.6"), "x.toml: schedule.x2: the points need"));
   CHECK(holds(error_of("kind = 'two-point'\ny0 = 0\ny1 = 0\ny2 = 0\ny3 = 0"), "0 at every step"));
   CHECK(holds(error_of("kind = 'grid'\nstages = [9]\nbins = 9"), "whole numbers up to bins - 1 = 8"));
+  CHECK(holds(error_of("kind = 'grid'\nminimum = 0.01"), "x.toml: schedule.minimum: is read where spacing = log"));
   CHECK(holds(error_of("kind = 'rex'\nb = 0\nbeta = 1"), "give either b or beta"));
   CHECK(holds(error_of("kind = 'stick-breaking'\nminimum = 0.9\nmaximum = 0.5"), "must be at most maximum"));
 }
@@ -188,6 +200,8 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
   const std::string experiment = (folder / "x.toml").string();
   CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'bad.csv'", 3, experiment),
                        doctest::Contains("line 2: 'x' is not a number >= 0"), settings::Error);
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'table.csv'\ncolumn = 'rate'", 3, experiment),
+                       doctest::Contains("holds no columns with names"), settings::Error);
   std::ofstream(folder / "empty.csv") << "# nothing\n";
   CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'empty.csv'", 3, experiment), doctest::Contains("no numbers"),
                        settings::Error);
@@ -243,6 +257,8 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of("kind = 'step'\nstages = 0"), "x.toml: schedule.stages: must be >= 1"));
   CHECK(holds(error_of("kind = 'table'"), "x.toml: schedule.values: give either"));
   CHECK(holds(error_of("kind = 'table'\nvalues = []"), "must hold at least one"));
+  CHECK(
+      holds(error_of("kind = 'table'\nvalues = [1]\ncolumn = 'rate'"), "schedule.column: is read where `path` names"));
   CHECK(holds(error_of("kind = 'table'\nvalues = [1, -1]"), "x.toml: schedule.values: must be >= 0"));
   CHECK(holds(error_of("kind = 'table'\nvalues = [1, 1, 1]", 2), "more than the 2 steps"));
   CHECK(holds(error_of("kind = 'warmup-stable-decay'\npower = 2"), "x.toml: schedule.power: belongs to"));

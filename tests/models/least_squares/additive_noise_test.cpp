@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 using edgewise::models::least_squares::AdditiveNoise;
@@ -39,6 +40,46 @@ TEST_CASE("one eigenvalue: everything in closed form") {
   double least = 1e9;
   for (double tau = 0.01; tau < 60; tau += 0.001) least = std::min(least, constant(tau));
   CHECK(found == doctest::Approx(least).epsilon(1e-6));
+}
+
+TEST_CASE("under a cap the rate is the cap and then falls, and no other run of that kind ends lower") {
+  // One eigenvalue l, rho, noise; eta = cap until `left` of the intrinsic time is left, then cap e^(l (s - left)), by sums.
+  const double l = 0.3, rho = 2, noise = 0.4, T = 50;
+  const AdditiveNoise theory({l}, {1}, {rho}, noise);
+  const AdditiveNoise::Optimum free = theory.optimum(T);
+  CHECK(free.first == doctest::Approx(theory.rate(free, T, 0)).epsilon(1e-9));
+  CHECK(free.last == doctest::Approx(theory.rate(free, T, T)).epsilon(1e-9));
+  CHECK(free.capped == 0);
+  CHECK(theory.optimum(T, 2 * free.first).loss == free.loss);
+  const auto slope = [&](double cap) {
+    const double h = 1e-4;
+    return -(std::log(theory.optimum(T * (1 + h), cap).loss) - std::log(theory.optimum(T * (1 - h), cap).loss)) /
+           (2 * h);
+  };
+  CHECK(free.exponent == doctest::Approx(slope(1e9)).epsilon(1e-6));
+  for (const double share : {0.9, 0.5, 0.2, 0.02}) {
+    CAPTURE(share);
+    const double cap = share * free.first;
+    const AdditiveNoise::Optimum best = theory.optimum(T, cap);
+    const auto loss = [&](double left) {
+      // Time of the fall: int_0^left e^(l (left - s))/cap ds.
+      const double fall = (std::exp(l * left) - 1) / (l * cap);
+      if (fall > T) return 1e9;
+      const double tau = left + cap * (T - fall);
+      const double put_in_late = cap * l * std::exp(-l * left) * (1 - std::exp(-l * left));
+      const double before = cap * l / 2 * (std::exp(-2 * l * left) - std::exp(-2 * l * tau));
+      return l * rho * std::exp(-2 * l * tau) + noise * (put_in_late + before);
+    };
+    double least = 1e9;
+    for (double left = 0; left < 30; left += 1e-3) least = std::min(least, loss(left));
+    CHECK(best.loss == doctest::Approx(least).epsilon(1e-6));
+    CHECK(best.first == cap);
+    CHECK(best.last <= cap);
+    CHECK(best.capped > 0);
+    CHECK(best.capped <= 1);
+    CHECK(best.exponent == doctest::Approx(slope(cap)).epsilon(1e-5));
+  }
+  CHECK(theory.optimum(T, 1e-6 * free.first).capped == doctest::Approx(1).epsilon(1e-4));
 }
 
 TEST_CASE("local slopes of the optimum and of polynomial cooldowns, and of the optimum's own cooldown" *

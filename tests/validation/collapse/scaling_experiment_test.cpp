@@ -96,7 +96,7 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   std::string quiet = small;
   quiet.replace(quiet.find("0.3"), 3, "0.1");
   const ScalingCollapse right = collapsed(quiet + more);
-  CHECK(right.agrees());
+  CHECK(right.simulation() == Outcome::agree);
   REQUIRE(right.delta_check);
   CHECK(right.delta_check->judged);
   CHECK(right.delta_check->agrees);
@@ -126,7 +126,7 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   const ScalingCollapse threaded = collapsed(quiet + more, 3);
   CHECK(threaded.simulated_spread->delta == right.simulated_spread->delta);
   CHECK(threaded.simulated_spread->floor == right.simulated_spread->floor);
-  CHECK_FALSE(collapsed(quiet + "[theory]\nscale_label_noise = 1.5\n" + more).agrees());
+  CHECK(collapsed(quiet + "[theory]\nscale_label_noise = 1.5\n" + more).simulation() == Outcome::disagree);
   // A constant rate leaves losses that spread too much for second moments: Delta is shown, and not judged.
   const ScalingCollapse rough = collapsed(small + "[collapse]\nsizes = [4, 8]\n");
   REQUIRE(rough.delta_check);

@@ -193,7 +193,7 @@ TEST_CASE("under additive noise the best schedule of one eigenvalue is in closed
                    "[noise]\nlaw = 'gaussian'\nvariance = " + std::to_string(variance) +
                    "\n[optimizer]\nlearning_rate = 1.0\n" + optimizer + "\n[time]\nsteps = 40\n")
         ->rate_objective("")
-        ->predictions();
+        ->predictions(1e300);
   };
   const std::string spectrum = "eigenvalues = [0.3, 0]\nmultiplicities = [3, 2]\ntarget_power = [2.0, 7.0]\n";
   // Of n modes l the last rate is (1 - x)/(T l), the first 1/x of it, and J = l rho x^2 + n sigma^2/(B T) (1 - x)^2. Modes

@@ -93,7 +93,10 @@ std::string scaling_text(const ScalingCollapse& r, const std::string& title) {
       out += fmt::format(" {:>11.4f} {:>11.4f}", r.simulated_spread->delta[k], r.simulated_spread->floor[k]);
     out += "\n";
   }
-  out += "  sizes: spread of the theory's curves; Delta, floor: of single runs, predicted and simulated\n\n";
+  out += "  sizes: spread of the theory's curves; Delta, floor: of single runs, predicted and simulated\n";
+  if (std::ranges::any_of(r.predicted_floor, [](double floor) { return std::isinf(floor); }))
+    out += "  inf: the mean is stable, the fourth moments of single runs are not: rare runs decide every spread\n";
+  out += "\n";
   line("supercollapse", fmt::format("at {} of x in [.2, .95] by theory{}", share_text(r.predicted_supercollapse),
                                     simulated ? ", " + share_text(r.simulated_supercollapse) + " simulated" : ""));
   line("verdict", fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason));

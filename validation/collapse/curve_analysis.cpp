@@ -226,6 +226,12 @@ void sample_curves(CollapseAnalysis& out, const BySize& sizes, const std::map<do
         fmt::format("losses are recorded as far apart as {:.2g} of the horizon; between them they are "
                     "interpolated linearly",
                     widest));
+  else if (widest > 1.5 / static_cast<double>(options.points) &&
+           std::ranges::all_of(horizon, [&](const auto& of) { return sizes.at(of.first).size() > 1; }))
+    out.notes.push_back(
+        fmt::format("losses are recorded as far apart as {:.2g} of the horizon: between records two are averaged, and "
+                    "Delta and floor are up to 29% low where noise changes from one to the next",
+                    widest));
   for (const auto& [size, end] : horizon) {
     out.curves.size.push_back(size);
     out.curves.horizon.push_back(end);

@@ -201,10 +201,15 @@ SampledCurves grid_of(const std::vector<ScaledProblem>& sizes, const ScalingOpti
   return out;
 }
 
-/// Predicted floor and Delta, by (4.4) and with the log-normal law of a ratio of two losses: with relative spreads s of
+/// Relative spreads from here on are those of fourth moments that grow without bound while the mean is stable.
+constexpr double unbounded_spread = 1e3;
+
+/// Predicted floor and Delta, infinite where a size's spread is unbounded; by (4.4) and with the log-normal law of a ratio of two losses: with relative spreads s of
 /// the loss, s_1 at the end, and their correlation c, E l = (mean/end)(1 + s_1^2)/(1 + c s s_1) and
 /// Var l/(E l)^2 = (1 + s^2)(1 + s_1^2)/(1 + c s s_1)^2 - 1.
-void predict(ScalingCollapse& out, const std::vector<ScaledProblem>& sizes, double seeds, std::vector<double>* delta) {
+/// \returns the relative spread at the end, averaged over sizes
+double predict(ScalingCollapse& out, const std::vector<ScaledProblem>& sizes, double seeds,
+               std::vector<double>* delta) {
   const std::size_t points = out.theory.x.size();
   std::vector<std::vector<double>> mean, variance, spread;
   for (std::size_t p = 0; p < sizes.size(); ++p) {
@@ -213,7 +218,7 @@ void predict(ScalingCollapse& out, const std::vector<ScaledProblem>& sizes, doub
     for (const double x : out.theory.x)
       steps.push_back(static_cast<std::uint64_t>(std::llround(x * out.theory.horizon[p])));
     const auto known = law ? law->fluctuations(steps) : std::nullopt;
-    if (!known) return;
+    if (!known) return nan;
     auto& m = mean.emplace_back();
     auto& v = variance.emplace_back();
     auto& s = spread.emplace_back();
@@ -228,20 +233,31 @@ void predict(ScalingCollapse& out, const std::vector<ScaledProblem>& sizes, doub
     }
   }
   const auto n = static_cast<double>(sizes.size());
+  const auto bounded = [&](std::size_t k) {
+    return std::ranges::all_of(spread, [k](const std::vector<double>& s) { return s[k] < unbounded_spread; });
+  };
   std::vector<double>& of = delta ? *delta : out.predicted_delta;
   out.predicted_floor.assign(points, 0);
   of.assign(points, 0);
   for (std::size_t k = 0; k < points; ++k) {
-    double all = 0, squares = 0, within = 0;
+    double all = 0, squares = 0, within = 0, variances = 0;
     for (std::size_t p = 0; p < sizes.size(); ++p) {
       all += mean[p][k] / n;
       within += variance[p][k] / n;
-      out.predicted_floor[k] += spread[p][k] / n;
+      variances += spread[p][k] * spread[p][k] / n;
+    }
+    out.predicted_floor[k] = std::sqrt(variances);
+    if (!bounded(k) || !bounded(points - 1)) {
+      out.predicted_floor[k] = of[k] = infinity;
+      continue;
     }
     for (std::size_t p = 0; p < sizes.size(); ++p) squares += std::pow(mean[p][k] - all, 2) / n;
     // The population variance of n x seeds values.
     of[k] = std::sqrt(squares + within * (1 - 1 / (n * seeds))) / all;
   }
+  double end = 0;
+  for (const std::vector<double>& s : spread) end += s.back() / n;
+  return end;
 }
 
 /// The measure of the simulated runs without every blocks-th seed, from `first` on.
@@ -379,9 +395,9 @@ ScalingCollapse collapse_of(const std::vector<ScaledProblem>& sizes, const Scali
   out.simulated_supercollapse = supercollapse_fraction(*out.simulated_spread);
   if (out.predicted_delta.empty() || seeds < 8) return out;
   std::vector<double> expected;
-  predict(out, sizes, seeds, &expected);
+  const double end_spread = predict(out, sizes, seeds, &expected);
   out.delta_check = check_spread(*out.simulated, out.floor, expected, false);
-  out.delta_check->judged = out.predicted_floor.back() <= max_end_spread;
+  out.delta_check->judged = end_spread <= max_end_spread;
   out.floor_check = check_spread(*out.simulated, out.floor, out.predicted_floor, true);
   return out;
 }

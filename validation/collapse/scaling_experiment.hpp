@@ -60,7 +60,8 @@ struct ScalingCollapse {
   CollapseVerdict verdict;    ///< of the theory, which has no noise
   std::vector<double> limit;  ///< normalised curve of large sizes; empty: not known
   double limit_gap = 0;       ///< largest |l/limit - 1| of the largest size over x >= rule.from
-  /// Predicted for infinitely many seeds; empty where the model knows no fluctuations.
+  /// Predicted for infinitely many seeds; empty where the model knows no fluctuations, infinite where
+  /// the fourth moments of runs grow without bound.
   std::vector<double> predicted_delta, predicted_floor;
   double predicted_supercollapse = 0;
   std::optional<SampledCurves> simulated;

@@ -107,9 +107,9 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
       const auto [raw_mean, raw_variance] = mean_and_variance(raw, 1);
       means.push_back(mean);
       variances.push_back(variance);
-      floors.push_back(std::sqrt(raw_variance) / raw_mean);
+      floors.push_back(raw_variance / (raw_mean * raw_mean));
       out.mean_of[p][k] = mean;
-      out.floor_of[p][k] = floors.back();
+      out.floor_of[p][k] = std::sqrt(floors.back());
       // Of one seed it is not known, and nothing is taken off for it.
       const auto seeds = static_cast<double>(normalised.size());
       if (seeds > 1) out.error_of[p][k] = std::sqrt(variance / (seeds - 1));
@@ -120,7 +120,8 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
     out.between.push_back(std::sqrt(between) / mean);
     out.within.push_back(std::sqrt(within) / mean);
     out.delta.push_back(std::sqrt(between + within) / mean);
-    out.floor.push_back(mean_and_variance(floors, 0).first);
+    // Pooled as delta is: a standard deviation of few seeds is low on average, .80 of it at two.
+    out.floor.push_back(std::sqrt(mean_and_variance(floors, 0).first));
     out.deterministic.push_back(std::sqrt(std::max(0.0, between - seeds_share(out, k).variance)) / mean);
   }
   return out;

@@ -30,7 +30,8 @@ struct CollapseSpread {
   /// The other definition: variance over sizes (divisor n - 1) of one seed of each, over the squared mean, averaged over all
   /// tuples of seeds (over 4096 drawn ones where there are more).
   std::vector<double> tuples;
-  /// Relative standard deviation (divisor n - 1) of L(x t*) - L0 over seeds, averaged over sizes; NaN for one seed.
+  /// Relative standard deviation (divisor n - 1) of L(x t*) - L0 over seeds, the root mean square over sizes; NaN for one
+  /// seed.
   std::vector<double> floor;
   std::vector<std::vector<double>> floor_of;  ///< the same of each size, [size][x]
   std::vector<std::vector<double>> mean_of;   ///< E_w l, [size][x]

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "settings/settings.hpp"
@@ -141,6 +142,20 @@ TEST_CASE("sums of powers run through the same measures, without a simulation") 
   CHECK(sum.verdict.spread < 1e-6);
   CHECK(sum.theory_spread.mean[1] == doctest::Approx(2.081139).epsilon(1e-6));  // x = .1
   CHECK(end_slope(sum.theory_spread, 0.7) == doctest::Approx(-0.25).epsilon(2e-3));
+}
+
+TEST_CASE(
+    "where fourth moments of single runs grow without bound their spread is infinite, not a number of the horizon") {
+  std::string text = small;
+  text.replace(text.find("0.3"), 3, "0.6");  // eta tr K/2 = .5: the mean is stable
+  const ScalingCollapse r = collapsed(text + "[collapse]\nsizes = [16, 64]\nsimulate = false\n");
+  REQUIRE(r.predicted_floor.size() == r.theory.x.size());
+  for (std::size_t k = 0; k < r.theory.x.size(); ++k) {
+    CHECK(std::isfinite(r.theory_spread.mean[k]));
+    CHECK(r.predicted_floor[k] == std::numeric_limits<double>::infinity());
+    CHECK(r.predicted_delta[k] == std::numeric_limits<double>::infinity());
+  }
+  CHECK(std::isnan(r.predicted_supercollapse));
 }
 
 TEST_CASE("bad sections are refused with their key") {

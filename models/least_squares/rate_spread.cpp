@@ -61,27 +61,19 @@ struct RateSpread::Step {
 
 namespace {
 
-/// Of U ~ N(mean, sigma^2) held between 0 and `most`: mean, variance, and Pr(0 < U < most).
+/// Of U ~ N(at, sigma^2) held below `most`: mean, variance, and Pr(U < most).
 struct Held {
-  double mean, variance, share;
-  Held(double at, double sigma, double most) {
-    // E (U - t)_+ and E (U - t)_+^2.
-    const auto above = [&](double t) {
-      struct {
-        double probability, first, second;
-      } out{};
-      if (!std::isfinite(t)) return out;
-      const double a = (at - t) / sigma, density = std::exp(-a * a / 2) / std::sqrt(2 * pi);
-      out.probability = std::erfc(-a / std::numbers::sqrt2) / 2;
-      out.first = sigma * (density + a * out.probability);
-      out.second = sigma * sigma * ((1 + a * a) * out.probability + a * density);
-      return out;
-    };
-    const auto low = above(0), high = above(most);
-    mean = low.first - high.first;
-    const double beyond = high.first > 0 ? 2 * most * high.first : 0;
-    variance = std::max(low.second - high.second - beyond - mean * mean, 0.0);
-    share = low.probability - high.probability;
+  double mean, variance, share = 1;
+  Held(double at, double sigma, double most) : mean(at), variance(sigma * sigma) {
+    if (!std::isfinite(most)) return;
+    // E (U - most)_+ and its square's.
+    const double a = (at - most) / sigma, density = std::exp(-a * a / 2) / std::sqrt(2 * pi);
+    const double beyond = std::erfc(-a / std::numbers::sqrt2) / 2, first = sigma * (density + a * beyond);
+    mean = at - first;
+    variance = std::max(
+        at * at + sigma * sigma - sigma * sigma * ((1 + a * a) * beyond + a * density) - 2 * most * first - mean * mean,
+        0.0);
+    share = 1 - beyond;
   }
 };
 
@@ -92,20 +84,20 @@ RateSpread::RateSpread(const ingredients::RateRule& rule, const BatchLaw& law)
 
 double RateSpread::step(const StepSums& sums, std::span<const double> memory, double factor, double eta,
                         const RateAverage* average) {
+  bias_ = 0;
   if (lost_) return infinity;
   if (!(sums.excess + law_.noise_variance > 0)) return 0;
   Step at{sums, memory, factor, eta, {}, eta};
   const bool limited = rule_.largest && !average;
   if (limited) at.unlimited = factor * rule_.multiplier * rule_.rate(memory, law_.observation(sums));
-  if (!(eta > 0) && !(limited && at.unlimited < 0)) return 0;
+  if (!(eta > 0)) return 0;
   if (average) at.by_state = response(at, *average);
   std::vector<Direction> next;
   double variance = derivatives(at, next);
   if (limited && variance > 0) {
     const Held held(at.unlimited, std::sqrt(variance), factor * rule_.multiplier * *rule_.largest);
-    // A mean that is not the closure's rate moves P at once; where the closure stands still and runs do not, it is lost.
-    const double still = held.mean > 1e-3 * std::sqrt(variance) ? infinity : 0;
-    variance = eta > 0 ? held.variance / (eta * eta) + std::abs(held.mean / eta - 1) : still;
+    variance = held.variance / (eta * eta);
+    bias_ = std::abs(held.mean / eta - 1);
     at.share = held.share;
     next.clear();
     derivatives(at, next);

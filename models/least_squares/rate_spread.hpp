@@ -27,6 +27,8 @@ class RateSpread {
   ///   left of the norm's share
   double step(const StepSums& sums, std::span<const double> memory, double factor, double eta,
               const RateAverage* average = nullptr);
+  /// By how much the mean of the rates that eta_max holds is off the closure's, relatively.
+  double bias() const { return bias_; }
 
  private:
   static constexpr std::size_t scalars = 5, noises = 9;
@@ -51,6 +53,7 @@ class RateSpread {
   const BatchLaw& law_;
   std::size_t size_;
   std::vector<Direction> state_;  // their squares add up to the covariance
+  double bias_ = 0;
   bool lost_ = false;
 };
 

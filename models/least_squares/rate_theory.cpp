@@ -151,8 +151,9 @@ class Moments {
 /// How far the closure holds, told step by step.
 class Trust {
  public:
-  /// \param spread of the rate at step k, which led from `before` to `after`
-  void add(double k, double spread, double eta, const BatchLaw& law, const StepSums& before, const StepSums& after) {
+  /// \param spread of the rate at step k, \param bias of its mean; the step led from `before` to `after`
+  void add(double k, double spread, double bias, double eta, const BatchLaw& law, const StepSums& before,
+           const StepSums& after) {
     if (!(spread > 0)) return;
     // What of P hangs on the rate: its change in as many steps as are past; where gradient noise holds P up, that;
     // and in one large step all that it adds and takes away.
@@ -160,7 +161,8 @@ class Trust {
     const double past = (k + 1) * std::abs(after.excess - before.excess) / std::min(after.excess, before.excess);
     const double held = (1 - before.excess_of_mean / before.excess) * std::min(1.0, rise / fall);
     const double leverage = std::max({past, held, (fall + rise) / after.excess});
-    const double moved = std::isfinite(leverage * spread) ? leverage * spread : infinity;
+    const double by_spread = leverage * spread, by_both = std::sqrt(by_spread * by_spread + leverage * bias);
+    const double moved = std::isfinite(by_both) ? by_both : infinity;
     largest_ = std::max(largest_, moved);
     if (!lost_at_ && moved > largest_closure_spread) lost_at_ = k;
   }
@@ -275,7 +277,7 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
     else
       moments.step(move, sums.excess + law.noise_variance);
     sums = moments.sums();
-    if (noisy) trust.add(static_cast<double>(k), last_spread, eta, law, before, sums);
+    if (noisy) trust.add(static_cast<double>(k), last_spread, spreads.bias(), eta, law, before, sums);
   }
   say(out, problem, trust, spread_at);
   return out;

@@ -56,18 +56,25 @@ double common_end(const std::vector<const LossCurve*>& runs) {
   return end;
 }
 
-/// The frontier of these runs: of their ends, or the envelope of the mean curves.
-std::vector<FrontierPoint> frontier_of(const BySize& sizes, CollapseOptions::Horizon horizon) {
-  std::vector<FrontierPoint> out;
+/// The frontier of these runs: of their ends, of where the formula has their horizon (if they come to it), or the envelope of
+/// the mean curves.
+std::vector<FrontierPoint> frontier_of(const BySize& sizes, const CollapseOptions& options) {
+  std::vector<FrontierPoint> out, reached;
   std::vector<LossCurve> means;
   for (const auto& [size, runs] : sizes) {
     means.push_back(mean_curve(runs));
     if (means.back().step.size() < 2)
       throw Error(fmt::format("the runs of size {} have no steps in common", settings::text_of(size)));
     const LossCurve& mean = means.back();
-    out.push_back({mean.compute.back(), mean.loss.back(), size, mean.step.back()});
+    const bool formula = options.horizon == CollapseOptions::Horizon::formula;
+    const double wanted = formula ? options.formula(size) : mean.step.back();
+    const double step = std::clamp(wanted, mean.step.front(), mean.step.back());
+    out.push_back({compute_at(mean, step), loss_at(mean, step), size, step});
+    if (wanted <= mean.step.back() * (1 + 1e-9)) reached.push_back(out.back());
   }
-  return horizon == CollapseOptions::Horizon::envelope ? envelope(means) : out;
+  // Runs that end too early serve where the others are too few.
+  if (reached.size() >= 4) out = reached;
+  return options.horizon == CollapseOptions::Horizon::envelope ? envelope(means) : out;
 }
 
 std::optional<FloorFit> fitted(const std::vector<FrontierPoint>& frontier, const std::optional<double>& floor) {
@@ -100,7 +107,7 @@ void find_interval(CollapseAnalysis& out, const BySize& sizes, const CollapseOpt
       BySize drawn;
       for (const auto& [size, runs] : sizes)
         for (std::size_t w = 0; w < runs.size(); ++w) drawn[size].push_back(runs[stream.below(runs.size())]);
-      if (const auto fit = fitted(frontier_of(drawn, options.horizon), std::nullopt)) floors.push_back(fit->floor);
+      if (const auto fit = fitted(frontier_of(drawn, options), std::nullopt)) floors.push_back(fit->floor);
     }
     if (floors.size() < resamplings / 2) return;
     std::tie(out.floor_low, out.floor_high) = quantiles_of(floors);
@@ -110,7 +117,7 @@ void find_interval(CollapseAnalysis& out, const BySize& sizes, const CollapseOpt
   for (const auto& [left_out, unused] : sizes) {
     BySize rest = sizes;
     rest.erase(left_out);
-    const auto frontier = frontier_of(rest, options.horizon);
+    const auto frontier = frontier_of(rest, options);
     if (frontier.size() < 4) continue;
     if (const auto fit = fitted(frontier, std::nullopt)) floors.push_back(fit->floor);
   }
@@ -125,7 +132,7 @@ void find_interval(CollapseAnalysis& out, const BySize& sizes, const CollapseOpt
 
 void find_floor(CollapseAnalysis& out, const BySize& sizes, const CollapseOptions& options) {
   out.floor_low = out.floor_high = nan;
-  out.frontier = frontier_of(sizes, options.horizon);
+  out.frontier = frontier_of(sizes, options);
   out.fit = fitted(out.frontier, options.floor);
   const std::string points = options.horizon == CollapseOptions::Horizon::envelope
                                  ? settings::counted(out.frontier.size(), "point") + " at which a middle size is best"

@@ -64,7 +64,7 @@ TEST_SUITE("slow") {
                                      {"prodigy", "rate.d0=0.01", 1, "0.002", false, true},
                                      {"prodigy", "rate.d0=0.01", 40, "0.05", true, true},
                                      {"momo", "", 1, "0.03", false, true},
-                                     {"momo", "", 40, "0.03", false, true}};
+                                     {"momo", "", 40, "0.06", true, true}};
     for (const Judged& j : all)
       for (const bool altered : {false, true}) {
         if (altered && !j.bites) continue;

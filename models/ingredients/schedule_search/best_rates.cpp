@@ -36,6 +36,8 @@ constexpr std::uint64_t most_steps = 10'000'000;
 /// A pass that lowers the loss by less ends a search.
 constexpr double least_fall = 1e-13;
 constexpr int most_passes = 1000;
+/// Of log J over a log rate: above it a point is no minimum.
+constexpr double steepest_minimum = 1e-4;
 /// Losses that agree to this are the same, and rates that differ by less than that of the peak.
 constexpr double same_loss = 1e-8, same_rate = 0.01;
 /// Shares of the loss at rates 0 that are but rounding.
@@ -104,7 +106,15 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
       },
       std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
   set(found.at);
-  return {eta, {"", J.value(eta), found.iterations, found.converged, 0}};
+  // Beside rates at which the theory diverges every step fails, wherever the loss still falls along the edge.
+  std::vector<double> slope(eta.size());
+  const double loss = J.gradient(eta, slope);
+  bool flat = true;
+  for (std::size_t k = 0; k < eta.size() && loss > 0; ++k) {
+    const bool held = (found.at[k] <= low && slope[k] > 0) || (eta[k] >= cap && slope[k] < 0);
+    flat = flat && (held || !(std::abs(slope[k]) * eta[k] > steepest_minimum * loss));
+  }
+  return {eta, {"", J.value(eta), found.iterations, found.converged && flat, 0}};
 }
 
 /// Where the searches begin.
@@ -157,7 +167,9 @@ std::string stated(const RateObjective& J, Optimum& found) {
            (found.identifiable ? "" : ", and not these alone attain it: the schedule is not identifiable");
   }
   const std::string starts = settings::counted(found.searches.size(), "start");
-  if (!all) found.warnings.push_back("a search was ended before it had converged");
+  if (!all)
+    found.warnings.push_back(
+        "a search ended where it had not converged, which may be beside rates that diverge: lower losses are near");
   if (found.spread > same_loss)
     return fmt::format("{} ended in local minima whose losses are up to {:.3g}% apart; this is the best of them",
                        starts, 100 * found.spread);

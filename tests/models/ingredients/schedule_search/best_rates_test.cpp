@@ -24,7 +24,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 class Parabolas final : public RateObjective {
  public:
   std::vector<double> a{1, 2, 3, 4}, b{1, 1, 0, 2};
-  double floor = 0.5;
+  double floor = 0.5, wall = infinity;  ///< beyond this sum of the first two rates it diverges
   bool quadratic = true;
   std::uint64_t steps() const override { return a.size(); }
   const Observable& observable() const override { return observable_; }
@@ -32,7 +32,7 @@ class Parabolas final : public RateObjective {
   double value(std::span<const double> rates) const override {
     double J = floor;
     for (std::size_t k = 0; k < a.size(); ++k) J += std::pow(a[k] * rates[k] - b[k], 2);
-    return J > 1e6 ? infinity : J;
+    return J > 1e6 || rates[0] + rates[1] > wall ? infinity : J;
   }
   double gradient(std::span<const double> rates, std::span<double> slope) const override {
     for (std::size_t k = 0; k < a.size(); ++k) slope[k] = 2 * a[k] * (a[k] * rates[k] - b[k]);
@@ -82,6 +82,17 @@ TEST_CASE("both searches find the minimum, within the cap") {
   ScheduleSearch search;
   search.method = "sweep";
   CHECK_THROWS_WITH_AS(found(J, search), doctest::Contains("use lbfgs"), std::invalid_argument);
+}
+
+TEST_CASE("a search that ends beside rates that diverge, where the loss has a slope, has not converged") {
+  Parabolas J;
+  J.quadratic = false;
+  J.wall = 0.9;  // the minimum has 1 + 1/2
+  const Optimum best = found(J);
+  CHECK(best.rates[0] + best.rates[1] <= J.wall);
+  for (const SearchFrom& search : best.searches) CHECK_FALSE(search.converged);
+  REQUIRE(best.warnings.size() == 1);
+  CHECK(holds(best.warnings[0], "may be beside rates that diverge"));
 }
 
 TEST_CASE("the base of a shape: inside the grid, beyond it, at the cap, nowhere") {

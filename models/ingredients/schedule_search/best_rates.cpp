@@ -96,25 +96,37 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
   const auto set = [&](std::span<const double> u) {
     for (std::size_t k = 0; k < eta.size(); ++k) eta[k] = std::min(unit * std::exp(u[k]), cap);
   };
-  const numerics::MinimumOfMany found = numerics::lbfgs(
-      [&](std::span<const double> u, std::span<double> g) {
-        if (stop()) return infinity;
-        set(u);
-        const double loss = J.gradient(eta, g);
-        for (std::size_t k = 0; k < eta.size(); ++k) g[k] *= eta[k] / loss;
-        return std::log(loss);
-      },
-      std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
-  set(found.at);
-  // Beside rates at which the theory diverges every step fails, wherever the loss still falls along the edge.
+  const auto log_of = [&](std::span<const double> u, std::span<double> g) {
+    if (stop()) return infinity;
+    set(u);
+    const double loss = J.gradient(eta, g);
+    for (std::size_t k = 0; k < eta.size(); ++k) g[k] *= eta[k] / loss;
+    return std::log(loss);
+  };
+  Search out;
   std::vector<double> slope(eta.size());
-  const double loss = J.gradient(eta, slope);
-  bool flat = true;
-  for (std::size_t k = 0; k < eta.size() && loss > 0; ++k) {
-    const bool held = (found.at[k] <= low && slope[k] > 0) || (eta[k] >= cap && slope[k] < 0);
-    flat = flat && (held || !(std::abs(slope[k]) * eta[k] > steepest_minimum * loss));
+  // In a narrow valley a step may fall by nothing before the slope is gone: from there with a fresh memory. Beside rates at
+  // which the theory diverges every step fails, wherever the loss still falls along the edge.
+  for (double before = infinity; !stop();) {
+    const numerics::MinimumOfMany found =
+        numerics::lbfgs(log_of, std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
+    rates = found.at;
+    set(rates);
+    const double loss = J.gradient(eta, slope);
+    bool flat = true;
+    for (std::size_t k = 0; k < eta.size() && loss > 0; ++k) {
+      const bool held = (rates[k] <= low && slope[k] > 0) || (eta[k] >= cap && slope[k] < 0);
+      flat = flat && (held || !(std::abs(slope[k]) * eta[k] > steepest_minimum * loss));
+    }
+    out.report.passes += found.iterations;
+    out.report.converged = found.converged && flat;
+    if (out.report.converged || !(loss < before * (1 - same_loss))) break;
+    before = loss;
   }
-  return {eta, {"", J.value(eta), found.iterations, found.converged && flat, 0}};
+  set(rates);
+  out.rates = eta;
+  out.report.loss = J.value(eta);
+  return out;
 }
 
 /// Where the searches begin.

@@ -87,7 +87,7 @@ TEST_CASE("collapse: an experiment, in every form; options of curves are refused
   std::ofstream(path)
       << "title = 'Small'\nmodel = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\n"
          "beta = 0.5\ntail = 'noise'\n[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 100\n"
-         "[monte_carlo]\nreplicas = 20\n[collapse]\nsizes = [8, 16]\n";
+         "[monte_carlo]\nreplicas = 200\n[collapse]\nsizes = [8, 16]\n";
   const Run all = run({"collapse", path, "-o", csv, "-o", svg});
   CHECK(all.status == done);
   CHECK(all.says("well scaled"));

@@ -275,10 +275,10 @@ TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
   }
   const Tuned low = tune(problem, {{"learning_rate", 1e-3, 0.5 * eta}}, options);
   CHECK(low.on_bound == std::vector<std::string>{"learning_rate"});
-  // Whole numbers too: more samples a step are better at a given number of steps, fewer at a given number of samples where the
-  // rate is small; where it is large neither end of a range around it is best.
+  // Whole numbers too, at a given number of samples, that of the experiment where none is given: fewer a step are better where
+  // the rate is best or small; where it is large neither end of a range around it is best.
   CHECK(tune(problem, {{"batch", 2, 8}}, options).on_bound == std::vector<std::string>{"batch"});
-  CHECK(tune(problem, {{"batch", 2, 8}}, options).best.front().second == 8);
+  CHECK(tune(problem, {{"batch", 2, 8}}, options).best.front().second == 2);
   TuneOptions budget = options;
   budget.samples = 256;
   LinearProblem slow = problem;

@@ -36,6 +36,8 @@ constexpr std::uint64_t most_steps = 10'000'000;
 /// A pass that lowers the loss by less ends a search.
 constexpr double least_fall = 1e-13;
 constexpr int most_passes = 1000;
+/// How often a search by L-BFGS is taken up again.
+constexpr int most_starts = 3;
 /// Of log J over a log rate: above it a point is no minimum.
 constexpr double steepest_minimum = 1e-4;
 /// Losses that agree to this are the same, and rates that differ by less than that of the peak.
@@ -107,7 +109,8 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
   std::vector<double> slope(eta.size());
   // In a narrow valley a step may fall by nothing before the slope is gone: from there with a fresh memory. Beside rates at
   // which the theory diverges every step fails, wherever the loss still falls along the edge.
-  for (double before = infinity; !stop();) {
+  double before = infinity;
+  for (int again = 0; again < most_starts && !stop(); ++again) {
     const numerics::MinimumOfMany found =
         numerics::lbfgs(log_of, std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
     rates = found.at;
@@ -120,7 +123,7 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
     }
     out.report.passes += found.iterations;
     out.report.converged = found.converged && flat;
-    if (out.report.converged || !(loss < before * (1 - same_loss))) break;
+    if (flat || !found.converged || !(loss < before * (1 - same_loss))) break;
     before = loss;
   }
   set(rates);

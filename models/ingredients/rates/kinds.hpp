@@ -4,7 +4,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,12 +57,6 @@ RateRuleKind vector_kind(settings::Description description, std::vector<Observab
             if (!pull.empty()) check_pull(values, pull, start_norm);
             return vector_rule(why, [first = Run(values)] { return std::make_unique<Run>(first); });
           }};
-}
-
-inline double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
 }
 
 inline settings::Parameter largest_rate(double otherwise = std::numeric_limits<double>::infinity()) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "models/ingredients/rates/kinds.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -15,8 +16,10 @@ class Mechanic final : public VectorRun {
   void step(std::span<const double> gradient, double, double factor, std::span<double> from_start) override {
     delta_.resize(gradient.size());
     for (std::size_t i = 0; !kept_ && i < delta_.size(); ++i) delta_[i] = from_start[i] / (sum_ + epsilon);
-    const double g = std::sqrt(dot(gradient, gradient)), way = std::sqrt(dot(from_start, from_start)) + epsilon;
-    const double h = -dot(gradient, delta_) - pull_ * sum_ * g * dot(from_start, delta_) / way;
+    const double g = std::sqrt(numerics::squared_norm_in_order(gradient));
+    const double way = std::sqrt(numerics::squared_norm_in_order(from_start)) + epsilon;
+    const double h =
+        -numerics::dot_in_order(gradient, delta_) - pull_ * sum_ * g * numerics::dot_in_order(from_start, delta_) / way;
     sum_ = 0;
     for (int order = 0; auto& [m, v, r, s] : learners_) {
       const double beta = 1 - std::pow(10.0, --order), clipped = std::clamp(h, -m, m);

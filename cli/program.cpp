@@ -15,6 +15,7 @@
 
 #include "cli/commands/catalog.hpp"
 #include "cli/commands/commands.hpp"
+#include "cli/commands/completion.hpp"
 #include "cli/commands/launcher.hpp"
 #include "cli/commands/sweep.hpp"
 #include "cli/interrupt.hpp"
@@ -30,7 +31,7 @@ using settings::Error;
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
   std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, noise,
-      observable, kernel, dimension, s2, length, delta;
+      observable, kernel, dimension, s2, length, delta, kind;
   std::vector<std::string> outputs, overrides, files, observables, guides, slices, weights;
   bool quiet = false, restart = false, retry_failed = false, bias = false;
 };
@@ -113,6 +114,12 @@ class Program {
             [this](const Context& c) { return describe(c, line_.word); })
         .add_option("name", line_.word, "a name that `list` shows, or a section of the experiment file")
         ->required();
+    CLI::App& starting = command("new", "a commented experiment file with every key, to begin with",
+                                 [this](const Context& c) { return new_experiment(c, line_.word, line_.kind); });
+    starting.add_option("model", line_.word, "one of `edgewise list models`")->required();
+    starting.add_option("kind", line_.kind,
+                        "an optimizer of the model, or another of its kinds; default: the usual one");
+    starting.get_option("--output")->description("write to this file, which must not be there yet; repeatable");
     command("check", "reads files and says what is wrong with them, without computing anything",
             [this](const Context& c) { return check(c, line_.files); })
         .add_option("file", line_.files, "files of experiments, sweeps or comparisons (TOML)")
@@ -258,6 +265,43 @@ class Program {
     learning.add_option("--s2", line_.s2, "of gauss and exp; default 1")->type_name("S2");
     learning.add_option("--length", line_.length, "of the kernel: |w| of the variable <w, x>; default 1")
         ->type_name("W");
+
+    command("schema", "a JSON schema of experiment, sweep and comparison files, for editors",
+            [](const Context& c) { return schema(c); });
+    command("completion", "a script by which a shell completes the command line: source <(edgewise completion bash)",
+            [this](const Context& c) { return completion(c); })
+        .add_option("shell", line_.word, settings::join(shells(), "|"))
+        ->required();
+  }
+
+  /// What shells complete, command by command.
+  std::vector<CommandWords> words() const {
+    std::vector<CommandWords> out;
+    for (const CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+      CommandWords one{command->get_name(), command->get_description(), {}};
+      for (const CLI::Option* option : command->get_options()) {
+        OptionWords said{{}, option->get_description(), option->get_items_expected_max() > 0};
+        for (const std::string& name : option->get_snames()) said.names.push_back("-" + name);
+        for (const std::string& name : option->get_lnames()) said.names.push_back("--" + name);
+        if (said.names.empty()) continue;
+        said.path = said.has_value && option->get_type_name() == "PATH";
+        if (said.names.back() == "--format") said.words = reach_of(one.name).formats;
+        if (said.names.back() == "--set") said.words = assignable_keys();
+        one.options.push_back(std::move(said));
+      }
+      add_operands(one);
+      out.push_back(std::move(one));
+    }
+    return out;
+  }
+
+  Status completion(const Context& context) const {
+    const std::string& shell = line_.word;
+    if (std::ranges::find(shells(), shell) == shells().end())
+      throw Error(fmt::format("completion: '{}' is not one of {}{}", settings::shown(shell), settings::join(shells()),
+                              settings::suggestion(shell, shells())));
+    context.print(completion_script(shell, words()));
+    return done;
   }
 
   int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
@@ -344,6 +388,9 @@ class Program {
         {"describe", {false, {"csv", "json", "txt"}}},
         {"closed-forms", {false, {"csv", "json", "txt"}}},
         {"learnability", {false, {"csv", "json", "txt"}}},
+        {"new", {false, {"toml"}}},
+        {"schema", {false, {"json"}}},
+        {"completion", {false, {}}},
         {"measure", {false, {"csv"}}},
         {"plot", {false, {"svg", "png", "pdf"}}},
         {"check", {true, {}}},

@@ -5,20 +5,15 @@
 #include <algorithm>
 #include <map>
 
+#include "cli/commands/file_keys.hpp"
 #include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rate_rules.hpp"
-#include "models/ingredients/schedule_search/options.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "spectra/kinds.hpp"
-#include "validation/collapse/scaling_experiment.hpp"
-#include "validation/comparisons/comparison_file.hpp"
-#include "validation/sweeps/measures.hpp"
-#include "validation/sweeps/sweep_file.hpp"
-#include "validation/verdicts/verdict.hpp"
 
 namespace edgewise::cli {
 
@@ -54,34 +49,42 @@ std::vector<std::string> readers(const std::string& section) {
   return out;
 }
 
-void add_sections(std::vector<Entry>& out) {
+Entry entry_of(const FileSection& of) {
+  const std::string format = of.repeated ? "[[{}]]: {}" : "[{}]: {}";
+  Entry out = section(of.name, fmt::format(fmt::runtime(format), of.name, of.about), of.parameters);
+  if (!of.kinds.empty()) out.description.parameters.push_back(of.choice());
+  return out;
+}
+
+void add_choices(std::vector<Entry>& out) {
   // All that was listed before has a group of its own, which the sections do not change.
-  const auto add_kinds = [&out](Entry entry, const std::string& title, const std::string& group) {
-    entry.details.push_back(kinds_of(title, out, group));
+  const auto add_kinds = [&out](Entry entry, const std::string& key, const std::string& group) {
+    entry.details.push_back(kinds_of(key + " = ... (edgewise describe NAME tells the keys of each)", out, group));
     out.push_back(std::move(entry));
   };
-  add_kinds(section("experiment", "the keys above all sections of an experiment file", models::root_parameters()),
-            "model = ...", "models");
+  Entry root = section("experiment", "the keys above all sections of an experiment file", models::root_parameters());
+  root.details.push_back(kinds_of("model = ...", out, "models"));
+  out.push_back(std::move(root));
+  static const std::map<std::string, std::string> groups = {
+      {"spectrum", "spectra"}, {"noise", "noise"}, {"rate", "rates"}, {"schedule", "schedules"}};
+  for (const FileSection& one : shared_choices()) {
+    Entry entry = entry_of(one);
+    if (one.name == "schedule") entry.description.summary += "; [schedule.NAME]: another number of the optimizer";
+    add_kinds(std::move(entry), one.chosen_by, groups.at(one.name));
+  }
+  add_kinds(section("optimizer", "[optimizer]: " + section_summary("optimizer"), {}), "kind", "optimizers");
+}
 
-  const auto choice = [&](const std::string& name, const std::string& summary, const std::string& key,
-                          const std::string& group) {
-    add_kinds(section(name, summary, {}), key + " = ... (edgewise describe NAME tells the keys of each)", group);
-  };
-  choice("spectrum", "[spectrum]: eigenvalues of the data covariance and the target's power", "kind", "spectra");
-  choice("noise", "[noise]: the law of the label noise", "law", "noise");
-  choice("optimizer", "[optimizer]: the algorithm and its hyperparameters", "kind", "optimizers");
-  choice("rate", "[rate]: a rule that sets the learning rate from what the run has seen", "kind", "rates");
-  choice("schedule",
-         "[schedule]: how the learning rate changes with the step; [schedule.NAME]: another number of the optimizer",
-         "kind", "schedules");
+void add_sections(std::vector<Entry>& out) {
+  add_choices(out);
   for (const models::Axis* axis : models::axes())
     out.push_back(section(axis->section,
                           fmt::format("[{}]: how many {}, and which are recorded", axis->section, axis->unit),
                           models::parameters(*axis)));
 
-  Entry theory = section("theory", "[theory]: how the equations are solved", {});
+  Entry theory = section("theory", "[theory]: " + section_summary("theory"), {});
   Entry monte_carlo =
-      section("monte_carlo", "[monte_carlo]: replicas of the simulation", models::monte_carlo_parameters());
+      section("monte_carlo", "[monte_carlo]: " + section_summary("monte_carlo"), models::monte_carlo_parameters());
   for (const models::Model* model : models::all()) {
     const auto add = [&](Entry& entry, std::span<const Parameter> parameters) {
       if (!parameters.empty())
@@ -94,18 +97,13 @@ void add_sections(std::vector<Entry>& out) {
   out.push_back(std::move(theory));
   out.push_back(std::move(monte_carlo));
   // All others, whatever models have.
-  static const std::map<std::string, std::string> summaries = {
-      {"data", "what the inputs are beside their covariance"},
-      {"initial", "where a run starts"},
-      {"tune", "what `edgewise tune` searches, and at what cost"}};
   for (const models::Model* model : models::all())
     for (const std::string& name : model->sections()) {
       const auto same = [&](const Entry& e) { return e.group == "sections" && e.description.name == name; };
       auto entry = std::find_if(out.begin(), out.end(), same);
       if (entry == out.end()) {
-        const auto summary = summaries.find(name);
-        const std::string what =
-            summary == summaries.end() ? "read by " + settings::join(readers(name)) : summary->second;
+        const std::string summary = section_summary(name);
+        const std::string what = summary.empty() ? "read by " + settings::join(readers(name)) : summary;
         out.push_back(section(name, fmt::format("[{}]: {}", name, what), {}));
         entry = out.end() - 1;
       }
@@ -118,77 +116,28 @@ void add_sections(std::vector<Entry>& out) {
         }
       if (!own.empty()) entry->more_parameters.emplace_back("of model " + model->description().name, std::move(own));
     }
-  out.push_back(
-      section("verdict", "[verdict]: how theory and simulation are compared", validation::verdict_parameters()));
-  out.push_back(section("schedule_search",
-                        "[schedule_search]: how `edgewise schedule` looks for the best learning rates",
-                        models::ingredients::schedule_search_parameters()));
-  out.push_back(section("collapse", "[collapse]: sizes whose normalised curves `edgewise collapse` compares",
-                        validation::collapse_parameters()));
+  for (const FileSection& common : common_sections()) out.push_back(entry_of(common));
 }
 
 void add_sweep_sections(std::vector<Entry>& out) {
-  const auto add = [&](const std::string& name, const std::string& summary, std::vector<Parameter> parameters) {
-    out.push_back(section(name, summary, std::move(parameters)));
+  const auto add = [&](const FileSection& of) {
+    out.push_back(entry_of(of));
     out.back().group = "sweep-sections";
+    if (of.kinds.empty()) return;
+    Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
+    for (const Description* kind : of.kinds) kinds.items.emplace_back(kind->name, kind->summary);
+    out.back().details.push_back(std::move(kinds));
+    for (const Description* kind : of.kinds) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
   };
-  add("sweep", "[sweep]: what is computed of every cell, and of which experiment", validation::sweep_parameters());
-  add("axis", "[[axis]]: one axis of the grid; the first is drawn horizontally", validation::axis_parameters());
-  add("derived", "[[derived]]: a key of the experiment that follows from the axes, or a name for formulas",
-      validation::derived_parameters());
-  add("variant", "[[variant]]: every cell runs each variant; measures compare them", validation::variant_parameters());
-  add("measure", "[[measure]]: a number that is kept of every cell",
-      {settings::text("name", "what formulas, columns and figures call it").must(),
-       settings::text("kind", "which number of the cell").otherwise(std::string("final")),
-       settings::text("variant", "the variant it is taken of").computed("each, as NAME_VARIANT")});
-  Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
-  for (const Description* kind : validation::measure_kinds()) kinds.items.emplace_back(kind->name, kind->summary);
-  out.back().details.push_back(std::move(kinds));
-  for (const Description* kind : validation::measure_kinds()) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
-  add("label", "[[label]]: a name for cells; the first whose rule holds", validation::label_parameters());
-  add("boundary", "[[boundary]]: a predicted curve of the diagram", validation::boundary_parameters());
-  add("compare", "[compare]: of a comparison of methods on workloads", validation::compare_parameters());
-  add("workload", "[[workload]]: a problem that every method of a comparison is run on",
-      validation::workload_parameters());
-  add("method", "[[method]]: a method of a comparison, and the settings it is tried with",
-      validation::method_parameters());
-}
-
-std::string default_text(const Parameter& p) {
-  if (p.required) return "required";
-  if (p.fallback) return settings::text_of(*p.fallback);
-  if (!p.fallback_text.empty()) return p.fallback_text;
-  return "none";
-}
-
-/// Every line of `text` behind `indent`, words wrapped at `width`; lines that are indented themselves are kept.
-std::string paragraph(const std::string& text, const std::string& indent, std::size_t width = 110) {
-  std::string out;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string line = text.substr(at, end - at);
-    at = end + 1;
-    while (line.size() > width && line.front() != ' ') {
-      std::size_t cut = line.rfind(' ', width);
-      if (cut == std::string::npos || cut == 0) break;
-      out += indent + line.substr(0, cut) + "\n";
-      line.erase(0, cut + 1);
-    }
-    out += line.empty() ? "\n" : indent + line + "\n";
-  }
-  return out;
+  for (const FileSection& of : sweep_file_sections()) add(of);
+  for (const FileSection& of : comparison_sections()) add(of);
 }
 
 void append_parameters(std::string& out, const std::string& title, const std::vector<Parameter>& parameters) {
   if (parameters.empty()) return;
   out += "\n" + title + "\n";
   for (const Parameter& p : parameters) {
-    std::string facts =
-        fmt::format("{}, {}", settings::name(p.type), p.required ? "required" : "default " + default_text(p));
-    if (!p.range_text().empty()) facts += ", " + p.range_text();
-    if (!p.unit.empty()) facts += fmt::format(", in {}", p.unit);
-    if (!p.where_text().empty()) facts += ", read where " + p.where_text();
-    out += fmt::format("  {}  ({})\n", p.name, facts) + paragraph(p.doc, "      ");
+    out += fmt::format("  {}  ({})\n", p.name, facts_text(p)) + paragraph(p.doc, "      ");
   }
 }
 

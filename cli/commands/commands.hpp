@@ -15,6 +15,10 @@ Status list(const Context& context, const std::string& group);
 Status describe(const Context& context, const std::string& name);
 /// Reads files of experiments, sweeps and comparisons as their commands would, and computes nothing.
 Status check(const Context& context, const std::vector<std::string>& files);
+/// A commented experiment file with every key. \param kind  of optimizer, or of what the model chooses; empty: the usual one
+Status new_experiment(const Context& context, const std::string& model, const std::string& kind);
+/// A JSON schema of the files of experiments, sweeps and comparisons.
+Status schema(const Context& context);
 Status solve(const Context& context, const std::string& experiment);
 Status simulate(const Context& context, const std::string& experiment);
 /// With several experiments --output names a folder, which gets one result each.

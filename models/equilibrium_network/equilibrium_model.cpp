@@ -461,6 +461,8 @@ const Model& equilibrium_network_model() {
       .closed_forms = equilibrium_closed_forms,
       .monte_carlo = solver_parameters(),
       .build = build_equilibrium,
+      .start = R"(network = { scale = 0.5, width = 100 }
+depth.max = 10)",
   });
   return model;
 }

@@ -152,6 +152,9 @@ const Model& equilibrium_training_model() {
       .optimizers = {tied_descent()},
       .observables = training_observables(),
       .build = build_training,
+      .start = R"(network.scale = 0.5
+optimizer.learning_rate = 0.3
+time.steps = 20)",
   });
   return model;
 }

@@ -302,6 +302,11 @@ std::vector<Parameter> all_keys() {
 }  // namespace
 
 const Model& feature_alignment_model() {
+  const std::string network_start = R"(alignment.kind = "network"
+data = { examples = 50, inputs = 10 }
+network.hidden = [16]
+optimizer.learning_rate = 0.05
+time = { steps = 50, points = 20 })";
   static const DeclaredModel model({
       .description =
           {"feature-alignment", "how weights align with the average gradient outer product of their layer",
@@ -316,6 +321,16 @@ const Model& feature_alignment_model() {
       .closed_forms = feature_alignment_closed_forms,
       .theory = theory_keys(),
       .build = build,
+      .start = R"(time.steps = 0
+monte_carlo.replicas = 8)",
+      .start_of = {{"quadratic", R"(alignment = { kind = "quadratic", dimension = 50 })"},
+                   {"deep-linear", R"(alignment = { kind = "deep-linear", target = [3, 2, 1] }
+optimizer.learning_rate = 0.01
+time.steps = 100)"},
+                   {"network", network_start},
+                   {"gd", network_start},
+                   {"sgd", network_start},
+                   {"slo", network_start + "\noptimizer.speeds = [1, 1]"}},
   });
   return model;
 }

@@ -383,6 +383,10 @@ const Model& finite_data_model() {
       .theory = theory_section().parameters(),
       .monte_carlo = monte_carlo_section().parameters(),
       .build = build,
+      .start = R"(spectrum = { kind = "isotropic", dimension = 40 }
+data.samples = 20
+optimizer.learning_rate = 0.01
+time.steps = 100)",
   });
   return model;
 }

@@ -5,6 +5,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -26,6 +28,10 @@ struct ModelDeclaration {
       build;
   /// Model::tune; empty: not offered.
   std::function<std::vector<Finding>(const Experiment& experiment)> tune = {};
+  /// A small experiment that runs, in TOML: values of keys that have no default.
+  std::string start = {};
+  /// What a kind (of an optimizer, or of what the model's own sections choose) needs beside `start` or instead.
+  std::vector<std::pair<std::string, std::string>> start_of = {};
 };
 
 class DeclaredModel final : public Model {
@@ -42,11 +48,19 @@ class DeclaredModel final : public Model {
   std::span<const settings::Parameter> monte_carlo_parameters() const override { return said_.monte_carlo; }
   std::vector<Finding> tune(const Experiment& experiment) const override;
 
+  /// A small experiment that runs, with `model` and what has no default. \param kind  a word of `kinds()`, or empty
+  settings::Table start(const std::string& kind) const;
+  /// What a start may be of: the optimizers, then further kinds that `start_of` names.
+  std::vector<std::string> kinds() const;
+
  private:
   std::unique_ptr<Problem> build(const Experiment& experiment) const override;
 
   ModelDeclaration said_;
   std::vector<const settings::Description*> optimizers_;
 };
+
+/// The model as it was declared; null for one that is no DeclaredModel.
+const DeclaredModel* declared(const Model& model);
 
 }  // namespace edgewise::models

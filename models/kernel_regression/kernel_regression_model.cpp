@@ -341,6 +341,11 @@ const Model& kernel_regression_model() {
       .theory = error_parameters(),
       .monte_carlo = test_parameters(),
       .build = build,
+      .start = R"(data.dimension = 8
+kernel = { kind = "ntk", ridge = 0.1 }
+target.powers = [0, 0.5, 0.5]
+samples.max = 400
+monte_carlo.replicas = 8)",
   });
   return model;
 }

@@ -460,6 +460,19 @@ const Model& least_squares_model() {
       .monte_carlo = monte_carlo_section().parameters(),
       .build = build,
       .tune = tune_least_squares,
+      .start = R"(spectrum = { kind = "power-law", dimension = 100, alpha = 1.0, beta = 0.5 }
+noise = { law = "gaussian", variance = 0.01 }
+
+optimizer.learning_rate = 0.1
+time.steps = 960)",
+      .start_of = {{"custom", R"([optimizer]
+start = [1, 0]
+readout = [1, 0]
+[[optimizer.phase]]
+T0 = [[1, -0.08], [0, 0.8]]
+T1 = [[-0.1, 0], [1, 0]]
+n = [-0.1, 1]
+e = [1, 0])"}},
   });
   return model;
 }

@@ -308,6 +308,8 @@ const Model& mini_batch_cdat_model() {
       .closed_forms = closed_forms,
       .monte_carlo = run_section().parameters(),
       .build = build,
+      .start = R"(rate.kind = "cdat"
+time.steps = 100)",
   });
   return model;
 }

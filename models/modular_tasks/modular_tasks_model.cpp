@@ -262,6 +262,10 @@ const Model& modular_tasks_model() {
       .theory = error_parameters(),
       .monte_carlo = test_parameters(),
       .build = build,
+      .start = R"(data.dimension = 6
+kernel = { kind = "ntk", ridge = 0.01 }
+samples.max = 400
+monte_carlo.replicas = 8)",
   });
   return model;
 }

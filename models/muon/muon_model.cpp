@@ -428,6 +428,12 @@ const Model& matrix_least_squares_model() {
       .closed_forms = matrix_closed_forms,
       .theory = theory_keys(),
       .build = build,
+      .start = R"(spectrum = { kind = "power-law", dimension = 32, alpha = 0.4, beta = 0.3 }
+noise.relative_variance = 0.25
+optimizer.learning_rate = 0.02
+time.steps = 100
+monte_carlo.replicas = 8)",
+      .start_of = {{"general", "optimizer.map = 'sigma / (0.1 + sigma)'"}},
   });
   return model;
 }

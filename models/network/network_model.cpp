@@ -409,6 +409,18 @@ const Model& network_model() {
       .theory = theory_section().parameters(),
       .monte_carlo = run_section().parameters(),
       .build = build,
+      .start = R"(data = { examples = 50, inputs = 10 }
+network.hidden = [16]
+optimizer.learning_rate = 0.1
+time = { steps = 50, points = 20 }
+monte_carlo.replicas = 8)",
+      .start_of = {{"sam", R"(optimizer.rho = 0.05)"},
+                   {"functional-sam", R"(optimizer.rho = 0.05)"},
+                   {"logit-sam", R"(optimizer.rho = 0.05)"},
+                   {"gradient-penalty", R"(optimizer.rho = 0.05)"},
+                   {"weight-noise", R"(optimizer.deviation = 0.01)"},
+                   {"gauss-newton-trace", R"(optimizer.deviation = 0.01)"},
+                   {"hessian-trace", R"(optimizer.deviation = 0.01)"}},
   });
   return model;
 }

@@ -304,7 +304,11 @@ ModelDeclaration nonlinear_declaration(settings::Description description, std::v
           .closed_forms = std::move(closed_forms),
           .theory = theory_section().parameters(),
           .monte_carlo = monte_carlo_keys(),
-          .build = build};
+          .build = build,
+          .start = R"(spectrum = { kind = "power-law", dimension = 200, alpha = 0.25, beta = 0.0, signal = 1.0 }
+noise = { law = "gaussian", variance = 2.0 }
+optimizer.learning_rate = 0.001
+time.steps = 500)"};
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -64,17 +64,23 @@ std::vector<Description> residual_methods() {
 }  // namespace
 
 const Model& residual_sgd_model() {
-  static const DeclaredModel model(nonlinear_declaration(
-      {"residual-sgd",
-       "SGD through a nonlinearity of the residual: clipping, Huber, least absolute deviations, ...",
-       "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, r = <x, v> - eps, P = v'Kv\n"
-       "v' = v - (eta/B) sum_b chi(r_b) x_b\n"
-       "mu = E chi'(r), q = E chi^2, c2 = E (chi^2)''(r):  E[chi x] = mu K v,  E[chi^2 x x'] = q K + c2 Kv (Kv)'\n"
-       "ode:       dD_i/dt = -2 eta mu lambda_i D_i + eta^2 (q/B) lambda_i,   P = sum lambda_i D_i\n"
-       "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
-       "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
-       {}},
-      residual_methods(), residual_closed_forms));
+  static const DeclaredModel model([] {
+    ModelDeclaration out = nonlinear_declaration(
+        {"residual-sgd",
+         "SGD through a nonlinearity of the residual: clipping, Huber, least absolute deviations, ...",
+         "x ~ N(0, K), y = <x, theta*> + eps, v = theta - theta*, r = <x, v> - eps, P = v'Kv\n"
+         "v' = v - (eta/B) sum_b chi(r_b) x_b\n"
+         "mu = E chi'(r), q = E chi^2, c2 = E (chi^2)''(r):  E[chi x] = mu K v,  E[chi^2 x x'] = q K + c2 Kv (Kv)'\n"
+         "ode:       dD_i/dt = -2 eta mu lambda_i D_i + eta^2 (q/B) lambda_i,   P = sum lambda_i D_i\n"
+         "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
+         "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
+         {}},
+        residual_methods(), residual_closed_forms);
+    for (const char* kind : {"clip", "huber", "reject", "mean-clip"})
+      out.start_of.emplace_back(kind, "optimizer.threshold = 1.0");
+    out.start_of.emplace_back("custom", "optimizer.chi = \"r / (1 + abs(r))\"");
+    return out;
+  }());
   return model;
 }
 

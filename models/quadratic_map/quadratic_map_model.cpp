@@ -462,6 +462,10 @@ const Model& quadratic_map_model() {
       .theory = theory_section().parameters(),
       .monte_carlo = run_section().parameters(),
       .build = build,
+      .start = R"(data.epsilon = 0.1
+initial = { residual = 0.2, sharpness = 1.0, invariant = 0.0 }
+time.steps = 100)",
+      .start_of = {{"sam", R"(optimizer.rho = 0.1)"}, {"normalized-sam", R"(optimizer.rho = 0.1)"}},
   });
   return model;
 }

@@ -120,6 +120,11 @@ const Model& quadratic_regression_model() {
       .theory = theory_section().parameters(),
       .monte_carlo = simulation_parameters(),
       .build = build,
+      .start = R"(data = { outputs = 20, parameters = 40 }
+optimizer.learning_rate = 0.1
+time.steps = 20
+monte_carlo.replicas = 8)",
+      .start_of = {{"sgd", R"(optimizer.batch = 10)"}, {"sam", R"(optimizer.rho = 0.1)"}},
   });
   return model;
 }

@@ -363,6 +363,8 @@ const Model& self_stabilization_model() {
       .theory = theory_section().parameters(),
       .monte_carlo = run_keys(),
       .build = build,
+      .start = R"(optimizer.learning_rate = 1.0
+time.steps = 200)",
   });
   return model;
 }

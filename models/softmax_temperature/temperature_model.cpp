@@ -191,6 +191,9 @@ const Model& softmax_temperature_model() {
       .theory = temperature_theory_parameters(),
       .monte_carlo = temperature_monte_carlo_parameters(),
       .build = build,
+      .start = R"(optimizer.learning_rate = 0.1
+time.steps = 100
+monte_carlo.replicas = 8)",
   });
   return model;
 }

@@ -184,6 +184,8 @@ const Model& sum_of_powers_model() {
       .observables = {observable()},
       .closed_forms = closed_forms,
       .build = build,
+      .start = R"(powers.terms = [[1, 0.5, 0], [1, 0, 0.5]]
+time.steps = 1000)",
   });
   return model;
 }

@@ -42,9 +42,9 @@ std::string as_variable(std::string name) {
 
 /// Keys of every measure.
 std::vector<Parameter> common_parameters(const std::vector<std::string>& kinds) {
-  return {settings::text("name", "the name of what it gives, for formulas, columns and figures").must(),
-          settings::text("kind", "which number of the cell").otherwise(std::string("final")).one_of(kinds),
-          settings::text("variant", "the variant it is taken of").computed("each, as NAME_VARIANT")};
+  std::vector<Parameter> out = measure_parameters();
+  out.push_back(settings::text("kind", "which number of the cell").otherwise(std::string("final")).one_of(kinds));
+  return out;
 }
 
 void check_name(const Table& table, const std::string& name, const std::set<std::string>& taken) {
@@ -119,6 +119,13 @@ void MeasureTable::require(const std::vector<std::string>& accepted, const std::
   if (std::find(accepted.begin(), accepted.end(), what) != accepted.end()) return;
   throw values.error(
       key, fmt::format("needs a sweep that does {}; this one does '{}'", settings::join(accepted, " or "), what));
+}
+
+const std::vector<Parameter>& measure_parameters() {
+  static const std::vector<Parameter> keys = {
+      settings::text("name", "the name of what it gives, for formulas, columns and figures").must(),
+      settings::text("variant", "the variant it is taken of").computed("each, as NAME_VARIANT")};
+  return keys;
 }
 
 std::span<const Description* const> measure_kinds() {

@@ -65,6 +65,8 @@ class Measure {
                         std::span<double> out) const = 0;
 };
 
+/// The keys of every measure beside its kind.
+const std::vector<settings::Parameter>& measure_parameters();
 /// Kinds of measures, for `edgewise describe`.
 std::span<const settings::Description* const> measure_kinds();
 

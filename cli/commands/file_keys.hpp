@@ -1,0 +1,50 @@
+#pragma once
+/// \file
+/// What files of experiments, sweeps and comparisons may hold, section by section, gathered from where each is declared.
+/// From this come `describe`, `new`, `schema` and `completion`.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "settings/settings.hpp"
+
+namespace edgewise::cli {
+
+/// A section of a file.
+struct FileSection {
+  std::string name;                             ///< "optimizer"; in another section "optimizer.phase"
+  std::string about;                            ///< one line, without the name
+  std::vector<settings::Parameter> parameters;  ///< keys that it has whatever is chosen
+  std::string chosen_by = {};                   ///< the key whose word picks one of `kinds`; empty: there is none
+  std::string usual = {};                       ///< the kind where that key is left out; empty: it is required
+  std::vector<const settings::Description*> kinds = {};
+  bool repeated = false;  ///< [[name]], any number of times
+
+  /// The key `chosen_by` as a parameter.
+  settings::Parameter choice() const;
+  /// The kind of that name, or null.
+  const settings::Description* kind(std::string_view word) const;
+};
+
+/// What a section that several models read is about; empty where nothing is written down.
+std::string section_summary(const std::string& name);
+/// [spectrum], [noise], [rate] and [schedule], which choose among kinds that belong to no model.
+const std::vector<FileSection>& shared_choices();
+/// [verdict], [schedule_search] and [collapse], which every experiment may have.
+const std::vector<FileSection>& common_sections();
+/// All sections that an experiment of the model may have, in the order in which a file gives them.
+std::vector<FileSection> sections_of(const models::Model& model);
+/// Those of a sweep file, and those of a comparison, beside [experiment].
+const std::vector<FileSection>& sweep_file_sections();
+const std::vector<FileSection>& comparison_sections();
+
+/// What stands for a default: its value in TOML, how it is computed, "required" or "none".
+std::string default_text(const settings::Parameter& parameter);
+/// Type, default, range, unit and where it is read, in one line.
+std::string facts_text(const settings::Parameter& parameter);
+
+/// Every line of `text` behind `indent`, words wrapped at `width`; lines that are indented themselves are kept.
+std::string paragraph(const std::string& text, const std::string& indent, std::size_t width = 110);
+
+}  // namespace edgewise::cli

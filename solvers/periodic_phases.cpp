@@ -342,63 +342,91 @@ double spectral_radius(std::vector<double> matrix, std::size_t n) {
   return radius;
 }
 
-BalancedPhases balanced(const PeriodicPhases& given) {
-  BalancedPhases out;
-  PeriodicPhases& s = out.system = observed_part(given);
-  // Modes: x and own in units of the largest x, weight in units of the largest weight.
-  const auto largest = [](const std::vector<double>& values) {
-    double most = 0;
-    for (const double v : values) most = std::max(most, std::abs(v));
-    return most > 0 ? power_of_two(most) : 1;
-  };
-  const double x_unit = largest(s.modes.x), weight_unit = largest(s.modes.weight);
+namespace {
+
+/// The power of two next to the largest magnitude; 1 of zeros.
+double unit_of(const std::vector<double>& values) {
+  double most = 0;
+  for (const double v : values) most = std::max(most, std::abs(v));
+  return most > 0 ? power_of_two(most) : 1;
+}
+
+/// Measures x and own of the modes in units of the largest x, weight in units of the largest weight; the second is returned.
+double balance_modes(PeriodicPhases& s) {
+  const double x_unit = unit_of(s.modes.x), weight_unit = unit_of(s.modes.weight);
   for (double& x : s.modes.x) x /= x_unit;
   for (double& w : s.modes.weight) w /= weight_unit;
   for (double& o : s.modes.own) o = o / x_unit / x_unit;
   // Divided before it is multiplied: both units may be 1e120 apart from 1.
   for (double& f : s.modes.feedback) f = f / x_unit * (weight_unit / x_unit);
   s.modes.source /= weight_unit;
-  out.shared_unit = weight_unit;
   for (PhaseRun& run : s.period)
     for (PhaseBlock& block : run.phase.blocks) {
       for (double& t : block.T1) t *= x_unit;
       for (double& n : block.n) n *= x_unit;
     }
-  // Coordinates that repeat each other, or that the noise joins, keep one unit.
+  return weight_unit;
+}
+
+/// Coordinates of all blocks in one row: `first` of each block, and their number.
+struct Coordinates {
   std::vector<std::size_t> first;
   std::size_t total = 0;
+};
+
+Coordinates coordinates_of(const PeriodicPhases& s) {
+  Coordinates out;
   for (const std::size_t r : s.sizes) {
-    first.push_back(total);
-    total += r;
+    out.first.push_back(out.total);
+    out.total += r;
   }
-  Classes same(total);
+  return out;
+}
+
+/// Coordinates that repeat each other, or that the noise joins: they keep one unit.
+Classes coordinates_of_one_unit(const PeriodicPhases& s, const Coordinates& c) {
+  Classes same(c.total);
   for (std::size_t b = 0; b < s.sizes.size(); ++b) {
     const auto rep = representatives(s, b);
     for (std::size_t i = 0; i < rep.size(); ++i)
-      if (rep[i] != vanishes) same.join(first[b] + i, first[b] + rep[i]);
+      if (rep[i] != vanishes) same.join(c.first[b] + i, c.first[b] + rep[i]);
   }
   for (const PhaseRun& run : s.period) {
     if (run.phase.noise_scale == 0) continue;
     const NoiseCoordinates noise = noise_coordinates(run.phase);
     for (std::size_t b = 0; noise.joined && b < s.sizes.size(); ++b)
       for (std::size_t i = 0; i < noise.block[b].size(); ++i)
-        same.join(first[b] + noise.block[b][i], first[noise.lead] + noise.block[noise.lead][i]);
+        same.join(c.first[b] + noise.block[b][i], c.first[noise.lead] + noise.block[noise.lead][i]);
   }
-  // How strongly coordinates act on each other, the noise being one more.
-  std::vector<double> act((total + 1) * (total + 1), 0.0), unit(total, 1.0);
-  const auto at = [&](std::size_t i, std::size_t j) -> double& { return act[i * (total + 1) + j]; };
+  return same;
+}
+
+/// How strongly coordinates act on each other, the noise being one more, the last; row by row.
+std::vector<double> actions(const PeriodicPhases& s, const Coordinates& c) {
+  std::vector<double> act((c.total + 1) * (c.total + 1), 0.0);
+  const auto raise = [&](std::size_t i, std::size_t j, double value) {
+    double& entry = act[i * (c.total + 1) + j];
+    entry = std::max(entry, std::abs(value));
+  };
   for (const PhaseRun& run : s.period)
     for (std::size_t b = 0; b < s.sizes.size(); ++b) {
       const PhaseBlock& block = run.phase.blocks[b];
       for (std::size_t i = 0; i < block.r; ++i) {
-        for (std::size_t j = 0; j < block.r; ++j)
-          at(first[b] + i, first[b] + j) =
-              std::max(at(first[b] + i, first[b] + j),
-                       std::max(std::abs(block.T0[i * block.r + j]), std::abs(block.T1[i * block.r + j])));
-        at(first[b] + i, total) = std::max(at(first[b] + i, total), std::abs(block.n[i]));
-        at(total, first[b] + i) = std::max(at(total, first[b] + i), std::abs(block.e[i]));
+        for (std::size_t j = 0; j < block.r; ++j) {
+          raise(c.first[b] + i, c.first[b] + j, block.T0[i * block.r + j]);
+          raise(c.first[b] + i, c.first[b] + j, block.T1[i * block.r + j]);
+        }
+        raise(c.first[b] + i, c.total, block.n[i]);
+        raise(c.total, c.first[b] + i, block.e[i]);
       }
     }
+  return act;
+}
+
+/// The unit of every coordinate, one for each class, at which the others act on it as strongly as it acts on them.
+std::vector<double> balancing_units(const std::vector<double>& act, const Classes& same, std::size_t total) {
+  std::vector<double> unit(total, 1.0);
+  const auto at = [&](std::size_t i, std::size_t j) { return act[i * (total + 1) + j]; };
   for (int sweep = 0; sweep < 30; ++sweep) {
     bool changed = false;
     for (std::size_t c = 0; c < total; ++c) {
@@ -424,28 +452,43 @@ BalancedPhases balanced(const PeriodicPhases& given) {
     }
     if (!changed) break;
   }
-  for (std::size_t b = 0; b < s.sizes.size(); ++b) {
-    const std::size_t r = s.sizes[b];
-    out.unit.emplace_back(unit.begin() + static_cast<std::ptrdiff_t>(first[b]),
-                          unit.begin() + static_cast<std::ptrdiff_t>(first[b] + r));
-    const auto& d = out.unit.back();
-    for (PhaseRun& run : s.period) {
-      PhaseBlock& block = run.phase.blocks[b];
-      for (std::size_t i = 0; i < r; ++i) {
-        for (std::size_t j = 0; j < r; ++j) {
-          block.T0[i * r + j] = block.T0[i * r + j] * d[j] / d[i];
-          block.T1[i * r + j] = block.T1[i * r + j] * d[j] / d[i];
-        }
-        block.n[i] /= d[i];
-        block.e[i] *= d[i];
-      }
-    }
+  return unit;
+}
+
+/// Measures the coordinates of block b in units d.
+void rescale(PeriodicPhases& s, std::size_t b, const std::vector<double>& d) {
+  const std::size_t r = d.size();
+  for (PhaseRun& run : s.period) {
+    PhaseBlock& block = run.phase.blocks[b];
     for (std::size_t i = 0; i < r; ++i) {
-      if (!s.rest.empty()) s.rest[b][i] /= d[i];
-      if (!s.readout.empty()) s.readout[b][i] *= d[i];
+      for (std::size_t j = 0; j < r; ++j) {
+        block.T0[i * r + j] = block.T0[i * r + j] * d[j] / d[i];
+        block.T1[i * r + j] = block.T1[i * r + j] * d[j] / d[i];
+      }
+      block.n[i] /= d[i];
+      block.e[i] *= d[i];
     }
-    for (ConstantCoordinate& c : s.constants)
-      if (c.block == b) c.value /= d[c.coordinate];
+  }
+  for (std::size_t i = 0; i < r; ++i) {
+    if (!s.rest.empty()) s.rest[b][i] /= d[i];
+    if (!s.readout.empty()) s.readout[b][i] *= d[i];
+  }
+  for (ConstantCoordinate& c : s.constants)
+    if (c.block == b) c.value /= d[c.coordinate];
+}
+
+}  // namespace
+
+BalancedPhases balanced(const PeriodicPhases& given) {
+  BalancedPhases out;
+  PeriodicPhases& s = out.system = observed_part(given);
+  out.shared_unit = balance_modes(s);
+  const Coordinates c = coordinates_of(s);
+  const std::vector<double> unit = balancing_units(actions(s, c), coordinates_of_one_unit(s, c), c.total);
+  for (std::size_t b = 0; b < s.sizes.size(); ++b) {
+    const auto from = unit.begin() + static_cast<std::ptrdiff_t>(c.first[b]);
+    out.unit.emplace_back(from, from + static_cast<std::ptrdiff_t>(s.sizes[b]));
+    rescale(s, b, out.unit.back());
   }
   return out;
 }

@@ -97,27 +97,28 @@ std::string label_ground(const SweepTable& table, const PlaneLine& line, std::ve
   return out;
 }
 
-}  // namespace
-
-std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std::size_t number) {
-  const SweepAxis& along = table.axes[panel.plane.horizontal];
-  const PlaneLine first(table, panel.plane);
-  std::vector<SweepCurve> curves;
-  const bool family = panel.plane.vertical.has_value();
+/// The curves of a panel: one a measure, or one a measure and place of the vertical axis.
+std::vector<SweepCurve> curves_of(const SweepTable& table, const DiagramPanel& panel, const PlaneLine& first) {
+  std::vector<SweepCurve> out;
   for (const std::size_t m : panel.measures) {
-    const std::string name = shown_name(table.measures[m].name);
-    if (!family) {
-      curves.push_back(curve_of(table, first, m, panel.measures.size() > 1 ? name : ""));
+    const std::string name = panel.measures.size() > 1 ? shown_name(table.measures[m].name) : "";
+    if (!panel.plane.vertical) {
+      out.push_back(curve_of(table, first, m, name));
       continue;
     }
     const SweepAxis& other = table.axes[*panel.plane.vertical];
     for (std::size_t i = 0; i < other.size(); ++i) {
       Plane plane = panel.plane;
       plane.place[*panel.plane.vertical] = i;
-      curves.push_back(curve_of(table, PlaneLine(table, plane), m,
-                                (panel.measures.size() > 1 ? name + ", " : "") + shown_value(other, i)));
+      out.push_back(
+          curve_of(table, PlaneLine(table, plane), m, (name.empty() ? "" : name + ", ") + shown_value(other, i)));
     }
   }
+  return out;
+}
+
+/// The axis that holds all curves with their errors.
+Axis values_axis(const std::vector<SweepCurve>& curves, const std::string& measure) {
   std::vector<double> central, shown;
   for (const SweepCurve& c : curves)
     for (std::size_t i = 0; i < c.y.size(); ++i) {
@@ -125,11 +126,78 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
       shown.push_back(c.y[i] - 2 * c.error[i]);
       shown.push_back(c.y[i] + 2 * c.error[i]);
     }
+  if (central.empty()) throw Error(fmt::format("the measure '{}' is defined in no cell that is drawn", measure));
+  return axis_of(central, shown, false, 0.08);
+}
+
+/// What gnuplot draws of one panel: blocks of data, and what to plot of them.
+class PanelPlots {
+ public:
+  explicit PanelPlots(std::size_t panel) : panel_(panel) {}
+
+  /// The name of a new block of these rows.
+  std::string block(const std::string& rows) {
+    const std::string name = fmt::format("$c{}b{}", panel_, plots_.size());
+    data_ += name + " << EOD\n" + rows + "EOD\n";
+    return name;
+  }
+  void add(std::string plot) { plots_.push_back(std::move(plot)); }
+  std::string text() const { return data_ + "plot " + settings::join(plots_, ", \\\n     ") + "\n"; }
+
+ private:
+  std::size_t panel_;
+  std::string data_;
+  std::vector<std::string> plots_;
+};
+
+/// Upright lines where theory predicts that labels change.
+void add_boundaries(PanelPlots& plots, const std::vector<Boundary>& boundaries, const Axis& y) {
+  std::vector<std::string> names;
+  for (const Boundary& boundary : boundaries) {
+    const bool again = std::find(names.begin(), names.end(), boundary.name) != names.end();
+    names.push_back(boundary.name);
+    std::string rows;
+    for (const double at : boundary.x)
+      rows += fmt::format("{0} {1}\n{0} {2}\n\n", text_of(at), text_of(y.low), text_of(y.high));
+    plots.add(
+        fmt::format("{} using 1:2 with lines lw 1.6 dt (8,5) lc rgb 'black' {}", plots.block(rows),
+                    again ? "notitle" : "title " + plain("predicted: " + with_greek(boundary.name)) + " noenhanced"));
+  }
+}
+
+void add_curve(PanelPlots& plots, const SweepCurve& curve, const char* color, const Axis& y) {
+  std::string rows;
+  for (std::size_t i = 0; i < curve.x.size(); ++i) {
+    if (y.log && curve.y[i] <= 0) continue;
+    rows += fmt::format("{} {} {} {}\n", text_of(curve.x[i]), text_of(curve.y[i]),
+                        text_of(std::clamp(curve.y[i] - 2 * curve.error[i], y.low, y.high)),
+                        text_of(std::clamp(curve.y[i] + 2 * curve.error[i], y.low, y.high)));
+  }
+  if (rows.empty()) rows = "NaN NaN NaN NaN\n";
+  const auto title = [&](const char* more) {
+    return curve.legend.empty() ? "notitle" : "title " + plain(curve.legend + more) + " noenhanced";
+  };
+  const std::string name = plots.block(rows);
+  // A measure with an error is a set of points; one without, e.g. a prediction, a line.
+  if (curve.has_errors) {
+    plots.add(fmt::format("{} using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '{}' notitle", name, color));
+    plots.add(fmt::format("{} using 1:2 with points pt 7 ps 0.5 lc rgb '{}' {}", name, color, title(" ± 2 s.e.")));
+  } else {
+    plots.add(fmt::format("{} using 1:2 with {} lw 2 pt 7 ps 0.4 lc rgb '{}' {}", name,
+                          curve.x.size() > 40 ? "lines" : "linespoints", color, title("")));
+  }
+}
+
+}  // namespace
+
+std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std::size_t number) {
+  const SweepAxis& along = table.axes[panel.plane.horizontal];
+  const PlaneLine first(table, panel.plane);
   const validation::MeasureInfo& info = table.measures[panel.measures.front()];
-  if (central.empty()) throw Error(fmt::format("the measure '{}' is defined in no cell that is drawn", info.name));
+  const std::vector<SweepCurve> curves = curves_of(table, panel, first);
+  const Axis y = values_axis(curves, info.name);
   const AxisScale& scale = first.scale();
   const Axis x{along.log, scale.from_scale(scale.edges().front()), scale.from_scale(scale.edges().back())};
-  const Axis y = axis_of(central, shown, false, 0.08);
 
   std::string out = "unset label\nunset object\nunset arrow\nunset colorbox\n";
   out +=
@@ -142,58 +210,17 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
                      gnuplot_string(unmarked(shown_name(along.name)) + "\n{/*0.3  }"), plain(label));
   out += "set key outside center bottom horizontal maxcols 3 Left reverse samplen 2.2 spacing 1.15\n";
 
-  std::string data;
-  std::vector<std::string> plots;
-  const auto block = [&](const std::string& rows) {
-    const std::string name = fmt::format("$c{}b{}", number, plots.size());
-    data += name + " << EOD\n" + rows + "EOD\n";
-    return name;
-  };
+  PanelPlots plots(number);
+  const bool single = !panel.plane.vertical;
   std::vector<std::size_t> in_legend;
-  if (!family && !table.labels.empty()) out += label_ground(table, first, in_legend);
+  if (single && !table.labels.empty()) out += label_ground(table, first, in_legend);
   for (const std::size_t l : in_legend)
-    plots.push_back(fmt::format(
+    plots.add(fmt::format(
         "{} using 1:2:3 with filledcurves fc rgb '{}' fs transparent solid 0.45 noborder title {} noenhanced",
-        block("NaN NaN NaN\n"), label_tint(l), plain(with_greek(table.labels[l].name))));
-  if (!family && along.words.empty()) {
-    std::vector<std::string> names;
-    for (const Boundary& boundary : validation::predicted_boundaries(table, panel.plane)) {
-      const bool again = std::find(names.begin(), names.end(), boundary.name) != names.end();
-      names.push_back(boundary.name);
-      std::string rows;
-      for (const double at : boundary.x)
-        rows += fmt::format("{0} {1}\n{0} {2}\n\n", text_of(at), text_of(y.low), text_of(y.high));
-      plots.push_back(
-          fmt::format("{} using 1:2 with lines lw 1.6 dt (8,5) lc rgb 'black' {}", block(rows),
-                      again ? "notitle" : "title " + plain("predicted: " + with_greek(boundary.name)) + " noenhanced"));
-    }
-  }
-  for (std::size_t c = 0; c < curves.size(); ++c) {
-    const SweepCurve& curve = curves[c];
-    const char* color = palette[c % palette_size];
-    std::string rows;
-    for (std::size_t i = 0; i < curve.x.size(); ++i) {
-      if (y.log && curve.y[i] <= 0) continue;
-      rows += fmt::format("{} {} {} {}\n", text_of(curve.x[i]), text_of(curve.y[i]),
-                          text_of(std::clamp(curve.y[i] - 2 * curve.error[i], y.low, y.high)),
-                          text_of(std::clamp(curve.y[i] + 2 * curve.error[i], y.low, y.high)));
-    }
-    if (rows.empty()) rows = "NaN NaN NaN NaN\n";
-    std::string title = curve.legend.empty() ? "notitle" : "title " + plain(curve.legend) + " noenhanced";
-    const std::string name = block(rows);
-    // A measure with an error is a set of points; one without, e.g. a prediction, a line.
-    if (curve.has_errors) {
-      plots.push_back(
-          fmt::format("{} using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '{}' notitle", name, color));
-      plots.push_back(
-          fmt::format("{} using 1:2 with points pt 7 ps 0.5 lc rgb '{}' {}", name, color,
-                      title == "notitle" ? title : "title " + plain(curve.legend + " ± 2 s.e.") + " noenhanced"));
-    } else {
-      plots.push_back(fmt::format("{} using 1:2 with {} lw 2 pt 7 ps 0.4 lc rgb '{}' {}", name,
-                                  curve.x.size() > 40 ? "lines" : "linespoints", color, title));
-    }
-  }
-  return out + data + "plot " + settings::join(plots, ", \\\n     ") + "\n";
+        plots.block("NaN NaN NaN\n"), label_tint(l), plain(with_greek(table.labels[l].name))));
+  if (single && along.words.empty()) add_boundaries(plots, validation::predicted_boundaries(table, panel.plane), y);
+  for (std::size_t c = 0; c < curves.size(); ++c) add_curve(plots, curves[c], palette[c % palette_size], y);
+  return out + plots.text();
 }
 
 }  // namespace edgewise::cli

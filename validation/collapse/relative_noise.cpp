@@ -122,21 +122,15 @@ double rms_at(const RelativeRun& run, double factor) {
   return std::sqrt(sum);
 }
 
-}  // namespace
+/// Schedule and size.
+using RunKey = std::pair<std::string, double>;
 
-double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
-                             std::span<const double> rate_difference, std::span<const double> noise) {
-  LeastSquaresSums sums;
-  for (std::size_t i = 0; i < loss.size(); ++i) sums.add(loss[i], reference[i], rate_difference[i], noise[i]);
-  return sums.factor();
-}
-
-RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& reference) {
-  RelativeNoise out;
-  out.notes = curves.notes;
+/// The seeds' mean of every schedule and size; notes what is worth knowing of the records.
+std::map<RunKey, MeanRun> mean_runs(const LossCurves& curves, const std::string& reference,
+                                    std::vector<std::string>& notes) {
   bool has_noise = true;
   std::vector<std::string> labels;
-  std::map<std::pair<std::string, double>, std::vector<const LossCurve*>> groups;
+  std::map<RunKey, std::vector<const LossCurve*>> groups;
   for (const CurveGroup& group : curves.groups) {
     labels.push_back(group.schedule);
     for (const LossCurve& curve : group.curves) {
@@ -150,52 +144,74 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
     throw Error(fmt::format("--noise: there is no schedule '{}'{}; there is {}", settings::shown(reference),
                             settings::suggestion(reference, labels), settings::shown(settings::join(labels), 200)));
   if (!has_noise)
-    out.notes.push_back(
+    notes.push_back(
         "there is no column noise, the trace of the gradients' covariance: the loss stands for it, and a has its unit");
-  std::map<std::pair<std::string, double>, MeanRun> means;
+  std::map<RunKey, MeanRun> means;
   for (const auto& [key, runs] : groups) {
     const MeanRun& run = means[key] = mean_run(runs, has_noise);
-    note_shared_steps(run, runs, key.first, out.notes);
+    note_shared_steps(run, runs, key.first, notes);
     if (key.first != reference) continue;
     const auto [least, most] = std::ranges::minmax(run.rate);
     if (most - least > 1e-6 * most)
-      out.notes.push_back(
+      notes.push_back(
           fmt::format("the rate of schedule '{}' at size {} is not constant ({:g} to {:g}): differences are to its "
                       "rate at equal tau",
                       settings::shown(reference), settings::text_of(key.second), least, most));
   }
+  return means;
+}
+
+/// A run beside the reference of its size at equal tau, with the terms of the fit added to both sums: of the reference's records, and
+/// of every other one of them.
+RelativeRun beside_reference(const RunKey& key, const MeanRun& run, const MeanRun& of_reference, LeastSquaresSums& all,
+                             LeastSquaresSums& halved) {
+  const ReferenceLoss at(of_reference, 1), at_half(of_reference, 2);
+  RelativeRun row;
+  row.schedule = key.first;
+  row.size = key.second;
+  for (std::size_t i = 0; i < run.step.size(); ++i) {
+    const double known = at(run.tau[i]);
+    if (!std::isfinite(known)) continue;
+    row.step.push_back(run.step[i]);
+    row.tau.push_back(run.tau[i]);
+    row.loss.push_back(run.loss[i]);
+    row.reference.push_back(known);
+    row.rate_difference.push_back(run.rate[i] - interpolated(of_reference.tau, of_reference.rate, run.tau[i]));
+    row.noise.push_back(run.noise[i]);
+    all.add(run.loss[i], known, row.rate_difference.back(), run.noise[i]);
+    halved.add(run.loss[i], at_half(run.tau[i]), row.rate_difference.back(), run.noise[i]);
+  }
+  row.factor = relative_noise_factor(row.loss, row.reference, row.rate_difference, row.noise);
+  return row;
+}
+
+}  // namespace
+
+double relative_noise_factor(std::span<const double> loss, std::span<const double> reference,
+                             std::span<const double> rate_difference, std::span<const double> noise) {
+  LeastSquaresSums sums;
+  for (std::size_t i = 0; i < loss.size(); ++i) sums.add(loss[i], reference[i], rate_difference[i], noise[i]);
+  return sums.factor();
+}
+
+RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& reference) {
+  RelativeNoise out;
+  out.notes = curves.notes;
+  const auto means = mean_runs(curves, reference, out.notes);
   LeastSquaresSums all, halved;
   for (const auto& [key, run] : means) {
-    const auto& [schedule, size] = key;
-    if (schedule == reference) continue;
-    const auto constant = means.find({reference, size});
-    if (constant == means.end())
+    if (key.first == reference) continue;
+    const auto of_reference = means.find({reference, key.second});
+    if (of_reference == means.end())
       throw Error(fmt::format("--noise: schedule '{}' has no run of size {}", settings::shown(reference),
-                              settings::text_of(size)));
-    const MeanRun& of_reference = constant->second;
-    const ReferenceLoss at(of_reference, 1), at_half(of_reference, 2);
-    RelativeRun row;
-    row.schedule = schedule;
-    row.size = size;
-    for (std::size_t i = 0; i < run.step.size(); ++i) {
-      const double known = at(run.tau[i]);
-      if (!std::isfinite(known)) continue;
-      row.step.push_back(run.step[i]);
-      row.tau.push_back(run.tau[i]);
-      row.loss.push_back(run.loss[i]);
-      row.reference.push_back(known);
-      row.rate_difference.push_back(run.rate[i] - interpolated(of_reference.tau, of_reference.rate, run.tau[i]));
-      row.noise.push_back(run.noise[i]);
-      all.add(run.loss[i], known, row.rate_difference.back(), run.noise[i]);
-      halved.add(run.loss[i], at_half(run.tau[i]), row.rate_difference.back(), run.noise[i]);
-    }
+                              settings::text_of(key.second)));
+    RelativeRun row = beside_reference(key, run, of_reference->second, all, halved);
     if (row.loss.empty()) {
       out.notes.push_back(
           fmt::format("schedule '{}' at size {} is left out: it has no record at a tau that '{}' reaches",
-                      settings::shown(schedule), settings::text_of(size), settings::shown(reference)));
+                      settings::shown(key.first), settings::text_of(key.second), settings::shown(reference)));
       continue;
     }
-    row.factor = relative_noise_factor(row.loss, row.reference, row.rate_difference, row.noise);
     out.runs.push_back(std::move(row));
   }
   out.factor = all.factor();

@@ -241,8 +241,7 @@ void EtdDenseOutput::propagate(std::size_t stage, double* out) const {
 
 bool EtdDenseOutput::attempt_newton() {
   const std::size_t unknowns = s_ * m_;
-  const double time = control_.time();
-  evaluate_sources(0, time, p_, {q_.data(), n_});
+  evaluate_sources(0, control_.time(), p_, {q_.data(), n_});
   stage_p_.resize(unknowns);
   for (std::size_t k = 0; k < s_; ++k)
     for (std::size_t l = 0; l < m_; ++l) stage_p_[k * m_ + l] = p_[l];
@@ -250,36 +249,13 @@ bool EtdDenseOutput::attempt_newton() {
   unknown_.resize(unknowns);
   std::vector<double> last = stage_p_;
   constexpr int most = 15;
-  bool converged = false;
-  for (int iteration = 0; iteration < most && !converged; ++iteration) {
-    bool finite = true;
-    for (std::size_t k = 0; k < s_; ++k) {
-      evaluate_sources(k + 1, std::min(time + node_[k + 1] * h_, std::nextafter(control_.stop(), time)),
-                       {&stage_p_[k * m_], m_}, {q_.data(), n_});
-      for (std::size_t i = 0; i < n_; ++i) finite &= std::isfinite(sources_[(k + 1) * stride_ + i]);
-    }
-    if (!finite) {
+  for (int iteration = 0; iteration < most; ++iteration) {
+    if (!evaluate_stages()) {
       if (iteration == 0) return false;
       for (std::size_t k = 0; k < unknowns; ++k) stage_p_[k] = 0.5 * (stage_p_[k] + last[k]);
       continue;
     }
-    for (std::size_t k = 0; k < s_; ++k) {
-      propagate(k, scratch_.data());
-      for (std::size_t l = 0; l < m_; ++l) {
-        const double* w = &W_[l * stride_];
-        const std::size_t row = k * m_ + l;
-        unknown_[row] = dot(w, scratch_.data(), stride_) - stage_p_[row];
-        for (std::size_t j = 0; j < s_; ++j)
-          for (std::size_t r = 0; r < m_; ++r) {
-            const double* phi = &phi_[(k * (s_ + 1) + j + 1) * stride_];
-            const double* u = &slopes_[(j * m_ + r) * stride_];
-            double sum = 0;
-            for (std::size_t i = 0; i < n_; ++i) sum += w[i] * phi[i] * u[i];
-            const std::size_t column = j * m_ + r;
-            matrix_[row + column * unknowns] = (row == column ? 1.0 : 0.0) - sum;
-          }
-      }
-    }
+    assemble_newton();
     lu_.factor(unknowns, matrix_);
     lu_.solve(unknown_);
     if (!all_finite(unknown_)) return false;
@@ -291,18 +267,50 @@ bool EtdDenseOutput::attempt_newton() {
       if (d != 0) relative = std::max(relative, std::abs(d) / std::max(std::abs(stage_p_[k]), tolerances_.atol));
     }
     if (iteration > 0) ++stats_.newton_iterations;
-    // The sources still belong to the last guess; for an affine source one correction is exact.
-    if (system_->affine() || relative * relative <= 0.01 * tolerances_.rtol || relative < 1e-14) {
-      for (std::size_t k = 0; k < s_; ++k)
-        for (std::size_t l = 0; l < m_; ++l) {
-          const double d = unknown_[k * m_ + l];
-          for (std::size_t i = 0; i < n_; ++i)
-            sources_[(k + 1) * stride_ + i] += d * slopes_[(k * m_ + l) * stride_ + i];
+    if (system_->affine() || relative * relative <= 0.01 * tolerances_.rtol || relative < 1e-14) return end_of_step();
+  }
+  return false;
+}
+
+bool EtdDenseOutput::evaluate_stages() {
+  const double time = control_.time();
+  bool finite = true;
+  for (std::size_t k = 0; k < s_; ++k) {
+    evaluate_sources(k + 1, std::min(time + node_[k + 1] * h_, std::nextafter(control_.stop(), time)),
+                     {&stage_p_[k * m_], m_}, {q_.data(), n_});
+    for (std::size_t i = 0; i < n_; ++i) finite &= std::isfinite(sources_[(k + 1) * stride_ + i]);
+  }
+  return finite;
+}
+
+void EtdDenseOutput::assemble_newton() {
+  const std::size_t unknowns = s_ * m_;
+  for (std::size_t k = 0; k < s_; ++k) {
+    propagate(k, scratch_.data());
+    for (std::size_t l = 0; l < m_; ++l) {
+      const double* w = &W_[l * stride_];
+      const std::size_t row = k * m_ + l;
+      unknown_[row] = dot(w, scratch_.data(), stride_) - stage_p_[row];
+      for (std::size_t j = 0; j < s_; ++j)
+        for (std::size_t r = 0; r < m_; ++r) {
+          const double* phi = &phi_[(k * (s_ + 1) + j + 1) * stride_];
+          const double* u = &slopes_[(j * m_ + r) * stride_];
+          double sum = 0;
+          for (std::size_t i = 0; i < n_; ++i) sum += w[i] * phi[i] * u[i];
+          const std::size_t column = j * m_ + r;
+          matrix_[row + column * unknowns] = (row == column ? 1.0 : 0.0) - sum;
         }
-      converged = true;
     }
   }
-  if (!converged) return false;
+}
+
+bool EtdDenseOutput::end_of_step() {
+  // The sources still belong to the last guess; for an affine source one correction is exact.
+  for (std::size_t k = 0; k < s_; ++k)
+    for (std::size_t l = 0; l < m_; ++l) {
+      const double d = unknown_[k * m_ + l];
+      for (std::size_t i = 0; i < n_; ++i) sources_[(k + 1) * stride_ + i] += d * slopes_[(k * m_ + l) * stride_ + i];
+    }
   propagate(s_ - 1, q_new_.data());
   std::fill(coefficients_.begin(), coefficients_.end(), 0.0);
   for (std::size_t m = 0; m <= s_; ++m)

@@ -60,6 +60,12 @@ class EtdDenseOutput {
   bool attempt(double h);
   bool attempt_linear();
   bool attempt_newton();
+  /// Sources at all stages of the present guess; false where one is not finite.
+  bool evaluate_stages();
+  /// Newton's matrix and residual at the present guess.
+  void assemble_newton();
+  /// State, dense output and error of the converged step; false where they are not finite.
+  bool end_of_step();
   void evaluate_sources(std::size_t node, double t, std::span<const double> p, std::span<const double> M);
   void propagate(std::size_t stage, double* out) const;
   void dense(double t, std::vector<double>& M) const;

@@ -89,6 +89,9 @@ const Terms error_of_order_3 = [] {
   return out;
 }();
 
+/// Subnormal numbers have few digits: what a mode's error is beside them is rounding, which no shorter step would mend.
+constexpr double least_error = std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
+
 /// Coefficients and arrays of a sum over slopes, and of what else is put to it.
 struct Sum {
   std::array<double, all_slopes + 2> factor{};
@@ -152,8 +155,8 @@ void Dop853DenseOutput::evaluate(std::size_t k, double t, std::span<const double
 double Dop853DenseOutput::error_ratio(double h) const {
   const auto size = [&](const Terms& terms) {
     Sum().add(h, terms, slopes_, n_).into(scratch_);
-    return kernels::largest_error_ratio(n_, scratch_.data(), state_.data(), slope(0).data(), h, tolerances_.atol,
-                                        tolerances_.rtol);
+    return kernels::largest_error_ratio(n_, scratch_.data(), state_.data(), slope(0).data(), h,
+                                        std::max(tolerances_.atol, least_error), tolerances_.rtol);
   };
   const double fifth = size(error_of_order_5), third = size(error_of_order_3);
   if (!std::isfinite(fifth) || !std::isfinite(third)) return std::numeric_limits<double>::infinity();

@@ -131,6 +131,16 @@ TEST_CASE("dop853: a mode that rests at zero, one mode, and a state that leaves 
   CHECK_THROWS_WITH_AS(wrong.do_step(decay), "explicit: the state has 1 modes, the system 2", std::invalid_argument);
 }
 
+TEST_CASE("dop853: a mode that has decayed to nothing does not shorten the steps of the others") {
+  const LeastSquares system({1.0, 1e-4}, {0.0, 0.0});
+  Dop853DenseOutput stepper({1e-8, 0});
+  stepper.initialize({1.0, 3.0}, 0, 0);
+  stepper.stop_at(2000);  // exp(-700) is the last normal number
+  while (stepper.current_time() < 2000 && stepper.statistics().steps < 5000) stepper.do_step(system);
+  CHECK(stepper.current_time() == 2000);
+  CHECK(stepper.current_state()[1] == doctest::Approx(3 * std::exp(-0.2)).epsilon(1e-8));
+}
+
 TEST_CASE("dop853: a step that ends at a jump reads its coefficients from the left") {
   LeastSquares system({1.0}, {0.0});
   system.eta = [](double t) { return t < 1 ? 1.0 : 100.0; };

@@ -126,9 +126,12 @@ TEST_CASE("list and describe know every name") {
     CHECK(!all.at(group).empty());
     const auto text = run({"list", group});
     CHECK(text.status == 0);
+    std::size_t place = 0;
     for (const auto& entry : all.at(group)) {
       const std::string name = entry.at("name");
       CHECK(text.out.find(name) != std::string::npos);
+      // Of the thousands of closed forms, which are described alike, every fiftieth.
+      if (group == std::string("closed-forms") && place++ % 50 != 0) continue;
       const auto one = run({"describe", name});
       CHECK(one.status == 0);
       CHECK(one.out.find(name) == 0);

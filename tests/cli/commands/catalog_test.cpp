@@ -173,7 +173,8 @@ bool is_described(const std::vector<Entry>& entries, const std::string& model, c
 
 }  // namespace
 
-TEST_CASE("every key that an experiment may hold is described: what each section of each model says that it knows") {
+TEST_CASE("every key that an experiment may hold is described: what each section of each model says that it knows" *
+          doctest::test_suite("slow")) {
   const std::vector<Entry> entries = catalog(false);
   std::map<std::string, Table> bases;
   for (const auto& file : std::filesystem::directory_iterator(EDGEWISE_TEST_DATA "/experiments"))

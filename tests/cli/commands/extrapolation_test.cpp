@@ -41,7 +41,8 @@ bool holds(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("validate at several dimensions: agrees, and says what it saw, in every format") {
+TEST_CASE("validate at several dimensions: agrees, and says what it saw, in every format" *
+          doctest::test_suite("slow")) {
   const Folder folder;
   const std::string file = folder.file("sign.toml", sign_experiment);
   const auto r = run({"validate", file, "-o", folder / "sign.csv"});

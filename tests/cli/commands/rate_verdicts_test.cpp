@@ -67,7 +67,8 @@ TEST_SUITE("slow") {
                                      {"momo", "", 40, "0.06", true, true}};
     for (const Judged& j : all)
       for (const bool altered : {false, true}) {
-        if (altered && !j.bites) continue;
+        // At B = 1 runs are three times as long; what bites at B = 40 bites there, too.
+        if (altered && (!j.bites || j.batch == 1)) continue;
         CAPTURE(j.kind);
         CAPTURE(j.batch);
         CAPTURE(altered);

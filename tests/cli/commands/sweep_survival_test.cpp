@@ -125,7 +125,7 @@ TEST_CASE("a store that cannot even be begun leaves nothing") {
   CHECK(folder.files() == 2);
 }
 
-TEST_CASE("a full disk ends with one line; with room again the sweep goes on") {
+TEST_CASE("a full disk ends with one line; with room again the sweep goes on" * doctest::test_suite("slow")) {
   const Folder folder;
   folder.file("grid.toml", grid);
   // Cells enough to outgrow the limit however few commits they take.

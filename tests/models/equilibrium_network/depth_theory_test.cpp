@@ -98,7 +98,8 @@ TEST_CASE("with memory: a linear network's iteration in closed form") {
   }
 }
 
-TEST_CASE("with memory: tanh at depth 3 by a double integral, in the end the fixed point, and no memory at tau = 0") {
+TEST_CASE("with memory: tanh at depth 3 by a double integral, in the end the fixed point, and no memory at tau = 0" *
+          doctest::test_suite("slow")) {
   const double g = 0.6, q_h = 0.5, g2 = g * g;
   const StateFunction phi = state_function("tanh");
   const DepthCurves curves = depth_curves_with_memory(1, phi, q_h, g, 0.4, {1, 2, 3, 20, 40});

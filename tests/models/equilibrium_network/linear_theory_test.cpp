@@ -92,7 +92,7 @@ TEST_CASE("recorded depths change nothing, and depth costs nothing once it has c
 // Eight draws at n = 200, fixed seeds: means of m1 lie within .012 of the limit and those of m2 within .037, of which
 // standard errors are up to .006 and .018 and the rest is O(1/n). The smallest singular value is that of a spectral edge,
 // .034 above by O(n^(-2/3)), where it is not the end of the law itself.
-TEST_CASE("drawn matrices have the moments and the smallest singular value") {
+TEST_CASE("drawn matrices have the moments and the smallest singular value" * doctest::test_suite("slow")) {
   struct Case {
     Family family;
     double g;

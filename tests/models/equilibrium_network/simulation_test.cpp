@@ -182,7 +182,7 @@ TEST_CASE("the fixed point is claimed where the width says anything of it") {
   CHECK(names("[network]\nscale = 0.9\nactivation = 'tanh'\n") == "equilibrium iteration_rate ");
 }
 
-TEST_CASE("the theory's curves are whole at any depth, and claimed where they hold") {
+TEST_CASE("the theory's curves are whole at any depth, and claimed where they hold" * doctest::test_suite("slow")) {
   const auto problem = prepared(
       "[network]\nfamily = 'elliptic'\ntau = 0.5\nscale = 0.6\n[input]\npower = 3\ncorrelation = 0.5\n[depth]\nmax = "
       "1000000000\n");

@@ -61,7 +61,8 @@ TEST_CASE("non-crossing partitions are counted by Catalan numbers, and by blocks
         doctest::Approx(0.5 + 0.3 * 3 * 0.25));
 }
 
-TEST_CASE("draws of quadratic nets approach their limit, of every law of labels and readouts") {
+TEST_CASE("draws of quadratic nets approach their limit, of every law of labels and readouts" *
+          doctest::test_suite("slow")) {
   std::vector<QuadraticNet> nets;
   for (const double c_n : {0.0, 0.5, 2.0})
     for (const double c_m : {0.0, 0.5}) {

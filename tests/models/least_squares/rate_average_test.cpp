@@ -104,7 +104,7 @@ TEST_CASE("isotropic single samples: the exact recursion, up to the square of 1/
 }
 
 // Errors of the mean over 2e5 batches are some .3%; those of the gamma law below 2%, at d = 2 below 9%.
-TEST_CASE("samples of the batch move as the mean says, capped and floored") {
+TEST_CASE("samples of the batch move as the mean says, capped and floored" * doctest::test_suite("slow")) {
   std::vector<Case> cases;
   for (const std::size_t d : {2u, 8u, 40u})
     for (const double batch : {1.0, 4.0}) {

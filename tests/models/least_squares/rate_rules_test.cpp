@@ -211,7 +211,7 @@ struct Closure {
 
 }  // namespace
 
-TEST_CASE("every sampler has the law of the textbook algorithm on explicit samples") {
+TEST_CASE("every sampler has the law of the textbook algorithm on explicit samples" * doctest::test_suite("slow")) {
   constexpr std::size_t runs = 6000;
   for (std::size_t r = 0; r < rules().size(); ++r)
     for (const double batch : {1.0, 3.0}) {

@@ -280,7 +280,8 @@ std::vector<std::vector<double>> explicit_run(const Method& method, double batch
 
 }  // namespace
 
-TEST_CASE("averaged gradients and whole vectors: every sampler has the law of the algorithm on explicit samples") {
+TEST_CASE("averaged gradients and whole vectors: every sampler has the law of the algorithm on explicit samples" *
+          doctest::test_suite("slow")) {
   constexpr std::size_t runs = 4000;
   for (std::size_t m = 0; m < methods().size(); ++m)
     for (const double batch : {1.0, 3.0}) {

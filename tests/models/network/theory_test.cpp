@@ -59,7 +59,8 @@ struct Literal {
 
 }  // namespace
 
-TEST_CASE("a network's central flow is the mean of descent at the edge, and gradient flow below it") {
+TEST_CASE("a network's central flow is the mean of descent at the edge, and gradient flow below it" *
+          doctest::test_suite("slow")) {
   const auto problem = prepare(experiment("learning_rate = 0.7\n"));
   const auto theory = problem->solve();
   REQUIRE(theory.steps.size() == 9);

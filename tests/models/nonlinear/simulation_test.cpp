@@ -337,7 +337,8 @@ TEST_CASE("sign of a mean, mean of signs, majority: exact one-step means") {
   }
 }
 
-TEST_CASE("residual nonlinearities: exact one-step means with heavy-tailed noise, at small dimension") {
+TEST_CASE("residual nonlinearities: exact one-step means with heavy-tailed noise, at small dimension" *
+          doctest::test_suite("slow")) {
   const double eta = 0.3;
   for (const Named& named : {Named{"sgd", 0}, Named{"huber", 0.6}, Named{"lad", 0}, Named{"quantile", 0.3}})
     for (const double batch : {1.0, 3.0}) {

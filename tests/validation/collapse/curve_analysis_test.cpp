@@ -77,8 +77,9 @@ TEST_CASE("the envelope of long constant-rate runs finds horizon and floor; wron
   CHECK(analyse_collapse(runs, options).front().verdict.outcome == Collapse::broken);
 }
 
-TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sensitivity names it") {
-  const CollapseAnalysis a = analyse_collapse(sums_of_powers(0.5, 5, 0.02), {}).front();
+TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sensitivity names it" *
+          doctest::test_suite("slow")) {
+  const CollapseAnalysis a = analyse_collapse(sums_of_powers(0.5, 3, 0.02), {}).front();
   CHECK(a.floor_low < floor_of_all);
   CHECK(a.floor_high > floor_of_all);
   CHECK(a.floor_low < a.floor_high);
@@ -109,9 +110,9 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
   CHECK(std::abs(off.sensitivity.back().floor - floor_of_all) < .04 * (lowest - floor_of_all));
   // The same bits from the same seed, others from another.
   CollapseOptions other;
-  CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low == a.floor_low);
+  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low == a.floor_low);
   other.seed = 2;
-  CHECK(analyse_collapse(sums_of_powers(0.5, 5, 0.02), other).front().floor_low != a.floor_low);
+  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low != a.floor_low);
 }
 
 TEST_CASE("curves that no scaling could have broken are not well scaled") {

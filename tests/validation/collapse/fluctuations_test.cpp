@@ -31,7 +31,7 @@ Sized sized(int dimension, const std::string& schedule, std::uint64_t steps) {
 
 }  // namespace
 
-TEST_CASE("fluctuations and their memory are those of 20000 simulated runs") {
+TEST_CASE("fluctuations and their memory are those of 20000 simulated runs" * doctest::test_suite("slow")) {
   // 2 x 8 numbers within 5 standard errors of 20 blocks (Student, 19 degrees): false alarm 1.3e-3.
   for (const std::string schedule : {"constant", "linear"}) {
     const auto one = sized(4, schedule, 60);

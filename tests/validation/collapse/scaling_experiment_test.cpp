@@ -72,7 +72,7 @@ TEST_CASE("each size has its horizon, its keys and random numbers of its own") {
   CHECK(sizes[0].experiment.monte_carlo.seed != sizes[1].experiment.monte_carlo.seed);
 }
 
-TEST_CASE("good scaling, and what breaks it") {
+TEST_CASE("good scaling, and what breaks it" * doctest::test_suite("slow")) {
   const auto theory = [](const std::string& more) {
     return collapsed(small + "[collapse]\nsimulate = false\n" + more);
   };
@@ -92,7 +92,8 @@ TEST_CASE("good scaling, and what breaks it") {
             .verdict.outcome == Collapse::broken);
 }
 
-TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; another theory is found out") {
+TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; another theory is found out" *
+          doctest::test_suite("slow")) {
   const std::string more = "[schedule]\nkind = 'linear'\n[collapse]\nsizes = [4, 8, 16]\nhorizon = '2 * optimal'\n";
   std::string quiet = small;
   quiet.replace(quiet.find("0.3"), 3, "0.1");

@@ -184,7 +184,8 @@ TEST_CASE("sizes with unequal numbers of seeds: each has the variance of its own
   CHECK(verdict.high > s.deterministic[0]);
 }
 
-TEST_CASE("few seeds: curves that collapse are hardly ever called broken, nor curves that do not well scaled") {
+TEST_CASE("few seeds: curves that collapse are hardly ever called broken, nor curves that do not well scaled" *
+          doctest::test_suite("slow")) {
   // Bounds at error 2.5% each; 60 cases of a true spread 0, and of one above .03; more than 6 false verdicts have
   // probability 5e-4 each at the stated error, and the bounds are wider where noise is forgotten.
   for (const std::size_t seeds : {2U, 3U, 4U, 8U})

@@ -55,7 +55,8 @@ TEST_CASE("networks agree with the edge of what their optimizer knows, and rejec
   CHECK(outcome(sam, "eta_sharpness") == Outcome::disagree);  // gradient descent's edge
 }
 
-TEST_CASE("a network beyond its edge agrees with its central flow, averaged over bursts") {
+TEST_CASE("a network beyond its edge agrees with its central flow, averaged over bursts" *
+          doctest::test_suite("slow")) {
   const settings::Table table = settings::read_file(EDGEWISE_TEST_DATA "/experiments/network-central-flow.toml");
   const models::Experiment experiment = models::read_experiment(table);
   const auto problem = models::find(experiment).prepare(experiment);

@@ -48,7 +48,8 @@ const std::vector<std::string> many_samples = {"optimizer.batch=40", "time.steps
 
 }  // namespace
 
-TEST_CASE("AdaGrad-norm and Polyak agree with their closure at batches of 1 and 40, a wrong one does not") {
+TEST_CASE("AdaGrad-norm and Polyak agree with their closure at batches of 1 and 40, a wrong one does not" *
+          doctest::test_suite("slow")) {
   for (const char* name : {"adagrad-norm", "polyak", "stochastic-polyak"})
     for (const auto& size : {one_sample, many_samples}) {
       CAPTURE(name);

@@ -240,7 +240,7 @@ TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason")
   CHECK(bound(read_formula("1e300*x*1e300")).remarks == std::vector<std::string>{"infinite: overflows a double"});
 }
 
-TEST_CASE("norms of functions that end at a pole or a branch point of the sphere") {
+TEST_CASE("norms of functions that end at a pole or a branch point of the sphere" * doctest::test_suite("slow")) {
   const auto norms = [](const char* text) {
     return kernel_norms(taylor_series(read_formula(text), 1, 1500), *kernel_named("ntk", true), 5);
   };

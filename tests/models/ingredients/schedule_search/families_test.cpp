@@ -72,11 +72,10 @@ const std::vector<std::vector<double>> spectra{{1}, {1, 0.2}, {1, 0.5, 0.01}, {1
 
 }  // namespace
 
-TEST_CASE("the best base of every family's members is the least of a dense scan") {
-  for (const int T : {1, 2, 5, 9})
+TEST_CASE("the best base of every family's members is the least of a dense scan" * doctest::test_suite("slow")) {
+  for (const int T : {1, 2, 5})
     for (const std::vector<double>& lambda : spectra)
-      for (const double batch : {1.0, 100.0, 1e4, infinity}) {
-        if (T == 9 && lambda.size() % 2 == 1) continue;
+      for (const double batch : {1.0, 1e4, infinity}) {
         const Modes m{lambda, batch, std::isinf(batch) || T == 2 ? 0.0 : 0.25};
         const auto J = objective(m, T);
         CAPTURE(T);

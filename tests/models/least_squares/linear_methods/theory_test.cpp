@@ -63,7 +63,7 @@ TEST_CASE("the risk is its signal, multiplicative and label-noise parts") {
   CHECK(out.find("excess_mse_exponent") != nullptr);
 }
 
-TEST_CASE("long horizons at once are the steps, one after another") {
+TEST_CASE("long horizons at once are the steps, one after another" * doctest::test_suite("slow")) {
   // Runs of less than 16384 steps are stepped.
   struct Row {
     std::string name, text;

@@ -21,6 +21,10 @@ std::vector<double> CurvedObjective::cotangent() const {
   no_outputs();
 }
 
+std::vector<double> CurvedObjective::moved_cotangent(std::span<const double>) const {
+  no_outputs();
+}
+
 void CurvedObjective::pull_back(std::span<const double>, std::span<double>) const {
   no_outputs();
 }

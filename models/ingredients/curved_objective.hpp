@@ -27,6 +27,8 @@ class CurvedObjective {
   virtual void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const = 0;
   /// c. \throws std::logic_error where the loss is known without outputs, as all below.
   virtual std::vector<double> cotangent() const;
+  /// (d2loss/df2) J v, the derivative of c along v.
+  virtual std::vector<double> moved_cotangent(std::span<const double> v) const;
   /// out = J'c.
   virtual void pull_back(std::span<const double> c, std::span<double> out) const;
   /// out = sum_a c_a (grad^2 f_a) v.

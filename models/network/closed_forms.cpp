@@ -45,25 +45,6 @@ double sam_residual(double rho) {
   return length(rest);
 }
 
-/// |(J(theta+e) - J(theta))'(c(theta+e) - c(theta))|.
-double sam_residual_by_parts(double rho) {
-  FunctionalSamToy toy(true);
-  std::vector<double> g(toy.theta.size()), at = toy.theta, here(g.size()), there(g.size());
-  toy.objective.move_to(toy.theta);
-  toy.objective.gradient(g);
-  std::vector<double> c = toy.objective.cotangent();
-  const double size = length(g);
-  for (std::size_t k = 0; k < at.size(); ++k) at[k] += rho / size * g[k];
-  toy.objective.move_to(at);
-  const std::vector<double> moved = toy.objective.cotangent();
-  for (std::size_t a = 0; a < c.size(); ++a) c[a] = moved[a] - c[a];
-  toy.objective.pull_back(c, there);
-  toy.objective.move_to(toy.theta);
-  toy.objective.pull_back(c, here);
-  for (std::size_t k = 0; k < here.size(); ++k) there[k] -= here[k];
-  return length(there);
-}
-
 void add_functional_sam(ClosedFormList& table) {
   struct Start {
     const char* name;
@@ -112,7 +93,9 @@ void add_functional_sam(ClosedFormList& table) {
     table.add(fmt::format("functional-sam/identity-{}", rho),
               "g_sam - g_func - g_logit + g = (J(theta+e) - J(theta))'(c(theta+e) - c(theta))", "6", 1e-11,
               [rho = rho] {
-                return std::pair{sam_residual_by_parts(rho), sam_residual(rho)};
+                FunctionalSamToy toy(true);
+                return std::pair{sam_residual(toy.objective, toy.theta, ascent(UpdateKind::sam, rho)).size,
+                                 sam_residual(rho)};
               });
   }
   struct Path {

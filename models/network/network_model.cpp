@@ -377,6 +377,8 @@ std::vector<Observable> observables_of_model() {
   everything.kernel_norms = true;
   everything.every_step = true;
   everything.rule.base.adaptive = true;
+  everything.rule.kind = UpdateKind::sam;
+  everything.rule.rho = 1;
   return network_observables(everything);
 }
 

@@ -142,6 +142,11 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     out[o++] = now.logit_share;
     out[o++] = now.functional_share;
     out[o++] = now.delta_func;
+    if (p.paths_known()) {
+      const SamResidual rest = sam_residual(measured_, theta_, p.rule);
+      out[o++] = rest.size;
+      out[o++] = rest.leading;
+    }
     if (p.traces == Traces::exact) {
       const double ggn = measured_.gauss_newton_trace(), nme = measured_.neglected_trace();
       out[o++] = ggn + nme;
@@ -253,6 +258,12 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
   out.push_back({"logit_share", "1", "g'GGN g/|g|^2"});
   out.push_back({"functional_share", "1", "g'NME g/|g|^2, NME = H - GGN"});
   out.push_back({"delta_func", "1", "(Hg).(NME g)/|Hg|^2, the functional share of the gradient of |g|^2/2"});
+  if (p.paths_known()) {
+    out.push_back(
+        {"sam_residual", "1",
+         "|g_sam - g_func - g_logit + g| at e = rho g/|g| (or rho g), of second order: SAM less its two paths"});
+    out.push_back({"sam_residual_leading", "1", "|sum_a ((d2loss/df2) J e)_a grad^2 f_a e|, what it is for small rho"});
+  }
   if (p.traces != Traces::none) {
     out.push_back({"hessian_trace", "1", "tr H"});
     out.push_back({"ggn_trace", "1", "tr GGN"});

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <tuple>
 
 #include "linear_algebra/dense.hpp"
 #include "models/framework/divergence.hpp"
@@ -92,6 +93,16 @@ std::vector<Finding> network_stability(const NetworkProblem& problem) {
                            {"ggn_sharpness", now.ggn_sharpness, "the largest eigenvalue of its Gauss-Newton part"},
                            {"ggn_trace", objective.gauss_newton_trace(), "tr GGN"},
                            {"nme_trace", objective.neglected_trace(), "tr NME = tr H - tr GGN"}};
+  for (const auto& [name, value, doc] :
+       {std::tuple{"logit_share", now.logit_share, "g'GGN g/|g|^2"},
+        {"functional_share", now.functional_share, "g'NME g/|g|^2"},
+        {"delta_func", now.delta_func, "(Hg).(NME g)/|Hg|^2, the functional share of the gradient of |g|^2/2"}})
+    out.push_back({name, value, doc});
+  if (problem.paths_known()) {
+    const SamResidual rest = sam_residual(objective, problem.start(problem.seed, 0), problem.rule);
+    out.push_back({"sam_residual", rest.size, "|g_sam - g_func - g_logit + g|, SAM less its two paths"});
+    out.push_back({"sam_residual_leading", rest.leading, "what it is to second order in rho"});
+  }
   if (problem.rule.base.adaptive) {
     const double sharpness = read.preconditioned(objective, first_preconditioner(objective, problem.rule.base.epsilon));
     out.push_back({"preconditioned_sharpness", sharpness, "largest eigenvalue of P^-1 H, P of the first step"});

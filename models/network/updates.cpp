@@ -150,6 +150,26 @@ const std::vector<double>& Updates::direction(CurvedObjective& objective, std::s
   return direction_;
 }
 
+SamResidual sam_residual(CurvedObjective& objective, std::span<const double> theta, const UpdateRule& rule) {
+  objective.move_to(theta);
+  std::vector<double> e(theta.size()), there(theta.size()), here(theta.size());
+  objective.gradient(e);
+  const double ratio = rule.ratio(norm(e));
+  for (double& x : e) x *= ratio;
+  objective.weighted_curvature(objective.moved_cotangent(e), e, here);
+  const double leading = norm(here);
+  const std::vector<double> before = objective.cotangent();
+  displace(theta, 1, e, here);
+  objective.move_to(here);
+  std::vector<double> moved = objective.cotangent();
+  for (std::size_t a = 0; a < moved.size(); ++a) moved[a] -= before[a];
+  objective.pull_back(moved, there);
+  objective.move_to(theta);
+  objective.pull_back(moved, here);
+  for (std::size_t k = 0; k < here.size(); ++k) there[k] -= here[k];
+  return {norm(there), leading};
+}
+
 std::vector<double> first_preconditioner(const CurvedObjective& objective, double epsilon) {
   std::vector<double> out(objective.parameters());
   objective.gradient(out);

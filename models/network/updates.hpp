@@ -44,6 +44,10 @@ struct UpdateRule {
   bool antithetic = false;
   ingredients::BaseUpdate base;  ///< turns what is above; adaptive: of plain
 
+  /// Whether e moves what the gradient is made of: SAM and its two paths.
+  bool ascends() const {
+    return kind == UpdateKind::sam || kind == UpdateKind::functional_sam || kind == UpdateKind::logit_sam;
+  }
   /// rho, or rho/|g| where it is divided by the gradient's norm: what multiplies H g to first order.
   double ratio(double gradient_norm) const;
 };
@@ -73,6 +77,17 @@ class Updates {
   double square_weight_ = 1;  ///< .9^k
   ingredients::BaseRun base_;
 };
+
+/// How far SAM is from the sum of its two paths along e = rho g/|g| (rho g when not normalised),
+///
+///     g_sam - g_func - g_logit + g = (J(theta+e) - J)'(c(theta+e) - c) = sum_a ((d2loss/df2) J e)_a grad^2 f_a e + O(|e|^3)
+struct SamResidual {
+  double size = 0;     ///< of the left
+  double leading = 0;  ///< of the term of second order
+};
+/// At theta, where the objective is left.
+SamResidual sam_residual(ingredients::CurvedObjective& objective, std::span<const double> theta,
+                         const UpdateRule& rule);
 
 /// P of the first step of an adaptive base, from the gradient g that the step sees: |g| + epsilon, whatever beta2 is.
 std::vector<double> first_preconditioner(const ingredients::CurvedObjective& objective, double epsilon);

@@ -14,6 +14,7 @@
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/phase_boundaries.hpp"
 #include "models/quadratic_regression/predictions.hpp"
+#include "models/quadratic_regression/saddle.hpp"
 #include "models/quadratic_regression/tensor_memory.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -68,7 +69,7 @@ void add_limit(const QuadraticProblem& problem, std::vector<Finding>& out) {
 std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
   const Matrix kernel = initial_kernel(problem);
   const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(kernel);
-  const double eta = problem.rule.learning_rate, rho = problem.rule.rho, lambda = eigen.values.back();
+  const double eta = problem.rule.learning_rate, rho = problem.rule.linear_rho(), lambda = eigen.values.back();
   const std::size_t batch = problem.batch;
   std::vector<Finding> out;
   out.push_back({"ntk_max", lambda, "largest eigenvalue of the initial kernel (of replica 0)"});
@@ -94,7 +95,8 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     return out;
   }
   if (rho > 0 && problem.rule.normalised) {
-    out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"), "normalised SAM"});
+    out.push_back({"sam", std::string("no edge: rho/|g| grows as the gradient g vanishes"),
+                   problem.rule.kind == StepKind::penalty ? "normalised penalty" : "normalised SAM"});
   } else if (rho > 0) {
     const double per_rate = sam_mean_rate(kernel, 1, rho, batch), mean = eta * per_rate;
     const bool squares = batch == problem.law.outputs || problem.law.outputs <= largest_sam;
@@ -123,8 +125,9 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
     out.push_back(
         {"eta_mean", mean_critical_rate(eigen.values, batch), "above it the mean grows on the initial kernel"});
     if (problem.has_sam_edge()) out.push_back({"lambda_sam", sam_edge(eta, rho), "2/eta: rho is 0"});
-    if (!problem.given && problem.given_j0.size() == 0) add_limit(problem, out);
+    if (!problem.given && problem.given_j0.size() == 0 && !problem.rule.turns()) add_limit(problem, out);
   }
+  add_curvature_at_start(problem, out);
   if (!problem.given)
     out.push_back(
         {"tensor_bytes",
@@ -138,7 +141,9 @@ std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
   if (problem.turned() || problem.law.portable)
     throw std::invalid_argument(
         "the early-time expansion is of gradients at a learning rate that is given, and of the ensemble goe");
-  if (problem.rule.rho > 0) throw std::invalid_argument("the early-time expansion is of GD and SGD, not of SAM");
+  if (problem.rule.turns())
+    throw std::invalid_argument(std::string("the early-time expansion is of GD and SGD, not of ") +
+                                (problem.rule.kind == StepKind::sam ? "SAM" : "its variants and penalties"));
   const auto p = static_cast<double>(problem.law.parameters);
   const double curvature = problem.law.curvature / (p * p);
   const Matrix kernel = initial_kernel(problem);

@@ -10,6 +10,7 @@
 #include "linear_algebra/dense.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/plateau.hpp"
+#include "models/quadratic_regression/saddle.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -90,6 +91,33 @@ std::vector<Prediction> mini_batch() {
   sharpness.high = infinity;
   sharpness.statistic = tail("eta_lambda_max");
   return {norm, sharpness};
+}
+
+/// Of one output and one parameter, where a penalty leads: with v = theta + J0/Q the residual is c + Q v^2/2.
+std::optional<Prediction> saddle_end(const QuadraticProblem& problem) {
+  const std::optional<ScalarSaddle> saddle = scalar_saddle(problem);
+  if (!saddle || !saddle->end) return std::nullopt;
+  Prediction out;
+  out.name = "saddle_end";
+  out.statement = saddle->trapped ? "the penalty holds descent at the saddle, between trap_low and trap_high"
+                                  : "descent leaves the saddle for the minimum on its side";
+  out.source = "docs/theory/curvature-dynamics.md, section 5.2";
+  out.quantity = "the last parameter_power";
+  out.runs = "stood still to 1e-6 over the last quarter";
+  out.observable = "parameter_power";
+  out.nominal = *saddle->end * *saddle->end;
+  const double spread = 1e-4 * std::max(saddle->scale * saddle->scale, out.nominal);
+  out.low = out.nominal - spread;
+  out.high = out.nominal + spread;
+  out.statistic = [spread](const RecordedReplica& run) -> std::optional<double> {
+    const auto value = run.values("parameter_power");
+    if (run.diverged) return std::nullopt;
+    for (std::size_t t = 0; t < value.size(); ++t)
+      if (run.steps[t] >= 0.75 * run.steps.back() && std::abs(value[t] - value.back()) > 0.01 * spread)
+        return std::nullopt;
+    return value.back();
+  };
+  return out;
 }
 
 Prediction sam(const QuadraticRule& rule) {
@@ -189,8 +217,11 @@ std::vector<Prediction> quadratic_predictions(const QuadraticProblem& problem) {
   if (problem.schedule || problem.antithetic || !problem.base.plain() || (!problem.given && problem.law.curvature == 0))
     return {};
   const bool full = problem.batch == problem.law.outputs;
-  if (problem.rule.rho > 0)
-    return full && !problem.rule.normalised ? std::vector<Prediction>{sam(problem.rule)} : std::vector<Prediction>{};
+  if (problem.rule.turns()) {
+    if (auto claim = saddle_end(problem)) return {*std::move(claim)};
+    if (!full || problem.rule.normalised || problem.rule.deviation > 0) return {};
+    return problem.has_sam_edge() ? std::vector<Prediction>{sam(problem.rule)} : full_batch(problem.fixed_curvature());
+  }
   if (full) {
     std::vector<Prediction> out = full_batch(problem.fixed_curvature());
     if (problem.has_sam_edge()) out.push_back(sam(problem.rule));

@@ -28,7 +28,7 @@ struct QuadraticProblem {
   bool shared_instance = false;                    ///< all replicas run on the instance of replica 0
   bool shared_initial = false;                     ///< all replicas start from z0 and J0 of replica 0, Q is their own
   QuadraticRule rule;
-  bool sam = false;                                       ///< the optimizer is SAM, at rho = 0 too
+  bool sam = false;                                       ///< the optimizer takes a rho, which may be 0
   std::shared_ptr<const ingredients::Schedule> schedule;  ///< of the learning rate; null: constant
   std::shared_ptr<const ingredients::RateRule> rate;  ///< sets the rate, times the schedule; null: the optimizer's own
   std::string rate_kind;                              ///< of that rule
@@ -42,6 +42,7 @@ struct QuadraticProblem {
   double memory_limit = 0;  ///< bytes for the tensors of replicas that run at a time; 0: 80% of what is available
   unsigned threads = 0;     ///< that run replicas at a time; 0: all cores
   KernelNorms kernel_norms = KernelNorms::none;
+  bool traces = false;               ///< both parts of the Hessian are observed
   bool every_step = false;           ///< the Hessian's largest eigenvalue is found at every step
   std::uint64_t burn_in = 0;         ///< steps that what is said of those leaves out
   std::size_t eigenvalues = 1;       ///< of K, observed from the largest down
@@ -52,8 +53,12 @@ struct QuadraticProblem {
   bool fixed_jacobian() const { return shared_instance || shared_initial || given || given_j0.size() > 0; }
   bool fixed_residual() const { return shared_instance || shared_initial || given || !given_z0.empty(); }
   bool fixed_curvature() const { return shared_instance || given; }
-  /// SAM's, 2/eta at rho = 0. Normalised, its ascent grows as the gradient vanishes, and leaves no edge.
-  bool has_sam_edge() const { return rule.rho > 0 ? !rule.normalised : sam; }
+  /// SAM's, and that of every ascent or penalty that knows the Gauss-Newton part, 2/eta at rho = 0. Normalised, it grows
+  /// as the gradient vanishes, and leaves no edge.
+  bool has_sam_edge() const {
+    if (rule.ascent_part() == ingredients::CurvaturePart::neglected) return false;
+    return rule.rho > 0 ? !rule.normalised : sam;
+  }
   /// Whether a step is more than the optimizer's rate along the batch's gradient.
   bool turned() const { return rate || !base.plain(); }
   bool full_batch() const { return batch == law.outputs; }

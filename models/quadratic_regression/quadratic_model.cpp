@@ -29,7 +29,7 @@ class QuadraticExperiment final : public Problem {
 
   Trajectory solve() const override { return solve_quadratic(*problem_, theory_); }
   Trajectory reference() const override {
-    if ((problem_->rule.rho > 0 && theory_.method == TheoryMethod::memory) || theory_.method == TheoryMethod::none)
+    if ((problem_->rule.turns() && theory_.method == TheoryMethod::memory) || theory_.method == TheoryMethod::none)
       return edge_alone();
     Trajectory out = solve_quadratic(*problem_, theory_);
     if (theory_.method == TheoryMethod::central_flow)
@@ -74,7 +74,8 @@ class QuadraticExperiment final : public Problem {
 
 std::vector<Observable> observables_of_model() {
   QuadraticProblem everything;
-  everything.rule.rho = 1;
+  everything.rule.rho = everything.rule.deviation = 1;
+  everything.traces = true;
   everything.kernel_norms = KernelNorms::exact;
   everything.eigenvalues = 2;
   everything.sharpening_modes = 1;
@@ -93,19 +94,23 @@ const Model& quadratic_regression_model() {
   static const DeclaredModel model({
       .description =
           {"quadratic-regression",
-           "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM",
+           "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM, penalties",
            "z(theta) = z0 + J0 theta + Q(theta,theta)/2,  D outputs, P parameters, theta = 0 at the start,  L = "
            "|z|^2/2\n"
            "z0_a ~ N(0, sz2),  J0_ai ~ N(0, sJ2/P),  Q_aij ~ N(0, kappa/P^2), symmetric, twice the variance for i = j\n"
            "GD:   g = J'z,  z' = z - eta J g + (eta^2/2) Q(g,g),  J' = J - eta Q g   (exact)\n"
            "SGD:  g = J' P_t z, B of D rows without replacement;  SAM: the gradient at theta + rho grad\n"
+           "H = GGN + NME, GGN = J'J, NME = sum_a z_a Q_a; penalties by H or a part of it, weight noise, traces\n"
            "K = J J' (NTK): EOS at eta lambda_1 = 2 (B = D), stochastic EOS where its kernel norm is 1 (B < D)\n"
            "theory: D, P to infinity at delta = D/P, an exact causal recursion with memory for theta.theta'/P\n"
            "predicted of whole runs that reached their edge (validate judges them; [verdict] predictions demands "
            "them):\n"
            "full batch: plateau, plateau_oscillating (eta lambda_1 ends at 2); B <= D/4 with exact kernel norms:\n"
-           "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, full batch: sam_plateau\n"
-           "(lambda_1 ends at lambda_SAM); early-time theory, full batch: sharpens_1, ... (second differences above "
+           "norm_plateau (the norm ends near 1), beyond_edge (eta lambda_1 above 2); SAM, logit SAM, penalties by H "
+           "or\n"
+           "GGN, full batch: sam_plateau (lambda_1 ends at lambda_SAM); functional SAM, penalty by NME: plateau; one\n"
+           "output and parameter, given: saddle_end (where a penalty leads beside a saddle); early-time theory, full "
+           "batch: sharpens_1, ... (second differences above "
            "0);\n"
            "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2, or "
            "eta\n"

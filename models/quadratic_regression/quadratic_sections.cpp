@@ -14,6 +14,7 @@
 
 namespace edgewise::models::quadratic_regression {
 
+using ingredients::CurvaturePart;
 using settings::Description;
 using settings::Parameter;
 using settings::Table;
@@ -46,6 +47,33 @@ std::vector<Parameter> adaptive_keys(bool averaged) {
   out.insert(out.begin(), learning_rate());
   out.push_back(any_batch());
   return out;
+}
+
+constexpr const char* functional_source = "docs/theory/curvature-dynamics.md, section 6";
+constexpr const char* penalty_source = "docs/theory/curvature-dynamics.md, section 5";
+
+std::vector<Parameter> ascent_keys() {
+  return {learning_rate(), settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
+          settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
+          any_batch()};
+}
+
+Parameter deviation() {
+  return settings::number("deviation", "s").at_least(0).must();
+}
+
+/// Key of a penalty's part of the Hessian.
+struct PenaltyPart {
+  CurvaturePart part = CurvaturePart::hessian;
+};
+const settings::Section<PenaltyPart>& part_section() {
+  static const settings::Section<PenaltyPart> section([](settings::Section<PenaltyPart>& s) {
+    s.words("part", &PenaltyPart::part, "A: full H, its gauss-newton part, or what that neglects",
+            {{"full", CurvaturePart::hessian},
+             {"gauss-newton", CurvaturePart::gauss_newton},
+             {"neglected", CurvaturePart::neglected}});
+  });
+  return section;
 }
 
 linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
@@ -166,13 +194,28 @@ void read_rate(const Table& table, QuadraticProblem& problem) {
   problem.rate_kind = ingredients::rate_rule_kinds()[ingredients::read_rate_choice(table).index].description.name;
 }
 
+/// The kind of step of an optimizer, and where that is fixed the part of the Hessian.
+QuadraticRule rule_of(const std::string& kind) {
+  QuadraticRule rule;
+  if (kind == "functional-sam") rule.kind = StepKind::functional_sam;
+  if (kind == "logit-sam") rule.kind = StepKind::logit_sam;
+  if (kind == "gradient-penalty") rule.kind = StepKind::penalty;
+  if (kind == "weight-noise") rule.kind = StepKind::weight_noise;
+  if (kind == "gauss-newton-trace" || kind == "hessian-trace") rule.kind = StepKind::trace;
+  if (kind == "gauss-newton-trace") rule.part = CurvaturePart::gauss_newton;
+  return rule;
+}
+
 void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   const Values& values = choice.values;
+  const std::string& kind = quadratic_optimizers()[choice.index].name;
+  problem.rule = rule_of(kind);
   problem.sam = values.has("rho");
   if (problem.rate) {
-    if (problem.sam)
-      throw values.error("kind",
-                         "the rule of [rate] sets the rate of the others; sam takes learning_rate and no [rate]");
+    if (problem.sam || values.has("deviation"))
+      throw values.error(
+          "kind",
+          fmt::format("the rule of [rate] sets the rate of the others; {} takes learning_rate and no [rate]", kind));
     if (values.given("learning_rate"))
       throw values.error("learning_rate",
                          "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
@@ -183,6 +226,8 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   problem.base = ingredients::read_base_update(values);
   if (problem.sam) problem.rule.rho = values.number("rho");
   if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
+  if (values.has("part")) problem.rule.part = part_section().from(values).part;
+  if (values.has("deviation")) problem.rule.deviation = values.number("deviation");
   problem.batch = problem.law.outputs;
   if (!values.has("batch")) return;
   if (values.number("batch") > static_cast<double>(problem.law.outputs))
@@ -195,6 +240,7 @@ struct Run {
   TensorStorage tensor = TensorStorage::automatic;
   double memory_limit = 0;                       ///< GiB
   std::optional<KernelNorms> kernel_norms = {};  ///< empty: as the problem's size suggests
+  std::optional<bool> traces = {};               ///< empty: with optimizers that go by parts of the Hessian
   bool every_step = false;
   std::uint64_t burn_in = 0;
   double eigenvalues = 1;
@@ -219,6 +265,10 @@ const settings::Section<Run>& run_section() {
              {"none", KernelNorms::none},
              {"annealed", KernelNorms::annealed},
              {"exact", KernelNorms::exact}});
+    s.words("traces", &Run::traces,
+            "observe both parts of the Hessian: their traces, along the gradient, and of SAM the residual of its two "
+            "paths, at a reading of the tensor; auto: with functional-sam, logit-sam and penalties",
+            {{"auto", std::optional<bool>()}, {"none", false}, {"exact", true}});
     s.key("every_step", &Run::every_step,
           "the Hessian's largest eigenvalue is found at every step (a second reading of the tensor): of eta "
           "lambda the median and the share of steps below 2")
@@ -248,11 +298,13 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
   if (problem.burn_in > 0 && problem.burn_in >= problem.time.steps)
     throw values.error("burn_in", fmt::format("leaves no step of {} to average over", problem.time.steps));
   problem.memory_limit = gibibyte * run.memory_limit;
-  const bool frozen = problem.rule.rho == 0 && !problem.turned();  // the norms are of z' = (I - eta K P) z
+  problem.traces = run.traces.value_or(problem.rule.kind != StepKind::sam);
+  const bool frozen = !problem.rule.turns() && !problem.turned();  // the norms are of z' = (I - eta K P) z
   if (run.kernel_norms) {
     if (!frozen && run.kernel_norms != KernelNorms::none)
-      throw values.error("kernel_norms",
-                         "are those of SGD's frozen kernel; SAM has none, nor have [rate] and other base updates");
+      throw values.error(
+          "kernel_norms",
+          "are those of SGD's frozen kernel; SAM has none, nor have penalties, [rate] and other base updates");
     problem.kernel_norms = *run.kernel_norms;
   } else if (frozen) {
     const std::size_t d = problem.law.outputs;
@@ -307,15 +359,41 @@ const std::vector<Description>& quadratic_optimizers() {
           "adam", "Adam: RMSProp along an average of gradients",
           "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
           adaptive_source, adaptive_keys(true)},
-      Description{"sam",
-                  "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
+      Description{"sam", "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
                   "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
                   "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
-                  "docs/theory/quadratic-regression.md, sections 0 and 5",
-                  {learning_rate(),
-                   settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
-                   settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
-                   any_batch()}}};
+                  "docs/theory/quadratic-regression.md, sections 0 and 5", ascent_keys()},
+      Description{"functional-sam",
+                  "SAM whose ascent moves the Jacobian alone: the path of the neglected part of the Hessian",
+                  "g_func = J(theta+e)'z(theta) = g + NME e exactly, e = rho g; edge at eta lambda = 2",
+                  functional_source, ascent_keys()},
+      Description{"logit-sam", "SAM whose ascent moves the residual alone: the path of the Gauss-Newton part",
+                  "g_logit = J(theta)'z(theta+e) = g + GGN e + O(|e|^2), e = rho g; edge as SAM's", functional_source,
+                  ascent_keys()},
+      Description{
+          "gradient-penalty",
+          "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
+          "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2;\n"
+          "A = H draws to critical points with curvature q < -1/rho, GGN to none with q < 0",
+          penalty_source,
+          {learning_rate(), settings::number("rho", "strength").at_least(0).must(), part_section().parameters()[0],
+           settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), any_batch()}},
+      Description{"weight-noise",
+                  "the gradient at noisy parameters",
+                  "theta' = theta - eta grad L(theta + s xi), xi ~ N(0, I): its mean is the gradient of L + (s^2/2) tr "
+                  "H, exactly",
+                  penalty_source,
+                  {learning_rate(), deviation(), any_batch()}},
+      Description{"gauss-newton-trace",
+                  "gradient descent on L + (s^2/2) tr GGN",
+                  "theta' = theta - eta (g + s^2 sum_a Q_a J_a)",
+                  penalty_source,
+                  {learning_rate(), deviation(), any_batch()}},
+      Description{"hessian-trace",
+                  "gradient descent on L + (s^2/2) tr H, the mean of weight noise",
+                  "theta' = theta - eta (g + s^2 sum_a Q_a J_a + (s^2/2) J'(tr Q_a)_a)",
+                  penalty_source,
+                  {learning_rate(), deviation(), any_batch()}}};
   return all;
 }
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "models/ingredients/kernel_stability.hpp"
+#include "models/quadratic_regression/curvature_record.hpp"
 #include "models/quadratic_regression/hessian_edge.hpp"
 #include "models/quadratic_regression/ntk_eigenvalues.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
@@ -36,13 +37,16 @@ constexpr double largest_norm = 1000;
 class QuadraticRun {
  public:
   /// \param sign  of the curvature
-  QuadraticRun(const QuadraticProblem& problem, const QuadraticInstance& instance, double sign)
+  QuadraticRun(const QuadraticProblem& problem, const QuadraticInstance& instance, double sign, std::uint64_t seed,
+               std::uint64_t index)
       : problem_(problem),
         z0_(instance.z0),
         sign_(sign),
         state_(instance, sign),
         largest_loss_(quadratic_divergence * state_.loss()),
-        largest_(problem.eigenvalues) {
+        largest_(problem.eigenvalues),
+        noise_(seed, index, 0, random::Purpose::other) {
+    if (problem.traces) curvature_.emplace(problem.rule);
     if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
     if (problem.every_step) edge_.emplace(problem.burn_in, problem.base.edge_factor());
     if (problem.turned())
@@ -57,7 +61,11 @@ class QuadraticRun {
       tuned_->prepare(problem_.learning_rate(static_cast<double>(step)), edge);
     else if (edge)
       edge->leaves(state_);
-    steps.add(state_, batch, tuned_ ? &*tuned_ : nullptr);
+    if (problem_.rule.kind == StepKind::weight_noise) {
+      noise_.seek(2 * step);
+      noise_.normals(drawn(xi_));
+    }
+    steps.add(state_, batch, tuned_ ? &*tuned_ : nullptr, xi_);
   }
 
   /// To be called after each step with their number. Whether the run goes on.
@@ -104,10 +112,24 @@ class QuadraticRun {
       edge_->write(state_, out.subspan(o));
       o += edge_observables(problem_.base).size();
     }
+    if (curvature_) {
+      std::vector<double> xi;
+      if (problem_.rule.deviation > 0) {
+        noise_.seek(2 * step + 1);
+        noise_.normals(drawn(xi));
+      }
+      curvature_->write(state_, xi, out.subspan(o));
+      o += curvature_observables(problem_.rule).size();
+    }
     if (problem_.rate) tuned_->write(state_, out.subspan(o));
   }
 
  private:
+  /// Room for a xi, of which the steps take the even places of the stream and the record the odd ones.
+  std::span<double> drawn(std::vector<double>& xi) const {
+    xi.resize(problem_.law.parameters);
+    return xi;
+  }
   double overlap() const {
     const double square = numerics::squared_norm_in_order(z0_);
     if (square == 0) return absent;
@@ -123,6 +145,9 @@ class QuadraticRun {
   std::optional<SharpeningRecord> sharpening_;
   std::optional<EdgeRecord> edge_;
   std::optional<TunedSteps> tuned_;
+  std::optional<CurvatureRecord> curvature_;
+  mutable random::Stream noise_;
+  std::vector<double> xi_;
 };
 
 /// A replica: one run, or the pair on Q and -Q, of which the observables are the means.
@@ -131,8 +156,8 @@ struct QuadraticReplica {
                    std::uint64_t index)
       : masks(problem.law.outputs, problem.batch, seed, index) {
     runs.reserve(2);
-    runs.emplace_back(problem, instance, 1.0);
-    if (problem.antithetic) runs.emplace_back(problem, instance, -1.0);
+    runs.emplace_back(problem, instance, 1.0, seed, index);
+    if (problem.antithetic) runs.emplace_back(problem, instance, -1.0, seed, index);
   }
 
   void observe(std::uint64_t step, std::span<double> out) const {
@@ -233,7 +258,8 @@ class QuadraticSimulation final : public Simulation {
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
     const bool one_curvature = problem_->fixed_curvature() || problem_->law.curvature == 0;
-    if (one_curvature && problem_->fixed_residual() && problem_->fixed_jacobian() &&
+    const bool noiseless = problem_->rule.deviation == 0 || problem_->rule.kind != StepKind::weight_noise;
+    if (one_curvature && noiseless && problem_->fixed_residual() && problem_->fixed_jacobian() &&
         problem_->batch == problem_->law.outputs && problem_->replicas > 1)
       out.push_back("every replica is the same run: one instance, and nothing random in the steps");
     if (plan_.storage == CurvatureTensor::Storage::streamed && problem_->tensor == TensorStorage::automatic)
@@ -289,7 +315,9 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
                                   problem.rate ? "eta of the last step times the largest eigenvalue of K"
                                                : "eta times the largest eigenvalue of K"}};
   if (problem.has_sam_edge())
-    out.push_back({"sam_edge", "1", "eta lambda (1 + rho lambda) of the largest eigenvalue; SAM's edge is at 2"});
+    out.push_back({"sam_edge", "1",
+                   "eta lambda (1 + rho lambda) of the largest eigenvalue; the edge of SAM and of penalties by H or "
+                   "GGN is at 2"});
   if (problem.kernel_norms != KernelNorms::none)
     out.push_back(
         {"kernel_norm", "1", "annealed kernel norm Kn of the frozen kernel; 0 at full batch, 1000 from its pole on"});
@@ -302,6 +330,7 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
   if (problem.sharpening_modes > 0)
     std::ranges::copy(sharpening_observables(problem.sharpening_modes), std::back_inserter(out));
   if (problem.every_step) std::ranges::copy(edge_observables(problem.base), std::back_inserter(out));
+  if (problem.traces) std::ranges::copy(curvature_observables(problem.rule), std::back_inserter(out));
   if (problem.rate) std::ranges::copy(tuned_observables(*problem.rate), std::back_inserter(out));
   return out;
 }

@@ -10,6 +10,7 @@ namespace edgewise::models::quadratic_regression {
 
 namespace {
 
+using ingredients::CurvaturePart;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
@@ -20,6 +21,19 @@ void apply(const Matrix& m, std::span<const double> v, std::vector<double>& out)
 }
 
 }  // namespace
+
+CurvaturePart QuadraticRule::ascent_part() const {
+  switch (kind) {
+    case StepKind::functional_sam:
+      return CurvaturePart::neglected;
+    case StepKind::logit_sam:
+      return CurvaturePart::gauss_newton;
+    case StepKind::penalty:
+      return part;
+    default:
+      return CurvaturePart::hessian;
+  }
+}
 
 QuadraticState::QuadraticState(const QuadraticInstance& instance, double sign)
     : instance_(instance),
@@ -39,13 +53,15 @@ double QuadraticState::loss() const {
   return 0.5 * numerics::squared_norm_in_order(z_);
 }
 
+void QuadraticState::mask(std::span<const double> z, std::span<const std::size_t> batch, std::vector<double>& out) {
+  out.assign(z.begin(), z.end());
+  if (batch.empty()) return;
+  std::ranges::fill(out, 0.0);
+  for (const std::size_t row : batch) out[row] = z[row];
+}
+
 void QuadraticState::gradient(const Matrix& j, std::span<const double> z, std::span<const std::size_t> batch) {
-  if (batch.empty()) {
-    std::ranges::copy(z, masked_.begin());
-  } else {
-    std::ranges::fill(masked_, 0.0);
-    for (const std::size_t row : batch) masked_[row] = z[row];
-  }
+  mask(z, batch, masked_);
   linear_algebra::multiply(j.columns(), 1, j.rows(), 1, j.data(), j.rows(), Transposed::yes, masked_.data(),
                            masked_.size(), Transposed::no, 0, g_.data(), g_.size());
 }
@@ -56,25 +72,57 @@ void QuadraticState::begin(std::span<const std::size_t> batch, StepRule* own) {
   if (own) own->direct(*this, g_);
 }
 
-void QuadraticState::step(const QuadraticRule& rule, std::span<const std::size_t> batch) {
+void QuadraticState::step(const QuadraticRule& rule, std::span<const std::size_t> batch,
+                          std::span<const double> noise) {
   JointSteps alone;
-  alone.add(*this, batch);
+  alone.add(*this, batch, nullptr, noise);
   alone.take(rule);
 }
 
+void QuadraticState::add_pull_back(const Matrix& j, std::span<const double> z, double factor) {
+  linear_algebra::multiply(j.columns(), 1, j.rows(), factor, j.data(), j.rows(), Transposed::yes, z.data(), z.size(),
+                           Transposed::no, 1, g_.data(), g_.size());
+}
+
 void QuadraticState::ascend(const QuadraticRule& rule, std::span<const std::size_t> batch) {
-  double rho = rule.rho;
+  double rho = rule.kind == StepKind::weight_noise ? rule.deviation : rule.rho;
   if (rule.normalised) {
     const double norm = std::sqrt(numerics::squared_norm_in_order(g_));
     rho = norm > 0 ? rho / norm : 0.0;
   }
   apply(j_, g_, jg_);
   apply(w_, g_, wg_);
+  const CurvaturePart part = rule.ascent_part();
+  if (rule.kind == StepKind::penalty || rule.kind == StepKind::functional_sam) {
+    // NME g = W'P z, GGN g = J'P J g; J is linear, so that functional SAM is its first order.
+    if (part != CurvaturePart::gauss_newton) add_pull_back(w_, masked_, rho);
+    if (part == CurvaturePart::neglected) return;
+    mask(jg_, batch, ascent_z_);
+    add_pull_back(j_, ascent_z_, rho);
+    return;
+  }
   ascent_z_ = z_;
   for (std::size_t a = 0; a < z_.size(); ++a) ascent_z_[a] += rho * jg_[a] + 0.5 * rho * rho * wg_[a];
   ascent_j_ = j_;
-  for (std::size_t i = 0; i < j_.size(); ++i) ascent_j_.data()[i] += rho * w_.data()[i];
+  if (part != CurvaturePart::gauss_newton)
+    for (std::size_t i = 0; i < j_.size(); ++i) ascent_j_.data()[i] += rho * w_.data()[i];
   gradient(ascent_j_, ascent_z_, batch);
+}
+
+void QuadraticState::add_trace_gradient(const QuadraticRule& rule) {
+  const double strength = rule.deviation * rule.deviation;
+  if (rule.part != CurvaturePart::neglected) {
+    ascent_j_ = batch_.empty() ? j_ : Matrix(j_.rows(), j_.columns());
+    for (const std::size_t row : batch_)
+      for (std::size_t i = 0; i < j_.columns(); ++i) ascent_j_(row, i) = j_(row, i);
+    ascent_z_.resize(g_.size());
+    instance_.curvature.pair(ascent_j_, ascent_z_, scratch_);
+    for (std::size_t i = 0; i < g_.size(); ++i) g_[i] += strength * ascent_z_[i];
+  }
+  if (rule.part == CurvaturePart::gauss_newton) return;
+  if (traces_.empty()) traces_ = instance_.curvature.invariants(scratch_).traces;
+  mask(traces_, batch_, ascent_z_);
+  add_pull_back(j_, ascent_z_, 0.5 * strength);
 }
 
 void QuadraticState::descend(double learning_rate, StepRule* own) {
@@ -86,7 +134,9 @@ void QuadraticState::descend(double learning_rate, StepRule* own) {
   for (std::size_t i = 0; i < theta_.size(); ++i) theta_[i] -= eta * g_[i];
 }
 
-void JointSteps::add(QuadraticState& state, std::span<const std::size_t> batch, StepRule* own) {
+void JointSteps::add(QuadraticState& state, std::span<const std::size_t> batch, StepRule* own,
+                     std::span<const double> noise) {
+  state.noise_ = noise;
   states_.push_back(&state);
   rules_.push_back(own);
   batches_.push_back(batch);
@@ -108,7 +158,11 @@ void JointSteps::take(const QuadraticRule& rule) {
     if (&state->instance_ != &states_.front()->instance_)
       throw std::invalid_argument("runs that step together must be on one instance");
   for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->begin(batches_[r], rules_[r]);
-  if (rule.rho > 0) {
+  if (rule.turns() && rule.kind == StepKind::trace) {
+    for (QuadraticState* state : states_) state->add_trace_gradient(rule);
+  } else if (rule.turns()) {
+    if (rule.kind == StepKind::weight_noise)
+      for (QuadraticState* state : states_) std::ranges::copy(state->noise_, state->g_.begin());
     contract();
     for (std::size_t r = 0; r < states_.size(); ++r) states_[r]->ascend(rule, batches_[r]);
   }

@@ -248,10 +248,15 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
   if (problem.rate && theory.method != TheoryMethod::memory)
     throw std::invalid_argument(
         "[rate]: of the theories memory alone follows a rule; theory.method = \"memory\" or \"none\"");
+  if (problem.rule.deviation > 0)
+    throw std::invalid_argument(
+        "weight noise and trace penalties have no theory of the trajectory, only findings (`edgewise stability`); "
+        "simulate them");
   if (theory.method == TheoryMethod::linear_mean) return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
-        "SAM's trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it");
+        fmt::format("{} trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it",
+                    problem.rule.kind == StepKind::sam ? "SAM's" : "this optimizer's"));
   if (theory.method == TheoryMethod::early_time && problem.law.portable)
     throw std::invalid_argument("early-time is of data.ensemble = \"goe\": the portable diagonal is smaller");
   if (theory.method == TheoryMethod::early_time) return solve_early_time(problem, theory.order == 3 ? 3 : 2);
@@ -277,7 +282,7 @@ void keep_comparable(Trajectory& trajectory) {
 Trajectory solve_central_flow(const QuadraticProblem& problem) {
   if (!problem.fixed_curvature())
     throw std::invalid_argument("central-flow is of one instance: data.shared_instance = true, or a given Q");
-  if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.rho > 0)
+  if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.turns())
     throw std::invalid_argument("central-flow is of gradient descent on all outputs at a constant learning rate");
   std::shared_ptr<const QuadraticInstance> instance = problem.given;
   if (!instance) {

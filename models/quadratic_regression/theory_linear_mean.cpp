@@ -40,7 +40,7 @@ void check(const QuadraticProblem& problem) {
   if (!problem.fixed_jacobian())
     throw std::invalid_argument(
         "linear-mean needs one Jacobian in all replicas: data.shared_initial = true, or J0 in the file");
-  if (problem.rule.rho > 0 && problem.rule.normalised)
+  if (problem.rule.linear_rho() > 0 && problem.rule.normalised)
     throw std::invalid_argument("the steps of normalised SAM are not linear in the residual");
 }
 
@@ -51,7 +51,7 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
   const std::size_t d = problem.law.outputs;
   const QuadraticStart start = quadratic_start(problem, problem.seed, 0);
   const Matrix kernel = linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes);
-  const Matrix descent = sam_mean_descent(kernel, problem.rule.rho, problem.batch);
+  const Matrix descent = sam_mean_descent(kernel, problem.rule.linear_rho(), problem.batch);
 
   // One column, z0, or all directions alike.
   const bool fixed = problem.fixed_residual();
@@ -79,7 +79,8 @@ Trajectory solve_linear_mean(const QuadraticProblem& problem) {
       const double eta = problem.learning_rate(static_cast<double>(step));
       linear_algebra::multiply(-eta, descent, Transposed::no, mean, Transposed::no, 0, change);
       for (std::size_t i = 0; i < mean.size(); ++i) mean.data()[i] += change.data()[i];
-      if (moment && eta > 0) moment = sam_second_moment_step(kernel, eta, problem.rule.rho, problem.batch, *moment);
+      if (moment && eta > 0)
+        moment = sam_second_moment_step(kernel, eta, problem.rule.linear_rho(), problem.batch, *moment);
     }
     const double total = moment ? linear_algebra::trace(*moment) : variance * square(mean);
     if (!(total <= divergence * variance * scale)) {

@@ -9,6 +9,7 @@
 
 #include "models/ingredients/curvature_tensor/contraction_kernel.hpp"
 #include "models/ingredients/portable_normals.hpp"
+#include "numerics/sums.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::ingredients {
@@ -186,6 +187,37 @@ void CurvatureTensor::contract(std::span<const double* const> v, std::span<doubl
       add_product(outputs_ * width, width, q + outputs_ * block.begin, stride, v[r] + block.begin,
                   w[r] + outputs_ * block.begin);
   }
+}
+
+void CurvatureTensor::pair(const Matrix& m, std::span<double> out, std::vector<double>& scratch) const {
+  if (m.rows() != outputs_ || m.columns() != parameters_ || out.size() != parameters_)
+    throw std::invalid_argument("the matrix to pair with the curvature has the wrong shape");
+  std::ranges::fill(out, 0.0);
+  if (off_diagonal_std_ == 0) return;
+  for (const Block& block : blocks_) {
+    const double* q = numbers(block, scratch);
+    for (std::size_t j = block.begin; j < block.end; ++j)
+      for (std::size_t i = 0; i < block.end; ++i, q += outputs_) {
+        const std::span<const double> row(q, outputs_);
+        out[i] += numerics::dot_in_order(row, m.column(j));
+        if (i < block.begin) out[j] += numerics::dot_in_order(row, m.column(i));
+      }
+  }
+}
+
+CurvatureTensor::Invariants CurvatureTensor::invariants(std::vector<double>& scratch) const {
+  Invariants out{std::vector<double>(outputs_), 0};
+  if (off_diagonal_std_ == 0) return out;
+  for (const Block& block : blocks_) {
+    const double* q = numbers(block, scratch);
+    for (std::size_t j = block.begin; j < block.end; ++j)
+      for (std::size_t i = 0; i < block.end; ++i, q += outputs_) {
+        out.squares += (i < block.begin ? 2 : 1) * numerics::squared_norm_in_order({q, outputs_});
+        if (i != j) continue;
+        for (std::size_t a = 0; a < outputs_; ++a) out.traces[a] += q[a];
+      }
+  }
+  return out;
 }
 
 double CurvatureTensor::at(std::size_t a, std::size_t i, std::size_t j) const {

@@ -50,6 +50,14 @@ class CurvatureTensor {
   void contract(std::span<const double* const> v, std::span<double* const> w, std::vector<double>& scratch) const;
   /// h_ij = sum_a z_a Q_aij, a P x P matrix, from one reading of the tensor; z has D numbers.
   void weigh(std::span<const double> z, linear_algebra::Matrix& h, std::vector<double>& scratch) const;
+  /// out_i = sum over a and j of Q_aij m_aj, P numbers of a D x P matrix, from one reading of the tensor.
+  void pair(const linear_algebra::Matrix& m, std::span<double> out, std::vector<double>& scratch) const;
+  /// tr Q_a of every output, D numbers, and the sum of all squares, sum_a tr Q_a^2.
+  struct Invariants {
+    std::vector<double> traces;
+    double squares = 0;
+  };
+  Invariants invariants(std::vector<double>& scratch) const;
   /// Q_aij. \throws std::logic_error when the tensor is streamed.
   double at(std::size_t a, std::size_t i, std::size_t j) const;
   Storage storage() const { return storage_; }

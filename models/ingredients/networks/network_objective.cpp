@@ -75,6 +75,11 @@ std::vector<double> NetworkObjective::cotangent() const {
   return {c.entries().begin(), c.entries().end()};
 }
 
+std::vector<double> NetworkObjective::moved_cotangent(std::span<const double> v) const {
+  const Matrix c = loss_.curvature(outputs(), now_->targets, network_->push_forward(theta_, pass_, v));
+  return {c.entries().begin(), c.entries().end()};
+}
+
 void NetworkObjective::pull_back(std::span<const double> c, std::span<double> out) const {
   network_->pull_back(theta_, pass_, Matrix(network_->outputs(), now_->size(), c), out);
 }

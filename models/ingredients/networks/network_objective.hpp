@@ -36,6 +36,7 @@ class NetworkObjective final : public CurvedObjective {
   void gradient(std::span<double> out) const override;
   void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const override;
   std::vector<double> cotangent() const override;
+  std::vector<double> moved_cotangent(std::span<const double> v) const override;
   void pull_back(std::span<const double> c, std::span<double> out) const override;
   void weighted_curvature(std::span<const double> c, std::span<const double> v, std::span<double> out) const override;
   /// Signs over sqrt n. \throws std::logic_error but for squared losses.

@@ -126,6 +126,31 @@ TEST_CASE("SAM, functional SAM and SAM along the logits are their definitions") 
   }
 }
 
+TEST_CASE("SAM less its two paths: the three gradients, and the term of second order") {
+  for (const LossKind kind : {LossKind::cross_entropy, LossKind::squared})
+    for (const bool normalised : {false, true}) {
+      const Bench b(kind);
+      const auto along = [&](UpdateKind update, double rho) { return b.direction(rule_of(update, rho, normalised)); };
+      const auto rest = [&](double rho) {
+        Vector out = plus(along(UpdateKind::sam, rho), -1, along(UpdateKind::functional_sam, rho));
+        out = plus(out, -1, along(UpdateKind::logit_sam, rho));
+        return size(plus(out, 1, along(UpdateKind::plain, 0)));
+      };
+      const auto said = [&](double rho) {
+        return sam_residual(*b.objective, b.theta, rule_of(UpdateKind::sam, rho, normalised));
+      };
+      CHECK(said(0.3).size == doctest::Approx(rest(0.3)).epsilon(1e-9));
+      CHECK(said(0.02).leading == doctest::Approx(said(0.2).leading / 100).epsilon(1e-10));
+      // The next order is one rho smaller: ten times less of it.
+      const auto gap = [&](double rho) { return std::abs(said(rho).size / said(rho).leading - 1); };
+      CHECK(gap(1e-3) < 0.02);
+      CHECK(gap(1e-4) < 0.15 * gap(1e-3));
+      Vector back(b.theta.size());
+      b.objective->gradient(back);  // it is left where it was
+      check_near(back, along(UpdateKind::plain, 0), 1e-15);
+    }
+}
+
 TEST_CASE("where the gradient is exactly 0 no rule that follows it moves, whatever it divides by") {
   Bench b(LossKind::squared);
   for (double& y : b.examples->targets.entries()) y = 0;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/ingredients/networks/activations.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 
@@ -126,6 +127,36 @@ void NeuronLoss::product(CurvaturePart part, std::span<const double> v, std::spa
   }
   for (std::size_t i = 0; i < out.size(); ++i)
     out[i] = c0 * v[i] + (c1 * along + c2 * across) * w_[i] + (c2 * along + c3 * across) * teacher_[i];
+}
+
+double neglected_spread(NeuronKind kind, double beta, std::span<const double> w, std::span<const double> teacher) {
+  if (kind == NeuronKind::relu) return 0;
+  if (kind == NeuronKind::relu_true) throw std::invalid_argument("no example sees the distributional part");
+  using ingredients::networks::ActivationKind;
+  const ingredients::networks::Activation phi{kind == NeuronKind::erf ? ActivationKind::erf : ActivationKind::beta_gelu,
+                                              beta};
+  const double q = numerics::squared_norm_in_order(w), t = numerics::squared_norm_in_order(teacher),
+               r = numerics::dot_in_order(w, teacher);
+  const double along = q > 0 ? r / std::sqrt(q) : std::sqrt(t), across = std::sqrt(std::max(t - along * along, 0.0));
+  const auto d = static_cast<double>(w.size());
+  // w.x = sqrt q v, w*.x = along v + across u; |x|^2 = v^2 + u^2 + R, R chi-squared of d - 2. phi''^2 falls as
+  // exp(-b^2 q v^2).
+  const double b = kind == NeuronKind::erf ? 1 : beta, scale = 1 / std::sqrt(1 + 2 * b * b * q), h = 0.1;
+  const bool line = w.size() == 1;
+  double mean = 0, square = 0;
+  for (int i = -90; i <= 90; ++i) {
+    const double v = scale * h * i;
+    const auto at = evaluate(phi, std::sqrt(q) * v);
+    for (int j = line ? 0 : -90; j <= (line ? 0 : 90); ++j) {
+      const double u = h * j, weight = scale * h * std::exp(-0.5 * (v * v + u * u)) / std::sqrt(2 * pi) *
+                                       (line ? 1 : h / std::sqrt(2 * pi));
+      const double one = (at.value - evaluate(phi, along * v + across * u).value) * at.second;
+      const double plane = v * v + u * u, rest = line ? 0 : d - 2;
+      mean += weight * one * (plane + rest);
+      square += weight * one * one * ((plane + rest) * (plane + rest) + 2 * rest);
+    }
+  }
+  return std::sqrt(std::max(square - mean * mean, 0.0));
 }
 
 }  // namespace edgewise::models::network

@@ -1,0 +1,178 @@
+// Model single-neuron: the population's runs against the reference values of docs/theory/curvature-dynamics.md, section 5.3,
+// drawn examples against it, findings, and every bad input.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "models/framework/model.hpp"
+#include "models/network/sampled_neuron.hpp"
+#include "numerics/sums.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+
+using namespace edgewise;
+using doctest::Approx;
+using models::ingredients::CurvaturePart;
+using models::network::neglected_spread;
+using models::network::NeuronKind;
+using models::network::NeuronLoss;
+using models::network::SampledNeuron;
+using models::testing::error_of;
+using models::testing::holds;
+using models::testing::prepare;
+using Vector = std::vector<double>;
+
+namespace {
+
+const Vector start{.8, .3, -.2, .1, 0}, teacher{.5, -.4, .6, 0, .2};
+
+std::string experiment(const std::string& neuron, const std::string& optimizer = "kind = 'sgd'\n",
+                       const std::string& w = "[0.8, 0.3, -0.2, 0.1, 0.0]",
+                       const std::string& labels = "[0.5, -0.4, 0.6, 0.0, 0.2]") {
+  return "model = 'single-neuron'\n[time]\nat = [50]\n[data]\nteacher = " + labels + "\n[neuron]\nstart = " + w + "\n" +
+         neuron + "[optimizer]\nlearning_rate = 0.1\n" + optimizer;
+}
+
+double finding(const std::string& text, const std::string& name) {
+  for (const models::Finding& f : prepare(text)->stability())
+    if (f.name == name) return std::get<double>(f.value);
+  FAIL("no finding " << name);
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("runs of the population end where the page says") {
+  const std::string penalty = "kind = 'gradient-penalty'\nrho = 2\n", gn = penalty + "part = 'gauss-newton'\n",
+                    erf = "activation = 'erf'\n", relu = "activation = 'relu'\n",
+                    kink = relu + "distributional = true\n";
+  struct Run {
+    std::string neuron, optimizer;
+    std::array<double, 3> end;  // L, |w|, |g|
+  };
+  for (const Run& r : {Run{erf, "", {.00427882112546, .761627884509, .0553695645291}},
+                       Run{erf, penalty, {4.02853268226e-4, .865645180594, .0168539331667}},
+                       Run{erf, gn, {4.84641168997e-4, .827568923137, .014122111244}},
+                       Run{relu, "", {.00499764598801, .823824455741, .0690500365358}},
+                       Run{relu, penalty, {2.57542659976e-5, .894222747878, .00506804067046}},
+                       Run{kink, penalty, {1.13959807896e-4, .888449145312, .0106425016926}}}) {
+    const auto end = prepare(experiment(r.neuron, r.optimizer))->solve();
+    CHECK(end.find("loss")->value.back() == Approx(r.end[0]).epsilon(1e-11));
+    CHECK(end.find("weight_norm")->value.back() == Approx(r.end[1]).epsilon(1e-11));
+    CHECK(end.find("gradient_norm")->value.back() == Approx(r.end[2]).epsilon(1e-11));
+  }
+}
+
+TEST_CASE("findings: traces, their slopes at the teacher, what a penalty of a ReLU neuron is") {
+  const std::string erf = experiment("activation = 'erf'\n");
+  CHECK(finding(erf, "ggn_trace") == Approx(1.74697418003).epsilon(1e-11));
+  CHECK(finding(erf, "nme_trace") == Approx(-.793491168723).epsilon(1e-11));
+  CHECK(finding(erf, "sharpness") == Approx(.307311018624).epsilon(1e-9));
+  const std::string there = experiment("activation = 'erf'\n", "", "[0.5, -0.4, 0.6, 0.0, 0.2]");
+  CHECK(finding(there, "hessian_trace_slope") == Approx(-1.87682189).epsilon(1e-7));
+  CHECK(finding(there, "ggn_trace_slope") == Approx(-1.25121459).epsilon(1e-7));
+  CHECK(std::abs(finding(there, "squared_gradient_slope")) < 1e-8);
+  CHECK(finding(experiment("activation = 'relu'\n", "kind = 'gradient-penalty'\nrho = 2\n"), "equivalent_rate") ==
+        Approx(.2));
+  CHECK(finding(experiment("activation = 'relu'\ndistributional = true\n"), "nme_trace") ==
+        Approx(-.794334635005).epsilon(1e-11));
+  CHECK(finding(experiment("activation = 'beta-gelu'\nbeta = 4\n"), "relu_nme_trace") ==
+        Approx(-.794334635005).epsilon(1e-11));
+  const auto modes = prepare(erf)->mode_table();
+  CHECK(numerics::squared_norm_in_order(modes[0].value) > 0);
+  double sum = 0;
+  for (const double q : modes[2].value) sum += q;
+  CHECK(sum == Approx(-.793491168723).epsilon(1e-11));
+}
+
+TEST_CASE("drawn examples have the population's loss, gradient and Hessian as their mean, and its spread") {
+  // 64 sets of 2000: |mean - exact| < 5 standard errors of 64 means, false alarm below 1e-5 each, 3e-3 in all.
+  struct Case {
+    NeuronKind kind;
+    double beta;
+  };
+  const Vector v{.3, -1, .5, .2, .7};
+  for (const Case& c : {Case{NeuronKind::erf, 1},
+                        {NeuronKind::relu, 1},
+                        {NeuronKind::relu_true, 1},
+                        {NeuronKind::beta_gelu, 1},
+                        {NeuronKind::beta_gelu, 4}}) {
+    CAPTURE(static_cast<int>(c.kind));
+    CAPTURE(c.beta);
+    NeuronLoss exact(c.kind, teacher, c.beta);
+    SampledNeuron drawn(c.kind, teacher, c.beta);
+    random::Stream stream(3, 0, 0, random::Purpose::batch);
+    const auto row_of = [&](models::ingredients::CurvedObjective& objective, double loss) {
+      Vector out{loss}, part(5);
+      objective.gradient(part);
+      out.insert(out.end(), part.begin(), part.end());
+      for (const CurvaturePart a : {CurvaturePart::hessian, CurvaturePart::gauss_newton, CurvaturePart::neglected}) {
+        objective.product(a, v, part);
+        out.insert(out.end(), part.begin(), part.end());
+      }
+      return out;
+    };
+    const Vector expected = row_of(exact, exact.move_to(start));
+    Vector sum(expected.size()), squares(expected.size());
+    double traces = 0, trace_squares = 0, spread = 0;
+    for (int k = 0; k < 64; ++k) {
+      drawn.draw(stream, 2000);
+      const Vector row = row_of(drawn, drawn.move_to(start));
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        sum[i] += row[i] / 64;
+        squares[i] += row[i] * row[i] / 64;
+      }
+      const auto t = drawn.traces();
+      traces += t.neglected / 64;
+      trace_squares += t.neglected * t.neglected / 64;
+      spread += t.spread * t.spread / 64;
+    }
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      CHECK(std::abs(sum[i] - expected[i]) <= 5 * std::sqrt(std::max(squares[i] - sum[i] * sum[i], 0.0) / 63) + 1e-15);
+    const double trace = traces_by_columns(exact).neglected;
+    CHECK(std::abs(traces - trace) <= 5 * std::sqrt(std::max(trace_squares - traces * traces, 0.0) / 63) + 1e-15);
+    if (c.kind == NeuronKind::relu_true) continue;
+    CHECK(std::sqrt(spread) == Approx(neglected_spread(c.kind, c.beta, start, teacher)).epsilon(0.05));  // of 128000
+  }
+}
+
+TEST_CASE("one example's spread grows like sqrt beta; in one dimension and at w = 0 it is what it is") {
+  const auto at = [](double beta) { return neglected_spread(NeuronKind::beta_gelu, beta, start, teacher); };
+  CHECK(at(64) == Approx(19.7).epsilon(0.05));  // simulated, section 5.3
+  CHECK(at(4096) / at(1024) == Approx(2).epsilon(2e-3));
+  // w = 0: phi''(0) = sqrt(2/pi) of GELU, z = -phi(w*.x). d = 1: E (z phi'' x^2)^2 by itself, x by the trapezoid rule.
+  const auto gelu = [](double s) { return s * 0.5 * std::erfc(-s / std::sqrt(2.0)); };
+  double mean = 0, square = 0;
+  for (int k = -2000; k <= 2000; ++k) {
+    const double x = 0.005 * k, one = -gelu(0.7 * x) * std::sqrt(2 / 3.14159265358979323846) * x * x,
+                 weight = 0.005 * std::exp(-x * x / 2) / std::sqrt(2 * 3.14159265358979323846);
+    mean += weight * one;
+    square += weight * one * one;
+  }
+  CHECK(neglected_spread(NeuronKind::beta_gelu, 1, Vector{0}, Vector{0.7}) ==
+        Approx(std::sqrt(square - mean * mean)).epsilon(1e-9));
+}
+
+TEST_CASE("claims: the start exactly, the end at large batches alone") {
+  const auto names = [](const std::string& more) {
+    std::string out;
+    for (const auto& p : prepare(experiment("activation = 'erf'\n", more))->predictions()) out += p.name + " ";
+    return out;
+  };
+  CHECK(names("batch = 100\n") == "loss_at_start ggn_trace_at_start nme_trace_at_start ");
+  CHECK(names("batch = 5000\n") ==
+        "loss_at_start ggn_trace_at_start nme_trace_at_start weight_norm_at_end hessian_trace_at_end ");
+}
+
+TEST_CASE("bad input of a neuron is named") {
+  CHECK(holds(error_of(experiment("", "", "[0.8]")), "start: needs one number per number of data.teacher: 5"));
+  CHECK(holds(error_of(experiment("", "", "[0, 0, 0, 0, 0]", "[0, 0, 0, 0, 0]")), "teacher: must not be 0"));
+  CHECK(holds(error_of(experiment("activation = 'relu'\n", "", "[0, 0, 0, 0, 0]")), "no gradient there"));
+  CHECK(holds(error_of(experiment("activation = 'erf'\nbeta = 2\n")), "beta"));
+  CHECK(holds(error_of(experiment("activation = 'erf'\ndistributional = true\n")), "distributional"));
+  CHECK(holds(error_of(experiment("", "batch = 1e9\n")), "times d must be at most"));
+  CHECK(prepare(experiment("activation = 'erf'\n", "", "[0, 0, 0, 0, 0]"))->solve().find("loss")->value.back() > 0);
+}

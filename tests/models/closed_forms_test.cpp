@@ -25,6 +25,7 @@ TEST_CASE("every closed form of every model comes out" * doctest::test_suite("sl
       {"sum-of-powers", 15},
       {"equilibrium-network", 189},
       {"self-stabilisation", 243},
+      {"single-neuron", 0},
       {"mini-batch-cdat", 46},
       {"feature-alignment", 80},
       {"kernel-regression", 141},

@@ -97,7 +97,17 @@ const std::map<std::string, std::map<std::string, Method>>& methods() {
         {"sgd", {per_curvature(0.3), {}, "batch = 2\nmomentum = 0.3\n"}},
         {"rmsprop", {{1e-3, -.5, 1}, {{"epsilon", {1e-8, .5, 1}}}, ""}},
         {"adam", {{1e-3, -.5, 1}, {{"epsilon", {1e-8, .5, 1}}}, ""}},
-        {"sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}}}},
+        {"sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}},
+        {"functional-sam", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}},
+        {"logit-sam", {per_curvature(0.1), {{"rho", {0.3, -.5, 1}}}, "normalised = true\n"}},
+        {"gradient-penalty", {per_curvature(0.1), {{"rho", {0.3, -1, 0}}}, ""}},
+        {"weight-noise", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
+        {"gauss-newton-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}},
+        {"hessian-trace", {per_curvature(0.1), {{"deviation", {0.1, -.5, 1}}}, ""}}}},
+      {"single-neuron",  // of inputs and an activation of unit 1
+       {{"sgd", {{0.1, 0, 0}, {}, ""}},
+        {"sam", {{0.1, 0, 0}, {{"rho", {0.3, 0, 0}}}, ""}},
+        {"gradient-penalty", {{0.1, 0, 0}, {{"rho", {0.3, 0, 0}}}, ""}}}},
       {"feature-alignment",
        {{"gd", {{0.1, -.5, -1}, {}, ""}},
         {"sgd", {{0.1, -.5, -1}, {}, "batch = 2\n"}},
@@ -162,6 +172,7 @@ std::string experiment(const std::string& model, const std::string& kind, const 
            "\n[network]\nhidden = [4]\nactivation = 'relu'\nbias = false\nweight_variance = " + number(1, -.5, 1) +
            "\n";
   if (model == "equilibrium-training") return text;
+  if (model == "single-neuron") return text + "[data]\nteacher = [1, -0.4]\n[neuron]\nstart = [0.3, 0.7]\n";
   if (model == "softmax-temperature")
     return text + "[task]\neigenvalue = " + number(1, 1, 0) + "\n[initial]\ndeviation = " + number(2, 0, 1) +
            "\n[loss]\ninverse_temperature = " + number(3, 0, -1) + "\n";

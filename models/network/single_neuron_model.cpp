@@ -417,6 +417,12 @@ const Model& single_neuron_model() {
       .observables = neuron_observables(),
       .monte_carlo = run_keys(),
       .build = build_neuron,
+      .start = R"(data.teacher = [0.5, -0.4, 0.6]
+neuron.start = [0.8, 0.3, -0.2]
+optimizer.learning_rate = 0.1
+time.steps = 50
+monte_carlo.replicas = 8)",
+      .start_of = {{"sam", R"(optimizer.rho = 0.1)"}, {"gradient-penalty", R"(optimizer.rho = 1)"}},
   });
   return model;
 }

@@ -94,7 +94,7 @@ const Model& quadratic_regression_model() {
   static const DeclaredModel model({
       .description =
           {"quadratic-regression",
-           "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM, penalties",
+           "second-order regression with a random curvature tensor: sharpening, edge of stability, SAM",
            "z(theta) = z0 + J0 theta + Q(theta,theta)/2,  D outputs, P parameters, theta = 0 at the start,  L = "
            "|z|^2/2\n"
            "z0_a ~ N(0, sz2),  J0_ai ~ N(0, sJ2/P),  Q_aij ~ N(0, kappa/P^2), symmetric, twice the variance for i = j\n"
@@ -129,7 +129,14 @@ const Model& quadratic_regression_model() {
 optimizer.learning_rate = 0.1
 time.steps = 20
 monte_carlo.replicas = 8)",
-      .start_of = {{"sgd", R"(optimizer.batch = 10)"}, {"sam", R"(optimizer.rho = 0.1)"}},
+      .start_of = {{"sgd", R"(optimizer.batch = 10)"},
+                   {"sam", R"(optimizer.rho = 0.1)"},
+                   {"functional-sam", R"(optimizer.rho = 0.1)"},
+                   {"logit-sam", R"(optimizer.rho = 0.1)"},
+                   {"gradient-penalty", R"(optimizer.rho = 0.1)"},
+                   {"weight-noise", R"(optimizer.deviation = 0.1)"},
+                   {"gauss-newton-trace", R"(optimizer.deviation = 0.1)"},
+                   {"hessian-trace", R"(optimizer.deviation = 0.1)"}},
   });
   return model;
 }

@@ -250,8 +250,8 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
         "[rate]: of the theories memory alone follows a rule; theory.method = \"memory\" or \"none\"");
   if (problem.rule.deviation > 0)
     throw std::invalid_argument(
-        "weight noise and trace penalties have no theory of the trajectory, only findings (`edgewise stability`); "
-        "simulate them");
+        "the trajectory under weight noise and trace penalties has no theory here, only findings (`edgewise "
+        "stability`); simulate it");
   if (theory.method == TheoryMethod::linear_mean) return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/commands/file_keys.hpp"
 #include "cli/inputs.hpp"
 #include "cli/results/csv.hpp"
 #include "cli/results/json.hpp"
@@ -146,6 +147,7 @@ Loaded load(const Context& context, const std::string& path, const Targets& targ
   out.provenance.experiment = models::read_experiment(std::move(table));
   if (out.provenance.experiment.title.empty()) out.provenance.experiment.title = fs::path(path).stem().string();
   const models::Model& model = models::find(out.provenance.experiment);
+  check_command_sections(out.provenance.experiment.table);
   out.problem = model.prepare(out.provenance.experiment);
   out.provenance.tolerances = tolerances(model, out.provenance.experiment);
   out.provenance.warnings = out.problem->warnings();

@@ -9,6 +9,7 @@
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
+#include "validation/collapse/scaling_experiment.hpp"
 #include "validation/comparisons/comparison.hpp"
 #include "validation/verdicts/extrapolation.hpp"
 #include "validation/verdicts/verdict.hpp"
@@ -34,6 +35,7 @@ std::string checked_kind(const Context& context, const std::string& path) {
   validation::read_verdict_options(experiment.table);
   validation::read_extrapolation(experiment.table);
   models::ingredients::read_schedule_search(experiment.table);
+  if (experiment.table.has("collapse")) validation::read_scaling(experiment.table);
   context.warn(loaded.provenance.warnings);
   const std::string kind = "experiment of model " + experiment.model;
   try {

@@ -159,6 +159,20 @@ std::vector<FileSection> sections_of(const Model& model) {
   return out;
 }
 
+void check_command_sections(const settings::Table& experiment) {
+  const settings::Value* named = experiment.find("model");
+  const auto* word = named ? std::get_if<std::string>(named) : nullptr;
+  const Model* model = word ? models::find_model(*word) : nullptr;
+  static const std::vector<std::string> tables = {"scaling"};
+  std::vector<FileSection> sections = common_sections();
+  if (model && std::ranges::find(model->sections(), "tune") != model->sections().end())
+    sections.push_back(section_of(*model, "tune"));
+  for (const FileSection& section : sections)
+    if (experiment.has(section.name))
+      settings::read(experiment.table_or_empty(section.name), section.parameters,
+                     section.name == "verdict" ? tables : std::vector<std::string>());
+}
+
 const std::vector<FileSection>& sweep_file_sections() {
   static const std::vector<FileSection> all = [] {
     std::vector<FileSection> out = {

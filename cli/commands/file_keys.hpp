@@ -35,6 +35,9 @@ const std::vector<FileSection>& shared_choices();
 const std::vector<FileSection>& common_sections();
 /// All sections that an experiment of the model may have, in the order in which a file gives them.
 std::vector<FileSection> sections_of(const models::Model& model);
+/// Reads the sections that commands read, not the model's problem: [verdict], [schedule_search], [collapse] and [tune].
+/// \throws settings::Error for a slip in one, which only its own command would notice.
+void check_command_sections(const settings::Table& experiment);
 /// Those of a sweep file, and those of a comparison, beside [experiment].
 const std::vector<FileSection>& sweep_file_sections();
 const std::vector<FileSection>& comparison_sections();

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/commands/at_work.hpp"
+#include "cli/commands/file_keys.hpp"
 #include "cli/commands/sweep_ranks.hpp"
 #include "cli/inputs.hpp"
 #include "cli/interrupt.hpp"
@@ -44,7 +45,9 @@ double seconds_since(Clock::time_point start) {
 
 validation::Sweep read(const Context& context, const std::string& path) {
   require_file(path);
-  return validation::Sweep(validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed));
+  validation::SweepPlan plan = validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed);
+  for (const validation::SweepPlan::Variant& variant : plan.variants) check_command_sections(variant.experiment);
+  return validation::Sweep(std::move(plan));
 }
 
 /// \throws settings::Error when it would be one of the files that are read or written.

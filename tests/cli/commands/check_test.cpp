@@ -43,6 +43,34 @@ TEST_CASE("check names what is wrong, in every file") {
   CHECK(run({"check", good, "-o", folder / "x.csv"}).says("check: -o is an option of other commands"));
 }
 
+TEST_CASE("a slip in a section that only one command reads is told by every command") {
+  const Folder folder;
+  const std::string good = folder.file("good.toml", small_experiment);
+  for (const char* section : {"verdict", "schedule_search", "collapse", "tune"})
+    for (const char* command : {"check", "solve", "stability"}) {
+      CAPTURE(section);
+      CAPTURE(command);
+      const Run slip = run({command, good, "--set", std::string(section) + ".foo=1"});
+      CHECK(slip.status == 2);
+      CHECK(slip.one_line());
+      CHECK(slip.says(std::string("good.toml: ") + section + ".foo: unknown key"));
+    }
+  const std::string sweep = folder.file("slip.toml", R"([sweep]
+base = "good.toml"
+[experiment.verdict]
+alowed = 0.1
+[[axis]]
+key = "noise.variance"
+values = [0.01, 0.1]
+)");
+  CHECK(run({"check", sweep}).says("verdict.alowed: unknown key, did you mean 'allowed'?"));
+  CHECK(run({"solve", good, "--set", "verdict.scaling.optimizer.learning_rate=-1"}).status == 0);
+  CHECK(run({"check", good, "--set", "tune.learning_rate=[0.01, 0.1]"}).status == 0);
+  CHECK(run({"check", good, "--set", "collapse.sizes=[-1, 2]"}).says("collapse.sizes: must be > 0"));
+  CHECK(run({"check", good, "--set", "collapse.sizes=[1, 2]", "--set", "collapse.horizon=size +"})
+            .says("collapse.horizon"));
+}
+
 TEST_CASE("check says what has a theory only") {
   const Folder folder;
   const std::string half = folder.file("half.toml", R"(model = "kernel-regression"

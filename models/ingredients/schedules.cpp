@@ -20,9 +20,6 @@ using settings::Values;
 /// How the rate rises: of z in [0, 1].
 std::function<double(double)> ramp(const Values& values) {
   const std::string& shape = values.text("warmup_shape");
-  for (const auto& [key, owner] : {std::pair("warmup_rate", "exponential"), std::pair("warmup_power", "polynomial")})
-    if (values.given(key) && shape != owner)
-      throw values.error(key, std::string("belongs to warmup_shape = \"") + owner + "\" only");
   if (shape == "cosine") return [](double z) { return 0.5 * (1 - std::cos(std::numbers::pi * z)); };
   if (shape == "exponential") return [g = values.number("warmup_rate")](double z) { return -std::expm1(-g * z); };
   if (shape == "polynomial") return [q = values.number("warmup_power")](double z) { return std::pow(z, q); };
@@ -110,8 +107,14 @@ std::vector<Parameter> warmup_parameters() {
                      "polynomial z^q")
           .one_of({"linear", "cosine", "exponential", "polynomial"})
           .otherwise(std::string("linear")),
-      settings::number("warmup_rate", "g of the exponential ramp").above(0).otherwise(5.0),
-      settings::number("warmup_power", "q of the polynomial ramp").above(0).otherwise(2.0)};
+      settings::number("warmup_rate", "g of the exponential ramp")
+          .where("warmup_shape", {"exponential"})
+          .above(0)
+          .otherwise(5.0),
+      settings::number("warmup_power", "q of the polynomial ramp")
+          .where("warmup_shape", {"polynomial"})
+          .above(0)
+          .otherwise(2.0)};
 }
 
 const std::vector<ScheduleKind>& schedule_kind_list() {

@@ -55,7 +55,7 @@ void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
   using Methods = std::vector<std::string>;
   // Of rounds the ode gives P alone.
   const Methods moments = plain ? Methods{"recursion", "ode", "volterra", "reduced"} : Methods{"recursion"};
-  const Methods tolerant = plain ? Methods{"recursion", "ode", "volterra"} : Methods{"recursion"};
+  const Methods tolerant{"recursion", "ode", "volterra"};
   const auto of_rounds = [&](settings::Parameter& parameter) {
     if (!plain) parameter.where("method", moments);
   };
@@ -77,8 +77,8 @@ void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
   s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
       .where("method", moments);
   of_rounds(s.key("exponents", &Theory::exponents, "add the local exponent d log P / d log step"));
-  s.key("rtol", &Theory::rtol, "relative tolerance").where("method", tolerant).above(0).below(1);
   if (plain) {
+    s.key("rtol", &Theory::rtol, "relative tolerance").where("method", tolerant).above(0).below(1);
     s.key("atol", &Theory::atol, "absolute tolerance").where("method", {"ode"}).at_least(0);
     s.key("scale_contraction", &Theory::scale_contraction,
           "factor on the decay per step, to see what a run would notice")

@@ -266,7 +266,7 @@ double MatrixDynamics::noise_to_drift() const {
 std::optional<std::string> MatrixDynamics::no_dressing() const {
   if (problem_.labels == Labels::vector) return "vector labels";
   if (!problem_.isotropic_outputs) return "anisotropic outputs";
-  if (problem_.map == UpdateMap::sgd) return "sgd needs none";
+  if (problem_.map == UpdateMap::sgd) return "sgd, which needs none";
   if (problem_.map == UpdateMap::signsgd && problem_.rotation == Rotation::haar) return "signs in a random basis";
   return std::nullopt;
 }

@@ -112,9 +112,14 @@ std::vector<Parameter> rate_keys(bool scale_free) {
           "floor of what is resolved")
           .one_of(protocols)
           .otherwise(std::string("constant")),
-      settings::number("learning_rate", "eta of the constant protocol").in("per step").above(0).computed("none")};
+      settings::number("learning_rate", "eta")
+          .in("per step")
+          .where("protocol", {"constant"})
+          .above(0)
+          .computed("required by the protocol constant")};
   if (scale_free) {
-    out.push_back(settings::number("gamma", "of the adaptive protocol; give this or gamma_fraction")
+    out.push_back(settings::number("gamma", "give this or gamma_fraction")
+                      .where("protocol", {"adaptive"})
                       .in("1")
                       .above(0)
                       .computed("gamma_fraction gamma_max"));
@@ -316,14 +321,12 @@ void read_rates(const Values& values, MatrixLeastSquares& problem) {
   problem.momentum = values.number("momentum");
   problem.protocol = protocol_of(values.text("protocol"));
   const bool constant = problem.protocol == Protocol::constant;
-  if (constant != values.given("learning_rate"))
-    throw values.error("learning_rate", constant ? "is required (a number, > 0) by the protocol constant"
-                                                 : "belongs to the protocol constant; leave it out");
+  if (constant && !values.given("learning_rate"))
+    throw values.error("learning_rate", "is required (a number, > 0) by the protocol constant");
   if (constant) problem.learning_rate = values.number("learning_rate");
   if (!values.has("gamma_fraction")) return;
   problem.gamma_fraction = values.number("gamma_fraction");
   if (values.given("gamma")) {
-    if (problem.protocol != Protocol::adaptive) throw values.error("gamma", "belongs to the protocol adaptive");
     if (values.given("gamma_fraction")) throw values.error("gamma", "give either gamma or gamma_fraction, not both");
     problem.gamma = values.number("gamma");
   }

@@ -47,7 +47,7 @@ const settings::Section<Loss>& loss_section() {
     s.words("kind", &Loss::kind,
             "squared: mean of |f - y|^2/2 over examples; cross-entropy: mean of -log softmax(beta f)",
             {{"squared", LossKind::squared}, {"cross-entropy", LossKind::cross_entropy}});
-    s.key("inverse_temperature", &Loss::inverse_temperature, "beta of cross-entropy").above(0);
+    s.key("inverse_temperature", &Loss::inverse_temperature, "beta").where("kind", {"cross-entropy"}).above(0);
   });
   return section;
 }
@@ -232,7 +232,7 @@ const settings::Section<Run>& run_section() {
     s.words("traces", &Run::traces,
             "of H, GGN and NME: exact (a pass per unit below a curved layer), hutchinson (with `probes`), or none",
             {{"none", Traces::none}, {"exact", Traces::exact}, {"hutchinson", Traces::hutchinson}});
-    s.key("probes", &Run::probes, "of hutchinson; whole").at_least(1).at_most(1e6);
+    s.key("probes", &Run::probes, "how many; whole").where("traces", {"hutchinson"}).at_least(1).at_most(1e6);
     s.words("kernel_norm", &Run::kernel_norm,
             "observe the exact kernel norm of mini-batches (one output, squared loss): a decomposition of n x n "
             "at every recorded step",
@@ -248,8 +248,6 @@ const settings::Section<Run>& run_section() {
 Loss read_loss(const Values& values, const TrainingData& data) {
   const Loss loss = loss_section().from(values);
   const bool classes = loss.kind == LossKind::cross_entropy;
-  if (!classes && values.given("inverse_temperature"))
-    throw values.error("inverse_temperature", "belongs to kind = \"cross-entropy\"");
   if (classes && !data.classes)
     throw values.error("kind", "cross-entropy is of classes: data.targets must be classes, or images");
   return loss;
@@ -293,8 +291,6 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
 void read_simulation(const Values& values, NetworkProblem& problem) {
   const Run run = run_section().from(values);
   problem.traces = run.traces;
-  if (values.given("probes") && problem.traces != Traces::hutchinson)
-    throw values.error("probes", "belongs to traces = \"hutchinson\"");
   problem.probes = values.whole("probes");
   const double gradients = static_cast<double>(problem.examples()) * static_cast<double>(problem.network->parameters());
   const bool defined = problem.loss.kind == LossKind::squared && problem.network->outputs() == 1 &&

@@ -152,17 +152,17 @@ class NonlinearExperiment final : public Problem {
 
 void read_rate(const Values& values, const Experiment& experiment, NonlinearProblem& problem) {
   problem.greedy = values.text("learning_rate_rule") == "greedy";
-  if (const auto rule = ingredients::read_rate_rule(experiment.table, std::nullopt)) {
-    const Table& section = *experiment.table.table("rate");
-    const ingredients::RateNeeds needs = rule->needs();
-    if (needs.gradient || needs.distance || needs.nearness)
-      throw section.error("kind", "of the rules this model knows line-search, the greedy rate, alone");
+  const settings::Choice choice = ingredients::read_rate_choice(experiment.table);
+  const std::string& kind = ingredients::rate_rule_kinds()[choice.index].description.name;
+  if (kind != "constant" && kind != "line-search")
+    throw choice.values.error("kind", "of the rules this model knows line-search, the greedy rate, alone");
+  if (kind == "line-search") {
     for (const char* key : {"learning_rate", "gamma", "learning_rate_rule"})
       if (values.given(key))
         throw values.error(key, "the rule of [rate] sets the rate; leave this out ([rate] multiplier scales it)");
-    if (problem.method == Method::per_example_adam) throw section.error("kind", "this method has no greedy rate");
+    if (problem.method == Method::per_example_adam) throw choice.values.error("kind", "this method has no greedy rate");
     problem.greedy = true;
-    problem.learning_rate = rule->multiplier;
+    problem.learning_rate = choice.values.number("multiplier");
   } else if (problem.greedy) {
     if (values.given("gamma"))
       throw values.error("gamma", "a greedy rate is set by the risk; learning_rate multiplies it (default 1)");
@@ -294,15 +294,18 @@ std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
 }
 
 ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,
-                                       std::function<std::vector<ClosedForm>()> closed_forms) {
+                                       std::function<std::vector<ClosedForm>()> closed_forms,
+                                       const std::string& unread) {
   description.parameters = settings::with_sections({{"data", data_keys()}});
+  std::vector<Parameter> theory = theory_section().parameters();
+  std::erase_if(theory, [&](const Parameter& p) { return p.name == unread; });
   return {.description = std::move(description),
           .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
           .optimizers = std::move(methods),
           .observables = {{"excess_mse", "label^2", "P = v'Kv"},
                           {"risk", "label^2", "population loss with noise, (P + sigma^2)/2, where sigma^2 is finite"}},
           .closed_forms = std::move(closed_forms),
-          .theory = theory_section().parameters(),
+          .theory = std::move(theory),
           .monte_carlo = monte_carlo_keys(),
           .build = build,
           .start = R"(spectrum = { kind = "power-law", dimension = 200, alpha = 0.25, beta = 0.0, signal = 1.0 }

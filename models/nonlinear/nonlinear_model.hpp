@@ -13,7 +13,9 @@ std::vector<settings::Parameter> rate_parameters(std::vector<settings::Parameter
 
 /// The model of one class of methods (docs/theory/sign-and-clip.md, section 1).
 /// \param methods  optimizers; their names are those of NonlinearProblem::method
+/// \param unread   the key of [theory] that is of the other class alone
 ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,
-                                       std::function<std::vector<ClosedForm>()> closed_forms);
+                                       std::function<std::vector<ClosedForm>()> closed_forms,
+                                       const std::string& unread);
 
 }  // namespace edgewise::models::nonlinear

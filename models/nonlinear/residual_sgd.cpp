@@ -75,7 +75,7 @@ const Model& residual_sgd_model() {
          "recursion: unit steps, with eta^2 [c2/B + (1 - 1/B) mu^2] lambda_i^2 D_i",
          "Marshall, Xiao, Agarwala, Paquette 2024; docs/theory/sign-and-clip.md",
          {}},
-        residual_methods(), residual_closed_forms);
+        residual_methods(), residual_closed_forms, "compare");
     for (const char* kind : {"clip", "huber", "reject", "mean-clip"})
       out.start_of.emplace_back(kind, "optimizer.threshold = 1.0");
     out.start_of.emplace_back("custom", "optimizer.chi = \"r / (1 + abs(r))\"");

@@ -108,7 +108,7 @@ const Model& sign_sgd_model() {
        "B = 1: a = phi/sqrt(P), b = 1, phi = (2/pi) E exp(-eps^2/(2P))",
        "Xiao, Marshall, Agarwala, Paquette 2024; Roulet, Agarwala 2025; docs/theory/sign-and-clip.md",
        {}},
-      sign_methods(), sign_closed_forms));
+      sign_methods(), sign_closed_forms, "norm_spread"));
   return model;
 }
 

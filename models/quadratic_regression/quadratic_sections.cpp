@@ -94,8 +94,6 @@ void read_given(const Values& data, QuadraticProblem& problem) {
   if (!data.given("J0")) throw data.error("J0", "is required when ensemble = \"given\"");
   const bool z_given = data.given("z0"), q_given = data.given("Q");
   if (q_given && !z_given) throw data.error("z0", "is required where Q is given");
-  for (const char* key : {"jacobian_variance", "shared_instance"})
-    if (data.given(key)) throw data.error(key, "belongs to ensemble = \"goe\"");
   for (const char* key : {"residual_variance", "fix_residual_norm", "shared_initial"})
     if (z_given && data.given(key)) throw data.error(key, "is of a z0 that is drawn; it is given here");
   if (q_given && data.given("curvature")) throw data.error("curvature", "is of a Q that is drawn; it is given here");
@@ -149,15 +147,20 @@ const settings::Section<Data>& data_section() {
     s.key("curvature", &Data::curvature, "kappa: Q_aij has variance kappa/P^2, twice that for i = j; 0: linear model")
         .at_least(0);
     s.key("residual_variance", &Data::residual_variance, "sz2, of the entries of z0").above(0);
-    s.key("jacobian_variance", &Data::jacobian_variance, "sJ2, P times that of the entries of J0").above(0);
-    s.key("fix_residual_norm", &Data::fix_residual_norm, "z0 is rescaled to |z0|^2 = D sz2");
+    s.key("jacobian_variance", &Data::jacobian_variance, "sJ2, P times that of the entries of J0")
+        .where("ensemble", {"goe", "portable"})
+        .above(0);
+    s.key("fix_residual_norm", &Data::fix_residual_norm, "z0 is rescaled to |z0|^2 = D sz2")
+        .where("ensemble", {"goe", "given"});
     s.key("shared_instance", &Data::shared_instance,
-          "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor");
+          "all replicas run on one instance (z0, J0, Q) and differ in the batches only; one tensor")
+        .where("ensemble", {"goe", "portable"});
     s.key("shared_initial", &Data::shared_initial,
           "all replicas start from the z0 and J0 of replica 0; each has its own Q and batches");
-    s.key("z0", &Data::z0, "residuals at theta = 0, D numbers, for a given ensemble").computed("drawn");
-    s.key("J0", &Data::J0, "Jacobian at theta = 0, D rows of P, for a given ensemble").computed("drawn");
-    s.key("Q", &Data::Q, "curvature of a given ensemble: D symmetric P x P matrices below each other, D P rows of P")
+    s.key("z0", &Data::z0, "residuals at theta = 0, D numbers").where("ensemble", {"given"}).computed("drawn");
+    s.key("J0", &Data::J0, "Jacobian at theta = 0, D rows of P").where("ensemble", {"given"}).computed("drawn");
+    s.key("Q", &Data::Q, "curvature: D symmetric P x P matrices below each other, D P rows of P")
+        .where("ensemble", {"given"})
         .computed("drawn");
   });
   return section;
@@ -177,11 +180,7 @@ void read_data(const Values& values, QuadraticProblem& problem) {
     read_given(values, problem);
     return;
   }
-  for (const char* key : {"z0", "J0", "Q"})
-    if (values.given(key)) throw values.error(key, "belongs to ensemble = \"given\"");
   problem.law.portable = data.ensemble == Ensemble::portable;
-  if (problem.law.portable && values.given("fix_residual_norm"))
-    throw values.error("fix_residual_norm", "belongs to ensemble = \"goe\"; the portable z0 is as it is drawn");
   for (const char* key : {"outputs", "parameters"})
     if (!values.given(key)) throw values.error(key, "is required (a whole number, >= 1)");
   problem.law.outputs = values.whole("outputs");

@@ -24,7 +24,7 @@ const std::vector<settings::Parameter>& network_parameters() {
       settings::text("activation", "of the hidden layers; gelu s Phi(s), beta-gelu s Phi(beta s), erf erf(s/sqrt 2)")
           .one_of(activation_names())
           .otherwise(std::string("tanh")),
-      settings::number("beta", "of beta-gelu").above(0).otherwise(1.0),
+      settings::number("beta", "its beta").where("activation", {"beta-gelu"}).above(0).otherwise(1.0),
       settings::boolean("bias", "whether layers have biases").otherwise(true),
       settings::text(
           "parametrisation",
@@ -40,8 +40,6 @@ const std::vector<settings::Parameter>& network_parameters() {
 std::shared_ptr<const Network> read_network(const settings::Values& values, const Examples& examples) {
   Activation phi{static_cast<ActivationKind>(place(activation_names(), values.text("activation"))),
                  values.number("beta")};
-  if (values.given("beta") && phi.kind != ActivationKind::beta_gelu)
-    throw values.error("beta", "belongs to activation = \"beta-gelu\"");
   for (const char* key : {"activation", "beta"})
     if (values.given(key) && values.numbers("hidden").empty())
       throw values.error(key, "is of hidden layers, and hidden = [] has none; leave it out");

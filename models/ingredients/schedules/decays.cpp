@@ -29,7 +29,6 @@ Shape cooldown(const Values& values, double horizon) {
   if (shape == "1-sqrt") decay = [](double z) { return 1 - std::sqrt(z); };
   if (shape == "cosine") decay = cosine_half;
   if (shape == "power") decay = [power](double z) { return std::pow(1 - z, power); };
-  if (values.given("power") && shape != "power") throw values.error("power", "belongs to shape = \"power\" only");
   Shape result = smooth(horizon, [=](double x) { return x < start ? 1.0 : decay(std::min(1.0, (x - start) / part)); });
   if (start > 0) result.breaks = {start * horizon};
   return result;
@@ -81,7 +80,7 @@ std::vector<ScheduleKind> decays() {
                        settings::text("shape", "shape of the cooldown")
                            .one_of({"linear", "1-sqrt", "cosine", "power"})
                            .otherwise(std::string("linear")),
-                       settings::number("power", "exponent p of shape power").above(0).otherwise(2.0)},
+                       settings::number("power", "exponent p").where("shape", {"power"}).above(0).otherwise(2.0)},
                       cooldown));
   all.push_back(
       schedule_family("inverse-square-root", "inverse square root of time", "s = (1 + k/t0)^(-1/2)",

@@ -144,9 +144,11 @@ TEST_CASE("warm-ups of every shape, in both modes") {
   check_values(constant + "'exponential'\nwarmup_rate = 3" + first, 100, {{4, 1 - std::exp(-1.2)}, {10, 1}});
   check_values(constant + "'polynomial'\nwarmup_power = 3" + first, 100, {{5, 0.125}, {10, 1}});
   check_values(constant + "'polynomial'", 100, {{4, 0.25}, {9, 1}, {10, 1}});
-  CHECK(holds(error_of("kind = 'linear'\nwarmup = 0.1\nwarmup_rate = 2"), "x.toml: schedule.warmup_rate: belongs to"));
+  CHECK(holds(error_of("kind = 'linear'\nwarmup = 0.1\nwarmup_rate = 2"),
+              "x.toml: schedule.warmup_rate: is read where warmup_shape = exponential"));
   for (const char* key :
-       {"warmup_mode = 'first'", "warmup_shape = 'cosine'", "warmup_rate = 2.0", "warmup_power = 2.0"})
+       {"warmup_mode = 'first'", "warmup_shape = 'cosine'", "warmup_shape = 'exponential'\nwarmup_rate = 2.0",
+        "warmup_shape = 'polynomial'\nwarmup_power = 2.0"})
     CHECK(
         holds(error_of(std::string("kind = 'linear'\n") + key), "is read where `warmup` is given, and here it is not"));
   // A sweep over warm-ups may come to 0.
@@ -261,7 +263,8 @@ TEST_CASE("bad input") {
       holds(error_of("kind = 'table'\nvalues = [1]\ncolumn = 'rate'"), "schedule.column: is read where `path` names"));
   CHECK(holds(error_of("kind = 'table'\nvalues = [1, -1]"), "x.toml: schedule.values: must be >= 0"));
   CHECK(holds(error_of("kind = 'table'\nvalues = [1, 1, 1]", 2), "more than the 2 steps"));
-  CHECK(holds(error_of("kind = 'warmup-stable-decay'\npower = 2"), "x.toml: schedule.power: belongs to"));
+  CHECK(holds(error_of("kind = 'warmup-stable-decay'\npower = 2"),
+              "x.toml: schedule.power: is read where shape = power"));
 }
 
 TEST_CASE("a horizon of zero has step 0 only") {

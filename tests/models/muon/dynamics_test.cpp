@@ -222,7 +222,7 @@ TEST_CASE("dressing: signal shares, inflations and where none is known") {
   problem.rotation = Rotation::haar;
   CHECK(MatrixDynamics(problem, {}).no_dressing() == "signs in a random basis");
   problem.map = UpdateMap::sgd;
-  CHECK(MatrixDynamics(problem, {}).no_dressing() == "sgd needs none");
+  CHECK(MatrixDynamics(problem, {}).no_dressing() == "sgd, which needs none");
   problem.map = UpdateMap::signsvd;
   problem.labels = Labels::vector;
   CHECK(MatrixDynamics(problem, {}).no_dressing() == "vector labels");

@@ -230,7 +230,8 @@ TEST_CASE("bad experiments on networks are refused with the key") {
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[rate]\nkind = 'dog'\n"), "the rule of [rate]"));
   CHECK(names(refused("[optimizer]\nmomentum = 0.5\n[rate]\nkind = 'dog'\n"), "optimizer.momentum"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[loss]\nkind = 'cross-entropy'\n"), "is of classes"));
-  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[loss]\ninverse_temperature = 2\n"), "belongs to kind"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[loss]\ninverse_temperature = 2\n"),
+              "is read where kind = cross-entropy"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [2.5]\n"), "network.hidden"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nhidden = [100000, 100000]\n"), "small network"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nbeta = 2\n"), "beta-gelu"));

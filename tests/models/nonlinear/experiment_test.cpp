@@ -174,6 +174,14 @@ TEST_CASE("bad input") {
   CHECK(
       holds(error_of(residual("kind = 'huber'\nthreshold = 1\nlearning_rate = 0.01", "[theory]\nnorm_spread = true\n")),
             "x.toml: theory.norm_spread: is for residual methods on rows"));
+  // What the other class alone reads is not listed.
+  CHECK(holds(error_of(sign("kind = 'sign-late'\nlearning_rate = 0.01", "[theory]\nnorm_spread = true\n")),
+              "x.toml: theory.norm_spread: unknown key"));
+  CHECK(holds(error_of(residual("kind = 'sgd'\nlearning_rate = 0.01", "[theory]\ncompare = true\n")),
+              "x.toml: theory.compare: unknown key"));
+  for (const char* kind : {"dog", "mechanic", "nadamw", "armijo", "polyak"})
+    CHECK(holds(error_of(residual("kind = 'sgd'", std::string("[rate]\nkind = '") + kind + "'\n")),
+                "x.toml: rate.kind: of the rules this model knows line-search"));
   CHECK(holds(error_of(residual("kind = 'quantile'\ntau = 1\nlearning_rate = 1")), "x.toml: optimizer.tau: must be"));
   CHECK(holds(error_of(residual("kind = 'sgd'\nthreshold = 1\nlearning_rate = 1")), "unknown key"));
   CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),

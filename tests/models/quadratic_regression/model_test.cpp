@@ -242,7 +242,7 @@ TEST_CASE("bad input is named") {
   CHECK(holds(with_data("outputs = 2.5\nparameters = 80\n"), "data.outputs: must be a whole number"));
   CHECK(holds(with_data(sizes + "jacobian_variance = 0\n"), "data.jacobian_variance"));
   CHECK(holds(with_data("outputs = 4\nparameters = 8\ncurvature = -1\n"), "data.curvature"));
-  CHECK(holds(with_data(sizes + "z0 = [1]\n"), "data.z0: belongs to ensemble = \"given\""));
+  CHECK(holds(with_data(sizes + "z0 = [1]\n"), "data.z0: is read where ensemble = given"));
   CHECK(holds(with_data("ensemble = 'given'\nz0 = [1]\n"), "data.J0: is required"));
   CHECK(
       holds(with_data("ensemble = 'given'\nz0 = [1]\nJ0 = [[1, 0], [0, 1]]\nQ = [[1]]\n"), "one number per row of J0"));

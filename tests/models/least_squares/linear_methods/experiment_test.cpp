@@ -160,8 +160,8 @@ TEST_CASE("what is read in no equation is refused: momentum without a kind of it
        {"bands", "decomposition", "exponents", "rtol", "scale_contraction", "scale_feedback", "scale_label_noise"}},
       {"sgd", "reduced", {"bands", "decomposition", "exponents", "kernel", "scale_feedback", "scale_label_noise"}},
       {"sgd", "sde", {"exponents", "scale_label_noise", "paths", "time_step", "scheme"}},
-      {"lookahead", "recursion", {"bands", "decomposition", "exponents", "rtol", "scale_label_noise"}},
-      {"diloco", "recursion", {"bands", "decomposition", "exponents", "rtol", "scale_label_noise"}},
+      {"lookahead", "recursion", {"bands", "decomposition", "exponents", "scale_label_noise"}},
+      {"diloco", "recursion", {"bands", "decomposition", "exponents", "scale_label_noise"}},
       {"lookahead", "ode", {}},
       {"la-diloco", "ode", {}}};
   for (const Reads& row : table)

@@ -90,6 +90,8 @@ EQUIVALENT = {
         "any positive definite moments tell stability",
     ("models/nonlinear/laws.cpp", "return std::sqrt(x) * (1 - y * (1 - y * (0.5 + y * (2.5 + y * 2.625))));"):
         "the term is below 1e-15 where the series is used",
+    ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) - 1.04 * mean_x) * (std::log(y[i]) - mean_y);"):
+        "what is taken off the one side does not count: deviations of the other add up to 0",
     ("validation/sweeps/contours.cpp", "if ( ny < 2) return {};"): "a grid of one column has no square to trace either way",
     ("models/least_squares/risk_variance.cpp",
      "return {out.P * growth, out.N * growth, 1.04 * per_term * out.error_P * growth, per_term * out.error_N * growth};"):

@@ -81,6 +81,16 @@ TEST_CASE("beyond the grid, at its cap, on a cliff, nowhere") {
   CHECK(lost.minima == 0);
 }
 
+TEST_CASE("where the function nears 0 its least value is found beyond the bits of the search") {
+  // Off by x the logarithm is 2 log x: -55 is x = 1e-12, where 26 bits are 1e-8.
+  for (const double at : {0.7, -1.3, 1.1}) {
+    const ScannedMinimum found =
+        scanned_minimum([&](double u) { return std::log(std::pow(u - at, 2) + 1e-28); }, wide());
+    CHECK(found.value < -55);
+    CHECK(found.at == doctest::Approx(at).epsilon(1e-11));
+  }
+}
+
 TEST_CASE("a smooth function costs little more than its grid") {
   int calls = 0;
   const ScannedMinimum found = scanned_minimum(

@@ -35,9 +35,12 @@ class BoundReader {
         return algebra_.product(of(f.arguments[0]), of(f.arguments[1]));
       case Kind::divide:
         return algebra_.product(of(f.arguments[0]), algebra_.power(of(f.arguments[1]), -1));
-      case Kind::power:
-        if (!f.arguments[1].variables().empty()) throw std::invalid_argument("an exponent must be a number");
-        return algebra_.power(of(f.arguments[0]), algebra_.origin(of(f.arguments[1])));
+      case Kind::power: {
+        const Sum exponent = of(f.arguments[1]);
+        if (!Algebra::constant(exponent))
+          throw std::invalid_argument("an exponent must be a number or a known function");
+        return algebra_.power(of(f.arguments[0]), algebra_.origin(exponent));
+      }
       case Kind::function:
         return function(f);
     }
@@ -56,8 +59,8 @@ class BoundReader {
 
   /// The number that the argument is. \param what  it must be
   double number(const Formula& f, std::size_t i, double low, double high, bool is_whole, const char* what) {
-    const Formula& argument = f.arguments[i];
-    const double value = argument.variables().empty() ? algebra_.origin(of(argument)) : nan;
+    const Sum argument = of(f.arguments[i]);
+    const double value = Algebra::constant(argument) ? algebra_.origin(argument) : nan;
     if (!(value >= low) || !(value <= high) || (is_whole && !numerics::is_whole(value)))
       throw std::invalid_argument(fmt::format("{}: argument {} must be {}", f.name, i + 1, what));
     return value;

@@ -88,10 +88,22 @@ class FormulaReader {
     } else {
       take('+');
       out = primary();
-      if (take('^')) out = joined(Kind::power, std::move(out), signed_power());
+      if (take('^')) out = raised(std::move(out), signed_power());
     }
     --depth_;
     return out;
+  }
+  /// What has a variable in the exponent is exp(exponent log(base)).
+  static Formula raised(Formula base, Formula exponent) {
+    if (exponent.variables().empty()) return joined(Kind::power, std::move(base), std::move(exponent));
+    const auto function = [](const char* name, Formula of) {
+      Formula out;
+      out.kind = Kind::function;
+      out.name = name;
+      out.arguments.push_back(std::move(of));
+      return out;
+    };
+    return function("exp", joined(Kind::multiply, std::move(exponent), function("log", std::move(base))));
   }
   Formula primary() {
     const char c = next();

@@ -31,12 +31,33 @@ std::string refusal(const std::string& text) {
 }  // namespace
 
 TEST_CASE("functions of one variable whose series the calculus meets exactly: f~ is the sum of |a_k|") {
-  for (const std::string text :
-       {"3 - 2*x + x^3",       "exp(0.5*x)",      "1/(2 - x)",    "log(3 - x)",     "sqrt(2 - x)",
-        "(2 - x)^1.5",         "(2 + x)^-2.5",    "sin(x)",       "cos(2*x)",       "sinh(x) + cosh(x)",
-        "(1.25 - x)^(-1/2)",   "2*x*exp(x)",      "sin(x + 0.7)", "cosh(x - 1)",    "exp(x - 3)",
-        "(x - 2)^-3",          "1/(x - 2)",       "1/(2 - x)^3",  "1/(2 - x)^0.5",  "1/sqrt(2 - x)",
-        "1/((2 - x)*(3 - x))", "1/(1/(2 + x)^2)", "x/exp(0.5*x)", "1/(0 - 2 - x)^2"}) {
+  for (const std::string text : {"3 - 2*x + x^3",
+                                 "exp(0.5*x)",
+                                 "1/(2 - x)",
+                                 "log(3 - x)",
+                                 "sqrt(2 - x)",
+                                 "(2 - x)^1.5",
+                                 "(2 + x)^-2.5",
+                                 "sin(x)",
+                                 "cos(2*x)",
+                                 "sinh(x) + cosh(x)",
+                                 "(1.25 - x)^(-1/2)",
+                                 "2*x*exp(x)",
+                                 "sin(x + 0.7)",
+                                 "cosh(x - 1)",
+                                 "exp(x - 3)",
+                                 "(x - 2)^-3",
+                                 "1/(x - 2)",
+                                 "1/(2 - x)^3",
+                                 "1/(2 - x)^0.5",
+                                 "1/sqrt(2 - x)",
+                                 "2^x",
+                                 "(2 + x)^(1 + 0.5*x)",
+                                 "3^(0 - x)",
+                                 "1/((2 - x)*(3 - x))",
+                                 "1/(1/(2 + x)^2)",
+                                 "x/exp(0.5*x)",
+                                 "1/(0 - 2 - x)^2"}) {
     CAPTURE(text);
     const Formula f = read_formula(text);
     const std::vector<double> a = taylor_series(f, 1, 400);
@@ -269,7 +290,10 @@ TEST_CASE("formulas that cannot be read, or have no series, are refused with the
            {"x y", "at letter 3"},
            {"(x", "closing parenthesis"},
            {"expp(x)", "did you mean 'exp'"},
-           {"x^y", "exponent"},
+           {"x^y", "not above 0"},
+           {"x^linear(2)", "exponent"},
+           {"linear(linear(2))", "argument 1 must be"},
+           {"sum(1 + linear(3), x)", "argument 1 must be"},
            {"1/x", "0 at the origin"},
            {"log(x)", "not above 0"},
            {"sqrt(x^2)", "0 at the origin"},

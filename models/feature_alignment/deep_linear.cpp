@@ -86,6 +86,48 @@ double flow_closed_form(std::size_t layers, double sigma, double s0, double time
   return 1 / (risen + decay / s0);
 }
 
+/// Layers' singular values by the flow of three layers or more. x = log(s/|sigma - s|) has the rate L sigma s^(1 - 2/L),
+/// which tends to a constant as s comes to sigma: its steps grow, where those of s itself would be held by its decay.
+std::vector<std::vector<double>> flown_values(const DeepLinear& net, const std::vector<std::uint64_t>& at) {
+  const auto layers = static_cast<double>(net.layers);
+  const std::vector<double> w0 = start_values(net);
+  std::vector<double> times, x0;
+  for (const std::uint64_t t : at) times.push_back(net.learning_rate * static_cast<double>(t));
+  std::vector<std::size_t> moving;  // others are at rest, or have sigma = 0
+  for (std::size_t i = 0; i < w0.size(); ++i) {
+    const double sigma = net.target[i], away = std::abs(sigma - net.start[i]);
+    if (sigma == 0 || away <= 1e-15 * sigma) continue;
+    moving.push_back(i);
+    x0.push_back(std::log(net.start[i] / away));
+  }
+  const auto value = [&](std::size_t i, double x) {
+    return net.target[i] / (net.start[i] < net.target[i] ? 1 + std::exp(-x) : -std::expm1(-x));
+  };
+  std::vector<std::vector<double>> out(at.size(), w0);
+  for (std::size_t t = 0; t < at.size(); ++t)
+    for (std::size_t i = 0; i < w0.size(); ++i)  // w^(2 - 2L) grows linearly
+      if (net.target[i] == 0)
+        out[t][i] =
+            w0[i] / std::pow(1 + (2 * layers - 2) * times[t] * std::pow(w0[i], 2 * layers - 2), 1 / (2 * layers - 2));
+  if (moving.empty() || at.size() < 2) return out;
+  solvers::FlowOptions options;
+  options.rtol = 1e-3 * net.rtol;
+  options.atol = net.rtol;
+  const auto states = solvers::integrate_flow(
+                          [&](std::span<const double> x, std::span<double> rate) {
+                            for (std::size_t m = 0; m < x.size(); ++m)
+                              rate[m] =
+                                  layers * net.target[moving[m]] * std::pow(value(moving[m], x[m]), 1 - 2 / layers);
+                          },
+                          x0, times, options)
+                          .states;
+  for (std::size_t t = 0; t < states.size(); ++t)
+    for (std::size_t m = 0; m < moving.size() && at[t] > 0; ++m)
+      out[t][moving[m]] = std::pow(value(moving[m], states[t][m]), 1 / layers);
+  out.resize(states.size());
+  return out;
+}
+
 /// Gradient descent on the matrices.
 class DeepLinearReplica final : public ingredients::SteppingReplica {
  public:
@@ -187,19 +229,7 @@ std::vector<Observable> deep_linear_observables(const DeepLinear& net) {
 std::vector<std::vector<double>> layer_values(const DeepLinear& net, const std::vector<std::uint64_t>& at) {
   std::vector<std::vector<double>> out;
   std::vector<double> w = start_values(net);
-  if (net.flow && net.layers > 2) {
-    std::vector<double> times;
-    for (const std::uint64_t t : at) times.push_back(net.learning_rate * static_cast<double>(t));
-    solvers::FlowOptions options;
-    options.rtol = net.rtol;
-    options.atol = 1e-3 * net.rtol * *std::ranges::min_element(w);
-    return solvers::integrate_flow(
-               [&](std::span<const double> x, std::span<double> rate) {
-                 for (std::size_t i = 0; i < x.size(); ++i) rate[i] = speed(net, i, x[i]);
-               },
-               w, times, options)
-        .states;
-  }
+  if (net.flow && net.layers > 2) return flown_values(net, at);
   std::uint64_t step = 0;
   for (const std::uint64_t target : at) {
     if (net.flow) {

@@ -203,3 +203,24 @@ TEST_CASE("small singular values are rounded as the large ones beside them are")
   // s_1 = -8e6 beside s_2 = 2.7 and s_3 = .5 at step 4: more than what alone would be taken for rounding.
   CHECK(largest > 1e-10);
 }
+
+TEST_CASE("the flow of many layers takes no more steps for a longer time") {
+  DeepLinear problem = net(50);
+  problem.flow = true;
+  problem.learning_rate = 0.01;
+  problem.target = {1.3, 0, 0.5, 2};
+  problem.start = {0.1, 2, 3, 2};
+  const auto w = layer_values(problem, {0, 10, 1'000'000'000});
+  // sigma = 0: w^-98 grows by 98 a unit of time.
+  CHECK(w[2][1] == doctest::Approx(std::pow(std::pow(w[0][1], -98.0) + 98e7, -1 / 98.0)).epsilon(1e-12));
+  CHECK(std::pow(w[2][0], 50.0) == doctest::Approx(1.3).epsilon(1e-12));
+  CHECK(std::pow(w[2][2], 50.0) == doctest::Approx(0.5).epsilon(1e-12));
+  CHECK(w[2][3] == w[0][3]);
+  // From above as from below: s' = 50 s^(1.96) (sigma - s), by small steps.
+  double s = 3;
+  for (int k = 0; k < 100000; ++k) {
+    const double half = s + 0.5e-6 * 50 * std::pow(s, 1.96) * (0.5 - s);
+    s += 1e-6 * 50 * std::pow(half, 1.96) * (0.5 - half);
+  }
+  CHECK(std::pow(w[1][2], 50.0) == doctest::Approx(s).epsilon(1e-6));
+}

@@ -67,6 +67,36 @@ std::vector<Matrix> flown_logits(const LogitProblem& problem, std::span<const st
   return out;
 }
 
+std::vector<Matrix> small_logits(const LogitProblem& problem, std::span<const std::uint64_t> steps) {
+  const Matrix& start = problem.start;
+  const std::size_t C = start.rows(), n = problem.points();
+  const double beta = problem.inverse_temperature, slope = beta * beta * (C == 1 ? 0.25 : 1 / static_cast<double>(C));
+  // z - mean over classes goes to force(0)/slope at the rates slope times the eigenvalues of K.
+  const linear_algebra::SymmetricEigen of = linear_algebra::symmetric_eigen(problem.kernel);
+  const Matrix pull = problem.force(Matrix(C, n));
+  Matrix away(C, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    double mean = 0;
+    for (const double z : start.column(i)) mean += C == 1 ? 0 : z / static_cast<double>(C);
+    for (std::size_t c = 0; c < C; ++c) away(c, i) = start(c, i) - mean - pull(c, i) / slope;
+  }
+  const Matrix along = linear_algebra::product(away, of.vectors);
+  std::vector<Matrix> out;
+  for (const std::uint64_t step : steps) {
+    Matrix fallen = along;
+    for (std::size_t j = 0; j < n; ++j) {
+      const double by =
+          std::expm1(-problem.learning_rate * slope * std::max(of.values[j], 0.0) * static_cast<double>(step));
+      for (double& x : fallen.column(j)) x *= by;
+    }
+    Matrix z =
+        linear_algebra::product(fallen, of.vectors, linear_algebra::Transposed::no, linear_algebra::Transposed::yes);
+    for (std::size_t k = 0; k < z.size(); ++k) z.data()[k] += start.data()[k];
+    out.push_back(std::move(z));
+  }
+  return out;
+}
+
 Matrix wide_kernel(const Matrix& inputs, bool erf) {
   const std::size_t n = inputs.columns();
   Matrix out(n, n);

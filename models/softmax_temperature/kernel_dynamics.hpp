@@ -38,6 +38,10 @@ std::vector<linear_algebra::Matrix> descended_logits(const LogitProblem& problem
 std::vector<linear_algebra::Matrix> flown_logits(const LogitProblem& problem, std::span<const std::uint64_t> steps,
                                                  double rtol);
 
+/// The stage of small logits, in closed form: the force to first order in z, in continuous steps. Less their mean over classes,
+/// logits go to (C/beta)(Y - 1/C) (one logit: 2 y/beta) as exp(-eta beta^2 K t/C) (exp(-eta beta^2 K t/4)).
+std::vector<linear_algebra::Matrix> small_logits(const LogitProblem& problem, std::span<const std::uint64_t> steps);
+
 /// The tangent kernel of f = a.phi(W x)/sqrt m as m -> infinity at inputs of norm 1, a, W ~ N(0, 1), by its two parts
 /// E phi(u) phi(u') + x.x' E phi'(u) phi'(u') over u = w.x, u' = w.x'. `erf` (of s/sqrt 2) in closed form, else tanh by the trapezoidal rule in the plane.
 linear_algebra::Matrix wide_kernel(const linear_algebra::Matrix& inputs, bool erf);

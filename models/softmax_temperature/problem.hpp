@@ -22,6 +22,8 @@ struct TemperatureProblem {
   double start_deviation = 0;      ///< of z_0
   Time time;
   bool flow = false;
+  bool linear = false;                     ///< instead of either: the stage of small logits
+  std::vector<double> accuracies = {0.9};  ///< of a population, for which `stability` tells the time
   double rtol = 1e-9;
 
   double eigenvalue = 1;       ///< k of a population's points

@@ -17,7 +17,6 @@ namespace edgewise::models::softmax_temperature {
 
 namespace {
 
-constexpr double reached_accuracy = 0.9;
 /// Rounding of a sum whose terms cancel, as a share of them: some 45 units in the last place, which hundreds of steps reach.
 constexpr double cancelled_share = 1e-14;
 /// Where margins and logits begin among the observables.
@@ -31,8 +30,13 @@ class TemperatureExperiment final : public Problem {
     const TemperatureProblem& p = *problem_;
     Trajectory out;
     out.steps.assign(p.time.at.begin(), p.time.at.end());
-    out.method = p.flow ? "flow" : "gd";
-    out.exact = !p.flow && p.kind != TaskKind::network;
+    out.method = p.linear ? "linear, the stage of small logits" : p.flow ? "flow" : "gd";
+    out.exact = !p.flow && !p.linear && p.kind != TaskKind::network;
+    if (p.linear) {
+      out.valid_until = 0;
+      out.warnings.push_back(
+          "the linear stage holds while logits are small, eta beta^2 lambda_max t << 1: shown, not judged");
+    }
     for (const Observable& o : temperature_observables(p)) out.columns.push_back({o, {}, {}});
     if (p.kind == TaskKind::population) {
       solve_population(out);
@@ -70,7 +74,7 @@ class TemperatureExperiment final : public Problem {
         {"edge_learning_rate", p.learning_rate * edge / g, "eta at the edge"},
         {"time_scale", 1 / g, "steps in which small logits learn, 1/(eta beta^2 lambda_max)"}};
     if (p.kind == TaskKind::population) {
-      const double s = p.start_spread(), T = time_to_accuracy(reached_accuracy, s, p.classes);
+      const double s = p.start_spread();
       out.push_back({"start_spread", s, "s = beta std z_0"});
       // du/dT at u = -infinity and at 0: 1 and 1/2 of one logit, C/(C - 1) and 1 of classes.
       const double wrong = p.classes > 1 ? static_cast<double>(p.classes) / static_cast<double>(p.classes - 1) : 1,
@@ -79,8 +83,13 @@ class TemperatureExperiment final : public Problem {
                      p.classes > 1
                          ? "steps in which wrong logits are unlearned, (C-1)/C std z_0/(eta beta k) = (C-1)/C s/g"
                          : "steps in which wrong logits are unlearned, std z_0/(eta beta k) = s/g"});
-      out.push_back({"rescaled_time_to_90", T, "T at which 90% of the points are right"});
-      out.push_back({"steps_to_90", T / g, "steps until 90% of the points are right, by the flow"});
+      for (const double accuracy : p.accuracies) {
+        const std::string percent = settings::text_of(std::round(accuracy * 1e14) / 1e12);
+        const double T = time_to_accuracy(accuracy, s, p.classes);
+        out.push_back({"rescaled_time_to_" + percent, T, "T at which " + percent + "% of the points are right"});
+        out.push_back(
+            {"steps_to_" + percent, T / g, "steps until " + percent + "% of the points are right, by the flow"});
+      }
       out.push_back({"regime",
                      std::string(s < 0.3 ? "linear"
                                  : s < 3 ? "crossover"
@@ -132,6 +141,7 @@ class TemperatureExperiment final : public Problem {
 
   std::vector<linear_algebra::Matrix> solve_logits() const {
     const TemperatureProblem& p = *problem_;
+    if (p.linear) return small_logits(p.logits, p.time.at);
     if (!p.flow) return descended_logits(p.logits, p.time.at);
     try {
       return flown_logits(p.logits, p.time.at, p.rtol);

@@ -204,10 +204,15 @@ std::vector<Parameter> temperature_parameters() {
 
 const std::vector<Parameter>& temperature_theory_parameters() {
   static const std::vector<Parameter> keys{
-      settings::text("method", "gd: step by step as it is run, exact; flow: continuous time, any horizon")
-          .one_of({"gd", "flow"})
+      settings::text("method",
+                     "gd: step by step as it is run, exact; flow: continuous time, any horizon; linear: of a kernel or "
+                     "a network, the stage of small logits, in closed form")
+          .one_of({"gd", "flow", "linear"})
           .computed("gd where it takes few operations, else flow"),
-      settings::number("rtol", "of the flow of a kernel").above(0).below(1).otherwise(1e-9)};
+      settings::number("rtol", "of the flow of a kernel").above(0).below(1).otherwise(1e-9),
+      settings::numbers("accuracies", "shares of a population's points for which `stability` tells when they are right")
+          .at_least(0.5)
+          .otherwise(std::vector<double>{0.9})};
   return keys;
 }
 
@@ -266,7 +271,15 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
     throw optimizer.error("learning_rate", "makes eta beta^2 overflow or vanish");
   if (!std::isfinite(problem->start_spread())) throw initial.error("deviation", "makes beta z_0 overflow");
   problem->flow = theory.given("method") ? theory.text("method") == "flow" : work > most_work / 100;
-  if (!problem->flow && work > most_work)
+  problem->linear = theory.given("method") && theory.text("method") == "linear";
+  if (problem->linear && problem->kind == TaskKind::population)
+    throw theory.error("method", "linear is of points coupled by a kernel; a population's flow is in closed form");
+  problem->accuracies = theory.numbers("accuracies");
+  if (!std::ranges::all_of(problem->accuracies, [](double a) { return a < 1; }))
+    throw theory.error("accuracies", "must be below 1: in no finite time are all points right");
+  if (theory.given("accuracies") && problem->kind != TaskKind::population)
+    throw theory.error("accuracies", "belongs to task.kind = \"population\"");
+  if (!problem->flow && !problem->linear && work > most_work)
     throw theory.error("method", "gd would take too many operations over this horizon; take flow");
   if (theory.given("rtol") && (!problem->flow || problem->kind == TaskKind::population))
     throw theory.error("rtol", problem->flow ? "is of points coupled by a kernel; a population's flow is in closed form"

@@ -166,3 +166,16 @@ TEST_CASE("softmax temperature: findings and modes of a kernel and of a network"
   CHECK(number(network->stability(), "lazy_parameter") == Approx(1. / 80).epsilon(1e-13));
   CHECK(number(network->stability(), "start_spread") == 0);
 }
+
+TEST_CASE("softmax temperature: times until other shares are right") {
+  const std::string text = population + "[initial]\ndeviation = 2\n[optimizer]\nlearning_rate = 0.5\n";
+  const auto found = prepare(text + "[theory]\naccuracies = [0.5, 0.75, 0.999]\n")->stability();
+  CHECK(number(found, "rescaled_time_to_50") == 0);
+  const double u = 2 * 0.6744897501960817, T = 1 + u - std::exp(-u);
+  CHECK(number(found, "rescaled_time_to_75") == Approx(T).epsilon(1e-12));
+  CHECK(number(found, "steps_to_75") == Approx(2 * T).epsilon(1e-12));
+  CHECK(number(found, "rescaled_time_to_99.9") > T);
+  CHECK(!there(found, "rescaled_time_to_90"));
+  CHECK_THROWS_WITH(prepare(text + "[theory]\naccuracies = [1]\n"),
+                    doctest::Contains("theory.accuracies: must be below 1"));
+}

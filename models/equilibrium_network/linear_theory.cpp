@@ -132,8 +132,22 @@ LinearMoments linear_moments(const Family& family, double g) {
   return out;
 }
 
+double scale_at_length(const Family& family, double m1) {
+  // With x = 1/gamma, (1 + tau) x^2 - x - tau/m1 = 0 and tau g^2 = x (1 - x); tau >= 0 has x <= 1, tau < 0 x >= 1.
+  const double tau = family.tau, root = std::sqrt(std::max(0.0, 1 + 4 * tau * (1 + tau) / m1));
+  const double least = tau == -1 ? 0 : tau < -0.5 ? -4 * tau * (1 + tau) : 1, most = tau == -1 ? 1 : infinity;
+  if (!(m1 >= least * (1 - 1e-12) && m1 <= most))
+    throw std::invalid_argument(tau == -1 ? std::string("must be at most 1, that of scale 0")
+                                          : fmt::format("must be at least {:g}, the least of any scale", least));
+  if (tau == 0) return std::sqrt(std::max(0.0, 1 - 1 / m1));
+  double x = -2 * tau / m1 / (1 + root);
+  if (tau > -0.5 || x < 1 - 1e-12) x = (1 + root) / (2 * (1 + tau));
+  return std::sqrt(std::max(0.0, x * (1 - x) / tau));
+}
+
 double smallest_singular_value_squared(const Family& family, double g) {
   require_phase(family, g);
+  if (g == 0) return 1;
   if (family.kind == FamilyKind::haar) return (1 - g) * (1 - g);
   if (family.tau == -1) return 1;  // |1 - i lambda| >= 1
   if (family.kind == FamilyKind::bi_invariant)

@@ -24,6 +24,9 @@ struct LinearMoments {
 /// \throws std::domain_error outside the phase, naming the edge.
 LinearMoments linear_moments(const Family& family, double g);
 
+/// The least g >= 0 whose m1 is this. \throws std::invalid_argument where no scale has it, telling the range.
+double scale_at_length(const Family& family, double m1);
+
 /// The square of the smallest singular value of I - W inside the phase: the maximum along the gap of the Hermitised
 /// spectrum. \throws std::domain_error outside the phase, and for bi-invariant families, which two moments do not fix.
 double smallest_singular_value_squared(const Family& family, double g);

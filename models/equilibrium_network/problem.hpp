@@ -13,6 +13,8 @@ namespace edgewise::models::equilibrium_network {
 
 /// Nonlinear networks below this width are not judged by the limit of wide ones.
 inline constexpr std::size_t narrowest = 20;
+/// Wider weights are not drawn.
+inline constexpr std::size_t widest_drawn = 20000;
 
 /// Of draws with heavy tails the median, or the mean of the middle 80%, says more than the mean.
 enum class Estimator { mean, median, trimmed_mean };

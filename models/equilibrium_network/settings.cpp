@@ -1,6 +1,8 @@
 // Built at -O1: nothing here takes time.
 #include "models/equilibrium_network/settings.hpp"
 
+#include "models/equilibrium_network/linear_theory.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,6 +29,12 @@ const std::vector<Parameter>& network_parameters() {
         settings::number("radius", "R, the spectral radius of W: g = R/(1 + |tau|), of goe and anti R/2")
             .at_least(0)
             .computed("instead of scale"),
+        settings::number(
+            "length_map",
+            "m1 = |z|^2/|h|^2 of the wide linear network, to compare families at one: g is the least scale "
+            "that has it")
+            .above(0)
+            .computed("instead of scale"),
         settings::number("tau", "of elliptic").at_least(-1).at_most(1).otherwise(0.0).where("family", {"elliptic"}),
         settings::number("kurtosis", "of bi-invariant: (1/n) tr (WW')^2/g^4; haar has 1, iid 2")
             .at_least(1)
@@ -41,7 +49,10 @@ const std::vector<Parameter>& network_parameters() {
         settings::numbers("kinks", "where phi' of a formula jumps")
             .otherwise(std::vector<double>{})
             .where("activation", {"formula"}),
-        settings::number("width", "n; whole").at_least(1).at_most(20000).otherwise(1000.0)};
+        settings::number("width", fmt::format("n; whole; at most {} in a simulation", widest_drawn))
+            .at_least(1)
+            .at_most(1e15)
+            .otherwise(1000.0)};
   }();
   return keys;
 }
@@ -100,9 +111,16 @@ void read_network(const settings::Table& experiment, EquilibriumProblem& problem
   problem.family = family_of(kind, network.number("tau"), network.number("kurtosis"));
   if (network.given("scale") && network.given("radius"))
     throw network.error("radius", "give the scale or the radius, not both");
+  if (network.given("length_map") && (network.given("scale") || network.given("radius")))
+    throw network.error("length_map", "give the scale, the radius or the length map, not two of them");
   problem.g = network.given("radius")  ? network.number("radius") / spectral_radius(problem.family)
               : network.given("scale") ? network.number("scale")
                                        : 0.5;
+  if (network.given("length_map")) {
+    if (network.text("activation") != "linear") throw network.error("length_map", "is of activation = \"linear\"");
+    problem.g = settings::naming(network, "length_map",
+                                 [&] { return scale_at_length(problem.family, network.number("length_map")); });
+  }
   const bool formula = network.text("activation") == "formula";
   if (formula && network.text("formula").empty()) throw network.error("formula", "is required with this activation");
   problem.phi = formula ? settings::naming(

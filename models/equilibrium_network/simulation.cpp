@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "linear_algebra/lu.hpp"
@@ -295,7 +296,15 @@ std::vector<Observable> equilibrium_observables(const EquilibriumProblem& proble
   return out;
 }
 
+void require_drawable(const EquilibriumProblem& problem) {
+  if (problem.width > widest_drawn)
+    throw std::invalid_argument(
+        fmt::format("network.width: must be at most {} for a simulation, got {}; the theory has no limit", widest_drawn,
+                    problem.width));
+}
+
 std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem) {
+  require_drawable(*problem);
   const auto n = static_cast<double>(problem->width);
   return simulation_of({equilibrium_observables(*problem),
                         fmt::format("W and h drawn, n = {:.0f}; plain iteration, and the fixed point{}", n,

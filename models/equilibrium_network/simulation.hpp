@@ -11,6 +11,9 @@
 
 namespace edgewise::models::equilibrium_network {
 
+/// \throws std::invalid_argument for weights that are too wide to be drawn.
+void require_drawable(const EquilibriumProblem& problem);
+
 /// u <- (1 - a) u + a (W phi(u) + h) from u = h.
 struct SolvedState {
   std::vector<double> u;

@@ -8,6 +8,7 @@
 
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
+#include "models/equilibrium_network/simulation.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "numerics/constants.hpp"
@@ -194,6 +195,11 @@ std::vector<Observable> training_observables() {
 }
 
 std::unique_ptr<Simulation> simulate_training(std::shared_ptr<const TrainingProblem> problem) {
+  require_drawable(problem->network);
+  if (static_cast<double>(problem->network.width * problem->examples()) * static_cast<double>(problem->iterations) >
+      1e9)
+    throw std::invalid_argument(
+        "training.iterations: times examples times network.width is more than the 1e9 states that are kept");
   return simulation_of({training_observables(), "gradient descent through all iterations",
                         [problem](std::uint64_t seed, std::uint64_t index) {
                           return std::make_unique<TrainingReplica>(problem, seed, index);

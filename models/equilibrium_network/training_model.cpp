@@ -118,8 +118,6 @@ std::unique_ptr<Problem> build_training(const Experiment& experiment,
   problem->network.input_power = training.number("input_power");
   problem->iterations = training.whole("iterations");
   const std::size_t N = training.whole("examples"), d = training.whole("inputs");
-  if (static_cast<double>(problem->network.width * N) * static_cast<double>(problem->iterations) > 1e9)
-    throw training.error("iterations", "times examples times network.width is more than the 1e9 states that are kept");
   random::Stream stream(static_cast<std::uint64_t>(training.integer("seed")), 0, 0, random::Purpose::data);
   std::vector<double> teacher(d);
   for (double& x : teacher) x = stream.normal();

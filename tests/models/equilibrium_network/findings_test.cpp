@@ -279,3 +279,17 @@ TEST_CASE("equilibrium network: the rate of the iteration is read where no run h
   run.rows[0].resize(2);
   CHECK_FALSE(rate->statistic(run));
 }
+
+TEST_CASE("equilibrium network: the theory is of any width, and a scale is also told by the length map") {
+  const std::string text = "model = 'equilibrium-network'\n[depth]\nat = [1, 2, 5]\n[network]\nfamily = 'goe'\n";
+  const auto wide = prepare(text + "scale = 0.4\nwidth = 1000000000\n");
+  CHECK(number(wide->stability(), "length_map_at_width") ==
+        Approx(number(wide->stability(), "length_map")).epsilon(1e-7));
+  CHECK(wide->solve().columns[0].value.back() > 1);
+  CHECK_THROWS_WITH(wide->simulate(), doctest::Contains("network.width: must be at most 20000 for a simulation"));
+  const auto matched = prepare(text + "length_map = 10\n")->stability();
+  CHECK(number(matched, "length_map") == Approx(10).epsilon(1e-9));
+  CHECK(number(matched, "kurtosis") == Approx(68.754545154).epsilon(1e-9));
+  CHECK_THROWS_WITH(prepare(text + "length_map = 0.9\n"), doctest::Contains("network.length_map: must be at least 1"));
+  CHECK_THROWS_WITH(prepare(text + "length_map = 2\nradius = 0.5\n"), doctest::Contains("not two of them"));
+}

@@ -248,3 +248,29 @@ TEST_CASE("antisymmetric weights of finite width: moments by counting, and drawn
   CHECK(std::abs(sum - finite_width_m1(anti, g, 7)) < 4 * error + 1e-3);
   CHECK(std::abs(sum - linear_moments(anti, g).m1) > 10 * error);
 }
+
+TEST_CASE("the scale of a length: families at one m1 differ by the kurtosis") {
+  // networks-and-kernels.md, section 1.2.
+  CHECK(linear_moments(named(FamilyKind::iid), scale_at_length(named(FamilyKind::iid), 4)).kurtosis() == Approx(16));
+  CHECK(linear_moments(named(FamilyKind::haar), scale_at_length(named(FamilyKind::haar), 4)).kurtosis() == Approx(7));
+  CHECK(linear_moments(named(FamilyKind::goe), scale_at_length(named(FamilyKind::goe), 4)).kurtosis() ==
+        Approx(9.5131397208).epsilon(1e-10));
+  for (const double tau : {-1.0, -0.8, -0.5, -0.2, 0.0, 0.3, 1.0})
+    for (const double g : {1e-3, 0.2, 0.45}) {
+      CAPTURE(tau);
+      CAPTURE(g);
+      // At tau = -.5 m1 = 1 + O(g^4).
+      if (tau != -0.5 || g > 0.1)
+        CHECK(scale_at_length(elliptic(tau), linear_moments(elliptic(tau), g).m1) == Approx(g).epsilon(1e-9));
+    }
+  // tau = -.7 has every m1 from .84 to 1 twice.
+  const double least = 4 * .7 * .3;
+  CHECK(linear_moments(elliptic(-.7), scale_at_length(elliptic(-.7), .9)).m1 == Approx(.9));
+  CHECK(scale_at_length(elliptic(-.7), .9) < scale_at_length(elliptic(-.7), least));
+  CHECK(linear_moments(elliptic(-.7), scale_at_length(elliptic(-.7), 3)).m1 == Approx(3));
+  CHECK(scale_at_length(named(FamilyKind::iid), 1) == 0);
+  CHECK_THROWS_WITH_AS(scale_at_length(elliptic(-.7), .8), doctest::Contains("at least 0.84"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(scale_at_length(elliptic(0), .99), doctest::Contains("at least 1"), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(scale_at_length(elliptic(-1), 1.01), doctest::Contains("at most 1"), std::invalid_argument);
+  CHECK(smallest_singular_value_squared(named(FamilyKind::iid), 0) == 1);
+}

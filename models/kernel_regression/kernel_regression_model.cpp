@@ -55,7 +55,8 @@ const std::vector<Observable>& all_observables() {
 struct Setting : RegressionSetting {
   std::unique_ptr<Population> population;
   bool on_sphere = false;
-  double draws = 0;  ///< of inputs by all replicas
+  double dimension = 0;  ///< of the sphere
+  double draws = 0;      ///< of inputs by all replicas
 };
 
 enum class DataKind { sphere, features, images, file };
@@ -132,6 +133,7 @@ class KernelRegression final : public Problem {
             level == levels.degree.end() ? 0 : left[static_cast<std::size_t>(level - levels.degree.begin())]);
       }
     }
+    if (setting_->on_sphere) limit_overfitting(out, out.columns[3].value, setting_->dimension);
     std::erase_if(out.columns, [&](const Column& c) {
       return (c.observable.name == "train_mse" && setting_->ridge == 0) ||
              (c.observable.name.starts_with("unlearned_") &&
@@ -256,6 +258,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   setting->noise += setting->population->noise();
   const Values data = settings::read(table.table_or_empty("data"), data_parameters());
   setting->on_sphere = data_words().from(data).kind == DataKind::sphere;
+  if (setting->on_sphere) setting->dimension = data.number("dimension");
   setting->draws =
       static_cast<double>(experiment.monte_carlo.replicas) * static_cast<double>(setting->time.steps + setting->tests);
   return std::make_unique<KernelRegression>(std::move(setting));

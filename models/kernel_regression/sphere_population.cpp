@@ -31,7 +31,7 @@ class SpherePopulation final : public Population {
     for (std::size_t k = 0; k < std::min<std::size_t>(target_.power.size(), 10001); ++k)
       if (target_.power[k] > 1e-14 * target_.total()) least = k;
     const SphereSpectrum s = sphere_spectrum(*kernel_, dimension_, max_degree_, least);
-    Levels out{s.eigenvalue, s.multiplicity, {}, s.degree, s.tail, 0};
+    Levels out{s.eigenvalue, s.multiplicity, {}, s.degree, s.tail, 0, !s.finite_rank};
     double listed = 0;
     for (std::size_t i = 0; i < s.degree.size(); ++i) {
       // A node stands for `degrees` of one parity around its own.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -87,7 +88,8 @@ const std::vector<Parameter>& kernel_keys() {
     out.push_back(settings::integer("max_degree", "levels up to this degree; the rest acts as a ridge")
                       .at_least(0)
                       .at_most(1000)
-                      .otherwise(std::int64_t{24}));
+                      .computed("all of a kernel of one hidden ReLU layer where codes are told apart by degree 192; of "
+                                "others as many as hold all but 1e-4 of its trace, 24 to 192"));
     out.push_back(ridge_parameter().otherwise(0.01));
     return out;
   }();
@@ -104,7 +106,7 @@ const std::vector<Observable>& all_observables() {
 
 class ModularTasks final : public Problem {
  public:
-  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::size_t max_degree)
+  ModularTasks(std::shared_ptr<const TaskSetting> setting, std::optional<std::size_t> max_degree)
       : setting_(std::move(setting)),
         mono_(monolithic_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise),
         single_(single_task_levels(setting_->family, *setting_->kernel, max_degree), setting_->ridge, setting_->noise) {
@@ -114,11 +116,13 @@ class ModularTasks final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
+    std::vector<double> overfitting;
     for (const std::uint64_t at : setting_->time.at) {
       if (at == 0) continue;
       const auto n = static_cast<double>(at);
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
-      check_excess(n, std::max(mixture.excess, alone.excess));
+      overfitting.push_back(std::max(mixture.overfitting, alone.overfitting));
+      check_excess(n, overfitting.back());
       limit_validity(out, std::min(mixture.excess, alone.excess), power());
       limit_truncation(out, std::max(mixture.truncation, alone.truncation));
       out.steps.push_back(n);
@@ -126,6 +130,7 @@ class ModularTasks final : public Problem {
       out.columns[1].value.push_back(alone.excess);
       out.columns[2].value.push_back(mixture.kappa);
     }
+    limit_overfitting(out, overfitting, setting_->family.dimension);
     return out;
   }
 
@@ -149,7 +154,11 @@ class ModularTasks final : public Problem {
          "of it in levels of the one machine whose eigenvalue is 0 to rounding: the floor that no number of samples "
          "takes "
          "away"},
-        {"modular_unlearnable_power", single_.levels().unlearnable_power(), "the same for a machine of its own"}};
+        {"modular_unlearnable_power", single_.levels().unlearnable_power(), "the same for a machine of its own"},
+        {"last_degree", std::ranges::max(mono_.levels().degree), "of the levels that are followed"},
+        {"tail_trace", mono_.levels().tail, "E K(x, x) beyond them: acts as a ridge"},
+        {"truncation", truncation(),
+         "bound on the relative change of the excess by what is learned beyond, at the last number of samples"}};
     for (const double error : setting_->errors) {
       const double mixture = mono_.samples_for(error * power()), alone = T * single_.samples_for(error * power());
       const std::string of = settings::text_of(error);
@@ -168,10 +177,19 @@ class ModularTasks final : public Problem {
   std::vector<ModeColumn> mode_table() const override {
     const auto& levels = mono_.levels();
     const double kappa = mono_.at(static_cast<double>(setting_->time.steps)).kappa;
-    ModeColumn group{
-        "code_level", "1", "clusters: 0 common, 1 differential; tree: q, how many signs it depends on", {}};
-    const std::size_t degrees = single_.levels().degree.size();
-    for (std::size_t i = 0; i < levels.degree.size(); ++i) group.value.push_back(static_cast<double>(i / degrees));
+    ModeColumn group{"code_level",
+                     "1",
+                     "clusters: 0 common, 1 differential; tree: q, how many signs it depends on; then, one more, all "
+                     "of them together in high degrees",
+                     {}};
+    // Every level of codes begins with degree 0; what goes on beyond their last degree is of all of them.
+    const auto codes = static_cast<std::size_t>(std::ranges::count(levels.degree, 0.0));
+    const std::size_t degrees =
+        codes < 2 ? levels.degree.size()
+                  : static_cast<std::size_t>(std::find(levels.degree.begin() + 1, levels.degree.end(), 0.0) -
+                                             levels.degree.begin());
+    for (std::size_t i = 0; i < levels.degree.size(); ++i)
+      group.value.push_back(static_cast<double>(std::min(i / degrees, codes)));
     return {std::move(group),
             {"degree", "1", "k of the harmonics in x", levels.degree},
             {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
@@ -194,13 +212,16 @@ class ModularTasks final : public Problem {
     if (mono_.levels().power_beyond > 1e-12 * power())
       out.push_back(fmt::format("{:.3g} of the tasks' power lies beyond kernel.max_degree and counts as not learned",
                                 mono_.levels().power_beyond));
-    const auto n = static_cast<double>(setting_->time.steps);
-    warn_of_truncation(out, n,
-                       std::max(mono_.at(n).truncation, single_.at(std::floor(n / setting_->family.tasks)).truncation));
+    warn_of_truncation(out, static_cast<double>(setting_->time.steps), truncation());
     return out;
   }
 
  private:
+  /// At the last number of samples, of both machines.
+  double truncation() const {
+    const auto n = static_cast<double>(setting_->time.steps);
+    return std::max(mono_.at(n).truncation, single_.at(std::floor(n / setting_->family.tasks)).truncation);
+  }
   double power() const { return std::accumulate(setting_->family.power.begin(), setting_->family.power.end(), 0.0); }
   std::shared_ptr<const TaskSetting> setting_;
   LearningCurve mono_, single_;
@@ -236,7 +257,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());
   setting->kernel = read_kernel(kernel);
   static_cast<RegressionSetting&>(*setting) = read_regression(experiment, kernel);
-  return std::make_unique<ModularTasks>(std::move(setting), static_cast<std::size_t>(kernel.integer("max_degree")));
+  std::optional<std::size_t> max_degree;
+  if (kernel.given("max_degree")) max_degree = static_cast<std::size_t>(kernel.integer("max_degree"));
+  return std::make_unique<ModularTasks>(std::move(setting), max_degree);
 }
 
 }  // namespace

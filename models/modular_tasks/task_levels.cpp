@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,10 @@ constexpr double series_reach = 0.9, negligible = 1e-14;
 constexpr std::size_t series_terms = 400;
 /// Rounding of an average, relative to that of absolute values, with some room; and of a kernel's value, in that unit.
 constexpr double rounding = 1e-14, rounding_of_value = 0.01;
+/// Levels are followed to degree 24 at least, by averages to 192; beyond, codes that overlap less than fully are left out
+/// where they are this small a part of an eigenvalue.
+constexpr std::size_t first_degree = 24, last_degree = 192;
+constexpr double overlooked = 1e-4, least_tail = 1e-4;
 
 /// One level of codes: a function of the code that is `weight` times the kernel between codes of each overlap.
 struct CodeLevel {
@@ -37,10 +42,44 @@ struct CodeLevel {
   double copies, share;        ///< how many there are; of the power v_k^2, k > 0 or parity
 };
 
+/// Adds the degrees after the listed ones, in which the kernel is that of one code with itself, divided by the tasks, and
+/// all levels of codes are one. \returns whether there is a formula for it, and the listed degrees are far enough.
+bool add_beyond(Levels& levels, const TaskFamily& family, const DotKernel& kernel, const std::vector<double>& m,
+                const std::vector<CodeLevel>& codes) {
+  const auto one_code = [&](double k) {
+    return kernel.contracted_eigenvalue(family.dimension, k, 2 / (2 + family.bias));
+  };
+  const std::size_t listed = m.size();
+  if (!one_code(static_cast<double>(listed))) return false;
+  for (std::size_t q = 0; q < codes.size(); ++q)
+    for (std::size_t k = listed - 2; k < listed; ++k) {
+      const double far = codes[q].weight[0] * *one_code(static_cast<double>(k));
+      if (!(std::abs(levels.eigenvalue[q * listed + k] - far) < overlooked * far)) return false;
+    }
+  double tasks = 0;
+  for (const CodeLevel& code : codes) tasks += code.copies;
+  SphereSpectrum s;
+  add_far_degrees(
+      s, [&](double k) { return *one_code(k); }, family.dimension, listed - 1, levels.tail);
+  for (std::size_t i = 0; i < s.degree.size(); ++i) {
+    levels.degree.push_back(s.degree[i]);
+    levels.eigenvalue.push_back(s.eigenvalue[i] / tasks);
+    levels.multiplicity.push_back(s.multiplicity[i] * tasks);
+    double power = 0;
+    const double first = s.degree[i] - (s.degrees[i] - 1), last = s.degree[i] + (s.degrees[i] - 1);
+    for (double k = first; k <= std::min(last, static_cast<double>(family.power.size()) - 1); k += 2)
+      power += family.power[static_cast<std::size_t>(k)];
+    levels.power.push_back(power);
+  }
+  levels.tail = s.tail;
+  levels.power_beyond = 0;
+  return true;
+}
+
 /// Eigenvalues sum_s weight_s E_t kap((bias + overlap_s + t)/(2 + bias)) P_k. Powers of the argument below signs + k
 /// cancel from them, so that what is left of the kernel's series from there on is averaged instead: of many signs an
 /// eigenvalue is far smaller than the kernel.
-Levels levels_of(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree,
+Levels levels_to(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree,
                  const std::vector<double>& overlaps, const std::vector<CodeLevel>& codes) {
   const ZonalQuadrature rule(family.dimension, max_degree);
   const std::vector<double>& m = rule.multiplicity();
@@ -99,7 +138,22 @@ Levels levels_of(const TaskFamily& family, const DotKernel& kernel, std::size_t 
     for (std::size_t k = m.size(); k < family.power.size(); ++k) out.power_beyond += share * family.power[k];
   }
   out.tail = end - trace < 1e-13 * end ? 0 : end - trace;
+  out.endless = !(kernel.exact_zeros() && kernel.last_degree(family.dimension));
   return out;
+}
+
+/// To the degree that is asked for; else as far as it goes by a formula, or to degree 192 for as long as that is far from all
+/// of the kernel.
+Levels levels_of(const TaskFamily& family, const DotKernel& kernel, std::optional<std::size_t> max_degree,
+                 const std::vector<double>& overlaps, const std::vector<CodeLevel>& codes) {
+  if (max_degree) return levels_to(family, kernel, *max_degree, overlaps, codes);
+  const std::size_t least = std::max(first_degree, family.power.size() - 1);
+  for (std::size_t degree = least;; degree *= 2) {
+    Levels out = levels_to(family, kernel, degree, overlaps, codes);
+    const std::vector<double> m = resolved_multiplicities(family.dimension, degree);
+    const bool all = m.size() < degree + 1 || out.tail <= least_tail * kernel.at(1);
+    if (all || add_beyond(out, family, kernel, m, codes) || degree >= last_degree) return out;
+  }
 }
 
 }  // namespace
@@ -115,7 +169,7 @@ double TaskFamily::code_overlap(std::size_t j, std::size_t l) const {
   return 1 - 2 * static_cast<double>(std::popcount(j ^ l)) / static_cast<double>(depth);
 }
 
-Levels monolithic_levels(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree) {
+Levels monolithic_levels(const TaskFamily& family, const DotKernel& kernel, std::optional<std::size_t> max_degree) {
   if (family.codes == TaskFamily::Codes::cluster) {
     const double T = family.tasks;
     std::vector<CodeLevel> codes{{0, {1 / T, (T - 1) / T}, 1, 1 / T}};
@@ -136,7 +190,7 @@ Levels monolithic_levels(const TaskFamily& family, const DotKernel& kernel, std:
   return levels_of(family, kernel, max_degree, overlaps, codes);
 }
 
-Levels single_task_levels(const TaskFamily& family, const DotKernel& kernel, std::size_t max_degree) {
+Levels single_task_levels(const TaskFamily& family, const DotKernel& kernel, std::optional<std::size_t> max_degree) {
   return levels_of(family, kernel, max_degree, {1}, {{0, {1}, 1, 1}});
 }
 

@@ -3,6 +3,7 @@
 /// Many tasks learned by one kernel machine or by one each: the levels of both
 /// (docs/theory/networks-and-kernels.md, section 5).
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "models/ingredients/learning_curves/dot_kernels.hpp"
@@ -26,14 +27,16 @@ struct TaskFamily {
   double code_overlap(std::size_t j, std::size_t l) const;
 };
 
-/// One machine on the mixture of all tasks. Levels of a tree are numbered by degree; (q, k) have the same k.
+/// One machine on the mixture of all tasks. Levels of a tree are numbered by degree; (q, k) have the same k. Without a
+/// `max_degree` degrees go on after those of all q, one level each, as far as codes do not matter there and the kernel has a
+/// formula (one hidden ReLU layer); else to 192.
 ingredients::learning_curves::Levels monolithic_levels(const TaskFamily& family,
                                                        const ingredients::learning_curves::DotKernel& kernel,
-                                                       std::size_t max_degree);
+                                                       std::optional<std::size_t> max_degree);
 /// The machine of a single task.
 ingredients::learning_curves::Levels single_task_levels(const TaskFamily& family,
                                                         const ingredients::learning_curves::DotKernel& kernel,
-                                                        std::size_t max_degree);
+                                                        std::optional<std::size_t> max_degree);
 
 /// Kr_q(s) = sum_j (-1)^j binom(s, j) binom(h - s, q - j).
 double krawtchouk(std::size_t h, std::size_t q, std::size_t s);

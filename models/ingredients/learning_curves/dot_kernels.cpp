@@ -28,14 +28,14 @@ constexpr double largest_exponent = 600;
 constexpr double largest_sum = 1e150;
 
 /// The nodes of one parity from degree `low` on, and what is beyond them as a power law.
-void add_nodes(SphereSpectrum& s, const DotKernel& kernel, double d, double low) {
+void add_nodes(SphereSpectrum& s, const std::function<double(double)>& eigenvalue, double d, double low) {
   double trace = 0, at = 0, slope = 2;  // of m lambda per degree, where it was last, and its falling exponent
   double high = low;
   while (multiplicity_up_to(d, low - 2) < most_harmonics) {
     const double half = std::floor(node_width * low), count = 2 * half + 1, middle = low + 2 * half;
     high = low + 4 * half;
     const double m = multiplicity_up_to(d, high) - multiplicity_up_to(d, low - 2);
-    const double lambda = *kernel.far_eigenvalue(d, middle);
+    const double lambda = eigenvalue(middle);
     if (!(lambda > 0)) return;  // the other parity
     const double here = m * lambda / count;
     if (trace > 0) slope = std::log(trace / here) / std::log(middle / at);
@@ -92,6 +92,23 @@ std::optional<std::size_t> DotKernel::last_degree(double) const {
   return std::nullopt;
 }
 
+std::optional<double> DotKernel::contracted_eigenvalue(double, double, double) const {
+  return std::nullopt;
+}
+
+void add_far_degrees(SphereSpectrum& spectrum, const std::function<double(double)>& eigenvalue, double dimension,
+                     std::size_t last, double trace) {
+  const std::size_t listed = spectrum.degree.size();
+  for (const std::size_t first : {last + 1, last + 2})
+    add_nodes(spectrum, eigenvalue, dimension, static_cast<double>(first));
+  if (multiplicity_up_to(dimension, static_cast<double>(exact_degrees)) < most_harmonics) return;
+  // So many harmonics at degrees so low that no power law is in sight.
+  spectrum.tail = trace;
+  for (std::size_t i = listed; i < spectrum.degree.size(); ++i)
+    spectrum.tail -= spectrum.multiplicity[i] * spectrum.eigenvalue[i];
+  spectrum.tail = std::max(0.0, spectrum.tail);
+}
+
 SphereSpectrum sphere_spectrum(const DotKernel& kernel, double d, std::optional<std::size_t> max_degree,
                                std::size_t least_degree) {
   SphereSpectrum s;
@@ -111,9 +128,10 @@ SphereSpectrum sphere_spectrum(const DotKernel& kernel, double d, std::optional<
     s.degrees.push_back(1);
     trace += m[k] * lambda[k];
   }
-  s.complete = (end && *end <= last) || nodes || multiplicity_up_to(d, static_cast<double>(last)) >= most_harmonics;
+  s.finite_rank = kernel.exact_zeros() && end && *end <= last;
   if (nodes) {
-    for (const std::size_t first : {last + 1, last + 2}) add_nodes(s, kernel, d, static_cast<double>(first));
+    add_far_degrees(
+        s, [&](double k) { return *kernel.far_eigenvalue(d, k); }, d, last, kernel(1) - trace);
     return s;
   }
   const double all = kernel(1);

@@ -3,6 +3,7 @@
 /// Dot-product kernels of unit vectors, K(rho) = sum b_k rho^k with b_k >= 0, and their eigenvalues on the sphere
 /// S^(d-1) (docs/theory/networks-and-kernels.md, sections 4.1 and 4.2).
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ class DotKernel {
   virtual std::vector<double> eigenvalues(double dimension, std::size_t max_degree) const;
   /// lambda_k for degrees of any size >= 100, where there is a formula.
   virtual std::optional<double> far_eigenvalue(double dimension, double degree) const;
+  /// lambda_k for degrees of any size > 24 of the kernel at u = 1 - contraction (1 - rho)/2, 0 < contraction <= 1 (that
+  /// with the bias has 1), where there is a formula.
+  virtual std::optional<double> contracted_eigenvalue(double dimension, double degree, double contraction) const;
   /// The degree beyond which all eigenvalues are 0, or less than a double holds.
   virtual std::optional<std::size_t> last_degree(double dimension) const;
   /// Whether an eigenvalue that comes out as 0 is; else it is only too small to be told from 0.
@@ -46,8 +50,13 @@ struct SphereSpectrum {
   std::vector<double> degree, eigenvalue, multiplicity;
   std::vector<double> degrees;  ///< how many a node stands for, mostly 1
   double tail = 0;              ///< trace of what is not listed
-  bool complete = false;        ///< no number of samples up to 1e15 learns anything that is not listed
+  bool finite_rank = false;     ///< nothing is beyond: not even eigenvalues that no double holds
 };
+
+/// Adds the degrees beyond `last` by `eigenvalue` of their degree (0 for a parity that is not there), as nodes until 1e18
+/// harmonics and a tail from there on. \param trace  of them all, of which in many dimensions the tail is what is left
+void add_far_degrees(SphereSpectrum& spectrum, const std::function<double(double)>& eigenvalue, double dimension,
+                     std::size_t last, double trace);
 
 /// Every degree up to `max_degree`; where none is given as far as the kernel's formula goes: at least to
 /// `least_degree`, and by nodes until 1e18 harmonics.

@@ -35,7 +35,7 @@ double Levels::unlearnable_power() const {
 }
 
 double Levels::rank() const {
-  if (tail > 0) return infinity;
+  if (tail > 0 || endless) return infinity;
   double sum = 0;
   for (std::size_t i = 0; i < eigenvalue.size(); ++i)
     if (eigenvalue[i] > 0) sum += multiplicity[i];
@@ -119,7 +119,7 @@ CurvePoint LearningCurve::at(double n) const {
     free += levels_.multiplicity[i] * share * learned;
     squares += levels_.multiplicity[i] * learned * learned;
   }
-  free = kappa > 0 ? free + fixed / kappa : n - rank_;
+  free = kappa > 0 ? free + fixed / kappa : n - rank_;  // an endless kernel's is not known
   out.overfitting = free > 0 ? n / free : infinity;
   if (noise_ > 0) out.excess += (out.overfitting - 1) * noise_;
   if (left > 0) out.excess += out.overfitting * left;
@@ -153,6 +153,7 @@ double LearningCurve::samples_for(double excess) const {
   const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;
   for (double next = before; next < most;) {
     next += 0.25;
+    if (levels_.endless && std::isinf(off(next))) return nan;
     if (off(next) <= 0) {
       const double n = std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));
       return at(n).truncation > most_truncation ? nan : n;

@@ -15,20 +15,22 @@ struct Levels {
   std::vector<double> degree;        ///< which level it is, for tables and the tail's size; may be empty
   double tail = 0;          ///< trace of all levels that are not listed: acts as a ridge while kappa exceeds theirs
   double power_beyond = 0;  ///< power of the target in those: not learned
+  bool endless = false;     ///< whether levels go on below what a double holds, without a trace
   /// E f^2: the power in all levels, those that are not listed too.
   double total_power() const;
   /// Power in listed levels of eigenvalue 0, the error that no number of samples takes away.
   double unlearnable_power() const;
-  /// sum of m_i over lambda_i > 0; infinite with a tail.
+  /// sum of m_i over lambda_i > 0; infinite with a tail, or where levels are endless.
   double rank() const;
 };
 
 /// The curve at one number of samples.
 struct CurvePoint {
-  double kappa = 0;        ///< effective ridge: n = sum m L + (ridge + tail)/kappa, L = lambda/(lambda + kappa)
-  double overfitting = 1;  ///< E0 = n/(n - sum m L^2), infinite where n meets the rank without a ridge
-  double excess = 0;       ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
-  double train = 0;        ///< mean square of the residuals on the noisy training set
+  double kappa = 0;  ///< effective ridge: n = sum m L + (ridge + tail)/kappa, L = lambda/(lambda + kappa)
+  double overfitting =
+      1;  ///< E0 = n/(n - sum m L^2), infinite where n meets the rank without a ridge, or where kappa is 0 to a double
+  double excess = 0;  ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
+  double train = 0;   ///< mean square of the residuals on the noisy training set
   /// Bound, to first order, on the relative change of the excess by what is learned beyond the listed levels, which the
   /// tail as a ridge leaves out; their eigenvalues are taken to be at most those of the last two degrees.
   double truncation = 0;
@@ -48,7 +50,8 @@ class LearningCurve {
   /// (1 - L_i)^2 v_i^2 of every level: what is left of the target.
   std::vector<double> remaining(double kappa) const;
   /// The first n at which the excess has fallen to `excess`; infinite where it does not below e^600. NaN where it does
-  /// by the truncation alone: whether and where the kernel's own excess falls there the listed levels do not tell.
+  /// by the truncation alone, or above as many samples as there are levels that a double holds: whether and where the
+  /// kernel's own excess falls there the listed levels do not tell.
   double samples_for(double excess) const;
   const Levels& levels() const { return levels_; }
 

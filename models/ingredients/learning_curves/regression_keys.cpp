@@ -16,6 +16,10 @@ using settings::Parameter;
 namespace {
 
 constexpr double least_judged_share = 1e-2;
+/// Of (E0 - 1)/(d - 1). Harmonics are no Gaussian features, and the smaller d the less: without a ridge the error of labels'
+/// noise is a third below the theory at d = 2 for any number of samples, that of ntk with a bias 1.9 times it at d = 3. Below
+/// this value 14 kernels at d = 2 to 20, of 1 to 260 samples, were within 15% of their simulations.
+constexpr double largest_overfitting = 0.25;
 
 }  // namespace
 
@@ -66,8 +70,8 @@ void check_samples(const Time& samples, bool simulated) {
 void check_excess(double n, double excess) {
   if (!std::isfinite(excess))
     throw std::invalid_argument(fmt::format(
-        "kernel.ridge: at {:g} samples, as many as the kernel has features, the error without a ridge is infinite; "
-        "give a ridge > 0 or other [samples]",
+        "kernel.ridge: at {:g} samples the error without a ridge is infinite, or not known: they are as many as the "
+        "kernel has features, or more than it has eigenvalues that a double holds; give a ridge > 0 or other [samples]",
         n));
 }
 
@@ -83,6 +87,29 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power) {
 void limit_truncation(Trajectory& trajectory, double truncation) {
   if (!trajectory.valid_until && truncation > most_truncation)
     trajectory.valid_until = trajectory.steps.empty() ? 0 : trajectory.steps.back();
+}
+
+void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, double dimension) {
+  const std::vector<double>& n = trajectory.steps;
+  const double most = 1 + largest_overfitting * (dimension - 1);
+  std::size_t judged = n.size();
+  if (trajectory.valid_until)
+    judged = static_cast<std::size_t>(std::ranges::upper_bound(n, *trajectory.valid_until) - n.begin());
+  std::size_t first = judged, end = 0;  // the first that is beyond, and one past the last
+  for (std::size_t i = 0; i < judged; ++i) {
+    if (overfitting[i] <= most) continue;
+    first = std::min(first, i);
+    end = i + 1;
+  }
+  if (end == 0) return;
+  if (end < judged)
+    for (Column& column : trajectory.columns) column.valid_from = n[end];
+  else
+    trajectory.valid_until = first > 0 ? n[first - 1] : 0;
+  trajectory.warnings.push_back(fmt::format(
+      "{} {:g} samples E0 exceeds {:g}: in so few dimensions theory and simulation part where what is not learned acts "
+      "as so much noise: shown, not judged (a ridge lowers E0)",
+      end < judged ? "up to" : "from", n[end < judged ? end - 1 : first], most));
 }
 
 void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation) {

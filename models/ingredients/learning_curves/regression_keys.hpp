@@ -2,6 +2,7 @@
 /// \file
 /// What experiments with kernel regressions have in common, whatever is learned.
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,9 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power);
 /// The same before the first whose `truncation` (CurvePoint) is above `most_truncation`; `warn_of_truncation` says why.
 void limit_truncation(Trajectory& trajectory, double truncation);
 void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation);
+/// To be asked after all rows, with E0 in each: where it is large on a sphere of few dimensions nothing is claimed. Of what is
+/// left the claim is the last run of rows, or where there is none the first.
+void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, double dimension);
 /// `when_known`, or why `samples_for` has no number.
 std::string samples_text(double samples, const std::string& when_known);
 

@@ -37,18 +37,7 @@ class ReluKernel final : public DotKernel {
   }
 
   std::optional<double> far_eigenvalue(double d, double k) const override {
-    if (bias()) {
-      // E y^s P_k as in `biased`, with (-s)_k = Gamma(k - s)/Gamma(-s); Gamma(-1/2) = -2 sqrt(pi).
-      double sum = 0, reflected = -2 * std::sqrt(pi);
-      double scale = std::tgamma(d - 1) / tgamma_delta_ratio((d - 1) / 2, 0.5);
-      for (std::size_t j = 0; j < 8; ++j) {
-        const double s = static_cast<double>(j) + 0.5;
-        sum += series(j) * tgamma_delta_ratio(k - s, 2 * s + d - 1) * scale / reflected;
-        reflected /= -s - 1;
-        scale *= s + (d - 1) / 2;
-      }
-      return sum;
-    }
+    if (bias()) return contracted_eigenvalue(d, k, 1);
     const auto square = [&](double degree, double a) {
       if (std::fmod(degree - a, 2) == 0) return 0.0;
       const double mu =
@@ -58,6 +47,23 @@ class ReluKernel final : public DotKernel {
     return combined(
         d, k, [&](double degree) { return 2 * square(degree, 0); },
         [&](double degree) { return 2 * d * square(degree, 1); });
+  }
+
+  std::optional<double> contracted_eigenvalue(double d, double k, double contraction) const override {
+    // E y^s P_k as in `biased`, with (-s)_k = Gamma(k - s)/Gamma(-s), Gamma(-1/2) = -2 sqrt(pi); the series in y is
+    // asymptotic in 1/k, best to j = k/2.
+    double sum = 0, reflected = -2 * std::sqrt(pi);
+    double scale = std::sqrt(contraction) * (std::tgamma(d - 1) / tgamma_delta_ratio((d - 1) / 2, 0.5));
+    const auto terms = static_cast<std::size_t>(std::min(k / 2, 30.0));
+    for (std::size_t j = 0; j < terms; ++j) {
+      const double s = static_cast<double>(j) + 0.5;
+      const double term = series(j) * tgamma_delta_ratio(k - s, 2 * s + d - 1) * scale / reflected;
+      sum += term;
+      if (std::abs(term) < 1e-17 * std::abs(sum)) break;
+      reflected /= -s - 1;
+      scale *= contraction * (s + (d - 1) / 2);
+    }
+    return sum;
   }
 
  private:

@@ -9,6 +9,9 @@ namespace edgewise::models::ingredients::learning_curves {
 
 namespace {
 
+/// Smaller eigenvalues are no normal doubles.
+constexpr double log_least = -700;
+
 /// exp(log_scale + (u - 1) z).
 class ExponentialKernel final : public DotKernel {
  public:
@@ -35,14 +38,17 @@ class ExponentialKernel final : public DotKernel {
     double trace = 0;
     for (const double x : log_share) trace += std::exp(x - largest);
     log_lambda.resize(m.size());
-    for (double& x : log_lambda) x = std::exp(x + log_scale_ - largest - std::log(trace));
+    for (double& x : log_lambda) {
+      x += log_scale_ - largest - std::log(trace);
+      x = x > log_least ? std::exp(x) : 0;
+    }
     return log_lambda;
   }
 
   std::optional<std::size_t> last_degree(double d) const override {
-    // Degrees of weight m_k lambda_k: k (k + d - 2) is z (d - 1) on average; e^-80 beyond its spread.
+    // Degrees of weight m_k lambda_k: k (k + d - 2) is z (d - 1) on average; beyond its spread lambda_k is e^-700.
     const double z = bias() ? z_ / 2 : z_;
-    return static_cast<std::size_t>(60 + std::sqrt(160 * z) + std::min(z, std::sqrt(z * d)));
+    return static_cast<std::size_t>(150 + std::sqrt(1400 * z) + std::min(z, std::sqrt(z * d)));
   }
 
  private:

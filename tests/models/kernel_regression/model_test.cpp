@@ -332,3 +332,44 @@ TEST_CASE("rows of a file have directions, in any unit, and a spectrum for few s
   const auto many = "[data]\nkind = 'file'\npath = '" + path + "'\nmeasured = 40\n[samples]\nat = [5]\n";
   CHECK(refusal(many, true).find("1000 test points (monte_carlo.test_samples)") != std::string::npos);
 }
+
+TEST_CASE("a smooth kernel has no rank, whatever number of its eigenvalues a double holds") {
+  // d = 3: 100 degrees have 10^4 harmonics, and of degree 100 L = 50/201 are learned at 10050 samples; of its neighbours,
+  // whose eigenvalues are some 200 times away, little: E0 = n/(201 L (1 - L) + ..).
+  const std::string gauss =
+      "[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nkind = 'gauss'\n[noise]\nvariance = 0.25\n";
+  const auto found = problem(gauss + "[samples]\nat = [10050]\n")->stability();
+  CHECK(number(found, "overfitting") > 200);
+  CHECK(number(found, "overfitting") < 280);
+  CHECK(number(found, "degrees_of_freedom") == doctest::Approx(10050));
+  CHECK(refusal(gauss + "[samples]\nat = [1e9]\n").find("more than it has eigenvalues that a double holds") !=
+        std::string::npos);
+  // The excess falls below a tenth nowhere that is known.
+  CHECK(std::isnan(number(problem(gauss + "[samples]\nat = [100]\n")->stability(), "samples_for_0.01")));
+  CHECK(refusal(gauss + "[kernel]\nridge = 0.01\n[samples]\nat = [1e9]\n") != "accepted");  // a section twice
+  CHECK(number(problem("[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nkind = 'gauss'\nridge = "
+                       "0.01\n[noise]\nvariance = 0.25\n[samples]\nat = [1e9]\n")
+                   ->stability(),
+               "overfitting") == doctest::Approx(1).epsilon(1e-3));
+}
+
+TEST_CASE("nothing is claimed where little is averaged: E0 large in few dimensions") {
+  // d = 2, no ridge: the theory's excess is 1.5 times that of a simulation, for any number of samples.
+  const std::string circle =
+      "[data]\ndimension = 2\n[target]\npowers = [0, 0.5, 0.5]\n[noise]\nvariance = 0.2\n[samples]\nat = [100, "
+      "200]\n[kernel]\nbias = true\n";
+  const auto free = problem(circle)->solve();
+  REQUIRE(free.valid_until);
+  CHECK(*free.valid_until == 0);
+  CHECK(free.warnings.back().find("E0 exceeds 1.25") != std::string::npos);
+  const auto ridged = problem(circle + "ridge = 0.3\n")->solve();
+  CHECK(!ridged.valid_until);
+  CHECK(ridged.columns[0].valid_from == 0);
+  // E0 rises and falls: what comes after is claimed.
+  const auto later = problem(
+                         "[data]\ndimension = 8\n[target]\npowers = [0, 0.5, 0.5]\n[noise]\nvariance = "
+                         "0.2\n[samples]\nat = [9, 100]\n[kernel]\nkind = 'gauss'\ns2 = 10\nridge = 1e-3\n")
+                         ->solve();
+  CHECK(!later.valid_until);
+  CHECK(later.columns[0].valid_from == 100);
+}

@@ -256,7 +256,8 @@ TEST_CASE("what max_degree leaves out is not taken for learning") {
   // Orthogonal ntk tasks without a ridge, labels with noise: lambda ~ k^-6, of k^4 harmonics each, so that the excess
   // tends to (6/5 - 1) of the noise and never falls to .1. 400 levels give .2017 at 1e7 samples, 24 give .066.
   const std::string text =
-      "[data]\ndimension = 6\n[kernel]\nridge = 0\n[noise]\nvariance = 1\n[theory]\nerrors = [0.5, 0.1]\n[samples]\nat "
+      "[data]\ndimension = 6\n[kernel]\nridge = 0\nmax_degree = 24\n[noise]\nvariance = 1\n[theory]\nerrors = [0.5, "
+      "0.1]\n[samples]\nat "
       "= ";
   const auto few = problem(text + "[1000, 100000, 10000000]\n");
   const auto theory = few->solve();
@@ -271,4 +272,41 @@ TEST_CASE("what max_degree leaves out is not taken for learning") {
   CHECK(std::isfinite(number(findings, "samples_for_0.5")));
   CHECK(std::isnan(number(findings, "samples_for_0.1")));
   CHECK(std::isnan(number(findings, "penalty_0.1")));
+}
+
+TEST_CASE("without max_degree the levels of ReLU kernels go on to the end") {
+  // As above: 400 levels give .2017.
+  const auto all =
+      problem("[data]\ndimension = 6\n[kernel]\nridge = 0\n[noise]\nvariance = 1\n[samples]\nat = [1000, 10000000]\n");
+  CHECK(all->solve().columns[0].value[1] == doctest::Approx(0.2017).epsilon(1e-3));
+  CHECK(number(all->stability(), "last_degree") > 1000);
+  CHECK(number(all->stability(), "truncation") < 1e-3);
+  CHECK(all->warnings().empty());
+  // Against averages to degree 1000, few samples for which they do: also for codes that are close, and trees.
+  const std::string noisy = "[noise]\nvariance = 0.1\n[samples]\nat = [100, 1000]\n[data]\ndimension = 3\n[tasks]\n";
+  for (const std::string tasks : {"count = 4\n", "count = 4\noverlap = 0.9\n", "codes = 'tree'\ndepth = 3\n"}) {
+    CAPTURE(tasks);
+    const auto few = problem(noisy + tasks)->solve();
+    const auto many = problem(noisy + tasks + "[kernel]\nmax_degree = 400\n")->solve();
+    for (std::size_t o = 0; o < 3; ++o)
+      for (std::size_t t = 0; t < 2; ++t)
+        CHECK(few.columns[o].value[t] == doctest::Approx(many.columns[o].value[t]).epsilon(1e-5));
+  }
+  // Many dimensions, where the trace beyond is a ridge all the same.
+  const std::string wide = "[noise]\nvariance = 0.1\n[samples]\nat = [100, 1000]\n[data]\ndimension = 20\n";
+  CHECK(problem(wide)->solve().columns[0].value[1] ==
+        doctest::Approx(problem(wide + "[kernel]\nmax_degree = 24\n")->solve().columns[0].value[1]).epsilon(1e-9));
+  // Power in high degrees is learned there too, and listed once.
+  std::string powers = "[0, 0.5";
+  for (int k = 2; k < 30; ++k) powers += ", 0";
+  const auto high = problem(noisy + "powers = " + powers + ", 0.5]\n");
+  double listed = 0;
+  for (const ModeColumn& column : high->mode_table())
+    if (column.name == "target_power")
+      for (const double x : column.value) listed += x;
+  CHECK(listed == doctest::Approx(1).epsilon(1e-12));
+  // Codes that no degree tells apart: of signs without a bias one parity is another kernel's.
+  const auto parity = problem(noisy + "codes = 'tree'\nbias = 0\n")->stability();
+  CHECK(number(parity, "last_degree") == 192);
+  CHECK(number(parity, "tail_trace") > 0);
 }

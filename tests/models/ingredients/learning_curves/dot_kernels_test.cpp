@@ -122,7 +122,7 @@ TEST_CASE("levels and tail hold the whole trace, also where nodes stand for many
         double trace = s.tail;
         for (std::size_t i = 0; i < s.degree.size(); ++i) trace += s.multiplicity[i] * s.eigenvalue[i];
         CHECK(trace == doctest::Approx((*kernel)(1)).epsilon(1e-5));
-        CHECK(s.complete);
+        CHECK(!s.finite_rank);
         // Beyond the exact degrees the formula goes on where the list ends.
         const auto far = kernel->far_eigenvalue(d, 100);
         if (far && d < 20) CHECK(alike(*far, kernel->eigenvalues(d, 100)[100], 1e-9));

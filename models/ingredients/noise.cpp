@@ -87,7 +87,8 @@ double normal_density(double x, double variance) {
 
 class Gaussian final : public NamedNoise {
  public:
-  explicit Gaussian(double variance) : NamedNoise("gaussian", variance, 3 * variance * variance) {}
+  explicit Gaussian(double variance, std::string name = "gaussian")
+      : NamedNoise(std::move(name), variance, 3 * variance * variance) {}
   bool gaussian() const override { return true; }
   double draw(random::Stream& stream) const override { return std::sqrt(variance()) * stream.normal(); }
   double density(double eps) const override { return normal_density(eps, variance()); }
@@ -245,6 +246,18 @@ class Uniform final : public NamedNoise {
     }
     return nodes;
   }
+  DensitySlope blurred_density(double width, double place, double away) const override {
+    if (half_ < width) return Noise::blurred_density(width, place, away);
+    if (place + away < 0) {
+      const DensitySlope mirrored = blurred_density(width, -place, -away);
+      return {mirrored.value, -mirrored.slope};
+    }
+    // Between both edges, in widths; far out the difference is that of what is left beyond either.
+    const double low = ((place - half_) + away) / width, high = ((place + half_) + away) / width;
+    const double share = low > 0 ? std::erfc(low / std::sqrt(2.0)) - std::erfc(high / std::sqrt(2.0))
+                                 : std::erf(high / std::sqrt(2.0)) - std::erf(low / std::sqrt(2.0));
+    return {share / (4 * half_), (normal_density(high, 1) - normal_density(low, 1)) / (2 * half_) / width};
+  }
   double log_exponential_average(double P) const override {
     const double x = half_ / std::sqrt(2 * P);
     if (x > 0.3) return std::log(std::sqrt(pi) / 2 * std::erf(x) / x);
@@ -329,11 +342,9 @@ class Blurred final : public NamedNoise {
     const double eps = noise_->draw(stream);
     return eps + std::sqrt(variance_) * stream.normal();
   }
-  double density(double eps) const override {
-    double sum = 0;
-    for (const MixtureNode& node : nodes({.width = 0, .kinks = std::span(&eps, 1)}))
-      sum += node.probability * normal_density(eps - node.mean, node.variance);
-    return sum;
+  double density(double eps) const override { return noise_->blurred_density(std::sqrt(variance_), eps, 0).value; }
+  DensitySlope blurred_density(double width, double place, double away) const override {
+    return noise_->blurred_density(std::hypot(std::sqrt(variance_), width), place, away);
   }
   std::vector<MixtureNode> nodes(const Average& average) const override {
     Average wider = average;
@@ -461,6 +472,18 @@ const std::array<NoiseKind, 9>& noise_kind_list() {
 
 }  // namespace
 
+DensitySlope Noise::blurred_density(double width, double place, double away) const {
+  DensitySlope out;
+  const double r = place + away;
+  for (const MixtureNode& node : nodes({.width = width, .kinks = std::span(&r, 1)})) {
+    const double variance = width * width + node.variance, z = (place + node.mean) + away;
+    const double density = node.probability * normal_density(z, variance);
+    out.value += density;
+    out.slope -= z / variance * density;
+  }
+  return out;
+}
+
 std::unique_ptr<Noise> no_noise() {
   return std::make_unique<Absent>("none");
 }
@@ -498,7 +521,12 @@ std::unique_ptr<Noise> rademacher_noise(double variance) {
 std::unique_ptr<Noise> contaminated_noise(double scale, double outlier_scale, double probability) {
   if (scale < smallest_scale) scale = 0;
   if (outlier_scale < smallest_scale) outlier_scale = 0;
-  if (scale == 0 && (outlier_scale == 0 || probability == 0)) return std::make_unique<Absent>("contaminated");
+  // One scale alone.
+  if (probability == 0 || probability == 1 || scale == outlier_scale) {
+    const double only = probability == 1 ? outlier_scale : scale;
+    if (only == 0) return std::make_unique<Absent>("contaminated");
+    return std::make_unique<Gaussian>(only * only, "contaminated");
+  }
   return std::make_unique<Contaminated>(scale, outlier_scale, probability);
 }
 

@@ -27,6 +27,11 @@ struct Average {
   double growth = 0;                          ///< |g(r)| grows like |r|^growth
 };
 
+/// A density, and its derivative.
+struct DensitySlope {
+  double value = 0, slope = 0;
+};
+
 /// The law of the label noise eps, symmetric about 0. Scales are 0 or from 1e-150 to 1e150, variances 0 or from 1e-300
 /// to 1e300; smaller ones are taken as none.
 class Noise {
@@ -41,6 +46,9 @@ class Noise {
   virtual double draw(random::Stream& stream) const = 0;
   /// Density of eps; of a law with atoms: infinite there and 0 elsewhere.
   virtual double density(double eps) const = 0;
+  /// Density of eps + N(0, width^2), width > 0, and its slope, at place + away: of a place among `sizes` or at 0, however
+  /// far away that is from it beside its own size.
+  virtual DensitySlope blurred_density(double width, double place, double away) const;
   /// eps as a finite Gaussian mixture that serves the averages E f(eps) which `average` describes (docs/theory/sign-and-clip.md,
   /// section 0.2), to a relative 1e-12 of E |f|. At most some ten thousand nodes, mostly a few hundred, whatever
   /// the law's parameters and the average's scale.

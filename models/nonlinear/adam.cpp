@@ -1,5 +1,7 @@
 #include "models/nonlinear/adam.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "models/ingredients/gamma_rule.hpp"
+#include "models/nonlinear/laws.hpp"
 #include "numerics/constants.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -139,7 +142,7 @@ double sum_of_lags(const std::function<double(double)>& f, double stride) {
     const double term = f(stride * static_cast<double>(j));
     if (j < head.size()) head[j] = term;
     sum += term;
-    if (j >= head.size() && std::abs(term) < 1e-12 * std::abs(sum)) break;
+    if (j >= head.size() && !(std::abs(term) >= 1e-12 * std::abs(sum))) break;
   }
   std::array<double, 6> d = head;  // differences of every order at 0
   for (std::size_t order = 1; order < d.size(); ++order)
@@ -155,18 +158,21 @@ double sum_of_lags(const std::function<double(double)>& f, double stride) {
 ///     E x_0 y_l = (beta1^l/pi) int_0^inf ds s^(-1/2) e^(F(s) - F(s beta2^l)) J(s beta2^l),
 ///     J(sigma) = int_0^inf dt t^(-1/2) E[m m' e^(-t n - sigma n')],  F(s) = log E e^(-s n)
 ///
-/// from F and log J as functions of x, J on every `stride`th point of F.
-double integrated(const Memory& memory, const Curve& F, const Curve& log_J, std::size_t stride) {
+/// from F and log J as functions of x, J on every `stride`th point of F. As s -> 0, F goes like s^power.
+double integrated(const Memory& memory, const Curve& F, const Curve& log_J, std::size_t stride, double power) {
   std::vector<double> root(log_J.value.size());
   for (std::size_t j = 0; j < root.size(); ++j)
     root[j] = std::sqrt(memory.t(log_J.first + log_J.step * static_cast<double>(j)));
+  // Its lowest places have lost what lies below the grid; from `least` down the terms follow a power.
+  const auto least = static_cast<std::size_t>(std::min(12 / log_J.step, static_cast<double>(root.size()) / 4));
   const auto covariance = [&](double lag) {
     const Shifted in_F(-lag * memory.decay / F.step), in_J(-lag * memory.decay / log_J.step);
     double sum = 0;
-    for (std::size_t j = root.size(); j-- > 0;) {
+    for (std::size_t j = root.size(); j-- > least;) {
       const double gained = lag == 0 ? 0 : F.value[j * stride] - in_F(F.value, j * stride);
       const double term = root[j] * std::exp(gained + in_J(log_J.value, j));
       sum += term;
+      if (j == least) sum += term / std::expm1(power * log_J.step);
       // Below, the root alone remains.
       if (term < 1e-14 * sum && gained > -1e-3) break;
     }
@@ -181,6 +187,9 @@ double integrated(const Memory& memory, const Curve& F, const Curve& log_J, std:
 /// F beyond which e^F is nothing.
 constexpr double faintest = -60;
 constexpr double finest = 0.1;  ///< grid
+
+/// Powers of t with which F may start: what counts spreads over 1/power in log t.
+constexpr double least_power = 0.09;
 
 struct Process {
   double drift = 0, noise = 0;
@@ -232,14 +241,20 @@ Process process(const Memory& memory, double batch, const std::function<double(d
     }
   }
   std::vector<double> log_L(size), response(size), square(size);
+  const double middle = (bottom + top) / 2;  // log t in whose units M is a number from end to end
   for (std::size_t i = 0; i < size; ++i) {
     L[i] += std::sqrt(2 / pi) * std::exp(lowest) * f[i];
     log_L[i] = missing[i] < 0.5 ? std::log1p(-missing[i]) : std::log(L[i]);
     response[i] = s1[i] / L[i];
-    square[i] = s2[i] / L[i] * std::exp(-(bottom + h * static_cast<double>(i)));
+    square[i] = s2[i] / L[i] * std::exp(middle - (bottom + h * static_cast<double>(i)));
   }
 
   const double beta1 = memory.beta1, power = std::log(log_L[8] / log_L[0]) / (8 * h);
+  if (power < least_power)
+    throw std::invalid_argument(fmt::format(
+        "noise.law: the theory of adam does not reach tails this heavy, where Pr(|eps| > x) falls more slowly than "
+        "x^(-{:g}); simulate it",
+        2 * least_power));
   if (!(2 * std::log(beta1) + (1 - power) * memory.decay < 0))
     throw std::invalid_argument(
         "noise.law: the theory of adam needs steps of finite variance, and under tails this heavy E m^2/n is infinite: "
@@ -255,7 +270,7 @@ Process process(const Memory& memory, double batch, const std::function<double(d
   for (std::size_t i = 0; i < count; ++i) {
     const double t = memory.t(bottom + h * static_cast<double>(i));
     out.drift += h / std::sqrt(pi) * std::sqrt(t) * std::exp(log_L[i]) * (1 - beta1) * response[i];
-    log_H.value.push_back(log_L[i] + std::log((1 - beta1) * (1 - beta1) * square[i]));
+    log_H.value.push_back(log_L[i] + std::log((1 - beta1) * (1 - beta1) * square[i]) - middle);
   }
   log_L.resize(count);
   out.F = {bottom, h, std::move(log_L)};
@@ -273,10 +288,11 @@ Process process(const Memory& memory, double batch, const std::function<double(d
   for (std::size_t i = 0; i < places && out.F.value[i * stride] > faintest + 10; ++i) {
     double sum = 0;
     for (std::size_t j = 0; j < places; ++j)
-      sum += root[j] * std::exp(above[j > i ? j - i : i - j](log_H.value, std::max(i, j) * stride));
+      sum += (j == 0 ? root[0] / -std::expm1(-log_J.step / 2) : root[j]) *  // with all below
+             std::exp(above[j > i ? j - i : i - j](log_H.value, std::max(i, j) * stride));
     log_J.value.push_back(std::log(sum * log_J.step / std::sqrt(1 - memory.beta2)));
   }
-  out.noise = integrated(memory, out.F, log_J, stride);
+  out.noise = integrated(memory, out.F, log_J, stride, power);
   return out;
 }
 
@@ -326,7 +342,7 @@ double cross(const Memory& memory, double batch, double c, const Curve& F) {
       sum += std::sqrt(t[j]) * std::exp(log_L[i * count + j]) * weight * pair[i * count + j];
     log_J.value.push_back(std::log(sum * h / std::sqrt(1 - memory.beta2)));
   }
-  return integrated(memory, F, log_J, 1);
+  return integrated(memory, F, log_J, 1, 1);
 }
 
 void check(double beta1, double beta2) {
@@ -363,9 +379,9 @@ AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const in
   check(beta1, beta2);
   // t in units of 1/(2P).
   const Process found = process({beta1, beta2, finest}, batch, [&](double log_t) {
-    const double widened = P * (1 + std::exp(-log_t));  // P + 1/2t
     const double wide = log_t > 0 ? log_t + std::log1p(std::exp(-log_t)) : std::log1p(std::exp(log_t));
-    return batch * (noise.log_exponential_average(std::min(widened, 1e306)) - 0.5 * wide);
+    const double widened = std::log(P) + wide - log_t;  // log(P + 1/2t)
+    return batch * (log_exponential_average(noise, widened) - 0.5 * wide);
   });
   return {found.drift / std::sqrt(2 * P), found.noise};
 }

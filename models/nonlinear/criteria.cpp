@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <boost/math/quadrature/gauss_kronrod.hpp>
 #include <cmath>
+#include <functional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
@@ -18,6 +20,25 @@ namespace {
 ResidualCoefficients clipped(const ingredients::Noise& noise, double P, double h) {
   return residual_coefficients(*huber_nonlinearity(h), noise, P);
 }
+
+using Function = std::function<double(double)>;
+
+/// Widths of the sharpest feature that a first panel spans.
+constexpr double narrowest = 2;
+
+/// An integral over [from, to] and its error. Halved by an absolute tolerance, so that what counts for nothing costs nothing.
+struct Panel {
+  Panel(Function function, double begin, double end) : f(std::move(function)), from(begin), to(end) {
+    value = boost::math::quadrature::gauss_kronrod<double, 31>::integrate(f, from, to, 0, 0.0, &error);
+  }
+  double refined(double tolerance, int depth) const {
+    if (error <= tolerance || depth == 0) return value;
+    const double middle = from + (to - from) / 2;
+    return Panel(f, from, middle).refined(tolerance, depth - 1) + Panel(f, middle, to).refined(tolerance, depth - 1);
+  }
+  Function f;
+  double from, to, value = 0, error = 0;
+};
 
 }  // namespace
 
@@ -94,43 +115,42 @@ double threshold_at_risk(const NonlinearProblem& problem, const ingredients::Noi
 }
 
 double residual_information(const ingredients::Noise& noise, double P) {
-  // In units of sqrt P, as x = r/sqrt P: J P = int p'^2/p dx.
+  // In units of sqrt P, J P = int p'^2/p dx; the law is symmetric: twice the positive half.
   const double unit = std::sqrt(P);
-  const auto integrand = [&](double x) {
-    const ResidualDensity p = residual_density(noise, P, x * unit);
-    return p.value > 0 ? p.slope * unit / p.value * (p.slope * unit) * unit : 0.0;
-  };
-  // The law is symmetric: twice the positive half. Panels that widen from the width of the sharpest feature on, away from
-  // every place where there may be one, and beyond the last out to where nothing is left.
-  constexpr double width = 2;
-  std::vector<double> places{0};
-  for (const double size : noise.sizes()) places.push_back(size / unit);
-  std::ranges::sort(places);
-  std::vector<double> edges;
-  for (std::size_t i = 0; i + 1 < places.size(); ++i) {
-    const double middle = (places[i] + places[i + 1]) / 2;
-    edges.insert(edges.end(), {places[i], middle});
-    for (double away = width; away < middle - places[i]; away *= 1.5)
-      edges.insert(edges.end(), {places[i] + away, places[i + 1] - away});
-  }
-  edges.push_back(places.back());
-  std::ranges::sort(edges);
-  using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
+  std::vector<Panel> panels;
+  // Panels from `place` on in direction `sign` to `length`, widening from the width of the sharpest feature on; without an
+  // end out to where nothing is left.
   double sum = 0;
-  for (std::size_t i = 0; i + 1 < edges.size(); ++i)
-    if (edges[i + 1] > edges[i]) sum += Rule::integrate(integrand, edges[i], edges[i + 1], 8, 1e-12);
-  double left = edges.back();
-  for (double step = width; left * unit < 1e152; step *= 1.5) {
-    const double part = Rule::integrate(integrand, left, left + step, 8, 1e-12);
-    sum += part;
-    left += step;
-    if (step > 10 * width && step > left / 8 && part <= 1e-15 * sum) break;
+  const auto extend = [&](double place, double sign, double length) {
+    const Function integrand = [&noise, unit, place, sign](double x) {
+      const ingredients::DensitySlope p = noise.blurred_density(unit, place, sign * x * unit);
+      return p.value > 0 ? p.slope * unit / p.value * (p.slope * unit) * unit : 0.0;
+    };
+    double from = 0;
+    for (double step = narrowest; from < length; step *= 1.5) {
+      panels.emplace_back(integrand, from, std::min(from + step, length));
+      sum += panels.back().value;
+      from += step;
+      const bool negligible = panels.back().value <= 1e-15 * sum && step > (place / unit + from) / 8;
+      if (std::isinf(length) && ((step > 10 * narrowest && negligible) || from * unit > 1e152)) break;
+    }
+  };
+  std::vector<double> places{0};
+  for (const double size : noise.sizes()) places.push_back(size);
+  std::ranges::sort(places);
+  for (std::size_t i = 0; i + 1 < places.size(); ++i) {
+    const double half = (places[i + 1] - places[i]) / 2 / unit;
+    extend(places[i], 1, half);
+    extend(places[i + 1], -1, half);
   }
-  return 2 * sum / P;
+  extend(places.back(), 1, infinity);
+  double refined = 0;
+  for (const Panel& panel : panels) refined += panel.refined(1e-13 * sum, 8);
+  return 2 * refined / P;
 }
 
 double oracle_nonlinearity(const ingredients::Noise& noise, double P, double r) {
-  const ResidualDensity p = residual_density(noise, P, r);
+  const ingredients::DensitySlope p = residual_density(noise, P, r);
   return -P * p.slope / p.value;
 }
 

@@ -18,10 +18,10 @@ namespace edgewise::models::nonlinear {
 /// Averages over w ~ N(0, P) and the noise. Throws std::invalid_argument for P <= 0.
 ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, const ingredients::Noise& noise, double P);
 /// Density of the residual r = w - eps at r, and its derivative.
-struct ResidualDensity {
-  double value = 0, slope = 0;
-};
-ResidualDensity residual_density(const ingredients::Noise& noise, double P, double r);
+ingredients::DensitySlope residual_density(const ingredients::Noise& noise, double P, double r);
+
+/// log E exp(-eps^2/(2P)) by log P, for any P: beyond the range of doubles by the power at which it falls, to 1e-6.
+double log_exponential_average(const ingredients::Noise& noise, double log_P);
 
 /// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (docs/theory/sign-and-clip.md, section 2.1).
 double sign_phi(const ingredients::Noise& noise, double P);

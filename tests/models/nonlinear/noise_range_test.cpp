@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/ingredients/noise.hpp"
+#include "models/nonlinear/adam.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/nonlinearities.hpp"
@@ -225,6 +226,32 @@ TEST_CASE("the sign of a mean of very many examples under any noise") {
     CHECK(majority_gain(B) == Approx(std::sqrt(2 * B / std::acos(-1.0))).epsilon(1 / B + 1e-13));
     CHECK(majority_tie(B) == Approx(std::sqrt(2 / (std::acos(-1.0) * B))).epsilon(1 / B + 1e-13));
   }
+}
+
+TEST_CASE("signs and Adam under noise at the end of the range, and contamination of one scale") {
+  const double pi = std::acos(-1.0);
+  for (const auto& noise :
+       std::vector<std::shared_ptr<const Noise>>{uniform_noise(1e300), laplace_noise(1e300), rademacher_noise(1e300)})
+    for (const double B : {1e6, 1e9, 1e12}) {
+      CAPTURE(noise->name());
+      CAPTURE(B);
+      CHECK(late_drift(*noise, 1, B) * 1e150 == Approx(std::sqrt(2 * B / pi)).epsilon(1e-5));
+    }
+  // In units of the noise the same as at 1e100, where nothing overflows.
+  const AdamCoefficients huge = adam_laws_at(0.9, 0.99, 1, *uniform_noise(1e294), 1),
+                         large = adam_laws_at(0.9, 0.99, 1, *uniform_noise(1e100), 1);
+  CHECK(huge.drift * 1e147 == Approx(large.drift * 1e50).epsilon(1e-8));
+  CHECK(huge.noise == Approx(large.noise).epsilon(1e-8));
+  // Very heavy tails: of the risk, which is nothing beside them, the noise of Adam's steps does not know.
+  const AdamCoefficients heavy = adam_laws_at(0.9, 0.99, 1, *student_noise(0.2, 1), 1);
+  CHECK(adam_laws_at(0.9, 0.99, 1, *student_noise(0.2, 1), 1.1).noise == Approx(heavy.noise).epsilon(2e-6));
+  CHECK_THROWS_AS(adam_laws_at(0.9, 0.99, 1, *student_noise(0.01, 1), 1), std::invalid_argument);
+  for (const auto& noise : {contaminated_noise(2, 5, 0), contaminated_noise(5, 2, 1), contaminated_noise(2, 2, 0.3)}) {
+    CHECK(noise->gaussian());
+    CHECK(noise->variance() == 4);
+    CHECK(noise->name() == "contaminated");
+  }
+  CHECK(contaminated_noise(5, 0, 1)->sizes().empty());
 }
 
 TEST_CASE("tiny and huge noise beside the risk") {

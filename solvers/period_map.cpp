@@ -419,6 +419,15 @@ bool PeriodMap::frozen(std::size_t mode) const {
   if (s.rest_column == vanishes) return false;
   for (std::size_t m = 0; m < s.D; ++m)
     if (s.map[(mode * s.D + m) * s.D + s.rest_column] != 0) return false;
+  // A mode that jumps, to its minimum or beyond, may get its second moment back from noise or by symmetry.
+  const std::size_t block = s.unknown[s.rest_column].block;
+  const std::vector<double>& rest = s.system.rest[block];
+  const std::vector<double> T = mean_map(s.system, block, s.system.modes.x[mode]);
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    double moved = -rest[i];
+    for (std::size_t j = 0; j < rest.size(); ++j) moved += T[i * rest.size() + j] * rest[j];
+    if (std::abs(moved) > 1e-3 * std::abs(rest[i])) return false;
+  }
   return true;
 }
 bool PeriodMap::coupled() const {

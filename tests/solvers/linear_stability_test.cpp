@@ -313,6 +313,23 @@ TEST_CASE("a method that never moves is not stable: all modes are frozen") {
   CHECK(growth.failed.find("frozen") == 0);
 }
 
+TEST_CASE("a mode that jumps and keeps its second moment is at its edge, not frozen") {
+  // eta lambda = 1 at batch 1: to the minimum, and noise of the very size of what there was. eta lambda = 2, no noise of its
+  // own: to the other side.
+  for (const auto& [eta, omega] : {std::pair(1.0, 1.0), {2.0, 0.0}}) {
+    CAPTURE(eta);
+    PeriodicPhases sgd;
+    sgd.modes = modes_of({1, 0.25}, 3);
+    sgd.sizes = {1};
+    sgd.period = {{noisy(1, {1}, {-eta}, {-eta}, {1}, omega), 1}};
+    sgd.rest = sgd.readout = {{1}};
+    const Growth growth = Renewal(sgd).growth();
+    CHECK_FALSE(growth.stable);
+    CHECK(growth.frozen == 0);
+    CHECK(growth.failed.find("spectral radius >= 1") != std::string::npos);
+  }
+}
+
 TEST_CASE("eigenvalues of rounding size read as 0, and slow modes keep all their digits") {
   const Renewal without(lookahead({1, 0.5, 0}, 0.4, 0.3, 4));
   for (const double tiny : {1e-16, 1e-17, 1e-20, 1e-300}) {

@@ -80,9 +80,16 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
   const auto twice = 2 * static_cast<double>(data.samples());
   if (kernel.rank < data.samples()) {
     out.push_back({"loss_floor", null_power(data, kernel) / twice, "what no parameters fit"});
-    if (stable)
+    if (stable) {
       out.push_back(
           {"steady_loss", steady_power(data, kernel) / twice, "where the loss settles: the floor and its noise"});
+      // What is not learned is in the noise, beside the mean of what is.
+      double mean = 0;
+      if (batch_moments(data.sampling, data.samples(), data.batch).c1 > 0)
+        for (std::size_t a = 0; a < kernel.rank; ++a) mean = std::max(mean, std::abs(1 - eta * kernel.eigenvalue[a]));
+      out.push_back({"approach_factor", std::max(mean, growth_factor(data, kernel)),
+                     "of what the loss is off steady_loss, per step, at long times"});
+    }
   }
   return out;
 }

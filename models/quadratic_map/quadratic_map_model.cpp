@@ -174,7 +174,8 @@ class QuadraticMapProblem final : public Problem {
   void add_predictions(const CanonicalPair& pair, std::vector<Finding>& out) const {
     out.push_back({"epsilon", pair.epsilon, "minus the ratio of the two curvatures, the larger one below"});
     out.push_back({"mu", pair.mu(), "u - 2 z: the sharpness at the minimum as epsilon -> 0"});
-    out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
+    if (pair.minimum_sharpness() >= 0)  // below 0 there is no zero
+      out.push_back({"minimum_sharpness", pair.minimum_sharpness(), "eta lambda at z = 0, the slow variable held"});
     out.push_back({"normalized_invariant", pair.invariant, "E in units where omega = (1, -epsilon)"});
     if (problem_.rule == MapRule::normalized_sam) return;
     const bool sam = problem_.rule == MapRule::sam;

@@ -13,6 +13,7 @@
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -336,4 +337,16 @@ TEST_CASE("labels of infinite variance have no risk, and are simulated and solve
     // A full batch: the theory is the run.
     for (std::size_t c = 0; c < 2; ++c) CHECK(theory.columns[c].value[k] == Approx(out[c]).epsilon(1e-10));
   }
+}
+
+TEST_CASE("the loss comes to its steady value as fast as approach_factor says") {
+  const auto of = prepare(
+      "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1, 0.3], [0.2, 1], [1, -1.5], [0.7, 0.1], [0.1, 0.4]]\n"
+      "targets = [1, 1, 0, 2, 3]\n[optimizer]\nlearning_rate = 0.2\n[time]\nat = [200, 201]\n");
+  const auto findings = of->stability();
+  const auto loss = models::testing::column(of->solve(), "loss");
+  const double steady = models::testing::number(findings, "steady_loss");
+  const double found = models::testing::number(findings, "approach_factor");
+  CHECK((loss[2] - steady) / (loss[1] - steady) == Approx(found).epsilon(1e-4));
+  CHECK(found > models::testing::number(findings, "growth_factor") + 0.05);
 }

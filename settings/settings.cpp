@@ -319,9 +319,11 @@ void check_range(const Table& table, const Parameter& p, double x) {
   const bool high = p.maximum_excluded ? !(x < p.maximum) : !(x <= p.maximum);
   if (std::isinf(x) && x > 0 && p.infinity_allowed) return;
   if (low || high || !std::isfinite(x)) {
-    const std::string range = p.range_text();
+    const std::string range = std::isfinite(p.minimum) || std::isfinite(p.maximum) ? p.range_text() : "";
     // An infinity may well lie in the range.
-    const std::string wanted = range.empty() ? (std::isnan(x) ? "a number" : "finite")
+    const std::string wanted = range.empty() ? (std::isnan(x)        ? "a number"
+                                                : p.infinity_allowed ? "finite, or inf"
+                                                                     : "finite")
                                : low || high ? range
                                              : "finite and " + range;
     throw table.error(p.name, fmt::format("must be {}, got {}", wanted, text_of(x)));

@@ -317,6 +317,14 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     if (with_beyond)
       beyond.push_back({Style::guide, p.beyond, of_theory,
                         single ? legend_beyond : (with_line || with_points ? "" : labels[r]), true, 2});
+    if (!with_line && !with_beyond && !with_points) {
+      // A run that ends where it starts: its one value.
+      Curve alone;
+      for (std::size_t i = 0; i < p.theory.x.size(); ++i)
+        if (visible(p.theory.x[i]) && !(panel.y.log && p.theory.y[i] <= 0))
+          alone.add(p.theory.x[i], p.theory.y[i], p.theory.y[i], p.theory.y[i]);
+      if (!alone.x.empty()) points.push_back({Style::points, alone, of_theory, single ? "theory" : labels[r]});
+    }
     if (with_points)
       points.push_back({Style::points, p.points, of_simulation,
                         single ? legend_points + runs_of(results[r]) : (with_line ? "" : labels[r])});

@@ -62,6 +62,14 @@ TEST_CASE("bad values are refused with the file, the key and what is accepted") 
   };
   CHECK(unbounded("-nan") == "file.toml: any: must be a number, got nan");
   CHECK(unbounded("-inf") == "file.toml: any: must be finite, got -inf");
+  const auto extended = [](const char* value) {
+    return message([value] {
+      const Parameter any = number("any", "a number").or_infinite();
+      read(read_text(std::string("any = ") + value, "file.toml"), {&any, 1});
+    });
+  };
+  CHECK(extended("nan") == "file.toml: any: must be a number, got nan");
+  CHECK(extended("-inf") == "file.toml: any: must be finite, or inf, got -inf");
   CHECK(message([] { parse("count = 1.5"); }) == "file.toml: count: must be a whole number, got 1.5");
   CHECK(message([] { parse("count = 0"); }) == "file.toml: count: must be >= 1, got 0");
   CHECK(message([] { parse("count = true"); }) == "file.toml: count: must be a whole number, got true");

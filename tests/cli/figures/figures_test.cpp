@@ -148,6 +148,15 @@ TEST_CASE("the legend stands in the first corner, or middle of a side, that no c
   CHECK(place({tent, tent, tent}, 2).starts_with("inside top right "));
 }
 
+TEST_CASE("a solution of one step is a point") {
+  Result one = power_law(ResultKind::solution);
+  one.steps.resize(1);
+  for (Field& f : one.fields) f.values[0].resize(1);
+  const std::string script = figure_script({one}, {"a"}, {}, ".svg");
+  CHECK(has(script, "plot $"));
+  CHECK(has(script, "title \"theory\""));
+}
+
 TEST_CASE("divergence is marked; nothing to draw is an error") {
   Result diverged = power_law(ResultKind::solution);
   diverged.provenance.push_back(attribute("diverged_at", 5000.0));

@@ -15,16 +15,16 @@ const settings::Words<InputLaw>& input_laws() {
   return words;
 }
 
-double excess_kurtosis(InputLaw law) {
+EvenMoments even_moments(InputLaw law) {
   switch (law) {
     case InputLaw::rademacher:
-      return -2;
-    case InputLaw::uniform:
-      return -1.2;
-    case InputLaw::laplace:
-      return 3;
+      return {1, 1, 1};
+    case InputLaw::uniform:  // 3^k/(2k + 1)
+      return {9. / 5, 27. / 7, 9};
+    case InputLaw::laplace:  // (2k)!/2^k
+      return {6, 90, 2520};
     default:
-      return 0;
+      return {};
   }
 }
 

@@ -13,8 +13,12 @@ namespace edgewise::models::ingredients {
 /// Law of the independent z, each of mean 0 and variance 1; or real rows of a data set, which no DataDraw draws.
 enum class InputLaw { gaussian, rademacher, uniform, laplace, rows };
 const settings::Words<InputLaw>& input_laws();
-/// E z^4 - 3; 0 for rows.
-double excess_kurtosis(InputLaw law);
+/// E z^4, E z^6, E z^8.
+struct EvenMoments {
+  double fourth = 3, sixth = 15, eighth = 105;
+};
+/// Of the law; of rows those of a Gaussian, as which the theory takes them.
+EvenMoments even_moments(InputLaw law);
 
 /// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
 class DataDraw {

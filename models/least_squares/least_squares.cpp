@@ -54,7 +54,7 @@ const settings::Section<DataKeys>& data_section() {
 
 DataLaw read_data(const Table& experiment) {
   const ingredients::InputLaw law = data_section().read(experiment.table_or_empty("data")).law;
-  return {law, ingredients::excess_kurtosis(law)};
+  return {law, ingredients::even_moments(law).fourth - 3};
 }
 
 const std::vector<Parameter>& initial_parameters() {
@@ -99,9 +99,10 @@ class LeastSquaresProblem final : public Problem {
     LeastSquaresTheory theory = theory_;
     const double modes = static_cast<double>(problem_->spectrum.modes());
     const bool known = is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == TheoryMethod::recursion &&
-                       problem_->data.gaussian() && problem_->noise->gaussian();
-    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < 4e9 ||
-                       (problem_->schedule->constant() && problem_->time.at.size() <= 60);
+                       unknown_variance(*problem_).empty();
+    const bool gaussian = problem_->data.gaussian() && problem_->noise->gaussian();
+    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < (gaussian ? 4e9 : 4e8) ||
+                       (gaussian && problem_->schedule->constant() && problem_->time.at.size() <= 60);
     const bool asked = theory.bands;
     theory.bands = known && (asked || cheap);
     Trajectory out = solve(theory);

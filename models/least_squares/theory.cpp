@@ -9,6 +9,7 @@
 
 #include "models/framework/recorder.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "models/least_squares/product_variance.hpp"
 #include "models/least_squares/reduced_noise.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_flow.hpp"
@@ -72,7 +73,9 @@ void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
             flow_integrators())
         .where("method", {"ode"});
   }
-  s.key("bands", &Theory::bands, "add the predicted standard deviation of each observable (Gaussian data and labels)")
+  s.key("bands", &Theory::bands,
+        "add the predicted standard deviation of each observable (no real rows; label noise of a finite fourth moment; "
+        "in continuous time and beyond sgd, Gaussian data and labels)")
       .where("method", moments);
   s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
       .where("method", moments);
@@ -356,9 +359,21 @@ class Solver {
   std::vector<double> sde_std_;
 };
 
+/// E eps^4 of the law of the labels and of what no linear function explains.
+double noise_fourth_moment(const LeastSquares& problem) {
+  const double law = problem.label_noise_variance, rest = problem.spectrum.unexplained_variance;
+  return problem.noise->fourth_moment() + 6 * law * rest + 3 * rest * rest;
+}
+
 void Solver::bands(Trajectory& out) const {
-  if (!problem_.data.gaussian() || !problem_.noise->gaussian())
-    throw std::invalid_argument("theory.bands: the variance is known for Gaussian data and Gaussian labels only");
+  if (const std::string unknown = unknown_variance(problem_); !unknown.empty())
+    throw std::invalid_argument("theory.bands: " + unknown);
+  const bool gaussian = problem_.data.gaussian() && problem_.noise->gaussian();
+  if (!gaussian && theory_.method != TheoryMethod::recursion)
+    throw std::invalid_argument(
+        "theory.bands: in continuous time the variance is known for Gaussian data and Gaussian labels only; use method "
+        "= "
+        "\"recursion\"");
   const std::size_t count = out.steps.size();
   std::vector<double> variance(count, 0.0), parameter_variance(count, 0.0);
   if (count == 0 || std::isinf(problem_.batch)) {
@@ -374,7 +389,7 @@ void Solver::bands(Trajectory& out) const {
   // Quadratic cost in the number of modes: use nodes where that would be slow (error 1e-7 of the means).
   const double last = out.steps.back();
   double n = static_cast<double>(joint.modes());
-  if (last * n * n > 4e8) {
+  if (gaussian && last * n * n > 4e8) {
     joint = spectra::compress(joint, 1e-7).spectrum;
     n = static_cast<double>(joint.modes());
   }
@@ -388,7 +403,21 @@ void Solver::bands(Trajectory& out) const {
   variance_problem.batch = problem_.batch;
   variance_problem.noise_variance = scaled_noise_ / scale;
 
-  if (theory_.method != TheoryMethod::recursion) {
+  if (!gaussian) {
+    if (last * n * n > 1e11)
+      throw std::invalid_argument(
+          "theory.bands: so many steps cost too much where data or labels are not Gaussian; ask for fewer steps or "
+          "modes");
+    const double noise_scale = theory_.scale_label_noise / scale;
+    ProductVariance recursion({variance_problem, ingredients::even_moments(problem_.data.law),
+                               noise_fourth_moment(problem_) * noise_scale * noise_scale});
+    double k = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k) * unit);
+      variance[i] = recursion.excess_mse_variance();
+      parameter_variance[i] = recursion.parameter_error_variance();
+    }
+  } else if (theory_.method != TheoryMethod::recursion) {
     if (!constant())
       throw std::invalid_argument(
           "theory.bands: in continuous time they need a constant schedule; use method = \"recursion\"");
@@ -462,6 +491,13 @@ void add_local_exponent(Trajectory& out) {
   // Not defined everywhere, and nowhere a claim about runs.
   column.valid_from = std::numeric_limits<double>::infinity();
   out.columns.push_back(std::move(column));
+}
+
+std::string unknown_variance(const LeastSquares& problem) {
+  if (problem.data.rows()) return "the variance is not known for data.law = \"rows\"";
+  if (!std::isfinite(problem.noise->fourth_moment()))
+    return "the variance needs label noise of a finite fourth moment (noise.law is \"" + problem.noise->name() + "\")";
+  return {};
 }
 
 Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theory) {

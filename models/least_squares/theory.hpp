@@ -49,8 +49,11 @@ const std::vector<settings::Parameter>& theory_parameters();
 LeastSquaresTheory read_theory(const settings::Table& theory, bool plain);
 
 /// Solves at the recorded steps of the problem. \throws settings::Error-compatible std::invalid_argument when a method
-/// does not cover the problem (e.g. bands for non-Gaussian data).
+/// does not cover the problem (e.g. bands for real rows).
 Trajectory solve_sgd(const LeastSquares& problem, const LeastSquaresTheory& theory);
+
+/// Why the variance of the risk of this problem is not known; empty where it is.
+std::string unknown_variance(const LeastSquares& problem);
 
 /// Adds the column excess_mse_exponent, d log P / d log step by second-order differences.
 void add_local_exponent(Trajectory& trajectory);

@@ -102,10 +102,28 @@ double normal_score(double z, double skewness, double n) {
   return (std::cbrt(1 + z / std::sqrt(shape)) - (1 - 1 / (9 * shape))) * 3 * std::sqrt(shape);
 }
 
-double normal_score_studentized(double t, double skewness, double n) {
-  const double g = skewness / std::sqrt(n);
-  const double unskewed = t + g * t * t / 3 + g * g * t * t * t / 27 + g / 6;
-  return normal_from_student(unskewed, std::max(1.0, n - 1));
+namespace {
+/// Hall's transformation, at the skewness that leaves least of t.
+double least_unskewed(double t, double low, double high, double n) {
+  const double g = std::clamp(-4.5 * std::sqrt(n) / t, low, high) / std::sqrt(n);
+  const double score = t + g * t * t / 3 + g * g * t * t * t / 27 + g / 6;
+  return low < high && score * t <= 0 ? 0.0 : score;
+}
+}  // namespace
+
+double normal_score_studentized(double t, double low, double high, double n) {
+  return normal_from_student(least_unskewed(t, low, high, n), std::max(1.0, n - 1));
+}
+
+double studentized(double score, double low, double high, double n) {
+  const double wanted = student_from_normal(std::abs(score), std::max(1.0, n - 1)), side = score < 0 ? -1 : 1;
+  const double constant = std::max(std::abs(low), std::abs(high)) / std::sqrt(n);
+  double below = 0, above = 4 * (wanted + constant);
+  for (int i = 0; i < 50; ++i) {
+    const double middle = 0.5 * (below + above);
+    (side * least_unskewed(side * middle, low, high, n) < wanted ? below : above) = middle;
+  }
+  return side * above;
 }
 
 double normal_from_student(double t, double degrees) {
@@ -114,6 +132,11 @@ double normal_from_student(double t, double degrees) {
   // Beyond the smallest tail a double can hold, a large score is as good as any.
   const double score = tail > 1e-300 ? -normal_quantile(tail) : 37.0;
   return std::copysign(score, t);
+}
+
+double student_from_normal(double z, double degrees) {
+  const boost::math::students_t law(degrees);
+  return std::copysign(boost::math::quantile(boost::math::complement(law, normal_tail(std::abs(z)))), z);
 }
 
 double ks_p_value(std::span<const double> sorted, const std::function<double(double)>& cdf) {

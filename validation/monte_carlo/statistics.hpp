@@ -33,12 +33,17 @@ double chi_square_tail(double x, double degrees);
 /// Normal score of z = sqrt(n) (mean - mu)/sigma, sigma known, when one observation has the given skewness: the mean of
 /// n gamma variates is again one, and the Wilson-Hilferty cube root makes it normal. Increasing in z.
 double normal_score(double z, double skewness, double n);
-/// The same for Student's t = sqrt(n) (mean - mu)/s with the sample's own s: Hall's cubic transformation (1992), which
-/// is increasing, then Student's law with n - 1 degrees of freedom to the normal one.
-double normal_score_studentized(double t, double skewness, double n);
+/// The same for Student's t = sqrt(n) (mean - mu)/s with the sample's own s, when the skewness is known to lie from `low` to
+/// `high`: Hall's cubic transformation (1992) at that which leaves least of t, then Student's law with n - 1 degrees of
+/// freedom to the normal one. Never decreasing in t, 0 where the range leaves its sign open. The least that Hall leaves is a quarter, at t skewness = -4.5 sqrt n.
+double normal_score_studentized(double t, double low, double high, double n);
+/// The t with that score.
+double studentized(double score, double low, double high, double n);
 
 /// The normal quantile of Student's law: the score z with the same tail as t has at `degrees`.
 double normal_from_student(double t, double degrees);
+/// The same the other way: the t with the same tail as the score.
+double student_from_normal(double z, double degrees);
 
 /// P-value of the one-sample Kolmogorov-Smirnov test against a continuous `cdf`, with Stephens' correction for finite
 /// n. `sorted` increasing.

@@ -24,9 +24,6 @@ using models::Prediction;
 
 /// The probability within one standard deviation of a normal law.
 constexpr double one_sigma = 0.682689492137086;
-/// Below this, Student's t of a skewed law is not yet well corrected.
-constexpr std::uint64_t few_runs = 200;
-
 /// P(Binomial(n, 1/2) >= k).
 double sign_tail(std::size_t k, std::size_t n) {
   if (k == 0) return 1;
@@ -81,17 +78,7 @@ Estimate of_median(std::vector<double> values, const Prediction& prediction, dou
   return out;
 }
 
-/// t with normal_score_studentized(t, skewness, n) = score.
-double studentized(double score, double skewness, double n) {
-  double low = -1e3, high = 1e3;
-  for (int i = 0; i < 50; ++i) {
-    const double middle = 0.5 * (low + high);
-    (normal_score_studentized(middle, skewness, n) < score ? low : high) = middle;
-  }
-  return high;
-}
-
-Estimate of_mean(std::span<const double> values, const Prediction& prediction, double side_alarm, double power) {
+Estimate of_mean(std::span<const double> values, const Prediction& prediction, double critical, double power) {
   const Moments m = moments(values);
   const auto n = static_cast<double>(values.size());
   Estimate out;
@@ -102,20 +89,21 @@ Estimate of_mean(std::span<const double> values, const Prediction& prediction, d
   if (!(m.std > rounding_spread * std::abs(m.mean))) return out;
   // So few know neither their spread nor their skewness.
   if (values.size() < least_replicas) return out;
-  // A small sample's skewness is noise: shrunk towards 0 with a spread of 1/2.
+  // A small sample's skewness is noise: it may be the sample's, or that shrunk towards 0 with a spread of 1/2.
   const double skewness = m.skewness * 0.25 / (0.25 + 6 / n);
-  const auto score = [&](double gap) { return normal_score_studentized(gap / m.sem, skewness, n); };
+  const double least = std::min(skewness, m.skewness), most = std::max(skewness, m.skewness);
+  const auto score = [&](double gap) { return normal_score_studentized(gap / m.sem, least, most, n); };
   if (m.mean < prediction.low) out.below = std::max(0.0, -score(m.mean - prediction.low));
   if (m.mean > prediction.high) out.above = std::max(0.0, score(m.mean - prediction.high));
   // The mean must be beyond t sem by `reserve` standard deviations of (mean - t sem). The sem fluctuates too, and along
   // with the mean of a skewed law; of the fourth moment a gamma law's is taken.
-  const double critical = -normal_quantile(side_alarm), reserve = normal_quantile(power);
+  const double reserve = normal_quantile(power);
   const auto miss = [&](double t, double skew) {
     const double spread = 1 + t * t * (2 + 1.5 * skew * skew) / (4 * n) - t * skew / std::sqrt(n);
     return (t + reserve * std::sqrt(std::max(0.25, spread))) * m.sem;
   };
-  out.miss_above = miss(studentized(critical, skewness, n), skewness);
-  out.miss_below = miss(-studentized(-critical, skewness, n), -skewness);
+  out.miss_above = miss(studentized(critical, least, most, n), skewness);
+  out.miss_below = miss(-studentized(-critical, least, most, n), -skewness);
   return out;
 }
 
@@ -252,7 +240,9 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
   verdict.runs = values.size();
   const double sides = (std::isfinite(prediction.low) ? 1 : 0) + (std::isfinite(prediction.high) ? 1 : 0);
   const double side_alarm = false_alarm / std::max(1.0, sides);
-  verdict.critical_z = -normal_quantile(side_alarm);
+  const bool is_mean = prediction.centre == Centre::mean;
+  const double widening = is_mean && !values.empty() ? widening_of_few(static_cast<double>(values.size())) : 1;
+  verdict.critical_z = -normal_quantile(side_alarm) * widening;
   verdict.judged = verdict.required;
   if (values.empty()) {
     verdict.reason = fmt::format("no run of the kind: that {}", prediction.runs);
@@ -266,13 +256,12 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
     compare_as_it_is(verdict, values);
     return verdict;
   }
-  const Estimate estimate = prediction.centre == Centre::median
-                                ? of_median(values, prediction, side_alarm, options.power)
-                                : of_mean(values, prediction, side_alarm, options.power);
+  const Estimate estimate = is_mean ? of_mean(values, prediction, verdict.critical_z, options.power)
+                                    : of_median(values, prediction, side_alarm, options.power);
   verdict.estimate = estimate.value;
   verdict.error = estimate.error;
   verdict.z = estimate.above > 0 ? estimate.above : estimate.below > 0 ? -estimate.below : 0.0;
-  if (verdict.z != 0) verdict.p_value = std::min(1.0, sides * normal_tail(std::abs(verdict.z)));
+  if (verdict.z != 0) verdict.p_value = std::min(1.0, sides * normal_tail(std::abs(verdict.z) / widening));
   const double missed = std::max(std::isfinite(prediction.low) ? estimate.miss_below : 0.0,
                                  std::isfinite(prediction.high) ? estimate.miss_above : 0.0);
   verdict.detectable = missed / scale_of(prediction);
@@ -320,13 +309,6 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, std::span<
   for (const Prediction& p : predictions)
     verdict.predictions.push_back(judge_prediction(p, sample, options, shared.false_alarm));
   show_observables(verdict, sample);
-  for (const PredictionVerdict& p : verdict.predictions)
-    if (p.prediction.centre == Centre::mean && p.runs > 0 && p.runs < few_runs && p.error > 0)
-      verdict.warnings.push_back(
-          fmt::format("{}: with fewer than {} runs of a skewed number the false-alarm rate of a mean can be thrice the "
-                      "stated one",
-                      p.prediction.name, few_runs));
-
   const bool curves = !verdict.rows.empty();
   std::string disagreeing, open, agreeing;
   if (curves)

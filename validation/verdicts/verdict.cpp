@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "models/framework/absent.hpp"
@@ -26,10 +27,9 @@ constexpr double least_value = 1e-290;
 /// An exact standard deviation below this, relative, is lost in the cancellation of its own computation
 /// (docs/theory/least-squares-sgd.md, section 4).
 constexpr double least_exact_std = 1e-6;
-/// Below these numbers of replicas the law of the largest score is wider than that of normal ones, by what the skewness and the
-/// correlations of so few are not known: by 1 + this (1/n - 1/number). Where the standard deviation is the sample's, and where it
-/// is exact. (Measured: 0.7% to 1.8% at 8 for 1% stated, where it was 2.0% to 4.7%; of the sample's still up to 2.8% at 16 and 2.3% at
-/// 64; docs/guide.md, Calibration.)
+/// Below these numbers of replicas the law of the largest score is wider than that of normal ones, by what the skewness and
+/// the correlations of so few are not known: by 1 + this (1/n - 1/number). Where the standard deviation is the sample's, and
+/// where it is exact. (Measured: docs/guide.md, Calibration.)
 constexpr double few_replicas = 200, fewer_replicas = 16;
 constexpr double widening_of_sample = 1.2, widening_of_exact = 1.6;
 
@@ -61,12 +61,18 @@ struct Cell {
   double scale() const { return std::abs(theory) <= rounding ? std() : std::abs(theory); }
 };
 
+/// The most and the least skewness, shrunk, that an observable has at any step.
+struct Tails {
+  double least = 0, most = 0;
+};
+
 /// Everything that theory and sample share.
 struct Shared {
   const models::Axis* axis = nullptr;
   std::vector<std::uint64_t> steps;
   std::vector<std::string> observables;
   std::vector<Cell> cells;
+  std::vector<Tails> tails;         // by observable
   bool asked_beyond_sample = true;  // false: a sample cut at a divergence still has all the steps that are judged
 };
 
@@ -191,7 +197,14 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
     shared.observables.push_back(name);
   }
   const bool random = std::ranges::any_of(shared.cells, cell_fluctuates);
-  for (Cell& cell : shared.cells) cell.kind = kind_of(cell, random);
+  shared.tails.resize(shared.observables.size());
+  for (Cell& cell : shared.cells) {
+    cell.kind = kind_of(cell, random);
+    if (!cell_fluctuates(cell)) continue;
+    Tails& tails = shared.tails[cell.observable];
+    tails.least = std::min(tails.least, cell.skewness);
+    tails.most = std::max(tails.most, cell.skewness);
+  }
   // What rare runs do to one observable they do to those of whose tail less is known.
   std::set<std::size_t> rare;
   for (const Cell& cell : shared.cells)
@@ -201,9 +214,20 @@ Shared shared_cells(const models::Trajectory& theory, const Sample& sample) {
   return shared;
 }
 
-double normal_score_of(double z, double skewness, double n, bool exact) {
-  return exact ? normal_score(z, skewness, n) : normal_score_studentized(z, skewness, n);
-}
+/// The skewnesses of one replica that a sample leaves open where its own standard deviation has to serve.
+///
+/// A sample without the rare large runs has too small a mean, too small a spread and little skewness, all at once; but
+/// those runs move many steps, and show at some. So the skewness may lie half way from the step's own to that of the most
+/// skewed step of the same observable, and on the other side where the left tail is the heavier one. That it is positive
+/// is a usual thing, which the sample's own may contradict. (Measured: docs/guide.md, Calibration.)
+struct OpenSkewness {
+  double low = 0, high = 0;
+  OpenSkewness(double shrunk, double of_sample, const Tails& tails) {
+    low = std::min(shrunk, of_sample);
+    high = std::max(shrunk, 0.5 * (shrunk + tails.most));
+    if (-tails.least > tails.most) low = std::min(low, 0.5 * (shrunk + tails.least));
+  }
+};
 
 /// z after `slack` (in units of z) is forgiven.
 double forgiven(double z, double slack) {
@@ -233,12 +257,11 @@ std::vector<std::vector<std::size_t>> stretches(std::span<const Cell* const> cel
 /// The joint test of the cells that fluctuate with light tails.
 class JointTest {
  public:
-  JointTest(std::vector<const Cell*> cells, std::size_t observables, std::size_t times, const VerdictOptions& options,
-            std::uint64_t seed)
+  JointTest(std::vector<const Cell*> cells, const Shared& shared, const VerdictOptions& options, std::uint64_t seed)
       : cells_(std::move(cells)),
-        groups_(stretches(cells_, observables)),
-        observables_(observables),
-        times_(times),
+        groups_(stretches(cells_, shared.observables.size())),
+        tails_(shared.tails),
+        times_(shared.steps.size()),
         options_(options),
         n_(static_cast<double>(cells_.front()->values.size())),
         law_(make_law(cells_, groups_, seed)) {
@@ -267,7 +290,7 @@ class JointTest {
   double detectable() const {
     const double middle = 0.5 * static_cast<double>(times_);
     double worst = 0;
-    for (std::size_t o = 0; o < observables_; ++o)
+    for (std::size_t o = 0; o < tails_.size(); ++o)
       for (const bool late : {false, true}) {
         std::vector<double> unit(scores_.size(), 0.0);
         bool any = false;
@@ -296,8 +319,7 @@ class JointTest {
 
   double widening() const {
     const bool exact = std::ranges::all_of(cells_, [](const Cell* c) { return c->exact_std > 0; });
-    return 1 + (exact ? widening_of_exact : widening_of_sample) *
-                   std::max(0.0, 1 / n_ - 1 / (exact ? fewer_replicas : few_replicas));
+    return exact ? 1 + widening_of_exact * std::max(0.0, 1 / n_ - 1 / fewer_replicas) : widening_of_few(n_);
   }
 
   void add_cell(const Cell& cell) {
@@ -305,7 +327,11 @@ class JointTest {
     const double slack = std::sqrt(n_) * options_.allowed * cell.scale() / cell.std();
     raw_.push_back(z);
     slack_.push_back(slack);
-    scores_.push_back(normal_score_of(forgiven(z, slack), cell.skewness, n_, cell.exact_std > 0));
+    const double left = forgiven(z, slack);
+    if (cell.exact_std > 0)
+      exact_score(left, cell.skewness);
+    else
+      sample_score(left, {cell.skewness, cell.moments.skewness, tails_[cell.observable]});
   }
 
   void add_group(std::size_t g) {
@@ -327,22 +353,42 @@ class JointTest {
     const double error = std::sqrt(6 / n_);
     const double usual_spread = 0.5;
     const double weight = usual_spread * usual_spread / (usual_spread * usual_spread + error * error);
-    const double skewness = weight * moments(sum).skewness + (1 - weight) * usual;
-    const bool known = exact == size;
-    const double score = normal_score_of(forgiven(z / spread, slack / spread), skewness, n_, known);
+    const double of_sum = moments(sum).skewness, skewness = weight * of_sum + (1 - weight) * usual;
+    const double left = forgiven(z / spread, slack / spread);
+    if (exact < size) {
+      sample_score(left, {skewness, of_sum, tails_[cells_[group.front()]->observable]});
+      return;
+    }
     // The correlations, and with them the spread of the sum, are the sample's even where the single spreads are exact.
-    scores_.push_back(known ? normal_from_student(score, n_ - 1) : score);
+    exact_score(left, skewness);
+    scores_.back() = normal_from_student(scores_.back(), n_ - 1);
+  }
+  void exact_score(double z, double skewness) {
+    scores_.push_back(normal_score(z, skewness, n_));
+    open_.emplace_back();
+  }
+  void sample_score(double t, const OpenSkewness& skewness) {
+    scores_.push_back(normal_score_studentized(t, skewness.low, skewness.high, n_));
+    open_.emplace_back(skewness);
+  }
+  /// How far beyond the critical score a t has to be for its own score to be there, on the side where that is farther.
+  double excess(const OpenSkewness& open, double critical_z) const {
+    return std::max(studentized(critical_z, open.low, open.high, n_),
+                    -studentized(-critical_z, open.low, open.high, n_)) -
+           critical_z;
   }
 
   double detectable_along(std::vector<double> unit) const {
     const double largest = *std::max_element(unit.begin(), unit.end());
     if (!(largest > 0)) return infinity;
     const double critical_z = critical();
-    double low = 0, high = (critical_z + 10) / largest;
-    std::vector<double> shift(unit.size());
+    std::vector<double> lost(unit.size(), 0.0), shift(unit.size());
+    for (std::size_t c = 0; c < unit.size(); ++c)
+      if (open_[c]) lost[c] = excess(*open_[c], critical_z);
+    double low = 0, high = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
     for (int i = 0; i < 30; ++i) {
       const double middle = 0.5 * (low + high);
-      for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = middle * unit[c];
+      for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, middle * unit[c] - lost[c]);
       (law_.exceedance(shift, critical_z) < options_.power ? low : high) = middle;
     }
     return high;
@@ -350,12 +396,13 @@ class JointTest {
 
   std::vector<const Cell*> cells_;
   std::vector<std::vector<std::size_t>> groups_;
-  std::size_t observables_;
+  std::vector<Tails> tails_;  // by observable
   std::size_t times_;
   VerdictOptions options_;
   double n_;
   MaxStatistic law_;
   std::vector<double> raw_, slack_, scores_;
+  std::vector<std::optional<OpenSkewness>> open_;  // of each comparison whose spread is the sample's
   double largest_ = 0;
 };
 
@@ -401,6 +448,10 @@ double chebyshev_limit(std::size_t cells, double false_alarm) {
 
 }  // namespace
 
+double widening_of_few(double n) {
+  return 1 + widening_of_sample * std::max(0.0, 1 / n - 1 / few_replicas);
+}
+
 Verdict judge(const models::Trajectory& theory, const Sample& sample, const VerdictOptions& options,
               std::uint64_t seed) {
   Verdict verdict;
@@ -445,7 +496,7 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   bool rejected = false;
   std::string rejection;
   if (!light.empty()) {
-    const JointTest test(light, shared.observables.size(), shared.steps.size(), options, seed);
+    const JointTest test(light, shared, options, seed);
     verdict.max_z = test.largest();
     verdict.critical_z = test.critical();
     verdict.p_value = test.p_value();
@@ -501,8 +552,8 @@ Verdict judge(const models::Trajectory& theory, const Sample& sample, const Verd
   if (light.empty() && !verdict.heavy_tailed && few_cells.empty()) verdict.exact_std = true;
   if (!light.empty() && !verdict.exact_std && n < few_replicas)
     verdict.warnings.push_back(fmt::format(
-        "z-scores use the sample's standard deviation; with fewer than {:.0f} replicas of a skewed observable the "
-        "false-alarm rate can be three times the stated one",
+        "z-scores use the sample's standard deviation; with fewer than {:.0f} replicas it can be too small, where runs "
+        "that none of them has met carry much of it",
         few_replicas));
 
   for (const Cell& cell : shared.cells) {

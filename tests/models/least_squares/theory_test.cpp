@@ -221,7 +221,9 @@ TEST_CASE("what a method cannot do is said in one line") {
         std::string::npos);
   CHECK(message({"theory.method=ode", "theory.integrator=contour", "schedule.kind=cosine"})
             .find("contour needs a constant schedule") != std::string::npos);
-  CHECK(message({"theory.bands=true", "noise.law=laplace"}).find("Gaussian data and Gaussian labels only") !=
+  CHECK(message({"theory.bands=true", "theory.method=ode", "noise.law=laplace"})
+            .find("Gaussian data and Gaussian labels only") != std::string::npos);
+  CHECK(message({"theory.bands=true", "noise.law=student-t", "noise.dof=4"}).find("a finite fourth moment") !=
         std::string::npos);
   CHECK(message({"theory.method=sde", "optimizer.batch=inf"}).find("finite batch") != std::string::npos);
   CHECK(message({"theory.method=sde", "spectrum.dimension=1e9"}).find("sde needs every coordinate") !=

@@ -139,12 +139,36 @@ TEST_CASE("the score of a skewed Student's t") {
     for (double& x : values) x = stream.exponential();
     const Moments m = moments(values);
     const double t = std::sqrt(static_cast<double>(n)) * (m.mean - 1) / m.std;
-    corrected += std::abs(normal_score_studentized(t, 2, n)) > 2.5758 ? 1 : 0;
+    corrected += std::abs(normal_score_studentized(t, 2, 2, n)) > 2.5758 ? 1 : 0;
     plain += std::abs(normal_from_student(t, n - 1)) > 2.5758 ? 1 : 0;
   }
   CHECK(corrected < plain / 2);
   CHECK(static_cast<double>(corrected) / trials < 0.02);
-  CHECK(normal_score_studentized(1e3, 2, 40) > normal_score_studentized(1e2, 2, 40));
+  CHECK(normal_score_studentized(1e3, 2, 2, 40) > normal_score_studentized(1e2, 2, 2, 40));
+}
+
+TEST_CASE("the least score over a range of skewnesses, and the t that has it") {
+  // By search over the range; beyond t skewness = -4.5 sqrt n Hall's transformation would turn back.
+  constexpr double n = 25;
+  for (const auto& [low, high] : {std::pair{-1.0, 3.0}, {0.5, 9.0}, {-8.0, -1.0}, {2.0, 2.0}})
+    for (const double t : {-12.0, -3.0, -1.5, 1.5, 3.0, 12.0}) {
+      CAPTURE(low);
+      CAPTURE(t);
+      double least = 1e9;
+      for (int i = 0; i <= 4000; ++i) {
+        const double g = (low + (high - low) * i / 4000) / 5;
+        const double hall = g == 0 ? t : (std::pow(1 + g * t / 3, 3) - 1) / g;
+        if (std::abs(hall) < std::abs(least) - 1e-12) least = hall + 0;
+      }
+      const double g = std::clamp(-4.5 * 5 / t, low, high) / 5;
+      const double score = normal_score_studentized(t, low, high, n);
+      CHECK(score == Approx(normal_from_student(least + g / 6, n - 1)).epsilon(1e-5));
+      if (std::abs(score) > 1) CHECK(studentized(score, low, high, n) == Approx(t).epsilon(1e-8));
+    }
+  for (double t = -30; t < 30; t += 0.1)
+    CHECK(normal_score_studentized(t + 0.1, -2, 6, n) >= normal_score_studentized(t, -2, 6, n));
+  for (const double z : {-4.0, 0.5, 3.0})
+    CHECK(normal_from_student(student_from_normal(z, 7), 7) == Approx(z).epsilon(1e-9));
 }
 
 TEST_CASE("moments at any scale: nothing overflows or vanishes in squares and cubes") {
@@ -170,8 +194,8 @@ TEST_CASE("the score of a skewed Student's t: the law of t is off centre by g/6"
   // P(t <= 0) = 1/2 + g/6 phi(0) + O(1/n) of the mean of n variates of skewness g sqrt n (Hall 1992): the score of
   // t = 0 is that quantile, to which its transformation adds nothing but g/6.
   const double g = 2 / std::sqrt(40.0);
-  CHECK(normal_score_studentized(0, 2, 40) == Approx(normal_from_student(g / 6, 39)).epsilon(1e-14));
-  CHECK(normal_score_studentized(0, -2, 40) == -normal_score_studentized(0, 2, 40));
+  CHECK(normal_score_studentized(0, 2, 2, 40) == Approx(normal_from_student(g / 6, 39)).epsilon(1e-14));
+  CHECK(normal_score_studentized(0, -2, -2, 40) == -normal_score_studentized(0, 2, 2, 40));
   // Measured: half of the scores of 40 exponentials lie below 0, of t itself 2.1% more. 40000 samples, 5 standard errors.
   random::Stream stream(8, 0);
   const std::size_t n = 40, trials = 40000;
@@ -181,7 +205,7 @@ TEST_CASE("the score of a skewed Student's t: the law of t is off centre by g/6"
     for (double& x : values) x = stream.exponential();
     const Moments m = moments(values);
     const double t = std::sqrt(static_cast<double>(n)) * (m.mean - 1) / m.std;
-    scores += normal_score_studentized(t, 2, n) <= 0 ? 1 : 0;
+    scores += normal_score_studentized(t, 2, 2, n) <= 0 ? 1 : 0;
     plain += t <= 0 ? 1 : 0;
   }
   const double half = trials / 2, error = std::sqrt(trials) / 2;

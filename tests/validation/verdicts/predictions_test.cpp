@@ -206,8 +206,19 @@ TEST_CASE("the score of a mean knows of the skewness") {
   CHECK(low.z > -symmetric + 0.1);
   CHECK(low.z < 0);
   CHECK(high.z > symmetric + 0.1);
-  const std::vector<Prediction> predictions = {last_x(0, 10, Centre::mean)};
-  CHECK(holds(judge(no_curve(), s, predictions, {}, 1).warnings.at(0), "with fewer than 200 runs"));
+}
+
+TEST_CASE("means of few skewed runs are rejected at the stated rate") {
+  // 16 squared normal numbers, 4000 times at 1%: 1.1% measured (with Hall's transformation of the shrunk skewness alone
+  // 4.3%); above 1.9% with probability 1e-6.
+  random::Stream stream(12, 0);
+  std::size_t rejected = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const Sample s = made(16, {10}, [&](std::size_t, std::size_t) { return std::pow(stream.normal(), 2); });
+    rejected += judge_prediction(last_x(1, 1, Centre::mean), s, {}, 0.01).outcome == Outcome::disagree;
+  }
+  CAPTURE(rejected);
+  CHECK(rejected < 76);
 }
 
 TEST_CASE("runs that all give one number are not too few") {
@@ -442,7 +453,7 @@ TEST_CASE("a median's numbers by the binomial law, of one side and of two") {
   }
 }
 
-TEST_CASE("a mean's numbers by Hall's transformation of a shrunk skewness") {
+TEST_CASE("a mean's numbers by Hall's transformation, at the sample's skewness or that shrunk") {
   const auto values = [](std::size_t r, std::size_t) { return -std::log((static_cast<double>(r) + 0.5) / 100); };
   const Sample s = made(100, {10}, values);
   const Moments m = moments(s.values[0]);
@@ -450,17 +461,22 @@ TEST_CASE("a mean's numbers by Hall's transformation of a shrunk skewness") {
   VerdictOptions options;
   options.power = 0.9;
   options.resolution = 1;
-  const auto score = [&](double t) { return normal_score_studentized(t, skewness, 100); };
+  // The sample is skewed to the right: below, the larger skewness leaves less of t, above the smaller one.
+  const auto score = [&](double t) {
+    const double used = t < 0 ? m.skewness : skewness;
+    return normal_score_studentized(t, used, used, 100);
+  };
+  const double widening = 1 + 1.2 * (1. / 100 - 1. / 200);
   const auto low = judge_prediction(last_x(m.mean + 1.5 * m.sem, infinity, Centre::mean), s, options, 0.02);
   CHECK(low.estimate == doctest::Approx(m.mean).epsilon(1e-13));
   CHECK(low.error == doctest::Approx(m.sem).epsilon(1e-13));
   CHECK(low.z == doctest::Approx(score(-1.5)).epsilon(1e-9));
-  CHECK(low.p_value == doctest::Approx(normal_tail(-score(-1.5))).epsilon(1e-8));
+  CHECK(low.p_value == doctest::Approx(normal_tail(-score(-1.5) / widening)).epsilon(1e-8));
   const auto high = judge_prediction(last_x(-infinity, m.mean - 1.5 * m.sem, Centre::mean), s, options, 0.02);
   CHECK(high.z == doctest::Approx(score(1.5)).epsilon(1e-9));
   // The mean must be t errors off where the score is critical, and as much more as t errors and the mean fluctuate: the
   // variance of an error is (2 + 1.5 skewness^2)/(4n) of its square, its covariance with the mean skewness/(2 sqrt n).
-  const double critical = -normal_quantile(0.02), reserve = normal_quantile(0.9);
+  const double critical = -normal_quantile(0.02) * widening, reserve = normal_quantile(0.9);
   const auto miss = [&](double t, double skew) {
     return (t + reserve * std::sqrt(1 + t * t * (2 + 1.5 * skew * skew) / 400 - t * skew / 10)) * m.sem;
   };
@@ -491,7 +507,7 @@ TEST_CASE("without curves the verdict's numbers are those of its predictions") {
   CHECK(v.replicas == 101);
 }
 
-TEST_CASE("a number that does not fluctuate may lie a billionth outside; means of fewer than 200 runs are warned of") {
+TEST_CASE("a number that does not fluctuate may lie a billionth outside") {
   const Sample still = made(3, {0, 10}, [](std::size_t, std::size_t) { return 1.95; });
   for (const double factor : {0.98, 1.02})
     for (const double side : {1.0, -1.0}) {
@@ -499,11 +515,6 @@ TEST_CASE("a number that does not fluctuate may lie a billionth outside; means o
       const Prediction p = side > 0 ? last_x(end, infinity) : last_x(-infinity, end);
       CHECK((judge_prediction(p, still, {}, 0.01).outcome == Outcome::agree) == (factor < 1));
     }
-  for (const std::size_t n : {199u, 200u}) {
-    const Sample s = made(n, {10}, [](std::size_t r, std::size_t) { return r % 2 ? 1.9 : 2.1; });
-    const std::vector<Prediction> one = {last_x(0, 10, Centre::mean)};
-    CHECK(judge(no_curve(), s, one, {}, 1).warnings.empty() == (n == 200));
-  }
 }
 
 TEST_CASE("a run without the value is no run of the kind") {

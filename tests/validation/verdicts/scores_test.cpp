@@ -108,7 +108,7 @@ TEST_CASE("scores of skewed means by their formulas") {
   for (const double skewness : {2.0, 0.3, -1.1})
     for (const double z : {-4.0, -0.3, 0.0, 1.7, 6.0}) {
       CHECK(normal_score(z, skewness, 40) == Approx(gamma_score(z, skewness, 40)).epsilon(1e-11).scale(1));
-      CHECK(normal_score_studentized(z, skewness, 40) ==
+      CHECK(normal_score_studentized(z, skewness, skewness, 40) ==
             Approx(student_score(z, skewness, 40)).epsilon(1e-11).scale(1));
     }
   // Good to 0.3% here. Tails of the gamma law of shape 16 are those of Poisson's: P(x > 32) = sum_{k < 16} e^-32 32^k/k!.
@@ -171,8 +171,21 @@ TEST_CASE("z-scores of single steps and of stretches, the largest of them, and w
       std::vector<std::span<const double>> cells;
       std::vector<std::vector<std::size_t>> groups;
       std::vector<double> raw, slack, skewness, scores, deviation;
+      std::vector<std::pair<double, double>> tails;      // by observable: the least and the most skewed step
+      std::vector<std::pair<double, double>> open_side;  // by comparison: skewness for t > 0 and for t < 0; 0, 0: exact
+      const auto open_score = [&](double t, double shrunk, double of_sample, std::size_t o) {
+        const auto [least, most] = tails[o];
+        double low = std::min(shrunk, of_sample), high = std::max(shrunk, (shrunk + most) / 2);
+        if (-least > most) low = std::min(low, (shrunk + least) / 2);
+        open_side.resize(scores.size());
+        open_side.emplace_back(low, high);
+        // Nowhere near where the transformation turns; 0 where the range leaves the sign open.
+        const double score = student_score(t, t > 0 ? low : high, n);
+        scores.push_back(low < high && score * t <= 0 ? 0 : score);
+      };
       for (std::size_t o = 0; o < 2; ++o) {
         std::vector<std::size_t> own;
+        std::vector<double> left, raw_skewness;
         for (std::size_t t = 1; t <= times; ++t) {
           own.push_back(cells.size());
           const auto& x = values[o][t];
@@ -189,8 +202,14 @@ TEST_CASE("z-scores of single steps and of stretches, the largest of them, and w
           const double weight = width * width / (width * width + 6 / n);
           skewness.push_back(weight * s.skewness + (1 - weight) * 2.5 * variation);
           const double z = std::copysign(std::max(0.0, std::abs(raw.back()) - slack.back()), raw.back());
-          scores.push_back(known ? gamma_score(z, skewness.back(), n) : student_score(z, skewness.back(), n));
+          if (known) scores.push_back(gamma_score(z, skewness.back(), n));
+          if (!known) left.push_back(z), raw_skewness.push_back(s.skewness);
         }
+        // Without an exact deviation: at the least favourable of the skewnesses that the sample leaves open.
+        const double most = std::max(0.0, *std::ranges::max_element(skewness.end() - times, skewness.end()));
+        const double least = std::min(0.0, *std::ranges::min_element(skewness.end() - times, skewness.end()));
+        tails.push_back({least, most});
+        for (std::size_t t = 0; t < left.size(); ++t) open_score(left[t], skewness[o * times + t], raw_skewness[t], o);
         // All nine, halves of 4 and 5, quarters of 2, 2, 2 and 3.
         groups.push_back(own);
         for (const auto& [from, to] : {std::pair{0, 4}, {4, 9}, {0, 2}, {2, 4}, {4, 6}, {6, 9}})
@@ -214,7 +233,21 @@ TEST_CASE("z-scores of single steps and of stretches, the largest of them, and w
         z = std::copysign(std::max(0.0, std::abs(z) - forgiven), z) / law.group_std(g);
         const double weight = 0.25 / (0.25 + 6 / n), skew = weight * shape(sum).skewness + (1 - weight) * usual;
         const bool known = both_exact || g < 7;
-        scores.push_back(known ? normal_from_student(gamma_score(z, skew, n), n - 1) : student_score(z, skew, n));
+        if (known)
+          scores.push_back(normal_from_student(gamma_score(z, skew, n), n - 1));
+        else
+          open_score(z, skew, shape(sum).skewness, g / 7);
+      }
+      open_side.resize(scores.size());
+      // How much farther than the critical score t must be for its score to be there.
+      std::vector<double> excess;
+      for (const auto& [low, high] : open_side) {
+        const double at = verdict.critical_z;
+        excess.push_back(0);
+        if (low == 0 && high == 0) continue;
+        const double up = crossing(0, 20, [&](double t) { return student_score(t, low, n) - at; });
+        const double down = crossing(0, 20, [&](double t) { return -student_score(-t, high, n) - at; });
+        excess.back() = std::max(up, down) - at;
       }
       double largest = 0;
       for (const double z : scores) largest = std::max(largest, std::abs(z));
@@ -251,7 +284,8 @@ TEST_CASE("z-scores of single steps and of stretches, the largest of them, and w
           }
           worst = std::max(worst, crossing(0, 1, [&](double share) {
                              std::vector<double> shift = unit;
-                             for (double& x : shift) x *= share;
+                             for (std::size_t c = 0; c < shift.size(); ++c)
+                               shift[c] = std::max(0.0, share * shift[c] - excess[c]);
                              return law.exceedance(shift, verdict.critical_z) - 0.9;
                            }));
         }

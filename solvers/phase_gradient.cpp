@@ -145,6 +145,56 @@ HWY_NOINLINE std::size_t run_single(const SingleRun& at, const double* c, std::s
   return steps;
 }
 
+// With a mode's factor a and noise b a step, p + source = drive at the start and drive + change after m steps,
+// sigma <- A sigma + b (drive S + change ((m - 1)/m S - U/m)),  A = a^m, S = sum_{i<m} a^i, U = sum_{i<m} i a^i,
+// which doublings give; `change` is what follows of itself.
+HWY_NOINLINE double stretch_single(const SingleRun& at, double c, std::uint64_t steps, double* by_change) {
+  const GradientTag d;
+  constexpr std::size_t lanes = hn::MaxLanes(GradientTag()), parts = 8 / lanes;
+  GradientVec before[parts], after[parts], more[parts];
+  for (std::size_t k = 0; k < parts; ++k) before[k] = after[k] = more[k] = hn::Zero(d);
+  const auto sum = [&](const GradientVec* of) {
+    HWY_ALIGN double partial[8];
+    for (std::size_t k = 0; k < parts; ++k) hn::Store(of[k], d, partial + k * lanes);
+    return ((partial[0] + partial[4]) + (partial[2] + partial[6])) +
+           ((partial[1] + partial[5]) + (partial[3] + partial[7]));
+  };
+  for (std::size_t i = 0; i < at.count; i += 8)
+    for (std::size_t k = 0; k < parts; ++k)
+      before[k] =
+          hn::Add(before[k], hn::Mul(hn::LoadU(d, at.weight + i + k * lanes), hn::LoadU(d, at.sigma + i + k * lanes)));
+  const double p = sum(before), n = at.n + c * at.n_by_c, level = at.noise_scale * at.omega * n * n;
+  const auto m = static_cast<double>(steps);
+  for (std::size_t start = 0; start < at.count; start += 8)
+    for (std::size_t k = 0; k < parts; ++k) {
+      const std::size_t i = start + k * lanes;
+      const GradientVec T = hn::Add(hn::Set(d, at.T0 + c * at.T0_by_c),
+                                    hn::Mul(hn::LoadU(d, at.x + i), hn::Set(d, at.T1 + c * at.T1_by_c)));
+      GradientVec A = hn::Add(hn::Mul(T, T), hn::Mul(hn::Set(d, level), hn::LoadU(d, at.own + i)));
+      GradientVec S = hn::Set(d, 1.0), U = hn::Zero(d);
+      for (std::uint64_t done = 1; done < steps; done *= 2) {
+        U = hn::Add(U, hn::Mul(A, hn::Add(U, hn::Mul(hn::Set(d, static_cast<double>(done)), S))));
+        S = hn::Add(S, hn::Mul(A, S));
+        A = hn::Mul(A, A);
+      }
+      const GradientVec b = hn::Mul(hn::Set(d, level), hn::LoadU(d, at.feedback + i));
+      const GradientVec moved =
+          hn::Add(hn::Mul(A, hn::LoadU(d, at.sigma + i)), hn::Mul(hn::Mul(b, hn::Set(d, p + at.source)), S));
+      const GradientVec change =
+          hn::Mul(b, hn::Sub(hn::Mul(hn::Set(d, (m - 1) / m), S), hn::Mul(hn::Set(d, 1 / m), U)));
+      hn::StoreU(moved, d, at.sigma + i);
+      hn::StoreU(change, d, by_change + i);
+      const GradientVec weight = hn::LoadU(d, at.weight + i);
+      after[k] = hn::Add(after[k], hn::Mul(weight, moved));
+      more[k] = hn::Add(more[k], hn::Mul(weight, change));
+    }
+  const double first = sum(after) - p, feedback = sum(more);
+  // Where the noise feeds itself faster than the stretch lasts the line is no longer its own.
+  const double change = feedback < 0.5 ? first / (1 - feedback) : first;
+  for (std::size_t i = 0; i < at.count; ++i) at.sigma[i] += change * by_change[i];
+  return p + first + change * feedback;
+}
+
 HWY_NOINLINE void depend(const BlockOfModes& at, const PhaseBlock& rest, const PhaseBlock& slope, double noise,
                          double drive, double* linear, double* quadratic) {
   switch (rest.r) {
@@ -196,11 +246,46 @@ void move_numbers(const PhaseBlock& rest, const PhaseBlock& slope, double c, Pha
 
 HWY_EXPORT(depend);
 HWY_EXPORT(run_single);
+HWY_EXPORT(stretch_single);
+
+namespace {
+
+SingleRun single_run(LinearPhases& state, const ControlledPhase& phase, double limit) {
+  const PhaseBlock &rest = phase.rest.blocks[0], &slope = phase.slope.blocks[0];
+  const LinearModes& modes = state.linear_modes();
+  return {modes.x.data(),
+          modes.own.data(),
+          modes.feedback.data(),
+          modes.weight.data(),
+          state.contents().data(),
+          modes.x.size(),
+          modes.source,
+          phase.rest.noise_scale,
+          rest.omega,
+          limit,
+          rest.T0[0],
+          slope.T0[0],
+          rest.T1[0],
+          slope.T1[0],
+          rest.n[0],
+          slope.n[0]};
+}
+
+}  // namespace
+
+bool has_stretches(const LinearPhases& state, const ControlledPhase& phase) {
+  const PhaseBlock& rest = phase.rest.blocks[0];
+  return phase.rest.noise_scale != 0 && state.blocks() == 1 && rest.r == 1 && rest.e[0] == 1;
+}
+
+double apply_stretch(LinearPhases& state, const ControlledPhase& phase, double control, std::uint64_t steps) {
+  std::vector<double> by_change(state.linear_modes().x.size());
+  return HWY_DYNAMIC_DISPATCH(stretch_single)(single_run(state, phase, 0), control, steps, by_change.data());
+}
 
 std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::span<const double> controls,
                       double limit) {
-  const PhaseBlock &rest = phase.rest.blocks[0], &slope = phase.slope.blocks[0];
-  if (phase.rest.noise_scale == 0 || state.blocks() != 1 || rest.r != 1 || rest.e[0] != 1) {
+  if (!has_stretches(state, phase)) {
     Phase now;
     for (std::size_t k = 0; k < controls.size(); ++k) {
       phase_at(phase, controls[k], now);
@@ -208,12 +293,7 @@ std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::sp
     }
     return controls.size();
   }
-  const LinearModes& modes = state.linear_modes();
-  return HWY_DYNAMIC_DISPATCH(run_single)(
-      {modes.x.data(), modes.own.data(), modes.feedback.data(), modes.weight.data(), state.contents().data(),
-       modes.x.size(), modes.source, phase.rest.noise_scale, rest.omega, limit, rest.T0[0], slope.T0[0], rest.T1[0],
-       slope.T1[0], rest.n[0], slope.n[0]},
-      controls.data(), controls.size());
+  return HWY_DYNAMIC_DISPATCH(run_single)(single_run(state, phase, limit), controls.data(), controls.size());
 }
 
 void phase_at(const ControlledPhase& phase, double c, Phase& out) {

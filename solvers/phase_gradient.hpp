@@ -10,6 +10,7 @@
 ///
 /// which is a phase again, with T transposed, n and e exchanged, and weights and feedbacks of the modes.
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "solvers/linear_phases.hpp"
@@ -28,6 +29,11 @@ void phase_at(const ControlledPhase& phase, double c, Phase& out);
 /// over the modes a step.
 std::size_t apply_run(LinearPhases& state, const ControlledPhase& phase, std::span<const double> controls,
                       double limit);
+/// Whether apply_stretch knows this phase: noisy, on one coordinate that is its own source.
+bool has_stretches(const LinearPhases& state, const ControlledPhase& phase);
+/// About `steps` applications, a power of two, at one control, for the price of log2 of them: p runs linearly from its value
+/// before to its value after, and is exact at those ends where it does. Returns p after.
+double apply_stretch(LinearPhases& state, const ControlledPhase& phase, double control, std::uint64_t steps);
 /// The controlled phase that passes through phases at c = 0 and c = step. \throws std::invalid_argument where that at
 /// 2 step does not lie on it.
 ControlledPhase controlled_phase(const Phase& at_zero, const Phase& at_step, const Phase& at_twice, double step);

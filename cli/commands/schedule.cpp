@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <variant>
 
 #include "cli/commands/at_work.hpp"
@@ -62,6 +63,14 @@ double left_in_one(const FamilyGap& one) {
   return 1 - least / one.family.loss;
 }
 
+/// How far the seeded searches of a family ended apart: the largest of their losses over the least, less 1.
+std::optional<double> spread_of(const FamilyGap& one) {
+  const std::vector<double>& losses = one.family.restarts;
+  if (losses.size() < 2) return std::nullopt;
+  const auto [least, most] = std::ranges::minmax(losses);
+  return least == most ? 0 : most / least - 1;
+}
+
 /// Share of the optimum's steps at the cap.
 double share_at(const Optimum& best, double max_rate) {
   return static_cast<double>(
@@ -80,24 +89,24 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
                        search.converged ? "" : ", not converged");
   std::size_t width = 7;
   for (const FamilyGap& one : report.families) width = std::max(width, one.family.name.size());
-  out += fmt::format("  {:<{}}  {:>19}  {:>8}  {:>9}  {:>9} {:<8}  {:>9}  {:>9}  {}\n", "family", width, name, "gap",
-                     "base", "peak", "at step", "first", "last", "parameters");
-  const auto row = [&](const std::string& family, double loss, double gap, const std::string& base,
-                       const std::vector<double>& rates, const std::string& parameters) {
-    out += fmt::format("  {:<{}}  {:>19.13g}  {:>8}  {:>9}", family, width, loss, gap_text(gap), base);
+  out += fmt::format("  {:<{}}  {:>19}  {:>8}  {:>8}  {:>9}  {:>9} {:<8}  {:>9}  {:>9}  {}\n", "family", width, name,
+                     "gap", "restarts", "base", "peak", "at step", "first", "last", "parameters");
+  const auto row = [&](const std::string& family, double loss, double gap, const std::string& restarts,
+                       const std::string& base, const std::vector<double>& rates, const std::string& parameters) {
+    out += fmt::format("  {:<{}}  {:>19.13g}  {:>8}  {:>8}  {:>9}", family, width, loss, gap_text(gap), restarts, base);
     if (!rates.empty()) {
       const auto [peak, at] = peak_of(rates);
       out += fmt::format("  {:>9.5g} {:<8}  {:>9.5g}  {:>9.5g}", peak, at, rates.front(), rates.back());
     }
     out += (parameters.empty() ? "" : "  " + parameters) + "\n";
   };
-  row("optimum", best.loss, 0, "", best.identifiable ? best.rates : std::vector<double>(), "");
+  row("optimum", best.loss, 0, "", "", best.identifiable ? best.rates : std::vector<double>(), "");
   if (!std::isnan(report.greedy))
-    row("greedy", report.greedy, report.greedy == best.loss ? 0 : report.greedy / best.loss - 1, "", {}, "");
+    row("greedy", report.greedy, report.greedy == best.loss ? 0 : report.greedy / best.loss - 1, "", "", {}, "");
   for (const FamilyGap& one : report.families)
     if (std::isfinite(one.family.loss))
-      row(one.family.name, one.family.loss, one.gap, fmt::format("{:.5g}", one.family.base), one.family.rates,
-          parameters_text(one));
+      row(one.family.name, one.family.loss, one.gap, spread_of(one) ? "+" + gap_text(*spread_of(one)) : "",
+          fmt::format("{:.5g}", one.family.base), one.family.rates, parameters_text(one));
     else
       out += fmt::format("  {:<{}}  diverges at every base rate of the grid\n", one.family.name, width);
   if (best.identifiable && at_cap > 0) out += fmt::format("  at max_rate: {:.4g} of the optimum's steps\n", at_cap);
@@ -160,6 +169,8 @@ Json report_json(const Provenance& provenance, const ScheduleReport& report, con
                    {"loss", json_number(one.family.loss)},
                    {"gap", json_number(one.gap)},
                    {"shapes", one.family.shapes}};
+    for (const double loss : one.family.restarts) family["restarts"].push_back(json_number(loss));
+    if (const auto spread = spread_of(one)) family["restarts_spread"] = json_number(*spread);
     if (std::isfinite(one.family.loss)) {
       family["base"] = json_number(one.family.base);
       family["base_at_edge"] = one.family.base_at_edge;

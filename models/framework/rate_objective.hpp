@@ -20,6 +20,12 @@ struct RatePath {
   std::vector<double> injected;
 };
 
+/// Steps that are taken at one rate.
+struct RateStretch {
+  std::uint64_t steps = 1;
+  double rate = 0;
+};
+
 /// Whether the minimum is attained by one schedule.
 enum class Uniqueness {
   unknown,  ///< nothing is proved
@@ -48,6 +54,9 @@ class RateObjective {
   virtual std::vector<double> known_optimum() const { return {}; }
   /// J; inf where the run diverges. May be called from several threads. \param rates  T of them, each >= 0
   virtual double value(std::span<const double> rates) const = 0;
+  /// About J, for the price of so many stretches instead of steps() steps: for comparing shapes before J itself is asked.
+  /// The losses change slowly within a stretch, whose steps are a power of two. nullopt where there is no such way.
+  virtual std::optional<double> estimate(std::span<const RateStretch> /*run*/) const { return std::nullopt; }
   /// J, and dJ/d eta_k for every step written to `slope`; where the run diverges inf, and `slope` is left as it is.
   virtual double gradient(std::span<const double> rates, std::span<double> slope) const = 0;
   /// Where J is a quadratic of every single rate: one pass from the last step to the first that sets each rate to its

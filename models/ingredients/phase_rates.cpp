@@ -82,6 +82,21 @@ double PhaseRates::value(std::span<const double> rates) const {
   return J <= useless * law_.scale ? J : diverged;
 }
 
+std::optional<double> PhaseRates::estimate(std::span<const RateStretch> run) const {
+  LinearPhases state = law_.start;
+  std::uint64_t k = 0;
+  for (const RateStretch& stretch : run) {
+    const RatedStep step = law_.step(k);
+    if (step.after || step.noisy != law_.step(0).noisy || !solvers::has_stretches(state, *step.noisy))
+      return std::nullopt;
+    if (!(std::abs(solvers::apply_stretch(state, *step.noisy, stretch.rate, stretch.steps)) <= useless * law_.scale))
+      return diverged;
+    k += stretch.steps;
+  }
+  const double J = read(state);
+  return J <= useless * law_.scale ? J : diverged;
+}
+
 double PhaseRates::there_and_back(std::span<const double> rates, const Visit& visit,
                                   std::vector<double>* injected) const {
   const std::uint64_t T = law_.steps;

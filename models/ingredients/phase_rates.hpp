@@ -59,6 +59,7 @@ class PhaseRates final : public RateObjective {
   std::vector<Finding> predictions(double max_rate) const override { return law_.predictions_below(max_rate); }
   std::vector<double> known_optimum() const override { return law_.optimum; }
   double value(std::span<const double> rates) const override;
+  std::optional<double> estimate(std::span<const RateStretch> run) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
   std::optional<double> sweep(std::span<double> rates, double cap) const override;
   std::optional<double> greedy(std::span<double> rates, double cap) const override;

@@ -22,6 +22,11 @@ class RescaledRates final : public RateObjective {
   std::vector<Finding> predictions(double max_rate) const override { return inner_->predictions(max_rate * unit_); }
   std::vector<double> known_optimum() const override { return given(inner_->known_optimum()); }
   double value(std::span<const double> rates) const override { return inner_->value(own(rates)); }
+  std::optional<double> estimate(std::span<const RateStretch> run) const override {
+    std::vector<RateStretch> mine(run.begin(), run.end());
+    for (RateStretch& stretch : mine) stretch.rate *= unit_;
+    return inner_->estimate(mine);
+  }
   double gradient(std::span<const double> rates, std::span<double> slope) const override {
     const double loss = inner_->gradient(own(rates), slope);
     for (double& s : slope) s *= unit_;

@@ -168,3 +168,49 @@ TEST_CASE("a run of one phase at many controls is its steps, bit by bit") {
     CHECK(apply_run(again, phase, controls, limit) == static_cast<std::size_t>(first - p.begin()));
   }
 }
+
+TEST_CASE("a stretch of steps at once: near what the steps give, exact where nothing feeds back, and to its order") {
+  // 16 modes of D <- (1 - eta lambda)^2 D + eta^2 lambda (lambda D + P + 0.25).
+  LinearModes modes;
+  for (int j = 1; j <= 16; ++j) {
+    const double lambda = 1.0 / (j * j);
+    modes.x.push_back(lambda);
+    modes.weight.push_back(lambda);
+    modes.feedback.push_back(lambda);
+    modes.own.push_back(lambda * lambda);
+  }
+  modes.source = 0.25;
+  ControlledPhase phase;
+  for (Phase* part : {&phase.rest, &phase.slope}) part->blocks.resize(1);
+  phase.rest.noise_scale = phase.slope.noise_scale = 1;
+  PhaseBlock &rest = phase.rest.blocks[0], &slope = phase.slope.blocks[0];
+  rest.T0[0] = rest.e[0] = slope.e[0] = 1;
+  slope.T1[0] = -1;
+  slope.n[0] = 1;
+  const auto start = [&] {
+    LinearPhases state(modes, {1});
+    for (double& x : state.moment(0, 0, 0)) x = 1;
+    return state;
+  };
+  REQUIRE(has_stretches(start(), phase));
+  double before = INFINITY;
+  for (const std::uint64_t m : {64u, 16u, 4u, 1u}) {
+    LinearPhases steps = start(), stretches = start();
+    CHECK(apply_run(steps, phase, std::vector<double>(256, 0.05), INFINITY) == 256);
+    double p = 0;
+    for (std::uint64_t k = 0; k < 256; k += m) p = apply_stretch(stretches, phase, 0.05, m);
+    const double exact = steps.sum(0, 0, 0, modes.weight),
+                 off = std::abs(stretches.sum(0, 0, 0, modes.weight) / exact - 1);
+    CAPTURE(m);
+    CHECK(p == doctest::Approx(stretches.sum(0, 0, 0, modes.weight)).epsilon(1e-12));
+    CHECK(off < before / 4);
+    CHECK(off < (m == 64 ? 0.02 : m == 16 ? 2e-3 : m == 4 ? 2e-4 : 1e-13));
+    before = off;
+  }
+  for (double& weight : modes.weight) weight = 0;
+  LinearPhases steps = start(), stretches = start();
+  apply_run(steps, phase, std::vector<double>(64, 0.3), INFINITY);
+  apply_stretch(stretches, phase, 0.3, 64);
+  for (std::size_t i = 0; i < 16; ++i)
+    CHECK(stretches.moment(0, 0, 0)[i] == doctest::Approx(steps.moment(0, 0, 0)[i]).epsilon(1e-12));
+}

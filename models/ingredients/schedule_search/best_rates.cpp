@@ -216,6 +216,21 @@ BestBase best_base_between(const RateObjective& J, std::span<const double> shape
   return {base, J.value(times(shape, base)), false};
 }
 
+BestBase highest_finite_base(const RateObjective& J, std::span<const double> shape, double base) {
+  constexpr double lowest_part = 1.0 / 8, near = 1e-4;
+  BestBase out{base, J.value(times(shape, base))};
+  if (std::isfinite(out.loss)) return out;
+  out = {base * lowest_part, J.value(times(shape, base * lowest_part))};
+  for (double high = base; std::isfinite(out.loss) && high - out.base > near * high;) {
+    const double middle = std::sqrt(out.base * high);
+    if (const double loss = J.value(times(shape, middle)); std::isfinite(loss))
+      out = {middle, loss};
+    else
+      high = middle;
+  }
+  return out;
+}
+
 BestBase best_base(const RateObjective& J, std::span<const double> shape, double max_rate) {
   const double unit = J.natural_rate(), cap = std::log(max_rate / largest_of(shape) / unit);
   const double start = J.value(std::vector<double>(shape.size()));

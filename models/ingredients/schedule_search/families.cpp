@@ -1,7 +1,9 @@
 #include "models/ingredients/schedule_search/families.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -10,6 +12,7 @@
 
 #include "models/ingredients/schedule_search/best_rates.hpp"
 #include "models/ingredients/schedules.hpp"
+#include "numerics/simplex.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 
@@ -17,11 +20,11 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-/// A parameter that a search moves: uniform in [low, high], to the power `power` where small values need care.
+/// A parameter that a search moves within [low, high]: u^power of its range, u uniform; small values may need care.
 struct Free {
   const char* key;
   double low = 0, high = 1;
-  double spread = 0.15;  ///< of the children of a first round
+  double spread = 0.15;  ///< of the children of a first round, over the range
   double power = 1;
 };
 
@@ -97,13 +100,64 @@ settings::Table section_of(const Family& family, const ScheduleSearch& options, 
   return table;
 }
 
-/// Of every step. \throws settings::Error outside of the family's domain.
-std::vector<double> multipliers(const settings::Table& section, std::size_t steps) {
-  const auto schedule = read_schedule(section, "schedule", static_cast<double>(steps));
+/// At these times. \throws settings::Error outside of the family's domain.
+std::vector<double> multipliers(const settings::Table& section, double horizon, std::span<const double> times) {
+  const auto schedule = read_schedule(section, "schedule", horizon);
   std::vector<double> out;
-  for (std::size_t k = 0; k < steps; ++k) out.push_back(schedule->at(static_cast<double>(k)));
+  out.reserve(times.size());
+  for (const double t : times) out.push_back(schedule->at(t));
   return out;
 }
+
+/// The losses of a search, and the times at which they want the rates.
+struct Losses {
+  const RateObjective& J;
+  double horizon;
+  std::vector<double> times;
+};
+
+std::vector<double> all_steps(std::size_t steps) {
+  std::vector<double> out(steps);
+  std::iota(out.begin(), out.end(), 0.0);
+  return out;
+}
+
+/// The estimate of J by rates in the middle of stretches, which are shortest at both ends of the run.
+class Estimated final : public RateObjective {
+ public:
+  explicit Estimated(const RateObjective& J) : J_(J) {
+    constexpr std::uint64_t many_steps = 4096, per_octave = 8;
+    const std::uint64_t T = J.steps();
+    if (T <= many_steps) return;
+    for (std::uint64_t k = 0; k < T;) {
+      const std::uint64_t m = std::bit_floor(std::max<std::uint64_t>(1, std::min(k, T - k) / per_octave));
+      run_.push_back({m, 0});
+      middles_.push_back(static_cast<double>(k) + static_cast<double>(m - 1) / 2);
+      k += m;
+    }
+    if (!J.estimate(run_)) run_.clear();
+  }
+  bool known() const { return !run_.empty(); }
+  const std::vector<double>& middles() const { return middles_; }
+
+  std::uint64_t steps() const override { return run_.size(); }
+  const Observable& observable() const override { return J_.observable(); }
+  double natural_rate() const override { return J_.natural_rate(); }
+  double value(std::span<const double> rates) const override {
+    std::vector<RateStretch> run = run_;
+    for (std::size_t i = 0; i < run.size(); ++i) run[i].rate = rates[i];
+    return *J_.estimate(run);
+  }
+  double gradient(std::span<const double>, std::span<double>) const override {
+    throw std::logic_error("an estimate has no gradient");
+  }
+  RatePath path(std::span<const double>) const override { throw std::logic_error("an estimate has no path"); }
+
+ private:
+  const RateObjective& J_;
+  std::vector<RateStretch> run_;
+  std::vector<double> middles_;
+};
 
 /// Of few steps the loss has many minima along the base, above all with large batches, and a member's neighbour says little
 /// of its own: members are then looked for on the whole grid, those of searches and those of grids.
@@ -112,8 +166,8 @@ constexpr std::uint64_t few_steps = 16, some_steps = 128;
 /// The best member found so far, and how members are made and tried.
 class Tuner {
  public:
-  Tuner(const RateObjective& J, const Family& family, const ScheduleSearch& options, std::span<const double> optimum)
-      : J_(J), family_(family), options_(options), optimum_(optimum) {
+  Tuner(const Losses& of, const Family& family, const ScheduleSearch& options, std::span<const double> optimum)
+      : of_(of), J_(of.J), family_(family), options_(options), optimum_(optimum) {
     best_.name = family.name;
     best_.loss = std::numeric_limits<double>::infinity();
   }
@@ -125,7 +179,7 @@ class Tuner {
   /// The shape; nothing where these parameters are none (x1 beyond x2), or it is 0 all along.
   std::optional<std::vector<double>> shape(const Parameters& parameters, double warmup) const {
     try {
-      std::vector<double> out = multipliers(section(parameters, warmup), J_.steps());
+      std::vector<double> out = multipliers(section(parameters, warmup), of_.horizon, of_.times);
       if (*std::ranges::max_element(out) > 0) return out;
     } catch (const settings::Error&) {
       // Outside of the family's domain.
@@ -141,30 +195,36 @@ class Tuner {
     const bool near = high > 0 && low < high && J_.steps() > few_steps;
     const BestBase base = near ? best_base_between(J_, *s, low, high, bits) : best_base(J_, *s, options_.max_rate);
     if (!near) several_ = base.minima > 1;
-    ++best_.shapes;
-    best_.tried.push_back({parameters, warmup, base.base, base.loss});
-    fit(parameters, warmup, *s);
-    if (base.loss < best_.loss) {
-      best_.parameters = parameters;
-      best_.warmup = warmup;
-      best_.base = base.base;
-      best_.loss = base.loss;
-      best_.base_at_edge = base.at_edge;
-    }
+    note(parameters, warmup, *s, base);
     return base;
   }
 
+  /// The loss at this base, or at the highest below it that does not diverge: what lies beyond that edge is as the edge
+  /// itself, so that a search goes on along it.
+  BestBase score_at(const Parameters& parameters, double warmup, double base) {
+    const auto s = shape(parameters, warmup);
+    if (!s) return {0, std::numeric_limits<double>::infinity(), false};
+    base = std::min(base, options_.max_rate / *std::ranges::max_element(*s));
+    const BestBase found = highest_finite_base(J_, *s, base);
+    note(parameters, warmup, *s, found);
+    return found;
+  }
+
   /// The same for one of many alike: first near the base of the one before, on the whole grid where that is not enough.
-  void score_next(const Parameters& parameters, double warmup) {
+  /// \param rough  finds the base where it is given
+  void score_next(const Parameters& parameters, double warmup, Tuner* rough) {
     constexpr double around = 3, end = 1.05;
     if (last_base_ > 0 && !several_ && J_.steps() > some_steps) {
-      const BestBase near = score(parameters, warmup, last_base_ / around, last_base_ * around, 12);
+      const BestBase near =
+          (rough ? *rough : *this).score(parameters, warmup, last_base_ / around, last_base_ * around, 12);
       if (near.base > last_base_ / around * end && near.base < last_base_ * around / end) {
-        last_base_ = near.base;
+        last_base_ = rough ? score_at(parameters, warmup, near.base).base : near.base;
         return;
       }
-      best_.tried.pop_back();
-      --best_.shapes;
+      if (!rough) {
+        best_.tried.pop_back();
+        --best_.shapes;
+      }
     }
     last_base_ = score(parameters, warmup, 0, 0, 0).base;
   }
@@ -187,9 +247,21 @@ class Tuner {
     best_.section = section(best_.parameters, best_.warmup).text();
     return best_;
   }
-  const TunedFamily& best() const { return best_; }
+  void restarted(double loss) { best_.restarts.push_back(loss); }
 
  private:
+  void note(const Parameters& parameters, double warmup, const std::vector<double>& s, const BestBase& base) {
+    ++best_.shapes;
+    best_.tried.push_back({parameters, warmup, base.base, base.loss});
+    fit(parameters, warmup, s);
+    if (!(base.loss < best_.loss)) return;
+    best_.parameters = parameters;
+    best_.warmup = warmup;
+    best_.base = base.base;
+    best_.loss = base.loss;
+    best_.base_at_edge = base.at_edge;
+  }
+
   void fit(const Parameters& parameters, double warmup, const std::vector<double>& s) {
     const double square = std::inner_product(s.begin(), s.end(), s.begin(), 0.0);
     const double length = std::inner_product(optimum_.begin(), optimum_.end(), optimum_.begin(), 0.0);
@@ -203,6 +275,7 @@ class Tuner {
     best_.nearest = {parameters, warmup, base, 0};
   }
 
+  const Losses& of_;
   const RateObjective& J_;
   const Family& family_;
   const ScheduleSearch& options_;
@@ -212,95 +285,131 @@ class Tuner {
   bool several_ = false;  ///< the last whole grid had several minima
 };
 
-/// Seeded random shapes, of which the best eight have children, round after round, ever nearer.
+/// A member of a searched family.
+struct Individual {
+  std::vector<double> places;  ///< of each parameter in its range, 0 to 1
+  double warmup = 0, base = 0, loss = 0;
+  std::uint64_t line = 0;  ///< the random shape that it comes from
+};
+
+Parameters parameters_at(const Family& family, std::span<const double> places) {
+  Parameters out;
+  for (std::size_t f = 0; f < family.free.size(); ++f) {
+    const Free& free = family.free[f];
+    out.emplace_back(free.key, free.low + (free.high - free.low) * std::pow(places[f], free.power));
+  }
+  // Two places of points on [0, 1] are sorted.
+  const auto of = [&](const char* key) { return std::ranges::find(out, key, &std::pair<std::string, double>::first); };
+  const auto x1 = of("x1"), x2 = of("x2");
+  if (x1 != out.end() && x2 != out.end() && x1->second > x2->second) std::swap(x1->second, x2->second);
+  return out;
+}
+
+/// By a simplex over the parameters and the base together. \param width  of the first one, over the ranges
+Individual polished(Tuner& tuner, const Family& family, const Individual& from, double width, double tolerance,
+                    std::size_t most) {
+  std::vector<double> start = from.places, widths;
+  for (const Free& free : family.free) widths.push_back(width * free.spread / Free{}.spread);
+  start.push_back(0.5);
+  widths.push_back(width / 2);
+  constexpr double span = 4;  // of the log base
+  const auto base = [&](double place) { return from.base * std::exp(span * (place - 0.5)); };
+  const numerics::SimplexMinimum found = numerics::simplex_minimum(
+      [&](std::span<const double> x) {
+        return tuner.score_at(parameters_at(family, x.first(x.size() - 1)), from.warmup, base(x.back())).loss;
+      },
+      std::move(start), std::move(widths), tolerance, static_cast<int>(most));
+  Individual out = from;
+  out.places.assign(found.at.begin(), found.at.end() - 1);
+  out.base = base(found.at.back());
+  out.loss = found.value;
+  return out;
+}
+
+/// One seeded search of a family with several parameters: random shapes, of which the best eight have children, round after
+/// round, ever nearer, at most two of one line; then simplices from the best of every line.
 class Evolution {
  public:
-  Evolution(Tuner& tuner, const Family& family, const ScheduleSearch& options, double base)
-      : tuner_(tuner), family_(family), options_(options), base_(base) {}
+  /// \param base  about where best bases lie; 0: not known
+  Evolution(Tuner& tuner, const Family& family, const ScheduleSearch& options, double base, std::uint64_t restart)
+      : tuner_(tuner), family_(family), options_(options), base_(base), restart_(restart) {}
 
-  void run() {
-    constexpr int kept = 8, rounds = 6, children = 6;
-    const std::vector<double> warmups = rises_by_itself(family_) ? std::vector<double>{0} : options_.warmups;
-    std::vector<Individual> members;
-    for (std::uint64_t i = 0; i < options_.shapes; ++i) {
-      random::Stream stream(options_.seed, i, 0, random::Purpose::other);
-      Individual member{{}, warmups[i % warmups.size()], 0};
-      for (const Free& f : family_.free)
-        member.values.push_back(f.low + (f.high - f.low) * std::pow(stream.uniform(), f.power));
-      judge(member, base_, 8, 8);
-      members.push_back(std::move(member));
-    }
-    const auto keep_best = [&] {
-      std::ranges::stable_sort(members, {}, &Individual::loss);
-      members.resize(std::min<std::size_t>(members.size(), kept));
-    };
-    keep_best();
+  /// The best that it found.
+  Individual run() {
+    std::vector<Individual> members = random_shapes();
+    keep_best(members);
+    if (options_.search != "evolution") return members.front();
     double width = 1;
-    for (std::uint64_t round = 1; options_.search == "evolution" && round <= rounds; ++round, width *= 0.6) {
+    for (std::uint64_t round = 1; round <= rounds; ++round, width *= 0.6) {
       const std::vector<Individual> parents = members;
       for (std::size_t p = 0; p < parents.size(); ++p)
-        for (std::uint64_t c = 0; c < children; ++c) {
-          random::Stream stream(options_.seed, p * children + c, round, random::Purpose::other);
-          Individual child = parents[p];
-          for (std::size_t f = 0; f < family_.free.size(); ++f) {
-            const Free& free = family_.free[f];
-            child.values[f] = std::clamp(child.values[f] + width * free.spread * stream.normal(), free.low, free.high);
-          }
-          judge(child, base_, 8, 8);
-          members.push_back(std::move(child));
-        }
-      keep_best();
+        for (std::uint64_t c = 0; c < children; ++c)
+          members.push_back(child(parents[p], width, stream(p * children + c, round)));
+      keep_best(members);
     }
-    if (options_.search == "evolution") polish();
+    const std::size_t numbers = family_.free.size() + 1;
+    std::vector<Individual> ends;
+    for (const Individual& member : members)
+      if (std::isfinite(member.loss) && std::ranges::find(ends, member.line, &Individual::line) == ends.end())
+        ends.push_back(polished(tuner_, family_, member, 0.05, 1e-4, 60 * numbers));
+    if (ends.empty()) return members.front();
+    return polished(tuner_, family_, *std::ranges::min_element(ends, {}, &Individual::loss), 0.02, 1e-6, 120 * numbers);
   }
 
  private:
-  struct Individual {
-    std::vector<double> values;
-    double warmup = 0, loss = 0;
-  };
+  static constexpr std::uint64_t rounds = 6, children = 6;
+  /// Bases are looked for within this factor of where they are expected.
+  static constexpr double around = 8;
 
-  /// Each parameter by itself, up and down, in ever smaller steps.
-  void polish() {
-    constexpr double first = 0.1, last = 0.002;
-    for (double step = first; step > last;) {
-      const double before = tuner_.best().loss;
-      for (const Free& free : family_.free)
-        for (const double sign : {-1.0, 1.0}) {
-          const TunedFamily best = tuner_.best();
-          if (!std::isfinite(best.loss)) return;
-          Individual moved{{}, best.warmup, 0};
-          for (std::size_t f = 0; f < family_.free.size(); ++f) {
-            const Free& own = family_.free[f];
-            const double by = own.key == free.key ? sign * step * own.spread / 0.15 : 0;
-            moved.values.push_back(
-                std::clamp(best.parameters[f].second + by * (own.high - own.low), own.low, own.high));
-          }
-          judge(moved, best.base, 1.5, 12);
-        }
-      if (!(tuner_.best().loss < before * (1 - 1e-5))) step /= 2;
-    }
+  static void keep_best(std::vector<Individual>& members) {
+    constexpr std::size_t kept = 8;
+    constexpr std::ptrdiff_t of_one_line = 2;
+    std::ranges::stable_sort(members, {}, &Individual::loss);
+    std::vector<Individual> best;
+    for (Individual& member : members)
+      if (best.size() < kept && std::ranges::count(best, member.line, &Individual::line) < of_one_line)
+        best.push_back(std::move(member));
+    members = std::move(best);
   }
 
-  /// The base is looked for around `base`, up and down by a factor.
-  void judge(Individual& member, double base, double factor, int bits) {
-    Parameters parameters;
-    for (std::size_t f = 0; f < family_.free.size(); ++f)
-      parameters.emplace_back(family_.free[f].key, member.values[f]);
-    // Two places of points on [0, 1] are sorted.
-    const auto place = [&](const char* key) {
-      return std::ranges::find(parameters, key, &std::pair<std::string, double>::first);
-    };
-    const auto x1 = place("x1"), x2 = place("x2");
-    if (x1 != parameters.end() && x2 != parameters.end() && x1->second > x2->second) std::swap(x1->second, x2->second);
-    member.loss = base > 0 ? tuner_.score(parameters, member.warmup, base / factor, base * factor, bits).loss
-                           : tuner_.score(parameters, member.warmup, 0, 0, 0).loss;
+  random::Stream stream(std::uint64_t i, std::uint64_t round) const {
+    constexpr std::uint64_t apart = 10'000'000;  // more than there are random shapes
+    return {options_.seed, restart_ * apart + i, round, random::Purpose::other};
+  }
+
+  std::vector<Individual> random_shapes() {
+    const std::vector<double> warmups = rises_by_itself(family_) ? std::vector<double>{0} : options_.warmups;
+    std::vector<Individual> out;
+    for (std::uint64_t i = 0; i < options_.shapes; ++i) {
+      random::Stream numbers = stream(i, 0);
+      Individual member{{}, warmups[i % warmups.size()], 0, 0, i};
+      for (std::size_t f = 0; f < family_.free.size(); ++f) member.places.push_back(numbers.uniform());
+      constexpr int bits = 5;
+      const BestBase best =
+          tuner_.score(parameters_at(family_, member.places), member.warmup, base_ / around, base_ * around, bits);
+      member.base = best.base;
+      member.loss = best.loss;
+      out.push_back(std::move(member));
+    }
+    return out;
+  }
+
+  Individual child(Individual of, double width, random::Stream numbers) {
+    for (std::size_t f = 0; f < of.places.size(); ++f)
+      of.places[f] = std::clamp(of.places[f] + width * family_.free[f].spread * numbers.normal(), 0.0, 1.0);
+    constexpr double spread = 0.2;  // of the log base
+    const BestBase best = tuner_.score_at(parameters_at(family_, of.places), of.warmup,
+                                          of.base * std::exp(width * spread * numbers.normal()));
+    of.base = best.base;
+    of.loss = best.loss;
+    return of;
   }
 
   Tuner& tuner_;
   const Family& family_;
   const ScheduleSearch& options_;
   double base_;
+  std::uint64_t restart_;
 };
 
 }  // namespace
@@ -313,22 +422,44 @@ std::vector<std::string> schedule_family_names() {
 
 std::vector<double> shape_of(const std::string& family, const FamilyMember& member, const ScheduleSearch& options,
                              std::size_t steps) {
-  return multipliers(section_of(family_of(family), options, member.parameters, member.warmup), steps);
+  return multipliers(section_of(family_of(family), options, member.parameters, member.warmup),
+                     static_cast<double>(steps), all_steps(steps));
 }
 
 TunedFamily tune_family(const RateObjective& J, const std::string& name, const ScheduleSearch& options,
                         std::span<const double> optimum) {
   const Family& family = family_of(name);
-  Tuner tuner(J, family, options, optimum);
+  const auto horizon = static_cast<double>(J.steps());
+  const Losses exact{J, horizon, all_steps(J.steps())};
+  Tuner tuner(exact, family, options, optimum);
+  const Estimated estimate(J);
+  const Losses about{estimate, horizon, estimate.middles()};
   if (!family.free.empty()) {
-    if (options.search != "none")
-      Evolution(tuner, family, options, optimum.empty() ? 0 : *std::ranges::max_element(optimum)).run();
+    const double base = optimum.empty() ? 0 : *std::ranges::max_element(optimum);
+    Individual best{{}, 0, 0, std::numeric_limits<double>::infinity()};
+    for (std::uint64_t i = 0; options.search != "none" && i < options.restarts; ++i) {
+      Tuner rough(about, family, options, {});
+      Individual end = Evolution(estimate.known() ? rough : tuner, family, options, base, i).run();
+      if (estimate.known()) {
+        constexpr double around = 1.3;
+        const BestBase found =
+            tuner.score(parameters_at(family, end.places), end.warmup, end.base / around, end.base * around, 8);
+        end.base = found.base;
+        end.loss = found.loss;
+      }
+      tuner.restarted(end.loss);
+      if (end.loss < best.loss) best = std::move(end);
+    }
+    if (estimate.known() && options.search == "evolution" && std::isfinite(best.loss))
+      polished(tuner, family, best, 0.005, 1e-6, 10 * family.free.size());
     return tuner.take();
   }
-  const double unit = family.in_horizons ? static_cast<double>(J.steps()) : 1;
+  Tuner rough(about, family, options, {});
+  Tuner* const by_estimate = estimate.known() ? &rough : nullptr;
+  const double unit = family.in_horizons ? horizon : 1;
   for (const double warmup : options.warmups) {
-    if (!family.key) tuner.score_next({}, warmup);
-    for (const double value : family.grid) tuner.score_next({{family.key, value * unit}}, warmup);
+    if (!family.key) tuner.score_next({}, warmup, by_estimate);
+    for (const double value : family.grid) tuner.score_next({{family.key, value * unit}}, warmup, by_estimate);
   }
   return tuner.take();
 }
@@ -336,10 +467,11 @@ TunedFamily tune_family(const RateObjective& J, const std::string& name, const S
 std::vector<OneMoved> move_one_at_a_time(const RateObjective& J, const TunedFamily& tuned,
                                          const ScheduleSearch& options) {
   const Family& family = family_of(tuned.name);
+  const Losses exact{J, static_cast<double>(J.steps()), all_steps(J.steps())};
   std::vector<OneMoved> out;
   for (const Free& free : family.free)
     for (const double part : {-0.25, -0.25 / 3, 0.25 / 3, 0.25}) {
-      Tuner tuner(J, family, options, {});
+      Tuner tuner(exact, family, options, {});
       Parameters parameters = tuned.parameters;
       for (auto& [key, value] : parameters)
         if (key == free.key) {

@@ -30,6 +30,7 @@ struct TunedFamily {
   std::uint64_t shapes = 0;         ///< how many were tried
   std::vector<double> rates;        ///< of every step; empty where it diverges
   std::vector<FamilyMember> tried;  ///< all of them, the best first
+  std::vector<double> restarts;     ///< the least loss of every seeded search, where there are several parameters
   /// The member nearest to the optimum in least squares, base = <optimum, s>/<s, s>, and how far it is from it, over
   /// the optimum's own length; where the optimum is not known its parameters are empty and the distance is inf.
   FamilyMember nearest;
@@ -40,7 +41,7 @@ struct TunedFamily {
 /// Names of the families, as [schedule_search] families takes them.
 std::vector<std::string> schedule_family_names();
 
-/// A family tuned over its grid or, where it has several parameters, by the seeded search of `options`.
+/// A family tuned over its grid or, where it has several parameters, by the seeded searches of `options`.
 /// \param optimum  the best rates, for where to look and for the nearest member; empty: not known
 /// \throws std::invalid_argument for an unknown name.
 TunedFamily tune_family(const RateObjective& J, const std::string& name, const ScheduleSearch& options,

@@ -38,6 +38,12 @@ const settings::Section<ScheduleSearch>& section() {
         .where("search", {"evolution", "random"})
         .at_least(1)
         .at_most(1e6);
+    s.key("restarts", &Search::restarts,
+          "searches of each such family, from different random shapes; the best is taken, and how far apart they end "
+          "is told")
+        .where("search", {"evolution", "random"})
+        .at_least(1)
+        .at_most(1000);
     s.key("replicas", &Search::replicas,
           "runs of the simulation at the optimum and at the best of every family; 0 is none")
         .at_least(0)

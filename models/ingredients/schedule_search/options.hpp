@@ -19,7 +19,8 @@ struct ScheduleSearch {
   std::vector<double> warmups = {0, 0.05, 0.1, 0.2};  ///< fractions that every family is tried with
   std::string warmup_mode = "multiply";
   std::string search = "evolution";  ///< of the families with many parameters: evolution, random, none
-  std::uint64_t shapes = 200;        ///< random shapes of each
+  std::uint64_t shapes = 64;         ///< random shapes of each search
+  std::uint64_t restarts = 4;        ///< searches of each family, from other random shapes
   std::uint64_t replicas = 0;        ///< of the simulation at the optimum and at the best of every family; 0: none
   /// By simulation too: the best shapes of every family at so many base rates around the theory's, `replicas` runs each.
   bool simulated_score = false;

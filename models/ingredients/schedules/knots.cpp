@@ -46,10 +46,13 @@ Shape clipped(Shape shape, double low, double high) {
   return shape;
 }
 
-/// Over its largest value on the steps 0..T-1.
+/// Over its largest value on the steps 0..T-1, which, the curve being monotone between its knots, stands beside one.
 Shape over_its_maximum(Shape shape, const Values& values, double horizon) {
   double largest = shape.at(0);
-  for (double k = 1; k < horizon; ++k) largest = std::max(largest, shape.at(k));
+  for (const double knot : shape.breaks)
+    for (const double k : {std::floor(knot), std::ceil(knot)})
+      if (const double last = std::ceil(horizon) - 1; last >= 0)
+        largest = std::max(largest, shape.at(std::min(k, last)));
   if (!(largest > 0)) throw values.error("y0", "the curve is 0 at every step; give it a positive value");
   shape.at = [at = std::move(shape.at), largest](double t) { return at(t) / largest; };
   return shape;

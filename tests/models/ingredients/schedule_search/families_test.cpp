@@ -121,3 +121,71 @@ TEST_CASE("families that are searched end at the best base of the member they re
     CHECK(tuned.loss <= least_by_dense_scan(m, shape_of(name, tuned.tried.front(), search, 5)) * (1 + 1e-9));
   }
 }
+
+TEST_CASE("searches of one family from other random shapes end near each other, and the best is taken") {
+  // R1 of docs/theory/schedules-and-collapse.md: the optimum is 0.016118200088, the two-point lines' best .1509% above it.
+  const auto J = prepare(
+                     "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 100\nalpha = 1.0\nbeta = "
+                     "0.5\n[noise]\nvariance = 0.25\n[optimizer]\nlearning_rate = 1\n[time]\nsteps = 300\n")
+                     ->rate_objective("");
+  const std::vector<double> about(300, 0.26);
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
+    ScheduleSearch search;
+    search.seed = seed;
+    search.restarts = 3;
+    const TunedFamily tuned = tune_family(*J, "two-point-linear", search, about);
+    REQUIRE(tuned.restarts.size() == 3);
+    const auto [least, most] = std::ranges::minmax(tuned.restarts);
+    CHECK(tuned.loss <= least);
+    CHECK(most < 1.01 * least);
+    CHECK(tuned.loss / 0.016118200088 - 1 < 0.0016);
+    CHECK(tune_family(*J, "linear", search, about).restarts.empty());
+  }
+}
+
+TEST_CASE("where the loss is least beside rates that diverge, a search goes on along that edge") {
+  // The loss falls with every rate, and rates whose mean is above 1 diverge: least at the mean 1, with the weight early.
+  class Edge final : public RateObjective {
+   public:
+    std::uint64_t steps() const override { return 40; }
+    const Observable& observable() const override { return observable_; }
+    double natural_rate() const override { return 1; }
+    double value(std::span<const double> rates) const override {
+      double mean = 0, late = 0;
+      for (std::size_t k = 0; k < rates.size(); ++k) {
+        mean += rates[k] / 40;
+        late += rates[k] * static_cast<double>(k) / 1600;
+      }
+      return mean > 1 ? infinity : 3 - mean + 0.5 * late + 0.1 * late * late;
+    }
+    double gradient(std::span<const double>, std::span<double>) const override { return 0; }
+    RatePath path(std::span<const double>) const override { return {}; }
+
+   private:
+    Observable observable_;
+  } J;
+  ScheduleSearch search;
+  search.restarts = 1;
+  search.max_rate = 2;  // the best of all rates: 2 for the first half, loss 2.13125
+  const TunedFamily tuned = tune_family(J, "two-point-linear", search, std::vector<double>(40, 2.0));
+  CHECK(tuned.loss < 2.145);
+}
+
+TEST_CASE("of many steps a search looks at estimates, and ends with the loss itself") {
+  const auto J = prepare(
+                     "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 40\nalpha = 1.0\nbeta = "
+                     "0.5\n[noise]\nvariance = 0.25\n[optimizer]\nlearning_rate = 1\n[time]\nsteps = 5000\n")
+                     ->rate_objective("");
+  ScheduleSearch search;
+  search.restarts = 1;
+  search.warmups = {0};
+  const std::vector<double> about(5000, 0.1);
+  const TunedFamily spline = tune_family(*J, "two-point-spline", search, about);
+  CHECK(spline.shapes < 200);  // not the thousand of the search
+  CHECK(spline.loss == J->value(spline.rates));
+  const TunedFamily power = tune_family(*J, "polynomial", search, about);
+  for (const FamilyMember& member : power.tried) {
+    const BestBase best = best_base(*J, shape_of("polynomial", member, search, 5000), infinity);
+    CHECK(member.loss == doctest::Approx(best.loss).epsilon(1e-6));
+  }
+}

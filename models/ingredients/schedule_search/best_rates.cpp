@@ -161,7 +161,13 @@ NamedRates starting_points(const RateObjective& J, const ScheduleSearch& options
   return out;
 }
 
-std::string stated(const RateObjective& J, Optimum& found) {
+/// How far losses are apart, of which the largest is 1 + spread times the least.
+std::string apart_text(double spread) {
+  return spread < 10 ? fmt::format("{:.3g}% apart", 100 * spread) : fmt::format("a factor {:.3g} apart", 1 + spread);
+}
+
+/// \param told_apart  losses below it are rounding
+std::string stated(const RateObjective& J, Optimum& found, double cap, double told_apart) {
   const auto known = J.uniqueness();
   double apart = 0;
   bool all = true;
@@ -169,6 +175,9 @@ std::string stated(const RateObjective& J, Optimum& found) {
     apart = std::max(apart, search.apart);
     all = all && search.converged;
   }
+  const bool at_cap = std::ranges::all_of(found.rates, [&](double rate) { return rate >= cap * (1 - 1e-12); });
+  if (at_cap && found.loss > 0 && found.spread <= same_loss)
+    return "every rate is at max_rate: the cap alone sets the schedule";
   if (known.first == Uniqueness::none) {
     found.identifiable = false;
     return "the schedule is not identifiable: " + known.second;
@@ -176,18 +185,23 @@ std::string stated(const RateObjective& J, Optimum& found) {
   if (known.first == Uniqueness::proved) return "the optimum is proved unique: " + known.second;
   if (found.least) {
     found.identifiable = std::ranges::none_of(found.searches, [&](const SearchFrom& search) {
-      return search.loss <= found.loss * (1 + same_loss) && search.apart > same_rate;
+      return search.loss <= std::max(found.loss * (1 + same_loss), told_apart) && search.apart > same_rate;
     });
     return std::string("a global optimum: no rates get below its loss") +
            (found.identifiable ? "" : ", and not these alone attain it: the schedule is not identifiable");
   }
   const std::string starts = settings::counted(found.searches.size(), "start");
+  if (found.loss <= told_apart) {
+    found.identifiable = found.searches.size() < 2 || !(apart > same_rate);
+    return "nothing but rounding is left of the loss" +
+           std::string(found.identifiable ? "" : ", by different rates: the schedule is not identifiable");
+  }
   if (!all)
     found.warnings.push_back(
         "a search ended where it had not converged, which may be beside rates that diverge: lower losses are near");
   if (found.spread > same_loss)
-    return fmt::format("{} ended in local minima whose losses are up to {:.3g}% apart; this is the best of them",
-                       starts, 100 * found.spread);
+    return fmt::format("{} ended in local minima whose losses are up to {}; this is the best of them", starts,
+                       apart_text(found.spread));
   if (apart > same_rate) {
     found.identifiable = false;
     return fmt::format(
@@ -299,17 +313,18 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   const auto best = std::ranges::min_element(searches, {}, [](const Search& s) { return s.report.loss; });
   out.rates = best->rates;
   out.loss = best->report.loss;
-  const double peak = largest_of(out.rates);
+  const double peak = largest_of(out.rates), told_apart = rounding * J.value(std::vector<double>(J.steps()));
   for (Search& search : searches) {
     for (std::size_t k = 0; k < out.rates.size() && peak > 0; ++k)
       search.report.apart = std::max(search.report.apart, std::abs(search.rates[k] - out.rates[k]) / peak);
-    if (out.loss > 0) out.spread = std::max(out.spread, search.report.loss / out.loss - 1);
+    if (out.loss > 0 && search.report.loss > told_apart)
+      out.spread = std::max(out.spread, search.report.loss / std::max(out.loss, told_apart) - 1);
     out.searches.push_back(search.report);
   }
   out.least = out.loss == 0;
   if (const std::optional<double> least = J.least_loss(); least && !out.least)
-    out.least = out.loss <= *least * (1 + same_loss) + rounding * J.value(std::vector<double>(J.steps()));
-  out.statement = stated(J, out);
+    out.least = out.loss <= *least * (1 + same_loss) + told_apart;
+  out.statement = stated(J, out, options.max_rate, told_apart);
   const double size = peak / J.natural_rate();
   if (size > 2 && out.identifiable && !out.least) {
     const auto at = std::ranges::max_element(out.rates) - out.rates.begin();

@@ -43,7 +43,7 @@ struct Optimum {
   double loss = 0;
   std::string method;  ///< "coordinate sweep" or "L-BFGS"
   std::vector<SearchFrom> searches;
-  double spread = 0;         ///< of their losses: largest over least, less 1
+  double spread = 0;         ///< of their losses: largest over least, less 1; losses of the size of rounding are alike
   bool least = false;        ///< it is proved that no rates get below the loss, but for rounding
   bool identifiable = true;  ///< false: many schedules attain the loss, these rates are one of them
   std::string statement;     ///< what is known of uniqueness, a sentence

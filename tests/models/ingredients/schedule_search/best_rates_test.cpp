@@ -336,3 +336,55 @@ TEST_CASE("families: the report ranks them, the search comes near, the certifica
   CHECK(search_schedules(*J, search, [&](double) { return ++asked < 100000 && asked > 0; }).stopped == false);
   CHECK(search_schedules(*J, search, [&](double share) { return share < 0.3; }).stopped);
 }
+
+TEST_CASE("a cap at which every rate sits sets the schedule, whatever is known without it") {
+  const std::string problem =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5]\n[initial]\nerror_power = "
+      "[1.0, 1.0]\n[optimizer]\nlearning_rate = 1.0\nbatch = inf\n[time]\nsteps = 3\n";
+  ScheduleSearch search;
+  search.max_rate = 0.5;
+  const Optimum capped = found(*prepare(problem)->rate_objective(""), search);
+  CHECK(capped.identifiable);
+  CHECK(holds(capped.statement, "every rate is at max_rate"));
+  for (const double rate : capped.rates) CHECK(rate == 0.5);
+  const Optimum free = found(*prepare(problem)->rate_objective(""), {});
+  CHECK_FALSE(free.identifiable);
+}
+
+TEST_CASE("losses of the size of rounding are alike; of others that differ by factors no percents are given") {
+  // Two rates, each with two minima of its own: what is left of 1 is `low` or `high`.
+  class Wells final : public RateObjective {
+   public:
+    Wells(double low, double high) : low_(low), high_(high) {}
+    std::uint64_t steps() const override { return 1; }
+    const Observable& observable() const override { return observable_; }
+    double natural_rate() const override { return 1; }
+    double value(std::span<const double> rates) const override {
+      std::vector<double> slope(1);
+      return gradient(rates, slope);
+    }
+    double gradient(std::span<const double> rates, std::span<double> slope) const override {
+      const double r = rates[0], x = r < 2 ? r - 1 : r - 3;
+      slope[0] = 2 * x;
+      return x * x + (r < 2 ? low_ : high_);
+    }
+    RatePath path(std::span<const double>) const override { return {}; }
+
+   private:
+    double low_, high_;
+    Observable observable_;
+  };
+  ScheduleSearch search;
+  search.method = "lbfgs";
+  search.starts = 1;
+  const auto from_both = [&](double low, double high) {
+    return best_rates(Wells(low, high), search, [] { return false; }, {{"the other", {3.0}}});
+  };
+  const Optimum apart = from_both(1e-6, 1e-2);
+  CHECK(apart.spread == doctest::Approx(9999).epsilon(1e-3));
+  CHECK(holds(apart.statement, "a factor 1e+04 apart"));
+  CHECK(holds(from_both(0.1, 0.15).statement, "50% apart"));
+  const Optimum rounding = from_both(1e-33, 5e-33);
+  CHECK(rounding.spread == 0);
+  CHECK(holds(rounding.statement, "nothing but rounding is left of the loss, by different rates"));
+}

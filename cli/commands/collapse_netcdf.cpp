@@ -58,6 +58,8 @@ const std::vector<std::pair<const char*, double (*)(const CollapseAnalysis&)>> c
     {"spread_low", [](const CollapseAnalysis& r) { return r.verdict.low; }},
     {"spread_high", [](const CollapseAnalysis& r) { return r.verdict.high; }},
     {"supercollapse", [](const CollapseAnalysis& r) { return r.supercollapse; }},
+    {"supercollapse_low", [](const CollapseAnalysis& r) { return r.supercollapse_bounds.first; }},
+    {"supercollapse_high", [](const CollapseAnalysis& r) { return r.supercollapse_bounds.second; }},
     {"end_slope", [](const CollapseAnalysis& r) { return r.slope; }}};
 
 }  // namespace

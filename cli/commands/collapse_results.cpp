@@ -30,6 +30,10 @@ std::string interval_text(double low, double high) {
   return std::isfinite(low) ? fmt::format(" [{:.6g}, {:.6g}]", low, high) : "";
 }
 
+std::string bounds_text(std::pair<double, double> bounds) {
+  return std::isfinite(bounds.first) ? fmt::format(" [{:.0f}%, {:.0f}%]", 100 * bounds.first, 100 * bounds.second) : "";
+}
+
 std::string collapse_text(const CollapseAnalysis& r) {
   std::string out = fmt::format(
       "{}\n", r.schedule.empty() ? "collapse" : "schedule " + settings::text_of(settings::Value(r.schedule)));
@@ -68,8 +72,8 @@ std::string collapse_text(const CollapseAnalysis& r) {
   out +=
       "  Delta^2 = sizes^2 + seeds^2; sizes*: without the seeds' share; tuples: one seed a size; floor: of the raw "
       "loss\n\n";
-  line("supercollapse", fmt::format("at {} of x in [.2, .95], {} of x in [.5, .95]", percent_text(r.supercollapse),
-                                    percent_text(r.supercollapse_late)));
+  line("supercollapse", fmt::format("at {}{} of x in [.2, .95], {} of x in [.5, .95]", percent_text(r.supercollapse),
+                                    bounds_text(r.supercollapse_bounds), percent_text(r.supercollapse_late)));
   line("verdict", fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason));
   out += "\n  with another floor:\n";
   for (const validation::FloorSensitivity& row : r.sensitivity)
@@ -96,6 +100,8 @@ Json collapse_json(const CollapseAnalysis& r) {
               {"floor_high", json_number(r.floor_high)},
               {"floor_from", r.floor_from},
               {"supercollapse", json_number(r.supercollapse)},
+              {"supercollapse_low", json_number(r.supercollapse_bounds.first)},
+              {"supercollapse_high", json_number(r.supercollapse_bounds.second)},
               {"supercollapse_late", json_number(r.supercollapse_late)},
               {"end_slope", json_number(r.slope)}};
   if (r.fit)
@@ -145,6 +151,8 @@ std::string collapse_csv(const std::vector<CollapseAnalysis>& results, const std
       append_header_line(out, "horizon" + of,
                          fmt::format("{} size^{}", text_of(r.horizon->prefactor), text_of(r.horizon->exponent)));
     append_header_line(out, "supercollapse" + of, text_of(r.supercollapse));
+    append_header_line(out, "supercollapse_low" + of, text_of(r.supercollapse_bounds.first));
+    append_header_line(out, "supercollapse_high" + of, text_of(r.supercollapse_bounds.second));
   }
   std::sort(sizes.begin(), sizes.end());
   sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());

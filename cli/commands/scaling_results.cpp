@@ -58,6 +58,12 @@ std::string share_text(double share) {
   return std::isfinite(share) ? fmt::format("{:.0f}%", 100 * share) : "not known";
 }
 
+std::string simulated_share_text(const ScalingCollapse& r) {
+  const auto [low, high] = r.simulated_supercollapse_bounds;
+  return share_text(r.simulated_supercollapse) +
+         (std::isfinite(low) ? fmt::format(" [{:.0f}%, {:.0f}%]", 100 * low, 100 * high) : "");
+}
+
 std::string check_text(const std::optional<validation::SpreadCheck>& check) {
   if (!check) return "not judged: nothing is predicted, or fewer than 8 seeds";
   const std::string gap = fmt::format("largest gap {:.1f}%", 100 * check->largest);
@@ -98,7 +104,7 @@ std::string scaling_text(const ScalingCollapse& r, const std::string& title) {
     out += "  inf: the mean is stable, the fourth moments of single runs are not: rare runs decide every spread\n";
   out += "\n";
   line("supercollapse", fmt::format("at {} of x in [.2, .95] by theory{}", share_text(r.predicted_supercollapse),
-                                    simulated ? ", " + share_text(r.simulated_supercollapse) + " simulated" : ""));
+                                    simulated ? ", " + simulated_share_text(r) + " simulated" : ""));
   line("verdict", fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason));
   if (!simulated) return out;
   for (std::size_t p = 0; p < r.of_size.size(); ++p)
@@ -131,6 +137,8 @@ std::string scaling_json(const ScalingCollapse& r, const std::string& title, con
     const bool known = r.simulation() != validation::Outcome::inconclusive;
     out["simulation_agrees"] = known ? Json(r.simulation() == validation::Outcome::agree) : Json(nullptr);
     out["simulated_supercollapse"] = json_number(r.simulated_supercollapse);
+    out["simulated_supercollapse_low"] = json_number(r.simulated_supercollapse_bounds.first);
+    out["simulated_supercollapse_high"] = json_number(r.simulated_supercollapse_bounds.second);
   }
   for (const auto& [name, check] : {std::pair("delta", &r.delta_check), std::pair("floor", &r.floor_check)})
     if (*check) out[std::string(name) + "_agrees"] = (*check)->judged ? Json((*check)->agrees) : Json(nullptr);
@@ -150,7 +158,11 @@ std::string scaling_csv(const ScalingCollapse& r, const std::string& title, cons
   append_header_line(out, "outcome", scaling_summary(r));
   append_header_line(out, "floor", text_of(r.floor));
   append_header_line(out, "predicted_supercollapse", text_of(r.predicted_supercollapse));
-  if (r.simulated) append_header_line(out, "simulated_supercollapse", text_of(r.simulated_supercollapse));
+  if (r.simulated) {
+    append_header_line(out, "simulated_supercollapse", text_of(r.simulated_supercollapse));
+    append_header_line(out, "simulated_supercollapse_low", text_of(r.simulated_supercollapse_bounds.first));
+    append_header_line(out, "simulated_supercollapse_high", text_of(r.simulated_supercollapse_bounds.second));
+  }
   const std::vector<CollapseColumn> columns = all_scaling_columns(r);
   for (std::size_t c = 0; c < columns.size(); ++c) out += (c ? "," : "") + columns[c].name;
   out += "\n";

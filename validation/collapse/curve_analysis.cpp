@@ -308,6 +308,7 @@ CollapseAnalysis analyse_group(const CurveGroup& group, const CurveGroup& refere
   out.verdict = judge_collapse(out.curves, out.floor, options.rule);
   out.slope = end_slope(out.spread);
   out.supercollapse = supercollapse_fraction(out.spread);
+  out.supercollapse_bounds = supercollapse_bounds(out.curves, out.floor);
   out.supercollapse_late = supercollapse_fraction(out.spread, 0.5);
   find_sensitivity(out, options);
   std::size_t fewest = SIZE_MAX, most = 0;

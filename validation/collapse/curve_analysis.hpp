@@ -4,8 +4,10 @@
 /// (docs/theory/schedules-and-collapse.md, "What the papers themselves do").
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "validation/collapse/frontier.hpp"
@@ -47,7 +49,10 @@ struct CollapseAnalysis {
   CollapseVerdict verdict;
   double slope = 0;          ///< d log l / d log x at 1, which is -fit->exponent where the runs are compute-optimal
   double supercollapse = 0;  ///< share of x in [.2, .95]
-  double supercollapse_late = 0;  ///< share of x in [.5, .95]
+  std::pair<double, double> supercollapse_bounds = {
+      std::numeric_limits<double>::quiet_NaN(),
+      std::numeric_limits<double>::quiet_NaN()};  ///< 95% over the seeds; NaN of fewer than three a size
+  double supercollapse_late = 0;                  ///< share of x in [.5, .95]
   std::vector<FloorSensitivity> sensitivity;
   std::vector<std::string> notes;
 };

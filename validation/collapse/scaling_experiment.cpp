@@ -393,6 +393,7 @@ ScalingCollapse collapse_of(const std::vector<ScaledProblem>& sizes, const Scali
   }
   out.simulated_spread = spread_of(*out.simulated, out.floor);
   out.simulated_supercollapse = supercollapse_fraction(*out.simulated_spread);
+  out.simulated_supercollapse_bounds = supercollapse_bounds(*out.simulated, out.floor);
   if (out.predicted_delta.empty() || seeds < 8) return out;
   std::vector<double> expected;
   const double end_spread = predict(out, sizes, seeds, &expected);

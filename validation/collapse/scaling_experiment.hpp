@@ -4,6 +4,7 @@
 /// their normalised curves (docs/theory/schedules-and-collapse.md, sections 4.3 to 4.5).
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,8 @@ struct ScalingCollapse {
   std::optional<SampledCurves> simulated;
   std::optional<CollapseSpread> simulated_spread;
   double simulated_supercollapse = 0;
+  std::pair<double, double> simulated_supercollapse_bounds = {
+      std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};  ///< as supercollapse_bounds
   std::vector<Verdict> of_size;  ///< mean curves against theory
   std::optional<SpreadCheck> delta_check, floor_check;
   /// Of what was simulated: disagree where anything does, agree where every size does or Delta and floor do.

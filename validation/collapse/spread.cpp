@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <boost/math/distributions/fisher_f.hpp>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include "numerics/constants.hpp"
 #include "numerics/power_of_two.hpp"
@@ -142,6 +145,91 @@ double supercollapse_fraction(const CollapseSpread& spread, double from, double 
     below += spread.delta[k] < spread.floor[k] ? 1 : 0;
   }
   return all > 0 ? below / all : nan;
+}
+
+namespace {
+
+/// Mean and variance (divisor n - less) of some numbers, and of all but one of them.
+class AllButOne {
+ public:
+  explicit AllButOne(std::vector<double> values) : values_(std::move(values)) {
+    std::tie(mean_, squares_) = mean_and_variance(values_, 0);
+    squares_ *= static_cast<double>(values_.size());
+  }
+  std::size_t size() const { return values_.size(); }
+  std::pair<double, double> all(double less) const {
+    return {mean_, squares_ / (static_cast<double>(values_.size()) - less)};
+  }
+  std::pair<double, double> without(std::size_t i, double less) const {
+    const auto n = static_cast<double>(values_.size());
+    const double off = values_[i] - mean_;
+    return {mean_ - off / (n - 1), std::max(0.0, squares_ - off * off * n / (n - 1)) / (n - 1 - less)};
+  }
+
+ private:
+  std::vector<double> values_;
+  double mean_ = 0, squares_ = 0;
+};
+
+/// log(delta/floor) at one x, with its standard error by the jackknife over the seeds of every size.
+std::pair<double, double> delta_over_floor(const std::vector<AllButOne>& normalised,
+                                           const std::vector<AllButOne>& raw) {
+  const std::size_t sizes = raw.size();
+  std::vector<double> means(sizes), variances(sizes), floors(sizes);
+  const auto set = [&](std::size_t p, std::pair<double, double> of_l, std::pair<double, double> of_loss) {
+    std::tie(means[p], variances[p]) = of_l;
+    floors[p] = of_loss.second / (of_loss.first * of_loss.first);
+  };
+  const auto ratio = [&] {
+    const auto [mean, between] = mean_and_variance(means, 0);
+    return 0.5 * std::log((between + mean_and_variance(variances, 0).first) / (mean * mean) /
+                          mean_and_variance(floors, 0).first);
+  };
+  for (std::size_t p = 0; p < sizes; ++p) set(p, normalised[p].all(0), raw[p].all(1));
+  const double all = ratio();
+  double variance = 0;
+  for (std::size_t p = 0; p < sizes; ++p) {
+    std::vector<double> without;
+    for (std::size_t w = 0; w < raw[p].size(); ++w) {
+      set(p, normalised[p].without(w, 0), raw[p].without(w, 1));
+      without.push_back(ratio());
+    }
+    set(p, normalised[p].all(0), raw[p].all(1));
+    variance += mean_and_variance(without, 0).second * (static_cast<double>(without.size()) - 1);
+  }
+  return {all, std::sqrt(variance)};
+}
+
+}  // namespace
+
+std::pair<double, double> supercollapse_bounds(const SampledCurves& curves, double floor, double from, double to) {
+  double freedom = 0;
+  for (const auto& of_size : curves.loss) {
+    if (of_size.size() < 3) return {nan, nan};
+    freedom += static_cast<double>(of_size.size()) - 1;
+  }
+  const double quantile = boost::math::quantile(boost::math::students_t(freedom), 0.975);
+  double all = 0, surely = 0, perhaps = 0;
+  for (std::size_t k = 0; k < curves.x.size(); ++k) {
+    if (curves.x[k] < from - 1e-9 || curves.x[k] > to + 1e-9) continue;
+    std::vector<AllButOne> normalised, raw;
+    for (const auto& of_size : curves.loss) {
+      const double unit = numerics::power_of_two(of_size.front()[k] - floor);
+      std::vector<double> of_l, of_loss;
+      for (const std::vector<double>& run : of_size) {
+        of_l.push_back((run[k] - floor) / (run.back() - floor));
+        of_loss.push_back((run[k] - floor) / unit);
+      }
+      normalised.emplace_back(std::move(of_l));
+      raw.emplace_back(std::move(of_loss));
+    }
+    const auto [ratio, error] = delta_over_floor(normalised, raw);
+    if (std::isnan(ratio)) continue;
+    ++all;
+    surely += ratio + quantile * error < 0 ? 1 : 0;
+    perhaps += !(ratio - quantile * error >= 0) ? 1 : 0;
+  }
+  return all > 0 ? std::pair(surely / all, perhaps / all) : std::pair(nan, nan);
 }
 
 double end_slope(const CollapseSpread& spread, double from) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace edgewise::validation {
@@ -46,6 +47,11 @@ double largest_in(const std::vector<double>& x, const std::vector<double>& value
                   double to = std::numeric_limits<double>::infinity());
 /// Share of the grid's points in [from, to] at which delta is below the floor; NaN where there is no floor.
 double supercollapse_fraction(const CollapseSpread& spread, double from = 0.2, double to = 0.95);
+/// 95% bounds of that share: of the points where delta is below the floor whatever the seeds have moved, and of those where
+/// it may be. The error of log(delta/floor) at a point is the jackknife's over the seeds of every size. NaN where a size has
+/// fewer than three.
+std::pair<double, double> supercollapse_bounds(const SampledCurves& curves, double floor, double from = 0.2,
+                                               double to = 0.95);
 
 /// d log l / d log x at x = 1, by least squares over x in [from, 1] of the mean curve.
 double end_slope(const CollapseSpread& spread, double from = 0.8);

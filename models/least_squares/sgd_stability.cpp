@@ -32,6 +32,21 @@ double growth_factor(const SgdModes& modes, double eta) {
   return 1 + (solvers::leading_shift(decay, input, weight) - lowest);
 }
 
+/// P at infinite time where not every mode decays: without bound wherever something feeds what grows; at eta = 0 as it
+/// starts; nan where it may do either.
+double unstable_limit(const SgdModes& modes, double eta, double growth) {
+  double start = 0;
+  bool grows = false;
+  for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
+    start += modes.eigenvalue[a] * modes.power[a];
+    grows = grows || (modes.power[a] > 0 && eta * modes.eigenvalue[a] > 2);
+  }
+  if (eta == 0) return start;
+  // Gradient noise couples every mode to every other.
+  if (!std::isinf(modes.batch)) grows = modes.noise_variance > 0 || (start > 0 && growth > 1);
+  return grows ? infinity : nan;
+}
+
 }  // namespace
 
 std::vector<Finding> sgd_stability(const LeastSquares& problem) {
@@ -72,9 +87,9 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
   const double growth = growth_factor(modes, eta);
   add("growth_factor", growth, "factor per step of the mean risk at long times (label noise aside)");
-  const double steady = !stable ? nan : modes.noise_variance * kappa / (1 - kappa);
-  add("steady_excess_mse", steady, "P at infinite time; nan unless stable");
-  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; nan unless stable");
+  const double steady = stable ? modes.noise_variance * kappa / (1 - kappa) : unstable_limit(modes, eta, growth);
+  add("steady_excess_mse", steady, "P at infinite time; inf where it grows without bound");
+  add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; inf where it grows without bound");
   add("stable", stable, "kappa < 1 and every mode decays");
   add("reason",
       std::string(stable             ? "stable"

@@ -132,3 +132,21 @@ TEST_CASE("power laws: both terms of the late risk by their integrals over the m
               .epsilon(1e-6));
   }
 }
+
+TEST_CASE("the steady state of what does not settle: infinite where it grows, the start where nothing moves") {
+  const auto steady = [](const std::string& noise, const std::string& power, const std::string& optimizer) {
+    return number(
+        prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4]\ntarget_power = " +
+                power + "\n" + noise + "[time]\nsteps = 5\n[optimizer]\n" + optimizer)
+            ->stability(),
+        "steady_excess_mse");
+  };
+  const std::string noise = "[noise]\nvariance = 0.2\n", fast = "learning_rate = 3.0\nbatch = ";
+  CHECK(std::isinf(steady(noise, "[1.0, 0.5]", fast + "2\n")));
+  CHECK(std::isinf(steady(noise, "[0.0, 0.0]", fast + "2\n")));
+  CHECK(std::isinf(steady("", "[0.0, 0.5]", fast + "2\n")));
+  CHECK(std::isnan(steady("", "[0.0, 0.0]", fast + "2\n")));
+  CHECK(std::isinf(steady("", "[1.0, 0.5]", fast + "inf\n")));
+  CHECK(std::isnan(steady("", "[0.0, 0.5]", fast + "inf\n")));  // what grows is not there
+  CHECK(steady(noise, "[1.0, 0.5]", "learning_rate = 0\nbatch = 2\n") == doctest::Approx(1.2));
+}

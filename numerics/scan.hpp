@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The least value of a positive function of one variable that may have many local minima, by its logarithm.
+/// The least value of a function of one variable that may have many local minima, or of a positive one by its logarithm.
 #include <cstddef>
 #include <vector>
 
@@ -27,8 +27,10 @@ struct ScannedMinimum {
   bool at_end = false;       ///< it lies at an end of all that was sampled
 };
 
-/// f is the logarithm of what is to be least. A grid; every interval is halved until its middle lies where a cubic through its neighbours puts it; then every local
-/// minimum by Brent's method. Minima closer together than `finest` may be missed, and so may some where f has hundreds.
+/// A grid; every interval is halved until its middle lies where a cubic through its neighbours puts it; then every local
+/// minimum by Brent's method. At needles f is taken for a logarithm, and the parabola that exp f is there is tried too; of
+/// another f that costs evaluations and is kept only where it is lower. Minima closer
+/// together than `finest` may be missed, and so may some where f has hundreds.
 ScannedMinimum scanned_minimum(const Function& f, const Scan& scan);
 
 }  // namespace edgewise::numerics

@@ -32,8 +32,7 @@ double growth_factor(const SgdModes& modes, double eta) {
   return 1 + (solvers::leading_shift(decay, input, weight) - lowest);
 }
 
-/// P at infinite time where not every mode decays: without bound wherever something feeds what grows; at eta = 0 as it
-/// starts; nan where it may do either.
+/// P at infinite time where not every mode decays: without bound wherever something feeds what grows, else nan.
 double unstable_limit(const SgdModes& modes, double eta, double growth) {
   double start = 0;
   bool grows = false;
@@ -41,7 +40,7 @@ double unstable_limit(const SgdModes& modes, double eta, double growth) {
     start += modes.eigenvalue[a] * modes.power[a];
     grows = grows || (modes.power[a] > 0 && eta * modes.eigenvalue[a] > 2);
   }
-  if (eta == 0) return start;
+  if (eta == 0) return nan;
   // Gradient noise couples every mode to every other.
   if (!std::isinf(modes.batch)) grows = modes.noise_variance > 0 || (start > 0 && growth > 1);
   return grows ? infinity : nan;

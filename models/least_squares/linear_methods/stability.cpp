@@ -201,9 +201,12 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
     amplification = state.amplification;
     steady = 0;
     for (std::size_t a = 0; a < system.modes.x.size(); ++a) steady += system.modes.weight[a] * state.observed[a];
+  } else if (growth.growth_factor > 1 && sigma2 > 0 && std::isfinite(h("batch"))) {
+    steady = std::numeric_limits<double>::infinity();  // the noise of the gradients enters whatever grows
   }
-  add("steady_excess_mse", steady, "P at infinite time; undefined when unstable or frozen");
-  add("steady_risk", (steady + sigma2) / 2, "risk at infinite time; undefined when unstable or frozen");
+  add("steady_excess_mse", steady, "P at infinite time; inf where noise drives what grows, undefined when frozen");
+  add("steady_risk", (steady + sigma2) / 2,
+      "risk at infinite time; inf where noise drives what grows, undefined when frozen");
   add("noise_amplification", amplification,
       "Lambda = [(1 - G)^{-1} 1]_0: label noise counts Lambda times, and late power laws too");
   for (const auto& [name, finding] : {std::pair("learning_rate", "eta"), std::pair("outer_learning_rate", "xi")}) {

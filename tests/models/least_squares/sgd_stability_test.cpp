@@ -133,7 +133,7 @@ TEST_CASE("power laws: both terms of the late risk by their integrals over the m
   }
 }
 
-TEST_CASE("the steady state of what does not settle: infinite where it grows, the start where nothing moves") {
+TEST_CASE("the steady state of what does not settle: infinite where it is fed and grows, else unknown") {
   const auto steady = [](const std::string& noise, const std::string& power, const std::string& optimizer) {
     return number(
         prepare("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4]\ntarget_power = " +
@@ -148,5 +148,5 @@ TEST_CASE("the steady state of what does not settle: infinite where it grows, th
   CHECK(std::isnan(steady("", "[0.0, 0.0]", fast + "2\n")));
   CHECK(std::isinf(steady("", "[1.0, 0.5]", fast + "inf\n")));
   CHECK(std::isnan(steady("", "[0.0, 0.5]", fast + "inf\n")));  // what grows is not there
-  CHECK(steady(noise, "[1.0, 0.5]", "learning_rate = 0\nbatch = 2\n") == doctest::Approx(1.2));
+  CHECK(std::isnan(steady(noise, "[1.0, 0.5]", "learning_rate = 0\nbatch = 2\n")));
 }

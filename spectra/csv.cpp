@@ -146,6 +146,7 @@ class Reader {
                                      "name the column eigenvalue, or write {}.0",
                                      first.cells.front(), first.cells.front()));
     for (std::size_t k = 0; k < first.cells.size(); ++k) columns_.push_back(k);
+    positional_ = true;
     return false;
   }
 
@@ -220,6 +221,12 @@ class Reader {
       if (!good)
         fail(line.number, fmt::format("{} must be finite and {}, got {}", name, columns_[k] == 1 ? "> 0" : ">= 0",
                                       settings::shown(cell)));
+      // Powers of the target, or eigenvalues that stand side by side.
+      if (positional_ && columns_[k] == 1 && *x != std::floor(*x))
+        fail(line.number,
+             fmt::format("the second number, {}, would be a multiplicity, and is not whole; name the columns "
+                         "in a first line ({}), or write one eigenvalue a line",
+                         settings::shown(cell), settings::join(column_names)));
       values[columns_[k]] = *x;
     }
     spectrum_.eigenvalue.push_back(values[0]);
@@ -246,6 +253,7 @@ class Reader {
   DelimitedText table_;
   DelimitedLine commented_names_;
   std::vector<std::size_t> columns_;
+  bool positional_ = false;  // no line names them
   Spectrum spectrum_;
 };
 

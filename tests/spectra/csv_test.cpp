@@ -180,6 +180,15 @@ TEST_CASE("what would be read wrongly is refused, with the column or the separat
   CHECK(complaint("eigenvalue\n" + std::string(100000, 'x')).size() < 200);
 }
 
+TEST_CASE("without names a second number that cannot be a multiplicity is not taken for one") {
+  for (const char* text : {"1,0.5,0.25\n", "1;0,5\n0,5;1\n", "1.5 2\n0.5 0.7\n"}) {
+    CAPTURE(text);
+    CHECK(complaint(text).find("would be a multiplicity, and is not whole; name the columns") != std::string::npos);
+  }
+  CHECK(complaint("eigenvalue,multiplicity\n1,2.5\n") == "no complaint");
+  CHECK(complaint("1,2\n0.5,1e3\n") == "no complaint");
+}
+
 TEST_CASE("a first line that was meant as a number is no name") {
   for (const char* first : {"1D0", "1..5", "1\xc2\xa0", "+-1", ".5.", "-1e", "NA", "3 %"}) {
     const std::string line = first;

@@ -140,8 +140,10 @@ TEST_CASE("scales outside the phase and families without a tangent kernel have n
   CHECK(refusal("[network]\nfamily = 'goe'\nactivation = 'tanh'\nscale = 0.3\n")
             .starts_with("e.toml: network.family: the tangent kernel"));
   CHECK(refusal("[training]\niterations = 1.5\n").starts_with("e.toml: training.iterations: must be a whole"));
-  CHECK(refusal("[network]\nwidth = 20000\n[training]\niterations = 10000\n")
-            .starts_with("e.toml: training.iterations: times examples"));
+  CHECK_THROWS_WITH(prepared("[network]\nwidth = 20000\n[training]\niterations = 10000\n")->simulate(),
+                    doctest::Contains("training.iterations: times examples"));
+  CHECK_THROWS_WITH(prepared("[network]\nwidth = 20001\n")->simulate(),
+                    doctest::Contains("network.width: must be at most 20000"));
   const auto findings = prepared("[network]\nscale = 1.5\nfamily = 'goe'\n")->stability();
   const auto value = [&](const char* name) {
     return std::get<double>(std::ranges::find(findings, name, &models::Finding::name)->value);

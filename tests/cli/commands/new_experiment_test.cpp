@@ -100,7 +100,8 @@ TEST_CASE("keys that are switched off show their defaults: switched on, those of
   std::istringstream lines(text);
   bool inside = false;
   for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("[") || line.starts_with("#[")) inside = line == "[time]" || line == "[monte_carlo]" || line == "[verdict]";
+    if (line.starts_with("[") || line.starts_with("#["))
+      inside = line == "[time]" || line == "[monte_carlo]" || line == "[verdict]";
     const bool has_value = line.size() > 1 && line.front() == '#' && line[1] != ' ' && !line.ends_with("=");
     on += (inside && has_value ? line.substr(1) : line) + "\n";
   }

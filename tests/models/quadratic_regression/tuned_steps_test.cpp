@@ -621,7 +621,8 @@ TEST_CASE("what the sections refuse under a rule") {
   CHECK(
       holds(refused(data + "[optimizer]\nkind = 'sam'\nlearning_rate = 0.1\nrho = 0.1\nmomentum = 0.5\n"), "momentum"));
   CHECK(holds(refused(data + "[rate]\nkind = 'armijo'\n", true), "runs part there: it has a simulation only"));
-  CHECK(holds(refused(portable + "fix_residual_norm = false\n[optimizer]\nlearning_rate = 0.1\n"), "fix_residual_norm: is read where"));
+  CHECK(holds(refused(portable + "fix_residual_norm = false\n[optimizer]\nlearning_rate = 0.1\n"),
+              "fix_residual_norm: is read where"));
   CHECK(holds(refused(portable + "[optimizer]\nlearning_rate = 0.1\n[monte_carlo]\ntensor = 'streamed'\n"), "stored"));
   for (const std::string method : {"flow", "early-time", "linear-mean", "central-flow"})
     CHECK(holds(refused(data + "[rate]\nkind = 'cdat'\n[theory]\nmethod = '" + method + "'\n", true), "memory alone"));

@@ -49,6 +49,8 @@ struct FiniteData {
   /// Whether fresh data have a finite risk.
   bool has_risk() const { return population && std::isfinite(population->noise_variance); }
   std::size_t samples() const { return residual.size(); }
+  /// Whether batches depend on those before, which no theory here knows; the full batch is the same in any order.
+  bool shuffled() const { return sampling == Sampling::shuffle && batch < samples(); }
   std::size_t parameters() const { return inputs.rows(); }
 };
 

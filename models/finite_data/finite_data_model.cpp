@@ -101,11 +101,15 @@ class FiniteDataProblem final : public Problem {
   Trajectory reference() const override {
     FiniteDataMethod method = method_;
     const double cost = FourthMoments::cost(data_->samples(), static_cast<double>(data_->time.steps));
-    method.bands = method.level == Level::exact && data_->sampling != Sampling::shuffle && (method.bands || cost < 5e9);
+    method.bands = method.level == Level::exact && !data_->shuffled() && (method.bands || cost < 5e9);
     return solve_finite_data(*data_, kernel(), method);
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_finite_data(data_, sampler_); }
   std::vector<Finding> stability() const override { return finite_data_stability(*data_, kernel()); }
+  std::vector<std::string> warnings() const override {
+    if (!data_->shuffled()) return {};
+    return {"the theory takes fresh batches; shuffled passes make them depend on each other"};
+  }
 
   std::unique_ptr<RateObjective> rate_objective(const std::string& observable) const override {
     if (!observable.empty() && observable != "loss")
@@ -322,8 +326,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   FiniteDataMethod method = theory_section().read(theory);
   if (!theory.has("method") && data->samples() > exact_by_default) method.level = Level::closure;
   if (method.bands && method.level != Level::exact) throw theory.error("bands", "only method = \"exact\" has them");
-  if (method.bands && data->sampling == Sampling::shuffle)
-    throw theory.error("bands", "are of fresh batches; shuffled passes have none");
+  if (method.bands && data->shuffled()) throw theory.error("bands", "are of fresh batches; shuffled passes have none");
   const MonteCarloKeys monte_carlo =
       monte_carlo_section().from(read_monte_carlo(table, monte_carlo_section().parameters()));
   return std::make_unique<FiniteDataProblem>(data, method, monte_carlo.sampler);

@@ -37,14 +37,11 @@ class LossRecorder {
  public:
   LossRecorder(const FiniteData& data, const std::string& method, bool exact)
       : data_(data), out_(loss_of(numerics::squared_norm_in_order(data.residual))) {
-    // A shuffled full batch is the full batch.
-    const bool shuffled = data.sampling == Sampling::shuffle && data.batch < data.samples();
-    out_.trajectory().method = !shuffled ? method : method == "exact" ? "fresh batches" : method + ", fresh batches";
-    out_.trajectory().exact = exact && !shuffled;
+    out_.trajectory().method = !data.shuffled()    ? method
+                               : method == "exact" ? "fresh batches"
+                                                   : method + ", fresh batches";
+    out_.trajectory().exact = exact && !data.shuffled();
     for (const Observable& observable : finite_data_observables(data)) columns_.push_back(out_.add(observable));
-    if (shuffled)
-      out_.trajectory().warnings.push_back(
-          "the theory takes fresh batches; shuffled passes make them depend on each other");
   }
   /// `power` is E |z|^2; `rest` is asked at recorded steps only. False when there is nothing more to do.
   bool operator()(std::uint64_t step, double power, const std::function<Recorded()>& rest) {

@@ -316,7 +316,8 @@ TEST_CASE("a method that never moves is not stable: all modes are frozen") {
 TEST_CASE("a mode that jumps and keeps its second moment is at its edge, not frozen") {
   // eta lambda = 1 at batch 1: to the minimum, and noise of the very size of what there was. eta lambda = 2, no noise of its
   // own: to the other side.
-  for (const auto& [eta, omega] : {std::pair(1.0, 1.0), {2.0, 0.0}}) {
+  for (const auto& entry : {std::pair(1.0, 1.0), {2.0, 0.0}}) {
+    const double eta = entry.first, omega = entry.second;
     CAPTURE(eta);
     PeriodicPhases sgd;
     sgd.modes = modes_of({1, 0.25}, 3);

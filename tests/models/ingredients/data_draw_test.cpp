@@ -81,7 +81,9 @@ TEST_CASE("the even moments of each law are those of what is drawn") {
     if (law == models::ingredients::InputLaw::rows) continue;
     const models::ingredients::EvenMoments known = models::ingredients::even_moments(law);
     const std::vector<double> z = drawn(word, 64);
-    for (const auto& [power, value] : {std::pair(4, known.fourth), {6, known.sixth}, {8, known.eighth}}) {
+    for (const auto& moments : {std::pair(4, known.fourth), {6, known.sixth}, {8, known.eighth}}) {
+      const int power = moments.first;
+      const double value = moments.second;
       CAPTURE(power);
       // Five standard deviations of the mean, the sample's own; of +-1 there is none.
       const double mean = moment(z, power), error = std::sqrt((moment(z, 2 * power) - mean * mean) / 262144);

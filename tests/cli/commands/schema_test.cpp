@@ -56,9 +56,9 @@ TEST_CASE("the schema refuses what the program refuses") {
       {changed("[spectrum]", "[powers]\nsize = 1\n[spectrum]"), ".powers: unknown"},
       {changed("variance = 0.01", "variance = -1"), ".noise.variance: minimum"},
       {changed("model = \"least-squares\"\n", ""), ": required"}};
-  for (const auto& [text, what] : mistakes) {
+  for (const auto& mistake : mistakes) {
+    const std::string what = mistake.second, said = wrong(mistake.first);
     CAPTURE(what);
-    const std::string said = wrong(text);
     CAPTURE(said);
     CHECK(said.find(what) != said.npos);
   }

@@ -150,8 +150,9 @@ TEST_CASE("the score of a skewed Student's t") {
 TEST_CASE("the least score over a range of skewnesses, and the t that has it") {
   // By search over the range; beyond t skewness = -4.5 sqrt n Hall's transformation would turn back.
   constexpr double n = 25;
-  for (const auto& [low, high] : {std::pair{-1.0, 3.0}, {0.5, 9.0}, {-8.0, -1.0}, {2.0, 2.0}})
+  for (const auto& range : {std::pair{-1.0, 3.0}, {0.5, 9.0}, {-8.0, -1.0}, {2.0, 2.0}})
     for (const double t : {-12.0, -3.0, -1.5, 1.5, 3.0, 12.0}) {
+      const double low = range.first, high = range.second;
       CAPTURE(low);
       CAPTURE(t);
       double least = 1e9;

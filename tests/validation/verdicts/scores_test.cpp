@@ -241,8 +241,8 @@ TEST_CASE("z-scores of single steps and of stretches, the largest of them, and w
       open_side.resize(scores.size());
       // How much farther than the critical score t must be for its score to be there.
       std::vector<double> excess;
-      for (const auto& [low, high] : open_side) {
-        const double at = verdict.critical_z;
+      for (const auto& range : open_side) {
+        const double low = range.first, high = range.second, at = verdict.critical_z;
         excess.push_back(0);
         if (low == 0 && high == 0) continue;
         const double up = crossing(0, 20, [&](double t) { return student_score(t, low, n) - at; });

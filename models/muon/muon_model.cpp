@@ -224,6 +224,11 @@ class MatrixProblem final : public Problem {
           "rank min(m, n, B) = {:g} on a steep spectrum: the deterministic equivalent is for large ranks, and "
           "off by some 10% in the drift and 25% in the noise; coefficients = \"null\" measures them",
           p.rank()));
+    else if (p.map != UpdateMap::signsgd && p.map != UpdateMap::sgd && p.rank() < large_rank)
+      out.push_back(
+          fmt::format("rank min(m, n, B) = {:g}: the theory is of large matrices; at ranks of 2 to 4 risks were 4 to "
+                      "16% off",
+                      p.rank()));
     if (p.protocol == Protocol::local_equilibrium) out.push_back("the protocol local-equilibrium is a conjecture");
     if (p.map == UpdateMap::newton_schulz || p.map == UpdateMap::general)
       out.push_back("this map's coefficients are measured; its dressed correction is SignSVD's");

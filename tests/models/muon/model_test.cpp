@@ -364,20 +364,28 @@ TEST_CASE("inputs without a Hadamard basis: the theory says which basis it is of
                        doctest::Contains("hadamard needs a power of two inputs, the spectrum has 3"), settings::Error);
 }
 
-TEST_CASE("small ranks on steep spectra are warned of") {
-  const auto warned = [](const std::string& spectrum, int batch, const std::string& theory = "") {
+TEST_CASE("small ranks are warned of, and what they do to coefficients on steep spectra") {
+  const auto warned = [](const std::string& of, const std::string& spectrum, int batch,
+                         const std::string& kind = "signsvd", const std::string& theory = "") {
     for (const std::string& warning :
          problem_of(
              fmt::format("[spectrum]\nkind = 'power-law'\n{}\n[noise]\nrelative_variance = 20.0\n[optimizer]\nkind = "
-                         "'signsvd'\nbatch = {}\nlearning_rate = 0.01\n[time]\nsteps = 3\n{}",
-                         spectrum, batch, theory))
+                         "'{}'\nbatch = {}\nlearning_rate = 0.01\n[time]\nsteps = 3\n{}",
+                         spectrum, kind, batch, theory))
              ->warnings())
-      if (warning.find("off by some 10%") != std::string::npos) return true;
+      if (warning.find(of) != std::string::npos) return true;
     return false;
   };
   const std::string steep = "dimension = 16\nalpha = 1.2\nbeta = 0.5", flat = "dimension = 16\nalpha = 0.2\nbeta = 0.5";
-  CHECK(warned(steep, 2));
-  CHECK_FALSE(warned(steep, 8));
-  CHECK_FALSE(warned(flat, 2));
-  CHECK_FALSE(warned(steep, 2, "[theory]\ncoefficients = 'null'\n"));
+  const std::string coefficients = "off by some 10%", large = "rank min(m, n, B) = 2: the theory is of large matrices";
+  CHECK(warned(coefficients, steep, 2));
+  CHECK_FALSE(warned(coefficients, steep, 8));
+  CHECK_FALSE(warned(coefficients, flat, 2));
+  CHECK_FALSE(warned(coefficients, steep, 2, "signsvd", "[theory]\ncoefficients = 'null'\n"));
+  CHECK(warned(large, flat, 2));
+  CHECK(warned(large, steep, 2, "signsvd", "[theory]\ncoefficients = 'null'\n"));
+  CHECK(warned(large, steep, 2, "newton-schulz"));
+  CHECK_FALSE(warned("large matrices", steep, 8, "newton-schulz"));
+  CHECK_FALSE(warned("large matrices", flat, 2, "signsgd"));
+  CHECK_FALSE(warned("large matrices", flat, 2, "sgd"));
 }

@@ -47,7 +47,7 @@ double negation(double x) {
 /// for -2 < s < 12.
 double harmonic(double n, double s) {
   constexpr double direct = 24;
-  constexpr double coefficients[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160};
+  constexpr double coefficients[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600};
   n = std::floor(n);
   if (std::isnan(n) || std::isnan(s)) return std::numeric_limits<double>::quiet_NaN();
   if (n < 1) return 0;

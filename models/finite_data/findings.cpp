@@ -23,7 +23,7 @@ double steady_power(const FiniteData& data, const Kernel& kernel) {
   for (std::size_t a = kernel.rank; a < start.size(); ++a)
     for (std::size_t i = 0; i < still.size(); ++i) still[i] += start[a] * kernel.vectors(i, a);
   for (double& x : still) x *= x;
-  if (c.c1 > 0 && kernel.rank > 0)
+  if (c.c1 > 0)
     still = ingredients::noise_kernel_at(kernel.vectors, kernel.modes(), data.learning_rate, c.c1, c.c2).renewed(still);
   return std::accumulate(still.begin(), still.end(), 0.0);
 }

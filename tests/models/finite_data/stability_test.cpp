@@ -350,3 +350,14 @@ TEST_CASE("the loss comes to its steady value as fast as approach_factor says") 
   CHECK((loss[2] - steady) / (loss[1] - steady) == Approx(found).epsilon(1e-4));
   CHECK(found > models::testing::number(findings, "growth_factor") + 0.05);
 }
+
+TEST_CASE("where no input says anything the loss stays where it is") {
+  const auto of = prepare(
+      "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[0, 0], [0, 0], [0, 0]]\ntargets = [1, 2, -1]\n"
+      "[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 5\n");
+  const auto findings = of->stability();
+  for (const char* name : {"loss_floor", "steady_loss", "approach_factor"})
+    CHECK(models::testing::number(findings, name) == 1);
+  const Trajectory solved = of->solve();
+  for (const double loss : models::testing::column(solved, "loss")) CHECK(loss == 1);
+}

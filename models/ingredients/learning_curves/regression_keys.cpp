@@ -2,6 +2,7 @@
 #include "models/ingredients/learning_curves/regression_keys.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <cmath>
 #include <stdexcept>

@@ -2,8 +2,8 @@
 #include "models/ingredients/learning_curves/regression_keys.hpp"
 
 #include <fmt/format.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 

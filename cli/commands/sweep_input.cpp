@@ -28,11 +28,11 @@ namespace {
 
 constexpr std::string_view first_line = "# kind: sweep";
 /// Enough of a file to tell what it is.
-constexpr std::size_t signature = 32;
+constexpr std::size_t signature_size = 32;
 
 std::string beginning(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string out(signature, '\0');
+  std::string out(signature_size, '\0');
   in.read(out.data(), static_cast<std::streamsize>(out.size()));
   out.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
   return out;

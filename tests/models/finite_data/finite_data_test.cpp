@@ -244,7 +244,8 @@ TEST_CASE("the excess risk keeps its digits where the kernel is nearly singular"
   const auto problem = prepare(experiment("learning_rate = 0.5\nbatch = 12", "samples = 12", "",
                                           "kind = 'power-law'\nalpha = 5\nbeta = 1\ndimension = 14"));
   const Trajectory theory = problem->solve();
-  const auto replica = problem->simulate()->replica(1, 0);
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
   std::vector<double> out(3);
   for (std::size_t k = 0; k < theory.steps.size(); ++k) {
     replica->advance(static_cast<std::uint64_t>(theory.steps[k]));

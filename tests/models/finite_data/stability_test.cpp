@@ -236,7 +236,8 @@ TEST_CASE("the closure keeps the digits of the excess risk where eigenvalues spa
       "12\n"
       "[optimizer]\nlearning_rate = 0.5\nbatch = 12\n[theory]\nmethod = 'closure'\n[time]\nat = [1, 10, 400]\n");
   const Trajectory theory = problem->solve();
-  const auto replica = problem->simulate()->replica(1, 0);
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
   std::vector<double> out(3);
   for (std::size_t k = 0; k < theory.steps.size(); ++k) {
     replica->advance(static_cast<std::uint64_t>(theory.steps[k]));

@@ -217,7 +217,8 @@ TEST_CASE("mini-batch CDAT: the population, batch = inf, is the limit of large b
     CHECK(theory.exact);
     CHECK(population->predictions().empty());
     const double eta = rate.find("max") == std::string::npos ? 1.7 : .3;
-    const auto run = population->simulate()->replica(5, 0);
+    const auto simulation = population->simulate();
+    const auto run = simulation->replica(5, 0);
     for (const std::size_t row : {1u, 2u}) {  // v' = (1 - eta) v
       const double P = std::pow(1 - eta, row == 1 ? 2 : 6);
       CHECK(column(theory, "excess_mse")[row] == Approx(P).epsilon(1e-13));

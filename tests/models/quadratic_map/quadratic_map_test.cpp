@@ -241,7 +241,9 @@ TEST_CASE("an experiment is solved by every method, and agrees with the algorith
   for (const Column& column : map.columns)
     for (std::size_t k = 0; k < column.value.size(); ++k)
       CHECK(moments.find(column.observable.name)->value[k] == Approx(column.value[k]).epsilon(1e-12));
-  const auto replica = prepare(text)->simulate()->replica(1, 0);
+  const auto problem = prepare(text);
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
   replica->advance(20);
   std::array<double, 6> seen{};
   replica->observe(seen);

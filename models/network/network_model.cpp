@@ -11,6 +11,7 @@
 
 #include "models/framework/declared_model.hpp"
 #include "models/framework/window_means.hpp"
+#include "models/ingredients/curvature_part.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 #include "models/network/closed_forms.hpp"
 #include "models/network/predictions.hpp"
@@ -91,20 +92,6 @@ const settings::Section<AscentNorm>& norm_section() {
   return section;
 }
 
-/// Key of a penalty's part of the Hessian.
-struct PenaltyPart {
-  CurvaturePart part = CurvaturePart::hessian;
-};
-const settings::Section<PenaltyPart>& part_section() {
-  static const settings::Section<PenaltyPart> section([](settings::Section<PenaltyPart>& s) {
-    s.words("part", &PenaltyPart::part, "A: full H, its gauss-newton part, or what that neglects",
-            {{"full", CurvaturePart::hessian},
-             {"gauss-newton", CurvaturePart::gauss_newton},
-             {"neglected", CurvaturePart::neglected}});
-  });
-  return section;
-}
-
 std::vector<Parameter> ascent_keys() {
   return {learning_rate(),
           settings::number("rho", "length of the ascent e").at_least(0).must(),
@@ -170,7 +157,8 @@ const std::vector<Kind>& kinds() {
         "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
         "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2",
         penalty_source,
-        {learning_rate(), settings::number("rho", "strength").at_least(0).must(), part_section().parameters()[0],
+        {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
+         ingredients::curvature_part_section().parameters()[0],
          settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(),
          ingredients::momentum_parameter(), batch()}},
        UpdateKind::penalty},
@@ -274,7 +262,7 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
     if (rule.norm_of_preconditioner && !rule.normalised) throw values.error("norm", "belongs to normalised = true");
   }
   if (values.has("part")) {
-    rule.part = part_section().from(values).part;
+    rule.part = ingredients::curvature_part_section().from(values).part;
   }
   if (values.has("deviation")) rule.deviation = values.number("deviation");
   if (values.has("antithetic")) rule.antithetic = values.flag("antithetic");

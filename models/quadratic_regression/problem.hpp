@@ -70,4 +70,7 @@ struct QuadraticProblem {
 /// Residual and Jacobian at theta = 0 of a replica.
 QuadraticStart quadratic_start(const QuadraticProblem& problem, std::uint64_t seed, std::uint64_t replica);
 
+/// The instance of replica 0 with its curvature tensor stored: the one given, or the one drawn.
+std::shared_ptr<const QuadraticInstance> first_instance(const QuadraticProblem& problem);
+
 }  // namespace edgewise::models::quadratic_regression

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "models/ingredients/curvature_part.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 #include "numerics/constants.hpp"
 #include "settings/section.hpp"
@@ -60,20 +61,6 @@ std::vector<Parameter> ascent_keys() {
 
 Parameter deviation() {
   return settings::number("deviation", "s").at_least(0).must();
-}
-
-/// Key of a penalty's part of the Hessian.
-struct PenaltyPart {
-  CurvaturePart part = CurvaturePart::hessian;
-};
-const settings::Section<PenaltyPart>& part_section() {
-  static const settings::Section<PenaltyPart> section([](settings::Section<PenaltyPart>& s) {
-    s.words("part", &PenaltyPart::part, "A: full H, its gauss-newton part, or what that neglects",
-            {{"full", CurvaturePart::hessian},
-             {"gauss-newton", CurvaturePart::gauss_newton},
-             {"neglected", CurvaturePart::neglected}});
-  });
-  return section;
 }
 
 linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
@@ -225,7 +212,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   problem.base = ingredients::read_base_update(values);
   if (problem.sam) problem.rule.rho = values.number("rho");
   if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
-  if (values.has("part")) problem.rule.part = part_section().from(values).part;
+  if (values.has("part")) problem.rule.part = ingredients::curvature_part_section().from(values).part;
   if (values.has("deviation")) problem.rule.deviation = values.number("deviation");
   problem.batch = problem.law.outputs;
   if (!values.has("batch")) return;
@@ -375,7 +362,8 @@ const std::vector<Description>& quadratic_optimizers() {
           "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2;\n"
           "A = H draws to critical points with curvature q < -1/rho, GGN to none with q < 0",
           penalty_source,
-          {learning_rate(), settings::number("rho", "strength").at_least(0).must(), part_section().parameters()[0],
+          {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
+           ingredients::curvature_part_section().parameters()[0],
            settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), any_batch()}},
       Description{"weight-noise",
                   "the gradient at noisy parameters",

@@ -110,13 +110,7 @@ std::optional<ScalarSaddle> scalar_saddle(const QuadraticProblem& problem) {
 void add_curvature_at_start(const QuadraticProblem& problem, std::vector<Finding>& out) {
   const auto d = static_cast<double>(problem.law.outputs), p = static_cast<double>(problem.law.parameters);
   if (!problem.traces || p > most_parameters || (!problem.given && d * p * p > most_entries)) return;
-  std::shared_ptr<const QuadraticInstance> instance = problem.given;
-  if (!instance) {
-    QuadraticStart start = quadratic_start(problem, problem.seed, 0);
-    instance = std::make_shared<const QuadraticInstance>(
-        QuadraticInstance{std::move(start.z0), std::move(start.j0),
-                          CurvatureTensor(problem.law, problem.seed, 0, CurvatureTensor::Storage::stored)});
-  }
+  const std::shared_ptr<const QuadraticInstance> instance = first_instance(problem);
   const QuadraticState state(*instance);
   const std::vector<Observable> names = curvature_observables(problem.rule);
   std::vector<double> values(names.size()), xi(problem.law.parameters);

@@ -284,13 +284,7 @@ Trajectory solve_central_flow(const QuadraticProblem& problem) {
     throw std::invalid_argument("central-flow is of one instance: data.shared_instance = true, or a given Q");
   if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.turns())
     throw std::invalid_argument("central-flow is of gradient descent on all outputs at a constant learning rate");
-  std::shared_ptr<const QuadraticInstance> instance = problem.given;
-  if (!instance) {
-    QuadraticStart start = quadratic_start(problem, problem.seed, 0);
-    instance = std::make_shared<const QuadraticInstance>(
-        QuadraticInstance{std::move(start.z0), std::move(start.j0),
-                          CurvatureTensor(problem.law, problem.seed, 0, CurvatureTensor::Storage::stored)});
-  }
+  const std::shared_ptr<const QuadraticInstance> instance = first_instance(problem);
   std::vector<double> scratch;
   ingredients::QuadraticObjective objective(
       instance->z0, instance->j0,

@@ -13,6 +13,7 @@
 #include "settings/counted.hpp"
 #include "settings/shown.hpp"
 #include "validation/monte_carlo/statistics.hpp"
+#include "validation/verdicts/joint_test.hpp"
 #include "validation/verdicts/rounding.hpp"
 
 namespace edgewise::validation {

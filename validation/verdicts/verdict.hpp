@@ -19,9 +19,6 @@ std::string_view name(Outcome outcome);
 /// know their spread. (Measured: docs/guide.md, Calibration.)
 inline constexpr std::size_t least_replicas = 8;
 
-/// By what the critical value of a score is multiplied where n replicas are to tell their own standard deviation.
-double widening_of_few(double n);
-
 /// One row of the comparison: the mean of an observable at a step.
 struct Comparison {
   std::uint64_t step = 0;

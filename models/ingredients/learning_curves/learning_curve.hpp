@@ -27,8 +27,8 @@ struct Levels {
 /// The curve at one number of samples.
 struct CurvePoint {
   double kappa = 0;  ///< effective ridge: n = sum m L + (ridge + tail)/kappa, L = lambda/(lambda + kappa)
-  double overfitting =
-      1;  ///< E0 = n/(n - sum m L^2), infinite where n meets the rank without a ridge, or where kappa is 0 to a double
+  /// E0 = n/(n - sum m L^2); infinite where n meets the rank without a ridge, or where kappa is 0 to a double.
+  double overfitting = 1;
   double excess = 0;  ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
   double train = 0;   ///< mean square of the residuals on the noisy training set
   /// Bound, to first order, on the relative change of the excess by what is learned beyond the listed levels, which the

@@ -66,10 +66,7 @@ Sampled sampled(const Simulation& simulation, std::uint64_t step, std::uint64_t 
 
 template <class Value>
 Value finding(const Problem& problem, const std::string& name) {
-  for (const Finding& f : problem.stability())
-    if (f.name == name) return std::get<Value>(f.value);
-  FAIL("no finding " << name);
-  return {};
+  return models::testing::finding<Value>(problem.stability(), name);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ using namespace edgewise::models::ingredients;
 using doctest::Approx;
 using linear_algebra::Matrix;
 using models::testing::error_of;
+using models::testing::finding;
 using models::testing::holds;
 using models::testing::prepare;
 
@@ -76,14 +77,6 @@ double literal_growth(const FiniteData& data) {
 }
 
 const std::vector<Sampling> fresh = {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli};
-
-template <class Value>
-Value finding(const std::vector<Finding>& all, const std::string& name) {
-  for (const Finding& f : all)
-    if (f.name == name) return std::get<Value>(f.value);
-  FAIL("no finding " << name);
-  return {};
-}
 
 }  // namespace
 

@@ -10,23 +10,22 @@
 
 namespace edgewise::models::testing {
 
-inline double number(const std::vector<Finding>& findings, std::string_view name) {
+/// The value of the finding, which must be there.
+template <class T>
+T finding(const std::vector<Finding>& findings, std::string_view name) {
   for (const Finding& f : findings)
-    if (f.name == name) return std::get<double>(f.value);
-  FAIL("no finding " << std::string(name));
-  return 0;
-}
-inline bool flag(const std::vector<Finding>& findings, std::string_view name) {
-  for (const Finding& f : findings)
-    if (f.name == name) return std::get<bool>(f.value);
-  FAIL("no finding " << std::string(name));
-  return false;
-}
-inline std::string words(const std::vector<Finding>& findings, std::string_view name) {
-  for (const Finding& f : findings)
-    if (f.name == name) return std::get<std::string>(f.value);
+    if (f.name == name) return std::get<T>(f.value);
   FAIL("no finding " << std::string(name));
   return {};
+}
+inline double number(const std::vector<Finding>& findings, std::string_view name) {
+  return finding<double>(findings, name);
+}
+inline bool flag(const std::vector<Finding>& findings, std::string_view name) {
+  return finding<bool>(findings, name);
+}
+inline std::string words(const std::vector<Finding>& findings, std::string_view name) {
+  return finding<std::string>(findings, name);
 }
 inline bool there(const std::vector<Finding>& findings, std::string_view name) {
   for (const Finding& f : findings)

@@ -9,6 +9,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/muon/phases.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -173,10 +174,7 @@ TEST_CASE("what only a simulation covers") {
 
 TEST_CASE("guards are reported: an adaptive rate beyond gamma_max is unstable, a far larger one overshoots") {
   const auto flag = [](const std::string& text, const std::string& name) {
-    for (const Finding& f : problem_of(text)->stability())
-      if (f.name == name) return std::get<bool>(f.value);
-    FAIL("no finding " << name);
-    return false;
+    return testing::flag(problem_of(text)->stability(), name);
   };
   for (const double fraction : {0.9, 1.1, 1e6}) {
     std::string text = case_of(.4, 128, "signsvd", .02);

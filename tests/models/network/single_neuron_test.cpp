@@ -37,10 +37,7 @@ std::string experiment(const std::string& neuron, const std::string& optimizer =
 }
 
 double finding(const std::string& text, const std::string& name) {
-  for (const models::Finding& f : prepare(text)->stability())
-    if (f.name == name) return std::get<double>(f.value);
-  FAIL("no finding " << name);
-  return 0;
+  return models::testing::number(prepare(text)->stability(), name);
 }
 
 }  // namespace

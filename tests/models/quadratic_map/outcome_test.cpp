@@ -11,12 +11,14 @@
 #include "models/framework/model.hpp"
 #include "models/quadratic_map/predictions.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::quadratic_map;
 using doctest::Approx;
 using models::testing::error_of;
+using models::testing::finding;
 using models::testing::holds;
 using models::testing::prepare;
 
@@ -26,14 +28,6 @@ std::string experiment(const std::string& curvature, const std::string& residual
                        const std::string& optimizer = "", const std::string& theory = "") {
   return "model = 'quadratic-map'\n[data]\ncurvature = " + curvature + "\n[initial]\nresidual = " + residual +
          "\njacobian = " + jacobian + "\n[optimizer]\n" + optimizer + "\n[time]\nsteps = 3\n[theory]\n" + theory;
-}
-
-template <class T>
-T finding(const std::vector<Finding>& all, const std::string& name) {
-  for (const Finding& f : all)
-    if (f.name == name) return std::get<T>(f.value);
-  FAIL("no finding ", name);
-  return T{};
 }
 
 /// Gradient descent on z^2/2, z = z_0 + sum J_i theta_i + omega_i theta_i^2/2, in the parameters: z after `steps`.

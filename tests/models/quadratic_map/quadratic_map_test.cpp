@@ -11,6 +11,7 @@
 #include "models/quadratic_map/regression.hpp"
 #include "models/quadratic_map/simulation.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -33,10 +34,7 @@ const std::string usual = "residual = -0.4\njacobian = [1.2, 0.5]";
 
 template <class T>
 T finding(const Problem& problem, const std::string& name) {
-  for (const Finding& f : problem.stability())
-    if (f.name == name) return std::get<T>(f.value);
-  FAIL("no finding ", name);
-  return T{};
+  return models::testing::finding<T>(problem.stability(), name);
 }
 
 }  // namespace

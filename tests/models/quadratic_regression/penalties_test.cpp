@@ -144,10 +144,7 @@ std::vector<std::vector<double>> record(const std::string& text, const std::vect
 
 template <class T>
 T finding(const std::string& text, const std::string& name) {
-  for (const models::Finding& f : prepare(text)->stability())
-    if (f.name == name) return std::get<T>(f.value);
-  FAIL("no finding " << name);
-  return {};
+  return models::testing::finding<T>(prepare(text)->stability(), name);
 }
 
 std::string scalar(double start, double rho, const std::string& part, double bend = 1) {

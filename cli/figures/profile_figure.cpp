@@ -64,7 +64,10 @@ std::string profile_script(const MethodComparison& c, const std::string& ending)
   }
   const double legend = 60 + 7 * static_cast<double>(longest);
   const std::size_t panels = defaults.empty() ? 1 : 2;
-  std::string out = "set encoding utf8\n" + terminal(ending, (420 + legend) * static_cast<double>(panels), 420) + "\n";
+  // All of the legend in one column: a second one would take the room of the plot.
+  const double height = std::max(420.0, 200 + 21 * static_cast<double>(calibrated.size()));
+  std::string out =
+      "set encoding utf8\n" + terminal(ending, (420 + legend) * static_cast<double>(panels), height) + "\n";
   out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";
   out += fmt::format(
       "set xlabel {} noenhanced\nset ylabel {} noenhanced\nset key outside right top Left reverse noenhanced\n",

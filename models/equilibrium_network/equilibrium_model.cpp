@@ -457,6 +457,7 @@ const Model& equilibrium_network_model() {
                       settings::with_sections({{"network", network_parameters()}, {"input", input_parameters()}})},
       .sections = {"network", "input", "monte_carlo"},
       .axis = &depth_axis(),
+      .dimension = {"network", "width"},
       .observables = observables_of_model(),
       .closed_forms = equilibrium_closed_forms,
       .monte_carlo = solver_parameters(),

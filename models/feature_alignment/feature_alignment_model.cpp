@@ -316,6 +316,7 @@ time = { steps = 50, points = 20 })";
            "[alignment] kind = quadratic (limits of random matrices), deep-linear (exact), network (real ones)",
            "Beaglehole, Mitliagkas, Agarwala 2024; docs/theory/networks-and-kernels.md, section 2", all_keys()},
       .sections = {"alignment", "data", "network", "optimizer", "schedule", "theory", "monte_carlo"},
+      .dimension = {"alignment", "dimension"},
       .optimizers = alignment_optimizers(),
       .observables = network_alignment_observables(3),
       .closed_forms = feature_alignment_closed_forms,

@@ -18,6 +18,7 @@ struct ModelDeclaration {
   settings::Description description;
   std::vector<std::string> sections;
   const Axis* axis = &step_axis();
+  DimensionKey dimension = {};
   std::vector<settings::Description> optimizers = {};
   std::vector<Observable> observables = {};
   std::function<std::vector<ClosedForm>()> closed_forms = [] { return std::vector<ClosedForm>(); };
@@ -42,6 +43,7 @@ class DeclaredModel final : public Model {
   std::span<const std::string> sections() const override { return said_.sections; }
   std::span<const settings::Description* const> optimizers() const override { return optimizers_; }
   const Axis& axis() const override { return *said_.axis; }
+  DimensionKey dimension() const override { return said_.dimension; }
   std::span<const Observable> observables() const override { return said_.observables; }
   std::vector<ClosedForm> closed_forms() const override { return said_.closed_forms(); }
   std::span<const settings::Parameter> theory_parameters() const override { return said_.theory; }

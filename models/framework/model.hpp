@@ -151,6 +151,12 @@ struct ClosedForm {
   bool reference = false;  ///< a reference value: the number was pinned, not derived
 };
 
+/// The key that is the dimension of a model's experiments, and the keys that go in proportion to it where they are given.
+struct DimensionKey {
+  std::string section = "spectrum", key = "dimension";
+  std::vector<std::string> in_proportion = {};  ///< SECTION.KEY
+};
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -162,6 +168,8 @@ class Model {
   virtual std::span<const Observable> observables() const = 0;
   /// What its trajectories run along.
   virtual const Axis& axis() const { return step_axis(); }
+  /// What `validate` changes, as [verdict] dimensions says, to judge a theory that holds as the dimension grows.
+  virtual DimensionKey dimension() const { return {}; }
   virtual std::vector<ClosedForm> closed_forms() const { return {}; }
   /// Parameters of the section [theory] that only this model reads.
   virtual std::span<const settings::Parameter> theory_parameters() const { return {}; }

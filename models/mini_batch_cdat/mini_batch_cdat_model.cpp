@@ -303,6 +303,7 @@ const Model& mini_batch_cdat_model() {
            "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4",
            settings::with_sections({{"data", data_keys()}})},
       .sections = {"data", "optimizer", "rate", "monte_carlo"},
+      .dimension = {"data", "dimension", {"optimizer.batch"}},
       .optimizers = {mini_batches()},
       .observables = regression_observables(),
       .closed_forms = closed_forms,

@@ -119,6 +119,7 @@ const Model& quadratic_regression_model() {
            "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
            settings::with_sections({{"data", data_parameters()}})},
       .sections = {"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
+      .dimension = {"data", "outputs", {"data.parameters", "optimizer.batch"}},
       .optimizers = quadratic_optimizers(),
       .observables = observables_of_model(),
       .closed_forms = quadratic_closed_forms,

@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "models/framework/model.hpp"
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
 #include "spectra/kinds.hpp"
@@ -34,6 +35,7 @@ struct SharedLevels {
   std::size_t times = 0, replicas = 0;
   std::vector<LevelCell> cells;
   std::vector<double> dimension;
+  const Level* largest = nullptr;
 };
 
 const models::Column& column_of(const Level& level, const std::string& observable) {
@@ -52,6 +54,7 @@ std::size_t sample_index(const Level& level, const std::string& observable) {
 SharedLevels shared_by_levels(std::span<const Level> levels) {
   SharedLevels shared;
   shared.times = shared.replicas = std::numeric_limits<std::size_t>::max();
+  shared.largest = &levels.back();
   for (const Level& level : levels) {
     const double until = level.theory.valid_until.value_or(infinity);
     const auto valid =
@@ -131,27 +134,39 @@ std::vector<double> combined(const LevelCell& cell, std::span<const double> weig
   return out;
 }
 
+std::vector<double> first_of(std::span<const double> values, std::size_t count) {
+  return {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
 /// A trajectory and a sample whose relative deviations are combinations of those of the levels, ready for `judge`.
 class Comparable {
  public:
   explicit Comparable(const SharedLevels& shared) : shared_(shared) {
     sample_.replicas = shared.replicas;
-    for (std::size_t t = 0; t < shared.times; ++t) sample_.steps.push_back(t);
+    const auto& steps = shared.largest->sample.steps;
+    sample_.steps.assign(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(shared.times));
   }
 
-  /// Adds the observables, one of each name; `scale(cell)` is the theory's value.
+  /// Adds the observables, one of each name; `scale(cell)` is the theory's value. What is not claimed at every level is as at
+  /// the largest, to be shown and not judged.
   template <class Scale>
   void add(std::span<const double> weight, const std::string& suffix, Scale scale) {
     for (std::size_t o = 0; o < shared_.observables.size(); ++o) {
-      const models::Observable observable{shared_.observables[o] + suffix, "", ""};
+      const std::string& name = shared_.observables[o];
+      const models::Observable observable{name + suffix, "", ""};
       sample_.observables.push_back(observable);
-      models::Column column{observable, std::vector<double>(shared_.times, 1.0),
+      models::Column column{observable, first_of(column_of(*shared_.largest, name).value, shared_.times),
                             std::vector<double>(shared_.times, 0.0), std::vector<double>(shared_.times, 0.0)};
+      column.valid_from = infinity;
       const std::size_t first = sample_.values.size();
-      sample_.values.resize(first + shared_.times, std::vector<double>(shared_.replicas, 1.0));
+      const auto& sampled = shared_.largest->sample;
+      const std::size_t at = sample_index(*shared_.largest, name) * sampled.steps.size();
+      for (std::size_t t = 0; t < shared_.times; ++t)
+        sample_.values.push_back(first_of(sampled.values[at + t], shared_.replicas));
       for (const LevelCell& cell : shared_.cells) {
         if (cell.observable != o) continue;
         const double theory = scale(cell);
+        column.valid_from = std::min(column.valid_from, static_cast<double>(sample_.steps[cell.time]));
         auto values = combined(cell, weight);
         double variance = 0, unmet = 0;
         bool exact = true;
@@ -170,10 +185,8 @@ class Comparable {
     }
   }
 
-  /// `steps`: the recorded steps by their position.
-  Verdict judged(const VerdictOptions& options, std::uint64_t seed, std::span<const std::uint64_t> steps = {}) {
+  Verdict judged(const VerdictOptions& options, std::uint64_t seed) {
     models::Trajectory theory;
-    if (!steps.empty()) sample_.steps.assign(steps.begin(), steps.end());
     for (const auto step : sample_.steps) theory.steps.push_back(static_cast<double>(step));
     theory.columns = columns_;
     theory.exact = true;  // what is judged is the limit
@@ -231,50 +244,45 @@ void cut(const SharedLevels& shared, Level& level) {
   level.sample = std::move(kept);
 }
 
-/// The number of an experiment that is its dimension, and the keys that go in proportion to it.
-struct Size {
-  std::string section, key;
-  double value = 0;
-  std::vector<std::string> along;  ///< SECTION.KEY
-};
-
 double number_at(const settings::Table& experiment, const std::string& section, const std::string& key) {
   const settings::Table table = experiment.table_or_empty(section);
   const settings::Parameter number = settings::number(key, "").must().above(0);
   return settings::read(table, std::span(&number, 1), table.keys()).number(key);
 }
 
-Size size_of(const settings::Table& experiment) {
-  const auto has = [&](const char* section, const char* key) { return experiment.table_or_empty(section).has(key); };
-  if (has("spectrum", "dimension"))
-    return {"spectrum", "dimension", number_at(experiment, "spectrum", "dimension"), {}};
-  const auto* model = experiment.find("model");
-  const auto* name = model ? std::get_if<std::string>(model) : nullptr;
-  if (name && *name == "quadratic-regression" && has("data", "outputs") && has("data", "parameters")) {
-    Size size{"data", "outputs", number_at(experiment, "data", "outputs"), {"data.parameters"}};
-    if (has("optimizer", "batch")) size.along.push_back("optimizer.batch");
-    return size;
+/// The key that is the model's dimension, where the experiment gives it, and of the keys that go in proportion those that it
+/// gives and does not scale itself.
+models::DimensionKey dimension_of(const models::Model& model, const settings::Table& experiment,
+                                  std::span<const Scaling> scaling) {
+  models::DimensionKey key = model.dimension();
+  std::erase_if(key.in_proportion, [&](const std::string& name) {
+    const std::size_t dot = name.find('.');
+    const bool scaled = std::ranges::any_of(scaling, [&](const Scaling& s) { return s.section + "." + s.key == name; });
+    return scaled || !experiment.table_or_empty(name.substr(0, dot)).has(name.substr(dot + 1));
+  });
+  if (experiment.table_or_empty(key.section).has(key.key)) return key;
+  std::string of_spectra;
+  if (key.section == "spectrum") {
+    for (const spectra::Kind& kind : spectra::kinds())
+      if (std::ranges::any_of(kind.description.parameters, [&](const auto& p) { return p.name == key.key; }))
+        of_spectra += (of_spectra.empty() ? ", of the spectra " : ", ") + kind.description.name;
   }
-  std::string spectra;
-  for (const spectra::Kind& kind : spectra::kinds())
-    if (std::ranges::any_of(kind.description.parameters, [](const auto& p) { return p.name == "dimension"; }))
-      spectra += (spectra.empty() ? "" : ", ") + kind.description.name;
   throw experiment.table_or_empty("verdict").error(
-      "dimensions", fmt::format("this experiment has no dimension to change; [spectrum] dimension is one, of the "
-                                "spectra {}, or in quadratic-regression [data] outputs with parameters",
-                                spectra));
+      "dimensions", fmt::format("this experiment has no dimension to change; in {} it is [{}] {}{}",
+                                model.description().name, key.section, key.key, of_spectra));
 }
 
-void set_size(settings::Table& experiment, const Size& size, double d) {
-  experiment.make_table(size.section).set(size.key, static_cast<std::int64_t>(d));
-  for (const std::string& name : size.along) {
+void set_dimension(settings::Table& experiment, const models::DimensionKey& dimension, double from, double d) {
+  experiment.make_table(dimension.section).set(dimension.key, static_cast<std::int64_t>(d));
+  for (const std::string& name : dimension.in_proportion) {
     const std::size_t dot = name.find('.');
     const std::string section = name.substr(0, dot), key = name.substr(dot + 1);
-    const double scaled = number_at(experiment, section, key) * d / size.value;
+    const double scaled = number_at(experiment, section, key) * d / from;
+    if (std::isinf(scaled)) continue;
     if (std::abs(scaled - std::round(scaled)) > 1e-9 * scaled)
       throw experiment.table_or_empty("verdict").error(
           "dimensions", fmt::format("{} goes in proportion to {}.{} and must stay whole, but at {} it would be {:.6g}",
-                                    name, size.section, size.key, d, scaled));
+                                    name, dimension.section, dimension.key, d, scaled));
     experiment.make_table(section).set(key, static_cast<std::int64_t>(std::llround(scaled)));
   }
 }
@@ -315,8 +323,8 @@ std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& ex
 }
 
 std::vector<models::Experiment> at_dimensions(const models::Experiment& base, const ExtrapolationOptions& options) {
-  const Size size = size_of(base.table);
-  const double base_dimension = size.value;
+  const models::DimensionKey dimension = dimension_of(models::find(base), base.table, options.scaling);
+  const double base_dimension = number_at(base.table, dimension.section, dimension.key);
   double steps_exponent = 0;
   for (const Scaling& s : options.scaling)
     if (s.section == base.axis->section && s.key == base.axis->last)
@@ -341,7 +349,7 @@ std::vector<models::Experiment> at_dimensions(const models::Experiment& base, co
   std::vector<models::Experiment> out;
   for (const double d : options.dimensions) {
     settings::Table table = base.table;
-    set_size(table, size, d);
+    set_dimension(table, dimension, base_dimension, d);
     for (const Scaling& s : options.scaling) {
       if (s.section == base.axis->section) continue;
       settings::Table& section = table.make_table(s.section);
@@ -412,7 +420,7 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
     limit.add(intercept(shared.dimension, exponent), "", [&](const LevelCell& cell) {
       return column_of(levels.back(), shared.observables[cell.observable]).value[cell.time];
     });
-    candidate.verdict = limit.judged(part, seed, std::span(levels.back().sample.steps).first(shared.times));
+    candidate.verdict = limit.judged(part, seed);
     candidates.push_back(std::move(candidate));
   }
   const Candidate* best = &*std::ranges::max_element(candidates, {}, &Candidate::fit_p_value);

@@ -32,8 +32,8 @@ struct ExtrapolationOptions {
 /// What section [verdict] says; empty when it has no `dimensions`. \throws settings::Error.
 std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& experiment);
 
-/// The experiment at each dimension, with scaled keys. The dimension is [spectrum] dimension; where there is none, of
-/// quadratic-regression [data] outputs, and parameters and batch go in proportion. Recorded steps correspond: the
+/// The experiment at each dimension, with scaled keys. The dimension, and the keys that go in proportion to it where they
+/// are given and not scaled otherwise, are those that the model names (Model::dimension). Recorded steps correspond: the
 /// base's, scaled as `time.steps`; those that would fall together at the smallest dimension are left out of all. Seeds
 /// go up by one from level to level, so that levels are independent. \throws settings::Error.
 std::vector<models::Experiment> at_dimensions(const models::Experiment& base, const ExtrapolationOptions& options);

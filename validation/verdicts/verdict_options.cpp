@@ -33,11 +33,11 @@ const settings::Section<VerdictOptions>& verdict_section() {
         .at_least(0)
         .below(1);
     s.key("dimensions", &Options::dimensions,
-          "for a theory of d -> infinity: run at each of these instead of spectrum.dimension, and judge the gap "
+          "for a theory of d -> infinity: run at each of these instead of the model's dimension, and judge the gap "
           "extrapolated to infinite dimension; [verdict.scaling] says what follows the dimension, as SECTION.KEY = "
           "exponent (e.g. optimizer.learning_rate = -1, time.steps = 1)")
         .at_least(1)
-        .computed("spectrum.dimension alone");
+        .computed("that of the experiment alone");
     s.key("gap_exponent", &Options::gap_exponent, "p of a gap that decays like d^(-p), where it is known")
         .at_least(0.1)
         .at_most(4)

@@ -288,13 +288,14 @@ TEST_CASE("an experiment without a dimension says which have one") {
     return message([&] {
       models::Experiment base;
       base.table = settings::read_text(text + "[verdict]\ndimensions = [10, 20, 30]\n", "x.toml");
+      base.model = std::get<std::string>(*base.table.find("model"));
       at_dimensions(base, *read_extrapolation(base.table));
     });
   };
   for (const std::string text : {"model = \"least-squares\"\n[spectrum]\nkind = \"file\"\npath = \"a.csv\"\n",
                                  "model = \"least-squares\"\n[spectrum]\nkind = \"dataset\"\n",
                                  "model = \"least-squares\"\n[spectrum]\nkind = \"list\"\neigenvalues = [1, 2]\n",
-                                 "model = \"matrix-least-squares\"\n", "model = \"quadratic-regression\"\n"}) {
+                                 "model = \"matrix-least-squares\"\n"}) {
     CAPTURE(text);
     const std::string said = refusal(text);
     CHECK(holds(said, "x.toml: verdict.dimensions"));
@@ -326,6 +327,67 @@ TEST_CASE("quadratic regression changes its outputs, with parameters and batch i
     CHECK(!table.table("spectrum"));
   }
   CHECK(holds(message([&] { at("[20, 41, 100]"); }), "optimizer.batch goes in proportion to data.outputs"));
+}
+
+TEST_CASE("a model without a spectrum names its dimension") {
+  const auto at = [&](const std::string& text) {
+    const auto base = models::read_experiment(settings::read_text(text, "x.toml"));
+    return at_dimensions(base, *read_extrapolation(base.table));
+  };
+  const std::string cdat =
+      "model = \"mini-batch-cdat\"\n[data]\ndimension = 50\n[optimizer]\nbatch = 25\n[rate]\n"
+      "kind = \"cdat\"\n[time]\nsteps = 4\n[verdict]\ndimensions = [50, 100, 400]\n";
+  const auto batch = [](const models::Experiment& e) {
+    return settings::text_of(*e.table.table("optimizer")->find("batch"));
+  };
+  const auto followed = at(cdat);
+  CHECK(batch(followed[0]) == "25");
+  CHECK(batch(followed[1]) == "50");
+  CHECK(batch(followed[2]) == "200");
+  // What the experiment scales itself follows that exponent alone.
+  const auto scaled = at(cdat + "scaling.optimizer.batch = 0.5\n");
+  CHECK(batch(scaled[0]) == "25.0");
+  CHECK(batch(scaled[2]) == settings::text_of(25 * std::sqrt(8.0)));
+
+  const auto width =
+      at("model = \"equilibrium-network\"\n[network]\nscale = 0.5\nwidth = 40\n[depth]\nmax = 4\n[verdict]\n"
+         "dimensions = [20, 40, 80]\n");
+  CHECK(*width[2].table.table("network")->find("width") == settings::Value(std::int64_t{80}));
+  CHECK(holds(message([&] {
+                at("model = \"quadratic-regression\"\n[data]\nparameters = 10\n[time]\nsteps = 4\n[verdict]\n"
+                   "dimensions = [20, 40, 80]\n");
+              }),
+              "no dimension to change; in quadratic-regression it is [data] outputs"));
+}
+
+TEST_CASE("what the theory does not claim at every dimension is shown as it is at the largest, and not judged") {
+  auto levels = Made().levels(1);
+  for (Level& level : levels) {
+    const models::Observable observable{"unclaimed", "", ""};
+    models::Column column{observable, std::vector<double>(level.theory.steps.size(), 7.0), {}};
+    column.valid_from = level.theory.steps[6];
+    level.theory.columns.push_back(column);
+    level.sample.observables.push_back(observable);
+    level.sample.values.insert(level.sample.values.end(), 9, std::vector<double>(64, 5.0));
+    // What is claimed is right, and fluctuates a little.
+    for (std::size_t t = 6; t <= 8; ++t)
+      for (std::size_t r = 0; r < 64; ++r)
+        level.sample.values[9 + t][r] = 7 * (1 + 1e-3 * random::Stream(1, r, level.sample.steps[t]).normal());
+  }
+  const Verdict verdict = extrapolate(levels, {}, std::vector<double>{1}, 1).verdict;
+  CHECK(verdict.outcome != Outcome::disagree);
+  const auto of = [](const std::vector<Comparison>& rows, double mean) {
+    std::size_t count = 0;
+    for (const Comparison& row : rows)
+      if (row.observable == "unclaimed") {
+        CHECK(row.theory == 7);
+        CHECK(row.mc_mean == doctest::Approx(mean).epsilon(0.01));
+        ++count;
+      }
+    return count;
+  };
+  CHECK(of(verdict.shown, 5) == 5);
+  CHECK(of(verdict.rows, 7) == 3);
 }
 
 TEST_CASE("bad input for the extrapolation") {

@@ -23,19 +23,24 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
   const double eps = s.epsilon(), n = s.noise(), Y = s.learning_rate * s.start.sharpness - 2;
   out.push_back({"epsilon", eps, "eta^2 alpha"});
   out.push_back({"n", n, "eta^2 Var(g_noise) beta/(2 alpha)"});
-  out.push_back({"noise_threshold", noise_threshold(eps), "the 2-cycle is stable for n above it"});
+  const bool x_first = s.land.x_first;
+  if (!x_first) out.push_back({"noise_threshold", noise_threshold(eps), "the 2-cycle is stable for n above it"});
   if (n < 1) {
-    const FixedPoint point = fixed_point(eps, n);
+    const FixedPoint point = fixed_point(eps, n, x_first);
     out.push_back({"fixed_point_Y", point.Y, "eta lambda - 2 at p = 1, second moments closed"});
     out.push_back({"multiplier_modulus", point.modulus, "of the 2-cycle, a step"});
     out.push_back({"multiplier_angle", std::abs(std::arg(point.multiplier)), "radians a step"});
     out.push_back({"stable", point.stable(), "multiplier_modulus < 1"});
     if (n > 0 && n <= largest_noise) {
-      out.push_back({"mean_offset", mean_offset(eps, n), "E Y = -(n + 3 eps + n^2/4)/2, where sqrt(eps) <~ n"});
+      out.push_back({"mean_offset", mean_offset(eps, n, x_first),
+                     x_first ? "E Y = -(n - eps + n^2/4)/2, where sqrt(eps) <~ n"
+                             : "E Y = -(n + 3 eps + n^2/4)/2, where sqrt(eps) <~ n"});
       out.push_back({"sharpness_gap", n / (2 * s.learning_rate), "2/eta - E lambda to first order, n/(2 eta)"});
     } else if (n > 0) {
-      const double offset = point.Y - 1.5 * eps;
-      out.push_back({"mean_offset", offset, "E Y = (1 - n)^(1/2) - 1 - 3 eps/2: at the fixed point, large noise"});
+      const double offset = point.Y + (x_first ? 0.5 : -1.5) * eps;
+      out.push_back({"mean_offset", offset,
+                     x_first ? "E Y = (1 - n)^(1/2) - 1 + eps/2: at the fixed point, large noise"
+                             : "E Y = (1 - n)^(1/2) - 1 - 3 eps/2: at the fixed point, large noise"});
       out.push_back({"sharpness_gap", -offset / s.learning_rate, "2/eta - E lambda, of that"});
     }
   } else {
@@ -53,7 +58,8 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
                  "the amplitude along it, sqrt(2 alpha p_max/beta)"});
   out.push_back({"Y_max", orbit->Y_max, "about sqrt(E)"});
   out.push_back({"period", orbit->period, "steps, of the flow's orbit"});
-  out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});
+  if (!x_first)
+    out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});
 }
 
 void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& out) {
@@ -69,12 +75,15 @@ void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& o
     return;
   }
   if (s.sigma < 2)
-    out.push_back({"crossover_sharpness", s.sigma * std::sqrt(alpha / (2 - s.sigma)),
+    out.push_back({"crossover_sharpness", s.sigma * std::sqrt(m * alpha / (2 - s.sigma)),
                    "near the edge below it; above it eta lambda is sigma and the sharpness grows unchecked"});
-  if (s.sigma != 2) return;
-  if (s.delay == 0 || s.average == 0)
+  if (s.sigma != 2)
+    out.push_back({"edge_growth", std::log(2 / s.sigma) / m,
+                   "d log(lambda)/dt near the edge, where the rate is sigma over the sharpness of m steps ago"});
+  if (s.sigma >= 2 && (s.delay == 0 || s.average == 0))
     out.push_back({"epsilon_threshold", s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average),
                    "4 alpha/lambda^2 below which the edge is held"});
+  if (s.sigma != 2) return;
   if (const double end = restored_sharpness(s.land, s.start, m); std::isfinite(end) && end > 0) {
     out.push_back({"restored_sharpness", end, "lambda_0 p_0^(-1/(4 m)): p/lambda^(4 m) is conserved, p -> 1"});
     out.push_back({"epsilon", 4 * alpha / (end * end), "4 alpha/lambda^2 there"});
@@ -196,7 +205,7 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
     add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves), out);
     if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves)
       out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
-                     "h = 0: the sharpness grows above it and falls below"});
+                     "beta x^2 = 2 alpha at the ratio: the sharpness grows above it and falls below"});
   }
   // A bulk that moves leaves its loss behind: no ratio stays, or (F = f_min) none attracts.
   if (s.tuner == Tuner::stochastic_polyak && s.start.bulk > 0)

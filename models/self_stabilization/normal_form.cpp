@@ -58,21 +58,21 @@ std::optional<ClosedOrbit> closed_orbit(double eps, double E) {
     const double left = e - (std::expm1(q) - q);
     if (!(left > 0)) continue;
     period += 0.5 * dq * (1 / log_offset(eps * left / 2, 1) - 1 / log_offset(eps * left / 2, -1));
-    gain += 4 * std::pow(eps, 1.5) * std::exp(q) * std::sqrt(left) * dq;
+    gain += 4 * std::pow(eps, 1.5) * std::sqrt(left) * dq;  // a factor e^q = 1 - d left/dq integrates to the same
   }
   out.period = period;
   out.energy_gain = gain;
   return out;
 }
 
-FixedPoint fixed_point(double eps, double n) {
-  const double root = std::sqrt(1 - n);
+FixedPoint fixed_point(double eps, double n, bool x_first) {
+  const double root = std::sqrt(1 - n), product = 1 - n + (x_first ? 0 : 2 * eps * root);
+  const double below_one = n / 2 + (x_first ? eps * root : 0), square = below_one * below_one - 2 * eps * root;
   FixedPoint out;
-  out.Y = -n / (1 + root);
-  const std::complex<double> apart = std::sqrt(std::complex<double>(n * n / 4 - 2 * eps * root));
-  const std::complex<double> plus = 1 - n / 2 + apart, minus = 1 - n / 2 - apart;
-  out.multiplier = std::abs(plus) >= std::abs(minus) ? plus : minus;
-  out.modulus = std::abs(out.multiplier);
+  out.Y = 0 - n / (1 + root);
+  const std::complex<double> apart = std::sqrt(std::complex<double>(square));
+  out.multiplier = 1 - below_one + (below_one > 1 ? -apart : apart);
+  out.modulus = square < 0 ? std::sqrt(product) : std::abs(out.multiplier);
   return out;
 }
 
@@ -89,8 +89,8 @@ double noise_threshold(double eps) {
   return 2 * eps / (std::sqrt(1 + eps * eps) + eps);
 }
 
-double mean_offset(double eps, double n) {
-  return -(n + 3 * eps + n * n / 4) / 2;
+double mean_offset(double eps, double n, bool x_first) {
+  return -(n + (x_first ? -eps : 3 * eps) + n * n / 4) / 2;
 }
 
 }  // namespace edgewise::models::self_stabilization

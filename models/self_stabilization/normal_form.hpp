@@ -21,20 +21,21 @@ struct ClosedOrbit {
 /// None where it does not close: E >= 2, where it reaches Y = -1. At E = 0 the fixed point, of period 2 pi/sqrt(2 eps).
 std::optional<ClosedOrbit> closed_orbit(double eps, double E);
 
-/// The fixed point p = 1, Y = sqrt(1 - n) - 1, where 0 <= n < 1.
+/// The fixed point p = 1, Y = sqrt(1 - n) - 1, where 0 <= n < 1. `x_first`: of Y' = Y + eps (1 - p'), whose multipliers have
+/// the product 1 - n.
 struct FixedPoint {
   double Y = 0;
   std::complex<double> multiplier;  ///< of the largest modulus
   double modulus = 0;
   bool stable() const { return modulus < 1; }
 };
-FixedPoint fixed_point(double eps, double n);
+FixedPoint fixed_point(double eps, double n, bool x_first = false);
 /// What is left of a deviation from it after so many steps, at most, in the norm (eps dp^2/2 + dY^2)^(1/2) and of the linearised
 /// map: |J^k| <= m1^k + nu |m1^k - m2^k|/|m1 - m2|, m the multipliers and nu^2 = |J|_F^2 - |m1|^2 - |m2|^2.
 double left_of_deviation(double eps, double n, double steps);
 /// The noise above which it is stable, 2 eps (sqrt(1 + eps^2) - eps).
 double noise_threshold(double eps);
-/// E Y = -(n + 3 eps + n^2/4)/2 where x is Gaussian and Y slow, sqrt(eps) <~ n.
-double mean_offset(double eps, double n);
+/// E Y = -(n + 3 eps + n^2/4)/2 where x is Gaussian and Y slow, sqrt(eps) <~ n; -(n - eps + n^2/4)/2 with `x_first`.
+double mean_offset(double eps, double n, bool x_first = false);
 
 }  // namespace edgewise::models::self_stabilization

@@ -49,7 +49,10 @@ RatioPoint polyak_point(double s, double phi) {
 
 double snowball_sharpness(const Landscape& land, double bulk, double sigma) {
   if (sigma >= 2) return infinity;
-  return std::sqrt(land.stabilization * bulk * sigma / (2 * land.sharpening * (2 - sigma)));
+  // The largest root of lambda^3 - 3 third lambda + 2 slope h.
+  const double slope = land.stabilization * bulk / (2 * land.sharpening * (2 - sigma)), third = slope * sigma / 3;
+  const double cosine = slope * land.bulk_curvature / (third * std::sqrt(third));
+  return cosine <= 1 ? 2 * std::sqrt(third) * std::cos(std::acos(-cosine) / 3) : 0;
 }
 
 }  // namespace edgewise::models::self_stabilization

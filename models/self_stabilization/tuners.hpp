@@ -33,7 +33,8 @@ struct RatioPoint {
 RatioPoint split_point(double sigma, double kappa, double ema = 0, bool bulk_moves = false);
 /// Of eta = s (L - f_min)/|g|^2, phi = lambda (F - f_min)/G2, of a bulk that stays (2.7).
 RatioPoint polyak_point(double s, double phi);
-/// The sharpness at which split_point's x holds it, at h = 0: it grows above, falls below. Infinite at sigma = 2.
+/// The sharpness at which split_point's x holds it, the largest root of lambda^3 = beta G2 (sigma lambda - 2 h)/(2 alpha (2 -
+/// sigma)): it grows above, falls below. 0 where there is none, infinite at sigma = 2.
 double snowball_sharpness(const Landscape& land, double bulk, double sigma);
 
 }  // namespace edgewise::models::self_stabilization

@@ -81,6 +81,46 @@ TEST_CASE("self-stabilisation: findings at a constant rate are the map of second
   CHECK(number(silent, "fixed_point_Y") == 0);
 }
 
+TEST_CASE("self-stabilisation: findings with x first are of the map that moves the sharpness by x'") {
+  const auto found = [](double eps, double n) {
+    return prepare(steps_only + fmt::format("[landscape]\nepsilon = {}\nnoise = {}\n[optimizer]\nlearning_rate = 0.8\n"
+                                            "gauss_seidel = true\n",
+                                            eps, n))
+        ->stability();
+  };
+  // Without noise areas are kept: e^(+-i theta), cos theta = 1 - eps.
+  const auto silent = found(.003, 0);
+  CHECK(number(silent, "multiplier_modulus") == 1);
+  CHECK(number(silent, "multiplier_angle") == Approx(std::acos(.997)).epsilon(1e-12));
+  CHECK(!flag(silent, "stable"));
+  CHECK(!there(silent, "energy_gain"));
+  CHECK(!there(silent, "noise_threshold"));
+  for (const auto& given : {std::pair{.0035557, .13}, {.001, .3}, {3.0, .2}}) {
+    const double eps = given.first, n = given.second;
+    // q' = (1 + Y)^2 q + n, Y' = Y + eps (1 - q'), slopes by central differences.
+    const double Y = std::sqrt(1 - n) - 1, h = 1e-6;
+    const auto map = [&](double q, double y) {
+      const double next = (1 + y) * (1 + y) * q + n;
+      return std::pair(next, y + eps * (1 - next));
+    };
+    const auto slope = [&](double dq, double dY) {
+      const auto [a, b] = map(1 + dq, Y + dY);
+      const auto [c, d] = map(1 - dq, Y - dY);
+      return std::pair((a - c) / (2 * h), (b - d) / (2 * h));
+    };
+    const auto [qq, Yq] = slope(h, 0);
+    const auto [qY, YY] = slope(0, h);
+    const double half = (qq + YY) / 2;
+    const std::complex<double> apart = std::sqrt(std::complex<double>(half * half - (qq * YY - qY * Yq)));
+    const double modulus = std::max(std::abs(half + apart), std::abs(half - apart));
+    CHECK(number(found(eps, n), "multiplier_modulus") == Approx(modulus).epsilon(1e-8));
+    CHECK(flag(found(eps, n), "stable") == (modulus < 1));
+  }
+  // 4000 runs of a NumPy rendering average to -.06559, -.05074 and -.10512, within 1e-4.
+  for (const auto& [eps, n, mean] : {std::tuple{.0035557, .13, -.06559}, {.001, .1, -.05074}, {.001, .2, -.10512}})
+    CHECK(number(found(eps, n), "mean_offset") == Approx(mean).epsilon(.007));
+}
+
 TEST_CASE("self-stabilisation: the flow's orbit, its period and what the map gains along it") {
   const double eps = 1e-4, p0 = .2, Y0 = .003;
   const auto found = prepare(steps_only + fmt::format("[landscape]\nepsilon = {}\n[initial]\np = {}\nY = {}\n"
@@ -133,7 +173,8 @@ TEST_CASE("self-stabilisation: findings of tuners") {
 
   const auto below = with(late + "sigma = 1.9\nema = 0.75\n");
   CHECK(number(below, "mean_delay") == Approx(3).epsilon(1e-13));
-  CHECK(number(below, "crossover_sharpness") == Approx(1.9 * std::sqrt(.2)).epsilon(1e-13));
+  CHECK(number(below, "crossover_sharpness") == Approx(1.9 * std::sqrt(3 * .2)).epsilon(1e-13));
+  CHECK(number(below, "edge_growth") == Approx(std::log(2 / 1.9) / 3).epsilon(1e-13));
   CHECK(!there(below, "restored_sharpness"));
   CHECK(!there(below, "frozen_Y"));
 
@@ -155,6 +196,58 @@ TEST_CASE("self-stabilisation: findings of tuners") {
   CHECK(!there(both, "epsilon_threshold"));
   CHECK(number(both, "mean_delay") == Approx(2).epsilon(1e-13));
   CHECK(with(late + "sigma = 2.0\ndelay = 2\neta_max = 1.0\n").empty());
+}
+
+TEST_CASE("self-stabilisation: off sigma = 2 a late tuner's sharpness grows at edge_growth, up to the crossover") {
+  struct Case {
+    std::string rate;
+    double sigma;
+  };
+  for (const Case& one : {Case{"delay = 4\n", 1.998}, {"ema = 0.9\n", 1.999}, {"ema = 0.9\n", 2.01}}) {
+    const double sigma = one.sigma;
+    CAPTURE(one.rate);
+    CAPTURE(sigma);
+    const auto at = [&](double start, const std::string& time) {
+      return prepare(
+          fmt::format("model = 'self-stabilisation'\n[landscape]\nsharpening = 1e-4\n[initial]\np = 0.9\n"
+                      "sharpness = {}\n[rate]\nkind = 'inverse-sharpness'\nsigma = {}\n{}[time]\n{}",
+                      start, sigma, one.rate, time));
+    };
+    const auto found = at(1, "steps = 1\n")->stability();
+    const double growth = number(found, "edge_growth"), from = std::abs(.2 / growth);
+    const double lambda_c = sigma < 2 ? number(found, "crossover_sharpness") : 20;
+    const auto lambda =
+        column(at(.1 * lambda_c, fmt::format("at = [{:.0f}, {:.0f}]\n", from, 2 * from))->solve(), "sharpness");
+    CHECK(std::log(lambda[1] / lambda[0]) / (std::round(2 * from) - std::round(from)) == Approx(growth).epsilon(.05));
+    CHECK(there(found, "epsilon_threshold") == (sigma > 2));
+    if (sigma > 2) continue;
+    // Without x eta lambda = sigma (1 + m sigma alpha/lambda^2), which comes half-way from 2 to sigma at 2^(1/2) lambda_c.
+    const auto eta_lambda = [&](double times) {
+      return column(at(times * lambda_c, "at = [300]\n")->solve(), "eta_sharpness").back();
+    };
+    CHECK(std::abs(2 - eta_lambda(.5)) < .3 * (2 - sigma));
+    CHECK(2 - eta_lambda(2) > .7 * (2 - sigma));
+  }
+}
+
+TEST_CASE("self-stabilisation: the snowball's sharpness under a bulk of any curvature parts growth from fall") {
+  for (const double h : {0.0, .2, .6, 1.2}) {
+    CAPTURE(h);
+    const double sigma = 1.5, G2 = .005;
+    const auto at = [&](double sharpness) {
+      const double x = std::sqrt(G2 * (sigma - 2 * h / sharpness) / (2 - sigma)) / sharpness;
+      return prepare(
+          fmt::format("model = 'self-stabilisation'\n[landscape]\nsharpening = 0.001\nbulk_gradient = {}\n"
+                      "bulk_curvature = {}\n[initial]\nx = {}\nsharpness = {}\n[rate]\nkind = 'cdat'\n"
+                      "sigma = 1.5\n[time]\nat = [0, 100]\n",
+                      G2, h, x, sharpness));
+    };
+    const double edge = number(at(6)->stability(), "snowball_sharpness");
+    for (const double times : {.98, 1.02}) {
+      const auto lambda = column(at(times * edge)->solve(), "sharpness");
+      CHECK((lambda[1] > lambda[0]) == (times > 1));
+    }
+  }
 }
 
 TEST_CASE("self-stabilisation: the ratio of tuners that see a bulk, from the maps of it") {

@@ -159,3 +159,10 @@ TEST_CASE("the mean offset: half of minus n at small eps, three halves of minus 
   CHECK(mean_offset(0, 0.01) == Approx(-0.005 - 0.01 * 0.01 / 8).epsilon(1e-14));
   CHECK(mean_offset(0.01, 0) == Approx(-0.015).epsilon(1e-14));
 }
+
+TEST_CASE("the gain of a large orbit is 2 eps Y_m + (8/3) Y_m^3, however small eps") {
+  for (const double eps : {1e-7, 1e-10, 1e-20}) {
+    const double Ym = .07, E = Ym * Ym;
+    CHECK(closed_orbit(eps, E)->energy_gain == Approx(2 * eps * Ym + 8. / 3 * Ym * Ym * Ym).epsilon(2e-3));
+  }
+}

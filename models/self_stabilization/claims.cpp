@@ -207,12 +207,16 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
       out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
                      "beta x^2 = 2 alpha at the ratio: the sharpness grows above it and falls below"});
   }
-  // A bulk that moves leaves its loss behind: no ratio stays, or (F = f_min) none attracts.
-  if (s.tuner == Tuner::stochastic_polyak && s.start.bulk > 0)
-    add_ratio(s.land.bulk_moves
-                  ? RatioPoint{}
-                  : polyak_point(s.sigma, s.start.sharpness * (s.land.floor - s.least_loss) / s.start.bulk),
-              out);
+  const double left = s.land.floor - s.least_loss;
+  if (s.tuner == Tuner::stochastic_polyak && (s.start.bulk > 0 || left > 0)) {
+    // A bulk that moves leaves its loss behind: no ratio stays, or (F = f_min) none attracts.
+    const RatioPoint point = s.land.bulk_moves && s.start.bulk > 0
+                                 ? RatioPoint{}
+                                 : polyak_point(s.sigma, s.start.sharpness * left / s.start.bulk);
+    add_ratio(point, out);
+    if (point.exists())
+      out.push_back({"top_share", s.sigma / 4 / (1 + 1 / point.ratio), "of the loss above f_min in x, at that point"});
+  }
   return out;
 }
 

@@ -44,7 +44,7 @@ RatioPoint split_point(double sigma, double kappa, double ema, bool bulk_moves) 
 RatioPoint polyak_point(double s, double phi) {
   if (s == 4) return {};
   const double r = (s * phi - 2) / (2 - s / 2);
-  return {2, r, 1 + 2 * s * r * (0.5 - phi) / ((r + 1) * (r + 1))};
+  return {2, r, std::isinf(r) ? s - 3 : 1 + 2 * s * r * (0.5 - phi) / ((r + 1) * (r + 1))};
 }
 
 double snowball_sharpness(const Landscape& land, double bulk, double sigma) {

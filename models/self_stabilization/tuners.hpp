@@ -31,7 +31,7 @@ struct RatioPoint {
 };
 /// Of eta = sigma nbar/dbar, n = g.g and d = g.Hg averaged over `ema` (2.5).
 RatioPoint split_point(double sigma, double kappa, double ema = 0, bool bulk_moves = false);
-/// Of eta = s (L - f_min)/|g|^2, phi = lambda (F - f_min)/G2, of a bulk that stays (2.7).
+/// Of eta = s (L - f_min)/|g|^2, phi = lambda (F - f_min)/G2, of a bulk that stays (2.7); phi = inf: of a loss alone, no G2.
 RatioPoint polyak_point(double s, double phi);
 /// The sharpness at which split_point's x holds it, the largest root of lambda^3 = beta G2 (sigma lambda - 2 h)/(2 alpha (2 -
 /// sigma)): it grows above, falls below. 0 where there is none, infinite at sigma = 2.

@@ -271,9 +271,21 @@ TEST_CASE("self-stabilisation: the ratio of tuners that see a bulk, from the map
   }
   for (const double c : {.3, .4, .6}) {  // Polyak's f/(c |g|^2)
     CAPTURE(c);
-    held_to(found(fmt::format("[rate]\nkind = 'stochastic-polyak'\nc = {}\n", c)),
-            [&](double r) { return (r * G2 / (2 * lambda) + F) / (c * (r + 1) * G2); });
+    const auto polyak = found(fmt::format("[rate]\nkind = 'stochastic-polyak'\nc = {}\n", c));
+    held_to(polyak, [&](double r) { return (r * G2 / (2 * lambda) + F) / (c * (r + 1) * G2); });
+    const double top = number(polyak, "ratio") * G2 / (2 * lambda);
+    CHECK(number(polyak, "top_share") == Approx(top / (top + F)).epsilon(1e-12));
   }
+  // A floor without a gradient: eta lambda = s (1/2 + F/(lambda x^2)) is 2 where x holds s/4 of the loss.
+  const auto floor = [&](const std::string& time) {
+    return prepare("model = 'self-stabilisation'\n[landscape]\nsharpening = 0\nstabilization = 0\nfloor = 0.2\n" +
+                   off_edge + "[rate]\nkind = 'stochastic-polyak'\nc = 0.4\n[time]\n" + time);
+  };
+  const auto alone = floor("steps = 1\n")->stability();
+  CHECK(number(alone, "multiplier") == Approx(-.5).epsilon(1e-13));
+  CHECK(number(alone, "top_share") == Approx(.625).epsilon(1e-13));
+  const double held = .5 * lambda * column(floor("at = [0, 200]\n")->solve(), "x_squared").back();
+  CHECK(held / (held + F) == Approx(.625).epsilon(1e-12));
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "ratio"));
   CHECK(!flag(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "stable"));
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "snowball_sharpness"));

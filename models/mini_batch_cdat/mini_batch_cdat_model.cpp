@@ -110,23 +110,33 @@ class CdatProblem final : public Problem {
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_cdat(problem_, tuner_.rule, rows_); }
   std::vector<Finding> stability() const override {
-    const double largest = averaged() ? problem_.mean_field_edge() : problem_.largest_sigma();
+    const double edge = averaged() ? problem_.mean_field_edge() : problem_.largest_sigma();
+    // Whatever sigma, P falls at rates below 2/m2.
+    const bool held = tuner_.rule->multiplier * *tuner_.rule->largest < 2 / problem_.m2();
+    const double largest = held ? infinity : edge;
     std::vector<Finding> out = {
         {"m2", problem_.m2(), "E|g|^2 = m2 P + s2 d/B"},
         {"m3", problem_.m3(), "E g'Sg = m3 P + m2 s2 d/B"},
         {"largest_sigma", largest,
-         averaged() ? "2 m3/m2^2, of means, to O(1/d): above it P grows" : "without noise P grows above it; exact"},
-        {"best_sigma", largest / 2, "half of it: the largest fall of P in a step without noise"},
+         held         ? "eta_max is below 2/m2, at which P grows"
+         : averaged() ? "2 m3/m2^2, of means, to O(1/d): above it P grows"
+                      : "without noise P grows above it; exact"},
+        {"best_sigma", edge / 2, "the largest fall of P in a step without noise, of rates without a bound"},
         {"stable", tuner_.sigma < largest, "sigma < largest_sigma"}};
-    if (tuner_.sigma >= largest || !(problem_.noise > 0)) return out;
+    if (tuner_.sigma >= edge || !(problem_.noise > 0)) return out;
     if (normalised())
       out.push_back({"excess_floor", problem_.floor_normalised(tuner_.sigma), "P at the end"});
-    else if (floor_error() <= claimed)
-      out.push_back({"excess_floor", problem_.floor(tuner_.sigma), "P at the end, to O(1/d)/(largest_sigma - sigma)"});
+    else if (const double floor = problem_.floor(tuner_.sigma); floor_error() <= claimed && stays(floor))
+      out.push_back({"excess_floor", floor, "P at the end, to O(1/d)/(largest_sigma - sigma)"});
     return out;
   }
 
  private:
+  /// Whether P stays where the rate is the rule's own, which an epsilon or eta_max make another than sigma n/d.
+  bool stays(double P) const {
+    const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(P), 1);
+    return std::abs(problem_.next_excess(P, eta) - P) <= 1e-9 * P;
+  }
   /// Whether a rate is of more batches than its own, or has a bound.
   bool averaged() const {
     const ingredients::GreedyMultiple multiple = tuner_.rule->greedy_multiple();

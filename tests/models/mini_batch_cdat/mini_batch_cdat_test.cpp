@@ -158,6 +158,14 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   CHECK(!there(prepare(text(100, 100, .1, "sigma = 2.4\n"))->stability(), "excess_floor"));
   CHECK(!there(prepare(text(7, 3, .3, "sigma = 1.1\n"))->stability(), "excess_floor"));
   CHECK(flag(found, "stable"));
+  // Other rates than sigma n/d have other floors; below 2/m2 = .995 every sigma is stable.
+  const auto bounded = [&](const std::string& rate) { return prepare(text(2000, 2000, .4, rate))->stability(); };
+  for (const char* rate : {"sigma = 1.3\neta_max = 0.1\n", "sigma = 1.3\nepsilon = 5\n"})
+    CHECK(!there(bounded(rate), "excess_floor"));
+  CHECK(there(bounded("sigma = 1.3\neta_max = 9\n"), "excess_floor"));
+  CHECK(flag(bounded("sigma = 7\neta_max = 0.99\n"), "stable"));
+  CHECK(!flag(bounded("sigma = 7\neta_max = 1.01\n"), "stable"));
+  CHECK(!flag(bounded("sigma = 7\neta_max = 0.99\nmultiplier = 1.1\n"), "stable"));
   CHECK(!flag(prepare(text(100, 100, .1, "sigma = 1.3\nmultiplier = 2.0\n"))->stability(), "stable"));
   // The floor is the recursion's fixed point, below sigma = 1 too.
   for (const double sigma : {.01, .7, 1.0, 2.0}) {

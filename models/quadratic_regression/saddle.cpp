@@ -128,7 +128,7 @@ void add_curvature_at_start(const QuadraticProblem& problem, std::vector<Finding
     out.push_back({"saddle", saddle->centre, "theta of the critical point between the minima"});
     if (saddle->basin) {
       out.push_back({"trap_low", saddle->centre - *saddle->basin,
-                     "from here to trap_high, where 1 + rho H = 0, the full penalty leads to the saddle"});
+                     "from here to trap_high, where 1 + rho H = 0, descent leads to the saddle"});
       out.push_back({"trap_high", saddle->centre + *saddle->basin, "theta = 0 is where descent starts"});
     }
   }

@@ -1,6 +1,7 @@
 #include "models/ingredients/base_update.hpp"
 
 #include <cmath>
+#include <utility>
 
 namespace edgewise::models::ingredients {
 
@@ -32,13 +33,21 @@ settings::Parameter momentum_parameter() {
       .otherwise(0.0);
 }
 
-std::vector<settings::Parameter> adaptive_parameters(bool averaged) {
-  std::vector<settings::Parameter> out;
+settings::Description adaptive_optimizer(bool averaged, settings::Parameter rate, settings::Parameter batch) {
+  std::vector<settings::Parameter> keys{std::move(rate)};
   if (averaged)
-    out.push_back(settings::number("beta1", "of the average of gradients").at_least(0).below(1).otherwise(0.9));
-  out.push_back(settings::number("beta2", "of the average of squares").at_least(0).below(1).otherwise(0.999));
-  out.push_back(settings::number("epsilon", "added to the root").in("gradient").above(0).otherwise(1e-8));
-  return out;
+    keys.push_back(settings::number("beta1", "of the average of gradients").at_least(0).below(1).otherwise(0.9));
+  keys.push_back(settings::number("beta2", "of the average of squares").at_least(0).below(1).otherwise(0.999));
+  keys.push_back(settings::number("epsilon", "added to the root").in("gradient").above(0).otherwise(1e-8));
+  keys.push_back(std::move(batch));
+  constexpr const char* source = "docs/theory/curvature-dynamics.md, section 3.1";
+  if (averaged)
+    return {"adam", "Adam: RMSProp along an average of gradients",
+            "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
+            source, std::move(keys)};
+  return {"rmsprop", "every coordinate's gradient over the root of its mean square",
+          "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
+          source, std::move(keys)};
 }
 
 BaseUpdate read_base_update(const settings::Values& optimizer) {

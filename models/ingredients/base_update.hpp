@@ -41,8 +41,8 @@ class BaseRun {
 };
 
 settings::Parameter momentum_parameter();
-/// beta1 where there is an average of gradients, beta2, epsilon.
-std::vector<settings::Parameter> adaptive_parameters(bool averaged);
+/// The optimizer rmsprop, or adam where there is an average of gradients: `rate`, beta1, beta2, epsilon, `batch`.
+settings::Description adaptive_optimizer(bool averaged, settings::Parameter rate, settings::Parameter batch);
 /// The base that an optimizer's keys ask for: adaptive where they know beta2.
 BaseUpdate read_base_update(const settings::Values& optimizer);
 /// Rules that know the step itself (RateNeeds::own_loss) go with any base, others with gradients alone.

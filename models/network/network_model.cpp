@@ -75,9 +75,6 @@ Parameter batch() {
 Parameter every() {
   return settings::number("every", "k: at every k-th step only, k times as strong; whole").at_least(1).otherwise(1.0);
 }
-Parameter deviation() {
-  return settings::number("deviation", "s").at_least(0).must();
-}
 
 /// Key of an ascent's length.
 struct AscentNorm {
@@ -105,14 +102,6 @@ std::vector<Parameter> ascent_keys() {
           batch()};
 }
 
-std::vector<Parameter> adaptive_keys(bool averaged) {
-  std::vector<Parameter> out = ingredients::adaptive_parameters(averaged);
-  out.insert(out.begin(), learning_rate());
-  out.push_back(batch());
-  return out;
-}
-
-constexpr const char* adaptive_source = "docs/theory/curvature-dynamics.md, section 3.1";
 constexpr const char* functional_source = "docs/theory/curvature-dynamics.md, section 6";
 constexpr const char* penalty_source = "docs/theory/curvature-dynamics.md, section 5";
 
@@ -135,14 +124,8 @@ const std::vector<Kind>& kinds() {
         "docs/theory/quadratic-regression.md, section 4",
         {learning_rate(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::plain},
-      {{"rmsprop", "every coordinate's gradient over the root of its mean square",
-        "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
-        adaptive_source, adaptive_keys(false)},
-       UpdateKind::plain},
-      {{"adam", "Adam: RMSProp along an average of gradients",
-        "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
-        adaptive_source, adaptive_keys(true)},
-       UpdateKind::plain},
+      {ingredients::adaptive_optimizer(false, learning_rate(), batch()), UpdateKind::plain},
+      {ingredients::adaptive_optimizer(true, learning_rate(), batch()), UpdateKind::plain},
       {{"sam", "sharpness-aware minimisation",
         "g_sam = J(theta+e)'c(theta+e), e = rho u/|u|; edge at eta (lambda + (rho/|g|) lambda^2) = 2",
         functional_source, ascent_keys()},
@@ -153,20 +136,15 @@ const std::vector<Kind>& kinds() {
       {{"logit-sam", "SAM whose ascent moves the outputs' cotangent alone: the path of the Gauss-Newton part",
         "g_logit = J(theta)'c(theta+e) = g + GGN e + O(|e|^2)", functional_source, ascent_keys()},
        UpdateKind::logit_sam},
-      {{"gradient-penalty",
-        "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
-        "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2",
-        penalty_source,
-        {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
-         ingredients::curvature_part_section().parameters()[0],
-         settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), every(),
-         ingredients::momentum_parameter(), batch()}},
+      {{"gradient-penalty", "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
+        "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2", penalty_source,
+        ingredients::penalty_parameters(learning_rate(), {every(), ingredients::momentum_parameter(), batch()})},
        UpdateKind::penalty},
       {{"weight-noise",
         "the gradient at noisy parameters",
         "theta' = theta - eta grad L(theta + s xi), xi ~ N(0, I): on average L + (s^2/2) tr H + O(s^4)",
         penalty_source,
-        {learning_rate(), deviation(),
+        {learning_rate(), ingredients::deviation_parameter(),
          settings::boolean("antithetic", "the mean of the gradients at xi and at -xi").otherwise(false),
          ingredients::momentum_parameter(), batch()}},
        UpdateKind::weight_noise},
@@ -174,13 +152,13 @@ const std::vector<Kind>& kinds() {
         "gradient descent on L + (s^2/2) tr GGN, by one probe a step; squared loss",
         "E |J'xi|^2/n = tr GGN, xi signs: its gradient is (2/n) sum_a xi_a grad^2 f_a (J'xi)",
         penalty_source,
-        {learning_rate(), deviation(), every(), ingredients::momentum_parameter(), batch()}},
+        {learning_rate(), ingredients::deviation_parameter(), every(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::gauss_newton_trace},
       {{"hessian-trace",
         "gradient descent on L + (s^2/2) tr H, by one probe a step",
         "E xi'H xi = tr H, xi signs: its gradient by a second difference of g along xi",
         penalty_source,
-        {learning_rate(), deviation(), every(), ingredients::momentum_parameter(), batch()}},
+        {learning_rate(), ingredients::deviation_parameter(), every(), ingredients::momentum_parameter(), batch()}},
        UpdateKind::hessian_trace}};
   return all;
 }
@@ -261,9 +239,7 @@ void read_optimizer(const settings::Choice& choice, NetworkProblem& problem) {
       throw values.error("norm", "belongs to preconditioned = true");
     if (rule.norm_of_preconditioner && !rule.normalised) throw values.error("norm", "belongs to normalised = true");
   }
-  if (values.has("part")) {
-    rule.part = ingredients::curvature_part_section().from(values).part;
-  }
+  rule.part = ingredients::read_curvature_part(values, rule.part);
   if (values.has("deviation")) rule.deviation = values.number("deviation");
   if (values.has("antithetic")) rule.antithetic = values.flag("antithetic");
   if (rule.kind == UpdateKind::gauss_newton_trace && problem.loss.kind != LossKind::squared)
@@ -400,13 +376,7 @@ network.hidden = [16]
 optimizer.learning_rate = 0.1
 time = { steps = 50, points = 20 }
 monte_carlo.replicas = 8)",
-      .start_of = {{"sam", R"(optimizer.rho = 0.05)"},
-                   {"functional-sam", R"(optimizer.rho = 0.05)"},
-                   {"logit-sam", R"(optimizer.rho = 0.05)"},
-                   {"gradient-penalty", R"(optimizer.rho = 0.05)"},
-                   {"weight-noise", R"(optimizer.deviation = 0.01)"},
-                   {"gauss-newton-trace", R"(optimizer.deviation = 0.01)"},
-                   {"hessian-trace", R"(optimizer.deviation = 0.01)"}},
+      .start_of = ingredients::curvature_starts(0.05, 0.01),
   });
   return model;
 }

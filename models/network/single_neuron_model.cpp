@@ -10,6 +10,7 @@
 #include "models/framework/declared_model.hpp"
 #include "models/framework/recorder.hpp"
 #include "models/framework/simulation_of.hpp"
+#include "models/ingredients/curvature_part.hpp"
 #include "models/ingredients/schedules.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/network/edge.hpp"
@@ -329,23 +330,15 @@ std::vector<Description> neuron_optimizers() {
         .at_least(1)
         .otherwise(10000.0);
   };
-  const auto rho = [](const char* doc) { return settings::number("rho", doc).at_least(0).must(); };
-  const auto part = settings::text("part", "A: full H, its gauss-newton part, or what that neglects")
-                        .one_of({"full", "gauss-newton", "neglected"})
-                        .otherwise(std::string("full"));
   return {{"sgd", "gradient descent on the population, or on fresh batches", "w' = w - eta g", page, {rate(), batch()}},
           {"sam",
            "sharpness-aware minimisation",
            "w' = w - eta g(w + e), e = rho g/|g|",
            page,
-           {rate(), rho("length of the ascent"),
+           {rate(), settings::number("rho", "length of the ascent").at_least(0).must(),
             settings::boolean("normalised", "e = rho g/|g|; else rho g").otherwise(true), batch()}},
-          {"gradient-penalty",
-           "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
-           "w' = w - eta (g + rho A g), A = H, GGN or NME",
-           page,
-           {rate(), rho("strength"), part,
-            settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), batch()}}};
+          {"gradient-penalty", "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
+           "w' = w - eta (g + rho A g), A = H, GGN or NME", page, ingredients::penalty_parameters(rate(), {batch()})}};
 }
 
 void read_neuron_optimizer(const settings::Choice& choice, NeuronProblem& p) {
@@ -355,8 +348,7 @@ void read_neuron_optimizer(const settings::Choice& choice, NeuronProblem& p) {
   p.learning_rate = values.number("learning_rate");
   if (values.has("rho")) p.rule.rho = values.number("rho");
   if (values.has("normalised")) p.rule.normalised = values.flag("normalised");
-  if (values.has("part") && values.text("part") != "full")
-    p.rule.part = values.text("part") == "neglected" ? CurvaturePart::neglected : CurvaturePart::gauss_newton;
+  p.rule.part = ingredients::read_curvature_part(values, p.rule.part);
   p.batch = values.whole("batch");
   if (values.number("batch") * p.dimension() > most_numbers)
     throw values.error("batch", fmt::format("times d must be at most {:g}", most_numbers));

@@ -7,6 +7,7 @@
 #include "models/framework/declared_model.hpp"
 #include "models/framework/window_means.hpp"
 #include "models/ingredients/central_flow.hpp"
+#include "models/ingredients/curvature_part.hpp"
 #include "models/quadratic_regression/closed_forms.hpp"
 #include "models/quadratic_regression/edges.hpp"
 #include "models/quadratic_regression/predictions.hpp"
@@ -83,6 +84,12 @@ std::vector<Observable> observables_of_model() {
   return quadratic_observables(everything);
 }
 
+std::vector<std::pair<std::string, std::string>> starts() {
+  auto out = ingredients::curvature_starts(0.1, 0.1);
+  out.emplace_back("sgd", "optimizer.batch = 10");
+  return out;
+}
+
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Description* const> optimizers) {
   std::shared_ptr<const QuadraticProblem> problem = read_quadratic_problem(experiment, optimizers);
   return std::make_unique<QuadraticExperiment>(std::move(problem), read_theory(experiment.table));
@@ -130,14 +137,7 @@ const Model& quadratic_regression_model() {
 optimizer.learning_rate = 0.1
 time.steps = 20
 monte_carlo.replicas = 8)",
-      .start_of = {{"sgd", R"(optimizer.batch = 10)"},
-                   {"sam", R"(optimizer.rho = 0.1)"},
-                   {"functional-sam", R"(optimizer.rho = 0.1)"},
-                   {"logit-sam", R"(optimizer.rho = 0.1)"},
-                   {"gradient-penalty", R"(optimizer.rho = 0.1)"},
-                   {"weight-noise", R"(optimizer.deviation = 0.1)"},
-                   {"gauss-newton-trace", R"(optimizer.deviation = 0.1)"},
-                   {"hessian-trace", R"(optimizer.deviation = 0.1)"}},
+      .start_of = starts(),
   });
   return model;
 }

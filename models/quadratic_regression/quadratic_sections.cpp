@@ -41,15 +41,6 @@ Parameter any_batch() {
       .computed("D: all outputs");
 }
 
-constexpr const char* adaptive_source = "docs/theory/curvature-dynamics.md, section 3.1";
-
-std::vector<Parameter> adaptive_keys(bool averaged) {
-  std::vector<Parameter> out = ingredients::adaptive_parameters(averaged);
-  out.insert(out.begin(), learning_rate());
-  out.push_back(any_batch());
-  return out;
-}
-
 constexpr const char* functional_source = "docs/theory/curvature-dynamics.md, section 6";
 constexpr const char* penalty_source = "docs/theory/curvature-dynamics.md, section 5";
 
@@ -57,10 +48,6 @@ std::vector<Parameter> ascent_keys() {
   return {learning_rate(), settings::number("rho", "length of the ascent, in units of the gradient").at_least(0).must(),
           settings::boolean("normalised", "ascent by rho along the gradient's direction").otherwise(false),
           any_batch()};
-}
-
-Parameter deviation() {
-  return settings::number("deviation", "s").at_least(0).must();
 }
 
 linear_algebra::Matrix read_matrix(const Values& values, const char* key) {
@@ -212,7 +199,7 @@ void read_optimizer(const settings::Choice& choice, QuadraticProblem& problem) {
   problem.base = ingredients::read_base_update(values);
   if (problem.sam) problem.rule.rho = values.number("rho");
   if (values.has("normalised")) problem.rule.normalised = values.flag("normalised");
-  if (values.has("part")) problem.rule.part = ingredients::curvature_part_section().from(values).part;
+  problem.rule.part = ingredients::read_curvature_part(values, problem.rule.part);
   if (values.has("deviation")) problem.rule.deviation = values.number("deviation");
   problem.batch = problem.law.outputs;
   if (!values.has("batch")) return;
@@ -337,14 +324,8 @@ const std::vector<Description>& quadratic_optimizers() {
                   "docs/theory/quadratic-regression.md, section 0",
                   {learning_rate(), ingredients::momentum_parameter(),
                    settings::number("batch", "B, outputs per step; whole, 1..D").in("outputs").at_least(1).must()}},
-      Description{
-          "rmsprop", "every coordinate's gradient over the root of its mean square",
-          "theta' = theta - eta P^-1 g, P = sqrt(v/(1 - beta2^(k+1))) + epsilon; edge at eta lambda_max(P^-1 H) = 2",
-          adaptive_source, adaptive_keys(false)},
-      Description{
-          "adam", "Adam: RMSProp along an average of gradients",
-          "theta' = theta - eta P^-1 m/(1 - beta1^(k+1)); edge at eta lambda_max(P^-1 H) = 2 (1 + beta1)/(1 - beta1)",
-          adaptive_source, adaptive_keys(true)},
+      ingredients::adaptive_optimizer(false, learning_rate(), any_batch()),
+      ingredients::adaptive_optimizer(true, learning_rate(), any_batch()),
       Description{"sam", "sharpness-aware minimisation: the gradient at theta + rho grad L(theta)",
                   "theta' = theta - eta grad L(theta + rho grad L(theta)), the same mask in both passes; edge at\n"
                   "eta lambda (1 + rho lambda) = 2, i.e. lambda_SAM = (sqrt(1 + 8 rho/eta) - 1)/(2 rho)",
@@ -356,31 +337,27 @@ const std::vector<Description>& quadratic_optimizers() {
       Description{"logit-sam", "SAM whose ascent moves the residual alone: the path of the Gauss-Newton part",
                   "g_logit = J(theta)'z(theta+e) = g + GGN e + O(|e|^2), e = rho g; edge as SAM's", functional_source,
                   ascent_keys()},
-      Description{
-          "gradient-penalty",
-          "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
-          "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2;\n"
-          "A = H draws to critical points with curvature q < -1/rho, GGN to none with q < 0",
-          penalty_source,
-          {learning_rate(), settings::number("rho", "strength").at_least(0).must(),
-           ingredients::curvature_part_section().parameters()[0],
-           settings::boolean("normalised", "rho A g/|g|, the gradient of rho |g|").otherwise(false), any_batch()}},
+      Description{"gradient-penalty",
+                  "gradient descent on L + (rho/2)|g|^2, or with a part of the Hessian in its gradient",
+                  "theta' = theta - eta (g + rho A g), A = H, GGN or NME; edge at eta lambda (1 + rho u'A u) = 2;\n"
+                  "A = H draws to critical points with curvature q < -1/rho, GGN to none with q < 0",
+                  penalty_source, ingredients::penalty_parameters(learning_rate(), {any_batch()})},
       Description{"weight-noise",
                   "the gradient at noisy parameters",
                   "theta' = theta - eta grad L(theta + s xi), xi ~ N(0, I): its mean is the gradient of L + (s^2/2) tr "
                   "H, exactly",
                   penalty_source,
-                  {learning_rate(), deviation(), any_batch()}},
+                  {learning_rate(), ingredients::deviation_parameter(), any_batch()}},
       Description{"gauss-newton-trace",
                   "gradient descent on L + (s^2/2) tr GGN",
                   "theta' = theta - eta (g + s^2 sum_a Q_a J_a)",
                   penalty_source,
-                  {learning_rate(), deviation(), any_batch()}},
+                  {learning_rate(), ingredients::deviation_parameter(), any_batch()}},
       Description{"hessian-trace",
                   "gradient descent on L + (s^2/2) tr H, the mean of weight noise",
                   "theta' = theta - eta (g + s^2 sum_a Q_a J_a + (s^2/2) J'(tr Q_a)_a)",
                   penalty_source,
-                  {learning_rate(), deviation(), any_batch()}}};
+                  {learning_rate(), ingredients::deviation_parameter(), any_batch()}}};
   return all;
 }
 

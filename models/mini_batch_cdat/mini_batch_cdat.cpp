@@ -54,8 +54,8 @@ std::pair<double, double> Regression::step_moments() const {
   if (dimension == 1 || std::isinf(batch)) return {1, 1};
   const auto d = static_cast<double>(dimension), B = batch;
   const double u = B / 2, v = (d - 1) / 2, p = (B - 1) / 2, q = (B + d - 1) / 2;
-  double uk = u / (u + v);                                              // E U^(k+1)
-  double t1 = q / (p + q), t2 = q * (q + 1) / ((p + q) * (p + q + 1));  // E T^k (1 - T)^j
+  double uk = u / (u + v);                                     // E U^(k+1)
+  double t1 = q / (p + q), t2 = t1 * ((q + 1) / (p + q + 1));  // E T^k (1 - T)^j
   double a = 0, b = 0;
   constexpr std::uint64_t most_terms = 10'000'000;
   for (std::uint64_t n = 0; n < most_terms; ++n) {

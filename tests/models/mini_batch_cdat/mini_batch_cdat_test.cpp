@@ -158,6 +158,8 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   CHECK(!there(prepare(text(100, 100, .1, "sigma = 2.4\n"))->stability(), "excess_floor"));
   CHECK(!there(prepare(text(7, 3, .3, "sigma = 1.1\n"))->stability(), "excess_floor"));
   CHECK(flag(found, "stable"));
+  // So many rows are the population.
+  CHECK(Regression{50, 1e300, .1, 1}.largest_sigma() == Approx(2).epsilon(1e-12));
   // Other rates than sigma n/d have other floors; below 2/m2 = .995 every sigma is stable.
   const auto bounded = [&](const std::string& rate) { return prepare(text(2000, 2000, .4, rate))->stability(); };
   for (const char* rate : {"sigma = 1.3\neta_max = 0.1\n", "sigma = 1.3\nepsilon = 5\n"})

@@ -225,7 +225,7 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
   CentralFlow flow(objective, start, learning_rate);
   if (flow.sharpness() * learning_rate > 2)
     throw std::invalid_argument(
-        "the central flow begins below the edge, and eta times the sharpness is above 2 at the start");
+        "theory.method: the central flow begins below the edge, and eta times the sharpness is above 2 at the start");
   Trajectory out;
   out.method = "central flow";
   for (const AveragedReading& r : readings) out.columns.push_back({r.observable, {}, {}});

@@ -296,22 +296,18 @@ class QuadraticMapProblem final : public Problem {
                                                   w(0, i) = problem_.curvature[i] * v[i];
                                               });
     const double eta2 = learning_rate_ * learning_rate_;
-    try {
-      Trajectory out = ingredients::follow_central_flow(
-          objective, std::vector<double>(P), 1, time_,
-          {{{"loss", "label^2", "z^2/2"}, [&](auto theta) { return objective.move_to(theta) / eta2; }},
-           {{"normalized_sharpness", "1", "eta lambda = T(0)"}, [&](auto theta) {
-              objective.move_to(theta);
-              return numerics::squared_norm_in_order(objective.jacobian().entries());
-            }}});
-      // Parameters in units of eta = 1 are eta^(1/2) theta.
-      const auto displacement =
-          std::ranges::find(out.columns, "oscillation", [](const Column& c) { return c.observable.name; });
-      for (double& x : displacement->value) x /= learning_rate_;
-      return out;
-    } catch (const std::invalid_argument& e) {
-      throw std::invalid_argument(std::string("theory.method: ") + e.what());
-    }
+    Trajectory out = ingredients::follow_central_flow(
+        objective, std::vector<double>(P), 1, time_,
+        {{{"loss", "label^2", "z^2/2"}, [&](auto theta) { return objective.move_to(theta) / eta2; }},
+         {{"normalized_sharpness", "1", "eta lambda = T(0)"}, [&](auto theta) {
+            objective.move_to(theta);
+            return numerics::squared_norm_in_order(objective.jacobian().entries());
+          }}});
+    // Parameters in units of eta = 1 are eta^(1/2) theta.
+    const auto displacement =
+        std::ranges::find(out.columns, "oscillation", [](const Column& c) { return c.observable.name; });
+    for (double& x : displacement->value) x /= learning_rate_;
+    return out;
   }
 
   Trajectory solve_two_step() const {

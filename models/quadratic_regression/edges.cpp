@@ -137,13 +137,17 @@ std::vector<Finding> quadratic_stability(const QuadraticProblem& problem) {
 }
 
 std::vector<ModeColumn> quadratic_modes(const QuadraticProblem& problem) {
-  if (problem.given) throw std::invalid_argument("the early-time expansion is of a random curvature, but Q is given");
-  if (problem.turned() || problem.law.portable)
+  if (problem.given)
+    throw std::invalid_argument("data.Q: modes are of the early-time expansion, of a random curvature");
+  if (problem.law.portable)
+    throw std::invalid_argument("data.ensemble: modes are of the early-time expansion, of goe alone");
+  if (problem.turned())
     throw std::invalid_argument(
-        "the early-time expansion is of gradients at a learning rate that is given, and of the ensemble goe");
+        "optimizer: modes are of the early-time expansion, of gradients at a learning rate that is given");
   if (problem.rule.turns())
-    throw std::invalid_argument(std::string("the early-time expansion is of GD and SGD, not of ") +
-                                (problem.rule.kind == StepKind::sam ? "SAM" : "its variants and penalties"));
+    throw std::invalid_argument(
+        std::string("optimizer.kind: modes are of the early-time expansion, of GD and SGD, not of ") +
+        (problem.rule.kind == StepKind::sam ? "SAM" : "its variants and penalties"));
   const auto p = static_cast<double>(problem.law.parameters);
   const double curvature = problem.law.curvature / (p * p);
   const Matrix kernel = initial_kernel(problem);

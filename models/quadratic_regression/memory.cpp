@@ -329,13 +329,14 @@ QuadraticMemorySolution solve_quadratic_memory(const QuadraticMemoryProblem& pro
       const std::optional<QuadraticDescent> now = recursion.descent(t, loss, solution.bulk_edge.back());
       if (!now && t == 0)
         throw std::invalid_argument(
-            "the loss falls too little along its first step for a rate to be chosen: Jacobian and curvature are too "
+            "[rate]: the loss falls too little along its first step for a rate to be chosen: Jacobian and curvature "
+            "are too "
             "far "
             "apart");
       if (now) {
         eta = problem.choose_rate(t, *now);
         if (!(eta >= 0) || !std::isfinite(eta))
-          throw std::invalid_argument(fmt::format("the rate chosen at step {} is {}, no number >= 0", t, eta));
+          throw std::invalid_argument(fmt::format("[rate]: the rate chosen at step {} is {}, no number >= 0", t, eta));
         solution.chosen.push_back(eta);
       }
     }

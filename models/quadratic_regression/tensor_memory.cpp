@@ -61,11 +61,12 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
   const double stored = CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, Storage::stored);
   const bool fits = stored * plan.at_a_time <= plan.limit;
   if ((problem.tensor == TensorStorage::stored || problem.law.portable) && !fits && !problem.given)
-    throw std::invalid_argument(fmt::format(
-        "the curvature tensor needs {} {}, more than the {} allowed ({}); use tensor = \"streamed\" (slower, no "
-        "memory), fewer threads, shared_instance = true, or a smaller problem",
-        size_text(stored), count_text(plan.at_a_time), size_text(plan.limit),
-        problem.memory_limit > 0 ? "memory_limit" : "80% of what is available"));
+    throw std::invalid_argument(
+        fmt::format("monte_carlo.tensor: the curvature tensor needs {} {}, more than the {} allowed ({}); use tensor = "
+                    "\"streamed\" (slower, no "
+                    "memory), fewer threads, shared_instance = true, or a smaller problem",
+                    size_text(stored), count_text(plan.at_a_time), size_text(plan.limit),
+                    problem.memory_limit > 0 ? "memory_limit" : "80% of what is available"));
   plan.storage = !problem.given && !problem.law.portable && (problem.tensor == TensorStorage::streamed || !fits)
                      ? Storage::streamed
                      : Storage::stored;

@@ -250,20 +250,22 @@ Trajectory solve_quadratic(const QuadraticProblem& problem, const QuadraticTheor
         "[rate]: of the theories memory alone follows a rule; theory.method = \"memory\" or \"none\"");
   if (problem.rule.deviation > 0)
     throw std::invalid_argument(
-        "the trajectory under weight noise and trace penalties has no theory here, only findings (`edgewise "
+        "optimizer.kind: the trajectory under weight noise and trace penalties has no theory here, only findings "
+        "(`edgewise "
         "stability`); simulate it");
   if (theory.method == TheoryMethod::linear_mean) return solve_linear_mean(problem);
   if (problem.rule.rho > 0)
     throw std::invalid_argument(
-        fmt::format("{} trajectory has no theory here, only its edge (`edgewise stability`); simulate or validate it",
+        fmt::format("optimizer.kind: {} trajectory has no theory here, only its edge (`edgewise stability`); simulate "
+                    "or validate it",
                     problem.rule.kind == StepKind::sam ? "SAM's" : "this optimizer's"));
   if (theory.method == TheoryMethod::early_time && problem.law.portable)
-    throw std::invalid_argument("early-time is of data.ensemble = \"goe\": the portable diagonal is smaller");
+    throw std::invalid_argument("data.ensemble: early-time is of \"goe\": the portable diagonal is smaller");
   if (theory.method == TheoryMethod::early_time) return solve_early_time(problem, theory.order == 3 ? 3 : 2);
   if (theory.method == TheoryMethod::central_flow) return solve_central_flow(problem);
   if (problem.given || problem.given_j0.size() > 0)
     throw std::invalid_argument(
-        "the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
+        "data.ensemble: the theory is of the random ensemble in the limit D, P -> infinity; a given instance "
         "has a simulation only (theory.method = \"none\" judges predictions about whole runs)");
   Trajectory out = theory.method == TheoryMethod::flow ? by_flow(problem) : by_memory(problem, theory);
   if (problem.fixed_residual())
@@ -281,9 +283,11 @@ void keep_comparable(Trajectory& trajectory) {
 
 Trajectory solve_central_flow(const QuadraticProblem& problem) {
   if (!problem.fixed_curvature())
-    throw std::invalid_argument("central-flow is of one instance: data.shared_instance = true, or a given Q");
+    throw std::invalid_argument(
+        "theory.method: central-flow is of one instance: data.shared_instance = true, or a given Q");
   if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.turns())
-    throw std::invalid_argument("central-flow is of gradient descent on all outputs at a constant learning rate");
+    throw std::invalid_argument(
+        "theory.method: central-flow is of gradient descent on all outputs at a constant learning rate");
   const std::shared_ptr<const QuadraticInstance> instance = first_instance(problem);
   std::vector<double> scratch;
   ingredients::QuadraticObjective objective(

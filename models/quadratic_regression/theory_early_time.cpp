@@ -139,9 +139,11 @@ bool all_positive(const Differences& x) {
 }  // namespace
 
 Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order) {
-  if (problem.schedule) throw std::invalid_argument("the early-time expansion needs a constant learning rate");
+  if (problem.schedule)
+    throw std::invalid_argument("schedule: the early-time expansion needs a constant learning rate");
   if (problem.fixed_curvature())
-    throw std::invalid_argument("the early-time expansion averages over the curvature, and all replicas have one here");
+    throw std::invalid_argument(
+        "theory.method: the early-time expansion averages over the curvature, and all replicas have one here");
   const double curvature = curvature_variance(problem);
   const Differences x = differences_of(problem);
   const double second = x.second_mean.upto(order);

@@ -36,12 +36,12 @@ double inner(const Matrix& x, const Matrix& y) {
 
 void check(const QuadraticProblem& problem) {
   if (problem.given || problem.law.curvature != 0)
-    throw std::invalid_argument("linear-mean is the theory of the linear model, data.curvature = 0");
+    throw std::invalid_argument("theory.method: linear-mean is the theory of the linear model, data.curvature = 0");
   if (!problem.fixed_jacobian())
     throw std::invalid_argument(
-        "linear-mean needs one Jacobian in all replicas: data.shared_initial = true, or J0 in the file");
+        "theory.method: linear-mean needs one Jacobian in all replicas: data.shared_initial = true, or J0 in the file");
   if (problem.rule.linear_rho() > 0 && problem.rule.normalised)
-    throw std::invalid_argument("the steps of normalised SAM are not linear in the residual");
+    throw std::invalid_argument("optimizer.normalised: the steps of normalised SAM are not linear in the residual");
 }
 
 }  // namespace

@@ -209,7 +209,19 @@ TEST_CASE("modes: every eigenvalue, slowed most at the top") {
   CHECK(table[0].name == "eigenvalue");
   CHECK(table[4].value.back() < table[4].value.front());
   CHECK(holds(error_of(experiment("kind = 'sam'\nlearning_rate = 0.1\nrho = 0.3"), true),
-              "SAM's trajectory has no theory"));
+              "x.toml: optimizer.kind: SAM's trajectory has no theory"));
+}
+
+TEST_CASE("where there is no theory the key that takes it away is named") {
+  const auto without = [](const std::string& data, const std::string& method) {
+    return error_of(experiment("learning_rate = 0.1", data, "[theory]\nmethod = '" + method + "'"), true);
+  };
+  CHECK(holds(without(instance_f, "memory"), "x.toml: data.ensemble: the theory is of the random ensemble"));
+  CHECK(holds(without(sizes, "central-flow"), "x.toml: theory.method: central-flow is of one instance"));
+  CHECK(holds(without(sizes, "linear-mean"), "x.toml: theory.method: linear-mean"));
+  CHECK(holds(without(instance_f, "early-time"), "x.toml: theory.method: the early-time expansion averages"));
+  CHECK_THROWS_WITH_AS(prepare(experiment("learning_rate = 0.1", instance_f))->mode_table(),
+                       "x.toml: data.Q: modes are of the early-time expansion, of a random curvature", std::exception);
 }
 
 TEST_CASE("observables follow the optimizer and what is asked") {
@@ -267,7 +279,7 @@ TEST_CASE("bad input is named") {
   CHECK(
       holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\ntensor = 'stored'\nmemory_limit = 1e-6"),
                      false, true),
-            "x.toml: the curvature tensor needs"));
+            "x.toml: monte_carlo.tensor: the curvature tensor needs"));
   CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[theory]\nmemory_limit = 1e-9"), true),
               "more than the limit"));
 }

@@ -218,6 +218,10 @@ TEST_CASE("where there is no theory the key that takes it away is named") {
   };
   CHECK(holds(without(instance_f, "memory"), "x.toml: data.ensemble: the theory is of the random ensemble"));
   CHECK(holds(without(sizes, "central-flow"), "x.toml: theory.method: central-flow is of one instance"));
+  CHECK(holds(error_of(experiment("learning_rate = 3.0", sizes + "shared_instance = true\n",
+                                  "[theory]\nmethod = 'central-flow'"),
+                       true),
+              "x.toml: theory.method: the central flow begins below the edge"));
   CHECK(holds(without(sizes, "linear-mean"), "x.toml: theory.method: linear-mean"));
   CHECK(holds(without(instance_f, "early-time"), "x.toml: theory.method: the early-time expansion averages"));
   CHECK_THROWS_WITH_AS(prepare(experiment("learning_rate = 0.1", instance_f))->mode_table(),

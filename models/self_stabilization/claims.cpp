@@ -203,9 +203,13 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
   if (s.tuner == Tuner::inverse_sharpness) add_inverse_sharpness(s, steps, out);
   if (s.tuner == Tuner::cdat && s.start.bulk > 0) {
     add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves), out);
-    if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves)
-      out.push_back({"snowball_sharpness", snowball_sharpness(s.land, s.start.bulk, s.sigma),
-                     "beta x^2 = 2 alpha at the ratio: the sharpness grows above it and falls below"});
+    if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves) {
+      const double stays = snowball_sharpness(s.land, s.start.bulk, s.sigma);
+      if (split_point(s.sigma, s.land.bulk_curvature / stays, s.average).modulus() <=
+          1)  // else nothing holds the ratio
+        out.push_back({"snowball_sharpness", stays,
+                       "beta x^2 = 2 alpha at the ratio: the sharpness grows above it and falls below"});
+    }
   }
   const double left = s.land.floor - s.least_loss;
   if (s.tuner == Tuner::stochastic_polyak && (s.start.bulk > 0 || left > 0)) {

@@ -62,6 +62,12 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
     out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});
 }
 
+/// eps below which a late tuner holds the edge; infinite where none is known, of a delay and an average at once.
+double edge_threshold(const Setup& s) {
+  if (s.delay > 0 && s.average > 0) return infinity;
+  return s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average);
+}
+
 void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& out) {
   const double m = s.mean_delay(), alpha = s.land.sharpening;
   out.push_back({"mean_delay", m, "delay + ema/(1 - ema), steps"});
@@ -74,15 +80,17 @@ void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& o
     }
     return;
   }
-  if (s.sigma < 2)
+  const double threshold = edge_threshold(s);
+  // Below 2 the edge is held while 4 alpha/lambda^2 is below the threshold and lambda below the crossover: nowhere, far below.
+  const bool held = s.sigma >= 2 || 4 * (2 - s.sigma) < s.sigma * s.sigma * m * threshold;
+  if (s.sigma < 2 && held)
     out.push_back({"crossover_sharpness", s.sigma * std::sqrt(m * alpha / (2 - s.sigma)),
                    "near the edge below it; above it eta lambda is sigma and the sharpness grows unchecked"});
-  if (s.sigma != 2)
+  if (s.sigma != 2 && held)
     out.push_back({"edge_growth", std::log(2 / s.sigma) / m,
                    "d log(lambda)/dt near the edge, where the rate is sigma over the sharpness of m steps ago"});
-  if (s.sigma >= 2 && (s.delay == 0 || s.average == 0))
-    out.push_back({"epsilon_threshold", s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average),
-                   "4 alpha/lambda^2 below which the edge is held"});
+  if (s.sigma >= 2 && threshold < infinity)
+    out.push_back({"epsilon_threshold", threshold, "4 alpha/lambda^2 below which the edge is held"});
   if (s.sigma != 2) return;
   if (const double end = restored_sharpness(s.land, s.start, m); std::isfinite(end) && end > 0) {
     out.push_back({"restored_sharpness", end, "lambda_0 p_0^(-1/(4 m)): p/lambda^(4 m) is conserved, p -> 1"});
@@ -238,11 +246,10 @@ std::vector<Prediction> predictions_of(const Setup& s, double steps, double burn
   const double p = s.start.p(s.land);
   if (m > 0 && s.sigma == 2 && p > 0 && (s.delay == 0 || s.average == 0)) {
     const double end = restored_sharpness(s.land, s.start, m), eps_end = 4 * s.land.sharpening / (end * end);
-    const double threshold = s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average);
     // p tends to 1 at the rate 2 m eps a step, more slowly near the threshold: after 20 of its times to e^-20. To O(eps): the
     // largest difference measured over delays of 1 to 8 and averages of .3 to .98 is below the sum that is held to .004.
     const double largest = std::max(eps, eps_end);
-    if (!std::isfinite(end) || largest > std::min(0.01, threshold / 4) || steps * 2 * m * eps_end < 20 ||
+    if (!std::isfinite(end) || largest > std::min(0.01, edge_threshold(s) / 4) || steps * 2 * m * eps_end < 20 ||
         !(largest * (0.1 * std::abs(std::log(p)) + 0.15 * std::abs(p - 1)) <= 0.004))
       return out;
     out.push_back(near("conserved", "p/lambda^(4 m) is conserved and p -> 1: lambda ends at lambda_0 p_0^(-1/(4 m))",

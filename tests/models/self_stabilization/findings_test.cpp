@@ -228,6 +228,18 @@ TEST_CASE("self-stabilisation: off sigma = 2 a late tuner's sharpness grows at e
     CHECK(std::abs(2 - eta_lambda(.5)) < .3 * (2 - sigma));
     CHECK(2 - eta_lambda(2) > .7 * (2 - sigma));
   }
+  // Far below 2 eta lambda falls to sigma at once, from any sharpness at which a delayed edge would hold (eps < 1/2).
+  const std::string late = "[rate]\nkind = 'inverse-sharpness'\nsigma = 1.6\ndelay = 1\n";
+  const auto far = [&](double sharpness) {
+    return prepare(
+        fmt::format("model = 'self-stabilisation'\n[landscape]\nsharpening = 1e-4\n[initial]\np = 0.9\nsharpness "
+                    "= {}\n[time]\nat = [60]\n",
+                    sharpness) +
+        late);
+  };
+  CHECK(!there(far(.03)->stability(), "crossover_sharpness"));
+  CHECK(!there(far(.03)->stability(), "edge_growth"));
+  for (const double sharpness : {.03, .06}) CHECK(column(far(sharpness)->solve(), "eta_sharpness").back() < 1.65);
 }
 
 TEST_CASE("self-stabilisation: the snowball's sharpness parts growth from fall, wherever the ratio is held") {

@@ -157,10 +157,11 @@ std::optional<Fate> predicted_fate(const CanonicalPair& pair, double r) {
   const HeldOrbit held = held_orbit(pair, r);
   if (!held.bounded) return Fate::diverged;
   // J falls by the factor 1 - omega z a step.
-  if (!end_of_flow(pair).reaches_minimum) return Fate::stationary;
+  const FlowEnd end = end_of_flow(pair);
+  if (!end.reaches_minimum) return Fate::stationary;
   if (held.blind && (pair.invariant * r < -1 || pair.mu() * r > 8)) return std::nullopt;
   const double edge = sam_edge(r);
-  if (!(pair.minimum_sharpness() > edge)) return Fate::converged;
+  if (!(end.sharpness > edge)) return Fate::converged;
   return pair.epsilon == 0 || pair.invariant < -edge / 2 ? Fate::persistent_oscillation : Fate::after_edge;
 }
 
@@ -170,7 +171,7 @@ double predicted_sharpness(const CanonicalPair& pair, double r) {
   if (fate == Fate::after_edge && !held_orbit(pair, r).blind) return sam_limit(r, pair.epsilon, pair.invariant);
   if (fate == Fate::stationary) return 0;
   if (fate != Fate::converged || held_orbit(pair, r).blind) return nan;
-  return pair.minimum_sharpness() >= 0 ? pair.minimum_sharpness() : end_of_flow(pair).sharpness;
+  return end_of_flow(pair).sharpness;
 }
 
 solvers::Map two_step_map(const CanonicalPair& pair) {

@@ -89,12 +89,12 @@ HeldOrbit held_orbit(const CanonicalPair& pair, double r);
 
 /// Basins at small epsilon of GD (r = 0) and SAM, of edge T*: converged where z_0 = 0 (nothing moves, on either side of
 /// the edge); diverged where the held orbit does; stationary where gradient flow has no minimum to go to;
-/// persistent_oscillation where no minimum is stable (E < -T*/2, or epsilon = 0 and mu > T*); after_edge where the minimum's
-/// sharpness starts above T*; else converged. None where SAM passes its blind point and may stay behind it: for E < -1/r
+/// persistent_oscillation where no minimum is stable (E < -T*/2, or epsilon = 0 and mu > T*); after_edge where gradient flow
+/// ends above T*, at mu + epsilon W_0 to first order; else converged. None where SAM passes its blind point and may stay behind it: for E < -1/r
 /// at J = 0, for mu > 8/r where it sees no residual.
 std::optional<Fate> predicted_fate(const CanonicalPair& pair, double r = 0);
-/// T(0) at the end where that is predicted: after the edge by the series, of convergence the minimum's sharpness (where the
-/// slow variable cannot be held, that at the end of gradient flow), of stationary 0. NaN otherwise, and where SAM passes
+/// T(0) at the end where that is predicted: after the edge by the series, of convergence at the end of gradient flow, of
+/// stationary 0. NaN otherwise, and where SAM passes
 /// its blind point.
 double predicted_sharpness(const CanonicalPair& pair, double r = 0);
 

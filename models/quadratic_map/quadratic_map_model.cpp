@@ -185,8 +185,8 @@ class QuadraticMapProblem final : public Problem {
                      sam ? "of small epsilon: bounded iff the orbit with the slow variable held is"
                          : "of small epsilon: bounded iff z < 2 and mu < 4"});
     out.push_back({"predicted_sharpness_limit", predicted_sharpness(pair, r),
-                   sam ? "T* and its first order in epsilon, after the edge"
-                       : "2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32 after the edge"});
+                   sam ? "gradient flow's end; after the edge T* and its first order in epsilon"
+                       : "gradient flow's end; after the edge 2 - eps (1+E)/2 - eps^2 (1+E)(27+11E)/32"});
   }
 
   /// A trajectory without steps, with the model's observables as columns.

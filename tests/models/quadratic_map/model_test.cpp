@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <variant>
@@ -134,6 +135,22 @@ TEST_CASE("gradient flow by Runge and Kutta, where it ends, and its rates at the
   CHECK(number(findings, "mu") == Approx(u - 2 * z).epsilon(1e-12));
   CHECK(!there(findings, "minimum_sharpness"));
   CHECK(number(findings, "sharpness_edge") == 2);
+}
+
+TEST_CASE("what is predicted of the edge holds far from small epsilon") {
+  // mu + epsilon W_0 is on the other side of 2 than the orbit's end in the first three.
+  for (const auto& c : {std::array{1.0, -.12, 2.2, .3}, {.6, .2, 1.9, .3}, {.3, .2, 1.9, .3}, {.6, -.3, 1.5, .3}}) {
+    CAPTURE(c[0]);
+    CAPTURE(c[1]);
+    const auto found = models::testing::prepare(
+                           fmt::format("model = 'quadratic-map'\n[time]\nsteps = 1\n[data]\nepsilon = {}\n[initial]\n"
+                                       "residual = {}\nminimum_sharpness = {}\ninvariant = {}\n",
+                                       c[0], c[1], c[2], c[3]))
+                           ->stability();
+    CHECK(words(found, "predicted_outcome") == words(found, "outcome"));
+    if (words(found, "outcome") == "converged")
+      CHECK(number(found, "predicted_sharpness_limit") == Approx(number(found, "sharpness_limit")).epsilon(.05));
+  }
 }
 
 TEST_CASE("what there is not is no finding") {

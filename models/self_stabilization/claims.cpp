@@ -207,14 +207,15 @@ double Setup::noise() const {
 std::vector<Finding> findings_of(const Setup& s, double steps) {
   std::vector<Finding> out;
   if (s.constant() && s.land.sharpening > 0) add_normal_form(s, out);
-  if (s.capped) return out;
-  if (s.tuner == Tuner::inverse_sharpness) add_inverse_sharpness(s, steps, out);
+  if (s.tuner == Tuner::inverse_sharpness && s.largest_rate == infinity) add_inverse_sharpness(s, steps, out);
   if (s.tuner == Tuner::cdat && s.start.bulk > 0) {
-    add_ratio(split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves), out);
+    const RatioPoint point =
+        split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves);
+    if (s.takes(point.product, s.start.sharpness)) add_ratio(point, out);
     if (s.land.sharpening > 0 && s.sigma < 2 && !s.land.bulk_moves) {
       const double stays = snowball_sharpness(s.land, s.start.bulk, s.sigma);
-      if (split_point(s.sigma, s.land.bulk_curvature / stays, s.average).modulus() <=
-          1)  // else nothing holds the ratio
+      // Where it repels nothing holds the ratio.
+      if (split_point(s.sigma, s.land.bulk_curvature / stays, s.average).modulus() <= 1 && s.takes(2, stays))
         out.push_back({"snowball_sharpness", stays,
                        "beta x^2 = 2 alpha at the ratio: the sharpness grows above it and falls below"});
     }
@@ -225,8 +226,9 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
     const RatioPoint point = s.land.bulk_moves && s.start.bulk > 0
                                  ? RatioPoint{}
                                  : polyak_point(s.sigma, s.start.sharpness * left / s.start.bulk);
-    add_ratio(point, out);
-    if (point.exists())
+    const bool taken = s.takes(point.product, s.start.sharpness);
+    if (taken) add_ratio(point, out);
+    if (taken && point.exists())
       out.push_back({"top_share", s.sigma / 4 / (1 + 1 / point.ratio), "of the loss above f_min in x, at that point"});
   }
   return out;
@@ -235,7 +237,8 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
 std::vector<Prediction> predictions_of(const Setup& s, double steps, double burn_in) {
   std::vector<Prediction> out;
   if (s.constant() && s.land.noise > 0) predict_noise(s, steps, burn_in, out);
-  if (s.tuner != Tuner::inverse_sharpness || s.capped || s.land.noise > 0 || !(s.land.sharpening > 0)) return out;
+  if (s.tuner != Tuner::inverse_sharpness || s.largest_rate < infinity || s.land.noise > 0 || !(s.land.sharpening > 0))
+    return out;
   const double m = s.mean_delay(), eps = 4 * s.land.sharpening / (s.start.sharpness * s.start.sharpness);
   if (m == 0 && s.sigma < 2 && 4 * steps * eps >= 1) {
     const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
 /// What `edgewise stability` and `edgewise validate` say of the reduced model (docs/theory/curvature-dynamics.md, 1 and 2).
+#include <limits>
 #include <vector>
 
 #include "models/self_stabilization/dynamics.hpp"
@@ -20,9 +21,12 @@ struct Setup {
   double average = 0;       ///< its ema
   std::uint64_t delay = 0;  ///< of inverse-sharpness
   double least_loss = 0;    ///< f_min of Polyak's
-  bool capped = false;      ///< a largest rate, or an epsilon of cdat, is set
+  bool softened = false;    ///< by an epsilon of cdat
+  double largest_rate = std::numeric_limits<double>::infinity();
 
   bool constant() const { return tuner == Tuner::constant; }
+  /// Whether the rule's own rate is `product` over the sharpness.
+  bool takes(double product, double sharpness) const { return !softened && product / sharpness < largest_rate; }
   double epsilon() const { return learning_rate * learning_rate * land.sharpening; }
   double noise() const;  ///< n of the constant rate
   double mean_delay() const { return static_cast<double>(delay) + average / (1 - average); }

@@ -248,7 +248,8 @@ void read_tuner(const settings::Table& table, Setup& setup) {
   if (values.has("ema")) setup.average = values.number("ema");
   if (values.has("delay")) setup.delay = static_cast<std::uint64_t>(values.integer("delay"));
   if (values.has("f_min")) setup.least_loss = values.number("f_min");
-  setup.capped = std::isfinite(values.number("eta_max")) || (values.has("epsilon") && values.number("epsilon") > 0);
+  setup.largest_rate = values.number("multiplier") * values.number("eta_max");
+  setup.softened = values.has("epsilon") && values.number("epsilon") > 0;
 }
 
 void only_constant(const settings::Values& values, const char* key, const char* other, const Setup& s) {

@@ -305,6 +305,18 @@ TEST_CASE("self-stabilisation: the ratio of tuners that see a bulk, from the map
   CHECK(held / (held + F) == Approx(.625).epsilon(1e-12));
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "ratio"));
   CHECK(!flag(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "stable"));
+  // A largest rate leaves the point be as long as it is above 2/lambda = 1.333; an epsilon moves it.
+  for (const std::string rate :
+       {"[rate]\nkind = 'cdat'\nsigma = 1.4\n", "[rate]\nkind = 'stochastic-polyak'\nc = 0.4\n"}) {
+    const auto free = found(rate), tight = found(rate + "eta_max = 1.3\n");
+    CHECK(there(free, "ratio"));
+    CHECK(there(found(rate + "eta_max = 1.4\n"), "ratio"));
+    CHECK(number(found(rate + "eta_max = 1000\n"), "multiplier") == number(free, "multiplier"));
+    CHECK(!there(tight, "ratio"));
+    CHECK(!there(tight, "stable"));
+  }
+  CHECK(there(found("[rate]\nkind = 'cdat'\nsigma = 0.7\neta_max = 0.7\nmultiplier = 2.0\n"), "ratio"));
+  CHECK(found("[rate]\nkind = 'cdat'\nsigma = 1.4\nepsilon = 0.1\n").empty());
   CHECK(!there(found("[rate]\nkind = 'cdat'\nsigma = 2.0\n"), "snowball_sharpness"));
 }
 

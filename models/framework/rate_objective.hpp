@@ -3,6 +3,7 @@
 /// A problem as a function of the learning rates of its steps: what a search for the best schedule minimises
 /// (docs/theory/schedules-and-collapse.md, section 3).
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,17 @@ enum class Uniqueness {
   none,  ///< many schedules attain it, so that none of them is "the" shape
 };
 
+/// J as a function of the shares, in [0, 1], that the rates are of the largest ones which the run's own states allow.
+class RateShares {
+ public:
+  virtual ~RateShares() = default;
+  /// Of rates at which J is finite.
+  virtual std::vector<double> of(std::span<const double> rates) const = 0;
+  virtual std::vector<double> rates(std::span<const double> shares) const = 0;
+  /// J, and its derivatives by the shares written to `slope`.
+  virtual double gradient(std::span<const double> shares, std::span<double> slope) const = 0;
+};
+
 /// J(eta_0 .. eta_{T-1}), the loss at the end of T steps; everything else is as the experiment has it.
 class RateObjective {
  public:
@@ -59,6 +71,9 @@ class RateObjective {
   virtual std::optional<double> estimate(std::span<const RateStretch> /*run*/) const { return std::nullopt; }
   /// J, and dJ/d eta_k for every step written to `slope`; where the run diverges inf, and `slope` is left as it is.
   virtual double gradient(std::span<const double> rates, std::span<double> slope) const = 0;
+  /// Where the state bounds the rate that it meets, and J is inf beyond: the shares of these bounds, none of which is above
+  /// `cap`; they live as long as this does. nullptr where nothing bounds the rates.
+  virtual std::unique_ptr<RateShares> shares(double /*cap*/) const { return nullptr; }
   /// Where J is a quadratic of every single rate: one pass from the last step to the first that sets each rate to its
   /// minimiser within [0, cap], the later ones being set already; a rate on which J does not depend is left as it is.
   /// Returns the new J, which is never above the old; nullopt where J is not of that kind. inf, with the rates as they

@@ -12,6 +12,57 @@ namespace edgewise::models::ingredients {
 namespace {
 /// A run whose loss exceeds this many times what it started from is of no use to a search.
 constexpr double hopeless = 1e12;
+
+bool of_use(const CoupledRatesLaw& law, double loss) {
+  return loss <= hopeless * law.scale;
+}
+
+/// J at the modes' numbers, and its slopes by them.
+double gradient_of(const CoupledRatesLaw& law, const solvers::ControlledModes& modes, std::span<double> slope) {
+  const auto accept = [&](std::uint64_t, std::span<const double> p) { return of_use(law, p[law.scalar]); };
+  const solvers::Gradient found =
+      solvers::gradient(modes, law.start, law.steps, solvers::final_scalar(law.steps, law.scalar), accept);
+  if (std::isfinite(found.value)) std::ranges::copy(found.by_control, slope.begin());
+  return std::max(found.value, 0.0);
+}
+
+/// A run, of which `see` is told the shared scalars before every step.
+void run(const CoupledRatesLaw& law, const solvers::ControlledModes& modes,
+         const std::function<void(std::uint64_t step, std::span<const double> p)>& see) {
+  std::vector<double> M = law.start, p(modes.shared()), rate(M.size()), source(M.size());
+  for (std::uint64_t k = 0; k < law.steps; ++k) {
+    solvers::shared_scalars(modes, M, p);
+    see(k, p);
+    solvers::advance(modes, k, p, M, rate, source);
+  }
+}
+
+class Shares final : public RateShares {
+ public:
+  Shares(const CoupledRatesLaw& law, double cap) : law_(law), cap_(cap) {}
+  std::vector<double> of(std::span<const double> rates) const override {
+    std::vector<double> out(rates.begin(), rates.end());
+    run(law_, *law_.at(rates),
+        [&](std::uint64_t k, std::span<const double> p) { out[k] = std::min(out[k] / largest(k, p), 1.0); });
+    return out;
+  }
+  std::vector<double> rates(std::span<const double> shares) const override {
+    std::vector<double> out(shares.begin(), shares.end());
+    run(law_, *law_.bounds->modes(shares, cap_),
+        [&](std::uint64_t k, std::span<const double> p) { out[k] *= largest(k, p); });
+    return out;
+  }
+  double gradient(std::span<const double> shares, std::span<double> slope) const override {
+    return gradient_of(law_, *law_.bounds->modes(shares, cap_), slope);
+  }
+
+ private:
+  double largest(std::uint64_t k, std::span<const double> p) const {
+    return std::min(law_.bounds->at(static_cast<double>(k), p), cap_);
+  }
+  const CoupledRatesLaw& law_;
+  double cap_;
+};
 }  // namespace
 
 std::vector<double> CoupledRates::losses(std::span<const double> rates) const {
@@ -20,7 +71,7 @@ std::vector<double> CoupledRates::losses(std::span<const double> rates) const {
   for (std::uint64_t k = 0;; ++k) {
     solvers::shared_scalars(*system, M, p);
     const double loss = p[law_.scalar];
-    out.push_back(loss <= hopeless * law_.scale ? std::max(loss, 0.0) : std::numeric_limits<double>::infinity());
+    out.push_back(of_use(law_, loss) ? std::max(loss, 0.0) : std::numeric_limits<double>::infinity());
     if (k == law_.steps || std::isinf(out.back())) return out;
     solvers::advance(*system, k, p, M, rate, source);
   }
@@ -31,11 +82,11 @@ double CoupledRates::value(std::span<const double> rates) const {
 }
 
 double CoupledRates::gradient(std::span<const double> rates, std::span<double> slope) const {
-  const auto accept = [&](std::uint64_t, std::span<const double> p) { return p[law_.scalar] <= hopeless * law_.scale; };
-  const solvers::Gradient found = solvers::gradient(*law_.at(rates), law_.start, law_.steps,
-                                                    solvers::final_scalar(law_.steps, law_.scalar), accept);
-  if (std::isfinite(found.value)) std::ranges::copy(found.by_control, slope.begin());
-  return std::max(found.value, 0.0);
+  return gradient_of(law_, *law_.at(rates), slope);
+}
+
+std::unique_ptr<RateShares> CoupledRates::shares(double cap) const {
+  return law_.bounds ? std::make_unique<Shares>(law_, cap) : nullptr;
 }
 
 RatePath CoupledRates::path(std::span<const double> rates) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,8 +20,16 @@ namespace edgewise::models::ingredients {
 /// a rate, some source is infinite.
 using ModesAtRates = std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> rates)>;
 
+/// Where the state bounds the rate that it meets: the recursion holds up to the bound alone.
+struct RateBounds {
+  std::function<double(double t, std::span<const double> p)> at;
+  /// The modes at rates share_k min(bound, cap), which it copies; its one control is the share of the step.
+  std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> shares, double cap)> modes;
+};
+
 struct CoupledRatesLaw {
   ModesAtRates at;
+  std::optional<RateBounds> bounds = {};  ///< without: the recursion holds at every rate
   std::vector<double> start;
   std::uint64_t steps = 0;
   std::size_t scalar = 0;  ///< J is this shared scalar at the end
@@ -41,6 +50,7 @@ class CoupledRates final : public RateObjective {
   std::string caution() const override { return law_.caution; }
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
+  std::unique_ptr<RateShares> shares(double cap) const override;
   RatePath path(std::span<const double> rates) const override;
 
  private:

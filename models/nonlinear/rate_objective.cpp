@@ -24,19 +24,26 @@ namespace {
 /// P below which the laws are not asked.
 constexpr double least_asked = 1e-300;
 
-/// M' = M - (2 eta a kappa - eta^2 c kappa^2) M + eta^2 b s, which does not hold where the largest mode is thrown beyond its
-/// optimum. Of adam a further mode is the average of P + sigma^2 that its denominators remember (RunningLaw).
+/// Above a rate that holds by this much, relatively, it does not: a share of 1 is one that holds.
+constexpr double beyond = 1e-9;
+
+/// M' = M - (2 eta a kappa - eta^2 c kappa^2) M + eta^2 b s. Where the second moments are approximate (c = 0), it does not
+/// hold where the drift throws the largest mode beyond its optimum. Of adam a further mode is the average of P + sigma^2
+/// that its denominators remember (RunningLaw).
 class RatedModes final : public solvers::ControlledModes {
  public:
   struct Fixed {
     ModeSystem modes;
     ScalarLaws laws;
+    bool bounded = false;          ///< the state bounds the rate
     std::optional<double> memory;  ///< beta2 of adam
     double noise_variance = 0;
     std::vector<double> weight, of_memory;  ///< over the modes and the memory
+    double largest = 0;                     ///< max kappa
   };
-  RatedModes(std::shared_ptr<const Fixed> fixed, std::span<const double> rates)
-      : fixed_(std::move(fixed)), rates_(rates.begin(), rates.end()) {}
+  /// \param cap  given where the numbers are shares of the largest rates that hold, none of which is above it
+  RatedModes(std::shared_ptr<const Fixed> fixed, std::span<const double> numbers, std::optional<double> cap = {})
+      : fixed_(std::move(fixed)), numbers_(numbers.begin(), numbers.end()), cap_(cap) {}
   std::size_t size() const override { return fixed_->weight.size(); }
   std::size_t shared() const override { return fixed_->memory ? 2 : 1; }
   std::span<const double> weights(std::size_t l) const override { return l == 0 ? fixed_->weight : fixed_->of_memory; }
@@ -46,11 +53,12 @@ class RatedModes final : public solvers::ControlledModes {
   void coefficients(double t, std::span<const double> p, std::span<double> rate,
                     std::span<double> source) const override {
     const LawValues law = law_at(t, p).value;
-    const double eta = at(t);
+    const double eta = rate_at(t, law);
+    const bool holds = !fixed_->bounded || eta <= bound(law) * (1 + beyond);
     for (std::size_t i = 0; i < modes(); ++i) {
       const double x = eta * fixed_->modes.kappa[i];
       rate[i] = 2 * x * law.a - x * x * law.c;
-      source[i] = rate[i] > 1 ? std::numeric_limits<double>::infinity() : eta * eta * law.b * fixed_->modes.s[i];
+      source[i] = holds ? eta * eta * law.b * fixed_->modes.s[i] : std::numeric_limits<double>::infinity();
     }
     if (!fixed_->memory) return;
     rate.back() = 1 - *fixed_->memory;
@@ -59,13 +67,17 @@ class RatedModes final : public solvers::ControlledModes {
 
   void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override {
     const Law law = law_at(t, p);
-    const double eta = at(t);
+    const double eta = rate_at(t, law.value);
     const std::size_t n = size();
+    const bool follows = cap_ && eta < *cap_ * number_at(t);
+    if (follows) slopes_by_rate(eta, law.value, M);
     for (std::size_t l = 0; l < shared(); ++l) {
       const LawValues& by = law.by[l];
+      const double moved = follows ? -eta * by.a / law.value.a : 0;  // the rate itself, with the bound
       for (std::size_t i = 0; i < modes(); ++i) {
         const double x = eta * fixed_->modes.kappa[i];
         u[l * n + i] = -(2 * x * by.a - x * x * by.c) * M[i] + eta * eta * by.b * fixed_->modes.s[i];
+        if (follows) u[l * n + i] += moved * by_rate_[i];
       }
       if (fixed_->memory) u[l * n + n - 1] = l == 0 ? 1 - *fixed_->memory : 0;
     }
@@ -74,14 +86,12 @@ class RatedModes final : public solvers::ControlledModes {
   void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
                  std::span<double> by_control, std::span<double>) const override {
     const LawValues law = law_at(t, p).value;
-    const double eta = at(t);
-    by_rate_.resize(modes());
-    for (std::size_t i = 0; i < modes(); ++i) {
-      const double k = fixed_->modes.kappa[i];
-      by_rate_[i] = -(2 * law.a * k - 2 * eta * law.c * k * k) * M[i] + 2 * eta * law.b * fixed_->modes.s[i];
-    }
-    by_control[0] += solvers::dot(a.data(), by_rate_.data(), modes());
+    slopes_by_rate(rate_at(t, law), law, M);
+    by_control[0] += solvers::dot(a.data(), by_rate_.data(), modes()) * (cap_ ? std::min(bound(law), *cap_) : 1);
   }
+
+  /// The largest rate that holds.
+  double bound_at(double t, std::span<const double> p) const { return bound(law_at(t, p).value); }
 
  private:
   /// a, b, c of the step, and their derivatives by P and by the memory.
@@ -106,12 +116,34 @@ class RatedModes final : public solvers::ControlledModes {
     out.by[1] = {out.value.a * by_memory / 2, out.value.b * by_memory, 0};
     return out;
   }
+  /// d rhs_i/d eta, to by_rate_.
+  void slopes_by_rate(double eta, const LawValues& law, std::span<const double> M) const {
+    by_rate_.resize(modes());
+    for (std::size_t i = 0; i < modes(); ++i) {
+      const double k = fixed_->modes.kappa[i];
+      by_rate_[i] = -(2 * law.a * k - 2 * eta * law.c * k * k) * M[i] + 2 * eta * law.b * fixed_->modes.s[i];
+    }
+  }
   std::size_t modes() const { return fixed_->modes.kappa.size(); }
-  double at(double t) const { return rates_[static_cast<std::size_t>(t)]; }
+  double bound(const LawValues& law) const { return 1 / (2 * law.a * fixed_->largest); }
+  double number_at(double t) const { return numbers_[static_cast<std::size_t>(t)]; }
+  double rate_at(double t, const LawValues& law) const {
+    return cap_ ? number_at(t) * std::min(bound(law), *cap_) : number_at(t);
+  }
   std::shared_ptr<const Fixed> fixed_;
-  std::vector<double> rates_;
+  std::vector<double> numbers_;
+  std::optional<double> cap_;            ///< of shares
   mutable std::vector<double> by_rate_;  // of one step; an object belongs to one thread
 };
+
+/// Whether the theory's second moments are those of the steps, which no rate makes negative; else they are those of steps
+/// whose means are small.
+bool has_own_second_moments(const NonlinearProblem& problem) {
+  const Method method = problem.method;
+  if (method == Method::mean_clip || method == Method::ema_sign || method == Method::sign_ema || method == Method::adam)
+    return false;
+  return problem.batch == 1 || (method != Method::sign_late && method != Method::sign_majority);
+}
 
 /// What the theory of gradients that are remembered leaves out; empty where none are.
 std::string caution_of(const NonlinearProblem& problem) {
@@ -148,9 +180,11 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   law.natural_rate = 1 / (laws(P).a * modes.largest());
   law.scale = divergence_scale(*noise, P);
   law.caution = caution_of(problem);
+  const bool bounded = !has_own_second_moments(problem);
   const std::vector<double> kappa = modes.kappa;
-  auto fixed =
-      std::make_shared<RatedModes::Fixed>(RatedModes::Fixed{std::move(modes), std::move(laws), {}, 0, kappa, {}});
+  const double largest = modes.largest();
+  auto fixed = std::make_shared<RatedModes::Fixed>(
+      RatedModes::Fixed{std::move(modes), std::move(laws), bounded, {}, 0, kappa, {}, largest});
   if (problem.method == Method::adam && std::isfinite(noise->variance())) {
     fixed->memory = problem.ema_square;
     fixed->noise_variance = noise->variance();
@@ -159,9 +193,12 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
     fixed->of_memory.push_back(1);
     law.start.push_back(0);
   }
-  law.at = [fixed = std::shared_ptr<const RatedModes::Fixed>(std::move(fixed))](std::span<const double> rates) {
-    return std::make_unique<RatedModes>(fixed, rates);
-  };
+  const std::shared_ptr<const RatedModes::Fixed> of = std::move(fixed);
+  law.at = [of](std::span<const double> rates) { return std::make_unique<RatedModes>(of, rates); };
+  if (bounded)
+    law.bounds = {
+        [of](double t, std::span<const double> p) { return RatedModes(of, {}).bound_at(t, p); },
+        [of](std::span<const double> shares, double cap) { return std::make_unique<RatedModes>(of, shares, cap); }};
   return std::make_unique<ingredients::CoupledRates>(std::move(law));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -91,44 +92,64 @@ Search by_sweeps(const RateObjective& J, std::vector<double> rates, double cap, 
   return out;
 }
 
+/// What L-BFGS moves: the rates, or, where the states of the run bound these, their shares of the bounds. Else steps would
+/// fail beside the bounds, wherever the loss still falls along them.
+class Moved {
+ public:
+  Moved(const RateObjective& J, double cap)
+      : J_(J), shares_(J.shares(cap)), unit_(shares_ ? 1 : J.natural_rate()), cap_(shares_ ? 1 : cap) {}
+  double unit() const { return unit_; }
+  double cap() const { return cap_; }
+  double gradient(std::span<const double> x, std::span<double> slope) const {
+    return shares_ ? shares_->gradient(x, slope) : J_.gradient(x, slope);
+  }
+  std::vector<double> of(std::vector<double> rates) const { return shares_ ? shares_->of(rates) : rates; }
+  std::vector<double> rates(std::vector<double> x) const { return shares_ ? shares_->rates(x) : x; }
+
+ private:
+  const RateObjective& J_;
+  std::unique_ptr<RateShares> shares_;
+  double unit_, cap_;
+};
+
 Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, const std::function<bool()>& stop) {
-  const double unit = J.natural_rate(), low = std::log(floor_rate), high = std::log(cap / unit);
-  for (double& rate : rates) rate = std::max(std::log(rate / unit), low);
-  std::vector<double> eta(rates.size());
-  const auto set = [&](std::span<const double> u) {
-    for (std::size_t k = 0; k < eta.size(); ++k) eta[k] = std::min(unit * std::exp(u[k]), cap);
+  const Moved moved(J, cap);
+  const double low = std::log(floor_rate), high = std::log(moved.cap() / moved.unit());
+  std::vector<double> u = moved.of(std::move(rates));
+  for (double& x : u) x = std::max(std::log(x / moved.unit()), low);
+  std::vector<double> x(u.size()), slope(u.size());
+  const auto set = [&](std::span<const double> logs) {
+    for (std::size_t k = 0; k < x.size(); ++k) x[k] = std::min(moved.unit() * std::exp(logs[k]), moved.cap());
   };
-  const auto log_of = [&](std::span<const double> u, std::span<double> g) {
+  const auto log_of = [&](std::span<const double> logs, std::span<double> g) {
     if (stop()) return infinity;
-    set(u);
-    const double loss = J.gradient(eta, g);
-    for (std::size_t k = 0; k < eta.size(); ++k) g[k] *= eta[k] / loss;
+    set(logs);
+    const double loss = moved.gradient(x, g);
+    for (std::size_t k = 0; k < x.size(); ++k) g[k] *= x[k] / loss;
     return std::log(loss);
   };
   Search out;
-  std::vector<double> slope(eta.size());
-  // In a narrow valley a step may fall by nothing before the slope is gone: from there with a fresh memory. Beside rates at
-  // which the theory diverges every step fails, wherever the loss still falls along the edge.
+  // In a narrow valley a step may fall by nothing before the slope is gone: from there with a fresh memory.
   double before = infinity;
   for (int again = 0; again < most_starts && !stop(); ++again) {
     const numerics::MinimumOfMany found =
-        numerics::lbfgs(log_of, std::move(rates), low, std::min(high, 700.0), 1e-14, 5000);
-    rates = found.at;
-    set(rates);
-    const double loss = J.gradient(eta, slope);
+        numerics::lbfgs(log_of, std::move(u), low, std::min(high, 700.0), 1e-14, 5000);
+    u = found.at;
+    set(u);
+    const double loss = moved.gradient(x, slope);
     bool flat = true;
-    for (std::size_t k = 0; k < eta.size() && loss > 0; ++k) {
-      const bool held = (rates[k] <= low && slope[k] > 0) || (eta[k] >= cap && slope[k] < 0);
-      flat = flat && (held || !(std::abs(slope[k]) * eta[k] > steepest_minimum * loss));
+    for (std::size_t k = 0; k < x.size() && loss > 0; ++k) {
+      const bool held = (u[k] <= low && slope[k] > 0) || (x[k] >= moved.cap() && slope[k] < 0);
+      flat = flat && (held || !(std::abs(slope[k]) * x[k] > steepest_minimum * loss));
     }
     out.report.passes += found.iterations;
     out.report.converged = found.converged && flat;
     if (flat || !found.converged || !(loss < before * (1 - same_loss))) break;
     before = loss;
   }
-  set(rates);
-  out.rates = eta;
-  out.report.loss = J.value(eta);
+  set(u);
+  out.rates = moved.rates(std::move(x));
+  out.report.loss = J.value(out.rates);
   return out;
 }
 
@@ -159,6 +180,21 @@ NamedRates starting_points(const RateObjective& J, const ScheduleSearch& options
     if (out.size() == before) break;
   }
   return out;
+}
+
+/// How many of the rates are the largest that the states of their run allow, in words; empty where none is.
+std::string at_bounds(const RateObjective& J, std::span<const double> rates, double cap) {
+  const auto shares = J.shares(infinity);
+  if (!shares) return "";
+  constexpr double near = 1e-6;
+  const std::vector<double> of = shares->of(rates);
+  std::uint64_t bound = 0;
+  for (std::size_t k = 0; k < of.size(); ++k) bound += of[k] >= 1 - near && rates[k] < cap ? 1 : 0;
+  if (bound == 0) return "";
+  return fmt::format(
+      "{} of {} rates are the largest at which the theory holds in the state that they meet: it sets them, not the "
+      "loss",
+      bound, of.size());
 }
 
 /// How far losses are apart, of which the largest is 1 + spread times the least.
@@ -325,6 +361,8 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (const std::optional<double> least = J.least_loss(); least && !out.least)
     out.least = out.loss <= *least * (1 + same_loss) + told_apart;
   out.statement = stated(J, out, options.max_rate, told_apart);
+  if (std::string text = at_bounds(J, out.rates, options.max_rate); !text.empty())
+    out.warnings.push_back(std::move(text));
   const double size = peak / J.natural_rate();
   if (size > 2 && out.identifiable && !out.least) {
     const auto at = std::ranges::max_element(out.rates) - out.rates.begin();

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numbers>
 #include <string>
 
 #include "models/ingredients/schedule_search/best_rates.hpp"
@@ -68,6 +69,88 @@ TEST_CASE("value and gradient, signs and clipping") {
     J->gradient(best.rates, slope);
     for (std::size_t k = 0; k < 12; ++k) CHECK(std::abs(slope[k] * best.rates[k]) < 1e-5 * best.loss);
   }
+}
+
+// Signs of means of 8 gradients begin where the theory holds up to the largest mode's optimum alone, and every rate is best
+// there: least losses of a grid over the shares of these bounds, by a program of its own (B = 8: a = 2 sqrt(8) t_8(0)/sqrt(P +
+// sigma^2), t_8 the density of Student's t; kappa_i = s_i = i^-1/2, M_i = kappa_i i^-.6).
+TEST_CASE("the best rates beside the bounds of the theory") {
+  const auto text = [](int steps, const char* more) {
+    return "model = 'sign-sgd'\n[spectrum]\nkind = 'power-law'\nalpha = 0.5\nbeta = 0.3\ndimension = 6\n"
+           "[noise]\nlaw = 'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 0.01\n" +
+           std::string(more) + "\n[time]\nsteps = " + std::to_string(steps) + "\n";
+  };
+  const std::vector<double> expected{0.5549068371132643, 0.2972704358728578, 0.18537567043672534};
+  ingredients::ScheduleSearch search;
+  search.starts = 4;
+  const auto never = [] { return false; };
+  for (int T = 1; T <= 3; ++T) {
+    CAPTURE(T);
+    const auto J = prepare(text(T, "kind = 'sign-late'\nbatch = 8"))->rate_objective("");
+    const ingredients::Optimum best = ingredients::best_rates(*J, search, never);
+    CHECK(best.loss == doctest::Approx(expected[static_cast<std::size_t>(T) - 1]).epsilon(1e-8));
+    CHECK(best.spread < 1e-12);
+    for (const ingredients::SearchFrom& from : best.searches) CHECK(from.converged);
+    CHECK(holds(best.warnings.at(0), "the largest at which the theory holds"));
+    CHECK(J->value(best.rates) == best.loss);
+    // A cap below the first bound holds it, and the later rates follow.
+    search.max_rate = 0.2;
+    CHECK(ingredients::best_rates(*J, search, never).rates.front() == doctest::Approx(0.2));
+    search.max_rate = ingredients::ScheduleSearch().max_rate;
+  }
+  // Adam's bound moves with what its denominators remember: no neighbour within the bounds is better.
+  const auto J = prepare(text(5, "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.9\nbatch = 4"))->rate_objective("");
+  const ingredients::Optimum best = ingredients::best_rates(*J, search, never);
+  CHECK(best.spread < 1e-12);
+  const auto shares = J->shares(search.max_rate);
+  const std::vector<double> at = shares->of(best.rates);
+  CHECK(at[0] == doctest::Approx(1));
+  CHECK(at[4] < 0.9);
+  for (std::size_t k = 0; k < 5; ++k)
+    for (const double by : {0.97, 1.03}) {
+      std::vector<double> moved = at;
+      moved[k] = std::min(moved[k] * by, 1.0);
+      CHECK(J->value(shares->rates(moved)) >= best.loss * (1 - 1e-12));
+    }
+}
+
+TEST_CASE("the gradient by shares of the bounds is that of its differences") {
+  for (const char* optimizer : {"kind = 'sign-late'\nbatch = 3", "kind = 'ema-sign'\nema = 0.7\nbatch = 2",
+                                "kind = 'adam'\nbeta1 = 0.6\nbeta2 = 0.8\nbatch = 2"}) {
+    CAPTURE(optimizer);
+    const auto J = prepare(problem("sign-sgd", optimizer, 0.02))->rate_objective("");
+    const double cap = 0.3;
+    const auto in = J->shares(cap);
+    std::vector<double> shares(12), slope(12), none(12);
+    for (std::size_t k = 0; k < 12; ++k) shares[k] = 0.9 - 0.07 * static_cast<double>(k);
+    CHECK(in->gradient(shares, slope) == doctest::Approx(J->value(in->rates(shares))).epsilon(1e-12));
+    const std::vector<double> back = in->of(in->rates(shares));
+    for (std::size_t k = 0; k < 12; ++k) {
+      CHECK(back[k] == doctest::Approx(shares[k]).epsilon(1e-12));
+      const auto moved = [&](double by) {
+        std::vector<double> x = shares;
+        x[k] += by;
+        return in->gradient(x, none);
+      };
+      const double h = 1e-3, difference = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+      CHECK(slope[k] == doctest::Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
+    }
+  }
+}
+
+// M' = M - 2 eta a M + eta^2 (b + c M), a^2 = 2/(pi (P + sigma^2)), b = 1/B, c = (1 - 1/B) a^2: signs of residuals have these
+// second moments at any rate, and the best one lies where 2 eta a - eta^2 c > 1.
+TEST_CASE("nothing bounds the rates where the second moments are the steps' own") {
+  const auto J = prepare(
+                     "model = 'residual-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\ntarget_power = [1.0]\n[noise]\n"
+                     "law = 'gaussian'\nvariance = 0.01\n[optimizer]\nkind = 'lad'\nbatch = 1000\nlearning_rate = 0.1\n"
+                     "[time]\nsteps = 1\n")
+                     ->rate_objective("");
+  CHECK_FALSE(J->shares(1));
+  const ingredients::Optimum best = ingredients::best_rates(*J, {}, [] { return false; });
+  const double square = 2 / (std::numbers::pi * 1.01), b = 1e-3, c = (1 - 1e-3) * square;
+  CHECK(best.rates[0] == doctest::Approx(std::sqrt(square) / (c + b)).epsilon(1e-6));
+  CHECK(best.loss == doctest::Approx(1 - square / (c + b)).epsilon(1e-8));
 }
 
 TEST_CASE("what has none says why") {

@@ -119,7 +119,7 @@ TEST_CASE("the gradient by shares of the bounds is that of its differences") {
                                 "kind = 'adam'\nbeta1 = 0.6\nbeta2 = 0.8\nbatch = 2"}) {
     CAPTURE(optimizer);
     const auto J = prepare(problem("sign-sgd", optimizer, 0.02))->rate_objective("");
-    const double cap = 0.3;
+    const double cap = 10;
     const auto in = J->shares(cap);
     std::vector<double> shares(12), slope(12), none(12);
     for (std::size_t k = 0; k < 12; ++k) shares[k] = 0.9 - 0.07 * static_cast<double>(k);

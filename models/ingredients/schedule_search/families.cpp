@@ -166,8 +166,10 @@ constexpr std::uint64_t few_steps = 16, some_steps = 128;
 /// The best member found so far, and how members are made and tried.
 class Tuner {
  public:
-  Tuner(const Losses& of, const Family& family, const ScheduleSearch& options, std::span<const double> optimum)
-      : of_(of), J_(of.J), family_(family), options_(options), optimum_(optimum) {
+  /// \param rough  finds about where bases lie; may be null
+  Tuner(const Losses& of, const Family& family, const ScheduleSearch& options, std::span<const double> optimum,
+        Tuner* rough = nullptr)
+      : of_(of), J_(of.J), family_(family), options_(options), optimum_(optimum), rough_(rough) {
     best_.name = family.name;
     best_.loss = std::numeric_limits<double>::infinity();
   }
@@ -193,7 +195,7 @@ class Tuner {
     if (!s) return {0, std::numeric_limits<double>::infinity(), false};
     high = std::min(high, options_.max_rate / *std::ranges::max_element(*s));
     const bool near = high > 0 && low < high && J_.steps() > few_steps;
-    const BestBase base = near ? best_base_between(J_, *s, low, high, bits) : best_base(J_, *s, options_.max_rate);
+    const BestBase base = near ? best_base_between(J_, *s, low, high, bits) : on_whole_grid(parameters, warmup, *s);
     if (!near) several_ = base.minima > 1;
     note(parameters, warmup, *s, base);
     return base;
@@ -211,17 +213,16 @@ class Tuner {
   }
 
   /// The same for one of many alike: first near the base of the one before, on the whole grid where that is not enough.
-  /// \param rough  finds the base where it is given
-  void score_next(const Parameters& parameters, double warmup, Tuner* rough) {
+  void score_next(const Parameters& parameters, double warmup) {
     constexpr double around = 3, end = 1.05;
     if (last_base_ > 0 && !several_ && J_.steps() > some_steps) {
       const BestBase near =
-          (rough ? *rough : *this).score(parameters, warmup, last_base_ / around, last_base_ * around, 12);
+          (rough_ ? *rough_ : *this).score(parameters, warmup, last_base_ / around, last_base_ * around, 12);
       if (near.base > last_base_ / around * end && near.base < last_base_ * around / end) {
-        last_base_ = rough ? score_at(parameters, warmup, near.base).base : near.base;
+        last_base_ = rough_ ? score_at(parameters, warmup, near.base).base : near.base;
         return;
       }
-      if (!rough) {
+      if (!rough_) {
         best_.tried.pop_back();
         --best_.shapes;
       }
@@ -250,6 +251,22 @@ class Tuner {
   void restarted(double loss) { best_.restarts.push_back(loss); }
 
  private:
+  /// best_base, but where one minimum is known roughly, from there on.
+  BestBase on_whole_grid(const Parameters& parameters, double warmup, const std::vector<double>& s) {
+    constexpr double around = 1.1, end = 1.01;
+    constexpr int bits = 24;
+    if (rough_) {
+      const BestBase about = rough_->score(parameters, warmup, 0, 0, 0);
+      const double low = about.base / around, high = about.base * around;
+      if (std::isfinite(about.loss) && about.minima == 1 && high * *std::ranges::max_element(s) < options_.max_rate) {
+        BestBase found = best_base_between(J_, s, low, high, bits);
+        found.at_edge = about.at_edge;
+        if (std::isfinite(found.loss) && found.base > low * end && found.base < high / end) return found;
+      }
+    }
+    return best_base(J_, s, options_.max_rate);
+  }
+
   void note(const Parameters& parameters, double warmup, const std::vector<double>& s, const BestBase& base) {
     ++best_.shapes;
     best_.tried.push_back({parameters, warmup, base.base, base.loss});
@@ -280,6 +297,7 @@ class Tuner {
   const Family& family_;
   const ScheduleSearch& options_;
   std::span<const double> optimum_;
+  Tuner* rough_;
   TunedFamily best_;
   double last_base_ = 0;
   bool several_ = false;  ///< the last whole grid had several minima
@@ -431,15 +449,15 @@ TunedFamily tune_family(const RateObjective& J, const std::string& name, const S
   const Family& family = family_of(name);
   const auto horizon = static_cast<double>(J.steps());
   const Losses exact{J, horizon, all_steps(J.steps())};
-  Tuner tuner(exact, family, options, optimum);
   const Estimated estimate(J);
   const Losses about{estimate, horizon, estimate.middles()};
+  Tuner by_estimate(about, family, options, {});
+  Tuner tuner(exact, family, options, optimum, estimate.known() ? &by_estimate : nullptr);
   if (!family.free.empty()) {
     const double base = optimum.empty() ? 0 : *std::ranges::max_element(optimum);
     Individual best{{}, 0, 0, std::numeric_limits<double>::infinity()};
     for (std::uint64_t i = 0; options.search != "none" && i < options.restarts; ++i) {
-      Tuner rough(about, family, options, {});
-      Individual end = Evolution(estimate.known() ? rough : tuner, family, options, base, i).run();
+      Individual end = Evolution(estimate.known() ? by_estimate : tuner, family, options, base, i).run();
       if (estimate.known()) {
         constexpr double around = 1.3;
         const BestBase found =
@@ -454,12 +472,10 @@ TunedFamily tune_family(const RateObjective& J, const std::string& name, const S
       polished(tuner, family, best, 0.005, 1e-6, 10 * family.free.size());
     return tuner.take();
   }
-  Tuner rough(about, family, options, {});
-  Tuner* const by_estimate = estimate.known() ? &rough : nullptr;
   const double unit = family.in_horizons ? horizon : 1;
   for (const double warmup : options.warmups) {
-    if (!family.key) tuner.score_next({}, warmup, by_estimate);
-    for (const double value : family.grid) tuner.score_next({{family.key, value * unit}}, warmup, by_estimate);
+    if (!family.key) tuner.score_next({}, warmup);
+    for (const double value : family.grid) tuner.score_next({{family.key, value * unit}}, warmup);
   }
   return tuner.take();
 }

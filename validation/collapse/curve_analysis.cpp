@@ -130,6 +130,13 @@ void find_interval(CollapseAnalysis& out, const BySize& sizes, const CollapseOpt
   out.floor_from += "; interval of two standard errors by leaving out one size at a time (fewer than 3 seeds a size)";
 }
 
+/// Whether the losses of a frontier fall as compute grows, by more than their rounding.
+bool falls(const CollapseAnalysis& out) {
+  const auto [least, greatest] = std::ranges::minmax(out.frontier, {}, &FrontierPoint::loss);
+  constexpr double rounding = 1e-12;
+  return out.fit->exponent > 0 && greatest.loss - least.loss > rounding * greatest.loss;
+}
+
 void find_floor(CollapseAnalysis& out, const BySize& sizes, const CollapseOptions& options) {
   out.floor_low = out.floor_high = nan;
   out.frontier = frontier_of(sizes, options);
@@ -140,6 +147,7 @@ void find_floor(CollapseAnalysis& out, const BySize& sizes, const CollapseOption
   if (options.floor) {
     out.floor = *options.floor;
     out.floor_from = "given";
+    if (out.fit && !falls(out)) out.notes.push_back("the losses at the horizons do not fall as compute grows");
     return;
   }
   if (!out.fit || out.frontier.size() < 4)
@@ -148,6 +156,11 @@ void find_floor(CollapseAnalysis& out, const BySize& sizes, const CollapseOption
                     "needed); give --floor VALUE, 0 where there is none{}",
                     label_of(out.schedule), points,
                     options.horizon == CollapseOptions::Horizon::envelope ? ", or --horizon ends" : ""));
+  if (!falls(out))
+    throw Error(fmt::format(
+        "the losses of {} at the horizons do not fall as compute grows: no floor can be fitted; give --floor "
+        "VALUE, 0 where there is none",
+        label_of(out.schedule)));
   out.floor = out.fit->floor;
   out.floor_from = fmt::format("fitted to the frontier ({})", points);
   find_interval(out, sizes, options);

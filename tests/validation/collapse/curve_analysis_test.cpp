@@ -148,6 +148,21 @@ TEST_CASE("curves that no scaling could have broken are not well scaled") {
   CHECK(verdict({0, .2, 1}, {3, 2, 1}, 2).outcome == Collapse::broken);
 }
 
+TEST_CASE("losses that do not fall with compute have no floor to fit, and with a given one that is said") {
+  for (const double power : {0.0, 0.1}) {
+    CAPTURE(power);
+    LossCurves rising = sums_of_powers(0.5, 1, 0);
+    for (LossCurve& curve : rising.groups[0].curves)
+      for (std::size_t k = 0; k < curve.step.size(); ++k) curve.loss[k] = 2 + std::pow(curve.step[k], power);
+    CHECK_THROWS_WITH_AS(analyse_collapse(rising, {}), doctest::Contains("do not fall as compute grows"),
+                         settings::Error);
+    CollapseOptions options;
+    options.floor = 1.0;
+    CHECK(analyse_collapse(rising, options).front().notes.front() ==
+          "the losses at the horizons do not fall as compute grows");
+  }
+}
+
 TEST_CASE("losses that are recorded far apart are said to be") {
   // Every run at `rows` steps up to its horizon.
   const auto notes = [](std::size_t rows) {

@@ -178,7 +178,7 @@ std::size_t MethodComparison::calibrated(std::size_t method) const {
   };
   std::size_t best = 0;
   for (std::size_t s = 1; s < runs[method].size(); ++s)
-    if (standing(s) >= standing(best)) best = s;
+    if (standing(s) > standing(best)) best = s;
   return best;
 }
 

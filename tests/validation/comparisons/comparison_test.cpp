@@ -166,9 +166,11 @@ TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   // Of settings that score alike, all of them 0: no divergence, then the smaller ratios.
   const double lost = std::numeric_limits<double>::infinity();
   m.runs = {{{{.value = 50}, {.value = 162}}, {{.value = 179}, {.value = 575}}, {{.value = lost}, {.value = lost}}},
-            {{{.value = lost}, {.value = 4}}, {{.value = 1e9}, {.value = 1e9}}}};
+            {{{.value = lost}, {.value = 4}}, {{.value = 1e9}, {.value = 1e9}}},
+            {{{.value = lost}, {.value = lost}}, {{.value = lost}, {.value = lost}}}};
   CHECK(m.calibrated(0) == 0);
   CHECK(m.calibrated(1) == 1);
+  CHECK(m.calibrated(2) == 0);  // of those that do not differ the first, the default
   CHECK(m.score({0.5, std::numeric_limits<double>::infinity()}) == doctest::Approx(0.5));
   // The score is the mean height of the profile between 1 and the limit.
   const std::vector<double> ratios{0.8, 1.3, 2.9, 7};

@@ -46,7 +46,10 @@ std::pair<double, std::size_t> peak_of(const std::vector<double>& rates) {
   return {*peak, static_cast<std::size_t>(peak - rates.begin())};
 }
 
+/// Losses that differ by their rounding alone do not differ.
 std::string gap_text(double gap) {
+  constexpr double rounding = 1e-12;
+  if (std::abs(gap) < rounding) gap = 0;
   return std::isfinite(gap) ? fmt::format("{:.3g}%", 100 * gap) : "-";
 }
 

@@ -47,6 +47,16 @@ TEST_CASE("schedule prints the optimum over the families, and JSON tells the sam
         doctest::Approx(json["families"][0]["loss"].get<double>() / json["optimum"]["loss"].get<double>() - 1));
 }
 
+TEST_CASE("of one step every family has the optimum, none a gap of rounding") {
+  const Folder folder;
+  std::string text = small_schedule("[schedule_search]\nfamilies = ['smooth', 'stick-breaking-linear']\nshapes = 30\n");
+  text.replace(text.find("steps = 40"), 10, "steps = 1");
+  const auto printed = run({"schedule", folder.file("x.toml", text)});
+  CHECK(printed.status == 0);
+  CHECK(holds(printed.out, "the optimum is proved unique: one step"));
+  CHECK(printed.out.find("e-14%") == std::string::npos);
+}
+
 TEST_CASE("the optimum's table is a schedule: solving it gives the loss that was promised") {
   const Folder folder;
   const std::string path = folder.file("x.toml", small_schedule(few));

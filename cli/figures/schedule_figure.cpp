@@ -33,6 +33,25 @@ std::vector<std::size_t> drawn_steps(std::size_t count) {
   return out;
 }
 
+/// gnuplot's words for a corner where the legend covers none of the curves; top right where there is none.
+std::string legend_corner(const std::vector<DrawnCurve>& curves, const std::vector<std::size_t>& steps, const Axis& y) {
+  constexpr double width = 0.55, title_height = 0.08;  // shares of the panel
+  const double height = title_height * static_cast<double>(curves.size());
+  const auto covers = [&](bool right, bool top) {
+    return std::ranges::any_of(curves, [&](const DrawnCurve& curve) {
+      return std::ranges::any_of(steps, [&](std::size_t k) {
+        const double x = static_cast<double>(k) / static_cast<double>(std::max<std::size_t>(1, steps.back()));
+        const double at = y.place(curve.y[k]);
+        return (right ? x > 1 - width : x < width) && (top ? at > 1 - height : at < height);
+      });
+    });
+  };
+  for (const bool top : {true, false})
+    for (const bool right : {true, false})
+      if (!covers(right, top)) return fmt::format("{} {}", top ? "top" : "bottom", right ? "right" : "left");
+  return "top right";
+}
+
 std::string curves_panel(const std::vector<DrawnCurve>& curves, const std::string& block, const std::string& label,
                          bool log_if_wide) {
   std::vector<double> shown, decisive;
@@ -55,7 +74,8 @@ std::string curves_panel(const std::vector<DrawnCurve>& curves, const std::strin
   out += fmt::format("unset logscale\nset xrange [0:{}]\nset yrange [{}:{}]\n", std::max<std::size_t>(1, steps.back()),
                      text_of(y.low), text_of(y.high));
   out += std::string(y.log ? "set logscale y\n" : "") + "set xtics auto\nset ytics " + y.ticks() + " enhanced\n";
-  out += "set xlabel 'step'\nset ylabel " + plain(label) + "\nset key top right Left reverse samplen 1.6 spacing 1.1\n";
+  out += "set xlabel 'step'\nset ylabel " + plain(label) + "\nset key " + legend_corner(curves, steps, y) +
+         " Left reverse samplen 1.6 spacing 1.1\n";
   out += "plot ";
   for (std::size_t c = curves.size(); c-- > 0;)
     out += fmt::format("${}{} using 1:2 with lines lw {} lc rgb '{}' title {} noenhanced{}", block, c, c == 0 ? 3 : 1.6,

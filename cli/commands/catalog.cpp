@@ -120,17 +120,17 @@ void add_sections(std::vector<Entry>& out) {
 }
 
 void add_sweep_sections(std::vector<Entry>& out) {
-  const auto add = [&](const FileSection& of) {
+  const auto add = [&](const FileSection& of, const char* group) {
     out.push_back(entry_of(of));
-    out.back().group = "sweep-sections";
+    out.back().group = group;
     if (of.kinds.empty()) return;
     Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
     for (const Description* kind : of.kinds) kinds.items.emplace_back(kind->name, kind->summary);
     out.back().details.push_back(std::move(kinds));
     for (const Description* kind : of.kinds) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
   };
-  for (const FileSection& of : sweep_file_sections()) add(of);
-  for (const FileSection& of : comparison_sections()) add(of);
+  for (const FileSection& of : sweep_file_sections()) add(of, "sweep-sections");
+  for (const FileSection& of : comparison_sections()) add(of, "comparison-sections");
 }
 
 void append_parameters(std::string& out, const std::string& title, const std::vector<Parameter>& parameters) {
@@ -317,6 +317,7 @@ std::string describe_text(const Entry& entry) {
                                                               {"closed-forms", "closed form"},
                                                               {"sections", "section of the experiment file"},
                                                               {"sweep-sections", "section of a sweep file"},
+                                                              {"comparison-sections", "section of a comparison file"},
                                                               {"measures", "measure of a sweep"}};
   const Description& d = entry.description;
   std::string out = fmt::format("{} ({}{})\n", d.name, singular.at(entry.group),

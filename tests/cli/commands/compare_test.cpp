@@ -47,6 +47,13 @@ set = ["rate.kind=polyak"]
 
 }  // namespace
 
+TEST_CASE("describe knows the sections of a comparison file") {
+  for (const char* name : {"compare", "workload", "method"}) {
+    CAPTURE(name);
+    CHECK(run({"describe", name}).out.starts_with(std::string(name) + " (section of a comparison file)"));
+  }
+}
+
 TEST_CASE("compare: methods on workloads, as text, JSON, CSV, figure, and from a store") {
   const Folder folder;
   folder.file("c.toml", comparison);

@@ -77,16 +77,18 @@ std::vector<double> best_full_batch_rates(std::span<const double> lambda, std::s
   Measure measure(lambda, weight);
   const std::size_t rank = measure.rank(steps);
   if (rank == 0) return {};
-  for (std::size_t i = 0; i < measure.points.size(); ++i) measure.weight[i] *= measure.points[i];
-  const JacobiMatrix jacobi = jacobi_matrix(measure.points, measure.weight, rank);
-  const std::vector<double> roots =
-      linear_algebra::tridiagonal_eigen(jacobi.diagonal, jacobi.off_diagonal).values;  // ascending
-  std::vector<double> rates(steps, 0.0);
-  for (std::size_t k = 0; k < roots.size(); ++k) {
-    const double root = roots[roots.size() - 1 - k];
-    if (!(root > 0)) return {};
-    rates[k] = 1 / (root * measure.largest);
+  std::vector<double> roots = measure.points;  // ascending, as are those of the polynomial
+  std::ranges::sort(roots);
+  const auto equal = std::ranges::unique(roots);
+  roots.erase(equal.begin(), equal.end());
+  if (steps < roots.size()) {
+    for (std::size_t i = 0; i < measure.points.size(); ++i) measure.weight[i] *= measure.points[i];
+    const JacobiMatrix jacobi = jacobi_matrix(measure.points, measure.weight, rank);
+    roots = linear_algebra::tridiagonal_eigen(jacobi.diagonal, jacobi.off_diagonal).values;
+    if (!(roots.front() > 0)) return {};
   }
+  std::vector<double> rates(steps);
+  for (std::size_t k = 0; k < steps; ++k) rates[k] = 1 / (roots[roots.size() - 1 - k % roots.size()] * measure.largest);
   return rates;
 }
 

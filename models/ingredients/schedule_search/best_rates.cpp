@@ -71,8 +71,10 @@ struct Search {
 
 Search by_sweeps(const RateObjective& J, std::vector<double> rates, double cap, const std::function<bool()>& stop) {
   Search out{std::move(rates), {}};
-  double now = J.value(out.rates);
-  std::vector<double> finite = out.rates;  // the last rates that are known not to diverge on their way
+  const std::vector<double> start = out.rates;
+  const double before_all = J.value(start);
+  double now = before_all;
+  std::vector<double> finite = start;  // the last rates that are known not to diverge on their way
   for (int pass = 0; pass < most_passes && !stop(); ++pass) {
     std::vector<double> before = out.rates;
     const double next = J.sweep(out.rates, cap).value();
@@ -88,6 +90,11 @@ Search by_sweeps(const RateObjective& J, std::vector<double> rates, double cap, 
     out.rates = std::move(finite);
     out.report.loss = J.value(out.rates);
     out.report.converged = false;
+  }
+  // What passes know of their falls is lost where the loss itself is but rounding.
+  if (!(out.report.loss <= before_all)) {
+    out.rates = start;
+    out.report.loss = before_all;
   }
   return out;
 }

@@ -75,13 +75,13 @@ struct Measure {
 std::vector<double> best_full_batch_rates(std::span<const double> lambda, std::span<const double> weight,
                                           std::uint64_t steps) {
   Measure measure(lambda, weight);
-  const std::size_t rank = measure.rank(steps);
-  if (rank == 0) return {};
+  if (steps == 0 || measure.points.empty()) return {};
   std::vector<double> roots = measure.points;  // ascending, as are those of the polynomial
   std::ranges::sort(roots);
-  const auto equal = std::ranges::unique(roots);
-  roots.erase(equal.begin(), equal.end());
+  roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
   if (steps < roots.size()) {
+    const std::size_t rank = measure.rank(steps);
+    if (rank == 0) return {};
     for (std::size_t i = 0; i < measure.points.size(); ++i) measure.weight[i] *= measure.points[i];
     const JacobiMatrix jacobi = jacobi_matrix(measure.points, measure.weight, rank);
     roots = linear_algebra::tridiagonal_eigen(jacobi.diagonal, jacobi.off_diagonal).values;

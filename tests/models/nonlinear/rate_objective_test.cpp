@@ -141,11 +141,12 @@ TEST_CASE("the gradient by shares of the bounds is that of its differences") {
 // M' = M - 2 eta a M + eta^2 (b + c M), a^2 = 2/(pi (P + sigma^2)), b = 1/B, c = (1 - 1/B) a^2: signs of residuals have these
 // second moments at any rate, and the best one lies where 2 eta a - eta^2 c > 1.
 TEST_CASE("nothing bounds the rates where the second moments are the steps' own") {
-  const auto J = prepare(
-                     "model = 'residual-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\ntarget_power = [1.0]\n[noise]\n"
-                     "law = 'gaussian'\nvariance = 0.01\n[optimizer]\nkind = 'lad'\nbatch = 1000\nlearning_rate = 0.1\n"
-                     "[time]\nsteps = 1\n")
-                     ->rate_objective("");
+  const auto J =
+      prepare(
+          "model = 'residual-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\ntarget_power = [1.0]\n[noise]\n"
+          "law = 'gaussian'\nvariance = 0.01\n[optimizer]\nkind = 'lad'\nbatch = 1000\nlearning_rate = 0.1\n"
+          "[time]\nsteps = 1\n")
+          ->rate_objective("");
   CHECK_FALSE(J->shares(1));
   const ingredients::Optimum best = ingredients::best_rates(*J, {}, [] { return false; });
   const double square = 2 / (std::numbers::pi * 1.01), b = 1e-3, c = (1 - 1e-3) * square;

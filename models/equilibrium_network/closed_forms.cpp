@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "models/equilibrium_network/depth_theory.hpp"
+#include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/framework/closed_form_list.hpp"

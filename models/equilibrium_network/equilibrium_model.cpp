@@ -10,6 +10,7 @@
 #include "models/equilibrium_network/closed_forms.hpp"
 #include "models/equilibrium_network/depth_theory.hpp"
 #include "models/equilibrium_network/finite_width.hpp"
+#include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "numerics/constants.hpp"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 
 using namespace edgewise;

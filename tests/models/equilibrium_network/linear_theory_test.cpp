@@ -24,25 +24,6 @@ Family named(FamilyKind kind) {
   return family_of(kind, 0, 2);
 }
 
-/// c_ij, 0 <= i, j < size, from F = G(x)G(y) + xy g^2 G(x)G(y) F as power series.
-std::vector<std::vector<double>> literal_correlations(double tau, double g, std::size_t size) {
-  std::vector<double> G(size, 0.0);
-  double term = 1;
-  for (std::size_t m = 0; 2 * m < size; ++m) {
-    const auto at = static_cast<double>(m);
-    G[2 * m] = term;
-    term *= tau * g * g * 2 * (2 * at + 1) / (at + 2);
-  }
-  std::vector<std::vector<double>> c(size, std::vector<double>(size, 0.0));
-  for (std::size_t i = 0; i < size; ++i)
-    for (std::size_t j = 0; j < size; ++j) {
-      c[i][j] = G[i] * G[j];
-      for (std::size_t a = 1; a <= i; ++a)
-        for (std::size_t b = 1; b <= j; ++b) c[i][j] += g * g * G[i - a] * G[j - b] * c[a - 1][b - 1];
-    }
-  return c;
-}
-
 Matrix resolvent(const Matrix& w) {
   Matrix a = Matrix::identity(w.rows(), w.rows());
   for (std::size_t i = 0; i < w.size(); ++i) a.data()[i] -= w.data()[i];
@@ -54,40 +35,6 @@ std::vector<double> singular_values(const Matrix& a) {
 }
 
 }  // namespace
-
-TEST_CASE("lengths and residuals of the iteration are those of the generating function") {
-  for (const auto& point :
-       {std::pair{0.0, 0.8}, {1.0, 0.4}, {-1.0, 0.45}, {-1.0, 1.3}, {0.5, 0.6}, {-0.7, 0.9}, {1e-9, 0.5}, {0.3, 2.0}}) {
-    const double tau = point.first, g = point.second;
-    INFO("tau ", tau, " g ", g);
-    const std::size_t size = 24;
-    const auto c = literal_correlations(tau, g, size);
-    std::vector<std::uint64_t> depths;
-    for (std::uint64_t k = 0; k <= size; ++k) depths.push_back(k);
-    const std::vector<double> lengths = iteration_lengths(elliptic(tau), g, depths);
-    for (std::size_t k = 0; k <= size; ++k) {
-      double sum = 0;
-      for (std::size_t i = 0; i < k; ++i)
-        for (std::size_t j = 0; j < k; ++j) sum += c[i][j];
-      CHECK(lengths[k] == Approx(sum).epsilon(1e-11));
-      if (k < size) CHECK(iteration_residual(elliptic(tau), g, k) == Approx(c[k][k]).epsilon(1e-11));
-    }
-  }
-}
-
-TEST_CASE("recorded depths change nothing, and depth costs nothing once it has converged") {
-  const std::array<std::uint64_t, 5> some{3, 4, 50, 1000, 1000000000};
-  for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {
-    const double g = 0.9 / (1 + std::abs(tau));
-    const std::vector<double> together = iteration_lengths(elliptic(tau), g, some);
-    for (std::size_t i = 0; i < some.size(); ++i)
-      CHECK(together[i] == Approx(iteration_lengths(elliptic(tau), g, std::array{some[i]}).front()).epsilon(1e-14));
-    CHECK(together.back() == Approx(linear_moments(elliptic(tau), g).m1).epsilon(1e-12));
-    CHECK(std::isfinite(iteration_residual(elliptic(tau), g, 1000000000)));
-    CHECK(iteration_residual(elliptic(tau), g, 1000000000000) == 0);
-  }
-  CHECK(iteration_lengths(elliptic(0.5), 0, some) == std::vector<double>(5, 1.0));
-}
 
 // Eight draws at n = 200, fixed seeds: means of m1 lie within .012 of the limit and those of m2 within .037, of which
 // standard errors are up to .006 and .018 and the rest is O(1/n). The smallest singular value is that of a spectral edge,
@@ -166,18 +113,6 @@ TEST_CASE("the spread of the singular values does not cancel, nor do antisymmetr
     CHECK(m.m2 * g == Approx(0.5).epsilon(1e-9));
     CHECK(smallest_singular_value_squared(elliptic(-1), g) == 1);
   }
-}
-
-TEST_CASE("the worst transient is the norm of a power of W") {
-  const Matrix w = draw(named(FamilyKind::iid), 150, 0.8, 2, 0);
-  Matrix power = w;
-  for (std::uint64_t k = 1; k <= 2; ++k) {
-    CHECK(std::pow(singular_values(power).front(), 2) ==
-          Approx(worst_transient(named(FamilyKind::iid), 0.8, k)).epsilon(0.1));
-    power = linear_algebra::product(w, power);
-  }
-  CHECK(worst_transient(named(FamilyKind::goe), 0.4, 3) == Approx(std::pow(0.8, 6)));
-  CHECK_THROWS_AS(worst_transient(elliptic(0.3), 0.4, 3), std::domain_error);
 }
 
 TEST_CASE(

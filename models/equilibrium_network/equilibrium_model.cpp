@@ -302,14 +302,29 @@ class EquilibriumExperiment final : public Problem {
     curves.length.resize(inside);
     curves.length.resize(p.depth.at.size(), at.length);
     add(out, "length", std::move(curves.length));
-    if (!settled) {
-      out.columns.back().valid_from = std::log(1e-4) / std::log(at.rate);
-      return;
+    if (!settled) out.columns.back().valid_from = std::log(1e-4) / std::log(at.rate);
+    if (at.rate < 1) {
+      add(out, "residual", continued_residual(std::move(curves.residual), inside, at.rate));
+      out.columns.back().valid_from = infinity;
     }
-    if (!p.correlation) return;
+    if (!settled || !p.correlation) return;
     curves.overlap.resize(inside);
     curves.overlap.resize(p.depth.at.size(), equilibrium_overlap);
     add(out, "overlap", std::move(curves.overlap));
+  }
+
+  /// Beyond longest_memory as the residual of a linear network of the same tau and rate: what differs is a factor that
+  /// tends to a constant, some 10% away from it by then.
+  std::vector<double> continued_residual(std::vector<double> residual, std::size_t inside, double rate) const {
+    const EquilibriumProblem& p = *problem_;
+    const auto linear = [&](std::uint64_t k) {
+      return iteration_residual(p.family, rate / spectral_radius(p.family), k);
+    };
+    const double last = residual.back(), there = linear(longest_memory);
+    residual.resize(inside);
+    for (std::size_t i = inside; i < p.depth.at.size(); ++i)
+      residual.push_back(there > 0 ? last * (linear(p.depth.at[i]) / there) : 0);
+    return residual;
   }
 
   Trajectory started(const char* method) const {

@@ -78,8 +78,8 @@ PowerOfWeights power_of_weights(double tau, double g, std::uint64_t k) {
   return out;
 }
 
-/// L_k = |sum_{i<k} W^i|^2 = |E - G W^k|^2, G = sum_p gamma (alpha)^p P_p, alpha = g gamma. G W^k solves
-/// (1 - alpha S)(1 - beta S*) e = gamma A, where S moves P_p to P_{p+1} and beta = tau alpha: y = gamma A + beta S* y from
+/// L_k = |sum_{i<k} W^i|^2 = |G - G W^k|^2, G = sum_p gamma alpha^p P_p, alpha = g gamma. G W^k solves
+/// (1 - beta S*)(1 - alpha S) e = gamma A, where S moves P_p to P_{p+1} and beta = tau alpha: y = gamma A + beta S* y from
 /// high degrees to low, e = y + alpha S e from low to high, both contractions.
 double iteration_length(const Family& family, double g, std::uint64_t k) {
   const double growth = static_cast<double>(k) * log_growth(family.tau, g);

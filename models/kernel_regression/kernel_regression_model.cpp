@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <memory>
@@ -109,9 +110,7 @@ class KernelRegression final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
-    for (const std::uint64_t at : setting_->time.at) {
-      if (at == 0) continue;
-      const auto n = static_cast<double>(at);
+    for (const double n : setting_->shown) {
       const CurvePoint p = point(n);
       check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
@@ -134,6 +133,7 @@ class KernelRegression final : public Problem {
       }
     }
     if (setting_->on_sphere) limit_overfitting(out, out.columns[3].value, setting_->dimension);
+    begin_later(out, std::array<std::string_view, 2>{"train_mse", "kappa"});
     std::erase_if(out.columns, [&](const Column& c) {
       return (c.observable.name == "train_mse" && setting_->ridge == 0) ||
              (c.observable.name.starts_with("unlearned_") &&

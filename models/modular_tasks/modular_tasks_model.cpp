@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -117,9 +118,7 @@ class ModularTasks final : public Problem {
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
     std::vector<double> overfitting;
-    for (const std::uint64_t at : setting_->time.at) {
-      if (at == 0) continue;
-      const auto n = static_cast<double>(at);
+    for (const double n : setting_->shown) {
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
       overfitting.push_back(std::max(mixture.overfitting, alone.overfitting));
       check_excess(n, overfitting.back());
@@ -131,6 +130,7 @@ class ModularTasks final : public Problem {
       out.columns[2].value.push_back(mixture.kappa);
     }
     limit_overfitting(out, overfitting, setting_->family.dimension);
+    begin_later(out, std::array<std::string_view, 1>{"kappa"});
     return out;
   }
 

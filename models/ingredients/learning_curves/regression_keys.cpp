@@ -7,8 +7,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "models/framework/axis.hpp"
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
 #include "models/ingredients/learning_curves/learning_curve.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::ingredients::learning_curves {
 
@@ -21,6 +23,14 @@ constexpr double least_judged_share = 1e-2;
 /// noise is a third below the theory at d = 2 for any number of samples, that of ntk with a bias 1.9 times it at d = 3. Below
 /// this value 14 kernels at d = 2 to 20, of 1 to 260 samples, were within 15% of their simulations.
 constexpr double largest_overfitting = 0.25;
+
+/// 0 is recorded in any case: it is shown where it was asked for.
+std::vector<double> shown_samples(const Experiment& experiment) {
+  const settings::Values asked = settings::read(experiment.table.table_or_empty("samples"), parameters(samples_axis()));
+  std::vector<double> out(experiment.time.at.begin(), experiment.time.at.end());
+  if (!asked.given("at") || std::ranges::count(asked.numbers("at"), 0.0) == 0) std::erase(out, 0.0);
+  return out;
+}
 
 }  // namespace
 
@@ -54,9 +64,21 @@ Parameter ridge_parameter() {
 
 RegressionSetting read_regression(const Experiment& experiment, const settings::Values& kernel) {
   const settings::Table& table = experiment.table;
-  return {kernel.number("ridge"), settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance"),
-          experiment.time, static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples")),
+  return {kernel.number("ridge"),
+          settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance"),
+          experiment.time,
+          shown_samples(experiment),
+          static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples")),
           settings::read(table.table_or_empty("theory"), error_parameters()).numbers("errors")};
+}
+
+void begin_later(Trajectory& trajectory, std::span<const std::string_view> columns) {
+  if (trajectory.steps.empty() || trajectory.steps.front() > 0) return;
+  for (Column& column : trajectory.columns)
+    if (std::ranges::count(columns, std::string_view(column.observable.name)) > 0) {
+      column.value.front() = nan;
+      column.valid_from = std::max(column.valid_from, 1.0);
+    }
 }
 
 void check_samples(const Time& samples, bool simulated) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,11 +24,15 @@ settings::Parameter ridge_parameter();
 struct RegressionSetting {
   double ridge = 0, noise = 0;
   Time time;
+  std::vector<double> shown;  ///< sample counts of the curve: those recorded, 0 where `samples.at` lists it
   std::size_t tests = 0;
   std::vector<double> errors;
 };
 /// \param kernel  values of section [kernel]
 RegressionSetting read_regression(const Experiment& experiment, const settings::Values& kernel);
+
+/// Without samples there is no effective ridge, nor a training set to have an error on: they begin later.
+void begin_later(Trajectory& trajectory, std::span<const std::string_view> columns);
 
 /// \throws std::invalid_argument without samples, or, of a simulation, with more than `most_regression_samples`.
 void check_samples(const Time& samples, bool simulated);

@@ -25,6 +25,8 @@ namespace {
 constexpr const char* page = "docs/theory/networks-and-kernels.md, section 1";
 /// Residuals below this part of the length are rounding.
 constexpr double residual_floor = 1e-24;
+/// Of squared rounded differences, relative to the length: some 50 units in the last place, squared.
+constexpr double residual_rounding = 1e-28;
 constexpr double largest_bias = 0.5;
 /// Of a term that is not in a claimed value, relative.
 constexpr double negligible_term = 1e-3;
@@ -44,7 +46,7 @@ class EquilibriumExperiment final : public Problem {
   Trajectory solve() const override {
     return inside([this] {
       Trajectory out = problem_->phi.linear() ? solve_linear() : solve_nonlinear();
-      vanish_by_symmetry(out);
+      tell_rounding(out);
       limit_claims(out);
       return out;
     });
@@ -371,10 +373,12 @@ class EquilibriumExperiment final : public Problem {
                       p.width, deepest, p.phi.linear() ? "not known" : "not the limit's"));
     }
   }
-  /// Overlaps that are 0, of which averages leave rounding, or the error of sampled paths.
-  void vanish_by_symmetry(Trajectory& out) const {
+  /// Of residuals, squares of differences of drawn states; of overlaps that are 0, of which averages leave rounding, or
+  /// the error of sampled paths.
+  void tell_rounding(Trajectory& out) const {
     const Column* length = out.find("equilibrium_length");
     for (Column& column : out.columns) {
+      if (column.observable.name == "residual") column.rounding = residual_rounding * length->value.front();
       if (!column.observable.name.ends_with("overlap")) continue;
       if (problem_->phi.odd && *problem_->correlation == 0) std::ranges::fill(column.value, 0.0);
       column.rounding = overlap_rounding * length->value.front();

@@ -71,7 +71,9 @@ double smallest_singular_value_squared(const Family& family, double g) {
   // E^2 = (D0 - D)(D - D1)(D - g^2)^2/(D (D + t)^2) along the gap, g^2 < D < D0, is the square of the singular value
   // that the Dyson equation sends to D; the edge of the spectrum is where it is largest.
   const double other = std::pow(family.tau * g * g / r.x, 2), way = r.below * (r.x + g);
-  const auto minus = [&](double y) {
+  // At small g it lies next to y = 0, of order g.
+  const auto minus = [&](double root_of_root) {
+    const double y = std::pow(root_of_root, 4);
     const double above = way * y, D = g * g + above, ratio = above / (above + (1 + family.tau) * g * g);
     return -way * (1 - y) * (D - other) * ratio * ratio / D;
   };

@@ -22,7 +22,7 @@ struct LinearMoments {
   double m1 = 1;      ///< (1/n) tr GG': the length map |z|^2/|h|^2
   double m2 = 1;      ///< (1/n) tr (GG')^2
   double spread = 0;  ///< m2 - m1^2, without cancellation
-  double kurtosis() const { return m2 / (m1 * m1); }
+  double kurtosis() const { return m2 / m1 / m1; }
 };
 /// \throws std::domain_error outside the phase, naming the edge.
 LinearMoments linear_moments(const Family& family, double g);

@@ -157,6 +157,16 @@ TEST_CASE("outside the phase the edge is named, and nothing is continued analyti
   CHECK(linear_moments(named(FamilyKind::anti), 1e60).m1 == Approx(1e-60));
   CHECK(linear_moments(elliptic(0.25), 1e-60).m2 == 1);
   CHECK(smallest_singular_value_squared(named(FamilyKind::iid), 1 - 1e-7) == Approx(32.0 / 27 * 1e-21).epsilon(1e-4));
+  // Small weights: 1 - |W|, of symmetric ones 2g, of iid ones the norm of (W + W')/2, sqrt 2 g.
+  for (const double g : {1e-3, 1e-6, 1e-9, 1e-12}) {
+    const auto below = [g](FamilyKind kind) {
+      return (1 - std::sqrt(smallest_singular_value_squared(named(kind), g))) / g;
+    };
+    CHECK(std::abs(below(FamilyKind::goe) - 2) < 1e-9 + 1e-15 / g);
+    CHECK(std::abs(below(FamilyKind::iid) - std::sqrt(2.0)) < 2 * g + 1e-9 + 1e-15 / g);
+  }
+  CHECK(smallest_singular_value_squared(named(FamilyKind::goe), 1e-200) == Approx(1).epsilon(1e-13));
+  CHECK(linear_moments(named(FamilyKind::anti), 1e300).kurtosis() == Approx(5e299));
 }
 
 TEST_CASE("antisymmetric weights of finite width: moments by counting, and drawn") {

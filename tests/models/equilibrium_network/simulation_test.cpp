@@ -226,6 +226,22 @@ TEST_CASE("the theory's curves are whole at any depth, and claimed where they ho
   CHECK(diverging.find("residual")->value.back() > diverging.find("residual")->value[1] / 2);
 }
 
+TEST_CASE("residuals of exact curves are known to the rounding of drawn states") {
+  const auto problem =
+      prepared("[network]\nfamily = 'haar'\nwidth = 100\n[input]\npower = 7\n[depth]\nat = [20, 60]\n");
+  const models::Trajectory theory = problem->solve();
+  const models::Column* residual = theory.find("residual");
+  CHECK(theory.exact);
+  CHECK(residual->value.back() < 1e-35);
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
+  replica->advance(20);
+  CHECK(observed(*simulation, *replica).at("residual") == Approx(residual->value[1]).epsilon(1e-6));
+  CHECK(residual->rounding < 1e-10 * residual->value[1]);
+  replica->advance(60);
+  CHECK(std::abs(observed(*simulation, *replica).at("residual") - residual->value.back()) < residual->rounding);
+}
+
 TEST_CASE("draws without a fixed point are counted and left out, the others go on") {
   // Beyond the antisymmetric iteration's edge, undamped: some draws of width 6 come to rest in 400 iterations, some do not.
   EquilibriumProblem p = problem_of(family_of(FamilyKind::anti, 0, 2), 0.75, "tanh", 6);

@@ -82,21 +82,6 @@ TEST_CASE("drawn matrices have the moments and the smallest singular value" * do
   }
 }
 
-TEST_CASE("symmetries are exact, and a draw is a function of its numbers") {
-  const Matrix s = draw(named(FamilyKind::goe), 7, 0.4, 1, 2), a = draw(named(FamilyKind::anti), 7, 0.4, 1, 2),
-               o = draw(named(FamilyKind::haar), 7, 0.4, 1, 2);
-  const Matrix oo = linear_algebra::product(o, o, linear_algebra::Transposed::yes);
-  for (std::size_t i = 0; i < 7; ++i)
-    for (std::size_t j = 0; j < 7; ++j) {
-      CHECK(s(i, j) == s(j, i));
-      CHECK(a(i, j) == -a(j, i));
-      CHECK(oo(i, j) == Approx(i == j ? 0.16 : 0).epsilon(1e-14));
-    }
-  CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) == draw(elliptic(0.2), 5, 1, 3, 4)(1, 2));
-  CHECK(draw(elliptic(0.2), 5, 1, 3, 4)(1, 2) != draw(elliptic(0.2), 5, 1, 3, 5)(1, 2));
-  CHECK(std::abs(draw(named(FamilyKind::haar), 1, 0.4, 1, 2)(0, 0)) == 0.4);
-}
-
 TEST_CASE("the spread of the singular values does not cancel, nor do antisymmetric weights of any size") {
   for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {
     const LinearMoments m = linear_moments(elliptic(tau), 0.8 / (1 + std::abs(tau)));

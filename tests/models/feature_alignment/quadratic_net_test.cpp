@@ -1,4 +1,4 @@
-// Limits of quadratic nets: partitions by their numbers, words by known laws, draws by loops over examples and units.
+// Limits of quadratic nets, draws by loops over examples and units.
 #include "models/feature_alignment/quadratic_net.hpp"
 
 #include <doctest/doctest.h>
@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "models/feature_alignment/free_words.hpp"
 #include "random/random.hpp"
 #include "tests/models/feature_alignment/literal_correlation.hpp"
 
@@ -17,16 +16,6 @@ using namespace edgewise::models::feature_alignment;
 using linear_algebra::Matrix;
 
 namespace {
-
-double at(const RatioPolynomial& p, double c_n, double c_m) {
-  double out = 0;
-  for (const auto& [power, x] : p) out += x * std::pow(c_n, power.first) * std::pow(c_m, power.second);
-  return out;
-}
-
-double binomial(int n, int k) {
-  return k == 0 ? 1 : binomial(n - 1, k - 1) * n / k;
-}
 
 /// Whether the mean of draws at d = 250 is the limit to 4 standard errors and .004.
 bool alike(const std::vector<StartAlignment>& draws, double limit, double StartAlignment::*of) {
@@ -39,27 +28,6 @@ bool alike(const std::vector<StartAlignment>& draws, double limit, double StartA
 }
 
 }  // namespace
-
-TEST_CASE("non-crossing partitions are counted by Catalan numbers, and by blocks by Narayana's") {
-  const std::size_t catalan[] = {1, 1, 2, 5, 14, 42, 132, 429, 1430};
-  for (std::size_t n = 0; n < 9; ++n) CHECK(non_crossing_partitions(n).size() == catalan[n]);
-  CHECK_THROWS_AS(non_crossing_partitions(11), std::invalid_argument);
-  // tau((W W'/m)^k) of a Wishart matrix: sum_r N(k, r) c^(k - r).
-  const auto one = [](const std::string&) { return RatioPolynomial{{{0, 0}, 1}}; };
-  for (int k = 1; k <= 6; ++k) {
-    double narayana = 0;
-    for (int r = 1; r <= k; ++r) narayana += binomial(k, r) * binomial(k, r - 1) / k * std::pow(0.3, k - r);
-    const std::vector<FreeFactor> factors(static_cast<std::size_t>(k), FreeFactor{2, ""});
-    CHECK(at(network_word(factors, std::vector<double>(13, 1.0), one), 1, 0.3) == doctest::Approx(narayana));
-    CHECK(at(label_word(std::string(static_cast<std::size_t>(k), 'B'), std::vector<double>{1}), 0.3, 1) ==
-          doctest::Approx(narayana));
-  }
-  // Between projections of trace 1/2: tau(W P W P) = s_1^2 tau(P) + c s_2 tau(P)^2.
-  const auto half = [](const std::string&) { return RatioPolynomial{{{0, 0}, 0.5}}; };
-  const std::vector<FreeFactor> pair{{2, "B"}, {2, "B"}};
-  CHECK(at(network_word(pair, std::vector<double>{1, 0, 1, 0, 3}, half), 1, 0.3) ==
-        doctest::Approx(0.5 + 0.3 * 3 * 0.25));
-}
 
 TEST_CASE("draws of quadratic nets approach their limit, of every law of labels and readouts" *
           doctest::test_suite("slow")) {

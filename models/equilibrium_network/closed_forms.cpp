@@ -81,7 +81,7 @@ void linear_formulas(ClosedFormList& list) {
     return Pair(linear_moments(elliptic(0.3), 0.6).m1,
                 iteration_lengths(elliptic(0.3), 0.6, std::array<std::uint64_t, 1>{1000000000}).front());
   });
-  // Both ways of summing meet as tau tends to 1; d log L/d tau is .89.
+  // d log L/d tau is .89.
   list.add("lengths-elliptic-goe", "elliptic at tau = 1 - 1e-9 is goe", "1.3", 1e-9, [] {
     const std::array<std::uint64_t, 1> k{30};
     return Pair(iteration_lengths(goe, 0.4, k).front(), iteration_lengths(elliptic(1 - 1e-9), 0.4, k).front());

@@ -28,6 +28,7 @@ struct TemperatureProblem {
 
   double eigenvalue = 1;       ///< k of a population's points
   std::uint64_t draws = 1000;  ///< points of a replica of the population
+  std::uint64_t replicas = 1;  ///< of the experiment
   LogitProblem logits;         ///< of kernel and network
   std::shared_ptr<const ingredients::networks::Network> network;
   linear_algebra::Matrix inputs;  ///< of the network, times sqrt d

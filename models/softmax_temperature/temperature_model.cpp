@@ -137,6 +137,8 @@ class TemperatureExperiment final : public Problem {
       out.columns[1].value.push_back(point.accuracy);
       out.columns[1].std.push_back(std::sqrt(point.accuracy * (1 - point.accuracy) / draws));
     }
+    // One point of all: of fewer that are expected on the other side none need be seen.
+    out.columns[1].rounding = 1 / (draws * static_cast<double>(p.replicas));
   }
 
   std::vector<linear_algebra::Matrix> solve_logits() const {

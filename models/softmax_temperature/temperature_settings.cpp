@@ -254,6 +254,7 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
   problem->time = experiment.time;
   problem->rtol = theory.number("rtol");
   problem->draws = monte_carlo.whole("points");
+  problem->replicas = experiment.monte_carlo.replicas;
   if (problem->kind != TaskKind::population && monte_carlo.given("points"))
     throw monte_carlo.error("points", "belongs to task.kind = \"population\"");
   if (problem->kind == TaskKind::kernel) read_points(task, *problem);

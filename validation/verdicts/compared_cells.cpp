@@ -72,16 +72,19 @@ bool heavy(const ComparedCell& cell) {
 }
 
 /// Whether the sample is one value, or within its rounding of 0, because what the mean needs is rare: runs as large as one
-/// that was met earlier, and so few that all replicas may well have missed them.
+/// that was met earlier, or as far from that value, and so few that all replicas may well have missed them.
 bool unmet_runs(const ComparedCell& cell, bool random) {
   const auto n = static_cast<double>(cell.values.size());
-  const double mean = std::abs(cell.theory);
-  if (std::abs(cell.moments.mean) > std::max(cell.rounding, least_value) || !(mean > 0)) return false;
+  const bool at_zero = std::abs(cell.moments.mean) <= std::max(cell.rounding, least_value);
+  const double away = at_zero ? std::abs(cell.theory) : std::abs(cell.gap()),
+               variance = cell.exact_std * cell.exact_std;
+  if (!(away > 0)) return false;
   constexpr double missed = 0.01;  // least probability of having missed all
   const double met = -std::log(missed) / n;
-  // E x^2 >= (E x)^2/P(x != 0): with the exact deviation the probability of such a run is at least this.
-  if (cell.exact_std > 0) return mean * mean / (mean * mean + cell.exact_std * cell.exact_std) < met;
-  return random && mean < met * cell.largest;
+  if (cell.exact_std == 0) return at_zero && random && away < met * cell.largest;
+  // E (x - v)^2 >= (E (x - v))^2/P(x != v), v the sample's one value: with the exact deviation the probability of such a
+  // run is at least this. Other values than 0, as a share of which all are right, have such runs at variance/away.
+  return (at_zero || variance < away * cell.largest) && away * away / (away * away + variance) < met;
 }
 
 bool fluctuates(const ComparedCell& cell) {
@@ -94,7 +97,8 @@ CellKind kind_of(const ComparedCell& cell, bool random) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return CellKind::heavy;
     if (unmet_runs(cell, random))
-      return std::abs(cell.theory) <= cell.rounding ? CellKind::deterministic : CellKind::heavy;
+      return std::min(std::abs(cell.theory), std::abs(cell.gap())) <= cell.rounding ? CellKind::deterministic
+                                                                                    : CellKind::heavy;
     return cell.exact_std <= cell.rounding ? CellKind::deterministic : CellKind::frozen;
   }
   if (cell.values.size() < least_replicas) return CellKind::few;

@@ -475,6 +475,32 @@ TEST_CASE("runs so rare that no replica met one are no disagreement; runs that m
         Outcome::disagree);
 }
 
+TEST_CASE("a share of which all are right where some may be wrong: not judged, or equal to one draw") {
+  // All replicas fluctuate around .5 at step 1 and are 1 at step 2, where a replica has 10 draws, wrong with probability p.
+  const auto outcome = [](double p, std::size_t replicas, double rounding = 0) {
+    const auto sample = made(replicas, 3, [](std::size_t r, std::size_t t) {
+      return t == 2 ? 1.0 : r % 2 ? 0.4 : 0.6;
+    });
+    models::Trajectory theory = flat(3, 0.5, 0.1);
+    theory.columns[0].value[2] = 1 - p;
+    theory.columns[0].std[2] = std::sqrt(p * (1 - p) / 10);
+    theory.columns[0].rounding = rounding;
+    return judge(theory, sample, {}, 1).outcome;
+  };
+  // All of 200 x 10 are right with probability .999^2000 = .14, and .99^2000 = 2e-9.
+  CHECK(outcome(0.001, 200) == Outcome::inconclusive);
+  CHECK(outcome(0.01, 200) == Outcome::disagree);
+  CHECK(outcome(0.001, 2000) == Outcome::disagree);
+  // Fewer than one wrong draw of all is none.
+  CHECK(outcome(1e-5, 200, 1.0 / 2000) == outcome(0, 200));
+  // One number that is not near an end is no such share: variance .01, gap .05, runs at .2 away must have been met.
+  models::Trajectory theory = flat(2, 0.75, 0.1);
+  const auto still = made(50, 2, [](std::size_t, std::size_t) { return 0.7; });
+  CHECK(judge(theory, still, {}, 1).outcome == Outcome::disagree);
+  theory = flat(2, 0.7001, 0.1);
+  CHECK(judge(theory, still, {}, 1).outcome == Outcome::disagree);
+}
+
 TEST_CASE("a mean that a log-normal law of the sample's spread would hide is not judged; that of a square is") {
   // exp(sigma z) at the quantiles of z: at sigma = 4 its mean is carried by one run of exp(16).
   const auto sample = [](double sigma) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
+#include <complex>
 
 #include "linear_algebra/dense.hpp"
 #include "models/quadratic_regression/curvature_record.hpp"
@@ -20,24 +20,30 @@ using linear_algebra::Transposed;
 /// Entries of a tensor that is drawn, and parameters of a Hessian that is decomposed, for findings.
 constexpr double most_entries = 1e7, most_parameters = 500;
 
-/// The eigenvalues of (I + rho A) H, real where I + rho A is positive definite: those of R H R', I + rho A = R'R. Empty
-/// where it is not, A is another matrix than H and there is more than one parameter.
-std::vector<double> step_curvatures(const Matrix& hessian, const Matrix& part, double rho, bool full) {
-  if (full) {
-    std::vector<double> out = linear_algebra::symmetric_eigenvalues(hessian);
-    for (double& q : out) q *= 1 + rho * q;
-    return out;
-  }
-  if (hessian.rows() == 1) return {(1 + rho * part(0, 0)) * hessian(0, 0)};
-  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(part);
-  Matrix root = eigen.vectors;
-  for (std::size_t k = 0; k < root.columns(); ++k) {
-    const double scale = 1 + rho * eigen.values[k];
-    if (!(scale > 0)) return {};
-    for (double& x : root.column(k)) x *= std::sqrt(scale);
-  }
+/// The eigenvalues of a b of symmetric matrices, real where a = L L' is positive definite: those of L'b L. Empty where it
+/// is not.
+std::vector<double> definite_product_eigenvalues(const Matrix& a, const Matrix& b) {
+  const Matrix root = linear_algebra::cholesky(a);
+  if (root.rows() == 0) return {};
   return linear_algebra::symmetric_eigenvalues(
-      linear_algebra::product(linear_algebra::product(root, hessian, Transposed::yes), root));
+      linear_algebra::product(linear_algebra::product(root, b, Transposed::yes), root));
+}
+
+/// The eigenvalues of (I + rho A) H: complex only where neither is definite and A is another matrix than H.
+std::vector<std::complex<double>> step_curvatures(const Matrix& hessian, const Matrix& part, double rho, bool full) {
+  std::vector<double> real;
+  if (full) {
+    real = linear_algebra::symmetric_eigenvalues(hessian);
+    for (double& q : real) q *= 1 + rho * q;
+  } else {
+    Matrix ahead = part;
+    for (double& x : ahead.entries()) x *= rho;
+    for (std::size_t i = 0; i < ahead.rows(); ++i) ahead(i, i) += 1;
+    real = definite_product_eigenvalues(ahead, hessian);
+    if (real.empty()) real = definite_product_eigenvalues(hessian, ahead);
+    if (real.empty()) return linear_algebra::eigenvalues(linear_algebra::product(ahead, hessian));
+  }
+  return {real.begin(), real.end()};
 }
 
 void add_saddle(const QuadraticProblem& problem, const Matrix& hessian, const Matrix& ggn, std::vector<Finding>& out) {
@@ -50,17 +56,18 @@ void add_saddle(const QuadraticProblem& problem, const Matrix& hessian, const Ma
   Matrix known = ggn;
   if (part == CurvaturePart::neglected)
     for (std::size_t i = 0; i < known.size(); ++i) known.data()[i] = hessian.data()[i] - ggn.data()[i];
-  const std::vector<double> effective = step_curvatures(hessian, known, rule.rho, part == CurvaturePart::hessian);
-  if (effective.empty()) {
-    out.push_back({"critical_factor", std::string("unknown: I + rho NME is not positive definite"),
-                   "of a step near a critical point"});
-    return;
+  std::complex<double> factor = 0;
+  for (const auto& x : step_curvatures(hessian, known, rule.rho, part == CurvaturePart::hessian)) {
+    const std::complex<double> of_one = 1.0 - rule.learning_rate * x;
+    if (std::abs(of_one) > std::abs(factor)) factor = of_one;
   }
-  double factor = 0;
-  for (const double x : effective) factor = std::max(factor, std::abs(1 - rule.learning_rate * x));
-  out.push_back({"critical_factor", factor,
+  out.push_back({"critical_factor", std::abs(factor),
                  "largest |1 - eta x| over eigenvalues x of (I + rho A) H: a critical point with this H attracts below "
                  "1, whether it is a minimum or not"});
+  if (part == CurvaturePart::neglected)
+    out.push_back({"critical_angle", std::abs(std::arg(factor)),
+                   "by which that 1 - eta x turns a displacement: 0 keeps its side, pi changes it, and between them, "
+                   "where neither H nor I + rho NME is definite, it spirals"});
   if (!(q.front() < 0)) return;
   const double weakest = *std::prev(std::ranges::lower_bound(q, 0.0));
   if (part == CurvaturePart::hessian)

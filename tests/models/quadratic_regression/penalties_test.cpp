@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -356,7 +357,26 @@ TEST_CASE("what a step near a critical point is multiplied by, of several parame
   CHECK(finding<double>(text, "critical_factor") == Approx(0.975));
   CHECK(finding<double>(text, "trapping_rho") == Approx(2));
   CHECK(finding<double>(text + "part = 'gauss-newton'\n", "critical_factor") == Approx(1.05));
-  CHECK(holds(finding<std::string>(text + "part = 'neglected'\n", "critical_factor"), "not positive definite"));
+  // NME = diag(1, -1/2): I + rho NME = diag(4, -1/2), 1 - .1 (2)(4) = .2 and 1 - .1 (-1/2)(-1/2) = .975.
+  CHECK(finding<double>(text + "part = 'neglected'\n", "critical_factor") == Approx(0.975));
+  CHECK(finding<double>(text + "part = 'neglected'\n", "critical_angle") == 0);
+}
+
+TEST_CASE("a penalty by the neglected part spirals near a saddle where I + rho NME is indefinite") {
+  // NME = [[0, 2], [2, 0]] and GGN = diag(1, 0): eigenvalues x of (I + 3 NME) H = [[13, 2], [8, 12]] are 8.469 and 16.531;
+  // with NME = [[-3, 2], [2, 2]] they are those of [[28, -4], [2, 26]], 27 +- i sqrt 7.
+  const auto with = [](const std::string& q, const std::string& rate) {
+    return "model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [-1]\nJ0 = [[1, 0]]\nQ = " + q +
+           "\n[theory]\nmethod = 'none'\n[time]\nsteps = 10\n[optimizer]\nkind = 'gradient-penalty'\npart = "
+           "'neglected'\nrho = 3\nlearning_rate = " +
+           rate + "\n";
+  };
+  const std::string real = with("[[0, -2], [-2, 0]]", "0.2");
+  CHECK(finding<double>(real, "critical_factor") == Approx(0.2 * (12.5 + std::sqrt(16.25)) - 1));
+  CHECK(finding<double>(real, "critical_angle") == Approx(std::numbers::pi));
+  const std::string spiral = with("[[3, -2], [-2, -2]]", "0.01");
+  CHECK(finding<double>(spiral, "critical_factor") == Approx(std::hypot(0.73, 0.01 * std::sqrt(7))));
+  CHECK(finding<double>(spiral, "critical_angle") == Approx(std::atan2(0.01 * std::sqrt(7), 0.73)));
 }
 
 TEST_CASE("bad input of penalties is named") {

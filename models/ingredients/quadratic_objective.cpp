@@ -15,6 +15,12 @@ QuadraticObjective::QuadraticObjective(std::vector<double> z0, linear_algebra::M
       w_(j0_.rows(), j0_.columns()),
       contract_(std::move(contract)) {}
 
+QuadraticObjective::QuadraticObjective(const std::shared_ptr<const QuadraticInstance>& instance)
+    : QuadraticObjective(instance->z0, instance->j0,
+                         [instance, scratch = std::vector<double>()](auto v, linear_algebra::Matrix& w) mutable {
+                           instance->curvature.contract(v, w, scratch);
+                         }) {}
+
 double QuadraticObjective::move_to(std::span<const double> theta) {
   contract_(theta, w_);
   z_ = z0_;

@@ -2,10 +2,12 @@
 /// \file
 /// The loss |z|^2/2 of outputs of second order, z = z0 + J0 theta + Q(theta, theta)/2, J = J0 + Q theta.
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/ingredients/curvature_tensor/instance.hpp"
 #include "models/ingredients/curved_objective.hpp"
 
 namespace edgewise::models::ingredients {
@@ -16,6 +18,8 @@ class QuadraticObjective final : public CurvedObjective {
   using Contraction = std::function<void(std::span<const double> v, linear_algebra::Matrix& w)>;
 
   QuadraticObjective(std::vector<double> z0, linear_algebra::Matrix j0, Contraction contract);
+  /// Of an instance with its tensor.
+  explicit QuadraticObjective(const std::shared_ptr<const QuadraticInstance>& instance);
 
   std::size_t parameters() const override { return j0_.columns(); }
   double move_to(std::span<const double> theta) override;

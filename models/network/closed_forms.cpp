@@ -12,6 +12,7 @@
 #include <string>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/ingredients/quadratic_objective.hpp"
 #include "models/network/closed_form_steps.hpp"
 #include "models/network/edge.hpp"
 #include "models/network/reference_problems.hpp"
@@ -25,6 +26,7 @@ namespace {
 
 using ingredients::CurvaturePart;
 using ingredients::CurvedObjective;
+using ingredients::QuadraticObjective;
 
 // --- section 6 -------------------------------------------------------------------------------------------------------
 
@@ -139,25 +141,46 @@ void add_functional_sam(ClosedFormList& table) {
 
 // --- section 5.1 -----------------------------------------------------------------------------------------------------
 
+/// Adds the gradient of (1/2) tr GGN, sum_a Q_a J_a, and of (1/2) tr NME, (1/2) J'(tr Q_a)_a, times the factors.
+void add_trace_gradients(const QuadraticObjective& objective, double gauss_newton, double neglected,
+                         std::span<double> out) {
+  const ingredients::CurvatureTensor curvature = portable_quadratic()->curvature;
+  std::vector<double> scratch, paired(out.size()), pulled(out.size());
+  curvature.pair(objective.jacobian(), paired, scratch);
+  objective.pull_back(curvature.invariants(scratch).traces, pulled);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += gauss_newton * paired[i] + 0.5 * neglected * pulled[i];
+}
+
+/// E L(theta + e), e ~ N(0, s^2 I), (5.1).
+double noisy_loss(const QuadraticObjective& objective, double s2) {
+  std::vector<double> scratch;
+  const auto q = portable_quadratic()->curvature.invariants(scratch);
+  const std::vector<double> z = objective.cotangent();
+  return 0.5 * numerics::squared_norm_in_order(z) +
+         0.5 * s2 *
+             (numerics::squared_norm_in_order(objective.jacobian().entries()) + numerics::dot_in_order(z, q.traces)) +
+         s2 * s2 / 8 * (numerics::squared_norm_in_order(q.traces) + 2 * q.squares);
+}
+
 void add_quadratic(ClosedFormList& table) {
-  const auto problem = [] { return PortableQuadratic(2, 8, 16); };
-  const auto drawn = [&](const char* what, double value, std::function<double(const PortableQuadratic&)> read) {
+  const auto drawn = [&](const char* what, double value,
+                         std::function<double(const ingredients::QuadraticInstance&)> read) {
     table.add_reference(fmt::format("penalty/portable-{}", what), "of the portable generator, seed 2, D = 8, P = 16",
                         "3.3", 1e-13, [=] {
-                          return std::pair{value, read(problem())};
+                          return std::pair{value, read(*portable_quadratic())};
                         });
   };
-  drawn("z0", 0.903796279765866, [](const auto& p) { return p.z0()[0]; });
-  drawn("z7", -0.731055177157876, [](const auto& p) { return p.z0()[7]; });
-  drawn("J00", 0.312294505414977, [](const auto& p) { return p.j0()(0, 0); });
-  drawn("Q000", -0.0224419409491462, [](const auto& p) { return p.curvature(0, 0, 0); });
-  drawn("Q001", 0.002099755655111, [](const auto& p) { return p.curvature(0, 0, 1); });
-  drawn("Q7", -0.0105742755699088, [](const auto& p) { return p.curvature(7, 15, 15); });
+  drawn("z0", 0.903796279765866, [](const auto& p) { return p.z0[0]; });
+  drawn("z7", -0.731055177157876, [](const auto& p) { return p.z0[7]; });
+  drawn("J00", 0.312294505414977, [](const auto& p) { return p.j0(0, 0); });
+  drawn("Q000", -0.0224419409491462, [](const auto& p) { return p.curvature.at(0, 0, 0); });
+  drawn("Q001", 0.002099755655111, [](const auto& p) { return p.curvature.at(0, 0, 1); });
+  drawn("Q7", -0.0105742755699088, [](const auto& p) { return p.curvature.at(7, 15, 15); });
   const auto at = [&](const char* what, double value, double tolerance,
-                      std::function<double(PortableQuadratic&, double)> read) {
+                      std::function<double(QuadraticObjective&, double)> read) {
     table.add_reference(fmt::format("penalty/quadratic-{}", what), fmt::format("{} at theta_i = .3 cos(1 + i)", what),
                         "5.1", tolerance, [=] {
-                          PortableQuadratic p = problem();
+                          QuadraticObjective p(portable_quadratic());
                           std::vector<double> theta(16);
                           for (std::size_t i = 0; i < 16; ++i) theta[i] = 0.3 * std::cos(1 + static_cast<double>(i));
                           const double loss = p.move_to(theta);
@@ -172,7 +195,7 @@ void add_quadratic(ClosedFormList& table) {
      [](auto& p, double) { return share(p, CurvaturePart::gauss_newton) * std::pow(gradient_length(p), 2); });
   at("g-NME-g", 1.1023005699, 5e-11,
      [](auto& p, double) { return share(p, CurvaturePart::neglected) * std::pow(gradient_length(p), 2); });
-  at("noisy-loss", 4.63974609252, twelve_digits, [](auto& p, double) { return p.noisy_loss(0.04); });
+  at("noisy-loss", 4.63974609252, twelve_digits, [](auto& p, double) { return noisy_loss(p, 0.04); });
 
   struct Path {
     const char* name;
@@ -209,7 +232,7 @@ void add_quadratic(ClosedFormList& table) {
       {"wn_gn", {}, .1, 0, {1.3342451511, 1.2160242401, 3.57600674445, .0282719137372, .0371117869995, 5.45953636134}}};
   for (const Path& p : paths) {
     const auto end = [p](std::uint64_t steps) {
-      PortableQuadratic objective(2, 8, 16);
+      QuadraticObjective objective(portable_quadratic());
       std::vector<double> theta(16), g(16);
       double loss = 0;
       if (p.noise_gauss_newton == 0) {
@@ -218,7 +241,7 @@ void add_quadratic(ClosedFormList& table) {
         for (std::uint64_t k = 0; k < steps; ++k) {
           objective.move_to(theta);
           objective.gradient(g);
-          objective.add_trace_gradients(p.noise_gauss_newton, p.noise_neglected, g);
+          add_trace_gradients(objective, p.noise_gauss_newton, p.noise_neglected, g);
           for (std::size_t i = 0; i < 16; ++i) theta[i] -= .1 * g[i];
         }
         loss = objective.move_to(theta);
@@ -243,9 +266,9 @@ void add_quadratic(ClosedFormList& table) {
 // --- section 5.2 -----------------------------------------------------------------------------------------------------
 
 double saddle_end(const UpdateRule& rule, double start) {
-  ScalarSaddle saddle;
+  QuadraticObjective objective(scalar_saddle());
   std::vector<double> t{start};
-  follow(saddle, t, rule, .05, 4000);
+  follow(objective, t, rule, .05, 4000);
   return t[0];
 }
 
@@ -276,10 +299,10 @@ void add_saddle(ClosedFormList& table) {
     });
   // At the minimum q = 2: a small displacement is multiplied by 1 - eta q (1 + rho q).
   table.add("saddle/multiplier", "1 - eta q (1 + rho q) at the minimum, q = 2", "5.2", 1e-6, [] {
-    ScalarSaddle saddle;
+    QuadraticObjective objective(scalar_saddle());
     const double away = 1e-7, rho = .7, eta = .4;
     std::vector<double> t{std::numbers::sqrt2 + away};
-    follow(saddle, t, penalty(CurvaturePart::hessian, rho), eta, 1);
+    follow(objective, t, penalty(CurvaturePart::hessian, rho), eta, 1);
     return std::pair{1 - eta * 2 * (1 + rho * 2), (t[0] - std::numbers::sqrt2) / away};
   });
   table.add("saddle/edge", "eta lambda (1 + rho lambda) = 2 at lambda_edge", "5.2", 1e-15, [] {

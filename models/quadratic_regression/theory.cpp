@@ -288,11 +288,7 @@ Trajectory solve_central_flow(const QuadraticProblem& problem) {
   if (problem.batch < problem.law.outputs || problem.schedule || problem.rule.turns())
     throw std::invalid_argument(
         "theory.method: central-flow is of gradient descent on all outputs at a constant learning rate");
-  const std::shared_ptr<const QuadraticInstance> instance = first_instance(problem);
-  std::vector<double> scratch;
-  ingredients::QuadraticObjective objective(
-      instance->z0, instance->j0,
-      [&](std::span<const double> v, linear_algebra::Matrix& w) { instance->curvature.contract(v, w, scratch); });
+  ingredients::QuadraticObjective objective(first_instance(problem));
   const auto D = static_cast<double>(problem.law.outputs), P = static_cast<double>(problem.law.parameters);
   return ingredients::follow_central_flow(
       objective, std::vector<double>(problem.law.parameters), problem.rule.learning_rate, problem.time,

@@ -19,8 +19,8 @@ using doctest::Approx;
 using models::ingredients::CentralFlow;
 using models::ingredients::CurvaturePart;
 using models::ingredients::CurvedObjective;
-using models::network::PortableQuadratic;
-using models::network::SharpeningToy;
+using models::ingredients::QuadraticObjective;
+using models::network::sharpening_toy;
 using models::testing::column;
 using models::testing::error_of;
 using models::testing::holds;
@@ -45,7 +45,7 @@ class Sum final : public CurvedObjective {
   }
 
  private:
-  SharpeningToy first_, second_;
+  QuadraticObjective first_{sharpening_toy()}, second_{sharpening_toy()};
 };
 
 std::vector<double> gradient_at(CurvedObjective& objective, const std::vector<double>& theta) {
@@ -62,32 +62,8 @@ double sharpness_at(CurvedObjective& objective, const std::vector<double>& theta
 
 }  // namespace
 
-TEST_CASE("the quadratic objective is the portable one, by contraction") {
-  PortableQuadratic portable(2, 5, 7);
-  models::ingredients::QuadraticObjective objective(portable.z0(), portable.j0(),
-                                                    [&](std::span<const double> v, linear_algebra::Matrix& w) {
-                                                      for (std::size_t a = 0; a < 5; ++a)
-                                                        for (std::size_t i = 0; i < 7; ++i) {
-                                                          w(a, i) = 0;
-                                                          for (std::size_t j = 0; j < 7; ++j)
-                                                            w(a, i) += portable.curvature(a, i, j) * v[j];
-                                                        }
-                                                    });
-  const std::vector<double> theta{.3, -.2, .5, .1, 0, -.4, .2}, v{1, .5, -1, 2, 0, .3, -.7};
-  CHECK(objective.move_to(theta) == Approx(portable.move_to(theta)).epsilon(1e-13));
-  std::vector<double> a(7), b(7);
-  objective.gradient(a);
-  portable.gradient(b);
-  for (std::size_t i = 0; i < 7; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
-  for (const CurvaturePart part : {CurvaturePart::hessian, CurvaturePart::gauss_newton, CurvaturePart::neglected}) {
-    objective.product(part, v, a);
-    portable.product(part, v, b);
-    for (std::size_t i = 0; i < 7; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
-  }
-}
-
 TEST_CASE("below the edge the central flow is gradient flow") {
-  PortableQuadratic objective(2, 8, 16);
+  QuadraticObjective objective(models::network::portable_quadratic());
   std::vector<double> theta(16);
   CentralFlow flow(objective, theta, .1);
   for (int k = 0; k < 20; ++k) flow.step();
@@ -102,7 +78,7 @@ TEST_CASE("below the edge the central flow is gradient flow") {
 }
 
 TEST_CASE("at the edge: the sharpness is held, by x^2 = -2 grad S.grad L/|grad S|^2, and averaged descent follows") {
-  SharpeningToy toy;
+  QuadraticObjective toy(sharpening_toy());
   constexpr double eta = .8;
   CentralFlow flow(toy, std::vector<double>{1.1, 0, 0}, eta);
   std::vector<double> theta{1.1, 0, 0};
@@ -137,8 +113,8 @@ TEST_CASE("one parameter at rest: x^2 = 2 m/9, J^2 = 2 + m/3") {
   const double m = .3, u = 1.8;
   linear_algebra::Matrix j0(1, 1);
   j0(0, 0) = std::sqrt(u);
-  models::ingredients::QuadraticObjective objective(
-      {u / 2 - 1 - m / 2}, j0, [](std::span<const double> v, linear_algebra::Matrix& w) { w(0, 0) = v[0]; });
+  QuadraticObjective objective({u / 2 - 1 - m / 2}, j0,
+                               [](std::span<const double> v, linear_algebra::Matrix& w) { w(0, 0) = v[0]; });
   CentralFlow flow(objective, std::vector<double>{0}, 1);
   for (int k = 0; k < 60; ++k) flow.step();
   CHECK(flow.mean_square() == Approx(2 * m / 9).epsilon(1e-8));
@@ -146,13 +122,13 @@ TEST_CASE("one parameter at rest: x^2 = 2 m/9, J^2 = 2 + m/3") {
 }
 
 TEST_CASE("two directions at the edge: separate losses keep to their own flows") {
-  SharpeningToy toy;
+  QuadraticObjective toy(sharpening_toy());
   Sum sum;
   constexpr double eta = .8;
   // Different starts, so that the two oscillations differ; both reach the edge.
   CentralFlow one(toy, std::vector<double>{1.1, 0, 0}, eta);
   CentralFlow both(sum, std::vector<double>{1.1, 0, 0, 1.0, .1, 6}, eta);
-  SharpeningToy other_toy;
+  QuadraticObjective other_toy(sharpening_toy());
   CentralFlow other(other_toy, std::vector<double>{1.0, .1, 6}, eta);
   for (int k = 0; k < 200; ++k) {
     one.step();

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 
+#include "models/ingredients/quadratic_objective.hpp"
 #include "models/network/edge.hpp"
 #include "models/network/reference_problems.hpp"
 #include "models/network/simulation.hpp"
@@ -19,6 +20,7 @@ using namespace edgewise::models::network;
 using namespace edgewise::models::ingredients::networks;
 using linear_algebra::Matrix;
 using models::ingredients::CurvaturePart;
+using models::ingredients::QuadraticObjective;
 using Vector = std::vector<double>;
 
 namespace {
@@ -218,7 +220,7 @@ TEST_CASE("every k-th step k times as strong, plain in between") {
 }
 
 TEST_CASE("where there is no gradient SAM stays, without a division") {
-  ScalarSaddle saddle;
+  QuadraticObjective saddle(scalar_saddle());
   for (const UpdateKind kind : {UpdateKind::sam, UpdateKind::penalty}) {
     const Vector origin{0};
     saddle.move_to(origin);
@@ -227,7 +229,7 @@ TEST_CASE("where there is no gradient SAM stays, without a division") {
 }
 
 TEST_CASE("momentum accumulates") {
-  ScalarSaddle saddle;
+  QuadraticObjective saddle(scalar_saddle());
   UpdateRule rule;
   rule.base.momentum = 0.5;
   Updates updates(rule, 1, 1, 0);
@@ -281,24 +283,24 @@ TEST_CASE("RMSProp and Adam are their definitions, and tell their preconditioner
 }
 
 TEST_CASE("the sharpness that a preconditioner leaves") {
-  PortableQuadratic objective(2, 4, 6);
-  const Vector theta{.3, -.2, .5, .1, 0, -.4};
+  QuadraticObjective objective(portable_quadratic());
+  const std::size_t p = objective.parameters();
+  Vector theta(p), P(p), unit(p), column(p);
+  for (std::size_t i = 0; i < p; ++i) theta[i] = .3 * std::cos(i), P[i] = 1 / (1.0 + i % 4);
   const double loss = objective.move_to(theta);
-  const Vector P{1, 4, .25, 2, .5, 3};
-  Matrix scaled(6, 6);
-  Vector unit(6), column(6);
-  for (std::size_t j = 0; j < 6; ++j) {
-    unit.assign(6, 0);
+  Matrix scaled(p, p);
+  for (std::size_t j = 0; j < p; ++j) {
+    unit.assign(p, 0);
     unit[j] = 1;
     objective.product(CurvaturePart::hessian, unit, column);
-    for (std::size_t i = 0; i < 6; ++i) scaled(i, j) = column[i] / std::sqrt(P[i] * P[j]);
+    for (std::size_t i = 0; i < p; ++i) scaled(i, j) = column[i] / std::sqrt(P[i] * P[j]);
   }
   CurvatureReader read;
   CHECK(read.preconditioned(objective, P) ==
         doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
   // It is what rules are shown of a step that P made.
   const auto seen =
-      observe_step(objective, theta, loss, Vector{1, 0, 2, 0, -1, 0}, {.own_loss = true, .sharpness = true}, P);
+      observe_step(objective, theta, loss, unit, {.own_loss = true, .sharpness = true}, P);
   CHECK(seen.sharpness == doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
 }
 

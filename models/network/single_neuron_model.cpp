@@ -34,6 +34,9 @@ using settings::Parameter;
 constexpr const char* page = "docs/theory/curvature-dynamics.md, section 5.3";
 /// Examples per parameter from which on a batch's step is taken for the population's, and what is claimed then.
 constexpr double large_batch = 1000, claimed = 0.05;
+/// Examples within 3/beta of the kink below which a mean of tr NME is that of a few rare ones: its spread over runs is no
+/// guide to its error.
+constexpr double fewest_at_kink = 20;
 /// Numbers that a batch may take.
 constexpr double most_numbers = 1e8;
 
@@ -48,6 +51,12 @@ struct NeuronProblem {
   Time time;
 
   double dimension() const { return static_cast<double>(start.size()); }
+  /// Whether so many examples at the start see what phi'' is.
+  bool see_kink(std::size_t drawn) const {
+    if (kind != NeuronKind::beta_gelu) return true;
+    const double length = std::sqrt(numerics::squared_norm_in_order(start));
+    return static_cast<double>(drawn) * std::min(1.0, 6 / (std::sqrt(2 * pi) * beta * length)) >= fewest_at_kink;
+  }
   double rate_at(std::uint64_t step) const { return learning_rate * schedule->at(static_cast<double>(step)); }
   double scale() const {
     NeuronLoss neuron(kind, teacher, beta);
@@ -212,13 +221,25 @@ class NeuronExperiment final : public Problem {
     return out;
   }
   std::vector<Prediction> predictions() const override {
+    const NeuronProblem& p = *problem_;
     const Trajectory theory = solve();
     std::vector<Prediction> out;
-    for (const char* name : {"loss", "ggn_trace", "nme_trace"})
-      if (theory.find(name)->value.front() != 0) out.push_back(claim(theory, name, true, 0));
-    if (theory.diverged_at || static_cast<double>(problem_->batch) < large_batch * problem_->dimension()) return out;
-    for (const char* name : {"weight_norm", "hessian_trace"})
-      out.push_back(claim(theory, name, false, claimed * std::abs(theory.find(name)->value.back())));
+    const auto add = [&](const char* name, bool first) {
+      const std::vector<double>& value = theory.find(name)->value;
+      if (!first)
+        out.push_back(claim(theory, name, false, claimed * std::abs(value.back())));
+      else if (value.front() != 0)
+        out.push_back(claim(theory, name, true, 0));
+    };
+    add("loss", true);
+    add("ggn_trace", true);
+    if (p.see_kink(p.examples)) add("nme_trace", true);
+    const bool goes_by_kink = p.rule.kind == UpdateKind::penalty && p.rule.part != CurvaturePart::gauss_newton;
+    if (theory.diverged_at || static_cast<double>(p.batch) < large_batch * p.dimension() ||
+        (goes_by_kink && !p.see_kink(p.batch)))
+      return out;
+    add("weight_norm", false);
+    if (p.see_kink(p.examples)) add("hessian_trace", false);
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override {

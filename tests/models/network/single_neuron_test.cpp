@@ -154,14 +154,24 @@ TEST_CASE("one example's spread grows like sqrt beta; in one dimension and at w 
 }
 
 TEST_CASE("claims: the start exactly, the end at large batches alone") {
-  const auto names = [](const std::string& more) {
+  const auto names = [](const std::string& more, const std::string& phi = "activation = 'erf'\n") {
     std::string out;
-    for (const auto& p : prepare(experiment("activation = 'erf'\n", more))->predictions()) out += p.name + " ";
+    for (const auto& p : prepare(experiment(phi, more))->predictions()) out += p.name + " ";
     return out;
   };
   CHECK(names("batch = 100\n") == "loss_at_start ggn_trace_at_start nme_trace_at_start ");
   CHECK(names("batch = 5000\n") ==
         "loss_at_start ggn_trace_at_start nme_trace_at_start weight_norm_at_end hessian_trace_at_end ");
+  // 10000 examples, |w| = .883: 10000 (6/(beta |w| sqrt(2 pi))) = 20 at beta = 1355; 5000 of a batch at 678.
+  const auto gelu = [&](const char* beta, const std::string& more) {
+    return names("batch = 5000\n" + more, std::string("activation = 'beta-gelu'\nbeta = ") + beta + "\n");
+  };
+  CHECK(gelu("1340", "").find("nme_trace_at_start weight_norm_at_end hessian_trace_at_end") != std::string::npos);
+  CHECK(gelu("1370", "") == "loss_at_start ggn_trace_at_start weight_norm_at_end ");
+  const std::string penalty = "kind = 'gradient-penalty'\nrho = 1\n";
+  CHECK(gelu("670", penalty).find("weight_norm_at_end") != std::string::npos);
+  CHECK(gelu("690", penalty) == "loss_at_start ggn_trace_at_start nme_trace_at_start ");
+  CHECK(gelu("690", penalty + "part = 'gauss-newton'\n").find("weight_norm_at_end") != std::string::npos);
 }
 
 TEST_CASE("bad input of a neuron is named") {

@@ -84,7 +84,10 @@ TEST_CASE("networks: what is claimed depends on what is run") {
     for (const models::Prediction& p : prepare(text)->predictions()) out += p.name + " ";
     return out;
   };
-  CHECK(names(experiment("kind = 'gd'\nmomentum = 0.5\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'gd'\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'gd'\nmomentum = 0.5\n")).empty());
+  CHECK(names(experiment("kind = 'adam'\nbeta1 = 0.5\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'adam'\n")).empty());
   CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nmomentum = 0.5\n")).empty());
   CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nevery = 2\n")).empty());
   CHECK(names(experiment("kind = 'weight-noise'\ndeviation = 0.1\n")).empty());

@@ -218,8 +218,10 @@ std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment&
   const Table& table = experiment.table;
   auto out = std::make_shared<NetworkAlignment>();
   out->data = ingredients::networks::read_training_data(table);
-  out->network = ingredients::networks::read_network(
-      settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters()), *out->data.train);
+  const Values network = settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters());
+  if (network.given("synthetic_beta"))
+    throw network.error("synthetic_beta", "is of Hessians, which this model has not; leave it out");
+  out->network = ingredients::networks::read_network(network, *out->data.train);
   out->correlation = read_correlation(values);
   out->centred_output = values.flag("centred_output");
   out->time = experiment.time;

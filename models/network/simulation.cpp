@@ -159,6 +159,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
       out[o++] = traces.gauss_newton;
       out[o++] = traces.neglected;
     }
+    if (p.traces != Traces::none) out[o++] = measured_.flat_share();
     if (p.kernel_norms) {
       const linear_algebra::SymmetricEigen kernel =
           linear_algebra::symmetric_eigen(p.network->tangent_kernel(theta_, measured_.pass()));
@@ -268,6 +269,9 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
     out.push_back({"hessian_trace", "1", "tr H"});
     out.push_back({"ggn_trace", "1", "tr GGN"});
     out.push_back({"nme_trace", "1", "tr NME"});
+    out.push_back({"flat_share", "1",
+                   "of hidden units times examples, those with |phi''| at most 1% of its largest, where tr NME has "
+                   "nothing to see; absent without hidden units"});
   }
   if (p.kernel_norms)
     out.push_back({"kernel_norm", "1",

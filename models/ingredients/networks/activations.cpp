@@ -43,13 +43,22 @@ ActivationValues evaluate(const Activation& activation, double s) {
       return {std::erf(s / std::numbers::sqrt2), first, first == 0 ? 0.0 : -s * first};
     }
     case ActivationKind::relu:
-      return {s > 0 ? s : 0 * s, s > 0 ? 1.0 : 0.0, 0};  // 0 * s: what is no number stays none
+      return {s > 0 ? s : 0 * s, s > 0 ? 1.0 : 0.0,  // 0 * s: what is no number stays none
+              activation.synthetic_beta > 0 ? smooth_step_times(activation.synthetic_beta, s).second : 0};
     case ActivationKind::gelu:
       return smooth_step_times(1, s);
     case ActivationKind::beta_gelu:
       return smooth_step_times(activation.beta, s);
   }
   throw std::logic_error("unknown activation");
+}
+
+double largest_second(const Activation& activation) {
+  if (activation.piecewise_linear()) return 0;
+  if (activation.kind == ActivationKind::tanh) return 4 / (3 * std::sqrt(3.0));              // at tanh^2 = 1/3
+  if (activation.kind == ActivationKind::erf) return std::sqrt(2 / (pi * std::numbers::e));  // at 1
+  const bool relu = activation.kind == ActivationKind::relu, gelu = activation.kind == ActivationKind::gelu;
+  return (relu ? activation.synthetic_beta : gelu ? 1 : activation.beta) * std::sqrt(2 / pi);  // at 0
 }
 
 }  // namespace edgewise::models::ingredients::networks

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/absent.hpp"
+
 namespace edgewise::models::ingredients::networks {
 
 using linear_algebra::Matrix;
@@ -111,6 +113,16 @@ double NetworkObjective::gauss_newton_trace() const {
 
 double NetworkObjective::neglected_trace() const {
   return network_->curvature_trace(theta_, pass_, backward());
+}
+
+double NetworkObjective::flat_share() const {
+  double flat = 0, all = 0;
+  for (std::size_t l = 0; l + 1 < network_->layers(); ++l) {
+    const double small = 0.01 * largest_second(network_->architecture().layers[l].activation);
+    for (const double second : pass_.second[l].entries()) flat += std::abs(second) <= small;
+    all += static_cast<double>(pass_.second[l].size());
+  }
+  return all > 0 ? flat / all : absent;
 }
 
 Matrix NetworkObjective::per_example_gradients() const {

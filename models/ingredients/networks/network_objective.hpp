@@ -46,6 +46,8 @@ class NetworkObjective final : public CurvedObjective {
   /// tr GGN and tr NME, exactly.
   double gauss_newton_trace() const;
   double neglected_trace() const;
+  /// Of hidden units times examples, the share at which |phi''| is at most 1% of its largest; absent without any.
+  double flat_share() const;
   /// Gradients of the single examples' losses by column, parameters x n: their mean is the gradient.
   linear_algebra::Matrix per_example_gradients() const;
 

@@ -25,6 +25,12 @@ const std::vector<settings::Parameter>& network_parameters() {
           .one_of(activation_names())
           .otherwise(std::string("tanh")),
       settings::number("beta", "its beta").where("activation", {"beta-gelu"}).above(0).otherwise(1.0),
+      settings::number("synthetic_beta",
+                       "of relu: phi'' of the GELU with this beta stands for relu's, which is 0, in all that knows the "
+                       "Hessian; outputs and gradients stay. 0: none does")
+          .where("activation", {"relu"})
+          .at_least(0)
+          .otherwise(0.0),
       settings::boolean("bias", "whether layers have biases").otherwise(true),
       settings::text(
           "parametrisation",
@@ -39,8 +45,8 @@ const std::vector<settings::Parameter>& network_parameters() {
 
 std::shared_ptr<const Network> read_network(const settings::Values& values, const Examples& examples) {
   Activation phi{static_cast<ActivationKind>(place(activation_names(), values.text("activation"))),
-                 values.number("beta")};
-  for (const char* key : {"activation", "beta"})
+                 values.number("beta"), values.number("synthetic_beta")};
+  for (const char* key : {"activation", "beta", "synthetic_beta"})
     if (values.given(key) && values.numbers("hidden").empty())
       throw values.error(key, "is of hidden layers, and hidden = [] has none; leave it out");
   if (values.given("bias_variance") && !values.flag("bias"))

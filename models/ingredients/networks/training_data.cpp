@@ -50,6 +50,11 @@ Examples gaussian(const Values& data, std::size_t n) {
     return m;
   };
   const std::string& targets = data.text("targets");
+  const bool labels = targets == "classes" || targets == "random-classes";
+  if (labels && data.given("target_scale"))
+    throw data.error("target_scale", "is of targets that are no classes; leave it out");
+  if (targets == "random-classes" && data.given("noise"))
+    throw data.error("noise", "is of targets that the inputs decide; leave it out");
   const auto hidden = static_cast<double>(data.whole("teacher_width"));
   const Matrix first = normals(targets == "teacher" ? data.whole("teacher_width") : outputs, d);
   const Matrix second = targets == "teacher" ? normals(outputs, first.rows()) : Matrix();
@@ -74,7 +79,7 @@ Examples gaussian(const Values& data, std::size_t n) {
   }
   const double deviation = std::sqrt(data.number("noise"));
   for (double& value : y.entries()) value += deviation * stream.normal();
-  if (targets == "classes" || targets == "random-classes") {
+  if (labels) {
     std::vector<std::size_t> label(n);
     for (std::size_t i = 0; i < n; ++i) {
       const auto column = y.column(i);

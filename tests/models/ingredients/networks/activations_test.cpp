@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/models/ingredients/networks/literal_network.hpp"
@@ -41,6 +42,22 @@ TEST_CASE("activations far out are their limits, and what is no number stays non
       CHECK(down.second == 0);
     }
   for (const Activation& a : all) CHECK(std::isnan(evaluate(a, std::nan("")).value));
+}
+
+TEST_CASE("the largest second derivative, and relu with that of a GELU") {
+  for (const Activation& a : all) {
+    double largest = 0;
+    for (int k = -40000; k <= 40000; ++k) largest = std::max(largest, std::abs(evaluate(a, 1e-4 * k).second));
+    CHECK(largest_second(a) == doctest::Approx(largest).epsilon(1e-7));
+  }
+  const Activation synthetic{ActivationKind::relu, 1, 4};
+  CHECK(!synthetic.piecewise_linear());
+  CHECK(largest_second(synthetic) == largest_second({ActivationKind::beta_gelu, 4}));
+  for (const double s : {-.3, 0., .01, .7}) {
+    CHECK(evaluate(synthetic, s).value == std::max(s, 0.0));
+    CHECK(evaluate(synthetic, s).first == (s > 0 ? 1 : 0));
+    CHECK(evaluate(synthetic, s).second == evaluate({ActivationKind::beta_gelu, 4}, s).second);
+  }
 }
 
 TEST_CASE("the kink of relu and the start of beta-GELU") {

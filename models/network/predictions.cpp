@@ -15,9 +15,17 @@ namespace {
 const std::string curvature = "docs/theory/curvature-dynamics.md, section ";
 /// The largest share of the examples a step at which the kernel norm is held.
 constexpr double small_batch = 0.25;
-/// The largest beta1 of Adam with which runs end at their edge. One that remembers more, and a heavy ball, overshoots and
-/// is thrown well below it (medians of 1.5 to 1.97).
-constexpr double longest_memory = 0.5;
+/// Whether runs at a constant rate end at the edge of such a base. One that remembers more gradients, and a heavy ball,
+/// overshoots and is thrown well below it (medians of 1.5 to 1.97); a scale P that moves as fast as what oscillates lets
+/// them stay above (2.5 at beta2 = .9).
+bool comes_to_rest(const ingredients::BaseUpdate& base) {
+  return base.momentum == 0 && base.beta1 <= 0.5 && (!base.adaptive || base.beta2 >= 0.99);
+}
+
+/// The same under CDAT on edge, which averages or not: 2.18 at beta2 = .99, 2.15 to 2.23 of averages without beta1.
+bool is_held(const ingredients::BaseUpdate& base, bool averaged) {
+  return !base.adaptive || (base.beta2 >= 0.999 && (base.beta1 > 0 || !averaged));
+}
 
 /// \param tuned  the rate is a rule's, which comes to the edge by itself: from above, too
 Prediction plateau(const std::string& observable, double edge, bool tuned = false) {
@@ -138,12 +146,12 @@ std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   const bool squared = problem.loss.kind == ingredients::networks::LossKind::squared;
   const bool constant = problem.schedule->constant() && !problem.rate;
   const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
-  const bool simple = problem.rule.every == 1 && !problem.rule.preconditioned && problem.rule.base.momentum == 0 &&
-                      problem.rule.base.beta1 <= longest_memory;
+  const bool simple = problem.rule.every == 1 && !problem.rule.preconditioned && comes_to_rest(problem.rule.base);
   const bool base = problem.rule.kind == UpdateKind::plain, plain = base && problem.rule.base.plain();
   if (squared && constant && deterministic && simple && problem.full_batch()) out.push_back(full_batch(problem));
-  if (squared && base && problem.full_batch() && problem.rate && problem.rate->greedy_multiple().on_edge() &&
-      problem.schedule->constant() && problem.rate->multiplier == 1)
+  const auto greedy = problem.rate ? problem.rate->greedy_multiple() : ingredients::GreedyMultiple{};
+  if (squared && base && problem.full_batch() && problem.rate && greedy.on_edge() && problem.schedule->constant() &&
+      problem.rate->multiplier == 1 && is_held(problem.rule.base, greedy.averaged))
     out.push_back(on_edge(plain));
   const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
   if (squared && constant && problem.kernel_norms && plain && share <= small_batch) out.push_back(small_batches());

@@ -22,6 +22,8 @@ using ingredients::networks::NetworkObjective;
 
 /// A norm beyond its pole is infinite, but the run is finite: it must not count as diverged.
 constexpr double largest_norm = 1000;
+/// Of the first loss and the first |g|^2 of all examples, below which the ratios of cdat and armijo mean nothing: they rest.
+constexpr double learned = 1e-24, at_rest = 1e-28;
 
 class NetworkReplica final : public ingredients::ScheduledReplica {
  public:
@@ -63,13 +65,30 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
       training_.use({order_.data(), problem_->batch});
     }
     loss_ = training_.move_to(theta_);
+    if (rests()) return;
     along_ = updates_.direction(training_, theta_, step);
+  }
+
+  /// Whether a rule that lives by the loss along its own step is done.
+  bool rests() {
+    if (!problem_->rate || !problem_->rate->needs().own_loss || problem_->rate->needs().sharpness ||
+        !problem_->full_batch())
+      return false;
+    std::vector<double> g(theta_.size());
+    training_.gradient(g);
+    const double square = numerics::squared_norm_in_order(g);
+    if (first_square_ < 0) {
+      first_loss_ = loss_;
+      first_square_ = square;
+    }
+    resting_ = loss_ <= learned * first_loss_ || square <= at_rest * first_square_;
+    return resting_;
   }
 
   ingredients::StepObservation look(std::uint64_t step) override {
     see(step);
     ingredients::StepObservation out;
-    if (!(loss_ <= limit_)) return out;  // the run ends, whatever the rate is
+    if (!(loss_ <= limit_) || resting_) return out;  // the run ends or rests, whatever the rate is
     const double beta = problem_->rate->averaging();
     out = observe_step(training_, theta_, loss_, along_, problem_->rate->needs(), updates_.preconditioner());
     if (problem_->rate->needs().own_loss) return out;
@@ -91,6 +110,7 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
 
   double descend_once(std::uint64_t step, double rate) override {
     see(step);
+    if (resting_) return loss_;
     if (problem_->every_step && loss_ <= limit_) {
       // P is this step's: `see` has made it, at the first step too.
       measured_.move_to(theta_);
@@ -195,6 +215,8 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
   std::vector<std::size_t> order_;
   std::uint64_t seen_ = 0, step_ = 0;
   double loss_ = 0, rate_ = 0;
+  double first_loss_ = 0, first_square_ = -1;
+  bool resting_ = false;
   std::vector<double> along_, average_;  // what a step moves along, and a rule's average of it
 };
 

@@ -212,6 +212,22 @@ TEST_CASE("rate rules drive networks") {
   CHECK(run(*line, 0, {1}).back()[0] < 1e-28);
 }
 
+TEST_CASE("rules that live by the loss along their step rest where it is rounding") {
+  for (const char* rule : {"kind = 'armijo'", "kind = 'cdat'\nsigma = 1.5"}) {
+    CAPTURE(rule);
+    const auto problem = prepare(
+        std::string("model = 'network'\n[time]\nsteps = 3000\n[data]\nexamples = 3\ninputs = 6\n[network]\nhidden = "
+                    "[]\n[rate]\n") +
+        rule + "\n");
+    const auto rows = run(*problem, 0, {0, 2500, 3000});
+    const std::size_t loss = column(*problem, "loss");
+    CHECK(rows[1][loss] < 1e-24 * rows[0][loss]);
+    CHECK(rows[1][loss] > 1e-30 * rows[0][loss]);  // not the floor of rounding
+    CHECK(rows[2][loss] == rows[1][loss]);
+    CHECK(rows[2][column(*problem, "eta_sharpness")] > 0.5);  // of the last step; trials end at 1e-11 of it
+  }
+}
+
 TEST_CASE("bad experiments on networks are refused with the key") {
   const auto refused = [](const std::string& text) { return error_of(head + text); };
   const auto names = [](const std::string& message, const char* part) {

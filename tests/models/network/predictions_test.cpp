@@ -88,6 +88,7 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   CHECK(names(experiment("kind = 'gd'\nmomentum = 0.5\n")).empty());
   CHECK(names(experiment("kind = 'adam'\nbeta1 = 0.5\n")) == "edge_plateau ");
   CHECK(names(experiment("kind = 'adam'\n")).empty());
+  CHECK(names(experiment("kind = 'rmsprop'\nbeta2 = 0.9\n")).empty());
   CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nmomentum = 0.5\n")).empty());
   CHECK(names(experiment("kind = 'sam'\nrho = 0.1\nevery = 2\n")).empty());
   CHECK(names(experiment("kind = 'weight-noise'\ndeviation = 0.1\n")).empty());
@@ -110,6 +111,14 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   std::string base = experiment("kind = 'adam'\n", "[rate]\nkind = 'cdat'\n");
   base.erase(base.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
   CHECK(names(base) == "on_edge ");
+  const auto averaged = [&](const char* adaptive) {
+    std::string text = experiment(adaptive, "[rate]\nkind = 'cdat'\nema = 0.9\n");
+    text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+    return names(text);
+  };
+  CHECK(averaged("kind = 'adam'\n") == "on_edge ");
+  CHECK(averaged("kind = 'adam'\nbeta2 = 0.99\n").empty());
+  CHECK(averaged("kind = 'rmsprop'\n").empty());
   CHECK(prepare(base)->predictions()[0].observable == "edge");
   std::string relu = experiment("kind = 'gd'\n", "[monte_carlo]\ntraces = 'exact'\n");
   CHECK(names(relu) == "edge_plateau ");

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/plateau.hpp"
@@ -139,20 +140,22 @@ class NetworkReplica final : public ingredients::ScheduledReplica {
     const NetworkProblem& p = *problem_;
     const CurvatureRecord now = read_(p, measured_);
     const double eta = p.rate ? rate_ : p.rate_at(static_cast<double>(step_));
+    const bool none = p.rate && step_ == 0;  // no rate before the first step of a rule
     std::size_t o = 0;
     out[o++] = loss;
     if (p.data.classes) out[o++] = measured_.accuracy();
     out[o++] = now.gradient_norm;
     out[o++] = now.sharpness;
     out[o++] = now.ggn_sharpness;
-    out[o++] = eta * now.sharpness;
+    out[o++] = none ? absent : eta * now.sharpness;
     if (p.rule.base.adaptive) {
       const double preconditioned = read_.preconditioned(measured_, scale());
-      out[o++] = eta * preconditioned / p.rule.base.edge_factor();
+      out[o++] = none ? absent : eta * preconditioned / p.rule.base.edge_factor();
       out[o++] = preconditioned;
     } else {
-      out[o++] =
-          edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along, p.rule.base.momentum);
+      out[o++] = none ? absent
+                      : edge_ratio(eta, now.sharpness, p.rule.ratio(now.gradient_norm), now.ascent_along,
+                                   p.rule.base.momentum);
     }
     if (p.every_step) {
       const ingredients::EdgeShare share = ingredients::edge_share(products_);
@@ -264,7 +267,10 @@ std::vector<Observable> network_observables(const NetworkProblem& p) {
   out.push_back({"gradient_norm", "1", "|g| of the loss on all training examples, as all below"});
   out.push_back({"sharpness", "1", "lambda, the largest eigenvalue of the Hessian H"});
   out.push_back({"ggn_sharpness", "1", "the largest eigenvalue of its Gauss-Newton part"});
-  out.push_back({"eta_sharpness", "1", "eta lambda; the edge of stability of gradient descent is at 2"});
+  out.push_back(
+      {"eta_sharpness", "1",
+       "eta lambda; the edge of stability of gradient descent is at 2. Absent before the first step of a rule, as "
+       "`edge`"});
   out.push_back(
       {"edge", "1",
        "eta lambda (1 + r u'A u)/(1 + momentum), 2 at the edge: r = rho, or rho/|g| where normalised, and A = "

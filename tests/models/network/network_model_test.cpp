@@ -221,6 +221,8 @@ TEST_CASE("rules that live by the loss along their step rest where it is roundin
         rule + "\n");
     const auto rows = run(*problem, 0, {0, 2500, 3000});
     const std::size_t loss = column(*problem, "loss");
+    CHECK(models::is_absent(rows[0][column(*problem, "eta_sharpness")]));
+    CHECK(models::is_absent(rows[0][column(*problem, "edge")]));
     CHECK(rows[1][loss] < 1e-24 * rows[0][loss]);
     CHECK(rows[1][loss] > 1e-30 * rows[0][loss]);  // not the floor of rounding
     CHECK(rows[2][loss] == rows[1][loss]);

@@ -258,6 +258,29 @@ void add_long_runs(ClosedFormList& table) {
               });
 }
 
+/// Mean loss of a constant rate at its edge over steps 901 to 1100, where lambda is 2/eta to 1%: z2 from its state at step
+/// 200 by z2' = -eta h^2 z2, and what the oscillation along the sharp direction adds.
+void add_edge_loss(ClosedFormList& table) {
+  table.add("toy/edge-loss",
+            "L = z2^2/2 + h |z2| sqrt(lambda)/(2 kappa) on average at the edge of eta = .8 (heuristic)", "3.2", 0.03,
+            [] {
+              constexpr double eta = 0.8, h = 0.03;
+              constexpr int first = 200, begin = 900, end = 1100;
+              QuadraticObjective toy(sharpening_toy());
+              TunedRun run(toy, {1.1, 0, 0}, "", eta);
+              double z2 = 0, predicted = 0, met = 0;
+              for (int k = 0; k < end; ++k) {
+                if (k == first) z2 = h * (run.theta()[1] + run.theta()[2]) - 1;
+                const double loss = run.step().loss;
+                if (k < begin) continue;
+                const double now = z2 * std::exp(-eta * h * h * (k - first));
+                predicted += (now * now / 2 + h * std::abs(now) * std::sqrt(2 / eta) / 2) / (end - begin);
+                met += loss / (end - begin);
+              }
+              return std::pair{predicted, met};
+            });
+}
+
 /// Polyak's rate is chaotic on the toy past some thousand steps: means over starts, against those of 400 starts written in
 /// another language, within five standard errors.
 void add_polyak(ClosedFormList& table) {
@@ -361,6 +384,7 @@ std::vector<ClosedForm> tuner_closed_forms() {
               return std::pair{2.0 / 3, std::log((1 + m) * (1 + m) / early) / std::log(10.0)};
             });
   add_long_runs(table);
+  add_edge_loss(table);
   add_polyak(table);
   return table.take();
 }

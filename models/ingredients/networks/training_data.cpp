@@ -40,61 +40,77 @@ Matrix as_targets(const std::vector<std::size_t>& label, std::size_t outputs) {
   return y;
 }
 
-/// Inputs and targets of train and test examples together.
-Examples gaussian(const Values& data, std::size_t n) {
-  const std::size_t d = data.whole("inputs"), outputs = data.whole("outputs");
-  random::Stream stream(static_cast<std::uint64_t>(data.integer("seed")), 0, 0, random::Purpose::data);
-  const auto normals = [&](std::size_t rows, std::size_t columns) {
-    Matrix m(rows, columns);
-    for (double& x : m.entries()) x = stream.normal();
-    return m;
-  };
-  const std::string& targets = data.text("targets");
-  const bool labels = targets == "classes" || targets == "random-classes";
-  if (labels && data.given("target_scale"))
-    throw data.error("target_scale", "is of targets that are no classes; leave it out");
-  if (targets == "random-classes" && data.given("noise"))
-    throw data.error("noise", "is of targets that the inputs decide; leave it out");
-  const auto hidden = static_cast<double>(data.whole("teacher_width"));
-  const Matrix first = normals(targets == "teacher" ? data.whole("teacher_width") : outputs, d);
-  const Matrix second = targets == "teacher" ? normals(outputs, first.rows()) : Matrix();
-  Matrix x = normals(d, n);
-  const double alpha = data.number("decay");
-  double trace = 0;
-  for (std::size_t j = 0; j < d; ++j) {
-    const double deviation = std::pow(static_cast<double>(j + 1), -alpha);
-    trace += deviation * deviation;
-    for (std::size_t i = 0; i < n; ++i) x(j, i) *= deviation;
+/// Gaussian examples of one teacher.
+class GaussianData {
+ public:
+  explicit GaussianData(const Values& data)
+      : data_(data),
+        targets_(data.text("targets")),
+        stream_(static_cast<std::uint64_t>(data.integer("seed")), 0, 0, random::Purpose::data) {
+    const std::size_t d = data.whole("inputs"), outputs = data.whole("outputs");
+    labels_ = targets_ == "classes" || targets_ == "random-classes";
+    if (labels_ && data.given("target_scale"))
+      throw data.error("target_scale", "is of targets that are no classes; leave it out");
+    if (targets_ == "random-classes" && data.given("noise"))
+      throw data.error("noise", "is of targets that the inputs decide; leave it out");
+    if (targets_ == "product" && d < 3) throw data.error("targets", "product is of three inputs or more");
+    if (targets_ == "product" && outputs != 1) throw data.error("outputs", "product is one output");
+    first_ = normals(targets_ == "teacher" ? data.whole("teacher_width") : outputs, d);
+    if (targets_ == "teacher") second_ = normals(outputs, first_.rows());
   }
-  Matrix y = linear_algebra::product(first, x);  // of variance tr K each
-  for (double& value : y.entries()) value /= std::sqrt(trace);
-  if (targets == "teacher") {
-    for (double& value : y.entries()) value = std::tanh(value);
-    y = linear_algebra::product(second, y);
-    for (double& value : y.entries()) value /= std::sqrt(hidden);
-  } else if (targets == "product") {
-    if (d < 3) throw data.error("targets", "product is of three inputs or more");
-    if (outputs != 1) throw data.error("outputs", "product is one output");
-    for (std::size_t i = 0; i < n; ++i) y(0, i) = x(0, i) * x(1, i) + 0.5 * x(2, i);
-  }
-  const double deviation = std::sqrt(data.number("noise"));
-  for (double& value : y.entries()) value += deviation * stream.normal();
-  if (labels) {
-    std::vector<std::size_t> label(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto column = y.column(i);
-      if (targets == "random-classes")
-        label[i] = stream.below(std::max<std::size_t>(outputs, 2));
-      else
-        label[i] = outputs == 1 ? (column[0] > 0 ? 1 : 0)
-                                : static_cast<std::size_t>(std::ranges::max_element(column) - column.begin());
+
+  /// The next n of them.
+  Examples draw(std::size_t n) {
+    const std::size_t d = data_.whole("inputs");
+    Matrix x = normals(d, n);
+    const double alpha = data_.number("decay");
+    double trace = 0;
+    for (std::size_t j = 0; j < d; ++j) {
+      const double deviation = std::pow(static_cast<double>(j + 1), -alpha);
+      trace += deviation * deviation;
+      for (std::size_t i = 0; i < n; ++i) x(j, i) *= deviation;
     }
-    y = as_targets(label, outputs);
-  } else {
-    for (double& value : y.entries()) value *= data.number("target_scale");
+    Matrix y = linear_algebra::product(first_, x);  // of variance tr K each
+    for (double& value : y.entries()) value /= std::sqrt(trace);
+    if (targets_ == "teacher") {
+      for (double& value : y.entries()) value = std::tanh(value);
+      y = linear_algebra::product(second_, y);
+      for (double& value : y.entries()) value /= std::sqrt(static_cast<double>(first_.rows()));
+    } else if (targets_ == "product") {
+      for (std::size_t i = 0; i < n; ++i) y(0, i) = x(0, i) * x(1, i) + 0.5 * x(2, i);
+    }
+    const double deviation = std::sqrt(data_.number("noise"));
+    for (double& value : y.entries()) value += deviation * stream_.normal();
+    if (labels_) return {std::move(x), as_targets(labels_of(y), y.rows())};
+    for (double& value : y.entries()) value *= data_.number("target_scale");
+    return {std::move(x), std::move(y)};
   }
-  return {std::move(x), std::move(y)};
-}
+
+ private:
+  Matrix normals(std::size_t rows, std::size_t columns) {
+    Matrix m(rows, columns);
+    for (double& x : m.entries()) x = stream_.normal();
+    return m;
+  }
+  std::vector<std::size_t> labels_of(const Matrix& y) {
+    std::vector<std::size_t> label(y.columns());
+    for (std::size_t i = 0; i < label.size(); ++i) {
+      const auto column = y.column(i);
+      if (targets_ == "random-classes")
+        label[i] = stream_.below(std::max<std::size_t>(y.rows(), 2));
+      else
+        label[i] = y.rows() == 1 ? (column[0] > 0 ? 1 : 0)
+                                 : static_cast<std::size_t>(std::ranges::max_element(column) - column.begin());
+    }
+    return label;
+  }
+
+  const Values& data_;
+  std::string targets_;
+  bool labels_ = false;
+  random::Stream stream_;
+  Matrix first_, second_;
+};
 
 /// Inputs on their leading principal components, by the first `train` examples; whitened, or as they are.
 Matrix on_components(const Values& data, const Matrix& pixels, std::size_t train, bool whitened) {
@@ -112,6 +128,16 @@ Matrix on_components(const Values& data, const Matrix& pixels, std::size_t train
   return linear_algebra::product(basis, pixels, Transposed::yes);
 }
 
+/// Less the mean of the first `train` columns.
+void centre(Matrix& x, std::size_t train) {
+  std::vector<double> mean(x.rows());
+  for (std::size_t i = 0; i < train; ++i)
+    for (std::size_t j = 0; j < mean.size(); ++j) mean[j] += x(j, i) / static_cast<double>(train);
+  for (std::size_t i = 0; i < x.columns(); ++i)
+    for (std::size_t j = 0; j < mean.size(); ++j) x(j, i) -= mean[j];
+}
+
+/// Train and test images together.
 Examples images(const Values& data, std::size_t train, std::size_t n) {
   const std::string& target = data.text("target");
   spectra::DatasetOptions options;
@@ -125,6 +151,7 @@ Examples images(const Values& data, std::size_t train, std::size_t n) {
   }
   Matrix x(set->columns, n);
   std::ranges::copy(set->inputs, x.data());
+  if (n > train) centre(x, train);  // the data set is centred by all n
   const std::string& scaling = data.text("scaling");
   if (scaling == "pca" || scaling == "whitened") x = on_components(data, x, train, scaling == "whitened");
   if (scaling == "pca" || scaling == "standardised") {
@@ -215,16 +242,25 @@ TrainingData read_training_data(const settings::Table& experiment) {
   const Values data = settings::read(experiment.table_or_empty("data"), data_parameters());
   const bool from_images = data.text("kind") == "fashion-mnist";
   const std::size_t train = data.whole("examples"), test = data.whole("test_examples");
-  Examples all = from_images ? images(data, train, train + test) : gaussian(data, train + test);
-  for (double& x : all.inputs.entries()) x *= data.number("input_scale");
   TrainingData out;
   out.classes = from_images || data.text("targets").ends_with("classes");
-  const auto part = [&](std::size_t first, std::size_t count) {
-    return std::make_shared<const Examples>(
-        Examples{columns_of(all.inputs, first, count), columns_of(all.targets, first, count)});
+  const auto keep = [&](Examples&& part) {
+    for (double& x : part.inputs.entries()) x *= data.number("input_scale");
+    return std::make_shared<const Examples>(std::move(part));
   };
-  out.train = part(0, train);
-  if (test > 0) out.test = part(train, test);
+  // What is trained on is the same whatever is held out.
+  if (from_images) {
+    const Examples all = images(data, train, train + test);
+    const auto part = [&](std::size_t first, std::size_t count) {
+      return keep({columns_of(all.inputs, first, count), columns_of(all.targets, first, count)});
+    };
+    out.train = part(0, train);
+    if (test > 0) out.test = part(train, test);
+  } else {
+    GaussianData gaussian(data);
+    out.train = keep(gaussian.draw(train));
+    if (test > 0) out.test = keep(gaussian.draw(test));
+  }
   return out;
 }
 

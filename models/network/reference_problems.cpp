@@ -16,8 +16,9 @@ using ingredients::networks::NetworkObjective;
 using linear_algebra::Matrix;
 
 QuadraticInstance given(std::vector<double> z0, Matrix j0, const Matrix& q) {
-  const ingredients::CurvatureTensor tensor(z0.size(), q.columns(), q);
-  return std::make_shared<const ingredients::QuadraticInstance>(std::move(z0), std::move(j0), tensor);
+  ingredients::CurvatureTensor tensor(z0.size(), q.columns(), q);
+  return std::make_shared<const ingredients::QuadraticInstance>(
+      ingredients::QuadraticInstance{std::move(z0), std::move(j0), std::move(tensor)});
 }
 
 NetworkObjective toy(bool deep) {

@@ -286,7 +286,8 @@ TEST_CASE("the sharpness that a preconditioner leaves") {
   QuadraticObjective objective(portable_quadratic());
   const std::size_t p = objective.parameters();
   Vector theta(p), P(p), unit(p), column(p);
-  for (std::size_t i = 0; i < p; ++i) theta[i] = .3 * std::cos(i), P[i] = 1 / (1.0 + i % 4);
+  for (std::size_t i = 0; i < p; ++i)
+    theta[i] = .3 * std::cos(static_cast<double>(i)), P[i] = 1 / static_cast<double>(1 + i % 4);
   const double loss = objective.move_to(theta);
   Matrix scaled(p, p);
   for (std::size_t j = 0; j < p; ++j) {
@@ -299,8 +300,7 @@ TEST_CASE("the sharpness that a preconditioner leaves") {
   CHECK(read.preconditioned(objective, P) ==
         doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
   // It is what rules are shown of a step that P made.
-  const auto seen =
-      observe_step(objective, theta, loss, unit, {.own_loss = true, .sharpness = true}, P);
+  const auto seen = observe_step(objective, theta, loss, unit, {.own_loss = true, .sharpness = true}, P);
   CHECK(seen.sharpness == doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
 }
 

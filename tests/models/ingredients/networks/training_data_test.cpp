@@ -93,6 +93,6 @@ TEST_CASE("Gaussian targets are what they are called") {
   for (std::size_t j = 0; j < 3; ++j) {
     double square = 0;
     for (std::size_t i = 0; i < 4000; ++i) square += std::pow(many.train->inputs(j, i), 2) / 4000;
-    CHECK(square == Approx(std::pow(j + 1.0, -2)).epsilon(6 * std::sqrt(2 / 4000.0)));
+    CHECK(square == Approx(std::pow(static_cast<double>(j + 1), -2)).epsilon(6 * std::sqrt(2 / 4000.0)));
   }
 }

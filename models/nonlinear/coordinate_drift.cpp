@@ -33,7 +33,7 @@ std::vector<ModeColumn> residual_table(const NonlinearProblem& p, Steps steps) {
                                  {"noise", "parameter^2", "eta^2 b s, put in per step at the start", {}},
                                  {"steady_excess_mse", "label^2", "its part of P where P settles", {}}};
   const double eta =
-      p.greedy ? p.learning_rate * law.a / law.b * (modes.drift_power() / modes.noise_trace()) : p.learning_rate;
+      p.greedy ? p.learning_rate * greedy_rate(law, start_powers(modes, steps), modes.noise_trace()) : p.learning_rate;
   for (std::size_t i = 0; i < modes.kappa.size(); ++i) {
     const double k = modes.kappa[i];
     const double row[] = {k,

@@ -61,19 +61,14 @@ DataCoordinates::DataCoordinates(const NonlinearProblem& problem, bool rows) {
   noise_trace_ = modes_of(problem).noise_trace();
   const std::vector<double> variance = k.diagonal_entries();
   for (std::size_t i = 0; i < k.d; ++i)
-    if (diagonal_)
-      drift_weight_.push_back(problem.coordinatewise() ? root_[i] : eigenvalue_[i]);
-    else
-      drift_weight_.push_back(!problem.coordinatewise() ? 1 : variance[i] > 0 ? 1 / std::sqrt(variance[i]) : 0);
+    preconditioner_.push_back(!problem.coordinatewise() ? 1 : variance[i] > 0 ? 1 / std::sqrt(variance[i]) : 0);
 }
 
-double DataCoordinates::drift_power(std::span<const double> u) const {
-  std::vector<double> pull(diagonal_ ? 0 : u.size());
-  if (!diagonal_) color(u, pull);
-  const std::span<const double> of = diagonal_ ? u : std::span<const double>(pull);
-  double sum = 0;
-  for (std::size_t i = 0; i < of.size(); ++i) sum += drift_weight_[i] * of[i] * of[i];
-  return sum;
+DriftPowers DataCoordinates::drift_powers(std::span<const double> u) const {
+  std::vector<double> pull(u.size()), direction(u.size()), whitened(u.size());
+  color(u, pull);
+  for (std::size_t i = 0; i < u.size(); ++i) direction[i] = preconditioner_[i] * pull[i];
+  return {.Q = ingredients::dot(std::span<const double>(pull), direction), .T = whiten(direction, whitened)};
 }
 
 double DataCoordinates::whiten(std::span<const double> v, std::span<double> u) const {

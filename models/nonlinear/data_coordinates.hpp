@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 #include "spectra/dataset.hpp"
 
@@ -29,8 +30,9 @@ class DataCoordinates {
 
   /// u = K^(1/2)'v, so that <x, v> = <z, u>; returns P = |u|^2.
   double whiten(std::span<const double> v, std::span<double> u) const;
-  /// Q = v'K D K v of u = K^(1/2)'v, by which P falls: D = I in class I, (K_ii)^(-1/2) in class II.
-  double drift_power(std::span<const double> u) const;
+  /// Q = v'K D K v and T = |K^(1/2)'D K v|^2 of u = K^(1/2)'v, where the problem is greedy: D = I in class I,
+  /// (K_ii)^(-1/2) in class II.
+  DriftPowers drift_powers(std::span<const double> u) const;
   /// S of the modes, where the problem is greedy.
   double noise_trace() const { return noise_trace_; }
   /// x = K^(1/2) z.
@@ -42,8 +44,7 @@ class DataCoordinates {
   linear_algebra::Matrix factor_;  ///< not diagonal: K = factor factor'
   std::vector<double> start_;
   double excess_ = 0;
-  std::vector<double>
-      drift_weight_;  ///< of the squares of u (diagonal) or of Kv in Q; like the trace where it is greedy
+  std::vector<double> preconditioner_;  ///< D; like the trace where the problem is greedy
   double noise_trace_ = 0;
 };
 

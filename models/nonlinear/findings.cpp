@@ -92,7 +92,7 @@ void add_sign_findings(const NonlinearProblem& p, const ModeSystem& m, const ing
 }
 
 void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const ingredients::Noise& noise, double P,
-                           const LawValues& law, std::vector<Finding>& out) {
+                           const LawValues& law, const DriftPowers& powers, std::vector<Finding>& out) {
   const double B = p.batch;
   out.push_back({"mu", law.a, "E chi'(r) at the start"});
   out.push_back({"q", law.b * B, "E chi(r)^2 at the start"});
@@ -104,9 +104,9 @@ void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const
   out.push_back({"optimal_threshold", h.threshold, "h* on |r| at the start, inf for no clipping"});
   out.push_back({"clipping_gain", gain, "max mu^2/nu, at h*: best progress of clipping over that of SGD"});
   out.push_back({"clipping_helps", std::isfinite(h.threshold), "the criterion CCC: clipping_gain exceeds 1"});
-  const ResidualCoefficients best = residual_coefficients(*huber_nonlinearity(h.threshold), noise, P);
-  out.push_back({"optimal_learning_rate", B * best.mu / best.q * (m.drift_power() / m.noise_trace()),
-                 "mu B Q/(q tr K^2) at h*: the rate that goes with it"});
+  const LawValues best = law_of_batch(residual_coefficients(*huber_nonlinearity(h.threshold), noise, P), B);
+  out.push_back({"optimal_learning_rate", greedy_rate(best, powers, m.noise_trace()),
+                 "greedy_learning_rate at h*: the rate that goes with it"});
   if (std::isfinite(h.threshold))
     out.push_back({"learning_rate_gain", learning_rate_gain(noise, P, h.threshold),
                    "mu/nu at h*: largest rate at which P falls, over that of SGD"});
@@ -160,11 +160,16 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   out.push_back({"kappa_max", m.largest(), "largest kappa"});
   if (!(P > 0)) return out;
   const LawValues law = laws.exact(P);
-  const double best = law.a / law.b * (m.drift_power() / m.noise_trace());
+  const DriftPowers powers = start_powers(m, steps);
+  const double best = greedy_rate(law, powers, m.noise_trace());
   out.push_back({"drift", law.a, "a(P) at the start: the rate of SGD with this drift over the learning rate"});
   out.push_back({"noise", law.b, "b(P) at the start"});
-  out.push_back({"drift_power", m.drift_power(), "Q = sum kappa^2 M at the start"});
-  out.push_back({"greedy_learning_rate", best, "a Q/(b S) at the start: the fastest decrease of P"});
+  out.push_back({"drift_power", powers.Q, "Q = sum kappa^2 M at the start"});
+  if (steps == Steps::finite)
+    out.push_back({"drift_curvature", law.c * powers.T, "c sum kappa^3 M at the start: what the drift adds to b S"});
+  out.push_back({"greedy_learning_rate", best,
+                 steps == Steps::finite ? "a Q/(b S + c sum kappa^3 M) at the start: the fastest decrease of P"
+                                        : "a Q/(b S) at the start: the fastest decrease of P"});
   out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
   out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
   if (std::isfinite(noise->variance()))
@@ -175,7 +180,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   if (p.coordinatewise())
     add_sign_findings(p, m, *noise, P, law, out);
   else
-    add_residual_findings(p, m, *noise, P, law, out);
+    add_residual_findings(p, m, *noise, P, law, powers, out);
   return out;
 }
 

@@ -263,8 +263,8 @@ ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
       sum.q += k * r.q;
       sum.c2 += k * k * r.c2;
     }
-    const double n = static_cast<double>(spread.size()), mu = sum.mu / n;
-    return LawValues{mu, sum.q / n / batch, sum.c2 / n / batch + (1 - 1 / batch) * mu * mu};
+    const double n = static_cast<double>(spread.size());
+    return law_of_batch({sum.mu / n, sum.q / n, sum.c2 / n}, batch);
   };
 }
 
@@ -299,7 +299,7 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
   return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
     const ResidualCoefficients r = bent_residual(custom.get(), method, h, *noise, P);
-    return LawValues{r.mu, r.q / batch, r.c2 / batch + (1 - 1 / batch) * r.mu * r.mu};
+    return law_of_batch(r, batch);
   };
 }
 
@@ -363,6 +363,11 @@ std::string key_of(const NonlinearProblem& p) {
 }
 
 }  // namespace
+
+LawValues law_of_batch(const ResidualCoefficients& example, double batch) {
+  const double mu = example.mu;
+  return {mu, example.q / batch, example.c2 / batch + (1 - 1 / batch) * mu * mu};
+}
 
 std::unique_ptr<ResidualNonlinearity> method_nonlinearity(Method method, double threshold) {
   if (method == Method::sgd) return identity_nonlinearity();

@@ -57,6 +57,9 @@ struct LawValues {
   double a = 0, b = 0, c = 0;
 };
 
+/// Of a batch's mean: a = mu, b = q/B, c = c2/B + (1 - 1/B) mu^2.
+LawValues law_of_batch(const ResidualCoefficients& example, double batch);
+
 /// The laws of one method, tabulated on demand: Chebyshev interpolation in log P, a panel for every `width` of it, halved
 /// where the series does not end. One object serves one thread.
 class ScalarLaws {

@@ -13,10 +13,14 @@ double ModeSystem::excess_mse() const {
   return numerics::dot_in_order(kappa, initial);
 }
 
-double ModeSystem::drift_power() const {
-  double sum = 0;
-  for (std::size_t i = 0; i < kappa.size(); ++i) sum += kappa[i] * kappa[i] * initial[i];
-  return sum;
+DriftPowers drift_powers(std::span<const double> kappa, std::span<const double> M) {
+  DriftPowers out;
+  for (std::size_t i = 0; i < kappa.size(); ++i) {
+    const double part = kappa[i] * kappa[i] * M[i];
+    out.Q += part;
+    out.T += kappa[i] * part;
+  }
+  return out;
 }
 
 double ModeSystem::noise_trace() const {

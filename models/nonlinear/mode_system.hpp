@@ -3,6 +3,7 @@
 /// The modes of a nonlinear-gradient method (docs/theory/sign-and-clip.md, section 1): one shape for residual
 /// nonlinearities and coordinate-wise signs.
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
@@ -32,11 +33,16 @@ struct ModeSystem {
   std::shared_ptr<const SignCoordinates> coordinates{};  ///< class II, not diagonal; else null
 
   double excess_mse() const;   ///< P(0) = sum kappa M(0)
-  double drift_power() const;  ///< Q(0) = sum kappa^2 M(0)
   double noise_trace() const;  ///< S = sum kappa s: tr K^2 in class I, tr(K K_sigma) in class II
   double noise_power() const;  ///< sum s: tr K in class I, sum sqrt(K_ii) in class II
   double largest() const;      ///< max kappa
 };
+
+/// Q = sum kappa^2 M, by which the drift lowers P, and T = sum kappa^3 M, by which c raises it.
+struct DriftPowers {
+  double Q = 0, T = 0;
+};
+DriftPowers drift_powers(std::span<const double> kappa, std::span<const double> M);
 
 /// Whether steps are taken as small, as in the flow, which drops c, or as they are, as in the recursion.
 enum class Steps { small, finite };

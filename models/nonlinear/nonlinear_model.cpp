@@ -283,9 +283,10 @@ std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
           .above(0)
           .computed("gamma / tr K"),
       settings::number("gamma", "eta tr K; gives eta = gamma / tr K").in("1").above(0).computed("eta tr K"),
-      settings::text("learning_rate_rule",
-                     "constant, or greedy: eta = a Q/(b S), the fastest decrease of P at every instant (the best "
-                     "overall on an isotropic covariance only). The same as [rate] kind = line-search")
+      settings::text(
+          "learning_rate_rule",
+          "constant, or greedy: eta = a Q/(b S + c sum kappa^3 M), the fastest decrease of P in every step (the best "
+          "overall on an isotropic covariance only). The same as [rate] kind = line-search")
           .one_of({"constant", "greedy"})
           .otherwise(std::string("constant")),
       settings::number("batch", "B, examples per step, whole").in("samples").at_least(1).otherwise(1.0)};

@@ -126,25 +126,33 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
   const Chance chance = problem_.coordinatewise() ? sign_chance(eta, P, law) : residual_chance(eta, P, law);
   const std::size_t n = modes_.kappa.size();
   const std::vector<double>& kappa = modes_.kappa;
-  std::vector<double> g(n), u(n), q(n), noise(n), y(n, 0.0);
+  // Chance meets what the mean step leaves of v, v - eta a K v; not where the squares of a step are certain, as of one sign.
+  const double share = problem_.coordinatewise() && problem_.method != Method::sign_early ? 0 : eta * law.a;
+  std::vector<double> g(n), u(n), q(n), met(n), noise(n), y(n, 0.0);
   for (std::size_t i = 0; i < n; ++i) {
     const double k = kappa[i];
     g[i] = 1 - 2 * eta * law.a * k + eta * eta * law.c * k * k;
     q[i] = k * (k / unit_ * M[i]);
+    met[i] = (1 - share * k) * q[i];
     noise[i] = k * modes_.s[i];
     // By P in its unit; slopes are by log P.
     u[i] = (-2 * eta * slope.a * q[i] + eta * eta * (slope.b / unit_ * noise[i] + slope.c * k * q[i])) / (P / unit_);
   }
-  // A greedy rate follows P, through a/b, and Q.
-  std::vector<double> v(n, 0.0), z(n, 0.0);
+  // A greedy rate a Q/(b S + c T) follows P, through the laws, and by w Q and T.
+  std::vector<double> v(n, 0.0), w(n, 0.0), z(n, 0.0);
   if (problem_.greedy) {
-    double Q = 0;
-    for (const double power : q) Q += power;
+    double Q = 0, T = 0, S = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const double per_rate =
-          -2 * eta * law.a * q[i] + 2 * eta * eta * (law.b / unit_ * noise[i] + law.c * kappa[i] * q[i]);
-      u[i] += per_rate * (slope.a / law.a - slope.b / law.b) / (P / unit_);
-      v[i] = per_rate / Q;
+      Q += q[i];
+      T += kappa[i] * q[i];
+      S += noise[i] / unit_;
+    }
+    const double curvature = law.b * S + law.c * T;
+    const double per_P = slope.a / law.a - (slope.b * S + slope.c * T) / curvature;
+    for (std::size_t i = 0; i < n; ++i) {
+      v[i] = -2 * eta * law.a * q[i] + 2 * eta * eta * (law.b / unit_ * noise[i] + law.c * kappa[i] * q[i]);
+      u[i] += v[i] * per_P / (P / unit_);
+      w[i] = kappa[i] / Q - law.c * kappa[i] * kappa[i] / curvature;
     }
   }
   double total = 0, both = 0, power = 0;
@@ -152,24 +160,24 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
     const std::span<const double> column = covariance_.column(j);
     for (std::size_t i = 0; i < n; ++i) {
       y[i] += column[i];
-      z[i] += kappa[j] * column[i];
+      z[i] += w[j] * column[i];
     }
   }
   for (std::size_t i = 0; i < n; ++i) {
     total += y[i];
     both += z[i];
-    power += kappa[i] * z[i];
+    power += w[i] * z[i];
   }
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<double> column = covariance_.column(j);
     const double per_g = g[j], per_y = u[j], per_u = g[j] * y[j] + total * u[j] + both * v[j];
     const double per_z = v[j], per_v = g[j] * z[j] + both * u[j] + power * v[j];
-    const double per_q = chance.pull2 * q[j] + chance.cross * noise[j],
-                 per_n = chance.cross * q[j] + chance.noise2 * noise[j];
+    const double per_q = chance.pull2 * met[j] + chance.cross * noise[j],
+                 per_n = chance.cross * met[j] + chance.noise2 * noise[j];
     for (std::size_t i = 0; i < n; ++i)
       column[i] = g[i] * (per_g * column[i] + per_y * y[i] + per_z * z[i]) + per_u * u[i] + per_v * v[i] +
-                  per_q * q[i] + per_n * noise[i];
-    column[j] += kappa[j] * (chance.across * q[j] + chance.alone * kappa[j] * noise[j]);
+                  per_q * met[i] + per_n * noise[i];
+    column[j] += kappa[j] * (chance.across * (1 - share * kappa[j]) * met[j] + chance.alone * kappa[j] * noise[j]);
   }
   if (noise_.size() == 0) return;
   const double per_pair = eta * eta * (law.b / unit_);
@@ -177,7 +185,7 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
     const std::span<double> column = covariance_.column(j), pair = second_.column(j);
     const std::span<const double> kick = noise_.column(j);
     for (std::size_t i = 0; i < n; ++i) {
-      column[i] += 4 * per_pair * kick[i] * pair[i];
+      column[i] += 4 * per_pair * kick[i] * pair[i] * (1 - share * kappa[i]) * (1 - share * kappa[j]);
       pair[i] *= 1 - eta * law.a * (kappa[i] + kappa[j]) + eta * eta * law.c * kappa[i] * kappa[j];
       pair[i] += per_pair * kick[i];
     }

@@ -17,7 +17,8 @@ namespace edgewise::models::nonlinear {
 ///
 ///     delta M' = (g + u kappa') delta M + xi,   g_i = 1 - 2 eta a kappa_i + eta^2 c kappa_i^2,   u_i = d(M_i')/dP
 ///
-/// (under a greedy rate also + v (kappa^2)', v_i = d(M_i')/dQ through the rate, which is in u too) with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
+/// (under a greedy rate also + v w', v_i = d(M_i')/d log eta, w_i = d log eta/dM_i, through Q and T; through P it is in
+/// u) with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
 /// covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums to (2.8) of that page:
 ///
 ///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j]
@@ -27,6 +28,9 @@ namespace edgewise::models::nonlinear {
 /// mean. Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
 ///
 ///     xi_i = -2 eta kappa_i M_i (S - E S)/P + eta^2 s_i (T - E T)
+///
+/// In both kappa_i M_i is further (1 - eta a kappa_i) of that, for chance meets what the mean step leaves of v: as large
+/// as eta kappa may be where the batch is; not where the squares of a step are certain, as of one sign.
 ///
 /// A conjecture where the covariance is not isotropic. O(modes^2) per step.
 class PathVariance {

@@ -35,8 +35,8 @@ struct NonlinearProblem {
   /// h at a step, under a rule other than constant: the theory's own trajectory, for the simulation to replay.
   std::shared_ptr<const ingredients::Schedule> threshold_schedule;
   double learning_rate = 0;  ///< eta, the raw rate per step at schedule value 1; of a greedy rate its multiple
-  /// The rate is learning_rate times that of ingredients::line_search_rule() at slope a(P) Q and curvature b(P) S: the
-  /// fastest decrease of P at every instant.
+  /// The rate is learning_rate times that of ingredients::line_search_rule() at slope a(P) Q and curvature b(P) S + c(P) T:
+  /// the fastest decrease of P in every step.
   bool greedy = false;
   double batch = 1;       ///< B, whole, >= 1
   double ema = 0;         ///< beta of the exponential average of sign-ema and ema-sign, beta1 of adam

@@ -77,12 +77,12 @@ class NonlinearReplica : public ingredients::ScheduledReplica {
   };
 
   ingredients::StepObservation look(std::uint64_t) final {
-    ingredients::StepObservation now;
-    now.excess_mse = excess();
-    const LawValues law = oracle_->law.at(now.excess_mse);
-    oracle_->law.step(now.excess_mse);
-    now.slope = law.a * coordinates_.drift_power(whitened());
-    now.curvature = law.b * coordinates_.noise_trace();
+    const double P = excess();
+    const LawValues law = oracle_->law.at(P);
+    oracle_->law.step(P);
+    ingredients::StepObservation now =
+        line_search_view(law, coordinates_.drift_powers(whitened()), coordinates_.noise_trace());
+    now.excess_mse = P;
     return now;
   }
 

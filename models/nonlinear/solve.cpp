@@ -105,7 +105,7 @@ class Solver {
     out_.method = theory_.method;
     for (const std::uint64_t target : problem_.time.at) {
       record(static_cast<double>(target), 0);
-      drift_power_.push_back(0);
+      powers_.push_back({});
       localise(static_cast<double>(target), 0);
       if (problem_.greedy) last_rates_.push_back(0);
     }
@@ -130,7 +130,7 @@ class Solver {
         }
       }
       record(static_cast<double>(target), recursion.excess_mse());
-      drift_power_.push_back(recursion.drift_power());
+      powers_.push_back(recursion.drift_powers());
       if (problem_.coordinatewise())
         localise(static_cast<double>(target),
                  localisation(problem_, modes_, recursion.state(), recursion.pull(), recursion.excess_mse()));
@@ -162,12 +162,8 @@ class Solver {
 
   void ode() {
     ingredients::CoupledLaw law = flow_of(modes_);
-    law.readings.push_back({{"drift_power", "", "sum kappa^2 M"}, [this](auto, auto M) {
-                              double sum = 0;
-                              for (std::size_t i = 0; i < M.size(); ++i)
-                                sum += modes_.kappa[i] * modes_.kappa[i] * M[i];
-                              return sum;
-                            }});
+    law.readings.push_back(
+        {{"drift_power", "", "sum kappa^2 M"}, [this](auto, auto M) { return drift_powers(modes_.kappa, M).Q; }});
     // Off the diagonal it needs the integral of eta a, which the solver does not keep.
     const bool local = problem_.coordinatewise() && !modes_.coordinates;
     if (local)
@@ -177,7 +173,7 @@ class Solver {
                                            .integrator = solvers::integrator_from_name(theory_.integrator),
                                            .rtol = theory_.rtol,
                                            .atol = theory_.atol});
-    drift_power_ = path.columns[1].value;
+    for (const double Q : path.columns[1].value) powers_.push_back({.Q = Q});
     for (std::size_t i = 0; local && i < path.steps.size(); ++i) localise(path.steps[i], path.columns[2].value[i]);
   }
 
@@ -277,7 +273,10 @@ class Solver {
     Column faster{{"learning_rate_gain", "1", "mu/nu: the largest stable rate over that of SGD"}, {}, {}};
     Column phi{{"phi", "1", "(2/pi) E exp(-eps^2/(2P)): the drift of a single sign is phi/sqrt(P)"}, {}, {}};
     Column threshold{{"threshold", "label", "h on |r|"}, {}, {}};
-    Column best{{"greedy_learning_rate", "per step", "a Q/(b S): the fastest decrease of P"}, {}, {}};
+    Column best{{"greedy_learning_rate", "per step",
+                 "a Q/(b S), of steps at their length a Q/(b S + c sum kappa^3 M): the fastest decrease of P"},
+                {},
+                {}};
     const bool finite = std::isfinite(noise_->variance());
     const bool example_wise = !problem_.coordinatewise() && problem_.method != Method::mean_clip;
     for (std::size_t i = 0; i < P_.size(); ++i) {
@@ -285,7 +284,7 @@ class Solver {
       const LawValues law = laws_(P);
       rate.value.push_back(problem_.rate_at(out_.steps[i]) * law.a);
       second.value.push_back(law.b);
-      if (i < drift_power_.size()) best.value.push_back(law.a / law.b * (drift_power_[i] / modes_.noise_trace()));
+      if (i < powers_.size()) best.value.push_back(greedy_rate(law, powers_[i], modes_.noise_trace()));
       if (problem_.coordinatewise()) phi.value.push_back(sign_phi(*noise_, P));
       if (problem_.cuts_residuals()) threshold.value.push_back(threshold_at_risk(problem_, *noise_, P));
       if (!finite) continue;
@@ -363,7 +362,8 @@ class Solver {
   double scale_;  // of the start and the noise
   Trajectory out_;
   std::vector<double> P_;
-  std::vector<double> localisation_, drift_power_, last_rates_;
+  std::vector<double> localisation_, last_rates_;
+  std::vector<DriftPowers> powers_;
   bool clamped_ = false, localised_ = false, floor_felt_ = false;
   std::vector<Column> extra_;
 };

@@ -35,11 +35,21 @@ class Replay final : public ingredients::Schedule {
 
 }  // namespace
 
-double greedy_rate(const LawValues& law, double Q, double S) {
+ingredients::StepObservation line_search_view(const LawValues& law, const DriftPowers& powers, double S) {
   ingredients::StepObservation now;
-  now.slope = law.a * Q;
-  now.curvature = law.b * S;
-  return ingredients::line_search_rule().rate({}, now);
+  now.slope = law.a * (powers.Q / S);
+  now.curvature = law.b + law.c * (powers.T / S);
+  return now;
+}
+
+double greedy_rate(const LawValues& law, const DriftPowers& powers, double S) {
+  return ingredients::line_search_rule().rate({}, line_search_view(law, powers, S));
+}
+
+DriftPowers start_powers(const ModeSystem& modes, Steps steps) {
+  DriftPowers out = drift_powers(modes.kappa, modes.initial);
+  if (steps == Steps::small) out.T = 0;
+  return out;
 }
 
 RunningLaw::RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem)
@@ -69,7 +79,7 @@ NonlinearFlow::NonlinearFlow(const ModeSystem& modes, const ScalarLaws& laws, co
 
 double NonlinearFlow::rate(double t, std::span<const double> p, const LawValues& law) const {
   const double eta = problem_.rate_at(t);
-  return greedy_ ? eta * greedy_rate(law, p[1], trace_) : eta;
+  return greedy_ ? eta * greedy_rate(law, {.Q = p[1]}, trace_) : eta;
 }
 
 void NonlinearFlow::coefficients(double t, std::span<const double> p, std::span<double> rates,
@@ -108,15 +118,9 @@ NonlinearRecursion::NonlinearRecursion(const ModeSystem& modes, const ScalarLaws
       P_(modes.excess_mse()),
       M_(modes.initial) {}
 
-double NonlinearRecursion::drift_power() const {
-  double sum = 0;
-  for (std::size_t i = 0; i < M_.size(); ++i) sum += modes_.kappa[i] * modes_.kappa[i] * M_[i];
-  return sum;
-}
-
 double NonlinearRecursion::rate() const {
   const double eta = problem_.rate_at(static_cast<double>(steps_));
-  return problem_.greedy ? eta * greedy_rate(law(), drift_power(), trace_) : eta;
+  return problem_.greedy ? eta * greedy_rate(law(), drift_powers(), trace_) : eta;
 }
 
 bool NonlinearRecursion::step() {

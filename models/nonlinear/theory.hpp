@@ -33,8 +33,13 @@ struct NonlinearTheory {
   std::uint64_t seed = 1;                   ///< of the sde
 };
 
-/// The greedy rate, of fastest decrease of P, a Q/(b S).
-double greedy_rate(const LawValues& law, double Q, double S);
+/// What the line search is shown: a Q and b S + c T, both over S; of small steps T = 0.
+ingredients::StepObservation line_search_view(const LawValues& law, const DriftPowers& powers, double S);
+/// The greedy rate, of fastest decrease of P in one step, a Q/(b S + c T).
+double greedy_rate(const LawValues& law, const DriftPowers& powers, double S);
+
+/// Q and T at the start, as steps of that size meet them.
+DriftPowers start_powers(const ModeSystem& modes, Steps steps);
 
 /// The laws of one run, step by step; those of adam depend on the second moment, which remembers earlier steps.
 class RunningLaw {
@@ -83,7 +88,7 @@ class NonlinearRecursion {
   /// One step; false where a mode would be reflected beyond its optimum (2 eta a kappa > 1), and nothing is done.
   bool step();
   double excess_mse() const { return P_; }
-  double drift_power() const;  ///< Q
+  DriftPowers drift_powers() const { return nonlinear::drift_powers(modes_.kappa, M_); }
   std::uint64_t steps() const { return steps_; }
   double rate() const;                             ///< eta of the next step
   double last_rate() const { return last_rate_; }  ///< of the last step; 0 before the first

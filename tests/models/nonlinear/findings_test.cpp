@@ -35,9 +35,9 @@ NonlinearProblem problem(Covariance covariance, const std::string& method, std::
   return p;
 }
 
-std::map<std::string, Finding> found(const NonlinearProblem& p) {
+std::map<std::string, Finding> found(const NonlinearProblem& p, Steps steps = Steps::small) {
   std::map<std::string, Finding> out;
-  for (const Finding& f : nonlinear_findings(p, modes_of(p), Steps::small)) out.emplace(f.name, f);
+  for (const Finding& f : nonlinear_findings(p, modes_of(p), steps)) out.emplace(f.name, f);
   return out;
 }
 
@@ -118,6 +118,25 @@ TEST_CASE("majorities, averages and adam say their numbers") {
   const auto ema = found(p);
   CHECK(number(ema, "ema_gain") / 1e6 == Approx(std::sqrt(2 / pi * 1.9 / 0.1)).epsilon(1e-9));
   CHECK(number(ema, "ema_noise") == Approx(13.2788686994).epsilon(1e-8));
+}
+
+TEST_CASE("rates of finite steps know what the drift itself costs") {
+  // SGD exactly: P' = sum lambda [(1 - eta lambda)^2 M + eta^2/B (lambda^2 M + lambda (P + sigma^2))].
+  spectra::Spectrum s;
+  s.eigenvalue = {2, 0.5};
+  s.multiplicity = {1, 2};
+  s.target_power = {0.25, 1};
+  const double sigma2 = 0.6, P = 1, Q = 1.25, T = 8 * 0.25 + 0.125, B = 1000, S = 4.5;
+  NonlinearProblem p = problem(diagonal_covariance(s), "sgd", gaussian_noise(sigma2), 0.02, B);
+  const auto all = found(p, Steps::finite);
+  const double curvature = (1 + 1 / B) * T + S * (P + sigma2) / B;
+  CHECK(number(all, "drift_curvature") == Approx((1 + 1 / B) * T).epsilon(1e-9));
+  CHECK(number(all, "greedy_learning_rate") == Approx(Q / curvature).epsilon(1e-9));
+  CHECK(number(all, "eta_decrease") == Approx(2 * Q / curvature).epsilon(1e-9));
+  CHECK(number(all, "optimal_learning_rate") == Approx(Q / curvature).epsilon(1e-9));
+  // At eta_decrease a step leaves P where it was.
+  p.learning_rate = number(all, "eta_decrease");
+  CHECK(solve_nonlinear(p, modes_of(p), {}).find("excess_mse")->value[1] == Approx(P).epsilon(1e-9));
 }
 
 TEST_CASE("clipping under Gaussian noise") {

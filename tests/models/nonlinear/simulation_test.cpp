@@ -413,8 +413,8 @@ TEST_CASE("observables: the risk only where it is finite; the same bits again") 
   CHECK(simulate_nonlinear(std::make_shared<NonlinearProblem>(p))->observables().size() == 1);
 }
 
-TEST_CASE("a greedy rate is that of fastest decrease at the run's own P and Q") {
-  // Isotropic, where Q = l P, at every step.
+TEST_CASE("a greedy rate is that of fastest decrease at the run's own P, Q and T") {
+  // Isotropic, where Q = l P and T = l^2 P, at every step.
   NonlinearProblem p = problem("huber", 3, 0.8, 0.7);
   p.covariance = diagonal({0.5, 0.5, 0.5}, {0.8, -0.5, 1});
   p.greedy = true;
@@ -429,7 +429,8 @@ TEST_CASE("a greedy rate is that of fastest decrease at the run's own P and Q") 
     CHECK(seen[2] == 0);
     for (std::uint64_t k = 1; k <= 5; ++k) {
       const auto law = residual_coefficients(*chi, *p.noise, seen[0]);
-      const double best = law.mu * 0.5 * seen[0] / (law.q / 3 * 3 * 0.25);
+      const double c = law.c2 / 3 + 2.0 / 3 * law.mu * law.mu;
+      const double best = law.mu * 0.5 * seen[0] / (law.q / 3 * 3 * 0.25 + c * 0.25 * seen[0]);
       replica->advance(k);
       replica->observe(seen);
       CHECK(seen[2] == doctest::Approx(0.7 * best).epsilon(1e-8));
@@ -437,7 +438,7 @@ TEST_CASE("a greedy rate is that of fastest decrease at the run's own P and Q") 
   }
   // Any covariance, at the start.
   for (const bool apart : {false, true})
-    for (const std::string method : {"huber", "sign-late", "sign-majority", "adam"}) {
+    for (const std::string method : {"huber", "sign-late", "sign-early", "sign-majority", "adam"}) {
       CAPTURE(apart);
       CAPTURE(method);
       NonlinearProblem q = problem(method, 1, 0.8, 0.7);
@@ -446,15 +447,20 @@ TEST_CASE("a greedy rate is that of fastest decrease at the run's own P and Q") 
       q.ema_square = 0.9;
       q.greedy = true;
       const Covariance& K = q.covariance;
-      double Q = 0;
+      double Q = 0, T = 0;
+      std::vector<double> step(K.d);  // D K v
       for (std::size_t i = 0; i < K.d; ++i) {
         double pull = apart ? K.eigenvalue[i] * K.target[i] : 0;
         for (std::size_t j = 0; !apart && j < K.d; ++j) pull += K.matrix[i * K.d + j] * K.target[j];
         const double variance = apart ? K.eigenvalue[i] : K.matrix[i * K.d + i];
-        Q += pull * pull / (method == "huber" ? 1 : std::sqrt(variance));
+        step[i] = pull / (method == "huber" ? 1 : std::sqrt(variance));
+        Q += pull * step[i];
       }
+      for (std::size_t i = 0; i < K.d; ++i)
+        for (std::size_t j = 0; j < K.d; ++j)
+          T += step[i] * step[j] * (apart ? (i == j ? K.eigenvalue[i] : 0) : K.matrix[i * K.d + j]);
       const LawValues law = scalar_laws(q).exact(K.signal());
-      const double expected = 0.7 * law.a * Q / (law.b * modes_of(q).noise_trace());
+      const double expected = 0.7 * law.a * Q / (law.b * modes_of(q).noise_trace() + law.c * T);
       for (const std::string sampler : {"auto", "naive"}) {
         const auto simulation = simulate_nonlinear(std::make_shared<NonlinearProblem>(q), sampler);
         const auto replica = simulation->replica(seed, 0);

@@ -77,7 +77,9 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
       const Law law = huber(0.9, V);
       const double a = o.drift * law.mu, b = o.noise * law.q / B;
       const double Q = 4 * M[0] + 0.25 * M[1];
-      const double eta = o.greedy ? 0.8 * a / b * Q / square : 0.1 * (o.linear ? 1 - k / 5.0 : 1.0);
+      // E chi^2 x x' = q K + c2 K v v' K, of which the pairs of a batch have mu^2 K v v' K.
+      const double c = law.c2 / B + (1 - 1 / B) * law.mu * law.mu, cubes = 8 * M[0] + 0.125 * M[1];
+      const double eta = o.greedy ? 0.8 * a * Q / (b * square + c * cubes) : 0.1 * (o.linear ? 1 - k / 5.0 : 1.0);
       if (k == 0 && o.more.empty()) {
         const auto table = of->mode_table();
         const double settled = o.greedy ? std::nan("") : number(of->stability(), "steady_excess_mse");
@@ -88,22 +90,18 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
           CHECK(column(table, "excess_mse")[i] == Approx(lambda[i] * power[i]).epsilon(1e-14));
           CHECK(column(table, "noise")[i] == Approx(eta * eta * b * many[i] * lambda[i]).epsilon(1e-11));
           CHECK(column(table, "decay")[i] ==
-                Approx(2 * eta * a * lambda[i] -
-                       eta * eta * (law.c2 / B + (1 - 1 / B) * law.mu * law.mu) * lambda[i] * lambda[i])
-                    .epsilon(1e-10));
+                Approx(2 * eta * a * lambda[i] - eta * eta * c * lambda[i] * lambda[i]).epsilon(1e-10));
           if (!o.greedy) {
             // (2 a - eta c lambda) lambda M = eta b s where P has settled.
             const Law late = huber(0.9, settled + sigma2);
-            const double c = late.c2 / B + (1 - 1 / B) * late.mu * late.mu;
-            CHECK(column(table, "steady_excess_mse")[i] * (2 * late.mu - eta * c * lambda[i]) ==
+            const double late_c = late.c2 / B + (1 - 1 / B) * late.mu * late.mu;
+            CHECK(column(table, "steady_excess_mse")[i] * (2 * late.mu - eta * late_c * lambda[i]) ==
                   Approx(eta * late.q / B * many[i] * lambda[i]).epsilon(1e-10));
             CHECK(settled == Approx(column(table, "steady_excess_mse")[0] + column(table, "steady_excess_mse")[1]));
           }
         }
       }
       for (std::size_t i = 0; i < 2; ++i) {
-        // E chi^2 x x' = q K + c2 K v v' K, of which the pairs of a batch have mu^2 K v v' K.
-        const double c = law.c2 / B + (1 - 1 / B) * law.mu * law.mu;
         M[i] += -2 * eta * a * lambda[i] * M[i] + eta * eta * c * lambda[i] * lambda[i] * M[i] +
                 eta * eta * b * many[i] * lambda[i];
       }
@@ -199,7 +197,9 @@ TEST_CASE("clipping under outliers: the best threshold, and its gains, from the 
   CHECK(flag(findings, "clipping_helps"));
   CHECK(number(findings, "clipping_gain") > 1);
   CHECK(number(findings, "learning_rate_gain") == Approx(best.mu / (best.q / total)).epsilon(1e-10));
-  CHECK(number(findings, "optimal_learning_rate") == Approx(best.mu * B * 1.25 / (best.q * square)).epsilon(1e-10));
+  const double c = best.c2 / B + (1 - 1 / B) * best.mu * best.mu, cubes = 8 * power[0] + 0.125 * power[1];
+  CHECK(number(findings, "optimal_learning_rate") ==
+        Approx(best.mu * 1.25 / (best.q / B * square + c * cubes)).epsilon(1e-10));
   CHECK(number(findings, "threshold") == 0.9);
   CHECK(number(findings, "mu") == Approx(now.mu).epsilon(1e-11));
   CHECK(number(findings, "q") == Approx(now.q).epsilon(1e-11));

@@ -165,11 +165,12 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   out.push_back({"drift", law.a, "a(P) at the start: the rate of SGD with this drift over the learning rate"});
   out.push_back({"noise", law.b, "b(P) at the start"});
   out.push_back({"drift_power", powers.Q, "Q = sum kappa^2 M at the start"});
-  if (steps == Steps::finite)
+  const bool curved = steps == Steps::finite && law.c != 0;
+  if (curved)
     out.push_back({"drift_curvature", law.c * powers.T, "c sum kappa^3 M at the start: what the drift adds to b S"});
   out.push_back({"greedy_learning_rate", best,
-                 steps == Steps::finite ? "a Q/(b S + c sum kappa^3 M) at the start: the fastest decrease of P"
-                                        : "a Q/(b S) at the start: the fastest decrease of P"});
+                 curved ? "a Q/(b S + c sum kappa^3 M) at the start: the fastest decrease of P"
+                        : "a Q/(b S) at the start: the fastest decrease of P"});
   out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
   out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
   if (std::isfinite(noise->variance()))

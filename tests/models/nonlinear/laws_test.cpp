@@ -87,6 +87,20 @@ TEST_CASE("narrow thresholds lose no digits, under tails of any weight") {
   }
 }
 
+TEST_CASE("a threshold beyond all residuals bends nothing, however large") {
+  for (const double h : {1e10, 1e160, 1e300}) {
+    CAPTURE(h);
+    for (const auto& noise : {gaussian_noise(0.25), three_point_noise(0.5, 1)}) {
+      for (const auto& chi : {huber_nonlinearity(h), rejection_nonlinearity(h)}) {
+        const ResidualCoefficients r = residual_coefficients(*chi, *noise, 0.7);
+        CHECK(r.mu == Approx(1).epsilon(1e-14));
+        CHECK(r.q == Approx(0.95).epsilon(1e-12));
+        CHECK(r.c2 == Approx(2).epsilon(1e-12));
+      }
+    }
+  }
+}
+
 TEST_CASE("tables are as good as the laws, and so are their slopes") {
   const std::vector<NonlinearProblem> problems = {
       problem("huber", cauchy_noise(0.5)),        problem("clip", three_point_noise(2, 0.25), 4),

@@ -102,13 +102,14 @@ struct Memory {
 
   double t(double x) const { return std::exp(x) / (1 - beta2); }
 
-  /// S_i = sum_k ratio^k y(x_i - k decay), for the places first, first + stride, ... of a grid on which y goes like
+  /// S_i = sum_k ratio^k y(x_i - k decay), the ratio by its logarithm, which has more digits near 1, for the places
+  /// first, first + stride, ... of a grid on which y goes like
   /// e^{growth x} below; the last few, which lack neighbours, are left as they are.
-  void sum(std::vector<double>& y, double ratio, double growth, std::size_t first = 0, std::size_t stride = 1,
+  void sum(std::vector<double>& y, double log_ratio, double growth, std::size_t first = 0, std::size_t stride = 1,
            std::size_t count = 0) const {
     if (count == 0) count = y.size();
     const auto at = [&](std::size_t i) -> double& { return y[first + i * stride]; };
-    const double series = 1 / -std::expm1(std::log(ratio) - growth * decay);
+    const double ratio = std::exp(log_ratio), series = 1 / -std::expm1(log_ratio - growth * decay);
     if (ratio == 0) return;
     if (block == 1) {
       for (std::size_t i = 0; i < count; ++i) at(i) = i < lag ? at(i) * series : at(i) + ratio * at(i - lag);
@@ -134,15 +135,23 @@ struct Memory {
   }
 };
 
-/// sum_{l >= 0} f(l) for a smooth f that dies out, by every `stride`th term and Gregory's correction.
-double sum_of_lags(const std::function<double(double)>& f, double stride) {
+/// sum_{l >= 0} ratio^l f(l) for a smooth f that settles, by every `stride`th term and Gregory's correction.
+double sum_of_lags(const std::function<double(double)>& f, double ratio, double stride) {
+  constexpr int settled = 3;  // values alike, after which the series is geometric
   std::array<double, 6> head{};
-  double sum = 0;
+  double sum = 0, last = 0;
+  int alike = 0;
   for (std::size_t j = 0;; ++j) {
-    const double term = f(stride * static_cast<double>(j));
+    const double lag = stride * static_cast<double>(j), value = f(lag), term = std::pow(ratio, lag) * value;
     if (j < head.size()) head[j] = term;
     sum += term;
-    if (j >= head.size() && !(std::abs(term) >= 1e-12 * std::abs(sum))) break;
+    alike = std::abs(value - last) <= 1e-11 * std::abs(value) ? alike + 1 : 0;
+    last = value;
+    if (j < head.size()) continue;
+    if (!(std::abs(term) >= 1e-12 * std::abs(sum))) break;
+    if (alike < settled) continue;
+    sum += term / std::expm1(-stride * std::log(ratio));
+    break;
   }
   std::array<double, 6> d = head;  // differences of every order at 0
   for (std::size_t order = 1; order < d.size(); ++order)
@@ -165,7 +174,7 @@ double integrated(const Memory& memory, const Curve& F, const Curve& log_J, std:
     root[j] = std::sqrt(memory.t(log_J.first + log_J.step * static_cast<double>(j)));
   // Its lowest places have lost what lies below the grid; from `least` down the terms follow a power.
   const auto least = static_cast<std::size_t>(std::min(12 / log_J.step, static_cast<double>(root.size()) / 4));
-  const auto covariance = [&](double lag) {
+  const auto covariance = [&](double lag) {  // without beta1^lag
     const Shifted in_F(-lag * memory.decay / F.step), in_J(-lag * memory.decay / log_J.step);
     double sum = 0;
     for (std::size_t j = root.size(); j-- > least;) {
@@ -176,12 +185,12 @@ double integrated(const Memory& memory, const Curve& F, const Curve& log_J, std:
       // Below, the root alone remains.
       if (term < 1e-14 * sum && gained > -1e-3) break;
     }
-    return std::pow(memory.beta1, lag) / pi * log_J.step * sum;
+    return log_J.step * sum / pi;
   };
   const double none = covariance(0);
   if (memory.beta1 == 0) return none;
   const double apart = std::max(1.0, std::floor(0.1 / std::max(1 - memory.beta1, memory.decay)));
-  return 2 * sum_of_lags(covariance, apart) - none;
+  return 2 * sum_of_lags(covariance, memory.beta1, apart) - none;
 }
 
 /// F beyond which e^F is nothing.
@@ -249,7 +258,8 @@ Process process(const Memory& memory, double batch, const std::function<double(d
     square[i] = s2[i] / L[i] * std::exp(middle - (bottom + h * static_cast<double>(i)));
   }
 
-  const double beta1 = memory.beta1, power = std::log(log_L[8] / log_L[0]) / (8 * h);
+  const double beta1 = memory.beta1, measured = std::log(log_L[8] / log_L[0]) / (8 * h);
+  const double power = std::abs(measured - 1) < 1e-12 ? 1 : measured;  // rounding, which a long memory would see
   if (power < least_power)
     throw std::invalid_argument(fmt::format(
         "noise.law: the theory of adam does not reach tails this heavy, where Pr(|eps| > x) falls more slowly than "
@@ -259,9 +269,9 @@ Process process(const Memory& memory, double batch, const std::function<double(d
     throw std::invalid_argument(
         "noise.law: the theory of adam needs steps of finite variance, and under tails this heavy E m^2/n is infinite: "
         "n forgets a large gradient before m does; a smaller beta1 or a larger beta2 helps, or simulate it");
-  memory.sum(log_L, 1, power);
-  memory.sum(response, beta1, 0);
-  memory.sum(square, beta1 * beta1, power - 1);
+  memory.sum(log_L, 0, power);
+  memory.sum(response, std::log(beta1), 0);
+  memory.sum(square, 2 * std::log(beta1), power - 1);
 
   Process out;
   std::size_t count = 0;
@@ -331,8 +341,8 @@ double cross(const Memory& memory, double batch, double c, const Curve& F) {
     const std::size_t row = start < count ? start : 0, column = start < count ? 0 : start - count + 1;
     const std::size_t length = count - std::max(row, column);
     if (length < points) continue;
-    memory.sum(log_L, 1, 1, row * count + column, count + 1, length);
-    memory.sum(pair, memory.beta1 * memory.beta1, 0, row * count + column, count + 1, length);
+    memory.sum(log_L, 0, 1, row * count + column, count + 1, length);
+    memory.sum(pair, 2 * std::log(memory.beta1), 0, row * count + column, count + 1, length);
   }
   const double weight = (1 - memory.beta1) * (1 - memory.beta1);
   Curve log_J{F.first, h, {}};

@@ -95,6 +95,22 @@ TEST_CASE("coefficients of the scalar process") {
   CHECK_THROWS_AS(adam_coefficients(0.9, 1), std::invalid_argument);
 }
 
+TEST_CASE("a first memory however long") {
+  // m is the average of g over ever more steps, n^(-1/2) averages out: the walk is that of sum g times E n^(-1/2), which is
+  // the drift too, and c2 - c1^2 falls like 1 - beta1.
+  for (const double beta2 : {0.9, 0.99}) {
+    double last = 0;
+    for (const double left : {1e-4, 1e-7, 1e-12}) {
+      CAPTURE(left);
+      const AdamCoefficients c = adam_coefficients(1 - left, beta2, 1);
+      CHECK(c.noise == Approx(c.drift * c.drift).epsilon(2 * left / (1 - beta2) + 1e-7));
+      CHECK(c.noise > c.drift * c.drift * (1 - 1e-7));
+      if (last > 0) CHECK(c.drift == Approx(last).epsilon(1e-2));
+      last = c.drift;
+    }
+  }
+}
+
 TEST_CASE("laws under any noise are those of the process as it runs") {
   // 5 standard errors: 1e-6 false alarms a comparison; blocks leave an edge of 2% in the noise.
   struct Case {

@@ -28,7 +28,7 @@ WeightedEigenvalues eigenvalues(const spectra::Spectrum& s) {
   return {s.eigenvalue, s.multiplicity};
 }
 
-double sign_factor(const MatrixLeastSquares& problem) {
+double drift_factor_of_signs(const MatrixLeastSquares& problem) {
   return problem.labels == Labels::vector ? sign_drift_factor_vector(problem.batch) : sign_drift_factor(problem.batch);
 }
 
@@ -42,9 +42,13 @@ MatrixDynamics::MatrixDynamics(const MatrixLeastSquares& problem, const Coeffici
     throw std::invalid_argument(
         "data.labels: without label noise the gradient of vector labels, Delta times the sample covariance, is all "
         "signal, out of the theory's scope; give [noise] a variance well above P/m, use bilinear labels, or simulate");
-  if (!(problem.rank() >= 2))
-    throw std::invalid_argument("the theory needs min(m, n, B) >= 2, n the inputs of positive variance");
   const bool measured = options.source == CoefficientSource::null;
+  if (!(problem.rank() >= 1)) throw std::invalid_argument("spectrum: the theory needs an input of positive variance");
+  const bool entrywise = problem.map == UpdateMap::signsgd || problem.map == UpdateMap::sgd;
+  if (!entrywise && problem.rank() < 2)
+    throw std::invalid_argument(
+        "optimizer.kind: the theory of spectral maps needs gradients of rank 2 or more, and the least of data.outputs, "
+        "the inputs of positive variance and optimizer.batch is 1; it can be simulated");
   if (options.source == CoefficientSource::idealised && problem.map != UpdateMap::signsvd &&
       problem.map != UpdateMap::signsgd)
     throw std::invalid_argument("theory.coefficients: idealised is known for signsvd and signsgd");
@@ -115,8 +119,8 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
   const spectra::Spectrum& s = problem_.spectrum;
   const double n = problem_.inputs(), m = problem_.outputs, mean = s.trace() / n;
   const bool idealised = options.source == CoefficientSource::idealised;
-  const double factor =
-      std::sqrt(problem_.batch) * (idealised ? std::sqrt(2 / std::numbers::pi) : sign_factor(problem_));
+  sign_factor = idealised ? std::sqrt(2 / std::numbers::pi) : drift_factor_of_signs(problem_);
+  const double factor = std::sqrt(problem_.batch) * sign_factor;
   if (problem_.rotation == Rotation::none && !idealised) {
     // Dg = K: modes sqrt(lambda) of Delta K^(1/4).
     by_inputs();

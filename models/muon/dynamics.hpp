@@ -44,6 +44,7 @@ class MatrixDynamics {
   bool inputs = true;
   std::string description;  ///< of the coefficients, for outputs
   double ridge = 0;         ///< kappa, SignSVD
+  double sign_factor = 0;   ///< phi_B, signs
 
   /// h and q do not depend on V.
   bool constant() const { return degree_ == 0 && table_.empty(); }

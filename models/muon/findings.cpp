@@ -26,6 +26,8 @@ double modes_above(const spectra::Spectrum& s, double kappa) {
 void add_rank_findings(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
                        const std::optional<PowerLaw>& law, std::vector<Finding>& out) {
   out.push_back({"rank", problem.rank(), "r = min(m, n, B)"});
+  if (dynamics.sign_factor > 0)
+    out.push_back({"sign_drift_factor", dynamics.sign_factor, "phi_B: hhat = sqrt(B) phi_B lambda/sqrt(tr K/n)"});
   if (problem.map != UpdateMap::signsvd) return;
   out.push_back({"ridge", dynamics.ridge, "kappa: sum lambda/(lambda + kappa) = r; 0 at full rank"});
   if (dynamics.ridge > 0) {
@@ -158,6 +160,10 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
   for (std::size_t i = 0; i < noise.size(); ++i)
     floor.push_back(dynamics.drift[i] > 0 ? dynamics.noise[i] / (2 * dynamics.drift[i])
                                           : std::numeric_limits<double>::quiet_NaN());
+  const double V0 = problem.residual_variance(dynamics.excess(dynamics.initial));
+  std::vector<double> share;
+  for (std::size_t i = 0; i < dynamics.size(); ++i)
+    share.push_back(dynamics.weight[i] * dynamics.initial[i] / (dynamics.count[i] * V0));
   std::vector<ModeColumn> out = {
       {"eigenvalue", "x^2", "of the mode; weight of its power in P", dynamics.weight},
       {"multiplicity", "1", "coordinates", dynamics.count},
@@ -167,7 +173,9 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
        local_slopes(dynamics.weight, dynamics.drift)},
       {"noise", "1", "Q = E|S u|^2, per coordinate", std::move(noise)},
       {"floor", "1/x", "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V); a null mode has none",
-       floor}};
+       floor},
+      {"signal_share", "1", "phi = lambda D/V at the start, per coordinate; linear response wants (2 + B/m) phi small",
+       std::move(share)}};
   if (!dynamics.inputs) out[4].value.assign(dynamics.size(), std::numeric_limits<double>::quiet_NaN());
   if (const auto scale = steady_scale(problem, dynamics)) {
     for (double& value : floor) value *= *scale;
@@ -180,7 +188,6 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
     out.push_back({"noise_" + how, "1", "Q, " + what, c.noise});
     out.push_back({"noise_" + how + "_se", "1", "its standard error", c.noise_error});
   };
-  const double V0 = problem.residual_variance(dynamics.excess(dynamics.initial));
   if (null_draws > 0)
     measured("null", std::to_string(null_draws) + " draws of the null law",
              null_coefficients(problem, null_draws, seed, V0));

@@ -224,6 +224,11 @@ class MatrixProblem final : public Problem {
           "rank min(m, n, B) = {:g} on a steep spectrum: the deterministic equivalent is for large ranks, and "
           "off by some 10% in the drift and 25% in the noise; coefficients = \"null\" measures them",
           p.rank()));
+    else if (p.map == UpdateMap::signsgd && std::min(p.outputs, p.inputs()) < large_rank)
+      out.push_back(
+          fmt::format("min(m, n) = {:g}: the theory is of large matrices; with one output of 64 inputs the risk was "
+                      "17% off, with one input 40%",
+                      std::min(p.outputs, p.inputs())));
     else if (p.map != UpdateMap::signsgd && p.map != UpdateMap::sgd && p.rank() < large_rank)
       out.push_back(
           fmt::format("rank min(m, n, B) = {:g}: the theory is of large matrices; at ranks of 2 to 4 risks were 4 to "

@@ -85,6 +85,19 @@ TEST_CASE("drift and noise of every map with known coefficients, m = 3 and B = 4
   }
 }
 
+TEST_CASE("signs and SGD know any batch, spectral maps want a rank of 2") {
+  MatrixLeastSquares problem = literal::four_inputs(3, 1);
+  problem.map = UpdateMap::signsgd;
+  const MatrixDynamics one(problem, {});
+  CHECK(one.sign_factor == doctest::Approx(std::pow(2 / std::numbers::pi, 1.5)).epsilon(1e-13));
+  for (std::size_t a = 0; a < 3; ++a)
+    CHECK(one.drift[a] == doctest::Approx(one.sign_factor * values[a] / std::sqrt(3.5 / 4)).epsilon(1e-13));
+  problem.map = UpdateMap::sgd;
+  CHECK(MatrixDynamics(problem, {}).drift == values);
+  problem.map = UpdateMap::signsvd;
+  CHECK_THROWS_AS(MatrixDynamics(problem, {}), std::invalid_argument);
+}
+
 TEST_CASE("signs in a random basis: E S = sqrt(B) phi_B Delta K diag(K)^(-1/2)/sqrt(V), noise (2/pi) arcsin") {
   MatrixLeastSquares problem = literal::four_inputs(3, 4);
   problem.map = UpdateMap::signsgd;

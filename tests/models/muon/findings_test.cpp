@@ -61,6 +61,10 @@ TEST_CASE("findings of a constant rate") {
   const Idealised of;
   const auto findings = signs("learning_rate = 0.02")->stability();
   CHECK(number(findings, "rank") == 3);
+  CHECK(number(findings, "sign_drift_factor") == doctest::Approx(std::sqrt(2 / std::numbers::pi)).epsilon(1e-15));
+  const auto share = column(signs("learning_rate = 0.02")->mode_table(), "signal_share");
+  for (std::size_t a = 0; a < 3; ++a)
+    CHECK(share[a] == doctest::Approx(of.lambda[a] * of.power[a] / of.count[a] / (of.P0 + 0.3)).epsilon(1e-13));
   CHECK(words(findings, "protocol") == "constant: raw eta = 0.02");
   CHECK(number(findings, "initial_excess_mse") == doctest::Approx(of.P0).epsilon(1e-14));
   CHECK(number(findings, "noise_to_drift") == doctest::Approx(of.N).epsilon(1e-13));

@@ -184,9 +184,9 @@ std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSys
   if (const double P = modes.excess_mse(); P > 0) sizes.push_back(std::log(P));
   for (const double size : noise->sizes())
     if (size > 0) sizes.push_back(2 * std::log(size));
+  constexpr double farthest = 690;  // beyond it P is no number; a root below is 0
   if (problem.coordinatewise()) {
     // 2 a P/b grows from 0 without end: one root. Away from where the noise's own length, eta sum s, is that of P.
-    constexpr double farthest = 690;
     double here = std::clamp(2 * level, -farthest, farthest), at_here = excess(here), step = at_here < 0 ? 2 : -2;
     while (std::abs(here) <= farthest + 1) {
       const double next = std::clamp(here + step, -farthest - 2, farthest + 2), at_next = excess(next);
@@ -196,18 +196,19 @@ std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSys
       at_here = at_next;
       step *= 2;
     }
-    return {};
+    return at_here > 0 ? std::vector<double>{0} : std::vector<double>{};
   }
   const double h =
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   if (std::isfinite(h) && h > 0) sizes.push_back(2 * std::log(h));
   if (sizes.empty()) sizes.push_back(0);
   // eta tr K is a number: it moves P by powers of it.
-  const double first = std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - 20, -690.0);
-  const double last = std::min(*std::ranges::max_element(sizes) + 2 * std::max(level, 0.0) + 20, 690.0);
+  const double first = std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - 20, -farthest);
+  const double last = std::min(*std::ranges::max_element(sizes) + 2 * std::max(level, 0.0) + 20, farthest);
   std::vector<double> roots;
   double left = first, at_left = excess(left);
-  if (noise->gaussian() && noise->variance() == 0 && at_left > 0) roots.push_back(0);
+  const bool noiseless = noise->gaussian() && noise->variance() == 0;
+  if (at_left > 0 && (noiseless || first == -farthest)) roots.push_back(0);
   for (double right = left + 0.5; right <= last; right += 0.5) {
     const double at_right = excess(right);
     if (at_left * at_right <= 0 && std::isfinite(at_left) && std::isfinite(at_right) && at_left != 0)

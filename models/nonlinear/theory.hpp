@@ -125,8 +125,9 @@ std::vector<double> steady_parts(const NonlinearProblem& problem, const ModeSyst
                                  Steps steps);
 
 /// Roots P of P = sum_i steady_parts at the problem's learning rate, of small steps 2 a(P) P = eta b(P) sum_i s_i: the
-/// fixed points (any covariance), increasing; more than one is possible for residual methods, none means divergence. 0 where nothing makes noise at P = 0
-/// and the drift wins near it. A pair closer than a factor exp(1/2) can be missed.
+/// fixed points (any covariance), increasing; more than one is possible for residual methods, none means divergence. 0
+/// where nothing makes noise at P = 0 and the drift wins near it, or where P would be below the range of numbers. A pair
+/// closer than a factor exp(1/2) can be missed.
 std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSystem& modes, const ScalarLaws& laws,
                                   Steps steps = Steps::small);
 

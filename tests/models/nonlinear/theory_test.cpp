@@ -450,6 +450,21 @@ TEST_CASE("localisation is sqrt(B) max |rho|") {
   CHECK(localisation(average, modes, modes.initial, 0, P) == Approx(localisation(average)).epsilon(1e-12));
 }
 
+TEST_CASE("a steady state below the range of numbers is 0, not missing") {
+  for (const char* method : {"sgd", "huber", "lad", "sign-late", "sign-early"}) {
+    CAPTURE(method);
+    auto p = problem(isotropic(5), method, gaussian_noise(0.3), 1e-305, 5);
+    p.threshold = 1;
+    for (const Steps steps : {Steps::small, Steps::finite})
+      CHECK(steady_states(p, modes_of(p), scalar_laws(p), steps) == std::vector<double>{0});
+  }
+  auto tiny = problem(isotropic(5), "huber", gaussian_noise(0.3), 0.1, 5);
+  tiny.threshold = 1e-300;  // whose square is none
+  CHECK(steady_states(tiny, modes_of(tiny), scalar_laws(tiny)) == std::vector<double>{0});
+  const auto sgd = problem(isotropic(5), "sgd", gaussian_noise(0.3), 3, 5);
+  CHECK(steady_states(sgd, modes_of(sgd), scalar_laws(sgd)).empty());
+}
+
 TEST_CASE("the flow knows its derivatives by P and, at a greedy rate, by Q") {
   for (const char* method : {"huber", "sign-late"})
     for (const bool greedy : {false, true}) {

@@ -80,8 +80,15 @@ void MatrixDynamics::build_sgd() {
   by_inputs();
   degree_ = 1;
   drift = problem_.spectrum.eigenvalue;
-  for (std::size_t a = 0; a < size(); ++a) noise.push_back(count[a] * problem_.outputs * weight[a] / problem_.batch);
-  description = "sgd, leading order";
+  const double m = problem_.outputs, B = problem_.batch;
+  const bool bilinear = problem_.labels == Labels::bilinear;
+  for (std::size_t a = 0; a < size(); ++a) {
+    const double lambda = weight[a];
+    noise.push_back(count[a] * m * lambda / B);
+    noise_by_excess.push_back(count[a] * (bilinear ? 2 : 1) * lambda / B);
+    noise_by_power.push_back(((bilinear ? 2 * (m + 2) : 2) / B + (1 - 1 / B)) * lambda * lambda);
+  }
+  description = "sgd, exact second moments";
 }
 
 void MatrixDynamics::build_spectral(const CoefficientOptions& options) {

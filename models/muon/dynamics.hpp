@@ -45,6 +45,10 @@ class MatrixDynamics {
   std::string description;  ///< of the coefficients, for outputs
   double ridge = 0;         ///< kappa, SignSVD
   double sign_factor = 0;   ///< phi_B, signs
+  /// Of SGD what q has beside its leading order, noise_by_excess P + noise_by_power M, which makes the recursion exact
+  /// (docs/theory/muon-phases.md, section 2); empty elsewhere.
+  std::vector<double> noise_by_excess, noise_by_power;
+  bool exact() const { return !noise_by_power.empty(); }
 
   /// h and q do not depend on V.
   bool constant() const { return degree_ == 0 && table_.empty(); }

@@ -156,7 +156,7 @@ std::vector<Description> maps() {
           {"general", "any odd map of the singular values: S = U diag(s(sigma)) V'",
            "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
            source("2, 3.3"), std::move(general)},
-          {"sgd", "plain SGD, for reference; theory to leading order in 1/m and 1/n", "S = G", "", rate_keys(false)}};
+          {"sgd", "plain SGD, for reference; its recursion is exact at any size", "S = G", "", rate_keys(false)}};
 }
 
 Protocol protocol_of(const std::string& word) {
@@ -213,7 +213,7 @@ class MatrixProblem final : public Problem {
     const MatrixLeastSquares& p = *problem_;
     double P = 0;
     for (std::size_t a = 0; a < p.spectrum.modes(); ++a) P += p.spectrum.eigenvalue[a] * p.spectrum.target_power[a];
-    if (p.labels == Labels::vector && P > 0.1 * p.outputs * p.noise_variance)
+    if (p.map != UpdateMap::sgd && p.labels == Labels::vector && P > 0.1 * p.outputs * p.noise_variance)
       out.push_back(
           fmt::format("vector labels: P/m = {:.3g} at the start is not far below sigma^2 = {:.3g}, where the "
                       "theory takes the gradient as noise",

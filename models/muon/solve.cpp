@@ -46,6 +46,7 @@ class Guards {
   }
 
   void report(Trajectory& out) const {
+    if (dynamics_.exact() && theory_.method == "recursion") return;  // nothing to guard
     out.report.emplace_back("overshoot", overshoot_);
     if (dynamics_.inputs) out.report.emplace_back("snr_max", signal_);
     if (first_) {
@@ -206,6 +207,7 @@ class Solver {
 
   void recursion() {
     MatrixRecursion recursion(problem_, dynamics_, theory_);
+    out_.exact = dynamics_.exact();
     LearningRate rate(problem_, &dynamics_);
     const double first_V = recursion.residual_variance();
     const bool invertible = linear() && times_.back() > iterate_up_to &&

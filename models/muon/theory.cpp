@@ -72,12 +72,15 @@ void MatrixRecursion::step(double learning_rate) {
   const double V = residual_variance();
   coefficients(V);
   const double pull = 2 * learning_rate / std::sqrt(std::max(V, smallest_V)), push = learning_rate * learning_rate;
+  const double more = push * theory_.scale_noise, P = P_;
   double largest = 0;
   P_ = 0;
   for (std::size_t i = 0; i < M_.size(); ++i) {
     const double x = pull * h_[i];
     largest = std::max(largest, x);
-    M_[i] += push * q_[i] - x * M_[i];
+    const double own =
+        dynamics_.exact() ? more * (dynamics_.noise_by_excess[i] * P + dynamics_.noise_by_power[i] * M_[i]) : 0;
+    M_[i] += push * q_[i] - x * M_[i] + own;
     P_ += dynamics_.weight[i] * M_[i];
   }
   overshoot_ = largest;

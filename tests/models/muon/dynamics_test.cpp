@@ -95,6 +95,7 @@ TEST_CASE("signs and SGD know any batch, spectral maps want a rank of 2") {
   problem.map = UpdateMap::sgd;
   CHECK(MatrixDynamics(problem, {}).drift == values);
   problem.map = UpdateMap::signsvd;
+  CHECK_FALSE(one.exact());
   CHECK_THROWS_AS(MatrixDynamics(problem, {}), std::invalid_argument);
 }
 

@@ -161,6 +161,44 @@ TEST_CASE("the recursion by hand: constant and scheduled rates, factors, dressin
          }});
 }
 
+TEST_CASE("SGD's recursion is exact: one step by hand, and the algorithm's mean at any size") {
+  for (const bool bilinear : {true, false}) {
+    CAPTURE(bilinear);
+    const auto problem = testing::prepare(
+        std::string(
+            "model = 'matrix-least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0.7]\ntarget_power = "
+            "[0.9, 0.5]\n[noise]\nvariance = 0.3\n[time]\nat = [1, 4]\n[data]\noutputs = 2\nlabels = '") +
+        (bilinear ? "bilinear" : "vector") + "'\n[optimizer]\nkind = 'sgd'\nbatch = 20\nlearning_rate = 0.3\n");
+    const Trajectory t = problem->solve();
+    CHECK(t.exact);
+    CHECK(t.warnings.empty());
+    const double eta = 0.3, B = 20, m = 2, lambda[] = {2, 0.7}, D[] = {0.9, 0.5}, P = 1.8 + 0.35;
+    double next = 0;
+    for (int j = 0; j < 2; ++j) {
+      const double l = lambda[j], square = l * l * D[j];
+      // E|G u_j|^2 by Isserlis.
+      const double one =
+          bilinear ? m * l * (P + 0.3) + 2 * l * P + 2 * (m + 2) * square : m * l * 0.3 + l * P + 2 * square;
+      next += l * (D[j] - 2 * eta * l * D[j] + eta * eta * (one / B + (1 - 1 / B) * square));
+    }
+    CHECK(column(t, "excess_mse").at(1) == doctest::Approx(next).epsilon(1e-13));
+    const auto simulation = problem->simulate();
+    constexpr int replicas = 4000;
+    double sum = 0, squares = 0;
+    std::vector<double> seen(simulation->observables().size());
+    for (int r = 0; r < replicas; ++r) {
+      const auto replica = simulation->replica(11, static_cast<std::uint64_t>(r));
+      replica->advance(4);
+      replica->observe(seen);
+      sum += seen[0];
+      squares += seen[0] * seen[0];
+    }
+    const double mean = sum / replicas, error = std::sqrt((squares / replicas - mean * mean) / replicas);
+    // Seed fixed; 4.5 standard errors.
+    CHECK(std::abs(column(t, "excess_mse").at(2) - mean) < 4.5 * error);
+  }
+}
+
 TEST_CASE("vector labels: V is the noise of an output, the risk counts all outputs") {
   const Trajectory t =
       testing::prepare(

@@ -207,7 +207,7 @@ class Solver {
 
   void recursion() {
     MatrixRecursion recursion(problem_, dynamics_, theory_);
-    out_.exact = dynamics_.exact();
+    out_.exact = dynamics_.exact() && theory_.scale_drift == 1 && theory_.scale_noise == 1;
     LearningRate rate(problem_, &dynamics_);
     const double first_V = recursion.residual_variance();
     const bool invertible = linear() && times_.back() > iterate_up_to &&

@@ -113,6 +113,9 @@ class Solver {
 
   void recursion() {
     out_.method = "recursion";
+    // The moments of plain SGD close: its laws are linear in P.
+    out_.exact = problem_.method == Method::sgd && !problem_.greedy && !problem_.dataset && theory_.scale_drift == 1 &&
+                 theory_.scale_noise == 1;
     NonlinearRecursion recursion(modes_, laws_, problem_);
     for (const std::uint64_t target : problem_.time.at) {
       while (recursion.steps() < target) {

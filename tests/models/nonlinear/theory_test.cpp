@@ -450,6 +450,25 @@ TEST_CASE("localisation is sqrt(B) max |rho|") {
   CHECK(localisation(average, modes, modes.initial, 0, P) == Approx(localisation(average)).epsilon(1e-12));
 }
 
+TEST_CASE("of these methods plain SGD alone is exact, by its recursion") {
+  const auto exact = [](const char* method, const NonlinearTheory& theory, bool greedy = false) {
+    auto p = problem(power_law(5, 0.3, 0.3), method, laplace_noise(0.3), greedy ? 1 : 0.01, 3);
+    p.threshold = 1;
+    p.greedy = greedy;
+    p.time.at = {0, 3};
+    return solve(p, theory).exact;
+  };
+  NonlinearTheory flow, scaled;
+  flow.method = "ode";
+  scaled.scale_drift = 1.1;
+  CHECK(exact("sgd", {}));
+  CHECK_FALSE(exact("sgd", {}, true));
+  CHECK_FALSE(exact("sgd", flow));
+  CHECK_FALSE(exact("sgd", scaled));
+  CHECK_FALSE(exact("huber", {}));
+  CHECK_FALSE(exact("sign-late", {}));
+}
+
 TEST_CASE("a steady state below the range of numbers is 0, not missing") {
   for (const char* method : {"sgd", "huber", "lad", "sign-late", "sign-early"}) {
     CAPTURE(method);

@@ -172,14 +172,14 @@ TEST_CASE("SGD's recursion is exact: one step by hand, and the algorithm's mean 
     const Trajectory t = problem->solve();
     CHECK(t.exact);
     CHECK(t.warnings.empty());
-    const double eta = 0.3, B = 20, m = 2, lambda[] = {2, 0.7}, D[] = {0.9, 0.5}, P = 1.8 + 0.35;
+    const double eta = 0.3, batch = 20, outputs = 2, values[] = {2, 0.7}, D[] = {0.9, 0.5}, P = 1.8 + 0.35;
     double next = 0;
     for (int j = 0; j < 2; ++j) {
-      const double l = lambda[j], square = l * l * D[j];
+      const double l = values[j], square = l * l * D[j];
       // E|G u_j|^2 by Isserlis.
-      const double one =
-          bilinear ? m * l * (P + 0.3) + 2 * l * P + 2 * (m + 2) * square : m * l * 0.3 + l * P + 2 * square;
-      next += l * (D[j] - 2 * eta * l * D[j] + eta * eta * (one / B + (1 - 1 / B) * square));
+      const double one = bilinear ? outputs * l * (P + 0.3) + 2 * l * P + 2 * (outputs + 2) * square
+                                  : outputs * l * 0.3 + l * P + 2 * square;
+      next += l * (D[j] - 2 * eta * l * D[j] + eta * eta * (one / batch + (1 - 1 / batch) * square));
     }
     CHECK(column(t, "excess_mse").at(1) == doctest::Approx(next).epsilon(1e-13));
     const auto simulation = problem->simulate();
@@ -193,9 +193,9 @@ TEST_CASE("SGD's recursion is exact: one step by hand, and the algorithm's mean 
       sum += seen[0];
       squares += seen[0] * seen[0];
     }
-    const double mean = sum / replicas, error = std::sqrt((squares / replicas - mean * mean) / replicas);
+    const double average = sum / replicas, error = std::sqrt((squares / replicas - average * average) / replicas);
     // Seed fixed; 4.5 standard errors.
-    CHECK(std::abs(column(t, "excess_mse").at(2) - mean) < 4.5 * error);
+    CHECK(std::abs(column(t, "excess_mse").at(2) - average) < 4.5 * error);
   }
 }
 

@@ -121,14 +121,8 @@ class LeastSquaresProblem final : public Problem {
     if (!is_plain_sgd(linear_)) return linear_stability(linear_);
     std::vector<Finding> findings = sgd_stability(*problem_);
     if (power_law_) {
-      const PowerLawPrediction law =
-          power_law_prediction(power_law_->first, power_law_->second, problem_->learning_rate, problem_->batch,
-                               kernel_norm(SgdModes(*problem_), problem_->learning_rate));
-      findings.push_back({"phase", law.phase, "which term rules P at long times, before finite size is felt"});
-      findings.push_back({"bias_exponent", law.bias_exponent, "p of P ~ t^(-p)"});
-      findings.push_back({"bias_constant", law.bias_constant, "its constant, t in steps"});
-      findings.push_back({"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent"});
-      findings.push_back({"kernel_constant", law.kernel_constant, "its constant, t in steps"});
+      for (Finding& finding : power_law_findings(power_law_->first, power_law_->second, *problem_))
+        findings.push_back(std::move(finding));
       const auto law_of_sizes = scaling_law();
       const std::string caution = law_of_sizes->caution();
       if (const double horizon = law_of_sizes->horizon(); std::isfinite(horizon))

@@ -103,37 +103,104 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
 
 PowerLawPrediction power_law_prediction(double alpha, double beta, double eta, double batch, double kappa) {
   PowerLawPrediction out;
-  out.kernel_norm = kappa;
   const double p = (2 * alpha + 2 * beta - 1) / (2 * alpha), q = 2 - 1 / (2 * alpha);
-  if (p > 0) {
-    out.bias_exponent = p;
-    out.bias_constant = boost::math::tgamma(p) / (2 * alpha) * std::pow(2 * eta, -p);
-  }
-  if (beta > 0.5 && q > 0 && std::isfinite(batch)) {
-    out.kernel_exponent = q;
-    const double forced = boost::math::zeta(2 * beta) / (2 * eta);  // int_0^inf F dt
-    out.kernel_constant = eta * eta / batch * boost::math::tgamma(q) / (2 * alpha) * std::pow(2 * eta, -q) * forced;
-  }
-  // Where 2 alpha > 1 the whole kernel has acted long before t: its resummation multiplies both terms.
-  if (2 * alpha > 1) {
-    out.bias_constant /= 1 - kappa;
-    out.kernel_constant /= (1 - kappa) * (1 - kappa);
-  }
-  if (out.bias_exponent == 0)
+  // Where 2 alpha > 1 the whole kernel has acted long before t: its resummation multiplies all terms.
+  const double resummed = 2 * alpha > 1 ? 1 / (1 - kappa) : 1;
+  if (!(eta > 0))
+    out.phase = "no power law (nothing moves)";
+  else if (!(p > 0))
     out.phase = "no power law (alpha + beta <= 1/2)";
-  else if (out.kernel_exponent == 0 || out.bias_exponent < out.kernel_exponent)
-    out.phase = "bias-limited";
-  else if (out.bias_exponent > out.kernel_exponent)
-    out.phase = "kernel-limited";
-  else
-    out.phase = "boundary";
+  else if (!(kappa < 1))
+    out.phase = "no power law (unstable)";
+  if (!out.phase.empty()) return out;
+  out.bias_exponent = p;
+  out.bias_constant = resummed * boost::math::tgamma(p) / (2 * alpha) * std::pow(2 * eta, -p);
+  const double kernel = q > 0 && std::isfinite(batch)
+                            ? eta * eta / batch * boost::math::tgamma(q) / (2 * alpha) * std::pow(2 * eta, -q)
+                            : 0;  // of H(t) ~ kernel t^(-q)
+  if (kernel > 0 && beta > 0.5) {
+    out.kernel_exponent = q;
+    out.kernel_constant = resummed * resummed * kernel * boost::math::zeta(2 * beta) / (2 * eta);
+  }
+  if (kernel > 0 && 2 * alpha > 1) {
+    out.floor_exponent = q - 1;
+    out.floor_constant = resummed * resummed * kernel / (q - 1);
+  }
+  out.judge();
   return out;
+}
+
+void PowerLawPrediction::judge() {
+  if (kernel_constant == 0 || (kernel_exponent > 0 && bias_exponent < kernel_exponent))
+    phase = "bias-limited";
+  else if (kernel_exponent == 0)
+    phase = "kernel-limited (a plateau)";
+  else if (bias_exponent > kernel_exponent)
+    phase = "kernel-limited";
+  else
+    phase = "boundary";
+}
+
+PowerLawPrediction power_law_prediction(double alpha, double beta, const LeastSquares& problem) {
+  const SgdModes modes(problem);
+  const double eta = problem.learning_rate;
+  const double kappa = eta < largest_learning_rate(modes) ? kernel_norm(modes, eta) : infinity;
+  PowerLawPrediction out = power_law_prediction(alpha, beta, eta, modes.batch, kappa);
+  if (out.bias_exponent == 0) return out;
+  if (!problem.alignment) {
+    out = {};
+    out.phase = "no power law (the start is not a multiple of the target)";
+    return out;
+  }
+  // rho_j(0) = amplitude j^(-2 beta), and lambda_1 = 1.
+  const double amplitude = modes.power[0];
+  // The sum over k of F_k is that of rho/(eta (2 - eta lambda (1 + own/B))): above the flow's zeta(2 beta)/(2 eta) at the
+  // stiff modes.
+  double sum_of_squares = 0, stiff = 0;
+  for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
+    const double lambda = modes.eigenvalue[a], second = lambda * (1 + modes.own_noise / modes.batch);
+    sum_of_squares += modes.multiplicity[a] * lambda * lambda;
+    stiff += modes.power[a] * second / (2 * (2 - eta * second));
+  }
+  out.bias_constant *= amplitude;
+  if (beta > 0.5 && std::isfinite(modes.batch)) {
+    const double flow = boost::math::zeta(2 * beta) / (2 * eta);
+    if (out.kernel_exponent > 0)
+      out.kernel_constant *= amplitude + stiff / flow;
+    else
+      out.kernel_constant = eta * eta / modes.batch * sum_of_squares * (amplitude * flow + stiff);
+  }
+  out.floor_constant *= modes.noise_variance;
+  if (modes.noise_variance == 0) out.floor_exponent = 0;
+  out.judge();
+  return out;
+}
+
+std::vector<Finding> power_law_findings(double alpha, double beta, const LeastSquares& problem) {
+  const PowerLawPrediction law = power_law_prediction(alpha, beta, problem);
+  std::vector<Finding> findings{
+      {"phase", law.phase, "which term rules P at long times, before finite size is felt"},
+      {"bias_exponent", law.bias_exponent, "p of P ~ t^(-p)"},
+      {"bias_constant", law.bias_constant, "its constant, t in steps"},
+      {"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent or a plateau"},
+      {"kernel_constant", law.kernel_constant, "its constant, t in steps; 0 when the term is absent"}};
+  if (law.bias_constant > 0 && law.kernel_constant > 0 && law.bias_exponent != law.kernel_exponent)
+    findings.push_back(
+        {"crossover_steps",
+         std::pow(law.bias_constant / law.kernel_constant, 1 / (law.bias_exponent - law.kernel_exponent)),
+         "where the two terms are equal"});
+  if (law.floor_exponent > 0) {
+    findings.push_back({"floor_exponent", law.floor_exponent,
+                        "of label noise: P - (the terms above) nears steady_excess_mse from below, as t^(-this)"});
+    findings.push_back({"floor_constant", law.floor_constant, "its constant, t in steps"});
+  }
+  return findings;
 }
 
 double PowerLawPrediction::excess_mse(double t) const {
   double P = 0;
-  if (bias_exponent > 0) P += bias_constant * std::pow(t, -bias_exponent);
-  if (kernel_exponent > 0) P += kernel_constant * std::pow(t, -kernel_exponent);
+  if (bias_constant > 0) P += bias_constant * std::pow(t, -bias_exponent);
+  if (kernel_constant > 0) P += kernel_constant * std::pow(t, -kernel_exponent);
   return P;
 }
 

@@ -63,15 +63,22 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem);
 
 /// Exponents and constants of the power law lambda_j = j^(-2 alpha), theta*_j = j^(-beta)
 /// (docs/theory/least-squares-sgd.md, section 7): F ~ bias_constant t^(-p) and H ||F|| ~ kernel_constant t^(-q), t in
-/// steps.
+/// steps, and with label noise P = P_inf + these - floor_constant t^(-floor_exponent).
 struct PowerLawPrediction {
-  double bias_exponent = 0, bias_constant = 0;      ///< p; 0 when alpha + beta <= 1/2
-  double kernel_exponent = 0, kernel_constant = 0;  ///< q; 0 when beta <= 1/2 or alpha <= 1/4
-  double kernel_norm = 0;
-  std::string phase;  ///< which term rules at long times
-  /// P(t) predicted by the two terms with their 1/(1 - kappa) factors where 2 alpha > 1.
+  double bias_exponent = 0, bias_constant = 0;      ///< p; 0 when there is no power law
+  double kernel_exponent = 0, kernel_constant = 0;  ///< q; 0 when beta <= 1/2, or of a plateau (alpha <= 1/4)
+  double floor_exponent = 0, floor_constant = 0;    ///< 0 when alpha <= 1/2 or without label noise
+  std::string phase;                                ///< which term rules at long times
+  /// P(t) predicted by the bias and the kernel term with their 1/(1 - kappa) factors where 2 alpha > 1.
   double excess_mse(double t) const;
+  /// Sets `phase` from the terms.
+  void judge();
 };
+/// Of the flow (level homog) from theta_0 = 0, label noise of variance 1; the plateau, which depends on the size, left out.
 PowerLawPrediction power_law_prediction(double alpha, double beta, double eta, double batch, double kappa);
+/// Of SGD's steps on a problem of that spectrum, from its start and with its label noise.
+PowerLawPrediction power_law_prediction(double alpha, double beta, const LeastSquares& problem);
+/// What `edgewise stability` adds to sgd_stability() on a power law.
+std::vector<Finding> power_law_findings(double alpha, double beta, const LeastSquares& problem);
 
 }  // namespace edgewise::models::least_squares

@@ -88,7 +88,8 @@ TEST_CASE("the variance of the risk of one Gaussian coordinate diverges where it
 
 TEST_CASE("power laws: both terms of the late risk by their integrals over the modes") {
   // P ~ int dj j^(-2 alpha - 2 beta) e^(-2 eta lambda t), and the kernel (eta^2/B) int dj lambda^2 e^(-2 eta lambda t)
-  // times int F dt = sum_j j^(-2 beta)/(2 eta); the whole kernel's mass kappa multiplies where 2 alpha > 1.
+  // times sum_k F_k = sum_j j^(-2 beta)/(eta (2 - eta lambda_j (1 + 1/B))); the whole kernel's mass kappa multiplies where
+  // 2 alpha > 1.
   struct Row {
     double alpha, beta;
     const char* phase;
@@ -127,10 +128,68 @@ TEST_CASE("power laws: both terms of the late risk by their integrals over the m
     const double s = 2 * row.beta, N = 2000;
     double zeta = std::pow(N, 1 - s) / (s - 1) + 0.5 * std::pow(N, -s) + s / 12 * std::pow(N, -s - 1);
     for (double j = 1; j < N; ++j) zeta += std::pow(j, -s);
+    double driven = zeta / (2 * eta);
+    for (double j = 1; j <= 50; ++j)
+      driven += std::pow(j, -s) * (1 / (eta * (2 - eta * std::pow(j, -2 * row.alpha) * (1 + 1 / B))) - 1 / (2 * eta));
     CHECK(number(findings, "kernel_constant") ==
-          doctest::Approx(resummed * resummed * eta * eta / B * integral(4 * row.alpha) * zeta / (2 * eta))
-              .epsilon(1e-6));
+          doctest::Approx(resummed * resummed * eta * eta / B * integral(4 * row.alpha) * driven).epsilon(1e-6));
   }
+}
+
+TEST_CASE("power laws: the late risk of runs from any start, of any signal, inputs and label noise") {
+  const auto experiment = [](const std::string& spectrum, const std::string& more) {
+    return prepare("model = 'least-squares'\n[time]\nat = [100000000]\n[spectrum]\nkind = 'power-law'\n" + spectrum +
+                   "\n" + more);
+  };
+  const std::string steep = "dimension = 1000000000\nalpha = 1.0\nbeta = ";
+  for (const auto& [spectrum, more] : std::vector<std::pair<std::string, std::string>>{
+           {steep + "1.5", "[optimizer]\nlearning_rate = 0.4\nbatch = 2\n"},
+           {steep + "1.5\nsignal = 7", "[optimizer]\nlearning_rate = 0.4\n[initial]\nscale = -1\n"},
+           {steep + "0.3", "[optimizer]\nlearning_rate = 0.3\n[initial]\nscale = 0.5\n"},
+           {steep + "0.8\nsignal = 0.1", "[optimizer]\nlearning_rate = 0.3\nbatch = 4\n[data]\nlaw = 'laplace'\n"},
+           {steep + "1.2", "[optimizer]\nlearning_rate = 0.5\n[noise]\nvariance = 2.0\n"}}) {
+    CAPTURE(spectrum);
+    CAPTURE(more);
+    const auto problem = experiment(spectrum, more);
+    const auto findings = problem->stability();
+    const auto term = [&](const std::string& name) {
+      return number(findings, name + "_constant") * std::pow(1e8, -number(findings, name + "_exponent"));
+    };
+    const bool noisy = number(findings, "noise_variance") > 0;
+    const double P = problem->solve().find("excess_mse")->value.back();
+    if (noisy)
+      CHECK(number(findings, "steady_excess_mse") - P ==
+            doctest::Approx(term("floor") - term("bias") - term("kernel")).epsilon(2e-4));
+    else
+      CHECK(P == doctest::Approx(term("bias") + term("kernel")).epsilon(2e-4));
+  }
+  // The plateau (eta/(2 B)) zeta(2 beta) sum lambda^2 of alpha <= 1/4, zeta(1.6) = 2.285765664.
+  const auto flat =
+      experiment("dimension = 1000\nalpha = 0.2\nbeta = 0.8", "[optimizer]\nlearning_rate = 1e-9\nbatch = 3\n");
+  double squares = 0;
+  for (double j = 1; j <= 1000; ++j) squares += std::pow(j, -0.8);
+  CHECK(words(flat->stability(), "phase") == "kernel-limited (a plateau)");
+  CHECK(number(flat->stability(), "kernel_exponent") == 0);
+  CHECK(number(flat->stability(), "kernel_constant") ==
+        doctest::Approx(1e-9 / 6 * 2.285765664 * squares).epsilon(1e-7));
+  // No law where there is none.
+  const std::string small = "dimension = 20\nalpha = 1\nbeta = 0.4";
+  for (const auto& [more, phase] : std::vector<std::pair<std::string, std::string>>{
+           {"[optimizer]\nlearning_rate = 5\n", "no power law (unstable)"},
+           {"[optimizer]\nlearning_rate = 2.1\nbatch = inf\n", "no power law (unstable)"},
+           {"[optimizer]\nlearning_rate = 0\n", "no power law (nothing moves)"},
+           {"[optimizer]\nlearning_rate = 0.1\n[initial]\nerror_power = [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]\n",
+            "no power law (the start is not a multiple of the target)"}}) {
+    const auto findings = experiment(small, more)->stability();
+    CHECK(words(findings, "phase") == phase);
+    CHECK(number(findings, "bias_constant") == 0);
+    CHECK(number(findings, "kernel_constant") == 0);
+  }
+  // Where both terms are equal.
+  const auto both = experiment(steep + "1.5", "[optimizer]\nlearning_rate = 0.01\n")->stability();
+  const double t = number(both, "crossover_steps");
+  CHECK(number(both, "bias_constant") * std::pow(t, -number(both, "bias_exponent")) ==
+        doctest::Approx(number(both, "kernel_constant") * std::pow(t, -number(both, "kernel_exponent"))).epsilon(1e-9));
 }
 
 TEST_CASE("the steady state of what does not settle: infinite where it is fed and grows, else unknown") {

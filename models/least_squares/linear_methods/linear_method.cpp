@@ -1,5 +1,7 @@
 #include "models/least_squares/linear_methods/linear_method.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -194,7 +196,7 @@ Hyperparameters::Hyperparameters(const settings::Description& description, setti
     if (!is_number(p) || !values_.has(p.name) || !is_read(p, values_)) continue;
     const double value =
         p.type == settings::Type::integer ? static_cast<double>(values_.integer(p.name)) : values_.number(p.name);
-    entries_.push_back({p.name, value, value, nullptr});
+    entries_.push_back({p.name, value, value, nullptr, p.maximum, p.maximum_excluded});
   }
 }
 
@@ -215,7 +217,7 @@ void Hyperparameters::schedule(const std::string& name, std::shared_ptr<const in
 }
 
 void Hyperparameters::set(std::string_view name, double value) {
-  if (!has(name)) entries_.push_back({std::string(name), 0, 0, nullptr});
+  if (!has(name)) entries_.emplace_back().name = name;
   Entry* entry = find(name);
   entry->base = entry->now = value;
 }
@@ -227,6 +229,10 @@ void Hyperparameters::seek(double step, bool period_begins) {
     if (!period_begins && count && count->of_round) continue;
     entry.now = entry.base * entry.schedule->at(step);
     if (count && std::isfinite(entry.now)) entry.now = std::max(1.0, std::round(entry.now));
+    if (entry.maximum_excluded ? entry.now >= entry.maximum : entry.now > entry.maximum)
+      throw std::invalid_argument(
+          fmt::format("schedule.{0}: takes optimizer.{0} to {1} at step {2}; it must be {3} {4}", entry.name, entry.now,
+                      step, entry.maximum_excluded ? "<" : "<=", entry.maximum));
   }
 }
 
@@ -263,6 +269,16 @@ void refuse_unread(const settings::Table& section, const settings::Description& 
     if (section.has(p.name) && !is_read(p, h.values()))
       throw section.error(p.name, "is read where optimizer." + p.where_text() + ", and here it is " +
                                       h.values().text(p.read_by) + "; leave it out");
+}
+
+double effective_learning_rate(const Rule& rule) {
+  const auto H = static_cast<double>(rule.has_outer ? rule.inner_steps : 1);
+  const bool reset = rule.has_outer && !rule.persistent;
+  // A unit gradient at every step: what it has moved by H steps later, per step; of the buffer, sum_h (1 - b^h)/(1 - b).
+  const double kept = reset ? (H - rule.bi * (1 - std::pow(rule.bi, H)) / (1 - rule.bi)) / H : 1;
+  const double inner = rule.has_momentum ? rule.q0 + rule.q1 * kept / (1 - rule.bi) : 1;
+  const double outer = rule.has_outer_momentum ? rule.p0 + rule.p1 / (1 - rule.bo) : 1;
+  return rule.learning_rate * inner * (rule.has_outer ? rule.xi * outer : 1);
 }
 
 std::vector<std::size_t> Layout::sizes() const {

@@ -8,6 +8,7 @@
 /// docs/theory/two-phase.md, section 2, and docs/theory/least-squares-sgd.md, sections 5 and 6.
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,6 +37,7 @@ class Hyperparameters {
   void set(std::string_view name, double value);
   /// Moves to a step: the schedules are taken there. Counts (batch, workers, inner_steps) are rounded, at least 1; the
   /// workers and inner steps of a period stay what they are at its first step.
+  /// \throws std::invalid_argument when a schedule takes a number above its range.
   void seek(double step, bool period_begins = true);
   bool has(std::string_view name) const;
   /// Value at the present step. \throws std::invalid_argument when the method has no such number.
@@ -57,6 +59,8 @@ class Hyperparameters {
     std::string name;
     double base = 0, now = 0;
     std::shared_ptr<const ingredients::Schedule> schedule;
+    double maximum = std::numeric_limits<double>::infinity();
+    bool maximum_excluded = false;
   };
   const Entry* find(std::string_view name) const;
   Entry* find(std::string_view name);
@@ -117,6 +121,10 @@ struct Rule {
   bool has_momentum = false, has_decay = false, has_average = false, has_outer = false, has_outer_momentum = false;
   bool has_workers = false;  ///< more than one worker, at least at times
 };
+
+/// The rate at which slow modes move: their error falls as exp(-rate lambda) a step (docs/theory/least-squares-sgd.md,
+/// section 5; docs/theory/two-phase.md, section 4). Weight decay aside.
+double effective_learning_rate(const Rule& rule);
 
 /// A linear method.
 struct LinearMethod {

@@ -87,6 +87,15 @@ TEST_CASE("schedules of the learning rate and of any other number") {
   CHECK(holds(message(lookahead + "[schedule.workers]\nkind = 'cosine'\n"), "schedule.workers"));
   CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\nn = [0, 0]\ne = [1, 0]\n[schedule]\nkind = 'cosine'\n"),
               "no learning_rate"));
+  // A schedule keeps a number in its range.
+  for (const char* name : {"momentum", "average_decay"}) {
+    CAPTURE(name);
+    const std::string optimizer = head +
+                                  "[optimizer]\nkind = 'ema'\nmomentum_kind = 'nesterov'\nlearning_rate = 0.01\n" +
+                                  name + " = 0.5\n[schedule." + name + "]\nkind = 'table'\nvalues = ";
+    CHECK(last(prepare(optimizer + "[1, 1.75]\n")->solve(), "average_excess_mse") > 0);
+    CHECK(holds(message(optimizer + "[1, 2]\n"), "to 1 at step 32; it must be < 1"));
+  }
 }
 
 TEST_CASE("bad optimizers are refused by name") {

@@ -118,7 +118,15 @@ class LeastSquaresProblem final : public Problem {
 
   std::vector<Finding> stability() const override {
     if (problem_->rate_rule) return rate_rule_findings(*problem_);
-    if (!is_plain_sgd(linear_)) return linear_stability(linear_);
+    if (!is_plain_sgd(linear_)) {
+      std::vector<Finding> findings = linear_stability(linear_);
+      if (!power_law_) return findings;
+      const auto amplification = std::ranges::find(findings, "noise_amplification", &Finding::name);
+      for (Finding& finding :
+           linear_power_law(power_law_->first, power_law_->second, linear_, std::get<double>(amplification->value)))
+        findings.push_back(std::move(finding));
+      return findings;
+    }
     std::vector<Finding> findings = sgd_stability(*problem_);
     if (power_law_) {
       for (Finding& finding : power_law_findings(power_law_->first, power_law_->second, *problem_))

@@ -8,6 +8,7 @@
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 #include "solvers/contour.hpp"
 #include "solvers/periodic_phases.hpp"
 #include "spectra/compression.hpp"
@@ -16,9 +17,9 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
-// Largest root of the secular equation: the factor by which the mean risk grows per step at long times. Modes that no
-// step moves within double precision are left out, as those of eigenvalue 0 are.
-double growth_factor(const SgdModes& modes, double eta) {
+// Largest root of the secular equation less 1: what the mean risk grows by per step at long times. Modes that no step
+// moves within double precision are left out, as those of eigenvalue 0 are.
+double growth(const SgdModes& modes, double eta) {
   std::vector<double> decay, input, weight;
   double lowest = std::numeric_limits<double>::infinity();
   const double largest = largest_eigenvalue(modes);
@@ -29,7 +30,7 @@ double growth_factor(const SgdModes& modes, double eta) {
     weight.push_back(modes.eigenvalue[a]);
     lowest = std::min(lowest, decay.back());
   }
-  return 1 + (solvers::leading_shift(decay, input, weight) - lowest);
+  return solvers::leading_shift(decay, input, weight) - lowest;
 }
 
 /// P at infinite time where not every mode decays: without bound wherever something feeds what grows, else nan.
@@ -84,9 +85,13 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
     eta_variance = variance_threshold(variance, eta_max * largest) / largest;
   }
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
-  const double growth = growth_factor(modes, eta);
-  add("growth_factor", growth, "factor per step of the mean risk at long times (label noise aside)");
-  const double steady = stable ? modes.noise_variance * kappa / (1 - kappa) : unstable_limit(modes, eta, growth);
+  const double factor = 1 + growth(modes, eta);
+  add("growth_factor", factor, "factor per step of the mean risk at long times (label noise aside)");
+  const double steady = stable ? modes.noise_variance * kappa / (1 - kappa) : unstable_limit(modes, eta, factor);
+  // The largest eigenvalue of a symmetric matrix that is convex in eta: there is one minimum.
+  const auto fastest = numerics::minimum([&](double rate) { return growth(modes, rate); }, 0, eta_max);
+  add("eta_best", fastest.at, "learning rate at which the mean risk decays fastest at long times");
+  add("growth_factor_best", 1 + fastest.value, "growth_factor there");
   add("steady_excess_mse", steady, "P at infinite time; inf where it grows without bound");
   add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; inf where it grows without bound");
   add("stable", stable, "kappa < 1 and every mode decays");

@@ -534,7 +534,7 @@ std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t round
   }
 }
 
-solvers::PeriodicPhases periodic(const LinearProblem& problem) {
+solvers::PeriodicPhases periodic(const LinearProblem& problem, std::size_t readout) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
   Hyperparameters h = problem.hyperparameters;
   h.seek(0);
@@ -551,7 +551,8 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem) {
     solvers::PhaseRun sync;
     if (problem.method->sync(h, i - 1, i - 1, i == period, sync.phase)) out.period.push_back(std::move(sync));
   }
-  out.readout = layout.readouts.front().selector;
+  out.readout = layout.readouts.at(readout).selector;
+  if (layout.readouts[readout].before_sync) std::ranges::rotate(out.period, out.period.end() - 1);
   const std::optional<double>& alignment = problem.data->alignment;
   for (std::size_t b = 0; b < layout.blocks.size(); ++b) {
     out.rest.emplace_back();

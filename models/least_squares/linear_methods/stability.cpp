@@ -13,6 +13,8 @@ namespace edgewise::models::least_squares {
 
 namespace {
 
+/// Steps of a first round that is run to tell its best outer rate.
+constexpr double longest_greedy_round = 4096;
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
 std::uint64_t steps_of(const LinearProblem& problem) {
@@ -29,6 +31,34 @@ std::vector<double> constant_power(const LinearProblem& problem, const solvers::
   const std::vector<double>& held = problem.data->alignment ? s.target_power : problem.data->initial_power;
   for (std::size_t a = 0; a < s.modes(); ++a)
     if (s.eigenvalue[a] > 0) out.push_back(held[a]);
+  return out;
+}
+
+/// Excess risk of the readout in the steady state.
+double steady_excess(const solvers::PeriodicPhases& system, const solvers::Steady& state) {
+  double total = 0;
+  for (std::size_t a = 0; a < system.modes.x.size(); ++a) total += system.modes.weight[a] * state.observed[a];
+  return total;
+}
+
+/// Of every readout beyond the first. Eigenvalues of rounding size read as 0.
+std::vector<Finding> further_steady_states(LinearProblem problem) {
+  auto data = std::make_shared<LeastSquares>(*problem.data);
+  const double largest = data->spectrum.largest();
+  for (double& lambda : data->spectrum.eigenvalue)
+    if (solvers::is_null(lambda, largest)) lambda = 0;
+  problem.data = std::move(data);
+  const std::vector<Readout> readouts = problem.method->layout(problem.hyperparameters).readouts;
+  std::vector<Finding> out;
+  for (std::size_t i = 1; i < readouts.size(); ++i) {
+    const solvers::PeriodicPhases system = periodic(problem, i);
+    const solvers::Renewal renewal(system);
+    const double steady =
+        renewal.stable()
+            ? steady_excess(system, renewal.steady(problem.data->noise_variance(), constant_power(problem, system)))
+            : undefined;
+    out.push_back({"steady_" + readouts[i].name + "_excess_mse", steady, "at infinite time: " + readouts[i].doc});
+  }
   return out;
 }
 
@@ -170,6 +200,26 @@ double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds) {
   return -slope / (2 * curvature);
 }
 
+std::vector<Finding> linear_power_law(double alpha, double beta, const LinearProblem& problem, double amplification) {
+  const LeastSquares& data = *problem.data;
+  if (!problem.method->rule || !data.alignment || std::isnan(amplification)) return {};
+  const Rule rule = problem.method->rule(problem.hyperparameters, 0);
+  if (rule.has_decay) return {};
+  const bool resummed = 2 * alpha > 1;
+  PowerLawPrediction law = power_law_prediction(alpha, beta, effective_learning_rate(rule), rule.batch, 0);
+  if (law.bias_exponent == 0) return {};
+  // rho_j(0) = amplitude j^(-2 beta).
+  law.bias_constant *= data.initial_power[0] * (resummed ? amplification : 1);
+  // The constant of the other term depends on more than the rate.
+  if (beta > 0.5 && std::isfinite(rule.batch)) law.kernel_constant = undefined;
+  law.judge();
+  return {{"phase", law.phase, "which term rules P at long times, before finite size is felt"},
+          {"bias_exponent", law.bias_exponent, "p of P ~ t^(-p)"},
+          {"bias_constant", law.bias_constant,
+           "its constant, t in steps: Lambda Gamma(p)/(2 alpha) (2 effective rate)^(-p)"},
+          {"kernel_exponent", law.kernel_exponent, "q of P ~ t^(-q); 0 when the term is absent or a plateau"}};
+}
+
 std::vector<Finding> linear_stability(const LinearProblem& problem) {
   const LeastSquares& data = *problem.data;
   const solvers::PeriodicPhases system = periodic(problem);
@@ -186,6 +236,9 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
                            "outer_learning_rate", "outer_momentum"})
     if (h.has(name)) add(name, h(name), "hyperparameter at step 0");
   if (h.has("learning_rate")) add("gamma", h("learning_rate") * data.spectrum.trace(), "eta tr K");
+  if (problem.method->rule)
+    add("effective_learning_rate", effective_learning_rate(problem.method->rule(h, 0)),
+        "of slow modes: their error falls as exp(-this lambda) a step, weight decay aside");
   add("trace", data.spectrum.trace(), "tr K");
   add("noise_variance", sigma2, "sigma^2, label noise and unexplained variance");
   add("period", period, "steps of a period");
@@ -199,14 +252,15 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
   if (growth.stable) {
     const solvers::Steady state = renewal.steady(sigma2, constant_power(problem, system));
     amplification = state.amplification;
-    steady = 0;
-    for (std::size_t a = 0; a < system.modes.x.size(); ++a) steady += system.modes.weight[a] * state.observed[a];
+    steady = steady_excess(system, state);
   } else if (growth.growth_factor > 1 && sigma2 > 0 && std::isfinite(h("batch"))) {
     steady = std::numeric_limits<double>::infinity();  // the noise of the gradients enters whatever grows
   }
   add("steady_excess_mse", steady, "P at infinite time; inf where noise drives what grows, undefined when frozen");
   add("steady_risk", (steady + sigma2) / 2,
       "risk at infinite time; inf where noise drives what grows, undefined when frozen");
+  if (growth.stable && problem.method->time_invariant)
+    for (Finding& further : further_steady_states(problem)) findings.push_back(std::move(further));
   add("noise_amplification", amplification,
       "Lambda = [(1 - G)^{-1} 1]_0: label noise counts Lambda times, and late power laws too");
   for (const auto& [name, finding] : {std::pair("learning_rate", "eta"), std::pair("outer_learning_rate", "xi")}) {
@@ -219,6 +273,9 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
         std::string("stable windows of the ") + name + " above it" + (found.complete ? "" : ", of those looked for"));
     add(std::string(finding) + "_last", found.last, "end of the last of them");
   }
+  if (problem.method->plain && h.has("inner_steps") && period <= longest_greedy_round &&
+      (data.alignment || h.value_or("weight_decay", 0) == 0))
+    add("xi_greedy", greedy_outer_rate(problem, 0), "outer learning rate after which P of the first round is smallest");
   if (problem.method->plain && h.has("inner_steps") && data.spectrum.modes() == 1 && data.data.excess_kurtosis == 0 &&
       h.value_or("weight_decay", 0) == 0) {
     // On K = lambda I a round is a quadratic in xi.

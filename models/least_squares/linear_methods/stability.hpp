@@ -13,6 +13,10 @@ namespace edgewise::models::least_squares {
 /// (negative) number.
 std::vector<Finding> linear_stability(const LinearProblem& problem);
 
+/// What it adds on the power law lambda_j = j^(-2 alpha), theta*_j = j^(-beta): docs/theory/two-phase.md, section 8. Empty
+/// where it does not hold (weight decay, a method without a rule, unstable). \param amplification its noise_amplification
+std::vector<Finding> linear_power_law(double alpha, double beta, const LinearProblem& problem, double amplification);
+
 /// Mean-square stability at the hyperparameters of step 0.
 bool is_stable(const LinearProblem& problem);
 

@@ -9,6 +9,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/least_squares/theory.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
@@ -313,6 +314,95 @@ TEST_CASE("the best outer rate on an isotropic spectrum is where a round contrac
     CHECK(growth(0.99 * best) > factor);
     CHECK(number(findings, "xi_max") == doctest::Approx(2 * best).epsilon(1e-10));
   }
+}
+
+TEST_CASE("the best learning rate of SGD is where the mean risk decays fastest") {
+  // K = 2.5 I_d: B/(B + d + 1)/2.5, and 1 - B/(B + d + 1) there.
+  auto data = groups({2.5}, {7}, 3);
+  data->batch = 3;
+  CHECK(number(sgd_stability(*data), "eta_best") == doctest::Approx(3.0 / 11 / 2.5).epsilon(1e-7));
+  CHECK(number(sgd_stability(*data), "growth_factor_best") == doctest::Approx(1 - 3.0 / 11).epsilon(1e-12));
+  for (const double kurtosis : {1.0, 3.0, 6.0}) {
+    data = groups({1, 0.5, 0.1}, {1, 2, 1}, kurtosis);
+    data->batch = 4;
+    const auto at = [&](double eta) {
+      data->learning_rate = eta;
+      return number(sgd_stability(*data), "growth_factor");
+    };
+    const double best = number(sgd_stability(*data), "eta_best"),
+                 factor = number(sgd_stability(*data), "growth_factor_best");
+    CHECK(at(best) == doctest::Approx(factor).epsilon(1e-12));
+    CHECK(at(1.001 * best) > factor);
+    CHECK(at(0.999 * best) > factor);
+  }
+}
+
+TEST_CASE("steady states of workers and averages are where runs of the recursion settle") {
+  for (const char* extra : {"", "\nweight_decay = 0.05"})
+    for (const Method& method : methods) {
+      if (method.optimizer.find("weight_decay") != std::string::npos) continue;
+      CAPTURE(method.name);
+      CAPTURE(method.optimizer);
+      CAPTURE(extra);
+      const LinearProblem problem =
+          problem_of(groups({1, 0.5, 0.2}, {1, 2, 1}, 3), method.name, method.optimizer + extra);
+      const auto findings = linear_stability(problem);
+      if (!std::get<bool>(finding(findings, "stable").value)) continue;
+      LinearRecursion run(problem);
+      const auto observables = linear_observables(problem);
+      std::vector<double> settled(observables.size());
+      run.advance(static_cast<std::uint64_t>(2000 * number(findings, "period")));
+      run.observe(settled);
+      for (std::size_t i = 3; i < settled.size(); ++i) {
+        CAPTURE(observables[i].name);
+        CHECK(number(findings, "steady_" + observables[i].name) == doctest::Approx(settled[i]).epsilon(1e-9));
+      }
+    }
+}
+
+TEST_CASE("slow modes move at the effective learning rate") {
+  for (const Method& method : methods) {
+    if (method.optimizer.find("weight_decay") != std::string::npos) continue;
+    CAPTURE(method.name);
+    CAPTURE(method.optimizer);
+    const LinearProblem problem = problem_of(groups({1e-7}, {1}, 3), method.name, method.optimizer);
+    const auto findings = linear_stability(problem);
+    CHECK(number(findings, "effective_learning_rate") ==
+          doctest::Approx(-std::log(mode_table(problem)[0].mean_radius) / (1e-7 * number(findings, "period")))
+              .epsilon(1e-4));
+  }
+}
+
+TEST_CASE("power laws: the late risk of every method by its effective rate and its amplification of noise") {
+  const std::string spectrum =
+      "[spectrum]\nkind = 'power-law'\ndimension = 500\nalpha = 1\nbeta = 0.2\nsignal = 3\n[initial]\nscale = 0.5\n";
+  for (const Method& method :
+       {Method{"lookahead", "learning_rate = 0.2\ninner_steps = 8\nouter_learning_rate = 0.6"},
+        Method{"momentum", "learning_rate = 0.05\nmomentum = 0.8\nbatch = 2"},
+        Method{"la-diloco", "learning_rate = 0.2\ninner_steps = 8\nouter_learning_rate = 1.2"}}) {
+    CAPTURE(method.name);
+    const auto problem =
+        edgewise::models::testing::prepare("model = 'least-squares'\n[time]\nat = [8192]\n" + spectrum +
+                                           "[optimizer]\nkind = '" + method.name + "'\n" + method.optimizer + "\n");
+    const auto findings = problem->stability();
+    CHECK(std::get<std::string>(finding(findings, "phase").value) == "bias-limited");
+    CHECK(number(findings, "bias_exponent") == doctest::Approx(0.7).epsilon(1e-13));
+    const double predicted = number(findings, "bias_constant") * std::pow(8192, -0.7);
+    CHECK(problem->solve().find("excess_mse")->value.back() == doctest::Approx(predicted).epsilon(0.005));
+  }
+}
+
+TEST_CASE("the greedy outer rate is where P after the first round is smallest") {
+  const LinearProblem problem =
+      problem_of(groups({1, 0.5, 0.2}, {1, 2, 1}, 3), "la-diloco", "learning_rate = 0.1\ninner_steps = 8\nworkers = 2");
+  const double xi = number(linear_stability(problem), "xi_greedy");
+  const auto after = [&](double rate) {
+    LinearRecursion run(with(problem, "outer_learning_rate", rate));
+    run.advance(8);
+    return run.excess_mse();
+  };
+  CHECK(after(xi) < after(1.01 * xi));
+  CHECK(after(xi) < after(0.99 * xi));
 }
 
 TEST_CASE("nothing that is found depends on the order or the units of a method's coordinates") {

@@ -46,7 +46,7 @@ class WorkerCoordinates {
     return out;
   }
 
-  WorkerPhase phase(const solvers::Phase& in, double batch) const {
+  solvers::GramPhase phase(const solvers::Phase& in, double batch) const {
     const solvers::PhaseBlock& mean = in.blocks.front();
     const solvers::PhaseBlock* deviation = in.blocks.size() > 1 ? &in.blocks[1] : nullptr;
     const double share = 1 / static_cast<double>(workers_);
@@ -58,7 +58,7 @@ class WorkerCoordinates {
       const auto& of_deviation = first ? deviation->T0 : deviation->T1;
       return spread(both, of_deviation[own(i) * deviation->r + own(j)], worker(i) == worker(j));
     };
-    WorkerPhase out;
+    solvers::GramPhase out;
     out.r = size();
     for (std::size_t i = 0; i < out.r; ++i)
       for (std::size_t j = 0; j < out.r; ++j) {
@@ -77,9 +77,9 @@ class WorkerCoordinates {
     return out;
   }
 
-  GramForm form(const Readout& readout, bool by_eigenvalue) const {
+  solvers::GramForm form(const Readout& readout, bool by_eigenvalue) const {
     const std::size_t r = size();
-    GramForm out{std::vector<double>(r * r, 0.0), by_eigenvalue};
+    solvers::GramForm out{std::vector<double>(r * r, 0.0), by_eigenvalue};
     const auto add = [&](const std::vector<double>& s, double factor) {
       for (std::size_t i = 0; i < r; ++i)
         for (std::size_t j = 0; j < r; ++j) out.A[i * r + j] += factor * s[i] * s[j];
@@ -130,9 +130,9 @@ spectra::Spectrum in_units(spectra::Spectrum spectrum, double unit) {
   return spectrum;
 }
 
-GramProblem gram_problem(const LinearProblem& problem, const spectra::Spectrum& spectrum) {
+solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::Spectrum& spectrum) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
-  GramProblem out;
+  solvers::GramProblem out;
   const double scale = scale_of_errors(problem, spectrum.eigenvalue, spectrum.target_power);
   for (std::size_t a = 0; a < spectrum.modes(); ++a) {
     if (spectrum.eigenvalue[a] == 0) continue;  // without noise
@@ -142,7 +142,7 @@ GramProblem gram_problem(const LinearProblem& problem, const spectra::Spectrum& 
   }
   out.factor = WorkerCoordinates(layout, workers_of(problem)).start(starts(problem, layout).front().factor);
   out.noise_variance = problem.data->noise_variance() / scale;
-  out.workers = workers_of(problem);
+  out.sources = workers_of(problem);
   out.own = layout.of_worker.size();
   return out;
 }
@@ -197,7 +197,7 @@ double LinearVariance::excess_mse() const {
   return scale_ * state_.mean(forms_.front());
 }
 
-std::vector<WorkerPhase> LinearVariance::phases(std::uint64_t step, std::uint64_t begin) {
+std::vector<solvers::GramPhase> LinearVariance::phases(std::uint64_t step, std::uint64_t begin) {
   const LinearMethod& method = *problem_.method;
   Hyperparameters& h = problem_.hyperparameters;
   h.seek(static_cast<double>(begin), true);
@@ -206,7 +206,7 @@ std::vector<WorkerPhase> LinearVariance::phases(std::uint64_t step, std::uint64_
   const WorkerCoordinates coordinates(layout_, workers_);
   solvers::Phase phase;
   method.step(h, step, step - begin, phase);
-  std::vector<WorkerPhase> out{coordinates.phase(phase, h("batch"))};
+  std::vector<solvers::GramPhase> out{coordinates.phase(phase, h("batch"))};
   if (method.sync(h, step, step - begin, step + 1 >= end_, phase)) out.push_back(coordinates.phase(phase, h("batch")));
   return out;
 }
@@ -214,7 +214,7 @@ std::vector<WorkerPhase> LinearVariance::phases(std::uint64_t step, std::uint64_
 void LinearVariance::advance(std::uint64_t target) {
   for (; step_ < target; ++step_) {
     if (step_ >= end_) begins_.push_back(step_);
-    const std::vector<WorkerPhase> now = phases(step_, begins_.back());
+    const std::vector<solvers::GramPhase> now = phases(step_, begins_.back());
     state_.apply(now.front());
     if (step_ + 1 == target)
       for (std::size_t i = 0; i < before_sync_.size(); ++i)
@@ -225,7 +225,7 @@ void LinearVariance::advance(std::uint64_t target) {
 
 void LinearVariance::trace_back(std::uint64_t from, std::uint64_t to, std::vector<double>& sensitivity) {
   while (from-- > to) {
-    const std::vector<WorkerPhase> now = phases(from, *std::prev(std::ranges::upper_bound(begins_, from)));
+    const std::vector<solvers::GramPhase> now = phases(from, *std::prev(std::ranges::upper_bound(begins_, from)));
     for (std::size_t i = now.size(); i-- > 0;) sensitivity = state_.sensitivity_before(now[i], sensitivity);
   }
 }
@@ -244,7 +244,7 @@ double LinearVariance::work(const LinearProblem& problem, double steps, double m
   h.seek(0);
   const Layout layout = method.layout(h);
   const WorkerCoordinates coordinates(layout, workers_of(problem));
-  const GramCovariance one(
+  const solvers::GramCovariance one(
       {{1}, {1}, {1}, std::vector<double>(coordinates.size(), 1.0), 0, workers_of(problem), layout.of_worker.size()});
   const std::uint64_t period = method.period(h);
   solvers::Phase phase;
@@ -259,7 +259,7 @@ double LinearVariance::size(const LinearProblem& problem, double modes) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
   const auto own = static_cast<double>(layout.of_worker.size());
   const double shared = static_cast<double>(layout.blocks.front().size()) - own;
-  return GramCovariance::size(shared + own * problem.hyperparameters.value_or("workers", 1), modes);
+  return solvers::GramCovariance::size(shared + own * problem.hyperparameters.value_or("workers", 1), modes);
 }
 
 std::optional<std::string> add_linear_bands(Trajectory& out, const LinearProblem& problem, double most_work) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "models/framework/scaling_law.hpp"
-#include "models/least_squares/linear_methods/gram_covariance.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
+#include "solvers/gram_covariance.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -44,7 +44,7 @@ class LinearVariance {
  private:
   double deviation(std::size_t form) const;
   /// The phases of a step of the period that begins at `begin`; a second one is its sync.
-  std::vector<WorkerPhase> phases(std::uint64_t step, std::uint64_t begin);
+  std::vector<solvers::GramPhase> phases(std::uint64_t step, std::uint64_t begin);
 
   LinearVariance(BalancedProblem problem, const spectra::Spectrum* nodes);
 
@@ -53,9 +53,9 @@ class LinearVariance {
   Layout layout_;
   std::size_t workers_ = 1;
   double scale_ = 1;  // of squared errors, so that their squares stay representable
-  GramCovariance state_;
-  std::vector<GramForm> forms_;      // of the readouts, and of the parameter error
-  std::vector<double> before_sync_;  // deviations of the readouts taken there
+  solvers::GramCovariance state_;
+  std::vector<solvers::GramForm> forms_;  // of the readouts, and of the parameter error
+  std::vector<double> before_sync_;       // deviations of the readouts taken there
   std::uint64_t step_ = 0, end_ = 0;
   std::vector<std::uint64_t> begins_;  // of the periods; end_ is where the last of them ends
 };

@@ -1,10 +1,10 @@
-#include "models/least_squares/linear_methods/gram_covariance.hpp"
+#include "solvers/gram_covariance.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
-namespace edgewise::models::least_squares {
+namespace edgewise::solvers {
 
 namespace {
 
@@ -52,24 +52,24 @@ GramCovariance::GramCovariance(GramProblem problem) : problem_(std::move(problem
   r_ = problem_.factor.size();
   if (n == 0 || r_ == 0 || problem_.multiplicity.size() != n || problem_.power.size() != n)
     throw std::invalid_argument("variance of the risk: one multiplicity and power per eigenvalue are needed");
-  if (own * problem_.workers > r_) throw std::invalid_argument("variance of the risk: too many workers");
+  if (own * problem_.sources > r_) throw std::invalid_argument("variance of the risk: too many sources");
   entries_ = entries_of(r_);
   total_ = entries_ * n;
   for (const double f : symmetric_entries(problem_.factor, problem_.factor))
     for (const double power : problem_.power) mean_.push_back(f * power);
 
   const auto places = entry_places(r_);
-  const std::size_t shared = r_ - own * problem_.workers;
+  const std::size_t shared = r_ - own * problem_.sources;
   std::vector<std::size_t> at(r_ * r_);
   for (std::size_t k = 0; k < places.size(); ++k)
     at[places[k].first * r_ + places[k].second] = at[places[k].second * r_ + places[k].first] = k;
   for (const auto& place : places) {
-    // The workers in the order in which the entry names them, then the others.
+    // The sources in the order in which the entry names them, then the others.
     std::vector<std::size_t> order;
     for (const std::size_t c : {place.first, place.second})
       if (c >= shared && own > 0 && std::ranges::find(order, (c - shared) / own) == order.end())
         order.push_back((c - shared) / own);
-    for (std::size_t w = 0; w < problem_.workers; ++w)
+    for (std::size_t w = 0; w < problem_.sources; ++w)
       if (std::ranges::find(order, w) == order.end()) order.push_back(w);
     const auto moved = [&](std::size_t c) {
       if (c < shared || own == 0) return c;
@@ -84,25 +84,25 @@ GramCovariance::GramCovariance(GramProblem problem) : problem_(std::move(problem
 
 // ---- maps -------------------------------------------------------------------------------------------------------
 
-GramCovariance::Maps GramCovariance::maps(const WorkerPhase& phase, std::span<const double> eigenvalue, bool cross) {
-  const std::size_t r = phase.r, workers = phase.e.size();
+GramCovariance::Maps GramCovariance::maps(const GramPhase& phase, std::span<const double> eigenvalue, bool cross) {
+  const std::size_t r = phase.r, sources = phase.e.size();
   const auto places = entry_places(r);
   const auto used = [&](std::size_t c, std::size_t i) { return phase.T0[c * r + i] != 0 || phase.T1[c * r + i] != 0; };
   const auto T = [&](std::size_t c, std::size_t i, double lambda) {
     return phase.T0[c * r + i] + lambda * phase.T1[c * r + i];
   };
   Maps out;
-  for (std::size_t w = 0; w < workers; ++w) {
+  for (std::size_t w = 0; w < sources; ++w) {
     out.nu.push_back(symmetric_entries(phase.n[w], phase.n[w]));
     out.sigma.push_back(bilinear_form(phase.e[w], phase.e[w]));
   }
-  out.cross.resize(workers);
-  const double inverse_batch = workers > 0 ? 1 / phase.batch : 0.0;
+  out.cross.resize(sources);
+  const double inverse_batch = sources > 0 ? 1 / phase.batch : 0.0;
   for (std::size_t row = 0; row < places.size(); ++row)
     for (std::size_t col = 0; col < places.size(); ++col) {
       const std::size_t c = places[row].first, d = places[row].second, i = places[col].first, j = places[col].second;
       double fed = 0;
-      for (std::size_t w = 0; w < workers; ++w) fed += inverse_batch * out.nu[w][row] * out.sigma[w][col];
+      for (std::size_t w = 0; w < sources; ++w) fed += inverse_batch * out.nu[w][row] * out.sigma[w][col];
       if (fed != 0 || (used(c, i) && used(d, j)) || (used(c, j) && used(d, i))) {
         Entry entry{row, col, {}};
         for (const double lambda : eigenvalue) {
@@ -113,7 +113,7 @@ GramCovariance::Maps GramCovariance::maps(const WorkerPhase& phase, std::span<co
         out.own.push_back(std::move(entry));
       }
       if (inverse_batch == 0 || !cross) continue;
-      for (std::size_t w = 0; w < workers; ++w) {
+      for (std::size_t w = 0; w < sources; ++w) {
         // The entries of x n' + n x', x = lambda T G e, and 2/B of those of lambda^2 e'Ge n n'.
         const auto &e = phase.e[w], &noise = phase.n[w];
         const auto reads = [&](std::size_t of) { return (e[j] != 0 && used(of, i)) || (e[i] != 0 && used(of, j)); };
@@ -166,7 +166,7 @@ std::vector<double> GramCovariance::moved_covariance(std::span<const double> g) 
 
 // ---- a phase ----------------------------------------------------------------------------------------------------
 
-void GramCovariance::apply(const WorkerPhase& phase) {
+void GramCovariance::apply(const GramPhase& phase) {
   if (phase.r != r_ || phase.T0.size() != r_ * r_ || phase.T1.size() != r_ * r_ || phase.e.size() != phase.n.size())
     throw std::invalid_argument("variance of the risk: a phase of other coordinates");
   const Maps m = maps(phase, problem_.eigenvalue);
@@ -191,10 +191,10 @@ void GramCovariance::apply(const WorkerPhase& phase) {
 }
 
 // The terms of (2.7) that are of low rank, or of one mode.
-GramCovariance::Added GramCovariance::added(const WorkerPhase& phase, const Maps& m,
+GramCovariance::Added GramCovariance::added(const GramPhase& phase, const Maps& m,
                                             std::span<const std::vector<double>> shared,
                                             std::span<const std::vector<double>> response) const {
-  const std::size_t workers = shared.size(), n = modes();
+  const std::size_t sources = shared.size(), n = modes();
   const double b = 1 / phase.batch;
   Added out;
   out.diagonal.assign(n, std::vector<double>(entries_ * entries_, 0.0));
@@ -212,14 +212,14 @@ GramCovariance::Added GramCovariance::added(const WorkerPhase& phase, const Maps
                                 x.begin() + static_cast<std::ptrdiff_t>((k + 1) * n), [](double v) { return v != 0; }));
     out.outer.push_back({std::move(x), std::move(y), std::move(any)});
   };
-  std::vector<double> Q(workers);
-  std::vector<std::vector<double>> with_P(workers), with_Q(workers);  // covariances and moments with the entries
-  for (std::size_t w = 0; w < workers; ++w) {
+  std::vector<double> Q(sources);
+  std::vector<std::vector<double>> with_P(sources), with_Q(sources);  // covariances and moments with the entries
+  for (std::size_t w = 0; w < sources; ++w) {
     Q[w] = product(shared[w], mean_) + problem_.noise_variance;
     with_P[w] = with_Q[w] = moved_covariance(shared[w]);
     add_to(with_Q[w], Q[w], mean_);
   }
-  for (std::size_t w = 0; w < workers; ++w) {
+  for (std::size_t w = 0; w < sources; ++w) {
     std::vector<double> y = image(m.own, with_P[w]);
     add_to(y, 2 * b, image(m.cross[w], with_Q[w]));
     for (std::size_t k = 0; k < entries_; ++k)
@@ -228,7 +228,7 @@ GramCovariance::Added GramCovariance::added(const WorkerPhase& phase, const Maps
         for (std::size_t l = 0; l < entries_; ++l) S += m.sigma[w][l] * with_Q[w][l * n + a];
         y[k * n + a] += 2 * b * b * problem_.eigenvalue[a] * problem_.eigenvalue[a] * S * m.nu[w][k];
       }
-    for (std::size_t v = 0; v < workers; ++v) add_to(y, product(shared[v], with_P[w]) / 2, response[v]);
+    for (std::size_t v = 0; v < sources; ++v) add_to(y, product(shared[v], with_P[w]) / 2, response[v]);
     const double squared = product(shared[w], with_P[w]) + Q[w] * Q[w];
     add_to(y, b * squared, response[w]);
     add_outer(response[w], std::move(y));
@@ -237,7 +237,7 @@ GramCovariance::Added GramCovariance::added(const WorkerPhase& phase, const Maps
     add_outer(std::move(z), std::move(half));
     square_of(m.sigma[w], m.nu[w], 2 * b * b * (1 + b));
     add_products(phase, m, w, with_Q[w], squared, out);
-    // The products of two workers' noises.
+    // The products of two sources' noises.
     for (std::size_t v = 0; v < w; ++v) {
       std::vector<double> pattern = symmetric_entries(phase.n[w], phase.n[v]);
       for (double& entry : pattern) entry *= 2;
@@ -258,10 +258,10 @@ GramCovariance::Added GramCovariance::added(const WorkerPhase& phase, const Maps
   return out;
 }
 
-// What one worker's noise adds to a mode's covariance with itself: the entries of (x n' + n x') (x n' + n x') with
+// What one source's noise adds to a mode's covariance with itself: the entries of (x n' + n x') (x n' + n x') with
 // Sigma in place of x x'.
-void GramCovariance::add_products(const WorkerPhase& phase, const Maps& m, std::size_t w,
-                                  std::span<const double> with_Q, double squared, Added& out) const {
+void GramCovariance::add_products(const GramPhase& phase, const Maps& m, std::size_t w, std::span<const double> with_Q,
+                                  double squared, Added& out) const {
   const std::size_t n = modes(), r = r_;
   const double b = 1 / phase.batch;
   const auto& noise = phase.n[w];
@@ -313,7 +313,7 @@ std::vector<bool> GramCovariance::needed(const EntryMap& map) const {
   return out;
 }
 
-// (2.7) mode by mode: what is below the modes' diagonal, of columns that no exchange of workers makes of others.
+// (2.7) mode by mode: what is below the modes' diagonal, of columns that no exchange of sources makes of others.
 void GramCovariance::assemble(const Maps& m, double b, const Added& more) {
   const std::size_t n = modes(), t = entries_;
   std::vector<std::pair<const EntryMap*, double>> congruences;
@@ -407,7 +407,7 @@ void GramCovariance::assemble(const Maps& m, double b, const Added& more) {
   covariance_.swap(next_);
 }
 
-double GramCovariance::work(const WorkerPhase& phase) const {
+double GramCovariance::work(const GramPhase& phase) const {
   const double one[] = {1.0};
   const Maps m = maps(phase, one);
   std::vector<const EntryMap*> all{&m.own};
@@ -433,7 +433,7 @@ std::vector<double> GramCovariance::sensitivity(const GramForm& form) const {
   return out;
 }
 
-std::vector<double> GramCovariance::sensitivity_before(const WorkerPhase& phase, std::span<const double> after) const {
+std::vector<double> GramCovariance::sensitivity_before(const GramPhase& phase, std::span<const double> after) const {
   const std::size_t n = modes();
   const Maps m = maps(phase, problem_.eigenvalue, false);
   std::vector<double> out(total_, 0.0);
@@ -463,4 +463,4 @@ double GramCovariance::size(double r, double modes) {
   return total * total;
 }
 
-}  // namespace edgewise::models::least_squares
+}  // namespace edgewise::solvers

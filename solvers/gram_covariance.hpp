@@ -1,21 +1,24 @@
 #pragma once
 /// \file
-/// How far single runs of a linear method stray: second moments of its second moments (docs/theory/two-phase.md,
-/// section 2b). Gaussian data and labels, fresh samples; exact at any dimension.
+/// Second moments of the second moments of linear phases (solvers/linear_phases) under sampling noise: how far single
+/// runs stray from the means (docs/theory/two-phase.md, section 2b).
+///
+/// A source averages `batch` samples x (x'v - eps), x ~ N(0, diag(lambda)) and eps ~ N(0, sigma^2), with v_i = e'z_i of the
+/// coordinates z_i of mode i; its noise is what that differs from its mean by. Exact for any number of modes.
 #include <cstddef>
 #include <limits>
 #include <span>
 #include <vector>
 
-namespace edgewise::models::least_squares {
+namespace edgewise::solvers {
 
-/// What one phase does to the r coordinates z of every mode, those of all workers one after another:
-/// z <- (T0 + lambda T1) z + sum over workers of n_w times the gradient noise at e_w'z. Matrices are row-major.
-struct WorkerPhase {
+/// What one phase does to the r coordinates z of every mode: z <- (T0 + lambda T1) z + sum over sources of n_w times the
+/// noise at e_w'z. Matrices are row-major.
+struct GramPhase {
   std::size_t r = 1;
   std::vector<double> T0, T1;
-  std::vector<std::vector<double>> e, n;                   ///< [worker][coordinate]; empty: a noiseless phase
-  double batch = std::numeric_limits<double>::infinity();  ///< of every worker
+  std::vector<std::vector<double>> e, n;                   ///< [source][coordinate]; empty: a noiseless phase
+  double batch = std::numeric_limits<double>::infinity();  ///< of every source
 };
 
 /// The modes, and the coordinates at the start: factor[c] sqrt(power[a]) in eigenspace a.
@@ -23,7 +26,7 @@ struct GramProblem {
   std::vector<double> eigenvalue, multiplicity, power;
   std::vector<double> factor;
   double noise_variance = 0;  ///< sigma^2
-  std::size_t workers = 1;    ///< all alike; each has the like share of the last `own` * `workers` coordinates
+  std::size_t sources = 1;    ///< all alike; each has the like share of the last `own` * `sources` coordinates
   std::size_t own = 0;
 };
 
@@ -40,7 +43,7 @@ class GramCovariance {
   explicit GramCovariance(GramProblem problem);
 
   /// About work() multiplications. \throws std::invalid_argument for a phase of other coordinates.
-  void apply(const WorkerPhase& phase);
+  void apply(const GramPhase& phase);
   double mean(const GramForm& form) const;
   /// Over runs; clipped at 0, infinite where it has overflowed.
   double variance(const GramForm& form) const;
@@ -50,10 +53,10 @@ class GramCovariance {
   /// The derivative of the form by the entries of the G_a ...
   std::vector<double> sensitivity(const GramForm& form) const;
   /// ... and, from that of a mean after a phase, its derivative by the entries before it.
-  std::vector<double> sensitivity_before(const WorkerPhase& phase, std::span<const double> after) const;
+  std::vector<double> sensitivity_before(const GramPhase& phase, std::span<const double> after) const;
 
   /// Multiplications of a phase.
-  double work(const WorkerPhase& phase) const;
+  double work(const GramPhase& phase) const;
   /// How many covariances are kept for so many coordinates.
   static double size(double r, double modes);
 
@@ -66,9 +69,9 @@ class GramCovariance {
   using EntryMap = std::vector<Entry>;
   struct Maps {
     EntryMap own;                            ///< T G T' and what a mode's own S feeds back
-    std::vector<EntryMap> cross;             ///< [worker] how G enters the products of state and noise
-    std::vector<std::vector<double>> nu;     ///< [worker] the entries of n n'
-    std::vector<std::vector<double>> sigma;  ///< [worker] e'Ge by the entries of G
+    std::vector<EntryMap> cross;             ///< [source] how G enters the products of state and noise
+    std::vector<std::vector<double>> nu;     ///< [source] the entries of n n'
+    std::vector<std::vector<double>> sigma;  ///< [source] e'Ge by the entries of G
   };
   /// What is added to the covariances beside the congruences.
   struct Added {
@@ -85,16 +88,16 @@ class GramCovariance {
     std::vector<std::vector<double>> diagonal;  ///< [mode] entries x entries
   };
 
-  static Maps maps(const WorkerPhase& phase, std::span<const double> eigenvalue, bool cross = true);
+  static Maps maps(const GramPhase& phase, std::span<const double> eigenvalue, bool cross = true);
   std::vector<double> image(const EntryMap& map, std::span<const double> g) const;
-  /// n_a lambda_a nu / B: the response to the shared scalar of one worker.
+  /// n_a lambda_a nu / B: the response to the shared scalar of one source.
   std::vector<double> feedback(std::span<const double> nu, double batch) const;
-  /// P of one worker by the entries: lambda_a sigma.
+  /// p of one source by the entries: lambda_a sigma.
   std::vector<double> risk(std::span<const double> sigma) const;
   std::vector<double> moved_covariance(std::span<const double> g) const;
-  Added added(const WorkerPhase& phase, const Maps& maps, std::span<const std::vector<double>> shared,
+  Added added(const GramPhase& phase, const Maps& maps, std::span<const std::vector<double>> shared,
               std::span<const std::vector<double>> response) const;
-  void add_products(const WorkerPhase& phase, const Maps& maps, std::size_t worker, std::span<const double> with_shared,
+  void add_products(const GramPhase& phase, const Maps& maps, std::size_t source, std::span<const double> with_shared,
                     double shared_square, Added& out) const;
   void assemble(const Maps& maps, double inverse_batch, const Added& more);
   /// The columns of the covariance that the representatives' columns of the result need through a map.
@@ -106,7 +109,7 @@ class GramCovariance {
   std::vector<double> mean_;               // [entry][mode]
   std::vector<double> covariance_, next_;  // columns of that order
   bool random_ = false;                    // false: no noise yet
-  /// Per entry of G the one that an exchange of workers turns it into, and where that takes all entries.
+  /// Per entry of G the one that an exchange of sources turns it into, and where that takes all entries.
   struct Exchange {
     std::size_t to;
     std::vector<std::size_t> places;
@@ -114,4 +117,4 @@ class GramCovariance {
   std::vector<Exchange> exchange_;
 };
 
-}  // namespace edgewise::models::least_squares
+}  // namespace edgewise::solvers

@@ -7,6 +7,7 @@
 #include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
+#include "models/least_squares/typical_growth.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
 #include "solvers/contour.hpp"
@@ -26,8 +27,9 @@ double growth(const SgdModes& modes, double eta) {
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
     if (solvers::is_null(modes.eigenvalue[a], largest)) continue;
     decay.push_back(modes.contraction(a, eta));
-    input.push_back(std::isinf(modes.batch) ? 0 : modes.feedback(a, eta));
-    weight.push_back(modes.eigenvalue[a]);
+    const double x = eta * modes.eigenvalue[a];  // of any units
+    input.push_back(std::isinf(modes.batch) ? 0 : x * x / modes.batch * modes.multiplicity[a]);
+    weight.push_back(1);
     lowest = std::min(lowest, decay.back());
   }
   return solvers::leading_shift(decay, input, weight) - lowest;
@@ -85,12 +87,22 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
     eta_variance = variance_threshold(variance, eta_max * largest) / largest;
   }
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
+  // Where the direction of the error does not matter.
+  constexpr double widest = 1e6;
+  if (modes.eigenvalue.size() == 1 && problem.data.gaussian() && modes.batch <= widest &&
+      modes.multiplicity[0] <= widest) {
+    const double lambda = modes.eigenvalue[0], n = modes.multiplicity[0];
+    add("growth_factor_typical", std::exp(typical_log_growth(eta * lambda, modes.batch, n)),
+        "factor per step of a single run's excess risk at long times, almost surely (label noise aside)");
+    add("eta_typical", typical_threshold(modes.batch, n, eta_max * lambda) / lambda,
+        "learning rate at which it reaches 1; from eta_max to there single runs decay though their mean grows");
+  }
   const double factor = 1 + growth(modes, eta);
   add("growth_factor", factor, "factor per step of the mean risk at long times (label noise aside)");
   const double steady = stable ? modes.noise_variance * kappa / (1 - kappa) : unstable_limit(modes, eta, factor);
   // The largest eigenvalue of a symmetric matrix that is convex in eta: there is one minimum.
-  const auto fastest = numerics::minimum([&](double rate) { return growth(modes, rate); }, 0, eta_max);
-  add("eta_best", fastest.at, "learning rate at which the mean risk decays fastest at long times");
+  const auto fastest = numerics::minimum([&](double share) { return growth(modes, share * eta_max); }, 0, 1);
+  add("eta_best", fastest.at * eta_max, "learning rate at which the mean risk decays fastest at long times");
   add("growth_factor_best", 1 + fastest.value, "growth_factor there");
   add("steady_excess_mse", steady, "P at infinite time; inf where it grows without bound");
   add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; inf where it grows without bound");

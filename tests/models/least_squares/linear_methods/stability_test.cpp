@@ -317,6 +317,12 @@ TEST_CASE("the best outer rate on an isotropic spectrum is where a round contrac
 }
 
 TEST_CASE("the best learning rate of SGD is where the mean risk decays fastest") {
+  // In the units of any inputs.
+  for (const double lambda : {1e-300, 1e100}) {
+    const auto isotropic = groups({lambda}, {7}, 3);
+    isotropic->batch = 3;
+    CHECK(number(sgd_stability(*isotropic), "eta_best") == doctest::Approx(3.0 / 11 / lambda).epsilon(1e-7));
+  }
   // K = 2.5 I_d: B/(B + d + 1)/2.5, and 1 - B/(B + d + 1) there.
   auto data = groups({2.5}, {7}, 3);
   data->batch = 3;

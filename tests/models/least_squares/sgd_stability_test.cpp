@@ -142,15 +142,15 @@ TEST_CASE("power laws: the late risk of runs from any start, of any signal, inpu
                    "\n" + more);
   };
   const std::string steep = "dimension = 1000000000\nalpha = 1.0\nbeta = ";
-  for (const auto& [spectrum, more] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& row : std::vector<std::pair<std::string, std::string>>{
            {steep + "1.5", "[optimizer]\nlearning_rate = 0.4\nbatch = 2\n"},
            {steep + "1.5\nsignal = 7", "[optimizer]\nlearning_rate = 0.4\n[initial]\nscale = -1\n"},
            {steep + "0.3", "[optimizer]\nlearning_rate = 0.3\n[initial]\nscale = 0.5\n"},
            {steep + "0.8\nsignal = 0.1", "[optimizer]\nlearning_rate = 0.3\nbatch = 4\n[data]\nlaw = 'laplace'\n"},
            {steep + "1.2", "[optimizer]\nlearning_rate = 0.5\n[noise]\nvariance = 2.0\n"}}) {
-    CAPTURE(spectrum);
-    CAPTURE(more);
-    const auto problem = experiment(spectrum, more);
+    CAPTURE(row.first);
+    CAPTURE(row.second);
+    const auto problem = experiment(row.first, row.second);
     const auto findings = problem->stability();
     const auto term = [&](const std::string& name) {
       return number(findings, name + "_constant") * std::pow(1e8, -number(findings, name + "_exponent"));

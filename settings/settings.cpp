@@ -341,6 +341,14 @@ void check(const Table& table, const Parameter& p, const Value& value) {
                                             suggestion(*word, p.accepted)));
 }
 
+/// The parameter that is not read at the values of others: `p`, or one that decides whether `p` is; else null.
+const Parameter* unread(const Parameter& p, std::span<const Parameter> parameters, const Values& values) {
+  if (p.read_by.empty() || !values.has(p.read_by)) return nullptr;
+  if (std::ranges::find(p.read_at, values.text(p.read_by)) == p.read_at.end()) return &p;
+  const auto above = std::ranges::find(parameters, p.read_by, &Parameter::name);
+  return above == parameters.end() ? nullptr : unread(*above, parameters, values);
+}
+
 }  // namespace
 
 std::vector<Parameter> with_sections(const std::vector<std::pair<std::string, std::vector<Parameter>>>& sections) {
@@ -383,11 +391,10 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
     values.values_[p.name] = *typed;
     values.given_[p.name] = true;
   }
-  for (const auto& p : parameters) {
-    if (p.read_by.empty() || !values.given(p.name) || !values.has(p.read_by)) continue;
-    if (const std::string& word = values.text(p.read_by); std::ranges::find(p.read_at, word) == p.read_at.end())
-      throw table.error(p.name, fmt::format("is read where {}, and here it is {}; leave it out", p.where_text(), word));
-  }
+  for (const auto& p : parameters)
+    if (const Parameter* of = values.given(p.name) ? unread(p, parameters, values) : nullptr)
+      throw table.error(p.name, fmt::format("is read where {}, and here it is {}; leave it out", of->where_text(),
+                                            values.text(of->read_by)));
   return values;
 }
 

@@ -218,6 +218,8 @@ std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment&
   const Table& table = experiment.table;
   auto out = std::make_shared<NetworkAlignment>();
   out->data = ingredients::networks::read_training_data(table);
+  if (out->data.test)
+    throw table.table_or_empty("data").error("test_examples", "nothing here is measured on them; leave it out");
   const Values network = settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters());
   if (network.given("synthetic_beta"))
     throw network.error("synthetic_beta", "is of Hessians, which this model has not; leave it out");
@@ -296,7 +298,9 @@ std::vector<Parameter> all_keys() {
     }
   };
   for (const Description& kind : alignment_kinds()) add("alignment.", kind.name, kind.parameters);
-  add("data.", "network", ingredients::networks::data_parameters());
+  std::vector<Parameter> data = ingredients::networks::data_parameters();
+  std::erase_if(data, [](const Parameter& p) { return p.name == "test_examples"; });
+  add("data.", "network", data);
   add("network.", "network", ingredients::networks::network_parameters());
   return out;
 }

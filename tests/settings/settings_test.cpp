@@ -126,6 +126,23 @@ TEST_CASE("a key that the chosen word does not read is refused") {
   CHECK(parameters[0].where_text().empty());
 }
 
+TEST_CASE("a key whose reader is not read itself is refused, for what that hangs on") {
+  const std::vector<Parameter> parameters = {
+      text("kind", "of data").one_of({"drawn", "images"}).otherwise(std::string("drawn")),
+      text("targets", "of drawn data")
+          .one_of({"linear", "classes"})
+          .where("kind", {"drawn"})
+          .otherwise(std::string("linear")),
+      number("noise", "of linear targets").where("targets", {"linear"}).otherwise(0.0)};
+  const auto said = [&](const std::string& toml) { return message([&] { read(read_text(toml, "f"), parameters); }); };
+  CHECK(said("noise = 1").empty());
+  CHECK(said("kind = 'images'").empty());
+  CHECK(said("targets = 'classes'\nnoise = 1") ==
+        "f: noise: is read where targets = linear, and here it is classes; leave it out");
+  CHECK(said("kind = 'images'\nnoise = 1") ==
+        "f: noise: is read where kind = drawn, and here it is images; leave it out");
+}
+
 TEST_CASE("a key whose reader is chosen by itself is read") {
   const std::vector<Parameter> parameters = {text("method", "how").computed("by size"),
                                              boolean("bands", "more").where("method", {"exact"})};

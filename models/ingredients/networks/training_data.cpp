@@ -49,10 +49,6 @@ class GaussianData {
         stream_(static_cast<std::uint64_t>(data.integer("seed")), 0, 0, random::Purpose::data) {
     const std::size_t d = data.whole("inputs"), outputs = data.whole("outputs");
     labels_ = targets_ == "classes" || targets_ == "random-classes";
-    if (labels_ && data.given("target_scale"))
-      throw data.error("target_scale", "is of targets that are no classes; leave it out");
-    if (targets_ == "random-classes" && data.given("noise"))
-      throw data.error("noise", "is of targets that the inputs decide; leave it out");
     if (targets_ == "product" && d < 3) throw data.error("targets", "product is of three inputs or more");
     if (targets_ == "product" && outputs != 1) throw data.error("outputs", "product is one output");
     first_ = normals(targets_ == "teacher" ? data.whole("teacher_width") : outputs, d);
@@ -205,11 +201,11 @@ const std::vector<settings::Parameter>& data_parameters() {
           .at_most(1e4)
           .otherwise(10.0),
       settings::number("noise", "variance of what is added to the y of gaussian inputs")
-          .where("kind", {"gaussian"})
+          .where("targets", {"linear", "teacher", "classes", "product"})
           .at_least(0)
           .otherwise(0.0),
       settings::number("target_scale", "factor on gaussian targets that are no classes")
-          .where("kind", {"gaussian"})
+          .where("targets", {"linear", "teacher", "product"})
           .above(0)
           .otherwise(1.0),
       settings::number("input_scale", "factor on all inputs").above(0).otherwise(1.0),

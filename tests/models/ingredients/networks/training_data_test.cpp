@@ -33,6 +33,20 @@ double apart(const Matrix& a, const Matrix& b) {
   return out;
 }
 
+TrainingData data_of(const std::string& keys, int examples = 50) {
+  const std::string head = "[data]\ninputs = 4\nexamples = " + std::to_string(examples) + "\n";
+  return read_training_data(settings::read_text(head + keys, "f.toml"));
+}
+
+std::string error_of(const std::string& keys) {
+  try {
+    data_of(keys);
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
 }  // namespace
 
 TEST_CASE("what is trained on does not depend on what is held out") {
@@ -95,4 +109,22 @@ TEST_CASE("Gaussian targets are what they are called") {
     for (std::size_t i = 0; i < 4000; ++i) square += std::pow(many.train->inputs(j, i), 2) / 4000;
     CHECK(square == Approx(std::pow(static_cast<double>(j + 1), -2)).epsilon(6 * std::sqrt(2 / 4000.0)));
   }
+}
+
+TEST_CASE("held-out examples come after those trained on, of the same teacher") {
+  const TrainingData both = data_of("test_examples = 10\n"), all = data_of("", 60);
+  REQUIRE(both.test);
+  for (std::size_t i = 0; i < 10; ++i) CHECK(both.test->targets(0, i) == all.train->targets(0, 50 + i));
+  CHECK_FALSE(data_of("").test);
+}
+
+TEST_CASE("a key that the targets do not read is refused") {
+  CHECK(error_of("targets = 'random-classes'\nnoise = 0.1\n") ==
+        "f.toml: data.noise: is read where targets = linear or teacher or classes or product, and here it is "
+        "random-classes; leave it out");
+  CHECK(error_of("targets = 'classes'\nnoise = 0.1\n").empty());
+  for (const char* classes : {"classes", "random-classes"})
+    CHECK(error_of("targets = '" + std::string(classes) + "'\ntarget_scale = 2.0\n")
+              .starts_with("f.toml: data.target_scale: is read where targets = linear or teacher or product"));
+  CHECK(error_of("teacher_width = 3\n").starts_with("f.toml: data.teacher_width: is read where targets = teacher"));
 }

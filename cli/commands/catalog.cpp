@@ -96,6 +96,7 @@ void add_sections(std::vector<Entry>& out) {
   }
   out.push_back(std::move(theory));
   out.push_back(std::move(monte_carlo));
+  for (const FileSection& common : common_sections()) out.push_back(entry_of(common));
   // All others, whatever models have.
   for (const models::Model* model : models::all())
     for (const std::string& name : model->sections()) {
@@ -116,7 +117,6 @@ void add_sections(std::vector<Entry>& out) {
         }
       if (!own.empty()) entry->more_parameters.emplace_back("of model " + model->description().name, std::move(own));
     }
-  for (const FileSection& common : common_sections()) out.push_back(entry_of(common));
 }
 
 void add_sweep_sections(std::vector<Entry>& out) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/framework/experiment.hpp"
+#include "models/framework/sections.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/ingredients/schedule_search/options.hpp"
@@ -91,6 +92,10 @@ const std::vector<FileSection>& common_sections() {
   return all;
 }
 
+bool is_common(std::string_view name) {
+  return std::ranges::find(common_sections(), name, &FileSection::name) != common_sections().end();
+}
+
 namespace {
 
 /// The keys that the model declares as `section`.KEY, without the section.
@@ -117,15 +122,24 @@ std::vector<FileSection> inner_tables(const Model& model, const std::string& sec
   return out;
 }
 
+/// The section where it takes these kinds alone.
+FileSection with_kinds(FileSection section, const std::vector<std::string>& words) {
+  std::erase_if(section.kinds, [&](const Description* kind) { return !std::ranges::count(words, kind->name); });
+  if (!section.kind(section.usual)) section.usual.clear();
+  return section;
+}
+
 FileSection section_of(const Model& model, const std::string& name) {
   const std::vector<Parameter> own = own_keys(model, name);
   if (name == "optimizer" && !model.optimizers().empty()) {
     const auto all = model.optimizers();
     return {name, section_summary(name), {}, "kind", all.front()->name, {all.begin(), all.end()}};
   }
-  if (own.empty())
-    for (const FileSection& shared : shared_choices())
-      if (shared.name == name) return shared;
+  for (const FileSection& shared : shared_choices())
+    if (shared.name == name && own.empty()) return shared;
+    // A model that takes some of the kinds alone declares the key that chooses, and no other.
+    else if (shared.name == name && own.size() == 1 && own.front().name == shared.chosen_by)
+      return with_kinds(shared, own.front().accepted);
   return {name, section_summary(name), own};
 }
 
@@ -138,7 +152,7 @@ void append(std::vector<Parameter>& to, std::span<const Parameter> more) {
 std::vector<FileSection> sections_of(const Model& model) {
   std::vector<FileSection> out;
   const auto elsewhere = [&](const std::string& name) {
-    return name == "theory" || name == "monte_carlo" || name == "tune";
+    return name == "theory" || name == "monte_carlo" || name == "tune" || is_common(name);
   };
   for (const std::string& name : model.sections()) {
     if (elsewhere(name)) continue;
@@ -151,11 +165,13 @@ std::vector<FileSection> sections_of(const Model& model) {
   FileSection theory{"theory", section_summary("theory"), {}};
   append(theory.parameters, model.theory_parameters());
   if (!theory.parameters.empty()) out.push_back(std::move(theory));
-  FileSection monte_carlo{"monte_carlo", section_summary("monte_carlo"), models::monte_carlo_parameters()};
-  append(monte_carlo.parameters, model.monte_carlo_parameters());
-  out.push_back(std::move(monte_carlo));
+  if (models::reads_section(model, "monte_carlo")) {
+    out.push_back({"monte_carlo", section_summary("monte_carlo"), models::monte_carlo_parameters()});
+    append(out.back().parameters, model.monte_carlo_parameters());
+  }
   if (std::ranges::find(model.sections(), "tune") != model.sections().end()) out.push_back(section_of(model, "tune"));
-  out.insert(out.end(), common_sections().begin(), common_sections().end());
+  for (const FileSection& common : common_sections())
+    if (models::reads_section(model, common.name)) out.push_back(common);
   return out;
 }
 

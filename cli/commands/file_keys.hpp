@@ -31,8 +31,10 @@ struct FileSection {
 std::string section_summary(const std::string& name);
 /// [spectrum], [noise], [rate] and [schedule], which choose among kinds that belong to no model.
 const std::vector<FileSection>& shared_choices();
-/// [verdict], [schedule_search] and [collapse], which every experiment may have.
+/// [verdict], [schedule_search] and [collapse], of experiments whose model has a use for them (models::reads_section).
 const std::vector<FileSection>& common_sections();
+/// Whether one of those has the name.
+bool is_common(std::string_view name);
 /// All sections that an experiment of the model may have, in the order in which a file gives them.
 std::vector<FileSection> sections_of(const models::Model& model);
 /// Reads the sections that commands read, not the model's problem: [verdict], [schedule_search], [collapse] and [tune].

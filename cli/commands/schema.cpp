@@ -116,8 +116,11 @@ Json section_schema(const FileSection& section, bool required) {
   return out;
 }
 
-bool is_common(const std::string& name) {
-  return std::ranges::find(common_sections(), name, &FileSection::name) != common_sections().end();
+/// Whether it is one of shared_choices(), whole.
+bool has_every_kind(const FileSection& section) {
+  const auto& all = shared_choices();
+  const auto same = std::ranges::find(all, section.name, &FileSection::name);
+  return same != all.end() && same->kinds == section.kinds;
 }
 
 /// Sections by name, those in others and the repeated ones in their places.
@@ -126,7 +129,7 @@ Json sections_schema(const std::vector<FileSection>& sections, bool required,
   Json out = Json::object();
   for (const FileSection& section : sections) {
     const auto known = shared.find(section.name);
-    const bool is_shared = known != shared.end() && (!section.kinds.empty() || is_common(section.name));
+    const bool is_shared = known != shared.end() && (is_common(section.name) || has_every_kind(section));
     Json schema = is_shared ? Json{{"$ref", known->second}} : section_schema(section, required);
     if (section.repeated) schema = {{"type", "array"}, {"items", std::move(schema)}};
     const std::size_t dot = section.name.find('.');

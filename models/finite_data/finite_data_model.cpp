@@ -379,7 +379,7 @@ const Model& finite_data_model() {
            "theta = X'V y/N",
            "Agarwala, Pennington 2024; docs/theory/least-squares-sgd.md, section 9",
            settings::with_sections({{"data", data_section().parameters()}})},
-      .sections = {"spectrum", "noise", "data", "optimizer", "schedule", "theory", "monte_carlo"},
+      .sections = {"spectrum", "noise", "data", "optimizer", "schedule", "theory", "monte_carlo", "schedule_search"},
       .optimizers = {multi_pass_sgd()},
       .observables = finite_data_observables(),
       .closed_forms = finite_data_closed_forms,

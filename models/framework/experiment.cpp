@@ -22,8 +22,7 @@ const std::vector<std::string>& section_names() {
     const auto add = [&](const std::string& name) {
       if (std::ranges::find(out, name) == out.end()) out.push_back(name);
     };
-    for (const std::string& key : common_keys())
-      if (key != "title" && key != "model") add(key);
+    for (const char* name : {"theory", "verdict", "collapse"}) add(name);
     for (const Axis* axis : axes()) add(axis->section);
     for (const Model* model : all())
       for (const std::string& section : model->sections()) add(section);
@@ -85,8 +84,7 @@ const settings::Section<MonteCarlo>& monte_carlo_section() {
 }  // namespace
 
 std::span<const std::string> common_keys() {
-  static const std::vector<std::string> keys{"title",   "model",    "theory",         "monte_carlo",
-                                             "verdict", "collapse", "schedule_search"};
+  static const std::vector<std::string> keys{"title", "model", "theory"};
   return keys;
 }
 

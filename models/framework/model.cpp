@@ -9,6 +9,7 @@
 #include "models/framework/checked_problem.hpp"
 #include "models/framework/rate_objective.hpp"
 #include "models/framework/scaling_law.hpp"
+#include "models/framework/sections.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
 
@@ -38,7 +39,41 @@ class Separate final : public ReplicaGroup {
   std::vector<std::unique_ptr<Replica>> replicas_;
 };
 
+bool among(std::span<const std::string> words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+/// Why the model has no use for the section.
+std::string unread(const Model& model, const std::string& section) {
+  const std::string name = "model " + model.description().name;
+  for (const Axis* other : axes())
+    if (other->section == section)
+      return name + " runs along its " + model.axis().name + " axis: give the section [" + model.axis().section +
+             "] instead";
+  if (section == "monte_carlo" || section == "verdict")
+    return name + " is not simulated: there is no replica, seed or verdict; leave it out";
+  return name + " does not read this section; leave it out";
+}
+
+/// Of the rate rules, which belong to no model, one may take some alone: the words of its key rate.kind.
+void check_rate(const Model& model, const settings::Table& experiment) {
+  const std::vector<settings::Parameter>& keys = model.description().parameters;
+  const auto declared = std::ranges::find(keys, "rate.kind", &settings::Parameter::name);
+  if (declared == keys.end()) return;
+  settings::Parameter kind = *declared;
+  kind.name = "kind";
+  const settings::Table rate = experiment.table_or_empty("rate");
+  settings::read(rate, std::span(&kind, 1), rate.keys());
+}
+
 }  // namespace
+
+bool reads_section(const Model& model, std::string_view section) {
+  if (section == "verdict") return reads_section(model, "monte_carlo");
+  // The sizes of `edgewise collapse` are compared along their steps.
+  if (section == "collapse") return &model.axis() == &step_axis();
+  return section == model.axis().section || among(common_keys(), section) || among(model.sections(), section);
+}
 
 std::unique_ptr<ReplicaGroup> Simulation::group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const {
   return std::make_unique<Separate>(*this, seed, first, count);
@@ -53,19 +88,11 @@ std::unique_ptr<ScalingLaw> Problem::scaling_law() const {
 }
 
 std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
-  const std::span<const std::string> mine = sections();
-  for (const std::string& section : experiment.table.keys()) {
-    if (std::ranges::find(common_keys(), section) != common_keys().end() || section == axis().section) continue;
-    for (const Axis* other : axes())
-      if (other->section == section && std::ranges::find(mine, section) == mine.end())
-        throw experiment.table.error(section, "model " + description().name + " runs along its " + axis().name +
-                                                  " axis: give the section [" + axis().section + "] instead");
-    if (std::ranges::find(mine, section) == mine.end())
-      throw experiment.table.error(section,
-                                   "model " + description().name + " does not read this section; leave it out");
-  }
+  for (const std::string& section : experiment.table.keys())
+    if (!reads_section(*this, section)) throw experiment.table.error(section, unread(*this, section));
   read_monte_carlo(experiment.table, monte_carlo_parameters());
   const settings::Values theory = settings::read(experiment.table.table_or_empty("theory"), theory_parameters());
+  check_rate(*this, experiment.table);
   const bool scaled = std::ranges::any_of(theory_parameters(), [&](const settings::Parameter& p) {
     return p.name.starts_with("scale_") && theory.given(p.name) && theory.number(p.name) != 1;
   });

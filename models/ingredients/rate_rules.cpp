@@ -104,21 +104,30 @@ settings::Choice read_rate_choice(const settings::Table& experiment) {
   return settings::read_choice(experiment, "rate", descriptions, "constant");
 }
 
-std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
-                                               bool own_loss) {
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm) {
   const settings::Choice choice = read_rate_choice(experiment);
   const RateRuleKind& kind = rate_rule_kinds()[choice.index];
   if (!kind.build) return nullptr;
   std::shared_ptr<RateRule> rule = kind.build(choice.values, start_norm);
-  if (rule->needs().own_loss && !own_loss)
-    throw choice.values.error("kind", kind.description.name +
-                                          " reads the batch's own loss along its step, which this model does not show; "
-                                          "all other kinds are offered");
   rule->columns.insert(rule->columns.begin(), kind.memory.begin(), kind.memory.end());
   for (const settings::Parameter& key : kind.description.parameters)
     if (key.name == "eta_max") rule->largest = choice.values.number("eta_max");
   rule->multiplier = choice.values.number("multiplier");
   return rule;
+}
+
+settings::Parameter rate_kind(std::vector<std::string> words) {
+  settings::Parameter out = settings::text("kind", "which rule").one_of(std::move(words));
+  return std::ranges::count(out.accepted, "constant") ? out.otherwise("constant") : out.must();
+}
+
+std::vector<std::string> rates_without_own_loss() {
+  std::vector<std::string> out;
+  for (const RateRuleKind& kind : rate_rule_kinds()) {
+    const settings::Values usual = settings::read(settings::Table(), kind.description.parameters);
+    if (!kind.build || !kind.build(usual, 0.0)->needs().own_loss) out.push_back(kind.description.name);
+  }
+  return out;
 }
 
 }  // namespace edgewise::models::ingredients

@@ -153,8 +153,11 @@ const RateRule& line_search_rule();
 settings::Choice read_rate_choice(const settings::Table& experiment);
 
 /// Reads the section [rate]; null for kind "constant" and when absent. \throws settings::Error.
-/// \param own_loss  whether the model shows what RateNeeds::own_loss asks for: else such rules are refused
-std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm,
-                                               bool own_loss = false);
+std::shared_ptr<const RateRule> read_rate_rule(const settings::Table& experiment, std::optional<double> start_norm);
+
+/// The key `kind` of a model that takes these alone: declared as rate.kind, the framework refuses all others.
+settings::Parameter rate_kind(std::vector<std::string> words);
+/// Kinds without RateNeeds::own_loss, for models that do not show it.
+std::vector<std::string> rates_without_own_loss();
 
 }  // namespace edgewise::models::ingredients

@@ -337,7 +337,7 @@ const Model& kernel_regression_model() {
                                                {"kernel", kernel_section_parameters()},
                                                {"target", target_parameters()},
                                                {"noise", noise_parameters()}})},
-      .sections = {"data", "kernel", "target", "noise", "spectrum"},
+      .sections = {"data", "kernel", "target", "noise", "spectrum", "monte_carlo"},
       .axis = &samples_axis(),
       .observables = all_observables(),
       .closed_forms = kernel_regression_closed_forms,

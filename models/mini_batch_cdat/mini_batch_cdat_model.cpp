@@ -30,12 +30,8 @@ struct Tuner {
 };
 
 Tuner tuner_of(const settings::Table& table) {
-  if (!table.has("rate"))
-    throw table.error("rate.kind", "is required: this model takes the rule [rate] kind = \"cdat\", and no other");
   const settings::Choice choice = ingredients::read_rate_choice(table);
-  if (ingredients::rate_rule_kinds()[choice.index].description.name != "cdat")
-    throw choice.values.error("kind", "this model is about kind = \"cdat\" and takes no other");
-  return {ingredients::read_rate_rule(table, std::nullopt, true),
+  return {ingredients::read_rate_rule(table, std::nullopt),
           choice.values.number("multiplier") * choice.values.number("sigma")};
 }
 
@@ -311,7 +307,7 @@ const Model& mini_batch_cdat_model() {
            "E n = m2 P + s2 d/B,  E d = m3 P + m2 s2 d/B,  m2 = 1 + (d+1)/B,  m3 = 1 + 3(d+1)/B + (d^2+3d+4)/B^2\n"
            "eta = sigma nbar/dbar,   P' = P (1 - 2 eta + eta^2 m2) + eta^2 s2 d/B,   stable where sigma < 2 m3/m2^2",
            "Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, section 4",
-           settings::with_sections({{"data", data_keys()}})},
+           settings::with_sections({{"data", data_keys()}, {"rate", {ingredients::rate_kind({"cdat"})}}})},
       .sections = {"data", "optimizer", "rate", "monte_carlo"},
       .dimension = {"data", "dimension", {"optimizer.batch"}},
       .optimizers = {mini_batches()},

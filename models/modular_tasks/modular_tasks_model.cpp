@@ -278,7 +278,7 @@ const Model& modular_tasks_model() {
                                     {"tasks", task_keys()},
                                     {"kernel", kernel_keys()},
                                     {"noise", noise_parameters()}})},
-      .sections = {"data", "tasks", "kernel", "noise"},
+      .sections = {"data", "tasks", "kernel", "noise", "monte_carlo"},
       .axis = &samples_axis(),
       .observables = all_observables(),
       .closed_forms = modular_tasks_closed_forms,

@@ -319,8 +319,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   problem->network =
       read_network(settings::read(table.table_or_empty("network"), network_parameters()), *problem->data.train);
   problem->loss = read_loss(settings::read(table.table_or_empty("loss"), loss_section().parameters()), problem->data);
-  problem->rate = ingredients::read_rate_rule(
-      table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))), true);
+  problem->rate =
+      ingredients::read_rate_rule(table, std::sqrt(numerics::squared_norm_in_order(problem->start(problem->seed, 0))));
   read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
   problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
   ingredients::check_base_of_rate(table, problem->rate.get(), problem->rule.base);

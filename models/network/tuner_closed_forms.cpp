@@ -30,7 +30,7 @@ class TunedRun {
   TunedRun(QuadraticObjective& objective, std::vector<double> theta, const std::string& rule, double constant)
       : objective_(objective), theta_(std::move(theta)), constant_(constant), updates_({}, theta_.size(), 1, 0) {
     if (rule.empty()) return;
-    rule_ = ingredients::read_rate_rule(settings::read_text("[rate]\n" + rule, "closed form"), std::nullopt, true);
+    rule_ = ingredients::read_rate_rule(settings::read_text("[rate]\n" + rule, "closed form"), std::nullopt);
     run_.emplace(*rule_);
   }
 

@@ -154,8 +154,6 @@ void read_rate(const Values& values, const Experiment& experiment, NonlinearProb
   problem.greedy = values.text("learning_rate_rule") == "greedy";
   const settings::Choice choice = ingredients::read_rate_choice(experiment.table);
   const std::string& kind = ingredients::rate_rule_kinds()[choice.index].description.name;
-  if (kind != "constant" && kind != "line-search")
-    throw choice.values.error("kind", "of the rules this model knows line-search, the greedy rate, alone");
   if (kind == "line-search") {
     for (const char* key : {"learning_rate", "gamma", "learning_rate_rule"})
       if (values.given(key))
@@ -297,11 +295,13 @@ std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
 ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,
                                        std::function<std::vector<ClosedForm>()> closed_forms,
                                        const std::string& unread) {
-  description.parameters = settings::with_sections({{"data", data_keys()}});
+  description.parameters =
+      settings::with_sections({{"data", data_keys()}, {"rate", {ingredients::rate_kind({"constant", "line-search"})}}});
   std::vector<Parameter> theory = theory_section().parameters();
   std::erase_if(theory, [&](const Parameter& p) { return p.name == unread; });
   return {.description = std::move(description),
-          .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},
+          .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo",
+                       "schedule_search"},
           .optimizers = std::move(methods),
           .observables = {{"excess_mse", "label^2", "P = v'Kv"},
                           {"risk", "label^2", "population loss with noise, (P + sigma^2)/2, where sigma^2 is finite"}},

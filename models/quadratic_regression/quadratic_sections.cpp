@@ -162,7 +162,7 @@ void read_data(const Values& values, QuadraticProblem& problem) {
 }
 
 void read_rate(const Table& table, QuadraticProblem& problem) {
-  problem.rate = ingredients::read_rate_rule(table, 0.0, true);
+  problem.rate = ingredients::read_rate_rule(table, 0.0);
   if (!problem.rate) return;
   problem.rate_kind = ingredients::rate_rule_kinds()[ingredients::read_rate_choice(table).index].description.name;
 }

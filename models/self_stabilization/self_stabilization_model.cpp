@@ -230,18 +230,25 @@ settings::Description descent() {
                .otherwise(false)}};
 }
 
+const std::map<std::string, Tuner>& tuners() {
+  static const std::map<std::string, Tuner> all = {{"constant", Tuner::constant},
+                                                   {"inverse-sharpness", Tuner::inverse_sharpness},
+                                                   {"cdat", Tuner::cdat},
+                                                   {"stochastic-polyak", Tuner::stochastic_polyak}};
+  return all;
+}
+
+settings::Parameter tuner_key() {
+  std::vector<std::string> words;
+  for (const auto& entry : tuners()) words.push_back(entry.first);
+  return ingredients::rate_kind(std::move(words));
+}
+
 /// The rule's kind and its numbers.
 void read_tuner(const settings::Table& table, Setup& setup) {
-  static const std::map<std::string, Tuner> tuners = {{"constant", Tuner::constant},
-                                                      {"inverse-sharpness", Tuner::inverse_sharpness},
-                                                      {"cdat", Tuner::cdat},
-                                                      {"stochastic-polyak", Tuner::stochastic_polyak}};
   const settings::Choice choice = ingredients::read_rate_choice(table);
   const settings::Values& values = choice.values;
-  const auto found = tuners.find(ingredients::rate_rule_kinds()[choice.index].description.name);
-  if (found == tuners.end())
-    throw values.error("kind", "this model takes constant, inverse-sharpness, cdat and stochastic-polyak");
-  setup.tuner = found->second;
+  setup.tuner = tuners().at(ingredients::rate_rule_kinds()[choice.index].description.name);
   if (setup.constant()) return;
   // Polyak's rate is (L - f_min)/(c |g|^2), which has a 1/c where the others have a sigma.
   setup.sigma = values.number("multiplier") * (values.has("c") ? 1 / values.number("c") : values.number("sigma"));
@@ -318,7 +325,7 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const settings::Table& table = experiment.table;
   Setup s;
   read_tuner(table, s);
-  const auto rule = ingredients::read_rate_rule(table, std::nullopt, true);
+  const auto rule = ingredients::read_rate_rule(table, std::nullopt);
   const settings::Values optimizer = settings::read_choice(table, "optimizer", optimizers, "gd").values;
   if (rule && optimizer.given("learning_rate"))
     throw optimizer.error("learning_rate", "is what the section [rate] sets; leave one of them out");
@@ -356,7 +363,8 @@ const Model& self_stabilization_model() {
            "Damian, Nichani, Lee 2022; Roulet, Agarwala, Grill et al. 2024; docs/theory/curvature-dynamics.md, "
            "sections "
            "1 and 2",
-           settings::with_sections({{"landscape", landscape_keys()}, {"initial", initial_keys()}})},
+           settings::with_sections(
+               {{"landscape", landscape_keys()}, {"initial", initial_keys()}, {"rate", {tuner_key()}}})},
       .sections = {"landscape", "initial", "optimizer", "rate", "theory", "monte_carlo"},
       .optimizers = {descent()},
       .observables = state_observables(),

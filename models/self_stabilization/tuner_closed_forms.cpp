@@ -20,7 +20,7 @@ using Rule = std::shared_ptr<const ingredients::RateRule>;
 
 /// "constant" is no rule.
 Rule rule_of(const std::string& section) {
-  return ingredients::read_rate_rule(settings::read_text("[rate]\n" + section, "closed form"), std::nullopt, true);
+  return ingredients::read_rate_rule(settings::read_text("[rate]\n" + section, "closed form"), std::nullopt);
 }
 std::string late(double sigma, int delay, double tau = 0) {
   return fmt::format("kind = 'inverse-sharpness'\nsigma = {}\ndelay = {}\nema = {}", sigma, delay, tau);

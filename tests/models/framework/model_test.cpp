@@ -6,6 +6,10 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <vector>
+
+#include "models/framework/sections.hpp"
+#include "models/ingredients/rate_rules.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -46,6 +50,52 @@ TEST_CASE("a section that the model does not read is an error, whatever the mode
   CHECK(refused >= 12);
 }
 
+TEST_CASE("sections of commands are read where the model has what the command needs, and else are errors") {
+  const auto readers = [](const char* section) {
+    std::vector<std::string> out;
+    for (const Model* model : all()) {
+      CAPTURE(model->description().name);
+      const std::string error =
+          error_of("model = \"" + model->description().name + "\"\n[" + section + "]" + needed_by(*model));
+      const bool refused = error.starts_with(std::string("f.toml: ") + section + ": model ");
+      CHECK(refused != reads_section(*model, section));
+      if (!refused) out.push_back(model->description().name);
+    }
+    return out;
+  };
+  // With a rate_objective.
+  CHECK(readers("schedule_search") ==
+        std::vector<std::string>{"least-squares", "residual-sgd", "sign-sgd", "finite-data"});
+  // A formula has no replicas.
+  CHECK(readers("monte_carlo").size() == all().size() - 1);
+  CHECK(readers("verdict").size() == all().size() - 1);
+  CHECK(
+      error_of("model = \"sum-of-powers\"\n[monte_carlo]\nseed = 2" + std::string(needed)) ==
+      "f.toml: monte_carlo: model sum-of-powers is not simulated: there is no replica, seed or verdict; leave it out");
+  // Curves along steps.
+  for (const std::string& name : readers("collapse")) CHECK(&find_model(name)->axis() == &step_axis());
+  CHECK(error_of("model = \"kernel-regression\"\n[collapse]\n[samples]\nmax = 1") ==
+        "f.toml: collapse: model kernel-regression does not read this section; leave it out");
+}
+
+TEST_CASE("a model that declares which rate rules it takes gets no other") {
+  std::size_t some = 0;
+  for (const Model* model : all())
+    for (const settings::Parameter& p : model->description().parameters) {
+      if (p.name != "rate.kind") continue;
+      const std::string& name = model->description().name;
+      CAPTURE(name);
+      ++some;
+      for (const ingredients::RateRuleKind& kind : ingredients::rate_rule_kinds()) {
+        const std::string& word = kind.description.name;
+        const std::string error = error_of("model = \"" + name + "\"\n[rate]\nkind = \"" + word + "\"" + needed);
+        const bool refused = error.starts_with("f.toml: rate.kind: '" + word + "' is not one of ");
+        CHECK(refused == (std::ranges::count(p.accepted, word) == 0));
+      }
+    }
+  CHECK(some == 5);
+}
+
 TEST_CASE("nobody reads [output]") {
   CHECK(error_of(std::string("model = \"least-squares\"\n[output]\nx = 1") + needed).find("output: unknown") !=
         std::string::npos);
@@ -54,6 +104,7 @@ TEST_CASE("nobody reads [output]") {
 TEST_CASE("unknown keys of [monte_carlo] and [theory] are errors, whatever the model") {
   for (const Model* model : all())
     for (const char* section : {"monte_carlo", "theory"}) {
+      if (!reads_section(*model, section)) continue;
       CAPTURE(model->description().name);
       const std::string error =
           error_of("model = \"" + model->description().name + "\"\n[" + section + "]\nrplicas = 1" + needed_by(*model));

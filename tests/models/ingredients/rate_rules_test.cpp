@@ -13,7 +13,7 @@ using namespace edgewise::models::ingredients;
 namespace {
 
 std::shared_ptr<const RateRule> rule(const std::string& lines, std::optional<double> start_norm = 0.0) {
-  return read_rate_rule(settings::read_text("[rate]\n" + lines, "f.toml"), start_norm, true);
+  return read_rate_rule(settings::read_text("[rate]\n" + lines, "f.toml"), start_norm);
 }
 
 std::string error_of(const std::string& lines, std::optional<double> start_norm = 0.0) {
@@ -157,13 +157,16 @@ TEST_CASE("Armijo: shrinks from a grown trial until the loss falls enough") {
   CHECK(RateRun(*capped).step(now, 1) == doctest::Approx(std::pow(0.8, 60)));
 }
 
-TEST_CASE("rules that read the loss along the step are refused where no model shows it") {
-  try {
-    read_rate_rule(settings::read_text("[rate]\nkind = 'cdat'\n", "f.toml"), 0.0);
-    FAIL("accepted");
-  } catch (const settings::Error& e) {
-    CHECK(std::string(e.what()).find("f.toml: rate.kind: cdat reads the batch's own loss") == 0);
-  }
+TEST_CASE("models that do not show the loss along the step take all rules but those that read it") {
+  const std::vector<std::string> words = rates_without_own_loss();
+  CHECK(words.front() == "constant");
+  CHECK(words.size() == rate_rule_kinds().size() - 3);
+  for (const char* word : {"cdat", "armijo", "inverse-sharpness"}) CHECK(std::ranges::count(words, word) == 0);
+  CHECK_FALSE(rate_kind(words).required);
+  CHECK(rate_kind({"cdat"}).required);  // there is no usual one
+}
+
+TEST_CASE("numbers of rules that read the loss along the step are checked") {
   CHECK(error_of("kind = 'cdat'\nsigma = 0.0").find("rate.sigma: must be > 0") != std::string::npos);
   CHECK(error_of("kind = 'cdat'\nema = 1.0").find("rate.ema") != std::string::npos);
   CHECK(error_of("kind = 'armijo'\nc = 1.0").find("rate.c") != std::string::npos);

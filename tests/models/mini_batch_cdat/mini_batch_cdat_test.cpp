@@ -207,11 +207,12 @@ TEST_CASE("mini-batch CDAT: findings, degenerate starts, divergence, and what is
   CHECK(holds(error_of(text(3, 2, 0, "sigma = 0.0")), "x.toml: rate.sigma"));
   CHECK(holds(error_of(text(3, 0, 0, "")), "optimizer.batch"));
   CHECK(holds(error_of(text(3, 2, -1, "")), "data.noise_variance"));
-  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n"),
-              "rate.kind: is required: this model takes the rule [rate] kind = \"cdat\""));
+  CHECK(
+      holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n"), "rate.kind: is required (text, one of cdat)"));
   CHECK(holds(error_of(text(3, 2, 0, "").replace(text(3, 2, 0, "").find("batch = 2"), 9, "batch = 2.5")),
               "optimizer.batch: must be a whole number >= 1, or inf (here 2.5)"));
-  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n[rate]\nkind = 'armijo'\n"), "rate.kind"));
+  CHECK(holds(error_of("model = 'mini-batch-cdat'\n[time]\nsteps = 1\n[rate]\nkind = 'armijo'\n"),
+              "rate.kind: 'armijo' is not one of cdat"));
   CHECK(holds(error_of(text(20000, 20000, 0, "", "[monte_carlo]\nsampler = 'rows'\n")), "monte_carlo.sampler"));
 }
 

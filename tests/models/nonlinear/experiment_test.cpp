@@ -181,7 +181,7 @@ TEST_CASE("bad input") {
               "x.toml: theory.compare: unknown key"));
   for (const char* kind : {"dog", "mechanic", "nadamw", "armijo", "polyak"})
     CHECK(holds(error_of(residual("kind = 'sgd'", std::string("[rate]\nkind = '") + kind + "'\n")),
-                "x.toml: rate.kind: of the rules this model knows line-search"));
+                "x.toml: rate.kind: '" + std::string(kind) + "' is not one of constant, line-search"));
   CHECK(holds(error_of(residual("kind = 'quantile'\ntau = 1\nlearning_rate = 1")), "x.toml: optimizer.tau: must be"));
   CHECK(holds(error_of(residual("kind = 'sgd'\nthreshold = 1\nlearning_rate = 1")), "unknown key"));
   CHECK(holds(error_of(residual("learning_rate = 0.01", "[monte_carlo]\nsampler = 'rows'\n"), false, true),

@@ -434,7 +434,7 @@ TEST_CASE("self-stabilisation: what is refused") {
   CHECK(refused(head + "[rate]\nkind = 'inverse-sharpness'\nema = 1.0\n", "rate.ema"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\nema = -0.1\n", "rate.ema"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\nsigma = 0.0\n", "rate.sigma"));
-  CHECK(refused(head + "[rate]\nkind = 'dog'\n", "rate.kind: this model takes"));
+  CHECK(refused(head + "[rate]\nkind = 'dog'\n", "rate.kind: 'dog' is not one of cdat, constant"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[optimizer]\nlearning_rate = 1.0\n", "leave one of them out"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[landscape]\nepsilon = 0.1\n", "landscape.epsilon"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[initial]\nx = 0.0\n[landscape]\nbulk_gradient = 1.0\n", "u.Hu = 0"));

@@ -253,7 +253,7 @@ const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled,
   const auto kinds = linear_method_descriptions();
   const settings::Choice choice = settings::read_choice(table, "optimizer", kinds, "sgd", also);
   const LinearMethod& method = linear_methods()[choice.index];
-  if (!table.table_or_empty("optimizer").tables("phase").empty() && method.rule)
+  if (table.table_or_empty("optimizer").has("phase") && method.rule)
     throw choice.values.error("phase", "belongs to kind = \"custom\" only");
   h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
   const Values& values = choice.values;
@@ -283,7 +283,7 @@ void read_schedules(const Table& table, double horizon, LeastSquares& problem, L
   const Table schedules = table.table_or_empty("schedule");
   refuse_unread(schedules, linear.method->description, h);
   for (const std::string& name : others)
-    if (schedules.table(name)) {
+    if (schedules.has(name)) {
       h.schedule(name, ingredients::read_schedule(table, "schedule." + name, horizon));
       if (h.scheduled(name) && std::isinf(h.base(name)))
         throw schedules.error(name, "optimizer." + name + " is inf, and no part of that is finite; leave it out");

@@ -85,6 +85,7 @@ TEST_CASE("schedules of the learning rate and of any other number") {
   CHECK(P("[schedule.batch]\nkind = 'constant'\n") == constant);
   CHECK(P("[schedule.inner_steps]\nkind = 'step'\nfactor = 0.5\nstages = 2\n") != constant);
   CHECK(holds(message(lookahead + "[schedule.workers]\nkind = 'cosine'\n"), "schedule.workers"));
+  CHECK(holds(message(lookahead + "[schedule]\nbatch = 5\n"), "schedule.batch: must be a section, [schedule.batch]"));
   CHECK(holds(message(custom + "T0 = [[1, 0], [0, 1]]\nn = [0, 0]\ne = [1, 0]\n[schedule]\nkind = 'cosine'\n"),
               "no learning_rate"));
   // A schedule keeps a number in its range.
@@ -113,6 +114,7 @@ TEST_CASE("bad optimizers are refused by name") {
   CHECK(holds(message(lookahead + "[theory]\nbands = true\nmethod = 'ode'\n"), "theory.bands: "));
   CHECK(holds(message(lookahead + "[monte_carlo]\nsampler = 'block'\n"), "monte_carlo.sampler"));
   CHECK(holds(message(lookahead + "[[optimizer.phase]]\nT0 = [[1]]\n"), "belongs to kind = \"custom\" only"));
+  CHECK(holds(message(lookahead + "phase = [1]\n"), "optimizer.phase: belongs to kind = \"custom\" only"));
 }
 
 TEST_CASE("what is read in no equation is refused: momentum without a kind of it, keys that a theory passes over") {

@@ -44,6 +44,8 @@ Status compare_methods(const Context& context, const std::string& path, const se
   const validation::ComparisonPlan plan = validation::read_comparison(file, context.overrides, context.seed);
   const std::vector<std::string> inputs = inputs_of_comparison(plan, path);
   keep_inputs(targets, inputs, "this comparison");
+  if (options.restart && options.store.empty())
+    throw Error("--restart: there is no store to discard; --store FILE names it");
   std::optional<validation::ComparisonStore> store;
   if (!options.store.empty()) {
     for (const std::string& input : inputs)
@@ -60,6 +62,7 @@ Status compare_methods(const Context& context, const std::string& path, const se
   how.threads = context.threads;
   how.stop = &interrupted();
   how.store = store ? &*store : nullptr;
+  how.version = "edgewise " EDGEWISE_VERSION;
   std::size_t finished = 0, all = 0;
   how.progress = [&](std::size_t done, std::size_t of) {
     finished = done;

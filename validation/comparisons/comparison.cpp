@@ -16,6 +16,7 @@
 #include "numerics/constants.hpp"
 #include "settings/failure.hpp"
 #include "validation/comparisons/tuned_rate.hpp"
+#include "validation/file_digests.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
 
 namespace edgewise::validation {
@@ -225,14 +226,21 @@ std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, cons
   out.baselines.assign(plan.baselines.size(), std::vector<ComparedRun>(workloads));
   for (const ComparedMethod& method : plan.methods)
     out.runs.emplace_back(method.settings.size(), std::vector<ComparedRun>(workloads));
+  // Of the same program, experiment and files the result is the same.
+  const auto key = [&](const std::string& what, const settings::Table& experiment) {
+    FileDigests files;
+    add_digests(experiment, files);
+    return fmt::format("{}\n{}\n{}{}", options.version, what, text_of(files), experiment.text());
+  };
   std::vector<Job> jobs;
   for (std::size_t b = 0; b < plan.baselines.size(); ++b)
     for (std::size_t w = 0; w < workloads; ++w) {
       const settings::Table& table = plan.baselines[b].experiments[w];
-      jobs.push_back({fmt::format("tuned {} {} {}\n{}", plan.observable, settings::text_of(plan.from),
-                                  settings::text_of(plan.to), table.text()),
-                      place("baseline " + plan.baselines[b].name, plan.workloads[w]),
-                      [&plan, &table] { return tuned(table, plan); }, &out.baselines[b][w]});
+      jobs.push_back(
+          {key(fmt::format("tuned {} {} {}", plan.observable, settings::text_of(plan.from), settings::text_of(plan.to)),
+               table),
+           place("baseline " + plan.baselines[b].name, plan.workloads[w]),
+           [&plan, &table] { return tuned(table, plan); }, &out.baselines[b][w]});
     }
   for (std::size_t m = 0; m < plan.methods.size(); ++m)
     for (std::size_t s = 0; s < plan.methods[m].settings.size(); ++s)
@@ -240,7 +248,7 @@ std::optional<MethodComparison> compare_methods(const ComparisonPlan& plan, cons
         const ComparedMethod& method = plan.methods[m];
         const settings::Table& table = method.settings[s].experiments[w];
         const bool by_simulation = method.simulated;
-        jobs.push_back({fmt::format("{} {}\n{}", by_simulation ? "simulated" : "solved", plan.observable, table.text()),
+        jobs.push_back({key(fmt::format("{} {}", by_simulation ? "simulated" : "solved", plan.observable), table),
                         place(fmt::format("method {}, {}", method.name, method.settings[s].name), plan.workloads[w]),
                         [&plan, &table, by_simulation] {
                           return by_simulation ? simulated(table, plan.observable) : solved(table, plan.observable);

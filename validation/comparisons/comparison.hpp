@@ -46,6 +46,7 @@ struct ComparisonOptions {
   std::function<void(std::size_t, std::size_t)> progress = {};  ///< done, of all
   const std::atomic<bool>* stop = nullptr;
   ComparisonStore* store = nullptr;  ///< where finished runs are kept and found; may be null
+  std::string version = {};          ///< of the program: what another one has kept is not found
 };
 
 /// Checks the plan and computes what is not in the store. Nothing when stopped. The result does not depend on the number of threads.

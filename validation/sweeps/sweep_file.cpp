@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <set>
 #include <stdexcept>
@@ -410,41 +409,6 @@ Table read_base(const Table& file, const Table& section) {
   return base;
 }
 
-/// FNV-1a of what is in a file: guards against mistakes, not against malice.
-std::string digest(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::uint64_t hash = 14695981039346656037ULL;
-  std::vector<char> buffer(1 << 16);
-  while (in) {
-    in.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    for (std::streamsize i = 0; i < in.gcount(); ++i)
-      hash = (hash ^ static_cast<unsigned char>(buffer[static_cast<std::size_t>(i)])) * 1099511628211ULL;
-  }
-  return fmt::format("{:016x}", hash);
-}
-
-void add_file(const std::string& origin, const std::string& word,
-              std::vector<std::pair<std::string, std::string>>& out) {
-  if (word.empty() || word.size() > 4096) return;
-  const fs::path path(word);
-  const std::string found = path.is_absolute() ? word : (fs::path(origin).parent_path() / path).string();
-  std::error_code ignored;
-  if (!fs::is_regular_file(found, ignored)) return;
-  for (const auto& [known, hash] : out)
-    if (known == word) return;
-  out.emplace_back(word, digest(found));
-}
-
-void add_files(const Table& table, std::vector<std::pair<std::string, std::string>>& out) {
-  for (const std::string& key : table.keys()) {
-    if (const Value* value = table.find(key)) {
-      if (const auto* word = std::get_if<std::string>(value)) add_file(table.origin(), *word, out);
-    } else {
-      for (const Table& section : table.tables(key)) add_files(section, out);
-    }
-  }
-}
-
 }  // namespace
 
 const std::vector<std::string>& reserved_names() {
@@ -568,10 +532,10 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   }
   plan.variants = read_variants(plan.definition, experiment, plan.axes);
   plan.derived = read_derived(plan.definition, plan.axes, plan.variants, names);
-  add_files(experiment, plan.files);
-  for (const auto& variant : plan.variants) add_files(variant.experiment, plan.files);
+  add_digests(experiment, plan.files);
+  for (const auto& variant : plan.variants) add_digests(variant.experiment, plan.files);
   for (const SweepAxis& axis : plan.axes)
-    for (const std::string& word : axis.words) add_file(experiment.origin(), word, plan.files);
+    for (const std::string& word : axis.words) add_digest(experiment.origin(), word, plan.files);
   return plan;
 }
 

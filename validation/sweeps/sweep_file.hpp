@@ -10,6 +10,7 @@
 
 #include "settings/expression.hpp"
 #include "settings/settings.hpp"
+#include "validation/file_digests.hpp"
 #include "validation/sweeps/sweep.hpp"
 
 namespace edgewise::validation {
@@ -45,7 +46,7 @@ struct SweepPlan {
   /// The rest: title, [sweep] panels, [[label]], [[boundary]].
   settings::Table presentation;
   /// Files that the experiment names, and a digest of what is in them.
-  std::vector<std::pair<std::string, std::string>> files;
+  FileDigests files;
   std::vector<std::string> overrides;
 
   /// Names that formulas may use of a cell, in order: axes that have numbers, derived names.

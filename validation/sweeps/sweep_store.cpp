@@ -73,12 +73,6 @@ class Lock {
   int file_ = -1;
 };
 
-std::string files_text(const SweepPlan& plan) {
-  std::string out;
-  for (const auto& [path, digest] : plan.files) out += path + " " + digest + "\n";
-  return out;
-}
-
 void put_meta(Database& database, const std::string& name, const std::string& value) {
   Statement statement(database, "INSERT OR REPLACE INTO meta VALUES (?, ?)");
   statement.bind(0, name);
@@ -192,7 +186,7 @@ struct SweepStore::Impl {
     database.execute("CREATE TABLE cells (" + columns + ", label TEXT, reason TEXT, seconds REAL, version TEXT)");
     put_meta(database, "definition", plan.definition.text());
     put_meta(database, "presentation", plan.presentation.text());
-    put_meta(database, "files", files_text(plan));
+    put_meta(database, "files", text_of(plan.files));
     put_meta(database, "version", options.version);
     put_meta(database, "file", plan.file);
     Statement statement(database, "INSERT INTO measures VALUES (?, ?, ?, ?)");
@@ -212,7 +206,7 @@ struct SweepStore::Impl {
     const std::string before = meta(database, "definition");
     if (before != plan.definition.text()) refuse(changes(read_kept(before, path), plan.definition));
     const std::string files = meta(database, "files");
-    if (files != files_text(plan)) refuse(file_changes(files, files_text(plan)));
+    if (files != text_of(plan.files)) refuse(file_changes(files, text_of(plan.files)));
     const bool measures_differ = !same_names(read_infos(database), table.measures);
     if (!measures_differ) read_cells(database, table);
     bool complete = !measures_differ;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/cli/program_run.hpp"
+#include "tests/validation/comparisons/two_workloads.hpp"
 
 using namespace edgewise;
 using cli::testing::contents;
@@ -15,27 +16,11 @@ using nlohmann::json;
 
 namespace {
 
-const char* const comparison = R"(title = "Two methods"
+const std::string comparison = R"(title = "Two methods"
 [compare]
 baseline = ["constant", "cosine"]
-[experiment]
-model = "least-squares"
-[experiment.spectrum]
-kind = "isotropic"
-dimension = 20
-[experiment.noise]
-law = "gaussian"
-variance = 0.5
-[experiment.time]
-steps = 40
-points = 2
-[[workload]]
-name = "small batch"
-set = ["optimizer.batch=2"]
-[[workload]]
-name = "large batch"
-set = ["optimizer.batch=16"]
-[[method]]
+)" + validation::testing::two_workloads +
+                               R"([[method]]
 name = "DoG"
 set = ["rate.kind=dog"]
 key = "rate.r_eps"
@@ -59,7 +44,7 @@ TEST_CASE("compare: methods on workloads, as text, JSON, CSV, figure, and from a
   folder.file("c.toml", comparison);
   const auto text = run({"compare", folder / "c.toml", "--threads", "1"});
   CHECK(text.status == 0);
-  for (const char* word : {"Two methods", "small batch", "oracle", "calibrated", "r_eps = 0.1"})
+  for (const char* word : {"Two methods", "large", "oracle", "calibrated", "r_eps = 0.1"})
     CHECK(text.out.find(word) != std::string::npos);
 
   const auto j = json::parse(run({"compare", folder / "c.toml", "--format", "json", "--threads", "1"}).out);
@@ -129,6 +114,7 @@ TEST_CASE("compare: what it cannot do is one line") {
   refused({"compare", folder / "c.toml", folder / "sgd.toml"},
           "c.toml: has methods and workloads of its own; compare it alone");
   refused({"compare", folder / "sgd.toml", "--store", folder / "x.db"}, "--store: belongs to a comparison of methods");
+  refused({"compare", folder / "c.toml", "--restart"}, "--restart: there is no store to discard");
   refused({"compare", folder / "c.toml", "--observable", "risk"}, "--observable: belongs to experiments");
   refused({"compare", folder / "sgd.toml", "--observable", "riks"}, "did you mean 'risk'?");
   refused({"compare", folder / "c.toml", "-o", folder / "c.toml"}, "c.toml");

@@ -11,6 +11,9 @@
 #include <fstream>
 #include <limits>
 
+#include "tests/temporary_folder.hpp"
+#include "tests/validation/comparisons/two_workloads.hpp"
+
 using namespace edgewise;
 using validation::ComparedRun;
 using validation::MethodComparison;
@@ -21,26 +24,8 @@ const std::string small = R"(
 title = "small"
 [compare]
 baseline = ["constant", "linear"]
-[experiment]
-model = "least-squares"
-[experiment.spectrum]
-kind = "isotropic"
-dimension = 20
-[experiment.noise]
-law = "gaussian"
-variance = 0.5
-[experiment.time]
-steps = 40
-points = 2
-[experiment.monte_carlo]
-replicas = 4
-[[workload]]
-name = "one"
-set = ["optimizer.batch=2"]
-[[workload]]
-name = "large"
-set = ["optimizer.batch=16"]
-[[method]]
+)" + validation::testing::two_workloads +
+                          R"([[method]]
 name = "fixed"
 set = ["schedule.kind=linear"]
 key = "optimizer.learning_rate"
@@ -177,6 +162,34 @@ TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   double area = 0;
   for (int i = 0; i < 30000; ++i) area += validation::profile(ratios, 1 + 3 * (i + 0.5) / 30000) / 30000;
   CHECK(m.score(ratios) == doctest::Approx(area).epsilon(1e-4));
+}
+
+TEST_CASE("comparison: a store finds nothing of another program, and nothing of a file that has changed") {
+  const temporary::Folder folder;
+  const std::string text = with("kind = \"isotropic\"\ndimension = 20", "kind = \"file\"\npath = \"spectrum.csv\"");
+  const auto computed = [&](const std::string& version) {
+    validation::ComparisonStore store(folder / "c.db");
+    std::size_t first = 0, all = 0;
+    validation::ComparisonOptions options;
+    options.threads = 1;
+    options.store = &store;
+    options.version = version;
+    options.progress = [&](std::size_t done, std::size_t of) {
+      first = first == 0 ? done : first;
+      all = of;
+    };
+    const auto file = settings::read_text(text, folder / "c.toml");
+    CHECK(validation::compare_methods(validation::read_comparison(file), options));
+    return first == 0 ? 0 : all - first + 1;
+  };
+  folder.file("spectrum.csv", "1,20,0.05\n");
+  const std::size_t jobs = computed("1");
+  CHECK(jobs == 14);  // of two workloads: two baselines, 2 + 2 + 1 settings
+  CHECK(computed("1") == 0);
+  CHECK(computed("2") == jobs);
+  folder.file("spectrum.csv", "1,20,0.06\n");
+  CHECK(computed("2") == jobs);
+  CHECK(computed("2") == 0);
 }
 
 TEST_CASE("comparison: a store is resumed, and gives the same bits") {

@@ -184,6 +184,9 @@ Targets targets_of(const Context& context, const std::vector<std::string>& to_fi
                    const std::vector<std::string>& to_stdout, const std::string& usual) {
   Targets out;
   for (const std::string& path : context.outputs) out.push_back(file_target(context, path, to_file));
+  if (!out.empty() && !context.format.empty() && !std::ranges::count(out, context.format, &Target::form))
+    throw Error(fmt::format("--format: {} is the ending of no --output, {}; leave one of them out", context.format,
+                            settings::join(context.outputs)));
   if (!out.empty()) return out;
   if (context.format.empty()) return {{std::nullopt, usual}};
   if (has(to_stdout, context.format)) return {{std::nullopt, context.format}};

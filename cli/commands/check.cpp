@@ -12,6 +12,7 @@
 #include "validation/collapse/scaling_experiment.hpp"
 #include "validation/comparisons/comparison.hpp"
 #include "validation/verdicts/extrapolation.hpp"
+#include "validation/verdicts/predictions.hpp"
 #include "validation/verdicts/verdict.hpp"
 
 namespace edgewise::cli {
@@ -32,7 +33,9 @@ std::string checked_kind(const Context& context, const std::string& path) {
   }
   const Loaded loaded = load(context, path, {});
   const models::Experiment& experiment = loaded.provenance.experiment;
-  validation::read_verdict_options(experiment.table);
+  const validation::VerdictOptions verdict = validation::read_verdict_options(experiment.table);
+  if (!verdict.predictions.empty())
+    validation::check_predictions(experiment.table, loaded.problem->predictions(), verdict);
   validation::read_extrapolation(experiment.table);
   models::ingredients::read_schedule_search(experiment.table);
   if (experiment.table.has("collapse")) validation::read_scaling(experiment.table);

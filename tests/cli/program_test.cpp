@@ -319,7 +319,10 @@ TEST_CASE("output that cannot be written is refused before anything is computed"
   refused({"simulate", file, "--format", "nc"}, {"needs a file"});
   refused({"validate", file, file, "-o", folder / "out"}, {"same name"});
   check_refused({"solve", file, "-o", "/dev/full", "--format", "csv"}, {"/dev/full"});
-  CHECK(run({"solve", file, "-o", folder / "a.dat", "--format", "csv", "--quiet"}).status == 0);
+  // A format that no output would have is not dropped in silence.
+  check_refused({"solve", file, "-o", folder / "a.csv", "--format", "nc"},
+                {"--format: nc is the ending of no --output, " + folder / "a.csv"});
+  CHECK(run({"solve", file, "-o", folder / "a.csv", "-o", folder / "a.dat", "--format", "csv", "--quiet"}).status == 0);
   CHECK(cli::read_result(folder / "a.dat").kind == cli::ResultKind::solution);
 }
 

@@ -40,6 +40,8 @@ TEST_CASE("check names what is wrong, in every file") {
   CHECK(all.says("sweep.toml"));
   CHECK(all.out == good + ": good, experiment of model least-squares\n");
   CHECK(run({"check", good, "--set", "optimizer.batch=0"}).says("good.toml: optimizer.batch"));
+  CHECK(run({"check", good, "--set", "verdict.predictions=[\"plateau\"]"})
+            .says("good.toml: verdict.predictions: nothing is predicted about whole runs here, so not 'plateau'"));
   CHECK(run({"check", good, "-o", folder / "x.csv"}).says("check: -o is an option of other commands"));
 }
 

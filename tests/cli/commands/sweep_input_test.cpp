@@ -7,6 +7,7 @@
 
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
+#include "validation/sweeps/sqlite.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
@@ -134,6 +135,19 @@ TEST_CASE("store, NetCDF and CSV of a sweep read back alike, failed cells too") 
                        doctest::Contains("has 5 cells, 6 expected"), settings::Error);
   CHECK_THROWS_WITH_AS(read_sweep_csv("# kind: sweep\ncell\n", "s.csv"), doctest::Contains("which sweep it is"),
                        settings::Error);
+}
+
+TEST_CASE("a store that is damaged, or another program's database, is said to be that") {
+  const Folder folder;
+  const std::string store = folder / "s.db";
+  CHECK(run({"sweep", folder.file("s.toml", small_sweep), "--store", store, "--quiet"}).status == 0);
+  const std::string cut = folder.file("cut.db", contents(store).substr(0, 5000));
+  const std::string other = folder / "other.db";
+  validation::Database(other, validation::Database::Mode::write, 1).execute("CREATE TABLE t (x)");
+  for (const char* command : {"plot", "collapse"}) {
+    CHECK(run({command, cut}).err == "edgewise: " + cut + ": is damaged\n");
+    CHECK(run({command, other}).err == "edgewise: " + other + ": is not a store of a sweep, and is left alone\n");
+  }
 }
 
 TEST_CASE("files that are no sweeps") {

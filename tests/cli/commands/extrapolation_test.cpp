@@ -5,9 +5,11 @@
 
 #include "cli/context.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -34,10 +36,6 @@ resolution = 0.15
 optimizer.learning_rate = -1
 time.steps = 1
 )";
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

@@ -8,9 +8,11 @@
 #include "cli/figures/figures.hpp"
 #include "cli/results/json.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -21,11 +23,6 @@ std::string experiment(const std::string& verdict = "", const std::string& rate 
          "\n[time]\nsteps = 300\npoints = 30\n[monte_carlo]\nreplicas = 100\nseed = 1\n[verdict]\nallowed = 0.4\n"
          "resolution = 0.9\n" +
          verdict;
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

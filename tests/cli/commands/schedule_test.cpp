@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "tests/cli/program_run.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise::cli::testing;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -19,11 +21,6 @@ std::string small_schedule(const std::string& more = "") {
          "= "
          "20\n[noise]\nlaw = 'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 1.0\n[time]\nsteps = 40\n" +
          more;
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  if (text.find(part) == std::string::npos) MESSAGE(text);
-  return text.find(part) != std::string::npos;
 }
 
 const std::string few = "[schedule_search]\nfamilies = ['linear', 'constant']\n";

@@ -9,20 +9,18 @@
 #include "cli/figures/figure_style.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/holds.hpp"
 #include "tests/validation/sweeps/sample_sweep.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
 using cli::testing::Folder;
+using edgewise::expected::holds;
 using validation::CellState;
 using validation::SweepTable;
 using validation::testing::sample_sweep;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t n = 0;
@@ -60,13 +58,13 @@ void refuses(const SweepTable& table, const DiagramOptions& options, const std::
 TEST_CASE("labels are areas with their names, boundaries measured and predicted on top") {
   const std::string s = script(sample_sweep());
   CHECK(count(s, "with boxxyerror") == 2);
-  CHECK(has(s, "set label \"low\" at graph"));
-  CHECK(has(s, "set label \"high\" at graph"));
-  CHECK(has(s, "title \"measured boundary\""));
-  CHECK(has(s, "dt (8,5) lc rgb 'black' title \"predicted: b = a\""));
-  CHECK(has(s, "labels as predicted in 400 of 400 cells"));
-  CHECK(has(s, "set title \"a sample\""));
-  CHECK(has(s, "set xrange ["));
+  CHECK(holds(s, "set label \"low\" at graph"));
+  CHECK(holds(s, "set label \"high\" at graph"));
+  CHECK(holds(s, "title \"measured boundary\""));
+  CHECK(holds(s, "dt (8,5) lc rgb 'black' title \"predicted: b = a\""));
+  CHECK(holds(s, "labels as predicted in 400 of 400 cells"));
+  CHECK(holds(s, "set title \"a sample\""));
+  CHECK(holds(s, "set xrange ["));
 }
 
 TEST_CASE(
@@ -84,57 +82,58 @@ TEST_CASE(
         const std::string s = script(table);
         const double share = static_cast<double>(cells) / 20;
         const auto stands = [&](double at, const std::string& what) {
-          return has(s, columns ? fmt::format("set label \"{}\" at graph {:.4f}, graph 0.5000 center", what, at)
-                                : fmt::format("set label \"{}\" at graph 0.5000, graph {:.4f} center", what, at));
+          return holds(s, columns ? fmt::format("set label \"{}\" at graph {:.4f}, graph 0.5000 center", what, at)
+                                  : fmt::format("set label \"{}\" at graph 0.5000, graph {:.4f} center", what, at));
         };
         CHECK(stands((1 + share) / 2, "high"));
         // Two cells have none in their middle, which a name could stand on.
         CHECK(stands(share / 2, name) == (cells > 2));
-        CHECK(has(s, "title \"" + name + "\"") == (cells <= 2));
-        CHECK(has(s, " rotate by 90") == (columns && cells == 3 && name.size() > 3));
+        CHECK(holds(s, "title \"" + name + "\"") == (cells <= 2));
+        CHECK(holds(s, " rotate by 90") == (columns && cells == 3 && name.size() > 3));
       }
 }
 
 TEST_CASE("failed cells are crossed, pending ones white, those without a label told") {
   SweepTable table = sample_sweep();
-  CHECK_FALSE(has(script(table), "\"failed\""));
+  CHECK_FALSE(holds(script(table), "\"failed\""));
   table.cells[0] = {CellState::failed, {NAN, NAN}, "", "why", 0};
   table.cells[1] = {};
   table.cells[2].label.clear();
   const std::string s = script(table);
-  for (const char* legend : {"title \"failed\"", "title \"not computed\"", "title \"no label\""}) CHECK(has(s, legend));
+  for (const char* legend : {"title \"failed\"", "title \"not computed\"", "title \"no label\""})
+    CHECK(holds(s, legend));
 }
 
 TEST_CASE("a measure is a map in colours: sequential, signed, logarithmic") {
   const std::string signed_map = script(sample_sweep(), {{"slope"}, {}, ""});
-  CHECK(has(signed_map, "set palette defined (0 '#0072B2'"));
-  CHECK(has(signed_map, "set cbrange [-1."));
-  CHECK(has(signed_map, "set cblabel \"slope\""));
+  CHECK(holds(signed_map, "set palette defined (0 '#0072B2'"));
+  CHECK(holds(signed_map, "set cbrange [-1."));
+  CHECK(holds(signed_map, "set cblabel \"slope\""));
   const std::string log_map = script(sample_sweep(), {{"time"}, {}, ""});
-  CHECK(has(log_map, "set logscale cb"));
-  CHECK(has(log_map, "'#440154'"));
-  CHECK(has(log_map, "set cblabel \"time [step]\""));
+  CHECK(holds(log_map, "set logscale cb"));
+  CHECK(holds(log_map, "'#440154'"));
+  CHECK(holds(log_map, "set cblabel \"time [step]\""));
   SweepTable holes = sample_sweep();
   holes.cells[5].measures[0] = NAN;
-  CHECK(has(script(holes, {{"slope"}, {}, ""}), "\"not defined\""));
+  CHECK(holds(script(holes, {{"slope"}, {}, ""}), "\"not defined\""));
 }
 
 TEST_CASE("logarithmic axes of the sweep are logarithmic in the figure") {
   SweepTable table = sample_sweep();
   table.axes[1].log = true;
   const std::string s = script(table);
-  CHECK(has(s, "set nologscale x"));
-  CHECK(has(s, "set logscale y"));
+  CHECK(holds(s, "set nologscale x"));
+  CHECK(holds(s, "set logscale y"));
 }
 
 TEST_CASE("a slice: curves along the axis that is left, on the ground of the labels") {
   const std::string s = script(sample_sweep(), {{"slope,time", "time"}, {"a=1"}, ""});
   CHECK(count(s, "with linespoints") == 3);
-  CHECK(has(s, "a sample, a = 0.95"));
-  CHECK(has(s, "set object rectangle"));
-  CHECK(has(s, "set multiplot layout 1,2"));
-  CHECK(has(s, "set xlabel \"b\\n"));
-  CHECK(has(s, "title \"predicted: b = a\""));
+  CHECK(holds(s, "a sample, a = 0.95"));
+  CHECK(holds(s, "set object rectangle"));
+  CHECK(holds(s, "set multiplot layout 1,2"));
+  CHECK(holds(s, "set xlabel \"b\\n"));
+  CHECK(holds(s, "title \"predicted: b = a\""));
 }
 
 TEST_CASE("a slice names its ground in the middle of it, or in the legend where it is too narrow") {
@@ -145,12 +144,12 @@ TEST_CASE("a slice names its ground in the middle of it, or in the legend where 
       table.cells[cell].label = cell % 20 < cells ? "low" : "high";
     const std::string s = script(table, {{"slope"}, {"a=1"}, ""});
     const double share = static_cast<double>(cells) / 20;
-    CHECK(has(s, fmt::format("set object rectangle from graph 0.00000, graph 0 to graph {:.5f}, graph 1", share)));
-    CHECK(has(s, fmt::format("set object rectangle from graph {:.5f}, graph 0 to graph 1.00000, graph 1", share)));
-    CHECK(has(s, fmt::format("set label \"high\" at graph {:.5f}, graph 0.95", (1 + share) / 2)));
+    CHECK(holds(s, fmt::format("set object rectangle from graph 0.00000, graph 0 to graph {:.5f}, graph 1", share)));
+    CHECK(holds(s, fmt::format("set object rectangle from graph {:.5f}, graph 0 to graph 1.00000, graph 1", share)));
+    CHECK(holds(s, fmt::format("set label \"high\" at graph {:.5f}, graph 0.95", (1 + share) / 2)));
     // A letter takes 0.018 of the width, the margins 0.02.
-    CHECK(has(s, fmt::format("set label \"low\" at graph {:.5f}, graph 0.95", share / 2)) == (cells > 1));
-    CHECK(has(s, "title \"low\"") == (cells == 1));
+    CHECK(holds(s, fmt::format("set label \"low\" at graph {:.5f}, graph 0.95", share / 2)) == (cells > 1));
+    CHECK(holds(s, "title \"low\"") == (cells == 1));
   }
 }
 
@@ -158,9 +157,9 @@ TEST_CASE("a sweep's own panels are drawn of the whole grid, unless others are a
   SweepTable table = sample_sweep();
   table.panels = {"label", "time"};
   const std::string own = script(table);
-  CHECK(has(own, "set multiplot layout 1,2"));
-  CHECK(has(own, "set colorbox"));
-  CHECK_FALSE(has(script(table, {{"label"}, {}, ""}), "set multiplot"));
+  CHECK(holds(own, "set multiplot layout 1,2"));
+  CHECK(holds(own, "set colorbox"));
+  CHECK_FALSE(holds(script(table, {{"label"}, {}, ""}), "set multiplot"));
   CHECK(script(table, {{}, {"a=1"}, ""}) == script(sample_sweep(), {{}, {"a=1"}, ""}));
 }
 
@@ -168,26 +167,26 @@ TEST_CASE("a measure with a standard error is points with bars") {
   SweepTable table = sample_sweep();
   table.measures[1].name = "slope_se";
   const std::string s = script(table, {{"slope"}, {"b=0.05"}, ""});
-  CHECK(has(s, "with vectors nohead"));
-  CHECK(has(s, "with points pt 7"));
+  CHECK(holds(s, "with vectors nohead"));
+  CHECK(holds(s, "with points pt 7"));
 }
 
 TEST_CASE("three axes: maps side by side; words besides one axis: curves in colours") {
   const std::string maps = script(with_third(3, false));
-  CHECK(has(maps, "set multiplot layout 1,3"));
-  CHECK(has(maps, "set title \"third = 2\""));
-  CHECK(has(script(with_third(5, false)), "set multiplot layout 2,3"));
+  CHECK(holds(maps, "set multiplot layout 1,3"));
+  CHECK(holds(maps, "set title \"third = 2\""));
+  CHECK(holds(script(with_third(5, false)), "set multiplot layout 2,3"));
   const std::string family = script(with_third(2, true), {{"time"}, {"a=1"}, ""});
-  CHECK(has(family, "title \"word0\""));
-  CHECK(has(family, "title \"word1\""));
-  CHECK(has(script(with_third(3, true), {{"time"}, {"third=word1"}, ""}), "set colorbox"));
+  CHECK(holds(family, "title \"word0\""));
+  CHECK(holds(family, "title \"word1\""));
+  CHECK(holds(script(with_third(3, true), {{"time"}, {"third=word1"}, ""}), "set colorbox"));
 }
 
 TEST_CASE("an axis that ends at infinity can be held there, and only such a one") {
   SweepTable table = with_third(3, false);
   table.axes.back().numbers.back() = INFINITY;
-  CHECK(has(script(table, {{"time"}, {"third=inf"}, ""}), "third = inf"));
-  CHECK(has(script(table, {{"time"}, {"third=2"}, ""}), "third = 2"));
+  CHECK(holds(script(table, {{"time"}, {"third=inf"}, ""}), "third = inf"));
+  CHECK(holds(script(table, {{"time"}, {"third=2"}, ""}), "third = 2"));
   refuses(with_third(3, false), {{"time"}, {"third=inf"}, ""}, "--slice third=inf: third runs from 1 to 3");
 }
 

@@ -7,9 +7,11 @@
 #include <functional>
 
 #include "settings/settings.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -35,40 +37,36 @@ Result power_law(ResultKind kind) {
   return out;
 }
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("theory is a line, simulation points with error bars and a band, axes logarithmic") {
   const std::string script = figure_script({power_law(ResultKind::validation)}, {"a"}, {}, ".svg");
-  CHECK(has(script, "with lines"));
-  CHECK(has(script, "with vectors nohead"));
-  CHECK(has(script, "with filledcurves"));
-  CHECK(has(script, "set logscale x"));
-  CHECK(has(script, "set logscale y"));
-  CHECK(has(script, R"("It's a \140title\140 with_markup" noenhanced)"));
-  CHECK(has(script, "\"excess MSE\""));
+  CHECK(holds(script, "with lines"));
+  CHECK(holds(script, "with vectors nohead"));
+  CHECK(holds(script, "with filledcurves"));
+  CHECK(holds(script, "set logscale x"));
+  CHECK(holds(script, "set logscale y"));
+  CHECK(holds(script, R"("It's a \140title\140 with_markup" noenhanced)"));
+  CHECK(holds(script, "\"excess MSE\""));
 }
 
 TEST_CASE("no legend speaks of what is not drawn") {
   // Judged at step 0 alone, which has no place on a logarithmic axis: all that is seen of the theory is beyond its validity.
   Result result = power_law(ResultKind::validation);
-  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "title \"theory\""));
+  CHECK(holds(figure_script({result}, {"a"}, {}, ".svg"), "title \"theory\""));
   result.provenance.push_back(attribute("theory_valid_until", "0"));
   const std::string script = figure_script({result}, {"a"}, {}, ".svg");
-  CHECK_FALSE(has(script, "title \"theory\""));
-  CHECK(has(script, "title \"theory, beyond its validity\""));
+  CHECK_FALSE(holds(script, "title \"theory\""));
+  CHECK(holds(script, "title \"theory, beyond its validity\""));
   // Runs that are all the same have no band.
   Result same = power_law(ResultKind::simulation);
   for (Field& f : same.fields) f.values[0] = same.fields.front().values[0];
-  CHECK_FALSE(has(figure_script({same}, {"a"}, {}, ".svg"), "with filledcurves"));
+  CHECK_FALSE(holds(figure_script({same}, {"a"}, {}, ".svg"), "with filledcurves"));
   // Of one step there is neither a line nor a band.
   Result one = power_law(ResultKind::simulation);
   one.steps.resize(1);
   for (Field& f : one.fields) f.values[0].resize(1);
-  CHECK_FALSE(has(figure_script({one}, {"a"}, {}, ".svg"), "with filledcurves"));
+  CHECK_FALSE(holds(figure_script({one}, {"a"}, {}, ".svg"), "with filledcurves"));
 }
 
 TEST_CASE("the first panel is of an observable that has a theory") {
@@ -78,10 +76,10 @@ TEST_CASE("the first panel is of an observable that has a theory") {
     f.values.insert(f.values.begin(), f.values[0]);
     if (f.name == "theory") f.values[0].assign(result.steps.size(), std::nan(""));
   }
-  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"excess MSE\""));
+  CHECK(holds(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"excess MSE\""));
   for (Field& f : result.fields)
     if (f.name == "theory") f.values[1] = f.values[0];
-  CHECK(has(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"loss\""));
+  CHECK(holds(figure_script({result}, {"a"}, {}, ".svg"), "set ylabel \"loss\""));
 }
 
 TEST_CASE("bands of the theory: normal, or log-normal") {
@@ -96,13 +94,13 @@ TEST_CASE("bands of the theory: normal, or log-normal") {
 
 TEST_CASE("guides, panels, several results") {
   const Result solution = power_law(ResultKind::solution);
-  CHECK(has(figure_script({solution}, {"a"}, {{}, {-0.5}, ""}, ".png"), "∝ step^{−0.5}"));
-  CHECK(has(figure_script({solution}, {"a"}, {{"excess_mse", "excess_mse"}, {}, ""}, ".pdf"), "layout 1,2"));
+  CHECK(holds(figure_script({solution}, {"a"}, {{}, {-0.5}, ""}, ".png"), "∝ step^{−0.5}"));
+  CHECK(holds(figure_script({solution}, {"a"}, {{"excess_mse", "excess_mse"}, {}, ""}, ".pdf"), "layout 1,2"));
   Result other = power_law(ResultKind::validation);
   other.provenance[1] = attribute("title", "other");
   const std::string script = figure_script({solution, other}, {"first", "second"}, {}, ".svg");
-  CHECK(has(script, "\"first\""));
-  CHECK(has(script, "\"second\""));
+  CHECK(holds(script, "\"first\""));
+  CHECK(holds(script, "\"second\""));
 }
 
 TEST_CASE("the legend stands in the first corner, or middle of a side, that no curve goes through, else below") {
@@ -153,15 +151,15 @@ TEST_CASE("a solution of one step is a point") {
   one.steps.resize(1);
   for (Field& f : one.fields) f.values[0].resize(1);
   const std::string script = figure_script({one}, {"a"}, {}, ".svg");
-  CHECK(has(script, "plot $"));
-  CHECK(has(script, "title \"theory\""));
+  CHECK(holds(script, "plot $"));
+  CHECK(holds(script, "title \"theory\""));
 }
 
 TEST_CASE("divergence is marked; nothing to draw is an error") {
   Result diverged = power_law(ResultKind::solution);
   diverged.provenance.push_back(attribute("diverged_at", 5000.0));
   diverged.fields[0].values[0].back() = INFINITY;
-  CHECK(has(figure_script({diverged}, {"a"}, {}, ".svg"), "diverges at step 5000"));
+  CHECK(holds(figure_script({diverged}, {"a"}, {}, ".svg"), "diverges at step 5000"));
   for (double& y : diverged.fields[0].values[0]) y = NAN;
   CHECK_THROWS_AS(figure_script({diverged}, {"a"}, {}, ".svg"), settings::Error);
   CHECK_THROWS_WITH_AS(
@@ -180,10 +178,10 @@ TEST_CASE("what a file says is no script") {
   hostile.steps[3] = INFINITY;
   hostile.steps[4] = NAN;
   const std::string script = figure_script({hostile}, {"l`touch x`"}, {}, ".svg");
-  CHECK_FALSE(has(script, "inf"));
-  CHECK_FALSE(has(script, "diverges"));
-  CHECK_FALSE(has(script, "`"));
-  CHECK_FALSE(has(script, "\n!"));
+  CHECK_FALSE(holds(script, "inf"));
+  CHECK_FALSE(holds(script, "diverges"));
+  CHECK_FALSE(holds(script, "`"));
+  CHECK_FALSE(holds(script, "\n!"));
 }
 
 TEST_CASE("gnuplot draws every format" * doctest::skip(std::system("gnuplot --version >/dev/null 2>&1") != 0)) {

@@ -7,9 +7,11 @@
 
 #include "cli/figures/figures.hpp"
 #include "settings/settings.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -31,23 +33,19 @@ Result one_step() {
   return out;
 }
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("every observable has its bar, predictions and a theory of 0 have none") {
   const Result result = one_step();
   CHECK(is_one_step(result));
   const std::string script = step_panel(result);
-  CHECK(has(script, "0 0.1000000000000000"));
-  CHECK(has(script, "0.02\n1 0 0.02\nEOD"));
-  CHECK(has(script, "set xtics (\"a 1\" 0, \"b\" 1)"));
-  CHECK(has(script, "simulation / theory - 1, step 2"));
-  CHECK(has(figure_script({result}, {"r"}, {}, ".svg"), "theory - 1"));
+  CHECK(holds(script, "0 0.1000000000000000"));
+  CHECK(holds(script, "0.02\n1 0 0.02\nEOD"));
+  CHECK(holds(script, "set xtics (\"a 1\" 0, \"b\" 1)"));
+  CHECK(holds(script, "simulation / theory - 1, step 2"));
+  CHECK(holds(figure_script({result}, {"r"}, {}, ".svg"), "theory - 1"));
   // Asked for by name it is drawn over the steps.
-  CHECK_FALSE(has(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg"), "theory - 1"));
+  CHECK_FALSE(holds(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg"), "theory - 1"));
 }
 
 TEST_CASE("several steps, one observable or no comparison are drawn over the steps") {

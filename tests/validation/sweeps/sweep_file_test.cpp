@@ -24,7 +24,7 @@ void refused(const std::string& text, const std::vector<std::string>& words,
   CHECK(message.find('\n') == std::string::npos);
   for (const std::string& word : words) {
     CAPTURE(word);
-    CHECK(contains(message, word));
+    CHECK(holds(message, word));
   }
 }
 
@@ -140,7 +140,7 @@ TEST_CASE("a base experiment by its path, with something added here") {
   CHECK(read_sweep_file(settings::read_text(text, folder / "sweep.toml")).files[0].second != plan.files[0].second);
   const std::string message = error_of(
       [&] { read_sweep_file(settings::read_text(replaced(text, "base.toml", "bse.toml"), folder / "sweep.toml")); });
-  CHECK(contains(message, "sweep.base: no such file"));
+  CHECK(holds(message, "sweep.base: no such file"));
 }
 
 TEST_CASE("overrides reach the experiment and the sweep") {

@@ -100,19 +100,19 @@ TEST_CASE("a sweep that gives other numbers is refused, with what differs") {
   const auto other = [&](const std::string& from, const std::string& to) {
     return store_error(path, sweep_of(replaced(small_sweep, from, to)));
   };
-  CHECK(contains(other("count = 5", "count = 6"), "axis 'eta': count was 5 and is 6"));
-  CHECK(contains(other("eigenvalues = [1.0, 0.1]", "eigenvalues = [1.0, 0.2]"),
-                 "spectrum.eigenvalues was [1.0, 0.1] and is [1.0, 0.2]"));
-  CHECK(contains(other("set = [\"optimizer.batch=4\"]\n", ""),
-                 "variant 'four': set was [\"optimizer.batch=4\"] and is gone"));
-  CHECK(contains(other("do = \"solve\"", "do = \"simulate\""), "sweep.do was \"solve\" and is \"simulate\""));
+  CHECK(holds(other("count = 5", "count = 6"), "axis 'eta': count was 5 and is 6"));
+  CHECK(holds(other("eigenvalues = [1.0, 0.1]", "eigenvalues = [1.0, 0.2]"),
+              "spectrum.eigenvalues was [1.0, 0.1] and is [1.0, 0.2]"));
+  CHECK(holds(other("set = [\"optimizer.batch=4\"]\n", ""),
+              "variant 'four': set was [\"optimizer.batch=4\"] and is gone"));
+  CHECK(holds(other("do = \"solve\"", "do = \"simulate\""), "sweep.do was \"solve\" and is \"simulate\""));
   const std::string message = other("observable = \"risk\"", "observable = \"excess_mse\"");
-  CHECK(contains(message, path + ": holds cells of another sweep: measure 'risk': observable"));
-  CHECK(contains(message, "--store"));
-  CHECK(contains(message, "--restart"));
+  CHECK(holds(message, path + ": holds cells of another sweep: measure 'risk': observable"));
+  CHECK(holds(message, "--store"));
+  CHECK(holds(message, "--restart"));
   CHECK(message.find('\n') == std::string::npos);
-  CHECK(contains(store_error(path, sweep_of(small_sweep), {false, 0.1, "edgewise 2"}),
-                 "begun by edgewise 1, this is edgewise 2"));
+  CHECK(holds(store_error(path, sweep_of(small_sweep), {false, 0.1, "edgewise 2"}),
+              "begun by edgewise 1, this is edgewise 2"));
   SUBCASE("nothing is lost by asking") {
     CHECK(read_sweep_store(path).cells[10].measures[2] == 1.01);
   }
@@ -140,7 +140,7 @@ TEST_CASE("a file that the experiment names is part of the sweep") {
   { SweepStore store(folder / "s.db", sweep_of(text, {}, origin), now); }
   CHECK(store_error(folder / "s.db", sweep_of(text, {}, origin)).empty());
   folder.file("data.csv", "2\n");
-  CHECK(contains(store_error(folder / "s.db", sweep_of(text, {}, origin)), "the file data.csv has other contents"));
+  CHECK(holds(store_error(folder / "s.db", sweep_of(text, {}, origin)), "the file data.csv has other contents"));
 }
 
 TEST_CASE("what is no store is left alone") {
@@ -148,19 +148,19 @@ TEST_CASE("what is no store is left alone") {
   const Sweep sweep = sweep_of(small_sweep);
   const std::string text = folder.file("notes.db", std::string(5000, 'x'));
   for (const bool restart : {false, true})
-    CHECK(contains(store_error(text, sweep, {restart, 0.1, "v"}), "is not a store of a sweep"));
+    CHECK(holds(store_error(text, sweep, {restart, 0.1, "v"}), "is not a store of a sweep"));
   CHECK(fs::file_size(text) == 5000);
   const std::string other = folder / "other.db";
   Database(other, Database::Mode::write, 1).execute("CREATE TABLE mine (x)");
   for (const bool restart : {false, true})
-    CHECK(contains(store_error(other, sweep, {restart, 0.1, "v"}), "is not a store of a sweep"));
-  CHECK(contains(store_error(folder / "", sweep), "is a folder"));
-  CHECK(contains(store_error(folder / "none/s.db", sweep), "cannot be written"));
+    CHECK(holds(store_error(other, sweep, {restart, 0.1, "v"}), "is not a store of a sweep"));
+  CHECK(holds(store_error(folder / "", sweep), "is a folder"));
+  CHECK(holds(store_error(folder / "none/s.db", sweep), "cannot be written"));
   CHECK(!is_sweep_store(other));
   CHECK(!is_sweep_store(text));
   CHECK(!is_sweep_store(folder / "none"));
-  CHECK(contains(error_of([&] { read_sweep_store(folder / "none"); }), "no such file"));
-  CHECK(contains(error_of([&] { read_sweep_store(other); }), "is not a store"));
+  CHECK(holds(error_of([&] { read_sweep_store(folder / "none"); }), "no such file"));
+  CHECK(holds(error_of([&] { read_sweep_store(other); }), "is not a store"));
 }
 
 TEST_CASE("what cannot hold a store is told for what it is") {
@@ -181,11 +181,11 @@ TEST_CASE("a store in use, and one that somebody else has locked") {
   const std::string path = folder / "s.db";
   const Sweep sweep = sweep_of(small_sweep);
   SweepStore store(path, sweep, now);
-  CHECK(contains(store_error(path, sweep), "another sweep is working on it"));
+  CHECK(holds(store_error(path, sweep), "another sweep is working on it"));
   Database somebody(path, Database::Mode::write, 1);
   somebody.execute("BEGIN IMMEDIATE");
   const std::string message = error_of([&] { store.add(std::vector<FinishedCell>{cell_of(1, {1, 2, 3})}); });
-  CHECK(contains(message, path + ": is locked by another process, for more than 0.1 s"));
+  CHECK(holds(message, path + ": is locked by another process, for more than 0.1 s"));
   CHECK(message.find('\n') == std::string::npos);
   somebody.execute("ROLLBACK");
   store.add(std::vector<FinishedCell>{cell_of(1, {1, 2, 3})});

@@ -5,12 +5,14 @@
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/holds.hpp"
 #include "tests/temporary_folder.hpp"
 #include "validation/sweeps/sweep.hpp"
 #include "validation/sweeps/sweep_file.hpp"
 
 namespace edgewise::validation::testing {
 
+using expected::holds;
 using temporary::Folder;
 
 /// Label noise below zero is refused: its cells fail.
@@ -94,10 +96,6 @@ std::string error_of(const F& f) {
     return e.what();
   }
   return "";
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace edgewise::validation::testing

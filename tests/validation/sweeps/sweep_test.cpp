@@ -45,8 +45,8 @@ steps = 300
   CHECK(sweep.compute(0).state == CellState::finished);
   const CellResult failed = sweep.compute(1);
   CHECK(failed.state == CellState::failed);
-  CHECK(contains(failed.failure, "learning_rate: must be at most"));
-  CHECK_FALSE(contains(failed.failure, "::"));
+  CHECK(holds(failed.failure, "learning_rate: must be at most"));
+  CHECK_FALSE(holds(failed.failure, "::"));
 }
 
 TEST_CASE("a cell is what solving its experiments gives") {
@@ -72,8 +72,8 @@ TEST_CASE("a cell that cannot be computed fails with its reason, one that diverg
   const Sweep sweep = sweep_of(small_sweep);
   const CellResult failed = sweep.compute(3);
   CHECK(failed.state == CellState::failed);
-  CHECK(contains(failed.failure, "variant one: "));
-  CHECK(contains(failed.failure, "noise.variance: must be >= 0 and <= 1e+300, got -0.5"));
+  CHECK(holds(failed.failure, "variant one: "));
+  CHECK(holds(failed.failure, "noise.variance: must be >= 0 and <= 1e+300, got -0.5"));
   CHECK(failed.failure.find('\n') == std::string::npos);
   REQUIRE(failed.measures.size() == 3);
   CHECK(std::isnan(failed.measures[0]));
@@ -87,8 +87,8 @@ TEST_CASE("a derived value that is no number fails the cell") {
   const Sweep sweep = sweep_of(replaced(small_sweep, "round(20 + 100 * abs(noise))", "round(20 + sqrt(noise))"));
   const CellResult failed = sweep.compute(0);
   CHECK(failed.state == CellState::failed);
-  CHECK(contains(failed.failure, "time.steps"));
-  CHECK(contains(failed.failure, "gives nan"));
+  CHECK(holds(failed.failure, "time.steps"));
+  CHECK(holds(failed.failure, "gives nan"));
 }
 
 TEST_CASE("what is wrong everywhere is told before anything is computed") {
@@ -96,9 +96,9 @@ TEST_CASE("what is wrong everywhere is told before anything is computed") {
   const auto message = [](const std::vector<std::string>& overrides, const std::string& text = small_sweep) {
     return error_of([&] { sweep_of(text, overrides).check(); });
   };
-  CHECK(contains(message({"optimizer.btch=2"}), "optimizer.btch: unknown key, did you mean 'batch'"));
-  CHECK(contains(message({}, replaced(small_sweep, "optimizer.batch=4", "optimizer.batch=0")), "variant four: "));
-  CHECK(contains(message({"model=least-sqares"}), "did you mean 'least-squares'"));
+  CHECK(holds(message({"optimizer.btch=2"}), "optimizer.btch: unknown key, did you mean 'batch'"));
+  CHECK(holds(message({}, replaced(small_sweep, "optimizer.batch=4", "optimizer.batch=0")), "variant four: "));
+  CHECK(holds(message({"model=least-sqares"}), "did you mean 'least-squares'"));
 }
 
 TEST_CASE("an observable that there is not is told before anything is computed") {
@@ -109,23 +109,22 @@ TEST_CASE("an observable that there is not is told before anything is computed")
     CAPTURE(task);
     const std::string said =
         message({"measure.risk.observable=rsik", std::string("sweep.do=") + task, "monte_carlo.replicas=1000000000"});
-    CHECK(contains(said, "variant one: small.toml: measure"));
-    CHECK(contains(said, std::string(task) == "simulate"
-                             ? "the simulation has no observable 'rsik', did you mean 'risk'"
-                             : "the theory has no observable 'rsik', did you mean 'risk'"));
+    CHECK(holds(said, "variant one: small.toml: measure"));
+    CHECK(holds(said, std::string(task) == "simulate" ? "the simulation has no observable 'rsik', did you mean 'risk'"
+                                                      : "the theory has no observable 'rsik', did you mean 'risk'"));
   }
-  CHECK(contains(message({"measure.risk.observable=rsik", "sweep.do=validate", "measure.risk.source=simulation"}),
-                 "the simulation has no observable 'rsik'"));
+  CHECK(holds(message({"measure.risk.observable=rsik", "sweep.do=validate", "measure.risk.source=simulation"}),
+              "the simulation has no observable 'rsik'"));
   // Columns that the model does not list are found by solving a cell; a slip in their names, too.
   sweep_of(small_sweep, {"measure.risk.observable=excess_mse_bias", "theory.decomposition=true"}).check();
-  CHECK(contains(message({"measure.risk.observable=excess_mse_bais", "theory.decomposition=true"}),
-                 "did you mean 'excess_mse_bias'"));
-  CHECK(contains(message({"measure.risk.observable=excess_mse_bias"}), "has no observable 'excess_mse_bias'"));
+  CHECK(holds(message({"measure.risk.observable=excess_mse_bais", "theory.decomposition=true"}),
+              "did you mean 'excess_mse_bias'"));
+  CHECK(holds(message({"measure.risk.observable=excess_mse_bias"}), "has no observable 'excess_mse_bias'"));
   // A measure of one variant only.
   const std::string of_one =
       replaced(replaced(small_sweep, "observable = \"risk\"", "observable = \"risc\"\nvariant = \"four\""),
                "value = \"risk_one / risk_four\"", "value = \"risk\"");
-  CHECK(contains(message({}, of_one), "variant four: small.toml: measure[0].observable: "));
+  CHECK(holds(message({}, of_one), "variant four: small.toml: measure[0].observable: "));
 }
 
 TEST_CASE("cells that are validated at several dimensions") {
@@ -189,7 +188,7 @@ time.steps = 1
   // What is wrong with the dimensions fails the cells with a line that says so.
   const CellResult few = sweep_of(text, {"verdict.dimensions=[16, 32]"}).compute(0);
   CHECK(few.state == CellState::failed);
-  CHECK(contains(few.failure, "verdict.dimensions"));
+  CHECK(holds(few.failure, "verdict.dimensions"));
 }
 
 TEST_CASE("every task of a sweep") {
@@ -273,10 +272,9 @@ TEST_CASE("a slip in the name of a finding, and a near miss of a report, are tol
   CHECK(complaint("kind = \"finding\"\nfinding = \"kernel_norm\"").empty());
   const std::string slip = complaint("kind = \"finding\"\nfinding = \"kernel_nrom\"");
   CAPTURE(slip);
-  CHECK(contains(slip,
-                 "measure[0].finding: 'kernel_nrom' is not among what the cells give, did you mean 'kernel_norm'?"));
-  CHECK(contains(slip, "eta_max"));
-  CHECK(contains(complaint("kind = \"report\"\nreport = \"iterated_step\""), "did you mean 'iterated_steps'?"));
+  CHECK(holds(slip, "measure[0].finding: 'kernel_nrom' is not among what the cells give, did you mean 'kernel_norm'?"));
+  CHECK(holds(slip, "eta_max"));
+  CHECK(holds(complaint("kind = \"report\"\nreport = \"iterated_step\""), "did you mean 'iterated_steps'?"));
   // What a solver reports depends on the cell: a name that is like none is taken at its word.
   CHECK(complaint("kind = \"report\"\nreport = \"anything_else\"").empty());
 }

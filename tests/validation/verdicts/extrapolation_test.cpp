@@ -10,10 +10,12 @@
 
 #include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
+#include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -81,10 +83,6 @@ std::string message(F f) {
     return e.what();
   }
   return "nothing thrown";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

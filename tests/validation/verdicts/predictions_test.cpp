@@ -11,10 +11,12 @@
 #include "models/framework/absent.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
+#include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::expected::holds;
 using models::Centre;
 using models::Prediction;
 using models::RecordedReplica;
@@ -22,10 +24,6 @@ using models::RecordedReplica;
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Observables x and y at the given steps; y is -x. `value(replica, time)`.
 template <class F>

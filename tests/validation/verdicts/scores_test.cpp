@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/max_statistic.hpp"
 #include "validation/verdicts/verdict.hpp"
@@ -16,6 +17,7 @@
 using namespace edgewise;
 using namespace edgewise::validation;
 using doctest::Approx;
+using edgewise::expected::holds;
 
 namespace {
 
@@ -84,10 +86,6 @@ std::vector<double> with_outlier(std::size_t n, double outlier) {
   for (std::size_t r = 0; r < n; ++r) out[r] = r % 2 ? 1.1 : 0.9;
   out.back() += outlier;
   return out;
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// Wilson and Hilferty: z as a gamma variate of shape k = 4n/skewness^2, whose cube root is normal.

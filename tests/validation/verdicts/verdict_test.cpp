@@ -9,21 +9,19 @@
 #include <string>
 
 #include "random/random.hpp"
+#include "tests/holds.hpp"
 #include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::expected::holds;
 using tests::Isotropic;
 using tests::isotropic_theory;
 using tests::IsotropicSimulation;
 using tests::Wrong;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A small problem with a visible spread (std/mean = .34 at the end) and skewed early steps.
 Isotropic small() {

@@ -41,6 +41,7 @@ const std::vector<Parameter>& theory_keys() {
           .computed("fixed-point; null for newton-schulz and general"),
       settings::text("sign_noise",
                      "signsgd in the Hadamard basis: exact arcsine law of their correlations, or linearised")
+          .where("coefficients", {"fixed-point"})
           .one_of({"auto", "arcsine", "linear"})
           .otherwise(std::string("auto")),
       settings::boolean("dressed",

@@ -256,6 +256,11 @@ TEST_CASE("keys of signs and of a protocol are refused where nobody reads them")
   CHECK(holds(refusal("signsgd", rate, "[data]\nrotation = 'none'\n[theory]\ncoefficients = 'idealised'"),
               "theory.coefficients: idealised signs are those of a flat basis"));
   CHECK(refusal("signsgd", rate, "[theory]\nsign_noise = 'linear'").empty());
+  // Drawn or idealised coefficients have no such noise.
+  for (const char* source : {"null", "idealised"})
+    CHECK(
+        holds(refusal("signsgd", rate, std::string("[theory]\nsign_noise = 'linear'\ncoefficients = '") + source + "'"),
+              "theory.sign_noise: is read where coefficients = fixed-point"));
   CHECK(holds(refusal("signsvd", rate + "\ngamma_fraction = 0.3", ""), "optimizer.gamma_fraction"));
   for (const char* protocol : {"adaptive", "local-equilibrium"})
     CHECK(refusal("signsvd", std::string("protocol = '") + protocol + "'\ngamma_fraction = 0.3", "").empty());

@@ -257,6 +257,9 @@ const LinearMethod* read_optimizer(const Table& table, double trace, bool ruled,
     throw choice.values.error("phase", "belongs to kind = \"custom\" only");
   h = Hyperparameters(method.description, choice.values, table.table_or_empty("optimizer"));
   const Values& values = choice.values;
+  for (const char* key : {"decoupled", "independent"})
+    if (values.given(key) && !values.given("weight_decay") && !table.table_or_empty("tune").has("weight_decay"))
+      throw values.error(key, "says how weight_decay acts, and there is none; leave it out");
   if (!h.has("gamma") && !h.has("learning_rate") && !method.rule) return &method;
   if (ruled) {
     for (const char* key : {"learning_rate", "gamma"})

@@ -121,6 +121,13 @@ TEST_CASE("what is read in no equation is refused: momentum without a kind of it
   const auto optimizer = [](const std::string& keys) {
     return head + "[optimizer]\nlearning_rate = 0.1\n" + keys + "\n";
   };
+  for (const std::string key : {"decoupled", "independent"}) {
+    CHECK(holds(message(optimizer(key + " = true")),
+                "optimizer." + key + ": says how weight_decay acts, and there is none"));
+    // 0 is a decay like any other, so that a sweep can begin there; and so is one that is looked for.
+    CHECK(message(optimizer(key + " = true\nweight_decay = 0.0")) == "no error");
+    CHECK(message(optimizer(key + " = true\n[tune]\nweight_decay = [0.01, 0.1]")) == "no error");
+  }
   const std::string unread = "is read where ";
   for (const std::string kind : {"ema", "tail-average", "sla"}) {
     const std::string plain = optimizer("kind = '" + kind + "'");

@@ -59,6 +59,10 @@ const settings::Words<MomentumKind>& momentum_kinds() {
   return words;
 }
 
+std::vector<std::string> with_buffer() {
+  return {"heavy-ball", "nesterov", "custom"};
+}
+
 // A momentum kind: gradient weight, buffer weight.
 std::vector<Parameter> momentum(const std::string& prefix, const std::string& symbol, MomentumKind kind,
                                 double parameter) {
@@ -70,7 +74,7 @@ std::vector<Parameter> momentum(const std::string& prefix, const std::string& sy
           settings::number(prefix + "momentum", symbol + ", what the buffer keeps per step")
               .at_least(0)
               .below(1)
-              .where(prefix + "momentum_kind", {"heavy-ball", "nesterov", "custom"})
+              .where(prefix + "momentum_kind", with_buffer())
               .otherwise(parameter),
           settings::number(prefix + "gradient_weight", "weight of the newest gradient (or sync's move)")
               .where(prefix + "momentum_kind", {"custom"})
@@ -185,7 +189,9 @@ const char* two_phase_equations =
     "heavy ball (0, 1), Nesterov (1, b), none (1, 0)";
 
 std::vector<Parameter> persistent(bool value) {
-  return {settings::boolean("persistent", "the inner momentum buffers live on from round to round").otherwise(value)};
+  return {settings::boolean("persistent", "the inner momentum buffers live on from round to round")
+              .where("momentum_kind", with_buffer())
+              .otherwise(value)};
 }
 
 std::vector<LinearMethod> make_methods() {

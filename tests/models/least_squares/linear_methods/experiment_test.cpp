@@ -121,6 +121,9 @@ TEST_CASE("what is read in no equation is refused: momentum without a kind of it
   const auto optimizer = [](const std::string& keys) {
     return head + "[optimizer]\nlearning_rate = 0.1\n" + keys + "\n";
   };
+  CHECK(holds(
+      message(optimizer("kind = 'sla'\npersistent = true")),
+      "optimizer.persistent: is read where momentum_kind = heavy-ball or nesterov or custom, and here it is none"));
   for (const std::string key : {"decoupled", "independent"}) {
     CHECK(holds(message(optimizer(key + " = true")),
                 "optimizer." + key + ": says how weight_decay acts, and there is none"));

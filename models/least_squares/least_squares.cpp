@@ -472,7 +472,8 @@ noise = { law = "gaussian", variance = 0.01 }
 
 optimizer.learning_rate = 0.1
 time.steps = 960)",
-      .start_of = {{"custom", R"([optimizer]
+      // A buffer that keeps 0.9 makes the steps ten times as long.
+      .start_of = {{"momentum", "optimizer.learning_rate = 0.01"}, {"custom", R"([optimizer]
 start = [1, 0]
 readout = [1, 0]
 [[optimizer.phase]]

@@ -71,6 +71,16 @@ TEST_CASE("every model and every kind has a file that can be checked and solved 
   }
 }
 
+TEST_CASE("what every method of least squares begins with is stable") {
+  const Folder folder;
+  for (const auto& one : all_kinds()) {
+    if (one.first != "least-squares") continue;
+    CAPTURE(one.second);
+    const std::string file = folder.file("new.toml", run(arguments(one)).out);
+    CHECK(run({"stability", file, "--quiet", "--format", "csv"}).out.find("\nstable,true,") != std::string::npos);
+  }
+}
+
 TEST_CASE("the file has every key of what is chosen, once, with its default") {
   for (const auto& one : all_kinds()) {
     CAPTURE(one.first);

@@ -103,8 +103,10 @@ std::string scaling_text(const ScalingCollapse& r, const std::string& title) {
   if (std::ranges::any_of(r.predicted_floor, [](double floor) { return std::isinf(floor); }))
     out += "  inf: the mean is stable, the fourth moments of single runs are not: rare runs decide every spread\n";
   out += "\n";
-  line("supercollapse", fmt::format("at {} of x in [.2, .95] by theory{}", share_text(r.predicted_supercollapse),
-                                    simulated ? ", " + simulated_share_text(r) + " simulated" : ""));
+  const std::string share = share_text(r.predicted_supercollapse);
+  line("supercollapse",
+       (std::isfinite(r.predicted_supercollapse) ? fmt::format("at {} of x in [.2, .95]", share) : share) +
+           " by theory" + (simulated ? ", " + simulated_share_text(r) + " simulated" : ""));
   line("verdict", fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason));
   if (!simulated) return out;
   for (std::size_t p = 0; p < r.of_size.size(); ++p)

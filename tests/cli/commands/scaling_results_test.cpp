@@ -112,6 +112,8 @@ TEST_CASE("what a collapse prints, number by number") {
   CHECK(holds(text, "Delta: disagrees, largest gap 6.2%\n"));
   CHECK(holds(text, "floor: not judged: nothing is predicted, or fewer than 8 seeds\n"));
   CHECK(holds(text, "by theory, not known simulated\n"));
+  r.predicted_supercollapse = r.simulated_supercollapse;
+  CHECK(holds(of(r, "txt"), "\n  supercollapse     not known by theory, not known simulated\n"));
 }
 
 TEST_CASE("of a fine grid a collapse prints some twenty rows, the last among them, with its slope") {

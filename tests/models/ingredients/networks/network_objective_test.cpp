@@ -104,7 +104,7 @@ TEST_CASE("keys of networks and data that mean nothing are named") {
   const auto error = [&](const std::string& sections) { return error_of(text(sections)); };
   CHECK(holds(error("[network]\nactivation = 'tanh'\nsynthetic_beta = 3\n"), "synthetic_beta"));
   CHECK(holds(error("[network]\nactivation = 'relu'\nsynthetic_beta = -3\n"), "synthetic_beta"));
-  CHECK(holds(error("[data]\ntargets = 'classes'\ntarget_scale = 2\n"), "target_scale: is of targets that are no"));
-  CHECK(holds(error("[data]\ntargets = 'random-classes'\nnoise = 2\n"), "noise: is of targets that the inputs"));
+  CHECK(holds(error("[data]\ntargets = 'classes'\ntarget_scale = 2\n"), "data.target_scale: is read where targets"));
+  CHECK(holds(error("[data]\ntargets = 'random-classes'\nnoise = 2\n"), "data.noise: is read where targets"));
   CHECK_NOTHROW(models::testing::prepare(text("[network]\nactivation = 'relu'\nsynthetic_beta = 3\n")));
 }

@@ -99,6 +99,25 @@ EQUIVALENT = {
     ("models/equilibrium_network/linear_theory.cpp", "if (ratio(middle) >= 1)"): "of two equal largest terms the other",
     ("solvers/map.cpp", "for (const State& point : cycle.points) spread = std::max(spread, distance(x, point));"):
         "a distance is the same both ways",
+    ("models/quadratic_regression/memory.cpp",
+     "} while (!(std::min(far_up, far_down) <= largest_trial * loss) && h * bulk_edge > shortest_trial);"):
+        "trials twice as long or half, at which the same digits stand",
+    ("models/quadratic_regression/memory.cpp",
+     "} while (!(std::max(far_down, far_down) <= largest_trial * loss) && h * bulk_edge > shortest_trial);"):
+        "trials twice as long or half, at which the same digits stand",
+    ("models/quadratic_regression/memory.cpp",
+     "} while (!(std::max(far_up, far_up) <= largest_trial * loss) && h * bulk_edge > shortest_trial);"):
+        "trials twice as long or half, at which the same digits stand",
+    ("models/quadratic_regression/memory.cpp",
+     "} while (!(std::max(far_up, far_down) <= 1.04 * largest_trial * loss) && h * bulk_edge > shortest_trial);"):
+        "trials twice as long or half, at which the same digits stand",
+    ("models/quadratic_regression/memory.cpp",
+     "} while (!(std::max(far_up, far_down) <= largest_trial * loss) && 1.04 * h * bulk_edge > shortest_trial);"):
+        "trials twice as long or half, at which the same digits stand",
+    ("models/quadratic_regression/memory.cpp", "} while (!(std::max(far_up, far_down) <= largest_trial * loss) );"):
+        "trials of length 0 end it as well",
+    ("spectra/dataset.cpp", "const bool null = lambda[i] <= negligible_eigenvalue ;"):
+        "pixels of 8 bits have no eigenvalue between 1e-12 and 1e-12 of their largest",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

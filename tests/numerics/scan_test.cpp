@@ -81,6 +81,21 @@ TEST_CASE("beyond the grid, at its cap, on a cliff, nowhere") {
   CHECK(lost.minima == 0);
 }
 
+TEST_CASE("a well at the edge of what is lost is found from either side, where no point of the grid falls into it") {
+  // Within .08 of the edge, a fifth of the grid's step; behind a hill of height 1 a wide minimum of .04.
+  for (const double side : {1.0, -1.0}) {
+    CAPTURE(side);
+    const auto well = [side](double u) {
+      const double inward = side * (-1.2 - u);  // from the edge
+      if (inward < 0) return 1000.0;
+      return inward < 0.08 ? 50 * std::abs(inward - 0.04) - 1 : 0.04 + 0.96 * std::pow((inward - 2) / 1.92, 2);
+    };
+    const ScannedMinimum found = scanned_minimum(well, wide());
+    CHECK(found.at == doctest::Approx(-1.2 - 0.04 * side).epsilon(1e-5));
+    CHECK(found.value == doctest::Approx(-1).epsilon(1e-4));
+  }
+}
+
 TEST_CASE("where the function nears 0 its least value is found beyond the bits of the search") {
   // Off by x the logarithm is 2 log x: -55 is x = 1e-12, where 26 bits are 1e-8.
   for (const double at : {0.7, -1.3, 1.1}) {

@@ -181,6 +181,43 @@ TEST_CASE("columns that never vary hold no target power") {
   }
 }
 
+TEST_CASE("columns that are multiples of each other leave one mode, and none is left where nothing varies") {
+  const Folder folder;
+  const auto write = [&](const auto& pixel) {
+    std::string images("\0\0\x08\x03\0\0\0\x28\0\0\0\x03\0\0\0\x02", 16);
+    for (int i = 0; i < 40; ++i)
+      for (int j = 0; j < 6; ++j) images += static_cast<char>(pixel(i, j));
+    std::ofstream(folder.path / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+  };
+  double mean = 0, square = 0;
+  const auto base = [](int i) { return i * i % 37; };
+  for (int i = 0; i < 40; ++i) mean += base(i) / 40.0;
+  for (int i = 0; i < 40; ++i) square += std::pow((base(i) - mean) / 255, 2) / 40;
+  write([&](int i, int j) { return (j + 1) * base(i); });
+  // 1 + 4 + ... + 36 times the variance of one; what the others have is rounding.
+  for (const std::string target : {"class-2", "class-4"})
+    for (const std::size_t leading : {1, 2, 3, 4, 5}) {
+      CAPTURE(leading);
+      const Spectrum s = measure_leading(folder.options(target), leading);
+      CHECK(s.eigenvalue[0] == doctest::Approx(91 * square).epsilon(1e-6));
+      for (std::size_t a = 1; a < s.modes(); ++a) {
+        CHECK(s.eigenvalue[a] == 0);
+        CHECK(s.target_power[a] == 0);
+      }
+    }
+  const Spectrum all = measure(folder.options("class-2"))->spectrum;
+  CHECK(all.eigenvalue[0] == doctest::Approx(91 * square).epsilon(1e-6));
+  for (std::size_t a = 1; a < 6; ++a) {
+    CHECK(all.eigenvalue[a] == 0);
+    CHECK(all.target_power[a] == 0);
+  }
+
+  write([](int, int) { return 9; });
+  CHECK_THROWS_WITH_AS(measure(folder.options("class-6")), "no eigenvalue is positive", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(measure_leading(folder.options("class-6"), 2), "no eigenvalue is positive",
+                       std::invalid_argument);
+}
+
 TEST_CASE("random features: relu of the weighted centred pixels, centred") {
   const Folder folder;
   DatasetOptions options = folder.options();

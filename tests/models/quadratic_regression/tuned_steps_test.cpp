@@ -531,6 +531,27 @@ TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is c
   CHECK_THROWS_AS(solve_quadratic_memory(problem), std::invalid_argument);
 }
 
+TEST_CASE("where curvature makes steps of the bulk edge overshoot, the limit still reads the slopes, in all units") {
+  using namespace models::quadratic_regression;
+  // As above for any kappa: the loss' curvature along the first step knows nothing of the second derivatives. Its fourth
+  // order does, 1e8 of it against 1: at steps that long nine digits of the curvature are lost.
+  for (const double c0 : {1., 1e-20})
+    for (const double unit : {1., 1e14}) {
+      CAPTURE(c0);
+      CAPTURE(unit);
+      QuadraticMemoryProblem problem;
+      problem.ensemble = {0.5, 1e8 * unit * unit / c0, c0, unit};
+      problem.steps = 1;
+      problem.choose_rate = [&](std::size_t, const QuadraticDescent& now) {
+        CHECK(now.loss == Approx(c0 / 2).epsilon(1e-14).scale(0));
+        CHECK(now.slope == Approx(c0 * unit).epsilon(1e-12).scale(0));
+        CHECK(now.curvature == Approx(1.5 * c0 * unit * unit).epsilon(1e-11).scale(0));
+        return 1e-6 / unit;
+      };
+      CHECK(solve_quadratic_memory(problem).chosen.size() == 1);
+    }
+}
+
 TEST_CASE("a linear model under CDAT in the limit: by the Marchenko-Pastur law") {
   // K's law by a Gauss rule, z's power mode by mode under eta = sigma n/d.
   const std::string text =

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 using namespace edgewise::models::ingredients::learnability;
@@ -55,4 +56,24 @@ TEST_CASE("jets of multiples, products and powers are those of the series multip
   }
   // A value below 0 at the origin: sizes count, the origin's sign stays.
   check(product(jet_of({-2, 0.5}), jet_of({3, 0.25})), {-6, 2, 0.125});
+}
+
+TEST_CASE("what cancels between terms is taken off up to the last degree, and the rest is bounded") {
+  // exp(s) - s, s = (x_1 + ... + x_8)/8: 1 + s^2/2 + ..., of which eight variables leave degrees up to 4 known. Beyond, the
+  // terms are at most M(y) = e^y - 1 + y in absolute values, and M(r)/r^5 is least at 6 of the sizes that are tried; of the
+  // slope y M'(y) = y e^y + y, at 4.
+  Algebra algebra;
+  Sum s;
+  for (int i = 0; i < 8; ++i) s = algebra.sum(s, algebra.variable("x" + std::to_string(i)), 0.125);
+  const Jet jet = algebra.jet(algebra.sum(algebra.function("exp", s), s, -1));
+  CHECK(jet.origin == 1);
+  CHECK(jet.rise == Approx(1 / 2.0 + 1 / 6.0 + 1 / 24.0 + (std::exp(6) + 5) / std::pow(6, 5)).epsilon(1e-13));
+  CHECK(jet.slope == Approx(1 + 1 / 2.0 + 1 / 6.0 + (4 * std::exp(4) + 4) / std::pow(4, 5)).epsilon(1e-13));
+  CHECK(jet.rise > std::exp(1) - 2);
+  // Of one variable 200 degrees are known, and the rest is below rounding.
+  Algebra one;
+  const Sum x = one.variable("x");
+  const Jet known = one.jet(one.sum(one.function("exp", x), x, -1));
+  CHECK(known.rise == Approx(std::exp(1) - 2).epsilon(1e-13));
+  CHECK(known.slope == Approx(std::exp(1) - 1).epsilon(1e-13));
 }

@@ -118,6 +118,13 @@ EQUIVALENT = {
         "trials of length 0 end it as well",
     ("spectra/dataset.cpp", "const bool null = lambda[i] <= negligible_eigenvalue ;"):
         "pixels of 8 bits have no eigenvalue between 1e-12 and 1e-12 of their largest",
+    ("models/least_squares/theory.cpp", "direct_until = std::min(contour->earliest(), 256.0);"):
+        "from its earliest step on, which is before 256, the contour has the same numbers",
+    ("models/least_squares/linear_methods/gram_covariance.cpp", "order.push_back(1.04 * (c - shared) / own);"):
+        "the same whole number for fewer than 25 workers",
+    ("models/least_squares/reduced_noise.cpp",
+     "if (std::any_of(weight.begin(), weight.end(), [](double w) { return !(w > 0); })) continue;"):
+        "a weight of exactly 0 is that of a smaller subset",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

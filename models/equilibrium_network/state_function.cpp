@@ -151,7 +151,7 @@ std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, b
   bool single = true;
   const auto add = [&](double u, double weight) {
     const double z = phi.value(u), slope = phi.slope(u), y = (u - c * z) / s;
-    single = single && 1 - c * slope > 0;
+    single = 1 - c * slope > 0;
     out.push_back({u, z, slope, weight * (1 - c * slope) * std::exp(-y * y / 2) / (std::sqrt(2 * pi) * s)});
   };
   using numerics::GaussPoints;

@@ -1,9 +1,11 @@
+// Averages over the law of an equilibrium's state, against closed forms and sums over the plane.
 #include "models/equilibrium_network/state_function.hpp"
 
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "numerics/constants.hpp"
@@ -20,30 +22,136 @@ double mean_square(const std::vector<StateNode>& law) {
 
 }  // namespace
 
-TEST_CASE("the law of a state is one: hard-tanh and ReLU with memory, in closed form") {
-  // networks-and-kernels.md, section 1.5.
-  for (const double q : {1e-6, 0.3, 2.0, 1e6})
-    for (const double c : {-0.8, 0.0, 0.6}) {
-      CAPTURE(q);
-      CAPTURE(c);
-      const std::vector<StateNode> hard = state_law(state_function("hard-tanh"), q, c);
-      const double a = (1 - c) / std::sqrt(q), P = std::erf(a / std::sqrt(2.0));
-      const double inside =
-          a < 1e-2 ? std::sqrt(2 / pi) * std::pow(a, 3) / 3 : P - a * std::sqrt(2 / pi) * std::exp(-a * a / 2);
-      CHECK(average(hard, [](const StateNode&) { return 1.0; }) == Approx(1).epsilon(1e-12));
-      CHECK(mean_square(hard) == Approx(q / std::pow(1 - c, 2) * inside + std::erfc(a / std::sqrt(2.0))).epsilon(1e-8));
-      CHECK(average(hard, [](const StateNode& s) { return s.slope; }) == Approx(P).epsilon(1e-12));
-      const std::vector<StateNode> relu = state_law(state_function("relu"), q, c);
-      CHECK(mean_square(relu) == Approx(q / 2 / std::pow(1 - c, 2)).epsilon(1e-12));
-    }
+TEST_CASE("the named functions, their slopes and what is known of them") {
+  struct Known {
+    std::string name;
+    double value, slope;  // at 0.7
+    bool odd;
+  };
+  const double normal = std::exp(-0.245) / std::sqrt(2 * pi), share = 0.5 * (1 + std::erf(0.7 / std::sqrt(2)));
+  for (const Known& known : std::vector<Known>{{"linear", 0.7, 1, true},
+                                               {"tanh", std::tanh(0.7), 1 / std::pow(std::cosh(0.7), 2), true},
+                                               {"erf", std::erf(0.7 / std::sqrt(2)), 2 * normal, true},
+                                               {"relu", 0.7, 1, false},
+                                               {"hard-tanh", 0.7, 1, true},
+                                               {"gelu", 0.7 * share, share + 0.7 * normal, false}}) {
+    CAPTURE(known.name);
+    const StateFunction phi = state_function(known.name);
+    CHECK(phi.name == known.name);
+    CHECK(phi.value(0.7) == Approx(known.value).epsilon(1e-14));
+    CHECK(phi.slope(0.7) == Approx(known.slope).epsilon(1e-14));
+    CHECK(phi.odd == known.odd);
+    CHECK(phi.linear() == (known.name == "linear"));
+    if (known.odd) CHECK(phi.value(-0.3) == -phi.value(0.3));
+  }
+  CHECK(state_function_names().size() == 6);
+  CHECK(state_function("relu").value(-2) == 0);
+  CHECK(state_function("relu").slope(-2) == 0);
+  CHECK(state_function("relu").kinks == std::vector<double>{0});
+  CHECK(*state_function("relu").linear_share == 0.5);
+  CHECK(state_function("hard-tanh").value(-3) == -1);
+  CHECK(state_function("hard-tanh").value(3) == 1);
+  CHECK(state_function("hard-tanh").slope(3) == 0);
+  CHECK(state_function("hard-tanh").kinks == std::vector<double>{-1, 1});
 }
 
-TEST_CASE("there is no law where u is no function of the drive") {
-  const StateFunction phi = state_function("tanh");
-  CHECK(state_law(phi, 1, 1).empty());
-  CHECK(!state_law(phi, 1, 0.99).empty());
-  CHECK(state_law(phi, 0, 0).empty());
-  CHECK(state_law(phi, infinity, 0).empty());
+TEST_CASE("slopes of a formula are its derivatives, on either side of a kink") {
+  const StateFunction smooth = custom_state_function("u^3/(1 + u^2)", {});
+  for (const double u : {-40.0, -0.7, 0.0, 0.3, 2.0}) {
+    CAPTURE(u);
+    CHECK(smooth.slope(u) == Approx((3 * u * u + u * u * u * u) / std::pow(1 + u * u, 2)).epsilon(1e-9));
+  }
+  const StateFunction bent = custom_state_function("max(u - 1, 0)^2 + 2*max(0 - u, 0)", {1, 0});
+  CHECK(bent.kinks == std::vector<double>{0, 1});
+  CHECK(bent.slope(-1e-4) == Approx(-2).epsilon(1e-7));
+  CHECK(std::abs(bent.slope(1e-4)) < 1e-7);
+  CHECK(std::abs(bent.slope(0.9999)) < 1e-7);
+  CHECK(bent.slope(1.0001) == Approx(2e-4).epsilon(1e-6));
+}
+
+TEST_CASE("the law of the state: u = xi/(1 - c) where phi is linear, and its averages where it is so in parts") {
+  for (const bool finer : {false, true})
+    for (const double q : {1e-6, 0.5, 9.0})
+      for (const double c : {-2.0, 0.0, 0.6}) {
+        CAPTURE(q);
+        CAPTURE(c);
+        const auto one = [](const StateNode&) { return 1.0; };
+        const auto square = [](const StateNode& a) { return a.z * a.z; };
+        const auto slope = [](const StateNode& a) { return a.slope; };
+        const std::vector<StateNode> linear = state_law(state_function("linear"), q, c, finer);
+        CHECK(average(linear, one) == Approx(1).epsilon(1e-12));
+        CHECK(average(linear, square) == Approx(q / std::pow(1 - c, 2)).epsilon(1e-12));
+        const std::vector<StateNode> relu = state_law(state_function("relu"), q, c, finer);
+        CHECK(average(relu, one) == Approx(1).epsilon(1e-12));
+        CHECK(average(relu, square) == Approx(0.5 * q / std::pow(1 - c, 2)).epsilon(1e-12));
+        CHECK(average(relu, slope) == Approx(0.5).epsilon(1e-12));
+        // |u| < 1 is |xi| < b = 1 - c, with probability erf(b/sqrt(2 q)).
+        const double b = 1 - c, inside = std::erf(b / std::sqrt(2 * q)),
+                     cut = std::sqrt(2 / pi) * b / std::sqrt(q) * std::exp(-b * b / (2 * q));
+        const std::vector<StateNode> hard = state_law(state_function("hard-tanh"), q, c, finer);
+        CHECK(average(hard, one) == Approx(1).epsilon(1e-12));
+        CHECK(average(hard, slope) == Approx(inside).epsilon(1e-12));
+        CHECK(average(hard, square) == Approx(q / (b * b) * (inside - cut) + 1 - inside).epsilon(1e-11));
+      }
+}
+
+TEST_CASE("where the state is no function of the drive there is no law") {
+  // phi' is at most 9/8, at u^2 = 3, and 0 at 0.
+  const StateFunction steep = custom_state_function("u^3/(1 + u^2)", {});
+  CHECK(!state_law(steep, 4, 0.88).empty());
+  CHECK(state_law(steep, 4, 0.9).empty());
+  CHECK(!state_law(state_function("tanh"), 1, 0.99).empty());
+  CHECK(state_law(state_function("tanh"), 1, 1).empty());
+  CHECK(state_law(state_function("hard-tanh"), 1, 1).empty());
+  for (const double q : {0.0, -1.0, edgewise::nan, infinity}) CHECK(state_law(state_function("tanh"), q, 0.1).empty());
+  CHECK(state_law(state_function("tanh"), 1, edgewise::nan).empty());
+}
+
+TEST_CASE("pairs of states whose drives are correlated") {
+  for (const double c : {-1.0, 0.0, 0.6})
+    for (const double rho : {-1.0, -0.7, 0.0, 0.3, 0.9, 1.0}) {
+      CAPTURE(c);
+      CAPTURE(rho);
+      const double q = 2.5, response = 1 / (1 - c), angle = std::acos(rho);
+      const PairMoments linear = pair_moments(state_function("linear"), q, c, rho);
+      CHECK(linear.states == Approx(q * rho * response * response).epsilon(1e-10));
+      CHECK(linear.slopes == Approx(response * response).epsilon(1e-10));
+      // The kernels of the arc cosine.
+      const PairMoments relu = pair_moments(state_function("relu"), q, c, rho);
+      const double states = q * response * response * (std::sin(angle) + (pi - angle) * rho) / (2 * pi);
+      CHECK(relu.states == Approx(states).epsilon(1e-9));
+      CHECK(relu.slopes == Approx(response * response * (pi - angle) / (2 * pi)).epsilon(1e-9));
+    }
+  // erf at c = 0: (2/pi) asin(q rho/(1 + q)), and its derivative by q rho.
+  for (const double rho : {-1.0, -0.4, 0.5, 1.0}) {
+    const double q = 1.5, x = q * rho / (1 + q);
+    const PairMoments moments = pair_moments(state_function("erf"), q, 0, rho);
+    CHECK(moments.states == Approx(2 / pi * std::asin(x)).epsilon(1e-10));
+    CHECK(moments.slopes == Approx(2 / pi / (1 + q) / std::sqrt(1 - x * x)).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("the mean square of a change of state") {
+  const double q = 2;
+  for (const double drift : {-1.0, -0.2, 0.0, 1e-7})
+    for (const double spread : {0.0, 1e-6, 0.3}) {
+      CAPTURE(drift);
+      CAPTURE(spread);
+      const double moved = drift * drift * q + spread * spread;
+      CHECK(std::abs(mean_square_change(state_function("linear"), q, drift, spread) - moved) <= 1e-8 * moved);
+      // E relu^2 before and after, less twice their product, of normals with correlation rho.
+      const double after = std::pow(1 + drift, 2) * q + spread * spread;
+      if (after == 0 || moved < 1e-3) continue;
+      const double angle = std::acos((1 + drift) * std::sqrt(q / after));
+      const double product = std::sqrt(q * after) * (std::sin(angle) + (pi - angle) * std::cos(angle)) / (2 * pi);
+      CHECK(mean_square_change(state_function("relu"), q, drift, spread) ==
+            Approx(0.5 * q + 0.5 * after - 2 * product).epsilon(1e-9));
+    }
+  // Small changes: E phi'^2 (drift u + spread x)^2.
+  const double inside = std::erf(0.5), cut = std::sqrt(1 / pi) * std::exp(-0.25);
+  CHECK(mean_square_change(state_function("hard-tanh"), q, 0, 1e-7) == Approx(1e-14 * inside).epsilon(1e-5).scale(0));
+  CHECK(mean_square_change(state_function("hard-tanh"), q, -1e-7, 0) ==
+        Approx(1e-14 * q * (inside - cut)).epsilon(1e-5).scale(0));
 }
 
 TEST_CASE("two states: erf in closed form, equal and opposite drives") {

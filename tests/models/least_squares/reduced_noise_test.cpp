@@ -106,6 +106,14 @@ TEST_CASE("few exponentials with weights >= 0 carry a power law's kernel, in eve
     CHECK(std::abs(five.back() / whole.back() - 1) < 0.02);
     CHECK(std::abs(five.back() / whole.back() - 1) < 0.3 * std::abs(one.back() / whole.back() - 1));
   }
+  // More rates than the kernel has digits for, where weights of either sign would fit better.
+  for (const double alpha : {0.6, 1.0, 2.0})
+    for (const std::size_t count : {2, 4, 6, 8}) {
+      CAPTURE(alpha);
+      CAPTURE(count);
+      const ExponentialKernel kernel = fitted_kernel(modes_of(100, alpha, 1), 20, count);
+      for (const double w : kernel.weight) CHECK(w >= 0);
+    }
   // One eigenvalue is one exponential.
   const SgdModes single = modes_of(1, 1, 1);
   const ExponentialKernel kernel = fitted_kernel(single, 10, 4);

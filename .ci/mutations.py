@@ -125,6 +125,9 @@ EQUIVALENT = {
     ("models/least_squares/reduced_noise.cpp",
      "if (std::any_of(weight.begin(), weight.end(), [](double w) { return !(w > 0); })) continue;"):
         "a weight of exactly 0 is that of a smaller subset",
+    ("solvers/linear_stability.cpp",
+     "if (all_finite(start) && gmres(Split::whole, start, x, answer) && feedback(x, x) &&"):
+        "no solution by one split is one by the other, with the same numbers",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

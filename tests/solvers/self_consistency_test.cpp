@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <stdexcept>
+#include <vector>
 
 using namespace edgewise::solvers;
 using doctest::Approx;
@@ -115,6 +118,35 @@ TEST_CASE("a branch ends where what has to hold ends") {
   options.holds = [](double, std::span<const double>) { return false; };
   CHECK(follow_branch(catalan, 0, 1, std::array{1.0}, options).status == FixedPointStatus::edge);
   CHECK(name(FixedPointStatus::lost) == "branch lost");
+}
+
+TEST_CASE("a branch is followed either way, by steps no longer than asked, and ends where what has to hold does") {
+  struct Way {
+    double from, to;
+  };
+  for (const Way way : {Way{1, 3}, {3, 1}, {-1, -5}, {-5, -1}, {-2, 1}, {1, -2}}) {
+    CAPTURE(way.from);
+    CAPTURE(way.to);
+    const double length = std::abs(way.to - way.from), middle = way.from + 0.3 * (way.to - way.from);
+    double asked = way.from, longest = 0;
+    const ParametricMap map = [&](double p, std::span<const double> x, std::span<double> next) {
+      longest = std::max(longest, std::abs(p - asked));
+      asked = p;
+      next[0] = (x[0] + p * p * p) / 2;
+    };
+    ContinuationOptions options;
+    options.steps = 5;
+    const std::vector<double> start{std::pow(way.from, 3)};
+    const Branch branch = follow_branch(map, way.from, way.to, start, options);
+    CHECK(branch.status == FixedPointStatus::converged);
+    CHECK(branch.parameter == way.to);
+    CHECK(branch.point.x[0] == doctest::Approx(std::pow(way.to, 3)).epsilon(1e-11));
+    CHECK(longest == doctest::Approx(length / 5).epsilon(1e-12));
+    options.holds = [&](double p, std::span<const double>) { return std::abs(p - way.from) <= 0.3 * length; };
+    const Branch edge = follow_branch(map, way.from, way.to, start, options);
+    CHECK(edge.status == FixedPointStatus::edge);
+    CHECK(edge.parameter == doctest::Approx(middle).epsilon(1e-11));
+  }
 }
 
 TEST_CASE("scalars between two ends") {

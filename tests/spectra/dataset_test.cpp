@@ -23,7 +23,10 @@ namespace {
 
 /// A small data set in the files of Fashion-MNIST (3 x 2 pixels), removed at the end.
 struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("edgewise-data-" + std::to_string(::getpid()));
+  // One of its own for each: what was read is kept by its path.
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               ("edgewise-data-" + std::to_string(::getpid()) + "-" + std::to_string(made++));
+  inline static int made = 0;
   std::vector<std::vector<int>> pixels;
   std::vector<int> labels;
 

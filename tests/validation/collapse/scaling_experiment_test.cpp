@@ -5,8 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "models/framework/scaling_law.hpp"
 #include "settings/settings.hpp"
 
 using namespace edgewise;
@@ -44,6 +50,53 @@ ScalingCollapse collapsed(const std::string& text, unsigned threads = 1) {
     return run(*simulation, one.experiment, how);
   });
 }
+
+/// A run of loss .2 + scale/(1 + step) with known fluctuations.
+class Known : public models::Problem {
+ public:
+  Known(double scale, std::uint64_t last) : scale_(scale), last_(last) {}
+  double above(double step) const { return scale_ / (1 + step); }
+  double std(double step) const { return 0.3 * above(step) * scale_ / (2 + step); }
+  double correlation(double step) const { return 0.5 * step / static_cast<double>(last_); }
+
+  models::Trajectory solve() const override {
+    models::Trajectory out;
+    out.columns.push_back({{"loss", "", ""}, {}, {}});
+    for (std::uint64_t t = 0; t <= last_; ++t) {
+      out.steps.push_back(static_cast<double>(t));
+      out.columns[0].value.push_back(0.2 + above(static_cast<double>(t)));
+    }
+    return out;
+  }
+  std::unique_ptr<models::Simulation> simulate() const override { return nullptr; }
+  std::vector<models::Finding> stability() const override { return {}; }
+  std::unique_ptr<models::ScalingLaw> scaling_law() const override {
+    class Law : public models::ScalingLaw {
+     public:
+      explicit Law(const Known& of) : of_(of) {}
+      double floor() const override { return 0.2; }
+      bool simulated() const override { return false; }
+      double horizon() const override { return 10; }
+      double limit(double x) const override { return 1 / x; }
+      std::optional<Fluctuations> fluctuations(std::span<const std::uint64_t> steps) const override {
+        Fluctuations out;
+        for (const std::uint64_t step : steps) {
+          out.std.push_back(of_.std(static_cast<double>(step)));
+          out.correlation.push_back(of_.correlation(static_cast<double>(step)));
+        }
+        return out;
+      }
+
+     private:
+      const Known& of_;
+    };
+    return std::make_unique<Law>(*this);
+  }
+
+ private:
+  double scale_;
+  std::uint64_t last_;
+};
 
 }  // namespace
 
@@ -133,6 +186,47 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   const ScalingCollapse rough = collapsed(small + "[collapse]\nsizes = [4, 8]\n");
   REQUIRE(rough.delta_check);
   CHECK_FALSE(rough.delta_check->judged);
+}
+
+TEST_CASE("predicted spreads are (4.4) of each size's fluctuations, averaged as the measured ones") {
+  const models::Experiment base = read(small + "[collapse]\nsizes = [8, 32, 64]\npoints = 5\nhorizon = '10*size/8'\n");
+  const ScalingOptions options = read_scaling(base.table);
+  std::vector<ScaledProblem> sizes = at_sizes(base, options);
+  REQUIRE(sizes.size() == 3);
+  std::vector<const Known*> known;
+  for (std::size_t p = 0; p < 3; ++p) {
+    auto problem = std::make_unique<Known>(1 + 0.4 * static_cast<double>(p), sizes[p].experiment.time.steps);
+    known.push_back(problem.get());
+    sizes[p].problem = std::move(problem);
+  }
+  const ScalingCollapse r = collapse_of(sizes, options, {});
+  CHECK(!r.simulated);
+  CHECK(r.floor == 0.2);
+  REQUIRE(r.predicted_delta.size() == 5);
+  double below = 0, gap = 0;
+  for (std::size_t k = 0; k < 5; ++k) {
+    CAPTURE(k);
+    const double x = 0.2 * static_cast<double>(k + 1);
+    double sum = 0, squares = 0, within = 0, spreads = 0;
+    for (std::size_t p = 0; p < 3; ++p) {
+      const auto T = static_cast<double>(sizes[p].experiment.time.steps), at = x * T;
+      const double ratio = known[p]->above(at) / known[p]->above(T), s = known[p]->std(at) / known[p]->above(at),
+                   end = known[p]->std(T) / known[p]->above(T), c = k == 4 ? 1 : known[p]->correlation(at);
+      const double mean = ratio * (1 + end * end) / (1 + c * s * end);
+      sum += mean / 3;
+      squares += mean * mean / 3;
+      within += mean * mean * ((1 + s * s) * (1 + end * end) / std::pow(1 + c * s * end, 2) - 1) / 3;
+      spreads += s * s / 3;
+      if (p == 2 && x > 0.3 - 1e-9) gap = std::max(gap, std::abs(ratio * x - 1));
+    }
+    const double delta = std::sqrt(std::max(0.0, squares - sum * sum) + within) / sum;
+    CHECK(r.predicted_delta[k] == doctest::Approx(delta).epsilon(1e-6));
+    CHECK(r.predicted_floor[k] == doctest::Approx(std::sqrt(spreads)).epsilon(1e-9));
+    CHECK(r.limit[k] == doctest::Approx(1 / x));
+    if (x >= 0.2 - 1e-9 && x <= 0.95) below += delta < std::sqrt(spreads) ? 0.25 : 0;
+  }
+  CHECK(r.limit_gap == doctest::Approx(gap).epsilon(1e-9));
+  CHECK(r.predicted_supercollapse == doctest::Approx(below));
 }
 
 TEST_CASE("sums of powers run through the same measures, without a simulation") {

@@ -206,6 +206,35 @@ TEST_CASE("few seeds: curves that collapse are hardly ever called broken, nor cu
   CHECK(judge_collapse(noisy(0.3, 0.1, 0.002, 2, 1), 0).outcome == Collapse::broken);
 }
 
+TEST_CASE("what two seeds of every size may move: quantiles of F in closed form") {
+  const double h = 0.02;
+  const auto curves = [&](std::vector<double> middle) {
+    SampledCurves out;
+    out.x = {0.5, 1};
+    for (const double b : middle) {
+      out.size.push_back(b);
+      out.horizon.push_back(10);
+      out.loss.push_back({{b + h, 1}, {b - h, 1}});
+    }
+    return out;
+  };
+  // Means of error h each: their population variance is h^2 (1 - 1/n) on average, of n - 1 degrees of freedom; n of its
+  // estimate. P(F > f) = (1 + 2 f/3)^(-3/2) of F(2, 3).
+  const double three = 1.5 * (std::pow(0.025, -2 / 3.0) - 1);
+  CollapseVerdict verdict = judge_collapse(curves({1.5, 2.5, 3.5}), 0);
+  double between = std::sqrt(2 / 3.0) / 2.5, moved = std::sqrt(2 / 3.0 * h * h * three) / 2.5;
+  CHECK(verdict.high == doctest::Approx(between + moved).epsilon(1e-12));
+  CHECK(verdict.low == doctest::Approx(between - moved).epsilon(1e-12));
+  CHECK(verdict.spread == doctest::Approx(std::sqrt(2 / 3.0 * (1 - h * h)) / 2.5).epsilon(1e-12));
+  // F(1, 2) is the square of Student's t of 2, whose quantile at p is (2 p - 1)/sqrt(2 p (1 - p)).
+  const double two = 0.975 / std::sqrt(2 * 0.9875 * 0.0125);
+  verdict = judge_collapse(curves({2, 3}), 0);
+  between = 0.5 / 2.5;
+  moved = std::sqrt(0.5) * h * two / 2.5;
+  CHECK(verdict.high == doctest::Approx(between + moved).epsilon(1e-12));
+  CHECK(verdict.low == doctest::Approx(between - moved).epsilon(1e-12));
+}
+
 TEST_CASE("of one seed a size the bounds are those of the curves' roughness, on a grid of any spacing") {
   SampledCurves curves;
   curves.x = {0.3, 0.45, 0.5, 0.7, 0.85, 0.9, 1};

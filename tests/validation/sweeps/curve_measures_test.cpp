@@ -5,9 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "random/random.hpp"
 #include "tests/validation/sweeps/measures_support.hpp"
+#include "validation/sweeps/exponent_fit.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
@@ -206,6 +210,45 @@ kind = "diverged-fraction"
   // 60 independent slopes: the ratio of scatter to stated error is 1 with a standard error of 9%; 5 of these are
   // passed with probability below 1e-6.
   CHECK(std::sqrt(squares / stated) == doctest::Approx(1).epsilon(0.45));
+}
+
+TEST_CASE("the error of a slope is the jackknife's, of replicas left out one by one or by forties") {
+  const std::string text = "[[measure]]\nname = 's'\nkind = 'slope'\nfrom = 10\n";
+  for (const std::size_t replicas : {2, 3, 5, 43}) {
+    CAPTURE(replicas);
+    VariantRun run;
+    run.sample = noisy(replicas, 0.3, 7);
+    const Sample& sample = *run.sample;
+    const auto v = evaluated(text, {run}, "simulate");
+    const std::size_t groups = std::min<std::size_t>(replicas, 40);
+    if (groups < 3) {
+      // Of the residuals, where replicas are too few.
+      const std::vector<double> steps(sample.steps.begin(), sample.steps.end());
+      const ExponentFit fit = fit_exponent(steps, std::span(sample.mean).first(steps.size()), {.from = 10 - 1e-6});
+      CHECK(v.at("s_se") == doctest::Approx(fit.standard_error).epsilon(1e-12));
+      continue;
+    }
+    // Of other replicas, the slope that the measure gives their mean.
+    double sum = 0, squares = 0;
+    for (std::size_t g = 0; g < groups; ++g) {
+      VariantRun rest;
+      rest.sample = sample;
+      for (std::size_t at = 0; at < sample.values.size(); ++at) {
+        double all = 0, count = 0;
+        for (std::size_t r = 0; r < replicas; ++r)
+          if (r % groups != g) {
+            all += sample.values[at][r];
+            ++count;
+          }
+        rest.sample->mean[at] = all / count;
+      }
+      const double slope = evaluated(text, {rest}, "simulate").at("s");
+      sum += slope;
+      squares += slope * slope;
+    }
+    const auto n = static_cast<double>(groups);
+    CHECK(v.at("s_se") == doctest::Approx(std::sqrt((squares - sum * sum / n) * (n - 1) / n)).epsilon(1e-8));
+  }
 }
 
 TEST_CASE("a run that ended early: infinite, or not a number, never an earlier value") {

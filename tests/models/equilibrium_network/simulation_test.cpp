@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "models/equilibrium_network/depth_theory.hpp"
 #include "models/framework/model.hpp"
@@ -305,6 +306,38 @@ TEST_CASE("depth beyond rest, or in a cycle, costs nothing and changes nothing")
         CHECK(std::abs(a.at("residual") - b.at("residual")) <= 1e-12 * b.at("length"));
       }
   }
+}
+
+TEST_CASE("depths one after the other in a cycle of any length are those of a run of its own") {
+  // Saturated states are corners of a cube, which any map carries round sooner or later.
+  bool odd = false;
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::elliptic, 0, 2), 1000, "hard-tanh", 5);
+  p.correlation = 0.3;
+  const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+  for (std::uint64_t r = 0; r < 12; ++r) {
+    CAPTURE(r);
+    const auto pieces = simulation->replica(5, r), steps = simulation->replica(5, r);
+    std::vector<std::map<std::string, double>> at;
+    for (std::uint64_t k = 0; k <= 1300; ++k) {
+      steps->advance(k);
+      at.push_back(observed(*simulation, *steps));
+    }
+    for (const std::uint64_t depth : {0, 1, 2, 100, 101, 103, 257, 700, 701, 1203, 1300}) {
+      CAPTURE(depth);
+      pieces->advance(depth);
+      const auto here = observed(*simulation, *pieces);
+      for (const char* name : {"length", "residual", "overlap"}) {
+        CAPTURE(name);
+        CHECK(here.at(name) == at[depth].at(name));
+      }
+    }
+    const auto same = [&](std::size_t k, std::size_t l) {
+      return at[k].at("overlap") == at[l].at("overlap") && at[k].at("residual") == at[l].at("residual");
+    };
+    odd = odd || (same(1000, 1003) && !same(1000, 1001)) || (same(1000, 1005) && !same(1000, 1001)) ||
+          (same(1000, 1006) && !same(1000, 1002));
+  }
+  CHECK(odd);
 }
 
 TEST_CASE("overlaps that vanish by symmetry are 0 in theory, with memory and without") {

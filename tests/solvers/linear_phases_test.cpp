@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <random>
+#include <vector>
 
 using namespace edgewise::solvers;
 
@@ -105,6 +107,30 @@ TEST_CASE("phases of every block size match the definition") {
                 CHECK(std::abs(state.moment(b, row, col)[i] - expected) <= 1e-13 * (1 + std::abs(expected)));
               }
       }
+}
+
+TEST_CASE("one block of several coordinates is its own source by all of them") {
+  // Sigma = a a' of every mode, so that the source is (e.a)^2.
+  const std::vector<double> a{2, -3, 0.5};
+  for (const std::size_t r : {1, 2, 3})
+    for (const std::vector<double>& e : {std::vector<double>{1, 0.5, 4}, {1, 0, 0}, {0, 1, 0}, {-0.3, 1, 2}}) {
+      CAPTURE(r);
+      CAPTURE(e[0]);
+      LinearModes modes;
+      modes.x = {0.1, 0.7};
+      modes.weight = {1, 0.25};
+      modes.feedback = modes.own = {0, 0};
+      LinearPhases state(modes, {r});
+      for (std::size_t i = 0; i < r; ++i)
+        for (std::size_t j = i; j < r; ++j) std::ranges::fill(state.moment(0, i, j), a[i] * a[j]);
+      Phase phase;
+      phase.blocks.emplace_back();
+      phase.blocks[0].r = r;
+      std::copy_n(e.begin(), r, phase.blocks[0].e.begin());
+      double along = 0;
+      for (std::size_t i = 0; i < r; ++i) along += e[i] * a[i];
+      CHECK(state.shared(phase) == doctest::Approx(1.25 * along * along).epsilon(1e-14));
+    }
 }
 
 TEST_CASE("bad shapes are refused") {

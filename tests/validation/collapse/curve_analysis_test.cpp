@@ -242,13 +242,23 @@ TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {
   const CollapseAnalysis a = analyse_collapse(runs, {}).front();
   CHECK(a.curves.horizon[0] == doctest::Approx(50));
   REQUIRE_FALSE(a.notes.empty());
-  CHECK(a.notes[0].find("runs of size 100 end at different steps") == 0);
+  CHECK(a.notes[0] == "runs of size 100 end at different steps; all are cut at the first end, 50");
   CollapseOptions options;
   options.horizon = CollapseOptions::Horizon::formula;
   options.formula = [](double) { return 200.0; };
   const CollapseAnalysis b = analyse_collapse(sums_of_powers(0.5, 1, 0), options).front();
   CHECK(b.curves.size == std::vector<double>{800, 1600, 3200});
-  CHECK(b.notes[0].find("size 100 is left out") == 0);
+  CHECK(b.notes[0] == "size 100 is left out: its runs end at step 50, before its horizon 200");
+  // Cut at the ends of the schedule that is the reference.
+  LossCurves two = sums_of_powers(0.5, 1, 0);
+  two.groups[0].schedule = "short";
+  two.groups.push_back({"long", sums_of_powers(1, 1, 0).groups[0].curves});
+  CollapseOptions against;
+  against.reference = "short";
+  const CollapseAnalysis c = analyse_collapse(two, against)[1];
+  CHECK(c.schedule == "long");
+  CHECK(c.curves.horizon[0] == doctest::Approx(50));
+  CHECK(std::ranges::count(c.notes, "runs of size 100 end at different steps; all are cut at the first end, 50") == 1);
   LossCurves one = sums_of_powers(0.5, 1, 0);
   one.groups[0].curves.resize(1);
   CHECK_THROWS_WITH_AS(analyse_collapse(one, {}), "these runs have one size alone, 100; a collapse needs two or more",

@@ -351,6 +351,17 @@ TEST_CASE(
   CHECK(width_of_many < 0.1);
 }
 
+TEST_CASE("the largest value over a window, whose ends are in it however they are rounded") {
+  const std::vector<double> x{0.1, 0.2, 0.3, 0.4}, values{9, 2, 5, 7};
+  CHECK(largest_in(x, values, 0.2, 0.3) == 5);
+  CHECK(largest_in(x, values, 0.2 + 1e-12, 0.4 - 1e-12) == 7);
+  CHECK(largest_in(x, values, 0.2 + 1e-12, 0.2 + 2e-12) == 2);
+  CHECK(largest_in(x, values, 0.15, 0.29) == 2);
+  CHECK(largest_in(x, values, 0.1 + 1e-12, 0.25) == 9);
+  CHECK(largest_in(x, {-9, -2, -5, -7}, 0.3, 0.4) == -5);
+  CHECK(std::isnan(largest_in(x, values, 0.31, 0.39)));
+}
+
 TEST_CASE("the slope at the end of a sum of powers is -d") {
   // l = (r x^-mu + 1)/(r + 1), slope -mu r/(r + 1) = -mu nu/(mu + nu); from x = .8 on to 1e-3.
   const double mu = 0.5, nu = 0.4, r = nu / mu;

@@ -233,6 +233,29 @@ TEST_CASE("zero eigenvalues become one mode and keep their target power") {
   CHECK(s.dimension() == doctest::Approx(2006).epsilon(1e-12));
 }
 
+TEST_CASE("errors of a compression by hand, beside an eigenvalue 0 that has target power") {
+  Spectrum whole;
+  whole.eigenvalue = {4, 1, 0};
+  whole.multiplicity = {1, 1, 1};
+  whole.target_power = {1, 1, 5};
+  CHECK(compression_error(whole, whole).worst() == 0);
+  // One more mode at 1 is all of the kernel late, a third of the dimension, and nothing of the bias.
+  Spectrum more = whole;
+  more.multiplicity[1] = 2;
+  const CompressionError kernel = compression_error(more, whole);
+  CHECK(kernel.bias == 0);
+  CHECK(kernel.kernel == doctest::Approx(1).epsilon(1e-12));
+  CHECK(kernel.sums == doctest::Approx(1 / 3.0).epsilon(1e-12));
+  // A tenth of the power at 1 is a tenth of the bias late, .1/7 of all power and .1/5 of the signal.
+  Spectrum stronger = whole;
+  stronger.target_power[1] = 1.1;
+  const CompressionError bias = compression_error(stronger, whole);
+  CHECK(bias.bias == doctest::Approx(0.1).epsilon(1e-12));
+  CHECK(bias.kernel == 0);
+  CHECK(bias.sums == doctest::Approx(0.02).epsilon(1e-12));
+  CHECK(bias.worst() == bias.bias);
+}
+
 TEST_CASE("isolated eigenvalues and a single mode are left alone") {
   Spectrum s = flat_target({3, 1, 0.1});
   const Compressed c = compress(s, 1e-6);

@@ -44,7 +44,7 @@ std::string complaint(const std::string& text) {
 
 TEST_CASE("columns in order, comments, blank lines, Windows line ends") {
   const Folder folder;
-  const std::string path = folder.write("s.csv", "# of a test\r\n2.5, 3, 0.5\r\n\r\n# more\n1e-3,1,+4\r\n");
+  const std::string path = folder.write("s.csv", "#   of a test  \r\n2.5, 3, 0.5\r\n\r\n# more\n1e-3,1,+4\r\n");
   const Spectrum s = read_csv(path);
   CHECK(s.eigenvalue == std::vector<double>{2.5, 1e-3});
   CHECK(s.multiplicity == std::vector<double>{3, 1});
@@ -56,7 +56,7 @@ TEST_CASE("columns in order, comments, blank lines, Windows line ends") {
 TEST_CASE("named columns in any order, defaults for those left out") {
   const Folder folder;
   const Spectrum s =
-      read_csv(folder.write("s.csv", "# unexplained_variance = 0.25\ntarget_power,eigenvalue\n7,2\n8,1\n"));
+      read_csv(folder.write("s.csv", "#  unexplained_variance  =  0.25  \ntarget_power,eigenvalue\n7,2\n8,1\n"));
   CHECK(s.eigenvalue == std::vector<double>{2, 1});
   CHECK(s.multiplicity == std::vector<double>{1, 1});
   CHECK(s.target_power == std::vector<double>{7, 8});

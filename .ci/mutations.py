@@ -135,6 +135,9 @@ EQUIVALENT = {
         "a power law's slope does not know its factor",
     ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) + mean_x) * (std::log(y[i]) - mean_y);"):
         "what is added on the one side does not count: deviations of the other add up to 0",
+    ("spectra/compression.cpp",
+     "const double in_j = 1.04 * graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
+        "the width of bins, which narrow until the measured error is small enough",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

@@ -120,6 +120,19 @@ TEST_CASE("a replica of several draws is their mean, median or trimmed mean") {
   CHECK(length(Estimator::median, 10) == Approx((each[4] + each[5]) / 2).epsilon(1e-9));
   CHECK(length(Estimator::trimmed_mean, 10) == Approx(middle).epsilon(1e-9));
   CHECK(each.front() != each.back());
+  // What is iterated is the first of them.
+  for (const std::uint64_t r : {0, 1, 2}) {
+    EquilibriumProblem p = problem_of(family_of(FamilyKind::goe, 0, 2), 0.4, "tanh", 6);
+    const auto one = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+    p.draws = 3;
+    const auto three = simulate_equilibria(std::make_shared<const EquilibriumProblem>(p));
+    const auto alone = one->replica(4, r), first = three->replica(4, r);
+    for (const std::uint64_t depth : {0, 1, 2, 30}) {
+      alone->advance(depth);
+      first->advance(depth);
+      CHECK(observed(*one, *alone).at("length") == observed(*three, *first).at("length"));
+    }
+  }
 }
 
 TEST_CASE("where the plain iteration diverges or cycles, damping finds the fixed point") {

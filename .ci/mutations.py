@@ -138,6 +138,10 @@ EQUIVALENT = {
     ("spectra/compression.cpp",
      "const double in_j = 1.04 * graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
         "the width of bins, which narrow until the measured error is small enough",
+    ("models/ingredients/noiseless_rates.cpp", "if (!(after <= after)) return before; // by rounding"):
+        "a sweep loses no more than rounding",
+    ("models/quadratic_regression/simulation.cpp", "runs.emplace_back(problem, instance, 1.0, index, seed);"):
+        "other random numbers of the same law",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

@@ -139,6 +139,32 @@ TEST_CASE("rates of finite steps know what the drift itself costs") {
   CHECK(solve_nonlinear(p, modes_of(p), {}).find("excess_mse")->value[1] == Approx(P).epsilon(1e-9));
 }
 
+TEST_CASE("clipping by norm: what is said of few dimensions and of large batches, with its numbers") {
+  const auto said = [](std::size_t modes, const std::string& method, double batch) {
+    spectra::Spectrum s;
+    s.eigenvalue = {2, 0.5};
+    s.multiplicity = {1, static_cast<double>(modes)};
+    s.target_power = {1, 1};
+    const NonlinearProblem p = problem(diagonal_covariance(s), method, gaussian_noise(0.5), 0.01, batch);
+    const ModeSystem modes_of_it = modes_of(p);
+    std::string out;
+    for (const std::string& one : nonlinear_warnings(p, [&]() -> const ModeSystem& { return modes_of_it; }))
+      out += one + "\n";
+    return out;
+  };
+  // tr K = 2 + n/2, |K| = 2, tr K^2 = 4 + n/4.
+  CHECK(said(2, "clip", 1) ==
+        "intrinsic dimension tr K/|K| = 1.5 is below 5: norms of examples spread, and clipping by norm is not clipping "
+        "of residuals\n");
+  CHECK(said(16, "clip", 1).empty());
+  CHECK(said(15, "clip", 100).find("= 4.8 is below 5") != std::string::npos);
+  // A tenth of 102^2/54 is 19.3.
+  CHECK(said(200, "mean-clip", 19).empty());
+  CHECK(said(200, "mean-clip", 20) ==
+        "batch 20 exceeds a tenth of (tr K)^2/tr K^2, 19.3: the theory of mean-clip assumes far smaller batches\n");
+  CHECK(said(200, "clip", 20).empty());
+}
+
 TEST_CASE("clipping under Gaussian noise") {
   spectra::Spectrum s;
   s.eigenvalue = {2, 0.5};

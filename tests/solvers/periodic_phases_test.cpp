@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -278,6 +279,22 @@ TEST_CASE("balanced phases do not know in which units the coordinates were") {
       // Powers of two.
       for (std::size_t i = 0; i < 3; ++i) CHECK(std::abs(std::log2(unit[i] / plain[i] / u[i])) < 2);
     }
+}
+
+TEST_CASE("coordinates that repeat each other keep one unit, however they act on each other") {
+  PeriodicPhases s = momentum();
+  std::array<double, max_block* max_block>& T0 = s.period[1].phase.blocks[0].T0;
+  for (const std::size_t row : {0, 1}) {
+    T0[row * 3] = 1e-8;
+    T0[row * 3 + 1] = 1;
+  }
+  REQUIRE(representatives(s, 0) == std::vector<std::size_t>{0, 0, 2});
+  const std::vector<double> unit = balanced(s).unit[0];
+  CHECK(unit[0] == unit[1]);
+  // Each as itself: by sqrt(1e-8) apart.
+  T0[0] = 2e-8;
+  const std::vector<double> apart = balanced(s).unit[0];
+  CHECK(apart[0] / apart[1] > 1e3);
 }
 
 TEST_CASE("coordinates that neither the noise nor the readout sees are left out") {

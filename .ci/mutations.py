@@ -144,6 +144,8 @@ EQUIVALENT = {
         "other random numbers of the same law",
     ("validation/sweeps/curve_measures.cpp", "for (const double s : slopes) squares += (s - mean) * (s - 0.5 * mean);"):
         "what is taken off the one side does not count: deviations of the other add up to 0",
+    ("validation/collapse/frontier.cpp", "const bool settled = value + there < 1e-15 * value;"):
+        "goes on to the last iteration, where nothing moves",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -72,22 +71,37 @@ TEST_CASE("claims end before small errors, and where little is followed") {
   CHECK(warnings.size() == 1);
 }
 
-TEST_CASE("in few dimensions the last run of rows with a small E0 is claimed, or else the first") {
-  const double most = 1 + 0.25 * 2;  // d = 3
-  Trajectory late = curve({1, 2, 3, 4});
-  limit_overfitting(late, std::array{1.0, most + 0.01, most, 1.0}, 3);
-  CHECK(late.columns[0].valid_from == 3);
-  CHECK(!late.valid_until);
-  Trajectory early = curve({1, 2, 3, 4});
-  limit_overfitting(early, std::array{1.0, most, most + 0.01, most + 0.01}, 3);
-  CHECK(early.valid_until == 2);
-  Trajectory never = curve({1, 2});
-  limit_overfitting(never, std::array{2.0, 2.0}, 3);
-  CHECK(never.valid_until == 0);
-  Trajectory always = curve({1, 2});
-  limit_overfitting(always, std::array{most, most}, 3);
-  CHECK(!always.valid_until);
-  CHECK(always.warnings.empty());
+TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") {
+  // d = 5: above 2.
+  const auto limited = [](const std::vector<double>& overfitting) {
+    Trajectory out;
+    out.steps = {1, 10, 100, 1000};
+    out.columns.push_back({{"excess", "", ""}, {1, 1, 1, 1}, {}});
+    limit_overfitting(out, overfitting, 5);
+    return out;
+  };
+  const Trajectory none = limited({1, 2, 2, 1});
+  CHECK(!none.valid_until);
+  CHECK(none.columns[0].valid_from == 0);
+  CHECK(none.warnings.empty());
+  const Trajectory middle = limited({1, 2.1, 1, 1});
+  CHECK(!middle.valid_until);
+  CHECK(middle.columns[0].valid_from == 100);
+  CHECK(middle.warnings.at(0).starts_with("up to 10 samples E0 exceeds 2: "));
+  const Trajectory late = limited({1, 1, 2.1, 3});
+  CHECK(late.valid_until == 10);
+  CHECK(late.columns[0].valid_from == 0);
+  CHECK(late.warnings.at(0).starts_with("from 100 samples E0 exceeds 2: "));
+  CHECK(limited({3, 3, 3, 3}).valid_until == 0);
+  // What is not claimed anyway is not looked at.
+  Trajectory cut;
+  cut.steps = {1, 10, 100, 1000};
+  cut.valid_until = 10;
+  limit_overfitting(cut, std::vector<double>{1, 1, 3, 3}, 5);
+  CHECK(cut.valid_until == 10);
+  CHECK(cut.warnings.empty());
+  limit_overfitting(cut, std::vector<double>{1, 3, 3, 1}, 5);
+  CHECK(cut.valid_until == 1);
 }
 
 TEST_CASE("what is no error is refused, and what has no number is said") {

@@ -13,8 +13,8 @@
 
 using namespace edgewise;
 using namespace edgewise::models::ingredients::networks;
-using linear_algebra::Matrix;
 using doctest::Approx;
+using linear_algebra::Matrix;
 
 namespace {
 

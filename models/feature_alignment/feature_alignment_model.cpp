@@ -213,17 +213,27 @@ const std::vector<Parameter>& theory_keys() {
   return all;
 }
 
+/// Nothing here is measured on held-out examples, and nothing knows a Hessian.
+std::vector<Parameter> without(std::vector<Parameter> keys, std::string_view name) {
+  std::erase_if(keys, [&](const Parameter& p) { return p.name == name; });
+  return keys;
+}
+const std::vector<Parameter>& data_keys() {
+  static const std::vector<Parameter> keys = without(ingredients::networks::data_parameters(), "test_examples");
+  return keys;
+}
+const std::vector<Parameter>& network_keys() {
+  static const std::vector<Parameter> keys = without(ingredients::networks::network_parameters(), "synthetic_beta");
+  return keys;
+}
+
 std::shared_ptr<const NetworkAlignment> read_network_alignment(const Experiment& experiment, const Values& values,
                                                                const settings::Choice& optimizer) {
   const Table& table = experiment.table;
   auto out = std::make_shared<NetworkAlignment>();
-  out->data = ingredients::networks::read_training_data(table);
-  if (out->data.test)
-    throw table.table_or_empty("data").error("test_examples", "nothing here is measured on them; leave it out");
-  const Values network = settings::read(table.table_or_empty("network"), ingredients::networks::network_parameters());
-  if (network.given("synthetic_beta"))
-    throw network.error("synthetic_beta", "is of Hessians, which this model has not; leave it out");
-  out->network = ingredients::networks::read_network(network, *out->data.train);
+  out->data = ingredients::networks::read_training_data(table, data_keys());
+  out->network = ingredients::networks::read_network(settings::read(table.table_or_empty("network"), network_keys()),
+                                                     *out->data.train);
   out->correlation = read_correlation(values);
   out->centred_output = values.flag("centred_output");
   out->time = experiment.time;
@@ -298,10 +308,8 @@ std::vector<Parameter> all_keys() {
     }
   };
   for (const Description& kind : alignment_kinds()) add("alignment.", kind.name, kind.parameters);
-  std::vector<Parameter> data = ingredients::networks::data_parameters();
-  std::erase_if(data, [](const Parameter& p) { return p.name == "test_examples"; });
-  add("data.", "network", data);
-  add("network.", "network", ingredients::networks::network_parameters());
+  add("data.", "network", data_keys());
+  add("network.", "network", network_keys());
   return out;
 }
 

@@ -171,6 +171,9 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   out.push_back({"greedy_learning_rate", best,
                  curved ? "a Q/(b S + c sum kappa^3 M) at the start: the fastest decrease of P"
                         : "a Q/(b S) at the start: the fastest decrease of P"});
+  if (curved)
+    out.push_back({"flow_greedy_learning_rate", greedy_rate(law, {.Q = powers.Q}, m.noise_trace()),
+                   "a Q/(b S) at the start: that of the flow, the limit of high dimension"});
   out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
   out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
   if (std::isfinite(noise->variance()))

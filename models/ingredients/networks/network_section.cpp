@@ -45,7 +45,7 @@ const std::vector<settings::Parameter>& network_parameters() {
 
 std::shared_ptr<const Network> read_network(const settings::Values& values, const Examples& examples) {
   Activation phi{static_cast<ActivationKind>(place(activation_names(), values.text("activation"))),
-                 values.number("beta"), values.number("synthetic_beta")};
+                 values.number("beta"), values.has("synthetic_beta") ? values.number("synthetic_beta") : 0};
   for (const char* key : {"activation", "beta", "synthetic_beta"})
     if (values.given(key) && values.numbers("hidden").empty())
       throw values.error(key, "is of hidden layers, and hidden = [] has none; leave it out");

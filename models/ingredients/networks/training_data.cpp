@@ -234,10 +234,10 @@ const std::vector<settings::Parameter>& data_parameters() {
   return keys;
 }
 
-TrainingData read_training_data(const settings::Table& experiment) {
-  const Values data = settings::read(experiment.table_or_empty("data"), data_parameters());
+TrainingData read_training_data(const settings::Table& experiment, std::span<const settings::Parameter> keys) {
+  const Values data = settings::read(experiment.table_or_empty("data"), keys);
   const bool from_images = data.text("kind") == "fashion-mnist";
-  const std::size_t train = data.whole("examples"), test = data.whole("test_examples");
+  const std::size_t train = data.whole("examples"), test = data.has("test_examples") ? data.whole("test_examples") : 0;
   TrainingData out;
   out.classes = from_images || data.text("targets").ends_with("classes");
   const auto keep = [&](Examples&& part) {

@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "models/ingredients/networks/network_objective.hpp"
 #include "settings/settings.hpp"
@@ -18,7 +20,9 @@ struct TrainingData {
 
 /// The keys of section [data].
 const std::vector<settings::Parameter>& data_parameters();
+/// \param keys  those that the model knows: data_parameters(), or without `test_examples`, and then none are held out
 /// \throws settings::Error for bad input.
-TrainingData read_training_data(const settings::Table& experiment);
+TrainingData read_training_data(const settings::Table& experiment,
+                                std::span<const settings::Parameter> keys = data_parameters());
 
 }  // namespace edgewise::models::ingredients::networks

@@ -113,7 +113,7 @@ TEST_CASE("bad alignment is refused with its key") {
   CHECK(holds(error_of(quadratic("") + "[network]\nhidden = [3]\n"), "does not read this section"));
   CHECK(holds(error_of("model = 'feature-alignment'\n[time]\nsteps = 5\n[alignment]\nkind = 'network'\n[data]\n"
                        "test_examples = 5\n[network]\nhidden = [3]\n[optimizer]\nlearning_rate = 0.1\n"),
-              "x.toml: data.test_examples: nothing here is measured on them; leave it out"));
+              "x.toml: data.test_examples: unknown key"));
   CHECK(holds(error_of(quadratic("") + "[optimizer]\nlearning_rate = 1.0\n"), "does not read this section"));
   CHECK(holds(error_of(quadratic("") + "[theory]\nmethod = 'flow'\n"), "theory.method: belongs to"));
   CHECK(holds(error_of("model = 'feature-alignment'\n[time]\nsteps = 5\n"), "that of the start: steps = 0"));

@@ -132,6 +132,7 @@ TEST_CASE("rates of finite steps know what the drift itself costs") {
   const double curvature = (1 + 1 / B) * T + S * (P + sigma2) / B;
   CHECK(number(all, "drift_curvature") == Approx((1 + 1 / B) * T).epsilon(1e-9));
   CHECK(number(all, "greedy_learning_rate") == Approx(Q / curvature).epsilon(1e-9));
+  CHECK(number(all, "flow_greedy_learning_rate") == Approx(Q / (S * (P + sigma2) / B)).epsilon(1e-9));
   CHECK(number(all, "eta_decrease") == Approx(2 * Q / curvature).epsilon(1e-9));
   CHECK(number(all, "optimal_learning_rate") == Approx(Q / curvature).epsilon(1e-9));
   // At eta_decrease a step leaves P where it was.

@@ -137,7 +137,7 @@ set xtics auto
 set ytics ("−0.5" -0.5 0, "0" 0 0, "0.5" 0.5 0) enhanced
 set xlabel 'step'
 set ylabel "learning rate"
-set key top right Left reverse samplen 1.6 spacing 1.1
+set key bottom left Left reverse samplen 1.6 spacing 1.1
 plot $rates3 using 1:2 with lines lw 1.6 lc rgb '#009E73' title "constant" noenhanced, \
      $rates2 using 1:2 with lines lw 1.6 lc rgb '#D55E00' title "cosine" noenhanced, \
      $rates1 using 1:2 with lines lw 1.6 lc rgb '#0072B2' title "linear" noenhanced, \
@@ -340,7 +340,7 @@ set xtics ("" 0.009000000000000001 1, "10^{−2}" 0.01 0, "" 0.02 1, "" 0.03 1, 
 set ytics auto
 set xlabel "score: median excess MSE"
 set ylabel 'share of shapes'
-set key bottom right Left reverse samplen 1.6 spacing 1.1
+set key at graph 1.05, graph 1 left top Left reverse samplen 1.6 spacing 1.1
 plot $ecdf0 using 1:2 with linespoints lw 1.8 pt 7 ps 0.3 lc rgb '#0072B2' title "linear" noenhanced, \
      $ecdf1 using 1:2 with linespoints lw 1.8 pt 7 ps 0.3 lc rgb '#D55E00' title "constant" noenhanced
 unset multiplot

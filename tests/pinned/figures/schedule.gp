@@ -137,7 +137,7 @@ set xtics auto
 set ytics ("−0.5" -0.5 0, "0" 0 0, "0.5" 0.5 0) enhanced
 set xlabel 'step'
 set ylabel "learning rate"
-set key top right Left reverse samplen 1.6 spacing 1.1
+set key bottom left Left reverse samplen 1.6 spacing 1.1
 plot $rates3 using 1:2 with lines lw 1.6 lc rgb '#009E73' title "constant" noenhanced, \
      $rates2 using 1:2 with lines lw 1.6 lc rgb '#D55E00' title "cosine" noenhanced, \
      $rates1 using 1:2 with lines lw 1.6 lc rgb '#0072B2' title "linear" noenhanced, \

@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "models/equilibrium_network/linear_theory.hpp"
+#include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "models/equilibrium_network/settings.hpp"
 #include "models/equilibrium_network/training.hpp"

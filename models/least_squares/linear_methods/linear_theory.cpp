@@ -552,7 +552,7 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem, std::size_t reado
     if (problem.method->sync(h, i - 1, i - 1, i == period, sync.phase)) out.period.push_back(std::move(sync));
   }
   out.readout = layout.readouts.at(readout).selector;
-  if (layout.readouts[readout].before_sync) std::ranges::rotate(out.period, out.period.end() - 1);
+  if (layout.readouts[readout].before_sync) std::rotate(out.period.begin(), out.period.end() - 1, out.period.end());
   const std::optional<double>& alignment = problem.data->alignment;
   for (std::size_t b = 0; b < layout.blocks.size(); ++b) {
     out.rest.emplace_back();

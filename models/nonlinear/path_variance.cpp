@@ -101,6 +101,7 @@ PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawVa
   out.pull2 = 4 * eta * eta * ((*moments_)(P).a - law.a * law.a);
   // s_i per coordinate is kappa_i where the covariance is diagonal.
   if (!modes_.coordinates) out.across = 4 * eta * eta * (law.b / unit_);
+  if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
   return out;
 }
 
@@ -155,6 +156,7 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
       w[i] = kappa[i] / Q - law.c * kappa[i] * kappa[i] / curvature;
     }
   }
+  const double per_pair = eta * eta * (law.b / unit_);
   double total = 0, both = 0, power = 0;
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<const double> column = covariance_.column(j);
@@ -177,17 +179,19 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
     for (std::size_t i = 0; i < n; ++i)
       column[i] = g[i] * (per_g * column[i] + per_y * y[i] + per_z * z[i]) + per_u * u[i] + per_v * v[i] +
                   per_q * met[i] + per_n * noise[i];
-    column[j] += kappa[j] * (chance.across * (1 - share * kappa[j]) * met[j] + chance.alone * kappa[j] * noise[j]);
+    if (noise_.size() == 0)
+      column[j] += kappa[j] * (chance.across * (1 - share * kappa[j]) * met[j] + chance.alone * kappa[j] * noise[j]) +
+                   chance.squares * (per_pair * kappa[j] * kappa[j]) * (per_pair * noise[j]);
   }
   if (noise_.size() == 0) return;
-  const double per_pair = eta * eta * (law.b / unit_);
   for (std::size_t j = 0; j < n; ++j) {
     const std::span<double> column = covariance_.column(j), pair = second_.column(j);
     const std::span<const double> kick = noise_.column(j);
     for (std::size_t i = 0; i < n; ++i) {
-      column[i] += 4 * per_pair * kick[i] * pair[i] * (1 - share * kappa[i]) * (1 - share * kappa[j]);
+      const double own = per_pair * kick[i];
+      column[i] += 4 * own * pair[i] * (1 - share * kappa[i]) * (1 - share * kappa[j]) + chance.squares * own * own;
       pair[i] *= 1 - eta * law.a * (kappa[i] + kappa[j]) + eta * eta * law.c * kappa[i] * kappa[j];
-      pair[i] += per_pair * kick[i];
+      pair[i] += own;
     }
   }
 }

@@ -21,8 +21,9 @@ namespace edgewise::models::nonlinear {
 /// u) with a, b, c, kappa, s of the mode system and xi the step's own chance given the modes. Signs, with N the noise
 /// covariance between modes and Z = E z z' (diagonal N for a diagonal covariance), which sums to (2.8) of that page:
 ///
-///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j]
+///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j] + 2 eta^4 b^2 (1 - 1/B) N_ij^2
 ///
+/// the last for means of signs alone: the squares of one sign are certain, those of its mean over a batch are not.
 /// `pair` is what the signs of two coordinates have in common through the residuals of the batch: 0 at batch 1, beyond
 /// (1 - 1/B) a^2 for the mean of signs and for their majority, whose a is its own, and late_coupling for the sign of a
 /// mean. Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
@@ -47,6 +48,7 @@ class PathVariance {
   struct Chance {
     double pull2 = 0, cross = 0, noise2 = 0;  ///< of q_i q_j, q_i n_j + n_i q_j, n_i n_j
     double across = 0, alone = 0;             ///< of kappa_i q_i and of kappa_i^2 n_i on the diagonal
+    double squares = 0;                       ///< of (eta^2 b N_ij)^2
   };
   Chance sign_chance(double eta, double P, const LawValues& law) const;
   Chance residual_chance(double eta, double P, const LawValues& law) const;

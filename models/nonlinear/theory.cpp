@@ -128,8 +128,9 @@ bool NonlinearRecursion::step() {
   const double eta = rate();
   const double decay = 2 * eta * law.a, curvature = eta * eta * law.c, noise = eta * eta * law.b;
   if (!modes_.kappa.empty()) {
-    const double k = modes_.kappa.front();
-    if (1 - decay * k + curvature * k * k < 0) return false;
+    const double k = modes_.kappa.front(), left = 1 - decay * k + curvature * k * k;
+    // Means of signs leave -1/(B - 1) of a mode at its best step: less than the noise that they bring.
+    if (left < 0 && (curvature == 0 || left * M_.front() + noise * modes_.s.front() < 0)) return false;
   }
   double P = 0;
   for (std::size_t i = 0; i < M_.size(); ++i) {

@@ -215,7 +215,8 @@ class MemorylessWalk {
     for (; depth_ < std::min(depth, longest_walk) && !done(); ++depth_) advance();
   }
   bool done() const {
-    return depth_ > 0 && length_.done() && overlap_.done() && residual_ <= small_residual * length_.value;
+    // The last step was by the derivative: differences of states lose half their digits there.
+    return depth_ > 0 && length_.done() && overlap_.done() && residual_ <= fall_ * small_residual * length_.value;
   }
   double length(std::uint64_t depth) const { return length_.after(further(depth), limit_.length); }
   double overlap(std::uint64_t depth) const { return overlap_.after(further(depth), limit_.overlap); }

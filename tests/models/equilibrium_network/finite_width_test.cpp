@@ -113,7 +113,7 @@ TEST_CASE("wide networks have the limit, and the corrections of length and fixed
                                family_of(FamilyKind::bi_invariant, 0, 3)}) {
     CAPTURE(family.tau);
     CAPTURE(family.kurtosis);
-    const double g = 0.25, n = 1e5;
+    const double g = 0.25, n = 1e7;
     const std::uint64_t k = 30;
     const WidthCurves curves = curves_at_width(family, g, n, k);
     const double limit = iteration_lengths(family, g, std::array{k}).front();

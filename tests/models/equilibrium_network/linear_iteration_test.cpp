@@ -143,7 +143,7 @@ TEST_CASE("a billion iterations as near to the edge as they feel it") {
 }
 
 TEST_CASE("the worst transient is the norm of a power of W") {
-  const Matrix w = draw(named(FamilyKind::iid), 150, 0.8, 2, 0);
+  const Matrix w = draw(named(FamilyKind::iid), 300, 0.8, 2, 0);
   Matrix power = w;
   for (std::uint64_t k = 1; k <= 2; ++k) {
     CHECK(std::pow(linear_algebra::thin_svd(power, linear_algebra::SingularVectors::left).values.front(), 2) ==

@@ -130,7 +130,8 @@ TEST_CASE("wide networks train as the lazy theory says") {
     fall = end / start;
     const auto& loss = theory.find("loss")->value;
     CHECK(start == Approx(loss.front()).epsilon(0.3));  // a guard: three standard errors
-    CHECK(fall == Approx(loss.back() / loss.front()).epsilon(0.25));
+    // The kernels of single networks of this width are some 1/8 off, and the mean of exponentials falls slower.
+    CHECK(std::log(fall) == Approx(std::log(loss.back() / loss.front())).epsilon(0.1));
   }
 }
 

@@ -66,15 +66,15 @@ TEST_CASE("the flow has the slope of its equation, and ends at the target") {
   for (const std::size_t layers : {1, 2, 3}) {
     DeepLinear problem = net(layers);
     problem.flow = true;
-    problem.learning_rate = 1e-3;
+    problem.learning_rate = 1e-4;
     problem.target = {3, 1};
     problem.start = {0.2, 0.1};
-    const auto w = layer_values(problem, {0, 1000, 1'000'000'000});
+    const auto w = layer_values(problem, {0, 10000, 1'000'000'000});
     for (std::size_t i = 0; i < 2; ++i)
       CHECK(std::pow(w[2][i], static_cast<double>(layers)) == doctest::Approx(problem.target[i]));
     // By central differences: dw/dt = (sigma - s) w^(L - 1).
-    const auto near = layer_values(problem, {0, 999, 1000, 1001});
-    const double speed = (near[3][0] - near[1][0]) / 2e-3, here = near[2][0];
+    const auto near = layer_values(problem, {0, 9999, 10000, 10001});
+    const double speed = (near[3][0] - near[1][0]) / 2e-4, here = near[2][0];
     CHECK(speed == doctest::Approx((3 - std::pow(here, static_cast<double>(layers))) *
                                    std::pow(here, static_cast<double>(layers) - 1))
                        .epsilon(1e-5));

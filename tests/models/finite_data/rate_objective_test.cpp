@@ -68,8 +68,8 @@ TEST_CASE("B = 1: no warm-up, one minimum, and the gaps") {
   CHECK(best.identifiable);
   const double first = J->natural_rate();
   for (const auto& known : {std::pair(0, .298), {10, .2531}, {100, .2345}, {200, .2062}, {299, .0547}})
-    CHECK(best.rates[static_cast<std::size_t>(known.first)] / first ==
-          doctest::Approx(known.second).epsilon(known.first == 0 ? 2e-3 : 3e-4));
+    CHECK(std::abs(best.rates[static_cast<std::size_t>(known.first)] / first - known.second) <
+          (known.first == 0 ? 6e-4 : 6e-5));
   for (std::size_t k = 1; k < 300; ++k) CHECK(best.rates[k] < best.rates[0]);
   const auto gap = [&](const std::string& family, double warmup) {
     return 100 * (best_of(*J, family, {warmup}) / best.loss - 1);

@@ -71,7 +71,7 @@ TEST_CASE("under a cap the rate is the cap and then falls, and no other run of t
       return l * rho * std::exp(-2 * l * tau) + noise * (put_in_late + before);
     };
     double least = 1e9;
-    for (double left = 0; left < 30; left += 1e-3) least = std::min(least, loss(left));
+    for (double left = 0; left < 30; left += 1e-4) least = std::min(least, loss(left));
     CHECK(best.loss == doctest::Approx(least).epsilon(1e-6));
     CHECK(best.first == cap);
     CHECK(best.last <= cap);

@@ -42,7 +42,7 @@ TEST_CASE("a measured boundary lies within half a cell of the line, over the who
   for (std::size_t i = 0; i < measured[0].x.size(); ++i)
     CHECK(std::abs(measured[0].y[i] - measured[0].x[i]) <= 0.1 + 1e-9);
   const auto [least, most] = std::minmax_element(measured[0].x.begin(), measured[0].x.end());
-  CHECK(*least == doctest::Approx(0.0).epsilon(1e-9));
+  CHECK(std::abs(*least) < 1e-9);
   CHECK(*most > 1.89);
 }
 
@@ -52,7 +52,7 @@ TEST_CASE("predicted boundaries: formulas where there are any, else the borders 
   auto predicted = predicted_boundaries(table, plane);
   REQUIRE(predicted.size() == 1);
   for (std::size_t i = 0; i < predicted[0].x.size(); ++i)
-    CHECK(predicted[0].y[i] == doctest::Approx(predicted[0].x[i]).epsilon(1e-9));
+    CHECK(predicted[0].y[i] == doctest::Approx(predicted[0].x[i]).epsilon(1e-9).scale(1));
   table.boundaries[0].when = "a < 1";
   predicted = predicted_boundaries(table, plane);
   CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(1).epsilon(1e-9));

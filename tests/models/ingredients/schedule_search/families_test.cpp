@@ -213,6 +213,8 @@ TEST_CASE("of many steps a search looks at estimates, and ends with the loss its
             .epsilon(1e-12));
   for (const FamilyMember& member : power.tried) {
     const BestBase best = best_base(*J, shape_of("polynomial", member, search, 5000), infinity);
-    CHECK(member.loss == doctest::Approx(best.loss).epsilon(1e-6));
+    // The losses themselves, at the bases that the estimate found best.
+    CHECK(member.loss >= best.loss * (1 - 1e-12));
+    CHECK(member.loss == doctest::Approx(best.loss).epsilon(2e-5));
   }
 }

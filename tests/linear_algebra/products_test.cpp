@@ -6,9 +6,11 @@
 
 #include "linear_algebra/dense.hpp"
 #include "matrices.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::linear_algebra;
 using namespace edgewise::linear_algebra::test;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -77,7 +79,7 @@ TEST_CASE("parts of larger matrices") {
       double expected = 0.25;
       if (i >= 2 && i < 5 && j >= 1)
         for (std::size_t k = 0; k < 4; ++k) expected += 2 * a(i - 1, k) * b(j - 1, k);
-      CHECK(c(i, j) == doctest::Approx(expected).epsilon(1e-14));
+      CHECK(c(i, j) == Approx(expected).epsilon(1e-14));
     }
 }
 

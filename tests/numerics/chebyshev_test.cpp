@@ -6,12 +6,15 @@
 #include <array>
 #include <cmath>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
+using edgewise::tests::Approx;
 
 TEST_CASE("nodes are the roots of T_n, from the right") {
   const auto& x = chebyshev_nodes<5>();
   for (std::size_t j = 0; j < 5; ++j) {
-    CHECK(std::cos(5 * std::acos(x[j])) == doctest::Approx(0).epsilon(1e-14).scale(1));
+    CHECK(std::cos(5 * std::acos(x[j])) == Approx(0).epsilon(1e-14).scale(1));
     if (j > 0) CHECK(x[j] < x[j - 1]);
   }
 }
@@ -52,10 +55,10 @@ TEST_CASE("the series of an analytic function ends as fast as its ellipse says")
     sample[j] = 1 / (1 + x * x / 4);
   }
   const auto c = chebyshev_series(sample);
-  CHECK(c[10] / c[8] == doctest::Approx(-std::pow(2 + std::sqrt(5.0), -2)).epsilon(1e-6));
+  CHECK(c[10] / c[8] == Approx(-std::pow(2 + std::sqrt(5.0), -2)).epsilon(1e-6));
   for (const double x : {-1.0, -0.3, 0.0, 0.77, 1.0}) {
     const auto [value, slope] = chebyshev_sum(c, x);
-    CHECK(value == doctest::Approx(1 / (1 + x * x / 4)).epsilon(1e-13));
-    CHECK(slope == doctest::Approx(-x / 2 / std::pow(1 + x * x / 4, 2)).epsilon(1e-11).scale(1));
+    CHECK(value == Approx(1 / (1 + x * x / 4)).epsilon(1e-13));
+    CHECK(slope == Approx(-x / 2 / std::pow(1 + x * x / 4, 2)).epsilon(1e-11).scale(1));
   }
 }

@@ -9,7 +9,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -30,7 +33,7 @@ double rosenbrock(std::span<const double> x, std::span<double> g) {
 TEST_CASE("a curved valley in ten dimensions") {
   const MinimumOfMany found = lbfgs(rosenbrock, std::vector<double>(10, -0.5), -10, 10, 1e-15);
   CHECK(found.converged);
-  for (const double x : found.at) CHECK(x == doctest::Approx(1).epsilon(1e-6));
+  for (const double x : found.at) CHECK(x == Approx(1).epsilon(1e-6));
 }
 
 TEST_CASE("bounds hold, and what they hold is solved among the rest") {
@@ -130,7 +133,7 @@ TEST_CASE("steps out of the function's range are taken back") {
     g[0] = 2 * x[0] - 2;
     return x[0] * x[0] - 2 * x[0];
   };
-  CHECK(lbfgs(f, {-40}, -100, 100, 1e-14).at[0] == doctest::Approx(1).epsilon(1e-7));
+  CHECK(lbfgs(f, {-40}, -100, 100, 1e-14).at[0] == Approx(1).epsilon(1e-7));
   CHECK_THROWS_AS(lbfgs(f, {2}, -100, 100, 1e-14), std::domain_error);
 }
 
@@ -146,7 +149,7 @@ TEST_CASE("the first step goes down the gradient by its length, or by 1 where th
     CHECK(std::abs(lbfgs(f, {3}, -10, 10, 1e-14).at[0]) < 1e-7);
     REQUIRE(tried.size() > 1);
     CHECK(tried[0] == 3);
-    CHECK(tried[1] == doctest::Approx(curvature == 0.25 ? 3 - 0.75 : 2).epsilon(1e-15));
+    CHECK(tried[1] == Approx(curvature == 0.25 ? 3 - 0.75 : 2).epsilon(1e-15));
   }
 }
 

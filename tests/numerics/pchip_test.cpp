@@ -5,12 +5,15 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using edgewise::numerics::Pchip;
+using edgewise::tests::Approx;
 
 TEST_CASE("a monotone cubic passes through its knots and never beyond them") {
   const std::vector<double> x{0, 1, 3, 4, 6}, y{0, 2, 2.5, 1, 1};
   const Pchip curve(x, y);
-  for (std::size_t i = 0; i < x.size(); ++i) CHECK(curve(x[i]) == doctest::Approx(y[i]).epsilon(1e-15));
+  for (std::size_t i = 0; i < x.size(); ++i) CHECK(curve(x[i]) == Approx(y[i]).epsilon(1e-15));
   for (std::size_t i = 0; i + 1 < x.size(); ++i)
     for (int part = 0; part <= 20; ++part) {
       const double v = curve(x[i] + part * (x[i + 1] - x[i]) / 20);
@@ -22,8 +25,8 @@ TEST_CASE("a monotone cubic passes through its knots and never beyond them") {
 }
 
 TEST_CASE("straight lines and few knots") {
-  CHECK(Pchip({0, 1, 3}, {1, 3, 7})(2.2) == doctest::Approx(5.4).epsilon(1e-15));
-  CHECK(Pchip({0, 2}, {1, 5})(0.5) == doctest::Approx(2).epsilon(1e-15));
+  CHECK(Pchip({0, 1, 3}, {1, 3, 7})(2.2) == Approx(5.4).epsilon(1e-15));
+  CHECK(Pchip({0, 2}, {1, 5})(0.5) == Approx(2).epsilon(1e-15));
   CHECK(Pchip({3}, {4})(0) == 4);
   CHECK_THROWS_AS(Pchip({0, 0}, {1, 2}), std::invalid_argument);
   CHECK_THROWS_AS(Pchip({0, 1}, {1}), std::invalid_argument);
@@ -35,11 +38,11 @@ TEST_CASE("slopes of Fritsch and Butland on uneven knots, and at ends that would
   // for (4/2 - 2)/3 is none.
   const Pchip uneven({0, 1, 3, 4}, {0, 1, 5, 5.5});
   const double m[] = {2.0 / 3, 9.0 / 7, 0.75, 0};
-  CHECK(uneven(0.5) == doctest::Approx(0.5 + (m[0] - m[1]) / 8).epsilon(1e-14));
-  CHECK(uneven(2) == doctest::Approx(3 + 2 * (m[1] - m[2]) / 8).epsilon(1e-14));
-  CHECK(uneven(3.5) == doctest::Approx(5.25 + (m[2] - m[3]) / 8).epsilon(1e-14));
+  CHECK(uneven(0.5) == Approx(0.5 + (m[0] - m[1]) / 8).epsilon(1e-14));
+  CHECK(uneven(2) == Approx(3 + 2 * (m[1] - m[2]) / 8).epsilon(1e-14));
+  CHECK(uneven(3.5) == Approx(5.25 + (m[2] - m[3]) / 8).epsilon(1e-14));
   // (3 + 5)/2 = 4 is more than three times the secant before a turn; 5/2 beside a gentler one is not.
-  CHECK(Pchip({0, 1, 2}, {0, 1, -4})(0.5) == doctest::Approx(0.5 + 3.0 / 8).epsilon(1e-14));
-  CHECK(Pchip({0, 1, 2}, {0, 1, -1})(0.5) == doctest::Approx(0.5 + 2.5 / 8).epsilon(1e-14));
-  CHECK(Pchip({0, 1, 2}, {-4, 1, 0})(1.5) == doctest::Approx(0.5 + 3.0 / 8).epsilon(1e-14));
+  CHECK(Pchip({0, 1, 2}, {0, 1, -4})(0.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
+  CHECK(Pchip({0, 1, 2}, {0, 1, -1})(0.5) == Approx(0.5 + 2.5 / 8).epsilon(1e-14));
+  CHECK(Pchip({0, 1, 2}, {-4, 1, 0})(1.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
 }

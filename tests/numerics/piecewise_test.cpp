@@ -8,8 +8,10 @@
 #include <functional>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("pieces hold every cut, begin narrow there and double up to the widest") {
   const std::vector<double> edges = piece_edges(-2, 10, std::array{0.0, 50.0}, 0.5, 2.0);

@@ -7,7 +7,10 @@
 #include <cstddef>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -27,21 +30,20 @@ TEST_CASE("operations on series are those on values") {
   b[1] = 1;
   b[2] = -0.5;
   const double x = 0.3, f = at(a, x), g = at(b, x);
-  CHECK(at(product(a, b), x) == doctest::Approx(f * g).epsilon(1e-14));
-  for (const double p : {-2.5, -1.0, 0.5, 3.0, 0.0})
-    CHECK(at(power(a, p), x) == doctest::Approx(std::pow(f, p)).epsilon(1e-13));
-  CHECK(at(power(b, 5), x) == doctest::Approx(std::pow(g, 5)).epsilon(1e-13));
+  CHECK(at(product(a, b), x) == Approx(f * g).epsilon(1e-14));
+  for (const double p : {-2.5, -1.0, 0.5, 3.0, 0.0}) CHECK(at(power(a, p), x) == Approx(std::pow(f, p)).epsilon(1e-13));
+  CHECK(at(power(b, 5), x) == Approx(std::pow(g, 5)).epsilon(1e-13));
   CHECK(at(power(b, 0), x) == 1);
-  CHECK(at(logarithm(a), x) == doctest::Approx(std::log(f)).epsilon(1e-13));
-  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).first, x) == doctest::Approx(std::sin(f)).epsilon(1e-13));
-  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).second, x) == doctest::Approx(std::cos(f)).epsilon(1e-13));
-  CHECK(at(rotated(b, 0, 1, 1).first, x) == doctest::Approx(std::sinh(g)).epsilon(1e-13));
-  CHECK(at(rotated(b, 1, 1, 1).first, x) == doctest::Approx(std::exp(g)).epsilon(1e-13));
-  CHECK(at(integral(derivative(a), 1.5), x) == doctest::Approx(f).epsilon(1e-14));
-  CHECK(derivative(a)[2] == doctest::Approx(-0.6));
+  CHECK(at(logarithm(a), x) == Approx(std::log(f)).epsilon(1e-13));
+  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).first, x) == Approx(std::sin(f)).epsilon(1e-13));
+  CHECK(at(rotated(a, std::sin(1.5), std::cos(1.5), -1).second, x) == Approx(std::cos(f)).epsilon(1e-13));
+  CHECK(at(rotated(b, 0, 1, 1).first, x) == Approx(std::sinh(g)).epsilon(1e-13));
+  CHECK(at(rotated(b, 1, 1, 1).first, x) == Approx(std::exp(g)).epsilon(1e-13));
+  CHECK(at(integral(derivative(a), 1.5), x) == Approx(f).epsilon(1e-14));
+  CHECK(derivative(a)[2] == Approx(-0.6));
   PowerSeries negative = a;
   negative[0] = -2;
-  CHECK(at(power(negative, -3), x) == doctest::Approx(std::pow(at(negative, x), -3)).epsilon(1e-13));
+  CHECK(at(power(negative, -3), x) == Approx(std::pow(at(negative, x), -3)).epsilon(1e-13));
   CHECK_THROWS_AS(power(b, -1), std::domain_error);
   CHECK_THROWS_AS(power(negative, 0.5), std::domain_error);
   CHECK_THROWS_AS(logarithm(negative), std::domain_error);
@@ -59,7 +61,7 @@ TEST_CASE("whole powers of what begins with 0, by squaring") {
     const auto first = static_cast<std::size_t>(p);
     CHECK(found[first - 1] == 0);
     CHECK(found[first] == 1);
-    CHECK(found[first + 1] == doctest::Approx(-0.5 * p).epsilon(1e-14));
-    CHECK(found[first + 2] == doctest::Approx(p * (p - 1) / 8.0).epsilon(1e-14));
+    CHECK(found[first + 1] == Approx(-0.5 * p).epsilon(1e-14));
+    CHECK(found[first + 2] == Approx(p * (p - 1) / 8.0).epsilon(1e-14));
   }
 }

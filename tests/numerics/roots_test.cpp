@@ -8,12 +8,15 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
+using edgewise::tests::Approx;
 
 TEST_CASE("roots to full precision, either sign first") {
-  CHECK(root([](double x) { return x * x - 2; }, 0, 2) == doctest::Approx(std::numbers::sqrt2).epsilon(4e-16));
-  CHECK(root([](double x) { return 2 - x * x; }, 0, 2) == doctest::Approx(std::numbers::sqrt2).epsilon(4e-16));
-  CHECK(root([](double x) { return std::cos(x); }, 1, 2) == doctest::Approx(std::numbers::pi / 2).epsilon(4e-16));
+  CHECK(root([](double x) { return x * x - 2; }, 0, 2) == Approx(std::numbers::sqrt2).epsilon(4e-16));
+  CHECK(root([](double x) { return 2 - x * x; }, 0, 2) == Approx(std::numbers::sqrt2).epsilon(4e-16));
+  CHECK(root([](double x) { return std::cos(x); }, 1, 2) == Approx(std::numbers::pi / 2).epsilon(4e-16));
 }
 
 TEST_CASE("an end that is a root is the root, whatever the other end") {
@@ -47,6 +50,6 @@ TEST_CASE("a threshold to its tolerance, and to neighbouring numbers at most") {
 
 TEST_CASE("a minimum") {
   const Minimum found = minimum([](double x) { return (x - 0.7) * (x - 0.7) + 3; }, 0, 2);
-  CHECK(found.at == doctest::Approx(0.7).epsilon(1e-7));
-  CHECK(found.value == doctest::Approx(3).epsilon(1e-14));
+  CHECK(found.at == Approx(0.7).epsilon(1e-7));
+  CHECK(found.value == Approx(3).epsilon(1e-14));
 }

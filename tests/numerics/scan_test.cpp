@@ -7,7 +7,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::numerics;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -58,7 +61,7 @@ TEST_CASE("a narrow well beside a wide one is found where the grid alone steps o
     return std::log(1 + std::pow(u + 2, 2)) - 3 * std::exp(-std::pow((u - 0.8) / 0.15, 2));
   };
   const ScannedMinimum found = scanned_minimum(f, wide());
-  CHECK(found.at == doctest::Approx(0.8).epsilon(0.01));
+  CHECK(found.at == Approx(0.8).epsilon(0.01));
   CHECK(found.minima == 2);
 }
 
@@ -67,15 +70,15 @@ TEST_CASE("beyond the grid, at its cap, on a cliff, nowhere") {
   for (const double at : {-300.0, -20.0, 1.0, 5.0}) {
     Scan scan = wide();
     scan.rise = 1e9;
-    CHECK(scanned_minimum(parabola(at), scan).at == doctest::Approx(at).epsilon(1e-6));
+    CHECK(scanned_minimum(parabola(at), scan).at == Approx(at).epsilon(1e-6));
   }
   Scan scan = wide();
   scan.highest = 1;
-  CHECK(scanned_minimum(parabola(2), scan).at == doctest::Approx(1).epsilon(1e-12));
+  CHECK(scanned_minimum(parabola(2), scan).at == Approx(1).epsilon(1e-12));
   scan.highest = scan.low - 5;  // the cap lies below the grid
-  CHECK(scanned_minimum(parabola(2), scan).at == doctest::Approx(scan.highest).epsilon(1e-12));
+  CHECK(scanned_minimum(parabola(2), scan).at == Approx(scan.highest).epsilon(1e-12));
   const auto cliff = [](double u) { return u < 0.3 ? -u : 1000.0; };
-  CHECK(scanned_minimum(cliff, wide()).at == doctest::Approx(0.3).epsilon(2e-3));
+  CHECK(scanned_minimum(cliff, wide()).at == Approx(0.3).epsilon(2e-3));
   const ScannedMinimum lost = scanned_minimum([](double) { return 1000.0; }, wide());
   CHECK(lost.value >= 1000);
   CHECK(lost.minima == 0);
@@ -91,8 +94,8 @@ TEST_CASE("a well at the edge of what is lost is found from either side, where n
       return inward < 0.08 ? 50 * std::abs(inward - 0.04) - 1 : 0.04 + 0.96 * std::pow((inward - 2) / 1.92, 2);
     };
     const ScannedMinimum found = scanned_minimum(well, wide());
-    CHECK(found.at == doctest::Approx(-1.2 - 0.04 * side).epsilon(1e-5));
-    CHECK(found.value == doctest::Approx(-1).epsilon(1e-4));
+    CHECK(found.at == Approx(-1.2 - 0.04 * side).epsilon(1e-5));
+    CHECK(found.value == Approx(-1).epsilon(1e-4));
   }
 }
 
@@ -102,7 +105,7 @@ TEST_CASE("where the function nears 0 its least value is found beyond the bits o
     const ScannedMinimum found =
         scanned_minimum([&](double u) { return std::log(std::pow(u - at, 2) + 1e-28); }, wide());
     CHECK(found.value < -55);
-    CHECK(found.at == doctest::Approx(at).epsilon(1e-11));
+    CHECK(found.at == Approx(at).epsilon(1e-11));
   }
 }
 

@@ -12,12 +12,14 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
 namespace ew = edgewise::random;
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -74,7 +76,7 @@ TEST_CASE("bits are the words of counter (block, step, step | purpose, replica) 
 TEST_CASE("draws one by one, by a rendering of their algorithms elsewhere") {
   // Philox, Box-Muller, Lemire and Marsaglia & Tsang written out in another language, with its own log, sin and cos.
   Stream stream(0x0123456789abcdefu, 7, (std::uint64_t{3} << 32) | 5, Purpose::labels);
-  const auto same = [](double drawn, double expected) { CHECK(drawn == doctest::Approx(expected).epsilon(1e-14)); };
+  const auto same = [](double drawn, double expected) { CHECK(drawn == Approx(expected).epsilon(1e-14)); };
   same(stream.uniform(), 0.32664222716452784);
   same(stream.normal(), -0.8726119943515656);
   same(stream.exponential(), 0.3862569629102128);
@@ -278,7 +280,7 @@ TEST_CASE("the acceptance test of gamma agrees with the ratio of densities") {
       if (threshold * (1 + 1e-9) < 1) CHECK(!rejection.accepts(x, threshold * (1 + 1e-9)));
       CHECK(rejection.accepts(x, threshold * (1 - 1e-9)));
       CHECK(squeeze <= threshold * (1 + 1e-9));
-      CHECK(rejection.value(x) == doctest::Approx(static_cast<double>(d * v)).epsilon(1e-12));
+      CHECK(rejection.value(x) == Approx(static_cast<double>(d * v)).epsilon(1e-12));
     }
   }
 }

@@ -12,8 +12,11 @@
 #include <thread>
 #include <utility>
 
+#include "tests/approx.hpp"
+
 using edgewise::settings::Expression;
 using edgewise::settings::is_variable_name;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -51,20 +54,20 @@ TEST_CASE("harmonic(n, s) is the sum of j^-s") {
       for (int j = n; j >= 1; --j) sum += std::pow(static_cast<long double>(j), -static_cast<long double>(s));
       CAPTURE(s);
       CAPTURE(n);
-      CHECK(harmonic(n, s) == doctest::Approx(static_cast<double>(sum)).epsilon(3e-14));
+      CHECK(harmonic(n, s) == Approx(static_cast<double>(sum)).epsilon(3e-14));
     }
-  CHECK(harmonic(3.9, 1) == doctest::Approx(1 + 1.0 / 2 + 1.0 / 3).epsilon(1e-15));
+  CHECK(harmonic(3.9, 1) == Approx(1 + 1.0 / 2 + 1.0 / 3).epsilon(1e-15));
   CHECK(harmonic(0, 1) == 0);
 }
 
 TEST_CASE("harmonic of infinity is the zeta function") {
   const double pi = std::numbers::pi;
-  CHECK(harmonic(INFINITY, 2) == doctest::Approx(pi * pi / 6).epsilon(1e-14));
-  CHECK(harmonic(INFINITY, 4) == doctest::Approx(std::pow(pi, 4) / 90).epsilon(1e-14));
+  CHECK(harmonic(INFINITY, 2) == Approx(pi * pi / 6).epsilon(1e-14));
+  CHECK(harmonic(INFINITY, 4) == Approx(std::pow(pi, 4) / 90).epsilon(1e-14));
   CHECK(harmonic(INFINITY, 1) == INFINITY);
   CHECK(std::isnan(harmonic(NAN, 2)));
   // n terms of 1/j: ln n + Euler's constant + 1/(2n).
-  CHECK(harmonic(1e9, 1) == doctest::Approx(std::log(1e9) + 0.57721566490153286 + 0.5e-9).epsilon(1e-15));
+  CHECK(harmonic(1e9, 1) == Approx(std::log(1e9) + 0.57721566490153286 + 0.5e-9).epsilon(1e-15));
 }
 
 TEST_CASE("precedence and association") {
@@ -166,7 +169,7 @@ TEST_CASE("functions and constants") {
                         {"e", std::numbers::e}};
   for (const Case& c : cases) {
     CAPTURE(c.formula);
-    CHECK(Expression(c.formula, {"x"})(std::array{x}) == doctest::Approx(c.expected).epsilon(1e-15));
+    CHECK(Expression(c.formula, {"x"})(std::array{x}) == Approx(c.expected).epsilon(1e-15));
   }
 }
 

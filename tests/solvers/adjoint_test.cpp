@@ -9,7 +9,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -103,7 +106,7 @@ double difference(double& x, const std::function<double()>& J) {
 }
 
 void check(double computed, double expected) {
-  CHECK(computed == doctest::Approx(expected).epsilon(1e-7).scale(1e-2));
+  CHECK(computed == Approx(expected).epsilon(1e-7).scale(1e-2));
 }
 
 /// Of the whole trajectory: a weighted sum of log p.
@@ -125,7 +128,7 @@ TEST_CASE("SGD: by every rate, by hyperparameters, by the spectrum, by the start
     for (const Functional& phi : {final_scalar(steps), Functional(weighted_log)}) {
       const Gradient found = gradient(system, start, steps, phi);
       const auto J = [&] { return value(system, start, steps, phi); };
-      CHECK(found.value == doctest::Approx(J()).epsilon(1e-13));
+      CHECK(found.value == Approx(J()).epsilon(1e-13));
       for (std::uint64_t k = 0; k < steps; ++k) check(found.by_control[k], difference(system.eta[k], J));
       check(found.by_parameter[0], difference(system.g, J));
       check(found.by_parameter[1], difference(system.s, J));
@@ -169,7 +172,7 @@ TEST_CASE("a run whose states are too many to be held has the same gradient") {
     const std::vector<std::uint64_t> last{steps};
     return follow(system, start, last).shared[0][0];
   };
-  CHECK(found.value == doctest::Approx(J()).epsilon(1e-13));
+  CHECK(found.value == Approx(J()).epsilon(1e-13));
   // A rate of 1e-6 moves J by little: steps as large as rates may be.
   const double moves = -2 * (std::exp(-1.6) + 0.16 * 0.5 * std::exp(-0.64) + 1e-4 * 2 * std::exp(-0.016));
   for (const std::uint64_t k : {std::uint64_t{0}, std::uint64_t{893}, std::uint64_t{894}, steps / 2, steps - 1}) {
@@ -181,8 +184,8 @@ TEST_CASE("a run whose states are too many to be held has the same gradient") {
       system.eta[k] = at;
       return out;
     };
-    CHECK(found.by_control[k] == doctest::Approx((of(h) - of(-h)) / (2 * h)).epsilon(1e-9));  // J is a parabola of it
-    CHECK(found.by_control[k] == doctest::Approx(moves).epsilon(1e-4));
+    CHECK(found.by_control[k] == Approx((of(h) - of(-h)) / (2 * h)).epsilon(1e-9));  // J is a parabola of it
+    CHECK(found.by_control[k] == Approx(moves).epsilon(1e-4));
   }
 }
 

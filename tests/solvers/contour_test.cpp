@@ -6,7 +6,10 @@
 #include <cmath>
 #include <complex>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -67,7 +70,7 @@ TEST_CASE("flows and maps match their eigen-decomposition at any time") {
         for (const double t : {40.0, 77.0, 1000.0, 4000.0}) {
           std::vector<double> expected_state, state(system.decay.size());
           const double expected = exact_shared(system, t, &expected_state);
-          CHECK(contour.shared(t) == doctest::Approx(expected).epsilon(2e-11));
+          CHECK(contour.shared(t) == Approx(expected).epsilon(2e-11));
           contour.state(t, state);
           double values[2];
           const std::vector<std::vector<double>> rows = {std::vector<double>(state.size(), 1.0)};
@@ -77,7 +80,7 @@ TEST_CASE("flows and maps match their eigen-decomposition at any time") {
             total += v;
             largest = std::max(largest, std::abs(v));
           }
-          CHECK(values[1] == doctest::Approx(total).epsilon(2e-10));
+          CHECK(values[1] == Approx(total).epsilon(2e-10));
           for (std::size_t i = 0; i < state.size(); ++i)
             CHECK(std::abs(state[i] - expected_state[i]) <= 1e-10 * largest);
         }
@@ -96,7 +99,7 @@ TEST_CASE("solutions that vanish or explode exponentially keep their relative ac
       if (k == 6000) break;
       for (std::size_t i = 0; i < s.size(); ++i) s[i] = (1 - system.decay[i]) * s[i] + system.input[i] * p;
     }
-    CHECK(contour.shared(6000) == doctest::Approx(p).epsilon(1e-10));
+    CHECK(contour.shared(6000) == Approx(p).epsilon(1e-10));
     CHECK((strength > 0.1 ? p > 1e15 : p < 1e-8));
   }
 }
@@ -120,7 +123,7 @@ TEST_CASE("leading shift solves the secular equation, from weak to strong coupli
     const double x = leading_shift(decay, input, weight);
     double total = 0;
     for (std::size_t i = 0; i < 3; ++i) total += strength / (x + (decay[i] - 1e-9));
-    CHECK(total == doctest::Approx(1).epsilon(1e-11));
+    CHECK(total == Approx(1).epsilon(1e-11));
   }
   CHECK(leading_shift(decay, std::vector<double>{0, 0, 0}, weight) == 0);
 }
@@ -130,18 +133,18 @@ TEST_CASE("without coupling a source changes nothing, and p is a sum of powers h
   for (const double source : {0.0, 0.04}) {
     const Contour contour({RankOneSystem::Kind::map, {0.36, 1.0, 2.0}, {0, 0, 0}, {1, 1, 1}, {1, 1, 0.25}, source});
     CHECK(contour.earliest() == 0);
-    CHECK(contour.shared(0) == doctest::Approx(2.25).epsilon(1e-15));
-    CHECK(contour.shared(1) == doctest::Approx(0.64 - 0.25).epsilon(1e-14));
-    CHECK(contour.shared(2) == doctest::Approx(0.64 * 0.64 + 0.25).epsilon(1e-14));
+    CHECK(contour.shared(0) == Approx(2.25).epsilon(1e-15));
+    CHECK(contour.shared(1) == Approx(0.64 - 0.25).epsilon(1e-14));
+    CHECK(contour.shared(2) == Approx(0.64 * 0.64 + 0.25).epsilon(1e-14));
     std::vector<double> s(3);
     contour.state(239, s);
-    CHECK(s[0] == doctest::Approx(std::pow(0.8, 478)).epsilon(1e-12));
+    CHECK(s[0] == Approx(std::pow(0.8, 478)).epsilon(1e-12));
     CHECK(s[1] == 0);
     CHECK(s[2] == -0.25);
   }
   const Contour flow({RankOneSystem::Kind::flow, {0.5, 1e-9}, {0, 0}, {1, 1}, {1, 1e-12}, 3.0});
-  CHECK(flow.shared(1e9) == doctest::Approx(1e-12 * std::exp(-1)).epsilon(1e-12));
-  CHECK(flow.shared(1000) == doctest::Approx(1e-12 * std::exp(-1e-6)).epsilon(1e-12));
+  CHECK(flow.shared(1e9) == Approx(1e-12 * std::exp(-1)).epsilon(1e-12));
+  CHECK(flow.shared(1000) == Approx(1e-12 * std::exp(-1e-6)).epsilon(1e-12));
   // A perfect step: the factor is 0.
   const Contour perfect({RankOneSystem::Kind::map, {1.0}, {0}, {1}, {1}, 0.0});
   CHECK(perfect.shared(0) == 1);
@@ -155,10 +158,10 @@ TEST_CASE("a weak source is excited on its own contour: the steady state counts,
   const double steady = source * b / (m - b);
   for (const double t : {40.0, 60.0, 150.0, 1000.0}) {
     const double expected = steady + std::pow(1 - m + b, t) * (1 - steady);
-    CHECK(contour.shared(t) == doctest::Approx(expected).epsilon(1e-11));
+    CHECK(contour.shared(t) == Approx(expected).epsilon(1e-11));
     std::vector<double> s(1);
     contour.state(t, s);
-    CHECK(s[0] == doctest::Approx(expected).epsilon(1e-11));
+    CHECK(s[0] == Approx(expected).epsilon(1e-11));
   }
   CHECK(contour.error_estimate() < 1e-10);
 }
@@ -190,8 +193,8 @@ TEST_CASE("p that falls much faster than 1/t keeps its digits, against positive 
       double values[2], total = 0;
       CHECK(contour.functionals(target, rows, values) < 1e-7);
       for (const double x : s) total += x;
-      CHECK(values[0] == doctest::Approx(p).epsilon(1e-8));
-      CHECK(values[1] == doctest::Approx(total).epsilon(1e-8));
+      CHECK(values[0] == Approx(p).epsilon(1e-8));
+      CHECK(values[1] == Approx(total).epsilon(1e-8));
       std::vector<double> state(12);
       contour.state(target, state);
       for (std::size_t i = 0; i < s.size(); ++i) CHECK(std::abs(state[i] - s[i]) <= 1e-7 * total);
@@ -215,7 +218,7 @@ TEST_CASE("contour: what it says of itself") {
         RankOneSystem free = system;
         free.source = 0;
         const double late = 20000, ratio = exact_shared(free, late) / exact_shared(free, late - 100);
-        if (strength > 0.1) CHECK(contour.growth_rate() == doctest::Approx(std::log(ratio) / 100).epsilon(1e-10));
+        if (strength > 0.1) CHECK(contour.growth_rate() == Approx(std::log(ratio) / 100).epsilon(1e-10));
         // The rule's terms, one by one. A decaying start and a source are inverted apart, each on its own contour.
         const double t = 500, growth = contour.growth_rate();
         const std::size_t rules = source > 0 && growth < 0 ? 2 : 1;
@@ -237,8 +240,8 @@ TEST_CASE("contour: what it says of itself") {
           }
         }
         CHECK(contour.error_estimate() == 0);
-        CHECK(contour.shared(t) == doctest::Approx(sum).epsilon(1e-11));
-        CHECK(contour.error_estimate() == doctest::Approx(std::pow(10.13, -14) * magnitude / sum).epsilon(1e-6));
+        CHECK(contour.shared(t) == Approx(sum).epsilon(1e-11));
+        CHECK(contour.error_estimate() == Approx(std::pow(10.13, -14) * magnitude / sum).epsilon(1e-6));
         CHECK(contour.evaluations() == 14 * rules);
         std::vector<double> state(system.decay.size());
         contour.state(t, state);
@@ -260,15 +263,15 @@ TEST_CASE("contour: modes that nothing drives or that nothing reads") {
   s.initial = {2, 1, 0};
   s.source = 0.7;
   const Contour contour(s, 1e-12);
-  CHECK(contour.growth_rate() == doctest::Approx(-0.1).epsilon(1e-14));
+  CHECK(contour.growth_rate() == Approx(-0.1).epsilon(1e-14));
   std::vector<double> state(3);
   for (const double t : {1.0, 30.0}) {
-    CHECK(contour.shared(t) == doctest::Approx(2 * std::exp(-0.3 * t)).epsilon(1e-10));
+    CHECK(contour.shared(t) == Approx(2 * std::exp(-0.3 * t)).epsilon(1e-10));
     contour.state(t, state);
     // s_2' = -0.1 s_2 + 0.5 (2 e^(-0.3 t) + 0.7)
     const double steady = 3.5, forced = -0.5 * 2 / 0.2;
     const double second = steady + forced * std::exp(-0.3 * t) + (1 - steady - forced) * std::exp(-0.1 * t);
-    CHECK(state[1] == doctest::Approx(second).epsilon(1e-10));
+    CHECK(state[1] == Approx(second).epsilon(1e-10));
     CHECK(std::abs(state[2]) < 1e-10);
   }
 }
@@ -295,7 +298,7 @@ TEST_CASE("contour: the nodes invert transforms that they have not seen") {
       const ContourNode node = contour_node(RankOneSystem::Kind::flow, j, nodes, t, -a);
       flow += (node.factor / ((node.z + a) * (node.z + a))).imag();
     }
-    CHECK(flow == doctest::Approx(t).epsilon(1e-11));
+    CHECK(flow == Approx(t).epsilon(1e-11));
   }
   for (const double k : {40.0, 100.0, 1000.0}) {
     double map = 0;
@@ -303,6 +306,6 @@ TEST_CASE("contour: the nodes invert transforms that they have not seen") {
       const ContourNode node = contour_node(RankOneSystem::Kind::map, j, nodes, k, std::log1p(-a));
       map += (node.factor / (node.z + a)).imag();
     }
-    CHECK(map == doctest::Approx(1).epsilon(1e-11));
+    CHECK(map == Approx(1).epsilon(1e-11));
   }
 }

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -40,7 +42,7 @@ Errors of_equal_steps(const CoupledModes& system, int steps, double (*exact_time
       stepper.calc_state(begin + x * h, M);
       out.inside = std::max(out.inside, error_at(M, exact_time(begin + x * h)));
       stepper.calc_shared(begin + x * h, p);
-      CHECK(p[0] == doctest::Approx(M[0] + M[1]).epsilon(1e-14));
+      CHECK(p[0] == Approx(M[0] + M[1]).epsilon(1e-14));
     }
     stepper.calc_state(begin, M);
     CHECK(M == stepper.previous_state());
@@ -113,7 +115,7 @@ TEST_CASE("dop853: a mode that rests at zero, one mode, and a state that leaves 
   stepper.initialize({1.0, 0.0}, 0, 0);
   stepper.stop_at(2);
   while (stepper.current_time() < 2) stepper.do_step(decay);
-  CHECK(stepper.current_state()[0] == doctest::Approx(std::exp(-1)).epsilon(1e-8));
+  CHECK(stepper.current_state()[0] == Approx(std::exp(-1)).epsilon(1e-8));
   CHECK(stepper.current_state()[1] == 0);
   CHECK(stepper.current_shared()[0] == stepper.current_state()[0]);
 
@@ -138,7 +140,7 @@ TEST_CASE("dop853: a mode that has decayed to nothing does not shorten the steps
   stepper.stop_at(2000);  // exp(-700) is the last normal number
   while (stepper.current_time() < 2000 && stepper.statistics().steps < 5000) stepper.do_step(system);
   CHECK(stepper.current_time() == 2000);
-  CHECK(stepper.current_state()[1] == doctest::Approx(3 * std::exp(-0.2)).epsilon(1e-8));
+  CHECK(stepper.current_state()[1] == Approx(3 * std::exp(-0.2)).epsilon(1e-8));
 }
 
 TEST_CASE("dop853: a step that ends at a jump reads its coefficients from the left") {
@@ -148,7 +150,7 @@ TEST_CASE("dop853: a step that ends at a jump reads its coefficients from the le
   stepper.initialize({1.0}, 0, 0);
   stepper.stop_at(1);
   while (stepper.current_time() < 1) stepper.do_step(system);
-  CHECK(stepper.current_state()[0] == doctest::Approx(std::exp(-1)).epsilon(1e-9));
+  CHECK(stepper.current_state()[0] == Approx(std::exp(-1)).epsilon(1e-9));
   std::vector<double> M;
   stepper.calc_state(1, M);
   CHECK(M == stepper.current_state());

@@ -11,9 +11,11 @@
 #include "solvers/mode_kernels.hpp"
 #include "solvers/sdirk4.hpp"
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
+using edgewise::tests::Approx;
 namespace odeint = boost::numeric::odeint;
 
 namespace {
@@ -43,7 +45,7 @@ TEST_CASE("etd: exponential moments against quadrature, over thirty decades of z
           exact += boost::math::quadrature::gauss<double, 20>::integrate(density, last * k / 10, last * (k + 1) / 10);
         exact /= z[i];
       }
-      CHECK(moments[m * stride + i] == doctest::Approx(exact).epsilon(2e-14 + (std::abs(z[i]) < 1e-3 ? 1e-10 : 0)));
+      CHECK(moments[m * stride + i] == Approx(exact).epsilon(2e-14 + (std::abs(z[i]) < 1e-3 ? 1e-10 : 0)));
     }
   }
 }
@@ -77,8 +79,8 @@ TEST_CASE("etd: without coupling every step is exact") {
   stepper.do_step(system);
   std::vector<double> M(3);
   stepper.calc_state(700, M);
-  CHECK(M[1] == doctest::Approx(2 * std::exp(-0.7)).epsilon(1e-14));
-  CHECK(stepper.current_state()[2] == doctest::Approx(3 * std::exp(-1e-2)).epsilon(1e-14));
+  CHECK(M[1] == Approx(2 * std::exp(-0.7)).epsilon(1e-14));
+  CHECK(stepper.current_state()[2] == Approx(3 * std::exp(-1e-2)).epsilon(1e-14));
 }
 
 TEST_CASE("etd: nonlinear source and constant rates, against sdirk4") {
@@ -108,17 +110,17 @@ TEST_CASE("etd: nonlinear source and constant rates, against sdirk4") {
     stepper.initialize(start, 0, 0);
     stepper.stop_at(50);
     while (stepper.current_time() < 50) stepper.do_step(system);
-    CHECK(stepper.current_shared()[0] == doctest::Approx(other.current_shared()[0]).epsilon(1e-9));
+    CHECK(stepper.current_shared()[0] == Approx(other.current_shared()[0]).epsilon(1e-9));
     CHECK(stepper.statistics().newton_iterations > 0);
     // Inside a step: dense output is consistent between modes and shared scalars and continuous at both ends.
     std::vector<double> M(3), p(1);
     stepper.calc_state(stepper.previous_time(), M);
-    CHECK(M[2] == doctest::Approx(stepper.previous_state()[2]).epsilon(1e-13));
+    CHECK(M[2] == Approx(stepper.previous_state()[2]).epsilon(1e-13));
     stepper.calc_state(50, M);
-    CHECK(M[2] == doctest::Approx(stepper.current_state()[2]).epsilon(1e-12));
+    CHECK(M[2] == Approx(stepper.current_state()[2]).epsilon(1e-12));
     stepper.calc_shared(49.9, p);
     stepper.calc_state(49.9, M);
-    CHECK(p[0] == doctest::Approx(M[0] + M[1] + M[2]).epsilon(1e-14));
+    CHECK(p[0] == Approx(M[0] + M[1] + M[2]).epsilon(1e-14));
   }
 }
 
@@ -141,7 +143,7 @@ TEST_CASE("etd: a guess that leaves the domain of the source comes back half way
   stepper.do_step(system);
   CHECK(stepper.statistics().rejected == 0);
   CHECK(stepper.current_time() == 8);
-  CHECK(stepper.current_shared()[0] == doctest::Approx(0.5671432904097838).epsilon(0.02));
+  CHECK(stepper.current_shared()[0] == Approx(0.5671432904097838).epsilon(0.02));
 }
 
 TEST_CASE("etd: a general constant source beside the coupling") {
@@ -162,7 +164,7 @@ TEST_CASE("etd: a general constant source beside the coupling") {
   while (stepper.current_time() < 100) stepper.do_step(system);
   stepper.calc_state(100, M);
   other.calc_state(100, reference);
-  for (std::size_t i = 0; i < 3; ++i) CHECK(M[i] == doctest::Approx(reference[i]).epsilon(1e-9));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(M[i] == Approx(reference[i]).epsilon(1e-9));
 }
 
 TEST_CASE("etd: bad input") {

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -10,11 +10,13 @@
 #include <limits>
 
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
 
 using Real50 = boost::multiprecision::number<boost::multiprecision::cpp_bin_float<50>, boost::multiprecision::et_off>;
+using edgewise::tests::Approx;
 
 // Boost's own traits lack members that Eigen 3.4 asks for.
 template <>
@@ -136,22 +138,22 @@ TEST_CASE("integrate: rates over twenty decades to t = 1e10, against 50-digit ei
 
 TEST_CASE("integrate: reference values long-A, on a power law of 1e9 modes") {
   const PowerLaw law(1.0, 0.75, 1e9, 2048, 0.5);
-  CHECK(law.eta == doctest::Approx(0.60792710222).epsilon(1e-10));
+  CHECK(law.eta == Approx(0.60792710222).epsilon(1e-10));
   const std::vector<double> times{0, 1e2, 1e4, 1e6, 1e8};
   for (const Integrator integrator : {Integrator::sdirk4, Integrator::etd}) {
     Options options;
     options.integrator = integrator;
     options.rtol = 1e-9;
     const auto solution = integrate(law.system, law.q0, times, options);
-    CHECK(solution.shared[1][0] == doctest::Approx(3.054405266e-3).epsilon(1e-8));
-    CHECK(solution.shared[2][0] == doctest::Approx(8.085746243e-6).epsilon(1e-8));
-    CHECK(solution.shared[3][0] == doctest::Approx(2.34802119e-8).epsilon(1e-8));
-    CHECK(solution.shared[4][0] == doctest::Approx(7.203717e-11).epsilon(2e-7));
+    CHECK(solution.shared[1][0] == Approx(3.054405266e-3).epsilon(1e-8));
+    CHECK(solution.shared[2][0] == Approx(8.085746243e-6).epsilon(1e-8));
+    CHECK(solution.shared[3][0] == Approx(2.34802119e-8).epsilon(1e-8));
+    CHECK(solution.shared[4][0] == Approx(7.203717e-11).epsilon(2e-7));
   }
   // The default nodes of docs/theory/least-squares-sgd.md, section 7b reproduce them to 4e-6.
   const PowerLaw coarse(1.0, 0.75, 1e9, 128, 0.5);
   const auto solution = integrate(coarse.system, coarse.q0, times);
-  CHECK(solution.shared[4][0] == doctest::Approx(7.203717e-11).epsilon(5e-6));
+  CHECK(solution.shared[4][0] == Approx(7.203717e-11).epsilon(5e-6));
 }
 
 TEST_CASE("integrate: a nonlinear system, noiseless signSGD on K = I, closed form") {
@@ -206,8 +208,7 @@ TEST_CASE("integrate: automatic is explicit where that is the better, and hands 
   const auto exact = integrate(law.system, law.q0, far, wide);
   CHECK(found.times == far);
   CHECK(seen == std::vector<std::size_t>{0, 1, 2, 3, 4, 5});
-  for (std::size_t i = 0; i < far.size(); ++i)
-    CHECK(found.shared[i][0] == doctest::Approx(exact.shared[i][0]).epsilon(2e-8));
+  for (std::size_t i = 0; i < far.size(); ++i) CHECK(found.shared[i][0] == Approx(exact.shared[i][0]).epsilon(2e-8));
   CHECK(found.statistics.solves > 0);
   CHECK(found.statistics.steps < 5000);  // a guard: the explicit stepper alone would take some 1e7
 
@@ -219,9 +220,9 @@ TEST_CASE("integrate: automatic is explicit where that is the better, and hands 
   broken.breaks = {5, 2e4};
   const auto jumped = integrate(jumping, std::vector<double>{1, 3}, std::vector<double>{0, 5, 1e4, 1e5}, broken);
   REQUIRE(jumped.times.size() == 4);
-  CHECK(jumped.shared[1][0] == doctest::Approx(std::exp(-10.0) + 3 * std::exp(-5e-4)).epsilon(2e-8));
-  CHECK(jumped.shared[2][0] == doctest::Approx(3 * std::exp(-5e-4 - 0.5e-4 * (1e4 - 5))).epsilon(2e-8));
-  CHECK(jumped.shared[3][0] == doctest::Approx(3 * std::exp(-5e-4 - 0.5e-4 * (2e4 - 5) - 0.1e-4 * 8e4)).epsilon(2e-8));
+  CHECK(jumped.shared[1][0] == Approx(std::exp(-10.0) + 3 * std::exp(-5e-4)).epsilon(2e-8));
+  CHECK(jumped.shared[2][0] == Approx(3 * std::exp(-5e-4 - 0.5e-4 * (1e4 - 5))).epsilon(2e-8));
+  CHECK(jumped.shared[3][0] == Approx(3 * std::exp(-5e-4 - 0.5e-4 * (2e4 - 5) - 0.1e-4 * 8e4)).epsilon(2e-8));
 }
 
 TEST_CASE("integrate: a schedule, smooth and with jumps") {
@@ -275,7 +276,7 @@ TEST_CASE("integrate: divergence is a result") {
     const auto solution = integrate(system, start, times, options);
     REQUIRE(solution.diverged_at.has_value());
     CHECK(solution.times == std::vector<double>{0, 10, 90});
-    CHECK(solution.shared[2][0] == doctest::Approx(std::exp(45.0)).epsilon(1e-6));
+    CHECK(solution.shared[2][0] == Approx(std::exp(45.0)).epsilon(1e-6));
     CHECK(*solution.diverged_at > 40 * std::log(10.0));
     CHECK(*solution.diverged_at < 97);
   }
@@ -295,9 +296,9 @@ TEST_CASE("integrate: divergence is a result") {
   const std::vector<double> until{0, 0.5, 0.9, 2};
   const auto solution = integrate(BlowUp(), start, until);
   REQUIRE(solution.diverged_at.has_value());
-  CHECK(*solution.diverged_at == doctest::Approx(1.0).epsilon(1e-7));
+  CHECK(*solution.diverged_at == Approx(1.0).epsilon(1e-7));
   CHECK(solution.times == std::vector<double>{0, 0.5, 0.9});
-  CHECK(solution.shared[2][0] == doctest::Approx(10).epsilon(1e-7));
+  CHECK(solution.shared[2][0] == Approx(10).epsilon(1e-7));
   // Not finite from the start.
   const std::vector<double> infinite{std::numeric_limits<double>::infinity()};
   CHECK(integrate(system, infinite, times).diverged_at == 0.0);
@@ -319,7 +320,7 @@ TEST_CASE("integrate: the limit of divergence counts from the start, or from 1")
     const auto from_none = integrate(LeastSquares({1.0}, {1.5}, 1), none, at, options);
     REQUIRE(from_none.diverged_at.has_value());
     CHECK(from_none.times.size() == 2);
-    CHECK(from_none.shared[1][0] == doctest::Approx(0.99e6).epsilon(1e-6));
+    CHECK(from_none.shared[1][0] == Approx(0.99e6).epsilon(1e-6));
   }
 }
 
@@ -367,14 +368,14 @@ TEST_CASE("integrate: states, observer, statistics") {
     options.observer = [&](std::size_t index, double t, std::span<const double> p, std::span<const double> M) {
       CHECK(index == observed.size());
       CHECK(t == times[index]);
-      CHECK(p[0] == doctest::Approx(M[0] + M[1]).epsilon(1e-13));
+      CHECK(p[0] == Approx(M[0] + M[1]).epsilon(1e-13));
       observed.push_back(M[1]);
     };
     const auto solution = integrate(system, problem.start(), times, options);
     REQUIRE(solution.states.size() == 4);
     CHECK(observed.size() == 4);
     for (std::size_t i = 0; i < 4; ++i) {
-      CHECK(solution.states[i][1] == doctest::Approx(problem.at(times[i])[1]).epsilon(1e-7));
+      CHECK(solution.states[i][1] == Approx(problem.at(times[i])[1]).epsilon(1e-7));
       CHECK(solution.states[i][1] == observed[i]);
     }
     CHECK(solution.statistics.steps > 3);

@@ -8,7 +8,10 @@
 #include <random>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -95,7 +98,7 @@ TEST_CASE("phases of every block size match the definition") {
         for (int k = 0; k < 6; ++k) {
           const Phase& phase = k % 3 == 2 ? sync : noisy;
           const double shared = state.shared(phase), p = state.apply(phase), expected = reference.apply(phase);
-          CHECK(shared == doctest::Approx(expected).epsilon(1e-13));
+          CHECK(shared == Approx(expected).epsilon(1e-13));
           if (phase.noise_scale != 0) CHECK(p == shared);
         }
         for (std::size_t b = 0; b < 2; ++b)
@@ -129,7 +132,7 @@ TEST_CASE("one block of several coordinates is its own source by all of them") {
       std::copy_n(e.begin(), r, phase.blocks[0].e.begin());
       double along = 0;
       for (std::size_t i = 0; i < r; ++i) along += e[i] * a[i];
-      CHECK(state.shared(phase) == doctest::Approx(1.25 * along * along).epsilon(1e-14));
+      CHECK(state.shared(phase) == Approx(1.25 * along * along).epsilon(1e-14));
     }
 }
 

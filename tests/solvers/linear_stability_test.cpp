@@ -7,8 +7,10 @@
 #include <stdexcept>
 
 #include "solvers/period_map.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -136,7 +138,7 @@ TEST_CASE("Rademacher inputs: the noise of a step is that of all sign patterns, 
   system.sizes = {1};
   system.period = {{noisy(1, {1}, {-eta}, {-eta}, {1}, 1), 1}};
   CHECK((second_moment_map(system) - expected).norm() < 1e-15);
-  CHECK(Renewal(system).growth().growth_factor == doctest::Approx(radius_of(expected)).epsilon(1e-12));
+  CHECK(Renewal(system).growth().growth_factor == Approx(radius_of(expected)).epsilon(1e-12));
 }
 
 TEST_CASE("the growth factor is the spectral radius of the whole second-moment map, stable or not, at every kurtosis") {
@@ -145,7 +147,7 @@ TEST_CASE("the growth factor is the spectral radius of the whole second-moment m
     const double radius = radius_of(second_moment_map(system));
     const Renewal renewal(system);
     const Growth growth = renewal.growth();
-    CHECK(growth.growth_factor == doctest::Approx(radius).epsilon(1e-9));
+    CHECK(growth.growth_factor == Approx(radius).epsilon(1e-9));
     CHECK(growth.stable == (radius < 1));
     CHECK(growth.stable == renewal.stable());
     CHECK(growth.failed.empty() == growth.stable);
@@ -191,7 +193,7 @@ TEST_CASE("the Perron root is that of the renewal matrix, phase by phase") {
         if (phase.noise_scale != 0) G(static_cast<Eigen::Index>(k), j) = p;
       }
   }
-  CHECK(Renewal(system).perron() == doctest::Approx(radius_of(G)).epsilon(1e-11));
+  CHECK(Renewal(system).perron() == Approx(radius_of(G)).epsilon(1e-11));
 }
 
 TEST_CASE("the steady state is where a long run ends, for short and long periods") {
@@ -210,8 +212,8 @@ TEST_CASE("the steady state is where a long run ends, for short and long periods
           first = false;
         }
     }
-    CHECK(steady.drive == doctest::Approx(drive).epsilon(1e-10));
-    CHECK(steady.amplification == doctest::Approx(drive / 0.2).epsilon(1e-10));
+    CHECK(steady.drive == Approx(drive).epsilon(1e-10));
+    CHECK(steady.amplification == Approx(drive / 0.2).epsilon(1e-10));
     LinearPhases kept = before;
     for (const PhaseRun& run : system.period) {
       Phase quiet = run.phase;
@@ -219,8 +221,8 @@ TEST_CASE("the steady state is where a long run ends, for short and long periods
       for (std::uint64_t k = 0; k < run.repeat; ++k) kept.apply(quiet);
     }
     for (std::size_t i = 0; i < system.modes.x.size(); ++i) {
-      CHECK(steady.observed[i] == doctest::Approx(state.moment(0, 0, 0)[i]).epsilon(1e-9));
-      CHECK(steady.generated[i] == doctest::Approx(state.moment(0, 0, 0)[i] - kept.moment(0, 0, 0)[i]).epsilon(1e-7));
+      CHECK(steady.observed[i] == Approx(state.moment(0, 0, 0)[i]).epsilon(1e-9));
+      CHECK(steady.generated[i] == Approx(state.moment(0, 0, 0)[i] - kept.moment(0, 0, 0)[i]).epsilon(1e-7));
     }
   };
   for (const double kurtosis : {1.0, 3.0}) {
@@ -238,13 +240,13 @@ TEST_CASE("a long run of one phase is the run step by step") {
   for (int k = 0; k < 100; ++k) stepped.period.push_back({jumped.period[0].phase, 7});
   stepped.period.push_back(jumped.period[1]);
   const Renewal a(jumped), b(stepped);
-  CHECK(a.growth().growth_factor == doctest::Approx(b.growth().growth_factor).epsilon(1e-12));
-  CHECK(a.perron() == doctest::Approx(b.perron()).epsilon(1e-12));
+  CHECK(a.growth().growth_factor == Approx(b.growth().growth_factor).epsilon(1e-12));
+  CHECK(a.perron() == Approx(b.perron()).epsilon(1e-12));
   const Steady s = a.steady(0.3), t = b.steady(0.3);
-  CHECK(s.drive == doctest::Approx(t.drive).epsilon(1e-12));
+  CHECK(s.drive == Approx(t.drive).epsilon(1e-12));
   for (std::size_t i = 0; i < x.size(); ++i) {
-    CHECK(s.observed[i] == doctest::Approx(t.observed[i]).epsilon(1e-12));
-    CHECK(s.generated[i] == doctest::Approx(t.generated[i]).epsilon(1e-12));
+    CHECK(s.observed[i] == Approx(t.observed[i]).epsilon(1e-12));
+    CHECK(s.generated[i] == Approx(t.generated[i]).epsilon(1e-12));
   }
 }
 
@@ -263,17 +265,17 @@ TEST_CASE("a long run of many modes is the run step by step, at a thirtieth of i
     std::vector<double> a(y.size()), b(y.size());
     REQUIRE(strides.respond(y, 0.3, {}, a));
     REQUIRE(steps.respond(y, 0.3, {}, b));
-    for (std::size_t k = 0; k < y.size(); ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-11));
+    for (std::size_t k = 0; k < y.size(); ++k) CHECK(a[k] == Approx(b[k]).epsilon(1e-11));
     CHECK(strides.passes() == 325 / 32 + 1);
     CHECK(steps.passes() == 325);
     const Renewal r(whole), s(parts);
-    CHECK(r.growth().growth_factor == doctest::Approx(s.growth().growth_factor).epsilon(1e-12));
-    CHECK(r.perron() == doctest::Approx(s.perron()).epsilon(1e-12));
+    CHECK(r.growth().growth_factor == Approx(s.growth().growth_factor).epsilon(1e-12));
+    CHECK(r.perron() == Approx(s.perron()).epsilon(1e-12));
     const Steady t = r.steady(0.3), u = s.steady(0.3);
-    CHECK(t.drive == doctest::Approx(u.drive).epsilon(1e-12));
+    CHECK(t.drive == Approx(u.drive).epsilon(1e-12));
     for (std::size_t i = 0; i < many.size(); ++i) {
-      CHECK(t.observed[i] == doctest::Approx(u.observed[i]).epsilon(1e-11));
-      CHECK(t.generated[i] == doctest::Approx(u.generated[i]).epsilon(1e-9));
+      CHECK(t.observed[i] == Approx(u.observed[i]).epsilon(1e-11));
+      CHECK(t.generated[i] == Approx(u.generated[i]).epsilon(1e-9));
     }
   }
 }
@@ -338,16 +340,16 @@ TEST_CASE("eigenvalues of rounding size read as 0, and slow modes keep all their
     const Renewal with(lookahead({1, 0.5, tiny}, 0.4, 0.3, 4));
     CHECK(with.stable());
     CHECK(with.frozen() == 0);
-    CHECK(with.growth().growth_factor == doctest::Approx(without.growth().growth_factor).epsilon(1e-13));
-    CHECK(with.steady(0.1).drive == doctest::Approx(without.steady(0.1).drive).epsilon(1e-14));
+    CHECK(with.growth().growth_factor == Approx(without.growth().growth_factor).epsilon(1e-13));
+    CHECK(with.steady(0.1).drive == Approx(without.steady(0.1).drive).epsilon(1e-14));
   }
   // A slow mode of its own: E V^2 -> eta Q / (2 - ...) whatever its eigenvalue, to leading order in it.
   for (const double slow : {1e-6, 1e-9, 1e-12, 1e-30}) {
     CAPTURE(slow);
     const Steady at = Renewal(lookahead({1, slow}, 0.4, 0.3, 4)).steady(0.1);
     const Steady limit = Renewal(lookahead({1, 1e-100}, 0.4, 0.3, 4)).steady(0.1);
-    CHECK(at.observed[1] == doctest::Approx(limit.observed[1]).epsilon(1e-14 + 10 * slow));
-    CHECK(at.generated[1] / slow == doctest::Approx(limit.generated[1] / 1e-100).epsilon(1e-12 + 10 * slow));
+    CHECK(at.observed[1] == Approx(limit.observed[1]).epsilon(1e-14 + 10 * slow));
+    CHECK(at.generated[1] / slow == Approx(limit.generated[1] / 1e-100).epsilon(1e-12 + 10 * slow));
   }
 }
 
@@ -365,10 +367,10 @@ TEST_CASE("nothing depends on the units of the modes") {
     const Renewal renewal(scaled(c));
     const Growth growth = renewal.growth();
     CHECK(growth.stable);
-    CHECK(growth.growth_factor == doctest::Approx(one.growth_factor).epsilon(1e-12));
-    CHECK(growth.mode_radius == doctest::Approx(one.mode_radius).epsilon(1e-12));
-    CHECK(growth.perron == doctest::Approx(one.perron).epsilon(1e-12));
-    CHECK(renewal.steady(c).amplification == doctest::Approx(amplification).epsilon(1e-12));
+    CHECK(growth.growth_factor == Approx(one.growth_factor).epsilon(1e-12));
+    CHECK(growth.mode_radius == Approx(one.mode_radius).epsilon(1e-12));
+    CHECK(growth.perron == Approx(one.perron).epsilon(1e-12));
+    CHECK(renewal.steady(c).amplification == Approx(amplification).epsilon(1e-12));
   }
 }
 
@@ -381,17 +383,17 @@ TEST_CASE("growth beyond the range of doubles is known by its logarithm") {
   system.period = {{noisy(1, {1}, {-g}, {-g}, {1}, 1), 300}};
   const Growth growth = Renewal(system).growth();
   CHECK_FALSE(growth.stable);
-  CHECK(growth.log_growth_factor == doctest::Approx(300 * std::log(factor)).epsilon(1e-12));
+  CHECK(growth.log_growth_factor == Approx(300 * std::log(factor)).epsilon(1e-12));
 }
 
 TEST_CASE("mean maps and bad input") {
   const PeriodicPhases system = lookahead({0.5}, 0.4, 0.1, 1);
   const auto map = mean_map(system, 0, 0.5);
-  CHECK(map[0] == doctest::Approx(0.5));
-  CHECK(map[1] == doctest::Approx(0.5 * 0.8));
-  CHECK(mean_radius(system)[0] == doctest::Approx(0.9).epsilon(1e-14));
-  CHECK(contraction(system, 0.5) == doctest::Approx(0.1).epsilon(1e-14));
-  CHECK(contraction(system, 1e-30) == doctest::Approx(0.2e-30).epsilon(1e-14));
+  CHECK(map[0] == Approx(0.5));
+  CHECK(map[1] == Approx(0.5 * 0.8));
+  CHECK(mean_radius(system)[0] == Approx(0.9).epsilon(1e-14));
+  CHECK(contraction(system, 0.5) == Approx(0.1).epsilon(1e-14));
+  CHECK(contraction(system, 1e-30) == Approx(0.2e-30).epsilon(1e-14));
   PeriodicPhases quiet = system;
   for (auto& run : quiet.period) run.phase.noise_scale = 0;
   CHECK_THROWS_AS(Renewal{quiet}, std::invalid_argument);

@@ -7,8 +7,10 @@
 #include <limits>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

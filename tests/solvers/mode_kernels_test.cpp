@@ -8,8 +8,10 @@
 #include <random>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers::kernels;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -5,7 +5,10 @@
 #include <limits>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 TEST_CASE("sums over modes of any number") {
   // Whole numbers: exact in any order.
@@ -30,7 +33,7 @@ TEST_CASE("proportional vectors and their factor, up to rounding") {
   std::vector<double> g;
   for (const double v : u) g.push_back(-2.5 * v);
   CHECK(proportional(g, u, factor));
-  CHECK(factor == doctest::Approx(-2.5).epsilon(1e-15));
+  CHECK(factor == Approx(-2.5).epsilon(1e-15));
   g[3] *= 1 + 1e-14;  // the smallest counts like the largest
   CHECK_FALSE(proportional(g, u, factor));
   g[3] = 0;

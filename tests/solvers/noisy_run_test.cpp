@@ -5,7 +5,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -62,7 +65,7 @@ void check_literal(Case c, double source, std::uint64_t passes) {
   std::vector<double> v;
   REQUIRE(c.run.follow(c.modes, source, c.g, v));
   CHECK(c.run.passes() == passes);
-  for (std::size_t i = 0; i < v.size(); ++i) CHECK(v[i] == doctest::Approx(expected[i]).epsilon(1e-12));
+  for (std::size_t i = 0; i < v.size(); ++i) CHECK(v[i] == Approx(expected[i]).epsilon(1e-12));
 }
 
 }  // namespace
@@ -70,8 +73,8 @@ void check_literal(Case c, double source, std::uint64_t passes) {
 TEST_CASE("noisy run: enters and reads are those of the block") {
   const Case c = many_modes(70);
   REQUIRE(c.run.q == 1);
-  CHECK(c.run.enters[0] == doctest::Approx(0.7 * 0.3 * 0.3).epsilon(1e-15));
-  CHECK(c.run.reads[0] == doctest::Approx(0.8 * 0.8).epsilon(1e-15));
+  CHECK(c.run.enters[0] == Approx(0.7 * 0.3 * 0.3).epsilon(1e-15));
+  CHECK(c.run.reads[0] == Approx(0.8 * 0.8).epsilon(1e-15));
 }
 
 TEST_CASE("noisy run: many modes go by strides of 32 phases and what is left, short runs phase by phase") {

@@ -12,10 +12,12 @@
 #include "solvers/sde.hpp"
 #include "solvers/sdirk4.hpp"
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -134,15 +136,15 @@ TEST_CASE("order: sdirk4 and its continuous extension") {
         stepper.interpolate(t, M);
         stepper.interpolate_shared(t, p);
         inside = std::max(inside, std::abs(M[0] - problem.at(t)[0]));
-        CHECK(p[0] == doctest::Approx(M[0] + M[1]).epsilon(1e-13));
+        CHECK(p[0] == Approx(M[0] + M[1]).epsilon(1e-13));
       }
     }
     insides.push_back(inside);
     ends.push_back(std::abs(stepper.state()[0] - problem.at(4)[0]));
   }
-  CHECK(order(ends) == doctest::Approx(4).epsilon(0.05));
+  CHECK(order(ends) == Approx(4).epsilon(0.05));
   CHECK(order(insides) > 3.7);
-  CHECK(order(estimates) == doctest::Approx(4).epsilon(0.1));
+  CHECK(order(estimates) == Approx(4).epsilon(0.1));
 }
 
 TEST_CASE("order: etd collocation, 2 s - 1 at the ends of steps") {
@@ -171,22 +173,22 @@ TEST_CASE("order: weak orders on Ornstein-Uhlenbeck and geometric Brownian motio
   // OU: dx = -x dt + 0.4 dW (with 0.7 the leading error of Euler's second moment nearly vanishes).
   const Sde ou = linear(-1, 0, 0.4);
   const double ou_exact = std::exp(-2.0) + 0.16 / 2 * (1 - std::exp(-2.0));
-  CHECK(weak_order<EulerMaruyama>(ou, ou_exact, 32) == doctest::Approx(1).epsilon(0.05));
-  CHECK(weak_order<Milstein>(ou, ou_exact, 32) == doctest::Approx(1).epsilon(0.05));
-  CHECK(weak_order<WeakTwo>(ou, ou_exact, 32) == doctest::Approx(2).epsilon(0.05));
+  CHECK(weak_order<EulerMaruyama>(ou, ou_exact, 32) == Approx(1).epsilon(0.05));
+  CHECK(weak_order<Milstein>(ou, ou_exact, 32) == Approx(1).epsilon(0.05));
+  CHECK(weak_order<WeakTwo>(ou, ou_exact, 32) == Approx(2).epsilon(0.05));
   // GBM: the fields commute, and the weak scheme's only error is that of its flows.
   const Sde gbm = linear(-0.5, 0.6, 0);
   const double gbm_exact = std::exp(-1 + 0.36);
-  CHECK(weak_order<EulerMaruyama>(gbm, gbm_exact, 32) == doctest::Approx(1).epsilon(0.1));
-  CHECK(weak_order<Milstein>(gbm, gbm_exact, 32) == doctest::Approx(1).epsilon(0.1));
+  CHECK(weak_order<EulerMaruyama>(gbm, gbm_exact, 32) == Approx(1).epsilon(0.1));
+  CHECK(weak_order<Milstein>(gbm, gbm_exact, 32) == Approx(1).epsilon(0.1));
   CHECK(weak_order<WeakTwo>(gbm, gbm_exact, 4) > 1.9);
   CHECK(std::abs(second_moment<WeakTwo>(gbm, 32) - gbm_exact) < 1e-6);
   // Both kinds of noise: E x = e^{mu t}, (E x^2)' = (2 mu + s^2) E x^2 + 2 s a E x + a^2.
   const double mu = -0.5, s = 0.6, a = 0.4, r = 2 * mu + s * s;
   const double c1 = 2 * s * a / (mu - r), c0 = -a * a / r;
   const double exact = c1 * std::exp(mu) + c0 + (1 - c1 - c0) * std::exp(r);
-  CHECK(weak_order<EulerMaruyama>(linear(mu, s, a), exact, 32) == doctest::Approx(1).epsilon(0.1));
-  CHECK(weak_order<WeakTwo>(linear(mu, s, a), exact, 16) == doctest::Approx(2).epsilon(0.1));
+  CHECK(weak_order<EulerMaruyama>(linear(mu, s, a), exact, 32) == Approx(1).epsilon(0.1));
+  CHECK(weak_order<WeakTwo>(linear(mu, s, a), exact, 16) == Approx(2).epsilon(0.1));
 }
 
 TEST_CASE("order: weak order 2 for noise that does not commute, exact second moments") {
@@ -246,7 +248,7 @@ TEST_CASE("order: weak order 2 for noise that does not commute, exact second mom
     }
     errors.push_back((s - Eigen::Vector3d(S(0, 0), S(0, 1), S(1, 1))).norm());
   }
-  CHECK(order(errors) == doctest::Approx(2).epsilon(0.1));
+  CHECK(order(errors) == Approx(2).epsilon(0.1));
   CHECK(errors.back() < 1e-3);
 }
 
@@ -259,8 +261,8 @@ TEST_CASE("order: strong orders along common Brownian paths") {
     return std::exp(-0.5 - 0.18 + 0.6 * w / std::sqrt(static_cast<double>(normals.size())));
   };
   // A guard: a slope over few step sizes, of errors that are averages over paths.
-  CHECK(strong_order<EulerMaruyama>(gbm, gbm_end) == doctest::Approx(0.5).epsilon(0.15));
-  CHECK(strong_order<Milstein>(gbm, gbm_end) == doctest::Approx(1).epsilon(0.1));
+  CHECK(strong_order<EulerMaruyama>(gbm, gbm_end) == Approx(0.5).epsilon(0.15));
+  CHECK(strong_order<Milstein>(gbm, gbm_end) == Approx(1).epsilon(0.1));
   // OU, additive noise: Euler-Maruyama is of strong order 1. The reference is Ito's integral on the finest mesh, whose
   // own error, 1/256, is well below.
   const Sde ou = linear(-1, 0, 0.7);
@@ -274,5 +276,5 @@ TEST_CASE("order: strong orders along common Brownian paths") {
     }
     return x;
   };
-  CHECK(strong_order<EulerMaruyama>(ou, ou_end) == doctest::Approx(1).epsilon(0.1));
+  CHECK(strong_order<EulerMaruyama>(ou, ou_end) == Approx(1).epsilon(0.1));
 }

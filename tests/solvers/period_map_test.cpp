@@ -10,9 +10,10 @@
 #include <vector>
 
 #include "solvers/noisy_run.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

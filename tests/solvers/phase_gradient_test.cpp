@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -82,7 +84,7 @@ TEST_CASE("a phase's adjoint carries the form back, its own noise apart") {
     one_moved.apply(forward);
     two_moved.apply(forward);
     CHECK(test.product(A, one_moved) - test.product(A, two_moved) ==
-          doctest::Approx(test.product(earlier, one) - test.product(earlier, two)).epsilon(1e-11));
+          Approx(test.product(earlier, one) - test.product(earlier, two)).epsilon(1e-11));
   }
 }
 
@@ -99,14 +101,14 @@ TEST_CASE("the dependence on the control is the phase's own") {
   const ControlDependence found =
       control_dependence(A, sigma, sigma.contents(), test.phase, sigma.shared(test.phase.rest));
   const double one = J(1) - J(0), minus = J(-1) - J(0);
-  CHECK(found.linear == doctest::Approx((one - minus) / 2).epsilon(1e-10));
-  CHECK(found.quadratic == doctest::Approx((one + minus) / 2).epsilon(1e-10));
+  CHECK(found.linear == Approx((one - minus) / 2).epsilon(1e-10));
+  CHECK(found.quadratic == Approx((one + minus) / 2).epsilon(1e-10));
   // Without noise.
   test.phase.rest.noise_scale = test.phase.slope.noise_scale = 0;
   const ControlDependence silent =
       control_dependence(A, sigma, sigma.contents(), test.phase, sigma.shared(test.phase.rest));
-  CHECK(silent.linear == doctest::Approx((J(1) - J(-1)) / 2).epsilon(1e-10));
-  CHECK(silent.quadratic == doctest::Approx((J(1) + J(-1)) / 2 - J(0)).epsilon(1e-10));
+  CHECK(silent.linear == Approx((J(1) - J(-1)) / 2).epsilon(1e-10));
+  CHECK(silent.quadratic == Approx((J(1) + J(-1)) / 2 - J(0)).epsilon(1e-10));
 }
 
 TEST_CASE("a phase through three values of its control, or none") {
@@ -116,8 +118,8 @@ TEST_CASE("a phase through three values of its control, or none") {
   phase_at(test.phase, 0.5, one);
   phase_at(test.phase, 1, two);
   const ControlledPhase found = controlled_phase(zero, one, two, 0.5);
-  CHECK(found.slope.blocks[1].T1[4] == doctest::Approx(test.phase.slope.blocks[1].T1[4]).epsilon(1e-12));
-  CHECK(found.slope.blocks[0].n[1] == doctest::Approx(test.phase.slope.blocks[0].n[1]).epsilon(1e-12));
+  CHECK(found.slope.blocks[1].T1[4] == Approx(test.phase.slope.blocks[1].T1[4]).epsilon(1e-12));
+  CHECK(found.slope.blocks[0].n[1] == Approx(test.phase.slope.blocks[0].n[1]).epsilon(1e-12));
   Phase bent = two;
   bent.blocks[0].T0[1] += 0.1;
   CHECK_THROWS_AS(controlled_phase(zero, one, bent, 0.5), std::invalid_argument);
@@ -202,7 +204,7 @@ TEST_CASE("a stretch of steps at once: near what the steps give, exact where not
     const double exact = steps.sum(0, 0, 0, modes.weight),
                  off = std::abs(stretches.sum(0, 0, 0, modes.weight) / exact - 1);
     CAPTURE(m);
-    CHECK(p == doctest::Approx(stretches.sum(0, 0, 0, modes.weight)).epsilon(1e-12));
+    CHECK(p == Approx(stretches.sum(0, 0, 0, modes.weight)).epsilon(1e-12));
     CHECK(off < before / 4);
     CHECK(off < (m == 64 ? 0.02 : m == 16 ? 2e-3 : m == 4 ? 2e-4 : 1e-13));
     before = off;
@@ -212,5 +214,5 @@ TEST_CASE("a stretch of steps at once: near what the steps give, exact where not
   apply_run(steps, phase, std::vector<double>(64, 0.3), INFINITY);
   apply_stretch(stretches, phase, 0.3, 64);
   for (std::size_t i = 0; i < 16; ++i)
-    CHECK(stretches.moment(0, 0, 0)[i] == doctest::Approx(steps.moment(0, 0, 0)[i]).epsilon(1e-12));
+    CHECK(stretches.moment(0, 0, 0)[i] == Approx(steps.moment(0, 0, 0)[i]).epsilon(1e-12));
 }

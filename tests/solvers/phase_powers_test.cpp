@@ -6,7 +6,10 @@
 #include <cmath>
 #include <random>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 TEST_CASE("powers of random phases are the phases, one after another") {
   std::mt19937 generator(3);
@@ -79,8 +82,8 @@ TEST_CASE("powers beyond the range of numbers are refused, and nothing is moved"
 TEST_CASE("powers of a matrix") {
   const auto rotated = matrix_power({0.6L, -0.8L, 0.8L, 0.6L}, 2, 1001);
   const double angle = 1001 * std::atan2(0.8, 0.6);
-  CHECK(static_cast<double>(rotated[0]) == doctest::Approx(std::cos(angle)).epsilon(1e-12));
-  CHECK(static_cast<double>(rotated[2]) == doctest::Approx(std::sin(angle)).epsilon(1e-12));
+  CHECK(static_cast<double>(rotated[0]) == Approx(std::cos(angle)).epsilon(1e-12));
+  CHECK(static_cast<double>(rotated[2]) == Approx(std::sin(angle)).epsilon(1e-12));
   CHECK(matrix_power({5.0L}, 1, 0)[0] == 1);
 }
 
@@ -101,9 +104,7 @@ TEST_CASE("coordinates without noise, moved by many periods at once") {
   const double start[2][2] = {{2, 0.5}, {-1, 4}};
   for (std::size_t a = 0; a < 2; ++a) {
     const double left = std::pow(1 - 0.01 * x[a], 100);
-    CHECK(z[a] ==
-          doctest::Approx(left * (std::cos(angle) * start[a][0] - std::sin(angle) * start[a][1])).epsilon(1e-12));
-    CHECK(z[2 + a] ==
-          doctest::Approx(left * (std::sin(angle) * start[a][0] + std::cos(angle) * start[a][1])).epsilon(1e-12));
+    CHECK(z[a] == Approx(left * (std::cos(angle) * start[a][0] - std::sin(angle) * start[a][1])).epsilon(1e-12));
+    CHECK(z[2 + a] == Approx(left * (std::sin(angle) * start[a][0] + std::cos(angle) * start[a][1])).epsilon(1e-12));
   }
 }

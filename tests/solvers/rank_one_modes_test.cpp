@@ -4,7 +4,10 @@
 
 #include <cmath>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -32,7 +35,7 @@ TEST_CASE("rank one modes: two coupled modes have the eigenvalues of their matri
     // p(0) = 1, p(1) = .72 + 2 * .01; p = a high^t + (1 - a) low^t.
     const double a = (0.74 - low) / (high - low);
     modes.functionals(t, {}, std::span(&p, 1));
-    CHECK(p == doctest::Approx(a * std::pow(high, t) + (1 - a) * std::pow(low, t)).epsilon(1e-13));
+    CHECK(p == Approx(a * std::pow(high, t) + (1 - a) * std::pow(low, t)).epsilon(1e-13));
   }
 }
 
@@ -50,16 +53,16 @@ TEST_CASE("rank one modes: equal decays, modes that are not driven and modes tha
     const auto [p, total] = stepped(system, t);
     const double error = modes.functionals(t, rows, values);
     CHECK(error < 1e-12);
-    CHECK(values[0] == doctest::Approx(p).epsilon(1e-12));
-    CHECK(values[1] == doctest::Approx(total).epsilon(1e-12));
+    CHECK(values[0] == Approx(p).epsilon(1e-12));
+    CHECK(values[1] == Approx(total).epsilon(1e-12));
     modes.state(t, s);
-    CHECK(values[2] == doctest::Approx(s[1]).epsilon(1e-12));
-    CHECK(values[3] == doctest::Approx(s[4]).epsilon(1e-12));
+    CHECK(values[2] == Approx(s[1]).epsilon(1e-12));
+    CHECK(values[3] == Approx(s[4]).epsilon(1e-12));
   }
   // One step by hand: p = 1 + 1 + .03 + .28, s_2 = .6 * 2 + .03 p.
   modes.state(1, s);
-  CHECK(s[1] == doctest::Approx(1.2 + 0.03 * 2.31).epsilon(1e-13));
-  CHECK(s[3] == doctest::Approx(0.36).epsilon(1e-14));
+  CHECK(s[1] == Approx(1.2 + 0.03 * 2.31).epsilon(1e-13));
+  CHECK(s[3] == Approx(0.36).epsilon(1e-14));
 }
 
 TEST_CASE("rank one modes: many modes, driven from next to nothing to as much as they decay, near and far") {
@@ -81,11 +84,11 @@ TEST_CASE("rank one modes: many modes, driven from next to nothing to as much as
     const double error = modes.functionals(t, rows, values);
     CHECK(error < 1e-13 * (1 + t));
     CHECK(std::abs(values[0] / p - 1) < 1e-14 * (1 + t) + error);
-    CHECK(values[1] == doctest::Approx(total).epsilon(1e-12));
+    CHECK(values[1] == Approx(total).epsilon(1e-12));
     modes.state(t, s);
     double sum = 0;
     for (std::size_t i = 0; i < s.size(); ++i) sum += system.weight[i] * s[i];
-    CHECK(sum == doctest::Approx(p).epsilon(1e-12));
+    CHECK(sum == Approx(p).epsilon(1e-12));
   }
 }
 
@@ -98,7 +101,7 @@ TEST_CASE("rank one modes: an eigenvalue next to the middle of two decays") {
     double p = 0;
     for (const int t : {0, 1, 5}) {
       modes.functionals(t, {}, std::span(&p, 1));
-      CHECK(p == doctest::Approx(stepped(system, t).first).epsilon(1e-12));
+      CHECK(p == Approx(stepped(system, t).first).epsilon(1e-12));
     }
   }
 }
@@ -111,9 +114,9 @@ TEST_CASE("rank one modes: more of a row than is kept, and powers of either kind
   for (int k = 0; k < 40; ++k) {
     const std::vector<std::vector<double>> rows = {{1.0, 0.1 * k}};
     modes.functionals(3, rows, values);
-    CHECK(values[1] == doctest::Approx(s[0] + 0.1 * k * s[1]).epsilon(1e-13));
+    CHECK(values[1] == Approx(s[0] + 0.1 * k * s[1]).epsilon(1e-13));
   }
-  CHECK(power_of(RankOneSystem::Kind::flow, 2, 3) == doctest::Approx(std::exp(-6)).epsilon(1e-15));
-  CHECK(power_of(RankOneSystem::Kind::map, 1e-12, 1e12) == doctest::Approx(std::exp(-1)).epsilon(1e-12));
+  CHECK(power_of(RankOneSystem::Kind::flow, 2, 3) == Approx(std::exp(-6)).epsilon(1e-15));
+  CHECK(power_of(RankOneSystem::Kind::map, 1e-12, 1e12) == Approx(std::exp(-1)).epsilon(1e-12));
   CHECK(power_of(RankOneSystem::Kind::map, 1.5, 3) == -0.125);
 }

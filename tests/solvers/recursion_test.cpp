@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using edgewise::solvers::test::LeastSquares;
+using edgewise::tests::Approx;
 
 TEST_CASE("one mode: the closed form of a geometric approach to the fixed point") {
   // M' = (1 - A + b) M + b s, fixed point b s/(A - b).
@@ -21,7 +23,7 @@ TEST_CASE("one mode: the closed form of a geometric approach to the fixed point"
   REQUIRE(found.steps == at);
   for (std::size_t k = 0; k < at.size(); ++k)
     CHECK(found.shared[k][0] ==
-          doctest::Approx(fixed + (5 - fixed) * std::pow(1 - A + b, static_cast<double>(at[k]))).epsilon(1e-13));
+          Approx(fixed + (5 - fixed) * std::pow(1 - A + b, static_cast<double>(at[k]))).epsilon(1e-13));
   CHECK(found.last[0] == found.shared.back()[0]);
   CHECK_FALSE(found.diverged_at);
 }
@@ -57,7 +59,7 @@ TEST_CASE("a start at 0 may grow, and a request to stop is heard") {
   const LeastSquares system({0.5}, {0.5}, 1.0);
   const std::vector<double> zero{0.0};
   const std::vector<std::uint64_t> at{0, 3};
-  CHECK(follow(system, zero, at).shared[1][0] == doctest::Approx(1.5));
+  CHECK(follow(system, zero, at).shared[1][0] == Approx(1.5));
   RecursionOptions options;
   options.stop = [] { return true; };
   CHECK(follow(system, zero, at, options).steps == std::vector<std::uint64_t>{0});

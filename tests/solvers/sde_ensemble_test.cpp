@@ -8,7 +8,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -49,10 +52,10 @@ TEST_CASE("averages over paths are those of single paths") {
     const double mean = (x[0] + x[1] + x[2]) / 3;
     double variance = 0;
     for (const double v : x) variance += (v - mean) * (v - mean) / 2;
-    CHECK(all.mean[i][0] == doctest::Approx(mean).epsilon(1e-13));
-    CHECK(all.mean[i][1] == doctest::Approx((x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) / 3).epsilon(1e-13));
-    CHECK(all.std[i][0] == doctest::Approx(std::sqrt(variance)).epsilon(1e-10));
-    CHECK(all.standard_errors(0, 3)[i] == doctest::Approx(std::sqrt(variance / 3)).epsilon(1e-10));
+    CHECK(all.mean[i][0] == Approx(mean).epsilon(1e-13));
+    CHECK(all.mean[i][1] == Approx((x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) / 3).epsilon(1e-13));
+    CHECK(all.std[i][0] == Approx(std::sqrt(variance)).epsilon(1e-10));
+    CHECK(all.standard_errors(0, 3)[i] == Approx(std::sqrt(variance / 3)).epsilon(1e-10));
   }
 }
 

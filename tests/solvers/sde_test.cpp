@@ -6,8 +6,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::solvers;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -38,14 +41,14 @@ TEST_CASE("sde: one step by hand") {
   const double h = 0.04, dw = 0.2 * 0.7;
   std::vector<double> x{2.0};
   EulerMaruyama(sde).step(0, h, x, z);
-  CHECK(x[0] == doctest::Approx(2 * (1 + 0.3 * h + 0.5 * dw)).epsilon(1e-15));
+  CHECK(x[0] == Approx(2 * (1 + 0.3 * h + 0.5 * dw)).epsilon(1e-15));
   x = {2.0};
   Milstein(sde).step(0, h, x, z);
-  CHECK(x[0] == doctest::Approx(2 * (1 + 0.3 * h + 0.5 * dw + 0.125 * (dw * dw - h))).epsilon(1e-15));
+  CHECK(x[0] == Approx(2 * (1 + 0.3 * h + 0.5 * dw + 0.125 * (dw * dw - h))).epsilon(1e-15));
   // The fields of the weak scheme commute here: the two flows compose to the exact solution.
   x = {2.0};
   WeakTwo(sde).step(0, h, x, z);
-  CHECK(x[0] == doctest::Approx(2 * std::exp((0.3 - 0.125) * h + 0.5 * dw)).epsilon(1e-8));
+  CHECK(x[0] == Approx(2 * std::exp((0.3 - 0.125) * h + 0.5 * dw)).epsilon(1e-8));
 }
 
 TEST_CASE("sde: time is carried to every evaluation") {
@@ -60,24 +63,24 @@ TEST_CASE("sde: time is carried to every evaluation") {
   const std::vector<double> z{0.7, -0.2};
   std::vector<double> x{5.0};
   EulerMaruyama(sde).step(1, 2, x, z);
-  CHECK(x[0] == doctest::Approx(5 + 2 * 2 + 3 * root * 0.7).epsilon(1e-15));
+  CHECK(x[0] == Approx(5 + 2 * 2 + 3 * root * 0.7).epsilon(1e-15));
   x = {5.0};
   Milstein(sde).step(1, 2, x, z);
-  CHECK(x[0] == doctest::Approx(5 + 2 * 2 + 3 * root * 0.7).epsilon(1e-15));
+  CHECK(x[0] == Approx(5 + 2 * 2 + 3 * root * 0.7).epsilon(1e-15));
   x = {5.0};
   WeakTwo(sde).step(1, 2, x, z);
   // Means of 3 t^2 over [1, 2] and [2, 3]: 7 and 19.
   const double first = root * (0.7 - root * 0.2) / 2, second = root * (0.7 + root * 0.2) / 2;
-  CHECK(x[0] == doctest::Approx(5 + 9 - 1 + 7 * first + 19 * second).epsilon(1e-14));
+  CHECK(x[0] == Approx(5 + 9 - 1 + 7 * first + 19 * second).epsilon(1e-14));
   // The same over unequal intervals of several steps: without noise the integral of 2 t is exact.
   sde.noise = [](double, auto, auto, auto out) { out[0] = 0; };
   const std::vector<double> x0{5.0}, times{1, 1.5, 3};
   random::Stream stream(3, 0);
   const auto end = simulate_path(sde, SdeScheme::weak_two, x0, times, 0.4, stream, {});
-  CHECK(end[0] == doctest::Approx(5 + 9 - 1).epsilon(1e-14));
+  CHECK(end[0] == Approx(5 + 9 - 1).epsilon(1e-14));
   // Euler's sum of 2 t h over 2 steps of 1/4 and 4 of 3/8.
   const auto euler = simulate_path(sde, SdeScheme::euler_maruyama, x0, times, 0.4, stream, {});
-  CHECK(euler[0] == doctest::Approx(5 + (1.5 * 1.5 - 1 - 0.5 / 4) + (9 - 2.25 - 1.5 * 3 / 8)).epsilon(1e-14));
+  CHECK(euler[0] == Approx(5 + (1.5 * 1.5 - 1 - 0.5 / 4) + (9 - 2.25 - 1.5 * 3 / 8)).epsilon(1e-14));
 }
 
 TEST_CASE("sde: the two fields of the weak scheme, by their matrix exponentials") {
@@ -109,8 +112,8 @@ TEST_CASE("sde: the two fields of the weak scheme, by their matrix exponentials"
   }
   std::vector<double> x{2, -1};
   WeakTwo(sde).step(0, h, x, z);
-  CHECK(x[0] == doctest::Approx(expected[0]).epsilon(1e-7));
-  CHECK(x[1] == doctest::Approx(expected[1]).epsilon(1e-7));
+  CHECK(x[0] == Approx(expected[0]).epsilon(1e-7));
+  CHECK(x[1] == Approx(expected[1]).epsilon(1e-7));
 }
 
 TEST_CASE("sde: a path is a function of its key") {

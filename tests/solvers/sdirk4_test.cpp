@@ -10,9 +10,11 @@
 #include <functional>
 
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
+using edgewise::tests::Approx;
 namespace odeint = boost::numeric::odeint;
 
 namespace {
@@ -59,18 +61,18 @@ TEST_CASE("sdirk4: a step, its error and its inside by the tableau") {
   for (const CoupledModes* system : systems) {
     Sdirk4 stepper;
     stepper.begin(*system, problem.start(), 3);
-    CHECK(stepper.suggest_step() == doctest::Approx(0.05 / 3).epsilon(1e-15));
+    CHECK(stepper.suggest_step() == Approx(0.05 / 3).epsilon(1e-15));
     CHECK(stepper.magnitude()[0] == 7);
     REQUIRE(stepper.attempt(h, {1e-3, 0.01}));
     std::vector<double> found(2);  // sums of increments of order 1
     stepper.error(found);
-    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == doctest::Approx(error[m]).epsilon(1e-14).scale(1));
-    CHECK(stepper.error_ratio() == doctest::Approx(ratio).epsilon(1e-11));
+    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == Approx(error[m]).epsilon(1e-14).scale(1));
+    CHECK(stepper.error_ratio() == Approx(ratio).epsilon(1e-11));
     stepper.accept();
     CHECK(stepper.time() == 3 + h);
-    for (std::size_t m = 0; m < 2; ++m) CHECK(stepper.state()[m] == doctest::Approx(end[m]).epsilon(1e-13));
-    CHECK(stepper.shared()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
-    CHECK(stepper.magnitude()[0] == doctest::Approx(end[0] + end[1]).epsilon(1e-13));
+    for (std::size_t m = 0; m < 2; ++m) CHECK(stepper.state()[m] == Approx(end[m]).epsilon(1e-13));
+    CHECK(stepper.shared()[0] == Approx(end[0] + end[1]).epsilon(1e-13));
+    CHECK(stepper.magnitude()[0] == Approx(end[0] + end[1]).epsilon(1e-13));
     // At theta = 1/2 the extension's weights are, by (6.17):
     const double half[5] = {11.0 / 6 - 463.0 / 288 + 217.0 / 288 - 5.0 / 36,
                             11.0 / 4 - 385.0 / 64 + 661.0 / 192 - 5.0 / 8,
@@ -80,7 +82,7 @@ TEST_CASE("sdirk4: a step, its error and its inside by the tableau") {
     for (int i = 0; i < 5; ++i)
       for (int m = 0; m < 2; ++m) inside[m] += h * half[i] * k[i][m];
     stepper.interpolate(3 + h / 2, found);
-    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == doctest::Approx(inside[m]).epsilon(1e-12));
+    for (std::size_t m = 0; m < 2; ++m) CHECK(found[m] == Approx(inside[m]).epsilon(1e-12));
     // Before the first step there is only the start.
     Sdirk4 fresh;
     fresh.begin(*system, problem.start(), 3);
@@ -151,8 +153,8 @@ TEST_CASE("sdirk4: the linear path, the Newton path and the scheduled path agree
     Sdirk4().do_step(newton, b, 0, h, eb);
     Sdirk4().do_step(scheduled, c, 0, h, ec);
     for (std::size_t i = 0; i < 2; ++i) {
-      CHECK(a[i] == doctest::Approx(b[i]).epsilon(2e-13));
-      CHECK(a[i] == doctest::Approx(c[i]).epsilon(2e-13));
+      CHECK(a[i] == Approx(b[i]).epsilon(2e-13));
+      CHECK(a[i] == Approx(c[i]).epsilon(2e-13));
       CHECK(std::abs(ea[i] - eb[i]) < 1e-12);
       CHECK(std::abs(ea[i] - ec[i]) < 1e-12);
     }
@@ -178,16 +180,16 @@ TEST_CASE("sdirk4: a general constant source is not taken for one proportional t
   b.initialize(start, 0, 0.1);
   for (int k = 0; k < 20; ++k) {
     const auto sa = a.do_step(linear), sb = b.do_step(newton);
-    CHECK(sa.second == doctest::Approx(sb.second).epsilon(1e-6));
+    CHECK(sa.second == Approx(sb.second).epsilon(1e-6));
     std::vector<double> ma(3), mb(3), pa(1), pb(1);
     const double t = sa.first + 0.4 * (sa.second - sa.first);
     a.calc_state(t, ma);
     b.calc_state(t, mb);
     a.calc_shared(t, pa);
     b.calc_shared(t, pb);
-    for (std::size_t i = 0; i < 3; ++i) CHECK(ma[i] == doctest::Approx(mb[i]).epsilon(1e-9));
-    CHECK(pa[0] == doctest::Approx(ma[0] + ma[1] + ma[2]).epsilon(1e-13));
-    CHECK(pb[0] == doctest::Approx(pa[0]).epsilon(1e-9));
+    for (std::size_t i = 0; i < 3; ++i) CHECK(ma[i] == Approx(mb[i]).epsilon(1e-9));
+    CHECK(pa[0] == Approx(ma[0] + ma[1] + ma[2]).epsilon(1e-13));
+    CHECK(pb[0] == Approx(pa[0]).epsilon(1e-9));
   }
 }
 
@@ -196,7 +198,7 @@ TEST_CASE("sdirk4: L-stable, a mode far beyond its relaxation is slaved in one s
   std::vector<double> M{1.0, 1.0};
   Sdirk4().do_step(system, M, 0, 0.01);
   // Slaved: A M = b (M + M2), so M = M2 / 9; what is left of the initial 1 is of order 1 / (h A).
-  CHECK(M[0] == doctest::Approx(M[1] / 9).epsilon(1e-8));
+  CHECK(M[0] == Approx(M[1] / 9).epsilon(1e-8));
 }
 
 TEST_CASE("sdirk4: m > 1 shared scalars through the small dense solve") {
@@ -228,8 +230,8 @@ TEST_CASE("sdirk4: m > 1 shared scalars through the small dense solve") {
   while (stepper.current_time() < 5) stepper.do_step(system);
   CHECK(stepper.current_time() == 5);
   const double sum = 3.5 * std::exp(-2.5), difference = 2.5 * std::exp(-7.5);
-  CHECK(stepper.current_shared()[0] == doctest::Approx((sum + difference) / 2).epsilon(1e-10));
-  CHECK(stepper.current_shared()[1] == doctest::Approx((sum - difference) / 2).epsilon(1e-10));
+  CHECK(stepper.current_shared()[0] == Approx((sum + difference) / 2).epsilon(1e-10));
+  CHECK(stepper.current_shared()[1] == Approx((sum - difference) / 2).epsilon(1e-10));
 }
 
 TEST_CASE("sdirk4: the denominator test") {

@@ -10,8 +10,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -140,12 +142,12 @@ TEST_CASE("a branch is followed either way, by steps no longer than asked, and e
     const Branch branch = follow_branch(map, way.from, way.to, start, options);
     CHECK(branch.status == FixedPointStatus::converged);
     CHECK(branch.parameter == way.to);
-    CHECK(branch.point.x[0] == doctest::Approx(std::pow(way.to, 3)).epsilon(1e-11));
-    CHECK(longest == doctest::Approx(length / 5).epsilon(1e-12));
+    CHECK(branch.point.x[0] == Approx(std::pow(way.to, 3)).epsilon(1e-11));
+    CHECK(longest == Approx(length / 5).epsilon(1e-12));
     options.holds = [&](double p, std::span<const double>) { return std::abs(p - way.from) <= 0.3 * length; };
     const Branch edge = follow_branch(map, way.from, way.to, start, options);
     CHECK(edge.status == FixedPointStatus::edge);
-    CHECK(edge.parameter == doctest::Approx(middle).epsilon(1e-11));
+    CHECK(edge.parameter == Approx(middle).epsilon(1e-11));
   }
 }
 

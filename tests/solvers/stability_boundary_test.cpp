@@ -7,8 +7,10 @@
 #include <numbers>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -7,8 +7,10 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::solvers;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("step size: Gustafsson's predictive rule by hand") {
   StepSize size(3, 1.1);

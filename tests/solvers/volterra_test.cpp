@@ -7,9 +7,11 @@
 
 #include "solvers/integrate.hpp"
 #include "systems.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::solvers;
 using namespace edgewise::solvers::test;
+using edgewise::tests::Approx;
 
 TEST_CASE("volterra: one exponential, closed form") {
   // F = f e^{-at}, H = b e^{-at}: P' = -(a - b) P + b shift.
@@ -23,13 +25,12 @@ TEST_CASE("volterra: one exponential, closed form") {
   const auto times = logarithmic(1e-3, 100, 20);
   for (const double rtol : {1e-5, 1e-9}) {
     const auto solution = volterra(F, H, shift, times, {.rtol = rtol});
-    for (std::size_t i = 0; i < times.size(); ++i)
-      CHECK(solution.values[i] == doctest::Approx(exact(times[i])).epsilon(rtol));
+    for (std::size_t i = 0; i < times.size(); ++i) CHECK(solution.values[i] == Approx(exact(times[i])).epsilon(rtol));
     CHECK(solution.statistics.steps > 3);
   }
   // Times need not start at 0; an empty kernel leaves F.
   const std::vector<double> late{5.0};
-  CHECK(volterra(F, H, shift, late).values[0] == doctest::Approx(exact(5)).epsilon(1e-8));
+  CHECK(volterra(F, H, shift, late).values[0] == Approx(exact(5)).epsilon(1e-8));
   CHECK(volterra(F, {}, shift, late).values[0] == F(5));
   SUBCASE("order 6 on a uniform mesh") {
     double coarse = 0, fine = 0;
@@ -54,8 +55,8 @@ TEST_CASE("volterra: graded mesh, uniform mesh and the differential equation agr
   options.rtol = 1e-10;
   const auto modes = integrate(law.system, law.q0, times, options);
   for (std::size_t i = 0; i < times.size(); ++i) {
-    CHECK(graded.values[i] == doctest::Approx(modes.shared[i][0]).epsilon(1e-10));
-    CHECK(uniform[100 * i] == doctest::Approx(modes.shared[i][0]).epsilon(1e-8));
+    CHECK(graded.values[i] == Approx(modes.shared[i][0]).epsilon(1e-10));
+    CHECK(uniform[100 * i] == Approx(modes.shared[i][0]).epsilon(1e-8));
   }
 }
 
@@ -65,10 +66,10 @@ TEST_CASE("volterra: long horizon, t = 1e8") {
   const std::vector<double> times{1e2, 1e4, 1e6, 1e8};
   const auto solution = volterra(F, H, 0, times, {.rtol = 1e-6});
   // Reference values docs/theory/least-squares-sgd.md, section 13 (long-A), good to 4e-6 with these nodes.
-  CHECK(solution.values[0] == doctest::Approx(3.054405266e-3).epsilon(5e-6));
-  CHECK(solution.values[1] == doctest::Approx(8.085746243e-6).epsilon(5e-6));
-  CHECK(solution.values[2] == doctest::Approx(2.34802119e-8).epsilon(5e-6));
-  CHECK(solution.values[3] == doctest::Approx(7.203717e-11).epsilon(5e-6));
+  CHECK(solution.values[0] == Approx(3.054405266e-3).epsilon(5e-6));
+  CHECK(solution.values[1] == Approx(8.085746243e-6).epsilon(5e-6));
+  CHECK(solution.values[2] == Approx(2.34802119e-8).epsilon(5e-6));
+  CHECK(solution.values[3] == Approx(7.203717e-11).epsilon(5e-6));
 }
 
 TEST_CASE("volterra: the discrete equation is the recursion") {

@@ -7,8 +7,10 @@
 #include <stdexcept>
 
 #include "spectra/kinds.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 namespace settings = edgewise::settings;
 
 TEST_CASE("Autoregressive: traces, signal and the eigenvalues of a constant correlation") {
@@ -24,16 +26,16 @@ TEST_CASE("Autoregressive: traces, signal and the eigenvalues of a constant corr
       signal += k[i * 60 + j] * theta[i] * theta[j];
     }
   }
-  CHECK(s.trace() == doctest::Approx(trace).epsilon(1e-13));
-  CHECK(s.trace_of_square() == doctest::Approx(square).epsilon(1e-13));
-  CHECK(s.signal() == doctest::Approx(signal).epsilon(1e-13));
-  CHECK(power == doctest::Approx(2.5).epsilon(1e-14));
-  CHECK(k[5 * 60 + 3] == doctest::Approx(std::pow(4 * 6, -0.3) * 0.36).epsilon(1e-14));
+  CHECK(s.trace() == Approx(trace).epsilon(1e-13));
+  CHECK(s.trace_of_square() == Approx(square).epsilon(1e-13));
+  CHECK(s.signal() == Approx(signal).epsilon(1e-13));
+  CHECK(power == Approx(2.5).epsilon(1e-14));
+  CHECK(k[5 * 60 + 3] == Approx(std::pow(4 * 6, -0.3) * 0.36).epsilon(1e-14));
   // alpha = 0, d = 2: eigenvalues 1 +- correlation, the target along the first.
   const Spectrum two = Autoregressive{2, 0, -0.25, 1}.spectrum();
-  CHECK(two.eigenvalue[0] == doctest::Approx(1.25).epsilon(1e-14));
-  CHECK(two.target_power[0] == doctest::Approx(0));
-  CHECK(two.target_power[1] == doctest::Approx(1).epsilon(1e-14));
+  CHECK(two.eigenvalue[0] == Approx(1.25).epsilon(1e-14));
+  CHECK(two.target_power[0] == Approx(0));
+  CHECK(two.target_power[1] == Approx(1).epsilon(1e-14));
 }
 
 TEST_CASE("Autoregressive: read from an experiment, or refused") {

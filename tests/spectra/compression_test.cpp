@@ -10,8 +10,10 @@
 
 #include "spectra/csv.hpp"
 #include "spectra/marchenko_pastur.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -101,9 +103,9 @@ TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1
       CHECK(c.error.worst() <= tolerance);
       // The grid of this test lies between the points of the grid on which the rule was chosen.
       CHECK(direct_error(c.spectrum, direct) <= 1.05 * tolerance);
-      CHECK(c.spectrum.dimension() == doctest::Approx(1e6).epsilon(1e-12));
-      CHECK(c.spectrum.trace() == doctest::Approx(whole.trace()).epsilon(tolerance));
-      CHECK(c.spectrum.trace_of_square() == doctest::Approx(whole.trace_of_square()).epsilon(tolerance));
+      CHECK(c.spectrum.dimension() == Approx(1e6).epsilon(1e-12));
+      CHECK(c.spectrum.trace() == Approx(whole.trace()).epsilon(tolerance));
+      CHECK(c.spectrum.trace_of_square() == Approx(whole.trace_of_square()).epsilon(tolerance));
     }
   }
 }
@@ -112,9 +114,9 @@ TEST_CASE("the reported error is the error against every eigenvalue") {
   const Spectrum whole = power_law(100'000, 0.75, 1.2);
   const Compressed c = power_law_nodes(1e5, 0.75, 1.2, 1e-5);
   const CompressionError direct = compression_error(c.spectrum, whole);
-  CHECK(direct.bias == doctest::Approx(c.error.bias).epsilon(1e-3));
-  CHECK(direct.kernel == doctest::Approx(c.error.kernel).epsilon(1e-3));
-  CHECK(direct.sums == doctest::Approx(c.error.sums).epsilon(1e-3));
+  CHECK(direct.bias == Approx(c.error.bias).epsilon(1e-3));
+  CHECK(direct.kernel == Approx(c.error.kernel).epsilon(1e-3));
+  CHECK(direct.sums == Approx(c.error.sums).epsilon(1e-3));
   CHECK(c.error.worst() > 1e-7);  // a tolerance of 1e-5 is made use of
 }
 
@@ -143,8 +145,8 @@ TEST_CASE("power-law sums at d = 1e15 are those of zeta and Euler-Maclaurin") {
     const double s = 2 * alpha;
     const double expected = boost::math::zeta(s) - std::pow(d, 1 - s) / (s - 1) + std::pow(d, -s) / 2;
     const Spectrum nodes = power_law_nodes(d, alpha, 0.3, 1e-10).spectrum;
-    CHECK(nodes.trace() == doctest::Approx(expected).epsilon(1e-10));
-    CHECK(nodes.dimension() == doctest::Approx(d).epsilon(1e-13));
+    CHECK(nodes.trace() == Approx(expected).epsilon(1e-10));
+    CHECK(nodes.dimension() == Approx(d).epsilon(1e-13));
   }
 }
 
@@ -156,8 +158,8 @@ TEST_CASE("the kernel norm of SGD carries over, near the stability threshold too
     for (const double batch : {1.0, 16.0, 1024.0})
       for (const double share : {0.1, 0.5, 0.95}) {
         const double eta = share * 2 / (1 + 1 / batch), expected = kernel_norm(whole, eta, batch);
-        CHECK(kernel_norm(nodes, eta, batch) == doctest::Approx(expected).epsilon(tolerance));
-        CHECK(kernel_norm(generic, eta, batch) == doctest::Approx(expected).epsilon(tolerance));
+        CHECK(kernel_norm(nodes, eta, batch) == Approx(expected).epsilon(tolerance));
+        CHECK(kernel_norm(generic, eta, batch) == Approx(expected).epsilon(tolerance));
       }
   }
 }
@@ -166,7 +168,7 @@ TEST_CASE("few indices are kept as they are") {
   const Compressed c = power_law_nodes(5, 1, 0.5, 1e-8);
   CHECK_FALSE(c.spectrum.compressed);
   CHECK(c.spectrum.modes() == 5);
-  CHECK(c.spectrum.eigenvalue[4] == doctest::Approx(0.04).epsilon(1e-15));
+  CHECK(c.spectrum.eigenvalue[4] == Approx(0.04).epsilon(1e-15));
   CHECK(c.error.worst() == 0);
   CHECK(power_law_nodes(1, 1, 0.5, 1e-8).spectrum.modes() == 1);
 }
@@ -230,7 +232,7 @@ TEST_CASE("zero eigenvalues become one mode and keep their target power") {
   CHECK(s.multiplicity.back() == 6);
   CHECK(s.target_power.back() == 1.5);
   CHECK(s.eigenvalue[s.modes() - 2] > 0);
-  CHECK(s.dimension() == doctest::Approx(2006).epsilon(1e-12));
+  CHECK(s.dimension() == Approx(2006).epsilon(1e-12));
 }
 
 TEST_CASE("errors of a compression by hand, beside an eigenvalue 0 that has target power") {
@@ -244,15 +246,15 @@ TEST_CASE("errors of a compression by hand, beside an eigenvalue 0 that has targ
   more.multiplicity[1] = 2;
   const CompressionError kernel = compression_error(more, whole);
   CHECK(kernel.bias == 0);
-  CHECK(kernel.kernel == doctest::Approx(1).epsilon(1e-12));
-  CHECK(kernel.sums == doctest::Approx(1 / 3.0).epsilon(1e-12));
+  CHECK(kernel.kernel == Approx(1).epsilon(1e-12));
+  CHECK(kernel.sums == Approx(1 / 3.0).epsilon(1e-12));
   // A tenth of the power at 1 is a tenth of the bias late, .1/7 of all power and .1/5 of the signal.
   Spectrum stronger = whole;
   stronger.target_power[1] = 1.1;
   const CompressionError bias = compression_error(stronger, whole);
-  CHECK(bias.bias == doctest::Approx(0.1).epsilon(1e-12));
+  CHECK(bias.bias == Approx(0.1).epsilon(1e-12));
   CHECK(bias.kernel == 0);
-  CHECK(bias.sums == doctest::Approx(0.02).epsilon(1e-12));
+  CHECK(bias.sums == Approx(0.02).epsilon(1e-12));
   CHECK(bias.worst() == bias.bias);
 }
 

@@ -9,9 +9,11 @@
 
 #include "settings/settings.hpp"
 #include "spectra/kinds.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -112,7 +114,7 @@ TEST_CASE("the path is relative to the experiment file; shipped spectra are foun
   CHECK(built("s.csv").eigenvalue == std::vector<double>{3, 1});
   const Spectrum shipped = built("fashion-mnist.csv");
   CHECK(shipped.modes() == 784);
-  CHECK(shipped.signal() + shipped.unexplained_variance == doctest::Approx(1).epsilon(1e-10));
+  CHECK(shipped.signal() + shipped.unexplained_variance == Approx(1).epsilon(1e-10));
   CHECK_THROWS_WITH_AS(
       built("none.csv"),
       (origin + ": spectrum.path: " + (folder.path / "none.csv").string() + ": cannot be read: no such file").c_str(),

@@ -15,9 +15,11 @@
 #include "spectra/csv.hpp"
 #include "spectra/kinds.hpp"
 #include "spectra/random_features.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -81,7 +83,7 @@ TEST_CASE("rows are centred pixels / 255, targets are standardised or centred in
     double mean = 0, sum = 0;
     for (std::size_t i = 0; i < 40; ++i) mean += folder.pixels[i][j] / 40.0;
     for (std::size_t i = 0; i < 40; ++i) {
-      CHECK(data->row(i)[j] == doctest::Approx((folder.pixels[i][j] - mean) / 255).epsilon(1e-6));
+      CHECK(data->row(i)[j] == Approx((folder.pixels[i][j] - mean) / 255).epsilon(1e-6));
       sum += data->row(i)[j];
     }
     CHECK(std::abs(sum) < 1e-5);
@@ -92,11 +94,11 @@ TEST_CASE("rows are centred pixels / 255, targets are standardised or centred in
     square += y * y / 40;
   }
   CHECK(std::abs(mean) < 1e-14);
-  CHECK(square == doctest::Approx(1).epsilon(1e-13));
+  CHECK(square == Approx(1).epsilon(1e-13));
   const auto indicator = load(folder.options("class-0"));
   for (std::size_t i = 0; i < 40; ++i)
     CHECK(indicator->targets[i] - indicator->targets[0] ==
-          doctest::Approx((folder.labels[i] == 0 ? 1.0 : -1.0) - (folder.labels[0] == 0 ? 1.0 : -1.0)).epsilon(1e-14));
+          Approx((folder.labels[i] == 0 ? 1.0 : -1.0) - (folder.labels[0] == 0 ? 1.0 : -1.0)).epsilon(1e-14));
   CHECK(load(folder.options("label", 15))->rows == 15);
 }
 
@@ -126,11 +128,10 @@ TEST_CASE("measured covariance and regression agree with a direct solution") {
   CHECK((vectors * lambda.asDiagonal() * vectors.transpose() - x.transpose() * x / 40).norm() < 1e-14);
   const Eigen::VectorXd direct = x.colPivHouseholderQr().solve(y);
   CHECK((optimum - direct).norm() < 1e-8 * direct.norm());
-  CHECK(s.unexplained_variance == doctest::Approx((y - x * direct).squaredNorm() / 40).epsilon(1e-11));
-  CHECK(s.signal() + s.unexplained_variance == doctest::Approx(1).epsilon(1e-11));
+  CHECK(s.unexplained_variance == Approx((y - x * direct).squaredNorm() / 40).epsilon(1e-11));
+  CHECK(s.signal() + s.unexplained_variance == Approx(1).epsilon(1e-11));
   for (int k = 0; k < 6; ++k)
-    CHECK(s.target_power[static_cast<std::size_t>(k)] ==
-          doctest::Approx(std::pow(vectors.col(k).dot(direct), 2)).epsilon(1e-7));
+    CHECK(s.target_power[static_cast<std::size_t>(k)] == Approx(std::pow(vectors.col(k).dot(direct), 2)).epsilon(1e-7));
   CHECK(s.modes() == 6);
   CHECK(s.eigenvalue[0] > s.eigenvalue[5]);
 }
@@ -141,13 +142,13 @@ TEST_CASE("leading eigenvalues with a bulk keep the dimension, the trace and the
   CHECK(s.modes() == 3);
   CHECK(s.multiplicity.back() == 4);
   for (std::size_t a = 0; a < 2; ++a) {
-    CHECK(s.eigenvalue[a] == doctest::Approx(whole.eigenvalue[a]).epsilon(1e-11));
-    CHECK(s.target_power[a] == doctest::Approx(whole.target_power[a]).epsilon(1e-9));
+    CHECK(s.eigenvalue[a] == Approx(whole.eigenvalue[a]).epsilon(1e-11));
+    CHECK(s.target_power[a] == Approx(whole.target_power[a]).epsilon(1e-9));
   }
-  CHECK(s.trace() == doctest::Approx(whole.trace()).epsilon(1e-12));
+  CHECK(s.trace() == Approx(whole.trace()).epsilon(1e-12));
   // The ridge biases the smallest eigendirections by 1e-12 lambda_max / lambda, here 1e-7.
-  CHECK(s.signal() == doctest::Approx(whole.signal()).epsilon(1e-6));
-  CHECK(s.unexplained_variance == doctest::Approx(whole.unexplained_variance).epsilon(1e-6));
+  CHECK(s.signal() == Approx(whole.signal()).epsilon(1e-6));
+  CHECK(s.unexplained_variance == Approx(whole.unexplained_variance).epsilon(1e-6));
   CHECK_THROWS_WITH_AS(measure_leading(folder.options(), 6), "leading must be from 1 to 5, got 6", std::runtime_error);
 }
 
@@ -174,13 +175,13 @@ TEST_CASE("columns that never vary hold no target power") {
   const Spectrum all = measure(folder.options("class-2"))->spectrum;
   for (const std::size_t leading : {1, 3, 5}) {
     const Spectrum top = measure_leading(folder.options("class-2"), leading);
-    CHECK(top.eigenvalue[0] == doctest::Approx(square).epsilon(1e-6));
-    CHECK(top.target_power[0] == doctest::Approx(all.target_power[0]).epsilon(1e-9));
+    CHECK(top.eigenvalue[0] == Approx(square).epsilon(1e-6));
+    CHECK(top.target_power[0] == Approx(all.target_power[0]).epsilon(1e-9));
     for (std::size_t a = 1; a < top.modes(); ++a) {
       CHECK(top.eigenvalue[a] == 0);
       CHECK(top.target_power[a] == 0);
     }
-    CHECK(top.signal() == doctest::Approx(all.signal()).epsilon(1e-9));
+    CHECK(top.signal() == Approx(all.signal()).epsilon(1e-9));
   }
 }
 
@@ -202,14 +203,14 @@ TEST_CASE("columns that are multiples of each other leave one mode, and none is 
     for (const std::size_t leading : {1, 2, 3, 4, 5}) {
       CAPTURE(leading);
       const Spectrum s = measure_leading(folder.options(target), leading);
-      CHECK(s.eigenvalue[0] == doctest::Approx(91 * square).epsilon(1e-6));
+      CHECK(s.eigenvalue[0] == Approx(91 * square).epsilon(1e-6));
       for (std::size_t a = 1; a < s.modes(); ++a) {
         CHECK(s.eigenvalue[a] == 0);
         CHECK(s.target_power[a] == 0);
       }
     }
   const Spectrum all = measure(folder.options("class-2"))->spectrum;
-  CHECK(all.eigenvalue[0] == doctest::Approx(91 * square).epsilon(1e-6));
+  CHECK(all.eigenvalue[0] == Approx(91 * square).epsilon(1e-6));
   for (std::size_t a = 1; a < 6; ++a) {
     CHECK(all.eigenvalue[a] == 0);
     CHECK(all.target_power[a] == 0);
@@ -243,7 +244,7 @@ TEST_CASE("random features: relu of the weighted centred pixels, centred") {
     }
   for (std::size_t i = 0; i < pixels->rows; ++i)
     for (std::size_t k = 0; k < 5; ++k)
-      CHECK(features->row(i)[k] == doctest::Approx(raw[i * 5 + k] - mean[k]).epsilon(1e-5).scale(1));
+      CHECK(features->row(i)[k] == Approx(raw[i * 5 + k] - mean[k]).epsilon(1e-5).scale(1));
   const auto measured = measure(options);
   CHECK(measured->spectrum.dimension() == 5);
   CHECK(measured->spectrum.provenance.find("random features relu(W'x) of the pixels, seed 3") != std::string::npos);
@@ -300,11 +301,11 @@ TEST_CASE("a truncated gzip file is named" * doctest::skip(!installed())) {
 TEST_CASE("the shipped spectrum is the measured one" * doctest::skip(!installed())) {
   const Spectrum measured = measure({})->spectrum, shipped = read_csv(EDGEWISE_TEST_DATA "/fashion-mnist.csv");
   REQUIRE(shipped.modes() == measured.modes());
-  CHECK(shipped.unexplained_variance == doctest::Approx(measured.unexplained_variance).epsilon(1e-9));
+  CHECK(shipped.unexplained_variance == Approx(measured.unexplained_variance).epsilon(1e-9));
   // Backward errors of a symmetric eigensolver are absolute: 1e-15 of the largest eigenvalue.
   for (std::size_t a = 0; a < shipped.modes(); ++a)
     CHECK(std::abs(shipped.eigenvalue[a] - measured.eigenvalue[a]) < 1e-12 * shipped.eigenvalue[0]);
   for (std::size_t a = 0; a < 100; ++a)
-    CHECK(shipped.target_power[a] == doctest::Approx(measured.target_power[a]).epsilon(1e-6));
+    CHECK(shipped.target_power[a] == Approx(measured.target_power[a]).epsilon(1e-6));
   CHECK(load({})->rows == 60000);
 }

@@ -13,9 +13,11 @@
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "spectra/kinds.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -41,10 +43,10 @@ TEST_CASE("the share above is the integral of the density") {
       };
       const double integral =
           boost::math::quadrature::gauss_kronrod<double, 61>::integrate(density, 0.0, phi, 8, 1e-13);
-      CHECK(marchenko_pastur_above(c, phi) == doctest::Approx(integral).epsilon(1e-10));
+      CHECK(marchenko_pastur_above(c, phi) == Approx(integral).epsilon(1e-10));
     }
-  CHECK(marchenko_pastur_above(0.3, std::numbers::pi) == doctest::Approx(1).epsilon(1e-14));
-  CHECK(marchenko_pastur_above(4.0, std::numbers::pi) == doctest::Approx(0.25).epsilon(1e-14));
+  CHECK(marchenko_pastur_above(0.3, std::numbers::pi) == Approx(1).epsilon(1e-14));
+  CHECK(marchenko_pastur_above(4.0, std::numbers::pi) == Approx(0.25).epsilon(1e-14));
 }
 
 TEST_CASE("quantiles have the moments 1, 1 + c, 1 + 3c + c^2 and stay inside the edges") {
@@ -53,9 +55,9 @@ TEST_CASE("quantiles have the moments 1, 1 + c, 1 + 3c + c^2 and stay inside the
     const Spectrum s = built("dimension = 20000\nratio = " + std::to_string(c));
     CHECK(s.dimension() == 20000);
     // The midpoint rule misses O(1/count) at the square-root edges.
-    CHECK(moment(s, 1) == doctest::Approx(1).epsilon(1e-4));
-    CHECK(moment(s, 2) == doctest::Approx(1 + c).epsilon(1e-4));
-    CHECK(moment(s, 3) == doctest::Approx(1 + 3 * c + c * c).epsilon(1e-4));
+    CHECK(moment(s, 1) == Approx(1).epsilon(1e-4));
+    CHECK(moment(s, 2) == Approx(1 + c).epsilon(1e-4));
+    CHECK(moment(s, 3) == Approx(1 + 3 * c + c * c).epsilon(1e-4));
     const double root = std::sqrt(c);
     CHECK(s.largest() < (1 + root) * (1 + root));
     CHECK(s.smallest_positive() > (1 - root) * (1 - root));
@@ -70,7 +72,7 @@ TEST_CASE("quantiles stand at the middles of equal shares") {
       CAPTURE(i);
       const double phi = std::acos((quantiles[i] - 1 - c) / (2 * std::sqrt(c)));
       CHECK(marchenko_pastur_above(c, phi) ==
-            doctest::Approx(std::min(1.0, 1 / c) * (static_cast<double>(i) + 0.5) / 5).epsilon(1e-12));
+            Approx(std::min(1.0, 1 / c) * (static_cast<double>(i) + 0.5) / 5).epsilon(1e-12));
     }
   }
 }
@@ -95,8 +97,8 @@ TEST_CASE("a sample is X'X/n of its stream") {
         wishart_eigenvalues(static_cast<std::size_t>(n), static_cast<std::size_t>(d), 11);
     REQUIRE(lambda.size() == 2);
     CHECK(lambda[0] > lambda[1]);
-    CHECK(lambda[0] + lambda[1] == doctest::Approx(squares / n).epsilon(1e-14));
-    CHECK(lambda[0] * lambda[1] == doctest::Approx((a * b - ab * ab) / (n * n)).epsilon(1e-13));
+    CHECK(lambda[0] + lambda[1] == Approx(squares / n).epsilon(1e-14));
+    CHECK(lambda[0] * lambda[1] == Approx((a * b - ab * ab) / (n * n)).epsilon(1e-13));
   }
 }
 
@@ -107,9 +109,9 @@ TEST_CASE("more coordinates than samples: the mass at zero") {
     CHECK(s.modes() == 101);
     CHECK(s.eigenvalue.back() == 0);
     CHECK(s.multiplicity.back() == 200);
-    CHECK(s.target_power.back() == doctest::Approx(4).epsilon(1e-14));
+    CHECK(s.target_power.back() == Approx(4).epsilon(1e-14));
     CHECK(s.eigenvalue[99] > 0.1);
-    CHECK(std::accumulate(s.target_power.begin(), s.target_power.end(), 0.0) == doctest::Approx(6).epsilon(1e-13));
+    CHECK(std::accumulate(s.target_power.begin(), s.target_power.end(), 0.0) == Approx(6).epsilon(1e-13));
   }
 }
 
@@ -127,7 +129,7 @@ TEST_CASE("a sample has the moments of a Wishart matrix") {
   CHECK(s.eigenvalue != other.eigenvalue);
   // Sampled and limiting quantiles lie close together (rigidity: O(1/d) in the bulk).
   const std::vector<double> limit = marchenko_pastur_quantiles(0.5, 200);
-  for (std::size_t i = 20; i < 180; ++i) CHECK(s.eigenvalue[i] == doctest::Approx(limit[i]).epsilon(0.1));
+  for (std::size_t i = 20; i < 180; ++i) CHECK(s.eigenvalue[i] == Approx(limit[i]).epsilon(0.1));
 }
 
 TEST_CASE("variance scales the eigenvalues") {

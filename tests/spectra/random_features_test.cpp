@@ -10,9 +10,11 @@
 
 #include "settings/settings.hpp"
 #include "spectra/kinds.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::spectra;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -52,11 +54,11 @@ std::string text_of_rows(const std::vector<double>& w, std::size_t v, std::size_
 TEST_CASE("reference case plrf-A") {
   const std::vector<double> w = sine_features(60, 12);
   const Spectrum s = random_features(60, 12, 0.7, 0.6, w);
-  CHECK(s.unexplained_variance == doctest::Approx(.158091837221).epsilon(3e-12));
-  CHECK(s.trace() == doctest::Approx(2.56361958722).epsilon(3e-12));
+  CHECK(s.unexplained_variance == Approx(.158091837221).epsilon(3e-12));
+  CHECK(s.trace() == Approx(2.56361958722).epsilon(3e-12));
   CHECK(s.modes() == 12);
   // At theta = 0 the total excess risk is the variance of the label.
-  CHECK(s.unexplained_variance + s.signal() == doctest::Approx(1.30459665703).epsilon(3e-12));
+  CHECK(s.unexplained_variance + s.signal() == Approx(1.30459665703).epsilon(3e-12));
   const Spectrum from_file = built(text_of_rows(w, 60, 12));
   CHECK(from_file.eigenvalue == s.eigenvalue);
   CHECK(from_file.target_power == s.target_power);
@@ -73,7 +75,7 @@ TEST_CASE("one step of SGD from zero, plrf-A at k = 1") {
     after +=
         l * ((1 - 2 * eta * l + eta * eta * l * l * (1 + 1 / batch)) * rho + eta * eta / batch * l * (start + noise));
   }
-  CHECK(s.unexplained_variance + after == doctest::Approx(.958560473693).epsilon(3e-12));
+  CHECK(s.unexplained_variance + after == Approx(.958560473693).epsilon(3e-12));
 }
 
 TEST_CASE("signal and floor add up to the variance of the label, for any shape") {
@@ -82,7 +84,7 @@ TEST_CASE("signal and floor add up to the variance of the label, for any shape")
     CAPTURE(v);
     CAPTURE(d);
     const Spectrum s = random_features(v, d, 0.8, 0.4, gaussian_features(v, d, 3));
-    CHECK(s.signal() + s.unexplained_variance == doctest::Approx(label_variance(v, 0.8, 0.4)).epsilon(1e-12));
+    CHECK(s.signal() + s.unexplained_variance == Approx(label_variance(v, 0.8, 0.4)).epsilon(1e-12));
     CHECK(s.dimension() == static_cast<double>(d));
     if (d >= v) CHECK(s.unexplained_variance < 1e-14);
     if (d > v) CHECK(s.multiplicity.back() == static_cast<double>(d - v));
@@ -96,11 +98,11 @@ TEST_CASE("features that are a projection onto coordinates keep those coordinate
   const double kept[] = {2, 5, 10};
   double floor = 0;
   for (std::size_t k = 0; k < 3; ++k) {
-    CHECK(s.eigenvalue[k] == doctest::Approx(std::pow(kept[k], -2)).epsilon(1e-14));
-    CHECK(s.target_power[k] == doctest::Approx(1 / kept[k]).epsilon(1e-13));
+    CHECK(s.eigenvalue[k] == Approx(std::pow(kept[k], -2)).epsilon(1e-14));
+    CHECK(s.target_power[k] == Approx(1 / kept[k]).epsilon(1e-13));
     floor -= std::pow(kept[k], -3);
   }
-  CHECK(s.unexplained_variance == doctest::Approx(floor + label_variance(10, 1.0, 0.5)).epsilon(1e-14));
+  CHECK(s.unexplained_variance == Approx(floor + label_variance(10, 1.0, 0.5)).epsilon(1e-14));
 }
 
 TEST_CASE("accurate when Khat is ill-conditioned") {
@@ -123,11 +125,11 @@ TEST_CASE("accurate when Khat is ill-conditioned") {
   for (int k = 0; k < 12; ++k) {
     CAPTURE(k);
     const auto sigma = static_cast<double>(svd.singularValues()[k]);
-    CHECK(s.eigenvalue[static_cast<std::size_t>(k)] == doctest::Approx(sigma * sigma).epsilon(1e-9));
+    CHECK(s.eigenvalue[static_cast<std::size_t>(k)] == Approx(sigma * sigma).epsilon(1e-9));
     const double power = static_cast<double>(along[k]) / sigma;
-    CHECK(s.target_power[static_cast<std::size_t>(k)] == doctest::Approx(power * power).epsilon(1e-8));
+    CHECK(s.target_power[static_cast<std::size_t>(k)] == Approx(power * power).epsilon(1e-8));
   }
-  CHECK(s.unexplained_variance == doctest::Approx(static_cast<double>(floor)).epsilon(1e-9));
+  CHECK(s.unexplained_variance == Approx(static_cast<double>(floor)).epsilon(1e-9));
 }
 
 TEST_CASE("sampled features have variance 1/d and depend on the seed") {

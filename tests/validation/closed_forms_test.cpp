@@ -5,8 +5,11 @@
 #include <limits>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -56,7 +59,7 @@ TEST_CASE("a closed form passes within its tolerance; a NaN or an exception neve
   CHECK_FALSE(pass("fake/half-infinite"));
   CHECK_FALSE(pass("fake/throws"));
   CHECK(run("fake/throws").front().failure == "no convergence");
-  CHECK(run("fake/wrong").front().error == doctest::Approx(0.05));
+  CHECK(run("fake/wrong").front().error == Approx(0.05));
 }
 
 TEST_CASE("patterns") {

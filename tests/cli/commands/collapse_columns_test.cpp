@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/context.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 #include "validation/collapse/curve_analysis.hpp"
 
@@ -21,6 +22,7 @@ using namespace edgewise;
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
 using Numbers = std::vector<double>;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -63,7 +65,7 @@ void same(const std::string& what, const Numbers& a, const Numbers& b) {
     if (std::isnan(a[k]))
       CHECK(std::isnan(b[k]));
     else
-      CHECK(b[k] == doctest::Approx(a[k]).epsilon(1e-14));
+      CHECK(b[k] == Approx(a[k]).epsilon(1e-14));
 }
 
 /// A variable of a NetCDF file, all of it.
@@ -236,8 +238,7 @@ TEST_CASE("collapse: of many points the text has about twenty rows, the last of 
     }
     REQUIRE(shown.size() == static_cast<std::size_t>(points / every));
     for (std::size_t i = 0; i < shown.size(); ++i)
-      CHECK(shown[i] ==
-            doctest::Approx(static_cast<double>(i + 1) * every / points).epsilon(0.005));  // to three digits
+      CHECK(shown[i] == Approx(static_cast<double>(i + 1) * every / points).epsilon(0.005));  // to three digits
   }
 }
 
@@ -268,19 +269,18 @@ TEST_CASE(
   double largest = 0;
   for (std::size_t k = 0; k < first.size(); ++k) {
     // Two sizes: the mean, and half their difference over it.
-    CHECK(column("mean")[k] == doctest::Approx((first[k] + second[k]) / 2).epsilon(1e-12));
-    CHECK(column("deterministic")[k] ==
-          doctest::Approx(std::abs(first[k] - second[k]) / (first[k] + second[k])).epsilon(1e-9));
+    CHECK(column("mean")[k] == Approx((first[k] + second[k]) / 2).epsilon(1e-12));
+    CHECK(column("deterministic")[k] == Approx(std::abs(first[k] - second[k]) / (first[k] + second[k])).epsilon(1e-9));
     if (column("x")[k] >= .3) largest = std::max(largest, column("deterministic")[k]);
     CHECK(std::pow(column("simulated_delta")[k], 2) ==
-          doctest::Approx(std::pow(column("simulated_between")[k], 2) + std::pow(column("simulated_within")[k], 2))
+          Approx(std::pow(column("simulated_between")[k], 2) + std::pow(column("simulated_within")[k], 2))
               .epsilon(1e-10));
     CHECK(column("simulated_deterministic")[k] <= column("simulated_between")[k]);
   }
-  CHECK(number(read["spread"]) == doctest::Approx(largest).epsilon(1e-9));
-  CHECK(first.back() == doctest::Approx(1));
+  CHECK(number(read["spread"]) == Approx(largest).epsilon(1e-9));
+  CHECK(first.back() == Approx(1));
   // The floor over seeds at the end is that of the raw loss; the spread of normalised curves is 0 there.
-  CHECK(column("simulated_within").back() == doctest::Approx(0));
+  CHECK(column("simulated_within").back() == Approx(0));
   CHECK(column("simulated_floor").back() > 0);
   CHECK(column("predicted_floor").back() > 0);
 }

@@ -6,10 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/context.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -44,8 +46,8 @@ TEST_CASE("collapse: the statuses of a good and a broken scaling, and every form
   const auto read = nlohmann::json::parse(contents(json));
   const auto& only = read["schedules"][0];
   CHECK(only["outcome"] == "well scaled");
-  CHECK(only["floor"].get<double>() == doctest::Approx(0.25).epsilon(1e-4));
-  CHECK(only["horizon"]["exponent"].get<double>() == doctest::Approx(1));
+  CHECK(only["floor"].get<double>() == Approx(0.25).epsilon(1e-4));
+  CHECK(only["horizon"]["exponent"].get<double>() == Approx(1));
   CHECK(only["columns"]["x"].size() == only["columns"]["delta"].size());
   const std::string broken = curves_in(
       folder, [](double) { return 1024.0; }, 2000);
@@ -157,6 +159,6 @@ TEST_CASE("collapse: the relative noise model from the command line") {
   CHECK(text.says("a = 0.2 for 1 curve"));
   CHECK(contents(csv).find("\nschedule,size,step,tau,loss,predicted,") != std::string::npos);
   const Run json = run({"collapse", path, "--noise", "constant", "--quiet", "--format", "json"});
-  CHECK(nlohmann::json::parse(json.out)["factor"].get<double>() == doctest::Approx(0.2));
+  CHECK(nlohmann::json::parse(json.out)["factor"].get<double>() == Approx(0.2));
   CHECK(run({"collapse", path, "--noise", "constant", "-o", folder / "x.svg"}).status == failed);
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/validation/comparisons/two_workloads.hpp"
 
@@ -12,6 +13,7 @@ using cli::testing::contents;
 using cli::testing::Folder;
 using cli::testing::run;
 using cli::testing::small_experiment;
+using edgewise::tests::Approx;
 using nlohmann::json;
 
 namespace {
@@ -82,7 +84,7 @@ TEST_CASE("compare: experiments, each at its optimum") {
         {"solve", folder / "sgd.toml", "--format", "json", "--set", "optimizer.learning_rate=" + std::to_string(at)});
     return json::parse(r.out).at("columns").at("excess_mse").back().get<double>();
   };
-  CHECK(end(rate) == doctest::Approx(value).epsilon(1e-6));
+  CHECK(end(rate) == Approx(value).epsilon(1e-6));
   CHECK(end(1.1 * rate) > value);
   CHECK(end(0.9 * rate) > value);
   // Other problems are said to be that; other points in time are none.

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "cli/context.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
+using edgewise::tests::Approx;
 
 TEST_CASE("learnability: text, CSV and JSON, several formulas, strata, norms") {
   const Run text = run({"learnability", "s + s*e"});
@@ -20,16 +22,15 @@ TEST_CASE("learnability: text, CSV and JSON, several formulas, strata, norms") {
   const Run json = run({"learnability", "0.1*e", "s + 0.1*e", "1/(1 - x)", "--format", "json"});
   REQUIRE(json.status == done);
   const auto parsed = nlohmann::json::parse(json.out);
-  CHECK(parsed["formulas"][0]["zeta"].get<double>() == doctest::Approx(0.01));
-  CHECK(parsed["formulas"][1]["zeta_ratio"].get<double>() == doctest::Approx(121));
+  CHECK(parsed["formulas"][0]["zeta"].get<double>() == Approx(0.01));
+  CHECK(parsed["formulas"][1]["zeta_ratio"].get<double>() == Approx(121));
   CHECK(parsed["formulas"][2]["zeta"] == "inf");
   CHECK(parsed["formulas"][2]["remarks"].size() == 1);
   CHECK(parsed.contains("constant"));
   const Run csv = run({"learnability", "x", "3*x", "--weight", "0.5", "--weight", "0.5", "--format", "csv"});
   CHECK(csv.out.find("3*x,share,") != std::string::npos);
   const Run norms = run({"learnability", "(1.25 - x)^(-1/2)", "--kernel", "ntk", "--bias", "--format", "json"});
-  CHECK(nlohmann::json::parse(norms.out)["formulas"][0]["norm_squared"].get<double>() ==
-        doctest::Approx(2.85844).epsilon(1e-5));
+  CHECK(nlohmann::json::parse(norms.out)["formulas"][0]["norm_squared"].get<double>() == Approx(2.85844).epsilon(1e-5));
 }
 
 TEST_CASE("learnability: every item under its name, by hand") {
@@ -43,27 +44,26 @@ TEST_CASE("learnability: every item under its name, by hand") {
   };
   const auto plain = json_of({"2 - 3*x + x^2", "x"});
   const auto value = [](const nlohmann::json& of, const char* name) { return of.at(name).get<double>(); };
-  CHECK(value(plain[0], "at_0") == doctest::Approx(2));
-  CHECK(value(plain[0], "at_1") == doctest::Approx(6));
-  CHECK(value(plain[0], "slope_at_1") == doctest::Approx(5));
-  CHECK(value(plain[0], "sqrt_zeta") == doctest::Approx(7));
-  CHECK(value(plain[0], "zeta") == doctest::Approx(49));
+  CHECK(value(plain[0], "at_0") == Approx(2));
+  CHECK(value(plain[0], "at_1") == Approx(6));
+  CHECK(value(plain[0], "slope_at_1") == Approx(5));
+  CHECK(value(plain[0], "sqrt_zeta") == Approx(7));
+  CHECK(value(plain[0], "zeta") == Approx(49));
   CHECK(!plain[0].contains("zeta_ratio"));
-  CHECK(value(plain[1], "zeta_ratio") == doctest::Approx(1. / 49));
+  CHECK(value(plain[1], "zeta_ratio") == Approx(1. / 49));
   CHECK(!plain[0].contains("norm_bound_1"));
   // Shares minimise the sum of weights times sqrt((zeta + log(strata/delta))/share): in proportion to (w sqrt(..))^(2/3).
   const auto shares = json_of({"x", "2*x", "--weight", "0.3", "--weight", "0.6", "--delta", "0.1"});
   const double a = std::pow(.3 * std::sqrt(1 + std::log(20.)), 2. / 3),
                b = std::pow(.6 * std::sqrt(4 + std::log(20.)), 2. / 3);
-  CHECK(value(shares[0], "share") == doctest::Approx(a / (a + b)).epsilon(1e-12));
-  CHECK(value(shares[1], "share") == doctest::Approx(b / (a + b)).epsilon(1e-12));
+  CHECK(value(shares[0], "share") == Approx(a / (a + b)).epsilon(1e-12));
+  CHECK(value(shares[1], "share") == Approx(b / (a + b)).epsilon(1e-12));
   // The kernel exp has power series b_k > 0: B2 = sum a_k^2/b_k, B1 = (sum |a_k|/sqrt b_k)^2 of two terms.
   const auto norms = json_of({"x", "x^2", "3*x + 4*x^2", "--kernel", "exp"});
   const double one = value(norms[0], "norm_bound_2"), two = value(norms[1], "norm_bound_2");
-  CHECK(value(norms[0], "norm_bound_1") == doctest::Approx(one).epsilon(1e-12));
-  CHECK(value(norms[2], "norm_bound_2") == doctest::Approx(9 * one + 16 * two).epsilon(1e-12));
-  CHECK(value(norms[2], "norm_bound_1") ==
-        doctest::Approx(std::pow(3 * std::sqrt(one) + 4 * std::sqrt(two), 2)).epsilon(1e-12));
+  CHECK(value(norms[0], "norm_bound_1") == Approx(one).epsilon(1e-12));
+  CHECK(value(norms[2], "norm_bound_2") == Approx(9 * one + 16 * two).epsilon(1e-12));
+  CHECK(value(norms[2], "norm_bound_1") == Approx(std::pow(3 * std::sqrt(one) + 4 * std::sqrt(two), 2)).epsilon(1e-12));
   CHECK(value(norms[2], "norm_squared") <= value(norms[2], "norm_bound_2") * (1 + 1e-12));
   CHECK(value(norms[0], "norm_squared") > 0);
 }

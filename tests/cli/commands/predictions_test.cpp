@@ -7,12 +7,14 @@
 #include "cli/context.hpp"
 #include "cli/figures/figures.hpp"
 #include "cli/results/json.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/holds.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -48,13 +50,13 @@ TEST_CASE("a plateau is printed, written, read back and drawn") {
   const std::size_t last = result.steps.size() - 1;
   CHECK(result.steps[last] == 300);
   CHECK(at("theory", plateau, last) == 2);
-  CHECK(at("mc_mean", plateau, last) == doctest::Approx(1.977).epsilon(1e-3));
+  CHECK(at("mc_mean", plateau, last) == Approx(1.977).epsilon(1e-3));
   CHECK(at("mc_sem", plateau, last) > 0);
   CHECK(at("z", plateau, last) == 0);
   CHECK(std::isnan(at("theory", plateau, 0)));
   // Shown, not judged: what the prediction names, and the curve beyond its validity.
   CHECK(std::isnan(at("theory", lambda, last)));
-  CHECK(at("mc_mean", lambda, last) == doctest::Approx(1.95).epsilon(0.05));
+  CHECK(at("mc_mean", lambda, last) == Approx(1.95).epsilon(0.05));
   CHECK(std::isnan(at("z", loss, last)));
   CHECK(std::isfinite(at("theory", loss, last)));
   CHECK(result.steps[1] == 1);

@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/holds.hpp"
 
 using namespace edgewise::cli::testing;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -41,7 +43,7 @@ TEST_CASE("schedule prints the optimum over the families, and JSON tells the sam
   CHECK(json["families"].size() == 2);
   CHECK(json["families"][0]["family"] == "linear");
   CHECK(json["families"][0]["gap"].get<double>() ==
-        doctest::Approx(json["families"][0]["loss"].get<double>() / json["optimum"]["loss"].get<double>() - 1));
+        Approx(json["families"][0]["loss"].get<double>() / json["optimum"]["loss"].get<double>() - 1));
 }
 
 TEST_CASE("of one step every family has the optimum, none a gap of rounding") {
@@ -74,7 +76,7 @@ TEST_CASE("the optimum's table is a schedule: solving it gives the loss that was
   CHECK(cell == "40");
   std::getline(cells, cell, ',');
   std::getline(cells, cell, ',');
-  CHECK(std::stod(cell) == doctest::Approx(promised).epsilon(1e-12));
+  CHECK(std::stod(cell) == Approx(promised).epsilon(1e-12));
 }
 
 TEST_CASE("replicas: the simulation at the optimum and at the best of every family") {
@@ -101,9 +103,9 @@ TEST_CASE("a cap: its share of the optimum's steps and of the theory's time; no 
   CHECK(json["optimum"]["at_max_rate"].get<double>() == share);
   CHECK(json["predictions"]["additive_noise_first_rate"].get<double>() == 0.1);
   CHECK(json["predictions"]["additive_noise_capped"].get<double>() > 0.5);
-  CHECK(json["predictions"]["optimum_exponent"].get<double>() == doctest::Approx(2.0 / 3));
+  CHECK(json["predictions"]["optimum_exponent"].get<double>() == Approx(2.0 / 3));
   CHECK(json["predictions"]["cooldown_exponent"].get<double>() == 3);
-  CHECK(json["predictions"]["peak_exponent"].get<double>() == doctest::Approx(1.0 / 3));
+  CHECK(json["predictions"]["peak_exponent"].get<double>() == Approx(1.0 / 3));
   const auto refused = run({"schedule", folder.file("y.toml", small_schedule("[schedule_search]\nfamilies = []\n"))});
   CHECK(refused.status == 2);
   CHECK(holds(refused.err, "schedule_search.families: must name at least one"));
@@ -163,7 +165,7 @@ TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
     for (const auto& base : one["bases"]) least = std::min(least, base["median"].get<double>());
     CHECK(one["score"].get<double>() == least);
     CHECK(one["bases"][1]["base"].get<double>() == one["theory_base"].get<double>());
-    CHECK(one["bases"][2]["base"].get<double>() == doctest::Approx(3 * one["theory_base"].get<double>()));
+    CHECK(one["bases"][2]["base"].get<double>() == Approx(3 * one["theory_base"].get<double>()));
   }
   // One of them by hand: the schedule at its base, five seeds, their median.
   const auto& one = scores[0]["family"] == "linear"   ? scores[0]
@@ -188,7 +190,7 @@ TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
   const auto column = std::ranges::find(rows.front(), "excess_mse_q50") - rows.front().begin();
   REQUIRE(column < static_cast<std::ptrdiff_t>(rows.back().size()));
   CHECK(std::stod(rows.back()[static_cast<std::size_t>(column)]) ==
-        doctest::Approx(one["bases"][0]["median"].get<double>()).epsilon(1e-12));
+        Approx(one["bases"][0]["median"].get<double>()).epsilon(1e-12));
   const auto printed = run({"schedule", path, "-o", folder / "f.svg"});
   CHECK(printed.status == 0);
   CHECK(holds(printed.out, "scores: median of 5 seeds at the best base rate"));

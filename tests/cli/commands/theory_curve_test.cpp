@@ -7,12 +7,14 @@
 #include <string>
 
 #include "cli/context.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise::cli;
 using edgewise::cli::testing::Folder;
 using edgewise::cli::testing::run;
 using edgewise::cli::testing::small_experiment;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -44,7 +46,7 @@ TEST_CASE("a figure's theory has a grid of its own and goes through what was rec
     for (int k = 0; k <= 300; ++k) {
       const double P = l[0] * M[0] + l[1] * M[1];
       while (at < curve->steps.size() && curve->steps[at] == k) {
-        CHECK(curve->value[o][at] == doctest::Approx(P).epsilon(1e-9));
+        CHECK(curve->value[o][at] == Approx(P).epsilon(1e-9));
         ++at;
       }
       for (int i = 0; i < 2; ++i)

@@ -7,11 +7,13 @@
 #include <functional>
 
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/holds.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -87,8 +89,8 @@ TEST_CASE("bands of the theory: normal, or log-normal") {
   const auto [low, high] = predicted_band(2, 1, true);
   // Log-normal with mean 2 and variance 1: log-variance ln(5/4).
   const double variance = std::log(1.25), middle = std::log(2.0) - variance / 2;
-  CHECK(low == doctest::Approx(std::exp(middle - 2 * std::sqrt(variance))).epsilon(1e-14));
-  CHECK(high == doctest::Approx(std::exp(middle + 2 * std::sqrt(variance))).epsilon(1e-14));
+  CHECK(low == Approx(std::exp(middle - 2 * std::sqrt(variance))).epsilon(1e-14));
+  CHECK(high == Approx(std::exp(middle + 2 * std::sqrt(variance))).epsilon(1e-14));
   CHECK(low > 0);
 }
 

@@ -11,12 +11,13 @@
 
 #include "cli/context.hpp"
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using Numbers = std::vector<double>;
 
 namespace {

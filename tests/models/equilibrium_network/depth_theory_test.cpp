@@ -11,10 +11,11 @@
 #include "models/equilibrium_network/nonlinear_theory.hpp"
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

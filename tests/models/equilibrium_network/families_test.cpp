@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstddef>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 

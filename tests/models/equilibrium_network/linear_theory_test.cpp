@@ -9,10 +9,11 @@
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

@@ -12,10 +12,11 @@
 #include "models/equilibrium_network/depth_theory.hpp"
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -10,10 +10,11 @@
 #include "models/framework/model.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "models/framework/experiment.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -47,8 +49,8 @@ TEST_CASE("a coupled law: recursion and jump are the recursion written out") {
     REQUIRE(theory.steps == std::vector<double>{0, 3, 40, 600});
     for (std::size_t t = 0; t < 4; ++t) {
       const auto D = by_hand(static_cast<int>(theory.steps[t]));
-      CHECK(theory.columns[0].value[t] == doctest::Approx(D.first + 0.3 * D.second).epsilon(1e-10));
-      CHECK(theory.columns[1].value[t] == doctest::Approx(D.first + D.second).epsilon(1e-10));
+      CHECK(theory.columns[0].value[t] == Approx(D.first + 0.3 * D.second).epsilon(1e-10));
+      CHECK(theory.columns[1].value[t] == Approx(D.first + D.second).epsilon(1e-10));
     }
   }
 }
@@ -71,8 +73,8 @@ TEST_CASE("a coupled law: the flow, by every integrator") {
     const Trajectory theory =
         problem(std::string("[theory]\nmethod = 'ode'\nintegrator = '") + integrator + "'\n", "600")->solve();
     CHECK(!theory.exact);
-    CHECK(theory.columns[0].value.back() == doctest::Approx(a + 0.3 * b).epsilon(1e-7));
-    CHECK(theory.columns[1].value.back() == doctest::Approx(a + b).epsilon(1e-7));
+    CHECK(theory.columns[0].value.back() == Approx(a + 0.3 * b).epsilon(1e-7));
+    CHECK(theory.columns[1].value.back() == Approx(a + b).epsilon(1e-7));
   }
 }
 
@@ -110,7 +112,6 @@ TEST_CASE("a coupled law: what cannot be followed is said, and divergence is a r
   }
   // n eta/(2 - 2 eta) of 40 coordinates at eta = 1/2
   const auto findings = problem()->stability();
-  CHECK(std::get<double>(findings[0].value) ==
-        doctest::Approx(4 * 0.04 / (2 - 0.08) + 9 * 0.012 / (2 - 0.024)).epsilon(1e-13));
+  CHECK(std::get<double>(findings[0].value) == Approx(4 * 0.04 / (2 - 0.08) + 9 * 0.012 / (2 - 0.024)).epsilon(1e-13));
   CHECK(std::get<bool>(findings[1].value));
 }

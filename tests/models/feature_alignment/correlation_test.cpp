@@ -6,11 +6,13 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::feature_alignment;
-using doctest::Approx;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::Transposed;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -7,8 +7,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::feature_alignment;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -39,7 +42,7 @@ TEST_CASE("gradient descent on matrices is what its singular values say, at ever
       replica->observe(now);
       for (std::size_t o = 0; o < now.size(); ++o) {
         CAPTURE(theory.columns[o].observable.name);
-        CHECK(now[o] == doctest::Approx(theory.columns[o].value[t]).epsilon(1e-11));
+        CHECK(now[o] == Approx(theory.columns[o].value[t]).epsilon(1e-11));
       }
     }
   }
@@ -51,15 +54,14 @@ TEST_CASE("one step of two scalar layers, by hand") {
   scalar.start = {0.25};
   scalar.learning_rate = 0.1;
   const double w = 0.5 + 0.1 * (2 - 0.25) * 0.5;
-  CHECK(layer_values(scalar, {1})[0][0] == doctest::Approx(w));
+  CHECK(layer_values(scalar, {1})[0][0] == Approx(w));
   // Two components of two layers: rho_C of (w - w_0)^2 and (w - w_0)^2 w^2.
   scalar.target = {2, 1};
   scalar.start = {0.25, 0.04};
   const double a = 0.0875, wa = 0.5 + a, b = 0.1 * (1 - 0.04) * 0.2, wb = 0.2 + b;
   const double p[] = {a * a, b * b}, q[] = {a * a * wa * wa, b * b * wb * wb};
   CHECK(deep_centred(scalar, 1, layer_values(scalar, {1})[0]) ==
-        doctest::Approx((p[0] * q[0] + p[1] * q[1]) /
-                        std::sqrt((p[0] * p[0] + p[1] * p[1]) * (q[0] * q[0] + q[1] * q[1]))));
+        Approx((p[0] * q[0] + p[1] * q[1]) / std::sqrt((p[0] * p[0] + p[1] * p[1]) * (q[0] * q[0] + q[1] * q[1]))));
 }
 
 TEST_CASE("the flow has the slope of its equation, and ends at the target") {
@@ -71,13 +73,13 @@ TEST_CASE("the flow has the slope of its equation, and ends at the target") {
     problem.start = {0.2, 0.1};
     const auto w = layer_values(problem, {0, 10000, 1'000'000'000});
     for (std::size_t i = 0; i < 2; ++i)
-      CHECK(std::pow(w[2][i], static_cast<double>(layers)) == doctest::Approx(problem.target[i]));
+      CHECK(std::pow(w[2][i], static_cast<double>(layers)) == Approx(problem.target[i]));
     // By central differences: dw/dt = (sigma - s) w^(L - 1).
     const auto near = layer_values(problem, {0, 9999, 10000, 10001});
     const double speed = (near[3][0] - near[1][0]) / 2e-4, here = near[2][0];
-    CHECK(speed == doctest::Approx((3 - std::pow(here, static_cast<double>(layers))) *
-                                   std::pow(here, static_cast<double>(layers) - 1))
-                       .epsilon(1e-5));
+    CHECK(speed ==
+          Approx((3 - std::pow(here, static_cast<double>(layers))) * std::pow(here, static_cast<double>(layers) - 1))
+              .epsilon(1e-5));
   }
 }
 
@@ -121,8 +123,8 @@ TEST_CASE("chaotic descent is claimed while rounding has not grown to what is se
     replica->advance(at[t]);
     replica->observe(now);
     if (static_cast<double>(at[t]) <= *theory.valid_until)
-      CHECK(now.back() == doctest::Approx(theory.columns.back().value[t]).epsilon(1e-8));
-    if (at[t] == 200) CHECK(now.back() != doctest::Approx(theory.columns.back().value[t]).epsilon(1e-3));
+      CHECK(now.back() == Approx(theory.columns.back().value[t]).epsilon(1e-8));
+    if (at[t] == 200) CHECK(now.back() != Approx(theory.columns.back().value[t]).epsilon(1e-3));
   }
   // Cycles, and what settles, forget their start.
   problem.learning_rate = 2.2 / 3;
@@ -155,8 +157,8 @@ TEST_CASE("rounding grows between singular values, where each of them by itself 
     other->observe(there);
     if (static_cast<double>(at[t]) <= until) {
       for (std::size_t o = here.size() - 3; o < here.size(); ++o) {
-        CHECK(here[o] == doctest::Approx(theory.columns[o].value[t]).epsilon(1e-9));
-        CHECK(here[o] == doctest::Approx(there[o]).epsilon(1e-9));
+        CHECK(here[o] == Approx(theory.columns[o].value[t]).epsilon(1e-9));
+        CHECK(here[o] == Approx(there[o]).epsilon(1e-9));
       }
     }
     apart = std::max(apart, std::abs(here[0] / there[0] - 1));
@@ -212,9 +214,9 @@ TEST_CASE("the flow of many layers takes no more steps for a longer time") {
   problem.start = {0.1, 2, 3, 2};
   const auto w = layer_values(problem, {0, 10, 1'000'000'000});
   // sigma = 0: w^-98 grows by 98 a unit of time.
-  CHECK(w[2][1] == doctest::Approx(std::pow(std::pow(w[0][1], -98.0) + 98e7, -1 / 98.0)).epsilon(1e-12));
-  CHECK(std::pow(w[2][0], 50.0) == doctest::Approx(1.3).epsilon(1e-12));
-  CHECK(std::pow(w[2][2], 50.0) == doctest::Approx(0.5).epsilon(1e-12));
+  CHECK(w[2][1] == Approx(std::pow(std::pow(w[0][1], -98.0) + 98e7, -1 / 98.0)).epsilon(1e-12));
+  CHECK(std::pow(w[2][0], 50.0) == Approx(1.3).epsilon(1e-12));
+  CHECK(std::pow(w[2][2], 50.0) == Approx(0.5).epsilon(1e-12));
   CHECK(w[2][3] == w[0][3]);
   // From above as from below: s' = 50 s^(1.96) (sigma - s), by small steps.
   double s = 3;
@@ -222,5 +224,5 @@ TEST_CASE("the flow of many layers takes no more steps for a longer time") {
     const double half = s + 0.5e-6 * 50 * std::pow(s, 1.96) * (0.5 - s);
     s += 1e-6 * 50 * std::pow(half, 1.96) * (0.5 - half);
   }
-  CHECK(std::pow(w[1][2], 50.0) == doctest::Approx(s).epsilon(1e-6));
+  CHECK(std::pow(w[1][2], 50.0) == Approx(s).epsilon(1e-6));
 }

@@ -5,10 +5,12 @@
 #include <string>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
@@ -31,11 +33,11 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   const auto problem = prepare(quadratic("width_ratio = 2.0\nreadout = 'gaussian'\n"));
   const auto findings = problem->stability();
   REQUIRE(findings.size() == 2);
-  CHECK(std::get<double>(findings[0].value) == doctest::Approx(0.8721).epsilon(1e-4));
+  CHECK(std::get<double>(findings[0].value) == Approx(0.8721).epsilon(1e-4));
   const auto claims = problem->predictions();
   REQUIRE(claims.size() == 2);
-  CHECK(claims[0].high - claims[0].nominal == doctest::Approx(105 * 2.0 / 20 / 250));
-  CHECK(claims[1].high - claims[1].nominal == doctest::Approx(1.0 / 250));
+  CHECK(claims[0].high - claims[0].nominal == Approx(105 * 2.0 / 20 / 250));
+  CHECK(claims[1].high - claims[1].nominal == Approx(1.0 / 250));
   models::RecordedReplica run;
   const std::vector<std::string> names{"rho_c_1", "rho_u_1"};
   run.names = names;
@@ -85,7 +87,7 @@ TEST_CASE("alignment of deep linear nets: findings at the target") {
   const auto found = problem->stability();
   using models::testing::flag;
   using models::testing::number;
-  CHECK(number(found, "eta_sharpness") == doctest::Approx(.3 * std::pow(4, 4. / 3)).epsilon(1e-13));
+  CHECK(number(found, "eta_sharpness") == Approx(.3 * std::pow(4, 4. / 3)).epsilon(1e-13));
   CHECK(flag(found, "stable"));
   CHECK(!flag(prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"), {"optimizer.learning_rate=0.106"})->stability(),
               "stable"));
@@ -131,7 +133,7 @@ TEST_CASE("bad alignment is refused with its key") {
 TEST_CASE("deep linear nets say where their target is unstable") {
   const auto problem = prepare(deep("target = [30, 1]\n"));
   for (const models::Finding& f : problem->stability()) {
-    if (f.name == "eta_sharpness") CHECK(std::get<double>(f.value) == doctest::Approx(0.1 * 2 * 30));
+    if (f.name == "eta_sharpness") CHECK(std::get<double>(f.value) == Approx(0.1 * 2 * 30));
     if (f.name == "stable") CHECK_FALSE(std::get<bool>(f.value));
     if (f.name == "rho_u_1_end") CHECK(std::get<double>(f.value) > 0.99);
   }

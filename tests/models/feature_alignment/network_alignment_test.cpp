@@ -10,12 +10,14 @@
 
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/feature_alignment/literal_correlation.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::feature_alignment;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::testing::error_of;
 using models::testing::holds;
@@ -103,7 +105,7 @@ TEST_CASE("training is the algorithm as it is written, correlations are those of
       }
     }
     const Vector now = run(*prepare(text), {0, 4})[1];
-    CHECK(now[0] == doctest::Approx(loss(theta, all)).epsilon(1e-6));
+    CHECK(now[0] == Approx(loss(theta, all)).epsilon(1e-6));
     // Of the first layer W'g is the gradient by the inputs, and g that by the biases.
     Matrix features(3, 3), products(3, 3), centred(3, 3), centred_products(3, 3);
     double change = 0, size = 0;
@@ -144,9 +146,9 @@ TEST_CASE("training is the algorithm as it is written, correlations are those of
         size += theta0[j + 4 * k] * theta0[j + 4 * k];
       }
     }
-    CHECK(now[1] == doctest::Approx(literal::correlation(centred, centred_products, true)).epsilon(1e-5));
-    CHECK(now[4] == doctest::Approx(literal::correlation(features, products, true)).epsilon(1e-5));
-    CHECK(now[7] == doctest::Approx(std::sqrt(change / size)).epsilon(1e-6));
+    CHECK(now[1] == Approx(literal::correlation(centred, centred_products, true)).epsilon(1e-5));
+    CHECK(now[4] == Approx(literal::correlation(features, products, true)).epsilon(1e-5));
+    CHECK(now[7] == Approx(std::sqrt(change / size)).epsilon(1e-6));
   }
 }
 
@@ -155,7 +157,7 @@ TEST_CASE("the start's limit is what one small step shows, and the theory's firs
   for (const std::string& more : {std::string("correlation = 'cosine'\n"), std::string("centred_output = false\n")}) {
     const auto problem = prepare(experiment(gd, more) + "[monte_carlo]\nseed = 3\n");
     const std::vector<Vector> rows = run(*problem, {0, 1});
-    for (std::size_t o = 1; o <= 6; ++o) CHECK(rows[1][o] == doctest::Approx(rows[0][o]).epsilon(1e-5));
+    for (std::size_t o = 1; o <= 6; ++o) CHECK(rows[1][o] == Approx(rows[0][o]).epsilon(1e-5));
     const models::Trajectory theory = problem->solve();
     const auto simulation = problem->simulate();
     Vector start(10);
@@ -164,7 +166,7 @@ TEST_CASE("the start's limit is what one small step shows, and the theory's firs
     CHECK(theory.valid_until == 0);
     for (std::size_t o = 0; o < 6; ++o) {
       CHECK(theory.columns[o].observable.name == simulation->observables()[1 + o].name);
-      CHECK(start[1 + o] == doctest::Approx(theory.columns[o].value.back()).epsilon(1e-10));
+      CHECK(start[1 + o] == Approx(theory.columns[o].value.back()).epsilon(1e-10));
     }
   }
 }
@@ -177,7 +179,7 @@ TEST_CASE("weights and steps of any size keep their correlations") {
         {0})[0];
   };
   const Vector one = start("1.0"), tiny = start("1e-120");
-  for (std::size_t o = 1; o <= 6; ++o) CHECK(tiny[o] == doctest::Approx(one[o]).epsilon(1e-10));
+  for (std::size_t o = 1; o <= 6; ++o) CHECK(tiny[o] == Approx(one[o]).epsilon(1e-10));
 }
 
 TEST_CASE("correlations that are not defined are said to be so") {
@@ -240,10 +242,10 @@ TEST_CASE("the correlation at the start has no unit, of targets or of inputs") {
   const double usual = at_start("data.target_scale=1");
   for (const char* unit : {"1e-100", "1e-60", "1e-15", "1e15", "1e60", "1e100"}) {
     CAPTURE(unit);
-    CHECK(at_start(std::string("data.target_scale=") + unit) == doctest::Approx(usual).epsilon(1e-9));
+    CHECK(at_start(std::string("data.target_scale=") + unit) == Approx(usual).epsilon(1e-9));
   }
   for (const char* unit : {"1e-60", "1e15", "1e60"}) {
     CAPTURE(unit);
-    CHECK(at_start(std::string("data.input_scale=") + unit) == doctest::Approx(usual).epsilon(1e-9));
+    CHECK(at_start(std::string("data.input_scale=") + unit) == Approx(usual).epsilon(1e-9));
   }
 }

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/feature_alignment/literal_correlation.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::feature_alignment;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -124,29 +126,28 @@ TEST_CASE("a draw is the network's own gradient, example by example") {
     const auto whole = [&](std::size_t j, std::size_t k) { return w(k, j); };
     for (const bool pearson : {false, true}) {
       const StartAlignment now = draw(net, pearson ? Correlation::pearson : Correlation::cosine, 9, 2);
-      CHECK(
-          now.centred ==
-          doctest::Approx(literal::correlation(feature(change, false), feature(change, true), pearson)).epsilon(1e-10));
+      CHECK(now.centred ==
+            Approx(literal::correlation(feature(change, false), feature(change, true), pearson)).epsilon(1e-10));
       CHECK(now.uncentred ==
-            doctest::Approx(literal::correlation(feature(whole, false), feature(whole, true), pearson)).epsilon(1e-10));
+            Approx(literal::correlation(feature(whole, false), feature(whole, true), pearson)).epsilon(1e-10));
     }
   }
 }
 
 TEST_CASE("moments are those of a law, in any unit") {
   const std::vector<double> small = unit_moments(std::vector<double>{1e-60, 1e-120, 1e-180, 1e-240});
-  for (const double m : small) CHECK(m == doctest::Approx(1));
+  for (const double m : small) CHECK(m == Approx(1));
   CHECK_THROWS_AS(unit_moments(std::vector<double>{0, 1, 0, 0.5}), std::invalid_argument);
   CHECK_THROWS_AS(unit_moments(std::vector<double>{0, 0, 0, 0}), std::invalid_argument);
   QuadraticNet net;
   net.label = LabelKind::moments;
   net.label_moments = {0, 4, 0, 16};
   const QuadraticNet signs;
-  CHECK(limit(net).centred == doctest::Approx(limit(signs).centred));
+  CHECK(limit(net).centred == Approx(limit(signs).centred));
   net.examples_ratio = 0.5;
   CHECK_THROWS_AS(draw(net, Correlation::cosine, 1, 0), std::invalid_argument);
   net.examples_ratio = net.width_ratio = 1e12;
   CHECK(std::isfinite(limit(net).centred));
   net.examples_ratio = net.width_ratio = 1e-60;
-  CHECK(limit(net).centred == doctest::Approx(1));
+  CHECK(limit(net).centred == Approx(1));
 }

@@ -13,6 +13,7 @@
 
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -20,7 +21,7 @@ using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::finite_data;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::testing::column;
 using models::testing::error_of;
 using models::testing::holds;

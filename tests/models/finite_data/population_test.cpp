@@ -5,9 +5,11 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::finite_data;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

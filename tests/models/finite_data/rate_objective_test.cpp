@@ -8,6 +8,7 @@
 #include "models/framework/rate_objective.hpp"
 #include "models/ingredients/schedule_search/best_rates.hpp"
 #include "models/ingredients/schedule_search/families.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -15,6 +16,7 @@ using namespace edgewise::models;
 using edgewise::models::testing::error_of;
 using edgewise::models::testing::holds;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -51,11 +53,11 @@ TEST_CASE("the average workload, B = 10: fixed bases and the best") {
     text.replace(text.find("learning_rate = 1"), 17, "learning_rate = " + edgewise::settings::text_of(base));
     return edgewise::models::testing::column(prepare(text)->solve(), "loss").back();
   };
-  CHECK(at("kind = 'constant'", 2) == doctest::Approx(.127062805714).epsilon(5e-12));
-  CHECK(at("kind = 'cosine'", 2) == doctest::Approx(.210046131369).epsilon(5e-12));
-  CHECK(at("kind = 'linear'", 2) == doctest::Approx(.209161453029).epsilon(5e-12));
-  CHECK(best_of(*J, "constant", {0.1}) == doctest::Approx(.023960487931).epsilon(1e-8));
-  CHECK(best_of(*J, "cosine", {0.1}) == doctest::Approx(.045534806980).epsilon(1e-8));
+  CHECK(at("kind = 'constant'", 2) == Approx(.127062805714).epsilon(5e-12));
+  CHECK(at("kind = 'cosine'", 2) == Approx(.210046131369).epsilon(5e-12));
+  CHECK(at("kind = 'linear'", 2) == Approx(.209161453029).epsilon(5e-12));
+  CHECK(best_of(*J, "constant", {0.1}) == Approx(.023960487931).epsilon(1e-8));
+  CHECK(best_of(*J, "cosine", {0.1}) == Approx(.045534806980).epsilon(1e-8));
 }
 
 TEST_CASE("B = 1: no warm-up, one minimum, and the gaps") {
@@ -63,7 +65,7 @@ TEST_CASE("B = 1: no warm-up, one minimum, and the gaps") {
   ingredients::ScheduleSearch search;
   search.starts = 8;
   const ingredients::Optimum best = ingredients::best_rates(*J, search, [] { return false; });
-  CHECK(best.loss == doctest::Approx(.125250950916).epsilon(5e-12));
+  CHECK(best.loss == Approx(.125250950916).epsilon(5e-12));
   CHECK(best.spread < 1e-10);
   CHECK(best.identifiable);
   const double first = J->natural_rate();
@@ -77,12 +79,12 @@ TEST_CASE("B = 1: no warm-up, one minimum, and the gaps") {
   std::vector<double> root;  // a = 1
   for (int k = 0; k < 300; ++k) root.push_back(std::sqrt(1 - k / 300.0 * (k / 300.0)));
   const double of_root = ingredients::best_base(*J, root, std::numeric_limits<double>::infinity()).loss;
-  CHECK(100 * (of_root / best.loss - 1) == doctest::Approx(1.04).epsilon(5e-3));
+  CHECK(100 * (of_root / best.loss - 1) == Approx(1.04).epsilon(5e-3));
   CHECK(gap("square-root", 0) < 1.04);  // the best a is smaller
-  CHECK(gap("rex", 0) == doctest::Approx(1.16).epsilon(5e-3));
-  CHECK(gap("constant", 0) == doctest::Approx(20.97).epsilon(3e-4));
-  CHECK(gap("linear", 0) == doctest::Approx(23.32).epsilon(3e-4));
-  CHECK(gap("cosine", 0.1) == doctest::Approx(41.35).epsilon(3e-4));
+  CHECK(gap("rex", 0) == Approx(1.16).epsilon(5e-3));
+  CHECK(gap("constant", 0) == Approx(20.97).epsilon(3e-4));
+  CHECK(gap("linear", 0) == Approx(23.32).epsilon(3e-4));
+  CHECK(gap("cosine", 0.1) == Approx(41.35).epsilon(3e-4));
 }
 
 TEST_CASE("large batches: the minimum depends on the start; full batches have no order") {
@@ -107,7 +109,7 @@ TEST_CASE("large batches: the minimum depends on the start; full batches have no
            ->rate_objective(""),
       search, [] { return false; });
   CHECK(none.loss < 1e-28);
-  CHECK(none.rates[0] * none.rates[1] == doctest::Approx(1 / (4.5 * 0.02)).epsilon(1e-12));
+  CHECK(none.rates[0] * none.rates[1] == Approx(1 / (4.5 * 0.02)).epsilon(1e-12));
 }
 
 TEST_CASE("a kernel with eigenvectors in random directions, and what has no objective") {
@@ -117,7 +119,7 @@ TEST_CASE("a kernel with eigenvectors in random directions, and what has no obje
       "[optimizer]\nlearning_rate = 0.1\nbatch = 2\n[theory]\nmethod = 'mean-field'\n[time]\nsteps = 20\n";
   const auto table = prepare(kernel)->mode_table();
   for (std::size_t a = 0; a < 60; ++a) {
-    CHECK(table[0].value[a] == doctest::Approx(1.0 / static_cast<double>(a + 1)).epsilon(1e-10));
+    CHECK(table[0].value[a] == Approx(1.0 / static_cast<double>(a + 1)).epsilon(1e-10));
     CHECK(table[2].value[a] < 8);  // delocalised: N sum V^4 is near 3
   }
   CHECK(prepare(kernel)->rate_objective("loss"));

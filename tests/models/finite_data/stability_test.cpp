@@ -12,6 +12,7 @@
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -19,7 +20,7 @@ using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::finite_data;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::testing::error_of;
 using models::testing::finding;

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 
 TEST_CASE("closed forms carry prefix, page and kind") {
   ClosedFormList list("model/", "sign-and-clip");
@@ -25,6 +28,6 @@ TEST_CASE("closed forms carry prefix, page and kind") {
   CHECK(forms[3].source == "docs/theory/sign-and-clip.md, section 8 (R1)");
   // .6 units of the third decimal of .250
   CHECK(forms[4].reference);
-  CHECK(forms[4].tolerance == doctest::Approx(0.6e-3 / 0.25).epsilon(1e-14));
+  CHECK(forms[4].tolerance == Approx(0.6e-3 / 0.25).epsilon(1e-14));
   CHECK(forms[4].evaluate() == std::pair(-0.25, -0.2501));
 }

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("base updates are their definition, step by step") {
   const std::vector<std::vector<double>> gradients{{.3, -2, 0}, {-.1, 1, 0}, {4, 0, 1e-9}, {0, -1e-3, 2}};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/least_squares/least_squares.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 
 using namespace edgewise::models;
@@ -17,6 +18,7 @@ using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -133,7 +135,7 @@ TEST_CASE("the noise along v is what the covariance of the gradient demands, dra
       return std::pair{at_0.shrink, at_0.noise - (at_0.shrink - at_1.shrink) * excess};
     };
     const auto [chi_square, noise] = along_v(collapsed);
-    CHECK(noise == doctest::Approx(std::sqrt(chi_square * p.noise_variance())).epsilon(1e-12));
+    CHECK(noise == Approx(std::sqrt(chi_square * p.noise_variance())).epsilon(1e-12));
     CHECK(std::abs(along_v(each).second) < 1e-12);
   }
 }
@@ -182,7 +184,7 @@ TEST_CASE("label noise: law plus unexplained Gaussian part") {
   with.fill(a);
   without.fill(b);
   for (std::size_t i = 0; i < a.size(); ++i) {
-    CHECK(std::abs(b[i]) == doctest::Approx(std::sqrt(0.5)));
+    CHECK(std::abs(b[i]) == Approx(std::sqrt(0.5)));
     a[i] -= b[i];
   }
   CHECK(ks_test(a, [](double x) { return 0.5 * std::erfc(-x / 0.5 / std::sqrt(2.0)); }) > false_alarm);

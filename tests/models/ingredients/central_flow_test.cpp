@@ -11,11 +11,12 @@
 #include "models/ingredients/quadratic_objective.hpp"
 #include "models/network/reference_problems.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::ingredients::CentralFlow;
 using models::ingredients::CurvaturePart;
 using models::ingredients::CurvedObjective;

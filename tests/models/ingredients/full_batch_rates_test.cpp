@@ -9,6 +9,7 @@
 
 #include "models/framework/rate_objective.hpp"
 #include "models/ingredients/schedule_search/best_rates.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
@@ -16,6 +17,7 @@ using namespace edgewise::models::ingredients;
 using models::testing::holds;
 using models::testing::prepare;
 using Vector = std::vector<double>;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -62,9 +64,9 @@ TEST_CASE("the best rates of full batches make what conjugate gradients make") {
   }
   for (const int steps : {1, 2, 5, 9}) {
     const Vector rates = best_full_batch_rates(lambda, weight, static_cast<std::uint64_t>(steps));
-    CHECK(loss_at(lambda, weight, rates) == doctest::Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-8));
+    CHECK(loss_at(lambda, weight, rates) == Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-8));
     CHECK(least_full_batch_loss(lambda, weight, static_cast<std::uint64_t>(steps)) ==
-          doctest::Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-10));
+          Approx(conjugate_gradients(lambda, v, steps)).epsilon(1e-10));
     for (const double rate : rates) {
       CHECK(rate >= (1 - 1e-12) / lambda.front());
       CHECK(rate <= 1 / lambda.back());
@@ -77,7 +79,7 @@ TEST_CASE("the best rates of full batches make what conjugate gradients make") {
   CHECK(all == Vector{1.0 / 3, 1, 1.0 / 3, 1});
   const Vector small = best_full_batch_rates(Vector{3e-60, 1e-60}, Vector{2e-90, 2e-90}, 1),
                one = best_full_batch_rates(Vector{3, 1}, Vector{2, 2}, 1);
-  CHECK(small[0] * 1e-60 == doctest::Approx(one[0]).epsilon(1e-13));
+  CHECK(small[0] * 1e-60 == Approx(one[0]).epsilon(1e-13));
   CHECK(best_full_batch_rates(Vector{0}, Vector{1}, 3).empty());
   CHECK(best_full_batch_rates(Vector{1}, Vector{1}, 0).empty());
 }
@@ -92,7 +94,7 @@ TEST_CASE("schedules of full batches: the minimum is exact, and only what has no
   };
   const auto plain = search("", 5);
   REQUIRE(plain.searches.front().start == "closed form");
-  CHECK(plain.searches.front().loss == doctest::Approx(plain.loss).epsilon(1e-9));
+  CHECK(plain.searches.front().loss == Approx(plain.loss).epsilon(1e-9));
   CHECK(plain.searches.front().converged);
   CHECK_FALSE(plain.identifiable);
   CHECK(holds(plain.statement, "conjugate gradients"));
@@ -123,13 +125,13 @@ TEST_CASE("schedules of full batches: the minimum is exact, and only what has no
 }
 
 TEST_CASE("the least loss of full batches: no steps, equal and null eigenvalues, units") {
-  CHECK(least_full_batch_loss(Vector{2, 1}, Vector{3, 1}, 0) == doctest::Approx(4).epsilon(1e-15));
+  CHECK(least_full_batch_loss(Vector{2, 1}, Vector{3, 1}, 0) == Approx(4).epsilon(1e-15));
   CHECK(least_full_batch_loss(Vector{2, 1}, Vector{3, 1}, 2) == 0);
   CHECK(least_full_batch_loss(Vector{2, 2, 2}, Vector{3, 1, 1}, 1) == 0);
-  CHECK(least_full_batch_loss(Vector{1, 0}, Vector{3, 0.5}, 1) == doctest::Approx(0.5).epsilon(1e-14));
+  CHECK(least_full_batch_loss(Vector{1, 0}, Vector{3, 0.5}, 1) == Approx(0.5).epsilon(1e-14));
   // One step: sum w - (sum w lambda)^2 / sum w lambda^2.
   CHECK(least_full_batch_loss(Vector{2e-60, 1e-60}, Vector{3e80, 1e80}, 1) ==
-        doctest::Approx((4 - 49.0 / 13) * 1e80).epsilon(1e-13));
+        Approx((4 - 49.0 / 13) * 1e80).epsilon(1e-13));
 }
 
 namespace {
@@ -153,7 +155,7 @@ TEST_CASE("full batches with momentum: two steps end at the target where two rea
     const Vector exact{(9 + sign * root) / 2, (9 - sign * root) / 3};
     CHECK(J->value(exact) < 1e-28);  // far below the squares' rounding
   }
-  CHECK(J->value(Vector{0, 0}) == doctest::Approx(2).epsilon(1e-15));
+  CHECK(J->value(Vector{0, 0}) == Approx(2).epsilon(1e-15));
   REQUIRE(J->predictions(1e300).size() == 1);
   CHECK(J->predictions(1e300).front().name == "conjugate_gradients_loss");
   CHECK(std::get<double>(J->predictions(1e300).front().value) == 0);
@@ -195,19 +197,19 @@ TEST_CASE("full batches: the loss of momentum and lookahead, its gradient, sweep
       }
       return out;
     };
-    CHECK(J->value(rates) == doctest::Approx(literal(rates)).epsilon(1e-12));
+    CHECK(J->value(rates) == Approx(literal(rates)).epsilon(1e-12));
     Vector slope(6);
     CHECK(J->gradient(rates, slope) == J->value(rates));
     for (std::size_t k = 0; k < 6; ++k) {
       Vector more = rates, less = rates;
       more[k] += 1e-5;
       less[k] -= 1e-5;
-      CHECK(slope[k] == doctest::Approx((literal(more) - literal(less)) / 2e-5).epsilon(1e-6).scale(1e-4));
+      CHECK(slope[k] == Approx((literal(more) - literal(less)) / 2e-5).epsilon(1e-6).scale(1e-4));
     }
     Vector swept = rates;
     const double after = *J->sweep(swept, 10);
     CHECK(after < J->value(rates));
-    CHECK(after == doctest::Approx(literal(swept)).epsilon(1e-10));
+    CHECK(after == Approx(literal(swept)).epsilon(1e-10));
     // The first rate was set last: it is at its minimum.
     for (const double factor : {0.99, 1.01}) {
       Vector moved = swept;
@@ -218,7 +220,7 @@ TEST_CASE("full batches: the loss of momentum and lookahead, its gradient, sweep
     CHECK(path.loss.back() == J->value(rates));
     CHECK(path.loss.size() == 7);
     Vector greedy(6);
-    if (const auto loss = J->greedy(greedy, 10)) CHECK(*loss == doctest::Approx(literal(greedy)).epsilon(1e-10));
+    if (const auto loss = J->greedy(greedy, 10)) CHECK(*loss == Approx(literal(greedy)).epsilon(1e-10));
     CHECK(std::isinf(J->value(Vector(6, 1e5))));
   }
 }

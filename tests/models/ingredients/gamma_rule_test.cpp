@@ -7,8 +7,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::ingredients::Jumps;
 using solvers::RankOneSystem;
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models;
@@ -22,6 +23,7 @@ using edgewise::linear_algebra::symmetric_eigen;
 using edgewise::linear_algebra::SymmetricEigen;
 using edgewise::linear_algebra::Transposed;
 using edgewise::models::testing::wishart;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -84,8 +86,8 @@ TEST_CASE("the full operator's spectral radius passes 1 at the exact critical le
       CHECK(spectral_radius(kernel, .99 * critical, B) < 1);
       CHECK(spectral_radius(kernel, 1.01 * critical, B) > 1);
       // Closer: the radius is 1 there to the accuracy of the root.
-      CHECK(spectral_radius(kernel, critical, B) == doctest::Approx(1).epsilon(1e-9));
-      if (B < D) CHECK(exact_kernel_norm(eigen, critical, B) == doctest::Approx(1).epsilon(1e-9));
+      CHECK(spectral_radius(kernel, critical, B) == Approx(1).epsilon(1e-9));
+      if (B < D) CHECK(exact_kernel_norm(eigen, critical, B) == Approx(1).epsilon(1e-9));
     }
 }
 
@@ -125,7 +127,7 @@ TEST_CASE("the exact norm is the spectral radius of G as it is written, small an
               g(a, c) += eigen.vectors(a, x) * eigen.vectors(a, y) * eigen.vectors(c, x) * eigen.vectors(c, y) * f;
         }
       CHECK(exact_kernel_norm(eigen, eta, B) ==
-            doctest::Approx(edgewise::linear_algebra::symmetric_eigenvalues(g).back()).epsilon(1e-11));
+            Approx(edgewise::linear_algebra::symmetric_eigenvalues(g).back()).epsilon(1e-11));
     }
   }
 }
@@ -136,21 +138,21 @@ TEST_CASE("where all rows are alike both norms are one") {
   for (std::size_t a = 0; a < D; ++a) kernel(a, a) = 1.1;
   const SymmetricEigen eigen = symmetric_eigen(kernel);
   for (const std::size_t B : {1, 3, 5}) {
-    CHECK(exact_kernel_norm(eigen, .4, B) == doctest::Approx(annealed_kernel_norm(eigen.values, .4, B)).epsilon(1e-12));
-    CHECK(exact_critical_rate(eigen, B) == doctest::Approx(annealed_critical_rate(eigen.values, B)).epsilon(1e-10));
+    CHECK(exact_kernel_norm(eigen, .4, B) == Approx(annealed_kernel_norm(eigen.values, .4, B)).epsilon(1e-12));
+    CHECK(exact_critical_rate(eigen, B) == Approx(annealed_critical_rate(eigen.values, B)).epsilon(1e-10));
   }
   // One row at a time: eta K_aa / 2.
-  CHECK(exact_kernel_norm(eigen, .4, 1) == doctest::Approx(.2 * 1.1).epsilon(1e-12));
-  CHECK(annealed_critical_rate(eigen.values, 1) == doctest::Approx(2 / 1.1).epsilon(1e-12));
+  CHECK(exact_kernel_norm(eigen, .4, 1) == Approx(.2 * 1.1).epsilon(1e-12));
+  CHECK(annealed_critical_rate(eigen.values, 1) == Approx(2 / 1.1).epsilon(1e-12));
 }
 
 TEST_CASE("full batch, one output, and kernels without full rank") {
   const SymmetricEigen eigen = symmetric_eigen(wishart(6, 12, 3));
   const double edge = 2 / eigen.values.back();
-  CHECK(annealed_critical_rate(eigen.values, 6) == doctest::Approx(edge).epsilon(1e-14));
-  CHECK(exact_critical_rate(eigen, 6) == doctest::Approx(edge).epsilon(1e-14));
-  CHECK(mean_critical_rate(eigen.values, 6) == doctest::Approx(edge).epsilon(1e-14));
-  CHECK(mean_critical_rate(eigen.values, 2) == doctest::Approx(3 * edge).epsilon(1e-14));
+  CHECK(annealed_critical_rate(eigen.values, 6) == Approx(edge).epsilon(1e-14));
+  CHECK(exact_critical_rate(eigen, 6) == Approx(edge).epsilon(1e-14));
+  CHECK(mean_critical_rate(eigen.values, 6) == Approx(edge).epsilon(1e-14));
+  CHECK(mean_critical_rate(eigen.values, 2) == Approx(3 * edge).epsilon(1e-14));
   CHECK(annealed_kernel_norm(eigen.values, .9 * edge, 6) == 0);
   CHECK(exact_kernel_norm(eigen, .9 * edge, 6) == 0);
   CHECK(std::isinf(annealed_kernel_norm(eigen.values, 1.1 * edge, 6)));
@@ -158,12 +160,12 @@ TEST_CASE("full batch, one output, and kernels without full rank") {
   CHECK(std::isinf(exact_kernel_norm(eigen, 1e3, 3)));
 
   Matrix one(1, 1, 4);
-  CHECK(exact_critical_rate(symmetric_eigen(one), 1) == doctest::Approx(.5).epsilon(1e-14));
+  CHECK(exact_critical_rate(symmetric_eigen(one), 1) == Approx(.5).epsilon(1e-14));
 
   // D > P: the null space of K stays where it is, a radius of exactly 1 below the threshold.
   const Matrix deficient = wishart(6, 3, 4);
   const double critical = exact_critical_rate(symmetric_eigen(deficient), 2);
-  CHECK(spectral_radius(deficient, .99 * critical, 2) == doctest::Approx(1).epsilon(1e-9));
+  CHECK(spectral_radius(deficient, .99 * critical, 2) == Approx(1).epsilon(1e-9));
   CHECK(spectral_radius(deficient, 1.01 * critical, 2) > 1.001);
 }
 
@@ -188,16 +190,15 @@ TEST_CASE("one parameter: the norm in closed form, at any size of the kernel") {
       const double localised = fourth / (lambda * lambda), eta = .5 / lambda;
       for (const std::size_t B : {std::size_t{1}, (D + 1) / 2}) {
         const double beta = D == 1 ? 1 : static_cast<double>(B - 1) / static_cast<double>(D - 1);
-        CHECK(exact_kernel_norm(eigen, eta, B) ==
-              doctest::Approx(localised * .5 * (1 - beta) / (2 - .5 * beta)).epsilon(1e-12));
+        CHECK(exact_kernel_norm(eigen, eta, B) == Approx(localised * .5 * (1 - beta) / (2 - .5 * beta)).epsilon(1e-12));
         // ... is 1, unless the mean's edge comes first.
         const double critical = B == D ? 2 / lambda : 2 / (lambda * (beta + (1 - beta) * localised));
-        CHECK(exact_critical_rate(eigen, B) == doctest::Approx(critical).epsilon(1e-11));
+        CHECK(exact_critical_rate(eigen, B) == Approx(critical).epsilon(1e-11));
       }
     }
   // Equal and independent rows: K = lambda 1, every row alone.
   const SymmetricEigen identity = symmetric_eigen(Matrix::identity(40, 40));
-  CHECK(exact_kernel_norm(identity, .5, 1) == doctest::Approx(.25).epsilon(1e-12));
+  CHECK(exact_kernel_norm(identity, .5, 1) == Approx(.25).epsilon(1e-12));
   const SymmetricEigen zero = symmetric_eigen(Matrix(40, 40));
   for (const std::size_t B : {1, 7, 40}) {
     CHECK(exact_kernel_norm(zero, .5, B) == 0);
@@ -211,7 +212,7 @@ TEST_CASE("SAM's edge solves its equation at any rho") {
   for (const double eta : {.01, .3, 5.0})
     for (const double r : {0.0, 1e-14, 1e-8, 1e-6, 1e-3, .1, 1.0, 100.0, 1e9}) {
       const double rho = r * eta, edge = sam_edge(eta, rho);
-      CHECK(eta * edge * (1 + rho * edge) == doctest::Approx(2).epsilon(1e-14));
+      CHECK(eta * edge * (1 + rho * edge) == Approx(2).epsilon(1e-14));
       if (r <= 1e-6) CHECK(std::abs(edge - (2 / eta - 4 * rho / (eta * eta))) <= 17 * r * r / eta + 1e-15 * edge);
     }
 }
@@ -230,16 +231,16 @@ TEST_CASE("SAM with mini-batches: the mean map is the average over masks") {
     double largest = 0;
     for (const std::complex<double>& x : edgewise::linear_algebra::eigenvalues(product(kernel, mean)))
       largest = std::max(largest, x.real());
-    CHECK(sam_mean_rate(kernel, eta, rho, B) == doctest::Approx(eta * largest).epsilon(1e-11));
+    CHECK(sam_mean_rate(kernel, eta, rho, B) == Approx(eta * largest).epsilon(1e-11));
     const Matrix descent = sam_mean_descent(kernel, rho, B), expected = product(kernel, mean);
     for (std::size_t i = 0; i < descent.size(); ++i)
-      CHECK(descent.data()[i] == doctest::Approx(expected.data()[i]).epsilon(1e-12));
+      CHECK(descent.data()[i] == Approx(expected.data()[i]).epsilon(1e-12));
   }
   // At full batch it is 2 where lambda_1 is SAM's edge.
   const double top = symmetric_eigen(kernel).values.back();
   Matrix scaled = kernel;
   for (std::size_t i = 0; i < scaled.size(); ++i) scaled.data()[i] *= sam_edge(eta, rho) / top;
-  CHECK(sam_mean_rate(scaled, eta, rho, D) == doctest::Approx(2).epsilon(1e-12));
+  CHECK(sam_mean_rate(scaled, eta, rho, D) == Approx(2).epsilon(1e-12));
 }
 
 TEST_CASE("bad input of kernel norms is named") {

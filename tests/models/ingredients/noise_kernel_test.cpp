@@ -7,12 +7,14 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models::ingredients;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::symmetric_eigen;
 using edgewise::models::testing::wishart;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -46,16 +48,16 @@ TEST_CASE("the noise kernel acts, grows and is summed up like the matrix that is
       for (std::size_t i = 0; i < N; ++i) {
         double sum = 0;
         for (std::size_t j = 0; j < N; ++j) sum += M(i, j) * d[j];
-        CHECK(moved[i] == doctest::Approx(sum).epsilon(1e-13));
-        CHECK(renewed[i] - back[i] == doctest::Approx(d[i]).epsilon(1e-12));
+        CHECK(moved[i] == Approx(sum).epsilon(1e-13));
+        CHECK(renewed[i] - back[i] == Approx(d[i]).epsilon(1e-12));
       }
       const double norm = edgewise::linear_algebra::symmetric_eigenvalues(M).back();
-      CHECK(kernel.perron() == doctest::Approx(norm).epsilon(1e-12));
-      CHECK(exact_kernel_norm(eigen.vectors, mu, eta, c1, c2) == doctest::Approx(norm).epsilon(1e-12));
+      CHECK(kernel.perron() == Approx(norm).epsilon(1e-12));
+      CHECK(exact_kernel_norm(eigen.vectors, mu, eta, c1, c2) == Approx(norm).epsilon(1e-12));
       double trace = 0;
       for (const double x : mu) trace += x == 0 ? 0 : eta * c1 * x * x / (x + x - eta * c2 * x * x);
       CHECK(mean_field_kernel_norm(mu, static_cast<double>(N), eta, c1, c2) ==
-            doctest::Approx(trace / static_cast<double>(N)).epsilon(1e-13));
+            Approx(trace / static_cast<double>(N)).epsilon(1e-13));
       CHECK(mean_field_kernel_norm(mu, static_cast<double>(N), eta, c1, c2) <= norm * (1 + 1e-12));
     }
     CHECK(std::isinf(exact_kernel_norm(eigen.vectors, mu, 2 / mu.back(), 0.1, 1)));

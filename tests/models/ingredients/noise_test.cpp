@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -7,9 +7,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

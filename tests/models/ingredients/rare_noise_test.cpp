@@ -5,7 +5,10 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -20,24 +23,24 @@ TEST_CASE("rare values of Student's t: at 4 degrees tail and second moment are a
   const auto noise = student_noise(4, 0.3);
   for (const double s : {0.1, 0.9, 0.999, 0.9999999}) {
     const double u = 1 - s, probability = u * u * (1.5 - 0.5 * u), share = u * (3 - 3 * u + u * u);
-    CHECK(rare_share(*noise, probability) == doctest::Approx(share).epsilon(1e-6));
+    CHECK(rare_share(*noise, probability) == Approx(share).epsilon(1e-6));
   }
   CHECK(rare_share(*noise, 1) == 1);
   // Of 2.1 degrees, by the tail's power law, 55% of the variance is beyond what 1e6 draws meet.
-  CHECK(rare_share(*student_noise(2.1, 1), 1e-6) == doctest::Approx(0.55204).epsilon(1e-4));
+  CHECK(rare_share(*student_noise(2.1, 1), 1e-6) == Approx(0.55204).epsilon(1e-4));
 }
 
 TEST_CASE("rare values of outliers, of two sizes and of three points") {
   // 1e-6 outliers of scale 1000 beside N(0, 1): half of the variance. The largest 1% of them lie beyond 2.5758 scales.
   const auto noise = contaminated_noise(1, 1000, 1e-6);
-  CHECK(rare_share(*noise, 5e-6) == doctest::Approx(0.5).epsilon(1e-3));
+  CHECK(rare_share(*noise, 5e-6) == Approx(0.5).epsilon(1e-3));
   const double z = 2.575829303548901, density = std::exp(-z * z / 2) / std::sqrt(2 * M_PI);
-  CHECK(rare_variance(*noise, 1e-8) == doctest::Approx(0.01 + 2 * z * density).epsilon(1e-6));
-  CHECK(rare_variance(*three_point_noise(10, 1e-3), 1e-2) == doctest::Approx(0.1));
-  CHECK(rare_variance(*three_point_noise(10, 1e-3), 1e-4) == doctest::Approx(0.01));
+  CHECK(rare_variance(*noise, 1e-8) == Approx(0.01 + 2 * z * density).epsilon(1e-6));
+  CHECK(rare_variance(*three_point_noise(10, 1e-3), 1e-2) == Approx(0.1));
+  CHECK(rare_variance(*three_point_noise(10, 1e-3), 1e-4) == Approx(0.01));
   // Blurred by N(0, 0.01): +-10 with a width, E eps^2 = 100.01 there; nothing else reaches so far.
   const auto blurred = blurred_noise(std::shared_ptr<const Noise>(three_point_noise(10, 1e-3)), 0.01);
-  CHECK(rare_variance(*blurred, 1e-3) == doctest::Approx(0.1 + 1e-5).epsilon(1e-6));
+  CHECK(rare_variance(*blurred, 1e-3) == Approx(0.1 + 1e-5).epsilon(1e-6));
 }
 
 TEST_CASE("which laws have rare values") {
@@ -59,30 +62,30 @@ TEST_CASE("the unmet part: draws that are remembered count, others do not") {
   for (const std::uint64_t k : steps) part.push_back(2.0 * static_cast<double>(k));
   auto unmet = unmet_part(*noise, steps, part, 1, 20);
   CHECK(unmet[0] == 0);
-  CHECK(unmet[3] == doctest::Approx(6));              // one in 60 draws is more probable than a large value: all of it
-  CHECK(unmet.back() == doctest::Approx(200 * 0.5));  // 2000 draws: values of probability 1/2000, half of them
+  CHECK(unmet[3] == Approx(6));              // one in 60 draws is more probable than a large value: all of it
+  CHECK(unmet.back() == Approx(200 * 0.5));  // 2000 draws: values of probability 1/2000, half of them
   // Forgotten at once: what is there is of one step, 20 draws.
   part.assign(steps.size(), 2.0);
   part[0] = 0;
   unmet = unmet_part(*noise, steps, part, 1, 20000);
-  CHECK(unmet[1] == doctest::Approx(2.0 / 20));
-  CHECK(unmet.back() == doctest::Approx(2.0 / 20));
+  CHECK(unmet[1] == Approx(2.0 / 20));
+  CHECK(unmet.back() == Approx(2.0 / 20));
   // By periods: what a sync lets in at once came in over its steps.
   const std::vector<std::uint64_t> rounds = steps_to_resolve(std::vector<std::uint64_t>{15, 32}, 8);
   CHECK(rounds == std::vector<std::uint64_t>{0, 8, 15, 16, 32});
   unmet = unmet_part(*noise, rounds, std::vector<double>{0, 16, 16, 32, 64}, 8, 20000.0 / 32);
-  CHECK(unmet.back() == doctest::Approx(64.0 / 20));
+  CHECK(unmet.back() == Approx(64.0 / 20));
 }
 
 TEST_CASE("the unmet part: what came in late came in at its own pace, not at that since the start") {
   const auto noise = three_point_noise(1, 1e-3);
   // 16 come in over two steps and stay: two steps are remembered, 2000 draws, half of the large values.
   const std::vector<std::uint64_t> steps{0, 8, 10, 20};
-  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 0, 16, 16}, 1, 1000).back() == doctest::Approx(16 * 0.5));
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 0, 16, 16}, 1, 1000).back() == Approx(16 * 0.5));
   // The fastest increase counts, wherever it is: 1 a step at first, a quarter later, of which 5 remain: 5 steps.
-  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8.5, 5}, 1, 400).back() == doctest::Approx(5 * 0.5));
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8.5, 5}, 1, 400).back() == Approx(5 * 0.5));
   // Never more steps than there were, never fewer than one.
   CHECK(unmet_part(*noise, std::vector<std::uint64_t>{0, 2}, std::vector<double>{0, 1e-3}, 1, 1000).back() ==
-        doctest::Approx(1e-3 * 0.5));
-  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8, 1e-9}, 1, 2000).back() == doctest::Approx(1e-9 * 0.5));
+        Approx(1e-3 * 0.5));
+  CHECK(unmet_part(*noise, steps, std::vector<double>{0, 8, 8, 1e-9}, 1, 2000).back() == Approx(1e-9 * 0.5));
 }

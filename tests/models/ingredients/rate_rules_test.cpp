@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::ingredients;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -39,8 +42,8 @@ TEST_CASE("AdaGrad-norm: eta0 over the root of the sum, the present gradient inc
   const auto adagrad = rule("kind = \"adagrad-norm\"\neta0 = 3.0\nb0 = 2.0");
   RateRun run(*adagrad);
   CHECK(run.memory()[0] == 4);
-  CHECK(run.step(seen(5), 1) == doctest::Approx(3 / std::sqrt(9.0)).epsilon(1e-15));
-  CHECK(run.step(seen(7), 0.5) == doctest::Approx(0.5 * 3 / std::sqrt(16.0)).epsilon(1e-15));
+  CHECK(run.step(seen(5), 1) == Approx(3 / std::sqrt(9.0)).epsilon(1e-15));
+  CHECK(run.step(seen(7), 0.5) == Approx(0.5 * 3 / std::sqrt(16.0)).epsilon(1e-15));
   CHECK(run.memory()[0] == 16);
   std::vector<double> out(2);
   run.observe(out);
@@ -50,10 +53,10 @@ TEST_CASE("AdaGrad-norm: eta0 over the root of the sum, the present gradient inc
 TEST_CASE("DoG: the largest distance so far over the root of the sum") {
   const auto dog = rule("kind = \"dog\"\nr_eps = 0.5\nepsilon = 0.0\nmultiplier = 2.0");
   RateRun run(*dog);
-  CHECK(run.step(seen(4, 0, 0), 1) == doctest::Approx(2 * 0.5 / 2).epsilon(1e-15));
-  CHECK(run.step(seen(5, 0, 9), 1) == doctest::Approx(2 * 3.0 / 3).epsilon(1e-15));
+  CHECK(run.step(seen(4, 0, 0), 1) == Approx(2 * 0.5 / 2).epsilon(1e-15));
+  CHECK(run.step(seen(5, 0, 9), 1) == Approx(2 * 3.0 / 3).epsilon(1e-15));
   // Back towards the start: the largest distance stays.
-  CHECK(run.step(seen(7, 0, 1), 1) == doctest::Approx(2 * 3.0 / 4).epsilon(1e-15));
+  CHECK(run.step(seen(7, 0, 1), 1) == Approx(2 * 3.0 / 4).epsilon(1e-15));
   CHECK(run.memory()[0] == 16);
   CHECK(run.memory()[1] == 3);
 }
@@ -62,7 +65,7 @@ TEST_CASE("DoG starts with 1e-6 (1 + |theta_0|), where that is known") {
   const auto dog = rule("kind = \"dog\"", 3.0);
   std::vector<double> memory(2);
   dog->start(memory);
-  CHECK(memory[1] == doctest::Approx(4e-6).epsilon(1e-15));
+  CHECK(memory[1] == Approx(4e-6).epsilon(1e-15));
   CHECK(error_of("kind = \"dog\"", std::nullopt).find("f.toml: rate.r_eps: ") == 0);
   CHECK(error_of("kind = \"dog\"\nr_eps = 0.1", std::nullopt).empty());
 }
@@ -123,15 +126,15 @@ TEST_CASE("CDAT: sigma times the best rate of the batch's own loss, from average
   };
   const auto plain = rule("kind = \"cdat\"\nsigma = 1.5\neta_max = 7.0");
   RateRun run(*plain);
-  CHECK(run.step(along(4, 2), 1) == doctest::Approx(3).epsilon(1e-15));
-  CHECK(run.step(along(4, -8), 0.5) == doctest::Approx(0.375).epsilon(1e-15));  // |u.Hu|
+  CHECK(run.step(along(4, 2), 1) == Approx(3).epsilon(1e-15));
+  CHECK(run.step(along(4, -8), 0.5) == Approx(0.375).epsilon(1e-15));  // |u.Hu|
   CHECK(run.step(along(4, 1e-9), 1) == 7);
   CHECK(run.step(along(4, 0), 1) == 7);
   CHECK(run.step(along(-1, 2), 1) == 0);
   const auto averaged = rule("kind = \"cdat\"\nsigma = 2.0\nema = 0.75\nepsilon = 1.0");
   RateRun slow(*averaged);
-  CHECK(slow.step(along(8, 3), 1) == doctest::Approx(4).epsilon(1e-15));  // the first values, no correction
-  CHECK(slow.step(along(4, 1), 1) == doctest::Approx(2 * (0.75 * 8 + 0.25 * 4) / (0.75 * 4 + 0.25 * 2)).epsilon(1e-15));
+  CHECK(slow.step(along(8, 3), 1) == Approx(4).epsilon(1e-15));  // the first values, no correction
+  CHECK(slow.step(along(4, 1), 1) == Approx(2 * (0.75 * 8 + 0.25 * 4) / (0.75 * 4 + 0.25 * 2)).epsilon(1e-15));
   const auto open = rule("kind = \"cdat\"");
   CHECK_THROWS_AS(RateRun(*open).step(along(1, 0), 1), std::runtime_error);
 }
@@ -147,14 +150,14 @@ TEST_CASE("Armijo: shrinks from a grown trial until the loss falls enough") {
   CHECK(run.step(now, 1) == 1);
   CHECK(run.step(now, 1) == 1.5);
   const double next = run.step(now, 1);
-  CHECK(next == doctest::Approx(1.5 * 1.5 * 0.8 * 0.8).epsilon(1e-15));
+  CHECK(next == Approx(1.5 * 1.5 * 0.8 * 0.8).epsilon(1e-15));
   CHECK(next > 1.5 * 0.8);  // Armijo is CDAT with sigma in (2 (1 - c) shrink, 2 (1 - c)]
   const auto capped = rule("kind = \"armijo\"");
   RateRun short_run(*capped);
   short_run.step(now, 1);
   CHECK(short_run.step(now, 1) == 1);
   now.loss_after = [](double) { return std::nan(""); };
-  CHECK(RateRun(*capped).step(now, 1) == doctest::Approx(std::pow(0.8, 60)));
+  CHECK(RateRun(*capped).step(now, 1) == Approx(std::pow(0.8, 60)));
 }
 
 TEST_CASE("models that do not show the loss along the step take all rules but those that read it") {

@@ -10,16 +10,17 @@
 
 #include "models/ingredients/kernel_stability.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/random_kernel.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::symmetric_eigen;
 using edgewise::linear_algebra::Transposed;
 using edgewise::models::testing::wishart;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -7,8 +7,10 @@
 #include <fstream>
 #include <string>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

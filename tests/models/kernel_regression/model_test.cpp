@@ -9,10 +9,12 @@
 
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -97,7 +99,7 @@ TEST_CASE("a parity that the kernel lacks is a floor, reported and never learned
   const Trajectory t = p->solve();
   // What is never learned is noise to the other degrees.
   CHECK(t.find("overfitting")->value[1] > 1.01);
-  CHECK(t.find("excess_mse")->value[1] == doctest::Approx(0.5 * t.find("overfitting")->value[1]).epsilon(1e-6));
+  CHECK(t.find("excess_mse")->value[1] == Approx(0.5 * t.find("overfitting")->value[1]).epsilon(1e-6));
   CHECK(t.find("unlearned_3")->value[1] == 0.5);
   CHECK(t.find("train_mse") == nullptr);  // no ridge
   // With a bias all is learned, and the samples that are told give the error.
@@ -105,7 +107,7 @@ TEST_CASE("a parity that the kernel lacks is a floor, reported and never learned
       "[data]\ndimension = 8\n[target]\npowers = [0, 0.5, 0, 0.5]\n[kernel]\nbias = true\n[samples]\nmax = ";
   const double n = number(problem(biased + "100\n")->stability(), "samples_for_0.1");
   const Trajectory at = problem(biased + std::to_string(std::lround(n)) + "\npoints = 2\n")->solve();
-  CHECK(at.find("excess_mse")->value.back() == doctest::Approx(0.1).epsilon(1e-2));
+  CHECK(at.find("excess_mse")->value.back() == Approx(0.1).epsilon(1e-2));
 }
 
 TEST_CASE("more levels change nothing, any dimension answers, and kappa below the levels is told") {
@@ -116,7 +118,7 @@ TEST_CASE("more levels change nothing, any dimension answers, and kappa below th
         .columns[0]
         .value[0];
   };
-  CHECK(excess("max_degree = 200\n", "5", "300") == doctest::Approx(excess("", "5", "300")).epsilon(1e-3));
+  CHECK(excess("max_degree = 200\n", "5", "300") == Approx(excess("", "5", "300")).epsilon(1e-3));
   for (const char* d : {"2", "7.5", "1000", "1e9"})
     for (const char* n : {"1", "1000000000"}) {
       CAPTURE(d);
@@ -132,7 +134,7 @@ TEST_CASE("more levels change nothing, any dimension answers, and kappa below th
     }
   // At d = 1e9 a degree is learned after some d^k samples: 1e12 learn degree 1 and leave degree 2, by any kernel.
   for (const char* kind : {"kind = 'deep-ntk'\n", "bias = true\n", "kind = 'gauss'\n"})
-    CHECK(excess(kind, "1e9", "1000000000000") == doctest::Approx(0.2).epsilon(2e-2));
+    CHECK(excess(kind, "1e9", "1000000000000") == Approx(0.2).epsilon(2e-2));
   const auto low = problem(
       "[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nmax_degree = 5\n[samples]\nat = "
       "[100000]\n");
@@ -187,10 +189,10 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
   const auto p = problem(ask + "measured = 4\n[kernel]\nkind = 'arc1'\n" + end);
   const auto modes = p->mode_table();
   REQUIRE(modes[1].value.size() == 4);
-  CHECK(modes[1].value[0] == doctest::Approx(0.5));  // two pairs of equal rows, over 4
-  CHECK(modes[1].value[1] == doctest::Approx(0.5));
+  CHECK(modes[1].value[0] == Approx(0.5));  // two pairs of equal rows, over 4
+  CHECK(modes[1].value[1] == Approx(0.5));
   CHECK(std::abs(modes[1].value[2]) < 1e-12);
-  CHECK(modes[3].value[0] + modes[3].value[1] == doctest::Approx(1));  // all of the labels' power
+  CHECK(modes[3].value[0] + modes[3].value[1] == Approx(1));  // all of the labels' power
   const auto simulation = problem(ask +
                                   "measured = 4\n[kernel]\nkind = 'arc1'\nridge = 1e-6\n[samples]\nmax = "
                                   "2\n[monte_carlo]\ntest_samples = 2\n")
@@ -232,8 +234,8 @@ TEST_CASE("units: the target's power scales every error, the ridge with the feat
     const auto q = problem(
         "[data]\ndimension = 4\n[target]\npowers = [0.3, 0.4]\n[noise]\nvariance = 0.1\n[kernel]\nridge = "
         "0.1\n[samples]\nat = [50]\n");
-    CHECK(p->solve().columns[0].value[0] / a == doctest::Approx(q->solve().columns[0].value[0]).epsilon(1e-12));
-    CHECK(number(p->stability(), "samples_for_0.5") == doctest::Approx(number(q->stability(), "samples_for_0.5")));
+    CHECK(p->solve().columns[0].value[0] / a == Approx(q->solve().columns[0].value[0]).epsilon(1e-12));
+    CHECK(number(p->stability(), "samples_for_0.5") == Approx(number(q->stability(), "samples_for_0.5")));
   }
 }
 
@@ -263,26 +265,25 @@ TEST_CASE("findings, columns and modes of 1 + 2 t^2 on the sphere, by its Legend
   const double kappa = low, L0 = 5 / 3. / (5 / 3. + kappa), L2 = 4 / 15. / (4 / 15. + kappa);
   const double E0 = 20 / (20 - L0 * L0 - 5 * L2 * L2), left0 = .2 * (1 - L0) * (1 - L0),
                left2 = .5 * (1 - L2) * (1 - L2);
-  CHECK(number(found, "kernel_trace") == doctest::Approx(3).epsilon(1e-9));
-  CHECK(number(found, "tail_trace") == doctest::Approx(0).epsilon(1e-9));
-  CHECK(number(found, "target_power") == doctest::Approx(1).epsilon(1e-12));
-  CHECK(number(found, "unlearnable_power") == doctest::Approx(.3).epsilon(1e-12));
+  CHECK(number(found, "kernel_trace") == Approx(3).epsilon(1e-9));
+  CHECK(number(found, "tail_trace") == Approx(0).epsilon(1e-9));
+  CHECK(number(found, "target_power") == Approx(1).epsilon(1e-12));
+  CHECK(number(found, "unlearnable_power") == Approx(.3).epsilon(1e-12));
   CHECK(number(found, "power_beyond") == 0);
-  CHECK(number(found, "kappa") == doctest::Approx(kappa).epsilon(1e-8));
-  CHECK(number(found, "degrees_of_freedom") == doctest::Approx(L0 + 5 * L2).epsilon(1e-8));
-  CHECK(number(found, "overfitting") == doctest::Approx(E0).epsilon(1e-8));
+  CHECK(number(found, "kappa") == Approx(kappa).epsilon(1e-8));
+  CHECK(number(found, "degrees_of_freedom") == Approx(L0 + 5 * L2).epsilon(1e-8));
+  CHECK(number(found, "overfitting") == Approx(E0).epsilon(1e-8));
   const double excess = E0 * (left0 + .3 + left2 + .1) - .1;
-  CHECK(number(found, "excess_mse") == doctest::Approx(excess).epsilon(1e-8));
+  CHECK(number(found, "excess_mse") == Approx(excess).epsilon(1e-8));
   const auto theory = p->solve();
-  CHECK(theory.find("excess_mse")->value[1] == doctest::Approx(excess).epsilon(1e-8));
-  CHECK(theory.find("kappa")->value[1] == doctest::Approx(kappa).epsilon(1e-8));
-  CHECK(theory.find("overfitting")->value[1] == doctest::Approx(E0).epsilon(1e-8));
+  CHECK(theory.find("excess_mse")->value[1] == Approx(excess).epsilon(1e-8));
+  CHECK(theory.find("kappa")->value[1] == Approx(kappa).epsilon(1e-8));
+  CHECK(theory.find("overfitting")->value[1] == Approx(E0).epsilon(1e-8));
   // The residuals on the training set are ridge/(n kappa) times those of the population, squared.
-  CHECK(theory.find("train_mse")->value[1] ==
-        doctest::Approx(std::pow(.4 / (20 * kappa), 2) * (excess + .1)).epsilon(1e-8));
-  CHECK(theory.find("unlearned_0")->value[1] == doctest::Approx(left0).epsilon(1e-7));
-  CHECK(theory.find("unlearned_1")->value[1] == doctest::Approx(.3).epsilon(1e-12));
-  CHECK(theory.find("unlearned_2")->value[1] == doctest::Approx(left2).epsilon(1e-8));
+  CHECK(theory.find("train_mse")->value[1] == Approx(std::pow(.4 / (20 * kappa), 2) * (excess + .1)).epsilon(1e-8));
+  CHECK(theory.find("unlearned_0")->value[1] == Approx(left0).epsilon(1e-7));
+  CHECK(theory.find("unlearned_1")->value[1] == Approx(.3).epsilon(1e-12));
+  CHECK(theory.find("unlearned_2")->value[1] == Approx(left2).epsilon(1e-8));
   CHECK(theory.find("unlearned_3") == nullptr);
   double learned = 0, unlearned = 0, all = 0;
   const auto modes = p->mode_table();
@@ -294,15 +295,15 @@ TEST_CASE("findings, columns and modes of 1 + 2 t^2 on the sphere, by its Legend
   };
   const auto degree = column("degree"), many = column("multiplicity");
   for (std::size_t k = 0; k < degree.size(); ++k) {
-    CHECK(many[k] == doctest::Approx(2 * degree[k] + 1));
+    CHECK(many[k] == Approx(2 * degree[k] + 1));
     learned += many[k] * column("learned")[k];
     unlearned += column("unlearned_power")[k];
     all += many[k] * column("eigenvalue")[k];
-    if (degree[k] == 2) CHECK(column("target_power")[k] == doctest::Approx(.5));
+    if (degree[k] == 2) CHECK(column("target_power")[k] == Approx(.5));
   }
-  CHECK(learned == doctest::Approx(L0 + 5 * L2).epsilon(1e-8));
-  CHECK(unlearned == doctest::Approx(left0 + .3 + left2).epsilon(1e-8));
-  CHECK(all == doctest::Approx(3).epsilon(1e-9));
+  CHECK(learned == Approx(L0 + 5 * L2).epsilon(1e-8));
+  CHECK(unlearned == Approx(left0 + .3 + left2).epsilon(1e-8));
+  CHECK(all == Approx(3).epsilon(1e-9));
 }
 
 TEST_CASE("rows of a file have directions, in any unit, and a spectrum for few samples") {
@@ -330,7 +331,7 @@ TEST_CASE("rows of a file have directions, in any unit, and a spectrum for few s
     CHECK(theory.warnings.back().find("not that of the inputs") != std::string::npos);
     CHECK(number(p->stability(), "unlearnable_power") < 1e-6);
   }
-  for (const double x : excess) CHECK(x == doctest::Approx(excess[0]).epsilon(1e-5));
+  for (const double x : excess) CHECK(x == Approx(excess[0]).epsilon(1e-5));
   const auto many = "[data]\nkind = 'file'\npath = '" + path + "'\nmeasured = 40\n[samples]\nat = [5]\n";
   CHECK(refusal(many, true).find("1000 test points (monte_carlo.test_samples)") != std::string::npos);
 }
@@ -343,7 +344,7 @@ TEST_CASE("a smooth kernel has no rank, whatever number of its eigenvalues a dou
   const auto found = problem(gauss + "[samples]\nat = [10050]\n")->stability();
   CHECK(number(found, "overfitting") > 200);
   CHECK(number(found, "overfitting") < 280);
-  CHECK(number(found, "degrees_of_freedom") == doctest::Approx(10050));
+  CHECK(number(found, "degrees_of_freedom") == Approx(10050));
   CHECK(refusal(gauss + "[samples]\nat = [1e9]\n").find("more than it has eigenvalues that a double holds") !=
         std::string::npos);
   // The excess falls below a tenth nowhere that is known.
@@ -352,7 +353,7 @@ TEST_CASE("a smooth kernel has no rank, whatever number of its eigenvalues a dou
   CHECK(number(problem("[data]\ndimension = 3\n[target]\npowers = [0, 1]\n[kernel]\nkind = 'gauss'\nridge = "
                        "0.01\n[noise]\nvariance = 0.25\n[samples]\nat = [1e9]\n")
                    ->stability(),
-               "overfitting") == doctest::Approx(1).epsilon(1e-3));
+               "overfitting") == Approx(1).epsilon(1e-3));
 }
 
 TEST_CASE("nothing is claimed where little is averaged: E0 large in few dimensions") {

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/approx.hpp"
+
 using edgewise::models::least_squares::AdditiveNoise;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -27,11 +30,11 @@ TEST_CASE("one eigenvalue: everything in closed form") {
   const AdditiveNoise theory({l}, {1}, {rho}, noise);
   const double a = l * rho, b = noise / T, x = b / (a + b);
   const AdditiveNoise::Optimum best = theory.optimum(T);
-  CHECK(best.tau == doctest::Approx(-std::log(x) / l).epsilon(1e-9));
-  CHECK(best.loss == doctest::Approx(a * b / (a + b)).epsilon(1e-10));
+  CHECK(best.tau == Approx(-std::log(x) / l).epsilon(1e-9));
+  CHECK(best.loss == Approx(a * b / (a + b)).epsilon(1e-10));
   // eta = I/(T l e^(-l s)), and the remaining time is T (1 - e^(-l s))/I.
-  CHECK(theory.rate(best, T, T) == doctest::Approx((1 - x) / (T * l)).epsilon(1e-9));
-  CHECK(theory.rate(best, T, T / 2) == doctest::Approx((1 - x) / (T * l) / (1 - 0.5 * (1 - x))).epsilon(1e-8));
+  CHECK(theory.rate(best, T, T) == Approx((1 - x) / (T * l)).epsilon(1e-9));
+  CHECK(theory.rate(best, T, T / 2) == Approx((1 - x) / (T * l) / (1 - 0.5 * (1 - x))).epsilon(1e-8));
   // Constant rate tau/T: noise (tau/T) l/2 (1 - x^2).
   const auto constant = [&](double tau) {
     return l * rho * std::exp(-2 * l * tau) + noise * tau / T * l / 2 * (1 - std::exp(-2 * l * tau));
@@ -39,7 +42,7 @@ TEST_CASE("one eigenvalue: everything in closed form") {
   const double found = theory.polynomial(T, 0);
   double least = 1e9;
   for (double tau = 0.01; tau < 60; tau += 0.001) least = std::min(least, constant(tau));
-  CHECK(found == doctest::Approx(least).epsilon(1e-6));
+  CHECK(found == Approx(least).epsilon(1e-6));
 }
 
 TEST_CASE("under a cap the rate is the cap and then falls, and no other run of that kind ends lower") {
@@ -47,8 +50,8 @@ TEST_CASE("under a cap the rate is the cap and then falls, and no other run of t
   const double l = 0.3, rho = 2, noise = 0.4, T = 50;
   const AdditiveNoise theory({l}, {1}, {rho}, noise);
   const AdditiveNoise::Optimum free = theory.optimum(T);
-  CHECK(free.first == doctest::Approx(theory.rate(free, T, 0)).epsilon(1e-9));
-  CHECK(free.last == doctest::Approx(theory.rate(free, T, T)).epsilon(1e-9));
+  CHECK(free.first == Approx(theory.rate(free, T, 0)).epsilon(1e-9));
+  CHECK(free.last == Approx(theory.rate(free, T, T)).epsilon(1e-9));
   CHECK(free.capped == 0);
   CHECK(theory.optimum(T, 2 * free.first).loss == free.loss);
   const auto slope = [&](double cap) {
@@ -56,7 +59,7 @@ TEST_CASE("under a cap the rate is the cap and then falls, and no other run of t
     return -(std::log(theory.optimum(T * (1 + h), cap).loss) - std::log(theory.optimum(T * (1 - h), cap).loss)) /
            (2 * h);
   };
-  CHECK(free.exponent == doctest::Approx(slope(1e9)).epsilon(1e-6));
+  CHECK(free.exponent == Approx(slope(1e9)).epsilon(1e-6));
   for (const double share : {0.9, 0.5, 0.2, 0.02}) {
     CAPTURE(share);
     const double cap = share * free.first;
@@ -72,14 +75,14 @@ TEST_CASE("under a cap the rate is the cap and then falls, and no other run of t
     };
     double least = 1e9;
     for (double left = 0; left < 30; left += 1e-4) least = std::min(least, loss(left));
-    CHECK(best.loss == doctest::Approx(least).epsilon(1e-6));
+    CHECK(best.loss == Approx(least).epsilon(1e-6));
     CHECK(best.first == cap);
     CHECK(best.last <= cap);
     CHECK(best.capped > 0);
     CHECK(best.capped <= 1);
-    CHECK(best.exponent == doctest::Approx(slope(cap)).epsilon(1e-5));
+    CHECK(best.exponent == Approx(slope(cap)).epsilon(1e-5));
   }
-  CHECK(theory.optimum(T, 1e-6 * free.first).capped == doctest::Approx(1).epsilon(1e-4));
+  CHECK(theory.optimum(T, 1e-6 * free.first).capped == Approx(1).epsilon(1e-4));
 }
 
 TEST_CASE("local slopes of the optimum and of polynomial cooldowns, and of the optimum's own cooldown" *

@@ -5,9 +5,11 @@
 #include <cmath>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using models::testing::error_of;
 using models::testing::prepare;
 
@@ -31,8 +33,8 @@ double value(const models::Problem& problem, const std::string& name) {
 TEST_CASE("learning rate by eta or by gamma") {
   const auto by_rate = prepare(head + isotropic + "[optimizer]\nlearning_rate = 0.05\n");
   const auto by_gamma = prepare(head + isotropic + "[optimizer]\ngamma = 0.5\n");
-  CHECK(value(*by_rate, "gamma") == doctest::Approx(0.5));
-  CHECK(value(*by_gamma, "learning_rate") == doctest::Approx(0.05));
+  CHECK(value(*by_rate, "gamma") == Approx(0.5));
+  CHECK(value(*by_gamma, "learning_rate") == Approx(0.05));
   CHECK(error_of(head + isotropic).find("x.toml: optimizer.learning_rate: is required") == 0);
   CHECK(error_of(head + isotropic + "[optimizer]\ngamma=1\nlearning_rate=1\n").find("give either") !=
         std::string::npos);
@@ -65,10 +67,10 @@ TEST_CASE("the start: theta_0 = scale * theta*, or the error's power") {
         .find("excess_mse")
         ->value[0];
   };
-  CHECK(P0("") == doctest::Approx(1));
-  CHECK(P0("[initial]\nscale = 1\n") == doctest::Approx(0));
-  CHECK(P0("[initial]\nscale = -1\n") == doctest::Approx(4));
-  CHECK(P0("[initial]\nerror_power = [2.5]\n") == doctest::Approx(2.5));
+  CHECK(P0("") == Approx(1));
+  CHECK(P0("[initial]\nscale = 1\n") == Approx(0));
+  CHECK(P0("[initial]\nscale = -1\n") == Approx(4));
+  CHECK(P0("[initial]\nerror_power = [2.5]\n") == Approx(2.5));
 }
 
 TEST_CASE("zero eigenvalues never move and do not disturb the rest") {
@@ -77,7 +79,7 @@ TEST_CASE("zero eigenvalues never move and do not disturb the rest") {
       "target_power = [1, 1, 7]\n[optimizer]\nlearning_rate = 0.1\n[theory]\n";
   for (const char* method : {"method = 'recursion'", "method = 'ode'", "method='ode'\nintegrator='sdirk4'"}) {
     const auto t = prepare("model = 'least-squares'\n[time]\nat = [10, 100000]\n" + list + method)->solve();
-    CHECK(t.find("parameter_error")->value.back() == doctest::Approx(7).epsilon(1e-6));
+    CHECK(t.find("parameter_error")->value.back() == Approx(7).epsilon(1e-6));
     CHECK(t.find("excess_mse")->value.back() < 1e-6);
   }
 }
@@ -93,7 +95,7 @@ TEST_CASE("stability says what is undefined instead of printing it") {
   CHECK(value(*edge, "stable") == 1);
   CHECK(value(*edge, "heavy_tailed") == 1);
   const auto descent = prepare(head + isotropic + "[optimizer]\nlearning_rate = 1.9\nbatch = inf\n");
-  CHECK(value(*descent, "eta_max") == doctest::Approx(2));
+  CHECK(value(*descent, "eta_max") == Approx(2));
   CHECK(value(*descent, "stable") == 1);
 }
 

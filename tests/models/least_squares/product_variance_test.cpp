@@ -7,9 +7,11 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models;
 using namespace edgewise::models::least_squares;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

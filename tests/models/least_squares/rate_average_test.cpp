@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -64,11 +66,11 @@ TEST_CASE("a cap that always binds is that rate") {
     const MeanMove mean = rate_average(*polyak_rule("eta_max = 1e-9"), at.law(), at.sums(), {}, 0.5).move;
     const MeanMove one = move_at(0.5e-9, at.law());
     CAPTURE(batch);
-    CHECK(mean.rate == doctest::Approx(one.rate).epsilon(1e-9));
+    CHECK(mean.rate == Approx(one.rate).epsilon(1e-9));
     CHECK(std::abs(mean.rate_slope) < 1e-9 * one.rate);
-    CHECK(mean.feedback == doctest::Approx(one.feedback).epsilon(1e-9));
+    CHECK(mean.feedback == Approx(one.feedback).epsilon(1e-9));
     CHECK(std::abs(mean.feedback_slope) < 1e-9 * one.feedback);
-    CHECK(mean.scatter_at(0.7) == doctest::Approx(one.scatter).epsilon(1e-9).scale(one.rate * one.rate));
+    CHECK(mean.scatter_at(0.7) == Approx(one.scatter).epsilon(1e-9).scale(one.rate * one.rate));
   }
 }
 
@@ -76,9 +78,8 @@ TEST_CASE("one dimension without noise: v <- (1 - 1/2c) v by every sample") {
   for (const double c : {0.5, 2.0}) {
     const Case at{{3}, {0.7}, 0, 1};
     const RateAverage mean = rate_average(*polyak_rule("c = " + std::to_string(c)), at.law(), at.sums(), {}, 1);
-    CHECK(3 * mean.move.rate_at(3) == doctest::Approx(1 / (2 * c)).epsilon(1e-3));
-    CHECK(moved_square(mean.move, at, 0) ==
-          doctest::Approx(0.49 * std::pow(1 - 1 / (2 * c), 2)).epsilon(1e-3).scale(1));
+    CHECK(3 * mean.move.rate_at(3) == Approx(1 / (2 * c)).epsilon(1e-3));
+    CHECK(moved_square(mean.move, at, 0) == Approx(0.49 * std::pow(1 - 1 / (2 * c), 2)).epsilon(1e-3).scale(1));
     CHECK(mean.norm_variance < 1e-9);
   }
 }
@@ -99,7 +100,7 @@ TEST_CASE("isotropic single samples: the exact recursion, up to the square of 1/
                       "\n[rate]\nkind = 'stochastic-polyak'\nc = " + std::to_string(c),
                   {"optimizer.batch=1", "time.at=[200]"})
               ->solve();
-      CHECK(theory.find("excess_mse")->value.back() == doctest::Approx(P).epsilon(5.0 / (d * d)));
+      CHECK(theory.find("excess_mse")->value.back() == Approx(P).epsilon(5.0 / (d * d)));
     }
 }
 
@@ -154,10 +155,10 @@ TEST_CASE("samples of the batch move as the mean says, capped and floored" * doc
         rise += at.lambda[i] * square[i];
         risen += at.lambda[i] * moved_square(mean, at, i);
       }
-      CHECK(moved == doctest::Approx(move).epsilon(d == 2 ? 0.03 : 0.02));
-      CHECK(risen == doctest::Approx(rise).epsilon(d == 2 ? 0.09 : 0.02));
+      CHECK(moved == Approx(move).epsilon(d == 2 ? 0.03 : 0.02));
+      CHECK(risen == Approx(rise).epsilon(d == 2 ? 0.09 : 0.02));
       // The single modes too.
       for (const std::size_t i : {std::size_t{0}, d - 1})
-        CHECK(moved_square(mean, at, i) == doctest::Approx(square[i]).epsilon(d == 2 ? 0.09 : 0.03));
+        CHECK(moved_square(mean, at, i) == Approx(square[i]).epsilon(d == 2 ? 0.09 : 0.03));
     }
 }

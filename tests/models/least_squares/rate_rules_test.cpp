@@ -14,11 +14,13 @@
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 using models::Trajectory;
 using models::testing::error_with;
 using models::testing::prepare;
@@ -246,7 +248,7 @@ TEST_CASE("every sampler has the law of the textbook algorithm on explicit sampl
           for (const auto& run : expected) textbook.push_back(run[c / (observables - 1)][c % (observables - 1)]);
           // DoG's largest distance after its first step is r_eps itself.
           if (std::ranges::max(textbook) - std::ranges::min(textbook) < 1e-12)
-            CHECK(seen[c].front() == doctest::Approx(textbook.front()).epsilon(1e-12));
+            CHECK(seen[c].front() == Approx(textbook.front()).epsilon(1e-12));
           else
             CHECK(ks_test(seen[c], textbook) > false_alarm);
         }
@@ -283,8 +285,8 @@ TEST_CASE("by exact gradients theory, simulation and textbook are the same numbe
       replica->advance(static_cast<std::uint64_t>(k));
       replica->observe(out);
       for (std::size_t o = 0; o < out.size(); ++o) {
-        CHECK(theory.columns[o].value[row] == doctest::Approx(expected[o]).epsilon(1e-11));
-        CHECK(out[o] == doctest::Approx(expected[o]).epsilon(1e-11));
+        CHECK(theory.columns[o].value[row] == Approx(expected[o]).epsilon(1e-11));
+        CHECK(out[o] == Approx(expected[o]).epsilon(1e-11));
       }
       ++row;
     }
@@ -308,10 +310,10 @@ TEST_CASE("the theory is the closure of means, under a schedule too") {
         const double schedule = cosine ? 0.5 * (1 + std::cos(M_PI * k / 60)) : 1;
         closure.step(textbook.rate(closure.seen(), schedule));
         if (k + 1 != 1 && k + 1 != 7 && k + 1 != 60) continue;
-        CHECK(theory.find("excess_mse")->value[row] == doctest::Approx(closure.excess()).epsilon(1e-11));
-        CHECK(theory.find("learning_rate")->value[row] == doctest::Approx(textbook.last[0]).epsilon(1e-11));
+        CHECK(theory.find("excess_mse")->value[row] == Approx(closure.excess()).epsilon(1e-11));
+        CHECK(theory.find("learning_rate")->value[row] == Approx(textbook.last[0]).epsilon(1e-11));
         for (std::size_t m = 1; m < textbook.last.size(); ++m)
-          CHECK(theory.columns[3 + m].value[row] == doctest::Approx(textbook.last[m]).epsilon(1e-11));
+          CHECK(theory.columns[3 + m].value[row] == Approx(textbook.last[m]).epsilon(1e-11));
         ++row;
       }
     }
@@ -372,9 +374,9 @@ TEST_CASE("a distance of 1e-6 keeps its digits") {
                      ->solve();
   const auto& r = t.find("max_distance")->value;
   CHECK(r[1] == 1e-6);
-  CHECK(r[2] == doctest::Approx(1e-6).epsilon(1e-12));
+  CHECK(r[2] == Approx(1e-6).epsilon(1e-12));
   // Two steps of lengths r and r/sqrt 2 along (nearly) the same gradient.
-  CHECK(r[3] == doctest::Approx(1e-6 * (1 + std::sqrt(0.5))).epsilon(1e-5));
+  CHECK(r[3] == Approx(1e-6 * (1 + std::sqrt(0.5))).epsilon(1e-5));
 }
 
 TEST_CASE("degenerate starts and dimensions") {
@@ -401,7 +403,7 @@ TEST_CASE("degenerate starts and dimensions") {
                                                   "spectrum.target_power=[1.0, 5.0]", "optimizer.batch=2"});
     const auto theory = line->solve();
     CHECK(theory.find("parameter_error")->value.back() ==
-          doctest::Approx(5 + theory.find("excess_mse")->value.back() / 2).epsilon(1e-12));
+          Approx(5 + theory.find("excess_mse")->value.back() / 2).epsilon(1e-12));
     const auto simulation = line->simulate();
     const auto one = simulation->replica(1, 3);
     one->advance(4);
@@ -487,12 +489,12 @@ TEST_CASE("units: K -> c K, theta* -> a theta*, and the rules' own numbers in th
       const Trajectory there = problem->solve();
       REQUIRE(there.columns.size() == plain.columns.size());
       CHECK(there.labels == plain.labels);
-      CHECK(there.report.front().second == doctest::Approx(plain.report.front().second).epsilon(1e-6));
+      CHECK(there.report.front().second == Approx(plain.report.front().second).epsilon(1e-6));
       for (std::size_t t = 0; t < plain.steps.size(); ++t) {
         CHECK(there.find("excess_mse")->value[t] ==
-              doctest::Approx(plain.find("excess_mse")->value[t] * c * a * a).epsilon(1e-10).scale(0));
+              Approx(plain.find("excess_mse")->value[t] * c * a * a).epsilon(1e-10));
         CHECK(there.find("learning_rate")->value[t] * c ==
-              doctest::Approx(plain.find("learning_rate")->value[t]).epsilon(1e-10).scale(1e-3));
+              Approx(plain.find("learning_rate")->value[t]).epsilon(1e-10).scale(1e-3));
       }
       // One run of the same seed is the same run.
       const auto one = problem->simulate(), other = solved(keys, 1, 1)->simulate();
@@ -502,7 +504,7 @@ TEST_CASE("units: K -> c K, theta* -> a theta*, and the rules' own numbers in th
       std::vector<double> x(one->observables().size()), y(x.size());
       here->observe(x);
       base->observe(y);
-      CHECK(x[1] == doctest::Approx(y[1] * c * a * a).epsilon(1e-9).scale(0));
+      CHECK(x[1] == Approx(y[1] * c * a * a).epsilon(1e-9));
     }
   }
 }

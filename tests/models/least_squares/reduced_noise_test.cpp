@@ -9,9 +9,11 @@
 #include "models/framework/model.hpp"
 #include "models/least_squares/least_squares.hpp"
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::least_squares;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -58,7 +60,7 @@ TEST_CASE("the reduced models as (5.1) writes them, term by term") {
   for (std::size_t k = 0; k <= 40; ++k) {
     double P = F(tau[k]);
     for (std::size_t l = 0; l < k; ++l) P += eta[l] * eta[l] * (A[l] + sigma2) * K(tau[k] - tau[l + 1]) / 3;
-    CHECK(A[k] == doctest::Approx(P).epsilon(1e-12));
+    CHECK(A[k] == Approx(P).epsilon(1e-12));
   }
   double trace = 0;
   for (std::size_t a = 0; a < 7; ++a) trace += m.multiplicity[a] * m.eigenvalue[a];
@@ -68,10 +70,10 @@ TEST_CASE("the reduced models as (5.1) writes them, term by term") {
   double N = 0;
   const double kap = 2 * K(0) / trace;
   for (std::size_t k = 0; k <= 40; ++k) {
-    CHECK(B[k] == doctest::Approx(F(tau[k]) + N).epsilon(1e-12));
-    CHECK(D[k] == doctest::Approx(F(tau[k])).epsilon(1e-12));
+    CHECK(B[k] == Approx(F(tau[k]) + N).epsilon(1e-12));
+    CHECK(D[k] == Approx(F(tau[k])).epsilon(1e-12));
     const double rho = eta[std::min<std::size_t>(k, 39)] * trace / 6;
-    CHECK(C[k] == doctest::Approx((F(tau[k]) + rho * sigma2) / (1 - rho)).epsilon(1e-12));
+    CHECK(C[k] == Approx((F(tau[k]) + rho * sigma2) / (1 - rho)).epsilon(1e-12));
     if (k < 40)
       N = N * std::exp(-kap * eta[k]) + K(0) / 3 * eta[k] * (B[k] + sigma2) * (1 - std::exp(-kap * eta[k])) / kap;
   }
@@ -117,7 +119,7 @@ TEST_CASE("few exponentials with weights >= 0 carry a power law's kernel, in eve
   // One eigenvalue is one exponential.
   const SgdModes single = modes_of(1, 1, 1);
   const ExponentialKernel kernel = fitted_kernel(single, 10, 4);
-  CHECK(kernel.at(0.7) == doctest::Approx(single.multiplicity[0] * std::exp(-1.4)).epsilon(1e-9));
+  CHECK(kernel.at(0.7) == Approx(single.multiplicity[0] * std::exp(-1.4)).epsilon(1e-9));
 }
 
 TEST_CASE("theory.method reduced, by the experiment's keys") {
@@ -134,7 +136,7 @@ TEST_CASE("theory.method reduced, by the experiment's keys") {
   CHECK_FALSE(whole.exact);
   CHECK(whole.find("parameter_error") == nullptr);
   CHECK(solve("kernel = 'exponentials'\nexponentials = 6\n").find("excess_mse")->value.back() ==
-        doctest::Approx(whole.find("excess_mse")->value.back()).epsilon(0.01));
+        Approx(whole.find("excess_mse")->value.back()).epsilon(0.01));
   CHECK(solve("kernel = 'gflow'\n").find("excess_mse")->value.back() < whole.find("excess_mse")->value.back());
   CHECK_THROWS_AS(solve("kernel = 'other'\n"), settings::Error);
 }

@@ -5,8 +5,11 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models;
 using namespace edgewise::models::least_squares;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -36,9 +39,9 @@ TEST_CASE("blocks give the same variance as their coordinates one by one") {
     a.step(0.1);
     b.step(0.1);
   }
-  CHECK(a.excess_mse_variance() == doctest::Approx(b.excess_mse_variance()).epsilon(1e-11));
-  CHECK(a.parameter_error_variance() == doctest::Approx(b.parameter_error_variance()).epsilon(1e-11));
-  CHECK(a.excess_mse() == doctest::Approx(b.excess_mse()).epsilon(1e-13));
+  CHECK(a.excess_mse_variance() == Approx(b.excess_mse_variance()).epsilon(1e-11));
+  CHECK(a.parameter_error_variance() == Approx(b.parameter_error_variance()).epsilon(1e-11));
+  CHECK(a.excess_mse() == Approx(b.excess_mse()).epsilon(1e-13));
 }
 
 TEST_CASE("the contour reaches any step of the recursion") {
@@ -51,9 +54,8 @@ TEST_CASE("the contour reaches any step of the recursion") {
     for (const int target : {40, 200, 1500}) {
       for (; k < target; ++k) recursion.step(0.4);
       const auto v = contour.at(target);
-      CHECK(std::sqrt(v.excess_mse) == doctest::Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(1e-6));
-      CHECK(std::sqrt(v.parameter_error) ==
-            doctest::Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(1e-6));
+      CHECK(std::sqrt(v.excess_mse) == Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(1e-6));
+      CHECK(std::sqrt(v.parameter_error) == Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(1e-6));
     }
   }
 }
@@ -66,7 +68,7 @@ TEST_CASE("one step by hand: the variance of P after a step of one mode, at any 
     const double x = 0.2, P = 1.5, m2 = 1 + 2 / B;
     const double var_u = 2 / B, cov = m2 * 4 / B, var_u2 = m2 * (8 / B + 24 / B / B);
     const double expected = P * P * (4 * x * x * var_u - 4 * x * x * x * cov + x * x * x * x * var_u2);
-    CHECK(recursion.excess_mse_variance() == doctest::Approx(expected).epsilon(1e-12));
+    CHECK(recursion.excess_mse_variance() == Approx(expected).epsilon(1e-12));
   }
 }
 
@@ -76,7 +78,7 @@ TEST_CASE("a spread far below the mean keeps its digits: it falls as 1/sqrt(batc
     VarianceRecursion recursion(power_law(8, batch, 0.3));
     for (int k = 0; k < 30; ++k) recursion.step(0.3);
     const double scaled = batch * recursion.excess_mse_variance();
-    if (previous > 0) CHECK(scaled == doctest::Approx(previous).epsilon(1e-6));
+    if (previous > 0) CHECK(scaled == Approx(previous).epsilon(1e-6));
     previous = scaled;
   }
   CHECK(previous > 0);
@@ -93,9 +95,8 @@ TEST_CASE("the contour at late steps of large batches: the recursion's spread, o
       const auto v = contour.at(target);
       if (std::isnan(v.excess_mse)) continue;
       ++known;
-      CHECK(std::sqrt(v.excess_mse) == doctest::Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(0.01));
-      CHECK(std::sqrt(v.parameter_error) ==
-            doctest::Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(0.01));
+      CHECK(std::sqrt(v.excess_mse) == Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(0.01));
+      CHECK(std::sqrt(v.parameter_error) == Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(0.01));
     }
     CAPTURE(batch);
     CHECK(known >= 2);  // the steady state at least, where the spread is of the size of the mean
@@ -115,7 +116,7 @@ TEST_CASE("below the variance threshold the variance settles, above it grows") {
     for (int k = 0; k < 3000; ++k) recursion.step(eta);
     return recursion.excess_mse_variance() / early;
   };
-  CHECK(late_growth(below) == doctest::Approx(1).epsilon(0.01));
+  CHECK(late_growth(below) == Approx(1).epsilon(0.01));
   CHECK(late_growth(above) > 3);
 }
 

@@ -8,10 +8,12 @@
 
 #include "models/framework/scaling_law.hpp"
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 using least_squares::ScalingForm;
 
 namespace {
@@ -43,28 +45,28 @@ TEST_CASE("f is the limit of the sums that it stands for, and z f' its derivativ
     const double p = 1e5, z = 0.4, tau = z * std::pow(p, 2 * alpha);
     double sum = std::pow(p + 0.5, -form.b()) / form.b();
     for (double j = 1; j <= p; ++j) sum += std::pow(j, -1 - form.b()) * std::exp(-2 * tau * std::pow(j, -2 * alpha));
-    CHECK(std::pow(p, form.b()) * sum == doctest::Approx(form.f(z)).epsilon(2e-5));
+    CHECK(std::pow(p, form.b()) * sum == Approx(form.f(z)).epsilon(2e-5));
     const double h = 1e-5;
-    CHECK(form.slope(z) == doctest::Approx((form.f(z * (1 + h)) - form.f(z * (1 - h))) / (2 * h)).epsilon(1e-8));
+    CHECK(form.slope(z) == Approx((form.f(z * (1 + h)) - form.f(z * (1 - h))) / (2 * h)).epsilon(1e-8));
     // Least at fixed p tau: p^-b f(tau p^(-2 alpha)) along p tau = const.
     const double z_star = form.horizon();
     const double a = alpha;  // clang 14 captures no structured bindings
     const auto loss = [&](double q) { return std::pow(q, -form.b()) * form.f(z_star * std::pow(q, -1 - 2 * a)); };
     CHECK(loss(1) < loss(1.01));
     CHECK(loss(1) < loss(0.99));
-    CHECK((loss(1 + h) - loss(1 - h)) / (2 * h) == doctest::Approx(0).epsilon(1e-9).scale(1));
+    CHECK((loss(1 + h) - loss(1 - h)) / (2 * h) == Approx(0).epsilon(1e-9).scale(1));
   }
   // alpha = 1.5, beta = .5: (4.2) is e^(-2z) (1/(24 z) + 1/3) = 1/4.
   const double z = ScalingForm{1.5, 0.5}.horizon();
-  CHECK(std::exp(-2 * z) * (1 / (24 * z) + 1.0 / 3) == doctest::Approx(0.25).epsilon(1e-13));
+  CHECK(std::exp(-2 * z) * (1 / (24 * z) + 1.0 / 3) == Approx(0.25).epsilon(1e-13));
 }
 
 TEST_CASE("what a problem says of its scaling") {
   const auto one = sized(50, "linear", 1000);
   const auto law = one.problem->scaling_law();
   CHECK(law->floor() == 0);
-  CHECK(law->horizon() == doctest::Approx(0.383265888744 * 2500 / 0.2).epsilon(1e-11));
-  CHECK(law->limit(1) == doctest::Approx(1).epsilon(1e-12));
+  CHECK(law->horizon() == Approx(0.383265888744 * 2500 / 0.2).epsilon(1e-11));
+  CHECK(law->limit(1) == Approx(1).epsilon(1e-12));
   for (const Finding& f : one.problem->stability())
     if (f.name == "compute_optimal_steps") CHECK(std::get<double>(f.value) == law->horizon());
   // (4.3) with z of these 1000 steps, tau(x)/tau(1) by the schedule's own sums.
@@ -75,8 +77,7 @@ TEST_CASE("what a problem says of its scaling") {
   }
   const ScalingForm form{1, 0.5};
   const double rho = 0.2 * pi * pi / 12;
-  CHECK(law->limit(0.5) ==
-        doctest::Approx(form.normalised(tau / 2500, half / tau, rho * 0.5, rho * 0.001)).epsilon(1e-10));
+  CHECK(law->limit(0.5) == Approx(form.normalised(tau / 2500, half / tau, rho * 0.5, rho * 0.001)).epsilon(1e-10));
   CHECK(law->caution().empty());
   // From alpha = 1/2 on tr K grows with the size.
   const auto flat = testing::prepare(
@@ -87,6 +88,6 @@ TEST_CASE("what a problem says of its scaling") {
     if (f.name == "compute_optimal_steps") CHECK(f.doc.find("not to be believed") != std::string::npos);
   // Label noise breaks the limit, momentum and rules have none; the floor is theirs too.
   const auto noisy = sized(50, "linear", 1000, "[noise]\nvariance = 0.1\n");
-  CHECK(noisy.problem->scaling_law()->floor() == doctest::Approx(0.05));
+  CHECK(noisy.problem->scaling_law()->floor() == Approx(0.05));
   CHECK(std::isnan(noisy.problem->scaling_law()->limit(0.5)));
 }

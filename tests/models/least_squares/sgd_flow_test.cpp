@@ -3,12 +3,13 @@
 #include <cmath>
 
 #include "models/least_squares/sgd_modes.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/sensitivity.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::least_squares;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <string>
 
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using models::testing::flag;
 using models::testing::number;
 using models::testing::prepare;
@@ -26,14 +28,14 @@ TEST_CASE("findings of SGD on two modes by hand") {
     kappa += n * x * x / 2 / (1 - (1 - x) * (1 - x) - x * x / 2);
   }
   CHECK(number(findings, "learning_rate") == 0.15);
-  CHECK(number(findings, "gamma") == doctest::Approx(0.15 * 3.2).epsilon(1e-14));
+  CHECK(number(findings, "gamma") == Approx(0.15 * 3.2).epsilon(1e-14));
   CHECK(number(findings, "batch") == 2);
-  CHECK(number(findings, "trace") == doctest::Approx(3.2).epsilon(1e-14));
-  CHECK(number(findings, "noise_variance") == doctest::Approx(0.2).epsilon(1e-14));
-  CHECK(number(findings, "kernel_norm") == doctest::Approx(kappa).epsilon(1e-13));
+  CHECK(number(findings, "trace") == Approx(3.2).epsilon(1e-14));
+  CHECK(number(findings, "noise_variance") == Approx(0.2).epsilon(1e-14));
+  CHECK(number(findings, "kernel_norm") == Approx(kappa).epsilon(1e-13));
   const double steady = 0.2 * kappa / (1 - kappa);
-  CHECK(number(findings, "steady_excess_mse") == doctest::Approx(steady).epsilon(1e-13));
-  CHECK(number(findings, "steady_risk") == doctest::Approx((steady + 0.2) / 2).epsilon(1e-13));
+  CHECK(number(findings, "steady_excess_mse") == Approx(steady).epsilon(1e-13));
+  CHECK(number(findings, "steady_risk") == Approx((steady + 0.2) / 2).epsilon(1e-13));
   CHECK(flag(findings, "stable"));
   CHECK(words(findings, "reason") == "stable");
   CHECK_FALSE(flag(findings, "heavy_tailed"));
@@ -45,8 +47,7 @@ TEST_CASE("findings of SGD on two modes by hand") {
       map[a][b] = (a == b ? std::pow(1 - 0.15 * l[a], 2) + std::pow(0.15 * l[a], 2) / 2 : 0) +
                   0.15 * 0.15 / 2 * n[a] * l[a] * l[b];
   const double trace = map[0][0] + map[1][1], det = map[0][0] * map[1][1] - map[0][1] * map[1][0];
-  CHECK(number(findings, "growth_factor") ==
-        doctest::Approx(trace / 2 + std::sqrt(trace * trace / 4 - det)).epsilon(1e-12));
+  CHECK(number(findings, "growth_factor") == Approx(trace / 2 + std::sqrt(trace * trace / 4 - det)).epsilon(1e-12));
   // Where kappa passes 1.
   const auto at = [&](double eta) {
     double out = 0;
@@ -54,7 +55,7 @@ TEST_CASE("findings of SGD on two modes by hand") {
       out += n[a] * eta * eta * l[a] * l[a] / 2 / (1 - std::pow(1 - eta * l[a], 2) - eta * eta * l[a] * l[a] / 2);
     return out;
   };
-  CHECK(at(number(findings, "eta_max")) == doctest::Approx(1).epsilon(1e-11));
+  CHECK(at(number(findings, "eta_max")) == Approx(1).epsilon(1e-11));
 }
 
 TEST_CASE("the variance of the risk of one Gaussian coordinate diverges where its fourth moment does") {
@@ -79,7 +80,7 @@ TEST_CASE("the variance of the risk of one Gaussian coordinate diverges where it
           ->stability();
     };
     CAPTURE(B);
-    CHECK(number(at(.01), "eta_variance") == doctest::Approx(low / 2).epsilon(1e-7));
+    CHECK(number(at(.01), "eta_variance") == Approx(low / 2).epsilon(1e-7));
     CHECK(!flag(at(.999 * low / 2), "heavy_tailed"));
     CHECK(flag(at(1.001 * low / 2), "heavy_tailed"));
     CHECK(flag(at(1.001 * low / 2), "stable"));
@@ -115,15 +116,14 @@ TEST_CASE("power laws: both terms of the late risk by their integrals over the m
     const double resummed = row.alpha > 0.5 ? 1 / (1 - kappa) : 1;
     CHECK(words(findings, "phase") == row.phase);
     CHECK(number(findings, "bias_exponent") ==
-          doctest::Approx((2 * row.alpha + 2 * row.beta - 1) / (2 * row.alpha)).epsilon(1e-13));
-    CHECK(number(findings, "bias_constant") ==
-          doctest::Approx(resummed * integral(2 * row.alpha + 2 * row.beta)).epsilon(1e-6));
+          Approx((2 * row.alpha + 2 * row.beta - 1) / (2 * row.alpha)).epsilon(1e-13));
+    CHECK(number(findings, "bias_constant") == Approx(resummed * integral(2 * row.alpha + 2 * row.beta)).epsilon(1e-6));
     if (row.beta <= 0.5) {
       CHECK(number(findings, "kernel_exponent") == 0);
       CHECK(number(findings, "kernel_constant") == 0);
       continue;
     }
-    CHECK(number(findings, "kernel_exponent") == doctest::Approx(2 - 1 / (2 * row.alpha)).epsilon(1e-13));
+    CHECK(number(findings, "kernel_exponent") == Approx(2 - 1 / (2 * row.alpha)).epsilon(1e-13));
     // sum j^(-s), its tail from N on by Euler and Maclaurin.
     const double s = 2 * row.beta, N = 2000;
     double zeta = std::pow(N, 1 - s) / (s - 1) + 0.5 * std::pow(N, -s) + s / 12 * std::pow(N, -s - 1);
@@ -132,7 +132,7 @@ TEST_CASE("power laws: both terms of the late risk by their integrals over the m
     for (double j = 1; j <= 50; ++j)
       driven += std::pow(j, -s) * (1 / (eta * (2 - eta * std::pow(j, -2 * row.alpha) * (1 + 1 / B))) - 1 / (2 * eta));
     CHECK(number(findings, "kernel_constant") ==
-          doctest::Approx(resummed * resummed * eta * eta / B * integral(4 * row.alpha) * driven).epsilon(1e-6));
+          Approx(resummed * resummed * eta * eta / B * integral(4 * row.alpha) * driven).epsilon(1e-6));
   }
 }
 
@@ -160,9 +160,9 @@ TEST_CASE("power laws: the late risk of runs from any start, of any signal, inpu
     const double terms = term("bias") + term("kernel");
     // Ratios: the numbers are small.
     if (noisy)
-      CHECK((number(findings, "steady_excess_mse") - P) / (term("floor") - terms) == doctest::Approx(1).epsilon(1e-4));
+      CHECK((number(findings, "steady_excess_mse") - P) / (term("floor") - terms) == Approx(1).epsilon(1e-4));
     else
-      CHECK(P / terms == doctest::Approx(1).epsilon(1e-4));
+      CHECK(P / terms == Approx(1).epsilon(1e-4));
   }
   // The plateau (eta/(2 B)) zeta(2 beta) sum lambda^2 of alpha <= 1/4, zeta(1.6) = 2.285765664.
   const auto flat =
@@ -171,8 +171,7 @@ TEST_CASE("power laws: the late risk of runs from any start, of any signal, inpu
   for (double j = 1; j <= 1000; ++j) squares += std::pow(j, -0.8);
   CHECK(words(flat->stability(), "phase") == "kernel-limited (a plateau)");
   CHECK(number(flat->stability(), "kernel_exponent") == 0);
-  CHECK(number(flat->stability(), "kernel_constant") / (1e-9 / 6 * 2.285765664 * squares) ==
-        doctest::Approx(1).epsilon(1e-7));
+  CHECK(number(flat->stability(), "kernel_constant") / (1e-9 / 6 * 2.285765664 * squares) == Approx(1).epsilon(1e-7));
   // No law where there is none.
   const std::string small = "dimension = 20\nalpha = 1\nbeta = 0.4";
   for (const auto& [more, phase] : std::vector<std::pair<std::string, std::string>>{
@@ -191,7 +190,7 @@ TEST_CASE("power laws: the late risk of runs from any start, of any signal, inpu
   const double t = number(both, "crossover_steps");
   CHECK(number(both, "bias_constant") * std::pow(t, -number(both, "bias_exponent")) /
             (number(both, "kernel_constant") * std::pow(t, -number(both, "kernel_exponent"))) ==
-        doctest::Approx(1).epsilon(1e-9));
+        Approx(1).epsilon(1e-9));
 }
 
 TEST_CASE("the steady state of what does not settle: infinite where it is fed and grows, else unknown") {

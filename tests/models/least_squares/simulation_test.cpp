@@ -14,6 +14,7 @@
 
 #include "models/least_squares/least_squares.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 
 using namespace edgewise::models;
@@ -21,6 +22,7 @@ using namespace edgewise::models::least_squares;
 using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
 using edgewise::random::Stream;
+using edgewise::tests::Approx;
 namespace spectra = edgewise::spectra;
 
 namespace {
@@ -232,7 +234,7 @@ TEST_CASE("mean and standard deviation of P are those of the theory (case two-A)
     const auto seen = sample(p, sampler, at, replicas);
     for (std::size_t t = 0; t < at.size(); ++t) {
       CAPTURE(at[t]);
-      CHECK(recursed[t] == doctest::Approx(exact_mean[t]).epsilon(1e-9));
+      CHECK(recursed[t] == Approx(exact_mean[t]).epsilon(1e-9));
       CHECK(std::abs(mean(seen[t][0]) - exact_mean[t]) < z_limit * exact_std[t] / std::sqrt(double{replicas}));
       const double variance = central_moment(seen[t][0], 2);
       const double error = std::sqrt((central_moment(seen[t][0], 4) - variance * variance) / replicas);
@@ -286,8 +288,8 @@ TEST_CASE("an infinite batch is gradient descent, whatever the sampler") {
     CHECK(simulation->sampler() == "gradient descent");
     const auto seen = run(*simulation, 0, {30});
     const double first = 2 * std::pow(1 - 0.08, 60), second = 10 * std::pow(1 - 0.08 * 0.2, 60);
-    CHECK(seen[1] == doctest::Approx(first + 0.2 * second).epsilon(1e-13));
-    CHECK(seen[2] == doctest::Approx(first + second).epsilon(1e-13));
+    CHECK(seen[1] == Approx(first + 0.2 * second).epsilon(1e-13));
+    CHECK(seen[2] == Approx(first + second).epsilon(1e-13));
   }
 }
 
@@ -363,9 +365,9 @@ TEST_CASE("directions of eigenvalue 0 keep their error") {
   s.rate = 0.3;
   for (const char* sampler : {"exact", "block", "batch", "naive"}) {
     const auto start = run(*simulate_sgd(problem(s), called(sampler)), 0, {});
-    CHECK(start[1] == doctest::Approx(1));
-    CHECK(start[2] == doctest::Approx(8));
-    CHECK(run(*simulate_sgd(problem(s), called(sampler)), 0, {500})[2] == doctest::Approx(7).epsilon(1e-12));
+    CHECK(start[1] == Approx(1));
+    CHECK(start[2] == Approx(8));
+    CHECK(run(*simulate_sgd(problem(s), called(sampler)), 0, {500})[2] == Approx(7).epsilon(1e-12));
   }
 }
 
@@ -424,7 +426,7 @@ TEST_CASE("real rows: the first step has exactly the law of one row drawn at ran
   const auto measured = spectra::measure(*p->dataset);
   const auto simulation = simulate_sgd(p, called("auto"));
   CHECK(simulation->sampler() == "rows");
-  CHECK(run(*simulation, 0, {})[1] == doctest::Approx(measured->spectrum.signal()).epsilon(1e-9));
+  CHECK(run(*simulation, 0, {})[1] == Approx(measured->spectrum.signal()).epsilon(1e-9));
   // theta_0 = 0: after the row x with target y, theta = eta y x; P by averaging over all rows, without the spectrum.
   const std::size_t n = dataset->rows, d = dataset->columns;
   double floor = 0;
@@ -451,7 +453,7 @@ TEST_CASE("real rows: the first step has exactly the law of one row drawn at ran
     std::size_t nearest = 0;
     for (std::size_t i = 0; i < n; ++i)
       if (std::abs(excess[i] - seen) < std::abs(excess[nearest] - seen)) nearest = i;
-    CHECK(seen == doctest::Approx(excess[nearest]).epsilon(1e-5));
+    CHECK(seen == Approx(excess[nearest]).epsilon(1e-5));
     ++counts[nearest];
   }
   double statistic = 0;
@@ -470,15 +472,15 @@ TEST_CASE("real rows: descent with a large batch goes the way of gradient descen
   CHECK(run(*simulate_sgd(p, called("rows")), 0, {7, 30}) == streamed);
   p->batch = infinity;
   const auto descended = run(*simulate_sgd(p, called("rows")), 0, {30});
-  CHECK(streamed[1] == doctest::Approx(descended[1]).epsilon(0.02));
-  CHECK(streamed[2] == doctest::Approx(descended[2]).epsilon(0.02));
+  CHECK(streamed[1] == Approx(descended[1]).epsilon(0.02));
+  CHECK(streamed[2] == Approx(descended[2]).epsilon(0.02));
   // Without an alignment the same powers are set mode by mode: same start, same descent.
   p->alignment.reset();
   const auto unaligned = run(*simulate_sgd(p, called("rows")), 0, {30});
-  CHECK(unaligned[1] == doctest::Approx(descended[1]).epsilon(1e-9));
+  CHECK(unaligned[1] == Approx(descended[1]).epsilon(1e-9));
   p->batch = 2;
   const auto start = run(*simulate_sgd(p, called("rows")), 0, {});
-  CHECK(start[1] == doctest::Approx(p->spectrum.signal()).epsilon(1e-9));
+  CHECK(start[1] == Approx(p->spectrum.signal()).epsilon(1e-9));
   p->learning_rate = 100;
   for (const double value : run(*simulate_sgd(p, called("rows")), 0, {1000})) CHECK(value == infinity);
 }
@@ -518,7 +520,7 @@ TEST_CASE("rules that move coordinate by coordinate see every one of an eigenspa
       CAPTURE(row.together);
       const std::string rest = "[optimizer]\nbatch = inf\n[rate]\n" + std::string(rule) + "\n" + row.more;
       const std::vector<double> together = excess(row.together, rest), apart = excess(row.apart, rest);
-      for (std::size_t i = 0; i < together.size(); ++i) CHECK(together[i] == doctest::Approx(apart[i]).epsilon(1e-6));
+      for (std::size_t i = 0; i < together.size(); ++i) CHECK(together[i] == Approx(apart[i]).epsilon(1e-6));
     }
   // Nodes that stand for many coordinates cannot be moved one by one.
   CHECK_THROWS_WITH_AS(

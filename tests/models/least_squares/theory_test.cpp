@@ -7,9 +7,11 @@
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/sgd_modes.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -75,16 +77,16 @@ std::vector<double> naive(std::size_t steps, const std::function<double(double)>
 TEST_CASE("schedules act step by step in the recursion") {
   const auto P = excess(power_law, {"schedule.kind=cosine", "time.at=[0, 7, 50, 300]"});
   const auto expected = naive(300, [](double k) { return 0.4 * (1 + std::cos(M_PI * k / 300)) / 2; });
-  CHECK(P[1] == doctest::Approx(expected[7]).epsilon(1e-13));
-  CHECK(P[2] == doctest::Approx(expected[50]).epsilon(1e-13));
-  CHECK(P[3] == doctest::Approx(expected[300]).epsilon(1e-13));
+  CHECK(P[1] == Approx(expected[7]).epsilon(1e-13));
+  CHECK(P[2] == Approx(expected[50]).epsilon(1e-13));
+  CHECK(P[3] == Approx(expected[300]).epsilon(1e-13));
 }
 
 TEST_CASE("iterating and jumping agree where they meet") {
   // A schedule that is 1 everywhere forbids the jump.
   const auto jumped = excess(power_law, {"time.at=[400, 3000]"});
   const auto iterated = excess(power_law, {"time.at=[400, 3000]", "schedule.kind=table", "schedule.values=[1, 1]"});
-  for (std::size_t i = 0; i < jumped.size(); ++i) CHECK(jumped[i] == doctest::Approx(iterated[i]).epsilon(1e-11));
+  for (std::size_t i = 0; i < jumped.size(); ++i) CHECK(jumped[i] == Approx(iterated[i]).epsilon(1e-11));
 }
 
 TEST_CASE("the integrators of the flow agree to the tolerance asked for") {
@@ -93,12 +95,12 @@ TEST_CASE("the integrators of the flow agree to the tolerance asked for") {
     const auto reference = excess(power_law, {"theory.method=ode", l, "theory.rtol=1e-12"});
     for (const char* integrator : {"sdirk4", "etd", "explicit"}) {
       const auto P = excess(power_law, {"theory.method=ode", l, std::string("theory.integrator=") + integrator});
-      for (std::size_t i = 0; i < P.size(); ++i) CHECK(P[i] == doctest::Approx(reference[i]).epsilon(2e-7));
+      for (std::size_t i = 0; i < P.size(); ++i) CHECK(P[i] == Approx(reference[i]).epsilon(2e-7));
     }
   }
   const auto volterra = excess(power_law, {"theory.method=volterra"});
   const auto homog = excess(power_law, {"theory.method=ode", "theory.level=homog"});
-  for (std::size_t i = 0; i < volterra.size(); ++i) CHECK(volterra[i] == doctest::Approx(homog[i]).epsilon(1e-7));
+  for (std::size_t i = 0; i < volterra.size(); ++i) CHECK(volterra[i] == Approx(homog[i]).epsilon(1e-7));
 }
 
 TEST_CASE("a schedule in continuous time approaches the recursion as the horizon grows") {
@@ -120,7 +122,7 @@ TEST_CASE("the parts of the risk add up") {
     for (std::size_t i = 0; i < t.steps.size(); ++i) {
       const double total = t.find("excess_mse_bias")->value[i] + t.find("excess_mse_kernel")->value[i] +
                            t.find("excess_mse_label_noise")->value[i];
-      CHECK(total == doctest::Approx(t.find("excess_mse")->value[i]).epsilon(1e-11));
+      CHECK(total == Approx(t.find("excess_mse")->value[i]).epsilon(1e-11));
     }
     CHECK(t.find("excess_mse_kernel")->value[0] == 0);
   }
@@ -141,7 +143,7 @@ TEST_CASE("a run that converges to 0 has no exponent there, and no divergence") 
     CHECK(P == without.find("excess_mse")->value);
     CHECK(P.back() == 0);
     // At step 10 from both neighbours: the slopes (10 - 1) log(1/4)/log 10 and (100 - 10) log(1/4)/log 10, averaged.
-    CHECK(exponent[2] == doctest::Approx(-(9 + 90) / 2.0 * std::log(4.0) / std::log(10.0)).epsilon(1e-9));
+    CHECK(exponent[2] == Approx(-(9 + 90) / 2.0 * std::log(4.0) / std::log(10.0)).epsilon(1e-9));
     for (const std::size_t lost : {0u, 3u, 4u, 5u}) CHECK(std::isnan(exponent[lost]));
   }
 }
@@ -151,7 +153,7 @@ TEST_CASE("local exponents approach the predicted one") {
                                      "noise.variance=0", "optimizer.learning_rate=0.3", "optimizer.batch=1",
                                      "time.at=[1e9, 3e9, 1e10]", "theory.exponents=true"})
                      ->solve();
-  CHECK(t.find("excess_mse_exponent")->value[2] == doctest::Approx(-1.25).epsilon(2e-3));
+  CHECK(t.find("excess_mse_exponent")->value[2] == Approx(-1.25).epsilon(2e-3));
   CHECK(std::isnan(t.find("excess_mse_exponent")->value[0]));
 }
 
@@ -163,11 +165,11 @@ TEST_CASE("bands under a schedule and by nodes match the full recursion") {
   };
   const auto constant = std_of({"time.at=[10, 100]"});
   const auto scheduled = std_of({"time.at=[10, 100]", "schedule.kind=table", "schedule.values=[1, 1]"});
-  for (std::size_t i = 1; i < constant.size(); ++i) CHECK(scheduled[i] == doctest::Approx(constant[i]).epsilon(1e-12));
+  for (std::size_t i = 1; i < constant.size(); ++i) CHECK(scheduled[i] == Approx(constant[i]).epsilon(1e-12));
   // 1e6 steps: nodes and the contour; at the steady state nothing changes any more.
   const auto late = std_of({"time.at=[20000, 1000000]"});
-  CHECK(late[2] == doctest::Approx(late[1]).epsilon(1e-5));
-  CHECK(late[2] == doctest::Approx(0.0056333858).epsilon(1e-5));
+  CHECK(late[2] == Approx(late[1]).epsilon(1e-5));
+  CHECK(late[2] == Approx(0.0056333858).epsilon(1e-5));
 }
 
 TEST_CASE("divergence is a result: output ends there, and the step is named") {
@@ -209,7 +211,7 @@ TEST_CASE("theory: properties of the recursion") {
 
 TEST_CASE("perturbed coefficients change the answer by about as much") {
   const double P = excess(power_law, {}).back();
-  CHECK(excess(power_law, {"theory.scale_label_noise=1.03"}).back() == doctest::Approx(1.03 * P).epsilon(3e-3));
+  CHECK(excess(power_law, {"theory.scale_label_noise=1.03"}).back() == Approx(1.03 * P).epsilon(3e-3));
   CHECK(excess(power_law, {"theory.scale_feedback=1.03"}).back() > 1.02 * P);
   CHECK(excess(power_law, {"theory.scale_contraction=1.03"}).back() < 0.99 * P);
   CHECK_FALSE(prepare(power_law, {"theory.scale_feedback=1.03"})->solve().exact);
@@ -283,8 +285,8 @@ TEST_CASE("late steps of gradient descent: (1 - eta)^(2k) whatever the label noi
     CHECK_FALSE(t.diverged_at.has_value());
     for (std::size_t i = 0; i < t.steps.size(); ++i) {
       const double exact = std::exp(2 * t.steps[i] * std::log(0.8));
-      CHECK(t.columns[1].value[i] == doctest::Approx(exact).epsilon(1e-11));
-      CHECK(t.columns[0].value[i] == doctest::Approx((exact + 0.04) / 2).epsilon(1e-11));
+      CHECK(t.columns[1].value[i] == Approx(exact).epsilon(1e-11));
+      CHECK(t.columns[0].value[i] == Approx((exact + 0.04) / 2).epsilon(1e-11));
       CHECK(t.columns[2].value[i] == t.columns[1].value[i]);
     }
   }
@@ -295,7 +297,7 @@ TEST_CASE("a step to the minimum is no divergence, and without a rate nothing mo
   for (const char* rate : {"1.0", "0.9999999999999999"}) {
     const auto t = prepare(descent, {"optimizer.learning_rate=" + std::string(rate)})->solve();
     CHECK_FALSE(t.diverged_at.has_value());
-    CHECK(t.columns[1].value[0] == doctest::Approx(1));
+    CHECK(t.columns[1].value[0] == Approx(1));
     for (std::size_t i = 1; i < t.steps.size(); ++i) {
       CHECK(t.columns[1].value[i] >= 0);
       CHECK(t.columns[1].value[i] < 1e-31);
@@ -306,7 +308,7 @@ TEST_CASE("a step to the minimum is no divergence, and without a rate nothing mo
                                            "time.at=[10, 1000000000000000]"});
     const auto t = problem->solve();
     REQUIRE(t.steps.size() == 3);
-    for (const double P : t.columns[1].value) CHECK(P == doctest::Approx(1).epsilon(1e-14));
+    for (const double P : t.columns[1].value) CHECK(P == Approx(1).epsilon(1e-14));
     for (const auto& finding : problem->stability()) {
       if (finding.name == "stable") CHECK_FALSE(std::get<bool>(finding.value));
       if (finding.name == "heavy_tailed") CHECK_FALSE(std::get<bool>(finding.value));
@@ -322,7 +324,7 @@ TEST_CASE("large batches at late steps: the start dies out below the noise that 
     const double eta = 0.2, d = 4, r = (1 - eta) * (1 - eta) + eta * eta * (d + 1) / batch;
     const double steady = eta * d * 0.04 / (2 * batch - eta * (batch + 1 + d));
     for (std::size_t i = 0; i < t.steps.size(); ++i)
-      CHECK(t.columns[1].value[i] == doctest::Approx(steady + std::pow(r, t.steps[i]) * (1 - steady)).epsilon(1e-10));
+      CHECK(t.columns[1].value[i] == Approx(steady + std::pow(r, t.steps[i]) * (1 - steady)).epsilon(1e-10));
   }
 }
 
@@ -345,22 +347,21 @@ time_step = 0.25
   const auto two = prepare(one)->solve();
   const auto& spread = two.find("excess_mse_sde_std")->value;
   for (std::size_t i = 0; i < spread.size(); ++i)
-    CHECK(two.find("excess_mse_sde_sem")->value[i] == doctest::Approx(spread[i] / std::sqrt(2.0)).epsilon(1e-14));
+    CHECK(two.find("excess_mse_sde_sem")->value[i] == Approx(spread[i] / std::sqrt(2.0)).epsilon(1e-14));
   // Each path alone, as the mean of one is not to be had: the mean of the first two of three paths is that of two.
   const auto three = prepare(one, {"theory.paths=3"})->solve();
   for (std::size_t i = 1; i < spread.size(); ++i) {
     const double mean2 = two.columns[1].value[i], mean3 = three.columns[1].value[i];
     const double third = 3 * mean3 - 2 * mean2, s3 = three.find("excess_mse_sde_std")->value[i];
     // Sum of squares of three about their mean is that of two plus 2/3 of the third's distance squared.
-    CHECK(2 * s3 * s3 ==
-          doctest::Approx(spread[i] * spread[i] + 2.0 / 3 * (third - mean2) * (third - mean2)).epsilon(1e-8));
+    CHECK(2 * s3 * s3 == Approx(spread[i] * spread[i] + 2.0 / 3 * (third - mean2) * (third - mean2)).epsilon(1e-8));
   }
   // P' = -(2 x - 2 x^2/B) P for one coordinate: at x = 1/2, B = 1 the mean is e^(-t/2). 20000 paths, fixed seed.
   const auto many = prepare(one, {"theory.paths=20000", "time.at=[1]"})->solve();
   const double sem = many.find("excess_mse_sde_sem")->value[1];
   // P = v^2 of a geometric Brownian motion: E P^2/(E P)^2 = e^2, so that its sem is known; heavy tails, 20000 paths.
   // A guard: the spread of a spread under a log-normal law; the columns are met by hand above.
-  CHECK(sem == doctest::Approx(std::exp(-0.5) * std::sqrt((std::exp(2.0) - 1) / 20000)).epsilon(0.2));
+  CHECK(sem == Approx(std::exp(-0.5) * std::sqrt((std::exp(2.0) - 1) / 20000)).epsilon(0.2));
   CHECK(std::abs(many.columns[1].value[1] - std::exp(-0.5)) < 3 * sem);
   CHECK(many.warnings.size() == 2);  // that its fluctuations are not those of SGD; their ratio
 }
@@ -397,9 +398,9 @@ error_power = [1.0, 0.0, 0.0]
 [time]
 at = [1]
 )";
-  CHECK(excess(list, {})[0] == doctest::Approx(0.1));
-  CHECK(excess(list, {"initial.error_power=[0, 1, 0]"})[0] == doctest::Approx(1));
-  CHECK(excess(list, {"initial.error_power=[0, 0, 1]"})[0] == doctest::Approx(0.5));
+  CHECK(excess(list, {})[0] == Approx(0.1));
+  CHECK(excess(list, {"initial.error_power=[0, 1, 0]"})[0] == Approx(1));
+  CHECK(excess(list, {"initial.error_power=[0, 0, 1]"})[0] == Approx(0.5));
 }
 
 TEST_CASE("P that falls far faster than 1/t: by its eigenvalues, and of too many modes shown but not judged") {
@@ -412,9 +413,9 @@ TEST_CASE("P that falls far faster than 1/t: by its eigenvalues, and of too many
   // Gradient descent: sum_j j^-12 (1 - 0.3 j^-4)^(2k). A batch of 1e30 changes no digit of it, only the way there.
   double exact = 0;
   for (int j = 500; j > 0; --j) exact += std::pow(j, -12.0) * std::exp(2e10 * std::log1p(-0.3 * std::pow(j, -4.0)));
-  CHECK(solved(500, "inf").columns[1].value.back() == doctest::Approx(exact).epsilon(1e-9));
+  CHECK(solved(500, "inf").columns[1].value.back() == Approx(exact).epsilon(1e-9));
   const auto few = solved(500, "1e30");
-  CHECK(few.columns[1].value.back() == doctest::Approx(exact).epsilon(1e-6));
+  CHECK(few.columns[1].value.back() == Approx(exact).epsilon(1e-6));
   CHECK_FALSE(few.valid_until.has_value());
   const auto many = solved(4000, "1e30");
   REQUIRE(many.valid_until.has_value());
@@ -439,7 +440,7 @@ TEST_CASE("a scaled contraction acts on every mode, step by step") {
     double P = 0;
     for (int a = 0; a < 3; ++a) P += lambda[a] * D[a];
     if (found.steps[next] == k) {
-      CHECK(found.find("excess_mse")->value[next] == doctest::Approx(P).epsilon(1e-13));
+      CHECK(found.find("excess_mse")->value[next] == Approx(P).epsilon(1e-13));
       ++next;
     }
     for (int a = 0; a < 3; ++a) {

@@ -8,23 +8,25 @@
 #include <random>
 #include <vector>
 
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise::models::least_squares;
 using edgewise::models::testing::number;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 TEST_CASE("one coordinate, one sample: E log (1 - x z^2)^2 by its series") {
   // For small x: -2 sum_k x^k E z^(2k)/k, an asymptotic series, E z^(2k) = (2k - 1)!!.
   const double x = 1e-3;
   double series = 0, moment = 1;
   for (int k = 1; k <= 12; ++k) series -= 2 * std::pow(x, k) * (moment *= 2 * k - 1) / k;
-  CHECK(typical_log_growth(x, 1, 1) == doctest::Approx(series).epsilon(1e-11));
+  CHECK(typical_log_growth(x, 1, 1) == Approx(series).epsilon(1e-11));
   // For large x: 2 log x + E log z^4 = 2 log x - 2 (gamma + log 2), corrections O(x^(-1/2)).
   const double far = 1e10;
   CHECK(typical_log_growth(far, 1, 1) ==
-        doctest::Approx(2 * std::log(far) - 2 * (std::numbers::egamma + std::log(2.0))).epsilon(1e-6));
+        Approx(2 * std::log(far) - 2 * (std::numbers::egamma + std::log(2.0))).epsilon(1e-6));
 }
 
 TEST_CASE("the growth of log P against draws of the step") {
@@ -64,17 +66,15 @@ TEST_CASE("at the mean's threshold single runs still decay, by -16 B (B + 2)/d^3
       CAPTURE(B);
       CAPTURE(d);
       const double threshold = 2 * B / (B + d + 1);
-      CHECK(typical_log_growth(threshold, B, d) * d * d * d == doctest::Approx(-16 * B * (B + 2)).epsilon(20 / d));
-      if (B == 1)
-        CHECK((typical_threshold(B, d, threshold) / threshold - 1) * d * d == doctest::Approx(12).epsilon(20 / d));
+      CHECK(typical_log_growth(threshold, B, d) * d * d * d == Approx(-16 * B * (B + 2)).epsilon(20 / d));
+      if (B == 1) CHECK((typical_threshold(B, d, threshold) / threshold - 1) * d * d == Approx(12).epsilon(20 / d));
     }
   const auto findings =
       prepare(
           "model = 'least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 6\neigenvalue = 2\n[time]\nsteps = 5\n"
           "[optimizer]\nlearning_rate = 0.2\nbatch = 3\n")
           ->stability();
-  CHECK(std::log(number(findings, "growth_factor_typical")) ==
-        doctest::Approx(typical_log_growth(0.4, 3, 6)).epsilon(1e-12));
+  CHECK(std::log(number(findings, "growth_factor_typical")) == Approx(typical_log_growth(0.4, 3, 6)).epsilon(1e-12));
   const double eta = number(findings, "eta_typical");
   CHECK(eta > number(findings, "eta_max"));
   CHECK(std::abs(typical_log_growth(2 * eta, 3, 6)) < 1e-10);

@@ -15,11 +15,13 @@
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 using models::Trajectory;
 using models::testing::error_with;
 using models::testing::prepare;
@@ -353,10 +355,10 @@ TEST_CASE("averaged gradients and whole vectors: exact gradients give the same n
           CAPTURE(c);
           // The rate of a whole vector is a difference of vectors of size 1 over a gradient that becomes small; the others
           // are squares of what is known to 1e-15.
-          CHECK(out[c + 1] == doctest::Approx(expected[c])
+          CHECK(out[c + 1] == Approx(expected[c])
                                   .epsilon(c == 2 && !closure ? 1e-4 : 1e-10)
                                   .scale(c == 2 ? 0 : 1e-5 * std::sqrt(std::abs(expected[c]))));
-          if (closure) CHECK(theory.columns[c + 1].value[row] == doctest::Approx(expected[c]).epsilon(1e-10));
+          if (closure) CHECK(theory.columns[c + 1].value[row] == Approx(expected[c]).epsilon(1e-10));
         }
         ++row;
       }
@@ -394,10 +396,10 @@ TEST_CASE("momo: the theory is the closure of means") {
       C[i] -= tau * V[i];
     }
     if (k + 1 != 1 && k + 1 != 7 && k + 1 != 60) continue;
-    CHECK(theory.find("excess_mse")->value[row] == doctest::Approx(inner(lambda, D)).epsilon(1e-11));
-    CHECK(theory.find("learning_rate")->value[row] == doctest::Approx(tau).epsilon(1e-11));
-    CHECK(theory.find("average_tangent")->value[row] == doctest::Approx(f + along - gamma).epsilon(1e-10));
-    CHECK(theory.find("tangent_fall")->value[row] == doctest::Approx(tau * square).epsilon(1e-10));
+    CHECK(theory.find("excess_mse")->value[row] == Approx(inner(lambda, D)).epsilon(1e-11));
+    CHECK(theory.find("learning_rate")->value[row] == Approx(tau).epsilon(1e-11));
+    CHECK(theory.find("average_tangent")->value[row] == Approx(f + along - gamma).epsilon(1e-10));
+    CHECK(theory.find("tangent_fall")->value[row] == Approx(tau * square).epsilon(1e-10));
     ++row;
   }
 }
@@ -452,14 +454,14 @@ TEST_CASE("momo: exact gradients keep their digits far below the start, in theor
     }
     CAPTURE(list);
     const double expected = static_cast<double>(P), rate = static_cast<double>(tau);
-    CHECK(theory.find("excess_mse")->value.back() == doctest::Approx(expected).epsilon(1e-7));
-    CHECK(theory.find("learning_rate")->value.back() == doctest::Approx(rate).epsilon(1e-7));
+    CHECK(theory.find("excess_mse")->value.back() == Approx(expected).epsilon(1e-7));
+    CHECK(theory.find("learning_rate")->value.back() == Approx(rate).epsilon(1e-7));
     const auto simulation = problem->simulate();
     const auto replica = simulation->replica(1, 0);
     std::vector<double> out(simulation->observables().size());
     replica->advance(c.steps);
     replica->observe(out);
-    CHECK(out[1] == doctest::Approx(expected).epsilon(1e-7));
+    CHECK(out[1] == Approx(expected).epsilon(1e-7));
   }
 }
 
@@ -499,7 +501,7 @@ TEST_CASE("momo: where single runs differ the theory says so, and by how much th
   const Trajectory large = solved("100000000"), larger = solved("10000000000");
   CHECK(large.labels.front().second == "yes");
   CHECK(large.report.front().first == "closure_spread");
-  CHECK(large.report.front().second == doctest::Approx(10 * larger.report.front().second).epsilon(0.02));
+  CHECK(large.report.front().second == Approx(10 * larger.report.front().second).epsilon(0.02));
   CHECK(larger.report.front().second > 0);
 
   // At the first step it is Polyak's stochastic rate, but that one is averaged over its batch, whose spread does not count.
@@ -508,8 +510,7 @@ TEST_CASE("momo: where single runs differ the theory says so, and by how much th
   const auto polyak =
       prepare(problem_text + "[rate]\nkind = \"stochastic-polyak\"\nc = 1.0", {"optimizer.batch=4000", "time.at=[1]"})
           ->solve();
-  CHECK(first.find("learning_rate")->value.back() ==
-        doctest::Approx(polyak.find("learning_rate")->value.back()).epsilon(1e-2));
+  CHECK(first.find("learning_rate")->value.back() == Approx(polyak.find("learning_rate")->value.back()).epsilon(1e-2));
   CHECK(polyak.report.front().second < 0.3 * first.report.front().second);
 }
 
@@ -579,7 +580,7 @@ TEST_CASE("momo inside Adam: while its cap binds it is Adam at that rate, whose 
   }
   const std::vector<double> theory = adam("0.01"), faster = adam("0.0125");
   for (std::size_t i = 0; i < 2; ++i) {
-    CHECK(mean[i] == doctest::Approx(theory[i + 1]).epsilon(0.07));
+    CHECK(mean[i] == Approx(theory[i + 1]).epsilon(0.07));
     CHECK(mean[i] > 1.07 * faster[i + 1]);
   }
 }
@@ -592,7 +593,7 @@ TEST_CASE("momo: without averaging it is Polyak's stochastic rate with c = 1") {
         ->value.back();
   };
   CHECK(end("kind = \"momo\"\nbeta = 0.0\neta_max = 0.9\nf_min = 0.01") ==
-        doctest::Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 0.9\nf_min = 0.01")).epsilon(1e-13));
+        Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 0.9\nf_min = 0.01")).epsilon(1e-13));
 }
 
 TEST_CASE(
@@ -610,9 +611,9 @@ TEST_CASE(
     return out[1];
   };
   CHECK(end("kind = \"momo\"\nbeta = 1e-13") ==
-        doctest::Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 1.0")).epsilon(1e-9));
+        Approx(end("kind = \"stochastic-polyak\"\nc = 1.0\neta_max = 1.0")).epsilon(1e-9));
   const double kept = end("kind = \"mechanic\"\ns0 = 0.1");
-  CHECK(kept == doctest::Approx(end("kind = \"mechanic\"\ns0 = 0.1\ndisplacement = \"recomputed\"")).epsilon(1e-4));
+  CHECK(kept == Approx(end("kind = \"mechanic\"\ns0 = 0.1\ndisplacement = \"recomputed\"")).epsilon(1e-4));
   CHECK(std::abs(kept - end("kind = \"mechanic\"\ns0 = 1e-12")) > 0.1);  // it has moved
 }
 

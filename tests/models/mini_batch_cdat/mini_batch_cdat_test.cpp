@@ -7,11 +7,12 @@
 #include <string>
 
 #include "models/mini_batch_cdat/mini_batch_cdat.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::mini_batch_cdat::Regression;
 using models::testing::column;
 using models::testing::error_of;

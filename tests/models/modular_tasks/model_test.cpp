@@ -11,9 +11,11 @@
 #include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
 #include "models/modular_tasks/task_levels.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 using modular_tasks::TaskFamily;
 
 namespace {
@@ -76,8 +78,8 @@ TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and
       problem(
           "[data]\ndimension = 6\n[tasks]\ncount = 8\noverlap = 0.9\n[kernel]\nmax_degree = 14\n[samples]\nmax = 800\n")
           ->stability();
-  CHECK(number(findings, "samples_for_0.1") == doctest::Approx(1807.752).epsilon(1e-6));
-  CHECK(number(findings, "penalty_0.1") == doctest::Approx(4.64).epsilon(2e-3));
+  CHECK(number(findings, "samples_for_0.1") == Approx(1807.752).epsilon(1e-6));
+  CHECK(number(findings, "penalty_0.1") == Approx(4.64).epsilon(2e-3));
   const auto floor =
       problem("[data]\ndimension = 6\n[tasks]\ncodes = 'tree'\ndepth = 2\nbias = 0\n[samples]\nmax = 400\n");
   CHECK(number(floor->stability(), "unlearnable_power") > 0.3);
@@ -136,16 +138,15 @@ TEST_CASE("a machine of its own is kernel regression on its share of the samples
   const auto one = find(e).prepare(e);
   const auto theory = tasks->solve(), own = one->solve();
   for (std::size_t k = 0; k < 2; ++k)
-    CHECK(theory.find("modular_excess_mse")->value[k] ==
-          doctest::Approx(own.find("excess_mse")->value[k]).epsilon(1e-10));
+    CHECK(theory.find("modular_excess_mse")->value[k] == Approx(own.find("excess_mse")->value[k]).epsilon(1e-10));
   const auto found = tasks->stability();
   CHECK(number(found, "tasks") == 4);
-  CHECK(number(found, "target_power") == doctest::Approx(1).epsilon(1e-12));
-  CHECK(number(found, "modular_unlearnable_power") == doctest::Approx(.4).epsilon(1e-12));
+  CHECK(number(found, "target_power") == Approx(1).epsilon(1e-12));
+  CHECK(number(found, "modular_unlearnable_power") == Approx(.4).epsilon(1e-12));
   // The one machine has t/2 in common between all tasks: what differs between them in degree 1, 3/4 of it, is lost too.
-  CHECK(number(found, "unlearnable_power") == doctest::Approx(.4 + .375).epsilon(1e-12));
+  CHECK(number(found, "unlearnable_power") == Approx(.4 + .375).epsilon(1e-12));
   CHECK(number(found, "modular_samples_for_0.5") ==
-        doctest::Approx(4 * number(one->stability(), "samples_for_0.5")).epsilon(1e-8));
+        Approx(4 * number(one->stability(), "samples_for_0.5")).epsilon(1e-8));
   // Common and differential levels, of each degree: 1 and 3 times the harmonics.
   const auto modes = tasks->mode_table();
   double common = 0, differential = 0;
@@ -153,8 +154,8 @@ TEST_CASE("a machine of its own is kernel regression on its share of the samples
     CHECK(modes[0].name == "code_level");
     if (modes[1].value[k] == 1) (modes[0].value[k] == 0 ? common : differential) += modes[3].value[k];
   }
-  CHECK(common == doctest::Approx(6));
-  CHECK(differential == doctest::Approx(18));
+  CHECK(common == Approx(6));
+  CHECK(differential == Approx(18));
   double left = 0;
   for (const double x : modes.back().value) left += x;
   CHECK(left >= .4);
@@ -170,7 +171,7 @@ TEST_CASE("what max_degree leaves out is not taken for learning") {
       "= ";
   const auto few = problem(text + "[1000, 100000, 10000000]\n");
   const auto theory = few->solve();
-  CHECK(theory.columns[0].value[1] == doctest::Approx(0.21148).epsilon(0.01));
+  CHECK(theory.columns[0].value[1] == Approx(0.21148).epsilon(0.01));
   CHECK(theory.columns[0].value[2] < 0.1);
   REQUIRE(theory.valid_until);
   CHECK(*theory.valid_until == 100000);
@@ -187,7 +188,7 @@ TEST_CASE("without max_degree the levels of ReLU kernels go on to the end") {
   // As above: 400 levels give .2017.
   const auto all =
       problem("[data]\ndimension = 6\n[kernel]\nridge = 0\n[noise]\nvariance = 1\n[samples]\nat = [1000, 10000000]\n");
-  CHECK(all->solve().columns[0].value[1] == doctest::Approx(0.2017).epsilon(1e-3));
+  CHECK(all->solve().columns[0].value[1] == Approx(0.2017).epsilon(1e-3));
   CHECK(number(all->stability(), "last_degree") > 1000);
   CHECK(number(all->stability(), "truncation") < 1e-3);
   CHECK(all->warnings().empty());
@@ -199,12 +200,12 @@ TEST_CASE("without max_degree the levels of ReLU kernels go on to the end") {
     const auto many = problem(noisy + tasks + "[kernel]\nmax_degree = 400\n")->solve();
     for (std::size_t o = 0; o < 3; ++o)
       for (std::size_t t = 0; t < 2; ++t)
-        CHECK(few.columns[o].value[t] == doctest::Approx(many.columns[o].value[t]).epsilon(1e-5));
+        CHECK(few.columns[o].value[t] == Approx(many.columns[o].value[t]).epsilon(1e-5));
   }
   // Many dimensions, where the trace beyond is a ridge all the same.
   const std::string wide = "[noise]\nvariance = 0.1\n[samples]\nat = [100, 1000]\n[data]\ndimension = 20\n";
   CHECK(problem(wide)->solve().columns[0].value[1] ==
-        doctest::Approx(problem(wide + "[kernel]\nmax_degree = 24\n")->solve().columns[0].value[1]).epsilon(1e-9));
+        Approx(problem(wide + "[kernel]\nmax_degree = 24\n")->solve().columns[0].value[1]).epsilon(1e-9));
   // Power in high degrees is learned there too, and listed once.
   std::string powers = "[0, 0.5";
   for (int k = 2; k < 30; ++k) powers += ", 0";
@@ -213,7 +214,7 @@ TEST_CASE("without max_degree the levels of ReLU kernels go on to the end") {
   for (const ModeColumn& column : high->mode_table())
     if (column.name == "target_power")
       for (const double x : column.value) listed += x;
-  CHECK(listed == doctest::Approx(1).epsilon(1e-12));
+  CHECK(listed == Approx(1).epsilon(1e-12));
   // Codes that no degree tells apart: of signs without a bias one parity is another kernel's.
   const auto parity = problem(noisy + "codes = 'tree'\nbias = 0\n")->stability();
   CHECK(number(parity, "last_degree") == 192);

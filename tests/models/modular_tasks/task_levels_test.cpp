@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 using modular_tasks::TaskFamily;
 
 TEST_CASE("levels are the eigenvalues of the kernel between all tasks and points of a circle") {
@@ -43,7 +45,7 @@ TEST_CASE("levels are the eigenvalues of the kernel between all tasks and points
       }
     std::vector<double> values = linear_algebra::symmetric_eigenvalues(gram);
     std::ranges::sort(values, std::greater<>());
-    for (std::size_t i = 0; i < 40; ++i) CHECK(values[i] == doctest::Approx(expected[i]).epsilon(1e-9).scale(1e-12));
+    for (std::size_t i = 0; i < 40; ++i) CHECK(values[i] == Approx(expected[i]).epsilon(1e-9).scale(1e-12));
   }
 }
 
@@ -73,7 +75,7 @@ TEST_CASE("levels of many signs and of close codes keep their digits: products o
           for (std::size_t k = 0; k <= 5; ++k) {
             const double expected = factor(z, bias, k) * std::pow(std::cosh(y), static_cast<double>(h - q)) *
                                     std::pow(std::sinh(y), static_cast<double>(q));
-            CHECK(levels.eigenvalue[6 * q + k] / expected == doctest::Approx(1).epsilon(1e-6));
+            CHECK(levels.eigenvalue[6 * q + k] / expected == Approx(1).epsilon(1e-6));
           }
       }
   family.codes = TaskFamily::Codes::cluster;
@@ -85,8 +87,8 @@ TEST_CASE("levels of many signs and of close codes keep their digits: products o
     const double y = 1 / (2 + family.bias);
     for (std::size_t k = 0; k <= 5; ++k) {
       const double common = factor(1, family.bias, k) * std::exp(overlap * y), rest = std::expm1((1 - overlap) * y) / 3;
-      CHECK(levels.eigenvalue[k] / (common * (1 + rest)) == doctest::Approx(1).epsilon(1e-10));
-      CHECK(levels.eigenvalue[6 + k] / (common * rest) == doctest::Approx(1).epsilon(1e-8));
+      CHECK(levels.eigenvalue[k] / (common * (1 + rest)) == Approx(1).epsilon(1e-10));
+      CHECK(levels.eigenvalue[6 + k] / (common * rest) == Approx(1).epsilon(1e-8));
     }
   }
 }

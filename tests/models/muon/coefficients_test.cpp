@@ -8,10 +8,12 @@
 #include "models/muon/findings.hpp"
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -67,7 +69,7 @@ TEST_CASE("the anisotropic drift: rows and columns change places with Sigma and 
   const auto a = signsvd_drift_matrix({lambda, n}, {sig, m}, 7, WeightLaw::bilinear);
   const auto b = signsvd_drift_matrix({sig, m}, {lambda, n}, 7, WeightLaw::bilinear);
   for (std::size_t k = 0; k < 9; ++k)
-    for (std::size_t j = 0; j < 12; ++j) CHECK(a[k * 12 + j] == doctest::Approx(b[j * 9 + k]).epsilon(1e-10));
+    for (std::size_t j = 0; j < 12; ++j) CHECK(a[k * 12 + j] == Approx(b[j * 9 + k]).epsilon(1e-10));
 }
 
 TEST_CASE("Phi and its inverse") {
@@ -78,15 +80,15 @@ TEST_CASE("Phi and its inverse") {
     const double step = 1e-3;
     for (double g = -12; g <= 12; g += step)
       sum += step * rho * g * g / (1 + rho * g * g) * std::exp(-0.5 * g * g) / std::sqrt(2 * std::numbers::pi);
-    CHECK(weight_transform(WeightLaw::bilinear, rho) == doctest::Approx(sum).epsilon(1e-11));
+    CHECK(weight_transform(WeightLaw::bilinear, rho) == Approx(sum).epsilon(1e-11));
   }
   for (const WeightLaw law : {WeightLaw::bilinear, WeightLaw::vector, WeightLaw::unlimited})
     for (const double rho : {1e-12, 1e-3, 0.0101, 0.3, 12.0, 1e5}) {
       const double phi = weight_transform(law, rho);
       if (1 - phi < 1e-6) continue;
-      CHECK(inverse_weight_transform(law, phi, 1 - phi) == doctest::Approx(rho).epsilon(1e-9));
+      CHECK(inverse_weight_transform(law, phi, 1 - phi) == Approx(rho).epsilon(1e-9));
     }
-  CHECK(scaled_erfc(6.9999999) == doctest::Approx(scaled_erfc(7.0000001)).epsilon(1e-7));
+  CHECK(scaled_erfc(6.9999999) == Approx(scaled_erfc(7.0000001)).epsilon(1e-7));
   CHECK(scaled_erfc(0) == 1);
 }
 
@@ -103,9 +105,9 @@ TEST_CASE("coefficients refuse what they cannot do") {
 }
 
 TEST_CASE("vector labels: sqrt(2/pi) E chi_B/sqrt(B)") {
-  CHECK(sign_drift_factor_vector(1) == doctest::Approx(2 / std::numbers::pi).epsilon(1e-13));
-  CHECK(sign_drift_factor_vector(2) == doctest::Approx(std::sqrt(0.5)).epsilon(1e-12));
-  CHECK(sign_drift_factor_vector(2e7) == doctest::Approx(std::sqrt(2 / std::numbers::pi)).epsilon(1e-7));
+  CHECK(sign_drift_factor_vector(1) == Approx(2 / std::numbers::pi).epsilon(1e-13));
+  CHECK(sign_drift_factor_vector(2) == Approx(std::sqrt(0.5)).epsilon(1e-12));
+  CHECK(sign_drift_factor_vector(2e7) == Approx(std::sqrt(2 / std::numbers::pi)).epsilon(1e-7));
 }
 
 TEST_CASE("signs in the Hadamard basis: the fast noise is u'Au") {
@@ -123,17 +125,17 @@ TEST_CASE("signs in the Hadamard basis: the fast noise is u'Au") {
   // Dg = (tr K/n) 1: kappa = lambda/sqrt(lbar) and the noise has a factor sqrt(lbar).
   const double mean = std::accumulate(lambda.begin(), lambda.end(), 0.0) / static_cast<double>(n);
   for (std::size_t j = 0; j < n; ++j) {
-    CHECK(modes.kappa[n - 1 - j] == doctest::Approx(lambda[j] / std::sqrt(mean)).epsilon(1e-11));
-    CHECK(modes.noise[n - 1 - j] == doctest::Approx(fast[j] * std::sqrt(mean)).epsilon(1e-9));
+    CHECK(modes.kappa[n - 1 - j] == Approx(lambda[j] / std::sqrt(mean)).epsilon(1e-11));
+    CHECK(modes.noise[n - 1 - j] == Approx(fast[j] * std::sqrt(mean)).epsilon(1e-9));
   }
-  CHECK(std::accumulate(fast.begin(), fast.end(), 0.0) == doctest::Approx(static_cast<double>(n)).epsilon(1e-13));
+  CHECK(std::accumulate(fast.begin(), fast.end(), 0.0) == Approx(static_cast<double>(n)).epsilon(1e-13));
   Matrix rows(3, n);
   for (std::size_t i = 0; i < rows.size(); ++i) rows.data()[i] = std::sin(static_cast<double>(i));
   Matrix twice = rows;
   walsh_hadamard_rows(twice, 0.25);
   walsh_hadamard_rows(twice, 0.25);
   for (std::size_t i = 0; i < rows.size(); ++i)
-    CHECK(twice.data()[i] == doctest::Approx(rows.data()[i]).epsilon(1e-14).scale(1));
+    CHECK(twice.data()[i] == Approx(rows.data()[i]).epsilon(1e-14).scale(1));
 }
 
 TEST_CASE("linearised sign noise sums to n") {
@@ -141,10 +143,10 @@ TEST_CASE("linearised sign noise sums to n") {
   const double mean = std::accumulate(lambda.begin(), lambda.end(), 0.0) / 64;
   double sum = 0;
   for (const double l : lambda) sum += linear_sign_noise(l, mean);
-  CHECK(sum == doctest::Approx(64).epsilon(1e-13));
+  CHECK(sum == Approx(64).epsilon(1e-13));
 }
 
 TEST_CASE("local slopes") {
   const std::vector<double> x{1, 2, 4, 8}, y{1, 8, 64, 512};
-  for (const double slope : local_slopes(x, y)) CHECK(slope == doctest::Approx(3));
+  for (const double slope : local_slopes(x, y)) CHECK(slope == Approx(3));
 }

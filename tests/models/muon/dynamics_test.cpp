@@ -6,10 +6,12 @@
 
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/muon/literal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -31,8 +33,8 @@ TEST_CASE("drift and noise of every map with known coefficients, m = 3 and B = 4
     std::vector<double> h(3), q(3);
     d.at(1.7, h, q);
     for (std::size_t a = 0; a < 3; ++a) {
-      CHECK(h[a] == doctest::Approx(drift(values[a])).epsilon(tolerance));
-      CHECK(q[a] == doctest::Approx(many[a] * noise(a)).epsilon(tolerance));
+      CHECK(h[a] == Approx(drift(values[a])).epsilon(tolerance));
+      CHECK(q[a] == Approx(many[a] * noise(a)).epsilon(tolerance));
     }
   };
   SUBCASE("SGD: h = lambda sqrt V and q = m lambda V/B") {
@@ -76,11 +78,11 @@ TEST_CASE("drift and noise of every map with known coefficients, m = 3 and B = 4
     const double kappa = d.ridge;
     double rank = 0;
     for (const double l : literal::four_values) rank += l / (l + kappa);
-    CHECK(rank == doctest::Approx(3).epsilon(1e-12));
+    CHECK(rank == Approx(3).epsilon(1e-12));
     const std::vector<double> drift = signsvd_drift({values, many}, 3, 4, WeightLaw::bilinear);
     for (std::size_t a = 0; a < 3; ++a) {
       CHECK(d.drift[a] == drift[a]);
-      CHECK(d.noise[a] == doctest::Approx(many[a] * values[a] / (values[a] + kappa)).epsilon(1e-12));
+      CHECK(d.noise[a] == Approx(many[a] * values[a] / (values[a] + kappa)).epsilon(1e-12));
     }
   }
 }
@@ -89,9 +91,9 @@ TEST_CASE("signs and SGD know any batch, spectral maps want a rank of 2") {
   MatrixLeastSquares problem = literal::four_inputs(3, 1);
   problem.map = UpdateMap::signsgd;
   const MatrixDynamics one(problem, {});
-  CHECK(one.sign_factor == doctest::Approx(std::pow(2 / std::numbers::pi, 1.5)).epsilon(1e-13));
+  CHECK(one.sign_factor == Approx(std::pow(2 / std::numbers::pi, 1.5)).epsilon(1e-13));
   for (std::size_t a = 0; a < 3; ++a)
-    CHECK(one.drift[a] == doctest::Approx(one.sign_factor * values[a] / std::sqrt(3.5 / 4)).epsilon(1e-13));
+    CHECK(one.drift[a] == Approx(one.sign_factor * values[a] / std::sqrt(3.5 / 4)).epsilon(1e-13));
   problem.map = UpdateMap::sgd;
   CHECK(MatrixDynamics(problem, {}).drift == values);
   problem.map = UpdateMap::signsvd;
@@ -132,9 +134,9 @@ TEST_CASE("signs in a random basis: E S = sqrt(B) phi_B Delta K diag(K)^(-1/2)/s
     found_drift += d.weight[j] * d.drift[j] * d.initial[j];
     found_noise += d.weight[j] * d.noise[j];
   }
-  CHECK(found_P == doctest::Approx(P).epsilon(1e-12));
-  CHECK(found_drift == doctest::Approx(2 * 0.6734537181 * drift).epsilon(1e-9));
-  CHECK(found_noise == doctest::Approx(noise).epsilon(1e-12));
+  CHECK(found_P == Approx(P).epsilon(1e-12));
+  CHECK(found_drift == Approx(2 * 0.6734537181 * drift).epsilon(1e-9));
+  CHECK(found_noise == Approx(noise).epsilon(1e-12));
 }
 
 TEST_CASE("a map with a scale: coefficients between the nodes of V are those measured there") {
@@ -155,8 +157,8 @@ TEST_CASE("a map with a scale: coefficients between the nodes of V are those mea
     const MeasuredCoefficients c = null_coefficients(problem, 5, 3, V);
     d.at(V, h, q);
     for (std::size_t a = 0; a < 3; ++a) {
-      CHECK(h[a] == doctest::Approx(c.drift[a]).epsilon(1e-5));
-      CHECK(q[a] == doctest::Approx(many[a] * c.noise[a]).epsilon(1e-5));
+      CHECK(h[a] == Approx(c.drift[a]).epsilon(1e-5));
+      CHECK(q[a] == Approx(many[a] * c.noise[a]).epsilon(1e-5));
     }
   }
   // Held beyond the ends.
@@ -166,7 +168,7 @@ TEST_CASE("a map with a scale: coefficients between the nodes of V are those mea
   CHECK(h == h2);
   CHECK(q == q2);
   const MeasuredCoefficients start = null_coefficients(problem, 5, 3, P0 + 0.3);
-  for (std::size_t a = 0; a < 3; ++a) CHECK(d.drift[a] == doctest::Approx(start.drift[a]).epsilon(1e-5));
+  for (std::size_t a = 0; a < 3; ++a) CHECK(d.drift[a] == Approx(start.drift[a]).epsilon(1e-5));
 }
 
 TEST_CASE("anisotropic outputs: pairs, their weights and starts, measured noise") {
@@ -189,11 +191,11 @@ TEST_CASE("anisotropic outputs: pairs, their weights and starts, measured noise"
       const std::size_t i = 3 * b + a;
       CHECK(d.weight[i] == sig[b] * values[a]);
       CHECK(d.count[i] == rows[b] * many[a]);
-      CHECK(d.initial[i] == doctest::Approx(power[a] * rows[b] / 3).epsilon(1e-14));
+      CHECK(d.initial[i] == Approx(power[a] * rows[b] / 3).epsilon(1e-14));
       CHECK(d.drift[i] == drift[i]);
-      CHECK(d.noise[i] == doctest::Approx(rows[b] * many[a] * c.noise[i]).epsilon(1e-13));
+      CHECK(d.noise[i] == Approx(rows[b] * many[a] * c.noise[i]).epsilon(1e-13));
     }
-  CHECK(d.excess(d.initial) == doctest::Approx((3 + 2 * 0.5) / 3 * (1.8 + 0.35 + 0.004)).epsilon(1e-13));
+  CHECK(d.excess(d.initial) == Approx((3 + 2 * 0.5) / 3 * (1.8 + 0.35 + 0.004)).epsilon(1e-13));
 }
 
 TEST_CASE("dressing: signal shares, inflations and where none is known") {
@@ -206,13 +208,13 @@ TEST_CASE("dressing: signal shares, inflations and where none is known") {
     d.inflation(M, V, f);
     std::vector<double> inflated, h = d.drift;
     for (std::size_t a = 0; a < 3; ++a) {
-      CHECK(f[a] == doctest::Approx(strength * values[a] * M[a] / many[a] / V).epsilon(1e-14));
+      CHECK(f[a] == Approx(strength * values[a] * M[a] / many[a] / V).epsilon(1e-14));
       inflated.push_back(values[a] * (1 + f[a]));
     }
-    CHECK(d.signal_to_noise(M, V) == doctest::Approx(strength * 1.6 / V).epsilon(1e-14));
+    CHECK(d.signal_to_noise(M, V) == Approx(strength * 1.6 / V).epsilon(1e-14));
     d.dress(f, h);
     const std::vector<double> polar = signsvd_drift({inflated, many}, 3, 4, WeightLaw::bilinear);
-    for (std::size_t a = 0; a < 3; ++a) CHECK(h[a] == doctest::Approx(polar[a] / (1 + f[a])).epsilon(1e-9));
+    for (std::size_t a = 0; a < 3; ++a) CHECK(h[a] == Approx(polar[a] / (1 + f[a])).epsilon(1e-9));
     CHECK_FALSE(d.no_dressing());
   }
   problem.map = UpdateMap::signsgd;
@@ -220,17 +222,17 @@ TEST_CASE("dressing: signal shares, inflations and where none is known") {
     const MatrixDynamics d(problem, {});
     d.inflation(M, V, f);
     const double psi = (4 * 0.8 + 0.49 * 0.3 + 0.01 * 0.02) / V / 3.5;
-    for (const double x : f) CHECK(x == doctest::Approx(strength * psi).epsilon(1e-14));
+    for (const double x : f) CHECK(x == Approx(strength * psi).epsilon(1e-14));
     std::vector<double> h = d.drift;
     d.dress(f, h);
     for (std::size_t a = 0; a < 3; ++a)
-      CHECK(h[a] == doctest::Approx(d.drift[a] / std::sqrt(1 + strength * psi)).epsilon(1e-14));
+      CHECK(h[a] == Approx(d.drift[a] / std::sqrt(1 + strength * psi)).epsilon(1e-14));
   }
   problem.rotation = Rotation::none;
   {
     const MatrixDynamics d(problem, {});
     d.inflation(M, V, f);
-    CHECK(f[1] == doctest::Approx(strength * 0.7 * 0.15 / V).epsilon(1e-14));
+    CHECK(f[1] == Approx(strength * 0.7 * 0.15 / V).epsilon(1e-14));
     CHECK_FALSE(d.no_dressing());
   }
   problem.rotation = Rotation::haar;
@@ -262,11 +264,11 @@ TEST_CASE("null modes: no gradient reaches them, and every number is that of the
     CHECK(a.initial[3] == 0.7);
     const double tolerance = map == UpdateMap::newton_schulz ? 0.1 : 1e-12;  // two sets of draws
     for (std::size_t i = 0; i < 3; ++i) {
-      CHECK(a.drift[i] == doctest::Approx(b.drift[i]).epsilon(tolerance));
-      CHECK(a.noise[i] == doctest::Approx(b.noise[i]).epsilon(tolerance));
+      CHECK(a.drift[i] == Approx(b.drift[i]).epsilon(tolerance));
+      CHECK(a.noise[i] == Approx(b.noise[i]).epsilon(tolerance));
     }
-    CHECK(a.noise_to_drift() == doctest::Approx(b.noise_to_drift()).epsilon(tolerance));
-    CHECK(a.excess(a.initial) == doctest::Approx(b.excess(b.initial)).epsilon(1e-14));
+    CHECK(a.noise_to_drift() == Approx(b.noise_to_drift()).epsilon(tolerance));
+    CHECK(a.excess(a.initial) == Approx(b.excess(b.initial)).epsilon(1e-14));
   }
   // Signs in a basis that mixes the modes push null ones about, which P does not see.
   with.map = UpdateMap::signsgd;
@@ -284,5 +286,5 @@ TEST_CASE("null modes: no gradient reaches them, and every number is that of the
     CHECK(d.noise[i] > 0);
   }
   CHECK(null == 4);
-  CHECK(d.noise_to_drift() == doctest::Approx(seen).epsilon(1e-13));
+  CHECK(d.noise_to_drift() == Approx(seen).epsilon(1e-13));
 }

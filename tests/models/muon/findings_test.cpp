@@ -8,6 +8,7 @@
 
 #include "models/muon/null_draws.hpp"
 #include "models/muon/phases.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 #include "tests/models/muon/literal.hpp"
@@ -15,6 +16,7 @@
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using testing::column;
 using testing::flag;
 using testing::number;
@@ -61,27 +63,27 @@ TEST_CASE("findings of a constant rate") {
   const Idealised of;
   const auto findings = signs("learning_rate = 0.02")->stability();
   CHECK(number(findings, "rank") == 3);
-  CHECK(number(findings, "sign_drift_factor") == doctest::Approx(std::sqrt(2 / std::numbers::pi)).epsilon(1e-15));
+  CHECK(number(findings, "sign_drift_factor") == Approx(std::sqrt(2 / std::numbers::pi)).epsilon(1e-15));
   const auto share = column(signs("learning_rate = 0.02")->mode_table(), "signal_share");
   for (std::size_t a = 0; a < 3; ++a)
-    CHECK(share[a] == doctest::Approx(of.lambda[a] * of.power[a] / of.count[a] / (of.P0 + 0.3)).epsilon(1e-13));
+    CHECK(share[a] == Approx(of.lambda[a] * of.power[a] / of.count[a] / (of.P0 + 0.3)).epsilon(1e-13));
   CHECK(words(findings, "protocol") == "constant: raw eta = 0.02");
-  CHECK(number(findings, "initial_excess_mse") == doctest::Approx(of.P0).epsilon(1e-14));
-  CHECK(number(findings, "noise_to_drift") == doctest::Approx(of.N).epsilon(1e-13));
-  CHECK(number(findings, "total_drift") == doctest::Approx(of.drift[0] + 2 * of.drift[1] + of.drift[2]).epsilon(1e-13));
+  CHECK(number(findings, "initial_excess_mse") == Approx(of.P0).epsilon(1e-14));
+  CHECK(number(findings, "noise_to_drift") == Approx(of.N).epsilon(1e-13));
+  CHECK(number(findings, "total_drift") == Approx(of.drift[0] + 2 * of.drift[1] + of.drift[2]).epsilon(1e-13));
   CHECK(flag(findings, "stable"));
   // The floor P = (eta/2) N sqrt(P + sigma^2), by iteration.
   double floor = 1;
   for (int i = 0; i < 200; ++i) floor = 0.01 * of.N * std::sqrt(floor + 0.3);
-  CHECK(number(findings, "steady_excess_mse") == doctest::Approx(floor).epsilon(1e-12));
-  CHECK(number(findings, "overshoot") == doctest::Approx(0.04 * of.drift[0] / std::sqrt(floor + 0.3)).epsilon(1e-12));
+  CHECK(number(findings, "steady_excess_mse") == Approx(floor).epsilon(1e-12));
+  CHECK(number(findings, "overshoot") == Approx(0.04 * of.drift[0] / std::sqrt(floor + 0.3)).epsilon(1e-12));
   CHECK_FALSE(flag(findings, "step_too_large"));
   // (2 + B/m) lambda_j D_j/V, largest in the first mode.
-  CHECK(number(findings, "snr_max") == doctest::Approx((2 + 5.0 / 3) * 2 * 0.9 / (of.P0 + 0.3)).epsilon(1e-13));
-  CHECK(number(findings, "time_unit") == doctest::Approx(0.6).epsilon(1e-15));
+  CHECK(number(findings, "snr_max") == Approx((2 + 5.0 / 3) * 2 * 0.9 / (of.P0 + 0.3)).epsilon(1e-13));
+  CHECK(number(findings, "time_unit") == Approx(0.6).epsilon(1e-15));
   CHECK(number(findings, "resolution_time_signsvd") ==
-        doctest::Approx(0.6 * (std::sqrt(2) + 2 * std::sqrt(0.7) + std::sqrt(0.1)) / std::sqrt(0.1)).epsilon(1e-13));
-  CHECK(number(findings, "resolution_time_signsgd") == doctest::Approx(0.6 * 3.5 / 0.1).epsilon(1e-13));
+        Approx(0.6 * (std::sqrt(2) + 2 * std::sqrt(0.7) + std::sqrt(0.1)) / std::sqrt(0.1)).epsilon(1e-13));
+  CHECK(number(findings, "resolution_time_signsgd") == Approx(0.6 * 3.5 / 0.1).epsilon(1e-13));
   CHECK_FALSE(there(findings, "gamma"));
   CHECK_FALSE(there(findings, "phase_deep"));
   CHECK(flag(signs("learning_rate = 100.0")->stability(), "step_too_large"));
@@ -90,10 +92,10 @@ TEST_CASE("findings of a constant rate") {
 TEST_CASE("findings of the adaptive protocol: gamma_max, and the gamma that decays fastest") {
   const Idealised of;
   const auto findings = signs("protocol = 'adaptive'\ngamma_fraction = 0.3")->stability();
-  CHECK(number(findings, "gamma_max") == doctest::Approx(2 / of.N).epsilon(1e-13));
-  CHECK(number(findings, "gamma") == doctest::Approx(0.6 / of.N).epsilon(1e-13));
+  CHECK(number(findings, "gamma_max") == Approx(2 / of.N).epsilon(1e-13));
+  CHECK(number(findings, "gamma") == Approx(0.6 / of.N).epsilon(1e-13));
   CHECK(flag(findings, "stable"));
-  CHECK(number(findings, "overshoot") == doctest::Approx(1.2 / of.N * of.drift[0]).epsilon(1e-13));
+  CHECK(number(findings, "overshoot") == Approx(1.2 / of.N * of.drift[0]).epsilon(1e-13));
   CHECK(flag(findings, "step_too_large") == (1.2 / of.N * of.drift[0] >= 1));
   CHECK_FALSE(there(findings, "steady_excess_mse"));
   // dM/dt = -2 gamma h M + gamma^2 q sum lambda M: the slowest of the three eigenvalues, by a general solver.
@@ -107,7 +109,7 @@ TEST_CASE("findings of the adaptive protocol: gamma_max, and the gamma that deca
     return -slowest;
   };
   const double gamma = number(findings, "gamma_optimal"), best = number(findings, "rate_optimal");
-  CHECK(best == doctest::Approx(rate(gamma)).epsilon(1e-9));
+  CHECK(best == Approx(rate(gamma)).epsilon(1e-9));
   for (const double factor : {0.3, 0.9, 0.99, 1.01, 1.1, 2.0}) CHECK(rate(factor * gamma) < best);
   const auto given = signs("protocol = 'adaptive'\ngamma = 0.9")->stability();
   CHECK(number(given, "gamma") == 0.9);
@@ -128,7 +130,7 @@ TEST_CASE("the ridge and where modes cross it") {
           "2, 1]\ntarget_power = [0.9, 0.5, 0.04]\n[time]\nsteps = 3\n[data]\noutputs = 2\n[optimizer]\nbatch = 5\n"
           "learning_rate = 0.1\n")
           ->stability();
-  CHECK(number(findings, "ridge") == doctest::Approx(low).epsilon(1e-11));
+  CHECK(number(findings, "ridge") == Approx(low).epsilon(1e-11));
   CHECK(low > 0.1);
   CHECK(low < 0.7);
   CHECK(number(findings, "crossover_index") == 3);
@@ -137,9 +139,9 @@ TEST_CASE("the ridge and where modes cross it") {
                        "model = 'matrix-least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 300\nalpha = 0.8\n"
                        "beta = 0.4\n[time]\nsteps = 3\n[optimizer]\nbatch = 20\nlearning_rate = 0.1\n")
                        ->stability();
-  CHECK(number(law, "crossover_index") == doctest::Approx(std::pow(number(law, "ridge"), -1 / 1.6)).epsilon(1e-13));
+  CHECK(number(law, "crossover_index") == Approx(std::pow(number(law, "ridge"), -1 / 1.6)).epsilon(1e-13));
   CHECK(number(law, "crossover_index_limit") ==
-        doctest::Approx(20 * std::sin(std::numbers::pi / 1.6) * 1.6 / std::numbers::pi).epsilon(1e-13));
+        Approx(20 * std::sin(std::numbers::pi / 1.6) * 1.6 / std::numbers::pi).epsilon(1e-13));
 }
 
 TEST_CASE("predicted exponents and their windows under every protocol") {
@@ -173,7 +175,7 @@ TEST_CASE("predicted exponents and their windows under every protocol") {
     const auto problem =
         power_law(row.alpha, row.beta, 4096, fmt::format("kind = '{}'\nprotocol = '{}'", row.kind, row.protocol));
     const auto findings = problem->stability();
-    CHECK(number(findings, "predicted_exponent") == doctest::Approx(row.exponent).epsilon(1e-12));
+    CHECK(number(findings, "predicted_exponent") == Approx(row.exponent).epsilon(1e-12));
     CHECK(words(findings, "limited_by") == row.limited_by);
     const bool local = std::string(row.protocol) == "local-equilibrium", svd = std::string(row.kind) == "signsvd";
     CHECK(there(findings, "conjecture") == local);
@@ -192,8 +194,8 @@ TEST_CASE("predicted exponents and their windows under every protocol") {
       to = 1e5;
     }
     // In units of m/B = 2.
-    CHECK(number(findings, "predicted_from") == doctest::Approx(2 * from).epsilon(1e-5));
-    CHECK(number(findings, "predicted_to") == doctest::Approx(2 * to).epsilon(1e-5));
+    CHECK(number(findings, "predicted_from") == Approx(2 * from).epsilon(1e-5));
+    CHECK(number(findings, "predicted_to") == Approx(2 * to).epsilon(1e-5));
     const Trajectory t = problem->solve();
     for (const char* name : {"predicted_exponent", "predicted_from", "predicted_to", "time_unit",
                              "resolution_time_signsvd", "resolution_time_signsgd"})
@@ -243,10 +245,10 @@ TEST_CASE("the table of modes") {
     CHECK(column(table, "eigenvalue")[a] == of.lambda[a]);
     CHECK(column(table, "multiplicity")[a] == of.count[a]);
     CHECK(column(table, "power")[a] == of.power[a]);
-    CHECK(column(table, "drift")[a] == doctest::Approx(of.drift[a]).epsilon(1e-14));
-    CHECK(column(table, "slope")[a] == doctest::Approx(1).epsilon(1e-13));
-    CHECK(column(table, "noise")[a] == doctest::Approx(of.noise[a]).epsilon(1e-14));
-    CHECK(column(table, "floor")[a] == doctest::Approx(of.count[a] * of.noise[a] / (2 * of.drift[a])).epsilon(1e-14));
+    CHECK(column(table, "drift")[a] == Approx(of.drift[a]).epsilon(1e-14));
+    CHECK(column(table, "slope")[a] == Approx(1).epsilon(1e-13));
+    CHECK(column(table, "noise")[a] == Approx(of.noise[a]).epsilon(1e-14));
+    CHECK(column(table, "floor")[a] == Approx(of.count[a] * of.noise[a] / (2 * of.drift[a])).epsilon(1e-14));
     CHECK(column(table, "drift_null")[a] == null.drift[a]);
     CHECK(column(table, "drift_null_se")[a] == null.drift_error[a]);
     CHECK(column(table, "noise_null")[a] == null.noise[a]);
@@ -279,11 +281,11 @@ TEST_CASE("the power that every mode keeps is where its recursion settles") {
   const auto at_adaptive = settled(0, 0.05);
   double P = 0;
   for (std::size_t a = 0; a < 3; ++a) {
-    CHECK(column(constant, "steady_power")[a] == doctest::Approx(at_constant[a]).epsilon(1e-9));
-    CHECK(column(adaptive, "steady_power")[a] == doctest::Approx(at_adaptive[a]).epsilon(1e-9));
+    CHECK(column(constant, "steady_power")[a] == Approx(at_constant[a]).epsilon(1e-9));
+    CHECK(column(adaptive, "steady_power")[a] == Approx(at_adaptive[a]).epsilon(1e-9));
     P += of.lambda[a] * column(constant, "steady_power")[a];
   }
-  CHECK(P == doctest::Approx(number(signs("learning_rate = 0.02")->stability(), "steady_excess_mse")).epsilon(1e-12));
+  CHECK(P == Approx(number(signs("learning_rate = 0.02")->stability(), "steady_excess_mse")).epsilon(1e-12));
   // From gamma_max = 2/N on nothing settles; other protocols have no rate that it would be of.
   const auto beyond = signs(fmt::format("protocol = 'adaptive'\ngamma = {}", 2.01 / of.N))->mode_table();
   CHECK(std::isinf(column(beyond, "steady_power")[0]));
@@ -298,9 +300,9 @@ TEST_CASE("local slopes of unequal spacing: the derivative of a parabola in the 
     y.push_back(std::exp(0.7 * u * u - u));
   }
   const std::vector<double> slopes = local_slopes(x, y);
-  CHECK(slopes[1] == doctest::Approx(1.4 * 0.3 - 1).epsilon(1e-12));
-  CHECK(slopes[2] == doctest::Approx(1.4 * 1.0 - 1).epsilon(1e-12));
-  CHECK(slopes[0] == doctest::Approx(0.7 * 0.3 - 1).epsilon(1e-12));
-  CHECK(slopes[3] == doctest::Approx(0.7 * 3.5 - 1).epsilon(1e-12));
+  CHECK(slopes[1] == Approx(1.4 * 0.3 - 1).epsilon(1e-12));
+  CHECK(slopes[2] == Approx(1.4 * 1.0 - 1).epsilon(1e-12));
+  CHECK(slopes[0] == Approx(0.7 * 0.3 - 1).epsilon(1e-12));
+  CHECK(slopes[3] == Approx(0.7 * 3.5 - 1).epsilon(1e-12));
   CHECK(std::isnan(local_slopes(std::vector{2.0}, std::vector{1.0})[0]));
 }

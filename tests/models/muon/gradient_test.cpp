@@ -2,10 +2,12 @@
 
 #include <memory>
 
+#include "tests/approx.hpp"
 #include "tests/models/muon/literal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -44,8 +46,7 @@ TEST_CASE("mini-batch gradients sample by sample, as thin factors or whole") {
         CHECK(coordinates.row_value == sig);
         const Matrix delta = initial_error(coordinates, 11, 5);
         CHECK(literal::distance(delta, literal::start(literal::four_powers, 4, 11, 5)) < 1e-15);
-        CHECK(coordinates.excess(delta) ==
-              doctest::Approx(literal::excess(delta, literal::four_values, sig)).epsilon(1e-14));
+        CHECK(coordinates.excess(delta) == Approx(literal::excess(delta, literal::four_values, sig)).epsilon(1e-14));
         GradientSampler sampler(problem, coordinates, 11, 5);
         for (const std::uint64_t step : {7u, 2u}) {
           const literal::Samples s = literal::samples(literal::four_values, sig, batch, 11, 5, step);
@@ -147,13 +148,13 @@ TEST_CASE("what a singular value becomes") {
   problem.map = UpdateMap::sgd;
   CHECK(spectral_value(problem, 0.3, 2) == 0.3);
   problem.map = UpdateMap::general;
-  CHECK(spectral_value(problem, 0.3, 2) == doctest::Approx(0.375).epsilon(1e-15));
+  CHECK(spectral_value(problem, 0.3, 2) == Approx(0.375).epsilon(1e-15));
   problem.normalise = true;
-  CHECK(spectral_value(problem, 0.3, 2) == doctest::Approx(0.15 / 0.65).epsilon(1e-15));
+  CHECK(spectral_value(problem, 0.3, 2) == Approx(0.15 / 0.65).epsilon(1e-15));
   problem.map = UpdateMap::newton_schulz;
   double x = 0.15;
   for (int i = 0; i < 5; ++i) x = 3.4445 * x - 4.7750 * std::pow(x, 3) + 2.0315 * std::pow(x, 5);
-  CHECK(spectral_value(problem, 0.3, 2) == doctest::Approx(x).epsilon(1e-14));
+  CHECK(spectral_value(problem, 0.3, 2) == Approx(x).epsilon(1e-14));
 }
 
 TEST_CASE("what cannot be simulated") {

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 
 TEST_CASE("local equilibrium: the conjectured cost of J resolved modes") {
   // T ~ J^max(1, alpha) for SignSVD and J^(2 alpha) for SignSGD, alpha > 1/2; below it J^(2 alpha) and J^min(1, 4
@@ -49,8 +51,8 @@ TEST_CASE("local equilibrium: the conjectured cost of J resolved modes") {
       CAPTURE(static_cast<int>(map));
       const double svd = alpha < 0.5 ? 2 * alpha : std::max(1.0, alpha);
       const double sign = alpha < 0.5 ? std::min(1.0, 4 * alpha) : 2 * alpha;
-      CHECK(slope == doctest::Approx(map == UpdateMap::signsvd ? svd : sign).epsilon(0.05));
-      for (const double u : {1e-3, 1.0, 1e3}) CHECK(local.progress(local.time(u)) == doctest::Approx(u).epsilon(1e-9));
+      CHECK(slope == Approx(map == UpdateMap::signsvd ? svd : sign).epsilon(0.05));
+      for (const double u : {1e-3, 1.0, 1e3}) CHECK(local.progress(local.time(u)) == Approx(u).epsilon(1e-9));
     }
 }
 
@@ -81,7 +83,7 @@ TEST_CASE(
         const std::size_t a = at(0.45), b = at(0.6);
         const double slope = std::log(excess[b] / excess[a]) / std::log(out.steps[b] / out.steps[a]);
         const double g = 2 * alpha + 2 * beta - 1;
-        CHECK(-slope == doctest::Approx(svd ? std::min(g, 2 * alpha - 1) / alpha : g / (2 * alpha)).epsilon(0.06));
+        CHECK(-slope == Approx(svd ? std::min(g, 2 * alpha - 1) / alpha : g / (2 * alpha)).epsilon(0.06));
       }
 }
 
@@ -99,8 +101,8 @@ TEST_CASE("the best constant rate of every horizon is one that was followed, and
     CHECK(rate[0] == 0);
     // A kink, where the floor meets what has not converged; a fine scan finds 1.270e-6 at 3.856e-4.
     if (kind == "signsvd") {
-      CHECK(excess[3] == doctest::Approx(1.270e-6).epsilon(1e-3));
-      CHECK(rate[3] == doctest::Approx(3.856e-4).epsilon(1e-3));
+      CHECK(excess[3] == Approx(1.270e-6).epsilon(1e-3));
+      CHECK(rate[3] == Approx(3.856e-4).epsilon(1e-3));
     }
     for (std::size_t t = 1; t < 4; ++t) {
       CAPTURE(t);
@@ -110,7 +112,7 @@ TEST_CASE("the best constant rate of every horizon is one that was followed, and
             .find("excess_mse")
             ->value[t];
       };
-      CHECK(with(rate[t]) == doctest::Approx(excess[t]).epsilon(1e-5));
+      CHECK(with(rate[t]) == Approx(excess[t]).epsilon(1e-5));
       for (const double factor : {0.5, 0.8, 0.95, 0.99, 0.999, 1.001, 1.01, 1.05, 1.2, 2.0})
         CHECK(with(factor * rate[t]) > excess[t] * (1 - 1e-5));
     }

@@ -9,11 +9,13 @@
 
 #include "models/framework/model.hpp"
 #include "models/muon/phases.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -58,7 +60,7 @@ TEST_CASE("the dressed recursion gives the reference digits") {
                          Row{case_of(.75, 128, "signsgd", .005 / root, dressed), {.50514, .17204, .07306}}}) {
     const Trajectory t = problem_of(row.text)->solve();
     for (std::size_t i = 0; i < 3; ++i)
-      CHECK(t.columns[0].value[i + 1] / t.columns[0].value[0] == doctest::Approx(row.at[i]).epsilon(5e-3));
+      CHECK(t.columns[0].value[i + 1] / t.columns[0].value[0] == Approx(row.at[i]).epsilon(5e-3));
   }
 }
 
@@ -76,7 +78,7 @@ TEST_CASE("the real algorithm stays within 6% of the dressed theory") {
       mean[i] += out[0] / 4;
     }
   }
-  for (std::size_t i = 0; i < 3; ++i) CHECK(mean[i] == doctest::Approx(theory.columns[0].value[i + 1]).epsilon(0.06));
+  for (std::size_t i = 0; i < 3; ++i) CHECK(mean[i] == Approx(theory.columns[0].value[i + 1]).epsilon(0.06));
 }
 
 TEST_CASE("four points of the phase diagram: which optimizer is ahead, to the end of convergence") {
@@ -112,8 +114,8 @@ TEST_CASE("four points of the phase diagram: which optimizer is ahead, to the en
     }
     CAPTURE(p.alpha);
     CAPTURE(p.beta);
-    CHECK(least == doctest::Approx(p.least).epsilon(0.02).scale(1));
-    CHECK(largest == doctest::Approx(p.largest).epsilon(0.02).scale(1));
+    CHECK(least == Approx(p.least).epsilon(0.02).scale(1));
+    CHECK(largest == Approx(p.largest).epsilon(0.02).scale(1));
     const char label = largest > .05 ? (least < -.05 ? 'T' : 'V') : (least < -.05 ? 'S' : '-');
     CHECK(label == p.label);
     CHECK(label == predicted_phase(p.alpha, p.beta, true));
@@ -151,7 +153,7 @@ TEST_CASE("the ODE is the recursion's limit: the difference halves with the lear
     gap[i] = std::abs(problem_of(text("recursion"))->solve().columns[0].value.back() / ode - 1);
   }
   CHECK(gap[0] < 0.05);
-  CHECK(gap[0] / gap[1] == doctest::Approx(2).epsilon(0.1));
+  CHECK(gap[0] / gap[1] == Approx(2).epsilon(0.1));
 }
 
 TEST_CASE("what only a simulation covers") {
@@ -221,9 +223,9 @@ TEST_CASE("the flow is warned of where the recursion is, under every protocol") 
     CHECK(flow.signal_large == recursion.signal_large);
     // The shares are largest at the start, or grow little from there.
     // A guard: flow and recursion differ by a step; each has its own numbers in theory_test.cpp.
-    CHECK(flow.signal == doctest::Approx(recursion.signal).epsilon(0.3));
+    CHECK(flow.signal == Approx(recursion.signal).epsilon(0.3));
     CHECK(flow.signal > 0.1);
-    if (!recursion.too_large) CHECK(flow.overshoot == doctest::Approx(recursion.overshoot).epsilon(0.3));
+    if (!recursion.too_large) CHECK(flow.overshoot == Approx(recursion.overshoot).epsilon(0.3));
   }
   CHECK(said("learning_rate = 1.0", "method = \"ode\"\n").too_large);
   CHECK_FALSE(said("learning_rate = 0.001", "method = \"ode\"\n").too_large);
@@ -340,7 +342,7 @@ TEST_CASE("null modes in theory and simulation: their power stays, and the rest 
         "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.6, 0.4, 0.2]\ntarget_power = [1.0, 0.6, 0.4, 0.2]\n" + fewer);
     const Trajectory a = with->reference(), b = without->reference();
     for (std::size_t k = 0; k < 3; ++k) {
-      CHECK(a.columns[0].value[k] == doctest::Approx(b.columns[0].value[k]).epsilon(1e-9));
+      CHECK(a.columns[0].value[k] == Approx(b.columns[0].value[k]).epsilon(1e-9));
       CHECK(a.find("power_5")->value[k] == 0.5);
     }
     const auto simulation = with->simulate();
@@ -348,7 +350,7 @@ TEST_CASE("null modes in theory and simulation: their power stays, and the rest 
     replica->advance(20);
     double out[4];
     replica->observe(out);
-    CHECK(out[3] == doctest::Approx(0.5).epsilon(1e-14));
+    CHECK(out[3] == Approx(0.5).epsilon(1e-14));
     for (const ModeColumn& column : with->mode_table())
       for (std::size_t i = 0; i < 4; ++i) CHECK(std::isfinite(column.value[i]));
     for (const Finding& f : with->stability())

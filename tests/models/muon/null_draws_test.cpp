@@ -3,10 +3,12 @@
 #include <functional>
 #include <memory>
 
+#include "tests/approx.hpp"
 #include "tests/models/muon/literal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -29,8 +31,8 @@ Measured measured(const std::vector<double>& x) {
 
 void check(double mean, double error, const std::vector<double>& draws) {
   const Measured expected = measured(draws);
-  CHECK(mean == doctest::Approx(expected.mean).epsilon(1e-11));
-  CHECK(error == doctest::Approx(expected.error).epsilon(1e-9));
+  CHECK(mean == Approx(expected.mean).epsilon(1e-11));
+  CHECK(error == Approx(expected.error).epsilon(1e-9));
 }
 
 const std::vector<std::vector<std::size_t>> spaces{{0}, {1, 2}, {3}};

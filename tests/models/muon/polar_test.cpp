@@ -6,10 +6,12 @@
 #include <cmath>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
@@ -101,7 +103,7 @@ TEST_CASE("rank-deficient gradients: the compact polar factor") {
     CHECK(distance(core, expected) < 1e-11);
     double square = 0;
     for (std::size_t i = 0; i < core.size(); ++i) square += core.data()[i] * core.data()[i];
-    CHECK(square == doctest::Approx(static_cast<double>(rank)).epsilon(1e-12));
+    CHECK(square == Approx(static_cast<double>(rank)).epsilon(1e-12));
   }
 }
 

@@ -1,11 +1,13 @@
 #include <fmt/format.h>
 
 #include "models/muon/gradient.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/muon/literal.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -42,11 +44,10 @@ void follow(const Run& run, const Map& map) {
       for (std::size_t k = 0; k < run.outputs; ++k) powers[j] += delta(k, j) * delta(k, j);
     replica->advance(step);
     replica->observe(out);
-    CHECK(out[0] == doctest::Approx(P).epsilon(1e-12));
-    CHECK(out[1] ==
-          doctest::Approx((P + (run.vector ? static_cast<double>(run.outputs) : 1) * 0.3) / 2).epsilon(1e-12));
-    CHECK(out[2] == doctest::Approx(powers[0]).epsilon(1e-12));
-    CHECK(out[3] == doctest::Approx((powers[1] + powers[2]) / 2).epsilon(1e-12));
+    CHECK(out[0] == Approx(P).epsilon(1e-12));
+    CHECK(out[1] == Approx((P + (run.vector ? static_cast<double>(run.outputs) : 1) * 0.3) / 2).epsilon(1e-12));
+    CHECK(out[2] == Approx(powers[0]).epsilon(1e-12));
+    CHECK(out[3] == Approx((powers[1] + powers[2]) / 2).epsilon(1e-12));
     const literal::Samples s = literal::samples(lambda, sig, run.batch, 17, 3, step);
     const Matrix g = literal::gradient(s, delta, std::sqrt(0.3), run.vector);
     for (std::size_t i = 0; i < velocity.size(); ++i)

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "models/muon/spectral_coefficients.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 #include "tests/models/framework/sensitivity.hpp"
@@ -16,6 +17,7 @@
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
+using edgewise::tests::Approx;
 using testing::column;
 using testing::report;
 
@@ -84,11 +86,11 @@ void check(const Recursion& of) {
     const double P = s.P(), V = s.V(), eta = of.eta(step, V);
     if (k < t.steps.size() && t.steps[k] == step) {
       CAPTURE(step);
-      CHECK(column(t, "excess_mse")[k] == doctest::Approx(P).epsilon(1e-12));
-      CHECK(column(t, "risk")[k] == doctest::Approx(V / 2).epsilon(1e-12));
-      CHECK(column(t, "power_1")[k] == doctest::Approx(s.M[0]).epsilon(1e-12));
-      CHECK(column(t, "power_3")[k] == doctest::Approx(s.M[1] / 2).epsilon(1e-12));
-      CHECK(column(t, "learning_rate")[k] == doctest::Approx(eta).epsilon(1e-12));
+      CHECK(column(t, "excess_mse")[k] == Approx(P).epsilon(1e-12));
+      CHECK(column(t, "risk")[k] == Approx(V / 2).epsilon(1e-12));
+      CHECK(column(t, "power_1")[k] == Approx(s.M[0]).epsilon(1e-12));
+      CHECK(column(t, "power_3")[k] == Approx(s.M[1] / 2).epsilon(1e-12));
+      CHECK(column(t, "learning_rate")[k] == Approx(eta).epsilon(1e-12));
       ++k;
     }
     if (step == 9) break;
@@ -104,8 +106,8 @@ void check(const Recursion& of) {
       s.M[a] += -2 * eta * h * s.M[a] / std::sqrt(V) + eta * eta * of.noise_factor * noise(a);
     }
   }
-  CHECK(report(t, "overshoot") == doctest::Approx(overshoot).epsilon(1e-12));
-  CHECK(report(t, "snr_max") == doctest::Approx(signal).epsilon(1e-12));
+  CHECK(report(t, "overshoot") == Approx(overshoot).epsilon(1e-12));
+  CHECK(report(t, "snr_max") == Approx(signal).epsilon(1e-12));
   CHECK(testing::label(t, "drift") == (of.dressed ? "dressed" : "bare"));
   CHECK(testing::label(t, "window") == "steps 0 to 9, m/B = 0.6");
   if (of.dressed) CHECK(report(t, "drift_refreshes") == 9);
@@ -181,7 +183,7 @@ TEST_CASE("SGD's recursion is exact: one step by hand, and the algorithm's mean 
                                   : outputs * l * 0.3 + l * P + 2 * square;
       next += l * (D[j] - 2 * eta * l * D[j] + eta * eta * (one / batch + (1 - 1 / batch) * square));
     }
-    CHECK(column(t, "excess_mse").at(1) == doctest::Approx(next).epsilon(1e-13));
+    CHECK(column(t, "excess_mse").at(1) == Approx(next).epsilon(1e-13));
     const auto simulation = problem->simulate();
     constexpr int replicas = 4000;
     double sum = 0, squares = 0;
@@ -214,8 +216,8 @@ TEST_CASE("vector labels: V is the noise of an output, the risk counts all outpu
       const double h = std::sqrt(2 * lambda[a] / std::numbers::pi) * 8 * std::sqrt(2 / std::numbers::pi) / 3;
       s.M[a] += -2 * 0.03 * h * s.M[a] / std::sqrt(sigma2) + 0.03 * 0.03 * m * many[a];
     }
-  CHECK(column(t, "excess_mse").back() == doctest::Approx(s.P()).epsilon(1e-12));
-  CHECK(column(t, "risk").back() == doctest::Approx((s.P() + 3 * 0.3) / 2).epsilon(1e-12));
+  CHECK(column(t, "excess_mse").back() == Approx(s.P()).epsilon(1e-12));
+  CHECK(column(t, "risk").back() == Approx((s.P() + 3 * 0.3) / 2).epsilon(1e-12));
 }
 
 TEST_CASE("SignSVD's dressing: hhat of the inflated spectrum over f, anew when some f has moved by 2%") {
@@ -245,7 +247,7 @@ TEST_CASE("SignSVD's dressing: hhat of the inflated spectrum over f, anew when s
   CHECK(refreshes > 2);
   CHECK(refreshes < 40);
   CHECK(report(t, "drift_refreshes") == refreshes);
-  CHECK(column(t, "excess_mse").back() == doctest::Approx(s.P()).epsilon(1e-9));
+  CHECK(column(t, "excess_mse").back() == Approx(s.P()).epsilon(1e-9));
 }
 
 TEST_CASE("flows of every protocol by Runge and Kutta") {
@@ -257,19 +259,19 @@ TEST_CASE("flows of every protocol by Runge and Kutta") {
   const auto push = [](double eta, std::size_t a) { return eta * eta * 0.6 * noise(a); };
   const auto fading = [](double t) { return 1 - t / 20; };
   CHECK(last("learning_rate = 0.03") ==
-        doctest::Approx(excess(flow(
-                            20, [&](double, double V, std::size_t a) { return pull(0.03, V, a); },
-                            [&](double, double, std::size_t a) { return push(0.03, a); })))
+        Approx(excess(flow(
+                   20, [&](double, double V, std::size_t a) { return pull(0.03, V, a); },
+                   [&](double, double, std::size_t a) { return push(0.03, a); })))
             .epsilon(1e-6));
   CHECK(last("learning_rate = 0.03\n[schedule]\nkind = 'linear'") ==
-        doctest::Approx(excess(flow(
-                            20, [&](double t, double V, std::size_t a) { return pull(0.03 * fading(t), V, a); },
-                            [&](double t, double, std::size_t a) { return push(0.03 * fading(t), a); })))
+        Approx(excess(flow(
+                   20, [&](double t, double V, std::size_t a) { return pull(0.03 * fading(t), V, a); },
+                   [&](double t, double, std::size_t a) { return push(0.03 * fading(t), a); })))
             .epsilon(1e-6));
   const auto adaptive = [&](const std::function<double(double)>& gamma) {
-    return doctest::Approx(excess(flow(
-                               20, [&](double t, double, std::size_t a) { return -2 * gamma(t) * 1.3 * drift(a); },
-                               [&](double t, double V, std::size_t a) { return push(gamma(t) * std::sqrt(V), a); })))
+    return Approx(excess(flow(
+                      20, [&](double t, double, std::size_t a) { return -2 * gamma(t) * 1.3 * drift(a); },
+                      [&](double t, double V, std::size_t a) { return push(gamma(t) * std::sqrt(V), a); })))
         .epsilon(1e-6);
   };
   CHECK(last("protocol = 'adaptive'\ngamma = 0.05") == adaptive([](double) { return 0.05; }));
@@ -281,7 +283,7 @@ TEST_CASE("flows of every protocol by Runge and Kutta") {
   const auto in_u = flow(
       until, [](double, double, std::size_t a) { return -2 * 1.3 * drift(a); },
       [](double u, double V, std::size_t a) { return local_gamma(u, 0.3) * 0.6 * noise(a) * V; });
-  CHECK(last("protocol = 'local-equilibrium'\ngamma_fraction = 0.3") == doctest::Approx(excess(in_u)).epsilon(1e-4));
+  CHECK(last("protocol = 'local-equilibrium'\ngamma_fraction = 0.3") == Approx(excess(in_u)).epsilon(1e-4));
 }
 
 TEST_CASE("gamma is told beside gamma_max, and that it is unstable") {
@@ -289,8 +291,8 @@ TEST_CASE("gamma is told beside gamma_max, and that it is unstable") {
     return problem(fmt::format("{}protocol = 'adaptive'\ngamma_fraction = {}", signs, fraction), idealised)->solve();
   };
   const Trajectory below = solved(0.99), above = solved(1.01);
-  CHECK(report(below, "gamma") == doctest::Approx(0.99 * 2 / N()).epsilon(1e-13));
-  CHECK(report(below, "gamma_max") == doctest::Approx(2 / N()).epsilon(1e-13));
+  CHECK(report(below, "gamma") == Approx(0.99 * 2 / N()).epsilon(1e-13));
+  CHECK(report(below, "gamma_max") == Approx(2 / N()).epsilon(1e-13));
   CHECK(testing::label(below, "stability").empty());
   CHECK(testing::label(above, "stability") == "unstable");
 }
@@ -302,11 +304,11 @@ TEST_CASE("the ode's own times: from a twentieth of m/B to the asked multiple of
                              ->solve();
     REQUIRE(t.steps.size() == 12);
     CHECK(t.steps[0] == 0);
-    CHECK(t.steps[1] == doctest::Approx(0.05 * 0.6).epsilon(1e-13));
+    CHECK(t.steps[1] == Approx(0.05 * 0.6).epsilon(1e-13));
     const double by_svd = 0.6 * (std::sqrt(2) + 2 * std::sqrt(0.7) + std::sqrt(0.1)) / std::sqrt(0.1);
-    CHECK(t.steps[11] == doctest::Approx(2 * (svd ? by_svd : std::max(by_svd, 0.6 * 3.5 / 0.1))).epsilon(1e-12));
+    CHECK(t.steps[11] == Approx(2 * (svd ? by_svd : std::max(by_svd, 0.6 * 3.5 / 0.1))).epsilon(1e-12));
     for (std::size_t k = 2; k < 11; ++k)
-      CHECK(t.steps[k] * t.steps[k] == doctest::Approx(t.steps[k - 1] * t.steps[k + 1]).epsilon(1e-11));
+      CHECK(t.steps[k] * t.steps[k] == Approx(t.steps[k - 1] * t.steps[k + 1]).epsilon(1e-11));
   }
 }
 

@@ -8,12 +8,13 @@
 #include "linear_algebra/dense.hpp"
 #include "models/ingredients/networks/training_data.hpp"
 #include "models/network/simulation.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::testing::flag;
 using models::testing::number;

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("the edge of an ascent along the leading eigenvector") {
   // eta lambda (1 + r u'A u)/(1 + momentum).

@@ -11,6 +11,7 @@
 #include "models/ingredients/networks/training_data.hpp"
 #include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
@@ -18,6 +19,7 @@ using namespace edgewise;
 using models::testing::error_of;
 using models::testing::prepare;
 using Vector = std::vector<double>;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -81,8 +83,7 @@ TEST_CASE("a run of SGD with momentum on a network is the algorithm as it is wri
     for (std::size_t k = 0; k < theta.size(); ++k) theta[k] -= eta * (m[k] = 0.6 * m[k] + g[k]);
   }
   const auto rows = run(*problem, 1, {0, 1, 2, 5});
-  CHECK(rows.back()[column(*problem, "loss")] ==
-        doctest::Approx(literal::mean_loss(a, {}, *data.train, theta)).epsilon(1e-8));
+  CHECK(rows.back()[column(*problem, "loss")] == Approx(literal::mean_loss(a, {}, *data.train, theta)).epsilon(1e-8));
   // The sharpness, from the Hessian by second differences.
   const std::size_t p = theta.size();
   linear_algebra::Matrix hessian(p, p);
@@ -97,7 +98,7 @@ TEST_CASE("a run of SGD with momentum on a network is the algorithm as it is wri
     for (std::size_t j = 0; j < p; ++j)
       hessian(i, j) = (at(i, h, j, h) - at(i, h, j, -h) - at(i, -h, j, h) + at(i, -h, j, -h)) / (4 * h * h);
   CHECK(rows.back()[column(*problem, "sharpness")] ==
-        doctest::Approx(linear_algebra::symmetric_eigenvalues(hessian).back()).epsilon(1e-5));
+        Approx(linear_algebra::symmetric_eigenvalues(hessian).back()).epsilon(1e-5));
 }
 
 TEST_CASE("a linear network under gradient descent is its own linearisation") {
@@ -107,7 +108,7 @@ TEST_CASE("a linear network under gradient descent is its own linearisation") {
   const models::Trajectory theory = problem->solve();
   const auto rows = run(*problem, 0, {0, 1, 4, 30});
   REQUIRE(theory.steps.size() == 4);
-  for (std::size_t t = 0; t < 4; ++t) CHECK(rows[t][0] == doctest::Approx(theory.columns[0].value[t]).epsilon(1e-12));
+  for (std::size_t t = 0; t < 4; ++t) CHECK(rows[t][0] == Approx(theory.columns[0].value[t]).epsilon(1e-12));
   CHECK(problem->reference().columns.empty());
 }
 
@@ -121,11 +122,11 @@ TEST_CASE("kernel norms, traces and test examples are observed as asked") {
     column(*problem, name);
   const auto row = run(*problem, 0, {2}).back();
   CHECK(row[column(*problem, "hessian_trace")] ==
-        doctest::Approx(row[column(*problem, "ggn_trace")] + row[column(*problem, "nme_trace")]));
+        Approx(row[column(*problem, "ggn_trace")] + row[column(*problem, "nme_trace")]));
   std::string probed = text;
   probed.replace(probed.find("'exact'"), 7, "'hutchinson'\nprobes = 400");
   const auto estimated = run(*prepare(probed), 0, {2}).back();
-  CHECK(estimated[column(*problem, "ggn_trace")] == doctest::Approx(row[column(*problem, "ggn_trace")]).epsilon(0.1));
+  CHECK(estimated[column(*problem, "ggn_trace")] == Approx(row[column(*problem, "ggn_trace")]).epsilon(0.1));
   CHECK(run(*problem, 0, {2}) == run(*problem, 0, {2}));
   CHECK(run(*problem, 0, {2}) != run(*problem, 1, {2}));
   CHECK(run(*problem, 0, {1, 2}).back()[0] == row[0]);  // whatever was recorded on the way
@@ -176,8 +177,8 @@ TEST_CASE("shares and medians of the edge are those of every step") {
     CHECK(models::is_absent(rows[0][column(*problem, name)]));
     CHECK(std::isfinite(rows[1][column(*problem, name)]));
   }
-  CHECK(rows[30][column(*problem, "share_below_edge")] == doctest::Approx(below / 30).epsilon(1e-12));
-  CHECK(rows[30][column(*problem, "median_edge")] == doctest::Approx((products[14] + products[15]) / 2).epsilon(1e-5));
+  CHECK(rows[30][column(*problem, "share_below_edge")] == Approx(below / 30).epsilon(1e-12));
+  CHECK(rows[30][column(*problem, "median_edge")] == Approx((products[14] + products[15]) / 2).epsilon(1e-5));
   const auto alone = run(*problem, 0, {30}).back();
   CHECK(alone[column(*problem, "share_below_edge")] == rows[30][column(*problem, "share_below_edge")]);
   CHECK(alone[column(*problem, "median_edge")] == rows[30][column(*problem, "median_edge")]);

@@ -9,9 +9,11 @@
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::network;
+using edgewise::tests::Approx;
 using models::ingredients::CurvaturePart;
 
 namespace {
@@ -45,11 +47,9 @@ TEST_CASE("the Hessian of an erf neuron is that of (5.3)") {
     };
     for (std::size_t i = 0; i < 5; ++i) {
       const double one = i == j ? 1 : 0;
-      CHECK(column[i] ==
-            doctest::Approx(2 / pi * ((a + b) * one + 2 * slope * w[i] * w[j] - teacher[i] * dc(j) + w[i] * db(j)))
-                .epsilon(1e-12));
-      CHECK(ggn[i] ==
-            doctest::Approx(2 / pi / std::sqrt(1 + 2 * q) * (one - 2 * w[i] * w[j] / (1 + 2 * q))).epsilon(1e-13));
+      CHECK(column[i] == Approx(2 / pi * ((a + b) * one + 2 * slope * w[i] * w[j] - teacher[i] * dc(j) + w[i] * db(j)))
+                             .epsilon(1e-12));
+      CHECK(ggn[i] == Approx(2 / pi / std::sqrt(1 + 2 * q) * (one - 2 * w[i] * w[j] / (1 + 2 * q))).epsilon(1e-13));
     }
   }
 }
@@ -71,8 +71,8 @@ TEST_CASE("gradients of neurons are differences of their losses, Hessians of the
     neuron.gradient(up);
     const double below = neuron.move_to(moved(-h));
     neuron.gradient(down);
-    CHECK((above - below) / (2 * h) == doctest::Approx(numerics::dot_in_order(g, v)).epsilon(1e-9));
-    for (std::size_t i = 0; i < 5; ++i) CHECK((up[i] - down[i]) / (2 * h) == doctest::Approx(hv[i]).epsilon(1e-8));
+    CHECK((above - below) / (2 * h) == Approx(numerics::dot_in_order(g, v)).epsilon(1e-9));
+    for (std::size_t i = 0; i < 5; ++i) CHECK((up[i] - down[i]) / (2 * h) == Approx(hv[i]).epsilon(1e-8));
   }
 }
 

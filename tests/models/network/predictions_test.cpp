@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
@@ -127,7 +128,7 @@ TEST_CASE("networks: what is claimed depends on what is run") {
 }
 
 TEST_CASE("networks: bands, and what is read off a run") {
-  using doctest::Approx;
+  using edgewise::tests::Approx;
   const auto first = [](const std::string& text) { return prepare(text)->predictions().at(0); };
   const models::Prediction edge = first(experiment("kind = 'gd'\n"));
   CHECK(edge.nominal == 2);

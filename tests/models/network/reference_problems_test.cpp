@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "models/ingredients/quadratic_objective.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::network;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::ingredients::CurvaturePart;
 using models::ingredients::QuadraticObjective;
 

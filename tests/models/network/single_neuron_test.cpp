@@ -10,11 +10,12 @@
 #include "models/framework/model.hpp"
 #include "models/network/sampled_neuron.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::ingredients::CurvaturePart;
 using models::network::neglected_spread;
 using models::network::NeuronKind;

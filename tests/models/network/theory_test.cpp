@@ -11,11 +11,12 @@
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::ingredients::CurvaturePart;
 using models::ingredients::networks::NetworkObjective;
 using models::testing::column;

@@ -13,6 +13,7 @@
 #include "models/network/reference_problems.hpp"
 #include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
@@ -22,6 +23,7 @@ using linear_algebra::Matrix;
 using models::ingredients::CurvaturePart;
 using models::ingredients::QuadraticObjective;
 using Vector = std::vector<double>;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -141,8 +143,8 @@ TEST_CASE("SAM less its two paths: the three gradients, and the term of second o
       const auto said = [&](double rho) {
         return sam_residual(*b.objective, b.theta, rule_of(UpdateKind::sam, rho, normalised));
       };
-      CHECK(said(0.3).size == doctest::Approx(rest(0.3)).epsilon(1e-9));
-      CHECK(said(0.02).leading == doctest::Approx(said(0.2).leading / 100).epsilon(1e-10));
+      CHECK(said(0.3).size == Approx(rest(0.3)).epsilon(1e-9));
+      CHECK(said(0.02).leading == Approx(said(0.2).leading / 100).epsilon(1e-10));
       // The next order is one rho smaller: ten times less of it.
       const auto gap = [&](double rho) { return std::abs(said(rho).size / said(rho).leading - 1); };
       CHECK(gap(1e-3) < 0.02);
@@ -165,7 +167,7 @@ TEST_CASE("where the gradient is exactly 0 no rule that follows it moves, whatev
       CHECK(b.direction(rule) == Vector(b.theta.size(), 0));
       CHECK(rule.ratio(0) == 0);
     }
-  CHECK(rule_of(UpdateKind::sam, 0.3).ratio(2) == doctest::Approx(0.15));
+  CHECK(rule_of(UpdateKind::sam, 0.3).ratio(2) == Approx(0.15));
   CHECK(rule_of(UpdateKind::sam, 0.3, false).ratio(2) == 0.3);
 }
 
@@ -241,7 +243,7 @@ TEST_CASE("momentum accumulates") {
     move(along, 0.1, t);
     m = 0.5 * m + literal * (0.5 * literal * literal - 1);
     literal -= 0.1 * m;
-    CHECK(t[0] == doctest::Approx(literal).epsilon(1e-14));
+    CHECK(t[0] == Approx(literal).epsilon(1e-14));
   }
 }
 
@@ -298,10 +300,10 @@ TEST_CASE("the sharpness that a preconditioner leaves") {
   }
   CurvatureReader read;
   CHECK(read.preconditioned(objective, P) ==
-        doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
+        Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
   // It is what rules are shown of a step that P made.
   const auto seen = observe_step(objective, theta, loss, unit, {.own_loss = true, .sharpness = true}, P);
-  CHECK(seen.sharpness == doctest::Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
+  CHECK(seen.sharpness == Approx(linear_algebra::symmetric_eigenvalues(scaled).back()).epsilon(1e-9));
 }
 
 TEST_CASE("trace penalties and weight noise have their gradients on average") {
@@ -355,9 +357,9 @@ TEST_CASE("edges of stability: the multiplier of a linearised step turns over th
   for (const double r : {0.0, 0.1, 5.0})
     for (const double momentum : {0.0, 0.9}) {
       const double lambda = edge_sharpness(0.3, r, momentum);
-      CHECK(edge_ratio(0.3, lambda, r, lambda, momentum) == doctest::Approx(2).epsilon(1e-14));
+      CHECK(edge_ratio(0.3, lambda, r, lambda, momentum) == Approx(2).epsilon(1e-14));
     }
-  CHECK(edge_sharpness(0.3, 0, 0) == doctest::Approx(2 / 0.3));
+  CHECK(edge_sharpness(0.3, 0, 0) == Approx(2 / 0.3));
   CHECK_THROWS_AS(edge_sharpness(0, 1, 0), std::invalid_argument);
   // Heavy ball on a quadratic of curvature lambda: bounded below the edge, growing above.
   for (const double side : {0.99, 1.01}) {

@@ -11,13 +11,14 @@
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -11,8 +11,11 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
+using edgewise::tests::Approx;
 namespace spectra = edgewise::spectra;
 
 namespace {
@@ -164,7 +167,7 @@ TEST_CASE("Coordinates without variance are left out of the signs' modes") {
   CHECK(relative(sum(modes.s), 1 + std::numbers::sqrt2) < 1e-14);
   CHECK(relative(dot(modes.kappa, modes.initial), k.signal()) < 1e-14);
   CHECK(class_one_modes(k).kappa.size() == 3);
-  CHECK(class_one_modes(k).kappa[2] == doctest::Approx(0));
+  CHECK(class_one_modes(k).kappa[2] == Approx(0));
   spectra::Spectrum s = power_law(3, 0.5, 0);
   s.eigenvalue[2] = 0;
   CHECK(class_two_modes(diagonal_covariance(s)).kappa.size() == 2);
@@ -173,8 +176,8 @@ TEST_CASE("Coordinates without variance are left out of the signs' modes") {
 TEST_CASE("A fully correlated covariance: K_sigma is 1 everywhere") {
   const Covariance k = dense_covariance({4, 2, 2, 1}, {1, 1});
   const auto signs = sign_covariance(k);
-  for (const double x : signs) CHECK(x == doctest::Approx(1).epsilon(1e-7));
-  CHECK(class_two_modes(k).kappa[1] == doctest::Approx(0));
+  for (const double x : signs) CHECK(x == Approx(1).epsilon(1e-7));
+  CHECK(class_two_modes(k).kappa[1] == Approx(0));
 }
 
 TEST_CASE("What is no covariance is refused") {
@@ -224,13 +227,13 @@ TEST_CASE("Where coordinates are not whole an entry stands for several, and the 
   s.target_power = {1, 4, 0.25};
   const Covariance k = diagonal_covariance(s);
   CHECK(k.d == 3);
-  CHECK(k.trace() == doctest::Approx(s.trace()));
-  CHECK(k.trace_of_square() == doctest::Approx(s.trace_of_square()));
-  CHECK(k.signal() == doctest::Approx(s.signal()));
+  CHECK(k.trace() == Approx(s.trace()));
+  CHECK(k.trace_of_square() == Approx(s.trace_of_square()));
+  CHECK(k.signal() == Approx(s.signal()));
   const ModeSystem one = class_one_modes(k), two = class_two_modes(k);
-  CHECK(one.noise_power() == doctest::Approx(s.trace()));
-  CHECK(one.excess_mse() == doctest::Approx(s.signal()));
+  CHECK(one.noise_power() == Approx(s.trace()));
+  CHECK(one.excess_mse() == Approx(s.signal()));
   CHECK(one.count == s.multiplicity);
-  CHECK(two.noise_power() == doctest::Approx(2.5 + std::sqrt(0.5) + 7 * std::sqrt(1.0 / 3)));
-  CHECK(two.excess_mse() == doctest::Approx(s.signal()));
+  CHECK(two.noise_power() == Approx(2.5 + std::sqrt(0.5) + 7 * std::sqrt(1.0 / 3)));
+  CHECK(two.excess_mse() == Approx(s.signal()));
 }

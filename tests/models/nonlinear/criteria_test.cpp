@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -49,8 +50,8 @@ TEST_CASE("the best threshold is the same in all units, and to more digits than 
   const double unit = 3e-30;
   const auto here = optimal_threshold(*laplace_noise(0.5), 0.3),
              there = optimal_threshold(*laplace_noise(0.5 * unit * unit), 0.3 * unit * unit);
-  CHECK(there.threshold == doctest::Approx(here.threshold * unit).epsilon(1e-9).scale(0));
-  CHECK(there.progress * unit * unit == doctest::Approx(here.progress).epsilon(1e-12));
+  CHECK(there.threshold == Approx(here.threshold * unit).epsilon(1e-9));
+  CHECK(there.progress * unit * unit == Approx(here.progress).epsilon(1e-12));
 }
 
 TEST_CASE("no threshold beats the information of the residual") {

@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

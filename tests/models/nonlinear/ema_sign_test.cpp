@@ -8,8 +8,10 @@
 
 #include "models/nonlinear/ema_sign.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -82,17 +84,17 @@ TEST_CASE("drift and noise are those of sampled averages (scores below 5: p < 1e
 TEST_CASE("many examples or a long memory give the published constants") {
   for (const double beta : {0.1, 0.6, 0.95}) {
     CHECK(models::nonlinear::ema_sign_gain(beta, 1e12) * 1e-6 ==
-          doctest::Approx(models::nonlinear::ema_sign_gain(beta)).epsilon(1e-10));
+          Approx(models::nonlinear::ema_sign_gain(beta)).epsilon(1e-10));
     CHECK(models::nonlinear::ema_sign_noise(beta, 1e12) ==
-          doctest::Approx(models::nonlinear::ema_sign_noise(beta)).epsilon(1e-8));
+          Approx(models::nonlinear::ema_sign_noise(beta)).epsilon(1e-8));
   }
   // The excess goes like 1 - beta.
   const double far = models::nonlinear::ema_sign_noise(0.999, 1) / models::nonlinear::ema_sign_noise(0.999) - 1;
   const double near = models::nonlinear::ema_sign_noise(0.9999, 1) / models::nonlinear::ema_sign_noise(0.9999) - 1;
-  CHECK(far == doctest::Approx(7e-4).epsilon(0.1));
-  CHECK(near == doctest::Approx(far / 10).epsilon(0.05));
+  CHECK(far == Approx(7e-4).epsilon(0.1));
+  CHECK(near == Approx(far / 10).epsilon(0.05));
   // One gradient: no memory.
-  CHECK(models::nonlinear::ema_sign_gain(0, 1) == doctest::Approx(2 / std::numbers::pi).epsilon(1e-12));
+  CHECK(models::nonlinear::ema_sign_gain(0, 1) == Approx(2 / std::numbers::pi).epsilon(1e-12));
   CHECK(models::nonlinear::ema_sign_noise(0, 1) == 1);
 }
 
@@ -100,10 +102,10 @@ TEST_CASE("the extrapolation beyond beta = 0.97 joins the sum") {
   const auto excess = [](double beta) {
     return (models::nonlinear::ema_sign_noise(beta, 1) / models::nonlinear::ema_sign_noise(beta) - 1) / (1 - beta);
   };
-  CHECK(excess(0.97 + 1e-9) == doctest::Approx(excess(0.97)).epsilon(1e-6));
+  CHECK(excess(0.97 + 1e-9) == Approx(excess(0.97)).epsilon(1e-6));
   // Computed without it.
-  CHECK(models::nonlinear::ema_sign_noise(0.99, 1) == doctest::Approx(138.8888467).epsilon(5e-7));
-  CHECK(models::nonlinear::ema_sign_noise(0.995, 1) == doctest::Approx(277.5320878).epsilon(5e-7));
+  CHECK(models::nonlinear::ema_sign_noise(0.99, 1) == Approx(138.8888467).epsilon(5e-7));
+  CHECK(models::nonlinear::ema_sign_noise(0.995, 1) == Approx(277.5320878).epsilon(5e-7));
 }
 
 TEST_CASE("sums over a long memory are the plain sums, term by term") {
@@ -133,7 +135,7 @@ TEST_CASE("sums over a long memory are the plain sums, term by term") {
         total += step * std::exp(x - batch / 2 * log) * mean;
       }
       const double gain = std::sqrt(2 / std::numbers::pi) * 2 / std::sqrt(std::numbers::pi) * total;
-      CHECK(models::nonlinear::ema_sign_gain(beta, batch) == doctest::Approx(gain).epsilon(2e-12));
+      CHECK(models::nonlinear::ema_sign_gain(beta, batch) == Approx(gain).epsilon(2e-12));
     }
   }
 }

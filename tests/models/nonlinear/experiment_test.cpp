@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;

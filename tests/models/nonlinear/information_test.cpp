@@ -9,10 +9,11 @@
 
 #include "models/ingredients/noise.hpp"
 #include "models/nonlinear/criteria.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -17,11 +17,12 @@
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/nonlinearities.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

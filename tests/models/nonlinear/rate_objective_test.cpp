@@ -8,12 +8,14 @@
 #include <string>
 
 #include "models/ingredients/schedule_search/best_rates.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise::models;
 using edgewise::models::testing::holds;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -44,10 +46,9 @@ TEST_CASE("value and gradient, signs and clipping") {
     std::vector<double> rates;
     for (int k = 0; k < 12; ++k) rates.push_back(c.rate * (1 - k / 12.0));
     const auto solved = prepare(problem(c.model, c.optimizer, c.rate, "[schedule]\nkind = 'linear'\n"))->solve();
-    CHECK(J->value(rates) ==
-          doctest::Approx(edgewise::models::testing::column(solved, "excess_mse").back()).epsilon(1e-12));
+    CHECK(J->value(rates) == Approx(edgewise::models::testing::column(solved, "excess_mse").back()).epsilon(1e-12));
     std::vector<double> slope(12);
-    CHECK(J->gradient(rates, slope) == doctest::Approx(J->value(rates)).epsilon(1e-14));
+    CHECK(J->gradient(rates, slope) == Approx(J->value(rates)).epsilon(1e-14));
     for (std::size_t k = 0; k < 12; ++k) {
       const auto at = [&](double by) {
         std::vector<double> moved = rates;
@@ -56,7 +57,7 @@ TEST_CASE("value and gradient, signs and clipping") {
       };
       const double h = 0.01 * c.rate;
       const double difference = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
-      CHECK(slope[k] == doctest::Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
+      CHECK(slope[k] == Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
     }
     ingredients::ScheduleSearch search;
     search.starts = 2;
@@ -88,14 +89,14 @@ TEST_CASE("the best rates beside the bounds of the theory") {
     CAPTURE(T);
     const auto J = prepare(text(T, "kind = 'sign-late'\nbatch = 8"))->rate_objective("");
     const ingredients::Optimum best = ingredients::best_rates(*J, search, never);
-    CHECK(best.loss == doctest::Approx(expected[static_cast<std::size_t>(T) - 1]).epsilon(1e-8));
+    CHECK(best.loss == Approx(expected[static_cast<std::size_t>(T) - 1]).epsilon(1e-8));
     CHECK(best.spread < 1e-12);
     for (const ingredients::SearchFrom& from : best.searches) CHECK(from.converged);
     CHECK(holds(best.warnings.at(0), "the largest at which the theory holds"));
     CHECK(J->value(best.rates) == best.loss);
     // A cap below the first bound holds it, and the later rates follow.
     search.max_rate = 0.2;
-    CHECK(ingredients::best_rates(*J, search, never).rates.front() == doctest::Approx(0.2));
+    CHECK(ingredients::best_rates(*J, search, never).rates.front() == Approx(0.2));
     search.max_rate = ingredients::ScheduleSearch().max_rate;
   }
   // Adam's bound moves with what its denominators remember: no neighbour within the bounds is better.
@@ -104,7 +105,7 @@ TEST_CASE("the best rates beside the bounds of the theory") {
   CHECK(best.spread < 1e-12);
   const auto shares = J->shares(search.max_rate);
   const std::vector<double> at = shares->of(best.rates);
-  CHECK(at[0] == doctest::Approx(1));
+  CHECK(at[0] == Approx(1));
   CHECK(at[4] < 0.9);
   for (std::size_t k = 0; k < 5; ++k)
     for (const double by : {0.97, 1.03}) {
@@ -123,17 +124,17 @@ TEST_CASE("the gradient by shares of the bounds is that of its differences") {
     const auto in = J->shares(cap);
     std::vector<double> shares(12), slope(12), none(12);
     for (std::size_t k = 0; k < 12; ++k) shares[k] = 0.9 - 0.07 * static_cast<double>(k);
-    CHECK(in->gradient(shares, slope) == doctest::Approx(J->value(in->rates(shares))).epsilon(1e-12));
+    CHECK(in->gradient(shares, slope) == Approx(J->value(in->rates(shares))).epsilon(1e-12));
     const std::vector<double> back = in->of(in->rates(shares));
     for (std::size_t k = 0; k < 12; ++k) {
-      CHECK(back[k] == doctest::Approx(shares[k]).epsilon(1e-12));
+      CHECK(back[k] == Approx(shares[k]).epsilon(1e-12));
       const auto moved = [&](double by) {
         std::vector<double> x = shares;
         x[k] += by;
         return in->gradient(x, none);
       };
       const double h = 1e-3, difference = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
-      CHECK(slope[k] == doctest::Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
+      CHECK(slope[k] == Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
     }
   }
 }
@@ -150,8 +151,8 @@ TEST_CASE("nothing bounds the rates where the second moments are the steps' own"
   CHECK_FALSE(J->shares(1));
   const ingredients::Optimum best = ingredients::best_rates(*J, {}, [] { return false; });
   const double square = 2 / (std::numbers::pi * 1.01), b = 1e-3, c = (1 - 1e-3) * square;
-  CHECK(best.rates[0] == doctest::Approx(std::sqrt(square) / (c + b)).epsilon(1e-6));
-  CHECK(best.loss == doctest::Approx(1 - square / (c + b)).epsilon(1e-8));
+  CHECK(best.rates[0] == Approx(std::sqrt(square) / (c + b)).epsilon(1e-6));
+  CHECK(best.loss == Approx(1 - square / (c + b)).epsilon(1e-8));
 }
 
 TEST_CASE("what has none says why") {

@@ -10,6 +10,7 @@
 
 #include "models/nonlinear/simulation.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/nonlinear/refusal.hpp"
 
 using namespace edgewise;
@@ -18,6 +19,7 @@ using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -88,8 +90,8 @@ TEST_CASE("real rows: a step along the rows that the stream draws, in pixels and
       replica->advance(1);
       std::vector<double> seen(2);
       replica->observe(seen);
-      CHECK(seen[0] == doctest::Approx(excess).epsilon(1e-6));
-      CHECK(seen[1] == doctest::Approx((seen[0] + p.covariance.unexplained_variance) / 2).epsilon(1e-12));
+      CHECK(seen[0] == Approx(excess).epsilon(1e-6));
+      CHECK(seen[1] == Approx((seen[0] + p.covariance.unexplained_variance) / 2).epsilon(1e-12));
     }
     CHECK(models::testing::refusal(p, "naive").find("data.law") != std::string::npos);
     p.covariance.diagonal = true;

@@ -15,6 +15,7 @@
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 #include "tests/models/nonlinear/refusal.hpp"
 
@@ -24,6 +25,7 @@ using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -302,7 +304,7 @@ TEST_CASE("sign of a mean, mean of signs, majority: exact one-step means") {
     const boost::math::students_t law(batch);
     return 2 * boost::math::cdf(law, std::sqrt(batch) * rho / std::sqrt(1 - rho * rho)) - 1;
   };
-  CHECK(late(4, 0.3) == doctest::Approx(0.4365).epsilon(1e-10));
+  CHECK(late(4, 0.3) == Approx(0.4365).epsilon(1e-10));
   const double eta = 0.3;
   for (const double batch : {2.0, 4.0, 7.0}) {
     const NonlinearProblem p = problem("sign-late", batch, 0, eta);
@@ -401,14 +403,14 @@ TEST_CASE("observables: the risk only where it is finite; the same bits again") 
   std::vector<double> seen(2), again(2);
   const auto first = simulation->replica(seed, 3), second = simulation->replica(seed, 3);
   first->observe(seen);
-  CHECK(seen[0] == doctest::Approx(p.covariance.signal()).epsilon(1e-14));
+  CHECK(seen[0] == Approx(p.covariance.signal()).epsilon(1e-14));
   first->advance(4);
   first->observe(seen);
   second->advance(2);
   second->advance(4);
   second->observe(again);
   CHECK(seen == again);
-  CHECK(seen[1] == doctest::Approx((seen[0] + 0.75) / 2).epsilon(1e-14));
+  CHECK(seen[1] == Approx((seen[0] + 0.75) / 2).epsilon(1e-14));
   p.noise = cauchy_noise(1);
   CHECK(simulate_nonlinear(std::make_shared<NonlinearProblem>(p))->observables().size() == 1);
 }
@@ -433,7 +435,7 @@ TEST_CASE("a greedy rate is that of fastest decrease at the run's own P, Q and T
       const double best = law.mu * 0.5 * seen[0] / (law.q / 3 * 3 * 0.25 + c * 0.25 * seen[0]);
       replica->advance(k);
       replica->observe(seen);
-      CHECK(seen[2] == doctest::Approx(0.7 * best).epsilon(1e-8));
+      CHECK(seen[2] == Approx(0.7 * best).epsilon(1e-8));
     }
   }
   // Any covariance, at the start.
@@ -467,7 +469,7 @@ TEST_CASE("a greedy rate is that of fastest decrease at the run's own P, Q and T
         replica->advance(1);
         std::vector<double> seen(3);
         replica->observe(seen);
-        CHECK(seen[2] == doctest::Approx(expected).epsilon(1e-8));
+        CHECK(seen[2] == Approx(expected).epsilon(1e-8));
       }
     }
 }

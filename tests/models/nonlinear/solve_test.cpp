@@ -9,11 +9,12 @@
 #include <vector>
 
 #include "models/nonlinear/criteria.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::Problem;
 using models::Trajectory;
 using models::testing::column;

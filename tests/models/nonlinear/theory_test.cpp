@@ -10,13 +10,14 @@
 
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/simulation.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/sensitivity.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -511,5 +512,5 @@ TEST_CASE("divergence is measured by start and noise together, in any units") {
   CHECK(divergence_scale(*cauchy, 0) == 0);
   const double unit = 1e20;
   CHECK(divergence_scale(*ingredients::cauchy_noise(0.5 * unit), 3 * unit * unit) / (unit * unit) ==
-        doctest::Approx(divergence_scale(*cauchy, 3)).epsilon(1e-10));
+        Approx(divergence_scale(*cauchy, 3)).epsilon(1e-10));
 }

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::quadratic_map;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -11,12 +11,14 @@
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::quadratic_regression;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::Transposed;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -187,14 +189,14 @@ TEST_CASE("eigenvalues under gradient flow: second-order perturbation, averaged 
   const std::vector<double> computed = eigenvalue_acceleration(state);
   double sum = 0;
   for (std::size_t k = 0; k < 4; ++k) {
-    CHECK(computed[k] == doctest::Approx(expected[k]).epsilon(1e-11));
+    CHECK(computed[k] == Approx(expected[k]).epsilon(1e-11));
     sum += computed[k];
   }
   // Repulsion moves eigenvalues apart and leaves the trace alone.
-  CHECK(sum == doctest::Approx(trace_acceleration(state)).epsilon(1e-11));
+  CHECK(sum == Approx(trace_acceleration(state)).epsilon(1e-11));
   CHECK(computed.back() > projected_acceleration(state).back());
   const Matrix k2 = kernel_acceleration(state);
-  CHECK(k2(0, 0) + k2(1, 1) + k2(2, 2) + k2(3, 3) == doctest::Approx(trace_acceleration(state)).epsilon(1e-13));
+  CHECK(k2(0, 0) + k2(1, 1) + k2(2, 2) + k2(3, 3) == Approx(trace_acceleration(state)).epsilon(1e-13));
 }
 
 TEST_CASE("repulsion of levels under SGD: enumeration of masks and of the curvature's average") {
@@ -251,14 +253,14 @@ TEST_CASE("repulsion of levels under SGD: enumeration of masks and of the curvat
     const LevelRepulsion theory = sgd_level_repulsion(state, eta, B);
     CAPTURE(B);
     for (std::size_t k = 0; k < D; ++k) {
-      CHECK(theory.order2[k] / (eta * eta) == doctest::Approx(coefficients(0, k)).epsilon(1e-8));
-      CHECK(theory.order3[k] / (eta * eta * eta) == doctest::Approx(coefficients(1, k)).epsilon(1e-8));
+      CHECK(theory.order2[k] / (eta * eta) == Approx(coefficients(0, k)).epsilon(1e-8));
+      CHECK(theory.order3[k] / (eta * eta * eta) == Approx(coefficients(1, k)).epsilon(1e-8));
     }
   }
   // At full batch it begins as under gradient flow.
   const LevelRepulsion full = sgd_level_repulsion(state, 1, D);
   const std::vector<double> eigenvalue = eigenvalue_acceleration(state), along = projected_acceleration(state);
-  for (std::size_t k = 0; k < D; ++k) CHECK(full.order2[k] == doctest::Approx(eigenvalue[k] - along[k]).epsilon(1e-12));
+  for (std::size_t k = 0; k < D; ++k) CHECK(full.order2[k] == Approx(eigenvalue[k] - along[k]).epsilon(1e-12));
   CHECK(full.order2.back() > 0);
 }
 
@@ -288,19 +290,19 @@ TEST_CASE("averages over residuals are those of their basis, and over Jacobians 
         order3[k] += d.order3[k];
       }
     }
-    CHECK(averaged.first == doctest::Approx(first).epsilon(1e-12));
+    CHECK(averaged.first == Approx(first).epsilon(1e-12));
     for (std::size_t k = 0; k < 5; ++k) {
-      CHECK(averaged.order2[k] == doctest::Approx(order2[k]).epsilon(1e-12));
-      CHECK(averaged.order3[k] == doctest::Approx(order3[k]).epsilon(1e-12));
-      CHECK(averaged.ratio[k] == doctest::Approx(1 + order3[k] / order2[k]).epsilon(1e-12));
+      CHECK(averaged.order2[k] == Approx(order2[k]).epsilon(1e-12));
+      CHECK(averaged.order3[k] == Approx(order3[k]).epsilon(1e-12));
+      CHECK(averaged.ratio[k] == Approx(1 + order3[k] / order2[k]).epsilon(1e-12));
       if (k > 0) CHECK(averaged.order3[k] < averaged.order3[k - 1]);  // the top modes lose most
     }
   }
   Matrix mean_kernel(3, 3);
   for (std::size_t a = 0; a < 3; ++a) mean_kernel(a, a) = 1.4;
   const ModeDifferences d = averaged_mode_differences(mean_kernel, 6, .05, .8, 1e-3, 3);
-  CHECK(d.order2[0] / 1e-6 == doctest::Approx(averaged_kernel_acceleration(3, 6, .05, .8, 1.4)).epsilon(1e-12));
-  CHECK(sharpening_time(2, 6, 6, .05, .8) == doctest::Approx(1 / std::sqrt(2 * .05 * .8 * 7 * 4)).epsilon(1e-14));
+  CHECK(d.order2[0] / 1e-6 == Approx(averaged_kernel_acceleration(3, 6, .05, .8, 1.4)).epsilon(1e-12));
+  CHECK(sharpening_time(2, 6, 6, .05, .8) == Approx(1 / std::sqrt(2 * .05 * .8 * 7 * 4)).epsilon(1e-14));
 }
 
 TEST_CASE("at fixed effective time the loss of acceleration grows as the inverse batch fraction") {
@@ -317,7 +319,7 @@ TEST_CASE("at fixed effective time the loss of acceleration grows as the inverse
     for (const double x : d.eigenvalue) trace += x;
     const auto lost = [&](std::size_t k) { return (1 - d.ratio[k]) * (d.eigenvalue[k] + trace); };
     const double slope = (lost(39) - lost(0)) / (std::pow(d.eigenvalue[39], 2) - std::pow(d.eigenvalue[0], 2));
-    CHECK(slope == doctest::Approx(tau / b * 82 / 81).epsilon(1e-9));
+    CHECK(slope == Approx(tau / b * 82 / 81).epsilon(1e-9));
   }
 }
 

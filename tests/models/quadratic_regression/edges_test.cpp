@@ -10,13 +10,14 @@
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/sam_mean_square.hpp"
 #include "models/quadratic_regression/early_time.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::quadratic_regression;
 using namespace edgewise::models::ingredients;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::testing::column;
 using models::testing::flag;

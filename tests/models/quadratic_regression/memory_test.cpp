@@ -15,12 +15,14 @@
 
 #include "models/quadratic_regression/memory_kernels.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::quadratic_regression;
 using edgewise::linear_algebra::Matrix;
 using edgewise::linear_algebra::product;
 using edgewise::linear_algebra::Transposed;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -187,14 +189,14 @@ TEST_CASE("the loss keeps its digits as it vanishes") {
     const QuadraticMemorySolution fast = solve_quadratic_memory(problem);
     const Literal slow(problem);
     for (std::size_t t = 0; t <= 60; t += 5)
-      CHECK(fast.loss[t] == doctest::Approx(static_cast<double>(slow.S[t][t] / 2)).epsilon(1e-11));
+      CHECK(fast.loss[t] == Approx(static_cast<double>(slow.S[t][t] / 2)).epsilon(1e-11));
   }
   // 1e-118, by the Marchenko-Pastur law; and one step that takes everything, whose rounding is no negative loss.
   QuadraticMemoryProblem problem = problem_of(.6, .1, 0, 1, 400);
   const std::vector<double> linear = quadratic_linear_loss(problem);
   const QuadraticMemorySolution late = solve_quadratic_memory(problem);
   CHECK(linear.back() < 1e-100);
-  for (std::size_t t = 0; t <= 400; t += 40) CHECK(late.loss[t] == doctest::Approx(linear[t]).epsilon(1e-9));
+  for (std::size_t t = 0; t <= 400; t += 40) CHECK(late.loss[t] == Approx(linear[t]).epsilon(1e-9));
   const QuadraticMemorySolution at_once = solve_quadratic_memory(problem_of(1, 1e-30, 0, 1, 20));
   CHECK(!at_once.diverged_at);
   for (std::size_t t = 1; t <= 20; ++t) CHECK((at_once.loss[t] >= 0 && at_once.loss[t] < 1e-15));
@@ -350,8 +352,8 @@ TEST_CASE("the edge of stability is flagged at full batch only") {
   CHECK(.3 * edge.bulk_edge[*edge.post_eos] > 2);
   CHECK(.3 * edge.bulk_edge[*edge.post_eos - 1] <= 2);
   // The plateau of docs/theory/quadratic-regression.md, section 3: 2.30 at step 30, 2.15 at 100.
-  CHECK(.3 * edge.bulk_edge[30] == doctest::Approx(2.30).epsilon(.003));
-  CHECK(.3 * edge.bulk_edge[100] == doctest::Approx(2.15).epsilon(.003));
+  CHECK(.3 * edge.bulk_edge[30] == Approx(2.30).epsilon(.003));
+  CHECK(.3 * edge.bulk_edge[100] == Approx(2.15).epsilon(.003));
   const QuadraticMemorySolution batches = solve_quadratic_memory(problem_of(.3, .5, 4, .5, 100));
   CHECK(.3 * batches.bulk_edge.back() > 2);
   CHECK(!batches.post_eos);
@@ -396,7 +398,7 @@ TEST_CASE("gradient flow: the linear model's integral, the energy that is left, 
   const std::vector<double> time = {0, .3, 1, 1, 2.5};
   const QuadraticFlow flow = solve_quadratic_flow(linear, time, {.tolerance = 1e-9});
   CHECK(flow.loss_error < 1e-9);
-  CHECK(flow.loss[0] == doctest::Approx(.5).epsilon(1e-15));
+  CHECK(flow.loss[0] == Approx(.5).epsilon(1e-15));
   CHECK(flow.q[0] == 0);
   CHECK(flow.loss[2] == flow.loss[3]);
   for (std::size_t k = 0; k < time.size(); ++k) {
@@ -423,7 +425,7 @@ TEST_CASE("gradient flow: the linear model's integral, the energy that is left, 
     square += 2.0 / 401 * std::pow(std::sin(phi), 2) / l * std::exp(-2 * l * 20);
   }
   CHECK(square < 1e-10);
-  CHECK(small.loss[1] == doctest::Approx(square / 2).epsilon(1e-4));
+  CHECK(small.loss[1] == Approx(square / 2).epsilon(1e-4));
   QuadraticEnsemble curved;
   curved.kappa = 3;
   const std::vector<double> later = {.5, 2, 6};
@@ -447,7 +449,7 @@ TEST_CASE("gradient flow: the linear model's integral, the energy that is left, 
         solve_quadratic_memory(problem_of(2.0 / static_cast<double>(steps), .5, 3, 1, steps));
     return s.loss.back() - fine.loss[1];
   };
-  CHECK(gap(200) / gap(400) == doctest::Approx(2).epsilon(.02));
+  CHECK(gap(200) / gap(400) == Approx(2).epsilon(.02));
 }
 
 TEST_CASE("memory is stated, and refused before it is taken") {

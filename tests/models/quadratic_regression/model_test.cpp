@@ -9,11 +9,12 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/memory.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;

@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using linear_algebra::Transposed;
 
 TEST_CASE("tracked eigenvalues are those of a full decomposition, for small and large kernels") {
@@ -29,8 +31,8 @@ TEST_CASE("tracked eigenvalues are those of a full decomposition, for small and 
           linear_algebra::symmetric_eigenvalues(linear_algebra::product(j, j, Transposed::no, Transposed::yes));
       const auto found = four(j);
       REQUIRE(found.size() == 4);
-      for (std::size_t k = 0; k < 4; ++k) CHECK(found[k] == doctest::Approx(all[d - 1 - k]).epsilon(1e-9));
-      CHECK(one(j)[0] == doctest::Approx(all.back()).epsilon(1e-9));
+      for (std::size_t k = 0; k < 4; ++k) CHECK(found[k] == Approx(all[d - 1 - k]).epsilon(1e-9));
+      CHECK(one(j)[0] == Approx(all.back()).epsilon(1e-9));
       for (int k = 0; k < 5; ++k) state.step({.learning_rate = 0.2});
     }
   }
@@ -66,7 +68,7 @@ TEST_CASE("a simulation observes the eigenvalues asked for, tracked or from the 
         const auto found = std::ranges::find(simulation->observables(), name, &models::Observable::name);
         REQUIRE(found != simulation->observables().end());
         CHECK(out[static_cast<std::size_t>(found - simulation->observables().begin())] ==
-              doctest::Approx(all[29 - k]).epsilon(1e-9));
+              Approx(all[29 - k]).epsilon(1e-9));
       }
       for (std::uint64_t s = t; s < t + 5; ++s) state.step(p.rule, masks.rows(s));
     }

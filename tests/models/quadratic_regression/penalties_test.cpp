@@ -12,11 +12,12 @@
 #include "models/ingredients/quadratic_objective.hpp"
 #include "models/quadratic_regression/steps.hpp"
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::ingredients::CurvaturePart;
 using models::ingredients::QuadraticInstance;

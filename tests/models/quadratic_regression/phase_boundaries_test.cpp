@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::quadratic_regression;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -80,8 +82,8 @@ TEST_CASE("the measured phase diagram") {
     if (cell.diverges == Outcome::some) CHECK(std::abs(cell.eta / divergence - 1) < .15);
     if (cell.norm > 0) {
       CHECK(cell.eta < edge);
-      CHECK(boundaries.eta_lambda(cell.eta, batch) == doctest::Approx(cell.eta_lambda).epsilon(.08));
-      CHECK(boundaries.kernel_norm(cell.eta, batch) == doctest::Approx(cell.norm).epsilon(.08));
+      CHECK(boundaries.eta_lambda(cell.eta, batch) == Approx(cell.eta_lambda).epsilon(.08));
+      CHECK(boundaries.kernel_norm(cell.eta, batch) == Approx(cell.norm).epsilon(.08));
     }
   }
 }
@@ -109,7 +111,7 @@ TEST_CASE("at its edge the predicted norm is 1, and without curvature the edge i
   const QuadraticBoundaries boundaries(strong(), 12, 24, options);
   for (const std::size_t batch : {1, 6}) {
     const double edge = boundaries.edge(batch);
-    CHECK(boundaries.kernel_norm(edge, batch) == doctest::Approx(1).epsilon(1e-4));
+    CHECK(boundaries.kernel_norm(edge, batch) == Approx(1).epsilon(1e-4));
     CHECK(boundaries.kernel_norm(.9 * edge, batch) < 1);
   }
   QuadraticEnsemble linear;
@@ -117,9 +119,9 @@ TEST_CASE("at its edge the predicted norm is 1, and without curvature the edge i
   linear.jacobian_variance = 2;
   const QuadraticBoundaries frozen(linear, 12, 24, options);
   CHECK(frozen.kernel_mean(.1, 3) == 2);
-  CHECK(frozen.kernel_norm(frozen.edge(3), 3) == doctest::Approx(1).epsilon(1e-4));
+  CHECK(frozen.kernel_norm(frozen.edge(3), 3) == Approx(1).epsilon(1e-4));
   linear.jacobian_variance = 1;
-  CHECK(QuadraticBoundaries(linear, 12, 24, options).edge(3) == doctest::Approx(2 * frozen.edge(3)).epsilon(1e-5));
+  CHECK(QuadraticBoundaries(linear, 12, 24, options).edge(3) == Approx(2 * frozen.edge(3)).epsilon(1e-5));
   CHECK(frozen.kernel_norm(.1, 12) == 0);
   // Far enough above the threshold that the loss grows 50-fold within the effective time.
   CHECK(std::isinf(frozen.kernel_norm(1.2 * frozen.divergence(12), 12)));

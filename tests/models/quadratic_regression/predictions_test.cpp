@@ -10,10 +10,11 @@
 #include <vector>
 
 #include "models/ingredients/kernel_stability.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::Prediction;
 using models::testing::prepare;
 

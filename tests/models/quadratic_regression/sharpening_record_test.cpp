@@ -9,9 +9,10 @@
 
 #include "models/framework/absent.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 

@@ -11,9 +11,11 @@
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/quadratic_regression/run_classes.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 using models::quadratic_regression::QuadraticProblem;
@@ -204,12 +206,11 @@ TEST_CASE("conservative sharpening: small batches slow the second difference, th
     for (std::size_t m = 1; m < 6; ++m) {
       const double slope =
           (noisy.order3[m] - noisy.order3[0]) / (e.values[m] * e.values[m] - e.values[0] * e.values[0]);
-      CHECK(slope == doctest::Approx(-2 * variance * 14 * tau * tau * tau / b).epsilon(1e-9));
+      CHECK(slope == Approx(-2 * variance * 14 * tau * tau * tau / b).epsilon(1e-9));
     }
     // The first difference is noise: it grows as 1/b, the same along every mode.
     CHECK(noisy.first ==
-          doctest::Approx(tau * tau / b * variance * 13 * std::accumulate(e.values.begin(), e.values.end(), 0.0))
-              .epsilon(1e-9));
+          Approx(tau * tau / b * variance * 13 * std::accumulate(e.values.begin(), e.values.end(), 0.0)).epsilon(1e-9));
   }
 }
 
@@ -327,7 +328,7 @@ TEST_CASE("SAM holds the largest eigenvalue at lambda_SAM" * doctest::test_suite
       ++settled;
       CHECK(std::abs(x.value[3].back() / edge - 1) < 0.02);
       CHECK(x.value[3].back() < 1.01 * edge);
-      CHECK(x.value[5].back() == doctest::Approx(2).epsilon(0.04));
+      CHECK(x.value[5].back() == Approx(2).epsilon(0.04));
     }
   }
   CHECK(settled >= 4);

@@ -11,8 +11,10 @@
 
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using linear_algebra::Transposed;
 using models::quadratic_regression::QuadraticProblem;
 using models::quadratic_regression::TensorStorage;
@@ -85,13 +87,13 @@ TEST_CASE("observables are what they are called") {
     double trace = 0, power = 0;
     for (const double lambda : kernel.values) trace += lambda;
     for (const double theta : state.theta()) power += theta * theta;
-    CHECK(out[0] == doctest::Approx(state.loss() / 30).epsilon(1e-14));
-    CHECK(out[1] == doctest::Approx(power / 50).epsilon(1e-13));
-    CHECK(out[2] == doctest::Approx(trace / 30).epsilon(1e-12));
-    CHECK(out[3] == doctest::Approx(kernel.values.back()).epsilon(1e-12));
-    CHECK(out[4] == doctest::Approx(0.2 * kernel.values.back()).epsilon(1e-12));
-    CHECK(out[5] == doctest::Approx(models::ingredients::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
-    CHECK(out[6] == doctest::Approx(models::ingredients::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[0] == Approx(state.loss() / 30).epsilon(1e-14));
+    CHECK(out[1] == Approx(power / 50).epsilon(1e-13));
+    CHECK(out[2] == Approx(trace / 30).epsilon(1e-12));
+    CHECK(out[3] == Approx(kernel.values.back()).epsilon(1e-12));
+    CHECK(out[4] == Approx(0.2 * kernel.values.back()).epsilon(1e-12));
+    CHECK(out[5] == Approx(models::ingredients::annealed_kernel_norm(kernel.values, 0.2, 6)).epsilon(1e-12));
+    CHECK(out[6] == Approx(models::ingredients::exact_kernel_norm(kernel, 0.2, 6)).epsilon(1e-12));
   }
 }
 
@@ -112,8 +114,8 @@ TEST_CASE("the tracked eigenvalue is that of a full decomposition, at full batch
       const double lambda =
           linear_algebra::symmetric_eigenvalues(linear_algebra::product(j, j, Transposed::no, Transposed::yes)).back();
       const std::vector<double> out = observed(*simulation, *replica);
-      CHECK(out[3] == doctest::Approx(lambda).epsilon(1e-9));
-      if (rho > 0) CHECK(out[5] == doctest::Approx(0.2 * lambda * (1 + rho * lambda)).epsilon(1e-9));
+      CHECK(out[3] == Approx(lambda).epsilon(1e-9));
+      if (rho > 0) CHECK(out[5] == Approx(0.2 * lambda * (1 + rho * lambda)).epsilon(1e-9));
     }
   }
 }
@@ -234,8 +236,8 @@ TEST_CASE("the schedule of the learning rate") {
   for (int t = 0; t < 3; ++t) state.step({0.2});
   for (int t = 0; t < 3; ++t) state.step({0.1});
   const std::vector<double> out = run(p, 6);
-  CHECK(out[0] == doctest::Approx(state.loss() / 10).epsilon(1e-14));
-  CHECK(out[4] == doctest::Approx(0.1 * out[3]).epsilon(1e-14));
+  CHECK(out[0] == Approx(state.loss() / 10).epsilon(1e-14));
+  CHECK(out[4] == Approx(0.1 * out[3]).epsilon(1e-14));
 }
 
 TEST_CASE("memory is planned, stated and refused before it is taken") {

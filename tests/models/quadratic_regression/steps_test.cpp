@@ -8,6 +8,7 @@
 
 #include "models/quadratic_regression/closed_forms.hpp"
 #include "models/quadratic_regression/steps.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using linear_algebra::Matrix;
@@ -15,6 +16,7 @@ using models::ingredients::QuadraticInstance;
 using models::quadratic_regression::QuadraticRule;
 using models::quadratic_regression::QuadraticState;
 using Rows = std::vector<std::size_t>;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -121,7 +123,7 @@ TEST_CASE("without curvature the residual shrinks by I - eta K") {
     for (std::size_t a = 0; a < 5; ++a)
       for (std::size_t i = 0; i < 9; ++i) z[a] -= 0.4 * x.j0(a, i) * g[i];
   }
-  for (std::size_t a = 0; a < 5; ++a) CHECK(state.residual()[a] == doctest::Approx(z[a]).epsilon(1e-12));
+  for (std::size_t a = 0; a < 5; ++a) CHECK(state.residual()[a] == Approx(z[a]).epsilon(1e-12));
   CHECK(state.jacobian()(2, 3) == x.j0(2, 3));
 }
 

@@ -8,10 +8,11 @@
 
 #include "models/framework/absent.hpp"
 #include "models/quadratic_regression/early_time.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Transposed;
 using models::testing::error_of;
 using models::testing::holds;

@@ -9,10 +9,11 @@
 
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/steps.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::quadratic_regression::QuadraticProblem;
 using models::testing::error_of;

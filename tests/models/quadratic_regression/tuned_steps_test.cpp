@@ -15,11 +15,12 @@
 #include "models/framework/absent.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::ingredients::QuadraticInstance;
 using models::testing::error_of;
@@ -543,9 +544,9 @@ TEST_CASE("where curvature makes steps of the bulk edge overshoot, the limit sti
       problem.ensemble = {0.5, 1e8 * unit * unit / c0, c0, unit};
       problem.steps = 1;
       problem.choose_rate = [&](std::size_t, const QuadraticDescent& now) {
-        CHECK(now.loss == Approx(c0 / 2).epsilon(1e-14).scale(0));
-        CHECK(now.slope == Approx(c0 * unit).epsilon(1e-12).scale(0));
-        CHECK(now.curvature == Approx(1.5 * c0 * unit * unit).epsilon(1e-11).scale(0));
+        CHECK(now.loss == Approx(c0 / 2).epsilon(1e-14));
+        CHECK(now.slope == Approx(c0 * unit).epsilon(1e-12));
+        CHECK(now.curvature == Approx(1.5 * c0 * unit * unit).epsilon(1e-11));
         return 1e-6 / unit;
       };
       CHECK(solve_quadratic_memory(problem).chosen.size() == 1);

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::self_stabilization;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

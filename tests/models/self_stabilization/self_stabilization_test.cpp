@@ -11,12 +11,13 @@
 #include "models/self_stabilization/normal_form.hpp"
 #include "models/self_stabilization/tuners.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::self_stabilization;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::testing::column;
 using models::testing::error_of;
 using models::testing::flag;

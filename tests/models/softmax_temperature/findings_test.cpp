@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using models::testing::column;
 using models::testing::flag;
 using models::testing::number;

@@ -8,10 +8,11 @@
 #include <vector>
 
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::softmax_temperature;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

@@ -8,10 +8,11 @@
 
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::softmax_temperature;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("u + e^u = c is solved for any c") {
   for (const double c : {-1e300, -1e4, -40.0, -1.0, 0.0, 0.5, 1.0, 1.5, 30.0, 1e6, 1e300}) {

@@ -11,10 +11,11 @@
 
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::softmax_temperature;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

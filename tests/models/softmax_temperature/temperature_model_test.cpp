@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 
 TEST_CASE("logits and margins that are 0 by symmetry differ from the run by no more than their stated rounding") {
   // Class 1 at both ends of the chain, 2 and 3 between them: logits of the classes 2 and 3 mirror each other.
@@ -65,7 +67,7 @@ TEST_CASE("the linear stage is descent's while logits are small, and ends at the
       const std::size_t point = (o - first) / C, c = (o - first) % C;
       const double mean = point == 0 ? 1e-3 / 3 : point == 1 ? 2e-3 / 3 : 1e-3;
       const double end = one ? (point == 1 ? -1 : 1) : 1.5 * ((c == point ? 1 : 0) - 1 / 3.0) + mean;
-      CHECK(z[2] == doctest::Approx(end).epsilon(1e-9));
+      CHECK(z[2] == Approx(end).epsilon(1e-9));
     }
   }
 }

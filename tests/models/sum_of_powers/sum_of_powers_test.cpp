@@ -9,11 +9,13 @@
 
 #include "models/framework/model.hpp"
 #include "models/framework/scaling_law.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::sum_of_powers;
+using edgewise::tests::Approx;
 
 TEST_CASE("the horizon is where the loss is least at fixed compute, for any terms, sizes and units") {
   const SumOfPowers sums[] = {{0.3, {{1, 0.5, 0}, {1, 0, 0.5}}},
@@ -42,14 +44,14 @@ TEST_CASE("the tie theorem: exponent, prefactor, limit and correction by brute f
       at = g;
     }
   }
-  CHECK(law.exponent == doctest::Approx(at).epsilon(1e-3));
-  CHECK(law.frontier_exponent == doctest::Approx(best).epsilon(1e-4));
+  CHECK(law.exponent == Approx(at).epsilon(1e-3));
+  CHECK(law.frontier_exponent == Approx(best).epsilon(1e-4));
   CHECK(law.tied.size() == 2);
-  CHECK(law.correction_exponent == doctest::Approx(0.3 * law.exponent + 0.35 - law.loss_exponent));
+  CHECK(law.correction_exponent == Approx(0.3 * law.exponent + 0.35 - law.loss_exponent));
   // Far out the horizon and the normalised curve are those of the law.
   const double p = 1e60, t = sum.horizon(p);
-  CHECK(t == doctest::Approx(law.prefactor * std::pow(p, law.exponent)).epsilon(1e-4));
-  CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) == doctest::Approx(normalised_limit(law, 0.2)).epsilon(1e-4));
+  CHECK(t == Approx(law.prefactor * std::pow(p, law.exponent)).epsilon(1e-4));
+  CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) == Approx(normalised_limit(law, 0.2)).epsilon(1e-4));
 }
 
 TEST_CASE("a term of equal exponents has no say in the horizon, however slowly it falls") {
@@ -58,14 +60,14 @@ TEST_CASE("a term of equal exponents has no say in the horizon, however slowly i
     // Beside t^-.5 + p^-.5, whose horizon is t = p, and two terms that cross elsewhere under the even one.
     const SumOfPowers sum{0, {{1, 0.9, 0.1}, {1, 0.1, 0.9}, {1, 0.5, 0}, {1, 0, 0.5}, {1, even, even}}};
     const HorizonLaw law = sum.law();
-    CHECK(law.exponent == doctest::Approx(1).epsilon(1e-12));
-    CHECK(law.frontier_exponent == doctest::Approx(std::min(even, 0.25)).epsilon(1e-12));
-    CHECK(law.prefactor == doctest::Approx(1).epsilon(1e-12));
-    CHECK(law.correction_exponent == doctest::Approx(even == 0.25 ? 0.5 : std::abs(0.5 - 2 * even)).epsilon(1e-12));
+    CHECK(law.exponent == Approx(1).epsilon(1e-12));
+    CHECK(law.frontier_exponent == Approx(std::min(even, 0.25)).epsilon(1e-12));
+    CHECK(law.prefactor == Approx(1).epsilon(1e-12));
+    CHECK(law.correction_exponent == Approx(even == 0.25 ? 0.5 : std::abs(0.5 - 2 * even)).epsilon(1e-12));
     const double p = 1e200, t = sum.horizon(p), b = law.correction_exponent;
-    CHECK(t / p == doctest::Approx(law.prefactor).epsilon(1e-6));
+    CHECK(t / p == Approx(law.prefactor).epsilon(1e-6));
     CHECK(sum.loss(0.2 * t, p) / sum.loss(t, p) ==
-          doctest::Approx(normalised_limit(law, 0.2)).epsilon(1e-9 + 3 * std::pow(p, -b)));
+          Approx(normalised_limit(law, 0.2)).epsilon(1e-9 + 3 * std::pow(p, -b)));
   }
 }
 
@@ -98,20 +100,19 @@ TEST_CASE("findings and columns of a sum of powers are its formulas") {
   const auto found = problem->stability();
   using models::testing::number;
   // The first two terms tie at g = 1/2, of exponent .2 in p: frontier .2/1.5; the third is late by .15 + .3 - .2.
-  CHECK(number(found, "horizon_exponent") == doctest::Approx(.5).epsilon(1e-12));
-  CHECK(number(found, "horizon_prefactor") == doctest::Approx(std::pow(2 * .4 / (3 * .2), 1 / .4)).epsilon(1e-12));
-  CHECK(number(found, "frontier_exponent") == doctest::Approx(.2 / 1.5).epsilon(1e-12));
-  CHECK(number(found, "correction_exponent") == doctest::Approx(.25).epsilon(1e-12));
+  CHECK(number(found, "horizon_exponent") == Approx(.5).epsilon(1e-12));
+  CHECK(number(found, "horizon_prefactor") == Approx(std::pow(2 * .4 / (3 * .2), 1 / .4)).epsilon(1e-12));
+  CHECK(number(found, "frontier_exponent") == Approx(.2 / 1.5).epsilon(1e-12));
+  CHECK(number(found, "correction_exponent") == Approx(.25).epsilon(1e-12));
   CHECK(number(found, "tied_terms") == 2);
   // Its mu - nu is 0: it does not move t*.
-  CHECK(number(found, "compute_optimal_steps") ==
-        doctest::Approx(std::pow(2 * .4 / (3 * .2), 2.5) * 100).epsilon(1e-10));
+  CHECK(number(found, "compute_optimal_steps") == Approx(std::pow(2 * .4 / (3 * .2), 2.5) * 100).epsilon(1e-10));
   const auto theory = problem->solve();
   REQUIRE(theory.steps == std::vector<double>{10, 1000});
   for (std::size_t k = 0; k < 2; ++k) {
     const double t = theory.steps[k];
     CHECK(theory.columns[0].value[k] ==
-          doctest::Approx(.4 + 2 * std::pow(t, -.4) + 3 * std::pow(1e4, -.2) + std::pow(t * 1e4, -.3)).epsilon(1e-13));
+          Approx(.4 + 2 * std::pow(t, -.4) + 3 * std::pow(1e4, -.2) + std::pow(t * 1e4, -.3)).epsilon(1e-13));
   }
   CHECK(theory.exact);
 }
@@ -129,6 +130,6 @@ TEST_CASE("the limit of the normalised curve is that of the tie, however slowly 
   for (const double times : {1.0, 2.0}) {
     const double w = 0.12 / 0.7 * std::pow(times, -0.7);
     for (const double x : {0.1, 0.5})
-      CHECK(limit(x, times) == doctest::Approx((w * std::pow(x, -0.7) + 0.3) / (w + 0.3)).epsilon(1e-5));
+      CHECK(limit(x, times) == Approx((w * std::pow(x, -0.7) + 0.3) / (w + 0.3)).epsilon(1e-5));
   }
 }

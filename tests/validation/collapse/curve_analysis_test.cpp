@@ -9,10 +9,12 @@
 
 #include "random/random.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -45,16 +47,16 @@ TEST_CASE("runs to their horizon: floor, horizon, slope and collapse of the sum 
   const auto all = analyse_collapse(sums_of_powers(0.5, 1, 0), {});
   REQUIRE(all.size() == 1);
   const CollapseAnalysis& a = all.front();
-  CHECK(a.floor == doctest::Approx(floor_of_all).epsilon(1e-6));
-  CHECK(a.floor_low == doctest::Approx(floor_of_all).epsilon(1e-5));
-  CHECK(a.horizon->exponent == doctest::Approx(nu / mu).epsilon(1e-9));
-  CHECK(a.fit->exponent == doctest::Approx(mu * nu / (mu + nu)).epsilon(1e-4));
+  CHECK(a.floor == Approx(floor_of_all).epsilon(1e-6));
+  CHECK(a.floor_low == Approx(floor_of_all).epsilon(1e-5));
+  CHECK(a.horizon->exponent == Approx(nu / mu).epsilon(1e-9));
+  CHECK(a.fit->exponent == Approx(mu * nu / (mu + nu)).epsilon(1e-4));
   CHECK(a.verdict.outcome == Collapse::well_scaled);
   CHECK(a.verdict.spread < 1e-4);
   // t = 50 at p = 100 and t ~ p^(nu/mu): l = (c x^-mu + 1)/(c + 1), c = 50^-mu 100^nu, for every size.
   const double c = std::pow(50, -mu) * std::pow(100, nu);
-  CHECK(a.spread.mean[9] == doctest::Approx((c * std::pow(0.1, -mu) + 1) / (c + 1)).epsilon(1e-4));
-  CHECK(a.slope == doctest::Approx(-mu * c / (c + 1)).epsilon(2e-3));
+  CHECK(a.spread.mean[9] == Approx((c * std::pow(0.1, -mu) + 1) / (c + 1)).epsilon(1e-4));
+  CHECK(a.slope == Approx(-mu * c / (c + 1)).epsilon(2e-3));
 }
 
 TEST_CASE("the envelope of long constant-rate runs finds horizon and floor; wrong ones break the collapse") {
@@ -62,9 +64,9 @@ TEST_CASE("the envelope of long constant-rate runs finds horizon and floor; wron
   options.horizon = CollapseOptions::Horizon::envelope;
   const LossCurves runs = sums_of_powers(50, 1, 0);
   const CollapseAnalysis a = analyse_collapse(runs, options).front();
-  CHECK(a.floor == doctest::Approx(floor_of_all).epsilon(1e-3));
-  CHECK(a.horizon->exponent == doctest::Approx(nu / mu).epsilon(0.02));
-  CHECK(a.slope == doctest::Approx(-mu * nu / (mu + nu)).epsilon(0.02));
+  CHECK(a.floor == Approx(floor_of_all).epsilon(1e-3));
+  CHECK(a.horizon->exponent == Approx(nu / mu).epsilon(0.02));
+  CHECK(a.slope == Approx(-mu * nu / (mu + nu)).epsilon(0.02));
   CHECK(a.verdict.outcome == Collapse::well_scaled);
   // One horizon for all sizes, and a floor far too low at the right horizon, which then counts as excess.
   options.horizon = CollapseOptions::Horizon::formula;
@@ -95,7 +97,7 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
                            a.floor + .1 * (least - a.floor)};
   for (std::size_t k = 0; k < 5; ++k) {
     CAPTURE(a.sensitivity[k].what);
-    CHECK(a.sensitivity[k].floor == doctest::Approx(floors[k]).epsilon(1e-13));
+    CHECK(a.sensitivity[k].floor == Approx(floors[k]).epsilon(1e-13));
     CHECK(a.sensitivity[k].spread == judge_collapse(a.curves, a.sensitivity[k].floor).spread);
     CHECK(a.sensitivity[k].outcome == judge_collapse(a.curves, a.sensitivity[k].floor).outcome);
     CHECK(a.sensitivity[k].supercollapse == supercollapse_fraction(spread_of(a.curves, a.sensitivity[k].floor)));
@@ -240,7 +242,7 @@ TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {
   longer.compute.push_back(2 * longer.compute.back());
   longer.loss.push_back(longer.loss.back());
   const CollapseAnalysis a = analyse_collapse(runs, {}).front();
-  CHECK(a.curves.horizon[0] == doctest::Approx(50));
+  CHECK(a.curves.horizon[0] == Approx(50));
   REQUIRE_FALSE(a.notes.empty());
   CHECK(a.notes[0] == "runs of size 100 end at different steps; all are cut at the first end, 50");
   CollapseOptions options;
@@ -257,7 +259,7 @@ TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {
   against.reference = "short";
   const CollapseAnalysis c = analyse_collapse(two, against)[1];
   CHECK(c.schedule == "long");
-  CHECK(c.curves.horizon[0] == doctest::Approx(50));
+  CHECK(c.curves.horizon[0] == Approx(50));
   CHECK(std::ranges::count(c.notes, "runs of size 100 end at different steps; all are cut at the first end, 50") == 1);
   LossCurves one = sums_of_powers(0.5, 1, 0);
   one.groups[0].curves.resize(1);

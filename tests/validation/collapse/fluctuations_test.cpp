@@ -4,10 +4,12 @@
 #include <cmath>
 
 #include "models/framework/scaling_law.hpp"
+#include "tests/approx.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -38,7 +40,7 @@ TEST_CASE("fluctuations and their memory are those of 20000 simulated runs" * do
     const std::vector<std::uint64_t> steps = {6, 20, 40, 60};
     const auto known = one.problem->scaling_law()->fluctuations(steps);
     REQUIRE(known);
-    CHECK(known->correlation.back() == doctest::Approx(1).epsilon(1e-9));
+    CHECK(known->correlation.back() == Approx(1).epsilon(1e-9));
     const auto simulation = one.problem->simulate();
     const validation::Sample sample = validation::run(*simulation, one.experiment, {});
     const std::size_t n = sample.replicas, blocks = 20, each = n / blocks;

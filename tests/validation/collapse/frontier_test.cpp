@@ -5,8 +5,11 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -34,17 +37,17 @@ TEST_CASE("a power law with a floor comes back in every unit, through outliers t
         loss.push_back(unit * (3.1 + 2 * std::pow(10.0, -0.2 * k * 0.15)));
       }
       const FloorFit fit = fit_floor(c, loss);
-      CHECK(fit.floor == doctest::Approx(3.1 * unit).epsilon(1e-6));
-      CHECK(fit.exponent == doctest::Approx(0.15).epsilon(1e-5));
-      CHECK(fit.prefactor == doctest::Approx(2 * unit * std::pow(c_unit, 0.15)).epsilon(1e-5));
+      CHECK(fit.floor == Approx(3.1 * unit).epsilon(1e-6));
+      CHECK(fit.exponent == Approx(0.15).epsilon(1e-5));
+      CHECK(fit.prefactor == Approx(2 * unit * std::pow(c_unit, 0.15)).epsilon(1e-5));
       CHECK(fit.rms < 1e-8);
       loss[7] *= 1.3;  // Huber's loss lets one point pull with the strength of delta alone
-      CHECK(fit_floor(c, loss).floor == doctest::Approx(3.1 * unit).epsilon(2e-3));
+      CHECK(fit_floor(c, loss).floor == Approx(3.1 * unit).epsilon(2e-3));
       loss[7] /= 1.3;
       const double given = 3.1 * unit;
       const FloorFit fixed = fit_floor(c, loss, &given);
       CHECK(fixed.floor == given);
-      CHECK(fixed.exponent == doctest::Approx(0.15).epsilon(1e-8));
+      CHECK(fixed.exponent == Approx(0.15).epsilon(1e-8));
     }
 }
 
@@ -56,7 +59,7 @@ TEST_CASE("the objective is the mean Huber loss of the log residuals") {
     const double r = std::abs(std::log(loss[i]) - std::log(fit.floor + fit.prefactor * std::pow(c[i], -fit.exponent)));
     mean += (r <= 1e-3 ? r * r / 2 : 1e-3 * (r - 5e-4)) / 4;
   }
-  CHECK(fit.objective == doctest::Approx(mean).epsilon(1e-9));
+  CHECK(fit.objective == Approx(mean).epsilon(1e-9));
   // No neighbour is better.
   for (const double step : {1e-4, -1e-4}) {
     const double floor = fit.floor * (1 + step);
@@ -81,28 +84,27 @@ TEST_CASE("the envelope of sums of powers: horizon, exponent and floor of the fo
     loss.push_back(point.loss);
     p.push_back(point.size);
     t.push_back(point.step);
-    CHECK(point.compute == doctest::Approx(6 * point.size * point.step).epsilon(1e-9));
+    CHECK(point.compute == Approx(6 * point.size * point.step).epsilon(1e-9));
     // The parabola through sizes a factor 2 apart.
-    CHECK(point.size ==
-          doctest::Approx(std::pow(std::pow(r, 1 / mu) * point.compute / 6, mu / (mu + nu))).epsilon(0.02));
+    CHECK(point.size == Approx(std::pow(std::pow(r, 1 / mu) * point.compute / 6, mu / (mu + nu))).epsilon(0.02));
   }
   const FloorFit fit = fit_floor(c, loss);
-  CHECK(fit.floor == doctest::Approx(floor).epsilon(1e-3));
-  CHECK(fit.exponent == doctest::Approx(mu * nu / (mu + nu)).epsilon(5e-3));
-  CHECK(fit_power(p, t).exponent == doctest::Approx(nu / mu).epsilon(0.01));
-  CHECK(fit_power(p, t).prefactor == doctest::Approx(std::pow(r, -1 / mu)).epsilon(0.05));
+  CHECK(fit.floor == Approx(floor).epsilon(1e-3));
+  CHECK(fit.exponent == Approx(mu * nu / (mu + nu)).epsilon(5e-3));
+  CHECK(fit_power(p, t).exponent == Approx(nu / mu).epsilon(0.01));
+  CHECK(fit_power(p, t).prefactor == Approx(std::pow(r, -1 / mu)).epsilon(0.05));
 }
 
 TEST_CASE("a power law by least squares, and its standard error") {
   const std::vector<double> x = {1, 2, 4, 8}, y = {3, 6, 12, 24};
-  CHECK(fit_power(x, y).exponent == doctest::Approx(1));
-  CHECK(fit_power(x, y).prefactor == doctest::Approx(3));
+  CHECK(fit_power(x, y).exponent == Approx(1));
+  CHECK(fit_power(x, y).prefactor == Approx(3));
   CHECK(fit_power(x, y).error < 1e-12);
   // Residuals e, -e, -e, e are orthogonal to the line: se = sqrt(4 e^2/2/(5 log^2 2)).
   const double e = 0.1;
   const std::vector<double> z = {3 * std::exp(e), 6 * std::exp(-e), 12 * std::exp(-e), 24 * std::exp(e)};
-  CHECK(fit_power(x, z).exponent == doctest::Approx(1));
-  CHECK(fit_power(x, z).error == doctest::Approx(e * std::sqrt(2 / 5.0) / std::log(2.0)));
+  CHECK(fit_power(x, z).exponent == Approx(1));
+  CHECK(fit_power(x, z).error == Approx(e * std::sqrt(2 / 5.0) / std::log(2.0)));
   CHECK(std::isnan(fit_power(std::vector{1.0, 2.0}, std::vector{1.0, 2.0}).error));
   CHECK_THROWS_AS(fit_power(std::vector{2.0, 2.0}, std::vector{1.0, 3.0}), std::invalid_argument);
 }

@@ -10,10 +10,12 @@
 
 #include "models/framework/model.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 using models::testing::holds;
 
 namespace {
@@ -61,7 +63,7 @@ TEST_CASE("the relative form's one factor by least squares") {
   const std::vector<double> reference = {3, 2, 1.5}, difference = {0.1, -0.2, 0.05}, noise = {5, 4, 3};
   std::vector<double> loss;
   for (std::size_t i = 0; i < 3; ++i) loss.push_back(reference[i] + 0.21 * difference[i] * noise[i]);
-  CHECK(relative_noise_factor(loss, reference, difference, noise) == doctest::Approx(0.21).epsilon(1e-13));
+  CHECK(relative_noise_factor(loss, reference, difference, noise) == Approx(0.21).epsilon(1e-13));
   CHECK(std::isnan(relative_noise_factor(loss, reference, std::vector<double>(3, 0.0), noise)));
 }
 
@@ -69,7 +71,7 @@ TEST_CASE("runs made of the relative model give back its factor, at several size
   const std::string text = head + made_of_it("constant", 400, constant_rate) + made_of_it("linear", 800, falling_rate) +
                            made_of_it("constant", 400, constant_rate, 4) + made_of_it("linear", 400, falling_rate, 4);
   const RelativeNoise noise = fit(text, "constant");
-  CHECK(noise.factor == doctest::Approx(0.21).epsilon(1e-3));  // tau by the trapezoidal rule, losses interpolated
+  CHECK(noise.factor == Approx(0.21).epsilon(1e-3));  // tau by the trapezoidal rule, losses interpolated
   REQUIRE(noise.runs.size() == 2);
   for (const RelativeRun& run : noise.runs) {
     CHECK(run.rms < 1e-5);
@@ -87,8 +89,8 @@ TEST_CASE("tau is the sum of the rates before a row, of rows that are apart too"
     CAPTURE(every);
     const RelativeNoise noise =
         fit(head + made_of_it("constant", 1200, constant) + made_of_it("linear", 240, linear, 1, every), "constant");
-    CHECK(noise.factor == doctest::Approx(0.21).epsilon(2e-2));  // losses interpolated in tau, .1 apart
-    CHECK(noise.runs.at(0).tau.at(1) == doctest::Approx(0.1 * every - 0.1 * every * (every - 1) / 480).epsilon(1e-12));
+    CHECK(noise.factor == Approx(0.21).epsilon(2e-2));  // losses interpolated in tau, .1 apart
+    CHECK(noise.runs.at(0).tau.at(1) == Approx(0.1 * every - 0.1 * every * (every - 1) / 480).epsilon(1e-12));
   }
 }
 
@@ -121,7 +123,7 @@ TEST_CASE("SGD on least squares has a factor near 1/4 of the gradients' covarian
   }
   const RelativeNoise noise = fit(text, "con");
   // The adiabatic limit is 1/4; a power law's slow modes keep some of the noise in a cooldown.
-  CHECK(noise.factor == doctest::Approx(0.25).epsilon(0.3));
+  CHECK(noise.factor == Approx(0.25).epsilon(0.3));
   REQUIRE(noise.runs.size() == 2);
   for (const RelativeRun& run : noise.runs) {
     CHECK(run.rms < 0.02);
@@ -169,10 +171,10 @@ TEST_CASE("a reference at logarithmic steps gives the factor of the data, or a n
     if (static_cast<int>(k) > logarithmic.back()) logarithmic.push_back(static_cast<int>(k));
   logarithmic.push_back(2000);
   const RelativeNoise fine = fit(table(2000, logarithmic), "constant");
-  CHECK(fine.factor == doctest::Approx(0.3).epsilon(0.01));
+  CHECK(fine.factor == Approx(0.3).epsilon(0.01));
   CHECK(fine.notes.empty());
   const RelativeNoise coarse = fit(table(2000, {0, 1, 3, 10, 30, 100, 300, 1000, 2000}), "constant");
-  CHECK(coarse.factor == doctest::Approx(0.3).epsilon(0.2));  // straight lines between its records made it 2.2
+  CHECK(coarse.factor == Approx(0.3).epsilon(0.2));  // straight lines between its records made it 2.2
   REQUIRE(coarse.notes.size() == 1);
   CHECK(holds(coarse.notes[0], "with every other record of 'constant' a is"));
 }

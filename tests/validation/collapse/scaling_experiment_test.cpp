@@ -14,9 +14,11 @@
 
 #include "models/framework/scaling_law.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -220,13 +222,13 @@ TEST_CASE("predicted spreads are (4.4) of each size's fluctuations, averaged as 
       if (p == 2 && x > 0.3 - 1e-9) gap = std::max(gap, std::abs(ratio * x - 1));
     }
     const double delta = std::sqrt(std::max(0.0, squares - sum * sum) + within) / sum;
-    CHECK(r.predicted_delta[k] == doctest::Approx(delta).epsilon(1e-6));
-    CHECK(r.predicted_floor[k] == doctest::Approx(std::sqrt(spreads)).epsilon(1e-9));
-    CHECK(r.limit[k] == doctest::Approx(1 / x));
+    CHECK(r.predicted_delta[k] == Approx(delta).epsilon(1e-6));
+    CHECK(r.predicted_floor[k] == Approx(std::sqrt(spreads)).epsilon(1e-9));
+    CHECK(r.limit[k] == Approx(1 / x));
     if (x >= 0.2 - 1e-9 && x <= 0.95) below += delta < std::sqrt(spreads) ? 0.25 : 0;
   }
-  CHECK(r.limit_gap == doctest::Approx(gap).epsilon(1e-9));
-  CHECK(r.predicted_supercollapse == doctest::Approx(below));
+  CHECK(r.limit_gap == Approx(gap).epsilon(1e-9));
+  CHECK(r.predicted_supercollapse == Approx(below));
 }
 
 TEST_CASE("sums of powers run through the same measures, without a simulation") {
@@ -235,8 +237,8 @@ TEST_CASE("sums of powers run through the same measures, without a simulation") 
       "[collapse]\nkey = 'powers.size'\nsizes = [1e4, 1e6, 1e8]\nsimulate = false\n");
   CHECK(sum.verdict.outcome == Collapse::well_scaled);
   CHECK(sum.verdict.spread < 1e-6);
-  CHECK(sum.theory_spread.mean[1] == doctest::Approx(2.081139).epsilon(1e-6));  // x = .1
-  CHECK(end_slope(sum.theory_spread, 0.7) == doctest::Approx(-0.25).epsilon(2e-3));
+  CHECK(sum.theory_spread.mean[1] == Approx(2.081139).epsilon(1e-6));  // x = .1
+  CHECK(end_slope(sum.theory_spread, 0.7) == Approx(-0.25).epsilon(2e-3));
 }
 
 TEST_CASE(

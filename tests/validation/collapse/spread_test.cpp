@@ -7,9 +7,11 @@
 #include <stdexcept>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -66,22 +68,22 @@ TEST_CASE("every measure as its definition says") {
       }
       for (std::size_t w = 0; w < 3; ++w) raw_squares += std::pow(c.loss[p][w][k] - floor - raw, 2) / 2;
       floors += raw_squares / (raw * raw) / 2;
-      CHECK(s.floor_of[p][k] == doctest::Approx(std::sqrt(raw_squares) / raw));
-      CHECK(s.mean_of[p][k] == doctest::Approx(of_size[p]));
+      CHECK(s.floor_of[p][k] == Approx(std::sqrt(raw_squares) / raw));
+      CHECK(s.mean_of[p][k] == Approx(of_size[p]));
     }
     between = std::pow((of_size[0] - of_size[1]) / 2, 2);
     for (std::size_t w = 0; w < 9; ++w) {
       const double first = l[0][w / 3], second = l[1][w % 3], m = (first + second) / 2;
       tuples += (std::pow(first - m, 2) + std::pow(second - m, 2)) / (m * m) / 9;
     }
-    CHECK(s.mean[k] == doctest::Approx(sum));
+    CHECK(s.mean[k] == Approx(sum));
     // std over (p, w) jointly, and its split.
-    CHECK(s.delta[k] == doctest::Approx(std::sqrt(std::max(0.0, squares - sum * sum)) / sum).epsilon(1e-6).scale(1));
-    CHECK(s.between[k] == doctest::Approx(std::sqrt(between) / sum));
-    CHECK(s.within[k] == doctest::Approx(std::sqrt(within) / sum));
-    CHECK(s.delta[k] == doctest::Approx(std::hypot(s.between[k], s.within[k])));
-    CHECK(s.tuples[k] == doctest::Approx(std::sqrt(tuples)));
-    CHECK(s.floor[k] == doctest::Approx(std::sqrt(floors)));
+    CHECK(s.delta[k] == Approx(std::sqrt(std::max(0.0, squares - sum * sum)) / sum).epsilon(1e-6).scale(1));
+    CHECK(s.between[k] == Approx(std::sqrt(between) / sum));
+    CHECK(s.within[k] == Approx(std::sqrt(within) / sum));
+    CHECK(s.delta[k] == Approx(std::hypot(s.between[k], s.within[k])));
+    CHECK(s.tuples[k] == Approx(std::sqrt(tuples)));
+    CHECK(s.floor[k] == Approx(std::sqrt(floors)));
   }
   CHECK(s.mean[2] == 1);
   CHECK(s.delta[2] == 0);
@@ -118,7 +120,7 @@ TEST_CASE("the seeds' share is taken off the spread of the sizes without bias") 
     const double excess = s.between[k] * s.between[k] - share;
     sum += excess;
     squares += excess * excess;
-    CHECK(s.deterministic[k] == doctest::Approx(std::sqrt(std::max(0.0, excess))));
+    CHECK(s.deterministic[k] == Approx(std::sqrt(std::max(0.0, excess))));
   }
   const double mean = sum / cases, error = std::sqrt((squares / cases - mean * mean) / cases);
   CHECK(std::abs(mean) < 4 * error);
@@ -175,7 +177,7 @@ TEST_CASE("sizes with unequal numbers of seeds: each has the variance of its own
       share += squares / n / 3 * 2 / 3;
     }
     CHECK(s.deterministic[k] ==
-          doctest::Approx(std::sqrt(s.between[k] * s.between[k] - share / (s.mean[k] * s.mean[k]))).epsilon(1e-10));
+          Approx(std::sqrt(s.between[k] * s.between[k] - share / (s.mean[k] * s.mean[k]))).epsilon(1e-10));
     CHECK(s.deterministic[k] > 0.9 * s.between[k]);
   }
   const CollapseVerdict verdict = judge_collapse(c, 0);
@@ -223,16 +225,16 @@ TEST_CASE("what two seeds of every size may move: quantiles of F in closed form"
   const double three = 1.5 * (std::pow(0.025, -2 / 3.0) - 1);
   CollapseVerdict verdict = judge_collapse(curves({1.5, 2.5, 3.5}), 0);
   double between = std::sqrt(2 / 3.0) / 2.5, moved = std::sqrt(2 / 3.0 * h * h * three) / 2.5;
-  CHECK(verdict.high == doctest::Approx(between + moved).epsilon(1e-12));
-  CHECK(verdict.low == doctest::Approx(between - moved).epsilon(1e-12));
-  CHECK(verdict.spread == doctest::Approx(std::sqrt(2 / 3.0 * (1 - h * h)) / 2.5).epsilon(1e-12));
+  CHECK(verdict.high == Approx(between + moved).epsilon(1e-12));
+  CHECK(verdict.low == Approx(between - moved).epsilon(1e-12));
+  CHECK(verdict.spread == Approx(std::sqrt(2 / 3.0 * (1 - h * h)) / 2.5).epsilon(1e-12));
   // F(1, 2) is the square of Student's t of 2, whose quantile at p is (2 p - 1)/sqrt(2 p (1 - p)).
   const double two = 0.975 / std::sqrt(2 * 0.9875 * 0.0125);
   verdict = judge_collapse(curves({2, 3}), 0);
   between = 0.5 / 2.5;
   moved = std::sqrt(0.5) * h * two / 2.5;
-  CHECK(verdict.high == doctest::Approx(between + moved).epsilon(1e-12));
-  CHECK(verdict.low == doctest::Approx(between - moved).epsilon(1e-12));
+  CHECK(verdict.high == Approx(between + moved).epsilon(1e-12));
+  CHECK(verdict.low == Approx(between - moved).epsilon(1e-12));
 }
 
 TEST_CASE("of one seed a size the bounds are those of the curves' roughness, on a grid of any spacing") {
@@ -259,8 +261,8 @@ TEST_CASE("of one seed a size the bounds are those of the curves' roughness, on 
     high = std::max(high, std::sqrt(spread * spread + 2 * error));
   }
   const CollapseVerdict verdict = judge_collapse(curves, 0);
-  CHECK(verdict.low == doctest::Approx(low).epsilon(1e-12));
-  CHECK(verdict.high == doctest::Approx(high).epsilon(1e-12));
+  CHECK(verdict.low == Approx(low).epsilon(1e-12));
+  CHECK(verdict.high == Approx(high).epsilon(1e-12));
   CHECK(noise > 0.001);
 }
 
@@ -269,19 +271,19 @@ TEST_CASE("tuples are all of them: no order of the seeds counts, and sizes with 
   const std::vector<double> before = spread_of(c, 1).tuples;
   std::swap(c.loss[0][0], c.loss[0][2]);
   const std::vector<double> after = spread_of(c, 1).tuples;
-  for (std::size_t k = 0; k < 3; ++k) CHECK(after[k] == doctest::Approx(before[k]).epsilon(1e-14));
+  for (std::size_t k = 0; k < 3; ++k) CHECK(after[k] == Approx(before[k]).epsilon(1e-14));
   c.loss[1].resize(1);
   double square = 0;
   for (const auto& run : c.loss[0]) {
     const double one = (run[0] - 1) / (run[2] - 1), other = (c.loss[1][0][0] - 1) / (c.loss[1][0][2] - 1);
     square += std::pow((one - other) / (one + other), 2) * 2 / 3;
   }
-  CHECK(spread_of(c, 1).tuples[0] == doctest::Approx(std::sqrt(square)));
+  CHECK(spread_of(c, 1).tuples[0] == Approx(std::sqrt(square)));
   // More than can be counted are drawn: near the mean over all.
   const SampledCurves many = noisy(0.1, 0, 0.1, 30, 4);
   const CollapseSpread s = spread_of(many, 0);
   CHECK(s.tuples[5] ==
-        doctest::Approx(std::sqrt(4.0 / 3 * s.between[5] * s.between[5] + s.within[5] * s.within[5])).epsilon(0.05));
+        Approx(std::sqrt(4.0 / 3 * s.between[5] * s.between[5] + s.within[5] * s.within[5])).epsilon(0.05));
 }
 
 TEST_CASE("the noise floor of few seeds is that of many, as Delta is") {
@@ -294,7 +296,7 @@ TEST_CASE("the noise floor of few seeds is that of many, as Delta is") {
         ++count;
       }
     CAPTURE(seeds);
-    CHECK(std::sqrt(square / count) == doctest::Approx(0.05).epsilon(0.03));
+    CHECK(std::sqrt(square / count) == Approx(0.05).epsilon(0.03));
   }
 }
 
@@ -311,7 +313,7 @@ TEST_CASE("a floor far too low does not make sizes well scaled whose progress di
   }
   CHECK(judge_collapse(c, 0.3).outcome == Collapse::well_scaled);
   const CollapseVerdict low = judge_collapse(c, 0);
-  CHECK(low.spread == doctest::Approx(0.0288).epsilon(2e-3));
+  CHECK(low.spread == Approx(0.0288).epsilon(2e-3));
   CHECK(low.outcome == Collapse::inconclusive);
   CHECK(low.reason.find("l - 1, is 27% apart: the verdict hangs on the floor") != std::string::npos);
 }
@@ -372,5 +374,5 @@ TEST_CASE("the slope at the end of a sum of powers is -d") {
   std::vector<double> l;
   for (const double x : c.x) l.push_back((r * std::pow(x, -mu) + 1) / (r + 1));
   c.loss = {{l}, {l}};
-  CHECK(end_slope(spread_of(c, 0)) == doctest::Approx(-mu * nu / (mu + nu)).epsilon(1e-3));
+  CHECK(end_slope(spread_of(c, 0)) == Approx(-mu * nu / (mu + nu)).epsilon(1e-3));
 }

@@ -11,10 +11,12 @@
 #include <fstream>
 #include <limits>
 
+#include "tests/approx.hpp"
 #include "tests/temporary_folder.hpp"
 #include "tests/validation/comparisons/two_workloads.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using validation::ComparedRun;
 using validation::MethodComparison;
 
@@ -127,14 +129,14 @@ TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   REQUIRE(c);
   for (std::size_t w = 0; w < 2; ++w) {
     const double batch = w == 0 ? 2 : 16;
-    CHECK(c->runs[0][1][w].value == doctest::Approx(isotropic(0.1, batch, linear)).epsilon(1e-12));
+    CHECK(c->runs[0][1][w].value == Approx(isotropic(0.1, batch, linear)).epsilon(1e-12));
     // No rate of a fine grid is better than the tuned one.
     const ComparedRun& tuned = c->baselines[1][w];
-    CHECK(tuned.value == doctest::Approx(isotropic(tuned.rate, batch, linear)).epsilon(1e-12));
+    CHECK(tuned.value == Approx(isotropic(tuned.rate, batch, linear)).epsilon(1e-12));
     for (double base = 0.01; base < 1; base *= 1.003)
       CHECK(isotropic(base, batch, linear) >= tuned.value * (1 - 1e-12));
     CHECK(c->baseline(w) == std::min(tuned.value, c->baselines[0][w].value));
-    CHECK(c->ratio(0, 1, w) == doctest::Approx(c->runs[0][1][w].value / c->baseline(w)));
+    CHECK(c->ratio(0, 1, w) == Approx(c->runs[0][1][w].value / c->baseline(w)));
   }
   CHECK(c->runs[2][0][0].error > 0);
   CHECK(c->trusted(0, 0));
@@ -144,8 +146,8 @@ TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   CHECK(m.baseline(0) == 1);
   CHECK(m.baseline(1) == 1);
   CHECK(m.ratios(0, 0) == std::vector<double>{1, 4});
-  CHECK(m.score(m.ratios(0, 0)) == doctest::Approx(0.5));
-  CHECK(m.score(m.ratios(0, 1)) == doctest::Approx((1.5 / 3 + 2.25 / 3) / 2));
+  CHECK(m.score(m.ratios(0, 0)) == Approx(0.5));
+  CHECK(m.score(m.ratios(0, 1)) == Approx((1.5 / 3 + 2.25 / 3) / 2));
   CHECK(m.calibrated(0) == 1);
   CHECK(m.oracle(0) == std::vector<double>{1, 1.75});
   // Of settings that score alike, all of them 0: no divergence, then the smaller ratios.
@@ -156,12 +158,12 @@ TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   CHECK(m.calibrated(0) == 0);
   CHECK(m.calibrated(1) == 1);
   CHECK(m.calibrated(2) == 0);  // of those that do not differ the first, the default
-  CHECK(m.score({0.5, std::numeric_limits<double>::infinity()}) == doctest::Approx(0.5));
+  CHECK(m.score({0.5, std::numeric_limits<double>::infinity()}) == Approx(0.5));
   // The score is the mean height of the profile between 1 and the limit.
   const std::vector<double> ratios{0.8, 1.3, 2.9, 7};
   double area = 0;
   for (int i = 0; i < 30000; ++i) area += validation::profile(ratios, 1 + 3 * (i + 0.5) / 30000) / 30000;
-  CHECK(m.score(ratios) == doctest::Approx(area).epsilon(1e-4));
+  CHECK(m.score(ratios) == Approx(area).epsilon(1e-4));
 }
 
 TEST_CASE("comparison: a store finds nothing of another program, and nothing of a file that has changed") {

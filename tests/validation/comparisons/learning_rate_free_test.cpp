@@ -9,9 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
 #include "validation/comparisons/comparison.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 
 TEST_CASE("tuned schedules of the problem of section 6.2") {
   const settings::Table file = settings::read_text(R"(
@@ -43,7 +45,7 @@ set = ["rate.kind=polyak"]
   const std::array<double, 3> printed{0.04901479, 0.03051721, 0.03341381};  // constant, linear, cosine
   for (std::size_t b = 0; b < 3; ++b) {
     CAPTURE(b);
-    CHECK(c->baselines[b][0].value == doctest::Approx(printed[b]).epsilon(2.5e-7));
+    CHECK(c->baselines[b][0].value == Approx(printed[b]).epsilon(2.5e-7));
   }
 }
 
@@ -65,7 +67,7 @@ TEST_SUITE("slow") {
     for (std::size_t w = 0; w < 8; ++w) {
       CAPTURE(w);
       CHECK(c->baseline(w) <= printed[w]);
-      CHECK(c->baseline(w) == doctest::Approx(printed[w]).epsilon(1.5e-4));
+      CHECK(c->baseline(w) == Approx(printed[w]).epsilon(1.5e-4));
     }
     auto by_table = *c;  // the same runs over the printed baselines
     for (std::size_t w = 0; w < 8; ++w) by_table.baselines[by_table.best_baseline(w)][w].value = printed[w];

@@ -7,7 +7,10 @@
 #include <limits>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
+using edgewise::tests::Approx;
 
 TEST_CASE("tuned rate: the minimum of a parabola in log rate, wherever it lies") {
   // 1e-6 and 3e3 are outside of the range, which is widened.
@@ -16,8 +19,8 @@ TEST_CASE("tuned rate: the minimum of a parabola in log rate, wherever it lies")
     const auto found =
         validation::tune_rate([&](double rate) { return 2 + std::pow(std::log(rate / best), 2); }, 1e-4, 10);
     CHECK_FALSE(found.on_edge);
-    CHECK(found.rate == doctest::Approx(best).epsilon(1e-6));
-    CHECK(found.loss == doctest::Approx(2).epsilon(1e-12));
+    CHECK(found.rate == Approx(best).epsilon(1e-6));
+    CHECK(found.loss == Approx(2).epsilon(1e-12));
   }
 }
 
@@ -26,20 +29,20 @@ TEST_CASE("tuned rate: one step from d equal modes") {
   const double d = 30, B = 4, P = 0.7, s2 = 0.3;
   const auto loss = [&](double x) { return P * ((1 - x) * (1 - x) + (d + 1) * x * x / B) + d * x * x * s2 / B; };
   const auto found = validation::tune_rate(loss, 1e-4, 10);
-  CHECK(found.rate == doctest::Approx(P / (P * (1 + (d + 1) / B) + d * s2 / B)).epsilon(1e-6));
+  CHECK(found.rate == Approx(P / (P * (1 + (d + 1) / B) + d * s2 / B)).epsilon(1e-6));
 }
 
 TEST_CASE("tuned rate: divergence, monotone losses, and losses that are no numbers") {
   const double infinity = std::numeric_limits<double>::infinity();
   const auto cliff = validation::tune_rate([&](double rate) { return rate < 0.5 ? 1 / rate : infinity; }, 1e-4, 10);
   CHECK_FALSE(cliff.on_edge);
-  CHECK(cliff.rate == doctest::Approx(0.5).epsilon(1e-3));
+  CHECK(cliff.rate == Approx(0.5).epsilon(1e-3));
   CHECK(validation::tune_rate([](double rate) { return rate; }, 1e-4, 10).on_edge);
   CHECK(validation::tune_rate([](double rate) { return 1 / rate; }, 1e-4, 10).on_edge);
   CHECK(std::isinf(validation::tune_rate([&](double) { return infinity; }, 1e-4, 10).loss));
   const auto holes = validation::tune_rate(
       [](double rate) { return rate > 0.3 ? std::nan("") : std::pow(std::log(rate / 0.1), 2); }, 1e-4, 10);
-  CHECK(holes.rate == doctest::Approx(0.1).epsilon(1e-6));
+  CHECK(holes.rate == Approx(0.1).epsilon(1e-6));
 }
 
 TEST_CASE("tuned rate: the grid has 33 points, both ends among them, and grows by its own spacing") {
@@ -53,17 +56,17 @@ TEST_CASE("tuned rate: the grid has 33 points, both ends among them, and grows b
   validation::tune_rate(loss(0.01), 1e-4, 1);
   REQUIRE(tried.size() > 33);
   for (std::size_t k = 0; k < 33; ++k)
-    CHECK(tried[k] == doctest::Approx(std::pow(10, -4 + static_cast<double>(k) / 8)).epsilon(1e-13));
+    CHECK(tried[k] == Approx(std::pow(10, -4 + static_cast<double>(k) / 8)).epsilon(1e-13));
   CHECK(tried.size() < 150);
 
   tried.clear();
   const auto above = validation::tune_rate(loss(3), 1e-4, 1);
-  CHECK(tried[33] == doctest::Approx(std::pow(10, 1.0 / 8)).epsilon(1e-13));
-  CHECK(tried[40] == doctest::Approx(10).epsilon(1e-13));
-  CHECK(above.rate == doctest::Approx(3).epsilon(1e-6));
+  CHECK(tried[33] == Approx(std::pow(10, 1.0 / 8)).epsilon(1e-13));
+  CHECK(tried[40] == Approx(10).epsilon(1e-13));
+  CHECK(above.rate == Approx(3).epsilon(1e-6));
   tried.clear();
   validation::tune_rate(loss(3e-5), 1e-4, 1);
-  CHECK(tried[33] == doctest::Approx(std::pow(10, -4 - 1.0 / 8)).epsilon(1e-13));
+  CHECK(tried[33] == Approx(std::pow(10, -4 - 1.0 / 8)).epsilon(1e-13));
 }
 
 TEST_CASE("tuned rate: of two valleys the lower one, though it lies between two points of the grid") {
@@ -82,6 +85,6 @@ TEST_CASE("tuned rate: of two valleys the lower one, though it lies between two 
   for (const double from : {1e-3, 2e-3, 0.017}) CHECK(validation::tune_rate(loss, from, 1e5 * from).loss <= least);
   // Losses below 0 too.
   const auto deep = validation::tune_rate([](double rate) { return std::pow(std::log(rate / 0.1), 2) - 3; }, 1e-4, 10);
-  CHECK(deep.rate == doctest::Approx(0.1).epsilon(1e-5));
-  CHECK(deep.loss == doctest::Approx(-3).epsilon(1e-9));
+  CHECK(deep.rate == Approx(0.1).epsilon(1e-5));
+  CHECK(deep.loss == Approx(-3).epsilon(1e-9));
 }

@@ -9,11 +9,13 @@
 #include <stdexcept>
 
 #include "models/framework/absent.hpp"
+#include "tests/approx.hpp"
 #include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 using tests::Isotropic;
 using tests::IsotropicSimulation;
 
@@ -108,11 +110,11 @@ TEST_CASE("observations are stored by replica, and reduced" * doctest::test_suit
   CHECK(sample.mean[2] == 1000);
   CHECK(sample.std[2] == 0);
   CHECK(sample.mean[3 + 1] == 4.5);
-  CHECK(sample.std[3 + 1] == doctest::Approx(std::sqrt(82.5 / 9)));
-  CHECK(sample.sem[3 + 1] == doctest::Approx(std::sqrt(82.5 / 90)));
-  CHECK(sample.q05[3 + 1] == doctest::Approx(0.45));
+  CHECK(sample.std[3 + 1] == Approx(std::sqrt(82.5 / 9)));
+  CHECK(sample.sem[3 + 1] == Approx(std::sqrt(82.5 / 90)));
+  CHECK(sample.q05[3 + 1] == Approx(0.45));
   CHECK(sample.q50[3 + 1] == 4.5);
-  CHECK(sample.q95[3 + 1] == doctest::Approx(8.55));
+  CHECK(sample.q95[3 + 1] == Approx(8.55));
   CHECK(sample.values[3 + 1][7] == 7);
   CHECK_FALSE(sample.interrupted);
   CHECK(sample.diverged == 0);
@@ -143,15 +145,15 @@ TEST_CASE("simulated means and deviations are the exact ones") {
   // about 1.3%.
   const Isotropic p;
   const auto theory = tests::isotropic_theory(p);
-  CHECK(theory.columns[1].value.back() == doctest::Approx(0.293914698602).epsilon(1e-11));  // iso-A
-  CHECK(theory.columns[1].std.back() == doctest::Approx(0.0422290493679).epsilon(1e-10));
+  CHECK(theory.columns[1].value.back() == Approx(0.293914698602).epsilon(1e-11));  // iso-A
+  CHECK(theory.columns[1].std.back() == Approx(0.0422290493679).epsilon(1e-10));
   const Sample sample = run(IsotropicSimulation(p), p.experiment(4000, 2), {});
   const std::size_t times = p.at.size();
   CHECK(sample.mean[times] == 1);
   for (std::size_t t = 1; t < times; ++t) {
     const double std = theory.columns[1].std[t];
     CHECK(std::abs(sample.mean[times + t] - theory.columns[1].value[t]) < 5.5 * std / std::sqrt(4000.0));
-    CHECK(sample.std[times + t] == doctest::Approx(std).epsilon(t < 4 ? 0.15 : 0.08));
+    CHECK(sample.std[times + t] == Approx(std).epsilon(t < 4 ? 0.15 : 0.08));
   }
 }
 
@@ -272,8 +274,8 @@ TEST_CASE("a value that is absent ends no run, and statistics are of the replica
       CHECK(std::isnan((*column)[3 + t]));
   // Of 0, 1, 3, 4.
   CHECK(sample.mean[5] == 2);
-  CHECK(sample.std[5] == doctest::Approx(std::sqrt(10.0 / 3)));
-  CHECK(sample.sem[5] == doctest::Approx(std::sqrt(10.0 / 12)));
+  CHECK(sample.std[5] == Approx(std::sqrt(10.0 / 3)));
+  CHECK(sample.sem[5] == Approx(std::sqrt(10.0 / 12)));
   CHECK(sample.q50[5] == 2);
   const std::vector<std::string> names{"count", "index"};
   const models::RecordedReplica never = record_of(sample, names, 2);

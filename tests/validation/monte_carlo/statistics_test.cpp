@@ -9,10 +9,11 @@
 
 #include "models/framework/absent.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -218,8 +219,8 @@ TEST_CASE("moments are of the values that are there") {
   const double values[] = {models::absent, 1, 2, models::absent, 6};
   const Moments m = moments(values);
   CHECK(m.mean == 3);
-  CHECK(m.std == doctest::Approx(std::sqrt(7.0)));
-  CHECK(m.sem == doctest::Approx(std::sqrt(7.0 / 3)));
+  CHECK(m.std == Approx(std::sqrt(7.0)));
+  CHECK(m.sem == Approx(std::sqrt(7.0 / 3)));
   const double none[] = {models::absent, models::absent};
   CHECK(std::isnan(moments(none).mean));
   CHECK(std::isnan(moments(none).std));

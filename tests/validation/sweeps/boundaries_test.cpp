@@ -7,24 +7,26 @@
 #include <limits>
 #include <string>
 
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/sample_sweep.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 using edgewise::validation::testing::sample_sweep;
 
 TEST_CASE("scales of axes: linear, logarithmic, unsorted, words") {
   const AxisScale log({"n", "k", true, {1, 10, 100}, {}});
   CHECK(log.edges().size() == 4);
-  CHECK(log.from_scale(log.edges()[1]) == doctest::Approx(std::sqrt(10.0)));
-  CHECK(log.from_scale(log.edges().front()) == doctest::Approx(1 / std::sqrt(10.0)));
-  CHECK(log.cells(log.to_scale(std::sqrt(1000.0))) == doctest::Approx(1.5));
-  CHECK(log.value(1) == doctest::Approx(10).epsilon(1e-14));
+  CHECK(log.from_scale(log.edges()[1]) == Approx(std::sqrt(10.0)));
+  CHECK(log.from_scale(log.edges().front()) == Approx(1 / std::sqrt(10.0)));
+  CHECK(log.cells(log.to_scale(std::sqrt(1000.0))) == Approx(1.5));
+  CHECK(log.value(1) == Approx(10).epsilon(1e-14));
   const AxisScale unsorted({"x", "k", false, {3, 1, 2}, {}});
   CHECK(unsorted.index(0) == 1);
   CHECK(unsorted.index(2) == 0);
-  CHECK(unsorted.cells(5) == doctest::Approx(4));
-  CHECK(unsorted.cells(0) == doctest::Approx(-1));
+  CHECK(unsorted.cells(5) == Approx(4));
+  CHECK(unsorted.cells(0) == Approx(-1));
   const AxisScale words({"w", "k", false, {}, {"sgd", "svd"}});
   CHECK(words.size() == 2);
   CHECK(words.value(1) == 1);
@@ -52,10 +54,10 @@ TEST_CASE("predicted boundaries: formulas where there are any, else the borders 
   auto predicted = predicted_boundaries(table, plane);
   REQUIRE(predicted.size() == 1);
   for (std::size_t i = 0; i < predicted[0].x.size(); ++i)
-    CHECK(predicted[0].y[i] == doctest::Approx(predicted[0].x[i]).epsilon(1e-9).scale(1));
+    CHECK(predicted[0].y[i] == Approx(predicted[0].x[i]).epsilon(1e-9).scale(1));
   table.boundaries[0].when = "a < 1";
   predicted = predicted_boundaries(table, plane);
-  CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(1).epsilon(1e-9));
+  CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == Approx(1).epsilon(1e-9));
   table.boundaries.clear();
   predicted = predicted_boundaries(table, plane);
   REQUIRE(predicted.size() == 1);
@@ -85,7 +87,7 @@ TEST_CASE("distances and agreement: a known shift comes out") {
   for (const BoundaryDistance& d : comparison.distances)
     if (!d.predicted) mean = d.mean_cells;
   // A guard: the mean over places that differ at both ends of the line.
-  CHECK(mean == doctest::Approx(2.5 / std::sqrt(2.0)).epsilon(0.12));
+  CHECK(mean == Approx(2.5 / std::sqrt(2.0)).epsilon(0.12));
   CHECK(comparison.finished == 400);
   CHECK(comparison.lines().front().starts_with("labels as predicted: 343 of 400 cells"));
 }
@@ -96,7 +98,7 @@ TEST_CASE("the exact diagram agrees everywhere and its boundary is within half a
   CHECK(comparison.agreement->confusions.empty());
   for (const BoundaryDistance& d : comparison.distances) {
     CHECK(d.max_cells < 1);
-    CHECK(d.mean_share == doctest::Approx(d.mean_cells / 19).epsilon(1e-6));
+    CHECK(d.mean_share == Approx(d.mean_cells / 19).epsilon(1e-6));
   }
 }
 
@@ -128,7 +130,7 @@ TEST_CASE("logarithmic axes: middles are geometric") {
     for (int j = 0; j < 2; ++j) table.cells.push_back({CellState::finished, {}, n < 50 ? "A" : "B", "", 0});
   const auto measured = measured_boundaries(table, planes(table)[0]);
   REQUIRE(measured.size() == 1);
-  for (const double n : measured[0].x) CHECK(n == doctest::Approx(std::sqrt(1000.0)).epsilon(1e-12));
+  for (const double n : measured[0].x) CHECK(n == Approx(std::sqrt(1000.0)).epsilon(1e-12));
 }
 
 TEST_CASE("one axis: points; three axes: planes; words are held") {
@@ -144,10 +146,10 @@ TEST_CASE("one axis: points; three axes: planes; words are held") {
   CHECK(measured[0].x[0] == 1.5);
   CHECK(measured[0].y.empty());
   REQUIRE(predicted.size() == 1);
-  CHECK(predicted[0].x[0] == doctest::Approx(1.2).epsilon(1e-12));
+  CHECK(predicted[0].x[0] == Approx(1.2).epsilon(1e-12));
   const DiagramComparison comparison = compare(line);
   CHECK(comparison.agreement->counts[0].agreeing == 4);
-  CHECK(comparison.distances[0].mean_cells == doctest::Approx(0.3).epsilon(1e-9));
+  CHECK(comparison.distances[0].mean_cells == Approx(0.3).epsilon(1e-9));
 
   SweepTable table = sample_sweep(6);
   table.axes.insert(table.axes.begin(), {"variant", "optimizer.kind", false, {}, {"u", "v"}});
@@ -178,10 +180,10 @@ TEST_CASE("a boundary of measures is the contour of the cells' numbers, over the
   REQUIRE(predicted.size() == 1);
   CHECK(predicted[0].name == "from the cells");
   for (std::size_t i = 1; i + 1 < predicted[0].x.size(); ++i)
-    CHECK(predicted[0].y[i] - predicted[0].x[i] == doctest::Approx(0.3).epsilon(1e-9));
+    CHECK(predicted[0].y[i] - predicted[0].x[i] == Approx(0.3).epsilon(1e-9));
   const auto [least, most] = std::minmax_element(predicted[0].x.begin(), predicted[0].x.end());
-  CHECK(*least == doctest::Approx(0).scale(1));
-  CHECK(*std::max_element(predicted[0].y.begin(), predicted[0].y.end()) == doctest::Approx(2));
+  CHECK(*least == Approx(0).scale(1));
+  CHECK(*std::max_element(predicted[0].y.begin(), predicted[0].y.end()) == Approx(2));
   CHECK(*most < 1.8);
   // Its distance from the labels' border, which is the same line, is that of the grid.
   std::size_t seen = 0;
@@ -205,14 +207,14 @@ TEST_CASE("a boundary of measures is linear between cells, on the scale of a log
   table.boundaries = {{"m = 0", "m", ""}};
   auto predicted = predicted_boundaries(table, planes(table)[0]);
   REQUIRE(predicted.size() == 1);
-  for (const double n : predicted[0].x) CHECK(n == doctest::Approx(std::sqrt(10.0)).epsilon(1e-12));
+  for (const double n : predicted[0].x) CHECK(n == Approx(std::sqrt(10.0)).epsilon(1e-12));
   // Along one axis it is a point.
   table.axes.pop_back();
   table.cells = {table.cells[0], table.cells[2]};
   predicted = predicted_boundaries(table, planes(table)[0]);
   REQUIRE(predicted.size() == 1);
   REQUIRE(predicted[0].x.size() == 1);
-  CHECK(predicted[0].x[0] == doctest::Approx(std::sqrt(10.0)).epsilon(1e-12));
+  CHECK(predicted[0].x[0] == Approx(std::sqrt(10.0)).epsilon(1e-12));
 }
 
 TEST_CASE("a boundary of measures has gaps where cells have no number, or where `when` of measures does not hold") {
@@ -238,13 +240,13 @@ TEST_CASE("a boundary of measures has gaps where cells have no number, or where 
     table = with_measured_boundary(zero, "time < " + std::to_string(middle));
     predicted = predicted_boundaries(table, plane);
     REQUIRE(predicted.size() == 1);
-    CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(0.85));
+    CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == Approx(0.85));
   }
   // A `when` of axes cuts it anywhere.
   table = with_measured_boundary("slope", "a < 0.91");
   predicted = predicted_boundaries(table, plane);
   REQUIRE(predicted.size() == 1);
-  CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == doctest::Approx(0.91).epsilon(1e-9));
+  CHECK(*std::max_element(predicted[0].x.begin(), predicted[0].x.end()) == Approx(0.91).epsilon(1e-9));
 }
 
 TEST_CASE("a misspelt measure of a boundary is told with the right one") {

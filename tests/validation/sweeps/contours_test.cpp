@@ -5,7 +5,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -32,16 +35,16 @@ TEST_CASE("a circle is one closed curve of the right length, its points on it to
   const PlaneCurve& circle = curves[0];
   CHECK(circle.front().x == circle.back().x);
   CHECK(circle.front().y == circle.back().y);
-  for (const PlanePoint& p : circle) CHECK(p.x * p.x + p.y * p.y == doctest::Approx(0.5).epsilon(1e-12));
-  CHECK(length(circle) == doctest::Approx(2 * 3.14159265 * std::sqrt(0.5)).epsilon(1e-3));
+  for (const PlanePoint& p : circle) CHECK(p.x * p.x + p.y * p.y == Approx(0.5).epsilon(1e-12));
+  CHECK(length(circle) == Approx(2 * 3.14159265 * std::sqrt(0.5)).epsilon(1e-3));
 }
 
 TEST_CASE("zeros on the points of the grid are met once") {
   const auto x = spaced(0, 1, 11);
   const auto curves = trace_zeros([](double a, double) { return a - 0.5; }, x, x);
   REQUIRE(curves.size() == 1);
-  CHECK(length(curves[0]) == doctest::Approx(1));
-  for (const PlanePoint& p : curves[0]) CHECK(p.x == doctest::Approx(0.5).epsilon(1e-12));
+  CHECK(length(curves[0]) == Approx(1));
+  for (const PlanePoint& p : curves[0]) CHECK(p.x == Approx(0.5).epsilon(1e-12));
 }
 
 TEST_CASE("a condition cuts a curve to rounding, into several parts where it must") {
@@ -49,7 +52,7 @@ TEST_CASE("a condition cuts a curve to rounding, into several parts where it mus
   const auto curves = trace_zeros([](double a, double b) { return a - b; }, x, x,
                                   [](double a, double) { return a < 0.237 || a > 0.741; });
   REQUIRE(curves.size() == 2);
-  CHECK(length(curves[0]) + length(curves[1]) == doctest::Approx(std::sqrt(2.0) * (1 - 0.741 + 0.237)).epsilon(1e-9));
+  CHECK(length(curves[0]) + length(curves[1]) == Approx(std::sqrt(2.0) * (1 - 0.741 + 0.237)).epsilon(1e-9));
 }
 
 TEST_CASE("poles, jumps and places without a number are no zeros") {
@@ -65,8 +68,8 @@ TEST_CASE("poles, jumps and places without a number are no zeros") {
 TEST_CASE("zeros of one variable") {
   const auto zeros = find_zeros([](double a) { return std::cos(a); }, spaced(0, 7, 50));
   REQUIRE(zeros.size() == 2);
-  CHECK(zeros[0] == doctest::Approx(1.5707963267948966).epsilon(1e-12));
-  CHECK(zeros[1] == doctest::Approx(4.71238898038469).epsilon(1e-12));
+  CHECK(zeros[0] == Approx(1.5707963267948966).epsilon(1e-12));
+  CHECK(zeros[1] == Approx(4.71238898038469).epsilon(1e-12));
   CHECK(find_zeros([](double a) { return std::tan(a); }, spaced(1, 2, 50)).empty());
 }
 
@@ -109,7 +112,7 @@ TEST_CASE("places where three labels meet are told apart") {
     for (const PlaneCurve& curve : border.curves) total += length(curve);
     const bool apart = border.low == 0 && border.high == 1;
     CHECK(border.curves.size() == (apart ? 2 : 1));
-    CHECK(total == doctest::Approx(apart ? 1 : 1 + std::sqrt(0.5)));
+    CHECK(total == Approx(apart ? 1 : 1 + std::sqrt(0.5)));
   }
 }
 
@@ -125,10 +128,9 @@ TEST_CASE("an island is a closed border, a saddle two separate ones, the unknown
   const std::vector<int> saddle = {0, 1, 1, 0};
   borders = trace_labels(saddle, two, two);
   REQUIRE(borders[0].curves.size() == 2);
-  for (const PlaneCurve& c : borders[0].curves) CHECK(length(c) == doctest::Approx(std::sqrt(0.5)));
+  for (const PlaneCurve& c : borders[0].curves) CHECK(length(c) == Approx(std::sqrt(0.5)));
   // The corners (0, 0) and (1, 1), of the lower label, are cut off.
-  for (const PlaneCurve& c : borders[0].curves)
-    CHECK(c.front().x + c.front().y == doctest::Approx(c.back().x + c.back().y));
+  for (const PlaneCurve& c : borders[0].curves) CHECK(c.front().x + c.front().y == Approx(c.back().x + c.back().y));
   const std::vector<int> unknown = {-1, 1, -1, 1};
   CHECK(trace_labels(unknown, two, two).empty());
   CHECK_THROWS_AS(trace_labels(unknown, x, x), std::invalid_argument);

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/measures_support.hpp"
 #include "validation/sweeps/exponent_fit.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using namespace edgewise::validation::testing;
+using edgewise::tests::Approx;
 
 TEST_CASE("values of a curve: final, at, minimum, maximum, mean, median") {
   const auto v = evaluated(R"toml(
@@ -55,16 +57,16 @@ kind = "at"
 step = 1e7
 )toml",
                            {theory(power_law(8, 0.5))});
-  CHECK(v.at("end") == doctest::Approx(8e-3));
-  CHECK(v.at("half_risk") == doctest::Approx(4e-2));
+  CHECK(v.at("end") == Approx(8e-3));
+  CHECK(v.at("half_risk") == Approx(4e-2));
   CHECK(v.at("start") == 8);
-  CHECK(v.at("least") == doctest::Approx(0.8));
-  CHECK(v.at("most") == doctest::Approx(8));
+  CHECK(v.at("least") == Approx(0.8));
+  CHECK(v.at("most") == Approx(8));
   // 8 * 2 (sqrt(1e6) - 10)/(1e6 - 100), within the trapezoidal error of 20 points a decade.
-  CHECK(v.at("average") == doctest::Approx(16 * 990 / 999900.0).epsilon(1e-3));
+  CHECK(v.at("average") == Approx(16 * 990 / 999900.0).epsilon(1e-3));
   // The value at 875000.
-  CHECK(v.at("middle") == doctest::Approx(8 / std::sqrt(875000.0)).epsilon(0.05));
-  CHECK(v.at("spread") == doctest::Approx(8e-4));
+  CHECK(v.at("middle") == Approx(8 / std::sqrt(875000.0)).epsilon(0.05));
+  CHECK(v.at("spread") == Approx(8e-4));
   CHECK(std::isnan(v.at("beyond")));
 }
 
@@ -95,7 +97,7 @@ from = 10
 to = "2*last"
 )toml";
   auto v = evaluated(text, {theory(power_law(3, 0.7))});
-  CHECK(v.at("s") == doctest::Approx(-0.7).epsilon(1e-12));
+  CHECK(v.at("s") == Approx(-0.7).epsilon(1e-12));
   CHECK(v.at("s_se") < 1e-12);
   CHECK(v.at("s_curved") == 0);
   CHECK(std::isnan(v.at("late")));
@@ -106,7 +108,7 @@ to = "2*last"
   v = evaluated(text, {theory(floored)});
   CHECK(v.at("s_curved") == 1);
   CHECK(v.at("s_curvature") > 0.1);
-  CHECK(v.at("above") == doctest::Approx(-0.7).epsilon(1e-8));
+  CHECK(v.at("above") == Approx(-0.7).epsilon(1e-8));
 }
 
 TEST_CASE("first passages, and divergence") {
@@ -130,7 +132,7 @@ kind = "diverged"
 )toml";
   models::Trajectory trajectory = power_law(5, 0.5);
   auto v = evaluated(text, {theory(trajectory)});
-  CHECK(v.at("t") == doctest::Approx(1e4).epsilon(1e-10));
+  CHECK(v.at("t") == Approx(1e4).epsilon(1e-10));
   CHECK(std::isnan(v.at("never")));
   CHECK(std::isnan(v.at("up")));
   CHECK(std::isnan(v.at("burst")));
@@ -169,8 +171,8 @@ to = 1e-9
 count = 11
 )toml",
                            runs, "solve", {"sign", "svd"});
-  CHECK(v.at("rho_min") == doctest::Approx(std::log(4) / 2 / std::log(1000)).epsilon(1e-10));
-  CHECK(v.at("rho_max") == doctest::Approx(std::log(1e4) / 2 / std::log(1000)).epsilon(1e-10));
+  CHECK(v.at("rho_min") == Approx(std::log(4) / 2 / std::log(1000)).epsilon(1e-10));
+  CHECK(v.at("rho_max") == Approx(std::log(1e4) / 2 / std::log(1000)).epsilon(1e-10));
   CHECK(v.at("rho_missed") == 0);
   // sign ends at 8e-6: levels below are counted. 11 levels over ln(2e9), the first seven of them above 8e-6.
   CHECK(v.at("odd_missed") == 5);
@@ -204,12 +206,12 @@ kind = "diverged-fraction"
     stated += v.at("s_se") * v.at("s_se");
     if (trial > 0) continue;
     CHECK(v.at("m") == run.sample->mean[run.sample->steps.size() - 1]);
-    CHECK(v.at("m95") == doctest::Approx(2 * run.sample->mean.back()));
+    CHECK(v.at("m95") == Approx(2 * run.sample->mean.back()));
     CHECK(v.at("burst") == 0.25);
   }
   // 60 independent slopes: the ratio of scatter to stated error is 1 with a standard error of 9%; 5 of these are
   // passed with probability below 1e-6.
-  CHECK(std::sqrt(squares / stated) == doctest::Approx(1).epsilon(0.45));
+  CHECK(std::sqrt(squares / stated) == Approx(1).epsilon(0.45));
 }
 
 TEST_CASE("the error of a slope is the jackknife's, of replicas left out one by one or by forties") {
@@ -225,7 +227,7 @@ TEST_CASE("the error of a slope is the jackknife's, of replicas left out one by 
       // Of the residuals, where replicas are too few.
       const std::vector<double> steps(sample.steps.begin(), sample.steps.end());
       const ExponentFit fit = fit_exponent(steps, std::span(sample.mean).first(steps.size()), {.from = 10 - 1e-6});
-      CHECK(v.at("s_se") == doctest::Approx(fit.standard_error).epsilon(1e-12));
+      CHECK(v.at("s_se") == Approx(fit.standard_error).epsilon(1e-12));
       continue;
     }
     // Of other replicas, the slope that the measure gives their mean.
@@ -247,7 +249,7 @@ TEST_CASE("the error of a slope is the jackknife's, of replicas left out one by 
       squares += slope * slope;
     }
     const auto n = static_cast<double>(groups);
-    CHECK(v.at("s_se") == doctest::Approx(std::sqrt((squares - sum * sum / n) * (n - 1) / n)).epsilon(1e-8));
+    CHECK(v.at("s_se") == Approx(std::sqrt((squares - sum * sum / n) * (n - 1) / n)).epsilon(1e-8));
   }
 }
 
@@ -322,8 +324,8 @@ kind = "diverged"
       CHECK(std::isnan(v.at(name)));
     }
     CHECK(v.at("above") == (asked ? 1000 : 123));
-    CHECK(v.at("before") == doctest::Approx(2 / std::sqrt(10.0)));
-    CHECK(v.at("early_exponent") == doctest::Approx(-0.5));
+    CHECK(v.at("before") == Approx(2 / std::sqrt(10.0)));
+    CHECK(v.at("early_exponent") == Approx(-0.5));
     CHECK(v.at("gone") == 123);
   }
 }
@@ -355,7 +357,7 @@ from = 10
   VariantRun run;
   run.sample = noisy(20, 0.01, 1);
   const auto whole = evaluated(text, {run}, "simulate");
-  CHECK(whole.at("end") == doctest::Approx(1e-4).epsilon(0.02));
+  CHECK(whole.at("end") == Approx(1e-4).epsilon(0.02));
   run.sample->diverged = 1;
   run.sample->later_steps = {20000, 100000};
   const auto v = evaluated(text, {run}, "simulate");

@@ -6,8 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::validation;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -6,9 +6,11 @@
 #include <stdexcept>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -31,8 +33,8 @@ std::vector<double> of(const std::vector<double>& x, Function f) {
 TEST_CASE("an exact power law") {
   const auto x = log_spaced(10, 1e6, 37);
   const ExponentFit fit = fit_exponent(x, of(x, [](double t) { return 3e-5 * std::pow(t, -1.25); }));
-  CHECK(fit.exponent == doctest::Approx(-1.25).epsilon(1e-13));
-  CHECK(fit.prefactor == doctest::Approx(3e-5).epsilon(1e-12));
+  CHECK(fit.exponent == Approx(-1.25).epsilon(1e-13));
+  CHECK(fit.prefactor == Approx(3e-5).epsilon(1e-12));
   CHECK(fit.standard_error < 1e-13);
   CHECK(std::abs(fit.curvature) < 1e-12);
   CHECK_FALSE(fit.curved);
@@ -42,13 +44,13 @@ TEST_CASE("an exact power law") {
 TEST_CASE("the window decides") {
   const auto x = log_spaced(1, 1e8, 161);
   const auto y = of(x, [](double t) { return t < 1e4 ? std::pow(t, -0.5) : 1e2 * std::pow(t, -1.0); });
-  CHECK(fit_exponent(x, y, {1, 1e4}).exponent == doctest::Approx(-0.5).epsilon(1e-12));
-  CHECK(fit_exponent(x, y, {1e4, 1e8}).exponent == doctest::Approx(-1).epsilon(1e-12));
+  CHECK(fit_exponent(x, y, {1, 1e4}).exponent == Approx(-0.5).epsilon(1e-12));
+  CHECK(fit_exponent(x, y, {1e4, 1e8}).exponent == Approx(-1).epsilon(1e-12));
   const ExponentFit both = fit_exponent(x, y);
   CHECK(both.curved);
   // From -1/2 to -1: a parabola through a corner overshoots by 15/8 * 1/2.
-  CHECK(both.curvature == doctest::Approx(-0.5 * 15 / 8).epsilon(0.02));
-  CHECK(both.exponent == doctest::Approx(-0.75).epsilon(0.01));
+  CHECK(both.curvature == Approx(-0.5 * 15 / 8).epsilon(0.02));
+  CHECK(both.exponent == Approx(-0.75).epsilon(0.01));
 }
 
 TEST_CASE("a correction to the power law: small ones pass, large ones are told") {
@@ -64,7 +66,7 @@ TEST_CASE("a correction to the power law: small ones pass, large ones are told")
   CHECK(large.curved);
   // Local exponents -1 - (s/2)/(1 + s) at the start, near -1 at the end.
   // A guard: what is fitted is no parabola; those that are come out to their digits below.
-  CHECK(large.curvature == doctest::Approx(0.25 / 1.5).epsilon(0.4));
+  CHECK(large.curvature == Approx(0.25 / 1.5).epsilon(0.4));
   // The correction is smooth: sixty points tell little more than a handful.
   CHECK(large.effective_points < 10);
   CHECK(large.effective_points >= 3);
@@ -83,8 +85,8 @@ TEST_CASE("a parabola in logarithms: curvature is the change of the local expone
                                          const double u = std::log(t);
                                          return std::exp(1 - 2 * u + 0.3 * u * u);
                                        }));
-  CHECK(fit.curvature == doctest::Approx(0.6 * 2).epsilon(1e-11));
-  CHECK(fit.exponent == doctest::Approx(-2 + 0.6).epsilon(1e-11));
+  CHECK(fit.curvature == Approx(0.6 * 2).epsilon(1e-11));
+  CHECK(fit.exponent == Approx(-2 + 0.6).epsilon(1e-11));
   CHECK(fit.curvature_error < 1e-12);
   CHECK(fit.curved);
 }
@@ -115,9 +117,9 @@ TEST_CASE("points weigh by their errors") {
   std::vector<double> errors(x.size(), 0.01);
   y[5] *= 3;
   errors[5] = 1e4;
-  CHECK(fit_exponent(x, y, {}, errors).exponent == doctest::Approx(-0.8).epsilon(1e-10));
+  CHECK(fit_exponent(x, y, {}, errors).exponent == Approx(-0.8).epsilon(1e-10));
   errors[5] = 0;  // a point without an error cannot be weighed and is left out
-  CHECK(fit_exponent(x, y, {}, errors).exponent == doctest::Approx(-0.8).epsilon(1e-12));
+  CHECK(fit_exponent(x, y, {}, errors).exponent == Approx(-0.8).epsilon(1e-12));
   CHECK(fit_exponent(x, y, {}, errors).points == 20);
 }
 
@@ -145,11 +147,10 @@ TEST_CASE("how many points the residuals are worth: their weighted correlation w
   REQUIRE(effective > 3);
   REQUIRE(effective < 7);
   const ExponentFit fit = fit_exponent(x, y, {}, error);
-  CHECK(fit.exponent == doctest::Approx(slope).epsilon(1e-12));
-  CHECK(fit.prefactor == doctest::Approx(std::exp(height)).epsilon(1e-12));
-  CHECK(fit.effective_points == doctest::Approx(effective).epsilon(1e-11));
-  CHECK(fit.standard_error ==
-        doctest::Approx(std::sqrt(squares / 5 / (uu - u * u / w) * 7 / effective)).epsilon(1e-11));
+  CHECK(fit.exponent == Approx(slope).epsilon(1e-12));
+  CHECK(fit.prefactor == Approx(std::exp(height)).epsilon(1e-12));
+  CHECK(fit.effective_points == Approx(effective).epsilon(1e-11));
+  CHECK(fit.standard_error == Approx(std::sqrt(squares / 5 / (uu - u * u / w) * 7 / effective)).epsilon(1e-11));
 }
 
 TEST_CASE("too few points, and points that have no logarithm") {
@@ -157,7 +158,7 @@ TEST_CASE("too few points, and points that have no logarithm") {
   CHECK(std::isnan(fit_exponent({}, {}).exponent));
   CHECK(std::isnan(fit_exponent(x, y, {5, 200}).exponent));
   const ExponentFit three = fit_exponent(x, y, {5, 2000});
-  CHECK(three.exponent == doctest::Approx(-1));
+  CHECK(three.exponent == Approx(-1));
   CHECK(std::isnan(three.curvature_p));
   CHECK_FALSE(three.curved);
   const std::vector<double> holes = {NAN, 0.1, -1, 0};
@@ -173,9 +174,9 @@ TEST_CASE("local exponents") {
   const std::vector<double> x = {0, 1, 10, 100, 1000}, y = {5, 1, 0.1, NAN, 1e-7};
   const auto local = local_exponents(x, y);
   REQUIRE(local.size() == 2);
-  CHECK(local[0].x == doctest::Approx(std::sqrt(10.0)));
-  CHECK(local[0].exponent == doctest::Approx(-1));
-  CHECK(local[1].x == doctest::Approx(100));
-  CHECK(local[1].exponent == doctest::Approx(-3));
+  CHECK(local[0].x == Approx(std::sqrt(10.0)));
+  CHECK(local[0].exponent == Approx(-1));
+  CHECK(local[1].x == Approx(100));
+  CHECK(local[1].exponent == Approx(-3));
   CHECK_THROWS_AS(local_exponents(x, {}), std::invalid_argument);
 }

@@ -7,19 +7,21 @@
 #include <map>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/measures_support.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using namespace edgewise::validation::testing;
+using edgewise::tests::Approx;
 
 TEST_CASE("a measure of every variant") {
   const std::string text =
       "[[measure]]\nname = \"end\"\n[[measure]]\nname = \"r\"\nkind = \"value\"\nvalue = "
       "\"end_sgd/end_sign_sgd\"";
   const auto v = evaluated(text, {theory(power_law(2, 1)), theory(power_law(1, 1))}, "solve", {"sgd", "sign-sgd"});
-  CHECK(v.at("end_sgd") == doctest::Approx(2e-6));
-  CHECK(v.at("r") == doctest::Approx(2));
+  CHECK(v.at("end_sgd") == Approx(2e-6));
+  CHECK(v.at("r") == Approx(2));
 }
 
 TEST_CASE("nothing there: not a number everywhere, no crash") {

@@ -6,7 +6,10 @@
 #include <limits>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::validation;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -31,7 +34,7 @@ Sampled power(double c, double p) {
 
 TEST_CASE("between a value and infinity, and between infinities, a curve is infinite") {
   const std::vector<double> steps{1, 10, 100, 1000}, values{1, 2, INFINITY, INFINITY};
-  CHECK(value_at({steps, values}, 5) == doctest::Approx(std::pow(2.0, std::log10(5.0))));
+  CHECK(value_at({steps, values}, 5) == Approx(std::pow(2.0, std::log10(5.0))));
   CHECK(value_at({steps, values}, 20) == INFINITY);
   CHECK(value_at({steps, values}, 500) == INFINITY);
 }
@@ -39,10 +42,10 @@ TEST_CASE("between a value and infinity, and between infinities, a curve is infi
 TEST_CASE("between recorded steps a power law is read exactly") {
   const Sampled s = power(5, -0.7);
   for (const double step : {1.0, 1.5, 3.0, 47.0, 1000.0})
-    CHECK(value_at(s.curve(), step) == doctest::Approx(5 * std::pow(step, -0.7)).epsilon(1e-13));
+    CHECK(value_at(s.curve(), step) == Approx(5 * std::pow(step, -0.7)).epsilon(1e-13));
   CHECK(value_at(s.curve(), 0) == 10);
   // From step 0 on: linear in the step, geometric in the value.
-  CHECK(value_at(s.curve(), 0.5) == doctest::Approx(std::sqrt(10.0 * 5.0)).epsilon(1e-13));
+  CHECK(value_at(s.curve(), 0.5) == Approx(std::sqrt(10.0 * 5.0)).epsilon(1e-13));
 }
 
 TEST_CASE("nothing is extrapolated") {
@@ -51,18 +54,18 @@ TEST_CASE("nothing is extrapolated") {
   CHECK(std::isnan(value_at(s.curve(), 1001)));
   CHECK(std::isnan(value_at(s.curve(), NAN)));
   CHECK(std::isnan(value_at({}, 1)));
-  CHECK(value_at(s.curve(), 1000 * (1 + 1e-12)) == doctest::Approx(1e-3));
+  CHECK(value_at(s.curve(), 1000 * (1 + 1e-12)) == Approx(1e-3));
 }
 
 TEST_CASE("values of either sign are read linearly") {
   const Sampled s{{1, 3}, {-1, 1}};
-  CHECK(value_at(s.curve(), std::sqrt(3.0)) == doctest::Approx(0).epsilon(1e-13).scale(1));
+  CHECK(value_at(s.curve(), std::sqrt(3.0)) == Approx(0).epsilon(1e-13).scale(1));
 }
 
 TEST_CASE("first passages of a power law are exact") {
   const Sampled s = power(5, -0.5);
   for (const double level : {4.9, 1.0, 0.3})
-    CHECK(first_passage(s.curve(), level) == doctest::Approx(std::pow(level / 5, -2)).epsilon(1e-12));
+    CHECK(first_passage(s.curve(), level) == Approx(std::pow(level / 5, -2)).epsilon(1e-12));
   CHECK(first_passage(s.curve(), 20) == 0);
   CHECK(std::isnan(first_passage(s.curve(), 1e-9)));
   CHECK(std::isnan(first_passage(s.curve(), NAN)));
@@ -71,10 +74,10 @@ TEST_CASE("first passages of a power law are exact") {
 TEST_CASE("the first of several passages counts, upwards too") {
   const Sampled s{{1, 2, 3, 4}, {4, 1, 3, 0.5}};
   CHECK(first_passage(s.curve(), 1) == 2);
-  CHECK(first_passage(s.curve(), 2) == doctest::Approx(std::sqrt(2.0)));
+  CHECK(first_passage(s.curve(), 2) == Approx(std::sqrt(2.0)));
   CHECK(first_passage(s.curve(), 3.5, false) == 1);
   const Sampled rising{{0, 1, 2}, {1, 2, 8}};
-  CHECK(first_passage(rising.curve(), 4, false) == doctest::Approx(std::sqrt(2.0)));
+  CHECK(first_passage(rising.curve(), 4, false) == Approx(std::sqrt(2.0)));
 }
 
 TEST_CASE("a passage out of infinity is at the recorded step") {
@@ -86,15 +89,15 @@ TEST_CASE("a passage out of infinity is at the recorded step") {
 
 TEST_CASE("windows: ends are interpolated, mean and median weigh by steps") {
   const Sampled line{{10, 20, 40, 80}, {1, 1, 1, 1}};
-  CHECK(mean_over(window_of(line.curve(), 15, 60)) == doctest::Approx(1));
+  CHECK(mean_over(window_of(line.curve(), 15, 60)) == Approx(1));
   // A linear stretch from -1 to 3 (signs differ: linear), mean 1, median 1.
   const Sampled ramp{{0, 4}, {-1, 3}};
-  CHECK(mean_over(window_of(ramp.curve(), 0, 4)) == doctest::Approx(1));
-  CHECK(median_over(window_of(ramp.curve(), 0, 4)) == doctest::Approx(1));
+  CHECK(mean_over(window_of(ramp.curve(), 0, 4)) == Approx(1));
+  CHECK(median_over(window_of(ramp.curve(), 0, 4)) == Approx(1));
   // Low for a hundred steps, high at two recorded ones.
   const Sampled spike{{0, 1, 2, 100}, {9, 9, 1, 1}};
   CHECK(median_over(window_of(spike.curve(), 0, 100)) == 1);
-  CHECK(mean_over(window_of(spike.curve(), 0, 100)) == doctest::Approx((9 + 5 + 98.0) / 100));
+  CHECK(mean_over(window_of(spike.curve(), 0, 100)) == Approx((9 + 5 + 98.0) / 100));
   CHECK(mean_over(window_of(spike.curve(), 2, 2)) == 1);
 }
 

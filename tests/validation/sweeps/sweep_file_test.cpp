@@ -4,11 +4,13 @@
 
 #include <cmath>
 
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/sweep_support.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using namespace edgewise::validation::testing;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -233,7 +235,7 @@ TEST_CASE("axis values: what is round in decimals comes out so, at any scale") {
   // What is not round stays what it is.
   const std::vector<double> thirds = axis_values(0, 1, 4, false);
   CHECK(thirds[1] == 1.0 / 3);
-  CHECK(axis_values(1, 2, 3, true)[1] == doctest::Approx(std::sqrt(2.0)).epsilon(1e-15));
+  CHECK(axis_values(1, 2, 3, true)[1] == Approx(std::sqrt(2.0)).epsilon(1e-15));
 }
 
 TEST_CASE("the last value of an axis may be infinite") {

@@ -10,6 +10,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/joint_test.hpp"
@@ -17,6 +18,7 @@
 using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -234,9 +236,9 @@ TEST_CASE("exact standard deviations are used where every level has them") {
   double variance = 0;
   const double weights[] = {(s2 - 4 * s1) / det, 2 * (s2 - 2 * s1) / det, 4 * (s2 - s1) / det};
   for (std::size_t l = 0; l < 3; ++l) variance += weights[l] * weights[l] / made.dimensions[l];
-  CHECK(weights[0] + weights[1] + weights[2] == doctest::Approx(1));
+  CHECK(weights[0] + weights[1] + weights[2] == Approx(1));
   double path = 0.36 + 0.36 * 0.64;
-  CHECK(spread == doctest::Approx(made.spread * std::sqrt(variance * path)).epsilon(1e-12));
+  CHECK(spread == Approx(made.spread * std::sqrt(variance * path)).epsilon(1e-12));
 }
 
 TEST_CASE("levels that do not fit together are refused") {
@@ -272,7 +274,7 @@ TEST_CASE("experiments at several dimensions: scaled keys and corresponding step
     const double d = options->dimensions[l];
     const auto& e = experiments[l];
     CHECK(*e.table.table("spectrum")->find("dimension") == settings::Value(static_cast<std::int64_t>(d)));
-    CHECK(std::get<double>(*e.table.table("optimizer")->find("learning_rate")) == doctest::Approx(1 / d));
+    CHECK(std::get<double>(*e.table.table("optimizer")->find("learning_rate")) == Approx(1 / d));
     CHECK(e.time.steps == static_cast<std::uint64_t>(10 * d));
     CHECK(e.time.at.size() == experiments[0].time.at.size());
     CHECK(e.monte_carlo.seed == base.monte_carlo.seed + l);
@@ -380,7 +382,7 @@ TEST_CASE("what the theory does not claim at every dimension is shown as it is a
     for (const Comparison& row : rows)
       if (row.observable == "unclaimed") {
         CHECK(row.theory == 7);
-        CHECK(row.mc_mean == doctest::Approx(mean).epsilon(0.01));
+        CHECK(row.mc_mean == Approx(mean).epsilon(0.01));
         ++count;
       }
     return count;
@@ -435,7 +437,7 @@ TEST_CASE("several exponents share the false alarm with the choice among them: h
   CHECK(of_two == critical(0.01, {1}).first);
   CHECK(of_two > critical(0.02, {1}).first);
   const double law = -normal_quantile(-std::expm1(std::log1p(-0.01) / comparisons) / 2);
-  CHECK(of_two == doctest::Approx(widening_of_few(static_cast<double>(made.replicas)) * law).epsilon(1e-12));
+  CHECK(of_two == Approx(widening_of_few(static_cast<double>(made.replicas)) * law).epsilon(1e-12));
 }
 
 TEST_CASE("limits, their errors and the misfit are those of weighted least squares, replica by replica") {
@@ -471,18 +473,18 @@ TEST_CASE("limits, their errors and the misfit are those of weighted least squar
       const Moments m = moments(values);
       const Comparison& row = result.verdict.rows[t - 1];
       CHECK(row.theory == theory);
-      CHECK(row.mc_mean == doctest::Approx(m.mean).epsilon(1e-10));
-      CHECK(row.mc_sem == doctest::Approx(m.sem).epsilon(1e-9));
+      CHECK(row.mc_mean == Approx(m.mean).epsilon(1e-10));
+      CHECK(row.mc_sem == Approx(m.sem).epsilon(1e-9));
     }
-    CHECK(result.limit.mean == doctest::Approx(moments(average).mean).epsilon(1e-9));
-    CHECK(result.limit.sem == doctest::Approx(moments(average).sem).epsilon(1e-9));
+    CHECK(result.limit.mean == Approx(moments(average).mean).epsilon(1e-9));
+    CHECK(result.limit.sem == Approx(moments(average).sem).epsilon(1e-9));
     for (std::size_t l = 0; l < 4; ++l) {
       std::vector<double> own(60, 0.0);
       for (std::size_t t = 1; t <= 8; ++t)
         for (std::size_t r = 0; r < 60; ++r) own[r] += deviation(l, t, r) / 8;
       CHECK(result.gaps[l].dimension == made.dimensions[l]);
-      CHECK(result.gaps[l].mean == doctest::Approx(moments(own).mean).epsilon(1e-10));
-      CHECK(result.gaps[l].sem == doctest::Approx(moments(own).sem).epsilon(1e-10));
+      CHECK(result.gaps[l].mean == Approx(moments(own).mean).epsilon(1e-10));
+      CHECK(result.gaps[l].sem == Approx(moments(own).sem).epsilon(1e-10));
     }
     // Of levels 1, 2, 3 and 2, 3, 4: what 1 and d^-p leave, judged against none, the larger one in units of its weight.
     Sample bent;
@@ -507,7 +509,7 @@ TEST_CASE("limits, their errors and the misfit are those of weighted least squar
               deviation(first + 1, t, r) - share * deviation(first, t, r) - (1 - share) * deviation(first + 2, t, r);
       }
     }
-    CHECK(result.fit_p_value == doctest::Approx(judge(none, bent, {}, 6).p_value).epsilon(1e-12));
+    CHECK(result.fit_p_value == Approx(judge(none, bent, {}, 6).p_value).epsilon(1e-12));
   }
 }
 

@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

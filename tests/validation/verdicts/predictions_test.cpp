@@ -11,12 +11,14 @@
 #include "models/framework/absent.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
+#include "tests/approx.hpp"
 #include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 using models::Centre;
 using models::Prediction;
 using models::RecordedReplica;
@@ -144,13 +146,13 @@ TEST_CASE("what is reported of a prediction") {
     const auto v = judge_prediction(last_x(1.4, 1.6), s, options, 0.01);
     CHECK(v.outcome == Outcome::agree);
     CHECK(v.judged);
-    CHECK(v.estimate == doctest::Approx(1.5));
+    CHECK(v.estimate == Approx(1.5));
     CHECK(v.z == 0);
     CHECK(v.p_value == 1);
     CHECK(v.runs == 101);
     CHECK(v.step == 10);
     // Order statistics 46 and 56 of 101 hold the median with 68.06% only, 45 and 57 with 76.8%.
-    CHECK(v.error == doctest::Approx(0.06));
+    CHECK(v.error == Approx(0.06));
     CHECK(v.detectable < 0.2);
     CHECK(v.detectable > 0.05);
     CHECK(summary(v) == "end: median of the last x 1.5 +- 0.06 of 101 runs, predicted 2 (1.4 to 1.6): agrees");
@@ -160,7 +162,7 @@ TEST_CASE("what is reported of a prediction") {
     CHECK(v.outcome == Outcome::disagree);
     CHECK(v.z < -v.critical_z);
     // 80 of 101 below the median: P(Binomial(101, 1/2) >= 80).
-    CHECK(v.p_value == doctest::Approx(1.36331888478e-9).epsilon(1e-9));
+    CHECK(v.p_value == Approx(1.36331888478e-9).epsilon(1e-9));
     CHECK(holds(v.reason, "lies outside the interval (at least 1.8"));
     CHECK(judge_prediction(last_x(-infinity, 1.2), s, options, 0.01).z > v.critical_z);
   }
@@ -338,7 +340,7 @@ TEST_CASE("the verdict covers curves and predictions") {
     REQUIRE(v.shown.size() == 1);
     CHECK(v.shown[0].step == 10);
     CHECK(v.shown[0].theory == 7);
-    CHECK(v.shown[0].mc_mean == doctest::Approx(2).epsilon(1e-3));
+    CHECK(v.shown[0].mc_mean == Approx(2).epsilon(1e-3));
     CHECK(std::isnan(v.shown[0].z));
     // A divergence after its validity takes nothing from it.
     s.diverged = 1;
@@ -356,7 +358,7 @@ TEST_CASE("the verdict covers curves and predictions") {
     const auto v = judge(no_curve(), s, right, options, 1);
     CHECK(v.outcome == Outcome::agree);
     CHECK(v.detectable == v.predictions[0].detectable);
-    CHECK(v.critical_z == doctest::Approx(-normal_quantile(0.005)));
+    CHECK(v.critical_z == Approx(-normal_quantile(0.005)));
     REQUIRE(v.shown.size() == 3);
     CHECK(v.shown[2].observable == "x");
     CHECK(std::isnan(v.shown[2].theory));
@@ -364,7 +366,7 @@ TEST_CASE("the verdict covers curves and predictions") {
     CHECK(off.outcome == Outcome::disagree);
     CHECK(off.max_z > off.critical_z);
     CHECK(off.p_value < 0.01);
-    CHECK(off.largest_gap == doctest::Approx(0.25).epsilon(0.05));
+    CHECK(off.largest_gap == Approx(0.25).epsilon(0.05));
   }
   SUBCASE("a prediction without runs") {
     Prediction never = last_x(0, 1);
@@ -435,19 +437,18 @@ TEST_CASE("a median's numbers by the binomial law, of one side and of two") {
     const auto v = judge_prediction(last_x(1.6, two_sided ? 1.9 : infinity), s, options, 0.02);
     // 60 values lie below 1.6.
     const double z = -normal_quantile(binomial_tail(60, n, 0.5));
-    CHECK(v.z == doctest::Approx(-z).epsilon(1e-9));
-    CHECK(v.critical_z == doctest::Approx(-normal_quantile(alarm)).epsilon(1e-12));
-    CHECK(v.p_value == doctest::Approx((two_sided ? 2 : 1) * binomial_tail(60, n, 0.5)).epsilon(1e-9));
+    CHECK(v.z == Approx(-z).epsilon(1e-9));
+    CHECK(v.critical_z == Approx(-normal_quantile(alarm)).epsilon(1e-12));
+    CHECK(v.p_value == Approx((two_sided ? 2 : 1) * binomial_tail(60, n, 0.5)).epsilon(1e-9));
     int needed = n;
     while (binomial_tail(needed - 1, n, 0.5) <= alarm) --needed;
     // So many must lie outside, with probability .95.
     const double share = where(
         0, 1, [&](double p) { return binomial_tail(needed, n, p); }, 0.95);
     const double miss = 1 + 0.01 * (share * (n + 1) - 1) - 1.5;
-    CHECK(v.detectable == doctest::Approx(miss / 2).epsilon(1e-9));
-    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, alarm).detectable ==
-          doctest::Approx(miss / 2).epsilon(1e-9));
-    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, 0.02).z == doctest::Approx(z).epsilon(1e-9));
+    CHECK(v.detectable == Approx(miss / 2).epsilon(1e-9));
+    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, alarm).detectable == Approx(miss / 2).epsilon(1e-9));
+    CHECK(judge_prediction(last_x(-infinity, 1.4), s, options, 0.02).z == Approx(z).epsilon(1e-9));
   }
 }
 
@@ -466,12 +467,12 @@ TEST_CASE("a mean's numbers by Hall's transformation, at the sample's skewness o
   };
   const double widening = 1 + 1.2 * (1. / 100 - 1. / 200);
   const auto low = judge_prediction(last_x(m.mean + 1.5 * m.sem, infinity, Centre::mean), s, options, 0.02);
-  CHECK(low.estimate == doctest::Approx(m.mean).epsilon(1e-13));
-  CHECK(low.error == doctest::Approx(m.sem).epsilon(1e-13));
-  CHECK(low.z == doctest::Approx(score(-1.5)).epsilon(1e-9));
-  CHECK(low.p_value == doctest::Approx(normal_tail(-score(-1.5) / widening)).epsilon(1e-8));
+  CHECK(low.estimate == Approx(m.mean).epsilon(1e-13));
+  CHECK(low.error == Approx(m.sem).epsilon(1e-13));
+  CHECK(low.z == Approx(score(-1.5)).epsilon(1e-9));
+  CHECK(low.p_value == Approx(normal_tail(-score(-1.5) / widening)).epsilon(1e-8));
   const auto high = judge_prediction(last_x(-infinity, m.mean - 1.5 * m.sem, Centre::mean), s, options, 0.02);
-  CHECK(high.z == doctest::Approx(score(1.5)).epsilon(1e-9));
+  CHECK(high.z == Approx(score(1.5)).epsilon(1e-9));
   // The mean must be t errors off where the score is critical, and as much more as t errors and the mean fluctuate: the
   // variance of an error is (2 + 1.5 skewness^2)/(4n) of its square, its covariance with the mean skewness/(2 sqrt n).
   const double critical = -normal_quantile(0.02) * widening, reserve = normal_quantile(0.9);
@@ -479,11 +480,11 @@ TEST_CASE("a mean's numbers by Hall's transformation, at the sample's skewness o
     return (t + reserve * std::sqrt(1 + t * t * (2 + 1.5 * skew * skew) / 400 - t * skew / 10)) * m.sem;
   };
   const double up = where(0, 20, score, critical), down = -where(-20, 0, score, -critical);
-  CHECK(high.detectable == doctest::Approx(miss(up, skewness) / 2).epsilon(1e-8));
-  CHECK(low.detectable == doctest::Approx(miss(down, -skewness) / 2).epsilon(1e-8));
+  CHECK(high.detectable == Approx(miss(up, skewness) / 2).epsilon(1e-8));
+  CHECK(low.detectable == Approx(miss(down, -skewness) / 2).epsilon(1e-8));
   const auto both = judge_prediction(last_x(m.mean - 1, m.mean + 1, Centre::mean), s, options, 0.04);
-  CHECK(both.critical_z == doctest::Approx(critical).epsilon(1e-12));
-  CHECK(both.detectable == doctest::Approx(std::max(miss(up, skewness), miss(down, -skewness)) / 2).epsilon(1e-8));
+  CHECK(both.critical_z == Approx(critical).epsilon(1e-12));
+  CHECK(both.detectable == Approx(std::max(miss(up, skewness), miss(down, -skewness)) / 2).epsilon(1e-8));
   CHECK(both.z == 0);
 }
 
@@ -497,11 +498,11 @@ TEST_CASE("without curves the verdict's numbers are those of its predictions") {
   const auto first = judge_prediction(two[0], s, options, 0.005), second = judge_prediction(two[1], s, options, 0.005);
   REQUIRE(std::abs(first.z) > std::abs(second.z));
   CHECK(v.max_z == std::abs(first.z));
-  CHECK(v.critical_z == doctest::Approx(-normal_quantile(0.005)).epsilon(1e-12));
-  CHECK(v.p_value == doctest::Approx(2 * first.p_value).epsilon(1e-12));
+  CHECK(v.critical_z == Approx(-normal_quantile(0.005)).epsilon(1e-12));
+  CHECK(v.p_value == Approx(2 * first.p_value).epsilon(1e-12));
   CHECK(v.effective_comparisons == 2);
   CHECK(v.detectable == std::max(first.detectable, second.detectable));
-  CHECK(v.largest_gap == doctest::Approx(0.06 / 2).epsilon(1e-9));
+  CHECK(v.largest_gap == Approx(0.06 / 2).epsilon(1e-9));
   CHECK(v.replicas == 101);
 }
 
@@ -523,7 +524,7 @@ TEST_CASE("a run without the value is no run of the kind") {
   const Verdict verdict = judge(none, sample, std::vector<Prediction>{last_x(1.9, 2.1)}, {}, 1);
   REQUIRE(verdict.predictions.size() == 1);
   CHECK(verdict.predictions[0].runs == 8);
-  CHECK(verdict.predictions[0].estimate == doctest::Approx(2.0075));
+  CHECK(verdict.predictions[0].estimate == Approx(2.0075));
   const auto empty = made(12, {0, 10}, [](std::size_t, std::size_t) { return models::absent; });
   const Verdict nothing = judge(none, empty, std::vector<Prediction>{last_x(1.9, 2.1)}, {}, 1);
   CHECK(nothing.predictions[0].runs == 0);

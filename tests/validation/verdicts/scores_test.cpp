@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/holds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/max_statistic.hpp"
@@ -16,8 +17,8 @@
 
 using namespace edgewise;
 using namespace edgewise::validation;
-using doctest::Approx;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -374,8 +375,8 @@ TEST_CASE("the critical value of few replicas is wider, and with it what is dete
   };
   for (const std::size_t n : {8u, 12u, 16u, 100u, 250u}) {
     const auto replicas = static_cast<double>(n);
-    CHECK(critical(n, 0.1) == doctest::Approx(1 + 1.6 * std::max(0.0, 1 / replicas - 1. / 16)).epsilon(0.02));
-    CHECK(critical(n, 0) == doctest::Approx(1 + 1.2 * std::max(0.0, 1 / replicas - 1. / 200)).epsilon(0.02));
+    CHECK(critical(n, 0.1) == Approx(1 + 1.6 * std::max(0.0, 1 / replicas - 1. / 16)).epsilon(0.02));
+    CHECK(critical(n, 0) == Approx(1 + 1.2 * std::max(0.0, 1 / replicas - 1. / 200)).epsilon(0.02));
   }
   // The score that is just at it has the p-value that is allowed.
   std::vector<double> values = with_outlier(8, 0);

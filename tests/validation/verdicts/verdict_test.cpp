@@ -9,6 +9,7 @@
 #include <string>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/holds.hpp"
 #include "tests/validation/verdicts/isotropic_sgd.hpp"
 #include "validation/monte_carlo/statistics.hpp"
@@ -16,6 +17,7 @@
 using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::expected::holds;
+using edgewise::tests::Approx;
 using tests::Isotropic;
 using tests::isotropic_theory;
 using tests::IsotropicSimulation;
@@ -147,7 +149,7 @@ TEST_CASE("a resolution that is missed by little is told with the digits that sh
   const std::size_t first = reason.find("discrepancy of ") + 15, second = reason.find("resolution of ") + 14;
   const double missed = std::stod(reason.substr(first)), asked = std::stod(reason.substr(second));
   CHECK(missed > asked);
-  CHECK(missed == doctest::Approx(100 * detectable).epsilon(1e-2));
+  CHECK(missed == Approx(100 * detectable).epsilon(1e-2));
 }
 
 TEST_CASE("replicas too few to know a spread or a skewness judge nothing that fluctuates, but what no law allows") {
@@ -210,7 +212,7 @@ TEST_CASE("rows, and the numbers of a verdict") {
   CHECK(row.std_used == isotropic_theory(p).columns[0].std[1]);
   const auto& copy = verdict.rows[p.at.size() - 1];
   CHECK(copy.observable == "excess_mse");
-  CHECK(copy.z == doctest::Approx(row.z).epsilon(0.02));
+  CHECK(copy.z == Approx(row.z).epsilon(0.02));
 }
 
 TEST_CASE("the same sample and seed give the same verdict") {
@@ -339,8 +341,8 @@ TEST_CASE("values of any size are judged alike: squares neither overflow nor van
       for (double& x : cell) x *= scale;
     const auto verdict = judge(scaled_theory, scaled_sample, {}, 4);
     CHECK(verdict.outcome == usual.outcome);
-    CHECK(verdict.max_z == doctest::Approx(usual.max_z).epsilon(1e-12));
-    CHECK(verdict.critical_z == doctest::Approx(usual.critical_z).epsilon(1e-12));
+    CHECK(verdict.max_z == Approx(usual.max_z).epsilon(1e-12));
+    CHECK(verdict.critical_z == Approx(usual.critical_z).epsilon(1e-12));
   }
 }
 
@@ -436,7 +438,7 @@ TEST_CASE("what is 0 in theory is compared in units of one replica's deviation, 
     // The mean of 4000 is known to .016 deviations.
     const Verdict none = judge(flat(3, 0), sample(0), {}, 1);
     CHECK(none.outcome == Outcome::agree);
-    CHECK(none.detectable == doctest::Approx(0.06).epsilon(0.5));
+    CHECK(none.detectable == Approx(0.06).epsilon(0.5));
     CHECK(judge(flat(3, 0), sample(0.15), {}, 1).outcome == Outcome::disagree);
     // By the theory's own rounding it is 0 as well.
     models::Trajectory rounded = flat(3, 1e-17 * unit);

@@ -7,11 +7,13 @@
 #include <vector>
 
 #include "models/ingredients/curvature_tensor/instance.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using linear_algebra::Matrix;
 using models::ingredients::CurvatureTensor;
 using Storage = models::ingredients::CurvatureTensor::Storage;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -134,7 +136,7 @@ TEST_CASE("a fixed residual norm, other replicas, the same replica") {
   const models::ingredients::QuadraticInstance x = models::ingredients::draw_instance(law, 5, 0, Storage::stored);
   double square = 0;
   for (const double z : x.z0) square += z * z;
-  CHECK(square == doctest::Approx(20).epsilon(1e-14));
+  CHECK(square == Approx(20).epsilon(1e-14));
   const models::ingredients::QuadraticInstance same = models::ingredients::draw_instance(law, 5, 0, Storage::stored);
   const models::ingredients::QuadraticInstance other = models::ingredients::draw_instance(law, 5, 1, Storage::stored);
   CHECK(x.z0 == same.z0);
@@ -156,7 +158,7 @@ TEST_CASE("no curvature is the linear model and holds nothing") {
 TEST_CASE("half of the tensor is held") {
   CHECK(CurvatureTensor::bytes(40, 80, Storage::stored) == 8.0 * 40 * 80 * 88 / 2);
   CHECK(CurvatureTensor::bytes(40, 80, Storage::streamed) == 8.0 * 40 * 80 * 8);
-  CHECK(CurvatureTensor::bytes(1e6, 1e6, Storage::stored) == doctest::Approx(4e18).epsilon(1e-4));
+  CHECK(CurvatureTensor::bytes(1e6, 1e6, Storage::stored) == Approx(4e18).epsilon(1e-4));
 }
 
 TEST_CASE("bad tensors are refused") {

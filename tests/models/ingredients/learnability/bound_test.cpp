@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "models/ingredients/learnability/kernel_norms.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models::ingredients::learnability;
 using edgewise::models::ingredients::learning_curves::kernel_named;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -67,10 +69,10 @@ TEST_CASE("functions of one variable whose series the calculus meets exactly: f~
       slope += static_cast<double>(k) * std::abs(a[k]);
     }
     const Bound b = bound(f);
-    CHECK(b.origin == doctest::Approx(a[0]).epsilon(1e-14));
-    CHECK(b.zero == doctest::Approx(std::abs(a[0])).epsilon(1e-14));
-    CHECK(b.one == doctest::Approx(one).epsilon(1e-12));
-    CHECK(b.slope == doctest::Approx(slope).epsilon(1e-12));
+    CHECK(b.origin == Approx(a[0]).epsilon(1e-14));
+    CHECK(b.zero == Approx(std::abs(a[0])).epsilon(1e-14));
+    CHECK(b.one == Approx(one).epsilon(1e-12));
+    CHECK(b.slope == Approx(slope).epsilon(1e-12));
   }
 }
 
@@ -89,8 +91,8 @@ TEST_CASE("the calculus is never below the series of the result") {
     // And the series is the function's.
     double at = 0;
     for (std::size_t k = a.size(); k-- > 0;) at = at * 0.3 + a[k];
-    if (text == "exp(sin(x) - x^2)") CHECK(at == doctest::Approx(std::exp(std::sin(0.3) - 0.09)).epsilon(1e-12));
-    if (text == "log(2 + sin(x))") CHECK(at == doctest::Approx(std::log(2 + std::sin(0.3))).epsilon(1e-12));
+    if (text == "exp(sin(x) - x^2)") CHECK(at == Approx(std::exp(std::sin(0.3) - 0.09)).epsilon(1e-12));
+    if (text == "log(2 + sin(x))") CHECK(at == Approx(std::log(2 + std::sin(0.3))).epsilon(1e-12));
   }
 }
 
@@ -128,9 +130,9 @@ TEST_CASE("constants fold, like terms cancel, and powers of powers are one power
       CHECK(b.one >= one * (1 - 1e-12));
       continue;
     }
-    CHECK(b.zero == doctest::Approx(std::abs(a[0])).epsilon(1e-13));
-    CHECK(b.one == doctest::Approx(one).epsilon(1e-11));
-    CHECK(b.slope == doctest::Approx(slope).epsilon(1e-11).scale(1e-3));
+    CHECK(b.zero == Approx(std::abs(a[0])).epsilon(1e-13));
+    CHECK(b.one == Approx(one).epsilon(1e-11));
+    CHECK(b.slope == Approx(slope).epsilon(1e-11).scale(1e-3));
     CHECK(b.remarks.empty());
   }
   // Functions that are alike are not the same function.
@@ -138,8 +140,8 @@ TEST_CASE("constants fold, like terms cancel, and powers of powers are one power
   CHECK(of("sum(2, x) - 2*x").slope == 4);
   CHECK(of("x*y - y*x").one == 0);
   CHECK(of("(x + y)^2 - (x - y)^2").one == 4);
-  CHECK(of("(1 + x)^4000/(1 + x)^3999").one == doctest::Approx(2));
-  CHECK(of("(x + y + z + 1)^300*(2 - x)").one == doctest::Approx(3 * std::pow(4.0, 300)));
+  CHECK(of("(1 + x)^4000/(1 + x)^3999").one == Approx(2));
+  CHECK(of("(x + y + z + 1)^300*(2 - x)").one == Approx(3 * std::pow(4.0, 300)));
 }
 
 TEST_CASE("infinite where a series does not converge, with the reason") {
@@ -154,31 +156,31 @@ TEST_CASE("infinite where a series does not converge, with the reason") {
   CHECK(of("(1/(1 - x))*0 + x").slope == 1);
   // At the end of its convergence a series may still have a value, and a slope: sum |binom(1/2, l)| = 2, sum |binom(3/2, l)|
   // = 3 and sum l |binom(3/2, l)| = 3.
-  CHECK(of("sqrt(1 + x)").one == doctest::Approx(2));
+  CHECK(of("sqrt(1 + x)").one == Approx(2));
   CHECK(std::isinf(of("sqrt(1 + x)").slope));
   CHECK(of("sqrt(1 + x)").remarks[0].ends_with("where its series ends"));
-  CHECK(of("(1 - x)^1.5").one == doctest::Approx(3));
-  CHECK(of("(1 - x)^1.5").slope == doctest::Approx(3));
+  CHECK(of("(1 - x)^1.5").one == Approx(3));
+  CHECK(of("(1 - x)^1.5").slope == Approx(3));
   CHECK(of("(1 - x)^1.5").remarks.empty());
 }
 
 TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
-  CHECK(of("clusters(7, 0, 0.01, x)").slope == doctest::Approx(14));           // 7 y y
-  CHECK(of("clusters(7, 0.5, 0.01, x)").slope == doctest::Approx(7 * 11));     // 6 x .5^10 <= .01: 7 y^10 y
-  CHECK(of("clusters(100, 0.5, 0.01, x)").zeta() == doctest::Approx(2.25e6));  // 99 x .5^14 <= .01
-  CHECK(of("clusters(1, 0.5, 0.01, x)").slope == doctest::Approx(2));          // nothing leaks
+  CHECK(of("clusters(7, 0, 0.01, x)").slope == Approx(14));           // 7 y y
+  CHECK(of("clusters(7, 0.5, 0.01, x)").slope == Approx(7 * 11));     // 6 x .5^10 <= .01: 7 y^10 y
+  CHECK(of("clusters(100, 0.5, 0.01, x)").zeta() == Approx(2.25e6));  // 99 x .5^14 <= .01
+  CHECK(of("clusters(1, 0.5, 0.01, x)").slope == Approx(2));          // nothing leaks
   const double root = std::sqrt(3.0);
-  CHECK(of("tree(3, x)").one == doctest::Approx(std::pow(1 + root, 3)));
-  CHECK(of("tree(3, x)").slope == doctest::Approx(std::pow(1 + root, 3) + 3 * root * std::pow(1 + root, 2)));
-  CHECK(of("parity(4)").one == doctest::Approx(16));
-  CHECK(of("parity(4)").slope == doctest::Approx(64));
-  CHECK(of("sum(10, x*y)").slope == doctest::Approx(20));
+  CHECK(of("tree(3, x)").one == Approx(std::pow(1 + root, 3)));
+  CHECK(of("tree(3, x)").slope == Approx(std::pow(1 + root, 3) + 3 * root * std::pow(1 + root, 2)));
+  CHECK(of("parity(4)").one == Approx(16));
+  CHECK(of("parity(4)").slope == Approx(64));
+  CHECK(of("sum(10, x*y)").slope == Approx(20));
   // (1 - (gap/range)^2)^q <= error with the least q: here .75^q <= .1, q = 9, and the tilde is (1 + y^2/4)^9.
-  CHECK(of("indicator(x, 1, 2, 0.1)").one == doctest::Approx(std::pow(1.25, 9)));
-  CHECK(of("indicator(x, 1, 2, 0.1)").slope == doctest::Approx(9 * std::pow(1.25, 8) * 0.5));
-  CHECK(of("force(3, 0.2, 0.6, 2)").slope == doctest::Approx(3 * of("force(1, 0.2, 0.6, 2)").slope));
+  CHECK(of("indicator(x, 1, 2, 0.1)").one == Approx(std::pow(1.25, 9)));
+  CHECK(of("indicator(x, 1, 2, 0.1)").slope == Approx(9 * std::pow(1.25, 8) * 0.5));
+  CHECK(of("force(3, 0.2, 0.6, 2)").slope == Approx(3 * of("force(1, 0.2, 0.6, 2)").slope));
   CHECK(of("force(1, 0.2, 0.6, 2)").slope ==
-        doctest::Approx(of("sqrt(2)*x*inverse_power(distance2(3), 1.5, 0.2, 0.6, 2)").slope));
+        Approx(of("sqrt(2)*x*inverse_power(distance2(3), 1.5, 0.2, 0.6, 2)").slope));
   CHECK(of("inverse_power(quadratic(1), 1, 1, 1, 3)").remarks[0].find("off by at most 0 ") != std::string::npos);
   // The truncated series is within its remainder.
   for (const double D : {0.2, 0.33, 0.6}) {
@@ -193,8 +195,8 @@ TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
 }
 
 TEST_CASE("remainders of ranges so wide that the series crawls are what the lower end leaves") {
-  CHECK(inverse_power_remainder(0.5, 1e-9, 1, 3) == doctest::Approx(std::pow(1e-9, -0.5)).epsilon(1e-3));
-  CHECK(inverse_power_remainder(0.5, 1e-300, 1e300, 5) == doctest::Approx(1e150));
+  CHECK(inverse_power_remainder(0.5, 1e-9, 1, 3) == Approx(std::pow(1e-9, -0.5)).epsilon(1e-3));
+  CHECK(inverse_power_remainder(0.5, 1e-300, 1e300, 5) == Approx(1e150));
 }
 
 TEST_CASE("allocation makes the bound least at a number of samples") {
@@ -205,7 +207,7 @@ TEST_CASE("allocation makes the bound least at a number of samples") {
     for (std::size_t i = 0; i < 3; ++i) sum += weights[i] * std::sqrt((zeta[i] + std::log(3 / 0.05)) / s[i]);
     return sum;
   };
-  CHECK(share[0] + share[1] + share[2] == doctest::Approx(1));
+  CHECK(share[0] + share[1] + share[2] == Approx(1));
   for (const std::size_t i : {0, 1, 2})
     for (const double step : {-0.01, 0.01}) {
       std::vector<double> other = share;
@@ -224,14 +226,14 @@ TEST_CASE("norms of functions that end at a pole or a branch point of the sphere
     return kernel_norms(taylor_series(read_formula(text), 1, 1500), *kernel_named("ntk", true), 5);
   };
   // v_k^2/lambda_k falls as k^(-4a) here: by quadrature over 200 degrees 27.7893987366 and 3.2256888.
-  CHECK(norms("(1 - x)^2.5").exact == doctest::Approx(27.7893987366).epsilon(1e-8));
-  CHECK(norms("(1 - x)^1.25").exact == doctest::Approx(3.2256888).epsilon(1e-6));
+  CHECK(norms("(1 - x)^2.5").exact == Approx(27.7893987366).epsilon(1e-8));
+  CHECK(norms("(1 - x)^1.25").exact == Approx(3.2256888).epsilon(1e-6));
   // Where few degrees are seen the bound stands for a norm that is finite: by quadrature 2.11 in three dimensions.
   const KernelNorms few =
       kernel_norms(taylor_series(read_formula("sqrt(1 + x)"), 1, 1500), *kernel_named("ntk", true), 3);
   CHECK(few.bounded_only);
   CHECK(few.exact == few.second);
-  CHECK(few.second == doctest::Approx(2.482070063));
+  CHECK(few.second == Approx(2.482070063));
   CHECK_FALSE(norms("(1 - x)^2.5").bounded_only);
   // However many terms there are, they never end: no sum of those at hand is the norm.
   for (const char* text : {"(1 - x)^0.25", "(1 - x)^(-0.25)", "1/(1 - x)^2", "log(1 - x)", "1/(1.0001 - x)"}) {
@@ -275,7 +277,7 @@ TEST_CASE("formulas that cannot be read, or have no series, are refused with the
 
 TEST_CASE("what cancels inside a series is not in the bound: absolute coefficients of the sum, not of its terms") {
   const double e = std::exp(1.0);
-  const auto near = [](double x) { return doctest::Approx(x).epsilon(1e-12); };
+  const auto near = [](double x) { return Approx(x).epsilon(1e-12); };
   CHECK(of("exp(x) - x").one == near(e - 1));
   CHECK(of("exp(x) - x").slope == near(e - 1));
   CHECK(of("exp(x) - 1 - x - x^2/2").one == near(e - 2.5));

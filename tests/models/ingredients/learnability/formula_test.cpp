@@ -6,7 +6,10 @@
 #include <numbers>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learnability;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -78,7 +81,7 @@ TEST_CASE("precedence, association and signs are those of arithmetic") {
                         {"sqrt(y * 3) + 1", 4},
                         {"sum(x, y, x + y) ^ 2", 100}}) {
     CAPTURE(c.text);
-    CHECK(value(read_formula(c.text)) == doctest::Approx(c.expected).epsilon(1e-14));
+    CHECK(value(read_formula(c.text)) == Approx(c.expected).epsilon(1e-14));
   }
 }
 

@@ -8,8 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learnability;
 using edgewise::models::ingredients::learning_curves::kernel_named;
+using edgewise::tests::Approx;
 
 TEST_CASE("norms: H <= B2 <= B1 for any kernel, infinite where the kernel lacks a power or the sums diverge") {
   for (const std::string name : {"ntk", "arc0", "arc1", "ntk1", "gauss", "exp"})
@@ -31,8 +34,8 @@ TEST_CASE("norms: H <= B2 <= B1 for any kernel, infinite where the kernel lacks 
   CHECK(std::isinf(odd.exact));
   CHECK(std::isinf(odd.second));
   const KernelNorms linear = kernel_norms(taylor_series(read_formula("2*x"), 1, 50), *kernel_named("ntk", false), 4);
-  CHECK(linear.second == doctest::Approx(4));  // b_1 = 1
-  CHECK(linear.exact == doctest::Approx(4.0 / 4 / kernel_named("ntk", false)->eigenvalues(4, 1)[1]));
+  CHECK(linear.second == Approx(4));  // b_1 = 1
+  CHECK(linear.exact == Approx(4.0 / 4 / kernel_named("ntk", false)->eigenvalues(4, 1)[1]));
   CHECK(kernel_norms(taylor_series(read_formula("0*x"), 1, 50), *kernel_named("ntk", false), 4).first == 0);
   CHECK_THROWS_AS(taylor_series(read_formula("x*y"), 1, 9), std::invalid_argument);
   CHECK_THROWS_AS(taylor_series(read_formula("distance2(3)"), 1, 9), std::invalid_argument);
@@ -44,9 +47,9 @@ TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason")
   };
   for (const std::size_t k : {1024, 1500, 2000}) {
     const double b = kernel_named("ntk", false)->taylor(k + 1)[k];
-    CHECK(norms(("x^" + std::to_string(k)).c_str(), "ntk").second == doctest::Approx(1 / b).epsilon(1e-10));
+    CHECK(norms(("x^" + std::to_string(k)).c_str(), "ntk").second == Approx(1 / b).epsilon(1e-10));
   }
-  CHECK(norms("x + x^2000", "ntk").second == doctest::Approx(351689.0369).epsilon(1e-9));
+  CHECK(norms("x + x^2000", "ntk").second == Approx(351689.0369).epsilon(1e-9));
   CHECK(norms("x^200", "exp").infinite_because == "overflows a double");
   CHECK(norms("1e300*x*1e300", "ntk").infinite_because.ends_with("overflows a double"));
   CHECK(norms("x^1499", "ntk").infinite_because == "the kernel lacks the power 1499");
@@ -61,8 +64,8 @@ TEST_CASE("norms of one power: harmonics by hand") {
   const auto kernel = kernel_named("exp", false, 0.8);
   const std::vector<double> lambda = kernel->eigenvalues(3, 2), b = kernel->taylor(3);
   const KernelNorms n = kernel_norms(taylor_series(read_formula("-3*x^2"), 1, 50), *kernel, 3);
-  CHECK(n.exact == doctest::Approx(9 * (1.0 / 9 / lambda[0] + 4.0 / 45 / lambda[2])).epsilon(1e-12));
-  CHECK(n.second == doctest::Approx(9 / b[2]).epsilon(1e-14));
-  CHECK(n.first == doctest::Approx(n.second).epsilon(1e-14));
+  CHECK(n.exact == Approx(9 * (1.0 / 9 / lambda[0] + 4.0 / 45 / lambda[2])).epsilon(1e-12));
+  CHECK(n.second == Approx(9 / b[2]).epsilon(1e-14));
+  CHECK(n.first == Approx(n.second).epsilon(1e-14));
   CHECK(!n.bounded_only);
 }

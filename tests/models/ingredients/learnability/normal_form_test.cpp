@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learnability;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "models/ingredients/learning_curves/harmonics.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::models::ingredients::learning_curves;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -62,14 +64,14 @@ TEST_CASE("kernels without a formula come by quadrature, and a deep kernel of on
     for (const double d : {2.0, 5.0, 40.0}) {
       CAPTURE(d);
       const auto deep = deep_tangent_kernel(1, bias), ntk = relu_kernel("ntk", bias);
-      CHECK((*deep)(0.3) == doctest::Approx((*ntk)(0.3)).epsilon(1e-14));
+      CHECK((*deep)(0.3) == Approx((*ntk)(0.3)).epsilon(1e-14));
       const std::vector<double> a = deep->eigenvalues(d, 6), b = ntk->eigenvalues(d, 6);
-      for (std::size_t k = 0; k <= 6; ++k) CHECK(a[k] == doctest::Approx(b[k]).epsilon(1e-7).scale(1e-10));
+      for (std::size_t k = 0; k <= 6; ++k) CHECK(a[k] == Approx(b[k]).epsilon(1e-7).scale(1e-10));
     }
   const auto three = deep_tangent_kernel(3, false);
-  CHECK((*three)(1) == doctest::Approx(4));
+  CHECK((*three)(1) == Approx(4));
   for (const std::size_t k : {0, 2, 5})
-    CHECK(three->eigenvalues(4, 5)[k] == doctest::Approx(literal_coefficient(*three, 4, k)).epsilon(1e-6).scale(0));
+    CHECK(three->eigenvalues(4, 5)[k] == Approx(literal_coefficient(*three, 4, k)).epsilon(1e-6));
 }
 
 TEST_CASE("Taylor series sum to the kernel, with and without bias") {
@@ -86,7 +88,7 @@ TEST_CASE("Taylor series sum to the kernel, with and without bias") {
       const std::vector<double> b = kernel->taylor(120);
       double sum = 0;
       for (std::size_t k = b.size(); k-- > 0;) sum = sum * rho + b[k];
-      CHECK(sum == doctest::Approx((*kernel)(rho)).epsilon(1e-11));
+      CHECK(sum == Approx((*kernel)(rho)).epsilon(1e-11));
     }
 }
 
@@ -121,7 +123,7 @@ TEST_CASE("levels and tail hold the whole trace, also where nodes stand for many
         const SphereSpectrum s = sphere_spectrum(*kernel, d, {});
         double trace = s.tail;
         for (std::size_t i = 0; i < s.degree.size(); ++i) trace += s.multiplicity[i] * s.eigenvalue[i];
-        CHECK(trace == doctest::Approx((*kernel)(1)).epsilon(1e-5));
+        CHECK(trace == Approx((*kernel)(1)).epsilon(1e-5));
         CHECK(!s.finite_rank);
         // Beyond the exact degrees the formula goes on where the list ends.
         const auto far = kernel->far_eigenvalue(d, 100);
@@ -136,14 +138,14 @@ TEST_CASE("harmonics: multiplicities add up by parity and quadrature is exact on
     const std::vector<double> m = multiplicities(d, 12);
     double even = 0;
     for (std::size_t k = 0; k <= 12; k += 2) even += m[k];
-    CHECK(even == doctest::Approx(multiplicity_up_to(d, 12)).epsilon(1e-13));
+    CHECK(even == Approx(multiplicity_up_to(d, 12)).epsilon(1e-13));
     const ZonalQuadrature rule(d, 12);
     const std::vector<double> c = rule.coefficients([](double t) { return t * t * t; });
-    CHECK(c[1] == doctest::Approx(power_moment(d, 3, 1)).epsilon(1e-12).scale(0));
-    CHECK(c[3] == doctest::Approx(power_moment(d, 3, 3)).epsilon(1e-7).scale(0));
+    CHECK(c[1] == Approx(power_moment(d, 3, 1)).epsilon(1e-12));
+    CHECK(c[3] == Approx(power_moment(d, 3, 3)).epsilon(1e-7));
     CHECK(c[0] == 0);
     CHECK(c[5] == 0);
-    CHECK(rule.mean_square([](double t) { return t; }) == doctest::Approx(1 / d).epsilon(1e-12).scale(0));
+    CHECK(rule.mean_square([](double t) { return t; }) == Approx(1 / d).epsilon(1e-12));
   }
   CHECK(multiplicities(2, 3) == std::vector<double>{1, 2, 2, 2});
   CHECK(multiplicities(8, 6) == std::vector<double>{1, 8, 35, 112, 294, 672, 1386});

@@ -6,8 +6,10 @@
 #include <numbers>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learning_curves;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 TEST_CASE("numbers of harmonics: 2 in the plane, 2k + 1 in space, (k + 1)^2 in four dimensions, and their ratios") {
   const std::vector<double> plane = multiplicities(2, 9), space = multiplicities(3, 9), four = multiplicities(4, 9);

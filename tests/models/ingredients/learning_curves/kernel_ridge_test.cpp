@@ -5,8 +5,11 @@
 
 #include <cmath>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise;
 using namespace edgewise::models::ingredients::learning_curves;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
 
@@ -49,14 +52,14 @@ TEST_CASE("the predictor is k(x)'(K + ridge I)^-1 y, whatever is asked before") 
         train += std::pow(data.labels[i] - f, 2) / static_cast<double>(m);
       }
       const RidgeErrors errors = ridge_errors(data, m, ridge);
-      CHECK(errors.excess == doctest::Approx(excess).epsilon(1e-9));
-      CHECK(errors.train == doctest::Approx(train).epsilon(1e-9).scale(1e-9));
+      CHECK(errors.excess == Approx(excess).epsilon(1e-9));
+      CHECK(errors.train == Approx(train).epsilon(1e-9).scale(1e-9));
     }
   double power = 0;
   for (const double f : data.truth) power += f * f / static_cast<double>(tests);
-  CHECK(ridge_errors(data, 0, 0.1).excess == doctest::Approx(power));
+  CHECK(ridge_errors(data, 0, 0.1).excess == Approx(power));
   // Copies of one sample: singular without a ridge, and the mean label is learned.
   RidgeData copies{Matrix(2, 2, 1.0), Matrix(2, 1, 1.0), {1, 3}, {2}};
   CHECK(ridge_errors(copies, 2, 0).excess < 1e-10);
-  for (std::size_t j = 0; j < n; ++j) CHECK(data.gram(j, j) == doctest::Approx(2).epsilon(1e-12));
+  for (std::size_t j = 0; j < n; ++j) CHECK(data.gram(j, j) == Approx(2).epsilon(1e-12));
 }

@@ -6,7 +6,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learning_curves;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -30,20 +33,20 @@ TEST_CASE("the curve solves its equations") {
       squares += l.multiplicity[i] * learned * learned;
       left += (1 - learned) * (1 - learned) * l.power[i];
     }
-    CHECK(sum == doctest::Approx(n).epsilon(1e-11).scale(0));
+    CHECK(sum == Approx(n).epsilon(1e-11));
     const double overfitting = n / (n - squares);
-    CHECK(p.overfitting == doctest::Approx(overfitting).epsilon(1e-9).scale(0));
-    CHECK(p.excess == doctest::Approx(overfitting * (left + noise) - noise).epsilon(1e-8).scale(0));
-    CHECK(p.train == doctest::Approx(std::pow(ridge / (n * p.kappa), 2) * (p.excess + noise)).epsilon(1e-12).scale(0));
+    CHECK(p.overfitting == Approx(overfitting).epsilon(1e-9));
+    CHECK(p.excess == Approx(overfitting * (left + noise) - noise).epsilon(1e-8));
+    CHECK(p.train == Approx(std::pow(ridge / (n * p.kappa), 2) * (p.excess + noise)).epsilon(1e-12));
     const auto parts = curve.remaining(p.kappa);
-    CHECK(parts[0] + parts[1] + parts[2] + 0.02 == doctest::Approx(left).epsilon(1e-12).scale(0));
+    CHECK(parts[0] + parts[1] + parts[2] + 0.02 == Approx(left).epsilon(1e-12));
   }
-  CHECK(curve.at(0).excess == doctest::Approx(1.02));
+  CHECK(curve.at(0).excess == Approx(1.02));
   // Far out the power that no level learns is left.
-  CHECK(curve.at(1e12).excess == doctest::Approx(0.12).epsilon(1e-6).scale(0));
+  CHECK(curve.at(1e12).excess == Approx(0.12).epsilon(1e-6));
   CHECK(std::isinf(curve.samples_for(0.11)));
   const double n = curve.samples_for(0.9);  // where the tail is a ridge: at .3 it would be learned
-  CHECK(curve.at(n).excess == doctest::Approx(0.9).epsilon(1e-10).scale(0));
+  CHECK(curve.at(n).excess == Approx(0.9).epsilon(1e-10));
   CHECK(curve.at(0.99 * n).excess > 0.9);
 }
 
@@ -51,8 +54,8 @@ TEST_CASE("samples for an error, however many") {
   // One level of multiplicity m and eigenvalue lambda, ridge delta >> m lambda: kappa = delta/n, E0 = 1.
   for (const double lambda : {1e-3, 1e-20, 1e-80}) {
     const LearningCurve rare({{lambda}, {2}, {1}, {0}}, 1e6, 0);
-    CHECK(rare.samples_for(0.25) == doctest::Approx(1e6 / lambda).epsilon(1e-5));
-    CHECK(rare.at(rare.samples_for(1e-3)).excess == doctest::Approx(1e-3).epsilon(1e-9));
+    CHECK(rare.samples_for(0.25) == Approx(1e6 / lambda).epsilon(1e-5));
+    CHECK(rare.at(rare.samples_for(1e-3)).excess == Approx(1e-3).epsilon(1e-9));
   }
   // What is never learned is asked for exactly, to rounding: there is no such number.
   const LearningCurve floor({{1, 0}, {2, 3}, {0.7, 0.1}, {}}, 1e-3, 0);
@@ -64,15 +67,15 @@ TEST_CASE("samples for an error, however many") {
 TEST_CASE("without ridge and tail it is least squares: beyond the rank p the excess is sigma^2 p/(n - p)") {
   const LearningCurve curve({{3, 1}, {4, 6}, {1, 1}, {}}, 0, 0.5);
   for (const double n : {11.0, 40.0, 1e6}) {
-    CHECK(curve.at(n).excess == doctest::Approx(0.5 * 10 / (n - 10)).epsilon(1e-10).scale(0));
-    CHECK(curve.at(n).train == doctest::Approx(0.5 * (1 - 10 / n)).epsilon(1e-10).scale(0));
+    CHECK(curve.at(n).excess == Approx(0.5 * 10 / (n - 10)).epsilon(1e-10));
+    CHECK(curve.at(n).train == Approx(0.5 * (1 - 10 / n)).epsilon(1e-10));
   }
   CHECK(std::isinf(curve.at(10).excess));
   // Isotropic, n < p, no noise: (1 - n/p) of the power is left.
   const LearningCurve plain({{2}, {50}, {1}, {}}, 0, 0);
-  CHECK(plain.at(20).excess == doctest::Approx(0.6).epsilon(1e-10).scale(0));
+  CHECK(plain.at(20).excess == Approx(0.6).epsilon(1e-10));
   CHECK(plain.at(20).train == 0);
-  CHECK(plain.at(60).excess == doctest::Approx(0));
+  CHECK(plain.at(60).excess == Approx(0));
 }
 
 TEST_CASE("below the listed levels a curve is one of the truncation, and says so") {
@@ -108,9 +111,9 @@ TEST_CASE("below the listed levels a curve is one of the truncation, and says so
     CHECK((change > 0.2 ? p.truncation > most_truncation : true));  // and one that tells
   }
   CHECK(few.at(3000).excess < 0.15);  // of the true .25
-  CHECK(many.at(3000).excess == doctest::Approx(0.25).epsilon(0.01));
+  CHECK(many.at(3000).excess == Approx(0.25).epsilon(0.01));
   CHECK(std::isnan(few.samples_for(0.2)));
-  CHECK(few.samples_for(0.5) == doctest::Approx(many.samples_for(0.5)).epsilon(0.02));
+  CHECK(few.samples_for(0.5) == Approx(many.samples_for(0.5)).epsilon(0.02));
 }
 
 TEST_CASE("it does not depend on units, over 120 powers of ten") {
@@ -123,9 +126,9 @@ TEST_CASE("it does not depend on units, over 120 powers of ten") {
       l.tail *= c;
       l.power_beyond *= a;
       const LearningCurve other(l, 0.03 * c, 0.2 * a);
-      CHECK(other.at(17).excess / a == doctest::Approx(curve.at(17).excess).epsilon(1e-11).scale(0));
-      CHECK(other.at(17).kappa / c == doctest::Approx(curve.at(17).kappa).epsilon(1e-11).scale(0));
-      CHECK(other.samples_for(0.9 * a) == doctest::Approx(curve.samples_for(0.9)).epsilon(1e-10).scale(0));
+      CHECK(other.at(17).excess / a == Approx(curve.at(17).excess).epsilon(1e-11));
+      CHECK(other.at(17).kappa / c == Approx(curve.at(17).kappa).epsilon(1e-11));
+      CHECK(other.samples_for(0.9 * a) == Approx(curve.samples_for(0.9)).epsilon(1e-10));
     }
   CHECK_THROWS_AS(LearningCurve({{1}, {1}, {-1}, {}}, 0, 0), std::invalid_argument);
   CHECK_THROWS_AS(LearningCurve({{}, {}, {}, {}}, 0, 0), std::invalid_argument);
@@ -135,5 +138,5 @@ TEST_CASE("it does not depend on units, over 120 powers of ten") {
 TEST_CASE("between levels far apart kappa is that of both sides' remainders") {
   // 2 kappa/1e60 = .55/kappa, for n = 2 of two levels at 1e60.
   const LearningCurve curve({{1e60, 1e-60, 0.45}, {2, 1, 1}, {1, 0, 0}, {}, 0, 0}, 0.1, 0);
-  CHECK(curve.at(2).kappa == doctest::Approx(std::sqrt(0.55e60 / 2)).epsilon(1e-12).scale(0));
+  CHECK(curve.at(2).kappa == Approx(std::sqrt(0.55e60 / 2)).epsilon(1e-12));
 }

@@ -8,7 +8,10 @@
 #include <string>
 #include <utility>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::learning_curves;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -34,17 +37,16 @@ TEST_CASE("poles inside, of any power that is square integrable, anywhere") {
       CAPTURE(p);
       const double q = 1 - 2 * p;
       CHECK(power_of(3, [=](double t) { return std::pow(std::abs(t - a), -p); }) ==
-            doctest::Approx((std::pow(1 - a, q) + std::pow(1 + a, q)) / (2 * q)).epsilon(1e-6));
+            Approx((std::pow(1 - a, q) + std::pow(1 + a, q)) / (2 * q)).epsilon(1e-6));
     }
   // E |t|^(-2p) = Gamma(1/2 - p) Gamma(d/2)/(Gamma(1/2) Gamma(d/2 - p)).
   for (const double d : {2.0, 4.0, 17.5, 300.0})
-    CHECK(
-        power_of(d, [](double t) { return std::pow(std::abs(t), -0.45); }) ==
-        doctest::Approx(std::exp(std::lgamma(0.05) + std::lgamma(d / 2) - std::lgamma(0.5) - std::lgamma(d / 2 - 0.45)))
-            .epsilon(1e-6));
+    CHECK(power_of(d, [](double t) { return std::pow(std::abs(t), -0.45); }) ==
+          Approx(std::exp(std::lgamma(0.05) + std::lgamma(d / 2) - std::lgamma(0.5) - std::lgamma(d / 2 - 0.45)))
+              .epsilon(1e-6));
   // One side alone.
   CHECK(power_of(3, [](double t) { return t > 0.3 ? std::pow(t - 0.3, -0.4) : 0; }) ==
-        doctest::Approx(std::pow(0.7, 0.2) / 0.4).epsilon(1e-6));
+        Approx(std::pow(0.7, 0.2) / 0.4).epsilon(1e-6));
   // Two poles, by x = v^5 on either side of t = .3, Simpson's rule.
   double two = 0;
   for (const auto& [side, length] : {std::pair{1.0, 0.7}, {-1.0, 0.3}}) {
@@ -55,8 +57,7 @@ TEST_CASE("poles inside, of any power that is square integrable, anywhere") {
                                   : 2) *
              end / 6000 * 5 * std::pow(0.6 + side * std::pow(end * k / 2000, 5), -0.8);
   }
-  CHECK(power_of(3, [](double t) { return std::pow(std::abs(t * t - 0.09), -0.4); }) ==
-        doctest::Approx(two).epsilon(1e-6));
+  CHECK(power_of(3, [](double t) { return std::pow(std::abs(t * t - 0.09), -0.4); }) == Approx(two).epsilon(1e-6));
 }
 
 TEST_CASE("poles at the ends, up to (d - 1)/4, and the coefficients of one") {
@@ -79,14 +80,14 @@ TEST_CASE("poles at the ends, up to (d - 1)/4, and the coefficients of one") {
       const double power = p;
       CAPTURE(power);
       CHECK(power_of(d, [=](double t) { return std::pow(std::abs(end - t), -power); }) ==
-            doctest::Approx(of_pole(d, p)).epsilon(1e-6));
+            Approx(of_pole(d, p)).epsilon(1e-6));
     }
   // E (1 - t)^s P_k in three dimensions is 2^s (-s)_k/(s + 1)_(k + 1).
   const double s = -0.45;
   const ZonalProjection found = zonal_projection(3, 12, [=](double t) { return std::pow(1 - t, s); });
   double coefficient = std::pow(2, s) / (s + 1);
   for (std::size_t k = 0; k <= 12; ++k) {
-    CHECK(found.coefficient[k] == doctest::Approx(coefficient).epsilon(1e-6));
+    CHECK(found.coefficient[k] == Approx(coefficient).epsilon(1e-6));
     coefficient *= (-s + static_cast<double>(k)) / (s + 2 + static_cast<double>(k));
   }
 }
@@ -96,9 +97,9 @@ TEST_CASE("rare inputs: the share of a pole's power within a probability") {
   const ZonalProjection found = zonal_projection(3, 4, [=](double t) { return std::pow(std::abs(t), -p); });
   // |t| is uniform on [0, 1]: E g^2 within probability x is x^(1 - 2p)/(1 - 2p). The nodes' own probabilities are seen.
   for (const double x : {1e-9, 1e-6, 1e-3, 0.1})
-    CHECK(found.rare_share(x) == doctest::Approx(std::pow(x, 1 - 2 * p)).epsilon(0.02));
-  CHECK(found.rare_share(1) == doctest::Approx(1));
-  CHECK(zonal_projection(3, 4, [](double) { return 2.0; }).rare_share(0.25) == doctest::Approx(0.25));
+    CHECK(found.rare_share(x) == Approx(std::pow(x, 1 - 2 * p)).epsilon(0.02));
+  CHECK(found.rare_share(1) == Approx(1));
+  CHECK(zonal_projection(3, 4, [](double) { return 2.0; }).rare_share(0.25) == Approx(0.25));
 }
 
 TEST_CASE("what has no power is refused with its cause") {

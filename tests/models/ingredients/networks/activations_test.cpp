@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise::models::ingredients::networks;
+using edgewise::tests::Approx;
 namespace literal = edgewise::literal;
 
 namespace {
@@ -24,8 +26,8 @@ TEST_CASE("activations and their derivatives are those of the definition") {
     for (const double s : {-3.1, -0.7, -0.02, 0.3, 1.4, 2.6}) {
       const auto at = [&](double t) { return literal::activation(a, t); };
       const ActivationValues phi = evaluate(a, s);
-      CHECK(phi.value == doctest::Approx(at(s)).epsilon(1e-13).scale(1));
-      CHECK(phi.first == doctest::Approx((at(s + h) - at(s - h)) / (2 * h)).epsilon(3e-7).scale(1));
+      CHECK(phi.value == Approx(at(s)).epsilon(1e-13).scale(1));
+      CHECK(phi.first == Approx((at(s + h) - at(s - h)) / (2 * h)).epsilon(3e-7).scale(1));
       CHECK(std::abs(phi.second - (evaluate(a, s + h).first - evaluate(a, s - h).first) / (2 * h)) < 1e-6);
     }
 }
@@ -48,7 +50,7 @@ TEST_CASE("the largest second derivative, and relu with that of a GELU") {
   for (const Activation& a : all) {
     double largest = 0;
     for (int k = -40000; k <= 40000; ++k) largest = std::max(largest, std::abs(evaluate(a, 1e-4 * k).second));
-    CHECK(largest_second(a) == doctest::Approx(largest).epsilon(1e-7));
+    CHECK(largest_second(a) == Approx(largest).epsilon(1e-7));
   }
   const Activation synthetic{ActivationKind::relu, 1, 4};
   CHECK(!synthetic.piecewise_linear());
@@ -62,5 +64,5 @@ TEST_CASE("the largest second derivative, and relu with that of a GELU") {
 
 TEST_CASE("the kink of relu and the start of beta-GELU") {
   CHECK(evaluate({ActivationKind::relu}, 0).first == 0);
-  CHECK(evaluate({ActivationKind::beta_gelu, 8}, 0).second == doctest::Approx(16 / std::sqrt(2 * M_PI)));  // 2 b pdf(0)
+  CHECK(evaluate({ActivationKind::beta_gelu, 8}, 0).second == Approx(16 / std::sqrt(2 * M_PI)));  // 2 b pdf(0)
 }

@@ -7,9 +7,11 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::ingredients::networks;
-using doctest::Approx;
 using edgewise::linear_algebra::Matrix;
+using edgewise::tests::Approx;
 
 namespace {
 

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "models/framework/absent.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::ingredients::networks;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::ingredients::CurvaturePart;
 

@@ -9,11 +9,13 @@
 #include <stdexcept>
 
 #include "numerics/sums.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::ingredients;
 using namespace edgewise::models::ingredients::networks;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
@@ -111,7 +113,7 @@ TEST_CASE("loss and gradient of networks are those of the definition") {
     const auto literal = [&](std::span<const double> theta) {
       return literal::mean_loss(c.architecture, c.loss, *b.examples, theta);
     };
-    CHECK(b.loss == doctest::Approx(literal(b.theta)).epsilon(1e-12));
+    CHECK(b.loss == Approx(literal(b.theta)).epsilon(1e-12));
     std::vector<double> g(b.theta.size()), differences(g.size());
     b.objective.gradient(g);
     for (std::size_t k = 0; k < g.size(); ++k) {
@@ -138,7 +140,7 @@ TEST_CASE("loss and gradient of networks are those of the definition") {
         b.network->backward(b.theta, b.objective.pass(),
                             c.loss.cotangent(b.objective.pass().outputs(),
                                              Matrix(b.examples->targets.rows(), 1, b.examples->targets.column(last)))));
-    CHECK(squares[0] == doctest::Approx(numerics::squared_norm_in_order(g)).epsilon(1e-12));
+    CHECK(squares[0] == Approx(numerics::squared_norm_in_order(g)).epsilon(1e-12));
   }
 }
 
@@ -188,11 +190,11 @@ TEST_CASE("J v is the derivative of the outputs, J' its transpose, J J' the kern
     std::vector<double> pulled(b.theta.size());
     b.network->pull_back(b.theta, b.objective.pass(), u, pulled);
     CHECK(numerics::dot_in_order(pulled, b.v) ==
-          doctest::Approx(numerics::dot_in_order(u.entries(), jv.entries())).epsilon(1e-11));
+          Approx(numerics::dot_in_order(u.entries(), jv.entries())).epsilon(1e-11));
     const Matrix kernel = b.network->tangent_kernel(b.theta, b.objective.pass());
     const Matrix back = b.network->push_forward(b.theta, b.objective.pass(), pulled);
     for (std::size_t r = 0; r < kernel.rows(); ++r)
-      CHECK(numerics::dot_in_order(kernel.column(r), u.entries()) == doctest::Approx(back.data()[r]).epsilon(1e-11));
+      CHECK(numerics::dot_in_order(kernel.column(r), u.entries()) == Approx(back.data()[r]).epsilon(1e-11));
   }
 }
 
@@ -201,7 +203,7 @@ TEST_CASE("traces: exact, by columns, and Hutchinson's estimate") {
     CAPTURE(c.name);
     Bench b(c);
     const EstimatedTraces exact = traces_by_columns(b.objective);
-    CHECK(b.objective.gauss_newton_trace() == doctest::Approx(exact.gauss_newton).epsilon(1e-11));
+    CHECK(b.objective.gauss_newton_trace() == Approx(exact.gauss_newton).epsilon(1e-11));
     CHECK(std::abs(b.objective.neglected_trace() - exact.neglected) < 1e-11);
     random::Stream stream(11, 0, 0, random::Purpose::other);
     const EstimatedTraces estimate = hutchinson_traces(b.objective, 400, stream);
@@ -227,8 +229,8 @@ TEST_CASE("traces: exact, by columns, and Hutchinson's estimate") {
       for (const double one : x) sum += one;
       const auto n = static_cast<double>(probes);
       for (const double one : x) squares += (one - sum / n) * (one - sum / n);
-      CHECK(mean == doctest::Approx(sum / n).epsilon(1e-12));
-      CHECK(sem == doctest::Approx(probes > 1 ? std::sqrt(squares / (n - 1) / n) : 0).epsilon(1e-9));
+      CHECK(mean == Approx(sum / n).epsilon(1e-12));
+      CHECK(sem == Approx(probes > 1 ? std::sqrt(squares / (n - 1) / n) : 0).epsilon(1e-9));
     };
     check(ggn, estimate.gauss_newton, estimate.gauss_newton_sem);
     check(nme, estimate.neglected, estimate.neglected_sem);
@@ -255,8 +257,7 @@ TEST_CASE("the largest curvature is the largest eigenvalue of the matrix written
       const double largest = linear_algebra::symmetric_eigenvalues(written).back();
       const LargestCurvature found = largest_curvature(b.objective, part, {}, 1e-9);
       CHECK(std::abs(found.value - largest) < 1e-9);
-      CHECK(largest_curvature(b.objective, part, found.next_start, 1e-9).value ==
-            doctest::Approx(found.value).epsilon(1e-8));
+      CHECK(largest_curvature(b.objective, part, found.next_start, 1e-9).value == Approx(found.value).epsilon(1e-8));
     }
   }
 }
@@ -269,9 +270,8 @@ TEST_CASE("networks at zero weights and at nothing to learn") {
   std::vector<double> g(zero.size());
   b.objective.gradient(g);
   for (std::size_t k = 0; k + 1 < g.size(); ++k) CHECK(g[k] == 0);  // only the last bias moves
-  CHECK(g.back() ==
-        doctest::Approx(-(b.examples->targets(0, 0) + b.examples->targets(0, 1) + b.examples->targets(0, 2)) / 3));
-  CHECK(largest_curvature(b.objective, CurvaturePart::gauss_newton).value == doctest::Approx(1));
+  CHECK(g.back() == Approx(-(b.examples->targets(0, 0) + b.examples->targets(0, 1) + b.examples->targets(0, 2)) / 3));
+  CHECK(largest_curvature(b.objective, CurvaturePart::gauss_newton).value == Approx(1));
   b.examples->targets = Matrix(1, 3);
   CHECK(b.objective.move_to(zero) == 0);
   CHECK(b.objective.neglected_trace() == 0);
@@ -291,22 +291,22 @@ TEST_CASE("scales of initial weights follow the parametrisation") {
     return square / static_cast<double>(to - from);
   };
   // 15000 numbers: 5% is 4.3 standard errors.
-  CHECK(spread(Parametrisation::standard, 0, 120000) == doctest::Approx(2.0 / 400).epsilon(0.05));
-  CHECK(spread(Parametrisation::standard, 120000, 135000) == doctest::Approx(2.0 / 300).epsilon(0.05));
-  CHECK(spread(Parametrisation::ntk, 120000, 135000) == doctest::Approx(2.0).epsilon(0.05));
-  CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(0) == doctest::Approx(1.0 / 3));
-  CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(1) == doctest::Approx(0.25));
+  CHECK(spread(Parametrisation::standard, 0, 120000) == Approx(2.0 / 400).epsilon(0.05));
+  CHECK(spread(Parametrisation::standard, 120000, 135000) == Approx(2.0 / 300).epsilon(0.05));
+  CHECK(spread(Parametrisation::ntk, 120000, 135000) == Approx(2.0).epsilon(0.05));
+  CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(0) == Approx(1.0 / 3));
+  CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(1) == Approx(0.25));
 }
 
 TEST_CASE("losses at large outputs are finite, and the accuracy counts") {
   const Matrix f(2, 3, std::vector<double>{800, -800, 1, 2, 0, 0}), y(2, 3, std::vector<double>{1, 0, 1, 0, 0, 1});
   const Loss loss{LossKind::cross_entropy, 1};
-  CHECK(loss.value(f, y) == doctest::Approx((std::log(1 + std::exp(1.0)) + std::log(2.0)) / 3));
+  CHECK(loss.value(f, y) == Approx((std::log(1 + std::exp(1.0)) + std::log(2.0)) / 3));
   CHECK(loss.cotangent(f, y)(0, 0) == 0);
-  CHECK(Loss::accuracy(f, y) == doctest::Approx(1.0 / 3));
+  CHECK(Loss::accuracy(f, y) == Approx(1.0 / 3));
   const Matrix wrong(1, 2, std::vector<double>{-900, 0}), sign(1, 2, std::vector<double>{1, -1});
-  CHECK(loss.value(wrong, sign) == doctest::Approx((900 + std::log(2.0)) / 2));
-  CHECK(loss.cotangent(wrong, sign)(0, 0) == doctest::Approx(-0.5));
+  CHECK(loss.value(wrong, sign) == Approx((900 + std::log(2.0)) / 2));
+  CHECK(loss.cotangent(wrong, sign)(0, 0) == Approx(-0.5));
   CHECK(Loss::accuracy(wrong, sign) == 0);
   CHECK_THROWS_AS(loss.value(f, sign), std::invalid_argument);
 }

@@ -10,10 +10,11 @@
 
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::ingredients::networks;
-using doctest::Approx;
+using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {

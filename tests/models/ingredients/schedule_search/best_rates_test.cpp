@@ -9,12 +9,14 @@
 #include <string>
 
 #include "models/ingredients/schedule_search/report.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::ingredients;
 using edgewise::models::testing::holds;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -102,10 +104,10 @@ TEST_CASE("the base of a shape: inside the grid, beyond it, at the cap, nowhere"
     J.b = {best, best};
     J.floor = 1e-3 * best * best;
     const BestBase base = best_base(J, std::vector<double>{1, 1}, infinity);
-    CHECK(base.base == doctest::Approx(best).epsilon(1e-4));
+    CHECK(base.base == Approx(best).epsilon(1e-4));
     CHECK(base.at_edge == (best != 0.3));
   }
-  CHECK(best_base(J, std::vector<double>{1, 1}, 7).base == doctest::Approx(7).epsilon(1e-12));
+  CHECK(best_base(J, std::vector<double>{1, 1}, 7).base == Approx(7).epsilon(1e-12));
   J.floor = 1e9;
   CHECK(best_base(J, std::vector<double>{1, 1}, infinity).loss == infinity);
   CHECK_THROWS_WITH_AS(found(J), doctest::Contains("diverges at every learning rate"), std::invalid_argument);
@@ -122,7 +124,7 @@ TEST_CASE("label noise of any size: the best constant rate is found however smal
     const BestBase base = best_base(*J, std::vector<double>{1.0}, infinity);
     CHECK(base.at_edge == (s > 1e4));
     // So near the loss of rate 0 the base is known to the rounding of the loss alone.
-    if (s < 1e10) CHECK(base.base == doctest::Approx(1 / (2 + s / 2)).epsilon(1e-4));
+    if (s < 1e10) CHECK(base.base == Approx(1 / (2 + s / 2)).epsilon(1e-4));
     CHECK(base.loss <= 1 + 1e-12);
   }
 }
@@ -134,8 +136,8 @@ TEST_CASE("R1: sweep and L-BFGS agree, from different starts") {
   search.method = "lbfgs";
   search.starts = 2;
   const Optimum other = found(*J, search);
-  CHECK(swept.loss == doctest::Approx(0.016118200088).epsilon(4e-11));
-  CHECK(other.loss == doctest::Approx(swept.loss).epsilon(1e-12));
+  CHECK(swept.loss == Approx(0.016118200088).epsilon(4e-11));
+  CHECK(other.loss == Approx(swept.loss).epsilon(1e-12));
   for (std::size_t k = 0; k < 300; ++k) CHECK(std::abs(other.rates[k] - swept.rates[k]) < 1e-6);
   CHECK(swept.spread < 1e-12);
 }
@@ -218,25 +220,25 @@ TEST_CASE("units of the inputs move the rates and nothing else") {
         const auto J = problem(c.optimizer, unit, label, c.decay)->rate_objective("");
         std::vector<double> rates = eta;
         for (double& rate : rates) rate /= unit;
-        CHECK(J->natural_rate() * unit == doctest::Approx(plain->natural_rate()).epsilon(1e-12));
-        CHECK(J->value(rates) / square == doctest::Approx(loss).epsilon(1e-11));
-        CHECK(J->gradient(rates, scaled_slope) / square == doctest::Approx(loss).epsilon(1e-11));
-        CHECK(J->path(rates).loss[5] / square == doctest::Approx(path[5]).epsilon(1e-11));
+        CHECK(J->natural_rate() * unit == Approx(plain->natural_rate()).epsilon(1e-12));
+        CHECK(J->value(rates) / square == Approx(loss).epsilon(1e-11));
+        CHECK(J->gradient(rates, scaled_slope) / square == Approx(loss).epsilon(1e-11));
+        CHECK(J->path(rates).loss[5] / square == Approx(path[5]).epsilon(1e-11));
         for (std::size_t k = 0; k < 12; ++k)
-          CHECK(scaled_slope[k] / square / unit == doctest::Approx(slope[k]).epsilon(1e-9).scale(1e-6));
+          CHECK(scaled_slope[k] / square / unit == Approx(slope[k]).epsilon(1e-9).scale(1e-6));
         const std::vector<double> shape{1, 2, 3, 3, 3, 3, 2, 2, 2, 1, 1, 1};
         const BestBase base = best_base(*J, shape, infinity), plain_base = best_base(*plain, shape, infinity);
-        CHECK(base.base * unit == doctest::Approx(plain_base.base).epsilon(1e-4));
-        CHECK(base.loss / square == doctest::Approx(plain_base.loss).epsilon(1e-9));
+        CHECK(base.base * unit == Approx(plain_base.base).epsilon(1e-4));
+        CHECK(base.loss / square == Approx(plain_base.loss).epsilon(1e-9));
         const Optimum scaled = found(*J);
         CHECK(scaled.identifiable == best.identifiable);
         if (std::isinf(best.loss) || best.loss < 1e-20) continue;  // of full batches only rounding is left
         // Of plain SGD the minimum is unique and found to the end; searches for others end near theirs.
         const bool unique = c.optimizer == std::string("batch = 2") && *c.decay == 0;
-        CHECK(scaled.loss / square == doctest::Approx(best.loss).epsilon(unique ? 1e-12 : 1e-9));
+        CHECK(scaled.loss / square == Approx(best.loss).epsilon(unique ? 1e-12 : 1e-9));
         for (std::size_t k = 0; k < 12 && best.identifiable; ++k)
           CHECK(scaled.rates[k] * unit ==
-                doctest::Approx(best.rates[k]).epsilon(unique ? 1e-6 : 1e-4).scale(unique ? 1.0 : 1e-2));
+                Approx(best.rates[k]).epsilon(unique ? 1e-6 : 1e-4).scale(unique ? 1.0 : 1e-2));
       }
   }
 }
@@ -304,11 +306,10 @@ TEST_CASE("families: the report ranks them, the search comes near, the certifica
     for (const auto& [name, value] : report.families[0].family.parameters)
       if (name == key) tuned = value;
     const double part = std::vector<double>{-0.25, -0.25 / 3, 0.25 / 3, 0.25}[m % 4];
-    CHECK(moved.value ==
-          doctest::Approx(std::clamp(tuned + part * (range.second - range.first), range.first, range.second)));
+    CHECK(moved.value == Approx(std::clamp(tuned + part * (range.second - range.first), range.first, range.second)));
   }
   for (const FamilyGap& one : report.families)
-    CHECK(J->value(one.family.rates) == doctest::Approx(one.family.loss).epsilon(1e-12));
+    CHECK(J->value(one.family.rates) == Approx(one.family.loss).epsilon(1e-12));
   for (const FamilyGap& one : report.families) {
     CHECK(one.family.distance < 1);
     CHECK(one.family.nearest.loss >= one.family.loss * (1 - 1e-9));  // near in rates is not best in loss
@@ -326,7 +327,7 @@ TEST_CASE("families: the report ranks them, the search comes near, the certifica
     ts += s * report.optimum.rates[k];
     ss += s * s;
   }
-  CHECK(linear.nearest.base == doctest::Approx(ts / ss).epsilon(1e-12));
+  CHECK(linear.nearest.base == Approx(ts / ss).epsilon(1e-12));
   // The same seed, the same shapes.
   const TunedFamily again = tune_family(*J, "two-point-spline", search, report.optimum.rates);
   CHECK(again.loss == report.families[0].family.loss);
@@ -381,7 +382,7 @@ TEST_CASE("losses of the size of rounding are alike; of others that differ by fa
     return best_rates(Wells(low, high), search, [] { return false; }, {{"the other", {3.0}}});
   };
   const Optimum apart = from_both(1e-6, 1e-2);
-  CHECK(apart.spread == doctest::Approx(9999).epsilon(1e-3));
+  CHECK(apart.spread == Approx(9999).epsilon(1e-3));
   CHECK(holds(apart.statement, "a factor 1e+04 apart"));
   CHECK(holds(from_both(0.1, 0.15).statement, "50% apart"));
   const Optimum rounding = from_both(1e-33, 5e-33);

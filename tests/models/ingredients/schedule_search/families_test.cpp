@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "models/ingredients/schedule_search/best_rates.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::ingredients;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -128,8 +130,8 @@ TEST_CASE("large batches, few steps: the lower of two valleys, whatever the unit
     ScheduleSearch search;
     search.warmups = {0};
     const TunedFamily cosine = tune_family(*J, "cosine", search, {});
-    CHECK(cosine.loss / unit == doctest::Approx(0.00269108).epsilon(1e-5));
-    CHECK(cosine.base * unit == doctest::Approx(2.8950).epsilon(1e-4));
+    CHECK(cosine.loss / unit == Approx(0.00269108).epsilon(1e-5));
+    CHECK(cosine.base * unit == Approx(2.8950).epsilon(1e-4));
   }
 }
 
@@ -208,13 +210,13 @@ TEST_CASE("of many steps a search looks at estimates, and ends with the loss its
   const Counted counted(*J);
   const TunedFamily power = tune_family(counted, "polynomial", search, about);
   CHECK(counted.asked < 80);  // of one best base by losses alone 90 to 110
-  CHECK(power.loss ==
-        doctest::Approx(best_base(*J, shape_of("polynomial", {power.parameters, 0}, search, 5000), infinity).loss)
-            .epsilon(1e-12));
+  CHECK(
+      power.loss ==
+      Approx(best_base(*J, shape_of("polynomial", {power.parameters, 0}, search, 5000), infinity).loss).epsilon(1e-12));
   for (const FamilyMember& member : power.tried) {
     const BestBase best = best_base(*J, shape_of("polynomial", member, search, 5000), infinity);
     // The losses themselves, at the bases that the estimate found best.
     CHECK(member.loss >= best.loss * (1 - 1e-12));
-    CHECK(member.loss == doctest::Approx(best.loss).epsilon(2e-5));
+    CHECK(member.loss == Approx(best.loss).epsilon(2e-5));
   }
 }

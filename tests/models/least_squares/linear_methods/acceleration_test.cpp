@@ -6,10 +6,12 @@
 #include <cmath>
 
 #include "models/least_squares/linear_methods/stability.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -44,13 +46,13 @@ TEST_CASE("persistent Nesterov momentum inside lookahead accelerates beyond Nest
     p.hyperparameters.set("momentum", b);
     return scaled_rate(p, condition, H);
   };
-  CHECK(rate("nesterov", 2, 1.33, 1.47, .99125) == doctest::Approx(1.3922).epsilon(2e-4));
-  CHECK(rate("nesterov", 4, 1.33, 1.37, .9915) == doctest::Approx(1.3514).epsilon(2e-4));
-  CHECK(rate("nesterov", 8, 1.33, 1.21, .992) == doctest::Approx(1.2710).epsilon(2e-4));
+  CHECK(rate("nesterov", 2, 1.33, 1.47, .99125) == Approx(1.3922).epsilon(2e-4));
+  CHECK(rate("nesterov", 4, 1.33, 1.37, .9915) == Approx(1.3514).epsilon(2e-4));
+  CHECK(rate("nesterov", 8, 1.33, 1.21, .992) == Approx(1.2710).epsilon(2e-4));
   const double root = std::sqrt(condition);
   const double eta = 4 / ((1 + 1 / root) * (1 + 1 / root)), b = std::pow((root - 1) / (root + 1), 2);
-  CHECK(rate("heavy-ball", 1, eta, 1, b) == doctest::Approx(2.0).epsilon(1e-3));
-  CHECK(rate("heavy-ball", 2, eta, .98, b) == doctest::Approx(.24).epsilon(0.03));
+  CHECK(rate("heavy-ball", 1, eta, 1, b) == Approx(2.0).epsilon(1e-3));
+  CHECK(rate("heavy-ball", 2, eta, .98, b) == Approx(.24).epsilon(0.03));
   CHECK(rate("heavy-ball", 2, eta, 1.02, b) < 0);
 }
 
@@ -66,11 +68,11 @@ TEST_CASE("tuned outer momentum reaches the classical rates on the spectrum of g
     const auto all = edgewise::solvers::mean_radius(periodic(p));
     return *std::ranges::max_element(all);
   };
-  CHECK(radius("none", 2 / (1 + 1 / kap), 0) == doctest::Approx((kap - 1) / (kap + 1)).epsilon(1e-12));
+  CHECK(radius("none", 2 / (1 + 1 / kap), 0) == Approx((kap - 1) / (kap + 1)).epsilon(1e-12));
   const double hb = (root - 1) / (root + 1);
-  CHECK(radius("heavy-ball", 4 / std::pow(1 + 1 / root, 2), hb * hb) == doctest::Approx(hb).epsilon(1e-6));
+  CHECK(radius("heavy-ball", 4 / std::pow(1 + 1 / root, 2), hb * hb) == Approx(hb).epsilon(1e-6));
   const double n = std::sqrt(3 * kap + 1);
-  CHECK(radius("nesterov", 4 / (3 + 1 / kap), (n - 2) / (n + 2)) == doctest::Approx(1 - 2 / n).epsilon(1e-6));
+  CHECK(radius("nesterov", 4 / (3 + 1 / kap), (n - 2) / (n + 2)) == Approx(1 - 2 / n).epsilon(1e-6));
 }
 
 TEST_CASE("the spectral gain of a reset inner loop never exceeds H^2 (Markov), and is what was found before") {
@@ -88,14 +90,14 @@ TEST_CASE("the spectral gain of a reset inner loop never exceeds H^2 (Markov), a
   for (const double H : {2.0, 5.0, 16.0, 40.0})
     for (const char* kind : {"none", "heavy-ball", "nesterov"})
       for (const double b : {0.0, 0.5, 0.9, 0.99}) CHECK(gain(kind, H, b) <= H * H * (1 + 1e-5));
-  CHECK(gain("none", 16, 0) / 256 == doctest::Approx(.0625).epsilon(1e-3));
+  CHECK(gain("none", 16, 0) / 256 == Approx(.0625).epsilon(1e-3));
   double best_hb = 0, best_nesterov = 0;
   for (double b = 0.5; b < 0.9999; b = 1 - (1 - b) * 0.93) {
     best_hb = std::max(best_hb, gain("heavy-ball", 16, b));
     best_nesterov = std::max(best_nesterov, gain("nesterov", 16, b));
   }
-  CHECK(best_hb / 256 == doctest::Approx(.249).epsilon(0.01));
-  CHECK(best_nesterov / 256 == doctest::Approx(.333).epsilon(0.01));
+  CHECK(best_hb / 256 == Approx(.249).epsilon(0.01));
+  CHECK(best_nesterov / 256 == Approx(.333).epsilon(0.01));
 }
 
 TEST_CASE("on a power law the noise multiplies the signal by Lambda, whatever the method") {
@@ -128,7 +130,7 @@ TEST_CASE("on a power law the noise multiplies the signal by Lambda, whatever th
     LinearRecursion run(p), signal(p, {true, false, false});
     run.advance(row.steps);
     signal.advance(row.steps);
-    CHECK(run.excess_mse() / signal.excess_mse() == doctest::Approx(row.lambda).epsilon(5e-4));
+    CHECK(run.excess_mse() / signal.excess_mse() == Approx(row.lambda).epsilon(5e-4));
   }
 }
 
@@ -149,7 +151,7 @@ TEST_CASE("small inner steps turn local SGD into SGD with the whole round as its
       b.advance(k);
       gap = std::max(gap, std::abs(a.excess_mse() / b.excess_mse() - 1));
     }
-    if (previous > 0) CHECK(previous / gap == doctest::Approx(10).epsilon(0.05));
+    if (previous > 0) CHECK(previous / gap == Approx(10).epsilon(0.05));
     previous = gap;
   }
 }

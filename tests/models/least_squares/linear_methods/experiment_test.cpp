@@ -11,9 +11,11 @@
 #include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using models::testing::there;
 
 namespace {
@@ -242,7 +244,7 @@ TEST_CASE("bands over nodes that stand for many modes") {
   REQUIRE_FALSE(models::least_squares::add_linear_bands(nodes, linear, half));
   for (std::size_t i = 1; i < 3; ++i) {
     CHECK(nodes.columns[1].std[i] != all.columns[1].std[i]);
-    CHECK(nodes.columns[1].std[i] == doctest::Approx(all.columns[1].std[i]).epsilon(1e-5));
+    CHECK(nodes.columns[1].std[i] == Approx(all.columns[1].std[i]).epsilon(1e-5));
   }
 }
 
@@ -268,8 +270,7 @@ TEST_CASE("lookahead by its matrices, with repeats and a sync") {
       "0.5]]\n";
   const models::Trajectory by_rule = prepare(lookahead)->solve(), by_matrices = prepare(matrices)->solve();
   for (std::size_t i = 0; i < by_rule.steps.size(); ++i)
-    CHECK(by_matrices.find("excess_mse")->value[i] ==
-          doctest::Approx(by_rule.find("excess_mse")->value[i]).epsilon(1e-13));
+    CHECK(by_matrices.find("excess_mse")->value[i] == Approx(by_rule.find("excess_mse")->value[i]).epsilon(1e-13));
 }
 
 TEST_CASE("phases repeated a million times are kept once") {
@@ -286,11 +287,11 @@ TEST_CASE("phases repeated a million times are kept once") {
   for (std::size_t i = 0; i < once.size(); ++i)
     if (const double* value = std::get_if<double>(&once[i].value); value && std::isfinite(*value)) {
       CAPTURE(once[i].name);
-      CHECK(std::get<double>(again[i].value) == doctest::Approx(*value).epsilon(1e-12));
+      CHECK(std::get<double>(again[i].value) == Approx(*value).epsilon(1e-12));
     }
   const models::Trajectory short_one = prepare(matrices("8", "1"))->solve(),
                            short_again = prepare(matrices("8", "5"))->solve();
-  CHECK(last(short_again, "excess_mse") == doctest::Approx(last(short_one, "excess_mse")).epsilon(1e-14));
+  CHECK(last(short_again, "excess_mse") == Approx(last(short_one, "excess_mse")).epsilon(1e-14));
 }
 
 TEST_CASE("the inner-flow limit approaches the recursion as eta falls at fixed eta H") {

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <initializer_list>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models::least_squares;
-using doctest::Approx;
+using edgewise::tests::Approx;
 
 namespace {
 

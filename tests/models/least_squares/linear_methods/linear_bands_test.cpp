@@ -11,12 +11,14 @@
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/risk_variance.hpp"
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/literal_moments.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -36,22 +38,21 @@ void compare(const LinearProblem& problem, const LiteralRun& run, std::size_t st
     mean.advance(k + 1);
     mean.observe(means);
     const std::vector<double> std = theory.std();
-    CHECK(theory.excess_mse() == doctest::Approx(means[1]).epsilon(1e-12));
+    CHECK(theory.excess_mse() == Approx(means[1]).epsilon(1e-12));
     const bool moved = !run.rounds || k + 1 >= run.inner_steps;
     if (moved) {
-      CHECK(std[1] == doctest::Approx(moments.std({run.outer()}, run.lambda, 1)).epsilon(1e-8));
-      CHECK(std[2] == doctest::Approx(moments.std({run.outer()}, ones, 1)).epsilon(1e-8));
+      CHECK(std[1] == Approx(moments.std({run.outer()}, run.lambda, 1)).epsilon(1e-8));
+      CHECK(std[2] == Approx(moments.std({run.outer()}, ones, 1)).epsilon(1e-8));
     } else {
       CHECK(std[1] == 0);  // the outer parameters before the first sync
       CHECK(std[2] == 0);
     }
-    CHECK(std[0] == doctest::Approx(std[1] / 2).epsilon(1e-14));
-    if (!run.rounds && std.size() > 3) CHECK(std[3] == doctest::Approx(moments.std({2}, run.lambda, 1)).epsilon(1e-8));
+    CHECK(std[0] == Approx(std[1] / 2).epsilon(1e-14));
+    if (!run.rounds && std.size() > 3) CHECK(std[3] == Approx(moments.std({2}, run.lambda, 1)).epsilon(1e-8));
     if (run.rounds && (k + 1) % run.inner_steps != 0) {
       std::vector<std::size_t> at;
       for (std::size_t w = 0; w < run.workers; ++w) at.push_back(2 * w);
-      CHECK(std[3] ==
-            doctest::Approx(moments.std(at, run.lambda, 1.0 / static_cast<double>(run.workers))).epsilon(1e-8));
+      CHECK(std[3] == Approx(moments.std(at, run.lambda, 1.0 / static_cast<double>(run.workers))).epsilon(1e-8));
     }
   }
 }
@@ -192,8 +193,8 @@ TEST_CASE("bands: plain SGD as a row of the family has the variance of its own r
         for (; done < k; ++done) own.step(0.002);
         general.advance(k);
         const auto std = general.std();
-        CHECK(std[1] == doctest::Approx(std::sqrt(own.excess_mse_variance())).epsilon(1e-12));
-        CHECK(std[2] == doctest::Approx(std::sqrt(own.parameter_error_variance())).epsilon(1e-12));
+        CHECK(std[1] == Approx(std::sqrt(own.excess_mse_variance())).epsilon(1e-12));
+        CHECK(std[2] == Approx(std::sqrt(own.parameter_error_variance())).epsilon(1e-12));
       }
     }
 }
@@ -208,7 +209,7 @@ TEST_CASE("bands: methods that are the same have the same") {
     return run.std();
   };
   const auto same = [&](const std::vector<double>& a, const std::vector<double>& b) {
-    for (std::size_t i = 0; i < 3; ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-11));
+    for (std::size_t i = 0; i < 3; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-11));
   };
   // Workers that meet after every step are one worker with all their samples.
   same(at(data, "la-diloco", "learning_rate = 0.1\ninner_steps = 1\nouter_learning_rate = 1.0\nworkers = 3\nbatch = 2"),
@@ -254,12 +255,12 @@ TEST_CASE("bands in any units, and where nothing fluctuates") {
     for (double& lambda : inputs.eigenvalue) lambda *= unit;
     for (double& power : inputs.target_power) power /= unit;
     const std::vector<double> of_inputs = at(inputs, 0.2, 0.05 / unit, 2);
-    CHECK(of_inputs[0] == doctest::Approx(plain[0]).epsilon(1e-10));
-    CHECK(of_inputs[1] == doctest::Approx(plain[1]).epsilon(1e-10));
-    CHECK(of_inputs[2] * unit == doctest::Approx(plain[2]).epsilon(1e-10));
+    CHECK(of_inputs[0] == Approx(plain[0]).epsilon(1e-10));
+    CHECK(of_inputs[1] == Approx(plain[1]).epsilon(1e-10));
+    CHECK(of_inputs[2] * unit == Approx(plain[2]).epsilon(1e-10));
     for (double& power : labels.target_power) power *= unit;
     const std::vector<double> of_labels = at(labels, 0.2 * unit, 0.05, 2);
-    for (std::size_t i = 0; i < 3; ++i) CHECK(of_labels[i] == doctest::Approx(unit * plain[i]).epsilon(1e-10));
+    for (std::size_t i = 0; i < 3; ++i) CHECK(of_labels[i] == Approx(unit * plain[i]).epsilon(1e-10));
   }
   CHECK(at(s, 0.2, 0.05, infinity) == std::vector<double>(3, 0.0));
   spectra::Spectrum still = s;
@@ -290,8 +291,8 @@ TEST_CASE("bands: label noise that the theory is given more of moves the band as
                              less = solved(optimizer, "1", "0.4");
     for (std::size_t c = 1; c < given.columns.size(); ++c)
       for (std::size_t i = 0; i < 3; ++i) {
-        CHECK(more.columns[c].value[i] == doctest::Approx(given.columns[c].value[i]).epsilon(1e-12));
-        CHECK(more.columns[c].std[i] == doctest::Approx(given.columns[c].std[i]).epsilon(1e-12));
+        CHECK(more.columns[c].value[i] == Approx(given.columns[c].value[i]).epsilon(1e-12));
+        CHECK(more.columns[c].std[i] == Approx(given.columns[c].std[i]).epsilon(1e-12));
       }
     CHECK(less.columns[1].std[2] < 0.9 * more.columns[1].std[2]);
   }
@@ -346,7 +347,7 @@ TEST_CASE("before a first sync nothing fluctuates, and goes with nothing later")
       CHECK(theory->std[k] == 0);
       CHECK(theory->correlation[k] == 0);
     }
-    CHECK(theory->correlation[2] == doctest::Approx(1).epsilon(1e-12));
+    CHECK(theory->correlation[2] == Approx(1).epsilon(1e-12));
   }
 }
 
@@ -359,7 +360,7 @@ TEST_CASE("the loss's correlation with its own end is that of the replicas") {
     const LinearProblem problem = problem_of(data, c.method, c.optimizer);
     const auto theory = linear_fluctuations(problem, steps);
     REQUIRE(theory);
-    CHECK(theory->correlation.back() == doctest::Approx(1).epsilon(1e-12));
+    CHECK(theory->correlation.back() == Approx(1).epsilon(1e-12));
     const auto simulation = simulate_linear(problem, Sampler::automatic);
     constexpr int replicas = 3000;
     std::vector<std::vector<double>> loss(steps.size());
@@ -418,7 +419,7 @@ TEST_CASE("the derivatives that correlations rest on are those of the mean by it
       more.target_power[a] += 1;
       LinearVariance moved(problem_of(data_of(more, 0.3, {0, 11}), c.method, c.optimizer));
       moved.advance(11);
-      CHECK(moved.excess_mse() - run.excess_mse() == doctest::Approx(expected).epsilon(1e-11));
+      CHECK(moved.excess_mse() - run.excess_mse() == Approx(expected).epsilon(1e-11));
     }
   }
 }

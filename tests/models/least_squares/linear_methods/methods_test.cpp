@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "models/least_squares/linear_methods/linear_method.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
+using edgewise::tests::Approx;
 using models::testing::column;
 using models::testing::number;
 
@@ -253,16 +255,14 @@ TEST_CASE("every method's risks, step by step, by its moments written out") {
     for (std::size_t k = 0; k < 10; ++k) {
       CAPTURE(k);
       if (k > 0) by_hand.step();
-      CHECK(column(t, "excess_mse")[k] == doctest::Approx(by_hand.P()).epsilon(1e-11));
-      CHECK(column(t, "risk")[k] == doctest::Approx((by_hand.P() + sigma2) / 2).epsilon(1e-11));
-      CHECK(column(t, "parameter_error")[k] == doctest::Approx(by_hand.parameter_error()).epsilon(1e-11));
-      if (m.inner > 0)
-        CHECK(column(t, "worker_excess_mse")[k] == doctest::Approx(by_hand.before_sync().first).epsilon(1e-11));
+      CHECK(column(t, "excess_mse")[k] == Approx(by_hand.P()).epsilon(1e-11));
+      CHECK(column(t, "risk")[k] == Approx((by_hand.P() + sigma2) / 2).epsilon(1e-11));
+      CHECK(column(t, "parameter_error")[k] == Approx(by_hand.parameter_error()).epsilon(1e-11));
+      if (m.inner > 0) CHECK(column(t, "worker_excess_mse")[k] == Approx(by_hand.before_sync().first).epsilon(1e-11));
       if (m.workers > 1)
-        CHECK(column(t, "worker_average_excess_mse")[k] ==
-              doctest::Approx(by_hand.before_sync().second).epsilon(1e-11));
+        CHECK(column(t, "worker_average_excess_mse")[k] == Approx(by_hand.before_sync().second).epsilon(1e-11));
       if (m.average >= 0 || m.average_from >= 0)
-        CHECK(column(t, "average_excess_mse")[k] == doctest::Approx(by_hand.averaged()).epsilon(1e-11));
+        CHECK(column(t, "average_excess_mse")[k] == Approx(by_hand.averaged()).epsilon(1e-11));
     }
   }
 }
@@ -279,22 +279,22 @@ TEST_CASE("every method's steady state and noise amplification, by iterating its
       silent.step();
     }
     const double P = noisy.P();
-    CHECK(number(findings, "steady_excess_mse") == doctest::Approx(P).epsilon(1e-9));
-    CHECK(number(findings, "steady_risk") == doctest::Approx((P + sigma2) / 2).epsilon(1e-9));
+    CHECK(number(findings, "steady_excess_mse") == Approx(P).epsilon(1e-9));
+    CHECK(number(findings, "steady_risk") == Approx((P + sigma2) / 2).epsilon(1e-9));
     CHECK(number(findings, "period") == static_cast<double>(std::max<std::size_t>(m.inner, 1)));
     // Of label noise sigma^2 it makes an excess of (Lambda - 1) sigma^2.
     if (models::testing::there(findings, "noise_amplification"))
-      CHECK(number(findings, "noise_amplification") == doctest::Approx(1 + (P - silent.P()) / sigma2).epsilon(1e-8));
+      CHECK(number(findings, "noise_amplification") == Approx(1 + (P - silent.P()) / sigma2).epsilon(1e-8));
     double total = 0;
     const auto modes = of->mode_table();
     for (std::size_t a = 0; a < 2; ++a) {
       const double excess = column(modes, "stationary_excess_mse")[a];
       CHECK(column(modes, "eigenvalue")[a] == lambda[a]);
       CHECK(column(modes, "multiplicity")[a] == many[a]);
-      CHECK(excess == doctest::Approx(lambda[a] * column(modes, "stationary_power")[a]).epsilon(1e-13));
+      CHECK(excess == Approx(lambda[a] * column(modes, "stationary_power")[a]).epsilon(1e-13));
       total += excess;
     }
-    CHECK(total == doctest::Approx(P).epsilon(1e-9));
+    CHECK(total == Approx(P).epsilon(1e-9));
   }
 }
 

@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "models/framework/rate_objective.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise::models;
 using edgewise::models::testing::error_of;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -99,7 +101,7 @@ TEST_CASE("a run whose states are too many to be held has the same gradient") {
   const Literal literal(7, T, 3);
   const auto J = prepare(problem("batch = 3", 7, T))->rate_objective("");
   std::vector<double> eta = linear_decay(T, 1e-3), slope(T);
-  CHECK(J->gradient(eta, slope) == doctest::Approx(J->value(eta)).epsilon(1e-15));
+  CHECK(J->gradient(eta, slope) == Approx(J->value(eta)).epsilon(1e-15));
   const std::vector<double> expected = literal.back(eta, false);
   double worst = 0;
   for (std::size_t k = 0; k < T; ++k) worst = std::max(worst, std::abs(slope[k] / expected[k] - 1));
@@ -113,21 +115,21 @@ TEST_CASE("plain SGD: value, gradient, sweep, h and greedy rates are the equatio
   CHECK(J->steps() == 23);
   CHECK(J->natural_rate() == 1);
   std::vector<double> eta = linear_decay(23, 0.4), slope(23), h(23);
-  CHECK(J->value(eta) == doctest::Approx(literal.P(literal.run(eta).back())).epsilon(1e-13));
-  CHECK(J->gradient(eta, slope) == doctest::Approx(J->value(eta)).epsilon(1e-15));
+  CHECK(J->value(eta) == Approx(literal.P(literal.run(eta).back())).epsilon(1e-13));
+  CHECK(J->gradient(eta, slope) == Approx(J->value(eta)).epsilon(1e-15));
   const std::vector<double> expected = literal.back(eta, false, &h);
   const RatePath path = J->path(eta);
   for (std::size_t k = 0; k < 23; ++k) {
-    CHECK(slope[k] == doctest::Approx(expected[k]).epsilon(1e-11));
-    CHECK(path.injected[k] == doctest::Approx(h[k]).epsilon(1e-12));
-    CHECK(path.loss[k] == doctest::Approx(literal.P(literal.run(eta)[k])).epsilon(1e-13));
+    CHECK(slope[k] == Approx(expected[k]).epsilon(1e-11));
+    CHECK(path.injected[k] == Approx(h[k]).epsilon(1e-12));
+    CHECK(path.loss[k] == Approx(literal.P(literal.run(eta)[k])).epsilon(1e-13));
   }
   std::vector<double> swept = eta, literally = eta;
   const double before = J->value(eta), after = J->sweep(swept, 1e9).value();
   literal.back(literally, true);
-  for (std::size_t k = 0; k < 23; ++k) CHECK(swept[k] == doctest::Approx(literally[k]).epsilon(1e-12));
+  for (std::size_t k = 0; k < 23; ++k) CHECK(swept[k] == Approx(literally[k]).epsilon(1e-12));
   CHECK(after < before);
-  CHECK(after == doctest::Approx(J->value(swept)).epsilon(1e-13));
+  CHECK(after == Approx(J->value(swept)).epsilon(1e-13));
   std::vector<double> capped = eta;
   J->sweep(capped, 0.2);
   for (const double rate : capped) CHECK(rate <= 0.2);
@@ -141,10 +143,10 @@ TEST_CASE("plain SGD: value, gradient, sweep, h and greedy rates are the equatio
       S3 += std::pow(literal.lam[i], 3) * D[i];
       trace += std::pow(literal.lam[i], 2);
     }
-    CHECK(greedy[k] == doctest::Approx(S2 / ((1 + 1. / 3) * S3 + trace / 3 * (literal.P(D) + 0.25))).epsilon(1e-12));
+    CHECK(greedy[k] == Approx(S2 / ((1 + 1. / 3) * S3 + trace / 3 * (literal.P(D) + 0.25))).epsilon(1e-12));
     D = literal.run(greedy)[k + 1];
   }
-  CHECK(greedily == doctest::Approx(literal.P(D)).epsilon(1e-13));
+  CHECK(greedily == Approx(literal.P(D)).epsilon(1e-13));
 }
 
 TEST_CASE("R1: the pinned values and gradient of fixed schedules") {
@@ -152,9 +154,9 @@ TEST_CASE("R1: the pinned values and gradient of fixed schedules") {
   const std::vector<double> eta = linear_decay(300, 0.2);
   std::vector<double> slope(300);
   CHECK(std::abs(J->gradient(eta, slope) - 0.017077786310) < 6e-13);
-  CHECK(slope[0] == doctest::Approx(1.85928736e-04).epsilon(3e-9));
-  CHECK(slope[150] == doctest::Approx(-8.70869402e-05).epsilon(3e-9));
-  CHECK(slope[299] == doctest::Approx(-7.51634213e-03).epsilon(1e-9));
+  CHECK(slope[0] == Approx(1.85928736e-04).epsilon(3e-9));
+  CHECK(slope[150] == Approx(-8.70869402e-05).epsilon(3e-9));
+  CHECK(slope[299] == Approx(-7.51634213e-03).epsilon(1e-9));
 }
 
 TEST_CASE("every linear method: the value is the solver's, the gradient is that of central differences") {
@@ -172,16 +174,16 @@ TEST_CASE("every linear method: the value is the solver's, the gradient is that 
     std::string text = problem(optimizer, 5, 13, "[schedule]\nkind = 'linear'\n");
     text.replace(text.find("learning_rate = 1.0"), 19, "learning_rate = 0.3");
     const auto trajectory = prepare(text)->solve();
-    CHECK(J->value(eta) == doctest::Approx(testing::column(trajectory, "excess_mse").back()).epsilon(1e-12));
+    CHECK(J->value(eta) == Approx(testing::column(trajectory, "excess_mse").back()).epsilon(1e-12));
     std::vector<double> slope(13);
     J->gradient(eta, slope);
     for (std::size_t k = 0; k < 13; ++k)
-      CHECK(slope[k] == doctest::Approx(difference(*J, eta, k, 1e-3)).epsilon(1e-7).scale(1e-4));
+      CHECK(slope[k] == Approx(difference(*J, eta, k, 1e-3)).epsilon(1e-7).scale(1e-4));
     double now = J->value(eta);
     for (int pass = 0; pass < 4; ++pass) {
       const double next = J->sweep(eta, 1e9).value();
       CHECK(next <= now * (1 + 1e-14));
-      CHECK(next == doctest::Approx(J->value(eta)).epsilon(1e-12));
+      CHECK(next == Approx(J->value(eta)).epsilon(1e-12));
       now = next;
     }
   }
@@ -203,9 +205,9 @@ TEST_CASE("under additive noise the best schedule of one eigenvalue is in closed
     CAPTURE(batch);
     const auto found = said(batch == 1 ? "batch = 1" : "batch = 2", spectrum);
     const double a = l * rho, b = n * 0.5 / batch / T, x = b / (a + b);
-    CHECK(testing::number(found, "additive_noise_loss") == doctest::Approx(a * b / (a + b)).epsilon(1e-9));
-    CHECK(testing::number(found, "additive_noise_last_rate") == doctest::Approx((1 - x) / (T * l)).epsilon(1e-8));
-    CHECK(testing::number(found, "additive_noise_first_rate") == doctest::Approx((1 - x) / (T * l) / x).epsilon(1e-8));
+    CHECK(testing::number(found, "additive_noise_loss") == Approx(a * b / (a + b)).epsilon(1e-9));
+    CHECK(testing::number(found, "additive_noise_last_rate") == Approx((1 - x) / (T * l)).epsilon(1e-8));
+    CHECK(testing::number(found, "additive_noise_first_rate") == Approx((1 - x) / (T * l) / x).epsilon(1e-8));
   }
   for (const char* other : {"batch = inf", "kind = 'momentum'\nmomentum = 0.5", "weight_decay = 0.1"}) {
     CAPTURE(other);

@@ -6,9 +6,11 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "tests/approx.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -69,7 +71,7 @@ TEST_CASE("without sampling the algorithm and the squared mean of the theory agr
       theory.advance(step);
       replica->observe(seen);
       theory.observe(expected);
-      for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == doctest::Approx(expected[i]).epsilon(1e-11));
+      for (std::size_t i = 0; i < seen.size(); ++i) CHECK(seen[i] == Approx(expected[i]).epsilon(1e-11));
     }
   }
 }
@@ -164,7 +166,7 @@ TEST_CASE("the exact and the naive sampler of several workers share one law") {
   const auto [mean_naive, variance_naive] = moments(Sampler::naive);
   CHECK(std::abs(mean_exact - mean_naive) < 5 * std::sqrt((variance_exact + variance_naive) / 4000));
   // A guard: two variances of 4000 draws each, known to 2% to 4%.
-  CHECK(variance_exact == doctest::Approx(variance_naive).epsilon(0.15));
+  CHECK(variance_exact == Approx(variance_naive).epsilon(0.15));
 }
 
 TEST_CASE("a method given by its matrices runs by them") {
@@ -184,7 +186,7 @@ TEST_CASE("a method given by its matrices runs by them") {
       b->advance(step);
       a->observe(x);
       b->observe(y);
-      for (std::size_t i = 0; i < 3; ++i) CHECK(x[i] == doctest::Approx(y[i]).epsilon(1e-10));
+      for (std::size_t i = 0; i < 3; ++i) CHECK(x[i] == Approx(y[i]).epsilon(1e-10));
     }
   }
 }

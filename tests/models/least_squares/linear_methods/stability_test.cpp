@@ -9,11 +9,13 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/least_squares/theory.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
 using edgewise::linear_algebra::Matrix;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -128,17 +130,17 @@ TEST_CASE("plain SGD's threshold and growth are those of its literal map at ever
         LinearProblem problem = problem_of(data, "sgd", "learning_rate = 0.1");
         problem.hyperparameters.set("batch", batch);
         const double eta_max = number(sgd_stability(*data), "eta_max");
-        CHECK(stability_threshold(problem, "learning_rate") == doctest::Approx(eta_max).epsilon(1e-10));
+        CHECK(stability_threshold(problem, "learning_rate") == Approx(eta_max).epsilon(1e-10));
         for (const double factor : {0.3, 0.9999, 1.0001}) {
           data->learning_rate = factor * eta_max;
           const auto findings = sgd_stability(*data);
           const double radius = literal_radius(with(problem, "learning_rate", factor * eta_max));
-          CHECK(number(findings, "growth_factor") == doctest::Approx(radius).epsilon(1e-11));
+          CHECK(number(findings, "growth_factor") == Approx(radius).epsilon(1e-11));
           CHECK(std::get<bool>(finding(findings, "stable").value) == (factor < 1));
         }
       }
   // Isotropic Rademacher inputs, single samples: a step multiplies E|v|^2 by 1 - 2 eta + eta^2 d.
-  CHECK(number(sgd_stability(*groups({1}, {100}, 1)), "eta_max") == doctest::Approx(2.0 / 100).epsilon(1e-14));
+  CHECK(number(sgd_stability(*groups({1}, {100}, 1)), "eta_max") == Approx(2.0 / 100).epsilon(1e-14));
 }
 
 TEST_CASE("a rate of 0 moves nothing, and no method calls that stable") {
@@ -193,7 +195,7 @@ TEST_CASE("the first crossing lies below narrow windows, all of which are found"
     }
     before = now;
   }
-  CHECK(first == doctest::Approx(.2703).epsilon(1e-3));
+  CHECK(first == Approx(.2703).epsilon(1e-3));
   const LinearProblem problem =
       problem_of(groups({1}, {1}, 3, 0), "sla",
                  "learning_rate = 0.275\nbatch = inf\ninner_steps = 30\nouter_learning_rate = 0.3\nmomentum_kind = "
@@ -246,7 +248,7 @@ TEST_CASE("rounds of any length: lookahead against its scalar form") {
       CHECK(literal(eta_max * (1 + 1e-7)) > 1);
       for (const double eta : {0.5 * eta_max, 1.02 * eta_max}) {
         const auto growth = edgewise::solvers::Renewal(periodic(with(problem, "learning_rate", eta))).growth();
-        CHECK(growth.growth_factor == doctest::Approx(literal(eta)).epsilon(1e-9));
+        CHECK(growth.growth_factor == Approx(literal(eta)).epsilon(1e-9));
       }
     }
   // So long and unstable that moments overflow within one round: the growth per step is that of the inner loop.
@@ -254,7 +256,7 @@ TEST_CASE("rounds of any length: lookahead against its scalar form") {
   problem.hyperparameters.set("inner_steps", 3000);
   const auto findings = linear_stability(problem);
   CHECK_FALSE(std::get<bool>(finding(findings, "stable").value));
-  CHECK(number(findings, "growth_factor") == doctest::Approx(.09 + .49 * 201).epsilon(1e-3));
+  CHECK(number(findings, "growth_factor") == Approx(.09 + .49 * 201).epsilon(1e-3));
   CHECK(std::isinf(number(findings, "growth_factor_period")));
 }
 
@@ -278,15 +280,15 @@ TEST_CASE("eigenvalues of rounding size read as 0 in stability, steady state, th
         CAPTURE(f.name);
         const Finding& e = finding(expected, f.name);
         if (const double* value = std::get_if<double>(&f.value); value && *value != std::get<double>(e.value))
-          CHECK(*value == doctest::Approx(std::get<double>(e.value)).epsilon(1e-11));
+          CHECK(*value == Approx(std::get<double>(e.value)).epsilon(1e-11));
         else
           CHECK(f.value == e.value);
       }
       const auto few = mode_table(problem);
       REQUIRE(few.size() == 2);
       for (std::size_t i = 0; i < 2; ++i) {
-        CHECK(few[i].stationary == doctest::Approx(rows[i].stationary).epsilon(1e-12));
-        CHECK(few[i].radius == doctest::Approx(rows[i].radius).epsilon(1e-12));
+        CHECK(few[i].stationary == Approx(rows[i].stationary).epsilon(1e-12));
+        CHECK(few[i].radius == Approx(rows[i].radius).epsilon(1e-12));
       }
     }
   }
@@ -294,7 +296,7 @@ TEST_CASE("eigenvalues of rounding size read as 0 in stability, steady state, th
     const auto few = sgd_stability(*groups({1, 0.5, tiny}, {1, 2, 4}, 3));
     for (const Finding& f : sgd_stability(*groups({1, 0.5, 0}, {1, 2, 4}, 3)))
       if (const double* value = std::get_if<double>(&f.value))
-        CHECK(number(few, f.name) == doctest::Approx(*value).epsilon(1e-12));
+        CHECK(number(few, f.name) == Approx(*value).epsilon(1e-12));
   }
 }
 
@@ -309,10 +311,10 @@ TEST_CASE("the best outer rate on an isotropic spectrum is where a round contrac
     const auto growth = [&](double xi) {
       return number(linear_stability(with(problem, "outer_learning_rate", xi)), "growth_factor_period");
     };
-    CHECK(growth(best) == doctest::Approx(factor).epsilon(1e-11));
+    CHECK(growth(best) == Approx(factor).epsilon(1e-11));
     CHECK(growth(1.01 * best) > factor);
     CHECK(growth(0.99 * best) > factor);
-    CHECK(number(findings, "xi_max") == doctest::Approx(2 * best).epsilon(1e-10));
+    CHECK(number(findings, "xi_max") == Approx(2 * best).epsilon(1e-10));
   }
 }
 
@@ -321,13 +323,13 @@ TEST_CASE("the best learning rate of SGD is where the mean risk decays fastest")
   for (const double lambda : {1e-300, 1e100}) {
     const auto isotropic = groups({lambda}, {7}, 3);
     isotropic->batch = 3;
-    CHECK(number(sgd_stability(*isotropic), "eta_best") * lambda == doctest::Approx(3.0 / 11).epsilon(1e-7));
+    CHECK(number(sgd_stability(*isotropic), "eta_best") * lambda == Approx(3.0 / 11).epsilon(1e-7));
   }
   // K = 2.5 I_d: B/(B + d + 1)/2.5, and 1 - B/(B + d + 1) there.
   auto data = groups({2.5}, {7}, 3);
   data->batch = 3;
-  CHECK(number(sgd_stability(*data), "eta_best") == doctest::Approx(3.0 / 11 / 2.5).epsilon(1e-7));
-  CHECK(number(sgd_stability(*data), "growth_factor_best") == doctest::Approx(1 - 3.0 / 11).epsilon(1e-12));
+  CHECK(number(sgd_stability(*data), "eta_best") == Approx(3.0 / 11 / 2.5).epsilon(1e-7));
+  CHECK(number(sgd_stability(*data), "growth_factor_best") == Approx(1 - 3.0 / 11).epsilon(1e-12));
   for (const double kurtosis : {1.0, 3.0, 6.0}) {
     data = groups({1, 0.5, 0.1}, {1, 2, 1}, kurtosis);
     data->batch = 4;
@@ -337,7 +339,7 @@ TEST_CASE("the best learning rate of SGD is where the mean risk decays fastest")
     };
     const double best = number(sgd_stability(*data), "eta_best"),
                  factor = number(sgd_stability(*data), "growth_factor_best");
-    CHECK(at(best) == doctest::Approx(factor).epsilon(1e-12));
+    CHECK(at(best) == Approx(factor).epsilon(1e-12));
     CHECK(at(1.001 * best) > factor);
     CHECK(at(0.999 * best) > factor);
   }
@@ -361,7 +363,7 @@ TEST_CASE("steady states of workers and averages are where runs of the recursion
       run.observe(settled);
       for (std::size_t i = 3; i < settled.size(); ++i) {
         CAPTURE(observables[i].name);
-        CHECK(number(findings, "steady_" + observables[i].name) / settled[i] == doctest::Approx(1).epsilon(1e-9));
+        CHECK(number(findings, "steady_" + observables[i].name) / settled[i] == Approx(1).epsilon(1e-9));
       }
     }
 }
@@ -374,7 +376,7 @@ TEST_CASE("slow modes move at the effective learning rate") {
     const LinearProblem problem = problem_of(groups({1e-7}, {1}, 3), method.name, method.optimizer);
     const auto findings = linear_stability(problem);
     const double slow = -std::log(mode_table(problem)[0].mean_radius) / (1e-7 * number(findings, "period"));
-    CHECK(number(findings, "effective_learning_rate") / slow == doctest::Approx(1).epsilon(1e-4));
+    CHECK(number(findings, "effective_learning_rate") / slow == Approx(1).epsilon(1e-4));
   }
 }
 
@@ -392,9 +394,9 @@ TEST_CASE("power laws: the late risk of every method by its effective rate and i
                                            "[optimizer]\nkind = '" + method.name + "'\n" + method.optimizer + "\n");
     const auto findings = problem->stability();
     CHECK(std::get<std::string>(finding(findings, "phase").value) == "bias-limited");
-    CHECK(number(findings, "bias_exponent") == doctest::Approx(0.7).epsilon(1e-13));
+    CHECK(number(findings, "bias_exponent") == Approx(0.7).epsilon(1e-13));
     const double predicted = number(findings, "bias_constant") * std::pow(32768, -0.7);
-    CHECK(problem->solve().find("excess_mse")->value.back() / predicted == doctest::Approx(1).epsilon(0.001));
+    CHECK(problem->solve().find("excess_mse")->value.back() / predicted == Approx(1).epsilon(0.001));
   }
 }
 
@@ -459,7 +461,7 @@ TEST_CASE("nothing that is found depends on the order or the units of a method's
         CHECK(findings[f].name == expected[f].name);
         if (const double* value = std::get_if<double>(&findings[f].value)) {
           const double other = std::get<double>(expected[f].value);
-          CHECK((std::isnan(*value) ? std::isnan(other) : *value == doctest::Approx(other).epsilon(1e-9)));
+          CHECK((std::isnan(*value) ? std::isnan(other) : *value == Approx(other).epsilon(1e-9)));
         } else {
           CHECK(findings[f].value == expected[f].value);
         }
@@ -467,16 +469,16 @@ TEST_CASE("nothing that is found depends on the order or the units of a method's
       const auto rows = mode_table(problem);
       REQUIRE(rows.size() == table.size());
       for (std::size_t i = 0; i < rows.size(); ++i) {
-        CHECK(rows[i].radius == doctest::Approx(table[i].radius).epsilon(1e-9));
-        CHECK(rows[i].mean_radius == doctest::Approx(table[i].mean_radius).epsilon(1e-9));
-        CHECK(rows[i].generated_noise == doctest::Approx(table[i].generated_noise).epsilon(1e-9));
-        CHECK(rows[i].stationary == doctest::Approx(table[i].stationary).epsilon(1e-9));
+        CHECK(rows[i].radius == Approx(table[i].radius).epsilon(1e-9));
+        CHECK(rows[i].mean_radius == Approx(table[i].mean_radius).epsilon(1e-9));
+        CHECK(rows[i].generated_noise == Approx(table[i].generated_noise).epsilon(1e-9));
+        CHECK(rows[i].stationary == Approx(table[i].stationary).epsilon(1e-9));
       }
       const Trajectory now = solve_linear(problem, {});
       REQUIRE(now.columns.size() == path.columns.size());
       for (std::size_t c = 0; c < now.columns.size(); ++c)
         for (std::size_t k = 0; k < now.columns[c].value.size(); ++k)
-          CHECK(now.columns[c].value[k] == doctest::Approx(path.columns[c].value[k]).epsilon(1e-10));
+          CHECK(now.columns[c].value[k] == Approx(path.columns[c].value[k]).epsilon(1e-10));
     }
 }
 
@@ -487,6 +489,6 @@ TEST_CASE("averaging the tail changes no steady state of the iterates") {
     const auto averaged = linear_stability(
         problem_of(data, "tail-average", std::string("learning_rate = 0.1\nbatch = 2\naverage_from = ") + from));
     for (const char* name : {"steady_excess_mse", "steady_risk", "noise_amplification"})
-      CHECK(number(averaged, name) == doctest::Approx(number(plain, name)).epsilon(1e-12));
+      CHECK(number(averaged, name) == Approx(number(plain, name)).epsilon(1e-12));
   }
 }

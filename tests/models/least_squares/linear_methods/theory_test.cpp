@@ -4,11 +4,13 @@
 
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
 using edgewise::models::testing::prepare;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -53,9 +55,9 @@ TEST_CASE("the risk is its signal, multiplicative and label-noise parts") {
     const double whole = out.find("excess_mse")->value[i];
     const double signal = out.find("excess_mse_signal")->value[i];
     CHECK(signal + out.find("excess_mse_multiplicative")->value[i] + out.find("excess_mse_label_noise")->value[i] ==
-          doctest::Approx(whole).epsilon(1e-12));
+          Approx(whole).epsilon(1e-12));
     CHECK(signal > 0);
-    CHECK(out.find("risk")->value[i] == doctest::Approx((whole + 0.05) / 2).epsilon(1e-14));
+    CHECK(out.find("risk")->value[i] == Approx((whole + 0.05) / 2).epsilon(1e-14));
   }
   // Between syncs the outer parameters stand still and the workers move.
   CHECK(out.find("excess_mse")->value[2] == out.find("excess_mse")->value[1]);
@@ -134,12 +136,12 @@ TEST_CASE("schedules act on every hyperparameter, and counts change only between
     // From the start on it is the method with half the value.
     LinearProblem from_start = whole;
     from_start.hyperparameters.schedule(name, std::make_shared<Halved>(0.0));
-    CHECK(P_after(from_start, 64) == doctest::Approx(P_after(half, 64)).epsilon(1e-14));
+    CHECK(P_after(from_start, 64) == Approx(P_after(half, 64)).epsilon(1e-14));
     // A count that changes inside a round waits for the next one.
     if (std::string(name) == "workers" || std::string(name) == "inner_steps") {
       LinearProblem late = whole;
       late.hyperparameters.schedule(name, std::make_shared<Halved>(11.0));
-      CHECK(P_after(late, 64) == doctest::Approx(P_after(changed, 64)).epsilon(1e-14));
+      CHECK(P_after(late, 64) == Approx(P_after(changed, 64)).epsilon(1e-14));
     }
   }
   LinearProblem persistent = problem_of(data, "diloco", "learning_rate = 0.01");
@@ -157,13 +159,12 @@ TEST_CASE("just below the largest learning rate the noiseless risk falls, just a
     return P_after(problem, 8 * 400) / P_after(problem, 8 * 399);
   };
   CHECK(late_ratio(0.98) < 1);
-  CHECK(late_ratio(1.02) == doctest::Approx(1.0205).epsilon(1e-4));
+  CHECK(late_ratio(1.02) == Approx(1.0205).epsilon(1e-4));
   // The growth factor of the renewal matrix is that late ratio.
   for (const double factor : {0.98, 1.02}) {
     problem.hyperparameters.set("learning_rate", factor * eta_max);
     const auto growth = edgewise::solvers::Renewal(periodic(problem)).growth();
-    CHECK(growth.growth_factor ==
-          doctest::Approx(P_after(problem, 8 * 3000) / P_after(problem, 8 * 2999)).epsilon(1e-4));
+    CHECK(growth.growth_factor == Approx(P_after(problem, 8 * 3000) / P_after(problem, 8 * 2999)).epsilon(1e-4));
     CHECK(growth.stable == (factor < 1));
     if (factor > 1) CHECK(growth.failed.find("Perron") != std::string::npos);
   }
@@ -211,10 +212,10 @@ TEST_CASE("the table of modes adds up to the steady state and knows the closed f
   for (const ModeRow& row : mode_table(problem)) {
     P += row.eigenvalue * row.stationary;
     const double g = 1 - std::pow(1 - 0.15 * row.eigenvalue, 8);
-    CHECK(row.gain == doctest::Approx(g).epsilon(1e-10));
-    CHECK(row.contraction == doctest::Approx(0.9 * g).epsilon(1e-10));
-    CHECK(row.mean_radius == doctest::Approx(std::abs(1 - 0.9 * g)).epsilon(1e-10));
-    CHECK(row.stationary == doctest::Approx((1 - 0.9 * g) * (1 - 0.9 * g) * row.stationary + row.generated_noise));
+    CHECK(row.gain == Approx(g).epsilon(1e-10));
+    CHECK(row.contraction == Approx(0.9 * g).epsilon(1e-10));
+    CHECK(row.mean_radius == Approx(std::abs(1 - 0.9 * g)).epsilon(1e-10));
+    CHECK(row.stationary == Approx((1 - 0.9 * g) * (1 - 0.9 * g) * row.stationary + row.generated_noise));
   }
   CHECK(std::abs(P - .0027505470) < 6e-11);
 }
@@ -225,7 +226,7 @@ TEST_CASE("weight decay leaves a bias, which the steady state holds") {
     const LinearProblem problem = problem_of(data, method, "learning_rate = 0.12\nbatch = 2\nweight_decay = 0.05");
     for (const Finding& f : linear_stability(problem))
       if (f.name == "steady_excess_mse")
-        CHECK(std::get<double>(f.value) == doctest::Approx(P_after(problem, 40000)).epsilon(1e-10));
+        CHECK(std::get<double>(f.value) == Approx(P_after(problem, 40000)).epsilon(1e-10));
   }
 }
 
@@ -251,10 +252,10 @@ TEST_CASE("local SGD with more workers makes more noise than one with their batc
     }
     return most;
   };
-  CHECK(excess(1) == doctest::Approx(1.00e-2).epsilon(0.01));
-  CHECK(excess(2) == doctest::Approx(2.9e-3).epsilon(0.02));
-  CHECK(excess(4) == doctest::Approx(8e-4).epsilon(0.1));
-  CHECK(excess(16) == doctest::Approx(6e-5).epsilon(0.1));
+  CHECK(excess(1) == Approx(1.00e-2).epsilon(0.01));
+  CHECK(excess(2) == Approx(2.9e-3).epsilon(0.02));
+  CHECK(excess(4) == Approx(8e-4).epsilon(0.1));
+  CHECK(excess(16) == Approx(6e-5).epsilon(0.1));
 }
 
 TEST_CASE("the search finds SGD's best rate and says when it lies on a bound") {
@@ -329,7 +330,7 @@ at = [1, 10, 200, 1000]
         v[a] -= 0.7 * m[a];
       }
     const double P = v[0] * v[0] + 0.25 * v[1] * v[1];
-    CHECK(t.columns[1].value[i] == doctest::Approx(P).epsilon(1e-9));
+    CHECK(t.columns[1].value[i] == Approx(P).epsilon(1e-9));
   }
   CHECK(t.columns[1].value.back() < 1e-200);
 }
@@ -364,7 +365,7 @@ TEST_CASE("no mode moves without a rate: not stable, and said so") {
     for (const auto& finding : problem->stability()) {
       if (finding.name == "stable") CHECK_FALSE(std::get<bool>(finding.value));
       if (finding.name == "reason") CHECK(std::get<std::string>(finding.value) == "frozen: no mode moves");
-      if (finding.name == "growth_factor") CHECK(std::get<double>(finding.value) == doctest::Approx(1));
+      if (finding.name == "growth_factor") CHECK(std::get<double>(finding.value) == Approx(1));
     }
   }
 }
@@ -402,7 +403,7 @@ at = [1, 10, 60]
     for (std::size_t i = 0; i < 3; ++i) {
       double expected = whole.columns[o].value[i + 1] - without.columns[o].value[i + 1];
       if (o == 0) expected -= 0.25;  // sigma^2/2 is not sampled
-      CHECK(parts[o][i] == doctest::Approx(expected).epsilon(1e-10));
+      CHECK(parts[o][i] == Approx(expected).epsilon(1e-10));
     }
 }
 
@@ -430,7 +431,7 @@ TEST_CASE("the inner-flow ode of lookahead and la-diloco is the recursion's limi
       CHECK(off < rate);
       if (before > 0) CHECK(off < .4 * before);
       before = off;
-      CHECK(flow.find("risk")->value.back() == doctest::Approx((a.back() + .1) / 2).epsilon(1e-13));
+      CHECK(flow.find("risk")->value.back() == Approx((a.back() + .1) / 2).epsilon(1e-13));
     }
   }
 }
@@ -463,7 +464,7 @@ TEST_CASE("every linear method is the same in any units of the inputs") {
     for (const double unit : {1e-250, 1e-103, 1e-60, 1e60, 1e103, 1e250}) {
       CAPTURE(unit);
       const std::vector<double> scaled = observed(method, more, unit);
-      for (std::size_t i = 0; i < plain.size(); ++i) CHECK(scaled[i] == doctest::Approx(plain[i]).epsilon(1e-11));
+      for (std::size_t i = 0; i < plain.size(); ++i) CHECK(scaled[i] == Approx(plain[i]).epsilon(1e-11));
     }
   }
 }

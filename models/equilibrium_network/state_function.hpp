@@ -47,7 +47,7 @@ struct PairMoments {
 /// \param fine  slopes too where sqrt q is over 1e10, to which a share below 1e-10 of the inputs contributes
 PairMoments pair_moments(const StateFunction& phi, double q, double c, double rho, bool fine = false);
 
-/// E (phi(u + drift u + spread x) - phi(u))^2 of u ~ N(0, q) and x ~ N(0, 1), without cancellation.
+/// E (phi(u + drift u + spread x) - phi(u))^2 of u ~ N(0, q) and x ~ N(0, 1), relative to some 1e-16/drift.
 double mean_square_change(const StateFunction& phi, double q, double drift, double spread);
 
 }  // namespace edgewise::models::equilibrium_network

@@ -129,7 +129,9 @@ std::vector<Observable> linear_observables(const LinearProblem& problem) {
 }
 
 LinearRecursion::LinearRecursion(const LinearProblem& problem, const Parts& parts)
-    : LinearRecursion(balanced(problem), parts) {}
+    : LinearRecursion(balanced(problem), parts) {
+  limit_ = divergence_limit(initial_scale(*problem.data));
+}
 
 LinearRecursion::LinearRecursion(BalancedProblem problem, const Parts& parts)
     : problem_(std::move(problem.problem)),
@@ -419,7 +421,6 @@ Trajectory solve_flow(const LinearProblem& problem) {
 
 std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps) {
   LinearRecursion run(problem, {.start = false});
-  run.set_limit(divergence_limit(initial_scale(*problem.data)));
   std::vector<double> values(linear_observables(problem).size());
   std::vector<std::vector<double>> out(values.size());
   for (const std::uint64_t step : steps) {
@@ -433,7 +434,6 @@ std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem,
 
 Trajectory follow_recursion(const LinearProblem& problem, const Parts& parts, double rtol) {
   LinearRecursion run(problem, parts);
-  run.set_limit(divergence_limit(initial_scale(*problem.data)));
   run.allow_jumps(rtol);
   Trajectory out;
   out.method = "recursion";

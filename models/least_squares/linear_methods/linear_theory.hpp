@@ -2,6 +2,7 @@
 /// \file
 /// The theory of a linear method on least squares: its exact recursion, the split of the risk, the inner-flow limit.
 #include <array>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,8 +87,9 @@ class LinearRecursion {
 
   /// Lets plain SGD at a constant rate jump to late steps, P to a relative `rtol` there. To be called at step 0.
   void allow_jumps(double rtol);
-  /// Runs to `step` (which never falls); stops early when the risk is not finite or above `limit`.
+  /// Runs to `step` (which never falls); stops early when the risk is not finite or above the limit of divergence.
   void advance(std::uint64_t step);
+  /// In place of that of the problem's own start and noise.
   void set_limit(double limit) { limit_ = limit; }
   bool diverged() const { return diverged_; }
   std::uint64_t step() const { return step_; }
@@ -123,7 +125,7 @@ class LinearRecursion {
   std::optional<std::array<double, 2>> jumped_;  // P and |v|^2 after a jump, which leaves the moments where they were
   bool cached_ = false, leaps_ = true, diverged_ = false;
   std::uint64_t step_ = 0, position_ = 0, period_ = 0, iterated_ = 0;
-  double limit_ = 1e100;
+  double limit_ = std::numeric_limits<double>::infinity();
   Parts parts_;
 };
 

@@ -277,7 +277,7 @@ class Solver {
     Column phi{{"phi", "1", "(2/pi) E exp(-eps^2/(2P)): the drift of a single sign is phi/sqrt(P)"}, {}, {}};
     Column threshold{{"threshold", "label", "h on |r|"}, {}, {}};
     Column best{{"greedy_learning_rate", "per step",
-                 "a Q/(b S), of steps at their length a Q/(b S + c sum kappa^3 M): the fastest decrease of P"},
+                 "a Q/(b S + c sum kappa^3 M), of the flow a Q/(b S): the fastest decrease of P"},
                 {},
                 {}};
     const bool finite = std::isfinite(noise_->variance());

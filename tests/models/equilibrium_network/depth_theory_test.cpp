@@ -12,16 +12,14 @@
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
 using edgewise::tests::Approx;
 
 namespace {
-
-Family elliptic(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
 
 DepthLimit limit_of(const StateFunction& phi, double q_h, double g, double rho_h) {
   const Equilibrium at = equilibrium(elliptic(0), phi, q_h, g);

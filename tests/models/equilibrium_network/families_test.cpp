@@ -6,23 +6,15 @@
 #include <cstddef>
 
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
+using edgewise::models::equilibrium_network::testing::named;
 using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using linear_algebra::Transposed;
-
-namespace {
-
-Family elliptic(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
-Family named(FamilyKind kind) {
-  return family_of(kind, 0, 2);
-}
-
-}  // namespace
 
 TEST_CASE("families are what their names say") {
   CHECK(family_names()[static_cast<std::size_t>(FamilyKind::bi_invariant)] == "bi-invariant");

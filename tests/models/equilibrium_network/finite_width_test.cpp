@@ -12,17 +12,15 @@
 #include "models/equilibrium_network/linear_iteration.hpp"
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
 using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
-
-Family elliptic_of(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
 
 /// (1/n) E tr W^i W'^j at scale 1 by Wick's theorem: over all pairings of the letters, and both ways to identify the indices of
 /// a pair, n to the number of free indices.
@@ -95,7 +93,7 @@ TEST_CASE("Gaussian weights of any width: lengths and residuals by counting pair
       CAPTURE(tau);
       CAPTURE(n);
       const double g = 0.7;
-      const WidthCurves curves = curves_at_width(elliptic_of(tau), g, n, 4);
+      const WidthCurves curves = curves_at_width(elliptic(tau), g, n, 4);
       for (std::size_t k = 1; k <= 3; ++k) {
         CHECK(curves.residual[k] ==
               Approx(std::pow(g, 2.0 * static_cast<double>(k)) * Pairings(k, k, tau, n).value()).epsilon(1e-12));
@@ -109,9 +107,9 @@ TEST_CASE("Gaussian weights of any width: lengths and residuals by counting pair
 }
 
 TEST_CASE("wide networks have the limit, and the corrections of length and fixed point agree") {
-  for (const Family& family : {elliptic_of(0), elliptic_of(0.5), elliptic_of(-0.5), family_of(FamilyKind::goe, 0, 2),
-                               family_of(FamilyKind::anti, 0, 2), family_of(FamilyKind::haar, 0, 2),
-                               family_of(FamilyKind::bi_invariant, 0, 3)}) {
+  for (const Family& family :
+       {elliptic(0), elliptic(0.5), elliptic(-0.5), family_of(FamilyKind::goe, 0, 2), family_of(FamilyKind::anti, 0, 2),
+        family_of(FamilyKind::haar, 0, 2), family_of(FamilyKind::bi_invariant, 0, 3)}) {
     CAPTURE(family.tau);
     CAPTURE(family.kurtosis);
     const double g = 0.25, n = 1e7;
@@ -151,7 +149,7 @@ TEST_CASE("drawn weights have these lengths and residuals") {
   };
   for (const Drawn& c :
        {Drawn{family_of(FamilyKind::iid, 0, 2), 20, 4, 0}, Drawn{family_of(FamilyKind::goe, 0, 2), 20, 4, 0},
-        Drawn{family_of(FamilyKind::anti, 0, 2), 9, 3, 0}, Drawn{elliptic_of(0.5), 16, 4, 0},
+        Drawn{family_of(FamilyKind::anti, 0, 2), 9, 3, 0}, Drawn{elliptic(0.5), 16, 4, 0},
         Drawn{family_of(FamilyKind::bi_invariant, 0, 2), 30, 4, 0.01}}) {
     CAPTURE(family_names()[static_cast<std::size_t>(c.family.kind)]);
     constexpr std::size_t draws = 1500;

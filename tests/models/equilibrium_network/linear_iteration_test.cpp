@@ -11,20 +11,17 @@
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "numerics/constants.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
+using edgewise::models::equilibrium_network::testing::named;
 using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
 
-Family elliptic(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
-Family named(FamilyKind kind) {
-  return family_of(kind, 0, 2);
-}
 double length(double tau, double g, std::uint64_t k) {
   return iteration_lengths(elliptic(tau), g, std::array{k}).front();
 }

@@ -10,20 +10,16 @@
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
+using edgewise::models::equilibrium_network::testing::named;
 using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 
 namespace {
-
-Family elliptic(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
-Family named(FamilyKind kind) {
-  return family_of(kind, 0, 2);
-}
 
 Matrix resolvent(const Matrix& w) {
   Matrix a = Matrix::identity(w.rows(), w.rows());

@@ -9,16 +9,14 @@
 
 #include "numerics/constants.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/named_families.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
+using edgewise::models::equilibrium_network::testing::elliptic;
 using edgewise::tests::Approx;
 
 namespace {
-
-Family elliptic(double tau) {
-  return family_of(FamilyKind::elliptic, tau, 2);
-}
 
 /// The same phi without its closed form: by the solver.
 StateFunction solved(const std::string& name) {

@@ -221,7 +221,8 @@ std::vector<std::string> other_problems(const std::vector<Contender>& all) {
 Status compare_experiments(const Context& context, const std::vector<std::string>& paths, const CompareOptions& options,
                            const Targets& targets) {
   if (!options.store.empty() || options.restart)
-    throw Error("--store: belongs to a comparison of methods on workloads, not to experiments");
+    throw Error(std::string(options.store.empty() ? "--restart" : "--store") +
+                ": belongs to a comparison of methods on workloads, not to experiments");
   const Watch watch;
   std::vector<Contender> all;
   for (const std::string& path : paths) all.push_back(at_optimum(context, path, options, targets));

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "models/framework/model.hpp"
+#include "models/framework/sections.hpp"
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
 #include "spectra/kinds.hpp"
@@ -261,6 +262,9 @@ models::DimensionKey dimension_of(const models::Model& model, const settings::Ta
     return scaled || !experiment.table_or_empty(name.substr(0, dot)).has(name.substr(dot + 1));
   });
   if (experiment.table_or_empty(key.section).has(key.key)) return key;
+  if (!models::reads_section(model, key.section))
+    throw experiment.table_or_empty("verdict").error(
+        "dimensions", "the model " + model.description().name + " has no dimension to change; leave it out");
   std::string of_spectra;
   if (key.section == "spectrum") {
     for (const spectra::Kind& kind : spectra::kinds())

@@ -116,6 +116,7 @@ TEST_CASE("compare: what it cannot do is one line") {
   refused({"compare", folder / "c.toml", folder / "sgd.toml"},
           "c.toml: has methods and workloads of its own; compare it alone");
   refused({"compare", folder / "sgd.toml", "--store", folder / "x.db"}, "--store: belongs to a comparison of methods");
+  refused({"compare", folder / "sgd.toml", "--restart"}, "--restart: belongs to a comparison of methods");
   refused({"compare", folder / "c.toml", "--restart"}, "--restart: there is no store to discard");
   refused({"compare", folder / "c.toml", "--observable", "risk"}, "--observable: belongs to experiments");
   refused({"compare", folder / "sgd.toml", "--observable", "riks"}, "did you mean 'risk'?");

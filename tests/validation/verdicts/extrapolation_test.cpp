@@ -359,6 +359,11 @@ TEST_CASE("a model without a spectrum names its dimension") {
                    "dimensions = [20, 40, 80]\n");
               }),
               "no dimension to change; in quadratic-regression it is [data] outputs"));
+  const std::string network = message([&] {
+    at("model = \"network\"\n[time]\nsteps = 4\n[optimizer]\nlearning_rate = 0.1\n[verdict]\ndimensions = [20, 40, "
+       "80]\n");
+  });
+  CHECK(holds(network, "verdict.dimensions: the model network has no dimension to change; leave it out"));
 }
 
 TEST_CASE("what the theory does not claim at every dimension is shown as it is at the largest, and not judged") {

@@ -184,7 +184,8 @@ std::string ecdf_panel(const std::vector<ShapeScores>& scores, const std::string
 std::string schedule_script(const models::ingredients::ScheduleReport& report,
                             const std::vector<std::vector<double>>& losses, const std::vector<ShapeScores>& scores,
                             const std::string& title, const std::string& ending) {
-  std::vector<DrawnCurve> rates{{"optimum", report.optimum.rates}}, loss{{"optimum", report.path.loss}};
+  const std::string name = report.optimum.identifiable ? "optimum" : "one of many optima";
+  std::vector<DrawnCurve> rates{{name, report.optimum.rates}}, loss{{name, report.path.loss}};
   for (std::size_t i = 0; i < losses.size() && rates.size() <= most_curves; ++i) {
     if (losses[i].empty()) continue;
     rates.push_back({report.families[i].family.name, report.families[i].family.rates});

@@ -67,7 +67,35 @@ double log_loss(const RateObjective& J, std::span<const double> shape, double ba
 struct Search {
   std::vector<double> rates;
   SearchFrom report;
+  std::size_t idle = 0;  ///< rates that do not move the loss
 };
+
+double loss_of(const Search& search) {
+  return search.report.loss;
+}
+
+/// Sets to 0 the rates on which the loss does not depend, e.g. those after the last sync: any would do.
+void set_idle_to_0(const RateObjective& J, Search& search) {
+  std::vector<double> slope(search.rates.size()), again(search.rates.size()), other = search.rates;
+  if (!(search.report.loss > 0) || !std::isfinite(J.gradient(search.rates, slope))) return;
+  // A minimum may have a slope of exactly 0 as well, but not at half the rate.
+  for (std::size_t k = 0; k < other.size(); ++k)
+    if (slope[k] == 0) other[k] /= 2;
+  if (other == search.rates || !std::isfinite(J.gradient(other, again))) return;
+  for (std::size_t k = 0; k < other.size(); ++k)
+    if (other[k] != search.rates[k] && again[k] == 0) {
+      search.rates[k] = 0;
+      ++search.idle;
+    }
+}
+
+/// Whether a second search ended with the least loss.
+bool met_again(const std::vector<Search>& searches, double told_apart) {
+  const double least = std::ranges::min(searches, {}, loss_of).report.loss;
+  return std::ranges::count_if(searches, [&](const Search& search) {
+           return loss_of(search) <= std::max(least * (1 + same_loss), told_apart);
+         }) > 1;
+}
 
 Search by_sweeps(const RateObjective& J, std::vector<double> rates, double cap, const std::function<bool()>& stop) {
   Search out{std::move(rates), {}};
@@ -160,31 +188,53 @@ Search by_lbfgs(const RateObjective& J, std::vector<double> rates, double cap, c
   return out;
 }
 
-/// Where the searches begin.
+/// One search, by the method that the loss and the options allow.
+Search searched(const RateObjective& J, const ScheduleSearch& options, bool quadratic, const std::vector<double>& from,
+                const std::function<bool()>& stop) {
+  const double cap = options.max_rate;
+  Search out = quadratic ? by_sweeps(J, from, cap, stop) : by_lbfgs(J, from, cap, stop);
+  if (quadratic && options.method == "auto" && !out.report.converged && !stop()) {
+    // Sweeps creep along narrow valleys, and end where a large rate overflows on their way.
+    Search together = by_lbfgs(J, out.rates, cap, stop);
+    together.report.passes += out.report.passes;
+    if (loss_of(together) < loss_of(out)) out = std::move(together);
+  }
+  set_idle_to_0(J, out);
+  return out;
+}
+
+using Start = NamedRates::value_type;
+
+/// Of best base; nothing where every base diverges.
+std::optional<Start> tuned(const RateObjective& J, double max_rate, const std::string& name,
+                           const std::vector<double>& shape) {
+  const BestBase best = best_base(J, shape, max_rate);
+  if (!std::isfinite(best.loss)) return std::nullopt;
+  return Start{name, times(shape, best.base)};
+}
+
+/// Start i of its kind: a constant rate disturbed by a factor 1/2 to 2 a step; the mean is tuned, so that the run stays finite.
+std::optional<Start> disturbed(const RateObjective& J, const ScheduleSearch& options, std::uint64_t i) {
+  random::Stream stream(options.seed, i, 0, random::Purpose::initial);
+  std::vector<double> shape(J.steps());
+  for (double& x : shape) x = std::exp2(2 * stream.uniform() - 1);
+  return tuned(J, options.max_rate, fmt::format("disturbed constant rate {}", i + 1), shape);
+}
+
+/// Where the searches begin, `starts` of them or fewer, before disturbed ones.
 NamedRates starting_points(const RateObjective& J, const ScheduleSearch& options) {
   const std::size_t T = J.steps();
   NamedRates out;
-  const auto tuned = [&](const std::string& name, const std::vector<double>& shape) {
-    const BestBase best = best_base(J, shape, options.max_rate);
-    if (std::isfinite(best.loss)) out.emplace_back(name, times(shape, best.base));
-    return best;
+  const auto add = [&](std::optional<Start> start) {
+    if (start) out.push_back(std::move(*start));
   };
   std::vector<double> linear(T);
   for (std::size_t k = 0; k < T; ++k) linear[k] = 1 - static_cast<double>(k) / static_cast<double>(T);
-  tuned("tuned linear decay", linear);
-  if (out.size() < options.starts) tuned("tuned constant rate", std::vector<double>(T, 1.0));
+  add(tuned(J, options.max_rate, "tuned linear decay", linear));
+  if (out.size() < options.starts) add(tuned(J, options.max_rate, "tuned constant rate", std::vector<double>(T, 1.0)));
   if (std::vector<double> greedy(T); out.size() < options.starts) {
     const std::optional<double> loss = J.greedy(greedy, options.max_rate);
     if (loss && std::isfinite(*loss)) out.emplace_back("greedy rates", std::move(greedy));
-  }
-  // Disturbed by a factor 1/2 to 2 a step; the mean is tuned again, so that the run stays finite.
-  for (std::uint64_t i = 0; !out.empty() && out.size() < options.starts; ++i) {
-    random::Stream stream(options.seed, i, 0, random::Purpose::initial);
-    std::vector<double> shape(T);
-    for (double& x : shape) x = std::exp2(2 * stream.uniform() - 1);
-    const std::size_t before = out.size();
-    tuned(fmt::format("disturbed constant rate {}", i + 1), shape);
-    if (out.size() == before) break;
   }
   return out;
 }
@@ -210,13 +260,18 @@ std::string apart_text(double spread) {
 }
 
 /// \param told_apart  losses below it are rounding
-std::string stated(const RateObjective& J, Optimum& found, double cap, double told_apart) {
+std::string stated(const RateObjective& J, Optimum& found, const ScheduleSearch& options, double told_apart) {
   const auto known = J.uniqueness();
-  double apart = 0;
+  const double cap = options.max_rate;
+  double apart = 0, apart_at_best = 0;
   bool all = true;
+  std::size_t at_best = 0;
   for (const SearchFrom& search : found.searches) {
     apart = std::max(apart, search.apart);
     all = all && search.converged;
+    if (search.loss > std::max(found.loss * (1 + same_loss), told_apart)) continue;
+    apart_at_best = std::max(apart_at_best, search.apart);
+    ++at_best;
   }
   const bool at_cap = std::ranges::all_of(found.rates, [&](double rate) { return rate >= cap * (1 - 1e-12); });
   if (at_cap && found.loss > 0 && found.spread <= same_loss)
@@ -227,9 +282,7 @@ std::string stated(const RateObjective& J, Optimum& found, double cap, double to
   }
   if (known.first == Uniqueness::proved) return "the optimum is proved unique: " + known.second;
   if (found.least) {
-    found.identifiable = std::ranges::none_of(found.searches, [&](const SearchFrom& search) {
-      return search.loss <= std::max(found.loss * (1 + same_loss), told_apart) && search.apart > same_rate;
-    });
+    found.identifiable = !(apart_at_best > same_rate);
     return std::string("a global optimum: no rates get below its loss") +
            (found.identifiable ? "" : ", and not these alone attain it: the schedule is not identifiable");
   }
@@ -242,9 +295,14 @@ std::string stated(const RateObjective& J, Optimum& found, double cap, double to
   if (!all)
     found.warnings.push_back(
         "a search ended where it had not converged, which may be beside rates that diverge: lower losses are near");
-  if (found.spread > same_loss)
-    return fmt::format("{} ended in local minima whose losses are up to {}; this is the best of them", starts,
-                       apart_text(found.spread));
+  if (found.spread > same_loss) {
+    found.identifiable = options.starts == 1 || (at_best > 1 && !(apart_at_best > same_rate));
+    return fmt::format("{} ended in local minima whose losses are up to {}; {}", starts, apart_text(found.spread),
+                       options.starts == 1  ? "this is the best of them"
+                       : found.identifiable ? fmt::format("{} of them in the best, which this is", at_best)
+                       : at_best > 1 ? "the best loss is met by different rates: the schedule is not identifiable"
+                                     : "no other ended in the best: the rates depend on the start");
+  }
   if (apart > same_rate) {
     found.identifiable = false;
     return fmt::format(
@@ -322,11 +380,10 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (J.steps() == 0) throw std::invalid_argument("time.steps: a schedule needs at least one step");
   if (J.steps() > most_steps)
     throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
-  auto starts = starting_points(J, options);
+  NamedRates starts = starting_points(J, options);
   if (std::vector<double> known = J.known_optimum();
       !known.empty() && largest_of(known) <= options.max_rate && std::isfinite(J.value(known)))
     starts.insert(starts.begin(), {"closed form", std::move(known)});
-  starts.insert(starts.end(), also.begin(), also.end());
   if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
   std::vector<double> probe = starts.front().second;
   const bool quadratic = options.method != "lbfgs" && J.sweep(probe, options.max_rate).has_value();
@@ -337,41 +394,48 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   Optimum out;
   out.method = quadratic ? "coordinate sweep" : "L-BFGS";
   std::vector<Search> searches;
-  for (const auto& [name, rates] : starts) {
-    if (stop()) {
-      if (searches.empty()) throw std::runtime_error("interrupted");
-      break;
-    }
-    Search search =
-        quadratic ? by_sweeps(J, rates, options.max_rate, stop) : by_lbfgs(J, rates, options.max_rate, stop);
-    if (quadratic && options.method == "auto" && !search.report.converged && !stop()) {
-      // Sweeps creep along narrow valleys, and end where a large rate overflows on their way.
-      Search together = by_lbfgs(J, search.rates, options.max_rate, stop);
-      together.report.passes += search.report.passes;
-      if (together.report.loss < search.report.loss) search = std::move(together);
-    }
-    searches.push_back(std::move(search));
-    searches.back().report.start = name;
+  const auto search = [&](const Start& start) {
+    if (stop() && searches.empty()) throw std::runtime_error("interrupted");
+    if (stop()) return;
+    searches.push_back(searched(J, options, quadratic, start.second, stop));
+    searches.back().report.start = start.first;
+  };
+  for (const Start& start : starts) search(start);
+  for (const Start& start : also) search(start);
+  const double told_apart = rounding * J.value(std::vector<double>(J.steps()));
+  const Uniqueness uniqueness = J.uniqueness().first;
+  // What one search alone has found may be one of very many local minima: then there are more of them.
+  const std::uint64_t most = options.starts > 1 && uniqueness == Uniqueness::unknown ? 5 * options.starts : 0;
+  for (std::uint64_t i = 0; !stop(); ++i) {
+    const std::uint64_t wanted = met_again(searches, told_apart) ? options.starts : std::max(options.starts, most);
+    if (searches.size() >= wanted) break;
+    const auto start = disturbed(J, options, i);
+    if (!start) break;
+    search(*start);
   }
-  const auto best = std::ranges::min_element(searches, {}, [](const Search& s) { return s.report.loss; });
-  out.rates = best->rates;
-  out.loss = best->report.loss;
-  const double peak = largest_of(out.rates), told_apart = rounding * J.value(std::vector<double>(J.steps()));
-  for (Search& search : searches) {
+  const Search& best = *std::ranges::min_element(searches, {}, loss_of);
+  out.rates = best.rates;
+  out.loss = best.report.loss;
+  out.idle = best.idle;
+  const double peak = largest_of(out.rates);
+  for (Search& one : searches) {
     for (std::size_t k = 0; k < out.rates.size() && peak > 0; ++k)
-      search.report.apart = std::max(search.report.apart, std::abs(search.rates[k] - out.rates[k]) / peak);
-    if (out.loss > 0 && search.report.loss > told_apart)
-      out.spread = std::max(out.spread, search.report.loss / std::max(out.loss, told_apart) - 1);
-    out.searches.push_back(search.report);
+      one.report.apart = std::max(one.report.apart, std::abs(one.rates[k] - out.rates[k]) / peak);
+    if (out.loss > 0 && one.report.loss > told_apart)
+      out.spread = std::max(out.spread, one.report.loss / std::max(out.loss, told_apart) - 1);
+    out.searches.push_back(one.report);
   }
   out.least = out.loss == 0;
   if (const std::optional<double> least = J.least_loss(); least && !out.least)
     out.least = out.loss <= *least * (1 + same_loss) + told_apart;
-  out.statement = stated(J, out, options.max_rate, told_apart);
+  out.statement = stated(J, out, options, told_apart);
+  if (out.idle > 0)
+    out.warnings.push_back(fmt::format("{} of {} rates, which are shown as 0, do not move the loss at the end",
+                                       out.idle, out.rates.size()));
   if (std::string text = at_bounds(J, out.rates, options.max_rate); !text.empty())
     out.warnings.push_back(std::move(text));
   const double size = peak / J.natural_rate();
-  if (size > 2 && out.identifiable && !out.least) {
+  if (size > 2 && (out.identifiable || out.spread > same_loss) && !out.least && uniqueness == Uniqueness::unknown) {
     const auto at = std::ranges::max_element(out.rates) - out.rates.begin();
     out.warnings.push_back(fmt::format(
         "the rate of step {} is {:.3g} over the largest eigenvalue: above 2 a step throws the stiffest mode further "

@@ -45,7 +45,8 @@ struct Optimum {
   std::vector<SearchFrom> searches;
   double spread = 0;         ///< of their losses: largest over least, less 1; losses of the size of rounding are alike
   bool least = false;        ///< it is proved that no rates get below the loss, but for rounding
-  bool identifiable = true;  ///< false: many schedules attain the loss, these rates are one of them
+  bool identifiable = true;  ///< false: many schedules attain the loss, or about it; these rates are one of them
+  std::size_t idle = 0;      ///< rates that do not move the loss; they are 0
   std::string statement;     ///< what is known of uniqueness, a sentence
   std::vector<std::string> warnings;
 };
@@ -54,7 +55,8 @@ struct Optimum {
 using NamedRates = std::vector<std::pair<std::string, std::vector<double>>>;
 
 /// The minimum of J over all rates in [0, max_rate]: from tuned linear decay, a tuned constant rate, the greedy rates and
-/// disturbed constant rates, `starts` of them. \param stop  asked between passes \param also  further starts, named
+/// disturbed constant rates, `starts` of them, and up to five times as many until two end with the least loss.
+/// \param stop  asked between passes \param also  further starts, named
 /// \throws std::invalid_argument where J has no steps, or diverges at every rate.
 Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const std::function<bool()>& stop,
                    const NamedRates& also = {});

@@ -23,7 +23,10 @@ const settings::Section<ScheduleSearch>& section() {
         .above(0)
         .or_infinite()
         .computed("none");
-    s.key("starts", &Search::starts, "searches from different schedules; they tell whether the minimum is one")
+    s.key("starts", &Search::starts,
+          "searches from different schedules, which tell whether the minimum is one; of several, up to five times as "
+          "many "
+          "until two end in the best")
         .at_least(1)
         .at_most(1000);
     s.key("families", &Search::families,

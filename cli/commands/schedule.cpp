@@ -74,13 +74,6 @@ std::optional<double> spread_of(const FamilyGap& one) {
   return least == most ? 0 : most / least - 1;
 }
 
-/// Share of the optimum's steps at the cap.
-double share_at(const Optimum& best, double max_rate) {
-  return static_cast<double>(
-             std::ranges::count_if(best.rates, [&](double rate) { return rate >= max_rate * (1 - 1e-12); })) /
-         static_cast<double>(best.rates.size());
-}
-
 std::string schedule_table(const std::string& title, const ScheduleReport& report,
                            const std::vector<SimulatedRow>& simulated, double at_cap) {
   const Optimum& best = report.optimum;

@@ -43,28 +43,4 @@ set title "momentum, η/(1 - μ)"
 plot for [mu in "0 0.5 0.9"] "$work/mu".mu using (\$1/300):(\$2/(1-mu)) with lines lw 2 title "μ = ".mu
 PLOT
 
-# Loss against the horizon with the predicted slopes, easy (beta = 1/2) problem of many modes.
-for T in 100 300 1000 3000 10000 30000; do
-  "$program" schedule "$experiments/schedule-label-noise.toml" --quiet --format txt --set time.steps=$T \
-    --set spectrum.dimension=2000 --set schedule_search.starts=1 --set 'schedule_search.warmups=[0]' \
-    --set 'schedule_search.families=["constant", "linear", "polynomial"]' |
-    awk -v T=$T '{ loss[$1] = $2 } END { print T, loss["optimum"], loss["constant"], loss["linear"], loss["polynomial"] }'
-done > "$work/horizons"
-gnuplot <<PLOT
-set terminal svg size 640,440 enhanced font "Helvetica,14" background "white"
-set output "schedule-exponents.svg"
-set xlabel "horizon T"
-set ylabel "excess MSE at the end"
-set title "Best losses and the predicted exponents, α = 1, β = 1/2"
-set logscale xy
-set format y "10^{%T}"
-set key bottom left
-last = 30000
-stats "$work/horizons" using (\$1 == last ? \$2 : NaN) nooutput name "O"
-stats "$work/horizons" using (\$1 == last ? \$3 : NaN) nooutput name "C"
-plot "$work/horizons" using 1:2 with linespoints lw 2 pt 7 title "optimum", \
-     "" using 1:5 with linespoints lw 1.5 title "best polynomial", "" using 1:4 with linespoints lw 1.5 title "linear", \
-     "" using 1:3 with linespoints lw 1.5 title "constant", \
-     O_max * (x/last)**(-2./3) with lines dt 2 lc "black" title "T^{-2/3}", \
-     C_max * (x/last)**(-1./2) with lines dt 3 lc "black" title "T^{-1/2}"
-PLOT
+"$program" sweep "$sweeps/schedule-exponents.toml" --quiet --store "$work/exponents.db" -o schedule-exponents.svg

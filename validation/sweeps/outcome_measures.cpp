@@ -199,7 +199,8 @@ std::vector<MeasureKind> outcome_kinds() {
                      "nan where nothing of that name is predicted.",
                      {settings::text("prediction", "its name").must()}, prediction));
   out.push_back(kind(
-      "finding", "a finding of `edgewise stability`: a number, 1 or 0 of a yes or no",
+      "finding",
+      "a finding of `edgewise stability`, or of the search with do = schedule: a number, 1 or 0 of a yes or no",
       "nan where the model has no such finding.",
       {settings::text("finding", "its name").must(),
        settings::text("equals", "of a finding that is a word: 1 where it is this one, else 0").computed("not a word")},

@@ -4,15 +4,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <new>
 #include <optional>
 
 #include "models/framework/model.hpp"
+#include "models/framework/rate_objective.hpp"
+#include "models/ingredients/schedule_search/report.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
@@ -71,6 +75,35 @@ std::string one_line(std::string text) {
 /// A store keeps neither the sign of zero nor the payload of not-a-number.
 double plain(double x) {
   return std::isnan(x) ? std::numeric_limits<double>::quiet_NaN() : x == 0 ? 0.0 : x;
+}
+
+/// What the search for the best schedule is of. \throws settings::Error for models without.
+std::unique_ptr<models::RateObjective> objective_of(const models::Problem& problem,
+                                                    const models::Experiment& experiment,
+                                                    const models::ingredients::ScheduleSearch& search) {
+  auto out = problem.rate_objective(search.observable);
+  if (!out) throw experiment.table.error("model", experiment.model + " offers no gradient by its learning rates");
+  return out;
+}
+
+/// The search of a cell; empty when it was given up.
+std::vector<models::Finding> schedule_findings(const models::Problem& problem, const models::Experiment& experiment,
+                                               const std::atomic<bool>* stop) {
+  const auto search = models::ingredients::read_schedule_search(experiment.table);
+  const auto objective = objective_of(problem, experiment, search);
+  const auto stopped = [stop] { return stop && stop->load(std::memory_order_relaxed); };
+  try {
+    const auto report = models::ingredients::search_schedules(*objective, search, [&](double) { return !stopped(); });
+    return stopped() ? std::vector<models::Finding>() : schedule_findings(report, search.max_rate);
+  } catch (const std::exception&) {
+    if (stopped()) return {};
+    throw;
+  }
+}
+
+std::vector<std::string> schedule_finding_names(const models::Problem& problem, const models::Experiment& experiment) {
+  const auto search = models::ingredients::read_schedule_search(experiment.table);
+  return models::ingredients::schedule_finding_names(*objective_of(problem, experiment, search), search);
 }
 
 /// A formula that a set of cells shares, with the position of its label.
@@ -217,6 +250,9 @@ struct Sweep::Impl {
     return out;
   }
 
+  /// Whether its findings are what a cell gives.
+  bool task_has_findings() const { return plan.task == SweepTask::stability || plan.task == SweepTask::schedule; }
+
   /// False when it was given up.
   bool run(const models::Experiment& experiment, const std::atomic<bool>* stop, VariantRun& out) const {
     RunOptions options;
@@ -227,7 +263,7 @@ struct Sweep::Impl {
     };
     const auto problem = models::find(experiment).prepare(experiment);
     out.asked = experiment.time.at;
-    if (findings && plan.task != SweepTask::stability) out.findings = problem->stability();
+    if (findings && !task_has_findings()) out.findings = problem->stability();
     switch (plan.task) {
       case SweepTask::solve:
         out.theory = problem->solve();
@@ -235,6 +271,9 @@ struct Sweep::Impl {
       case SweepTask::stability:
         out.findings = problem->stability();
         return true;
+      case SweepTask::schedule:
+        out.findings = schedule_findings(*problem, experiment, stop);
+        return !out.findings.empty();
       case SweepTask::simulate:
         out.sample = sample(*problem, experiment);
         return !out.sample->interrupted;
@@ -268,7 +307,7 @@ struct Sweep::Impl {
 
   /// \throws settings::Error where a measure reads an observable of this variant that the model does not list.
   void check_listed(std::size_t variant, const models::Model& model, const models::Problem& problem) const {
-    if (plan.task == SweepTask::stability) return;
+    if (task_has_findings()) return;
     KnownObservables known;
     for (const models::Observable& o : model.observables()) known.theory.push_back(o.name);
     if (std::ranges::any_of(measures, [](const auto& measure) { return measure->reads_simulation(); })) {
@@ -308,7 +347,11 @@ struct Sweep::Impl {
       for (std::size_t cell = 0; cell < table.cells.size() && !std::ranges::all_of(lookups, there); cell += step) {
         try {
           const auto e = models::read_experiment(experiment(cell, plan.variants[variant], derived_at(cell)));
-          add_names(in, *models::find(e).prepare(e), known);
+          const auto problem = models::find(e).prepare(e);
+          if (in == Lookup::In::findings && plan.task == SweepTask::schedule)
+            known = schedule_finding_names(*problem, e);
+          else
+            add_names(in, *problem, known);
         } catch (const std::exception&) {
           // This cell will fail, and tell why.
         }

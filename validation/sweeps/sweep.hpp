@@ -5,7 +5,7 @@
 ///
 ///     title = "..."
 ///     [sweep]
-///     do = "solve"                 # solve, simulate, validate, stability
+///     do = "solve"                 # solve, simulate, validate, stability, schedule
 ///     base = "experiment.toml"     # or the experiment itself under [experiment], [experiment.spectrum], ...
 ///     [[axis]]                     # the first axis is drawn horizontally
 ///     key = "spectrum.alpha"       # of the experiment

@@ -33,6 +33,8 @@ std::string_view name(SweepTask task) {
       return "validate";
     case SweepTask::stability:
       return "stability";
+    case SweepTask::schedule:
+      return "schedule";
   }
   return "";
 }
@@ -42,7 +44,7 @@ std::string_view name(SweepTask task) {
 const std::vector<Parameter>& sweep_parameters() {
   static const std::vector<Parameter> parameters{
       settings::text("do", "what is computed of every cell")
-          .one_of({"solve", "simulate", "validate", "stability"})
+          .one_of({"solve", "simulate", "validate", "stability", "schedule"})
           .otherwise(std::string("solve")),
       settings::text("base", "experiment file that the cells start from; [experiment] adds to it and overrides it")
           .computed("none: the whole experiment stands in [experiment]"),
@@ -504,7 +506,8 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   if (seed) experiment.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*seed));
   const settings::Values section = settings::read(parts.section, sweep_parameters());
   const std::string task = section.text("do");
-  for (const SweepTask t : {SweepTask::solve, SweepTask::simulate, SweepTask::validate, SweepTask::stability})
+  for (const SweepTask t :
+       {SweepTask::solve, SweepTask::simulate, SweepTask::validate, SweepTask::stability, SweepTask::schedule})
     if (name(t) == task) plan.task = t;
 
   plan.definition = Table(file.origin(), "");

@@ -16,7 +16,7 @@
 namespace edgewise::validation {
 
 /// What is computed of every variant of a cell.
-enum class SweepTask { solve, simulate, validate, stability };
+enum class SweepTask { solve, simulate, validate, stability, schedule };
 std::string_view name(SweepTask task);
 
 /// A sweep file that has been read, overridden and checked.

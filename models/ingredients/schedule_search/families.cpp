@@ -438,6 +438,14 @@ std::vector<std::string> schedule_family_names() {
   return out;
 }
 
+std::vector<std::pair<std::string, double>> grid_members(const std::string& name, double steps) {
+  const Family& family = family_of(name);
+  std::vector<std::pair<std::string, double>> out;
+  for (const double value : family.grid)
+    out.emplace_back(name + " " + settings::text_of(value), value * (family.in_horizons ? steps : 1));
+  return out;
+}
+
 std::vector<double> shape_of(const std::string& family, const FamilyMember& member, const ScheduleSearch& options,
                              std::size_t steps) {
   return multipliers(section_of(family_of(family), options, member.parameters, member.warmup),
@@ -472,10 +480,9 @@ TunedFamily tune_family(const RateObjective& J, const std::string& name, const S
       polished(tuner, family, best, 0.005, 1e-6, 10 * family.free.size());
     return tuner.take();
   }
-  const double unit = family.in_horizons ? horizon : 1;
   for (const double warmup : options.warmups) {
     if (!family.key) tuner.score_next({}, warmup);
-    for (const double value : family.grid) tuner.score_next({{family.key, value * unit}}, warmup);
+    for (const auto& [member, value] : grid_members(name, horizon)) tuner.score_next({{family.key, value}}, warmup);
   }
   return tuner.take();
 }

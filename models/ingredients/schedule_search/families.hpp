@@ -41,6 +41,9 @@ struct TunedFamily {
 /// Names of the families, as [schedule_search] families takes them.
 std::vector<std::string> schedule_family_names();
 
+/// The members of a family with a grid by name, "polynomial 0.5", each with the value of its parameter; empty of others.
+std::vector<std::pair<std::string, double>> grid_members(const std::string& family, double steps);
+
 /// A family tuned over its grid or, where it has several parameters, by the seeded searches of `options`.
 /// \param optimum  the best rates, for where to look and for the nearest member; empty: not known
 /// \throws std::invalid_argument for an unknown name.

@@ -75,4 +75,47 @@ ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& op
   }
 }
 
+double share_at(const Optimum& best, double max_rate) {
+  const auto at_cap = std::ranges::count_if(best.rates, [&](double rate) { return rate >= max_rate * (1 - 1e-12); });
+  return static_cast<double>(at_cap) / static_cast<double>(best.rates.size());
+}
+
+std::vector<Finding> schedule_findings(const ScheduleReport& report, double max_rate) {
+  const Optimum& best = report.optimum;
+  const auto shape = [&](double value) { return best.identifiable ? value : std::numeric_limits<double>::quiet_NaN(); };
+  const auto peak = std::ranges::max_element(best.rates);
+  std::vector<Finding> out = {
+      {"optimum", best.loss, "loss of the best rates"},
+      {"starts_apart", best.spread, "largest loss of a search for them over the least, less 1"},
+      {"identifiable", best.identifiable, "whether one schedule attains it"},
+      {"peak", shape(*peak), "largest rate"},
+      {"peak_step", shape(static_cast<double>(peak - best.rates.begin())), "its step"},
+      {"first", shape(best.rates.front()), "first rate"},
+      {"last", shape(best.rates.back()), "last rate"},
+      {"at_max_rate", shape(share_at(best, max_rate)), "share of the steps at schedule_search.max_rate"},
+      {"greedy", report.greedy, "loss of the greedy rates"}};
+  for (const FamilyGap& one : report.families) {
+    out.push_back({one.family.name, one.family.loss, "loss of the best of the family"});
+    for (const auto& [member, value] : grid_members(one.family.name, static_cast<double>(best.rates.size()))) {
+      double least = std::numeric_limits<double>::infinity();
+      for (const FamilyMember& tried : one.family.tried)
+        if (tried.parameters.front().second == value) least = std::min(least, tried.loss);
+      out.push_back({member, least, "loss of this member of the family"});
+    }
+  }
+  out.insert(out.end(), report.predictions.begin(), report.predictions.end());
+  return out;
+}
+
+std::vector<std::string> schedule_finding_names(const RateObjective& J, const ScheduleSearch& options) {
+  ScheduleReport empty;
+  empty.optimum.rates = {0};
+  empty.predictions = J.predictions(options.max_rate);
+  for (const std::string& name : options.families.empty() ? schedule_family_names() : options.families)
+    empty.families.emplace_back().family.name = name;
+  std::vector<std::string> out;
+  for (const Finding& finding : schedule_findings(empty, options.max_rate)) out.push_back(finding.name);
+  return out;
+}
+
 }  // namespace edgewise::models::ingredients

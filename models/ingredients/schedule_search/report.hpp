@@ -34,4 +34,14 @@ struct ScheduleReport {
 ScheduleReport search_schedules(const RateObjective& J, const ScheduleSearch& options,
                                 const std::function<bool(double)>& progress);
 
+/// Share of the optimum's steps at the cap.
+double share_at(const Optimum& best, double max_rate);
+
+/// A search as findings: the loss of the optimum, of the greedy rates and, by their names, of every family and of every member
+/// of a grid ("polynomial 0.5"); how far apart its starts ended; its peak, first and last rate and its share at max_rate, NaN
+/// where no schedule is identifiable; and the predictions.
+std::vector<Finding> schedule_findings(const ScheduleReport& report, double max_rate);
+/// Their names, without a search.
+std::vector<std::string> schedule_finding_names(const RateObjective& J, const ScheduleSearch& options);
+
 }  // namespace edgewise::models::ingredients

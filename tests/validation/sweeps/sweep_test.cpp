@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/framework/model.hpp"
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/sweep_support.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
 #include "validation/verdicts/extrapolation.hpp"
@@ -217,6 +218,68 @@ monte_carlo.replicas = 50)");
     CHECK(cell.measures[0] > 0);
     CHECK(cell.measures[0] > cell.measures[1]);
   }
+}
+
+TEST_CASE("the search for the best schedule as a task of a sweep") {
+  const std::string text = R"(
+[sweep]
+do = "schedule"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "list"
+eigenvalues = [0.7]
+multiplicities = [50]
+[experiment.noise]
+variance = 0.3
+[experiment.optimizer]
+learning_rate = 0.1
+batch = 2
+[experiment.initial]
+error_power = [1]
+[experiment.schedule_search]
+families = ["constant", "polynomial"]
+[[axis]]
+key = "time.steps"
+values = [100, 200]
+[[measure]]
+name = "best"
+kind = "finding"
+finding = "optimum"
+[[measure]]
+name = "polynomial"
+kind = "finding"
+finding = "polynomial"
+[[measure]]
+name = "one"
+kind = "finding"
+finding = "polynomial 1"
+[[measure]]
+name = "known"
+kind = "finding"
+finding = "identifiable"
+[experiment.monte_carlo]
+replicas = 2
+)";
+  const Sweep sweep = sweep_of(text);
+  sweep.check();
+  const CellResult cell = sweep.compute(1);
+  CAPTURE(cell.failure);
+  REQUIRE(cell.state == CellState::finished);
+  CHECK(cell.measures[0] == edgewise::tests::Approx(5.210447409094e-02).epsilon(1e-12));  // section 3.4
+  CHECK(cell.measures[1] > cell.measures[0]);
+  CHECK(cell.measures[2] >= cell.measures[1]);
+  CHECK(cell.measures[3] == 1);
+  // w = 1/P, w <- w + w/((c - 1) + n w), c = 1 + (d + 1)/B, n = d sigma^2/B.
+  double w = 1 / 0.7;
+  for (int k = 0; k < 100; ++k) w += w / (51.0 / 2 + 50 * 0.3 / 2 * w);
+  CHECK(sweep.compute(0).measures[0] == edgewise::tests::Approx(1 / w).epsilon(1e-12));
+  const std::atomic<bool> stop{true};
+  CHECK(sweep.compute(0, &stop).state == CellState::pending);
+  const Sweep slip = sweep_of(replaced(text, "finding = \"polynomial 1\"", "finding = \"polynomial 7\""));
+  CHECK(holds(error_of([&] { slip.check(); }), "measure[2].finding: 'polynomial 7' is not among what the cells give"));
+  const Sweep none = sweep_of(replaced(text, "model = \"least-squares\"", "model = \"quadratic-map\""));
+  CHECK(none.compute(0).state == CellState::failed);
 }
 
 TEST_CASE("a cell that diverges keeps no early value, and no label that goes by one") {

@@ -18,6 +18,7 @@
 #include "cli/progress.hpp"
 #include "cli/results/output_file.hpp"
 #include "cli/results/sweep_output.hpp"
+#include "models/ingredients/schedule_search/report.hpp"
 #include "settings/counted.hpp"
 #include "settings/failure.hpp"
 #include "settings/settings.hpp"
@@ -47,7 +48,8 @@ validation::Sweep read(const Context& context, const std::string& path) {
   require_file(path);
   validation::SweepPlan plan = validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed);
   for (const validation::SweepPlan::Variant& variant : plan.variants) check_command_sections(variant.experiment);
-  return validation::Sweep(std::move(plan));
+  return validation::Sweep(std::move(plan),
+                           {models::ingredients::searched_findings, models::ingredients::searched_finding_names});
 }
 
 /// \throws settings::Error when it would be one of the files that are read or written.

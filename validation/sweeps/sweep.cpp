@@ -10,13 +10,10 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <memory>
 #include <new>
 #include <optional>
 
 #include "models/framework/model.hpp"
-#include "models/framework/rate_objective.hpp"
-#include "models/ingredients/schedule_search/report.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
@@ -77,35 +74,6 @@ double plain(double x) {
   return std::isnan(x) ? std::numeric_limits<double>::quiet_NaN() : x == 0 ? 0.0 : x;
 }
 
-/// What the search for the best schedule is of. \throws settings::Error for models without.
-std::unique_ptr<models::RateObjective> objective_of(const models::Problem& problem,
-                                                    const models::Experiment& experiment,
-                                                    const models::ingredients::ScheduleSearch& search) {
-  auto out = problem.rate_objective(search.observable);
-  if (!out) throw experiment.table.error("model", experiment.model + " offers no gradient by its learning rates");
-  return out;
-}
-
-/// The search of a cell; empty when it was given up.
-std::vector<models::Finding> schedule_findings(const models::Problem& problem, const models::Experiment& experiment,
-                                               const std::atomic<bool>* stop) {
-  const auto search = models::ingredients::read_schedule_search(experiment.table);
-  const auto objective = objective_of(problem, experiment, search);
-  const auto stopped = [stop] { return stop && stop->load(std::memory_order_relaxed); };
-  try {
-    const auto report = models::ingredients::search_schedules(*objective, search, [&](double) { return !stopped(); });
-    return stopped() ? std::vector<models::Finding>() : schedule_findings(report, search.max_rate);
-  } catch (const std::exception&) {
-    if (stopped()) return {};
-    throw;
-  }
-}
-
-std::vector<std::string> schedule_finding_names(const models::Problem& problem, const models::Experiment& experiment) {
-  const auto search = models::ingredients::read_schedule_search(experiment.table);
-  return models::ingredients::schedule_finding_names(*objective_of(problem, experiment, search), search);
-}
-
 /// A formula that a set of cells shares, with the position of its label.
 struct Rule {
   std::size_t label;
@@ -116,6 +84,7 @@ struct Rule {
 
 struct Sweep::Impl {
   SweepPlan plan;
+  ScheduleTask schedule;
   SweepTable table;
   std::vector<std::unique_ptr<Measure>> measures;
   std::vector<std::size_t> widths;  // numbers that each measure gives
@@ -124,7 +93,9 @@ struct Sweep::Impl {
   std::vector<std::vector<std::string>> axis_parts, derived_parts;
   std::size_t numbers = 0;  // axes that have numbers
 
-  explicit Impl(SweepPlan the_plan) : plan(std::move(the_plan)) {
+  Impl(SweepPlan the_plan, ScheduleTask the_search) : plan(std::move(the_plan)), schedule(std::move(the_search)) {
+    if (plan.task == SweepTask::schedule && !schedule.findings)
+      throw plan.definition.table_or_empty("sweep").error("do", "schedule is not offered here");
     table = read_grid(plan.definition, plan.presentation);
     std::size_t cells = 1;
     for (const SweepAxis& axis : table.axes) {
@@ -272,7 +243,8 @@ struct Sweep::Impl {
         out.findings = problem->stability();
         return true;
       case SweepTask::schedule:
-        out.findings = schedule_findings(*problem, experiment, stop);
+        out.findings =
+            schedule.findings(*problem, experiment, [stop] { return stop && stop->load(std::memory_order_relaxed); });
         return !out.findings.empty();
       case SweepTask::simulate:
         out.sample = sample(*problem, experiment);
@@ -349,7 +321,7 @@ struct Sweep::Impl {
           const auto e = models::read_experiment(experiment(cell, plan.variants[variant], derived_at(cell)));
           const auto problem = models::find(e).prepare(e);
           if (in == Lookup::In::findings && plan.task == SweepTask::schedule)
-            known = schedule_finding_names(*problem, e);
+            known = schedule.names(*problem, e);
           else
             add_names(in, *problem, known);
         } catch (const std::exception&) {
@@ -437,7 +409,8 @@ std::vector<std::string> shown_in(const std::string& panel) {
   return out;
 }
 
-Sweep::Sweep(SweepPlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
+Sweep::Sweep(SweepPlan plan, ScheduleTask schedule)
+    : impl_(std::make_unique<Impl>(std::move(plan), std::move(schedule))) {}
 Sweep::~Sweep() = default;
 Sweep::Sweep(Sweep&&) noexcept = default;
 Sweep& Sweep::operator=(Sweep&&) noexcept = default;

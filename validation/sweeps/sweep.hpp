@@ -33,12 +33,14 @@
 ///     when = "beta < 1"            # optional: only there
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "models/framework/model.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::validation {
@@ -108,12 +110,22 @@ std::vector<std::string> shown_in(const std::string& panel);
 
 struct SweepPlan;
 
+/// What is computed of a cell with do = "schedule", whose search stands above this library.
+struct ScheduleTask {
+  /// Empty when it was stopped.
+  std::function<std::vector<models::Finding>(const models::Problem&, const models::Experiment&,
+                                             const std::function<bool()>& stopped)>
+      findings;
+  /// Their names, without a search.
+  std::function<std::vector<std::string>(const models::Problem&, const models::Experiment&)> names;
+};
+
 /// A sweep that can be computed cell by cell. Const members may be called from several threads at once.
 class Sweep {
  public:
   /// \param plan  of read_sweep_file (validation/sweeps/sweep_file.hpp)
   /// \throws settings::Error for measures, labels or formulas that cannot be read.
-  explicit Sweep(SweepPlan plan);
+  explicit Sweep(SweepPlan plan, ScheduleTask schedule = {});
   ~Sweep();
   Sweep(Sweep&&) noexcept;
   Sweep& operator=(Sweep&&) noexcept;

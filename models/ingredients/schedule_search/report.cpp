@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -107,14 +109,40 @@ std::vector<Finding> schedule_findings(const ScheduleReport& report, double max_
   return out;
 }
 
-std::vector<std::string> schedule_finding_names(const RateObjective& J, const ScheduleSearch& options) {
+namespace {
+
+/// \throws settings::Error for models without.
+std::unique_ptr<RateObjective> objective_of(const Problem& problem, const Experiment& experiment,
+                                            const ScheduleSearch& search) {
+  auto out = problem.rate_objective(search.observable);
+  if (!out) throw experiment.table.error("model", experiment.model + " offers no gradient by its learning rates");
+  return out;
+}
+
+}  // namespace
+
+std::vector<Finding> searched_findings(const Problem& problem, const Experiment& experiment,
+                                       const std::function<bool()>& stopped) {
+  const ScheduleSearch search = read_schedule_search(experiment.table);
+  const auto J = objective_of(problem, experiment, search);
+  try {
+    const ScheduleReport report = search_schedules(*J, search, [&](double) { return !stopped(); });
+    if (!stopped()) return schedule_findings(report, search.max_rate);
+  } catch (const std::exception&) {
+    if (!stopped()) throw;
+  }
+  return {};
+}
+
+std::vector<std::string> searched_finding_names(const Problem& problem, const Experiment& experiment) {
+  const ScheduleSearch search = read_schedule_search(experiment.table);
   ScheduleReport empty;
   empty.optimum.rates = {0};
-  empty.predictions = J.predictions(options.max_rate);
-  for (const std::string& name : options.families.empty() ? schedule_family_names() : options.families)
+  empty.predictions = objective_of(problem, experiment, search)->predictions(search.max_rate);
+  for (const std::string& name : search.families.empty() ? schedule_family_names() : search.families)
     empty.families.emplace_back().family.name = name;
   std::vector<std::string> out;
-  for (const Finding& finding : schedule_findings(empty, options.max_rate)) out.push_back(finding.name);
+  for (const Finding& finding : schedule_findings(empty, search.max_rate)) out.push_back(finding.name);
   return out;
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "models/framework/experiment.hpp"
+#include "models/framework/model.hpp"
 #include "models/ingredients/schedule_search/best_rates.hpp"
 #include "models/ingredients/schedule_search/families.hpp"
 
@@ -41,7 +43,10 @@ double share_at(const Optimum& best, double max_rate);
 /// of a grid ("polynomial 0.5"); how far apart its starts ended; its peak, first and last rate and its share at max_rate, NaN
 /// where no schedule is identifiable; and the predictions.
 std::vector<Finding> schedule_findings(const ScheduleReport& report, double max_rate);
+/// Those of the search that an experiment asks for; empty when it was stopped. \throws settings::Error for models without.
+std::vector<Finding> searched_findings(const Problem& problem, const Experiment& experiment,
+                                       const std::function<bool()>& stopped);
 /// Their names, without a search.
-std::vector<std::string> schedule_finding_names(const RateObjective& J, const ScheduleSearch& options);
+std::vector<std::string> searched_finding_names(const Problem& problem, const Experiment& experiment);
 
 }  // namespace edgewise::models::ingredients

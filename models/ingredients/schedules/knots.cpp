@@ -17,8 +17,9 @@ struct Knot {
   double t, y;
 };
 
-/// Through knots in the order of t. Of two at one time straight lines keep both, a jump; a monotone cubic keeps the first.
+/// Through knots. Of two at one time straight lines keep both, a jump; a monotone cubic keeps the first.
 Shape through(std::vector<Knot> knots, bool spline) {
+  std::ranges::stable_sort(knots, {}, &Knot::t);
   Shape shape;
   for (const Knot& knot : knots) shape.breaks.push_back(knot.t);
   if (spline) {
@@ -113,14 +114,9 @@ std::vector<ScheduleKind> curves_by_knots() {
        unit_number("d1", "its place", 0.1), unit_number("y2", "height of the second point", 0.3),
        unit_number("d2", "its place in what the first has left", 0.7)},
       [](const Values& v, double T) {
-        const double d1 = v.number("d1");
-        std::vector<Knot> knots = {{0, v.number("y_start")},
-                                   {d1 * T, v.number("y1")},
-                                   {(d1 + (1 - d1) * v.number("d2")) * T, v.number("y2")},
-                                   {v.number("x_peak") * T, 1},
-                                   {T, v.number("y_end")}};
-        std::ranges::stable_sort(knots, {}, &Knot::t);
-        return through(std::move(knots), true);
+        const double d1 = v.number("d1"), d2 = d1 + (1 - d1) * v.number("d2"), peak = v.number("x_peak");
+        const Knot start{0, v.number("y_start")}, first{d1 * T, v.number("y1")}, second{d2 * T, v.number("y2")};
+        return through({start, first, second, {peak * T, 1}, {T, v.number("y_end")}}, true);
       }));
   return all;
 }

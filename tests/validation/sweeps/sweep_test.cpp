@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/schedule_search/report.hpp"
 #include "tests/approx.hpp"
 #include "tests/validation/sweeps/sweep_support.hpp"
 #include "validation/monte_carlo/monte_carlo.hpp"
@@ -261,7 +262,12 @@ finding = "identifiable"
 [experiment.monte_carlo]
 replicas = 2
 )";
-  const Sweep sweep = sweep_of(text);
+  const ScheduleTask search{models::ingredients::searched_findings, models::ingredients::searched_finding_names};
+  const auto of = [&](const std::string& definition) {
+    return Sweep(read_sweep_file(settings::read_text(definition, "small.toml")), search);
+  };
+  CHECK(holds(error_of([&] { sweep_of(text); }), "sweep.do: schedule is not offered here"));
+  const Sweep sweep = of(text);
   sweep.check();
   const CellResult cell = sweep.compute(1);
   CAPTURE(cell.failure);
@@ -276,9 +282,9 @@ replicas = 2
   CHECK(sweep.compute(0).measures[0] == edgewise::tests::Approx(1 / w).epsilon(1e-12));
   const std::atomic<bool> stop{true};
   CHECK(sweep.compute(0, &stop).state == CellState::pending);
-  const Sweep slip = sweep_of(replaced(text, "finding = \"polynomial 1\"", "finding = \"polynomial 7\""));
+  const Sweep slip = of(replaced(text, "finding = \"polynomial 1\"", "finding = \"polynomial 7\""));
   CHECK(holds(error_of([&] { slip.check(); }), "measure[2].finding: 'polynomial 7' is not among what the cells give"));
-  const Sweep none = sweep_of(replaced(text, "model = \"least-squares\"", "model = \"quadratic-map\""));
+  const Sweep none = of(replaced(text, "model = \"least-squares\"", "model = \"quadratic-map\""));
   CHECK(none.compute(0).state == CellState::failed);
 }
 

@@ -42,7 +42,10 @@ Shape through(std::vector<Knot> knots, bool spline) {
   return shape;
 }
 
-Shape clipped(Shape shape, double low, double high) {
+/// To [minimum, maximum].
+Shape clipped(Shape shape, const Values& values) {
+  const double low = values.number("minimum"), high = values.number("maximum");
+  if (low > high) throw values.error("minimum", "must be at most maximum");
   shape.at = [at = std::move(shape.at), low, high](double t) { return std::clamp(at(t), low, high); };
   return shape;
 }
@@ -100,10 +103,8 @@ std::vector<ScheduleKind> curves_by_knots() {
       [](const Values& v, double T) {
         const double x1 = v.number("d1"), x2 = x1 + v.number("d2") * (1 - x1), y2 = v.number("dy2") * v.number("y1");
         const auto step = [T](double x) { return std::floor(x * T + 1e-9); };
-        if (v.number("minimum") > v.number("maximum")) throw v.error("minimum", "must be at most maximum");
-        return clipped(through({{0, 1}, {step(x1), v.number("y1")}, {step(x2), y2}, {T, v.number("y_end") * y2}},
-                               v.text("interpolate") == "pchip"),
-                       v.number("minimum"), v.number("maximum"));
+        const Knot first{step(x1), v.number("y1")}, second{step(x2), y2}, end{T, v.number("y_end") * y2};
+        return clipped(through({{0, 1}, first, second, end}, v.text("interpolate") == "pchip"), v);
       }));
   all.push_back(schedule_family(
       "smooth", "a smooth curve with its peak anywhere, that may rise again",

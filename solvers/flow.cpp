@@ -20,6 +20,7 @@ FlowSolution integrate_flow(const std::function<void(std::span<const double> x, 
     throw std::invalid_argument("times must increase");
   if (!(options.rtol > 0) || !(options.atol >= 0)) throw std::invalid_argument("tolerances must be positive");
   const auto bounded = [&](const State& x) {
+    if (options.diverged) return !options.diverged(x);
     return std::all_of(x.begin(), x.end(), [&](double v) { return std::abs(v) <= options.divergence_limit; });
   };
   const auto system = [&](const State& x, State& dxdt, double) { rate(x, dxdt); };

@@ -13,13 +13,15 @@ struct FlowOptions {
   double rtol = 1e-10, atol = 1e-13;  ///< of every variable, per step
   double divergence_limit = 1e100;    ///< diverged when a variable is not finite or exceeds this in size
   std::size_t max_steps = 10'000'000;
+  /// In place of the limit: true where the state counts as diverged.
+  std::function<bool(std::span<const double> x)> diverged = nullptr;
 };
 
 struct FlowSolution {
   std::vector<double> times;                ///< those of the requested times that were reached
   std::vector<std::vector<double>> states;  ///< at those
   std::size_t steps = 0;
-  std::optional<double> diverged_at;  ///< end of the first step that is beyond the limit
+  std::optional<double> diverged_at;  ///< end of the first step whose state has diverged
 };
 
 /// Integrates from x0 at times[0] by Odeint's Dormand-Prince 5(4) with dense output. `times` must increase strictly.

@@ -387,7 +387,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const std::shared_ptr<LeastSquares> problem = read_problem(experiment, linear);
 
   const Table theory = table.table_or_empty("theory");
-  LeastSquaresTheory options = read_theory(theory, is_plain_sgd(linear));
+  LeastSquaresTheory options = read_theory(theory, is_plain_sgd(linear)                        ? TheoryOf::plain_sgd
+                                                   : linear.hyperparameters.has("inner_steps") ? TheoryOf::rounds
+                                                                                               : TheoryOf::steps);
   if (options.method == TheoryMethod::reduced && problem->time.steps > 10'000'000)
     throw theory.error("method", "reduced goes step by step, up to 1e7 of them");
   options.seed = experiment.monte_carlo.seed;

@@ -50,10 +50,10 @@ const settings::Words<solvers::SdeScheme>& sde_schemes() {
   return words;
 }
 
-/// \param plain  false: what the optimizers beyond plain SGD read of them
-void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
+void declare(settings::Section<LeastSquaresTheory>& s, TheoryOf of) {
   using Theory = LeastSquaresTheory;
   using Methods = std::vector<std::string>;
+  const bool plain = of == TheoryOf::plain_sgd;
   // Of rounds the ode gives P alone.
   const Methods moments = plain ? Methods{"recursion", "ode", "volterra", "reduced"} : Methods{"recursion"};
   const Methods tolerant{"recursion", "ode", "volterra"};
@@ -93,16 +93,24 @@ void declare(settings::Section<LeastSquaresTheory>& s, bool plain) {
   }
   of_rounds(s.key("scale_label_noise", &Theory::scale_label_noise, "factor on sigma^2, to see what a run would notice")
                 .at_least(0));
+  if (of == TheoryOf::steps) {
+    s.words("level", &Theory::level, "homog (a step changes little) or diff (the recursion's fixed point)",
+            {{"homog", FlowLevel::homog}, {"diff", FlowLevel::diff}})
+        .where("method", {"ode"})
+        .otherwise("diff");
+    s.key("rtol", &Theory::rtol, "relative tolerance").where("method", {"ode"}).above(0).below(1);
+  }
   if (!plain) return;
   s.words("scheme", &Theory::scheme, "of the paths", sde_schemes()).where("method", {"sde"});
   s.key("paths", &Theory::paths, "how many are averaged").where("method", {"sde"}).at_least(2).at_most(1e7);
   s.key("time_step", &Theory::time_step, "of the paths").where("method", {"sde"}).in("step").above(0);
 }
 
-const settings::Section<LeastSquaresTheory>& theory_section(bool plain) {
-  static const settings::Section<LeastSquaresTheory> of_sgd([](auto& s) { declare(s, true); });
-  static const settings::Section<LeastSquaresTheory> beyond([](auto& s) { declare(s, false); });
-  return plain ? of_sgd : beyond;
+const settings::Section<LeastSquaresTheory>& theory_section(TheoryOf of) {
+  static const settings::Section<LeastSquaresTheory> of_sgd([](auto& s) { declare(s, TheoryOf::plain_sgd); });
+  static const settings::Section<LeastSquaresTheory> of_steps([](auto& s) { declare(s, TheoryOf::steps); });
+  static const settings::Section<LeastSquaresTheory> of_rounds([](auto& s) { declare(s, TheoryOf::rounds); });
+  return of == TheoryOf::plain_sgd ? of_sgd : of == TheoryOf::steps ? of_steps : of_rounds;
 }
 
 }  // namespace
@@ -117,12 +125,12 @@ const settings::Words<TheoryMethod>& theory_methods() {
 }
 
 const std::vector<settings::Parameter>& theory_parameters() {
-  return theory_section(true).parameters();
+  return theory_section(TheoryOf::plain_sgd).parameters();
 }
 
-LeastSquaresTheory read_theory(const settings::Table& theory, bool plain) {
-  const settings::Section<LeastSquaresTheory>& section = theory_section(plain);
-  for (const settings::Parameter& p : theory_section(true).parameters())
+LeastSquaresTheory read_theory(const settings::Table& theory, TheoryOf of) {
+  const settings::Section<LeastSquaresTheory>& section = theory_section(of);
+  for (const settings::Parameter& p : theory_section(TheoryOf::plain_sgd).parameters())
     if (theory.has(p.name) &&
         std::ranges::find(section.parameters(), p.name, &settings::Parameter::name) == section.parameters().end())
       throw theory.error(p.name, "is read for sgd without weight decay or [schedule.batch] only; leave it out");

@@ -43,10 +43,12 @@ struct LeastSquaresTheory {
   bool scaled() const { return scale_contraction != 1 || scale_feedback != 1 || scale_label_noise != 1; }
 };
 
+/// What reads section [theory]: plain SGD, a linear method whose steps are all alike, or one that works in rounds.
+enum class TheoryOf { plain_sgd, steps, rounds };
 /// The keys of section [theory].
 const std::vector<settings::Parameter>& theory_parameters();
-/// \param plain  of SGD; false: of the optimizers beyond it, which read fewer. \throws settings::Error, also for those.
-LeastSquaresTheory read_theory(const settings::Table& theory, bool plain);
+/// \throws settings::Error, also for keys that are read for plain SGD alone.
+LeastSquaresTheory read_theory(const settings::Table& theory, TheoryOf of);
 
 /// Solves at the recorded steps of the problem. \throws settings::Error-compatible std::invalid_argument when a method
 /// does not cover the problem (e.g. bands for real rows).

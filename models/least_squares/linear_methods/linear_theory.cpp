@@ -9,6 +9,7 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/least_squares/linear_methods/linear_bands.hpp"
+#include "models/least_squares/linear_methods/linear_flow.hpp"
 #include "models/least_squares/sgd_flow.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "numerics/constants.hpp"
@@ -25,13 +26,14 @@ constexpr std::uint64_t longest_cached_period = 256;
 constexpr std::uint64_t shortest_leap = 1 << 14;
 constexpr std::size_t largest_leap = 256;
 
-double initial_scale(const LeastSquares& data) {
+}  // namespace
+
+double risk_limit(const LinearProblem& problem) {
+  const LeastSquares& data = *problem.data;
   double P0 = data.noise_variance();
   for (std::size_t a = 0; a < data.spectrum.modes(); ++a) P0 += data.spectrum.eigenvalue[a] * data.initial_power[a];
-  return P0;
+  return divergence_limit(P0);
 }
-
-}  // namespace
 
 bool is_plain_sgd(const LinearProblem& problem) {
   const Hyperparameters& h = problem.hyperparameters;
@@ -130,7 +132,7 @@ std::vector<Observable> linear_observables(const LinearProblem& problem) {
 
 LinearRecursion::LinearRecursion(const LinearProblem& problem, const Parts& parts)
     : LinearRecursion(balanced(problem), parts) {
-  limit_ = divergence_limit(initial_scale(*problem.data));
+  limit_ = risk_limit(problem);
 }
 
 LinearRecursion::LinearRecursion(BalancedProblem problem, const Parts& parts)
@@ -185,6 +187,29 @@ std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layou
   return out;
 }
 
+void set_start(const LinearProblem& problem, const Layout& layout, solvers::LinearPhases& moments) {
+  const std::vector<BlockStart> blocks = starts(problem, layout);
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
+    for (std::size_t i = 0; i < factor.size(); ++i)
+      for (std::size_t j = i; j < factor.size(); ++j)
+        for (std::size_t a = 0; a < power.size(); ++a) moments.moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
+  }
+}
+
+double read_moments(const Readout& readout, const solvers::LinearPhases& moments, std::span<const double> weight) {
+  double total = 0;
+  for (std::size_t b = 0; b < readout.selector.size(); ++b) {
+    const std::vector<double>& selector = readout.selector[b];
+    for (std::size_t i = 0; i < selector.size(); ++i)
+      for (std::size_t j = i; j < selector.size(); ++j) {
+        const double factor = selector[i] * selector[j] * (i == j ? 1 : 2);
+        if (factor != 0) total += factor * moments.sum(b, i, j, weight);
+      }
+  }
+  return total < 0 ? 0 : total;  // a sum of squares, but for rounding
+}
+
 void LinearRecursion::start(const Parts& parts) {
   const Hyperparameters& h = problem_.hyperparameters;
   const bool noiseless = parts.contraction == 1 &&
@@ -193,17 +218,12 @@ void LinearRecursion::start(const Parts& parts) {
   if (noiseless)
     for (const auto& block : layout_.blocks) mean_.emplace_back(block.size() * modes, 0.0);
   if (!parts.start) return;
+  if (!noiseless) return set_start(problem_, layout_, *state_);
   const std::vector<BlockStart> blocks = starts(problem_, layout_);
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
-    for (std::size_t i = 0; i < factor.size(); ++i) {
-      if (noiseless)
-        for (std::size_t a = 0; a < modes; ++a) mean_[b][i * modes + a] = factor[i] * std::sqrt(power[a]);
-      else
-        for (std::size_t j = i; j < factor.size(); ++j)
-          for (std::size_t a = 0; a < modes; ++a) state_->moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
-    }
-  }
+  for (std::size_t b = 0; b < blocks.size(); ++b)
+    for (std::size_t i = 0; i < blocks[b].factor.size(); ++i)
+      for (std::size_t a = 0; a < modes; ++a)
+        mean_[b][i * modes + a] = blocks[b].factor[i] * std::sqrt(blocks[b].power[a]);
 }
 
 double LinearRecursion::apply(const solvers::Phase& phase) {
@@ -309,25 +329,16 @@ double LinearRecursion::read(std::size_t readout, bool parameters) const {
   if (jumped_) return (*jumped_)[parameters ? 1 : 0];
   const Readout& r = layout_.readouts[readout];
   const std::vector<double>& weight = parameters ? ones_ : weight_;
+  if (mean_.empty()) return read_moments(r, *state_, weight);
   double total = 0;
-  for (std::size_t b = 0; b < r.selector.size(); ++b) {
-    const std::vector<double>& selector = r.selector[b];
-    if (!mean_.empty()) {
-      const std::size_t modes = weight.size();
-      for (std::size_t a = 0; a < modes; ++a) {
-        double z = 0;
-        for (std::size_t i = 0; i < selector.size(); ++i) z += selector[i] * mean_[b][i * modes + a];
-        total += weight[a] * z * z;
-      }
-      continue;
+  const std::size_t modes = weight.size();
+  for (std::size_t b = 0; b < r.selector.size(); ++b)
+    for (std::size_t a = 0; a < modes; ++a) {
+      double z = 0;
+      for (std::size_t i = 0; i < r.selector[b].size(); ++i) z += r.selector[b][i] * mean_[b][i * modes + a];
+      total += weight[a] * z * z;
     }
-    for (std::size_t i = 0; i < selector.size(); ++i)
-      for (std::size_t j = i; j < selector.size(); ++j) {
-        const double factor = selector[i] * selector[j] * (i == j ? 1 : 2);
-        if (factor != 0) total += factor * state_->sum(b, i, j, weight);
-      }
-  }
-  return total < 0 ? 0 : total;  // a sum of squares, but for rounding
+  return total;
 }
 
 void LinearRecursion::advance(std::uint64_t target) {
@@ -471,12 +482,11 @@ void add_parts(Trajectory& out, const std::array<Observable, 3>& names, const Tr
 
 Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory) {
   const bool rounds = problem.method->plain && problem.hyperparameters.has("inner_steps");
-  if (theory.method == TheoryMethod::ode && rounds) return solve_flow(problem);
+  if (theory.method == TheoryMethod::ode) return rounds ? solve_flow(problem) : follow_linear_flow(problem, theory);
   if (theory.method != TheoryMethod::recursion)
-    throw std::invalid_argument(fmt::format(
-        "theory.method: {} is not offered for optimizer {}; use recursion{}",
-        settings::word_of(theory_methods(), theory.method), problem.method->description.name,
-        theory.method == TheoryMethod::ode ? " (the inner-flow ode is offered for lookahead and la-diloco)" : ""));
+    throw std::invalid_argument(fmt::format("theory.method: {} is not offered for optimizer {}; use recursion",
+                                            settings::word_of(theory_methods(), theory.method),
+                                            problem.method->description.name));
   const LinearProblem scaled = with_scaled_noise(problem, theory.scale_label_noise);
   Trajectory out = follow_recursion(scaled, {}, theory.rtol);
   out.exact = !problem.data->data.rows() && !theory.scaled();

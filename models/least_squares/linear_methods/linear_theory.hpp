@@ -67,6 +67,13 @@ struct BlockStart {
 /// multiple of it.
 std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout);
 
+/// The second moments of the coordinates at the start. \throws as starts().
+void set_start(const LinearProblem& problem, const Layout& layout, solvers::LinearPhases& moments);
+/// sum over modes of weight times what a readout sees of the moments: of eigenvalues its P, of ones its |v|^2.
+double read_moments(const Readout& readout, const solvers::LinearPhases& moments, std::span<const double> weight);
+/// Of P, at which a trajectory of the problem counts as diverged.
+double risk_limit(const LinearProblem& problem);
+
 /// What drives the risk; all together are the theory, and each alone is a part of it, for the risk is linear in (second
 /// moments of the start, sigma^2).
 struct Parts {
@@ -138,8 +145,8 @@ void add_parts(Trajectory& out, const std::array<Observable, 3>& names, const Tr
 /// The part of every observable, in the order of linear_observables(), that label noise carries: [observable][step].
 std::vector<std::vector<double>> label_noise_parts(const LinearProblem& problem, std::span<const std::uint64_t> steps);
 
-/// Solves at the recorded steps of the problem. Methods "recursion", and "ode" (the inner-flow limit,
-/// docs/theory/two-phase.md, section 3.2) for lookahead and la-diloco. \throws std::invalid_argument when a method does
+/// Solves at the recorded steps of the problem. Methods "recursion" and "ode": of lookahead and la-diloco the inner-flow
+/// limit (docs/theory/two-phase.md, section 3.2), of methods without rounds linear_flow.hpp. \throws std::invalid_argument when a method does
 /// not cover the problem.
 Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& theory);
 

@@ -186,7 +186,8 @@ TEST_CASE("what is read in no equation is refused: momentum without a kind of it
       {"lookahead", "recursion", {"bands", "decomposition", "exponents", "scale_label_noise"}},
       {"diloco", "recursion", {"bands", "decomposition", "exponents", "scale_label_noise"}},
       {"lookahead", "ode", {}},
-      {"la-diloco", "ode", {}}};
+      {"la-diloco", "ode", {}},
+      {"momentum", "ode", {"level", "rtol"}}};
   for (const Reads& row : table)
     for (const std::string& setting : all) {
       const std::string key = setting.substr(0, setting.find('='));

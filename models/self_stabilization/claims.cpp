@@ -62,38 +62,72 @@ void add_normal_form(const Setup& s, std::vector<Finding>& out) {
     out.push_back({"energy_gain", orbit->energy_gain, "of the map in an orbit without noise, to first order"});
 }
 
-/// eps below which a late tuner holds the edge; infinite where none is known, of a delay and an average at once.
-double edge_threshold(const Setup& s) {
-  if (s.delay > 0 && s.average > 0) return infinity;
-  return s.delay > 0 ? delay_threshold(s.delay) : average_threshold(s.average);
+/// eta lambda that the rule itself would take in a state that stays.
+double asked(const Setup& s, const State& state) {
+  const ingredients::StepObservation now = seen(s.land, state);
+  const double rate = s.tuner == Tuner::cdat                ? now.descent / now.curvature_along
+                      : s.tuner == Tuner::stochastic_polyak ? (now.loss - s.least_loss) / now.squared_gradient
+                                                            : 1 / now.sharpness;
+  return s.sigma * rate * state.sharpness;
+}
+
+/// Where the largest rate, 2 over the sharpness, is less than the rule's at p = 1 the edge is that of a constant rate.
+void add_largest_rate(const Setup& s, std::vector<Finding>& out) {
+  if (s.tuner == Tuner::inverse_sharpness)
+    out.push_back({"cap_sharpness", s.sigma / s.largest_rate,
+                   "sigma/eta_max: the rate is eta_max where the sharpness that it goes by is below it"});
+  if (!(s.land.sharpening > 0 && s.land.stabilization > 0) || s.softened) return;
+  const State edge{std::sqrt(2 * s.land.sharpening / s.land.stabilization), 2 / s.largest_rate,
+                   s.land.bulk_moves ? 0 : s.start.bulk};
+  if (!(asked(s, edge) > 2)) return;
+  const double eps = s.largest_rate * s.largest_rate * s.land.sharpening;
+  const FixedPoint point = fixed_point(eps, 0);
+  out.push_back({"capped_edge", edge.sharpness, "2/eta_max, the sharpness of a 2-cycle at p = 1 under eta_max"});
+  out.push_back({"capped_epsilon", eps, "eta_max^2 alpha"});
+  out.push_back({"capped_modulus", point.modulus, "(1 + 2 epsilon)^(1/2), of its multipliers: it repels, slowly"});
+  out.push_back({"capped_angle", std::abs(std::arg(point.multiplier)), "radians a step"});
 }
 
 void add_inverse_sharpness(const Setup& s, double steps, std::vector<Finding>& out) {
   const double m = s.mean_delay(), alpha = s.land.sharpening;
+  const double cap = s.sigma / s.largest_rate;
+  const bool from_below = s.start.sharpness < cap;
   out.push_back({"mean_delay", m, "delay + ema/(1 - ema), steps"});
+  if (s.sigma > 2 && from_below) return;  // at the edge of the largest rate, which is below
   if (m == 0) {
-    out.push_back({"frozen_Y", s.sigma - 2, "eta lambda - 2 for ever: nothing stabilises"});
+    out.push_back({"frozen_Y", s.sigma - 2,
+                   from_below ? "eta lambda - 2 above cap_sharpness, for ever: nothing stabilises"
+                              : "eta lambda - 2 for ever: nothing stabilises"});
+    if (s.sigma == 2 && alpha > 0 && s.land.stabilization > 0) {
+      const double p = from_below ? p_at_edge(s.land, s.start, s.largest_rate) : s.start.p(s.land);
+      if (std::isfinite(p))
+        out.push_back({"frozen_p", p, "beta x^2/(2 alpha): the sharpness grows where it is below 1"});
+    }
     if (s.sigma < 2) {
-      const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);
+      const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps, s.largest_rate);
       if (std::isfinite(end))
         out.push_back({"unchecked_sharpness", end, "at the last step; ~ (2 sigma alpha t)^(1/2)"});
     }
     return;
   }
-  const double threshold = edge_threshold(s);
-  // Below 2 the edge is held while 4 alpha/lambda^2 is below the threshold and lambda below the crossover: nowhere, far below.
-  const bool held = s.sigma >= 2 || 4 * (2 - s.sigma) < s.sigma * s.sigma * m * threshold;
+  const double threshold = late_threshold(s.delay, s.average);
+  // Below 2 the edge is held while 4 alpha/lambda^2 is below the threshold and lambda below the crossover: nowhere, far below,
+  // nor where a largest rate is in force up to it.
+  const double crossover = s.sigma < 2 ? s.sigma * std::sqrt(m * alpha / (2 - s.sigma)) : infinity;
+  const bool held = s.sigma >= 2 || (4 * (2 - s.sigma) < s.sigma * s.sigma * m * threshold && crossover > cap);
   if (s.sigma < 2 && held)
-    out.push_back({"crossover_sharpness", s.sigma * std::sqrt(m * alpha / (2 - s.sigma)),
+    out.push_back({"crossover_sharpness", crossover,
                    "near the edge below it; above it eta lambda is sigma and the sharpness grows unchecked"});
   if (s.sigma != 2 && held)
     out.push_back({"edge_growth", std::log(2 / s.sigma) / m,
                    "d log(lambda)/dt near the edge, where the rate is sigma over the sharpness of m steps ago"});
-  if (s.sigma >= 2 && threshold < infinity)
-    out.push_back({"epsilon_threshold", threshold, "4 alpha/lambda^2 below which the edge is held"});
+  if (s.sigma >= 2) out.push_back({"epsilon_threshold", threshold, "4 alpha/lambda^2 below which the edge is held"});
   if (s.sigma != 2) return;
-  if (const double end = restored_sharpness(s.land, s.start, m); std::isfinite(end) && end > 0) {
-    out.push_back({"restored_sharpness", end, "lambda_0 p_0^(-1/(4 m)): p/lambda^(4 m) is conserved, p -> 1"});
+  if (const double end = restored_sharpness(s.land, s.start, m, s.largest_rate); std::isfinite(end) && end > 0) {
+    const bool capped = end != restored_sharpness(s.land, s.start, m);
+    out.push_back({"restored_sharpness", end,
+                   capped ? "2/eta_max p^(-1/(4 m)), p where eta_max has let the sharpness rise to that edge"
+                          : "lambda_0 p_0^(-1/(4 m)): p/lambda^(4 m) is conserved, p -> 1"});
     out.push_back({"epsilon", 4 * alpha / (end * end), "4 alpha/lambda^2 there"});
   }
 }
@@ -207,7 +241,8 @@ double Setup::noise() const {
 std::vector<Finding> findings_of(const Setup& s, double steps) {
   std::vector<Finding> out;
   if (s.constant() && s.land.sharpening > 0) add_normal_form(s, out);
-  if (s.tuner == Tuner::inverse_sharpness && s.largest_rate == infinity) add_inverse_sharpness(s, steps, out);
+  if (s.tuner == Tuner::inverse_sharpness) add_inverse_sharpness(s, steps, out);
+  if (!s.constant() && s.largest_rate < infinity) add_largest_rate(s, out);
   if (s.tuner == Tuner::cdat && s.start.bulk > 0) {
     const RatioPoint point =
         split_point(s.sigma, s.land.bulk_curvature / s.start.sharpness, s.average, s.land.bulk_moves);
@@ -237,23 +272,24 @@ std::vector<Finding> findings_of(const Setup& s, double steps) {
 std::vector<Prediction> predictions_of(const Setup& s, double steps, double burn_in) {
   std::vector<Prediction> out;
   if (s.constant() && s.land.noise > 0) predict_noise(s, steps, burn_in, out);
-  if (s.tuner != Tuner::inverse_sharpness || s.largest_rate < infinity || s.land.noise > 0 || !(s.land.sharpening > 0))
-    return out;
+  if (s.tuner != Tuner::inverse_sharpness || s.land.noise > 0 || !(s.land.sharpening > 0)) return out;
   const double m = s.mean_delay(), eps = 4 * s.land.sharpening / (s.start.sharpness * s.start.sharpness);
+  const double p = s.start.p(s.land);
+  // A largest rate is never met by a sharpness that grows from above where it is in force.
+  if (s.largest_rate < infinity && !(s.takes(s.sigma, s.start.sharpness) && p < 1)) return out;
   if (m == 0 && s.sigma < 2 && 4 * steps * eps >= 1) {
     const double end = unchecked_sharpness(s.land, s.start, s.sigma, steps);
     if (unchecked_holds(s, steps, end))
       out.push_back(near("unchecked_growth", "lambda^2 = lambda_0^2 + 2 sigma alpha t + ...: eta lambda < 2 frozen",
                          "2.1", "sharpness at the end", "sharpness", end, 5e-4, last_of("sharpness")));
   }
-  const double p = s.start.p(s.land);
-  if (m > 0 && s.sigma == 2 && p > 0 && (s.delay == 0 || s.average == 0)) {
+  if (m > 0 && s.sigma == 2 && p > 0) {
     const double end = restored_sharpness(s.land, s.start, m), eps_end = 4 * s.land.sharpening / (end * end);
     // p tends to 1 at the rate 2 m eps a step, more slowly near the threshold: after 20 of its times to e^-20. To O(eps): the
     // largest difference measured over delays of 1 to 8 and averages of .3 to .98 is below the sum that is held to .004.
     const double largest = std::max(eps, eps_end);
-    if (!std::isfinite(end) || largest > std::min(0.01, edge_threshold(s) / 4) || steps * 2 * m * eps_end < 20 ||
-        !(largest * (0.1 * std::abs(std::log(p)) + 0.15 * std::abs(p - 1)) <= 0.004))
+    if (!std::isfinite(end) || largest > std::min(0.01, late_threshold(s.delay, s.average) / 4) ||
+        steps * 2 * m * eps_end < 20 || !(largest * (0.1 * std::abs(std::log(p)) + 0.15 * std::abs(p - 1)) <= 0.004))
       return out;
     out.push_back(near("conserved", "p/lambda^(4 m) is conserved and p -> 1: lambda ends at lambda_0 p_0^(-1/(4 m))",
                        "2.2", "sharpness at the end", "sharpness", end, 0.004, last_of("sharpness")));

@@ -39,6 +39,10 @@ double energy(double eps, double p, double Y) {
   return 2 * ((1 + Y) * std::log1p(Y) - Y) + eps * (p - 1 - std::log(p));
 }
 
+double smallest_p(double eps, double E) {
+  return std::exp(log_end(E / eps, -1));
+}
+
 std::optional<ClosedOrbit> closed_orbit(double eps, double E) {
   ClosedOrbit out;
   out.period = 2 * pi / std::sqrt(2 * eps);

@@ -11,6 +11,8 @@ namespace edgewise::models::self_stabilization {
 
 /// E = 2 ((1 + Y) log(1 + Y) - Y) + eps (p - 1 - log p), conserved by the flow; p > 0, Y > -1.
 double energy(double eps, double p, double Y);
+/// The smallest p at which the flow has that energy, where Y = 0.
+double smallest_p(double eps, double E);
 
 /// The flow's closed orbit of energy E.
 struct ClosedOrbit {

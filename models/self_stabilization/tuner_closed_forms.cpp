@@ -117,7 +117,7 @@ void add_restored(ClosedFormList& table) {
     return std::pair(.01, now.p(land) / std::pow(now.sharpness, 4));
   });
   table.add("joint/delay-threshold", "eps = 1/2 of a delay of one step", "2.2", 1e-14,
-            [] { return std::pair(.5, delay_threshold(1)); });
+            [] { return std::pair(.5, late_threshold(1, 0)); });
   table.add("joint/crossover", "sigma < 2, late: lambda grows at the rate (2 - sigma)/sigma a step far below lambda_c",
             "2.2", 5e-3, [] {
               // lambda_c = sigma sqrt(alpha/(2 - sigma)) = .63.

@@ -1,29 +1,67 @@
 #include "models/self_stabilization/tuners.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <complex>
 
+#include "models/self_stabilization/normal_form.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 
 namespace edgewise::models::self_stabilization {
 
-double unchecked_sharpness(const Landscape& land, const State& start, double sigma, double t) {
-  const double driven = 2 * sigma * land.sharpening * t, square = start.sharpness * start.sharpness;
-  return std::sqrt(square + driven - land.stabilization * start.x * start.x / (2 - sigma) +
+double unchecked_sharpness(const Landscape& land, const State& start, double sigma, double t, double largest_rate) {
+  State from = start;
+  if (largest_rate * start.sharpness < sigma) {
+    from.sharpness -=
+        land.stabilization * start.x * start.x / (2 * start.sharpness * (2 - largest_rate * start.sharpness));
+    from.x = 0;
+    const double growth = largest_rate * land.sharpening, until = (sigma / largest_rate - from.sharpness) / growth;
+    if (t <= until) return from.sharpness + growth * t;
+    from.sharpness = sigma / largest_rate;
+    t -= until;
+  }
+  const double driven = 2 * sigma * land.sharpening * t, square = from.sharpness * from.sharpness;
+  return std::sqrt(square + driven - land.stabilization * from.x * from.x / (2 - sigma) +
                    0.5 * sigma * land.sharpening * std::log1p(driven / square));
 }
 
-double restored_sharpness(const Landscape& land, const State& start, double mean_delay) {
-  return start.sharpness * std::pow(start.p(land), -1 / (4 * mean_delay));
+double p_at_edge(const Landscape& land, const State& start, double rate) {
+  const double eps = rate * rate * land.sharpening;
+  return smallest_p(eps, energy(eps, start.p(land), rate * start.sharpness - 2));
 }
 
-double average_threshold(double tau) {
-  return (1 - tau) / (2 * tau);
+double restored_sharpness(const Landscape& land, const State& start, double mean_delay, double largest_rate) {
+  const double edge = 2 / largest_rate, power = 4 * mean_delay, p = start.p(land);
+  const double end = start.sharpness * std::pow(p, -1 / power);
+  if (std::min(start.sharpness, end) >= edge) return end;
+  State below = start;
+  if (start.sharpness > edge) {
+    below.x *= std::pow(edge / start.sharpness, power / 2);  // p/lambda^(4 m) is conserved down to it
+    below.sharpness = edge;
+  }
+  return edge * std::pow(p_at_edge(land, below, largest_rate), -1 / power);
 }
 
-double delay_threshold(std::uint64_t delay) {
+double late_threshold(std::uint64_t delay, double tau) {
   const auto D = static_cast<double>(delay);
-  const double phi = pi / (2 * D + 4);
-  return std::sin(phi) * std::sin(phi) / std::sin(D * phi);
+  if (delay == 0) return (1 - tau) / (2 * tau);
+  if (tau == 0) {
+    const double phi = pi / (2 * D + 4);
+    return std::sin(phi) * std::sin(phi) / std::sin(D * phi);
+  }
+  // Minus twice eps on the circle, where it is to be real: from z = 1 on its imaginary part is above 0 until then.
+  const auto at = [&](double angle) {
+    const std::complex<double> z = std::polar(1.0, angle);
+    std::complex<double> late = 0;
+    for (std::uint64_t j = 1; j < delay; ++j) late = (late + 1.0) / z;
+    return (z - 1.0) * (z - tau) / (1.0 + (1 - tau) * late);
+  };
+  constexpr double finer = 1.02;
+  double high = 1e-3 * (1 - tau) / (D + 1);
+  while (at(high).imag() > 0) high *= finer;
+  const double angle = numerics::root([&](double a) { return at(a).imag(); }, high / finer, high);
+  return -0.5 * at(angle).real();
 }
 
 double RatioPoint::modulus() const {

@@ -192,11 +192,85 @@ TEST_CASE("self-stabilisation: findings of tuners") {
   CHECK(number(averaged, "mean_delay") == Approx(4).epsilon(1e-13));
   CHECK(number(averaged, "epsilon_threshold") == Approx(.125).epsilon(1e-13));
   CHECK(number(averaged, "restored_sharpness") == Approx(1.5 * std::pow(.75, -1. / 16)).epsilon(1e-13));
-  // Both at once: no threshold is known.
   const auto both = with(late + "sigma = 2.0\ndelay = 1\nema = 0.5\n");
-  CHECK(!there(both, "epsilon_threshold"));
+  CHECK(number(both, "epsilon_threshold") == Approx(.25).epsilon(1e-12));
   CHECK(number(both, "mean_delay") == Approx(2).epsilon(1e-13));
-  CHECK(with(late + "sigma = 2.0\ndelay = 2\neta_max = 1.0\n").empty());
+}
+
+TEST_CASE(
+    "self-stabilisation: a largest rate has the edge of a constant one, or lets the sharpness come to the rule's") {
+  const auto at = [](double sharpness, double p, const std::string& rate, const std::string& time) {
+    return prepare(fmt::format("model = 'self-stabilisation'\n[landscape]\nsharpening = 1e-4\n[initial]\np = {}\n"
+                               "sharpness = {}\n[rate]\nkind = 'inverse-sharpness'\neta_max = 0.5\n",
+                               p, sharpness) +
+                   rate + "[time]\n" + time);
+  };
+  // Beyond sigma = 2 a 2-cycle at 2/eta_max = 4 with the multipliers 1 +- i (2 eps)^(1/2), eps = 1e-4/4, late or not.
+  for (const char* rate : {"sigma = 2.5\n", "sigma = 2.5\ndelay = 3\nema = 0.5\n"}) {
+    const auto found = at(3.9, .9, rate, "steps = 1\n")->stability();
+    CHECK(number(found, "cap_sharpness") == Approx(5).epsilon(1e-13));
+    CHECK(number(found, "capped_edge") == 4);
+    CHECK(number(found, "capped_modulus") == Approx(std::sqrt(1 + 5e-5)).epsilon(1e-13));
+    CHECK(number(found, "capped_angle") == Approx(std::atan(std::sqrt(5e-5))).epsilon(1e-10));
+    CHECK(!there(found, "epsilon_threshold"));
+    // Once around: the distance from the point has grown by modulus^(2 pi/angle).
+    const double around = 2 * std::acos(-1.) / number(found, "capped_angle");
+    const auto lambda = column(
+        at(4, 1.01, rate, fmt::format("at = [0, {0:.0f}, {1:.0f}]\n", around, 2 * around))->solve(), "x_squared");
+    const double scale = 2 * 1e-4 / 4, first = lambda[0] / scale - 1, later = lambda[2] / scale - 1;
+    CHECK(later / first == Approx(std::pow(number(found, "capped_modulus"), 2 * std::round(around))).epsilon(.01));
+  }
+  // On edge p falls on the flow's orbit under eta_max, and p/lambda^(4 m) is conserved from 2/eta_max on; p - 1 - log p = E/eps.
+  for (const auto& [sharpness, p] : {std::pair{3.97, .8}, {4.2, 8.0}}) {
+    CAPTURE(sharpness);
+    const double m = 4, below = sharpness < 4 ? sharpness : 4, from = p * std::pow(below / sharpness, 4 * m);
+    const double Y = below / 2 - 2, eps = 2.5e-5;
+    const double e = 2 * ((1 + Y) * std::log1p(Y) - Y) / eps + from - 1 - std::log(from);
+    double low = 1e-300;
+    for (int k = 0; k < 200; ++k) low = std::exp(low - 1 - e);
+    const auto found = at(sharpness, p, "ema = 0.8\n", "steps = 1\n")->stability();
+    CHECK(number(found, "restored_sharpness") == Approx(4 * std::pow(low, -1 / (4 * m))).epsilon(1e-12));
+    const auto run = column(at(sharpness, p, "ema = 0.8\n", "at = [2000000]\n")->solve(), "sharpness");
+    CHECK(run.back() == Approx(number(found, "restored_sharpness")).epsilon(.02));
+    CHECK(std::abs(run.back() / (sharpness * std::pow(p, -1 / (4 * m))) - 1) > .05);
+  }
+  // At once, below 2: linearly up to sigma/eta_max, less what x takes, then as without a largest rate.
+  const auto rising = at(2, 100, "sigma = 1.5\n", "steps = 100000\n");
+  const double start = 2 - 4 * 100 * 5e-5 / (2 * 2 * (2 - 1)), until = (3 - start) / 5e-5,
+               driven = 3e-4 * (1e5 - until);
+  const double end = std::sqrt(9 + driven + .75e-4 * std::log1p(driven / 9));
+  CHECK(number(rising->stability(), "unchecked_sharpness") == Approx(end).epsilon(1e-12));
+  CHECK(column(rising->solve(), "sharpness").back() == Approx(end).epsilon(1e-4));
+  CHECK(number(at(2, 100, "sigma = 1.5\n", "steps = 1000\n")->stability(), "unchecked_sharpness") ==
+        Approx(start + .05).epsilon(1e-12));
+  // On edge at once |x| freezes at the edge of eta_max.
+  const auto frozen = at(3.99, .8, "", "at = [20000]\n");
+  const double p_end = number(frozen->stability(), "frozen_p");
+  CHECK(4 * column(frozen->solve(), "x_squared").back() / 2e-4 == Approx(p_end).epsilon(.02));
+  CHECK(p_end < .5);
+  CHECK(number(at(4.1, .8, "", "steps = 1\n")->stability(), "frozen_p") == Approx(.8).epsilon(1e-12));
+  // What never meets it is claimed as without.
+  CHECK(at(4.1, .5, "delay = 1\n", "steps = 2000000\n")->predictions().size() == 2);
+  CHECK(at(4.1, 1.5, "delay = 1\n", "steps = 2000000\n")->predictions().empty());
+  CHECK(at(3.9, .5, "delay = 1\n", "steps = 2000000\n")->predictions().empty());
+}
+
+TEST_CASE("self-stabilisation: what sees a bulk has a largest rate's edge where its own rate there is larger") {
+  // r = lambda^2 2 alpha/(beta G2) = 16 5e-5/G2 at 2/eta_max = 4.
+  const auto found = [](const std::string& bulk, const std::string& rate) {
+    return prepare("model = 'self-stabilisation'\n[landscape]\nsharpening = 1e-4\n" + bulk +
+                   "[initial]\np = 0.9\nsharpness = 3.0\n[rate]\neta_max = 0.5\n" + rate + "[time]\nsteps = 1\n")
+        ->stability();
+  };
+  // sigma (r + 1)/(r + kappa) > 2: at sigma = 1.2 where r < 1.5, G2 > 5.33e-4.
+  const std::string cdat = "kind = 'cdat'\nsigma = 1.2\n";
+  CHECK(there(found("bulk_gradient = 5.5e-4\n", cdat), "capped_edge"));
+  CHECK(!there(found("bulk_gradient = 5.2e-4\n", cdat), "capped_edge"));
+  CHECK(!there(found("bulk_gradient = 5.5e-4\nbulk_curvature = 1.0\n", cdat), "capped_edge"));
+  // s (8e-4/8 + F)/(8e-4 + G2) > 1/2 at s = 1 where F > 3e-4 + G2/2.
+  const std::string polyak = "kind = 'stochastic-polyak'\nc = 1.0\n";
+  CHECK(there(found("bulk_gradient = 1e-4\nfloor = 3.6e-4\n", polyak), "capped_edge"));
+  CHECK(!there(found("bulk_gradient = 1e-4\nfloor = 3.4e-4\n", polyak), "capped_edge"));
 }
 
 TEST_CASE("self-stabilisation: off sigma = 2 a late tuner's sharpness grows at edge_growth, up to the crossover") {

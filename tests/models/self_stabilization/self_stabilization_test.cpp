@@ -178,7 +178,7 @@ TEST_CASE("self-stabilisation: late tuners hold the edge below their thresholds,
     std::vector<double> past(delay + 1, 1.0);
     double x = std::sqrt(1.000001 * l.sharpening / 2), lambda = 1, hat = 1, early = 0, last = 0;
     for (int k = 0; k < 4000; ++k) {
-      hat = delay > 0 ? past[0] : k == 0 ? lambda : tau * hat + (1 - tau) * lambda;
+      hat = k == 0 ? lambda : tau * hat + (1 - tau) * (delay > 0 ? past[0] : lambda);
       const State s = stepped(l, {x, lambda, 0}, 2 / hat);
       x = s.x;
       lambda = s.sharpness;
@@ -191,16 +191,32 @@ TEST_CASE("self-stabilisation: late tuners hold the edge below their thresholds,
     }
     return last > early;
   };
-  for (const std::uint64_t delay : {1, 2, 4}) {
-    CAPTURE(delay);
-    CHECK(!grows(delay, 0, .98 * delay_threshold(delay)));
-    CHECK(grows(delay, 0, 1.02 * delay_threshold(delay)));
+  struct Late {
+    std::uint64_t delay;
+    double tau;
+  };
+  for (const Late& late : {Late{1, 0}, {2, 0}, {4, 0}, {0, .5}, {0, .8}, {0, .9}, {1, .5}, {2, .5}, {4, .8}, {9, .3}}) {
+    CAPTURE(late.delay);
+    CAPTURE(late.tau);
+    CHECK(!grows(late.delay, late.tau, .98 * late_threshold(late.delay, late.tau)));
+    CHECK(grows(late.delay, late.tau, 1.02 * late_threshold(late.delay, late.tau)));
   }
-  for (const double tau : {.5, .8, .9}) {
-    CAPTURE(tau);
-    CHECK(!grows(0, tau, .98 * average_threshold(tau)));
-    CHECK(grows(0, tau, 1.02 * average_threshold(tau)));
-  }
+}
+
+TEST_CASE(
+    "self-stabilisation: the threshold of a delay and an average is where a root of its polynomial has modulus 1") {
+  // Moduli of NumPy's roots of z^(D-1) (z - 1)(z - tau) + 2 eps (z^(D-1) + (1 - tau)(z^(D-2) + ... + 1)), bisected in eps.
+  for (const auto& [delay, tau, eps] : {std::tuple{2, .5, .13745860881768762},
+                                        {4, .8, .040306114934670456},
+                                        {10, .9, .009807503398663382},
+                                        {64, .5, .0005507635522504279},
+                                        {64, .99, .0003009585883630705},
+                                        {3, .01, .1175515445961164}})
+    CHECK(late_threshold(delay, tau) == Approx(eps).epsilon(1e-9));
+  // One step late det = tau + 2 eps; the closed forms without the other are its ends.
+  for (const double tau : {1e-9, .3, .9, 1 - 1e-9})
+    CHECK(late_threshold(1, tau) == Approx((1 - tau) / 2).epsilon(1e-7));
+  CHECK(late_threshold(4, 1e-12) == Approx(late_threshold(4, 0)).epsilon(1e-10));
 }
 
 TEST_CASE("self-stabilisation: the snowball, 10% below and above its sharpness") {
@@ -368,7 +384,8 @@ TEST_CASE("self-stabilisation: claims are made where they hold") {
   CHECK(claims(late + "delay = 1\n") == Names{"conserved", "edge_held"});
   CHECK(claims(late + "sigma = 1.9\n") == Names{"unchecked_growth"});
   CHECK(claims(late + "sigma = 1.9\ndelay = 1\n").empty());
-  CHECK(claims(late + "delay = 1\neta_max = 5.0\n").empty());
+  CHECK(claims(late + "delay = 1\neta_max = 2.1\n") == Names{"conserved", "edge_held"});
+  CHECK(claims(late + "delay = 1\neta_max = 1.9\n").empty());
   CHECK(claims(late + "delay = 1\nmultiplier = 0.5\n").empty());
   // From afar the step is too long for what is conserved, or x moves the sharpness too far before it has died out.
   std::string far = late;

@@ -9,6 +9,7 @@
 
 #include "linear_algebra/largest_eigenvalues.hpp"
 #include "models/framework/window_means.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::ingredients {
@@ -29,6 +30,9 @@ constexpr std::size_t small = 128;
 /// fourth order.
 constexpr double difference = 1e-3;
 
+/// Of the oscillation about its edge while half of the loss falls, from which on its mean is that of descent: below it descent had
+/// 1.1 to 8.4 times the flow's loss on eight portable instances, above .7 to 1.7 on fifteen (and .15, .21 of a loss at rest).
+constexpr double fewest_turns = 1;
 /// Of a path that has not diverged.
 constexpr double largest_reading = 1e100;
 
@@ -208,6 +212,14 @@ double CentralFlow::mean_square() const {
   return sum;
 }
 
+double CentralFlow::turns() {
+  if (oscillation_.empty()) return 0;
+  const std::vector<double>& w = oscillation_.back();
+  const std::vector<double> slope = curvature_slope(theta_, w);
+  return learning_rate_ * std::sqrt(numerics::squared_norm_in_order(slope) / numerics::squared_norm_in_order(w)) /
+         (2 * pi);
+}
+
 double CentralFlow::average(const std::function<double(std::span<const double>)>& f) const {
   const double centre = f(theta_);
   double out = centre;
@@ -240,6 +252,7 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
   read();
   sum = now;
   std::uint64_t step = 0, last = 0;
+  std::vector<double> turns, losses;  // up to a step, after the edge
   try {
     for (const std::uint64_t at : time.at) {
       if (at > 0) std::ranges::fill(sum, 0);
@@ -248,6 +261,9 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
         read();
         for (std::size_t k = 0; k < n; ++k) sum[k] += now[k] / static_cast<double>(at - last);
         if (!std::isfinite(now[0]) || now[0] > largest_reading) throw std::runtime_error("it has diverged");
+        if (losses.empty() && !(flow.mean_square() > 0)) continue;
+        turns.push_back((turns.empty() ? 0 : turns.back()) + flow.turns());
+        losses.push_back((losses.empty() ? 0 : losses.back()) + now[0]);
       }
       last = at;
       out.steps.push_back(static_cast<double>(at));
@@ -270,6 +286,14 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
   const auto& held = out.find("oscillation")->value;
   const auto first = std::ranges::find_if(held, [](double x) { return x > 0; });
   out.labels.emplace_back("edge", first == held.end() ? "not reached" : "held");
+  if (losses.empty()) return out;
+  const auto half = std::ranges::lower_bound(losses, 0.5 * losses.back()) - losses.begin();
+  out.report.emplace_back("turns", turns[static_cast<std::size_t>(half)]);
+  if (out.report.back().second < fewest_turns)
+    out.warnings.push_back(
+        fmt::format("while half of the loss after the edge falls the oscillation turns {:.2g} times about it: descent "
+                    "has a late burst in place of this mean",
+                    out.report.back().second));
   return out;
 }
 
@@ -279,6 +303,8 @@ std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double 
       static_cast<std::size_t>(std::ranges::find_if(held, [](double x) { return x > 0; }) - held.begin());
   if (flow.diverged_at || flow.valid_until || first == held.size() || !(flow.steps[first] <= 0.75 * flow.steps.back()))
     return {};
+  const auto turns = std::ranges::find(flow.report, "turns", [](const auto& entry) { return entry.first; });
+  if (turns != flow.report.end() && turns->second < fewest_turns) return {};
   // Over windows after the first at the edge.
   const auto mean_of = [first](std::span<const double> steps, std::span<const double> means) {
     double sum = 0;

@@ -31,6 +31,9 @@ class CentralFlow {
   const std::vector<std::vector<double>>& oscillation() const { return oscillation_; }
   /// tr X, the mean square displacement from the mean.
   double mean_square() const;
+  /// Turns a step of the play about the edge that X is the mean of, sqrt(2 eps)/(2 pi) at eps = eta^2 |grad (w'H w)|^2/(2 |w|^2)
+  /// along the largest w: the small closed orbit of the normal form. 0 without an oscillation.
+  double turns();
   /// The time average of a function of the parameters, f(mean) + sum_k ((f(mean + w_k) + f(mean - w_k))/2 - f(mean)):
   /// exact to second order in the oscillation, and for one direction of a 2-cycle.
   double average(const std::function<double(std::span<const double>)>& f) const;
@@ -61,7 +64,8 @@ struct AveragedReading {
 Trajectory follow_central_flow(CurvedObjective& objective, std::span<const double> start, double learning_rate,
                                const Time& time, const std::vector<AveragedReading>& readings);
 /// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the mean of `loss` over all
-/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters.
+/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters, or the
+/// oscillation has not turned once about it while half of the loss after it falls (`turns` of the report): a late burst then.
 std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
 
 }  // namespace edgewise::models::ingredients

@@ -159,13 +159,31 @@ Prediction at_the_end(const char* name, const char* statement, const char* obser
   return out;
 }
 
+/// Of a linear model, whose loss is quadratic: L' - L = -eta n + eta^2 d/2 = 0 at eta = 2 n/d, along whatever step.
+Prediction conserved_loss() {
+  Prediction out = at_the_end(
+      "conserved_loss", "CDAT on edge, sigma = 2 without averages, keeps a quadratic loss, whatever its base update",
+      "loss", 1 - 1e-9, 1 + 1e-9);
+  out.source = "docs/theory/curvature-dynamics.md, section 2.5";
+  out.quantity = "the last loss over the first";
+  out.nominal = 1;
+  out.observable.clear();  // a ratio, on no observable's axis
+  out.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+    const auto loss = run.values("loss");
+    if (run.diverged || !(loss.front() > 0)) return std::nullopt;
+    return loss.back() / loss.front();
+  };
+  return out;
+}
+
 /// Of CDAT and Armijo's rule on all outputs.
 std::vector<Prediction> tuned(const QuadraticProblem& problem) {
   const ingredients::GreedyMultiple multiple = problem.rate->greedy_multiple();
   std::vector<Prediction> out;
   if (multiple.averaged) return out;
   const double parameter = multiple.low;
-  const bool plain = problem.base.plain();
+  const bool plain = problem.base.plain(), linear = !problem.given && problem.law.curvature == 0;
+  if (linear && multiple.on_edge()) out.push_back(conserved_loss());
   if (plain && undershoots(multiple) && problem.law.outputs <= problem.law.parameters) {
     Prediction balanced =
         at_the_end("extremes_balanced",
@@ -192,8 +210,10 @@ std::vector<Prediction> tuned(const QuadraticProblem& problem) {
   if (multiple.on_edge() && plain)
     out.push_back(at_the_end("on_edge", "CDAT on edge, sigma = 2, holds eta lambda next to 2, whatever the problem is",
                              "median_eta_lambda", 1.95, 2.15));
-  // Of other bases on a random ensemble: small instances have been met where a base with a memory does not stay.
-  if (multiple.on_edge() && !plain && !problem.given && problem.given_j0.size() == 0)
+  // Of other bases on a random ensemble: small instances have been met where a base with a memory does not stay. Where the loss is
+  // quadratic a heavy ball does: all of it ends in the top mode, m = (1 + momentum)^-1 g, the multiplier of that is -momentum.
+  const bool random = !problem.given && problem.given_j0.size() == 0, settles = linear && !problem.base.adaptive;
+  if (multiple.on_edge() && !plain && (random || settles))
     out.push_back(at_the_end("on_edge", "CDAT on edge of any base update holds eta lambda_max(P^-1 H) next to its edge",
                              "median_eta_lambda", 1.9, 2.25));
   return out;

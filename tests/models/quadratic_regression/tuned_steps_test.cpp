@@ -499,6 +499,32 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
   CHECK(names("kind = 'constant'\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\n").empty());
 }
 
+TEST_CASE("CDAT on edge keeps a quadratic loss along any base's steps, and a heavy ball comes to its own edge") {
+  const auto at = [](const std::string& optimizer, const std::string& rate, const std::string& curvature = "0.0") {
+    return prepare(
+        "model = 'quadratic-regression'\n[time]\nsteps = 400\n[data]\noutputs = 6\nparameters = 12\ncurvature = " +
+        curvature + "\n[rate]\nkind = 'cdat'\n" + rate + "[optimizer]\n" + optimizer);
+  };
+  const auto names = [](const auto& problem) {
+    std::string out;
+    for (const models::Prediction& p : problem->predictions()) out += p.name + " ";
+    return out;
+  };
+  for (const std::string base : {"momentum = 0.9\n", "momentum = 0.5\n", "kind = 'rmsprop'\n", "kind = 'adam'\n"}) {
+    CAPTURE(base);
+    const auto problem = at(base, "sigma = 2.0\n");
+    CHECK(names(problem) == "conserved_loss on_edge ");
+    const auto run = recorded(*problem, {0, 400});
+    CHECK(run.at("loss")[1] == Approx(run.at("loss")[0]).epsilon(1e-11));
+    // A NumPy heavy ball on plain quadratics comes to eta lambda = 2 (1 + momentum), whatever the other modes are.
+    if (base.starts_with("momentum")) CHECK(run.at("eta_lambda")[1] == Approx(2).epsilon(1e-6));
+  }
+  CHECK(names(at("momentum = 0.9\n", "sigma = 1.9\n")).find("conserved_loss") == std::string::npos);
+  CHECK(names(at("momentum = 0.9\n", "sigma = 2.0\nema = 0.5\n")).empty());
+  CHECK(names(at("momentum = 0.9\n", "sigma = 2.0\nepsilon = 0.1\n")).empty());
+  CHECK(names(at("momentum = 0.9\n", "sigma = 2.0\n", "1.0")) == "on_edge ");
+}
+
 TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is chosen is a rate that is given") {
   using namespace models::quadratic_regression;
   QuadraticMemoryProblem problem;

@@ -256,6 +256,8 @@ double Values::number(std::string_view key) const {
 std::size_t Values::whole(std::string_view key) const {
   const double x = number(key);
   if (!std::isfinite(x) || x != std::floor(x)) throw error(key, "must be a whole number");
+  constexpr double largest = 9007199254740992;  // beyond, doubles leave whole numbers out
+  if (std::abs(x) > largest) throw error(key, "must be a whole number of at most 9007199254740992");
   return static_cast<std::size_t>(x);
 }
 const std::string& Values::text(std::string_view key) const {

@@ -28,10 +28,11 @@ Trajectory solve_linearised(const NetworkProblem& problem) {
   if (problem.loss.kind != ingredients::networks::LossKind::squared || problem.rule.kind != UpdateKind::plain ||
       !problem.rule.base.plain() || !problem.full_batch() || problem.rate)
     throw std::invalid_argument(
-        "the linearised theory is of gradient descent with the squared loss on all examples, without momentum and "
+        "theory.method: linearised is of gradient descent with the squared loss on all examples, without momentum and "
         "[rate]; what is judged of other runs are predictions (edgewise validate)");
   if (size > largest_kernel)
-    throw std::invalid_argument("the linearised theory decomposes a kernel of examples times outputs, at most 2000");
+    throw std::invalid_argument(
+        "data.examples: the linearised theory decomposes a kernel of examples times outputs, at most 2000");
   ingredients::networks::NetworkObjective objective(problem.network, problem.loss, problem.data.train);
   objective.move_to(problem.start(problem.seed, 0));
   const linear_algebra::SymmetricEigen kernel =

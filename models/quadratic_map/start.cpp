@@ -111,9 +111,11 @@ QuadraticRegression read_regression(const Table& table) {
   } else {
     problem.jacobian = jacobian_of(initial, problem.curvature);
   }
-  for (const auto* list : {&problem.curvature, &problem.jacobian})
-    for (const double x : *list)
-      if (!std::isfinite(x)) throw table.error("", "the eigenvalues of Q and J_0 must be finite");
+  const auto finite = [](const std::vector<double>& list) {
+    return std::ranges::all_of(list, [](double x) { return std::isfinite(x); });
+  };
+  if (!finite(problem.curvature)) throw data.error("curvature", "its eigenvalues must be finite");
+  if (!finite(problem.jacobian)) throw initial.error("jacobian", "must be finite");
   return problem;
 }
 

@@ -295,8 +295,8 @@ void read_landscape(const settings::Values& values, Setup& s) {
   if (values.given("noise"))
     s.land.noise = values.number("noise") / square * 2 * s.land.sharpening / s.land.stabilization;
   if (s.land.noise > 0 && !s.constant()) throw values.error("gradient_variance", "is offered at a constant rate only");
-  if (!std::isfinite(s.land.sharpening) || !std::isfinite(s.land.noise))
-    throw values.error("", "out of range at this learning rate");
+  for (const auto& [key, number] : {std::pair{"epsilon", s.land.sharpening}, std::pair{"noise", s.land.noise}})
+    if (!std::isfinite(number)) throw values.error(key, "is out of range at this learning rate");
   s.start.bulk = values.number("bulk_gradient");
   s.land.bulk_curvature = values.number("bulk_curvature");
   s.land.bulk_moves = values.flag("bulk_moves") && s.land.bulk_curvature > 0;
@@ -317,8 +317,8 @@ void read_start(const settings::Values& values, Setup& s) {
     s.start.x =
         std::sqrt(2 * s.land.sharpening / s.land.stabilization * (values.given("p") ? values.number("p") : 0.5));
   }
-  if (!std::isfinite(s.start.x * s.start.x) || !std::isfinite(s.start.sharpness))
-    throw values.error("", "out of range");
+  if (!std::isfinite(s.start.x * s.start.x)) throw values.error(values.given("x") ? "x" : "p", "is out of range");
+  if (!std::isfinite(s.start.sharpness)) throw values.error("Y", "is out of range at this learning rate");
 }
 
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const> optimizers) {

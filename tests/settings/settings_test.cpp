@@ -93,6 +93,10 @@ TEST_CASE("whole numbers written as numbers, and keys named with their section")
   CHECK(read_width("width = 1e3").whole("width") == 1000);
   CHECK(read_width("").whole("width") == 3);
   CHECK(message([&] { read_width("width = 2.5").whole("width"); }) == "file.toml: width: must be a whole number");
+  CHECK(read_width("width = 9007199254740992.0").whole("width") == 9007199254740992);
+  for (const char* large : {"width = 9007199254740994.0", "width = 1e300"})
+    CHECK(message([&] { read_width(large).whole("width"); }) ==
+          "file.toml: width: must be a whole number of at most 9007199254740992");
   const std::vector<Parameter> all = with_sections({{"network", parameters}, {"input", parameters}});
   REQUIRE(all.size() == 2);
   CHECK(all[0].name == "network.width");

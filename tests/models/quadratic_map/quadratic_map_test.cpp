@@ -315,6 +315,8 @@ TEST_CASE("bad quadratic maps are refused, and the message says how") {
   CHECK(holds(error_of(experiment("", usual)), "either curvature"));
   CHECK(holds(error_of(experiment("curvature = [1, -1]\nepsilon = 0.1", usual)), "either curvature"));
   CHECK(holds(error_of(experiment("curvature = []", usual)), "at least one"));
+  CHECK(holds(error_of(experiment("curvature = [1, inf]", "residual = 1\njacobian = [1, 1]")), "data.curvature"));
+  CHECK(holds(error_of(experiment("curvature = [1]", "residual = 1\njacobian = [inf]")), "initial.jacobian"));
   CHECK(holds(error_of(experiment("epsilon = -1", usual)), "epsilon"));
   CHECK(holds(error_of(experiment("curvature = [1]", usual)), "one number per eigenvalue"));
   CHECK(holds(error_of(experiment("epsilon = 0.1", "residual = 1")), "either jacobian or sharpness"));

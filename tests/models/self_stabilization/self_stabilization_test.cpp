@@ -473,6 +473,11 @@ TEST_CASE("self-stabilisation: what is refused") {
   CHECK(refused(head + "[monte_carlo]\nburn_in = 10\n", "monte_carlo.burn_in: is of the averages of noisy runs"));
   CHECK(refused(head + "[initial]\nx = 1.0\np = 1.0\n", "initial.p"));
   CHECK(refused(head + "[initial]\nY = -2.0\n", "initial.Y"));
+  const std::string tiny = "[optimizer]\nlearning_rate = 1e-300\n";
+  CHECK(refused(head + tiny + "[landscape]\nepsilon = 0.1\n", "landscape.epsilon: is out of range"));
+  CHECK(refused(head + tiny + "[landscape]\nnoise = 0.1\n", "landscape.noise: is out of range"));
+  CHECK(refused(head + "[initial]\nx = 1e200\n", "initial.x: is out of range"));
+  CHECK(refused(head + "[initial]\np = 1e308\n[landscape]\nsharpening = 1e200\n", "initial.p: is out of range"));
   CHECK(refused(head + "[initial]\nsharpness = 0.0\n", "initial.sharpness"));
   CHECK(refused(head + "[landscape]\nsharpening = 0.0\n", "initial.p: needs sharpening"));
   CHECK(refused(head + "[landscape]\nstabilization = 0.0\n[initial]\nx = 0.1\n", "landscape.stabilization"));

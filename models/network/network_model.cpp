@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "models/framework/declared_model.hpp"
+#include "models/framework/perturbed.hpp"
 #include "models/framework/window_means.hpp"
 #include "models/ingredients/curvature_part.hpp"
 #include "models/ingredients/networks/network_section.hpp"
@@ -191,6 +192,7 @@ struct Run {
   double probes = 10;
   std::optional<bool> kernel_norm = {};  ///< empty: where it is cheap
   bool every_step = false, shared_start = false;
+  double perturbation = 0;
 };
 
 const settings::Section<Run>& run_section() {
@@ -207,6 +209,7 @@ const settings::Section<Run>& run_section() {
           "the sharpness is found at every step, and of `edge` so far the share below 2 and the median");
     s.key("shared_start", &Run::shared_start,
           "all replicas start from the weights of replica 0, and differ in their batches and noise alone");
+    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0);
   });
   return section;
 }
@@ -268,10 +271,34 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
   problem.kernel_norms = defined && run.kernel_norm.value_or(problem.examples() <= usual_norms);
 }
 
+/// The loss at the start of replica 0 and its second derivatives are to be numbers; to blame is the scale farthest from 1.
+void check_start(const Table& table, const NetworkProblem& problem) {
+  ingredients::networks::NetworkObjective objective(problem.network, problem.loss, problem.data.train);
+  const double loss = objective.move_to(problem.start(problem.seed, 0));
+  std::vector<double> product(objective.parameters());
+  objective.product(CurvaturePart::hessian, std::vector<double>(product.size(), 1.0), product);
+  if (std::isfinite(loss) && std::ranges::all_of(product, [](double x) { return std::isfinite(x); })) return;
+  std::pair<const char*, const char*> worst{"data", "input_scale"};
+  double farthest = 0;
+  for (const auto& [section, key] :
+       {worst, std::pair{"data", "target_scale"}, std::pair{"data", "noise"}, std::pair{"loss", "inverse_temperature"},
+        std::pair{"network", "weight_variance"}, std::pair{"network", "bias_variance"}}) {
+    const settings::Value* value = table.table_or_empty(section).find(key);
+    const double* scale = value ? std::get_if<double>(value) : nullptr;
+    if (!scale || !(std::abs(std::log(*scale)) > farthest)) continue;
+    farthest = std::abs(std::log(*scale));
+    worst = {section, key};
+  }
+  throw table.table_or_empty(worst.first)
+      .error(worst.second,
+             "the loss at the start, or its second derivatives, are no numbers; bring this scale nearer to 1");
+}
+
 class NetworkExperiment final : public Problem {
  public:
-  NetworkExperiment(std::shared_ptr<const NetworkProblem> problem, bool central_flow)
-      : problem_(std::move(problem)), central_flow_(central_flow) {}
+  /// \param perturbation  of the second run of every replica; 0: none
+  NetworkExperiment(std::shared_ptr<const NetworkProblem> problem, bool central_flow, double perturbation)
+      : problem_(std::move(problem)), central_flow_(central_flow), perturbation_(perturbation) {}
 
   Trajectory solve() const override { return central_flow_ ? flow() : solve_linearised(*problem_); }
   /// Nothing is claimed of the trajectory.
@@ -293,6 +320,11 @@ class NetworkExperiment final : public Problem {
   }
   std::unique_ptr<Simulation> simulate() const override {
     auto simulation = simulate_network(problem_);
+    if (perturbation_ > 0) {
+      auto moved = std::make_shared<NetworkProblem>(*problem_);
+      moved->perturbation = perturbation_;
+      simulation = with_change(std::move(simulation), simulate_network(std::move(moved)), "loss");
+    }
     return central_flow_ ? with_window_means(std::move(simulation), {"loss"}, problem_->time) : std::move(simulation);
   }
   std::vector<Finding> stability() const override { return network_stability(*problem_); }
@@ -306,6 +338,7 @@ class NetworkExperiment final : public Problem {
 
   std::shared_ptr<const NetworkProblem> problem_;
   bool central_flow_;
+  double perturbation_;
   mutable std::once_flag once_;
   mutable Trajectory flow_;
 };
@@ -324,9 +357,12 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   read_optimizer(settings::read_choice(table, "optimizer", optimizers, "gd"), *problem);
   problem->schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(experiment.time.steps));
   ingredients::check_base_of_rate(table, problem->rate.get(), problem->rule.base);
-  read_simulation(read_monte_carlo(table, run_section().parameters()), *problem);
+  const Values run = read_monte_carlo(table, run_section().parameters());
+  read_simulation(run, *problem);
+  check_start(table, *problem);
   return std::make_unique<NetworkExperiment>(std::move(problem),
-                                             theory_section().read(table.table_or_empty("theory")).central_flow);
+                                             theory_section().read(table.table_or_empty("theory")).central_flow,
+                                             run.number("perturbation"));
 }
 
 std::vector<Observable> observables_of_model() {
@@ -339,7 +375,9 @@ std::vector<Observable> observables_of_model() {
   everything.rule.base.adaptive = true;
   everything.rule.kind = UpdateKind::sam;
   everything.rule.rho = 1;
-  return network_observables(everything);
+  std::vector<Observable> out = network_observables(everything);
+  out.push_back(change_of(out.front()));
+  return out;
 }
 
 }  // namespace

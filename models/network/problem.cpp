@@ -1,6 +1,8 @@
 // Built at -O1: nothing here takes time.
 #include "models/network/problem.hpp"
 
+#include "models/framework/perturbed.hpp"
+
 namespace edgewise::models::network {
 
 using ingredients::CurvaturePart;
@@ -32,7 +34,11 @@ CurvaturePart NetworkProblem::ascent_part() const {
 
 std::vector<double> NetworkProblem::start(std::uint64_t of_seed, std::uint64_t replica) const {
   random::Stream stream(of_seed, shared_start ? 0 : replica, 0, random::Purpose::initial);
-  return network->draw(stream);
+  std::vector<double> theta = network->draw(stream);
+  if (perturbation == 0) return theta;
+  const std::vector<double> moved = models::perturbation(theta.size(), perturbation, of_seed);
+  for (std::size_t k = 0; k < theta.size(); ++k) theta[k] += moved[k];
+  return theta;
 }
 
 }  // namespace edgewise::models::network

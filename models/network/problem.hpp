@@ -33,6 +33,7 @@ struct NetworkProblem {
   /// Of SAM along the gradient the residual of its two paths is known.
   bool paths_known() const { return rule.ascends() && !rule.preconditioned && rule.rho > 0; }
   bool every_step = false;    ///< `edge` is found at every step
+  double perturbation = 0;    ///< length by which the start is moved
   bool shared_start = false;  ///< every replica has the start of replica 0
 
   std::size_t examples() const { return data.train->size(); }

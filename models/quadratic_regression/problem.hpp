@@ -47,6 +47,7 @@ struct QuadraticProblem {
   std::uint64_t burn_in = 0;         ///< steps that what is said of those leaves out
   std::size_t eigenvalues = 1;       ///< of K, observed from the largest down
   bool antithetic = false;           ///< a replica is the mean of the runs on Q and on -Q, with the same batches
+  double perturbation = 0;           ///< length by which theta is moved at the start
   std::size_t sharpening_modes = 0;  ///< eigenvectors along which the first differences of K are observed
 
   /// Whether all replicas have one J0, one z0, one Q.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "models/framework/perturbed.hpp"
 #include "models/ingredients/curvature_part.hpp"
 #include "models/quadratic_regression/sharpening_record.hpp"
 #include "numerics/constants.hpp"
@@ -219,6 +220,7 @@ struct Run {
   double eigenvalues = 1;
   bool antithetic = false;
   double sharpening_modes = 0;
+  double perturbation = 0;
 };
 
 const settings::Section<Run>& run_section() {
@@ -256,6 +258,7 @@ const settings::Section<Run>& run_section() {
           "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
           "of the initial K, from step 2 on; 0: not")
         .at_least(0);
+    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0);
   });
   return section;
 }
@@ -296,8 +299,9 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
     throw values.error("sharpening_modes", "second differences are known from step 2 on: record no step 1 ([time] at)");
   if (problem.sharpening_modes > 0 && problem.time.steps < SharpeningRecord::last_step)
     throw values.error("sharpening_modes", "second differences need two steps ([time])");
+  problem.perturbation = run.perturbation;
   problem.antithetic = run.antithetic;
-  if (run.antithetic && problem.fixed_curvature())
+  if (run.antithetic && (problem.fixed_curvature() || problem.law.curvature == 0))
     throw values.error("antithetic", "is of a Q that every replica draws");
 }
 

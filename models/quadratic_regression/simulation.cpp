@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/perturbed.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/curvature_record.hpp"
 #include "models/quadratic_regression/hessian_edge.hpp"
@@ -269,7 +270,24 @@ class QuadraticSimulation final : public Simulation {
   }
 
  private:
+  /// As theta sees it that is `perturbation` off.
   std::shared_ptr<const QuadraticInstance> instance(std::uint64_t seed, std::uint64_t index) const {
+    auto there = unperturbed(seed, index);
+    if (problem_->perturbation == 0) return there;
+    QuadraticInstance moved = *there;
+    const std::vector<double> off = perturbation(moved.j0.columns(), problem_->perturbation, seed);
+    Matrix turned(moved.j0.rows(), off.size());
+    std::vector<double> scratch;
+    moved.curvature.contract(off, turned, scratch);
+    for (std::size_t a = 0; a < moved.z0.size(); ++a)
+      for (std::size_t i = 0; i < off.size(); ++i) {
+        moved.z0[a] += (moved.j0(a, i) + 0.5 * turned(a, i)) * off[i];
+        moved.j0(a, i) += turned(a, i);
+      }
+    return std::make_shared<const QuadraticInstance>(std::move(moved));
+  }
+
+  std::shared_ptr<const QuadraticInstance> unperturbed(std::uint64_t seed, std::uint64_t index) const {
     if (problem_->given) return problem_->given;
     const auto draw = [&](std::uint64_t replica) {
       QuadraticStart start = quadratic_start(*problem_, seed, replica);
@@ -336,7 +354,11 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
 }
 
 std::unique_ptr<Simulation> simulate_quadratic(std::shared_ptr<const QuadraticProblem> problem) {
-  return std::make_unique<QuadraticSimulation>(std::move(problem));
+  auto own = std::make_shared<QuadraticProblem>(*problem);
+  own->perturbation = 0;
+  auto simulation = std::make_unique<QuadraticSimulation>(std::move(own));
+  if (problem->perturbation == 0) return simulation;
+  return with_change(std::move(simulation), std::make_unique<QuadraticSimulation>(std::move(problem)), "loss");
 }
 
 }  // namespace edgewise::models::quadratic_regression

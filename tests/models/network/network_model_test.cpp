@@ -260,6 +260,17 @@ TEST_CASE("bad experiments on networks are refused with the key") {
               "read where kind"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nkernel_norm = 'exact'\n"), "kernel_norm"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[monte_carlo]\nprobes = 3\n"), "hutchinson"));
+  CHECK(names(refused("[optimizer]\nkind = 'sam'\nlearning_rate = 1\nrho = 1\nevery = 1e300\n"), "optimizer.every"));
+  // Scales at which the Hessian is no number, and the theory's limits, with the key.
+  const std::string classes = "[optimizer]\nlearning_rate = 1\n[data]\ntargets = 'classes'\noutputs = 3\n";
+  CHECK(names(refused(classes + "[loss]\nkind = 'cross-entropy'\ninverse_temperature = 1e300\n"),
+              "loss.inverse_temperature: the loss at the start, or its second"));
+  CHECK(refused(classes + "[loss]\nkind = 'cross-entropy'\ninverse_temperature = 1e-3\n") == "no error");
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\ntarget_scale = 1e200\nnoise = 2.0\n"),
+              "data.target_scale: the loss"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nactivation = 'relu'\nweight_variance = 1e300\n"),
+              "network.weight_variance: the loss"));
+  CHECK(names(error_of(head + "[optimizer]\nlearning_rate = 1\nmomentum = 0.5\n", true), "theory.method: linearised"));
   CHECK(names(
       refused(
           "[optimizer]\nkind = 'gauss-newton-trace'\nlearning_rate = 1\ndeviation = 0.1\n[data]\ntargets = 'classes'\n"

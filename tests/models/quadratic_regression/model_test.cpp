@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "models/framework/perturbed.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "tests/approx.hpp"
@@ -249,6 +250,45 @@ TEST_CASE("observables follow the optimizer and what is asked") {
         base + "kernel_norm residual_overlap ");
 }
 
+TEST_CASE("a perturbed start tells where a run is chaotic") {
+  // The toy of docs/theory/curvature-dynamics.md, section 3.2: at eta = .4 chaotic, at .8 not.
+  const std::string toy =
+      "ensemble = 'given'\nz0 = [0.1, -1.0]\nJ0 = [[1.0, 1.1, 0.0], [0.0, 0.03, 0.03]]\nQ = [[0, 1, 0], [1, 0, 0], "
+      "[0, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]]\n";
+  const auto change = [&](const std::string& rate, const std::string& length) {
+    const auto problem =
+        prepare("model = 'quadratic-regression'\n[time]\nat = [1, 100, 500]\n[data]\n" + toy +
+                "[optimizer]\nlearning_rate = " + rate + "\n[monte_carlo]\nperturbation = " + length + "\n");
+    const auto simulation = problem->simulate();
+    const auto run = simulation->replica(1, 0);
+    std::vector<double> out, values(simulation->observables().size());
+    CHECK(simulation->observables().back().name == "loss_change");
+    for (const std::uint64_t step : {1, 100, 500}) {
+      run->advance(step);
+      run->observe(values);
+      out.push_back(values.back());
+    }
+    return out;
+  };
+  const auto chaotic = change("0.4", "1e-12"), regular = change("0.8", "1e-12"), tenfold = change("0.8", "1e-11");
+  CHECK(chaotic[0] < 1e-11);
+  CHECK(chaotic[1] < 2e-10);
+  CHECK(chaotic[2] > 1e-3);
+  CHECK(regular[2] < 1e-8);
+  // L = |z|^2/2 changes by g.delta/L to first order.
+  const auto off = models::perturbation(3, 1e-11, 1);
+  std::vector<double> z{.1, -1}, g{.1, .11 - .03, -.03};
+  const double eta = .8, x = 1.1 - eta * g[0], m1 = -eta * g[1], m2 = -eta * g[2];
+  const double z1 = x * (1 + m1) - 1, z2 = .03 * (m1 + m2) - 1;
+  // grad at the first point, and through the step by I - eta H at the start: H = J'J + z_1 (e_x e_m1' + e_m1 e_x').
+  const double next[] = {z1 * (1 + m1), z1 * x + .03 * z2, .03 * z2};
+  const double H[3][3] = {{1, 1.1 + .1, 0}, {1.1 + .1, 1.21 + 9e-4, 9e-4}, {0, 9e-4, 9e-4}};
+  double first = 0;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 3; ++j) first += next[i] * ((i == j) - eta * H[i][j]) * off[j];
+  CHECK(tenfold[0] == Approx(std::abs(first) / (.5 * (z1 * z1 + z2 * z2))).epsilon(1e-3));
+}
+
 TEST_CASE("bad input is named") {
   const auto with_data = [](const std::string& data) { return error_of(experiment("learning_rate = 0.1", data)); };
   const auto with = [](const std::string& optimizer) { return error_of(experiment(optimizer)); };
@@ -285,6 +325,11 @@ TEST_CASE("bad input is named") {
       holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\ntensor = 'stored'\nmemory_limit = 1e-6"),
                      false, true),
             "x.toml: monte_carlo.tensor: the curvature tensor needs"));
+  CHECK(holds(error_of(experiment("learning_rate = 0.1", "outputs = 4\nparameters = 8\ncurvature = 0.0\n",
+                                  "[monte_carlo]\nantithetic = true")),
+              "monte_carlo.antithetic: is of a Q that every replica draws"));
+  CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nperturbation = -1e-12")),
+              "monte_carlo.perturbation"));
   CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[theory]\nmemory_limit = 1e-9"), true),
               "more than the limit"));
 }

@@ -209,7 +209,7 @@ const settings::Section<Run>& run_section() {
           "the sharpness is found at every step, and of `edge` so far the share below 2 and the median");
     s.key("shared_start", &Run::shared_start,
           "all replicas start from the weights of replica 0, and differ in their batches and noise alone");
-    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0);
+    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0).at_most(1);
   });
   return section;
 }

@@ -258,7 +258,7 @@ const settings::Section<Run>& run_section() {
           "m: the differences of K over the first two steps are observed along the m leading eigenvectors "
           "of the initial K, from step 2 on; 0: not")
         .at_least(0);
-    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0);
+    s.key("perturbation", &Run::perturbation, perturbation_doc).in("parameter").at_least(0).at_most(1);
   });
   return section;
 }

@@ -208,7 +208,6 @@ TEST_CASE("the central flow counts its turns about the edge, and claims nothing 
   // A NumPy rendering of the flow on the portable instances 1, 4 and 8 has turned .752, .325 and 4.177 times while half of the
   // loss after the edge falls; descent has 1.15, 1.57 and 1.14 times the flow's loss.
   for (const auto& [seed, turns] : {std::pair{1, .7517}, {4, .3255}, {8, 4.1772}}) {
-    CAPTURE(seed);
     const auto problem = prepare(
         "model = 'quadratic-regression'\n[time]\nat = [5, 20, 100, 400]\n[theory]\nmethod = "
         "'central-flow'\n[optimizer]\n"

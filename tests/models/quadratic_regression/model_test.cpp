@@ -328,8 +328,10 @@ TEST_CASE("bad input is named") {
   CHECK(holds(error_of(experiment("learning_rate = 0.1", "outputs = 4\nparameters = 8\ncurvature = 0.0\n",
                                   "[monte_carlo]\nantithetic = true")),
               "monte_carlo.antithetic: is of a Q that every replica draws"));
-  CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\nperturbation = -1e-12")),
-              "monte_carlo.perturbation"));
+  for (const char* length : {"-1e-12", "2.0"})
+    CHECK(holds(
+        error_of(experiment("learning_rate = 0.1", sizes, std::string("[monte_carlo]\nperturbation = ") + length)),
+        "monte_carlo.perturbation"));
   CHECK(holds(error_of(experiment("learning_rate = 0.1", sizes, "[theory]\nmemory_limit = 1e-9"), true),
               "more than the limit"));
 }

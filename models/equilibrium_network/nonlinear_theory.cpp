@@ -281,6 +281,31 @@ JacobianMoments jacobian_moments(const Family& family, const Equilibrium& at) {
   return {1 / inside, (1 + g4 * (family.kurtosis * at.d1 * at.d1 + at.d2 - 3 * at.d1 * at.d1)) / std::pow(inside, 4)};
 }
 
+WidthMoments width_moments(const Family& family, const StateFunction& phi, double q_h, bool gaussian_input,
+                           const Equilibrium& at) {
+  const std::vector<StateNode> law = state_law(phi, at.q, 0);
+  // E z^power He_order(u/sqrt q), which are derivatives of E z^power by q.
+  const auto mean = [&](double power, int order) {
+    return average(law, [&, root = std::sqrt(at.q)](const StateNode& a) {
+      const double y2 = std::pow(a.u / root, 2);
+      return std::pow(a.z * a.z, power / 2) * (order == 0 ? 1 : order == 2 ? y2 - 1 : y2 * (y2 - 6) + 3);
+    });
+  };
+  const double G = at.g * at.g, Q = at.length, slope = mean(2, 2) / (2 * at.q), bend = mean(2, 4) / (4 * at.q * at.q);
+  const double square = mean(4, 0) - Q * Q, square_slope = mean(4, 2) / (2 * at.q) - 2 * Q * slope;
+  // Q = E phi^2 at q = q_h + G Q; derivatives of its solution.
+  const double rest = 1 - G * slope, by_input = slope / rest, by_weights = slope * Q / rest;
+  const double input_bend = bend / std::pow(rest, 3);
+  const double weights_bend = (bend * std::pow(Q / rest, 2) + 2 * slope * by_weights) / rest;
+  WidthMoments out{(G * G * bend * square / (rest * rest) + G * square_slope / rest) / (2 * rest) +
+                       (family.kurtosis - 2) * G * G * weights_bend,
+                   square / (rest * rest) + 2 * (family.kurtosis - 2) * std::pow(G * by_weights, 2)};
+  if (gaussian_input) return out;
+  out.bias -= q_h * q_h * input_bend;
+  out.variance -= 2 * std::pow(q_h * by_input, 2);
+  return out;
+}
+
 PairEquilibrium pair_equilibrium(const StateFunction& phi, double q_h, double rho_h, const Equilibrium& at) {
   const auto correlation = [&](double rho) {
     return (q_h * rho_h + at.g * at.g * pair_moments(phi, at.q, at.c, rho).states) / at.q;

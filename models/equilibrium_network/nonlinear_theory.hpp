@@ -35,6 +35,15 @@ struct JacobianMoments {
 };
 JacobianMoments jacobian_moments(const Family& family, const Equilibrium& at);
 
+/// |z|^2/n from draw to draw at width n, of bi-invariant families: its mean is length + bias/n, its variance variance/n, both
+/// to O(1/n^2) (equation 1.4b).
+struct WidthMoments {
+  double bias = 0, variance = 0;
+};
+/// \param gaussian_input  h ~ N(0, q_h I); else |h|^2 = n q_h
+WidthMoments width_moments(const Family& family, const StateFunction& phi, double q_h, bool gaussian_input,
+                           const Equilibrium& at);
+
 /// Two inputs h, h' of equal norms and correlation rho_h.
 struct PairEquilibrium {
   double correlation = 0;  ///< of the drives xi, xi'

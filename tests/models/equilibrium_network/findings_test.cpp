@@ -145,7 +145,10 @@ TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio
   const double S = number(curved->stability(), "stability_number");
   const auto of_curved = curved->predictions();
   REQUIRE(of_curved.size() == 2);
-  CHECK(of_curved[0].nominal == Approx(number(curved->stability(), "mean_square_state")).epsilon(1e-12));
+  CHECK(of_curved[0].nominal == Approx(.451165143161 + .149453101478 / 500).epsilon(1e-9));
+  CHECK(number(curved->stability(), "mean_square_state_at_width") == Approx(of_curved[0].nominal).epsilon(1e-12));
+  CHECK(column(curved->solve(), "equilibrium_length").back() == Approx(of_curved[0].nominal).epsilon(1e-12));
+  CHECK(number(curved->stability(), "equilibrium_std") == Approx(std::sqrt(.0924210538985 / 500)).epsilon(1e-8));
   CHECK(of_curved[0].high == Approx(of_curved[0].nominal * (1 + 10 * std::pow(1 - S, -3) / 500)).epsilon(1e-12));
   CHECK(of_curved[1].nominal == Approx(std::sqrt(S)).epsilon(1e-9));
 

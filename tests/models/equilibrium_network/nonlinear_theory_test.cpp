@@ -276,3 +276,44 @@ TEST_CASE("a formula that jumps is refused, with the place, whether or not it is
        {"abs(u)", "max(u, 0)", "tanh(1000*u)", "u/(1 + abs(u))", "u^3/(1 + u^2)", "min(1, max(-1, 50*u))"})
     CHECK_NOTHROW(custom_state_function(formula, {0}));
 }
+
+TEST_CASE("at width n the fixed point has a term in 1/n") {
+  // A linear phi: 2 g^2 (1 + (kurtosis - 2) g^2)/(1 - g^2)^3 at any input, and the variance 2 m2, or 2 (m2 - m1^2).
+  const StateFunction linear = custom_state_function("u", {});
+  for (const double kurtosis : {1.0, 2.0, 3.0}) {
+    CAPTURE(kurtosis);
+    Family family;
+    family.kind = FamilyKind::bi_invariant;
+    family.kurtosis = kurtosis;
+    const double g2 = .36, q_h = .7, m1 = 1 / (1 - g2), m2 = (1 + (kurtosis - 2) * g2 * g2) * std::pow(m1, 4);
+    const Equilibrium at = equilibrium(family, linear, q_h, std::sqrt(g2));
+    const WidthMoments gaussian = width_moments(family, linear, q_h, true, at),
+                       fixed = width_moments(family, linear, q_h, false, at);
+    CHECK(gaussian.bias == Approx(q_h * 2 * g2 * std::pow(m1, 3) * (1 + (kurtosis - 2) * g2)).epsilon(1e-9));
+    CHECK(fixed.bias == Approx(gaussian.bias).epsilon(1e-9));
+    CHECK(gaussian.variance == Approx(2 * q_h * q_h * m2).epsilon(1e-9));
+    CHECK(fixed.variance == Approx(2 * q_h * q_h * (m2 - m1 * m1)).epsilon(1e-9));
+  }
+  // By numpy, its own quadrature (400 Gauss-Legendre nodes on either side of 0).
+  struct Row {
+    const char* phi;
+    double g, q_h, kurtosis;
+    bool gaussian;
+    double bias, variance;
+  };
+  for (const Row& r : {Row{"tanh", .9, .5, 2, false, 0.1385091473, 0.09151085816},
+                       {"tanh", .9, .5, 2, true, 0.02308463439, 0.1300508064},
+                       {"tanh", .9, .5, 1, false, 0.1402679892, 0.0790877566},
+                       {"relu", .9, .5, 2, false, 2.403334047, 2.140261348},
+                       {"relu", .9, .5, 3, true, 2.792674163, 2.656932041}}) {
+    CAPTURE(r.phi);
+    CAPTURE(r.bias);
+    Family family;
+    family.kind = FamilyKind::bi_invariant;
+    family.kurtosis = r.kurtosis;
+    const StateFunction phi = state_function(r.phi);
+    const WidthMoments m = width_moments(family, phi, r.q_h, r.gaussian, equilibrium(family, phi, r.q_h, r.g));
+    CHECK(m.bias == Approx(r.bias).epsilon(2e-9));
+    CHECK(m.variance == Approx(r.variance).epsilon(2e-9));
+  }
+}

@@ -377,7 +377,21 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
   const auto judged_until = [](const std::string& keys) {
     return prepared("[depth]\nat = [1, 5]\n" + keys)->reference().valid_until;
   };
-  CHECK(judged_until("[network]\nactivation = 'tanh'") == 0);
+  CHECK(judged_until("[network]\nactivation = 'tanh'\nfamily = 'goe'") == 0);
+  CHECK(judged_until("[network]\nactivation = 'tanh'\nwidth = 50") == 0);
+  // At scale 1/2 the kurtosis is 1.28: 4 (1.28/n)^2 < .001 from 81 on. The fixed point alone is then known to 1/n.
+  const auto claimed = [](const std::string& keys) {
+    const models::Trajectory out =
+        prepared("[depth]\nat = [1, 5]\n[network]\nactivation = 'tanh'\n" + keys)->reference();
+    std::string names;
+    if (out.valid_until == 0) return names;
+    for (const models::Column& column : out.columns)
+      if (column.valid_from == 0) names += column.observable.name + " ";
+    return names;
+  };
+  CHECK(claimed("width = 85\n[input]\ncorrelation = 0.5") == "equilibrium_length ");
+  CHECK(claimed("width = 65").empty());
+  CHECK(claimed("width = 85\n[monte_carlo]\ndraws = 11\nestimator = 'median'").empty());
   CHECK(judged_until("[network]\nactivation = 'tanh'\n[verdict]\nallowed = 0.02") == std::nullopt);
   CHECK(judged_until("[network]\nactivation = 'linear'") == std::nullopt);
   // |W^k h|^2 = g^2k |h|^2 in every draw.

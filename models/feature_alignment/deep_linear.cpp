@@ -206,6 +206,18 @@ class DeepLinearReplica final : public ingredients::SteppingReplica {
       s = 0;
       for (std::size_t k = 0; k < net_.width; ++k) s += left_(k, i) * f(k, i);
     }
+    if (net_.layers > 1) out.back() = imbalance();
+  }
+  double imbalance() const {
+    double largest = 0;
+    for (std::size_t l = 0; l + 1 < net_.layers; ++l) {
+      const Matrix above = product(weights_[l + 1], weights_[l + 1], Transposed::yes),
+                   below = product(weights_[l], weights_[l], Transposed::no, Transposed::yes);
+      double sum = 0;
+      for (std::size_t k = 0; k < above.size(); ++k) sum += std::pow(above.data()[k] - below.data()[k], 2);
+      largest = std::max(largest, std::sqrt(sum));
+    }
+    return largest;
   }
 
   const DeepLinear& net_;
@@ -223,6 +235,9 @@ std::vector<Observable> deep_linear_observables(const DeepLinear& net) {
                      fmt::format("{} correlation of layer {}", *kind == 'c' ? "centred" : "uncentred", l)});
   for (std::size_t i = 1; i <= net.target.size(); ++i)
     out.push_back({fmt::format("s_{}", i), "1", fmt::format("singular value {} of W_L ... W_1", i)});
+  if (net.layers > 1)
+    out.push_back(
+        {"imbalance", "1", "largest |W_(l+1)'W_(l+1) - W_l W_l'|, invariants of the flow: 0 of balanced layers"});
   return out;
 }
 
@@ -404,6 +419,7 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
     for (std::size_t l = 1; l <= net.layers; ++l) recorder.set(handles[o++], deep_centred(net, l, w));
     for (std::size_t l = 1; l <= net.layers; ++l) recorder.set(handles[o++], deep_uncentred(net, l, w));
     for (const double x : w) recorder.set(handles[o++], power(x, net.layers));
+    if (net.layers > 1) recorder.set(handles[o++], 0);
   }
   Trajectory out = recorder.take();
   if (values.size() < at.size() && !out.diverged_at) out.diverged_at = static_cast<double>(at[values.size()]);
@@ -437,6 +453,11 @@ Trajectory solve_deep_linear(const DeepLinear& net, const std::vector<std::uint6
       double& all = out.columns[1 + 2 * net.layers + i].rounding;
       const double of_layers = rounded.at[t] * largest * power(std::abs(values[t][i]), net.layers - 1);
       all = std::max(all, of_product + of_layers);
+    }
+    if (net.layers > 1) {
+      double& all = out.columns.back().rounding;
+      const double entries = std::sqrt(static_cast<double>(net.width)) * rounding;
+      all = std::max(all, 8 * (entries + rounded.at[t]) * largest * largest);
     }
   }
   for (std::size_t l = 1; l <= net.layers; ++l) out.columns[l].valid_from = moves_from;

@@ -22,7 +22,7 @@ struct DeepLinear {
   double rtol = 1e-10;
 };
 
-/// loss, rho_c_1 .. rho_c_L, rho_u_1 .. rho_u_L, s_1, s_2, ...
+/// loss, rho_c_1 .. rho_c_L, rho_u_1 .. rho_u_L, s_1, s_2, ..., and of two layers or more imbalance
 std::vector<Observable> deep_linear_observables(const DeepLinear& net);
 /// w_i at increasing times, by gradient descent or the flow (of which the first must be 0); shorter where it diverges.
 std::vector<std::vector<double>> layer_values(const DeepLinear& net, const std::vector<std::uint64_t>& at);

@@ -300,7 +300,8 @@ class EquilibriumExperiment final : public Problem {
     add_curves(out, std::move(curves));
   }
 
-  /// Depth by depth as far as that is followed; beyond, where the iteration has converged, the fixed point.
+  /// Depth by depth as far as that is followed; beyond, where the iteration has converged, the fixed point, but of the
+  /// residual nothing: it goes on as the spectrum of W D lets it, and none of the known laws is near enough.
   void add_curves_with_memory(Trajectory& out, const Equilibrium& at, double equilibrium_overlap) const {
     const EquilibriumProblem& p = *problem_;
     std::vector<std::uint64_t> followed;
@@ -311,11 +312,10 @@ class EquilibriumExperiment final : public Problem {
     if (beyond) followed.push_back(longest_memory);
     DepthCurves curves = depth_curves_with_memory(p.family.tau, p.phi, p.input_power, p.g, p.correlation, followed);
     const bool settled = curves.residual.back() <= settled_residual * curves.length.back();
-    if (beyond && !settled)
-      out.warnings.push_back(
-          fmt::format("with memory, the iteration is followed to depth {0} and has not settled by then; ask for depths "
-                      "up to {0}",
-                      longest_memory));
+    if (beyond)
+      out.warnings.push_back(fmt::format(
+          "with memory, the iteration is followed to depth {0}{1}; ask for depths up to {0}", longest_memory,
+          settled ? ", beyond which its residual is not known and left out" : " and has not settled by then"));
     if (beyond && !settled && !(at.rate < 1)) return;  // where it goes is not known
     out.report.emplace_back("sampling_error", curves.sampling_error);
     out.method += "; along depth averages over sampled paths";
@@ -327,28 +327,10 @@ class EquilibriumExperiment final : public Problem {
     curves.length.resize(p.depth.at.size(), at.length);
     add(out, "length", std::move(curves.length));
     if (!settled) out.columns.back().valid_from = std::log(1e-4) / std::log(at.rate);
-    if (at.rate < 1) {
-      add(out, "residual", continued_residual(std::move(curves.residual), inside, at.rate));
-      out.columns.back().valid_from = infinity;
-    }
     if (!settled || !p.correlation) return;
     curves.overlap.resize(inside);
     curves.overlap.resize(p.depth.at.size(), equilibrium_overlap);
     add(out, "overlap", std::move(curves.overlap));
-  }
-
-  /// Beyond longest_memory as the residual of a linear network of the same tau and rate: what differs is a factor that
-  /// tends to a constant, some 10% away from it by then.
-  std::vector<double> continued_residual(std::vector<double> residual, std::size_t inside, double rate) const {
-    const EquilibriumProblem& p = *problem_;
-    const auto linear = [&](std::uint64_t k) {
-      return iteration_residual(p.family, rate / spectral_radius(p.family), k);
-    };
-    const double last = residual.back(), there = linear(longest_memory);
-    residual.resize(inside);
-    for (std::size_t i = inside; i < p.depth.at.size(); ++i)
-      residual.push_back(there > 0 ? last * (linear(p.depth.at[i]) / there) : 0);
-    return residual;
   }
 
   Trajectory started(const char* method) const {

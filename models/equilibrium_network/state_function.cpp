@@ -20,7 +20,10 @@ namespace {
 
 constexpr double gaussian_reach = 9;      ///< standard deviations; what is beyond is below 1e-18
 constexpr double finest_feature = 1e-10;  ///< of a standard normal
-constexpr double feature_width = 0.5;     ///< on which phi may turn, near 0 and near kinks
+constexpr double smooth_spread = 0.3;     ///< of a state about its mean, in which a smooth phi turns little
+constexpr double smooth_states = 1.5;  ///< deviation of states that take fewer points all together than piece by piece
+constexpr double smooth_step = 0.3;    ///< between points of states of deviation 1
+constexpr double feature_width = 0.5;  ///< on which phi may turn, near 0 and near kinks
 
 /// xi(u) = u - c phi(u) rises; where it is `target`.
 double state_at(const StateFunction& phi, double c, double target) {
@@ -168,6 +171,29 @@ double average(std::span<const StateNode> law, const std::function<double(const 
   return sum;
 }
 
+namespace {
+
+/// E f(x) of a standard normal x, by the trapezoidal rule: to rounding where f is analytic to a distance of 5 steps.
+template <class F>
+double smooth_normal_mean(double step, const F& f) {
+  const int reach = static_cast<int>(gaussian_reach / step);
+  double sum = 0;
+  for (int k = -reach; k <= reach; ++k) sum += normal_density(step * k) * f(step * k);
+  return step * sum;
+}
+
+PairMoments smooth_pair_moments(const StateFunction& phi, double s, double rho) {
+  const double across = std::sqrt((1 - rho) * (1 + rho)), step = smooth_step / std::max(1.0, s);
+  const auto mean = [&](const std::function<double(double)>& f) {
+    return smooth_normal_mean(step, [&](double y) {
+      return f(s * y) * smooth_normal_mean(step, [&](double x) { return f(s * (rho * y + across * x)); });
+    });
+  };
+  return {mean(phi.value), mean(phi.slope)};
+}
+
+}  // namespace
+
 PairMoments pair_moments(const StateFunction& phi, double q, double c, double rho, bool fine) {
   PairMoments out;
   if (std::abs(rho) == 1) {  // one drive, up to the sign
@@ -179,6 +205,7 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
     return out;
   }
   const double s = std::sqrt(q), across = std::sqrt((1 - rho) * (1 + rho));
+  if (c == 0 && phi.smooth() && s <= smooth_states) return smooth_pair_moments(phi, s, rho);
   const auto at = [&](double y) {
     const double u = state_at(phi, c, s * y), slope = phi.slope(u);
     return std::pair(phi.value(u), slope / (1 - c * slope));
@@ -209,6 +236,16 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
 
 double mean_square_change(const StateFunction& phi, double q, double drift, double spread) {
   const double s = std::sqrt(q), near = nearest_piece(s);
+  if (phi.smooth() && spread <= smooth_spread) {
+    double out = 0;
+    for (const auto& [y, weight] : normal_pieces(turning_points(phi), near, 1.0)) {
+      const double u = s * y, from = phi.value(u), mean = u + drift * u;
+      out += weight * normal_density(y) * smooth_normal_mean(2 * smooth_step, [&](double x) {
+               return std::pow(phi.value(mean + spread * x) - from, 2);
+             });
+    }
+    return out;
+  }
   std::vector<double> turns;
   for (const double u : turning_points(phi)) turns.push_back(u / s);
   std::vector<double> cuts(turns);

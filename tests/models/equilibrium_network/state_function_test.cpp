@@ -181,6 +181,39 @@ TEST_CASE("how far a state moves: the states' rounding alone is lost") {
   }
 }
 
+TEST_CASE("how far a smooth state moves, by its closed form and by pieces") {
+  // erf(u/sqrt 2): E phi(u) phi(u') = (2/pi) asin(cov/sqrt((1 + q)(1 + q'))).
+  const auto product = [](double a, double b, double c) {
+    return 2 / pi * std::asin(c / std::sqrt((1 + a) * (1 + b)));
+  };
+  for (const double q : {0.3, 2.0, 40.0})
+    for (const double spread : {0.0, 0.05, 0.2999, 0.3001, 1.5}) {
+      CAPTURE(q);
+      CAPTURE(spread);
+      const double drift = -0.1, after = std::pow(1 + drift, 2) * q + spread * spread;
+      CHECK(mean_square_change(state_function("erf"), q, drift, spread) ==
+            Approx(product(q, q, q) + product(after, after, after) - 2 * product(q, after, (1 + drift) * q))
+                .epsilon(1e-11));
+      // A formula is averaged over pieces.
+      CHECK(mean_square_change(state_function("tanh"), q, drift, spread) ==
+            Approx(mean_square_change(custom_state_function("tanh(u)", {}), q, drift, spread)).epsilon(1e-11));
+    }
+}
+
+TEST_CASE("pairs of smooth states are averaged on a grid as by pieces") {
+  for (const double q : {0.1, 0.9, 2.2, 2.3})
+    for (const double rho : {-0.7, 0.0, 0.4, 0.999}) {
+      CAPTURE(q);
+      CAPTURE(rho);
+      const PairMoments grid = pair_moments(state_function("tanh"), q, 0, rho),
+                        pieces = pair_moments(custom_state_function("tanh(u)", {}), q, 0, rho);
+      CHECK(grid.states == Approx(pieces.states).epsilon(1e-11).scale(1e-12));
+      CHECK(grid.slopes == Approx(pieces.slopes).epsilon(1e-9));  // differences make the formula's
+      CHECK(pair_moments(state_function("erf"), q, 0, rho).states ==
+            Approx(2 / pi * std::asin(rho * q / (1 + q))).epsilon(1e-12).scale(1e-13));
+    }
+}
+
 TEST_CASE("a formula of one's own: values and slopes, and what is refused") {
   const StateFunction phi = custom_state_function("u / (1 + abs(u))", {0});
   for (const double u : {-50.0, -0.3, 1e-5, 0.7, 20.0}) {

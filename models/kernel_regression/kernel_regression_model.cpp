@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/declared_model.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/learning_curves/regression_keys.hpp"
@@ -90,7 +91,7 @@ class RidgeReplica final : public Replica {
   void observe(std::span<double> out) const override {
     const RidgeErrors errors = ridge_errors(data_, samples_, setting_->ridge);
     out[0] = errors.excess;
-    if (setting_->ridge > 0) out[1] = errors.train;
+    if (setting_->ridge > 0) out[1] = samples_ > 0 ? errors.train : absent;
   }
 
  private:

@@ -121,7 +121,7 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
   std::vector<std::pair<std::size_t, std::size_t>> times;  // (theory, sample)
   for (std::size_t t = 0; t < sample.steps.size(); ++t) {
     const auto found = theory_index.find(static_cast<double>(sample.steps[t]));
-    if (sample.steps[t] == 0 || found == theory_index.end()) continue;
+    if ((sample.steps[t] == 0 && zero_is_given(sample)) || found == theory_index.end()) continue;
     times.emplace_back(found->second, t);
     shared.steps.push_back(sample.steps[t]);
   }

@@ -56,7 +56,12 @@ struct ComparedCells {
   std::string place(const ComparedCell& cell) const;
 };
 
-/// All steps > 0 within the theory's validity that the sample has, observable by observable. \param sample  outlives them
+/// Whether 0 is a given start, at which there is nothing to compare; without samples a predictor has an error like any other.
+inline bool zero_is_given(const Sample& sample) {
+  return sample.axis != &models::samples_axis();
+}
+
+/// All steps within the theory's validity that the sample has, but for a given start, observable by observable. \param sample  outlives them
 ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sample);
 
 /// Whether two numbers that do not fluctuate are the same but for rounding and the relative error `allowed`.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "models/framework/absent.hpp"
 #include "numerics/constants.hpp"
 #include "settings/counted.hpp"
 #include "validation/verdicts/compared_cells.hpp"
@@ -30,9 +31,12 @@ std::vector<Comparison> outside_validity(const models::Trajectory& theory, const
     if (!column) continue;
     for (std::size_t i = 0; i < theory.steps.size() && i < column->value.size(); ++i) {
       const auto found = at.find(static_cast<std::uint64_t>(theory.steps[i]));
-      if ((theory.steps[i] <= until && theory.steps[i] >= column->valid_from) || found == at.end() || found->first == 0)
+      if ((theory.steps[i] <= until && theory.steps[i] >= column->valid_from) || found == at.end() ||
+          (found->first == 0 && zero_is_given(sample)))
         continue;
-      const Moments m = moments(sample.values[o * sample.steps.size() + found->second]);
+      const std::vector<double>& values = sample.values[o * sample.steps.size() + found->second];
+      if (std::ranges::all_of(values, models::is_absent)) continue;
+      const Moments m = moments(values);
       out.push_back({found->first, column->observable.name, column->value[i], m.mean, m.sem, m.std, nan});
     }
   }

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
@@ -87,6 +88,22 @@ TEST_CASE("theory and simulation agree to 10% or 4 standard errors, sphere and f
       CHECK(std::abs(m[o].mean - expected) < 0.1 * expected + 4 * m[o].error);
     }
   }
+}
+
+TEST_CASE("without samples the error is the target's power, and there is no training set") {
+  const auto p = problem(sphere + "[kernel]\nkind = 'ntk'\nridge = 0.1\n[samples]\nat = [0, 20]\n");
+  const Trajectory theory = p->solve();
+  REQUIRE(theory.steps == std::vector<double>{0, 20});
+  CHECK(theory.find("train_mse")->valid_from == 1);
+  const auto simulation = p->simulate();
+  const auto replica = simulation->replica(1, 0);
+  std::vector<double> seen(2);
+  replica->observe(seen);
+  CHECK(seen[0] == Approx(theory.columns[0].value[0]).epsilon(0.3));
+  CHECK(models::is_absent(seen[1]));
+  replica->advance(20);
+  replica->observe(seen);
+  CHECK(seen[1] > 0);
 }
 
 TEST_CASE("a parity that the kernel lacks is a floor, reported and never learned") {

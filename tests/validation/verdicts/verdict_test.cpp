@@ -79,6 +79,24 @@ models::Trajectory flat(std::size_t times, double value, double std = 0) {
 
 }  // namespace
 
+TEST_CASE("0 is a given start, but for samples, where a predictor has its error") {
+  // At 0 theory and sample are apart by 100 deviations; elsewhere they are one.
+  random::Stream stream(5, 0);
+  Sample sample = made(400, 3, [&](std::size_t, std::size_t t) { return (t == 0 ? 2 : 1) + 0.2 * stream.normal(); });
+  CHECK(judge(flat(3, 1), sample, {}, 1).outcome != Outcome::disagree);
+  sample.axis = &models::samples_axis();
+  const Verdict wrong = judge(flat(3, 1), sample, {}, 1);
+  CHECK(wrong.outcome == Outcome::disagree);
+  CHECK(wrong.rows.front().step == 0);
+  // Beyond the theory's validity it is shown.
+  models::Trajectory limited = flat(3, 1);
+  limited.columns[0].valid_from = 1;
+  const Verdict shown = judge(limited, sample, {}, 1);
+  CHECK(shown.outcome != Outcome::disagree);
+  REQUIRE(!shown.shown.empty());
+  CHECK(shown.shown.front().step == 0);
+}
+
 TEST_CASE("calibration: the false-alarm rate is the stated one" * doctest::test_suite("slow")) {
   // 400 seeds, 64 replicas, exact standard deviations: at 1% and at 5%, within the binomial 99.9% interval.
   const auto p = small();

@@ -236,13 +236,12 @@ class Program {
           LearnabilityOptions options;
           for (const std::string& text : line_.weights)
             options.weights.push_back(read_number<double>("--weight", text, "a number").value_or(NAN));
-          options.delta = read_number<double>("--delta", line_.delta, "a number").value_or(options.delta);
+          options.delta = read_number<double>("--delta", line_.delta, "a number");
           options.kernel = line_.kernel;
           options.bias = line_.bias;
-          options.dimension =
-              read_number<double>("--dimension", line_.dimension, "a number").value_or(options.dimension);
-          options.s2 = read_number<double>("--s2", line_.s2, "a number").value_or(options.s2);
-          options.length = read_number<double>("--length", line_.length, "a number").value_or(options.length);
+          options.dimension = read_number<double>("--dimension", line_.dimension, "a number");
+          options.s2 = read_number<double>("--s2", line_.s2, "a number");
+          options.length = read_number<double>("--length", line_.length, "a number");
           return learnability(c, line_.files, options);
         });
     learning

@@ -3,6 +3,7 @@
 /// The commands of the program. Each returns an exit status and throws settings::Error (or another std::exception) for
 /// bad input or failure.
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,10 +73,11 @@ Status measure(const Context& context, const MeasureOptions& options);
 
 struct LearnabilityOptions {
   std::vector<double> weights;  ///< of strata, one for each formula; empty: none
-  double delta = 0.05;          ///< confidence 1 - delta, of strata
+  std::optional<double> delta;  ///< confidence 1 - delta, of strata; else 0.05
   std::string kernel;           ///< empty: no norms
   bool bias = false;
-  double dimension = 3, s2 = 1, length = 1;  ///< of the sphere; of gauss and exp; |w| of the variable
+  /// Of the sphere, else 3; of gauss and exp, else 1; |w| of the variable, else 1.
+  std::optional<double> dimension, s2, length;
 };
 /// What bounds the samples that formulas need, up to an unknown constant.
 Status learnability(const Context& context, const std::vector<std::string>& formulas,

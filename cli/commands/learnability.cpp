@@ -27,6 +27,7 @@ namespace learning_curves = models::ingredients::learning_curves;
 
 /// Terms of a function's series that norms are summed from.
 constexpr std::size_t norm_terms = 1500;
+constexpr double usual_delta = 0.05, usual_dimension = 3;
 constexpr const char* unknown_constant =
     "n <= C (zeta + log(1/delta))/eps^2 for a 1-Lipschitz loss, with a constant C that is not known: zeta compares "
     "functions, "
@@ -72,12 +73,12 @@ std::unique_ptr<learning_curves::DotKernel> kernel_of(const LearnabilityOptions&
     if (!(value >= low) || !(value <= high))
       throw Error(fmt::format("{}: must be from {:g} to {:g}, got {}", option, low, high, text_of(value)));
   };
-  in("--dimension", options.dimension, 2, 1e9);
-  in("--s2", options.s2, 0.01, 1e6);
-  in("--length", options.length, 1e-12, 1e12);
-  if (options.kernel != "gauss" && options.kernel != "exp" && options.s2 != LearnabilityOptions{}.s2)
+  in("--dimension", options.dimension.value_or(usual_dimension), 2, 1e9);
+  in("--s2", options.s2.value_or(1), 0.01, 1e6);
+  in("--length", options.length.value_or(1), 1e-12, 1e12);
+  if (options.kernel != "gauss" && options.kernel != "exp" && options.s2)
     throw Error("--s2: is read with --kernel gauss or exp only");
-  return learning_curves::kernel_named(options.kernel, options.bias, options.s2);
+  return learning_curves::kernel_named(options.kernel, options.bias, options.s2.value_or(1));
 }
 
 void check(const std::vector<std::string>& formulas, const LearnabilityOptions& options) {
@@ -86,17 +87,16 @@ void check(const std::vector<std::string>& formulas, const LearnabilityOptions& 
         fmt::format("--weight: {} for {} formulas; give one each, or none", options.weights.size(), formulas.size()));
   for (const double w : options.weights)
     if (!(w > 0) || !std::isfinite(w)) throw Error(fmt::format("--weight: must be > 0, got {}", text_of(w)));
-  if (!(options.delta > 0) || !(options.delta < 1))
-    throw Error(fmt::format("--delta: must be above 0 and below 1, got {}", text_of(options.delta)));
-  const LearnabilityOptions usual;
-  const auto belongs = [](const char* option, bool changed, const char* other) {
-    if (changed) throw Error(fmt::format("{}: is read with {} only", option, other));
+  if (const double delta = options.delta.value_or(usual_delta); !(delta > 0) || !(delta < 1))
+    throw Error(fmt::format("--delta: must be above 0 and below 1, got {}", text_of(delta)));
+  const auto belongs = [](const char* option, bool given, const char* other) {
+    if (given) throw Error(fmt::format("{}: is read with {} only", option, other));
   };
-  belongs("--delta", options.weights.empty() && options.delta != usual.delta, "--weight");
+  belongs("--delta", options.weights.empty() && options.delta, "--weight");
   belongs("--bias", options.kernel.empty() && options.bias, "--kernel");
-  belongs("--dimension", options.kernel.empty() && options.dimension != usual.dimension, "--kernel");
-  belongs("--length", options.kernel.empty() && options.length != usual.length, "--kernel");
-  belongs("--s2", options.kernel.empty() && options.s2 != usual.s2, "--kernel gauss or exp");
+  belongs("--dimension", options.kernel.empty() && options.dimension, "--kernel");
+  belongs("--length", options.kernel.empty() && options.length, "--kernel");
+  belongs("--s2", options.kernel.empty() && options.s2, "--kernel gauss or exp");
 }
 
 }  // namespace
@@ -113,8 +113,8 @@ Status learnability(const Context& context, const std::vector<std::string>& form
       Row row{text, models::ingredients::learnability::bound(formula), {}, {}};
       if (kernel)
         row.norms = models::ingredients::learnability::kernel_norms(
-            models::ingredients::learnability::taylor_series(formula, options.length, norm_terms), *kernel,
-            options.dimension);
+            models::ingredients::learnability::taylor_series(formula, options.length.value_or(1), norm_terms), *kernel,
+            options.dimension.value_or(usual_dimension));
       if (row.norms && row.norms->bounded_only)
         row.bound.remarks.push_back("norm_squared: its sum does not end within the terms; the bound B2 stands for it");
       if (row.norms && !row.norms->infinite_because.empty())
@@ -133,7 +133,7 @@ Status learnability(const Context& context, const std::vector<std::string>& form
                                 settings::shown(row.formula, 200)));
     }
     const std::vector<double> share =
-        models::ingredients::learnability::allocation(options.weights, zeta, options.delta);
+        models::ingredients::learnability::allocation(options.weights, zeta, options.delta.value_or(usual_delta));
     for (std::size_t i = 0; i < rows.size(); ++i) rows[i].share = share[i];
   }
   const auto as_text = [&] {

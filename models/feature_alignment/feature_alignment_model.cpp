@@ -284,7 +284,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
     DeepLinear net = read_deep_linear(choice.values);
     net.learning_rate = optimizer.values.number("learning_rate");
     net.flow = theory.text("method") == "flow";
-    if (theory.given("rtol") && !net.flow) throw theory.error("rtol", "belongs to method = \"flow\"");
+    if (theory.given("rtol") && (!net.flow || net.layers < 3))
+      throw theory.error("rtol", net.flow ? "is of three layers or more; the flow of fewer is in closed form"
+                                          : "belongs to method = \"flow\"");
     net.rtol = theory.number("rtol");
     return std::make_unique<DeepLinearProblem>(std::move(net), experiment.time);
   }

@@ -50,7 +50,8 @@ const settings::Section<TaskWords>& task_words() {
             {{"cluster", TaskFamily::Codes::cluster}, {"tree", TaskFamily::Codes::tree}});
     s.words("functions", &TaskWords::parity,
             "independent: one for every task; parity: of a tree, one times the product of the signs",
-            {{"independent", false}, {"parity", true}});
+            {{"independent", false}, {"parity", true}})
+        .where("codes", {"tree"});
   });
   return words;
 }
@@ -234,7 +235,6 @@ TaskFamily read_family(const Table& table) {
   const TaskWords words = task_words().from(v);
   const bool tree = words.codes == TaskFamily::Codes::tree;
   family.parity = words.parity;
-  if (!tree && family.parity) throw v.error("functions", "parity is of the signs of codes = \"tree\"");
   family.codes = words.codes;
   family.depth = tree ? static_cast<std::size_t>(v.integer("depth")) : 0;
   family.tasks = tree ? std::exp2(static_cast<double>(family.depth)) : static_cast<double>(v.integer("count"));

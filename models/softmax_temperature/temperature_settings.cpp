@@ -283,8 +283,10 @@ std::shared_ptr<const TemperatureProblem> read_temperature(const Experiment& exp
   if (!problem->flow && !problem->linear && work > most_work)
     throw theory.error("method", "gd would take too many operations over this horizon; take flow");
   if (theory.given("rtol") && (!problem->flow || problem->kind == TaskKind::population))
-    throw theory.error("rtol", problem->flow ? "is of points coupled by a kernel; a population's flow is in closed form"
-                                             : "is read where method = flow, and here it is gd; leave it out");
+    throw theory.error("rtol", problem->flow
+                                   ? "is of points coupled by a kernel; a population's flow is in closed form"
+                                   : fmt::format("is read where method = flow, and here it is {}; leave it out",
+                                                 problem->linear ? "linear" : "gd"));
   return problem;
 }
 

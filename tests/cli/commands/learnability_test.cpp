@@ -82,6 +82,12 @@ TEST_CASE("learnability: bad input is one line and status 2") {
                                              {"x", "--weight", "1", "--delta", "2"},
                                              {"1/(1-x)", "--weight", "1"},
                                              {"x", "--delta", "0.1"},
+                                             // The usual values too.
+                                             {"x", "--delta", "0.05"},
+                                             {"x", "--dimension", "3"},
+                                             {"x", "--length", "1"},
+                                             {"x", "--s2", "1"},
+                                             {"x", "--kernel", "ntk", "--s2", "1"},
                                              {"x", "--bias"},
                                              {"x", "--dimension", "5"},
                                              {"x", "--length", "2"},

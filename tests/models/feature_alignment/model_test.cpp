@@ -125,6 +125,8 @@ TEST_CASE("bad alignment is refused with its key") {
   CHECK(holds(error_of(deep("target = [1, 2]\nstart = [1, 2, 3]\n")), "one for each of the target's 2"));
   CHECK(holds(error_of(deep("target = [1, 2]\nwidth = 1\n")), "width: must be at least 2"));
   CHECK(holds(error_of(deep("target = [1]\n", "[theory]\nrtol = 1e-3\n")), "rtol: belongs to method"));
+  CHECK(holds(error_of(deep("target = [1]\n", "[theory]\nmethod = 'flow'\nrtol = 1e-3\n")),
+              "rtol: is of three layers or more"));
   CHECK(holds(error_of(deep("target = [1]\n", "[data]\nexamples = 3\n")), "does not read this section"));
   CHECK(holds(error_of(deep("target = [0.01]\n"), true), "start: is the target"));
   CHECK(error_of(deep("target = [1]\n"), true, true) == "no error");

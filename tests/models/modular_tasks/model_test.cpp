@@ -117,7 +117,9 @@ TEST_CASE("what is wrong is told in one line with its key") {
   CHECK(
       has(refusal(data + "[tasks]\ncodes = 'tree'\ncount = 2\n" + end), "tasks.count: is read where codes = cluster"));
   CHECK(has(refusal(data + "[tasks]\ncodes = 'tree'\ndepth = 17\n" + end), "tasks.depth"));
-  CHECK(has(refusal(data + "[tasks]\nfunctions = 'parity'\n" + end), "tasks.functions"));
+  for (const char* functions : {"parity", "independent"})
+    CHECK(has(refusal(data + "[tasks]\nfunctions = '" + functions + "'\n" + end),
+              "tasks.functions: is read where codes = tree, and here it is cluster"));
   CHECK(has(refusal(data + "[tasks]\npowers = [0, 0]\n" + end), "tasks.powers"));
   CHECK(has(refusal(data + "[tasks]\npowers = []\n" + end), "tasks.powers"));
   CHECK(has(refusal(data + "[kernel]\nbias = true\n" + end), "kernel.bias"));

@@ -194,6 +194,8 @@ TEST_CASE("what makes no sense is refused by its key") {
   refused("[task]\nkind = 'kernel'\nlabels = [1]\n[monte_carlo]\npoints = 10\n", "monte_carlo.points: belongs to");
   refused("[theory]\nrtol = 1e-3\n", "theory.rtol: is read where method = flow");
   refused("[theory]\nmethod = 'flow'\nrtol = 1e-3\n", "theory.rtol: is of points coupled");
+  refused("[task]\nkind = 'kernel'\nlabels = [1]\n[theory]\nmethod = 'linear'\nrtol = 1e-3\n",
+          "theory.rtol: is read where method = flow, and here it is linear");
   refused("[task]\nclasses = 1.5\n", "task.classes: must be a whole");
   refused("[task]\nkind = 'network'\nclasses = 3\n", "task.classes: of a network is 1");
   refused("[loss]\ninverse_temperature = 0\n", "loss.inverse_temperature");

@@ -30,6 +30,8 @@ constexpr double residual_rounding = 1e-28;
 constexpr double largest_bias = 0.5;
 /// Of a term that is not in a claimed value, relative.
 constexpr double negligible_term = 1e-3;
+/// The kurtosis of the units' squares over their number, above which rare units carry the mean.
+constexpr double rare_units = 0.05;
 /// Of integrals over two states, relative to the length.
 constexpr double overlap_rounding = 1e-14;
 /// Of an iteration that has come to its fixed point, relative to the length.
@@ -255,8 +257,8 @@ class EquilibriumExperiment final : public Problem {
     const WidthMoments m = width_moments(p.family, p.phi, p.input_power, p.gaussian_input, at);
     const JacobianMoments x = jacobian_moments(p.family, at);
     const bool small = std::abs(m.bias) / n < largest_bias * at.length;
-    return {small ? at.length + m.bias / n : at.length, std::sqrt(m.variance / n),
-            small && observes_means() &&
+    return {small ? at.length + m.bias / n : at.length, std::sqrt(std::max(0.0, m.variance) / n),
+            small && observes_means() && m.kurtosis / n < rare_units &&
                 4 * std::pow(std::max(x.m2 / (x.m1 * x.m1), std::abs(m.bias) / at.length) / n, 2) < negligible_term};
   }
 

@@ -299,7 +299,8 @@ WidthMoments width_moments(const Family& family, const StateFunction& phi, doubl
   const double weights_bend = (bend * std::pow(Q / rest, 2) + 2 * slope * by_weights) / rest;
   WidthMoments out{(G * G * bend * square / (rest * rest) + G * square_slope / rest) / (2 * rest) +
                        (family.kurtosis - 2) * G * G * weights_bend,
-                   square / (rest * rest) + 2 * (family.kurtosis - 2) * std::pow(G * by_weights, 2)};
+                   square / (rest * rest) + 2 * (family.kurtosis - 2) * std::pow(G * by_weights, 2),
+                   average(law, [Q](const StateNode& a) { return std::pow(a.z * a.z - Q, 4); }) / (square * square)};
   if (gaussian_input) return out;
   out.bias -= q_h * q_h * input_bend;
   out.variance -= 2 * std::pow(q_h * by_input, 2);

@@ -39,6 +39,7 @@ JacobianMoments jacobian_moments(const Family& family, const Equilibrium& at);
 /// to O(1/n^2) (equation 1.4b).
 struct WidthMoments {
   double bias = 0, variance = 0;
+  double kurtosis = 0;  ///< of phi^2 over the units: with so many units or fewer a few rare ones carry the fluctuations
 };
 /// \param gaussian_input  h ~ N(0, q_h I); else |h|^2 = n q_h
 WidthMoments width_moments(const Family& family, const StateFunction& phi, double q_h, bool gaussian_input,

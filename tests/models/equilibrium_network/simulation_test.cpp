@@ -385,6 +385,8 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
   };
   CHECK(claimed("width = 85\n[input]\ncorrelation = 0.5") == "equilibrium_length ");
   CHECK(claimed("width = 65").empty());
+  // u of deviation 1e6: one unit in a million is not saturated.
+  CHECK(claimed("width = 1000\n[input]\npower = 1e12").empty());
   CHECK(claimed("width = 85\n[monte_carlo]\ndraws = 11\nestimator = 'median'").empty());
   CHECK(judged_until("[network]\nactivation = 'tanh'\n[verdict]\nallowed = 0.02") == std::nullopt);
   CHECK(judged_until("[network]\nactivation = 'linear'") == std::nullopt);

@@ -22,7 +22,7 @@ constexpr double gaussian_reach = 9;      ///< standard deviations; what is beyo
 constexpr double finest_feature = 1e-10;  ///< of a standard normal
 constexpr double smooth_spread = 0.3;     ///< of a state about its mean, in which a smooth phi turns little
 constexpr double smooth_states = 1.5;  ///< deviation of states that take fewer points all together than piece by piece
-constexpr double smooth_step = 0.3;    ///< between points of states of deviation 1
+constexpr double smooth_step = 0.25;   ///< between points of states of deviation 1
 constexpr double feature_width = 0.5;  ///< on which phi may turn, near 0 and near kinks
 
 /// xi(u) = u - c phi(u) rises; where it is `target`.
@@ -237,13 +237,15 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
 double mean_square_change(const StateFunction& phi, double q, double drift, double spread) {
   const double s = std::sqrt(q), near = nearest_piece(s);
   if (phi.smooth() && spread <= smooth_spread) {
-    double out = 0;
-    for (const auto& [y, weight] : normal_pieces(turning_points(phi), near, 1.0)) {
+    const auto moved = [&](double y) {
       const double u = s * y, from = phi.value(u), mean = u + drift * u;
-      out += weight * normal_density(y) * smooth_normal_mean(2 * smooth_step, [&](double x) {
-               return std::pow(phi.value(mean + spread * x) - from, 2);
-             });
-    }
+      return smooth_normal_mean(2 * smooth_step,
+                                [&](double x) { return std::pow(phi.value(mean + spread * x) - from, 2); });
+    };
+    if (s <= smooth_states) return smooth_normal_mean(smooth_step / std::max(1.0, s), moved);
+    double out = 0;
+    for (const auto& [y, weight] : normal_pieces(turning_points(phi), near, 1.0))
+      out += weight * normal_density(y) * moved(y);
     return out;
   }
   std::vector<double> turns;

@@ -57,9 +57,11 @@ class EquilibriumExperiment final : public Problem {
   Trajectory reference() const override {
     Trajectory out = solve();
     if (problem_->phi.linear() || problem_->error_allowed || out.valid_until == 0) return out;
+    const EquilibriumProblem& p = *problem_;
+    const bool claimed = nonlinear_at_width(equilibrium(p.family, p.phi, p.input_power, p.g)).claimed;
     for (Column& column : out.columns)
-      if (column.observable.name != "equilibrium_length" || !nonlinear_at_width().claimed) column.valid_from = infinity;
-    if (!nonlinear_at_width().claimed) out.valid_until = 0;
+      if (column.observable.name != "equilibrium_length") column.valid_from = infinity;
+    if (!claimed) out.valid_until = 0;
     out.warnings.push_back(
         "curves of nonlinear networks are those of the wide limit, off by O(1/n): shown, not judged; verdict.allowed "
         "says what "
@@ -116,7 +118,7 @@ class EquilibriumExperiment final : public Problem {
         if (p.family.orthogonal() || (p.family.bi_invariant() && claims_curves())) add_decay(p.g, out);
       } else {
         const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
-        length.nominal = nonlinear_at_width().length;
+        length.nominal = nonlinear_at_width(at).length;
         // m2/m1 of the linear network of as large a stability number.
         spread = std::pow(1 - at.stability, -3);
         if (p.family.bi_invariant() && claims_curves()) add_decay(at.rate, out);
@@ -249,9 +251,8 @@ class EquilibriumExperiment final : public Problem {
     bool claimed =
         false;  ///< what is beyond 1/n is negligible: up to about 4 times the square of kurtosis/n or of that term
   };
-  AtWidth nonlinear_at_width() const {
+  AtWidth nonlinear_at_width(const Equilibrium& at) const {
     const EquilibriumProblem& p = *problem_;
-    const Equilibrium at = equilibrium(p.family, p.phi, p.input_power, p.g);
     if (!p.family.bi_invariant()) return {at.length};
     const auto n = static_cast<double>(p.width);
     const WidthMoments m = width_moments(p.family, p.phi, p.input_power, p.gaussian_input, at);
@@ -272,7 +273,7 @@ class EquilibriumExperiment final : public Problem {
       add_memoryless_curves(out, {at.length, equilibrium_overlap});
     else
       add_curves_with_memory(out, at, equilibrium_overlap);
-    add_constant(out, "equilibrium_length", nonlinear_at_width().length);
+    add_constant(out, "equilibrium_length", nonlinear_at_width(at).length);
     if (p.correlation) add_constant(out, "equilibrium_overlap", equilibrium_overlap);
     out.report.emplace_back("stability_number", at.stability);
     if (!std::isnan(at.rate)) {
@@ -437,7 +438,7 @@ class EquilibriumExperiment final : public Problem {
     out.push_back({"mean_square_slope", at.d1, "E phi'^2"});
     out.push_back({"mean_fourth_slope", at.d2, "E phi'^4"});
     if (p.family.bi_invariant()) {
-      const AtWidth width = nonlinear_at_width();
+      const AtWidth width = nonlinear_at_width(at);
       out.push_back({"mean_square_state_at_width", width.length, "to O(1/n); E z^2 where that is over half of it"});
       out.push_back({"equilibrium_std", width.std, "of |z|^2/n from draw to draw, to leading order in 1/n"});
       const JacobianMoments x = jacobian_moments(p.family, at);

@@ -52,6 +52,20 @@ std::size_t sample_index(const Level& level, const std::string& observable) {
   return static_cast<std::size_t>(found - all.begin());
 }
 
+/// Rows of the sample before the theory's first: a training set of 0 samples, of which curves tell where it is asked for.
+std::size_t before_theory(const Level& level) {
+  const auto& rows = level.sample.steps;
+  return !rows.empty() && rows[0] == 0 && !level.theory.steps.empty() && level.theory.steps[0] > 0 ? 1 : 0;
+}
+
+std::uint64_t sampled_step(const Level& level, std::size_t t) {
+  return level.sample.steps[before_theory(level) + t];
+}
+
+const std::vector<double>& sampled_values(const Level& level, const std::string& observable, std::size_t t) {
+  return level.sample.values[sample_index(level, observable) * level.sample.steps.size() + before_theory(level) + t];
+}
+
 SharedLevels shared_by_levels(std::span<const Level> levels) {
   SharedLevels shared;
   shared.times = shared.replicas = std::numeric_limits<std::size_t>::max();
@@ -60,19 +74,19 @@ SharedLevels shared_by_levels(std::span<const Level> levels) {
     const double until = level.theory.valid_until.value_or(infinity);
     const auto valid =
         static_cast<std::size_t>(std::ranges::upper_bound(level.theory.steps, until) - level.theory.steps.begin());
-    shared.times = std::min({shared.times, valid, level.sample.steps.size()});
+    shared.times = std::min({shared.times, valid, level.sample.steps.size() - before_theory(level)});
     shared.replicas = std::min(shared.replicas, static_cast<std::size_t>(level.sample.replicas));
     shared.dimension.push_back(level.dimension);
   }
   for (const Level& level : levels)
     for (std::size_t t = 0; t < shared.times; ++t)
-      if (level.theory.steps[t] != static_cast<double>(level.sample.steps[t]))
+      if (level.theory.steps[t] != static_cast<double>(sampled_step(level, t)))
         throw std::invalid_argument("theory and simulation record different steps");
   for (const auto& o : levels.back().sample.observables)
     if (levels.back().theory.find(o.name)) shared.observables.push_back(o.name);
   for (std::size_t o = 0; o < shared.observables.size(); ++o)
     for (std::size_t t = 0; t < shared.times; ++t) {
-      if (levels.back().sample.steps[t] == 0) continue;
+      if (sampled_step(levels.back(), t) == 0) continue;
       if (std::ranges::any_of(levels, [&](const Level& level) {
             return level.theory.steps[t] < column_of(level, shared.observables[o]).valid_from;
           }))
@@ -86,9 +100,8 @@ SharedLevels shared_by_levels(std::span<const Level> levels) {
         if (!std::isfinite(theory) || theory == 0)
           throw std::invalid_argument(fmt::format("the theory of {} at dimension {} is {} at step {}",
                                                   shared.observables[o], level.dimension, theory,
-                                                  level.sample.steps[t]));
-        const auto& values =
-            level.sample.values[sample_index(level, shared.observables[o]) * level.sample.steps.size() + t];
+                                                  sampled_step(level, t)));
+        const std::vector<double>& values = sampled_values(level, shared.observables[o], t);
         auto& deviation = cell.deviation.emplace_back(shared.replicas);
         for (std::size_t r = 0; r < shared.replicas; ++r) deviation[r] = values[r] / theory - 1;
         cell.exact_std.push_back(t < column.std.size() ? column.std[t] / std::abs(theory) : 0.0);
@@ -144,8 +157,7 @@ class Comparable {
  public:
   explicit Comparable(const SharedLevels& shared) : shared_(shared) {
     sample_.replicas = shared.replicas;
-    const auto& steps = shared.largest->sample.steps;
-    sample_.steps.assign(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(shared.times));
+    for (std::size_t t = 0; t < shared.times; ++t) sample_.steps.push_back(sampled_step(*shared.largest, t));
   }
 
   /// Adds the observables, one of each name; `scale(cell)` is the theory's value. What is not claimed at every level is as at
@@ -160,10 +172,8 @@ class Comparable {
                             std::vector<double>(shared_.times, 0.0), std::vector<double>(shared_.times, 0.0)};
       column.valid_from = infinity;
       const std::size_t first = sample_.values.size();
-      const auto& sampled = shared_.largest->sample;
-      const std::size_t at = sample_index(*shared_.largest, name) * sampled.steps.size();
       for (std::size_t t = 0; t < shared_.times; ++t)
-        sample_.values.push_back(first_of(sampled.values[at + t], shared_.replicas));
+        sample_.values.push_back(first_of(sampled_values(*shared_.largest, name, t), shared_.replicas));
       for (const LevelCell& cell : shared_.cells) {
         if (cell.observable != o) continue;
         const double theory = scale(cell);

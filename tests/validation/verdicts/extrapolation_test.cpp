@@ -170,6 +170,22 @@ TEST_CASE("too few replicas: inconclusive, never agree" * doctest::test_suite("s
   CHECK(t.disagree <= 3);
 }
 
+TEST_CASE("learning curves begin at the first samples asked for, their samples at none") {
+  Made made;
+  made.transient = 3;
+  const Extrapolation whole = extrapolate(made.levels(5), {}, several, 5);
+  std::vector<Level> levels = made.levels(5);
+  for (Level& level : levels) {
+    level.theory.steps.erase(level.theory.steps.begin());
+    level.theory.columns[0].value.erase(level.theory.columns[0].value.begin());
+  }
+  const Extrapolation later = extrapolate(levels, {}, several, 5);
+  CHECK(later.verdict.max_z == whole.verdict.max_z);
+  REQUIRE(later.verdict.rows.size() == whole.verdict.rows.size());
+  CHECK(later.verdict.rows.back().step == whole.verdict.rows.back().step);
+  CHECK(later.verdict.rows.back().mc_mean == whole.verdict.rows.back().mc_mean);
+}
+
 TEST_CASE("a gap that does not decay like a power is said so") {
   // Large between two small ones.
   Made made;

@@ -236,38 +236,31 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
 
 double mean_square_change(const StateFunction& phi, double q, double drift, double spread) {
   const double s = std::sqrt(q), near = nearest_piece(s);
-  if (phi.smooth() && spread <= smooth_spread) {
-    const auto moved = [&](double y) {
-      const double u = s * y, from = phi.value(u), mean = u + drift * u;
-      return smooth_normal_mean(2 * smooth_step,
-                                [&](double x) { return std::pow(phi.value(mean + spread * x) - from, 2); });
-    };
-    if (s <= smooth_states) return smooth_normal_mean(smooth_step / std::max(1.0, s), moved);
-    double out = 0;
-    for (const auto& [y, weight] : normal_pieces(turning_points(phi), near, 1.0))
-      out += weight * normal_density(y) * moved(y);
-    return out;
-  }
+  // Of one y: over a smooth stretch of phi on a grid, else piece by piece.
   std::vector<double> turns;
   for (const double u : turning_points(phi)) turns.push_back(u / s);
+  const auto moved = [&](double y) {
+    const double u = s * y, from = phi.value(u), mean = u + drift * u;
+    const auto square = [&](double x) { return std::pow(phi.value(mean + spread * x) - from, 2); };
+    if (spread == 0) return square(0);
+    if (phi.analytic() && spread <= smooth_spread &&
+        std::ranges::none_of(phi.kinks, [&](double at) { return std::abs(at - mean) < gaussian_reach * spread; }))
+      return smooth_normal_mean(2 * smooth_step, square);
+    std::vector<double> inner;
+    for (const double turn : turns) inner.push_back((s * turn - mean) / spread);
+    double out = 0;
+    for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near * s / spread), 1.5))
+      out += part * normal_density(x) * square(x);
+    return out;
+  };
+  const bool whole = phi.smooth() && spread <= smooth_spread;
+  if (whole && s <= smooth_states) return smooth_normal_mean(smooth_step / std::max(1.0, s), moved);
   std::vector<double> cuts(turns);
   for (const double y : turns)
     if (drift != -1) cuts.push_back(y / (1 + drift));
-  const double finest = spread > 0 ? std::min(near, std::max(spread / s, 1e-14)) : near;
+  const double finest = spread > 0 && !whole ? std::min(near, std::max(spread / s, 1e-14)) : near;
   double out = 0;
-  for (const auto& [y, weight] : normal_pieces(cuts, finest, 1.0)) {
-    const double u = s * y, from = phi.value(u), mean = u + drift * u;
-    double square = 0;
-    if (spread == 0) {
-      square = std::pow(phi.value(mean) - from, 2);
-    } else {
-      std::vector<double> inner;
-      for (const double turn : turns) inner.push_back((s * turn - mean) / spread);
-      for (const auto& [x, part] : normal_pieces(inner, std::min(1.0, near * s / spread), 1.5))
-        square += part * normal_density(x) * std::pow(phi.value(mean + spread * x) - from, 2);
-    }
-    out += weight * normal_density(y) * square;
-  }
+  for (const auto& [y, weight] : normal_pieces(cuts, finest, 1.0)) out += weight * normal_density(y) * moved(y);
   return out;
 }
 

@@ -19,8 +19,9 @@ struct StateFunction {
   /// network of scale g sqrt share, in closed form. Without it the same phi goes through the solver.
   std::optional<double> linear_share;
   bool linear() const { return linear_share == 1.0; }
-  /// Analytic to a distance of 1.5 from the real line.
-  bool smooth() const { return kinks.empty() && name != "formula"; }
+  /// Between its kinks, and to a distance of 1.5 from the real line there.
+  bool analytic() const { return name != "formula"; }
+  bool smooth() const { return kinks.empty() && analytic(); }
 };
 
 /// linear, tanh, erf (erf(u/sqrt 2)), relu, hard-tanh, gelu.

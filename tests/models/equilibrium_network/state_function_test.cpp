@@ -197,6 +197,9 @@ TEST_CASE("how far a smooth state moves, by its closed form and by pieces") {
       // A formula is averaged over pieces.
       CHECK(mean_square_change(state_function("tanh"), q, drift, spread) ==
             Approx(mean_square_change(custom_state_function("tanh(u)", {}), q, drift, spread)).epsilon(1e-11));
+      CHECK(mean_square_change(state_function("hard-tanh"), q, drift, spread) ==
+            Approx(mean_square_change(custom_state_function("min(max(u, -1), 1)", {-1, 1}), q, drift, spread))
+                .epsilon(1e-11));
     }
 }
 

@@ -285,10 +285,6 @@ std::vector<double> noise_covariance(const Covariance& k, const NoiseKernel& ker
   return out;
 }
 
-std::vector<double> sign_covariance(const Covariance& k) {
-  return noise_covariance(k, arcsine_kernel);
-}
-
 ModeSystem class_two_modes(const Covariance& k, const NoiseKernel& kernel) {
   ModeSystem modes;
   const std::vector<double> variance = k.diagonal_entries();

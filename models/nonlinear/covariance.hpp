@@ -78,9 +78,7 @@ double arcsine_kernel(double c);
 /// diagonal. \throws std::invalid_argument when K has a negative eigenvalue or |C_ij| > 1 + 1e-10.
 ModeSystem class_two_modes(const Covariance& covariance, const NoiseKernel& kernel = arcsine_kernel);
 
-/// N = kernel(C), d x d; rows and columns with K_ii = 0 are zero.
-std::vector<double> noise_covariance(const Covariance& covariance, const NoiseKernel& kernel);
-/// K_sigma = (2/pi) arcsin C, the covariance of the signs.
-std::vector<double> sign_covariance(const Covariance& covariance);
+/// N = kernel(C), d x d, the covariance K_sigma of the signs for arcsine_kernel; rows and columns with K_ii = 0 are zero.
+std::vector<double> noise_covariance(const Covariance& covariance, const NoiseKernel& kernel = arcsine_kernel);
 
 }  // namespace edgewise::models::nonlinear

@@ -159,11 +159,6 @@ double noise_compression(const ingredients::Noise& noise, double P) {
   return pi * pi / 4 * phi * phi * (P + noise.variance()) / P;
 }
 
-bool early_sign_wins(const ingredients::Noise& noise, double P, double batch) {
-  const double one = late_drift(noise, P, 1), late = late_drift(noise, P, batch);
-  return batch * one * one > late * late;
-}
-
 double late_snr_squared(double mean, double batch) {
   const double e = std::erf(mean * std::sqrt(batch / 2));
   // 1 - e^2 = (1 - e)(1 + e) without cancellation.

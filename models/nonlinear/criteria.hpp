@@ -42,8 +42,6 @@ double floor_share(const NonlinearProblem& problem, const ingredients::Noise& no
 
 /// kappa_nc(P) = (pi^2/4) phi^2 (P + sigma^2)/P: 1 for Gaussian noise, > 1 where the sign compresses the noise.
 double noise_compression(const ingredients::Noise& noise, double P);
-/// Whether the mean of `batch` signs makes more of a sample than the sign of the mean: batch a_1^2 > a_batch^2.
-bool early_sign_wins(const ingredients::Noise& noise, double P, double batch);
 /// Squared signal-to-noise ratio of a sign where single examples are N(mean, 1): of the mean, or averaged over signs.
 double late_snr_squared(double mean, double batch);
 double early_snr_squared(double mean, double batch);

@@ -131,17 +131,6 @@ double stability_threshold(const LinearProblem& problem, const std::string& name
   return stability_boundary(problem, name).first;
 }
 
-std::vector<ScanPoint> stability_scan(const LinearProblem& problem, const std::string& name, double from, double to,
-                                      int points) {
-  if (!(from > 0) || !(to >= from) || points < 1) throw std::invalid_argument("a scan needs 0 < from <= to");
-  std::vector<ScanPoint> out;
-  for (int i = 0; i < points; ++i) {
-    const double x = points == 1 ? from : from * std::pow(to / from, static_cast<double>(i) / (points - 1));
-    out.push_back({x, is_stable(with(problem, name, x))});
-  }
-  return out;
-}
-
 std::vector<ModeRow> mode_table(const LinearProblem& problem) {
   const solvers::PeriodicPhases system = periodic(problem);
   const solvers::Renewal renewal(system);

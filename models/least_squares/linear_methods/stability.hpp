@@ -26,14 +26,6 @@ solvers::StabilityBoundary stability_boundary(const LinearProblem& problem, cons
 /// Its `first`.
 double stability_threshold(const LinearProblem& problem, const std::string& name);
 
-struct ScanPoint {
-  double value = 0;
-  bool stable = false;
-};
-/// Stability at `points` logarithmically spaced values of a hyperparameter.
-std::vector<ScanPoint> stability_scan(const LinearProblem& problem, const std::string& name, double from, double to,
-                                      int points);
-
 /// One mode at long times (docs/theory/two-phase.md, sections 3 and 13).
 struct ModeRow {
   double eigenvalue = 0, multiplicity = 0;

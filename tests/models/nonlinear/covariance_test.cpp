@@ -44,7 +44,7 @@ double relative(double a, double b) {
 
 /// tr(K K_sigma), element by element.
 double sign_trace(const Covariance& k) {
-  const auto signs = sign_covariance(k);
+  const auto signs = noise_covariance(k);
   if (!k.diagonal) return dot(k.matrix, signs);
   double total = 0;
   for (std::size_t i = 0; i < k.d; ++i) total += k.eigenvalue[i] * signs[i * k.d + i];
@@ -175,7 +175,7 @@ TEST_CASE("Coordinates without variance are left out of the signs' modes") {
 
 TEST_CASE("A fully correlated covariance: K_sigma is 1 everywhere") {
   const Covariance k = dense_covariance({4, 2, 2, 1}, {1, 1});
-  const auto signs = sign_covariance(k);
+  const auto signs = noise_covariance(k);
   for (const double x : signs) CHECK(x == Approx(1).epsilon(1e-7));
   CHECK(class_two_modes(k).kappa[1] == Approx(0));
 }

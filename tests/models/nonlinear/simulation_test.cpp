@@ -289,7 +289,7 @@ TEST_CASE("batch-1 sign: exact drift and second moment") {
   for (const bool diagonal : {true, false}) {
     NonlinearProblem p = problem("sign-late", 1, 0, 0.3);
     if (!diagonal) p.covariance = dense();
-    const auto signs = sign_covariance(p.covariance);
+    const auto signs = noise_covariance(p.covariance);
     double power = 0;
     for (std::size_t i = 0; i < signs.size(); ++i)
       if (!diagonal) power += p.covariance.matrix[i] * signs[i];

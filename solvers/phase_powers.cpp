@@ -121,6 +121,38 @@ bool PhasePowers::advance(LinearPhases& state, std::uint64_t periods) {
   return true;
 }
 
+std::vector<std::vector<double>> moved_means(const Phase& phase, std::span<const double> x,
+                                             const std::vector<std::vector<double>>& z, bool transposed) {
+  std::vector<std::vector<double>> out;
+  for (std::size_t b = 0; b < z.size(); ++b) {
+    const PhaseBlock& block = phase.blocks[b];
+    const std::size_t n = z[b].size() / block.r;
+    out.emplace_back(z[b].size(), 0.0);
+    for (std::size_t i = 0; i < block.r; ++i)
+      for (std::size_t j = 0; j < block.r; ++j) {
+        const double T0 = block.T0[i * block.r + j], T1 = block.T1[i * block.r + j];
+        if (T0 == 0 && T1 == 0) continue;
+        double* to = out.back().data() + (transposed ? j : i) * n;
+        const double* from = z[b].data() + (transposed ? i : j) * n;
+        for (std::size_t a = 0; a < n; ++a) to[a] += (T0 + x[a] * T1) * from[a];
+      }
+  }
+  return out;
+}
+
+double squared_means(const std::vector<std::vector<double>>& selector, std::span<const double> weight,
+                     const std::vector<std::vector<double>>& z) {
+  const std::size_t n = weight.size();
+  double total = 0;
+  for (std::size_t b = 0; b < z.size(); ++b)
+    for (std::size_t a = 0; a < n; ++a) {
+      double at = 0;
+      for (std::size_t i = 0; i < selector[b].size(); ++i) at += selector[b][i] * z[b][i * n + a];
+      total += weight[a] * at * at;
+    }
+  return total;
+}
+
 void advance_means(const std::vector<Phase>& period, std::size_t block, std::span<const double> x,
                    std::uint64_t periods, std::span<double> z) {
   const std::size_t modes = x.size(), r = z.size() / modes;

@@ -31,8 +31,15 @@ class PhasePowers {
   std::vector<Matrix> squares_;  // of 2^k periods
 };
 
+/// Coordinates without noise, [block][coordinate * modes + mode], after a phase: T z, or T'z. \param x  of every mode, as in T(x)
+std::vector<std::vector<double>> moved_means(const Phase& phase, std::span<const double> x,
+                                             const std::vector<std::vector<double>>& z, bool transposed = false);
+/// sum_i weight_i sum over blocks (selector . z_i)^2.
+double squared_means(const std::vector<std::vector<double>>& selector, std::span<const double> weight,
+                     const std::vector<std::vector<double>>& z);
+
 /// Moves the coordinates z [coordinate * modes + mode] of one block by so many periods of these phases, without noise; each
-/// mode by a power of its own map, in extended precision. \param x  of every mode, as in T(x)
+/// mode by a power of its own map, in extended precision.
 void advance_means(const std::vector<Phase>& period, std::size_t block, std::span<const double> x,
                    std::uint64_t periods, std::span<double> z);
 

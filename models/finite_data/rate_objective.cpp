@@ -36,17 +36,17 @@ std::unique_ptr<RateObjective> finite_data_rate_objective(const FiniteData& data
   solvers::LinearPhases start(std::move(modes), {1});
   std::copy(power.begin(), power.end(), start.moment(0, 0, 0).begin());
   ingredients::PhaseLaw law{std::move(start), {{1}}, std::vector<double>(data.samples(), 1 / (2 * N))};
-  law.steps = data.time.steps;
-  law.observable = finite_data_observables().front();
-  law.natural_rate = unit / kernel.eigenvalue.front();
+  law.facts.steps = data.time.steps;
+  law.facts.observable = finite_data_observables().front();
+  law.facts.natural_rate = unit / kernel.eigenvalue.front();
   law.scale = loss;
   if (!(loss > 0))
-    law.uniqueness = {Uniqueness::none, "the run starts without a residual: any schedule leaves it there"};
+    law.facts.uniqueness = {Uniqueness::none, "the run starts without a residual: any schedule leaves it there"};
   if (c.c1 == 0 && c.c2 == 1) {
-    law.uniqueness = {Uniqueness::none,
-                      "full batches: the loss depends on which learning rates there are, not on their order"};
-    law.optimum =
-        ingredients::best_full_batch_rates(std::span(law.start.linear_modes().x).first(power.size()), power, law.steps);
+    law.facts.uniqueness = {Uniqueness::none,
+                            "full batches: the loss depends on which learning rates there are, not on their order"};
+    law.facts.optimum = ingredients::best_full_batch_rates(std::span(law.start.linear_modes().x).first(power.size()),
+                                                           power, law.facts.steps);
   }
   solvers::ControlledPhase step;
   step.rest.blocks.resize(1);

@@ -3,6 +3,7 @@
 /// A problem as a function of the learning rates of its steps: what a search for the best schedule minimises
 /// (docs/theory/schedules-and-collapse.md, section 3).
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,25 +46,30 @@ class RateShares {
   virtual double gradient(std::span<const double> shares, std::span<double> slope) const = 0;
 };
 
+/// What is known of J without any search.
+struct RateFacts {
+  std::uint64_t steps = 0;     ///< T
+  Observable observable = {};  ///< what J is, e.g. excess_mse
+  /// A learning rate of the problem's own size, 1/lambda_max: searches are on grids of multiples of it, and a rate above
+  /// twice of it is one that a constant schedule would not survive.
+  double natural_rate = 1;
+  std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};  ///< of the minimum, and in words why
+  /// Where the theory behind J is not to be believed at rates that a search may end with, a sentence; else empty.
+  std::string caution = {};
+  std::optional<double> least = {};       ///< what no rates get below; empty: not known
+  std::vector<double> optimum = {};       ///< rates that attain the minimum but for their rounding; empty: not known
+  std::vector<Finding> predictions = {};  ///< of the optimum, whatever the cap on the rates is
+  std::function<std::vector<Finding>(double max_rate)> capped = {};  ///< further ones, by the cap; empty: none
+};
+
 /// J(eta_0 .. eta_{T-1}), the loss at the end of T steps; everything else is as the experiment has it.
 class RateObjective {
  public:
+  explicit RateObjective(RateFacts facts) : facts_(std::move(facts)) {}
   virtual ~RateObjective() = default;
-  /// T.
-  virtual std::uint64_t steps() const = 0;
-  /// What J is, e.g. excess_mse.
-  virtual const Observable& observable() const = 0;
-  /// A learning rate of the problem's own size, 1/lambda_max: searches are on grids of multiples of it, and a rate above
-  /// twice of it is one that a constant schedule would not survive.
-  virtual double natural_rate() const = 0;
-  /// What is known of the minimum before any search, and in words why.
-  virtual std::pair<Uniqueness, std::string> uniqueness() const { return {Uniqueness::unknown, ""}; }
-  /// Where the theory behind J is not to be believed at rates that a search may end with, a sentence; else empty.
-  virtual std::string caution() const { return ""; }
-  /// What no rates get below, where it is known.
-  virtual std::optional<double> least_loss() const { return std::nullopt; }
-  /// Rates that attain the minimum but for their rounding, where they are known without a search; else empty.
-  virtual std::vector<double> known_optimum() const { return {}; }
+  const RateFacts& facts() const { return facts_; }
+  std::uint64_t steps() const { return facts_.steps; }
+  double natural_rate() const { return facts_.natural_rate; }
   /// J; inf where the run diverges. May be called from several threads. \param rates  T of them, each >= 0
   virtual double value(std::span<const double> rates) const = 0;
   /// About J, for the price of so many stretches instead of steps() steps: for comparing shapes before J itself is asked.
@@ -83,9 +89,16 @@ class RateObjective {
   /// returns J; nullopt where that is not known.
   virtual std::optional<double> greedy(std::span<double> /*rates*/, double /*cap*/) const { return std::nullopt; }
   /// What is known of the optimum of rates up to `max_rate` without a search; may be empty.
-  virtual std::vector<Finding> predictions(double /*max_rate*/) const { return {}; }
+  std::vector<Finding> predictions(double max_rate) const {
+    std::vector<Finding> out = facts_.capped ? facts_.capped(max_rate) : std::vector<Finding>{};
+    out.insert(out.end(), facts_.predictions.begin(), facts_.predictions.end());
+    return out;
+  }
   /// The run at these rates. \throws std::runtime_error where it diverges.
   virtual RatePath path(std::span<const double> rates) const = 0;
+
+ protected:
+  RateFacts facts_;
 };
 
 }  // namespace edgewise::models

@@ -21,18 +21,18 @@ bool of_use(const CoupledRatesLaw& law, double loss) {
 double gradient_of(const CoupledRatesLaw& law, const solvers::ControlledModes& modes, std::span<double> slope) {
   const auto accept = [&](std::uint64_t, std::span<const double> p) { return of_use(law, p[law.scalar]); };
   const solvers::Gradient found =
-      solvers::gradient(modes, law.start, law.steps, solvers::final_scalar(law.steps, law.scalar), accept);
+      solvers::gradient(modes, law.start, law.facts.steps, solvers::final_scalar(law.facts.steps, law.scalar), accept);
   if (std::isfinite(found.value)) std::ranges::copy(found.by_control, slope.begin());
   return std::max(found.value, 0.0);
 }
 
-/// A run, of which `see` is told the shared scalars before every step.
+/// A run, of which `see` is told the shared scalars before every step and at the end; it says whether to go on.
 void run(const CoupledRatesLaw& law, const solvers::ControlledModes& modes,
-         const std::function<void(std::uint64_t step, std::span<const double> p)>& see) {
+         const std::function<bool(std::uint64_t step, std::span<const double> p)>& see) {
   std::vector<double> M = law.start, p(modes.shared()), rate(M.size()), source(M.size());
-  for (std::uint64_t k = 0; k < law.steps; ++k) {
+  for (std::uint64_t k = 0;; ++k) {
     solvers::shared_scalars(modes, M, p);
-    see(k, p);
+    if (!see(k, p) || k == law.facts.steps) return;
     solvers::advance(modes, k, p, M, rate, source);
   }
 }
@@ -42,14 +42,18 @@ class Shares final : public RateShares {
   Shares(const CoupledRatesLaw& law, double cap) : law_(law), cap_(cap) {}
   std::vector<double> of(std::span<const double> rates) const override {
     std::vector<double> out(rates.begin(), rates.end());
-    run(law_, *law_.at(rates),
-        [&](std::uint64_t k, std::span<const double> p) { out[k] = std::min(out[k] / largest(k, p), 1.0); });
+    run(law_, *law_.at(rates), [&](std::uint64_t k, std::span<const double> p) {
+      out[k] = std::min(out[k] / largest(k, p), 1.0);
+      return k + 1 < out.size();
+    });
     return out;
   }
   std::vector<double> rates(std::span<const double> shares) const override {
     std::vector<double> out(shares.begin(), shares.end());
-    run(law_, *law_.bounds->modes(shares, cap_),
-        [&](std::uint64_t k, std::span<const double> p) { out[k] *= largest(k, p); });
+    run(law_, *law_.bounds->modes(shares, cap_), [&](std::uint64_t k, std::span<const double> p) {
+      out[k] *= largest(k, p);
+      return k + 1 < out.size();
+    });
     return out;
   }
   double gradient(std::span<const double> shares, std::span<double> slope) const override {
@@ -66,15 +70,13 @@ class Shares final : public RateShares {
 }  // namespace
 
 std::vector<double> CoupledRates::losses(std::span<const double> rates) const {
-  const auto system = law_.at(rates);
-  std::vector<double> M = law_.start, p(system->shared()), rate(M.size()), source(M.size()), out;
-  for (std::uint64_t k = 0;; ++k) {
-    solvers::shared_scalars(*system, M, p);
+  std::vector<double> out;
+  run(law_, *law_.at(rates), [&](std::uint64_t, std::span<const double> p) {
     const double loss = p[law_.scalar];
     out.push_back(of_use(law_, loss) ? std::max(loss, 0.0) : std::numeric_limits<double>::infinity());
-    if (k == law_.steps || std::isinf(out.back())) return out;
-    solvers::advance(*system, k, p, M, rate, source);
-  }
+    return std::isfinite(out.back());
+  });
+  return out;
 }
 
 double CoupledRates::value(std::span<const double> rates) const {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,23 +30,14 @@ struct CoupledRatesLaw {
   ModesAtRates at;
   std::optional<RateBounds> bounds = {};  ///< without: the recursion holds at every rate
   std::vector<double> start;
-  std::uint64_t steps = 0;
   std::size_t scalar = 0;  ///< J is this shared scalar at the end
-  Observable observable = {};
-  double natural_rate = 1;
-  double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
-  std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
-  std::string caution = {};  ///< RateObjective::caution
+  double scale = 1;        ///< what J may be compared with when it is asked whether the run diverges
+  RateFacts facts = {};
 };
 
 class CoupledRates final : public RateObjective {
  public:
-  explicit CoupledRates(CoupledRatesLaw law) : law_(std::move(law)) {}
-  std::uint64_t steps() const override { return law_.steps; }
-  const Observable& observable() const override { return law_.observable; }
-  double natural_rate() const override { return law_.natural_rate; }
-  std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
-  std::string caution() const override { return law_.caution; }
+  explicit CoupledRates(CoupledRatesLaw law) : RateObjective(law.facts), law_(std::move(law)) {}
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
   std::unique_ptr<RateShares> shares(double cap) const override;

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "numerics/constants.hpp"
+#include "solvers/phase_powers.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -22,22 +23,7 @@ solvers::Phase phase_of(const solvers::ControlledPhase& step, double rate) {
 }  // namespace
 
 NoiselessRates::Blocks NoiselessRates::moved(const solvers::Phase& phase, const Blocks& z, bool transposed) const {
-  const std::size_t n = law_.weight.size();
-  const std::vector<double>& x = law_.start.linear_modes().x;
-  Blocks out;
-  for (std::size_t b = 0; b < z.size(); ++b) {
-    const solvers::PhaseBlock& block = phase.blocks[b];
-    out.emplace_back(z[b].size(), 0.0);
-    for (std::size_t i = 0; i < block.r; ++i)
-      for (std::size_t j = 0; j < block.r; ++j) {
-        const double T0 = block.T0[i * block.r + j], T1 = block.T1[i * block.r + j];
-        if (T0 == 0 && T1 == 0) continue;
-        double* to = out.back().data() + (transposed ? j : i) * n;
-        const double* from = z[b].data() + (transposed ? i : j) * n;
-        for (std::size_t a = 0; a < n; ++a) to[a] += (T0 + x[a] * T1) * from[a];
-      }
-  }
-  return out;
+  return solvers::moved_means(phase, law_.start.linear_modes().x, z, transposed);
 }
 
 NoiselessRates::Blocks NoiselessRates::selectors() const {
@@ -50,20 +36,12 @@ NoiselessRates::Blocks NoiselessRates::selectors() const {
 }
 
 double NoiselessRates::read(const Blocks& z) const {
-  const std::size_t n = law_.weight.size();
-  double total = 0;
-  for (std::size_t b = 0; b < z.size(); ++b)
-    for (std::size_t a = 0; a < n; ++a) {
-      double at = 0;
-      for (std::size_t i = 0; i < law_.selector[b].size(); ++i) at += law_.selector[b][i] * z[b][i * n + a];
-      total += law_.weight[a] * at * at;
-    }
-  return total;
+  return solvers::squared_means(law_.selector, law_.weight, z);
 }
 
 std::vector<NoiselessRates::Blocks> NoiselessRates::forward(std::span<const double> rates) const {
   std::vector<Blocks> out{start_};
-  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+  for (std::uint64_t k = 0; k < steps(); ++k) {
     const RatedStep step = law_.step(k);
     Blocks next = moved(phase_of(*step.noisy, rates[k]), out.back());
     if (step.after) next = moved(*step.after, next);
@@ -97,14 +75,14 @@ NoiselessRates::ByRate NoiselessRates::by_rate(const solvers::ControlledPhase& s
 
 double NoiselessRates::value(std::span<const double> rates) const {
   const std::vector<Blocks> run = forward(rates);
-  return run.size() > law_.steps ? read(run.back()) : infinity;
+  return run.size() > steps() ? read(run.back()) : infinity;
 }
 
 double NoiselessRates::gradient(std::span<const double> rates, std::span<double> slope) const {
   const std::vector<Blocks> run = forward(rates);
-  if (run.size() <= law_.steps) return infinity;
+  if (run.size() <= steps()) return infinity;
   Blocks reader = selectors();
-  for (std::uint64_t k = law_.steps; k-- > 0;) {
+  for (std::uint64_t k = steps(); k-- > 0;) {
     const RatedStep step = law_.step(k);
     if (step.after) reader = moved(*step.after, reader, true);
     const ByRate now = by_rate(*step.noisy, reader, run[k]);
@@ -116,10 +94,10 @@ double NoiselessRates::gradient(std::span<const double> rates, std::span<double>
 
 std::optional<double> NoiselessRates::sweep(std::span<double> rates, double cap) const {
   const std::vector<Blocks> run = forward(rates);
-  if (run.size() <= law_.steps) return infinity;
+  if (run.size() <= steps()) return infinity;
   Blocks reader = selectors();
   std::vector<double> next(rates.begin(), rates.end());
-  for (std::uint64_t k = law_.steps; k-- > 0;) {
+  for (std::uint64_t k = steps(); k-- > 0;) {
     const RatedStep step = law_.step(k);
     if (step.after) reader = moved(*step.after, reader, true);
     next[k] = by_rate(*step.noisy, reader, run[k]).best(rates[k], cap);
@@ -133,7 +111,7 @@ std::optional<double> NoiselessRates::sweep(std::span<double> rates, double cap)
 
 std::optional<double> NoiselessRates::greedy(std::span<double> rates, double cap) const {
   Blocks z = start_;
-  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+  for (std::uint64_t k = 0; k < steps(); ++k) {
     const RatedStep step = law_.step(k);
     const Blocks reader = step.after ? moved(*step.after, selectors(), true) : selectors();
     const ByRate now = by_rate(*step.noisy, reader, z);
@@ -147,10 +125,10 @@ std::optional<double> NoiselessRates::greedy(std::span<double> rates, double cap
 
 RatePath NoiselessRates::path(std::span<const double> rates) const {
   const std::vector<Blocks> run = forward(rates);
-  if (run.size() <= law_.steps) throw std::runtime_error("the run at these learning rates diverges");
+  if (run.size() <= steps()) throw std::runtime_error("the run at these learning rates diverges");
   RatePath out;
   for (const Blocks& z : run) out.loss.push_back(read(z));
-  out.injected.assign(law_.steps, 0.0);
+  out.injected.assign(steps(), 0.0);
   return out;
 }
 

@@ -16,14 +16,7 @@ class NoiselessRates final : public RateObjective {
   /// \param law  its noise and the moments of its start are not read
   /// \param start  per block: coordinate after coordinate, of every mode
   NoiselessRates(PhaseLaw law, std::vector<std::vector<double>> start)
-      : law_(std::move(law)), start_(std::move(start)) {}
-  std::uint64_t steps() const override { return law_.steps; }
-  const Observable& observable() const override { return law_.observable; }
-  double natural_rate() const override { return law_.natural_rate; }
-  std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
-  std::optional<double> least_loss() const override { return law_.least; }
-  std::vector<Finding> predictions(double max_rate) const override { return law_.predictions_below(max_rate); }
-  std::vector<double> known_optimum() const override { return law_.optimum; }
+      : RateObjective(law.facts), law_(std::move(law)), start_(std::move(start)) {}
   double value(std::span<const double> rates) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;
   std::optional<double> sweep(std::span<double> rates, double cap) const override;

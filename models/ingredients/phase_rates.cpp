@@ -68,11 +68,11 @@ double PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Ph
 
 double PhaseRates::value(std::span<const double> rates) const {
   LinearPhases state = law_.start;
-  for (std::uint64_t k = 0; k < law_.steps;) {
+  for (std::uint64_t k = 0; k < steps();) {
     // As many steps as are alike.
     const RatedStep step = law_.step(k);
     std::uint64_t end = k + 1;
-    while (!step.after && end < law_.steps && law_.step(end).noisy == step.noisy && !law_.step(end).after) ++end;
+    while (!step.after && end < steps() && law_.step(end).noisy == step.noisy && !law_.step(end).after) ++end;
     if (solvers::apply_run(state, *step.noisy, rates.subspan(k, end - k), useless * law_.scale) < end - k)
       return diverged;
     if (step.after) state.apply(*step.after);
@@ -99,7 +99,7 @@ std::optional<double> PhaseRates::estimate(std::span<const RateStretch> run) con
 
 double PhaseRates::there_and_back(std::span<const double> rates, const Visit& visit,
                                   std::vector<double>* injected) const {
-  const std::uint64_t T = law_.steps;
+  const std::uint64_t T = steps();
   LinearPhases state = law_.start;
   const std::size_t size = state.contents().size();
   solvers::Checkpoints checkpoints(T, size);
@@ -172,7 +172,7 @@ std::optional<double> PhaseRates::greedy(std::span<double> rates, double cap) co
   LinearPhases state = law_.start;
   const LinearPhases end = adjoint_at_end();
   Phase scratch, back;
-  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+  for (std::uint64_t k = 0; k < steps(); ++k) {
     const RatedStep step = law_.step(k);
     ControlDependence by_rate;
     const double p = state.shared(step.noisy->rest);
@@ -195,13 +195,13 @@ RatePath PhaseRates::path(std::span<const double> rates) const {
   RatePath out;
   LinearPhases state = law_.start;
   Phase scratch;
-  for (std::uint64_t k = 0; k < law_.steps; ++k) {
+  for (std::uint64_t k = 0; k < steps(); ++k) {
     out.loss.push_back(read(state));
     if (advance(state, k, rates[k], scratch) == diverged)
       throw std::runtime_error("the run at these learning rates diverges");
   }
   out.loss.push_back(read(state));
-  out.injected.assign(law_.steps, 0.0);
+  out.injected.assign(steps(), 0.0);
   there_and_back(
       rates, [&](std::uint64_t k, const ControlDependence&) { return rates[k]; }, &out.injected);
   return out;

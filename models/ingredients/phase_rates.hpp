@@ -7,7 +7,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,36 +27,16 @@ struct PhaseLaw {
   solvers::LinearPhases start;                ///< the modes, and their moments before the first step
   std::vector<std::vector<double>> selector;  ///< per block: J = sum_i weight_i sum_blocks E (selector . z_i)^2
   std::vector<double> weight;
-  std::uint64_t steps = 0;
-  Observable observable = {};
-  double natural_rate = 1;
   double scale = 1;  ///< what J may be compared with when it is asked whether the run diverges
-  std::pair<Uniqueness, std::string> uniqueness = {Uniqueness::unknown, ""};
-  std::vector<Finding> predictions = {};                             ///< whatever the cap on the rates is
-  std::function<std::vector<Finding>(double max_rate)> capped = {};  ///< further ones, by the cap; empty: none
-  std::optional<double> least = {};                                  ///< what no rates get below; empty: not known
-  std::vector<double> optimum = {};  ///< rates that attain the minimum; empty: not known
+  RateFacts facts = {};
   /// The step k, 0 .. steps - 1; called from several threads.
   std::function<RatedStep(std::uint64_t k)> step = {};
-
-  std::vector<Finding> predictions_below(double max_rate) const {
-    std::vector<Finding> out = capped ? capped(max_rate) : std::vector<Finding>{};
-    out.insert(out.end(), predictions.begin(), predictions.end());
-    return out;
-  }
 };
 
 /// J is a quadratic of every single rate, for T and n are affine in it: gradient, coordinate sweep and greedy rates.
 class PhaseRates final : public RateObjective {
  public:
-  explicit PhaseRates(PhaseLaw law) : law_(std::move(law)) {}
-  std::uint64_t steps() const override { return law_.steps; }
-  const Observable& observable() const override { return law_.observable; }
-  double natural_rate() const override { return law_.natural_rate; }
-  std::pair<Uniqueness, std::string> uniqueness() const override { return law_.uniqueness; }
-  std::optional<double> least_loss() const override { return law_.least; }
-  std::vector<Finding> predictions(double max_rate) const override { return law_.predictions_below(max_rate); }
-  std::vector<double> known_optimum() const override { return law_.optimum; }
+  explicit PhaseRates(PhaseLaw law) : RateObjective(law.facts), law_(std::move(law)) {}
   double value(std::span<const double> rates) const override;
   std::optional<double> estimate(std::span<const RateStretch> run) const override;
   double gradient(std::span<const double> rates, std::span<double> slope) const override;

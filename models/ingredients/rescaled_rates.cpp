@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,15 +11,12 @@ namespace {
 
 class RescaledRates final : public RateObjective {
  public:
-  RescaledRates(std::unique_ptr<RateObjective> inner, double unit) : inner_(std::move(inner)), unit_(unit) {}
-  std::uint64_t steps() const override { return inner_->steps(); }
-  const Observable& observable() const override { return inner_->observable(); }
-  double natural_rate() const override { return inner_->natural_rate() / unit_; }
-  std::pair<Uniqueness, std::string> uniqueness() const override { return inner_->uniqueness(); }
-  std::string caution() const override { return inner_->caution(); }
-  std::optional<double> least_loss() const override { return inner_->least_loss(); }
-  std::vector<Finding> predictions(double max_rate) const override { return inner_->predictions(max_rate * unit_); }
-  std::vector<double> known_optimum() const override { return given(inner_->known_optimum()); }
+  RescaledRates(std::unique_ptr<RateObjective> inner, double unit)
+      : RateObjective(inner->facts()), inner_(std::move(inner)), unit_(unit) {
+    facts_.natural_rate /= unit;
+    facts_.optimum = given(std::move(facts_.optimum));
+    if (facts_.capped) facts_.capped = [of = facts_.capped, unit](double max_rate) { return of(max_rate * unit); };
+  }
   double value(std::span<const double> rates) const override { return inner_->value(own(rates)); }
   std::optional<double> estimate(std::span<const RateStretch> run) const override {
     std::vector<RateStretch> mine(run.begin(), run.end());

@@ -175,11 +175,11 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   ingredients::CoupledRatesLaw law;
   law.start = modes.initial;
-  law.steps = problem.time.steps;
-  law.observable = {"excess_mse", "label^2", "P = v'Kv"};
-  law.natural_rate = 1 / (laws(P).a * modes.largest());
+  law.facts.steps = problem.time.steps;
+  law.facts.observable = {"excess_mse", "label^2", "P = v'Kv"};
+  law.facts.natural_rate = 1 / (laws(P).a * modes.largest());
   law.scale = divergence_scale(*noise, P);
-  law.caution = caution_of(problem);
+  law.facts.caution = caution_of(problem);
   const bool bounded = !has_own_second_moments(problem);
   const std::vector<double> kappa = modes.kappa;
   const double largest = modes.largest();

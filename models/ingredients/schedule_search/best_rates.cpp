@@ -261,7 +261,7 @@ std::string apart_text(double spread) {
 
 /// \param told_apart  losses below it are rounding
 std::string stated(const RateObjective& J, Optimum& found, const ScheduleSearch& options, double told_apart) {
-  const auto known = J.uniqueness();
+  const auto& known = J.facts().uniqueness;
   const double cap = options.max_rate;
   double apart = 0, apart_at_best = 0;
   bool all = true;
@@ -381,7 +381,7 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (J.steps() > most_steps)
     throw std::invalid_argument(fmt::format("time.steps: at most {} for a search over all of their rates", most_steps));
   NamedRates starts = starting_points(J, options);
-  if (std::vector<double> known = J.known_optimum();
+  if (std::vector<double> known = J.facts().optimum;
       !known.empty() && largest_of(known) <= options.max_rate && std::isfinite(J.value(known)))
     starts.insert(starts.begin(), {"closed form", std::move(known)});
   if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
@@ -403,7 +403,7 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   for (const Start& start : starts) search(start);
   for (const Start& start : also) search(start);
   const double told_apart = rounding * J.value(std::vector<double>(J.steps()));
-  const Uniqueness uniqueness = J.uniqueness().first;
+  const Uniqueness uniqueness = J.facts().uniqueness.first;
   // What one search alone has found may be one of very many local minima: then there are more of them.
   const std::uint64_t most = options.starts > 1 && uniqueness == Uniqueness::unknown ? 5 * options.starts : 0;
   for (std::uint64_t i = 0; !stop(); ++i) {
@@ -426,7 +426,7 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
     out.searches.push_back(one.report);
   }
   out.least = out.loss == 0;
-  if (const std::optional<double> least = J.least_loss(); least && !out.least)
+  if (const std::optional<double> least = J.facts().least; least && !out.least)
     out.least = out.loss <= *least * (1 + same_loss) + told_apart;
   out.statement = stated(J, out, options, told_apart);
   if (out.idle > 0)

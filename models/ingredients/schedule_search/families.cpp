@@ -125,7 +125,7 @@ std::vector<double> all_steps(std::size_t steps) {
 /// The estimate of J by rates in the middle of stretches, which are shortest at both ends of the run.
 class Estimated final : public RateObjective {
  public:
-  explicit Estimated(const RateObjective& J) : J_(J) {
+  explicit Estimated(const RateObjective& J) : RateObjective(J.facts()), J_(J) {
     constexpr std::uint64_t many_steps = 4096, per_octave = 8;
     const std::uint64_t T = J.steps();
     if (T <= many_steps) return;
@@ -136,13 +136,11 @@ class Estimated final : public RateObjective {
       k += m;
     }
     if (!J.estimate(run_)) run_.clear();
+    facts_.steps = run_.size();
   }
   bool known() const { return !run_.empty(); }
   const std::vector<double>& middles() const { return middles_; }
 
-  std::uint64_t steps() const override { return run_.size(); }
-  const Observable& observable() const override { return J_.observable(); }
-  double natural_rate() const override { return J_.natural_rate(); }
   double value(std::span<const double> rates) const override {
     std::vector<RateStretch> run = run_;
     for (std::size_t i = 0; i < run.size(); ++i) run[i].rate = rates[i];

@@ -24,11 +24,11 @@ constexpr std::size_t max_restarts = 3;
 ScheduleReport search_once(const RateObjective& J, const ScheduleSearch& options,
                            const std::function<bool(double)>& progress, const NamedRates& also) {
   ScheduleReport out;
-  out.observable = J.observable();
+  out.observable = J.facts().observable;
   out.optimum = best_rates(
       J, options, [&] { return !progress(0); }, also);
   out.warnings = out.optimum.warnings;
-  if (const std::string caution = J.caution(); !caution.empty()) out.warnings.push_back(caution);
+  if (const std::string& caution = J.facts().caution; !caution.empty()) out.warnings.push_back(caution);
   out.predictions = J.predictions(options.max_rate);
   out.path = J.path(out.optimum.rates);
   std::vector<double> greedy(J.steps());

@@ -48,7 +48,7 @@ Trajectory follow_linear_flow(const LinearProblem& given, const LeastSquaresTheo
   const std::vector<double>& lambda = data.spectrum.eigenvalue;
   const std::vector<double> ones(lambda.size(), 1.0);
   solvers::LinearPhases moments(linear_modes(data, data.noise_variance()), layout.sizes());
-  set_start(problem, layout, moments);
+  set_moments(starts(problem, layout), moments);
   const auto put = [&](std::span<const double> C) { std::ranges::copy(C, moments.contents().begin()); };
   const auto excess = [&](std::span<const double> C, std::size_t readout = 0) {
     put(C);

@@ -187,13 +187,22 @@ std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layou
   return out;
 }
 
-void set_start(const LinearProblem& problem, const Layout& layout, solvers::LinearPhases& moments) {
-  const std::vector<BlockStart> blocks = starts(problem, layout);
+std::vector<std::vector<double>> coordinates_of(std::span<const BlockStart> blocks) {
+  std::vector<std::vector<double>> out;
+  for (const BlockStart& block : blocks) {
+    out.emplace_back();
+    for (const double factor : block.factor)
+      for (const double power : block.power) out.back().push_back(factor * std::sqrt(power));
+  }
+  return out;
+}
+
+void set_moments(std::span<const BlockStart> blocks, solvers::LinearPhases& state) {
   for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
+    const auto& [factor, power] = blocks[b];
     for (std::size_t i = 0; i < factor.size(); ++i)
       for (std::size_t j = i; j < factor.size(); ++j)
-        for (std::size_t a = 0; a < power.size(); ++a) moments.moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
+        for (std::size_t a = 0; a < power.size(); ++a) state.moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
   }
 }
 
@@ -218,30 +227,17 @@ void LinearRecursion::start(const Parts& parts) {
   if (noiseless)
     for (const auto& block : layout_.blocks) mean_.emplace_back(block.size() * modes, 0.0);
   if (!parts.start) return;
-  if (!noiseless) return set_start(problem_, layout_, *state_);
   const std::vector<BlockStart> blocks = starts(problem_, layout_);
-  for (std::size_t b = 0; b < blocks.size(); ++b)
-    for (std::size_t i = 0; i < blocks[b].factor.size(); ++i)
-      for (std::size_t a = 0; a < modes; ++a)
-        mean_[b][i * modes + a] = blocks[b].factor[i] * std::sqrt(blocks[b].power[a]);
+  if (noiseless)
+    mean_ = coordinates_of(blocks);
+  else
+    set_moments(blocks, *state_);
 }
 
 double LinearRecursion::apply(const solvers::Phase& phase) {
   if (mean_.empty()) return state_->apply(phase);
   const double p = read(0, false);
-  const std::size_t modes = weight_.size();
-  for (std::size_t b = 0; b < mean_.size(); ++b) {
-    const solvers::PhaseBlock& block = phase.blocks[b];
-    std::vector<double> moved(mean_[b].size(), 0.0);
-    for (std::size_t i = 0; i < block.r; ++i)
-      for (std::size_t j = 0; j < block.r; ++j) {
-        const double T0 = block.T0[i * block.r + j], T1 = block.T1[i * block.r + j];
-        if (T0 == 0 && T1 == 0) continue;
-        for (std::size_t a = 0; a < modes; ++a)
-          moved[i * modes + a] += (T0 + weight_[a] * T1) * mean_[b][j * modes + a];
-      }
-    mean_[b].swap(moved);
-  }
+  mean_ = solvers::moved_means(phase, weight_, mean_);
   return p;
 }
 
@@ -329,16 +325,7 @@ double LinearRecursion::read(std::size_t readout, bool parameters) const {
   if (jumped_) return (*jumped_)[parameters ? 1 : 0];
   const Readout& r = layout_.readouts[readout];
   const std::vector<double>& weight = parameters ? ones_ : weight_;
-  if (mean_.empty()) return read_moments(r, *state_, weight);
-  double total = 0;
-  const std::size_t modes = weight.size();
-  for (std::size_t b = 0; b < r.selector.size(); ++b)
-    for (std::size_t a = 0; a < modes; ++a) {
-      double z = 0;
-      for (std::size_t i = 0; i < r.selector[b].size(); ++i) z += r.selector[b][i] * mean_[b][i * modes + a];
-      total += weight[a] * z * z;
-    }
-  return total;
+  return mean_.empty() ? read_moments(r, *state_, weight) : solvers::squared_means(r.selector, weight, mean_);
 }
 
 void LinearRecursion::advance(std::uint64_t target) {
@@ -490,8 +477,6 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
   const LinearProblem scaled = with_scaled_noise(problem, theory.scale_label_noise);
   Trajectory out = follow_recursion(scaled, {}, theory.rtol);
   out.exact = !problem.data->data.rows() && !theory.scaled();
-  if (theory.scaled())
-    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
   if (theory.decomposition)
     add_parts(out,
               {{{"excess_mse_signal", "label^2", "the part of P without any gradient noise"},

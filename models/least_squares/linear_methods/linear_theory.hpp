@@ -66,9 +66,10 @@ struct BlockStart {
 /// One for every block of `layout`. \throws std::invalid_argument when the method needs theta* and the start is not a
 /// multiple of it.
 std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout);
+/// The coordinates there, [block][coordinate * modes + mode], and as second moments of `state`.
+std::vector<std::vector<double>> coordinates_of(std::span<const BlockStart> blocks);
+void set_moments(std::span<const BlockStart> blocks, solvers::LinearPhases& state);
 
-/// The second moments of the coordinates at the start. \throws as starts().
-void set_start(const LinearProblem& problem, const Layout& layout, solvers::LinearPhases& moments);
 /// sum over modes of weight times what a readout sees of the moments: of eigenvalues its P, of ones its |v|^2.
 double read_moments(const Readout& readout, const solvers::LinearPhases& moments, std::span<const double> weight);
 /// Of P, at which a trajectory of the problem counts as diverged.

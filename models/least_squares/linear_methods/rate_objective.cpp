@@ -154,61 +154,48 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
 
   solvers::LinearPhases start(linear_modes(data, data.noise_variance()), layout.sizes());
   const std::vector<BlockStart> blocks = starts(problem, layout);
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
-    const std::vector<double>&factor = blocks[b].factor, &power = blocks[b].power;
-    for (std::size_t i = 0; i < factor.size(); ++i)
-      for (std::size_t j = i; j < factor.size(); ++j)
-        for (std::size_t a = 0; a < power.size(); ++a) start.moment(b, i, j)[a] = factor[i] * factor[j] * power[a];
-  }
+  set_moments(blocks, start);
   ingredients::PhaseLaw law{std::move(start), readout.selector, data.spectrum.eigenvalue};
-  law.steps = data.time.steps;
+  law.facts.steps = data.time.steps;
   const std::string name = readout.name.empty() ? "excess_mse" : readout.name + "_excess_mse";
   for (const Observable& o : linear_observables(problem))
-    if (o.name == name) law.observable = o;
-  law.natural_rate = 1 / largest;
+    if (o.name == name) law.facts.observable = o;
+  law.facts.natural_rate = 1 / largest;
   law.scale = data.noise_variance();
-  for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
-    law.scale += data.spectrum.eigenvalue[a] * data.initial_power[a];
-  law.uniqueness = known_of_optimum(problem, law.scale);
+  std::vector<double> excess;  // of every mode at the start
+  for (std::size_t a = 0; a < data.spectrum.modes(); ++a) {
+    excess.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
+    law.scale += excess.back();
+  }
+  law.facts.uniqueness = known_of_optimum(problem, law.scale);
   if (power_law && power_law->first > 0.25 && power_law->second > 0 && is_plain_sgd(problem) &&
       data.noise_variance() > 0 && std::isfinite(problem.hyperparameters.base("batch"))) {
     const auto [alpha, beta] = *power_law;
-    law.predictions = {{"optimum_exponent", (2 * alpha + 2 * beta - 1) / (2 * alpha + 2 * beta),
-                        "x of the best loss ~ T^-x for many steps and dimensions (3.8)"},
-                       {"cooldown_exponent", 4 * alpha - 1, "y of its rates ~ (1 - t/T)^y towards the end"},
-                       {"peak_exponent", beta / (alpha + beta), "z of its largest rate ~ T^-z"}};
+    law.facts.predictions = {{"optimum_exponent", (2 * alpha + 2 * beta - 1) / (2 * alpha + 2 * beta),
+                              "x of the best loss ~ T^-x for many steps and dimensions (3.8)"},
+                             {"cooldown_exponent", 4 * alpha - 1, "y of its rates ~ (1 - t/T)^y towards the end"},
+                             {"peak_exponent", beta / (alpha + beta), "z of its largest rate ~ T^-z"}};
   }
-  law.capped = [own](double max_rate) { return additive_noise_predictions(own, max_rate); };
+  law.facts.capped = [own](double max_rate) { return additive_noise_predictions(own, max_rate); };
   if (law.scale > 0 && is_plain_sgd(problem) && std::isinf(problem.hyperparameters.base("batch"))) {
-    std::vector<double> weight;
-    for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
-      weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
-    law.optimum = ingredients::best_full_batch_rates(data.spectrum.eigenvalue, weight, data.time.steps);
+    law.facts.optimum = ingredients::best_full_batch_rates(data.spectrum.eigenvalue, excess, data.time.steps);
   }
-  law.step = RatedSteps(own, law.natural_rate);
+  law.step = RatedSteps(own, law.facts.natural_rate);
   const Hyperparameters& h = problem.hyperparameters;
   if (!std::isinf(h.base("batch")) || h.scheduled("batch") || is_plain_sgd(problem))
     return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
   // Without gradient noise.
   if (problem.method->rule && !(h.base("weight_decay") > 0)) {
-    std::vector<double> weight;
-    for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
-      weight.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
-    if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, weight, data.time.steps);
+    if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, excess, data.time.steps);
         least >= 0) {
-      law.least = least;
-      law.predictions.push_back(
+      law.facts.least = least;
+      law.facts.predictions.push_back(
           {"conjugate_gradients_loss", least, "what no learning rates get below: the conjugate gradients' loss"});
     }
   }
-  std::vector<std::vector<double>> coordinates;
+  std::vector<std::vector<double>> coordinates = coordinates_of(blocks);
   double numbers = 0;
-  for (const BlockStart& block : blocks) {
-    coordinates.emplace_back();
-    for (const double factor : block.factor)
-      for (const double power : block.power) coordinates.back().push_back(factor * std::sqrt(power));
-    numbers += static_cast<double>(coordinates.back().size()) * static_cast<double>(law.steps);
-  }
+  for (const auto& block : coordinates) numbers += static_cast<double>(block.size() * law.facts.steps);
   if (numbers > ingredients::NoiselessRates::most_numbers)
     return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
   return ingredients::in_units(std::make_unique<ingredients::NoiselessRates>(std::move(law), std::move(coordinates)),

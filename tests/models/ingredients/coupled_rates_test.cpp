@@ -46,10 +46,10 @@ CoupledRates objective() {
   CoupledRatesLaw law;
   law.at = [](std::span<const double> rates) { return std::make_unique<Steps>(rates); };
   law.start = {2.0};
-  law.steps = 3;
-  law.natural_rate = 7;
+  law.facts.steps = 3;
+  law.facts.natural_rate = 7;
   law.scale = 2;
-  law.caution = "beware";
+  law.facts.caution = "beware";
   return CoupledRates(std::move(law));
 }
 
@@ -68,7 +68,7 @@ TEST_CASE("the loss before every step and at the end, each step at its own rate"
   CHECK(of.value(rates) == Approx(c).epsilon(1e-15));
   CHECK(of.steps() == 3);
   CHECK(of.natural_rate() == 7);
-  CHECK(of.caution() == "beware");
+  CHECK(of.facts().caution == "beware");
 }
 
 TEST_CASE("the gradient by every rate is the loss's slope") {

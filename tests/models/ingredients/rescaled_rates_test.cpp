@@ -14,13 +14,14 @@ namespace {
 /// J = (r_0 - 3)^2 + 2 (r_1 - 5)^2 + 1 of its own rates r.
 class Parabola final : public RateObjective {
  public:
-  std::uint64_t steps() const override { return 2; }
-  const Observable& observable() const override { return observable_; }
-  double natural_rate() const override { return 6; }
-  std::pair<Uniqueness, std::string> uniqueness() const override { return {Uniqueness::proved, "a parabola"}; }
-  std::string caution() const override { return "beware"; }
-  std::optional<double> least_loss() const override { return 1; }
-  std::vector<double> known_optimum() const override { return {3, 5}; }
+  Parabola()
+      : RateObjective({.steps = 2,
+                       .observable = {"excess_mse", "1", "J"},
+                       .natural_rate = 6,
+                       .uniqueness = {Uniqueness::proved, "a parabola"},
+                       .caution = "beware",
+                       .least = 1,
+                       .optimum = {3, 5}}) {}
   double value(std::span<const double> r) const override {
     return (r[0] - 3) * (r[0] - 3) + 2 * (r[1] - 5) * (r[1] - 5) + 1;
   }
@@ -39,9 +40,6 @@ class Parabola final : public RateObjective {
     return value(r);
   }
   RatePath path(std::span<const double> r) const override { return {{r[0], r[1], value(r)}, {}}; }
-
- private:
-  Observable observable_{"excess_mse", "1", "J"};
 };
 
 }  // namespace
@@ -50,12 +48,12 @@ TEST_CASE("rates in units of 1/4: all that holds a rate is four times what it wa
   const double unit = 0.25;
   const auto objective = in_units(std::make_unique<Parabola>(), unit);
   CHECK(objective->steps() == 2);
-  CHECK(objective->observable().name == "excess_mse");
+  CHECK(objective->facts().observable.name == "excess_mse");
   CHECK(objective->natural_rate() == 24);
-  CHECK(objective->known_optimum() == std::vector<double>{12, 20});
-  CHECK(objective->uniqueness().first == Uniqueness::proved);
-  CHECK(objective->caution() == "beware");
-  CHECK(objective->least_loss() == 1);
+  CHECK(objective->facts().optimum == std::vector<double>{12, 20});
+  CHECK(objective->facts().uniqueness.first == Uniqueness::proved);
+  CHECK(objective->facts().caution == "beware");
+  CHECK(objective->facts().least == 1);
   CHECK(objective->value(std::vector<double>{12, 20}) == 1);
   CHECK(objective->value(std::vector<double>{16, 20}) == 2);
   CHECK(objective->path(std::vector<double>{16, 20}).loss == std::vector<double>{4, 5, 2});

@@ -66,7 +66,7 @@ TEST_CASE("value and gradient, signs and clipping") {
     CHECK(best.loss < J->value(rates));
     const bool remembers = std::string(c.optimizer).find("ema") != std::string::npos ||
                            std::string(c.optimizer).find("beta1 = 0.6") != std::string::npos;
-    CHECK(J->caution().empty() == !remembers);
+    CHECK(J->facts().caution.empty() == !remembers);
     J->gradient(best.rates, slope);
     for (std::size_t k = 0; k < 12; ++k) CHECK(std::abs(slope[k] * best.rates[k]) < 1e-5 * best.loss);
   }

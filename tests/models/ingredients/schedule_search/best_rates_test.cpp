@@ -28,9 +28,8 @@ class Parabolas final : public RateObjective {
   std::vector<double> a{1, 2, 3, 4}, b{1, 1, 0, 2};
   double floor = 0.5, wall = infinity;  ///< beyond this sum of the first two rates it diverges
   bool quadratic = true;
-  std::uint64_t steps() const override { return a.size(); }
-  const Observable& observable() const override { return observable_; }
-  double natural_rate() const override { return 1; }
+  explicit Parabolas(std::uint64_t steps = 4)
+      : RateObjective({.steps = steps, .observable = {"loss", "1", "of parabolas"}}) {}
   double value(std::span<const double> rates) const override {
     double J = floor;
     for (std::size_t k = 0; k < a.size(); ++k) J += std::pow(a[k] * rates[k] - b[k], 2);
@@ -46,9 +45,6 @@ class Parabolas final : public RateObjective {
     return value(rates);
   }
   RatePath path(std::span<const double> rates) const override { return {std::vector<double>(5, value(rates)), {}}; }
-
- private:
-  Observable observable_{"loss", "1", "of parabolas"};
 };
 
 std::string r1(int steps, const std::string& optimizer,
@@ -98,7 +94,7 @@ TEST_CASE("a search that ends beside rates that diverge, where the loss has a sl
 }
 
 TEST_CASE("the base of a shape: inside the grid, beyond it, at the cap, nowhere") {
-  Parabolas J;
+  Parabolas J(2);
   J.a = {1, 1};
   for (const double best : {0.3, 1e-6, 400.0}) {
     J.b = {best, best};
@@ -252,10 +248,8 @@ TEST_CASE("a family that is better than what was found is where the search begin
   /// The same, but its first searches end where they begin.
   class Lazy final : public RateObjective {
    public:
-    explicit Lazy(const RateObjective& of) : of_(of) {}
-    std::uint64_t steps() const override { return of_.steps(); }
-    const Observable& observable() const override { return of_.observable(); }
-    double natural_rate() const override { return of_.natural_rate(); }
+    explicit Lazy(const RateObjective& of)
+        : RateObjective({of.steps(), of.facts().observable, of.natural_rate()}), of_(of) {}
     double value(std::span<const double> rates) const override { return of_.value(rates); }
     double gradient(std::span<const double> rates, std::span<double> slope) const override {
       return of_.gradient(rates, slope);
@@ -401,10 +395,7 @@ TEST_CASE("losses of the size of rounding are alike; of others that differ by fa
   // Two rates, each with two minima of its own: what is left of 1 is `low` or `high`.
   class Wells final : public RateObjective {
    public:
-    Wells(double low, double high) : low_(low), high_(high) {}
-    std::uint64_t steps() const override { return 1; }
-    const Observable& observable() const override { return observable_; }
-    double natural_rate() const override { return 1; }
+    Wells(double low, double high) : RateObjective({.steps = 1}), low_(low), high_(high) {}
     double value(std::span<const double> rates) const override {
       std::vector<double> slope(1);
       return gradient(rates, slope);
@@ -418,7 +409,6 @@ TEST_CASE("losses of the size of rounding are alike; of others that differ by fa
 
    private:
     double low_, high_;
-    Observable observable_;
   };
   ScheduleSearch search;
   search.method = "lbfgs";

@@ -50,10 +50,7 @@ double loss_at(const Modes& m, const std::vector<double>& shape, double base) {
 /// Another objective, whose losses it counts.
 class Counted final : public RateObjective {
  public:
-  explicit Counted(const RateObjective& J) : J_(J) {}
-  std::uint64_t steps() const override { return J_.steps(); }
-  const Observable& observable() const override { return J_.observable(); }
-  double natural_rate() const override { return J_.natural_rate(); }
+  explicit Counted(const RateObjective& J) : RateObjective(J.facts()), J_(J) {}
   double value(std::span<const double> rates) const override {
     ++asked;
     return J_.value(rates);
@@ -171,9 +168,7 @@ TEST_CASE("where the loss is least beside rates that diverge, a search goes on a
   // The loss falls with every rate, and rates whose mean is above 1 diverge: least at the mean 1, with the weight early.
   class Edge final : public RateObjective {
    public:
-    std::uint64_t steps() const override { return 40; }
-    const Observable& observable() const override { return observable_; }
-    double natural_rate() const override { return 1; }
+    Edge() : RateObjective({.steps = 40}) {}
     double value(std::span<const double> rates) const override {
       double mean = 0, late = 0;
       for (std::size_t k = 0; k < rates.size(); ++k) {
@@ -184,9 +179,6 @@ TEST_CASE("where the loss is least beside rates that diverge, a search goes on a
     }
     double gradient(std::span<const double>, std::span<double>) const override { return 0; }
     RatePath path(std::span<const double>) const override { return {}; }
-
-   private:
-    Observable observable_;
   } J;
   ScheduleSearch search;
   search.restarts = 1;

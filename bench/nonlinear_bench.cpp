@@ -47,7 +47,8 @@ void run(const char* name, const NonlinearProblem& p) {
   for (const char* method : {"auto", "explicit", "sdirk4", "recursion"}) {
     NonlinearTheory theory;
     theory.method = std::string(method) == "recursion" ? "recursion" : "ode";
-    if (theory.method == "ode") theory.integrator = method;
+    if (std::string(method) == "explicit") theory.integrator = solvers::Integrator::explicit_;
+    if (std::string(method) == "sdirk4") theory.integrator = solvers::Integrator::sdirk4;
     double P = 0;
     const auto solve = [&] { P = solve_nonlinear(p, modes_of(p), theory).find("excess_mse")->value.back(); };
     const double seconds = bench::best({solve}, 5)[0];

@@ -190,12 +190,4 @@ Solution integrate(const CoupledModes& system, std::span<const double> M0, std::
   return std::move(progress.solution);
 }
 
-Integrator integrator_from_name(const std::string& name) {
-  if (name == "sdirk4") return Integrator::sdirk4;
-  if (name == "etd") return Integrator::etd;
-  if (name == "explicit") return Integrator::explicit_;
-  if (name == "auto") return Integrator::automatic;
-  throw std::invalid_argument(fmt::format("unknown integrator '{}'; accepted are sdirk4, etd, explicit, auto", name));
-}
-
 }  // namespace edgewise::solvers

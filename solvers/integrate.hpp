@@ -50,7 +50,4 @@ struct Solution {
 Solution integrate(const CoupledModes& system, std::span<const double> M0, std::span<const double> times,
                    const Options& options = {});
 
-/// Names as they stand in experiment files: "sdirk4", "etd", "explicit", "auto". Throws std::invalid_argument otherwise.
-Integrator integrator_from_name(const std::string& name);
-
 }  // namespace edgewise::solvers

@@ -101,14 +101,6 @@ void WeakTwo::flow(double t, double h, std::span<double> x, std::span<const doub
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += flow_b[s] * k_[s][i];
 }
 
-SdeScheme sde_scheme_from_name(const std::string& name) {
-  if (name == "euler-maruyama") return SdeScheme::euler_maruyama;
-  if (name == "milstein") return SdeScheme::milstein;
-  if (name == "weak-2") return SdeScheme::weak_two;
-  throw std::invalid_argument(
-      fmt::format("unknown SDE scheme '{}'; accepted are euler-maruyama, milstein, weak-2", name));
-}
-
 namespace {
 
 template <class Stepper>

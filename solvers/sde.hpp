@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <functional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "random/random.hpp"
@@ -77,8 +76,6 @@ class WeakTwo {
 };
 
 enum class SdeScheme { euler_maruyama, milstein, weak_two };
-/// "euler-maruyama", "milstein" or "weak-2"; throws std::invalid_argument otherwise.
-SdeScheme sde_scheme_from_name(const std::string& name);
 
 /// Called at each output time; return false to stop the path.
 using PathObserver = std::function<bool(std::size_t index, double t, std::span<const double> x)>;

@@ -169,32 +169,6 @@ Covariance autoregressive_covariance(const spectra::Autoregressive& model) {
   return k;
 }
 
-Covariance dense_covariance(std::vector<double> matrix, std::vector<double> target) {
-  Covariance k;
-  k.d = target.size();
-  if (k.d == 0 || matrix.size() != k.d * k.d)
-    throw std::invalid_argument(
-        fmt::format("covariance: {} numbers of a square matrix for {} coordinates", matrix.size(), target.size()));
-  k.diagonal = false;
-  k.matrix = std::move(matrix);
-  k.target = std::move(target);
-  const auto m = dense(k);
-  if (!m.allFinite() || !vector(k.target).allFinite())
-    throw std::invalid_argument("covariance: a number is not finite");
-  for (Index j = 0; j < m.cols(); ++j) {
-    if (m(j, j) < 0) throw std::invalid_argument(fmt::format("covariance: K_{0},{0} = {1} < 0", j + 1, m(j, j)));
-    for (Index i = 0; i < j; ++i) {
-      const double bound = std::sqrt(m(i, i) * m(j, j));
-      if (std::abs(m(i, j) - m(j, i)) > rounding * bound)
-        throw std::invalid_argument(fmt::format("covariance: not symmetric at ({}, {})", i + 1, j + 1));
-      if (std::abs(m(i, j)) > (1 + rounding) * bound)
-        throw std::invalid_argument(
-            fmt::format("covariance: coordinates {} and {} have a correlation beyond 1 in magnitude", i + 1, j + 1));
-    }
-  }
-  return k;
-}
-
 Covariance dataset_covariance(const spectra::DatasetOptions& options) {
   const auto measured = spectra::measure(options);
   Covariance k;

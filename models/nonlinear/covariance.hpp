@@ -48,10 +48,6 @@ Covariance cosine_covariance(const spectra::Spectrum& spectrum);
 /// \throws std::invalid_argument for values out of range.
 Covariance autoregressive_covariance(const spectra::Autoregressive& model);
 
-/// A given K (column-major or row-major alike) and theta*. \throws std::invalid_argument when the sizes do not fit, or
-/// K is not symmetric, not finite, or no covariance (a negative K_ii, |C_ij| > 1 + 1e-10).
-Covariance dense_covariance(std::vector<double> matrix, std::vector<double> target);
-
 /// Measured covariance of a data set, in its own coordinates (pixels).
 Covariance dataset_covariance(const spectra::DatasetOptions& options);
 

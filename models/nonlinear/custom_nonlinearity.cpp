@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <stdexcept>
 
@@ -29,7 +28,6 @@ constexpr int looks = 256;
 /// How well a piece's polynomial must meet chi there, relative to the largest |chi| on the piece.
 constexpr double followed = 1e-9;
 constexpr double steepest_growth = 20;
-constexpr double gaussian_reach = 12;  ///< standard deviations of a Gaussian that are integrated over
 
 }  // namespace
 
@@ -173,46 +171,6 @@ void CustomNonlinearity::coarsen() {
   }
   kept.push_back(edges_.back());
   edges_ = std::move(kept);
-}
-
-template <unsigned points>
-ResidualCoefficients CustomNonlinearity::average(double mean, double variance) const {
-  using Rule = boost::math::quadrature::gauss<double, points>;
-  const double s = std::sqrt(variance);
-  // The odd half says it all where mean and chi are odd.
-  const bool half = odd_ && mean == 0;
-  const double first = half ? 0 : mean - gaussian_reach * s, last = mean + gaussian_reach * s;
-  ResidualCoefficients out;
-  const auto add = [&](double a, double b) {
-    const double middle = (a + b) / 2, width = (b - a) / 2;
-    const auto at = [&](double x, double weight) {
-      const double r = middle + width * x, z = (r - mean) / s, chi = chi_(r);
-      const double mass = weight * width * std::exp(-z * z / 2);
-      out.mu += mass * chi * z;
-      out.q += mass * chi * chi;
-      out.c2 += mass * chi * chi * (z * z - 1);
-    };
-    for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
-      const double x = Rule::abscissa()[i], weight = Rule::weights()[i];
-      at(x, weight);
-      if (x != 0) at(-x, weight);
-    }
-  };
-  double left = first;
-  auto edge = std::ranges::upper_bound(edges_, first);
-  while (left < last) {
-    const double piece = edge != edges_.end() ? std::min(*edge, last) : last;
-    const double parts = std::ceil((piece - left) / (2 * s));
-    for (double part = 0; part < parts; ++part)
-      add(left + (piece - left) * part / parts, left + (piece - left) * (part + 1) / parts);
-    left = piece;
-    if (edge != edges_.end()) ++edge;
-  }
-  const double scale = (half ? 2 : 1) / (std::sqrt(2 * pi) * s);
-  out.mu *= scale / s;
-  out.q *= scale;
-  out.c2 *= scale / variance;
-  return out;
 }
 
 double CustomNonlinearity::quadrature_error(const ingredients::Noise& noise, double P) const {

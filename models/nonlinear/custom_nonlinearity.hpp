@@ -38,7 +38,9 @@ class CustomNonlinearity final : public ResidualNonlinearity {
 
  private:
   template <unsigned points>
-  ResidualCoefficients average(double mean, double variance) const;
+  ResidualCoefficients average(double mean, double variance) const {
+    return gaussian_average<points>(chi_, edges_, mean, variance, odd_ && mean == 0);
+  }
   double value(double r) const;
   bool smooth(double a, double b, int further = 0) const { return smooth(a, b, further, a, b); }
   bool smooth(double a, double b, int further, double from, double to) const;

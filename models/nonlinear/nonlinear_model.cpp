@@ -35,10 +35,12 @@ const settings::Section<NonlinearTheory>& theory_section() {
   static const settings::Section<Theory> keys([](settings::Section<Theory>& s) {
     s.key("method", &Theory::method, "how the theory is solved; the recursion keeps terms of order eta kappa")
         .one_of({"recursion", "ode", "sde"});
-    s.key("integrator", &Theory::integrator,
-          "auto is explicit until the largest rate holds its steps down, then sdirk4")
-        .where("method", {"ode"})
-        .one_of({"auto", "sdirk4", "explicit"});
+    s.words("integrator", &Theory::integrator,
+            "auto is explicit until the largest rate holds its steps down, then sdirk4",
+            {{"auto", solvers::Integrator::automatic},
+             {"sdirk4", solvers::Integrator::sdirk4},
+             {"explicit", solvers::Integrator::explicit_}})
+        .where("method", {"ode"});
     s.key("bands", &Theory::bands, "add the predicted standard deviation of one path");
     s.key("effects", &Theory::effects, "add the effects of the nonlinearity, one by one, along the trajectory");
     s.key("compare", &Theory::compare,

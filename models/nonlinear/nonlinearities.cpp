@@ -164,34 +164,14 @@ class Rejection final : public ResidualNonlinearity {
 class General final : public ResidualNonlinearity {
  public:
   General(std::function<double(double)> chi, std::vector<double> kinks, double growth)
-      : chi_(std::move(chi)), kinks_(std::move(kinks)), growth_(growth) {}
+      : chi_(std::move(chi)), kinks_(std::move(kinks)), growth_(growth) {
+    std::ranges::sort(kinks_);
+  }
   double operator()(double r) const override { return chi_(r); }
   std::span<const double> kinks() const override { return kinks_; }
   double growth() const override { return growth_; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
-    using Rule = boost::math::quadrature::gauss<double, 20>;
-    const double s = std::sqrt(variance), reach = 12;
-    // Panels of two standard deviations, cut at the kinks.
-    std::vector<double> cuts;
-    for (double z = -reach; z <= reach; z += 2) cuts.push_back(z);
-    for (const double kink : kinks_)
-      if (const double z = (kink - mean) / s; std::abs(z) < reach) cuts.push_back(z);
-    std::sort(cuts.begin(), cuts.end());
-    ResidualCoefficients out;
-    for (std::size_t i = 0; i + 1 < cuts.size(); ++i) {
-      const double middle = (cuts[i] + cuts[i + 1]) / 2, half = (cuts[i + 1] - cuts[i]) / 2;
-      if (half < 1e-15) continue;
-      for (std::size_t j = 0; j < Rule::abscissa().size(); ++j)
-        for (const double z : {middle + half * Rule::abscissa()[j], middle - half * Rule::abscissa()[j]}) {
-          const double chi = chi_(mean + s * z), mass = half * Rule::weights()[j] * normal_pdf(z);
-          out.mu += mass * chi * z;
-          out.q += mass * chi * chi;
-          out.c2 += mass * chi * chi * (z * z - 1);
-        }
-    }
-    out.mu /= s;
-    out.c2 /= variance;
-    return out;
+    return gaussian_average<20>(chi_, kinks_, mean, variance);
   }
 
  private:
@@ -201,6 +181,46 @@ class General final : public ResidualNonlinearity {
 };
 
 }  // namespace
+
+template <unsigned points>
+ResidualCoefficients gaussian_average(const std::function<double(double)>& chi, std::span<const double> edges,
+                                      double mean, double variance, bool half) {
+  using Rule = boost::math::quadrature::gauss<double, points>;
+  constexpr double reach = 12;
+  const double s = std::sqrt(variance), last = mean + reach * s;
+  double left = half ? 0 : mean - reach * s;
+  ResidualCoefficients out;
+  const auto add = [&](double a, double b) {
+    const double middle = (a + b) / 2, width = (b - a) / 2;
+    const auto at = [&](double x, double weight) {
+      const double r = middle + width * x, z = (r - mean) / s, value = chi(r);
+      const double mass = weight * width * std::exp(-z * z / 2);
+      out.mu += mass * value * z;
+      out.q += mass * value * value;
+      out.c2 += mass * value * value * (z * z - 1);
+    };
+    for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
+      const double x = Rule::abscissa()[i], weight = Rule::weights()[i];
+      at(x, weight);
+      if (x != 0) at(-x, weight);
+    }
+  };
+  for (auto edge = std::ranges::upper_bound(edges, left); left < last;) {
+    const double piece = edge != edges.end() ? std::min(*edge, last) : last;
+    const double parts = std::ceil((piece - left) / (2 * s));
+    for (double part = 0; part < parts; ++part)
+      add(left + (piece - left) * part / parts, left + (piece - left) * (part + 1) / parts);
+    left = piece;
+    if (edge != edges.end()) ++edge;
+  }
+  const double scale = (half ? 2 : 1) / (std::sqrt(2 * pi) * s);
+  return {out.mu * (scale / s), out.q * scale, out.c2 * (scale / variance)};
+}
+
+template ResidualCoefficients gaussian_average<20>(const std::function<double(double)>&, std::span<const double>,
+                                                   double, double, bool);
+template ResidualCoefficients gaussian_average<30>(const std::function<double(double)>&, std::span<const double>,
+                                                   double, double, bool);
 
 std::unique_ptr<ResidualNonlinearity> identity_nonlinearity() {
   return std::make_unique<Identity>();

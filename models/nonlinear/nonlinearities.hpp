@@ -14,6 +14,13 @@ struct ResidualCoefficients {
   double mu = 0, q = 0, c2 = 0;
 };
 
+/// The coefficients for r ~ N(mean, variance), variance > 0, of a chi that is smooth between `edges` (increasing), by Gauss's
+/// rule of 20 or 30 points on pieces of two standard deviations, to twelve on either side.
+/// \param half  mean 0 and an odd chi, of which one half says all
+template <unsigned points>
+ResidualCoefficients gaussian_average(const std::function<double(double)>& chi, std::span<const double> edges,
+                                      double mean, double variance, bool half = false);
+
 /// chi(r), symmetric or not.
 class ResidualNonlinearity {
  public:

@@ -173,7 +173,7 @@ class Solver {
       law.readings.push_back({{"localisation", "1", localisation_name(problem_)},
                               [this](auto p, auto M) { return localisation(problem_, modes_, M, 0, p[0]); }});
     const Trajectory path = followed(law, {.method = ingredients::Following::Method::ode,
-                                           .integrator = solvers::integrator_from_name(theory_.integrator),
+                                           .integrator = theory_.integrator,
                                            .rtol = theory_.rtol,
                                            .atol = theory_.atol});
     for (const double Q : path.columns[1].value) powers_.push_back({.Q = Q});

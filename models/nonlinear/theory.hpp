@@ -14,15 +14,16 @@
 #include "models/nonlinear/mode_system.hpp"
 #include "models/nonlinear/problem.hpp"
 #include "solvers/coupled_modes.hpp"
+#include "solvers/integrate.hpp"
 
 namespace edgewise::models::nonlinear {
 
 /// Section [theory] of an experiment with a nonlinear gradient.
 struct NonlinearTheory {
   std::string method = "recursion";  ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
-  std::string integrator = "auto";   ///< of the ode: auto, sdirk4, explicit
-  bool bands = false;                ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
-  bool effects = false;              ///< the separate effects of the nonlinearity along the trajectory
+  solvers::Integrator integrator = solvers::Integrator::automatic;  ///< of the ode: auto, sdirk4, explicit
+  bool bands = false;    ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
+  bool effects = false;  ///< the separate effects of the nonlinearity along the trajectory
   bool compare =
       false;  ///< signs against SGD, one effect switched on at a time (docs/theory/sign-and-clip.md, section 2.3)
   bool norm_spread = false;  ///< average over the measured norms of the examples (NonlinearProblem::norm_spread)

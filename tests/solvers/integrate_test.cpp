@@ -423,9 +423,4 @@ TEST_CASE("integrate: bad input") {
   options = {};
   options.max_steps = 3;
   CHECK_THROWS_WITH_AS(integrate(system, start, good, options), doctest::Contains("3 steps"), std::runtime_error);
-  CHECK(integrator_from_name("etd") == Integrator::etd);
-  CHECK(integrator_from_name("sdirk4") == Integrator::sdirk4);
-  CHECK(integrator_from_name("explicit") == Integrator::explicit_);
-  CHECK_THROWS_WITH_AS(integrator_from_name("euler"), doctest::Contains("sdirk4, etd, explicit"),
-                       std::invalid_argument);
 }

@@ -160,9 +160,4 @@ TEST_CASE("sde: bad input") {
   CHECK_THROWS_WITH_AS(EulerMaruyama{sde}, doctest::Contains("lacks its drift or noise"), std::invalid_argument);
   sde.dimension = 0;
   CHECK_THROWS_WITH_AS(WeakTwo{sde}, doctest::Contains("no variables"), std::invalid_argument);
-  CHECK(sde_scheme_from_name("euler-maruyama") == SdeScheme::euler_maruyama);
-  CHECK(sde_scheme_from_name("milstein") == SdeScheme::milstein);
-  CHECK(sde_scheme_from_name("weak-2") == SdeScheme::weak_two);
-  CHECK_THROWS_WITH_AS(sde_scheme_from_name("heun"), doctest::Contains("euler-maruyama, milstein, weak-2"),
-                       std::invalid_argument);
 }

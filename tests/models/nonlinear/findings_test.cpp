@@ -10,11 +10,13 @@
 
 #include "models/nonlinear/theory.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/nonlinear/dense_covariance.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
+using edgewise::models::testing::dense_covariance;
 using edgewise::tests::Approx;
 
 namespace {

@@ -294,18 +294,4 @@ TEST_CASE("what the closure does not cover is refused, and simulated") {
   NonlinearTheory ode;
   ode.method = "ode";
   CHECK(holds(message(problem(4, 0.3, 20, 1, 0.01), ode), "theory.method"));
-  const auto refusal = [](NonlinearProblem p) -> std::string {
-    try {
-      simulate_nonlinear(std::make_shared<NonlinearProblem>(p));
-    } catch (const std::invalid_argument& e) {
-      return e.what();
-    }
-    return "nothing thrown";
-  };
-  CHECK(holds(refusal(problem(1, 0.3, 20, 2, 0.01)), "optimizer.batch"));
-  CHECK(holds(refusal(problem(1, 0.3, 20, infinity, 0.01)), "optimizer.batch"));
-  CHECK(holds(refusal(problem(4, 0.3, 20, -1, 0.01)), "optimizer.zeta"));
-  auto bare = problem(4, 0.3, 20, 0, 0.01);
-  bare.floor = 0;
-  CHECK(holds(refusal(bare), "optimizer.floor"));
 }

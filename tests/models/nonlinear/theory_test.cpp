@@ -120,7 +120,7 @@ TEST_CASE("integrators agree") {
   theory.method = "ode";
   theory.rtol = 1e-10;
   const double stiff = P_of(solve(p, theory)).back();
-  theory.integrator = "explicit";
+  theory.integrator = edgewise::solvers::Integrator::explicit_;
   CHECK(P_of(solve(p, theory)).back() == Approx(stiff).epsilon(1e-8));
 }
 

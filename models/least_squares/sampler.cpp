@@ -38,7 +38,6 @@ Sampler exact_in_law(const LeastSquares& problem, double batch, Sampler asked, b
     refuse(asked, "needs data.law = \"rows\" (here \"" + problem.data.name() + "\")");
   if (rows && asked != Sampler::rows && !automatic)
     refuse(asked, "cannot draw data.law = \"rows\"; use rows or auto, or data.law = \"gaussian\"");
-  if (rows && !problem.dataset) throw std::invalid_argument("data.law: \"rows\" needs spectrum.kind = \"dataset\"");
   if (!gaussian_data && !rows && !automatic && asked != Sampler::naive)
     refuse(asked, "needs data.law = \"gaussian\" (here \"" + problem.data.name() + "\"); use naive or auto");
   if (!gaussian_noise && asked == Sampler::exact)
@@ -82,8 +81,6 @@ const settings::Words<Sampler>& samplers() {
 Sampler chosen_sampler(const LeastSquares& problem, double batch, Sampler asked, bool family) {
   const spectra::Spectrum& spectrum = problem.spectrum;
   const Sampler sampler = exact_in_law(problem, batch, asked, family);
-  if (problem.initial_power.size() != spectrum.modes())
-    throw std::invalid_argument("initial: one power per mode of the spectrum is needed");
   const bool descent = sampler == Sampler::descent;
   if (descent && !by_coordinates(problem)) return sampler;
   if (spectrum.compressed)

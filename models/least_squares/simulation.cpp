@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/least_squares/least_squares.hpp"
@@ -331,24 +332,19 @@ class NaiveReplica final : public CoordinateReplica {
   double squares_ = 0;
 };
 
-class SgdSimulation final : public Simulation {
+/// What the replicas share.
+class SharedReplicas {
  public:
-  SgdSimulation(std::shared_ptr<const LeastSquares> problem, Sampler sampler)
-      : problem_(std::move(problem)),
-        sampler_(sampler),
-        perpendicular_(problem_->spectrum),
-        observables_(least_squares::observables(*problem_)) {
-    if (sampler == Sampler::rows)
+  SharedReplicas(std::shared_ptr<const LeastSquares> of, Sampler how)
+      : problem_(std::move(of)), sampler_(how), perpendicular_(problem_->spectrum) {
+    if (how == Sampler::rows)
       rows_.emplace(*problem_);
     else
       // Without noise an eigenspace moves as one coordinate, but by rules that see each of them.
-      coordinates_.emplace(*problem_,
-                           sampler != Sampler::block && (sampler != Sampler::descent || by_coordinates(*problem_)));
+      coordinates_.emplace(*problem_, how != Sampler::block && (how != Sampler::descent || by_coordinates(*problem_)));
   }
 
-  const std::vector<Observable>& observables() const override { return observables_; }
-
-  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const {
     const bool gaussian_noise = !problem_->noise || problem_->noise->gaussian();
     switch (sampler_) {
       case Sampler::descent:
@@ -368,22 +364,22 @@ class SgdSimulation final : public Simulation {
     return nullptr;
   }
 
-  std::string sampler() const override { return settings::word_of(samplers(), sampler_); }
-
  private:
   std::shared_ptr<const LeastSquares> problem_;
   Sampler sampler_;
   std::optional<Coordinates> coordinates_;
   std::optional<Rows> rows_;
   Perpendicular perpendicular_;
-  std::vector<Observable> observables_;
 };
 
 }  // namespace
 
 std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, Sampler sampler) {
   const Sampler choice = chosen_sampler(*problem, problem->batch, sampler, false);
-  return std::make_unique<SgdSimulation>(std::move(problem), choice);
+  return simulation_of({observables(*problem), settings::word_of(samplers(), choice),
+                        [shared = std::make_shared<const SharedReplicas>(problem, choice)](auto seed, auto index) {
+                          return shared->replica(seed, index);
+                        }});
 }
 
 }  // namespace edgewise::models::least_squares

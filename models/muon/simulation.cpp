@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/muon/gradient.hpp"
 #include "models/muon/learning_rates.hpp"
@@ -81,39 +82,23 @@ class MatrixReplica final : public ingredients::SteppingReplica {
   double excess_;
 };
 
-class MatrixSimulation final : public Simulation {
- public:
-  MatrixSimulation(std::shared_ptr<const MatrixLeastSquares> problem, std::shared_ptr<const MatrixDynamics> dynamics,
-                   const std::vector<std::size_t>& powers)
-      : shared_(std::move(problem), std::move(dynamics)), observables_(matrix_observables(powers)) {
-    for (const std::size_t j : powers) shared_.spaces.push_back(eigenspace_of(shared_.problem->spectrum, j));
-    double start = 0;
-    for (std::size_t j = 0; j < shared_.coordinates.columns; ++j)
-      start += shared_.coordinates.column_value[j] * shared_.coordinates.column_power[j];
-    limit_ = divergence_limit(start + shared_.problem->noise_variance);
-    static_cast<void>(LearningRate(*shared_.problem, shared_.dynamics.get()));  // throws what cannot be run
-  }
-
-  const std::vector<Observable>& observables() const override { return observables_; }
-  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
-    return std::make_unique<MatrixReplica>(shared_, seed, index, limit_);
-  }
-  std::string sampler() const override {
-    return "batches of examples; the map on the whole gradient, or on its core where the batch is small";
-  }
-
- private:
-  Shared shared_;
-  std::vector<Observable> observables_;
-  double limit_ = 0;
-};
-
 }  // namespace
 
 std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSquares> problem,
                                             std::shared_ptr<const MatrixDynamics> dynamics,
                                             const std::vector<std::size_t>& powers) {
-  return std::make_unique<MatrixSimulation>(std::move(problem), std::move(dynamics), powers);
+  const auto shared = std::make_shared<Shared>(std::move(problem), std::move(dynamics));
+  for (const std::size_t j : powers) shared->spaces.push_back(eigenspace_of(shared->problem->spectrum, j));
+  double start = 0;
+  for (std::size_t j = 0; j < shared->coordinates.columns; ++j)
+    start += shared->coordinates.column_value[j] * shared->coordinates.column_power[j];
+  const double limit = divergence_limit(start + shared->problem->noise_variance);
+  static_cast<void>(LearningRate(*shared->problem, shared->dynamics.get()));  // throws what cannot be run
+  return simulation_of({matrix_observables(powers),
+                        "batches of examples; the map on the whole gradient, or on its core where the batch is small",
+                        [shared, limit](auto seed, auto index) {
+                          return std::make_unique<MatrixReplica>(*shared, seed, index, limit);
+                        }});
 }
 
 }  // namespace edgewise::models::muon

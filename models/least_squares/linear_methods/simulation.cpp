@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "models/framework/divergence.hpp"
+#include "models/framework/simulation_of.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
@@ -150,7 +151,6 @@ struct Setup {
   ScaledCoordinates coordinates;
   Sampler sampler;
   std::uint64_t most_workers = 1;
-  std::size_t observables = 3;
   double limit = 0;
 
   std::unique_ptr<Gradients> gradients(std::uint64_t seed, std::uint64_t index) const {
@@ -372,21 +372,6 @@ class MatrixReplica final : public LinearReplica {
   solvers::Phase phase_;
 };
 
-class LinearSimulation final : public Simulation {
- public:
-  explicit LinearSimulation(Setup setup) : setup_(std::move(setup)), observables_(linear_observables(setup_.problem)) {}
-  const std::vector<Observable>& observables() const override { return observables_; }
-  std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
-    if (setup_.problem.method->rule) return std::make_unique<WorkersReplica>(setup_, seed, index);
-    return std::make_unique<MatrixReplica>(setup_, seed, index);
-  }
-  std::string sampler() const override { return settings::word_of(samplers(), setup_.sampler); }
-
- private:
-  Setup setup_;
-  std::vector<Observable> observables_;
-};
-
 }  // namespace
 
 std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sampler asked) {
@@ -418,9 +403,14 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sample
       if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
-  Setup setup{problem, ScaledCoordinates(data, sampler != Sampler::descent), sampler, most_workers, 3, 0};
-  setup.limit = divergence_limit(setup.coordinates.excess(setup.coordinates.start) + data.noise_variance());
-  return std::make_unique<LinearSimulation>(std::move(setup));
+  const auto setup = std::make_shared<Setup>(
+      Setup{problem, ScaledCoordinates(data, sampler != Sampler::descent), sampler, most_workers, 0});
+  setup->limit = divergence_limit(setup->coordinates.excess(setup->coordinates.start) + data.noise_variance());
+  return simulation_of({linear_observables(problem), settings::word_of(samplers(), sampler),
+                        [setup](auto seed, auto index) -> std::unique_ptr<Replica> {
+                          if (setup->problem.method->rule) return std::make_unique<WorkersReplica>(*setup, seed, index);
+                          return std::make_unique<MatrixReplica>(*setup, seed, index);
+                        }});
 }
 
 }  // namespace edgewise::models::least_squares

@@ -52,10 +52,9 @@ class Checked final : public Problem {
 
  private:
   Trajectory warned(Trajectory trajectory) const {
-    const std::string warning =
-        "coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory";
-    if (scaled_ && std::ranges::find(trajectory.warnings, warning) == trajectory.warnings.end())
-      trajectory.warnings.push_back(warning);
+    if (scaled_)
+      trajectory.warnings.push_back(
+          "coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
     return trajectory;
   }
   /// Errors that do not name the experiment yet do.

@@ -316,8 +316,6 @@ Trajectory solve_rate_rule(const LeastSquares& problem, const LeastSquaresTheory
   Trajectory out = followed(problem, theory);
   if (out.exact) check_rounding(out, problem, theory);
   if (theory.exponents) add_local_exponent(out);
-  if (theory.scaled())
-    out.warnings.push_back("coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
   return out;
 }
 

@@ -34,7 +34,7 @@ ExpandedModes expand(const LeastSquares& problem) {
 
 }  // namespace
 
-SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory& theory) {
+Trajectory homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   if (std::isinf(problem.batch)) throw std::invalid_argument("theory.method: sde needs a finite batch");
   const ExpandedModes x = expand(problem);
   const std::size_t d = x.eigenvalue.size();
@@ -72,15 +72,16 @@ SdeResult homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory&
   };
   const solvers::Ensemble paths = solvers::average_paths(sde, x.start, times, 2, read,
                                                          {theory.scheme, theory.time_step, theory.paths, theory.seed});
-  SdeResult result;
+  Trajectory out;
+  out.columns = {{least_squares_observables()[1], {}, {}}, {least_squares_observables()[2], {}, {}}};
   for (std::size_t i = 0; i < paths.mean.size(); ++i) {
-    result.excess_mse.push_back(paths.mean[i][0]);
-    result.excess_mse_std.push_back(paths.std[i][0]);
-    result.parameter_error.push_back(paths.mean[i][1]);
+    out.steps.push_back(times[i]);
+    for (std::size_t o = 0; o < 2; ++o) out.columns[o].value.push_back(paths.mean[i][o]);
+    out.columns[0].std.push_back(paths.std[i][0]);
   }
-  result.diverged_at = paths.diverged_at;
-  result.report = {{"sde_paths", static_cast<double>(theory.paths)}, {"sde_time_step", theory.time_step}};
-  return result;
+  out.diverged_at = paths.diverged_at;
+  out.report = {{"sde_paths", static_cast<double>(theory.paths)}, {"sde_time_step", theory.time_step}};
+  return out;
 }
 
 }  // namespace edgewise::models::least_squares

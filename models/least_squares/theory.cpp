@@ -163,9 +163,6 @@ class Solver {
                 solved(bare), solved(noiseless), solved(labels));
     }
     if (theory_.exponents) add_local_exponent(out);
-    if (theory_.scaled())
-      out.warnings.push_back(
-          "coefficients of the theory are scaled by the keys theory.scale_*: this is not the theory");
     return out;
   }
 
@@ -278,22 +275,17 @@ class Solver {
   }
 
   Trajectory sde() {
-    const SdeResult result = homogenized_sde(problem_, theory_);
-    Trajectory out;
+    Trajectory out = homogenized_sde(problem_, theory_);
     out.method = "sde, " + settings::word_of(sde_schemes(), theory_.scheme);
-    out.report = result.report;
-    out.diverged_at = result.diverged_at;
-    for (std::size_t i = 0; i < result.excess_mse.size(); ++i)
-      out.steps.push_back(static_cast<double>(problem_.time.at[i]));
-    out.columns = {{least_squares_observables()[1], result.excess_mse, {}},
-                   {least_squares_observables()[2], result.parameter_error, {}}};
-    sde_std_ = result.excess_mse_std;
-    check_time_step(result, out);
+    sde_std_ = std::move(out.columns[0].std);  // which is not that of SGD
+    out.columns[0].std.clear();
+    check_time_step(out);
     return out;
   }
 
   // The equation's own mean is known: paths that miss it by more than chance have too large a step.
-  void check_time_step(const SdeResult& result, Trajectory& out) const {
+  void check_time_step(Trajectory& out) const {
+    const std::vector<double>& found = out.columns[0].value;
     // Beyond this share of the fastest mode's own time the scheme's mean square is off by some 10% a step, or grows.
     const double share = theory_.time_step * problem_.learning_rate * largest_eigenvalue(modes_);
     if (const double most = theory_.scheme == solvers::SdeScheme::euler_maruyama ? 0.5 : 1.0; share > most)
@@ -304,19 +296,19 @@ class Solver {
     const Trajectory exact =
         followed(flow({}, FlowLevel::sde), constant() ? FlowIntegrator::contour : FlowIntegrator::sdirk4, 1e-6, 0);
     const std::vector<double>& known_mean = exact.columns[0].value;
-    if (result.diverged_at && known_mean.size() > result.excess_mse.size()) {
+    if (out.diverged_at && known_mean.size() > found.size()) {
       out.warnings.push_back(fmt::format(
           "theory.time_step: the paths diverge by step {} where the mean of the equation is {:.3g}; the step "
           "{} is too large",
-          *result.diverged_at, known_mean[result.excess_mse.size()], theory_.time_step));
+          *out.diverged_at, known_mean[found.size()], theory_.time_step));
       return;
     }
     constexpr double most_errors = 5, least_share = 0.05;
     double worst = 0;
     std::size_t where = 0;
-    for (std::size_t i = 0; i < std::min(result.excess_mse.size(), known_mean.size()); ++i) {
-      const double mean = result.excess_mse[i], known = known_mean[i];
-      const double error = result.excess_mse_std[i] / std::sqrt(static_cast<double>(theory_.paths));
+    for (std::size_t i = 0; i < std::min(found.size(), known_mean.size()); ++i) {
+      const double mean = found[i], known = known_mean[i];
+      const double error = sde_std_[i] / std::sqrt(static_cast<double>(theory_.paths));
       const double off = std::abs(std::log(mean / known));
       if (!(std::abs(mean - known) > most_errors * error + least_share * known) || !(off > worst)) continue;
       worst = off;
@@ -326,7 +318,7 @@ class Solver {
       out.warnings.push_back(fmt::format(
           "theory.time_step: the mean of the paths is {:.3g} times that of the equation at step {}; the step {} "
           "is too large, or the paths are too few",
-          result.excess_mse[where] / known_mean[where], exact.steps[where], theory_.time_step));
+          found[where] / known_mean[where], exact.steps[where], theory_.time_step));
   }
 
   // The SDE's own spread beside that of SGD: the warning of docs/theory/least-squares-sgd.md, section 3, made visible.

@@ -29,4 +29,9 @@ void ClosedFormList::printed(std::string_view name, std::string formula, std::st
                 [value, compute = std::move(compute)] { return Pair(value, compute()); });
 }
 
+std::unique_ptr<Problem> written_problem(const std::string& text) {
+  const Experiment experiment = read_experiment(settings::read_text(text, "closed form"));
+  return find(experiment).prepare(experiment);
+}
+
 }  // namespace edgewise::models

@@ -2,6 +2,7 @@
 /// \file
 /// How a model collects its closed forms and reference values.
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,5 +36,8 @@ class ClosedFormList {
   std::string prefix_, page_;
   std::vector<ClosedForm> forms_;
 };
+
+/// The problem of an experiment that is written as a user would write it. \throws settings::Error.
+std::unique_ptr<Problem> written_problem(const std::string& text);
 
 }  // namespace edgewise::models

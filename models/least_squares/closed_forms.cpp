@@ -8,12 +8,13 @@
 #include <limits>
 
 #include "models/framework/closed_form_list.hpp"
-#include "models/least_squares/risk_variance.hpp"
+#include "models/least_squares/linear_methods/closed_form_problems.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "settings/theory_source.hpp"
 #include "solvers/contour.hpp"
 #include "spectra/compression.hpp"
+#include "spectra/formulas.hpp"
 #include "spectra/random_features.hpp"
 
 namespace edgewise::models::least_squares {
@@ -21,6 +22,7 @@ namespace edgewise::models::least_squares {
 namespace {
 
 using Pair = ClosedFormList::Pair;
+using spectra::power_law;
 
 spectra::Spectrum spectrum_of(std::vector<double> eigenvalue, std::vector<double> multiplicity,
                               std::vector<double> target_power) {
@@ -31,42 +33,23 @@ spectra::Spectrum spectrum_of(std::vector<double> eigenvalue, std::vector<double
   return spectra::checked(std::move(s));
 }
 
-spectra::Spectrum power_law(std::size_t d, double alpha, double beta) {
-  std::vector<double> eigenvalue, power;
-  for (std::size_t j = 1; j <= d; ++j) {
-    eigenvalue.push_back(std::pow(static_cast<double>(j), -2 * alpha));
-    power.push_back(std::pow(static_cast<double>(j), -2 * beta));
-  }
-  return spectrum_of(std::move(eigenvalue), std::vector<double>(d, 1.0), std::move(power));
+void record(LeastSquares& problem, std::vector<std::uint64_t> at) {
+  problem.time.at = std::move(at);
+  problem.time.steps = problem.time.at.back();
 }
 
 // A problem that starts at theta = 0 and is recorded at `at` (increasing, 0 not included).
 LeastSquares problem_of(spectra::Spectrum spectrum, double eta, double batch, double sigma2,
                         std::vector<std::uint64_t> at) {
-  settings::Table table("closed form", "");
-  auto& noise = table.make_table("noise");
-  noise.set("law", std::string("gaussian"));
-  noise.set("variance", sigma2);
-  LeastSquares problem;
-  problem.initial_power = spectrum.target_power;
-  problem.spectrum = std::move(spectrum);
-  problem.noise = ingredients::read_noise(table);
-  problem.label_noise_variance = sigma2;
+  LeastSquares problem = *linear_forms::data_of(std::move(spectrum), sigma2);
   problem.learning_rate = eta;
   problem.batch = batch;
-  problem.time.at = std::move(at);
-  problem.time.steps = problem.time.at.back();
-  problem.schedule = ingredients::read_schedule(table, "schedule", static_cast<double>(problem.time.steps));
+  record(problem, std::move(at));
   return problem;
 }
 
 LeastSquaresTheory ode(FlowLevel level, FlowIntegrator integrator, double rtol) {
-  LeastSquaresTheory theory;
-  theory.method = TheoryMethod::ode;
-  theory.level = level;
-  theory.integrator = integrator;
-  theory.rtol = rtol;
-  return theory;
+  return {.method = TheoryMethod::ode, .level = level, .integrator = integrator, .rtol = rtol};
 }
 
 double last_P(const LeastSquares& problem, const LeastSquaresTheory& theory = {}) {
@@ -134,9 +117,8 @@ void add_formulas(ClosedFormList& table) {
     const Isotropic iso;
     const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
     const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
-    LeastSquaresTheory theory;
-    theory.method = TheoryMethod::volterra;
-    return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf), last_P(iso.problem({90}), theory));
+    return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
+                last_P(iso.problem({90}), {.method = TheoryMethod::volterra}));
   });
   table.add("isotropic-variance", "E P_k^2 = M^k P_0^2, M = E A^4 + 2(d-1)(eta^2/B^2) E c A^2 + (d^2-1) S2 (sigma = 0)",
             "4", 1e-9, [] {
@@ -278,8 +260,7 @@ void add_references(ClosedFormList& table) {
   };
   const auto curves = [&](const std::string& name, LeastSquares problem, std::vector<Reference> values) {
     for (const auto& v : values) {
-      problem.time.at = {v.k};
-      problem.time.steps = v.k;
+      record(problem, {v.k});
       add(fmt::format("{}-risk-{}", name, v.k), v.P, 2e-11, [problem] { return last_P(problem); });
       if (v.std > 0) add(fmt::format("{}-std-{}", name, v.k), v.std, 2e-9, [problem] { return last_std(problem); });
     }
@@ -290,8 +271,7 @@ void add_references(ClosedFormList& table) {
   };
   const auto flow = [&](const std::string& name, LeastSquares problem, std::pair<const char*, FlowLevel> at,
                         std::uint64_t t, double value) {
-    problem.time.at = {t};
-    problem.time.steps = t;
+    record(problem, {t});
     add(fmt::format("{}-{}-{}", name, at.first, t), value, 2e-10,
         [problem, level = at.second] { return last_P(problem, ode(level, FlowIntegrator::contour, 1e-11)); });
   };
@@ -316,8 +296,7 @@ void add_references(ClosedFormList& table) {
        {std::pair(1ull, 0.0144536), {50ull, 0.0681862}, {100ull, 0.0659351}, {300ull, 0.0410533}})
     add(fmt::format("iso-A-linear-noise-std-{}", t), value, 5e-6, [iso, t = t] {
       LeastSquares problem = iso;
-      problem.time.at = {t};
-      problem.time.steps = t;
+      record(problem, {t});
       return last_std(problem, ode(FlowLevel::homog, FlowIntegrator::contour, 1e-10));
     });
   add("variance-threshold-10-1", 0.153561526, 5e-9,

@@ -1,6 +1,4 @@
 // Built at -O1: nothing here takes time.
-#include "models/least_squares/collapse_closed_forms.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
+#include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/scaling_form.hpp"
 #include "numerics/constants.hpp"
 
@@ -26,31 +25,19 @@ struct SizeP {
 
 /// (L(x T) - L0)/(L(T) - L0) at the shares x, then L(T) itself. \param horizon  T, to be rounded
 std::vector<double> normalised_at(int p, double horizon, const SizeP& how, const std::vector<double>& x) {
-  settings::Table table("closed form", "");
-  table.set("model", std::string("least-squares"));
-  settings::Table& spectrum = table.make_table("spectrum");
-  spectrum.set("kind", std::string("power-law"));
-  spectrum.set("dimension", std::int64_t{p});
-  spectrum.set("alpha", 1.0);
-  spectrum.set("beta", 0.5);
-  spectrum.set("tail", std::string("noise"));
-  settings::Table& noise = table.make_table("noise");
-  noise.set("law", std::string("gaussian"));
-  noise.set("variance", how.sigma2);
-  settings::Table& optimizer = table.make_table("optimizer");
-  optimizer.set("learning_rate", how.eta);
-  optimizer.set("batch", how.batch);
-  if (how.linear) table.make_table("schedule").set("kind", std::string("linear"));
   const double T = std::round(horizon);
-  std::vector<double> at;
+  std::string at;
   for (const double share : x)
     for (const double step : {std::floor(share * T), std::floor(share * T) + 1})
-      if (step <= T) at.push_back(step);
-  settings::Table& time = table.make_table("time");
-  time.set("steps", static_cast<std::int64_t>(T));
-  time.set("at", at);
-  const Experiment experiment = read_experiment(std::move(table));
-  const Trajectory solved = find(experiment).prepare(experiment)->solve();
+      if (step <= T) at += fmt::format("{:.0f},", step);
+  const Trajectory solved =
+      written_problem(
+          fmt::format(
+              "model = 'least-squares'\nspectrum = {{ kind = 'power-law', dimension = {}, alpha = 1, beta = 0.5, "
+              "tail = 'noise' }}\nnoise = {{ law = 'gaussian', variance = {} }}\noptimizer = {{ learning_rate = "
+              "{}, batch = {} }}\nschedule.kind = '{}'\ntime = {{ steps = {:.0f}, at = [{}] }}\n",
+              p, how.sigma2, how.eta, how.batch, how.linear ? "linear" : "constant", T, at))
+          ->solve();
   const std::vector<double>& risk = solved.find("risk")->value;
   const double end = risk.back() - how.sigma2 / 2;
   std::vector<double> out;
@@ -154,8 +141,7 @@ std::vector<double> excess_of(const AcrossSchedules& c, const std::string& theor
       "'gaussian'\nvariance = 0.25\n[optimizer]\nlearning_rate = 0.1\nbatch = {}\n[schedule]\n{}\n[time]\nsteps = "
       "1000\npoints = 1000000\n[theory]\n{}\n",
       c.alpha, c.batch, c.schedule, theory);
-  const Experiment experiment = read_experiment(settings::read_text(text, "closed form"));
-  return find(experiment).prepare(experiment)->solve().find("excess_mse")->value;
+  return written_problem(text)->solve().find("excess_mse")->value;
 }
 
 /// Error of a reduced model against the recursion: the largest from T/10 on, or the last.

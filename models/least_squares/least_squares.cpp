@@ -12,18 +12,14 @@
 #include "models/ingredients/learning_rate.hpp"
 #include "models/ingredients/rare_noise.hpp"
 #include "models/least_squares/closed_forms.hpp"
-#include "models/least_squares/collapse_closed_forms.hpp"
-#include "models/least_squares/linear_methods/closed_forms.hpp"
 #include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/rate_objective.hpp"
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
-#include "models/least_squares/rate_closed_forms.hpp"
 #include "models/least_squares/rate_theory.hpp"
 #include "models/least_squares/scaling_form.hpp"
-#include "models/least_squares/schedule_closed_forms.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
 #include "settings/section.hpp"
@@ -414,10 +410,8 @@ std::vector<settings::Description> optimizers() {
 
 std::vector<ClosedForm> closed_forms() {
   std::vector<ClosedForm> forms = least_squares_closed_forms();
-  for (auto& form : linear_closed_forms()) forms.push_back(std::move(form));
-  for (auto& form : collapse_closed_forms()) forms.push_back(std::move(form));
-  for (auto& form : rate_closed_forms()) forms.push_back(std::move(form));
-  for (auto& form : schedule_closed_forms()) forms.push_back(std::move(form));
+  for (auto* more : {linear_closed_forms, collapse_closed_forms, rate_closed_forms, schedule_closed_forms})
+    for (ClosedForm& form : more()) forms.push_back(std::move(form));
   return forms;
 }
 

@@ -1,6 +1,4 @@
 // Built at -O1: nothing here takes time.
-#include "models/least_squares/rate_closed_forms.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +10,7 @@
 #include <vector>
 
 #include "models/framework/closed_form_list.hpp"
-#include "models/framework/experiment.hpp"
+#include "models/least_squares/closed_forms.hpp"
 #include "numerics/roots.hpp"
 
 namespace edgewise::models::least_squares {
@@ -24,8 +22,7 @@ using Pair = ClosedFormList::Pair;
 Trajectory solved(std::initializer_list<std::string> lines) {
   std::string text = "model = \"least-squares\"\n";
   for (const std::string& line : lines) text += line + "\n";
-  const Experiment experiment = read_experiment(settings::read_text(text, "closed form"));
-  return find(experiment).prepare(experiment)->solve();
+  return written_problem(text)->solve();
 }
 
 /// The last value of an observable of the experiment in these lines.

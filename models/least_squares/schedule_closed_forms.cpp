@@ -1,5 +1,3 @@
-#include "models/least_squares/schedule_closed_forms.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,11 +11,11 @@
 #include <utility>
 
 #include "models/framework/closed_form_list.hpp"
-#include "models/framework/experiment.hpp"
 #include "models/framework/rate_objective.hpp"
 #include "models/ingredients/schedule_search/best_rates.hpp"
 #include "models/ingredients/schedule_search/families.hpp"
 #include "models/least_squares/additive_noise.hpp"
+#include "models/least_squares/closed_forms.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -29,12 +27,11 @@ using Pair = ClosedFormList::Pair;
 using Objective = std::shared_ptr<const RateObjective>;
 
 Objective objective(const std::string& spectrum, double variance, const std::string& optimizer, int steps) {
-  const std::string text = fmt::format(
-      "model = \"least-squares\"\n[spectrum]\n{}\n[noise]\nlaw = \"gaussian\"\nvariance = {}\n[optimizer]\n"
-      "learning_rate = 1\n{}\n[time]\nsteps = {}\n",
-      spectrum, variance, optimizer, steps);
-  const Experiment experiment = read_experiment(settings::read_text(text, "closed form"));
-  return find(experiment).prepare(experiment)->rate_objective("");
+  return written_problem(
+             fmt::format("model = \"least-squares\"\n[spectrum]\n{}\n[noise]\nlaw = \"gaussian\"\nvariance = "
+                         "{}\n[optimizer]\nlearning_rate = 1\n{}\n[time]\nsteps = {}\n",
+                         spectrum, variance, optimizer, steps))
+      ->rate_objective("");
 }
 
 std::string power_law(int dimension, double beta) {

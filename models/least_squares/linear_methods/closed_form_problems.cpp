@@ -2,10 +2,10 @@
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
 
 #include <array>
-#include <cmath>
 
 #include "models/ingredients/noise.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
+#include "spectra/formulas.hpp"
 
 namespace edgewise::models::least_squares::linear_forms {
 
@@ -17,30 +17,19 @@ Data data_of(spectra::Spectrum spectrum, double sigma2) {
   noise.set("variance", sigma2);
   data->noise = ingredients::read_noise(table);
   data->label_noise_variance = sigma2;
-  data->spectrum = spectra::checked(std::move(spectrum));
+  data->spectrum = std::move(spectrum);
   data->initial_power = data->spectrum.target_power;
   data->schedule = ingredients::read_schedule(table, "schedule", 0);
   data->time.at = {0};
   return data;
 }
 
-Data power_law(std::size_t d, double alpha, double beta, double sigma2) {
-  spectra::Spectrum s;
-  for (std::size_t i = 1; i <= d; ++i) {
-    const auto j = static_cast<double>(i);
-    s.eigenvalue.push_back(std::pow(j, -2 * alpha));
-    s.multiplicity.push_back(1);
-    s.target_power.push_back(std::pow(j, -2 * beta));
-  }
-  return data_of(std::move(s), sigma2);
+Data power_law(std::int64_t d, double alpha, double beta, double sigma2) {
+  return data_of(spectra::power_law(d, alpha, beta), sigma2);
 }
 
-Data isotropic(double d, double sigma2, double power) {
-  spectra::Spectrum s;
-  s.eigenvalue = {1};
-  s.multiplicity = {d};
-  s.target_power = {power};
-  return data_of(std::move(s), sigma2);
+Data isotropic(double d, double sigma2, double power, double eigenvalue) {
+  return data_of(spectra::isotropic(d, power, eigenvalue), sigma2);
 }
 
 Data problem_R(double sigma2) {

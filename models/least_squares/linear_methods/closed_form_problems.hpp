@@ -21,8 +21,8 @@ using Data = std::shared_ptr<const LeastSquares>;
 /// Gaussian noise of variance sigma2, from theta = 0.
 Data data_of(spectra::Spectrum spectrum, double sigma2);
 /// lambda_j = j^(-2 alpha), theta*_j = j^(-beta), j = 1..d.
-Data power_law(std::size_t d, double alpha, double beta, double sigma2);
-Data isotropic(double d, double sigma2, double power = 1);
+Data power_law(std::int64_t d, double alpha, double beta, double sigma2);
+Data isotropic(double d, double sigma2, double power = 1, double eigenvalue = 1);
 /// Problem R of docs/theory/two-phase.md, section 10.
 Data problem_R(double sigma2 = 0.05);
 /// `optimizer`: the section [optimizer] of an experiment file, without its kind.

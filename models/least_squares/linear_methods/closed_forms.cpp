@@ -1,11 +1,10 @@
 // Built at -O1: nothing here takes time.
-#include "models/least_squares/linear_methods/closed_forms.hpp"
-
 #include <fmt/format.h>
 
 #include <array>
 #include <cmath>
 
+#include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
 #include "models/least_squares/linear_methods/isotropic.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
@@ -313,13 +312,7 @@ void add_identities(ClosedFormList& table) {
   });
   table.printed("rademacher", "x = K^(1/2) z with z = +-1 (kurtosis 1), printed value", two_phase("9.16"), .245841, 6,
                 [] {
-                  spectra::Spectrum s;
-                  for (int j = 1; j <= 12; ++j) {
-                    s.eigenvalue.push_back(1.0 / j);
-                    s.multiplicity.push_back(1);
-                    s.target_power.push_back(1);
-                  }
-                  auto data = std::make_shared<LeastSquares>(*data_of(s, .1));
+                  auto data = std::make_shared<LeastSquares>(*power_law(12, .5, 0, .1));
                   data->data = {ingredients::InputLaw::rademacher, -2};
                   return observed(problem_of(data, "la-diloco",
                                              "learning_rate = 0.25\ninner_steps = 4\nworkers = 2\n"

@@ -14,13 +14,7 @@ namespace {
 // Mean maps (docs/theory/two-phase.md, section 4): radius of a mode's period without noise.
 void add_mean_maps(ClosedFormList& table) {
   const std::string source = two_phase("4, 10");
-  const auto single = [](double lambda) {
-    spectra::Spectrum s;
-    s.eigenvalue = {lambda};
-    s.multiplicity = {1};
-    s.target_power = {1};
-    return data_of(s, 0);
-  };
+  const auto single = [](double lambda) { return isotropic(1, 0, 1, lambda); };
   // p_H is what a round leaves of the error: xi = 1, no noise, one round.
   for (const auto& entry : {std::pair("heavy-ball", -.415880536719), std::pair("nesterov", -.245116722886)})
     table.printed(fmt::format("reset-gain-{}", entry.first), "p_H = T11 s_H - D s_{H-1}, l = .3, printed value", source,

@@ -14,6 +14,7 @@
 #include "models/nonlinear/path_variance.hpp"
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -323,9 +324,7 @@ class Solver {
     const double batch = problem_.batch;
     std::vector<double> sgd = plain.initial, matched = plain.initial, preconditioned = pre.initial;
     const auto risk = [](const ModeSystem& m, const std::vector<double>& M) {
-      double P = 0;
-      for (std::size_t i = 0; i < M.size(); ++i) P += m.kappa[i] * M[i];
-      return P;
+      return numerics::dot_in_order(m.kappa, M);
     };
     const auto move = [](const ModeSystem& m, std::vector<double>& M, double eta, double second) {
       for (std::size_t i = 0; i < M.size(); ++i) M[i] += eta * eta * second * m.s[i] - 2 * eta * m.kappa[i] * M[i];

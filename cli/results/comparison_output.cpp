@@ -113,7 +113,7 @@ std::string comparison_csv(const MethodComparison& c) {
                        bool calibrated) {
     out += fmt::format("{},{},{},{},{},{},{},{},{},{}\n", csv_quoted(method), csv_quoted(setting), csv_quoted(schedule),
                        csv_quoted(c.plan.workloads[w]), text_of(run.value), text_of(run.error),
-                       rate > 0 ? text_of(rate) : "", text_of(ratio), by, calibrated ? 1 : 0);
+                       rate > 0 ? text_of(rate) : "", text_of(ratio), csv_quoted(by), calibrated ? 1 : 0);
   };
   for (std::size_t b = 0; b < c.baselines.size(); ++b)
     for (std::size_t w = 0; w < c.plan.workloads.size(); ++w) {

@@ -68,6 +68,27 @@ TEST_CASE("learnability: every item under its name, by hand") {
   CHECK(value(norms[0], "norm_squared") > 0);
 }
 
+TEST_CASE("learnability: what makes a number infinite is a remark, in every form; without a reason there is none") {
+  const auto remarks = [](const std::vector<std::string>& formula) {
+    std::vector<std::string> all = {"learnability"};
+    all.insert(all.end(), formula.begin(), formula.end());
+    all.insert(all.end(), {"--format", "json"});
+    return nlohmann::json::parse(run(all).out)["formulas"][0]["remarks"];
+  };
+  CHECK(remarks({"x", "--kernel", "exp"}).empty());
+  CHECK(remarks({"x"}).empty());
+  // Every even power of arc0 beyond x^0 has the coefficient 0.
+  const auto infinite = remarks({"x^2", "--kernel", "arc0"});
+  REQUIRE(infinite.size() == 1);
+  const std::string said = infinite[0];
+  CHECK(said.starts_with("infinite norm: "));
+  CHECK(said.size() > std::string("infinite norm: ").size());
+  CHECK(run({"learnability", "x^2", "--kernel", "arc0"}).out.find("\n  " + said + "\n") != std::string::npos);
+  const Run csv = run({"learnability", "x^2", "--kernel", "arc0", "--format", "csv"});
+  CHECK(csv.out.find("\nx^2,norm_squared,inf,") != std::string::npos);
+  CHECK(csv.out.find("\nx^2,remark,,") != std::string::npos);
+}
+
 TEST_CASE("learnability: bad input is one line and status 2") {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},

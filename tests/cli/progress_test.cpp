@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <sstream>
+#include <string>
 
 using namespace edgewise::cli;
 
@@ -28,5 +29,21 @@ TEST_CASE("silent when not on a terminal, erased at the end") {
   }
   { const SignOfLife off(quiet, "solve", false), short_work(quiet, "solve", true); }
   CHECK(quiet.str().empty());
-  CHECK(loud.str().ends_with("\r\x1b[K"));
+  // Less than a minute since the start.
+  CHECK(loud.str().starts_with("\r\x1b[K  r [###############...............]  50%, 0:"));
+  CHECK(loud.str().ends_with(" left\r\x1b[K"));
+}
+
+TEST_CASE("the share is kept within 0 and 1, and a note stands behind it") {
+  const auto first = [](double fraction, const std::string& note) {
+    std::ostringstream out;
+    {
+      Progress on(out, "r", true);
+      on.update(fraction, note);
+    }
+    return out.str();
+  };
+  const std::string erased = "\r\x1b[K";
+  CHECK(first(2, "3 cells/s") == erased + progress_line("r", 1, 0) + ", 3 cells/s" + erased);
+  CHECK(first(-1, "") == erased + progress_line("r", 0, 0) + erased);
 }

@@ -1,5 +1,6 @@
 // `edgewise schedule`: what it prints and writes, and that its table runs as a schedule.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -203,5 +204,92 @@ TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
     CHECK(refused.one_line());
     const std::string expected = said;
     CHECK(refused.says(expected));
+  }
+}
+
+TEST_CASE("every number of the search follows from the rates and losses that it tells, and stands in the table") {
+  const Folder folder;
+  const std::string search =
+      "[schedule_search]\nfamilies = ['linear', 'stick-breaking-linear']\nshapes = 20\nreplicas = 60\nmax_rate = "
+      "0.12\n";
+  const std::string path = folder.file("x.toml", small_schedule(search));
+  const auto json = nlohmann::json::parse(run({"schedule", path, "--format", "json", "--quiet"}).out);
+  const std::string text = run({"schedule", path, "--format", "txt", "--quiet"}).out;
+  const auto number = [](const nlohmann::json& of, const char* name) { return of.at(name).get<double>(); };
+  const auto shape_is_right = [&](const nlohmann::json& of) {
+    const auto rates = of["rates"].get<std::vector<double>>();
+    const auto peak = std::ranges::max_element(rates);
+    CHECK(number(of, "peak") == *peak);
+    CHECK(of["peak_step"] == peak - rates.begin());
+    CHECK(number(of, "first") == rates.front());
+    CHECK(number(of, "last") == rates.back());
+    return fmt::format("  {:>9.5g} {:<8}  {:>9.5g}  {:>9.5g}", *peak, peak - rates.begin(), rates.front(),
+                       rates.back());
+  };
+  CHECK(json["title"] == "small");
+  CHECK(json["model"] == "least-squares");
+  CHECK(json["observable"] == "excess_mse");
+  CHECK(json["steps"] == 40);
+  const auto& optimum = json["optimum"];
+  const double least = number(optimum, "loss");
+  CHECK(holds(text, fmt::format("\n  {:<21}  {:>19.13g}  {:>8}  {:>8}  {:>9}{}\n", "optimum", least, "0%", "", "",
+                                shape_is_right(optimum))));
+  CHECK(optimum["identifiable"] == true);
+  REQUIRE(optimum["searches"].size() == 3);
+  for (const auto& one : optimum["searches"]) {
+    CHECK(number(one, "loss") >= least * (1 - 1e-12));
+    CHECK(holds(text, fmt::format("\n    from {}: {:.13g}, {} passes\n", one["start"].get<std::string>(),
+                                  number(one, "loss"), one["passes"].get<int>())));
+  }
+  CHECK(holds(text, fmt::format("\n  at max_rate: {:.4g} of the optimum's steps\n", number(optimum, "at_max_rate"))));
+  REQUIRE(json["families"].size() == 2);
+  for (const auto& one : json["families"]) {
+    CAPTURE(one["family"].get<std::string>());
+    CHECK(one["diverges"] == false);
+    CHECK(number(one, "gap") == Approx(number(one, "loss") / least - 1).epsilon(1e-9));
+    // The best of what was tried is the family's, and the rest comes in order.
+    const auto scores = one["scores"].get<std::vector<double>>();
+    CHECK(scores.front() == number(one, "loss"));
+    CHECK(std::ranges::is_sorted(scores));
+    CHECK(one["shapes"] == scores.size());
+    CHECK(one["best"].size() == std::min<std::size_t>(10, scores.size()));
+    for (std::size_t i = 0; i < one["best"].size(); ++i) CHECK(number(one["best"][i], "loss") == scores[i]);
+    CHECK(number(one["best"][0], "base") == number(one, "base"));
+    CHECK(number(one["best"][0], "warmup") == number(one, "warmup"));
+    CHECK(number(one["nearest"], "distance") < 1);
+    std::string restarts;
+    if (one.contains("restarts")) {
+      const auto [low, high] = std::ranges::minmax(one["restarts"].get<std::vector<double>>());
+      CHECK(number(one, "restarts_spread") == Approx(low == high ? 0 : high / low - 1).scale(1));
+      CHECK(low == number(one, "loss"));
+      const double spread = number(one, "restarts_spread");
+      restarts = fmt::format("+{:.3g}%", spread < 1e-12 ? 0 : 100 * spread);
+      CHECK(number(one, "left_in_one_parameter") >= 0);
+      CHECK(number(one, "left_in_one_parameter") < 1);
+    }
+    CHECK(holds(text, fmt::format("\n  {:<21}  {:>19.13g}  {:>8}  {:>8}  {:>9}{}", one["family"].get<std::string>(),
+                                  number(one, "loss"), fmt::format("{:.3g}%", 100 * number(one, "gap")), restarts,
+                                  fmt::format("{:.5g}", number(one, "base")), shape_is_right(one))));
+    // The schedule that is told is that of the rates.
+    const auto solved = nlohmann::json::parse(
+        run({"solve", folder.file("y.toml", small_schedule(one["schedule"].get<std::string>())), "--format", "json",
+             "--quiet", "--set", fmt::format("optimizer.learning_rate={:.17g}", number(one, "base"))})
+            .out);
+    CHECK(solved["columns"]["excess_mse"].back().get<double>() == Approx(number(one, "loss")).epsilon(1e-9));
+  }
+  CHECK(json["families"][0]["parameters"].size() + json["families"][1]["parameters"].size() > 1);
+  REQUIRE(json["simulated"].size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& row = json["simulated"][i];
+    const auto& of = i == 0 ? optimum : json["families"][i - 1];
+    const std::string name = row["family"];
+    CHECK(name == (i == 0 ? "optimum" : of["family"].get<std::string>()));
+    const double z = (number(row, "mean") - number(of, "loss")) / number(row, "sem");
+    CHECK(number(row, "z") == Approx(z).epsilon(1e-9));
+    CHECK(row["replicas"] == 60);
+    CHECK(row["diverged"] == 0);
+    CHECK(holds(text, fmt::format("\n  {:<21}  simulated {:.6g} +- {:.2g} (60 replicas, {:+.1f} standard errors off), "
+                                  "median {:.6g}\n",
+                                  name, number(row, "mean"), number(row, "sem"), z, number(row, "median"))));
   }
 }

@@ -177,6 +177,19 @@ count = 11
   // sign ends at 8e-6: levels below are counted. 11 levels over ln(2e9), the first seven of them above 8e-6.
   CHECK(v.at("odd_missed") == 5);
   CHECK(v.at("odd_max") > 0);
+  // Levels 2, sqrt(2 * 8e-8) = 4e-4 and 8e-8, of which sign meets the first two; of one level it is the highest.
+  const auto levels = [&](const std::string& count) {
+    return evaluated(
+        "[[measure]]\nname = 'r'\nkind = 'passage-ratio'\nvariants = ['sign', 'svd']\nfrom = 2\nto = "
+        "8e-8\ncount = " +
+            count + "\n",
+        runs, "solve", {"sign", "svd"});
+  };
+  CHECK(levels("3").at("r_min") == Approx(std::log(4) / 2).epsilon(1e-10));
+  CHECK(levels("3").at("r_max") == Approx(std::log(2e4) / 2).epsilon(1e-10));
+  CHECK(levels("3").at("r_missed") == 1);
+  CHECK(levels("1").at("r_max") == Approx(std::log(4) / 2).epsilon(1e-10));
+  CHECK(levels("1").at("r_missed") == 0);
 }
 
 TEST_CASE("simulations: statistics, and a slope whose error is that of the replicas") {

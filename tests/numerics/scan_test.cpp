@@ -121,3 +121,38 @@ TEST_CASE("a smooth function costs little more than its grid") {
   CHECK(found.minima == 1);
   CHECK(calls < 120);
 }
+
+TEST_CASE("whether the least value lies at an end of what was sampled") {
+  const auto parabola = [](double at) { return [at](double u) { return 1e-3 * std::pow(u - at, 2); }; };
+  Scan scan = wide();
+  scan.lowest = scan.low;
+  scan.highest = scan.high;
+  CHECK_FALSE(scanned_minimum(parabola(0), scan).at_end);
+  CHECK(scanned_minimum(parabola(scan.high + 1), scan).at_end);
+  CHECK(scanned_minimum(parabola(scan.low - 1), scan).at_end);
+  // A hundredth of a step of the grid inside is inside.
+  const double inside = 0.01 * (scan.high - scan.low) / (scan.points - 1);
+  CHECK_FALSE(scanned_minimum(parabola(scan.high - inside), scan).at_end);
+  CHECK_FALSE(scanned_minimum(parabola(scan.low + inside), scan).at_end);
+}
+
+TEST_CASE("a needle that no grid meets is found where it is said to stand, and dense intervals find the wider ones") {
+  const auto well = [](double at, double width) {
+    return [=](double u) { return 0.01 * u * u - 5 * std::exp(-std::pow((u - at) / width, 2)); };
+  };
+  Scan scan = wide();
+  CHECK(scanned_minimum(well(0.8123, 1e-6), scan).value > -1e-6);
+  for (const double at : {0.8123, -3.0, 2.2}) {
+    scan.also = {-5, at, 1};
+    const ScannedMinimum found = scanned_minimum(well(at, 1e-6), scan);
+    CHECK(found.at == Approx(at).epsilon(1e-6));
+    CHECK(found.value == Approx(0.01 * at * at - 5).epsilon(1e-6));
+  }
+  scan.also.clear();
+  scan.highest = scan.high;
+  CHECK(scanned_minimum(well(1.2345, 0.003), scan).value > -1);
+  scan.dense_from = 1;
+  scan.dense = 0.003;
+  CHECK(scanned_minimum(well(1.2345, 0.003), scan).at == Approx(1.2345).epsilon(1e-4));
+  CHECK(scanned_minimum(well(0.8345, 0.003), scan).value > -1);  // before there
+}

@@ -245,7 +245,8 @@ double end_slope(const CollapseSpread& spread, double from) {
     uuy += u * u * y;
   }
   const double determinant = uu * uuuu - uuu * uuu;
-  return determinant > 1e-12 * uu * uuuu ? (uy * uuuu - uuy * uuu) / determinant : nan;
+  constexpr double rounding = 1e-12;  // of fewer than two points nothing else is left
+  return determinant > rounding * uu * uuuu ? (uy * uuuu - uuy * uuu) / determinant : nan;
 }
 
 const char* name(Collapse verdict) {

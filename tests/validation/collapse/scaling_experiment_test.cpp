@@ -288,3 +288,51 @@ TEST_CASE("bad sections are refused with their key") {
                        settings::Error);
   CHECK(message("[collapse]\nsizes = [8, 9]\nfloor = 3\n").starts_with("e.toml: collapse.floor: 3 is not below"));
 }
+
+TEST_CASE("the sizes share the false alarm, and each is judged with the seed of its own runs") {
+  const models::Experiment base = read(small +
+                                       "[collapse]\nsizes = [2, 4, 8]\npoints = 4\n[verdict]\nfalse_alarm = "
+                                       "0.06\nresolution = 0.7\n");
+  const ScalingOptions options = read_scaling(base.table);
+  const auto sizes = at_sizes(base, options);
+  std::vector<Sample> samples;
+  const ScalingCollapse r = collapse_of(sizes, options, [&](const ScaledProblem& one) {
+    const auto simulation = one.problem->simulate();
+    samples.push_back(run(*simulation, one.experiment, {.threads = 1}));
+    return samples.back();
+  });
+  REQUIRE(r.of_size.size() == 3);
+  VerdictOptions third;
+  third.false_alarm = 0.02;
+  third.resolution = 0.7;
+  for (std::size_t p = 0; p < 3; ++p) {
+    const Verdict alone = judge(sizes[p].problem->reference(), samples[p], third, sizes[p].experiment.monte_carlo.seed);
+    CHECK(r.of_size[p].critical_z == alone.critical_z);
+    CHECK(r.of_size[p].max_z == alone.max_z);
+    CHECK(r.of_size[p].p_value == alone.p_value);
+    CHECK(r.of_size[p].detectable == alone.detectable);
+    CHECK(alone.critical_z > 0);
+  }
+}
+
+TEST_CASE("of the simulation: one disagreement decides; agreement of all sizes, or of both spreads, is agreement") {
+  const auto outcome = [](std::vector<Outcome> of_size, std::optional<SpreadCheck> delta,
+                          std::optional<SpreadCheck> floor) {
+    ScalingCollapse r;
+    for (const Outcome one : of_size) r.of_size.emplace_back().outcome = one;
+    r.delta_check = std::move(delta);
+    r.floor_check = std::move(floor);
+    return r.simulation();
+  };
+  const auto check = [](bool agrees, bool judged) { return SpreadCheck{{}, {}, {}, agrees, judged, 0}; };
+  const Outcome yes = Outcome::agree, no = Outcome::disagree, open = Outcome::inconclusive;
+  CHECK(outcome({yes, yes}, {}, {}) == yes);
+  CHECK(outcome({yes, no}, {}, {}) == no);
+  CHECK(outcome({yes, open}, {}, {}) == open);
+  CHECK(outcome({no, open}, check(true, true), check(true, true)) == no);
+  CHECK(outcome({open, open}, check(true, true), check(true, true)) == yes);
+  CHECK(outcome({yes, yes}, check(false, true), check(true, true)) == no);
+  CHECK(outcome({yes, yes}, check(true, true), check(false, true)) == no);
+  CHECK(outcome({yes, yes}, check(false, false), check(true, true)) == yes);
+  CHECK(outcome({open, yes}, check(true, true), {}) == open);
+}

@@ -226,3 +226,39 @@ TEST_CASE("eigenvalues below 0 by rounding count as 0") {
   CHECK(listed("[-1e-17, 2, 1]").eigenvalue == std::vector<double>{2, 1, 0});
   CHECK_THROWS_WITH_AS(listed("[2, -1]"), "e.toml: spectrum.eigenvalues: must be >= 0, got -1", settings::Error);
 }
+
+TEST_CASE("comments: the first is the title, names above the rows are those of the columns, below them a remark") {
+  const Folder folder;
+  const Spectrum s = read_csv(folder.write(
+      "s.csv",
+      "# a title\n# unexplained_variance = 0.125\n1,20,3\n# target_power eigenvalue multiplicity\n0.5,30,1\n"));
+  CHECK(s.eigenvalue == std::vector<double>{1, 0.5});
+  CHECK(s.multiplicity == std::vector<double>{20, 30});
+  CHECK(s.target_power == std::vector<double>{3, 1});
+  CHECK(s.unexplained_variance == 0.125);
+  CHECK(s.provenance == "file s.csv: a title");
+  CHECK(read_csv(folder.write("t.csv", "#   target_power eigenvalue\n# below\n3,1\n")).provenance ==
+        "file t.csv: below");
+  CHECK(read_csv(folder.write("u.csv", "1\n")).provenance == "file u.csv");
+}
+
+TEST_CASE("a spectrum as text: where it is from, what made it, and numbers that read back") {
+  Spectrum s;
+  s.eigenvalue = {2, 1.0 / 3};
+  s.multiplicity = {1, 4};
+  s.target_power = {0.5, 0};
+  s.unexplained_variance = 0.25;
+  s.provenance = "from here";
+  const std::string table =
+      "# unexplained_variance = 0.25\neigenvalue,multiplicity,target_power\n2,1,0.5\n0.3333333333333333,4,0\n";
+  CHECK(csv_text(s) == "# from here\n" + table);
+  CHECK(csv_text(s, "edgewise measure x") == "# from here\n# made by: edgewise measure x\n" + table);
+  const Folder folder;
+  const std::string path = folder.write("s.csv", "");
+  write_csv(s, path);
+  const Spectrum again = read_csv(path);
+  CHECK(again.eigenvalue == s.eigenvalue);
+  CHECK(again.unexplained_variance == 0.25);
+  CHECK(again.provenance == "file s.csv: from here");
+  CHECK_THROWS_WITH_AS(write_csv(s, "/no/such/place/s.csv"), "cannot write '/no/such/place/s.csv'", std::runtime_error);
+}

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <variant>
 
@@ -149,7 +148,7 @@ ComparisonPlan read_comparison(const Table& file, const std::vector<std::string>
   plan.observable = compare.text("observable");
   plan.limit = compare.number("limit");
   const std::vector<double>& rates = compare.numbers("rates");
-  if (rates.size() != 2 || !(rates[0] > 0) || !(rates[1] > rates[0]) || !std::isfinite(rates[1]))
+  if (rates.size() != 2 || !(rates[0] > 0) || !(rates[1] > rates[0]))
     throw compare.error("rates", "must be [from, to] with 0 < from < to");
   plan.from = rates[0];
   plan.to = rates[1];

@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "tests/approx.hpp"
-#include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
@@ -190,49 +188,6 @@ TEST_CASE("losses that are recorded far apart are said to be") {
   CHECK(notes(20).find("as far apart") == std::string::npos);
   CHECK(notes(20).find("from x = 0.05 on") != std::string::npos);
   CHECK(notes(100).find("from x") == std::string::npos);
-}
-
-TEST_CASE("files: order, separators, several files, columns by any case, compute alone") {
-  const temporary::Folder folder;
-  const std::string first = folder / "a.csv", second = folder / "b.csv";
-  std::ofstream(first) << "Size;Seed;Step;LR;Loss\n10;a;20;1;2,5\n10;a;10;1;3\n10;b;10;1;3,5\n10;b;20;1;2,25\n";
-  std::ofstream(second) << "compute,size,loss,schedule\n600,10,3,wsd\n1200,10,2.5,wsd\n";
-  const LossCurves curves = read_loss_curves(std::vector{first, second});
-  REQUIRE(curves.groups.size() == 2);
-  const LossCurve& a = curves.groups[0].curves[0];
-  CHECK(curves.groups[0].curves.size() == 2);
-  CHECK(a.seed == "a");
-  CHECK(a.step == std::vector<double>{10, 20});
-  CHECK(a.loss == std::vector<double>{3, 2.5});
-  CHECK(a.compute == std::vector<double>{600, 1200});
-  CHECK(curves.groups[1].schedule == "wsd");
-  CHECK(curves.groups[1].curves[0].step == std::vector<double>{10, 20});
-  REQUIRE(curves.notes.size() == 2);
-  CHECK(curves.notes[0].find("not read: LR") != std::string::npos);
-  CHECK(curves.notes[1] == "the rows of 1 run were out of order and have been sorted by step");
-}
-
-TEST_CASE("bad files are refused with file and line") {
-  const temporary::Folder folder;
-  const std::string path = folder / "c.csv";
-  const auto message = [&](const std::string& text) {
-    std::ofstream(path) << text;
-    try {
-      read_loss_curves(std::vector{path});
-    } catch (const settings::Error& e) {
-      return std::string(e.what()).substr(path.size());
-    }
-    return std::string("read");
-  };
-  CHECK(message("size,step,loss\n1,2,\n") == ": line 2: loss is missing: the cell is empty");
-  CHECK(message("size,step,loss\n1,2,nan\n").find(": line 2: loss must be finite and > 0, got nan") == 0);
-  CHECK(message("size,step,loss\n1,-2,3\n") == ": line 2: step must be finite and >= 0, got -2");
-  CHECK(message("size,step,loss\n1,2,3\n1,2,4\n").find(": line 3: step 2 of the run of size 1 is there twice") == 0);
-  CHECK(message("sise,step,loss\n1,2,3\n").find(": line 1: no column is named size ('sise' is not it)") == 0);
-  CHECK(message("size,loss\n1,2\n").find(": line 1: no column is named step or compute") == 0);
-  CHECK(message("size,step,loss\n1,2,3,4\n").find(": line 2: 4 cells where 3 are needed") == 0);
-  CHECK(message("size,step,loss\n1,2,3\n").find("a curve needs two") != std::string::npos);
-  CHECK(message("").find("holds no loss curve") != std::string::npos);
 }
 
 TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {

@@ -190,3 +190,47 @@ TEST_CASE("an output that fails does not keep the others from theirs") {
   CHECK(fs::exists(folder / "x.nc"));
   CHECK_FALSE(fs::exists(folder / "x.svg"));
 }
+
+TEST_CASE("what a sweep says: labels in order with those of none, the commonest reasons first, and how many more") {
+  const Folder folder;
+  const std::string file = folder.file("s.toml", R"(title = "Kinds"
+[sweep]
+do = "solve"
+[[axis]]
+key = "optimizer.learning_rate"
+name = "eta"
+values = [0.01, 0.02, 0.03]
+[[axis]]
+key = "spectrum.kind"
+values = ["list", "isotropic", "power-law", "two-point", "spiked", "none"]
+[[measure]]
+name = "end"
+observable = "excess_mse"
+[[label]]
+name = "small"
+when = "eta < 0.015"
+[[label]]
+name = "middle"
+when = "eta < 0.025"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+eigenvalues = [1.0, 0.1]
+[experiment.time]
+steps = 3
+)");
+  const auto r = run({"sweep", file, "--store", folder / "s.db", "--format", "csv"});
+  CAPTURE(r.err);
+  CHECK(r.status == 0);
+  CHECK(r.says("Kinds: 18 cells, 15 failed, "));
+  CHECK(r.says("\n  labels: small 1, middle 1, none of them 1\n"));
+  std::size_t reasons = 0;
+  for (std::size_t at = r.err.find("\n  failed: 3 cells, first eta = 0.01, kind = "); at != std::string::npos;
+       at = r.err.find("\n  failed: 3 cells, first eta = 0.01, kind = ", at + 1))
+    ++reasons;
+  CHECK(reasons == 3);
+  CHECK(r.says("\n  failed: 2 more reasons, see the column `reason`\n"));
+  const auto all_fail = run({"sweep", file, "--store", folder / "t.db", "--set", "axis.kind.values=[\"none\"]"});
+  CHECK(all_fail.status == 2);
+  CHECK(all_fail.one_line());
+}

@@ -126,3 +126,24 @@ TEST_CASE("compare: what it cannot do is one line") {
   refused({"compare", folder / "sgd.toml", "-o", folder / "sgd.csv", "--format", "nc"}, "--format: must be one of");
   CHECK(contents(folder / "sgd.toml") == small_experiment);
 }
+
+TEST_CASE("compare: says what it compared, and on which workloads the search for a baseline ended at its edge") {
+  const Folder folder;
+  folder.file("c.toml", comparison);
+  const auto usual = run({"compare", folder / "c.toml", "--threads", "1"});
+  CHECK(usual.says("Two methods: 2 methods on 2 workloads, "));
+  CHECK_FALSE(usual.says("edge"));
+  const auto narrow = run({"compare", folder / "c.toml", "--threads", "1", "--set", "compare.rates=[1e-9, 2e-9]"});
+  CHECK(narrow.status == 0);
+  CHECK(
+      narrow.says("\n  warning: the baseline's best rate lies on the edge of what was searched, compare.rates: "
+                  "workload one; large\n"));
+  CHECK(run({"compare", folder / "c.toml", "--threads", "1", "--quiet", "-o", folder / "c.txt"}).err.empty());
+  CHECK(contents(folder / "c.txt") == usual.out);
+  const auto kept = run({"compare", folder / "c.toml", "--store", folder / "c.db", "-o", folder / "c.csv"});
+  CHECK(kept.says(", written to " + (folder / "c.csv")));
+  CHECK(run({"compare", folder / "c.toml", "--store", folder / "c.db", "-o", folder / "c.db", "--format", "csv"})
+            .says("c.db: --store and --output name the same file"));
+  CHECK(run({"compare", folder / "c.toml", "--store", folder / "c.toml"})
+            .says("c.toml: --store: is read by this comparison"));
+}

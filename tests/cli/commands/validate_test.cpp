@@ -1,8 +1,10 @@
 // `edgewise validate`: its statuses and what it prints of one and of several experiments.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/commands/commands.hpp"
 #include "tests/cli/program_run.hpp"
@@ -68,4 +70,55 @@ TEST_CASE("options of a verdict that would say nothing are refused by name") {
   check_refused({"validate", path, "--set", "verdict.power=1e-9"}, {"a.toml", "verdict.power", ">= 0.5 and <= 0.999"});
   check_refused({"validate", path, "--set", "verdict.false_alarm=5e-324"},
                 {"a.toml", "verdict.false_alarm", ">= 1e-09 and <= 0.5"});
+}
+
+TEST_CASE("validate says the numbers of its verdict, and its warnings behind them") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const std::vector<std::string> added = {"--set", "time.at=[1, 20]", "--set", "time.steps=40"};
+  std::vector<std::string> arguments = {"validate", file};
+  arguments.insert(arguments.end(), added.begin(), added.end());
+  const auto said = run(arguments);
+  arguments.insert(arguments.end(), {"--format", "json", "--quiet"});
+  const auto v = json::parse(run(arguments).out);
+  const auto number = [&](const char* name) { return v.at(name).get<double>(); };
+  CHECK(said.err.starts_with(fmt::format(
+      "Two eigenvalues: {}: {}\n  max |z| {:.3g} (critical {:.3g}), p {:.2g}, detectable {:.3g}%, largest gap {:.3g}%, "
+      "400 replicas, ",
+      v.at("outcome").get<std::string>(), v.at("reason").get<std::string>(), number("max_z"), number("critical_z"),
+      number("p_value"), 100 * number("detectable"), 100 * number("largest_gap"))));
+  CHECK(said.err.ends_with(
+      "\n  warning: step 40, the last by time.steps, is recorded beside those that time.at lists\n"));
+  CHECK(v.at("warnings") ==
+        json::array({"step 40, the last by time.steps, is recorded beside those that time.at lists"}));
+  CHECK(v.at("replicas") == 400);
+  CHECK(v.at("comparisons") == 3 * 3);  // risk, excess and parameter error at three steps
+  CHECK(v.at("interrupted") == false);
+  // Where nothing is judged nothing would be detected.
+  CHECK(run({"validate", file, "--set", "monte_carlo.replicas=3"}).says(", detectable nothing, largest gap "));
+}
+
+TEST_CASE("several experiments: where their results go") {
+  const Folder folder;
+  const std::string a = folder.file("a.toml", small_experiment), b = folder.file("b.toml", small_experiment);
+  const auto refused = [](const std::vector<std::string>& arguments, const std::string& words) {
+    check_refused(arguments, {words});
+  };
+  const std::string taken = folder.file("taken", "");
+  refused({"validate", a, b, "-o", taken},
+          taken + ": --output: with several experiments it must be a folder, and this is a file");
+  refused({"validate", a, b, "-o", "/dev/null/x"}, "/dev/null/x");
+  refused({"validate", a, b, "--format", "nc"}, "--format: nc needs a folder, give -o FOLDER");
+  CHECK(run({"validate", a, b, "-o", folder / "nc", "-o", folder / "two", "--format", "nc", "--quiet"}).status == 0);
+  for (const char* to : {"nc/a.nc", "nc/b.nc", "two/a.nc", "two/b.nc"})
+    CHECK(contents(folder / to).starts_with("\x89HDF"));
+  // Results of both, one behind the other, without a folder.
+  const auto printed = run({"validate", a, b, "--quiet"}).out;
+  const std::size_t first = printed.find("# file: " + a + "\n"), second = printed.find("# file: " + b + "\n");
+  CHECK(first < second);
+  CHECK(second != std::string::npos);
+  // The worst of both outcomes is the status.
+  const std::string few = folder.file("few.toml", std::string(small_experiment) + "[verdict]\nresolution = 1e-4\n");
+  CHECK(run({"validate", few, a, "--quiet"}).status == 3);
+  CHECK(run({"validate", a, few, "--quiet"}).status == 3);
 }

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "cli/commands/catalog.hpp"
 #include "cli/commands/commands.hpp"
 #include "models/framework/model.hpp"
+#include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 
 using namespace edgewise;
@@ -61,4 +64,47 @@ TEST_CASE("optimizers stand under their models, and MODEL/NAME picks one of seve
   CHECK(json::parse(run({"describe", "sgd", "--format", "json"}).out).size() == with_sgd);
   CHECK(run({"describe", "sgd"}).out.find("sgd (optimizer of least-squares)") != std::string::npos);
   CHECK(run({"describe", "least-squares/sdg"}).says("did you mean 'least-squares/sgd'?"));
+}
+
+TEST_CASE("groups of the overview are lists with commas between, wrapped behind their titles") {
+  const std::string text = run({"list"}).out;
+  const json all = json::parse(run({"list", "--format", "json"}).out);
+  for (const char* group : {"optimizers", "rates", "spectra", "noise", "schedules"}) {
+    CAPTURE(group);
+    std::vector<std::string> names;
+    for (const auto& one : all.at(group)) {
+      const std::string name = one.at("name");
+      if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+    }
+    const std::size_t from = text.find(std::string("\n") + group + " ") + 1;
+    REQUIRE(from != 0);
+    // Its lines: those that are indented below the first.
+    std::size_t to = text.find('\n', from);
+    while (text[to + 1] == ' ') to = text.find('\n', to + 1);
+    std::string listed;
+    for (const char c : text.substr(from + std::string(group).size(), to - from - std::string(group).size()))
+      if (c != '\n' && c != ' ') listed += c;
+    CHECK(listed == settings::join(names, ","));
+    for (std::size_t at = text.find('\n', from); at < to; at = text.find('\n', at + 1)) {
+      CHECK(text[at - 1] == ',');
+      CHECK(text.substr(at + 1, 14).find_first_not_of(' ') == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("list: one group as text, CSV and JSON") {
+  const json all = json::parse(run({"list", "spectra", "--format", "json"}).out);
+  REQUIRE(all.size() == 1);
+  const std::string text = run({"list", "spectra"}).out, csv = run({"list", "spectra", "--format", "csv"}).out;
+  std::size_t width = 0;
+  for (const auto& one : all.at("spectra")) width = std::max(width, one.at("name").get<std::string>().size());
+  std::string expected;
+  for (const auto& one : all.at("spectra")) {
+    const std::string name = one.at("name"), summary = one.at("summary");
+    expected += name + std::string(width - name.size() + 2, ' ') + summary + "\n";
+    const bool quoted = summary.find(',') != std::string::npos;
+    CHECK(csv.find("\nspectra," + name + "," + (quoted ? '"' + summary + '"' : summary) + "\n") != std::string::npos);
+  }
+  CHECK(text == expected);
+  CHECK(csv.starts_with("group,name,summary\n"));
 }

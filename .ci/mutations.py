@@ -146,6 +146,12 @@ EQUIVALENT = {
         "what is taken off the one side does not count: deviations of the other add up to 0",
     ("validation/collapse/frontier.cpp", "const bool settled = value + there < 1e-15 * value;"):
         "goes on to the last iteration, where nothing moves",
+    ("validation/sweeps/recorded_curve.cpp", "std::vector<double> out(n, n == 1 ? 1.04 : 0.0);"):
+        "a single value is its own mean and median, whatever it weighs",
+    ("spectra/list.cpp",
+     's.provenance = fmt::format("list of {} eigenvalues", s.modes()); s.unexplained_variance = '
+     'values.number("unexplained_variance");'):
+        "two members are set one after the other, and neither reads the other",
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",

@@ -318,3 +318,28 @@ TEST_CASE("bad arguments are refused") {
   CHECK_THROWS_AS(stream.gamma(std::nan("")), std::invalid_argument);
   CHECK_THROWS_AS(stream.chi_square(-1), std::invalid_argument);
 }
+
+TEST_CASE("gamma and chi-square take their normal and uniform numbers from the stream in this order, and no others") {
+  const auto by_rejection = [](Stream& stream, double shape) {
+    const ew::GammaRejection rejection(shape);
+    for (;;) {
+      const double x = stream.normal(), u = stream.uniform();
+      if (rejection.accepts(x, u)) return rejection.value(x);
+    }
+  };
+  for (std::uint64_t replica = 0; replica < 20; ++replica) {
+    Stream one(seed, replica), other(seed, replica);
+    for (const double shape : {1.0, 2.7, 0.3}) {
+      CAPTURE(shape);
+      double expected = by_rejection(other, shape < 1 ? shape + 1 : shape);
+      if (shape < 1) expected *= std::exp(std::log(other.uniform()) / shape);
+      CHECK(one.gamma(shape) == Approx(expected).epsilon(1e-13));
+    }
+    const double z = other.normal();
+    CHECK(one.chi_square(1) == z * z);
+    CHECK(one.chi_square(2) == 2 * other.exponential());
+    CHECK(one.chi_square(6) == 2 * by_rejection(other, 3));
+    CHECK(one.chi_square(0) == 0);
+    CHECK(one.uniform() == other.uniform());
+  }
+}

@@ -376,3 +376,27 @@ TEST_CASE("the slope at the end of a sum of powers is -d") {
   c.loss = {{l}, {l}};
   CHECK(end_slope(spread_of(c, 0)) == Approx(-mu * nu / (mu + nu)).epsilon(1e-3));
 }
+
+TEST_CASE("why curves are no test of a scaling: how far from 1 they come, and from where on they have anything") {
+  const auto reason = [](std::vector<double> x, const std::vector<std::vector<double>>& losses,
+                         bool unrecorded = false) {
+    SampledCurves c;
+    c.x = std::move(x);
+    for (std::size_t p = 0; p < losses.size(); ++p) {
+      c.size.push_back(static_cast<double>(p + 1));
+      c.horizon.push_back(1);
+      c.loss.push_back({losses[p]});
+    }
+    c.unrecorded = unrecorded;
+    const CollapseVerdict verdict = judge_collapse(c, 1);
+    CHECK(verdict.outcome == Collapse::inconclusive);
+    return verdict.reason;
+  };
+  // L - 1, in units of its end: 1.05 and 1.04 at x = .3; what is before does not count.
+  const std::vector<std::vector<double>> near{{9, 3.1, 3.02, 3}, {7, 2.04, 2.03, 2}};
+  CHECK(reason({0.1, 0.3, 0.7, 1}, near)
+            .ends_with("], but no curve is further than 0.05 from 1 there, so that no scaling would show"));
+  CHECK(reason({0.1, 0.3, 0.7, 1}, near, true).ends_with("], but a run has no loss recorded at 0.3 <= x < 1"));
+  CHECK(reason({0.4, 0.6, 0.8, 1}, near).ends_with("], but the runs have nothing in common before x = 0.4"));
+  CHECK(reason({0.1, 0.2, 0.25, 0.28}, near).starts_with("no point at x >= 0.3 that all runs have"));
+}

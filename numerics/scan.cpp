@@ -25,7 +25,8 @@ class Samples {
   void sample() {
     const double step = (scan_.high - scan_.low) / (scan_.points - 1);
     for (int i = 0; i < scan_.points; ++i) {
-      at_.push_back(point(std::min(scan_.low + i * step, scan_.highest)));
+      // The last is the end itself, not a neighbour that rounding puts beside it.
+      at_.push_back(point(std::min(i + 1 < scan_.points ? scan_.low + i * step : scan_.high, scan_.highest)));
       if (at_.back().at >= scan_.highest) break;
     }
     const auto falls = [&] { return at_.size() < 2 || at_[0].value < at_[1].value; };

@@ -122,7 +122,7 @@ Parts parts_of(const Result& result, std::size_t o) {
   return out;
 }
 
-/// Keeps the points that are `marker_spacing` apart, the first and the last always.
+/// Keeps the first point, and of the others those that are `marker_spacing` behind the one kept before.
 void thin(Curve& curve, const Axis& axis) {
   Curve kept;
   double last = -std::numeric_limits<double>::infinity();

@@ -134,6 +134,13 @@ TEST_CASE("whether the least value lies at an end of what was sampled") {
   const double inside = 0.01 * (scan.high - scan.low) / (scan.points - 1);
   CHECK_FALSE(scanned_minimum(parabola(scan.high - inside), scan).at_end);
   CHECK_FALSE(scanned_minimum(parabola(scan.low + inside), scan).at_end);
+  // Minima at either end count; a flat stretch does not.
+  for (const double at : {scan.low - 1, 0.0, scan.high + 1}) {
+    CAPTURE(at);
+    CHECK(scanned_minimum(parabola(at), scan).minima == 1);
+  }
+  CHECK(scanned_minimum([](double u) { return -u * u; }, scan).minima == 2);
+  CHECK(scanned_minimum([](double) { return 1.0; }, scan).minima == 0);
 }
 
 TEST_CASE("a needle that no grid meets is found where it is said to stand, and dense intervals find the wider ones") {

@@ -81,3 +81,47 @@ TEST_CASE("every command stands in every script, and a shell that has none is na
   CHECK(other.says("did you mean 'fish'?"));
   CHECK(run({"completion"}).says("shell is required"));
 }
+
+TEST_CASE("the script of fish, line by line; that of zsh offers by the same cases as that of bash") {
+  using namespace edgewise::cli;
+  CommandWords solve{"solve", "it's a \\ sign", {}};
+  solve.options = {{{"-o", "--output"}, "to a file", true, true},
+                   {{"--format"}, "of it", true, false, {"csv", "nc"}},
+                   {{"--quiet"}, "say less"}};
+  solve.endings = {"toml", "csv"};
+  CommandWords fresh{"new", "begin", {}};
+  fresh.words = {"muon", "network"};
+  fresh.after = {{"muon", {"svd", "sign"}}};
+  const std::vector<CommandWords> commands{solve, fresh};
+  CHECK(completion_script("fish", commands) == R"(# Completion of edgewise in fish: edgewise completion fish | source
+complete -c edgewise -f
+complete -c edgewise -n __fish_use_subcommand -l help -d 'print help'
+complete -c edgewise -n __fish_use_subcommand -l version -d 'print the version'
+complete -c edgewise -n __fish_use_subcommand -a solve -d 'it\'s a \\ sign'
+complete -c edgewise -n '__fish_seen_subcommand_from solve' -a '(__fish_complete_suffix .toml)'
+complete -c edgewise -n '__fish_seen_subcommand_from solve' -a '(__fish_complete_suffix .csv)'
+complete -c edgewise -n '__fish_seen_subcommand_from solve' -s o -l output -r -F -d 'to a file'
+complete -c edgewise -n '__fish_seen_subcommand_from solve' -l format -x -a 'csv nc' -d 'of it'
+complete -c edgewise -n '__fish_seen_subcommand_from solve' -l quiet -d 'say less'
+complete -c edgewise -n __fish_use_subcommand -a new -d 'begin'
+complete -c edgewise -n '__fish_seen_subcommand_from new' -a 'muon network'
+complete -c edgewise -n '__fish_seen_subcommand_from new; and __fish_seen_subcommand_from muon' -a 'svd sign'
+)");
+  const auto cases = [&](const char* shell) {
+    const std::string script = completion_script(shell, commands);
+    const std::size_t from = script.find("  case \"$command $before\" in\n"), to = script.find("\n  esac\n", from);
+    REQUIRE(to != std::string::npos);
+    return script.substr(from, to - from);
+  };
+  CHECK(cases("zsh") == cases("bash"));
+  CHECK(cases("zsh") == R"(  case "$command $before" in
+    'solve -o'|'solve --output') any=1;;
+    'solve --format') offers='csv nc';;
+    'new muon') offers='svd sign'; options='';;
+    *) case "$command" in
+      solve) offers=''; endings='toml csv'; options='-o --output --format --quiet';;
+      new) offers='muon network'; endings=''; options='';;
+      esac;;)");
+  CHECK(completion_script("zsh", commands).starts_with("#compdef edgewise\n"));
+  CHECK(completion_script("zsh", commands).find("compadd -- solve new --help --version\n") != std::string::npos);
+}

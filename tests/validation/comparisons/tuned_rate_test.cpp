@@ -37,8 +37,13 @@ TEST_CASE("tuned rate: divergence, monotone losses, and losses that are no numbe
   const auto cliff = validation::tune_rate([&](double rate) { return rate < 0.5 ? 1 / rate : infinity; }, 1e-4, 10);
   CHECK_FALSE(cliff.on_edge);
   CHECK(cliff.rate == Approx(0.5).epsilon(1e-3));
-  CHECK(validation::tune_rate([](double rate) { return rate; }, 1e-4, 10).on_edge);
-  CHECK(validation::tune_rate([](double rate) { return 1 / rate; }, 1e-4, 10).on_edge);
+  // Widened by 48 of the grid's spacings, each 5/32 decades.
+  const auto falling = validation::tune_rate([](double rate) { return 1 / rate; }, 1e-4, 10),
+             rising = validation::tune_rate([](double rate) { return rate; }, 1e-4, 10);
+  CHECK(falling.on_edge);
+  CHECK(falling.rate == Approx(std::pow(10, 1 + 7.5)).epsilon(1e-6));
+  CHECK(rising.on_edge);
+  CHECK(rising.rate == Approx(std::pow(10, -4 - 7.5)).epsilon(1e-6));
   CHECK(std::isinf(validation::tune_rate([&](double) { return infinity; }, 1e-4, 10).loss));
   const auto holes = validation::tune_rate(
       [](double rate) { return rate > 0.3 ? std::nan("") : std::pow(std::log(rate / 0.1), 2); }, 1e-4, 10);

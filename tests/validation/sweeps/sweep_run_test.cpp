@@ -144,3 +144,19 @@ TEST_CASE("a pool asks for as many cells as it can use" * doctest::test_suite("t
   CHECK(pool.take(std::chrono::milliseconds(20)).empty());
   CHECK(pool.idle());
 }
+
+TEST_CASE("a pool that has been given cells is not idle before they are taken back" * doctest::test_suite("threads")) {
+  // Before a thread has woken, while it computes, and while what it made lies there.
+  const Sweep sweep = sweep_of(small_sweep);
+  SweepPool pool(sweep, 1);
+  for (int round = 0; round < 50; ++round) {
+    pool.give({0, 1, 2});
+    CHECK_FALSE(pool.idle());
+    std::size_t seen = 0;
+    while (seen < 3) {
+      CHECK_FALSE(pool.idle());
+      seen += pool.take(std::chrono::milliseconds(50)).size();
+    }
+    CHECK(pool.idle());
+  }
+}

@@ -530,3 +530,21 @@ TEST_CASE("a run without the value is no run of the kind") {
   CHECK(nothing.predictions[0].runs == 0);
   CHECK(nothing.outcome == Outcome::inconclusive);
 }
+
+TEST_CASE(
+    "distances are relative to the nominal value, of a nominal 0 to the end that is farther from it, else as they "
+    "are") {
+  const Sample s = draws(Law::normal, Centre::mean, 400, 3, 0);
+  const auto detectable = [&](double nominal, double low, double high) {
+    Prediction p = last_x(low, high, Centre::mean);
+    p.nominal = nominal;
+    return judge_prediction(p, s, {}, 0.01).detectable;
+  };
+  const double absolute = detectable(1, -0.5, 0.25);
+  CHECK(absolute > 0);
+  CHECK(detectable(-2, -0.5, 0.25) == Approx(absolute / 2).epsilon(1e-12));
+  CHECK(detectable(0, -0.5, 0.25) == Approx(absolute / 0.5).epsilon(1e-12));
+  CHECK(detectable(0, -0.25, 0.5) == Approx(detectable(1, -0.25, 0.5) / 0.5).epsilon(1e-12));
+  CHECK(detectable(0, -infinity, 0.25) == Approx(detectable(1, -infinity, 0.25) / 0.25).epsilon(1e-12));
+  CHECK(detectable(0, 0, infinity) == Approx(detectable(1, 0, infinity)).epsilon(1e-12));
+}

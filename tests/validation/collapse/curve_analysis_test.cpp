@@ -100,6 +100,14 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
     CHECK(a.sensitivity[k].outcome == judge_collapse(a.curves, a.sensitivity[k].floor).outcome);
     CHECK(a.sensitivity[k].supercollapse == supercollapse_fraction(spread_of(a.curves, a.sensitivity[k].floor)));
   }
+  // The same bits from the same seed, others from another.
+  CollapseOptions other;
+  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low == a.floor_low);
+  other.seed = 2;
+  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low != a.floor_low);
+}
+
+TEST_CASE("another floor beside a given one: that of the best collapse, which without noise is the floor") {
   // Without noise the floor of the best collapse is the floor, next to a grid of steps of 7% of the least excess.
   CollapseOptions given;
   given.floor = floor_of_all - .02;
@@ -108,11 +116,15 @@ TEST_CASE("the floor's interval by resampled seeds holds the floor, and the sens
   for (const auto& of_size : off.curves.loss) lowest = std::min(lowest, of_size[0].back());
   CHECK(off.sensitivity.size() == 4);
   CHECK(std::abs(off.sensitivity.back().floor - floor_of_all) < .04 * (lowest - floor_of_all));
-  // The same bits from the same seed, others from another.
-  CollapseOptions other;
-  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low == a.floor_low);
-  other.seed = 2;
-  CHECK(analyse_collapse(sums_of_powers(0.5, 3, 0.02), other).front().floor_low != a.floor_low);
+  // The others lie 10% of the least excess below and above.
+  CHECK(off.sensitivity[0].floor == given.floor);
+  CHECK(off.sensitivity[1].floor == Approx(*given.floor - .1 * (lowest - *given.floor)).epsilon(1e-13));
+  CHECK(off.sensitivity[2].floor == Approx(*given.floor + .1 * (lowest - *given.floor)).epsilon(1e-13));
+  for (const FloorSensitivity& row : off.sensitivity) {
+    CAPTURE(row.what);
+    CHECK(row.spread == judge_collapse(off.curves, row.floor).spread);
+    CHECK(row.spread >= off.sensitivity.back().spread);
+  }
 }
 
 TEST_CASE("curves that no scaling could have broken are not well scaled") {

@@ -162,8 +162,10 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
                                           : std::numeric_limits<double>::quiet_NaN());
   const double V0 = problem.residual_variance(dynamics.excess(dynamics.initial));
   std::vector<double> share;
-  for (std::size_t i = 0; i < dynamics.size(); ++i)
-    share.push_back(dynamics.weight[i] * dynamics.initial[i] / (dynamics.count[i] * V0));
+  for (std::size_t i = 0; i < dynamics.size(); ++i) {
+    const double signal = dynamics.weight[i] * dynamics.initial[i];
+    share.push_back(signal > 0 ? signal / (dynamics.count[i] * V0) : 0);  // V0 may be 0, too
+  }
   std::vector<ModeColumn> out = {
       {"eigenvalue", "x^2", "of the mode; weight of its power in P", dynamics.weight},
       {"multiplicity", "1", "coordinates", dynamics.count},

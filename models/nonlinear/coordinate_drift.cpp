@@ -20,7 +20,7 @@ std::vector<ModeColumn> residual_table(const NonlinearProblem& p, Steps steps) {
   const ModeSystem modes = modes_of(p);
   const double P = modes.excess_mse();
   const ScalarLaws laws = scalar_laws(p);
-  const LawValues law = P > 0 ? laws.exact(P) : LawValues{nan, nan, nan};
+  const LawValues law = P > 0 ? laws.exact(P) : laws(P);  // as P falls to 0, where the theory starts there
   const std::vector<double> steady =
       p.greedy || p.threshold_rule == "optimal" ? std::vector<double>{} : steady_states(p, modes, laws, steps);
   std::vector<double> settled(modes.kappa.size(), steady.empty() ? nan : 0);
@@ -80,9 +80,11 @@ std::optional<double> exact_drift(const NonlinearProblem& problem, const ingredi
                                   double k) {
   const Method method = problem.method;
   const double B = problem.batch;
+  const bool sign_of_mean = method == Method::sign_late || method == Method::ema_sign;
+  if (!sign_of_mean && method != Method::sign_early && method != Method::sign_majority) return std::nullopt;
+  if (k == 0) return 0;  // the coordinate knows nothing of the residual
   if (method == Method::sign_early) return one_sign_drift(noise, P, k);
   if (method == Method::sign_majority) return majority_of(one_sign_drift(noise, P, k), B);
-  if (method != Method::sign_late && method != Method::ema_sign) return std::nullopt;
   if (B == 1) return one_sign_drift(noise, P, k);
   if (!noise.gaussian()) return std::nullopt;
   const double rho = k / std::sqrt(P + noise.variance());
@@ -104,9 +106,10 @@ std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p, Steps st
   if (!p.coordinatewise()) return residual_table(p, steps);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);
   const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
-  const double P = p.covariance.signal(), width = P > 0 ? residual_width(*noise, P) : nan;
+  // Without a residual there is no pull, and what is proportional to it is 0 whatever its factor.
+  const double P = p.covariance.signal(), width = P > 0 ? residual_width(*noise, P) : 1;
   const bool moments = p.method == Method::per_example_adam;
-  const double a = P > 0 && !moments ? scalar_laws(p).exact(P).a : nan, total = P + noise->variance();
+  const double a = P > 0 && !moments ? scalar_laws(p).exact(P).a : 1, total = P + noise->variance();
   std::vector<ModeColumn> out = {
       {"variance", "input^2", "K_ii", {}},
       {"error", "parameter", "v_i at the start", {}},
@@ -124,18 +127,19 @@ std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p, Steps st
   out.push_back({"late_snr_squared", "1", "squared mean over variance of the sign of the mean gradient", {}});
   out.push_back({"early_snr_squared", "1", "that of the mean of the examples' signs, gradients taken as Gaussian", {}});
   for (std::size_t i = 0; i < p.covariance.d; ++i) {
-    const double k = variance[i] > 0 ? pull[i] / std::sqrt(variance[i]) : 0, rho = P > 0 ? k / width : nan;
+    const double k = variance[i] > 0 ? pull[i] / std::sqrt(variance[i]) : 0, rho = k / width;
     double row[] = {variance[i], -p.covariance.target[i] / std::sqrt(p.covariance.copies(i)), rho, a * k, nan, nan,
                     nan};
-    if (P > 0 && moments) {
+    if (moments) {
       const double mean2 = pull[i] * pull[i], noise2 = variance[i] * total + mean2;
       row[3] = std::isinf(p.zeta) ? noise2 : mean2 + p.zeta * noise2;
       row[4] = 1 / (std::sqrt(row[3]) + p.floor);
-    } else if (P > 0) {
+    } else {
       row[4] = exact_drift(p, *noise, P, k).value_or(nan);
     }
-    if (P > 0 && std::isfinite(total)) {
-      const double mean = k / std::sqrt(total + k * k);  // in standard deviations of one example's gradient
+    if (std::isfinite(total)) {
+      const double mean =
+          k == 0 ? 0 : k / std::sqrt(total + k * k);  // in standard deviations of one example's gradient
       row[5] = late_snr_squared(mean, p.batch);
       row[6] = early_snr_squared(mean, p.batch);
     }

@@ -24,7 +24,7 @@ double exact_sign_drift(double batch, double rho);
 
 /// E u_i of the problem's own step at excess mse P: of the mean of signs, their majority, or the sign of a mean (with
 /// its exponential average after). Empty where it is not known: methods that average before they take signs, and the
-/// sign of a mean of more than one example under noise that is not Gaussian.
+/// sign of a mean of more than one example under noise that is not Gaussian (but where k = 0, and E u_i with it).
 std::optional<double> exact_drift(const NonlinearProblem& problem, const ingredients::Noise& noise, double P, double k);
 
 /// (K v)_i at the start, v_0 = -theta*.

@@ -59,6 +59,13 @@ std::unique_ptr<Problem> power_law(double alpha, double beta, std::size_t n, con
 
 }  // namespace
 
+TEST_CASE("a start without error or noise has no share of signal") {
+  const auto problem = testing::prepare(
+      "model = 'matrix-least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1, 0.5]\ntarget_power = [0, 0]\n"
+      "[time]\nsteps = 3\n[data]\noutputs = 4\n[optimizer]\nbatch = 2\nlearning_rate = 0.1\nkind = 'signsgd'\n");
+  CHECK(column(problem->mode_table(), "signal_share") == std::vector<double>{0, 0});
+}
+
 TEST_CASE("findings of a constant rate") {
   const Idealised of;
   const auto findings = signs("learning_rate = 0.02")->stability();

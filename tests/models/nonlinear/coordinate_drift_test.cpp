@@ -163,3 +163,32 @@ steps = 1
   CHECK(column(modes, "noise")[1] == Approx(1e-4 * 4.25 / 4 * 1.5).epsilon(1e-12));
   CHECK(column(modes, "steady_excess_mse")[0] == Approx((steady + 0.25) * large).epsilon(1e-9));
 }
+
+TEST_CASE("the table of modes of a start without error holds what the theory takes there") {
+  const auto table = [](const std::string& model, const std::string& optimizer, const std::string& noise) {
+    return testing::prepare("model = '" + model + "'\n[optimizer]\nlearning_rate = 0.1\n" + optimizer +
+                            "\n[spectrum]\nkind = 'list'\neigenvalues = [1, 0.5]\ntarget_power = [0, 0]\n[noise]\n" +
+                            noise + "\n[time]\nsteps = 1\n")
+        ->mode_table();
+  };
+  // Without a pull every sign is as often above 0 as below.
+  for (const char* noise : {"law = 'laplace'\nvariance = 0.25", "variance = 0"})
+    for (const char* kind : {"sign-late", "sign-early", "sign-majority"}) {
+      CAPTURE(kind);
+      const auto signs = table("sign-sgd", std::string("kind = '") + kind + "'\nbatch = 3", noise);
+      for (const char* name : {"correlation", "linear_drift", "exact_drift", "late_snr_squared", "early_snr_squared"})
+        CHECK(column(signs, name) == std::vector<double>{0, 0});
+    }
+  const auto adam = table("sign-sgd", "kind = 'per-example-adam'\nbatch = 4\nzeta = 2\nfloor = 0.5", "variance = 0.25");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const double second = 2 * 0.25 * (i == 0 ? 1 : 0.5);
+    CHECK(column(adam, "second_moment")[i] == Approx(second).epsilon(1e-12));
+    CHECK(column(adam, "preconditioner")[i] == Approx(1 / (std::sqrt(second) + 0.5)).epsilon(1e-12));
+  }
+  // Clipping feels the label noise alone: mu = P(|eps| < h), q = E min(eps^2, h^2), c2 = E (chi^2)'' = 2 (mu - 2 h p(h)). Laplace's scale is s, h the threshold over sqrt(tr K).
+  const double s = std::sqrt(0.125), h = 1 / std::sqrt(1.5), tail = std::exp(-h / s), mu = 1 - tail,
+               q = 2 * s * s - 2 * s * (h + s) * tail;
+  const auto clip = table("residual-sgd", "kind = 'clip'\nthreshold = 1", "law = 'laplace'\nvariance = 0.25");
+  CHECK(column(clip, "decay")[1] == Approx(0.1 * 0.5 * (2 * mu - 0.1 * 2 * (mu - h / s * tail) * 0.5)).epsilon(1e-7));
+  CHECK(column(clip, "noise")[1] == Approx(0.01 * q * 0.5).epsilon(1e-7));
+}

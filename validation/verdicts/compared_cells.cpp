@@ -33,8 +33,7 @@ constexpr double unmet_errors = 0.5;
 /// of variation c has skewness 2c when gamma distributed and 3c + c^3 when log-normal; risks lie between.
 double shrunk_skewness(const ComparedCell& cell) {
   const auto n = static_cast<double>(cell.values.size());
-  const bool positive = cell.theory > 0 && *std::min_element(cell.values.begin(), cell.values.end()) >= 0;
-  const double variation = positive ? cell.std() / cell.theory : 0.0;
+  const double variation = cell.positive() ? cell.std() / cell.theory : 0.0;
   const double usual = 2.5 * variation;
   const double usual_spread = 0.5 + 0.5 * variation;
   // Standard error of a normal sample's skewness.
@@ -63,7 +62,7 @@ bool spread_over_decades(const ComparedCell& cell) {
 bool heavy(const ComparedCell& cell) {
   const auto n = static_cast<double>(cell.values.size());
   const double skewness = cell.moments.skewness;
-  if (cell.exact_std > 2 * cell.moments.std && skewness > 1) return true;
+  if (cell.exact_std > 2 * cell.moments.std && std::abs(skewness) > 1) return true;
   // The exact standard deviation knows of tails that the sample has not met: as those of a log-normal of that spread.
   const double variation = cell.theory > 0 ? cell.exact_std / cell.theory : 0.0;
   if (!std::isfinite(variation) || 3 * variation + variation * variation * variation > 0.75 * std::sqrt(n)) return true;
@@ -162,6 +161,7 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
     SkewnessRange& tails = shared.tails[cell.observable];
     tails.least = std::min(tails.least, cell.skewness);
     tails.most = std::max(tails.most, cell.skewness);
+    tails.positive = tails.positive && cell.positive();
   }
   // What rare runs do to one observable they do to those of whose tail less is known.
   std::set<std::size_t> rare;

@@ -32,6 +32,7 @@ struct ComparedCell {
   double rounding = 0;   ///< absolute, by the theory
   CellKind kind = CellKind::fluctuating;
 
+  bool positive() const { return theory > 0 && std::ranges::min(values) >= 0; }
   double gap() const { return moments.mean - theory; }
   double std() const { return exact_std > 0 ? exact_std : moments.std; }
   /// Discrepancies are relative to this: what vanishes, as by a symmetry, has no size but that of its fluctuations.
@@ -41,6 +42,7 @@ struct ComparedCell {
 /// The most and the least skewness, shrunk, that an observable has at any step.
 struct SkewnessRange {
   double least = 0, most = 0;
+  bool positive = true;  ///< the observable, in theory and in every sample
 };
 
 /// Everything that theory and sample share.

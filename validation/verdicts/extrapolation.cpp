@@ -14,6 +14,7 @@
 #include "settings/counted.hpp"
 #include "spectra/kinds.hpp"
 #include "validation/monte_carlo/statistics.hpp"
+#include "validation/verdicts/rounding.hpp"
 
 namespace edgewise::validation {
 
@@ -160,10 +161,12 @@ class Comparable {
     for (std::size_t t = 0; t < shared.times; ++t) sample_.steps.push_back(sampled_step(*shared.largest, t));
   }
 
-  /// Adds the observables, one of each name; `scale(cell)` is the theory's value. What is not claimed at every level is as at
-  /// the largest, to be shown and not judged.
-  template <class Scale>
-  void add(std::span<const double> weight, const std::string& suffix, Scale scale) {
+  /// Adds the observables, one of each name; `center(cell)` is the theory's value, in units of which deviations are, or 0 where
+  /// the combination itself is judged. That one has no sign of its own, and must not be taken for a positive quantity, whose
+  /// skewness is known to be above 0: its p-value would depend on the sign of the weights. What is not claimed at every level
+  /// is as at the largest, to be shown and not judged.
+  template <class Center>
+  void add(std::span<const double> weight, const std::string& suffix, Center center) {
     for (std::size_t o = 0; o < shared_.observables.size(); ++o) {
       const std::string& name = shared_.observables[o];
       const models::Observable observable{name + suffix, "", ""};
@@ -176,7 +179,8 @@ class Comparable {
         sample_.values.push_back(first_of(sampled_values(*shared_.largest, name, t), shared_.replicas));
       for (const LevelCell& cell : shared_.cells) {
         if (cell.observable != o) continue;
-        const double theory = scale(cell);
+        const double theory = center(cell), unit = theory == 0 ? 1 : theory;
+        if (theory == 0) column.rounding = deterministic_tolerance;
         column.valid_from = std::min(column.valid_from, static_cast<double>(sample_.steps[cell.time]));
         auto values = combined(cell, weight);
         double variance = 0, unmet = 0;
@@ -186,11 +190,11 @@ class Comparable {
           variance += weight[l] * weight[l] * cell.exact_std[l] * cell.exact_std[l];
           exact = exact && (weight[l] == 0 || cell.exact_std[l] > 0);
         }
-        for (double& value : values) value = theory * (1 + value);
+        for (double& value : values) value = theory + unit * value;
         sample_.values[first + cell.time] = std::move(values);
         column.value[cell.time] = theory;
-        column.std[cell.time] = exact ? std::abs(theory) * std::sqrt(variance) : 0.0;
-        column.unmet[cell.time] = std::abs(theory) * unmet;
+        column.std[cell.time] = exact ? std::abs(unit) * std::sqrt(variance) : 0.0;
+        column.unmet[cell.time] = std::abs(unit) * unmet;
       }
       columns_.push_back(std::move(column));
     }
@@ -428,7 +432,7 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
     Comparable bent(shared);
     for (std::size_t first = 0; first + 2 < levels.size(); ++first)
       bent.add(curvature(shared.dimension, exponent, first), fmt::format("/{}", first),
-               [](const LevelCell&) { return 1.0; });
+               [](const LevelCell&) { return 0.0; });
     candidate.fit_p_value = bent.judged(fit_options, seed).p_value;
     Comparable limit(shared);
     limit.add(intercept(shared.dimension, exponent), "", [&](const LevelCell& cell) {

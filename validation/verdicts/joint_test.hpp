@@ -24,13 +24,15 @@ double forgiven(double z, double slack);
 /// A sample without the rare large runs has too small a mean, too small a spread and little skewness, all at once; but
 /// those runs move many steps, and show at some. So the skewness may lie half way from the step's own to that of the most
 /// skewed step of the same observable, and on the other side where the left tail is the heavier one. That it is positive
-/// is a usual thing, which the sample's own may contradict. (Measured: docs/guide.md, Calibration.)
+/// is a usual thing, which the sample's own may contradict; of what may have either sign neither side is usual, and a
+/// quantity turned over has the same scores turned over. (Measured: docs/guide.md, Calibration.)
 struct OpenSkewness {
   double low = 0, high = 0;
   OpenSkewness(double shrunk, double of_sample, const SkewnessRange& tails) {
     low = std::min(shrunk, of_sample);
     high = std::max(shrunk, 0.5 * (shrunk + tails.most));
-    if (-tails.least > tails.most) low = std::min(low, 0.5 * (shrunk + tails.least));
+    if (!tails.positive || -tails.least > tails.most) low = std::min(low, 0.5 * (shrunk + tails.least));
+    if (!tails.positive) high = std::max(high, of_sample);
   }
 };
 

@@ -519,18 +519,50 @@ TEST_CASE("limits, their errors and the misfit are those of weighted least squar
     for (std::size_t first = 0; first < 2; ++first) {
       const models::Observable name{std::to_string(first), "", ""};
       bent.observables.push_back(name);
-      none.columns.push_back({name, std::vector<double>(9, 1.0), {}});
+      none.columns.push_back({name, std::vector<double>(9, 0.0), {}});
       const auto x = [&](std::size_t l) { return std::pow(made.dimensions[first + l], -exponent); };
       // y_1 less what a line through the two others has there.
       const double share = (x(1) - x(2)) / (x(0) - x(2));
       for (std::size_t t = 0; t <= 8; ++t) {
-        bent.values.emplace_back(60, 1.0);
+        bent.values.emplace_back(60, 0.0);
         for (std::size_t r = 0; r < 60 && t > 0; ++r)
           bent.values.back()[r] -=
               deviation(first + 1, t, r) - share * deviation(first, t, r) - (1 - share) * deviation(first + 2, t, r);
       }
     }
     CHECK(result.fit_p_value == Approx(judge(none, bent, {}, 6).p_value).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("the misfit knows no sign: deviations turned over have the same p-value") {
+  Made made;
+  made.replicas = 60;
+  for (const double bend : {0.0, 20.0}) {  // none, and gaps like d^-3 taken for d^-1
+    made.transient = 1e3 * bend;
+    made.exponent = 3;
+    auto levels = made.levels(6);
+    for (const bool known : {false, true}) {
+      auto turned = levels;
+      for (std::size_t l = 0; l < levels.size(); ++l)
+        for (std::size_t t = 0; t < turned[l].sample.values.size(); ++t) {
+          const double theory = turned[l].theory.columns[0].value[t],
+                       spread = made.spread / std::sqrt(made.dimensions[l]);
+          for (std::size_t r = 0; r < made.replicas; ++r) {
+            // Skewed, as risks are.
+            double& value = levels[l].sample.values[t][r];
+            if (!known) value = theory * (value / theory + std::pow(value / theory - 1, 2) / spread);
+            turned[l].sample.values[t][r] = 2 * theory - value;
+          }
+          for (auto* level : {&levels[l], &turned[l]})
+            level->theory.columns[0].std.push_back(known && t > 0 ? 1.6 * spread * theory : 0);
+        }
+      for (auto* side : {&levels, &turned})
+        for (Level& level : *side)
+          if (!known) level.theory.columns[0].std.clear();
+      const double p = extrapolate(levels, {}, std::vector<double>{1}, 6).fit_p_value;
+      CHECK(p < 1);
+      CHECK(extrapolate(turned, {}, std::vector<double>{1}, 6).fit_p_value == Approx(p).epsilon(1e-9));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "models/least_squares/sgd_flow.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -69,6 +70,8 @@ Trajectory solve_volterra(const FlowProblem& problem, const Time& time, double r
       solvers::volterra([&](double t) { return F(t); }, H, problem.noise_variance, out.steps, options);
   out.columns.resize(1);
   out.columns[0].value = solution.values;
+  // What has decayed out of the range of doubles may be left a rounding below 0.
+  for (double& P : out.columns[0].value) P = std::abs(std::max(P, 0.0));
   out.valid_until.reset();
   out.warnings.clear();
   out.method = "volterra";

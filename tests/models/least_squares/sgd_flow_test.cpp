@@ -127,3 +127,26 @@ TEST_CASE("the Volterra equation is the homogenised flow") {
   CHECK_THROWS_AS(solve_volterra(Setting(FlowLevel::homog, "[schedule]\nkind = 'linear'\n").flow, time, 1e-9),
                   std::invalid_argument);
 }
+
+TEST_CASE("the Volterra equation's P is not below 0 where it has decayed out of range") {
+  spectra::Spectrum spectrum;
+  spectrum.eigenvalue = {1, 0.5};
+  spectrum.multiplicity = {1, 1};
+  spectrum.target_power = {1, 1};
+  auto data = tests::data_of(spectrum, 0, {0, 10});
+  for (const double eta : {0.5, 0.6666666, 0.75, 0.9}) {
+    CAPTURE(eta);
+    const SgdModes modes(*data);
+    const FlowProblem flow{modes, {1, 1}, 0, FlowLevel::homog, 1, 1, eta, Setting::read("")};
+    const std::vector<double> P =
+        solve_volterra(flow, {1000000000, {1000, 100000000, 1000000000}}, 1e-8).columns[0].value;
+    // d(P, P')/dt of two modes: the slower of the roots s of 1 = sum eta^2 lambda^2/(s + 2 eta lambda), alone at step 1000.
+    const double b = 3 * eta - 1.25 * eta * eta, c = 2 * eta * eta - 1.5 * eta * eta * eta,
+                 s = (-b + std::sqrt(b * b - 4 * c)) / 2;
+    CHECK(std::log(P[0]) / 1000 == Approx(s).epsilon(2e-3));
+    CHECK(P[1] >= 0);
+    CHECK(P[2] >= 0);
+    CHECK(P[2] < 1e-300);
+    CHECK_FALSE(std::signbit(P[2]));
+  }
+}

@@ -150,12 +150,19 @@ class Splitter {
   std::size_t at_ = 0, number_ = 1;
 };
 
+/// Fortran writes 1.5D-3.
+std::optional<double> cell_number(std::string text) {
+  const std::size_t at = text.find_first_of("dD");
+  if (at != std::string::npos && number_of(std::string_view(text).substr(0, at))) text[at] = 'e';
+  return number_of(text);
+}
+
 bool has_decimal_comma(std::string_view cell) {
   const std::size_t comma = cell.find(',');
   if (comma == std::string_view::npos || cell.find(',', comma + 1) != std::string_view::npos) return false;
   std::string point(cell);
   point[comma] = '.';
-  return cell.find('.') == std::string_view::npos && number_of(point).has_value();
+  return cell.find('.') == std::string_view::npos && cell_number(point).has_value();
 }
 
 /// True when some numbers have a decimal comma and none a decimal point.
@@ -166,7 +173,7 @@ bool written_with_commas(const DelimitedText& table) {
       if (cell.find(',') != std::string::npos)
         commas = commas || has_decimal_comma(cell);
       else if (cell.find('.') != std::string::npos)
-        points = points || number_of(cell).has_value();
+        points = points || cell_number(cell).has_value();
     }
   return commas && !points;
 }
@@ -185,10 +192,9 @@ std::optional<double> number_of(std::string_view text) {
 }
 
 std::optional<double> DelimitedText::number(std::string_view cell) const {
-  if (!decimal_comma) return number_of(cell);
-  std::string point(cell);
-  std::replace(point.begin(), point.end(), ',', '.');
-  return number_of(point);
+  std::string plain(cell);
+  if (decimal_comma) std::replace(plain.begin(), plain.end(), ',', '.');
+  return cell_number(std::move(plain));
 }
 
 std::string_view DelimitedText::separator_name() const {
@@ -215,9 +221,9 @@ DelimitedText split_delimited(std::string_view text) {
   }
   Splitter(without_byte_order_mark(text), out).run();
   out.decimal_comma = out.separator != ',' && written_with_commas(out);
-  // Separators at the end of every line make a last column of nothing.
+  // Separators at the end of every line make last columns of nothing.
   const auto closed = [](const DelimitedLine& line) { return line.cells.size() > 1 && line.cells.back().empty(); };
-  if (!out.lines.empty() && std::all_of(out.lines.begin(), out.lines.end(), closed))
+  while (!out.lines.empty() && std::all_of(out.lines.begin(), out.lines.end(), closed))
     for (DelimitedLine& line : out.lines) line.cells.pop_back();
   return out;
 }

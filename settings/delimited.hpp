@@ -31,7 +31,7 @@ struct DelimitedText {
   std::vector<Comment> comments;
   std::vector<DelimitedLine> lines;
 
-  /// The number in a cell, "inf" and "nan" included; nothing where it holds none.
+  /// The number in a cell, "inf" and "nan" and Fortran's exponents (1.5D-3) included; nothing where it holds none.
   std::optional<double> number(std::string_view cell) const;
   /// What the separator is called in messages: "commas", "semicolons", "tabs", "blanks".
   std::string_view separator_name() const;

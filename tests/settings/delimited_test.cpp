@@ -41,6 +41,7 @@ TEST_CASE("one table, as different programs separate it") {
   CHECK(rows("a , b\n1,  2.5\n\n3 ,\n") == expected);
   CHECK(rows("a,b\r1,2.5\r3,\r") == expected);
   CHECK(rows("a,b,\n1,2.5,\n3,,\n") == expected);
+  CHECK(rows("a;b;;;\n1;2.5;;;\n3;;;;\n;;;;\n") == expected);
   const Rows blanks{{"a", "b"}, {"1", "2.5"}, {"3", "4"}};
   CHECK(rows("a b\n1 2.5\n3 4") == blanks);
   CHECK(rows("  a   b\n 1\t2.5 \n  3  4   \n") == blanks);
@@ -87,6 +88,18 @@ TEST_CASE("decimal commas where the separator allows them") {
   CHECK_FALSE(both.decimal_comma);
   CHECK(!both.number("1,5"));
   CHECK_FALSE(split_delimited("1,5\n2,5\n").decimal_comma);
+}
+
+TEST_CASE("exponents of Fortran") {
+  const DelimitedText points = split_delimited("x\n1.5D-3\n"), commas = split_delimited("x;y\n1,5D+00;2d1\n");
+  CHECK(*points.number("1.5D-3") == 1.5e-3);
+  CHECK(*points.number("-2.d2") == -200);
+  CHECK(*commas.number("1,5D+00") == 1.5);
+  CHECK(*commas.number("2d1") == 20);
+  for (const char* none : {"D5", "1D", "1D5D5", "2dogs", "1e5D2", "infD1", "nand"}) {
+    CAPTURE(none);
+    CHECK(!points.number(none));
+  }
 }
 
 TEST_CASE("row names of pandas and R") {

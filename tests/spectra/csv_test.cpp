@@ -182,6 +182,17 @@ TEST_CASE("what would be read wrongly is refused, with the column or the separat
   CHECK(complaint("eigenvalue\n" + std::string(100000, 'x')).size() < 200);
 }
 
+TEST_CASE("two whole numbers with a comma between that may be one number are not taken for two") {
+  for (const char* text : {"1,5\n0,5\n0,25\n", "1,05\n2,5\n", "0,5\n", "\"0\",\"5\"\n"}) {
+    CAPTURE(text);
+    CHECK(complaint(text).find("or the eigenvalue") != std::string::npos);
+  }
+  for (const char* text : {"1,5\n2,5\n", "0.0,5\n2,5\n", "eigenvalue,multiplicity\n0,5\n1,5\n", "0 5\n1 5\n"}) {
+    CAPTURE(text);
+    CHECK(complaint(text) == "no complaint");
+  }
+}
+
 TEST_CASE("without names a second number that cannot be a multiplicity is not taken for one") {
   for (const char* text : {"1,0.5,0.25\n", "1;0,5\n0,5;1\n", "1.5 2\n0.5 0.7\n"}) {
     CAPTURE(text);
@@ -192,7 +203,7 @@ TEST_CASE("without names a second number that cannot be a multiplicity is not ta
 }
 
 TEST_CASE("a first line that was meant as a number is no name") {
-  for (const char* first : {"1D0", "1..5", "1\xc2\xa0", "+-1", ".5.", "-1e", "NA", "3 %"}) {
+  for (const char* first : {"1D", "1..5", "1\xc2\xa0", "+-1", ".5.", "-1e", "NA", "3 %"}) {
     const std::string line = first;
     CAPTURE(line);
     CHECK(complaint(line + "\n0.5\n").starts_with("s.csv:1: "));

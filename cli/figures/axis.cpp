@@ -15,6 +15,12 @@ namespace {
 
 constexpr int most_labels = 7;
 
+/// To gnuplot's axes what is nearer to 0 is 0.
+double drawn(double value) {
+  constexpr double least = 1e-300;
+  return std::abs(value) < least ? 0 : value;
+}
+
 std::string tick(const std::string& label, double position, int level) {
   return fmt::format("{} {} {}", gnuplot_string(label), settings::text_of(position), level);
 }
@@ -103,7 +109,8 @@ Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& val
   Axis axis;
   double least = std::numeric_limits<double>::infinity(), greatest = -least;
   bool positive = true;
-  for (const double x : decisive) {
+  for (const double value : decisive) {
+    const double x = drawn(value);
     if (!std::isfinite(x) || (ignore_zero && x == 0)) continue;
     positive = positive && x > 0;
     least = std::min(least, x);
@@ -112,7 +119,8 @@ Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& val
   axis.log = positive && greatest > 0 && std::isfinite(least) && std::log10(greatest) - std::log10(least) > 1;
 
   double low = std::numeric_limits<double>::infinity(), high = -low;
-  for (const double x : values) {
+  for (const double value : values) {
+    const double x = drawn(value);
     if (!std::isfinite(x) || (axis.log && x <= 0)) continue;
     low = std::min(low, x);
     high = std::max(high, x);

@@ -31,7 +31,8 @@ double AxisScale::to_scale(double value) const {
   return log_ ? std::log(value) : value;
 }
 double AxisScale::from_scale(double place) const {
-  return log_ ? std::exp(place) : place;
+  // Beside a subnormal value the edge of a cell may be 0, which is nowhere on a logarithmic scale.
+  return log_ ? std::clamp(std::exp(place), 1e-307, 1e307) : place;
 }
 double AxisScale::value_at(double place) const {
   const bool ends_infinite = !values_.empty() && std::isinf(values_.back());

@@ -31,6 +31,15 @@ TEST_CASE("the range holds the data and is never empty") {
   }
 }
 
+TEST_CASE("what gnuplot cannot tell from 0 is drawn as 0") {
+  const Axis tiny = axis_of({5e-324, 5e-324}, {5e-324, 5e-324}, false, 0.05);
+  CHECK_FALSE(tiny.log);
+  CHECK(tiny.high - tiny.low > 0.09);
+  const Axis mixed = axis_of({1e-310, 1, 2}, {1e-310, 1, 2}, true, 0.05);
+  CHECK_FALSE(mixed.log);
+  CHECK(mixed.low == 0);
+}
+
 TEST_CASE("ticks") {
   Axis axis{true, 0.9, 1.1e4};
   CHECK(axis.ticks().find("\"10^{3}\" 1000 0") != std::string::npos);

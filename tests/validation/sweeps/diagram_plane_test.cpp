@@ -75,6 +75,13 @@ TEST_CASE("a logarithmic scale, whatever the order of the values") {
   CHECK(scale.cells(scale.to_scale(root)) == Approx(0.5).epsilon(1e-14));
 }
 
+TEST_CASE("borders on a logarithmic scale stay above 0 and finite, whatever the values") {
+  const AxisScale scale(numbers({5e-324, 1e-300, 1e300}, true));
+  CHECK(scale.from_scale(scale.to_scale(5e-324) - 100) > 0);
+  CHECK(std::isfinite(scale.from_scale(scale.to_scale(1e300) + 1000)));
+  CHECK(scale.from_scale(scale.to_scale(1e-300)) == Approx(1e-300).epsilon(1e-12));
+}
+
 TEST_CASE("words stand at 0, 1, 2; infinity as far beyond the last number as that beyond the one before") {
   SweepAxis axis = words({"b", "a", "c"});
   axis.log = true;  // means nothing for words

@@ -396,6 +396,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
   theory.coefficients.source = source == "null"        ? CoefficientSource::null
                                : source == "idealised" ? CoefficientSource::idealised
                                                        : CoefficientSource::fixed_point;
+  for (const char* key : {"null_draws", "regression_draws"})
+    if (values.given(key) && values.integer(key) == 1)
+      throw values.error(key, "at least 2 draws are needed for a standard error, got 1");
   const bool given = values.given("null_draws");
   const auto draws = given ? static_cast<std::uint64_t>(values.integer("null_draws")) : 0;
   theory.coefficients.draws = given ? draws : 64;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 
 namespace edgewise::models::muon {
 
@@ -93,8 +94,8 @@ class Accumulator {
   Moments drift_, noise_, total_;
 };
 
-void check(std::uint64_t draws) {
-  if (draws < 2) throw std::invalid_argument("theory.null_draws: at least 2 draws are needed for a standard error");
+void check(std::uint64_t draws, const std::string& key = "null_draws") {
+  if (draws < 2) throw std::invalid_argument("theory." + key + ": at least 2 draws are needed for a standard error");
 }
 
 }  // namespace
@@ -162,7 +163,7 @@ std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& pr
 
 MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, std::uint64_t draws,
                                             std::uint64_t seed) {
-  check(draws);
+  check(draws, "regression_draws");
   if (!problem.isotropic_outputs)
     throw std::invalid_argument("theory.regression_draws: known for isotropic outputs only");
   const MatrixCoordinates coordinates(problem);

@@ -136,6 +136,8 @@ TEST_CASE("what matrix least squares refuses, and why") {
   fails(case_of(.4, 32, "signsvd", .02, "[theory]\nmethod = \"ode\"\ndressed = true\n"),
         "needs method = \"recursion\"");
   fails(case_of(.4, 32, "signsvd", .02, "[theory]\npowers = [129]\n"), "there is no column 129 of 128");
+  for (const std::string key : {"null_draws", "regression_draws"})
+    fails(case_of(.4, 32, "signsvd", .02, "[theory]\n" + key + " = 1\n"), "theory." + key + ": at least 2 draws");
 }
 
 TEST_CASE("the ODE is the recursion's limit: the difference halves with the learning rate") {

@@ -168,6 +168,8 @@ TEST_CASE("null draws want two, and isotropic outputs where a map has a scale") 
   MatrixLeastSquares problem = literal::four_inputs(3, 2);
   CHECK_THROWS_WITH(null_coefficients(problem, 1, 1, 1.0),
                     "theory.null_draws: at least 2 draws are needed for a standard error");
+  CHECK_THROWS_WITH(regressed_coefficients(problem, 1, 1),
+                    "theory.regression_draws: at least 2 draws are needed for a standard error");
   problem.isotropic_outputs = false;
   CHECK_THROWS_AS(null_coefficients(problem, 2, 1, std::vector{1.0}), std::invalid_argument);
   CHECK_THROWS_AS(regressed_coefficients(problem, 2, 1), std::invalid_argument);

@@ -279,9 +279,20 @@ constexpr double allowed_spread = 0.1;
 /// lower one spreads. Above this it is shown and not judged.
 constexpr double max_end_spread = 0.1;
 
+/// Relative spreads above the law's own floor, where the one given is below it; else none. A constant that is added to the losses
+/// makes their spread small, and their tails no lighter.
+std::vector<double> spread_of_tails(const ScalingCollapse& out, const std::vector<ScaledProblem>& sizes,
+                                    double floor_of_law) {
+  if (!(out.floor < floor_of_law)) return std::vector<double>(out.theory.x.size(), 0.0);
+  ScalingCollapse own = out;
+  own.floor = floor_of_law;
+  predict(own, sizes, infinity, nullptr);
+  return own.predicted_floor;
+}
+
 /// Delta of the simulated runs, or their noise floor, against the prediction.
 SpreadCheck check_spread(const SampledCurves& simulated, double floor, const std::vector<double>& predicted,
-                         bool of_floor) {
+                         const std::vector<double>& tails, bool of_floor) {
   SpreadCheck out;
   out.predicted = predicted;
   // No seed is in a block of that number.
@@ -296,10 +307,11 @@ SpreadCheck check_spread(const SampledCurves& simulated, double floor, const std
     for (const auto& one : left) values.push_back(one[k]);
     const auto n = static_cast<double>(blocks);
     // The jackknife misses what rare runs do to a spread: no less than a log-normal law of that spread has.
-    const double w = 1 + predicted[k] * predicted[k], kurtosis = w * w * (w * w + 2 * w + 3) - 6;
+    const double spread = std::max(predicted[k], tails[k]), w = 1 + spread * spread,
+                 kurtosis = w * w * (w * w + 2 * w + 3) - 6;
     const double least = std::sqrt((kurtosis + 2) / (4 * static_cast<double>(seeds * simulated.loss.size())));
     out.error.push_back(std::max(moments(values).std * (n - 1) / std::sqrt(n), predicted[k] * least));
-    if (simulated.x[k] < 0.2 - 1e-9 || simulated.x[k] > 0.95 + 1e-9 || predicted[k] > heavy_spread) continue;
+    if (simulated.x[k] < 0.2 - 1e-9 || simulated.x[k] > 0.95 + 1e-9 || spread > heavy_spread) continue;
     const double gap = std::abs(out.measured[k] - predicted[k]);
     out.largest = std::max(out.largest, gap / predicted[k]);
     out.agrees = out.agrees && gap <= std::max(4 * out.error[k], allowed_spread * predicted[k]);
@@ -397,9 +409,10 @@ ScalingCollapse collapse_of(const std::vector<ScaledProblem>& sizes, const Scali
   if (out.predicted_delta.empty() || seeds < 8) return out;
   std::vector<double> expected;
   const double end_spread = predict(out, sizes, seeds, &expected);
-  out.delta_check = check_spread(*out.simulated, out.floor, expected, false);
+  const std::vector<double> tails = spread_of_tails(out, sizes, law->floor());
+  out.delta_check = check_spread(*out.simulated, out.floor, expected, tails, false);
   out.delta_check->judged = end_spread <= max_end_spread;
-  out.floor_check = check_spread(*out.simulated, out.floor, out.predicted_floor, true);
+  out.floor_check = check_spread(*out.simulated, out.floor, out.predicted_floor, tails, true);
   return out;
 }
 

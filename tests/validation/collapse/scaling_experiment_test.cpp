@@ -190,6 +190,28 @@ TEST_CASE("simulated sizes agree with the theory of curves, spread and floor; an
   CHECK_FALSE(rough.delta_check->judged);
 }
 
+TEST_CASE(
+    "a floor far below the losses makes their spread small, and its errors no smaller than the runs' tails allow") {
+  const std::string sizes = "[collapse]\nsizes = [4, 8]\n";
+  const ScalingCollapse own = collapsed(small + sizes), low = collapsed(small + sizes + "floor = -1\n");
+  REQUIRE(low.floor_check);
+  double seeds = 0, largest = 0;
+  for (const auto& of_size : low.simulated->loss) seeds += static_cast<double>(of_size.size());
+  std::size_t left_out = 0;
+  for (std::size_t k = 0; k < low.simulated->x.size(); ++k) {
+    const double x = low.simulated->x[k], predicted = low.predicted_floor[k], tail = own.predicted_floor[k];
+    CHECK(predicted < 0.5 * tail);
+    const double w = 1 + tail * tail, kurtosis = w * w * (w * w + 2 * w + 3) - 6;
+    CHECK(low.floor_check->error[k] >= 0.999999 * predicted * std::sqrt((kurtosis + 2) / (4 * seeds)));
+    if (x < 0.2 - 1e-9 || x > 0.95 + 1e-9 || tail > 0.3)
+      ++left_out;
+    else
+      largest = std::max(largest, std::abs(low.floor_check->measured[k] / predicted - 1));
+  }
+  CHECK(left_out > 5);
+  CHECK(low.floor_check->largest == Approx(largest).epsilon(1e-12));
+}
+
 TEST_CASE("predicted spreads are (4.4) of each size's fluctuations, averaged as the measured ones") {
   const models::Experiment base = read(small + "[collapse]\nsizes = [8, 32, 64]\npoints = 5\nhorizon = '10*size/8'\n");
   const ScalingOptions options = read_scaling(base.table);

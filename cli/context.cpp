@@ -44,7 +44,8 @@ std::string nearest_file(const std::string& path) {
   std::error_code ignored;
   const fs::path folder = fs::path(path).parent_path();
   for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, ignored))
-    if (entry.path().extension() == fs::path(path).extension()) names.push_back(entry.path().filename().string());
+    if (entry.path().extension() == fs::path(path).extension() && entry.exists(ignored))
+      names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return settings::suggestion(fs::path(path).filename().string(), names);
 }
@@ -54,6 +55,8 @@ std::string nearest_file(const std::string& path) {
 void require_file(const std::string& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found && fs::is_symlink(fs::symlink_status(path, error)))
+    throw Error(fmt::format("{}: cannot be read: it is a symbolic link to a file that is not there", path));
   if (status.type() == fs::file_type::not_found)
     throw Error(fmt::format("{}: no such file{}", path, nearest_file(path)));
   if (status.type() == fs::file_type::none) throw Error(fmt::format("{}: cannot be read: {}", path, error.message()));

@@ -47,13 +47,23 @@ std::optional<Number> read_number(const std::string& option, const std::string& 
   return value;
 }
 
-constexpr const char* whole = "a whole number >= 0";
+constexpr const char *whole = "a whole number >= 0", *seeds = "a whole number >= 0, at most 9223372036854775807";
 
 std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(command->get_name());
   return names;
+}
+
+/// An option that is given has a value; of a path its user says so, and a text may be empty.
+void check_values(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    if (option->nonpositional() && type != "TEXT" && type != "PATH")
+      for (const std::string& value : option->results())
+        if (value.empty()) throw Error(option->get_name() + ": the value is empty");
+  }
 }
 
 /// The first word that is no option must be a command.
@@ -328,13 +338,14 @@ class Program {
     }
     const CLI::App* command = app_.get_subcommands().front();
     check_extras(app_, *command);
+    check_values(*command);
     Context context{out, err};
     context.outputs = line_.outputs;
     context.overrides = line_.overrides;
     context.threads =
         read_number<unsigned>("--threads", line_.threads, "a whole number >= 0 (0: all cores)").value_or(0);
-    if (const auto seed = read_number<std::int64_t>("--seed", line_.seed, whole)) {
-      if (*seed < 0) throw Error(fmt::format("--seed: must be {}, got '{}'", whole, settings::shown(line_.seed)));
+    if (const auto seed = read_number<std::int64_t>("--seed", line_.seed, seeds)) {
+      if (*seed < 0) throw Error(fmt::format("--seed: must be {}, got '{}'", seeds, settings::shown(line_.seed)));
       context.seed = static_cast<std::uint64_t>(*seed);
     }
     context.quiet = line_.quiet;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -166,7 +167,10 @@ std::string with_whole_numbers(std::string_view text) {
 /// The value of an assignment on the command line; nothing where it is no TOML.
 std::optional<Value> assigned(const std::string& raw, const std::string& origin) {
   // Alone, a number may be written in every way that reads as one.
-  if (raw.find('.') != std::string::npos || raw.starts_with("+") || raw.starts_with("0"))
+  std::int64_t ignored = 0;
+  const bool beyond =
+      std::from_chars(raw.data(), raw.data() + raw.size(), ignored).ec == std::errc::result_out_of_range;
+  if (raw.find('.') != std::string::npos || raw.starts_with("+") || raw.starts_with("0") || beyond)
     if (const auto number = number_of(raw); number && std::isfinite(*number)) {
       const bool whole = raw.find_first_of(".eEnN") == std::string::npos;
       if (whole && std::abs(*number) < 9e15) return static_cast<std::int64_t>(*number);
@@ -177,7 +181,9 @@ std::optional<Value> assigned(const std::string& raw, const std::string& origin)
       parsed = read_text("x = " + text, origin);
       break;
     } catch (const Error& e) {
-      if (!std::string_view(e.what()).starts_with(origin + ": line ")) throw;
+      const std::string said = e.what(), of_key = origin + ": x: ";
+      if (said.starts_with(of_key)) throw Error(origin + ": " + said.substr(of_key.size()));
+      if (!said.starts_with(origin + ": line ")) throw;
     }
   const std::vector<std::string> keys = parsed.keys();
   if (keys.empty()) return std::nullopt;

@@ -89,6 +89,10 @@ TEST_CASE("errors of the command line are one line with a suggestion") {
   check_refused({"solve", "a.toml", "--threads", "two"}, {"--threads: must be a whole number", "'two'"});
   check_refused({"solve", "a.toml", "--threads", "-1"}, {"--threads: must be a whole number"});
   check_refused({"solve", "a.toml", "--seed", "-1"}, {"--seed: must be a whole number"});
+  check_refused({"solve", "a.toml", "--seed", "9223372036854775808"}, {"at most 9223372036854775807"});
+  for (const std::string option : {"--seed", "--threads", "--set", "--format"})
+    check_refused({"solve", "a.toml", option, ""}, {option + ": the value is empty"});
+  check_refused({"plot", "a.csv", "--guide", ""}, {"--guide: the value is empty"});
   check_refused({"solve", "a.toml", "--format", "xml"}, {"--format: must be one of csv, nc, json"});
   check_refused({"solve", "a.toml", "-o"}, {"solve: --output needs a value"});
   check_refused({"plot", "a.csv", "--guide", "inf"}, {"--guide: must be a number, got 'inf'"});

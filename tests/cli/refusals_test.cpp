@@ -31,6 +31,9 @@ TEST_CASE("bad experiments are refused with file, key and accepted values") {
   refused("time.steps=many", {"time.steps"});
   refused("no-assignment", {"--set no-assignment", "section.key=value"});
   check_refused({"solve", folder / "smal.toml"}, {"smal.toml: no such file", "did you mean 'small.toml'"});
+  std::filesystem::create_symlink(folder / "gone/x.toml", folder / "link.toml");
+  check_refused({"solve", folder / "link.toml"},
+                {"link.toml: cannot be read: it is a symbolic link to a file that is not"});
   check_refused({"solve", folder / ""}, {"is a folder"});
   check_refused({"solve", folder.file("broken.toml", "title = \n")}, {"broken.toml: line 1"});
 

@@ -108,6 +108,11 @@ TEST_CASE("numbers on the command line may lack a digit beside their point") {
   CHECK(value("v1.5x") == Value(std::string("v1.5x")));
   CHECK(value("../a.csv") == Value(std::string("../a.csv")));
   CHECK(value("true") == Value(true));
+  // More than a whole number holds.
+  CHECK(value("9223372036854775808") == Value(9223372036854775808.0));
+  CHECK(value("-99999999999999999999") == Value(-1e20));
+  CHECK(message([&] { override_value(t, "a.x=1979-05-27"); }) ==
+        "--set a.x=1979-05-27: dates and times have no meaning here");
   // No second key by the back door.
   CHECK(message([&] { override_value(t, "a.x=1\ny = 2"); }).find("the value must be") != std::string::npos);
 }

@@ -33,6 +33,10 @@ RecursionSolution follow(const CoupledModes& system, std::span<const double> M0,
   const double limit = options.divergence_limit * (scale > 0 ? scale : 1);
   const std::uint64_t between_looks = std::max<std::uint64_t>(1, 65536 / std::max<std::size_t>(n, 1));
   std::size_t next = 0;
+  // A state that comes back, at a fixed point or in a cycle of two about it, comes back for ever.
+  constexpr std::uint64_t longest_cycle = 2;
+  std::vector<double> seen;
+  std::uint64_t seen_at = 0;
   for (std::uint64_t k = 0; next < at.size(); ++k) {
     if (std::ranges::any_of(p, [&](double value) { return !(std::abs(value) <= limit); })) {
       out.diverged_at = k;
@@ -45,8 +49,14 @@ RecursionSolution follow(const CoupledModes& system, std::span<const double> M0,
       if (++next == at.size()) break;
     }
     if (options.stop && k % between_looks == 0 && options.stop()) break;
+    if (system.autonomous() && k % between_looks == 0) {
+      seen = out.last;
+      seen_at = k;
+    }
     advance(system, k, p, out.last, rate, source);
     shared_scalars(system, out.last, p);
+    const std::uint64_t since = k + 1 - seen_at;
+    if (since <= longest_cycle && out.last == seen) k += (at[next] - k - 1) / since * since;
   }
   return out;
 }

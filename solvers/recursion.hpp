@@ -40,7 +40,8 @@ void shared_scalars(const CoupledModes& system, std::span<const double> M, std::
 void advance(const CoupledModes& system, std::uint64_t step, std::span<const double> p, std::span<double> M,
              std::span<double> rate, std::span<double> source);
 
-/// Follows the recursion from M0 at step 0 and records at the steps `at` (increasing).
+/// Follows the recursion from M0 at step 0 and records at the steps `at` (increasing). Of an autonomous one that has
+/// come to rest no further steps are computed, so that the last may be 1e18.
 /// \throws std::invalid_argument for sizes that do not fit or steps that do not increase.
 RecursionSolution follow(const CoupledModes& system, std::span<const double> M0, std::span<const std::uint64_t> at,
                          const RecursionOptions& options = {});

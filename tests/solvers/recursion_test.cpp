@@ -42,6 +42,24 @@ TEST_CASE("the coefficients are read at the step's number, and the observer sees
   CHECK(seen == std::vector<double>{1, 12, 4, 8, 2, 8, 2, 6, 3, 8, 2, 6});
 }
 
+TEST_CASE("a recursion that has come to rest, or goes to and fro, is not followed on") {
+  const std::vector<std::uint64_t> at{3, 1000000, 1000000000000000000, 1000000000000000001};
+  // The fixed point b s/(A - b) = 1.
+  const LeastSquares resting({0.3}, {0.1}, 2);
+  const RecursionSolution rest = follow(resting, std::vector<double>{5.0}, at);
+  REQUIRE(rest.steps == at);
+  CHECK(rest.shared[0][0] == Approx(1 + 4 * std::pow(0.8, 3)).epsilon(1e-13));
+  for (std::size_t k = 1; k < 4; ++k) CHECK(rest.shared[k][0] == Approx(1).epsilon(1e-14));
+  // M' = -M: of two, and from an even step on.
+  const LeastSquares swinging({2.0}, {0.0});
+  const RecursionSolution swing = follow(swinging, std::vector<double>{5.0}, at);
+  REQUIRE(swing.steps == at);
+  CHECK(swing.shared[0][0] == -5);
+  CHECK(swing.shared[1][0] == 5);
+  CHECK(swing.shared[2][0] == 5);
+  CHECK(swing.shared[3][0] == -5);
+}
+
 TEST_CASE("divergence is noticed at its step, and what was recorded ends before it") {
   const LeastSquares system({-1.0}, {0.0});  // doubles
   const std::vector<double> start{1.0};

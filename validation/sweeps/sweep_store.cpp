@@ -212,6 +212,7 @@ struct SweepStore::Impl {
     bool complete = !measures_differ;
     for (const CellResult& cell : table.cells) complete = complete && cell.state == CellState::finished;
     const std::string version = meta(database, "version");
+    if (measures_differ && version == options.version) refuse("the measures that it keeps are others");
     if (measures_differ || (!complete && version != options.version))
       refuse(fmt::format("it was begun by {}, this is {}", version, options.version));
     if (meta(database, "presentation") != plan.presentation.text()) relabel();

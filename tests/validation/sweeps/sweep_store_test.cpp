@@ -221,6 +221,11 @@ TEST_CASE("a store that somebody else has changed is told, not run or believed")
   says("UPDATE meta SET value = '= 3' WHERE name = 'presentation'", unreadable);
   says("DELETE FROM meta", "is not a store of a sweep, or is damaged");
   says("PRAGMA user_version = 7", "another version of edgewise");
+  const std::string path = folder / "measures.db";
+  { const SweepStore store(path, sweep, now); }
+  Database(path, Database::Mode::write, 0.1).execute("DELETE FROM measures WHERE position = 0");
+  CHECK(
+      holds(error_of([&] { SweepStore(path, sweep, now); }), "another sweep: the measures that it keeps are others;"));
   // A view in a table's place could be anything, also something that never ends.
   says(
       "DROP TABLE cells; CREATE VIEW cells AS WITH RECURSIVE n(cell) AS (SELECT 0 UNION ALL SELECT 0 FROM n) SELECT "

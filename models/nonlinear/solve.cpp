@@ -132,6 +132,7 @@ class Solver {
           out_.diverged_at = static_cast<double>(recursion.steps());
           return;
         }
+        if (recursion.at_rest()) recursion.rest(target - recursion.steps());
       }
       record(static_cast<double>(target), recursion.excess_mse());
       powers_.push_back(recursion.drift_powers());

@@ -133,17 +133,25 @@ bool NonlinearRecursion::step() {
     if (left < 0 && (curvature == 0 || left * M_.front() + noise * modes_.s.front() < 0)) return false;
   }
   double P = 0;
+  bool moved = false;
   for (std::size_t i = 0; i < M_.size(); ++i) {
-    const double k = modes_.kappa[i];
+    const double k = modes_.kappa[i], before = M_[i];
     M_[i] += noise * modes_.s[i] - (decay - curvature * k) * k * M_[i];
+    moved = moved || M_[i] != before;
     P += k * M_[i];
   }
+  at_rest_ = !moved && P == P_ && problem_.schedule->constant() && problem_.method != Method::adam;
   pull_ += eta * law.a;
   last_rate_ = eta;
   law_.step(P_);
   P_ = P;
   ++steps_;
   return true;
+}
+
+void NonlinearRecursion::rest(std::uint64_t steps) {
+  pull_ += static_cast<double>(steps) * rate() * law().a;
+  steps_ += steps;
 }
 
 ModeSystem modes_of(const NonlinearProblem& problem) {

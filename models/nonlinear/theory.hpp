@@ -88,6 +88,10 @@ class NonlinearRecursion {
   NonlinearRecursion(const ModeSystem& modes, const ScalarLaws& laws, const NonlinearProblem& problem);
   /// One step; false where a mode would be reflected beyond its optimum (2 eta a kappa > 1), and nothing is done.
   bool step();
+  /// True when the last step has changed nothing and, by a constant rate and laws without memory, none will.
+  bool at_rest() const { return at_rest_; }
+  /// So many steps at rest.
+  void rest(std::uint64_t steps);
   double excess_mse() const { return P_; }
   DriftPowers drift_powers() const { return nonlinear::drift_powers(modes_.kappa, M_); }
   std::uint64_t steps() const { return steps_; }
@@ -105,6 +109,7 @@ class NonlinearRecursion {
   std::vector<double> M_;
   double pull_ = 0, last_rate_ = 0;
   std::uint64_t steps_ = 0;
+  bool at_rest_ = false;
 };
 
 /// Against which divergence is measured (framework/divergence.hpp), in theory and in simulation: the excess at the start

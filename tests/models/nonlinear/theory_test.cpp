@@ -434,6 +434,43 @@ TEST_CASE("steady states of finite steps are where the recursion settles, and no
   CHECK(of(1.5) == 0);
 }
 
+TEST_CASE("a recursion at rest is not followed on, and what it counts goes on") {
+  spectra::Spectrum s;
+  s.eigenvalue = {1, 0.4};
+  s.multiplicity = {1, 2};
+  s.target_power = {0.5, 1};
+  const Covariance K = diagonal_covariance(s);
+  for (const char* method : {"sgd", "huber", "sign-late"}) {
+    CAPTURE(method);
+    const auto p = problem(K, method, gaussian_noise(0.3), 0.05, 10);
+    const ModeSystem modes = modes_of(p);
+    const ScalarLaws laws = scalar_laws(p);
+    NonlinearRecursion recursion(modes, laws, p);
+    while (!recursion.at_rest() && recursion.steps() < 100000) REQUIRE(recursion.step());
+    REQUIRE(recursion.at_rest());
+    NonlinearRecursion on = recursion;
+    for (int k = 0; k < 1000; ++k) on.step();
+    recursion.rest(1000);
+    CHECK(recursion.steps() == on.steps());
+    CHECK(recursion.excess_mse() == on.excess_mse());
+    CHECK(recursion.pull() == Approx(on.pull()).epsilon(1e-12));
+    CHECK(recursion.rate() == on.rate());
+    auto late = p;
+    late.time = {1000000000000000, {10, 1000000000000000}};
+    const models::Trajectory out = solve(late, {});
+    CHECK(out.steps.back() == 1e15);
+    CHECK(P_of(out).back() == Approx(steady_states(p, modes, laws, Steps::finite).front()).epsilon(1e-9));
+  }
+  // A rate that changes, and laws that remember, are followed.
+  auto adam = problem(K, "adam", gaussian_noise(0.3), 0.05, 10);
+  adam.ema_square = 0.9;
+  const ModeSystem modes = modes_of(adam);
+  const ScalarLaws laws = scalar_laws(adam);
+  NonlinearRecursion recursion(modes, laws, adam);
+  for (int k = 0; k < 5000; ++k) recursion.step();
+  CHECK_FALSE(recursion.at_rest());
+}
+
 TEST_CASE("localisation is sqrt(B) max |rho|") {
   auto p = problem(power_law(30, 0.5, 0.5), "sign-late", gaussian_noise(0.25), 0.1, 4);
   p.batch = 9;

@@ -1,5 +1,5 @@
 // Rate rules on second-order regression: the tables of docs/theory/curvature-dynamics.md, section 3.3, the same rules in
-// parameter space from their definition, the theory that is stepped by them, ends, and bad input.
+// parameter space from their definition, ends, and bad input.
 #include "models/quadratic_regression/tuned_steps.hpp"
 
 #include <doctest/doctest.h>
@@ -13,7 +13,6 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/framework/absent.hpp"
-#include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/simulation.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -525,129 +524,6 @@ TEST_CASE("CDAT on edge keeps a quadratic loss along any base's steps, and a hea
   CHECK(names(at("momentum = 0.9\n", "sigma = 2.0\n", "1.0")) == "on_edge ");
 }
 
-TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is chosen is a rate that is given") {
-  using namespace models::quadratic_regression;
-  QuadraticMemoryProblem problem;
-  problem.ensemble = {0.5, 4, 1, 1};
-  problem.steps = 25;
-  std::vector<QuadraticDescent> seen;
-  problem.choose_rate = [&](std::size_t t, const QuadraticDescent& now) {
-    seen.push_back(now);
-    return t % 3 == 0 ? .3 : now.slope / now.curvature;
-  };
-  const QuadraticMemorySolution chosen = solve_quadratic_memory(problem);
-  REQUIRE(chosen.chosen.size() == 25);
-  for (std::size_t t = 0; t < 25; ++t) {
-    const QuadraticDescent& s = seen[t];
-    const double eta = chosen.chosen[t];
-    const double after =
-        s.loss - s.slope * eta + s.curvature * eta * eta / 2 + s.third * eta * eta * eta + s.fourth * std::pow(eta, 4);
-    CHECK(after == Approx(chosen.loss[t + 1]).epsilon(1e-9));
-    // |theta' - theta|^2/P = q' - 2 C + q with C = q - eta g.theta/P, and |g|^2/D = delta^-1 |g|^2/P.
-    CHECK(eta * eta * s.slope * .5 == Approx(chosen.q[t + 1] - s.q + 2 * eta * s.along).epsilon(1e-9));
-  }
-  QuadraticMemoryProblem given = problem;
-  given.choose_rate = {};
-  given.learning_rate = chosen.chosen;
-  const QuadraticMemorySolution same = solve_quadratic_memory(given);
-  for (std::size_t t = 0; t <= 25; ++t) CHECK(same.loss[t] == Approx(chosen.loss[t]).epsilon(1e-12));
-  // At the start: E|g|^2/D = tr K/D = 1 and E g'Hg/D = tr K^2/D = 1 + delta, of Marchenko and Pastur.
-  CHECK(seen[0].slope == Approx(1).epsilon(1e-12));
-  CHECK(seen[0].curvature == Approx(1.5).epsilon(1e-12));
-  problem.batch_fraction = .5;
-  CHECK_THROWS_AS(solve_quadratic_memory(problem), std::invalid_argument);
-}
-
-TEST_CASE("where curvature makes steps of the bulk edge overshoot, the limit still reads the slopes, in all units") {
-  using namespace models::quadratic_regression;
-  // As above for any kappa: the loss' curvature along the first step knows nothing of the second derivatives. Its fourth
-  // order does, 1e8 of it against 1: at steps that long nine digits of the curvature are lost.
-  for (const double c0 : {1., 1e-20})
-    for (const double unit : {1., 1e14}) {
-      CAPTURE(c0);
-      CAPTURE(unit);
-      QuadraticMemoryProblem problem;
-      problem.ensemble = {0.5, 1e8 * unit * unit / c0, c0, unit};
-      problem.steps = 1;
-      problem.choose_rate = [&](std::size_t, const QuadraticDescent& now) {
-        CHECK(now.loss == Approx(c0 / 2).epsilon(1e-14));
-        CHECK(now.slope == Approx(c0 * unit).epsilon(1e-12));
-        CHECK(now.curvature == Approx(1.5 * c0 * unit * unit).epsilon(1e-11));
-        return 1e-6 / unit;
-      };
-      CHECK(solve_quadratic_memory(problem).chosen.size() == 1);
-    }
-}
-
-TEST_CASE("a linear model under CDAT in the limit: by the Marchenko-Pastur law") {
-  // K's law by a Gauss rule, z's power mode by mode under eta = sigma n/d.
-  const std::string text =
-      "model = 'quadratic-regression'\n[data]\noutputs = 40\nparameters = 80\ncurvature = 0\n[time]\nsteps = "
-      "20\n[rate]\n"
-      "kind = 'cdat'\nsigma = 1.3\nema = 0.5\n";
-  const auto theory = prepare(text)->solve();
-  constexpr std::size_t n = 400;
-  constexpr double delta = .5, pi = 3.14159265358979323846;
-  std::vector<double> lambda(n), weight(n), power(n, 1.0);
-  for (std::size_t k = 0; k < n; ++k) {
-    const double phi = pi * static_cast<double>(k + 1) / (n + 1.0), sine = std::sin(phi);
-    lambda[k] = 1 + delta + 2 * std::sqrt(delta) * std::cos(phi);
-    weight[k] = 2 / (n + 1.0) * sine * sine / lambda[k];
-  }
-  double mean_n = 0, mean_d = 0;
-  for (std::size_t t = 0; t < theory.steps.size(); ++t) {
-    double loss = 0, slope = 0, curvature = 0;
-    for (std::size_t k = 0; k < n; ++k) {
-      loss += weight[k] * power[k] / 2;
-      slope += weight[k] * power[k] * lambda[k];
-      curvature += weight[k] * power[k] * lambda[k] * lambda[k];
-    }
-    CHECK(models::testing::column(theory, "loss")[t] == Approx(loss).epsilon(1e-9));
-    mean_n = t == 0 ? slope : .5 * (mean_n + slope);
-    mean_d = t == 0 ? curvature : .5 * (mean_d + curvature);
-    const double eta = 1.3 * mean_n / mean_d;
-    if (t + 1 < theory.steps.size())
-      CHECK(models::testing::column(theory, "learning_rate")[t + 1] == Approx(eta).epsilon(1e-8));
-    for (std::size_t k = 0; k < n; ++k) power[k] *= (1 - eta * lambda[k]) * (1 - eta * lambda[k]);
-  }
-}
-
-TEST_CASE("a linear model with momentum in the limit, tuned and at a schedule: by the Marchenko-Pastur law") {
-  // A mode's residual a z_0, and b z_0 of J u: b' = momentum b + lambda a, a' = a - eta b'; g.u = sum a b', u.Hu = sum b'^2.
-  constexpr std::size_t n = 400;
-  constexpr double delta = .5, momentum = .6, pi = 3.14159265358979323846;
-  for (const bool tuned : {true, false}) {
-    CAPTURE(tuned);
-    const auto theory =
-        prepare(
-            "model = 'quadratic-regression'\n[data]\noutputs = 40\nparameters = 80\ncurvature = 0\n[time]\nsteps = "
-            "60\n[optimizer]\nmomentum = 0.6\n" +
-            std::string(tuned ? "[rate]\nkind = 'cdat'\nsigma = 1.3\n"
-                              : "learning_rate = 0.6\n[schedule]\nkind = 'linear'\n"))
-            ->solve();
-    std::vector<double> lambda(n), weight(n), a(n, 1.0), b(n);
-    for (std::size_t k = 0; k < n; ++k) {
-      const double phi = pi * static_cast<double>(k + 1) / (n + 1.0), sine = std::sin(phi);
-      lambda[k] = 1 + delta + 2 * std::sqrt(delta) * std::cos(phi);
-      weight[k] = 2 / (n + 1.0) * sine * sine / lambda[k];
-    }
-    for (std::size_t t = 0; t < theory.steps.size(); ++t) {
-      double loss = 0, slope = 0, curvature = 0;
-      for (std::size_t k = 0; k < n; ++k) {
-        loss += weight[k] * a[k] * a[k] / 2;
-        b[k] = momentum * b[k] + lambda[k] * a[k];
-        slope += weight[k] * a[k] * b[k];
-        curvature += weight[k] * b[k] * b[k];
-      }
-      CHECK(models::testing::column(theory, "loss")[t] == Approx(loss).epsilon(1e-8));
-      const double eta = tuned ? 1.3 * std::max(slope, 0.0) / curvature : .6 * (1 - static_cast<double>(t) / 60);
-      if (tuned && t + 1 < theory.steps.size())
-        CHECK(models::testing::column(theory, "learning_rate")[t + 1] == Approx(eta).epsilon(1e-8));
-      for (std::size_t k = 0; k < n; ++k) a[k] -= eta * b[k];
-    }
-  }
-}
-
 TEST_CASE("what the sections refuse under a rule") {
   const std::string data = "[data]\noutputs = 4\nparameters = 8\n";
   const auto refused = [&](const std::string& text, bool solve = false) { return error_of(head + text, solve, solve); };
@@ -685,25 +561,4 @@ TEST_CASE("what the sections refuse under a rule") {
   const auto huge = prepare(head + "[data]\nensemble = 'given'\nz0 = [1e60]\nJ0 = [[1e60]]\n[rate]\nkind = 'cdat'\n");
   CHECK_THROWS_AS(huge->simulate()->replica(1, 0)->advance(3), std::runtime_error);
   CHECK(holds(refused(data + "jacobian_variance = 1e200\n[rate]\nkind = 'cdat'\n", true), "data.jacobian_variance"));
-}
-
-TEST_CASE("where the limit cannot tell the slope of a step it says so, or keeps its rate") {
-  const auto text = [](const std::string& data) {
-    return "model = 'quadratic-regression'\n[data]\noutputs = 40\n" + data +
-           "[time]\nsteps = 60\n[rate]\nkind = 'cdat'\nsigma = 1.5\n";
-  };
-  CHECK(holds(error_of(text("parameters = 80\njacobian_variance = 1e-60\n"), true), "too far apart"));
-  // More outputs than parameters: the loss has a floor, (1 - 1/delta)/2, and nothing falls there.
-  const auto floor = prepare(text("parameters = 10\ncurvature = 0\n"))->solve();
-  REQUIRE(floor.valid_until);
-  CHECK(*floor.valid_until < 60);
-  CHECK(holds(floor.warnings.back(), "the rate stays"));
-  CHECK(models::testing::column(floor, "loss").back() == Approx(.375).epsilon(1e-9));
-  // In other units of the outputs and of the parameters: the same loss, relative.
-  const auto one = prepare(text("parameters = 80\n"))->solve();
-  const auto other =
-      prepare(text("parameters = 80\nresidual_variance = 1e-12\njacobian_variance = 1e8\ncurvature = 1e28\n"))->solve();
-  for (std::size_t k = 0; k < one.steps.size(); k += 5)
-    CHECK(models::testing::column(other, "loss")[k] ==
-          Approx(1e-12 * models::testing::column(one, "loss")[k]).epsilon(1e-6));
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,138 @@
 using namespace edgewise::models;
 using namespace edgewise::models::muon;
 using edgewise::tests::Approx;
+
+namespace {
+
+MatrixLeastSquares two_modes() {
+  MatrixLeastSquares problem;
+  problem.spectrum.eigenvalue = {1, 0.04};
+  problem.spectrum.multiplicity = {2, 6};
+  problem.spectrum.target_power = {1, 1};
+  problem.outputs = 8;
+  problem.batch = 32;
+  problem.output_spectrum.eigenvalue = problem.output_spectrum.multiplicity = {1};
+  problem.output_spectrum.target_power = {0};
+  problem.schedule = ingredients::read_schedule(
+      edgewise::settings::read_text("[schedule]\nkind = 'linear'\n", "f.toml"), "schedule", 100);
+  return problem;
+}
+
+/// With coefficients of a test's own: weights 2 and 0.5, and a mode that P does not see.
+MatrixDynamics coefficients_of(const MatrixLeastSquares& problem) {
+  MatrixDynamics out(problem, {.source = CoefficientSource::idealised});
+  out.weight = {2, 0.5, 0};
+  out.drift = {0.3, 0.02, 0.01};
+  out.noise = {0.1, 0.7, 5};
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("eta of one step after another, by every protocol") {
+  MatrixLeastSquares problem = two_modes();
+  const MatrixDynamics dynamics = coefficients_of(problem);
+  // N = 2 .1/.3 + .5 .7/.02 = 18.1667.
+  const double largest = 2 / (0.2 / 0.3 + 0.35 / 0.02);
+  CHECK(largest_gamma(dynamics) == Approx(largest).epsilon(1e-14));
+
+  problem.learning_rate = 0.03;
+  LearningRate constant(problem, nullptr);
+  CHECK(constant.next(3, 4) == Approx(0.0291).epsilon(1e-14));
+  CHECK(constant.next(30, 9) == Approx(0.021).epsilon(1e-14));
+
+  problem.protocol = Protocol::adaptive;
+  problem.gamma_fraction = 0.7;
+  LearningRate adaptive(problem, &dynamics);
+  CHECK(adaptive.gamma() == Approx(0.7 * largest).epsilon(1e-14));
+  CHECK(adaptive.next(3, 4) == Approx(0.7 * largest * 0.97 * 2).epsilon(1e-14));
+  CHECK(adaptive.next(30, 9) == Approx(0.7 * largest * 0.7 * 3).epsilon(1e-14));
+  CHECK(follows_coefficients(problem));
+  problem.gamma = 0.011;
+  CHECK_FALSE(follows_coefficients(problem));
+  LearningRate given(problem, nullptr);
+  CHECK(given.gamma() == 0.011);
+  CHECK(given.next(30, 9) == Approx(0.011 * 0.7 * 3).epsilon(1e-14));
+
+  // gamma at the progress before the step: the guard 1/(2 .3) at the start, then 2 fraction/N(u) where that is less.
+  problem.protocol = Protocol::local_equilibrium;
+  CHECK(follows_coefficients(problem));
+  LearningRate local(problem, &dynamics);
+  double u = 0;
+  bool guarded = false, followed = false;
+  for (int k = 0; k < 12; ++k) {
+    const double V = 1 + k, held = 0.2 / 0.3 * (1 - std::exp(-0.6 * u)) + 0.35 / 0.02 * (1 - std::exp(-0.04 * u));
+    const double gamma = std::min(1.4 / held, 1 / 0.6);
+    (gamma < 1 / 0.6 ? followed : guarded) = true;
+    CHECK(local.next(k, V) == Approx(gamma * std::sqrt(V)).epsilon(1e-12));
+    u += gamma;
+  }
+  CHECK((guarded && followed));
+
+  problem.protocol = Protocol::constant_optimal;
+  CHECK_THROWS_AS(LearningRate(problem, &dynamics), std::invalid_argument);
+}
+
+TEST_CASE("local equilibrium: time is the integral of du/gamma, and progress its inverse") {
+  const MatrixLeastSquares problem = two_modes();
+  const MatrixDynamics dynamics = coefficients_of(problem);
+  const LocalEquilibrium local(dynamics, 0.7);
+  double t = 0;
+  constexpr int pieces = 40000;
+  constexpr double end = 60;
+  for (int i = 0; i < pieces; ++i) {
+    const double u = (i + 0.5) * end / pieces;
+    const double held = 0.2 / 0.3 * (1 - std::exp(-0.6 * u)) + 0.35 / 0.02 * (1 - std::exp(-0.04 * u));
+    t += end / pieces * std::max(held / 1.4, 0.6);
+    if (i % 8000 == 7999) {
+      const double at = (i + 1) * end / pieces;
+      CHECK(local.time(at) == Approx(t).epsilon(1e-6));
+      CHECK(local.progress(t) == Approx(at).epsilon(1e-6));
+    }
+  }
+  CHECK(local.progress(0) == 0);
+}
+
+TEST_CASE(
+    "the best gamma: of one mode half its largest, of two where the smaller root of the secular equation is largest") {
+  const MatrixLeastSquares problem = two_modes();
+  MatrixDynamics one = coefficients_of(problem);
+  one.weight = {0, 0.5, 0};
+  // u' = -(2 gamma h - gamma^2 w q) u.
+  CHECK(best_gamma(one).gamma == Approx(0.02 / 0.35).epsilon(1e-6));
+  CHECK(best_gamma(one).rate == Approx(0.0004 / 0.35).epsilon(1e-10));
+
+  const MatrixDynamics two = coefficients_of(problem);
+  // M_i' = -2 gamma h_i M_i + gamma^2 q_i (w_1 M_1 + w_2 M_2): the slower eigenvalue of two by two, scanned.
+  const auto slowest = [](double gamma) {
+    const double a = 0.6 * gamma - gamma * gamma * 0.2, d = 0.04 * gamma - gamma * gamma * 0.35;
+    const double off = gamma * gamma * 0.1 * 0.5 * gamma * gamma * 0.7 * 2;
+    return 0.5 * (a + d) - std::sqrt(0.25 * (a - d) * (a - d) + off);
+  };
+  double best = 0, rate = 0;
+  for (int i = 1; i < 100000; ++i) {
+    const double gamma = i * 1e-5 * largest_gamma(two);
+    if (slowest(gamma) > rate) {
+      rate = slowest(gamma);
+      best = gamma;
+    }
+  }
+  CHECK(best_gamma(two).gamma == Approx(best).epsilon(1e-4));
+  CHECK(best_gamma(two).rate == Approx(rate).epsilon(1e-8));
+}
+
+TEST_CASE("the last modes are resolved after (m/B) tr sqrt K/sqrt lambda_n steps, (m/B) tr K/lambda_n by signs") {
+  const MatrixLeastSquares problem = two_modes();
+  const ResolutionTimes listed = resolution_times(problem, std::nullopt);
+  CHECK(listed.signsvd == Approx(0.25 * (2 + 6 * 0.2) / 0.2).epsilon(1e-14));
+  CHECK(listed.signsgd == Approx(0.25 * (2 + 6 * 0.04) / 0.04).epsilon(1e-14));
+  PowerLaw law;
+  law.alpha = 0.75;
+  law.n = 16;  // lambda_n = 1/64
+  const ResolutionTimes behind = resolution_times(problem, law);
+  CHECK(behind.signsvd == Approx(0.25 * (2 + 6 * 0.2) * 8).epsilon(1e-14));
+  CHECK(behind.signsgd == Approx(0.25 * (2 + 6 * 0.04) * 64).epsilon(1e-14));
+}
 
 TEST_CASE("local equilibrium: the conjectured cost of J resolved modes") {
   // T ~ J^max(1, alpha) for SignSVD and J^(2 alpha) for SignSGD, alpha > 1/2; below it J^(2 alpha) and J^min(1, 4

@@ -141,6 +141,99 @@ TEST_CASE("sampler and density of every law agree with its averages") {
   }
 }
 
+TEST_CASE("densities are infinite at atoms, and nowhere else") {
+  using namespace models::ingredients;
+  CHECK(std::isinf(no_noise()->density(0)));
+  CHECK(no_noise()->density(0.1) == 0);
+  // +-1/2, never 0; with errors at every draw the three points are these two.
+  for (const auto& two : {rademacher_noise(0.25), three_point_noise(0.5, 1)}) {
+    CHECK(two->density(0) == 0);
+    CHECK(std::isinf(two->density(0.5)));
+    CHECK(std::isinf(two->density(-0.5)));
+    CHECK(two->density(0.25) == 0);
+  }
+  const auto three = three_point_noise(2, 0.25);
+  for (const double at : {-2.0, 0.0, 2.0}) CHECK(std::isinf(three->density(at)));
+  CHECK(three->density(1) == 0);
+  const auto mostly_exact = contaminated_noise(0, 2, 0.3);
+  CHECK(std::isinf(mostly_exact->density(0)));
+  CHECK(mostly_exact->density(1) == Approx(0.3 * std::exp(-0.125) / std::sqrt(8 * M_PI)).epsilon(1e-14));
+  CHECK(uniform_noise(3)->density(3) == Approx(1 / 6.0).epsilon(1e-14));
+  CHECK(uniform_noise(3)->density(-3.001) == 0);
+}
+
+TEST_CASE("moments, tails and sizes of the laws") {
+  using namespace models::ingredients;
+  const auto three = three_point_noise(2, 0.25);
+  CHECK(three->variance() == Approx(1).epsilon(1e-15));
+  CHECK(three->fourth_moment() == Approx(4).epsilon(1e-15));
+  const auto mixed = contaminated_noise(0.5, 3, 0.1);
+  CHECK(mixed->variance() == Approx(0.9 * 0.25 + 0.9).epsilon(1e-15));
+  CHECK(mixed->fourth_moment() == Approx(3 * (0.9 * 0.0625 + 8.1)).epsilon(1e-15));
+  // One scale alone is a normal law.
+  for (const auto& one : {contaminated_noise(2, 5, 0), contaminated_noise(5, 2, 1), contaminated_noise(2, 2, 0.4)}) {
+    CHECK(one->gaussian());
+    CHECK(one->name() == "contaminated");
+    CHECK(one->variance() == 4);
+  }
+  // Up to 2 and 4 degrees of freedom the second and the fourth moment are infinite.
+  CHECK(std::isinf(student_noise(2, 1)->variance()));
+  CHECK(student_noise(2.5, 1)->variance() == Approx(5).epsilon(1e-14));
+  CHECK(std::isinf(student_noise(4, 1)->fourth_moment()));
+  CHECK(student_noise(6, 2)->fourth_moment() == Approx(3 * 36 * 2).epsilon(1e-14));
+  CHECK(student_noise(6, 2)->tail_index() == 6);
+  CHECK(std::isinf(cauchy_noise(1)->variance()));
+  CHECK(cauchy_noise(1)->tail_index() == 1);
+  CHECK(gaussian_noise(4)->sizes() == std::vector<double>{2});
+  CHECK(laplace_noise(8)->sizes() == std::vector<double>{2});
+  CHECK(uniform_noise(3)->sizes() == std::vector<double>{3});
+  CHECK(student_noise(3, 0.7)->sizes() == std::vector<double>{0.7});
+  CHECK(mixed->sizes() == std::vector<double>{0.5, 3});
+  CHECK(no_noise()->sizes().empty());
+}
+
+TEST_CASE("a law with normal noise on top: moments, draws, density and averages") {
+  for (auto& law : every_law()) {
+    CAPTURE(law->name());
+    const std::shared_ptr<const models::ingredients::Noise> noise = std::move(law);
+    const auto blurred = models::ingredients::blurred_noise(noise, 0.09);
+    CHECK(blurred->tail_index() == noise->tail_index());
+    if (std::isfinite(noise->variance())) CHECK(blurred->variance() == Approx(noise->variance() + 0.09).epsilon(1e-14));
+    // E (e + z)^4 = E e^4 + 6 E e^2 E z^2 + 3 (E z^2)^2.
+    if (std::isfinite(noise->fourth_moment()))
+      CHECK(blurred->fourth_moment() ==
+            Approx(noise->fourth_moment() + 6 * noise->variance() * 0.09 + 3 * 0.0081).epsilon(1e-14));
+    if (!noise->gaussian()) CHECK(blurred->sizes().back() == Approx(0.3).epsilon(1e-15));
+    // Widths add up in squares: the mean of exp(-(e + z)^2/(2 P)) over z is sqrt(P/(P + V)) exp(-e^2/(2 (P + V))).
+    for (const double P : {0.01, 2.0})
+      CHECK(blurred->exponential_average(P) ==
+            Approx(std::sqrt(P / (P + 0.09)) * noise->exponential_average(P + 0.09)).epsilon(1e-12));
+    // E exp(-e^2/2) of 2^16 draws to 6 standard errors: p < 2e-9 each, at a fixed seed.
+    random::Stream stream(9, 2);
+    const int n = 1 << 16;
+    double s1 = 0, s2 = 0;
+    for (int i = 0; i < n; ++i) {
+      const double eps = blurred->draw(stream), f = std::exp(-eps * eps / 2);
+      s1 += f;
+      s2 += f * f;
+    }
+    CHECK(std::abs(s1 / n - blurred->exponential_average(1)) <= 6 * std::sqrt((s2 / n - s1 / n * s1 / n) / n));
+    // The density integrates to that average too, and its slope is its derivative.
+    double integral = 0;
+    const double step = 4e-3;
+    for (double eps = -8 + step / 2; eps < 8; eps += step)
+      integral += step * blurred->density(eps) * std::exp(-eps * eps / 2);
+    CHECK(integral == Approx(blurred->exponential_average(1)).epsilon(1e-6));
+    for (const double at : {-1.3, 0.2, 0.9}) {
+      const auto here = blurred->blurred_density(0.4, at, 0);  // of width .5 in all
+      CHECK(here.value == Approx(noise->blurred_density(0.5, at, 0).value).epsilon(1e-9));
+      const double h = 1e-4;
+      const double rise = blurred->blurred_density(0.4, at, h).value - blurred->blurred_density(0.4, at, -h).value;
+      CHECK(here.slope == Approx(rise / (2 * h)).epsilon(1e-5).scale(1e-3));
+    }
+  }
+}
+
 TEST_CASE("variance zero draws zero") {
   random::Stream stream(1, 0);
   for (const auto& kind : models::ingredients::noise_kinds()) {

@@ -106,14 +106,14 @@ Matrix read_kernel(const Values& task, std::size_t n) {
     if (!task.given("matrix")) throw task.error("matrix", "is required with kernel = \"list\"");
     const auto& rows = task.matrix("matrix");
     if (rows.size() != n) throw task.error("matrix", fmt::format("needs a row for each of the {} labels", n));
-    for (std::size_t i = 0; i < n; ++i) {
-      if (rows[i].size() != n) throw task.error("matrix", fmt::format("needs {} columns in every row", n));
+    if (!std::ranges::all_of(rows, [n](const auto& row) { return row.size() == n; }))
+      throw task.error("matrix", fmt::format("needs {} columns in every row", n));
+    for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) {
         k(i, j) = rows[i][j];
         if (!std::isfinite(k(i, j)) || rows[i][j] != rows[j][i])
           throw task.error("matrix", fmt::format("must be symmetric, see row {}, column {}", i + 1, j + 1));
       }
-    }
     const std::vector<double> values = linear_algebra::symmetric_eigenvalues(k);
     if (!(values.back() > 0) || values.front() < -1e-12 * values.back())
       throw task.error("matrix", fmt::format("must have no negative eigenvalue and some positive one; they go from "

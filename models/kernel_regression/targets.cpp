@@ -42,14 +42,14 @@ Matrix directions(const Sources& s, double dimension) {
   if (n > 1) {
     if (s.cosines.size() != n)
       throw std::invalid_argument("several sources need the matrix of their directions' cosines");
-    for (std::size_t i = 0; i < n; ++i) {
-      if (s.cosines[i].size() != n) throw std::invalid_argument("cosines must be square, a row for every source");
+    if (!std::ranges::all_of(s.cosines, [n](const auto& row) { return row.size() == n; }))
+      throw std::invalid_argument("cosines must be square, a row for every source");
+    for (std::size_t i = 0; i < n; ++i)
       for (std::size_t j = 0; j < n; ++j) {
         gram(i, j) = s.cosines[i][j];
         if (gram(i, j) != s.cosines[j][i] || (i == j && gram(i, j) != 1))
           throw std::invalid_argument("cosines must be symmetric, with ones on the diagonal");
       }
-    }
   }
   const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(gram);
   const std::size_t most = dimension < static_cast<double>(n) ? static_cast<std::size_t>(dimension) : n;

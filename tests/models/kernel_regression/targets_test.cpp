@@ -81,6 +81,7 @@ TEST_CASE("cosines must be a square, symmetric, with ones on the diagonal, and o
                                {{0.9, 0.3}, {0.3, 1}},
                                {{1, 0.3}, {0.2, 1}},
                                {{1, 0.3}, {1}},
+                               {{1, 0.3}, {}},
                                {{1}, {0.3, 1}},
                                {{1, 0.3, 0}, {0.3, 1, 0}}})
     CHECK_THROWS_AS(with(wrong), std::invalid_argument);

@@ -80,13 +80,15 @@ double inverse(const F& f, double value, double complement, double guess) {
   return std::exp(x);
 }
 
-void check(const WeightedEigenvalues& inputs, double outputs, double batch) {
+/// The rank of a gradient: that of `inputs`, or what else limits it.
+double checked_rank(const WeightedEigenvalues& inputs, double limit) {
   if (inputs.value.empty() || inputs.value.size() != inputs.count.size())
     throw std::invalid_argument("spectral coefficients need one count per eigenvalue");
   for (const double lambda : inputs.value)
     if (!(lambda >= 0)) throw std::invalid_argument("spectral coefficients need eigenvalues >= 0");
-  if (!(std::min({outputs, batch, total(inputs)}) >= 2))
-    throw std::invalid_argument("the theory of spectral maps needs min(m, n, B) >= 2");
+  const double rank = std::min(limit, total(inputs));
+  if (!(rank >= 2)) throw std::invalid_argument("the theory of spectral maps needs min(m, n, B) >= 2");
+  return rank;
 }
 
 /// One point of the quadrature over tau.
@@ -192,8 +194,7 @@ double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
 
 std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outputs, double batch, WeightLaw law,
                                   double spacing) {
-  check(inputs, outputs, batch);
-  const double rank = std::min({outputs, batch, total(inputs)});
+  const double rank = checked_rank(inputs, std::min(outputs, batch));
   std::vector<double> drift(inputs.value.size());
   double rho = 0;
   integrate(inputs, rank, spacing, end_of_drift, [&](const Point& p) {
@@ -211,10 +212,7 @@ std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outp
 
 std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, const WeightedEigenvalues& outputs,
                                          double batch, WeightLaw law, double spacing) {
-  const double m = total(outputs);
-  check(inputs, m, batch);
-  check(outputs, m, batch);
-  const double rank = std::min({m, batch, total(inputs)});
+  const double m = total(outputs), rank = checked_rank(inputs, checked_rank(outputs, batch));
   const std::size_t columns = inputs.value.size(), rows = outputs.value.size();
   std::vector<double> drift(rows * columns), p_k(rows), p_j(columns);
   const auto output_sum = [&](double nu) {

@@ -1,9 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <vector>
 
 #include "models/muon/findings.hpp"
 #include "models/muon/sign_coefficients.hpp"
@@ -96,6 +98,21 @@ TEST_CASE("coefficients refuse what they cannot do") {
   const std::vector<double> one{1}, bad{-1}, count{10}, none;
   CHECK_THROWS_WITH(signsvd_drift({one, count}, 1, 10, WeightLaw::bilinear),
                     "the theory of spectral maps needs min(m, n, B) >= 2");
+  // Outputs, inputs and batch each limit the rank.
+  const std::vector<double> two{2};
+  for (const auto& [inputs, outputs, batch] : {std::array{10., 1.5, 10.}, {10., 10., 1.5}, {1., 10., 10.}}) {
+    const std::vector<double> n{inputs}, m{outputs};
+    CHECK_THROWS_WITH(signsvd_drift({one, n}, outputs, batch, WeightLaw::bilinear),
+                      "the theory of spectral maps needs min(m, n, B) >= 2");
+    CHECK_THROWS_WITH(signsvd_drift_matrix({one, n}, {one, m}, batch, WeightLaw::bilinear),
+                      "the theory of spectral maps needs min(m, n, B) >= 2");
+  }
+  CHECK(signsvd_drift({one, two}, 2, 2, WeightLaw::bilinear).size() == 1);
+  CHECK(signsvd_drift_matrix({one, two}, {one, two}, 2, WeightLaw::bilinear).size() == 1);
+  CHECK_THROWS_WITH(signsvd_drift_matrix({one, count}, {bad, count}, 10, WeightLaw::bilinear),
+                    "spectral coefficients need eigenvalues >= 0");
+  CHECK_THROWS_WITH(signsvd_drift_matrix({one, count}, {one, none}, 10, WeightLaw::bilinear),
+                    "spectral coefficients need one count per eigenvalue");
   CHECK_THROWS_WITH(signsvd_drift({bad, count}, 10, 10, WeightLaw::bilinear),
                     "spectral coefficients need eigenvalues >= 0");
   CHECK_THROWS_AS(signsvd_drift({none, none}, 10, 10, WeightLaw::bilinear), std::invalid_argument);

@@ -150,6 +150,18 @@ TEST_CASE("few pieces, odd or not, and growth") {
   CHECK(soft->odd());
   CHECK(soft->growth() == 0);
   CHECK(std::ranges::find(soft->joints(), 0.0) != soft->joints().end());
+  // Polynomials between kinks are one piece each, however far they reach.
+  const auto pieces = [](const std::string& formula, std::vector<double> kinks) {
+    CAPTURE(formula);
+    const auto custom = custom_nonlinearity(formula);
+    kinks.insert(kinks.begin(), -std::exp2(100));
+    kinks.push_back(std::exp2(100));
+    REQUIRE(custom->joints().size() == kinks.size());
+    for (std::size_t i = 0; i < kinks.size(); ++i) CHECK(custom->joints()[i] == Approx(kinks[i]).epsilon(1e-14));
+  };
+  pieces("max(min(r, 1), -1)", {-1, 1});
+  pieces("sign(r)", {0});
+  pieces("abs(r) < 0.7 ? r : (abs(r) < 3 ? 0.7 * sign(r) : 0)", {-3, -0.7, 0.7, 3});
   CHECK(custom_nonlinearity("r + r^2")->growth() == Approx(2).epsilon(1e-6));
   CHECK(!custom_nonlinearity("r + r^2")->odd());
 }

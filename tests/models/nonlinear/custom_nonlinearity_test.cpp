@@ -150,14 +150,15 @@ TEST_CASE("few pieces, odd or not, and growth") {
   CHECK(soft->odd());
   CHECK(soft->growth() == 0);
   CHECK(std::ranges::find(soft->joints(), 0.0) != soft->joints().end());
-  // Polynomials between kinks are one piece each, however far they reach.
+  // Polynomials between kinks are one piece each, however far they reach. A bend is seen
+  // until the last of 18 Chebyshev coefficients, a 300th of its size, are 1e-12 of chi.
   const auto pieces = [](const std::string& formula, std::vector<double> kinks) {
     CAPTURE(formula);
     const auto custom = custom_nonlinearity(formula);
     kinks.insert(kinks.begin(), -std::exp2(100));
     kinks.push_back(std::exp2(100));
     REQUIRE(custom->joints().size() == kinks.size());
-    for (std::size_t i = 0; i < kinks.size(); ++i) CHECK(custom->joints()[i] == Approx(kinks[i]).epsilon(1e-14));
+    for (std::size_t i = 0; i < kinks.size(); ++i) CHECK(custom->joints()[i] == Approx(kinks[i]).epsilon(1e-9));
   };
   pieces("max(min(r, 1), -1)", {-1, 1});
   pieces("sign(r)", {0});

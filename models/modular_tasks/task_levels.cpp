@@ -43,7 +43,8 @@ struct CodeLevel {
 };
 
 /// Adds the degrees after the listed ones, in which the kernel is that of one code with itself, divided by the tasks, and
-/// all levels of codes are one. \returns whether there is a formula for it, and the listed degrees are far enough.
+/// all levels of codes are one. All power of the tasks is in those listed. \returns whether there is a formula for it, and
+/// the listed degrees are far enough.
 bool add_beyond(Levels& levels, const TaskFamily& family, const DotKernel& kernel, const std::vector<double>& m,
                 const std::vector<CodeLevel>& codes) {
   const auto one_code = [&](double k) {
@@ -65,14 +66,9 @@ bool add_beyond(Levels& levels, const TaskFamily& family, const DotKernel& kerne
     levels.degree.push_back(s.degree[i]);
     levels.eigenvalue.push_back(s.eigenvalue[i] / tasks);
     levels.multiplicity.push_back(s.multiplicity[i] * tasks);
-    double power = 0;
-    const double first = s.degree[i] - (s.degrees[i] - 1), last = s.degree[i] + (s.degrees[i] - 1);
-    for (double k = first; k <= std::min(last, static_cast<double>(family.power.size()) - 1); k += 2)
-      power += family.power[static_cast<std::size_t>(k)];
-    levels.power.push_back(power);
+    levels.power.push_back(0);
   }
   levels.tail = s.tail;
-  levels.power_beyond = 0;
   return true;
 }
 

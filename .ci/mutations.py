@@ -170,8 +170,8 @@ INDIFFERENT = {
         "any start will do that no eigenvector is orthogonal to",
 }
 # Functions whose arguments may be swapped without a difference.
-SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "gcd", "lcm", "if", "while", "for", "switch", "catch", "return",
-             "sizeof", "decltype", "assert", "CHECK", "format", "minmax"}
+SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "dot_in_order", "gcd", "lcm", "if", "while", "for", "switch",
+             "catch", "return", "sizeof", "decltype", "assert", "CHECK", "format", "minmax"}
 WHOLE_NUMBERS = {"int", "unsigned", "size_t", "ptrdiff_t", "int64_t", "uint64_t", "uint32_t", "int32_t", "uint8_t", "size",
                  "bool", "string", "string_view", "char", "place", "count", "index", "begin", "end"}
 
@@ -343,6 +343,9 @@ def scaled(number, factor):
 def _numbers(source, rng, add):
     for i, word in enumerate(source.word):
         if source.kind[i] != "number" or source.in_square(i) or TOLERANCE.search(source.line_of(i)):
+            continue
+        # The tolerance of a closed form, behind the section that it stands in.
+        if i > 1 and source.word[i - 1] == "," and source.kind[i - 2] == "text" and "e-" in word:
             continue
         factor = 1 + rng.choice((-1, 1)) * rng.choice((0.03, 0.04, 0.05))
         neighbours = [source.word[j] for j in (i - 1, i + 1) if 0 <= j < len(source.word)]

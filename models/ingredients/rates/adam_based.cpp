@@ -9,7 +9,7 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-// Measured in tests/models/least_squares/vector_rules_test.cpp.
+// Measured in tests/models/ingredients/rates/vector_rules_test.cpp.
 const char* const distance_varies =
     "it is not self-averaging: its estimate of the distance grows by a few random factors, whose spread over runs "
     "stays, "

@@ -3,46 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <string>
+#include <vector>
 
 #include "tests/approx.hpp"
+#include "tests/models/ingredients/schedules/schedule_text.hpp"
 
 using namespace edgewise;
+using namespace edgewise::models::ingredients::testing;
 using edgewise::tests::Approx;
-
-namespace {
-
-std::unique_ptr<models::ingredients::Schedule> parse(const std::string& section, double horizon,
-                                                     const std::string& origin = "x.toml") {
-  return models::ingredients::read_schedule(settings::read_text("[schedule]\n" + section, origin), "schedule", horizon);
-}
-
-std::string error_of(const std::string& section, double horizon = 100) {
-  try {
-    parse(section, horizon);
-  } catch (const settings::Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-void check_values(const std::string& section, double horizon, const std::vector<std::pair<double, double>>& expected) {
-  const auto schedule = parse(section, horizon);
-  for (const auto& entry : expected) {
-    const double t = entry.first, value = entry.second;
-    CAPTURE(section);
-    CAPTURE(t);
-    CHECK(schedule->at(t) == Approx(value).epsilon(1e-14));
-  }
-}
-
-}  // namespace
 
 TEST_CASE("a shape on the last fraction is what it starts with, then itself on a shorter horizon") {
   check_values("kind = 'linear'\nlast_fraction = 0.25", 8, {{0, 1}, {6, 1}, {7, 0.5}, {8, 0}});
@@ -61,41 +30,6 @@ TEST_CASE("a shape on the last fraction is what it starts with, then itself on a
   check_values("kind = 'table'\nvalues = [1, 0.7, 0.4, 0.2, 0.1, 0.05, 0.02]\nlast_fraction = 0.7", 10,
                {{3, 1}, {4, 0.7}, {5, 0.4}, {6, 0.2}, {7, 0.1}, {8, 0.05}, {9, 0.02}});
   CHECK_THROWS_AS(parse("kind = 'linear'\nlast_fraction = 0", 8), settings::Error);
-}
-
-TEST_CASE("each shape has the values of its formula") {
-  const double pi = std::acos(-1.0);
-  check_values("kind = 'constant'", 10, {{0, 1}, {9, 1}});
-  check_values("kind = 'linear'", 4, {{0, 1}, {1, 0.75}, {3, 0.25}, {4, 0}});
-  check_values("kind = 'linear'\nfloor = 0.2", 4, {{0, 1}, {2, 0.6}, {4, 0.2}});
-  check_values("kind = 'polynomial'\npower = 2", 4, {{1, 0.5625}, {3, 0.0625}});
-  check_values("kind = 'polynomial'\npower = 1", 4, {{1, 0.75}});
-  check_values("kind = 'polynomial'\npower = 2\nfloor = 0.5", 4, {{2, 0.625}});
-  check_values("kind = 'cosine'", 4, {{0, 1}, {1, 0.5 + 0.25 * std::sqrt(2.0)}, {2, 0.5}});
-  check_values("kind = 'cosine'\nhalf_waves = 3", 12, {{0, 1}, {4, 0}, {8, 1}, {2, 0.5}, {10, 0.5}});
-  check_values("kind = 'square-root'\na = 2", 10, {{0, 1}, {5, 0.75}, {9, 0.19}});
-  check_values("kind = 'cosine'\nfloor = 0.1\npower = 2", 4, {{2, 0.1 + 0.9 * 0.25}});
-  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5", 8, {{0, 1}, {4, 1}, {6, 0.5}, {7, 0.25}});
-  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = '1-sqrt'", 8, {{3, 1}, {5, 0.5}});
-  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = 'cosine'", 8,
-               {{5, 0.5 * (1 + std::cos(pi / 4))}});
-  check_values("kind = 'warmup-stable-decay'\ncooldown = 0.5\nshape = 'power'\npower = 3", 8, {{6, 0.125}});
-  check_values("kind = 'inverse-square-root'\nt0 = 5", 100, {{0, 1}, {15, 0.5}});
-  check_values("kind = 'inverse-power'\nt0 = 5\nexponent = 1", 100, {{15, 0.25}});
-  check_values("kind = 'exponential'\nrate = 2", 10, {{5, std::exp(-1.0)}});
-  check_values("kind = 'rex'\nb = 0.5", 10, {{0, 1}, {5, 0.5 / 0.75}, {10, 0}});
-  check_values("kind = 'rex'\nb = 0", 10, {{5, 0.5}});
-  check_values("kind = 'step'\nfactor = 0.5\nstages = 3", 300,
-               {{0, 1}, {99, 1}, {100, 0.5}, {199, 0.5}, {200, 0.25}, {299, 0.25}, {300, 0.25}});
-}
-
-TEST_CASE("step falls exactly at its stages whatever the horizon") {
-  for (int horizon = 1; horizon < 200; ++horizon)
-    for (int stages = 1; stages < 12; ++stages) {
-      const auto schedule =
-          parse("kind='step'\nfactor=0.5\nstages=" + std::to_string(stages), static_cast<double>(horizon));
-      for (int k = 0; k < horizon; ++k) CHECK(schedule->at(k) == std::pow(0.5, (stages * k) / horizon));
-    }
 }
 
 TEST_CASE("warm-up multiplies any shape") {
@@ -163,59 +97,6 @@ TEST_CASE("warm-ups of every shape, in both modes") {
   CHECK(holds(error_of("kind = 'linear'\nwarmup_mode = 'after'"), "schedule.warmup_mode"));
 }
 
-TEST_CASE("curves through points") {
-  check_values("kind = 'two-point'\ny0 = 0.5\nx1 = 0.2\ny1 = 2\nx2 = 0.6\ny2 = 1\ny3 = 0.2\ninterpolate = 'linear'", 10,
-               {{0, 0.25}, {1, 0.625}, {2, 1}, {4, 0.75}, {6, 0.5}, {8, 0.3}});
-  check_values("kind = 'grid'\nstages = [4, 2, 0]\nbins = 5", 6, {{0, 1}, {1, 1}, {2, 0.5}, {4, 0}});
-  check_values("kind = 'grid'\nstages = [2, 1, 0]\nbins = 3\nspacing = 'log'\nminimum = 0.01", 3,
-               {{0, 1}, {1, 0.1}, {2, 0.01}});
-  CHECK(holds(error_of("kind = 'two-point'\nx1 = 0.7\nx2 = 0.6"), "x.toml: schedule.x2: the points need"));
-  CHECK(holds(error_of("kind = 'two-point'\ny0 = 0\ny1 = 0\ny2 = 0\ny3 = 0"), "0 at every step"));
-  CHECK(holds(error_of("kind = 'grid'\nstages = [9]\nbins = 9"), "whole numbers up to bins - 1 = 8"));
-  CHECK(holds(error_of("kind = 'grid'\nminimum = 0.01"), "x.toml: schedule.minimum: is read where spacing = log"));
-  CHECK(holds(error_of("kind = 'rex'\nb = 0\nbeta = 1"), "give either b or beta"));
-  CHECK(holds(error_of("kind = 'stick-breaking'\nminimum = 0.9\nmaximum = 0.5"), "must be at most maximum"));
-}
-
-TEST_CASE("curves through points: defaults, whole steps, jumps and limits") {
-  const std::string lines = "\ninterpolate = 'linear'\n";
-  check_values("kind = 'two-point'" + lines, 10, {{0, 0.6}, {1, 1}, {3.5, 0.65}, {6, 0.3}, {8, 0.16}, {10, 0.02}});
-  // Over the largest value on whole steps: of a peak at 2.5 that at 3, and of one beyond the last step that at the last.
-  check_values("kind = 'two-point'\ny0 = 0\nx1 = 0.25\ny1 = 2\nx2 = 0.5\ny2 = 1\ny3 = 0" + lines, 10,
-               {{2, 1.6 / 1.8}, {2.5, 2 / 1.8}, {3, 1}, {5, 1 / 1.8}});
-  const double last = 0.5 + 1.5 * 4 / 4.9;
-  check_values("kind = 'two-point'\ny0 = 0.1\nx1 = 0.5\ny1 = 0.5\nx2 = 0.99\ny2 = 2\ny3 = 1" + lines, 10,
-               {{0, 0.1 / last}, {5, 0.5 / last}, {9, 1}});
-  // Points of stick-breaking are at whole steps: 3, and 6 of 6.5; two at one step are a jump for lines alone.
-  check_values("kind = 'stick-breaking'" + lines, 10, {{0, 1}, {3, 0.7}, {5, 0.21 + 0.49 / 3}, {6, 0.21}, {8, 0.105}});
-  check_values("kind = 'stick-breaking'", 10, {{0, 1}, {3, 0.7}, {6, 0.21}, {10, 0}});
-  check_values("kind = 'stick-breaking'\nminimum = 0.4\nmaximum = 0.9" + lines, 10,
-               {{0, 0.9}, {2, 0.8}, {3, 0.7}, {8, 0.4}});
-  check_values("kind = 'stick-breaking'\nd2 = 0.0" + lines, 10, {{2, 0.8}, {3, 0.21}, {6.5, 0.105}});
-  check_values("kind = 'stick-breaking'\nd2 = 0.0", 10, {{3, 0.7}, {10, 0}});
-  check_values("kind = 'smooth'", 100, {{0, 0}, {10, 0.8}, {20, 1}, {73, 0.3}, {100, 0}});
-  check_values("kind = 'smooth'\nx_peak = 0.9\nd1 = 0.5\nd2 = 0.2", 100, {{0, 0}, {50, 0.8}, {60, 0.3}, {90, 1}});
-  check_values("kind = 'grid'", 10, {{0, 1}, {2, 0.75}, {4, 0.5}, {6, 0.25}, {8, 0.125}});
-  check_values("kind = 'grid'\nstages = [1, 0]\nbins = 3\nspacing = 'log'", 2, {{0, std::sqrt(1e-3)}, {1, 1e-3}});
-  CHECK(holds(error_of("kind = 'grid'\nstages = []"), "must hold at least one number"));
-  CHECK(holds(error_of("kind = 'grid'\nstages = [1.5]"), "whole numbers up to bins - 1 = 8"));
-  for (const char* bad : {"x1 = 0.0", "x2 = 1.0", "x1 = 0.6\nx2 = 0.6"})
-    CHECK(holds(error_of(std::string("kind = 'two-point'\n") + bad), "the points need 0 < x1 < x2 < 1"));
-}
-
-TEST_CASE("defaults of the decays") {
-  check_values("kind = 'warmup-stable-decay'", 10, {{0, 1}, {8, 1}, {9, 0.5}});
-  check_values("kind = 'warmup-stable-decay'\nshape = 'power'", 10, {{8, 1}, {9, 0.25}});
-  check_values("kind = 'inverse-power'\nt0 = 5", 100, {{0, 1}, {15, 0.25}});
-  check_values("kind = 'step'", 3, {{0, 1}, {1, 0.1}, {2, 0.01}});
-  check_values("kind = 'exponential'", 10, {{0, 1}, {2, std::exp(-1.0)}});
-  check_values("kind = 'rex'", 10, {{5, 0.5 / 0.75}});
-  check_values("kind = 'polynomial'", 4, {{1, 0.75}});
-  check_values("kind = 'square-root'", 10, {{6, 0.8}});
-  check_values("kind = 'square-root'\na = 0", 10, {{6, 1}});
-  CHECK(parse("kind = 'warmup-stable-decay'\ncooldown = 1", 8)->breaks().empty());
-}
-
 TEST_CASE("breaks are where the shape or its slope jumps") {
   CHECK(parse("kind = 'cosine'", 100)->breaks().empty());
   CHECK(parse("kind = 'step'\nstages = 4", 100)->breaks() == std::vector<double>{25, 50, 75});
@@ -226,60 +107,6 @@ TEST_CASE("breaks are where the shape or its slope jumps") {
   CHECK(parse("kind = 'table'\nvalues = [1, 1, 1]", 6)->constant());
   CHECK_FALSE(parse("kind = 'table'\nvalues = [0.5, 0.5]", 6)->constant());
   CHECK_FALSE(parse("kind = 'table'\nvalues = [1, 0.5]", 6)->constant());
-}
-
-TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
-  check_values("kind = 'table'\nvalues = [1, 0.5, 0.25]", 3, {{0, 1}, {1, 0.5}, {2, 0.25}, {3, 0.25}});
-  check_values("kind = 'table'\nvalues = [1, 0.5, 0.25]\ninterpolate = 'linear'", 3,
-               {{0, 1}, {1, 0.5}, {1.5, 0.375}, {2, 0.25}, {3, 0.25}});
-  check_values("kind = 'table'\nvalues = [1, 0.5]", 8, {{0, 1}, {3, 1}, {4, 0.5}, {8, 0.5}});
-  check_values("kind = 'table'\nvalues = [1, 0.5, 0]\ninterpolate = 'linear'", 8,
-               {{0, 1}, {2, 0.75}, {4, 0.5}, {8, 0}});
-  check_values("kind = 'table'\nvalues = [0.5]\ninterpolate = 'linear'", 8, {{0, 0.5}, {8, 0.5}});
-
-  const auto folder = std::filesystem::temp_directory_path() / "edgewise-schedules-test";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / "table.csv") << "# multipliers\n1, 0.5\n\n0.25  # last\n";
-  const auto schedule = parse("kind = 'table'\npath = 'table.csv'", 3, (folder / "x.toml").string());
-  CHECK(schedule->at(1) == 0.5);
-  CHECK(schedule->at(2) == 0.25);
-  std::ofstream(folder / "bad.csv") << "1\nx\n";
-  const std::string experiment = (folder / "x.toml").string();
-  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'bad.csv'", 3, experiment),
-                       doctest::Contains("line 2: 'x' is not a number >= 0"), settings::Error);
-  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'table.csv'\ncolumn = 'rate'", 3, experiment),
-                       doctest::Contains("holds no columns with names"), settings::Error);
-  std::ofstream(folder / "empty.csv") << "# nothing\n";
-  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'empty.csv'", 3, experiment), doctest::Contains("no numbers"),
-                       settings::Error);
-  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = 'missing.csv'", 3, experiment), doctest::Contains("no such file"),
-                       settings::Error);
-  const auto entries = [&](const std::string& text, std::size_t count) {
-    std::ofstream(folder / "table.csv", std::ios::binary) << text;
-    const auto read = parse("kind = 'table'\npath = 'table.csv'", static_cast<double>(count), experiment);
-    std::vector<double> out;
-    for (std::size_t k = 0; k < count; ++k) out.push_back(read->at(static_cast<double>(k)));
-    return out;
-  };
-  const std::vector<double> expected{1, 0.5, 0};
-  for (const std::string text : {"\xEF\xBB\xBF"
-                                 "1\r\n0.5\r\n0\r\n",
-                                 "1;0,5;0\r\n", "1\t0.5\t0\n", "1.0e+00\n5.0e-01\n-1.2e-17\n", "1, .5 0\n",
-                                 ",0\n0,1.0\n1,0.5\n2,0.0\n", "multiplier\n1\n0.5\n0\n",
-                                 "\"\",\"x\"\n\"1\",1\n\"2\",0.5\n\"3\",0\n", "\"x\"\n\"1\" 1\n\"2\" 0.5\n\"3\" 0\n"}) {
-    CAPTURE(text);
-    CHECK(entries(text, 3) == expected);
-  }
-  CHECK_THROWS_WITH_AS(entries("step,multiplier\n0,1\n1,0.5\n", 3),
-                       doctest::Contains("holds the columns step, multiplier; keep the one of the multipliers"),
-                       settings::Error);
-  CHECK(entries("# a search's result\nstep,rate,h\n0,1,7\n1,0.5,7\n2,0,7\n", 3) == expected);
-  CHECK_THROWS_WITH_AS(entries("step,rate,h\n0,1,7\n1\n", 3), doctest::Contains("line 3: has no rate"),
-                       settings::Error);
-  CHECK_THROWS_WITH_AS(entries("0,1\n1,0.5\n2,0\n", 3), doctest::Contains("a first column that counts"),
-                       settings::Error);
-  CHECK_THROWS_WITH_AS(entries("1\n-1e-3\n", 3), doctest::Contains("'-0.001' is not a number >= 0"), settings::Error);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("another hyperparameter's schedule") {

@@ -87,6 +87,30 @@ TEST_CASE("drift and noise of every map with known coefficients, m = 3 and B = 4
   }
 }
 
+TEST_CASE("inputs without a Hadamard basis: noise linearised in a flat one, arcsine is refused") {
+  MatrixLeastSquares problem = literal::four_inputs(3, 4);
+  problem.map = UpdateMap::signsgd;
+  CoefficientOptions arcsine;
+  arcsine.sign_noise = "arcsine";
+  CHECK(MatrixDynamics(problem, arcsine).description == "signs in the Hadamard basis, exact arcsine noise");
+  problem.spectrum.multiplicity = {1, 1, 1};
+  MatrixLeastSquares compressed = literal::four_inputs(3, 4);
+  compressed.map = UpdateMap::signsgd;
+  compressed.spectrum.compressed = true;
+  for (const MatrixLeastSquares& one : {problem, compressed}) {
+    const MatrixDynamics d(one, {});
+    CHECK(d.description == "signs in a flat basis, linearised noise");
+    const double mean = one.spectrum.trace() / one.inputs();
+    for (std::size_t a = 0; a < 3; ++a) {
+      CHECK(d.noise[a] == Approx(3 * one.spectrum.multiplicity[a] *
+                                 (1 - 2 / std::numbers::pi + 2 / std::numbers::pi * values[a] / mean))
+                              .epsilon(1e-13));
+      CHECK(d.drift[a] == Approx(2 * 0.6734537181 * values[a] / std::sqrt(mean)).epsilon(1e-9));
+    }
+    CHECK_THROWS_WITH(MatrixDynamics(one, arcsine), doctest::Contains("theory.sign_noise: arcsine needs a Hadamard"));
+  }
+}
+
 TEST_CASE("signs and SGD know any batch, spectral maps want a rank of 2") {
   MatrixLeastSquares problem = literal::four_inputs(3, 1);
   problem.map = UpdateMap::signsgd;

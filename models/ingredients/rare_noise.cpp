@@ -31,13 +31,12 @@ Tail tail_of(std::span<const MixtureNode> nodes, double x) {
       out.square += node.probability * second;
       continue;
     }
-    for (const double side : {(x - m) / s, (x + m) / s}) {
-      // Above x on the side of the mean, and below -x on the other: with z the standard normal, eps = m + s z.
-      const double beyond = 0.5 * std::erfc(side / std::numbers::sqrt2);
-      const double density = std::exp(-side * side / 2) / std::sqrt(2 * std::numbers::pi);
-      const double sign = side == (x - m) / s ? 1 : -1;
+    for (const double toward : {m, -m}) {
+      // Above x on the side of the mean, and below -x on the other: with z the standard normal, eps = toward + s z.
+      const double z = (x - toward) / s, beyond = 0.5 * std::erfc(z / std::numbers::sqrt2);
+      const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
       out.probability += node.probability * beyond;
-      out.square += node.probability * (second * beyond + (2 * sign * m * s + node.variance * side) * density);
+      out.square += node.probability * (second * beyond + (2 * toward * s + node.variance * z) * density);
     }
   }
   return out;

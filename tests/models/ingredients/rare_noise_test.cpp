@@ -41,6 +41,14 @@ TEST_CASE("rare values of outliers, of two sizes and of three points") {
   // Blurred by N(0, 0.01): +-10 with a width, E eps^2 = 100.01 there; nothing else reaches so far.
   const auto blurred = blurred_noise(std::shared_ptr<const Noise>(three_point_noise(10, 1e-3)), 0.01);
   CHECK(rare_variance(*blurred, 1e-3) == Approx(0.1 + 1e-5).epsilon(1e-6));
+  // The farther half of either side: E (10 + z/10)^2 over z > 0.
+  CHECK(rare_variance(*blurred, 5e-4) == Approx(1e-3 * (50 + 2 / std::sqrt(2 * M_PI) + 0.005)).epsilon(1e-6));
+  // One normal law of each sign, wide enough to reach across: E eps^2 over |eps| > x of N(+-1, 1), x = 1.5, by hand.
+  const auto wide = blurred_noise(std::shared_ptr<const Noise>(rademacher_noise(1)), 1);
+  const auto above = [](double z) { return 0.5 * std::erfc(z / std::sqrt(2.0)); };
+  const auto phi = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * M_PI); };
+  CHECK(rare_variance(*wide, above(0.5) + above(2.5)) ==
+        Approx(2 * (above(0.5) + above(2.5)) + (2 + 0.5) * phi(0.5) + (-2 + 2.5) * phi(2.5)).epsilon(1e-9));
 }
 
 TEST_CASE("which laws have rare values") {

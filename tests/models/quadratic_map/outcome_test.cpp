@@ -249,13 +249,18 @@ TEST_CASE("predicted and final sharpnesses are not negative") {
 }
 
 TEST_CASE("the invariant by the moments, where a curvature is 0") {
-  const auto columns = [](const std::string& method) {
-    return prepare(experiment("[0.5, 0.0]", "0.3", "[1.1, 0.0]", "", "method = '" + method + "'\n"))->solve();
-  };
-  const Trajectory map = columns("map"), moments = columns("moments");
-  REQUIRE(map.find("invariant"));
-  for (std::size_t k = 0; k < map.steps.size(); ++k) {
-    CHECK(map.find("invariant")->value[k] == Approx(0.3 - 1.21).epsilon(1e-13));
-    CHECK(moments.find("invariant")->value[k] == Approx(0.3 - 1.21).epsilon(1e-13));
+  for (const bool first : {true, false}) {
+    CAPTURE(first);
+    const auto columns = [first](const std::string& method) {
+      return prepare(experiment(first ? "[0.5, 0.0]" : "[0.0, 0.5]", "0.3", first ? "[1.1, 0.0]" : "[0.0, 1.1]", "",
+                                "method = '" + method + "'\n"))
+          ->solve();
+    };
+    const Trajectory map = columns("map"), moments = columns("moments");
+    REQUIRE(map.find("invariant"));
+    for (std::size_t k = 0; k < map.steps.size(); ++k) {
+      CHECK(map.find("invariant")->value[k] == Approx(0.3 - 1.21).epsilon(1e-13));
+      CHECK(moments.find("invariant")->value[k] == Approx(0.3 - 1.21).epsilon(1e-13));
+    }
   }
 }

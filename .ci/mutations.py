@@ -156,6 +156,8 @@ EQUIVALENT = {
     ("spectra/power_law.cpp",
      "(1 - (s + 3) * (s + 4) * square / 42 * (1 - 1.04 * ((s + 5) * (s + 6) * square / 40)))));"):
         "4% of the last term is rounding where the series begins",
+    ("solvers/gram_covariance.cpp", "add_outer(std::move(y), response[w]);"): "x y' + y x' either way",
+    ("solvers/gram_covariance.cpp", "add_outer(std::move(half), std::move(z));"): "x y' + y x' either way",
     ("models/muon/learning_rates.cpp", "progress_ += gamma_; gamma_ = local_->gamma(progress_);"):
         "gamma is 0 before the first step: the same sum, added up one step later",
 }

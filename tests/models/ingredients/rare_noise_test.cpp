@@ -45,8 +45,8 @@ TEST_CASE("rare values of outliers, of two sizes and of three points") {
   CHECK(rare_variance(*blurred, 5e-4) == Approx(1e-3 * (50 + 2 / std::sqrt(2 * M_PI) + 0.005)).epsilon(1e-6));
   // One normal law of each sign, wide enough to reach across: E eps^2 over |eps| > x of N(+-1, 1), x = 1.5, by hand.
   const auto wide = blurred_noise(std::shared_ptr<const Noise>(rademacher_noise(1)), 1);
-  const auto above = [](double z) { return 0.5 * std::erfc(z / std::sqrt(2.0)); };
-  const auto phi = [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * M_PI); };
+  const auto above = [](double x) { return 0.5 * std::erfc(x / std::sqrt(2.0)); };
+  const auto phi = [](double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); };
   CHECK(rare_variance(*wide, above(0.5) + above(2.5)) ==
         Approx(2 * (above(0.5) + above(2.5)) + (2 + 0.5) * phi(0.5) + (-2 + 2.5) * phi(2.5)).epsilon(1e-9));
 }

@@ -126,6 +126,13 @@ TEST_CASE("leading shift solves the secular equation, from weak to strong coupli
     CHECK(total == Approx(1).epsilon(1e-11));
   }
   CHECK(leading_shift(decay, std::vector<double>{0, 0, 0}, weight) == 0);
+  // Two modes 2 apart: a/x + b/(x + 2) = 1 where a and b are inputs times weights; a mode without either has no say.
+  for (const double scale : {1.0, 1e-3, 1e3}) {
+    const double a = 2, b = 6, half = (a + b - 2) / 2;
+    CHECK(leading_shift(std::vector<double>{3, 1, 0.5, 0.1}, std::vector<double>{2 / scale, 0.5 / scale, 0, 4},
+                        std::vector<double>{3 * scale, 4 * scale, 1, 0}) ==
+          Approx(half + std::sqrt(half * half + 2 * a)).epsilon(1e-11));
+  }
 }
 
 TEST_CASE("without coupling a source changes nothing, and p is a sum of powers however small") {

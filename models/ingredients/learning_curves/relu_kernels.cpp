@@ -76,13 +76,13 @@ class ReluKernel final : public DotKernel {
   }
 
   std::vector<double> plain(double d, std::size_t size) const {
-    // mu_k(a) = E t_+^a P_k: mu_{k+2} = mu_k (a - k)/(k + d + a).
+    // mu_k(a) = E t_+^a P_k: mu_{k+2} = mu_k (a - k)/(k + d + a); here |mu_k|, of which the squares count.
     const double ratio = tgamma_delta_ratio(d / 2, 0.5) / std::sqrt(pi);
     std::vector<double> zero{0.5, ratio / 2}, one{ratio / 2, 1 / (2 * d)};
     for (std::size_t i = 0; i <= size; ++i) {
       const auto k = static_cast<double>(i);
-      zero.push_back(zero[i] * -k / (k + d));
-      one.push_back(one[i] * (1 - k) / (k + d + 1));
+      zero.push_back(zero[i] * k / (k + d));
+      one.push_back(one[i] * std::abs(k - 1) / (k + d + 1));
     }
     std::vector<double> out;
     const auto of = [](const std::vector<double>& mu, double factor) {

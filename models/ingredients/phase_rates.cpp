@@ -72,7 +72,7 @@ double PhaseRates::value(std::span<const double> rates) const {
     // As many steps as are alike.
     const RatedStep step = law_.step(k);
     std::uint64_t end = k + 1;
-    while (!step.after && end < steps() && law_.step(end).noisy == step.noisy && !law_.step(end).after) ++end;
+    while (!step.after && end < steps() && law_.step(end).noisy == step.noisy) ++end;
     if (solvers::apply_run(state, *step.noisy, rates.subspan(k, end - k), useless * law_.scale) < end - k)
       return diverged;
     if (step.after) state.apply(*step.after);

@@ -16,7 +16,8 @@
 
 namespace edgewise::models::ingredients {
 
-/// One optimizer step: a noisy phase that is affine in the learning rate, and a noiseless one after it (null: none).
+/// One optimizer step: a noisy phase that is affine in the learning rate, and a noiseless one after it (null: none), the same
+/// wherever the noisy one is the same.
 struct RatedStep {
   const solvers::ControlledPhase* noisy = nullptr;
   const solvers::Phase* after = nullptr;

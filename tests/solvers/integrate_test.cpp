@@ -384,6 +384,17 @@ TEST_CASE("integrate: states, observer, statistics") {
     CHECK(solution.statistics.last_step > 0);
     CHECK_FALSE(solution.diverged_at.has_value());
   }
+  // Breaks where nothing is integrated are none.
+  Options broken;
+  broken.first_step = 1e-3;
+  broken.breaks = {20};
+  const auto one = integrate(system, problem.start(), times, broken);
+  broken.breaks = {60, 20, -1, 0, 20, 50};
+  const auto many = integrate(system, problem.start(), times, broken);
+  CHECK(many.shared == one.shared);
+  CHECK(many.statistics.steps == one.statistics.steps);
+  CHECK(many.statistics.evaluations == one.statistics.evaluations);
+  CHECK(many.statistics.first_step == one.statistics.first_step);
   const std::vector<double> once{5};
   const auto initial = integrate(system, problem.start(), once);
   CHECK(initial.shared == std::vector<std::vector<double>>{{7.0}});

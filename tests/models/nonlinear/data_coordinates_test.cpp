@@ -10,9 +10,11 @@
 #include "models/ingredients/noise.hpp"
 #include "spectra/spectrum.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/nonlinear/dense_covariance.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::nonlinear;
+using edgewise::models::testing::dense_covariance;
 using edgewise::tests::Approx;
 
 namespace {

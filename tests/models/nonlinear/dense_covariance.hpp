@@ -8,7 +8,9 @@
 namespace edgewise::models::testing {
 
 inline nonlinear::Covariance dense_covariance(std::vector<double> matrix, std::vector<double> target) {
-  nonlinear::Covariance out{.d = target.size(), .diagonal = false};
+  nonlinear::Covariance out;
+  out.d = target.size();
+  out.diagonal = false;
   out.matrix = std::move(matrix);
   out.target = std::move(target);
   return out;

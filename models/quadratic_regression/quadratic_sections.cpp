@@ -301,7 +301,7 @@ void read_simulation(const Values& values, QuadraticProblem& problem) {
     throw values.error("sharpening_modes", "second differences need two steps ([time])");
   problem.perturbation = run.perturbation;
   problem.antithetic = run.antithetic;
-  if (run.antithetic && (problem.fixed_curvature() || problem.law.curvature == 0))
+  if (run.antithetic && problem.fixed_curvature())
     throw values.error("antithetic", "is of a Q that every replica draws");
 }
 

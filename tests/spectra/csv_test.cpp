@@ -183,11 +183,11 @@ TEST_CASE("what would be read wrongly is refused, with the column or the separat
 }
 
 TEST_CASE("two whole numbers with a comma between that may be one number are not taken for two") {
-  for (const char* text : {"1,5\n0,5\n0,25\n", "1,05\n2,5\n", "0,5\n", "\"0\",\"5\"\n"}) {
+  for (const std::string text : {"1,5\n0,5\n0,25\n", "1,05\n2,5\n", "0,5\n", "\"0\",\"5\"\n"}) {
     CAPTURE(text);
     CHECK(complaint(text).find("or the eigenvalue") != std::string::npos);
   }
-  for (const char* text : {"1,5\n2,5\n", "0.0,5\n2,5\n", "eigenvalue,multiplicity\n0,5\n1,5\n", "0 5\n1 5\n"}) {
+  for (const std::string text : {"1,5\n3,5\n", "0.0,5\n2,5\n", "eigenvalue,multiplicity\n0,5\n1,5\n", "0 5\n2 5\n"}) {
     CAPTURE(text);
     CHECK(complaint(text) == "no complaint");
   }

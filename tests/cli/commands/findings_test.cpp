@@ -63,10 +63,9 @@ TEST_CASE("findings are the same in JSON, CSV and text, whose columns stand belo
 
 TEST_CASE("where nothing is known that is said, and warnings go to standard error and into JSON") {
   const Folder folder;
-  // A capped rate is none that the theory of tuners knows.
   const std::string nothing = folder.file("nothing.toml",
                                           "model = 'self-stabilisation'\n[time]\nsteps = 3\n[rate]\nkind = "
-                                          "'inverse-sharpness'\ndelay = 2\neta_max = 1.0\n");
+                                          "'stochastic-polyak'\n");
   CHECK(run({"stability", nothing}).out == "nothing\n  nothing is known of it at these parameters\n");
   const std::string file = folder.file("small.toml", small_experiment);
   const std::vector<std::string> added = {"stability", file, "--set", "time.at=[0]", "--set", "time.steps=50"};

@@ -325,9 +325,6 @@ TEST_CASE("bad input is named") {
       holds(error_of(experiment("learning_rate = 0.1", sizes, "[monte_carlo]\ntensor = 'stored'\nmemory_limit = 1e-6"),
                      false, true),
             "x.toml: monte_carlo.tensor: the curvature tensor needs"));
-  CHECK(holds(error_of(experiment("learning_rate = 0.1", "outputs = 4\nparameters = 8\ncurvature = 0.0\n",
-                                  "[monte_carlo]\nantithetic = true")),
-              "monte_carlo.antithetic: is of a Q that every replica draws"));
   for (const char* length : {"-1e-12", "2.0"})
     CHECK(holds(
         error_of(experiment("learning_rate = 0.1", sizes, std::string("[monte_carlo]\nperturbation = ") + length)),

@@ -1,5 +1,6 @@
 #include "solvers/linear_phases.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 #undef HWY_TARGET_INCLUDE
@@ -197,8 +198,13 @@ double LinearPhases::sum(std::size_t block, std::size_t row, std::size_t col, st
 
 const double* LinearPhases::sources(const Phase& phase, std::span<const double> moments,
                                     std::vector<double>& room) const {
-  if (sizes_.size() == 1 && sizes_[0] == 1 && phase.blocks[0].e[0] == 1)
-    return moments.data();  // one coordinate that is its own source: no copy
+  if (sizes_.size() == 1) {
+    const std::span<const double> e(phase.blocks[0].e.data(), sizes_[0]);
+    const auto at = std::ranges::find(e, 1.0);
+    const auto used = static_cast<std::size_t>(std::ranges::count_if(e, [](double x) { return x != 0; }));
+    const auto i = static_cast<std::size_t>(at - e.begin());
+    if (at != e.end() && used == 1) return moments.data() + index(0, i, i);  // one coordinate is the source: no copy
+  }
   room.assign(padded_, 0.0);
   for (std::size_t b = 0; b < sizes_.size(); ++b) {
     const double* at[max_block * (max_block + 1) / 2];

@@ -91,15 +91,20 @@ Functional final_scalar(std::uint64_t last, std::size_t l) {
 namespace {
 /// Numbers that are held without a second thought, and whose memory a thread keeps.
 constexpr std::size_t few = 1 << 21;
+/// Of the states that are computed again at once, so that they stay in the cache.
+constexpr double cached = 1 << 15;
 thread_local std::vector<double> last_states;
+
+std::uint64_t stride_of(std::uint64_t steps, std::size_t size) {
+  const double n = static_cast<double>(size), all = static_cast<double>(steps) * n;
+  if (all <= static_cast<double>(few)) return 1;
+  const double stride = std::max(all / static_cast<double>(few), cached / n);
+  return static_cast<std::uint64_t>(std::max(1.0, std::min(std::ceil(stride), std::sqrt(static_cast<double>(steps)))));
+}
 }  // namespace
 
 Checkpoints::Checkpoints(std::uint64_t steps, std::size_t size)
-    : stride_(static_cast<double>(steps) * static_cast<double>(size) <= static_cast<double>(few)
-                  ? 1
-                  : std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::sqrt(static_cast<double>(steps))))),
-      size_(size),
-      states_(std::move(last_states)) {
+    : stride_(stride_of(steps, size)), size_(size), states_(std::move(last_states)) {
   states_.clear();
   states_.reserve((steps / stride_ + 1) * size);
 }

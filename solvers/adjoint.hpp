@@ -33,8 +33,8 @@ class ControlledModes : public CoupledModes {
 /// phi_k(p), whose derivatives by p are written to `slope` (zero on entry).
 using Functional = std::function<double(std::uint64_t step, std::span<const double> p, std::span<double> slope)>;
 
-/// The states of a run that its way back starts from: every one while they take 16 MiB or less, else those of every
-/// sqrt(steps)th step. A thread's next run uses the memory of its last short one again.
+/// The states of a run that its way back starts from: every one while they take 16 MiB or less, else as many as do, but
+/// no fewer than sqrt(steps) and no more than leave stretches of 256 kB between them. A thread's next run uses the memory of its last short one again.
 class Checkpoints {
  public:
   /// \param size  numbers of one state

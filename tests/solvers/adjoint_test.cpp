@@ -193,6 +193,9 @@ TEST_CASE("states are held where the way back starts from") {
   Checkpoints all(4, 2), some(10, std::size_t{1} << 20);
   CHECK(all.stride() == 1);
   CHECK(some.stride() == 3);
+  // Stretches of 256 kB, where 16 MiB hold the states between; else as many states as they hold.
+  CHECK(Checkpoints(3000, 3000).stride() == 11);
+  CHECK(Checkpoints(100000, 900).stride() == 43);
   const std::vector<double> state{1.5, -2.0}, large(std::size_t{1} << 20, 7.0);
   for (std::uint64_t k = 0; k < 4; ++k) all.keep(k, k == 2 ? state : std::vector<double>(2, 0.0));
   CHECK(all.at(2)[1] == -2.0);

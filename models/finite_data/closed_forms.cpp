@@ -3,12 +3,15 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <tuple>
 
 #include "models/finite_data/finite_data.hpp"
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/population.hpp"
 #include "models/framework/closed_form_list.hpp"
+#include "models/ingredients/schedule_search/best_rates.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -278,12 +281,79 @@ void add_formulas(ClosedFormList& table) {
   });
 }
 
+/// The noiseless workload of the schedules' authors: 100 samples, eigenvalues 1/i over their sum, z_0 = 1 in every mode.
+std::shared_ptr<const RateObjective> average_workload(std::size_t batch, std::uint64_t steps) {
+  constexpr std::size_t N = 100;
+  FiniteData data;
+  data.inputs = linear_algebra::Matrix(N, N);
+  double trace = 0;
+  for (std::size_t i = 1; i <= N; ++i) trace += 1 / static_cast<double>(i);
+  for (std::size_t i = 0; i < N; ++i) data.inputs(i, i) = std::sqrt(N / (static_cast<double>(i + 1) * trace));
+  data.residual.assign(N, 1.0);
+  data.sampling = Sampling::bernoulli;
+  data.batch = batch;
+  data.time.steps = steps;
+  return finite_data_rate_objective(data, kernel_of(data), {Level::mean_field});
+}
+
+/// `kind` with a linear warm-up over the first tenth that has a clock of its own, or none.
+std::vector<double> shape_of(const std::string& kind, std::uint64_t steps, bool warmup) {
+  const std::string more = warmup ? "warmup = 0.1\nwarmup_mode = 'first'\n" : "";
+  const auto shape =
+      ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n" + more, "closed form"),
+                                 "schedule", static_cast<double>(steps));
+  std::vector<double> out;
+  for (std::uint64_t k = 0; k < steps; ++k) out.push_back(shape->at(static_cast<double>(k)));
+  return out;
+}
+
+double tuned(const RateObjective& J, const std::vector<double>& shape) {
+  return ingredients::best_base(J, shape, std::numeric_limits<double>::infinity()).loss;
+}
+
+void add_schedules(ClosedFormList& table) {
+  const char* source = "docs/theory/schedules-and-collapse.md";
+  struct Known {
+    const char* kind;
+    double fixed, best;
+  };
+  for (const Known& known : {Known{"constant", .127062805714, .023960487931},
+                             {"cosine", .210046131369, .045534806980},
+                             {"linear", .209161453029, 0}}) {
+    table.printed(fmt::format("workload-fixed-{}", known.kind), "B = 10, T = 100, warm-up first, base 2", source,
+                  known.fixed, 12, [kind = known.kind] {
+                    std::vector<double> rates = shape_of(kind, 100, true);
+                    for (double& rate : rates) rate *= 2;
+                    return average_workload(10, 100)->value(rates);
+                  });
+    if (known.best > 0)
+      table.printed(fmt::format("workload-best-{}", known.kind), "B = 10, T = 100, warm-up first, the best base",
+                    source, known.best, 10,
+                    [kind = known.kind] { return tuned(*average_workload(10, 100), shape_of(kind, 100, true)); });
+  }
+  const auto optimum = [](const RateObjective& J) {
+    ingredients::ScheduleSearch search;
+    search.starts = 1;
+    return ingredients::best_rates(J, search, [] { return false; }).loss;
+  };
+  table.printed("workload-optimum", "B = 1, T = 300: no schedule ends lower", source, .125250950916, 12,
+                [optimum] { return optimum(*average_workload(1, 300)); });
+  for (const auto& [kind, warmup, gap] :
+       {std::tuple("constant", false, 20.97), {"linear", false, 23.32}, {"cosine", true, 41.35}})
+    table.printed(fmt::format("workload-gap-{}", kind), "B = 1, T = 300: percent above the optimum", source, gap, 2,
+                  [optimum, kind = kind, warmup = warmup] {
+                    const auto J = average_workload(1, 300);
+                    return 100 * (tuned(*J, shape_of(kind, 300, warmup)) / optimum(*J) - 1);
+                  });
+}
+
 }  // namespace
 
 std::vector<ClosedForm> finite_data_closed_forms() {
   ClosedFormList table("finite-data/", "least-squares-sgd");
   add_references(table);
   add_formulas(table);
+  add_schedules(table);
   return table.take();
 }
 

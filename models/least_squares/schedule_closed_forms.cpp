@@ -118,6 +118,40 @@ void add_fixed(ClosedFormList& table) {
                   });
 }
 
+/// Label noise is all the noise: alpha = 1, beta = 1/2, 20000 modes, noise .25.
+const AdditiveNoise& of_label_noise_alone() {
+  static const AdditiveNoise theory = [] {
+    std::vector<double> lambda, power;
+    for (int j = 1; j <= 20000; ++j) {
+      lambda.push_back(std::pow(j, -2.0));
+      power.push_back(1.0 / j);
+    }
+    return AdditiveNoise(lambda, std::vector<double>(lambda.size(), 1.0), power, 0.25);
+  }();
+  return theory;
+}
+
+void add_local_slopes(ClosedFormList& table) {
+  struct Row {
+    const char* name;
+    double p, first, second, at_first;
+  };
+  for (const Row& row :
+       {Row{"optimum", -1, -0.6423, -0.6503, 0.00158061}, Row{"constant", 0, -0.4965, -0.4980, 0.00445206},
+        Row{"root", 0.5, -0.5793, -0.5845, 0.00234168}, Row{"linear", 1, -0.6175, -0.6243, 0.00183813},
+        Row{"square", 2, -0.6441, -0.6501, 0.00164913}, Row{"cube", 3, -0.6522, -0.6571, 0.00169886}}) {
+    const auto loss = [p = row.p](double T) {
+      return p < 0 ? of_label_noise_alone().optimum(T).loss : of_label_noise_alone().polynomial(T, p);
+    };
+    table.printed(fmt::format("label-noise-{}-loss", row.name), "(1 - t/T)^p of the best base, T = 1e4", "3.4",
+                  row.at_first, 8, [loss] { return loss(1e4); });
+    table.printed(fmt::format("label-noise-{}-slope-4", row.name), "log10 of loss(1e5)/loss(1e4)", "3.4", row.first, 4,
+                  [loss] { return std::log10(loss(1e5) / loss(1e4)); });
+    table.printed(fmt::format("label-noise-{}-slope-5", row.name), "log10 of loss(1e6)/loss(1e5)", "3.4", row.second, 4,
+                  [loss] { return std::log10(loss(1e6) / loss(1e5)); });
+  }
+}
+
 void add_optimum(ClosedFormList& table) {
   struct Known {
     int batch;
@@ -340,6 +374,7 @@ void add_additive_noise(ClosedFormList& table) {
 std::vector<ClosedForm> schedule_closed_forms() {
   ClosedFormList table("least-squares/schedule/", "schedules-and-collapse");
   add_fixed(table);
+  add_local_slopes(table);
   add_optimum(table);
   add_gaps(table);
   add_decay_and_momentum(table);

@@ -128,8 +128,11 @@ TEST_CASE("level diff ends where the recursion ends, in any unit") {
 
 TEST_CASE("every observable of an average and of weight decay, by the step's own map") {
   // Where a step changes little, the recursion, the flow and both levels are one.
-  for (const auto& [name, text] : {std::pair<std::string, std::string>("ema", "average_decay = 0.999\nbatch = 2"),
-                                   {"sgd", "weight_decay = 0.3\nbatch = 2"}}) {
+  struct Row {
+    std::string name, text;
+  };
+  for (const Row& row : {Row{"ema", "average_decay = 0.999\nbatch = 2"}, Row{"sgd", "weight_decay = 0.3\nbatch = 2"}}) {
+    const std::string &name = row.name, &text = row.text;
     CAPTURE(name);
     CAPTURE(text);
     const LinearProblem problem =

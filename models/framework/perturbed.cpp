@@ -60,14 +60,16 @@ std::unique_ptr<Simulation> with_change(std::unique_ptr<Simulation> simulation, 
   if (found == observables.end()) throw std::invalid_argument("no observable " + name);
   const auto compared = static_cast<std::size_t>(found - observables.begin());
   observables.push_back(change_of(observables[compared]));
-  const std::string sampler = simulation->sampler();
+  const std::string sampler = simulation->sampler(), announcement = simulation->announcement();
+  std::vector<std::string> warnings = simulation->warnings();
   const auto share = [](std::unique_ptr<Simulation> s) { return std::shared_ptr<const Simulation>(std::move(s)); };
   return simulation_of({std::move(observables), sampler,
                         [run = share(std::move(simulation)), other = share(std::move(perturbed)), compared](
                             std::uint64_t seed, std::uint64_t index) {
                           return std::make_unique<PairedReplica>(run->replica(seed, index), other->replica(seed, index),
                                                                  compared);
-                        }});
+                        },
+                        announcement, std::move(warnings)});
 }
 
 }  // namespace edgewise::models

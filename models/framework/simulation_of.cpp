@@ -15,6 +15,8 @@ class SimulationOfParts final : public Simulation {
     return parts_.replica(seed, index);
   }
   std::string sampler() const override { return parts_.sampler; }
+  std::string announcement() const override { return parts_.announcement; }
+  std::vector<std::string> warnings() const override { return parts_.warnings; }
 
  private:
   SimulationParts parts_;

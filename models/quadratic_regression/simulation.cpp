@@ -38,8 +38,9 @@ constexpr double largest_norm = 1000;
 class QuadraticRun {
  public:
   /// \param sign  of the curvature
+  /// \param off   by which theta is moved at the start; empty: not
   QuadraticRun(const QuadraticProblem& problem, const QuadraticInstance& instance, double sign, std::uint64_t seed,
-               std::uint64_t index)
+               std::uint64_t index, std::span<const double> off)
       : problem_(problem),
         z0_(instance.z0),
         sign_(sign),
@@ -47,6 +48,7 @@ class QuadraticRun {
         largest_loss_(quadratic_divergence * state_.loss()),
         largest_(problem.eigenvalues),
         noise_(seed, index, 0, random::Purpose::other) {
+    if (!off.empty()) state_.displace(off);
     if (problem.traces) curvature_.emplace(problem.rule);
     if (problem.sharpening_modes > 0) sharpening_.emplace(state_.jacobian(), problem.sharpening_modes);
     if (problem.every_step) edge_.emplace(problem.burn_in, problem.base.edge_factor());
@@ -154,11 +156,11 @@ class QuadraticRun {
 /// A replica: one run, or the pair on Q and -Q, of which the observables are the means.
 struct QuadraticReplica {
   QuadraticReplica(const QuadraticProblem& problem, const QuadraticInstance& instance, std::uint64_t seed,
-                   std::uint64_t index)
+                   std::uint64_t index, std::span<const double> off)
       : masks(problem.law.outputs, problem.batch, seed, index) {
     runs.reserve(2);
-    runs.emplace_back(problem, instance, 1.0, seed, index);
-    if (problem.antithetic) runs.emplace_back(problem, instance, -1.0, seed, index);
+    runs.emplace_back(problem, instance, 1.0, seed, index, off);
+    if (problem.antithetic) runs.emplace_back(problem, instance, -1.0, seed, index, off);
   }
 
   void observe(std::uint64_t step, std::span<double> out) const {
@@ -182,10 +184,10 @@ struct QuadraticReplica {
 class QuadraticGroup final : public ReplicaGroup {
  public:
   QuadraticGroup(std::shared_ptr<const QuadraticProblem> problem, std::shared_ptr<const QuadraticInstance> instance,
-                 std::uint64_t seed, std::uint64_t first, std::uint64_t count)
+                 std::uint64_t seed, std::uint64_t first, std::uint64_t count, std::span<const double> off)
       : problem_(std::move(problem)), instance_(std::move(instance)) {
     replicas_.reserve(count);
-    for (std::uint64_t r = 0; r < count; ++r) replicas_.emplace_back(*problem_, *instance_, seed, first + r);
+    for (std::uint64_t r = 0; r < count; ++r) replicas_.emplace_back(*problem_, *instance_, seed, first + r, off);
   }
 
   void advance(std::uint64_t target) override {
@@ -230,14 +232,17 @@ class SingleReplica final : public Replica {
 
 class QuadraticSimulation final : public Simulation {
  public:
-  explicit QuadraticSimulation(std::shared_ptr<const QuadraticProblem> problem)
-      : problem_(std::move(problem)), plan_(plan_tensors(*problem_)), observables_(quadratic_observables(*problem_)) {}
+  /// \param perturbed  whether it starts `perturbation` off
+  QuadraticSimulation(std::shared_ptr<const QuadraticProblem> problem, bool perturbed)
+      : problem_(std::move(problem)),
+        perturbed_(perturbed),
+        plan_(plan_tensors(*problem_)),
+        observables_(quadratic_observables(*problem_)) {}
 
   const std::vector<Observable>& observables() const override { return observables_; }
 
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
-    return std::make_unique<SingleReplica>(
-        std::make_unique<QuadraticGroup>(problem_, instance(seed, index), seed, index, 1));
+    return std::make_unique<SingleReplica>(group(seed, index, 1));
   }
 
   std::uint64_t group_size() const override {
@@ -250,7 +255,9 @@ class QuadraticSimulation final : public Simulation {
 
   std::unique_ptr<ReplicaGroup> group(std::uint64_t seed, std::uint64_t first, std::uint64_t count) const override {
     if (count > group_size()) throw std::invalid_argument("the group is too large");
-    return std::make_unique<QuadraticGroup>(problem_, instance(seed, first), seed, first, count);
+    std::vector<double> off;
+    if (perturbed_) off = perturbation(problem_->law.parameters, problem_->perturbation, seed);
+    return std::make_unique<QuadraticGroup>(problem_, instance(seed, first), seed, first, count, off);
   }
 
   std::string sampler() const override { return "residual space, " + plan_.text(); }
@@ -270,24 +277,7 @@ class QuadraticSimulation final : public Simulation {
   }
 
  private:
-  /// As theta sees it that is `perturbation` off.
   std::shared_ptr<const QuadraticInstance> instance(std::uint64_t seed, std::uint64_t index) const {
-    auto there = unperturbed(seed, index);
-    if (problem_->perturbation == 0) return there;
-    QuadraticInstance moved = *there;
-    const std::vector<double> off = perturbation(moved.j0.columns(), problem_->perturbation, seed);
-    Matrix turned(moved.j0.rows(), off.size());
-    std::vector<double> scratch;
-    moved.curvature.contract(off, turned, scratch);
-    for (std::size_t a = 0; a < moved.z0.size(); ++a)
-      for (std::size_t i = 0; i < off.size(); ++i) {
-        moved.z0[a] += (moved.j0(a, i) + 0.5 * turned(a, i)) * off[i];
-        moved.j0(a, i) += turned(a, i);
-      }
-    return std::make_shared<const QuadraticInstance>(std::move(moved));
-  }
-
-  std::shared_ptr<const QuadraticInstance> unperturbed(std::uint64_t seed, std::uint64_t index) const {
     if (problem_->given) return problem_->given;
     const auto draw = [&](std::uint64_t replica) {
       QuadraticStart start = quadratic_start(*problem_, seed, replica);
@@ -304,6 +294,7 @@ class QuadraticSimulation final : public Simulation {
   }
 
   std::shared_ptr<const QuadraticProblem> problem_;
+  bool perturbed_;
   TensorPlan plan_;
   std::vector<Observable> observables_;
   mutable std::mutex mutex_;
@@ -354,11 +345,9 @@ std::vector<Observable> quadratic_observables(const QuadraticProblem& problem) {
 }
 
 std::unique_ptr<Simulation> simulate_quadratic(std::shared_ptr<const QuadraticProblem> problem) {
-  auto own = std::make_shared<QuadraticProblem>(*problem);
-  own->perturbation = 0;
-  auto simulation = std::make_unique<QuadraticSimulation>(std::move(own));
+  auto simulation = std::make_unique<QuadraticSimulation>(problem, false);
   if (problem->perturbation == 0) return simulation;
-  return with_change(std::move(simulation), std::make_unique<QuadraticSimulation>(std::move(problem)), "loss");
+  return with_change(std::move(simulation), std::make_unique<QuadraticSimulation>(std::move(problem), true), "loss");
 }
 
 }  // namespace edgewise::models::quadratic_regression

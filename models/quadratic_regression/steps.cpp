@@ -49,6 +49,12 @@ QuadraticState::QuadraticState(const QuadraticInstance& instance, double sign)
   for (double& j : j_.entries()) j *= sign;
 }
 
+void QuadraticState::displace(std::span<const double> by) {
+  std::ranges::copy(by, g_.begin());
+  instance_.curvature.contract(g_, w_, scratch_);
+  descend(-1, nullptr);
+}
+
 double QuadraticState::loss() const {
   return 0.5 * numerics::squared_norm_in_order(z_);
 }

@@ -62,6 +62,8 @@ class QuadraticState {
   ///                  of -Q negated
   explicit QuadraticState(const QuadraticInstance& instance, double sign = 1);
 
+  /// Moves theta by P numbers.
+  void displace(std::span<const double> by);
   /// One step with the rows of `batch` (0-based, distinct), the same in both passes of SAM; all rows when it is empty.
   /// JointSteps takes those of many runs faster.
   /// \param noise  xi of weight_noise, P numbers

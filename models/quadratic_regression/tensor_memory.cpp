@@ -58,7 +58,9 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
   plan.limit = problem.memory_limit > 0
                    ? problem.memory_limit
                    : share_of_available * available.value_or(std::numeric_limits<double>::infinity());
-  const double stored = CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, Storage::stored);
+  // A perturbed run beside each draws its own, the same.
+  const double tensors = problem.perturbation > 0 && !problem.given ? 2 : 1;
+  const double stored = tensors * CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, Storage::stored);
   const bool fits = stored * plan.at_a_time <= plan.limit;
   if ((problem.tensor == TensorStorage::stored || problem.law.portable) && !fits && !problem.given)
     throw std::invalid_argument(
@@ -70,7 +72,7 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
   plan.storage = !problem.given && !problem.law.portable && (problem.tensor == TensorStorage::streamed || !fits)
                      ? Storage::streamed
                      : Storage::stored;
-  plan.bytes = CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, plan.storage);
+  plan.bytes = tensors * CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, plan.storage);
   return plan;
 }
 

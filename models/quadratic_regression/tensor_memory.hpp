@@ -10,7 +10,7 @@ namespace edgewise::models::quadratic_regression {
 
 struct TensorPlan {
   CurvatureTensor::Storage storage = CurvatureTensor::Storage::stored;
-  double bytes = 0;        ///< of one replica's tensor
+  double bytes = 0;        ///< of one replica's tensor, or two where a perturbed run is beside it
   unsigned at_a_time = 1;  ///< tensors alive at a time
   double limit = 0;        ///< bytes that they may take together
   /// "tensor stored: 1.1 MiB for each of 2 replicas at a time".

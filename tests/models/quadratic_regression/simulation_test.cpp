@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/framework/perturbed.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/simulation.hpp"
 #include "tests/approx.hpp"
@@ -240,6 +241,30 @@ TEST_CASE("the schedule of the learning rate") {
   CHECK(out[4] == Approx(0.1 * out[3]).epsilon(1e-14));
 }
 
+TEST_CASE("a perturbed run starts at that theta, on Q and on -Q") {
+  QuadraticProblem p = problem_of(6, 9, 30, 0.2, 6);
+  p.perturbation = 1;
+  const std::vector<double> off = models::perturbation(9, 1, 3);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(p.law, 3, 1, models::ingredients::CurvatureTensor::Storage::stored);
+  double here = 0, there[] = {0, 0};
+  for (std::size_t a = 0; a < 6; ++a) {
+    double along = 0, bent = 0;
+    for (std::size_t i = 0; i < 9; ++i) {
+      along += x.j0(a, i) * off[i];
+      for (std::size_t j = 0; j < 9; ++j) bent += 0.5 * x.curvature.at(a, i, j) * off[i] * off[j];
+    }
+    here += x.z0[a] * x.z0[a];
+    there[0] += std::pow(x.z0[a] + along + bent, 2);
+    there[1] += std::pow(x.z0[a] + along - bent, 2);
+  }
+  const double pair = 0.5 * (there[0] + there[1]);
+  CHECK(std::abs(pair / there[0] - 1) > 0.02);
+  CHECK(run(p, 0, 3, 1).back() == Approx(std::abs(here - there[0]) / std::max(here, there[0])).epsilon(1e-12));
+  p.antithetic = true;
+  CHECK(run(p, 0, 3, 1).back() == Approx(std::abs(here - pair) / std::max(here, pair)).epsilon(1e-12));
+}
+
 TEST_CASE("memory is planned, stated and refused before it is taken") {
   QuadraticProblem p = problem_of(100, 200, 2, 0.2, 10);
   p.threads = 3;
@@ -268,6 +293,10 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   p.replicas = 8;
   p.shared_instance = true;
   CHECK(models::quadratic_regression::plan_tensors(p, 2 * one).text() == "tensor stored: 15.9 MiB in all");
+  p.perturbation = 1e-9;  // the second run has its own tensor
+  CHECK(models::quadratic_regression::plan_tensors(p, 2.6 * one).text() == "tensor stored: 31.7 MiB in all");
+  CHECK(holds(refusal(p, 2.4 * one), "needs 31.7 MiB in all"));
+  p.perturbation = 0;
   p.law.outputs = p.law.parameters = 1000000;
   CHECK(holds(refusal(p, 1e12), "GiB in all"));
   p.tensor = TensorStorage::automatic;
@@ -276,5 +305,8 @@ TEST_CASE("memory is planned, stated and refused before it is taken") {
   QuadraticProblem small = problem_of(10, 20, 2, 0.2, 10);
   small.memory_limit = 10;
   CHECK(holds(simulate(small)->warnings().at(0), "do not fit in memory"));
+  small.perturbation = 1e-9;
+  CHECK(holds(simulate(small)->warnings().at(0), "do not fit in memory"));
+  CHECK(holds(simulate(small)->announcement(), "tensor streamed"));
   CHECK(models::quadratic_regression::available_memory().value_or(1) > 0);
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/framework/declared_model.hpp"
+#include "models/framework/perturbed.hpp"
 #include "models/framework/window_means.hpp"
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/curvature_part.hpp"
@@ -81,7 +82,9 @@ std::vector<Observable> observables_of_model() {
   everything.eigenvalues = 2;
   everything.sharpening_modes = 1;
   everything.every_step = true;
-  return quadratic_observables(everything);
+  std::vector<Observable> out = quadratic_observables(everything);
+  out.push_back(change_of(out.front()));
+  return out;
 }
 
 std::vector<std::pair<std::string, std::string>> starts() {
@@ -122,7 +125,8 @@ const Model& quadratic_regression_model() {
            "[rate] at full batch: extremes_balanced (cdat, 1 <= sigma < 2: eta (lambda_1 + lambda_min) ends at 2, or "
            "eta\n"
            "lambda_1 at sigma where that is more),\n"
-           "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2)",
+           "below_edge (cdat, 1 < sigma < 2, and armijo), on_edge (cdat, sigma = 2),\n"
+           "conserved_loss (that, on a linear model, whatever the base)",
            "Agarwala, Pedregosa, Pennington 2022; Agarwala, Pennington 2024; docs/theory/quadratic-regression.md",
            settings::with_sections({{"data", data_parameters()}})},
       .sections = {"data", "optimizer", "rate", "schedule", "theory", "monte_carlo"},

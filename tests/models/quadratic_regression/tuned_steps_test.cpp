@@ -479,9 +479,11 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
     REQUIRE(predictions.size() == (sigma > 1 ? 2 : 1));
     CHECK(predictions[0].name == "extremes_balanced");
   }
-  const auto names = [](const std::string& rate) {
+  const auto names = [](const std::string& rate, int steps = 200) {
     std::string out;
-    for (const auto& q : prepare(head + "[data]\noutputs = 4\nparameters = 8\n[rate]\n" + rate)->predictions())
+    for (const auto& q : prepare("model = 'quadratic-regression'\n[time]\nsteps = " + std::to_string(steps) +
+                                 "\n[data]\noutputs = 4\nparameters = 8\n[rate]\n" + rate)
+                             ->predictions())
       out += q.name + " ";
     return out;
   };
@@ -496,6 +498,20 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
   CHECK(names("kind = 'cdat'\nsigma = 2\n[optimizer]\nkind = 'adam'\n") == "on_edge ");
   CHECK(names("kind = 'cdat'\nsigma = 1.5\n[optimizer]\nmomentum = 0.9\n").empty());
   CHECK(names("kind = 'constant'\n[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\n").empty());
+  // First steps are beyond the edge: of D = 20, P = 40, curvature 4 the median of eta lambda is 4.4 after one (sigma = 1.95) and 2.05
+  // after 100 at sigma = 1.99; with momentum .99 it is 1.2 after 100 and 1.84 after 1000.
+  const std::string edge = "kind = 'cdat'\nsigma = 2\n", momentum = edge + "[optimizer]\nmomentum = ";
+  CHECK(names(edge, 100) == "on_edge ");
+  CHECK(names(edge, 99).empty());
+  CHECK(names("kind = 'armijo'\n", 99).empty());
+  CHECK(names("kind = 'cdat'\nsigma = 1.95\n", 100) == "extremes_balanced below_edge ");
+  CHECK(names("kind = 'cdat'\nsigma = 1.99\n", 499) == "extremes_balanced ");
+  CHECK(names("kind = 'cdat'\nsigma = 1.99\n", 500) == "extremes_balanced below_edge ");
+  CHECK(names(momentum + "0.9\n", 199).empty());
+  CHECK(names(momentum + "0.97\n", 660).empty());
+  CHECK(names(momentum + "0.97\n", 667) == "on_edge ");
+  CHECK(names(momentum + "0.98\n", 100000).empty());
+  CHECK(names(edge + "[optimizer]\nkind = 'adam'\nbeta1 = 0.95\n", 399).empty());
 }
 
 TEST_CASE("CDAT on edge keeps a quadratic loss along any base's steps, and a heavy ball comes to its own edge") {

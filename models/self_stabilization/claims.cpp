@@ -79,7 +79,7 @@ void add_largest_rate(const Setup& s, std::vector<Finding>& out) {
   if (!(s.land.sharpening > 0 && s.land.stabilization > 0) || s.softened) return;
   const State edge{std::sqrt(2 * s.land.sharpening / s.land.stabilization), 2 / s.largest_rate,
                    s.land.bulk_moves ? 0 : s.start.bulk};
-  if (!(asked(s, edge) > 2)) return;
+  if (!(asked(s, edge) > 2 * (1 + 1e-12))) return;  // of a rule on edge it is 2 up to rounding
   const double eps = s.largest_rate * s.largest_rate * s.land.sharpening;
   const FixedPoint point = fixed_point(eps, 0);
   out.push_back({"capped_edge", edge.sharpness, "2/eta_max, the sharpness of a 2-cycle at p = 1 under eta_max"});

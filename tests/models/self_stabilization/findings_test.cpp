@@ -266,6 +266,15 @@ TEST_CASE("self-stabilisation: what sees a bulk has a largest rate's edge where 
   CHECK(there(found("bulk_gradient = 5.5e-4\n", cdat), "capped_edge"));
   CHECK(!there(found("bulk_gradient = 5.2e-4\n", cdat), "capped_edge"));
   CHECK(!there(found("bulk_gradient = 5.5e-4\nbulk_curvature = 1.0\n", cdat), "capped_edge"));
+  // On edge itself, without a bulk, it is 2 whatever the rounding.
+  for (const char* rate :
+       {"eta_max = 0.7\n", "eta_max = 1.1\n", "eta_max = 2.1\n", "eta_max = 2.9\n", "eta_max = 3.3\n"})
+    for (const char* sharpening : {"7e-4", "1e-3", "3e-3"})
+      CHECK(!there(prepare(std::string("model = 'self-stabilisation'\n[landscape]\nsharpening = ") + sharpening +
+                           "\n[initial]\np = 0.01\nsharpness = 1.0\n[rate]\nkind = 'cdat'\nsigma = 2.0\n" + rate +
+                           "[time]\nsteps = 1\n")
+                       ->stability(),
+                   "capped_edge"));
   // s (8e-4/8 + F)/(8e-4 + G2) > 1/2 at s = 1 where F > 3e-4 + G2/2.
   const std::string polyak = "kind = 'stochastic-polyak'\nc = 1.0\n";
   CHECK(there(found("bulk_gradient = 1e-4\nfloor = 3.6e-4\n", polyak), "capped_edge"));

@@ -10,11 +10,21 @@
 
 namespace edgewise::models::self_stabilization {
 
+namespace {
+
+/// By how much x^2 and all it has added up to has died out after t steps of eta lambda = `product`.
+double died_out(double product, double t) {
+  return 1 - std::pow(std::abs(1 - product), 2 * t);
+}
+
+}  // namespace
+
 double unchecked_sharpness(const Landscape& land, const State& start, double sigma, double t, double largest_rate) {
   State from = start;
-  if (largest_rate * start.sharpness < sigma) {
+  if (const double product = largest_rate * start.sharpness; product < sigma) {
     from.sharpness -=
-        land.stabilization * start.x * start.x / (2 * start.sharpness * (2 - largest_rate * start.sharpness));
+        land.stabilization * start.x * start.x / (2 * start.sharpness * (2 - product)) * died_out(product, t);
+    if (!(from.sharpness > 0)) return std::numeric_limits<double>::quiet_NaN();
     from.x = 0;
     const double growth = largest_rate * land.sharpening, until = (sigma / largest_rate - from.sharpness) / growth;
     if (t <= until) return from.sharpness + growth * t;
@@ -22,7 +32,7 @@ double unchecked_sharpness(const Landscape& land, const State& start, double sig
     t -= until;
   }
   const double driven = 2 * sigma * land.sharpening * t, square = from.sharpness * from.sharpness;
-  return std::sqrt(square + driven - land.stabilization * from.x * from.x / (2 - sigma) +
+  return std::sqrt(square + driven - land.stabilization * from.x * from.x / (2 - sigma) * died_out(sigma, t) +
                    0.5 * sigma * land.sharpening * std::log1p(driven / square));
 }
 

@@ -10,8 +10,9 @@ namespace edgewise::models::self_stabilization {
 
 /// lambda after t steps at eta = sigma/lambda, 0 < sigma < 2, where nothing stabilises (2.1):
 ///     lambda^2 = lambda_0^2 + 2 sigma alpha t - beta x_0^2/(2 - sigma) + (sigma alpha/2) log(1 + 2 sigma alpha t/lambda_0^2)
+/// and of x_0 the part 1 - (1 - sigma)^(2 t) by which it has died out.
 /// From below sigma/`largest_rate` it first grows by largest_rate alpha a step, less the beta x_0^2/(2 lambda_0 (2 - largest_rate
-/// lambda_0)) by which x lowers it while it dies out.
+/// lambda_0)) by which x lowers it while it dies out; no number where that is all of it.
 double unchecked_sharpness(const Landscape& land, const State& start, double sigma, double t,
                            double largest_rate = std::numeric_limits<double>::infinity());
 /// p when a constant rate, from below its edge 2/rate, has let the sharpness rise to that: the smallest on the flow's orbit. No

@@ -165,9 +165,9 @@ TEST_CASE("self-stabilisation: findings of tuners") {
   const auto frozen = with(late + "sigma = 1.9\n");
   CHECK(number(frozen, "mean_delay") == 0);
   CHECK(number(frozen, "frozen_Y") == Approx(-.1).epsilon(1e-13));
-  // lambda^2 = 2.25 + 2 1.9 .02 30 - 3 .01/.1 + .95 .02 log(1 + 2.28/2.25).
+  // lambda^2 = 2.25 + 2 1.9 .02 30 - 3 .01/.1 (1 - .9^60) + .95 .02 log(1 + 2.28/2.25).
   CHECK(number(frozen, "unchecked_sharpness") ==
-        Approx(std::sqrt(2.25 + 2.28 - .3 + .019 * std::log(1 + 2.28 / 2.25))).epsilon(1e-13));
+        Approx(std::sqrt(2.25 + 2.28 - .3 * (1 - std::pow(.9, 60)) + .019 * std::log(1 + 2.28 / 2.25))).epsilon(1e-13));
   CHECK(!there(frozen, "crossover_sharpness"));
   CHECK(!there(with(late + "sigma = 2.0\n"), "unchecked_sharpness"));
   CHECK(number(with(late + "sigma = 2.0\n"), "frozen_Y") == 0);
@@ -242,6 +242,10 @@ TEST_CASE(
   CHECK(column(rising->solve(), "sharpness").back() == Approx(end).epsilon(1e-4));
   CHECK(number(at(2, 100, "sigma = 1.5\n", "steps = 1000\n")->stability(), "unchecked_sharpness") ==
         Approx(start + .05).epsilon(1e-12));
+  // One step of the map: lambda + eta (alpha - beta x^2/2).
+  CHECK(number(at(1, .5, "sigma = 1.5\n", "at = [1]\n")->stability(), "unchecked_sharpness") ==
+        Approx(1 + .5 * (1e-4 - 5e-5)).epsilon(1e-14));
+  CHECK(!there(at(2, 1e6, "sigma = 1.5\n", "steps = 10\n")->stability(), "unchecked_sharpness"));
   // On edge at once |x| freezes at the edge of eta_max.
   const auto frozen = at(3.99, .8, "", "at = [20000]\n");
   const double p_end = number(frozen->stability(), "frozen_p");

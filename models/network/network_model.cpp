@@ -271,27 +271,38 @@ void read_simulation(const Values& values, NetworkProblem& problem) {
   problem.kernel_norms = defined && run.kernel_norm.value_or(problem.examples() <= usual_norms);
 }
 
-/// The loss at the start of replica 0 and its second derivatives are to be numbers; to blame is the scale farthest from 1.
+/// |log| of a scale that is given, as a number of either kind; of 0 there is none to blame.
+double distance_from_one(const settings::Value* scale) {
+  if (!scale) return 0;
+  const auto* whole = std::get_if<std::int64_t>(scale);
+  const auto* real = std::get_if<double>(scale);
+  const double x = whole ? static_cast<double>(*whole) : real ? *real : 0;
+  return x > 0 ? std::abs(std::log(x)) : 0;
+}
+
+/// The loss at the start of replica 0 and the squares of its derivatives, the second along a vector, are to be numbers; to blame
+/// is the scale farthest from 1.
 void check_start(const Table& table, const NetworkProblem& problem) {
   ingredients::networks::NetworkObjective objective(problem.network, problem.loss, problem.data.train);
   const double loss = objective.move_to(problem.start(problem.seed, 0));
-  std::vector<double> product(objective.parameters());
+  std::vector<double> gradient(objective.parameters()), product(objective.parameters());
+  objective.gradient(gradient);
   objective.product(CurvaturePart::hessian, std::vector<double>(product.size(), 1.0), product);
-  if (std::isfinite(loss) && std::ranges::all_of(product, [](double x) { return std::isfinite(x); })) return;
+  if (std::isfinite(loss) && std::isfinite(numerics::squared_norm_in_order(gradient)) &&
+      std::isfinite(numerics::squared_norm_in_order(product)))
+    return;
   std::pair<const char*, const char*> worst{"data", "input_scale"};
   double farthest = 0;
   for (const auto& [section, key] :
        {worst, std::pair{"data", "target_scale"}, std::pair{"data", "noise"}, std::pair{"loss", "inverse_temperature"},
         std::pair{"network", "weight_variance"}, std::pair{"network", "bias_variance"}}) {
-    const settings::Value* value = table.table_or_empty(section).find(key);
-    const double* scale = value ? std::get_if<double>(value) : nullptr;
-    if (!scale || !(std::abs(std::log(*scale)) > farthest)) continue;
-    farthest = std::abs(std::log(*scale));
+    const double distance = distance_from_one(table.table_or_empty(section).find(key));
+    if (!(distance > farthest)) continue;
+    farthest = distance;
     worst = {section, key};
   }
   throw table.table_or_empty(worst.first)
-      .error(worst.second,
-             "the loss at the start, or its second derivatives, are no numbers; bring this scale nearer to 1");
+      .error(worst.second, "the loss at the start, or its derivatives, are no numbers; bring this scale nearer to 1");
 }
 
 class NetworkExperiment final : public Problem {

@@ -264,12 +264,22 @@ TEST_CASE("bad experiments on networks are refused with the key") {
   // Scales at which the Hessian is no number, and the theory's limits, with the key.
   const std::string classes = "[optimizer]\nlearning_rate = 1\n[data]\ntargets = 'classes'\noutputs = 3\n";
   CHECK(names(refused(classes + "[loss]\nkind = 'cross-entropy'\ninverse_temperature = 1e300\n"),
-              "loss.inverse_temperature: the loss at the start, or its second"));
+              "loss.inverse_temperature: the loss at the start, or its derivatives"));
   CHECK(refused(classes + "[loss]\nkind = 'cross-entropy'\ninverse_temperature = 1e-3\n") == "no error");
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\ntarget_scale = 1e200\nnoise = 2.0\n"),
               "data.target_scale: the loss"));
   CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nactivation = 'relu'\nweight_variance = 1e300\n"),
               "network.weight_variance: the loss"));
+  // Whole numbers are scales, too, 0 is none, and the norms of derivatives are observed.
+  CHECK(names(
+      refused(
+          "[optimizer]\nlearning_rate = 1\n[network]\nhidden = [8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]\n"
+          "activation = 'relu'\nweight_variance = 1000000000000000000\n"),
+      "network.weight_variance: the loss"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[data]\ntarget_scale = 1e200\n[network]\nbias_variance = 0.0\n"),
+              "data.target_scale: the loss"));
+  CHECK(names(refused("[optimizer]\nlearning_rate = 1\n[network]\nactivation = 'relu'\nbias_variance = 1e307\n"),
+              "network.bias_variance: the loss"));
   CHECK(names(error_of(head + "[optimizer]\nlearning_rate = 1\nmomentum = 0.5\n", true), "theory.method: linearised"));
   CHECK(names(
       refused(

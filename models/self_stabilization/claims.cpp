@@ -285,11 +285,13 @@ std::vector<Prediction> predictions_of(const Setup& s, double steps, double burn
   }
   if (m > 0 && s.sigma == 2 && p > 0) {
     const double end = restored_sharpness(s.land, s.start, m), eps_end = 4 * s.land.sharpening / (end * end);
-    // p tends to 1 at the rate 2 m eps a step, more slowly near the threshold: after 20 of its times to e^-20. To O(eps): the
-    // largest difference measured over delays of 1 to 8 and averages of .3 to .98 is below the sum that is held to .004.
+    // p tends to 1 at the rate 2 m eps a step, but where memory is longer than that at that of memory: the multipliers' is at least
+    // `rate` up to a fourth of the threshold. After 20 of its times to e^-20. To O(eps): the largest difference measured over delays
+    // of 1 to 8 and averages of .3 to .98 is below the sum that is held to .004.
+    const double rate = std::min(2 * m * eps_end, 0.375 / (m + 1));
     const double largest = std::max(eps, eps_end);
-    if (!std::isfinite(end) || largest > std::min(0.01, late_threshold(s.delay, s.average) / 4) ||
-        steps * 2 * m * eps_end < 20 || !(largest * (0.1 * std::abs(std::log(p)) + 0.15 * std::abs(p - 1)) <= 0.004))
+    if (!std::isfinite(end) || largest > std::min(0.01, late_threshold(s.delay, s.average) / 4) || steps * rate < 20 ||
+        !(largest * (0.1 * std::abs(std::log(p)) + 0.15 * std::abs(p - 1)) <= 0.004))
       return out;
     out.push_back(near("conserved", "p/lambda^(4 m) is conserved and p -> 1: lambda ends at lambda_0 p_0^(-1/(4 m))",
                        "2.2", "sharpness at the end", "sharpness", end, 0.004, last_of("sharpness")));

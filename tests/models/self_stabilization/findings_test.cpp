@@ -258,6 +258,23 @@ TEST_CASE(
   CHECK(at(3.9, .5, "delay = 1\n", "steps = 2000000\n")->predictions().empty());
 }
 
+TEST_CASE("self-stabilisation: what a late tuner conserves is claimed once its memory has passed, too") {
+  // An average over 100 steps: 2 m eps = .25 a step at a fourth of the threshold, but (z - 1)(z - .99) = -.0025 has |z| = .9963.
+  const auto at = [](int steps) {
+    return prepare(
+        "model = 'self-stabilisation'\n[landscape]\nsharpening = 3.15e-4\n[initial]\np = 6.5e-4\nsharpness = 1.0\n"
+        "[rate]\nkind = 'inverse-sharpness'\nsigma = 2.0\nema = 0.99\n[time]\nat = [" +
+        std::to_string(steps) + "]\n");
+  };
+  CHECK(at(84)->predictions().empty());
+  CHECK(at(5300)->predictions().empty());
+  const auto late = at(5400);
+  REQUIRE(late->predictions().size() == 2);
+  const double end = std::pow(6.5e-4, -1. / 396);
+  CHECK(column(late->solve(), "sharpness").back() == Approx(end).epsilon(.004));
+  CHECK(std::abs(column(at(84)->solve(), "sharpness").back() / end - 1) > .03);
+}
+
 TEST_CASE("self-stabilisation: what sees a bulk has a largest rate's edge where its own rate there is larger") {
   // r = lambda^2 2 alpha/(beta G2) = 16 5e-5/G2 at 2/eta_max = 4.
   const auto found = [](const std::string& bulk, const std::string& rate) {

@@ -12,9 +12,40 @@ namespace edgewise::solvers {
 
 namespace odeint = boost::numeric::odeint;
 
+namespace {
+
+using State = std::vector<double>;
+using Stepper = odeint::runge_kutta_dopri5<State>;
+
+/// The largest error of a step over what is allowed, as Odeint asks for it.
+class ErrorChecker {
+ public:
+  using value_type = double;
+  using algebra_type = Stepper::algebra_type;
+  using operations_type = Stepper::operations_type;
+
+  explicit ErrorChecker(const FlowOptions& options) : options_(&options) {}
+  double error(const algebra_type& /*algebra*/, const State& x, const State& rate, const State& errors,
+               double dt) const {
+    State size(x.size());
+    if (options_->sizes)
+      options_->sizes(x, size);
+    else
+      for (std::size_t i = 0; i < x.size(); ++i) size[i] = std::abs(x[i]) + std::abs(dt) * std::abs(rate[i]);
+    double largest = 0;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      largest = std::max(largest, std::abs(errors[i]) / (options_->atol + options_->rtol * size[i]));
+    return largest;
+  }
+
+ private:
+  const FlowOptions* options_;
+};
+
+}  // namespace
+
 FlowSolution integrate_flow(const std::function<void(std::span<const double> x, std::span<double> rate)>& rate,
                             std::span<const double> x0, std::span<const double> times, const FlowOptions& options) {
-  using State = std::vector<double>;
   if (!rate || x0.empty() || times.empty()) throw std::invalid_argument("a flow needs a rate, a state and times");
   if (std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) != times.end())
     throw std::invalid_argument("times must increase");
@@ -42,7 +73,8 @@ FlowSolution integrate_flow(const std::function<void(std::span<const double> x, 
   }
   const double span = times.back() - times.front();
   const double first_step = speed > 0 && size > 0 ? std::min(span, 1e-3 * size / speed) : span;
-  auto stepper = odeint::make_dense_output(options.atol, options.rtol, odeint::runge_kutta_dopri5<State>());
+  using Controlled = odeint::controlled_runge_kutta<Stepper, ErrorChecker>;
+  odeint::dense_output_runge_kutta<Controlled> stepper(Controlled{ErrorChecker(options)});
   stepper.initialize(state, times.front(), first_step);
   for (std::size_t next = 1; next < times.size();) {
     if (out.steps++ == options.max_steps)

@@ -15,6 +15,9 @@ struct FlowOptions {
   std::size_t max_steps = 10'000'000;
   /// In place of the limit: true where the state counts as diverged.
   std::function<bool(std::span<const double> x)> diverged = nullptr;
+  /// What rtol is relative to, of every variable; without it their own sizes and what a step adds: a variable whose changes
+  /// cancel, or that vanishes beside others of its kind, then takes very many steps.
+  std::function<void(std::span<const double> x, std::span<double> size)> sizes = nullptr;
 };
 
 struct FlowSolution {

@@ -41,6 +41,26 @@ TEST_CASE("a rotation comes back, to the tolerance asked") {
   }
 }
 
+TEST_CASE("errors are relative to the sizes that are given") {
+  // x[1] begins at 0 with a rate of 0, so that nothing but what is given tells its size.
+  const auto rate = [](std::span<const double> x, std::span<double> out) {
+    out[0] = 1;
+    out[1] = std::sin(x[0]);
+  };
+  FlowOptions options;
+  options.rtol = 1e-6;
+  options.atol = 1e-40;
+  const std::array<double, 2> times{0, 3};
+  const FlowSolution own = integrate_flow(rate, std::array{0.0, 0.0}, times, options);
+  options.sizes = [](std::span<const double>, std::span<double> size) { size[0] = size[1] = 1; };
+  const FlowSolution given = integrate_flow(rate, std::array{0.0, 0.0}, times, options);
+  for (const FlowSolution* flow : {&own, &given}) CHECK(flow->states[1][1] == Approx(1 - std::cos(3.0)).epsilon(1e-5));
+  CHECK(given.steps < 30);
+  CHECK(own.steps > 2 * given.steps);
+  options.rtol = 1e-10;
+  CHECK(integrate_flow(rate, std::array{0.0, 0.0}, times, options).steps > 2 * given.steps);
+}
+
 TEST_CASE("a flow that leaves is diverged, with what came before") {
   FlowOptions options;
   options.divergence_limit = 1e6;

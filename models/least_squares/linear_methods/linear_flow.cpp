@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "models/framework/recorder.hpp"
@@ -75,6 +76,20 @@ Trajectory follow_linear_flow(const LinearProblem& given, const LeastSquaresTheo
   options.rtol = theory.rtol;
   // Of what is 0 and stays so.
   options.atol = 1e-30 * theory.rtol * std::max(1e-200, *std::ranges::max_element(start));
+  // A moment may vanish beside those of its two coordinates, and a coordinate before the first step gives it a value.
+  options.sizes = [&](std::span<const double> C, std::span<double> size) {
+    put(C);
+    moments.apply(phase);
+    const auto place = [&](std::size_t b, std::size_t i, std::size_t j) {
+      return static_cast<std::size_t>(moments.moment(b, i, j).data() - moments.contents().data());
+    };
+    const auto extent = [&](std::size_t at) { return std::sqrt(std::max({C[at], moments.contents()[at], 0.0})); };
+    for (std::size_t b = 0; b < layout.blocks.size(); ++b)
+      for (std::size_t i = 0; i < layout.blocks[b].size(); ++i)
+        for (std::size_t j = i; j < layout.blocks[b].size(); ++j)
+          for (std::size_t a = 0; a < lambda.size(); ++a)
+            size[place(b, i, j) + a] = extent(place(b, i, i) + a) * extent(place(b, j, j) + a);
+  };
   options.diverged = [&](std::span<const double> C) { return !(excess(C) <= limit); };
   const solvers::FlowSolution path = solvers::integrate_flow(rate, start, times, options);
 

@@ -8,11 +8,13 @@
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise::tests;
 using edgewise::models::testing::error_with;
 using edgewise::models::testing::holds;
+using edgewise::models::testing::report;
 using edgewise::tests::Approx;
 
 namespace {
@@ -113,6 +115,34 @@ TEST_CASE("without noise a coordinate rotates as exp(A t)") {
   const double omega = std::sqrt(omega2);
   const double v = std::exp(-mu * end) * (std::cos(omega * end) - gap / omega * std::sin(omega * end));
   CHECK(last_excess(problem, FlowLevel::homog, 1e-11) == Approx(0.7 * 2 * v * v).epsilon(1e-8));
+}
+
+TEST_CASE("a moment that vanishes beside others takes no more steps") {
+  // b = 1 - eta lambda: in the slow direction of T (x) T the error and the momentum are uncorrelated, and their covariance
+  // dies out beside their variances. vech C by exp((T (x) T - I) t), of that matrix's eigenvalues by hand: T = .9 +- .3 i has
+  // the squared modulus .9, and the squares .72 +- .54 i; from C = diag(1, 0) P = (e^(-.1 t) + e^(-.28 t) cos .54 t)/2.
+  edgewise::spectra::Spectrum s;
+  s.eigenvalue = {1};
+  s.multiplicity = {1};
+  s.target_power = {1};
+  const LinearProblem problem = problem_of(data_of(edgewise::spectra::checked(s), 0, {40, 400}), "momentum",
+                                           "learning_rate = 0.1\nmomentum = 0.9\nbatch = inf");
+  LeastSquaresTheory theory;
+  theory.method = TheoryMethod::ode;
+  theory.level = FlowLevel::diff;
+  const Trajectory out = solve_linear(problem, theory);
+  const std::vector<double>& P = out.find("excess_mse")->value;
+  CHECK(P[0] == Approx((std::exp(-4.0) + std::exp(-0.28 * 40) * std::cos(0.54 * 40)) / 2).epsilon(1e-7));
+  CHECK(P[1] == Approx(std::exp(-40.0) / 2).epsilon(1e-5));
+  CHECK(report(out, "integration_steps") < 1000);
+  // Before the first step the momentum is 0 and, at this level, does not begin to move.
+  theory.level = FlowLevel::homog;
+  theory.rtol = 1e-12;
+  const Trajectory drift = solve_linear(problem_of(data_of(edgewise::spectra::checked(s), 0, {1}), "momentum",
+                                                   "learning_rate = 0.1\nmomentum = 0.9\nbatch = inf"),
+                                        theory);
+  CHECK(drift.find("excess_mse")->value[0] == Approx(std::exp(-0.2) * std::pow(std::cos(0.3), 2)).epsilon(1e-11));
+  CHECK(report(drift, "integration_steps") < 100);
 }
 
 TEST_CASE("level diff ends where the recursion ends, in any unit") {

@@ -129,6 +129,10 @@ bool lacks_rate(const settings::Table& experiment) {
 
 }  // namespace
 
+void give_any_rate(settings::Table& experiment) {
+  if (lacks_rate(experiment)) experiment.make_table("optimizer").set("learning_rate", 1e-9);
+}
+
 Loaded load(const Context& context, const std::string& path, const Targets& targets, std::optional<std::int64_t> steps,
             bool any_rate) {
   require_file(path);
@@ -144,7 +148,7 @@ Loaded load(const Context& context, const std::string& path, const Targets& targ
   }
   if (const settings::Table time = table.table_or_empty("time"); steps && !time.has("steps") && !time.has("at"))
     table.make_table("time").set("steps", *steps);
-  if (any_rate && lacks_rate(table)) table.make_table("optimizer").set("learning_rate", 1e-9);
+  if (any_rate) give_any_rate(table);
   keep_inputs(targets, inputs_of(table), "this experiment");
   out.provenance.file = path;
   out.provenance.experiment = models::read_experiment(std::move(table));

@@ -46,6 +46,10 @@ struct Loaded {
   std::unique_ptr<models::Problem> problem;
 };
 
+/// Puts some learning rate into an experiment of a model whose optimizers have one, where it has none and no rule for it:
+/// what looks for learning rates does not read it.
+void give_any_rate(settings::Table& experiment);
+
 /// A place that a command writes to, and how.
 struct Target {
   std::optional<std::string> path;  ///< standard output when absent
@@ -55,7 +59,7 @@ using Targets = std::vector<Target>;
 
 /// \param targets  what will be written
 /// \param steps    of an experiment that names none, for a command that does not run along them; else they are required
-/// \param any_rate  the command looks for learning rates: where the file gives none, one is put in its place
+/// \param any_rate  the command looks for learning rates: give_any_rate
 /// \throws settings::Error for anything wrong with the file or its values, or where a target is a file that is read.
 Loaded load(const Context& context, const std::string& path, const Targets& targets,
             std::optional<std::int64_t> steps = std::nullopt, bool any_rate = false);

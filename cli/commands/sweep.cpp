@@ -48,8 +48,8 @@ validation::Sweep read(const Context& context, const std::string& path) {
   require_file(path);
   validation::SweepPlan plan = validation::read_sweep_file(settings::read_file(path), context.overrides, context.seed);
   for (const validation::SweepPlan::Variant& variant : plan.variants) check_command_sections(variant.experiment);
-  return validation::Sweep(std::move(plan),
-                           {models::ingredients::searched_findings, models::ingredients::searched_finding_names});
+  return validation::Sweep(std::move(plan), {models::ingredients::searched_findings,
+                                             models::ingredients::searched_finding_names, give_any_rate});
 }
 
 /// \throws settings::Error when it would be one of the files that are read or written.

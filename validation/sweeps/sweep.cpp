@@ -218,6 +218,7 @@ struct Sweep::Impl {
                                    settings::text_of(derived[i]));
       set_path(out, derived_parts[i], value_of(derived[i]));
     }
+    if (plan.task == SweepTask::schedule && schedule.complete) schedule.complete(out);
     return out;
   }
 

@@ -118,6 +118,8 @@ struct ScheduleTask {
       findings;
   /// Their names, without a search.
   std::function<std::vector<std::string>(const models::Problem&, const models::Experiment&)> names;
+  /// Completes a cell's experiment before it is read; empty: it is complete.
+  std::function<void(settings::Table&)> complete = nullptr;
 };
 
 /// A sweep that can be computed cell by cell. Const members may be called from several threads at once.

@@ -5,11 +5,13 @@
 
 #include <filesystem>
 
+#include "tests/approx.hpp"
 #include "tests/cli/commands/sweep_process.hpp"
 #include "validation/sweeps/sqlite.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli::testing;
+using edgewise::tests::Approx;
 using validation::CellState;
 using validation::read_sweep_store;
 namespace fs = std::filesystem;
@@ -189,6 +191,40 @@ TEST_CASE("an output that fails does not keep the others from theirs") {
   CHECK(run({"plot", folder / "x.nc"}).says("a single cell is left"));
   CHECK(fs::exists(folder / "x.nc"));
   CHECK_FALSE(fs::exists(folder / "x.svg"));
+}
+
+TEST_CASE("a sweep of schedule searches needs no learning rate, as the command needs none") {
+  const Folder folder;
+  // One step of d = 1, B = 4, P0 = 1: P = 1 - 1/(1.5 + sigma^2/4).
+  const std::string file = folder.file("s.toml", R"(title = "Searches"
+[sweep]
+do = "schedule"
+[[axis]]
+key = "noise.variance"
+values = [0.1, 2]
+[[measure]]
+name = "best"
+kind = "finding"
+finding = "optimum"
+[experiment]
+model = "least-squares"
+spectrum = { kind = "isotropic", dimension = 1 }
+noise = { law = "gaussian", variance = 0 }
+optimizer.batch = 4
+time.steps = 1
+schedule_search.families = ["constant"]
+)");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--set", "optimizer.gamma=0.3"}}) {
+    std::vector<std::string> line{"sweep", file, "--store", folder / (more.empty() ? "s.db" : "t.db"), "--quiet"};
+    line.insert(line.end(), more.begin(), more.end());
+    const auto r = run(line);
+    CAPTURE(r.err);
+    CHECK(r.status == 0);
+    const validation::SweepTable table = read_sweep_store(line[3]);
+    REQUIRE(table.cells.size() == 2);
+    CHECK(table.cells[0].measures[0] == Approx(1 - 1 / 1.525).epsilon(1e-12));
+    CHECK(table.cells[1].measures[0] == Approx(0.5).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("what a sweep says: labels in order with those of none, the commonest reasons first, and how many more") {

@@ -503,12 +503,16 @@ SweepPlan read_sweep_file(const Table& file, const std::vector<std::string>& ove
   if (plan.title.empty()) plan.title = fs::path(file.origin()).stem().string();
   Table experiment = read_base(file, parts.section);
   override_experiment(experiment, overrides);
-  if (seed) experiment.make_table("monte_carlo").set("seed", static_cast<std::int64_t>(*seed));
   const settings::Values section = settings::read(parts.section, sweep_parameters());
   const std::string task = section.text("do");
   for (const SweepTask t :
        {SweepTask::solve, SweepTask::simulate, SweepTask::validate, SweepTask::stability, SweepTask::schedule})
     if (name(t) == task) plan.task = t;
+  if (seed) {
+    const auto whole = static_cast<std::int64_t>(*seed);
+    experiment.make_table("monte_carlo").set("seed", whole);
+    if (plan.task == SweepTask::schedule) experiment.make_table("schedule_search").set("seed", whole);
+  }
 
   plan.definition = Table(file.origin(), "");
   plan.definition.make_table("sweep").set("do", task);

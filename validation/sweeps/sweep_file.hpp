@@ -66,7 +66,7 @@ const std::vector<settings::Parameter>& boundary_parameters();
 /// \param file       the parsed sweep file; relative paths in it start from the folder of its origin
 /// \param overrides  "section.key=value" for the experiment; "title=...", "sweep.key=...", and "axis.NAME.key=..."
 ///                   (likewise derived, variant, measure, label, boundary) for the sweep itself
-/// \param seed       overrides monte_carlo.seed of the experiment
+/// \param seed       overrides monte_carlo.seed of the experiment, and schedule_search.seed where schedules are searched for
 /// \throws settings::Error for anything that can be told without preparing an experiment.
 SweepPlan read_sweep_file(const settings::Table& file, const std::vector<std::string>& overrides = {},
                           std::optional<std::uint64_t> seed = {});

@@ -161,6 +161,11 @@ TEST_CASE("overrides reach the experiment and the sweep") {
         std::vector<double>{0.1, 0.2});
   const SweepPlan seeded = read_sweep_file(settings::read_text(small_sweep, "small.toml"), {}, 7);
   CHECK(std::get<std::int64_t>(*seeded.variants[0].experiment.table("monte_carlo")->find("seed")) == 7);
+  CHECK_FALSE(seeded.variants[0].experiment.table("schedule_search"));
+  const SweepPlan searches = read_sweep_file(
+      settings::read_text(replaced(small_sweep, "do = \"solve\"", "do = \"schedule\""), "small.toml"), {}, 7);
+  for (const char* section : {"monte_carlo", "schedule_search"})
+    CHECK(std::get<std::int64_t>(*searches.variants[0].experiment.table(section)->find("seed")) == 7);
 
   refused(small_sweep, {"--set axis.ete.count=3", "there is no axis 'ete'", "did you mean 'eta'", "noise"},
           {"axis.ete.count=3"});

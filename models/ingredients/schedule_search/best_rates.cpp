@@ -273,6 +273,10 @@ std::string stated(const RateObjective& J, Optimum& found, const ScheduleSearch&
     apart_at_best = std::max(apart_at_best, search.apart);
     ++at_best;
   }
+  if (found.idle == found.rates.size()) {
+    found.identifiable = false;
+    return "the schedule is not identifiable: no rate moves the loss at the end";
+  }
   const bool at_cap = std::ranges::all_of(found.rates, [&](double rate) { return rate >= cap * (1 - 1e-12); });
   if (at_cap && found.loss > 0 && found.spread <= same_loss)
     return "every rate is at max_rate: the cap alone sets the schedule";

@@ -318,6 +318,10 @@ TEST_CASE("rates after the last sync do not move the loss: they are 0, and the o
     CHECK(begun.rates[k] == Approx(k < 8 ? whole.rates[k] : 0).epsilon(1e-6).scale(1e-3));
   REQUIRE(begun.warnings.size() == 1);
   CHECK(begun.warnings[0] == "3 of 11 rates, which are shown as 0, do not move the loss at the end");
+  const Optimum none = search(3);
+  CHECK(none.idle == 3);
+  CHECK_FALSE(none.identifiable);
+  CHECK(none.statement == "the schedule is not identifiable: no rate moves the loss at the end");
 }
 
 TEST_CASE("families: the report ranks them, the search comes near, the certificate finds nothing left") {

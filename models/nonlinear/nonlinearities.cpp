@@ -187,17 +187,17 @@ ResidualCoefficients gaussian_average(const std::function<double(double)>& chi, 
                                       double mean, double variance, bool half) {
   using Rule = boost::math::quadrature::gauss<double, points>;
   constexpr double reach = 12;
-  const double s = std::sqrt(variance), last = mean + reach * s;
-  double left = half ? 0 : mean - reach * s;
+  // In standard deviations: r itself may not resolve them. Of z and z^2 - 1, whose averages are 0, a constant of chi is left out.
+  const double s = std::sqrt(variance), level = half ? 0 : chi(mean);
   ResidualCoefficients out;
   const auto add = [&](double a, double b) {
     const double middle = (a + b) / 2, width = (b - a) / 2;
     const auto at = [&](double x, double weight) {
-      const double r = middle + width * x, z = (r - mean) / s, value = chi(r);
+      const double z = middle + width * x, value = chi(mean + s * z);
       const double mass = weight * width * std::exp(-z * z / 2);
-      out.mu += mass * value * z;
+      out.mu += mass * (value - level) * z;
       out.q += mass * value * value;
-      out.c2 += mass * value * value * (z * z - 1);
+      out.c2 += mass * (value - level) * (value + level) * (z * z - 1);
     };
     for (std::size_t i = 0; i < Rule::abscissa().size(); ++i) {
       const double x = Rule::abscissa()[i], weight = Rule::weights()[i];
@@ -205,15 +205,16 @@ ResidualCoefficients gaussian_average(const std::function<double(double)>& chi, 
       if (x != 0) at(-x, weight);
     }
   };
-  for (auto edge = std::ranges::upper_bound(edges, left); left < last;) {
-    const double piece = edge != edges.end() ? std::min(*edge, last) : last;
-    const double parts = std::ceil((piece - left) / (2 * s));
+  double left = half ? 0 : -reach;
+  for (auto edge = std::ranges::upper_bound(edges, mean + s * left); left < reach;) {
+    const double piece = edge != edges.end() ? std::clamp((*edge - mean) / s, left, reach) : reach;
+    const double parts = std::ceil((piece - left) / 2);
     for (double part = 0; part < parts; ++part)
       add(left + (piece - left) * part / parts, left + (piece - left) * (part + 1) / parts);
     left = piece;
     if (edge != edges.end()) ++edge;
   }
-  const double scale = (half ? 2 : 1) / (std::sqrt(2 * pi) * s);
+  const double scale = (half ? 2 : 1) / std::sqrt(2 * pi);
   return {out.mu * (scale / s), out.q * scale, out.c2 * (scale / variance)};
 }
 

@@ -145,6 +145,22 @@ TEST_CASE("bands of a hundredth of their place are found, on one side or on both
   CHECK_FALSE(custom_nonlinearity("r + (abs(r - 0.7) < 0.005 ? 50 : 0)")->odd());
 }
 
+TEST_CASE("of a residual that hardly moves about an atom of the noise, chi there is averaged") {
+  // q = chi(1)^2, mu = chi'(1), c2 = 2 chi'(1)^2 + 2 chi(1) chi''(1), but for terms of order Q.
+  const auto clip = custom_nonlinearity("max(-0.5, min(0.5, r))"), soft = custom_nonlinearity("r / (1 + abs(r))");
+  for (const double Q : {1e-8, 1e-20, 1e-33, 1e-40, 1e-60}) {
+    CAPTURE(Q);
+    CHECK(clip->gaussian(1, Q).q == Approx(0.25).epsilon(1e-7));
+    CHECK(soft->gaussian(1, Q).q == Approx(0.25).epsilon(1e-7));
+  }
+  // What is cut off does not move, to the last digit.
+  CHECK(clip->gaussian(1, 1e-40).mu == 0);
+  CHECK(clip->gaussian(1, 1e-40).c2 == 0);
+  // Of 1 + s z doubles keep 1e-16/s.
+  CHECK(soft->gaussian(1, 1e-8).mu == Approx(0.25).epsilon(1e-7));
+  CHECK(soft->gaussian(1, 1e-8).c2 == Approx(-0.125).epsilon(1e-6));
+}
+
 TEST_CASE("few pieces, odd or not, and growth") {
   const auto soft = custom_nonlinearity("r / (1 + abs(r))");
   CHECK(soft->odd());

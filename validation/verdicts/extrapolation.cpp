@@ -236,11 +236,11 @@ void cut(const SharedLevels& shared, Level& level) {
   kept.observables.clear();
   for (auto* list : {&kept.mean, &kept.sem, &kept.std, &kept.skewness, &kept.q05, &kept.q50, &kept.q95}) list->clear();
   kept.values.clear();
-  const std::size_t times = level.sample.steps.size();
+  const std::size_t times = level.sample.steps.size(), rows = before_theory(level) + shared.times;
   for (const auto& name : shared.observables) {
     const std::size_t o = sample_index(level, name);
     kept.observables.push_back(level.sample.observables[o]);
-    for (std::size_t t = 0; t < shared.times; ++t) {
+    for (std::size_t t = 0; t < rows; ++t) {
       const std::size_t c = o * times + t;
       kept.values.push_back(level.sample.values[c]);
       const auto copy = [&](std::vector<double>& to, const std::vector<double>& from) {
@@ -255,7 +255,7 @@ void cut(const SharedLevels& shared, Level& level) {
       copy(kept.q95, level.sample.q95);
     }
   }
-  kept.steps.resize(shared.times);
+  kept.steps.resize(rows);
   level.sample = std::move(kept);
 }
 

@@ -184,6 +184,9 @@ TEST_CASE("learning curves begin at the first samples asked for, their samples a
   REQUIRE(later.verdict.rows.size() == whole.verdict.rows.size());
   CHECK(later.verdict.rows.back().step == whole.verdict.rows.back().step);
   CHECK(later.verdict.rows.back().mc_mean == whole.verdict.rows.back().mc_mean);
+  // What is kept of the largest ends with the last row too.
+  CHECK(later.sample.steps == whole.sample.steps);
+  CHECK(later.sample.values == whole.sample.values);
 }
 
 TEST_CASE("a gap that does not decay like a power is said so") {

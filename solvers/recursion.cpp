@@ -31,10 +31,10 @@ RecursionSolution follow(const CoupledModes& system, std::span<const double> M0,
   double scale = 0;
   for (const double value : p) scale = std::max(scale, std::abs(value));
   const double limit = options.divergence_limit * (scale > 0 ? scale : 1);
-  const std::uint64_t between_looks = std::max<std::uint64_t>(1, 65536 / std::max<std::size_t>(n, 1));
-  std::size_t next = 0;
   // A state that comes back, at a fixed point or in a cycle of two about it, comes back for ever.
   constexpr std::uint64_t longest_cycle = 2;
+  const std::uint64_t between_looks = std::max<std::uint64_t>(longest_cycle, 65536 / std::max<std::size_t>(n, 1));
+  std::size_t next = 0;
   std::vector<double> seen;
   std::uint64_t seen_at = 0;
   for (std::uint64_t k = 0; next < at.size(); ++k) {

@@ -58,6 +58,12 @@ TEST_CASE("a recursion that has come to rest, or goes to and fro, is not followe
   CHECK(swing.shared[1][0] == 5);
   CHECK(swing.shared[2][0] == 5);
   CHECK(swing.shared[3][0] == -5);
+  // Of very many modes too; `stop` ends a run that goes on.
+  constexpr std::size_t many = 70000;
+  RecursionOptions options;
+  options.stop = [asked = 0]() mutable { return ++asked > 50; };
+  const LeastSquares wide(std::vector<double>(many, 2.0), std::vector<double>(many, 0.0));
+  CHECK(follow(wide, std::vector<double>(many, 1.0), at, options).steps == at);
 }
 
 TEST_CASE("divergence is noticed at its step, and what was recorded ends before it") {

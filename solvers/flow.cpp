@@ -1,9 +1,10 @@
 #include "solvers/flow.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/numeric/odeint/stepper/controlled_runge_kutta.hpp>
 #include <boost/numeric/odeint/stepper/dense_output_runge_kutta.hpp>
-#include <boost/numeric/odeint/stepper/generation.hpp>
 #include <boost/numeric/odeint/stepper/runge_kutta_dopri5.hpp>
 #include <cmath>
 #include <stdexcept>
@@ -78,8 +79,9 @@ FlowSolution integrate_flow(const std::function<void(std::span<const double> x, 
   stepper.initialize(state, times.front(), first_step);
   for (std::size_t next = 1; next < times.size();) {
     if (out.steps++ == options.max_steps)
-      throw std::runtime_error("the flow needs more than " + std::to_string(options.max_steps) +
-                               " steps; a larger theory.rtol takes fewer");
+      throw std::runtime_error(fmt::format(
+          "{} steps of the integrator reached only t = {:.6g} of {:.6g}; a larger theory.rtol may take fewer",
+          options.max_steps, stepper.current_time(), times.back()));
     stepper.do_step(system);
     if (!bounded(stepper.current_state())) {
       out.diverged_at = stepper.current_time();

@@ -197,6 +197,19 @@ std::optional<double> DelimitedText::number(std::string_view cell) const {
   return cell_number(std::move(plain));
 }
 
+bool DelimitedText::looks_like_decimal_commas() const {
+  const auto digits = [](const std::string& cell) {
+    return !cell.empty() && cell.find_first_not_of("0123456789") == std::string::npos;
+  };
+  const auto two = [&](const DelimitedLine& l) {
+    return l.cells.size() == 2 && digits(l.cells[0]) && digits(l.cells[1]);
+  };
+  const auto odd = [](const DelimitedLine& l) {
+    return l.cells[0] == "0" || (l.cells[1].size() > 1 && l.cells[1][0] == '0');
+  };
+  return separator == ',' && std::ranges::all_of(lines, two) && std::ranges::any_of(lines, odd);
+}
+
 std::string_view DelimitedText::separator_name() const {
   switch (separator) {
     case ';':

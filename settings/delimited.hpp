@@ -33,6 +33,8 @@ struct DelimitedText {
 
   /// The number in a cell, "inf" and "nan" and Fortran's exponents (1.5D-3) included; nothing where it holds none.
   std::optional<double> number(std::string_view cell) const;
+  /// True when every line is two whole numbers with a comma between them, and some are odd as two numbers: 0,5 or 1,05.
+  bool looks_like_decimal_commas() const;
   /// What the separator is called in messages: "commas", "semicolons", "tabs", "blanks".
   std::string_view separator_name() const;
 };

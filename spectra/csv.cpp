@@ -145,7 +145,7 @@ class Reader {
       fail(first.number, fmt::format("'{}' may be an eigenvalue or the name that pandas gives to a column without one; "
                                      "name the column eigenvalue, or write {}.0",
                                      first.cells.front(), first.cells.front()));
-    if (decimal_commas())
+    if (table_.looks_like_decimal_commas())
       fail(first.number,
            fmt::format("'{0},{1}' may be {0}.{1} or the eigenvalue {0} with multiplicity {1}; name the columns "
                        "in a first line, or write decimal points",
@@ -160,23 +160,6 @@ class Reader {
     for (std::size_t i = 0; i < table_.lines.size(); ++i)
       if (table_.lines[i].cells.front() != fmt::format("{}", i + from)) return false;
     return true;
-  }
-
-  /// True when all lines are two whole numbers with a comma between them, and some are odd as an eigenvalue with its
-  /// multiplicity: 0,5 or 1,05.
-  bool decimal_commas() const {
-    const auto digits = [](const std::string& cell) {
-      return !cell.empty() && cell.find_first_not_of("0123456789") == std::string::npos;
-    };
-    const auto& lines = table_.lines;
-    return table_.separator == ',' &&
-           std::all_of(lines.begin(), lines.end(),
-                       [&](const DelimitedLine& l) {
-                         return l.cells.size() == 2 && digits(l.cells[0]) && digits(l.cells[1]);
-                       }) &&
-           std::any_of(lines.begin(), lines.end(), [](const DelimitedLine& l) {
-             return l.cells[0] == "0" || (l.cells[1].size() > 1 && l.cells[1][0] == '0');
-           });
   }
 
   /// True when the first line reads 0,1,..., and numbers with a point or an exponent follow.

@@ -86,6 +86,13 @@ std::vector<double> read_numbers(const std::string& path, const std::string& col
   settings::DelimitedText table = settings::split_delimited(without_comments(settings::read_text_file(path)));
   if (!table.lines.empty() && !take_names_off(table, column) && asked)
     throw settings::Error("holds no columns with names, of which `column` could choose; leave it out");
+  if (table.looks_like_decimal_commas()) {
+    const settings::DelimitedLine& line = table.lines.front();
+    throw settings::Error(
+        fmt::format("line {0}: '{1},{2}' may be {1}.{2} or the multipliers {1} and {2}; write decimal points, "
+                    "or one multiplier a line",
+                    line.number, line.cells[0], line.cells[1]));
+  }
   std::vector<double> entries;
   double largest = 0;
   for (const settings::DelimitedLine& line : table.lines)

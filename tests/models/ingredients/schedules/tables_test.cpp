@@ -60,6 +60,12 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
                        settings::Error);
   CHECK_THROWS_WITH_AS(entries("0,1\n1,0.5\n2,0\n", 3), doctest::Contains("a first column that counts"),
                        settings::Error);
+  for (const std::string text : {"0,9\n0,5\n0,1\n", "rate\n1,0\n0,5\n", "1,05\n1,0\n", "0,5\n"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(entries(text, 6), doctest::Contains("write decimal points"), settings::Error);
+  }
+  CHECK(entries("1,0\n", 2) == std::vector<double>{1, 0});
+  CHECK(entries("0,5,1\n", 3) == std::vector<double>{0, 5, 1});
   CHECK_THROWS_WITH_AS(entries("1\n-1e-3\n", 3), doctest::Contains("'-0.001' is not a number >= 0"), settings::Error);
   std::filesystem::remove_all(folder);
 }

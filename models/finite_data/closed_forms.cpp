@@ -312,7 +312,7 @@ double tuned(const RateObjective& J, const std::vector<double>& shape) {
 }
 
 void add_schedules(ClosedFormList& table) {
-  const char* source = "docs/theory/schedules-and-collapse.md";
+  const char* source = "docs/theory/schedules-and-collapse.md, section 3.5";
   struct Known {
     const char* kind;
     double fixed, best;

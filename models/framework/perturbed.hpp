@@ -14,8 +14,7 @@ namespace edgewise::models {
 /// What the key `perturbation` of section [monte_carlo] does.
 inline constexpr const char* perturbation_doc =
     "a second run of every replica starts so far off, in a random direction; how far its loss has come away is "
-    "observed as "
-    "loss_change, 1 where nothing is left in common. 0: none";
+    "observed as loss_change, 1 where nothing is left in common. 0: none";
 /// A vector of n numbers of that length, in a random direction of the seed alone.
 std::vector<double> perturbation(std::size_t n, double length, std::uint64_t seed);
 

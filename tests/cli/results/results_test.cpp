@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "settings/settings.hpp"
+#include "tests/cli/results/sample_verdict.hpp"
 
 using namespace edgewise;
 using namespace edgewise::cli;
@@ -67,36 +68,15 @@ validation::Sample sample() {
 }
 
 validation::Verdict verdict() {
-  validation::Verdict v;
-  v.outcome = validation::Outcome::disagree;
-  v.reason = "because";
-  v.max_z = 1.5;
-  v.critical_z = 2.5;
-  v.p_value = 0.125;
-  v.detectable = 0.03;
-  v.largest_gap = 0.04;
-  v.effective_comparisons = 17.5;
+  validation::Verdict v = cli::testing::sample_verdict();
   v.heavy_tailed = true;
   v.rows = {{2, "risk", 2, 2.5, 0.25, 0.2, -0.75}};
   v.shown = {{4, "width", 6, 6.5, 0.75, 0.3, unknown}};
   v.warnings = {"of the verdict"};
-  validation::PredictionVerdict p;
-  p.prediction.name = "plateau";
-  p.prediction.statement = "it holds";
+  validation::PredictionVerdict p = cli::testing::sample_prediction();
   p.prediction.quantity = "lambda";
   p.prediction.observable = "risk";
-  p.prediction.nominal = 2;
-  p.prediction.low = 1.9;
   p.prediction.high = 2.1;
-  p.judged = true;
-  p.outcome = validation::Outcome::agree;
-  p.reason = "inside";
-  p.runs = 41;
-  p.estimate = 2.01;
-  p.error = 0.011;
-  p.z = 0.7;
-  p.p_value = 0.48;
-  p.detectable = 0.021;
   p.step = 5;
   v.predictions = {p, p};
   v.predictions[1].prediction.name = "edge";

@@ -5,45 +5,25 @@
 #include <limits>
 #include <string>
 
+#include "tests/cli/results/sample_verdict.hpp"
+
 using namespace edgewise;
 using cli::Json;
 
 namespace {
 
-/// Every number another one, so that none can stand for another.
 validation::Verdict verdict() {
-  validation::Verdict v;
-  v.outcome = validation::Outcome::disagree;
-  v.reason = "because";
-  v.max_z = 1.5;
-  v.critical_z = 2.5;
-  v.p_value = 0.125;
-  v.detectable = 0.03;
-  v.largest_gap = 0.04;
-  v.effective_comparisons = 17.5;
+  validation::Verdict v = cli::testing::sample_verdict();
   v.replicas = 64;
   v.exact_std = true;
   v.rows.resize(9);
-  validation::PredictionVerdict p;
-  p.prediction.name = "plateau";
-  p.prediction.statement = "it holds";
+  validation::PredictionVerdict p = cli::testing::sample_prediction();
   p.prediction.source = "docs/x.md, section 1";
   p.prediction.quantity = "mean of lambda";
   p.prediction.runs = "did not diverge";
-  p.prediction.nominal = 2;
-  p.prediction.low = 1.9;
   p.prediction.high = std::numeric_limits<double>::infinity();
   p.prediction.centre = models::Centre::mean;
-  p.judged = true;
-  p.outcome = validation::Outcome::agree;
-  p.reason = "inside";
-  p.runs = 41;
-  p.estimate = 2.01;
-  p.error = 0.011;
-  p.z = 0.7;
   p.critical_z = 3.1;
-  p.p_value = 0.48;
-  p.detectable = 0.021;
   v.predictions = {p, p};
   v.predictions[1].judged = false;
   v.predictions[1].required = true;

@@ -93,7 +93,11 @@ namespace {
 constexpr std::size_t few = 1 << 21;
 /// Of the states that are computed again at once, so that they stay in the cache.
 constexpr double cached = 1 << 15;
-thread_local std::vector<double> last_states;
+struct Memory {
+  std::size_t capacity = 0;
+  std::unique_ptr<double[]> numbers;
+};
+thread_local Memory last_states;
 
 std::uint64_t stride_of(std::uint64_t steps, std::size_t size) {
   const double n = static_cast<double>(size), all = static_cast<double>(steps) * n;
@@ -104,17 +108,15 @@ std::uint64_t stride_of(std::uint64_t steps, std::size_t size) {
 }  // namespace
 
 Checkpoints::Checkpoints(std::uint64_t steps, std::size_t size)
-    : stride_(stride_of(steps, size)), size_(size), states_(std::move(last_states)) {
-  states_.clear();
-  states_.reserve((steps / stride_ + 1) * size);
+    : steps_(steps), stride_(stride_of(steps, size)), size_(size) {
+  const std::size_t needed = (steps / stride_ + 1 + (all() ? 0 : stride_)) * size;
+  if (last_states.capacity < needed) last_states = {needed, std::unique_ptr<double[]>(new double[needed])};
+  std::swap(memory_, last_states.numbers);
+  capacity_ = std::exchange(last_states.capacity, 0);
 }
 
 Checkpoints::~Checkpoints() {
-  if (states_.capacity() <= 2 * few) last_states = std::move(states_);
-}
-
-void Checkpoints::keep(std::uint64_t k, std::span<const double> state) {
-  if (k % stride_ == 0) states_.insert(states_.end(), state.begin(), state.end());
+  if (capacity_ <= 2 * few && capacity_ > last_states.capacity) last_states = {capacity_, std::move(memory_)};
 }
 
 Gradient gradient(const ControlledModes& system, std::span<const double> M0, std::uint64_t steps,
@@ -132,26 +134,23 @@ Gradient gradient(const ControlledModes& system, std::span<const double> M0, std
       return refused;
     }
     if (k == steps) break;
-    checkpoints.keep(k, M);
+    if (k == checkpoints.held_before(k)) std::ranges::copy(M, checkpoints.at(k));
     advance(system, k, p(k), M, rate, source);
   }
   if (!all_finite(M)) throw std::runtime_error("the trajectory diverges: it has no gradient");
   WayBack back(system, steps, functional);
   back.last(steps, p(steps), M);
-  std::vector<double> stretch;  // the states after the steps from a checkpoint on
-  for (std::uint64_t end = steps; end > 0;) {
-    const std::uint64_t first = checkpoints.held_before(end - 1);
-    const std::span<const double> held = checkpoints.at(first);
-    M.assign(held.begin(), held.end());
-    stretch.clear();
-    for (std::uint64_t k = first; k + 1 < end; ++k) {
-      advance(system, k, p(k), M, rate, source);
-      stretch.insert(stretch.end(), M.begin(), M.end());
-    }
-    for (std::uint64_t k = end; k-- > first;)
-      back.step(k, p(k), k == first ? held : std::span<const double>(stretch).subspan((k - first - 1) * n, n));
-    end = first;
-  }
+  checkpoints.backwards(
+      [&](std::uint64_t first, std::uint64_t end, double* states) {
+        std::copy_n(states, n, M.begin());
+        for (std::uint64_t k = first; k + 1 < end; ++k) {
+          advance(system, k, p(k), M, rate, source);
+          std::ranges::copy(M, states + (k + 1 - first) * n);
+        }
+      },
+      [&](std::uint64_t first, std::uint64_t end, const double* states) {
+        for (std::uint64_t k = end; k-- > first;) back.step(k, p(k), std::span(states + (k - first) * n, n));
+      });
   return back.take();
 }
 

@@ -9,8 +9,10 @@
 ///
 /// with `rhs` of recursion.hpp. The way back needs all states: short runs hold them, of long ones the states at checkpoints
 /// are held, between which every step is taken twice (Checkpoints).
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -34,7 +36,8 @@ class ControlledModes : public CoupledModes {
 using Functional = std::function<double(std::uint64_t step, std::span<const double> p, std::span<double> slope)>;
 
 /// The states of a run that its way back starts from: every one while they take 16 MiB or less, else as many as do, but
-/// no fewer than sqrt(steps) and no more than leave stretches of 256 kB between them. A thread's next run uses the memory of its last short one again.
+/// no fewer than sqrt(steps) and no more than leave stretches of 256 kB between them. A thread's next run uses the memory of
+/// its last short one again.
 class Checkpoints {
  public:
   /// \param size  numbers of one state
@@ -43,16 +46,35 @@ class Checkpoints {
   Checkpoints(const Checkpoints&) = delete;
   Checkpoints& operator=(const Checkpoints&) = delete;
   std::uint64_t stride() const { return stride_; }
-  /// The state before step k, for k = 0, stride, 2 stride, ..., in this order; other steps are passed over.
-  void keep(std::uint64_t k, std::span<const double> state);
+  /// Whether all are held.
+  bool all() const { return stride_ == 1; }
   /// The last step at or before k whose state is held.
   std::uint64_t held_before(std::uint64_t k) const { return k / stride_ * stride_; }
-  std::span<const double> at(std::uint64_t held) const { return {states_.data() + held / stride_ * size_, size_}; }
+  /// Where the state before step k is held, k = 0, stride, 2 stride, ...; of what is held one state follows another.
+  double* at(std::uint64_t held) const { return memory_.get() + held / stride_ * size_; }
+  /// The way back, one stretch of steps after another from the last on: back(first, end, states) is given the states before
+  /// the steps first .. end - 1, one after another. Where not all are held again(first, end, states) computes those
+  /// after the first of them.
+  template <class Again, class Back>
+  void backwards(Again again, Back back) const {
+    if (all()) {
+      if (steps_ > 0) back(std::uint64_t{0}, steps_, at(0));
+      return;
+    }
+    double* const stretch = memory_.get() + (steps_ / stride_ + 1) * size_;
+    for (std::uint64_t end = steps_; end > 0;) {
+      const std::uint64_t first = held_before(end - 1);
+      std::copy_n(at(first), size_, stretch);
+      again(first, end, stretch);
+      back(first, end, stretch);
+      end = first;
+    }
+  }
 
  private:
-  std::uint64_t stride_;
-  std::size_t size_;
-  std::vector<double> states_;
+  std::uint64_t steps_, stride_;
+  std::size_t size_, capacity_;
+  std::unique_ptr<double[]> memory_;
 };
 
 struct Gradient {

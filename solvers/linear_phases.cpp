@@ -35,26 +35,31 @@ HWY_NOINLINE double dot_padded(const double* a, const double* b, std::size_t cou
   return sum_of_eight(partial);
 }
 
-// S_i += e' Sigma_i e
-template <std::size_t r>
-void read_source_r(const double* const* sigma, const double* e, double* S, std::size_t count) {
+// S_i = sum of factor * moment_i over so many moments; returns sum weight_i S_i, as dot_padded has it.
+HWY_NOINLINE double read_sources(const double* const* moment, const double* factor, std::size_t terms,
+                                 const double* weight, double* S, std::size_t count) {
   const Tag d;
-  for (std::size_t i = 0; i < count; i += hn::Lanes(d)) {
-    Vec total = hn::LoadU(d, S + i);
-    std::size_t m = 0;
-    for (std::size_t row = 0; row < r; ++row)
-      for (std::size_t col = row; col < r; ++col, ++m) {
-        const double factor = e[row] * e[col] * (row == col ? 1 : 2);
-        if (factor != 0) total = hn::Add(total, hn::Mul(hn::Set(d, factor), hn::LoadU(d, sigma[m] + i)));
-      }
-    hn::StoreU(total, d, S + i);
-  }
+  constexpr std::size_t lanes = hn::MaxLanes(Tag()), parts = 8 / lanes;
+  HWY_ALIGN double partial[8];
+  Vec total[parts];
+  for (Vec& part : total) part = hn::Zero(d);
+  for (std::size_t start = 0; start < count; start += 8)
+    for (std::size_t k = 0; k < parts; ++k) {
+      const std::size_t i = start + k * lanes;
+      Vec sum = hn::Zero(d);
+      for (std::size_t m = 0; m < terms; ++m)
+        sum = hn::Add(sum, hn::Mul(hn::Set(d, factor[m]), hn::LoadU(d, moment[m] + i)));
+      hn::StoreU(sum, d, S + i);
+      total[k] = hn::Add(total[k], hn::Mul(hn::LoadU(d, weight + i), sum));
+    }
+  for (std::size_t k = 0; k < parts; ++k) hn::Store(total[k], d, partial + k * lanes);
+  return sum_of_eight(partial);
 }
 
 // Sigma_i <- T Sigma_i T' + omega C_i n n', with C_i = scale * (own_i S_i + feedback_i * drive)
 template <std::size_t r>
-void move_r(double* const* sigma, const PhaseBlock& block, const double* x, const double* S, const double* own,
-            const double* feedback, double scale, double drive, std::size_t count) {
+void move_r(const double* sigma, double* to, const PhaseBlock& block, const double* x, const double* S,
+            const double* own, const double* feedback, double scale, double drive, std::size_t count) {
   const Tag d;
   const bool noisy = scale != 0;
   // Most entries of T are zero in methods with many coordinates; the branches below are the same for every mode.
@@ -70,7 +75,8 @@ void move_r(double* const* sigma, const PhaseBlock& block, const double* x, cons
       for (std::size_t col = 0; col < r; ++col)
         T[row][col] = hn::Add(hn::Set(d, block.T0[row * r + col]), hn::Mul(xi, hn::Set(d, block.T1[row * r + col])));
     for (std::size_t row = 0; row < r; ++row)
-      for (std::size_t col = row; col < r; ++col, ++m) old[row][col] = old[col][row] = hn::LoadU(d, sigma[m] + i);
+      for (std::size_t col = row; col < r; ++col, ++m)
+        old[row][col] = old[col][row] = hn::LoadU(d, sigma + m * count + i);
     for (std::size_t row = 0; row < r; ++row)
       for (std::size_t col = 0; col < r; ++col) {
         half[row][col] = hn::Zero(d);
@@ -88,44 +94,26 @@ void move_r(double* const* sigma, const PhaseBlock& block, const double* x, cons
         for (std::size_t k = 0; k < r; ++k)
           if (used[col][k]) moved = hn::Add(moved, hn::Mul(half[row][k], T[col][k]));
         if (noisy) moved = hn::Add(moved, hn::Mul(noise, hn::Set(d, block.n[row] * block.n[col])));
-        hn::StoreU(moved, d, sigma[m] + i);
+        hn::StoreU(moved, d, to + m * count + i);
       }
   }
 }
 
-HWY_NOINLINE void read_source(std::size_t r, const double* const* sigma, const double* e, double* S,
-                              std::size_t count) {
-  switch (r) {
-    case 1:
-      return read_source_r<1>(sigma, e, S, count);
-    case 2:
-      return read_source_r<2>(sigma, e, S, count);
-    case 3:
-      return read_source_r<3>(sigma, e, S, count);
-    case 4:
-      return read_source_r<4>(sigma, e, S, count);
-    case 5:
-      return read_source_r<5>(sigma, e, S, count);
-    default:
-      return read_source_r<6>(sigma, e, S, count);
-  }
-}
-
-HWY_NOINLINE void move(double* const* sigma, const PhaseBlock& block, const double* x, const double* S,
+HWY_NOINLINE void move(const double* sigma, double* to, const PhaseBlock& block, const double* x, const double* S,
                        const double* own, const double* feedback, double scale, double drive, std::size_t count) {
   switch (block.r) {
     case 1:
-      return move_r<1>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<1>(sigma, to, block, x, S, own, feedback, scale, drive, count);
     case 2:
-      return move_r<2>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<2>(sigma, to, block, x, S, own, feedback, scale, drive, count);
     case 3:
-      return move_r<3>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<3>(sigma, to, block, x, S, own, feedback, scale, drive, count);
     case 4:
-      return move_r<4>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<4>(sigma, to, block, x, S, own, feedback, scale, drive, count);
     case 5:
-      return move_r<5>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<5>(sigma, to, block, x, S, own, feedback, scale, drive, count);
     default:
-      return move_r<6>(sigma, block, x, S, own, feedback, scale, drive, count);
+      return move_r<6>(sigma, to, block, x, S, own, feedback, scale, drive, count);
   }
 }
 
@@ -137,7 +125,7 @@ HWY_AFTER_NAMESPACE();
 namespace edgewise::solvers {
 
 HWY_EXPORT(dot_padded);
-HWY_EXPORT(read_source);
+HWY_EXPORT(read_sources);
 HWY_EXPORT(move);
 
 namespace {
@@ -149,10 +137,6 @@ void pad(std::vector<double>& values, std::size_t count, std::size_t padded, con
   if (values.size() != count) throw std::invalid_argument(std::string("linear modes: ") + name + " has a wrong length");
   values.resize(padded, 0.0);
 }
-
-struct Pointers {
-  double* at[max_block * (max_block + 1) / 2];
-};
 }  // namespace
 
 double dot(std::span<const double> a, std::span<const double> b) {
@@ -196,53 +180,69 @@ double LinearPhases::sum(std::size_t block, std::size_t row, std::size_t col, st
   return dot(moment(block, row, col), weights);
 }
 
-const double* LinearPhases::sources(const Phase& phase, std::span<const double> moments,
-                                    std::vector<double>& room) const {
-  if (sizes_.size() == 1) {
-    const std::span<const double> e(phase.blocks[0].e.data(), sizes_[0]);
-    const auto at = std::ranges::find(e, 1.0);
-    const auto used = static_cast<std::size_t>(std::ranges::count_if(e, [](double x) { return x != 0; }));
-    const auto i = static_cast<std::size_t>(at - e.begin());
-    if (at != e.end() && used == 1) return moments.data() + index(0, i, i);  // one coordinate is the source: no copy
-  }
-  room.assign(padded_, 0.0);
+const double* LinearPhases::sources(const Phase& phase, std::span<const double> moments, std::vector<double>& room,
+                                    double* p) const {
+  room.resize(padded_);
+  thread_local std::vector<const double*> at;
+  thread_local std::vector<double> factors;
+  at.clear();
+  factors.clear();
   for (std::size_t b = 0; b < sizes_.size(); ++b) {
-    const double* at[max_block * (max_block + 1) / 2];
-    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) at[m] = moments.data() + (offset_[b] + m) * padded_;
-    HWY_DYNAMIC_DISPATCH(read_source)(sizes_[b], at, phase.blocks[b].e.data(), room.data(), padded_);
+    const std::array<double, max_block>& e = phase.blocks[b].e;
+    const double* moment = moments.data() + offset_[b] * padded_;
+    for (std::size_t row = 0; row < sizes_[b]; ++row)
+      for (std::size_t col = row; col < sizes_[b]; ++col, moment += padded_)
+        if (const double factor = e[row] * e[col] * (row == col ? 1 : 2); factor != 0) {
+          at.push_back(moment);
+          factors.push_back(factor);
+        }
   }
+  if (at.size() == 1 && factors[0] == 1) {  // one coordinate is the source: no copy
+    if (p) *p = HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), at[0], padded_);
+    return at[0];
+  }
+  const double sum = HWY_DYNAMIC_DISPATCH(read_sources)(at.data(), factors.data(), at.size(), modes_.weight.data(),
+                                                        room.data(), padded_);
+  if (p) *p = sum;
   return room.data();
 }
 
 double LinearPhases::shared(const Phase& phase) const {
   std::vector<double> room;
-  return HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), sources(phase, state_, room), padded_);
+  double p = 0;
+  sources(phase, state_, room, &p);
+  return p;
 }
 
 double LinearPhases::apply(const Phase& phase) {
-  return move_all(phase, nullptr);
+  return apply(phase, state_.data(), state_.data());
+}
+
+double LinearPhases::apply(const Phase& phase, const double* from, double* to) {
+  double p = 0;
+  const double* S = nullptr;
+  if (phase.noise_scale != 0) {
+    S = sources(phase, {from, state_.size()}, source_of_noise_, &p);
+  }
+  move_all(phase, S, p + modes_.source, from, to);
+  return p;
 }
 
 double LinearPhases::apply_driven(const Phase& phase, double drive) {
-  return move_all(phase, &drive);
+  const double p = phase.noise_scale != 0 ? shared(phase) : 0;
+  apply_driven(phase, drive, state_.data(), state_.data());
+  return p;
 }
 
-double LinearPhases::move_all(const Phase& phase, const double* drive) {
-  double p = 0;
-  const double* S = source_of_noise_.data();
-  if (phase.noise_scale != 0) {
-    S = sources(phase, state_, source_of_noise_);
-    p = HWY_DYNAMIC_DISPATCH(dot_padded)(modes_.weight.data(), S, padded_);
-  }
-  const auto pointers = [&](std::size_t b) {
-    Pointers result;
-    for (std::size_t m = 0; m < triangle(sizes_[b]); ++m) result.at[m] = state_.data() + (offset_[b] + m) * padded_;
-    return result;
-  };
+void LinearPhases::apply_driven(const Phase& phase, double drive, const double* from, double* to) {
+  move_all(phase, phase.noise_scale != 0 ? sources(phase, {from, state_.size()}, source_of_noise_) : nullptr, drive,
+           from, to);
+}
+
+void LinearPhases::move_all(const Phase& phase, const double* S, double drive, const double* from, double* to) const {
   for (std::size_t b = 0; b < sizes_.size(); ++b) HWY_DYNAMIC_DISPATCH(move)
-  (pointers(b).at, phase.blocks[b], modes_.x.data(), S, modes_.own.data(), modes_.feedback.data(), phase.noise_scale,
-   drive ? *drive : p + modes_.source, padded_);
-  return p;
+  (from + offset_[b] * padded_, to + offset_[b] * padded_, phase.blocks[b], modes_.x.data(), S, modes_.own.data(),
+   modes_.feedback.data(), phase.noise_scale, drive, padded_);
 }
 
 }  // namespace edgewise::solvers

@@ -29,12 +29,14 @@ struct PhaseBlock {
   std::array<double, max_block> n{};  ///< how the noise enters
   std::array<double, max_block> e{};  ///< where the noise source is read
   double omega = 1;
+  bool operator==(const PhaseBlock&) const = default;
 };
 
 /// One phase: all blocks, in the order of the state.
 struct Phase {
   std::vector<PhaseBlock> blocks;
   double noise_scale = 0;  ///< 0: a noiseless phase
+  bool operator==(const Phase&) const = default;
 };
 
 /// A phase that is applied several times in a row.
@@ -68,11 +70,15 @@ class LinearPhases {
   double apply(const Phase& phase);
   /// The same with `drive` in place of p + source: the modes are then independent. Returns p as it was before it.
   double apply_driven(const Phase& phase, double drive);
+  /// Both for moments elsewhere, laid out as contents(): from `from` to `to`, which may be one place.
+  double apply(const Phase& phase, const double* from, double* to);
+  void apply_driven(const Phase& phase, double drive, const double* from, double* to);
   /// p read by the selectors of `phase`, without moving the state.
   double shared(const Phase& phase) const;
   /// S_i of `moments`, the contents() of a state of this kind, read by the selectors of `phase` and filled up like
-  /// linear_modes(): in `room`, or where they are among the moments.
-  const double* sources(const Phase& phase, std::span<const double> moments, std::vector<double>& room) const;
+  /// linear_modes(): in `room`, or where they are among the moments. \param p  sum_i weight_i S_i, unless null
+  const double* sources(const Phase& phase, std::span<const double> moments, std::vector<double>& room,
+                        double* p = nullptr) const;
   /// sum_i weights_i E[z_row z_col]_i of one block.
   double sum(std::size_t block, std::size_t row, std::size_t col, std::span<const double> weights) const;
 
@@ -85,7 +91,7 @@ class LinearPhases {
   const std::vector<std::size_t>& sizes() const { return sizes_; }
 
  private:
-  double move_all(const Phase& phase, const double* drive);
+  void move_all(const Phase& phase, const double* S, double drive, const double* from, double* to) const;
   std::size_t index(std::size_t block, std::size_t row, std::size_t col) const;
   LinearModes modes_;
   std::vector<std::size_t> sizes_, offset_;

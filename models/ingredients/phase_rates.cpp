@@ -66,18 +66,36 @@ double PhaseRates::advance(LinearPhases& state, std::uint64_t k, double rate, Ph
   return std::abs(p) <= useless * law_.scale ? p : diverged;
 }
 
+std::uint64_t PhaseRates::alike(std::uint64_t k, std::uint64_t end) const {
+  const RatedStep step = law_.step(k);
+  std::uint64_t next = k + 1;
+  for (bool after = step.after; !after && next < end; ++next) {
+    const RatedStep other = law_.step(next);
+    if (other.noisy != step.noisy) break;
+    after = other.after;
+  }
+  return next;
+}
+
+bool PhaseRates::run(LinearPhases& state, std::uint64_t first, std::uint64_t end, std::span<const double> rates,
+                     solvers::RunPlace place) const {
+  const std::size_t size = place.kept ? state.contents().size() : 0;
+  for (std::uint64_t k = first; k < end;) {
+    const RatedStep step = law_.step(k);
+    const std::uint64_t next = alike(k, end), count = next - k;
+    if (solvers::apply_run(state, *step.noisy, rates.subspan(k, count), useless * law_.scale, place) < count)
+      return false;
+    place.states += count * size;
+    if (place.shared) place.shared += count;
+    if (const Phase* after = law_.step(next - 1).after) state.apply(*after, place.states, place.states);
+    k = next;
+  }
+  return true;
+}
+
 double PhaseRates::value(std::span<const double> rates) const {
   LinearPhases state = law_.start;
-  for (std::uint64_t k = 0; k < steps();) {
-    // As many steps as are alike.
-    const RatedStep step = law_.step(k);
-    std::uint64_t end = k + 1;
-    while (!step.after && end < steps() && law_.step(end).noisy == step.noisy) ++end;
-    if (solvers::apply_run(state, *step.noisy, rates.subspan(k, end - k), useless * law_.scale) < end - k)
-      return diverged;
-    if (step.after) state.apply(*step.after);
-    k = end;
-  }
+  if (!run(state, 0, steps(), rates, {state.contents().data()})) return diverged;
   const double J = read(state);
   return J <= useless * law_.scale ? J : diverged;
 }
@@ -97,64 +115,79 @@ std::optional<double> PhaseRates::estimate(std::span<const RateStretch> run) con
   return J <= useless * law_.scale ? J : diverged;
 }
 
-double PhaseRates::there_and_back(std::span<const double> rates, const Visit& visit,
-                                  std::vector<double>* injected) const {
+double PhaseRates::there_and_back(std::span<const double> rates, const Back& back) const {
   const std::uint64_t T = steps();
   LinearPhases state = law_.start;
-  const std::size_t size = state.contents().size();
-  solvers::Checkpoints checkpoints(T, size);
-  Phase scratch, back;
-  std::vector<double> shared(T);  // p before every step
-  for (std::uint64_t k = 0; k < T; ++k) {
-    checkpoints.keep(k, state.contents());
-    shared[k] = advance(state, k, rates[k], scratch);
-    if (shared[k] == diverged) return diverged;
+  const std::span<double> moments = state.contents();
+  const solvers::Checkpoints checkpoints(T, moments.size());
+  std::vector<double> shared(T);
+  for (std::uint64_t k = 0; k < T;) {
+    const std::uint64_t end = checkpoints.all() ? T : std::min(T, k + checkpoints.stride());
+    std::ranges::copy(moments, checkpoints.at(k));
+    const bool kept = checkpoints.all();
+    if (!run(state, k, end, rates, {kept ? checkpoints.at(0) : moments.data(), kept, shared.data() + k}))
+      return diverged;
+    if (kept) std::copy_n(checkpoints.at(T), moments.size(), moments.begin());
+    k = end;
   }
   const double J = read(state);
   if (!(J <= useless * law_.scale)) return diverged;
   LinearPhases adjoint = adjoint_at_end();
-  std::vector<double> stretch;  // the moments after the steps from a checkpoint on
-  for (std::uint64_t end = T; end > 0;) {
-    const std::uint64_t first = checkpoints.held_before(end - 1);
-    if (first + 1 < end) std::ranges::copy(checkpoints.at(first), state.contents().begin());
-    stretch.clear();
-    for (std::uint64_t k = first; k + 1 < end; ++k) {
-      advance(state, k, rates[k], scratch);
-      stretch.insert(stretch.end(), state.contents().begin(), state.contents().end());
-    }
-    for (std::uint64_t k = end; k-- > first;) {
-      const std::span<const double> moments =
-          k == first ? checkpoints.at(first) : std::span<const double>(stretch).subspan((k - first - 1) * size, size);
+  checkpoints.backwards(
+      [&](std::uint64_t first, std::uint64_t end, double* states) {
+        run(state, first, end - 1, rates, {states, true, shared.data() + first, true});
+      },
+      [&](std::uint64_t first, std::uint64_t end, const double* states) {
+        back({first, end, states, shared.data() + first}, state, adjoint);
+      });
+  return J;
+}
+
+double PhaseRates::visited(std::span<const double> rates, const Visit& visit, std::vector<double>* injected) const {
+  Phase scratch, back;
+  return there_and_back(rates, [&](const Stretch& of, const LinearPhases& state, LinearPhases& adjoint) {
+    const std::size_t size = state.contents().size();
+    for (std::uint64_t k = of.end; k-- > of.first;) {
+      const double p = of.shared[k - of.first];
       const RatedStep step = law_.step(k);
       if (step.after) {
         solvers::adjoint_phase(*step.after, back);
         adjoint.apply(back);
       }
-      const double rate = visit(k, solvers::control_dependence(adjoint, state, moments, *step.noisy, shared[k]));
+      const std::span<const double> moments(of.states + (k - of.first) * size, size);
+      const double rate = visit(k, solvers::control_dependence(adjoint, state, moments, *step.noisy, p));
       solvers::phase_at(*step.noisy, rate, scratch);
       solvers::adjoint_phase(scratch, back);
       const double sensitivity = adjoint.apply(back) * back.blocks[0].omega;
-      if (injected) (*injected)[k] = scratch.noise_scale * sensitivity * (shared[k] + law_.start.linear_modes().source);
+      if (injected) (*injected)[k] = scratch.noise_scale * sensitivity * (p + state.linear_modes().source);
     }
-    end = first;
-  }
-  return J;
+  });
 }
 
 double PhaseRates::gradient(std::span<const double> rates, std::span<double> slope) const {
-  return there_and_back(
-      rates,
-      [&](std::uint64_t k, const ControlDependence& by_rate) {
-        slope[k] = by_rate.linear + 2 * by_rate.quadratic * rates[k];
-        return rates[k];
-      },
-      nullptr);
+  Phase back;
+  return there_and_back(rates, [&](const Stretch& of, const LinearPhases& state, LinearPhases& adjoint) {
+    for (std::uint64_t end = of.end; end > of.first;) {
+      std::uint64_t k = end - 1;
+      const RatedStep step = law_.step(k);
+      for (; k > of.first; --k)
+        if (const RatedStep before = law_.step(k - 1); before.after || before.noisy != step.noisy) break;
+      if (step.after) {
+        solvers::adjoint_phase(*step.after, back);
+        adjoint.apply(back);
+      }
+      const std::uint64_t from = k - of.first;
+      solvers::carry_back(adjoint, state, *step.noisy, rates.subspan(k, end - k),
+                          of.states + from * state.contents().size(), of.shared + from, slope.subspan(k, end - k));
+      end = k;
+    }
+  });
 }
 
 std::optional<double> PhaseRates::sweep(std::span<double> rates, double cap) const {
   std::vector<double> next(rates.begin(), rates.end());
   double fall = 0;
-  const double J = there_and_back(
+  const double J = visited(
       rates,
       [&](std::uint64_t k, const ControlDependence& by_rate) {
         const double old = rates[k], now = best_rate(by_rate, old, cap);
@@ -202,7 +235,7 @@ RatePath PhaseRates::path(std::span<const double> rates) const {
   }
   out.loss.push_back(read(state));
   out.injected.assign(steps(), 0.0);
-  there_and_back(
+  visited(
       rates, [&](std::uint64_t k, const ControlDependence&) { return rates[k]; }, &out.injected);
   return out;
 }

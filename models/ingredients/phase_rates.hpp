@@ -53,9 +53,23 @@ class PhaseRates final : public RateObjective {
   solvers::LinearPhases adjoint_at_end() const;
   /// One step of `state`. Returns the shared scalar before it, inf where the run diverges.
   double advance(solvers::LinearPhases& state, std::uint64_t k, double rate, solvers::Phase& scratch) const;
-  /// Forward and back. `visit` is told how J depends on the rate of step k, from the last on, and answers the rate that
-  /// the way back is to take. Returns J of `rates`; inf where they diverge, and then nothing is visited.
-  double there_and_back(std::span<const double> rates, const Visit& visit, std::vector<double>* injected) const;
+  /// The first step after k, up to `end`, whose noisy phase is another or that follows a phase after a step.
+  std::uint64_t alike(std::uint64_t k, std::uint64_t end) const;
+  /// The steps first .. end - 1 of moments at a place. Whether the run goes on.
+  bool run(solvers::LinearPhases& state, std::uint64_t first, std::uint64_t end, std::span<const double> rates,
+           solvers::RunPlace place) const;
+  /// Steps of the way back, with the moments and p before each.
+  struct Stretch {
+    std::uint64_t first, end;
+    const double *states, *shared;
+  };
+  using Back =
+      std::function<void(const Stretch& of, const solvers::LinearPhases& state, solvers::LinearPhases& adjoint)>;
+  /// Forward, and back by what is given. Returns J of `rates`; inf where they diverge, and then there is no way back.
+  double there_and_back(std::span<const double> rates, const Back& back) const;
+  /// `visit` is told how J depends on the rate of step k, from the last on, and answers the rate that the way back is to
+  /// take.
+  double visited(std::span<const double> rates, const Visit& visit, std::vector<double>* injected) const;
 
   PhaseLaw law_;
 };

@@ -52,7 +52,7 @@ struct Case {
   }
   LinearPhases filled(const LinearModes& of) {
     LinearPhases out(of, sizes);
-    for (std::size_t b = 0; b < 2; ++b)
+    for (std::size_t b = 0; b < sizes.size(); ++b)
       for (std::size_t i = 0; i < sizes[b]; ++i)
         for (std::size_t j = i; j < sizes[b]; ++j)
           for (double& x : out.moment(b, i, j)) x = stream.normal();
@@ -60,7 +60,7 @@ struct Case {
   }
   double product(const LinearPhases& A, const LinearPhases& sigma) const {
     double sum = 0;
-    for (std::size_t b = 0; b < 2; ++b)
+    for (std::size_t b = 0; b < sizes.size(); ++b)
       for (std::size_t i = 0; i < sizes[b]; ++i)
         for (std::size_t j = i; j < sizes[b]; ++j) sum += (i == j ? 1 : 2) * sigma.sum(b, i, j, A.moment(b, i, j));
     return sum;
@@ -109,6 +109,60 @@ TEST_CASE("the dependence on the control is the phase's own") {
       control_dependence(A, sigma, sigma.contents(), test.phase, sigma.shared(test.phase.rest));
   CHECK(silent.linear == Approx((J(1) - J(-1)) / 2).epsilon(1e-10));
   CHECK(silent.quadratic == Approx((J(1) + J(-1)) / 2 - J(0)).epsilon(1e-10));
+}
+
+TEST_CASE(
+    "steps are carried back all at once: the form's slope by every control, by differences of the steps themselves") {
+  for (const bool noisy : {true, false})
+    for (const bool alone : {true, false}) {
+      CAPTURE(noisy);
+      CAPTURE(alone);
+      Case test;
+      if (alone) {
+        test.sizes = {3};
+        for (Phase* part : {&test.phase.rest, &test.phase.slope}) part->blocks.erase(part->blocks.begin());
+      }
+      if (!noisy) test.phase.rest.noise_scale = test.phase.slope.noise_scale = 0;
+      const LinearPhases A(test.filled(adjoint_modes(test.modes))), start = test.filled(test.modes);
+      const std::vector<double> controls{0.4, -0.2, 0.9};
+      const auto end = [&](const std::vector<double>& c) {
+        LinearPhases moved = start;
+        apply_run(moved, test.phase, c, INFINITY);
+        return moved;
+      };
+      const std::size_t size = start.contents().size();
+      std::vector<double> states(4 * size), shared(3), slope(3);
+      std::copy(start.contents().begin(), start.contents().end(), states.begin());
+      LinearPhases room = start, back = A;
+      CHECK(apply_run(room, test.phase, controls, INFINITY, {states.data(), true, shared.data()}) == 3);
+      CHECK(shared[0] == (noisy ? start.shared(test.phase.rest) : 0.0));
+      const LinearPhases last = end(controls);
+      CHECK(std::equal(last.contents().begin(), last.contents().end(), states.begin() + 3 * size));
+      // Once more with the p that was left.
+      std::vector<double> again(states.begin(), states.begin() + size);
+      again.resize(4 * size);
+      CHECK(apply_run(room, test.phase, controls, INFINITY, {again.data(), true, shared.data(), true}) == 3);
+      CHECK(again == states);
+      carry_back(back, start, test.phase, controls, states.data(), shared.data(), slope);
+      for (std::size_t k = 0; k < 3; ++k) {
+        std::vector<double> c = controls;
+        const auto J = [&](double shift) {
+          c[k] = controls[k] + shift;
+          return test.product(A, end(c));
+        };
+        // A quadratic of every control.
+        CHECK(slope[k] == Approx((J(0.5) - J(-0.5))).epsilon(1e-9));
+      }
+      Phase forward, turned;
+      LinearPhases carried = A;
+      for (std::size_t k = 3; k-- > 0;) {
+        phase_at(test.phase, controls[k], forward);
+        adjoint_phase(forward, turned);
+        carried.apply(turned);
+      }
+      for (std::size_t i = 0; i < size; ++i)
+        CHECK(back.contents()[i] == Approx(carried.contents()[i]).epsilon(1e-11).scale(1));
+    }
 }
 
 TEST_CASE("a phase through three values of its control, or none") {

@@ -44,17 +44,23 @@ class RatedSteps {
     for (std::uint64_t k = 0; k < count_; ++k) {
       h.seek(static_cast<double>(k));
       kept_.push_back(at(h, k, k % period, period));
+      // Of steps in a row that are alike the first stands for all.
+      Step& now = kept_.back();
+      now.like = k > 0 && kept_[kept_[k - 1].like].noisy == now.noisy ? kept_[k - 1].like : k;
     }
   }
 
-  ingredients::RatedStep operator()(std::uint64_t k) const { return kept_[k % count_].view(); }
+  ingredients::RatedStep operator()(std::uint64_t k) const {
+    const Step& step = kept_[k % count_];
+    return {&kept_[step.like].noisy, step.has_after ? &step.after : nullptr};
+  }
 
  private:
   struct Step {
     solvers::ControlledPhase noisy;
     solvers::Phase after;
     bool has_after = false;
-    ingredients::RatedStep view() const { return {&noisy, has_after ? &after : nullptr}; }
+    std::size_t like = 0;  ///< the step whose noisy phase is this one's
   };
 
   Step at(Hyperparameters h, std::uint64_t k, std::uint64_t position, std::uint64_t period) const {

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "models/ingredients/schedules/shape.hpp"
 
@@ -19,19 +22,28 @@ double cosine_half(double x) {
   return 0.5 * (1 + std::cos(std::numbers::pi * x));
 }
 
-Shape cooldown(const Values& values, double horizon) {
-  const double part = values.number("cooldown");
-  const std::string& shape = values.text("shape");
-  const double power = values.number("power");
-  const double start = 1 - part;
-  std::function<double(double)> decay;
-  if (shape == "linear") decay = [](double z) { return 1 - z; };
-  if (shape == "1-sqrt") decay = [](double z) { return 1 - std::sqrt(z); };
-  if (shape == "cosine") decay = cosine_half;
-  if (shape == "power") decay = [power](double z) { return std::pow(1 - z, power); };
-  Shape result = smooth(horizon, [=](double x) { return x < start ? 1.0 : decay(std::min(1.0, (x - start) / part)); });
-  if (start > 0) result.breaks = {start * horizon};
-  return result;
+/// A way down from 1 at z = 0 to 0 at z = 1.
+using Descent = double (*)(double z, double power);
+
+/// By their names.
+const std::vector<std::pair<std::string, Descent>>& descents() {
+  static const std::vector<std::pair<std::string, Descent>> all = {
+      {"linear", [](double z, double) { return 1 - z; }},
+      {"1-sqrt", [](double z, double) { return 1 - std::sqrt(z); }},
+      {"cosine", [](double z, double) { return cosine_half(z); }},
+      {"power", [](double z, double power) { return std::pow(1 - z, power); }}};
+  return all;
+}
+
+/// The key that names one of them.
+Parameter descent_parameter(std::string name, std::string doc) {
+  std::vector<std::string> names;
+  for (const auto& [called, at] : descents()) names.push_back(called);
+  return settings::text(std::move(name), std::move(doc)).one_of(names).otherwise(names.front());
+}
+
+Descent descent(const std::string& name) {
+  return std::ranges::find(descents(), name, &std::pair<std::string, Descent>::first)->second;
 }
 
 Shape inverse_power(double start, double exponent) {
@@ -77,11 +89,15 @@ std::vector<ScheduleKind> decays() {
                       "s(x) = 1 for x < 1 - c;  else with z = (x - 1 + c)/c:\n"
                       "linear 1 - z,  1-sqrt 1 - sqrt z,  cosine (1 + cos pi z)/2,  power (1 - z)^p;  x = k/T",
                       {settings::number("cooldown", "fraction c of the horizon").above(0).at_most(1).otherwise(0.2),
-                       settings::text("shape", "shape of the cooldown")
-                           .one_of({"linear", "1-sqrt", "cosine", "power"})
-                           .otherwise(std::string("linear")),
+                       descent_parameter("shape", "shape of the cooldown"),
                        settings::number("power", "exponent p").where("shape", {"power"}).above(0).otherwise(2.0)},
-                      cooldown));
+                      [](const Values& v, double T) {
+                        const double part = v.number("cooldown"), start = 1 - part, power = v.number("power");
+                        const auto of_x = [=, down = descent(v.text("shape"))](double x) {
+                          return x < start ? 1.0 : down(std::min(1.0, (x - start) / part), power);
+                        };
+                        return smooth(T, of_x, {start});
+                      }));
   all.push_back(
       schedule_family("inverse-square-root", "inverse square root of time", "s = (1 + k/t0)^(-1/2)",
                       {settings::number("t0", "time at which the decay sets in").in("optimizer steps").above(0).must()},

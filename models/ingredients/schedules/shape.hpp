@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/ingredients/schedules.hpp"
@@ -36,9 +37,12 @@ inline std::size_t stage_at(double t, double n, double horizon) {
   return static_cast<std::size_t>(std::clamp(std::floor(n * t / horizon + rounding * n), 0.0, n - 1));
 }
 
-/// s(x), smooth.
-inline Shape smooth(double horizon, std::function<double(double)> of_x) {
-  return {[horizon, of_x = std::move(of_x)](double t) { return of_x(fraction(t, horizon)); }};
+/// s(x), smooth but for where its slope jumps, at x > 0.
+inline Shape smooth(double horizon, std::function<double(double)> of_x, const std::vector<double>& jumps = {}) {
+  Shape shape{[horizon, of_x = std::move(of_x)](double t) { return of_x(fraction(t, horizon)); }};
+  for (const double x : jumps)
+    if (x > 0) shape.breaks.push_back(x * horizon);
+  return shape;
 }
 
 /// A family, with the keys of the warm-up that all have.

@@ -14,7 +14,9 @@ namespace edgewise::models::ingredients {
 
 namespace {
 
-using settings::Parameter;
+using settings::integer;
+using settings::numbers;
+using settings::text;
 using settings::Values;
 
 /// Entry i holds from time i T/N to (i+1) T/N.
@@ -127,6 +129,20 @@ std::vector<double> read_table(const Values& values) {
   }
 }
 
+/// The list of whole numbers, at least one and none beyond `most`, which the section calls `called`.
+std::vector<double> whole_numbers(const Values& values, const std::string& key, double most,
+                                  const std::string& called) {
+  const std::vector<double>& entries = values.numbers(key);
+  if (entries.empty()) throw values.error(key, "must hold at least one number");
+  if (std::ranges::any_of(entries, [most](double b) { return b > most || b != std::floor(b); }))
+    throw values.error(key, fmt::format("whole numbers up to {} = {}", called, most));
+  return entries;
+}
+
+settings::Parameter inside_unit(std::string name, std::string doc, double value) {
+  return settings::number(std::move(name), std::move(doc)).above(0).below(1).otherwise(value);
+}
+
 Shape table(const Values& values, double horizon) {
   if (values.given("path") == values.given("values"))
     throw values.error("values", "give either `values` or `path`, one of the two");
@@ -148,44 +164,30 @@ Shape table(const Values& values, double horizon) {
 
 std::vector<ScheduleKind> schedules_by_list() {
   std::vector<ScheduleKind> all;
-  all.push_back(
-      schedule_family("table", "multipliers from a list or a file",
-                      "As many entries as steps: entry k is the multiplier of step k. Fewer, N of them: interpolate =\n"
-                      "constant gives N equal stages, linear draws straight lines through entry i at x = i/(N - 1).\n"
-                      "The entries are multipliers as they stand; they may exceed 1.",
-                      {settings::numbers("values", "the multipliers").at_least(0).computed("read from `path`"),
-                       settings::text("path",
-                                      "text file of multipliers separated by commas, spaces or line ends, # starts a "
-                                      "comment; relative to the experiment file")
-                           .computed("`values` is given instead"),
-                       settings::text("column", "of a file with several, by the names in its first line")
-                           .otherwise(std::string("rate")),
-                       settings::text("interpolate", "between the entries")
-                           .one_of({"constant", "linear"})
-                           .otherwise(std::string("constant"))},
-                      table));
+  all.push_back(schedule_family(
+      "table", "multipliers from a list or a file",
+      "As many entries as steps: entry k is the multiplier of step k. Fewer, N of them: interpolate =\n"
+      "constant gives N equal stages, linear draws straight lines through entry i at x = i/(N - 1).\n"
+      "The entries are multipliers as they stand; they may exceed 1.",
+      {numbers("values", "the multipliers").at_least(0).computed("read from `path`"),
+       text("path",
+            "text file of multipliers separated by commas, spaces or line ends, # starts a "
+            "comment; relative to the experiment file")
+           .computed("`values` is given instead"),
+       text("column", "of a file with several, by the names in its first line").otherwise(std::string("rate")),
+       text("interpolate", "between the entries").one_of({"constant", "linear"}).otherwise(std::string("constant"))},
+      table));
   all.push_back(schedule_family(
       "grid", "equal stages whose values lie on a grid",
       "stage i of N has the value b_i/(bins - 1), or minimum^(1 - b_i/(bins - 1)) where spacing = log",
-      {settings::numbers("stages", "b_i, whole numbers 0 .. bins - 1")
-           .at_least(0)
-           .otherwise(std::vector<double>{8, 6, 4, 2, 1}),
-       settings::integer("bins", "values of the grid").at_least(2).at_most(1e6).otherwise(std::int64_t{9}),
-       settings::text("spacing", "of the grid").one_of({"linear", "log"}).otherwise(std::string("linear")),
-       settings::number("minimum", "lowest value of a logarithmic grid")
-           .where("spacing", {"log"})
-           .above(0)
-           .below(1)
-           .otherwise(1e-3)},
+      {numbers("stages", "b_i, whole numbers 0 .. bins - 1").at_least(0).otherwise(std::vector<double>{8, 6, 4, 2, 1}),
+       integer("bins", "values of the grid").at_least(2).at_most(1e6).otherwise(std::int64_t{9}),
+       text("spacing", "of the grid").one_of({"linear", "log"}).otherwise(std::string("linear")),
+       inside_unit("minimum", "lowest value of a logarithmic grid", 1e-3).where("spacing", {"log"})},
       [](const Values& v, double T) {
-        std::vector<double> entries = v.numbers("stages");
         const double top = static_cast<double>(v.integer("bins") - 1);
-        for (double& b : entries) {
-          if (b > top || b != std::floor(b))
-            throw v.error("stages", fmt::format("whole numbers up to bins - 1 = {}", top));
-          b = v.text("spacing") == "log" ? std::pow(v.number("minimum"), 1 - b / top) : b / top;
-        }
-        if (entries.empty()) throw v.error("stages", "must hold at least one number");
+        std::vector<double> entries = whole_numbers(v, "stages", top, "bins - 1");
+        for (double& b : entries) b = v.text("spacing") == "log" ? std::pow(v.number("minimum"), 1 - b / top) : b / top;
         return piecewise_constant(std::move(entries), T);
       }));
   return all;

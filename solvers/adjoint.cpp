@@ -10,76 +10,6 @@
 
 namespace edgewise::solvers {
 
-namespace {
-
-/// The way back: the adjoint state and what it gathers.
-class WayBack {
- public:
-  WayBack(const ControlledModes& system, std::uint64_t steps, const Functional& functional)
-      : system_(system),
-        functional_(functional),
-        n_(system.size()),
-        m_(system.shared()),
-        adjoint_(n_, 0.0),
-        slope_(m_),
-        rate_(n_),
-        source_(n_),
-        response_(n_ * m_) {
-    out_.by_control.assign(steps * system.controls(), 0.0);
-    out_.by_parameter.assign(system.parameters(), 0.0);
-    out_.by_weight.assign(n_ * m_, 0.0);
-  }
-
-  /// Adds phi_k and its part of the adjoint state at M(k), k = T first.
-  void last(std::uint64_t k, std::span<const double> p, std::span<const double> M) {
-    add_functional(k, p);
-    spread(M);
-  }
-
-  /// From a(k+1) to a(k), M = M(k), p = p(k).
-  void step(std::uint64_t k, std::span<const double> p, std::span<const double> M) {
-    const auto t = static_cast<double>(k);
-    system_.coefficients(t, p, rate_, source_);
-    system_.sensitivity(t, p, M, response_);
-    const std::size_t c = system_.controls();
-    system_.pull_back(t, p, M, adjoint_, std::span(out_.by_control).subspan(k * c, c), out_.by_parameter);
-    add_functional(k, p);
-    for (std::size_t l = 0; l < m_; ++l) slope_[l] += dot(adjoint_.data(), response_.data() + l * n_, n_);
-    for (std::size_t i = 0; i < n_; ++i) adjoint_[i] *= 1 - rate_[i];
-    spread(M);
-  }
-
-  Gradient take() {
-    out_.by_start = std::move(adjoint_);
-    return std::move(out_);
-  }
-
- private:
-  void add_functional(std::uint64_t k, std::span<const double> p) {
-    std::ranges::fill(slope_, 0.0);
-    out_.value += functional_(k, p, slope_);
-  }
-  /// What changes p changes M and W alike: p_l = sum W_li M_i.
-  void spread(std::span<const double> M) {
-    for (std::size_t l = 0; l < m_; ++l) {
-      if (slope_[l] == 0) continue;
-      const std::span<const double> w = system_.weights(l);
-      for (std::size_t i = 0; i < n_; ++i) {
-        adjoint_[i] += w[i] * slope_[l];
-        out_.by_weight[l * n_ + i] += M[i] * slope_[l];
-      }
-    }
-  }
-
-  const ControlledModes& system_;
-  const Functional& functional_;
-  std::size_t n_, m_;
-  std::vector<double> adjoint_, slope_, rate_, source_, response_;
-  Gradient out_;
-};
-
-}  // namespace
-
 Functional final_scalar(std::uint64_t last, std::size_t l) {
   return [last, l](std::uint64_t step, std::span<const double> p, std::span<double> slope) {
     if (step != last) return 0.0;
@@ -120,38 +50,55 @@ Checkpoints::~Checkpoints() {
 }
 
 Gradient gradient(const ControlledModes& system, std::span<const double> M0, std::uint64_t steps,
-                  const Functional& functional, const Accept& accept) {
-  const std::size_t n = system.size(), m = system.shared();
+                  const Functional& functional, const Accept& accept, bool by_weight) {
+  const std::size_t n = system.size(), m = system.shared(), c = system.controls();
   if (M0.size() != n) throw std::invalid_argument("the gradient needs one initial value per mode");
-  std::vector<double> shared((steps + 1) * m), rate(n), source(n), M(M0.begin(), M0.end());
+  std::vector<double> shared((steps + 1) * m), M(M0.begin(), M0.end());
   const auto p = [&](std::uint64_t k) { return std::span(shared).subspan(k * m, m); };
-  Checkpoints checkpoints(steps, n);
+  const Checkpoints checkpoints(steps, n);
+  Gradient out;
+  for (std::size_t l = 0; l < m; ++l) shared[l] = dot(system.weights(l).data(), M.data(), n);
   for (std::uint64_t k = 0;; ++k) {
-    shared_scalars(system, M, p(k));
     if (accept && !accept(k, p(k))) {
-      Gradient refused;
-      refused.value = std::numeric_limits<double>::infinity();
-      return refused;
+      out.value = std::numeric_limits<double>::infinity();
+      return out;
     }
-    if (k == steps) break;
     if (k == checkpoints.held_before(k)) std::ranges::copy(M, checkpoints.at(k));
-    advance(system, k, p(k), M, rate, source);
+    if (k == steps) break;
+    system.step(k, p(k), M, M, p(k + 1));
   }
   if (!all_finite(M)) throw std::runtime_error("the trajectory diverges: it has no gradient");
-  WayBack back(system, steps, functional);
-  back.last(steps, p(steps), M);
+  out.by_control.assign(steps * c, 0.0);
+  out.by_parameter.assign(system.parameters(), 0.0);
+  out.by_weight.assign(by_weight ? n * m : 0, 0.0);
+  // What changes p changes M and W alike: p_l = sum W_li M_i. The adjoint state takes its part in the next step back.
+  std::vector<double> adjoint(n, 0.0), lift(m, 0.0), slope(m, 0.0), scratch(m);
+  const auto spread = [&](std::span<const double> at) {
+    for (std::size_t l = 0; by_weight && l < m; ++l)
+      for (std::size_t i = 0; i < n; ++i) out.by_weight[l * n + i] += at[i] * slope[l];
+    std::swap(lift, slope);
+  };
+  out.value += functional(steps, p(steps), slope);
+  spread(M);
   checkpoints.backwards(
       [&](std::uint64_t first, std::uint64_t end, double* states) {
-        std::copy_n(states, n, M.begin());
-        for (std::uint64_t k = first; k + 1 < end; ++k) {
-          advance(system, k, p(k), M, rate, source);
-          std::ranges::copy(M, states + (k + 1 - first) * n);
-        }
+        for (std::uint64_t k = first; k + 1 < end; ++k, states += n)
+          system.step(k, p(k), {states, n}, {states + n, n}, scratch);
       },
       [&](std::uint64_t first, std::uint64_t end, const double* states) {
-        for (std::uint64_t k = end; k-- > first;) back.step(k, p(k), std::span(states + (k - first) * n, n));
+        for (std::uint64_t k = end; k-- > first;) {
+          const std::span<const double> at(states + (k - first) * n, n);
+          std::ranges::fill(slope, 0.0);
+          out.value += functional(k, p(k), slope);
+          system.step_back(k, p(k), at, lift, adjoint, slope, std::span(out.by_control).subspan(k * c, c),
+                           out.by_parameter);
+          spread(at);
+        }
       });
-  return back.take();
+  for (std::size_t l = 0; l < m; ++l)
+    for (std::size_t i = 0; i < n; ++i) adjoint[i] += system.weights(l)[i] * lift[l];
+  out.by_start = std::move(adjoint);
+  return out;
 }
 
 }  // namespace edgewise::solvers

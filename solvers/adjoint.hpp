@@ -1,13 +1,13 @@
 #pragma once
 /// \file
 /// The gradient of a functional of a recursion's whole trajectory, by every step's controls, by parameters, by the weights
-/// and by the start, for the price of about three solves.
+/// and by the start, for the price of two to four solves.
 ///
 ///     J = sum_k phi_k(p(k)),   M(k+1) = F_k(M(k), c_k, q),   p = W M
 ///     a_i(k) = (1 - rate_i) a_i(k+1) + sum_l W_li [sum_j a_j(k+1) u_lj + dphi_k/dp_l],      u_lj = d(rhs_j)/dp_l
 ///     dJ/dc_k = sum_j a_j(k+1) d(rhs_j)/dc_k
 ///
-/// with `rhs` of recursion.hpp. The way back needs all states: short runs hold them, of long ones the states at checkpoints
+/// with rhs_i = M_i(k+1) - M_i(k). The way back needs all states: short runs hold them, of long ones the states at checkpoints
 /// are held, between which every step is taken twice (Checkpoints).
 #include <algorithm>
 #include <cstdint>
@@ -16,19 +16,29 @@
 #include <span>
 #include <vector>
 
-#include "solvers/recursion.hpp"
-
 namespace edgewise::solvers {
 
-/// A coupled-mode system that says how its right-hand side depends on what can be set.
-class ControlledModes : public CoupledModes {
+/// Modes that feel each other through a few shared scalars p = W M, step by step, and the way back over a step.
+class ControlledModes {
  public:
+  virtual ~ControlledModes() = default;
+  virtual std::size_t size() const = 0;
+  /// Number m of shared scalars.
+  virtual std::size_t shared() const { return 1; }
+  /// Row l of W.
+  virtual std::span<const double> weights(std::size_t l) const = 0;
   /// Numbers that are set anew at every step, e.g. 1 for a learning rate.
   virtual std::size_t controls() const { return 1; }
   /// Numbers q that act at every step alike, e.g. a batch size.
   virtual std::size_t parameters() const { return 0; }
-  /// Adds sum_j a_j d(rhs_j)/dc to `by_control` and sum_j a_j d(rhs_j)/dq to `by_parameter`, at fixed M and p.
-  virtual void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
+  /// M(k+1), written to `to`, which may be M(k) itself, and p(k+1), written to `next`.
+  virtual void step(std::uint64_t k, std::span<const double> p, std::span<const double> M, std::span<double> to,
+                    std::span<double> next) const = 0;
+  /// Back over step k: to the adjoint state `a` adds sum_l W_li lift_l, which is then a(k+1); of it sum_j a_j u_lj is added
+  /// to slope_l, sum_j a_j d(rhs_j)/dc to `by_control`, sum_j a_j d(rhs_j)/dq to `by_parameter`; what is left is
+  /// (1 - rate_i) a_i.
+  virtual void step_back(std::uint64_t k, std::span<const double> p, std::span<const double> M,
+                         std::span<const double> lift, std::span<double> a, std::span<double> slope,
                          std::span<double> by_control, std::span<double> by_parameter) const = 0;
 };
 
@@ -81,8 +91,9 @@ struct Gradient {
   double value = 0;                ///< J; inf where the run was refused, and then nothing else is set
   std::vector<double> by_control;  ///< dJ/dc_k, [step * controls + c], steps 0..T-1
   std::vector<double> by_parameter;
-  std::vector<double> by_start;   ///< dJ/dM_i(0)
-  std::vector<double> by_weight;  ///< dJ/dW_li at fixed coefficients, [l * n + i]; the chain rule to the spectrum
+  std::vector<double> by_start;  ///< dJ/dM_i(0)
+  /// dJ/dW_li at fixed coefficients, [l * n + i], for the chain rule to the spectrum; empty unless asked for.
+  std::vector<double> by_weight;
 };
 
 /// phi_T(p) alone: the shared scalar `l` at the last step.
@@ -91,9 +102,9 @@ Functional final_scalar(std::uint64_t last, std::size_t l = 0);
 /// Asked at every step from the first on; where it says no, the run is of no use and ends.
 using Accept = std::function<bool(std::uint64_t step, std::span<const double> p)>;
 
-/// \param steps T; phi is asked at T..0. \param accept  may be empty
+/// \param steps T; phi is asked at T..0. \param accept  may be empty \param by_weight  whether that is asked for
 /// \throws std::invalid_argument for sizes that do not fit, std::runtime_error where the trajectory diverges.
 Gradient gradient(const ControlledModes& system, std::span<const double> M0, std::uint64_t steps,
-                  const Functional& functional, const Accept& accept = {});
+                  const Functional& functional, const Accept& accept = {}, bool by_weight = false);
 
 }  // namespace edgewise::solvers

@@ -281,6 +281,54 @@ void Relax(std::size_t n, const double* rate, const double* x, double* slope) {
   for (; i < n; ++i) slope[i] -= rate[i] * x[i];
 }
 
+double DriftStep(std::size_t n, const double* kappa, const double* s, const double* M, double eta, double a, double b,
+                 double c, double* to) {
+  const auto moved = [&](const auto& k, const auto& noise, const auto& m) {
+    const auto x = eta * k;
+    return m + (b * noise - (2.0 * x * a - x * x * c) * m);
+  };
+  Lanes sum = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Lanes k = Reader{kappa}[i];
+    const Lanes next = moved(k, Reader{s}[i], Reader{M}[i]);
+    put(to + i, next);
+    sum += k * next;
+  }
+  for (; i < n; ++i) {
+    to[i] = moved(kappa[i], s[i], M[i]);
+    sum[0] += kappa[i] * to[i];
+  }
+  return total(sum);
+}
+
+void DriftStepBack(std::size_t n, const double* kappa, const double* s, const double* M, double lift, double eta,
+                   double a, double c, double* v, DriftSums& out) {
+  const auto kept = [&](const auto& k) {
+    const auto x = eta * k;
+    return 1.0 - (2.0 * x * a - x * x * c);
+  };
+  Lanes first = {}, second = {}, noise = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Lanes k = Reader{kappa}[i];
+    const Lanes lifted = Reader{v}[i] + k * lift;
+    const Lanes part = lifted * k * Reader{M}[i];
+    first += part;
+    second += part * k;
+    noise += lifted * Reader{s}[i];
+    put(v + i, lifted * kept(k));
+  }
+  for (; i < n; ++i) {
+    const double lifted = v[i] + kappa[i] * lift, part = lifted * kappa[i] * M[i];
+    first[0] += part;
+    second[0] += part * kappa[i];
+    noise[0] += lifted * s[i];
+    v[i] = lifted * kept(kappa[i]);
+  }
+  out = {total(first), total(second), total(noise)};
+}
+
 #undef EDGEWISE_ABSOLUTE
 #undef EDGEWISE_QUARTIC
 }  // namespace HWY_NAMESPACE
@@ -300,6 +348,8 @@ HWY_EXPORT(EtdUpdate);
 HWY_EXPORT(Combination);
 HWY_EXPORT(LargestErrorRatio);
 HWY_EXPORT(Relax);
+HWY_EXPORT(DriftStep);
+HWY_EXPORT(DriftStepBack);
 
 void sdirk_tabulate(std::size_t n, double hg, const double* A, const double* u, const double* g, const double* w,
                     const double* q, double* E, double* V, double* G, StepMoments& moments) {
@@ -347,6 +397,18 @@ double largest_error_ratio(std::size_t n, const double* error, const double* x, 
 
 void relax(std::size_t n, const double* rate, const double* x, double* slope) {
   HWY_DYNAMIC_DISPATCH(Relax)(n, rate, x, slope);
+}
+
+double drift_step(std::size_t n, const double* kappa, const double* s, const double* M, double eta, double a, double b,
+                  double c, double* to) {
+  return HWY_DYNAMIC_DISPATCH(DriftStep)(n, kappa, s, M, eta, a, b, c, to);
+}
+
+DriftSums drift_step_back(std::size_t n, const double* kappa, const double* s, const double* M, double lift, double eta,
+                          double a, double c, double* v) {
+  DriftSums out;
+  HWY_DYNAMIC_DISPATCH(DriftStepBack)(n, kappa, s, M, lift, eta, a, c, v, out);
+  return out;
 }
 
 }  // namespace edgewise::solvers::kernels

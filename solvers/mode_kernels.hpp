@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The innermost loops over modes of sdirk4, etd and the explicit stepper, dispatched to the widest instruction set at run time.
+/// The innermost loops over modes of sdirk4, etd, the explicit stepper and the adjoint, dispatched to the widest instruction set at run time.
 ///
 /// The arrays of sdirk4 and etd have a length that is a multiple of `padding`, filled up with modes of zero weight. Sums run over `lanes`
 /// fixed accumulators, so that every instruction set gives the same bits.
@@ -54,5 +54,17 @@ double largest_error_ratio(std::size_t n, const double* error, const double* x, 
                            double atol, double rtol);
 /// slope_i -= rate_i x_i.
 void relax(std::size_t n, const double* rate, const double* x, double* slope);
+
+/// A step of modes with a drift and a noise: M'_i = M_i + (b s_i - (2 x a - x^2 c) M_i), x = eta kappa_i, written to `to`,
+/// which may be M. Returns sum kappa_i M'_i. Any length.
+double drift_step(std::size_t n, const double* kappa, const double* s, const double* M, double eta, double a, double b,
+                  double c, double* to);
+
+/// Its adjoint v: lifted by lift kappa_i, and, once summed, times 1 - 2 x a + x^2 c.
+struct DriftSums {
+  double first = 0, second = 0, noise = 0;  ///< sum v kappa M, sum v kappa^2 M, sum v s
+};
+DriftSums drift_step_back(std::size_t n, const double* kappa, const double* s, const double* M, double lift, double eta,
+                          double a, double c, double* v);
 
 }  // namespace edgewise::solvers::kernels

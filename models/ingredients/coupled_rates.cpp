@@ -5,7 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "solvers/recursion.hpp"
+#include "solvers/mode_sums.hpp"
 
 namespace edgewise::models::ingredients {
 
@@ -29,11 +29,12 @@ double gradient_of(const CoupledRatesLaw& law, const solvers::ControlledModes& m
 /// A run, of which `see` is told the shared scalars before every step and at the end; it says whether to go on.
 void run(const CoupledRatesLaw& law, const solvers::ControlledModes& modes,
          const std::function<bool(std::uint64_t step, std::span<const double> p)>& see) {
-  std::vector<double> M = law.start, p(modes.shared()), rate(M.size()), source(M.size());
+  std::vector<double> M = law.start, p(modes.shared()), next(p.size());
+  for (std::size_t l = 0; l < p.size(); ++l) p[l] = solvers::dot(modes.weights(l).data(), M.data(), M.size());
   for (std::uint64_t k = 0;; ++k) {
-    solvers::shared_scalars(modes, M, p);
     if (!see(k, p) || k == law.facts.steps) return;
-    solvers::advance(modes, k, p, M, rate, source);
+    modes.step(k, p, M, M, next);
+    std::swap(p, next);
   }
 }
 
@@ -61,9 +62,7 @@ class Shares final : public RateShares {
   }
 
  private:
-  double largest(std::uint64_t k, std::span<const double> p) const {
-    return std::min(law_.bounds->at(static_cast<double>(k), p), cap_);
-  }
+  double largest(std::uint64_t k, std::span<const double> p) const { return std::min(law_.bounds->at(k, p), cap_); }
   const CoupledRatesLaw& law_;
   double cap_;
 };

@@ -16,12 +16,12 @@
 namespace edgewise::models::ingredients {
 
 /// The modes at given rates, which it copies; its one control is the rate of the step. Where the recursion does not hold at
-/// a rate, some source is infinite.
+/// a rate, a shared scalar is infinite after the step.
 using ModesAtRates = std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> rates)>;
 
 /// Where the state bounds the rate that it meets: the recursion holds up to the bound alone.
 struct RateBounds {
-  std::function<double(double t, std::span<const double> p)> at;
+  std::function<double(std::uint64_t k, std::span<const double> p)> at;
   /// The modes at rates share_k min(bound, cap), which it copies; its one control is the share of the step.
   std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> shares, double cap)> modes;
 };

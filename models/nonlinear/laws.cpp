@@ -228,14 +228,16 @@ LawValues ScalarLaws::operator()(double P) const {
   return {value(p.curve[0]), value(p.curve[1]), value(p.curve[2])};
 }
 
-LawValues ScalarLaws::derivative(double P) const {
+std::pair<LawValues, LawValues> ScalarLaws::with_derivative(double P) const {
   double x = 0, width = 0;
   const Panel& p = panel(std::log(std::max(P, 1e-300)), x, width);
-  const auto slope = [x, per_log = 2 / width](const Curve& curve) {
+  const auto both = [x, per_log = 2 / width](const Curve& curve) {
     const auto [v, dv] = numerics::chebyshev_sum(curve.coefficient, x);
-    return per_log * dv * (curve.logarithmic ? std::exp(v) : 1.0);
+    const double value = curve.logarithmic ? std::exp(v) : v;
+    return std::pair(value, per_log * dv * (curve.logarithmic ? value : 1.0));
   };
-  return {slope(p.curve[0]), slope(p.curve[1]), slope(p.curve[2])};
+  const auto a = both(p.curve[0]), b = both(p.curve[1]), c = both(p.curve[2]);
+  return {{a.first, b.first, c.first}, {a.second, b.second, c.second}};
 }
 
 namespace {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/ingredients/noise.hpp"
@@ -71,8 +72,9 @@ class ScalarLaws {
   explicit ScalarLaws(Function exact, double width = 1, double error = 1e-9, const std::string& key = {});
   /// At P >= 0, taken as 1e-300 below that.
   LawValues operator()(double P) const;
-  /// d(a, b, c)/d log P, which is as large as they are.
-  LawValues derivative(double P) const;
+  /// The laws, and d(a, b, c)/d log P, which is as large as they are.
+  std::pair<LawValues, LawValues> with_derivative(double P) const;
+  LawValues derivative(double P) const { return with_derivative(P).second; }
   LawValues exact(double P) const { return exact_(P); }
 
   struct Table;  ///< panels that may be shared

@@ -15,7 +15,7 @@
 #include "models/ingredients/coupled_rates.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
-#include "solvers/mode_sums.hpp"
+#include "solvers/mode_kernels.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -47,67 +47,66 @@ class RatedModes final : public solvers::ControlledModes {
   std::size_t size() const override { return fixed_->weight.size(); }
   std::size_t shared() const override { return fixed_->memory ? 2 : 1; }
   std::span<const double> weights(std::size_t l) const override { return l == 0 ? fixed_->weight : fixed_->of_memory; }
-  bool affine() const override { return false; }
-  bool autonomous() const override { return false; }
 
-  void coefficients(double t, std::span<const double> p, std::span<double> rate,
-                    std::span<double> source) const override {
-    const LawValues law = law_at(t, p).value;
-    const double eta = rate_at(t, law);
-    const bool holds = !fixed_->bounded || eta <= bound(law) * (1 + beyond);
-    for (std::size_t i = 0; i < modes(); ++i) {
-      const double x = eta * fixed_->modes.kappa[i];
-      rate[i] = 2 * x * law.a - x * x * law.c;
-      source[i] = holds ? eta * eta * law.b * fixed_->modes.s[i] : std::numeric_limits<double>::infinity();
+  void step(std::uint64_t k, std::span<const double> p, std::span<const double> M, std::span<double> to,
+            std::span<double> next) const override {
+    const LawValues law = law_at(k, p, false).value;
+    const double eta = rate_at(k, law);
+    if (fixed_->memory) {
+      const double forgets = 1 - *fixed_->memory;
+      next[1] = to.back() = M.back() + (forgets * (p[0] + fixed_->noise_variance) - forgets * M.back());
     }
-    if (!fixed_->memory) return;
-    rate.back() = 1 - *fixed_->memory;
-    source.back() = rate.back() * (p[0] + fixed_->noise_variance);
+    next[0] = solvers::kernels::drift_step(modes(), fixed_->modes.kappa.data(), fixed_->modes.s.data(), M.data(), eta,
+                                           law.a, eta * eta * law.b, law.c, to.data());
+    if (fixed_->bounded && !(eta <= bound(law) * (1 + beyond))) next[0] = std::numeric_limits<double>::infinity();
   }
 
-  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override {
-    const Law law = law_at(t, p);
-    const double eta = rate_at(t, law.value);
-    const std::size_t n = size();
-    const bool follows = cap_ && eta < *cap_ * number_at(t);
-    if (follows) slopes_by_rate(eta, law.value, M);
+  void step_back(std::uint64_t k, std::span<const double> p, std::span<const double> M, std::span<const double> lift,
+                 std::span<double> a, std::span<double> slope, std::span<double> by_control,
+                 std::span<double>) const override {
+    const Law law = law_at(k, p, true);
+    const LawValues& at = law.value;
+    const double eta = rate_at(k, at);
+    const solvers::kernels::DriftSums sum = solvers::kernels::drift_step_back(
+        modes(), fixed_->modes.kappa.data(), fixed_->modes.s.data(), M.data(), lift[0], eta, at.a, at.c, a.data());
+    // sum_i a_i d rhs_i/d eta
+    const double by_rate = 2 * (eta * (at.c * sum.second + at.b * sum.noise) - at.a * sum.first);
+    by_control[0] += by_rate * (cap_ ? std::min(bound(at), *cap_) : 1);
+    const bool follows = cap_ && eta < *cap_ * numbers_[k];
     for (std::size_t l = 0; l < shared(); ++l) {
       const LawValues& by = law.by[l];
-      const double moved = follows ? -eta * by.a / law.value.a : 0;  // the rate itself, with the bound
-      for (std::size_t i = 0; i < modes(); ++i) {
-        const double x = eta * fixed_->modes.kappa[i];
-        u[l * n + i] = -(2 * x * by.a - x * x * by.c) * M[i] + eta * eta * by.b * fixed_->modes.s[i];
-        if (follows) u[l * n + i] += moved * by_rate_[i];
-      }
-      if (fixed_->memory) u[l * n + n - 1] = l == 0 ? 1 - *fixed_->memory : 0;
+      slope[l] += eta * (eta * (by.c * sum.second + by.b * sum.noise) - 2 * by.a * sum.first);
+      if (follows) slope[l] -= by_rate * eta * by.a / at.a;  // the rate itself, with the bound
     }
-  }
-
-  void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
-                 std::span<double> by_control, std::span<double>) const override {
-    const LawValues law = law_at(t, p).value;
-    slopes_by_rate(rate_at(t, law), law, M);
-    by_control[0] += solvers::dot(a.data(), by_rate_.data(), modes()) * (cap_ ? std::min(bound(law), *cap_) : 1);
+    if (!fixed_->memory) return;
+    a.back() += lift[1];
+    slope[0] += a.back() * (1 - *fixed_->memory);
+    a.back() *= *fixed_->memory;
   }
 
   /// The largest rate that holds.
-  double bound_at(double t, std::span<const double> p) const { return bound(law_at(t, p).value); }
+  double bound_at(std::uint64_t k, std::span<const double> p) const { return bound(law_at(k, p, false).value); }
 
  private:
-  /// a, b, c of the step, and their derivatives by P and by the memory.
+  /// a, b, c of the step, and, where asked for, their derivatives by P and by the memory.
   struct Law {
     LawValues value;
     std::array<LawValues, 2> by{};
   };
-  Law law_at(double t, std::span<const double> p) const {
+  Law law_at(std::uint64_t k, std::span<const double> p, bool slopes) const {
     const double P = std::max(p[0], least_asked);
-    const LawValues by_log = fixed_->laws.derivative(P);
-    Law out{fixed_->laws(p[0]), {}};
-    out.by[0] = {by_log.a / P, by_log.b / P, by_log.c / P};
+    Law out;
+    if (slopes) {
+      const auto [value, by_log] = fixed_->laws.with_derivative(P);
+      out = {value, {LawValues{by_log.a / P, by_log.b / P, by_log.c / P}}};
+    } else {
+      out.value = fixed_->laws(P);
+    }
     if (!fixed_->memory) return out;
     // The squares that adam has seen are total/ratio, not those of now.
     const double beta = *fixed_->memory, total = P + fixed_->noise_variance;
-    const double seen = beta * p[1] + (1 - beta) * total, ratio = total * (1 - std::pow(beta, t + 1)) / seen;
+    const double seen = beta * p[1] + (1 - beta) * total;
+    const double ratio = total * (1 - std::pow(beta, static_cast<double>(k) + 1)) / seen;
     const double root = std::sqrt(ratio), by_P = 1 / total - (1 - beta) / seen, by_memory = -beta / seen;
     out.by[0] = {root * (out.by[0].a + out.value.a * by_P / 2), ratio * (out.by[0].b + out.value.b * by_P),
                  out.by[0].c};
@@ -116,24 +115,14 @@ class RatedModes final : public solvers::ControlledModes {
     out.by[1] = {out.value.a * by_memory / 2, out.value.b * by_memory, 0};
     return out;
   }
-  /// d rhs_i/d eta, to by_rate_.
-  void slopes_by_rate(double eta, const LawValues& law, std::span<const double> M) const {
-    by_rate_.resize(modes());
-    for (std::size_t i = 0; i < modes(); ++i) {
-      const double k = fixed_->modes.kappa[i];
-      by_rate_[i] = -(2 * law.a * k - 2 * eta * law.c * k * k) * M[i] + 2 * eta * law.b * fixed_->modes.s[i];
-    }
-  }
   std::size_t modes() const { return fixed_->modes.kappa.size(); }
   double bound(const LawValues& law) const { return 1 / (2 * law.a * fixed_->largest); }
-  double number_at(double t) const { return numbers_[static_cast<std::size_t>(t)]; }
-  double rate_at(double t, const LawValues& law) const {
-    return cap_ ? number_at(t) * std::min(bound(law), *cap_) : number_at(t);
+  double rate_at(std::uint64_t k, const LawValues& law) const {
+    return cap_ ? numbers_[k] * std::min(bound(law), *cap_) : numbers_[k];
   }
   std::shared_ptr<const Fixed> fixed_;
   std::vector<double> numbers_;
-  std::optional<double> cap_;            ///< of shares
-  mutable std::vector<double> by_rate_;  // of one step; an object belongs to one thread
+  std::optional<double> cap_;  ///< of shares
 };
 
 /// Whether the theory's second moments are those of the steps, which no rate makes negative; else they are those of steps
@@ -197,7 +186,7 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   law.at = [of](std::span<const double> rates) { return std::make_unique<RatedModes>(of, rates); };
   if (bounded)
     law.bounds = {
-        [of](double t, std::span<const double> p) { return RatedModes(of, {}).bound_at(t, p); },
+        [of](std::uint64_t k, std::span<const double> p) { return RatedModes(of, {}).bound_at(k, p); },
         [of](std::span<const double> shares, double cap) { return std::make_unique<RatedModes>(of, shares, cap); }};
   return std::make_unique<ingredients::CoupledRates>(std::move(law));
 }

@@ -16,8 +16,50 @@ using edgewise::tests::Approx;
 
 namespace {
 
+/// A law by its coefficients, one step after another, and the way back over a step as its formulas have it.
+struct ByCoefficients : ControlledModes {
+  virtual void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                            std::span<double> source) const = 0;
+  /// u_lj, row l after row.
+  virtual void sensitivity(double t, std::span<const double> p, std::span<const double> M,
+                           std::span<double> u) const = 0;
+  virtual void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
+                         std::span<double> by_control, std::span<double> by_parameter) const = 0;
+  void read(std::span<const double> M, std::span<double> p) const {
+    for (std::size_t l = 0; l < shared(); ++l) {
+      p[l] = 0;
+      for (std::size_t i = 0; i < size(); ++i) p[l] += weights(l)[i] * M[i];
+    }
+  }
+  void step(std::uint64_t k, std::span<const double> p, std::span<const double> M, std::span<double> to,
+            std::span<double> next) const override {
+    rates.resize(size());
+    sources.resize(size());
+    coefficients(static_cast<double>(k), p, rates, sources);
+    for (std::size_t i = 0; i < size(); ++i) to[i] = M[i] + sources[i] - rates[i] * M[i];
+    read(to, next);
+  }
+  void step_back(std::uint64_t k, std::span<const double> p, std::span<const double> M, std::span<const double> lift,
+                 std::span<double> a, std::span<double> slope, std::span<double> by_control,
+                 std::span<double> by_parameter) const override {
+    const auto t = static_cast<double>(k);
+    std::vector<double> u(shared() * size());
+    rates.resize(size());
+    sources.resize(size());
+    coefficients(t, p, rates, sources);
+    sensitivity(t, p, M, u);
+    for (std::size_t l = 0; l < shared(); ++l)
+      for (std::size_t i = 0; i < size(); ++i) a[i] += weights(l)[i] * lift[l];
+    for (std::size_t l = 0; l < shared(); ++l)
+      for (std::size_t i = 0; i < size(); ++i) slope[l] += a[i] * u[l * size() + i];
+    pull_back(t, p, M, a, by_control, by_parameter);
+    for (std::size_t i = 0; i < size(); ++i) a[i] *= 1 - rates[i];
+  }
+  mutable std::vector<double> rates, sources;  // of one step
+};
+
 /// SGD on least squares: rate 2 c l - c^2 l^2 (1 + g), source g c^2 l (p + s), p = sum l_i M_i; parameters (g, s) and l.
-struct Sgd : ControlledModes {
+struct Sgd : ByCoefficients {
   std::vector<double> lambda, eta;
   double g = 0.25, s = 0.3;
   std::size_t size() const override { return lambda.size(); }
@@ -34,8 +76,6 @@ struct Sgd : ControlledModes {
   void sensitivity(double t, std::span<const double>, std::span<const double>, std::span<double> u) const override {
     for (std::size_t i = 0; i < lambda.size(); ++i) u[i] = g * c(t) * c(t) * lambda[i];
   }
-  bool affine() const override { return true; }
-  bool autonomous() const override { return false; }
   std::size_t parameters() const override { return 2 + lambda.size(); }
   void pull_back(double t, std::span<const double> p, std::span<const double> M, std::span<const double> a,
                  std::span<double> by_control, std::span<double> by_parameter) const override {
@@ -51,7 +91,7 @@ struct Sgd : ControlledModes {
 };
 
 /// Two shared scalars in a nonlinear law, two controls a step: rate = c_0 w_i sqrt(p_0), source = c_1 p_1 / (1 + p_0).
-struct TwoScalars : ControlledModes {
+struct TwoScalars : ByCoefficients {
   std::vector<double> first{1.0, 0.5, 0.25}, second{0.2, 0.3, 0.1}, control;
   std::size_t size() const override { return 3; }
   std::size_t shared() const override { return 2; }
@@ -71,8 +111,6 @@ struct TwoScalars : ControlledModes {
       u[3 + i] = at(t)[1] / (1 + p[0]);
     }
   }
-  bool affine() const override { return false; }
-  bool autonomous() const override { return false; }
   void pull_back(double, std::span<const double> p, std::span<const double> M, std::span<const double> a,
                  std::span<double> by_control, std::span<double>) const override {
     for (std::size_t i = 0; i < 3; ++i) {
@@ -82,15 +120,17 @@ struct TwoScalars : ControlledModes {
   }
 };
 
-/// J by the recursion alone.
-double value(const CoupledModes& system, const std::vector<double>& start, std::uint64_t steps, const Functional& phi) {
-  std::vector<std::uint64_t> at;
-  for (std::uint64_t k = 0; k <= steps; ++k) at.push_back(k);
-  const RecursionSolution run = follow(system, start, at);
+/// J by the steps alone.
+double value(const ByCoefficients& system, const std::vector<double>& start, std::uint64_t steps,
+             const Functional& phi) {
+  std::vector<double> M = start, p(system.shared()), slope(p.size());
+  system.read(M, p);
   double sum = 0;
-  std::vector<double> slope(system.shared());
-  for (std::uint64_t k = 0; k <= steps; ++k) sum += phi(k, run.shared[k], slope);
-  return sum;
+  for (std::uint64_t k = 0;; ++k) {
+    sum += phi(k, p, slope);
+    if (k == steps) return sum;
+    system.step(k, p, M, M, p);
+  }
 }
 
 /// dJ/dx by central differences of fourth order: error some 1e-10 here.
@@ -126,7 +166,7 @@ TEST_CASE("SGD: by every rate, by hyperparameters, by the spectrum, by the start
     for (std::uint64_t k = 0; k < steps; ++k) system.eta.push_back(0.3 + 0.2 * std::cos(static_cast<double>(k)));
     std::vector<double> start{1.0, 0.5, 2.0, 3.0};
     for (const Functional& phi : {final_scalar(steps), Functional(weighted_log)}) {
-      const Gradient found = gradient(system, start, steps, phi);
+      const Gradient found = gradient(system, start, steps, phi, {}, true);
       const auto J = [&] { return value(system, start, steps, phi); };
       CHECK(found.value == Approx(J()).epsilon(1e-13));
       for (std::uint64_t k = 0; k < steps; ++k) check(found.by_control[k], difference(system.eta[k], J));
@@ -151,7 +191,7 @@ TEST_CASE("a nonlinear law of two shared scalars with two controls a step") {
     slope[1] = k == steps ? 1 : 0;
     return (k == 5 ? p[0] * p[0] : 0) + (k == steps ? p[1] : 0);
   };
-  const Gradient found = gradient(system, start, steps, phi);
+  const Gradient found = gradient(system, start, steps, phi, {}, true);
   const auto J = [&] { return value(system, start, steps, phi); };
   for (std::size_t k = 0; k < system.control.size(); ++k) check(found.by_control[k], difference(system.control[k], J));
   for (std::size_t i = 0; i < 3; ++i) {
@@ -168,10 +208,7 @@ TEST_CASE("a run whose states are too many to be held has the same gradient") {
   const std::vector<double> start{1.0, 0.5, 2.0};
   CHECK(Checkpoints(steps, 3).stride() == 894);
   const Gradient found = gradient(system, start, steps, final_scalar(steps));
-  const auto J = [&] {
-    const std::vector<std::uint64_t> last{steps};
-    return follow(system, start, last).shared[0][0];
-  };
+  const auto J = [&] { return value(system, start, steps, final_scalar(steps)); };
   CHECK(found.value == Approx(J()).epsilon(1e-13));
   // A rate of 1e-6 moves J by little: steps as large as rates may be.
   const double moves = -2 * (std::exp(-1.6) + 0.16 * 0.5 * std::exp(-0.64) + 1e-4 * 2 * std::exp(-0.016));
@@ -197,13 +234,27 @@ TEST_CASE("states are held where the way back starts from") {
   CHECK(Checkpoints(3000, 3000).stride() == 11);
   CHECK(Checkpoints(100000, 900).stride() == 43);
   const std::vector<double> state{1.5, -2.0}, large(std::size_t{1} << 20, 7.0);
-  for (std::uint64_t k = 0; k < 4; ++k) all.keep(k, k == 2 ? state : std::vector<double>(2, 0.0));
-  CHECK(all.at(2)[1] == -2.0);
   CHECK(all.held_before(3) == 3);
-  for (std::uint64_t k = 0; k < 5; ++k) some.keep(k, k == 3 ? large : std::vector<double>(large.size(), 0.0));
   CHECK(some.held_before(5) == 3);
-  CHECK(some.at(3)[large.size() - 1] == 7.0);
-  CHECK(some.at(0)[0] == 0.0);
+  CHECK(all.at(3) == all.at(0) + 6);
+  CHECK(some.at(3) == some.at(0) + (std::size_t{1} << 20));
+  // All of a short run are seen at once, of a long one stretch after stretch, computed again from where they are held.
+  const auto tell = [](const Checkpoints& of, std::uint64_t steps, std::size_t size) {
+    for (std::uint64_t k = 0; k <= steps; ++k)
+      if (k == of.held_before(k)) of.at(k)[size - 1] = static_cast<double>(k);
+    std::vector<double> seen;
+    of.backwards(
+        [&](std::uint64_t first, std::uint64_t end, double* states) {
+          for (std::uint64_t k = first; k + 1 < end; ++k)
+            states[(k + 2 - first) * size - 1] = states[(k + 1 - first) * size - 1] + 1;
+        },
+        [&](std::uint64_t first, std::uint64_t end, const double* states) {
+          for (std::uint64_t k = end; k-- > first;) seen.push_back(states[(k + 1 - first) * size - 1]);
+        });
+    return seen;
+  };
+  CHECK(tell(all, 4, 2) == std::vector<double>{3, 2, 1, 0});
+  CHECK(tell(some, 10, std::size_t{1} << 20) == std::vector<double>{9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
 }
 
 TEST_CASE("a run that is refused has no gradient") {
@@ -225,7 +276,7 @@ TEST_CASE("no step, no gradient by a control") {
   Sgd system;
   system.lambda = {2.0};
   const std::vector<double> start{3.0};
-  const Gradient found = gradient(system, start, 0, final_scalar(0));
+  const Gradient found = gradient(system, start, 0, final_scalar(0), {}, true);
   CHECK(found.value == 6);
   CHECK(found.by_start == std::vector<double>{2.0});
   CHECK(found.by_weight == std::vector<double>{3.0});

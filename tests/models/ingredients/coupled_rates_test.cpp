@@ -22,20 +22,17 @@ class Steps final : public solvers::ControlledModes {
   explicit Steps(std::span<const double> rates) : rates_(rates.begin(), rates.end()) {}
   std::size_t size() const override { return 1; }
   std::span<const double> weights(std::size_t) const override { return one_; }
-  void coefficients(double t, std::span<const double>, std::span<double> rate,
-                    std::span<double> source) const override {
-    const double r = rates_[static_cast<std::size_t>(t)];
-    rate[0] = r;
-    source[0] = r * r * (t + 1);
+  void step(std::uint64_t k, std::span<const double>, std::span<const double> M, std::span<double> to,
+            std::span<double> next) const override {
+    const double r = rates_[k];
+    next[0] = to[0] = M[0] - r * M[0] + r * r * static_cast<double>(k + 1);
   }
-  void sensitivity(double, std::span<const double>, std::span<const double>, std::span<double> u) const override {
-    u[0] = 0;
-  }
-  bool affine() const override { return true; }
-  bool autonomous() const override { return false; }
-  void pull_back(double t, std::span<const double>, std::span<const double> M, std::span<const double> a,
-                 std::span<double> by_control, std::span<double>) const override {
-    by_control[0] += a[0] * (-M[0] + 2 * rates_[static_cast<std::size_t>(t)] * (t + 1));
+  void step_back(std::uint64_t k, std::span<const double>, std::span<const double> M, std::span<const double> lift,
+                 std::span<double> a, std::span<double>, std::span<double> by_control,
+                 std::span<double>) const override {
+    a[0] += lift[0];
+    by_control[0] += a[0] * (-M[0] + 2 * rates_[k] * static_cast<double>(k + 1));
+    a[0] *= 1 - rates_[k];
   }
 
  private:

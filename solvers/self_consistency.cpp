@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
@@ -177,6 +178,124 @@ class FixedPointSearch {
   double best_ = infinity;
 };
 
+class BranchSearch {
+ public:
+  BranchSearch(const ParametricMap& map, double from, double to, const ContinuationOptions& options)
+      : map_(map), options_(options), from_(from), to_(to) {}
+
+  Branch run(std::span<const double> x0) {
+    Point last = solved(from_, x0);
+    if (!last.holds()) return ended(last.at.converged() ? FixedPointStatus::edge : last.at.status, std::move(last));
+    if (last.level >= options_.goal) return ended(FixedPointStatus::converged, std::move(last));
+    const double way = to_ - from_;
+    const double longest = std::abs(way) / static_cast<double>(std::max<std::size_t>(options_.steps, 1));
+    Point before = last;
+    double step = longest, barred = to_;  // where it was found not to hold
+    bool bars = false;
+    while (last.parameter != to_) {
+      // Half the way to a bar; else to the end, where no more than rounding would be left of the way.
+      const double reach = std::abs(barred - last.parameter);
+      const bool ends = !bars && step >= (1 - 1e-6) * reach;
+      step = bars ? std::min(step, reach / 2) : std::min(step, reach);
+      const double shortest = options_.rtol * std::max(std::abs(last.parameter), options_.rtol * std::abs(way));
+      const double next = ends ? to_ : last.parameter + std::copysign(step, way);
+      if ((!ends && step <= shortest) || next == last.parameter)
+        return finish(bars && reach <= 4 * shortest ? FixedPointStatus::edge : FixedPointStatus::lost, before,
+                      std::move(last));
+      Point point = predicted(before, last, next);
+      if (!point.at.converged()) {
+        step /= 2;
+      } else if (std::isnan(point.margin)) {
+        barred = next;
+        bars = true;
+      } else if (!point.holds()) {
+        return finish(FixedPointStatus::edge, before, crossing(last, point, [](const Point& p) { return p.margin; }));
+      } else if (options_.level && !(point.level > last.level)) {
+        return finish(FixedPointStatus::lost, before, std::move(point));
+      } else if (point.level >= options_.goal) {
+        return reached(last, point);
+      } else {
+        before = std::exchange(last, std::move(point));
+        step = std::min(2 * step, longest);
+      }
+    }
+    return ended(options_.goal < infinity ? FixedPointStatus::lost : FixedPointStatus::converged, std::move(last));
+  }
+
+ private:
+  struct Point {
+    double parameter = 0;
+    FixedPoint at;
+    double margin = 1, level = -infinity;
+    bool holds() const { return at.converged() && margin > 0; }
+  };
+
+  Point solved(double parameter, std::span<const double> start) const {
+    const auto map = [&](auto x, auto next) { map_(parameter, x, next); };
+    Point out{parameter, fixed_point(map, start, options_.solver)};
+    if (!out.at.converged()) return out;
+    if (options_.margin) out.margin = options_.margin(parameter, out.at.x);
+    if (options_.level) out.level = options_.level(parameter, out.at.x);
+    return out;
+  }
+  /// From the straight line through two points; from the second where that leads nowhere.
+  Point predicted(const Point& a, const Point& b, double parameter) const {
+    std::vector<double> start(b.at.x);
+    if (a.parameter != b.parameter)
+      for (std::size_t i = 0; i < start.size(); ++i)
+        start[i] += (start[i] - a.at.x[i]) * ((parameter - b.parameter) / (b.parameter - a.parameter));
+    Point out = solved(parameter, start);
+    return out.at.converged() ? out : solved(parameter, b.at.x);
+  }
+  Point part(const Point& a, const Point& b, double share) const {
+    return predicted(b, a, a.parameter + share * (b.parameter - a.parameter));
+  }
+  /// Where a number that has two signs at two points vanishes between them.
+  template <class Of>
+  Point crossing(const Point& a, const Point& b, const Of& of) const {
+    const double at_a = of(a), at_b = of(b);
+    const double share = numerics::root(
+        [&](double s) {
+          const Point p = part(a, b, s);
+          return p.at.converged() ? of(p) : at_b;
+        },
+        0, 1, at_a, at_b);
+    Point out = part(a, b, share);
+    return out.at.converged() ? out : a;
+  }
+  Branch reached(const Point& a, const Point& b) const {
+    return ended(FixedPointStatus::converged,
+                 crossing(a, b, [this](const Point& p) { return p.level - options_.goal; }));
+  }
+  static Branch ended(FixedPointStatus status, Point at) { return {status, at.parameter, std::move(at.at)}; }
+
+  /// At the end, or at a fold of the level that lies before it; or where the goal is on the way there.
+  Branch finish(FixedPointStatus status, const Point& before, Point end) const {
+    constexpr double beside = 1e-6;
+    if (options_.level && before.parameter != end.parameter) {
+      const Point near = part(end, before, beside);
+      if (status == FixedPointStatus::lost || (near.at.converged() && near.level >= end.level)) {
+        const numerics::Minimum fold = numerics::minimum(
+            [&](double s) {
+              const Point p = part(before, end, s);
+              return p.at.converged() ? -p.level : infinity;
+            },
+            0, 1);
+        if (Point top = part(before, end, fold.at); top.at.converged() && top.level > end.level) {
+          end = std::move(top);
+          status = FixedPointStatus::lost;
+        }
+      }
+    }
+    if (before.level < options_.goal && end.level >= options_.goal && options_.level) return reached(before, end);
+    return ended(status, std::move(end));
+  }
+
+  const ParametricMap& map_;
+  const ContinuationOptions& options_;
+  double from_, to_;
+};
+
 }  // namespace
 
 std::string_view name(FixedPointStatus status) {
@@ -205,62 +324,7 @@ FixedPoint fixed_point(const SelfMap& map, std::span<const double> x0, const Fix
 
 Branch follow_branch(const ParametricMap& map, double from, double to, std::span<const double> x0,
                      const ContinuationOptions& options) {
-  const auto solved = [&](double parameter, std::span<const double> start) {
-    return fixed_point([&](auto x, auto next) { map(parameter, x, next); }, start, options.solver);
-  };
-  const auto holds = [&](double parameter, const FixedPoint& point) {
-    return !options.holds || options.holds(parameter, point.x);
-  };
-  Branch out;
-  out.parameter = from;
-  out.point = solved(from, x0);
-  if (!out.point.converged() || !holds(from, out.point)) {
-    out.status = out.point.converged() ? FixedPointStatus::edge : out.point.status;
-    return out;
-  }
-  const double way = to - from;
-  const double longest = std::abs(way) / static_cast<double>(std::max<std::size_t>(options.steps, 1));
-  double previous = from, step = longest;
-  std::vector<double> before = out.point.x;
-  double barred = to;  // where it was found not to hold
-  bool bars = false;
-  while (out.parameter != to) {
-    // Half the way to a bar; else to the end, where no more than rounding would be left of the way.
-    const double reach = std::abs(barred - out.parameter);
-    const bool ends = !bars && step >= (1 - 1e-6) * reach;
-    step = bars ? std::min(step, reach / 2) : std::min(step, reach);
-    const double shortest = options.rtol * std::max(std::abs(out.parameter), options.rtol * std::abs(way));
-    const double next = ends ? to : out.parameter + std::copysign(step, way);
-    if ((!ends && step <= shortest) || next == out.parameter) {
-      out.status = bars && reach <= 4 * shortest ? FixedPointStatus::edge : FixedPointStatus::lost;
-      return out;
-    }
-    std::vector<double> start(out.point.x);
-    if (out.parameter != previous)
-      for (std::size_t i = 0; i < start.size(); ++i)
-        start[i] += (start[i] - before[i]) * (next - out.parameter) / (out.parameter - previous);
-    FixedPoint point = solved(next, start);
-    if (!point.converged()) {
-      // A prediction may lie outside where the last point does not.
-      point = solved(next, out.point.x);
-    }
-    if (!point.converged()) {
-      step /= 2;
-      continue;
-    }
-    if (!holds(next, point)) {
-      barred = next;
-      bars = true;
-      continue;
-    }
-    before = std::move(out.point.x);
-    previous = out.parameter;
-    out.parameter = next;
-    out.point = std::move(point);
-    step = std::min(2 * step, longest);
-  }
-  out.status = FixedPointStatus::converged;
-  return out;
+  return BranchSearch(map, from, to, options).run(x0);
 }
 
 FixedPoint bracketed(const std::function<double(double)>& f, double low, double high) {

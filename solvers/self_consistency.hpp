@@ -5,6 +5,7 @@
 /// What was found is told by a status, never by a NaN: `x` is always the last point at which F was finite.
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -60,21 +61,27 @@ using ParametricMap = std::function<void(double parameter, std::span<const doubl
 
 struct ContinuationOptions {
   FixedPointOptions solver;
-  /// What has to hold along the branch, e.g. that it is stable; empty: nothing.
-  std::function<bool(double parameter, std::span<const double> x)> holds;
+  /// What has to stay positive along the branch, e.g. how far it is from instability; where it is NaN it does not hold.
+  /// Empty: nothing.
+  std::function<double(double parameter, std::span<const double> x)> margin;
+  /// What rises along the branch, e.g. the number of interest where the parameter is another: followed until it is `goal`,
+  /// or to a fold, where it rises no more. Empty: nothing.
+  std::function<double(double parameter, std::span<const double> x)> level;
+  double goal = std::numeric_limits<double>::infinity();
   std::size_t steps = 8;  ///< the longest step is this part of the way
   double rtol = 1e-13;  ///< of the parameter at an edge, and the shortest step, relative to the way and to where it is
 };
 
 struct Branch {
-  FixedPointStatus status = FixedPointStatus::lost;  ///< converged: `to` was reached
+  FixedPointStatus status = FixedPointStatus::lost;  ///< converged: the goal was reached, or `to` where there is none
   double parameter = 0;                              ///< the last one at which the point was found and holds
   FixedPoint point;                                  ///< there
 };
 
-/// Follows the branch from x0 at parameter `from` to `to` (either way), each point predicted from the last two and then
-/// solved for. Where `holds` ends on the way, that is found by bisection. Without a point that holds at `from` the
-/// status is `edge` or the solver's own, and `parameter` is `from`. \throws std::invalid_argument as `fixed_point`.
+/// Follows the branch from x0 at parameter `from` towards `to` (either way), each point predicted from the last two and
+/// then solved for. Where the margin vanishes on the way (`edge`), the level reaches the goal (`converged`) or rises no
+/// more (`lost`), that is found to rounding. Without a point that holds at `from` the status is `edge` or the solver's own,
+/// and `parameter` is `from`. \throws std::invalid_argument as `fixed_point`.
 Branch follow_branch(const ParametricMap& map, double from, double to, std::span<const double> x0,
                      const ContinuationOptions& options = {});
 

@@ -15,6 +15,7 @@ namespace edgewise::models::equilibrium_network {
 namespace {
 
 constexpr double settled = 4e-15;         ///< relative change of what has converged
+constexpr double series_residual = 1e-3;  ///< relative; above, it is summed
 constexpr double small_residual = 1e-20;  ///< relative; below, a step is moved by its derivative alone
 
 /// A number along depth, and how it last changed.
@@ -31,10 +32,6 @@ struct Walked {
     return further == 0 ? value : limit + (value - limit) * std::pow(std::clamp(ratio, -1.0, 1.0), further);
   }
 };
-
-double mean_square(std::span<const StateNode> law) {
-  return average(law, [](const StateNode& a) { return a.z * a.z; });
-}
 
 /// Quasi-random standard normals, one row a dimension: Sobol's points, shifted at random, and their negatives.
 linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample) {
@@ -163,7 +160,7 @@ class Paths {
     }
     // What the sample makes of the drive alone is known by an integral: the difference corrects it.
     const double sampled = mean_product(z, z);
-    const double corrected = sampled + mean_square(state_law(phi_, variance, 0)) - mean_product(plain, plain);
+    const double corrected = sampled + mean_square_state(phi_, variance) - mean_product(plain, plain);
     scales_.push_back(sampled > 0 && corrected > 0 ? std::sqrt(corrected / sampled) : 1);
     if (a == 0) lengths_.resize(k + 1, corrected);
     z_.push_back(std::move(z));
@@ -207,8 +204,8 @@ class Paths {
 class MemorylessWalk {
  public:
   MemorylessWalk(const StateFunction& phi, double q_h, double g, std::optional<double> rho_h, const DepthLimit& limit)
-      : phi_(phi), q_h_(q_h), g2_(g * g), rho_h_(rho_h), limit_(limit), law_(state_law(phi, q_h, 0)) {
-    residual_ = mean_square(law_);
+      : phi_(phi), q_h_(q_h), g2_(g * g), rho_h_(rho_h), limit_(limit), state_(law(q_h)) {
+    residual_ = mean_square_state(phi, q_h);
   }
 
   void to(std::uint64_t depth) {
@@ -225,29 +222,45 @@ class MemorylessWalk {
  private:
   double further(std::uint64_t depth) const { return static_cast<double>(depth - depth_); }
 
+  /// Of phi(u), u ~ N(0, q).
+  DriveSeries law(double q) const {
+    return {state_law(phi_, q, 0), q, 0, [](const StateNode& a) { return a.z; }};
+  }
+
   void advance() {
     const double q = q_h_ + g2_ * length_.value, step = g2_ * residual_;
-    if (rho_h_)
-      overlap_.to(pair_moments(phi_, q, 0, std::clamp((q_h_ * *rho_h_ + g2_ * overlap_.value) / q, -1.0, 1.0)).states);
-    length_.to(mean_square(law_));
-    law_ = state_law(phi_, q_h_ + g2_ * length_.value, 0);
-    double moved = 0;
-    if (residual_ <= small_residual * length_.value) {
-      moved = step * average(law_, [](const StateNode& a) { return a.slope * a.slope; });
-    } else {
+    if (rho_h_) {
+      const double rho = std::clamp((q_h_ * *rho_h_ + g2_ * overlap_.value) / q, -1.0, 1.0);
+      const double by_series = state_.overlap(rho);
+      overlap_.to(std::isnan(by_series) ? pair_moments(phi_, q, 0, rho).states : by_series);
+    }
+    // Once the length has come to rest, so has the law.
+    const bool rests = depth_ > 0 && length_.done();
+    length_.to(rests ? length_.value : mean_square_state(phi_, q));
+    const double next = q_h_ + g2_ * length_.value;
+    DriveSeries moved_on = rests ? DriveSeries() : law(next), &state = rests ? state_ : moved_on;
+    double moved = nan;
+    if (residual_ <= small_residual * length_.value)
+      moved = step * average(state_law(phi_, next, 0), [](const StateNode& a) { return a.slope * a.slope; });
+    else if (phi_.smooth() && residual_ > series_residual * length_.value)
+      moved = DriveSeries::square_distance(
+          state_, state,
+          (step - std::pow((next - q) / (std::sqrt(q) + std::sqrt(next)), 2)) / (2 * std::sqrt(q * next)));
+    if (std::isnan(moved)) {
       // u_{k+2} = (1 + drift) u_{k+1} + an independent part.
       const double drift = (g2_ * length_.change - step) / (2 * q);
       moved = mean_square_change(phi_, q, drift, std::sqrt(std::max(0.0, step - drift * drift * q)));
     }
     fall_ = residual_ > 0 ? moved / residual_ : 0;
     residual_ = moved;
+    if (!rests) state_ = std::move(moved_on);
   }
 
   const StateFunction& phi_;
   double q_h_, g2_;
   std::optional<double> rho_h_;
   DepthLimit limit_;
-  std::vector<StateNode> law_;  ///< of u_{k+1}
+  DriveSeries state_;  ///< phi(u_{k+1})
   Walked length_, overlap_;
   double residual_ = 0, fall_ = 0;
   std::uint64_t depth_ = 0;

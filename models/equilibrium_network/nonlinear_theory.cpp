@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "models/equilibrium_network/linear_theory.hpp"
 #include "numerics/constants.hpp"
-#include "numerics/roots.hpp"
 #include "solvers/self_consistency.hpp"
 
 namespace edgewise::models::equilibrium_network {
@@ -18,7 +17,7 @@ namespace edgewise::models::equilibrium_network {
 namespace {
 
 constexpr double farthest_scale = 1e6;  ///< in units of g where the branch begins to bend
-constexpr double rounding = 1e-15;
+constexpr double rounding = 1e-15;      ///< of c
 constexpr double end_rounding = 1e-8;
 
 double stability_of(std::span<const StateNode> law, double g, double c) {
@@ -76,7 +75,8 @@ Equilibrium share_equilibrium(const Family& family, const StateFunction& phi, do
 /// A point of the branch, told by how far the drive's variance q = (1 + gain) q_h exceeds the input's: then
 /// g^2 = gain q_h/E phi^2 is explicit, and c = tau g^2 chi one equation.
 struct BranchPoint {
-  double gain = 0, q = 0, c = 0, g = 0, chi = 0, stability = 0;
+  double gain = nan, q = nan, c = nan, g = nan, chi = nan, stability = nan;
+  double memory = nan;  ///< tau g^2 chi
   std::vector<StateNode> law;
 };
 
@@ -93,158 +93,79 @@ class StateBranch {
 
   /// Follows the branch until g (infinite: as far as can be told), or its end: S = 1, or g grows no more with q, or
   /// u = xi + c phi(u) is no function of xi.
-  Reached follow(double g) const {
+  Reached follow(double g) {
     BranchPoint low = start(infinity);
     const double farthest = farthest_scale * low.g;
     if (g < low.g) low = start(g);
     if (low.g == 0) return {true, std::move(low), farthest};
-    if (std::isinf(g)) g = farthest;
-    BranchPoint before = low;  // the last point but one: a fold may lie on either side of the last
-    while (true) {
-      const double factor = low.stability < small_stability ? 16 : 2;
-      std::optional<BranchPoint> high = at(low.gain * factor, low.c);
-      if (!high || high->stability >= 1 || !(high->g > low.g)) {
-        BranchPoint end = end_within(before, low, low.gain * factor);
-        if (end.g < g) return {false, std::move(end), farthest};
-        high = std::move(end);
-        low = before;
-      }
-      if (high->g >= g)
-        return {true, within(low, *high, [g](const BranchPoint& p) { return std::log(p.g / g); }), farthest};
-      before = std::exchange(low, *std::move(high));
-      if (!(low.gain < largest)) return {false, std::move(low), farthest};
-    }
+    solvers::ContinuationOptions options;
+    options.solver.method = solvers::FixedPointMethod::anderson;
+    options.solver.max_iterations = 60;
+    options.solver.rtol = rounding;
+    options.solver.memory = 1;
+    options.margin = [this](double log_gain, auto c) { return 1 - at(std::exp(log_gain), c[0]).stability; };
+    options.level = [this](double log_gain, auto c) { return std::log(at(std::exp(log_gain), c[0]).g); };
+    options.goal = std::log(std::isinf(g) ? farthest : g);
+    const double from = std::log(low.gain), to = std::log(largest);
+    options.steps = static_cast<std::size_t>((to - from) / longest_step) + 1;
+    const solvers::Branch end = solvers::follow_branch(
+        [this](double log_gain, auto c, auto next) { next[0] = at(std::exp(log_gain), c[0]).memory; }, from, to,
+        std::array{low.c}, options);
+    return {end.status == solvers::FixedPointStatus::converged, at(std::exp(end.parameter), end.point.x[0]), farthest};
   }
 
  private:
-  static constexpr double small_stability = 0.05, smallest = 1e-150, largest = 1e280;
+  static constexpr double small_stability = 0.05, smallest = 1e-150, largest = 1e280, longest_step = 0.7;
 
   /// On the first, contracting part of the branch, below g; g = 0 where phi vanishes or g does.
-  BranchPoint start(double g) const {
-    const std::optional<BranchPoint> first = at(smallest, 0), origin = at(0, 0);
-    if (first && origin) {
-      if (first->g == 0 || g == 0) return *origin;
+  BranchPoint start(double g) {
+    const BranchPoint first = consistent(smallest), origin = at(0, 0);
+    if (!std::isnan(first.g) && !std::isnan(origin.g)) {
+      if (first.g == 0 || g == 0) return origin;
       // S and g^2 grow as the gain does.
       double factor =
-          std::min(first->stability > 0 ? small_stability / first->stability : infinity, std::pow(g / first->g, 2)) / 2;
-      if (std::isinf(factor)) return *first;  // a constant phi, which has no edge
+          std::min(first.stability > 0 ? small_stability / first.stability : infinity, std::pow(g / first.g, 2)) / 2;
+      if (std::isinf(factor)) return first;  // a constant phi, which has no edge
       for (int tries = 0; tries < 300; ++tries, factor /= 16)
-        if (std::optional<BranchPoint> p = at(smallest * factor, 0); p && p->stability <= small_stability && p->g <= g)
-          return *std::move(p);
+        if (BranchPoint p = consistent(smallest * factor); p.stability <= small_stability && p.g <= g) return p;
     }
     throw std::domain_error("no number: the input or the nonlinearity is out of range");
   }
 
-  /// \param near  a guess of c
-  std::optional<BranchPoint> at(double gain, double near) const {
-    BranchPoint out;
-    out.gain = gain;
-    out.q = q_h_ * (1 + gain);
-    if (tau_ != 0 && gain > 0) {
-      const std::optional<double> c = memory(out.q, gain, near);
-      if (!c) return {};
-      out.c = *c;
-    }
-    out.law = state_law(phi_, out.q, out.c);
-    if (out.law.empty()) return {};
-    const double square = mean_square(out.law);
-    out.chi = response(out.law, out.c);
-    if (!std::isfinite(square) || !std::isfinite(out.chi)) return {};
-    if (gain == 0 || square == 0) return out;  // without a state any g is there
-    out.g = std::sqrt(q_h_) * std::sqrt(gain) / std::sqrt(square);
-    out.stability = stability_of(out.law, out.g, out.c);
-    return out;
+  /// c from 0.
+  BranchPoint consistent(double gain) {
+    solvers::FixedPointOptions options;
+    options.method = solvers::FixedPointMethod::anderson;
+    options.rtol = rounding;
+    const solvers::FixedPoint c =
+        solvers::fixed_point([&](auto x, auto next) { next[0] = at(gain, x[0]).memory; }, std::array{0.0}, options);
+    return c.converged() ? at(gain, c.x[0]) : BranchPoint{};
   }
 
-  static double mean_square(std::span<const StateNode> law) {
-    return average(law, [](const StateNode& a) { return a.z * a.z; });
+  /// Of any c, consistent or not: NaN where there is no state.
+  const BranchPoint& at(double gain, double c) {
+    if (last_.gain == gain && last_.c == c) return last_;
+    last_ = {};
+    last_.gain = gain;
+    last_.c = c;
+    last_.q = q_h_ * (1 + gain);
+    last_.law = state_law(phi_, last_.q, c);
+    if (last_.law.empty()) return last_;
+    const double square = average(last_.law, [](const StateNode& a) { return a.z * a.z; });
+    const double chi = average(last_.law, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
+    if (!std::isfinite(square) || !std::isfinite(chi)) return last_;
+    last_.chi = chi;
+    // Without a state any g is there.
+    last_.g = gain == 0 || square == 0 ? 0 : std::sqrt(q_h_) * std::sqrt(gain) / std::sqrt(square);
+    last_.memory = tau_ == 0 || last_.g == 0 ? 0 : tau_ * (q_h_ * gain / square) * chi;
+    last_.stability = stability_of(last_.law, last_.g, c);
+    return last_;
   }
-  static double response(std::span<const StateNode> law, double c) {
-    return average(law, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
-  }
-
-  /// c = tau g^2 chi at a given q: the root nearest to the guess on the side to which the equation points.
-  std::optional<double> memory(double q, double gain, double near) const {
-    const auto excess = [&](double c) {
-      const std::vector<StateNode> law = state_law(phi_, q, c);
-      const double square = law.empty() ? nan : mean_square(law);
-      return square == 0 ? -c : tau_ * (q_h_ * gain / square) * response(law, c) - c;
-    };
-    double from = near, there = excess(from);
-    if (!std::isfinite(there)) there = excess(from = 0);
-    if (!std::isfinite(there)) return {};
-    if (there == 0) return from;
-    double step = there;
-    for (int tries = 0; tries < 200; ++tries) {
-      const double to = from + step, value = excess(to);
-      if (to == from) return {};
-      if (!std::isfinite(value)) {
-        step /= 2;  // beyond the end of the domain
-        continue;
-      }
-      if (value == 0) return to;
-      if (std::signbit(value) != std::signbit(there)) {
-        const bool up = to > from;
-        return numerics::root(excess, up ? from : to, up ? to : from, up ? there : value, up ? value : there);
-      }
-      from = to;
-      there = value;
-      step = 2 * (std::abs(step) > std::abs(there) ? step : there);
-    }
-    return {};
-  }
-
-  /// The root of a rising function of the points between two.
-  template <class Of>
-  BranchPoint within(const BranchPoint& low, const BranchPoint& high, const Of& of) const {
-    const double below = of(low), above = of(high);
-    if (below >= 0) return low;
-    if (above <= 0) return high;
-    const double place = numerics::root(
-        [&](double log_gain) {
-          const std::optional<BranchPoint> p = at(std::exp(log_gain), low.c);
-          return p ? of(*p) : above;
-        },
-        std::log(low.gain), std::log(high.gain), below, above);
-    return at(std::exp(place), low.c).value_or(low);
-  }
-
-  /// The end of the branch between two points on it, or the second and a larger gain.
-  BranchPoint end_within(const BranchPoint& before, const BranchPoint& low, double gain) const {
-    BranchPoint last = low;
-    std::optional<BranchPoint> end = at(gain, low.c);
-    // Where it is lost, by bisection; a point beyond S = 1 will do.
-    for (double above = gain; !end && above > last.gain * (1 + rounding);) {
-      const double middle = std::sqrt(last.gain) * std::sqrt(above);
-      std::optional<BranchPoint> p = at(middle, last.c);
-      if (!(middle > last.gain && middle < above)) break;
-      if (!p)
-        above = middle;
-      else if (p->stability >= 1)
-        end = std::move(p);
-      else
-        last = std::move(*p);
-    }
-    if (!end) end = last;
-    if (end->stability >= 1) end = within(last, *end, [](const BranchPoint& p) { return p.stability - 1; });
-    if (!(end->gain > before.gain)) return *end;
-    // A fold lies before.
-    const numerics::Minimum fold = numerics::minimum(
-        [&](double log_gain) {
-          const std::optional<BranchPoint> p = at(std::exp(log_gain), low.c);
-          return p ? -std::log(p->g) : infinity;
-        },
-        std::log(before.gain), std::log(end->gain));
-    if (-fold.value > std::log(end->g) + fold_resolution)
-      if (std::optional<BranchPoint> p = at(std::exp(fold.at), low.c)) return *p;
-    return *end;
-  }
-
-  static constexpr double fold_resolution = 1e-13;
 
   double tau_;
   const StateFunction& phi_;
   double q_h_;
+  BranchPoint last_;
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ namespace {
 constexpr double gaussian_reach = 9;      ///< standard deviations; what is beyond is below 1e-18
 constexpr double finest_feature = 1e-10;  ///< of a standard normal
 constexpr double smooth_spread = 0.3;     ///< of a state about its mean, in which a smooth phi turns little
+constexpr double short_spread = 0.03;     ///< in which it is a polynomial of degree 7
 constexpr double smooth_states = 1.5;  ///< deviation of states that take fewer points all together than piece by piece
 constexpr double smooth_step = 0.25;   ///< between points of states of deviation 1
 constexpr double feature_width = 0.5;  ///< on which phi may turn, near 0 and near kinks
@@ -142,36 +143,111 @@ StateFunction custom_state_function(const std::string& formula, std::vector<doub
   return {"formula", value, slope, std::move(kinks), false, {}};
 }
 
-std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer) {
-  const double s = std::sqrt(q);
+namespace {
+
+double drive_density(double xi, double s) {
+  const double y = xi / s;
+  return std::exp(-y * y / 2) / (std::sqrt(2 * pi) * s);
+}
+
+/// Nodes in u for averages over u = xi + c phi(u), xi ~ N(0, s^2).
+std::vector<numerics::WeightedNode> state_nodes(const StateFunction& phi, double s, double c, bool finer) {
   if (!(s > 0) || !std::isfinite(s) || !std::isfinite(c)) return {};
-  if (phi.kinks.empty() && !(1 - c * phi.slope(0) > 0)) return {};
   const double low = state_at(phi, c, -gaussian_reach * s), high = state_at(phi, c, gaussian_reach * s);
   if (!(low < high)) return {};
   const std::vector<double> edges = numerics::piece_edges(
       low, high, turning_points(phi), std::min(feature_width, s / 2), std::max(s, (high - low) / 500));
+  return numerics::piecewise_gauss(edges, finer ? numerics::GaussPoints::thirty : numerics::GaussPoints::twenty);
+}
+
+}  // namespace
+
+std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer) {
+  if (phi.kinks.empty() && !(1 - c * phi.slope(0) > 0)) return {};
+  const double s = std::sqrt(q);
   std::vector<StateNode> out;
-  bool single = true;
-  const auto add = [&](double u, double weight) {
-    const double z = phi.value(u), slope = phi.slope(u), y = (u - c * z) / s;
-    single = 1 - c * slope > 0;
-    out.push_back({u, z, slope, weight * (1 - c * slope) * std::exp(-y * y / 2) / (std::sqrt(2 * pi) * s)});
-  };
-  using numerics::GaussPoints;
-  for (const auto& node : numerics::piecewise_gauss(edges, finer ? GaussPoints::thirty : GaussPoints::twenty)) {
-    add(node.x, node.weight);
-    if (!single) return {};
+  for (const auto& [u, weight] : state_nodes(phi, s, c, finer)) {
+    const double z = phi.value(u), slope = phi.slope(u);
+    if (!(1 - c * slope > 0)) return {};
+    out.push_back({u, z, slope, weight * (1 - c * slope) * drive_density(u - c * z, s)});
   }
   return out;
 }
 
-double average(std::span<const StateNode> law, const std::function<double(const StateNode&)>& f) {
-  double sum = 0;
-  for (const StateNode& node : law) sum += node.weight * f(node);
+double mean_square_state(const StateFunction& phi, double q) {
+  const double s = std::sqrt(q);
+  const auto nodes = state_nodes(phi, s, 0, false);
+  double sum = nodes.empty() ? nan : 0;
+  for (const auto& [u, weight] : nodes) {
+    const double z = phi.value(u);
+    sum += weight * drive_density(u, s) * (z * z);
+  }
   return sum;
 }
 
+void DriveSeries::add(double y, double weight, double f) {
+  // Polynomial j turns sqrt j per unit of y; the twenty points of a piece resolve a turn of 24.
+  if (!y_.empty()) most_terms_ = std::min(most_terms_, std::pow(24 / (y - y_.back()), 2));
+  y_.push_back(y);
+  product_.push_back(weight * f);
+  before_.push_back(0);
+  now_.push_back(1);
+  square_ += weight * f * f;
+  rest_ = square_;
+}
+
+bool DriveSeries::extend() {
+  const auto j = static_cast<double>(terms_.size());
+  if (j >= most_terms_) return false;
+  double term[4] = {};  // which the processor adds side by side
+  const double down = std::sqrt(j), up = 1 / std::sqrt(j + 1);
+  for (std::size_t k = 0; k < y_.size(); ++k) {
+    const double h = now_[k];
+    term[k % 4] += product_[k] * h;
+    now_[k] = (y_[k] * h - down * before_[k]) * up;
+    before_[k] = h;
+  }
+  terms_.push_back(term[0] + term[1] + term[2] + term[3]);
+  rest_ -= terms_.back() * terms_.back();
+  return true;
+}
+
+double DriveSeries::overlap(double rho) {
+  constexpr double rounding = 1e-16;
+  double sum = 0, power = 1;
+  for (std::size_t j = 0; std::abs(power) * rest_ > rounding * square_ || j < terms_.size(); ++j, power *= rho) {
+    if (j == terms_.size() && !extend()) return nan;
+    sum += terms_[j] * terms_[j] * power;
+    if (std::abs(power) < rounding) break;
+  }
+  return sum;
+}
+
+double DriveSeries::square_distance(DriveSeries& a, DriveSeries& b, double apart) {
+  constexpr double accuracy = 1e-13;
+  double sum = 0, power = 1, fallen = 0;  // rho^j and 1 - rho^j
+  for (std::size_t j = 0;; ++j) {
+    const double left = std::sqrt(std::max(0.0, a.rest_)) + std::sqrt(std::max(0.0, b.rest_));
+    if (j >= std::max(a.terms_.size(), b.terms_.size()) && left * left <= accuracy * sum) return sum;
+    if ((j == a.terms_.size() && !a.extend()) || (j == b.terms_.size() && !b.extend())) return nan;
+    const double x = a.terms_[j], y = b.terms_[j];
+    sum += (x - y) * (x - y) + 2 * x * y * fallen;
+    fallen += power * apart;
+    power *= 1 - apart;
+  }
+}
+
 namespace {
+
+/// E f(x) of a standard normal x by Gauss and Hermite's eight points, exact to degree 15.
+template <class F>
+double short_normal_mean(const F& f) {
+  constexpr double x[] = {0.53907981135137511, 1.6365190424351082, 2.8024858612875417, 4.1445471861258945};
+  constexpr double weight[] = {0.37301225767907736, 0.11723990766175897, 0.0096352201207882630, 0.00011261453837536777};
+  double sum = 0;
+  for (std::size_t k = 0; k < 4; ++k) sum += weight[k] * (f(x[k]) + f(-x[k]));
+  return sum;
+}
 
 /// E f(x) of a standard normal x, by the trapezoidal rule: to rounding where f is analytic to a distance of 5 steps.
 template <class F>
@@ -180,16 +256,6 @@ double smooth_normal_mean(double step, const F& f) {
   double sum = 0;
   for (int k = -reach; k <= reach; ++k) sum += normal_density(step * k) * f(step * k);
   return step * sum;
-}
-
-PairMoments smooth_pair_moments(const StateFunction& phi, double s, double rho) {
-  const double across = std::sqrt((1 - rho) * (1 + rho)), step = smooth_step / std::max(1.0, s);
-  const auto mean = [&](const std::function<double(double)>& f) {
-    return smooth_normal_mean(step, [&](double y) {
-      return f(s * y) * smooth_normal_mean(step, [&](double x) { return f(s * (rho * y + across * x)); });
-    });
-  };
-  return {mean(phi.value), mean(phi.slope)};
 }
 
 }  // namespace
@@ -204,8 +270,13 @@ PairMoments pair_moments(const StateFunction& phi, double q, double c, double rh
     }
     return out;
   }
+  const std::vector<StateNode> law = state_law(phi, q, c);
+  DriveSeries states(law, q, c, [](const StateNode& a) { return a.z; });
+  DriveSeries slopes(law, q, c, [c](const StateNode& a) { return a.slope / (1 - c * a.slope); });
+  out = {states.overlap(rho), slopes.overlap(rho)};
+  if (!std::isnan(out.states) && !std::isnan(out.slopes)) return out;
+  out = {};
   const double s = std::sqrt(q), across = std::sqrt((1 - rho) * (1 + rho));
-  if (c == 0 && phi.smooth() && s <= smooth_states) return smooth_pair_moments(phi, s, rho);
   const auto at = [&](double y) {
     const double u = state_at(phi, c, s * y), slope = phi.slope(u);
     return std::pair(phi.value(u), slope / (1 - c * slope));
@@ -245,7 +316,7 @@ double mean_square_change(const StateFunction& phi, double q, double drift, doub
     if (spread == 0) return square(0);
     if (phi.analytic() && spread <= smooth_spread &&
         std::ranges::none_of(phi.kinks, [&](double at) { return std::abs(at - mean) < gaussian_reach * spread; }))
-      return smooth_normal_mean(2 * smooth_step, square);
+      return spread <= short_spread ? short_normal_mean(square) : smooth_normal_mean(2 * smooth_step, square);
     std::vector<double> inner;
     for (const double turn : turns) inner.push_back((s * turn - mean) / spread);
     double out = 0;

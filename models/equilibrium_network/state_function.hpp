@@ -2,6 +2,7 @@
 /// \file
 /// The nonlinearity phi of an equilibrium z = phi(u), u = W z + h, and averages over the law of its state
 /// (docs/theory/networks-and-kernels.md, section 1.5).
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <span>
@@ -40,7 +41,40 @@ struct StateNode {
 /// Gauss-Legendre (20 points, or 30) on pieces cut at the kinks, no wider than sqrt q, in the variable u, for which xi is
 /// explicit. Empty where 1 - c phi' is not positive at every node (u is not a function of xi), or q is not positive.
 std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer = false);
-double average(std::span<const StateNode> law, const std::function<double(const StateNode&)>& f);
+template <class F>
+double average(std::span<const StateNode> law, const F& f) {
+  double sum = 0;
+  for (const StateNode& node : law) sum += node.weight * f(node);
+  return sum;
+}
+
+/// E phi(u)^2 of u ~ N(0, q); NaN as `state_law` is empty.
+double mean_square_state(const StateFunction& phi, double q);
+
+/// f(u) of a law in the normalised Hermite polynomials of its drive xi/sqrt q ~ N(0, 1), as far as asked: of two drives of
+/// correlation rho, E f f' = sum a_j^2 rho^j (Mehler), and what is left out is at most (E f^2 - sum a_j^2) |rho|^j.
+class DriveSeries {
+ public:
+  DriveSeries() = default;
+  /// \param law  of `state_law` at q and c
+  template <class F>
+  DriveSeries(std::span<const StateNode> law, double q, double c, const F& f) {
+    for (const StateNode& a : law) add((a.u - c * a.z) / std::sqrt(q), a.weight, f(a));
+  }
+  /// E f f'; NaN where that takes more than 600 terms, or more than the rule of the law resolves.
+  double overlap(double rho);
+  /// E (f - f')^2 of two laws of one f whose drives have correlation 1 - apart, without cancellation; NaN likewise.
+  static double square_distance(DriveSeries& a, DriveSeries& b, double apart);
+
+ private:
+  void add(double y, double weight, double f);
+  bool extend();  ///< by one term; false at the end
+
+  std::vector<double> y_, product_, before_, now_;  ///< nodes; weight f; two polynomials
+  std::vector<double> terms_;                       ///< a_j
+  double square_ = 0, rest_ = 0;                    ///< E f^2, and of it what the terms leave
+  double most_terms_ = 600;
+};
 
 /// E z z' and E s s', s = phi'/(1 - c phi'), of two states of one variance q whose drives xi, xi' have correlation rho
 /// in [-1, 1].

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "numerics/roots.hpp"
+#include "solvers/self_consistency.hpp"
 
 namespace edgewise::models::muon {
 
@@ -189,7 +190,9 @@ double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
   // All eigenvalues equal to the smallest, or to the largest one.
   const double odds = std::log(n / rank - 1);
   const double from = std::log(low) + odds - 1e-6, to = std::log(high) + odds + 1e-6;
-  return std::exp(numerics::root(excess, from, to));
+  const solvers::FixedPoint found = solvers::bracketed(excess, from, to);
+  if (!found.converged()) throw std::domain_error("no effective ridge: the spectrum is out of range");
+  return std::exp(found.x[0]);
 }
 
 std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outputs, double batch, WeightLaw law,

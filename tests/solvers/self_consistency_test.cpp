@@ -112,14 +112,53 @@ TEST_CASE("a branch is followed to its end, and not beyond a fold") {
 
 TEST_CASE("a branch ends where what has to hold ends") {
   ContinuationOptions options;
-  options.holds = [](double, std::span<const double> x) { return x[0] < 1.5; };
+  options.margin = [](double, std::span<const double> x) { return 1.5 - x[0]; };
   // chi = 1.5 at t = (1 - 1/chi)/chi = 2/9.
   const Branch edge = follow_branch(catalan, 0, 1, std::array{1.0}, options);
   CHECK(edge.status == FixedPointStatus::edge);
   CHECK(edge.parameter == Approx(2.0 / 9).epsilon(1e-12));
-  options.holds = [](double, std::span<const double>) { return false; };
+  options.margin = [](double, std::span<const double>) { return -1.0; };
   CHECK(follow_branch(catalan, 0, 1, std::array{1.0}, options).status == FixedPointStatus::edge);
   CHECK(name(FixedPointStatus::lost) == "branch lost");
+}
+
+TEST_CASE("a branch is followed until a number that rises along it has its value, or to its fold") {
+  // The parameter is chi, the number of interest t = (1 - 1/chi)/chi, which is 1/4 at its fold chi = 2.
+  const ParametricMap map = [](double chi, std::span<const double> x, std::span<double> next) {
+    next[0] = (x[0] + chi * chi) / 2;
+  };
+  ContinuationOptions options;
+  options.level = [](double chi, std::span<const double>) { return (1 - 1 / chi) / chi; };
+  options.goal = 0.2;
+  const Branch there = follow_branch(map, 1, 9, std::array{1.0}, options);
+  CHECK(there.status == FixedPointStatus::converged);
+  CHECK(there.parameter == Approx((1 - std::sqrt(0.2)) / 0.4).epsilon(1e-14));
+  CHECK(there.point.x[0] == Approx(std::pow(there.parameter, 2)).epsilon(1e-12));
+  // So near the fold that both lie within one step, and beyond it.
+  options.goal = 0.2499;
+  CHECK(follow_branch(map, 1, 9, std::array{1.0}, options).parameter ==
+        Approx((1 - std::sqrt(4e-4)) / 0.4998).epsilon(1e-12));
+  options.goal = 0.3;
+  const Branch fold = follow_branch(map, 1, 9, std::array{1.0}, options);
+  CHECK(fold.status == FixedPointStatus::lost);
+  CHECK(fold.parameter == Approx(2).epsilon(1e-6));
+  // What has to hold may end behind the fold, or before it.
+  for (const double least : {2.5, 1.7}) {
+    options.margin = [least](double chi, std::span<const double>) { return least - chi; };
+    const Branch end = follow_branch(map, 1, 9, std::array{1.0}, options);
+    CHECK(end.status == (least > 2 ? FixedPointStatus::lost : FixedPointStatus::edge));
+    CHECK(end.parameter == Approx(std::min(least, 2.0)).epsilon(1e-6));
+  }
+  // Where the margin is no number it does not hold.
+  options.margin = [](double chi, std::span<const double>) { return chi < 1.3 ? 1.0 : std::nan(""); };
+  const Branch edge = follow_branch(map, 1, 9, std::array{1.0}, options);
+  CHECK(edge.status == FixedPointStatus::edge);
+  CHECK(edge.parameter == Approx(1.3).epsilon(1e-12));
+  // The end of the way without the goal.
+  options.margin = {};
+  CHECK(follow_branch(map, 1, 1.5, std::array{1.0}, options).status == FixedPointStatus::lost);
+  options.goal = 0;
+  CHECK(follow_branch(map, 1, 1.5, std::array{1.0}, options).parameter == 1);
 }
 
 TEST_CASE("a branch is followed either way, by steps no longer than asked, and ends where what has to hold does") {
@@ -144,7 +183,7 @@ TEST_CASE("a branch is followed either way, by steps no longer than asked, and e
     CHECK(branch.parameter == way.to);
     CHECK(branch.point.x[0] == Approx(std::pow(way.to, 3)).epsilon(1e-11));
     CHECK(longest == Approx(length / 5).epsilon(1e-12));
-    options.holds = [&](double p, std::span<const double>) { return std::abs(p - way.from) <= 0.3 * length; };
+    options.margin = [&](double p, std::span<const double>) { return 0.3 * length - std::abs(p - way.from); };
     const Branch edge = follow_branch(map, way.from, way.to, start, options);
     CHECK(edge.status == FixedPointStatus::edge);
     CHECK(edge.parameter == Approx(middle).epsilon(1e-11));

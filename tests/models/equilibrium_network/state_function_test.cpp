@@ -187,7 +187,7 @@ TEST_CASE("how far a smooth state moves, by its closed form and by pieces") {
     return 2 / pi * std::asin(c / std::sqrt((1 + a) * (1 + b)));
   };
   for (const double q : {0.3, 2.0, 40.0})
-    for (const double spread : {0.0, 0.05, 0.2999, 0.3001, 1.5}) {
+    for (const double spread : {0.0, 0.0299, 0.0301, 0.2999, 0.3001, 1.5}) {
       CAPTURE(q);
       CAPTURE(spread);
       const double drift = -0.1, after = std::pow(1 + drift, 2) * q + spread * spread;
@@ -203,7 +203,7 @@ TEST_CASE("how far a smooth state moves, by its closed form and by pieces") {
     }
 }
 
-TEST_CASE("pairs of smooth states are averaged on a grid as by pieces") {
+TEST_CASE("pairs of smooth states, named or as a formula") {
   for (const double q : {0.1, 0.9, 2.2, 2.3})
     for (const double rho : {-0.7, 0.0, 0.4, 0.999}) {
       CAPTURE(q);
@@ -215,6 +215,43 @@ TEST_CASE("pairs of smooth states are averaged on a grid as by pieces") {
       CHECK(pair_moments(state_function("erf"), q, 0, rho).states ==
             Approx(2 / pi * std::asin(rho * q / (1 + q))).epsilon(1e-12).scale(1e-13));
     }
+}
+
+TEST_CASE("the series of two drives: erf in closed form, and a formula that it is too slow for") {
+  const auto state = [](const StateNode& a) { return a.z; };
+  const auto series = [&](const StateFunction& phi, double q) {
+    return DriveSeries(state_law(phi, q, 0), q, 0, state);
+  };
+  // E phi(u) phi(u') of u, u' of variances a, b and covariance c.
+  const auto product = [](double a, double b, double c) {
+    return 2 / pi * std::asin(c / std::sqrt((1 + a) * (1 + b)));
+  };
+  const StateFunction phi = state_function("erf");
+  for (const double q : {0.2, 1.7, 3.0}) {
+    DriveSeries first = series(phi, q), second = series(phi, 1.1 * q);
+    for (const double rho : {0.4, -0.8, 0.95, 0.0})  // in any order
+      CHECK(first.overlap(rho) == Approx(product(q, q, rho * q)).epsilon(1e-14).scale(1e-15));
+    for (const double apart : {0.5, 0.1, 0.03}) {
+      const double b = 1.1 * q;
+      CHECK(DriveSeries::square_distance(first, second, apart) ==
+            Approx(product(q, q, q) + product(b, b, b) - 2 * product(q, b, (1 - apart) * std::sqrt(q * b)))
+                .epsilon(1e-12));
+      CHECK(DriveSeries::square_distance(first, first, apart) ==
+            Approx(2 * (product(q, q, q) - product(q, q, (1 - apart) * q))).epsilon(1e-12));
+    }
+  }
+  // Kinks leave terms that fall as a power: near rho = 1 and for distances too many are needed.
+  const StateFunction clipped = state_function("hard-tanh");
+  DriveSeries slow = series(clipped, 2), other = series(clipped, 2.2);
+  CHECK(std::isfinite(slow.overlap(0.9)));
+  CHECK(std::isnan(slow.overlap(0.99)));
+  CHECK(std::isnan(DriveSeries::square_distance(slow, other, 0.01)));
+  // With memory, phi linear: u = xi/(1 - c).
+  const double c = 0.4;
+  DriveSeries line(state_law(state_function("linear"), 2, c), 2, c, state);
+  CHECK(line.overlap(0.3) == Approx(0.3 * 2 / std::pow(1 - c, 2)).epsilon(1e-13));
+  for (const double q : {0.3, 2.0}) CHECK(mean_square_state(phi, q) == Approx(product(q, q, q)).epsilon(1e-13));
+  CHECK(std::isnan(mean_square_state(phi, 0)));
 }
 
 TEST_CASE("a formula of one's own: values and slopes, and what is refused") {

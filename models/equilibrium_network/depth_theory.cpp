@@ -33,28 +33,6 @@ struct Walked {
   }
 };
 
-/// Quasi-random standard normals, one row a dimension: Sobol's points, shifted at random, and their negatives.
-linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample) {
-  linear_algebra::Matrix out(2 * pairs, dimensions);
-  boost::random::sobol points(dimensions);
-  std::vector<double> shift(dimensions);
-  random::Stream stream(sample, 0);
-  for (double& x : shift) x = stream.uniform();
-  constexpr double unit = 0x1p-64;
-  for (std::size_t i = 0; i < pairs; ++i)
-    for (std::size_t j = 0; j < dimensions; ++j) {
-      double u = shift[j] + (i == 0 ? 0 : static_cast<double>(points()) * unit);  // the engine leaves 0 out
-      u -= std::floor(u);
-      const double x = std::sqrt(2.0) * boost::math::erf_inv(std::clamp(2 * u - 1, -1 + 1e-15, 1 - 1e-15));
-      out(2 * i, j) = x;
-      out(2 * i + 1, j) = -x;
-    }
-  // Whitened, so that second moments are those of normals.
-  linear_algebra::Matrix white = linear_algebra::orthonormal_columns(out);
-  for (double& x : white.entries()) x *= std::sqrt(2.0 * static_cast<double>(pairs));
-  return white;
-}
-
 /// Paths of the single state and its Gaussian drive, of one or two inputs.
 class Paths {
  public:
@@ -267,6 +245,27 @@ class MemorylessWalk {
 };
 
 }  // namespace
+
+linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample) {
+  linear_algebra::Matrix out(2 * pairs, dimensions);
+  boost::random::sobol points(dimensions);
+  std::vector<double> shift(dimensions);
+  random::Stream stream(sample, 0);
+  for (double& x : shift) x = stream.uniform();
+  constexpr double unit = 0x1p-64;
+  for (std::size_t i = 0; i < pairs; ++i)
+    for (std::size_t j = 0; j < dimensions; ++j) {
+      double u = shift[j] + (i == 0 ? 0 : static_cast<double>(points()) * unit);  // the engine leaves 0 out
+      u -= std::floor(u);
+      const double x = std::sqrt(2.0) * boost::math::erf_inv(std::clamp(2 * u - 1, -1 + 1e-15, 1 - 1e-15));
+      out(2 * i, j) = x;
+      out(2 * i + 1, j) = -x;
+    }
+  // Whitened, so that second moments are those of normals.
+  linear_algebra::Matrix white = linear_algebra::orthonormal_columns(out);
+  for (double& x : white.entries()) x *= std::sqrt(2.0 * static_cast<double>(pairs));
+  return white;
+}
 
 DepthCurves depth_curves(const StateFunction& phi, double q_h, double g, std::optional<double> rho_h,
                          const DepthLimit& limit, const std::vector<std::uint64_t>& depths) {

@@ -2,10 +2,12 @@
 /// \file
 /// Nonlinear networks along depth, z_{k+1} = phi(W z_k + h) from z_0 = 0 in the limit of wide networks: the two-time
 /// recursion of the iterates of one fixed matrix (docs/theory/networks-and-kernels.md, section 1.5).
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "linear_algebra/dense.hpp"
 #include "models/equilibrium_network/families.hpp"
 #include "models/equilibrium_network/state_function.hpp"
 
@@ -21,6 +23,10 @@ struct DepthCurves {
   double sampling_error = 0, residual_error = 0;
   bool extrapolated = false;  ///< beyond longest_walk, geometrically
 };
+
+/// Quasi-random standard normals, a column a dimension: Sobol's points, shifted at random by `sample`, and their negatives;
+/// whitened, so that second moments are those of normals. 2 pairs rows.
+linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample);
 
 /// What the iteration ends in.
 struct DepthLimit {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "models/equilibrium_network/closed_forms.hpp"
+#include "models/equilibrium_network/depth_at_width.hpp"
 #include "models/equilibrium_network/depth_theory.hpp"
 #include "models/equilibrium_network/finite_width.hpp"
 #include "models/equilibrium_network/linear_iteration.hpp"
@@ -53,19 +54,23 @@ class EquilibriumExperiment final : public Problem {
       return out;
     });
   }
-  /// Of nonlinear networks along depth the term in 1/n is not known.
+  /// Of nonlinear networks along depth the term in 1/n is known of lengths alone, without memory and to a depth.
   Trajectory reference() const override {
     Trajectory out = solve();
     if (problem_->phi.linear() || problem_->error_allowed || out.valid_until == 0) return out;
     const EquilibriumProblem& p = *problem_;
     const bool claimed = nonlinear_at_width(equilibrium(p.family, p.phi, p.input_power, p.g)).claimed;
     for (Column& column : out.columns)
-      if (column.observable.name != "equilibrium_length") column.valid_from = infinity;
-    if (!claimed) out.valid_until = 0;
+      if (!column.observable.name.ends_with("length")) column.valid_from = infinity;
+    const double known = claimed ? static_cast<double>(longest_at_width) : 0;
+    if (p.depth.at.back() > longest_at_width || !claimed)
+      out.valid_until = std::min(known, out.valid_until.value_or(known));
     out.warnings.push_back(
-        "curves of nonlinear networks are those of the wide limit, off by O(1/n): shown, not judged; verdict.allowed "
-        "says what "
-        "error is accepted, and has them judged");
+        "curves of nonlinear networks are those of the wide limit, off by O(1/n), but for lengths without memory, off "
+        "by "
+        "less: what is not known so well is shown, not judged; verdict.allowed says what error is accepted, and has "
+        "all "
+        "judged");
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_equilibria(problem_); }
@@ -270,7 +275,7 @@ class EquilibriumExperiment final : public Problem {
     const double equilibrium_overlap =
         p.correlation ? pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap : 0;
     if (p.family.bi_invariant())
-      add_memoryless_curves(out, {at.length, equilibrium_overlap});
+      add_memoryless_curves(out, at, equilibrium_overlap);
     else
       add_curves_with_memory(out, at, equilibrium_overlap);
     add_constant(out, "equilibrium_length", nonlinear_at_width(at).length);
@@ -292,9 +297,19 @@ class EquilibriumExperiment final : public Problem {
     if (problem_->correlation) add(out, "overlap", std::move(curves.overlap));
   }
 
-  void add_memoryless_curves(Trajectory& out, const DepthLimit& limit) const {
+  /// Lengths with their term in 1/n, where it is small; the rest is the limit's.
+  void add_memoryless_curves(Trajectory& out, const Equilibrium& at, double equilibrium_overlap) const {
     const EquilibriumProblem& p = *problem_;
-    DepthCurves curves = depth_curves(p.phi, p.input_power, p.g, p.correlation, limit, p.depth.at);
+    DepthCurves curves =
+        depth_curves(p.phi, p.input_power, p.g, p.correlation, {at.length, equilibrium_overlap}, p.depth.at);
+    if (!p.depth.at.empty()) {
+      const DepthAtWidth width =
+          depth_at_width(p.family, p.phi, p.input_power, p.gaussian_input, at, p.depth.at.back());
+      for (std::size_t i = 0; i < p.depth.at.size(); ++i)
+        if (const double more = width.bias_at(p.depth.at[i]) / static_cast<double>(p.width);
+            std::abs(more) < largest_bias * curves.length[i])
+          curves.length[i] += more;
+    }
     if (curves.extrapolated) {
       out.valid_until = static_cast<double>(longest_walk);
       out.warnings.push_back(fmt::format(

@@ -65,7 +65,9 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
                                const Time& time, const std::vector<AveragedReading>& readings);
 /// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the mean of `loss` over all
 /// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters, or the
-/// oscillation has not turned once about it while half of the loss after it falls (`turns` of the report): a late burst then.
+/// oscillation has not turned once about it while half of the loss after it falls (`turns` of the report): a late burst then;
+/// or where descent begun on the flow at its edge, displaced by its oscillation or a tenth of it to either side, has a loss
+/// below .7 or above 1.4 times the flow's (`descent_least`, `descent_most`): it leaves the flow.
 std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
 
 }  // namespace edgewise::models::ingredients

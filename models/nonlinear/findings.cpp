@@ -9,6 +9,7 @@
 #include "models/nonlinear/coordinate_drift.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
+#include "models/nonlinear/finite_limit.hpp"
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
@@ -151,6 +152,11 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
       out.push_back({"steady_excess_mse", steady.front(),
                      steps == Steps::small ? "2 a(P) P = eta b(P) sum s: where P settles"
                                            : "P = sum eta b(P) s_i/(2 a(P) - eta c(P) kappa_i): where P settles"});
+      if (steps == Steps::small && steady.front() > 0)
+        if (const auto more = finite_limit(p, steady.front(), laws.exact(steady.front()).a))
+          out.push_back(
+              {"finite_excess", *more,
+               "what a finite dimension adds to the mean of steady_excess_mse, relative, to first order in 1/d"});
       if (steady.size() > 1)
         out.push_back({"largest_steady_excess_mse", steady.back(), "there are several fixed points"});
     }

@@ -1,0 +1,105 @@
+#include "models/nonlinear/finite_limit.hpp"
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include "linear_algebra/dense.hpp"
+#include "models/nonlinear/laws.hpp"
+#include "numerics/constants.hpp"
+
+namespace edgewise::models::nonlinear {
+
+namespace {
+
+using linear_algebra::Matrix;
+
+/// Of y = K_ii^(1/4) v_i in the steady state, cov its covariance and H = Dg^(-1/4) K Dg^(-1/4).
+struct SteadySpread {
+  std::vector<double> root;    ///< sqrt(K_ii), of coordinates that move
+  std::vector<double> share;   ///< (H cov)_ii, which sum to P
+  std::vector<double> signal;  ///< (H cov H)_ii/sqrt(K_ii) = E (K v)_i^2/K_ii
+  std::vector<double> count;   ///< copies
+  double variance = 0;         ///< 2 tr (H cov)^2: of P, v being Gaussian
+};
+
+SteadySpread uncorrelated(const Covariance& K, double step) {
+  SteadySpread out;
+  const std::vector<double> entries = K.diagonal_entries();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!(entries[i] > 0)) continue;
+    const double root = std::sqrt(entries[i]), share = step / 2 * root;
+    out.root.push_back(root);
+    out.share.push_back(share);
+    out.signal.push_back(share);
+    out.count.push_back(K.copies(i));
+    out.variance += 2 * K.copies(i) * share * share;
+  }
+  return out;
+}
+
+SteadySpread correlated(const Covariance& K, double step, const NoiseKernel& kernel) {
+  SteadySpread out;
+  const std::vector<double> entries = K.diagonal_entries(), noise = noise_covariance(K, kernel);
+  std::vector<std::size_t> moves;
+  for (std::size_t i = 0; i < K.d; ++i)
+    if (entries[i] > 0) moves.push_back(i);
+  const std::size_t n = moves.size();
+  Matrix H(n, n), N(n, n);
+  for (std::size_t i = 0; i < n; ++i) out.root.push_back(std::sqrt(entries[moves[i]]));
+  out.count.assign(n, 1);
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t i = 0; i < n; ++i) {
+      const double scale = std::sqrt(out.root[i]) * std::sqrt(out.root[j]);
+      H(i, j) = K.matrix[moves[j] * K.d + moves[i]] / scale;
+      N(i, j) = scale * noise[moves[j] * K.d + moves[i]];
+    }
+  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(H);
+  using linear_algebra::product;
+  using linear_algebra::Transposed;
+  // cov H + H cov = step N.
+  const Matrix& U = eigen.vectors;
+  Matrix cov = product(product(U, N, Transposed::yes), U);
+  const double null = 1e-14 * eigen.values.back();
+  for (std::size_t j = 0; j < n; ++j)
+    for (std::size_t i = 0; i < n; ++i) {
+      const double both = eigen.values[i] + eigen.values[j];
+      cov(i, j) *= both > null ? step / both : 0;
+    }
+  const Matrix power = product(H, product(product(U, cov), U, Transposed::no, Transposed::yes));
+  const Matrix signal = product(power, H);
+  for (std::size_t i = 0; i < n; ++i) {
+    out.share.push_back(power(i, i));
+    out.signal.push_back(signal(i, i) / out.root[i]);
+    for (std::size_t j = 0; j < n; ++j) out.variance += 2 * power(i, j) * power(j, i);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<double> finite_limit(const NonlinearProblem& p, double P, double drift) {
+  const bool majority = p.method == Method::sign_majority, late = p.method == Method::sign_late;
+  if (!(majority || late) || !p.noise || !p.noise->gaussian() || !(P > 0) || p.covariance.unexplained_variance > 0 ||
+      (!p.covariance.diagonal && p.covariance.d > most_coordinates))
+    return {};
+  const double B = p.batch, tie = majority ? majority_tie(B) : 0, slope2 = std::pow(2 / pi, 2);
+  const double step = p.learning_rate * (1 - tie) / drift;
+  const SteadySpread at =
+      p.covariance.diagonal ? uncorrelated(p.covariance, step) : correlated(p.covariance, step, noise_kernel(p));
+  const double total = P + p.noise->variance(), part = P / total;
+  // E u_i = a k_i (1 + cubic k_i^2/(P + sigma^2)), E u_i^2 = (1 - tie)(1 + square k_i^2/(P + sigma^2)).
+  const double cubic = majority ? 1.0 / 6 - std::floor((B - 1) / 2) / 3 * slope2 : (2 - B) / 6;
+  const double square = tie * B / 2 * slope2 / (1 - tie);
+  double power = 0, saturation = 0, roots = 0, ties = 0;
+  for (std::size_t i = 0; i < at.root.size(); ++i) {
+    power += at.count[i] * at.share[i];
+    saturation += at.count[i] * 3 * cubic * at.signal[i] / total * at.share[i];
+    roots += at.count[i] * at.root[i];
+    ties += at.count[i] * square * at.signal[i] / total * at.root[i];
+  }
+  const double stray = at.variance / (2 * power * power) * part * (1 - 0.75 * part);
+  return (ties / roots - saturation / power + stray) / (1 - part / 2);
+}
+
+}  // namespace edgewise::models::nonlinear

@@ -1,0 +1,17 @@
+#pragma once
+/// \file
+/// What a finite dimension adds to the steady state of signs (docs/theory/sign-and-clip.md, (2.11)).
+#include <optional>
+
+#include "models/nonlinear/problem.hpp"
+
+namespace edgewise::models::nonlinear {
+
+/// Relative, of the mean excess MSE at the fixed point P of small steps, to first order in 1/d: that the drift saturates (or, at
+/// batch 1, does not), that P strays from path to path, and that ties of majorities become fewer. Of late and majority signs under Gaussian noise,
+/// any covariance of at most `most_coordinates` coordinates that correlate; else nothing.
+/// \param drift  a(P)
+std::optional<double> finite_limit(const NonlinearProblem& problem, double P, double drift);
+inline constexpr std::size_t most_coordinates = 400;
+
+}  // namespace edgewise::models::nonlinear

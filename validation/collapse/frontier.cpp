@@ -71,15 +71,16 @@ struct FloorProblem {
 }  // namespace
 
 FloorFit fit_floor(std::span<const double> c, std::span<const double> loss, const double* floor_given, double delta) {
-  if (c.size() != loss.size() || c.size() < (floor_given ? 2U : 3U))
+  const std::size_t n = c.size();
+  if (n != loss.size() || n < (floor_given ? 2U : 3U))
     throw std::invalid_argument("the frontier has too few points for a floor, a prefactor and an exponent");
-  for (std::size_t i = 0; i < c.size(); ++i)
+  for (std::size_t i = 0; i < n; ++i)
     if (!(c[i] > 0) || !(loss[i] > 0)) throw std::invalid_argument("compute and loss must be positive");
   const auto [least, greatest] = std::minmax_element(loss.begin(), loss.end());
   FloorProblem problem{{}, {}, delta, floor_given != nullptr};
   double centre = 0;
-  for (const double x : c) centre += std::log(x) / static_cast<double>(c.size());
-  for (std::size_t i = 0; i < c.size(); ++i) {
+  for (const double x : c) centre += std::log(x) / static_cast<double>(n);
+  for (std::size_t i = 0; i < n; ++i) {
     problem.log_c.push_back(std::log(c[i]) - centre);
     problem.log_loss.push_back(std::log(loss[i] / *least));
   }
@@ -94,7 +95,7 @@ FloorFit fit_floor(std::span<const double> c, std::span<const double> loss, cons
   double value = infinity;
   for (const double floor : starts) {
     std::vector<double> x, y;
-    for (std::size_t i = 0; i < c.size(); ++i) {
+    for (std::size_t i = 0; i < n; ++i) {
       x.push_back(std::exp(problem.log_c[i]));
       y.push_back(std::exp(problem.log_loss[i]) - floor);
     }
@@ -109,28 +110,29 @@ FloorFit fit_floor(std::span<const double> c, std::span<const double> loss, cons
   FloorFit out{best[0] * *least, std::exp(best[1] + best[2] * centre) * *least, best[2], value, 0};
   if (floor_given) out.floor = *floor_given;
   double squares = 0;
-  for (std::size_t i = 0; i < c.size(); ++i) squares += std::pow(problem.residual(best, i), 2);
-  out.rms = std::sqrt(squares / static_cast<double>(c.size()));
+  for (std::size_t i = 0; i < n; ++i) squares += std::pow(problem.residual(best, i), 2);
+  out.rms = std::sqrt(squares / static_cast<double>(n));
   return out;
 }
 
 PowerFit fit_power(std::span<const double> x, std::span<const double> y) {
-  const auto n = static_cast<double>(x.size());
+  const std::size_t count = x.size();
+  if (count != y.size()) throw std::invalid_argument("a power law needs a y for every x");
+  const auto n = static_cast<double>(count);
   double mean_x = 0, mean_y = 0, xx = 0, xy = 0, squares = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     mean_x += std::log(x[i]) / n;
     mean_y += std::log(y[i]) / n;
   }
-  for (std::size_t i = 0; i < x.size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     xx += std::pow(std::log(x[i]) - mean_x, 2);
-    xy += (std::log(x[i]) - mean_x) * (std::log(y[i]) - mean_y);
+    xy += (std::log(x[i]) - mean_x) * std::log(y[i]);
   }
-  if (x.size() < 2 || x.size() != y.size() || !(xx > 0) || !std::isfinite(xy))
-    throw std::invalid_argument("a power law needs two different positive points");
+  if (!(xx > 0) || !std::isfinite(xy)) throw std::invalid_argument("a power law needs two different positive points");
   PowerFit out{xy / xx, std::exp(mean_y - xy / xx * mean_x), nan};
-  for (std::size_t i = 0; i < x.size(); ++i)
+  for (std::size_t i = 0; i < count; ++i)
     squares += std::pow(std::log(y[i]) - mean_y - out.exponent * (std::log(x[i]) - mean_x), 2);
-  if (x.size() > 2) out.error = std::sqrt(squares / (n - 2) / xx);
+  if (count > 2) out.error = std::sqrt(squares / (n - 2) / xx);
   return out;
 }
 
@@ -138,7 +140,7 @@ double interpolated(std::span<const double> x, std::span<const double> y, double
   if (x.empty() || !(at >= x.front()) || !(at <= x.back())) return nan;
   const auto above = std::lower_bound(x.begin(), x.end(), at);
   const auto i = static_cast<std::size_t>(above - x.begin());
-  if (*above == at || i == 0) return y[i];
+  if (*above == at) return y[i];
   return y[i - 1] + (y[i] - y[i - 1]) * (at - x[i - 1]) / (x[i] - x[i - 1]);
 }
 
@@ -155,10 +157,7 @@ namespace {
 /// The same between the logarithms of x and y, which power laws bend less; steps of 0 are left out.
 double log_interpolated(const LossCurve& curve, const std::vector<double>& y, double compute) {
   const auto above = std::lower_bound(curve.compute.begin(), curve.compute.end(), compute);
-  if (above == curve.compute.begin() || above == curve.compute.end() || !(*(above - 1) > 0))
-    return above != curve.compute.end() && *above == compute
-               ? y[static_cast<std::size_t>(above - curve.compute.begin())]
-               : nan;
+  if (above == curve.compute.begin() || above == curve.compute.end() || !(*(above - 1) > 0)) return nan;
   const auto i = static_cast<std::size_t>(above - curve.compute.begin());
   const double share = std::log(compute / curve.compute[i - 1]) / std::log(curve.compute[i] / curve.compute[i - 1]);
   return y[i - 1] * std::pow(y[i] / y[i - 1], share);
@@ -195,13 +194,12 @@ std::vector<FrontierPoint> envelope(std::span<const LossCurve> curves, std::size
       x[j] = std::log(curves[there[best + j - 1]].size / curves[there[best]].size);
       y[j] = loss[best + j - 1] - loss[best];
     }
-    // y = b x + a x^2 through the three points, of which the middle one is the origin.
+    // y = b x + a x^2 through the three points, of which the middle one is the origin and the first lies above it: a > 0.
     const double a = (y[2] / x[2] - y[0] / x[0]) / (x[2] - x[0]), b = y[0] / x[0] - a * x[0];
-    const double at = a > 0 ? -b / (2 * a) : 0;
-    const double size = curves[there[best]].size * std::exp(at);
+    const double size = curves[there[best]].size * std::exp(-b / (2 * a));
     const double exact = log_interpolated(curves[there[best]], curves[there[best]].step, c);
     // Steps of a size between two: compute is shared in proportion, as 6 size step does.
-    out.push_back({c, loss[best] + (a > 0 ? -b * b / (4 * a) : 0), size, exact * curves[there[best]].size / size});
+    out.push_back({c, loss[best] - b * b / (4 * a), size, exact * curves[there[best]].size / size});
   }
   return out;
 }

@@ -70,7 +70,7 @@ SeedsShare seeds_share(const CollapseSpread& s, std::size_t x, const std::vector
     const double v = s.error_of[p][x] * s.error_of[p][x];
     sum += v;
     squares += v * v;
-    if (!freedom.empty() && v > 0) uncertain += v * v / freedom[p];
+    if (!freedom.empty()) uncertain += v * v / freedom[p];
   }
   // Means less their mean: the trace of their covariance and of its square.
   const double trace = sum * (1 - 1 / sizes), trace_of_square = squares * (1 - 2 / sizes) + sum * sum / (sizes * sizes);
@@ -87,7 +87,6 @@ CollapseSpread spread_of(const SampledCurves& curves, double floor) {
       const double end = run.back() - floor;
       if (!(end > 0)) throw std::invalid_argument("a run ends at or below the floor, it cannot be normalised");
       for (double& loss : run) loss = (loss - floor) / end;
-      run.back() = 1;
     }
   CollapseSpread out;
   out.x = curves.x;

@@ -18,7 +18,7 @@ namespace {
 
 /// P(K > x) of Kolmogorov's limiting law.
 double kolmogorov_tail(double x) {
-  if (x < 0.2) return 1;  // 1 - 1e-13 already
+  if (x == 0) return 1;
   if (x < 1) {
     // The theta-transformed series converges where the alternating one does not.
     double sum = 0;
@@ -117,12 +117,11 @@ double normal_score_studentized(double t, double low, double high, double n) {
 
 double studentized(double score, double low, double high, double n) {
   const double wanted = student_from_normal(std::abs(score), std::max(1.0, n - 1)), side = score < 0 ? -1 : 1;
-  const double constant = std::max(std::abs(low), std::abs(high)) / std::sqrt(n);
-  double below = 0, above = 4 * (wanted + constant);
-  for (int i = 0; i < 50; ++i) {
-    const double middle = 0.5 * (below + above);
-    (side * least_unskewed(side * middle, low, high, n) < wanted ? below : above) = middle;
-  }
+  const auto too_small = [&](double t) { return side * least_unskewed(side * t, low, high, n) < wanted; };
+  double below = 0, above = 1;
+  while (too_small(above)) above *= 2;
+  for (double middle = above / 2; below < middle && middle < above; middle = below + (above - below) / 2)
+    (too_small(middle) ? below : above) = middle;
   return side * above;
 }
 

@@ -6,9 +6,11 @@
 
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "numerics/pchip.hpp"
 #include "settings/settings.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -196,4 +198,160 @@ TEST_CASE("seeds that share few records, none, or no tau with the reference are 
   CHECK(holds(noise.notes[0], "'b' at size 1 have 2 of 3 recorded steps in common"));
   CHECK(holds(noise.notes[1], "schedule 'far' at size 1 is left out"));
   CHECK(noise.runs.size() == 1);
+}
+
+TEST_CASE(
+    "a, its runs and their residuals written out: seeds with few shared steps, gaps, a start after 0, rates of 0") {
+  struct Rows {
+    std::vector<int> step;
+    std::vector<double> rate;
+    double scale;  // of the losses and the noise
+  };
+  // Losses and noise of no law, other ones for every seed.
+  const auto loss = [](double size, double scale, int step, int seed) {
+    return scale * (1 + 2 / std::sqrt(1.0 + step) + 0.3 / size) + 0.01 * seed + 0.002 * (step % 3);
+  };
+  const auto noise = [](double size, int step, int seed) { return 0.4 + size / (2.0 + step) + 0.1 * seed; };
+  const Rows reference{{0, 1, 3, 4, 8, 9, 12, 20, 21, 25}, {.1, .1, .09, .1, .1, .1, .1, 0, 0, 0}, 1};
+  const Rows falling{{2, 3, 5, 6, 10, 11, 17, 40}, {.2, .15, .15, .1, .05, .02, .01, 0}, 0.97};
+  const Rows rising{{0, 2, 4, 30}, {.02, .06, .1, .1}, 1.02};
+  std::string text = "schedule,size,seed,step,loss,rate,noise\n";
+  const auto add = [&](const std::string& name, const Rows& rows, double size, int seeds) {
+    for (int w = 0; w < seeds; ++w)
+      for (std::size_t i = 0; i < rows.step.size(); ++i) {
+        if (w == 1 && i == 2) continue;  // a step that one seed lacks
+        const int k = rows.step[i];
+        text += fmt::format("{},{},{},{},{:.17g},{:.17g},{:.17g}\n", name, size, w, k, loss(size, rows.scale, k, w),
+                            rows.rate[i] * (1 + 0.1 * w), noise(size, k, w));
+      }
+  };
+  add("a", reference, 2, 1);
+  add("a", reference, 5, 2);
+  add("falling", falling, 2, 3);
+  add("falling", falling, 5, 2);
+  add("rising", rising, 5, 1);
+  const RelativeNoise fitted = fit(text, "a");
+
+  struct Mean {
+    std::vector<double> step, tau, loss, rate, noise;
+  };
+  const auto mean = [&](const Rows& rows, double size, int seeds) {
+    Mean out;
+    for (std::size_t i = 0; i < rows.step.size(); ++i) {
+      if (seeds > 1 && i == 2) continue;
+      const int k = rows.step[i];
+      double l = 0, n = 0, r = 0;
+      for (int w = 0; w < seeds; ++w) {
+        l += loss(size, rows.scale, k, w) / seeds;
+        n += noise(size, k, w) / seeds;
+        r += rows.rate[i] * (1 + 0.1 * w) / seeds;
+      }
+      // Step by step: rates lie on straight lines, and before the first record are what they are there.
+      double tau = out.step.empty() ? 0 : out.tau.back();
+      const int begin = out.step.empty() ? 0 : static_cast<int>(out.step.back());
+      for (int at = begin; at < k; ++at)
+        tau += out.step.empty() ? r : out.rate.back() + (r - out.rate.back()) * (at - begin) / (k - begin);
+      out.step.push_back(k);
+      out.tau.push_back(tau);
+      out.loss.push_back(l);
+      out.noise.push_back(n);
+      out.rate.push_back(r);
+    }
+    return out;
+  };
+  const auto reference_loss = [](const Mean& of, std::size_t every) {
+    std::vector<double> x, y;
+    const double unit = of.tau[1];
+    for (std::size_t i = 0; i < of.tau.size(); ++i) {
+      if (i % every != 0 && i + 1 != of.tau.size()) continue;
+      if (!x.empty() && std::log1p(of.tau[i] / unit) <= x.back()) continue;
+      x.push_back(std::log1p(of.tau[i] / unit));
+      y.push_back(of.loss[i]);
+    }
+    return [curve = numerics::Pchip(x, y), unit](double tau) { return curve(std::log1p(tau / unit)); };
+  };
+  double xy = 0, xx = 0, half_xy = 0, half_xx = 0;
+  struct Row {
+    double x, y;
+  };
+  std::vector<std::vector<Row>> runs;
+  std::size_t r = 0, left_out = 0;
+  REQUIRE(fitted.runs.size() == 3);
+  for (const auto& [rows, size, seeds] :
+       {std::tuple(&falling, 2.0, 3), std::tuple(&falling, 5.0, 2), std::tuple(&rising, 5.0, 1)}) {
+    const Mean of = mean(reference, size, size == 2 ? 1 : 2), run = mean(*rows, size, seeds);
+    const auto at = reference_loss(of, 1), half = reference_loss(of, 2);
+    const RelativeRun& found = fitted.runs[r++];
+    CHECK(found.schedule == (rows == &falling ? "falling" : "rising"));
+    CHECK(found.size == size);
+    std::size_t row = 0;
+    double own_xy = 0, own_xx = 0;
+    auto& list = runs.emplace_back();
+    for (std::size_t i = 0; i < run.step.size(); ++i) {
+      if (run.tau[i] > of.tau.back()) {
+        ++left_out;
+        continue;
+      }
+      double rate = of.rate[0];
+      for (std::size_t k = 1; k < of.tau.size() && of.tau[k - 1] < run.tau[i]; ++k)
+        rate =
+            of.rate[k - 1] + (of.rate[k] - of.rate[k - 1]) * (run.tau[i] - of.tau[k - 1]) / (of.tau[k] - of.tau[k - 1]);
+      const double known = at(run.tau[i]), difference = run.rate[i] - rate;
+      REQUIRE(row < found.step.size());
+      CHECK(found.step[row] == run.step[i]);
+      CHECK(found.tau[row] == Approx(run.tau[i]).epsilon(1e-12));
+      CHECK(found.loss[row] == Approx(run.loss[i]).epsilon(1e-12));
+      CHECK(found.noise[row] == Approx(run.noise[i]).epsilon(1e-12));
+      CHECK(found.reference[row] == Approx(known).epsilon(1e-11));
+      CHECK(found.rate_difference[row] == Approx(difference).epsilon(1e-10).scale(1e-3));
+      ++row;
+      const double x = difference * run.noise[i] / run.loss[i];
+      list.push_back({x, (run.loss[i] - known) / run.loss[i]});
+      own_xy += x * list.back().y;
+      own_xx += x * x;
+      half_xy += x * (run.loss[i] - half(run.tau[i])) / run.loss[i];
+      half_xx += x * x;
+    }
+    CHECK(found.step.size() == row);
+    CHECK(found.factor == Approx(own_xy / own_xx).epsilon(1e-9));
+    xy += own_xy;
+    xx += own_xx;
+  }
+  CHECK(left_out > 0);
+  CHECK(fitted.factor == Approx(xy / xx).epsilon(1e-9));
+  CHECK(fitted.factor_halved == Approx(half_xy / half_xx).epsilon(1e-9));
+  for (std::size_t i = 0; i < 3; ++i) {
+    double squares = 0, none = 0;
+    for (const Row& row : runs[i]) {
+      squares += std::pow(row.y - xy / xx * row.x, 2) / static_cast<double>(runs[i].size());
+      none += row.y * row.y / static_cast<double>(runs[i].size());
+    }
+    CHECK(fitted.runs[i].rms == Approx(std::sqrt(squares)).epsilon(1e-9));
+    CHECK(fitted.runs[i].rms_none == Approx(std::sqrt(none)).epsilon(1e-9));
+  }
+}
+
+TEST_CASE(
+    "halving the reference's records is told where it moves a by more than 15%, a rate that moves by a millionth") {
+  // a from two rows: the reference's records at tau = 0, 1, 2, 3, 4, of which every other one leaves the row at tau = 1 to the
+  // cubic. Its loss there is what a hangs on.
+  const auto notes = [](double bend, double rate) {
+    std::string text = head;
+    for (int k = 0; k <= 4; ++k)
+      text += fmt::format("a,1,{},{:.17g},{:.17g},1\n", k, k == 1 ? 2 + bend : 2.0, k == 3 ? rate : 1.0);
+    text += "b,1,0,2,1,1\nb,1,1,1.9,0.5,1\nb,1,2,2,1,1\n";
+    return fit(text, "a");
+  };
+  // Halved: the straight 2, y = 1 - 2/1.9. Whole: 2 + bend. At tau = 1 alone b has another rate.
+  const RelativeNoise flat = notes(0, 1);
+  CHECK(flat.factor == Approx(flat.factor_halved).epsilon(1e-12));
+  CHECK(flat.factor == Approx((1.9 - 2) / -0.5).epsilon(1e-12));
+  // a = (1.9 - 2 - bend)/-.5: .2 + 2 bend, halved .2; told where 2 bend > .15 (.2 + 2 bend): bend > .03/1.7.
+  CHECK(notes(0.99 * 0.03 / 1.7, 1).notes.empty());
+  REQUIRE(notes(1.01 * 0.03 / 1.7, 1).notes.size() == 1);
+  CHECK(
+      holds(notes(1.01 * 0.03 / 1.7, 1).notes[0], "with every other record of 'a' a is 0.2, not 0.2356: its records"));
+  CHECK(notes(0, 1 - 0.9e-6).notes.empty());
+  CHECK(notes(0, 1 - 1.1e-6).notes.size() == 1);
+  CHECK(notes(0, 1 + 1.1e-6).notes.size() == 1);
 }

@@ -1,10 +1,14 @@
 #include "validation/collapse/spread.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "random/random.hpp"
 #include "tests/approx.hpp"
@@ -399,4 +403,279 @@ TEST_CASE("why curves are no test of a scaling: how far from 1 they come, and fr
   CHECK(reason({0.1, 0.3, 0.7, 1}, near, true).ends_with("], but a run has no loss recorded at 0.3 <= x < 1"));
   CHECK(reason({0.4, 0.6, 0.8, 1}, near).ends_with("], but the runs have nothing in common before x = 0.4"));
   CHECK(reason({0.1, 0.2, 0.25, 0.28}, near).starts_with("no point at x >= 0.3 that all runs have"));
+}
+
+TEST_CASE("bounds of the share of supercollapse are those of the jackknife of log(Delta/floor), written out") {
+  // Noise that lasts along a run and noise that is forgotten, whose part grows along x: Delta passes the floor on the way.
+  SampledCurves c;
+  for (int k = 1; k <= 60; ++k) c.x.push_back(k / 60.0);
+  const std::size_t seeds[] = {4, 7, 5};
+  for (std::size_t p = 0; p < 3; ++p) {
+    c.size.push_back(std::pow(2.0, p));
+    c.horizon.push_back(100);
+    auto& of_size = c.loss.emplace_back();
+    for (std::size_t w = 0; w < seeds[p]; ++w) {
+      random::Stream stream(21, 100 * p + w);
+      const double along = stream.normal();
+      auto& run = of_size.emplace_back();
+      for (const double x : c.x)
+        run.push_back(0.5 +
+                      (1 + static_cast<double>(p)) / x * std::exp(0.1 * along + 0.11 * (1.1 - x) * stream.normal()));
+    }
+  }
+  const double floor = 0.5;
+  const auto ratio = [&](const SampledCurves& curves, std::size_t k) {
+    const CollapseSpread s = spread_of(curves, floor);
+    return std::log(s.delta[k] / s.floor[k]);
+  };
+  // Student's t at 97.5% of 3 + 6 + 4 degrees of freedom, from tables.
+  const double quantile = 2.1603686564610127;
+  for (const auto& [from, to] : {std::pair{0.2, 0.95}, {0.1, 0.5}}) {
+    double all = 0, below = 0, surely = 0, perhaps = 0;
+    for (std::size_t k = 0; k < c.x.size(); ++k) {
+      if (c.x[k] < from - 1e-9 || c.x[k] > to + 1e-9) continue;
+      double variance = 0;
+      for (std::size_t p = 0; p < 3; ++p) {
+        const auto n = static_cast<double>(seeds[p]);
+        double sum = 0, squares = 0;
+        for (std::size_t w = 0; w < seeds[p]; ++w) {
+          SampledCurves without = c;
+          without.loss[p].erase(without.loss[p].begin() + static_cast<std::ptrdiff_t>(w));
+          const double one = ratio(without, k);
+          sum += one;
+          squares += one * one;
+        }
+        variance += (squares - sum * sum / n) * (n - 1) / n;
+      }
+      const double here = ratio(c, k), error = std::sqrt(variance);
+      ++all;
+      below += here < 0;
+      surely += here + quantile * error < 0;
+      perhaps += here - quantile * error < 0;
+    }
+    CHECK(all > 20);
+    CHECK(surely > 0);
+    CHECK(surely < below);
+    CHECK(below < perhaps);
+    const auto [low, high] = supercollapse_bounds(c, floor, from, to);
+    CHECK(low == Approx(surely / all).epsilon(1e-12));
+    CHECK(high == Approx(perhaps / all).epsilon(1e-12));
+    CHECK(supercollapse_fraction(spread_of(c, floor), from, to) == Approx(below / all).epsilon(1e-12));
+    if (from == 0.2) CHECK(supercollapse_bounds(c, floor) == std::pair(low, high));
+  }
+}
+
+TEST_CASE(
+    "the share of supercollapse is over x in [.2, .95] and points that have a floor, where nothing else is said") {
+  CollapseSpread s;
+  s.x = {0.19, 0.2, 0.4, 0.6, 0.8, 0.95, 0.96};
+  s.delta = {1, 1, 3, 1, 1, 3, 1};
+  s.floor = {2, 2, 2, 1, NAN, 2, 2};
+  CHECK(supercollapse_fraction(s) == 0.25);         // of .2, .4, .6 and .95 the first; equal is not below
+  CHECK(supercollapse_fraction(s, 0.19) == 0.4);    // .19 and .2 of five
+  CHECK(supercollapse_fraction(s, 0.2, 1) == 0.4);  // .2 and .96 of five
+  CHECK(supercollapse_fraction(s, 0.2 + 1e-12, 0.4 - 1e-12) == 0.5);
+  CHECK(std::isnan(supercollapse_fraction(s, 0.7, 0.9)));
+}
+
+TEST_CASE(
+    "the slope at the end is exact for a parabola in logarithms, of the points from .8 on that have a logarithm") {
+  CollapseSpread s;
+  s.x = {0.5, 0.8, 0.85, 0.9, 0.95, 1};
+  for (const double x : s.x) s.mean.push_back(std::exp(-0.7 * std::log(x) + 1.9 * std::pow(std::log(x), 2)));
+  s.mean[0] = 40;
+  CHECK(end_slope(s) == Approx(-0.7).epsilon(1e-9));
+  s.mean[2] = -1;
+  CHECK(end_slope(s) == Approx(-0.7).epsilon(1e-9));
+  // Two points with a logarithm of x that is not 0 are as many as coefficients, one is too few.
+  CHECK(end_slope(s, 0.9) == Approx(-0.7).epsilon(1e-9));
+  CHECK(std::isnan(end_slope(s, 0.95)));
+  // Scattered: least squares of log l = b u + a u^2 by the normal equations.
+  s.mean = {9, 1.5, 1.3, 1.25, 1.02, 1};
+  double uu = 0, u3 = 0, u4 = 0, uy = 0, u2y = 0;
+  for (std::size_t k = 1; k < 6; ++k) {
+    const double u = std::log(s.x[k]), y = std::log(s.mean[k]);
+    uu += u * u, u3 += u * u * u, u4 += u * u * u * u, uy += u * y, u2y += u * u * y;
+  }
+  CHECK(end_slope(s) == Approx((uy * u4 - u2y * u3) / (uu * u4 - u3 * u3)).epsilon(1e-10));
+}
+
+TEST_CASE("bounds of a verdict over many points, of sizes with unequal numbers of seeds and unequal noise") {
+  SampledCurves c;
+  c.x = {0.2, 0.3, 0.45, 0.6, 0.8, 1};
+  c.horizon = {1, 1, 1};
+  c.size = {1, 2, 3};
+  const std::size_t seeds[] = {2, 4, 9};
+  for (std::size_t p = 0; p < 3; ++p) {
+    auto& of_size = c.loss.emplace_back();
+    for (std::size_t w = 0; w < seeds[p]; ++w) {
+      random::Stream stream(31, 100 * p + w);
+      auto& run = of_size.emplace_back();
+      for (const double x : c.x)
+        run.push_back(std::pow(x, -1 - 0.2 * static_cast<double>(p)) *
+                      std::exp(0.02 * (1 + static_cast<double>(p)) * (x < 1 ? stream.normal() : 0)));
+      // What is before the verdict's range is far apart, and counts for nothing.
+      run[0] *= 1 + static_cast<double>(p);
+    }
+  }
+  const CollapseSpread s = spread_of(c, 0);
+  double low = 0, high = 0, spread = 0;
+  for (std::size_t k = 1; k < 5; ++k) {
+    double sum = 0, squares = 0, fourths = 0, mean = 0, between = 0;
+    double of_size[3];
+    for (std::size_t p = 0; p < 3; ++p) {
+      const auto n = static_cast<double>(seeds[p]);
+      double average = 0, variance = 0;
+      for (const auto& run : c.loss[p]) average += run[k] / run.back() / n;
+      for (const auto& run : c.loss[p]) variance += std::pow(run[k] / run.back() - average, 2) / (n - 1) / n;
+      CHECK(s.error_of[p][k] == Approx(std::sqrt(variance)).epsilon(1e-10));
+      of_size[p] = average;
+      mean += average / 3;
+      sum += variance;
+      squares += variance * variance;
+      fourths += variance * variance / (n - 1);
+    }
+    for (const double m : of_size) between += std::pow(m - mean, 2) / 3;
+    // Means less their mean: covariance diag(v) projected. Its trace, and that of its square, by the matrix itself.
+    double trace = 0, trace_of_square = 0;
+    const auto projected = [&](std::size_t i, std::size_t j) {
+      double out = 0;
+      for (std::size_t q = 0; q < 3; ++q)
+        out += ((i == q) - 1 / 3.0) * s.error_of[q][k] * s.error_of[q][k] * ((j == q) - 1 / 3.0);
+      return out;
+    };
+    for (std::size_t i = 0; i < 3; ++i) {
+      trace += projected(i, i);
+      for (std::size_t j = 0; j < 3; ++j) trace_of_square += projected(i, j) * projected(j, i);
+    }
+    const boost::math::fisher_f law(trace * trace / trace_of_square, sum * sum / fourths);
+    const auto moved = [&](double error) {
+      return std::sqrt(trace / 3 * boost::math::quantile(boost::math::complement(law, error))) / mean;
+    };
+    // The largest of four points: the lower bound asks for a quarter of the error.
+    low = std::max(low, std::sqrt(between) / mean - moved(0.025 / 4));
+    high = std::max(high, std::sqrt(between) / mean + moved(0.025));
+    spread = std::max(spread, std::sqrt(between - trace / 3) / mean);
+  }
+  const CollapseVerdict verdict = judge_collapse(c, 0);
+  CHECK(verdict.spread == Approx(spread).epsilon(1e-10));
+  CHECK(verdict.low == Approx(low).epsilon(1e-9));
+  CHECK(verdict.high == Approx(high).epsilon(1e-9));
+  CHECK(low > 0.06);
+  // Thresholds on either side of both bounds, and what is said then.
+  const auto said = [&](double well, double broken) {
+    CollapseRule rule;
+    rule.well = well;
+    rule.broken = broken;
+    rule.progress = 10;
+    const CollapseVerdict v = judge_collapse(c, 0, rule);
+    const std::string begin =
+        fmt::format("largest spread of the sizes over x >= 0.3 is {:.4f} [{:.4f}, {:.4f}]", spread, low, high);
+    CHECK(v.reason.starts_with(begin));
+    return std::string(name(v.outcome)) + v.reason.substr(begin.size());
+  };
+  CHECK(said(0.5, 0.6) == "well scaled, below 0.5");
+  CHECK(said(high * 1.001, 0.6).starts_with("well scaled, below "));
+  CHECK(said(high * 0.999, 0.6).starts_with("inconclusive: too uncertain for the thresholds "));
+  CHECK(said(0.01, low * 0.999).starts_with("broken, above "));
+  CHECK(said(0.01, low * 1.001).starts_with("inconclusive: too uncertain for the thresholds 0.01 and "));
+  CHECK(said(0.01, 0.5) == "inconclusive, between 0.01 and 0.5");
+  CHECK(said(low * 0.999, high * 1.001).starts_with("inconclusive, between "));
+  CHECK(said(low * 1.001, high * 1.001).starts_with("inconclusive: too uncertain"));
+  CHECK(said(low * 0.999, high * 0.999).starts_with("inconclusive: too uncertain"));
+}
+
+TEST_CASE("more tuples of seeds than 4096 are drawn, 4096 are counted out") {
+  const auto expected = [](const SampledCurves& c, bool drawn) {
+    const std::size_t n = c.loss[0].size(), m = c.loss[1].size(), count = drawn ? 4096 : n * m;
+    double sum = 0;
+    for (std::size_t t = 0; t < count; ++t) {
+      random::Stream stream(1, t);
+      std::size_t one = t % n, other = t / n;
+      if (drawn) {
+        one = static_cast<std::size_t>(std::floor(stream.uniform() * static_cast<double>(n)));
+        other = static_cast<std::size_t>(std::floor(stream.uniform() * static_cast<double>(m)));
+      }
+      const double a = c.loss[0][one][0] / c.loss[0][one][1], b = c.loss[1][other][0] / c.loss[1][other][1];
+      sum += 2 * std::pow((a - b) / (a + b), 2) / static_cast<double>(count);
+    }
+    return std::sqrt(sum);
+  };
+  for (const std::size_t seeds : {64U, 65U}) {
+    SampledCurves c;
+    c.x = {0.5, 1};
+    c.size = c.horizon = {1, 2};
+    random::Stream stream(8, 0);
+    for (const std::size_t n : {seeds, std::size_t{64}}) {
+      auto& of_size = c.loss.emplace_back();
+      for (std::size_t w = 0; w < n; ++w)
+        of_size.push_back({2 + 0.5 * stream.uniform() + 0.01 * static_cast<double>(w), 1});
+    }
+    CHECK(spread_of(c, 0).tuples[0] == Approx(expected(c, seeds > 64)).epsilon(1e-12));
+    CHECK(spread_of(c, 0).tuples[0] != Approx(expected(c, seeds == 64)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE(
+    "one seed a size: the bounds with records before the range, and the thresholds that a floor and a start meet") {
+  // Roughness counts where all three neighbours are in the range.
+  SampledCurves c;
+  c.x = {0.1, 0.3, 0.45, 0.6, 0.8, 1};
+  c.size = c.horizon = {1, 2};
+  c.loss = {{{20, 6.3, 4.9, 3.4, 2.5, 2}}, {{9, 6.1, 5.1, 3.3, 2.6, 2}}};
+  const CollapseSpread s = spread_of(c, 0);
+  double sum = 0, count = 0;
+  for (std::size_t p = 0; p < 2; ++p)
+    for (std::size_t k = 2; k + 2 < c.x.size(); ++k) {
+      const auto l = [&](std::size_t at) { return s.mean_of[p][at] / s.mean[at]; };
+      const double right = (c.x[k] - c.x[k - 1]) / (c.x[k + 1] - c.x[k - 1]), left = 1 - right;
+      sum += std::pow(l(k) - left * l(k - 1) - right * l(k + 1), 2) / (1 + left * left + right * right);
+      ++count;
+    }
+  const double noise = std::sqrt(sum / count);
+  double low = 0, high = 0, apart = 0, progress = 0;
+  for (std::size_t k = 1; k < c.x.size(); ++k) {
+    const double d = s.deterministic[k], error = noise * (2 * d + noise);
+    const double least = std::sqrt(std::max(0.0, d * d - 2 * error));
+    low = std::max(low, least);
+    high = std::max(high, std::sqrt(d * d + 2 * error));
+    apart = std::max(apart, least * s.mean[k]);
+    progress = std::max(progress, std::abs(s.mean[k] - 1));
+  }
+  const CollapseVerdict verdict = judge_collapse(c, 0);
+  CHECK(verdict.low == Approx(low).epsilon(1e-10));
+  CHECK(verdict.high == Approx(high).epsilon(1e-10));
+
+  // How far the sizes' progress may be apart, from both sides.
+  SampledCurves smooth;
+  smooth.x = {0.3, 0.65, 1};
+  smooth.size = smooth.horizon = {1, 2};
+  smooth.loss = {{{1.6, 1.3, 1}}, {{1.5, 1.25, 1}}};
+  const CollapseSpread of_smooth = spread_of(smooth, 0);
+  CHECK(of_smooth.deterministic[0] == Approx(0.05 / 1.55));
+  CollapseRule rule;
+  rule.well = 0.5;
+  rule.broken = 0.5001;
+  // Second differences of l over its mean at x = .65: none of straight lines but for the mean's. One point: no roughness.
+  const double share = 0.05 / 0.55;
+  rule.progress = share * 1.001;
+  CHECK(judge_collapse(smooth, 0, rule).outcome == Collapse::well_scaled);
+  rule.progress = share * 0.999;
+  CHECK(judge_collapse(smooth, 0, rule).reason.ends_with("l - 1, is 9% apart: the verdict hangs on the floor"));
+  // How far a curve must come from 1.
+  rule.progress = 1;
+  rule.broken = 0.599;
+  CHECK(judge_collapse(smooth, 0, rule).outcome == Collapse::well_scaled);
+  rule.broken = 0.601;
+  CHECK(judge_collapse(smooth, 0, rule)
+            .reason.ends_with("no curve is further than 0.6 from 1 there, so that no scaling would show"));
+  // Where the record may begin.
+  rule.broken = 0.5001;
+  for (const double first : {0.31, 0.312}) {
+    smooth.x[0] = first;
+    CHECK((judge_collapse(smooth, 0, rule).outcome == Collapse::well_scaled) == (first < 0.311));
+  }
+  CHECK(std::string(name(Collapse::well_scaled)) == "well scaled");
+  CHECK(std::string(name(Collapse::broken)) == "broken");
+  CHECK(std::string(name(Collapse::inconclusive)) == "inconclusive");
 }

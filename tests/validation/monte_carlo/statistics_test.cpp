@@ -225,3 +225,69 @@ TEST_CASE("moments are of the values that are there") {
   CHECK(std::isnan(moments(none).mean));
   CHECK(std::isnan(moments(none).std));
 }
+
+TEST_CASE("a mean of equal values is that value, whatever their sum rounds to") {
+  // A tenth, which no double is: the sum of 100001 of them is off by more than its last digits.
+  const std::vector<double> tenths(100001, 0.1);
+  const Moments m = moments(tenths);
+  CHECK(m.mean == 0.1);
+  CHECK(m.std < 1e-20);
+  // The same beside one other value: 1 - 1/n of the square of the difference over n - 1, with a skewness of sqrt n.
+  std::vector<double> other = tenths;
+  other[7] = 0.1 + 1e-9;
+  const double n = 100001, apart = other[7] - 0.1;
+  CHECK(moments(other).std == Approx(apart / std::sqrt(n)).epsilon(1e-9));
+  CHECK(moments(other).mean - 0.1 == Approx(apart / n).epsilon(1e-2));
+  const std::vector<double> small{-3e-320, 1e-320, 5e-320};
+  CHECK(moments(small).mean == 1e-320);
+  CHECK(moments(std::vector<double>{0, 0, 0}).mean == 0);
+  CHECK(moments(std::vector<double>{0, 0, 0}).std == 0);
+}
+
+TEST_CASE("quantiles at their levels are order statistics, infinite neighbours or not, and levels end at 0 and 1") {
+  const double infinity = INFINITY;
+  const std::vector<double> sorted{-infinity, 1, 3, 7, infinity};
+  CHECK(quantile(sorted, 0.25) == 1);
+  CHECK(quantile(sorted, 0.75) == 7);
+  CHECK(quantile(sorted, 0.625) == 5);
+  CHECK(quantile(sorted, 1.5) == infinity);
+  CHECK(quantile(sorted, -1) == -infinity);
+  CHECK(quantile(std::vector<double>{4}, 0.3) == 4);
+}
+
+TEST_CASE("two samples: the same, one wholly before the other, and with ties") {
+  const auto tail = [](double distance, double n, double m) {
+    const double root = std::sqrt(n * m / (n + m)), x = distance * (root + 0.12 + 0.11 / root);
+    double sum = 0;
+    for (int k = 1; k < 400; ++k) sum += (k % 2 ? 2 : -2) * std::exp(-2.0 * k * k * x * x);
+    return sum;
+  };
+  const std::vector<double> low{1, 2, 3, 4}, high{5, 6, 7}, mixed{1, 1, 2, 9, 9, 9};
+  CHECK(ks_p_value(low, low) == 1);
+  CHECK(ks_p_value(low, high) == Approx(tail(1, 4, 3)).epsilon(1e-9));
+  CHECK(ks_p_value(high, low) == Approx(tail(1, 3, 4)).epsilon(1e-9));
+  // At 4 all of the one and half of the other.
+  CHECK(ks_p_value(low, mixed) == Approx(tail(0.5, 4, 6)).epsilon(1e-9));
+  CHECK(ks_p_value(mixed, low) == Approx(tail(0.5, 6, 4)).epsilon(1e-9));
+  // At 1 a third of the one and a quarter of the other, at 2 and 3 at most a quarter apart.
+  CHECK(ks_p_value(low, std::vector<double>{1, 1, 2, 4, 4, 4}) == Approx(tail(0.25, 4, 6)).epsilon(1e-9));
+}
+
+TEST_CASE("chi-square tails of two and four degrees in closed form, none below 0") {
+  for (const double x : {0.3, 2.0, 40.0}) {
+    CHECK(chi_square_tail(x, 2) == Approx(std::exp(-x / 2)).epsilon(1e-12));
+    CHECK(chi_square_tail(x, 4) == Approx((1 + x / 2) * std::exp(-x / 2)).epsilon(1e-12));
+  }
+  CHECK(chi_square_tail(-1, 2) == 1);
+}
+
+TEST_CASE("the t of a score is the least that has it, to its last digits") {
+  for (const auto& range : {std::pair{0.0, 0.0}, {-1.0, 3.0}, {0.5, 9.0}, {-8.0, -1.0}})
+    for (const double score : {-30.0, -2.5, 0.7, 2.0, 5.0}) {
+      const double low = range.first, high = range.second, t = studentized(score, low, high, 25);
+      const double beyond = t + std::copysign(1e-9, t), before = t - std::copysign(1e-9, t);
+      CHECK(std::abs(normal_score_studentized(beyond, low, high, 25)) >= std::abs(score) * (1 - 1e-12));
+      CHECK(std::abs(normal_score_studentized(before, low, high, 25)) < std::abs(score));
+      if (low == 0 && high == 0) CHECK(t == Approx(student_from_normal(score, 24)).epsilon(1e-13));
+    }
+}

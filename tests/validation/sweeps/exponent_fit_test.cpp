@@ -2,9 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <stdexcept>
+#include <vector>
 
+#include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 
@@ -179,4 +183,117 @@ TEST_CASE("local exponents") {
   CHECK(local[1].x == Approx(100));
   CHECK(local[1].exponent == Approx(-3));
   CHECK_THROWS_AS(local_exponents(x, {}), std::invalid_argument);
+}
+
+TEST_CASE("curvature, its error and its significance by the normal equations of a weighted parabola") {
+  // In no order, with points that are outside of the window or of no use in between.
+  const std::vector<double> x = {70, 1, 5, 0.1, 20, 2, 44, 9, 30, 1000, 15, 3};
+  const std::vector<double> y = {0.11, 1.3, 0.85, 7, 0.33, 1.15, NAN, 0.52, 0.3, 1e-3, 0.36, 1.02};
+  const std::vector<double> error = {0.2, 0.1, 0.2, 0.1, 0.25, 0.3, 0.1, 0.1, 0.15, 0.1, -1, 0.2};
+  std::vector<double> u, v, w;
+  for (const std::size_t i : {0U, 1U, 2U, 4U, 5U, 7U, 8U, 11U}) {
+    u.push_back(std::log(x[i]));
+    v.push_back(std::log(y[i]));
+    w.push_back(1 / (error[i] * error[i]));
+  }
+  const std::size_t n = u.size();
+  // Coefficients of 1, u, u^2 and their covariance but for the variance of the residuals.
+  linear_algebra::Matrix normal(3, 3), right(3, 1), unit(3, 1);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t a = 0; a < 3; ++a) {
+      right(a, 0) += w[i] * std::pow(u[i], static_cast<double>(a)) * v[i];
+      for (std::size_t b = 0; b < 3; ++b) normal(a, b) += w[i] * std::pow(u[i], static_cast<double>(a + b));
+    }
+  unit(2, 0) = 1;
+  const auto parabola = linear_algebra::solve(normal, right), inverse = linear_algebra::solve(normal, unit);
+  double neighbours = 0, squares = 0, before = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double r = std::sqrt(w[i]) * (v[i] - parabola(0, 0) - parabola(1, 0) * u[i] - parabola(2, 0) * u[i] * u[i]);
+    squares += r * r;
+    neighbours += r * before;
+    before = r;
+  }
+  const double r = neighbours / squares, effective = std::clamp(8 * (1 - r) / (1 + r), 3.0, 8.0);
+  const double change = 2 * (std::log(70.0) - std::log(1.0));
+  const double curvature = parabola(2, 0) * change;
+  const double curvature_error = change * std::sqrt(squares / 5 * inverse(2, 0) * 8 / effective);
+  CHECK(r < 0);  // all eight count
+  const double t = std::abs(curvature) / curvature_error;
+  // Student's law of five degrees in closed form.
+  const double angle = std::atan(t / std::sqrt(5.0));
+  const double p = 1 - 2 / std::numbers::pi *
+                           (angle + std::sin(angle) * std::cos(angle) * (1 + 2 / 3.0 * std::pow(std::cos(angle), 2)));
+  ExponentOptions options{0.5, 100};
+  const auto fit = [&] { return fit_exponent(x, y, options, error); };
+  CHECK(fit().points == 8);
+  CHECK(fit().curvature == Approx(curvature).epsilon(1e-9));
+  CHECK(fit().curvature_error == Approx(curvature_error).epsilon(1e-9));
+  CHECK(fit().curvature_p == Approx(p).epsilon(1e-8));
+  CHECK(p > 1e-4);
+  CHECK(p < 0.3);
+  for (const double by : {0.99, 1.01})
+    for (const double level : {0.99, 1.01}) {
+      options.tolerance = by * std::abs(curvature);
+      options.significance = level * p;
+      CHECK(fit().curved == (by < 1 && level > 1));
+    }
+  // Ends of the window belong to it.
+  options = {2, 70};
+  CHECK(fit().points == 7);
+  options = {1, 30};
+  CHECK(fit().points == 7);
+}
+
+TEST_CASE("residuals that follow each other tell less, down to three points; those that alternate no more than all") {
+  // log y = s_i beside a flat line, symmetric so that the slope is 0.
+  const auto fit = [](const std::vector<double>& s) {
+    std::vector<double> x, y;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+      x.push_back(std::exp(static_cast<double>(i)));
+      y.push_back(std::exp(s[i]));
+    }
+    return fit_exponent(x, y);
+  };
+  // -1 1 1 -1 about its mean: neighbours -1, squares 4.
+  const ExponentFit four = fit({0, 2, 2, 0});
+  CHECK(four.exponent == Approx(0).scale(1));
+  CHECK(four.effective_points == 4);  // 4 (1 + 1/4)/(1 - 1/4) is more
+  CHECK(four.standard_error == Approx(std::sqrt(4 / 2.0 / 5)).epsilon(1e-12));
+  // -2 -2 1 3 3 1 -2 -2 ... : sums of products of neighbours 4 -2 3 9 3 -2 4 = 19 of 36.
+  const ExponentFit eight = fit({-2, -2, 1, 3, 3, 1, -2, -2});
+  const double r = 19 / 36.0;
+  CHECK(8 * (1 - r) / (1 + r) < 3);
+  CHECK(eight.effective_points == 3);
+  CHECK(eight.standard_error == Approx(std::sqrt(36 / 6.0 / 42 * 8 / 3)).epsilon(1e-12));
+  // Exact: all count, and there is no curvature of any significance.
+  const ExponentFit exact = fit({1, 1, 1, 1, 1});
+  CHECK(exact.effective_points == 5);
+  CHECK(exact.curvature_p == 1);
+  CHECK_FALSE(exact.curved);
+}
+
+TEST_CASE(
+    "three points have a curvature without an error; points on two places none; local exponents skip what stands "
+    "still") {
+  const std::vector<double> x = {1, std::exp(1.0), std::exp(3.0)}, y = {1, std::exp(2.0), std::exp(3.0)};
+  // Slopes 2 and 1/2 at u = 1/2 and 2: second derivative -1, over u from 0 to 3.
+  const ExponentFit three = fit_exponent(x, y);
+  CHECK(three.curvature == Approx(-3).epsilon(1e-12));
+  CHECK(std::isnan(three.curvature_error));
+  CHECK_FALSE(three.curved);
+  const std::vector<double> two = {2, 2, 5, 5, 5}, values = {3, 4, 1, 2, 3};
+  const ExponentFit places = fit_exponent(two, values);
+  CHECK(std::isfinite(places.exponent));
+  CHECK(std::isnan(places.curvature));
+  const std::vector<double> still = {0, 1, 1, 4, 4, 9, -1, 16}, at = {1, 2, 3, 6, 7, -1, 5, 14};
+  const auto local = local_exponents(still, at);
+  REQUIRE(local.size() == 2);
+  CHECK(local[0].x == Approx(2));
+  CHECK(local[0].exponent == Approx(std::log(2.0) / std::log(4.0)));
+  CHECK(local[1].x == Approx(8));
+  CHECK(local[1].exponent == Approx(0.5));
+  const std::vector<double> good = {1, 10, 100}, infinite = {1, INFINITY, 3};
+  CHECK(fit_exponent(good, infinite).points == 2);
+  CHECK(fit_exponent(infinite, good).points == 2);
+  CHECK(fit_exponent(good, good, {}, std::vector<double>{0.1, INFINITY, 0.1}).points == 2);
 }

@@ -111,3 +111,83 @@ TEST_CASE("a window that the record does not cover is empty") {
   CHECK(std::isnan(mean_over(window_of(hole.curve(), 1, 3))));
   CHECK(std::isnan(median_over({})));
 }
+
+TEST_CASE("values and passages of a curve of both signs, written out between every two records") {
+  const Sampled s{{0, 2, 5, 11, 12, 30, 31}, {4, 0.5, -1, -3, 2, 7, 7}};
+  const auto log_between = [](double a, double b, double share) {
+    return std::exp((1 - share) * std::log(a) + share * std::log(b));
+  };
+  // From step 0: linear in the step. The values are both positive from 0 to 2, from 12 to 30 and from 30 to 31.
+  CHECK(value_at(s.curve(), 0.6) == Approx(log_between(4, 0.5, 0.3)).epsilon(1e-13));
+  const auto on_log = [](double a, double b, double x) {
+    return (std::log(x) - std::log(a)) / (std::log(b) - std::log(a));
+  };
+  CHECK(value_at(s.curve(), 3) == Approx(0.5 - 1.5 * on_log(2, 5, 3)).epsilon(1e-13));
+  CHECK(value_at(s.curve(), 7) == Approx(-1 - 2 * on_log(5, 11, 7)).epsilon(1e-13));
+  CHECK(value_at(s.curve(), 11.2) == Approx(-3 + 5 * on_log(11, 12, 11.2)).epsilon(1e-12));
+  CHECK(value_at(s.curve(), 20) == Approx(log_between(2, 7, on_log(12, 30, 20))).epsilon(1e-13));
+  CHECK(value_at(s.curve(), 30.5) == Approx(7).epsilon(1e-14));
+  for (std::size_t i = 0; i < s.steps.size(); ++i) CHECK(value_at(s.curve(), s.steps[i]) == s.values[i]);
+  // Down through a level: where both values and the level are positive by a power law, else by a straight line.
+  CHECK(first_passage(s.curve(), 1) == Approx(2 * (std::log(1 / 4.0) / std::log(0.5 / 4))).epsilon(1e-13));
+  CHECK(first_passage(s.curve(), 0) == Approx(log_between(2, 5, 1 / 3.0)).epsilon(1e-13));
+  CHECK(first_passage(s.curve(), 0.2) == Approx(log_between(2, 5, 0.2)).epsilon(1e-13));
+  CHECK(first_passage(s.curve(), -2) == Approx(log_between(5, 11, 0.5)).epsilon(1e-13));
+  CHECK(first_passage(s.curve(), -3) == 11);
+  CHECK(std::isnan(first_passage(s.curve(), -3.1)));
+  CHECK(first_passage(s.curve(), 5, false) ==
+        Approx(log_between(12, 30, std::log(5 / 2.0) / std::log(7 / 2.0))).epsilon(1e-13));
+  CHECK(first_passage(s.curve(), 4, false) == 0);
+  CHECK(first_passage(s.curve(), 7, false) == 30);
+  const Sampled rising{{1, 4}, {-1, 3}};
+  CHECK(first_passage(rising.curve(), 1, false) == Approx(2).epsilon(1e-13));
+  CHECK(first_passage(rising.curve(), -1, false) == 1);
+  const Sampled gone{{1, 4, 9}, {NAN, 3, 1}};
+  CHECK(first_passage(gone.curve(), 3) == 4);
+
+  // A step may lie a billionth outside of the record, no more.
+  const Sampled edge{{10, 20}, {3, 5}};
+  CHECK(value_at(edge.curve(), 10 * (1 - 0.9e-9)) == 3);
+  CHECK(std::isnan(value_at(edge.curve(), 10 * (1 - 1.1e-9))));
+  CHECK(value_at(edge.curve(), 20 * (1 + 0.9e-9)) == 5);
+  CHECK(std::isnan(value_at(edge.curve(), 20 * (1 + 1.1e-9))));
+  const Sampled negative{{-20, -10}, {3, 5}};
+  CHECK(value_at(negative.curve(), -20 * (1 + 0.9e-9)) == 3);
+  CHECK(value_at(negative.curve(), -15) == Approx(std::sqrt(15.0)).epsilon(1e-13));
+  const Sampled infinite{{1, 2, 3}, {infinity, -infinity, 1}};
+  CHECK(value_at(infinite.curve(), 1.5) == -infinity);
+  CHECK(value_at(infinite.curve(), 2.5) == -infinity);
+}
+
+TEST_CASE("a window's points, its mean by trapezoids and its median by the time below, written out") {
+  const Sampled s{{1, 2, 4, 7, 8, 16}, {5, -1, 3, 2, 2, -4}};
+  const CurveWindow window = window_of(s.curve(), 1.5, 10);
+  CHECK(window.steps == std::vector<double>{1.5, 2, 4, 7, 8, 10});
+  const double first = value_at(s.curve(), 1.5), last = value_at(s.curve(), 10);
+  CHECK(window.values == std::vector<double>{first, -1, 3, 2, 2, last});
+  const double area = 0.5 * (first - 1) / 2 + 2 * (-1 + 3) / 2. + 3 * (3 + 2) / 2. + 1 * 2 + 2 * (2 + last) / 2;
+  CHECK(mean_over(window) == Approx(area / 8.5).epsilon(1e-13));
+  // Of 8.5 steps 1, .25 and 1.25 stand for the end, the start and -1, 3.5 for 2: half of them is passed there.
+  CHECK(median_over(window) == 2);
+  // Window ends that are records, and one that is a single step.
+  const CurveWindow exact = window_of(s.curve(), 2, 8);
+  CHECK(exact.steps == std::vector<double>{2, 4, 7, 8});
+  CHECK(exact.values == std::vector<double>{-1, 3, 2, 2});
+  const CurveWindow one = window_of(s.curve(), 3, 3);
+  CHECK(one.steps == std::vector<double>{3});
+  CHECK(one.values == std::vector<double>{value_at(s.curve(), 3)});
+  CHECK(mean_over(one) == one.values[0]);
+  CHECK(median_over(one) == one.values[0]);
+  CHECK(window_of(s.curve(), 0.9, 8).empty());
+  CHECK(window_of(s.curve(), 1, 16.1).empty());
+  CHECK(window_of(s.curve(), 1 - 1e-12, 16 + 1e-11).steps.front() == 1);
+  CHECK(window_of(s.curve(), 1 - 1e-12, 16 + 1e-11).steps.back() == 16);
+  // A hole outside of the window does no harm.
+  const Sampled hole{{1, 2, 3, 4}, {1, 2, 3, NAN}};
+  CHECK(window_of(hole.curve(), 1, 3).steps.size() == 3);
+  // Half of the time on either side: the middle of both neighbours; a little more of one, and it is that one.
+  CHECK(median_over({{0, 2, 4}, {9, 4, 1}}) == 4);  // 1 for 1, 4 for 2, 9 for 1
+  CHECK(median_over({{0, 1}, {7, 3}}) == 5);        // each for a half
+  CHECK(median_over({{0, 1, 4}, {7, 3, 2}}) == 3);  // 2 for 1.5, 3 for 2, 7 for .5
+  CHECK(median_over({{0, 3, 4}, {7, 3, 2}}) == 3);  // 2 for .5, 3 for 2, 7 for 1.5: passed at 3
+}

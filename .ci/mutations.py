@@ -90,7 +90,7 @@ EQUIVALENT = {
         "the term is below 1e-15 where the series is used",
     ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) - 1.04 * mean_x) * (std::log(y[i]) - mean_y);"):
         "what is taken off the one side does not count: deviations of the other add up to 0",
-    ("validation/sweeps/contours.cpp", "if ( ny < 2) return {};"): "a grid of one column has no square to trace either way",
+    ("validation/sweeps/contours.cpp", "ends_.emplace_back(b, a);"): "a piece has no direction",
     ("models/least_squares/risk_variance.cpp",
      "return {out.P * growth, out.N * growth, 1.04 * per_term * out.error_P * growth, per_term * out.error_N * growth};"):
         "a bound on an error, by 4%",

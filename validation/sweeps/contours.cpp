@@ -136,10 +136,9 @@ void cut(const PlaneCurve& curve, const std::function<bool(double, double)>& ins
 std::vector<PlaneCurve> trace_zeros(const std::function<double(double, double)>& f, std::span<const double> x,
                                     std::span<const double> y, const std::function<bool(double, double)>& inside) {
   const std::size_t nx = x.size(), ny = y.size();
-  if (nx < 2 || ny < 2) return {};
-  std::vector<double> values(nx * ny);
-  for (std::size_t iy = 0; iy < ny; ++iy)
-    for (std::size_t ix = 0; ix < nx; ++ix) values[iy * nx + ix] = f(x[ix], y[iy]);
+  std::vector<double> values;
+  for (const double at_y : y)
+    for (const double at_x : x) values.push_back(f(at_x, at_y));
 
   const GridPlaces places{nx, ny};
   Pieces pieces;

@@ -315,3 +315,12 @@ TEST_CASE("zeros of one variable between uneven points: at a point, over a gap, 
   // A steep rise is a zero, of 1e-6 of the difference at most a jump.
   CHECK(find_zeros([](double a) { return std::tanh(1e6 * (a - 0.7)); }, x).size() == 1);
 }
+
+TEST_CASE("what is a jump does not depend on the unit of the function") {
+  const std::vector<double> x{0, 0.4, 1};
+  for (const double unit : {1e-12, 1.0, 1e12}) {
+    CHECK(find_zeros([unit](double a) { return unit * (a - 0.7); }, x).size() == 1);
+    CHECK(find_zeros([unit](double a) { return a > 0.7 ? unit : -unit; }, x).empty());
+    CHECK(find_zeros([unit](double a) { return a < 0.7 ? unit : -0.1 * unit; }, x).empty());
+  }
+}

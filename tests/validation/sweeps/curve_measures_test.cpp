@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "random/random.hpp"
+#include "settings/settings.hpp"
 #include "tests/approx.hpp"
 #include "tests/validation/sweeps/measures_support.hpp"
 #include "validation/sweeps/exponent_fit.hpp"
@@ -381,4 +382,266 @@ from = 10
   CHECK(v.at("early") == whole.at("early"));
   CHECK(v.at("exponent") == whole.at("exponent"));
   CHECK(v.at("exponent_se") == whole.at("exponent_se"));
+}
+
+TEST_CASE("what each measure says of itself: of which curve, by which statistic, over which window") {
+  const auto docs = [](const std::string& text, const std::string& what) {
+    std::vector<std::string> out;
+    for (const auto& measure : read_measures(parsed(text), {"u", "v"}, {"alpha", "n"}, what))
+      for (const MeasureInfo& info : measure->infos()) out.push_back(info.name + ": " + info.doc);
+    return out;
+  };
+  const std::string text = R"toml(
+[[measure]]
+name = "end"
+variant = "u"
+[[measure]]
+name = "error"
+variant = "u"
+statistic = "std"
+observable = "risk"
+[[measure]]
+name = "early"
+kind = "at"
+variant = "u"
+step = "n/2"
+[[measure]]
+name = "low"
+kind = "minimum"
+variant = "u"
+to = 100
+[[measure]]
+name = "high"
+kind = "maximum"
+variant = "u"
+from = "first"
+[[measure]]
+name = "average"
+kind = "mean"
+variant = "u"
+[[measure]]
+name = "middle"
+kind = "median"
+variant = "u"
+[[measure]]
+name = "s"
+kind = "slope"
+variant = "u"
+observable = "risk"
+subtract = "alpha"
+tolerance = 0.25
+[[measure]]
+name = "plain"
+kind = "slope"
+variant = "u"
+[[measure]]
+name = "down"
+kind = "passage"
+variant = "u"
+level = "initial/9"
+[[measure]]
+name = "up"
+kind = "passage"
+variant = "u"
+level = 3
+direction = "above"
+[[measure]]
+name = "r"
+kind = "passage-ratio"
+variants = ["v", "u"]
+observable = "risk"
+from = "initial/2"
+to = 1e-3
+count = 7
+normalizer = "ln(n)"
+)toml";
+  const std::vector<std::string> expected = {
+      "end: first observable at the last recorded step",
+      "error: risk (std) at the last recorded step",
+      "early: first observable at step n/2",
+      "low: minimum of first observable over steps 0 to 100",
+      "high: maximum of first observable over steps first to last",
+      "average: mean of first observable over steps 0.75*last to last",
+      "middle: median of first observable over steps 0.75*last to last",
+      "s: exponent d log (risk - alpha) / d log step over steps last/100 to last",
+      "s_se: standard error of s: scatter of the residuals",
+      "s_curvature: change of the local exponent over the window of s",
+      "s_curved: 1 where that change is significant and beyond 0.25, else 0",
+      "plain: exponent d log first observable / d log step over steps last/100 to last",
+      "plain_se: standard error of plain: scatter of the residuals",
+      "plain_curvature: change of the local exponent over the window of plain",
+      "plain_curved: 1 where that change is significant and beyond 0.05, else 0",
+      "down: first step at which first observable is below initial/9",
+      "up: first step at which first observable is above 3",
+      "r_min: least ln(T_v/T_u) / (ln(n)), T the first step with risk below a level, over 7 levels from initial/2 to "
+      "0.001",
+      "r_max: largest ln(T_v/T_u) / (ln(n)), T the first step with risk below a level, over 7 levels from initial/2 to "
+      "0.001",
+      "r_missed: levels that not both variants reach"};
+  CHECK(docs(text, "solve") == expected);
+  CHECK(docs("[[measure]]\nname = 's'\nkind = 'slope'\nvariant = 'v'\n", "simulate")[1] ==
+        "s_se: standard error of s: replicas left out in turn");
+}
+
+TEST_CASE(
+    "every statistic of a simulation is its own column of the observable; a theory's are its value and its spread") {
+  VariantRun run;
+  run.sample = noisy(9, 0.2, 3);
+  Sample& sample = *run.sample;
+  for (std::size_t i = 0; i < sample.mean.size(); ++i) {
+    // Each another number, and none that one could be taken for.
+    const auto at = static_cast<double>(i + 1);
+    sample.mean[i] = 1000 + at, sample.std[i] = 2000 + at, sample.sem[i] = 3000 + at;
+    sample.q05[i] = 4000 + at, sample.q50[i] = 5000 + at, sample.q95[i] = 6000 + at;
+  }
+  const auto times = static_cast<double>(sample.steps.size());
+  run.theory = power_law(4, 1, 1e4, 25);
+  const auto value = [&](const std::string& keys, const std::string& what) {
+    return evaluated("[[measure]]\nname = 'x'\n" + keys, {run}, what).at("x");
+  };
+  double base = 1000;
+  for (const char* statistic : {"mean", "std", "sem", "q05", "q50", "q95"}) {
+    const std::string is = std::string("statistic = '") + statistic + "'\n";
+    CHECK(value(is, "simulate") == base + times);
+    CHECK(value(is + "observable = 'risk'\n", "simulate") == base + 2 * times);
+    CHECK(value(is + "observable = 'risk'\nkind = 'at'\nstep = 0\n", "simulate") == base + times + 1);
+    CHECK(value(is + "observable = 'risk'\nsource = 'simulation'\n", "validate") == base + 2 * times);
+    base += 1000;
+  }
+  // Where there are both, the theory's unless it is said.
+  CHECK(value("", "validate") == Approx(4e-4));
+  CHECK(value("source = 'theory'\nobservable = 'risk'\n", "validate") == Approx(2e-4));
+  CHECK(value("statistic = 'std'\n", "validate") == Approx(4e-5));
+  // The second column has no spread.
+  CHECK(std::isnan(value("statistic = 'std'\nobservable = 'risk'\n", "solve")));
+  run.sample->replicas = 0;
+  CHECK(std::isnan(value("", "simulate")));
+  run.sample.reset();
+  CHECK(std::isnan(value("", "simulate")));
+  run.theory.reset();
+  CHECK(std::isnan(value("", "solve")));
+  refuses("[[measure]]\nname = 'x'\nstatistic = 'q50'\n", "measure[0].statistic: a theory has mean and std, not 'q50'");
+  refuses("[[measure]]\nname = 'x'\nsource = 'simulation'\n", "source");
+  refuses("[[measure]]\nname = 'x'\nsource = 'theory'\n", "source", "simulate");
+  refuses("[[measure]]\nname = 'x'\n", "kind", "stability");
+  refuses("[[measure]]\nname = 'x'\nkind = 'passage-ratio'\nvariants = ['']\nfrom = 1\nto = 1\n",
+          "measure[0].variants: must be the names of two variants");
+  refuses("[[measure]]\nname = 'x'\nkind = 'passage-ratio'\nvariants = ['one', 'tow']\nfrom = 1\nto = 1\n",
+          "measure[0].variants: there is no variant 'tow', did you mean 'two'?; known: one, two", "solve",
+          {"one", "two"});
+}
+
+TEST_CASE("an observable that a curve does not have is named with those that it has") {
+  const auto said = [](const std::string& keys, const std::string& what, VariantRun run) {
+    try {
+      evaluated("[[measure]]\nname = 'x'\nobservable = 'rsik'\n" + keys, {std::move(run)}, what);
+    } catch (const settings::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  VariantRun simulated;
+  simulated.sample = noisy(3, 0.1, 1);
+  CHECK(said("", "solve", theory(power_law(1, 1))) ==
+        "measure x: the theory has no observable 'rsik', did you mean 'risk'?; it has excess_mse, risk");
+  CHECK(said("", "simulate", simulated) ==
+        "measure x: the simulation has no observable 'rsik', did you mean 'risk'?; it has excess_mse, risk");
+  models::Trajectory none = power_law(1, 1);
+  none.columns.clear();
+  CHECK(said("", "solve", theory(none)) == "measure x: the theory has no observables");
+  // Before anything is computed: by what either side is known to have, of the measure's own variant.
+  const auto checked = [](const std::string& keys, std::size_t variant, const std::string& what) {
+    KnownObservables known;
+    known.theory = {"risk"};
+    known.simulation = {"norm"};
+    try {
+      for (const auto& measure : read_measures(parsed("[[measure]]\nname = 'x'\n" + keys), {"u", "v", "w"}, {}, what))
+        measure->check(variant, known);
+    } catch (const settings::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  CHECK(checked("variant = 'v'\nobservable = 'risk'\n", 1, "solve").empty());
+  CHECK(checked("variant = 'v'\nobservable = 'norm'\n", 1, "solve")
+            .ends_with("the theory has no observable 'norm'; it has risk"));
+  CHECK(checked("variant = 'v'\nobservable = 'norm'\n", 0, "solve").empty());
+  CHECK(checked("variant = 'v'\nobservable = 'norm'\nsource = 'simulation'\n", 1, "validate").empty());
+  CHECK(checked("variant = 'v'\nobservable = 'risk'\n", 1, "simulate")
+            .ends_with("the simulation has no observable 'risk'; it has norm"));
+  CHECK(checked("variant = 'v'\n", 1, "solve").empty());
+  const std::string ratio = "kind = 'passage-ratio'\nvariants = ['w', 'u']\nfrom = 1\nto = 1\nobservable = 'norm'\n";
+  CHECK_FALSE(checked(ratio, 0, "solve").empty());
+  CHECK(checked(ratio, 1, "solve").empty());
+  CHECK_FALSE(checked(ratio, 2, "solve").empty());
+}
+
+TEST_CASE("a slope's numbers are those of the fit over its window, whose ends are in it") {
+  // The fifth root of e apart, with a bend and scatter.
+  models::Trajectory bent;
+  bent.columns = {{{"loss", "", ""}, {}, {}}};
+  random::Stream stream(2, 0);
+  for (int k = 0; k <= 30; ++k) {
+    bent.steps.push_back(std::exp(0.2 * k));
+    bent.columns[0].value.push_back(0.5 + std::exp(-0.1 * k - 0.002 * k * k + 0.02 * stream.normal()));
+  }
+  std::vector<double> above;
+  for (const double y : bent.columns[0].value) above.push_back(y - 0.5);
+  const double from = bent.steps[8], to = bent.steps[25];
+  const auto slope = [&](double first, double last, const std::string& more = "") {
+    const auto v =
+        evaluated("[[measure]]\nname = 's'\nkind = 'slope'\nsubtract = 0.5\nfrom = " + settings::text_of(first) +
+                      "\nto = " + settings::text_of(last) + "\n" + more,
+                  {theory(bent)});
+    return std::vector<double>{v.at("s"), v.at("s_se"), v.at("s_curvature"), v.at("s_curved")};
+  };
+  const auto expected = [&](double first, double last, double tolerance) {
+    ExponentOptions options{first, last, tolerance};
+    const ExponentFit fit = fit_exponent(bent.steps, above, options);
+    return std::vector<double>{fit.exponent, fit.standard_error, fit.curvature, fit.curved ? 1. : 0.};
+  };
+  const auto same = [](const std::vector<double>& a, const std::vector<double>& b) {
+    for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
+  };
+  const std::vector<double> whole = expected(from * 0.99, to * 1.01, 0.05);
+  same(slope(from * (1 + 0.9e-9), to * (1 - 0.9e-9)), whole);
+  same(slope(from * (1 - 1e-3), to * (1 + 1e-3)), whole);
+  same(slope(from * (1 + 1.1e-9), to), expected(from * 1.01, to * 1.01, 0.05));
+  same(slope(from, to * (1 - 1.1e-9)), expected(from * 0.99, to * 0.99, 0.05));
+  CHECK(whole[3] == 1);
+  for (const double by : {0.99, 1.01})
+    CHECK(slope(from, to, "tolerance = " + settings::text_of(by * std::abs(whole[2])) + "\n")[3] == (by < 1 ? 1 : 0));
+  // The record must reach the window's end, to a billionth, and have numbers there alone.
+  const double last = bent.steps.back();
+  CHECK(std::isfinite(slope(from, last * (1 + 0.9e-9))[0]));
+  CHECK(std::isnan(slope(from, last * (1 + 1.1e-9))[0]));
+  bent.columns[0].value[7] = INFINITY;
+  bent.columns[0].value[26] = NAN;
+  same(slope(from, to), whole);
+  bent.columns[0].value[8] = INFINITY;
+  CHECK(std::isnan(slope(from, to)[0]));
+  bent.columns[0].value[8] = 1;
+  bent.columns[0].value[25] = INFINITY;
+  CHECK(std::isnan(slope(from, to)[0]));
+  // Three points have a slope, no error of a curvature, and so no word on whether it is curved.
+  CHECK(std::isnan(slope(bent.steps[10], bent.steps[12])[3]));
+  CHECK(std::isfinite(slope(bent.steps[10], bent.steps[12])[2]));
+}
+
+TEST_CASE("formulas of a curve know where it starts, its first step after 0 and its last") {
+  const auto at = [](const std::string& step, models::Trajectory curve) {
+    return evaluated("[[measure]]\nname = 'x'\nkind = 'at'\nstep = '" + step + "'\n", {theory(std::move(curve))})
+        .at("x");
+  };
+  models::Trajectory line;
+  line.steps = {0, 2, 8};
+  line.columns = {{{"loss", "", ""}, {5, -1, 3}, {}}};
+  CHECK(at("first", line) == -1);
+  CHECK(at("last", line) == 3);
+  CHECK(at("initial + 3", line) == 3);
+  CHECK(at("alpha + 0.5", line) == -1);
+  line.steps = {0};
+  line.columns[0].value = {5};
+  CHECK(std::isnan(at("first", line)));
+  CHECK(at("0", line) == 5);
 }

@@ -205,3 +205,156 @@ TEST_CASE("numbers that do not fluctuate match to rounding, or to the error that
   CHECK(match(1e-20 + 1.9e-23, 1e-20, 0));
   CHECK_FALSE(match(1e-20 + 2.2e-23, 1e-20, 0));
 }
+
+TEST_CASE(
+    "a replica's skewness is the sample's, shrunk to the usual one of its coefficient of variation; the tails are its "
+    "range") {
+  std::vector<std::vector<std::vector<double>>> values(3, std::vector<std::vector<double>>(4));
+  random::Stream stream(19, 0);
+  for (std::size_t r = 0; r < 50; ++r)
+    for (std::size_t t = 0; t < 4; ++t) {
+      const double z = stream.normal();
+      values[0][t].push_back(std::exp((0.2 + 0.2 * static_cast<double>(t)) * z));
+      values[1][t].push_back(2 - std::exp(0.4 * stream.normal() + 0.1 * static_cast<double>(t)));
+      values[2][t].push_back(1 + 0.1 * z + (t == 2 && r == 7 ? -2 : 0));  // below 0 once
+    }
+  models::Trajectory t = theory_of({0, 1, 2, 3}, {{1, 1.1, 1.2, 1.3}, {1, -0.5, 0.4, 0.3}, {1, 1, 1, 1}});
+  t.columns[0].std = {0, 0.7, 0.8, 0.9};
+  const Sample sample = sample_of({0, 1, 2, 3}, values);
+  const ComparedCells shared = compared_cells(t, sample);
+  REQUIRE(shared.cells.size() == 9);
+  for (std::size_t o = 0; o < 3; ++o) {
+    double least = 0, most = 0;
+    bool positive = true;
+    for (std::size_t k = 1; k < 4; ++k) {
+      const ComparedCell& cell = shared.cells[3 * o + k - 1];
+      const auto& x = values[o][k];
+      double mean = 0, m2 = 0, m3 = 0;
+      for (const double v : x) mean += v / 50;
+      for (const double v : x) {
+        m2 += std::pow(v - mean, 2) / 50;
+        m3 += std::pow(v - mean, 3) / 50;
+      }
+      const double theory = t.columns[o].value[k], std = o == 0 ? t.columns[0].std[k] : std::sqrt(m2 * 50 / 49);
+      const bool above = theory > 0 && *std::ranges::min_element(x) >= 0;
+      const double c = above ? std / theory : 0, usual = 2.5 * c, spread = 0.5 + 0.5 * c;
+      const double expected =
+          (spread * spread * m3 / std::pow(m2, 1.5) + 6 / 50. * usual) / (spread * spread + 6 / 50.);
+      CHECK(cell.skewness == Approx(expected).epsilon(1e-10));
+      CHECK(cell.positive() == above);
+      CHECK(cell.std() == Approx(std).epsilon(1e-12));
+      CHECK(cell.scale() == std::abs(theory));
+      least = std::min(least, expected);
+      most = std::max(most, expected);
+      positive = positive && above;
+    }
+    CHECK(shared.tails[o].least == Approx(least).epsilon(1e-10));
+    CHECK(shared.tails[o].most == Approx(most).epsilon(1e-10));
+    CHECK(shared.tails[o].positive == positive);
+    CHECK(positive == (o == 0));
+  }
+}
+
+TEST_CASE("a sample of one value: what it may have missed by its thresholds, met from both sides") {
+  // `largest` at step 0, then n replicas at `value`; a second observable that fluctuates, or not.
+  struct Still {
+    double value = 0, theory = 0, std = 0, largest = 4, rounding = 0;
+    std::size_t n = 200;
+    bool random = true;
+  };
+  const auto kind_of = [](const Still& s) {
+    models::Trajectory t = theory_of({0, 1}, {{1, s.theory}, {1, 1}});
+    if (s.std > 0) t.columns[0].std = {0, s.std};
+    t.columns[0].rounding = s.rounding;
+    const Sample sample = sample_of(
+        {0, 1}, {{std::vector<double>(s.n, s.largest), std::vector<double>(s.n, s.value)},
+                 {std::vector<double>(s.n, 1.0), s.random ? normal(s.n, 1, 0.1) : std::vector<double>(s.n, 1.0)}});
+    const ComparedCells shared = compared_cells(t, sample);
+    REQUIRE(shared.cells.size() == 2);
+    return shared.cells[0].kind;
+  };
+  // All of n replicas miss what has probability p with probability below 1% where p > log(100)/n.
+  for (const std::size_t n : {200U, 50U})
+    for (const double by : {0.99, 1.01}) {
+      CAPTURE(n);
+      CAPTURE(by);
+      const double met = std::log(100.0) / static_cast<double>(n), missed = by < 1;
+      // With the exact deviation: P >= t^2/(t^2 + s^2).
+      const double t = 0.02, s = t * std::sqrt(1 / (by * met) - 1);
+      CHECK(kind_of({.theory = t, .std = s, .n = n}) == (missed ? CellKind::heavy : CellKind::frozen));
+      CHECK(kind_of({.theory = -t, .std = s, .n = n}) == (missed ? CellKind::heavy : CellKind::frozen));
+      CHECK(kind_of({.value = 3, .theory = 3 - t, .std = s, .n = n}) == (missed ? CellKind::heavy : CellKind::frozen));
+      // Without: runs as large as 4.
+      const double away = by * met * 4;
+      CHECK(kind_of({.theory = away, .n = n}) == (missed ? CellKind::heavy : CellKind::deterministic));
+      CHECK(kind_of({.theory = away, .n = n, .random = false}) == CellKind::deterministic);
+      CHECK(kind_of({.value = 3, .theory = 3 - away, .n = n}) == CellKind::deterministic);
+    }
+  // A share whose runs would lie farther off than any value was: variance/away against 4, or against the value itself.
+  for (const double by : {0.99, 1.01}) {
+    CHECK(kind_of({.value = 3, .theory = 3 - 0.01, .std = std::sqrt(by * 0.04)}) ==
+          (by < 1 ? CellKind::heavy : CellKind::frozen));
+    CHECK(kind_of({.value = 3, .theory = 3 - 0.01, .std = std::sqrt(by * 0.03), .largest = 1}) ==
+          (by < 1 ? CellKind::heavy : CellKind::frozen));
+    // At 0 that is no matter.
+    CHECK(kind_of({.theory = 0.01, .std = 0.3}) == CellKind::heavy);
+    // What lies within the theory's rounding is 0, whether of the mean, of the theory or of what is between.
+    CHECK(kind_of({.value = 0.001 * by, .theory = 0.01, .std = 0.3, .rounding = 0.001}) ==
+          (by < 1 ? CellKind::heavy : CellKind::frozen));
+    CHECK(kind_of({.theory = 0.001 * by, .std = 0.3, .rounding = 0.001}) ==
+          (by < 1 ? CellKind::deterministic : CellKind::heavy));
+    CHECK(kind_of({.value = 3, .theory = 3 - 0.001 * by, .std = 0.05, .rounding = 0.001}) ==
+          (by < 1 ? CellKind::deterministic : CellKind::heavy));
+    CHECK(kind_of({.value = 3, .theory = 3, .std = 0.001 * by, .rounding = 0.001}) ==
+          (by < 1 ? CellKind::deterministic : CellKind::frozen));
+  }
+  CHECK(kind_of({.value = 3, .theory = 3, .std = 0.3}) == CellKind::frozen);
+  CHECK(kind_of({.value = 1e-291, .theory = 0.01, .std = 0.3}) == CellKind::heavy);
+  CHECK(kind_of({.value = 1e-289, .theory = 0.01, .std = 0.3}) == CellKind::frozen);
+  CHECK(kind_of({.value = 3, .theory = 1, .std = infinite}) == CellKind::heavy);
+}
+
+TEST_CASE("what fluctuates does so by more than its rounding, and by more than that of its mean") {
+  const auto fluctuating = [](double mean, double spread, double rounding) {
+    models::Trajectory t = theory_of({0, 1}, {{1, mean}});
+    t.columns[0].rounding = rounding;
+    std::vector<double> values;
+    for (int r = 0; r < 50; ++r) values.push_back(mean + (r % 2 ? spread : -spread) * std::sqrt(49 / 50.));
+    return compared_cells(t, sample_of({0, 1}, {{std::vector<double>(50, 1.0), values}})).cells[0].kind ==
+           CellKind::fluctuating;
+  };
+  for (const double by : {0.98, 1.02}) {
+    CHECK(fluctuating(2, by * 2e-10, 0) == (by > 1));
+    CHECK(fluctuating(-2, by * 2e-10, 0) == (by > 1));
+    CHECK(fluctuating(2, by * 1e-3, 1e-3) == (by > 1));
+  }
+}
+
+TEST_CASE("over decades: of many replicas by their number; a sample that is mostly 0, or never above it") {
+  // e^(sigma z) at the quantiles of z, of n values: the median is 1 and the 95% quantile nearly e^(1.645 sigma).
+  const auto heavy = [](std::size_t n, double sigma, double std = 0) {
+    std::vector<double> values;
+    double mean = 0;
+    for (std::size_t r = 0; r < n; ++r) {
+      // Alike but for the last twentieth, so that neither the skewness nor one replica decides.
+      const double share = static_cast<double>(r) / static_cast<double>(n - 1);
+      values.push_back(share < 0.5     ? share * 2
+                       : share <= 0.95 ? std::exp(1.645 * sigma * (share - 0.5) / 0.45)
+                                       : std::exp(1.645 * sigma));
+      mean += values.back() / static_cast<double>(n);
+    }
+    return kind(values, mean, std) == CellKind::heavy;
+  };
+  for (const double by : {0.98, 1.02}) {
+    CHECK(heavy(101, by * std::sqrt(3.0)) == (by > 1));
+    // log(n)/2 = 3.8 is more than 3.
+    CHECK(heavy(2001, by * std::sqrt(0.5 * std::log(2001.0))) == (by > 1));
+  }
+  // With an exact deviation it is that which tells.
+  CHECK_FALSE(heavy(101, 1.9, 6));
+  std::vector<double> zeros(100, 0.0);
+  for (std::size_t r = 0; r < 12; ++r) zeros[r] = 1 + 0.01 * static_cast<double>(r);
+  CHECK(kind(zeros, 0.13) == CellKind::heavy);
+  for (std::size_t r = 3; r < 12; ++r) zeros[r] = 0;  // the 95% quantile is 0 as well
+  CHECK(kind(zeros, 0.03) == CellKind::fluctuating);
+}

@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "tests/approx.hpp"
 #include "tests/validation/sweeps/sweep_support.hpp"
@@ -251,4 +255,137 @@ TEST_CASE("the last value of an axis may be infinite") {
   CHECK(plan.axes[0].log);
   refused(replaced(small_sweep, "values = [-0.5, 0.01, 0.1]", "values = [inf, 1]"), {"axis[0].values", "increase"});
   refused(replaced(small_sweep, "values = [-0.5, 0.01, 0.1]", "values = [-inf, 1]"), {"axis[0].values"});
+}
+
+TEST_CASE("a table that is no sweep is refused with what is wrong with it") {
+  SweepTable good;
+  good.axes = {{"a", "k.a", true, {1, 2, INFINITY}, {}}, {"kind", "k.k", false, {}, {"u", "v"}}};
+  good.measures = {{"m", "", ""}, {"n", "", ""}};
+  good.cells.assign(6, {CellState::finished, {1, 2}, "", "", 0});
+  good.cells[3] = {};  // not computed yet
+  CHECK_NOTHROW(check_table(good, "x.db"));
+  const auto said = [&](const std::function<void(SweepTable&)>& change) {
+    SweepTable table = good;
+    change(table);
+    const std::string message = error_of([&] { check_table(table, "x.db"); }),
+                      begin = "x.db: is damaged, or no sweep of edgewise: ";
+    CHECK(message.starts_with(begin));
+    return message.substr(std::min(begin.size(), message.size()));
+  };
+  CHECK(said([](SweepTable& t) { t.axes.clear(); }) == "it has no axis");
+  CHECK(said([](SweepTable& t) { t.axes[0].name = "a b"; }) == "'a b' cannot name an axis");
+  CHECK(said([](SweepTable& t) { t.axes[1].name = "A"; }) == "two axes are named 'A'");
+  CHECK(said([](SweepTable& t) { t.axes[0].numbers.clear(); }) == "axis a has no values");
+  CHECK(said([](SweepTable& t) { t.axes[0].words = {"w"}; }) == "axis a has no values");
+  CHECK(said([](SweepTable& t) { t.axes[1].words = {"u", "u"}; }) == "axis kind has a value twice");
+  const std::string order = "the values of axis a do not increase, or cannot stand on its scale";
+  CHECK(said([](SweepTable& t) { t.axes[0].numbers = {1, 1, 2}; }) == order);
+  CHECK(said([](SweepTable& t) { t.axes[0].numbers = {NAN, 1, 2}; }) == order);
+  CHECK(said([](SweepTable& t) { t.axes[0].numbers = {1, 2, NAN}; }) == order);
+  CHECK(said([](SweepTable& t) { t.axes[0].numbers = {0, 1, 2}; }) == order);
+  CHECK_NOTHROW([&] {
+    SweepTable straight = good;
+    straight.axes[0].log = false;
+    straight.axes[0].numbers = {-1, 0, 2};
+    check_table(straight, "x.db");
+  }());
+  CHECK(said([](SweepTable& t) { t.measures[1].name = "M"; }) == "two of its columns are named 'M'");
+  CHECK(said([](SweepTable& t) { t.measures[1].name = "KIND"; }) == "two of its columns are named 'KIND'");
+  CHECK(said([](SweepTable& t) { t.measures[1].name = ""; }) == "two of its columns are named ''");
+  CHECK(said([](SweepTable& t) { t.cells.pop_back(); }) == "its cells are not those of its axes");
+  CHECK(said([](SweepTable& t) { t.cells[2].measures.pop_back(); }) == "a cell has not all of its measures");
+  CHECK(said([](SweepTable& t) {
+          t.cells[2] = {CellState::failed, {}, "", "why", 0};
+        }) == "a cell has not all of its measures");
+}
+
+TEST_CASE("an axis as its keys say: one value, whole numbers, ratios that are nearly equal, scales that are given") {
+  const auto axis = [](const std::string& keys) {
+    return plan_of("[sweep]\n[[axis]]\nkey = \"a.b\"\n" + keys + "\n[experiment]\nmodel = \"x\"").axes[0];
+  };
+  const auto said = [](const std::string& keys) {
+    return error_of([&] { plan_of("[sweep]\n[[axis]]\nkey = \"a.b\"\n" + keys + "\n[experiment]\nmodel = \"x\""); });
+  };
+  CHECK(axis("from = 3\ncount = 1").numbers == std::vector<double>{3});
+  CHECK(axis("from = 3\nto = 3\ncount = 1").numbers == std::vector<double>{3});
+  CHECK(axis("from = -1\nto = 2\ncount = 2").numbers == std::vector<double>{-1, 2});
+  CHECK_FALSE(axis("from = 1\nto = 100\ncount = 3").log);
+  CHECK(axis("from = 1\nto = 100\ncount = 3\nscale = \"log\"").numbers == std::vector<double>{1, 10, 100});
+  CHECK(axis("from = 1\nto = 9\ncount = 4\nwhole = true").numbers == std::vector<double>{1, 4, 6, 9});
+  CHECK(axis("values = [0.6, 2.4]\nwhole = true").numbers == std::vector<double>{1, 2});
+  CHECK(axis("values = [1, 10, 100]\nscale = \"linear\"").log == false);
+  CHECK(axis("values = [1, 2, 9]\nscale = \"log\"").log);
+  CHECK(axis("values = [2, 4]").log == false);
+  CHECK(axis("values = [2, 4, inf]").log == false);
+  CHECK(axis("values = [2, 4, 8, inf]").log);
+  CHECK(axis("values = [-1, 1, 2]").log == false);
+  CHECK(axis("values = [0, 1, 2]").log == false);
+  // The middle off by less than a hundredth of the step of the logarithm, or more, to either side.
+  for (const double off : {-1.0, 1.0})
+    for (const double by : {0.97, 1.03}) {
+      const double middle = std::pow(10, 1 + off * by * 0.01);
+      CHECK(axis("values = [1, " + settings::text_of(middle) + ", 100]").log == (by < 1));
+    }
+  CHECK(holds(said("from = 1\ncount = 2"), "axis[0].to: is required, unless `values` lists the values"));
+  CHECK(holds(said("from = 1\nto = 2"), "axis[0].count: is required, unless `values` lists the values"));
+  CHECK(holds(said("from = 1\nto = 1\ncount = 2"), "axis[0].to: must be above `from`"));
+  CHECK(holds(said("values = [0, 1]\nscale = \"log\""), "axis[0].values: must be > 0 on a logarithmic scale"));
+  CHECK(
+      holds(said("from = 0\nto = 1\ncount = 2\nscale = \"log\""), "axis[0].from: must be > 0 on a logarithmic scale"));
+  CHECK(holds(said("values = [\"a\"]\nwhole = true"), "axis[0].whole: has no meaning for texts"));
+  CHECK(holds(said("values = [\"a\"]\nto = 1"),
+              "axis[0].to: `values` lists the values already; leave one of the two out"));
+  CHECK(holds(said("values = [1]\nfrom = 1"), "axis[0].from: `values` lists the values already"));
+  CHECK(holds(said("values = [true]"), "axis[0].values: "));
+  for (const std::string key : {"", ".b", "a.", "a..b", "b"})
+    CHECK(holds(error_of([&] {
+                  plan_of("[sweep]\n[[axis]]\nkey = \"" + key +
+                          "\"\nname = \"c\"\nvalues = [1]\n[experiment]\nmodel = \"x\"");
+                }),
+                "axis[0].key: must have the form section.key, got '" + key + "'"));
+  CHECK(plan_of("[sweep]\n[[axis]]\nkey = \"model\"\nvalues = [\"x\", \"y\"]\n[experiment]\n").axes[0].name == "model");
+}
+
+TEST_CASE("derived values: which are named, by what, and what they cannot be") {
+  const auto with = [](const std::string& derived) {
+    return "[sweep]\n[[axis]]\nkey = \"a.x\"\nvalues = [1, 2]\n[[variant]]\nname = \"u\"\n[[variant]]\nname = \"v\"\n" +
+           derived + "[experiment]\nmodel = \"x\"\n";
+  };
+  const auto variables = [&](const std::string& derived) { return plan_of(with(derived)).variables(); };
+  using Names = std::vector<std::string>;
+  CHECK(variables("[[derived]]\nkey = \"b.y\"\nvalue = \"x + cell\"\n") == Names{"x", "y"});
+  CHECK(variables("[[derived]]\nkey = \"b.y\"\nname = \"z\"\nvalue = \"x\"\n") == Names{"x", "z"});
+  CHECK(variables("[[derived]]\nname = \"z\"\nvalue = \"x\"\n") == Names{"x", "z"});
+  // A last part that is known already, or that no formula can read, is no name.
+  CHECK(variables("[[derived]]\nkey = \"b.x\"\nvalue = \"x\"\n") == Names{"x"});
+  CHECK(variables("[[derived]]\nkey = \"b.pi\"\nvalue = \"x\"\n") == Names{"x"});
+  CHECK(variables("[[derived]]\nkey = \"b.y\"\nvalue = \"x\"\nvariant = \"u\"\n[[derived]]\nkey = \"b.y\"\nvalue = "
+                  "\"y\"\nvariant = \"v\"\n") == Names{"x", "y"});
+  const auto said = [&](const std::string& derived) { return error_of([&] { plan_of(with(derived)); }); };
+  CHECK(holds(said("[[derived]]\nkey = \"b.y\"\nname = \"a-b\"\nvalue = \"x\"\n"),
+              "derived[0].name: 'a-b' cannot stand in a formula; use letters, digits and _"));
+  CHECK(holds(said("[[derived]]\nkey = \"a.x\"\nvalue = \"x\"\n"), "derived[0].key: 'a.x' is an axis already"));
+  CHECK(holds(said("[[derived]]\nkey = \"y\"\nvalue = \"x\"\n"), "derived[0].key: must have the form section.key"));
+  CHECK(holds(said("[[derived]]\nkey = \"b.y\"\nvalue = \"x\"\nvariant = \"w\"\n"),
+              "derived[0].variant: there is no variant 'w'"));
+  CHECK(holds(said("[[derived]]\nname = \"X\"\nvalue = \"x\"\n"),
+              "derived[0].name: 'X' stands for something else already"));
+  CHECK(holds(said("[[derived]]\nname = \"Cell\"\nvalue = \"x\"\n"),
+              "derived[0].name: 'Cell' is a column of every sweep"));
+}
+
+TEST_CASE("axis values of one and of two, below 1 and far above, to their last digits") {
+  CHECK(axis_values(2, 8, 1, false) == std::vector<double>{2});
+  CHECK(axis_values(2, 8, 0, false).empty());
+  CHECK(axis_values(2, 8, 2, true) == std::vector<double>{2, 8});
+  CHECK(axis_values(2, 8, 3, true) == std::vector<double>{2, 4, 8});
+  CHECK(axis_values(2, 8, 3, false) == std::vector<double>{2, 5, 8});
+  CHECK(axis_values(-8, -2, 3, false) == std::vector<double>{-8, -5, -2});
+  CHECK(axis_values(-4, 2, 3, false) == std::vector<double>{-4, -1, 2});
+  CHECK(axis_values(1e-320, 3e-320, 3, false)[1] == 2e-320);
+  CHECK(axis_values(1e-9, 1, 10, true)[4] == 1e-5);
+  CHECK(axis_values(1e9, 1e18, 10, true)[4] == 1e13);
+  // A value is that of twelve digits where it is but four roundings away: 12345678901.2 and no more.
+  CHECK(axis_values(0, 0.0246913578024, 3, false)[1] == 0.0123456789012);
+  CHECK(axis_values(0, 2 / 3.0, 3, false)[1] == 1 / 3.0);
 }

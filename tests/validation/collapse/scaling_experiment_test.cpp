@@ -9,10 +9,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "models/framework/scaling_law.hpp"
+#include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "tests/approx.hpp"
 
@@ -56,9 +58,10 @@ ScalingCollapse collapsed(const std::string& text, unsigned threads = 1) {
 /// A run of loss .2 + scale/(1 + step) with known fluctuations.
 class Known : public models::Problem {
  public:
-  Known(double scale, std::uint64_t last) : scale_(scale), last_(last) {}
+  Known(double scale, std::uint64_t last, double noise = 0.3, bool has_runs = false)
+      : scale_(scale), last_(last), noise_(noise), has_runs_(has_runs) {}
   double above(double step) const { return scale_ / (1 + step); }
-  double std(double step) const { return 0.3 * above(step) * scale_ / (2 + step); }
+  double std(double step) const { return noise_ * above(step) * scale_ / (2 + step); }
   double correlation(double step) const { return 0.5 * step / static_cast<double>(last_); }
 
   models::Trajectory solve() const override {
@@ -77,7 +80,7 @@ class Known : public models::Problem {
      public:
       explicit Law(const Known& of) : of_(of) {}
       double floor() const override { return 0.2; }
-      bool simulated() const override { return false; }
+      bool simulated() const override { return of_.has_runs_; }
       double horizon() const override { return 10; }
       double limit(double x) const override { return 1 / x; }
       std::optional<Fluctuations> fluctuations(std::span<const std::uint64_t> steps) const override {
@@ -98,6 +101,48 @@ class Known : public models::Problem {
  private:
   double scale_;
   std::uint64_t last_;
+  double noise_;
+  bool has_runs_;
+};
+
+/// Sizes of known curves, and runs around them: replicas of size p from `seeds`, at every step.
+struct KnownSizes {
+  std::vector<ScaledProblem> sizes;
+  std::vector<const Known*> known;
+  ScalingOptions options;
+  std::vector<Sample> samples;
+
+  KnownSizes(const std::string& collapse, double noise, std::vector<std::size_t> replicas) {
+    const models::Experiment base = read(small + "[collapse]\nsizes = [8, 32, 64]\nhorizon = '10*size/8'\n" + collapse);
+    options = read_scaling(base.table);
+    sizes = at_sizes(base, options);
+    for (std::size_t p = 0; p < 3; ++p) {
+      auto problem =
+          std::make_unique<Known>(1 + 0.4 * static_cast<double>(p), sizes[p].experiment.time.steps, noise, true);
+      known.push_back(problem.get());
+      sizes[p].problem = std::move(problem);
+      Sample& sample = samples.emplace_back();
+      sample.axis = sizes[p].experiment.axis;
+      sample.observables = {{"loss", "", ""}};
+      sample.replicas = replicas[p];
+      for (std::uint64_t t = 0; t <= sizes[p].experiment.time.steps; ++t) sample.steps.push_back(t);
+      sample.values.resize(sample.steps.size());
+      for (std::size_t r = 0; r < replicas[p]; ++r) {
+        random::Stream stream(4, r, p);
+        double walk = 0;
+        for (std::size_t t = 0; t < sample.steps.size(); ++t) {
+          const auto step = static_cast<double>(t);
+          walk = 0.7 * walk + std::sqrt(0.51) * stream.normal();
+          sample.values[t].push_back(0.2 + known[p]->above(step) *
+                                               std::exp(known[p]->std(step) / known[p]->above(step) * walk));
+        }
+      }
+    }
+  }
+  ScalingCollapse collapse() {
+    std::size_t next = 0;
+    return collapse_of(sizes, options, [&](const ScaledProblem&) { return samples[next++]; });
+  }
 };
 
 }  // namespace
@@ -357,4 +402,202 @@ TEST_CASE("of the simulation: one disagreement decides; agreement of all sizes, 
   CHECK(outcome({yes, yes}, check(true, true), check(false, true)) == no);
   CHECK(outcome({yes, yes}, check(false, false), check(true, true)) == yes);
   CHECK(outcome({open, yes}, check(true, true), {}) == open);
+}
+
+TEST_CASE(
+    "measured spreads beside the predicted ones: errors by leaving out seeds, where they count, and how far they are "
+    "off") {
+  // Up to 40 blocks of seeds; a size may have more of them than another.
+  for (const auto& [noise, low_floor, replicas] : {std::tuple(0.3, false, std::vector<std::size_t>{12, 12, 12}),
+                                                   {0.9, false, {45, 45, 47}},
+                                                   {0.3, true, {9, 9, 9}},
+                                                   {3.0, true, {9, 9, 9}}}) {
+    CAPTURE(noise);
+    CAPTURE(low_floor);
+    KnownSizes problem(std::string("points = 10\n") + (low_floor ? "floor = 0.05\n" : ""), noise, replicas);
+    const double floor = low_floor ? 0.05 : 0.2;
+    const ScalingCollapse r = problem.collapse();
+    REQUIRE(r.simulated);
+    REQUIRE(r.delta_check);
+    const std::size_t points = 10;
+    // Losses at k/10 of each size's end, between the steps around it.
+    SampledCurves curves;
+    for (std::size_t k = 1; k <= points; ++k) curves.x.push_back(static_cast<double>(k) / 10);
+    for (std::size_t p = 0; p < 3; ++p) {
+      const double T = 10.0 * problem.sizes[p].size / 8;
+      curves.size.push_back(problem.sizes[p].size);
+      curves.horizon.push_back(T);
+      auto& of_size = curves.loss.emplace_back();
+      for (std::size_t w = 0; w < replicas[p]; ++w) {
+        auto& run = of_size.emplace_back();
+        for (std::size_t k = 1; k <= points; ++k) {
+          const double at = static_cast<double>(k) * T / 10, before = std::floor(at);
+          const auto t = static_cast<std::size_t>(before);
+          const auto& values = problem.samples[p].values;
+          run.push_back(values[t][w] + (at > before ? (at - before) * (values[t + 1][w] - values[t][w]) : 0));
+        }
+      }
+    }
+    for (std::size_t p = 0; p < 3; ++p)
+      for (std::size_t w = 0; w < replicas[p]; ++w)
+        for (std::size_t k = 0; k < points; ++k)
+          CHECK(r.simulated->loss[p][w][k] == Approx(curves.loss[p][w][k]).epsilon(1e-12));
+    const CollapseSpread spread = spread_of(curves, floor);
+    CHECK(r.simulated_supercollapse == supercollapse_fraction(spread));
+    CHECK(r.simulated_supercollapse_bounds == supercollapse_bounds(curves, floor));
+    const std::size_t seeds = replicas[0], blocks = std::min<std::size_t>(seeds, 40);
+    std::vector<CollapseSpread> left;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      SampledCurves some = curves;
+      for (std::size_t p = 0; p < 3; ++p) {
+        some.loss[p].clear();
+        for (std::size_t w = 0; w < replicas[p]; ++w)
+          if (w % blocks != b) some.loss[p].push_back(curves.loss[p][w]);
+      }
+      left.push_back(spread_of(some, floor));
+    }
+    double end_spread = 0;
+    bool delta_agrees = true, floor_agrees = true;
+    double delta_off = 0, floor_off = 0;
+    std::size_t counted = 0;
+    for (std::size_t k = 0; k < points; ++k) {
+      CAPTURE(k);
+      double sum = 0, squares = 0, within = 0, spreads = 0, tails = 0;
+      for (std::size_t p = 0; p < 3; ++p) {
+        const Known& known = *problem.known[p];
+        const double T = curves.horizon[p], at = std::round(curves.x[k] * T), more = 0.2 - floor;
+        // Recorded losses are those between two steps; fluctuations those of the nearest.
+        const double exact = curves.x[k] * T, low = std::floor(exact);
+        const double loss = known.above(low) + (exact - low) * (known.above(low + 1) - known.above(low)),
+                     last = known.above(T);
+        const double s = known.std(at) / (loss + more), end = known.std(T) / (last + more),
+                     c = k + 1 == points ? 1 : known.correlation(at);
+        const double mean = (loss + more) / (last + more) * (1 + end * end) / (1 + c * s * end);
+        sum += mean / 3;
+        squares += mean * mean / 3;
+        within += mean * mean * ((1 + s * s) * (1 + end * end) / std::pow(1 + c * s * end, 2) - 1) / 3;
+        spreads += s * s / 3;
+        tails += low_floor ? std::pow(known.std(at) / loss, 2) / 3 : 0;
+        if (k + 1 == points) end_spread += end / 3;
+      }
+      // The last size's seeds are those that the variance is over.
+      const double delta =
+          std::sqrt(std::max(0.0, squares - sum * sum) + within * (1 - 1 / (3.0 * static_cast<double>(replicas[2])))) /
+          sum;
+      CHECK(r.delta_check->predicted[k] == Approx(delta).epsilon(1e-5));
+      CHECK(r.floor_check->predicted[k] == Approx(std::sqrt(spreads)).epsilon(1e-9));
+      CHECK(r.delta_check->measured[k] == Approx(spread.delta[k]).epsilon(1e-10).scale(1e-6));
+      CHECK(r.floor_check->measured[k] == Approx(spread.floor[k]).epsilon(1e-10));
+      for (const bool of_floor : {false, true}) {
+        const SpreadCheck& check = of_floor ? *r.floor_check : *r.delta_check;
+        const auto n = static_cast<double>(blocks);
+        double mean = 0, variance = 0;
+        for (const CollapseSpread& one : left) mean += (of_floor ? one.floor : one.delta)[k] / n;
+        for (const CollapseSpread& one : left)
+          variance += std::pow((of_floor ? one.floor : one.delta)[k] - mean, 2) * (n - 1) / n;
+        // The standard error of a log-normal law's deviation: its fourth moment over its square, w^4 + 2 w^3 + 3 w^2 - 3.
+        const double predicted = check.predicted[k], s = std::max(predicted, std::sqrt(tails)), w = 1 + s * s;
+        const double fourth = std::pow(w, 4) + 2 * std::pow(w, 3) + 3 * w * w - 3;
+        const double least = predicted * std::sqrt((fourth - 1) / (4 * 3 * static_cast<double>(seeds)));
+        CHECK(check.error[k] == Approx(std::max(std::sqrt(variance), least)).epsilon(1e-8).scale(1e-6));
+        if (k < 1 || k > 8 || s > 0.3) continue;
+        ++counted;
+        const double gap = std::abs(check.measured[k] - predicted);
+        double& off = of_floor ? floor_off : delta_off;
+        off = std::max(off, gap / predicted);
+        bool& agrees = of_floor ? floor_agrees : delta_agrees;
+        agrees = agrees && (gap <= 4 * check.error[k] || gap <= 0.1 * predicted);
+      }
+    }
+    CHECK((noise > 1 ? counted < 16 : counted == 16));
+    CHECK(r.delta_check->largest == Approx(delta_off).epsilon(1e-8));
+    CHECK(r.floor_check->largest == Approx(floor_off).epsilon(1e-8));
+    CHECK(r.delta_check->agrees == delta_agrees);
+    CHECK(r.floor_check->agrees == floor_agrees);
+    CHECK(r.delta_check->judged == (end_spread <= 0.1));
+  }
+}
+
+TEST_CASE("what runs a collapse cannot be made of is told; of fewer than eight seeds no spread is judged") {
+  const auto said = [](KnownSizes& problem) {
+    try {
+      problem.collapse();
+    } catch (const settings::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  KnownSizes few("points = 4\n", 0.3, {7, 7, 7});
+  CHECK_FALSE(few.collapse().delta_check);
+  CHECK(few.collapse().simulated_spread);
+  KnownSizes enough("points = 4\n", 0.3, {8, 8, 8});
+  CHECK(enough.collapse().delta_check);
+  enough.samples[1].values.back()[3] = 0.2;
+  CHECK(said(enough) == "e.toml: collapse.floor: 0.2 is not below the last loss of a run of size 32, 0.2");
+  KnownSizes diverged("points = 4\n", 0.3, {8, 8, 8});
+  diverged.samples[2].diverged = 2;
+  CHECK(said(diverged) == "e.toml: collapse.sizes: 2 of 8 runs of size 64 diverge");
+  diverged.samples[2].diverged = 0;
+  diverged.samples[2].steps.pop_back();
+  CHECK(said(diverged) == "e.toml: collapse.sizes: 0 of 8 runs of size 64 diverge");
+  KnownSizes high("points = 4\nfloor = 0.25\n", 0.3, {8, 8, 8});
+  CHECK(said(high) == "e.toml: collapse.floor: 0.25 is not below the last loss of size 32, 0.23414634146341465");
+  KnownSizes short_theory("points = 4\n", 0.3, {8, 8, 8});
+  short_theory.sizes[1].problem = std::make_unique<Known>(1, 39, 0.3, true);
+  CHECK(said(short_theory) == "e.toml: collapse.sizes: size 32 has no theory up to its horizon, 40 steps");
+  KnownSizes formula("points = 4\nsimulate = true\n", 0.3, {8, 8, 8});
+  for (std::size_t p = 0; p < 3; ++p)
+    formula.sizes[p].problem = std::make_unique<Known>(1, formula.sizes[p].experiment.time.steps);
+  CHECK(said(formula) ==
+        "e.toml: collapse.simulate: must be false: this model is a formula, of which there is nothing to simulate");
+  // Without being asked to, or asked not to, nothing is simulated.
+  formula.options.simulate.reset();
+  CHECK_FALSE(formula.collapse().simulated);
+  enough.options.simulate = false;
+  CHECK_FALSE(enough.collapse().simulated);
+}
+
+TEST_CASE(
+    "a size's experiment: whole numbers as such, two steps around every x, seeds of its own, a horizon in range") {
+  const models::Experiment base =
+      read(small +
+           "points = 12\n[collapse]\nsizes = [10, 20]\npoints = 4\nhorizon = '3.3 * size + 0.3'\n"
+           "set = [ ' optimizer.batch =size/10', 'optimizer.learning_rate= size/100 ']\n");
+  const auto sizes = at_sizes(base, read_scaling(base.table));
+  const std::uint64_t steps[] = {33, 66};
+  for (std::size_t p = 0; p < 2; ++p) {
+    const models::Experiment& e = sizes[p].experiment;
+    CHECK(e.time.steps == steps[p]);
+    CHECK(*e.table.table("spectrum")->find("dimension") == settings::Value(static_cast<std::int64_t>(10 * (p + 1))));
+    CHECK(*e.table.table("optimizer")->find("batch") == settings::Value(static_cast<std::int64_t>(p + 1)));
+    CHECK(*e.table.table("optimizer")->find("learning_rate") == settings::Value(0.1 * static_cast<double>(p + 1)));
+    CHECK(e.monte_carlo.seed == base.monte_carlo.seed + p * 0x9E3779B97F4A7C15ULL);
+    for (const double share : {0.25, 0.5, 0.75})
+      for (const std::uint64_t more : {0U, 1U}) {
+        const auto step = static_cast<std::uint64_t>(share * static_cast<double>(steps[p])) + more;
+        CHECK(std::ranges::find(e.time.at, step) != e.time.at.end());
+      }
+    CHECK(e.time.at.size() <= 8);  // those, 0 and the last
+  }
+  const auto said = [](const std::string& collapse) {
+    try {
+      const models::Experiment e = read(small + "[collapse]\n" + collapse);
+      at_sizes(e, read_scaling(e.table));
+    } catch (const settings::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(said("sizes = [8, 9]\nhorizon = '19.6'\n").empty());
+  CHECK(said("sizes = [8, 9]\nhorizon = '19.4'\n") ==
+        "e.toml: collapse.horizon: gives 19 steps at size 8; 20 to 1e15 are needed");
+  CHECK(said("sizes = [8, 9]\nhorizon = '1.1e15'\n").starts_with("e.toml: collapse.horizon: gives "));
+  CHECK(said("sizes = [8, 8]\n") == "e.toml: collapse.sizes: two or more different sizes are needed");
+  CHECK(said("sizes = [8, 9]\nset = ['collapse.points = 3']\n") ==
+        "e.toml: collapse.set: collapse.points cannot change with the size; the steps are the horizon's");
+  CHECK(said("sizes = [8, 9]\nset = ['batch = 3']\n")
+            .starts_with("e.toml: collapse.set: must be \"section.key = FORMULA\""));
+  CHECK(said("sizes = [8, 9]\nwell = 0.05\nbroken = 0.04\n") == "e.toml: collapse.broken: must not be below `well`");
+  CHECK(said("sizes = [8, 9]\nhorizon = '99'\nwell = 0.05\nbroken = 0.05\n").empty());
+  CHECK(said("sizes = [8, 9]\nkey = 'a.b.c'\n").find("collapse.key: ") != std::string::npos);
 }

@@ -1,12 +1,15 @@
 #include "validation/verdicts/predictions.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "models/framework/absent.hpp"
 #include "random/random.hpp"
@@ -547,4 +550,216 @@ TEST_CASE(
   CHECK(detectable(0, -0.25, 0.5) == Approx(detectable(1, -0.25, 0.5) / 0.5).epsilon(1e-12));
   CHECK(detectable(0, -infinity, 0.25) == Approx(detectable(1, -infinity, 0.25) / 0.25).epsilon(1e-12));
   CHECK(detectable(0, 0, infinity) == Approx(detectable(1, 0, infinity)).epsilon(1e-12));
+}
+
+TEST_CASE("a median of few runs, written out: its error, its score, and what would be detected") {
+  const double values[] = {3, 1, 8, 2.5, 9, 4, 6, 11, 10, 7.5, 5, 12.5, 2, 13};
+  int finite = 0;
+  for (int n = 1; n <= 14; ++n) {
+    CAPTURE(n);
+    // One run more is of another kind, and one did not fluctuate on its way.
+    const Sample s = made(static_cast<std::size_t>(n) + 1, {0, 10}, [&](std::size_t r, std::size_t t) {
+      return t == 0 ? static_cast<double>(r) : r < static_cast<std::size_t>(n) ? values[r] : -1.0;
+    });
+    std::vector<double> sorted(values, values + n);
+    std::ranges::sort(sorted);
+    const auto at = [&](int i) { return sorted[static_cast<std::size_t>(i)]; };
+    Prediction p = last_x(5.2, infinity);
+    p.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+      return run.values("x").back() < 0 ? std::nullopt : std::optional(run.values("x").back());
+    };
+    VerdictOptions options;
+    options.power = 0.8;
+    options.resolution = 100;
+    const double alarm = 0.04;
+    const auto v = judge_prediction(p, s, options, alarm);
+    CHECK(v.runs == static_cast<std::size_t>(n));
+    CHECK(v.step == 10);
+    CHECK(v.estimate == Approx(n % 2 ? at(n / 2) : (at(n / 2 - 1) + at(n / 2)) / 2));
+    // The closest order statistics j and n - 1 - j that hold the median with 68%: not by j or fewer on either side.
+    double error = n > 1 ? (sorted.back() - sorted.front()) / 2 : infinity;
+    for (int j = 0; j < n / 2; ++j)
+      if (1 - 2 * binomial_tail(n - j, n, 0.5) >= 0.6826894921) error = (at(n - 1 - j) - at(j)) / 2;
+    CHECK(v.error == error);
+    int below = 0;
+    for (const double x : sorted) below += x < 5.2;
+    const double tail = binomial_tail(below, n, 0.5);
+    const double z = v.estimate < 5.2 && tail < 0.4999 ? normal_quantile(tail) : 0;
+    CHECK(v.z == Approx(z).epsilon(1e-9));
+    CHECK(v.p_value == Approx(z < 0 ? tail : 1).epsilon(1e-9));
+    int needed = n + 1;
+    while (binomial_tail(needed - 1, n, 0.5) <= alarm) --needed;
+    double miss = infinity;
+    if (needed <= n) {
+      const double share = where(
+          0, 1, [&](double q) { return binomial_tail(needed, n, q); }, 0.8);
+      const double place = share * (n + 1) - 1;
+      if (place <= n - 1) {
+        const int i = std::min(static_cast<int>(place), n - 2);
+        miss = at(i) + (place - i) * (at(i + 1) - at(i)) - v.estimate;
+      }
+    }
+    CHECK((v.detectable == miss / 2 || v.detectable == Approx(miss / 2).epsilon(1e-9)));
+    CHECK(v.judged == (miss < infinity));
+    finite += v.judged;
+    // Turned over it is the same on the other side.
+    Sample turned = s;
+    for (auto& cell : turned.values)
+      for (double& x : cell) x = -x;
+    Prediction other = p;
+    other.low = -infinity;
+    other.high = -5.2;
+    other.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+      return run.values("x").back() > 0 ? std::nullopt : std::optional(run.values("x").back());
+    };
+    const auto mirrored = judge_prediction(other, turned, options, alarm);
+    CHECK(mirrored.estimate == -v.estimate);
+    CHECK(mirrored.error == v.error);
+    CHECK(mirrored.z == Approx(-v.z).epsilon(1e-12));
+    CHECK(mirrored.p_value == Approx(v.p_value).epsilon(1e-12));
+    CHECK((mirrored.detectable == v.detectable || mirrored.detectable == Approx(v.detectable).epsilon(1e-12)));
+  }
+  CHECK(finite > 2);
+}
+
+TEST_CASE("what is said of a prediction, word by word") {
+  const auto line = [](std::size_t n) {
+    return made(n, {0, 10}, [](std::size_t r, std::size_t) { return 1 + 0.01 * static_cast<double>(r); });
+  };
+  const Sample s = line(101);
+  VerdictOptions options;
+  options.resolution = 0.2;
+  using namespace std::string_literals;
+  const auto inside = judge_prediction(last_x(1.4, 1.6), s, options, 0.01);
+  CHECK(inside.reason.starts_with("it lies in the interval; a distance of "));
+  CHECK(inside.reason.ends_with(" from the interval would have been detected"));
+  const auto near = judge_prediction(last_x(-infinity, 1.44), s, options, 0.01);
+  CHECK(near.reason.starts_with(fmt::format(
+      "it lies {:.2f} standard errors outside the interval, below {:.2f}; a distance", near.z, near.critical_z)));
+  const auto off = judge_prediction(last_x(1.8, infinity), s, options, 0.01);
+  CHECK(off.reason ==
+        "the median of the last x, 1.5 +- 0.06 of 101 runs, lies outside the interval (at least 1.8; p = 1.4e-09)");
+  CHECK(summary(off) == "end: median of the last x 1.5 +- 0.06 of 101 runs, predicted 2 (at least 1.8): disagrees");
+  CHECK(holds(judge_prediction(last_x(-infinity, 1.2), s, options, 0.01).reason, "(at most 1.2; p = "));
+  options.resolution = 0.01;
+  const auto coarse = judge_prediction(last_x(1.4, 1.6), s, options, 0.01);
+  CHECK(coarse.reason.starts_with("101 runs of the kind could have missed a distance from the interval of "));
+  CHECK(coarse.reason.ends_with(", more than the resolution of 1% asked"));
+  CHECK(summary(coarse) ==
+        "end: median of the last x 1.5 +- 0.06 of 101 runs, predicted 2 (1.4 to 1.6): inconclusive: " + coarse.reason);
+  const auto few = judge_prediction(last_x(1, 3), line(3), options, 0.01);
+  CHECK(few.reason == "3 runs of the kind are too few to detect anything: those that did not diverge");
+  CHECK(summary(few) ==
+        "end: median of the last x 1.01 +- 0.01 of 3 runs, predicted 2 (1 to 3): not judged, too few runs");
+  Prediction first = last_x(1, 3);
+  first.statistic = [](const RecordedReplica& run) -> std::optional<double> {
+    return run.values("x").back() == 1 ? std::optional(1.0) : std::nullopt;
+  };
+  const auto one = judge_prediction(first, line(3), options, 0.01);
+  CHECK(one.reason == "1 run of the kind is too few to detect anything: those that did not diverge");
+  CHECK(summary(one) == "end: median of the last x 1 of 1 run, predicted 2 (1 to 3): not judged, too few runs");
+  const Sample still = made(3, {0, 10}, [](std::size_t, std::size_t) { return 1.95; });
+  const auto same = judge_prediction(last_x(1.9, 2.1), still, options, 0.01);
+  CHECK(same.reason == "every replica is the same run, and its number lies in the interval");
+  CHECK(same.error == 0);
+  CHECK(same.detectable == 0);
+  CHECK(same.z == 0);
+  const auto other = judge_prediction(last_x(-infinity, 1.9), still, options, 0.01);
+  CHECK(other.reason == "every replica is the same run, and its number, 1.95, lies outside the interval (at most 1.9)");
+  CHECK(other.z == infinity);
+  CHECK(other.p_value == 0);
+  VerdictOptions asked;
+  asked.predictions = {"end"};
+  Prediction none = last_x(0, 1);
+  none.statistic = [](const RecordedReplica&) { return std::optional<double>(); };
+  CHECK(summary(judge_prediction(none, still, asked, 0.01)) ==
+        "end: no run of the kind: that did not diverge: inconclusive");
+}
+
+TEST_CASE("runs fluctuate where any observable does at any step, after a divergence too") {
+  // x ends at 2 in every run. y, or a later step, may differ.
+  const auto outcome = [](const std::function<void(Sample&)>& change) {
+    Sample s = made(40, {0, 10}, [](std::size_t, std::size_t) { return 2.0; });
+    change(s);
+    Prediction p = last_x(1, 3, Centre::mean);
+    p.statistic = [](const RecordedReplica& run) -> std::optional<double> { return run.values("x")[1]; };
+    return judge_prediction(p, s, {}, 0.01).judged;
+  };
+  CHECK(outcome([](Sample&) {}));
+  CHECK_FALSE(outcome([](Sample& s) { s.values[3][7] += 1; }));
+  CHECK(outcome([](Sample& s) { s.values[3][7] += 1e-10; }));
+  const auto later = [](double last) {
+    return [last](Sample& s) {
+      s.later_steps = {20};
+      s.later_values = {std::vector<double>(40, 2.0), std::vector<double>(40, -2.0)};
+      s.later_values[1][3] = last;
+    };
+  };
+  CHECK(outcome(later(-2)));
+  CHECK_FALSE(outcome(later(-3)));
+  CHECK_FALSE(outcome(later(infinity)));
+  // All of them at infinity are the same.
+  CHECK(outcome([](Sample& s) {
+    s.later_steps = {20};
+    s.later_values = {std::vector<double>(40, infinity), std::vector<double>(40, infinity)};
+  }));
+  // The step that a verdict names is the last one asked.
+  Sample s = made(4, {0, 10}, [](std::size_t r, std::size_t) { return static_cast<double>(r); });
+  CHECK(judge_prediction(last_x(0, 9), s, {}, 0.01).step == 10);
+  s.later_steps = {20, 30};
+  s.later_values.assign(4, std::vector<double>(4, 1.0));
+  CHECK(judge_prediction(last_x(0, 9), s, {}, 0.01).step == 30);
+}
+
+TEST_CASE("observables that predictions name are shown with their sample, each once, where no curve is compared") {
+  const Sample s = made(101, {0, 5, 10}, [](std::size_t r, std::size_t t) {
+    return static_cast<double>(t) + 0.01 * static_cast<double>(r);
+  });
+  std::vector<Prediction> several = {last_x(2.4, 2.6), last_x(2.3, 2.7), last_x(2.2, 2.8)};
+  several[1].observable = "y";
+  several[2].observable = "";
+  VerdictOptions options;
+  options.resolution = 1;
+  const Verdict v = judge(no_curve(), s, several, options, 1);
+  REQUIRE(v.shown.size() == 6);
+  for (std::size_t i = 0; i < 6; ++i) {
+    const std::size_t t = i % 3;
+    const double sign = i < 3 ? 1 : -1;
+    CHECK(v.shown[i].observable == (i < 3 ? "x" : "y"));
+    CHECK(v.shown[i].step == 5 * t);
+    CHECK(v.shown[i].mc_mean == Approx(sign * (static_cast<double>(t) + 0.5)));
+    // 0, .01, ... 1: variance 101 102/12 of .01^2.
+    CHECK(v.shown[i].std_used == Approx(0.01 * std::sqrt(101 * 102 / 12.)));
+    CHECK(v.shown[i].mc_sem == Approx(0.01 * std::sqrt(102 / 12.)));
+    CHECK(std::isnan(v.shown[i].theory));
+    CHECK(std::isnan(v.shown[i].z));
+  }
+  CHECK(v.reason.starts_with("3 predictions hold; a distance of "));
+  // Each has a third of the false alarms; the largest of what would be detected stands for all, and in the reason.
+  double worst = 0;
+  for (const Prediction& p : several) {
+    const auto one = judge_prediction(p, s, options, options.false_alarm / 3);
+    CHECK(one.critical_z == Approx(v.critical_z).epsilon(1e-12));
+    worst = std::max(worst, one.detectable);
+  }
+  CHECK(v.detectable == worst);
+  CHECK(v.p_value == 1);
+  CHECK(v.max_z == 0);
+  CHECK(v.largest_gap == 0);
+  CHECK(v.effective_comparisons == 3);
+  // Where a curve is compared its rows are there, and nothing of it again.
+  models::Trajectory curve;
+  curve.method = "recursion";
+  curve.exact = true;
+  curve.steps = {0, 5, 10};
+  curve.columns = {{{"x", "", ""}, {0.5, 1.5, 2.5}, {}}};
+  const Verdict both = judge(curve, s, several, options, 1);
+  REQUIRE(both.shown.size() == 3);
+  CHECK(both.shown[0].observable == "y");
+  CHECK(both.predictions[0].critical_z == Approx(-normal_quantile(options.false_alarm / 4 / 2)).epsilon(1e-12));
+  // One run is no sample: nothing is judged.
+  const Verdict single =
+      judge(no_curve(), made(1, {0, 10}, [](std::size_t, std::size_t) { return 2.0; }), several, options, 1);
+  CHECK(single.predictions.empty());
+  CHECK(single.outcome == Outcome::inconclusive);
 }

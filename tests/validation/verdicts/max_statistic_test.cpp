@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numbers>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "random/random.hpp"
@@ -78,4 +81,63 @@ TEST_CASE("groups: the spread of a sum, and its place in the law") {
   CHECK(law.exceedance(shift, 1e9) == 0);
   CHECK(law.exceedance(std::vector<double>{0, 0, 0, 0, 10}, 3.5) == 1);
   CHECK(law.exceedance(std::vector<double>{3.5, 0, 0, 0, 0}, 3.5) == Approx(0.5).epsilon(0.1));
+}
+
+TEST_CASE(
+    "the tail is the share of the draws, and beyond the point where these are few that of independent comparisons") {
+  // Of at most 2000 draws all are kept: what no shift lifts beyond z is the law itself.
+  auto data = independent(6, 40);
+  for (std::size_t r = 0; r < 40; ++r) data[1][r] = 0.8 * data[0][r] + 0.6 * data[1][r];
+  const std::vector<std::span<const double>> spans(data.begin(), data.end());
+  const std::vector<std::vector<std::size_t>> groups{{0, 1, 2}, {3, 4}};
+  const std::vector<double> none(8, 0.0);
+  // The last 100 draws, but at least 1%, at most a half of all.
+  for (const auto& [draws, level] :
+       {std::pair<std::size_t, double>{2000, 0.05}, {1000, 0.1}, {300, 1 / 3.0}, {150, 0.5}}) {
+    CAPTURE(draws);
+    const MaxStatistic law(spans, groups, 3, draws);
+    const double resolved = law.critical(level);
+    CHECK(law.exceedance(none, resolved) == Approx(level).epsilon(1.01 / static_cast<double>(draws) / level));
+    for (const double z : {0.5, 1.5, 0.999 * resolved}) CHECK(law.tail(z) == law.exceedance(none, z));
+    for (const double p : {0.9, 0.6, 1.01 * level})
+      CHECK(std::abs(law.exceedance(none, law.critical(p)) - p) < 1.01 / static_cast<double>(draws));
+    const double comparisons = std::log(1 - level) / std::log(1 - std::erfc(resolved / std::sqrt(2)));
+    CHECK(law.effective_comparisons() == Approx(comparisons).epsilon(1e-9));
+    for (const double z : {1.001 * resolved, 4.0, 6.0})
+      CHECK(law.tail(z) == Approx(1 - std::pow(1 - std::erfc(z / std::sqrt(2)), comparisons)).epsilon(1e-6));
+    for (const double p : {0.99 * level, 1e-3})
+      CHECK(std::erfc(law.critical(p) / std::sqrt(2)) == Approx(1 - std::pow(1 - p, 1 / comparisons)).epsilon(1e-9));
+  }
+  const MaxStatistic many(spans, groups, 3);
+  const double resolved = many.critical(0.01);
+  CHECK(many.effective_comparisons() ==
+        Approx(std::log(0.99) / std::log(1 - std::erfc(resolved / std::sqrt(2)))).epsilon(1e-9));
+  CHECK(many.tail(1.2) == Approx(many.exceedance(none, 1.2)).epsilon(0.05));
+}
+
+TEST_CASE("draws have the sample's correlations, of more replicas than comparisons and of fewer") {
+  // P(z1 > 0 or z2 > 0) = 3/4 - asin(rho)/2 pi, where a shift by as much as z leaves no other side. Of 2000 draws it is known to
+  // .011, 4 of which are passed once in 16000.
+  for (const std::size_t replicas : {30U, 4U}) {
+    auto data = independent(6, replicas);
+    for (std::size_t r = 0; r < replicas; ++r) data[3][r] = -0.7 * data[0][r] + 0.4 * data[3][r];
+    const auto correlation = [&](std::size_t a, std::size_t b) {
+      const Moments x = moments(data[a]), y = moments(data[b]);
+      double sum = 0;
+      for (std::size_t r = 0; r < replicas; ++r) sum += (data[a][r] - x.mean) * (data[b][r] - y.mean);
+      return sum / (x.std * y.std * static_cast<double>(replicas - 1));
+    };
+    const auto law = law_of(data, {{0, 1, 2, 3, 4, 5}, {1, 4}});
+    double all = 0;
+    for (std::size_t a = 0; a < 6; ++a)
+      for (std::size_t b = 0; b < 6; ++b) all += correlation(a, b);
+    CHECK(law.group_std(0) == Approx(std::sqrt(all)).epsilon(2e-3));
+    CHECK(law.group_std(1) == Approx(std::sqrt(2 + 2 * correlation(1, 4))).epsilon(2e-3));
+    for (const auto& [a, b] : {std::pair<std::size_t, std::size_t>{0, 3}, {1, 4}, {2, 5}}) {
+      std::vector<double> shift(8, 0.0);
+      shift[a] = shift[b] = 50;
+      const double expected = 0.75 - std::asin(correlation(a, b)) / (2 * std::numbers::pi);
+      CHECK(std::abs(law.exceedance(shift, 50) - expected) < 0.045);
+    }
+  }
 }

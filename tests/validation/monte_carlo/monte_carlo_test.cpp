@@ -2,11 +2,18 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <mutex>
+#include <span>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "models/framework/absent.hpp"
 #include "tests/approx.hpp"
@@ -287,4 +294,168 @@ TEST_CASE("a value that is absent ends no run, and statistics are of the replica
   CHECK(broken.diverged == 1);
   CHECK(record_of(broken, names, 5).diverged);
   CHECK_FALSE(record_of(broken, names, 2).diverged);
+}
+
+namespace {
+
+/// Two observables of prescribed values: `value(observable, step, replica)`.
+class Prescribed final : public models::Simulation {
+ public:
+  using Value = std::function<double(std::size_t, std::uint64_t, std::uint64_t)>;
+  explicit Prescribed(Value value) : value_(std::move(value)) {}
+  const std::vector<models::Observable>& observables() const override {
+    static const std::vector<models::Observable> all{{"one", "", ""}, {"two", "", ""}};
+    return all;
+  }
+  std::unique_ptr<models::Replica> replica(std::uint64_t, std::uint64_t index) const override {
+    class One final : public models::Replica {
+     public:
+      One(const Value& value, std::uint64_t index) : value_(value), index_(index) {}
+      void advance(std::uint64_t step) override { step_ = step; }
+      void observe(std::span<double> out) const override {
+        for (std::size_t o = 0; o < 2; ++o) out[o] = value_(o, step_, index_);
+      }
+
+     private:
+      const Value& value_;
+      std::uint64_t index_, step_ = 0;
+    };
+    return std::make_unique<One>(value_, index);
+  }
+  std::string sampler() const override { return "prescribed"; }
+
+ private:
+  Value value_;
+};
+
+}  // namespace
+
+TEST_CASE("a record is cut before the first replica that diverged in any observable, and what comes later is kept") {
+  // Replica 3 loses the second observable at step 20, replica 5 the first at step 40.
+  const Prescribed simulation([](std::size_t o, std::uint64_t step, std::uint64_t r) {
+    if (o == 1 && r == 3 && step >= 20) return INFINITY * 1.0;
+    if (o == 0 && r == 5 && step >= 40) return -INFINITY * 1.0;
+    return static_cast<double>(1000 * o + step + r);
+  });
+  const Sample sample = run(simulation, experiment({0, 10, 20, 30, 40}, 7), {.threads = 1});
+  CHECK(sample.diverged == 2);
+  CHECK(sample.steps == std::vector<std::uint64_t>{0, 10});
+  CHECK(sample.later_steps == std::vector<std::uint64_t>{20, 30, 40});
+  CHECK(sample.warnings ==
+        std::vector<std::string>{"2 of 7 replicas diverged, the first by step 20; statistics end before it"});
+  REQUIRE(sample.values.size() == 4);
+  REQUIRE(sample.later_values.size() == 6);
+  for (std::size_t o = 0; o < 2; ++o)
+    for (std::size_t t = 0; t < 5; ++t) {
+      const std::vector<double>& cell = t < 2 ? sample.values[2 * o + t] : sample.later_values[3 * o + t - 2];
+      for (std::size_t r = 0; r < 7; ++r) {
+        CAPTURE(o);
+        CAPTURE(t);
+        CAPTURE(r);
+        const std::size_t gone = r == 3 ? 2 : r == 5 ? 4 : 9;
+        if (t < gone)
+          CHECK(cell[r] == static_cast<double>(1000 * o + 10 * t + r));
+        else if (t > gone)
+          CHECK(std::isnan(cell[r]));
+      }
+    }
+  CHECK(sample.later_values[3][3] == INFINITY);
+  CHECK(sample.later_values[2][5] == -INFINITY);
+  CHECK(sample.mean[3] == 1013);
+  const std::vector<std::string> names{"one", "two"};
+  const models::RecordedReplica third = record_of(sample, names, 3), fifth = record_of(sample, names, 5),
+                                whole = record_of(sample, names, 6);
+  CHECK(third.diverged);
+  CHECK(third.steps == std::vector<double>{0, 10});
+  CHECK(third.values("two").back() == 1013);
+  CHECK(fifth.diverged);
+  CHECK(fifth.steps == std::vector<double>{0, 10, 20, 30});
+  CHECK(fifth.values("one").back() == 35);
+  CHECK_FALSE(whole.diverged);
+  CHECK(whole.steps.size() == 5);
+  CHECK(whole.values("two").back() == 1046);
+}
+
+TEST_CASE(
+    "statistics of every cell are those of its values, and one replica that carries half of a variance is named") {
+  // The second observable at step 4: replica 2 off by `far`, the others by +-1.
+  const auto sample_of = [](double far, std::uint64_t replicas) {
+    return run(Prescribed([=](std::size_t o, std::uint64_t step, std::uint64_t r) {
+                 const double sign = r % 2 ? 1 : -1;
+                 if (o == 1 && step == 4) return r == 2 ? far : sign;
+                 return (1 + static_cast<double>(o)) * std::sqrt(1 + static_cast<double>(r * r % 11)) +
+                        static_cast<double>(step);
+               }),
+               experiment({0, 4, 9}, replicas), {.threads = 1});
+  };
+  const Sample sample = sample_of(4, 40);
+  REQUIRE(sample.mean.size() == 6);
+  for (std::size_t c = 0; c < 6; ++c) {
+    const Moments m = moments(sample.values[c]);
+    CHECK(sample.mean[c] == m.mean);
+    CHECK(sample.std[c] == m.std);
+    CHECK(sample.sem[c] == m.sem);
+    CHECK(sample.skewness[c] == Approx(m.skewness).epsilon(1e-12));
+    std::vector<double> sorted = sample.values[c];
+    std::ranges::sort(sorted);
+    // At 39 gaps: places 1.95, 19.5 and 37.05.
+    CHECK(sample.q05[c] == Approx(sorted[1] + 0.95 * (sorted[2] - sorted[1])).epsilon(1e-12));
+    CHECK(sample.q50[c] == Approx((sorted[19] + sorted[20]) / 2).epsilon(1e-12));
+    CHECK(sample.q95[c] == Approx(sorted[37] + 0.05 * (sorted[38] - sorted[37])).epsilon(1e-12));
+  }
+  CHECK(sample.warnings.empty());
+  const auto share = [&](double far, std::uint64_t replicas) {
+    const auto n = static_cast<double>(replicas);
+    // n/2 of +1 and n/2 - 1 of -1 beside it.
+    const double mean = (1 + far) / n, own = std::pow(far - mean, 2);
+    return own / (own + n / 2 * std::pow(1 - mean, 2) + (n / 2 - 1) * std::pow(1 + mean, 2));
+  };
+  double low = 4, high = 20;
+  for (int i = 0; i < 60; ++i) (share((low + high) / 2, 40) < 0.5 ? low : high) = (low + high) / 2;
+  CHECK(sample_of(0.99 * low, 40).warnings.empty());
+  CHECK(sample_of(1.01 * low, 40).warnings.size() == 1);
+  const Sample heavy = sample_of(20, 40);
+  CHECK(heavy.warnings ==
+        std::vector<std::string>{"heavy tails: at step 4 one replica of 40 carries " +
+                                 std::to_string(static_cast<int>(std::round(100 * share(20, 40)))) +
+                                 "% of the variance of two; prefer the quantiles to means and standard errors"});
+  CHECK(sample_of(20, 30).warnings.size() == 1);
+  CHECK(sample_of(20, 28).warnings.empty());
+}
+
+TEST_CASE("groups that do not divide the replicas, and no replicas or no steps at all") {
+  for (const std::uint64_t size : {0U, 1U, 4U, 6U}) {
+    class InGroups final : public models::Simulation {
+     public:
+      InGroups(const models::Simulation& one, std::uint64_t group) : one_(one), group_(group) {}
+      const std::vector<models::Observable>& observables() const override { return one_.observables(); }
+      std::unique_ptr<models::Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
+        return one_.replica(seed, index);
+      }
+      std::uint64_t group_size() const override { return group_; }
+      std::string sampler() const override { return "grouped"; }
+
+     private:
+      const models::Simulation& one_;
+      std::uint64_t group_;
+    };
+    const Prescribed one([](std::size_t o, std::uint64_t step, std::uint64_t r) {
+      return static_cast<double>(100 * o + 10 * step + r);
+    });
+    const Sample sample = run(InGroups(one, size), experiment({0, 3}, 10), {.threads = 1});
+    CHECK(sample.replicas == 10);
+    CHECK(sample.sampler == "grouped");
+    for (std::size_t o = 0; o < 2; ++o)
+      for (std::size_t t = 0; t < 2; ++t)
+        for (std::size_t r = 0; r < 10; ++r)
+          CHECK(sample.values[2 * o + t][r] == static_cast<double>(100 * o + 30 * t + r));
+  }
+  models::Experiment none = experiment({0, 3}, 5);
+  none.monte_carlo.replicas = 0;
+  const Sample empty = run(Counting(false), none, {});
+  CHECK(empty.replicas == 0);
+  CHECK(empty.values.empty());
+  // Two bytes more than 2 GiB: 4 numbers of 2^26 + 1 replicas.
+  CHECK_THROWS_WITH_AS(run(Counting(false), experiment({0, 1}, (1U << 26U) + 1), {}),
+                       doctest::Contains("need 2.0 GiB, more than the 2 GiB allowed"), settings::Error);
 }

@@ -10,10 +10,14 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <string>
+#include <vector>
 
+#include "models/framework/model.hpp"
 #include "tests/approx.hpp"
 #include "tests/temporary_folder.hpp"
 #include "tests/validation/comparisons/two_workloads.hpp"
+#include "validation/monte_carlo/monte_carlo.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -240,4 +244,68 @@ TEST_SUITE("threads") {
       for (std::size_t s = 0; s < one->runs[m].size(); ++s)
         for (std::size_t w = 0; w < 2; ++w) CHECK(one->runs[m][s][w].value == three->runs[m][s][w].value);
   }
+}
+
+TEST_CASE(
+    "comparison: ratios of what diverged, of 0 and of less; the first of equal baselines; what holds for all "
+    "workloads") {
+  const double lost = std::numeric_limits<double>::infinity();
+  MethodComparison m{
+      plan(), {{{.value = 2}, {.value = 0}}, {{.value = 2}, {.value = -1}}, {{.value = 3}, {.value = 5}}}, {}};
+  m.runs = {{{{.value = 3, .trusted = false}, {.value = 0}},
+             {{.value = lost}, {.value = 2}},
+             {{.value = std::nan("")}, {.value = -3}},
+             {{.value = 0}, {.value = 1}}}};
+  CHECK(m.best_baseline(0) == 0);
+  CHECK(m.best_baseline(1) == 1);
+  CHECK(m.baseline(0) == 2);
+  CHECK(m.baseline(1) == -1);
+  CHECK(m.ratio(0, 0, 0) == 1.5);
+  CHECK(m.ratio(0, 1, 0) == lost);
+  CHECK(m.ratio(0, 2, 0) == lost);
+  CHECK(m.ratio(0, 3, 0) == 0);
+  // Beside a baseline that is not above 0: 1 where the method is not either.
+  CHECK(m.ratio(0, 0, 1) == 1);
+  CHECK(m.ratio(0, 2, 1) == 1);
+  CHECK(m.ratio(0, 3, 1) == -1);
+  CHECK(m.oracle(0) == std::vector<double>{0, -2});
+  CHECK_FALSE(m.trusted(0, 0));
+  CHECK(m.trusted(0, 1));
+  m.plan.limit = 3;
+  CHECK(m.score({0.2, 1, 2, 2.5, 3, 9}) == Approx((1 + 1 + 0.5 + 0.25) / 6));
+  CHECK(validation::profile({0.2, 1, 2, 2.5, 3, 9}, 2) == 0.5);
+  CHECK(validation::profile({0.2, 1}, 0.1) == 0);
+}
+
+TEST_CASE(
+    "comparison: what is simulated is the mean and its error at the last step, of the observable that is compared") {
+  const auto p = plan(small, {"compare.observable=excess_mse"});
+  const auto c = validation::compare_methods(p, {.threads = 1});
+  REQUIRE(c);
+  for (std::size_t w = 0; w < 2; ++w) {
+    const models::Experiment e = models::read_experiment(p.methods[2].settings[0].experiments[w]);
+    const auto simulation = models::find(e).prepare(e)->simulate();
+    const validation::Sample sample = validation::run(*simulation, e, {.threads = 1});
+    const auto at = std::ranges::find(simulation->observables(), "excess_mse", &models::Observable::name);
+    const auto column = static_cast<std::size_t>(at - simulation->observables().begin());
+    REQUIRE(column > 0);
+    std::vector<double> last;
+    for (const double x : sample.values[(column + 1) * sample.steps.size() - 1]) last.push_back(x);
+    REQUIRE(last.size() == 4);
+    const double mean = (last[0] + last[1] + last[2] + last[3]) / 4;
+    double squares = 0;
+    for (const double x : last) squares += (x - mean) * (x - mean);
+    const ComparedRun& run = c->runs[2][0][w];
+    CHECK(run.value == Approx(mean).epsilon(1e-12));
+    CHECK(run.error == Approx(std::sqrt(squares / 12)).epsilon(1e-10));
+    // Solved ones have no error, and are those of the same observable.
+    const models::Experiment solved = models::read_experiment(p.methods[0].settings[0].experiments[w]);
+    const models::Trajectory theory = models::find(solved).prepare(solved)->solve();
+    CHECK(c->runs[0][0][w].value == theory.find("excess_mse")->value.back());
+    CHECK(c->runs[0][0][w].error == 0);
+  }
+  CHECK(error_of(with("by = \"simulation\"", "by = \"simulation\"\nkey = \"optimizer.batch\"\nvalues = [0]"))
+            .find("(method cocob, ") != std::string::npos);
+  CHECK(error_of(small, {"compare.rates=[1e3, 1e4]"}) ==
+        "c.toml: compare.rates: on workload one every rate of every baseline diverged; give smaller ones");
 }

@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "models/framework/model.hpp"
 #include "models/ingredients/schedule_search/report.hpp"
@@ -346,4 +350,142 @@ TEST_CASE("a slip in the name of a finding, and a near miss of a report, are tol
   CHECK(holds(complaint("kind = \"report\"\nreport = \"iterated_step\""), "did you mean 'iterated_steps'?"));
   // What a solver reports depends on the cell: a name that is like none is taken at its word.
   CHECK(complaint("kind = \"report\"\nreport = \"anything_else\"").empty());
+}
+
+TEST_CASE("a cell's values as they are set: whole numbers, numbers too large for that, yes and no, words") {
+  const Sweep sweep = sweep_of(R"toml([sweep]
+do = "solve"
+[[axis]]
+key = "a.x"
+values = [-3.0, 0.5, 9007199254740992.0, 9007199254740994.0]
+[[axis]]
+key = "a.flag"
+values = ["true", "false", "maybe"]
+[[derived]]
+key = "b.half"
+value = "x/2"
+[[derived]]
+key = "b.whole"
+value = "2*x"
+[[measure]]
+name = "end"
+[experiment]
+model = "x"
+)toml");
+  REQUIRE(sweep.cells() == 12);
+  const std::vector<settings::Value> x{std::int64_t{-3}, 0.5, std::int64_t{9007199254740992}, 9007199254740994.0};
+  const std::vector<settings::Value> half{-1.5, 0.25, std::int64_t{4503599627370496}, std::int64_t{4503599627370497}};
+  const std::vector<settings::Value> whole{std::int64_t{-6}, std::int64_t{1}, 18014398509481984.0, 18014398509481988.0};
+  const std::vector<settings::Value> flag{true, false, std::string("maybe")};
+  for (std::size_t i = 0; i < 4; ++i)
+    for (std::size_t j = 0; j < 3; ++j) {
+      const settings::Table e = sweep.experiment(3 * i + j, 0);
+      CHECK(*e.table("a")->find("x") == x[i]);
+      CHECK(*e.table("a")->find("flag") == flag[j]);
+      CHECK(*e.table("b")->find("half") == half[i]);
+      CHECK(*e.table("b")->find("whole") == whole[i]);
+      CHECK(sweep.table().place(3 * i + j) == std::vector<std::size_t>{i, j});
+    }
+}
+
+TEST_CASE(
+    "labels: the first whose formula is true, none where it is no number or nothing holds; formulas know all names") {
+  const std::string text = R"toml([sweep]
+do = "solve"
+[[axis]]
+key = "a.x"
+values = [1, 2]
+[[derived]]
+name = "d"
+value = "10*x + cell"
+[[measure]]
+name = "m"
+[[label]]
+name = "unknown"
+when = "sqrt(m)"
+[[label]]
+name = "far"
+when = "d > 20"
+[[label]]
+name = "near"
+when = "x < 2"
+[experiment]
+model = "x"
+)toml";
+  const Sweep sweep = sweep_of(text);
+  const auto label = [&](std::size_t cell, double m) { return sweep.label(cell, std::vector<double>{m}); };
+  CHECK(label(0, 4) == "unknown");
+  CHECK(label(0, 0) == "near");
+  CHECK(label(0, -1) == "near");
+  CHECK(label(1, -1) == "far");
+  const Sweep none = sweep_of(replaced(text, "d > 20", "d > 21"));
+  CHECK(none.label(1, std::vector<double>{0}).empty());
+  CHECK(none.label(1, std::vector<double>{NAN}).empty());
+}
+
+TEST_CASE("names of measures stand for nothing else, in letters of either size; panels show what there is") {
+  const auto said = [](const std::string& name, const std::string& panels = "") {
+    return error_of([&] {
+      sweep_of("[sweep]\n" + panels +
+               "[[axis]]\nkey = \"a.x\"\nvalues = [1]\n[[axis]]\nkey = \"a.kind\"\nvalues = [\"u\"]\n" +
+               "[[derived]]\nname = \"d\"\nvalue = \"x\"\n[[measure]]\nname = \"" + name +
+               "\"\n[[measure]]\nname = \"other\"\n" + "[experiment]\nmodel = \"x\"\n");
+    });
+  };
+  CHECK(said("m").empty());
+  for (const char* name : {"X", "Kind", "D", "Other", "Version", "cell"}) {
+    CAPTURE(name);
+    CHECK(holds(said(name), "measure: '"));
+    CHECK(holds(said(name), "' stands for something else already; rename it"));
+  }
+  CHECK(said("m", "panels = [\"m\", \"m,other\"]\n").empty());
+  CHECK(holds(said("m", "panels = [\"m,label\"]\n"), "sweep.panels: there is no measure 'label'; known: m, other"));
+  CHECK(shown_in("a,bc,d") == std::vector<std::string>{"a", "bc", "d"});
+  CHECK(shown_in("a") == std::vector<std::string>{"a"});
+  CHECK(shown_in("a,") == std::vector<std::string>{"a", ""});
+}
+
+TEST_CASE("what a table says of where it comes from") {
+  const Sweep plain = sweep_of(small_sweep), changed = sweep_of(small_sweep, {"axis.eta.count=3", "time.points=9"});
+  REQUIRE(plain.table().provenance.size() == 2);
+  CHECK(plain.table().provenance[0] == std::pair<std::string, std::string>("file", "small.toml"));
+  CHECK(plain.table().provenance[1].first == "sweep");
+  CHECK(plain.table().provenance[1].second == plain.plan().text());
+  REQUIRE(changed.table().provenance.size() == 3);
+  CHECK(changed.table().provenance[1] ==
+        std::pair<std::string, std::string>("overrides", "--set axis.eta.count=3\n--set time.points=9"));
+}
+
+TEST_CASE("zero has no sign in a cell, and a variant's error its name") {
+  const std::string text = R"toml([sweep]
+do = "solve"
+[[axis]]
+key = "noise.variance"
+name = "v"
+values = [0.0, 0.1]
+[[measure]]
+name = "zero"
+kind = "value"
+value = "-v"
+[[measure]]
+name = "after"
+kind = "value"
+value = "2 + zero"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 5
+[experiment.optimizer]
+learning_rate = 0.1
+[experiment.time]
+steps = 3
+)toml";
+  const CellResult cell = sweep_of(text).compute(0);
+  CHECK(cell.measures[0] == 0);
+  CHECK_FALSE(std::signbit(cell.measures[0]));
+  CHECK(cell.label.empty());
+  CHECK(sweep_of(text).compute(1).measures == std::vector<double>{-0.1, 1.9});
+  const CellResult failed = sweep_of(text, {"optimizer.batch=0"}).compute(0);
+  CHECK(failed.failure.starts_with("small.toml: experiment.optimizer.batch: "));
 }

@@ -1,13 +1,16 @@
 #include "validation/verdicts/verdict.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <boost/math/special_functions/erf.hpp>
 
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
+#include "models/framework/absent.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/holds.hpp"
@@ -548,4 +551,172 @@ TEST_CASE("what remains of a difference has the rounding of what it is a differe
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::agree);
   theory.columns[0].value[2] *= 1 + 1e-7;
   CHECK(judge(theory, sample, {}, 1).outcome == Outcome::disagree);
+}
+
+namespace {
+
+/// n values `mean` +- `spread` in turn at step 1 of two, the last one of them larger by `outlier`.
+Sample in_turn(std::size_t n, double mean, double spread, double outlier = 0) {
+  return made(n, 2, [=](std::size_t r, std::size_t t) {
+    return t == 0 ? 1.0 : mean + (r % 2 ? spread : -spread) + (r + 1 == n ? outlier : 0);
+  });
+}
+
+std::string in_percent(double share) {
+  return fmt::format("{:.2g}%", 100 * share);
+}
+
+}  // namespace
+
+TEST_CASE("what a verdict says, word by word") {
+  SUBCASE("agreement, and disagreement") {
+    const Verdict right = judge(flat(2, 1.005), in_turn(400, 1, 0.1), {}, 1);
+    CHECK(right.outcome == Outcome::agree);
+    CHECK(right.reason ==
+          fmt::format("the largest z-score, {:.2f}, is below {:.2f} (p = {:.2g}); a discrepancy of {} would have "
+                      "been detected",
+                      right.max_z, right.critical_z, right.p_value, in_percent(right.detectable)));
+    CHECK(right.warnings.empty());
+    CHECK(right.replicas == 400);
+    // A fifth of the theory, with an error of .1/20.
+    const Verdict wrong = judge(flat(2, 1.25), in_turn(400, 1, 0.1), {}, 1);
+    CHECK(wrong.outcome == Outcome::disagree);
+    CHECK(wrong.reason ==
+          fmt::format("the largest z-score, {:.2f}, exceeds {:.2f} (p = {:.2g}); excess_mse at step 1 is 20% off, "
+                      "with a standard error of 0.4%",
+                      wrong.max_z, wrong.critical_z, wrong.p_value));
+    CHECK(wrong.largest_gap == Approx(0.2));
+    auto approximate = flat(2, 1.005);
+    approximate.exact = false;
+    approximate.method = "ode";
+    CHECK(judge(approximate, in_turn(400, 1, 0.1), {}, 1).reason == right.reason + "; the theory is approximate (ode)");
+    approximate.columns[0].value.assign(2, 1.25);
+    CHECK(judge(approximate, in_turn(400, 1, 0.1), {}, 1).reason ==
+          wrong.reason + "; the theory is approximate (ode), not exact here");
+    VerdictOptions allowed;
+    allowed.allowed = 0.01;
+    CHECK_FALSE(holds(judge(approximate, in_turn(400, 1, 0.1), allowed, 1).reason, "approximate"));
+  }
+  SUBCASE("what no statistics excuses") {
+    const Verdict still = judge(flat(2, 2), in_turn(5, 1.5, 0), {}, 1);
+    CHECK(still.reason == "excess_mse at step 1 does not fluctuate, yet theory says 2 and simulation 1.5");
+    CHECK(still.outcome == Outcome::disagree);
+    CHECK(still.p_value == 0);
+    CHECK(std::isinf(still.max_z));
+    CHECK(still.rows[0].z == -std::numeric_limits<double>::infinity());
+    CHECK(judge(flat(2, 1.5, 0.25), in_turn(500, 1.5, 0), {}, 1).reason ==
+          "excess_mse at step 1 does not fluctuate in the simulation; theory says a standard deviation of 0.25");
+    const Verdict none = judge(flat(2, std::numeric_limits<double>::infinity()), in_turn(50, 1.5, 0.1), {}, 1);
+    CHECK(none.reason == "the theory is not finite: excess_mse at step 1");
+    CHECK(none.rows[0].z == -std::numeric_limits<double>::infinity());
+    CHECK(judge(flat(2, 1.5), in_turn(5, 1.5, 0), {}, 1).reason ==
+          "nothing fluctuates, and theory and simulation are equal to rounding");
+    CHECK(judge(flat(2, 1.5), in_turn(5, 1.5, 0), {}, 1).exact_std);
+  }
+  SUBCASE("what cannot be judged") {
+    const Verdict few = judge(flat(2, 1), in_turn(7, 1, 0.1), {}, 1);
+    CHECK(few.reason == "7 replicas are too few to judge what fluctuates; at least 8 are needed, better hundreds");
+    CHECK(few.detectable == std::numeric_limits<double>::infinity());
+    CHECK_FALSE(few.exact_std);
+    CHECK(judge(flat(2, 1), in_turn(1, 1, 0.1), {}, 1).reason == "1 replica finished, at least 2 are needed");
+    auto other = flat(2, 1);
+    other.columns[0].observable.name = "sharpness";
+    CHECK(judge(other, in_turn(9, 1, 0.1), {}, 1).reason ==
+          "theory and simulation share no observable at a step after 0");
+    const Verdict coarse = judge(flat(2, 1), in_turn(10, 1, 0.5), {}, 1);
+    CHECK(coarse.outcome == Outcome::inconclusive);
+    CHECK(coarse.reason ==
+          fmt::format("the run could have missed a discrepancy of {}, more than the resolution of {} asked; about "
+                      "{:.0f} replicas would do",
+                      in_percent(coarse.detectable), in_percent(VerdictOptions().resolution),
+                      std::ceil(10 * std::pow(coarse.detectable / VerdictOptions().resolution, 2))));
+    CHECK(coarse.warnings ==
+          std::vector<std::string>{"z-scores use the sample's standard deviation; with fewer than 200 replicas "
+                                   "it can be too small, where runs that none of them has met carry much of it"});
+    auto diverging = flat(2, 1.005);
+    diverging.diverged_at = 7;
+    Sample cut = in_turn(400, 1, 0.1);
+    cut.interrupted = true;
+    cut.diverged = 2;
+    const Verdict open = judge(diverging, cut, {}, 1);
+    CHECK(open.outcome == Outcome::inconclusive);
+    CHECK(open.reason == "2 of 400 replicas diverged, and no step before it disagrees");
+    CHECK(open.warnings == std::vector<std::string>{"the simulation was interrupted; judged on the finished replicas",
+                                                    "the theory diverges at step 7; compared before it"});
+  }
+  SUBCASE("tails") {
+    // One of 100 larger by 5: mean 1.05, a skewness near 10.
+    const Sample sample = in_turn(100, 1, 0.01, 5);
+    const Moments m = moments(sample.values[1]);
+    const Verdict heavy = judge(flat(2, 1.1), sample, {}, 1);
+    CHECK(heavy.outcome == Outcome::inconclusive);
+    CHECK(heavy.heavy_tailed);
+    CHECK(heavy.reason ==
+          "heavy tails: the sample's mean cannot be trusted at some steps, and no other step disagrees");
+    const auto warning = [&](const std::string& exactly) {
+      return fmt::format(
+          "heavy-tailed: the mean is carried by replicas too rare to be sampled, first for excess_mse at step 1 "
+          "(standard "
+          "deviation {}{:.3g} in the sample, skewness {:.2g}); 1 of 1 comparisons are not judged for that; compare "
+          "medians or shorter times",
+          exactly, m.std, m.skewness);
+    };
+    CHECK(heavy.warnings == std::vector<std::string>{warning("")});
+    CHECK(judge(flat(2, 1.1, 1.25), sample, {}, 1).warnings == std::vector<std::string>{warning("1.25 exactly, ")});
+    // Far beyond what any law of its deviation allows: sqrt(10/.01) standard errors; what is forgiven is not counted.
+    const double limit = std::sqrt(10 / 0.01) * 1.25 / 10;
+    for (const double by : {0.99, 1.01}) {
+      VerdictOptions options;
+      options.allowed = 0.1;
+      // Of the distance a tenth of the theory is forgiven: theory - mean - theory/10 is at the limit.
+      const double theory = (m.mean + by * limit) / 0.9;
+      const Verdict bounded = judge(flat(2, theory, 1.25), sample, options, 1);
+      CHECK(bounded.outcome == (by < 1 ? Outcome::inconclusive : Outcome::disagree));
+      CHECK(bounded.rows[0].z == Approx(-by * std::sqrt(1000)).epsilon(1e-9));
+      if (by > 1)
+        CHECK(bounded.reason ==
+              fmt::format("excess_mse at step 1 is {:.1f} exact standard errors off, more than any law of that "
+                          "variance allows",
+                          by * std::sqrt(1000)));
+    }
+    // Without an exact deviation there is no such bound.
+    CHECK(judge(flat(2, 100), sample, {}, 1).outcome == Outcome::inconclusive);
+    auto rare = flat(2, 2);
+    rare.columns[0].unmet = {0, 0.5};
+    const Verdict unmet = judge(rare, in_turn(400, 1.5, 0.1), {}, 1);
+    CHECK(unmet.reason ==
+          "rare label noise: the sample's mean cannot be trusted at some steps, and no other step disagrees");
+    CHECK(unmet.warnings ==
+          std::vector<std::string>{"rare label noise: values so large that the replicas are not expected to have met "
+                                   "them carry 25% of excess_mse at step 1; 1 of 1 comparisons are not judged for "
+                                   "that; more replicas, or quantiles, would tell"});
+    CHECK(unmet.detectable == std::numeric_limits<double>::infinity());
+    CHECK_FALSE(unmet.exact_std);
+  }
+}
+
+TEST_CASE(
+    "a theory outside of its validity is shown at the steps that the sample has, before its first and after its last") {
+  auto theory = flat(8, 1);
+  theory.columns[0].valid_from = 2;
+  theory.valid_until = 4;
+  for (std::size_t t = 0; t < 8; ++t) theory.columns[0].value[t] = 10 + static_cast<double>(t);
+  Sample sample = made(50, 7, [](std::size_t r, std::size_t t) {
+    return t == 6 ? models::absent : static_cast<double>(t) + 10 + (r % 2 ? 0.1 : -0.1);
+  });
+  sample.steps = {0, 1, 2, 4, 5, 6, 7};
+  const Verdict verdict = judge(theory, sample, {}, 1);
+  CHECK(verdict.rows.size() == 2);
+  REQUIRE(verdict.shown.size() == 3);
+  const std::uint64_t steps[] = {1, 5, 6};
+  const double means[] = {11, 14, 15};
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(verdict.shown[i].step == steps[i]);
+    CHECK(verdict.shown[i].observable == "excess_mse");
+    CHECK(verdict.shown[i].theory == 10 + static_cast<double>(steps[i]));
+    CHECK(verdict.shown[i].mc_mean == Approx(means[i]).epsilon(1e-12));
+    CHECK(verdict.shown[i].std_used == Approx(0.1 * std::sqrt(50 / 49.)).epsilon(1e-9));
+    CHECK(verdict.shown[i].mc_sem == Approx(0.1 / 7).epsilon(1e-9));
+    CHECK(std::isnan(verdict.shown[i].z));
+  }
 }

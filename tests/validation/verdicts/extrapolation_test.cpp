@@ -2,11 +2,15 @@
 #include "validation/verdicts/extrapolation.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "linear_algebra/dense.hpp"
 #include "random/random.hpp"
@@ -588,4 +592,142 @@ TEST_CASE("label noise that has not been met adds up over the levels") {
     }
     CHECK(extrapolate(levels, {}, std::vector<double>{1}, 6).verdict.heavy_tailed == (factor > 1));
   }
+}
+
+TEST_CASE(
+    "what is kept of the largest dimension: the observables and steps that all levels share, with all their "
+    "statistics") {
+  auto levels = Made().levels(2);
+  for (Level& level : levels) {
+    // A second observable that no theory has, in front of the one that is shared.
+    Sample& sample = level.sample;
+    sample.observables.insert(sample.observables.begin(), {"unshared", "", ""});
+    sample.values.insert(sample.values.begin(), 9, std::vector<double>(64, 1.0));
+    double number = level.dimension * 1000;
+    for (auto* list : {&sample.mean, &sample.sem, &sample.std, &sample.skewness, &sample.q05, &sample.q50, &sample.q95})
+      for (std::size_t c = 0; c < 18; ++c) list->push_back(number++);
+  }
+  levels[0].theory.valid_until = levels[0].theory.steps[5];
+  levels[1].sample.replicas = 50;
+  const Extrapolation result = extrapolate(levels, {}, std::vector<double>{1}, 2);
+  CHECK(result.verdict.replicas == 50);
+  CHECK(result.verdict.rows.size() == 5);
+  CHECK(result.theory.steps == levels[2].theory.steps);
+  const Sample &kept = result.sample, &whole = levels[2].sample;
+  REQUIRE(kept.observables.size() == 1);
+  CHECK(kept.observables[0].name == "excess_mse");
+  CHECK(kept.steps == std::vector<std::uint64_t>(whole.steps.begin(), whole.steps.begin() + 6));
+  const auto part = [](const std::vector<double>& of) { return std::vector<double>(of.begin() + 9, of.begin() + 15); };
+  CHECK(kept.mean == part(whole.mean));
+  CHECK(kept.sem == part(whole.sem));
+  CHECK(kept.std == part(whole.std));
+  CHECK(kept.skewness == part(whole.skewness));
+  CHECK(kept.q05 == part(whole.q05));
+  CHECK(kept.q50 == part(whole.q50));
+  CHECK(kept.q95 == part(whole.q95));
+  REQUIRE(kept.values.size() == 6);
+  for (std::size_t t = 0; t < 6; ++t) CHECK(kept.values[t] == whole.values[9 + t]);
+  REQUIRE(result.gaps.size() == 3);
+  CHECK(result.limit.dimension == std::numeric_limits<double>::infinity());
+}
+
+TEST_CASE("levels of one replica, without a shared step, or interrupted") {
+  const auto of = [](const std::function<void(Level&)>& change, bool all = true) {
+    auto levels = Made().levels(2);
+    for (std::size_t l = 0; l < 3; ++l)
+      if (all || l == 1) change(levels[l]);
+    return extrapolate(levels, {}, std::vector<double>{1}, 2);
+  };
+  const Extrapolation one = of([](Level& level) { level.sample.replicas = 1; }, false);
+  CHECK(one.verdict.outcome == Outcome::inconclusive);
+  CHECK(one.verdict.reason == "1 replica finished, at least 2 are needed");
+  CHECK(one.verdict.replicas == 1);
+  CHECK(one.verdict.detectable == std::numeric_limits<double>::infinity());
+  CHECK(one.gaps[2].dimension == 400);
+  const Extrapolation none = of([](Level& level) { level.theory.valid_until = 0; });
+  CHECK(none.verdict.reason == "the levels share no observable at a step after 0");
+  CHECK(none.verdict.replicas == 64);
+  CHECK(none.gaps[1].dimension == 200);
+  CHECK(none.gaps[1].mean == 0);
+  CHECK(none.limit.dimension == std::numeric_limits<double>::infinity());
+  const Extrapolation stopped = of([](Level& level) { level.sample.interrupted = true; }, false);
+  CHECK(std::ranges::count(stopped.verdict.warnings, "a simulation was interrupted; judged on what is there") == 1);
+}
+
+TEST_CASE(
+    "of exponents that are not rejected the least resolved decides; of rejected ones the least rejected is told") {
+  Made made;
+  made.transient = 8;
+  made.replicas = 300;
+  const auto levels = made.levels(3);
+  VerdictOptions half;
+  half.false_alarm = 0.005;
+  half.resolution = 1;
+  VerdictOptions options = half;
+  options.false_alarm = 0.01;
+  const std::vector<double> exponents{0.5, 1, 2};
+  std::vector<Extrapolation> alone;
+  for (const double p : exponents) alone.push_back(extrapolate(levels, half, std::vector<double>{p}, 3));
+  const Extrapolation together = extrapolate(levels, options, exponents, 3);
+  const Extrapolation *kept = nullptr, *best = nullptr;
+  for (const Extrapolation& one : alone) {
+    if (!best || one.fit_p_value > best->fit_p_value) best = &one;
+    if (one.fit_p_value >= 0.005 && one.verdict.outcome != Outcome::disagree &&
+        (!kept || one.verdict.detectable > kept->verdict.detectable))
+      kept = &one;
+  }
+  REQUIRE(kept);
+  CHECK(together.exponent == best->exponent);
+  CHECK(together.fit_p_value == best->fit_p_value);
+  CHECK(together.limit.mean == best->limit.mean);
+  CHECK(together.verdict.detectable == kept->verdict.detectable);
+  CHECK(together.verdict.max_z == kept->verdict.max_z);
+  CHECK(together.verdict.reason == kept->verdict.reason);
+  CHECK(together.verdict.reason.starts_with(
+      fmt::format("gap extrapolated from 3 dimensions up to 400 as d^-{:.3g}: the largest z-score, ", kept->exponent)));
+
+  // A gap that lasts: all are rejected.
+  made.lasting = 0.2;
+  const auto lasting = made.levels(3);
+  const Extrapolation wrong = extrapolate(lasting, options, exponents, 3);
+  CHECK(wrong.verdict.outcome == Outcome::disagree);
+  bool told = false;
+  for (const double p : exponents) {
+    const Extrapolation one = extrapolate(lasting, half, std::vector<double>{p}, 3);
+    if (one.fit_p_value < 0.005) continue;
+    CHECK(one.verdict.outcome == Outcome::disagree);
+    CHECK(wrong.verdict.p_value >= one.verdict.p_value);
+    told = told || (wrong.verdict.p_value == one.verdict.p_value && wrong.verdict.max_z == one.verdict.max_z);
+  }
+  CHECK(told);
+}
+
+TEST_CASE("recorded steps that fall together at any dimension are left out at all; steps scale, and so do keys") {
+  const std::string text =
+      "model = \"least-squares\"\n[spectrum]\nkind = \"isotropic\"\ndimension = 64\n[optimizer]\nlearning_rate = "
+      "0.5\nbatch = 8\n[time]\n"
+      "steps = 100\nat = [0, 1, 2, 3, 5, 8, 50, 99, 100]\n[verdict]\ndimensions = [16, 64, 256]\n[verdict.scaling]\n"
+      "optimizer.batch = 0.5\noptimizer.learning_rate = -0.5\ntime.steps = 0.5\n";
+  const auto base = models::read_experiment(settings::read_text(text, "x.toml"));
+  const auto options = read_extrapolation(base.table);
+  REQUIRE(options);
+  CHECK(options->exponents == std::vector<double>{0.5, 0.75, 1, 1.5, 2});
+  const auto experiments = at_dimensions(base, *options);
+  // Half as many steps at 16, rounded: 0, 1 (.5), 1, 2 (1.5), 3 (2.5), 4, 25, 50 (49.5), 50.
+  const std::vector<std::vector<std::uint64_t>> at{
+      {0, 1, 2, 3, 4, 25, 50}, {0, 1, 3, 5, 8, 50, 99}, {0, 2, 6, 10, 16, 100, 198}};
+  const std::uint64_t steps[] = {50, 100, 200};
+  for (std::size_t l = 0; l < 3; ++l) {
+    CHECK(experiments[l].time.at == at[l]);
+    CHECK(experiments[l].time.steps == steps[l]);
+    const double factor = l == 0 ? 0.5 : l == 1 ? 1 : 2;
+    CHECK(std::get<double>(*experiments[l].table.table("optimizer")->find("learning_rate")) ==
+          Approx(0.5 / factor).epsilon(1e-14));
+    CHECK(std::get<double>(*experiments[l].table.table("optimizer")->find("batch")) ==
+          Approx(8 * factor).epsilon(1e-14));
+    CHECK(experiments[l].title == base.title);
+  }
+  const auto one =
+      read_extrapolation(settings::read_text("[verdict]\ndimensions = [10, 20, 30]\ngap_exponent = 0.7\n", "x.toml"));
+  CHECK(one->exponents == std::vector<double>{0.7});
 }

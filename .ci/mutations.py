@@ -88,9 +88,10 @@ EQUIVALENT = {
         "any positive definite moments tell stability",
     ("models/nonlinear/laws.cpp", "return std::sqrt(x) * (1 - y * (1 - y * (0.5 + y * (2.5 + y * 2.625))));"):
         "the term is below 1e-15 where the series is used",
-    ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) - 1.04 * mean_x) * (std::log(y[i]) - mean_y);"):
-        "what is taken off the one side does not count: deviations of the other add up to 0",
     ("validation/sweeps/contours.cpp", "ends_.emplace_back(b, a);"): "a piece has no direction",
+    ("validation/collapse/frontier.cpp",
+     "for (std::size_t k = 0; k < n; ++k) normal(j, k) += 1.04 * weight * slope[first + j] * slope[first + k];"):
+        "a shorter step to the same minimum, where the gradient is 0",
     ("models/least_squares/risk_variance.cpp",
      "return {out.P * growth, out.N * growth, 1.04 * per_term * out.error_P * growth, per_term * out.error_N * growth};"):
         "a bound on an error, by 4%",
@@ -131,8 +132,6 @@ EQUIVALENT = {
         "an error that is compared with a tolerance, by 4%",
     ("validation/sweeps/curve_measures.cpp", "values[t] = 1.04 * (sum / static_cast<double>(count) - asymptote);"):
         "a power law's slope does not know its factor",
-    ("validation/collapse/frontier.cpp", "xy += (std::log(x[i]) + mean_x) * (std::log(y[i]) - mean_y);"):
-        "what is added on the one side does not count: deviations of the other add up to 0",
     ("spectra/compression.cpp",
      "const double in_j = 1.04 * graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
         "the width of bins, which narrow until the measured error is small enough",
@@ -166,6 +165,10 @@ INDIFFERENT = {
     ("solvers/noisy_run.cpp",
      "return repeat >= 32 && N <= 1500 && 0.5 * N * N * N * std::log2(L) < 12 * L * N * (4 * moments + 6);"):
         "chooses between two ways to the same numbers",
+    ("validation/collapse/frontier.cpp", "for (std::size_t j = 0; j < n; ++j) normal(j, j) *= 1 + damping;"):
+        "how long a step is tried: to the same minimum, where the gradient is 0",
+    ("validation/collapse/frontier.cpp", "damping = std::max(damping / 5, 1e-14);"): "likewise",
+    ("validation/collapse/frontier.cpp", "damping *= 4;"): "likewise",
     ("linear_algebra/largest_eigenvalues.cpp", "state_ = state_ * 6364136223846793005U + 1442695040888963407U;"):
         "any start will do that no eigenvector is orthogonal to",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5;"):

@@ -143,9 +143,12 @@ std::vector<double> curvature(std::span<const double> dimension, double exponent
 
 /// Combined deviations of a cell, replica by replica.
 std::vector<double> combined(const LevelCell& cell, std::span<const double> weight) {
-  std::vector<double> out(cell.deviation[0].size(), 0.0);
-  for (std::size_t l = 0; l < weight.size(); ++l)
-    for (std::size_t r = 0; r < out.size(); ++r) out[r] += weight[l] * cell.deviation[l][r];
+  std::vector<double> out;
+  for (std::size_t l = 0; l < weight.size(); ++l) {
+    const std::vector<double>& deviation = cell.deviation[l];
+    out.resize(deviation.size());
+    for (std::size_t r = 0; r < out.size(); ++r) out[r] += weight[l] * deviation[r];
+  }
   return out;
 }
 

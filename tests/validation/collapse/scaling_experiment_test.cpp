@@ -9,7 +9,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -408,10 +407,16 @@ TEST_CASE(
     "measured spreads beside the predicted ones: errors by leaving out seeds, where they count, and how far they are "
     "off") {
   // Up to 40 blocks of seeds; a size may have more of them than another.
-  for (const auto& [noise, low_floor, replicas] : {std::tuple(0.3, false, std::vector<std::size_t>{12, 12, 12}),
-                                                   {0.9, false, {45, 45, 47}},
-                                                   {0.3, true, {9, 9, 9}},
-                                                   {3.0, true, {9, 9, 9}}}) {
+  struct Case {
+    double noise;
+    bool low_floor;
+    std::vector<std::size_t> replicas;
+  };
+  for (const Case& one :
+       {Case{0.3, false, {12, 12, 12}}, {0.9, false, {45, 45, 47}}, {0.3, true, {9, 9, 9}}, {3.0, true, {9, 9, 9}}}) {
+    const double noise = one.noise;
+    const bool low_floor = one.low_floor;
+    const std::vector<std::size_t>& replicas = one.replicas;
     CAPTURE(noise);
     CAPTURE(low_floor);
     KnownSizes problem(std::string("points = 10\n") + (low_floor ? "floor = 0.05\n" : ""), noise, replicas);
@@ -492,9 +497,9 @@ TEST_CASE(
         const SpreadCheck& check = of_floor ? *r.floor_check : *r.delta_check;
         const auto n = static_cast<double>(blocks);
         double mean = 0, variance = 0;
-        for (const CollapseSpread& one : left) mean += (of_floor ? one.floor : one.delta)[k] / n;
-        for (const CollapseSpread& one : left)
-          variance += std::pow((of_floor ? one.floor : one.delta)[k] - mean, 2) * (n - 1) / n;
+        for (const CollapseSpread& part : left) mean += (of_floor ? part.floor : part.delta)[k] / n;
+        for (const CollapseSpread& part : left)
+          variance += std::pow((of_floor ? part.floor : part.delta)[k] - mean, 2) * (n - 1) / n;
         // The standard error of a log-normal law's deviation: its fourth moment over its square, w^4 + 2 w^3 + 3 w^2 - 3.
         const double predicted = check.predicted[k], s = std::max(predicted, std::sqrt(tails)), w = 1 + s * s;
         const double fourth = std::pow(w, 4) + 2 * std::pow(w, 3) + 3 * w * w - 3;

@@ -521,7 +521,7 @@ TEST_CASE("bounds of a verdict over many points, of sizes with unequal numbers o
   const CollapseSpread s = spread_of(c, 0);
   double low = 0, high = 0, spread = 0;
   for (std::size_t k = 1; k < 5; ++k) {
-    double sum = 0, squares = 0, fourths = 0, mean = 0, between = 0;
+    double sum = 0, fourths = 0, mean = 0, between = 0;
     double of_size[3];
     for (std::size_t p = 0; p < 3; ++p) {
       const auto n = static_cast<double>(seeds[p]);
@@ -532,7 +532,6 @@ TEST_CASE("bounds of a verdict over many points, of sizes with unequal numbers o
       of_size[p] = average;
       mean += average / 3;
       sum += variance;
-      squares += variance * variance;
       fourths += variance * variance / (n - 1);
     }
     for (const double m : of_size) between += std::pow(m - mean, 2) / 3;

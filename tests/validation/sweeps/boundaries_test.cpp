@@ -516,3 +516,32 @@ TEST_CASE(
   CHECK_THROWS_WITH_AS(predicted_boundaries(table, planes(table)[0]), doctest::Contains("label 'B': predicted: "),
                        settings::Error);
 }
+
+TEST_CASE(
+    "a closed border stays as it is, an open one is drawn on to the frame on both axes where it ends in a corner") {
+  SweepTable table;
+  table.axes = {{"a", "k.a", false, {0, 1, 2}, {}}, {"b", "k.b", false, {0, 1, 3}, {}}};
+  table.labels = {{"A", "", ""}, {"B", "", ""}};
+  const auto with = [&](const std::string& labels) {
+    table.cells.clear();
+    for (const char label : labels) table.cells.push_back({CellState::finished, {}, std::string(1, label), "", 0});
+    return measured_boundaries(table, planes(table)[0]);
+  };
+  const auto island = with("AAAABAAAA");
+  REQUIRE(island.size() == 1);
+  CHECK(island[0].x.size() == 5);
+  CHECK(island[0].x.front() == island[0].x.back());
+  for (const double x : island[0].x) CHECK((x == 0.5 || x == 1 || x == 1.5));
+  // [a][b]: a corner is cut off.
+  const auto corner = with("BAAAAAAAA");
+  REQUIRE(corner.size() == 1);
+  std::vector<std::pair<double, double>> points;
+  for (std::size_t i = 0; i < 4; ++i) points.emplace_back(corner[0].x[i], corner[0].y[i]);
+  std::ranges::sort(points);
+  CHECK(points == std::vector<std::pair<double, double>>{{-0.5, 0.5}, {0, 0.5}, {0.5, -0.5}, {0.5, 0}});
+  const auto far = with("AAAAAAAAB");
+  points.clear();
+  for (std::size_t i = 0; i < 4; ++i) points.emplace_back(far[0].x[i], far[0].y[i]);
+  std::ranges::sort(points);
+  CHECK(points == std::vector<std::pair<double, double>>{{1.5, 3}, {1.5, 4}, {2, 2}, {2.5, 2}});
+}

@@ -297,3 +297,13 @@ TEST_CASE(
   CHECK(fit_exponent(infinite, good).points == 2);
   CHECK(fit_exponent(good, good, {}, std::vector<double>{0.1, INFINITY, 0.1}).points == 2);
 }
+
+TEST_CASE("a curvature without any scatter is as significant as can be") {
+  // A parabola at u = -1, 0, 0, 1: its residuals are 0 to the last bit.
+  const double e = std::exp(1.0);
+  const std::vector<double> x = {1 / e, 1, 1, e}, y = {e, 1, 1, e};
+  const ExponentFit fit = fit_exponent(x, y);
+  CHECK(fit.curvature == Approx(4).epsilon(1e-12));
+  CHECK(fit.curvature_p < 1e-9);
+  CHECK(fit.curved);
+}

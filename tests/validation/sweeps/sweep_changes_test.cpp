@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 using namespace edgewise;
 using validation::changes;
 using validation::file_changes;
@@ -47,4 +49,24 @@ TEST_CASE("files: other contents, new, gone; blanks in a path belong to it") {
   CHECK(file_changes("a.csv 1\nb.csv 2\n", "b.csv 2\n") == "the file a.csv is not there any more");
   CHECK(file_changes("b.csv 2\n", "a.csv 1\nb.csv 2\n") == "the file a.csv is new");
   CHECK(file_changes("b.csv 2\na.csv 1\n", "a.csv 1\nb.csv 2\n") == "the order of its parts differs");
+}
+
+TEST_CASE(
+    "values of up to sixty characters are shown whole; parts are called by their name before their key, else counted") {
+  // Quotes are a part of the text.
+  CHECK(between("[a]\nb = 1", "[a]\nb = '" + std::string(58, 'x') + "'") ==
+        "a.b was 1 and is \"" + std::string(58, 'x') + "\"");
+  CHECK(between("[a]\nb = 1", "[a]\nb = '" + std::string(59, 'x') + "'") ==
+        "a.b was 1 and is \"" + std::string(56, 'x') + "...");
+  CHECK(between("[a]\nb = '" + std::string(59, 'x') + "'", "[a]\nc = '" + std::string(59, 'y') + "'") ==
+        "a.b was \"" + std::string(56, 'x') + "... and is gone, a.c is new, \"" + std::string(56, 'y') + "...");
+  CHECK(between("[[axis]]\nkey = 'a.b'\nname = 'c'\ncount = 1", "[[axis]]\nkey = 'a.b'\nname = 'c'\ncount = 2") ==
+        "axis 'c': count was 1 and is 2");
+  CHECK(between("[[axis]]\nname = 3\ncount = 1", "[[axis]]\nname = 3\ncount = 2") == "axis 1: count was 1 and is 2");
+  // Only the sweep's own section of that name is dropped from what is said.
+  CHECK(between("[a.experiment]\nb = 1", "[a.experiment]\nb = 2") == "a.experiment.b was 1 and is 2");
+  CHECK(between("[a]\nb = 1\nc = 1\nd = 1\ne = 1", "[a]\nb = 2\nc = 2\nd = 2\ne = 2")
+            .ends_with("a.d was 1 and is 2, and 1 more differences"));
+  CHECK(file_changes("a 1\nb 2\nc 3\n", "a 2\nc 3\nd 4\n") ==
+        "the file a has other contents, the file b is not there any more, the file d is new");
 }

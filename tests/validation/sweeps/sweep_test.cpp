@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <string>
@@ -488,4 +489,99 @@ steps = 3
   CHECK(sweep_of(text).compute(1).measures == std::vector<double>{-0.1, 1.9});
   const CellResult failed = sweep_of(text, {"optimizer.batch=0"}).compute(0);
   CHECK(failed.failure.starts_with("small.toml: experiment.optimizer.batch: "));
+}
+
+TEST_CASE(
+    "a validated cell is the verdict of its own theory and simulation, with findings where a measure asks for them") {
+  const std::string text = R"toml([sweep]
+do = "validate"
+[[axis]]
+key = "noise.variance"
+name = "v"
+values = [0.1, 0.4]
+[[measure]]
+name = "verdict"
+kind = "verdict"
+[[measure]]
+name = "simulated"
+observable = "risk"
+source = "simulation"
+[[measure]]
+name = "solved"
+observable = "risk"
+[[measure]]
+name = "norm"
+kind = "finding"
+finding = "kernel_norm"
+[experiment]
+model = "least-squares"
+[experiment.spectrum]
+kind = "isotropic"
+dimension = 6
+[experiment.optimizer]
+learning_rate = 0.05
+[experiment.time]
+steps = 20
+points = 4
+[experiment.monte_carlo]
+replicas = 60
+seed = 9
+[experiment.verdict]
+resolution = 0.9
+)toml";
+  const Sweep sweep = sweep_of(text);
+  sweep.check();
+  const CellResult cell = sweep.compute(1);
+  CAPTURE(cell.failure);
+  REQUIRE(cell.state == CellState::finished);
+  const models::Experiment e = models::read_experiment(sweep.experiment(1, 0));
+  const auto problem = models::find(e).prepare(e);
+  const Sample sample = run(*problem->simulate(), e, {.threads = 1});
+  VerdictOptions options;
+  options.resolution = 0.9;
+  const Verdict direct = judge(problem->reference(), sample, options, 9);
+  CHECK(cell.measures[0] == static_cast<double>(direct.outcome));
+  CHECK(cell.measures[1] == direct.max_z);
+  CHECK(cell.measures[2] == direct.p_value);
+  CHECK(cell.measures[3] == direct.largest_gap);
+  const auto risk =
+      std::ranges::find(sample.observables, "risk", &models::Observable::name) - sample.observables.begin();
+  CHECK(cell.measures[4] == sample.mean[(static_cast<std::size_t>(risk) + 1) * sample.steps.size() - 1]);
+  CHECK(cell.measures[5] == problem->reference().find("risk")->value.back());
+  CHECK(cell.measures[6] > 0);
+  CHECK(direct.max_z > 0);
+  std::atomic<bool> stop{true};
+  CHECK(sweep.compute(1, &stop).state == CellState::pending);
+  CHECK(holds(sweep_of(text, {"verdict.predictions=[\"end\"]"}).compute(1).failure,
+              "verdict.predictions: nothing is predicted"));
+}
+
+TEST_CASE("a slip in the name of a prediction, or a near miss of a word, is told before anything is computed") {
+  const auto said = [](const std::string& task, const std::string& measure) {
+    return error_of([&] {
+      sweep_of("[sweep]\ndo = \"" + task +
+               "\"\n[[axis]]\nkey = \"data.epsilon\"\nvalues = [0.02]\n[[measure]]\nname = \"x\"\n" + measure + R"toml(
+[experiment]
+model = "quadratic-map"
+[experiment.initial]
+residual = -0.1
+minimum_sharpness = 2.15
+invariant = 0.0
+[experiment.optimizer]
+kind = "gd"
+[experiment.theory]
+method = "central-flow"
+[experiment.time]
+steps = 20
+points = 4
+[experiment.monte_carlo]
+replicas = 2
+)toml")
+          .check();
+    });
+  };
+  CHECK(said("validate", "kind = \"prediction\"\nprediction = \"central_loss\"\n").empty());
+  CHECK(holds(said("validate", "kind = \"prediction\"\nprediction = \"other\"\n"),
+              "measure[0].prediction: 'other' is not among what the cells give; known: central_loss"));
+  CHECK(said("solve", "kind = \"word\"\nword = \"elsewhere\"\nequals = \"a\"\n").empty());
 }

@@ -115,11 +115,10 @@ SharedLevels shared_by_levels(std::span<const Level> levels) {
 
 /// Weights of the levels in the least-squares intercept of g + c x, the variance at dimension d being as 1/d.
 std::vector<double> intercept(std::span<const double> dimension, double exponent) {
-  // x = (d / d_max)^-p keeps the sums of one size.
   std::vector<double> x;
   double s0 = 0, s1 = 0, s2 = 0;
   for (const double d : dimension) {
-    x.push_back(std::pow(d / dimension.back(), -exponent));
+    x.push_back(std::pow(d, -exponent));
     s0 += d;
     s1 += d * x.back();
     s2 += d * x.back() * x.back();
@@ -129,15 +128,15 @@ std::vector<double> intercept(std::span<const double> dimension, double exponent
   return weight;
 }
 
-/// Weights that vanish on 1 and d^-p: of three neighbouring levels, the first of them `first`.
+/// Weights that vanish on 1 and d^-p: of three neighbouring levels, the first of them `first`, the middle one less what a
+/// line through the two others has there.
 std::vector<double> curvature(std::span<const double> dimension, double exponent, std::size_t first) {
-  const auto x = [&](std::size_t l) { return std::pow(dimension[first + l] / dimension.back(), -exponent); };
+  const auto x = [&](std::size_t l) { return std::pow(dimension[first + l], -exponent); };
+  const double share = (x(1) - x(2)) / (x(0) - x(2));
   std::vector<double> weight(dimension.size(), 0.0);
-  weight[first] = x(1) - x(2);
-  weight[first + 1] = x(2) - x(0);
-  weight[first + 2] = x(0) - x(1);
-  const double largest = *std::ranges::max_element(weight, {}, [](double w) { return std::abs(w); });
-  for (double& w : weight) w /= std::abs(largest);
+  weight[first] = -share;
+  weight[first + 1] = 1;
+  weight[first + 2] = share - 1;
   return weight;
 }
 

@@ -309,12 +309,13 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     single = single || of_size.size() < 2;
   }
   const double rough = single ? roughness(all, rule.from) : 0;
-  const auto judged = [&](std::size_t k) { return all.x[k] >= rule.from - 1e-9; };
-  double points = 0;
-  for (std::size_t k = 0; k < all.x.size(); ++k) points += judged(k) && all.x[k] < 1 ? 1 : 0;
-  double low = 0, high = 0, apart = 0, progress = 0;
+  const auto judged = [&](double x) { return x >= rule.from - 1e-9; };
+  // But for the last, at which l is 1.
+  const auto points = static_cast<double>(std::ranges::count_if(all.x, judged) - 1);
+  double low = 0, high = 0, apart = 0, progress = 0, moved = 0;
   for (std::size_t k = 0; k < all.x.size(); ++k) {
-    if (!judged(k)) continue;
+    if (!judged(all.x[k])) continue;
+    for (const std::vector<double>& of_size : all.mean_of) moved = std::max(moved, std::abs(of_size[k] - 1));
     double least = 0;
     if (single) {
       const double square = all.deterministic[k] * all.deterministic[k];
@@ -339,10 +340,6 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     out.outcome = Collapse::well_scaled;
   else if (low > rule.broken)
     out.outcome = Collapse::broken;
-  double moved = 0;
-  for (const std::vector<double>& of_size : all.mean_of)
-    for (std::size_t k = 0; k < all.x.size(); ++k)
-      if (all.x[k] >= rule.from - 1e-9) moved = std::max(moved, std::abs(of_size[k] - 1));
   std::string untested;
   if (all.x.front() > rule.from + 0.011)
     untested = fmt::format("the runs have nothing in common before x = {}", settings::text_of(all.x.front()));

@@ -604,5 +604,13 @@ TEST_CASE(
             .starts_with("e.toml: collapse.set: must be \"section.key = FORMULA\""));
   CHECK(said("sizes = [8, 9]\nwell = 0.05\nbroken = 0.04\n") == "e.toml: collapse.broken: must not be below `well`");
   CHECK(said("sizes = [8, 9]\nhorizon = '99'\nwell = 0.05\nbroken = 0.05\n").empty());
+  for (const char* good : {"points = 4", "points = 1000", "from = 0.999", "from = 1e-3"})
+    CHECK(said("sizes = [8, 9]\nhorizon = '2000'\n" + std::string(good) + "\n").empty());
+  for (const char* bad :
+       {"points = 3", "points = 1001", "from = 0", "from = 1", "well = 0", "broken = 0", "sizes = [0, 1]"}) {
+    const std::string key = std::string(bad).substr(0, std::string(bad).find(' '));
+    const std::string sizes = key == "sizes" ? "" : "sizes = [8, 9]\n";
+    CHECK(said(sizes + "horizon = '2000'\n" + bad + "\n").starts_with("e.toml: collapse." + key + ": must be "));
+  }
   CHECK(said("sizes = [8, 9]\nkey = 'a.b.c'\n").find("collapse.key: ") != std::string::npos);
 }

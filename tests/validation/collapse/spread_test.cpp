@@ -674,6 +674,10 @@ TEST_CASE(
     smooth.x[0] = first;
     CHECK((judge_collapse(smooth, 0, rule).outcome == Collapse::well_scaled) == (first < 0.311));
   }
+  CHECK(CollapseRule().from == 0.3);
+  CHECK(CollapseRule().well == 0.03);
+  CHECK(CollapseRule().broken == 0.06);
+  CHECK(CollapseRule().progress == 0.2);
   CHECK(std::string(name(Collapse::well_scaled)) == "well scaled");
   CHECK(std::string(name(Collapse::broken)) == "broken");
   CHECK(std::string(name(Collapse::inconclusive)) == "inconclusive");

@@ -237,6 +237,8 @@ TEST_CASE("curvature, its error and its significance by the normal equations of 
       options.significance = level * p;
       CHECK(fit().curved == (by < 1 && level > 1));
     }
+  CHECK(ExponentOptions().tolerance == 0.05);
+  CHECK(ExponentOptions().significance == 0.01);
   // Ends of the window belong to it.
   options = {2, 70};
   CHECK(fit().points == 7);

@@ -169,6 +169,8 @@ INDIFFERENT = {
         "how long a step is tried: to the same minimum, where the gradient is 0",
     ("validation/collapse/frontier.cpp", "damping = std::max(damping / 5, 1e-14);"): "likewise",
     ("validation/collapse/frontier.cpp", "damping *= 4;"): "likewise",
+    ("validation/collapse/frontier.cpp", "for (const double x : c) centre += std::log(x) / static_cast<double>(n);"):
+        "the law is the same about any centre",
     ("linear_algebra/largest_eigenvalues.cpp", "state_ = state_ * 6364136223846793005U + 1442695040888963407U;"):
         "any start will do that no eigenvector is orthogonal to",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5;"):

@@ -86,14 +86,14 @@ FloorFit fit_floor(std::span<const double> c, std::span<const double> loss, cons
   }
   if (floor_given && !(*floor_given < *least)) throw std::invalid_argument("the floor is not below every loss");
   const double range = std::max(*greatest / *least - 1, 1e-12);
-  std::vector<double> starts;
+  std::vector<double> guess;  // floors to start from
   if (floor_given)
-    starts = {*floor_given / *least};
+    guess = {*floor_given / *least};
   else
-    for (const double below : {1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0}) starts.push_back(1 - below * range);
+    for (const double below : {1e-3, 1e-2, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0}) guess.push_back(1 - below * range);
   std::array<double, 3> best{};
   double value = infinity;
-  for (const double floor : starts) {
+  for (const double floor : guess) {
     std::vector<double> x, y;
     for (std::size_t i = 0; i < n; ++i) {
       x.push_back(std::exp(problem.log_c[i]));

@@ -170,7 +170,8 @@ double JointTest::detectable_along(std::vector<double> unit) const {
   std::vector<double> lost(unit.size(), 0.0), shift(unit.size());
   for (std::size_t c = 0; c < unit.size(); ++c)
     if (open_[c]) lost[c] = excess(*open_[c], critical_z);
-  double low = 0, high = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
+  const double enough = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
+  double low = 0, high = enough;
   for (int i = 0; i < 30; ++i) {
     const double middle = 0.5 * (low + high);
     for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, middle * unit[c] - lost[c]);

@@ -69,7 +69,7 @@ Estimate of_median(std::vector<double> values, const Prediction& prediction, dou
   if (out.value < prediction.low) out.below = std::max(0.0, -normal_quantile(sign_tail(below, n)));
   if (out.value > prediction.high) out.above = std::max(0.0, -normal_quantile(sign_tail(above, n)));
   std::size_t needed = n + 1;  // values outside for a rejection
-  while (needed > 0 && sign_tail(needed - 1, n) <= side_alarm) --needed;
+  while (sign_tail(needed - 1, n) <= side_alarm) --needed;
   out.miss_below = out.miss_above = infinity;
   if (needed > n) return out;
   // So probable must a value outside be.

@@ -138,6 +138,7 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
       ComparedCell cell;
       cell.observable = shared.observables.size();
       cell.time = i;
+      cell.rounding = column->rounding;
       cell.values = sample.values[o * sample.steps.size() + at_sample];
       cell.moments = moments(cell.values);
       cell.theory = at_theory < column->value.size() ? column->value[at_theory] : nan;
@@ -147,7 +148,6 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
       for (; seen <= at_sample; ++seen)
         largest = std::max(largest, std::abs(sample.values[o * sample.steps.size() + seen].front()));
       cell.largest = largest;
-      cell.rounding = column->rounding;
       cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
     }

@@ -661,6 +661,13 @@ TEST_CASE(
   CHECK(judge_collapse(smooth, 0, rule).outcome == Collapse::well_scaled);
   rule.progress = share * 0.999;
   CHECK(judge_collapse(smooth, 0, rule).reason.ends_with("l - 1, is 9% apart: the verdict hangs on the floor"));
+  // What is before the range counts for neither.
+  SampledCurves longer = smooth;
+  longer.x.insert(longer.x.begin(), 0.1);
+  for (auto& of_size : longer.loss) of_size[0].insert(of_size[0].begin(), of_size[0][0] > 1.55 ? 9 : 4);
+  CHECK(judge_collapse(longer, 0, rule).reason.ends_with("l - 1, is 9% apart: the verdict hangs on the floor"));
+  rule.progress = share * 1.001;
+  CHECK(judge_collapse(longer, 0, rule).outcome == Collapse::well_scaled);
   // How far a curve must come from 1.
   rule.progress = 1;
   rule.broken = 0.599;

@@ -93,3 +93,13 @@ TEST_CASE("tuned rate: of two valleys the lower one, though it lies between two 
   CHECK(deep.rate == Approx(0.1).epsilon(1e-5));
   CHECK(deep.loss == Approx(-3).epsilon(1e-9));
 }
+
+TEST_CASE("tuned rate: a loss of exactly 0, and losses as small as numbers are") {
+  const auto flat =
+      validation::tune_rate([](double rate) { return std::max(0.0, std::abs(std::log(rate / 0.1)) - 1); }, 1e-4, 10);
+  CHECK(flat.loss == 0);
+  CHECK(std::abs(std::log(flat.rate / 0.1)) <= 1);
+  const auto tiny =
+      validation::tune_rate([](double rate) { return 1e-310 * (1 + std::pow(std::log(rate / 0.1), 2)); }, 1e-4, 10);
+  CHECK(tiny.rate == Approx(0.1).epsilon(1e-3));
+}

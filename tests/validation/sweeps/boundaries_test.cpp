@@ -394,7 +394,7 @@ TEST_CASE("a comparison written out: distances of all points from all segments, 
   CHECK(expected.size() == 3);
   std::size_t d = 0;
   for (const auto& [key, sum] : expected) {
-    CAPTURE(key.second);
+    CAPTURE(d);
     const BoundaryDistance& one = found.distances[d++];
     CHECK(one.predicted == key.first);
     CHECK(one.name == key.second);

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "random/random.hpp"
@@ -644,4 +645,33 @@ TEST_CASE("formulas of a curve know where it starts, its first step after 0 and 
   line.columns[0].value = {5};
   CHECK(std::isnan(at("first", line)));
   CHECK(at("0", line) == 5);
+}
+
+TEST_CASE(
+    "what was asked after the last record is infinite, before the step of divergence too; levels must be above 0") {
+  VariantRun run = theory(power_law(2, 0.5, 100, 41));
+  run.theory->diverged_at = 5000;
+  run.asked = {0, 100, 1000, 10000};
+  const auto at = [&](const std::string& step) {
+    return evaluated("[[measure]]\nname = 'x'\nkind = 'at'\nstep = " + step + "\n", {run}).at("x");
+  };
+  CHECK(at("1000") == INFINITY);
+  CHECK(at("300") == INFINITY);
+  CHECK(at("10000") == INFINITY);
+  CHECK(std::isnan(at("10001")));
+  CHECK(at("100") == Approx(0.2));
+  const std::vector<VariantRun> runs = {theory(power_law(8, 1)), theory(power_law(8, 2))};
+  const auto missed = [&](const std::string& from, const std::string& to, const std::string& normalizer = "1") {
+    return evaluated("[[measure]]\nname = 'r'\nkind = 'passage-ratio'\nvariants = ['a', 'b']\nfrom = '" + from +
+                         "'\nto = '" + to + "'\nnormalizer = '" + normalizer + "'\n",
+                     runs, "solve", {"a", "b"})
+        .at("r_missed");
+  };
+  CHECK(missed("1", "0.1") == 0);
+  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
+           {"0", "1"}, {"1", "0"}, {"-1", "1"}, {"1", "-1"}, {"inf", "1"}, {"1", "inf"}}) {
+    CAPTURE(from.size());
+    CHECK(std::isnan(missed(from, to)));
+  }
+  CHECK(std::isnan(missed("1", "0.1", "ln(-1)")));
 }

@@ -388,4 +388,7 @@ TEST_CASE("axis values of one and of two, below 1 and far above, to their last d
   // A value is that of twelve digits where it is but four roundings away: 12345678901.2 and no more.
   CHECK(axis_values(0, 0.0246913578024, 3, false)[1] == 0.0123456789012);
   CHECK(axis_values(0, 2 / 3.0, 3, false)[1] == 1 / 3.0);
+  // Rounding is that of the larger end: tenths from -300.1 on, whose last digits 0 does not have.
+  CHECK(axis_values(-300.1, 0.1, 3003, false)[3001] == 0);
+  CHECK(axis_values(-0.1, 300.1, 3003, false)[1] == 0);
 }

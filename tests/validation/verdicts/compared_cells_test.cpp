@@ -278,7 +278,8 @@ TEST_CASE("a sample of one value: what it may have missed by its thresholds, met
     for (const double by : {0.99, 1.01}) {
       CAPTURE(n);
       CAPTURE(by);
-      const double met = std::log(100.0) / static_cast<double>(n), missed = by < 1;
+      const double met = std::log(100.0) / static_cast<double>(n);
+      const bool missed = by < 1;
       // With the exact deviation: P >= t^2/(t^2 + s^2).
       const double t = 0.02, s = t * std::sqrt(1 / (by * met) - 1);
       CHECK(kind_of({.theory = t, .std = s, .n = n}) == (missed ? CellKind::heavy : CellKind::frozen));

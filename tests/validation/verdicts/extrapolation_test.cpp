@@ -731,3 +731,49 @@ TEST_CASE("recorded steps that fall together at any dimension are left out at al
       read_extrapolation(settings::read_text("[verdict]\ndimensions = [10, 20, 30]\ngap_exponent = 0.7\n", "x.toml"));
   CHECK(one->exponents == std::vector<double>{0.7});
 }
+
+TEST_CASE("the misfit's own deviations are those of the levels, known where every level knows them") {
+  Made made;
+  made.replicas = 80;
+  auto levels = made.levels(6);
+  for (std::size_t l = 0; l < 3; ++l)
+    for (std::size_t t = 0; t <= 8; ++t)
+      levels[l].theory.columns[0].std.push_back(levels[l].theory.columns[0].value[t] * 1.1 * made.spread /
+                                                std::sqrt(made.dimensions[l]));
+  const auto misfit = [&](bool known) {
+    // y_2 less the middle of a line through y_1 and y_3 at x = 1/d, 1/100, 1/200, 1/400: weights -1/3, 1, -2/3.
+    const double weight[] = {-1 / 3.0, 1, -2 / 3.0};
+    Sample bent;
+    models::Trajectory none;
+    none.exact = true;
+    bent.replicas = 80;
+    const models::Observable name{"bent", "", ""};
+    bent.observables = {name};
+    models::Column column{name, std::vector<double>(9, 0.0), {}};
+    column.rounding = 1e-9;
+    double variance = 0;
+    for (std::size_t l = 0; l < 3; ++l) variance += std::pow(weight[l] * 1.1 * made.spread, 2) / made.dimensions[l];
+    for (std::size_t t = 0; t <= 8; ++t) {
+      bent.steps.push_back(t);
+      none.steps.push_back(static_cast<double>(t));
+      column.std.push_back(known && t > 0 ? std::sqrt(variance) : 0);
+      bent.values.emplace_back(80, 0.0);
+      for (std::size_t l = 0; l < 3; ++l)
+        for (std::size_t r = 0; r < 80 && t > 0; ++r)
+          bent.values[t][r] += weight[l] * (levels[l].sample.values[t][r] / levels[l].theory.columns[0].value[t] - 1);
+    }
+    none.columns = {column};
+    return judge(none, bent, {}, 6).p_value;
+  };
+  const Extrapolation known = extrapolate(levels, {}, std::vector<double>{1}, 6);
+  CHECK(known.fit_p_value == Approx(misfit(true)).epsilon(1e-9));
+  CHECK(known.verdict.exact_std);
+  CHECK(misfit(true) != Approx(misfit(false)).epsilon(1e-3));
+  for (const std::size_t unknown : {0U, 1U, 2U}) {
+    auto some = levels;
+    some[unknown].theory.columns[0].std.assign(9, 0.0);
+    const Extrapolation other = extrapolate(some, {}, std::vector<double>{1}, 6);
+    CHECK(other.fit_p_value == Approx(misfit(false)).epsilon(1e-9));
+    CHECK_FALSE(other.verdict.exact_std);
+  }
+}

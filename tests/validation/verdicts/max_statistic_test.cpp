@@ -94,7 +94,6 @@ TEST_CASE(
   // The last 100 draws, but at least 1%, at most a half of all.
   for (const auto& [draws, level] :
        {std::pair<std::size_t, double>{2000, 0.05}, {1000, 0.1}, {300, 1 / 3.0}, {150, 0.5}}) {
-    CAPTURE(draws);
     const MaxStatistic law(spans, groups, 3, draws);
     const double resolved = law.critical(level);
     CHECK(law.exceedance(none, resolved) == Approx(level).epsilon(1.01 / static_cast<double>(draws) / level));

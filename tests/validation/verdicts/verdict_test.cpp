@@ -701,10 +701,10 @@ TEST_CASE(
   theory.columns[0].valid_from = 2;
   theory.valid_until = 4;
   for (std::size_t t = 0; t < 8; ++t) theory.columns[0].value[t] = 10 + static_cast<double>(t);
-  Sample sample = made(50, 7, [](std::size_t r, std::size_t t) {
-    return t == 6 ? models::absent : static_cast<double>(t) + 10 + (r % 2 ? 0.1 : -0.1);
+  Sample sample = made(50, 6, [](std::size_t r, std::size_t t) {
+    return t == 5 ? models::absent : static_cast<double>(t) + 11 + (r % 2 ? 0.1 : -0.1);
   });
-  sample.steps = {0, 1, 2, 4, 5, 6, 7};
+  sample.steps = {1, 2, 4, 5, 6, 7};
   const Verdict verdict = judge(theory, sample, {}, 1);
   CHECK(verdict.rows.size() == 2);
   REQUIRE(verdict.shown.size() == 3);

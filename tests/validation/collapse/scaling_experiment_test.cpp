@@ -609,8 +609,8 @@ TEST_CASE(
   for (const char* bad :
        {"points = 3", "points = 1001", "from = 0", "from = 1", "well = 0", "broken = 0", "sizes = [0, 1]"}) {
     const std::string key = std::string(bad).substr(0, std::string(bad).find(' '));
-    const std::string sizes = key == "sizes" ? "" : "sizes = [8, 9]\n";
-    CHECK(said(sizes + "horizon = '2000'\n" + bad + "\n").starts_with("e.toml: collapse." + key + ": must be "));
+    const std::string list = key == "sizes" ? "" : "sizes = [8, 9]\n";
+    CHECK(said(list + "horizon = '2000'\n" + bad + "\n").starts_with("e.toml: collapse." + key + ": must be "));
   }
   CHECK(said("sizes = [8, 9]\nkey = 'a.b.c'\n").find("collapse.key: ") != std::string::npos);
 }

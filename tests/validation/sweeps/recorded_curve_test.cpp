@@ -187,7 +187,7 @@ TEST_CASE("a window's points, its mean by trapezoids and its median by the time 
   CHECK(window_of(hole.curve(), 1, 3).steps.size() == 3);
   // Half of the time on either side: the middle of both neighbours; a little more of one, and it is that one.
   CHECK(median_over({{0, 2, 4}, {9, 4, 1}}) == 4);          // 1 for 1, 4 for 2, 9 for 1
-  CHECK(median_over({{0, 1, 2, 3}, {5, 1, 2, 9}}) == 3.5);  // 1 and 2 for 1.5 each of 3
+  CHECK(median_over({{0, 1, 2, 3}, {1, 2, 5, 9}}) == 3.5);  // 1 for .5 and 2 for 1 of 3
   CHECK(median_over({{0, 1}, {7, 3}}) == 5);                // each for a half
   CHECK(median_over({{0, 1, 4}, {7, 3, 2}}) == 3);          // 2 for 1.5, 3 for 2, 7 for .5
   CHECK(median_over({{0, 3, 4}, {7, 3, 2}}) == 3);          // 2 for .5, 3 for 2, 7 for 1.5: passed at 3

@@ -307,7 +307,7 @@ class Slope : public CurveMeasure {
     const double asymptote = subtract_(names);
     // A window that the record does not cover is another window.
     constexpr double rounding = 1e-9;
-    if (!(from <= to) || !(to <= curve.steps.back() * (1 + rounding)) || std::isnan(asymptote)) return;
+    if (!(from <= to) || !(to <= curve.steps.back() * (1 + rounding))) return;
     const ExponentOptions window{from * (1 - rounding), to * (1 + rounding), tolerance_};
     for (std::size_t i = 0; i < curve.steps.size(); ++i)
       if (curve.steps[i] >= window.from && curve.steps[i] <= window.to && !std::isfinite(curve.values[i])) return;

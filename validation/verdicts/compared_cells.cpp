@@ -158,10 +158,10 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
   for (ComparedCell& cell : shared.cells) {
     cell.kind = kind_of(cell, random);
     if (!fluctuates(cell)) continue;
-    SkewnessRange& tails = shared.tails[cell.observable];
-    tails.least = std::min(tails.least, cell.skewness);
-    tails.most = std::max(tails.most, cell.skewness);
-    tails.positive = tails.positive && cell.positive();
+    auto& [least, most, positive] = shared.tails[cell.observable];
+    least = std::min(least, cell.skewness);
+    most = std::max(most, cell.skewness);
+    positive = positive && cell.positive();
   }
   // What rare runs do to one observable they do to those of whose tail less is known.
   std::set<std::size_t> rare;

@@ -199,6 +199,9 @@ TEST_CASE("the score of a skewed Student's t: the law of t is off centre by g/6"
   const double g = 2 / std::sqrt(40.0);
   CHECK(normal_score_studentized(0, 2, 2, 40) == Approx(normal_from_student(g / 6, 39)).epsilon(1e-14));
   CHECK(normal_score_studentized(0, -2, -2, 40) == -normal_score_studentized(0, 2, 2, 40));
+  // A range leaves its sign open.
+  CHECK(normal_score_studentized(0, 1, 2, 40) == 0);
+  CHECK(normal_score_studentized(-0.05, 1, 2, 40) == 0);
   // Measured: half of the scores of 40 exponentials lie below 0, of t itself 2.1% more. 40000 samples, 5 standard errors.
   random::Stream stream(8, 0);
   const std::size_t n = 40, trials = 40000;

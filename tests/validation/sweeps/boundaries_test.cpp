@@ -545,3 +545,15 @@ TEST_CASE(
   std::ranges::sort(points);
   CHECK(points == std::vector<std::pair<double, double>>{{1.5, 3}, {1.5, 4}, {2, 2}, {2.5, 2}});
 }
+
+TEST_CASE("along one axis a cell that failed has no border on either side") {
+  SweepTable table;
+  table.axes = {{"x", "k", false, {0, 1, 2, 3, 4, 5}, {}}};
+  table.labels = {{"A", "", ""}, {"B", "", ""}};
+  for (const char* label : {"A", "B", "", "A", "A", "B"})
+    table.cells.push_back({*label ? CellState::finished : CellState::failed, {}, label, "", 0});
+  const auto measured = measured_boundaries(table, planes(table)[0]);
+  REQUIRE(measured.size() == 2);
+  CHECK(measured[0].x == std::vector<double>{0.5});
+  CHECK(measured[1].x == std::vector<double>{4.5});
+}

@@ -316,6 +316,14 @@ TEST_CASE("zeros of one variable between uneven points: at a point, over a gap, 
   CHECK(find_zeros([](double a) { return std::tanh(1e6 * (a - 0.7)); }, x).size() == 1);
 }
 
+TEST_CASE("a point of the grid without a number is no end of a zero") {
+  const std::vector<double> x{0, 1};
+  for (const double gap : {NAN * 1.0, INFINITY * 1.0}) {
+    CHECK(find_zeros([gap](double a) { return a == 1 ? gap : -1 - a; }, x).empty());
+    CHECK(find_zeros([gap](double a) { return a == 0 ? gap : -1 - a; }, x).empty());
+  }
+}
+
 TEST_CASE("what is a jump does not depend on the unit of the function") {
   const std::vector<double> x{0, 0.4, 1};
   for (const double unit : {1e-12, 1.0, 1e12}) {

@@ -172,14 +172,22 @@ TEST_CASE("what rare runs do to one observable they do to those of whose tail le
   std::vector<double> skewed = normal(100, 2, 0.1);
   for (double& x : skewed) x = std::exp(5 * (x - 2));
   models::Trajectory t = theory_of({0, 1, 2}, {{1, 1, 1}, {1, 1, 1}});
+  t.columns.push_back({{"o2", "", ""}, {1, 1, 1}, {}});
   t.columns[0].std = {0, 2, 0.5};
   const std::vector<double> ones(100, 1.0), plain = normal(100, 1, 0.1);
-  const ComparedCells shared = compared_cells(t, sample_of({0, 1, 2}, {{ones, skewed, skewed}, {ones, plain, plain}}));
-  REQUIRE(shared.cells.size() == 4);
+  const ComparedCells shared =
+      compared_cells(t, sample_of({0, 1, 2}, {{ones, skewed, skewed}, {ones, plain, plain}, {ones, ones, plain}}));
+  REQUIRE(shared.cells.size() == 6);
   CHECK(shared.cells[0].kind == CellKind::heavy);
   CHECK(shared.cells[1].kind == CellKind::fluctuating);
   CHECK(shared.cells[2].kind == CellKind::heavy);
   CHECK(shared.cells[3].kind == CellKind::fluctuating);
+  // What stands still does so whatever others do; of what is known the deviation tells.
+  CHECK(shared.cells[4].kind == CellKind::deterministic);
+  t.columns[1].std = {0, 0.1, 0.1};
+  CHECK(compared_cells(t, sample_of({0, 1, 2}, {{ones, skewed, skewed}, {ones, plain, plain}, {ones, ones, plain}}))
+            .cells[2]
+            .kind == CellKind::fluctuating);
 }
 
 TEST_CASE("numbers that do not fluctuate match to rounding, or to the error that is allowed") {
